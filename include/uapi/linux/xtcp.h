@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * xtcp.h - what user programs need to speak to xtcp
+ *
+ * An xtcp socket is an ordinary stream socket:
+ *
+ *	fd = socket(AF_INET, SOCK_STREAM, IPPROTO_XTCP);
+ *
+ * Level IPPROTO_TCP takes the TCP_* options that programs already set.
+ * Level IPPROTO_XTCP takes the options below.
+ */
+#ifndef _UAPI_LINUX_XTCP_H
+#define _UAPI_LINUX_XTCP_H
+
+/**
+ * IPPROTO_XTCP - IP protocol number and socket protocol of xtcp
+ *
+ * One of the two numbers that RFC 3692 keeps for experiments.
+ */
+#define IPPROTO_XTCP	253
+
+/**
+ * XTCP_WIRE - IP protocol number that carries the socket's segments
+ *
+ * int, 253 (native) or 6 (plain TCP). To be set before bind(), connect() and
+ * listen(); default: the knob net.ipv4.xtcp_wire. Errors: EINVAL for another
+ * number or a socket that is already bound, EOPNOTSUPP for a wire that this
+ * module does not have.
+ */
+#define XTCP_WIRE	1
+
+#define XTCP_WIRE_TCP		6	/* IP protocol 6 */
+#define XTCP_WIRE_NATIVE	253	/* IP protocol 253 */
+
+#endif /* _UAPI_LINUX_XTCP_H */

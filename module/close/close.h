@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * close.h - the end of a connection as a socket
+ */
+#ifndef XTCP_CLOSE_CLOSE_H
+#define XTCP_CLOSE_CLOSE_H
+
+#include <linux/types.h>
+
+struct sock;
+
+void xtcp_close(struct sock *sk, long timeout);
+void xtcp_close_shutdown(struct sock *sk, int how);
+int xtcp_close_disconnect(struct sock *sk, int flags);
+void xtcp_close_fin_received(struct sock *sk);
+void xtcp_close_fin_acked(struct sock *sk);
+void xtcp_close_fin_wait_2_timeout(struct sock *sk);
+void xtcp_close_done(struct sock *sk);
+void xtcp_close_error(struct sock *sk, int err);
+bool xtcp_close_out_of_resources(struct sock *sk);
+
+#endif /* XTCP_CLOSE_CLOSE_H */

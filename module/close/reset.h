@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * reset.h - send and judge RST
+ */
+#ifndef XTCP_CLOSE_RESET_H
+#define XTCP_CLOSE_RESET_H
+
+#include <linux/types.h>
+
+#include "lifecycle.h"
+
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_key;
+struct xtcp_seg;
+
+void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
+		      const struct xtcp_key *key, const struct xtcp_seg *seg);
+void xtcp_reset_received(struct sock *sk, enum xtcp_event event);
+
+#endif /* XTCP_CLOSE_RESET_H */

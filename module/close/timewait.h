@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * timewait.h - TIME-WAIT, and FIN-WAIT-2 without a socket
+ */
+#ifndef XTCP_CLOSE_TIMEWAIT_H
+#define XTCP_CLOSE_TIMEWAIT_H
+
+#include <linux/types.h>
+
+#include "delayline.h"
+#include "flow.h"
+#include "lifecycle.h"
+#include "net/seq.h"
+
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_key;
+struct xtcp_seg;
+
+#define XTCP_TIME_WAIT_MS	60000U	/* 2 MSL, MSL 30 s as in Linux */
+
+/**
+ * struct xtcp_timewait - a connection after its socket, 96 bytes
+ * @flow: head; state TIME-WAIT or, for an orphan, FIN-WAIT-2
+ * @delay: place in the netns' delay lines
+ * @rcv_nxt, @snd_nxt: as in the TCB
+ * @rcv_wnd: window of our last segment, octets
+ * @ts_recent, @ts_recent_s, @ts_offset: as in the TCB
+ * @oow_ack_ms: last answer to an invalid segment, for the rate limit
+ * @mark, @tos: of our segments
+ * @rcv_wscale: shift of the windows we send
+ * @ts_ok: timestamps were agreed
+ * @reuse: the socket had SO_REUSEADDR
+ * @port_held: it is counted at its local port
+ */
+struct xtcp_timewait {
+	struct xtcp_flow	flow;
+	struct xtcp_delay	delay;
+	seq_t			rcv_nxt;
+	seq_t			snd_nxt;
+	u32			rcv_wnd;
+	u32			ts_recent;
+	u32			ts_recent_s;
+	u32			ts_offset;
+	u32			oow_ack_ms;
+	u32			mark;
+	u8			tos;
+	u8			rcv_wscale:4,
+				ts_ok:1,
+				reuse:1,
+				port_held:1;
+};
+
+int xtcp_timewait_init(void);
+void xtcp_timewait_exit(void);
+void xtcp_timewait_net_init(struct net *net);
+void xtcp_timewait_net_exit(struct net *net);
+void xtcp_timewait_free(struct xtcp_flow *flow);
+
+void xtcp_timewait_enter(struct sock *sk, u32 delay_ms);
+bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
+		       struct sk_buff *skb, const struct xtcp_key *key,
+		       const struct xtcp_seg *seg, seq_t *iss);
+bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw);
+void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
+			enum xtcp_event event);
+
+#endif /* XTCP_CLOSE_TIMEWAIT_H */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * delayline.h - a FIFO for each delay instead of a timer for each record
+ *
+ * Records that wait the same delay expire in the order in which they came.
+ * So one FIFO with one hrtimer at its head serves any number of them: O(1) to
+ * arm, cancel and expire, 24 bytes in the record.
+ */
+#ifndef XTCP_DELAYLINE_H
+#define XTCP_DELAYLINE_H
+
+#include <linux/hrtimer.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/**
+ * struct xtcp_delay - a record's place in a line
+ * @link: in the line's FIFO; empty while the record waits for nothing
+ * @expires_ns: CLOCK_MONOTONIC
+ */
+struct xtcp_delay {
+	struct list_head	link;
+	u64			expires_ns;
+};
+
+struct xtcp_delayset;
+
+/**
+ * struct xtcp_delayline - those that wait one delay
+ * @set: the set it belongs to
+ * @next: next line of the set
+ * @delay_ms: the delay
+ * @fifo: of struct xtcp_delay, soonest first
+ * @timer: due at the head of @fifo, or earlier
+ */
+struct xtcp_delayline {
+	struct xtcp_delayset	*set;
+	struct xtcp_delayline	*next;
+	u32			delay_ms;
+	struct list_head	fifo;
+	struct hrtimer		timer;
+};
+
+/**
+ * struct xtcp_delayset - the lines of one owner (a listener, a netns)
+ * @lock: guards all lines; innermost, softirq-safe
+ * @lines: a line for each delay ever used, freed with the set
+ * @expire: called without @lock, in softirq, for each record that was due
+ *	and that has left its line; the line's reference passes to it
+ * @dead: no more records are taken
+ */
+struct xtcp_delayset {
+	spinlock_t		lock;
+	struct xtcp_delayline	*lines;
+	void			(*expire)(struct xtcp_delayset *set,
+					  struct xtcp_delay *delay);
+	bool			dead;
+};
+
+void xtcp_delayset_init(struct xtcp_delayset *set,
+			void (*expire)(struct xtcp_delayset *set,
+				       struct xtcp_delay *delay));
+void xtcp_delayset_close(struct xtcp_delayset *set, struct list_head *left);
+
+void xtcp_delay_init(struct xtcp_delay *delay);
+bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
+		    u32 delay_ms);
+bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay);
+
+#endif /* XTCP_DELAYLINE_H */

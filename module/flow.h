@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * flow.h - the one lookup table of connections
+ *
+ * A connection lives three lives: a half-open record, a socket, a time-wait
+ * record. Each begins with, or holds, a struct xtcp_flow, and all of a netns
+ * are found in one RCU hash table by their 4-tuple. Changing the life swaps
+ * the table entry in place, so that no segment can fall between two of them.
+ *
+ * Listeners have no 4-tuple; they stand in a small RCU hash by local port.
+ */
+#ifndef XTCP_FLOW_H
+#define XTCP_FLOW_H
+
+#include <linux/in6.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/types.h>
+
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_family;
+
+/* Which life of a connection a flow is. */
+enum xtcp_kind {
+	XTCP_KIND_SOCKET,
+	XTCP_KIND_HALFOPEN,
+	XTCP_KIND_TIMEWAIT,
+};
+
+/**
+ * struct xtcp_flow - common head of half-open, socket and time-wait
+ * @node: link in the netns' flow table
+ * @laddr: local address; IPv6: digest of both addresses, see family ops
+ * @raddr: peer's address
+ * @lport: local port
+ * @rport: peer's port
+ * @ifindex: device it is bound to, 0 for any
+ * @kind: enum xtcp_kind; constant for the object's life
+ * @state: enum xtcp_state; written by lifecycle.c only
+ * @family: AF_INET
+ * @wire: IP protocol number of its segments
+ * @ref: references of a record; a socket is counted by sk_refcnt instead
+ */
+struct xtcp_flow {
+	struct rhash_head	node;
+	__be32			laddr;
+	__be32			raddr;
+	__be16			lport;
+	__be16			rport;
+	int			ifindex;
+	u8			kind;
+	u8			state;
+	u8			family;
+	u8			wire;
+	refcount_t		ref;
+};
+
+static_assert(sizeof(struct xtcp_flow) == 32);
+
+/**
+ * struct xtcp_key - what a segment or a new connection is looked up by
+ * @laddr: local address
+ * @raddr: peer's address
+ * @lport: local port
+ * @rport: peer's port
+ * @dif: device the segment came in on, or the one a new socket is bound to
+ * @sdif: its l3mdev slave device, else 0
+ * @family: AF_INET
+ * @wire: IP protocol number
+ */
+struct xtcp_key {
+	__be32	laddr;
+	__be32	raddr;
+	__be16	lport;
+	__be16	rport;
+	int	dif;
+	int	sdif;
+	u8	family;
+	u8	wire;
+};
+
+int xtcp_flow_net_init(struct net *net);
+void xtcp_flow_net_exit(struct net *net);
+
+void xtcp_key_from_flow(struct xtcp_key *key, const struct xtcp_flow *flow);
+void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
+		    const struct xtcp_key *key);
+
+struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
+				       const struct xtcp_key *key);
+bool xtcp_flow_is_hashed(const struct xtcp_flow *flow);
+int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
+		     struct xtcp_flow **clash);
+bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow);
+bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
+		       struct xtcp_flow *new);
+
+bool xtcp_flow_get(struct xtcp_flow *flow);
+void xtcp_flow_put(struct xtcp_flow *flow);
+struct sock *xtcp_flow_sk(const struct xtcp_flow *flow);
+
+void xtcp_listener_add(struct sock *sk);
+void xtcp_listener_del(struct sock *sk);
+struct sock *xtcp_listener_lookup_rcu(struct net *net,
+				      const struct xtcp_key *key);
+
+/**
+ * struct xtcp_flow_list - what stood in a netns' tables at one moment
+ * @nr_listeners: listeners in @entry, before the flows
+ * @nr: all
+ * @entry: referenced; listeners are sockets' flows too
+ */
+struct xtcp_flow_list {
+	unsigned long		nr_listeners;
+	unsigned long		nr;
+	struct xtcp_flow	*entry[];
+};
+
+struct xtcp_flow_list *xtcp_flow_list_make(struct net *net);
+void xtcp_flow_list_free(struct xtcp_flow_list *list);
+
+#endif /* XTCP_FLOW_H */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lifecycle.h - states x events: the only place that changes a state
+ *
+ * Whoever sees something happen to a connection reports the event; the table
+ * in lifecycle.c says what becomes of the connection. See
+ * Documentation/lifecycle.rst.
+ */
+#ifndef XTCP_LIFECYCLE_H
+#define XTCP_LIFECYCLE_H
+
+#include <linux/types.h>
+#include <net/tcp_states.h>
+
+struct net;
+struct sock;
+struct xtcp_flow;
+
+/*
+ * RFC 9293 3.3.2. Numbers are the kernel's own, so that sk->sk_state, /proc
+ * and the inet_sock_set_state tracepoint read as they do for TCP.
+ */
+enum xtcp_state {
+	XTCP_ESTABLISHED	= TCP_ESTABLISHED,
+	XTCP_SYN_SENT		= TCP_SYN_SENT,
+	XTCP_SYN_RECEIVED	= TCP_SYN_RECV,		/* a socket */
+	XTCP_FIN_WAIT_1		= TCP_FIN_WAIT1,
+	XTCP_FIN_WAIT_2		= TCP_FIN_WAIT2,
+	XTCP_TIME_WAIT		= TCP_TIME_WAIT,
+	XTCP_CLOSED		= TCP_CLOSE,
+	XTCP_CLOSE_WAIT		= TCP_CLOSE_WAIT,
+	XTCP_LAST_ACK		= TCP_LAST_ACK,
+	XTCP_LISTEN		= TCP_LISTEN,
+	XTCP_CLOSING		= TCP_CLOSING,
+	XTCP_HALF_OPEN		= TCP_NEW_SYN_RECV,	/* SYN-RECEIVED, a record */
+	XTCP_ORPHAN_FIN_WAIT_2	= 14,			/* FIN-WAIT-2, a record */
+	XTCP_STATES
+};
+
+#define XTCP_STATEF(state)	(1U << (state))
+
+/* Synchronized states in the sense of RFC 9293 3.10.7.4. */
+#define XTCP_SYNCHRONIZED \
+	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \
+	 XTCP_STATEF(XTCP_FIN_WAIT_2) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
+	 XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
+
+/*
+ * User calls (RFC 9293 3.9.1), arriving segments (3.10.7) as the checks there
+ * tell them apart, and timeouts (3.10.8). X(symbol, spelling in /proc).
+ */
+#define XTCP_EVENTS(X) \
+	X(PASSIVE_OPEN,		"passive-OPEN") \
+	X(ACTIVE_OPEN,		"active-OPEN") \
+	X(SEND,			"SEND") \
+	X(RECEIVE,		"RECEIVE") \
+	X(SHUTDOWN_SEND,	"SHUTDOWN-SEND") \
+	X(SHUTDOWN_RECEIVE,	"SHUTDOWN-RECEIVE") \
+	X(CLOSE,		"CLOSE") \
+	X(ABORT,		"ABORT") \
+	X(RCV_SYN,		"rcv-SYN") \
+	X(RCV_BAD_FLAGS,	"rcv-bad-flags") \
+	X(RCV_SYN_ACK,		"rcv-SYN,ACK") \
+	X(RCV_BAD_SYN_ACK,	"rcv-bad-SYN,ACK") \
+	X(RCV_ACK,		"rcv-ACK") \
+	X(RCV_ACK_OF_SYN,	"rcv-ACK-of-SYN") \
+	X(RCV_ACK_OF_FIN,	"rcv-ACK-of-FIN") \
+	X(RCV_ACK_ABOVE,	"rcv-ACK-above-SND.NXT") \
+	X(RCV_ACK_BELOW,	"rcv-ACK-below-window") \
+	X(RCV_TEXT,		"rcv-text") \
+	X(RCV_TEXT_AHEAD,	"rcv-text-out-of-order") \
+	X(RCV_OUTSIDE,		"rcv-outside-window") \
+	X(RCV_TEXT_CLOSED,	"rcv-text-after-CLOSE") \
+	X(RCV_FIN,		"rcv-FIN") \
+	X(RCV_FIN_AHEAD,	"rcv-FIN-out-of-order") \
+	X(RCV_RST,		"rcv-RST") \
+	X(RCV_RST_NEAR,		"rcv-RST-in-window") \
+	X(RCV_RST_OUTSIDE,	"rcv-RST-outside-window") \
+	X(RETRANSMISSION_TIMEOUT, "RETRANSMISSION-TIMEOUT") \
+	X(RETRANSMISSION_GIVE_UP, "RETRANSMISSION-GIVE-UP") \
+	X(PERSIST_TIMEOUT,	"PERSIST-TIMEOUT") \
+	X(KEEPALIVE_TIMEOUT,	"KEEPALIVE-TIMEOUT") \
+	X(KEEPALIVE_GIVE_UP,	"KEEPALIVE-GIVE-UP") \
+	X(FIN_WAIT_2_TIMEOUT,	"FIN-WAIT-2-TIMEOUT") \
+	X(TIME_WAIT_TIMEOUT,	"TIME-WAIT-TIMEOUT") \
+	X(DELAYED_ACK_TIMEOUT,	"DELAYED-ACK-TIMEOUT") \
+	X(USER_TIMEOUT,		"USER-TIMEOUT") \
+	X(ICMP_HARD,		"ICMP-hard-error") \
+	X(ICMP_SOFT,		"ICMP-soft-error") \
+	X(ICMP_TOO_BIG,		"ICMP-too-big") \
+	X(NO_MEMORY,		"NO-MEMORY") \
+	X(TIME_WAIT_FULL,	"TIME-WAIT-FULL") \
+	X(TIME_WAIT_REUSE,	"TIME-WAIT-REUSE")
+
+enum xtcp_event {
+#define X(symbol, name) XTCP_EV_##symbol,
+	XTCP_EVENTS(X)
+#undef X
+	XTCP_EVENTS_NR
+};
+
+int xtcp_lifecycle_init(void);
+int xtcp_lifecycle_net_init(struct net *net);
+void xtcp_lifecycle_net_exit(struct net *net);
+
+void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state);
+enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
+				     enum xtcp_event event);
+enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event);
+void xtcp_lifecycle_none(struct net *net, enum xtcp_event event);
+void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from);
+
+/* One row for /proc/net/xtcp_lifecycle; false when @i is past the last. */
+struct xtcp_lifecycle_row {
+	const char	*from;
+	const char	*event;
+	const char	*to;
+	u64		count;
+};
+
+bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
+			    struct xtcp_lifecycle_row *row);
+const char *xtcp_state_name(enum xtcp_state state);
+
+#endif /* XTCP_LIFECYCLE_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * family.h - what differs between address families, behind one table
+ *
+ * open/, transfer/ and close/ never ask for the family: they call through the
+ * flow's table. ipv4.c fills one; ipv6.c will fill the other.
+ */
+#ifndef XTCP_NET_FAMILY_H
+#define XTCP_NET_FAMILY_H
+
+#include <linux/types.h>
+
+#include "flow.h"
+#include "net/seq.h"
+
+struct dst_entry;
+struct net;
+struct sk_buff;
+struct sock;
+
+/**
+ * struct xtcp_reply - how a segment leaves that no socket sends
+ * @key: the connection as seen from here: laddr and lport are the source
+ * @sk: listener whose IP options, TTL and priority apply, or NULL
+ * @mark: skb and flow mark
+ * @tos: DSCP and ECN octet
+ */
+struct xtcp_reply {
+	struct xtcp_key		key;
+	const struct sock	*sk;
+	u32			mark;
+	u8			tos;
+};
+
+/**
+ * struct xtcp_family - address family operations
+ * @family: AF_INET
+ * @ip_hdr_len: octets of IP header without options
+ * @mss_default: octets, when the peer sends no MSS option (MUST-15)
+ * @mtu_min: octets, least path MTU believed
+ * @key_read: addresses, ports, devices and wire of a received segment; the
+ *	TCP header must be in the linear part
+ * @src_valid: may the sender of this segment be answered at all (MUST-63)
+ * @csum: checksum field for @len octets of segment whose sum is @sum
+ * @csum_valid: check a received segment; handles offload results
+ * @route: the route for a segment of @sk; looked up again when the cached
+ *	one went stale; returned without a reference, cached in the socket.
+ *	ERR_PTR on failure. Socket lock.
+ * @queue_xmit: put an IP header on a segment of @sk and send it; eats @skb;
+ *	0 or -errno, NET_XMIT_CN counts as sent. Socket lock, or softirq.
+ * @reply_xmit: same for a segment without a socket; eats @skb
+ * @reply_mtu: path MTU and route advice for a half-open connection: octets,
+ *	0 when there is no route
+ * @hash: 64-bit siphash of the connection's identity under @secret; equal
+ *	input gives equal output until the module goes
+ * @mtu_reduced: a router said that @mtu octets is the most; tell the route
+ *	of @sk and return the path MTU now in force. Socket lock.
+ */
+struct xtcp_family {
+	u8	family;
+	u16	ip_hdr_len;
+	u16	mss_default;
+	u16	mtu_min;
+
+	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
+	bool	(*src_valid)(const struct sk_buff *skb);
+	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
+			__wsum sum);
+	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
+	struct dst_entry *(*route)(struct sock *sk);
+	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb);
+	int	(*reply_xmit)(struct net *net, const struct xtcp_reply *reply,
+			      struct sk_buff *skb);
+	unsigned int (*reply_mtu)(struct net *net,
+				  const struct xtcp_reply *reply, u16 *advmss);
+	u64	(*hash)(const struct xtcp_key *key, const void *secret);
+	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
+};
+
+extern const struct xtcp_family xtcp_ipv4;
+
+const struct xtcp_family *xtcp_family_get(u8 family);
+
+#endif /* XTCP_NET_FAMILY_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * output.h - a segment leaves: header, options, checksum, route
+ */
+#ifndef XTCP_NET_OUTPUT_H
+#define XTCP_NET_OUTPUT_H
+
+#include "net/family.h"
+#include "net/wire.h"
+
+struct sock;
+
+/* Room that every outgoing skb keeps in front of its text. */
+#define XTCP_HEADROOM	ALIGN(MAX_HEADER + sizeof(struct iphdr) + 40 + \
+			      XTCP_HDR_MAX, 8)
+
+/* Of a socket; socket lock. */
+int xtcp_output_queued(struct sock *sk, struct sk_buff *skb);
+void xtcp_output_ack(struct sock *sk);
+void xtcp_output_probe(struct sock *sk);
+void xtcp_output_reset(struct sock *sk);
+void xtcp_output_syn_ack(struct sock *sk);
+unsigned int xtcp_output_option_size(const struct sock *sk);
+void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
+u32 xtcp_tsval(const struct xtcp_sock *xs);
+
+/* Of nobody: half-open and time-wait records, closed ports. */
+struct xtcp_bare {
+	seq_t			seq;
+	seq_t			ack;
+	u16			wnd;	/* as in the header: unscaled */
+	u8			flags;
+	struct xtcp_options	opt;
+};
+
+int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
+		     const struct xtcp_bare *bare);
+void xtcp_reply_init(struct xtcp_reply *reply, const struct sk_buff *skb,
+		     const struct xtcp_key *key);
+
+#endif /* XTCP_NET_OUTPUT_H */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * wire.h - what a segment looks like: header, options, checksum
+ *
+ * RFC 9293 3.1 (header), 3.2 (options), RFC 7323 (window scale, timestamps),
+ * RFC 2018 (SACK). Both wires carry this header unchanged; they differ in the
+ * IP protocol number, which is also the one in the pseudo-header.
+ */
+#ifndef XTCP_NET_WIRE_H
+#define XTCP_NET_WIRE_H
+
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/ip.h>
+
+#include "seq.h"
+
+struct xtcp_family;
+
+#define XTCP_HDR_LEN		20	/* octets, RFC 9293 3.1 */
+#define XTCP_HDR_MAX		60	/* octets, data offset 15 */
+#define XTCP_OPT_MAX		(XTCP_HDR_MAX - XTCP_HDR_LEN)
+#define XTCP_WINDOW_MAX		65535U	/* window field, unscaled */
+#define XTCP_WSCALE_MAX		14	/* RFC 7323 2.3 */
+#define XTCP_SACK_MAX		4	/* blocks that fit, RFC 2018 3 */
+#define XTCP_MSS_DEFAULT	536U	/* octets, RFC 9293 MUST-15, IPv4 */
+#define XTCP_MSS_MIN		88U	/* octets, least that TCP_MAXSEG takes */
+
+/* Flag bits, as in octet 13 of the header (RFC 9293 3.1). */
+#define XTCP_FIN	0x01
+#define XTCP_SYN	0x02
+#define XTCP_RST	0x04
+#define XTCP_PSH	0x08
+#define XTCP_ACK	0x10
+#define XTCP_URG	0x20
+#define XTCP_ECE	0x40
+#define XTCP_CWR	0x80
+
+/* Option kinds; what is not here is skipped by its length (MUST-6). */
+#define XTCP_OPT_EOL		0
+#define XTCP_OPT_NOP		1
+#define XTCP_OPT_MSS		2	/* length 4 */
+#define XTCP_OPT_WSCALE		3	/* length 3 */
+#define XTCP_OPT_SACK_PERM	4	/* length 2 */
+#define XTCP_OPT_SACK		5	/* length 2 + 8 n */
+#define XTCP_OPT_TS		8	/* length 10 */
+
+/* A run of received octets: [start, end). */
+struct xtcp_sack_block {
+	seq_t	start;
+	seq_t	end;
+};
+
+/**
+ * struct xtcp_options - the options of one segment, parsed or to be written
+ * @mss: octets; 0: no such option
+ * @has_wscale: window scale option present (SYN segments only)
+ * @wscale: shift, 0..14; larger ones are received as 14 (RFC 7323 2.3)
+ * @sack_perm: SACK-permitted present (SYN segments only)
+ * @has_ts: timestamps option present
+ * @tsval: TSval, ticks of its sender
+ * @tsecr: TSecr
+ * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
+ * @sack: SACK blocks, host order
+ */
+struct xtcp_options {
+	u16			mss;
+	u8			has_wscale:1,
+				sack_perm:1,
+				has_ts:1;
+	u8			wscale;
+	u8			nr_sacks;
+	u32			tsval;
+	u32			tsecr;
+	struct xtcp_sack_block	sack[XTCP_SACK_MAX];
+};
+
+/**
+ * struct xtcp_seg - a received segment, in the terms of RFC 9293 3.3.1
+ * @seq: SEG.SEQ
+ * @end: SEG.SEQ + SEG.LEN; SYN and FIN count one each
+ * @ack: SEG.ACK, valid when @flags has XTCP_ACK
+ * @len: octets of text, SYN and FIN not counted
+ * @wnd: SEG.WND as in the header: unscaled
+ * @up: SEG.UP, offset from @seq
+ * @flags: XTCP_FIN .. XTCP_CWR
+ * @opt: options
+ *
+ * Made on the stack of whoever judges the segment; the skb stays the owner
+ * of the text.
+ */
+struct xtcp_seg {
+	seq_t			seq;
+	seq_t			end;
+	seq_t			ack;
+	u32			len;
+	u16			wnd;
+	u16			up;
+	u8			flags;
+	struct xtcp_options	opt;
+};
+
+/**
+ * struct xtcp_skb_cb - what the engine keeps in skb->cb
+ * @ip: what the IP layer left there (route options, iif); first, because
+ *	IP reads it on the way in and again on the way out
+ * @seq: sequence number of the first octet (or of SYN)
+ * @end: sequence number after the last octet (or after FIN)
+ * @sent_ns: sent last at that time, CLOCK_MONOTONIC ns (send queue only)
+ * @flags: header flags
+ * @retrans: times that it was sent again, saturating (send queue only)
+ * @marks: XTCP_MARK_*, the scoreboard (send queue only)
+ */
+struct xtcp_skb_cb {
+	union {
+		struct inet_skb_parm	h4;
+#if IS_ENABLED(CONFIG_IPV6)
+		struct inet6_skb_parm	h6;
+#endif
+	} ip;
+	seq_t	seq;
+	seq_t	end;
+	u64	sent_ns;
+	u8	flags;
+	u8	retrans;
+	u8	marks;
+} __packed __aligned(4);
+
+#define XTCP_MARK_SACKED	0x01	/* the peer holds it, RFC 2018 */
+#define XTCP_MARK_LOST		0x02	/* to be sent again */
+#define XTCP_MARK_RETRANS	0x04	/* sent again and still in flight */
+
+static inline struct xtcp_skb_cb *xtcp_cb(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct xtcp_skb_cb) >
+		     sizeof_field(struct sk_buff, cb));
+	return (struct xtcp_skb_cb *)skb->cb;
+}
+
+/*
+ * Options are parsed in place: @th must lie in the linear part with all of
+ * its data offset. A SYN's options are only looked for when @th has SYN.
+ */
+void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt);
+unsigned int xtcp_options_size(const struct xtcp_options *opt);
+void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
+
+bool xtcp_wire_pull(struct sk_buff *skb);
+void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb);
+
+#endif /* XTCP_NET_WIRE_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * netns.h - what xtcp keeps for each network namespace
+ */
+#ifndef XTCP_NETNS_H
+#define XTCP_NETNS_H
+
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "delayline.h"
+
+struct ctl_table_header;
+struct xtcp_mib;
+struct xtcp_lifecycle_counts;
+
+/**
+ * struct xtcp_knobs - net.ipv4.xtcp_*, as written; Documentation/knobs.rst
+ *
+ * Read with READ_ONCE(): a knob may change under any reader. Readers clamp
+ * what stock's knob lets through beyond the documented range.
+ */
+struct xtcp_knobs {
+	u8	syncookies;		/* 0 off, 1 when full, 2 always */
+	u8	synack_retries;		/* 0..255 */
+	u8	syn_retries;		/* 1..127 */
+	u8	abort_on_overflow;	/* 0, 1 */
+	u8	tw_reuse;		/* 0 off, 1 all, 2 loopback */
+	u8	retries1;		/* 0..255 */
+	u8	retries2;		/* 0..255 */
+	u8	orphan_retries;		/* 0..255; 0 means 8 */
+	u8	keepalive_probes;	/* 0..255 */
+	u8	timestamps;		/* 0 off, 1 offset, 2 plain */
+	u8	window_scaling;		/* 0, 1 */
+	u8	sack;			/* 0, 1 */
+	u8	wire;			/* IP protocol number of new sockets */
+	int	max_syn_backlog;	/* half-open records */
+	int	max_tw_buckets;		/* time-wait records */
+	int	fin_timeout;		/* jiffies, as stock keeps it */
+	int	keepalive_time;		/* jiffies */
+	int	keepalive_intvl;	/* jiffies */
+	int	rmem[3];		/* bytes: min, default, max */
+	int	wmem[3];		/* bytes: min, default, max */
+};
+
+#define XTCP_LISTEN_BUCKETS	256	/* power of two */
+#define XTCP_PORT_BUCKETS	1024	/* power of two */
+#define XTCP_PERTURB_SLOTS	256	/* power of two; RFC 6056 3.3.4 */
+
+/* A chain of struct xtcp_port; port.c. */
+struct xtcp_port_chain {
+	spinlock_t		lock;
+	struct hlist_head	head;
+};
+
+/**
+ * struct xtcp_net - xtcp in one network namespace
+ * @net: the namespace
+ * @flows: all 4-tuples: half-open, sockets, time-wait
+ * @listen_lock: guards writers of @listeners
+ * @listeners: sockets in LISTEN by local port, RCU
+ * @ports: local ports in use
+ * @perturb: counters of the ephemeral port choice
+ * @timewait: delay lines of time-wait records
+ * @tw_count: time-wait records
+ * @knobs: net.ipv4.xtcp_*
+ * @mib: counters, per CPU
+ * @lifecycle: counts of the lifecycle table's rows, per CPU
+ * @sysctl: registered table
+ */
+struct xtcp_net {
+	struct net			*net;
+	struct rhashtable		flows;
+	spinlock_t			listen_lock;
+	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
+	struct xtcp_port_chain		*ports;
+	u32				*perturb;
+	struct xtcp_delayset		timewait;
+	atomic_t			tw_count;
+	struct xtcp_knobs		knobs;
+	struct xtcp_mib __percpu	*mib;
+	struct xtcp_lifecycle_counts __percpu *lifecycle;
+	struct ctl_table_header		*sysctl;
+};
+
+extern unsigned int xtcp_net_id;
+
+static inline struct xtcp_net *xtcp_net(const struct net *net)
+{
+	return net_generic(net, xtcp_net_id);
+}
+
+#define XTCP_KNOB(net, name)	READ_ONCE(xtcp_net(net)->knobs.name)
+
+#endif /* XTCP_NETNS_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * acceptqueue.h - from half-open to a socket that accept() returns
+ */
+#ifndef XTCP_OPEN_ACCEPTQUEUE_H
+#define XTCP_OPEN_ACCEPTQUEUE_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct sock;
+struct xtcp_halfopen;
+struct xtcp_listener;
+struct xtcp_seg;
+
+bool xtcp_acceptqueue_is_full(const struct sock *lsk);
+struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
+				      struct sk_buff *skb,
+				      const struct xtcp_seg *seg);
+struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err);
+void xtcp_acceptqueue_stop(struct xtcp_listener *ls);
+
+#endif /* XTCP_OPEN_ACCEPTQUEUE_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * isn.h - the numbers nobody outside may guess
+ */
+#ifndef XTCP_OPEN_ISN_H
+#define XTCP_OPEN_ISN_H
+
+#include <linux/types.h>
+
+#include "net/seq.h"
+
+struct xtcp_family;
+struct xtcp_key;
+
+seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key);
+u32 xtcp_isn_ts_offset(const struct xtcp_family *af,
+		       const struct xtcp_key *key);
+u64 xtcp_isn_port_offset(const struct xtcp_family *af,
+			 const struct xtcp_key *key);
+
+#endif /* XTCP_OPEN_ISN_H */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * synqueue.h - half-open connections
+ */
+#ifndef XTCP_OPEN_SYNQUEUE_H
+#define XTCP_OPEN_SYNQUEUE_H
+
+#include <linux/types.h>
+
+#include "delayline.h"
+#include "flow.h"
+#include "net/seq.h"
+
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_listener;
+struct xtcp_reply;
+struct xtcp_seg;
+
+/**
+ * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes
+ * @flow: head
+ * @delay: place in the listener's delay lines
+ * @lsk: the listener; its death takes the record along
+ * @iss: our initial sequence number
+ * @irs: the peer's
+ * @ts_recent: TSval of the SYN
+ * @sent_ms: first SYN-ACK left, low 32 bits of CLOCK_MONOTONIC ms
+ * @mss: octets, the peer's MSS option or the default
+ * @rcv_wnd: window of our SYN-ACK, unscaled
+ * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
+ * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
+ * @acked: the third ACK came, but the accept queue was full
+ * @timeouts: SYN-ACKs sent again by the timer
+ * @tos: DSCP of our segments
+ * @mark: of the SYN, or the listener's
+ * @ts_offset: added to the clock in TSval
+ */
+struct xtcp_halfopen {
+	struct xtcp_flow	flow;
+	struct xtcp_delay	delay;
+	struct sock		*lsk;
+	seq_t			iss;
+	seq_t			irs;
+	u32			ts_recent;
+	u32			sent_ms;
+	u32			ts_offset;
+	u32			mark;
+	u16			mss;
+	u16			rcv_wnd;
+	u8			snd_wscale:4,
+				rcv_wscale:4;
+	u8			wscale_ok:1,
+				ts_ok:1,
+				sack_ok:1,
+				acked:1;
+	u8			timeouts;
+	u8			tos;
+};
+
+int xtcp_synqueue_init(void);
+void xtcp_synqueue_exit(void);
+void xtcp_synqueue_free(struct xtcp_flow *flow);
+
+struct xtcp_halfopen *xtcp_synqueue_alloc(void);
+bool xtcp_synqueue_insert(struct xtcp_halfopen *ho);
+void xtcp_synqueue_drop(struct xtcp_halfopen *ho);
+void xtcp_synqueue_stop(struct xtcp_listener *ls);
+void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+		       const struct xtcp_seg *seg);
+void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
+			 struct xtcp_reply *reply);
+void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);
+
+#endif /* XTCP_OPEN_SYNQUEUE_H */

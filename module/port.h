@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * port.h - who holds which local port
+ */
+#ifndef XTCP_PORT_H
+#define XTCP_PORT_H
+
+#include <linux/types.h>
+
+struct net;
+struct sock;
+struct xtcp_flow;
+struct xtcp_timewait;
+
+int xtcp_port_init(void);
+void xtcp_port_exit(void);
+int xtcp_port_net_init(struct net *net);
+void xtcp_port_net_exit(struct net *net);
+
+int xtcp_port_bind(struct sock *sk, unsigned short port);
+int xtcp_port_listen(struct sock *sk);
+int xtcp_port_connect(struct sock *sk);
+void xtcp_port_inherit(struct sock *child, struct sock *listener);
+void xtcp_port_release(struct sock *sk);
+void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw);
+void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw);
+
+#endif /* XTCP_PORT_H */

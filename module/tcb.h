@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * tcb.h - the connection record of a full socket
+ *
+ * RFC 9293 3.3.1 calls it the Transmission Control Block. Fields keep the
+ * RFC's names: SND.UNA is snd_una. All are guarded by the socket lock unless
+ * said otherwise; those that readers outside look at (poll, /proc, TCP_INFO)
+ * are written with WRITE_ONCE().
+ */
+#ifndef XTCP_TCB_H
+#define XTCP_TCB_H
+
+#include <linux/hrtimer.h>
+#include <linux/rbtree.h>
+#include <net/inet_sock.h>
+
+#include "flow.h"
+#include "lifecycle.h"
+#include "net/seq.h"
+#include "net/wire.h"
+
+struct xtcp_family;
+struct xtcp_listener;
+
+/* Deadlines of a socket; timers.c owns them. */
+enum xtcp_timer {
+	XTCP_TIMER_RETRANSMIT,	/* RFC 6298: oldest unacknowledged segment */
+	XTCP_TIMER_PERSIST,	/* RFC 9293 3.8.6.1: zero window */
+	XTCP_TIMER_DELAYED_ACK,	/* RFC 9293 3.8.6.3 */
+	XTCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
+	XTCP_TIMER_FIN_WAIT_2,	/* orphan that waits for the peer's FIN */
+	XTCP_TIMERS
+};
+
+/* Congestion and loss recovery phase (RFC 5681, 6582). */
+enum xtcp_recovery {
+	XTCP_OPEN,		/* nothing is wrong */
+	XTCP_FAST_RECOVERY,	/* three duplicate ACKs came */
+	XTCP_LOSS_RECOVERY,	/* the retransmission timer fired */
+};
+
+/* Why an ACK is owed. */
+#define XTCP_ACK_PENDING	0x01	/* one is owed at all */
+#define XTCP_ACK_NOW		0x02	/* it must not wait */
+
+/* Bits of struct xtcp_sock::deferred: work for release_cb. */
+#define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
+#define XTCP_DEFER_MTU		1	/* a router announced a smaller MTU */
+
+#define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
+#define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
+#define XTCP_NAGLE_PUSH		0x4	/* what is queued goes out once */
+
+/**
+ * struct xtcp_sock - an xtcp socket
+ * @inet: the kernel's part, first
+ * @flow: its entry in the flow table
+ * @af: address family operations
+ * @listener: LISTEN: queues, owned by open/listen.c
+ * @accept_link: before accept(): place in the listener's accept queue
+ *
+ * Send sequence space, RFC 9293 3.3.1:
+ * @snd_una: oldest unacknowledged
+ * @snd_nxt: next to be sent
+ * @write_seq: after the last octet (or FIN) queued by the user
+ * @snd_wnd: octets the peer allows from @snd_una, scaled
+ * @snd_wl1: SEG.SEQ of the segment that last updated @snd_wnd
+ * @snd_wnd_max: largest @snd_wnd ever seen
+ * @iss: initial send sequence number
+ * @snd_sml: end of the last segment sent that was smaller than the MSS
+ * @pushed_seq: what was last marked with PSH
+ *
+ * Receive sequence space:
+ * @rcv_nxt: next expected
+ * @rcv_wup: @rcv_nxt when the window was last advertised
+ * @rcv_wnd: octets advertised from @rcv_wup
+ * @copied_seq: next octet the user reads
+ * @irs: initial receive sequence number
+ *
+ * Negotiated at the opening:
+ * @snd_wscale: shift of windows received, @rcv_wscale: of windows sent
+ * @wscale_ok, @ts_ok, @sack_ok: both sides sent the option
+ * @advmss: octets, the MSS we announced
+ * @peer_mss: octets, the MSS the peer announced (or the default)
+ * @user_mss: octets, TCP_MAXSEG; 0: none
+ * @mss: octets of text a full segment carries now (effective send MSS less
+ *	options, MUST-16)
+ * @pmtu: octets, the path MTU that @mss was made from
+ *
+ * Timestamps, RFC 7323:
+ * @ts_offset: added to the clock in TSval
+ * @ts_recent: TS.Recent
+ * @ts_recent_s: when it was set, seconds of CLOCK_MONOTONIC
+ *
+ * Round trip time, RFC 6298; microseconds:
+ * @srtt_us: smoothed, times 8; 0: no sample yet
+ * @rttvar_us: variance, times 4 (so that RTO = SRTT + this)
+ * @rto_us: timeout in force, backed off
+ *
+ * Congestion control, RFC 5681; segments:
+ * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
+ * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
+ * @in_flight: segments sent and not acknowledged cumulatively
+ * @dupacks: duplicate ACKs in a row
+ * @recover: RFC 6582: highest sequence number sent when recovery began
+ * @recovery: phase
+ *
+ * Timers; CLOCK_MONOTONIC ns, timers.c:
+ * @timer: the one hrtimer; armed at or before the earliest deadline
+ * @timer_armed_ns: when it will fire; 0: not armed
+ * @deadline_ns: by enum xtcp_timer; 0: not set
+ * @retransmits: timeouts in a row without progress
+ * @probes_out: unanswered window or keepalive probes
+ * @retrans_stamp_ns: first send of the segment now being retransmitted; 0:
+ *	nothing is
+ *
+ * Acknowledging:
+ * @ack: XTCP_ACK_*
+ * @quickack: ACKs still to be sent at once
+ * @pingpong: the user answers: ACKs ride on data
+ * @ato_ms: delayed ACK timeout
+ * @rcv_mss: largest segment seen lately, octets
+ * @rcv_segs: full segments since the last ACK
+ * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
+ * @last_rcv_ns: last segment in, for keepalive
+ * @last_snd_ns: last data out, for restart after idle
+ *
+ * Out of order, RFC 9293 SHLD-31:
+ * @ofo_queue: skbs by sequence number
+ * @sacks: blocks to report, latest first; @nr_sacks of them (RFC 2018 4)
+ * @dsack: duplicate to report once; @dsack_pending (RFC 2883)
+ *
+ * Options of the user; 0 means the knob's value where there is one:
+ * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
+ * @syn_retries: TCP_SYNCNT
+ * @linger2_s: TCP_LINGER2 in seconds; -1: no FIN-WAIT-2 orphan at all
+ * @user_timeout_ms: TCP_USER_TIMEOUT
+ * @window_clamp: octets, largest receive window
+ * @nagle: XTCP_NAGLE_*
+ *
+ * @deferred: XTCP_DEFER_*, atomic bits
+ * @fin_queued: our FIN stands in the send queue or was sent
+ * @reset_by_peer: the connection was ended by a RST
+ */
+struct xtcp_sock {
+	struct inet_sock		inet;
+	struct xtcp_flow		flow;
+	const struct xtcp_family	*af;
+	union {
+		struct xtcp_listener	*listener;
+		struct list_head	accept_link;
+	};
+
+	seq_t		snd_una;
+	seq_t		snd_nxt;
+	seq_t		write_seq;
+	u32		snd_wnd;
+	seq_t		snd_wl1;
+	u32		snd_wnd_max;
+	seq_t		iss;
+	seq_t		snd_sml;
+	seq_t		pushed_seq;
+
+	seq_t		rcv_nxt;
+	seq_t		rcv_wup;
+	u32		rcv_wnd;
+	seq_t		copied_seq;
+	seq_t		irs;
+
+	u8		snd_wscale:4,
+			rcv_wscale:4;
+	u8		wscale_ok:1,
+			ts_ok:1,
+			sack_ok:1,
+			fin_queued:1,
+			pingpong:1,
+			dsack_pending:1,
+			reset_by_peer:1,
+			syn_data_lost:1;
+	u16		advmss;
+	u16		peer_mss;
+	u16		user_mss;
+	u32		mss;
+	u32		pmtu;
+	u32		mtu_pending;
+
+	u32		ts_offset;
+	u32		ts_recent;
+	u32		ts_recent_s;
+
+	u32		srtt_us;
+	u32		mdev_us;
+	u32		mdev_max_us;
+	u32		rttvar_us;
+	seq_t		rtt_seq;
+	u32		rto_us;
+
+	u32		cwnd;
+	u32		ssthresh;
+	u32		cwnd_cnt;
+	u32		in_flight;
+	seq_t		recover;
+	u8		dupacks;
+	u8		recovery;
+
+	u8		retransmits;
+	u8		probes_out;
+	u64		retrans_stamp_ns;
+	struct hrtimer	timer;
+	u64		timer_armed_ns;
+	u64		deadline_ns[XTCP_TIMERS];
+
+	u8		ack;
+	u8		quickack;
+	u16		ato_ms;
+	u16		rcv_mss;
+	u16		rcv_segs;
+	u32		oow_ack_ms;
+	u64		last_rcv_ns;
+	u64		last_snd_ns;
+
+	struct rb_root	ofo_queue;
+	struct xtcp_sack_block	sacks[XTCP_SACK_MAX];
+	struct xtcp_sack_block	dsack;
+	u8		nr_sacks;
+
+	u8		keep_probes;
+	u16		keep_idle_s;
+	u16		keep_intvl_s;
+	u8		syn_retries;
+	u8		nagle;
+	int		linger2_s;
+	u32		user_timeout_ms;
+	u32		window_clamp;
+
+	unsigned long	deferred;
+	u64		bytes_acked;
+	u64		bytes_received;
+	u32		segs_in;
+	u32		segs_out;
+	u32		total_retrans;
+};
+
+static inline struct xtcp_sock *xtcp_sk(const struct sock *sk)
+{
+	return (struct xtcp_sock *)sk;
+}
+
+static inline struct sock *xtcp_to_sk(struct xtcp_sock *xs)
+{
+	return &xs->inet.sk;
+}
+
+static inline bool xtcp_state_in(const struct sock *sk, u32 states)
+{
+	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;
+}
+
+#endif /* XTCP_TCB_H */

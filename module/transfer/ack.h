@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ack.h - when to acknowledge: at once, delayed, or along with data
+ */
+#ifndef XTCP_TRANSFER_ACK_H
+#define XTCP_TRANSFER_ACK_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct sock;
+
+#define XTCP_ATO_MIN_MS	40U	/* delayed ACK; RFC 9293 MUST-40: < 500 */
+#define XTCP_ATO_MAX_MS	200U
+
+void xtcp_ack_init(struct sock *sk);
+void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
+void xtcp_ack_now(struct sock *sk);
+void xtcp_ack_flush(struct sock *sk);
+void xtcp_ack_sent(struct sock *sk);
+void xtcp_ack_timeout(struct sock *sk);
+
+#endif /* XTCP_TRANSFER_ACK_H */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * stats.h - counters, one per CPU and netns, under stock TCP's names
+ *
+ * X(symbol, name in /proc). A counter is here when something in the module
+ * moves it; Documentation/counters.rst says when.
+ */
+#ifndef XTCP_USER_STATS_H
+#define XTCP_USER_STATS_H
+
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+#include "netns.h"
+
+/* /proc/net/xtcp_snmp, line Tcp; constants and CurrEstab are added there. */
+#define XTCP_MIB_TCP(X) \
+	X(ACTIVE_OPENS,		"ActiveOpens") \
+	X(PASSIVE_OPENS,	"PassiveOpens") \
+	X(ATTEMPT_FAILS,	"AttemptFails") \
+	X(ESTAB_RESETS,		"EstabResets") \
+	X(CURR_ESTAB,		"CurrEstab") \
+	X(IN_SEGS,		"InSegs") \
+	X(OUT_SEGS,		"OutSegs") \
+	X(RETRANS_SEGS,		"RetransSegs") \
+	X(IN_ERRS,		"InErrs") \
+	X(OUT_RSTS,		"OutRsts") \
+	X(IN_CSUM_ERRORS,	"InCsumErrors")
+
+/* /proc/net/xtcp_netstat, line TcpExt. */
+#define XTCP_MIB_EXT(X) \
+	X(SYNCOOKIES_SENT,	"SyncookiesSent") \
+	X(SYNCOOKIES_RECV,	"SyncookiesRecv") \
+	X(SYNCOOKIES_FAILED,	"SyncookiesFailed") \
+	X(EMBRYONIC_RSTS,	"EmbryonicRsts") \
+	X(OUT_OF_WINDOW_ICMPS,	"OutOfWindowIcmps") \
+	X(LOCK_DROPPED_ICMPS,	"LockDroppedIcmps") \
+	X(TW,			"TW") \
+	X(TW_RECYCLED,		"TWRecycled") \
+	X(TW_KILLED,		"TWKilled") \
+	X(PAWS_ACTIVE,		"PAWSActive") \
+	X(PAWS_ESTAB,		"PAWSEstab") \
+	X(DELAYED_ACKS,		"DelayedACKs") \
+	X(DELAYED_ACK_LOCKED,	"DelayedACKLocked") \
+	X(DELAYED_ACK_LOST,	"DelayedACKLost") \
+	X(LISTEN_OVERFLOWS,	"ListenOverflows") \
+	X(LISTEN_DROPS,		"ListenDrops") \
+	X(PURE_ACKS,		"TCPPureAcks") \
+	X(SACK_RECOVERY,	"TCPSackRecovery") \
+	X(RENO_RECOVERY,	"TCPRenoRecovery") \
+	X(LOST_RETRANSMIT,	"TCPLostRetransmit") \
+	X(RENO_FAILURES,	"TCPRenoFailures") \
+	X(LOSS_FAILURES,	"TCPLossFailures") \
+	X(FAST_RETRANS,		"TCPFastRetrans") \
+	X(SLOW_START_RETRANS,	"TCPSlowStartRetrans") \
+	X(TIMEOUTS,		"TCPTimeouts") \
+	X(RENO_RECOVERY_FAIL,	"TCPRenoRecoveryFail") \
+	X(RCV_COLLAPSED,	"TCPRcvCollapsed") \
+	X(DSACK_OLD_SENT,	"TCPDSACKOldSent") \
+	X(DSACK_OFO_SENT,	"TCPDSACKOfoSent") \
+	X(ABORT_ON_DATA,	"TCPAbortOnData") \
+	X(ABORT_ON_CLOSE,	"TCPAbortOnClose") \
+	X(ABORT_ON_MEMORY,	"TCPAbortOnMemory") \
+	X(ABORT_ON_TIMEOUT,	"TCPAbortOnTimeout") \
+	X(ABORT_ON_LINGER,	"TCPAbortOnLinger") \
+	X(ABORT_FAILED,		"TCPAbortFailed") \
+	X(MEMORY_PRESSURES,	"TCPMemoryPressures") \
+	X(RCV_COALESCE,		"TCPRcvCoalesce") \
+	X(OFO_QUEUE,		"TCPOFOQueue") \
+	X(OFO_DROP,		"TCPOFODrop") \
+	X(OFO_MERGE,		"TCPOFOMerge") \
+	X(OFO_PRUNED,		"OfoPruned") \
+	X(RCV_PRUNED,		"RcvPruned") \
+	X(PRUNE_CALLED,		"PruneCalled") \
+	X(RCV_Q_DROP,		"TCPRcvQDrop") \
+	X(ZERO_WINDOW_DROP,	"TCPZeroWindowDrop") \
+	X(BACKLOG_DROP,		"TCPBacklogDrop") \
+	X(MIN_TTL_DROP,		"TCPMinTTLDrop") \
+	X(TIME_WAIT_OVERFLOW,	"TCPTimeWaitOverflow") \
+	X(REQ_Q_FULL_DO_COOKIES, "TCPReqQFullDoCookies") \
+	X(REQ_Q_FULL_DROP,	"TCPReqQFullDrop") \
+	X(RETRANS_FAIL,		"TCPRetransFail") \
+	X(FROM_ZERO_WINDOW_ADV,	"TCPFromZeroWindowAdv") \
+	X(TO_ZERO_WINDOW_ADV,	"TCPToZeroWindowAdv") \
+	X(WANT_ZERO_WINDOW_ADV,	"TCPWantZeroWindowAdv") \
+	X(SYN_RETRANS,		"TCPSynRetrans") \
+	X(ORIG_DATA_SENT,	"TCPOrigDataSent") \
+	X(ACK_SKIPPED_SYN_RECV,	"TCPACKSkippedSynRecv") \
+	X(ACK_SKIPPED_PAWS,	"TCPACKSkippedPAWS") \
+	X(ACK_SKIPPED_SEQ,	"TCPACKSkippedSeq") \
+	X(ACK_SKIPPED_FIN_WAIT_2, "TCPACKSkippedFinWait2") \
+	X(ACK_SKIPPED_TIME_WAIT, "TCPACKSkippedTimeWait") \
+	X(ACK_SKIPPED_CHALLENGE, "TCPACKSkippedChallenge") \
+	X(CHALLENGE_ACK,	"TCPChallengeACK") \
+	X(SYN_CHALLENGE,	"TCPSYNChallenge") \
+	X(WIN_PROBE,		"TCPWinProbe") \
+	X(KEEP_ALIVE,		"TCPKeepAlive") \
+	X(DELIVERED,		"TCPDelivered") \
+	X(WQUEUE_TOO_BIG,	"TCPWqueueTooBig")
+
+enum xtcp_mib_item {
+#define X(symbol, name) XTCP_MIB_##symbol,
+	XTCP_MIB_TCP(X)
+	XTCP_MIB_EXT(X)
+#undef X
+	XTCP_MIB_NR
+};
+
+/* Counters of one CPU. */
+struct xtcp_mib {
+	unsigned long	item[XTCP_MIB_NR];
+};
+
+#define XTCP_INC(net, symbol) \
+	this_cpu_inc(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
+#define XTCP_DEC(net, symbol) \
+	this_cpu_dec(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
+#define XTCP_ADD(net, symbol, n) \
+	this_cpu_add(xtcp_net(net)->mib->item[XTCP_MIB_##symbol], n)
+
+int xtcp_stats_net_init(struct net *net);
+void xtcp_stats_net_exit(struct net *net);
+
+#endif /* XTCP_USER_STATS_H */

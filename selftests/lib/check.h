@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * check: how a library function says that the test is lost.
+ *
+ * The kselftest harness lives in a header that may be included once in a
+ * program only, by the test itself (through xtcp_test.h). The library's own
+ * files see the test as an opaque pointer plus the line that called them, and
+ * end it with check_fail(), which xtcp_test.h defines.
+ */
+#ifndef SELFTESTS_LIB_CHECK_H
+#define SELFTESTS_LIB_CHECK_H
+
+#include <stdbool.h>
+
+struct __test_metadata;
+
+struct where {
+	struct __test_metadata *test;
+	const char *file;
+	int line;
+};
+
+#define WHERE(test) ((struct where){ (test), __FILE__, __LINE__ })
+
+/* Prints "# file:line:test: message" and leaves the test, teardown included. */
+__attribute__((noreturn, format(printf, 2, 3)))
+void check_fail(struct where at, const char *fmt, ...);
+
+/* True once the test has failed or been skipped: no second complaint then. */
+bool check_is_over(struct __test_metadata *test);
+
+#define check(cond, at, ...) \
+	do { if (!(cond)) check_fail((at), __VA_ARGS__); } while (0)
+
+#endif

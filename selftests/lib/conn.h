@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * conn: one connection between the kernel and the peer, and the way into each
+ * state of RFC 9293 3.3.2.
+ *
+ * Sequence numbers are relative as in a packetdrill script: each side's SYN
+ * is 0, its first byte of text 1. conn_send() fills in the next ones of both
+ * directions by itself, and timestamps if they were agreed on.
+ */
+#ifndef SELFTESTS_LIB_CONN_H
+#define SELFTESTS_LIB_CONN_H
+
+#include "peer.h"
+
+enum conn_state {
+	ST_CLOSED, ST_LISTEN, ST_SYN_SENT,
+	ST_SYN_RECEIVED,	/* a whole socket, by simultaneous open */
+	ST_HALF_OPEN,		/* a listener's record */
+	ST_ESTABLISHED, ST_FIN_WAIT_1, ST_FIN_WAIT_2, ST_CLOSE_WAIT,
+	ST_CLOSING, ST_LAST_ACK, ST_TIME_WAIT,
+	ST_ORPHAN_FIN_WAIT_2,	/* closed by its program: a small record */
+	ST_COUNT,
+};
+
+const char *conn_state_name(enum conn_state st);
+
+/* How a connection comes to be; what is left out has the default in brackets. */
+struct conn_setup {
+	bool active;			/* the kernel connects [listens] */
+	bool orphan;			/* close(), not shutdown(), on the way */
+	int64_t peer_iss;		/* [random] */
+	int64_t pport;			/* the peer's port [the next free one] */
+	int64_t kport;			/* the kernel's [KERNEL_PORT; ephemeral] */
+	int64_t wnd;			/* the peer's, in its SYN [65535] */
+	struct ipaddr peer_addr;	/* [the peer's] */
+	struct optbytes opt;		/* of the peer's SYN [MSS 1460] */
+	bool no_opt;			/* no option in the peer's SYN */
+	int lfd;			/* a listener that is there already */
+	int backlog;			/* of the one to make [16] */
+	void (*prepare)(int fd);	/* before listen() or connect() */
+	int64_t rtt_ms;			/* before the peer answers [0] */
+};
+
+#define CONN_SETUP_UNSET \
+	.peer_iss = UNSET, .pport = UNSET, .kport = UNSET, .wnd = UNSET, .lfd = -1
+
+struct conn {
+	struct peer *peer;
+	int fd;				/* the connection's socket, -1: none */
+	int lfd;			/* its listener, -1: none */
+	struct ipaddr peer_addr;
+	uint16_t pport, kport;
+	uint32_t peer_iss, kern_iss;
+	uint32_t peer_nxt;		/* next the peer will send */
+	uint32_t kern_nxt;		/* next the peer expects */
+	int wnd;			/* the peer's, as the header has it */
+	bool ts;			/* timestamps agreed on */
+	uint32_t tsval_base, ts_recent;
+	int64_t tsval_start_ns;
+	int kern_wscale;		/* of the kernel's windows, 0 if not agreed */
+	struct segment_options kern_opt;	/* of the kernel's SYN or SYN-ACK */
+	struct optbytes peer_opt;	/* of the peer's */
+};
+
+/* To ESTABLISHED, socket non-blocking: conn_open(p, &c, .active = true). */
+#define conn_open(p, c, ...) conn_to_state(p, c, ST_ESTABLISHED, ##__VA_ARGS__)
+/*
+ * Brings a new connection to a state, every segment on the way checked, none
+ * left over. In FIN-WAIT-1, CLOSING and LAST-ACK the kernel's FIN is unacked.
+ */
+#define conn_to_state(p, c, st, ...) \
+	conn_to_state_at(WHERE((p)->test), p, c, st, \
+			 (struct conn_setup){ CONN_SETUP_UNSET, ##__VA_ARGS__ })
+void conn_to_state_at(struct where at, struct peer *p, struct conn *c,
+		      enum conn_state st, struct conn_setup setup);
+
+/*
+ * Parts of the way, for tests that stop in between. conn_start() fills in c,
+ * and makes the listener, or the socket and its connect().
+ */
+#define conn_start(p, c, ...) \
+	conn_start_at(WHERE((p)->test), p, c, \
+		      (struct conn_setup){ CONN_SETUP_UNSET, ##__VA_ARGS__ })
+void conn_start_at(struct where at, struct peer *p, struct conn *c,
+		   struct conn_setup setup);
+/* Takes the kernel's SYN or SYN-ACK into c: its ISN, port and options. */
+void conn_learn(struct conn *c, const struct segment *syn);
+#define conn_accept(c) conn_accept_at(WHERE((c)->peer->test), c)
+int conn_accept_at(struct where at, struct conn *c);
+
+/* From ESTABLISHED on; kernel and peer both idle. */
+#define conn_advance(c, st, orphan) \
+	conn_advance_at(WHERE((c)->peer->test), c, st, orphan)
+void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool orphan);
+
+#define conn_send(c, ...) \
+	conn_send_at(WHERE((c)->peer->test), c, \
+		     (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+void conn_send_at(struct where at, struct conn *c, struct segment_spec spec);
+/* The same with absolute numbers and ports filled in, not sent. */
+struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec spec);
+#define conn_spec(c, ...) \
+	conn_spec_complete(c, (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+
+#define conn_expect(c, ...) \
+	conn_expect_at(WHERE((c)->peer->test), c, \
+		       (struct segment_want){ SEGMENT_WANT_UNSET, ##__VA_ARGS__ })
+const struct segment *conn_expect_at(struct where at, struct conn *c,
+				     struct segment_want want);
+
+/* Relative numbers of now: what the peer sends next, and expects next. */
+static inline int64_t conn_peer_nxt(const struct conn *c)
+{
+	return (uint32_t)(c->peer_nxt - c->peer_iss);
+}
+
+static inline int64_t conn_kern_nxt(const struct conn *c)
+{
+	return (uint32_t)(c->kern_nxt - c->kern_iss);
+}
+
+/* By /proc/net/xtcp; ST_CLOSED: no row of this 4-tuple, nor a listener of c. */
+enum conn_state conn_state(const struct conn *c);
+#define conn_expect_state(c, st) conn_expect_state_at(WHERE((c)->peer->test), c, st)
+void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state st);
+
+/* SO_ERROR, which clears it. */
+int socket_error(int fd);
+/* poll() without waiting: the events that hold. */
+int socket_poll(int fd);
+
+#endif

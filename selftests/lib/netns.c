@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * netns: see netns.h. rtnetlink by hand, so that a static test program needs
+ * no tool in the guest.
+ */
+#define _GNU_SOURCE
+#include "netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+unsigned int if_nametoindex(const char *name);
+
+bool stock_mode(void)
+{
+	const char *env = getenv("XTCP_TEST_STOCK");
+
+	return env && *env && strcmp(env, "0");
+}
+
+int stream_proto(void)
+{
+	return stock_mode() ? IPPROTO_TCP : IPPROTO_XTCP;
+}
+
+int stream_socket(int family)
+{
+	return socket(family, SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
+}
+
+int sysctl_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+int sysctl_read(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return errno;
+	n = read(fd, buf, size - 1);
+	err = n < 0 ? errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+/* A netlink request under construction. */
+struct request {
+	struct nlmsghdr nlh;
+	char body[1024];
+};
+
+static void *request_start(struct request *rq, int type, int flags, int size)
+{
+	memset(rq, 0, sizeof(*rq));
+	rq->nlh.nlmsg_type = type;
+	rq->nlh.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	rq->nlh.nlmsg_len = NLMSG_LENGTH(size);
+	return NLMSG_DATA(&rq->nlh);
+}
+
+static struct rtattr *request_attr(struct request *rq, int type,
+				   const void *data, int len)
+{
+	struct rtattr *rta = (struct rtattr *)((char *)rq +
+					       NLMSG_ALIGN(rq->nlh.nlmsg_len));
+
+	rta->rta_type = type;
+	rta->rta_len = RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(rta), data, len);
+	rq->nlh.nlmsg_len = NLMSG_ALIGN(rq->nlh.nlmsg_len) + RTA_ALIGN(rta->rta_len);
+	return rta;
+}
+
+static void request_nest_end(struct request *rq, struct rtattr *rta)
+{
+	rta->rta_len = (char *)rq + rq->nlh.nlmsg_len - (char *)rta;
+}
+
+static void request_send(struct where at, struct request *rq, const char *what)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct {
+		struct nlmsghdr nlh;
+		struct nlmsgerr err;
+		char rest[1024];
+	} answer;
+
+	check(fd >= 0 && send(fd, rq, rq->nlh.nlmsg_len, 0) >= 0 &&
+	      recv(fd, &answer, sizeof(answer), 0) >= 0,
+	      at, "%s: netlink: %s", what, strerror(errno));
+	close(fd);
+	check(answer.nlh.nlmsg_type == NLMSG_ERROR && !answer.err.error, at,
+	      "%s: %s", what, strerror(-answer.err.error));
+}
+
+void link_up(struct where at, const char *name)
+{
+	struct ifinfomsg *ifi;
+	struct request rq;
+
+	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = if_nametoindex(name);
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	request_send(at, &rq, "link up");
+}
+
+void link_set_mtu(struct where at, const char *name, int mtu)
+{
+	struct ifinfomsg *ifi;
+	struct request rq;
+
+	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = if_nametoindex(name);
+	request_attr(&rq, IFLA_MTU, &mtu, sizeof(mtu));
+	request_send(at, &rq, "link mtu");
+}
+
+int netns_new(struct where at)
+{
+	int fd;
+
+	check(!unshare(CLONE_NEWNET), at, "unshare: %s", strerror(errno));
+	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	check(fd >= 0, at, "/proc/self/ns/net: %s", strerror(errno));
+	link_up(at, "lo");
+	return fd;
+}
+
+void netns_enter(struct where at, int ns_fd)
+{
+	check(!setns(ns_fd, CLONE_NEWNET), at, "setns: %s", strerror(errno));
+}
+
+int tun_new(struct where at, const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	check(fd >= 0, at, "/dev/net/tun: %s", strerror(errno));
+	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	check(!ioctl(fd, TUNSETIFF, &ifr), at, "TUNSETIFF: %s", strerror(errno));
+	link_up(at, name);
+	return fd;
+}
+
+void veth_new(struct where at, const char *name, int peer_ns,
+	      const char *peer_name)
+{
+	struct rtattr *info, *data, *peer;
+	struct ifinfomsg ifi = { 0 };
+	struct request rq;
+
+	request_start(&rq, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(ifi));
+	request_attr(&rq, IFLA_IFNAME, name, strlen(name) + 1);
+	info = request_attr(&rq, IFLA_LINKINFO, NULL, 0);
+	request_attr(&rq, IFLA_INFO_KIND, "veth", 4);
+	data = request_attr(&rq, IFLA_INFO_DATA, NULL, 0);
+	peer = request_attr(&rq, VETH_INFO_PEER, &ifi, sizeof(ifi));
+	request_attr(&rq, IFLA_IFNAME, peer_name, strlen(peer_name) + 1);
+	request_attr(&rq, IFLA_NET_NS_FD, &peer_ns, sizeof(peer_ns));
+	request_nest_end(&rq, peer);
+	request_nest_end(&rq, data);
+	request_nest_end(&rq, info);
+	request_send(at, &rq, "veth");
+}
+
+void address_add(struct where at, const char *dev, const struct ipaddr *addr,
+		 int prefix_len)
+{
+	int size = addr->family == AF_INET ? 4 : 16;
+	struct ifaddrmsg *ifa;
+	struct request rq;
+
+	ifa = request_start(&rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
+	ifa->ifa_family = addr->family;
+	ifa->ifa_prefixlen = prefix_len;
+	ifa->ifa_index = if_nametoindex(dev);
+	if (addr->family == AF_INET6)
+		ifa->ifa_flags = IFA_F_NODAD;
+	request_attr(&rq, IFA_LOCAL, &addr->v6, size);
+	request_attr(&rq, IFA_ADDRESS, &addr->v6, size);
+	request_send(at, &rq, "address");
+}
+
+void route_add_default(struct where at, const char *dev, int family)
+{
+	int index = if_nametoindex(dev);
+	struct request rq;
+	struct rtmsg *rtm;
+
+	rtm = request_start(&rq, RTM_NEWROUTE, NLM_F_CREATE, sizeof(*rtm));
+	rtm->rtm_family = family;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rtm->rtm_type = RTN_UNICAST;
+	request_attr(&rq, RTA_OIF, &index, sizeof(index));
+	request_send(at, &rq, "default route");
+}
+
+/* netem's probabilities are 32-bit fractions. */
+static uint32_t netem_fraction(double percent)
+{
+	return percent / 100 * UINT32_MAX;
+}
+
+void netem_set(struct where at, const char *dev, const struct netem *netem)
+{
+	struct tc_netem_qopt qopt = {
+		.limit = netem->limit ?: 1000,
+		.loss = netem_fraction(netem->loss),
+		.duplicate = netem_fraction(netem->duplicate),
+		.gap = netem->reorder ? 1 : 0,
+	};
+	struct tc_netem_reorder reorder = {
+		.probability = netem_fraction(netem->reorder),
+	};
+	struct tc_netem_corrupt corrupt = {
+		.probability = netem_fraction(netem->corrupt),
+	};
+	int64_t delay_ns = netem->delay_ms * 1e6, jitter_ns = netem->jitter_ms * 1e6;
+	struct request rq;
+	struct rtattr *opt;
+	struct tcmsg *tcm;
+
+	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
+	tcm->tcm_family = AF_UNSPEC;
+	tcm->tcm_ifindex = if_nametoindex(dev);
+	tcm->tcm_handle = 0x10000;
+	tcm->tcm_parent = TC_H_ROOT;
+	request_attr(&rq, TCA_KIND, "netem", 6);
+	opt = request_attr(&rq, TCA_OPTIONS, &qopt, sizeof(qopt));
+	request_attr(&rq, TCA_NETEM_LATENCY64, &delay_ns, sizeof(delay_ns));
+	request_attr(&rq, TCA_NETEM_JITTER64, &jitter_ns, sizeof(jitter_ns));
+	if (netem->reorder)
+		request_attr(&rq, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
+	if (netem->corrupt)
+		request_attr(&rq, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	request_nest_end(&rq, opt);
+	request_send(at, &rq, "netem");
+}

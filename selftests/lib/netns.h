@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * netns: a network namespace of one's own, its devices and addresses, by
+ * rtnetlink; and which of the two stacks the tests are pointed at.
+ */
+#ifndef SELFTESTS_LIB_NETNS_H
+#define SELFTESTS_LIB_NETNS_H
+
+#include <stdint.h>
+
+#include "check.h"
+#include "segment.h"
+
+#if __has_include(<linux/xtcp.h>)
+#include <linux/xtcp.h>
+#endif
+#ifndef IPPROTO_XTCP
+#define IPPROTO_XTCP 253
+#endif
+
+/* XTCP_TEST_STOCK=1: everything runs against the kernel's own TCP. */
+bool stock_mode(void);
+/* The protocol to open sockets with: IPPROTO_XTCP, or IPPROTO_TCP. */
+int stream_proto(void);
+/* A stream socket of the stack under test, -1 and errno as socket(). */
+int stream_socket(int family);
+
+/* A new namespace for this process, loopback up. Returns an fd for it. */
+int netns_new(struct where at);
+/* Moves this process there; sockets it already has stay where they are. */
+void netns_enter(struct where at, int ns_fd);
+
+/* A layer 3 tun device with no offloads, up. Returns its fd. */
+int tun_new(struct where at, const char *name);
+/* A veth pair: one end here, the other in the namespace peer_ns. */
+void veth_new(struct where at, const char *name, int peer_ns,
+	      const char *peer_name);
+void link_up(struct where at, const char *name);
+void link_set_mtu(struct where at, const char *name, int mtu);
+void address_add(struct where at, const char *dev, const struct ipaddr *addr,
+		 int prefix_len);
+/* Every destination of that family leaves through dev. */
+void route_add_default(struct where at, const char *dev, int family);
+
+/* What netem does to packets that leave through dev; 0: not that. */
+struct netem {
+	double delay_ms, jitter_ms;
+	double loss, duplicate, reorder, corrupt;	/* per cent */
+	int limit;				/* packets, default 1000 */
+};
+void netem_set(struct where at, const char *dev, const struct netem *netem);
+
+/* Writes a line to a file of /proc/sys. Returns 0 or the errno. */
+int sysctl_write(const char *path, const char *value);
+/* Reads one, without its newline. Returns 0 or the errno. */
+int sysctl_read(const char *path, char *buf, size_t size);
+
+#endif

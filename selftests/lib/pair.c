@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/* pair: see pair.h. */
+#include "pair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "proc.h"
+#include "stream.h"
+
+static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+
+static void prepare_side(struct where at, struct pair *pr, enum side side)
+{
+	bool v6 = pr->family == AF_INET6;
+
+	netns_enter(at, pr->ns[side]);
+	if (!v6)
+		sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	link_up(at, device[side]);
+	address_add(at, device[side], &pr->addr[side], v6 ? 64 : 24);
+	if (stock_mode())
+		knob_set("syn_linear_timeouts", 0);
+}
+
+void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *setup)
+{
+	bool v6 = setup && setup->family == AF_INET6;
+
+	memset(pr, 0, sizeof(*pr));
+	pr->test = at.test;
+	pr->family = v6 ? AF_INET6 : AF_INET;
+	pr->addr[CLIENT] = ipaddr(v6 ? "fd00::1" : "10.0.0.1");
+	pr->addr[SERVER] = ipaddr(v6 ? "fd00::2" : "10.0.0.2");
+	pr->ns[SERVER] = netns_new(at);
+	pr->ns[CLIENT] = netns_new(at);
+	veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);
+	prepare_side(at, pr, SERVER);
+	prepare_side(at, pr, CLIENT);
+}
+
+void pair_close_at(struct where at, struct pair *pr)
+{
+	if (check_is_over(pr->test))
+		return;
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		netns_enter(at, pr->ns[s]);
+		if (!pr->stock_may_speak)
+			stock_expect_silent_at(at);
+		lifecycle_log(at);
+	}
+}
+
+void pair_enter(struct pair *pr, enum side side)
+{
+	netns_enter(WHERE(pr->test), pr->ns[side]);
+}
+
+void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
+{
+	pair_enter(pr, side);
+	netem_set(WHERE(pr->test), device[side], netem);
+}
+
+int pair_listen_at(struct where at, struct pair *pr, int port, int backlog)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
+	int fd;
+
+	pair_enter(pr, SERVER);
+	fd = stream_socket(pr->family);
+	check(fd >= 0, at, "socket: %s", strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	check(!bind(fd, (struct sockaddr *)&sa, len) && !listen(fd, backlog), at,
+	      "bind and listen: %s", strerror(errno));
+	return fd;
+}
+
+int pair_connect_at(struct where at, struct pair *pr, int port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
+	int fd;
+
+	pair_enter(pr, CLIENT);
+	fd = stream_socket(pr->family);
+	check(fd >= 0, at, "socket: %s", strerror(errno));
+	check(!connect(fd, (struct sockaddr *)&sa, len), at, "connect: %s",
+	      strerror(errno));
+	fd_nonblock(fd);
+	return fd;
+}
+
+void pair_connected_at(struct where at, struct pair *pr, int port,
+		       int *client, int *server)
+{
+	int lfd = pair_listen_at(at, pr, port, 16);
+
+	*client = pair_connect_at(at, pr, port);
+	pair_enter(pr, SERVER);
+	*server = accept(lfd, NULL, NULL);
+	check(*server >= 0, at, "accept: %s", strerror(errno));
+	fd_nonblock(*server);
+	close(lfd);
+}

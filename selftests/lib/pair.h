@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pair: two namespaces, client (10.0.0.1) and server (10.0.0.2), joined by a
+ * veth pair; the stack under test at both ends.
+ */
+#ifndef SELFTESTS_LIB_PAIR_H
+#define SELFTESTS_LIB_PAIR_H
+
+#include "netns.h"
+#include "peer.h"
+
+enum side { CLIENT, SERVER };
+
+struct pair {
+	struct __test_metadata *test;
+	int family;
+	int ns[2];
+	struct ipaddr addr[2];
+	bool stock_may_speak;
+};
+
+void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *setup);
+/* Stock TCP counted nothing in either namespace; adds to the lifecycle log. */
+void pair_close_at(struct where at, struct pair *pr);
+
+/* Where sockets are made, and /proc/net and knobs read, from now on. */
+void pair_enter(struct pair *pr, enum side side);
+/* What packets leaving that side suffer. */
+void pair_netem(struct pair *pr, enum side side, const struct netem *netem);
+
+/* All leave this process in the side they name. */
+#define pair_listen(pr, port, backlog) \
+	pair_listen_at(WHERE((pr)->test), pr, port, backlog)
+int pair_listen_at(struct where at, struct pair *pr, int port, int backlog);
+/* Blocks until connected to that port of the server (non-blocking after). */
+#define pair_connect(pr, port) pair_connect_at(WHERE((pr)->test), pr, port)
+int pair_connect_at(struct where at, struct pair *pr, int port);
+/* Both at once, through a listener of its own. */
+#define pair_connected(pr, port, client, server) \
+	pair_connected_at(WHERE((pr)->test), pr, port, client, server)
+void pair_connected_at(struct where at, struct pair *pr, int port,
+		       int *client, int *server);
+
+#endif

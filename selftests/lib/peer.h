@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * peer: the other end of the wire, made by hand.
+ *
+ * A test gets a network namespace in which the kernel owns 10.0.0.1 on a tun
+ * device; the test itself is 10.0.0.2 and anybody else, and writes and reads
+ * whole IP packets. Nobody answers for it, so silence and nonsense are as easy
+ * as speech. Every packet is kept in a trace, printed when the test fails.
+ *
+ * Sequence numbers here are absolute; conn.h has them relative.
+ */
+#ifndef SELFTESTS_LIB_PEER_H
+#define SELFTESTS_LIB_PEER_H
+
+#include <stdint.h>
+
+#include "check.h"
+#include "clock.h"
+#include "segment.h"
+
+/*
+ * Timing of what the kernel sends by its own clock: never early, at most so
+ * much late. Stock TCP's timer wheel is coarser (peer.c widens these for it).
+ */
+#define LATE_MAX_NS (2 * NSEC_PER_MSEC)
+/* An answer that no timer holds back is there within this. */
+#define PROMPT_MS 10
+
+#define PEER_PORT 40000		/* of the peer; each conn takes the next */
+#define KERNEL_PORT 5000	/* that listeners listen on */
+
+struct peer_setup {
+	int family;		/* AF_INET (0: that) or AF_INET6 */
+	int wire;		/* IP protocol; 0: that of stream_proto() */
+};
+
+#define TRACE_LINES 128
+#define TRACE_WIDTH 224
+
+struct peer {
+	struct __test_metadata *test;
+	int tun;
+	int family, wire;
+	struct ipaddr addr, kernel;	/* the peer's, the kernel's */
+	uint16_t port, kport;		/* when a segment names none */
+	uint16_t next_port;
+	int64_t start_ns;		/* zero of the trace */
+	int64_t mark_ns;		/* zero of .at_ms */
+	bool leave_unread;		/* teardown minds no unread segment */
+	bool stock_may_speak;		/* nor stock TCP's counters */
+	struct segment last;		/* the last one read */
+	int trace_n;
+	char trace[TRACE_LINES][TRACE_WIDTH];
+};
+
+void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setup);
+/*
+ * The end of each test: fails if a segment is left unread or if stock TCP
+ * counted one; adds to the lifecycle log.
+ */
+void peer_close_at(struct where at, struct peer *p);
+
+/* Sends a segment: peer_send(p, .flags = SYN, .seq = 1000, .opt = OPT(...)). */
+#define peer_send(p, ...) \
+	peer_send_at(WHERE((p)->test), p, \
+		     (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+void peer_send_at(struct where at, struct peer *p, struct segment_spec spec);
+/* Fills in what the spec leaves open; for tests that build, change and send. */
+struct segment_spec peer_spec_complete(const struct peer *p, struct segment_spec spec);
+#define peer_spec(p, ...) \
+	peer_spec_complete(p, (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+#define peer_send_raw(p, packet, len) \
+	peer_send_raw_at(WHERE((p)->test), p, packet, len)
+void peer_send_raw_at(struct where at, struct peer *p, const void *packet, int len);
+
+/* What a segment from the kernel must be; UNSET fields are not compared. */
+struct segment_want {
+	/* Compared with the peer's defaults unless given or ANYWHERE. */
+	int64_t sport, dport;
+	struct ipaddr src, dst;
+	int64_t flags, seq, ack, wnd, urg;
+	int64_t len;			/* bytes of text; 0 if data isn't given */
+	const void *data;		/* the text, len bytes or to its '\0' */
+	int64_t pattern;		/* the text is the pattern from here on */
+	int64_t ttl, tos;
+	int64_t opt_len;
+	int64_t mss, wscale;		/* ABSENT: that option is not there */
+	int64_t sackok, ts;		/* 1 there, 0 not */
+	int64_t tsval, tsecr;
+	int64_t sacks;			/* number of blocks */
+	struct sack_block sack[4];	/* compared up to sacks */
+	/* When: at_ms after the mark, exactly; else promptly or within_ms. */
+	int64_t at_ms;
+	int64_t within_ms;
+};
+
+#define ANYWHERE (-2)			/* sport, dport: whichever */
+#define ABSENT (-1)
+
+#define SEGMENT_WANT_UNSET \
+	.sport = UNSET, .dport = UNSET, .flags = UNSET, .seq = UNSET, \
+	.ack = UNSET, .wnd = UNSET, .urg = UNSET, .len = UNSET, \
+	.pattern = UNSET, .ttl = UNSET, .tos = UNSET, .opt_len = UNSET, \
+	.mss = UNSET, .wscale = UNSET, .sackok = UNSET, .ts = UNSET, \
+	.tsval = UNSET, .tsecr = UNSET, .sacks = UNSET, .at_ms = UNSET, \
+	.within_ms = UNSET
+
+/*
+ * The next packet from the kernel is this one. Checksums are always verified,
+ * options must be well-formed. Returns it; valid until the next is read.
+ */
+#define peer_expect(p, ...) \
+	peer_expect_at(WHERE((p)->test), p, \
+		       (struct segment_want){ SEGMENT_WANT_UNSET, ##__VA_ARGS__ })
+const struct segment *peer_expect_at(struct where at, struct peer *p,
+				     struct segment_want want);
+
+/* Reads the next packet before deadline_ns (clock.h), NULL: none came. */
+const struct segment *peer_read(struct peer *p, int64_t deadline_ns);
+/* Reads and drops whatever comes in the next ms. Returns how many. */
+int peer_drain(struct peer *p, int64_t ms);
+
+/* Nothing is sent for so long from now on, or until at_ms after the mark. */
+#define peer_expect_silence(p, ms) \
+	peer_expect_silence_at(WHERE((p)->test), p, \
+			       now_ns() + (ms) * NSEC_PER_MSEC)
+#define peer_expect_silence_until(p, at_ms) \
+	peer_expect_silence_at(WHERE((p)->test), p, \
+			       (p)->mark_ns + (at_ms) * NSEC_PER_MSEC)
+void peer_expect_silence_at(struct where at, struct peer *p, int64_t until_ns);
+
+/* .at_ms counts from now: set it before what starts the kernel's timer. */
+void peer_mark(struct peer *p);
+/* .at_ms counts from the last segment read: it is what started the timer. */
+void peer_mark_last(struct peer *p);
+/* Milliseconds since the mark. */
+int64_t peer_elapsed_ms(const struct peer *p);
+/* Sleeps until then; packets wait in the device. */
+void peer_sleep_until(struct peer *p, int64_t at_ms);
+
+/* A listener on the kernel's side, non-blocking. */
+int peer_listen_at(struct where at, struct peer *p, int port, int backlog);
+#define peer_listen(p, port, backlog) \
+	peer_listen_at(WHERE((p)->test), p, port, backlog)
+
+/* ICMP from the path or the peer, quoting a segment the kernel sent. */
+struct icmp_spec {
+	int type, code;
+	struct ipaddr from;		/* default: the peer */
+	const struct segment *quote;	/* default: the last one read */
+	int64_t quote_seq;		/* instead of the quoted one's */
+	int64_t quote_sport, quote_dport;
+	int64_t quote_proto;
+	int quote_len;			/* bytes of TCP header quoted, default 8 */
+	uint32_t rest;			/* second word: next-hop MTU, gateway */
+	bool bad_csum;
+};
+#define peer_send_icmp(p, ...) \
+	peer_send_icmp_at(WHERE((p)->test), p, (struct icmp_spec){ \
+		.quote_seq = UNSET, .quote_sport = UNSET, .quote_dport = UNSET, \
+		.quote_proto = UNSET, .quote_len = 8, ##__VA_ARGS__ })
+void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec spec);
+
+/* A line of the test's own in the trace. */
+void peer_note(struct peer *p, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void peer_trace_print(const struct peer *p);
+/* Fails the test, trace first. */
+__attribute__((noreturn, format(printf, 3, 4)))
+void peer_fail(struct where at, struct peer *p, const char *fmt, ...);
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/* segment: builds, parses and prints; see segment.h. */
+#include "segment.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream.h"
+
+#define IPV4_HEADER_MIN 20
+#define IPV6_HEADER 40
+
+struct ipaddr ipaddr(const char *text)
+{
+	struct ipaddr a = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+
+	if (inet_pton(a.family, text, &a.v6) != 1) {
+		fprintf(stderr, "# not an address: %s\n", text);
+		abort();
+	}
+	return a;
+}
+
+bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b)
+{
+	if (a->family != b->family)
+		return false;
+	if (a->family == AF_INET)
+		return a->v4.s_addr == b->v4.s_addr;
+	return !memcmp(&a->v6, &b->v6, sizeof(a->v6));
+}
+
+const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size)
+{
+	if (!inet_ntop(a->family, &a->v6, buf, size))
+		snprintf(buf, size, "?");
+	return buf;
+}
+
+socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
+			  struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+
+	memset(out, 0, sizeof(*out));
+	out->ss_family = a->family;
+	if (a->family == AF_INET6) {
+		in6->sin6_port = htons(port);
+		in6->sin6_addr = a->v6;
+		return sizeof(*in6);
+	}
+	in->sin_port = htons(port);
+	in->sin_addr = a->v4;
+	return sizeof(*in);
+}
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = v >> 8;
+	p[1] = v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v);
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static uint32_t sum_bytes(const uint8_t *p, int len, uint32_t sum)
+{
+	for (; len > 1; p += 2, len -= 2)
+		sum += get16(p);
+	if (len)
+		sum += p[0] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* RFC 1071, in host order; start is a partial sum. 0 over a correct packet. */
+uint16_t ip_checksum(const void *data, int len, uint32_t start)
+{
+	return ~sum_bytes(data, len, start);
+}
+
+/* RFC 9293 3.1 and RFC 8200 8.1: addresses, protocol and length. */
+static uint32_t pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst,
+			   int proto, int len)
+{
+	int size = src->family == AF_INET ? 4 : 16;
+	uint32_t sum = proto + (len >> 16) + (len & 0xffff);
+
+	sum = sum_bytes((const uint8_t *)&src->v6, size, sum);
+	return sum_bytes((const uint8_t *)&dst->v6, size, sum);
+}
+
+static int pad4(int len)
+{
+	return (len + 3) & ~3;
+}
+
+static int build_tcp(const struct segment_spec *s, uint8_t *tcp)
+{
+	int header = TCP_HEADER_MIN + pad4(s->opt.len);
+	int doff = s->doff == UNSET ? header / 4 : s->doff;
+	int text = s->len == UNSET ? 0 : s->len;
+	uint16_t csum;
+
+	put16(tcp, s->sport);
+	put16(tcp + 2, s->dport);
+	put32(tcp + 4, s->seq);
+	put32(tcp + 8, s->ack);
+	tcp[12] = (doff << 4) | (s->reserved & 15);
+	tcp[13] = s->flags;
+	put16(tcp + 14, s->wnd);
+	put16(tcp + 16, 0);
+	put16(tcp + 18, s->urg);
+	memset(tcp + TCP_HEADER_MIN, 0, header - TCP_HEADER_MIN);
+	memcpy(tcp + TCP_HEADER_MIN, s->opt.b, s->opt.len);
+	if (s->data)
+		memcpy(tcp + header, s->data, text);
+	else
+		pattern_fill(tcp + header, text,
+			     s->pattern == UNSET ? 0 : s->pattern);
+	if (s->cut != UNSET && s->cut < header + text)
+		text = s->cut - header;
+	if (header + text < 18)		/* cut before the checksum's end */
+		return header + text;
+	csum = ip_checksum(tcp, header + text,
+			   pseudo_sum(&s->src, &s->dst, s->proto, header + text));
+	put16(tcp + 16, s->bad_csum ? csum ^ 0x5555 : csum);
+	return header + text;
+}
+
+int segment_build(const struct segment_spec *s, uint8_t *buf)
+{
+	int header = s->src.family == AF_INET ?
+		     IPV4_HEADER_MIN + pad4(s->ip_opt.len) : IPV6_HEADER;
+	int len = header + build_tcp(s, buf + header);
+	static uint16_t ip_id;
+
+	if (s->src.family == AF_INET6) {
+		put32(buf, 6U << 28 | (uint32_t)s->tos << 20);
+		put16(buf + 4, s->ip_len == UNSET ? len - header : s->ip_len);
+		buf[6] = s->proto;
+		buf[7] = s->ttl;
+		memcpy(buf + 8, &s->src.v6, 16);
+		memcpy(buf + 24, &s->dst.v6, 16);
+		return len;
+	}
+	memset(buf, 0, header);
+	buf[0] = 4 << 4 | header / 4;
+	buf[1] = s->tos;
+	put16(buf + 2, s->ip_len == UNSET ? len : s->ip_len);
+	put16(buf + 4, ++ip_id);
+	put16(buf + 6, s->frag);
+	buf[8] = s->ttl;
+	buf[9] = s->proto;
+	memcpy(buf + 12, &s->src.v4, 4);
+	memcpy(buf + 16, &s->dst.v4, 4);
+	memcpy(buf + IPV4_HEADER_MIN, s->ip_opt.b, s->ip_opt.len);
+	put16(buf + 10, ip_checksum(buf, header, 0));
+	return len;
+}
+
+static void parse_option(struct segment_options *o, const uint8_t *p)
+{
+	switch (p[0]) {
+	case 2:
+		o->malformed |= p[1] != 4;
+		o->mss = get16(p + 2);
+		break;
+	case 3:
+		o->malformed |= p[1] != 3;
+		o->wscale = p[2];
+		break;
+	case 4:
+		o->malformed |= p[1] != 2;
+		o->sackok = true;
+		break;
+	case 5:
+		o->sacks = (p[1] - 2) / 8;
+		o->malformed |= (p[1] - 2) % 8 || o->sacks > 4;
+		for (int i = 0; i < o->sacks && i < 4; i++) {
+			o->sack[i].left = get32(p + 2 + 8 * i);
+			o->sack[i].right = get32(p + 6 + 8 * i);
+		}
+		break;
+	case 8:
+		o->malformed |= p[1] != 10;
+		o->ts = true;
+		o->tsval = get32(p + 2);
+		o->tsecr = get32(p + 6);
+		break;
+	}
+}
+
+/* The kernel's own options are held to the letter, padding included (MUST-69). */
+static void parse_options(struct segment_options *o, const uint8_t *p, int len)
+{
+	const uint8_t *end = p + len;
+
+	*o = (struct segment_options){ .len = len, .mss = -1, .wscale = -1 };
+	while (p < end && *p != 0) {
+		if (*p == 1) {
+			p++;
+			continue;
+		}
+		if (end - p < 2 || p[1] < 2 || p[1] > end - p) {
+			o->malformed = true;
+			return;
+		}
+		parse_option(o, p);
+		p += p[1];
+	}
+	for (; p < end; p++)
+		o->malformed |= *p != 0;
+}
+
+static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
+{
+	int header = len < TCP_HEADER_MIN ? 0 : (tcp[12] >> 4) * 4;
+
+	if (header < TCP_HEADER_MIN || header > len)
+		return;
+	seg->is_tcp = true;
+	seg->sport = get16(tcp);
+	seg->dport = get16(tcp + 2);
+	seg->seq = get32(tcp + 4);
+	seg->ack = get32(tcp + 8);
+	seg->reserved = tcp[12] & 15;
+	seg->flags = tcp[13];
+	seg->wnd = get16(tcp + 14);
+	seg->urg = get16(tcp + 18);
+	parse_options(&seg->opt, tcp + TCP_HEADER_MIN, header - TCP_HEADER_MIN);
+	seg->len = len - header;
+	seg->data = tcp + header;
+	seg->csum_ok &= !ip_checksum(tcp, len,
+				     pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
+}
+
+void segment_parse(struct segment *seg, int proto)
+{
+	const uint8_t *p = seg->packet;
+	int header, len = seg->packet_len;
+
+	seg->is_tcp = false;
+	seg->proto = -1;
+	seg->len = 0;
+	if (len >= IPV4_HEADER_MIN && p[0] >> 4 == 4) {
+		header = (p[0] & 15) * 4;
+		seg->src.family = seg->dst.family = AF_INET;
+		memcpy(&seg->src.v4, p + 12, 4);
+		memcpy(&seg->dst.v4, p + 16, 4);
+		seg->tos = p[1];
+		seg->ip_id = get16(p + 4);
+		seg->df = p[6] & 0x40;
+		seg->ttl = p[8];
+		seg->proto = p[9];
+		seg->csum_ok = !ip_checksum(p, header, 0) && get16(p + 2) == len;
+	} else if (len >= IPV6_HEADER && p[0] >> 4 == 6) {
+		header = IPV6_HEADER;
+		seg->src.family = seg->dst.family = AF_INET6;
+		memcpy(&seg->src.v6, p + 8, 16);
+		memcpy(&seg->dst.v6, p + 24, 16);
+		seg->tos = (get16(p) >> 4) & 0xff;
+		seg->ip_id = 0;
+		seg->df = true;
+		seg->ttl = p[7];
+		seg->proto = p[6];
+		seg->csum_ok = get16(p + 4) + IPV6_HEADER == len;
+	} else {
+		return;
+	}
+	if (seg->proto == proto)
+		parse_tcp(seg, p + header, len - header);
+}
+
+uint32_t segment_seqlen(const struct segment *seg)
+{
+	return seg->len + !!(seg->flags & SYN) + !!(seg->flags & FIN);
+}
+
+static int print_options(const struct segment_options *o, char *buf, int size)
+{
+	int n = 0;
+
+	if (o->mss >= 0)
+		n += snprintf(buf + n, size - n, ",mss %d", o->mss);
+	if (o->wscale >= 0)
+		n += snprintf(buf + n, size - n, ",wscale %d", o->wscale);
+	if (o->sackok)
+		n += snprintf(buf + n, size - n, ",sackOK");
+	if (o->ts)
+		n += snprintf(buf + n, size - n, ",TS %u:%u", o->tsval, o->tsecr);
+	for (int i = 0; i < o->sacks && i < 4; i++)
+		n += snprintf(buf + n, size - n, ",sack %u:%u",
+			      o->sack[i].left, o->sack[i].right);
+	if (o->malformed)
+		n += snprintf(buf + n, size - n, ",MALFORMED");
+	return n;
+}
+
+const char *segment_text(const struct segment *seg, char *buf, size_t size)
+{
+	static const char letters[] = "FSRP.UEW";
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], flags[9] = "";
+	char options[200] = "";
+
+	ipaddr_text(&seg->src, src, sizeof(src));
+	ipaddr_text(&seg->dst, dst, sizeof(dst));
+	if (!seg->is_tcp) {
+		snprintf(buf, size, "%s > %s proto %d, %d bytes", src, dst,
+			 seg->proto, seg->packet_len);
+		return buf;
+	}
+	for (int i = 0, n = 0; i < 8; i++)
+		if (seg->flags & 1 << i)
+			flags[n++] = letters[i];
+	print_options(&seg->opt, options, sizeof(options));
+	snprintf(buf, size, "%s.%u > %s.%u [%s] seq %u ack %u win %u%s%.0u <%s> len %d%s",
+		 src, seg->sport, dst, seg->dport, flags[0] ? flags : "none",
+		 seg->seq, seg->ack, seg->wnd, seg->urg ? " urg" : "", seg->urg,
+		 options[0] ? options + 1 : "", seg->len,
+		 seg->csum_ok ? "" : " BAD CHECKSUM");
+	return buf;
+}

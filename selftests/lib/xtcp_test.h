@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * xtcp_test: what a test program includes, once, and nothing else of lib/.
+ *
+ *	#include "lib/xtcp_test.h"
+ *
+ *	PEER_FIXTURE(opening);
+ *
+ *	TEST_F(opening, lc_03_syn_is_answered)
+ *	{
+ *		struct peer *p = &self->peer;
+ *
+ *		peer_listen(p, KERNEL_PORT, 16);
+ *		peer_send(p, .flags = SYN, .seq = 1000, .opt = OPT(OPT_MSS(1460)));
+ *		peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+ *	}
+ *
+ *	TEST_HARNESS_MAIN
+ *
+ * selftests/README has the rest.
+ */
+#ifndef SELFTESTS_LIB_XTCP_TEST_H
+#define SELFTESTS_LIB_XTCP_TEST_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+/*
+ * Ours: a field is UNSET first and then given. The harness's: it forks between
+ * setjmp and longjmp, and compares integers of either sign.
+ */
+#pragma GCC diagnostic ignored "-Woverride-init"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wclobbered"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+
+/*
+ * The harness's alarm runs in the guest's time, where waiting out a
+ * TIME-WAIT is normal and costs nothing. TEST_F_TIMEOUT for hours.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 600
+
+#include "check.h"
+#include "clock.h"
+#include "conn.h"
+#include "netns.h"
+#include "pair.h"
+#include "peer.h"
+#include "proc.h"
+#include "segment.h"
+#include "stream.h"
+
+void check_fail(struct where at, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(TH_LOG_STREAM, "# %s:%d:%s:", at.file, at.line, at.test->name);
+	va_start(ap, fmt);
+	vfprintf(TH_LOG_STREAM, fmt, ap);
+	va_end(ap);
+	fputc('\n', TH_LOG_STREAM);
+	at.test->exit_code = KSFT_FAIL;
+	__bail(1, at.test);
+	abort();
+}
+
+bool check_is_over(struct __test_metadata *test)
+{
+	return test->exit_code != KSFT_PASS;
+}
+
+/* A fixture with a raw peer: self->peer. Variants may be added; .setup. */
+#define PEER_FIXTURE(name) \
+	FIXTURE(name) { \
+		struct peer peer; \
+	}; \
+	FIXTURE_VARIANT(name) { \
+		struct peer_setup setup; \
+	}; \
+	FIXTURE_SETUP(name) \
+	{ \
+		peer_open_at(WHERE(_metadata), &self->peer, \
+			     variant ? &variant->setup : NULL); \
+	} \
+	FIXTURE_TEARDOWN(name) \
+	{ \
+		peer_close_at(WHERE(_metadata), &self->peer); \
+	}
+
+/* A fixture with two namespaces: self->pair. */
+#define PAIR_FIXTURE(name) \
+	FIXTURE(name) { \
+		struct pair pair; \
+	}; \
+	FIXTURE_VARIANT(name) { \
+		struct peer_setup setup; \
+	}; \
+	FIXTURE_SETUP(name) \
+	{ \
+		pair_open_at(WHERE(_metadata), &self->pair, \
+			     variant ? &variant->setup : NULL); \
+	} \
+	FIXTURE_TEARDOWN(name) \
+	{ \
+		pair_close_at(WHERE(_metadata), &self->pair); \
+	}
+
+/* For a test of something that stock TCP does not have or do. */
+#define NOT_ON_STOCK() \
+	do { \
+		if (stock_mode()) \
+			SKIP(return, "not what stock TCP does"); \
+	} while (0)
+
+#endif
