@@ -8,10 +8,14 @@
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <net/inet_timewait_sock.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
 #include "delayline.h"
+
+/* A macro of that header, for a field of its own; here it is a knob's name. */
+#undef tw_reuse
 
 struct ctl_table_header;
 struct xtcp_mib;

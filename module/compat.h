@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * compat.h - what differs between the kernels that xtcp builds on
+ *
+ * The module is written against the newest kernel's interface; this file
+ * supplies it on older ones, and nothing else in the module looks at
+ * LINUX_VERSION_CODE. Sorted by the kernel header that changed. Each entry
+ * says since which version the kernel has it, so that it can go with the last
+ * older kernel. Stable releases backport helpers: where the name is a macro
+ * the test is for the name, else the replacement is a macro, which shadows a
+ * backported function without harm.
+ */
+#ifndef XTCP_COMPAT_H
+#define XTCP_COMPAT_H
+
+#include <linux/hrtimer.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <linux/sysctl.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <net/inet_sock.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+/* linux/hrtimer.h: one call sets up clock, mode and function since 6.13 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define hrtimer_setup(timer, fn, clock, mode)				\
+	do {								\
+		struct hrtimer *__timer = (timer);			\
+									\
+		hrtimer_init(__timer, clock, mode);			\
+		__timer->function = (fn);				\
+	} while (0)
+#endif
+
+/* linux/slab.h: caches can ask to stay apart since 6.5 */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE	0
+#endif
+
+/* linux/socket.h: addresses of any length have a type of their own since 6.19 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define sockaddr_unsized	sockaddr
+#endif
+
+/* linux/sysctl.h: a handler may not write to its table since 6.11 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define XTCP_CTL_CONST
+#else
+#define XTCP_CTL_CONST	const
+#endif
+
+/* linux/tracepoint.h: the string's source is named once since 6.10 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst, src)
+#else
+#define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst)
+#endif
+
+/* linux/unaligned.h: was an architecture's header before 6.12 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#include <asm/unaligned.h>
+#else
+#include <linux/unaligned.h>
+#endif
+
+/*
+ * net/inet_sock.h: the socket's flags are bits of a word since 6.6, and were
+ * bitfields before
+ */
+#ifndef inet_test_bit
+#define XTCP_INET_BIND_ADDRESS_NO_PORT	bind_address_no_port
+#define XTCP_INET_FREEBIND		freebind
+#define XTCP_INET_HDRINCL		hdrincl
+#define XTCP_INET_RECVERR		recverr
+#define XTCP_INET_RECVERR_RFC4884	recverr_rfc4884
+#define XTCP_INET_TRANSPARENT		transparent
+#define inet_test_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr)
+#define inet_set_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 1)
+#define inet_clear_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 0)
+#endif
+
+/*
+ * net/net_namespace.h: the table's size is an argument since 6.6. Before
+ * that, the table ends with an empty row; tables of xtcp keep one row more
+ * than they announce.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define register_net_sysctl_sz(net, path, table, size)			\
+	register_net_sysctl(net, path, table)
+#endif
+
+/*
+ * net/sock.h: proto.accept() has its arguments in a struct since 6.10.
+ * Defines @name for struct proto from
+ * struct sock *fn(struct sock *sk, int flags, int *err).
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
+static struct sock *name(struct sock *sk, int flags, int *err, bool kern) \
+{									\
+	return fn(sk, flags, err);					\
+}
+#else
+#define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
+static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
+{									\
+	return fn(sk, arg->flags, &arg->err);				\
+}
+#endif
+
+/*
+ * net/sock.h: proto.ioctl() answers into kernel memory since 6.5.
+ * Defines @name for struct proto from
+ * int fn(struct sock *sk, int cmd, int *karg), where 0 means "*karg is it".
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define XTCP_DEFINE_PROTO_IOCTL(name, fn)				\
+static int name(struct sock *sk, int cmd, unsigned long arg)		\
+{									\
+	int karg = 0;							\
+	int err = fn(sk, cmd, &karg);					\
+									\
+	return err ? err : put_user(karg, (int __user *)arg);		\
+}
+#else
+#define XTCP_DEFINE_PROTO_IOCTL(name, fn)				\
+static int name(struct sock *sk, int cmd, int *karg)			\
+{									\
+	return fn(sk, cmd, karg);					\
+}
+#endif
+
+/*
+ * net/sock.h: proto.recvmsg() lost its address length after 7.0.
+ * Defines @name for struct proto from
+ * int fn(struct sock *sk, struct msghdr *msg, size_t len, int flags).
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define XTCP_DEFINE_PROTO_RECVMSG(name, fn)				\
+static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
+		int flags, int *addr_len)				\
+{									\
+	return fn(sk, msg, len, flags);					\
+}
+#else
+#define XTCP_DEFINE_PROTO_RECVMSG(name, fn)				\
+static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
+		int flags)						\
+{									\
+	return fn(sk, msg, len, flags);					\
+}
+#endif
+
+/* net/sock.h: the owner is read through a function since 6.17 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define sk_uid(sk)	READ_ONCE((sk)->sk_uid)
+#endif
+
+#endif /* XTCP_COMPAT_H */
