@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types; `make help` lists it. Kbuild is what the kernel's build
+# reads, and knows nothing of this file, nor does this file ask who called it:
+# DKMS and kernel builds set variables (KERNELRELEASE) that must not matter here.
+#
+# One source tree builds every kernel side by side: build/RELEASE is a farm of
+# symbolic links to the sources, in which that kernel's build leaves its
+# objects. Which releases KVER means, and where a kernel's headers are, is known
+# to scripts/kver alone.
+
+KVER ?= 6.1 6.12
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# A guest runs one kernel: the one asked for, else the newest 6.12.
+ifeq ($(origin KVER),file)
+guest_kver := 6.12
+else
+guest_kver := $(KVER)
+endif
+
+# What a kernel's build gets to see.
+sources := Kbuild dkms.conf include module
+# C=1 looks at every file, not only at those that are compiled anew.
+checking := $(if $(filter-out 0,$(C)),C=2)
+jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.DEFAULT_GOAL := modules
+.PHONY: help setup modules check run vm install clean FORCE
+.DELETE_ON_ERROR:
+# One kernel after the other: two builds of it at once would only mix their
+# output; each uses all CPUs by itself.
+.NOTPARALLEL:
+
+help:
+	@echo 'make modules [KVER=...] [C=1]   build/RELEASE/xtcp.ko; C=1: with sparse'
+	@echo 'make run                        the demonstration: nginx and curl over xtcp, in a guest'
+	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
+	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
+	@echo 'make install                    module, header, launcher and man pages for this machine'
+	@echo 'make setup                      fetch what all this needs; every target does so by itself'
+	@echo 'make clean'
+	@echo
+	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12.'
+	@echo 'Documentation/testing.rst tells the rest (T=, STRICT=, MEM=, TIMEOUT=).'
+
+setup:
+	@scripts/setup --quick
+
+# A kernel that setup only now fetches has no name before that: hence the loop
+# in the recipe and not a list of targets.
+modules: setup
+	@set -e; for release in $$(scripts/kver $(KVER)); do \
+		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
+	done
+
+# Links to files that are gone would keep a deleted file in the build. The lock
+# is for two makes in one clone.
+build/%/xtcp.ko: FORCE
+	@headers=$$(scripts/kver --build '$*') && mkdir -p '$(@D)' && \
+	exec 9>'$(@D).lock' && flock 9 && \
+	find '$(@D)' -xtype l -delete && \
+	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) modules 9>&- && \
+	scripts/symbols '$@' "$$headers/Module.symvers"
+
+FORCE:
+
+check: modules
+	@KVER='$(KVER)' T='$(T)' STRICT='$(STRICT)' scripts/check
+
+run: setup
+	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'
+	@KVER='$(guest_kver)' scripts/run
+
+# The command travels in the environment: no character of it means anything
+# to make's shell.
+vm: export XTCP_VM_COMMAND = $(CMD)
+vm: setup
+	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
+	@KVER='$(guest_kver)' SMP='$(SMP)' MEM='$(or $(MEM),1G)' TIMEOUT='$(TIMEOUT)' \
+		scripts/vm $${XTCP_VM_COMMAND:+"$$XTCP_VM_COMMAND"} || { \
+		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
+
+# For the running kernel unless KVER names another one.
+ifeq ($(origin KVER),file)
+install: install_kver = $(shell uname -r)
+else
+install: install_kver = $(KVER)
+endif
+install:
+	@$(MAKE) --no-print-directory modules KVER='$(install_kver)'
+	@set -e; for release in $$(scripts/kver $(install_kver)); do \
+		$(MAKE) --no-print-directory -C "$$(scripts/kver --build $$release)" \
+			M="$$PWD/build/$$release" INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install; \
+	done
+	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
+	install -D -m 755 scripts/xtcp-run '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
+	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
+	@set -e; for page in Documentation/man/*.[1-8]; do \
+		install -v -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
+	done
+
+clean:
+	rm -rf build
