@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* conn: see conn.h. */
+#define _GNU_SOURCE
 #include "conn.h"
 
 #include <errno.h>
@@ -254,35 +255,29 @@ static void open_passive(struct where at, struct conn *c, enum conn_state st,
 {
 	if (st == ST_LISTEN)
 		return;
-	conn_send_at(at, c, (struct segment_spec){ SEGMENT_SPEC_UNSET, .flags = SYN });
-	conn_expect_at(at, c, (struct segment_want){
-		SEGMENT_WANT_UNSET, .flags = SYN | ACK, .ack = 1 });
+	conn_send_at(at, c, SEGMENT_SPEC(.flags = SYN));
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = SYN | ACK, .ack = 1));
 	if (st == ST_HALF_OPEN)
 		return;
 	sleep_ms(rtt_ms);
-	conn_send_at(at, c, (struct segment_spec){ SEGMENT_SPEC_UNSET, .flags = ACK });
+	conn_send_at(at, c, SEGMENT_SPEC(.flags = ACK));
 	conn_accept_at(at, c);
 }
 
 static void open_active(struct where at, struct conn *c, enum conn_state st,
 			int64_t rtt_ms)
 {
-	conn_expect_at(at, c, (struct segment_want){
-		SEGMENT_WANT_UNSET, .flags = SYN, .ack = UNSET });
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = SYN));
 	if (st == ST_SYN_SENT)
 		return;
 	sleep_ms(rtt_ms);
 	if (st == ST_SYN_RECEIVED) {
-		conn_send_at(at, c, (struct segment_spec){
-			SEGMENT_SPEC_UNSET, .flags = SYN });
-		conn_expect_at(at, c, (struct segment_want){
-			SEGMENT_WANT_UNSET, .flags = SYN | ACK, .seq = 0, .ack = 1 });
+		conn_send_at(at, c, SEGMENT_SPEC(.flags = SYN));
+		conn_expect_at(at, c, SEGMENT_WANT(.flags = SYN | ACK, .seq = 0, .ack = 1));
 		return;
 	}
-	conn_send_at(at, c, (struct segment_spec){
-		SEGMENT_SPEC_UNSET, .flags = SYN | ACK });
-	conn_expect_at(at, c, (struct segment_want){
-		SEGMENT_WANT_UNSET, .flags = ACK, .seq = 1, .ack = 1 });
+	conn_send_at(at, c, SEGMENT_SPEC(.flags = SYN | ACK));
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = ACK, .seq = 1, .ack = 1));
 	check(socket_poll(c->fd) & POLLOUT && !socket_error(c->fd), at,
 	      "the socket is not connected");
 }
@@ -296,19 +291,14 @@ static void kernel_fin(struct where at, struct conn *c, bool orphan)
 	} else {
 		check(!shutdown(c->fd, SHUT_WR), at, "shutdown: %s", strerror(errno));
 	}
-	conn_expect_at(at, c, (struct segment_want){
-		SEGMENT_WANT_UNSET, .flags = FIN | ACK, .seq = conn_kern_nxt(c),
-		.ack = conn_peer_nxt(c) });
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = FIN | ACK, .seq = conn_kern_nxt(c), .ack = conn_peer_nxt(c)));
 }
 
 /* The peer ends its half; ack: relative, UNSET for everything seen. */
 static void peer_fin(struct where at, struct conn *c, int64_t ack)
 {
-	conn_send_at(at, c, (struct segment_spec){
-		SEGMENT_SPEC_UNSET, .flags = FIN | ACK, .ack = ack });
-	conn_expect_at(at, c, (struct segment_want){
-		SEGMENT_WANT_UNSET, .flags = ACK, .ack = conn_peer_nxt(c),
-		.within_ms = DELAYED_ACK_MS });
+	conn_send_at(at, c, SEGMENT_SPEC(.flags = FIN | ACK, .ack = ack));
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = ACK, .ack = conn_peer_nxt(c), .within_ms = DELAYED_ACK_MS));
 }
 
 void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool orphan)
@@ -330,8 +320,7 @@ void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool o
 	case ST_ORPHAN_FIN_WAIT_2:
 	case ST_TIME_WAIT:
 		kernel_fin(at, c, orphan || st == ST_ORPHAN_FIN_WAIT_2);
-		conn_send_at(at, c, (struct segment_spec){
-			SEGMENT_SPEC_UNSET, .flags = ACK });
+		conn_send_at(at, c, SEGMENT_SPEC(.flags = ACK));
 		if (st == ST_TIME_WAIT)
 			peer_fin(at, c, UNSET);
 		break;
@@ -402,4 +391,16 @@ void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state
 	if (now != st)
 		peer_fail(at, c->peer, "the connection is in %s; expected %s",
 			  conn_state_name(now), conn_state_name(st));
+}
+
+void conn_expect_move_at(struct where at, const struct conn *c,
+			 enum conn_state from, enum conn_state to, int64_t at_ms)
+{
+	int64_t due_ns = c->peer->mark_ns + at_ms * NSEC_PER_MSEC;
+
+	/* Looking takes a moment, too. */
+	sleep_until_ns(due_ns - (stock_mode() ? 10 : 1) * NSEC_PER_MSEC);
+	conn_expect_state_at(at, c, from);
+	sleep_until_ns(due_ns + peer_late_max_ns(at_ms * NSEC_PER_MSEC));
+	conn_expect_state_at(at, c, to);
 }

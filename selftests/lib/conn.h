@@ -94,17 +94,15 @@ int conn_accept_at(struct where at, struct conn *c);
 void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool orphan);
 
 #define conn_send(c, ...) \
-	conn_send_at(WHERE((c)->peer->test), c, \
-		     (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+	conn_send_at(WHERE((c)->peer->test), c, SEGMENT_SPEC(__VA_ARGS__))
 void conn_send_at(struct where at, struct conn *c, struct segment_spec spec);
 /* The same with absolute numbers and ports filled in, not sent. */
 struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec spec);
 #define conn_spec(c, ...) \
-	conn_spec_complete(c, (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+	conn_spec_complete(c, SEGMENT_SPEC(__VA_ARGS__))
 
 #define conn_expect(c, ...) \
-	conn_expect_at(WHERE((c)->peer->test), c, \
-		       (struct segment_want){ SEGMENT_WANT_UNSET, ##__VA_ARGS__ })
+	conn_expect_at(WHERE((c)->peer->test), c, SEGMENT_WANT(__VA_ARGS__))
 const struct segment *conn_expect_at(struct where at, struct conn *c,
 				     struct segment_want want);
 
@@ -123,6 +121,12 @@ static inline int64_t conn_kern_nxt(const struct conn *c)
 enum conn_state conn_state(const struct conn *c);
 #define conn_expect_state(c, st) conn_expect_state_at(WHERE((c)->peer->test), c, st)
 void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state st);
+
+/* From one state to the other at_ms after the peer's mark, not before. */
+#define conn_expect_move(c, from, to, at_ms) \
+	conn_expect_move_at(WHERE((c)->peer->test), c, from, to, at_ms)
+void conn_expect_move_at(struct where at, const struct conn *c,
+			 enum conn_state from, enum conn_state to, int64_t at_ms);
 
 /* SO_ERROR, which clears it. */
 int socket_error(int fd);

@@ -21,7 +21,7 @@
 /* From the kernel's handing over to our reading the clock: a wake-up. */
 #define WAKE_NS (100 * 1000LL)
 
-static int64_t late_max_ns(int64_t delay_ns)
+int64_t peer_late_max_ns(int64_t delay_ns)
 {
 	/* Stock's wheel: one of eight per level, so up to an eighth late. */
 	if (stock_mode())
@@ -303,7 +303,7 @@ static void diff_time(struct diff *d, const struct peer *p,
 
 	if (w->at_ms == UNSET || d->n >= (int)sizeof(d->text))
 		return;
-	if (late_ns < -early_max_ns() || late_ns > late_max_ns(delay_ns))
+	if (late_ns < -early_max_ns() || late_ns > peer_late_max_ns(delay_ns))
 		d->n += snprintf(d->text + d->n, sizeof(d->text) - d->n,
 				 " at %.3f ms (expected %lld)",
 				 (seg->when_ns - p->mark_ns) / 1e6,
@@ -343,7 +343,7 @@ static int64_t want_deadline_ns(const struct peer *p, const struct segment_want 
 {
 	if (w->at_ms != UNSET)
 		return p->mark_ns + w->at_ms * NSEC_PER_MSEC +
-		       late_max_ns(w->at_ms * NSEC_PER_MSEC) + NSEC_PER_SEC;
+		       peer_late_max_ns(w->at_ms * NSEC_PER_MSEC) + NSEC_PER_SEC;
 	return now_ns() + (w->within_ms == UNSET ? PROMPT_MS : w->within_ms) *
 	       NSEC_PER_MSEC;
 }
@@ -424,6 +424,27 @@ int64_t peer_elapsed_ms(const struct peer *p)
 void peer_sleep_until(struct peer *p, int64_t at_ms)
 {
 	sleep_until_ns(p->mark_ns + at_ms * NSEC_PER_MSEC);
+}
+
+void peer_expect_poll_at(struct where at, struct peer *p, int fd, int events,
+			 int64_t at_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int64_t late_ns = peer_late_max_ns(at_ms * NSEC_PER_MSEC);
+	int64_t left_ns = p->mark_ns + at_ms * NSEC_PER_MSEC + late_ns - now_ns();
+	struct timespec ts = {
+		.tv_sec = left_ns / NSEC_PER_SEC, .tv_nsec = left_ns % NSEC_PER_SEC,
+	};
+	int64_t when_ns;
+
+	if (left_ns < 0 || ppoll(&pfd, 1, &ts, NULL) < 1)
+		peer_fail(at, p, "no event at %lld ms", (long long)at_ms);
+	when_ns = now_ns() - p->mark_ns;
+	if (when_ns < at_ms * NSEC_PER_MSEC - early_max_ns())
+		peer_fail(at, p, "event %#x at %.3f ms (expected %lld)",
+			  pfd.revents, when_ns / 1e6, (long long)at_ms);
+	if ((pfd.revents & events) != events)
+		peer_fail(at, p, "events %#x (expected %#x)", pfd.revents, events);
 }
 
 int peer_listen_at(struct where at, struct peer *p, int port, int backlog)

@@ -62,13 +62,12 @@ void peer_close_at(struct where at, struct peer *p);
 
 /* Sends a segment: peer_send(p, .flags = SYN, .seq = 1000, .opt = OPT(...)). */
 #define peer_send(p, ...) \
-	peer_send_at(WHERE((p)->test), p, \
-		     (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+	peer_send_at(WHERE((p)->test), p, SEGMENT_SPEC(__VA_ARGS__))
 void peer_send_at(struct where at, struct peer *p, struct segment_spec spec);
 /* Fills in what the spec leaves open; for tests that build, change and send. */
 struct segment_spec peer_spec_complete(const struct peer *p, struct segment_spec spec);
 #define peer_spec(p, ...) \
-	peer_spec_complete(p, (struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
+	peer_spec_complete(p, SEGMENT_SPEC(__VA_ARGS__))
 #define peer_send_raw(p, packet, len) \
 	peer_send_raw_at(WHERE((p)->test), p, packet, len)
 void peer_send_raw_at(struct where at, struct peer *p, const void *packet, int len);
@@ -104,14 +103,15 @@ struct segment_want {
 	.mss = UNSET, .wscale = UNSET, .sackok = UNSET, .ts = UNSET, \
 	.tsval = UNSET, .tsecr = UNSET, .sacks = UNSET, .at_ms = UNSET, \
 	.within_ms = UNSET
+#define SEGMENT_WANT(...) \
+	((struct segment_want){ SEGMENT_WANT_UNSET, ##__VA_ARGS__ })
 
 /*
  * The next packet from the kernel is this one. Checksums are always verified,
  * options must be well-formed. Returns it; valid until the next is read.
  */
 #define peer_expect(p, ...) \
-	peer_expect_at(WHERE((p)->test), p, \
-		       (struct segment_want){ SEGMENT_WANT_UNSET, ##__VA_ARGS__ })
+	peer_expect_at(WHERE((p)->test), p, SEGMENT_WANT(__VA_ARGS__))
 const struct segment *peer_expect_at(struct where at, struct peer *p,
 				     struct segment_want want);
 
@@ -137,6 +137,15 @@ void peer_mark_last(struct peer *p);
 int64_t peer_elapsed_ms(const struct peer *p);
 /* Sleeps until then; packets wait in the device. */
 void peer_sleep_until(struct peer *p, int64_t at_ms);
+
+/* How late what is due that long after the mark may be, in ns. */
+int64_t peer_late_max_ns(int64_t delay_ns);
+
+/* poll() reports these events of fd at_ms after the mark, and none before. */
+#define peer_expect_poll(p, fd, events, at_ms) \
+	peer_expect_poll_at(WHERE((p)->test), p, fd, events, at_ms)
+void peer_expect_poll_at(struct where at, struct peer *p, int fd, int events,
+			 int64_t at_ms);
 
 /* A listener on the kernel's side, non-blocking. */
 int peer_listen_at(struct where at, struct peer *p, int port, int backlog);

@@ -16,6 +16,8 @@
 
 /* A field that the caller left alone. No header field can hold this value. */
 #define UNSET INT64_MIN
+/* Every field is UNSET first; those that the caller names are given again. */
+#pragma GCC diagnostic ignored "-Woverride-init"
 
 enum {
 	FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08,
@@ -97,6 +99,8 @@ struct segment_spec {
 	.dport = UNSET, .flags = UNSET, .seq = UNSET, .ack = UNSET, \
 	.wnd = UNSET, .doff = UNSET, .len = UNSET, .pattern = UNSET, \
 	.cut = UNSET
+#define SEGMENT_SPEC(...) \
+	((struct segment_spec){ SEGMENT_SPEC_UNSET, ##__VA_ARGS__ })
 
 struct sack_block {
 	uint32_t left, right;
