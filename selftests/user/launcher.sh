@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016,SC2317 # inner shells expand; tests are called by name
 #
 # xtcp-run: which programs get xtcp sockets, and what becomes of the rest.
 #
@@ -50,7 +51,7 @@ on() { # NAMESPACE COMMAND...
 # Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, tcp, tcp6).
 await_row() { # NAMESPACE TABLE PORT STATE
 	local i
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 40; i++)); do
 		! has_row "$@" || return 0
 		sleep .05
 	done
@@ -60,7 +61,7 @@ await_row() { # NAMESPACE TABLE PORT STATE
 }
 
 has_row() { # NAMESPACE TABLE PORT STATE
-	on "$1" grep -qi ": [0-9A-F]*:$(printf %04X "$3") [0-9A-F:]* $4 " "/proc/net/$2"
+	on "$1" grep -qsi ": [0-9A-F]*:$(printf %04X "$3") [0-9A-F:]* $4 " "/proc/net/$2"
 }
 
 no_row() { # NAMESPACE TABLE PORT
@@ -153,9 +154,9 @@ launcher_mptcp_refused() {
 
 launcher_test launcher_datagrams_untouched
 launcher_datagrams_untouched() {
-	start $server "$run" socat udp4-recvfrom:5007 exec:'echo pong'
+	start $server "$run" socat udp4-recvfrom:5007 exec:cat
 	sleep .5
-	[ "$(echo ping | on $client timeout 5 "$run" socat -t 2 - udp4:10.9.0.2:5007)" = pong ] &&
+	[ "$(echo ping | on $client timeout 5 "$run" socat -t 2 - udp4:10.9.0.2:5007)" = ping ] &&
 		expect_status 0 on $server "$run" socat -u exec:true udp6-sendto:[::1]:5007
 }
 
