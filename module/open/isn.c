@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * isn.c - initial sequence numbers, timestamp offsets, port offsets
+ *
+ * Each is a keyed hash of the connection's addresses and ports. RFC 9293
+ * 3.4.1 and RFC 6528 (sequence numbers), RFC 7323 5.4 (timestamp offset),
+ * RFC 6056 3.3.4 (ports). Any context, no locks: the secrets are written once,
+ * before the first socket can be.
+ */
+#include "open/isn.h"
+
+#include <linux/cache.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/timekeeping.h>
+
+#include "net/family.h"
+
+static siphash_key_t secrets[XTCP_SECRETS] __read_mostly;
+
+/*
+ * The ISN clock ticks every 64 ns: RFC 9293 asks for 4 us or faster. At this
+ * rate the ring is round in 275 s, more than twice the life of a segment.
+ */
+#define XTCP_ISN_CLOCK_SHIFT	6
+
+/**
+ * xtcp_isn_init - draw the secrets; at load, before the first socket
+ */
+void xtcp_isn_init(void)
+{
+	get_random_bytes(secrets, sizeof(secrets));
+}
+
+/**
+ * xtcp_isn_hash - hash a connection's identity
+ * @af: its address family
+ * @key: addresses, ports, wire
+ * @secret: what for
+ *
+ * Return: 64 bits, the same for the same @key until the module goes.
+ */
+u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
+		  enum xtcp_secret secret)
+{
+	return af->hash(key, &secrets[secret]);
+}
+
+/**
+ * xtcp_isn_hash_number - hash two numbers
+ * @number: one, as a rule a hash of a connection
+ * @other: the other
+ * @secret: what for
+ *
+ * Return: 64 bits, the same for the same numbers until the module goes.
+ */
+u64 xtcp_isn_hash_number(u64 number, u64 other, enum xtcp_secret secret)
+{
+	return siphash_2u64(number, other, &secrets[secret]);
+}
+
+/**
+ * xtcp_isn - initial sequence number for a new connection
+ * @af: its address family
+ * @key: its identity
+ *
+ * ISN = M + F(connection, secret), RFC 9293 3.4.1. M is time since boot,
+ * sleep included: for the peer, time passes too.
+ */
+seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key)
+{
+	u64 clock = ktime_get_boottime_ns() >> XTCP_ISN_CLOCK_SHIFT;
+
+	return SEQ(xtcp_isn_hash(af, key, XTCP_SECRET_ISN) + clock);
+}
+
+/**
+ * xtcp_isn_ts_offset - what to add to the clock in a connection's TSval
+ * @af: its address family
+ * @key: its identity
+ *
+ * Constant for a 4-tuple, so that its timestamps run on from one incarnation
+ * to the next and PAWS can tell them apart.
+ *
+ * Return: ticks of the timestamp clock.
+ */
+u32 xtcp_isn_ts_offset(const struct xtcp_family *af,
+		       const struct xtcp_key *key)
+{
+	return xtcp_isn_hash(af, key, XTCP_SECRET_TS_OFFSET);
+}
+
+/**
+ * xtcp_isn_port_offset - where the search for an ephemeral port begins
+ * @af: address family
+ * @key: addresses and remote port; the local port doesn't matter
+ *
+ * Return: 64 bits, evenly spread: RFC 6056's F and G in one.
+ */
+u64 xtcp_isn_port_offset(const struct xtcp_family *af,
+			 const struct xtcp_key *key)
+{
+	struct xtcp_key peer = *key;
+
+	peer.lport = 0;
+	return xtcp_isn_hash(af, &peer, XTCP_SECRET_PORT);
+}
