@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * wire.c - read and write the header's options, read the header
+ *
+ * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK).
+ * Everything that comes in here was written by a stranger. Any context, no
+ * locks.
+ */
+#include "net/wire.h"
+
+#include <linux/minmax.h>
+
+#define LEN_MSS		4
+#define LEN_WSCALE	3
+#define LEN_SACK_PERM	2
+#define LEN_TS		10
+#define LEN_SACK_BLOCK	8
+#define LEN_SACK(n)	(2 + LEN_SACK_BLOCK * (n))
+
+/* Options stand on words of four octets, filled up with NOPs. */
+#define ROOM_MSS	4
+#define ROOM_WSCALE	4
+#define ROOM_SACK_PERM	4
+#define ROOM_TS	12
+#define ROOM_SACK(n)	(2 + LEN_SACK(n))
+
+static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
+
+/* Four octets of options in network order. */
+static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
+{
+	return cpu_to_be32((u32)a << 24 | (u32)b << 16 | (u32)c << 8 | d);
+}
+
+static void opt_ts_get(const u8 *p, struct xtcp_options *opt)
+{
+	opt->has_ts = 1;
+	opt->tsval = get_unaligned_be32(p);
+	opt->tsecr = get_unaligned_be32(p + 4);
+}
+
+static void opt_wscale_get(u8 shift, struct xtcp_options *opt)
+{
+	opt->has_wscale = 1;
+	opt->wscale = min_t(u8, shift, XTCP_WSCALE_MAX);
+}
+
+/* @p: first block; @len: octets of blocks, 8 n */
+static void opt_sack_get(const u8 *p, unsigned int len,
+			 struct xtcp_options *opt)
+{
+	unsigned int i;
+
+	opt->nr_sacks = min_t(unsigned int, len / LEN_SACK_BLOCK,
+			      XTCP_SACK_MAX);
+	for (i = 0; i < opt->nr_sacks; i++, p += LEN_SACK_BLOCK) {
+		opt->sack[i].start = seq_get(p);
+		opt->sack[i].end = seq_get(p + 4);
+	}
+}
+
+/*
+ * One option whose length is known to lie within the header. An option of the
+ * wrong length, or on a segment where it has no meaning, is skipped like an
+ * unknown one (MUST-6, MUST-65).
+ */
+static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
+{
+	switch (p[0]) {
+	case XTCP_OPT_MSS:
+		if (len == LEN_MSS && syn)
+			opt->mss = get_unaligned_be16(p + 2);
+		break;
+	case XTCP_OPT_WSCALE:
+		if (len == LEN_WSCALE && syn)
+			opt_wscale_get(p[2], opt);
+		break;
+	case XTCP_OPT_SACK_PERM:
+		if (len == LEN_SACK_PERM && syn)
+			opt->sack_perm = 1;
+		break;
+	case XTCP_OPT_SACK:
+		if (len >= LEN_SACK(1) && len % LEN_SACK_BLOCK == 2 && !syn)
+			opt_sack_get(p + 2, len - 2, opt);
+		break;
+	case XTCP_OPT_TS:
+		if (len == LEN_TS)
+			opt_ts_get(p + 2, opt);
+		break;
+	}
+}
+
+static void opt_clear(struct xtcp_options *opt)
+{
+	opt->mss = 0;
+	opt->has_wscale = 0;
+	opt->sack_perm = 0;
+	opt->has_ts = 0;
+	opt->wscale = 0;
+	opt->nr_sacks = 0;
+	opt->tsval = 0;
+	opt->tsecr = 0;
+}
+
+/* The one option that nearly every segment has, where everyone puts it. */
+static bool opt_is_ts_alone(const struct tcphdr *th)
+{
+	const __be32 *p = (const __be32 *)(th + 1);
+
+	return th->doff * 4 == XTCP_HDR_LEN + ROOM_TS &&
+	       get_unaligned(p) == opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
+					    XTCP_OPT_TS, LEN_TS);
+}
+
+/**
+ * xtcp_options_parse - read the options of a segment
+ * @th: header, linear with all of its data offset, which is 5 at least
+ * @opt: filled; what the segment doesn't have is 0
+ *
+ * RFC 9293 3.1: options of any alignment (MUST-64), in any segment (MUST-5).
+ * A length below 2 or past the end of the header stops the walk; the options
+ * before it count (MUST-7).
+ */
+void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt)
+{
+	const u8 *p = (const u8 *)(th + 1);
+	const u8 *end = (const u8 *)th + th->doff * 4;
+
+	opt_clear(opt);
+	if (opt_is_ts_alone(th)) {
+		opt_ts_get(p + 4, opt);
+		return;
+	}
+	while (p < end && *p != XTCP_OPT_EOL) {
+		if (*p == XTCP_OPT_NOP) {
+			p++;
+			continue;
+		}
+		if (end - p < 2 || p[1] < 2 || p[1] > end - p)
+			return;
+		opt_get(p, p[1], th->syn, opt);
+		p += p[1];
+	}
+}
+
+/* SACK blocks that find room beside the other options. */
+static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
+{
+	unsigned int n = min_t(unsigned int, opt->nr_sacks, XTCP_SACK_MAX);
+
+	while (n && used + ROOM_SACK(n) > XTCP_OPT_MAX)
+		n--;
+	return n;
+}
+
+/* Octets of all options but SACK. */
+static unsigned int opt_size_fixed(const struct xtcp_options *opt)
+{
+	unsigned int size = 0;
+
+	if (opt->mss)
+		size += ROOM_MSS;
+	if (opt->has_ts)
+		size += ROOM_TS;
+	else if (opt->sack_perm)
+		size += ROOM_SACK_PERM;
+	if (opt->has_wscale)
+		size += ROOM_WSCALE;
+	return size;
+}
+
+/**
+ * xtcp_options_size - room that the options take
+ * @opt: options to be written
+ *
+ * Return: octets, a multiple of four, XTCP_OPT_MAX at most; exactly what
+ * xtcp_options_write() writes.
+ */
+unsigned int xtcp_options_size(const struct xtcp_options *opt)
+{
+	unsigned int size = opt_size_fixed(opt);
+	unsigned int sacks = opt_sacks(opt, size);
+
+	return sacks ? size + ROOM_SACK(sacks) : size;
+}
+
+static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
+			    unsigned int sacks)
+{
+	unsigned int i;
+
+	*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP, XTCP_OPT_SACK,
+			LEN_SACK(sacks));
+	for (i = 0; i < sacks; i++) {
+		*p++ = seq_net(opt->sack[i].start);
+		*p++ = seq_net(opt->sack[i].end);
+	}
+	return p;
+}
+
+/**
+ * xtcp_options_write - write the options behind a header
+ * @p: where, aligned to four octets; xtcp_options_size() octets of room
+ * @opt: options; a SACK block too many is left out
+ *
+ * The order is Linux's, which other stacks are tuned to: MSS, SACK-permitted
+ * in the two octets in front of the timestamps, window scale, SACK. All words
+ * are full, so there is no end-of-list octet (MUST-69).
+ */
+void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
+{
+	unsigned int sacks = opt_sacks(opt, opt_size_fixed(opt));
+
+	if (opt->mss)
+		*p++ = opt_word(XTCP_OPT_MSS, LEN_MSS, opt->mss >> 8,
+				opt->mss & 0xff);
+	if (opt->has_ts) {
+		if (opt->sack_perm)
+			*p++ = opt_word(XTCP_OPT_SACK_PERM, LEN_SACK_PERM,
+					XTCP_OPT_TS, LEN_TS);
+		else
+			*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
+					XTCP_OPT_TS, LEN_TS);
+		*p++ = cpu_to_be32(opt->tsval);
+		*p++ = cpu_to_be32(opt->tsecr);
+	} else if (opt->sack_perm) {
+		*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
+				XTCP_OPT_SACK_PERM, LEN_SACK_PERM);
+	}
+	if (opt->has_wscale)
+		*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_WSCALE, LEN_WSCALE,
+				opt->wscale);
+	if (sacks)
+		opt_sack_put(p, opt, sacks);
+}
+
+/**
+ * xtcp_wire_pull - make the header with its options linear
+ * @skb: segment; skb->data at the header
+ *
+ * Return: false when the header is cut short or its data offset is below 5 or
+ * beyond the segment (RFC 9293 3.1). Pointers into @skb are stale afterwards.
+ */
+bool xtcp_wire_pull(struct sk_buff *skb)
+{
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, XTCP_HDR_LEN))
+		return false;
+	len = ((const struct tcphdr *)skb->data)->doff * 4;
+	return len >= XTCP_HDR_LEN && pskb_may_pull(skb, len);
+}
+
+/**
+ * xtcp_seg_read - read a segment's header
+ * @seg: filled, with the options
+ * @skb: segment; skb->data at the header, after xtcp_wire_pull()
+ *
+ * Fills the sequence numbers and flags of @skb's control block as well.
+ */
+void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
+{
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	seg->seq = seq_get(&th->seq);
+	seg->ack = seq_get(&th->ack_seq);
+	seg->len = skb->len - th->doff * 4;
+	seg->end = seq_add(seg->seq, seg->len + th->syn + th->fin);
+	seg->wnd = get_unaligned_be16(&th->window);
+	seg->up = get_unaligned_be16(&th->urg_ptr);
+	seg->flags = skb->data[13];
+	xtcp_options_parse(th, &seg->opt);
+
+	cb->seq = seg->seq;
+	cb->end = seg->end;
+	cb->sent_ns = 0;
+	cb->flags = seg->flags;
+	cb->retrans = 0;
+	cb->marks = 0;
+}
