@@ -4,7 +4,7 @@
 #
 #   make -f scripts/check.mk build/selftests/open/handshake
 #
-# selftests/ROOM/NAME.c makes one program, with all of selftests/lib linked in
+# selftests/ROOM/NAME.c makes one program, with what it needs of selftests/lib linked in
 # and the kernel's harness on the include path. Static, so that it runs in any
 # guest; warnings are errors here and not in the header files of others.
 
@@ -23,7 +23,12 @@ build/selftests/%.o: selftests/%.c scripts/check.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-build/selftests/%: build/selftests/%.o $(library)
+# An archive: a program links what it uses, and need not supply what it doesn't.
+build/selftests/lib.a: $(library)
+	@rm -f $@
+	ar rcs $@ $^
+
+build/selftests/%: build/selftests/%.o build/selftests/lib.a
 	$(CC) -static -s -pthread -o $@ $^
 
 -include $(shell find build/selftests -name '*.d' 2>/dev/null)
