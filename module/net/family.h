@@ -21,7 +21,8 @@ struct sock;
 /**
  * struct xtcp_reply - how a segment leaves that no socket sends
  * @key: the connection as seen from here: laddr and lport are the source
- * @sk: listener whose IP options, TTL and priority apply, or NULL
+ * @sk: listener whose device, owner, TTL, priority and path MTU policy apply,
+ *	or NULL
  * @mark: skb and flow mark
  * @tos: DSCP and ECN octet
  */

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ipv4.c - between the engine and IPv4: header, route, checksum, addresses
+ *
+ * RFC 9293 3.9.2 (what TCP asks of IP), RFC 1191 (path MTU), RFC 6864 (IP id).
+ * Runs in softirq and in process context. Functions that take a socket want
+ * its lock, which also guards the route cached in it; the rest needs none.
+ *
+ * ip_queue_xmit() would write the socket's protocol, 253, into the header
+ * whatever the wire, and wants a flow that is kept with the socket: the header
+ * is made here. Only IP options are left to it, since the function that lays
+ * them out is not exported.
+ */
+#include <linux/errno.h>
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/netdevice.h>
+#include <linux/security.h>
+#include <linux/siphash.h>
+#include <linux/socket.h>
+#include <net/dst.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/route.h>
+#include <net/tcp.h>
+
+#include "net/family.h"
+#include "net/wire.h"
+#include "tcb.h"
+
+#define MTU_MIN		68U	/* octets, RFC 791: every module forwards it */
+
+static void ipv4_key_read(const struct sk_buff *skb, struct xtcp_key *key)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	key->laddr = iph->daddr;
+	key->raddr = iph->saddr;
+	key->lport = th->dest;
+	key->rport = th->source;
+	key->dif = inet_iif(skb);
+	key->sdif = inet_sdif(skb);
+	key->family = AF_INET;
+	key->wire = iph->protocol;
+}
+
+/*
+ * MUST-63: no answer to who can't have an address; MUST-57: none to what was
+ * sent to many. A subnet's broadcast address as the source is a martian that
+ * routing has dropped.
+ */
+static bool ipv4_src_valid(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+	__be32 saddr = ip_hdr(skb)->saddr;
+
+	if (ipv4_is_zeronet(saddr) || ipv4_is_multicast(saddr) ||
+	    ipv4_is_lbcast(saddr))
+		return false;
+	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
+static __sum16 ipv4_csum(const struct xtcp_key *key, unsigned int len,
+			 __wsum sum)
+{
+	return csum_tcpudp_magic(key->laddr, key->raddr, len, key->wire, sum);
+}
+
+static bool ipv4_csum_valid(struct sk_buff *skb, u8 wire)
+{
+	return !skb_checksum_validate(skb, wire, inet_compute_pseudo);
+}
+
+static u64 ipv4_hash(const struct xtcp_key *key, const void *secret)
+{
+	u64 addrs = (u64)(__force u32)key->laddr << 32 |
+		    (__force u32)key->raddr;
+	u64 ports = (u64)(__force u16)key->lport << 32 |
+		    (u64)(__force u16)key->rport << 16 | key->wire;
+
+	return siphash_2u64(addrs, ports, secret);
+}
+
+/* A flow of @sk, or of nobody; scope and flags as the socket's options say. */
+static void flow_init(struct flowi4 *fl4, const struct net *net,
+		      const struct sock *sk, const struct xtcp_key *key,
+		      int oif, u32 mark, u8 tos)
+{
+	bool on_link = sk && sock_flag(sk, SOCK_LOCALROUTE);
+
+	flowi4_init_output(fl4, oif, mark, tos & INET_DSCP_MASK,
+			   on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+			   key->wire, sk ? inet_sk_flowi_flags(sk) : 0,
+			   key->raddr, key->laddr, key->rport, key->lport,
+			   sock_net_uid(net, sk));
+}
+
+/* First hop of @sk: the next one of its source route, or the peer. */
+static __be32 first_hop(const struct sock *sk)
+{
+	const struct ip_options_rcu *opt;
+
+	opt = rcu_dereference(inet_sk(sk)->inet_opt);
+	return opt && opt->opt.srr ? opt->opt.faddr : xtcp_sk(sk)->flow.raddr;
+}
+
+static struct rtable *route_lookup(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_key key;
+	struct flowi4 fl4;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
+		  READ_ONCE(sk->sk_mark), READ_ONCE(inet_sk(sk)->tos));
+	fl4.daddr = first_hop(sk);
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
+	return ip_route_output_flow(net, &fl4, sk);
+}
+
+/* LC-110: a cached route that went stale is looked up again. */
+static struct dst_entry *ipv4_route(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_check(sk, 0);
+	struct rtable *rt;
+
+	if (dst)
+		return dst;
+	rcu_read_lock();
+	rt = route_lookup(sk);
+	rcu_read_unlock();
+	if (IS_ERR(rt)) {
+		IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
+		return ERR_CAST(rt);
+	}
+	sk_setup_caps(sk, &rt->dst);
+	return &rt->dst;
+}
+
+/* sk NULL: the route's own hop limit, or net.ipv4.ip_default_ttl. */
+static u8 ttl_select(const struct sock *sk, const struct dst_entry *dst)
+{
+	int ttl = sk ? READ_ONCE(inet_sk(sk)->uc_ttl) : -1;
+
+	return ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
+}
+
+/* All but id and fragmentation. */
+static struct iphdr *header_push(struct sk_buff *skb, const struct xtcp_key *key,
+				 u8 tos, u8 ttl)
+{
+	struct iphdr *iph = skb_push(skb, sizeof(*iph));
+
+	skb_reset_network_header(skb);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = tos;
+	iph->frag_off = 0;
+	iph->id = 0;
+	iph->ttl = ttl;
+	iph->protocol = key->wire;
+	iph->saddr = key->laddr;
+	iph->daddr = key->raddr;
+	return iph;
+}
+
+/* What IP's output answers, as 0 or -errno. */
+static int xmit_result(int err)
+{
+	return err > 0 ? net_xmit_errno(err) : err;
+}
+
+/* With IP options: native wire only, the header gets the socket's protocol. */
+static int xmit_with_options(struct sock *sk, struct sk_buff *skb)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct flowi fl = {};
+
+	if (flow->wire != sk->sk_protocol) {
+		kfree_skb(skb);
+		return -EPROTONOSUPPORT;
+	}
+	fl.u.ip4.saddr = flow->laddr;
+	fl.u.ip4.daddr = first_hop(sk);
+	return ip_queue_xmit(sk, skb, &fl);
+}
+
+static int xmit_plain(struct sock *sk, struct sk_buff *skb,
+		      const struct dst_entry *dst)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_key key;
+	struct iphdr *iph;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos),
+			  ttl_select(sk, dst));
+	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
+		iph->frag_off = htons(IP_DF);
+	ip_select_ident_segs(net, skb, sk, skb_shinfo(skb)->gso_segs ?: 1);
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = READ_ONCE(sk->sk_mark);
+	return ip_local_out(net, sk, skb);
+}
+
+static int ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb)
+{
+	const struct ip_options_rcu *opt;
+	struct dst_entry *dst;
+	int err;
+
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	rcu_read_lock();
+	dst = ipv4_route(sk);
+	if (IS_ERR(dst)) {
+		rcu_read_unlock();
+		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+		return -EHOSTUNREACH;
+	}
+	skb_dst_set_noref(skb, dst);
+	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
+	opt = rcu_dereference(inet_sk(sk)->inet_opt);
+	if (opt && opt->opt.optlen)
+		err = xmit_with_options(sk, skb);
+	else
+		err = xmit_plain(sk, skb, dst);
+	rcu_read_unlock();
+	return xmit_result(err);
+}
+
+/*
+ * The device that a reply must leave by: the one its listener is bound to,
+ * else the L3 master (VRF) that the segment came in on, else any.
+ */
+static int reply_oif(struct net *net, const struct xtcp_reply *reply)
+{
+	int oif = reply->sk ? READ_ONCE(reply->sk->sk_bound_dev_if) : 0;
+
+	if (!oif && netif_index_is_l3_master(net, reply->key.dif))
+		oif = reply->key.dif;
+	return oif;
+}
+
+/* Return: route with a reference, or ERR_PTR. */
+static struct rtable *reply_route(struct net *net,
+				  const struct xtcp_reply *reply)
+{
+	struct flowi4 fl4;
+	struct rtable *rt;
+
+	flow_init(&fl4, net, reply->sk, &reply->key, reply_oif(net, reply),
+		  reply->mark, reply->tos);
+	if (reply->sk)
+		security_sk_classify_flow((struct sock *)reply->sk,
+					  flowi4_to_flowi_common(&fl4));
+	rt = ip_route_output_flow(net, &fl4, reply->sk);
+	if (IS_ERR(rt))
+		IP_INC_STATS(net, IPSTATS_MIB_OUTNOROUTES);
+	return rt;
+}
+
+/*
+ * RFC 6864: a datagram that can't be fragmented needs no id. Nothing below
+ * the least MTU ever is, so that only a listener that asked for
+ * fragmentation pays for one.
+ */
+static bool reply_is_atomic(const struct xtcp_reply *reply,
+			    const struct sk_buff *skb,
+			    const struct dst_entry *dst)
+{
+	return !reply->sk || skb->len <= MTU_MIN ||
+	       ip_dont_fragment(reply->sk, dst);
+}
+
+static int ipv4_reply_xmit(struct net *net, const struct xtcp_reply *reply,
+			   struct sk_buff *skb)
+{
+	struct rtable *rt = reply_route(net, reply);
+	struct iphdr *iph;
+
+	if (IS_ERR(rt)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+		return PTR_ERR(rt);
+	}
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	skb_dst_drop(skb);
+	skb_dst_set(skb, &rt->dst);
+	iph = header_push(skb, &reply->key, reply->tos,
+			  ttl_select(reply->sk, &rt->dst));
+	if (reply_is_atomic(reply, skb, &rt->dst))
+		iph->frag_off = htons(IP_DF);
+	else
+		__ip_select_ident(net, iph, 1);
+	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
+	skb->mark = reply->mark;
+	return xmit_result(ip_local_out(net, NULL, skb));
+}
+
+static unsigned int ipv4_reply_mtu(struct net *net,
+				   const struct xtcp_reply *reply, u16 *advmss)
+{
+	struct rtable *rt = reply_route(net, reply);
+	unsigned int mtu;
+
+	if (IS_ERR(rt))
+		return 0;
+	mtu = dst_mtu(&rt->dst);
+	*advmss = min_t(u32, dst_metric_advmss(&rt->dst), U16_MAX);
+	ip_rt_put(rt);
+	return mtu;
+}
+
+/*
+ * Telling the route makes an exception for the peer and marks the cached
+ * route stale: the second look finds the new MTU, or the one in force where
+ * the administrator locked it or it is below net.ipv4.route.min_pmtu.
+ */
+static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
+{
+	struct dst_entry *dst = ipv4_route(sk);
+
+	if (IS_ERR(dst))
+		return 0;
+	dst->ops->update_pmtu(dst, sk, NULL, max(mtu, MTU_MIN), true);
+	dst = ipv4_route(sk);
+	return IS_ERR(dst) ? 0 : dst_mtu(dst);
+}
+
+const struct xtcp_family xtcp_ipv4 = {
+	.family		= AF_INET,
+	.ip_hdr_len	= sizeof(struct iphdr),
+	.mss_default	= XTCP_MSS_DEFAULT,
+	.mtu_min	= MTU_MIN,
+	.key_read	= ipv4_key_read,
+	.src_valid	= ipv4_src_valid,
+	.csum		= ipv4_csum,
+	.csum_valid	= ipv4_csum_valid,
+	.route		= ipv4_route,
+	.queue_xmit	= ipv4_queue_xmit,
+	.reply_xmit	= ipv4_reply_xmit,
+	.reply_mtu	= ipv4_reply_mtu,
+	.hash		= ipv4_hash,
+	.mtu_reduced	= ipv4_mtu_reduced,
+};
