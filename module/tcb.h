@@ -46,6 +46,7 @@ enum xtcp_recovery {
 /* Bits of struct xtcp_sock::deferred: work for release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
 #define XTCP_DEFER_MTU		1	/* a router announced a smaller MTU */
+#define XTCP_DEFER_ACK		2	/* xtcp_ack_deferred() */
 
 #define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
@@ -101,6 +102,9 @@ enum xtcp_recovery {
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
  * @in_flight: segments sent and not acknowledged cumulatively
+ * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
+ *	as duplicate ACKs came
+ * @lost_out: of these, believed lost; @retrans_out: sent again since
  * @dupacks: duplicate ACKs in a row
  * @recover: RFC 6582: highest sequence number sent when recovery began
  * @recovery: phase
@@ -111,8 +115,10 @@ enum xtcp_recovery {
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
  * @probes_out: unanswered window or keepalive probes
- * @retrans_stamp_ns: first send of the segment now being retransmitted; 0:
- *	nothing is
+ * @probe_backoff: doublings of the time to the next window probe
+ * @retrans_stamp_ns: since when the peer owes an answer: the last ACK of new
+ *	data, or the first send after nothing was in flight, or the first
+ *	window probe; R2 and the user timeout count from here. 0: it owes none
  *
  * Acknowledging:
  * @ack: XTCP_ACK_*
@@ -199,12 +205,16 @@ struct xtcp_sock {
 	u32		ssthresh;
 	u32		cwnd_cnt;
 	u32		in_flight;
+	u32		sacked_out;
+	u32		lost_out;
+	u32		retrans_out;
 	seq_t		recover;
 	u8		dupacks;
 	u8		recovery;
 
 	u8		retransmits;
 	u8		probes_out;
+	u8		probe_backoff;
 	u64		retrans_stamp_ns;
 	struct hrtimer	timer;
 	u64		timer_armed_ns;

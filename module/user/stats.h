@@ -50,11 +50,13 @@
 	X(RENO_RECOVERY,	"TCPRenoRecovery") \
 	X(LOST_RETRANSMIT,	"TCPLostRetransmit") \
 	X(RENO_FAILURES,	"TCPRenoFailures") \
+	X(SACK_FAILURES,	"TCPSackFailures") \
 	X(LOSS_FAILURES,	"TCPLossFailures") \
 	X(FAST_RETRANS,		"TCPFastRetrans") \
 	X(SLOW_START_RETRANS,	"TCPSlowStartRetrans") \
 	X(TIMEOUTS,		"TCPTimeouts") \
 	X(RENO_RECOVERY_FAIL,	"TCPRenoRecoveryFail") \
+	X(SACK_RECOVERY_FAIL,	"TCPSackRecoveryFail") \
 	X(RCV_COLLAPSED,	"TCPRcvCollapsed") \
 	X(DSACK_OLD_SENT,	"TCPDSACKOldSent") \
 	X(DSACK_OFO_SENT,	"TCPDSACKOfoSent") \
@@ -96,7 +98,8 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
-	X(WQUEUE_TOO_BIG,	"TCPWqueueTooBig")
+	X(WQUEUE_TOO_BIG,	"TCPWqueueTooBig") \
+	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown")
 
 enum xtcp_mib_item {
 #define X(symbol, name) XTCP_MIB_##symbol,
@@ -120,5 +123,6 @@ struct xtcp_mib {
 
 int xtcp_stats_net_init(struct net *net);
 void xtcp_stats_net_exit(struct net *net);
+void xtcp_stats_sum(const struct net *net, struct xtcp_mib *sum);
 
 #endif /* XTCP_USER_STATS_H */
