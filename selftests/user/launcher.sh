@@ -9,6 +9,12 @@
 # client to server must also leave every counter of the kernel's TCP alone.
 set -u
 
+if [ -n "${XTCP_TEST_STOCK:-}" ]; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP needs xtcp"
+	exit
+fi
+
 run=${XTCP_RUN:-xtcp-run}
 dir=$(mktemp -d)
 client=launcher-client-$$ server=launcher-server-$$
@@ -17,6 +23,11 @@ pids=()
 cleanup() {
 	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
 	wait 2>/dev/null
+	if [ -n "${XTCP_LIFECYCLE_LOG:-}" ]; then
+		for ns in $client $server; do
+			on "$ns" cat /proc/net/xtcp_lifecycle
+		done >>"$XTCP_LIFECYCLE_LOG"
+	fi
 	ip netns del $client 2>/dev/null
 	ip netns del $server 2>/dev/null
 	rm -rf "$dir"

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * preload: the decisions of xtcp-run's library, call by call.
+ *
+ * The library's source is compiled into this program under other names, and what it
+ * takes for the C library's functions is this file's: they note what they were asked
+ * and answer what the test wants. No socket is opened, so neither the module nor the
+ * network has a say. selftests/user/launcher.sh has the real programs.
+ */
+#include "lib/xtcp_test.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdatomic.h>
+
+static void *fake_next(const char *name);
+static void fake_freeaddrinfo(struct addrinfo *ai);
+__typeof__(socket) preload_socket;
+__typeof__(getaddrinfo) preload_getaddrinfo;
+__typeof__(getsockopt) preload_getsockopt;
+
+#define dlsym(handle, name)	fake_next(name)
+#define freeaddrinfo		fake_freeaddrinfo
+#define socket			preload_socket
+#define getaddrinfo		preload_getaddrinfo
+#define getsockopt		preload_getsockopt
+#include "../scripts/xtcp-preload.c"
+#undef dlsym
+#undef freeaddrinfo
+#undef socket
+#undef getaddrinfo
+#undef getsockopt
+
+/* What the library asked for last, and what it shall be answered. */
+static struct {
+	int calls, family, type, protocol;
+	int errno_then;		/* not 0: fail with it */
+} asked;
+static int kernel_protocol;
+static struct addrinfo *found;
+static int freed;
+
+static int fake_socket(int family, int type, int protocol)
+{
+	asked.calls++;
+	asked.family = family;
+	asked.type = type;
+	asked.protocol = protocol;
+	errno = asked.errno_then;
+	return asked.errno_then ? -1 : 7;
+}
+
+static int fake_getaddrinfo(const char *node, const char *service,
+			    const struct addrinfo *hints, struct addrinfo **res)
+{
+	*res = found;
+	return found ? 0 : EAI_NONAME;
+}
+
+static int fake_getsockopt(int fd, int level, int name, void *value,
+			   socklen_t *len)
+{
+	memcpy(value, &kernel_protocol, *len < sizeof(int) ? *len : sizeof(int));
+	return 0;
+}
+
+static void *fake_next(const char *name)
+{
+	if (!strcmp(name, "socket"))
+		return fake_socket;
+	if (!strcmp(name, "getaddrinfo"))
+		return fake_getaddrinfo;
+	return fake_getsockopt;
+}
+
+static void fake_freeaddrinfo(struct addrinfo *ai)
+{
+	for (; ai; ai = ai->ai_next)
+		freed++;
+}
+
+/* Calls socket() and collects what it writes to stderr meanwhile. */
+static int socket_says(int family, int type, int protocol, char *said,
+		       size_t size)
+{
+	int pipefd[2], saved = dup(2), rc, saved_errno;
+	ssize_t len;
+
+	if (saved < 0 || pipe2(pipefd, O_NONBLOCK) || dup2(pipefd[1], 2) < 0)
+		abort();
+	rc = preload_socket(family, type, protocol);
+	saved_errno = errno;
+	dup2(saved, 2);
+	len = read(pipefd[0], said, size - 1);
+	said[len < 0 ? 0 : len] = '\0';
+	close(pipefd[0]);
+	close(pipefd[1]);
+	close(saved);
+	errno = saved_errno;
+	return rc;
+}
+
+static int lines_in(const char *text)
+{
+	int lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+#define expect_asked(f, t, p) \
+	do { \
+		EXPECT_EQ(1, asked.calls); \
+		EXPECT_EQ(f, asked.family); \
+		EXPECT_EQ(t, asked.type); \
+		EXPECT_EQ(p, asked.protocol); \
+	} while (0)
+
+TEST(launcher_socket_protocol_0)
+{
+	EXPECT_EQ(7, preload_socket(AF_INET, SOCK_STREAM, 0));
+	expect_asked(AF_INET, SOCK_STREAM, IPPROTO_XTCP);
+}
+
+TEST(launcher_socket_protocol_tcp_keeps_flags)
+{
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+	EXPECT_EQ(7, preload_socket(AF_INET, type, IPPROTO_TCP));
+	expect_asked(AF_INET, type, IPPROTO_XTCP);
+}
+
+/* Families x types x protocols that are none of the launcher's business. */
+TEST(launcher_socket_others_untouched)
+{
+	static const struct { int family, type, protocol; } other[] = {
+		{ AF_INET, SOCK_DGRAM, 0 },
+		{ AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP },
+		{ AF_INET, SOCK_RAW, IPPROTO_TCP },
+		{ AF_INET, SOCK_STREAM, IPPROTO_SCTP },
+		{ AF_INET, SOCK_STREAM, IPPROTO_XTCP },
+		{ AF_INET6, SOCK_DGRAM, 0 },
+		{ AF_INET6, SOCK_RAW, IPPROTO_TCP },
+		{ AF_INET6, SOCK_STREAM, IPPROTO_XTCP },
+		{ AF_UNIX, SOCK_STREAM, 0 },
+		{ AF_NETLINK, SOCK_RAW, 0 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		memset(&asked, 0, sizeof(asked));
+		EXPECT_EQ(7, preload_socket(other[i].family, other[i].type,
+					    other[i].protocol));
+		expect_asked(other[i].family, other[i].type, other[i].protocol);
+	}
+}
+
+TEST(launcher_socket_ipv6_refused_and_said_once)
+{
+	char said[512];
+
+	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_EQ(EAFNOSUPPORT, errno);
+	EXPECT_EQ(1, lines_in(said));
+	EXPECT_NE(NULL, strstr(said, "xtcp-run: "));
+	EXPECT_NE(NULL, strstr(said, "EAFNOSUPPORT"));
+
+	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK,
+				  IPPROTO_TCP, said, sizeof(said)));
+	EXPECT_EQ(EAFNOSUPPORT, errno);
+	EXPECT_STREQ("", said);
+	EXPECT_EQ(0, asked.calls);
+}
+
+TEST(launcher_socket_mptcp_refused_and_said_once)
+{
+	char said[512];
+
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 262, said, sizeof(said)));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_EQ(1, lines_in(said));
+	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM, 262, said, sizeof(said)));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_STREQ("", said);
+	EXPECT_EQ(0, asked.calls);
+}
+
+TEST(launcher_socket_without_module_says_so_once)
+{
+	char said[512];
+
+	asked.errno_then = EPROTONOSUPPORT;
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_EQ(1, lines_in(said));
+	EXPECT_NE(NULL, strstr(said, "is the xtcp module loaded?"));
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_STREQ("", said);
+}
+
+/* Any other failure is the program's own affair. */
+TEST(launcher_socket_other_errors_pass)
+{
+	char said[512];
+
+	asked.errno_then = EMFILE;
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_EQ(EMFILE, errno);
+	EXPECT_STREQ("", said);
+}
+
+TEST(launcher_socket_verbose)
+{
+	char said[512];
+
+	setenv("XTCP_RUN_VERBOSE", "1", 1);
+	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_NE(NULL, strstr(said, "socket 7 is an xtcp socket"));
+	setenv("XTCP_RUN_VERBOSE", "0", 1);
+	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_STREQ("", said);
+}
+
+TEST(launcher_so_protocol_is_the_truth)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	kernel_protocol = IPPROTO_XTCP;
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_XTCP, value);
+}
+
+TEST(launcher_so_protocol_as_tcp)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	setenv("XTCP_RUN_AS_TCP", "1", 1);
+	kernel_protocol = IPPROTO_XTCP;
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_TCP, value);
+
+	/* other options and other protocols have their own values */
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_SNDBUF, &value, &len));
+	EXPECT_EQ(IPPROTO_XTCP, value);
+	EXPECT_EQ(0, preload_getsockopt(7, IPPROTO_IP, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_XTCP, value);
+	kernel_protocol = IPPROTO_UDP;
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_UDP, value);
+
+	/* a buffer of one byte is not written past */
+	kernel_protocol = IPPROTO_XTCP;
+	value = -1;
+	len = 1;
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(0xfffffffd, (unsigned int)value);
+}
+
+/* Links entries into the list that the resolver "finds". */
+static void find(struct addrinfo *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		list[i].ai_next = i + 1 < n ? &list[i + 1] : NULL;
+	found = n ? list : NULL;
+}
+
+#define ADDRESS(f, t, p) { .ai_family = f, .ai_socktype = t, .ai_protocol = p }
+
+TEST(launcher_getaddrinfo_ipv4_alone)
+{
+	struct addrinfo *res, list[] = {
+		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+		ADDRESS(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+		ADDRESS(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+		ADDRESS(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+	};
+
+	list[0].ai_canonname = "canonical";
+	find(list, 6);
+	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
+	EXPECT_EQ(&list[1], res);
+	EXPECT_EQ(&list[3], list[1].ai_next);
+	EXPECT_EQ(&list[4], list[3].ai_next);
+	EXPECT_EQ(NULL, list[4].ai_next);
+	EXPECT_EQ(3, freed);
+	/* the name moved to the new first entry and was not freed with the old */
+	EXPECT_STREQ("canonical", res->ai_canonname);
+	EXPECT_EQ(NULL, list[0].ai_canonname);
+}
+
+TEST(launcher_getaddrinfo_ipv6_only_stays)
+{
+	struct addrinfo *res, list[] = {
+		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+		ADDRESS(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+	};
+
+	find(list, 2);
+	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
+	EXPECT_EQ(&list[0], res);
+	EXPECT_EQ(&list[1], list[0].ai_next);
+	EXPECT_EQ(0, freed);
+}
+
+/* IPv4 datagram addresses are no reason to take away the only stream ones. */
+TEST(launcher_getaddrinfo_ipv4_datagrams_only)
+{
+	struct addrinfo *res, list[] = {
+		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+		ADDRESS(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+	};
+
+	find(list, 2);
+	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
+	EXPECT_EQ(&list[0], res);
+	EXPECT_EQ(0, freed);
+}
+
+TEST(launcher_getaddrinfo_failure_passes)
+{
+	struct addrinfo *res;
+
+	find(NULL, 0);
+	EXPECT_EQ(EAI_NONAME, preload_getaddrinfo("name", NULL, NULL, &res));
+	EXPECT_EQ(0, freed);
+}
+
+TEST_HARNESS_MAIN
