@@ -34,6 +34,13 @@
 	} while (0)
 #endif
 
+/* linux/net.h: sendfile() tells the end of its data since 6.5 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define XTCP_PROTO_OPS_SPLICE_EOF(fn)
+#else
+#define XTCP_PROTO_OPS_SPLICE_EOF(fn)	.splice_eof = fn,
+#endif
+
 /* linux/slab.h: caches can ask to stay apart since 6.5 */
 #ifndef SLAB_NO_MERGE
 #define SLAB_NO_MERGE	0
@@ -49,6 +56,13 @@
 #define XTCP_CTL_CONST
 #else
 #define XTCP_CTL_CONST	const
+#endif
+
+/* linux/tcp.h: struct tcp_info shows our window since 6.2 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define XTCP_INFO_RCV_WND(info, octets)	do { } while (0)
+#else
+#define XTCP_INFO_RCV_WND(info, octets)	((info)->tcpi_rcv_wnd = (octets))
 #endif
 
 /* linux/tracepoint.h: the string's source is named once since 6.10 */

@@ -9,6 +9,7 @@
 #include "net/wire.h"
 
 struct sock;
+struct xtcp_sock;
 
 /* Room that every outgoing skb keeps in front of its text. */
 #define XTCP_HEADROOM	ALIGN(MAX_HEADER + sizeof(struct iphdr) + 40 + \

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * procfs.c - what /proc/net shows of xtcp
+ *
+ *	xtcp		connections, byte for byte in the format of tcp
+ *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
+ *	xtcp_netstat	line TcpExt, in the format of netstat
+ *	xtcp_lifecycle	every row of the lifecycle table and its count
+ *
+ * The rows of xtcp are those of one moment: a reader that begins at offset 0
+ * gets a list of references to everything that stood in the tables then, and
+ * keeps it until it reaches the end, begins again or closes the file. So no
+ * lock is held between two reads, no row comes twice however small the reads
+ * are, and what dies meanwhile is left out or, in the row being printed,
+ * shown as it was.
+ *
+ * Context: process; objects are read without their locks. A row is a glance:
+ * fields that move together may be one segment apart.
+ */
+#include "user/procfs.h"
+
+#include <linux/math64.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <net/inet_sock.h>
+#include <net/sock.h>
+
+#include "close/timewait.h"
+#include "compat.h"
+#include "flow.h"
+#include "lifecycle.h"
+#include "netns.h"
+#include "open/synqueue.h"
+#include "tcb.h"
+#include "timers.h"
+#include "user/stats.h"
+
+/* Octets of a line without its newline; readers seek by it. */
+#define ROW_WIDTH	149
+
+/* Column "tr": which timer is shown. */
+#define TR_NONE		0
+#define TR_RETRANSMIT	1	/* also SYN-ACKs of a half-open record */
+#define TR_KEEPALIVE	2	/* also an orphan socket in FIN-WAIT-2 */
+#define TR_RECORD	3	/* life of a time-wait record */
+#define TR_PERSIST	4
+
+/**
+ * struct xtcp_reader - an open /proc/net/xtcp
+ * @net: the namespace; outlives the file's entry in /proc
+ * @list: what is being shown, NULL before the first read and after the last
+ * @again: the next start from the first row makes a new list; set by a read
+ *	at offset 0, without a lock: two readers of one open file may get one
+ *	list or two
+ */
+struct xtcp_reader {
+	struct net		*net;
+	struct xtcp_flow_list	*list;
+	bool			again;
+};
+
+/* Hundredths of a second until @deadline_ns, 0 when past. */
+static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
+{
+	if (deadline_ns <= now_ns)
+		return 0;
+	return div_u64(deadline_ns - now_ns, NSEC_PER_SEC / 100);
+}
+
+static unsigned int uid_of(struct seq_file *m, const struct sock *sk)
+{
+	/* Nobody owns an orphan or a child that was not accepted yet. */
+	kuid_t uid = READ_ONCE(sk->sk_socket) ? sk_uid(sk) : GLOBAL_ROOT_UID;
+
+	return from_kuid_munged(seq_user_ns(m), uid);
+}
+
+static void addresses_show(struct seq_file *m, unsigned long sl,
+			   const struct xtcp_flow *flow)
+{
+	seq_printf(m, "%4lu: %08X:%04X %08X:%04X", sl,
+		   (__force u32)flow->laddr, ntohs(flow->lport),
+		   (__force u32)flow->raddr, ntohs(flow->rport));
+}
+
+static int halfopen_show(struct seq_file *m, unsigned long sl,
+			 const struct xtcp_halfopen *ho)
+{
+	unsigned long when = centis_left(READ_ONCE(ho->delay.expires_ns),
+					 xtcp_now_ns());
+	unsigned int uid;
+
+	/*
+	 * A dying listener first ends its records and is then freed after a
+	 * grace period. So while the record is found alive within this
+	 * section, the listener can be looked at.
+	 */
+	rcu_read_lock();
+	if (READ_ONCE(ho->flow.state) != XTCP_HALF_OPEN) {
+		rcu_read_unlock();
+		return SEQ_SKIP;
+	}
+	uid = uid_of(m, ho->lsk);
+	rcu_read_unlock();
+
+	addresses_show(m, sl, &ho->flow);
+	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %u %d %pK",
+		   XTCP_SYN_RECEIVED, 0, 0, TR_RETRANSMIT, when,
+		   READ_ONCE(ho->timeouts), uid, 0, 0, 0, ho);
+	return 0;
+}
+
+static int timewait_show(struct seq_file *m, unsigned long sl,
+			 const struct xtcp_timewait *tw)
+{
+	u8 state = READ_ONCE(tw->flow.state);
+
+	if (state == XTCP_CLOSED)
+		return SEQ_SKIP;
+	if (state == XTCP_ORPHAN_FIN_WAIT_2)
+		state = XTCP_FIN_WAIT_2;
+
+	addresses_show(m, sl, &tw->flow);
+	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5d %8d %d %d %pK",
+		   state, 0, 0, TR_RECORD,
+		   centis_left(READ_ONCE(tw->delay.expires_ns), xtcp_now_ns()),
+		   0, 0, 0, 0, refcount_read(&tw->flow.ref) - 1, tw);
+	return 0;
+}
+
+/* The timer that the row shows, and its deadline. */
+static int timer_shown(const struct xtcp_sock *xs, u64 *deadline_ns)
+{
+	static const struct {
+		u8	timer;
+		u8	tr;
+	} order[] = {
+		{ XTCP_TIMER_RETRANSMIT,	TR_RETRANSMIT },
+		{ XTCP_TIMER_PERSIST,		TR_PERSIST },
+		{ XTCP_TIMER_FIN_WAIT_2,	TR_KEEPALIVE },
+		{ XTCP_TIMER_KEEPALIVE,		TR_KEEPALIVE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		*deadline_ns = READ_ONCE(xs->deadline_ns[order[i].timer]);
+		if (*deadline_ns)
+			return order[i].tr;
+	}
+	return TR_NONE;
+}
+
+static int ssthresh_shown(const struct xtcp_sock *xs, int state)
+{
+	u32 ssthresh = READ_ONCE(xs->ssthresh);
+
+	if (state == XTCP_LISTEN)
+		return 0;	/* fast open's queue limit in stock */
+	return ssthresh > INT_MAX ? -1 : (int)ssthresh;
+}
+
+static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct inet_sock *inet = &xs->inet;
+	int state = READ_ONCE(sk->sk_state);
+	u32 tx_queue = 0, rx_queue;
+	u64 deadline_ns;
+	int tr;
+
+	if (state == XTCP_CLOSED)
+		return SEQ_SKIP;
+
+	if (state == XTCP_LISTEN) {
+		rx_queue = READ_ONCE(sk->sk_ack_backlog);
+	} else {
+		tx_queue = seq_dist(READ_ONCE(xs->snd_una),
+				    READ_ONCE(xs->write_seq));
+		rx_queue = max(seq_dist(READ_ONCE(xs->copied_seq),
+					READ_ONCE(xs->rcv_nxt)), 0);
+	}
+	tr = timer_shown(xs, &deadline_ns);
+
+	seq_printf(m, "%4lu: %08X:%04X %08X:%04X", sl,
+		   (__force u32)inet->inet_rcv_saddr, ntohs(inet->inet_sport),
+		   (__force u32)inet->inet_daddr, ntohs(inet->inet_dport));
+	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %lu %d %pK",
+		   state, tx_queue, rx_queue, tr,
+		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
+		   READ_ONCE(xs->retransmits), uid_of(m, sk),
+		   READ_ONCE(xs->probes_out), sock_i_ino(sk),
+		   refcount_read(&sk->sk_refcnt) - 1, sk);
+	seq_printf(m, " %lu %lu %u %u %d",
+		   READ_ONCE(xs->rto_us) / (USEC_PER_SEC / 100),
+		   READ_ONCE(xs->ato_ms) / (MSEC_PER_SEC / 100),
+		   READ_ONCE(xs->quickack) << 1 | xs->pingpong,
+		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
+	return 0;
+}
+
+static int flow_show(struct seq_file *m, unsigned long sl,
+		     struct xtcp_flow *flow)
+{
+	switch (flow->kind) {
+	case XTCP_KIND_HALFOPEN:
+		return halfopen_show(m, sl, container_of(flow,
+						struct xtcp_halfopen, flow));
+	case XTCP_KIND_TIMEWAIT:
+		return timewait_show(m, sl, container_of(flow,
+						struct xtcp_timewait, flow));
+	default:
+		return sock_show(m, sl, xtcp_flow_sk(flow));
+	}
+}
+
+static void reader_drop(struct xtcp_reader *reader)
+{
+	if (reader->list)
+		xtcp_flow_list_free(reader->list);
+	reader->list = NULL;
+}
+
+/* Line 0 is the header, line n + 1 is entry n. */
+static void *reader_line(struct xtcp_reader *reader, loff_t pos)
+{
+	if (pos == 0)
+		return SEQ_START_TOKEN;
+	if (pos > reader->list->nr)
+		return NULL;
+	return &reader->list->entry[pos - 1];
+}
+
+static void *connections_start(struct seq_file *m, loff_t *pos)
+{
+	struct xtcp_reader *reader = m->private;
+	void *line;
+
+	if (*pos == 0 && READ_ONCE(reader->again))
+		reader_drop(reader);
+	WRITE_ONCE(reader->again, false);
+
+	if (!reader->list) {
+		reader->list = xtcp_flow_list_make(reader->net);
+		if (!reader->list)
+			return ERR_PTR(-ENOMEM);
+	}
+
+	/* Who keeps the file open after its end keeps no connection alive. */
+	line = reader_line(reader, *pos);
+	if (!line)
+		reader_drop(reader);
+	return line;
+}
+
+static void *connections_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return reader_line(m->private, *pos);
+}
+
+static void connections_stop(struct seq_file *m, void *v)
+{
+}
+
+static int connections_show(struct seq_file *m, void *v)
+{
+	const struct xtcp_reader *reader = m->private;
+	struct xtcp_flow **entry = v;
+	int err = 0;
+
+	seq_setwidth(m, ROW_WIDTH);
+	if (v == SEQ_START_TOKEN)
+		seq_puts(m, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
+	else
+		err = flow_show(m, entry - reader->list->entry, *entry);
+	if (!err)
+		seq_pad(m, '\n');
+	return err;
+}
+
+static const struct seq_operations connections_seq_ops = {
+	.start	= connections_start,
+	.next	= connections_next,
+	.stop	= connections_stop,
+	.show	= connections_show,
+};
+
+static int connections_open(struct inode *inode, struct file *file)
+{
+	struct xtcp_reader *reader;
+
+	reader = __seq_open_private(file, &connections_seq_ops,
+				    sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	reader->net = pde_data(inode);
+	return 0;
+}
+
+static ssize_t connections_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct seq_file *m = iocb->ki_filp->private_data;
+	struct xtcp_reader *reader = m->private;
+
+	if (iocb->ki_pos == 0)
+		WRITE_ONCE(reader->again, true);
+	return seq_read_iter(iocb, to);
+}
+
+static int connections_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *m = file->private_data;
+
+	reader_drop(m->private);
+	return seq_release_private(inode, file);
+}
+
+static const struct proc_ops connections_proc_ops = {
+	.proc_open	= connections_open,
+	.proc_read_iter	= connections_read,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= connections_release,
+};
+
+/* Names in the order of enum xtcp_mib_item. */
+static const char *const mib_names[] = {
+#define X(symbol, name) [XTCP_MIB_##symbol] = name,
+	XTCP_MIB_TCP(X)
+	XTCP_MIB_EXT(X)
+#undef X
+};
+
+static_assert(ARRAY_SIZE(mib_names) == XTCP_MIB_NR);
+
+/* The first counter of line TcpExt. */
+enum {
+#define X(symbol, name) MIB_TCP_##symbol,
+	XTCP_MIB_TCP(X)
+#undef X
+	MIB_TCP_NR
+};
+
+static struct xtcp_mib *mib_sum(const struct net *net)
+{
+	struct xtcp_mib *sum = kmalloc(sizeof(*sum), GFP_KERNEL);
+
+	if (sum)
+		xtcp_stats_sum(net, sum);
+	return sum;
+}
+
+static void mib_names_show(struct seq_file *m, unsigned int first,
+			   unsigned int end)
+{
+	while (first < end)
+		seq_printf(m, " %s", mib_names[first++]);
+}
+
+static void mib_values_show(struct seq_file *m, const struct xtcp_mib *sum,
+			    unsigned int first, unsigned int end)
+{
+	while (first < end)
+		seq_printf(m, " %lu", sum->item[first++]);
+}
+
+/*
+ * The constants of RFC 4022: 1 is "other" as stock says, 200 ms and 120 s are
+ * the bounds of the RTO, -1 means no limit of connections.
+ */
+static int snmp_show(struct seq_file *m, void *v)
+{
+	struct xtcp_mib *sum = mib_sum(m->private);
+
+	if (!sum)
+		return -ENOMEM;
+
+	seq_puts(m, "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn");
+	mib_names_show(m, 0, MIB_TCP_NR);
+	seq_puts(m, "\nTcp: 1 200 120000 -1");
+	mib_values_show(m, sum, 0, MIB_TCP_NR);
+	seq_putc(m, '\n');
+	kfree(sum);
+	return 0;
+}
+
+static int netstat_show(struct seq_file *m, void *v)
+{
+	struct xtcp_mib *sum = mib_sum(m->private);
+
+	if (!sum)
+		return -ENOMEM;
+
+	seq_puts(m, "TcpExt:");
+	mib_names_show(m, MIB_TCP_NR, XTCP_MIB_NR);
+	seq_puts(m, "\nTcpExt:");
+	mib_values_show(m, sum, MIB_TCP_NR, XTCP_MIB_NR);
+	seq_putc(m, '\n');
+	kfree(sum);
+	return 0;
+}
+
+static int lifecycle_show(struct seq_file *m, void *v)
+{
+	struct xtcp_lifecycle_row row;
+	unsigned int i;
+
+	seq_puts(m, "from event to count\n");
+	for (i = 0; xtcp_lifecycle_row_get(m->private, i, &row); i++) {
+		if (!row.from)
+			continue;
+		seq_printf(m, "%s %s %s %llu\n", row.from, row.event, row.to,
+			   row.count);
+	}
+	return 0;
+}
+
+/**
+ * xtcp_procfs_net_init - put xtcp's files into /proc/net of a netns
+ * @net: the namespace, with its tables and counters ready
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_procfs_net_init(struct net *net)
+{
+	struct proc_dir_entry *dir = net->proc_net;
+
+	if (!proc_create_data("xtcp", 0444, dir, &connections_proc_ops, net))
+		return -ENOMEM;
+	if (!proc_create_net_single("xtcp_snmp", 0444, dir, snmp_show, NULL))
+		goto undo_connections;
+	if (!proc_create_net_single("xtcp_netstat", 0444, dir, netstat_show,
+				    NULL))
+		goto undo_snmp;
+	if (!proc_create_net_single("xtcp_lifecycle", 0444, dir,
+				    lifecycle_show, NULL))
+		goto undo_netstat;
+	return 0;
+
+undo_netstat:
+	remove_proc_entry("xtcp_netstat", dir);
+undo_snmp:
+	remove_proc_entry("xtcp_snmp", dir);
+undo_connections:
+	remove_proc_entry("xtcp", dir);
+	return -ENOMEM;
+}
+
+/**
+ * xtcp_procfs_net_exit - take the files away
+ * @net: the namespace
+ *
+ * Waits for readers inside a call, and closes what is still open: references
+ * of a half-read /proc/net/xtcp are gone on return.
+ */
+void xtcp_procfs_net_exit(struct net *net)
+{
+	remove_proc_entry("xtcp_lifecycle", net->proc_net);
+	remove_proc_entry("xtcp_netstat", net->proc_net);
+	remove_proc_entry("xtcp_snmp", net->proc_net);
+	remove_proc_entry("xtcp", net->proc_net);
+}

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * socket.c - the socket as the kernel's socket layer sees it
+ *
+ * The tables through which system calls reach the engine (struct proto and
+ * struct proto_ops), the birth and death of a socket, and the calls that are
+ * about the socket rather than about a stage of its connection: poll(),
+ * ioctl(), SO_RCVLOWAT. RFC 9293 3.9.1 is the user interface meant; how it
+ * looks on a socket is what Linux programs know from TCP.
+ *
+ * Birth and death of a socket: socket() or a promoted half-open record makes
+ * one reference, which the file or the accept queue holds. Standing in the
+ * flow table is another, each armed timer another. close() drops the file's;
+ * the connection goes on as an orphan until its state is CLOSED, when
+ * close/close.c takes it out of the table and calls xtcp_sock_destroy(). The
+ * last reference frees it after a grace period (SOCK_RCU_FREE), because
+ * lookups run under RCU only. Each socket holds the module.
+ *
+ * Context: process, but for release_cb and backlog_rcv (process with softirq
+ * off, inside release_sock()) and the write space callback (any).
+ */
+#include "user/socket.h"
+
+#include <asm/ioctls.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/percpu_counter.h>
+#include <linux/poll.h>
+#include <linux/sockios.h>
+#include <linux/swap.h>
+#include <net/inet_common.h>
+#include <net/protocol.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+/* By path: the kernel has a net/icmp.h of its own. */
+#include "../net/icmp.h"
+#include "close/close.h"
+#include "compat.h"
+#include "lifecycle.h"
+#include "net/family.h"
+#include "net/input.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/acceptqueue.h"
+#include "open/connect.h"
+#include "open/listen.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/congestion.h"
+#include "transfer/probe.h"
+#include "transfer/receive.h"
+#include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "user/sockopt.h"
+#include "user/stats.h"
+#include "user/stream.h"
+
+/*
+ * Memory of all xtcp sockets of the machine, in pages: low, pressure, max.
+ * One value for all namespaces, as the socket layer has it.
+ */
+static long memory_limit[3];
+static atomic_long_t memory_allocated;
+static DEFINE_PER_CPU(int, memory_reserve);
+static unsigned long memory_pressure;
+
+static struct percpu_counter sockets_allocated;
+static DEFINE_PER_CPU(unsigned int, orphan_count);
+
+/*
+ * What a socket may always have, even under memory pressure: min, default,
+ * max, of which the socket layer reads the first. The knobs cannot be used
+ * here, they belong to a netns and the layer wants one place for all.
+ */
+static int buffer_floor[3] = { 4096, 4096, 4096 };
+
+static void memory_pressure_enter(struct sock *sk)
+{
+	if (!READ_ONCE(memory_pressure) && !xchg(&memory_pressure, 1))
+		XTCP_INC(sock_net(sk), MEMORY_PRESSURES);
+}
+
+static void memory_pressure_leave(struct sock *sk)
+{
+	if (READ_ONCE(memory_pressure))
+		WRITE_ONCE(memory_pressure, 0);
+}
+
+/* A sixteenth of low memory is where pressure begins, as stock has it. */
+static void memory_limit_init(void)
+{
+	unsigned long pages = max(nr_free_buffer_pages() / 16, 128UL);
+
+	memory_limit[0] = pages / 4 * 3;
+	memory_limit[1] = pages;
+	memory_limit[2] = memory_limit[0] * 2;
+}
+
+/*
+ * Is there room enough to tell a writer? A third of what is queued has to be
+ * free, so that writers are not woken for each acknowledged segment.
+ */
+static bool sock_has_write_space(const struct sock *sk)
+{
+	int queued = READ_ONCE(sk->sk_wmem_queued);
+
+	return READ_ONCE(sk->sk_sndbuf) - queued >= queued >> 1 &&
+	       queued < READ_ONCE(sk->sk_sndbuf);
+}
+
+/* sk->sk_write_space: octets were acknowledged. Socket lock, or softirq. */
+static void sock_write_space(struct sock *sk)
+{
+	struct socket *sock = READ_ONCE(sk->sk_socket);
+	struct socket_wq *wq;
+
+	if (!sock || !sock_has_write_space(sk))
+		return;
+	clear_bit(SOCK_NOSPACE, &sock->flags);
+
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
+						      EPOLLWRBAND);
+	if (wq && wq->fasync_list && !(sk->sk_shutdown & SEND_SHUTDOWN))
+		sock_wake_async(wq, SOCK_WAKE_SPACE, POLL_OUT);
+	rcu_read_unlock();
+}
+
+/**
+ * xtcp_sock_renew - forget a connection, keep the options the user set
+ * @sk: in no flow table, with empty queues and no timer running
+ *
+ * What a new socket has, an accepted one before the handshake's results are
+ * written into it, and one that disconnect() made reusable. Flow, port, state
+ * and buffer sizes stay. Socket lock, or nobody else knows the socket.
+ */
+void xtcp_sock_renew(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	INIT_LIST_HEAD(&xs->accept_link);
+
+	WRITE_ONCE(xs->snd_una, SEQ(0));
+	WRITE_ONCE(xs->snd_nxt, SEQ(0));
+	WRITE_ONCE(xs->write_seq, SEQ(0));
+	xs->snd_wnd = 0;
+	xs->snd_wl1 = SEQ(0);
+	xs->snd_wnd_max = 0;
+	xs->iss = SEQ(0);
+	xs->snd_sml = SEQ(0);
+	xs->pushed_seq = SEQ(0);
+
+	WRITE_ONCE(xs->rcv_nxt, SEQ(0));
+	xs->rcv_wup = SEQ(0);
+	xs->rcv_wnd = 0;
+	WRITE_ONCE(xs->copied_seq, SEQ(0));
+	xs->irs = SEQ(0);
+
+	xs->snd_wscale = 0;
+	xs->rcv_wscale = 0;
+	xs->wscale_ok = 0;
+	xs->ts_ok = 0;
+	xs->sack_ok = 0;
+	xs->fin_queued = 0;
+	xs->dsack_pending = 0;
+	xs->reset_by_peer = 0;
+	xs->syn_data_lost = 0;
+	xs->advmss = 0;
+	xs->peer_mss = xs->af->mss_default;
+	xs->mss = xs->af->mss_default;
+	xs->pmtu = 0;
+	xs->mtu_pending = 0;
+
+	xs->ts_offset = 0;
+	xs->ts_recent = 0;
+	xs->ts_recent_s = 0;
+
+	xs->cwnd_cnt = 0;
+	xs->in_flight = 0;
+	xs->recover = SEQ(0);
+	xs->dupacks = 0;
+	xs->recovery = XTCP_OPEN;
+	xs->retransmits = 0;
+	xs->probes_out = 0;
+	xs->retrans_stamp_ns = 0;
+
+	xs->oow_ack_ms = 0;
+	xs->last_rcv_ns = 0;
+	xs->last_snd_ns = 0;
+	xs->ofo_queue = RB_ROOT;
+	xs->nr_sacks = 0;
+
+	xs->deferred = 0;
+	xs->bytes_acked = 0;
+	xs->bytes_received = 0;
+	xs->segs_in = 0;
+	xs->segs_out = 0;
+	xs->total_retrans = 0;
+
+	xtcp_rtt_init(xs);
+	xtcp_congestion_init(sk);
+	xtcp_ack_init(sk);
+}
+
+/* proto.init: socket() made @sk, all zero but for the kernel's own part. */
+static int xtcp_sock_init(struct sock *sk)
+{
+	struct xtcp_key key = { .family = sk->sk_family };
+	struct net *net = sock_net(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	key.wire = XTCP_KNOB(net, wire);
+	xs->af = xtcp_family_get(sk->sk_family);
+	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
+	xtcp_lifecycle_born(&xs->flow, XTCP_CLOSED);
+
+	sk->tcp_rtx_queue = RB_ROOT;
+	xtcp_timers_init(sk);
+	xtcp_sock_renew(sk);
+
+	sk->sk_write_space = sock_write_space;
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+	sock_set_flag(sk, SOCK_RCU_FREE);
+	WRITE_ONCE(sk->sk_sndbuf, READ_ONCE(xtcp_net(net)->knobs.wmem[1]));
+	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(xtcp_net(net)->knobs.rmem[1]));
+
+	sk_sockets_allocated_inc(sk);
+	return 0;
+}
+
+/*
+ * proto.destroy: the connection is over (state CLOSED), in no table, and no
+ * user holds it. What is left is freed with the last reference.
+ */
+static void xtcp_sock_destroy(struct sock *sk)
+{
+	xtcp_timers_clear_all(sk);
+	xtcp_send_purge(sk);
+	xtcp_receive_purge(sk);
+	xtcp_port_release(sk);
+	sk_sockets_allocated_dec(sk);
+}
+
+/* proto.release_cb: what came while the user held the socket. */
+static void xtcp_sock_release_cb(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (likely(!READ_ONCE(xs->deferred)))
+		return;
+	if (test_and_clear_bit(XTCP_DEFER_TIMERS, &xs->deferred))
+		xtcp_timers_run(sk);
+	if (test_and_clear_bit(XTCP_DEFER_MTU, &xs->deferred) &&
+	    sk->sk_state != XTCP_CLOSED)
+		xtcp_icmp_mtu_apply(sk);
+}
+
+/*
+ * The flow table is entered by connect() and by promotion, the listener table
+ * by listen(), each in its own way: the generic hooks have nothing to do.
+ */
+static int xtcp_sock_hash(struct sock *sk)
+{
+	return 0;
+}
+
+static void xtcp_sock_unhash(struct sock *sk)
+{
+}
+
+/* Octets that recv() would return; a FIN in order is none. Socket lock. */
+static int unread_octets(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int octets;
+
+	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
+			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
+		return 0;
+	octets = seq_dist(xs->copied_seq, xs->rcv_nxt);
+	if (octets > 0 && sock_flag(sk, SOCK_DONE))
+		octets--;
+	return octets;
+}
+
+/* Octets from @from to the end of what was written; SYN does not count. */
+static int unsent_octets(const struct sock *sk, seq_t from)
+{
+	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
+			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
+		return 0;
+	return seq_dist(from, READ_ONCE(xtcp_sk(sk)->write_seq));
+}
+
+/* SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. */
+static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	switch (cmd) {
+	case SIOCINQ:
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+		if (xtcp_state_in(sk, XTCP_STATEF(XTCP_LISTEN)))
+			return -EINVAL;
+		break;
+	case SIOCATMARK:
+		/* No urgent mark is kept, so the reader never stands at it. */
+		*answer = 0;
+		return 0;
+	default:
+		return -ENOIOCTLCMD;
+	}
+
+	lock_sock(sk);
+	if (cmd == SIOCINQ)
+		*answer = unread_octets(sk);
+	else
+		*answer = unsent_octets(sk, cmd == SIOCOUTQ ? xs->snd_una :
+							      xs->snd_nxt);
+	release_sock(sk);
+	return 0;
+}
+
+/*
+ * Is there something for a reader who wants @target octets? Less than that
+ * will do when more cannot come: the buffer is full, or the window is down to
+ * less than a segment.
+ */
+static bool sock_is_readable(const struct sock *sk, int target)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int octets = seq_dist(READ_ONCE(xs->copied_seq),
+			      READ_ONCE(xs->rcv_nxt));
+
+	if (octets <= 0)
+		return false;
+	return octets >= target || READ_ONCE(memory_pressure) ||
+	       atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) ||
+	       xtcp_receive_window(xs) <= xs->rcv_mss;
+}
+
+/*
+ * Is there room to write? When not, ask for a wake-up, then look again: room
+ * made between look and ask would be announced to nobody, and a program that
+ * waits for an edge would sleep for good.
+ */
+static bool sock_poll_writable(struct sock *sk)
+{
+	if (sock_has_write_space(sk))
+		return true;
+
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	smp_mb__after_atomic();	/* pairs with skwq_has_sleeper() */
+	return sock_has_write_space(sk);
+}
+
+/*
+ * proto_ops.poll. Without the socket lock: what changes meanwhile comes with
+ * a wake-up of its own, and whoever is woken asks again.
+ */
+static __poll_t xtcp_poll(struct file *file, struct socket *sock,
+			  poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	__poll_t mask = 0;
+	u8 shutdown;
+	int state;
+
+	sock_poll_wait(file, sock, wait);
+
+	state = smp_load_acquire(&sk->sk_state);
+	if (state == XTCP_LISTEN)
+		return READ_ONCE(sk->sk_ack_backlog) ?
+			EPOLLIN | EPOLLRDNORM : 0;
+
+	shutdown = READ_ONCE(sk->sk_shutdown);
+	if (shutdown == SHUTDOWN_MASK || state == XTCP_CLOSED)
+		mask |= EPOLLHUP;
+	if (shutdown & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+
+	if (state != XTCP_SYN_SENT && state != XTCP_SYN_RECEIVED) {
+		if (sock_is_readable(sk, sock_rcvlowat(sk, 0, INT_MAX)))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		/* Who may not write learns of it by trying. */
+		if ((shutdown & SEND_SHUTDOWN) || sock_poll_writable(sk))
+			mask |= EPOLLOUT | EPOLLWRNORM;
+	}
+
+	/* Whoever ends a connection sets the error first, then the state. */
+	smp_rmb();
+	if (READ_ONCE(sk->sk_err) ||
+	    !skb_queue_empty_lockless(&sk->sk_error_queue))
+		mask |= EPOLLERR;
+	return mask;
+}
+
+/*
+ * proto_ops.set_rcvlowat; socket lock. More than half of the buffer would
+ * never come together, because the window closes before. A reader that waits
+ * may have enough now.
+ */
+static int xtcp_set_rcvlowat(struct sock *sk, int val)
+{
+	int half = sk->sk_userlocks & SOCK_RCVBUF_LOCK ?
+		sk->sk_rcvbuf / 2 :
+		READ_ONCE(xtcp_net(sock_net(sk))->knobs.rmem[2]) / 2;
+
+	val = min(val, half);
+	WRITE_ONCE(sk->sk_rcvlowat, val ? : 1);
+
+	if (sk->sk_state != XTCP_LISTEN &&
+	    sock_is_readable(sk, READ_ONCE(sk->sk_rcvlowat)))
+		READ_ONCE(sk->sk_data_ready)(sk);
+
+	/* Text costs about twice its octets; receive.c says why. */
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && val > sk->sk_rcvbuf / 2)
+		WRITE_ONCE(sk->sk_rcvbuf, 2 * val);
+	return 0;
+}
+
+/* proto_ops.splice_eof: sendfile() said "more", and there is no more. */
+static void __maybe_unused xtcp_splice_eof(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	lock_sock(sk);
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_send_push(sk, 0);
+	release_sock(sk);
+}
+
+XTCP_DEFINE_PROTO_ACCEPT(xtcp_proto_accept, xtcp_acceptqueue_accept)
+XTCP_DEFINE_PROTO_IOCTL(xtcp_proto_ioctl, xtcp_sock_ioctl)
+XTCP_DEFINE_PROTO_RECVMSG(xtcp_proto_recvmsg, xtcp_recvmsg)
+
+struct proto xtcp_prot = {
+	.name			= "XTCP",
+	.owner			= THIS_MODULE,
+	.obj_size		= sizeof(struct xtcp_sock),
+	.slab_flags		= SLAB_NO_MERGE,
+	.max_header		= XTCP_HEADROOM,
+	.no_autobind		= true,
+
+	.init			= xtcp_sock_init,
+	.destroy		= xtcp_sock_destroy,
+	.close			= xtcp_close,
+	.shutdown		= xtcp_close_shutdown,
+	.disconnect		= xtcp_close_disconnect,
+	.connect		= xtcp_connect_ipv4,
+	.accept			= xtcp_proto_accept,
+	.ioctl			= xtcp_proto_ioctl,
+	.setsockopt		= xtcp_setsockopt,
+	.getsockopt		= xtcp_getsockopt,
+	.keepalive		= xtcp_probe_keepalive_set,
+	.sendmsg		= xtcp_sendmsg,
+	.recvmsg		= xtcp_proto_recvmsg,
+	.backlog_rcv		= xtcp_input_sk,
+	.release_cb		= xtcp_sock_release_cb,
+	.hash			= xtcp_sock_hash,
+	.unhash			= xtcp_sock_unhash,
+	.get_port		= xtcp_port_bind,
+	.put_port		= xtcp_port_release,
+
+	.enter_memory_pressure	= memory_pressure_enter,
+	.leave_memory_pressure	= memory_pressure_leave,
+	.memory_allocated	= &memory_allocated,
+	.per_cpu_fw_alloc	= &memory_reserve,
+	.memory_pressure	= &memory_pressure,
+	.sysctl_mem		= memory_limit,
+	.sysctl_wmem		= buffer_floor,
+	.sysctl_rmem		= buffer_floor,
+	.sockets_allocated	= &sockets_allocated,
+	.orphan_count		= &orphan_count,
+};
+
+static const struct proto_ops xtcp_stream_ops = {
+	.family		= PF_INET,
+	.owner		= THIS_MODULE,
+	.release	= inet_release,
+	.bind		= inet_bind,
+	.connect	= inet_stream_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= inet_accept,
+	.getname	= inet_getname,
+	.poll		= xtcp_poll,
+	.ioctl		= inet_ioctl,
+	.gettstamp	= sock_gettstamp,
+	.listen		= xtcp_listen,
+	.shutdown	= inet_shutdown,
+	.setsockopt	= sock_common_setsockopt,
+	.getsockopt	= sock_common_getsockopt,
+	.sendmsg	= inet_sendmsg,
+	.recvmsg	= inet_recvmsg,
+	.mmap		= sock_no_mmap,
+	.set_rcvlowat	= xtcp_set_rcvlowat,
+	XTCP_PROTO_OPS_SPLICE_EOF(xtcp_splice_eof)
+};
+
+/*
+ * No INET_PROTOSW_ICSK: the flag tells the core that the socket is one of the
+ * kernel's own inet_connection_sock, and it is not.
+ */
+static struct inet_protosw xtcp_protosw = {
+	.type		= SOCK_STREAM,
+	.protocol	= IPPROTO_XTCP,
+	.prot		= &xtcp_prot,
+	.ops		= &xtcp_stream_ops,
+};
+
+/**
+ * xtcp_socket_init - let socket() make xtcp sockets
+ *
+ * The last step of loading: a socket may exist, and use everything else,
+ * before this returns.
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_socket_init(void)
+{
+	int err;
+
+	memory_limit_init();
+	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
+	if (err)
+		return err;
+
+	err = proto_register(&xtcp_prot, 1);
+	if (err)
+		goto undo_counter;
+
+	inet_register_protosw(&xtcp_protosw);
+	return 0;
+
+undo_counter:
+	percpu_counter_destroy(&sockets_allocated);
+	return err;
+}
+
+/**
+ * xtcp_socket_exit - no more sockets
+ *
+ * The first step of unloading. There are none left, since each holds the
+ * module; but the last ones may still wait for their grace period, and their
+ * cache goes here.
+ */
+void xtcp_socket_exit(void)
+{
+	inet_unregister_protosw(&xtcp_protosw);
+	rcu_barrier();
+	proto_unregister(&xtcp_prot);
+	percpu_counter_destroy(&sockets_allocated);
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sockopt.c - setsockopt() and getsockopt() below SOL_SOCKET
+ *
+ * Level IPPROTO_TCP has the options that programs set on TCP, as far as xtcp
+ * has their mechanism: value, range and error as on Linux, ENOPROTOOPT for
+ * the rest. Level IPPROTO_XTCP has xtcp's own (uapi/linux/xtcp.h). Level
+ * IPPROTO_IP is the kernel's.
+ *
+ * An accepted socket begins with its listener's values.
+ *
+ * Context: process. Words that stages read without the socket lock are
+ * written with WRITE_ONCE(); what acts on the connection takes the lock.
+ */
+#include "user/sockopt.h"
+
+#include <linux/tcp.h>
+#include <linux/uaccess.h>
+#include <net/ip.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "compat.h"
+#include "lifecycle.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/probe.h"
+#include "transfer/send.h"
+
+/* Bounds that Linux gives the options of the same name. */
+#define MAXSEG_MIN	88		/* octets */
+#define MAXSEG_MAX	32767		/* octets */
+#define KEEPIDLE_MAX	32767		/* seconds */
+#define KEEPINTVL_MAX	32767		/* seconds */
+#define KEEPCNT_MAX	127
+#define SYNCNT_MAX	127
+#define LINGER2_MAX	120		/* seconds; more is cut down to it */
+#define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
+
+static bool lies_between(int val, int min, int max)
+{
+	return val >= min && val <= max;
+}
+
+/* TCP_NODELAY: what Nagle's rule held back goes out at once. */
+static void nodelay_set(struct sock *sk, bool on)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!on) {
+		xs->nagle &= ~XTCP_NAGLE_OFF;
+		return;
+	}
+	xs->nagle |= XTCP_NAGLE_OFF;
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
+}
+
+/*
+ * TCP_CORK: partial segments wait until it is taken off; then Nagle's rule
+ * has its say again.
+ */
+static void cork_set(struct sock *sk, bool on)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (on) {
+		xs->nagle |= XTCP_NAGLE_CORK;
+		return;
+	}
+	xs->nagle &= ~XTCP_NAGLE_CORK;
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_send_push(sk, xs->nagle & XTCP_NAGLE_OFF ?
+				   XTCP_NAGLE_PUSH : 0);
+}
+
+/*
+ * TCP_QUICKACK: 0 lets ACKs wait for data to ride on; odd: they go at once
+ * from now on; even: the one that is owed goes, the next may wait.
+ */
+static void quickack_set(struct sock *sk, int val)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->pingpong = !val;
+	if (!val || !(xs->ack & XTCP_ACK_PENDING) ||
+	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
+			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
+		return;
+	xtcp_ack_now(sk);
+	xtcp_ack_flush(sk);
+	if (!(val & 1))
+		xs->pingpong = 1;
+}
+
+/* TCP_KEEPIDLE: the idle time that has already passed counts. */
+static int keepidle_set(struct sock *sk, int val)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!lies_between(val, 1, KEEPIDLE_MAX))
+		return -EINVAL;
+	WRITE_ONCE(xs->keep_idle_s, val);
+	if (sock_flag(sk, SOCK_KEEPOPEN) &&
+	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			       XTCP_STATEF(XTCP_LISTEN)))
+		xtcp_probe_keepalive_start(sk);
+	return 0;
+}
+
+/* TCP_WINDOW_CLAMP: 0 takes it off, which a connection would not survive. */
+static int window_clamp_set(struct sock *sk, int val)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!val && sk->sk_state != XTCP_CLOSED)
+		return -EINVAL;
+	if (val && val < (int)WINDOW_CLAMP_MIN)
+		val = WINDOW_CLAMP_MIN;
+	WRITE_ONCE(xs->window_clamp, val);
+	return 0;
+}
+
+/* Options that act on the connection; socket lock. */
+static int tcp_set_locked(struct sock *sk, int optname, int val)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	switch (optname) {
+	case TCP_NODELAY:
+		nodelay_set(sk, val);
+		return 0;
+	case TCP_MAXSEG:
+		if (val && !lies_between(val, MAXSEG_MIN, MAXSEG_MAX))
+			return -EINVAL;
+		xs->user_mss = val;
+		return 0;
+	case TCP_CORK:
+		cork_set(sk, val);
+		return 0;
+	case TCP_KEEPIDLE:
+		return keepidle_set(sk, val);
+	case TCP_WINDOW_CLAMP:
+		return window_clamp_set(sk, val);
+	case TCP_QUICKACK:
+		quickack_set(sk, val);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int tcp_set(struct sock *sk, int optname, int val)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err;
+
+	switch (optname) {
+	case TCP_KEEPINTVL:
+		if (!lies_between(val, 1, KEEPINTVL_MAX))
+			return -EINVAL;
+		WRITE_ONCE(xs->keep_intvl_s, val);
+		return 0;
+	case TCP_KEEPCNT:
+		if (!lies_between(val, 1, KEEPCNT_MAX))
+			return -EINVAL;
+		WRITE_ONCE(xs->keep_probes, val);
+		return 0;
+	case TCP_SYNCNT:
+		if (!lies_between(val, 1, SYNCNT_MAX))
+			return -EINVAL;
+		WRITE_ONCE(xs->syn_retries, val);
+		return 0;
+	case TCP_LINGER2:
+		WRITE_ONCE(xs->linger2_s, clamp(val, -1, LINGER2_MAX));
+		return 0;
+	case TCP_USER_TIMEOUT:
+		if (val < 0)
+			return -EINVAL;
+		WRITE_ONCE(xs->user_timeout_ms, val);
+		return 0;
+	}
+
+	lock_sock(sk);
+	err = tcp_set_locked(sk, optname, val);
+	release_sock(sk);
+	return err;
+}
+
+/*
+ * XTCP_WIRE: how segments travel is part of the connection's identity, so it
+ * is settled before the socket has any.
+ */
+static int wire_set(struct sock *sk, int val)
+{
+	int err = 0;
+
+	lock_sock(sk);
+	if (sk->sk_state != XTCP_CLOSED || inet_sk(sk)->inet_num)
+		err = -EINVAL;
+	else if (val == XTCP_WIRE_TCP)
+		err = -EOPNOTSUPP;
+	else if (val != XTCP_WIRE_NATIVE)
+		err = -EINVAL;
+	else
+		xtcp_sk(sk)->flow.wire = val;
+	release_sock(sk);
+	return err;
+}
+
+/**
+ * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
+ * @sk: socket, not locked
+ * @level: IPPROTO_TCP, IPPROTO_XTCP, or the kernel's
+ * @optname: option
+ * @optval: value, an int
+ * @optlen: octets of @optval
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
+		    unsigned int optlen)
+{
+	int val;
+
+	if (level != SOL_TCP && level != IPPROTO_XTCP)
+		return ip_setsockopt(sk, level, optname, optval, optlen);
+
+	if (optlen < sizeof(int))
+		return -EINVAL;
+	if (copy_from_sockptr(&val, optval, sizeof(val)))
+		return -EFAULT;
+
+	if (level == SOL_TCP)
+		return tcp_set(sk, optname, val);
+	return optname == XTCP_WIRE ? wire_set(sk, val) : -ENOPROTOOPT;
+}
+
+/* Linux's names for the phases of loss recovery. */
+static u8 info_recovery(const struct xtcp_sock *xs)
+{
+	switch (xs->recovery) {
+	case XTCP_FAST_RECOVERY:
+		return TCP_CA_Recovery;
+	case XTCP_LOSS_RECOVERY:
+		return TCP_CA_Loss;
+	default:
+		return TCP_CA_Open;
+	}
+}
+
+static u32 ms_since(u64 then_ns)
+{
+	return then_ns ? div_u64(xtcp_now_ns() - then_ns, NSEC_PER_MSEC) : 0;
+}
+
+static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
+{
+	if (xs->ts_ok)
+		info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
+	if (xs->sack_ok)
+		info->tcpi_options |= TCPI_OPT_SACK;
+	if (xs->wscale_ok) {
+		info->tcpi_options |= TCPI_OPT_WSCALE;
+		info->tcpi_snd_wscale = xs->snd_wscale;
+		info->tcpi_rcv_wscale = xs->rcv_wscale;
+	}
+	info->tcpi_snd_mss = xs->mss;
+	info->tcpi_rcv_mss = xs->rcv_mss;
+	info->tcpi_advmss = xs->advmss;
+	info->tcpi_pmtu = xs->pmtu;
+}
+
+/* Only what is kept somewhere; the rest stays 0. Socket lock. */
+static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
+{
+	info_negotiated(xs, info);
+
+	info->tcpi_ca_state = info_recovery(xs);
+	info->tcpi_retransmits = xs->retransmits;
+	info->tcpi_backoff = xs->retransmits;
+	info->tcpi_probes = xs->probes_out;
+	info->tcpi_unacked = xs->in_flight;
+	info->tcpi_total_retrans = xs->total_retrans;
+
+	info->tcpi_rto = xs->rto_us;
+	info->tcpi_ato = xs->ato_ms * USEC_PER_MSEC;
+	info->tcpi_rtt = xs->srtt_us >> 3;
+	info->tcpi_rttvar = xs->mdev_us >> 2;
+	info->tcpi_min_rtt = ~0U;	/* no sample is kept */
+
+	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
+	/* Each segment of an open connection carries an ACK. */
+	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
+
+	info->tcpi_bytes_acked = xs->bytes_acked;
+	info->tcpi_bytes_received = xs->bytes_received;
+	info->tcpi_notsent_bytes = max(seq_dist(xs->snd_nxt, xs->write_seq), 0);
+	info->tcpi_segs_in = xs->segs_in;
+	info->tcpi_segs_out = xs->segs_out;
+	info->tcpi_snd_wnd = xs->snd_wnd;
+	XTCP_INFO_RCV_WND(info, xs->rcv_wnd);
+}
+
+static void info_fill(struct sock *sk, struct tcp_info *info)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	memset(info, 0, sizeof(*info));
+
+	lock_sock(sk);
+	info->tcpi_state = sk->sk_state;
+	info->tcpi_pacing_rate = ~0ULL;		/* nothing is paced */
+	info->tcpi_max_pacing_rate = ~0ULL;
+	info->tcpi_reordering = 3;		/* duplicate ACKs that mean loss */
+	info->tcpi_snd_cwnd = xs->cwnd;
+	info->tcpi_snd_ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
+	if (sk->sk_state == XTCP_LISTEN) {
+		/* Linux shows the accept queue in these two. */
+		info->tcpi_unacked = READ_ONCE(sk->sk_ack_backlog);
+		info->tcpi_sacked = READ_ONCE(sk->sk_max_ack_backlog);
+		info->tcpi_snd_ssthresh = 0;
+	} else {
+		info_connection(xs, info);
+	}
+	release_sock(sk);
+}
+
+/* The MSS in force, or the one asked for while there is no connection. */
+static int maxseg_get(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->user_mss && xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+					      XTCP_STATEF(XTCP_LISTEN)))
+		return xs->user_mss;
+	return xs->mss;
+}
+
+/* Seconds that an orphan waits in FIN-WAIT-2; -1: it does not. */
+static int linger2_get(const struct sock *sk)
+{
+	int val = READ_ONCE(xtcp_sk(sk)->linger2_s);
+
+	return val ? : XTCP_KNOB(sock_net(sk), fin_timeout) / HZ;
+}
+
+static int tcp_get(struct sock *sk, int optname, int *val)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+
+	switch (optname) {
+	case TCP_NODELAY:
+		*val = !!(READ_ONCE(xs->nagle) & XTCP_NAGLE_OFF);
+		return 0;
+	case TCP_MAXSEG:
+		*val = maxseg_get(sk);
+		return 0;
+	case TCP_CORK:
+		*val = !!(READ_ONCE(xs->nagle) & XTCP_NAGLE_CORK);
+		return 0;
+	case TCP_KEEPIDLE:
+		*val = READ_ONCE(xs->keep_idle_s) ? :
+			XTCP_KNOB(net, keepalive_time) / HZ;
+		return 0;
+	case TCP_KEEPINTVL:
+		*val = READ_ONCE(xs->keep_intvl_s) ? :
+			XTCP_KNOB(net, keepalive_intvl) / HZ;
+		return 0;
+	case TCP_KEEPCNT:
+		*val = READ_ONCE(xs->keep_probes) ? :
+			XTCP_KNOB(net, keepalive_probes);
+		return 0;
+	case TCP_SYNCNT:
+		*val = READ_ONCE(xs->syn_retries) ? :
+			XTCP_KNOB(net, syn_retries);
+		return 0;
+	case TCP_LINGER2:
+		*val = linger2_get(sk);
+		return 0;
+	case TCP_WINDOW_CLAMP:
+		*val = READ_ONCE(xs->window_clamp);
+		return 0;
+	case TCP_QUICKACK:
+		*val = !xs->pingpong;
+		return 0;
+	case TCP_USER_TIMEOUT:
+		*val = READ_ONCE(xs->user_timeout_ms);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* As much of @answer as the caller has room for. */
+static int answer_put(char __user *optval, int __user *optlen,
+		      const void *answer, int len, int size)
+{
+	len = min(len, size);
+	if (put_user(len, optlen) || copy_to_user(optval, answer, len))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * xtcp_getsockopt - getsockopt(), all levels but SOL_SOCKET
+ * @sk: socket, not locked
+ * @level: IPPROTO_TCP, IPPROTO_XTCP, or the kernel's
+ * @optname: option
+ * @optval: where the value goes
+ * @optlen: octets of room there; then octets written. A short buffer gets
+ *	the beginning
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_getsockopt(struct sock *sk, int level, int optname,
+		    char __user *optval, int __user *optlen)
+{
+	int val, len, err;
+
+	if (level != SOL_TCP && level != IPPROTO_XTCP)
+		return ip_getsockopt(sk, level, optname, optval, optlen);
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+
+	if (level == SOL_TCP && optname == TCP_INFO) {
+		struct tcp_info info;
+
+		info_fill(sk, &info);
+		return answer_put(optval, optlen, &info, len, sizeof(info));
+	}
+
+	if (level == SOL_TCP) {
+		err = tcp_get(sk, optname, &val);
+		if (err)
+			return err;
+	} else if (optname == XTCP_WIRE) {
+		val = READ_ONCE(xtcp_sk(sk)->flow.wire);
+	} else {
+		return -ENOPROTOOPT;
+	}
+	return answer_put(optval, optlen, &val, len, sizeof(val));
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stats.c - where the counters live, and their sums
+ *
+ * One array for each CPU and netns, so that counting is one instruction on
+ * memory no other CPU writes. A counter never goes back to 0; CurrEstab is a
+ * gauge whose parts may be negative on a CPU, only their sum means anything.
+ *
+ * Context: XTCP_INC() and its kin from anywhere; sums in process context,
+ * without a lock: a sum may miss what moves meanwhile.
+ */
+#include "user/stats.h"
+
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+
+/**
+ * xtcp_stats_net_init - give a netns its counters, all 0
+ * @net: the namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_stats_net_init(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	xn->mib = alloc_percpu(struct xtcp_mib);
+	return xn->mib ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_stats_net_exit - free the counters of a netns
+ * @net: the namespace; nothing of it may count any more
+ */
+void xtcp_stats_net_exit(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	free_percpu(xn->mib);
+	xn->mib = NULL;
+}
+
+/**
+ * xtcp_stats_sum - add up the counters of all CPUs
+ * @net: the namespace
+ * @sum: result
+ */
+void xtcp_stats_sum(const struct net *net, struct xtcp_mib *sum)
+{
+	const struct xtcp_net *xn = xtcp_net(net);
+	unsigned int i;
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		const struct xtcp_mib *mib = per_cpu_ptr(xn->mib, cpu);
+
+		for (i = 0; i < XTCP_MIB_NR; i++)
+			sum->item[i] += READ_ONCE(mib->item[i]);
+	}
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sysctl.c - the knobs net.ipv4.xtcp_*: names, ranges, defaults
+ *
+ * A knob has the name, unit, default and range of stock's tcp_* knob, and the
+ * kernel's own handler for it: what stock refuses is refused, what it takes
+ * beyond the documented range is stored, and whoever reads the knob takes the
+ * nearest value that means something. Documentation/knobs.rst explains each.
+ *
+ * A new netns starts with the defaults, not with its parent's values; only
+ * the two buffer knobs are copied from the first netns, as stock does.
+ *
+ * Context: process. Writers race with each other and with readers on single
+ * words; readers use READ_ONCE().
+ */
+#include "user/sysctl.h"
+
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/swap.h>
+#include <linux/sysctl.h>
+#include <net/net_namespace.h>
+#include <uapi/linux/xtcp.h>
+
+#include "compat.h"
+#include "netns.h"
+
+/* Bounds; where a row below has none, the type of the knob is its bound. */
+static int syn_retries_min = 1;		/* 0 SYN retries would mean no timer */
+static int syn_retries_max = 127;	/* also the most that TCP_SYNCNT takes */
+static int tw_reuse_max = 2;
+static int rmem_min = 4096;		/* bytes; less starves the window */
+static int wmem_min = 1;		/* bytes */
+static int zero;
+
+/* The only wire so far; both bounds, so that any other number is EINVAL. */
+static unsigned int wire_native = XTCP_WIRE_NATIVE;
+
+/*
+ * .data holds the offset in struct xtcp_knobs until the table of a netns is
+ * made from this one.
+ */
+#define KNOB(field)	((void *)offsetof(struct xtcp_knobs, field))
+
+#define KNOB_U8(field, min, max)					\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(u8),				\
+		.mode		= 0644,					\
+		.proc_handler	= proc_dou8vec_minmax,			\
+		.extra1		= min,					\
+		.extra2		= max,					\
+	}
+
+#define KNOB_INT(field)							\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(int),				\
+		.mode		= 0644,					\
+		.proc_handler	= proc_dointvec,			\
+	}
+
+/* Seconds in /proc, jiffies in memory. */
+#define KNOB_SECONDS(field)						\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(int),				\
+		.mode		= 0644,					\
+		.proc_handler	= proc_dointvec_jiffies,		\
+	}
+
+#define KNOB_SIZES(field, min)						\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof_field(struct xtcp_knobs, field), \
+		.mode		= 0644,					\
+		.proc_handler	= proc_dointvec_minmax,			\
+		.extra1		= min,					\
+	}
+
+static const struct ctl_table xtcp_knob_rows[] = {
+	KNOB_U8(syncookies, NULL, NULL),
+	KNOB_INT(max_syn_backlog),
+	KNOB_U8(synack_retries, NULL, NULL),
+	KNOB_U8(abort_on_overflow, NULL, NULL),
+	KNOB_U8(syn_retries, &syn_retries_min, &syn_retries_max),
+	KNOB_U8(retries1, NULL, NULL),
+	KNOB_U8(retries2, NULL, NULL),
+	KNOB_U8(orphan_retries, NULL, NULL),
+	KNOB_SECONDS(keepalive_time),
+	KNOB_SECONDS(keepalive_intvl),
+	KNOB_U8(keepalive_probes, NULL, NULL),
+	KNOB_SECONDS(fin_timeout),
+	KNOB_U8(tw_reuse, &zero, &tw_reuse_max),
+	KNOB_INT(max_tw_buckets),
+	KNOB_U8(timestamps, NULL, NULL),
+	KNOB_U8(window_scaling, NULL, NULL),
+	KNOB_U8(sack, NULL, NULL),
+	KNOB_SIZES(rmem, &rmem_min),
+	KNOB_SIZES(wmem, &wmem_min),
+	KNOB_U8(wire, &wire_native, &wire_native),
+};
+
+#define KNOBS	ARRAY_SIZE(xtcp_knob_rows)
+
+/*
+ * Stock derives two defaults from the size of its connection hash: an entry
+ * for every 128 KiB of memory, rounded up to a power of two, at most 2^19.
+ * xtcp's own table grows as needed, so only the number is made here. Stock
+ * starts from the pages present at boot; those managed now are a little
+ * fewer, which the rounding swallows unless memory is just above a power of
+ * two.
+ */
+static unsigned int hash_entries(void)
+{
+	unsigned long pages_per_entry = (128 * 1024) >> PAGE_SHIFT ? : 1;
+	unsigned long entries = totalram_pages() / pages_per_entry;
+
+	entries = roundup_pow_of_two(max(entries, 1UL));
+	return min(entries, 1UL << 19);
+}
+
+/*
+ * Largest buffers that auto-tuning may reach: 1/128 of low memory, but at
+ * most 6 MiB to receive and 4 MiB to send, and never below the defaults.
+ */
+static void sizes_default(struct xtcp_knobs *knobs)
+{
+	unsigned long share = nr_free_buffer_pages() << (PAGE_SHIFT - 7);
+	unsigned long wmem_max = min(share, 4UL << 20);
+	unsigned long rmem_max = min(share, 6UL << 20);
+
+	knobs->wmem[0] = 4096;
+	knobs->wmem[1] = 16 * 1024;
+	knobs->wmem[2] = max(wmem_max, 64UL * 1024);
+
+	knobs->rmem[0] = 4096;
+	knobs->rmem[1] = 131072;
+	knobs->rmem[2] = max(rmem_max, 131072UL);
+}
+
+static void knobs_default(struct net *net)
+{
+	struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
+	unsigned int hash = hash_entries();
+
+	*knobs = (struct xtcp_knobs) {
+		.syncookies		= 1,
+		.synack_retries		= 5,		/* gone after 63 s */
+		.syn_retries		= 6,		/* gives up at 127 s */
+		.abort_on_overflow	= 0,
+		.tw_reuse		= 2,		/* loopback only */
+		.retries1		= 3,
+		.retries2		= 15,		/* 924.6 s at least */
+		.orphan_retries		= 0,		/* means 8 */
+		.keepalive_probes	= 9,
+		.timestamps		= 1,
+		.window_scaling		= 1,
+		.sack			= 1,
+		.wire			= XTCP_WIRE_NATIVE,
+		.max_syn_backlog	= max(128U, hash / 128),
+		.max_tw_buckets		= hash / 2,
+		.fin_timeout		= 60 * HZ,
+		.keepalive_time		= 7200 * HZ,
+		.keepalive_intvl	= 75 * HZ,
+	};
+
+	if (net_eq(net, &init_net)) {
+		sizes_default(knobs);
+	} else {
+		const struct xtcp_knobs *first = &xtcp_net(&init_net)->knobs;
+
+		memcpy(knobs->rmem, first->rmem, sizeof(knobs->rmem));
+		memcpy(knobs->wmem, first->wmem, sizeof(knobs->wmem));
+	}
+}
+
+/**
+ * xtcp_sysctl_net_init - set the knobs of a netns to defaults and show them
+ * @net: the namespace; the first one comes first
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_sysctl_net_init(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	struct ctl_table *table;
+	unsigned int i;
+
+	knobs_default(net);
+
+	/* One row more than announced: the empty one that 6.1 stops at. */
+	table = kcalloc(KNOBS + 1, sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+
+	for (i = 0; i < KNOBS; i++) {
+		table[i] = xtcp_knob_rows[i];
+		table[i].data = (void *)&xn->knobs +
+				(unsigned long)xtcp_knob_rows[i].data;
+	}
+
+	xn->sysctl = register_net_sysctl_sz(net, "net/ipv4", table, KNOBS);
+	if (!xn->sysctl) {
+		kfree(table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * xtcp_sysctl_net_exit - take the knobs of a netns away
+ * @net: the namespace
+ *
+ * Waits for whoever is just reading or writing one.
+ */
+void xtcp_sysctl_net_exit(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	const struct ctl_table *table = xn->sysctl->ctl_table_arg;
+
+	unregister_net_sysctl_table(xn->sysctl);
+	xn->sysctl = NULL;
+	kfree(table);
+}

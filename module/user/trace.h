@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * trace.h - tracepoints: what happens to a connection, as it happens
+ *
+ *	xtcp:xtcp_state	an event met a connection (RFC 9293 3.3.2); from == to
+ *			for those that leave the state alone
+ *	xtcp:xtcp_rcv	a segment came in, before any check but the checksum
+ *	xtcp:xtcp_send	a segment goes to IP, header complete
+ *	xtcp:xtcp_reset	a RST was sent or taken, and why
+ *
+ * Fields are in host order, addresses as the four octets on the wire. laddr
+ * and lport are this host's side in both directions.
+ *
+ * Context: any; nothing here sleeps or takes a lock.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM xtcp
+
+#if !defined(XTCP_USER_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define XTCP_USER_TRACE_H
+
+#include <linux/tcp.h>
+#include <linux/tracepoint.h>
+#include <net/net_namespace.h>
+
+#include "compat.h"
+#include "flow.h"
+#include "lifecycle.h"
+
+/* User space tools resolve the numbers in a format by these. */
+TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
+TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
+
+#define xtcp_show_state(state)						\
+	__print_symbolic(state,						\
+		{ TCP_ESTABLISHED,		"ESTABLISHED" },	\
+		{ TCP_SYN_SENT,			"SYN-SENT" },		\
+		{ TCP_SYN_RECV,			"SYN-RECEIVED" },	\
+		{ TCP_FIN_WAIT1,		"FIN-WAIT-1" },		\
+		{ TCP_FIN_WAIT2,		"FIN-WAIT-2" },		\
+		{ TCP_TIME_WAIT,		"TIME-WAIT" },		\
+		{ TCP_CLOSE,			"CLOSED" },		\
+		{ TCP_CLOSE_WAIT,		"CLOSE-WAIT" },		\
+		{ TCP_LAST_ACK,			"LAST-ACK" },		\
+		{ TCP_LISTEN,			"LISTEN" },		\
+		{ TCP_CLOSING,			"CLOSING" },		\
+		{ XTCP_HALF_OPEN,		"SYN-RECEIVED(record)" }, \
+		{ XTCP_ORPHAN_FIN_WAIT_2,	"FIN-WAIT-2(record)" })
+
+#define xtcp_show_flags(flags)						\
+	__print_flags(flags, "|",					\
+		{ 0x01, "FIN" }, { 0x02, "SYN" }, { 0x04, "RST" },	\
+		{ 0x08, "PSH" }, { 0x10, "ACK" }, { 0x20, "URG" },	\
+		{ 0x40, "ECE" }, { 0x80, "CWR" })
+
+/**
+ * trace_xtcp_state - an event met a connection
+ * @net: the namespace
+ * @flow: the connection
+ * @from: enum xtcp_state before
+ * @event: name of the event, as in /proc/net/xtcp_lifecycle
+ * @to: enum xtcp_state after
+ */
+TRACE_EVENT(xtcp_state,
+
+	TP_PROTO(const struct net *net, const struct xtcp_flow *flow, u8 from,
+		 const char *event, u8 to),
+
+	TP_ARGS(net, flow, from, event, to),
+
+	TP_STRUCT__entry(
+		__field(const void *, flow)
+		__field(unsigned int, netns)
+		__array(u8, laddr, 4)
+		__array(u8, raddr, 4)
+		__field(u16, lport)
+		__field(u16, rport)
+		__field(u8, wire)
+		__field(u8, from)
+		__field(u8, to)
+		__string(event, event)
+	),
+
+	TP_fast_assign(
+		__entry->flow = flow;
+		__entry->netns = net->ns.inum;
+		memcpy(__entry->laddr, &flow->laddr, 4);
+		memcpy(__entry->raddr, &flow->raddr, 4);
+		__entry->lport = ntohs(flow->lport);
+		__entry->rport = ntohs(flow->rport);
+		__entry->wire = flow->wire;
+		__entry->from = from;
+		__entry->to = to;
+		XTCP_ASSIGN_STR(event, event);
+	),
+
+	TP_printk("flow=%p netns=%u wire=%u %pI4:%u %pI4:%u %s -> %s on %s",
+		  __entry->flow, __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->lport,
+		  __entry->raddr, __entry->rport,
+		  xtcp_show_state(__entry->from), xtcp_show_state(__entry->to),
+		  __get_str(event))
+);
+
+DECLARE_EVENT_CLASS(xtcp_segment,
+
+	TP_PROTO(const struct net *net, const struct xtcp_key *key,
+		 const struct tcphdr *th, unsigned int len),
+
+	TP_ARGS(net, key, th, len),
+
+	TP_STRUCT__entry(
+		__field(unsigned int, netns)
+		__array(u8, laddr, 4)
+		__array(u8, raddr, 4)
+		__field(u16, lport)
+		__field(u16, rport)
+		__field(u32, seq)
+		__field(u32, ack)
+		__field(u32, len)
+		__field(u16, wnd)
+		__field(u8, wire)
+		__field(u8, flags)
+	),
+
+	TP_fast_assign(
+		__entry->netns = net->ns.inum;
+		memcpy(__entry->laddr, &key->laddr, 4);
+		memcpy(__entry->raddr, &key->raddr, 4);
+		__entry->lport = ntohs(key->lport);
+		__entry->rport = ntohs(key->rport);
+		__entry->seq = ntohl(th->seq);
+		__entry->ack = ntohl(th->ack_seq);
+		__entry->len = len;
+		__entry->wnd = ntohs(th->window);
+		__entry->wire = key->wire;
+		__entry->flags = ((const u8 *)th)[13];
+	),
+
+	TP_printk("netns=%u wire=%u %pI4:%u %pI4:%u seq=%u ack=%u len=%u wnd=%u flags=%s",
+		  __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->lport,
+		  __entry->raddr, __entry->rport,
+		  __entry->seq, __entry->ack, __entry->len, __entry->wnd,
+		  xtcp_show_flags(__entry->flags))
+);
+
+/**
+ * trace_xtcp_rcv - a segment came in
+ * @net: the namespace
+ * @key: its connection, as seen from here
+ * @th: its header, complete
+ * @len: octets of text
+ */
+DEFINE_EVENT(xtcp_segment, xtcp_rcv,
+	TP_PROTO(const struct net *net, const struct xtcp_key *key,
+		 const struct tcphdr *th, unsigned int len),
+	TP_ARGS(net, key, th, len)
+);
+
+/**
+ * trace_xtcp_send - a segment goes out; arguments as of trace_xtcp_rcv()
+ */
+DEFINE_EVENT(xtcp_segment, xtcp_send,
+	TP_PROTO(const struct net *net, const struct xtcp_key *key,
+		 const struct tcphdr *th, unsigned int len),
+	TP_ARGS(net, key, th, len)
+);
+
+/**
+ * trace_xtcp_reset - a RST was sent, or one was taken
+ * @net: the namespace
+ * @key: the connection, as seen from here
+ * @sent: by us; false: by the peer
+ * @reason: a word or two, such as "no connection"
+ */
+TRACE_EVENT(xtcp_reset,
+
+	TP_PROTO(const struct net *net, const struct xtcp_key *key, bool sent,
+		 const char *reason),
+
+	TP_ARGS(net, key, sent, reason),
+
+	TP_STRUCT__entry(
+		__field(unsigned int, netns)
+		__array(u8, laddr, 4)
+		__array(u8, raddr, 4)
+		__field(u16, lport)
+		__field(u16, rport)
+		__field(u8, wire)
+		__field(bool, sent)
+		__string(reason, reason)
+	),
+
+	TP_fast_assign(
+		__entry->netns = net->ns.inum;
+		memcpy(__entry->laddr, &key->laddr, 4);
+		memcpy(__entry->raddr, &key->raddr, 4);
+		__entry->lport = ntohs(key->lport);
+		__entry->rport = ntohs(key->rport);
+		__entry->wire = key->wire;
+		__entry->sent = sent;
+		XTCP_ASSIGN_STR(reason, reason);
+	),
+
+	TP_printk("netns=%u wire=%u %pI4:%u %pI4:%u %s: %s",
+		  __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->lport,
+		  __entry->raddr, __entry->rport,
+		  __entry->sent ? "sent" : "received",
+		  __get_str(reason))
+);
+
+#endif /* XTCP_USER_TRACE_H */
+
+/*
+ * Resolved against -I module of Kbuild, so that it works wherever the tree of
+ * a build stands.
+ */
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH user
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
