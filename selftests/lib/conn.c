@@ -177,12 +177,14 @@ struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec s)
 
 void conn_send_at(struct where at, struct conn *c, struct segment_spec s)
 {
+	bool broken = s.bad_csum || s.doff != UNSET || s.cut != UNSET;
 	bool next = s.seq == UNSET;
 	uint32_t used;
 
 	s = conn_spec_complete(c, s);
-	used = (s.len == UNSET ? 0 : s.len) + !!(s.flags & SYN) + !!(s.flags & FIN);
-	if (next || s.seq == c->peer_nxt)
+	used = (s.len == UNSET ? 0 : s.len) + !!(s.flags & FIN) +
+	       (s.flags & SYN && s.seq == c->peer_iss);
+	if (!broken && (next || s.seq == c->peer_nxt))
 		c->peer_nxt = s.seq + used;
 	peer_send_at(at, c->peer, s);
 }

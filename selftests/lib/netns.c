@@ -211,20 +211,66 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 	request_send(at, &rq, "address");
 }
 
-void route_add_default(struct where at, const char *dev, int family)
+void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
+	       const struct ipaddr *gw, const char *dev)
 {
+	int size = dst->family == AF_INET ? 4 : 16;
 	int index = if_nametoindex(dev);
 	struct request rq;
 	struct rtmsg *rtm;
 
-	rtm = request_start(&rq, RTM_NEWROUTE, NLM_F_CREATE, sizeof(*rtm));
-	rtm->rtm_family = family;
+	rtm = request_start(&rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
+			    sizeof(*rtm));
+	rtm->rtm_family = dst->family;
+	rtm->rtm_dst_len = prefix_len;
 	rtm->rtm_table = RT_TABLE_MAIN;
 	rtm->rtm_protocol = RTPROT_STATIC;
-	rtm->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rtm->rtm_scope = dst->family == AF_INET && !gw ? RT_SCOPE_LINK :
+			 RT_SCOPE_UNIVERSE;
 	rtm->rtm_type = RTN_UNICAST;
+	if (prefix_len)
+		request_attr(&rq, RTA_DST, &dst->v6, size);
+	if (gw)
+		request_attr(&rq, RTA_GATEWAY, &gw->v6, size);
 	request_attr(&rq, RTA_OIF, &index, sizeof(index));
-	request_send(at, &rq, "default route");
+	request_send(at, &rq, "route");
+}
+
+void route_add_default(struct where at, const char *dev, int family)
+{
+	struct ipaddr any = { .family = family };
+
+	route_add(at, &any, 0, NULL, dev);
+}
+
+struct ipaddr route_gateway(struct where at, const struct ipaddr *dst)
+{
+	int size = dst->family == AF_INET ? 4 : 16;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct ipaddr gw = { 0 };
+	struct request rq, answer;
+	struct rtmsg *rtm;
+	struct rtattr *rta;
+	int len;
+
+	rtm = request_start(&rq, RTM_GETROUTE, 0, sizeof(*rtm));
+	rq.nlh.nlmsg_flags &= ~NLM_F_ACK;
+	rtm->rtm_family = dst->family;
+	rtm->rtm_dst_len = size * 8;
+	request_attr(&rq, RTA_DST, &dst->v6, size);
+	check(fd >= 0 && send(fd, &rq, rq.nlh.nlmsg_len, 0) >= 0 &&
+	      recv(fd, &answer, sizeof(answer), 0) >= 0 &&
+	      answer.nlh.nlmsg_type == RTM_NEWROUTE, at, "no route");
+	close(fd);
+	rtm = NLMSG_DATA(&answer.nlh);
+	len = RTM_PAYLOAD(&answer.nlh);
+	for (rta = RTM_RTA(rtm); RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
+		if (rta->rta_type != RTA_GATEWAY)
+			continue;
+		gw.family = dst->family;
+		memcpy(&gw.v6, RTA_DATA(rta), size);
+	}
+	return gw;
 }
 
 /* netem's probabilities are 32-bit fractions. */

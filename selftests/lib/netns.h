@@ -11,12 +11,7 @@
 #include "check.h"
 #include "segment.h"
 
-#if __has_include(<linux/xtcp.h>)
 #include <linux/xtcp.h>
-#endif
-#ifndef IPPROTO_XTCP
-#define IPPROTO_XTCP 253
-#endif
 
 /* XTCP_TEST_STOCK=1: everything runs against the kernel's own TCP. */
 bool stock_mode(void);
@@ -41,6 +36,12 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 /* Every destination of that family leaves through dev. */
 void route_add_default(struct where at, const char *dev, int family);
+
+/* dst/prefix_len leaves through dev, by way of gw if given. */
+void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
+	       const struct ipaddr *gw, const char *dev);
+/* The next hop to dst as the IP layer sees it now; family 0: none. */
+struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 
 /* What netem does to packets that leave through dev; 0: not that. */
 struct netem {

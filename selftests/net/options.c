@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * options: which TCP options are understood, where they may stand, and what a
+ * broken list does. RFC 9293 3.1, 3.2, 3.7.1 (MUST-4..7, 14-16, 64, 65, 67-69),
+ * RFC 7323 2.2 (window scale), RFC 6691 (MSS and options).
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(options);
+
+/* Sends a SYN with these options, to a listener that is there. */
+#define syn_with(p, c, ...) \
+	do { \
+		conn_start(p, c, .kport = p->next_port + 10000); \
+		conn_send(c, .flags = SYN, .opt = OPT(__VA_ARGS__)); \
+		(c)->peer_opt = OPT(__VA_ARGS__); \
+	} while (0)
+
+/* Completes the connection and has the kernel send three full segments. */
+static void expect_segment_size(struct __test_metadata *_metadata, struct conn *c,
+				int size)
+{
+	uint8_t text[3 * 1460];
+
+	conn_send(c, .flags = ACK);
+	conn_accept(c);
+	pattern_fill(text, 3 * size, 0);
+	ASSERT_EQ(3 * size, send(c->fd, text, 3 * size, 0));
+	for (int i = 0; i < 3; i++)
+		conn_expect(c, .len = size, .pattern = i * size, .mss = ABSENT);
+	conn_send(c, .flags = ACK);
+}
+
+TEST_F(options, rfc9293_must_04_eol_nop_mss)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_NOP, OPT_NOP, OPT_MSS(1000), OPT_EOL);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 1000);
+}
+
+TEST_F(options, rfc9293_must_05_options_on_any_segment)
+{
+	struct peer *p = &self->peer;
+	struct optbytes odd = OPT(OPT_NOP, 200, 6, 1, 2, 3, 4, OPT_EOL);
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc", .opt = odd);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "x");
+	conn_send(&c, .flags = ACK, .opt = odd);
+	conn_send(&c, .flags = FIN | ACK, .opt = odd);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 5, .within_ms = 210);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	conn_send(&c, .flags = RST, .opt = odd);
+	conn_expect_state(&c, ST_CLOSED);
+	/* x was acknowledged: nothing is sent again. */
+	peer_expect_silence(p, 2000);
+}
+
+TEST_F(options, rfc9293_must_06_unknown_options_are_skipped)
+{
+	static const uint8_t kinds[] = { 6, 7, 9, 14, 15, 27, 28, 30, 34, 69, 128, 254, 255 };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct conn c;
+
+		syn_with(p, &c, kinds[i], 2, kinds[i], 5, 9, 9, 9, OPT_MSS(700),
+			 kinds[i], 16, 2, 4, 255, 255, 3, 3, 14, 8, 10, 0, 0, 0, 0, 0,
+			 OPT_SACKOK);
+		conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1, .ts = 0,
+			    .wscale = ABSENT);
+		expect_segment_size(_metadata, &c, 700);
+	}
+}
+
+TEST_F(options, rfc9293_must_07_broken_length_ends_the_list)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* What stands before counts, what stands behind does not. */
+	syn_with(p, &c, OPT_MSS(800), 200, 0, OPT_SACKOK);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 0);
+	expect_segment_size(_metadata, &c, 800);
+	syn_with(p, &c, OPT_MSS(801), 200, 1, OPT_SACKOK);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 0);
+	expect_segment_size(_metadata, &c, 801);
+	syn_with(p, &c, OPT_MSS(802), OPT_SACKOK, 200, 4, 1);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1);
+	expect_segment_size(_metadata, &c, 802);
+	syn_with(p, &c, OPT_SACKOK, 200, 40, OPT_MSS(803));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1);
+	expect_segment_size(_metadata, &c, 536);
+	/* A kind in the very last byte has no length. */
+	syn_with(p, &c, OPT_MSS(804), OPT_NOP, OPT_NOP, OPT_NOP, 2);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 804);
+}
+
+TEST_F(options, rfc9293_must_07_known_options_of_wrong_length)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, 2, 3, 5, 2, 5, 5, 5, 5, 3, 2, 4, 3, 0, 8, 9, 0, 0, 0, 0, 0, 0, 0);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 0, .ts = 0,
+		    .wscale = ABSENT);
+	expect_segment_size(_metadata, &c, 536);
+}
+
+TEST_F(options, rfc9293_must_14_mss_is_sent)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(1460));
+	conn_expect(&c, .flags = SYN | ACK, .mss = 1460);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .mss = 1460);
+	close(c.fd);
+}
+
+TEST_F(options, rfc9293_must_15_no_mss_is_536)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_NOP);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 536);
+}
+
+TEST_F(options, rfc9293_must_15_no_mss_in_synack_is_536)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[2 * 536];
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .no_opt = true);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_expect(&c, .len = 536, .pattern = 0);
+	conn_expect(&c, .len = 536, .pattern = 536);
+}
+
+TEST_F(options, rfc9293_must_16_effective_mss_is_less_the_options)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[2 * 988];
+	struct conn c;
+
+	/* Timestamps take 12 of the 1000 (RFC 6691). */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_NOP, OPT_TS(1, 0)));
+	ASSERT_TRUE(c.ts);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_expect(&c, .len = 988, .pattern = 0, .ts = 1);
+	conn_expect(&c, .len = 988, .pattern = 988, .ts = 1);
+}
+
+TEST_F(options, rfc9293_must_16_path_limits_a_large_mss)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(9000));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 1460);
+}
+
+TEST_F(options, rfc9293_must_64_any_alignment)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int pad = 0; pad < 4; pad++) {
+		struct optbytes o = { .len = pad, .b = { 1, 1, 1, 1 } };
+		struct optbytes known = OPT(OPT_MSS(900), OPT_WSCALE(3),
+					    OPT_TS(0x01020304, 0), OPT_SACKOK);
+		uint32_t tsval;
+
+		memcpy(o.b + pad, known.b, known.len);
+		o.len += known.len;
+		conn_start(p, &c, .opt = o, .kport = 7000 + pad);
+		conn_send(&c, .flags = SYN);
+		tsval = conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1,
+				    .ts = 1, .tsecr = c.tsval_base)->opt.tsval;
+		ASSERT_LE(0, p->last.opt.wscale);
+		conn_send(&c, .flags = ACK);
+		conn_accept(&c);
+		/* Timestamps on text, shifted; the echo shows it was read. */
+		o = (struct optbytes){ .len = pad, .b = { 1, 1, 1, 1 } };
+		known = OPT(OPT_TS(c.tsval_base + 1000, tsval));
+		memcpy(o.b + pad, known.b, known.len);
+		o.len += known.len;
+		conn_send(&c, .flags = ACK | PSH, .data = "t", .opt = o);
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .ts = 1,
+			    .tsecr = c.tsval_base + 1000, .within_ms = 210);
+	}
+}
+
+TEST_F(options, rfc9293_must_65_mss_counts_on_syn_only)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[2 * 1000];
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
+	conn_send(&c, .flags = ACK, .opt = OPT(OPT_MSS(200)));
+	conn_send(&c, .flags = ACK | PSH, .data = "x", .opt = OPT(OPT_MSS(200)));
+	conn_expect(&c, .flags = ACK, .mss = ABSENT, .within_ms = 210);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_expect(&c, .len = 1000, .pattern = 0, .mss = ABSENT);
+	conn_expect(&c, .len = 1000, .pattern = 1000, .mss = ABSENT);
+}
+
+TEST_F(options, rfc9293_must_67_mss_follows_the_mtu)
+{
+	static const int mtus[] = { 1400, 1006, 576, 296 };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
+		struct conn c;
+
+		link_set_mtu(WHERE(_metadata), "tun0", mtus[i]);
+		syn_with(p, &c, OPT_MSS(1460));
+		conn_expect(&c, .flags = SYN | ACK, .mss = mtus[i] - 40);
+		/* Nothing larger than the MTU comes either. */
+		expect_segment_size(_metadata, &c, mtus[i] - 40);
+		conn_start(p, &c, .active = true);
+		conn_expect(&c, .flags = SYN, .mss = mtus[i] - 40);
+		close(c.fd);
+	}
+}
+
+TEST_F(options, rfc9293_must_68_kinds_0_and_1_have_no_length)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Read as kind and length, 1 1 would loop and 1 4 would eat the MSS. */
+	syn_with(p, &c, OPT_NOP, OPT_NOP, OPT_SACKOK, OPT_NOP, OPT_MSS(650),
+		 OPT_NOP, OPT_NOP, OPT_NOP);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1);
+	expect_segment_size(_metadata, &c, 650);
+}
+
+TEST_F(options, rfc9293_must_69_nothing_counts_after_eol)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(600), OPT_EOL, OPT_SACKOK, OPT_WSCALE(7), OPT_MSS(100));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 0, .wscale = ABSENT);
+	expect_segment_size(_metadata, &c, 600);
+}
+
+TEST_F(options, mss_of_zero_is_none)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(0));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 536);
+}
+
+TEST_F(options, rfc7323_wscale_on_syn_only)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[4000];
+	struct conn c;
+
+	/* Agreed: the peer's 20 with shift 7 is 2560; in its SYN it was 20. */
+	conn_open(p, &c, .wnd = 20, .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(7)));
+	conn_send(&c, .flags = ACK, .opt = OPT(OPT_NOP, OPT_WSCALE(14)));
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(4000, send(c.fd, text, 4000, 0));
+	conn_expect(&c, .len = 1000, .pattern = 0, .wscale = ABSENT);
+	conn_expect(&c, .len = 1000, .pattern = 1000, .wscale = ABSENT);
+	/* The rest of 2560 may come or not (silly windows); never more. */
+	peer_drain(p, 150);
+	EXPECT_GE(2560, p->last.seq + p->last.len - (c.kern_iss + 1));
+}
+
+TEST_F(options, rfc7323_syn_windows_are_not_scaled)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[4000];
+	struct conn c;
+
+	/* 1500 in the SYN is 1500, whatever the shift; no later ACK changes it. */
+	conn_start(p, &c, .active = true, .wnd = 1500,
+		   .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(7)));
+	conn_expect(&c, .flags = SYN);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(4000, send(c.fd, text, 4000, 0));
+	ASSERT_LT(0, peer_drain(p, 150));
+	EXPECT_LT(0, p->last.len);
+	EXPECT_GE(1500, p->last.seq + p->last.len - (c.kern_iss + 1));
+}
+
+TEST_F(options, rfc7323_shift_above_14_is_14)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(1000), OPT_NOP, OPT_WSCALE(15));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	ASSERT_LE(0, p->last.opt.wscale);
+	conn_send(&c, .flags = ACK, .wnd = 1);
+	conn_accept(&c);
+	/* 1 << 14 bytes may be in flight; the first window has 10 segments. */
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(1000, send(c.fd, (uint8_t[1000]){ 0 }, 1000, 0));
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = 1000);
+	conn_send(&c, .flags = ACK, .wnd = 1);
+	syn_with(p, &c, OPT_MSS(1000), OPT_NOP, OPT_WSCALE(255));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	ASSERT_LE(0, p->last.opt.wscale);
+}
+
+TEST_F(options, rfc7323_timestamps_need_both)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The kernel offered, the peer is silent about it: none from then on. */
+	conn_to_state(p, &c, ST_SYN_SENT);
+	ASSERT_TRUE(c.kern_opt.ts);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ts = 0, .opt_len = 0);
+	/* One that comes all the same is skipped. */
+	conn_send(&c, .flags = ACK | PSH, .data = "abc",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(5, 5)));
+	conn_expect(&c, .flags = ACK, .ack = 4, .ts = 0, .within_ms = 210);
+}
+
+TEST_F(options, knob_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .ts = 0, .sackok = 1);
+	close(c.fd);
+	syn_with(p, &c, OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0));
+	conn_expect(&c, .flags = SYN | ACK, .ts = 0);
+}
+
+TEST_F(options, knob_window_scaling)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("window_scaling", 0));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .wscale = ABSENT, .ts = 1);
+	close(c.fd);
+	syn_with(p, &c, OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7));
+	conn_expect(&c, .flags = SYN | ACK, .wscale = ABSENT);
+}
+
+TEST_F(options, knob_sack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("sack", 0));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .sackok = 0, .ts = 1);
+	close(c.fd);
+	syn_with(p, &c, OPT_MSS(1460), OPT_SACKOK);
+	conn_expect(&c, .flags = SYN | ACK, .sackok = 0);
+}
+
+TEST_HARNESS_MAIN
