@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * icmp.c - an ICMP error quotes one of our segments
+ *
+ * RFC 9293 3.9.2.2, RFC 1122 4.2.3.9 (what an error may do), RFC 5927 (what a
+ * forged one may not), RFC 1191 (path MTU), RFC 6633 (source quench is dead).
+ *
+ * The first check is always the quoted sequence number: who didn't see the
+ * segment has to guess it. Then, by state:
+ *
+ *	SYN-SENT, SYN-RECEIVED	the opening fails, as the lifecycle table says
+ *	half-open record	removed where the peer's net or host is not
+ *				reachable; a port or protocol says nothing
+ *	synchronized		remembered as a soft error, never the end
+ *	TIME-WAIT		ignored
+ *
+ * Context: softirq, under RCU. A socket is taken with bh_lock_sock(); while a
+ * user holds it, a new path MTU waits for release_cb and the rest can only
+ * leave a soft error behind.
+ */
+#include "net/icmp_err.h"
+
+#include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/route.h>
+#include <net/sock.h>
+
+#include "close/close.h"
+#include "flow.h"
+#include "lifecycle.h"
+#include "net/family.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/synqueue.h"
+#include "tcb.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+
+/**
+ * struct icmp_error - one error, taken apart
+ * @skb: the message; skb->data at the quoted IP header
+ * @th: quoted header; only ports and sequence number are sure to be there
+ * @seq: quoted sequence number
+ * @info: what ICMP passes along: MTU, gateway or pointer
+ * @type: ICMP type of the message
+ * @code: ICMP code of the message
+ * @ttl: of the quoted IP header
+ */
+struct icmp_error {
+	struct sk_buff		*skb;
+	const struct tcphdr	*th;
+	seq_t			seq;
+	u32			info;
+	u8			type;
+	u8			code;
+	u8			ttl;
+};
+
+static bool icmp_is_too_big(const struct icmp_error *ie)
+{
+	return ie->type == ICMP_DEST_UNREACH && ie->code == ICMP_FRAG_NEEDED;
+}
+
+/* RFC 1122 4.2.3.9: no use in trying again; the rest may pass. */
+static bool icmp_is_hard(const struct icmp_error *ie)
+{
+	return ie->type == ICMP_DEST_UNREACH &&
+	       icmp_err_convert[ie->code].fatal;
+}
+
+/* errno for the user, or 0 for a message that is no error to TCP. */
+static int icmp_errno(const struct icmp_error *ie)
+{
+	switch (ie->type) {
+	case ICMP_DEST_UNREACH:
+		return ie->code <= NR_ICMP_UNREACH ?
+		       icmp_err_convert[ie->code].errno : 0;
+	case ICMP_TIME_EXCEEDED:
+		return EHOSTUNREACH;
+	case ICMP_PARAMETERPROB:
+		return EPROTO;
+	default:
+		return 0;
+	}
+}
+
+/* LC-105: no path to the peer, so that waiting for its ACK is idle. */
+static bool icmp_ends_halfopen(const struct icmp_error *ie)
+{
+	if (ie->type == ICMP_DEST_UNREACH)
+		return ie->code == ICMP_NET_UNREACH ||
+		       ie->code == ICMP_HOST_UNREACH;
+	return ie->type == ICMP_TIME_EXCEEDED ||
+	       ie->type == ICMP_PARAMETERPROB;
+}
+
+/* What a record does with an error that leaves it alone. */
+static void icmp_record_stays(struct net *net, struct xtcp_flow *flow,
+			      const struct icmp_error *ie)
+{
+	if (icmp_is_too_big(ie))
+		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_TOO_BIG);
+	else if (!icmp_errno(ie))
+		return;
+	else if (icmp_is_hard(ie))
+		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_HARD);
+	else if (flow->kind == XTCP_KIND_TIMEWAIT)
+		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_SOFT);
+}
+
+static void icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
+			  const struct icmp_error *ie)
+{
+	if (ie->seq != ho->iss) {
+		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
+	} else if (icmp_ends_halfopen(ie)) {
+		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
+	} else {
+		icmp_record_stays(net, &ho->flow, ie);
+	}
+}
+
+/*
+ * Queue the error for recvmsg(MSG_ERRQUEUE), with what is left of the quoted
+ * segment as its data. ip_icmp_error() does this and more, but 6.1 keeps it
+ * to itself.
+ */
+static void icmp_errqueue(struct sock *sk, const struct icmp_error *ie, int err)
+{
+	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
+	const struct iphdr *quoted;
+	struct sock_exterr_skb *serr;
+
+	if (!skb)
+		return;
+	quoted = (const struct iphdr *)skb->data;
+	serr = SKB_EXT_ERR(skb);
+	memset(serr, 0, sizeof(*serr));
+	serr->ee.ee_errno = err;
+	serr->ee.ee_origin = SO_EE_ORIGIN_ICMP;
+	serr->ee.ee_type = ie->type;
+	serr->ee.ee_code = ie->code;
+	serr->ee.ee_info = ie->info;
+	serr->addr_offset = (const u8 *)&quoted->daddr -
+			    skb_network_header(skb);
+	serr->port = ie->th->dest;
+	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
+		skb_reset_transport_header(skb);
+		if (!sock_queue_err_skb(sk, skb))
+			return;
+	}
+	kfree_skb(skb);
+}
+
+/* Octets of the IP packet that carried a segment of the send queue. */
+static unsigned int packet_size(const struct sock *sk,
+				const struct sk_buff *skb)
+{
+	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_LEN +
+	       xtcp_output_option_size(sk) + skb->len;
+}
+
+/*
+ * RFC 5927 7.1: a router can only have found a segment too big that is in
+ * flight and that big. A SYN has the quoted sequence number alone to prove it.
+ */
+static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
+{
+	const struct rb_node *node;
+
+	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		return true;
+	for (node = rb_first(&sk->tcp_rtx_queue); node; node = rb_next(node))
+		if (packet_size(sk, rb_to_skb(node)) > mtu)
+			return true;
+	return false;
+}
+
+/*
+ * LC-106: everything in flight that was too big was lost at the router; it
+ * goes out again at once, in segments of the new size. No congestion, so cwnd
+ * stays as it is (RFC 1191 6.5).
+ */
+static void resend_too_big(struct sock *sk, unsigned int mtu)
+{
+	struct rb_node *node = rb_first(&sk->tcp_rtx_queue);
+	struct sk_buff *skb;
+
+	while (node) {
+		skb = rb_to_skb(node);
+		if (packet_size(sk, skb) > mtu)
+			xtcp_send_retransmit(sk, skb);
+		node = rb_next(node);
+	}
+}
+
+/**
+ * xtcp_icmp_mtu_apply - act on the path MTU in xs->mtu_pending
+ * @sk: socket
+ *
+ * Context: socket lock, softirqs off; from the error handler, or from
+ * release_cb when a user held the socket then.
+ */
+void xtcp_icmp_mtu_apply(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	unsigned int mtu, pmtu;
+
+	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
+		return;
+	mtu = max_t(u32, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
+	if (!too_big_is_credible(sk, mtu)) {
+		XTCP_INC(sock_net(sk), OUT_OF_WINDOW_ICMPS);
+		return;
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_ICMP_TOO_BIG);
+	pmtu = xs->af->mtu_reduced(sk, mtu);
+	if (!pmtu)
+		return;
+	/* The route keeps a larger one: packets will go on getting lost. */
+	if (mtu < pmtu && ip_dont_fragment(sk, __sk_dst_get(sk)))
+		WRITE_ONCE(sk->sk_err_soft, EMSGSIZE);
+	if (inet_sk(sk)->pmtudisc == IP_PMTUDISC_DONT ||
+	    !ip_sk_accept_pmtu(sk) || pmtu >= xs->pmtu)
+		return;
+	xtcp_output_mss_sync(sk, pmtu);
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		resend_too_big(sk, pmtu);
+}
+
+/*
+ * A user who holds the socket looks at the bit when letting go, under the
+ * same spinlock, so it needs no reference.
+ */
+static void icmp_too_big(struct sock *sk, const struct icmp_error *ie)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	WRITE_ONCE(xs->mtu_pending, ie->info);
+	if (sock_owned_by_user(sk))
+		set_bit(XTCP_DEFER_MTU, &xs->deferred);
+	else
+		xtcp_icmp_mtu_apply(sk);
+}
+
+/* LC-104 */
+static void icmp_redirect_route(struct sock *sk, const struct icmp_error *ie)
+{
+	struct dst_entry *dst;
+
+	if (sock_owned_by_user(sk))
+		return;
+	dst = __sk_dst_check(sk, 0);
+	if (dst)
+		dst->ops->redirect(dst, sk, ie->skb);
+}
+
+/*
+ * An error about an opening: SHLD-26 for the hard ones; that a soft one ends
+ * SYN-SENT too is Linux's deviation from MUST-56.
+ */
+static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
+{
+	enum xtcp_event event = icmp_is_hard(ie) ? XTCP_EV_ICMP_HARD :
+						   XTCP_EV_ICMP_SOFT;
+
+	if (inet_test_bit(RECVERR, sk))
+		icmp_errqueue(sk, ie, err);
+	if (sock_owned_by_user(sk)) {
+		WRITE_ONCE(sk->sk_err_soft, err);
+		return;
+	}
+	if (xtcp_lifecycle_sk(sk, event) == XTCP_CLOSED) {
+		xtcp_close_error(sk, err);
+	} else if (inet_test_bit(RECVERR, sk)) {
+		WRITE_ONCE(sk->sk_err, err);
+		sk_error_report(sk);
+	} else {
+		WRITE_ONCE(sk->sk_err_soft, err);
+	}
+}
+
+/* RFC 5927 4.1: only about what is in flight. Socket spinlock. */
+static void icmp_sk_locked(struct sock *sk, const struct icmp_error *ie)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	int err;
+
+	if (sock_owned_by_user(sk) && !icmp_is_too_big(ie))
+		XTCP_INC(net, LOCK_DROPPED_ICMPS);
+	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
+		return;
+	if (ie->ttl < READ_ONCE(inet_sk(sk)->min_ttl)) {
+		XTCP_INC(net, MIN_TTL_DROP);
+		return;
+	}
+	if (!seq_between(ie->seq, READ_ONCE(xs->snd_una),
+			 READ_ONCE(xs->snd_nxt))) {
+		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
+		return;
+	}
+	if (ie->type == ICMP_REDIRECT) {
+		icmp_redirect_route(sk, ie);
+	} else if (icmp_is_too_big(ie)) {
+		icmp_too_big(sk, ie);
+	} else {
+		err = icmp_errno(ie);
+		if (err)
+			icmp_sk_error(sk, ie, err);
+	}
+}
+
+static void icmp_sk(struct sock *sk, const struct icmp_error *ie)
+{
+	bh_lock_sock(sk);
+	icmp_sk_locked(sk, ie);
+	bh_unlock_sock(sk);
+}
+
+/* The quoted segment went out, so its source is our end. */
+static void quoted_key(struct xtcp_key *key, const struct icmp_error *ie)
+{
+	const struct iphdr *iph = (const struct iphdr *)ie->skb->data;
+
+	*key = (struct xtcp_key) {
+		.laddr	= iph->saddr,
+		.raddr	= iph->daddr,
+		.lport	= ie->th->source,
+		.rport	= ie->th->dest,
+		.dif	= inet_iif(ie->skb),
+		.sdif	= inet_sdif(ie->skb),
+		.family	= AF_INET,
+		.wire	= iph->protocol,
+	};
+}
+
+static void quoted_read(struct icmp_error *ie, struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *iph = (const struct iphdr *)skb->data;
+
+	ie->skb = skb;
+	ie->th = (const struct tcphdr *)(skb->data + iph->ihl * 4);
+	ie->seq = seq_get(&ie->th->seq);
+	ie->info = info;
+	ie->type = icmp_hdr(skb)->type;
+	ie->code = icmp_hdr(skb)->code;
+	ie->ttl = iph->ttl;
+}
+
+/**
+ * xtcp_icmp_err_ipv4 - handler of struct net_protocol
+ * @skb: ICMP message that passed its checksum; skb->data at the quoted IP
+ *	header, of which the caller made the header and 8 octets more linear
+ * @info: MTU of "fragmentation needed", gateway of a redirect, pointer of a
+ *	parameter problem
+ *
+ * Context: softirq, rcu_read_lock().
+ * Return: 0, or -ENOENT when the connection is unknown.
+ */
+int xtcp_icmp_err_ipv4(struct sk_buff *skb, u32 info)
+{
+	struct net *net = dev_net(skb->dev);
+	struct icmp_error ie;
+	struct xtcp_flow *flow;
+	struct xtcp_key key;
+
+	quoted_read(&ie, skb, info);
+	quoted_key(&key, &ie);
+	flow = xtcp_flow_lookup(net, &key);
+	if (!flow) {
+		__ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
+		return -ENOENT;
+	}
+	switch (flow->kind) {
+	case XTCP_KIND_SOCKET:
+		icmp_sk(xtcp_flow_sk(flow), &ie);
+		break;
+	case XTCP_KIND_HALFOPEN:
+		icmp_halfopen(net, container_of(flow, struct xtcp_halfopen,
+						flow), &ie);
+		break;
+	case XTCP_KIND_TIMEWAIT:
+		icmp_record_stays(net, flow, &ie);
+		break;
+	}
+	xtcp_flow_put(flow);
+	return 0;
+}
