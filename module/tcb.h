@@ -129,6 +129,7 @@ enum xtcp_recovery {
  * @rcv_segs: full segments since the last ACK
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: last segment in, for keepalive
+ * @last_text_ns: last text in, for @ato_ms
  * @last_snd_ns: last data out, for restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
@@ -227,6 +228,7 @@ struct xtcp_sock {
 	u16		rcv_segs;
 	u32		oow_ack_ms;
 	u64		last_rcv_ns;
+	u64		last_text_ns;
 	u64		last_snd_ns;
 
 	struct rb_root	ofo_queue;
