@@ -146,6 +146,8 @@ TEST_F(icmp, lc_107_source_quench_is_nothing)
 
 		conn_to_state(p, &c, states[i], .kport = 6000 + i);
 		counters_take(&before);
+		/* Nothing may be in flight, so that the quote is of the past. */
+		counters_ignore(&before, "OutOfWindowIcmps", NULL);
 		peer_send_icmp(p, .type = ICMP_SOURCE_QUENCH);
 		conn_expect_state(&c, states[i]);
 		if (c.fd >= 0)

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * options: every kind of option with every kind of wrong length, cut at every
+ * byte, and lists of noise. RFC 9293 3.1 (MUST-5, 6, 7, 68): no crash, no loop,
+ * and the segment counts with the options that stand before the fault.
+ */
+#include "lib/xtcp_test.h"
+
+PEER_FIXTURE(bad_options);
+
+/*
+ * Stock TCP looks for signatures (RFC 2385, 5925) first, as long as one would
+ * fit into the bytes left, and drops a segment that has one unasked or whose
+ * list breaks before that. xtcp has no signatures and takes the segment.
+ */
+static bool stock_drops(const struct optbytes *o)
+{
+	int i = 0;
+
+	while (stock_mode() && o->len - i >= 5 && o->b[i]) {
+		if (o->b[i] == 1) {
+			i++;
+			continue;
+		}
+		if (o->b[i] == 19 || o->b[i] == 29)
+			return true;
+		if (o->b[i + 1] < 2 || o->b[i + 1] > o->len - i)
+			return true;
+		i += o->b[i + 1];
+	}
+	return false;
+}
+
+/* A SYN with these options makes a half-open record; a RST ends it. */
+static void syn_survives(struct peer *p, const struct optbytes *opt, uint32_t seq)
+{
+	uint32_t iss;
+
+	peer_send(p, .flags = SYN, .seq = seq, .opt = *opt);
+	iss = peer_expect(p, .flags = SYN | ACK, .ack = seq + 1)->seq;
+	peer_send(p, .flags = RST | ACK, .seq = seq + 1, .ack = iss + 1);
+}
+
+/* Text with these options is delivered as if there were none. */
+static void text_survives(struct __test_metadata *_metadata, struct conn *c,
+			  const struct optbytes *opt)
+{
+	char byte;
+
+	conn_send(c, .flags = ACK | PSH, .len = 1, .opt = *opt, .no_opt = true);
+	ASSERT_EQ(1, recv(c->fd, &byte, 1, MSG_DONTWAIT)) {
+		peer_trace_print(c->peer);
+	}
+	EXPECT_EQ(pattern_byte(conn_peer_nxt(c) - 2), (uint8_t)byte);
+	/* Some text is acknowledged at once, some later: by number, not by time. */
+	peer_drain(c->peer, 0);
+}
+
+static const uint8_t lengths[] = {
+	0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 16, 18, 20, 34, 38, 39, 40, 41, 128, 255,
+};
+
+/* Kind, length, then bytes that look like options themselves. */
+static struct optbytes one_option(int kind, int length, int size)
+{
+	struct optbytes o = { .len = size };
+
+	memset(o.b, 0xff, sizeof(o.b));
+	o.b[0] = kind;
+	if (size > 1)
+		o.b[1] = length;
+	for (int i = 2; i < size; i++)
+		o.b[i] = i % 3 ? 2 : 8;
+	return o;
+}
+
+TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_syn, 3600)
+{
+	struct peer *p = &self->peer;
+	uint32_t seq = 1;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int kind = 0; kind < 256; kind++) {
+		for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+			struct optbytes o = one_option(kind, lengths[i], 40);
+
+			if (stock_drops(&o))
+				continue;
+			p->trace_n = 0;
+			peer_note(p, "kind %d length %d", kind, lengths[i]);
+			syn_survives(p, &o, seq += 100);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_text, 3600)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	for (int kind = 0; kind < 256; kind++) {
+		for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+			struct optbytes o = one_option(kind, lengths[i], 40);
+
+			if (stock_drops(&o))
+				continue;
+			p->trace_n = 0;
+			peer_note(p, "kind %d length %d", kind, lengths[i]);
+			text_survives(_metadata, &c, &o);
+		}
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+TEST_F(bad_options, rfc9293_must_07_cut_at_every_byte)
+{
+	struct optbytes good = OPT(OPT_MSS(1200), OPT_SACKOK, OPT_TS(77, 0), OPT_NOP,
+				   OPT_WSCALE(5), 254, 6, 0xf9, 0x89, 1, 2,
+				   OPT_SACK1(10, 20), OPT_NOP);
+	struct peer *p = &self->peer;
+	uint32_t seq = 1;
+
+	/*
+	 * The header ends in mid-option: the bytes up to there fill it, the
+	 * rest of its last word is what a receiver must not read on from.
+	 */
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int len = 0; len <= good.len; len++) {
+		for (int fill = 0; fill < 3; fill++) {
+			struct optbytes o = { .len = len };
+
+			memcpy(o.b, good.b, len);
+			while (o.len % 4)
+				o.b[o.len++] = fill == 0 ? 0 : fill == 1 ? 1 : 0xff;
+			syn_survives(p, &o, seq += 100);
+		}
+	}
+}
+
+TEST_F(bad_options, sack_blocks_of_wrong_size_or_sense)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(1000, send(c.fd, (uint8_t[1000]){ 0 }, 1000, 0));
+	for (int i = 0; i < 5; i++)
+		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000);
+	for (int len = 2; len <= 40; len++) {
+		struct optbytes o = one_option(5, len, 40);
+
+		conn_send(&c, .flags = ACK, .opt = o, .ack = 1);
+	}
+	/* Backwards, empty, before SND.UNA, beyond SND.NXT, across the wrap. */
+	for (int i = 0; i < 6; i++) {
+		static const int64_t edges[6][2] = {
+			{ 3001, 2001 }, { 2001, 2001 }, { -5000, -4000 },
+			{ 5001, 90001 }, { 100000, 200000 }, { 2001, 0x80000000LL },
+		};
+		uint32_t l = c.kern_iss + edges[i][0], r = c.kern_iss + edges[i][1];
+
+		conn_send(&c, .flags = ACK, .opt = OPT(OPT_SACK1(l, r)), .ack = 1);
+	}
+	/* Whatever it resends of these five, the connection goes on. */
+	peer_drain(p, 0);
+	conn_send(&c, .flags = ACK);
+	peer_drain(p, 100);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK | PSH, .data = "on");
+	conn_expect(&c, .flags = ACK, .seq = 5001, .ack = 3, .within_ms = 210);
+}
+
+static uint32_t next_noise(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+static struct optbytes noise(uint32_t *state)
+{
+	static const uint8_t kinds[] = { 0, 1, 2, 3, 4, 5, 8, 34, 253, 254 };
+	struct optbytes o = { .len = 4 * (1 + next_noise(state) % 10) };
+
+	for (int i = 0; i < o.len; i++) {
+		uint32_t r = next_noise(state);
+
+		/* Half of it plausible, so that deeper code is reached. */
+		if (r & 1)
+			o.b[i] = r >> 8;
+		else
+			o.b[i] = r & 2 ? kinds[(r >> 8) % ARRAY_SIZE(kinds)] :
+				 (r >> 8) % 12;
+	}
+	return o;
+}
+
+TEST_F_TIMEOUT(bad_options, noise_on_syn, 3600)
+{
+	uint32_t state = 0x2545f491, seq = 1;
+	struct peer *p = &self->peer;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int i = 0; i < 3000; i++) {
+		struct optbytes o = noise(&state);
+
+		if (stock_drops(&o))
+			continue;
+		p->trace_n = 0;
+		peer_note(p, "list %d of the noise", i);
+		syn_survives(p, &o, seq += 100);
+	}
+}
+
+TEST_F_TIMEOUT(bad_options, noise_on_text, 3600)
+{
+	struct peer *p = &self->peer;
+	uint32_t state = 0x9e3779b9;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	for (int i = 0; i < 3000; i++) {
+		struct optbytes o = noise(&state);
+
+		if (stock_drops(&o))
+			continue;
+		p->trace_n = 0;
+		peer_note(p, "list %d of the noise", i);
+		text_survives(_metadata, &c, &o);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+TEST_F_TIMEOUT(bad_options, noise_for_everyone, 3600)
+{
+	uint32_t state = 0x12345678;
+	struct peer *p = &self->peer;
+	struct conn c[ST_COUNT];
+
+	/* Whole headers of noise at a record in each state: it has to live. */
+	for (int st = ST_LISTEN; st < ST_COUNT; st++)
+		conn_to_state(p, &c[st], st, .kport = 6000 + st);
+	for (int i = 0; i < 4000; i++) {
+		struct conn *to = &c[ST_LISTEN + i % (ST_COUNT - 1)];
+		uint32_t r = next_noise(&state);
+
+		conn_send(to, .flags = r & 0xff, .reserved = r >> 8,
+			  .seq = (int32_t)next_noise(&state),
+			  .ack = (int32_t)next_noise(&state),
+			  .wnd = r >> 12 & 0xffff, .urg = next_noise(&state),
+			  .doff = r >> 28, .len = r >> 20 & 31, .opt = noise(&state));
+		peer_drain(p, 0);
+	}
+	/* And a new connection is as good as ever. */
+	p->trace_n = 0;
+	peer_drain(p, 10);
+	for (int st = ST_LISTEN; st < ST_COUNT; st++) {
+		close(c[st].fd);
+		close(c[st].lfd);
+	}
+	peer_drain(p, 300000);
+	conn_open(p, &c[0], .kport = 9000);
+	conn_send(&c[0], .flags = ACK | PSH, .data = "well");
+	conn_expect(&c[0], .flags = ACK, .ack = 5, .within_ms = 210);
+}
+
+TEST_HARNESS_MAIN
