@@ -52,6 +52,7 @@ void pair_close_at(struct where at, struct pair *pr)
 		netns_enter(at, pr->ns[s]);
 		if (!pr->stock_may_speak)
 			stock_expect_silent_at(at);
+		lifecycle_expect_known_at(at);
 		lifecycle_log(at);
 	}
 }

@@ -164,6 +164,7 @@ void peer_close_at(struct where at, struct peer *p)
 			peer_fail(at, p, "the test ended and left a segment unread");
 		if (!p->stock_may_speak)
 			stock_expect_silent_at(at);
+		lifecycle_expect_known_at(at);
 		lifecycle_log(at);
 	}
 	close(p->tun);

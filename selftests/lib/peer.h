@@ -55,8 +55,9 @@ struct peer {
 
 void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setup);
 /*
- * The end of each test: fails if a segment is left unread or if stock TCP
- * counted one; adds to the lifecycle log.
+ * The end of each test: fails if a segment is left unread, if stock TCP
+ * counted one or if an event came that the lifecycle table does not know; adds
+ * to the lifecycle log.
  */
 void peer_close_at(struct where at, struct peer *p);
 

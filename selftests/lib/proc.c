@@ -251,6 +251,19 @@ void stock_expect_silent_at(struct where at)
 		      "stock TCP spoke: its %s is %lld", c.c[i].name, c.c[i].value);
 }
 
+void lifecycle_expect_known_at(struct where at)
+{
+	static struct counters c;
+	long long unknown;
+
+	if (stock_mode())
+		return;
+	counters_take(&c);
+	unknown = counter_get(&c, "XtcpLifecycleUnknown");
+	check(!unknown, at, unknown < 0 ? "XtcpLifecycleUnknown is not there" :
+	      "the lifecycle table lacks a row: XtcpLifecycleUnknown is %lld", unknown);
+}
+
 /* "from event to count": the event alone may be of several words. */
 static bool lifecycle_parse(char *line, char **from, char **event, char **to,
 			    long long *count)

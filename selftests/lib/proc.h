@@ -87,6 +87,9 @@ void counters_expect_at(struct where at, const struct counters *before, ...)
 void stock_expect_silent_at(struct where at);
 #define stock_expect_silent(md) stock_expect_silent_at(WHERE(md))
 
+/* No event came in a state that the lifecycle table does not foresee. */
+void lifecycle_expect_known_at(struct where at);
+
 /* Lifecycle: the count of one row; -1 if there is none, or in stock mode. */
 long long lifecycle_count(const char *from, const char *event, const char *to);
 /* Appends this namespace's rows to the file that XTCP_LIFECYCLE_LOG names. */

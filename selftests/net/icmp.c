@@ -156,6 +156,46 @@ TEST_F(icmp, lc_107_source_quench_is_nothing)
 	}
 }
 
+TEST_F(icmp, rfc9293_must_55_source_quench_slows_nothing)
+{
+	struct peer *p = &self->peer;
+	uint8_t text[1000] = { 0 };
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
+	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	conn_expect(&c, .len = 1000);
+	peer_send_icmp(p, .type = ICMP_SOURCE_QUENCH);
+	/* The rest of the initial window of ten segments still goes at once. */
+	for (int i = 1; i < 10; i++) {
+		ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000);
+	}
+	EXPECT_EQ(0, socket_error(c.fd));
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(icmp, rfc9293_must_56_soft_errors_do_not_abort)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	/* The first copies and their resends all meet an error; then one is through. */
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	first = *conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text");
+	for (int i = 0; i < 4; i++) {
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = i % 2,
+			       .quote = &first, .from = ipaddr("10.0.0.254"));
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
+			    .within_ms = 20000);
+		conn_expect_state(&c, ST_ESTABLISHED);
+	}
+	conn_send(&c, .flags = ACK);
+	expect_alive(&c);
+}
+
 TEST_F(icmp, lc_108_quote_out_of_window)
 {
 	struct peer *p = &self->peer;

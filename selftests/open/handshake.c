@@ -416,8 +416,9 @@ TEST_F(handshake, lc_17_late_ack_meets_rst)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 1000);
 	counters_take(&before);
-	/* As a cookie it is no good either: nothing overflowed. */
-	counters_ignore(&before, "SyncookiesFailed", NULL);
+	/* Nothing overflowed, so nobody looks for a cookie; but 6.1 counts it. */
+	if (stock_mode())
+		counters_ignore(&before, "SyncookiesFailed", NULL);
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	conn_send(&c, .flags = ACK | PSH, .data = "late");
@@ -656,7 +657,8 @@ TEST_F(handshake, sm_listen_stray_segments)
 
 	peer_listen(p, KERNEL_PORT, 16);
 	counters_take(&before);
-	counters_ignore(&before, "SyncookiesFailed", NULL);
+	if (stock_mode())
+		counters_ignore(&before, "SyncookiesFailed", NULL);
 	/* RST: nothing. ACK or SYN-ACK: RST of its ACK's number. */
 	peer_send(p, .flags = RST, .seq = 1000);
 	peer_send(p, .flags = RST | ACK, .seq = 1000, .ack = 5);
