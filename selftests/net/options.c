@@ -348,6 +348,74 @@ TEST_F(options, rfc7323_timestamps_need_both)
 	conn_expect(&c, .flags = ACK, .ack = 4, .ts = 0, .within_ms = 210);
 }
 
+#define TS_OPTIONS OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0))
+
+/* A timestamp that much older than the peer's last one. */
+#define OLD_TS(c, by) OPT(OPT_NOP, OPT_NOP, \
+	OPT_TS((c)->tsval_base - (by), (c)->ts_recent))
+
+TEST_F(options, rfc7323_paws_drops_what_is_old)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	char buf[8];
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "old", .opt = OLD_TS(&c, 1000));
+	c.peer_nxt = c.peer_iss + 1;
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ts = 1);
+	EXPECT_EQ(-1, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1,
+			NULL);
+	/* In time the same text is taken. */
+	conn_send(&c, .flags = ACK | PSH, .data = "new");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
+	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+TEST_F(options, rfc7323_paws_spares_rst)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Stock TCP does so only once the last timestamp is a minute old. */
+	NOT_ON_STOCK();
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	conn_send(&c, .flags = RST, .opt = OLD_TS(&c, 1000));
+	conn_expect_state(&c, ST_CLOSED);
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = TS_OPTIONS, .kport = 6000);
+	conn_send(&c, .flags = RST, .opt = OLD_TS(&c, 1000));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_F(options, rfc7323_segment_without_timestamp_is_taken)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	conn_send(&c, .flags = ACK | PSH, .data = "bare", .no_opt = true);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .ts = 1, .within_ms = 210);
+}
+
+TEST_F(options, rfc7323_echo_is_of_the_segment_that_advanced)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	/* Out of order: its timestamp must not be echoed before the hole is filled. */
+	conn_send(&c, .flags = ACK | PSH, .seq = 11, .len = 10,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 500, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .ack = 1, .ts = 1);
+	EXPECT_GT(100, p->last.opt.tsecr - c.tsval_base);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .len = 10,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 501, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .ack = 21, .ts = 1, .tsecr = c.tsval_base + 501);
+}
+
 TEST_F(options, knob_timestamps)
 {
 	struct peer *p = &self->peer;
