@@ -34,12 +34,11 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
-/* By path: the kernel has a net/icmp.h of its own. */
-#include "../net/icmp.h"
 #include "close/close.h"
 #include "compat.h"
 #include "lifecycle.h"
 #include "net/family.h"
+#include "net/icmp_err.h"
 #include "net/input.h"
 #include "net/output.h"
 #include "netns.h"

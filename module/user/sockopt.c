@@ -118,7 +118,7 @@ static int window_clamp_set(struct sock *sk, int val)
 
 	if (!val && sk->sk_state != XTCP_CLOSED)
 		return -EINVAL;
-	if (val && val < (int)WINDOW_CLAMP_MIN)
+	if (val && (u32)val < WINDOW_CLAMP_MIN)
 		val = WINDOW_CLAMP_MIN;
 	WRITE_ONCE(xs->window_clamp, val);
 	return 0;
