@@ -19,6 +19,7 @@ void xtcp_port_net_exit(struct net *net);
 
 int xtcp_port_bind(struct sock *sk, unsigned short port);
 int xtcp_port_listen(struct sock *sk);
+void xtcp_port_unlisten(struct sock *sk);
 int xtcp_port_connect(struct sock *sk);
 void xtcp_port_inherit(struct sock *child, struct sock *listener);
 void xtcp_port_release(struct sock *sk);

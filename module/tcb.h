@@ -21,6 +21,7 @@
 
 struct xtcp_family;
 struct xtcp_listener;
+struct xtcp_port;
 
 /* Deadlines of a socket; timers.c owns them. */
 enum xtcp_timer {
@@ -59,6 +60,8 @@ enum xtcp_recovery {
  * @af: address family operations
  * @listener: LISTEN: queues, owned by open/listen.c
  * @accept_link: before accept(): place in the listener's accept queue
+ * @port: local port and address it holds, NULL for none; port.c, chain lock
+ * @port_listens: listen() has that port; port.c, chain lock
  *
  * Send sequence space, RFC 9293 3.3.1:
  * @snd_una: oldest unacknowledged
@@ -157,6 +160,8 @@ struct xtcp_sock {
 		struct xtcp_listener	*listener;
 		struct list_head	accept_link;
 	};
+	struct xtcp_port		*port;
+	bool				port_listens;
 
 	seq_t		snd_una;
 	seq_t		snd_nxt;

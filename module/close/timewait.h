@@ -31,7 +31,8 @@ struct xtcp_seg;
  * @mark, @tos: of our segments
  * @rcv_wscale: shift of the windows we send
  * @ts_ok: timestamps were agreed
- * @reuse: the socket had SO_REUSEADDR
+ * @reuse: the socket had SO_REUSEADDR; set by xtcp_port_to_timewait()
+ * @reuseport: the socket had SO_REUSEPORT; likewise
  * @port_held: it is counted at its local port
  */
 struct xtcp_timewait {
@@ -49,6 +50,7 @@ struct xtcp_timewait {
 	u8			rcv_wscale:4,
 				ts_ok:1,
 				reuse:1,
+				reuseport:1,
 				port_held:1;
 };
 
