@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blind: somebody who knows the four-tuple and guesses the rest; and a peer
+ * that lost its memory. RFC 5961 3 (RST), 4 (SYN), 5 (text), 7 (throttling);
+ * RFC 9293 3.5.1, 3.10.7.4.
+ */
+#include "lib/xtcp_test.h"
+
+PEER_FIXTURE(blind);
+
+/* In all of these a guess may fall into the window. */
+static const enum conn_state synchronized[] = {
+	ST_ESTABLISHED, ST_FIN_WAIT_1, ST_FIN_WAIT_2, ST_CLOSE_WAIT, ST_CLOSING,
+	ST_LAST_ACK,
+};
+
+/* A challenge: where we are, and nothing more. */
+static void expect_challenge(struct conn *c)
+{
+	conn_expect(c, .flags = ACK, .seq = conn_kern_nxt(c), .ack = conn_peer_nxt(c));
+}
+
+TEST_F(blind, rfc5961_rst_at_the_edge_resets)
+{
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(synchronized); i++) {
+		struct counters before;
+		struct conn c;
+
+		conn_to_state(p, &c, synchronized[i], .kport = 6000 + i);
+		counters_take(&before);
+		conn_send(&c, .flags = RST);
+		conn_expect_state(&c, ST_CLOSED);
+		if (synchronized[i] == ST_ESTABLISHED || synchronized[i] == ST_CLOSE_WAIT)
+			counters_expect(_metadata, &before, "InSegs", 1,
+					"EstabResets", 1, "CurrEstab", -1, NULL);
+		else
+			counters_expect(_metadata, &before, "InSegs", 1, NULL);
+	}
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(blind, rfc5961_rst_in_window_is_challenged)
+{
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(synchronized); i++) {
+		struct counters before;
+		struct conn c;
+
+		conn_to_state(p, &c, synchronized[i], .kport = 6000 + i);
+		/* The state may have cost an answer to something odd already. */
+		sleep_ms(600);
+		peer_drain(p, 0);
+		counters_take(&before);
+		conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c) + 1);
+		expect_challenge(&c);
+		conn_expect_state(&c, synchronized[i]);
+		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+				"TCPChallengeACK", 1, NULL);
+		/* The peer, if it really is gone, answers that: exactly. */
+		conn_send(&c, .flags = RST);
+		conn_expect_state(&c, ST_CLOSED);
+		peer_drain(p, 0);
+	}
+}
+
+TEST_F(blind, rfc5961_rst_outside_is_silence)
+{
+	static const int64_t where[] = { -1000000, -2, 2000000, 0x80000000LL };
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(&before);
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++)
+		conn_send(&c, .flags = RST, .seq = 1 + where[i]);
+	peer_expect_silence(p, 20);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	counters_expect(_metadata, &before, "InSegs", 4, NULL);
+}
+
+TEST_F(blind, rfc5961_syn_is_challenged_wherever)
+{
+	static const int64_t where[] = { -1000000, -1, 0, 100, 2000000, 0x80000000LL };
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+		struct conn c;
+
+		conn_open(p, &c, .kport = 6000 + i);
+		conn_send(&c, .flags = SYN, .seq = conn_peer_nxt(&c) + where[i]);
+		c.peer_nxt = c.peer_iss + 1;
+		expect_challenge(&c);
+		conn_expect_state(&c, ST_ESTABLISHED);
+	}
+}
+
+TEST_F(blind, rfc5961_ack_outside_brings_no_text)
+{
+	/* Older than the largest window, and of what was never sent. */
+	static const int64_t acks[] = { -70000, -1000000, 100, 0x7fff0000 };
+	struct peer *p = &self->peer;
+	char byte;
+
+	for (size_t i = 0; i < ARRAY_SIZE(acks); i++) {
+		struct conn c;
+
+		conn_open(p, &c, .kport = 6000 + i);
+		conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "poison",
+			  .ack = 1 + acks[i]);
+		c.peer_nxt = c.peer_iss + 1;
+		/* Stock TCP says nothing to an ACK of the future. */
+		if (acks[i] < 0 || !stock_mode())
+			expect_challenge(&c);
+		EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
+		EXPECT_EQ(EAGAIN, errno);
+		conn_send(&c, .flags = ACK | PSH, .data = "cure");
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
+	}
+}
+
+TEST_F(blind, rfc5961_old_ack_within_the_window_is_fine)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char buf[8];
+
+	conn_open(p, &c);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "hello");
+	conn_send(&c, .flags = ACK);
+	/* A reordered segment of before: its text counts. */
+	conn_send(&c, .flags = ACK | PSH, .data = "late", .ack = 1);
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5, .within_ms = 210);
+	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+TEST_F(blind, rfc5961_challenges_are_throttled)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c, other;
+
+	conn_open(p, &c);
+	conn_open(p, &other, .kport = 6000);
+	counters_take(&before);
+	conn_send(&c, .flags = RST, .seq = 100);
+	expect_challenge(&c);
+	for (int i = 0; i < 9; i++)
+		conn_send(&c, .flags = RST, .seq = 100);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 10, "OutSegs", 1,
+			"TCPChallengeACK", 1, "TCPACKSkippedChallenge", 9, NULL);
+	/* Another connection has a budget of its own: no side channel. */
+	conn_send(&other, .flags = RST, .seq = 100);
+	expect_challenge(&other);
+	/* And half a second later this one has again. */
+	sleep_ms(510);
+	conn_send(&c, .flags = RST, .seq = 100);
+	expect_challenge(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(blind, lc_26_a_scan_of_the_window_does_not_reset)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char byte;
+
+	/* Every 1000th number of the whole window, but for the one. */
+	conn_open(p, &c);
+	for (int64_t seq = 2; seq < 70000; seq += 1000)
+		conn_send(&c, .flags = RST, .seq = seq);
+	for (int64_t seq = 2; seq < 70000; seq += 1000)
+		conn_send(&c, .flags = SYN, .seq = seq);
+	peer_drain(p, 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, errno);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .within_ms = 210);
+}
+
+TEST_F(blind, lc_62_rebooted_peer_calls_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c, again;
+	char byte;
+
+	conn_open(p, &c, .peer_iss = 5000000);
+	/* It knows nothing of the old connection and takes a new number. */
+	peer_send(p, .flags = SYN, .seq = 77, .sport = c.pport);
+	expect_challenge(&c);
+	/* Such an ACK is not what it expects: RST, as SYN-SENT must. */
+	peer_send(p, .flags = RST, .seq = c.peer_nxt, .sport = c.pport);
+	EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
+	EXPECT_EQ(ECONNRESET, errno);
+	conn_expect_state(&c, ST_CLOSED);
+	/* Its SYN, sent again, now connects. */
+	conn_open(p, &again, .lfd = c.lfd, .pport = c.pport, .peer_iss = 77);
+	conn_expect_state(&again, ST_ESTABLISHED);
+}
+
+TEST_F(blind, lc_61_rebooted_peer_meets_our_text)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "ping", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "ping");
+	/* No connection there: RST with the number of our ACK. */
+	conn_send(&c, .flags = RST);
+	EXPECT_EQ(POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP, socket_poll(c.fd));
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	peer_expect_silence(p, 2000);
+}
+
+TEST_F(blind, rfc9293_must_66_rst_with_zero_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t got;
+
+	/* Fill the receive buffer until the kernel's window is shut. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
+	do {
+		conn_send(&c, .flags = ACK | PSH, .len = 1000);
+		peer_drain(p, 50);
+	} while (p->last.wnd > 1000);
+	while (p->last.wnd) {
+		conn_send(&c, .flags = ACK | PSH, .len = p->last.wnd);
+		peer_drain(p, 50);
+	}
+	got = (uint32_t)(p->last.ack - c.peer_iss);
+	ASSERT_EQ(0, p->last.wnd);
+	c.peer_nxt = c.peer_iss + got;
+	/* Text is refused and answered; a RST right there is heeded. */
+	sleep_ms(600);
+	conn_send(&c, .flags = ACK | PSH, .seq = got, .len = 10);
+	c.peer_nxt = c.peer_iss + got;
+	conn_expect(&c, .flags = ACK, .ack = got, .wnd = 0);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_HARNESS_MAIN
