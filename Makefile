@@ -83,23 +83,28 @@ vm: setup
 		scripts/vm $${XTCP_VM_COMMAND:+"$$XTCP_VM_COMMAND"} || { \
 		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
 
-# For the running kernel unless KVER names another one.
+# For the running kernel unless KVER names another. Without setup, for it
+# needs no more than that kernel's headers and their compiler; and often root
+# calls it, who shall not fetch kernels to boot in guests. Debian's headers lack
+# the System.map for which kbuild's own depmod looks.
 ifeq ($(origin KVER),file)
 install: install_kver = $(shell uname -r)
 else
 install: install_kver = $(KVER)
 endif
 install:
-	@$(MAKE) --no-print-directory modules KVER='$(install_kver)'
 	@set -e; for release in $$(scripts/kver $(install_kver)); do \
+		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		$(MAKE) --no-print-directory -C "$$(scripts/kver --build $$release)" \
 			M="$$PWD/build/$$release" INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install; \
+		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
 	install -D -m 755 scripts/xtcp-run '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
 	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
 	@set -e; for page in Documentation/man/*.[1-8]; do \
-		install -v -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
+		install -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
+		echo "install $$page"; \
 	done
 
 clean:
