@@ -51,7 +51,7 @@ setup:
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
 modules: setup
-	@set -e; for release in $$(scripts/kver $(KVER)); do \
+	@set -e; releases=$$(scripts/kver $(KVER)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
 
@@ -93,7 +93,7 @@ else
 install: install_kver = $(KVER)
 endif
 install:
-	@set -e; for release in $$(scripts/kver $(install_kver)); do \
+	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		$(MAKE) --no-print-directory -C "$$(scripts/kver --build $$release)" \
 			M="$$PWD/build/$$release" INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install; \
