@@ -57,6 +57,7 @@
 #include "user/sockopt.h"
 #include "user/stats.h"
 #include "user/stream.h"
+#include "user/sysctl.h"
 
 /*
  * Memory of all xtcp sockets of the machine, in pages: low, pressure, max.
@@ -68,7 +69,10 @@ static DEFINE_PER_CPU(int, memory_reserve);
 static unsigned long memory_pressure;
 
 static struct percpu_counter sockets_allocated;
+
+/* Orphans: counted where they come and go, so a CPU's part may be negative. */
 static DEFINE_PER_CPU(unsigned int, orphan_count);
+static int orphans_max __ro_after_init;
 
 /*
  * What a socket may always have, even under memory pressure: min, default,
@@ -97,6 +101,34 @@ static void memory_limit_init(void)
 	memory_limit[0] = pages / 4 * 3;
 	memory_limit[1] = pages;
 	memory_limit[2] = memory_limit[0] * 2;
+}
+
+/**
+ * xtcp_socket_orphans_exceed - has the machine too many orphans
+ * @sk: one of them
+ *
+ * A cap of stock's size, one for all namespaces: half an orphan for each
+ * entry of its connection hash. One that has sent nothing for two of the
+ * longest timeouts meets the cap at half, so does one that ICMP says is
+ * unreachable; at a quarter if both hold: these go first.
+ *
+ * Return: true when @sk should not be kept.
+ */
+bool xtcp_socket_orphans_exceed(const struct sock *sk)
+{
+	unsigned int shift = 0;
+	int orphans = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		orphans += per_cpu(orphan_count, cpu);
+
+	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
+	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
+		shift++;
+	if (READ_ONCE(sk->sk_err_soft))
+		shift++;
+	return orphans << shift > orphans_max;
 }
 
 /*
@@ -131,82 +163,6 @@ static void sock_write_space(struct sock *sk)
 	rcu_read_unlock();
 }
 
-/**
- * xtcp_sock_renew - forget a connection, keep the options the user set
- * @sk: in no flow table, with empty queues and no timer running
- *
- * What a new socket has, an accepted one before the handshake's results are
- * written into it, and one that disconnect() made reusable. Flow, port, state
- * and buffer sizes stay. Socket lock, or nobody else knows the socket.
- */
-void xtcp_sock_renew(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
-	INIT_LIST_HEAD(&xs->accept_link);
-
-	WRITE_ONCE(xs->snd_una, SEQ(0));
-	WRITE_ONCE(xs->snd_nxt, SEQ(0));
-	WRITE_ONCE(xs->write_seq, SEQ(0));
-	xs->snd_wnd = 0;
-	xs->snd_wl1 = SEQ(0);
-	xs->snd_wnd_max = 0;
-	xs->iss = SEQ(0);
-	xs->snd_sml = SEQ(0);
-	xs->pushed_seq = SEQ(0);
-
-	WRITE_ONCE(xs->rcv_nxt, SEQ(0));
-	xs->rcv_wup = SEQ(0);
-	xs->rcv_wnd = 0;
-	WRITE_ONCE(xs->copied_seq, SEQ(0));
-	xs->irs = SEQ(0);
-
-	xs->snd_wscale = 0;
-	xs->rcv_wscale = 0;
-	xs->wscale_ok = 0;
-	xs->ts_ok = 0;
-	xs->sack_ok = 0;
-	xs->fin_queued = 0;
-	xs->dsack_pending = 0;
-	xs->reset_by_peer = 0;
-	xs->syn_data_lost = 0;
-	xs->advmss = 0;
-	xs->peer_mss = xs->af->mss_default;
-	xs->mss = xs->af->mss_default;
-	xs->pmtu = 0;
-	xs->mtu_pending = 0;
-
-	xs->ts_offset = 0;
-	xs->ts_recent = 0;
-	xs->ts_recent_s = 0;
-
-	xs->cwnd_cnt = 0;
-	xs->in_flight = 0;
-	xs->recover = SEQ(0);
-	xs->dupacks = 0;
-	xs->recovery = XTCP_OPEN;
-	xs->retransmits = 0;
-	xs->probes_out = 0;
-	xs->retrans_stamp_ns = 0;
-
-	xs->oow_ack_ms = 0;
-	xs->last_rcv_ns = 0;
-	xs->last_snd_ns = 0;
-	xs->ofo_queue = RB_ROOT;
-	xs->nr_sacks = 0;
-
-	xs->deferred = 0;
-	xs->bytes_acked = 0;
-	xs->bytes_received = 0;
-	xs->segs_in = 0;
-	xs->segs_out = 0;
-	xs->total_retrans = 0;
-
-	xtcp_rtt_init(xs);
-	xtcp_congestion_init(sk);
-	xtcp_ack_init(sk);
-}
-
 /* proto.init: socket() made @sk, all zero but for the kernel's own part. */
 static int xtcp_sock_init(struct sock *sk)
 {
@@ -219,9 +175,14 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
 	xtcp_lifecycle_born(&xs->flow, XTCP_CLOSED);
 
+	xs->peer_mss = xs->af->mss_default;
+	xs->mss = xs->af->mss_default;
+	xs->ofo_queue = RB_ROOT;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xtcp_timers_init(sk);
-	xtcp_sock_renew(sk);
+	xtcp_rtt_init(xs);
+	xtcp_congestion_init(sk);
+	xtcp_ack_init(sk);
 
 	sk->sk_write_space = sock_write_space;
 	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
@@ -381,6 +342,14 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 			EPOLLIN | EPOLLRDNORM : 0;
 
 	shutdown = READ_ONCE(sk->sk_shutdown);
+	/*
+	 * Another CPU is ending the connection, has set the state, and is
+	 * about to set the error, then both shutdown bits, then to wake us.
+	 * "Writable" without the error would look like a success of connect().
+	 */
+	if (state == XTCP_CLOSED && shutdown != SHUTDOWN_MASK &&
+	    sock->state != SS_UNCONNECTED)
+		return 0;
 	if (shutdown == SHUTDOWN_MASK || state == XTCP_CLOSED)
 		mask |= EPOLLHUP;
 	if (shutdown & RCV_SHUTDOWN)
@@ -394,8 +363,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 			mask |= EPOLLOUT | EPOLLWRNORM;
 	}
 
-	/* Whoever ends a connection sets the error first, then the state. */
-	smp_rmb();
+	smp_rmb();	/* pairs with smp_wmb() in xtcp_close_error() */
 	if (READ_ONCE(sk->sk_err) ||
 	    !skb_queue_empty_lockless(&sk->sk_error_queue))
 		mask |= EPOLLERR;
@@ -454,7 +422,7 @@ struct proto xtcp_prot = {
 	.close			= xtcp_close,
 	.shutdown		= xtcp_close_shutdown,
 	.disconnect		= xtcp_close_disconnect,
-	.connect		= xtcp_connect_ipv4,
+	.connect		= xtcp_connect,
 	.accept			= xtcp_proto_accept,
 	.ioctl			= xtcp_proto_ioctl,
 	.setsockopt		= xtcp_setsockopt,
@@ -528,6 +496,7 @@ int xtcp_socket_init(void)
 	int err;
 
 	memory_limit_init();
+	orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;

@@ -5,6 +5,8 @@
 #ifndef XTCP_USER_SOCKET_H
 #define XTCP_USER_SOCKET_H
 
+#include <linux/types.h>
+
 struct proto;
 struct sock;
 
@@ -14,6 +16,6 @@ extern struct proto xtcp_prot;
 int xtcp_socket_init(void);
 void xtcp_socket_exit(void);
 
-void xtcp_sock_renew(struct sock *sk);
+bool xtcp_socket_orphans_exceed(const struct sock *sk);
 
 #endif /* XTCP_USER_SOCKET_H */

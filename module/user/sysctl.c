@@ -109,15 +109,18 @@ static const struct ctl_table xtcp_knob_rows[] = {
 
 #define KNOBS	ARRAY_SIZE(xtcp_knob_rows)
 
-/*
- * Stock derives two defaults from the size of its connection hash: an entry
- * for every 128 KiB of memory, rounded up to a power of two, at most 2^19.
- * xtcp's own table grows as needed, so only the number is made here. Stock
- * starts from the pages present at boot; those managed now are a little
- * fewer, which the rounding swallows unless memory is just above a power of
- * two.
+/**
+ * xtcp_sysctl_hash_entries - how large stock's connection hash would be
+ *
+ * Stock derives defaults from it: an entry for every 128 KiB of memory,
+ * rounded up to a power of two, at most 2^19. xtcp's own table grows as
+ * needed, so only the number is made here. Stock starts from the pages
+ * present at boot; those managed now are a little fewer, which the rounding
+ * swallows unless memory is just above a power of two.
+ *
+ * Return: entries.
  */
-static unsigned int hash_entries(void)
+unsigned int xtcp_sysctl_hash_entries(void)
 {
 	unsigned long pages_per_entry = (128 * 1024) >> PAGE_SHIFT ? : 1;
 	unsigned long entries = totalram_pages() / pages_per_entry;
@@ -148,7 +151,7 @@ static void sizes_default(struct xtcp_knobs *knobs)
 static void knobs_default(struct net *net)
 {
 	struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
-	unsigned int hash = hash_entries();
+	unsigned int hash = xtcp_sysctl_hash_entries();
 
 	*knobs = (struct xtcp_knobs) {
 		.syncookies		= 1,

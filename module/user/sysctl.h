@@ -7,6 +7,7 @@
 
 struct net;
 
+unsigned int xtcp_sysctl_hash_entries(void);
 int xtcp_sysctl_net_init(struct net *net);
 void xtcp_sysctl_net_exit(struct net *net);
 
