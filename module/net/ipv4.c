@@ -119,6 +119,69 @@ static struct rtable *route_lookup(struct sock *sk)
 	return ip_route_output_flow(net, &fl4, sk);
 }
 
+/* The flow to a peer whose connection has no name yet. */
+static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
+			      const struct sockaddr_in *peer, __be32 first)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_key key = {
+		.laddr	= inet->inet_saddr,
+		.raddr	= first,
+		.lport	= inet->inet_sport,
+		.rport	= peer->sin_port,
+		.wire	= xtcp_sk(sk)->flow.wire,
+	};
+
+	flow_init(fl4, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
+		  READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos));
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
+}
+
+/*
+ * The peer's address becomes the socket's, and so does ours, which IP chooses
+ * when the user has not (MUST-44); 0.0.0.0 is this host. The route itself is
+ * let go: it may be another one once both ports are known.
+ */
+static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
+			     int addr_len)
+{
+	const struct sockaddr_in *peer = (const struct sockaddr_in *)uaddr;
+	const struct ip_options_rcu *opt;
+	struct inet_sock *inet = inet_sk(sk);
+	struct rtable *rt;
+	struct flowi4 fl4;
+	__be32 daddr;
+
+	if (addr_len < (int)sizeof(*peer))
+		return -EINVAL;
+	if (peer->sin_family != AF_INET)
+		return -EAFNOSUPPORT;
+	daddr = peer->sin_addr.s_addr;
+	opt = rcu_dereference_protected(inet->inet_opt,
+					lockdep_sock_is_held(sk));
+	if (opt && opt->opt.srr && !daddr)
+		return -EINVAL;
+	connect_flow_init(sk, &fl4, peer,
+			  opt && opt->opt.srr ? opt->opt.faddr : daddr);
+	rt = ip_route_output_flow(sock_net(sk), &fl4, sk);
+	if (IS_ERR(rt)) {
+		if (PTR_ERR(rt) == -ENETUNREACH)
+			IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
+		return PTR_ERR(rt);
+	}
+	if (rt->rt_flags & (RTCF_MULTICAST | RTCF_BROADCAST)) {
+		ip_rt_put(rt);
+		return -ENETUNREACH;	/* MUST-46 */
+	}
+	ip_rt_put(rt);
+	if (!inet->inet_saddr)
+		inet->inet_saddr = fl4.saddr;
+	sk_rcv_saddr_set(sk, inet->inet_saddr);
+	sk_daddr_set(sk, opt && opt->opt.srr ? daddr : fl4.daddr);
+	inet->inet_dport = peer->sin_port;
+	return 0;
+}
+
 /* LC-110: a cached route that went stale is looked up again. */
 static struct dst_entry *ipv4_route(struct sock *sk)
 {
@@ -336,6 +399,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.src_valid	= ipv4_src_valid,
 	.csum		= ipv4_csum,
 	.csum_valid	= ipv4_csum_valid,
+	.connect_addr	= ipv4_connect_addr,
 	.route		= ipv4_route,
 	.queue_xmit	= ipv4_queue_xmit,
 	.reply_xmit	= ipv4_reply_xmit,
