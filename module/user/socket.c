@@ -219,6 +219,9 @@ static void xtcp_sock_release_cb(struct sock *sk)
 	if (test_and_clear_bit(XTCP_DEFER_MTU, &xs->deferred) &&
 	    sk->sk_state != XTCP_CLOSED)
 		xtcp_icmp_mtu_apply(sk);
+	/* Last: the others may leave one more ACK to be sent. */
+	if (test_and_clear_bit(XTCP_DEFER_ACK, &xs->deferred))
+		xtcp_ack_deferred(sk);
 }
 
 /*
