@@ -61,7 +61,9 @@ struct xtcp_delayset {
 void xtcp_delayset_init(struct xtcp_delayset *set,
 			void (*expire)(struct xtcp_delayset *set,
 				       struct xtcp_delay *delay));
-void xtcp_delayset_close(struct xtcp_delayset *set, struct list_head *left);
+void xtcp_delayset_close(struct xtcp_delayset *set,
+			 void (*left)(struct xtcp_delayset *set,
+				      struct xtcp_delay *delay));
 
 void xtcp_delay_init(struct xtcp_delay *delay);
 bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,

@@ -59,6 +59,7 @@ enum xtcp_state {
 	X(CLOSE,		"CLOSE") \
 	X(ABORT,		"ABORT") \
 	X(RCV_SYN,		"rcv-SYN") \
+	X(RCV_SYN_OTHER,	"rcv-SYN-in-window") \
 	X(RCV_BAD_FLAGS,	"rcv-bad-flags") \
 	X(RCV_SYN_ACK,		"rcv-SYN,ACK") \
 	X(RCV_BAD_SYN_ACK,	"rcv-bad-SYN,ACK") \
@@ -88,6 +89,7 @@ enum xtcp_state {
 	X(ICMP_HARD,		"ICMP-hard-error") \
 	X(ICMP_SOFT,		"ICMP-soft-error") \
 	X(ICMP_TOO_BIG,		"ICMP-too-big") \
+	X(MEMORY_PRESSURE,	"MEMORY-PRESSURE") \
 	X(NO_MEMORY,		"NO-MEMORY") \
 	X(TIME_WAIT_FULL,	"TIME-WAIT-FULL") \
 	X(TIME_WAIT_REUSE,	"TIME-WAIT-REUSE")
@@ -110,7 +112,7 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event);
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event);
 void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from);
 
-/* One row for /proc/net/xtcp_lifecycle; false when @i is past the last. */
+/* One row for /proc/net/xtcp_lifecycle; from NULL: skip it. */
 struct xtcp_lifecycle_row {
 	const char	*from;
 	const char	*event;

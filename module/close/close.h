@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include "lifecycle.h"
+
 struct sock;
 
 void xtcp_close(struct sock *sk, long timeout);
@@ -15,6 +17,11 @@ int xtcp_close_disconnect(struct sock *sk, int flags);
 void xtcp_close_fin_received(struct sock *sk);
 void xtcp_close_fin_acked(struct sock *sk);
 void xtcp_close_fin_wait_2_timeout(struct sock *sk);
+void xtcp_close_orphan(struct sock *sk);
+void xtcp_close_destroy(struct sock *sk);
+void xtcp_close_settle(struct sock *sk);
+void xtcp_close_reset(struct sock *sk, enum xtcp_event event);
+void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
 bool xtcp_close_out_of_resources(struct sock *sk);

@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 
+#include "compat.h"
 #include "flow.h"
 #include "net/seq.h"
 
@@ -44,6 +45,9 @@ struct xtcp_reply {
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
  * @csum: checksum field for @len octets of segment whose sum is @sum
  * @csum_valid: check a received segment; handles offload results
+ * @connect_addr: take the peer's address from connect(2), find a route and,
+ *	if it is not bound, the local address; fills the socket's addresses and
+ *	remote port. -errno as connect(2) returns it. Socket lock.
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
@@ -68,6 +72,8 @@ struct xtcp_family {
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);
 	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
+	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
+				int addr_len);
 	struct dst_entry *(*route)(struct sock *sk);
 	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb);
 	int	(*reply_xmit)(struct net *net, const struct xtcp_reply *reply,

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "delayline.h"
+#include "net/seq.h"
 
 struct sk_buff;
 struct sock;
@@ -30,6 +31,7 @@ struct xtcp_seg;
  *	0: never; cookies are believed for two minutes after
  * @warned: the SYN flood line was logged
  * @open: children may still be queued; written under @accept_lock
+ * @rcu: freed a grace period after the listener closed
  */
 struct xtcp_listener {
 	struct sock		*sk;
@@ -41,10 +43,16 @@ struct xtcp_listener {
 	u32			overflow_s;
 	bool			warned;
 	bool			open;
+	struct rcu_head		rcu;
 };
+
+struct xtcp_listener *xtcp_listener_of(const struct sock *sk);
 
 int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);
+void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     const seq_t *iss);
 void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg);
 

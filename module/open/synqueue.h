@@ -9,6 +9,7 @@
 
 #include "delayline.h"
 #include "flow.h"
+#include "lifecycle.h"
 #include "net/seq.h"
 
 struct net;
@@ -26,12 +27,14 @@ struct xtcp_seg;
  * @iss: our initial sequence number
  * @irs: the peer's
  * @ts_recent: TSval of the SYN
- * @sent_ms: first SYN-ACK left, low 32 bits of CLOCK_MONOTONIC ms
+ * @sent_ms: when the SYN-ACK left, low 32 bits of CLOCK_MONOTONIC ms; with
+ *	@resent: when the peer was last answered
  * @mss: octets, the peer's MSS option or the default
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
  * @acked: the third ACK came, but the accept queue was full
+ * @resent: something was sent after the first SYN-ACK, last at @sent_ms
  * @timeouts: SYN-ACKs sent again by the timer
  * @tos: DSCP of our segments
  * @mark: of the SYN, or the listener's
@@ -54,7 +57,8 @@ struct xtcp_halfopen {
 	u8			wscale_ok:1,
 				ts_ok:1,
 				sack_ok:1,
-				acked:1;
+				acked:1,
+				resent:1;
 	u8			timeouts;
 	u8			tos;
 };
@@ -64,11 +68,14 @@ void xtcp_synqueue_exit(void);
 void xtcp_synqueue_free(struct xtcp_flow *flow);
 
 struct xtcp_halfopen *xtcp_synqueue_alloc(void);
-bool xtcp_synqueue_insert(struct xtcp_halfopen *ho);
-void xtcp_synqueue_drop(struct xtcp_halfopen *ho);
+bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho);
+void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
+void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);
 void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		       const struct xtcp_seg *seg);
+int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
+			       const u32 *tsval);
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply);
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * close.c - the end of a connection as a socket
+ *
+ * RFC 9293 3.6 and 3.10.4 (CLOSE), 3.10.5 (ABORT), 3.10.8 (timeouts).
+ *
+ * Birth and death of a socket. socket() or a third ACK makes it. Its
+ * references: the struct socket (or accept queue) one; an armed hrtimer one;
+ * each segment being processed one. The flow table holds none.
+ *  1. The connection reaches CLOSED: timers are cleared, the flow leaves the
+ *     table (xtcp_close_done()).
+ *  2. The user lets go of it: close() orphans it. A connection that is still
+ *     closing lives on as an orphan.
+ *  3. When both have happened xtcp_close_destroy() frees the queues and the
+ *     port and drops the reference that the user had.
+ *  4. When the last reference has gone, an RCU grace period later, the
+ *     kernel's sk_destruct frees it (SOCK_RCU_FREE): a lookup that found it
+ *     just before step 1 has ended by then.
+ *
+ * Context: socket lock; in process context, or softirq, as said.
+ */
+#include "close/close.h"
+
+#include <linux/sched/signal.h>
+#include <net/inet_common.h>
+#include <net/inet_sock.h>
+#include <net/xfrm.h>
+
+#include "close/timewait.h"
+#include "compat.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/listen.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/receive.h"
+#include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "user/socket.h"
+#include "user/stats.h"
+
+/* RFC 9293 3.10.4: what the user's last word makes of the connection. */
+#define CLOSING_STATES \
+	(XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_CLOSING) | \
+	 XTCP_STATEF(XTCP_LAST_ACK))
+
+/* States in which the peer has to be told that we give up. */
+#define RESET_STATES \
+	(XTCP_STATEF(XTCP_SYN_RECEIVED) | XTCP_STATEF(XTCP_ESTABLISHED) | \
+	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2) | \
+	 XTCP_STATEF(XTCP_CLOSE_WAIT))
+
+/**
+ * xtcp_close_orphan - the user is gone
+ * @sk: locked, no struct socket uses it any more
+ */
+void xtcp_close_orphan(struct sock *sk)
+{
+	sock_orphan(sk);
+	this_cpu_inc(*sk->sk_prot->orphan_count);
+}
+
+/**
+ * xtcp_close_destroy - an orphan in CLOSED: free what it owns
+ * @sk: locked; the caller holds a reference besides the one dropped here
+ */
+void xtcp_close_destroy(struct sock *sk)
+{
+	WARN_ON_ONCE(sk->sk_state != XTCP_CLOSED);
+	WARN_ON_ONCE(!sock_flag(sk, SOCK_DEAD));
+
+	xtcp_timers_clear_all(sk);
+	sk->sk_prot->destroy(sk);
+	sk_stream_kill_queues(sk);
+	xfrm_sk_free_policy(sk);
+	this_cpu_dec(*sk->sk_prot->orphan_count);
+	sock_put(sk);
+}
+
+/**
+ * xtcp_close_done - the connection has reached CLOSED
+ * @sk: locked, state CLOSED; the caller holds a reference
+ */
+void xtcp_close_done(struct sock *sk)
+{
+	xtcp_timers_clear_all(sk);
+	xtcp_flow_remove(sock_net(sk), &xtcp_sk(sk)->flow);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	if (!sock_flag(sk, SOCK_DEAD))
+		sk->sk_state_change(sk);
+	else
+		xtcp_close_destroy(sk);
+}
+
+/**
+ * xtcp_close_error - the connection was cut off
+ * @sk: locked, state CLOSED; the caller holds a reference
+ * @err: positive errno for the user; 0: none
+ */
+void xtcp_close_error(struct sock *sk, int err)
+{
+	if (err)
+		WRITE_ONCE(sk->sk_err, err);
+	/* Whoever sees the error must find the rest in place (poll). */
+	smp_wmb();
+	xtcp_send_purge(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	if (err && !sock_flag(sk, SOCK_DEAD))
+		sk_error_report(sk);
+	xtcp_close_done(sk);
+}
+
+/**
+ * xtcp_close_timed_out - the peer has been silent for too long
+ * @sk: locked; the caller holds a reference
+ * @event: which patience has ended; leads to CLOSED
+ */
+void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
+{
+	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
+	xtcp_lifecycle_sk(sk, event);
+	xtcp_close_error(sk, READ_ONCE(sk->sk_err_soft) ?: ETIMEDOUT);
+}
+
+/**
+ * xtcp_close_reset - end it from our side, and say so to the peer
+ * @sk: locked; the caller holds a reference
+ * @event: why; leads to CLOSED
+ *
+ * The user sees no error: it asked for it, or is gone.
+ */
+void xtcp_close_reset(struct sock *sk, enum xtcp_event event)
+{
+	if (xtcp_state_in(sk, RESET_STATES))
+		xtcp_output_reset(sk);
+	xtcp_lifecycle_sk(sk, event);
+	xtcp_close_error(sk, 0);
+}
+
+/**
+ * xtcp_close_shutdown - shutdown(2)
+ * @sk: neither CLOSED, LISTEN nor SYN-SENT, which disconnect instead; locked
+ * @how: RCV_SHUTDOWN | SEND_SHUTDOWN
+ */
+void xtcp_close_shutdown(struct sock *sk, int how)
+{
+	u8 before = sk->sk_state;
+
+	if (how & RCV_SHUTDOWN)
+		xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_RECEIVE);
+	if (!(how & SEND_SHUTDOWN))
+		return;
+	if (xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_SEND) != before)
+		xtcp_send_fin(sk);
+}
+
+/**
+ * xtcp_close_disconnect - back to CLOSED, the socket stays the user's
+ * @sk: locked
+ * @flags: unused, of struct proto
+ *
+ * connect() to AF_UNSPEC, a failed connect(), shutdown() of a listener.
+ *
+ * Return: 0.
+ */
+int xtcp_close_disconnect(struct sock *sk, int flags)
+{
+	struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 old = sk->sk_state;
+
+	if (xtcp_state_in(sk, RESET_STATES)) {
+		xtcp_output_reset(sk);
+		WRITE_ONCE(sk->sk_err, ECONNRESET);
+	} else if (old == XTCP_SYN_SENT) {
+		WRITE_ONCE(sk->sk_err, ECONNRESET);
+	}
+	if (old != XTCP_CLOSED)
+		xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
+	if (old == XTCP_LISTEN)
+		xtcp_listen_stop(sk);
+
+	xtcp_timers_clear_all(sk);
+	xtcp_flow_remove(sock_net(sk), &xs->flow);
+	__skb_queue_purge(&sk->sk_receive_queue);
+	xtcp_receive_purge(sk);
+	xtcp_send_purge(sk);
+	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
+		inet->inet_saddr = 0;
+		inet->inet_rcv_saddr = 0;
+	}
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet->inet_num)
+		xtcp_port_release(sk);
+	inet->inet_dport = 0;
+	inet->inet_daddr = 0;
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	sock_reset_flag(sk, SOCK_DONE);
+	sk_dst_reset(sk);
+	xs->fin_queued = 0;
+	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
+	WRITE_ONCE(xs->write_seq, xs->snd_una);
+	sk->sk_err_soft = 0;
+	sk_error_report(sk);
+	return 0;
+}
+
+static bool receive_queue_has_text(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+	bool unread = false;
+
+	while ((skb = __skb_dequeue(&sk->sk_receive_queue))) {
+		seq_t end = xtcp_cb(skb)->end;
+
+		if (xtcp_cb(skb)->flags & XTCP_FIN)
+			end = seq_sub(end, 1);
+		if (seq_after(end, xs->copied_seq))
+			unread = true;
+		__kfree_skb(skb);
+	}
+	return unread;
+}
+
+/* SO_LINGER: sleep until the peer has our FIN, or the time is up. */
+static void close_linger(struct sock *sk, long timeout)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!timeout)
+		return;
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (timeout && xtcp_state_in(sk, CLOSING_STATES) &&
+	       !signal_pending(current)) {
+		release_sock(sk);
+		timeout = wait_woken(&wait, TASK_INTERRUPTIBLE, timeout);
+		lock_sock(sk);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+/* The user's side of close(): queued text, then FIN; or RST. */
+static void close_speak(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+	bool unread = receive_queue_has_text(sk);
+	enum xtcp_state state;
+
+	if (sk->sk_state == XTCP_LISTEN) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
+		xtcp_listen_stop(sk);
+		return;
+	}
+	if (sk->sk_state == XTCP_CLOSED) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
+	} else if (unread) {
+		XTCP_INC(net, ABORT_ON_CLOSE);
+		xtcp_close_reset(sk, XTCP_EV_ABORT);
+	} else if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime) {
+		XTCP_INC(net, ABORT_ON_DATA);
+		xtcp_close_reset(sk, XTCP_EV_ABORT);
+	} else {
+		u8 before = sk->sk_state;
+
+		state = xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
+		if (state == XTCP_CLOSED)
+			xtcp_close_error(sk, 0);
+		else if (state != before)
+			xtcp_send_fin(sk);
+	}
+}
+
+/* Too many orphans, or too much memory in them: this one is not kept. */
+static bool orphan_is_too_much(const struct sock *sk)
+{
+	return xtcp_socket_orphans_exceed(sk) ||
+	       (sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
+		sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2));
+}
+
+/**
+ * xtcp_close_out_of_resources - is this orphan too much for the machine
+ * @sk: orphan, locked; the caller holds a reference
+ *
+ * Return: true when it was; it is reset and destroyed then.
+ */
+bool xtcp_close_out_of_resources(struct sock *sk)
+{
+	if (!orphan_is_too_much(sk))
+		return false;
+	XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
+	xtcp_close_reset(sk, XTCP_EV_NO_MEMORY);
+	return true;
+}
+
+static u32 fin_wait_2_ms(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 rto_ms = xs->rto_us / USEC_PER_MSEC;
+	u32 ms;
+
+	if (xs->linger2_s)
+		ms = xs->linger2_s * MSEC_PER_SEC;
+	else
+		ms = jiffies_to_msecs(max(XTCP_KNOB(sock_net(sk), fin_timeout),
+					  0));
+	return max(ms, 7 * rto_ms / 2);
+}
+
+/**
+ * xtcp_close_settle - an orphan that only waits for the peer's FIN
+ * @sk: locked; the caller holds a reference
+ *
+ * LC-83: a small record does the waiting, for TIME-WAIT's length at most;
+ * what xtcp_fin_timeout allows beyond is spent as a socket first.
+ */
+void xtcp_close_settle(struct sock *sk)
+{
+	u32 wait_ms;
+
+	if (sk->sk_state != XTCP_FIN_WAIT_2 || !sock_flag(sk, SOCK_DEAD) ||
+	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
+		return;
+	if (xtcp_sk(sk)->linger2_s < 0) {
+		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
+		xtcp_close_reset(sk, XTCP_EV_ABORT);
+		return;
+	}
+	wait_ms = fin_wait_2_ms(sk);
+	if (wait_ms > XTCP_TIME_WAIT_MS) {
+		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
+			       (u64)(wait_ms - XTCP_TIME_WAIT_MS) *
+			       NSEC_PER_MSEC);
+		return;
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	xtcp_timewait_enter(sk, wait_ms);
+}
+
+/**
+ * xtcp_close_fin_wait_2_timeout - the socket's part of the wait is over
+ * @sk: orphan in FIN-WAIT-2, locked
+ */
+void xtcp_close_fin_wait_2_timeout(struct sock *sk)
+{
+	if (sk->sk_state != XTCP_FIN_WAIT_2)
+		return;
+	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+}
+
+/* The user has gone: what remains is between us and the peer. */
+static void close_orphaned(struct sock *sk)
+{
+	if (sk->sk_state == XTCP_CLOSED) {
+		xtcp_close_destroy(sk);
+		return;
+	}
+	if (xtcp_close_out_of_resources(sk))
+		return;
+	xtcp_close_settle(sk);
+}
+
+/**
+ * xtcp_close - close(2)
+ * @sk: socket, unlocked
+ * @timeout: SO_LINGER, jiffies; 0: don't wait
+ *
+ * RFC 9293 3.10.4; SHLD-3: unread text means RST instead of FIN.
+ */
+void xtcp_close(struct sock *sk, long timeout)
+{
+	u8 state;
+
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	close_speak(sk);
+	close_linger(sk, timeout);
+
+	sock_hold(sk);
+	state = sk->sk_state;
+	xtcp_close_orphan(sk);
+	/* The backlog is processed here, and may end the orphan. */
+	release_sock(sk);
+
+	local_bh_disable();
+	bh_lock_sock(sk);
+	WARN_ON_ONCE(sock_owned_by_user(sk));
+	if (state == XTCP_CLOSED || sk->sk_state != XTCP_CLOSED)
+		close_orphaned(sk);
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	sock_put(sk);
+}
+
+/**
+ * xtcp_close_fin_received - the peer has nothing more to say
+ * @sk: locked; all text before the FIN has been queued
+ *
+ * RFC 9293 3.10.7.4 eighth.
+ */
+void xtcp_close_fin_received(struct sock *sk)
+{
+	u8 before = sk->sk_state;
+	enum xtcp_state state;
+
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+	sock_set_flag(sk, SOCK_DONE);
+	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
+	xtcp_receive_purge(sk);
+	if (state == XTCP_CLOSE_WAIT)
+		xtcp_sk(sk)->pingpong = 1;
+
+	if (state == XTCP_TIME_WAIT) {
+		xtcp_output_ack(sk);
+		xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+		return;
+	}
+	xtcp_ack_now(sk);
+	if (sock_flag(sk, SOCK_DEAD) || state == before)
+		return;
+	sk->sk_state_change(sk);
+	if (sk->sk_shutdown == SHUTDOWN_MASK)
+		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
+	else
+		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
+}
+
+/**
+ * xtcp_close_fin_acked - the peer has acknowledged our FIN
+ * @sk: in FIN-WAIT-1, CLOSING or LAST-ACK, locked; the caller holds a
+ *	reference
+ *
+ * RFC 9293 3.10.7.4 fifth.
+ */
+void xtcp_close_fin_acked(struct sock *sk)
+{
+	switch (xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_FIN)) {
+	case XTCP_FIN_WAIT_2:
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+		if (!sock_flag(sk, SOCK_DEAD))
+			sk->sk_state_change(sk);	/* SO_LINGER */
+		break;
+	case XTCP_TIME_WAIT:
+		xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+		break;
+	case XTCP_CLOSED:
+		xtcp_close_done(sk);
+		break;
+	default:
+		break;
+	}
+}

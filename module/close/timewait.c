@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * timewait.c - TIME-WAIT, and FIN-WAIT-2 without a socket
+ *
+ * RFC 9293 3.6.1 and 3.10.7.4 for the state TIME-WAIT; RFC 6191 for a SYN
+ * that opens the connection anew; RFC 5961 7 for how often we answer.
+ *
+ * A connection that only waits needs no socket: a record of 96 bytes takes
+ * its place in the flow table and stands in a delay line of its netns. An
+ * orphan in FIN-WAIT-2 waits for the peer's FIN in the same way.
+ *
+ * Birth and death of a record
+ *  1. xtcp_timewait_enter() makes it with two references, table and delay
+ *     line, enters the line and then replaces the socket in the table.
+ *  2. It leaves the table once, by xtcp_timewait_kill() or because connect()
+ *     replaces it (xtcp_timewait_recycled()). Who takes it out drops the
+ *     table's reference, and the line's if it could unlink it.
+ *  3. The line's timer takes it out of the line first, then kills it.
+ *  4. netns exit closes the lines, then kills what was left in them.
+ *
+ * Fields change only in softirq, for a segment; two at once for the same
+ * record lose nothing that the next segment would not bring again.
+ *
+ * Context: enter under the socket lock; the rest softirq or process.
+ */
+#include "close/timewait.h"
+
+#include <linux/slab.h>
+#include <net/inet_sock.h>
+#include <net/route.h>
+
+#include "close/close.h"
+#include "close/reset.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/oow.h"
+#include "net/output.h"
+#include "netns.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "user/stats.h"
+
+#define PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)	/* RFC 7323 5.5: 24 days */
+#define SHORT_LIFE_MS	4000U	/* below, Linux counts TWKilled, not TW */
+
+/* RFC 9293 MAY-2: the new incarnation begins well above the old one. */
+#define NEW_ISN_GAP	65537U
+
+static_assert(sizeof(struct xtcp_timewait) == 96);
+
+static struct kmem_cache *timewait_cache __ro_after_init;
+
+/**
+ * xtcp_timewait_init - make the cache
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init xtcp_timewait_init(void)
+{
+	timewait_cache = kmem_cache_create("xtcp_timewait",
+					   sizeof(struct xtcp_timewait), 0,
+					   SLAB_TYPESAFE_BY_RCU | SLAB_NO_MERGE,
+					   NULL);
+	return timewait_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_timewait_exit - undo xtcp_timewait_init()
+ */
+void xtcp_timewait_exit(void)
+{
+	kmem_cache_destroy(timewait_cache);
+}
+
+/**
+ * xtcp_timewait_free - give a record's memory back
+ * @flow: its head; the last reference has gone
+ */
+void xtcp_timewait_free(struct xtcp_flow *flow)
+{
+	kmem_cache_free(timewait_cache,
+			container_of(flow, struct xtcp_timewait, flow));
+}
+
+static struct xtcp_net *set_to_net(struct xtcp_delayset *set)
+{
+	return container_of(set, struct xtcp_net, timewait);
+}
+
+/* A record that has just left the table. */
+static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	xtcp_port_timewait_release(net, tw);
+	atomic_dec(&xn->tw_count);
+	if (xtcp_delay_del(&xn->timewait, &tw->delay))
+		xtcp_flow_put(&tw->flow);
+	xtcp_flow_put(&tw->flow);
+}
+
+/**
+ * xtcp_timewait_kill - a record's wait has ended
+ * @net: namespace
+ * @tw: referenced by the caller
+ * @event: why; leads to CLOSED
+ */
+void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
+			enum xtcp_event event)
+{
+	if (!xtcp_flow_remove(net, &tw->flow))
+		return;
+	xtcp_lifecycle_event(net, &tw->flow, event);
+	timewait_detach(net, tw);
+}
+
+/**
+ * xtcp_timewait_recycled - connect() has taken the record's place
+ * @net: namespace
+ * @tw: referenced by the caller, who has just replaced it in the table
+ */
+void xtcp_timewait_recycled(struct net *net, struct xtcp_timewait *tw)
+{
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_TIME_WAIT_REUSE);
+	XTCP_INC(net, TW_RECYCLED);
+	timewait_detach(net, tw);
+}
+
+static void timewait_expire(struct xtcp_delayset *set,
+			    struct xtcp_delay *delay)
+{
+	struct xtcp_timewait *tw =
+		container_of(delay, struct xtcp_timewait, delay);
+	struct net *net = set_to_net(set)->net;
+
+	xtcp_timewait_kill(net, tw, tw->flow.state == XTCP_TIME_WAIT ?
+			   XTCP_EV_TIME_WAIT_TIMEOUT :
+			   XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	xtcp_flow_put(&tw->flow);
+}
+
+static void timewait_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	struct xtcp_timewait *tw =
+		container_of(delay, struct xtcp_timewait, delay);
+
+	xtcp_timewait_kill(set_to_net(set)->net, tw, XTCP_EV_ABORT);
+	xtcp_flow_put(&tw->flow);
+}
+
+/**
+ * xtcp_timewait_net_init - delay lines of a namespace
+ * @net: namespace
+ */
+void xtcp_timewait_net_init(struct net *net)
+{
+	xtcp_delayset_init(&xtcp_net(net)->timewait, timewait_expire);
+}
+
+/**
+ * xtcp_timewait_net_exit - kill what still waits
+ * @net: namespace; it has no sockets any more
+ */
+void xtcp_timewait_net_exit(struct net *net)
+{
+	xtcp_delayset_close(&xtcp_net(net)->timewait, timewait_left);
+}
+
+static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &xs->flow);
+	xtcp_flow_init(&tw->flow, XTCP_KIND_TIMEWAIT, &key);
+	refcount_set(&tw->flow.ref, 2);
+	xtcp_delay_init(&tw->delay);
+	xtcp_lifecycle_born(&tw->flow, xs->flow.state);
+	tw->rcv_nxt = xs->rcv_nxt;
+	tw->snd_nxt = xs->snd_nxt;
+	tw->rcv_wnd = xs->rcv_wnd;
+	tw->ts_recent = xs->ts_recent;
+	tw->ts_recent_s = xs->ts_recent_s;
+	tw->ts_offset = xs->ts_offset;
+	tw->ts_ok = xs->ts_ok;
+	tw->oow_ack_ms = 0;
+	tw->mark = sk->sk_mark;
+	tw->tos = inet_sk(sk)->tos;
+	tw->rcv_wscale = xs->rcv_wscale;
+	tw->reuse = sk->sk_reuse;
+	tw->port_held = 0;
+}
+
+/* Is there room for one more? Counts it if so. */
+static bool bucket_take(struct xtcp_net *xn)
+{
+	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
+
+	if (atomic_inc_return(&xn->tw_count) <= max)
+		return true;
+	atomic_dec(&xn->tw_count);
+	return false;
+}
+
+/* The socket's connection goes on in @tw; false: it could not. */
+static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
+			       u32 delay_ms)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_net *xn = xtcp_net(net);
+
+	timewait_fill(tw, sk);
+	if (!xtcp_delay_add(&xn->timewait, &tw->delay, delay_ms))
+		return false;
+	xtcp_port_to_timewait(sk, tw);
+	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
+		xtcp_lifecycle_move(&tw->flow, &xtcp_sk(sk)->flow);
+		return true;
+	}
+	/* A socket that was never in the table: nothing to wait for. */
+	xtcp_port_timewait_release(net, tw);
+	WARN_ON_ONCE(!xtcp_delay_del(&xn->timewait, &tw->delay));
+	return false;
+}
+
+/**
+ * xtcp_timewait_enter - a record takes the waiting over from a socket
+ * @sk: in TIME-WAIT, or FIN-WAIT-2 of an orphan that becomes a record;
+ *	locked; the caller holds a reference. In CLOSED afterwards
+ * @delay_ms: how long to wait
+ *
+ * Where xtcp_max_tw_buckets or memory leaves no room the connection is closed
+ * at once, as in Linux.
+ */
+void xtcp_timewait_enter(struct sock *sk, u32 delay_ms)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_net *xn = xtcp_net(net);
+	struct xtcp_timewait *tw = NULL;
+
+	if (!bucket_take(xn))
+		goto full;
+	tw = kmem_cache_alloc(timewait_cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!tw || !timewait_take_over(sk, tw, delay_ms))
+		goto give_back;
+	if (delay_ms > SHORT_LIFE_MS)
+		XTCP_INC(net, TW);
+	else
+		XTCP_INC(net, TW_KILLED);
+	xtcp_close_done(sk);
+	return;
+
+give_back:
+	if (tw)
+		kmem_cache_free(timewait_cache, tw);
+	atomic_dec(&xn->tw_count);
+full:
+	XTCP_INC(net, TIME_WAIT_OVERFLOW);
+	net_info_ratelimited("xtcp: no room for TIME-WAIT (xtcp_max_tw_buckets)\n");
+	xtcp_lifecycle_sk(sk, XTCP_EV_TIME_WAIT_FULL);
+	xtcp_close_done(sk);
+}
+
+static bool paws_rejects(const struct xtcp_timewait *tw,
+			 const struct xtcp_seg *seg)
+{
+	return tw->ts_ok && seg->opt.has_ts &&
+	       (s32)(seg->opt.tsval - tw->ts_recent) < 0 &&
+	       (u32)ktime_get_seconds() - tw->ts_recent_s < PAWS_MAX_AGE_S;
+}
+
+static bool in_window(const struct xtcp_timewait *tw,
+		      const struct xtcp_seg *seg)
+{
+	return seq_after_eq(seg->end, tw->rcv_nxt) &&
+	       seq_before_eq(seg->seq, seq_add(tw->rcv_nxt, tw->rcv_wnd));
+}
+
+static void take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
+{
+	if (!tw->ts_ok || !seg->opt.has_ts)
+		return;
+	tw->ts_recent = seg->opt.tsval;
+	tw->ts_recent_s = ktime_get_seconds();
+}
+
+/* Where we are; said again to a peer that seems not to know. */
+static void send_ack(struct net *net, struct xtcp_timewait *tw)
+{
+	struct xtcp_bare bare = {
+		.seq	= tw->snd_nxt,
+		.ack	= tw->rcv_nxt,
+		.wnd	= min(tw->rcv_wnd >> tw->rcv_wscale, XTCP_WINDOW_MAX),
+		.flags	= XTCP_ACK,
+		.opt	= {
+			.has_ts	= tw->ts_ok,
+			.tsval	= xtcp_now_ms() + tw->ts_offset,
+			.tsecr	= tw->ts_recent,
+		},
+	};
+	struct xtcp_reply reply = { .mark = tw->mark, .tos = tw->tos };
+
+	xtcp_key_from_flow(&reply.key, &tw->flow);
+	xtcp_output_bare(net, &reply, &bare);
+}
+
+/**
+ * xtcp_timewait_answer - say where the connection ended, not too often
+ * @net: namespace
+ * @tw: record, referenced by the caller
+ */
+void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw)
+{
+	if (xtcp_oow_may_answer(&tw->oow_ack_ms))
+		send_ack(net, tw);
+	else if (tw->flow.state == XTCP_TIME_WAIT)
+		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);
+	else
+		XTCP_INC(net, ACK_SKIPPED_FIN_WAIT_2);
+}
+
+/* 2MSL begins anew. Whoever is ending the record just now goes on with it. */
+static void restart(struct net *net, struct xtcp_timewait *tw)
+{
+	struct xtcp_delayset *set = &xtcp_net(net)->timewait;
+
+	if (!xtcp_delay_del(set, &tw->delay))
+		return;
+	if (!xtcp_delay_add(set, &tw->delay, XTCP_TIME_WAIT_MS)) {
+		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
+		xtcp_flow_put(&tw->flow);
+		return;
+	}
+	/* Killed in between, when it was in no line to be taken from? */
+	if (READ_ONCE(tw->flow.state) == XTCP_CLOSED &&
+	    xtcp_delay_del(set, &tw->delay))
+		xtcp_flow_put(&tw->flow);
+}
+
+/* RFC 9293 3.6.1: nobody is left to read this. */
+static void refuse(struct net *net, struct xtcp_timewait *tw,
+		   const struct sk_buff *skb, const struct xtcp_key *key,
+		   const struct xtcp_seg *seg, enum xtcp_event event)
+{
+	xtcp_reset_reply(net, skb, key, seg);
+	xtcp_timewait_kill(net, tw, event);
+}
+
+static void rcv_rst(struct net *net, struct xtcp_timewait *tw,
+		    const struct xtcp_seg *seg)
+{
+	if (seg->seq == tw->rcv_nxt)
+		xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+	else
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+}
+
+static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
+			   const struct xtcp_seg *seg)
+{
+	tw->rcv_nxt = seg->end;
+	take_timestamp(tw, seg);
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN);
+	restart(net, tw);
+	send_ack(net, tw);
+}
+
+/* RFC 9293 3.10.7.4 in FIN-WAIT-2, when the user is gone. */
+static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
+			   const struct sk_buff *skb,
+			   const struct xtcp_key *key,
+			   const struct xtcp_seg *seg)
+{
+	bool old_timestamp = paws_rejects(tw, seg);
+	bool fin = seg->flags & XTCP_FIN;
+
+	if (old_timestamp || !in_window(tw, seg)) {
+		bool rst = seg->flags & XTCP_RST;
+
+		if (old_timestamp)
+			XTCP_INC(net, PAWS_ESTAB);
+		xtcp_lifecycle_event(net, &tw->flow,
+				     rst ? XTCP_EV_RCV_RST_OUTSIDE :
+					   XTCP_EV_RCV_OUTSIDE);
+		if (!rst)
+			xtcp_timewait_answer(net, tw);
+	} else if (seg->flags & XTCP_RST) {
+		rcv_rst(net, tw, seg);
+	} else if (seg->flags & XTCP_SYN) {
+		refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
+	} else if (!(seg->flags & XTCP_ACK)) {
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
+	} else if (!seq_after(seg->end, tw->rcv_nxt) || seg->end == seg->seq) {
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
+	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
+		fin_wait_2_fin(net, tw, seg);
+	} else {
+		refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
+	}
+}
+
+/* RFC 6191: may this SYN open the connection anew? */
+static bool syn_is_new(const struct xtcp_timewait *tw,
+		       const struct xtcp_seg *seg)
+{
+	if ((seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST)) != XTCP_SYN ||
+	    paws_rejects(tw, seg))
+		return false;
+	return seq_after(seg->seq, tw->rcv_nxt) ||
+	       (tw->ts_ok && seg->opt.has_ts &&
+		(s32)(seg->opt.tsval - tw->ts_recent) > 0);
+}
+
+static seq_t new_isn(const struct xtcp_timewait *tw)
+{
+	seq_t iss = seq_add(tw->snd_nxt, NEW_ISN_GAP);
+
+	return seq_raw(iss) ? iss : SEQ(1);
+}
+
+/* Is there nothing in this segment that we had not acknowledged? */
+static bool is_in_sequence(const struct xtcp_timewait *tw,
+			   const struct xtcp_seg *seg)
+{
+	return seg->seq == tw->rcv_nxt &&
+	       (seg->seq == seg->end || (seg->flags & XTCP_RST));
+}
+
+static enum xtcp_event time_wait_event(const struct xtcp_timewait *tw,
+				       const struct xtcp_seg *seg)
+{
+	if (seg->flags & XTCP_RST)
+		return XTCP_EV_RCV_RST_OUTSIDE;
+	if (seg->flags & XTCP_SYN)
+		return seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
+					       XTCP_EV_RCV_SYN_OTHER;
+	if (!(seg->flags & XTCP_ACK))
+		return XTCP_EV_RCV_BAD_FLAGS;
+	if (seg->flags & XTCP_FIN)
+		return XTCP_EV_RCV_FIN;
+	return seg->len ? XTCP_EV_RCV_TEXT : XTCP_EV_RCV_OUTSIDE;
+}
+
+/* RFC 9293 3.10.7.4 in TIME-WAIT, for what does not open anew. */
+static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
+			  const struct xtcp_seg *seg)
+{
+	bool old_timestamp = paws_rejects(tw, seg);
+
+	if (!old_timestamp && is_in_sequence(tw, seg)) {
+		if (seg->flags & XTCP_RST) {
+			xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+			return;
+		}
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
+		take_timestamp(tw, seg);
+		restart(net, tw);
+		return;
+	}
+	if (old_timestamp)
+		XTCP_INC(net, PAWS_ESTAB);
+	xtcp_lifecycle_event(net, &tw->flow, time_wait_event(tw, seg));
+	if (seg->flags & XTCP_RST)
+		return;
+	if (old_timestamp || (seg->flags & XTCP_ACK))
+		restart(net, tw);
+	xtcp_timewait_answer(net, tw);
+}
+
+/**
+ * xtcp_timewait_rcv - a segment arrives for a connection that only waits
+ * @net: namespace
+ * @tw: record, referenced by the caller
+ * @skb: segment; stays the caller's
+ * @key: its connection
+ * @seg: what it says
+ * @iss: set when true is returned
+ *
+ * Return: true when the segment is a SYN that may open the connection anew,
+ * with @iss as our initial sequence number, if somebody listens.
+ */
+bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
+		       struct sk_buff *skb, const struct xtcp_key *key,
+		       const struct xtcp_seg *seg, seq_t *iss)
+{
+	if (READ_ONCE(tw->flow.state) == XTCP_ORPHAN_FIN_WAIT_2) {
+		fin_wait_2_rcv(net, tw, skb, key, seg);
+		return false;
+	}
+	if (!syn_is_new(tw, seg)) {
+		time_wait_rcv(net, tw, seg);
+		return false;
+	}
+	*iss = new_isn(tw);
+	return true;
+}
+
+/**
+ * xtcp_timewait_may_reuse - may connect() take this record's 4-tuple
+ * @net: namespace
+ * @tw: record, referenced by the caller
+ *
+ * xtcp_tw_reuse: 1 any destination, 2 loopback only. Timestamps of the old
+ * connection must be more than a second old, so that those of the new one
+ * are larger (RFC 6191).
+ *
+ * Return: true when it may.
+ */
+bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw)
+{
+	unsigned int mode = XTCP_KNOB(net, tw_reuse);
+
+	if (!mode || tw->flow.state != XTCP_TIME_WAIT)
+		return false;
+	if (mode >= 2 && !ipv4_is_loopback(tw->flow.laddr) &&
+	    !ipv4_is_loopback(tw->flow.raddr))
+		return false;
+	return tw->ts_ok && (u32)ktime_get_seconds() - tw->ts_recent_s > 1;
+}
+
+/**
+ * xtcp_timewait_hand_over - what a new incarnation takes from the old one
+ * @tw: record that is being reused
+ * @sk: socket that connects, locked
+ */
+void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->iss = new_isn(tw);
+	xs->ts_recent = tw->ts_recent;
+	xs->ts_recent_s = tw->ts_recent_s;
+}

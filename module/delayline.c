@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * delayline.c - a FIFO for each delay instead of a timer for each record
+ *
+ * A line is a FIFO of records that all wait the same time, with one hrtimer.
+ * Under the set's lock the clock is read and the record appended, so the
+ * FIFO is in order of expiry and only its head matters. Taking a record out
+ * never touches the timer: it fires early once, finds nothing due and is set
+ * to the new head.
+ *
+ * Who may end a record's wait: xtcp_delay_del() and the timer both unlink it
+ * under the lock, so exactly one of them gets it, and the reference that the
+ * line held along with it.
+ *
+ * Context: the timers run in softirq (HRTIMER_MODE_ABS_SOFT), where a segment
+ * may be sent. @lock is innermost; @expire runs without it.
+ */
+#include "delayline.h"
+
+#include <linux/slab.h>
+
+#include "compat.h"
+
+/*
+ * Records handled in one run of a timer, and the pause before the next run:
+ * other softirqs get their turn, and 2,000 records/ms still beat any flood.
+ */
+#define EXPIRE_BATCH	256
+#define EXPIRE_PAUSE_NS	(128 * NSEC_PER_USEC)
+
+/**
+ * xtcp_delayset_init - an owner's empty set of lines
+ * @set: to be set up
+ * @expire: called for each record that was due; see struct xtcp_delayset
+ */
+void xtcp_delayset_init(struct xtcp_delayset *set,
+			void (*expire)(struct xtcp_delayset *set,
+				       struct xtcp_delay *delay))
+{
+	spin_lock_init(&set->lock);
+	set->lines = NULL;
+	set->expire = expire;
+	set->dead = false;
+}
+
+/**
+ * xtcp_delay_init - a record that waits for nothing
+ * @delay: its place
+ */
+void xtcp_delay_init(struct xtcp_delay *delay)
+{
+	INIT_LIST_HEAD(&delay->link);
+	delay->expires_ns = 0;
+}
+
+static struct xtcp_delay *line_head(struct xtcp_delayline *line)
+{
+	return list_first_entry_or_null(&line->fifo, struct xtcp_delay, link);
+}
+
+static void line_start(struct xtcp_delayline *line, u64 expires_ns)
+{
+	hrtimer_start(&line->timer, ns_to_ktime(expires_ns),
+		      HRTIMER_MODE_ABS_SOFT);
+}
+
+/* Take the head off if it is due. */
+static struct xtcp_delay *line_pop(struct xtcp_delayline *line, u64 now)
+{
+	struct xtcp_delayset *set = line->set;
+	struct xtcp_delay *head;
+
+	spin_lock_bh(&set->lock);
+	head = line_head(line);
+	if (head && head->expires_ns <= now)
+		list_del_init(&head->link);
+	else
+		head = NULL;
+	spin_unlock_bh(&set->lock);
+	return head;
+}
+
+static void line_restart(struct xtcp_delayline *line, u64 earliest_ns)
+{
+	struct xtcp_delayset *set = line->set;
+	struct xtcp_delay *head;
+
+	spin_lock_bh(&set->lock);
+	head = line_head(line);
+	if (head && !set->dead)
+		line_start(line, max(head->expires_ns, earliest_ns));
+	spin_unlock_bh(&set->lock);
+}
+
+static enum hrtimer_restart line_timer(struct hrtimer *timer)
+{
+	struct xtcp_delayline *line =
+		container_of(timer, struct xtcp_delayline, timer);
+	struct xtcp_delay *delay;
+	u64 now = ktime_get_ns();
+	unsigned int n = 0;
+
+	while (n < EXPIRE_BATCH && (delay = line_pop(line, now))) {
+		line->set->expire(line->set, delay);
+		n++;
+	}
+	line_restart(line, n < EXPIRE_BATCH ? 0 : now + EXPIRE_PAUSE_NS);
+	return HRTIMER_NORESTART;
+}
+
+static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
+					u32 delay_ms)
+{
+	struct xtcp_delayline *line;
+
+	lockdep_assert_held(&set->lock);
+	for (line = set->lines; line; line = line->next)
+		if (line->delay_ms == delay_ms)
+			return line;
+	line = kmalloc(sizeof(*line), GFP_ATOMIC | __GFP_NOWARN);
+	if (!line)
+		return NULL;
+	line->set = set;
+	line->delay_ms = delay_ms;
+	INIT_LIST_HEAD(&line->fifo);
+	hrtimer_setup(&line->timer, line_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	line->next = set->lines;
+	set->lines = line;
+	return line;
+}
+
+/**
+ * xtcp_delay_add - let a record wait
+ * @set: its owner's set
+ * @delay: in no line; the caller's reference to the record passes to the line
+ * @delay_ms: how long, from now
+ *
+ * Context: any.
+ * Return: false when the set is closed or memory is short: the reference is
+ * still the caller's.
+ */
+bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
+		    u32 delay_ms)
+{
+	struct xtcp_delayline *line = NULL;
+	bool was_empty;
+
+	spin_lock_bh(&set->lock);
+	if (!set->dead)
+		line = line_find(set, delay_ms);
+	if (line) {
+		was_empty = list_empty(&line->fifo);
+		WRITE_ONCE(delay->expires_ns, ktime_get_ns() +
+			   (u64)delay_ms * NSEC_PER_MSEC);
+		list_add_tail(&delay->link, &line->fifo);
+		if (was_empty)
+			line_start(line, delay->expires_ns);
+	}
+	spin_unlock_bh(&set->lock);
+	return line;
+}
+
+/**
+ * xtcp_delay_del - end a record's wait
+ * @set: its owner's set
+ * @delay: its place
+ *
+ * Context: any.
+ * Return: true when it was waiting: the line's reference is the caller's now.
+ * False when it waited for nothing, or is in the hands of a timer.
+ */
+bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	bool waiting;
+
+	spin_lock_bh(&set->lock);
+	waiting = !list_empty(&delay->link);
+	list_del_init(&delay->link);
+	spin_unlock_bh(&set->lock);
+	return waiting;
+}
+
+/**
+ * xtcp_delayset_close - end all waiting
+ * @set: takes no more records; its timers have stopped on return
+ * @left: called without the lock for each record that was still waiting; the
+ *	line's reference passes to it
+ *
+ * Context: process; may wait for a running timer.
+ */
+void xtcp_delayset_close(struct xtcp_delayset *set,
+			 void (*left)(struct xtcp_delayset *set,
+				      struct xtcp_delay *delay))
+{
+	struct xtcp_delayline *line, *next;
+	struct xtcp_delay *delay;
+
+	spin_lock_bh(&set->lock);
+	set->dead = true;
+	line = set->lines;
+	set->lines = NULL;
+	spin_unlock_bh(&set->lock);
+
+	for (; line; line = next) {
+		next = line->next;
+		hrtimer_cancel(&line->timer);
+		while ((delay = line_pop(line, U64_MAX))) {
+			left(set, delay);
+			cond_resched();
+		}
+		kfree(line);
+	}
+}

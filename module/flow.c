@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flow.c - the one lookup table of connections
+ *
+ * RFC 9293 3.3.1: a connection is found by its pair of sockets. All of a
+ * netns stand in one rhashtable, whatever life they are in; readers walk it
+ * under RCU and take a reference, writers hold rhashtable's bucket lock.
+ *
+ * Birth and death of a flow
+ *  - The table holds one reference to a record. To a socket it holds none:
+ *    a socket leaves the table before its last reference goes
+ *    (xtcp_close_destroy()), and is freed an RCU grace period after.
+ *  - Records come from SLAB_TYPESAFE_BY_RCU caches: a reader may find one
+ *    that was freed and is another connection by now. So it takes a reference
+ *    first and then compares the key again. For the same reason @node is never
+ *    cleared when a record is made: a reader may be standing on it.
+ *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
+ *    wins owns its end: it reports the event and drops the table's reference.
+ *
+ * Listeners: a hash of RCU lists by local port; xn->listen_lock for writers.
+ *
+ * Context: lookups in softirq or process context; writers with softirqs
+ * allowed or not, rhashtable sees to that.
+ */
+#include "flow.h"
+
+#include <linux/jhash.h>
+#include <linux/mm.h>
+#include <linux/rhashtable.h>
+#include <linux/sort.h>
+#include <net/sock.h>
+
+#include "close/timewait.h"
+#include "netns.h"
+#include "open/synqueue.h"
+#include "tcb.h"
+
+static u32 ports_word(__be16 lport, __be16 rport)
+{
+	return (__force u32)lport << 16 | (__force u32)rport;
+}
+
+static u32 flow_hash(const void *data, u32 len, u32 seed)
+{
+	const struct xtcp_flow *flow = data;
+
+	return jhash_3words((__force u32)flow->laddr, (__force u32)flow->raddr,
+			    ports_word(flow->lport, flow->rport),
+			    seed ^ flow->wire);
+}
+
+static u32 key_hash(const void *data, u32 len, u32 seed)
+{
+	const struct xtcp_key *key = data;
+
+	return jhash_3words((__force u32)key->laddr, (__force u32)key->raddr,
+			    ports_word(key->lport, key->rport),
+			    seed ^ key->wire);
+}
+
+static bool device_matches(int bound, const struct xtcp_key *key)
+{
+	return !bound || bound == key->dif || bound == key->sdif;
+}
+
+static bool flow_matches(const struct xtcp_flow *flow,
+			 const struct xtcp_key *key)
+{
+	return flow->laddr == key->laddr && flow->raddr == key->raddr &&
+	       flow->lport == key->lport && flow->rport == key->rport &&
+	       flow->wire == key->wire && flow->family == key->family &&
+	       device_matches(flow->ifindex, key);
+}
+
+static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return !flow_matches(obj, arg->key);
+}
+
+static const struct rhashtable_params flow_params = {
+	.nelem_hint		= 1024,
+	.key_len		= sizeof(struct xtcp_key),
+	.head_offset		= offsetof(struct xtcp_flow, node),
+	.hashfn			= key_hash,
+	.obj_hashfn		= flow_hash,
+	.obj_cmpfn		= flow_differs,
+	.automatic_shrinking	= true,
+};
+
+/**
+ * xtcp_flow_net_init - tables of a namespace
+ * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_flow_net_init(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	unsigned int i;
+
+	spin_lock_init(&xn->listen_lock);
+	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
+		INIT_HLIST_HEAD(&xn->listeners[i]);
+	return rhashtable_init(&xn->flows, &flow_params);
+}
+
+/**
+ * xtcp_flow_net_exit - undo xtcp_flow_net_init()
+ * @net: namespace; its sockets and records are gone
+ */
+void xtcp_flow_net_exit(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	WARN_ON_ONCE(atomic_read(&xn->flows.nelems));
+	rhashtable_destroy(&xn->flows);
+}
+
+/**
+ * xtcp_key_from_flow - the key under which a flow is found
+ * @key: filled; @key->dif is the device the flow is bound to
+ * @flow: connection
+ */
+void xtcp_key_from_flow(struct xtcp_key *key, const struct xtcp_flow *flow)
+{
+	*key = (struct xtcp_key) {
+		.laddr	= flow->laddr,
+		.raddr	= flow->raddr,
+		.lport	= flow->lport,
+		.rport	= flow->rport,
+		.dif	= flow->ifindex,
+		.family	= flow->family,
+		.wire	= flow->wire,
+	};
+}
+
+/**
+ * xtcp_flow_init - name a new connection
+ * @flow: in no table; its state and references are left to others
+ * @kind: which life
+ * @key: identity; @key->dif is the device it is bound to, 0 for any
+ */
+void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
+		    const struct xtcp_key *key)
+{
+	flow->laddr = key->laddr;
+	flow->raddr = key->raddr;
+	flow->lport = key->lport;
+	flow->rport = key->rport;
+	flow->ifindex = key->dif;
+	flow->kind = kind;
+	flow->family = key->family;
+	flow->wire = key->wire;
+}
+
+/**
+ * xtcp_flow_sk - the socket of a flow
+ * @flow: of kind XTCP_KIND_SOCKET
+ *
+ * Return: the socket; no reference is taken.
+ */
+struct sock *xtcp_flow_sk(const struct xtcp_flow *flow)
+{
+	return (struct sock *)container_of(flow, struct xtcp_sock, flow);
+}
+
+/**
+ * xtcp_flow_get - take a reference, unless the last one has gone
+ * @flow: found under RCU
+ *
+ * Return: false when it is being freed.
+ */
+bool xtcp_flow_get(struct xtcp_flow *flow)
+{
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return refcount_inc_not_zero(&xtcp_flow_sk(flow)->sk_refcnt);
+	return refcount_inc_not_zero(&flow->ref);
+}
+
+/**
+ * xtcp_flow_put - drop a reference
+ * @flow: not to be touched afterwards
+ */
+void xtcp_flow_put(struct xtcp_flow *flow)
+{
+	if (flow->kind == XTCP_KIND_SOCKET)
+		sock_put(xtcp_flow_sk(flow));
+	else if (!refcount_dec_and_test(&flow->ref))
+		return;
+	else if (flow->kind == XTCP_KIND_HALFOPEN)
+		xtcp_synqueue_free(flow);
+	else
+		xtcp_timewait_free(flow);
+}
+
+/**
+ * xtcp_flow_lookup - find a connection
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: any.
+ * Return: the flow with a reference for the caller, or NULL.
+ */
+struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+
+	rcu_read_lock();
+	for (;;) {
+		flow = rhashtable_lookup(&xtcp_net(net)->flows, key,
+					 flow_params);
+		if (!flow)
+			break;
+		if (!xtcp_flow_get(flow))
+			continue;	/* on its way out: look again */
+		if (likely(flow_matches(flow, key)))
+			break;
+		xtcp_flow_put(flow);
+	}
+	rcu_read_unlock();
+	return flow;
+}
+
+/**
+ * xtcp_flow_insert - make a new connection visible
+ * @net: namespace
+ * @flow: with its references counted; a record's table reference passes to
+ *	the table on success
+ * @clash: set on -EEXIST, when not NULL: who holds the 4-tuple, referenced;
+ *	NULL if that one has just gone
+ *
+ * Return: 0, -EEXIST, or -ENOMEM and the like from the table.
+ */
+int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
+		     struct xtcp_flow **clash)
+{
+	struct xtcp_flow *old;
+	struct xtcp_key key;
+	int err = 0;
+
+	xtcp_key_from_flow(&key, flow);
+	rcu_read_lock();
+	old = rhashtable_lookup_get_insert_key(&xtcp_net(net)->flows, &key,
+					       &flow->node, flow_params);
+	if (IS_ERR(old)) {
+		err = PTR_ERR(old);
+	} else if (old) {
+		err = -EEXIST;
+		if (clash)
+			*clash = xtcp_flow_get(old) ? old : NULL;
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * xtcp_flow_remove - take a connection out of the table
+ * @net: namespace
+ * @flow: referenced by the caller
+ *
+ * Return: true for the one caller that did it. A record's table reference is
+ * then the caller's.
+ */
+bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
+{
+	return !rhashtable_remove_fast(&xtcp_net(net)->flows, &flow->node,
+				       flow_params);
+}
+
+/**
+ * xtcp_flow_replace - a connection goes on in another body
+ * @net: namespace
+ * @old: in the table, referenced by the caller
+ * @new: same 4-tuple and wire, in no table
+ *
+ * No lookup in between finds neither or both.
+ *
+ * Return: true for the one caller that did it, as in xtcp_flow_remove().
+ */
+bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
+		       struct xtcp_flow *new)
+{
+	return !rhashtable_replace_fast(&xtcp_net(net)->flows, &old->node,
+					&new->node, flow_params);
+}
+
+static struct hlist_head *listener_bucket(struct xtcp_net *xn, u16 port)
+{
+	return &xn->listeners[port & (XTCP_LISTEN_BUCKETS - 1)];
+}
+
+/**
+ * xtcp_listener_add - SYNs may find this socket from now on
+ * @sk: in LISTEN, bound, locked
+ */
+void xtcp_listener_add(struct sock *sk)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+
+	spin_lock_bh(&xn->listen_lock);
+	sk_add_node_rcu(sk, listener_bucket(xn, inet_sk(sk)->inet_num));
+	spin_unlock_bh(&xn->listen_lock);
+}
+
+/**
+ * xtcp_listener_del - no SYN finds this socket any more
+ * @sk: locked; a lookup under RCU may still hold it
+ */
+void xtcp_listener_del(struct sock *sk)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+
+	spin_lock_bh(&xn->listen_lock);
+	sk_del_node_init_rcu(sk);
+	spin_unlock_bh(&xn->listen_lock);
+}
+
+/* How well a listener fits; 0: not at all. A device counts over an address. */
+static unsigned int listener_score(const struct sock *sk,
+				   const struct xtcp_key *key)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	int bound = READ_ONCE(sk->sk_bound_dev_if);
+	unsigned int score = 1;
+
+	if (inet->inet_num != ntohs(key->lport) ||
+	    sk->sk_family != key->family ||
+	    xtcp_sk(sk)->flow.wire != key->wire ||
+	    !device_matches(bound, key))
+		return 0;
+	if (inet->inet_rcv_saddr) {
+		if (inet->inet_rcv_saddr != key->laddr)
+			return 0;
+		score += 1;
+	}
+	if (bound)
+		score += 2;
+	return score;
+}
+
+/**
+ * xtcp_listener_lookup_rcu - who wants this SYN
+ * @net: namespace
+ * @key: of the segment
+ *
+ * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
+ * Return: the listener that fits best, or NULL.
+ */
+struct sock *xtcp_listener_lookup_rcu(struct net *net,
+				      const struct xtcp_key *key)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	unsigned int score, best_score = 0;
+	struct sock *sk, *best = NULL;
+
+	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport))) {
+		score = listener_score(sk, key);
+		if (score > best_score) {
+			best_score = score;
+			best = sk;
+		}
+	}
+	return best;
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+	const void *x = *(const void **)a, *y = *(const void **)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A table that grew during the walk was walked twice in parts. */
+static void list_drop_duplicates(struct xtcp_flow_list *list)
+{
+	unsigned long i, n = list->nr_listeners;
+
+	sort(list->entry + n, list->nr - n, sizeof(list->entry[0]),
+	     compare_pointers, NULL);
+	for (i = n; i < list->nr; i++) {
+		if (n > list->nr_listeners &&
+		    list->entry[i] == list->entry[n - 1])
+			xtcp_flow_put(list->entry[i]);
+		else
+			list->entry[n++] = list->entry[i];
+	}
+	list->nr = n;
+}
+
+static bool list_append(struct xtcp_flow_list *list, unsigned long max,
+			struct xtcp_flow *flow)
+{
+	if (list->nr == max)
+		return false;
+	if (xtcp_flow_get(flow))
+		list->entry[list->nr++] = flow;
+	return true;
+}
+
+static bool list_add_listeners(struct xtcp_flow_list *list, unsigned long max,
+			       struct xtcp_net *xn)
+{
+	struct sock *sk;
+	bool room = true;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < XTCP_LISTEN_BUCKETS && room; i++)
+		sk_for_each_rcu(sk, &xn->listeners[i])
+			room = room && list_append(list, max,
+						   &xtcp_sk(sk)->flow);
+	rcu_read_unlock();
+	list->nr_listeners = list->nr;
+	return room;
+}
+
+static bool list_add_flows(struct xtcp_flow_list *list, unsigned long max,
+			   struct xtcp_net *xn)
+{
+	struct rhashtable_iter iter;
+	struct xtcp_flow *flow;
+	bool resized = false;
+	bool room = true;
+
+	rhashtable_walk_enter(&xn->flows, &iter);
+	rhashtable_walk_start(&iter);
+	while (room && (flow = rhashtable_walk_next(&iter))) {
+		if (IS_ERR(flow))
+			resized = true;
+		else
+			room = list_append(list, max, flow);
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+	if (resized)
+		list_drop_duplicates(list);
+	return room;
+}
+
+/**
+ * xtcp_flow_list_make - all listeners and connections of a namespace
+ * @net: namespace
+ *
+ * One that stays the whole time is listed exactly once; one that comes or
+ * goes meanwhile, at most once.
+ *
+ * Context: process.
+ * Return: the list, to be freed with xtcp_flow_list_free(), or NULL.
+ */
+struct xtcp_flow_list *xtcp_flow_list_make(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	struct xtcp_flow_list *list;
+	unsigned long max = 64;
+	bool complete;
+
+	do {
+		max += 2 * (unsigned long)atomic_read(&xn->flows.nelems);
+		list = kvzalloc(struct_size(list, entry, max), GFP_KERNEL);
+		if (!list)
+			return NULL;
+		complete = list_add_listeners(list, max, xn) &&
+			   list_add_flows(list, max, xn);
+		if (!complete)
+			xtcp_flow_list_free(list);
+		max *= 2;
+	} while (!complete);
+	return list;
+}
+
+/**
+ * xtcp_flow_list_free - drop a list and what it references
+ * @list: from xtcp_flow_list_make(), or NULL
+ */
+void xtcp_flow_list_free(struct xtcp_flow_list *list)
+{
+	unsigned long i;
+
+	if (!list)
+		return;
+	for (i = 0; i < list->nr; i++)
+		xtcp_flow_put(list->entry[i]);
+	kvfree(list);
+}

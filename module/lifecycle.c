@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lifecycle.c - states x events: the only place that changes a state
+ *
+ * The table below is the whole life of a connection as RFC 9293 3.3.2 and
+ * 3.10 tell it. A row says: a connection in state `from` to which `event`
+ * happens goes to `to`; the section is where the RFC says so. A row whose two
+ * states are the same is an event that the RFC wants handled without leaving
+ * the state. A pair without a row cannot happen: debug kernels warn, others
+ * count it (XtcpLifecycleUnknown), and the state stays.
+ *
+ * Three things hang on a row: its count, per CPU and netns, for
+ * /proc/net/xtcp_lifecycle; the tracepoint xtcp:xtcp_state; and the counter
+ * that Linux moves on that very transition, named in the last column.
+ *
+ * Context: any. The caller holds what guards the state: the socket lock for a
+ * socket; for a record, the right to remove it (it won xtcp_flow_remove() or
+ * xtcp_flow_replace()), or the record's own serialisation for an event that
+ * leaves the state alone.
+ */
+#include "lifecycle.h"
+
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <net/inet_common.h>
+#include <net/inet_sock.h>
+#include <net/net_debug.h>
+
+#include "flow.h"
+#include "netns.h"
+#include "tcb.h"
+#include "user/stats.h"
+#include "user/trace.h"
+
+struct xtcp_lifecycle_rule {
+	u8		from;
+	u8		event;
+	u8		to;
+	u8		mib;		/* enum xtcp_mib_item, or NO_MIB */
+	const char	*section;	/* of RFC 9293, or another RFC */
+};
+
+#define NO_MIB	XTCP_MIB_NR
+
+#define MOVE(_from, _event, _to, _section, _mib) {			\
+	.from = XTCP_##_from, .event = XTCP_EV_##_event,		\
+	.to = XTCP_##_to, .section = _section, .mib = _mib }
+
+#define GO(_from, _event, _to, _section)				\
+	MOVE(_from, _event, _to, _section, NO_MIB)
+
+#define STAY(_state, _event, _section)					\
+	GO(_state, _event, _state, _section)
+
+/* The same in each synchronized state. */
+#define STAY_SYNCHRONIZED(_event, _section)				\
+	STAY(ESTABLISHED, _event, _section),				\
+	STAY(FIN_WAIT_1, _event, _section),				\
+	STAY(FIN_WAIT_2, _event, _section),				\
+	STAY(CLOSE_WAIT, _event, _section),				\
+	STAY(CLOSING, _event, _section),				\
+	STAY(LAST_ACK, _event, _section)
+
+/*
+ * The end of a synchronized connection. One that was open to data counts as
+ * EstabResets however it was cut off, as in Linux.
+ */
+#define END_OPEN(_event, _section)					\
+	MOVE(ESTABLISHED, _event, CLOSED, _section, XTCP_MIB_ESTAB_RESETS), \
+	MOVE(CLOSE_WAIT, _event, CLOSED, _section, XTCP_MIB_ESTAB_RESETS)
+
+#define END_CLOSING(_event, _section)					\
+	GO(FIN_WAIT_1, _event, CLOSED, _section),			\
+	GO(CLOSING, _event, CLOSED, _section),				\
+	GO(LAST_ACK, _event, CLOSED, _section)
+
+/* An opening that failed for another reason than the user's change of mind. */
+#define FAIL(_from, _event, _section)					\
+	MOVE(_from, _event, CLOSED, _section, XTCP_MIB_ATTEMPT_FAILS)
+
+static const struct xtcp_lifecycle_rule rules[] = {
+	/* --- opening: user calls */
+	GO(CLOSED, PASSIVE_OPEN, LISTEN, "3.10.1"),
+	STAY(LISTEN, PASSIVE_OPEN, "3.10.1"),
+	MOVE(CLOSED, ACTIVE_OPEN, SYN_SENT, "3.10.1", XTCP_MIB_ACTIVE_OPENS),
+
+	/* --- opening: segments */
+	STAY(CLOSED, RCV_SYN, "3.10.7.1"),
+	STAY(CLOSED, RCV_SYN_ACK, "3.10.7.1"),
+	STAY(CLOSED, RCV_ACK, "3.10.7.1"),
+	STAY(CLOSED, RCV_BAD_FLAGS, "3.10.7.1"),
+	STAY(CLOSED, RCV_RST_OUTSIDE, "3.10.7.1"),
+
+	STAY(LISTEN, RCV_RST_OUTSIDE, "3.10.7.2 first"),
+	STAY(LISTEN, RCV_ACK, "3.10.7.2 second"),
+	STAY(LISTEN, RCV_SYN_ACK, "3.10.7.2 second"),
+	GO(LISTEN, RCV_SYN, HALF_OPEN, "3.10.7.2 third"),
+	STAY(LISTEN, RCV_SYN_OTHER, "3.10.7.2 third, refused or cookie"),
+	STAY(LISTEN, RCV_BAD_FLAGS, "3.10.7.2 fourth"),
+
+	STAY(SYN_SENT, RCV_BAD_SYN_ACK, "3.10.7.3 first"),
+	FAIL(SYN_SENT, RCV_RST, "3.10.7.3 second"),
+	STAY(SYN_SENT, RCV_RST_OUTSIDE, "3.10.7.3 second"),
+	MOVE(SYN_SENT, RCV_SYN_ACK, ESTABLISHED, "3.10.7.3 fourth", NO_MIB),
+	GO(SYN_SENT, RCV_SYN, SYN_RECEIVED, "3.10.7.3 fourth"),
+	STAY(SYN_SENT, RCV_BAD_FLAGS, "3.10.7.3 fifth"),
+	STAY(SYN_SENT, RCV_ACK, "3.10.7.3 fifth"),
+	STAY(SYN_SENT, RCV_FIN, "3.10.7.4 eighth"),
+
+	STAY(HALF_OPEN, RCV_OUTSIDE, "3.10.7.4 first"),
+	STAY(HALF_OPEN, RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	STAY(HALF_OPEN, RCV_RST_NEAR, "3.10.7.4 second"),
+	FAIL(HALF_OPEN, RCV_RST, "3.10.7.4 second"),
+	STAY(HALF_OPEN, RCV_SYN, "3.10.7.4 fourth"),
+	FAIL(HALF_OPEN, RCV_SYN_OTHER, "3.10.7.4 fourth"),
+	STAY(HALF_OPEN, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
+	STAY(HALF_OPEN, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
+	STAY(HALF_OPEN, RCV_ACK_BELOW, "3.10.7.4 fifth"),
+	STAY(HALF_OPEN, RCV_ACK, "accept queue full"),
+	MOVE(HALF_OPEN, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth",
+	     XTCP_MIB_PASSIVE_OPENS),
+	GO(HALF_OPEN, CLOSE, CLOSED, "3.10.4, its listener's"),
+	GO(HALF_OPEN, ABORT, CLOSED, "accept queue full, RST"),
+
+	STAY(SYN_RECEIVED, RCV_OUTSIDE, "3.10.7.4 first"),
+	STAY(SYN_RECEIVED, RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	STAY(SYN_RECEIVED, RCV_RST_NEAR, "3.10.7.4 second"),
+	FAIL(SYN_RECEIVED, RCV_RST, "3.10.7.4 second"),
+	STAY(SYN_RECEIVED, RCV_SYN, "3.10.7.4 fourth"),
+	GO(SYN_RECEIVED, RCV_SYN_ACK, ESTABLISHED, "3.5, figure 8"),
+	STAY(SYN_RECEIVED, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
+	STAY(SYN_RECEIVED, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
+	STAY(SYN_RECEIVED, RCV_ACK_BELOW, "3.10.7.4 fifth"),
+	GO(SYN_RECEIVED, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth"),
+
+	/* --- opening: nobody answers */
+	STAY(SYN_SENT, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	FAIL(SYN_SENT, RETRANSMISSION_GIVE_UP, "3.8.3 (f)"),
+	FAIL(SYN_SENT, USER_TIMEOUT, "3.10.8"),
+	STAY(HALF_OPEN, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	GO(HALF_OPEN, RETRANSMISSION_GIVE_UP, CLOSED, "3.8.3"),
+	STAY(SYN_RECEIVED, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	FAIL(SYN_RECEIVED, RETRANSMISSION_GIVE_UP, "3.8.3"),
+	FAIL(SYN_RECEIVED, USER_TIMEOUT, "3.10.8"),
+
+	/* --- open: user calls */
+	STAY(CLOSED, SEND, "3.10.2"),
+	STAY(LISTEN, SEND, "3.10.2"),
+	STAY(SYN_SENT, SEND, "3.10.2"),
+	STAY(SYN_RECEIVED, SEND, "3.10.2"),
+	STAY_SYNCHRONIZED(SEND, "3.10.2"),
+	STAY(CLOSED, RECEIVE, "3.10.3"),
+	STAY(LISTEN, RECEIVE, "3.10.3"),
+	STAY(SYN_SENT, RECEIVE, "3.10.3"),
+	STAY(SYN_RECEIVED, RECEIVE, "3.10.3"),
+	STAY_SYNCHRONIZED(RECEIVE, "3.10.3"),
+
+	/* --- open: segments, in the order of the checks of 3.10.7.4 */
+	STAY_SYNCHRONIZED(RCV_OUTSIDE, "3.10.7.4 first"),
+	STAY_SYNCHRONIZED(RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	STAY_SYNCHRONIZED(RCV_RST_NEAR, "3.10.7.4 second, RFC 5961 3"),
+	END_OPEN(RCV_RST, "3.10.7.4 second"),
+	END_CLOSING(RCV_RST, "3.10.7.4 second"),
+	GO(FIN_WAIT_2, RCV_RST, CLOSED, "3.10.7.4 second"),
+	STAY_SYNCHRONIZED(RCV_SYN, "3.10.7.4 fourth, RFC 5961 4"),
+	STAY_SYNCHRONIZED(RCV_SYN_ACK, "3.10.7.4 fourth, RFC 5961 4"),
+	STAY_SYNCHRONIZED(RCV_BAD_FLAGS, "3.10.7.4 fifth"),
+	STAY_SYNCHRONIZED(RCV_ACK, "3.10.7.4 fifth"),
+	STAY_SYNCHRONIZED(RCV_ACK_ABOVE, "3.10.7.4 fifth"),
+	STAY_SYNCHRONIZED(RCV_ACK_BELOW, "3.10.7.4 fifth, RFC 5961 5"),
+	STAY_SYNCHRONIZED(RCV_TEXT, "3.10.7.4 seventh"),
+	STAY(ESTABLISHED, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
+	STAY(FIN_WAIT_1, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
+	STAY(FIN_WAIT_2, RCV_TEXT_AHEAD, "3.10.7.4 seventh"),
+	STAY(ESTABLISHED, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
+	STAY(FIN_WAIT_1, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
+	STAY(FIN_WAIT_2, RCV_FIN_AHEAD, "3.10.7.4 eighth"),
+
+	/* --- open: timers */
+	STAY(ESTABLISHED, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	STAY(CLOSE_WAIT, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	STAY(FIN_WAIT_1, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	STAY(CLOSING, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	STAY(LAST_ACK, RETRANSMISSION_TIMEOUT, "3.10.8"),
+	END_OPEN(RETRANSMISSION_GIVE_UP, "3.8.3"),
+	END_CLOSING(RETRANSMISSION_GIVE_UP, "3.8.3"),
+	END_OPEN(USER_TIMEOUT, "3.10.8"),
+	END_CLOSING(USER_TIMEOUT, "3.10.8"),
+	STAY(ESTABLISHED, PERSIST_TIMEOUT, "3.8.6.1"),
+	STAY(CLOSE_WAIT, PERSIST_TIMEOUT, "3.8.6.1"),
+	STAY(FIN_WAIT_1, PERSIST_TIMEOUT, "3.8.6.1"),
+	STAY(CLOSING, PERSIST_TIMEOUT, "3.8.6.1"),
+	STAY(LAST_ACK, PERSIST_TIMEOUT, "3.8.6.1"),
+	STAY(ESTABLISHED, KEEPALIVE_TIMEOUT, "3.8.4"),
+	STAY(CLOSE_WAIT, KEEPALIVE_TIMEOUT, "3.8.4"),
+	STAY(FIN_WAIT_1, KEEPALIVE_TIMEOUT, "3.8.4"),
+	STAY(FIN_WAIT_2, KEEPALIVE_TIMEOUT, "3.8.4"),
+	END_OPEN(KEEPALIVE_GIVE_UP, "3.8.4"),
+	GO(FIN_WAIT_1, KEEPALIVE_GIVE_UP, CLOSED, "3.8.4"),
+	GO(FIN_WAIT_2, KEEPALIVE_GIVE_UP, CLOSED, "3.8.4"),
+	STAY(ESTABLISHED, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+	STAY(FIN_WAIT_1, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+	STAY(FIN_WAIT_2, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+	STAY(CLOSE_WAIT, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+	STAY(LAST_ACK, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+
+	/* --- open: what routers say (RFC 5927: none is believed too much) */
+	FAIL(SYN_SENT, ICMP_HARD, "3.9.2.2"),
+	FAIL(SYN_RECEIVED, ICMP_HARD, "3.9.2.2"),
+	STAY(HALF_OPEN, ICMP_HARD, "RFC 5927 5.2"),
+	STAY_SYNCHRONIZED(ICMP_HARD, "RFC 5927 5.2"),
+	STAY(TIME_WAIT, ICMP_HARD, "RFC 5927 5.2"),
+	FAIL(SYN_SENT, ICMP_SOFT, "3.9.2.2, deviation as in Linux"),
+	STAY(SYN_RECEIVED, ICMP_SOFT, "3.9.2.2"),
+	GO(HALF_OPEN, ICMP_SOFT, CLOSED, "3.9.2.2, deviation as in Linux"),
+	STAY_SYNCHRONIZED(ICMP_SOFT, "3.9.2.2"),
+	STAY(TIME_WAIT, ICMP_SOFT, "3.9.2.2"),
+	STAY(LISTEN, ICMP_TOO_BIG, "RFC 1191"),
+	STAY(SYN_SENT, ICMP_TOO_BIG, "RFC 1191"),
+	STAY(SYN_RECEIVED, ICMP_TOO_BIG, "RFC 1191"),
+	STAY(HALF_OPEN, ICMP_TOO_BIG, "RFC 1191"),
+	STAY_SYNCHRONIZED(ICMP_TOO_BIG, "RFC 1191"),
+	STAY(TIME_WAIT, ICMP_TOO_BIG, "RFC 1191"),
+
+	/* --- closing: user calls */
+	GO(SYN_SENT, SHUTDOWN_SEND, CLOSED, "3.10.4"),
+	GO(SYN_RECEIVED, SHUTDOWN_SEND, FIN_WAIT_1, "3.10.4"),
+	GO(ESTABLISHED, SHUTDOWN_SEND, FIN_WAIT_1, "3.10.4"),
+	GO(CLOSE_WAIT, SHUTDOWN_SEND, LAST_ACK, "3.10.4"),
+	STAY(LISTEN, SHUTDOWN_SEND, "no effect"),
+	STAY(FIN_WAIT_1, SHUTDOWN_SEND, "3.10.4"),
+	STAY(FIN_WAIT_2, SHUTDOWN_SEND, "3.10.4"),
+	STAY(CLOSING, SHUTDOWN_SEND, "3.10.4"),
+	STAY(LAST_ACK, SHUTDOWN_SEND, "3.10.4"),
+	GO(LISTEN, SHUTDOWN_RECEIVE, CLOSED, "3.10.4"),
+	STAY(SYN_RECEIVED, SHUTDOWN_RECEIVE, "sends nothing"),
+	STAY_SYNCHRONIZED(SHUTDOWN_RECEIVE, "sends nothing"),
+	STAY(CLOSED, CLOSE, "3.10.4"),
+	GO(LISTEN, CLOSE, CLOSED, "3.10.4"),
+	GO(SYN_SENT, CLOSE, CLOSED, "3.10.4"),
+	GO(SYN_RECEIVED, CLOSE, FIN_WAIT_1, "3.10.4"),
+	GO(ESTABLISHED, CLOSE, FIN_WAIT_1, "3.10.4"),
+	GO(CLOSE_WAIT, CLOSE, LAST_ACK, "3.10.4, erratum to 793"),
+	STAY(FIN_WAIT_1, CLOSE, "3.10.4"),
+	STAY(FIN_WAIT_2, CLOSE, "3.10.4"),
+	STAY(CLOSING, CLOSE, "3.10.4"),
+	STAY(LAST_ACK, CLOSE, "3.10.4"),
+	STAY(CLOSED, ABORT, "3.10.5"),
+	GO(LISTEN, ABORT, CLOSED, "3.10.5"),
+	GO(SYN_SENT, ABORT, CLOSED, "3.10.5"),
+	GO(SYN_RECEIVED, ABORT, CLOSED, "3.10.5"),
+	END_OPEN(ABORT, "3.10.5"),
+	END_CLOSING(ABORT, "3.10.5"),
+	GO(FIN_WAIT_2, ABORT, CLOSED, "3.10.5"),
+
+	/* --- closing: segments */
+	GO(ESTABLISHED, RCV_FIN, CLOSE_WAIT, "3.10.7.4 eighth"),
+	GO(FIN_WAIT_1, RCV_FIN, CLOSING, "3.10.7.4 eighth"),
+	GO(FIN_WAIT_2, RCV_FIN, TIME_WAIT, "3.10.7.4 eighth"),
+	STAY(CLOSE_WAIT, RCV_FIN, "3.10.7.4 eighth"),
+	STAY(CLOSING, RCV_FIN, "3.10.7.4 eighth"),
+	STAY(LAST_ACK, RCV_FIN, "3.10.7.4 eighth"),
+	GO(FIN_WAIT_1, RCV_ACK_OF_FIN, FIN_WAIT_2, "3.10.7.4 fifth"),
+	GO(CLOSING, RCV_ACK_OF_FIN, TIME_WAIT, "3.10.7.4 fifth"),
+	GO(LAST_ACK, RCV_ACK_OF_FIN, CLOSED, "3.10.7.4 fifth"),
+	GO(FIN_WAIT_1, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+	GO(FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+
+	/* --- FIN-WAIT-2 whose user is gone: first a socket, then a record */
+	GO(FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, ORPHAN_FIN_WAIT_2, "3.6, Linux"),
+	GO(ORPHAN_FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, CLOSED, "3.6, Linux"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_OUTSIDE, "3.10.7.4 first"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_NEAR, "3.10.7.4 second"),
+	GO(ORPHAN_FIN_WAIT_2, RCV_RST, CLOSED, "3.10.7.4 second"),
+	GO(ORPHAN_FIN_WAIT_2, RCV_SYN, CLOSED, "3.10.7.4 fourth"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
+	STAY(ORPHAN_FIN_WAIT_2, RCV_ACK, "3.10.7.4 fifth"),
+	GO(ORPHAN_FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
+	GO(ORPHAN_FIN_WAIT_2, RCV_FIN, TIME_WAIT, "3.10.7.4 eighth"),
+	GO(ORPHAN_FIN_WAIT_2, TIME_WAIT_FULL, CLOSED, "xtcp_max_tw_buckets"),
+	GO(ORPHAN_FIN_WAIT_2, ABORT, CLOSED, "netns exit"),
+
+	/* --- TIME-WAIT */
+	STAY(TIME_WAIT, RCV_OUTSIDE, "3.10.7.4 first"),
+	STAY(TIME_WAIT, RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	GO(TIME_WAIT, RCV_RST, CLOSED, "3.10.7.4 second"),
+	GO(TIME_WAIT, RCV_SYN, CLOSED, "3.10.7.4 fourth, RFC 6191"),
+	STAY(TIME_WAIT, RCV_SYN_OTHER, "3.10.7.4 fourth, RFC 6191"),
+	STAY(TIME_WAIT, RCV_SYN_ACK, "3.10.7.4 fourth"),
+	STAY(TIME_WAIT, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
+	STAY(TIME_WAIT, RCV_ACK, "3.10.7.4 fifth"),
+	STAY(TIME_WAIT, RCV_TEXT, "3.10.7.4 seventh"),
+	STAY(TIME_WAIT, RCV_FIN, "3.10.7.4 eighth, restarts 2MSL"),
+	GO(TIME_WAIT, TIME_WAIT_TIMEOUT, CLOSED, "3.10.8"),
+	GO(TIME_WAIT, TIME_WAIT_REUSE, CLOSED, "RFC 6191, xtcp_tw_reuse"),
+	GO(TIME_WAIT, TIME_WAIT_FULL, CLOSED, "xtcp_max_tw_buckets"),
+	GO(TIME_WAIT, ABORT, CLOSED, "netns exit"),
+
+	/* --- memory */
+	STAY(HALF_OPEN, NO_MEMORY, "the peer sends again"),
+	STAY(ESTABLISHED, MEMORY_PRESSURE, "the peer sends again"),
+	STAY(FIN_WAIT_1, MEMORY_PRESSURE, "the peer sends again"),
+	STAY(FIN_WAIT_2, MEMORY_PRESSURE, "the peer sends again"),
+	END_OPEN(NO_MEMORY, "orphans, Linux"),
+	END_CLOSING(NO_MEMORY, "orphans, Linux"),
+	GO(FIN_WAIT_2, NO_MEMORY, CLOSED, "orphans, Linux"),
+};
+
+static_assert(ARRAY_SIZE(rules) < U16_MAX);
+
+/* Row number + 1 of a pair; 0: no row. Filled once, read ever after. */
+static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
+
+/*
+ * The row under whose name a rule is shown: two rules read the same where
+ * one of our states is but another body of an RFC 9293 state.
+ */
+static u16 shown_as[ARRAY_SIZE(rules)] __ro_after_init;
+
+/* Counts of one CPU. */
+struct xtcp_lifecycle_counts {
+	u64	row[ARRAY_SIZE(rules)];
+};
+
+static const char * const state_names[XTCP_STATES] = {
+	[XTCP_ESTABLISHED]		= "ESTABLISHED",
+	[XTCP_SYN_SENT]			= "SYN-SENT",
+	[XTCP_SYN_RECEIVED]		= "SYN-RECEIVED",
+	[XTCP_FIN_WAIT_1]		= "FIN-WAIT-1",
+	[XTCP_FIN_WAIT_2]		= "FIN-WAIT-2",
+	[XTCP_TIME_WAIT]		= "TIME-WAIT",
+	[XTCP_CLOSED]			= "CLOSED",
+	[XTCP_CLOSE_WAIT]		= "CLOSE-WAIT",
+	[XTCP_LAST_ACK]			= "LAST-ACK",
+	[XTCP_LISTEN]			= "LISTEN",
+	[XTCP_CLOSING]			= "CLOSING",
+	[XTCP_HALF_OPEN]		= "SYN-RECEIVED",
+	[XTCP_ORPHAN_FIN_WAIT_2]	= "FIN-WAIT-2",
+};
+
+static const char * const event_names[XTCP_EVENTS_NR] = {
+#define X(symbol, name) [XTCP_EV_##symbol] = name,
+	XTCP_EVENTS(X)
+#undef X
+};
+
+/**
+ * xtcp_state_name - a state as RFC 9293 spells it
+ * @state: state
+ *
+ * Return: static string; "?" for a number that is no state.
+ */
+const char *xtcp_state_name(enum xtcp_state state)
+{
+	const char *name = state < XTCP_STATES ? state_names[state] : NULL;
+
+	return name ?: "?";
+}
+
+static bool __init rules_read_alike(const struct xtcp_lifecycle_rule *a,
+				    const struct xtcp_lifecycle_rule *b)
+{
+	return a->event == b->event &&
+	       state_names[a->from] == state_names[b->from] &&
+	       state_names[a->to] == state_names[b->to];
+}
+
+/**
+ * xtcp_lifecycle_init - index the table
+ *
+ * Return: 0, or -EINVAL when a pair has two rows.
+ */
+int __init xtcp_lifecycle_init(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		u16 *slot = &rule_of[rules[i].from][rules[i].event];
+
+		if (WARN_ON(*slot))
+			return -EINVAL;
+		*slot = i + 1;
+		for (j = 0; !rules_read_alike(&rules[j], &rules[i]); j++)
+			;
+		shown_as[i] = j;
+	}
+	return 0;
+}
+
+/**
+ * xtcp_lifecycle_net_init - counts of a namespace
+ * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_lifecycle_net_init(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	xn->lifecycle = alloc_percpu(struct xtcp_lifecycle_counts);
+	return xn->lifecycle ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_lifecycle_net_exit - undo xtcp_lifecycle_net_init()
+ * @net: namespace
+ */
+void xtcp_lifecycle_net_exit(struct net *net)
+{
+	free_percpu(xtcp_net(net)->lifecycle);
+}
+
+/* Look the pair up and count it; NULL: it has no row. */
+static const struct xtcp_lifecycle_rule *
+rule_take(struct net *net, u8 from, enum xtcp_event event)
+{
+	unsigned int row = rule_of[from][event];
+
+	if (unlikely(!row)) {
+		XTCP_INC(net, LIFECYCLE_UNKNOWN);
+		net_warn_ratelimited("xtcp: no row for %s in %s\n",
+				     event_names[event], xtcp_state_name(from));
+		DEBUG_NET_WARN_ON_ONCE(1);
+		return NULL;
+	}
+	this_cpu_inc(xtcp_net(net)->lifecycle->row[row - 1]);
+	return &rules[row - 1];
+}
+
+static bool state_is_open(u8 state)
+{
+	return state == XTCP_ESTABLISHED || state == XTCP_CLOSE_WAIT;
+}
+
+/* The one assignment. A socket shows its state to the kernel as well. */
+static void state_set(struct xtcp_flow *flow, u8 state)
+{
+	WRITE_ONCE(flow->state, state);
+	if (flow->kind == XTCP_KIND_SOCKET)
+		inet_sk_set_state(xtcp_flow_sk(flow), state);
+}
+
+/**
+ * xtcp_lifecycle_born - give a new connection its first state
+ * @flow: in no table yet
+ * @state: CLOSED for a new socket, LISTEN for a record that a SYN makes
+ *
+ * Not a transition: nothing is counted.
+ */
+void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state)
+{
+	state_set(flow, state);
+}
+
+/**
+ * xtcp_lifecycle_move - a connection changes its body, not its state
+ * @to: the new body (socket or record)
+ * @from: the old one, which is nobody's connection afterwards
+ *
+ * Not a transition: nothing is counted.
+ */
+void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
+{
+	state_set(to, from->state);
+	state_set(from, XTCP_CLOSED);
+}
+
+/**
+ * xtcp_lifecycle_event - something happened to a connection
+ * @net: its namespace
+ * @flow: connection
+ * @event: what happened
+ *
+ * Return: the state it is in now.
+ */
+enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
+				     enum xtcp_event event)
+{
+	const struct xtcp_lifecycle_rule *rule;
+	u8 from = flow->state;
+
+	rule = rule_take(net, from, event);
+	if (!rule || rule->to == from)
+		return from;
+	if (rule->mib != NO_MIB)
+		this_cpu_inc(xtcp_net(net)->mib->item[rule->mib]);
+	if (state_is_open(rule->to) && !state_is_open(from))
+		XTCP_INC(net, CURR_ESTAB);
+	if (state_is_open(from) && !state_is_open(rule->to))
+		XTCP_DEC(net, CURR_ESTAB);
+	state_set(flow, rule->to);
+	trace_xtcp_state(net, flow, from, event_names[event], rule->to);
+	return rule->to;
+}
+
+/**
+ * xtcp_lifecycle_sk - something happened to a socket's connection
+ * @sk: socket, locked
+ * @event: what happened
+ *
+ * Return: the state it is in now.
+ */
+enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
+{
+	return xtcp_lifecycle_event(sock_net(sk), &xtcp_sk(sk)->flow, event);
+}
+
+/**
+ * xtcp_lifecycle_none - a segment came for no connection at all
+ * @net: namespace
+ * @event: what came
+ *
+ * RFC 9293 3.10.7.1: the fictional state CLOSED, in which it stays.
+ */
+void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
+{
+	rule_take(net, XTCP_CLOSED, event);
+}
+
+static u64 row_count(struct net *net, unsigned int shown)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	u64 sum = 0;
+	int cpu, i;
+
+	for (i = shown; i < ARRAY_SIZE(rules); i++) {
+		if (shown_as[i] != shown)
+			continue;
+		for_each_possible_cpu(cpu)
+			sum += per_cpu_ptr(xn->lifecycle, cpu)->row[i];
+	}
+	return sum;
+}
+
+/**
+ * xtcp_lifecycle_row_get - one row of the table, as it is shown
+ * @net: namespace whose counts are wanted
+ * @i: row, from 0
+ * @row: filled; @row->from is NULL for a rule that is counted under another
+ *	row of the same wording
+ *
+ * Return: false when @i lies past the last row.
+ */
+bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
+			    struct xtcp_lifecycle_row *row)
+{
+	if (i >= ARRAY_SIZE(rules))
+		return false;
+	if (shown_as[i] != i) {
+		row->from = NULL;
+		return true;
+	}
+	row->from = xtcp_state_name(rules[i].from);
+	row->event = event_names[rules[i].event];
+	row->to = xtcp_state_name(rules[i].to);
+	row->count = row_count(net, i);
+	return true;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - load and unload, start and stop in a namespace
+ *
+ * Two ladders, each read downwards to come up and upwards to go down. IP
+ * hands us segments only while every rung below stands.
+ *
+ * Unloading: user sockets hold the module (EBUSY), so none is left when
+ * xtcp_exit() runs. First no segment comes in any more, then no socket can be
+ * made, then each namespace drops its records, and at last everything that
+ * RCU still has to free is waited for.
+ */
+#include <linux/in.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <net/net_namespace.h>
+#include <net/protocol.h>
+#include <uapi/linux/xtcp.h>
+
+#include "close/timewait.h"
+#include "flow.h"
+#include "lifecycle.h"
+#include "net/icmp.h"
+#include "net/input.h"
+#include "netns.h"
+#include "open/isn.h"
+#include "open/synqueue.h"
+#include "port.h"
+#include "user/procfs.h"
+#include "user/socket.h"
+#include "user/stats.h"
+#include "user/sysctl.h"
+
+unsigned int xtcp_net_id __read_mostly;
+
+static int __net_init xtcp_net_start(struct net *net)
+{
+	int err;
+
+	xtcp_net(net)->net = net;
+	err = xtcp_stats_net_init(net);
+	if (err)
+		return err;
+	err = xtcp_lifecycle_net_init(net);
+	if (err)
+		goto stats;
+	err = xtcp_port_net_init(net);
+	if (err)
+		goto lifecycle;
+	err = xtcp_flow_net_init(net);
+	if (err)
+		goto port;
+	xtcp_timewait_net_init(net);
+	err = xtcp_sysctl_net_init(net);
+	if (err)
+		goto flow;
+	err = xtcp_procfs_net_init(net);
+	if (err)
+		goto sysctl;
+	return 0;
+
+sysctl:
+	xtcp_sysctl_net_exit(net);
+flow:
+	xtcp_timewait_net_exit(net);
+	xtcp_flow_net_exit(net);
+port:
+	xtcp_port_net_exit(net);
+lifecycle:
+	xtcp_lifecycle_net_exit(net);
+stats:
+	xtcp_stats_net_exit(net);
+	return err;
+}
+
+static void __net_exit xtcp_net_stop(struct net *net)
+{
+	xtcp_procfs_net_exit(net);
+	xtcp_sysctl_net_exit(net);
+	xtcp_timewait_net_exit(net);
+	xtcp_flow_net_exit(net);
+	xtcp_port_net_exit(net);
+	xtcp_lifecycle_net_exit(net);
+	xtcp_stats_net_exit(net);
+}
+
+static struct pernet_operations xtcp_net_ops = {
+	.init	= xtcp_net_start,
+	.exit	= xtcp_net_stop,
+	.id	= &xtcp_net_id,
+	.size	= sizeof(struct xtcp_net),
+};
+
+static const struct net_protocol xtcp_protocol_ipv4 = {
+	.handler	= xtcp_input,
+	.err_handler	= xtcp_icmp_err_ipv4,
+	.no_policy	= 1,	/* checked once the socket is known */
+};
+
+static int __init xtcp_init(void)
+{
+	int err;
+
+	xtcp_isn_init();
+	err = xtcp_lifecycle_init();
+	if (err)
+		return err;
+	err = xtcp_synqueue_init();
+	if (err)
+		return err;
+	err = xtcp_timewait_init();
+	if (err)
+		goto synqueue;
+	err = xtcp_port_init();
+	if (err)
+		goto timewait;
+	err = register_pernet_subsys(&xtcp_net_ops);
+	if (err)
+		goto port;
+	err = inet_add_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	if (err)
+		goto pernet;
+	err = xtcp_socket_init();
+	if (err)
+		goto protocol;
+	return 0;
+
+protocol:
+	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+pernet:
+	unregister_pernet_subsys(&xtcp_net_ops);
+port:
+	xtcp_port_exit();
+timewait:
+	xtcp_timewait_exit();
+synqueue:
+	xtcp_synqueue_exit();
+	return err;
+}
+
+static void __exit xtcp_exit(void)
+{
+	/* Waits for the segments that are being handled. */
+	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	xtcp_socket_exit();
+	unregister_pernet_subsys(&xtcp_net_ops);
+	/* Sockets and listeners' queues are freed by RCU callbacks of ours. */
+	rcu_barrier();
+	xtcp_port_exit();
+	xtcp_timewait_exit();
+	xtcp_synqueue_exit();
+}
+
+module_init(xtcp_init);
+module_exit(xtcp_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("xtcp: a second TCP for the machine, with an engine of its own");
+MODULE_VERSION(XTCP_VERSION);
+MODULE_ALIAS("net-pf-2-proto-253-type-1");
+MODULE_ALIAS("net-pf-10-proto-253-type-1");

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * input.c - a segment arrives
+ *
+ * RFC 9293 3.10.7, SEGMENT ARRIVES. xtcp_input() is what IP calls: it checks
+ * the header, finds whose segment it is and hands it to that stage:
+ *
+ *	nobody, a listener	open/listen.c, close/reset.c
+ *	a half-open record	open/synqueue.c
+ *	a time-wait record	close/timewait.c
+ *	a socket		xtcp_input_sk()
+ *
+ * xtcp_input_sk() walks the checks of 3.10.7.4 in the RFC's order: first the
+ * sequence number (with PAWS, RFC 7323 5, before it), second RST, fourth SYN
+ * (both with RFC 5961's challenges), fifth ACK, sixth URG, seventh text,
+ * eighth FIN. Each check is a function, which says whether the segment goes
+ * on to the next.
+ *
+ * Context: softirq under RCU; xtcp_input_sk() with the socket lock, also in
+ * process context for the backlog.
+ */
+#include "net/input.h"
+
+#include <net/inet_sock.h>
+#include <net/xfrm.h>
+
+#include "close/close.h"
+#include "close/reset.h"
+#include "close/timewait.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/oow.h"
+#include "net/output.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "open/connect.h"
+#include "open/listen.h"
+#include "open/synqueue.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/receive.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+#include "user/trace.h"
+
+#define PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)	/* RFC 7323 5.5: 24 days */
+
+/* States that still take text (3.10.7.4 seventh). */
+#define TEXT_STATES \
+	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \
+	 XTCP_STATEF(XTCP_FIN_WAIT_2))
+
+/* States in which the peer's FIN has come. */
+#define PEER_DONE_STATES \
+	(XTCP_STATEF(XTCP_CLOSE_WAIT) | XTCP_STATEF(XTCP_CLOSING) | \
+	 XTCP_STATEF(XTCP_LAST_ACK))
+
+/* Why an invalid segment is answered; says which counter a silence moves. */
+enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
+
+/* RFC 5961 7: an ACK that says where we are, unless one has just gone out. */
+static void answer_invalid(struct sock *sk, enum answer why)
+{
+	struct net *net = sock_net(sk);
+
+	if (xtcp_oow_may_answer(&xtcp_sk(sk)->oow_ack_ms)) {
+		if (why == ANSWER_CHALLENGE)
+			XTCP_INC(net, CHALLENGE_ACK);
+		xtcp_output_ack(sk);
+		return;
+	}
+	switch (why) {
+	case ANSWER_PAWS:
+		XTCP_INC(net, ACK_SKIPPED_PAWS);
+		break;
+	case ANSWER_SEQ:
+		XTCP_INC(net, ACK_SKIPPED_SEQ);
+		break;
+	case ANSWER_CHALLENGE:
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+		break;
+	}
+}
+
+/* Answer with a RST that takes its number from the segment. */
+static void answer_reset(struct sock *sk, const struct sk_buff *skb,
+			 const struct xtcp_seg *seg)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	xtcp_reset_reply(sock_net(sk), skb, &key, seg);
+}
+
+/* RFC 7323 5.2: is the timestamp older than one that came before? */
+static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return xs->ts_ok && seg->opt.has_ts &&
+	       (s32)(seg->opt.tsval - xs->ts_recent) < 0 &&
+	       (u32)ktime_get_seconds() - xs->ts_recent_s < PAWS_MAX_AGE_S;
+}
+
+/*
+ * A pure ACK that was overtaken on its way is no threat, and answering it
+ * would look like a duplicate ACK: RFC 7323 5.3 R1 lets it pass.
+ */
+static bool is_overtaken_ack(const struct xtcp_sock *xs,
+			     const struct xtcp_seg *seg)
+{
+	u32 rto_ms = max(xs->rto_us / (u32)USEC_PER_MSEC, 1U);
+
+	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) && !seg->len &&
+	       seg->seq == xs->rcv_nxt && seg->ack == xs->snd_una &&
+	       (u32)seg->wnd << xs->snd_wscale == xs->snd_wnd &&
+	       xs->ts_recent - seg->opt.tsval <= rto_ms;
+}
+
+static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg) ||
+	    (seg->flags & XTCP_RST))
+		return true;
+	XTCP_INC(sock_net(sk), PAWS_ESTAB);
+	if (seg->len || (seg->flags & XTCP_FIN))
+		xtcp_receive_duplicate(sk, seg->seq, seg->end);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+	answer_invalid(sk, ANSWER_PAWS);
+	return false;
+}
+
+/*
+ * 3.10.7.4 first. A segment that ends at what we last acknowledged counts as
+ * inside: it may carry the newest ACK. Behind a closed window only a segment
+ * at RCV.NXT is looked at, for its ACK, RST and URG (MUST-66).
+ */
+static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seq_after_eq(seg->end, xs->rcv_wup) &&
+	       seq_before_eq(seg->seq, seq_add(xs->rcv_nxt,
+					       xtcp_receive_window(xs)));
+}
+
+/* A peer that has sent its FIN may reset from one before it. */
+static bool is_reset_of_closed(const struct sock *sk,
+			       const struct xtcp_seg *seg)
+{
+	return (seg->flags & XTCP_RST) &&
+	       seg->seq == seq_sub(xtcp_sk(sk)->rcv_nxt, 1) &&
+	       xtcp_state_in(sk, PEER_DONE_STATES);
+}
+
+static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
+						      XTCP_EV_RCV_SYN);
+	answer_invalid(sk, ANSWER_CHALLENGE);
+}
+
+static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (likely(in_window(xtcp_sk(sk), seg)) || is_reset_of_closed(sk, seg))
+		return true;
+	if (seg->flags & XTCP_RST) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
+	} else if ((seg->flags & XTCP_SYN) &&
+		   sk->sk_state != XTCP_SYN_RECEIVED) {
+		challenge_syn(sk, seg);
+	} else {
+		if (seg->len || (seg->flags & XTCP_FIN))
+			xtcp_receive_duplicate(sk, seg->seq, seg->end);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+		answer_invalid(sk, ANSWER_SEQ);
+	}
+	return false;
+}
+
+/* 3.10.7.4 second; RFC 5961 3.2: exact, or a challenge. */
+static bool check_rst(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (likely(!(seg->flags & XTCP_RST)))
+		return true;
+	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
+		xtcp_reset_received(sk, XTCP_EV_RCV_RST);
+	} else {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
+		answer_invalid(sk, ANSWER_CHALLENGE);
+	}
+	return false;
+}
+
+/* The SYN-ACK that answers ours when both sides opened at once. */
+static bool is_crossing_syn_ack(const struct sock *sk,
+				const struct xtcp_seg *seg)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return sk->sk_state == XTCP_SYN_RECEIVED &&
+	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == (XTCP_SYN | XTCP_ACK) &&
+	       seg->seq == xs->irs && seg->ack == xs->snd_nxt;
+}
+
+static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
+		return true;
+	if (sk->sk_state == XTCP_SYN_RECEIVED &&
+	    !(seg->flags & XTCP_ACK) && seg->seq == xtcp_sk(sk)->irs) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
+		xtcp_output_syn_ack(sk);
+		return false;
+	}
+	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
+			      sk->sk_state != XTCP_SYN_RECEIVED ?
+			      XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
+	answer_invalid(sk, ANSWER_CHALLENGE);
+	return false;
+}
+
+/*
+ * RFC 7323 4.3: the timestamp to echo is that of the segment that last
+ * advanced the left edge, so only one that spans it is taken.
+ */
+static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	if (!xs->ts_ok || !seg->opt.has_ts ||
+	    seq_after(seg->seq, xs->rcv_wup) || paws_rejects(xs, seg))
+		return;
+	xs->ts_recent = seg->opt.tsval;
+	xs->ts_recent_s = ktime_get_seconds();
+}
+
+/* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
+static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
+		       const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool crossing = seg->flags & XTCP_SYN;
+
+	if (seg->ack != xs->snd_nxt) {
+		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
+				  XTCP_EV_RCV_ACK_ABOVE :
+				  XTCP_EV_RCV_ACK_BELOW);
+		answer_reset(sk, skb, seg);
+		return false;
+	}
+	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
+					 XTCP_EV_RCV_ACK_OF_SYN);
+	xtcp_send_acked(sk, seg);
+	xs->snd_wnd = (u32)seg->wnd << (crossing ? 0 : xs->snd_wscale);
+	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
+	xs->snd_wl1 = seg->seq;
+	xtcp_connect_done(sk);
+	return true;
+}
+
+/* 3.10.7.4 fifth, synchronized states; RFC 5961 5.2 for the lower bound. */
+static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seq_after(seg->ack, xs->snd_nxt)) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
+		answer_invalid(sk, ANSWER_SEQ);
+		return false;
+	}
+	if (seq_before(seg->ack, seq_sub(xs->snd_una, xs->snd_wnd_max))) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
+		answer_invalid(sk, ANSWER_CHALLENGE);
+		return false;
+	}
+	return true;
+}
+
+static bool check_ack(struct sock *sk, const struct sk_buff *skb,
+		      const struct xtcp_seg *seg)
+{
+	seq_t una = xtcp_sk(sk)->snd_una;
+
+	if (unlikely(!(seg->flags & XTCP_ACK))) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
+		return false;
+	}
+	if (unlikely(sk->sk_state == XTCP_SYN_RECEIVED))
+		return ack_of_syn(sk, skb, seg);
+	if (!ack_in_range(sk, seg))
+		return false;
+	if (xtcp_send_acked(sk, seg))
+		xtcp_close_fin_acked(sk);
+	else
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK);
+	if (xtcp_sk(sk)->snd_una != una)
+		sk_dst_confirm(sk);	/* the neighbour is alive */
+	return sk->sk_state != XTCP_CLOSED;
+}
+
+/*
+ * RFC 9293 3.6.1 SHLD-3: text for a user who has closed is lost, and the peer
+ * must know.
+ */
+static bool check_reader(struct sock *sk, const struct sk_buff *skb,
+			 const struct xtcp_seg *seg)
+{
+	seq_t text_end = seq_add(seg->seq, seg->len);
+
+	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || !seg->len ||
+	    sk->sk_state == XTCP_ESTABLISHED ||
+	    !seq_after(text_end, xtcp_sk(sk)->rcv_nxt))
+		return true;
+	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
+	answer_reset(sk, skb, seg);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
+	xtcp_close_error(sk, ECONNRESET);
+	return false;
+}
+
+/* After the peer's FIN there is no text: what comes is a repetition. */
+static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (seg->len)
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
+	if (seg->flags & XTCP_FIN)
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
+	if (seg->len || (seg->flags & XTCP_FIN))
+		xtcp_ack_now(sk);
+}
+
+static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
+			const struct xtcp_seg *seg)
+{
+	if (!check_timestamp(sk, seg) || !check_sequence(sk, seg) ||
+	    !check_rst(sk, seg) || !check_syn(sk, seg))
+		return false;
+	take_timestamp(xtcp_sk(sk), seg);
+	return check_ack(sk, skb, seg) && check_reader(sk, skb, seg);
+}
+
+/* RFC 9293 3.10.7.4 for a socket. Eats @skb. */
+static void rcv_synchronized(struct sock *sk, struct sk_buff *skb,
+			     const struct xtcp_seg *seg)
+{
+	if (!checks_pass(sk, skb, seg))
+		goto drop;
+	if (!xtcp_state_in(sk, TEXT_STATES)) {
+		text_ignored(sk, seg);
+	} else if (seg->len || (seg->flags & XTCP_FIN)) {
+		xtcp_receive_text(sk, skb, seg);
+		skb = NULL;
+	}
+	if (sk->sk_state == XTCP_CLOSED)
+		goto drop;
+	xtcp_send_push(sk, 0);
+	xtcp_ack_flush(sk);
+	xtcp_close_settle(sk);
+drop:
+	kfree_skb(skb);
+}
+
+/**
+ * xtcp_input_sk - a segment arrives for a socket
+ * @sk: locked, not in its user's hands; the caller holds a reference or RCU,
+ *	for the connection may end here
+ * @skb: segment, at its TCP header; eaten
+ *
+ * Return: 0, for struct proto.backlog_rcv.
+ */
+int xtcp_input_sk(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_seg seg;
+
+	xtcp_seg_read(&seg, skb);
+	xs->segs_in++;
+	switch (sk->sk_state) {
+	case XTCP_CLOSED:
+	case XTCP_LISTEN:
+		/* It ended while the segment waited in the backlog. */
+		kfree_skb(skb);
+		break;
+	case XTCP_SYN_SENT:
+		xtcp_connect_rcv(sk, skb, &seg);
+		break;
+	default:
+		xs->last_rcv_ns = xtcp_now_ns();
+		rcv_synchronized(sk, skb, &seg);
+	}
+	return 0;
+}
+
+/* Rules of the system that stand between a segment and a socket. */
+static bool sk_may_receive(struct sock *sk, struct sk_buff *skb)
+{
+	if (unlikely(xtcp_sk(sk)->af->ttl(skb) < inet_sk(sk)->min_ttl)) {
+		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
+		return false;
+	}
+	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, sk->sk_family))
+		return false;
+	nf_reset_ct(skb);
+	return !sk_filter(sk, skb);
+}
+
+static void rcv_socket(struct sock *sk, struct sk_buff *skb)
+{
+	if (!sk_may_receive(sk, skb)) {
+		kfree_skb(skb);
+		return;
+	}
+	skb->dev = NULL;
+	bh_lock_sock_nested(sk);
+	if (!sock_owned_by_user(sk)) {
+		xtcp_input_sk(sk, skb);
+	} else if (sk_add_backlog(sk, skb, READ_ONCE(sk->sk_rcvbuf) +
+					   READ_ONCE(sk->sk_sndbuf) + SZ_64K)) {
+		XTCP_INC(sock_net(sk), BACKLOG_DROP);
+		kfree_skb(skb);
+	}
+	bh_unlock_sock(sk);
+}
+
+/* RFC 9293 3.10.7.1: there is no such connection. */
+static void rcv_closed(struct net *net, struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	if (xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
+		if (seg->flags & XTCP_RST)
+			xtcp_lifecycle_none(net, XTCP_EV_RCV_RST_OUTSIDE);
+		else if (seg->flags & XTCP_SYN)
+			xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
+						 XTCP_EV_RCV_SYN_ACK :
+						 XTCP_EV_RCV_SYN);
+		else
+			xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
+						 XTCP_EV_RCV_ACK :
+						 XTCP_EV_RCV_BAD_FLAGS);
+		xtcp_reset_reply(net, skb, key, seg);
+	}
+	kfree_skb(skb);
+}
+
+static void rcv_listener(struct net *net, struct sk_buff *skb,
+			 const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	struct sock *lsk = xtcp_listener_lookup_rcu(net, key);
+
+	if (!lsk)
+		rcv_closed(net, skb, key, seg);
+	else if (!sk_may_receive(lsk, skb))
+		kfree_skb(skb);
+	else
+		xtcp_listen_rcv(lsk, skb, key, seg);
+}
+
+static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
+			 struct sk_buff *skb, const struct xtcp_key *key,
+			 const struct xtcp_seg *seg)
+{
+	struct sock *lsk;
+	seq_t iss;
+
+	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family) ||
+	    !xtcp_timewait_rcv(net, tw, skb, key, seg, &iss))
+		goto drop;
+	lsk = xtcp_listener_lookup_rcu(net, key);
+	if (!lsk) {
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
+		xtcp_timewait_answer(net, tw);
+	} else if (sk_may_receive(lsk, skb)) {
+		xtcp_timewait_kill(net, tw, XTCP_EV_RCV_SYN);
+		xtcp_listen_syn(lsk, skb, key, seg, &iss);
+	}
+drop:
+	kfree_skb(skb);
+}
+
+static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			 const struct xtcp_seg *seg)
+{
+	if (sk_may_receive(ho->lsk, skb))
+		xtcp_synqueue_rcv(ho, skb, seg);
+	else
+		kfree_skb(skb);
+}
+
+static void rcv_flow(struct net *net, struct xtcp_flow *flow,
+		     struct sk_buff *skb, const struct xtcp_key *key,
+		     const struct xtcp_seg *seg)
+{
+	switch ((enum xtcp_kind)flow->kind) {
+	case XTCP_KIND_SOCKET:
+		rcv_socket(xtcp_flow_sk(flow), skb);
+		break;
+	case XTCP_KIND_HALFOPEN:
+		rcv_halfopen(container_of(flow, struct xtcp_halfopen, flow),
+			     skb, seg);
+		break;
+	case XTCP_KIND_TIMEWAIT:
+		rcv_timewait(net, container_of(flow, struct xtcp_timewait,
+					       flow), skb, key, seg);
+		break;
+	}
+}
+
+/* Header and checksum; false: counted, and to be dropped. */
+static bool segment_is_sound(struct net *net, struct sk_buff *skb,
+			     const struct xtcp_family *af, u8 wire)
+{
+	if (!xtcp_wire_pull(skb)) {
+		XTCP_INC(net, IN_ERRS);
+		return false;
+	}
+	if (!af->csum_valid(skb, wire)) {
+		XTCP_INC(net, IN_CSUM_ERRORS);
+		XTCP_INC(net, IN_ERRS);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * xtcp_input - net_protocol handler: IP has a segment for us
+ * @skb: at its TCP header; eaten
+ *
+ * Context: softirq under RCU.
+ * Return: 0.
+ */
+int xtcp_input(struct sk_buff *skb)
+{
+	const struct xtcp_family *af = &xtcp_ipv4;
+	struct net *net = dev_net(skb->dev);
+	struct xtcp_flow *flow;
+	struct xtcp_key key;
+	struct xtcp_seg seg;
+
+	/* MUST-57: not to us alone, so not an opening. Nor anything else. */
+	if (skb->pkt_type != PACKET_HOST)
+		goto drop;
+	XTCP_INC(net, IN_SEGS);
+	if (!segment_is_sound(net, skb, af, XTCP_WIRE_NATIVE) ||
+	    !af->src_valid(skb))
+		goto drop;
+	af->key_read(skb, &key);
+	xtcp_seg_read(&seg, skb);
+	trace_xtcp_rcv(net, &key, &seg);
+
+	flow = xtcp_flow_lookup(net, &key);
+	if (flow) {
+		rcv_flow(net, flow, skb, &key, &seg);
+		xtcp_flow_put(flow);
+	} else {
+		rcv_listener(net, skb, &key, &seg);
+	}
+	return 0;
+drop:
+	kfree_skb(skb);
+	return 0;
+}

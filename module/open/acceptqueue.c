@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * acceptqueue.c - from half-open to a socket that accept() returns
+ *
+ * RFC 9293 3.10.7.4 fifth, SYN-RECEIVED: the ACK of our SYN makes the
+ * connection ESTABLISHED. Here that means another body: a child socket takes
+ * the record's place in the flow table and waits in the listener's accept
+ * queue.
+ *
+ * Birth and death of a child
+ *  - sk_clone_lock() returns it locked, with two references: one is dropped
+ *    when the segment that made it has been processed, the other belongs to
+ *    the accept queue, then to accept()'s caller.
+ *  - While it is in the queue it has no struct socket: no user holds it, and
+ *    SOCK_DEAD is not set. If the connection ends there it stays queued, in
+ *    CLOSED, and accept() returns it with its error.
+ *  - When the listener closes, the queue is closed under accept_lock; a child
+ *    that comes later is refused and reset by its own segment's softirq.
+ *
+ * Locks: the child's socket lock, then accept_lock. The listener is locked by
+ * accept() and by nobody else here.
+ *
+ * Context: promotion in softirq under RCU; accept and stop in process.
+ */
+#include "open/acceptqueue.h"
+
+#include <linux/sched/signal.h>
+#include <net/inet_sock.h>
+#include <net/xfrm.h>
+
+#include "close/close.h"
+#include "close/reset.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/input.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/listen.h"
+#include "open/synqueue.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/congestion.h"
+#include "transfer/probe.h"
+#include "transfer/rtt.h"
+#include "user/stats.h"
+
+/**
+ * xtcp_acceptqueue_is_full - has the listener no room for one more
+ * @lsk: listener
+ *
+ * One more than the backlog fits, as in Linux.
+ *
+ * Return: true when it is full.
+ */
+bool xtcp_acceptqueue_is_full(const struct sock *lsk)
+{
+	return sk_acceptq_is_full(lsk);
+}
+
+/* What a copy of the listener must not share with it. */
+static void child_forget_listener(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct inet_sock *inet = &xs->inet;
+
+	RCU_INIT_POINTER(inet->inet_opt, NULL);
+	inet->mc_list = NULL;
+	sk->sk_ack_backlog = 0;
+	sk->sk_max_ack_backlog = 0;
+	sk->tcp_rtx_queue = RB_ROOT;
+	xs->ofo_queue = RB_ROOT;
+	INIT_LIST_HEAD(&xs->accept_link);
+	xtcp_timers_init(sk);
+	sock_set_flag(sk, SOCK_RCU_FREE);
+}
+
+static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
+		       const struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct inet_sock *inet = &xs->inet;
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &ho->flow);
+	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
+	sk_daddr_set(sk, key.raddr);
+	sk_rcv_saddr_set(sk, key.laddr);
+	inet->inet_saddr = key.laddr;
+	inet->inet_dport = key.rport;
+	inet->inet_sport = key.lport;
+	inet->inet_num = ntohs(key.lport);
+	atomic_set(&inet->inet_id, get_random_u16());
+	sk->sk_mark = ho->mark;
+	sk_set_txhash(sk);
+}
+
+static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
+			   const struct xtcp_seg *seg)
+{
+	xs->iss = ho->iss;
+	xs->snd_una = seq_add(ho->iss, 1);
+	xs->snd_nxt = xs->snd_una;
+	xs->write_seq = xs->snd_una;
+	xs->snd_sml = xs->snd_una;
+	xs->pushed_seq = xs->snd_una;
+	xs->recover = xs->snd_una;
+	xs->rtt_seq = xs->snd_una;
+
+	xs->irs = ho->irs;
+	xs->rcv_nxt = seq_add(ho->irs, 1);
+	xs->rcv_wup = xs->rcv_nxt;
+	xs->copied_seq = xs->rcv_nxt;
+	xs->rcv_wnd = ho->rcv_wnd;
+
+	xs->wscale_ok = ho->wscale_ok;
+	xs->snd_wscale = ho->snd_wscale;
+	xs->rcv_wscale = ho->rcv_wscale;
+	xs->snd_wnd = (u32)seg->wnd << xs->snd_wscale;
+	xs->snd_wnd_max = xs->snd_wnd;
+	xs->snd_wl1 = seg->seq;
+
+	xs->sack_ok = ho->sack_ok;
+	xs->ts_ok = ho->ts_ok;
+	xs->ts_offset = ho->ts_offset;
+	xs->ts_recent = ho->ts_recent;
+	xs->ts_recent_s = ktime_get_seconds();
+}
+
+static void child_fresh(struct xtcp_sock *xs)
+{
+	xs->fin_queued = 0;
+	xs->dsack_pending = 0;
+	xs->nr_sacks = 0;
+	xs->in_flight = 0;
+	xs->dupacks = 0;
+	xs->recovery = XTCP_OPEN;
+	xs->retransmits = 0;
+	xs->probes_out = 0;
+	xs->retrans_stamp_ns = 0;
+	xs->oow_ack_ms = 0;
+	xs->bytes_acked = 0;
+	xs->bytes_received = 0;
+	xs->segs_in = 0;
+	xs->segs_out = 0;
+	xs->total_retrans = 0;
+	xs->last_rcv_ns = xtcp_now_ns();
+	xs->last_snd_ns = xs->last_rcv_ns;
+}
+
+/* RFC 6298: the handshake gives the first sample, unless it was repeated. */
+static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_rtt_init(xs);
+	if (!ho->timeouts && !ho->resent)
+		xtcp_rtt_sample(sk, max(1U, (xtcp_now_ms() - ho->sent_ms) *
+					    (u32)USEC_PER_MSEC));
+	else if (ho->timeouts)
+		xs->rto_us = XTCP_RTO_FALLBACK_US;
+}
+
+static struct sock *child_make(const struct xtcp_halfopen *ho,
+			       const struct sk_buff *skb,
+			       const struct xtcp_seg *seg)
+{
+	struct sock *sk = sk_clone_lock(ho->lsk, GFP_ATOMIC);
+	struct xtcp_sock *xs;
+
+	if (!sk)
+		return NULL;
+	xs = xtcp_sk(sk);
+	child_forget_listener(sk);
+	child_name(sk, ho, skb);
+	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
+	child_sequence(xs, ho, seg);
+	child_fresh(xs);
+	child_rtt(sk, ho);
+	xs->peer_mss = ho->mss;
+	xtcp_output_mss_sync(sk, 0);
+	xtcp_congestion_init(sk);
+	xtcp_ack_init(sk);
+	xtcp_port_inherit(sk, ho->lsk);
+	return sk;
+}
+
+/* A child that nobody but its maker has seen; unlocks it. */
+static void child_discard(struct sock *sk)
+{
+	xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
+	xtcp_close_orphan(sk);
+	xtcp_close_destroy(sk);
+	bh_unlock_sock(sk);
+	sock_put(sk);
+}
+
+/*
+ * The child's second reference goes to the queue. False when the listener
+ * has closed meanwhile.
+ */
+static bool queue_add(struct sock *lsk, struct sock *sk)
+{
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	bool added = false;
+
+	if (!ls)
+		return false;
+	spin_lock(&ls->accept_lock);
+	if (ls->open) {
+		list_add_tail(&xtcp_sk(sk)->accept_link, &ls->accept_queue);
+		sk_acceptq_added(lsk);
+		added = true;
+	}
+	spin_unlock(&ls->accept_lock);
+	return added;
+}
+
+/* LC-46: the listener is gone; so must be its child. */
+static void child_refuse(struct sock *sk)
+{
+	xtcp_output_reset(sk);
+	xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
+	xtcp_close_orphan(sk);
+	xtcp_close_destroy(sk);
+}
+
+/* The child is in the table and locked: let it live. Unlocks it. */
+static void child_start(struct sock *lsk, struct sock *sk, struct sk_buff *skb)
+{
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
+	xtcp_probe_keepalive_start(sk);
+	if (queue_add(lsk, sk)) {
+		/* Text and FIN of the third ACK are the child's. */
+		xtcp_input_sk(sk, skb);
+		lsk->sk_data_ready(lsk);
+	} else {
+		child_refuse(sk);
+		kfree_skb(skb);
+	}
+	bh_unlock_sock(sk);
+	sock_put(sk);
+}
+
+static void no_child(struct xtcp_halfopen *ho)
+{
+	struct net *net = sock_net(ho->lsk);
+
+	XTCP_INC(net, LISTEN_DROPS);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_NO_MEMORY);
+}
+
+/**
+ * xtcp_acceptqueue_promote - a half-open connection is established
+ * @ho: record in the table, referenced by the caller
+ * @skb: the segment that acknowledges our SYN; eaten
+ * @seg: what it says
+ *
+ * When memory is short the record stays: the peer sends again.
+ */
+void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			      const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(ho->lsk);
+	struct sock *sk = child_make(ho, skb, seg);
+
+	if (!sk) {
+		no_child(ho);
+		goto drop;
+	}
+	if (!xtcp_flow_replace(net, &ho->flow, &xtcp_sk(sk)->flow)) {
+		/* Another CPU has promoted or dropped the record. */
+		child_discard(sk);
+		goto drop;
+	}
+	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
+	xtcp_synqueue_detach(ho);
+	child_start(ho->lsk, sk, skb);
+	return;
+drop:
+	kfree_skb(skb);
+}
+
+/**
+ * xtcp_acceptqueue_promote_cookie - a cookie came back
+ * @ho: what the cookie tells; in no table, stays the caller's
+ * @skb: the segment that brought it; eaten
+ * @seg: what it says
+ */
+void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
+				     struct sk_buff *skb,
+				     const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(ho->lsk);
+	struct sock *sk;
+
+	if (xtcp_acceptqueue_is_full(ho->lsk)) {
+		XTCP_INC(net, LISTEN_OVERFLOWS);
+		XTCP_INC(net, LISTEN_DROPS);
+		goto drop;
+	}
+	sk = child_make(ho, skb, seg);
+	if (!sk) {
+		XTCP_INC(net, LISTEN_DROPS);
+		goto drop;
+	}
+	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
+		child_discard(sk);
+		goto drop;
+	}
+	child_start(ho->lsk, sk, skb);
+	return;
+drop:
+	kfree_skb(skb);
+}
+
+static struct sock *queue_pop(struct xtcp_listener *ls)
+{
+	struct xtcp_sock *xs;
+
+	spin_lock_bh(&ls->accept_lock);
+	xs = list_first_entry_or_null(&ls->accept_queue, struct xtcp_sock,
+				      accept_link);
+	if (xs) {
+		list_del_init(&xs->accept_link);
+		sk_acceptq_removed(ls->sk);
+	}
+	spin_unlock_bh(&ls->accept_lock);
+	return xs ? xtcp_to_sk(xs) : NULL;
+}
+
+/* Sleep until a child is queued. The listener's lock is released meanwhile. */
+static int wait_for_child(struct sock *lsk, long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct xtcp_listener *ls;
+	int err = 0;
+
+	add_wait_queue(sk_sleep(lsk), &wait);
+	for (;;) {
+		ls = xtcp_listener_of(lsk);
+		if (!ls)
+			err = -EINVAL;
+		else if (!list_empty(&ls->accept_queue))
+			break;
+		else if (signal_pending(current))
+			err = sock_intr_errno(timeo);
+		else if (!timeo)
+			err = -EAGAIN;
+		if (err)
+			break;
+		release_sock(lsk);
+		timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
+		lock_sock(lsk);
+	}
+	remove_wait_queue(sk_sleep(lsk), &wait);
+	return err;
+}
+
+/**
+ * xtcp_acceptqueue_accept - accept(2)
+ * @lsk: listener, unlocked
+ * @flags: O_NONBLOCK
+ * @err: set when NULL is returned: -EINVAL not listening, -EAGAIN, -EINTR
+ *
+ * Return: the oldest child with its reference, or NULL.
+ */
+struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
+{
+	struct xtcp_listener *ls;
+	struct sock *sk = NULL;
+
+	lock_sock(lsk);
+	ls = xtcp_listener_of(lsk);
+	*err = ls ? 0 : -EINVAL;
+	while (!*err && !sk) {
+		sk = queue_pop(ls);
+		if (sk)
+			break;
+		*err = wait_for_child(lsk, sock_rcvtimeo(lsk,
+							 flags & O_NONBLOCK));
+		ls = xtcp_listener_of(lsk);
+	}
+	release_sock(lsk);
+	return sk;
+}
+
+/**
+ * xtcp_acceptqueue_stop - the listener closes: its children are reset
+ * @ls: no half-open record is left
+ *
+ * Context: process.
+ */
+void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
+{
+	struct sock *sk;
+
+	spin_lock_bh(&ls->accept_lock);
+	ls->open = false;
+	spin_unlock_bh(&ls->accept_lock);
+
+	while ((sk = queue_pop(ls))) {
+		local_bh_disable();
+		bh_lock_sock(sk);
+		WARN_ON_ONCE(sock_owned_by_user(sk));
+		if (sk->sk_state != XTCP_CLOSED) {
+			child_refuse(sk);
+		} else {
+			xtcp_close_orphan(sk);
+			xtcp_close_destroy(sk);
+		}
+		bh_unlock_sock(sk);
+		local_bh_enable();
+		cond_resched();
+	}
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * connect.c - active open
+ *
+ * RFC 9293 3.10.1 (active OPEN), 3.10.7.3 (SYN-SENT) and 3.5 (figures 6 and
+ * 8: three-way handshake, simultaneous open).
+ *
+ * Context: xtcp_connect() process with the socket lock; the rest softirq or
+ * process with the socket lock.
+ */
+#include "open/connect.h"
+
+#include <net/inet_sock.h>
+
+#include "close/close.h"
+#include "close/reset.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/isn.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/congestion.h"
+#include "transfer/probe.h"
+#include "transfer/receive.h"
+#include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+
+/* A socket may have lived before: nothing of that life stays. */
+static void tcb_forget(struct xtcp_sock *xs)
+{
+	xs->ts_recent = 0;
+	xs->ts_recent_s = 0;
+	xs->ts_ok = 0;
+	xs->sack_ok = 0;
+	xs->wscale_ok = 0;
+	xs->snd_wscale = 0;
+	xs->fin_queued = 0;
+	xs->dsack_pending = 0;
+	xs->nr_sacks = 0;
+	xs->reset_by_peer = 0;
+	xs->in_flight = 0;
+	xs->dupacks = 0;
+	xs->recovery = XTCP_OPEN;
+	xs->retransmits = 0;
+	xs->probes_out = 0;
+	xs->retrans_stamp_ns = 0;
+	xs->oow_ack_ms = 0;
+	xs->bytes_acked = 0;
+	xs->bytes_received = 0;
+	xs->segs_in = 0;
+	xs->segs_out = 0;
+	xs->total_retrans = 0;
+}
+
+static void name_flow(struct sock *sk)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key = {
+		.laddr	= inet->inet_saddr,
+		.raddr	= inet->inet_daddr,
+		.lport	= inet->inet_sport,
+		.rport	= inet->inet_dport,
+		.dif	= sk->sk_bound_dev_if,
+		.family	= sk->sk_family,
+		.wire	= xs->flow.wire,
+	};
+
+	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
+}
+
+/*
+ * Sequence and timestamp space, once the ports are known. A port taken over
+ * from a TIME-WAIT has already said where the new incarnation must begin.
+ */
+static void choose_numbers(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &xs->flow);
+	if (!seq_raw(xs->iss))
+		xs->iss = xtcp_isn(xs->af, &key);
+	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?
+			xtcp_isn_ts_offset(xs->af, &key) : 0;
+	xs->snd_una = xs->iss;
+	xs->snd_nxt = xs->iss;
+	xs->snd_sml = xs->iss;
+	xs->write_seq = xs->iss;
+	xs->pushed_seq = xs->iss;
+	xs->recover = xs->iss;
+	xs->rtt_seq = xs->iss;
+	xs->snd_wnd = 0;
+	xs->snd_wnd_max = 0;
+	xs->irs = SEQ(0);
+	xs->rcv_nxt = SEQ(0);
+	xs->rcv_wup = SEQ(0);
+	xs->copied_seq = SEQ(0);
+}
+
+static void offer(struct sock *sk)
+{
+	bool scaling = XTCP_KNOB(sock_net(sk), window_scaling);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 wscale;
+
+	xs->peer_mss = xs->af->mss_default;
+	xtcp_output_mss_sync(sk, 0);
+	xtcp_receive_window_init(sk, xs->mss, scaling, &xs->rcv_wnd, &wscale);
+	xs->rcv_wscale = wscale;
+	xtcp_rtt_init(xs);
+	xtcp_congestion_init(sk);
+	xtcp_ack_init(sk);
+}
+
+static void connect_undo(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	sk_dst_reset(sk);
+	sk->sk_route_caps = 0;
+	inet->inet_dport = 0;
+	inet->inet_daddr = 0;
+	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
+		inet->inet_saddr = 0;
+		inet->inet_rcv_saddr = 0;
+	}
+}
+
+/**
+ * xtcp_connect - connect(2): send a SYN
+ * @sk: in CLOSED, locked
+ * @uaddr: the peer
+ * @addr_len: octets of it
+ *
+ * Return: 0, the answer is to be waited for; -EADDRNOTAVAIL no local port or
+ * the 4-tuple lives; -EINVAL, -EAFNOSUPPORT, -ENETUNREACH, -EHOSTUNREACH for
+ * the address.
+ */
+int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err;
+
+	err = xs->af->connect_addr(sk, uaddr, addr_len);
+	if (err)
+		return err;
+	tcb_forget(xs);
+	xs->iss = SEQ(0);
+	name_flow(sk);
+	err = xtcp_port_connect(sk);
+	if (err) {
+		connect_undo(sk);
+		return err;
+	}
+	/* With both ports known the route may be another (policy, IPsec). */
+	sk_dst_reset(sk);
+	sk_set_txhash(sk);
+	atomic_set(&inet_sk(sk)->inet_id, get_random_u16());
+	choose_numbers(sk);
+	offer(sk);
+	sk->sk_err = 0;
+	sock_reset_flag(sk, SOCK_DONE);
+	xtcp_lifecycle_sk(sk, XTCP_EV_ACTIVE_OPEN);
+	xtcp_send_syn(sk);
+	return 0;
+}
+
+static void take_options(struct sock *sk, const struct xtcp_options *opt)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+
+	xs->wscale_ok = opt->has_wscale && XTCP_KNOB(net, window_scaling);
+	xs->snd_wscale = xs->wscale_ok ? opt->wscale : 0;
+	if (!xs->wscale_ok) {
+		xs->rcv_wscale = 0;
+		xs->window_clamp = min(xs->window_clamp, XTCP_WINDOW_MAX);
+		xs->rcv_wnd = min(xs->rcv_wnd, XTCP_WINDOW_MAX);
+	}
+	xs->sack_ok = opt->sack_perm && XTCP_KNOB(net, sack);
+	xs->ts_ok = opt->has_ts && XTCP_KNOB(net, timestamps);
+	if (xs->ts_ok) {
+		xs->ts_recent = opt->tsval;
+		xs->ts_recent_s = ktime_get_seconds();
+	}
+	xs->peer_mss = opt->mss ?: xs->af->mss_default;
+	if (xs->user_mss && xs->user_mss < xs->peer_mss)
+		xs->peer_mss = xs->user_mss;
+	xtcp_output_mss_sync(sk, 0);
+}
+
+/* What SYN-SENT learns from the peer's SYN, with or without an ACK. */
+static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	take_options(sk, &seg->opt);
+	xs->irs = seg->seq;
+	WRITE_ONCE(xs->rcv_nxt, seq_add(seg->seq, 1));
+	xs->rcv_wup = xs->rcv_nxt;
+	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
+	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
+	xs->snd_wnd_max = seg->wnd;
+	xs->snd_wl1 = seg->seq;
+}
+
+/**
+ * xtcp_connect_done - the peer has acknowledged our SYN
+ * @sk: ESTABLISHED since just now, locked
+ */
+void xtcp_connect_done(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->last_rcv_ns = xtcp_now_ns();
+	xs->last_snd_ns = xs->last_rcv_ns;
+	xtcp_probe_keepalive_start(sk);
+	if (!sock_flag(sk, SOCK_DEAD)) {
+		sk->sk_state_change(sk);
+		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+	}
+}
+
+static void rcv_syn_ack(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	take_syn(sk, seg);
+	xtcp_send_acked(sk, seg);
+	/* As for any SYN: the field is the window itself. */
+	xs->snd_wnd = seg->wnd;
+	xs->snd_wnd_max = seg->wnd;
+	xs->snd_wl1 = seg->seq;
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
+	xtcp_connect_done(sk);
+	xtcp_output_ack(sk);
+	xtcp_send_push(sk, 0);
+}
+
+/* RFC 9293 figure 8: both have sent a SYN. */
+static void rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	take_syn(sk, seg);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
+	xtcp_output_syn_ack(sk);
+}
+
+static bool echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	u32 sent_ms = div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC);
+	u32 now = xtcp_tsval(xs);
+
+	if (!seg->opt.has_ts || !seg->opt.tsecr || !xs->retrans_stamp_ns)
+		return true;
+	return (s32)(seg->opt.tsecr - (sent_ms + xs->ts_offset)) >= 0 &&
+	       (s32)(now - seg->opt.tsecr) >= 0;
+}
+
+/* RFC 9293 3.10.7.3 first: an ACK of something that we never sent. */
+static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
+			const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key;
+
+	if (!(seg->flags & XTCP_ACK))
+		return false;
+	if (seg->ack == xs->snd_nxt && seg->ack != xs->iss) {
+		if (echo_is_ours(xs, seg))
+			return false;
+		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_SYN_ACK);
+	if (!(seg->flags & XTCP_RST)) {
+		xtcp_key_from_flow(&key, &xs->flow);
+		xtcp_reset_reply(sock_net(sk), skb, &key, seg);
+	}
+	return true;
+}
+
+/**
+ * xtcp_connect_rcv - a segment arrives in SYN-SENT
+ * @sk: locked
+ * @skb: segment; eaten. Text that comes along is not kept: the peer sends it
+ *	again (RFC 9293 MAY, as in Linux without fast open)
+ * @seg: what it says
+ *
+ * RFC 9293 3.10.7.3 in its order.
+ */
+void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
+		      const struct xtcp_seg *seg)
+{
+	bool ack = seg->flags & XTCP_ACK;
+
+	if (rcv_bad_ack(sk, skb, seg))
+		goto drop;
+	if (seg->flags & XTCP_RST) {
+		if (ack)
+			xtcp_reset_received(sk, XTCP_EV_RCV_RST);
+		else
+			xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
+	} else if (!(seg->flags & XTCP_SYN)) {
+		xtcp_lifecycle_sk(sk, ack ? XTCP_EV_RCV_ACK :
+					    XTCP_EV_RCV_BAD_FLAGS);
+	} else if (ack) {
+		rcv_syn_ack(sk, seg);
+	} else if (!(seg->flags & XTCP_FIN)) {
+		rcv_syn(sk, seg);
+	} else {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
+	}
+drop:
+	kfree_skb(skb);
+}
+
+static u64 user_timeout_left_ns(const struct xtcp_sock *xs)
+{
+	u64 limit = (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	u64 spent = xtcp_now_ns() - xs->retrans_stamp_ns;
+
+	return spent < limit ? limit - spent : 0;
+}
+
+/**
+ * xtcp_connect_timeout - nobody has answered our SYN
+ * @sk: in SYN-SENT, or in SYN-RECEIVED by a simultaneous open; locked
+ *
+ * RFC 6298 5.5: again after twice the time. LC-19: xtcp_syn_retries times.
+ */
+void xtcp_connect_timeout(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u8 retries = xs->syn_retries ?: XTCP_KNOB(net, syn_retries);
+	struct sk_buff *syn = xtcp_send_oldest(sk);
+	u64 delay_ns;
+
+	if (WARN_ON_ONCE(!syn))
+		return;
+	XTCP_INC(net, TIMEOUTS);
+	if (xs->user_timeout_ms && !user_timeout_left_ns(xs)) {
+		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
+		return;
+	}
+	if (!xs->user_timeout_ms && xs->retransmits >= retries) {
+		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		return;
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
+	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
+	sk_rethink_txhash(sk);
+	xtcp_send_retransmit(sk, syn);
+	xtcp_rtt_backoff(xs);
+	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	if (xs->user_timeout_ms)
+		delay_ns = min(delay_ns, user_timeout_left_ns(xs));
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}

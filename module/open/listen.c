@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * listen.c - passive open: what a listener owns, and its answer to a SYN
+ *
+ * RFC 9293 3.10.1 (passive OPEN) and 3.10.7.2 (LISTEN); RFC 4987 on what a
+ * flood of SYNs must not cost.
+ *
+ * Birth and death of a struct xtcp_listener: listen() makes it; close(),
+ * shutdown(RD) and disconnect() of the listener take the socket out of the
+ * listener hash, clear the pointer, empty both queues and free it a grace
+ * period later. A segment that found the listener before may still be inside:
+ * it sees closed queues (@open, dead delay lines), which refuse it.
+ *
+ * Context: xtcp_listen*() process, socket lock; xtcp_listen_rcv() softirq
+ * under RCU, the listener is not locked.
+ */
+#include "open/listen.h"
+
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/inet_sock.h>
+#include <net/request_sock.h>
+
+#include "close/reset.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/acceptqueue.h"
+#include "open/cookie.h"
+#include "open/isn.h"
+#include "open/synqueue.h"
+#include "port.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/receive.h"
+#include "user/stats.h"
+
+/* Cookies are believed that long after the SYN queue was last full. */
+#define COOKIE_BELIEF_S		120U
+
+/**
+ * xtcp_listener_of - queues of a listener
+ * @sk: socket
+ *
+ * Context: socket lock, or RCU.
+ * Return: NULL when the socket does not listen.
+ */
+struct xtcp_listener *xtcp_listener_of(const struct sock *sk)
+{
+	return READ_ONCE(xtcp_sk(sk)->listener);
+}
+
+static struct xtcp_listener *listener_alloc(struct sock *sk)
+{
+	struct xtcp_listener *ls = kzalloc(sizeof(*ls), GFP_KERNEL_ACCOUNT);
+
+	if (!ls)
+		return NULL;
+	ls->sk = sk;
+	xtcp_delayset_init(&ls->lines, xtcp_synqueue_expire);
+	spin_lock_init(&ls->accept_lock);
+	INIT_LIST_HEAD(&ls->accept_queue);
+	ls->open = true;
+	return ls;
+}
+
+static void listener_free_rcu(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct xtcp_listener, rcu));
+}
+
+static int listen_start(struct sock *sk)
+{
+	struct xtcp_listener *ls = listener_alloc(sk);
+	int err;
+
+	if (!ls)
+		return -ENOMEM;
+	err = xtcp_port_listen(sk);
+	if (err) {
+		kfree(ls);
+		return err;
+	}
+	sk->sk_ack_backlog = 0;
+	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
+	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
+	sk_dst_reset(sk);
+	xtcp_listener_add(sk);
+	return 0;
+}
+
+/**
+ * xtcp_listen - listen(2)
+ * @sock: socket
+ * @backlog: of the accept queue; more than net.core.somaxconn was cut off
+ *
+ * Return: 0; -EINVAL for a connected socket; -EADDRINUSE when another socket
+ * listens on the port, or none is free; -ENOMEM.
+ */
+int xtcp_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	int err = -EINVAL;
+
+	lock_sock(sk);
+	if (sock->state != SS_UNCONNECTED || sock->type != SOCK_STREAM)
+		goto unlock;
+	if (sk->sk_state != XTCP_CLOSED && sk->sk_state != XTCP_LISTEN)
+		goto unlock;
+
+	WRITE_ONCE(sk->sk_max_ack_backlog, backlog);
+	if (sk->sk_state == XTCP_LISTEN) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
+		err = 0;
+	} else {
+		err = listen_start(sk);
+	}
+unlock:
+	release_sock(sk);
+	return err;
+}
+
+/**
+ * xtcp_listen_stop - a listener closes
+ * @sk: locked; its state has left LISTEN
+ *
+ * Children that were not accepted are reset; half-open connections vanish,
+ * and what their peers send later is answered with RST (LC-46).
+ */
+void xtcp_listen_stop(struct sock *sk)
+{
+	struct xtcp_listener *ls = xtcp_listener_of(sk);
+
+	if (!ls)
+		return;
+	xtcp_listener_del(sk);
+	WRITE_ONCE(xtcp_sk(sk)->listener, NULL);
+	/* Segments that came in before see @ls to the end of their RCU. */
+	xtcp_synqueue_stop(ls);
+	xtcp_acceptqueue_stop(ls);
+	call_rcu(&ls->rcu, listener_free_rcu);
+}
+
+/* What the peer offered and we take. */
+static void negotiate(struct net *net, struct xtcp_halfopen *ho,
+		      const struct xtcp_seg *seg)
+{
+	const struct xtcp_sock *lxs = xtcp_sk(ho->lsk);
+	u16 user_mss = READ_ONCE(lxs->user_mss);
+
+	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
+	if (user_mss && user_mss < ho->mss)
+		ho->mss = user_mss;
+	ho->wscale_ok = seg->opt.has_wscale && XTCP_KNOB(net, window_scaling);
+	ho->snd_wscale = ho->wscale_ok ? seg->opt.wscale : 0;
+	ho->sack_ok = seg->opt.sack_perm && XTCP_KNOB(net, sack);
+	ho->ts_ok = seg->opt.has_ts && XTCP_KNOB(net, timestamps);
+	ho->ts_recent = ho->ts_ok ? seg->opt.tsval : 0;
+}
+
+static void receive_window(struct xtcp_halfopen *ho)
+{
+	u8 wscale;
+	u32 wnd;
+
+	xtcp_receive_window_init(ho->lsk, ho->mss, ho->wscale_ok, &wnd,
+				 &wscale);
+	ho->rcv_wscale = wscale;
+	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
+}
+
+/* Everything that follows from the SYN alone. */
+static void halfopen_fill(struct xtcp_halfopen *ho, struct sock *lsk,
+			  const struct sk_buff *skb, const struct xtcp_key *key,
+			  const struct xtcp_seg *seg)
+{
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+	struct net *net = sock_net(lsk);
+	struct xtcp_key own = *key;
+
+	own.dif = READ_ONCE(lsk->sk_bound_dev_if);
+	own.sdif = 0;
+	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, &own);
+	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
+	ho->lsk = lsk;
+	ho->irs = seg->seq;
+	ho->sent_ms = xtcp_now_ms();
+	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
+	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
+	ho->ts_offset = XTCP_KNOB(net, timestamps) == 1 ?
+			xtcp_isn_ts_offset(af, key) : 0;
+	ho->timeouts = 0;
+	ho->acked = 0;
+	ho->resent = 0;
+}
+
+static bool syn_queue_is_full(const struct sock *lsk,
+			      const struct xtcp_listener *ls)
+{
+	return atomic_read(&ls->qlen) > READ_ONCE(lsk->sk_max_ack_backlog);
+}
+
+/*
+ * Without cookies the last quarter of xtcp_max_syn_backlog is kept for peers
+ * that a table of route metrics knows to be alive. We have no such table, so
+ * nobody is known.
+ */
+static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
+{
+	int max_backlog = XTCP_KNOB(net, max_syn_backlog);
+
+	return max_backlog - atomic_read(&ls->qlen) < max_backlog >> 2;
+}
+
+/* One line a listener, however long the flood lasts. */
+static void flood_warn(const struct sock *lsk, struct xtcp_listener *ls,
+		       bool cookies)
+{
+	if (READ_ONCE(ls->warned))
+		return;
+	WRITE_ONCE(ls->warned, true);
+	net_info_ratelimited("xtcp: possible SYN flooding on port %u. %s.\n",
+			     inet_sk(lsk)->inet_num,
+			     cookies ? "Sending cookies" : "Dropping request");
+}
+
+enum syn_verdict { SYN_QUEUE, SYN_COOKIE, SYN_DROP };
+
+/* RFC 4987 3.6: the queue while there is room, then a cookie, else nothing. */
+static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
+				  bool proven)
+{
+	struct net *net = sock_net(lsk);
+	unsigned int mode = XTCP_KNOB(net, syncookies);
+
+	if (mode >= 2 && !proven)
+		return SYN_COOKIE;
+	if (syn_queue_is_full(lsk, ls) && !proven) {
+		XTCP_INC(net, mode ? REQ_Q_FULL_DO_COOKIES : REQ_Q_FULL_DROP);
+		flood_warn(lsk, ls, mode);
+		return mode ? SYN_COOKIE : SYN_DROP;
+	}
+	if (!mode && backlog_is_reserved(net, ls))
+		return SYN_DROP;
+	return SYN_QUEUE;
+}
+
+static void syn_queue(struct sock *lsk, struct xtcp_listener *ls,
+		      const struct sk_buff *skb, const struct xtcp_key *key,
+		      const struct xtcp_seg *seg, const seq_t *iss)
+{
+	struct net *net = sock_net(lsk);
+	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
+
+	if (!ho) {
+		XTCP_INC(net, LISTEN_DROPS);
+		return;
+	}
+	halfopen_fill(ho, lsk, skb, key, seg);
+	negotiate(net, ho, seg);
+	receive_window(ho);
+	ho->iss = iss ? *iss : xtcp_isn(xtcp_family_get(key->family), key);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
+	if (!xtcp_synqueue_insert(ls, ho))
+		return;
+	xtcp_synqueue_send_syn_ack(ho, NULL);
+	xtcp_flow_put(&ho->flow);
+}
+
+/*
+ * A cookie keeps no record: one on the stack serves to build the SYN-ACK. The
+ * window scale and SACK survive in the low bits of our timestamp, if any.
+ */
+static void syn_cookie(struct sock *lsk, struct xtcp_listener *ls,
+		       const struct sk_buff *skb, const struct xtcp_key *key,
+		       const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(lsk);
+	struct xtcp_halfopen ho;
+	u32 tsval;
+
+	WRITE_ONCE(ls->overflow_s, (u32)ktime_get_seconds() ?: 1);
+	halfopen_fill(&ho, lsk, skb, key, seg);
+	negotiate(net, &ho, seg);
+	if (!ho.ts_ok)
+		ho.wscale_ok = ho.sack_ok = 0;
+	receive_window(&ho);
+	ho.iss = xtcp_cookie_make(net, xtcp_family_get(key->family), key,
+				  seg->seq, &ho.mss);
+	tsval = xtcp_cookie_ts_encode(xtcp_now_ms(), &seg->opt) + ho.ts_offset;
+	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
+	if (!xtcp_synqueue_send_syn_ack(&ho, ho.ts_ok ? &tsval : NULL))
+		XTCP_INC(net, SYNCOOKIES_SENT);
+}
+
+/**
+ * xtcp_listen_syn - a SYN arrives for a listener
+ * @lsk: listener
+ * @skb: segment; stays the caller's
+ * @key: its connection
+ * @seg: what it says
+ * @iss: initial sequence number that continues a TIME-WAIT, or NULL; such a
+ *	peer is known to be there
+ */
+void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     const seq_t *iss)
+{
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	struct net *net = sock_net(lsk);
+	enum syn_verdict verdict;
+
+	if (!ls)
+		return;
+	verdict = syn_judge(lsk, ls, iss);
+	if (verdict != SYN_DROP && xtcp_acceptqueue_is_full(lsk)) {
+		XTCP_INC(net, LISTEN_OVERFLOWS);
+		verdict = SYN_DROP;
+	}
+	switch (verdict) {
+	case SYN_QUEUE:
+		syn_queue(lsk, ls, skb, key, seg, iss);
+		break;
+	case SYN_COOKIE:
+		syn_cookie(lsk, ls, skb, key, seg);
+		break;
+	case SYN_DROP:
+		XTCP_INC(net, LISTEN_DROPS);
+		break;
+	}
+}
+
+static bool cookie_may_be(const struct sock *lsk,
+			  const struct xtcp_listener *ls)
+{
+	unsigned int mode = XTCP_KNOB(sock_net(lsk), syncookies);
+	u32 last = READ_ONCE(ls->overflow_s);
+
+	if (!mode)
+		return false;
+	return mode >= 2 ||
+	       (last && (u32)ktime_get_seconds() - last < COOKIE_BELIEF_S);
+}
+
+/* Make the record that the SYN did not leave behind. */
+static bool cookie_fill(struct xtcp_halfopen *ho, struct sock *lsk,
+			const struct sk_buff *skb, const struct xtcp_key *key,
+			const struct xtcp_seg *seg, u16 mss)
+{
+	struct net *net = sock_net(lsk);
+	struct xtcp_seg syn = *seg;
+
+	syn.seq = seq_sub(seg->seq, 1);
+	syn.opt.mss = mss;
+	syn.opt.has_wscale = 0;
+	syn.opt.sack_perm = 0;
+	halfopen_fill(ho, lsk, skb, key, &syn);
+	if (syn.opt.has_ts &&
+	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
+				   &syn.opt))
+		return false;
+	negotiate(net, ho, &syn);
+	receive_window(ho);
+	ho->iss = seq_sub(seg->ack, 1);
+	ho->resent = 1;		/* nobody knows when the SYN-ACK left */
+	return true;
+}
+
+/*
+ * An ACK for a listener: the third of a handshake that only a cookie
+ * remembers, or one that belongs to nobody. Returns true when it made a
+ * socket, which has eaten the segment.
+ */
+static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	struct net *net = sock_net(lsk);
+	struct xtcp_halfopen *ho;
+	int mss;
+
+	if (!ls || !cookie_may_be(lsk, ls))
+		return false;
+	mss = xtcp_cookie_check(net, af, key, seq_sub(seg->seq, 1),
+				seq_sub(seg->ack, 1));
+	if (!mss) {
+		XTCP_INC(net, SYNCOOKIES_FAILED);
+		return false;
+	}
+	XTCP_INC(net, SYNCOOKIES_RECV);
+	ho = xtcp_synqueue_alloc();
+	if (!ho)
+		goto eat;
+	if (!cookie_fill(ho, lsk, skb, key, seg, mss)) {
+		xtcp_synqueue_free(&ho->flow);
+		return false;
+	}
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
+	xtcp_acceptqueue_promote_cookie(ho, skb, seg);
+	xtcp_synqueue_free(&ho->flow);
+	return true;
+eat:
+	kfree_skb(skb);
+	return true;
+}
+
+/**
+ * xtcp_listen_rcv - a segment arrives for a listener
+ * @sk: listener, under RCU
+ * @skb: segment; eaten
+ * @key: its connection
+ * @seg: what it says
+ *
+ * RFC 9293 3.10.7.2 in its order.
+ */
+void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct net *net = sock_net(sk);
+
+	if (seg->flags & XTCP_RST) {
+		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_RST_OUTSIDE);
+	} else if (seg->flags & XTCP_ACK) {
+		bool syn = seg->flags & XTCP_SYN;
+
+		if (!syn && cookie_rcv(sk, skb, key, seg))
+			return;
+		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
+						      XTCP_EV_RCV_ACK);
+		xtcp_reset_reply(net, skb, key, seg);
+	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) == XTCP_SYN) {
+		xtcp_listen_syn(sk, skb, key, seg, NULL);
+	} else {
+		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
+	}
+	kfree_skb(skb);
+}

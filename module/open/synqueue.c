@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * synqueue.c - half-open connections
+ *
+ * RFC 9293 3.10.7.4 in state SYN-RECEIVED, for a connection that a SYN made:
+ * a record of 96 bytes in the flow table and in one of its listener's delay
+ * lines. SYN-ACKs go out again 1, 2, 4, ... seconds after the one before
+ * (RFC 6298 5.5), until xtcp_synack_retries are used up.
+ *
+ * Birth and death of a record
+ *  1. xtcp_listen_rcv() makes it with three references: table, delay line,
+ *     its own. It enters the line first, then the table, so that whoever
+ *     finds it finds it waiting.
+ *  2. It leaves the table once, by xtcp_synqueue_drop() or by promotion to a
+ *     socket. Who takes it out sets its state to CLOSED, unlinks it from its
+ *     line and drops both references.
+ *  3. The timer may have it in hand just then: not in a line, not finished.
+ *     It looks at the state after putting the record into the next line; the
+ *     line's lock orders that against step 2, so one of the two unlinks it.
+ *  4. When the listener closes, its lines are closed first (no timer runs any
+ *     more), then each record left is dropped. A reader that still holds one
+ *     sees the listener, which is freed by RCU.
+ *
+ * Fields are written before the record is visible. Afterwards @timeouts
+ * changes (timer only), and @acked, @resent, @sent_ms and @ts_recent, by
+ * whatever softirq has a segment: two at once may lose one of two updates,
+ * which costs an answer more or an RTT sample less.
+ *
+ * Context: softirq; the listener is not locked.
+ */
+#include "open/synqueue.h"
+
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "close/reset.h"
+#include "compat.h"
+#include "net/family.h"
+#include "net/oow.h"
+#include "net/output.h"
+#include "netns.h"
+#include "open/acceptqueue.h"
+#include "open/isn.h"
+#include "open/listen.h"
+#include "tcb.h"
+#include "user/stats.h"
+
+#define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
+#define SYNACK_DELAY_MAX_MS	120000U	/* as long as any RTO of ours */
+
+static_assert(sizeof(struct xtcp_halfopen) == 96);
+
+static struct kmem_cache *halfopen_cache __ro_after_init;
+
+/**
+ * xtcp_synqueue_init - make the cache
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init xtcp_synqueue_init(void)
+{
+	halfopen_cache = kmem_cache_create("xtcp_halfopen",
+					   sizeof(struct xtcp_halfopen), 0,
+					   SLAB_TYPESAFE_BY_RCU | SLAB_NO_MERGE,
+					   NULL);
+	return halfopen_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_synqueue_exit - undo xtcp_synqueue_init()
+ */
+void xtcp_synqueue_exit(void)
+{
+	kmem_cache_destroy(halfopen_cache);
+}
+
+/**
+ * xtcp_synqueue_alloc - memory for a record
+ *
+ * Context: any.
+ * Return: a record of undefined content, or NULL.
+ */
+struct xtcp_halfopen *xtcp_synqueue_alloc(void)
+{
+	return kmem_cache_alloc(halfopen_cache, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+/**
+ * xtcp_synqueue_free - give a record's memory back
+ * @flow: its head; the last reference has gone, or none was ever taken
+ */
+void xtcp_synqueue_free(struct xtcp_flow *flow)
+{
+	kmem_cache_free(halfopen_cache,
+			container_of(flow, struct xtcp_halfopen, flow));
+}
+
+static struct net *halfopen_net(const struct xtcp_halfopen *ho)
+{
+	return sock_net(ho->lsk);
+}
+
+static u32 delay_ms(const struct xtcp_halfopen *ho)
+{
+	if (ho->timeouts >= 7)
+		return SYNACK_DELAY_MAX_MS;
+	return min(SYNACK_DELAY_MS << ho->timeouts, SYNACK_DELAY_MAX_MS);
+}
+
+static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
+{
+	atomic_dec(&ls->qlen);
+	if (!ho->timeouts)
+		atomic_dec(&ls->young);
+}
+
+/**
+ * xtcp_synqueue_insert - a SYN has made a connection
+ * @ls: its listener's queues
+ * @ho: all fields but references and delay filled, state SYN-RECEIVED
+ *
+ * Return: true: the caller holds a reference and sends the SYN-ACK.
+ * False: another SYN of the same connection was faster, the listener has
+ * closed, or memory is short; @ho is freed.
+ */
+bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
+{
+	refcount_set(&ho->flow.ref, 3);
+	ho->timeouts = 0;
+	ho->acked = 0;
+	ho->resent = 0;
+	xtcp_delay_init(&ho->delay);
+	atomic_inc(&ls->qlen);
+	atomic_inc(&ls->young);
+	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms(ho)))
+		goto free;
+	if (xtcp_flow_insert(halfopen_net(ho), &ho->flow, NULL))
+		goto leave_line;
+	return true;
+
+leave_line:
+	/* A full second has not passed: the timer can't have it. */
+	WARN_ON_ONCE(!xtcp_delay_del(&ls->lines, &ho->delay));
+free:
+	leave_queue(ls, ho);
+	xtcp_synqueue_free(&ho->flow);
+	return false;
+}
+
+/**
+ * xtcp_synqueue_detach - end a record that has left the table
+ * @ho: the caller has just won its removal or replacement, has set its state
+ *	to CLOSED, and holds a reference of its own
+ */
+void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
+{
+	struct xtcp_listener *ls = xtcp_listener_of(ho->lsk);
+
+	leave_queue(ls, ho);
+	if (xtcp_delay_del(&ls->lines, &ho->delay))
+		xtcp_flow_put(&ho->flow);
+	xtcp_flow_put(&ho->flow);
+}
+
+/**
+ * xtcp_synqueue_drop - a half-open connection comes to nothing
+ * @ho: the caller holds a reference
+ * @event: why; leads to CLOSED
+ */
+void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
+{
+	struct net *net = halfopen_net(ho);
+
+	if (!xtcp_flow_remove(net, &ho->flow))
+		return;
+	xtcp_lifecycle_event(net, &ho->flow, event);
+	xtcp_synqueue_detach(ho);
+}
+
+static void drop_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	struct xtcp_halfopen *ho =
+		container_of(delay, struct xtcp_halfopen, delay);
+
+	xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+	xtcp_flow_put(&ho->flow);
+}
+
+/**
+ * xtcp_synqueue_stop - the listener closes: all its records go
+ * @ls: no SYN finds it any more
+ *
+ * Context: process.
+ */
+void xtcp_synqueue_stop(struct xtcp_listener *ls)
+{
+	xtcp_delayset_close(&ls->lines, drop_left);
+}
+
+/**
+ * xtcp_synqueue_reply - how segments of a record leave
+ * @ho: record
+ * @reply: filled
+ */
+void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
+			 struct xtcp_reply *reply)
+{
+	xtcp_key_from_flow(&reply->key, &ho->flow);
+	reply->sk = ho->lsk;
+	reply->mark = ho->mark;
+	reply->tos = ho->tos;
+}
+
+static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
+{
+	opt->has_ts = ho->ts_ok;
+	opt->tsval = xtcp_now_ms() + ho->ts_offset;
+	opt->tsecr = ho->ts_recent;
+}
+
+/**
+ * xtcp_synqueue_send_syn_ack - answer the SYN
+ * @ho: record, or one on the stack that stands for a cookie
+ * @tsval: TSval to send, in which a cookie hides its options; NULL: the clock
+ *
+ * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
+ */
+int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
+			       const u32 *tsval)
+{
+	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
+	u16 user_mss = READ_ONCE(xtcp_sk(ho->lsk)->user_mss);
+	struct xtcp_bare bare = {
+		.seq	= ho->iss,
+		.ack	= seq_add(ho->irs, 1),
+		.wnd	= ho->rcv_wnd,
+		.flags	= XTCP_SYN | XTCP_ACK,
+	};
+	struct xtcp_reply reply;
+	u16 advmss;
+
+	xtcp_synqueue_reply(ho, &reply);
+	if (!af->reply_mtu(halfopen_net(ho), &reply, &advmss))
+		return -EHOSTUNREACH;
+	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
+	bare.opt.has_wscale = ho->wscale_ok;
+	bare.opt.wscale = ho->rcv_wscale;
+	bare.opt.sack_perm = ho->sack_ok;
+	fill_ts(ho, &bare.opt);
+	if (tsval)
+		bare.opt.tsval = *tsval;
+	return xtcp_output_bare(halfopen_net(ho), &reply, &bare);
+}
+
+static void send_again(struct xtcp_halfopen *ho)
+{
+	if (xtcp_synqueue_send_syn_ack(ho, NULL))
+		return;
+	XTCP_INC(halfopen_net(ho), RETRANS_SEGS);
+	XTCP_INC(halfopen_net(ho), SYN_RETRANS);
+}
+
+/* Answer a segment that is not what we wait for: where we are. */
+static void send_ack(const struct xtcp_halfopen *ho)
+{
+	struct xtcp_bare bare = {
+		.seq	= seq_add(ho->iss, 1),
+		.ack	= seq_add(ho->irs, 1),
+		.wnd	= ho->rcv_wnd >> (ho->wscale_ok ? ho->rcv_wscale : 0),
+		.flags	= XTCP_ACK,
+	};
+	struct xtcp_reply reply;
+
+	fill_ts(ho, &bare.opt);
+	xtcp_synqueue_reply(ho, &reply);
+	xtcp_output_bare(halfopen_net(ho), &reply, &bare);
+}
+
+/*
+ * How often a SYN-ACK is sent again. A queue that is half full of old records
+ * spends fewer on them, so that young ones find room: one less, not below
+ * two, each time that the young would have to double to be the majority.
+ */
+static unsigned int retries_max(const struct xtcp_listener *ls)
+{
+	unsigned int retries = READ_ONCE(xtcp_sk(ls->sk)->syn_retries) ?:
+			       XTCP_KNOB(sock_net(ls->sk), synack_retries);
+	unsigned int backlog = READ_ONCE(ls->sk->sk_max_ack_backlog);
+	unsigned int qlen = atomic_read(&ls->qlen);
+	unsigned int young = 2 * atomic_read(&ls->young);
+
+	if (2 * qlen <= max(8U, backlog))
+		return retries;
+	for (; retries > 2 && qlen >= young; young *= 2)
+		retries--;
+	return retries;
+}
+
+/**
+ * xtcp_synqueue_expire - a record's wait is over
+ * @set: its listener's lines
+ * @delay: its place in them; the line's reference is ours
+ *
+ * Context: softirq, from the delay line's timer.
+ */
+void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	struct xtcp_listener *ls =
+		container_of(set, struct xtcp_listener, lines);
+	struct xtcp_halfopen *ho =
+		container_of(delay, struct xtcp_halfopen, delay);
+	struct net *net = halfopen_net(ho);
+
+	rcu_read_lock();
+	XTCP_INC(net, TIMEOUTS);
+	if (ho->timeouts >= retries_max(ls)) {
+		xtcp_synqueue_drop(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		goto put;
+	}
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RETRANSMISSION_TIMEOUT);
+	if (!ho->timeouts++)
+		atomic_dec(&ls->young);
+	send_again(ho);
+	if (!xtcp_delay_add(set, delay, delay_ms(ho))) {
+		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+		goto put;
+	}
+	/* Gone meanwhile? Then it was not in a line to be taken from. */
+	if (READ_ONCE(ho->flow.state) != XTCP_CLOSED ||
+	    !xtcp_delay_del(set, delay))
+		goto out;
+put:
+	xtcp_flow_put(&ho->flow);
+out:
+	rcu_read_unlock();
+}
+
+static bool paws_rejects(const struct xtcp_halfopen *ho,
+			 const struct xtcp_seg *seg)
+{
+	return ho->ts_ok && seg->opt.has_ts &&
+	       (s32)(seg->opt.tsval - ho->ts_recent) < 0;
+}
+
+/* RFC 9293 3.10.7.4 first: SEG.SEQ .. lies in RCV.NXT .. + RCV.WND. */
+static bool in_window(const struct xtcp_halfopen *ho,
+		      const struct xtcp_seg *seg)
+{
+	seq_t rcv_nxt = seq_add(ho->irs, 1);
+
+	return seq_after_eq(seg->end, rcv_nxt) &&
+	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
+}
+
+/* The rate limit of net/oow.h, out of two fields that are there anyway. */
+static bool may_answer(struct xtcp_halfopen *ho)
+{
+	u32 now = xtcp_now_ms();
+
+	if (ho->resent && now - ho->sent_ms < XTCP_OOW_INTERVAL_MS)
+		return false;
+	ho->resent = 1;
+	ho->sent_ms = now;
+	return true;
+}
+
+static void answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
+			   bool old_timestamp)
+{
+	struct net *net = halfopen_net(ho);
+	bool rst = seg->flags & XTCP_RST;
+
+	if (old_timestamp)
+		XTCP_INC(net, PAWS_ESTAB);
+	xtcp_lifecycle_event(net, &ho->flow,
+			     rst ? XTCP_EV_RCV_RST_OUTSIDE : XTCP_EV_RCV_OUTSIDE);
+	if (rst)
+		return;
+	if (may_answer(ho))
+		send_ack(ho);
+	else
+		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
+}
+
+static void rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+{
+	struct net *net = halfopen_net(ho);
+
+	if (seg->seq == seq_add(ho->irs, 1)) {
+		XTCP_INC(net, EMBRYONIC_RSTS);
+		xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST);
+		return;
+	}
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
+	if (may_answer(ho)) {
+		XTCP_INC(net, CHALLENGE_ACK);
+		send_ack(ho);
+	} else {
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+	}
+}
+
+/* The very SYN that made the record: our SYN-ACK was lost, or is late. */
+static bool is_same_syn(const struct xtcp_halfopen *ho,
+			const struct xtcp_seg *seg)
+{
+	return seg->seq == ho->irs && (seg->flags & XTCP_SYN) &&
+	       !(seg->flags & (XTCP_ACK | XTCP_RST | XTCP_FIN)) &&
+	       !paws_rejects(ho, seg);
+}
+
+static void rcv_same_syn(struct xtcp_halfopen *ho)
+{
+	struct net *net = halfopen_net(ho);
+
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
+	if (may_answer(ho))
+		send_again(ho);
+	else
+		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
+}
+
+static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			const struct xtcp_seg *seg)
+{
+	seq_t expected = seq_add(ho->iss, 1);
+	struct net *net = halfopen_net(ho);
+	struct xtcp_key key;
+
+	if (seg->ack == expected)
+		return true;
+	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
+			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
+	xtcp_key_from_flow(&key, &ho->flow);
+	xtcp_reset_reply(net, skb, &key, seg);
+	return false;
+}
+
+/* LC-33, LC-34: established on the peer's side, but no room on ours. */
+static void accept_overflow(struct xtcp_halfopen *ho,
+			    const struct sk_buff *skb,
+			    const struct xtcp_seg *seg)
+{
+	struct net *net = halfopen_net(ho);
+	struct xtcp_key key;
+
+	XTCP_INC(net, LISTEN_OVERFLOWS);
+	XTCP_INC(net, LISTEN_DROPS);
+	if (!XTCP_KNOB(net, abort_on_overflow)) {
+		ho->acked = 1;
+		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
+		return;
+	}
+	xtcp_key_from_flow(&key, &ho->flow);
+	xtcp_reset_reply(net, skb, &key, seg);
+	xtcp_synqueue_drop(ho, XTCP_EV_ABORT);
+}
+
+/**
+ * xtcp_synqueue_rcv - a segment arrives for a half-open connection
+ * @ho: record, referenced by the caller
+ * @skb: segment; eaten
+ * @seg: what it says
+ *
+ * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. From there
+ * on a socket takes over.
+ */
+void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+		       const struct xtcp_seg *seg)
+{
+	struct net *net = halfopen_net(ho);
+	struct xtcp_key key;
+	bool old_timestamp;
+
+	if (is_same_syn(ho, seg)) {
+		rcv_same_syn(ho);
+		goto drop;
+	}
+	old_timestamp = paws_rejects(ho, seg);
+	if (old_timestamp || !in_window(ho, seg)) {
+		answer_outside(ho, seg, old_timestamp);
+		goto drop;
+	}
+	if (seg->flags & XTCP_RST) {
+		rcv_rst(ho, seg);
+		goto drop;
+	}
+	/* A SYN in front of the window belongs to the same opening. */
+	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
+		XTCP_INC(net, EMBRYONIC_RSTS);
+		xtcp_key_from_flow(&key, &ho->flow);
+		xtcp_reset_reply(net, skb, &key, seg);
+		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
+		goto drop;
+	}
+	if (!(seg->flags & XTCP_ACK)) {
+		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_BAD_FLAGS);
+		goto drop;
+	}
+	if (!ack_is_ours(ho, skb, seg))
+		goto drop;
+	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
+		ho->ts_recent = seg->opt.tsval;
+	if (xtcp_acceptqueue_is_full(ho->lsk)) {
+		accept_overflow(ho, skb, seg);
+		goto drop;
+	}
+	xtcp_acceptqueue_promote(ho, skb, seg);
+	return;
+drop:
+	kfree_skb(skb);
+}
