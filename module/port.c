@@ -41,7 +41,6 @@
 #include "netns.h"
 #include "open/isn.h"
 #include "tcb.h"
-#include "user/stats.h"
 
 /* Which sharing options the socket of a time-wait record had. */
 enum {
@@ -429,37 +428,21 @@ void xtcp_port_unlisten(struct sock *sk)
 	chain_unlock(chain);
 }
 
-/* A sequence number of 0 would read as "none chosen yet". */
-static seq_t seq_not_zero(seq_t seq)
-{
-	return seq_raw(seq) ? seq : SEQ(1);
-}
-
-/*
- * LC-90: a connection in TIME-WAIT makes room for a new one with the same
- * 4-tuple. The new one begins past every number that the old one can have
- * sent: its last, an unscaled window, and SYN and FIN. RFC 6191 asks for
- * timestamps, so TS.Recent goes along.
- */
+/* LC-90: a connection in TIME-WAIT makes room for its next incarnation. */
 static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
 
 	if (!xtcp_timewait_may_reuse(net, tw) ||
-	    !xtcp_flow_replace(net, &tw->flow, &xs->flow))
+	    !xtcp_flow_replace(net, &tw->flow, &xtcp_sk(sk)->flow))
 		return false;
-	xs->iss = seq_not_zero(seq_add(tw->snd_nxt, XTCP_WINDOW_MAX + 2));
-	xs->write_seq = xs->iss;
-	xs->ts_recent = tw->ts_recent;
-	xs->ts_recent_s = tw->ts_recent_s;
-	XTCP_INC(net, TW_RECYCLED);
+	xtcp_timewait_hand_over(tw, sk);
 	return true;
 }
 
 /*
  * Enters @sk into the flow table. @tw: time-wait record that gave way, with
- * the reference of the lookup; to be killed once the chain lock is gone.
+ * the reference of the lookup; it is to end once the chain lock is gone.
  */
 static int flow_claim(struct sock *sk, struct xtcp_timewait **tw)
 {
@@ -483,11 +466,11 @@ static int flow_claim(struct sock *sk, struct xtcp_timewait **tw)
 	return -EADDRNOTAVAIL;
 }
 
-static void timewait_drop(struct net *net, struct xtcp_timewait *tw)
+static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 {
 	if (!tw)
 		return;
-	xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_REUSE);
+	xtcp_timewait_recycled(net, tw);
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -597,8 +580,8 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
  * xtcp_port_connect - connect(2) enters the flow table
  * @sk: socket; its flow is named but for the local port, if it has none
  *
- * When a time-wait record gave way, xs->iss and xs->write_seq are the ISN to
- * use and TS.Recent is set; xs->write_seq is left alone else.
+ * When a time-wait record gave way, xs->iss is the ISN to use and TS.Recent is
+ * set; neither is touched otherwise.
  *
  * Context: socket lock, process.
  * Return: 0 with the local port set everywhere; -EADDRNOTAVAIL when the
@@ -616,7 +599,7 @@ int xtcp_port_connect(struct sock *sk)
 		err = connect_bound(sk, &tw, &spare);
 	else
 		err = connect_any(sk, &tw, &spare);
-	timewait_drop(sock_net(sk), tw);
+	timewait_end(sock_net(sk), tw);
 	port_free(spare);
 	return err;
 }

@@ -181,21 +181,49 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 	return false;
 }
 
+static void mark_lost(struct xtcp_sock *xs, struct sk_buff *skb)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	if (cb->marks & XTCP_MARK_LOST)
+		return;
+	cb->marks |= XTCP_MARK_LOST;
+	xs->lost_out++;
+}
+
+/*
+ * Send again what lies before @end; each call of xtcp_send_retransmit() cuts
+ * a segment of the new size off and leaves the rest behind it in the queue.
+ * Return: the next segment, or NULL when there is none or sending failed.
+ */
+static struct sk_buff *resend_until(struct sock *sk, struct sk_buff *skb,
+				    seq_t end)
+{
+	while (skb && seq_before(xtcp_cb(skb)->seq, end)) {
+		if (xtcp_send_retransmit(sk, skb))
+			return NULL;
+		skb = skb_rb_next(skb);
+	}
+	return skb;
+}
+
 /*
  * LC-106: everything in flight that was too big was lost at the router; it
- * goes out again at once, in segments of the new size. No congestion, so cwnd
- * stays as it is (RFC 1191 6.5).
+ * goes out again at once, in segments of the new size. It was no congestion,
+ * so cwnd stays as it is (RFC 1191 6.5).
  */
 static void resend_too_big(struct sock *sk, unsigned int mtu)
 {
-	struct rb_node *node = rb_first(&sk->tcp_rtx_queue);
-	struct sk_buff *skb;
+	struct sk_buff *skb = xtcp_send_oldest(sk);
 
-	while (node) {
-		skb = rb_to_skb(node);
-		if (packet_size(sk, skb) > mtu)
-			xtcp_send_retransmit(sk, skb);
-		node = rb_next(node);
+	while (skb) {
+		if (packet_size(sk, skb) <= mtu ||
+		    (xtcp_cb(skb)->marks & XTCP_MARK_SACKED)) {
+			skb = skb_rb_next(skb);
+			continue;
+		}
+		mark_lost(xtcp_sk(sk), skb);
+		skb = resend_until(sk, skb, xtcp_cb(skb)->end);
 	}
 }
 
