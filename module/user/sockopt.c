@@ -27,7 +27,6 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
-#include "transfer/probe.h"
 #include "transfer/send.h"
 
 /* Bounds that Linux gives the options of the same name. */
@@ -99,15 +98,19 @@ static void quickack_set(struct sock *sk, int val)
 /* TCP_KEEPIDLE: the idle time that has already passed counts. */
 static int keepidle_set(struct sock *sk, int val)
 {
+	u64 idle_ns, need_ns = val * NSEC_PER_SEC;
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!lies_between(val, 1, KEEPIDLE_MAX))
 		return -EINVAL;
 	WRITE_ONCE(xs->keep_idle_s, val);
-	if (sock_flag(sk, SOCK_KEEPOPEN) &&
-	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			       XTCP_STATEF(XTCP_LISTEN)))
-		xtcp_probe_keepalive_start(sk);
+	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
+	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return 0;
+	idle_ns = xtcp_now_ns() - xs->last_rcv_ns;
+	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE,
+		       need_ns > idle_ns ? need_ns - idle_ns : 0);
 	return 0;
 }
 
