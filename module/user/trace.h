@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "flow.h"
 #include "lifecycle.h"
+#include "net/wire.h"
 
 /* User space tools resolve the numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
@@ -52,6 +53,40 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 		{ 0x01, "FIN" }, { 0x02, "SYN" }, { 0x04, "RST" },	\
 		{ 0x08, "PSH" }, { 0x10, "ACK" }, { 0x20, "URG" },	\
 		{ 0x40, "ECE" }, { 0x80, "CWR" })
+
+/* What the two events of a segment have in common. */
+#define XTCP_TRACE_SEGMENT_FIELDS					\
+		__field(unsigned int, netns)				\
+		__array(u8, laddr, 4)					\
+		__array(u8, raddr, 4)					\
+		__field(u16, lport)					\
+		__field(u16, rport)					\
+		__field(u32, seq)					\
+		__field(u32, ack)					\
+		__field(u32, len)					\
+		__field(u16, wnd)					\
+		__field(u8, wire)					\
+		__field(u8, flags)
+
+#define XTCP_TRACE_SEGMENT_KEY(net, key)				\
+		do {							\
+			__entry->netns = (net)->ns.inum;		\
+			memcpy(__entry->laddr, &(key)->laddr, 4);	\
+			memcpy(__entry->raddr, &(key)->raddr, 4);	\
+			__entry->lport = ntohs((key)->lport);		\
+			__entry->rport = ntohs((key)->rport);		\
+			__entry->wire = (key)->wire;			\
+		} while (0)
+
+#define XTCP_TRACE_SEGMENT_FORMAT					\
+	"netns=%u wire=%u %pI4:%u %pI4:%u seq=%u ack=%u len=%u wnd=%u flags=%s"
+
+#define XTCP_TRACE_SEGMENT_ARGS						\
+		  __entry->netns, __entry->wire,			\
+		  __entry->laddr, __entry->lport,			\
+		  __entry->raddr, __entry->rport,			\
+		  __entry->seq, __entry->ack, __entry->len,		\
+		  __entry->wnd, xtcp_show_flags(__entry->flags)
 
 /**
  * trace_xtcp_state - an event met a connection
@@ -102,69 +137,59 @@ TRACE_EVENT(xtcp_state,
 		  __get_str(event))
 );
 
-DECLARE_EVENT_CLASS(xtcp_segment,
+/**
+ * trace_xtcp_rcv - a segment came in, its checksum is right
+ * @net: the namespace
+ * @key: its connection, as seen from here
+ * @seg: what it says
+ */
+TRACE_EVENT(xtcp_rcv,
+
+	TP_PROTO(const struct net *net, const struct xtcp_key *key,
+		 const struct xtcp_seg *seg),
+
+	TP_ARGS(net, key, seg),
+
+	TP_STRUCT__entry(XTCP_TRACE_SEGMENT_FIELDS),
+
+	TP_fast_assign(
+		XTCP_TRACE_SEGMENT_KEY(net, key);
+		__entry->seq = seq_raw(seg->seq);
+		__entry->ack = seg->flags & XTCP_ACK ? seq_raw(seg->ack) : 0;
+		__entry->len = seg->len;
+		__entry->wnd = seg->wnd;
+		__entry->flags = seg->flags;
+	),
+
+	TP_printk(XTCP_TRACE_SEGMENT_FORMAT, XTCP_TRACE_SEGMENT_ARGS)
+);
+
+/**
+ * trace_xtcp_send - a segment goes to IP
+ * @net: the namespace
+ * @key: its connection, as seen from here
+ * @th: its header, complete
+ * @len: octets of text
+ */
+TRACE_EVENT(xtcp_send,
 
 	TP_PROTO(const struct net *net, const struct xtcp_key *key,
 		 const struct tcphdr *th, unsigned int len),
 
 	TP_ARGS(net, key, th, len),
 
-	TP_STRUCT__entry(
-		__field(unsigned int, netns)
-		__array(u8, laddr, 4)
-		__array(u8, raddr, 4)
-		__field(u16, lport)
-		__field(u16, rport)
-		__field(u32, seq)
-		__field(u32, ack)
-		__field(u32, len)
-		__field(u16, wnd)
-		__field(u8, wire)
-		__field(u8, flags)
-	),
+	TP_STRUCT__entry(XTCP_TRACE_SEGMENT_FIELDS),
 
 	TP_fast_assign(
-		__entry->netns = net->ns.inum;
-		memcpy(__entry->laddr, &key->laddr, 4);
-		memcpy(__entry->raddr, &key->raddr, 4);
-		__entry->lport = ntohs(key->lport);
-		__entry->rport = ntohs(key->rport);
+		XTCP_TRACE_SEGMENT_KEY(net, key);
 		__entry->seq = ntohl(th->seq);
 		__entry->ack = ntohl(th->ack_seq);
 		__entry->len = len;
 		__entry->wnd = ntohs(th->window);
-		__entry->wire = key->wire;
 		__entry->flags = ((const u8 *)th)[13];
 	),
 
-	TP_printk("netns=%u wire=%u %pI4:%u %pI4:%u seq=%u ack=%u len=%u wnd=%u flags=%s",
-		  __entry->netns, __entry->wire,
-		  __entry->laddr, __entry->lport,
-		  __entry->raddr, __entry->rport,
-		  __entry->seq, __entry->ack, __entry->len, __entry->wnd,
-		  xtcp_show_flags(__entry->flags))
-);
-
-/**
- * trace_xtcp_rcv - a segment came in
- * @net: the namespace
- * @key: its connection, as seen from here
- * @th: its header, complete
- * @len: octets of text
- */
-DEFINE_EVENT(xtcp_segment, xtcp_rcv,
-	TP_PROTO(const struct net *net, const struct xtcp_key *key,
-		 const struct tcphdr *th, unsigned int len),
-	TP_ARGS(net, key, th, len)
-);
-
-/**
- * trace_xtcp_send - a segment goes out; arguments as of trace_xtcp_rcv()
- */
-DEFINE_EVENT(xtcp_segment, xtcp_send,
-	TP_PROTO(const struct net *net, const struct xtcp_key *key,
-		 const struct tcphdr *th, unsigned int len),
-	TP_ARGS(net, key, th, len)
+	TP_printk(XTCP_TRACE_SEGMENT_FORMAT, XTCP_TRACE_SEGMENT_ARGS)
 );
 
 /**
