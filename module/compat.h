@@ -106,6 +106,14 @@
 #endif
 
 /*
+ * net/proto_memory.h: memory pressure and limits of a protocol; part of
+ * net/sock.h before 6.10
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#include <net/proto_memory.h>
+#endif
+
+/*
  * net/sock.h: proto.accept() has its arguments in a struct since 6.10.
  * Defines @name for struct proto from
  * struct sock *fn(struct sock *sk, int flags, int *err).

@@ -42,41 +42,54 @@ struct xtcp_lifecycle_rule {
 
 #define NO_MIB	XTCP_MIB_NR
 
-#define MOVE(_from, _event, _to, _section, _mib) {			\
-	.from = XTCP_##_from, .event = XTCP_EV_##_event,		\
-	.to = XTCP_##_to, .section = _section, .mib = _mib }
+#define RULE(_from, _event, _to, _section, _mib) {			\
+	.from = _from, .event = _event, .to = _to,			\
+	.section = _section, .mib = _mib }
+
+/* Each pastes its own arguments: a macro of a kernel header may share a name */
+#define MOVE(_from, _event, _to, _section, _mib)			\
+	RULE(XTCP_##_from, XTCP_EV_##_event, XTCP_##_to, _section, _mib)
 
 #define GO(_from, _event, _to, _section)				\
-	MOVE(_from, _event, _to, _section, NO_MIB)
+	RULE(XTCP_##_from, XTCP_EV_##_event, XTCP_##_to, _section, NO_MIB)
 
 #define STAY(_state, _event, _section)					\
-	GO(_state, _event, _state, _section)
+	RULE(XTCP_##_state, XTCP_EV_##_event, XTCP_##_state, _section, NO_MIB)
+
+/* An opening that failed for another reason than the user's change of mind. */
+#define FAIL(_from, _event, _section)					\
+	RULE(XTCP_##_from, XTCP_EV_##_event, XTCP_CLOSED, _section,	\
+	     XTCP_MIB_ATTEMPT_FAILS)
+
+#define SAME(_state, _event, _section)					\
+	RULE(_state, _event, _state, _section, NO_MIB)
+
+#define END(_state, _event, _section, _mib)				\
+	RULE(_state, _event, XTCP_CLOSED, _section, _mib)
 
 /* The same in each synchronized state. */
 #define STAY_SYNCHRONIZED(_event, _section)				\
-	STAY(ESTABLISHED, _event, _section),				\
-	STAY(FIN_WAIT_1, _event, _section),				\
-	STAY(FIN_WAIT_2, _event, _section),				\
-	STAY(CLOSE_WAIT, _event, _section),				\
-	STAY(CLOSING, _event, _section),				\
-	STAY(LAST_ACK, _event, _section)
+	SAME(XTCP_ESTABLISHED, XTCP_EV_##_event, _section),		\
+	SAME(XTCP_FIN_WAIT_1, XTCP_EV_##_event, _section),		\
+	SAME(XTCP_FIN_WAIT_2, XTCP_EV_##_event, _section),		\
+	SAME(XTCP_CLOSE_WAIT, XTCP_EV_##_event, _section),		\
+	SAME(XTCP_CLOSING, XTCP_EV_##_event, _section),			\
+	SAME(XTCP_LAST_ACK, XTCP_EV_##_event, _section)
 
 /*
  * The end of a synchronized connection. One that was open to data counts as
  * EstabResets however it was cut off, as in Linux.
  */
 #define END_OPEN(_event, _section)					\
-	MOVE(ESTABLISHED, _event, CLOSED, _section, XTCP_MIB_ESTAB_RESETS), \
-	MOVE(CLOSE_WAIT, _event, CLOSED, _section, XTCP_MIB_ESTAB_RESETS)
+	END(XTCP_ESTABLISHED, XTCP_EV_##_event, _section,		\
+	    XTCP_MIB_ESTAB_RESETS),					\
+	END(XTCP_CLOSE_WAIT, XTCP_EV_##_event, _section,		\
+	    XTCP_MIB_ESTAB_RESETS)
 
 #define END_CLOSING(_event, _section)					\
-	GO(FIN_WAIT_1, _event, CLOSED, _section),			\
-	GO(CLOSING, _event, CLOSED, _section),				\
-	GO(LAST_ACK, _event, CLOSED, _section)
-
-/* An opening that failed for another reason than the user's change of mind. */
-#define FAIL(_from, _event, _section)					\
-	MOVE(_from, _event, CLOSED, _section, XTCP_MIB_ATTEMPT_FAILS)
+	END(XTCP_FIN_WAIT_1, XTCP_EV_##_event, _section, NO_MIB),	\
+	END(XTCP_CLOSING, XTCP_EV_##_event, _section, NO_MIB),		\
+	END(XTCP_LAST_ACK, XTCP_EV_##_event, _section, NO_MIB)
 
 static const struct xtcp_lifecycle_rule rules[] = {
 	/* --- opening: user calls */
@@ -101,7 +114,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(SYN_SENT, RCV_BAD_SYN_ACK, "3.10.7.3 first"),
 	FAIL(SYN_SENT, RCV_RST, "3.10.7.3 second"),
 	STAY(SYN_SENT, RCV_RST_OUTSIDE, "3.10.7.3 second"),
-	MOVE(SYN_SENT, RCV_SYN_ACK, ESTABLISHED, "3.10.7.3 fourth", NO_MIB),
+	GO(SYN_SENT, RCV_SYN_ACK, ESTABLISHED, "3.10.7.3 fourth"),
 	GO(SYN_SENT, RCV_SYN, SYN_RECEIVED, "3.10.7.3 fourth"),
 	STAY(SYN_SENT, RCV_BAD_FLAGS, "3.10.7.3 fifth"),
 	STAY(SYN_SENT, RCV_ACK, "3.10.7.3 fifth"),

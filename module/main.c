@@ -13,6 +13,7 @@
 #include <linux/in.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/stringify.h>
 #include <net/net_namespace.h>
 #include <net/protocol.h>
 #include <uapi/linux/xtcp.h>
@@ -20,7 +21,7 @@
 #include "close/timewait.h"
 #include "flow.h"
 #include "lifecycle.h"
-#include "net/icmp.h"
+#include "net/icmp_err.h"
 #include "net/input.h"
 #include "netns.h"
 #include "open/isn.h"
@@ -156,6 +157,6 @@ module_exit(xtcp_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("xtcp: a second TCP for the machine, with an engine of its own");
-MODULE_VERSION(XTCP_VERSION);
+MODULE_VERSION(__stringify(XTCP_VERSION));
 MODULE_ALIAS("net-pf-2-proto-253-type-1");
 MODULE_ALIAS("net-pf-10-proto-253-type-1");

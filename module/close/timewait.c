@@ -513,8 +513,8 @@ bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw)
 
 	if (!mode || tw->flow.state != XTCP_TIME_WAIT)
 		return false;
-	if (mode >= 2 && !ipv4_is_loopback(tw->flow.laddr) &&
-	    !ipv4_is_loopback(tw->flow.raddr))
+	if (mode >= 2 &&
+	    !xtcp_family_get(tw->flow.family)->is_loopback(&tw->flow))
 		return false;
 	return tw->ts_ok && (u32)ktime_get_seconds() - tw->ts_recent_s > 1;
 }

@@ -43,6 +43,8 @@ struct xtcp_reply {
  * @key_read: addresses, ports, devices and wire of a received segment; the
  *	TCP header must be in the linear part
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
+ * @ttl: hop limit left in a received segment (IP_MINTTL)
+ * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
  * @csum_valid: check a received segment; handles offload results
  * @connect_addr: take the peer's address from connect(2), find a route and,
@@ -69,6 +71,8 @@ struct xtcp_family {
 
 	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
 	bool	(*src_valid)(const struct sk_buff *skb);
+	u8	(*ttl)(const struct sk_buff *skb);
+	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);
 	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);

@@ -21,8 +21,10 @@
  */
 #include "net/input.h"
 
+#include <linux/filter.h>
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
+#include <uapi/linux/xtcp.h>
 
 #include "close/close.h"
 #include "close/reset.h"

@@ -45,6 +45,11 @@ static void ipv4_key_read(const struct sk_buff *skb, struct xtcp_key *key)
 	key->wire = iph->protocol;
 }
 
+static u8 ipv4_ttl(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->ttl;
+}
+
 /*
  * MUST-63: no answer to who can't have an address; MUST-57: none to what was
  * sent to many. A subnet's broadcast address as the source is a martian that
@@ -390,12 +395,19 @@ static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 	return IS_ERR(dst) ? 0 : dst_mtu(dst);
 }
 
+static bool ipv4_flow_is_loopback(const struct xtcp_flow *flow)
+{
+	return ipv4_is_loopback(flow->laddr) || ipv4_is_loopback(flow->raddr);
+}
+
 const struct xtcp_family xtcp_ipv4 = {
 	.family		= AF_INET,
 	.ip_hdr_len	= sizeof(struct iphdr),
 	.mss_default	= XTCP_MSS_DEFAULT,
 	.mtu_min	= MTU_MIN,
 	.key_read	= ipv4_key_read,
+	.ttl		= ipv4_ttl,
+	.is_loopback	= ipv4_flow_is_loopback,
 	.src_valid	= ipv4_src_valid,
 	.csum		= ipv4_csum,
 	.csum_valid	= ipv4_csum_valid,

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * output.c - a segment leaves: header, options, checksum, route
+ *
+ * RFC 9293 3.1 (header), 3.7.1 (MSS), RFC 7323 (timestamps, window scale),
+ * RFC 2018 and 2883 (SACK blocks). A segment is either a clone of one in the
+ * send queue, or made here and forgotten. The checksum is computed here over
+ * all of it: no device can be trusted to sum IP protocol 253.
+ *
+ * Functions with a socket: socket lock, process context or softirq. The
+ * others: any context but hardirq, no locks.
+ */
+#include "net/output.h"
+
+#include <linux/err.h>
+#include <linux/minmax.h>
+#include <net/dst.h>
+#include <net/sock.h>
+
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/receive.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+#include "user/trace.h"
+
+#define MSS_FLOOR	48U	/* octets, before options; Linux' min_snd_mss */
+#define MSS_HALF_MIN	28U	/* octets: RFC 791's least MTU less headers */
+#define SACK_ROOM(n)	(4 + 8 * (n))	/* octets with padding */
+
+/**
+ * xtcp_tsval - our timestamp clock (RFC 7323 5.4)
+ * @xs: the connection
+ *
+ * Return: milliseconds, at an offset of the connection's own
+ */
+u32 xtcp_tsval(const struct xtcp_sock *xs)
+{
+	return xtcp_now_ms() + xs->ts_offset;
+}
+
+static void put_timestamps(const struct xtcp_sock *xs,
+			   struct xtcp_options *opt)
+{
+	opt->has_ts = 1;
+	opt->tsval = xtcp_tsval(xs);
+	opt->tsecr = xs->ts_recent;
+}
+
+/*
+ * A SYN offers what the knobs allow; the SYN-ACK of a simultaneous open only
+ * what the peer's SYN offered, too.
+ */
+static void syn_options(const struct sock *sk, u8 flags,
+			struct xtcp_options *opt)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	bool answer = flags & XTCP_ACK;
+
+	opt->mss = xs->advmss;
+	if (answer ? xs->wscale_ok : !!XTCP_KNOB(net, window_scaling)) {
+		opt->has_wscale = 1;
+		opt->wscale = xs->rcv_wscale;
+	}
+	if (answer ? xs->sack_ok : !!XTCP_KNOB(net, sack))
+		opt->sack_perm = 1;
+	if (answer ? xs->ts_ok : !!XTCP_KNOB(net, timestamps))
+		put_timestamps(xs, opt);
+}
+
+/*
+ * A duplicate that is to be reported comes first and once (RFC 2883 4), then
+ * the blocks of the out-of-order queue, latest first (RFC 2018 4).
+ */
+static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
+		      unsigned int room)
+{
+	unsigned int i, max_blocks;
+
+	if (room < SACK_ROOM(1))
+		return;
+	max_blocks = min_t(unsigned int, (room - SACK_ROOM(0)) / 8,
+			   XTCP_SACK_MAX);
+	if (xs->dsack_pending)
+		opt->sack[opt->nr_sacks++] = xs->dsack;
+	for (i = 0; i < xs->nr_sacks && opt->nr_sacks < max_blocks; i++)
+		opt->sack[opt->nr_sacks++] = xs->sacks[i];
+}
+
+/*
+ * Text has the MTU to itself but for what xtcp_output_option_size() counts;
+ * SACK blocks go along where a segment leaves room for them.
+ */
+static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
+			  struct xtcp_options *opt)
+{
+	unsigned int used, room;
+
+	if (xs->ts_ok)
+		put_timestamps(xs, opt);
+	if (!xs->nr_sacks && !xs->dsack_pending)
+		return;
+
+	used = xtcp_options_size(opt);
+	room = XTCP_OPT_MAX - used;
+	if (text_len) {
+		used += xs->af->ip_hdr_len + XTCP_HDR_LEN + text_len;
+		room = min(room, xs->pmtu > used ? xs->pmtu - used : 0);
+	}
+	put_sacks(xs, opt, room);
+}
+
+/**
+ * xtcp_output_option_size - option octets of each segment with text
+ * @sk: the socket, locked
+ */
+unsigned int xtcp_output_option_size(const struct sock *sk)
+{
+	struct xtcp_options opt = { .has_ts = xtcp_sk(sk)->ts_ok };
+
+	return xtcp_options_size(&opt);
+}
+
+/*
+ * The window field. That of a SYN is not scaled (RFC 7323 2.2); a RST promises
+ * nothing new.
+ */
+static u16 window_field(struct sock *sk, u8 flags)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 wnd;
+
+	if (flags & XTCP_SYN)
+		return min(xs->rcv_wnd, XTCP_WINDOW_MAX);
+	if (flags & XTCP_RST)
+		wnd = xtcp_receive_window(xs);
+	else
+		wnd = xtcp_receive_window_select(sk);
+	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
+}
+
+static struct tcphdr *header_push(struct sk_buff *skb,
+				  const struct xtcp_key *key,
+				  const struct xtcp_options *opt,
+				  seq_t seq, seq_t ack, u8 flags, u16 wnd)
+{
+	unsigned int len = XTCP_HDR_LEN + xtcp_options_size(opt);
+	struct tcphdr *th = skb_push(skb, len);
+
+	skb_reset_transport_header(skb);
+	th->source = key->lport;
+	th->dest = key->rport;
+	th->seq = seq_net(seq);
+	th->ack_seq = (flags & XTCP_ACK) ? seq_net(ack) : 0;
+	((u8 *)th)[12] = (len / 4) << 4;
+	((u8 *)th)[13] = flags;
+	th->window = htons(wnd);
+	th->check = 0;
+	th->urg_ptr = 0;
+	xtcp_options_write((__be32 *)(th + 1), opt);
+	return th;
+}
+
+/* MUST-2: over pseudo-header, header and text. */
+static void put_checksum(struct sk_buff *skb, struct tcphdr *th,
+			 const struct xtcp_family *af,
+			 const struct xtcp_key *key)
+{
+	__wsum sum = skb_checksum(skb, 0, skb->len, 0);
+
+	th->check = af->csum(key, skb->len, sum);
+	skb->ip_summed = CHECKSUM_NONE;
+}
+
+/* An ACK is paid when it told all that it should: text may crowd out SACK. */
+static void ack_left(struct sock *sk, const struct xtcp_options *opt)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!opt->nr_sacks && (xs->nr_sacks || xs->dsack_pending))
+		return;
+	xs->dsack_pending = 0;
+	xtcp_ack_sent(sk);
+}
+
+/* Put a header before the text of @skb and send it; eats @skb. */
+static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_options opt;
+	unsigned int text_len = skb->len;
+	struct xtcp_key key;
+	struct tcphdr *th;
+
+	memset(&opt, 0, offsetof(struct xtcp_options, sack));
+	if (flags & XTCP_SYN)
+		syn_options(sk, flags, &opt);
+	else
+		later_options(xs, text_len, &opt);
+
+	xtcp_key_from_flow(&key, &xs->flow);
+	th = header_push(skb, &key, &opt, seq, xs->rcv_nxt, flags,
+			 window_field(sk, flags));
+	put_checksum(skb, th, xs->af, &key);
+	skb_set_owner_w(skb, sk);
+
+	if (flags & XTCP_ACK)
+		ack_left(sk, &opt);
+	WRITE_ONCE(xs->segs_out, xs->segs_out + 1);
+	trace_xtcp_send(sock_net(sk), &key, th, text_len);
+	return xs->af->queue_xmit(sk, skb);
+}
+
+/**
+ * xtcp_output_queued - send a segment of the send queue
+ * @sk: the socket, locked
+ * @skb: stays in its queue; a clone of it leaves
+ *
+ * While an earlier clone is still on its way, the header must not be written
+ * over its: then the linear part is copied.
+ *
+ * Return: 0; -ENOBUFS when there is no memory, or the error of the route
+ */
+int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+	struct sk_buff *clone;
+
+	clone = skb_cloned(skb) ? pskb_copy(skb, gfp) : skb_clone(skb, gfp);
+	if (!clone)
+		return -ENOBUFS;
+	/* Shares its place with a link of the retransmission tree. */
+	clone->dev = NULL;
+
+	cb->sent_ns = xtcp_now_ns();
+	/* As Linux counts: what was sent before is not sent but resent. */
+	if (seq_after(cb->end, xs->snd_nxt))
+		XTCP_INC(sock_net(sk), OUT_SEGS);
+	return transmit(sk, clone, cb->seq, cb->flags);
+}
+
+static struct sk_buff *alloc_bare(void)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(XTCP_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+	if (skb)
+		skb_reserve(skb, XTCP_HEADROOM);
+	return skb;
+}
+
+/*
+ * Where a segment without text stands: SND.NXT, but within the window if the
+ * peer has shrunk it, or it would not look at the ACK.
+ */
+static seq_t bare_seq(const struct xtcp_sock *xs)
+{
+	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
+
+	return seq_before(edge, xs->snd_nxt) ? edge : xs->snd_nxt;
+}
+
+static bool send_bare(struct sock *sk, seq_t seq, u8 flags)
+{
+	struct sk_buff *skb = alloc_bare();
+
+	if (!skb)
+		return false;
+	XTCP_INC(sock_net(sk), OUT_SEGS);
+	transmit(sk, skb, seq, flags);
+	return true;
+}
+
+/**
+ * xtcp_output_ack - send an ACK without text now
+ * @sk: the socket, locked
+ *
+ * Without memory it is owed on, and tried again before the peer's timer.
+ */
+void xtcp_output_ack(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return;
+	if (send_bare(sk, bare_seq(xs), XTCP_ACK))
+		return;
+	xs->ack |= XTCP_ACK_PENDING;
+	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
+		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+}
+
+/**
+ * xtcp_output_probe - ask the peer for an ACK
+ * @sk: the socket, locked
+ *
+ * SEG.SEQ = SND.UNA-1 lies outside the peer's window, so that it answers;
+ * no text goes along (SHLD-12).
+ */
+void xtcp_output_probe(struct sock *sk)
+{
+	send_bare(sk, seq_sub(xtcp_sk(sk)->snd_una, 1), XTCP_ACK);
+}
+
+/**
+ * xtcp_output_reset - tell the peer that the connection is no more
+ * @sk: the socket, locked; its state may be CLOSED already
+ *
+ * RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>. With ACK, as Linux does.
+ */
+void xtcp_output_reset(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+
+	XTCP_INC(net, OUT_RSTS);
+	if (!send_bare(sk, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
+		XTCP_INC(net, ABORT_FAILED);
+}
+
+/**
+ * xtcp_output_syn_ack - answer the peer's SYN in a simultaneous open
+ * @sk: the socket, locked, in SYN-RECEIVED; its SYN is in flight
+ *
+ * The SYN becomes a SYN-ACK, and from now on it is sent again as such.
+ */
+void xtcp_output_syn_ack(struct sock *sk)
+{
+	struct sk_buff *skb = xtcp_send_oldest(sk);
+
+	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
+		return;
+	xtcp_cb(skb)->flags |= XTCP_ACK;
+	xtcp_output_queued(sk, skb);
+}
+
+/**
+ * xtcp_output_mss_sync - make the MSS anew
+ * @sk: the socket, locked
+ * @pmtu: octets, path MTU; 0: ask the route
+ *
+ * RFC 9293 3.7.1: the least of the peer's MSS option, the path and TCP_MAXSEG,
+ * less the options that each segment carries (MUST-16). Never more than half
+ * of the largest window the peer has shown, so that a small buffer can hold
+ * two segments, as in Linux. What is queued already is cut when it is sent.
+ */
+void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
+	u32 half = xs->snd_wnd_max;
+	struct dst_entry *dst;
+	u32 mss;
+
+	if (!pmtu) {
+		dst = xs->af->route(sk);
+		if (IS_ERR_OR_NULL(dst))
+			return;
+		pmtu = dst_mtu(dst);
+	}
+
+	mss = pmtu > header ? pmtu - header : 0;
+	mss = min_t(u32, mss, xs->peer_mss);
+	if (xs->user_mss)
+		mss = min_t(u32, mss, xs->user_mss);
+	mss = max(mss, MSS_FLOOR) - xtcp_output_option_size(sk);
+
+	if (half > XTCP_MSS_DEFAULT)
+		half /= 2;
+	if (half)
+		mss = min(mss, max(half, MSS_HALF_MIN));
+
+	WRITE_ONCE(xs->pmtu, pmtu);
+	WRITE_ONCE(xs->mss, mss);
+}
+
+/**
+ * xtcp_output_bare - send a segment that belongs to no socket
+ * @net: network namespace
+ * @reply: between whom, and how it is routed
+ * @bare: its header
+ *
+ * Return: 0, -ENOBUFS without memory, or the error of the route
+ */
+int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
+		     const struct xtcp_bare *bare)
+{
+	const struct xtcp_family *af = xtcp_family_get(reply->key.family);
+	struct sk_buff *skb = alloc_bare();
+	struct tcphdr *th;
+
+	if (!skb)
+		return -ENOBUFS;
+	th = header_push(skb, &reply->key, &bare->opt, bare->seq, bare->ack,
+			 bare->flags, bare->wnd);
+	put_checksum(skb, th, af, &reply->key);
+	XTCP_INC(net, OUT_SEGS);
+	if (bare->flags & XTCP_RST)
+		XTCP_INC(net, OUT_RSTS);
+	trace_xtcp_send(net, &reply->key, th, 0);
+	return af->reply_xmit(net, reply, skb);
+}
+
+/**
+ * xtcp_reply_init - how to answer a received segment without a socket
+ * @reply: to be filled
+ * @skb: the segment
+ * @key: its key, as seen from here
+ *
+ * The mark is the segment's where net.ipv4.fwmark_reflect says so.
+ */
+void xtcp_reply_init(struct xtcp_reply *reply, const struct sk_buff *skb,
+		     const struct xtcp_key *key)
+{
+	reply->key = *key;
+	reply->sk = NULL;
+	reply->mark = IP4_REPLY_MARK(dev_net(skb->dev), skb->mark);
+	reply->tos = 0;
+}

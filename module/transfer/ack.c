@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ack.c - when to acknowledge: at once, delayed, or along with data
+ *
+ * RFC 9293 3.8.6.3 (delayed ACK), RFC 5681 4.2. Whoever finds that the peer
+ * is owed an ACK marks it (xtcp_ack_now(), xtcp_ack_text_received()); at the
+ * end of the segment xtcp_ack_flush() decides whether it goes now or waits
+ * for the user's answer or the timer. Any segment with ACK pays the debt.
+ *
+ * Socket lock; softirq, or process context when the backlog is worked off.
+ */
+#include "transfer/ack.h"
+
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+
+#include "net/output.h"
+#include "net/seq.h"
+#include "net/wire.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/receive.h"
+#include "user/stats.h"
+
+/* ACKs sent at once while the peer's window is still opening; Linux: 16. */
+#define QUICKACKS_MAX	16U
+
+/* Without any segment of the peer its size is taken for this; octets. */
+#define RCV_MSS_MIN	88U
+
+/**
+ * xtcp_ack_init - nothing was received yet
+ * @sk: the socket
+ */
+void xtcp_ack_init(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->ack = 0;
+	xs->quickack = 0;
+	xs->pingpong = 0;
+	xs->ato_ms = 0;
+	xs->rcv_segs = 0;
+	xs->last_text_ns = 0;
+	xs->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
+			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
+}
+
+/* ACK each of the next segments at once, enough to open the peer's window. */
+static void quickack_start(struct xtcp_sock *xs)
+{
+	u32 segs = xs->rcv_wnd / (2U * xs->rcv_mss);
+
+	xs->quickack = clamp(segs, 2U, QUICKACKS_MAX);
+	xs->ato_ms = XTCP_ATO_MIN_MS;
+	xs->pingpong = 0;
+}
+
+/*
+ * The largest segment seen tells what a full segment of the peer is. A
+ * smaller one without PSH was not cut short by the end of a write, so it is
+ * full as well: the path has become narrower.
+ */
+static void measure_rcv_mss(struct xtcp_sock *xs, const struct sk_buff *skb)
+{
+	u32 len = skb->len;
+
+	if (len >= xs->rcv_mss)
+		xs->rcv_mss = min_t(u32, len, xs->advmss ? xs->advmss : len);
+	else if (len >= XTCP_MSS_DEFAULT &&
+		 !(xtcp_cb(skb)->flags & (XTCP_PSH | XTCP_FIN)))
+		xs->rcv_mss = len;
+	if (len >= xs->rcv_mss)
+		xs->rcv_segs++;
+}
+
+/**
+ * xtcp_ack_text_received - text came in order: an ACK is owed
+ * @sk: the socket, locked
+ * @skb: the text, header pulled
+ *
+ * The delay follows the spacing of the peer's segments, between
+ * XTCP_ATO_MIN_MS and XTCP_ATO_MAX_MS and no longer than an RTO, so that it
+ * is never the ACK that the peer's timer waits for.
+ */
+void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 gap_ms;
+
+	xs->ack |= XTCP_ACK_PENDING;
+	measure_rcv_mss(xs, skb);
+
+	if (!xs->ato_ms) {
+		quickack_start(xs);
+		xs->last_text_ns = xtcp_now_ns();
+		return;
+	}
+
+	gap_ms = div_u64(xtcp_now_ns() - xs->last_text_ns, NSEC_PER_MSEC);
+	xs->last_text_ns += gap_ms * NSEC_PER_MSEC;
+	if (gap_ms <= XTCP_ATO_MIN_MS / 2)
+		xs->ato_ms = xs->ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
+	else if (gap_ms < xs->ato_ms)
+		xs->ato_ms = xs->ato_ms / 2 + gap_ms;
+	else if (gap_ms > xs->rto_us / USEC_PER_MSEC)
+		quickack_start(xs);	/* a pause: the peer starts slowly */
+	xs->ato_ms = clamp_t(u32, xs->ato_ms, XTCP_ATO_MIN_MS,
+			     XTCP_ATO_MAX_MS);
+}
+
+/**
+ * xtcp_ack_text_sent - the user answers what came in
+ * @sk: the socket, locked
+ *
+ * Text that follows the peer's within the delay carries its ACK, and so may
+ * the next one: leave it time to.
+ */
+void xtcp_ack_text_sent(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->last_text_ns && xtcp_now_ns() - xs->last_text_ns <
+	    (u64)xs->ato_ms * NSEC_PER_MSEC)
+		xs->pingpong = 1;
+}
+
+/**
+ * xtcp_ack_now - an ACK is owed and must not wait
+ * @sk: the socket, locked
+ *
+ * It is sent by xtcp_ack_flush() at the end of the segment.
+ */
+void xtcp_ack_now(struct sock *sk)
+{
+	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
+}
+
+/*
+ * RFC 5681 4.2: at least every second full segment, at once when there is a
+ * hole; RFC 9293 3.8.6.2.2: but not just to tell of a window that has not
+ * moved because the user does not read.
+ */
+static bool ack_is_due(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->ack & XTCP_ACK_NOW)
+		return true;
+	if (xs->quickack && !xs->pingpong)
+		return true;
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue))
+		return true;
+	return xs->rcv_segs >= 2 ||
+	       seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss;
+}
+
+/**
+ * xtcp_ack_flush - end of a segment: send the ACK that is owed, or wait
+ * @sk: the socket, locked
+ *
+ * While release_sock() works off what came in behind the user's back, the
+ * whole batch is taken in before one ACK answers it (RFC 9293 MUST-59).
+ */
+void xtcp_ack_flush(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!(xs->ack & XTCP_ACK_PENDING))
+		return;
+	if (!ack_is_due(sk)) {
+		/* A running timer keeps its deadline: MUST-40. */
+		if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK))
+			xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
+				       (u64)xs->ato_ms * NSEC_PER_MSEC);
+	} else if (sock_owned_by_user_nocheck(sk) && !RB_EMPTY_ROOT(&xs->ofo_queue)) {
+		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
+		xtcp_output_ack(sk);
+	} else if (sock_owned_by_user_nocheck(sk)) {
+		xs->ack |= XTCP_ACK_NOW;
+		set_bit(XTCP_DEFER_ACK, &xs->deferred);
+	} else {
+		xtcp_output_ack(sk);
+	}
+}
+
+/**
+ * xtcp_ack_deferred - the backlog is worked off: pay what is still owed
+ * @sk: the socket, locked; from release_cb, for XTCP_DEFER_ACK
+ */
+void xtcp_ack_deferred(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if ((xs->ack & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_output_ack(sk);
+}
+
+/**
+ * xtcp_ack_sent - a segment with ACK left and told all there is to tell
+ * @sk: the socket, locked
+ */
+void xtcp_ack_sent(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if ((xs->ack & XTCP_ACK_PENDING) && xs->quickack) {
+		xs->quickack--;
+		if (!xs->quickack)
+			xs->ato_ms = XTCP_ATO_MIN_MS;
+	}
+	xs->ack = 0;
+	xs->rcv_segs = 0;
+	xtcp_timer_clear(sk, XTCP_TIMER_DELAYED_ACK);
+}
+
+/**
+ * xtcp_ack_timeout - the delayed ACK must wait no longer
+ * @sk: the socket, locked; softirq
+ */
+void xtcp_ack_timeout(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!(xs->ack & XTCP_ACK_PENDING) ||
+	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return;
+
+	/*
+	 * Interactive traffic, but no answer came to carry the ACK: next time
+	 * don't wait for one. Else the peer is slower than thought.
+	 */
+	if (xs->pingpong) {
+		xs->pingpong = 0;
+		xs->ato_ms = XTCP_ATO_MIN_MS;
+	} else {
+		xs->ato_ms = min_t(u32, xs->ato_ms * 2U, XTCP_ATO_MAX_MS);
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_DELAYED_ACK_TIMEOUT);
+	xtcp_output_ack(sk);
+	XTCP_INC(sock_net(sk), DELAYED_ACKS);
+}

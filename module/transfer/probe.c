@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * probe.c - asking a silent peer: zero window and keepalive
+ *
+ * RFC 9293 3.8.6.1 (zero-window probes), 3.8.6.2.1 (the override timeout of
+ * the sender's silly window avoidance, which shares the persist timer) and
+ * 3.8.4 (keepalive). A probe is an ACK with the sequence number SND.UNA-1,
+ * which the peer must answer because it lies outside its window.
+ *
+ * Socket lock; the timeouts run in softirq or release_cb.
+ */
+#include "transfer/probe.h"
+
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <net/sock.h>
+
+#include "close/close.h"
+#include "net/output.h"
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/recovery.h"
+#include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+
+/* States that keepalive watches: RFC 9293 3.8.4, "idle" connections. */
+#define KEEPALIVE_STATES \
+	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
+	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2))
+
+static void give_up(struct sock *sk, enum xtcp_event event)
+{
+	int err = READ_ONCE(sk->sk_err_soft);
+
+	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
+	xtcp_lifecycle_sk(sk, event);
+	xtcp_close_error(sk, err ? err : ETIMEDOUT);
+}
+
+/* Time until @user_timeout_ms after @since_ns, at most @delay_ns. */
+static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,
+				 u64 delay_ns)
+{
+	u64 limit_ns = (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	u64 waited_ns = xtcp_now_ns() - since_ns;
+
+	if (!limit_ns)
+		return delay_ns;
+	return min(delay_ns, limit_ns > waited_ns ? limit_ns - waited_ns : 1);
+}
+
+/* SHLD-29 and 30: the first probe after one RTO, then doubling. */
+static void persist_arm(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 delay_us = max(xs->rto_us, XTCP_RTO_MIN_US);
+
+	delay_us = min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
+			 XTCP_RTO_MAX_US);
+	xtcp_timer_set(sk, XTCP_TIMER_PERSIST,
+		       bound_by_user_timeout(xs, xs->retrans_stamp_ns,
+					     delay_us * NSEC_PER_USEC));
+}
+
+/**
+ * xtcp_probe_window_check - nothing could be sent: will anything wake us
+ * @sk: the socket, locked
+ *
+ * While something is in flight its ACK or its timer will. Else, with text
+ * or FIN waiting for a window (or for a worthwhile part of one), only the
+ * persist timer can (MUST-36). Stops it when it has no more to do.
+ */
+void xtcp_probe_window_check(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->in_flight || !xtcp_send_has_unsent(sk)) {
+		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
+		WRITE_ONCE(xs->probe_backoff, 0);
+		return;
+	}
+	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
+		return;
+	xs->retrans_stamp_ns = xtcp_now_ns();
+	xs->probe_backoff = 0;
+	persist_arm(sk);
+}
+
+/**
+ * xtcp_probe_window_timeout - the persist timer fired
+ * @sk: the socket, locked
+ *
+ * Probes that are answered go on for ever (MUST-37); without answers the
+ * connection ends after R2. With a window that is open but too small for
+ * MUST-38, what fits is sent.
+ */
+void xtcp_probe_window_timeout(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u32 retries;
+
+	if (xs->in_flight || !xtcp_send_has_unsent(sk))
+		return;
+	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_recovery_orphan_retries(sk) :
+					     XTCP_KNOB(net, retries2);
+	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
+		return;
+	if (xtcp_recovery_user_timeout(sk)) {
+		give_up(sk, XTCP_EV_USER_TIMEOUT);
+		return;
+	}
+	if (xs->probes_out >= retries) {
+		give_up(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		return;
+	}
+
+	xtcp_lifecycle_sk(sk, XTCP_EV_PERSIST_TIMEOUT);
+	if (xs->snd_wnd) {
+		xtcp_send_override(sk);
+		if (xs->in_flight)
+			return;
+	}
+	xtcp_output_probe(sk);
+	XTCP_INC(net, WIN_PROBE);
+	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
+	WRITE_ONCE(xs->probe_backoff, min(xs->probe_backoff + 1, 31));
+	persist_arm(sk);
+}
+
+/**
+ * xtcp_probe_answered - a segment of the peer was accepted: it lives
+ * @sk: the socket, locked
+ */
+void xtcp_probe_answered(struct sock *sk)
+{
+	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
+}
+
+static u64 keep_idle_ns(const struct sock *sk)
+{
+	u16 idle_s = xtcp_sk(sk)->keep_idle_s;
+
+	if (idle_s)
+		return (u64)idle_s * NSEC_PER_SEC;
+	return jiffies_to_nsecs(max(XTCP_KNOB(sock_net(sk), keepalive_time), 0));
+}
+
+static u64 keep_intvl_ns(const struct sock *sk)
+{
+	u16 intvl_s = xtcp_sk(sk)->keep_intvl_s;
+
+	if (intvl_s)
+		return (u64)intvl_s * NSEC_PER_SEC;
+	return jiffies_to_nsecs(max(XTCP_KNOB(sock_net(sk), keepalive_intvl), 0));
+}
+
+static u32 keep_probes(const struct sock *sk)
+{
+	u8 probes = xtcp_sk(sk)->keep_probes;
+
+	return probes ? probes : XTCP_KNOB(sock_net(sk), keepalive_probes);
+}
+
+/* A clock tick at least: an interval of 0 must not spin in the timer. */
+static void keepalive_arm(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, max_t(u64, delay_ns, TICK_NSEC));
+}
+
+/**
+ * xtcp_probe_keepalive_set - SO_KEEPALIVE was switched (MUST-24)
+ * @sk: the socket, locked; the flag still has its old value
+ * @on: new value
+ */
+void xtcp_probe_keepalive_set(struct sock *sk, int on)
+{
+	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return;
+	if (on && !sock_flag(sk, SOCK_KEEPOPEN))
+		keepalive_arm(sk, keep_idle_ns(sk));
+	else if (!on)
+		xtcp_timer_clear(sk, XTCP_TIMER_KEEPALIVE);
+}
+
+/**
+ * xtcp_probe_keepalive_start - count the idle time from now
+ * @sk: the socket, locked: it became ESTABLISHED, or the idle time changed
+ *
+ * Does nothing unless SO_KEEPALIVE is set (MUST-25).
+ */
+void xtcp_probe_keepalive_start(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_KEEPOPEN))
+		keepalive_arm(sk, keep_idle_ns(sk));
+}
+
+/*
+ * One probe that went unanswered never kills (MUST-29): all of them must. A
+ * user timeout counts instead of their number where one is set, but not
+ * before the first probe.
+ */
+static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->user_timeout_ms)
+		return xs->probes_out && idle_ns >=
+		       (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	return xs->probes_out >= keep_probes(sk);
+}
+
+/**
+ * xtcp_probe_keepalive_timeout - the keepalive timer fired
+ * @sk: the socket, locked
+ *
+ * The timer is not moved by each segment that comes in: it looks back when
+ * it fires, and waits for the rest. Not while text is on its way: the
+ * retransmission timer asks the peer then (MUST-26).
+ */
+void xtcp_probe_keepalive_timeout(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 idle_ns, need_ns = keep_idle_ns(sk);
+
+	if (!sock_flag(sk, SOCK_KEEPOPEN))
+		return;
+	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_send_is_idle(sk)) {
+		if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED)))
+			keepalive_arm(sk, need_ns);
+		return;
+	}
+
+	idle_ns = xtcp_now_ns() - xs->last_rcv_ns;
+	if (idle_ns < need_ns) {
+		keepalive_arm(sk, need_ns - idle_ns);
+		return;
+	}
+	if (keepalive_is_exhausted(sk, idle_ns)) {
+		xtcp_output_reset(sk);
+		give_up(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
+		return;
+	}
+
+	xtcp_lifecycle_sk(sk, XTCP_EV_KEEPALIVE_TIMEOUT);
+	xtcp_output_probe(sk);
+	XTCP_INC(sock_net(sk), KEEP_ALIVE);
+	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
+	keepalive_arm(sk, bound_by_user_timeout(xs, xs->last_rcv_ns,
+						keep_intvl_ns(sk)));
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rtt.c - round trip time and retransmission timeout
+ *
+ * RFC 6298 with Linux's two deviations: the floor of 200 ms stands under the
+ * variance term, so that RTO = SRTT + max(200 ms, 4 * RTTVAR), and the
+ * variance follows the largest deviation within a round trip upwards at once
+ * and downwards slowly. All in microseconds, all under the socket lock.
+ */
+#include "transfer/rtt.h"
+
+#include <linux/minmax.h>
+
+#include "net/seq.h"
+#include "tcb.h"
+
+/**
+ * xtcp_rtt_init - forget all samples (RFC 6298 2.1)
+ * @xs: the connection, socket lock held or not yet visible
+ */
+void xtcp_rtt_init(struct xtcp_sock *xs)
+{
+	xs->srtt_us = 0;
+	xs->mdev_us = XTCP_RTO_INIT_US;
+	xs->mdev_max_us = XTCP_RTO_MIN_US;
+	xs->rttvar_us = XTCP_RTO_INIT_US;
+	xs->rtt_seq = xs->snd_nxt;
+	WRITE_ONCE(xs->rto_us, XTCP_RTO_INIT_US);
+}
+
+/* RFC 6298 2.2; the deviation of one sample counts as half of it. */
+static void first_sample(struct xtcp_sock *xs, u32 rtt_us)
+{
+	xs->srtt_us = rtt_us << 3;
+	xs->mdev_us = rtt_us << 1;
+	xs->mdev_max_us = max(xs->mdev_us, XTCP_RTO_MIN_US);
+	xs->rttvar_us = xs->mdev_max_us;
+	xs->rtt_seq = xs->snd_nxt;
+}
+
+/*
+ * RFC 6298 2.3 in scaled integers: SRTT is kept times 8, the mean deviation
+ * times 4. A sample below SRTT by more than the deviation moves the latter by
+ * an eighth of its share only: a sudden drop of the RTT is no reason to wait
+ * longer.
+ */
+static void next_sample(struct xtcp_sock *xs, u32 rtt_us)
+{
+	s32 err = (s32)(rtt_us - (xs->srtt_us >> 3));
+	s32 dev;
+
+	xs->srtt_us = max_t(s32, (s32)xs->srtt_us + err, 1);
+	dev = abs(err) - (s32)(xs->mdev_us >> 2);
+	if (err < 0 && dev > 0)
+		dev >>= 3;
+	xs->mdev_us = (u32)max_t(s32, (s32)xs->mdev_us + dev, 0);
+
+	xs->mdev_max_us = max(xs->mdev_max_us, xs->mdev_us);
+	xs->rttvar_us = max(xs->rttvar_us, xs->mdev_max_us);
+	if (!seq_after(xs->snd_una, xs->rtt_seq))
+		return;
+
+	/* A round trip has passed: let the variance come down a quarter. */
+	xs->rttvar_us -= (xs->rttvar_us - xs->mdev_max_us) >> 2;
+	xs->rtt_seq = xs->snd_nxt;
+	xs->mdev_max_us = XTCP_RTO_MIN_US;
+}
+
+/**
+ * xtcp_rtt_sample - take a measured round trip into account
+ * @sk: the socket, locked
+ * @rtt_us: microseconds, of a segment that was sent once (Karn), or by the
+ *	timestamps option
+ *
+ * Ends the backoff of the timeout (RFC 6298 5, last paragraph).
+ */
+void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	/* Above the cap a sample says no more; and SRTT * 8 must fit. */
+	rtt_us = clamp(rtt_us, 1U, XTCP_RTO_MAX_US);
+	if (!xs->srtt_us)
+		first_sample(xs, rtt_us);
+	else
+		next_sample(xs, rtt_us);
+	WRITE_ONCE(xs->rto_us, xtcp_rtt_rto_us(xs));
+}
+
+/**
+ * xtcp_rtt_rto_us - retransmission timeout without backoff
+ * @xs: the connection
+ *
+ * Return: microseconds, between XTCP_RTO_MIN_US and XTCP_RTO_MAX_US
+ */
+u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
+{
+	if (!xs->srtt_us)
+		return XTCP_RTO_INIT_US;
+	return min((xs->srtt_us >> 3) + xs->rttvar_us, XTCP_RTO_MAX_US);
+}
+
+/**
+ * xtcp_rtt_backoff - double the timeout in force (RFC 6298 5.5)
+ * @xs: the connection
+ */
+void xtcp_rtt_backoff(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->rto_us, min(xs->rto_us << 1, XTCP_RTO_MAX_US));
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stream.c - the user's octets in and out: bodies of sendmsg and recvmsg
+ *
+ * RFC 9293 3.9.1.2 (SEND), 3.9.1.3 (RECEIVE), with the blocking, flags and
+ * errors that Linux programs know from TCP. What is sent is copied into page
+ * fragments of the last queued segment; what is received is copied out of
+ * the receive queue. When and in which pieces it travels is transfer/'s.
+ *
+ * Process context; takes the socket lock, and lets go of it while it waits.
+ */
+#include "user/stream.h"
+
+#include <linux/skbuff.h>
+#include <linux/socket.h>
+#include <linux/uio.h>
+#include <net/inet_common.h>
+#include <net/sock.h>
+
+#include "lifecycle.h"
+#include "net/wire.h"
+#include "tcb.h"
+#include "transfer/receive.h"
+#include "transfer/send.h"
+
+/* --- SEND -------------------------------------------------------------- */
+
+/*
+ * How much text one queued segment is filled with: one MSS. Segmentation
+ * offload will make this a multiple of it.
+ */
+static u32 size_goal(const struct sock *sk)
+{
+	return xtcp_sk(sk)->mss;
+}
+
+/*
+ * The segment to which text can be added: the last one that was never sent,
+ * or a new one. NULL: no room in the buffer.
+ */
+static struct sk_buff *open_segment(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
+
+	if (skb && skb->len < size_goal(sk))
+		return skb;
+	if (!sk_stream_memory_free(sk))
+		return NULL;
+	skb = xtcp_send_skb_alloc(sk, sk->sk_allocation);
+	if (skb)
+		xtcp_send_queue(sk, skb);
+	return skb;
+}
+
+/*
+ * Copy text from @msg into @skb: as much as fits in one fragment and the
+ * size goal. Octets; 0: @skb takes no more; -ENOBUFS: wait for memory; other
+ * errors are the copy's.
+ */
+static int fill_segment(struct sock *sk, struct sk_buff *skb,
+			struct msghdr *msg)
+{
+	struct page_frag *pfrag = sk_page_frag(sk);
+	int nr = skb_shinfo(skb)->nr_frags;
+	bool merge;
+	u32 copy;
+	int err;
+
+	if (!sk_page_frag_refill(sk, pfrag))
+		return -ENOBUFS;
+	merge = skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset);
+	if (!merge && nr >= MAX_SKB_FRAGS)
+		return 0;
+
+	copy = min_t(size_t, size_goal(sk) - skb->len, msg_data_left(msg));
+	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
+	if (!sk_wmem_schedule(sk, copy))
+		return -ENOBUFS;
+	err = skb_copy_to_page_nocache(sk, &msg->msg_iter, skb, pfrag->page,
+				       pfrag->offset, copy);
+	if (err)
+		return err;
+
+	if (merge) {
+		skb_frag_size_add(&skb_shinfo(skb)->frags[nr - 1], copy);
+	} else {
+		skb_fill_page_desc(skb, nr, pfrag->page, pfrag->offset, copy);
+		get_page(pfrag->page);
+	}
+	pfrag->offset += copy;
+	xtcp_send_grown(sk, skb, copy);
+	return copy;
+}
+
+/*
+ * Send what is queued while the user fills on. Full segments go as they
+ * become full; a partial last one only when the user waits (@wait), since
+ * nothing would be added to it before some of this is acknowledged.
+ */
+static void push_on_the_way(struct sock *sk, int flags, bool wait)
+{
+	if (wait && !(flags & MSG_MORE)) {
+		xtcp_send_mark_push(sk);
+		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
+	} else if (xtcp_send_wants_push(xtcp_sk(sk))) {
+		xtcp_send_mark_push(sk);
+		xtcp_send_push(sk, XTCP_NAGLE_CORK);
+	} else {
+		xtcp_send_push(sk, XTCP_NAGLE_CORK);
+	}
+}
+
+/* The buffer is full. 0: there is room now. */
+static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
+{
+	xtcp_send_drop_empty(sk);
+	if (copied)
+		push_on_the_way(sk, flags, true);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	return sk_stream_wait_memory(sk, timeo);
+}
+
+/* Queue all of @msg; *copied says how much of it was, on errors, too. */
+static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
+		      int *copied)
+{
+	int flags = msg->msg_flags;
+
+	while (msg_data_left(msg)) {
+		struct sk_buff *skb;
+		int n;
+
+		/* While we slept, the connection may have ended. */
+		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
+			return -EPIPE;
+		skb = open_segment(sk);
+		n = skb ? fill_segment(sk, skb, msg) : -ENOBUFS;
+		if (n == -ENOBUFS) {
+			n = wait_for_room(sk, flags, *copied > 0, timeo);
+			if (n)
+				return n;
+			continue;
+		}
+		if (n < 0)
+			return n;
+		*copied += n;
+		/* Full, by octets or by fragments: it may go. */
+		if (!n || (skb->len >= size_goal(sk) && msg_data_left(msg))) {
+			push_on_the_way(sk, flags, false);
+			/* Too small, but nothing can be added: let it go. */
+			if (!n && skb_peek_tail(&sk->sk_write_queue) == skb)
+				xtcp_send_push(sk, XTCP_NAGLE_PUSH);
+			if (!n && skb_peek_tail(&sk->sk_write_queue) == skb) {
+				n = wait_for_room(sk, flags, true, timeo);
+				if (n)
+					return n;
+			}
+		}
+	}
+	return 0;
+}
+
+static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
+{
+	int flags = msg->msg_flags;
+	int err = 0, copied = 0;
+	long timeo;
+
+	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
+	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
+			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
+		err = sk_stream_wait_connect(sk, &timeo);
+	if (!err) {
+		/* A wake-up from here on is about this call's wait. */
+		sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+		xtcp_send_buffer_grow(sk);
+		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
+			err = -EPIPE;
+	}
+	if (!err)
+		err = queue_text(sk, msg, &timeo, &copied);
+
+	xtcp_send_drop_empty(sk);
+	if (copied) {
+		if (!(flags & MSG_MORE))
+			xtcp_send_mark_push(sk);
+		xtcp_send_push(sk, flags & MSG_MORE ? XTCP_NAGLE_CORK : 0);
+		return copied;
+	}
+	if (!err)
+		return 0;
+
+	err = sk_stream_error(sk, flags, err);
+	/* Whoever waits for an edge must see it, though nothing is queued. */
+	if (err == -EAGAIN && !xtcp_send_has_unsent(sk))
+		sk->sk_write_space(sk);
+	return err;
+}
+
+/**
+ * xtcp_sendmsg - SEND
+ * @sk: the socket, not locked
+ * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL and MSG_MORE as for TCP
+ * @size: octets in @msg, which says the same
+ *
+ * Return: octets queued; -EAGAIN, -EPIPE (with SIGPIPE), the socket's pending
+ * error, -EINTR or -ERESTARTSYS, -EFAULT; -EOPNOTSUPP for MSG_OOB
+ */
+int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	int ret;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	xtcp_lifecycle_sk(sk, XTCP_EV_SEND);
+	ret = sendmsg_locked(sk, msg);
+	release_sock(sk);
+	return ret;
+}
+
+/* --- RECEIVE ----------------------------------------------------------- */
+
+/*
+ * What a call to recvmsg() has done so far. @seq: where it reads on, which is
+ * copied_seq unless it peeks; @target: octets that satisfy it.
+ */
+struct reader {
+	struct msghdr	*msg;
+	int		flags;
+	seq_t		seq;
+	size_t		left;
+	int		copied;
+	int		target;
+	long		timeo;
+	bool		fin;
+};
+
+/* The segment that holds rd->seq, NULL when it did not come yet. */
+static struct sk_buff *find_text(struct sock *sk, const struct reader *rd,
+				 u32 *offset)
+{
+	struct sk_buff *skb;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		s32 skip = seq_dist(xtcp_cb(skb)->seq, rd->seq);
+
+		if (skip < 0)
+			return NULL;
+		*offset = skip;
+		if ((u32)skip < skb->len)
+			return skb;
+		if ((u32)skip == skb->len && (xtcp_cb(skb)->flags & XTCP_FIN))
+			return skb;
+	}
+	return NULL;
+}
+
+static void advance(struct sock *sk, struct reader *rd, u32 octets)
+{
+	rd->seq = seq_add(rd->seq, octets);
+	if (!(rd->flags & MSG_PEEK))
+		WRITE_ONCE(xtcp_sk(sk)->copied_seq, rd->seq);
+}
+
+/* All segments up to @skb were read: free them. */
+static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
+{
+	struct sk_buff *head;
+
+	if (rd->flags & MSG_PEEK)
+		return;
+	do {
+		head = __skb_dequeue(&sk->sk_receive_queue);
+		/* Compared before it is freed. */
+		if (head == skb)
+			skb = NULL;
+		consume_skb(head);
+	} while (skb);
+}
+
+/* Copy from @skb. 0, or -EFAULT when nothing was copied at all. */
+static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
+		     u32 offset)
+{
+	u32 used = min_t(size_t, skb->len - offset, rd->left);
+
+	if (used && !(rd->flags & MSG_TRUNC) &&
+	    skb_copy_datagram_msg(skb, offset, rd->msg, used))
+		return -EFAULT;
+
+	advance(sk, rd, used);
+	rd->copied += used;
+	rd->left -= used;
+	if (offset + used < skb->len)
+		return 0;
+	if (xtcp_cb(skb)->flags & XTCP_FIN) {
+		rd->fin = true;
+		advance(sk, rd, 1);
+	}
+	eat(sk, rd, skb);
+	return 0;
+}
+
+/*
+ * Nothing more to copy now. 1: wait; 0: return what there is; negative: the
+ * error for a call that has nothing.
+ */
+static int may_wait(struct sock *sk, const struct reader *rd)
+{
+	if (rd->copied) {
+		if (sk->sk_err || sk->sk_state == XTCP_CLOSED ||
+		    (sk->sk_shutdown & RCV_SHUTDOWN) || !rd->timeo ||
+		    signal_pending(current))
+			return 0;
+		return 1;
+	}
+	if (sock_flag(sk, SOCK_DONE))
+		return 0;
+	if (sk->sk_err)
+		return sock_error(sk);
+	if (sk->sk_shutdown & RCV_SHUTDOWN)
+		return 0;
+	if (sk->sk_state == XTCP_CLOSED)
+		return -ENOTCONN;
+	if (!rd->timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(rd->timeo);
+	return 1;
+}
+
+/* Let the backlog in, or sleep until something comes. */
+static int wait_for_text(struct sock *sk, struct reader *rd)
+{
+	if (rd->copied >= rd->target) {
+		sk_flush_backlog(sk);
+		return 0;
+	}
+	xtcp_receive_consumed(sk, rd->copied);
+	return sk_wait_data(sk, &rd->timeo,
+			    skb_peek_tail(&sk->sk_receive_queue));
+}
+
+/* Another reader took what this one only peeks at: begin where it left. */
+static void peek_again(struct sock *sk, struct reader *rd)
+{
+	seq_t copied_seq = xtcp_sk(sk)->copied_seq;
+
+	if ((rd->flags & MSG_PEEK) && seq_before(rd->seq, copied_seq))
+		rd->seq = copied_seq;
+}
+
+static int recvmsg_locked(struct sock *sk, struct reader *rd)
+{
+	int err = 0;
+
+	while (rd->left && !rd->fin) {
+		struct sk_buff *skb;
+		u32 offset;
+
+		skb = find_text(sk, rd, &offset);
+		if (skb) {
+			err = copy_text(sk, rd, skb, offset);
+			if (err)
+				break;
+			continue;
+		}
+		if (rd->copied >= rd->target &&
+		    !READ_ONCE(sk->sk_backlog.tail))
+			break;
+		err = may_wait(sk, rd);
+		if (err <= 0)
+			break;
+		err = wait_for_text(sk, rd);
+		if (err < 0)
+			break;
+		err = 0;
+		peek_again(sk, rd);
+	}
+	return rd->copied ? rd->copied : err;
+}
+
+/**
+ * xtcp_recvmsg - RECEIVE
+ * @sk: the socket, not locked
+ * @msg: where to
+ * @len: octets of room
+ * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_ERRQUEUE as for
+ *	TCP
+ *
+ * Return: octets; 0 after the peer's FIN or shutdown(SHUT_RD); -EAGAIN,
+ * -ENOTCONN, the socket's pending error, -EINTR or -ERESTARTSYS, -EFAULT;
+ * -EINVAL for MSG_OOB, since there never is an urgent octet to be had
+ */
+int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
+{
+	struct reader rd = {
+		.msg = msg,
+		.flags = flags,
+		.left = len,
+	};
+	int ret;
+
+	lock_sock(sk);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RECEIVE);
+	if (sk->sk_state == XTCP_LISTEN) {
+		ret = -ENOTCONN;
+	} else if (flags & MSG_OOB) {
+		ret = -EINVAL;
+	} else {
+		rd.seq = xtcp_sk(sk)->copied_seq;
+		rd.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+		rd.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+		ret = recvmsg_locked(sk, &rd);
+		if (!(flags & MSG_PEEK))
+			xtcp_receive_consumed(sk, rd.copied);
+	}
+	release_sock(sk);
+	return ret;
+}
