@@ -25,6 +25,7 @@
 #include "open/acceptqueue.h"
 
 #include <linux/sched/signal.h>
+#include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
 

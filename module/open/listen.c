@@ -237,9 +237,13 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 	if (mode >= 2 && !proven)
 		return SYN_COOKIE;
 	if (syn_queue_is_full(lsk, ls) && !proven) {
-		XTCP_INC(net, mode ? REQ_Q_FULL_DO_COOKIES : REQ_Q_FULL_DROP);
 		flood_warn(lsk, ls, mode);
-		return mode ? SYN_COOKIE : SYN_DROP;
+		if (mode) {
+			XTCP_INC(net, REQ_Q_FULL_DO_COOKIES);
+			return SYN_COOKIE;
+		}
+		XTCP_INC(net, REQ_Q_FULL_DROP);
+		return SYN_DROP;
 	}
 	if (!mode && backlog_is_reserved(net, ls))
 		return SYN_DROP;
