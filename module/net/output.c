@@ -339,10 +339,18 @@ void xtcp_output_syn_ack(struct sock *sk)
 	xtcp_output_queued(sk, skb);
 }
 
+/* Our MSS option: what we can take in one piece (MUST-67), or TCP_MAXSEG. */
+static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst)
+{
+	u32 mss = min_t(u32, dst_metric_advmss(dst), U16_MAX);
+
+	return xs->user_mss ? min_t(u32, mss, xs->user_mss) : mss;
+}
+
 /**
  * xtcp_output_mss_sync - make the MSS anew
  * @sk: the socket, locked
- * @pmtu: octets, path MTU; 0: ask the route
+ * @pmtu: octets, path MTU; 0: ask the route, also for the MSS we announce
  *
  * RFC 9293 3.7.1: the least of the peer's MSS option, the path and TCP_MAXSEG,
  * less the options that each segment carries (MUST-16). Never more than half
@@ -362,6 +370,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 		if (IS_ERR_OR_NULL(dst))
 			return;
 		pmtu = dst_mtu(dst);
+		xs->advmss = announced_mss(xs, dst);
 	}
 
 	mss = pmtu > header ? pmtu - header : 0;

@@ -30,15 +30,6 @@
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-static void give_up(struct sock *sk, enum xtcp_event event)
-{
-	int err = READ_ONCE(sk->sk_err_soft);
-
-	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
-	xtcp_lifecycle_sk(sk, event);
-	xtcp_close_error(sk, err ? err : ETIMEDOUT);
-}
-
 /* Time until @user_timeout_ms after @since_ns, at most @delay_ns. */
 static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,
 				 u64 delay_ns)
@@ -109,11 +100,11 @@ void xtcp_probe_window_timeout(struct sock *sk)
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
 	if (xtcp_recovery_user_timeout(sk)) {
-		give_up(sk, XTCP_EV_USER_TIMEOUT);
+		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
 	if (xs->probes_out >= retries) {
-		give_up(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
 
@@ -241,7 +232,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	}
 	if (keepalive_is_exhausted(sk, idle_ns)) {
 		xtcp_output_reset(sk);
-		give_up(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
+		xtcp_close_timed_out(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
 		return;
 	}
 

@@ -431,17 +431,6 @@ static bool ofo_drain(struct sock *sk)
 	return fin;
 }
 
-/* Nothing can follow a FIN: a peer that sent more has lost its way. */
-static void ofo_purge(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct sk_buff *skb;
-
-	while ((skb = skb_rb_first(&xs->ofo_queue)))
-		ofo_drop(sk, skb);
-	xs->nr_sacks = 0;
-}
-
 static void wake_reader(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -483,8 +472,6 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 			fin = ofo_drain(sk);
 	}
 	if (fin) {
-		ofo_purge(sk);
-		xtcp_ack_now(sk);
 		xtcp_close_fin_received(sk);
 		return;
 	}
@@ -669,17 +656,19 @@ void xtcp_receive_consumed(struct sock *sk, u32 copied)
 }
 
 /**
- * xtcp_receive_purge - forget all that was received and not read
+ * xtcp_receive_purge - forget what came out of order
  * @sk: the socket, locked or no longer visible
+ *
+ * After a FIN, or when nobody will fill the hole. What is in order and unread
+ * stays the user's.
  */
 void xtcp_receive_purge(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
-	while ((skb = __skb_dequeue(&sk->sk_receive_queue)))
-		consume_skb(skb);
-	ofo_purge(sk);
+	while ((skb = skb_rb_first(&xs->ofo_queue)))
+		ofo_drop(sk, skb);
+	xs->nr_sacks = 0;
 	xs->dsack_pending = 0;
-	sk_mem_reclaim(sk);
 }

@@ -386,15 +386,6 @@ static bool r2_is_reached(struct sock *sk)
 	return xtcp_recovery_gives_up(sk, XTCP_KNOB(sock_net(sk), retries2));
 }
 
-static void give_up(struct sock *sk, enum xtcp_event event)
-{
-	int err = READ_ONCE(sk->sk_err_soft);
-
-	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
-	xtcp_lifecycle_sk(sk, event);
-	xtcp_close_error(sk, err ? err : ETIMEDOUT);
-}
-
 /* What the timeout interrupted, under Linux's names. */
 static void count_failure(struct sock *sk)
 {
@@ -464,11 +455,11 @@ void xtcp_recovery_timeout(struct sock *sk)
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
 	if (xtcp_recovery_user_timeout(sk)) {
-		give_up(sk, XTCP_EV_USER_TIMEOUT);
+		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
 	if (r2_is_reached(sk)) {
-		give_up(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
 

@@ -503,6 +503,8 @@ void xtcp_send_syn(struct sock *sk)
 	xs->snd_sml = xs->iss;
 	WRITE_ONCE(xs->write_seq, seq_add(xs->iss, 1));
 	xs->pushed_seq = xs->write_seq;
+	/* Before the SYN reads the clock: its echo is held against this. */
+	xs->retrans_stamp_ns = xtcp_now_ns();
 	if (skb) {
 		xtcp_cb(skb)->seq = xs->iss;
 		xtcp_cb(skb)->end = xs->write_seq;
@@ -511,7 +513,6 @@ void xtcp_send_syn(struct sock *sk)
 		xtcp_output_queued(sk, skb);
 	}
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
-	xs->retrans_stamp_ns = xtcp_now_ns();
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 		       (u64)xs->rto_us * NSEC_PER_USEC);
 }
@@ -761,7 +762,10 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_recovery_arm(sk);
 	sacked = xtcp_recovery_sacked(sk, seg);
 	XTCP_ADD(sock_net(sk), DELIVERED, acked.delivered + sacked);
-	xtcp_recovery_acked(sk, acked.segs, prior_pipe);
+	if (acked.syn)
+		xtcp_congestion_init(sk);	/* the peer's MSS is known now */
+	else
+		xtcp_recovery_acked(sk, acked.segs, prior_pipe);
 	wake_writer(sk);
 }
 
