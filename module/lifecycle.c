@@ -446,12 +446,29 @@ static bool state_is_open(u8 state)
 	return state == XTCP_ESTABLISHED || state == XTCP_CLOSE_WAIT;
 }
 
-/* The one assignment. A socket shows its state to the kernel as well. */
+/*
+ * What the kernel may see in sk_state. A socket that passes through a
+ * record's state on its way into or out of one must not show it: to the
+ * kernel TCP_NEW_SYN_RECV means that this is no full socket at all.
+ */
+static int state_of_sk(u8 state)
+{
+	switch (state) {
+	case XTCP_HALF_OPEN:
+		return TCP_SYN_RECV;
+	case XTCP_ORPHAN_FIN_WAIT_2:
+		return TCP_FIN_WAIT2;
+	default:
+		return state;
+	}
+}
+
+/* The one assignment. */
 static void state_set(struct xtcp_flow *flow, u8 state)
 {
 	WRITE_ONCE(flow->state, state);
 	if (flow->kind == XTCP_KIND_SOCKET)
-		inet_sk_set_state(xtcp_flow_sk(flow), state);
+		inet_sk_set_state(xtcp_flow_sk(flow), state_of_sk(state));
 }
 
 /**
