@@ -630,7 +630,8 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 		spare = port_alloc(GFP_ATOMIC);
 		port = port_get(chain, num, xs->flow.laddr, &spare);
 	}
-	if (!port)
+	/* A listener gives this port back under this lock only. */
+	if (!port && inet_sk(listener)->inet_num == num)
 		port = xtcp_sk(listener)->port;
 	if (port) {
 		port->shared = false;
