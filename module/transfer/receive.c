@@ -203,13 +203,27 @@ static void sack_advance(struct xtcp_sock *xs)
 	xs->nr_sacks = nr;
 }
 
+/* Is all of [start, end) in the out-of-order queue? */
+static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
+{
+	unsigned int i;
+
+	for (i = 0; i < xs->nr_sacks; i++)
+		if (seq_after_eq(start, xs->sacks[i].start) &&
+		    seq_before_eq(end, xs->sacks[i].end))
+			return true;
+	return false;
+}
+
 /**
- * xtcp_receive_duplicate - something came that was there already
+ * xtcp_receive_duplicate - something came that may have been there already
  * @sk: the socket, locked
- * @start: first duplicate octet
- * @end: after the last
+ * @start: its first octet
+ * @end: after its last
  *
- * Reported once, in the next ACK (RFC 2883).
+ * What was there, below RCV.NXT or in the out-of-order queue, is reported
+ * once, in the next ACK (RFC 2883). The rest is not: a peer would take it for
+ * received and never send it again.
  */
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 {
@@ -217,10 +231,15 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 
 	if (!xs->sack_ok || !seq_before(start, end))
 		return;
-	if (seq_before(start, xs->rcv_nxt))
+	if (seq_before(start, xs->rcv_nxt)) {
+		if (seq_after(end, xs->rcv_nxt))
+			end = xs->rcv_nxt;
 		XTCP_INC(sock_net(sk), DSACK_OLD_SENT);
-	else
+	} else if (sack_has(xs, start, end)) {
 		XTCP_INC(sock_net(sk), DSACK_OFO_SENT);
+	} else {
+		return;
+	}
 	xs->dsack.start = start;
 	xs->dsack.end = end;
 	xs->dsack_pending = 1;
@@ -414,8 +433,7 @@ static bool ofo_drain(struct sock *sk)
 		if (seq_after(seq, xs->rcv_nxt))
 			break;
 		if (seq_before(seq, xs->rcv_nxt))
-			xtcp_receive_duplicate(sk, seq, seq_before(end, xs->rcv_nxt) ?
-					       end : xs->rcv_nxt);
+			xtcp_receive_duplicate(sk, seq, end);
 		if (!seq_after(end, xs->rcv_nxt)) {
 			ofo_drop(sk, skb);
 			continue;
@@ -612,7 +630,7 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 		return;
 	}
 	if (seq_before(cb->seq, xs->rcv_nxt))
-		xtcp_receive_duplicate(sk, cb->seq, xs->rcv_nxt);
+		xtcp_receive_duplicate(sk, cb->seq, cb->end);
 	receive_in_order(sk, skb);
 	return;
 
