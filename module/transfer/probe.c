@@ -12,6 +12,7 @@
 #include "transfer/probe.h"
 
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <net/sock.h>
 
@@ -130,13 +131,19 @@ void xtcp_probe_answered(struct sock *sk)
 	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
 }
 
+/* Of a knob kept in jiffies. jiffies_to_nsecs() wraps after 71 minutes. */
+static u64 knob_ns(int knob)
+{
+	return div_u64((u64)max(knob, 0) * NSEC_PER_SEC, HZ);
+}
+
 static u64 keep_idle_ns(const struct sock *sk)
 {
 	u16 idle_s = xtcp_sk(sk)->keep_idle_s;
 
 	if (idle_s)
 		return (u64)idle_s * NSEC_PER_SEC;
-	return jiffies_to_nsecs(max(XTCP_KNOB(sock_net(sk), keepalive_time), 0));
+	return knob_ns(XTCP_KNOB(sock_net(sk), keepalive_time));
 }
 
 static u64 keep_intvl_ns(const struct sock *sk)
@@ -145,7 +152,7 @@ static u64 keep_intvl_ns(const struct sock *sk)
 
 	if (intvl_s)
 		return (u64)intvl_s * NSEC_PER_SEC;
-	return jiffies_to_nsecs(max(XTCP_KNOB(sock_net(sk), keepalive_intvl), 0));
+	return knob_ns(XTCP_KNOB(sock_net(sk), keepalive_intvl));
 }
 
 static u32 keep_probes(const struct sock *sk)
