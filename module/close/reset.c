@@ -43,7 +43,7 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		bare.ack = seg->end;
 		bare.flags |= XTCP_ACK;
 	}
-	xtcp_reply_init(&reply, skb, key);
+	xtcp_reply_init(net, &reply, skb, key);
 	xtcp_output_bare(net, &reply, &bare);
 }
 

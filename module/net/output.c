@@ -417,17 +417,18 @@ int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
 
 /**
  * xtcp_reply_init - how to answer a received segment without a socket
+ * @net: network namespace; a socket's backlog keeps no device in @skb
  * @reply: to be filled
  * @skb: the segment
  * @key: its key, as seen from here
  *
  * The mark is the segment's where net.ipv4.fwmark_reflect says so.
  */
-void xtcp_reply_init(struct xtcp_reply *reply, const struct sk_buff *skb,
-		     const struct xtcp_key *key)
+void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
+		     const struct sk_buff *skb, const struct xtcp_key *key)
 {
 	reply->key = *key;
 	reply->sk = NULL;
-	reply->mark = IP4_REPLY_MARK(dev_net(skb->dev), skb->mark);
+	reply->mark = IP4_REPLY_MARK(net, skb->mark);
 	reply->tos = 0;
 }

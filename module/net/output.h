@@ -36,7 +36,7 @@ struct xtcp_bare {
 
 int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
 		     const struct xtcp_bare *bare);
-void xtcp_reply_init(struct xtcp_reply *reply, const struct sk_buff *skb,
-		     const struct xtcp_key *key);
+void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
+		     const struct sk_buff *skb, const struct xtcp_key *key);
 
 #endif /* XTCP_NET_OUTPUT_H */
