@@ -41,9 +41,13 @@
 #define XTCP_PROTO_OPS_SPLICE_EOF(fn)	.splice_eof = fn,
 #endif
 
-/* linux/slab.h: caches can ask to stay apart since 6.5 */
+/*
+ * linux/slab.h: caches can ask to stay apart since 6.5. Before, one that
+ * kmemleak is not to look into is never merged either; such kernels have no
+ * kmemleak in them anyway.
+ */
 #ifndef SLAB_NO_MERGE
-#define SLAB_NO_MERGE	0
+#define SLAB_NO_MERGE	SLAB_NOLEAKTRACE
 #endif
 
 /* linux/socket.h: addresses of any length have a type of their own since 6.19 */

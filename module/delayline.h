@@ -11,17 +11,22 @@
 
 #include <linux/hrtimer.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 /**
  * struct xtcp_delay - a record's place in a line
  * @link: in the line's FIFO; empty while the record waits for nothing
+ * @rcu: for the owner, to free the record with once nobody refers to it
  * @expires_ns: CLOCK_MONOTONIC
  */
 struct xtcp_delay {
-	struct list_head	link;
-	u64			expires_ns;
+	union {
+		struct list_head	link;
+		struct rcu_head		rcu;
+	};
+	u64				expires_ns;
 };
 
 struct xtcp_delayset;

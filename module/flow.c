@@ -10,10 +10,9 @@
  *  - The table holds one reference to a record. To a socket it holds none:
  *    a socket leaves the table before its last reference goes
  *    (xtcp_close_destroy()), and is freed an RCU grace period after.
- *  - Records come from SLAB_TYPESAFE_BY_RCU caches: a reader may find one
- *    that was freed and is another connection by now. So it takes a reference
- *    first and then compares the key again. For the same reason @node is never
- *    cleared when a record is made: a reader may be standing on it.
+ *  - Records are freed a grace period after their last reference has gone, so
+ *    a reader that finds one finds that connection and no other; whether it
+ *    still lives, xtcp_flow_get() says.
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
  *    wins owns its end: it reports the event and drops the table's reference.
  *
@@ -206,17 +205,11 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 	struct xtcp_flow *flow;
 
 	rcu_read_lock();
-	for (;;) {
+	do {
 		flow = rhashtable_lookup(&xtcp_net(net)->flows, key,
 					 flow_params);
-		if (!flow)
-			break;
-		if (!xtcp_flow_get(flow))
-			continue;	/* on its way out: look again */
-		if (likely(flow_matches(flow, key)))
-			break;
-		xtcp_flow_put(flow);
-	}
+		/* One on its way out may have a successor: look again. */
+	} while (flow && !xtcp_flow_get(flow));
 	rcu_read_unlock();
 	return flow;
 }

@@ -118,7 +118,6 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	GO(SYN_SENT, RCV_SYN, SYN_RECEIVED, "3.10.7.3 fourth"),
 	STAY(SYN_SENT, RCV_BAD_FLAGS, "3.10.7.3 fifth"),
 	STAY(SYN_SENT, RCV_ACK, "3.10.7.3 fifth"),
-	STAY(SYN_SENT, RCV_FIN, "3.10.7.4 eighth"),
 
 	STAY(HALF_OPEN, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(HALF_OPEN, RCV_RST_OUTSIDE, "3.10.7.4 second"),
@@ -235,17 +234,19 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY_SYNCHRONIZED(ICMP_TOO_BIG, "RFC 1191"),
 	STAY(TIME_WAIT, ICMP_TOO_BIG, "RFC 1191"),
 
-	/* --- closing: user calls */
-	GO(SYN_SENT, SHUTDOWN_SEND, CLOSED, "3.10.4"),
+	/*
+	 * --- closing: user calls. shutdown() in LISTEN and SYN-SENT comes as
+	 * ABORT: the socket layer makes a disconnect of it.
+	 */
+	STAY(CLOSED, SHUTDOWN_SEND, "3.10.4"),
+	STAY(CLOSED, SHUTDOWN_RECEIVE, "3.10.4"),
 	GO(SYN_RECEIVED, SHUTDOWN_SEND, FIN_WAIT_1, "3.10.4"),
 	GO(ESTABLISHED, SHUTDOWN_SEND, FIN_WAIT_1, "3.10.4"),
 	GO(CLOSE_WAIT, SHUTDOWN_SEND, LAST_ACK, "3.10.4"),
-	STAY(LISTEN, SHUTDOWN_SEND, "no effect"),
 	STAY(FIN_WAIT_1, SHUTDOWN_SEND, "3.10.4"),
 	STAY(FIN_WAIT_2, SHUTDOWN_SEND, "3.10.4"),
 	STAY(CLOSING, SHUTDOWN_SEND, "3.10.4"),
 	STAY(LAST_ACK, SHUTDOWN_SEND, "3.10.4"),
-	GO(LISTEN, SHUTDOWN_RECEIVE, CLOSED, "3.10.4"),
 	STAY(SYN_RECEIVED, SHUTDOWN_RECEIVE, "sends nothing"),
 	STAY_SYNCHRONIZED(SHUTDOWN_RECEIVE, "sends nothing"),
 	STAY(CLOSED, CLOSE, "3.10.4"),

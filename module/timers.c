@@ -38,7 +38,8 @@ static void timer_arm(struct sock *sk, u64 deadline_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!hrtimer_is_queued(&xs->timer))
+	/* One that was queued has a reference, which serves again. */
+	if (hrtimer_try_to_cancel(&xs->timer) != 1)
 		sock_hold(sk);
 	xs->timer_armed_ns = deadline_ns;
 	hrtimer_start(&xs->timer, ns_to_ktime(deadline_ns),
@@ -167,8 +168,7 @@ void xtcp_timers_clear_all(struct sock *sk)
 
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
-	if (hrtimer_try_to_cancel(&xs->timer) == 1) {
-		xs->timer_armed_ns = 0;
+	xs->timer_armed_ns = 0;
+	if (hrtimer_try_to_cancel(&xs->timer) == 1)
 		__sock_put(sk);
-	}
 }

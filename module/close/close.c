@@ -87,6 +87,8 @@ void xtcp_close_done(struct sock *sk)
 {
 	xtcp_timers_clear_all(sk);
 	xtcp_flow_remove(sock_net(sk), &xtcp_sk(sk)->flow);
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
+		xtcp_port_release(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	if (!sock_flag(sk, SOCK_DEAD))
 		sk->sk_state_change(sk);
@@ -409,7 +411,6 @@ void xtcp_close_fin_received(struct sock *sk)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
-	xtcp_receive_purge(sk);
 	if (state == XTCP_CLOSE_WAIT)
 		xtcp_sk(sk)->pingpong = 1;
 

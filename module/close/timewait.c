@@ -60,7 +60,7 @@ int __init xtcp_timewait_init(void)
 {
 	timewait_cache = kmem_cache_create("xtcp_timewait",
 					   sizeof(struct xtcp_timewait), 0,
-					   SLAB_TYPESAFE_BY_RCU | SLAB_NO_MERGE,
+					   SLAB_NO_MERGE,
 					   NULL);
 	return timewait_cache ? 0 : -ENOMEM;
 }
@@ -73,14 +73,22 @@ void xtcp_timewait_exit(void)
 	kmem_cache_destroy(timewait_cache);
 }
 
+static void free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(timewait_cache,
+			container_of(rcu, struct xtcp_timewait, delay.rcu));
+}
+
 /**
  * xtcp_timewait_free - give a record's memory back
  * @flow: its head; the last reference has gone
+ *
+ * A reader may be looking at it still: it goes a grace period later.
  */
 void xtcp_timewait_free(struct xtcp_flow *flow)
 {
-	kmem_cache_free(timewait_cache,
-			container_of(flow, struct xtcp_timewait, flow));
+	call_rcu(&container_of(flow, struct xtcp_timewait, flow)->delay.rcu,
+		 free_rcu);
 }
 
 static struct xtcp_net *set_to_net(struct xtcp_delayset *set)
@@ -215,7 +223,8 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 		return false;
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
-		xtcp_lifecycle_move(&tw->flow, &xtcp_sk(sk)->flow);
+		/* The record is in charge, and may have changed by now. */
+		xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
 		return true;
 	}
 	/* A socket that was never in the table: nothing to wait for. */
@@ -265,7 +274,7 @@ full:
 static bool paws_rejects(const struct xtcp_timewait *tw,
 			 const struct xtcp_seg *seg)
 {
-	return tw->ts_ok && seg->opt.has_ts &&
+	return tw->ts_ok && seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
 	       (s32)(seg->opt.tsval - tw->ts_recent) < 0 &&
 	       (u32)ktime_get_seconds() - tw->ts_recent_s < PAWS_MAX_AGE_S;
 }
@@ -404,7 +413,8 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 static bool syn_is_new(const struct xtcp_timewait *tw,
 		       const struct xtcp_seg *seg)
 {
-	if ((seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST)) != XTCP_SYN ||
+	if ((seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST | XTCP_FIN)) !=
+	    XTCP_SYN ||
 	    paws_rejects(tw, seg))
 		return false;
 	return seq_after(seg->seq, tw->rcv_nxt) ||
@@ -502,8 +512,8 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
  * @tw: record, referenced by the caller
  *
  * xtcp_tw_reuse: 1 any destination, 2 loopback only. Timestamps of the old
- * connection must be more than a second old, so that those of the new one
- * are larger (RFC 6191).
+ * connection must be of an earlier second, so that those of the new one are
+ * larger (RFC 6191).
  *
  * Return: true when it may.
  */
@@ -516,7 +526,7 @@ bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw)
 	if (mode >= 2 &&
 	    !xtcp_family_get(tw->flow.family)->is_loopback(&tw->flow))
 		return false;
-	return tw->ts_ok && (u32)ktime_get_seconds() - tw->ts_recent_s > 1;
+	return tw->ts_ok && (u32)ktime_get_seconds() - tw->ts_recent_s >= 1;
 }
 
 /**

@@ -403,7 +403,8 @@ static bool sk_may_receive(struct sock *sk, struct sk_buff *skb)
 	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, sk->sk_family))
 		return false;
 	nf_reset_ct(skb);
-	return !sk_filter(sk, skb);
+	/* A filter may cut text off, but not the header. */
+	return !sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb));
 }
 
 static void rcv_socket(struct sock *sk, struct sk_buff *skb)
@@ -482,7 +483,7 @@ drop:
 static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			 const struct xtcp_seg *seg)
 {
-	if (sk_may_receive(ho->lsk, skb))
+	if (sk_may_receive(ho->ls->sk, skb))
 		xtcp_synqueue_rcv(ho, skb, seg);
 	else
 		kfree_skb(skb);

@@ -167,7 +167,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {
-	struct sock *sk = sk_clone_lock(ho->lsk, GFP_ATOMIC);
+	struct sock *sk = sk_clone_lock(ho->ls->sk, GFP_ATOMIC);
 	struct xtcp_sock *xs;
 
 	if (!sk)
@@ -183,12 +183,13 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_output_mss_sync(sk, 0);
 	xtcp_congestion_init(sk);
 	xtcp_ack_init(sk);
-	xtcp_port_inherit(sk, ho->lsk);
+	xtcp_port_inherit(sk, ho->ls->sk);
 	return sk;
 }
 
 /* A child that nobody but its maker has seen; unlocks it. */
 static void child_discard(struct sock *sk)
+	__releases(&sk->sk_lock.slock)
 {
 	xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
 	xtcp_close_orphan(sk);
@@ -201,17 +202,14 @@ static void child_discard(struct sock *sk)
  * The child's second reference goes to the queue. False when the listener
  * has closed meanwhile.
  */
-static bool queue_add(struct sock *lsk, struct sock *sk)
+static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
 {
-	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	bool added = false;
 
-	if (!ls)
-		return false;
 	spin_lock(&ls->accept_lock);
 	if (ls->open) {
 		list_add_tail(&xtcp_sk(sk)->accept_link, &ls->accept_queue);
-		sk_acceptq_added(lsk);
+		sk_acceptq_added(ls->sk);
 		added = true;
 	}
 	spin_unlock(&ls->accept_lock);
@@ -224,18 +222,20 @@ static void child_refuse(struct sock *sk)
 	xtcp_output_reset(sk);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
 	xtcp_close_orphan(sk);
-	xtcp_close_destroy(sk);
+	xtcp_close_done(sk);
 }
 
 /* The child is in the table and locked: let it live. Unlocks it. */
-static void child_start(struct sock *lsk, struct sock *sk, struct sk_buff *skb)
+static void child_start(struct xtcp_listener *ls, struct sock *sk,
+			struct sk_buff *skb)
+	__releases(&sk->sk_lock.slock)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
 	xtcp_probe_keepalive_start(sk);
-	if (queue_add(lsk, sk)) {
+	if (queue_add(ls, sk)) {
 		/* Text and FIN of the third ACK are the child's. */
 		xtcp_input_sk(sk, skb);
-		lsk->sk_data_ready(lsk);
+		ls->sk->sk_data_ready(ls->sk);
 	} else {
 		child_refuse(sk);
 		kfree_skb(skb);
@@ -246,7 +246,7 @@ static void child_start(struct sock *lsk, struct sock *sk, struct sk_buff *skb)
 
 static void no_child(struct xtcp_halfopen *ho)
 {
-	struct net *net = sock_net(ho->lsk);
+	struct net *net = sock_net(ho->ls->sk);
 
 	XTCP_INC(net, LISTEN_DROPS);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_NO_MEMORY);
@@ -263,7 +263,7 @@ static void no_child(struct xtcp_halfopen *ho)
 void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			      const struct xtcp_seg *seg)
 {
-	struct net *net = sock_net(ho->lsk);
+	struct net *net = sock_net(ho->ls->sk);
 	struct sock *sk = child_make(ho, skb, seg);
 
 	if (!sk) {
@@ -277,7 +277,7 @@ void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
 	xtcp_synqueue_detach(ho);
-	child_start(ho->lsk, sk, skb);
+	child_start(ho->ls, sk, skb);
 	return;
 drop:
 	kfree_skb(skb);
@@ -293,10 +293,10 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 				     struct sk_buff *skb,
 				     const struct xtcp_seg *seg)
 {
-	struct net *net = sock_net(ho->lsk);
+	struct net *net = sock_net(ho->ls->sk);
 	struct sock *sk;
 
-	if (xtcp_acceptqueue_is_full(ho->lsk)) {
+	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		XTCP_INC(net, LISTEN_OVERFLOWS);
 		XTCP_INC(net, LISTEN_DROPS);
 		goto drop;
@@ -310,7 +310,7 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		child_discard(sk);
 		goto drop;
 	}
-	child_start(ho->lsk, sk, skb);
+	child_start(ho->ls, sk, skb);
 	return;
 drop:
 	kfree_skb(skb);
@@ -332,13 +332,13 @@ static struct sock *queue_pop(struct xtcp_listener *ls)
 }
 
 /* Sleep until a child is queued. The listener's lock is released meanwhile. */
-static int wait_for_child(struct sock *lsk, long timeo)
+static int wait_for_child(struct sock *lsk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct xtcp_listener *ls;
 	int err = 0;
 
-	add_wait_queue(sk_sleep(lsk), &wait);
+	add_wait_queue_exclusive(sk_sleep(lsk), &wait);
 	for (;;) {
 		ls = xtcp_listener_of(lsk);
 		if (!ls)
@@ -346,13 +346,13 @@ static int wait_for_child(struct sock *lsk, long timeo)
 		else if (!list_empty(&ls->accept_queue))
 			break;
 		else if (signal_pending(current))
-			err = sock_intr_errno(timeo);
-		else if (!timeo)
+			err = sock_intr_errno(*timeo);
+		else if (!*timeo)
 			err = -EAGAIN;
 		if (err)
 			break;
 		release_sock(lsk);
-		timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
+		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 		lock_sock(lsk);
 	}
 	remove_wait_queue(sk_sleep(lsk), &wait);
@@ -371,17 +371,17 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 {
 	struct xtcp_listener *ls;
 	struct sock *sk = NULL;
+	long timeo;
 
 	lock_sock(lsk);
-	ls = xtcp_listener_of(lsk);
-	*err = ls ? 0 : -EINVAL;
-	while (!*err && !sk) {
+	timeo = sock_rcvtimeo(lsk, flags & O_NONBLOCK);
+	*err = xtcp_listener_of(lsk) ? 0 : -EINVAL;
+	while (!*err) {
+		ls = xtcp_listener_of(lsk);
 		sk = queue_pop(ls);
 		if (sk)
 			break;
-		*err = wait_for_child(lsk, sock_rcvtimeo(lsk,
-							 flags & O_NONBLOCK));
-		ls = xtcp_listener_of(lsk);
+		*err = wait_for_child(lsk, &timeo);
 	}
 	release_sock(lsk);
 	return sk;

@@ -48,6 +48,9 @@
  */
 struct xtcp_listener *xtcp_listener_of(const struct sock *sk)
 {
+	/* Elsewhere the pointer's place is used otherwise. */
+	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
+		return NULL;
 	return READ_ONCE(xtcp_sk(sk)->listener);
 }
 
@@ -84,6 +87,8 @@ static int listen_start(struct sock *sk)
 	}
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
+	/* Whoever sees LISTEN must find the queues (xtcp_listener_of()). */
+	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
 	sk_dst_reset(sk);
 	xtcp_listener_add(sk);
@@ -130,11 +135,10 @@ unlock:
  */
 void xtcp_listen_stop(struct sock *sk)
 {
-	struct xtcp_listener *ls = xtcp_listener_of(sk);
+	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 
-	if (!ls)
-		return;
 	xtcp_listener_del(sk);
+	xtcp_port_unlisten(sk);
 	WRITE_ONCE(xtcp_sk(sk)->listener, NULL);
 	/* Segments that came in before see @ls to the end of their RCU. */
 	xtcp_synqueue_stop(ls);
@@ -146,7 +150,7 @@ void xtcp_listen_stop(struct sock *sk)
 static void negotiate(struct net *net, struct xtcp_halfopen *ho,
 		      const struct xtcp_seg *seg)
 {
-	const struct xtcp_sock *lxs = xtcp_sk(ho->lsk);
+	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	u16 user_mss = READ_ONCE(lxs->user_mss);
 
 	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
@@ -164,17 +168,18 @@ static void receive_window(struct xtcp_halfopen *ho)
 	u8 wscale;
 	u32 wnd;
 
-	xtcp_receive_window_init(ho->lsk, ho->mss, ho->wscale_ok, &wnd,
+	xtcp_receive_window_init(ho->ls->sk, ho->mss, ho->wscale_ok, &wnd,
 				 &wscale);
 	ho->rcv_wscale = wscale;
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
 }
 
 /* Everything that follows from the SYN alone. */
-static void halfopen_fill(struct xtcp_halfopen *ho, struct sock *lsk,
+static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct sk_buff *skb, const struct xtcp_key *key,
 			  const struct xtcp_seg *seg)
 {
+	const struct sock *lsk = ls->sk;
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(lsk);
 	struct xtcp_key own = *key;
@@ -183,7 +188,7 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct sock *lsk,
 	own.sdif = 0;
 	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, &own);
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
-	ho->lsk = lsk;
+	ho->ls = ls;
 	ho->irs = seg->seq;
 	ho->sent_ms = xtcp_now_ms();
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
@@ -250,25 +255,26 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 	return SYN_QUEUE;
 }
 
-static void syn_queue(struct sock *lsk, struct xtcp_listener *ls,
-		      const struct sk_buff *skb, const struct xtcp_key *key,
-		      const struct xtcp_seg *seg, const seq_t *iss)
+static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
+		      const struct xtcp_key *key, const struct xtcp_seg *seg,
+		      const seq_t *iss)
 {
-	struct net *net = sock_net(lsk);
+	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
 
 	if (!ho) {
 		XTCP_INC(net, LISTEN_DROPS);
 		return;
 	}
-	halfopen_fill(ho, lsk, skb, key, seg);
+	halfopen_fill(ho, ls, skb, key, seg);
 	negotiate(net, ho, seg);
 	receive_window(ho);
 	ho->iss = iss ? *iss : xtcp_isn(xtcp_family_get(key->family), key);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho))
 		return;
-	xtcp_synqueue_send_syn_ack(ho, NULL);
+	if (xtcp_synqueue_send_syn_ack(ho, NULL) == -EHOSTUNREACH)
+		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	xtcp_flow_put(&ho->flow);
 }
 
@@ -276,23 +282,26 @@ static void syn_queue(struct sock *lsk, struct xtcp_listener *ls,
  * A cookie keeps no record: one on the stack serves to build the SYN-ACK. The
  * window scale and SACK survive in the low bits of our timestamp, if any.
  */
-static void syn_cookie(struct sock *lsk, struct xtcp_listener *ls,
-		       const struct sk_buff *skb, const struct xtcp_key *key,
-		       const struct xtcp_seg *seg)
+static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
-	struct net *net = sock_net(lsk);
+	struct net *net = sock_net(ls->sk);
+	struct xtcp_options taken = { 0 };
 	struct xtcp_halfopen ho;
 	u32 tsval;
 
 	WRITE_ONCE(ls->overflow_s, (u32)ktime_get_seconds() ?: 1);
-	halfopen_fill(&ho, lsk, skb, key, seg);
+	halfopen_fill(&ho, ls, skb, key, seg);
 	negotiate(net, &ho, seg);
 	if (!ho.ts_ok)
 		ho.wscale_ok = ho.sack_ok = 0;
 	receive_window(&ho);
 	ho.iss = xtcp_cookie_make(net, xtcp_family_get(key->family), key,
 				  seg->seq, &ho.mss);
-	tsval = xtcp_cookie_ts_encode(xtcp_now_ms(), &seg->opt) + ho.ts_offset;
+	taken.has_wscale = ho.wscale_ok;
+	taken.wscale = ho.snd_wscale;
+	taken.sack_perm = ho.sack_ok;
+	tsval = xtcp_cookie_ts_encode(xtcp_now_ms(), &taken) + ho.ts_offset;
 	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
 	if (!xtcp_synqueue_send_syn_ack(&ho, ho.ts_ok ? &tsval : NULL))
 		XTCP_INC(net, SYNCOOKIES_SENT);
@@ -324,10 +333,10 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 	}
 	switch (verdict) {
 	case SYN_QUEUE:
-		syn_queue(lsk, ls, skb, key, seg, iss);
+		syn_queue(ls, skb, key, seg, iss);
 		break;
 	case SYN_COOKIE:
-		syn_cookie(lsk, ls, skb, key, seg);
+		syn_cookie(ls, skb, key, seg);
 		break;
 	case SYN_DROP:
 		XTCP_INC(net, LISTEN_DROPS);
@@ -348,18 +357,18 @@ static bool cookie_may_be(const struct sock *lsk,
 }
 
 /* Make the record that the SYN did not leave behind. */
-static bool cookie_fill(struct xtcp_halfopen *ho, struct sock *lsk,
+static bool cookie_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			const struct sk_buff *skb, const struct xtcp_key *key,
 			const struct xtcp_seg *seg, u16 mss)
 {
-	struct net *net = sock_net(lsk);
+	struct net *net = sock_net(ls->sk);
 	struct xtcp_seg syn = *seg;
 
 	syn.seq = seq_sub(seg->seq, 1);
 	syn.opt.mss = mss;
 	syn.opt.has_wscale = 0;
 	syn.opt.sack_perm = 0;
-	halfopen_fill(ho, lsk, skb, key, &syn);
+	halfopen_fill(ho, ls, skb, key, &syn);
 	if (syn.opt.has_ts &&
 	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
 				   &syn.opt))
@@ -397,7 +406,7 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 	ho = xtcp_synqueue_alloc();
 	if (!ho)
 		goto eat;
-	if (!cookie_fill(ho, lsk, skb, key, seg, mss)) {
+	if (!cookie_fill(ho, ls, skb, key, seg, mss)) {
 		xtcp_synqueue_free(&ho->flow);
 		return false;
 	}

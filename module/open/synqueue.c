@@ -19,7 +19,9 @@
  *     line's lock orders that against step 2, so one of the two unlinks it.
  *  4. When the listener closes, its lines are closed first (no timer runs any
  *     more), then each record left is dropped. A reader that still holds one
- *     sees the listener, which is freed by RCU.
+ *     sees the listener and its queues, which are freed by RCU.
+ *  5. When the last reference has gone the record is freed by RCU; the head
+ *     for that lies where the delay line's link was.
  *
  * Fields are written before the record is visible. Afterwards @timeouts
  * changes (timer only), and @acked, @resent, @sent_ms and @ts_recent, by
@@ -61,7 +63,7 @@ int __init xtcp_synqueue_init(void)
 {
 	halfopen_cache = kmem_cache_create("xtcp_halfopen",
 					   sizeof(struct xtcp_halfopen), 0,
-					   SLAB_TYPESAFE_BY_RCU | SLAB_NO_MERGE,
+					   SLAB_NO_MERGE,
 					   NULL);
 	return halfopen_cache ? 0 : -ENOMEM;
 }
@@ -85,19 +87,27 @@ struct xtcp_halfopen *xtcp_synqueue_alloc(void)
 	return kmem_cache_alloc(halfopen_cache, GFP_ATOMIC | __GFP_NOWARN);
 }
 
+static void free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(halfopen_cache,
+			container_of(rcu, struct xtcp_halfopen, delay.rcu));
+}
+
 /**
  * xtcp_synqueue_free - give a record's memory back
  * @flow: its head; the last reference has gone, or none was ever taken
+ *
+ * A reader may be looking at it still: it goes a grace period later.
  */
 void xtcp_synqueue_free(struct xtcp_flow *flow)
 {
-	kmem_cache_free(halfopen_cache,
-			container_of(flow, struct xtcp_halfopen, flow));
+	call_rcu(&container_of(flow, struct xtcp_halfopen, flow)->delay.rcu,
+		 free_rcu);
 }
 
 static struct net *halfopen_net(const struct xtcp_halfopen *ho)
 {
-	return sock_net(ho->lsk);
+	return sock_net(ho->ls->sk);
 }
 
 static u32 delay_ms(const struct xtcp_halfopen *ho)
@@ -154,7 +164,7 @@ free:
  */
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
 {
-	struct xtcp_listener *ls = xtcp_listener_of(ho->lsk);
+	struct xtcp_listener *ls = ho->ls;
 
 	leave_queue(ls, ho);
 	if (xtcp_delay_del(&ls->lines, &ho->delay))
@@ -206,7 +216,7 @@ void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply)
 {
 	xtcp_key_from_flow(&reply->key, &ho->flow);
-	reply->sk = ho->lsk;
+	reply->sk = ho->ls->sk;
 	reply->mark = ho->mark;
 	reply->tos = ho->tos;
 }
@@ -229,7 +239,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 			       const u32 *tsval)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
-	u16 user_mss = READ_ONCE(xtcp_sk(ho->lsk)->user_mss);
+	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->user_mss);
 	struct xtcp_bare bare = {
 		.seq	= ho->iss,
 		.ack	= seq_add(ho->irs, 1),
@@ -338,7 +348,7 @@ out:
 static bool paws_rejects(const struct xtcp_halfopen *ho,
 			 const struct xtcp_seg *seg)
 {
-	return ho->ts_ok && seg->opt.has_ts &&
+	return ho->ts_ok && seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
 	       (s32)(seg->opt.tsval - ho->ts_recent) < 0;
 }
 
@@ -501,7 +511,7 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		goto drop;
 	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
 		ho->ts_recent = seg->opt.tsval;
-	if (xtcp_acceptqueue_is_full(ho->lsk)) {
+	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		accept_overflow(ho, skb, seg);
 		goto drop;
 	}

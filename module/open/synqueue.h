@@ -23,7 +23,7 @@ struct xtcp_seg;
  * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes
  * @flow: head
  * @delay: place in the listener's delay lines
- * @lsk: the listener; its death takes the record along
+ * @ls: its listener's queues, whose end takes the record along
  * @iss: our initial sequence number
  * @irs: the peer's
  * @ts_recent: TSval of the SYN
@@ -43,7 +43,7 @@ struct xtcp_seg;
 struct xtcp_halfopen {
 	struct xtcp_flow	flow;
 	struct xtcp_delay	delay;
-	struct sock		*lsk;
+	struct xtcp_listener	*ls;
 	seq_t			iss;
 	seq_t			irs;
 	u32			ts_recent;

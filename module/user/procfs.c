@@ -102,7 +102,7 @@ static int halfopen_show(struct seq_file *m, unsigned long sl,
 		rcu_read_unlock();
 		return SEQ_SKIP;
 	}
-	uid = uid_of(m, ho->lsk);
+	uid = uid_of(m, ho->ls->sk);
 	rcu_read_unlock();
 
 	addresses_show(m, sl, &ho->flow);
