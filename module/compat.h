@@ -19,6 +19,7 @@
 #include <linux/sysctl.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <net/inet_common.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
@@ -82,6 +83,21 @@
 #else
 #include <linux/unaligned.h>
 #endif
+
+/*
+ * net/inet_common.h: the error queue is read without an address length since
+ * proto.recvmsg() is, see there
+ */
+static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	int addr_len = 0;
+
+	return inet_recv_error(sk, msg, len, &addr_len);
+#else
+	return inet_recv_error(sk, msg, len);
+#endif
+}
 
 /*
  * net/inet_sock.h: the socket's flags are bits of a word since 6.6, and were

@@ -187,15 +187,21 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	return sk;
 }
 
-/* A child that nobody but its maker has seen; unlocks it. */
+/* sk_clone_lock()'s lock and its maker's reference; sparse sees no pair. */
+static void child_release(struct sock *sk)
+{
+	__acquire(&sk->sk_lock.slock);
+	bh_unlock_sock(sk);
+	sock_put(sk);
+}
+
+/* A child that nobody but its maker has seen. */
 static void child_discard(struct sock *sk)
-	__releases(&sk->sk_lock.slock)
 {
 	xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
 	xtcp_close_orphan(sk);
 	xtcp_close_destroy(sk);
-	bh_unlock_sock(sk);
-	sock_put(sk);
+	child_release(sk);
 }
 
 /*
@@ -225,10 +231,9 @@ static void child_refuse(struct sock *sk)
 	xtcp_close_done(sk);
 }
 
-/* The child is in the table and locked: let it live. Unlocks it. */
+/* The child is in the table and locked: let it live, and let go of it. */
 static void child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb)
-	__releases(&sk->sk_lock.slock)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
 	xtcp_probe_keepalive_start(sk);
@@ -240,8 +245,7 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 		child_refuse(sk);
 		kfree_skb(skb);
 	}
-	bh_unlock_sock(sk);
-	sock_put(sk);
+	child_release(sk);
 }
 
 static void no_child(struct xtcp_halfopen *ho)

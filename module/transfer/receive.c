@@ -72,29 +72,26 @@ u32 xtcp_receive_window(const struct xtcp_sock *xs)
 	return max(left, 0);
 }
 
+/* How far the edge must move to be worth telling: MUST-39. */
+static u32 window_step(const struct sock *sk)
+{
+	return max(min_t(u32, xtcp_sk(sk)->rcv_mss, window_limit(sk) / 2), 1U);
+}
+
 /*
- * What to announce when the window ends @left octets from RCV.NXT. MUST-39:
- * the edge moves by a segment or half of the buffer, or not at all. SHLD-14:
- * never to the left, so what is left is rounded up to the scale, what is new
- * down. A buffer that is nearly full announces nothing, so that the window
- * closes before the memory is gone.
+ * What to announce when the window ends @left octets from RCV.NXT: the edge
+ * moves by a step or not at all. SHLD-14: never to the left, so what is left
+ * is rounded up to the scale, what is new down.
  */
 static u32 window_next(const struct sock *sk, u32 left)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
-	u32 limit = window_limit(sk);
-	u32 step = min_t(u32, xs->rcv_mss, limit / 2);
-	u32 space = window_space(sk);
+	u32 space = min(window_space(sk), XTCP_WINDOW_MAX << xs->rcv_wscale);
 
 	left = round_up(left, unit);
-	space = min(space, XTCP_WINDOW_MAX << xs->rcv_wscale);
-	if (space < limit / 2) {
-		if (space < limit / 16 || space < step)
-			return left;
-	}
 	space = round_down(space, unit);
-	return space >= left + max(step, 1U) ? space : left;
+	return space >= left + window_step(sk) ? space : left;
 }
 
 /**
@@ -115,8 +112,7 @@ u32 xtcp_receive_window_select(struct sock *sk)
 		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
 	else if (wnd && !xs->rcv_wnd)
 		XTCP_INC(net, FROM_ZERO_WINDOW_ADV);
-	else if (wnd && wnd == round_up(left, 1U << xs->rcv_wscale) &&
-		 window_space(sk) < window_limit(sk) / 16)
+	else if (wnd && window_space(sk) < window_step(sk))
 		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
 	if (wnd < window_limit(sk) / 2)
 		xs->quickack = 0;
@@ -335,7 +331,7 @@ static void receive_collapse(struct sock *sk)
 
 	skb_queue_walk_safe(queue, skb, next) {
 		if ((xtcp_cb(skb)->flags & XTCP_FIN) ||
-		    skb->len * 2 > skb->truesize) {
+		    skb->len > COLLAPSE_LEN || skb->len * 2 > skb->truesize) {
 			to = NULL;
 			continue;
 		}
@@ -653,7 +649,6 @@ void xtcp_receive_consumed(struct sock *sk, u32 copied)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 left = xtcp_receive_window(xs);
-	u32 limit = window_limit(sk);
 	u32 next;
 
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
@@ -665,11 +660,11 @@ void xtcp_receive_consumed(struct sock *sk, u32 copied)
 		xtcp_output_ack(sk);
 		return;
 	}
-	if (!copied || (sk->sk_shutdown & RCV_SHUTDOWN) || left > limit / 2)
+	if (!copied || (sk->sk_shutdown & RCV_SHUTDOWN) || left > window_limit(sk) / 2)
 		return;
 
 	next = window_next(sk, left);
-	if (next >= 2 * left && next >= left + min_t(u32, xs->rcv_mss, limit / 2))
+	if (next >= 2 * left && next >= left + window_step(sk))
 		xtcp_output_ack(sk);
 }
 

@@ -32,6 +32,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "netns.h"
+#include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "timers.h"

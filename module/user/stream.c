@@ -17,6 +17,7 @@
 #include <net/inet_common.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "tcb.h"
@@ -34,6 +35,17 @@ static u32 size_goal(const struct sock *sk)
 	return xtcp_sk(sk)->mss;
 }
 
+/* Has the segment room for text, and a place for the next fragment? */
+static bool takes_more(struct sock *sk, struct sk_buff *skb)
+{
+	const struct page_frag *pfrag = sk_page_frag(sk);
+	int nr = skb_shinfo(skb)->nr_frags;
+
+	return skb->len < size_goal(sk) &&
+	       (nr < MAX_SKB_FRAGS ||
+		skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset));
+}
+
 /*
  * The segment to which text can be added: the last one that was never sent,
  * or a new one. NULL: no room in the buffer.
@@ -42,7 +54,7 @@ static struct sk_buff *open_segment(struct sock *sk)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
-	if (skb && skb->len < size_goal(sk))
+	if (skb && takes_more(sk, skb))
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
@@ -53,25 +65,22 @@ static struct sk_buff *open_segment(struct sock *sk)
 }
 
 /*
- * Copy text from @msg into @skb: as much as fits in one fragment and the
- * size goal. Octets; 0: @skb takes no more; -ENOBUFS: wait for memory; other
- * errors are the copy's.
+ * Copy text from @msg into @skb: as much as fits in one fragment and the size
+ * goal. Return: octets; 0: @skb takes no more after all, the page is another;
+ * -ENOBUFS: wait for memory; other errors are the copy's.
  */
 static int fill_segment(struct sock *sk, struct sk_buff *skb,
 			struct msghdr *msg)
 {
 	struct page_frag *pfrag = sk_page_frag(sk);
 	int nr = skb_shinfo(skb)->nr_frags;
-	bool merge;
 	u32 copy;
 	int err;
 
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOBUFS;
-	merge = skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset);
-	if (!merge && nr >= MAX_SKB_FRAGS)
+	if (!takes_more(sk, skb))
 		return 0;
-
 	copy = min_t(size_t, size_goal(sk) - skb->len, msg_data_left(msg));
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, copy))
@@ -81,7 +90,7 @@ static int fill_segment(struct sock *sk, struct sk_buff *skb,
 	if (err)
 		return err;
 
-	if (merge) {
+	if (skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset)) {
 		skb_frag_size_add(&skb_shinfo(skb)->frags[nr - 1], copy);
 	} else {
 		skb_fill_page_desc(skb, nr, pfrag->page, pfrag->offset, copy);
@@ -144,18 +153,8 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		if (n < 0)
 			return n;
 		*copied += n;
-		/* Full, by octets or by fragments: it may go. */
-		if (!n || (skb->len >= size_goal(sk) && msg_data_left(msg))) {
+		if (skb->len >= size_goal(sk) && msg_data_left(msg))
 			push_on_the_way(sk, flags, false);
-			/* Too small, but nothing can be added: let it go. */
-			if (!n && skb_peek_tail(&sk->sk_write_queue) == skb)
-				xtcp_send_push(sk, XTCP_NAGLE_PUSH);
-			if (!n && skb_peek_tail(&sk->sk_write_queue) == skb) {
-				n = wait_for_room(sk, flags, true, timeo);
-				if (n)
-					return n;
-			}
-		}
 	}
 	return 0;
 }
@@ -355,7 +354,8 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 {
 	int err = 0;
 
-	while (rd->left && !rd->fin) {
+	/* Once in any case: a read of nothing waits and tells errors, too. */
+	do {
 		struct sk_buff *skb;
 		u32 offset;
 
@@ -377,7 +377,7 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 			break;
 		err = 0;
 		peek_again(sk, rd);
-	}
+	} while (rd->left && !rd->fin);
 	return rd->copied ? rd->copied : err;
 }
 
@@ -402,6 +402,8 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	};
 	int ret;
 
+	if (unlikely(flags & MSG_ERRQUEUE))
+		return xtcp_recv_error(sk, msg, len);
 	lock_sock(sk);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state == XTCP_LISTEN) {
