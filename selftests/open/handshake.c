@@ -526,8 +526,10 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	conn_to_state(p, &c, ST_SYN_RECEIVED);
 	/* The peer's own SYN-ACK, in answer to the first SYN. */
 	conn_send(&c, .flags = SYN | ACK, .seq = 0);
-	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
+	/* RFC 9293 figure 8 ends here; Linux acknowledges once more. */
+	if (peer_read(p, now_ns() + NSEC_PER_MSEC))
+		EXPECT_EQ(ACK, p->last.flags);
 	EXPECT_EQ(1, proc_rows(p->family, 0));
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	ASSERT_EQ(2, send(c.fd, "me", 2, 0));
