@@ -209,13 +209,14 @@ launcher_iperf3_falls_back_to_ipv4() {
 		unmoved "$before"
 }
 
-# A name with addresses of both families: the IPv6 one is never tried.
+# A name with addresses of both families: the IPv6 one is never tried. RESOLV_MULTI lets
+# the C library look past the first line of /etc/hosts.
 launcher_test launcher_getaddrinfo_leaves_ipv4
 launcher_getaddrinfo_leaves_ipv4() {
 	start $server "$run" socat tcp4-listen:5010,reuseaddr exec:'echo pong'
 	await_row $server xtcp 5010 0A || return
 	printf 'fd09::2 both.test\n10.9.0.2 both.test\n' >"$dir/hosts"
-	expect_status 0 on $client unshare -m bash -c "
+	expect_status 0 on $client env RESOLV_MULTI=on unshare -m bash -c "
 		mount --bind '$dir/hosts' /etc/hosts &&
 		exec '$run' socat -u tcp:both.test:5010 -" || return
 	[ "$(cat "$dir/out")" = pong ] || { cat "$dir/out" "$dir/err"; return 1; }
