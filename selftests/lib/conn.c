@@ -4,6 +4,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,31 @@ int socket_poll(int fd)
 	};
 
 	return poll(&pfd, 1, 0) < 0 ? -1 : pfd.revents;
+}
+
+int socket_set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? errno : 0;
+}
+
+void socket_info_at(struct where at, int fd, struct socket_info *info)
+{
+	struct tcp_info ti = { 0 };
+	socklen_t len = sizeof(ti);
+
+	check(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len), at,
+	      "TCP_INFO: %s", strerror(errno));
+	*info = (struct socket_info){
+		.rto_us = ti.tcpi_rto, .srtt_us = ti.tcpi_rtt,
+		.rttvar_us = ti.tcpi_rttvar, .ato_us = ti.tcpi_ato,
+		.cwnd = ti.tcpi_snd_cwnd, .ssthresh = ti.tcpi_snd_ssthresh,
+		.snd_mss = ti.tcpi_snd_mss, .rcv_mss = ti.tcpi_rcv_mss,
+		.advmss = ti.tcpi_advmss, .pmtu = ti.tcpi_pmtu,
+		.unacked = ti.tcpi_unacked,
+		.retransmits = ti.tcpi_retransmits, .probes = ti.tcpi_probes,
+		.total_retrans = ti.tcpi_total_retrans,
+		.recovery = ti.tcpi_ca_state,
+	};
 }
 
 static void open_passive(struct where at, struct conn *c, enum conn_state st,

@@ -132,5 +132,20 @@ void conn_expect_move_at(struct where at, const struct conn *c,
 int socket_error(int fd);
 /* poll() without waiting: the events that hold. */
 int socket_poll(int fd);
+/* setsockopt() of an int. 0 or the errno. */
+int socket_set(int fd, int level, int option, int value);
+
+/* What TCP_INFO says of a connection, as far as tests ask. */
+struct socket_info {
+	uint32_t rto_us, srtt_us, rttvar_us, ato_us;
+	uint32_t cwnd, ssthresh;	/* segments */
+	uint32_t snd_mss, rcv_mss, advmss, pmtu;
+	uint32_t unacked, retransmits, probes, total_retrans;
+	int recovery;			/* TCP_CA_Open and so on */
+};
+
+void socket_info_at(struct where at, int fd, struct socket_info *info);
+#define socket_info(c, info) \
+	socket_info_at(WHERE((c)->peer->test), (c)->fd, info)
 
 #endif
