@@ -318,10 +318,12 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
  * xtcp_timewait_answer - say where the connection ended, not too often
  * @net: namespace
  * @tw: record, referenced by the caller
+ * @seg: what is answered
  */
-void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw)
+void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
+			  const struct xtcp_seg *seg)
 {
-	if (xtcp_oow_may_answer(&tw->oow_ack_ms))
+	if (xtcp_oow_may_answer(&tw->oow_ack_ms, seg))
 		send_ack(net, tw);
 	else if (tw->flow.state == XTCP_TIME_WAIT)
 		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);
@@ -393,7 +395,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 				     rst ? XTCP_EV_RCV_RST_OUTSIDE :
 					   XTCP_EV_RCV_OUTSIDE);
 		if (!rst)
-			xtcp_timewait_answer(net, tw);
+			xtcp_timewait_answer(net, tw, seg);
 	} else if (seg->flags & XTCP_RST) {
 		rcv_rst(net, tw, seg);
 	} else if (seg->flags & XTCP_SYN) {
@@ -475,7 +477,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 		return;
 	if (old_timestamp || (seg->flags & XTCP_ACK))
 		restart(net, tw);
-	xtcp_timewait_answer(net, tw);
+	xtcp_timewait_answer(net, tw, seg);
 }
 
 /**

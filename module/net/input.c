@@ -62,11 +62,12 @@
 enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
 
 /* RFC 5961 7: an ACK that says where we are, unless one has just gone out. */
-static void answer_invalid(struct sock *sk, enum answer why)
+static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
+			   enum answer why)
 {
 	struct net *net = sock_net(sk);
 
-	if (xtcp_oow_may_answer(&xtcp_sk(sk)->oow_ack_ms)) {
+	if (xtcp_oow_may_answer(&xtcp_sk(sk)->oow_ack_ms, seg)) {
 		if (why == ANSWER_CHALLENGE)
 			XTCP_INC(net, CHALLENGE_ACK);
 		xtcp_output_ack(sk);
@@ -129,7 +130,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
 	if (seg->len || (seg->flags & XTCP_FIN))
 		xtcp_receive_duplicate(sk, seg->seq, seg->end);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
-	answer_invalid(sk, ANSWER_PAWS);
+	answer_invalid(sk, seg, ANSWER_PAWS);
 	return false;
 }
 
@@ -159,7 +160,7 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_SYN);
-	answer_invalid(sk, ANSWER_CHALLENGE);
+	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 }
 
 static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
@@ -175,7 +176,7 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
 		if (seg->len || (seg->flags & XTCP_FIN))
 			xtcp_receive_duplicate(sk, seg->seq, seg->end);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
-		answer_invalid(sk, ANSWER_SEQ);
+		answer_invalid(sk, seg, ANSWER_SEQ);
 	}
 	return false;
 }
@@ -189,7 +190,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_reset_received(sk, XTCP_EV_RCV_RST);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
-		answer_invalid(sk, ANSWER_CHALLENGE);
+		answer_invalid(sk, seg, ANSWER_CHALLENGE);
 	}
 	return false;
 }
@@ -219,7 +220,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
 			      sk->sk_state != XTCP_SYN_RECEIVED ?
 			      XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
-	answer_invalid(sk, ANSWER_CHALLENGE);
+	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 	return false;
 }
 
@@ -267,12 +268,12 @@ static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (seq_after(seg->ack, xs->snd_nxt)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
-		answer_invalid(sk, ANSWER_SEQ);
+		answer_invalid(sk, seg, ANSWER_SEQ);
 		return false;
 	}
 	if (seq_before(seg->ack, seq_sub(xs->snd_una, xs->snd_wnd_max))) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
-		answer_invalid(sk, ANSWER_CHALLENGE);
+		answer_invalid(sk, seg, ANSWER_CHALLENGE);
 		return false;
 	}
 	return true;
@@ -310,7 +311,8 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 	seq_t text_end = seq_add(seg->seq, seg->len);
 
 	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || !seg->len ||
-	    sk->sk_state == XTCP_ESTABLISHED ||
+	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_FIN_WAIT_1) |
+			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
 	    !seq_after(text_end, xtcp_sk(sk)->rcv_nxt))
 		return true;
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
@@ -471,7 +473,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 	lsk = xtcp_listener_lookup_rcu(net, key);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
-		xtcp_timewait_answer(net, tw);
+		xtcp_timewait_answer(net, tw, seg);
 	} else if (sk_may_receive(lsk, skb)) {
 		xtcp_timewait_kill(net, tw, XTCP_EV_RCV_SYN);
 		xtcp_listen_syn(lsk, skb, key, seg, &iss);

@@ -4,25 +4,36 @@
  *
  * RFC 5961 7: answers to segments that are out of window could be bounced
  * between two confused peers for ever. So a connection answers at most one
- * in each interval, whichever rule the segment broke.
+ * in each interval, whichever rule the segment broke. Text and FIN are answered
+ * always: an ACK does not bring them forth, so they make no loop, and their
+ * sender waits for the answer.
  */
 #ifndef XTCP_NET_OOW_H
 #define XTCP_NET_OOW_H
 
 #include <linux/types.h>
 
+#include "net/wire.h"
 #include "timers.h"
 
 #define XTCP_OOW_INTERVAL_MS	500U	/* Linux: tcp_invalid_ratelimit */
 
+static inline bool xtcp_oow_is_exempt(const struct xtcp_seg *seg)
+{
+	return seg->end != seg->seq && !(seg->flags & XTCP_SYN);
+}
+
 /*
  * May the connection whose last such answer is in *@last_ms (0: none yet)
- * answer now? Notes it if so.
+ * answer @seg now? Notes it if so.
  */
-static inline bool xtcp_oow_may_answer(u32 *last_ms)
+static inline bool xtcp_oow_may_answer(u32 *last_ms,
+				       const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_ms();
 
+	if (xtcp_oow_is_exempt(seg))
+		return true;
 	if (*last_ms && now - *last_ms < XTCP_OOW_INTERVAL_MS)
 		return false;
 	*last_ms = now ?: 1;

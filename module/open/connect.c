@@ -111,7 +111,7 @@ static void offer(struct sock *sk)
 
 	xs->peer_mss = xs->af->mss_default;
 	xtcp_output_mss_sync(sk, 0);
-	xtcp_receive_window_init(sk, xs->mss, scaling, &xs->rcv_wnd, &wscale);
+	xtcp_receive_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
 	xs->rcv_wscale = wscale;
 	xtcp_rtt_init(xs);
 	xtcp_congestion_init(sk);

@@ -363,10 +363,12 @@ static bool in_window(const struct xtcp_halfopen *ho,
 }
 
 /* The rate limit of net/oow.h, out of two fields that are there anyway. */
-static bool may_answer(struct xtcp_halfopen *ho)
+static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_ms();
 
+	if (xtcp_oow_is_exempt(seg))
+		return true;
 	if (ho->resent && now - ho->sent_ms < XTCP_OOW_INTERVAL_MS)
 		return false;
 	ho->resent = 1;
@@ -386,7 +388,7 @@ static void answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
 			     rst ? XTCP_EV_RCV_RST_OUTSIDE : XTCP_EV_RCV_OUTSIDE);
 	if (rst)
 		return;
-	if (may_answer(ho))
+	if (may_answer(ho, seg))
 		send_ack(ho);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
@@ -402,7 +404,7 @@ static void rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 		return;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
-	if (may_answer(ho)) {
+	if (may_answer(ho, seg)) {
 		XTCP_INC(net, CHALLENGE_ACK);
 		send_ack(ho);
 	} else {
@@ -419,12 +421,12 @@ static bool is_same_syn(const struct xtcp_halfopen *ho,
 	       !paws_rejects(ho, seg);
 }
 
-static void rcv_same_syn(struct xtcp_halfopen *ho)
+static void rcv_same_syn(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (may_answer(ho))
+	if (may_answer(ho, seg))
 		send_again(ho);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
@@ -483,7 +485,7 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	bool old_timestamp;
 
 	if (is_same_syn(ho, seg)) {
-		rcv_same_syn(ho);
+		rcv_same_syn(ho, seg);
 		goto drop;
 	}
 	old_timestamp = paws_rejects(ho, seg);

@@ -319,33 +319,54 @@ static void collapse_one(struct sock *sk, struct sk_buff *to,
 }
 
 #define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* octets of text */
+#define COLLAPSE_ROOM	1024	/* octets of tailroom worth filling */
+
+/* Does it cost more than twice its text? */
+static bool is_wasteful(const struct sk_buff *skb)
+{
+	return skb->len <= COLLAPSE_LEN && skb->len * 2 <= skb->truesize;
+}
+
+/* A new page in front of @skb in the receive queue, for text from there on. */
+static struct sk_buff *collapse_start(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *to;
+
+	to = alloc_skb(COLLAPSE_LEN, GFP_ATOMIC | __GFP_NOWARN);
+	if (!to)
+		return NULL;
+	memcpy(to->cb, skb->cb, sizeof(to->cb));
+	xtcp_cb(to)->end = xtcp_cb(to)->seq;
+	__skb_queue_before(&sk->sk_receive_queue, skb, to);
+	skb_set_owner_r(to, sk);
+	return to;
+}
 
 /*
  * Copy runs of small segments in the receive queue into one page each: text
- * that was acknowledged must be kept, whatever it cost to bring it.
+ * that was acknowledged must be kept, whatever it cost to bring it. A page of
+ * an earlier run is filled up first.
  */
 static void receive_collapse(struct sock *sk)
 {
-	struct sk_buff_head *queue = &sk->sk_receive_queue;
 	struct sk_buff *skb, *next, *to = NULL;
 
-	skb_queue_walk_safe(queue, skb, next) {
-		if ((xtcp_cb(skb)->flags & XTCP_FIN) ||
-		    skb->len > COLLAPSE_LEN || skb->len * 2 > skb->truesize) {
-			to = NULL;
-			continue;
-		}
-		if (to && skb_tailroom(to) >= skb->len) {
-			collapse_one(sk, to, skb);
-			continue;
-		}
-		to = alloc_skb(COLLAPSE_LEN, GFP_ATOMIC | __GFP_NOWARN);
-		if (!to)
+	skb_queue_walk_safe(&sk->sk_receive_queue, skb, next) {
+		if (xtcp_cb(skb)->flags & XTCP_FIN)
 			return;
-		memcpy(to->cb, skb->cb, sizeof(to->cb));
-		xtcp_cb(to)->end = xtcp_cb(to)->seq;
-		__skb_queue_before(queue, skb, to);
-		skb_set_owner_r(to, sk);
+		if (!is_wasteful(skb) || !to || skb_tailroom(to) < skb->len) {
+			to = NULL;
+			if (!skb_cloned(skb) &&
+			    skb_tailroom(skb) >= COLLAPSE_ROOM) {
+				to = skb;
+				continue;
+			}
+			if (!is_wasteful(skb))
+				continue;
+			to = collapse_start(sk, skb);
+			if (!to)
+				return;
+		}
 		collapse_one(sk, to, skb);
 	}
 }
