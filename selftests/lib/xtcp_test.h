@@ -58,6 +58,8 @@
 #include "peer.h"
 #include "proc.h"
 #include "segment.h"
+#include "sleeper.h"
+#include "socket.h"
 #include "stream.h"
 
 void check_fail(struct where at, const char *fmt, ...)
