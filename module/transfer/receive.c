@@ -321,10 +321,10 @@ static void collapse_one(struct sock *sk, struct sk_buff *to,
 #define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* octets of text */
 #define COLLAPSE_ROOM	1024	/* octets of tailroom worth filling */
 
-/* Does it cost more than twice its text? */
+/* Less than three quarters of it is text; of a full page seven eighths are. */
 static bool is_wasteful(const struct sk_buff *skb)
 {
-	return skb->len <= COLLAPSE_LEN && skb->len * 2 <= skb->truesize;
+	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
 }
 
 /* A new page in front of @skb in the receive queue, for text from there on. */
