@@ -208,8 +208,8 @@ static bool syn_queue_is_full(const struct sock *lsk,
 
 /*
  * Without cookies the last quarter of xtcp_max_syn_backlog is kept for peers
- * that a table of route metrics knows to be alive. We have no such table, so
- * nobody is known.
+ * that a table of route metrics knows to be alive. We have no such table: only
+ * who has a connection in TIME-WAIT is known.
  */
 static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
 {
@@ -250,7 +250,7 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 		XTCP_INC(net, REQ_Q_FULL_DROP);
 		return SYN_DROP;
 	}
-	if (!mode && backlog_is_reserved(net, ls))
+	if (!mode && !proven && backlog_is_reserved(net, ls))
 		return SYN_DROP;
 	return SYN_QUEUE;
 }
