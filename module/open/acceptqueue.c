@@ -172,6 +172,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 
 	if (!sk)
 		return NULL;
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	xs = xtcp_sk(sk);
 	child_forget_listener(sk);
 	child_name(sk, ho, skb);

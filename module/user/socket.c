@@ -191,6 +191,7 @@ static int xtcp_sock_init(struct sock *sk)
 	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(xtcp_net(net)->knobs.rmem[1]));
 
 	sk_sockets_allocated_inc(sk);
+	sock_prot_inuse_add(net, sk->sk_prot, 1);
 	return 0;
 }
 
@@ -205,6 +206,7 @@ static void xtcp_sock_destroy(struct sock *sk)
 	xtcp_receive_purge(sk);
 	xtcp_port_release(sk);
 	sk_sockets_allocated_dec(sk);
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
 /* proto.release_cb: what came while the user held the socket. */
