@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/* socket: see socket.h. */
+#define _GNU_SOURCE
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netns.h"
+#include "segment.h"
+
+static int error_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
+static socklen_t address(const char *addr, int port, struct sockaddr_storage *sa)
+{
+	struct ipaddr a = ipaddr(*addr ? addr : "0.0.0.0");
+
+	return ipaddr_sockaddr(&a, port, sa);
+}
+
+int socket_new(int protocol)
+{
+	return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK,
+		      protocol < 0 ? stream_proto() : protocol);
+}
+
+int socket_bind(int fd, const char *addr, int port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = address(addr, port, &sa);
+
+	return error_of(bind(fd, (struct sockaddr *)&sa, len));
+}
+
+int socket_connect(int fd, const char *addr, int port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = address(addr, port, &sa);
+
+	return error_of(connect(fd, (struct sockaddr *)&sa, len));
+}
+
+int socket_disconnect(int fd)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+
+	return error_of(connect(fd, &sa, sizeof(sa)));
+}
+
+int socket_listen(int fd, int backlog)
+{
+	return error_of(listen(fd, backlog));
+}
+
+int socket_accept(int fd)
+{
+	int child = accept(fd, NULL, NULL);
+
+	if (child < 0)
+		return errno;
+	close(child);
+	return 0;
+}
+
+int socket_send(int fd)
+{
+	return error_of(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+int socket_receive(int fd)
+{
+	char octet;
+
+	return error_of(recv(fd, &octet, 1, MSG_DONTWAIT));
+}
+
+int socket_shutdown(int fd, int how)
+{
+	return error_of(shutdown(fd, how));
+}
+
+void socket_abort(int fd)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+int socket_port(int fd)
+{
+	struct sockaddr_in sin = { 0 };
+	socklen_t len = sizeof(sin);
+
+	if (getsockname(fd, (struct sockaddr *)&sin, &len))
+		return 0;
+	return ntohs(sin.sin_port);
+}
