@@ -57,6 +57,7 @@
 #include "pair.h"
 #include "peer.h"
 #include "proc.h"
+#include "program.h"
 #include "segment.h"
 #include "sleeper.h"
 #include "socket.h"
