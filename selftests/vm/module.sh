@@ -45,9 +45,9 @@ reload()
 unload()
 {
 	local n
-	for n in {1..100}; do
+	for n in {1..300}; do
 		rmmod xtcp 2>"$dir/rmmod" && break
-		sleep 0.1
+		sleep 0.5
 	done
 	[ ! -d /sys/module/xtcp ] || { cat "$dir/rmmod"; return 1; }
 	for n in {1..50}; do
