@@ -1,0 +1,1173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * calls: what each socket call returns when it cannot do what was asked, and
+ * how long it waits. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all
+ * of it holds on stock TCP as well.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+PEER_FIXTURE(calls);
+
+/* A host that the peer's device leads to, and nobody answers for. */
+#define ELSEWHERE "10.0.0.77"
+
+static int call_at(int (*call)(int, const struct sockaddr *, socklen_t), int fd,
+		   const char *host, int port)
+{
+	struct ipaddr addr = ipaddr(host);
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&addr, port, &sa);
+
+	return call(fd, (struct sockaddr *)&sa, len) ? errno : 0;
+}
+
+#define connect_errno(fd, host, port) call_at(connect, fd, host, port)
+#define bind_errno(fd, host, port) call_at(bind, fd, host, port)
+
+static int fresh(struct __test_metadata *_metadata)
+{
+	int fd = stream_socket(AF_INET);
+
+	ASSERT_LE(0, fd);
+	fd_nonblock(fd);
+	return fd;
+}
+
+static int errno_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
+static int nonblock_accept(int lfd)
+{
+	return errno_of(accept4(lfd, NULL, NULL, SOCK_NONBLOCK));
+}
+
+static void elapsed_expect(struct __test_metadata *_metadata, int64_t ms, int64_t want_ms)
+{
+	/* The socket layer waits on the kernel's coarse timers. */
+	EXPECT_LE(want_ms, ms);
+	EXPECT_GE(want_ms + want_ms / 8 + 12, ms);
+}
+
+/* --- socket ------------------------------------------------------------ */
+
+TEST_F(calls, errno_socket_of_other_types)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(-1, socket(AF_INET, SOCK_DGRAM, IPPROTO_XTCP));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_EQ(-1, socket(AF_INET, SOCK_SEQPACKET, IPPROTO_XTCP));
+	EXPECT_EQ(ESOCKTNOSUPPORT, errno);
+}
+
+TEST_F(calls, errno_socketpair_unsupported)
+{
+	int fd[2];
+
+	EXPECT_EQ(-1, socketpair(AF_INET, SOCK_STREAM, stream_proto(), fd));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+}
+
+TEST_F(calls, call_socket_describes_itself)
+{
+	int fd = fresh(_metadata), val = -1;
+	socklen_t len = sizeof(val);
+
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &val, &len));
+	EXPECT_EQ(stream_proto(), val);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_TYPE, &val, &len));
+	EXPECT_EQ(SOCK_STREAM, val);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &val, &len));
+	EXPECT_EQ(AF_INET, val);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &val, &len));
+	EXPECT_EQ(0, val);
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &val, &len));
+	EXPECT_EQ(1, val);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &val, &len));
+	EXPECT_EQ(0, val);
+}
+
+/* --- connect ----------------------------------------------------------- */
+
+TEST_F(calls, errno_connect_einprogress_ealready_eisconn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);	/* EINPROGRESS is checked there */
+	EXPECT_EQ(EALREADY, connect_errno(c.fd, "10.0.0.2", c.pport));
+	EXPECT_EQ(EALREADY, connect_errno(c.fd, ELSEWHERE, 1));
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	/* The first call after success tells it, wherever it points. */
+	EXPECT_EQ(0, connect_errno(c.fd, ELSEWHERE, 1));
+	EXPECT_EQ(EISCONN, connect_errno(c.fd, "10.0.0.2", c.pport));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(calls, errno_connect_eisconn_on_listener)
+{
+	int fd = peer_listen(&self->peer, KERNEL_PORT, 1);
+
+	EXPECT_EQ(EISCONN, connect_errno(fd, "10.0.0.2", 40000));
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
+}
+
+TEST_F(calls, errno_connect_bad_address)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = htons(40000),
+		.sin_addr = self->peer.addr.v4,
+	};
+	int fd = fresh(_metadata);
+
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 7)));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 1)));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 129)));
+	EXPECT_EQ(EFAULT, errno_of(connect(fd, (void *)1, sizeof(sin))));
+	sin.sin_family = AF_INET6;
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sin, sizeof(sin))));
+	sin.sin_family = 77;
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sin, sizeof(sin))));
+	EXPECT_EQ(EBADF, errno_of(connect(-1, (void *)&sin, sizeof(sin))));
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	/* None of that spoilt the socket. */
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "10.0.0.2", 40000));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE);
+}
+
+TEST_F(calls, errno_connect_enetunreach)
+{
+	int fd = fresh(_metadata);
+
+	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "224.0.0.1", 40000));
+	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "10.0.0.255", 40000));
+	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "255.255.255.255", 40000));
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	/* A namespace without any route. */
+	netns_new(WHERE(_metadata));
+	fd = fresh(_metadata);
+	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "10.0.0.2", 40000));
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+/* No port to be had for that destination; another destination has all. */
+TEST_F(calls, errno_connect_eaddrnotavail)
+{
+	int fd[3];
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "45000 45001"));
+	self->peer.leave_unread = true;
+	for (int i = 0; i < 3; i++)
+		fd[i] = fresh(_metadata);
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd[0], "10.0.0.2", 40000));
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd[1], "10.0.0.2", 40000));
+	EXPECT_EQ(EADDRNOTAVAIL, connect_errno(fd[2], "10.0.0.2", 40000));
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd[2], ELSEWHERE, 40000));
+	EXPECT_EQ(3, proc_rows(AF_INET, ROW_SYN_SENT));
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+/* What ends a connection attempt, and what SO_ERROR says then. */
+FIXTURE(refusal) {
+	struct peer peer;
+};
+
+FIXTURE_VARIANT(refusal) {
+	int type, code;		/* of ICMP; type 0: a RST */
+	int error;
+};
+
+FIXTURE_SETUP(refusal)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+}
+
+FIXTURE_TEARDOWN(refusal)
+{
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+#define REFUSAL(name, ...) \
+	FIXTURE_VARIANT_ADD(refusal, name) { __VA_ARGS__ }
+
+REFUSAL(rst, 0, 0, ECONNREFUSED);
+REFUSAL(net_unreachable, 3, 0, ENETUNREACH);
+REFUSAL(host_unreachable, 3, 1, EHOSTUNREACH);
+REFUSAL(protocol_unreachable, 3, 2, ENOPROTOOPT);
+REFUSAL(port_unreachable, 3, 3, ECONNREFUSED);
+REFUSAL(source_route_failed, 3, 5, EOPNOTSUPP);
+REFUSAL(net_unknown, 3, 6, ENETUNREACH);
+REFUSAL(host_unknown, 3, 7, EHOSTDOWN);
+REFUSAL(host_isolated, 3, 8, ENONET);
+REFUSAL(prohibited, 3, 13, EHOSTUNREACH);
+REFUSAL(time_exceeded, 11, 0, EHOSTUNREACH);
+REFUSAL(parameter_problem, 12, 0, EPROTO);
+
+static void refuse(struct conn *c, int type, int code)
+{
+	if (type)
+		peer_send_icmp(c->peer, .type = type, .code = code);
+	else
+		conn_send(c, .flags = RST | ACK, .ack = 1);
+}
+
+TEST_F(refusal, errno_connect_is_told_why)
+{
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	refuse(&c, variant->type, variant->code);
+	EXPECT_EQ(POLLERR | POLLHUP, socket_poll(c.fd) & (POLLERR | POLLHUP));
+	EXPECT_EQ(variant->error, socket_error(c.fd));
+	EXPECT_EQ(0, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* The same, told to a connect() that waits. */
+static long connect_peer(int fd, char *data)
+{
+	errno = connect_errno(fd, "10.0.0.2", 40000);
+	return errno ? -1 : 0;
+}
+
+TEST_F(refusal, errno_blocking_connect)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET);
+	struct sleeper_result r;
+	const struct segment *syn;
+	struct sleeper s;
+
+	s = sleeper_start(_metadata, fd, connect_peer);
+	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	sleeper_expect_asleep(&s, 300);
+	if (variant->type)
+		peer_send_icmp(p, .type = variant->type, .code = variant->code);
+	else
+		peer_send(p, .flags = RST | ACK, .dport = syn->sport, .ack = syn->seq + 1);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(-1, r.ret);
+	EXPECT_EQ(variant->error, r.err);
+	/* Told once, and the socket may try again. */
+	EXPECT_EQ(0, socket_error(fd));
+	fd_nonblock(fd);
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "10.0.0.2", 40000));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE);
+}
+
+TEST_F(calls, call_connect_blocks_until_established)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET);
+	struct sleeper_result r;
+	const struct segment *syn;
+	struct sleeper s;
+
+	s = sleeper_start(_metadata, fd, connect_peer);
+	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	sleeper_expect_asleep(&s, 700);
+	peer_send(p, .flags = SYN | ACK, .seq = 77, .dport = syn->sport,
+		  .ack = syn->seq + 1, .opt = OPT(OPT_MSS(1460)));
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(0, r.ret);
+	peer_expect(p, .flags = ACK, .sport = ANYWHERE, .ack = 78);
+}
+
+TEST_F(calls, errno_connect_etimedout)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET);
+	struct sleeper_result r;
+	struct sleeper s;
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_TCP, TCP_SYNCNT, &(int){ 1 }, sizeof(int)));
+	s = sleeper_start(_metadata, fd, connect_peer);
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	peer_mark_last(p);
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .at_ms = 1000);
+	r = sleeper_expect_done(&s, 2500);
+	EXPECT_EQ(ETIMEDOUT, r.err);
+	if (!stock_mode()) {
+		EXPECT_LE(3000, r.ms);
+		EXPECT_GE(3010, r.ms);
+	}
+}
+
+/* SO_SNDTIMEO bounds the wait of connect(), which then goes on by itself. */
+TEST_F(calls, call_connect_sndtimeo)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET);
+	struct timeval tv = { .tv_usec = 500000 };
+	const struct segment *syn;
+	int64_t start;
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+	start = now_ms();
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "10.0.0.2", 40000));
+	elapsed_expect(_metadata, now_ms() - start, 500);
+	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE);
+	peer_send(p, .flags = SYN | ACK, .seq = 77, .dport = syn->sport,
+		  .ack = syn->seq + 1, .opt = OPT(OPT_MSS(1460)));
+	peer_expect(p, .flags = ACK, .sport = ANYWHERE, .ack = 78);
+	EXPECT_EQ(0, connect_errno(fd, "10.0.0.2", 40000));
+}
+
+TEST_F(calls, call_connect_interrupted)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET);
+	const struct segment *syn;
+	struct sleeper_result r;
+	struct sleeper s;
+
+	s = sleeper_start_alarm(_metadata, fd, connect_peer, 200, 0);
+	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_EQ(EINTR, r.err);
+	EXPECT_LE(200, r.ms);
+	EXPECT_GE(210, r.ms);
+	/* The attempt goes on. */
+	peer_send(p, .flags = SYN | ACK, .seq = 77, .dport = syn->sport,
+		  .ack = syn->seq + 1, .opt = OPT(OPT_MSS(1460)));
+	peer_expect(p, .flags = ACK, .sport = ANYWHERE, .ack = 78);
+	EXPECT_EQ(0, connect_errno(fd, "10.0.0.2", 40000));
+	EXPECT_EQ(EISCONN, connect_errno(fd, "10.0.0.2", 40000));
+}
+
+TEST_F(calls, call_connect_any_is_loopback)
+{
+	int lfd = fresh(_metadata), fd = fresh(_metadata);
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	ASSERT_EQ(0, bind_errno(lfd, "0.0.0.0", 5001));
+	ASSERT_EQ(0, listen(lfd, 1));
+	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "0.0.0.0", 5001));
+	EXPECT_EQ(0, connect_errno(fd, "0.0.0.0", 5001));
+	ASSERT_EQ(0, getpeername(fd, (void *)&sin, &len));
+	EXPECT_EQ(htonl(INADDR_LOOPBACK), sin.sin_addr.s_addr);
+	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
+	EXPECT_EQ(htonl(INADDR_LOOPBACK), sin.sin_addr.s_addr);
+	EXPECT_NE(0, sin.sin_port);
+	EXPECT_EQ(0, nonblock_accept(lfd));
+}
+
+static int disconnect(int fd)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+
+	return errno_of(connect(fd, &sa, sizeof(sa)));
+}
+
+TEST_F(calls, call_disconnect_established_resets)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .active = true);
+	counters_take(&before);
+	ASSERT_EQ(0, disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "CurrEstab", -1, "EstabResets", 1,
+			"OutRsts", 1, "OutSegs", 1, NULL);
+	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(ENOTCONN, errno);
+	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(0, sin.sin_addr.s_addr);
+	EXPECT_EQ(POLLOUT | POLLHUP | POLLERR, socket_poll(c.fd));
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(c.fd));
+	EXPECT_EQ(0, disconnect(c.fd));
+	/* A new life for the same socket. */
+	EXPECT_EQ(EINPROGRESS, connect_errno(c.fd, "10.0.0.2", 40000));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE);
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_SENT));
+}
+
+TEST_F(calls, call_disconnect_syn_sent_is_silent)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	ASSERT_EQ(0, disconnect(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	peer_expect_silence(p, 3000);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+TEST_F(calls, call_disconnect_stops_listening)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	ASSERT_EQ(0, disconnect(c.lfd));
+	/* Stock lets the half-open record run into its timer. */
+	EXPECT_EQ(stock_mode(), proc_rows(AF_INET, 0));
+	EXPECT_EQ(EINVAL, nonblock_accept(c.lfd));
+	/* Half-open records went with it; the port was bound, and still is. */
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	ASSERT_EQ(0, listen(c.lfd, 1));
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
+}
+
+TEST_F(calls, call_disconnect_keeps_a_bound_address)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .kport = 5100);
+	ASSERT_EQ(0, disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(5100, ntohs(sin.sin_port));
+	EXPECT_EQ(p->kernel.v4.s_addr, sin.sin_addr.s_addr);
+}
+
+/* --- bind -------------------------------------------------------------- */
+
+TEST_F(calls, errno_bind)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = htons(5000),
+		.sin_addr = self->peer.kernel.v4,
+	};
+	int fd = fresh(_metadata), other = fresh(_metadata);
+
+	EXPECT_EQ(EINVAL, errno_of(bind(fd, (void *)&sin, 7)));
+	EXPECT_EQ(EADDRNOTAVAIL, bind_errno(fd, "10.0.0.99", 5000));
+	sin.sin_family = AF_INET6;
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(bind(fd, (void *)&sin, sizeof(sin))));
+	EXPECT_EQ(0, bind_errno(fd, "10.0.0.1", 5000));
+	EXPECT_EQ(EINVAL, bind_errno(fd, "10.0.0.1", 5001));
+	EXPECT_EQ(EADDRINUSE, bind_errno(other, "10.0.0.1", 5000));
+	EXPECT_EQ(EADDRINUSE, bind_errno(other, "0.0.0.0", 5000));
+	/* Another address has ports of its own. */
+	EXPECT_EQ(0, bind_errno(other, "127.0.0.1", 5000));
+	close(fd);
+	close(other);
+	other = fresh(_metadata);
+	EXPECT_EQ(0, bind_errno(other, "0.0.0.0", 5000));
+}
+
+TEST_F(calls, errno_bind_privileged_port)
+{
+	int fd = fresh(_metadata);
+
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(EACCES, bind_errno(fd, "10.0.0.1", 80));
+	EXPECT_EQ(0, bind_errno(fd, "10.0.0.1", 1024));
+	ASSERT_EQ(0, seteuid(0));
+	fd = fresh(_metadata);
+	EXPECT_EQ(0, bind_errno(fd, "10.0.0.1", 80));
+	fd = fresh(_metadata);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "70"));
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(0, bind_errno(fd, "10.0.0.1", 79));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+TEST_F(calls, errno_bind_all_ephemeral_ports_taken)
+{
+	int fd[3];
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "45000 45001"));
+	for (int i = 0; i < 3; i++)
+		fd[i] = fresh(_metadata);
+	EXPECT_EQ(0, bind_errno(fd[0], "10.0.0.1", 0));
+	EXPECT_EQ(0, bind_errno(fd[1], "10.0.0.1", 0));
+	EXPECT_EQ(EADDRINUSE, bind_errno(fd[2], "10.0.0.1", 0));
+	EXPECT_EQ(EADDRINUSE, errno_of(listen(fd[2], 1)));
+}
+
+/* --- listen, accept ---------------------------------------------------- */
+
+TEST_F(calls, errno_listen_when_connected)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EINVAL, errno_of(listen(c.fd, 1)));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	EXPECT_EQ(EINVAL, errno_of(listen(c.fd, 1)));
+	conn_expect_state(&c, ST_SYN_SENT);
+}
+
+TEST_F(calls, call_listen_binds_and_may_be_repeated)
+{
+	int fd = fresh(_metadata);
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
+	EXPECT_LE(32768, ntohs(sin.sin_port));
+	EXPECT_EQ(0, listen(fd, 5));
+	EXPECT_EQ(0, listen(fd, -1));
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
+}
+
+TEST_F(calls, errno_accept)
+{
+	struct peer *p = &self->peer;
+	int fd = fresh(_metadata);
+	struct conn c;
+
+	EXPECT_EQ(EINVAL, nonblock_accept(fd));
+	ASSERT_EQ(0, bind_errno(fd, "10.0.0.1", 5002));
+	EXPECT_EQ(EINVAL, nonblock_accept(fd));
+	ASSERT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(EAGAIN, nonblock_accept(fd));
+	EXPECT_EQ(EINVAL, errno_of(accept4(fd, NULL, NULL, 0x10000000)));
+	conn_open(p, &c);
+	EXPECT_EQ(EINVAL, nonblock_accept(c.fd));
+}
+
+TEST_F(calls, call_accept4_flags_and_address)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct conn c;
+	int fd;
+
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK);
+	fd = accept4(c.lfd, (void *)&sin, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(sizeof(sin), len);
+	EXPECT_EQ(AF_INET, sin.sin_family);
+	EXPECT_EQ(p->addr.v4.s_addr, sin.sin_addr.s_addr);
+	EXPECT_EQ(c.pport, ntohs(sin.sin_port));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(O_NONBLOCK, fcntl(fd, F_GETFL) & O_NONBLOCK);
+
+	conn_start(p, &c, .lfd = c.lfd);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	/* A short buffer gets the beginning, and how long it would have been. */
+	len = 4;
+	fd = accept4(c.lfd, (void *)&sin, &len, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(sizeof(sin), len);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+TEST_F(calls, errno_accept_emfile_keeps_the_connection)
+{
+	struct peer *p = &self->peer;
+	struct rlimit old, few;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK, .data = "early");
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 210);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	few = old;
+	few.rlim_cur = 3;	/* all taken */
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	EXPECT_EQ(EMFILE, nonblock_accept(c.lfd));
+	EXPECT_EQ(EMFILE, nonblock_accept(c.lfd));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(POLLIN, socket_poll(c.lfd));
+	conn_accept(&c);
+	EXPECT_EQ(POLLIN | POLLOUT, socket_poll(c.fd));
+}
+
+static long accept_one(int fd, char *data)
+{
+	return accept(fd, NULL, NULL);
+}
+
+TEST_F(calls, call_accept_blocks_until_established)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_start(p, &c);
+	s = sleeper_start(_metadata, c.lfd, accept_one);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	sleeper_expect_asleep(&s, 500);
+	conn_send(&c, .flags = ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_LE(0, r.ret);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);	/* the child ended */
+}
+
+TEST_F(calls, call_accept_rcvtimeo)
+{
+	struct timeval tv = { .tv_usec = 300000 };
+	int fd = stream_socket(AF_INET);
+	int64_t start;
+
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	start = now_ms();
+	EXPECT_EQ(EAGAIN, errno_of(accept(fd, NULL, NULL)));
+	elapsed_expect(_metadata, now_ms() - start, 300);
+}
+
+TEST_F(calls, call_accept_interrupted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_start(&self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.lfd, accept_one, 200, 0);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_EQ(EINTR, r.err);
+	EXPECT_LE(200, r.ms);
+	EXPECT_GE(210, r.ms);
+}
+
+/* SA_RESTART: the call goes on as if nothing had been. */
+TEST_F(calls, call_accept_restarted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_start(&self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.lfd, accept_one, 200, SA_RESTART);
+	sleeper_expect_asleep(&s, 500);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_LE(0, r.ret);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
+}
+
+/* --- names, shutdown ---------------------------------------------------- */
+
+TEST_F(calls, errno_without_a_connection)
+{
+	int fd = fresh(_metadata);
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	char b;
+
+	EXPECT_EQ(-1, getpeername(fd, (void *)&sin, &len));
+	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(ENOTCONN, errno_of(recv(fd, &b, 1, 0)));
+	EXPECT_EQ(EPIPE, errno_of(send(fd, "x", 1, MSG_NOSIGNAL)));
+	EXPECT_EQ(EINVAL, errno_of(shutdown(fd, 3)));
+	EXPECT_EQ(ENOTCONN, errno_of(shutdown(fd, SHUT_RDWR)));
+	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
+	EXPECT_EQ(AF_INET, sin.sin_family);
+	EXPECT_EQ(0, sin.sin_port);
+	EXPECT_EQ(0, sin.sin_addr.s_addr);
+	/* Listening is no connection either. */
+	ASSERT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(ENOTCONN, errno_of(recv(fd, &b, 1, 0)));
+	EXPECT_EQ(EPIPE, errno_of(send(fd, "x", 1, MSG_NOSIGNAL)));
+	EXPECT_EQ(-1, getpeername(fd, (void *)&sin, &len));
+	EXPECT_EQ(ENOTCONN, errno);
+}
+
+TEST_F(calls, errno_names_of_a_closed_connection)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	/* Half a connection has half the names. */
+	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(ENOTCONN, errno);
+	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(c.kport, ntohs(sin.sin_port));
+	EXPECT_EQ(p->kernel.v4.s_addr, sin.sin_addr.s_addr);
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, getpeername(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(c.pport, ntohs(sin.sin_port));
+	EXPECT_EQ(p->addr.v4.s_addr, sin.sin_addr.s_addr);
+	conn_send(&c, .flags = RST);
+	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
+	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(ENOTCONN, errno_of(shutdown(c.fd, SHUT_WR)));
+}
+
+TEST_F(calls, call_shutdown_read)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char b[8];
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_RD));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP, socket_poll(c.fd));
+	EXPECT_EQ(0, recv(c.fd, b, sizeof(b), 0));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	/* What comes is taken all the same, and can be read. */
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
+	EXPECT_EQ(3, recv(c.fd, b, sizeof(b), 0));
+	EXPECT_EQ(0, recv(c.fd, b, sizeof(b), 0));
+}
+
+/* --- send, recv --------------------------------------------------------- */
+
+TEST_F(calls, errno_recv_eagain_efault)
+{
+	struct conn c;
+	char b[8];
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, b, sizeof(b), 0)));
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	EXPECT_EQ(EFAULT, errno_of(recv(c.fd, (void *)1, 3, 0)));
+	/* Nothing was lost by that. */
+	EXPECT_EQ(3, recv(c.fd, b, sizeof(b), 0));
+	EXPECT_EQ(EFAULT, errno_of(send(c.fd, (void *)1, 3, 0)));
+	ASSERT_EQ(2, send(c.fd, "ok", 2, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 4, .data = "ok");
+}
+
+TEST_F(calls, errno_send_eagain_when_full)
+{
+	struct peer *p = &self->peer;
+	static char buf[1 << 20];
+	struct conn c;
+	ssize_t n;
+
+	conn_open(p, &c, .wnd = 0);
+	p->leave_unread = true;
+	/* No window: all stays in the buffer. */
+	n = send(c.fd, buf, sizeof(buf), 0);
+	EXPECT_LT(0, n);
+	EXPECT_GT((ssize_t)sizeof(buf), n);
+	EXPECT_EQ(EAGAIN, errno_of(send(c.fd, buf, 1, 0)));
+	EXPECT_EQ(0, socket_poll(c.fd) & POLLOUT);
+}
+
+/* SIGPIPE, unless MSG_NOSIGNAL says no. */
+static volatile sig_atomic_t pipe_signals;
+
+static void on_sigpipe(int signo)
+{
+	pipe_signals++;
+}
+
+TEST_F(calls, errno_send_epipe_and_sigpipe)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
+	signal(SIGPIPE, on_sigpipe);
+	EXPECT_EQ(EPIPE, errno_of(send(c.fd, "x", 1, MSG_NOSIGNAL)));
+	EXPECT_EQ(0, pipe_signals);
+	EXPECT_EQ(EPIPE, errno_of(send(c.fd, "x", 1, 0)));
+	EXPECT_EQ(1, pipe_signals);
+	EXPECT_EQ(EPIPE, errno_of(write(c.fd, "x", 1)));
+	EXPECT_EQ(2, pipe_signals);
+	peer_expect_silence(p, 100);
+}
+
+/* What a RST leaves behind is told once, to whoever asks first. */
+enum asker { ASK_RECV, ASK_SEND, ASK_SO_ERROR, ASK_CONNECT };
+
+static int ask(int fd, enum asker who)
+{
+	char b;
+
+	switch (who) {
+	case ASK_RECV:
+		return errno_of(recv(fd, &b, 1, MSG_DONTWAIT));
+	case ASK_SEND:
+		return errno_of(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+	case ASK_CONNECT:
+		return connect_errno(fd, "10.0.0.2", 40000);
+	default:
+		return socket_error(fd);
+	}
+}
+
+static void error_is_told_once(struct __test_metadata *_metadata, struct peer *p,
+			       enum conn_state state, int error)
+{
+	/* After the peer's FIN a reader is told the end of the stream, no error. */
+	enum asker who = state == ST_CLOSE_WAIT ? ASK_SEND : ASK_RECV;
+
+	for (; who < ASK_CONNECT; who++) {
+		struct conn c;
+
+		conn_to_state(p, &c, state, .kport = 5000 + who);
+		if (state == ST_SYN_SENT)
+			conn_send(&c, .flags = RST | ACK, .ack = 1);
+		else
+			conn_send(&c, .flags = RST);
+		TH_LOG("asked by %d", who);
+		EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
+		EXPECT_EQ(error, ask(c.fd, who));
+		EXPECT_EQ(0, ask(c.fd, ASK_SO_ERROR));
+		EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
+		EXPECT_EQ(EPIPE, ask(c.fd, ASK_SEND));
+		/* The end of the stream; of none, if there never was one. */
+		EXPECT_EQ(0, ask(c.fd, ASK_RECV));
+		conn_expect_state(&c, ST_CLOSED);
+		close(c.fd);
+		if (c.lfd >= 0)
+			close(c.lfd);
+	}
+}
+
+TEST_F(calls, errno_econnreset_once)
+{
+	error_is_told_once(_metadata, &self->peer, ST_ESTABLISHED, ECONNRESET);
+}
+
+TEST_F(calls, errno_econnreset_once_fin_wait_2)
+{
+	error_is_told_once(_metadata, &self->peer, ST_FIN_WAIT_2, ECONNRESET);
+}
+
+TEST_F(calls, errno_epipe_once_close_wait)
+{
+	error_is_told_once(_metadata, &self->peer, ST_CLOSE_WAIT, EPIPE);
+}
+
+TEST_F(calls, errno_econnrefused_once)
+{
+	error_is_told_once(_metadata, &self->peer, ST_SYN_SENT, ECONNREFUSED);
+}
+
+TEST_F(calls, errno_connect_takes_the_pending_error)
+{
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+	EXPECT_EQ(ECONNREFUSED, ask(c.fd, ASK_CONNECT));
+	/* Then it is a new attempt. */
+	EXPECT_EQ(EINPROGRESS, ask(c.fd, ASK_CONNECT));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE);
+}
+
+/* Data that came before the RST can't be read any more. */
+TEST_F(calls, errno_econnreset_before_queued_data)
+{
+	struct conn c;
+	char b[8];
+
+	conn_open(&self->peer, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	conn_send(&c, .flags = RST);
+	EXPECT_EQ(3, recv(c.fd, b, sizeof(b), 0));
+	EXPECT_EQ(ECONNRESET, errno_of(recv(c.fd, b, sizeof(b), 0)));
+	EXPECT_EQ(0, recv(c.fd, b, sizeof(b), 0));
+}
+
+static long recv_some(int fd, char *data)
+{
+	return recv(fd, data, 100, 0);
+}
+
+TEST_F(calls, call_recv_blocks_until_data)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_some);
+	sleeper_expect_asleep(&s, 500);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(3, r.ret);
+	EXPECT_EQ(0, memcmp(r.data, "abc", 3));
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+}
+
+/* Each end of a wait for data: FIN, RST. */
+TEST_F(calls, call_recv_ends_at_fin)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_some);
+	sleeper_expect_asleep(&s, 100);
+	conn_send(&c, .flags = FIN | ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(0, r.ret);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
+}
+
+TEST_F(calls, call_recv_ends_at_rst)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_some);
+	sleeper_expect_asleep(&s, 100);
+	conn_send(&c, .flags = RST);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(-1, r.ret);
+	EXPECT_EQ(ECONNRESET, r.err);
+}
+
+TEST_F(calls, call_recv_ends_at_shutdown)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_some);
+	sleeper_expect_asleep(&s, 100);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_RD));
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(0, r.ret);
+}
+
+TEST_F(calls, call_recv_interrupted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.fd, recv_some, 200, 0);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_EQ(EINTR, r.err);
+	EXPECT_LE(200, r.ms);
+	EXPECT_GE(210, r.ms);
+}
+
+TEST_F(calls, call_recv_restarted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.fd, recv_some, 200, SA_RESTART);
+	sleeper_expect_asleep(&s, 500);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(3, r.ret);
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+}
+
+TEST_F(calls, call_recv_rcvtimeo)
+{
+	struct timeval tv = { .tv_usec = 300000 };
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	s = sleeper_start(_metadata, c.fd, recv_some);
+	r = sleeper_expect_done(&s, 1000);
+	EXPECT_EQ(EAGAIN, r.err);
+	elapsed_expect(_metadata, r.ms, 300);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* With SO_RCVTIMEO a signal ends the call, SA_RESTART or not. */
+TEST_F(calls, call_recv_rcvtimeo_interrupted)
+{
+	struct timeval tv = { .tv_sec = 5 };
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	s = sleeper_start_alarm(_metadata, c.fd, recv_some, 200, SA_RESTART);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_EQ(EINTR, r.err);
+}
+
+static long send_much(int fd, char *data)
+{
+	static char buf[1 << 20];
+
+	return send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
+}
+
+static long send_one(int fd, char *data)
+{
+	return send(fd, "x", 1, MSG_NOSIGNAL);
+}
+
+/* To a peer without a window, until the buffer holds no more. */
+static void fill(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	static char buf[1 << 20];
+
+	conn_open(p, c, .wnd = 0);
+	p->leave_unread = true;
+	ASSERT_LT(0, send(c->fd, buf, sizeof(buf), 0));
+	ASSERT_EQ(EAGAIN, errno_of(send(c->fd, buf, 1, 0)));
+}
+
+TEST_F(calls, call_send_sndtimeo)
+{
+	struct timeval tv = { .tv_usec = 300000 };
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	fill(_metadata, &self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+	s = sleeper_start(_metadata, c.fd, send_one);
+	r = sleeper_expect_done(&s, 1000);
+	EXPECT_EQ(EAGAIN, r.err);
+	elapsed_expect(_metadata, r.ms, 300);
+}
+
+TEST_F(calls, call_send_interrupted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	fill(_metadata, &self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.fd, send_one, 200, 0);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_EQ(EINTR, r.err);
+	EXPECT_LE(200, r.ms);
+	EXPECT_GE(210, r.ms);
+}
+
+/* What was queued counts more than the signal. */
+TEST_F(calls, call_send_interrupted_in_part)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .wnd = 0);
+	self->peer.leave_unread = true;
+	s = sleeper_start_alarm(_metadata, c.fd, send_much, 200, 0);
+	r = sleeper_expect_done(&s, 300);
+	EXPECT_LT(0, r.ret);
+	EXPECT_GT(1 << 20, r.ret);
+}
+
+TEST_F(calls, call_send_waits_for_the_handshake)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	EXPECT_EQ(EAGAIN, errno_of(send(c.fd, "x", 1, 0)));
+	s = sleeper_start(_metadata, c.fd, send_one);
+	sleeper_expect_asleep(&s, 300);
+	conn_send(&c, .flags = SYN | ACK);
+	/* Stock lets that ACK wait for the data that is waiting, too. */
+	if (!stock_mode())
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(1, r.ret);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "x");
+}
+
+TEST_F(calls, call_send_ends_at_rst)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	fill(_metadata, &self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, send_one);
+	sleeper_expect_asleep(&s, 100);
+	conn_send(&c, .flags = RST);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(ECONNRESET, r.err);
+}
+
+/*
+ * SO_LINGER with a time: close() waits for the ACK of the FIN, at most so
+ * long. The child's descriptor is the last one, once the test closed its own.
+ */
+#define CLOSE_AFTER_MS 20
+
+static long close_it(int fd, char *data)
+{
+	sleep_ms(CLOSE_AFTER_MS);
+	return close(fd);
+}
+
+static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct conn *c)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 2 };
+	struct sleeper s;
+
+	conn_open(c->peer, c);
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	s = sleeper_start(_metadata, c->fd, close_it);
+	close(c->fd);
+	c->fd = -1;
+	conn_expect(c, .flags = FIN | ACK, .seq = 1, .within_ms = 2 * CLOSE_AFTER_MS);
+	return s;
+}
+
+TEST_F(calls, call_close_lingers_until_acked)
+{
+	struct conn c = { .peer = &self->peer };
+	struct sleeper_result r;
+	struct sleeper s;
+
+	s = linger_in_child(_metadata, &c);
+	sleeper_expect_asleep(&s, 100);
+	conn_send(&c, .flags = ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(0, r.ret);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+}
+
+TEST_F(calls, call_close_lingers_so_long)
+{
+	struct conn c = { .peer = &self->peer };
+	struct sleeper_result r;
+	struct sleeper s;
+
+	s = linger_in_child(_metadata, &c);
+	self->peer.leave_unread = true;		/* the FIN again and again */
+	r = sleeper_expect_done(&s, 3000);
+	EXPECT_EQ(0, r.ret);
+	elapsed_expect(_metadata, r.ms - CLOSE_AFTER_MS, 2000);
+	/* The connection goes on without a program. */
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * message: the flags of send() and recv(), the calls that move data in other
+ * ways, and the ioctls that count it. RFC 9293 3.9.1.2, 3.9.1.3; all as on
+ * Linux TCP, on which these tests hold as well.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+
+PEER_FIXTURE(message);
+PAIR_FIXTURE(message_pair);
+
+#define DELAYED_ACK_MS 210
+
+static int errno_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
+/* The peer says so, and the kernel acknowledges it. */
+static void tell(struct conn *c, const char *text)
+{
+	conn_send(c, .flags = ACK | PSH, .data = text);
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = DELAYED_ACK_MS);
+}
+
+#define expect_read(fd, text, flags) \
+	do { \
+		char expect_buf[256] = ""; \
+		ASSERT_EQ((ssize_t)strlen(text), \
+			  recv(fd, expect_buf, strlen(text), flags)); \
+		ASSERT_STREQ(text, expect_buf); \
+	} while (0)
+
+static int count(int fd, unsigned long request)
+{
+	int n = -1;
+
+	return ioctl(fd, request, &n) ? -errno : n;
+}
+
+/* --- flags of recv ------------------------------------------------------ */
+
+TEST_F(message, msg_peek_leaves_the_data)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	tell(&c, "abc");
+	tell(&c, "def");
+	expect_read(c.fd, "ab", MSG_PEEK);
+	expect_read(c.fd, "abcdef", MSG_PEEK);
+	EXPECT_EQ(6, count(c.fd, SIOCINQ));
+	expect_read(c.fd, "abcd", 0);
+	expect_read(c.fd, "ef", MSG_PEEK);
+	expect_read(c.fd, "ef", 0);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, (char[1]){ 0 }, 1, MSG_PEEK)));
+}
+
+TEST_F(message, msg_peek_leaves_the_window_shut)
+{
+	struct conn c;
+	char buf[64];
+
+	conn_open(&self->peer, &c);
+	tell(&c, "abc");
+	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), MSG_PEEK));
+	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
+	peer_expect_silence(&self->peer, 300);
+}
+
+/* The length only, and nothing is copied. */
+TEST_F(message, msg_trunc_discards)
+{
+	struct conn c;
+	char buf[8] = "unmoved";
+
+	conn_open(&self->peer, &c);
+	tell(&c, "abcdef");
+	EXPECT_EQ(4, recv(c.fd, buf, 4, MSG_TRUNC));
+	EXPECT_STREQ("unmoved", buf);
+	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	EXPECT_EQ(1, recv(c.fd, NULL, 1, MSG_TRUNC));
+	expect_read(c.fd, "f", 0);
+}
+
+TEST_F(message, msg_dontwait_on_a_blocking_socket)
+{
+	struct conn c;
+	int64_t start;
+	char b;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+	start = now_ms();
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 1, MSG_DONTWAIT)));
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 1, MSG_DONTWAIT | MSG_WAITALL)));
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 1, MSG_DONTWAIT | MSG_PEEK)));
+	EXPECT_GE(2, now_ms() - start);
+}
+
+static long recv_all_10(int fd, char *data)
+{
+	return recv(fd, data, 10, MSG_WAITALL);
+}
+
+TEST_F(message, msg_waitall_waits_for_all)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_all_10);
+	tell(&c, "abc");
+	sleeper_expect_asleep(&s, 300);
+	tell(&c, "defghi");
+	sleeper_expect_asleep(&s, 300);
+	conn_send(&c, .flags = ACK | PSH, .data = "jkl");
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(10, r.ret);
+	EXPECT_STREQ("abcdefghij", r.data);
+	conn_expect(&c, .flags = ACK, .ack = 13, .within_ms = DELAYED_ACK_MS);
+	expect_read(c.fd, "kl", 0);
+}
+
+TEST_F(message, msg_waitall_ends_at_fin)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_all_10);
+	tell(&c, "abc");
+	sleeper_expect_asleep(&s, 300);
+	conn_send(&c, .flags = FIN | ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(3, r.ret);
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+}
+
+/* A RST ends it too; the bytes first, the error to the next call. */
+TEST_F(message, msg_waitall_ends_at_rst)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_all_10);
+	tell(&c, "abc");
+	sleeper_expect_asleep(&s, 300);
+	conn_send(&c, .flags = RST);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(3, r.ret);
+	EXPECT_EQ(ECONNRESET, errno_of(recv(c.fd, (char[1]){ 0 }, 1, 0)));
+}
+
+TEST_F(message, msg_waitall_interrupted)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start_alarm(_metadata, c.fd, recv_all_10, 500, 0);
+	tell(&c, "abc");
+	r = sleeper_expect_done(&s, 600);
+	EXPECT_EQ(3, r.ret);
+	EXPECT_LE(500, r.ms);
+}
+
+TEST_F(message, msg_waitall_rcvtimeo)
+{
+	struct timeval tv = { .tv_usec = 400000 };
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	s = sleeper_start(_metadata, c.fd, recv_all_10);
+	tell(&c, "abc");
+	r = sleeper_expect_done(&s, 1000);
+	EXPECT_EQ(3, r.ret);
+	EXPECT_LE(400, r.ms);
+	EXPECT_GE(480, r.ms);
+}
+
+static long peek_all_10(int fd, char *data)
+{
+	return recv(fd, data, 10, MSG_WAITALL | MSG_PEEK);
+}
+
+TEST_F(message, msg_waitall_peek)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, peek_all_10);
+	tell(&c, "abcdef");
+	sleeper_expect_asleep(&s, 300);
+	tell(&c, "ghij");
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(10, r.ret);
+	EXPECT_STREQ("abcdefghij", r.data);
+	expect_read(c.fd, "abcdefghij", 0);
+}
+
+static long recv_100(int fd, char *data)
+{
+	return recv(fd, data, 100, 0);
+}
+
+/* SO_RCVLOWAT: so much, or the end. */
+TEST_F(message, so_rcvlowat_waits_for_as_much)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 5 }, sizeof(int)));
+	s = sleeper_start(_metadata, c.fd, recv_100);
+	tell(&c, "abc");
+	sleeper_expect_asleep(&s, 300);
+	/* Who took some and sleeps again is woken by as much again, as on Linux. */
+	tell(&c, "defgh");
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(8, r.ret);
+	/* Without waiting it takes what there is. */
+	tell(&c, "g");
+	expect_read(c.fd, "g", MSG_DONTWAIT);
+	s = sleeper_start(_metadata, c.fd, recv_100);
+	tell(&c, "h");
+	sleeper_expect_asleep(&s, 300);
+	conn_send(&c, .flags = FIN | ACK);
+	r = sleeper_expect_done(&s, 20);
+	EXPECT_EQ(1, r.ret);
+	conn_expect(&c, .flags = ACK, .ack = 12, .within_ms = DELAYED_ACK_MS);
+}
+
+TEST_F(message, msg_oob_without_a_mark)
+{
+	struct conn c;
+	char b;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EINVAL, errno_of(recv(c.fd, &b, 1, MSG_OOB)));
+	tell(&c, "abc");
+	EXPECT_EQ(EINVAL, errno_of(recv(c.fd, &b, 1, MSG_OOB)));
+	expect_read(c.fd, "abc", 0);
+	EXPECT_EQ(0, count(c.fd, SIOCATMARK));
+}
+
+TEST_F(message, msg_errqueue_is_empty)
+{
+	struct conn c;
+	char b;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 1, MSG_ERRQUEUE)));
+}
+
+/* The address in recvfrom() is left alone: the connection has it. */
+TEST_F(message, msg_recvmsg_has_no_name)
+{
+	struct sockaddr_in sin = { .sin_family = 77 };
+	struct iovec iov[2];
+	char a[2], b[8], control[64];
+	struct msghdr msg = {
+		.msg_name = &sin, .msg_namelen = sizeof(sin),
+		.msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	tell(&c, "abcde");
+	iov[0] = (struct iovec){ a, sizeof(a) };
+	iov[1] = (struct iovec){ b, sizeof(b) };
+	ASSERT_EQ(5, recvmsg(c.fd, &msg, 0));
+	EXPECT_EQ(0, memcmp(a, "ab", 2));
+	EXPECT_EQ(0, memcmp(b, "cde", 3));
+	EXPECT_EQ(0, msg.msg_namelen);
+	EXPECT_EQ(0, msg.msg_controllen);
+	EXPECT_EQ(0, msg.msg_flags);
+	EXPECT_EQ(77, sin.sin_family);
+}
+
+TEST_F(message, msg_of_no_length)
+{
+	struct conn c;
+	char b;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(0, send(c.fd, "", 0, 0));
+	peer_expect_silence(&self->peer, 300);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 0, 0)));
+	tell(&c, "abc");
+	EXPECT_EQ(0, recv(c.fd, &b, 0, 0));
+	EXPECT_EQ(0, read(c.fd, &b, 0));
+	expect_read(c.fd, "abc", 0);
+}
+
+/* --- flags of send ------------------------------------------------------ */
+
+TEST_F(message, msg_more_holds_a_partial_segment)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(3, send(c.fd, "abc", 3, MSG_MORE));
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(3, count(c.fd, SIOCOUTQNSD));
+	ASSERT_EQ(3, send(c.fd, "def", 3, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "abcdef");
+}
+
+/* A full segment does not wait. */
+TEST_F(message, msg_more_sends_full_segments)
+{
+	static char buf[2000];
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	pattern_fill(buf, sizeof(buf), 0);
+	ASSERT_EQ(2000, send(c.fd, buf, 2000, MSG_MORE));
+	peer_expect(p, .len = 1460, .pattern = 0);
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(540, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(2000, count(c.fd, SIOCOUTQ));
+	/* The rest waits for the ACK only, as Nagle's rule has it. */
+	conn_send(&c, .ack = 1461);
+	conn_expect(&c, .seq = 1461, .len = 540, .pattern = 1460);
+}
+
+/* What MSG_MORE held back goes out before the FIN. */
+TEST_F(message, msg_more_ends_with_shutdown)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(3, send(c.fd, "abc", 3, MSG_MORE));
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = ACK | FIN, .seq = 1, .ack = 1, .data = "abc");
+}
+
+TEST_F(message, msg_dontwait_sends_what_fits)
+{
+	static char buf[1 << 20];
+	struct conn c;
+	ssize_t n;
+
+	conn_open(&self->peer, &c, .wnd = 0);
+	self->peer.leave_unread = true;
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+	n = send(c.fd, buf, sizeof(buf), MSG_DONTWAIT);
+	EXPECT_LT(0, n);
+	EXPECT_GT((ssize_t)sizeof(buf), n);
+	EXPECT_EQ(EAGAIN, errno_of(send(c.fd, buf, 1, MSG_DONTWAIT)));
+	EXPECT_EQ(n, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(n, count(c.fd, SIOCOUTQNSD));
+}
+
+/* --- other ways to write and read --------------------------------------- */
+
+TEST_F(message, call_writev_is_one_stream)
+{
+	struct iovec iov[3] = {
+		{ "abc", 3 }, { "", 0 }, { "defg", 4 },
+	};
+	struct conn c;
+	char a[2], b[16];
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(7, writev(c.fd, iov, 3));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "abcdefg");
+	conn_send(&c, .flags = ACK | PSH, .data = "12345");
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
+	iov[0] = (struct iovec){ a, 2 };
+	iov[1] = (struct iovec){ b, 16 };
+	ASSERT_EQ(5, readv(c.fd, iov, 2));
+	EXPECT_EQ(0, memcmp(a, "12", 2));
+	EXPECT_EQ(0, memcmp(b, "345", 3));
+}
+
+TEST_F(message, call_sendmmsg_recvmmsg)
+{
+	struct iovec iov[2] = { { "abc", 3 }, { "de", 2 } };
+	struct mmsghdr m[2] = {
+		{ .msg_hdr = { .msg_iov = &iov[0], .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &iov[1], .msg_iovlen = 1 } },
+	};
+	char a[4], b[16];
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)));
+	ASSERT_EQ(2, sendmmsg(c.fd, m, 2, 0));
+	EXPECT_EQ(3, m[0].msg_len);
+	EXPECT_EQ(2, m[1].msg_len);
+	if (stock_mode()) {
+		/* It corks all but the last. */
+		peer_drain(&self->peer, 10);
+		conn_send(&c, .seq = 1, .ack = 6);
+	} else {
+		conn_expect(&c, .seq = 1);
+		conn_send(&c, .seq = 1, .ack = conn_kern_nxt(&c));
+		if (conn_kern_nxt(&c) != 6) {
+			conn_expect(&c, .data = "de");
+			conn_send(&c, .seq = 1, .ack = 6);
+		}
+	}
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+	conn_send(&c, .flags = ACK | PSH, .ack = 6, .data = "123456");
+	self->peer.leave_unread = true;
+	iov[0] = (struct iovec){ a, 4 };
+	iov[1] = (struct iovec){ b, 16 };
+	ASSERT_EQ(2, recvmmsg(c.fd, m, 2, 0, NULL));
+	EXPECT_EQ(4, m[0].msg_len);
+	EXPECT_EQ(2, m[1].msg_len);
+	EXPECT_EQ(0, memcmp(b, "56", 2));
+}
+
+#define FILE_BYTES (300 * 1000)
+
+static int pattern_file(struct __test_metadata *_metadata)
+{
+	static char buf[FILE_BYTES];
+	int fd = memfd_create("pattern", 0);
+
+	ASSERT_LE(0, fd);
+	pattern_fill(buf, sizeof(buf), 0);
+	ASSERT_EQ((ssize_t)sizeof(buf), write(fd, buf, sizeof(buf)));
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	return fd;
+}
+
+/* Reads what is there and compares it; returns how many bytes. */
+static size_t drain(struct __test_metadata *_metadata, int fd, size_t at)
+{
+	static char buf[65536];
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+		ASSERT_EQ(-1, pattern_check(buf, n, at + got));
+		got += n;
+	}
+	return got;
+}
+
+TEST_F(message_pair, call_sendfile)
+{
+	int file = pattern_file(_metadata), cfd, sfd;
+	size_t sent = 0, got = 0;
+	ssize_t n;
+
+	pair_connected(&self->pair, 5000, &cfd, &sfd);
+	while (got < FILE_BYTES) {
+		n = sendfile(cfd, file, NULL, FILE_BYTES - sent);
+		if (n > 0)
+			sent += n;
+		else if (n < 0)
+			ASSERT_EQ(EAGAIN, errno);
+		sleep_ms(1);
+		got += drain(_metadata, sfd, got);
+	}
+	EXPECT_EQ(FILE_BYTES, sent);
+	EXPECT_EQ(FILE_BYTES, lseek(file, 0, SEEK_CUR));
+}
+
+/* The end of a file is sent at once, though sendfile() said there is more. */
+TEST_F(message, call_sendfile_leaves_no_rest)
+{
+	int file = pattern_file(_metadata);
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	/* A longer count than the file has left. */
+	ASSERT_EQ(FILE_BYTES - 100, lseek(file, FILE_BYTES - 100, SEEK_SET));
+	ASSERT_EQ(100, sendfile(c.fd, file, NULL, 5000));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 100,
+		    .pattern = FILE_BYTES - 100, .within_ms = 5);
+}
+
+TEST_F(message_pair, call_splice_out_and_in)
+{
+	int file = pattern_file(_metadata), out[2], in[2], cfd, sfd;
+	size_t sent = 0, got = 0;
+	char buf[4096];
+	ssize_t n;
+
+	ASSERT_EQ(0, pipe2(out, O_NONBLOCK));
+	ASSERT_EQ(0, pipe2(in, O_NONBLOCK));
+	pair_connected(&self->pair, 5000, &cfd, &sfd);
+	while (got < FILE_BYTES) {
+		n = splice(file, NULL, out[1], NULL, 65536, SPLICE_F_NONBLOCK);
+		n = splice(out[0], NULL, cfd, NULL, 65536, SPLICE_F_NONBLOCK);
+		if (n > 0)
+			sent += n;
+		sleep_ms(1);
+		n = splice(sfd, NULL, in[1], NULL, 65536, SPLICE_F_NONBLOCK);
+		if (n < 0) {
+			ASSERT_EQ(EAGAIN, errno);
+			continue;
+		}
+		while ((n = read(in[0], buf, sizeof(buf))) > 0) {
+			ASSERT_EQ(-1, pattern_check(buf, n, got));
+			got += n;
+		}
+	}
+	EXPECT_EQ(FILE_BYTES, sent);
+	/* And the end. */
+	ASSERT_EQ(0, shutdown(cfd, SHUT_WR));
+	sleep_ms(5);
+	EXPECT_EQ(0, splice(sfd, NULL, in[1], NULL, 65536, SPLICE_F_NONBLOCK));
+}
+
+TEST_F(message, call_splice_without_data)
+{
+	struct conn c;
+	int in[2];
+
+	ASSERT_EQ(0, pipe(in));
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EAGAIN, errno_of(splice(c.fd, NULL, in[1], NULL, 100, 0)));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 100, 0));
+}
+
+/* --- ioctl -------------------------------------------------------------- */
+
+TEST_F(message, ioctl_siocinq)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	tell(&c, "abc");
+	EXPECT_EQ(3, count(c.fd, SIOCINQ));
+	EXPECT_EQ(3, count(c.fd, FIONREAD));
+	/* Behind a gap: not yet. */
+	conn_send(&c, .seq = 10, .data = "late");
+	conn_expect(&c, .flags = ACK, .ack = 4);
+	EXPECT_EQ(3, count(c.fd, SIOCINQ));
+	expect_read(c.fd, "a", 0);
+	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	/* A FIN is no byte. */
+	conn_send(&c, .flags = FIN | ACK | PSH, .data = "de");
+	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(4, count(c.fd, SIOCINQ));
+	expect_read(c.fd, "bcde", 0);
+	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+}
+
+TEST_F(message, ioctl_siocoutq)
+{
+	static char buf[4000];
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	self->peer.leave_unread = true;
+	/* Room for one segment; text makes the news newer than the handshake. */
+	conn_send(&c, .data = "x", .wnd = 1460);
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+	ASSERT_EQ(4000, send(c.fd, buf, 4000, 0));
+	EXPECT_EQ(4000, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(4000, count(c.fd, TIOCOUTQ));
+	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQNSD));
+	conn_send(&c, .ack = 1461, .wnd = 0);
+	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQNSD));
+	conn_send(&c, .ack = 1461, .wnd = 8000);
+	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQNSD));
+	conn_send(&c, .ack = 4001, .wnd = 8000);
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+}
+
+/* Linux counts the FIN here until it is acknowledged. */
+TEST_F(message, ioctl_siocoutq_counts_the_fin)
+{
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1);
+	EXPECT_EQ(1, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQNSD));
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+}
+
+static void ioctl_expect(struct __test_metadata *_metadata, int fd, int want)
+{
+	EXPECT_EQ(want, count(fd, SIOCINQ));
+	EXPECT_EQ(want, count(fd, SIOCOUTQ));
+	EXPECT_EQ(want, count(fd, SIOCOUTQNSD));
+	EXPECT_EQ(0, count(fd, SIOCATMARK));
+}
+
+TEST_F(message, ioctl_by_state)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_LISTEN);
+	ioctl_expect(_metadata, c.lfd, -EINVAL);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	ioctl_expect(_metadata, c.fd, 0);
+	close(c.fd);
+	conn_to_state(p, &c, ST_SYN_RECEIVED);
+	ioctl_expect(_metadata, c.fd, 0);
+	ioctl_expect(_metadata, stream_socket(AF_INET), 0);
+	p->leave_unread = true;
+}
+
+TEST_F(message, ioctl_unknown)
+{
+	EXPECT_EQ(-ENOTTY, count(stream_socket(AF_INET), 0x12345));
+}
+
+TEST_F(message, ioctl_last_packet_time)
+{
+	struct timeval tv;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	/* Asked for after the fact there is none. */
+	EXPECT_EQ(ENOENT, errno_of(ioctl(c.fd, SIOCGSTAMP, &tv)));
+}
+
+TEST_HARNESS_MAIN
