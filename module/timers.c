@@ -22,6 +22,7 @@
 #include "transfer/ack.h"
 #include "transfer/probe.h"
 #include "transfer/recovery.h"
+#include "user/stats.h"
 
 static u64 earliest_deadline(const struct xtcp_sock *xs)
 {
@@ -100,6 +101,16 @@ void xtcp_timers_run(struct sock *sk)
 		timer_arm(sk, earliest);
 }
 
+/* The user holds the socket: an ACK whose delay is over goes out late. */
+static void timer_deferred(struct xtcp_sock *xs)
+{
+	u64 due_ns = READ_ONCE(xs->deadline_ns[XTCP_TIMER_DELAYED_ACK]);
+
+	if (due_ns && due_ns <= xtcp_now_ns())
+		XTCP_INC(sock_net(xtcp_to_sk(xs)), DELAYED_ACK_LOCKED);
+	set_bit(XTCP_DEFER_TIMERS, &xs->deferred);
+}
+
 static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 {
 	struct xtcp_sock *xs = container_of(timer, struct xtcp_sock, timer);
@@ -109,7 +120,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	if (!sock_owned_by_user(sk))
 		xtcp_timers_run(sk);
 	else
-		set_bit(XTCP_DEFER_TIMERS, &xs->deferred);
+		timer_deferred(xs);
 	bh_unlock_sock(sk);
 	sock_put(sk);
 	return HRTIMER_NORESTART;

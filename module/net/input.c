@@ -155,9 +155,17 @@ static bool is_reset_of_closed(const struct sock *sk,
 	       xtcp_state_in(sk, PEER_DONE_STATES);
 }
 
+/* A SYN on an open connection counts as an error; Linux: in this state only. */
+static void count_syn_challenge(const struct sock *sk)
+{
+	if (sk->sk_state == XTCP_ESTABLISHED)
+		XTCP_INC(sock_net(sk), IN_ERRS);
+	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+}
+
 static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
-	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_SYN);
 	answer_invalid(sk, seg, ANSWER_CHALLENGE);
@@ -216,7 +224,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_output_syn_ack(sk);
 		return false;
 	}
-	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
 			      sk->sk_state != XTCP_SYN_RECEIVED ?
 			      XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);

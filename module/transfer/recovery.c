@@ -329,7 +329,8 @@ void xtcp_recovery_arm(struct sock *sk)
  *	RTO, doubled up to the largest: 924.6 s for 15
  *
  * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection
- * with a long RTO doesn't live hours. A peer that keeps its window at zero
+ * with a long RTO doesn't live hours; but one retransmission is made in any
+ * case. A peer that keeps its window at zero
  * and answers is alive (SHLD-17): then the time counts from its last segment.
  */
 bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries)
@@ -339,6 +340,8 @@ bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries)
 	u64 since_ns = xs->retrans_stamp_ns;
 	u64 limit_us;
 
+	if (!xs->retransmits)
+		return false;
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
 	if (retries > doublings)
 		limit_us += (u64)(retries - doublings) * XTCP_RTO_MAX_US;
@@ -432,6 +435,8 @@ static void loss_recovery_enter(struct sock *sk)
 		u8 *marks = &xtcp_cb(skb)->marks;
 
 		if (reneged || !(*marks & XTCP_MARK_SACKED)) {
+			if (*marks & XTCP_MARK_RETRANS)
+				XTCP_INC(sock_net(sk), LOST_RETRANSMIT);
 			*marks = XTCP_MARK_LOST;
 			xs->lost_out++;
 		}
@@ -452,6 +457,8 @@ void xtcp_recovery_timeout(struct sock *sk)
 
 	if (!xs->in_flight)
 		return;
+	/* As in Linux the one that ends the connection counts, too. */
+	XTCP_INC(net, TIMEOUTS);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
 	if (xtcp_recovery_user_timeout(sk)) {
@@ -464,7 +471,6 @@ void xtcp_recovery_timeout(struct sock *sk)
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	XTCP_INC(net, TIMEOUTS);
 	if (!sock_flag(sk, SOCK_DEAD) &&
 	    xtcp_recovery_gives_up(sk, XTCP_KNOB(net, retries1)))
 		__dst_negative_advice(sk);

@@ -98,7 +98,6 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
-	X(WQUEUE_TOO_BIG,	"TCPWqueueTooBig") \
 	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown")
 
 enum xtcp_mib_item {
