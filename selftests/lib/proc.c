@@ -120,6 +120,44 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 	fclose(f);
 }
 
+/*
+ * What stock TCP counts beside the names that xtcp has as well: which fast
+ * path it took, and what it does for reasons of its own.
+ */
+static bool counter_is_stocks_own(const char *name)
+{
+	static const char *const names[] = {
+		"TCPAutoCorking", "TCPBacklogCoalesce", "TCPHystartTrainCwnd",
+		"TCPHystartTrainDetect", "TcpTimeoutRehash",
+		"TcpDuplicateDataRehash",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* The fast paths are not xtcp's: a pure ACK there is one more pure ACK. */
+static void counters_merge_fast_path(struct counters *c)
+{
+	struct counter *pure = NULL, *fast = NULL;
+
+	for (int i = 0; i < c->n; i++) {
+		if (!strcmp(c->c[i].name, "TCPPureAcks"))
+			pure = &c->c[i];
+		else if (!strcmp(c->c[i].name, "TCPHPAcks"))
+			fast = &c->c[i];
+		else if (!strcmp(c->c[i].name, "TCPHPHits") ||
+			 counter_is_stocks_own(c->c[i].name))
+			c->c[i].ignored = true;
+	}
+	if (!pure || !fast)
+		return;
+	pure->value += fast->value;
+	fast->ignored = true;
+}
+
 void counters_take(struct counters *c)
 {
 	c->n = 0;
@@ -127,6 +165,8 @@ void counters_take(struct counters *c)
 		      "Tcp:");
 	counters_read(c, stock_mode() ? "/proc/net/netstat" : "/proc/net/xtcp_netstat",
 		      "TcpExt:");
+	if (stock_mode())
+		counters_merge_fast_path(c);
 }
 
 static const struct counter *counter_find(const struct counters *c, const char *name)
