@@ -281,7 +281,8 @@ static bool buffer_is_full(const struct sock *sk)
 /*
  * Small segments may cost far more than the text that the window counts. Let
  * the buffer grow where the user has not fixed it: the peer only used what it
- * was given.
+ * was given. It grows to what is in use and no further, so that there is no
+ * space to announce: a user who doesn't read closes the window (LC-54).
  */
 static void buffer_stretch(struct sock *sk)
 {
@@ -292,7 +293,7 @@ static void buffer_stretch(struct sock *sk)
 		return;
 	if (sk->sk_rcvbuf < most)
 		WRITE_ONCE(sk->sk_rcvbuf,
-			   min(atomic_read(&sk->sk_rmem_alloc) * 2, most));
+			   min(atomic_read(&sk->sk_rmem_alloc), most));
 }
 
 /* Octets of text in @skb, which stands in a queue: FIN has none. */
