@@ -50,17 +50,23 @@ static u8 ipv4_ttl(const struct sk_buff *skb)
 	return ip_hdr(skb)->ttl;
 }
 
+/* 0/8, RFC 1122 3.2.1.3. ipv4_is_zeronet() has meant 0.0.0.0 alone since 5.3. */
+static bool is_this_network(__be32 addr)
+{
+	return !(addr & htonl(IN_CLASSA_NET));
+}
+
 /*
  * MUST-63: no answer to who can't have an address; MUST-57: none to what was
- * sent to many. A subnet's broadcast address as the source is a martian that
- * routing has dropped.
+ * sent to many. A subnet's broadcast address as the source is a martian to
+ * routing only with rp_filter: reply_route() sees it otherwise.
  */
 static bool ipv4_src_valid(const struct sk_buff *skb)
 {
 	const struct rtable *rt = skb_rtable(skb);
 	__be32 saddr = ip_hdr(skb)->saddr;
 
-	if (ipv4_is_zeronet(saddr) || ipv4_is_multicast(saddr) ||
+	if (is_this_network(saddr) || ipv4_is_multicast(saddr) ||
 	    ipv4_is_lbcast(saddr))
 		return false;
 	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
@@ -310,7 +316,13 @@ static int reply_oif(struct net *net, const struct xtcp_reply *reply)
 	return oif;
 }
 
-/* Return: route with a reference, or ERR_PTR. */
+/*
+ * MUST-63: an answer goes to one host. That the sender of a segment was a
+ * subnet's broadcast address shows here for nothing; on the way in it would
+ * cost a look into the table.
+ *
+ * Return: route with a reference, or ERR_PTR.
+ */
 static struct rtable *reply_route(struct net *net,
 				  const struct xtcp_reply *reply)
 {
@@ -323,8 +335,12 @@ static struct rtable *reply_route(struct net *net,
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi4_to_flowi_common(&fl4));
 	rt = ip_route_output_flow(net, &fl4, reply->sk);
-	if (IS_ERR(rt))
+	if (IS_ERR(rt)) {
 		IP_INC_STATS(net, IPSTATS_MIB_OUTNOROUTES);
+	} else if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		rt = ERR_PTR(-EHOSTUNREACH);
+	}
 	return rt;
 }
 
