@@ -150,7 +150,6 @@ enum xtcp_recovery {
  *
  * @deferred: XTCP_DEFER_*, atomic bits
  * @fin_queued: our FIN stands in the send queue or was sent
- * @reset_by_peer: the connection was ended by a RST
  */
 struct xtcp_sock {
 	struct inet_sock		inet;
@@ -186,9 +185,7 @@ struct xtcp_sock {
 			sack_ok:1,
 			fin_queued:1,
 			pingpong:1,
-			dsack_pending:1,
-			reset_by_peer:1,
-			syn_data_lost:1;
+			dsack_pending:1;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;

@@ -26,6 +26,7 @@
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
 
+#include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "net/output.h"
@@ -129,14 +130,16 @@ void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 /**
  * xtcp_close_reset - end it from our side, and say so to the peer
  * @sk: locked; the caller holds a reference
- * @event: why; leads to CLOSED
+ * @event: leads to CLOSED
+ * @reason: why, XTCP_MIB_RESET_SENT_*
  *
  * The user sees no error: it asked for it, or is gone.
  */
-void xtcp_close_reset(struct sock *sk, enum xtcp_event event)
+void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
+		      enum xtcp_mib_item reason)
 {
 	if (xtcp_state_in(sk, RESET_STATES))
-		xtcp_output_reset(sk);
+		xtcp_reset_send(sk, reason);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, 0);
 }
@@ -174,7 +177,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	u8 old = sk->sk_state;
 
 	if (xtcp_state_in(sk, RESET_STATES)) {
-		xtcp_output_reset(sk);
+		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_DISCONNECT);
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
 	} else if (old == XTCP_SYN_SENT) {
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
@@ -259,10 +262,11 @@ static void close_speak(struct sock *sk)
 		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
 	} else if (unread) {
 		XTCP_INC(net, ABORT_ON_CLOSE);
-		xtcp_close_reset(sk, XTCP_EV_ABORT);
+		xtcp_close_reset(sk, XTCP_EV_ABORT,
+				 XTCP_MIB_RESET_SENT_UNREAD_TEXT);
 	} else if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime) {
 		XTCP_INC(net, ABORT_ON_DATA);
-		xtcp_close_reset(sk, XTCP_EV_ABORT);
+		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 	} else {
 		u8 before = sk->sk_state;
 
@@ -293,7 +297,7 @@ bool xtcp_close_out_of_resources(struct sock *sk)
 	if (!orphan_is_too_much(sk))
 		return false;
 	XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
-	xtcp_close_reset(sk, XTCP_EV_NO_MEMORY);
+	xtcp_close_reset(sk, XTCP_EV_NO_MEMORY, XTCP_MIB_RESET_SENT_NO_MEMORY);
 	return true;
 }
 
@@ -327,7 +331,7 @@ void xtcp_close_settle(struct sock *sk)
 		return;
 	if (xtcp_sk(sk)->linger2_s < 0) {
 		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
-		xtcp_close_reset(sk, XTCP_EV_ABORT);
+		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;
 	}
 	wait_ms = fin_wait_2_ms(sk);

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "lifecycle.h"
+#include "user/stats.h"
 
 struct sock;
 
@@ -20,7 +21,8 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk);
 void xtcp_close_orphan(struct sock *sk);
 void xtcp_close_destroy(struct sock *sk);
 void xtcp_close_settle(struct sock *sk);
-void xtcp_close_reset(struct sock *sk, enum xtcp_event event);
+void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
+		      enum xtcp_mib_item reason);
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);

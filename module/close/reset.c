@@ -6,8 +6,12 @@
  * answered with a RST that its sender must find acceptable. RFC 5961 3: one
  * that arrives must hit RCV.NXT exactly.
  *
- * Context: xtcp_reset_reply() softirq; xtcp_reset_received() with the socket
- * lock.
+ * Whoever sends one says why, and who takes one is told apart by the state it
+ * ends: a counter and the tracepoint xtcp:xtcp_reset answer the question that
+ * comes after each "connection reset by peer".
+ *
+ * Context: xtcp_reset_reply() and xtcp_reset_taken() softirq; the others with
+ * the socket lock.
  */
 #include "close/reset.h"
 
@@ -18,19 +22,28 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
+static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
+		       enum xtcp_mib_item reason)
+{
+	this_cpu_inc(xtcp_net(net)->mib->item[reason]);
+	trace_xtcp_reset(net, key, sent, xtcp_stats_name(reason));
+}
+
 /**
  * xtcp_reset_reply - tell the sender of a segment that there is no connection
  * @net: namespace
  * @skb: the segment
  * @key: its connection, as seen from here
  * @seg: what it says; a RST is never answered
+ * @reason: XTCP_MIB_RESET_SENT_*
  *
  * RFC 9293 3.10.7.1: the RST takes the sequence number that the segment
  * acknowledges; where it acknowledges nothing, 0, and then itself
  * acknowledges all of the segment.
  */
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg)
+		      const struct xtcp_key *key, const struct xtcp_seg *seg,
+		      enum xtcp_mib_item reason)
 {
 	struct xtcp_bare bare = { .flags = XTCP_RST };
 	struct xtcp_reply reply;
@@ -43,8 +56,53 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		bare.ack = seg->end;
 		bare.flags |= XTCP_ACK;
 	}
+	reset_note(net, key, true, reason);
 	xtcp_reply_init(net, &reply, skb, key);
 	xtcp_output_bare(net, &reply, &bare);
+}
+
+/**
+ * xtcp_reset_send - cut a connection off from our side
+ * @sk: in a state whose peer must be told, locked
+ * @reason: XTCP_MIB_RESET_SENT_*
+ */
+void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	reset_note(sock_net(sk), &key, true, reason);
+	xtcp_output_reset(sk);
+}
+
+static enum xtcp_mib_item taken_in(u8 state)
+{
+	switch (state) {
+	case XTCP_SYN_SENT:
+	case XTCP_SYN_RECEIVED:
+	case XTCP_HALF_OPEN:
+		return XTCP_MIB_RESET_RECV_OPENING;
+	case XTCP_ESTABLISHED:
+	case XTCP_CLOSE_WAIT:
+		return XTCP_MIB_RESET_RECV_OPEN;
+	case XTCP_TIME_WAIT:
+		return XTCP_MIB_RESET_RECV_TIME_WAIT;
+	default:
+		return XTCP_MIB_RESET_RECV_CLOSING;
+	}
+}
+
+/**
+ * xtcp_reset_taken - a RST that is believed is about to end a connection
+ * @net: namespace
+ * @flow: connection, still in the state that the RST ends
+ */
+void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, flow);
+	reset_note(net, &key, false, taken_in(flow->state));
 }
 
 static int reset_errno(u8 state)
@@ -62,14 +120,13 @@ static int reset_errno(u8 state)
 
 /**
  * xtcp_reset_received - the peer has ended the connection
- * @sk: locked
- * @event: XTCP_EV_RCV_RST; an acceptable one
+ * @sk: locked; the RST was an acceptable one
  */
-void xtcp_reset_received(struct sock *sk, enum xtcp_event event)
+void xtcp_reset_received(struct sock *sk)
 {
 	int err = reset_errno(sk->sk_state);
 
-	xtcp_sk(sk)->reset_by_peer = 1;
-	xtcp_lifecycle_sk(sk, event);
+	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
 	xtcp_close_error(sk, err);
 }

@@ -8,15 +8,20 @@
 #include <linux/types.h>
 
 #include "lifecycle.h"
+#include "user/stats.h"
 
 struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_key;
+struct xtcp_flow;
 struct xtcp_seg;
 
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg);
-void xtcp_reset_received(struct sock *sk, enum xtcp_event event);
+		      const struct xtcp_key *key, const struct xtcp_seg *seg,
+		      enum xtcp_mib_item reason);
+void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason);
+void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow);
+void xtcp_reset_received(struct sock *sk);
 
 #endif /* XTCP_CLOSE_RESET_H */

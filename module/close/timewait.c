@@ -354,17 +354,21 @@ static void refuse(struct net *net, struct xtcp_timewait *tw,
 		   const struct sk_buff *skb, const struct xtcp_key *key,
 		   const struct xtcp_seg *seg, enum xtcp_event event)
 {
-	xtcp_reset_reply(net, skb, key, seg);
+	xtcp_reset_reply(net, skb, key, seg, event == XTCP_EV_RCV_SYN ?
+			 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW :
+			 XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
 	xtcp_timewait_kill(net, tw, event);
 }
 
 static void rcv_rst(struct net *net, struct xtcp_timewait *tw,
 		    const struct xtcp_seg *seg)
 {
-	if (seg->seq == tw->rcv_nxt)
-		xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
-	else
+	if (seg->seq != tw->rcv_nxt) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+		return;
+	}
+	xtcp_reset_taken(net, &tw->flow);
+	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
 }
 
 static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
@@ -462,6 +466,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 
 	if (!old_timestamp && is_in_sequence(tw, seg)) {
 		if (seg->flags & XTCP_RST) {
+			xtcp_reset_taken(net, &tw->flow);
 			xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
 			return;
 		}

@@ -88,12 +88,12 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 
 /* Answer with a RST that takes its number from the segment. */
 static void answer_reset(struct sock *sk, const struct sk_buff *skb,
-			 const struct xtcp_seg *seg)
+			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	xtcp_reset_reply(sock_net(sk), skb, &key, seg);
+	xtcp_reset_reply(sock_net(sk), skb, &key, seg, reason);
 }
 
 /* RFC 7323 5.2: is the timestamp older than one that came before? */
@@ -195,7 +195,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg)
 	if (likely(!(seg->flags & XTCP_RST)))
 		return true;
 	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
-		xtcp_reset_received(sk, XTCP_EV_RCV_RST);
+		xtcp_reset_received(sk);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
@@ -256,7 +256,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
 				  XTCP_EV_RCV_ACK_BELOW);
-		answer_reset(sk, skb, seg);
+		answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 		return false;
 	}
 	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
@@ -324,7 +324,7 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 	    !seq_after(text_end, xtcp_sk(sk)->rcv_nxt))
 		return true;
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
-	answer_reset(sk, skb, seg);
+	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
 	xtcp_close_error(sk, ECONNRESET);
 	return false;
@@ -450,7 +450,8 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 			xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
 						 XTCP_EV_RCV_ACK :
 						 XTCP_EV_RCV_BAD_FLAGS);
-		xtcp_reset_reply(net, skb, key, seg);
+		xtcp_reset_reply(net, skb, key, seg,
+				 XTCP_MIB_RESET_SENT_NO_CONNECTION);
 	}
 	kfree_skb(skb);
 }

@@ -226,7 +226,7 @@ static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
 /* LC-46: the listener is gone; so must be its child. */
 static void child_refuse(struct sock *sk)
 {
-	xtcp_output_reset(sk);
+	xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_LISTENER_CLOSED);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
 	xtcp_close_orphan(sk);
 	xtcp_close_done(sk);

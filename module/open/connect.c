@@ -42,7 +42,6 @@ static void tcb_forget(struct xtcp_sock *xs)
 	xs->fin_queued = 0;
 	xs->dsack_pending = 0;
 	xs->nr_sacks = 0;
-	xs->reset_by_peer = 0;
 	xs->in_flight = 0;
 	xs->dupacks = 0;
 	xs->recovery = XTCP_OPEN;
@@ -279,7 +278,8 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_SYN_ACK);
 	if (!(seg->flags & XTCP_RST)) {
 		xtcp_key_from_flow(&key, &xs->flow);
-		xtcp_reset_reply(sock_net(sk), skb, &key, seg);
+		xtcp_reset_reply(sock_net(sk), skb, &key, seg,
+				 XTCP_MIB_RESET_SENT_BAD_ACK);
 	}
 	return true;
 }
@@ -302,7 +302,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		goto drop;
 	if (seg->flags & XTCP_RST) {
 		if (ack)
-			xtcp_reset_received(sk, XTCP_EV_RCV_RST);
+			xtcp_reset_received(sk);
 		else
 			xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (!(seg->flags & XTCP_SYN)) {

@@ -443,7 +443,8 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			return;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);
-		xtcp_reset_reply(net, skb, key, seg);
+		xtcp_reset_reply(net, skb, key, seg,
+				 XTCP_MIB_RESET_SENT_NO_HANDSHAKE);
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) == XTCP_SYN) {
 		xtcp_listen_syn(sk, skb, key, seg, NULL);
 	} else {

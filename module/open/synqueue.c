@@ -400,6 +400,7 @@ static void rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 
 	if (seg->seq == seq_add(ho->irs, 1)) {
 		XTCP_INC(net, EMBRYONIC_RSTS);
+		xtcp_reset_taken(net, &ho->flow);
 		xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST);
 		return;
 	}
@@ -444,7 +445,7 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
 			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
 	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, seg);
+	xtcp_reset_reply(net, skb, &key, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 	return false;
 }
 
@@ -464,7 +465,8 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 		return;
 	}
 	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, seg);
+	xtcp_reset_reply(net, skb, &key, seg, XTCP_MIB_RESET_SENT_OVERFLOW);
+	XTCP_INC(net, EMBRYONIC_RSTS);
 	xtcp_synqueue_drop(ho, XTCP_EV_ABORT);
 }
 
@@ -501,7 +503,8 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
 		XTCP_INC(net, EMBRYONIC_RSTS);
 		xtcp_key_from_flow(&key, &ho->flow);
-		xtcp_reset_reply(net, skb, &key, seg);
+		xtcp_reset_reply(net, skb, &key, seg,
+				 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
 		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
 		goto drop;
 	}

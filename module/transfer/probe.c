@@ -17,6 +17,7 @@
 #include <net/sock.h>
 
 #include "close/close.h"
+#include "close/reset.h"
 #include "net/output.h"
 #include "netns.h"
 #include "tcb.h"
@@ -238,7 +239,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 		return;
 	}
 	if (keepalive_is_exhausted(sk, idle_ns)) {
-		xtcp_output_reset(sk);
+		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KEEPALIVE);
 		xtcp_close_timed_out(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
 		return;
 	}

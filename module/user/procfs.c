@@ -325,16 +325,6 @@ static const struct proc_ops connections_proc_ops = {
 	.proc_release	= connections_release,
 };
 
-/* Names in the order of enum xtcp_mib_item. */
-static const char *const mib_names[] = {
-#define X(symbol, name) [XTCP_MIB_##symbol] = name,
-	XTCP_MIB_TCP(X)
-	XTCP_MIB_EXT(X)
-#undef X
-};
-
-static_assert(ARRAY_SIZE(mib_names) == XTCP_MIB_NR);
-
 /* The first counter of line TcpExt. */
 enum {
 #define X(symbol, name) MIB_TCP_##symbol,
@@ -356,7 +346,7 @@ static void mib_names_show(struct seq_file *m, unsigned int first,
 			   unsigned int end)
 {
 	while (first < end)
-		seq_printf(m, " %s", mib_names[first++]);
+		seq_printf(m, " %s", xtcp_stats_name(first++));
 }
 
 static void mib_values_show(struct seq_file *m, const struct xtcp_mib *sum,

@@ -41,6 +41,24 @@ void xtcp_stats_net_exit(struct net *net)
 	xn->mib = NULL;
 }
 
+static const char * const names[XTCP_MIB_NR] = {
+#define X(symbol, name) [XTCP_MIB_##symbol] = name,
+	XTCP_MIB_TCP(X)
+	XTCP_MIB_EXT(X)
+#undef X
+};
+
+/**
+ * xtcp_stats_name - a counter as /proc calls it
+ * @item: counter
+ *
+ * Return: static string.
+ */
+const char *xtcp_stats_name(enum xtcp_mib_item item)
+{
+	return names[item];
+}
+
 /**
  * xtcp_stats_sum - add up the counters of all CPUs
  * @net: the namespace

@@ -27,6 +27,28 @@
 	X(OUT_RSTS,		"OutRsts") \
 	X(IN_CSUM_ERRORS,	"InCsumErrors")
 
+/*
+ * Why a RST was sent (all but TCPAbortFailed sum up to OutRsts), and what the
+ * connection was when one was taken. close/reset.c counts.
+ */
+#define XTCP_MIB_RESETS(X) \
+	X(RESET_SENT_NO_CONNECTION,	"XtcpResetSentNoConnection") \
+	X(RESET_SENT_NO_HANDSHAKE,	"XtcpResetSentNoHandshake") \
+	X(RESET_SENT_BAD_ACK,		"XtcpResetSentBadAck") \
+	X(RESET_SENT_SYN_IN_WINDOW,	"XtcpResetSentSynInWindow") \
+	X(RESET_SENT_OVERFLOW,		"XtcpResetSentAcceptOverflow") \
+	X(RESET_SENT_LISTENER_CLOSED,	"XtcpResetSentListenerClosed") \
+	X(RESET_SENT_TEXT_AFTER_CLOSE,	"XtcpResetSentTextAfterClose") \
+	X(RESET_SENT_UNREAD_TEXT,	"XtcpResetSentUnreadText") \
+	X(RESET_SENT_LINGER,		"XtcpResetSentLinger") \
+	X(RESET_SENT_DISCONNECT,	"XtcpResetSentDisconnect") \
+	X(RESET_SENT_KEEPALIVE,		"XtcpResetSentKeepalive") \
+	X(RESET_SENT_NO_MEMORY,		"XtcpResetSentNoMemory") \
+	X(RESET_RECV_OPENING,		"XtcpResetRecvOpening") \
+	X(RESET_RECV_OPEN,		"XtcpResetRecvOpen") \
+	X(RESET_RECV_CLOSING,		"XtcpResetRecvClosing") \
+	X(RESET_RECV_TIME_WAIT,		"XtcpResetRecvTimeWait")
+
 /* /proc/net/xtcp_netstat, line TcpExt. */
 #define XTCP_MIB_EXT(X) \
 	X(SYNCOOKIES_SENT,	"SyncookiesSent") \
@@ -98,7 +120,8 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
-	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown")
+	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown") \
+	XTCP_MIB_RESETS(X)
 
 enum xtcp_mib_item {
 #define X(symbol, name) XTCP_MIB_##symbol,
@@ -122,6 +145,7 @@ struct xtcp_mib {
 
 int xtcp_stats_net_init(struct net *net);
 void xtcp_stats_net_exit(struct net *net);
+const char *xtcp_stats_name(enum xtcp_mib_item item);
 void xtcp_stats_sum(const struct net *net, struct xtcp_mib *sum);
 
 #endif /* XTCP_USER_STATS_H */

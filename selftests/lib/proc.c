@@ -114,7 +114,8 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 
 			snprintf(cnt->name, sizeof(cnt->name), "%s", n);
 			cnt->value = strtoll(v, NULL, 10);
-			cnt->ignored = false;
+			/* They only say why OutRsts or a state's end moved. */
+			cnt->ignored = !strncmp(n, "XtcpReset", 9);
 		}
 	}
 	fclose(f);
