@@ -582,7 +582,8 @@ TEST_F(message, ioctl_siocoutq)
 	conn_open(&self->peer, &c);
 	self->peer.leave_unread = true;
 	/* Room for one segment; text makes the news newer than the handshake. */
-	conn_send(&c, .data = "x", .wnd = 1460);
+	conn_send(&c, .data = "x");
+	conn_send(&c, .data = "y", .wnd = 1460);
 	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
 	ASSERT_EQ(4000, send(c.fd, buf, 4000, 0));
 	EXPECT_EQ(4000, count(c.fd, SIOCOUTQ));

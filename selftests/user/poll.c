@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * poll: what poll() and epoll say of a socket in each state, and when they say
+ * it. A row is tried twice: as a level, asked for at any time; and as an edge,
+ * told once by an epoll that was there before (EPOLLET). RFC 9293 3.9.1; all
+ * as on Linux TCP.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+PEER_FIXTURE(poll);
+
+#define ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)
+#define DELAYED_ACK_MS 210
+#define NOTHING 0
+
+/* An epoll that tells edges of fd; the state of now is told first. */
+static int edge_watch(struct __test_metadata *_metadata, int fd)
+{
+	struct epoll_event ev = { .events = ALL | EPOLLET };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	return ep;
+}
+
+/* The events that come within ms; 0: none. */
+static int edge(int ep, int ms)
+{
+	struct epoll_event ev;
+
+	return epoll_wait(ep, &ev, 1, ms) == 1 ? (int)ev.events : NOTHING;
+}
+
+/* Level and edge are both so, and the edge is told no second time. */
+#define expect_both(fd, ep, want) \
+	do { \
+		EXPECT_EQ(want, socket_poll(fd)); \
+		EXPECT_EQ(want, edge(ep, 5)); \
+		EXPECT_EQ(NOTHING, edge(ep, 20)); \
+	} while (0)
+
+TEST_F(poll, poll_fresh)
+{
+	int fd = stream_socket(AF_INET);
+	int ep = edge_watch(_metadata, fd);
+
+	expect_both(fd, ep, POLLOUT | POLLHUP);
+}
+
+TEST_F(poll, poll_bound)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(5000) };
+	int fd = stream_socket(AF_INET);
+
+	ASSERT_EQ(0, bind(fd, (void *)&sin, sizeof(sin)));
+	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(fd));
+}
+
+TEST_F(poll, poll_listening)
+{
+	struct peer *p = &self->peer;
+	struct conn c, d;
+	int ep;
+
+	conn_start(p, &c);
+	ep = edge_watch(_metadata, c.lfd);
+	EXPECT_EQ(NOTHING, socket_poll(c.lfd));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	/* Half open is nothing to accept. */
+	EXPECT_EQ(NOTHING, socket_poll(c.lfd));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	conn_send(&c, .flags = ACK);
+	expect_both(c.lfd, ep, POLLIN);
+	/* A second one is an edge of its own. */
+	conn_start(p, &d, .lfd = c.lfd);
+	conn_send(&d, .flags = SYN);
+	conn_expect(&d, .flags = SYN | ACK, .ack = 1);
+	conn_send(&d, .flags = ACK);
+	expect_both(c.lfd, ep, POLLIN);
+	conn_accept(&c);
+	EXPECT_EQ(POLLIN, socket_poll(c.lfd));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	conn_accept(&d);
+	EXPECT_EQ(NOTHING, socket_poll(c.lfd));
+}
+
+TEST_F(poll, poll_syn_sent_then_established)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(NOTHING, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 300));
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	expect_both(c.fd, ep, POLLOUT);
+}
+
+TEST_F(poll, poll_syn_received)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_SYN_RECEIVED);
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(NOTHING, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 100));
+	conn_send(&c, .flags = ACK);
+	expect_both(c.fd, ep, POLLOUT);
+}
+
+TEST_F(poll, poll_connect_refused)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	ep = edge_watch(_metadata, c.fd);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP);
+	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLHUP | POLLRDHUP, socket_poll(c.fd));
+}
+
+TEST_F(poll, poll_connect_timed_out)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syn_retries", 1));
+	conn_to_state(&self->peer, &c, ST_SYN_SENT);
+	peer_mark_last(&self->peer);
+	conn_expect(&c, .flags = SYN, .seq = 0, .at_ms = 1000);
+	peer_expect_poll(&self->peer, c.fd, POLLERR, 3000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
+TEST_F(poll, poll_data)
+{
+	struct conn c;
+	char buf[16];
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	/* More of it is an edge again, read or not. */
+	conn_send(&c, .flags = ACK | PSH, .data = "def");
+	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	EXPECT_EQ(4, recv(c.fd, buf, 4, 0));
+	EXPECT_EQ(POLLIN | POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(2, recv(c.fd, buf, 4, 0));
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 20));
+	/* Out of order: nothing to read yet, so no edge. */
+	conn_send(&c, .seq = 10, .data = "jkl");
+	conn_expect(&c, .flags = ACK, .ack = 7);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 20));
+	conn_send(&c, .seq = 7, .data = "ghi");
+	conn_expect(&c, .flags = ACK, .ack = 13);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+}
+
+TEST_F(poll, poll_rcvlowat)
+{
+	struct conn c;
+	char buf[16];
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 5 }, sizeof(int)));
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = ACK | PSH, .data = "abcd");
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 20));
+	conn_send(&c, .flags = ACK | PSH, .data = "e");
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	EXPECT_EQ(1, recv(c.fd, buf, 1, 0));
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	/* A lower mark makes what is there enough. */
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 4 }, sizeof(int)));
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	/* So does the end. */
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 100 }, sizeof(int)));
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+}
+
+TEST_F(poll, poll_close_wait)
+{
+	struct conn c;
+	char b;
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+	/* The end stays readable. */
+	EXPECT_EQ(0, recv(c.fd, &b, 1, 0));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP, socket_poll(c.fd));
+	EXPECT_EQ(NOTHING, edge(ep, 20));
+}
+
+TEST_F(poll, poll_last_ack_then_closed)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_CLOSE_WAIT);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, socket_poll(c.fd));
+	EXPECT_EQ(0, socket_error(c.fd));
+}
+
+TEST_F(poll, poll_fin_wait_1_2)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1);
+	ep = edge_watch(_metadata, c.fd);
+	/* Who can't write any more is told so by trying. */
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	edge(ep, 5);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+}
+
+TEST_F(poll, poll_time_wait)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_2);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
+}
+
+TEST_F(poll, poll_closing)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = FIN | ACK, .ack = 1);
+	conn_expect(&c, .flags = ACK, .ack = 2);
+	conn_expect_state(&c, ST_CLOSING);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
+}
+
+TEST_F(poll, poll_shutdown_read)
+{
+	struct conn c;
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_RD));
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+}
+
+TEST_F(poll, poll_shutdown_both)
+{
+	struct conn c;
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_RDWR));
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
+}
+
+TEST_F(poll, poll_reset)
+{
+	struct conn c;
+	int ep;
+
+	conn_open(&self->peer, &c);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	conn_send(&c, .flags = RST);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, socket_poll(c.fd));
+}
+
+TEST_F(poll, poll_reset_in_close_wait)
+{
+	struct conn c;
+	int ep;
+
+	conn_to_state(&self->peer, &c, ST_CLOSE_WAIT);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+	conn_send(&c, .flags = RST);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP);
+	EXPECT_EQ(EPIPE, socket_error(c.fd));
+}
+
+TEST_F(poll, poll_disconnected)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, connect(c.fd, &sa, sizeof(sa)));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(c.fd));
+}
+
+/*
+ * Room to write: gone when the buffer is full, back when a third of what is
+ * used is free. The peer takes text only as the test allows.
+ */
+#define SNDBUF 60000
+
+static ssize_t fill(struct __test_metadata *_metadata, struct conn *c)
+{
+	static char buf[1 << 20];
+	ssize_t n;
+
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){ SNDBUF }, sizeof(int)));
+	n = send(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ASSERT_LT(20000, n);
+	ASSERT_GT((ssize_t)sizeof(buf), n);
+	return n;
+}
+
+TEST_F(poll, poll_send_space)
+{
+	struct peer *p = &self->peer;
+	ssize_t total, acked = 0;
+	struct conn c;
+	int ep;
+
+	conn_open(p, &c);
+	p->leave_unread = true;
+	total = fill(_metadata, &c);
+	EXPECT_EQ(NOTHING, socket_poll(c.fd));
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	/* The peer acknowledges segment by segment; each makes room for more. */
+	while (acked < total && !(socket_poll(c.fd) & POLLOUT)) {
+		ASSERT_EQ(NOTHING, edge(ep, 0));
+		acked += acked + 1460 > total ? total - acked : 1460;
+		conn_send(&c, .ack = 1 + acked);
+	}
+	/* Not at the first byte, and not only when all is gone. */
+	EXPECT_LT(total / 4, acked);
+	EXPECT_GT(total * 2 / 3, acked);
+	EXPECT_EQ(POLLOUT, edge(ep, 5));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+}
+
+/* A program that waits for an edge is woken though it saw EAGAIN only. */
+TEST_F(poll, poll_send_space_after_eagain)
+{
+	struct peer *p = &self->peer;
+	static char buf[1 << 20];
+	ssize_t total;
+	struct conn c;
+	int ep;
+
+	conn_open(p, &c);
+	p->leave_unread = true;
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(POLLOUT, edge(ep, 5));
+	total = fill(_metadata, &c);
+	EXPECT_EQ(-1, send(c.fd, buf, 1, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	for (ssize_t acked = 1460; acked < total; acked += 1460)
+		conn_send(&c, .ack = 1 + acked);
+	EXPECT_EQ(POLLOUT, edge(ep, 5));
+}
+
+/* MUST-66: what a full buffer hides, a RST still tells. */
+TEST_F(poll, poll_reset_when_full)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int ep;
+
+	conn_open(p, &c);
+	p->leave_unread = true;
+	fill(_metadata, &c);
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	conn_send(&c, .flags = RST);
+	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP);
+}
+
+/* EPOLLONESHOT and level-triggered epoll, which stands on the same ground. */
+TEST_F(poll, poll_level_epoll_and_oneshot)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct conn c;
+	char buf[4];
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, c.fd, &ev));
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(EPOLLIN, edge(ep, 5));
+	EXPECT_EQ(EPOLLIN, edge(ep, 5));
+	ev.events = EPOLLIN | EPOLLONESHOT;
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_MOD, c.fd, &ev));
+	EXPECT_EQ(EPOLLIN, edge(ep, 5));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_MOD, c.fd, &ev));
+	EXPECT_EQ(3, recv(c.fd, buf, 4, 0));
+	EXPECT_EQ(NOTHING, edge(ep, 5));
+}
+
+/* SIGIO, for those who asked for it. */
+TEST_F(poll, poll_o_async)
+{
+	struct conn c;
+	sigset_t set;
+	struct timespec ts = { .tv_nsec = 5 * NSEC_PER_MSEC };
+
+	conn_open(&self->peer, &c);
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ASSERT_EQ(0, fcntl(c.fd, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+	EXPECT_EQ(-1, sigtimedwait(&set, NULL, &ts));
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &ts));
+	EXPECT_EQ(-1, sigtimedwait(&set, NULL, &ts));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &ts));
+}
+
+TEST_HARNESS_MAIN
