@@ -369,7 +369,7 @@ static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 
 	if (xtcp_oow_is_exempt(seg))
 		return true;
-	if (ho->resent && now - ho->sent_ms < XTCP_OOW_INTERVAL_MS)
+	if (ho->resent && now - ho->sent_ms < xtcp_oow_interval_ms(halfopen_net(ho)))
 		return false;
 	ho->resent = 1;
 	ho->sent_ms = now;
