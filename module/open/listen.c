@@ -239,10 +239,10 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 	struct net *net = sock_net(lsk);
 	unsigned int mode = XTCP_KNOB(net, syncookies);
 
-	if (mode >= 2 && !proven)
-		return SYN_COOKIE;
-	if (syn_queue_is_full(lsk, ls) && !proven) {
-		flood_warn(lsk, ls, mode);
+	if ((mode >= 2 || syn_queue_is_full(lsk, ls)) && !proven) {
+		if (mode < 2)
+			flood_warn(lsk, ls, mode);
+		/* In mode 2 as well, full or not: so does Linux count. */
 		if (mode) {
 			XTCP_INC(net, REQ_Q_FULL_DO_COOKIES);
 			return SYN_COOKIE;
