@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * acceptqueue: what a listener keeps for accept(), and what happens when its
+ * program is too slow. RFC 9293 3.10.7.4 fifth (SYN-RECEIVED).
+ */
+#include "lib/xtcp_test.h"
+
+PEER_FIXTURE(acceptqueue);
+
+/* Established, and not yet accepted. */
+static void queue_up(struct peer *p, struct conn *c, int lfd)
+{
+	conn_to_state(p, c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(c, .flags = ACK);
+	conn_expect_state(c, ST_ESTABLISHED);
+}
+
+static unsigned int queued(void)
+{
+	struct proc_row row;
+
+	return proc_row_find(&row, AF_INET, KERNEL_PORT, 0, NULL) ? row.rx : 9999;
+}
+
+/* That many connections fit, and the SYN of the next is lost. */
+static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd,
+		 unsigned int n)
+{
+	struct counters before;
+	struct conn c;
+
+	for (unsigned int i = 0; i < n; i++) {
+		queue_up(p, &c, lfd);
+		EXPECT_EQ(i + 1, queued());
+	}
+	counters_take(&before);
+	conn_start(p, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN);
+	peer_expect_silence(p, 1000);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
+			"ListenDrops", 1, NULL);
+	/* The client's next try finds room once the program has made some. */
+	EXPECT_EQ(0, socket_accept(lfd));
+	conn_expect(&c, .flags = FIN | ACK, .dport = ANYWHERE);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	p->leave_unread = true;
+}
+
+TEST_F(acceptqueue, lc_31_one_more_than_the_backlog_fits)
+{
+	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 2), 3);
+}
+
+TEST_F(acceptqueue, lc_31_backlog_of_0_holds_one)
+{
+	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 0), 1);
+}
+
+TEST_F(acceptqueue, lc_31_somaxconn_caps_the_backlog)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "1"));
+	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 100), 2);
+}
+
+TEST_F(acceptqueue, lc_31_minus_one_is_somaxconn)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "3"));
+	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, -1), 4);
+}
+
+TEST_F(acceptqueue, lc_31_listen_again_changes_the_backlog)
+{
+	int lfd = peer_listen(&self->peer, KERNEL_PORT, 5);
+
+	ASSERT_EQ(0, socket_listen(lfd, 1));
+	fits(_metadata, &self->peer, lfd, 2);
+}
+
+TEST_F(acceptqueue, lc_32_full_queue_drops_the_syn)
+{
+	fits(_metadata, &self->peer, peer_listen(&self->peer, KERNEL_PORT, 1), 2);
+}
+
+TEST_F(acceptqueue, lc_32_no_cookie_either)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 0);
+	queue_up(p, &c, lfd);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	counters_take(&before);
+	counters_ignore(&before, "TCPReqQFullDoCookies", NULL);
+	conn_start(p, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN);
+	peer_expect_silence(p, 1000);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
+			"ListenDrops", 1, NULL);
+}
+
+/* Two connections and a backlog of 1 fill the queue; a third is half-open. */
+static int overfull(struct peer *p, struct conn *late)
+{
+	struct conn first, second;
+	int lfd = peer_listen(p, KERNEL_PORT, 1);
+
+	queue_up(p, &first, lfd);
+	conn_to_state(p, &second, ST_HALF_OPEN, .lfd = lfd);
+	conn_to_state(p, late, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(&second, .flags = ACK);
+	conn_expect_state(&second, ST_ESTABLISHED);
+	return lfd;
+}
+
+TEST_F(acceptqueue, lc_33_third_ack_waits_for_room)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	peer_mark(p);
+	lfd = overfull(p, &c);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 100);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	EXPECT_EQ(2, queued());
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
+			"ListenDrops", 1, NULL);
+	/* The peer believes it is connected; what it says is lost as well. */
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
+	peer_expect_silence(p, 100);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	/* But the SYN-ACK goes out again, and the answer finds room. */
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .at_ms = 1000);
+	conn_accept(&c);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(2, queued());
+	close(lfd);
+	p->leave_unread = true;
+}
+
+TEST_F(acceptqueue, lc_33_without_room_it_ends_at_63s)
+{
+	static const int at_ms[] = { 1000, 3000, 7000, 15000, 31000 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	peer_mark(p);
+	overfull(p, &c);
+	conn_send(&c, .flags = ACK);
+	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++) {
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = at_ms[i]);
+		conn_send(&c, .flags = ACK);
+	}
+	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 63000);
+	/* Too late now. */
+	conn_send(&c, .flags = ACK | PSH, .data = "late");
+	conn_expect(&c, .flags = RST, .seq = 1);
+}
+
+TEST_F(acceptqueue, lc_34_abort_on_overflow)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("abort_on_overflow", 1));
+	lfd = overfull(p, &c);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(2, queued());
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
+			"ListenDrops", 1, "OutSegs", 1, "OutRsts", 1,
+			"EmbryonicRsts", 1, NULL);
+	peer_expect_silence(p, 70000);
+	close(lfd);
+	p->leave_unread = true;
+}
+
+TEST_F(acceptqueue, knob_abort_on_overflow)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	EXPECT_EQ(0, knob_get("abort_on_overflow"));
+	overfull(p, &c);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	/* Beyond the documented range it means 1. */
+	ASSERT_EQ(0, knob_set("abort_on_overflow", 7));
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_F(acceptqueue, accept_takes_the_oldest_first)
+{
+	struct peer *p = &self->peer;
+	struct conn c[3];
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	for (int i = 0; i < 3; i++)
+		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
+	/* In the order of the third ACKs, not of the SYNs. */
+	for (int i = 2; i >= 0; i--)
+		conn_send(&c[i], .flags = ACK);
+	for (int i = 2; i >= 0; i--) {
+		struct sockaddr_in sin;
+		socklen_t len = sizeof(sin);
+		int fd = accept(lfd, (struct sockaddr *)&sin, &len);
+
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(c[i].pport, ntohs(sin.sin_port));
+	}
+}
+
+/* What happens to a connection between the third ACK and accept(). */
+TEST_F(acceptqueue, sm_queued_child_goes_on)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char buf[16];
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	queue_up(p, &c, lfd);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 210);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	conn_accept(&c);
+	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
+}
+
+TEST_F(acceptqueue, sm_queued_child_is_reset)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	queue_up(p, &c, lfd);
+	counters_take(&before);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "InSegs", 1, "EstabResets", 1,
+			"CurrEstab", -1, NULL);
+	/* accept() returns it all the same; its first call tells. */
+	EXPECT_EQ(1, queued());
+	conn_accept(&c);
+	EXPECT_EQ(ECONNRESET, socket_receive(c.fd));
+	EXPECT_EQ(0, socket_receive(c.fd));
+	EXPECT_EQ(0, queued());
+}
+
+TEST_F(acceptqueue, sm_queued_child_is_reset_and_forgotten)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	queue_up(p, &c, lfd);
+	conn_send(&c, .flags = RST);
+	close(lfd);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+TEST_F(acceptqueue, ctr_ListenOverflows)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	overfull(p, &c);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++)
+		conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 3, "ListenOverflows", 3,
+			"ListenDrops", 3, NULL);
+}
+
+/* Every lost SYN: also those that another limit than the accept queue's drops. */
+TEST_F(acceptqueue, ctr_ListenDrops)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c[2];
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 0);
+	conn_to_state(p, &c[0], ST_HALF_OPEN, .lfd = lfd);
+	counters_take(&before);
+	conn_start(p, &c[1], .lfd = lfd);
+	conn_send(&c[1], .flags = SYN);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
+			"TCPReqQFullDrop", 1, NULL);
+}
+
+TEST_F(acceptqueue, ctr_PassiveOpens)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	counters_take(&before);
+	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+	conn_send(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "InSegs", 2, "OutSegs", 1,
+			"PassiveOpens", 1, "CurrEstab", 1, NULL);
+}
+
+TEST_HARNESS_MAIN

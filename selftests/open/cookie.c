@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cookie: SYN cookies, with which a listener answers when it can keep no more.
+ * RFC 4987 3.6; the layout is Linux's: sequence number, and with timestamps six
+ * bits of the clock.
+ */
+#include "lib/xtcp_test.h"
+
+#include <fcntl.h>
+
+PEER_FIXTURE(cookie);
+
+#define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
+			OPT_WSCALE(7))
+
+/* A listener whose SYN queue is full for the next two minutes. */
+static int full_listener(struct peer *p)
+{
+	int lfd = peer_listen(p, KERNEL_PORT, 2);
+	struct conn c;
+
+	for (int i = 0; i < 3; i++)
+		conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	return lfd;
+}
+
+/* Those three are sent to again; not what a test looks at. */
+static void forget_half_open(struct peer *p)
+{
+	p->leave_unread = true;
+}
+
+/* All that a cookie leaves behind is its SYN-ACK. */
+#define cookie_get(p, c, lfd_, ...) \
+	do { \
+		conn_start(p, c, .lfd = lfd_, ##__VA_ARGS__); \
+		conn_send(c, .flags = SYN); \
+		conn_expect(c, .flags = SYN | ACK, .ack = 1); \
+		conn_expect_state(c, ST_CLOSED); \
+	} while (0)
+
+static void cookie_redeem(struct conn *c)
+{
+	conn_send(c, .flags = ACK);
+	conn_expect_state(c, ST_ESTABLISHED);
+	conn_accept(c);
+}
+
+TEST_F(cookie, lc_35_full_queue_sends_cookies)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = full_listener(p);
+	counters_take(&before);
+	cookie_get(p, &c, lfd);
+	EXPECT_EQ(1460, p->last.opt.mss);
+	EXPECT_EQ(3, proc_rows(p->family, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"TCPReqQFullDoCookies", 1, "SyncookiesSent", 1, NULL);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, lc_35_cookie_is_not_sent_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	peer_expect_silence(p, 200000);
+}
+
+/* How many lines of the kernel's log since fd was opened have that text. */
+static int log_lines(int fd, const char *text)
+{
+	char line[1024];
+	ssize_t n;
+	int found = 0;
+
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		found += strstr(line, text) != NULL;
+	}
+	return found;
+}
+
+static int log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+#define FLOOD_LINE "ossible SYN flooding on port"
+
+TEST_F(cookie, lc_35_one_line_a_listener)
+{
+	struct peer *p = &self->peer;
+	int log, lfd;
+	struct conn c;
+
+	/* The kernel limits such lines of everybody together. */
+	sleep_ms(10000);
+	log = log_open();
+	ASSERT_LE(0, log);
+	lfd = full_listener(p);
+	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	for (int i = 0; i < 5; i++)
+		cookie_get(p, &c, lfd);
+	EXPECT_EQ(1, log_lines(log, FLOOD_LINE));
+	peer_drain(p, 70000);
+	for (int i = 0; i < 3; i++)
+		conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	cookie_get(p, &c, lfd);
+	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	forget_half_open(p);
+}
+
+TEST_F(cookie, lc_36_off_means_drop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = full_listener(p);
+	counters_take(&before);
+	conn_start(p, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN);
+	peer_expect_silence(p, 500);
+	EXPECT_EQ(3, proc_rows(p->family, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "InSegs", 1, "TCPReqQFullDrop", 1,
+			"ListenDrops", 1, NULL);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, lc_37_always)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd, log = log_open();
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++)
+		cookie_get(p, &c, lfd);
+	EXPECT_EQ(0, proc_rows(p->family, ROW_SYN_RECEIVED));
+	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	/* As Linux counts, though no queue is full. */
+	counters_expect(_metadata, &before, "InSegs", 3, "OutSegs", 3,
+			"TCPReqQFullDoCookies", 3, "SyncookiesSent", 3, NULL);
+	cookie_redeem(&c);
+}
+
+TEST_F(cookie, lc_38_valid_cookie_makes_a_socket)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = full_listener(p);
+	cookie_get(p, &c, lfd);
+	counters_take(&before);
+	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
+	cookie_redeem(&c);
+	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
+			"PassiveOpens", 1, "CurrEstab", 1, NULL);
+	/* Nothing of the handshake is missing. */
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "hello");
+	conn_send(&c, .flags = ACK | PSH, .data = "there");
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 6, .within_ms = 210);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, lc_38_third_ack_with_text)
+{
+	struct peer *p = &self->peer;
+	char buf[8];
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	conn_send(&c, .flags = ACK | PSH, .data = "early");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
+	conn_accept(&c);
+	EXPECT_EQ(5, recv(c.fd, buf, sizeof(buf), 0));
+}
+
+/* The same ACK twice is one connection. */
+TEST_F(cookie, lc_38_redeemed_once)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	cookie_get(p, &c, lfd);
+	cookie_redeem(&c);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+/* What the client announced, rounded down to what two bits can say. */
+TEST_F(cookie, lc_38_mss_survives)
+{
+	static const struct {
+		int announced, used;
+	} cases[] = {
+		{ 100, 536 }, { 536, 536 }, { 1299, 536 }, { 1300, 1300 },
+		{ 1439, 1300 }, { 1440, 1440 }, { 1459, 1440 }, { 1460, 1460 },
+		{ 8960, 1460 },
+	};
+	struct peer *p = &self->peer;
+	char text[1460] = { 0 };
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct conn c;
+
+		peer_note(p, "MSS %d", cases[i].announced);
+		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(cases[i].announced)));
+		cookie_redeem(&c);
+		ASSERT_EQ(1460, send(c.fd, text, 1460, 0));
+		/* An MSS of 100 that a cookie turned into 536, too. */
+		conn_expect(&c, .seq = 1, .len = cases[i].used);
+		peer_drain(p, 5);
+		conn_send(&c, .flags = RST | ACK, .ack = 1461);
+		close(c.fd);
+	}
+}
+
+TEST_F(cookie, lc_38_no_mss_is_536)
+{
+	struct peer *p = &self->peer;
+	char text[600] = { 0 };
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16), .no_opt = true);
+	cookie_redeem(&c);
+	ASSERT_EQ(600, send(c.fd, text, 600, 0));
+	conn_expect(&c, .seq = 1, .len = 536);
+	conn_expect(&c, .len = 64);
+}
+
+/* Which options came through: by what the connection does. */
+static void options_survive(struct __test_metadata *_metadata, struct peer *p,
+			    struct optbytes opt, bool wscale, bool sack)
+{
+	struct conn c;
+	int sent = 0;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16), .opt = opt, .wnd = 600);
+	EXPECT_EQ(sack, p->last.opt.sackok);
+	EXPECT_EQ(wscale, p->last.opt.wscale >= 0);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	/* A window of 600 octets, or of 600 << 7. */
+	ASSERT_EQ(1000, send(c.fd, (char[1000]){ 0 }, 1000, MSG_DONTWAIT));
+	while (peer_read(p, now_ns() + 5 * NSEC_PER_MSEC))
+		sent += p->last.len;
+	EXPECT_EQ(wscale ? 1000 : 600, sent);
+	conn_send(&c, .flags = ACK | PSH, .seq = 101, .data = "ahead");
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = sack,
+		    .sack = { { 101, 106 } });
+	p->leave_unread = true;
+}
+
+TEST_F(cookie, lc_38_options_ride_on_timestamps)
+{
+	options_survive(_metadata, &self->peer, ALL_OPTIONS, true, true);
+}
+
+TEST_F(cookie, lc_38_scale_alone)
+{
+	options_survive(_metadata, &self->peer,
+			OPT(OPT_MSS(1460), OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7)),
+			true, false);
+}
+
+TEST_F(cookie, lc_38_sack_alone)
+{
+	options_survive(_metadata, &self->peer,
+			OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)), false, true);
+}
+
+TEST_F(cookie, lc_38_without_timestamps_there_is_no_room)
+{
+	options_survive(_metadata, &self->peer,
+			OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7), OPT_NOP),
+			false, false);
+}
+
+/* The low six bits: scale 7, SACK. Clock and offset are in the others. */
+TEST_F(cookie, rfc4987_timestamp_bits)
+{
+	struct peer *p = &self->peer;
+	uint32_t first;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	ASSERT_EQ(0, knob_set("timestamps", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
+	EXPECT_EQ(0x17, p->last.opt.tsval & 0x3f);
+	first = p->last.opt.tsval;
+	sleep_ms(1000);
+	cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	EXPECT_EQ(0x0f, p->last.opt.tsval & 0x3f);
+	EXPECT_LE(900, p->last.opt.tsval - first);
+	EXPECT_GE(1100, p->last.opt.tsval - first);
+}
+
+static void refused(struct __test_metadata *_metadata, struct conn *c,
+		    struct segment_spec ack, int failed)
+{
+	struct counters before;
+
+	counters_take(&before);
+	conn_send_at(WHERE(_metadata), c, ack);
+	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"OutRsts", 1, "SyncookiesFailed", failed, NULL);
+}
+
+TEST_F(cookie, lc_39_forged)
+{
+	struct ipaddr other = ipaddr("10.0.0.3");
+	struct peer *p = &self->peer;
+	int lfd, lfd2;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd2 = peer_listen(p, KERNEL_PORT + 1, 16);
+	cookie_get(p, &c, lfd2, .kport = KERNEL_PORT + 1);
+	cookie_get(p, &c, lfd);
+	/* Each thing that the cookie covers: itself, the ISN, the 4-tuple. */
+	refused(_metadata, &c, SEGMENT_SPEC(.ack = 17), 1);
+	refused(_metadata, &c, SEGMENT_SPEC(.ack = 1 + (1 << 24)), 1);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 17), 1);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .sport = c.pport + 100), 1);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1), 1);
+	p->addr = other;
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .src = other), 1);
+	/* The true one is good all the same. */
+	conn_send(&c, .flags = ACK, .seq = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(cookie, lc_39_guesses_fail)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	cookie_get(p, &c, lfd);
+	/* One in 2^29 is good. */
+	for (int i = 0; i < 300; i++)
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .ack = 1 + 40503 * (i + 1)), 1);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+/* The minute counts from boot; a cookie of its first second lives longest. */
+TEST_F(cookie, lc_39_lives_60s_to_120s)
+{
+	struct peer *p = &self->peer;
+	struct conn early, late, old;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	peer_mark(p);
+	cookie_get(p, &early, lfd);
+	cookie_get(p, &old, lfd);
+	peer_sleep_until(p, 30000);
+	cookie_get(p, &late, lfd);
+	/* Within a minute each is good, ... */
+	peer_sleep_until(p, 59500);
+	cookie_redeem(&early);
+	peer_sleep_until(p, 89500);
+	cookie_redeem(&late);
+	socket_abort(early.fd);
+	conn_expect(&early, .flags = RST | ACK);
+	socket_abort(late.fd);
+	conn_expect(&late, .flags = RST | ACK);
+	/* ... after two minutes none is. */
+	peer_sleep_until(p, 120500);
+	refused(_metadata, &old, SEGMENT_SPEC(.ack = UNSET), 1);
+}
+
+TEST_F(cookie, lc_39_no_overflow_no_belief)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	/* A cookie by mode 2; then the mode that believes after overflows only. */
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	peer_listen(p, KERNEL_PORT + 1, 16);
+	cookie_get(p, &c, lfd);
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1), 0);
+	ASSERT_EQ(0, knob_set("syncookies", 1));
+	/* 6.1 counts a failure even where it does not look. */
+	if (!stock_mode())
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1), 0);
+	/* The overflow of this listener was a moment ago. */
+	conn_send(&c, .flags = ACK, .seq = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(cookie, lc_39_belief_ends_after_two_minutes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = full_listener(p);
+	cookie_get(p, &c, lfd);
+	peer_drain(p, 121000);
+	/* Not even looked at: no failure is counted. */
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1), 0);
+}
+
+TEST_F(cookie, lc_39_full_accept_queue)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c, first;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 0);
+	cookie_get(p, &c, lfd);
+	cookie_get(p, &first, lfd);
+	conn_send(&first, .flags = ACK);
+	conn_expect_state(&first, ST_ESTABLISHED);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .seq = 1);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
+			"ListenOverflows", 1, "ListenDrops", 1, NULL);
+	/* With room the same ACK connects. */
+	conn_accept(&first);
+	conn_send(&c, .flags = ACK, .seq = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(cookie, lc_39_rst_and_syn_are_no_proof)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	cookie_get(p, &c, lfd);
+	conn_send(&c, .flags = RST | ACK, .seq = 1);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = SYN | ACK, .seq = 1);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+TEST_F(cookie, lc_40_real_client_in_a_flood)
+{
+	struct ipaddr from = ipaddr("192.0.2.0");
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 8);
+	counters_take(&before);
+	for (int i = 0; i < 1000; i++) {
+		from.v4.s_addr = htonl(0xc6120000 + i);
+		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
+		peer_expect(p, .flags = SYN | ACK, .ack = i + 1, .dst = from,
+			    .dport = 1024 + i);
+	}
+	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
+	cookie_redeem(&c);
+	counters_take(&after);
+	EXPECT_EQ(9, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	EXPECT_EQ(992, counter_get(&after, "SyncookiesSent") -
+		       counter_get(&before, "SyncookiesSent"));
+	forget_half_open(p);
+}
+
+/* Cookies of a moment are spread: none tells the next. */
+TEST_F(cookie, rfc4987_cookies_are_not_guessable)
+{
+	uint32_t first = 0, near = 0, same_mac = 0, d;
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	for (int i = 0; i <= 64; i++) {
+		cookie_get(p, &c, lfd, .peer_iss = 5000);
+		d = c.kern_iss - first;
+		if (!i)
+			first = c.kern_iss;
+		else if (d < 1U << 24 || d > -(1U << 24))
+			near++;
+		if (i && !((d + 2) & 0xfffffc))
+			same_mac++;
+	}
+	/* By chance 1 in 128, and 1 in 2^22. */
+	EXPECT_GE(4, near);
+	EXPECT_EQ(0, same_mac);
+}
+
+TEST_F(cookie, knob_syncookies)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	EXPECT_EQ(1, knob_get("syncookies"));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	/* Beyond the documented range it means 2 (to stock: 1). */
+	ASSERT_EQ(0, knob_set("syncookies", stock_mode() ? 2 : 3));
+	cookie_get(p, &c, lfd);
+	cookie_redeem(&c);
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, ctr_SyncookiesSent)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = full_listener(p);
+	counters_take(&before);
+	for (int i = 0; i < 7; i++)
+		cookie_get(p, &c, lfd);
+	counters_expect(_metadata, &before, "InSegs", 7, "OutSegs", 7,
+			"TCPReqQFullDoCookies", 7, "SyncookiesSent", 7, NULL);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, ctr_SyncookiesRecv)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	counters_take(&before);
+	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
+	conn_send(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
+			"PassiveOpens", 1, "CurrEstab", 1, NULL);
+}
+
+TEST_F(cookie, ctr_SyncookiesFailed)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	refused(_metadata, &c, SEGMENT_SPEC(.ack = 2), 1);
+}
+
+TEST_F(cookie, ctr_TCPReqQFullDrop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = full_listener(p);
+	counters_take(&before);
+	for (int i = 0; i < 4; i++) {
+		conn_start(p, &c, .lfd = lfd);
+		conn_send(&c, .flags = SYN);
+	}
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 4, "TCPReqQFullDrop", 4,
+			"ListenDrops", 4, NULL);
+	forget_half_open(p);
+}
+
+TEST_F(cookie, ctr_TCPReqQFullDoCookies)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = full_listener(p);
+	counters_take(&before);
+	cookie_get(p, &c, lfd);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"TCPReqQFullDoCookies", 1, "SyncookiesSent", 1, NULL);
+	forget_half_open(p);
+}
+
+TEST_HARNESS_MAIN
