@@ -39,6 +39,8 @@
 #define LINGER2_MAX	120		/* seconds; more is cut down to it */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
 
+#define TIMESTAMP_SPACE	12		/* octets: the option and two NOP */
+
 static bool lies_between(int val, int min, int max)
 {
 	return val >= min && val <= max;
@@ -273,7 +275,8 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 	}
 	info->tcpi_snd_mss = xs->mss;
 	info->tcpi_rcv_mss = xs->rcv_mss;
-	info->tcpi_advmss = xs->advmss;
+	/* As Linux has it: what is left for text. */
+	info->tcpi_advmss = xs->advmss - (xs->ts_ok ? TIMESTAMP_SPACE : 0);
 	info->tcpi_pmtu = xs->pmtu;
 }
 
