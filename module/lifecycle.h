@@ -88,6 +88,7 @@ enum xtcp_state {
 	X(USER_TIMEOUT,		"USER-TIMEOUT") \
 	X(ICMP_HARD,		"ICMP-hard-error") \
 	X(ICMP_SOFT,		"ICMP-soft-error") \
+	X(ICMP_SOFT_NOTED,	"ICMP-soft-error-noted") \
 	X(ICMP_TOO_BIG,		"ICMP-too-big") \
 	X(MEMORY_PRESSURE,	"MEMORY-PRESSURE") \
 	X(NO_MEMORY,		"NO-MEMORY") \

@@ -41,6 +41,17 @@ struct xtcp_knobs {
 	u8	window_scaling;		/* 0, 1 */
 	u8	sack;			/* 0, 1 */
 	u8	wire;			/* IP protocol number of new sockets */
+	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
+	u8	slow_start_after_idle;	/* 0, 1 */
+	u8	dsack;			/* 0, 1 */
+	u8	workaround_signed_windows; /* 0, 1: 32767 octets if unscaled */
+	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
+	int	rto_min_us;		/* least RTO, microseconds */
+	int	invalid_ratelimit;	/* jiffies, as stock keeps it; 0: none */
+	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */
+	int	min_snd_mss;		/* octets, before options */
+	int	user_timeout;		/* ms; 0: none */
+	int	attached_fin_timeout;	/* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */
 	int	max_tw_buckets;		/* time-wait records */
 	int	fin_timeout;		/* jiffies, as stock keeps it */
@@ -70,6 +81,9 @@ struct xtcp_port_chain {
  * @perturb: counters of the ephemeral port choice
  * @timewait: delay lines of time-wait records
  * @tw_count: time-wait records
+ * @challenge_s: second of CLOCK_MONOTONIC that @challenges counts
+ * @challenges: challenge ACKs still allowed in it; a race between CPUs may
+ *	send one more, as in Linux
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -84,6 +98,8 @@ struct xtcp_net {
 	u32				*perturb;
 	struct xtcp_delayset		timewait;
 	atomic_t			tw_count;
+	u32				challenge_s;
+	u32				challenges;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	struct xtcp_lifecycle_counts __percpu *lifecycle;

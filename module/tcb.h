@@ -18,6 +18,7 @@
 #include "lifecycle.h"
 #include "net/seq.h"
 #include "net/wire.h"
+#include "netns.h"
 
 struct xtcp_family;
 struct xtcp_listener;
@@ -29,7 +30,7 @@ enum xtcp_timer {
 	XTCP_TIMER_PERSIST,	/* RFC 9293 3.8.6.1: zero window */
 	XTCP_TIMER_DELAYED_ACK,	/* RFC 9293 3.8.6.3 */
 	XTCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
-	XTCP_TIMER_FIN_WAIT_2,	/* orphan that waits for the peer's FIN */
+	XTCP_TIMER_FIN_WAIT_2,	/* only the peer's FIN is missing */
 	XTCP_TIMERS
 };
 
@@ -104,6 +105,7 @@ enum xtcp_recovery {
  * Congestion control, RFC 5681; segments:
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
+ * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
  * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
  *	as duplicate ACKs came
@@ -207,6 +209,7 @@ struct xtcp_sock {
 	u32		cwnd;
 	u32		ssthresh;
 	u32		cwnd_cnt;
+	seq_t		cwnd_full;
 	u32		in_flight;
 	u32		sacked_out;
 	u32		lost_out;
@@ -263,6 +266,13 @@ static inline struct xtcp_sock *xtcp_sk(const struct sock *sk)
 static inline struct sock *xtcp_to_sk(struct xtcp_sock *xs)
 {
 	return &xs->inet.sk;
+}
+
+/* TCP_USER_TIMEOUT in ms; where it is not set, xtcp_user_timeout; 0: none. */
+static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
+{
+	return READ_ONCE(xs->user_timeout_ms) ?:
+	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
 }
 
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)

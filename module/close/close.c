@@ -315,6 +315,20 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 	return max(ms, 7 * rto_ms / 2);
 }
 
+/*
+ * A user who has shut down and never looks at the socket again may
+ * hold it for ever. xtcp_attached_fin_timeout ends that.
+ */
+static void attached_arm(struct sock *sk, u64 waited_ns)
+{
+	u64 limit_ns = (u64)XTCP_KNOB(sock_net(sk), attached_fin_timeout) *
+		       NSEC_PER_SEC;
+
+	if (limit_ns)
+		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
+			       limit_ns - min(limit_ns, waited_ns));
+}
+
 /**
  * xtcp_close_settle - an orphan that only waits for the peer's FIN
  * @sk: locked; the caller holds a reference
@@ -345,14 +359,32 @@ void xtcp_close_settle(struct sock *sk)
 	xtcp_timewait_enter(sk, wait_ms);
 }
 
+/* The time counts from the peer's last segment: a half-close in use lives. */
+static void attached_timeout(struct sock *sk)
+{
+	u64 waited_ns = xtcp_now_ns() - xtcp_sk(sk)->last_rcv_ns;
+	u64 limit_ns = (u64)XTCP_KNOB(sock_net(sk), attached_fin_timeout) *
+		       NSEC_PER_SEC;
+
+	if (waited_ns < limit_ns)
+		attached_arm(sk, waited_ns);
+	else if (limit_ns)
+		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
+}
+
 /**
- * xtcp_close_fin_wait_2_timeout - the socket's part of the wait is over
- * @sk: orphan in FIN-WAIT-2, locked
+ * xtcp_close_fin_wait_2_timeout - FIN-WAIT-2 has lasted long enough
+ * @sk: locked; the caller holds a reference. Of an orphan the socket's part
+ *	of the wait is over
  */
 void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 {
 	if (sk->sk_state != XTCP_FIN_WAIT_2)
 		return;
+	if (!sock_flag(sk, SOCK_DEAD)) {
+		attached_timeout(sk);
+		return;
+	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
 	xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
 }
@@ -366,6 +398,7 @@ static void close_orphaned(struct sock *sk)
 	}
 	if (xtcp_close_out_of_resources(sk))
 		return;
+	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
 	xtcp_close_settle(sk);
 }
 
@@ -445,8 +478,10 @@ void xtcp_close_fin_acked(struct sock *sk)
 	switch (xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_FIN)) {
 	case XTCP_FIN_WAIT_2:
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-		if (!sock_flag(sk, SOCK_DEAD))
-			sk->sk_state_change(sk);	/* SO_LINGER */
+		if (sock_flag(sk, SOCK_DEAD))
+			break;
+		sk->sk_state_change(sk);	/* SO_LINGER */
+		attached_arm(sk, 0);
 		break;
 	case XTCP_TIME_WAIT:
 		xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);

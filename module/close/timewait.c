@@ -323,7 +323,7 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
 {
-	if (xtcp_oow_may_answer(&tw->oow_ack_ms, seg))
+	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg))
 		send_ack(net, tw);
 	else if (tw->flow.state == XTCP_TIME_WAIT)
 		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);

@@ -288,14 +288,25 @@ static void icmp_redirect_route(struct sock *sk, const struct icmp_error *ie)
 		dst->ops->redirect(dst, sk, ie->skb);
 }
 
+/* MUST-56 with xtcp_icmp_soft_abort=0: the opening goes on. */
+static enum xtcp_event icmp_event(const struct sock *sk,
+				  const struct icmp_error *ie)
+{
+	if (icmp_is_hard(ie))
+		return XTCP_EV_ICMP_HARD;
+	if (sk->sk_state == XTCP_SYN_SENT &&
+	    !XTCP_KNOB(sock_net(sk), icmp_soft_abort))
+		return XTCP_EV_ICMP_SOFT_NOTED;
+	return XTCP_EV_ICMP_SOFT;
+}
+
 /*
  * An error about an opening: SHLD-26 for the hard ones; that a soft one ends
  * SYN-SENT too is Linux's deviation from MUST-56.
  */
 static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
 {
-	enum xtcp_event event = icmp_is_hard(ie) ? XTCP_EV_ICMP_HARD :
-						   XTCP_EV_ICMP_SOFT;
+	enum xtcp_event event = icmp_event(sk, ie);
 
 	if (inet_test_bit(RECVERR, sk))
 		icmp_errqueue(sk, ie, err);

@@ -61,15 +61,47 @@
 /* Why an invalid segment is answered; says which counter a silence moves. */
 enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
 
+/*
+ * xtcp_challenge_ack_limit: so many a second in the netns. Each second's share
+ * is drawn at random around that, or an attacker who counts the challenges
+ * that his own connection gets learns how many another one has caused.
+ */
+static bool challenge_is_allowed(struct net *net)
+{
+	int limit = XTCP_KNOB(net, challenge_ack_limit);
+	struct xtcp_net *xn = xtcp_net(net);
+	u32 now = ktime_get_seconds();
+	u32 left;
+
+	if (limit == INT_MAX)
+		return true;
+	if (READ_ONCE(xn->challenge_s) != now) {
+		limit = max(limit, 0);
+		WRITE_ONCE(xn->challenge_s, now);
+		WRITE_ONCE(xn->challenges,
+			   limit / 2 + get_random_u32_below(limit + 1));
+	}
+	left = READ_ONCE(xn->challenges);
+	if (!left)
+		return false;
+	WRITE_ONCE(xn->challenges, left - 1);
+	return true;
+}
+
 /* RFC 5961 7: an ACK that says where we are, unless one has just gone out. */
 static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 			   enum answer why)
 {
 	struct net *net = sock_net(sk);
 
-	if (xtcp_oow_may_answer(&xtcp_sk(sk)->oow_ack_ms, seg)) {
-		if (why == ANSWER_CHALLENGE)
+	if (why == ANSWER_CHALLENGE)
+		seg = NULL;	/* RFC 5961 7 knows no exemption */
+	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
+		if (why == ANSWER_CHALLENGE) {
+			if (!challenge_is_allowed(net))
+				return;
 			XTCP_INC(net, CHALLENGE_ACK);
+		}
 		xtcp_output_ack(sk);
 		return;
 	}

@@ -14,27 +14,32 @@
 #include <linux/types.h>
 
 #include "net/wire.h"
+#include "netns.h"
 #include "timers.h"
 
-#define XTCP_OOW_INTERVAL_MS	500U	/* Linux: tcp_invalid_ratelimit */
+/* xtcp_invalid_ratelimit; 0: each may be answered. */
+static inline u32 xtcp_oow_interval_ms(const struct net *net)
+{
+	return jiffies_to_msecs(max(XTCP_KNOB(net, invalid_ratelimit), 0));
+}
 
 static inline bool xtcp_oow_is_exempt(const struct xtcp_seg *seg)
 {
-	return seg->end != seg->seq && !(seg->flags & XTCP_SYN);
+	return seg && seg->end != seg->seq && !(seg->flags & XTCP_SYN);
 }
 
 /*
  * May the connection whose last such answer is in *@last_ms (0: none yet)
- * answer @seg now? Notes it if so.
+ * answer @seg now (NULL: whatever it is)? Notes it if so.
  */
-static inline bool xtcp_oow_may_answer(u32 *last_ms,
+static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 				       const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_ms();
 
 	if (xtcp_oow_is_exempt(seg))
 		return true;
-	if (*last_ms && now - *last_ms < XTCP_OOW_INTERVAL_MS)
+	if (*last_ms && now - *last_ms < xtcp_oow_interval_ms(net))
 		return false;
 	*last_ms = now ?: 1;
 	return true;

@@ -26,7 +26,6 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
-#define MSS_FLOOR	48U	/* octets, before options; Linux' min_snd_mss */
 #define MSS_HALF_MIN	28U	/* octets: RFC 791's least MTU less headers */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* octets with padding */
 
@@ -377,7 +376,8 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = min_t(u32, mss, xs->peer_mss);
 	if (xs->user_mss)
 		mss = min_t(u32, mss, xs->user_mss);
-	mss = max(mss, MSS_FLOOR) - xtcp_output_option_size(sk);
+	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
+	      xtcp_output_option_size(sk);
 
 	if (half > XTCP_MSS_DEFAULT)
 		half /= 2;

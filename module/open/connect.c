@@ -321,7 +321,7 @@ drop:
 
 static u64 user_timeout_left_ns(const struct xtcp_sock *xs)
 {
-	u64 limit = (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	u64 limit = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 spent = xtcp_now_ns() - xs->retrans_stamp_ns;
 
 	return spent < limit ? limit - spent : 0;
@@ -331,24 +331,27 @@ static u64 user_timeout_left_ns(const struct xtcp_sock *xs)
  * xtcp_connect_timeout - nobody has answered our SYN
  * @sk: in SYN-SENT, or in SYN-RECEIVED by a simultaneous open; locked
  *
- * RFC 6298 5.5: again after twice the time. LC-19: xtcp_syn_retries times.
+ * RFC 6298 5.5: again after twice the time. LC-19: xtcp_syn_retries times,
+ * after xtcp_syn_linear_timeouts times a second apart.
  */
 void xtcp_connect_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	u8 retries = xs->syn_retries ?: XTCP_KNOB(net, syn_retries);
+	unsigned int linear = XTCP_KNOB(net, syn_linear_timeouts);
+	unsigned int retries = linear + (xs->syn_retries ?:
+					 XTCP_KNOB(net, syn_retries));
 	struct sk_buff *syn = xtcp_send_oldest(sk);
 	u64 delay_ns;
 
 	if (WARN_ON_ONCE(!syn))
 		return;
 	XTCP_INC(net, TIMEOUTS);
-	if (xs->user_timeout_ms && !user_timeout_left_ns(xs)) {
+	if (xtcp_user_timeout_ms(xs) && !user_timeout_left_ns(xs)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
-	if (!xs->user_timeout_ms && xs->retransmits >= retries) {
+	if (!xtcp_user_timeout_ms(xs) && xs->retransmits >= retries) {
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
@@ -356,9 +359,10 @@ void xtcp_connect_timeout(struct sock *sk)
 	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 	sk_rethink_txhash(sk);
 	xtcp_send_retransmit(sk, syn);
-	xtcp_rtt_backoff(xs);
+	if (xs->retransmits > linear)
+		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
-	if (xs->user_timeout_ms)
+	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, user_timeout_left_ns(xs));
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }

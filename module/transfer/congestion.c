@@ -12,6 +12,7 @@
 #include <linux/minmax.h>
 
 #include "net/seq.h"
+#include "netns.h"
 #include "tcb.h"
 #include "timers.h"
 
@@ -41,6 +42,7 @@ void xtcp_congestion_init(struct sock *sk)
 	WRITE_ONCE(xs->cwnd, initial_window(xs));
 	WRITE_ONCE(xs->ssthresh, U32_MAX);
 	xs->cwnd_cnt = 0;
+	xs->cwnd_full = seq_sub(xs->snd_una, 1);
 	xs->dupacks = 0;
 	xs->recovery = XTCP_OPEN;
 	/* Nothing was ever lost: the first loss may be repaired fast. */
@@ -68,6 +70,31 @@ u32 xtcp_congestion_pipe(const struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_congestion_sent - a new segment has left
+ * @sk: the socket, locked
+ */
+void xtcp_congestion_sent(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
+		xs->cwnd_full = xs->snd_nxt;
+}
+
+/*
+ * Were the segments that end at SND.UNA in flight together with a full
+ * window? Then their arrival proves it, though the sender may have had no
+ * more to add meanwhile. The mark is moved along, lest it comes to lie ahead.
+ */
+static bool window_was_full(struct xtcp_sock *xs)
+{
+	if (!seq_before(xs->cwnd_full, xs->snd_una))
+		return true;
+	xs->cwnd_full = seq_sub(xs->snd_una, 1);
+	return false;
+}
+
+/**
  * xtcp_congestion_acked - open the window on an ACK of new data
  * @sk: the socket, locked
  * @acked_segs: segments newly acknowledged
@@ -80,16 +107,17 @@ u32 xtcp_congestion_pipe(const struct xtcp_sock *xs)
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool full = window_was_full(xs);
 	u32 cwnd = xs->cwnd;
 	u32 room;
 
 	if (cwnd < xs->ssthresh) {
-		if (cwnd >= 2 * prior_pipe)
+		if (!full && cwnd >= 2 * prior_pipe)
 			return;
 		room = min(acked_segs, xs->ssthresh - cwnd);
 		cwnd += room;
 		acked_segs -= room;
-	} else if (prior_pipe < cwnd) {
+	} else if (!full) {
 		return;
 	}
 
@@ -136,7 +164,8 @@ void xtcp_congestion_idle(struct sock *sk)
 	u32 cwnd = xs->cwnd;
 	u64 idle_ns;
 
-	if (!xs->last_snd_ns)
+	if (!xs->last_snd_ns ||
+	    !XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		return;
 	idle_ns = xtcp_now_ns() - xs->last_snd_ns;
 	if (idle_ns <= rto_ns)

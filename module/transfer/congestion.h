@@ -13,6 +13,7 @@ struct xtcp_sock;
 #define XTCP_INIT_CWND	10U	/* segments, RFC 6928 */
 
 void xtcp_congestion_init(struct sock *sk);
+void xtcp_congestion_sent(struct sock *sk);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 u32 xtcp_congestion_ssthresh(const struct sock *sk);
 u32 xtcp_congestion_pipe(const struct xtcp_sock *xs);

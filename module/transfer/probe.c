@@ -32,11 +32,11 @@
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/* Time until @user_timeout_ms after @since_ns, at most @delay_ns. */
+/* Time until the user timeout after @since_ns, at most @delay_ns. */
 static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,
 				 u64 delay_ns)
 {
-	u64 limit_ns = (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 waited_ns = xtcp_now_ns() - since_ns;
 
 	if (!limit_ns)
@@ -48,7 +48,7 @@ static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,
 static void persist_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 delay_us = max(xs->rto_us, XTCP_RTO_MIN_US);
+	u64 delay_us = max(xs->rto_us, xtcp_rtt_rto_min_us(xs));
 
 	delay_us = min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
 			 XTCP_RTO_MAX_US);
@@ -206,9 +206,9 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->user_timeout_ms)
+	if (xtcp_user_timeout_ms(xs))
 		return xs->probes_out && idle_ns >=
-		       (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+		       (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	return xs->probes_out >= keep_probes(sk);
 }
 

@@ -79,6 +79,20 @@ static u32 window_step(const struct sock *sk)
 }
 
 /*
+ * Some peers take the field for a signed number; where xtcp_workaround_...
+ * says so, one that is not scaled stays positive for them.
+ */
+static u32 window_field_max(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->rcv_wscale &&
+	    XTCP_KNOB(sock_net(sk), workaround_signed_windows))
+		return S16_MAX;
+	return XTCP_WINDOW_MAX << xs->rcv_wscale;
+}
+
+/*
  * What to announce when the window ends @left octets from RCV.NXT: the edge
  * moves by a step or not at all. SHLD-14: never to the left, so what is left
  * is rounded up to the scale, what is new down.
@@ -87,7 +101,7 @@ static u32 window_next(const struct sock *sk, u32 left)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
-	u32 space = min(window_space(sk), XTCP_WINDOW_MAX << xs->rcv_wscale);
+	u32 space = min(window_space(sk), window_field_max(sk));
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
@@ -141,7 +155,8 @@ void xtcp_receive_window_init(const struct sock *sk, u32 mss, bool scaling,
 
 	if (mss && space > mss)
 		space = rounddown(space, mss);
-	*wnd = min(space, XTCP_WINDOW_MAX);
+	*wnd = min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
+			  S16_MAX : XTCP_WINDOW_MAX);
 	*wscale = 0;
 	if (!scaling)
 		return;
@@ -225,7 +240,8 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xs->sack_ok || !seq_before(start, end))
+	if (!xs->sack_ok || !XTCP_KNOB(sock_net(sk), dsack) ||
+	    !seq_before(start, end))
 		return;
 	if (seq_before(start, xs->rcv_nxt)) {
 		if (seq_after(end, xs->rcv_nxt))

@@ -245,7 +245,8 @@ void xtcp_recovery_dupack(struct sock *sk, u32 sacked_segs)
 /*
  * RFC 6582 3.2, step 3, partial ACK: the segment at SND.UNA is the next that
  * was lost. Without SACK the other acknowledged ones are those that the
- * duplicates had told of.
+ * duplicates had told of. With it, RFC 6675 4, NextSeg() (3): only if some
+ * above it have arrived; else it may still be on its way.
  */
 static void partial_ack(struct sock *sk, u32 acked_segs)
 {
@@ -255,7 +256,8 @@ static void partial_ack(struct sock *sk, u32 acked_segs)
 		xs->sacked_out -= min(xs->sacked_out, acked_segs - 1);
 	else
 		mark_holes(sk);
-	mark_lost(xs, xtcp_send_oldest(sk));
+	if (!xs->sack_ok || xs->sacked_out)
+		mark_lost(xs, xtcp_send_oldest(sk));
 	retransmit_lost(sk, !xs->retrans_out);
 }
 
@@ -308,7 +310,7 @@ void xtcp_recovery_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
-	u64 user_ns = (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	u64 user_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 
 	if (!xs->in_flight) {
 		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
@@ -358,8 +360,8 @@ bool xtcp_recovery_user_timeout(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	return xs->user_timeout_ms &&
-	       waited_ns(xs) >= (u64)xs->user_timeout_ms * NSEC_PER_MSEC;
+	return xtcp_user_timeout_ms(xs) &&
+	       waited_ns(xs) >= (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 }
 
 /**

@@ -2,17 +2,31 @@
 /*
  * rtt.c - round trip time and retransmission timeout
  *
- * RFC 6298 with Linux's two deviations: the floor of 200 ms stands under the
- * variance term, so that RTO = SRTT + max(200 ms, 4 * RTTVAR), and the
- * variance follows the largest deviation within a round trip upwards at once
- * and downwards slowly. All in microseconds, all under the socket lock.
+ * RFC 6298 with Linux's two deviations: the floor of 200 ms (the knob
+ * xtcp_rto_min_us) stands under the variance term, so that
+ * RTO = SRTT + max(200 ms, 4 * RTTVAR), and the variance follows the largest
+ * deviation within a round trip upwards at once and downwards slowly. All in
+ * microseconds, all under the socket lock.
  */
 #include "transfer/rtt.h"
 
 #include <linux/minmax.h>
 
 #include "net/seq.h"
+#include "netns.h"
 #include "tcb.h"
+
+/**
+ * xtcp_rtt_rto_min_us - xtcp_rto_min_us: what the variance term is at least
+ * @xs: the connection
+ *
+ * Return: microseconds
+ */
+u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs)
+{
+	return min_t(u32, XTCP_KNOB(sock_net(&xs->inet.sk), rto_min_us),
+		     XTCP_RTO_MAX_US);
+}
 
 /**
  * xtcp_rtt_init - forget all samples (RFC 6298 2.1)
@@ -22,7 +36,7 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
 {
 	xs->srtt_us = 0;
 	xs->mdev_us = XTCP_RTO_INIT_US;
-	xs->mdev_max_us = XTCP_RTO_MIN_US;
+	xs->mdev_max_us = xtcp_rtt_rto_min_us(xs);
 	xs->rttvar_us = XTCP_RTO_INIT_US;
 	xs->rtt_seq = xs->snd_nxt;
 	WRITE_ONCE(xs->rto_us, XTCP_RTO_INIT_US);
@@ -33,7 +47,7 @@ static void first_sample(struct xtcp_sock *xs, u32 rtt_us)
 {
 	xs->srtt_us = rtt_us << 3;
 	xs->mdev_us = rtt_us << 1;
-	xs->mdev_max_us = max(xs->mdev_us, XTCP_RTO_MIN_US);
+	xs->mdev_max_us = max(xs->mdev_us, xtcp_rtt_rto_min_us(xs));
 	xs->rttvar_us = xs->mdev_max_us;
 	xs->rtt_seq = xs->snd_nxt;
 }
@@ -63,7 +77,7 @@ static void next_sample(struct xtcp_sock *xs, u32 rtt_us)
 	/* A round trip has passed: let the variance come down a quarter. */
 	xs->rttvar_us -= (xs->rttvar_us - xs->mdev_max_us) >> 2;
 	xs->rtt_seq = xs->snd_nxt;
-	xs->mdev_max_us = XTCP_RTO_MIN_US;
+	xs->mdev_max_us = xtcp_rtt_rto_min_us(xs);
 }
 
 /**
@@ -91,7 +105,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
  * xtcp_rtt_rto_us - retransmission timeout without backoff
  * @xs: the connection
  *
- * Return: microseconds, between XTCP_RTO_MIN_US and XTCP_RTO_MAX_US
+ * Return: microseconds, between xtcp_rto_min_us and XTCP_RTO_MAX_US
  */
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 {

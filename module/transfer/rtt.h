@@ -11,12 +11,13 @@ struct sock;
 struct xtcp_sock;
 
 #define XTCP_RTO_INIT_US	1000000U	/* RFC 6298 2.1 */
-#define XTCP_RTO_MIN_US		200000U		/* Linux; the RFC says 1 s */
+#define XTCP_RTO_MIN_US		200000U		/* xtcp_rto_min_us; RFC: 1 s */
 #define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC says >= 60 s */
 #define XTCP_RTO_FALLBACK_US	3000000U	/* RFC 6298 5.7 */
 
 void xtcp_rtt_init(struct xtcp_sock *xs);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
+u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);
 void xtcp_rtt_backoff(struct xtcp_sock *xs);
 

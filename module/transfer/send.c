@@ -400,6 +400,7 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
 
 	flight_insert(sk, skb);
+	xtcp_congestion_sent(sk);
 	if (xs->in_flight > 1)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;

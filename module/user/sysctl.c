@@ -26,6 +26,7 @@
 
 #include "compat.h"
 #include "netns.h"
+#include "transfer/rtt.h"
 
 /* Bounds; where a row below has none, the type of the knob is its bound. */
 static int syn_retries_min = 1;		/* 0 SYN retries would mean no timer */
@@ -33,7 +34,11 @@ static int syn_retries_max = 127;	/* also the most that TCP_SYNCNT takes */
 static int tw_reuse_max = 2;
 static int rmem_min = 4096;		/* bytes; less starves the window */
 static int wmem_min = 1;		/* bytes */
+static int rto_min = 1;			/* us */
+static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
+static int snd_mss_max = 65535;
 static int zero;
+static int one = 1;
 
 /* The only wire so far; both bounds, so that any other number is EINVAL. */
 static unsigned int wire_native = XTCP_WIRE_NATIVE;
@@ -74,6 +79,27 @@ static unsigned int wire_native = XTCP_WIRE_NATIVE;
 		.proc_handler	= proc_dointvec_jiffies,		\
 	}
 
+#define KNOB_INT_RANGE(field, min, max)					\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(int),				\
+		.mode		= 0644,					\
+		.proc_handler	= proc_dointvec_minmax,			\
+		.extra1		= min,					\
+		.extra2		= max,					\
+	}
+
+/* Milliseconds in /proc, jiffies in memory. */
+#define KNOB_MS(field)							\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(int),				\
+		.mode		= 0644,					\
+		.proc_handler	= proc_dointvec_ms_jiffies,		\
+	}
+
 #define KNOB_SIZES(field, min)						\
 	{								\
 		.procname	= "xtcp_" #field,			\
@@ -105,6 +131,17 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_SIZES(rmem, &rmem_min),
 	KNOB_SIZES(wmem, &wmem_min),
 	KNOB_U8(wire, &wire_native, &wire_native),
+	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
+	KNOB_U8(slow_start_after_idle, NULL, NULL),
+	KNOB_U8(dsack, NULL, NULL),
+	KNOB_U8(workaround_signed_windows, NULL, NULL),
+	KNOB_U8(icmp_soft_abort, &zero, &one),
+	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
+	KNOB_MS(invalid_ratelimit),
+	KNOB_INT(challenge_ack_limit),
+	KNOB_INT_RANGE(min_snd_mss, &snd_mss_min, &snd_mss_max),
+	KNOB_INT_RANGE(user_timeout, &zero, NULL),
+	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
 };
 
 #define KNOBS	ARRAY_SIZE(xtcp_knob_rows)
@@ -167,6 +204,13 @@ static void knobs_default(struct net *net)
 		.window_scaling		= 1,
 		.sack			= 1,
 		.wire			= XTCP_WIRE_NATIVE,
+		.slow_start_after_idle	= 1,
+		.dsack			= 1,
+		.icmp_soft_abort	= 1,
+		.rto_min_us		= XTCP_RTO_MIN_US,
+		.invalid_ratelimit	= HZ / 2,
+		.challenge_ack_limit	= INT_MAX,
+		.min_snd_mss		= 48,
 		.max_syn_backlog	= max(128U, hash / 128),
 		.max_tw_buckets		= hash / 2,
 		.fin_timeout		= 60 * HZ,
