@@ -1,0 +1,752 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * options: setsockopt() and getsockopt(). Defaults, ranges and errors are
+ * Linux TCP's for those options that there are; stock TCP passes this, too,
+ * but for xtcp's own level and the options that xtcp does not have.
+ * RFC 9293 3.9.1 (MUST-17, 21, 24, 27, 47, 48, 49; SHLD-20, 21, 22).
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/errqueue.h>
+#include <linux/tcp.h>
+
+PEER_FIXTURE(options);
+
+/* The C library's own header has an older tcp_info. */
+#ifndef SOL_TCP
+#define SOL_TCP IPPROTO_TCP
+#endif
+
+#define DELAYED_ACK_MS 210
+
+static int set(int fd, int level, int name, int val)
+{
+	return setsockopt(fd, level, name, &val, sizeof(val)) ? errno : 0;
+}
+
+/* The value; negative errno when there is none. */
+static int get(int fd, int level, int name)
+{
+	int val = 0x7abcdef0;
+	socklen_t len = sizeof(val);
+
+	return getsockopt(fd, level, name, &val, &len) ? -errno : val;
+}
+
+static int fresh(struct __test_metadata *_metadata)
+{
+	int fd = stream_socket(AF_INET);
+
+	ASSERT_LE(0, fd);
+	fd_nonblock(fd);
+	return fd;
+}
+
+/* --- one integer each --------------------------------------------------- */
+
+/* Set this: get that, or the error, and then the value from before. */
+struct trial {
+	int set;
+	int get;
+	int error;
+};
+
+#define TAKES(v) { (v), (v), 0 }
+#define BECOMES(v, w) { (v), (w), 0 }
+#define REFUSES(v) { (v), 0, EINVAL }
+#define TRIALS_MAX 12
+
+FIXTURE(option) {
+	struct peer peer;
+};
+
+FIXTURE_VARIANT(option) {
+	int level, name, initial;
+	struct trial trial[TRIALS_MAX];
+};
+
+FIXTURE_SETUP(option)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+}
+
+FIXTURE_TEARDOWN(option)
+{
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+#define OPTION(tag, lvl, opt, first, ...) \
+	FIXTURE_VARIANT_ADD(option, tag) { \
+		.level = lvl, .name = opt, .initial = first, \
+		.trial = { __VA_ARGS__ } }
+
+/* An unused place in a row sets 0 to 0: none of these refuses its own 0. */
+OPTION(tcp_nodelay, SOL_TCP, TCP_NODELAY, 0, TAKES(1), TAKES(0), BECOMES(7, 1),
+       BECOMES(-1, 1));
+OPTION(tcp_maxseg, SOL_TCP, TCP_MAXSEG, 536, BECOMES(88, 88), TAKES(1000),
+       TAKES(32767), REFUSES(87), REFUSES(32768), REFUSES(-1), REFUSES(1),
+       BECOMES(0, 536));
+OPTION(tcp_cork, SOL_TCP, TCP_CORK, 0, TAKES(1), TAKES(0), BECOMES(9, 1));
+OPTION(tcp_keepidle, SOL_TCP, TCP_KEEPIDLE, 7200, TAKES(1), TAKES(32767),
+       REFUSES(0), REFUSES(-1), REFUSES(32768));
+OPTION(tcp_keepintvl, SOL_TCP, TCP_KEEPINTVL, 75, TAKES(1), TAKES(32767),
+       REFUSES(0), REFUSES(-1), REFUSES(32768));
+OPTION(tcp_keepcnt, SOL_TCP, TCP_KEEPCNT, 9, TAKES(1), TAKES(127), REFUSES(0),
+       REFUSES(-1), REFUSES(128));
+OPTION(tcp_syncnt, SOL_TCP, TCP_SYNCNT, 6, TAKES(1), TAKES(127), REFUSES(0),
+       REFUSES(-1), REFUSES(128));
+OPTION(tcp_linger2, SOL_TCP, TCP_LINGER2, 60, TAKES(1), TAKES(119), TAKES(120),
+       BECOMES(121, 120), BECOMES(1000000, 120), BECOMES(-1, -1),
+       BECOMES(-7, -1), BECOMES(0, 60));
+OPTION(tcp_window_clamp, SOL_TCP, TCP_WINDOW_CLAMP, 0, TAKES(10000),
+       BECOMES(0, 0));
+OPTION(tcp_quickack, SOL_TCP, TCP_QUICKACK, 1, TAKES(0), TAKES(1), TAKES(0));
+OPTION(tcp_user_timeout, SOL_TCP, TCP_USER_TIMEOUT, 0, TAKES(1), TAKES(5000),
+       TAKES(INT_MAX), REFUSES(-1), REFUSES(INT_MIN), TAKES(0));
+OPTION(so_reuseaddr, SOL_SOCKET, SO_REUSEADDR, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
+OPTION(so_keepalive, SOL_SOCKET, SO_KEEPALIVE, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
+OPTION(so_oobinline, SOL_SOCKET, SO_OOBINLINE, 0, TAKES(1), TAKES(0));
+OPTION(so_priority, SOL_SOCKET, SO_PRIORITY, 0, TAKES(6), TAKES(0));
+OPTION(so_mark, SOL_SOCKET, SO_MARK, 0, TAKES(77), TAKES(0));
+OPTION(so_rcvlowat, SOL_SOCKET, SO_RCVLOWAT, 1, TAKES(10), BECOMES(0, 1));
+OPTION(ip_tos, SOL_IP, IP_TOS, 0, TAKES(0xb8), BECOMES(0x03, 0), TAKES(0x10));
+OPTION(ip_ttl, SOL_IP, IP_TTL, 64, TAKES(1), TAKES(255), REFUSES(0),
+       REFUSES(256), BECOMES(-1, 64));
+OPTION(ip_minttl, SOL_IP, IP_MINTTL, 0, TAKES(255), REFUSES(256), REFUSES(-1),
+       TAKES(0));
+OPTION(ip_recverr, SOL_IP, IP_RECVERR, 0, TAKES(1), TAKES(0));
+OPTION(ip_bind_address_no_port, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0, TAKES(1), TAKES(0));
+OPTION(ip_transparent, SOL_IP, IP_TRANSPARENT, 0, TAKES(1), TAKES(0));
+OPTION(ip_freebind, SOL_IP, IP_FREEBIND, 0, TAKES(1), TAKES(0));
+OPTION(ip_mtu_discover, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT,
+       TAKES(IP_PMTUDISC_DONT), TAKES(IP_PMTUDISC_DO), REFUSES(9),
+       TAKES(IP_PMTUDISC_WANT));
+
+TEST_F(option, opt_default_and_range)
+{
+	int fd = fresh(_metadata), val = variant->initial;
+
+	EXPECT_EQ(val, get(fd, variant->level, variant->name));
+	for (int i = 0; i < TRIALS_MAX; i++) {
+		const struct trial *t = &variant->trial[i];
+
+		if (!t->set && !t->get && !t->error && i)
+			break;
+		TH_LOG("set %d", t->set);
+		EXPECT_EQ(t->error, set(fd, variant->level, variant->name, t->set));
+		if (!t->error)
+			val = t->get;
+		EXPECT_EQ(val, get(fd, variant->level, variant->name));
+	}
+}
+
+TEST_F(options, opt_unknown)
+{
+	int fd = fresh(_metadata);
+
+	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_TCP, 250, 1));
+	EXPECT_EQ(-ENOPROTOOPT, get(fd, SOL_TCP, 250));
+	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_TCP, 0, 1));
+	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_IP, 250, 1));
+	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_SOCKET, 250, 1));
+	EXPECT_EQ(ENOPROTOOPT, set(fd, IPPROTO_UDP, 1, 1));
+	EXPECT_EQ(-EOPNOTSUPP, get(fd, IPPROTO_UDP, 1));
+}
+
+TEST_F(options, opt_short_and_bad_buffers)
+{
+	int fd = fresh(_metadata), val = -1;
+	socklen_t len;
+	char one;
+
+	EXPECT_EQ(-1, setsockopt(fd, SOL_TCP, TCP_NODELAY, &val, 3));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, setsockopt(fd, SOL_TCP, TCP_NODELAY, (void *)1, sizeof(int)));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, get(fd, SOL_TCP, TCP_NODELAY));
+	ASSERT_EQ(0, set(fd, SOL_TCP, TCP_KEEPCNT, 17));
+	/* A short buffer gets the beginning; a long one is told the length. */
+	len = 1;
+	EXPECT_EQ(0, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, &one, &len));
+	EXPECT_EQ(1, len);
+	EXPECT_EQ(17, one);
+	len = 400;
+	EXPECT_EQ(0, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, &val, &len));
+	EXPECT_EQ(4, len);
+	len = -1;
+	EXPECT_EQ(-1, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, &val, &len));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, &val, (void *)1));
+	EXPECT_EQ(EFAULT, errno);
+	len = 4;
+	EXPECT_EQ(-1, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, (void *)1, &len));
+	EXPECT_EQ(EFAULT, errno);
+}
+
+/* --- xtcp's own --------------------------------------------------------- */
+
+TEST_F(options, opt_xtcp_wire)
+{
+	int fd = fresh(_metadata);
+
+	NOT_ON_STOCK();
+	EXPECT_EQ(253, get(fd, IPPROTO_XTCP, XTCP_WIRE));
+	EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
+	EXPECT_EQ(253, get(fd, IPPROTO_XTCP, XTCP_WIRE));
+	EXPECT_EQ(EOPNOTSUPP, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_WIRE, 17));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_WIRE, 0));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_WIRE, -1));
+	EXPECT_EQ(253, get(fd, IPPROTO_XTCP, XTCP_WIRE));
+	EXPECT_EQ(ENOPROTOOPT, set(fd, IPPROTO_XTCP, 99, 1));
+	EXPECT_EQ(-ENOPROTOOPT, get(fd, IPPROTO_XTCP, 99));
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, "\375", 1));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+/* The wire is settled by bind(), listen() and connect(). */
+TEST_F(options, opt_xtcp_wire_is_settled)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(5000) };
+	int fd = fresh(_metadata);
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, bind(fd, (void *)&sin, sizeof(sin)));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
+	ASSERT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
+	EXPECT_EQ(253, get(fd, IPPROTO_XTCP, XTCP_WIRE));
+	close(fd);
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EINVAL, set(c.fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
+	EXPECT_EQ(253, get(c.fd, IPPROTO_XTCP, XTCP_WIRE));
+}
+
+TEST_F(options, opt_xtcp_level_is_not_stocks)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+	self->peer.stock_may_speak = true;
+	EXPECT_EQ(ENOPROTOOPT, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
+}
+
+/* --- buffers ------------------------------------------------------------ */
+
+TEST_F(options, opt_so_sndbuf_rcvbuf)
+{
+	int fd = fresh(_metadata);
+
+	EXPECT_EQ(16384, get(fd, SOL_SOCKET, SO_SNDBUF));
+	EXPECT_EQ(131072, get(fd, SOL_SOCKET, SO_RCVBUF));
+	/* Twice as much as asked for, but no less than the floors. */
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_SNDBUF, 30000));
+	EXPECT_EQ(60000, get(fd, SOL_SOCKET, SO_SNDBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 30000));
+	EXPECT_EQ(60000, get(fd, SOL_SOCKET, SO_RCVBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_SNDBUF, 1));
+	EXPECT_EQ(4608, get(fd, SOL_SOCKET, SO_SNDBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 1));
+	EXPECT_EQ(2304, get(fd, SOL_SOCKET, SO_RCVBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 0));
+	EXPECT_EQ(2304, get(fd, SOL_SOCKET, SO_RCVBUF));
+	/* No more than net.core.wmem_max and rmem_max. */
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_SNDBUF, 100000000));
+	EXPECT_EQ(425984, get(fd, SOL_SOCKET, SO_SNDBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 100000000));
+	EXPECT_EQ(425984, get(fd, SOL_SOCKET, SO_RCVBUF));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_SNDBUFFORCE, 1000000));
+	EXPECT_EQ(2000000, get(fd, SOL_SOCKET, SO_SNDBUF));
+}
+
+/* Even the smallest buffers let a byte through, both ways. */
+TEST_F(options, opt_smallest_buffers_work)
+{
+	struct conn c;
+	char b[4];
+
+	conn_to_state(&self->peer, &c, ST_LISTEN);
+	ASSERT_EQ(0, set(c.lfd, SOL_SOCKET, SO_SNDBUF, 1));
+	ASSERT_EQ(0, set(c.lfd, SOL_SOCKET, SO_RCVBUF, 1));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_EQ(4608, get(c.fd, SOL_SOCKET, SO_SNDBUF));
+	EXPECT_EQ(2304, get(c.fd, SOL_SOCKET, SO_RCVBUF));
+	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "abc");
+	conn_send(&c, .flags = ACK | PSH, .data = "def");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(3, recv(c.fd, b, sizeof(b), 0));
+}
+
+TEST_F(options, opt_rcvbuf_bounds_the_window)
+{
+	struct conn c;
+
+	conn_start(&self->peer, &c, .opt = OPT(OPT_MSS(1460), OPT_WSCALE(7)));
+	ASSERT_EQ(0, set(c.lfd, SOL_SOCKET, SO_RCVBUF, 10000));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_GE(20000, self->peer.last.wnd);
+	EXPECT_LE(5000, self->peer.last.wnd);
+	/* A small buffer needs no scale. */
+	EXPECT_EQ(0, self->peer.last.opt.wscale);
+}
+
+TEST_F(options, opt_rcvlowat_is_capped_and_grows_the_buffer)
+{
+	int fd = fresh(_metadata);
+
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, -1));
+	EXPECT_LT(1000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, 200000));
+	EXPECT_EQ(200000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
+	EXPECT_LE(400000, get(fd, SOL_SOCKET, SO_RCVBUF));
+	close(fd);
+	/* Who fixed the buffer keeps it, and can't ask for more than half. */
+	fd = fresh(_metadata);
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 10000));
+	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, 200000));
+	EXPECT_EQ(10000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
+	EXPECT_EQ(20000, get(fd, SOL_SOCKET, SO_RCVBUF));
+}
+
+TEST_F(options, opt_timeouts_and_linger)
+{
+	struct timeval tv = { .tv_sec = 3, .tv_usec = 500000 };
+	struct linger linger = { .l_onoff = 1, .l_linger = 30 };
+	int fd = fresh(_metadata);
+	socklen_t len;
+
+	for (int name = SO_RCVTIMEO; name <= SO_SNDTIMEO; name++) {
+		tv = (struct timeval){ .tv_sec = 3, .tv_usec = 500000 };
+		ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, name, &tv, sizeof(tv)));
+		len = sizeof(tv);
+		memset(&tv, 0, sizeof(tv));
+		ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, name, &tv, &len));
+		EXPECT_EQ(3, tv.tv_sec);
+		EXPECT_EQ(500000, tv.tv_usec);
+		tv.tv_usec = 1000000;
+		EXPECT_EQ(-1, setsockopt(fd, SOL_SOCKET, name, &tv, sizeof(tv)));
+		EXPECT_EQ(EDOM, errno);
+	}
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	memset(&linger, 0, sizeof(linger));
+	len = sizeof(linger);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len));
+	EXPECT_EQ(1, linger.l_onoff);
+	EXPECT_EQ(30, linger.l_linger);
+	EXPECT_EQ(-1, setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, 4));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+TEST_F(options, opt_so_bindtodevice)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	int fd = fresh(_metadata);
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = htons(40000),
+		.sin_addr = self->peer.addr.v4,
+	};
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len));
+	EXPECT_STREQ("lo", name);
+	EXPECT_EQ(-1, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "none", 5));
+	EXPECT_EQ(ENODEV, errno);
+	/* Through lo the peer can't be reached: no SYN on the tun device. */
+	connect(fd, (void *)&sin, sizeof(sin));
+	peer_expect_silence(&self->peer, 100);
+}
+
+/* Only what comes in by the listener's device reaches it. */
+TEST_F(options, opt_so_bindtodevice_listener)
+{
+	struct conn c;
+
+	conn_start(&self->peer, &c);
+	ASSERT_EQ(0, setsockopt(c.lfd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	ASSERT_EQ(0, listen(c.lfd, 1));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = RST | ACK, .ack = 1);
+}
+
+/* --- children ----------------------------------------------------------- */
+
+static const struct inherited {
+	int level, name, set, get;
+} inherited[] = {
+	{ SOL_TCP, TCP_NODELAY, 1, 1 },
+	{ SOL_TCP, TCP_KEEPIDLE, 100, 100 },
+	{ SOL_TCP, TCP_KEEPINTVL, 7, 7 },
+	{ SOL_TCP, TCP_KEEPCNT, 3, 3 },
+	{ SOL_TCP, TCP_SYNCNT, 4, 4 },
+	{ SOL_TCP, TCP_LINGER2, 30, 30 },
+	{ SOL_TCP, TCP_USER_TIMEOUT, 4321, 4321 },
+	{ SOL_TCP, TCP_WINDOW_CLAMP, 20000, 20000 },
+	{ SOL_TCP, TCP_CORK, 1, 1 },
+	{ SOL_SOCKET, SO_KEEPALIVE, 1, 1 },
+	{ SOL_SOCKET, SO_SNDBUF, 30000, 60000 },
+	{ SOL_SOCKET, SO_RCVBUF, 40000, 80000 },
+	{ SOL_SOCKET, SO_REUSEADDR, 1, 1 },
+	{ SOL_SOCKET, SO_OOBINLINE, 1, 1 },
+	{ SOL_SOCKET, SO_RCVLOWAT, 9, 9 },
+	{ SOL_IP, IP_TTL, 77, 77 },
+	{ SOL_IP, IP_MINTTL, 9, 9 },
+};
+
+static void inherit(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	set(fd, SOL_SOCKET, SO_PRIORITY, 5);
+	for (size_t i = 0; i < ARRAY_SIZE(inherited); i++)
+		set(fd, inherited[i].level, inherited[i].name, inherited[i].set);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+TEST_F(options, opt_children_inherit)
+{
+	struct linger linger = { 0 };
+	socklen_t len = sizeof(linger);
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = inherit);
+	for (size_t i = 0; i < ARRAY_SIZE(inherited); i++) {
+		TH_LOG("level %d option %d", inherited[i].level, inherited[i].name);
+		EXPECT_EQ(inherited[i].get, get(c.fd, inherited[i].level, inherited[i].name));
+	}
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_LINGER, &linger, &len));
+	EXPECT_EQ(1, linger.l_onoff);
+	/* Some things are the child's own. */
+	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_PRIORITY));
+	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_ACCEPTCONN));
+	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_ERROR));
+	EXPECT_EQ(stream_proto(), get(c.fd, SOL_SOCKET, SO_PROTOCOL));
+	close(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+}
+
+/* A listener's MSS is what its SYN-ACKs offer, and what children keep to. */
+static void maxseg_700(int fd)
+{
+	set(fd, SOL_TCP, TCP_MAXSEG, 700);
+}
+
+TEST_F(options, opt_maxseg_of_a_listener)
+{
+	static char buf[1400];
+	struct conn c;
+
+	conn_start(&self->peer, &c, .prepare = maxseg_700);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .mss = 700);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_EQ(700, get(c.fd, SOL_TCP, TCP_MAXSEG));
+	ASSERT_EQ(1400, send(c.fd, buf, 1400, 0));
+	conn_expect(&c, .seq = 1, .len = 700);
+	conn_expect(&c, .seq = 701, .len = 700);
+}
+
+TEST_F(options, opt_maxseg_of_a_connection)
+{
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT, .prepare = maxseg_700);
+	EXPECT_EQ(700, self->peer.last.opt.mss);
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1000)));
+	EXPECT_EQ(1000, get(c.fd, SOL_TCP, TCP_MAXSEG));
+}
+
+/* LC-06: what the handshake settled, in TCP_INFO. */
+TEST_F(options, lc_06_tcp_info_has_what_was_agreed)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1400), OPT_SACKOK,
+		  OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(5)), .rtt_ms = 40);
+	memset(&info, 0xff, sizeof(info));
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(ROW_ESTABLISHED, info.tcpi_state);
+	EXPECT_EQ(TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE, info.tcpi_options);
+	EXPECT_EQ(5, (int)info.tcpi_snd_wscale);
+	EXPECT_EQ(c.kern_wscale, (int)info.tcpi_rcv_wscale);
+	EXPECT_EQ(1400 - 12, info.tcpi_snd_mss);
+	EXPECT_EQ(1460 - 12, info.tcpi_advmss);
+	EXPECT_EQ(1500, info.tcpi_pmtu);
+	EXPECT_LE(39000, info.tcpi_rtt);
+	EXPECT_GE(44000, info.tcpi_rtt);
+	EXPECT_LE(200000, info.tcpi_rto);
+	EXPECT_EQ(10, info.tcpi_snd_cwnd);
+	EXPECT_EQ(0, info.tcpi_retransmits);
+	EXPECT_EQ(0, info.tcpi_unacked);
+
+	conn_open(&self->peer, &c, .no_opt = true, .kport = 5001);
+	len = sizeof(info);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(0, info.tcpi_options);
+	EXPECT_EQ(536, info.tcpi_snd_mss);
+	EXPECT_EQ(1460, info.tcpi_advmss);
+}
+
+TEST_F(options, opt_tcp_info_length)
+{
+	int fd = fresh(_metadata);
+	unsigned char buf[512];
+	socklen_t len = sizeof(buf);
+
+	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len));
+	EXPECT_LE(232, len);		/* 6.1 */
+	EXPECT_GE(sizeof(buf), len);
+	/* A program of another day gets as much as it knows. */
+	memset(buf, 0xee, sizeof(buf));
+	len = 8;
+	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len));
+	EXPECT_EQ(8, len);
+	EXPECT_EQ(ROW_CLOSE, buf[0]);
+	EXPECT_EQ(0xee, buf[8]);
+	len = 0;
+	EXPECT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len));
+	EXPECT_EQ(0, len);
+}
+
+TEST_F(options, opt_tcp_info_counts)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .seq = 1, .len = 5);
+	peer_mark_last(&self->peer);
+	conn_expect(&c, .seq = 1, .len = 5, .within_ms = 1100);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(1, info.tcpi_retransmits);
+	EXPECT_EQ(1, info.tcpi_unacked);
+	EXPECT_EQ(1, info.tcpi_total_retrans);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+	len = sizeof(info);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(0, info.tcpi_retransmits);
+	EXPECT_EQ(0, info.tcpi_unacked);
+	EXPECT_EQ(3, info.tcpi_bytes_received);
+	EXPECT_EQ(5, info.tcpi_bytes_acked);
+	EXPECT_EQ(65535, info.tcpi_snd_wnd);
+}
+
+TEST_F(options, opt_tcp_info_of_a_listener)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_HALF_OPEN, .backlog = 7);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, getsockopt(c.lfd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(ROW_LISTEN, info.tcpi_state);
+	EXPECT_EQ(1, info.tcpi_unacked);
+	EXPECT_EQ(7, info.tcpi_sacked);
+}
+
+/* --- IP ----------------------------------------------------------------- */
+
+static void ttl_100(int fd)
+{
+	set(fd, SOL_IP, IP_TTL, 100);
+}
+
+/* On every segment, from the SYN on, and changed at any time. */
+TEST_F(options, rfc9293_must_49_ttl)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = ttl_100);
+	EXPECT_EQ(100, p->last.ttl);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ttl = 100);
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_TTL, 9));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .ttl = 9);
+	/* Without it the namespace's. */
+	conn_open(p, &c);
+	EXPECT_EQ(64, p->last.ttl);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_default_ttl", "33"));
+	conn_open(p, &c, .kport = 5001);
+	EXPECT_EQ(33, p->last.ttl);
+}
+
+static void tos_a0(int fd)
+{
+	set(fd, SOL_IP, IP_TOS, 0xa0);
+}
+
+TEST_F(options, rfc9293_must_48_tos)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = tos_a0);
+	EXPECT_EQ(0xa0, p->last.tos);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = 0xa0);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .tos = 0xa0);
+}
+
+TEST_F(options, rfc9293_shld_21_tos_changes_in_mid_connection)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .tos = 0);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_TOS, 0x48));
+	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+	conn_expect(&c, .seq = 2, .len = 1, .tos = 0x48);
+}
+
+/* The DSCP reaches IP as it was set; the two ECN bits are TCP's own. */
+TEST_F(options, rfc9293_shld_22_tos_is_passed_unchanged)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	for (int tos = 0; tos < 256; tos += 36) {
+		ASSERT_EQ(0, set(c.fd, SOL_IP, IP_TOS, tos));
+		ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+		conn_expect(&c, .len = 1, .tos = tos & 0xfc);
+		conn_send(&c, .flags = ACK);
+	}
+}
+
+TEST_F(options, opt_minttl_drops)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_MINTTL, 255));
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "abc", .ttl = 254);
+	peer_expect_silence(&self->peer, 300);
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "abc", .ttl = 255);
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+}
+
+/* --- errors from the path ------------------------------------------------ */
+
+/* Code 1 twice: for SO_ERROR only, then, with IP_RECVERR, in the queue too. */
+TEST_F(options, rfc9293_must_47_soft_errors_are_reported)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	/* The default: remembered, and told if the connection dies of it. */
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	EXPECT_EQ(0, socket_error(c.fd));
+	p->leave_unread = true;
+}
+
+TEST_F(options, rfc9293_shld_25_soft_errors_are_visible)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_RECVERR, 1));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	/* At once, and the connection lives on. */
+	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+TEST_F(options, rfc9293_shld_20_reports_can_be_switched_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_RECVERR, 1));
+	ASSERT_EQ(0, set(c.fd, SOL_IP, IP_RECVERR, 0));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(1, send(c.fd, "y", 1, 0));
+	p->leave_unread = true;
+}
+
+/* --- a few that change what is sent -------------------------------------- */
+
+TEST_F(options, opt_cork_holds_and_lets_go)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_CORK, 1));
+	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+	peer_expect_silence(&self->peer, 150);
+	ASSERT_EQ(3, send(c.fd, "def", 3, 0));
+	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_CORK, 0));
+	conn_expect(&c, .seq = 1, .ack = 1, .data = "abcdef");
+}
+
+/* Corked text waits 200 ms at most. */
+TEST_F(options, opt_cork_has_a_limit)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .rtt_ms = 1);
+	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_CORK, 1));
+	peer_mark(&self->peer);
+	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+	conn_expect(&c, .seq = 1, .ack = 1, .data = "abc", .within_ms = 260);
+	EXPECT_LE(198, peer_elapsed_ms(&self->peer));
+}
+
+TEST_F(options, rfc9293_must_17_nagle_can_be_disabled)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	conn_expect(&c, .seq = 1, .data = "a");
+	ASSERT_EQ(1, send(c.fd, "b", 1, 0));
+	peer_expect_silence(&self->peer, 50);
+	/* Switching it off sends what it held, and nothing waits any more. */
+	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_NODELAY, 1));
+	conn_expect(&c, .seq = 2, .data = "b");
+	ASSERT_EQ(1, send(c.fd, "c", 1, 0));
+	conn_expect(&c, .seq = 3, .data = "c");
+	self->peer.leave_unread = true;
+}
+
+TEST_F(options, opt_window_clamp)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(EINVAL, set(c.fd, SOL_TCP, TCP_WINDOW_CLAMP, 0));
+	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_WINDOW_CLAMP, 1));
+	EXPECT_EQ(1152, get(c.fd, SOL_TCP, TCP_WINDOW_CLAMP));
+}
+
+TEST_HARNESS_MAIN
