@@ -1,0 +1,759 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * recovery: what duplicate ACKs and SACK blocks make the sender do, and how
+ * much it has in flight meanwhile. RFC 5681 (slow start, congestion avoidance,
+ * fast retransmit), 6582 (NewReno), 6928 (initial window), 3042 (limited
+ * transmit), 6675 (what SACK says is lost), 2018 8 (reneging).
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(recovery);
+
+#define MSS 1000
+#define PLAIN OPT(OPT_MSS(MSS))
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+
+/* Relative number of the first octet of the n-th segment, from 0. */
+static int64_t seg(int n)
+{
+	return 1 + (int64_t)n * MSS;
+}
+
+/* Offers so many full segments, as far as the send buffer takes them. */
+static void offer(struct __test_metadata *_metadata, struct conn *c, int n)
+{
+	static uint8_t text[64 * MSS];
+
+	if (n > 64 || send(c->fd, text, n * MSS, MSG_NOSIGNAL) != n * MSS)
+		peer_fail(WHERE(_metadata), c->peer, "send of %d segments", n);
+}
+
+/* Segments first to last, in order and at once, and then nothing. */
+static void expect_segs(struct conn *c, int first, int last)
+{
+	for (int i = first; i <= last; i++)
+		conn_expect(c, .seq = seg(i), .len = MSS);
+	peer_expect_silence(c->peer, 5);
+}
+
+static void ack(struct conn *c, int n)
+{
+	conn_send(c, .flags = ACK, .ack = seg(n));
+}
+
+/* An ACK of n segments that reports segments first to last - 1 as well. */
+static void sack(struct conn *c, int n, int first, int last)
+{
+	uint32_t l = c->kern_iss + seg(first), r = c->kern_iss + seg(last);
+
+	conn_send(c, .flags = ACK, .ack = seg(n),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(l, r)));
+}
+
+static void open_with(struct peer *p, struct conn *c, struct optbytes opt)
+{
+	conn_open(p, c, .opt = opt);
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
+}
+
+static struct socket_info info_of(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info;
+}
+
+/* --- RFC 6928, 5681 3.1: how it begins and grows ------------------------- */
+
+TEST_F(recovery, rfc6928_initial_window)
+{
+	/* min(10 * MSS, max(2 * MSS, 14600)); a tun of 1500 has no larger MSS. */
+	static const struct { int mss, segs; } cases[] = {
+		{ 1460, 10 }, { 1000, 10 }, { 536, 10 }, { 100, 10 },
+	};
+	struct peer *p = &self->peer;
+	static uint8_t text[30000];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int mss = cases[i].mss;
+		struct conn c;
+
+		peer_note(p, "MSS %d", mss);
+		conn_open(p, &c, .kport = 6000 + i, .opt = OPT(OPT_MSS(mss)));
+		socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+		ASSERT_LT(11 * mss, send(c.fd, text, 12 * mss, 0));
+		for (int k = 0; k < cases[i].segs; k++)
+			conn_expect(&c, .seq = 1 + k * mss, .len = mss);
+		peer_expect_silence(p, 50);
+		conn_send(&c, .flags = RST);
+	}
+}
+
+TEST_F(recovery, rfc6928_initial_window_of_large_segments)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[60000];
+	struct conn c;
+
+	/* 14600 octets are less than two segments of 8960: then it is two. */
+	link_set_mtu(WHERE(_metadata), "tun0", 9000);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(8960)));
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int k = 0; k < (stock_mode() ? 6 : 2); k++)
+		conn_expect(&c, .seq = 1 + k * 8960, .len = 8960);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc5681_one_segment_after_two_lost_syns)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* RFC 5681 3.1: a lost SYN is a loss. As in Linux one is forgiven. */
+	conn_start(p, &c, .active = true, .opt = PLAIN);
+	conn_expect(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN, .within_ms = 1100);
+	conn_expect(&c, .flags = SYN, .within_ms = 2300);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	offer(_metadata, &c, 8);
+	expect_segs(&c, 0, 0);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc9293_must_19_slow_start)
+{
+	struct peer *p = &self->peer;
+	struct proc_row row;
+	struct conn c;
+
+	/* Each segment acknowledged lets two go. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 60);
+	expect_segs(&c, 0, 9);
+	ack(&c, 1);
+	expect_segs(&c, 10, 11);
+	ack(&c, 2);
+	expect_segs(&c, 12, 13);
+	/* An ACK for two counts as two: RFC 3465 with L = 2 and more, Linux. */
+	ack(&c, 4);
+	expect_segs(&c, 14, 17);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(14, row.cwnd);
+	EXPECT_EQ(-1, row.ssthresh);
+	/* One that acknowledges nothing new opens nothing. */
+	conn_send(&c, .flags = ACK, .ack = seg(4), .wnd = 65534);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc5681_unused_window_does_not_grow)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* One segment at a time says nothing about ten. */
+	open_with(p, &c, PLAIN);
+	for (int i = 0; i < 30; i++) {
+		offer(_metadata, &c, 1);
+		conn_expect(&c, .seq = seg(i), .len = MSS);
+		ack(&c, i + 1);
+	}
+	EXPECT_EQ(10, info_of(&c).cwnd);
+}
+
+/* To congestion avoidance by a timeout; cwnd is then at ssthresh. */
+static void to_avoidance(struct __test_metadata *_metadata, struct conn *c,
+			 int *next)
+{
+	/* Ten in flight, all lost: ssthresh 5, cwnd 1. */
+	offer(_metadata, c, 10);
+	expect_segs(c, 0, 9);
+	conn_expect(c, .seq = seg(0), .len = MSS, .within_ms = 300);
+	ack(c, 1);
+	expect_segs(c, 1, 2);
+	ack(c, 3);
+	expect_segs(c, 3, 6);
+	ack(c, 7);
+	expect_segs(c, 7, 9);
+	ack(c, 10);
+	*next = 10;
+}
+
+TEST_F(recovery, rfc9293_must_19_timeout_restarts_from_one)
+{
+	NOT_ON_STOCK();		/* CUBIC: another ssthresh, and F-RTO, TLP */
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct socket_info info;
+	struct conn c;
+
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	counters_take(&before);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 300);
+	peer_expect_silence(p, 50);
+	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1, NULL);
+	info = info_of(&c);
+	EXPECT_EQ(1, info.cwnd);
+	EXPECT_EQ(5, info.ssthresh);		/* half of the flight */
+	EXPECT_EQ(4, info.recovery);		/* Loss */
+	/* Slow start over what was lost. */
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	ack(&c, 1);
+	expect_segs(&c, 1, 2);
+	counters_expect(_metadata, &before, "TCPSlowStartRetrans", 2,
+			"RetransSegs", 2, NULL);
+	EXPECT_EQ(2, info_of(&c).cwnd);
+	ack(&c, 3);
+	expect_segs(&c, 3, 6);
+	/* All of it had arrived after all, but for these: the end. */
+	ack(&c, 10);
+	info = info_of(&c);
+	EXPECT_EQ(0, info.recovery);
+	EXPECT_EQ(5, info.ssthresh);
+}
+
+TEST_F(recovery, rfc5681_ssthresh_falls_once)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The second timeout for the same data leaves ssthresh alone. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	for (int i = 0; i < 3; i++) {
+		conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 1000);
+		EXPECT_EQ(5, info_of(&c).ssthresh);
+		EXPECT_EQ(1, info_of(&c).cwnd);
+	}
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc5681_congestion_avoidance)
+{
+	NOT_ON_STOCK();		/* CUBIC */
+	struct peer *p = &self->peer;
+	struct conn c;
+	int cwnd, n;
+
+	open_with(p, &c, PLAIN);
+	to_avoidance(_metadata, &c, &n);
+	cwnd = info_of(&c).cwnd;
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	EXPECT_LE(5, cwnd);
+	/* A window acknowledged in full makes it one segment larger, no more. */
+	for (int round = 0; round < 4; round++) {
+		offer(_metadata, &c, cwnd);
+		expect_segs(&c, n, n + cwnd - 1);
+		for (int i = 1; i <= cwnd; i++) {
+			ack(&c, n + i);
+			if (i < cwnd)
+				EXPECT_GE(cwnd + 1, info_of(&c).cwnd);
+		}
+		n += cwnd;
+		EXPECT_EQ(cwnd + 1, info_of(&c).cwnd);
+		cwnd++;
+	}
+}
+
+TEST_F(recovery, rfc5681_4_1_restart_after_idle)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int next = 0, cwnd;
+
+	/* Grown to 20 and more, then silent for longer than an RTO. */
+	open_with(p, &c, PLAIN);
+	for (int i = 0; i < 3; i++) {
+		cwnd = info_of(&c).cwnd;
+		offer(_metadata, &c, cwnd);
+		expect_segs(&c, next, next + cwnd - 1);
+		next += cwnd;
+		ack(&c, next);
+	}
+	cwnd = info_of(&c).cwnd;
+	ASSERT_LE(40, cwnd);
+	sleep_ms(10000);
+	offer(_metadata, &c, 30);
+	expect_segs(&c, next, next + 9);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc5681_4_1_short_pause_keeps_the_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	ack(&c, 10);
+	ASSERT_EQ(20, info_of(&c).cwnd);
+	sleep_ms(150);		/* less than an RTO */
+	offer(_metadata, &c, 20);
+	expect_segs(&c, 10, 29);
+	conn_send(&c, .flags = RST);
+}
+
+/* --- without SACK: NewReno ----------------------------------------------- */
+
+TEST_F(recovery, rfc5681_3_2_three_duplicates)
+{
+	NOT_ON_STOCK();		/* CUBIC's ssthresh is 0.7 of the window */
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct socket_info info;
+	struct conn c;
+
+	/* Segment 0 is lost; each duplicate stands for one that arrived. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 30);
+	expect_segs(&c, 0, 9);
+	/* RFC 3042: the first two let new segments go. */
+	ack(&c, 0);
+	expect_segs(&c, 10, 10);
+	ack(&c, 0);
+	expect_segs(&c, 11, 11);
+	counters_take(&before);
+	ack(&c, 0);
+	expect_segs(&c, 0, 0);
+	counters_expect(_metadata, &before, "TCPRenoRecovery", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, "InSegs", 1, "TCPPureAcks", 1, NULL);
+	info = info_of(&c);
+	EXPECT_EQ(3, info.recovery);
+	EXPECT_EQ(5, info.ssthresh);
+	/*
+	 * 12 in flight, one lost, one sent again, three arrived: 9 in the network,
+	 * and 5 are allowed. Four more duplicates bring it to 5, the next to 4.
+	 */
+	for (int i = 0; i < 4; i++) {
+		ack(&c, 0);
+		peer_expect_silence(p, 5);
+	}
+	ack(&c, 0);
+	expect_segs(&c, 12, 12);
+	ack(&c, 0);
+	expect_segs(&c, 13, 13);
+	/* A full ACK ends it: cwnd is at ssthresh or what is in flight + 1. */
+	ack(&c, 12);
+	info = info_of(&c);
+	EXPECT_EQ(0, info.recovery);
+	/* RFC 6582 3.2 step 3: what is in flight, and one; not a burst of five. */
+	EXPECT_EQ(3, info.cwnd);
+	expect_segs(&c, 14, 14);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, rfc6582_partial_ack)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* Segments 0 and 4 are lost. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	for (int i = 0; i < 3; i++)
+		ack(&c, 0);
+	expect_segs(&c, 0, 0);
+	for (int i = 0; i < 5; i++)
+		ack(&c, 0);
+	peer_expect_silence(p, 5);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	/* Up to 4: less than all that was in flight, so 4 is lost as well. */
+	ack(&c, 4);
+	expect_segs(&c, 4, 4);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	counters_expect(_metadata, &before, "TCPFastRetrans", 1, "RetransSegs", 1, NULL);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	peer_expect_silence(p, 2000);
+}
+
+TEST_F(recovery, rfc6582_old_duplicates_start_nothing)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* After a recovery, echoes below what it had covered are no new loss. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	for (int i = 0; i < 3; i++)
+		ack(&c, 0);
+	expect_segs(&c, 0, 0);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	offer(_metadata, &c, 2);
+	expect_segs(&c, 10, 11);
+	for (int i = 0; i < 3; i++)
+		ack(&c, 10);
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	ack(&c, 12);
+}
+
+TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* With text, or with another window, it says something else. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 4);
+	expect_segs(&c, 0, 3);
+	for (int i = 0; i < 4; i++) {
+		conn_send(&c, .flags = ACK, .ack = seg(0), .wnd = 60000 - i);
+		conn_send(&c, .flags = ACK | PSH, .ack = seg(0), .wnd = 60000 - i,
+			  .len = 10);
+	}
+	for (int i = 0; i < 20; i++) {
+		const struct segment *s = peer_read(p, now_ns() + 3 * NSEC_PER_MSEC);
+
+		if (s)
+			ASSERT_EQ(0, s->len);
+	}
+	EXPECT_EQ(0, info_of(&c).recovery);
+	ack(&c, 4);
+}
+
+TEST_F(recovery, rfc5681_two_duplicates_are_not_enough)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* Reordering by two places costs nothing. */
+	open_with(p, &c, PLAIN);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	ack(&c, 0);
+	ack(&c, 0);
+	ack(&c, 3);
+	peer_expect_silence(p, 50);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	ack(&c, 10);
+	EXPECT_LE(19, info_of(&c).cwnd);
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* --- with SACK ----------------------------------------------------------- */
+
+TEST_F(recovery, rfc6675_three_sacked_above)
+{
+	NOT_ON_STOCK();		/* CUBIC, RACK */
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct socket_info info;
+	struct conn c;
+
+	open_with(p, &c, WITH_SACK);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	sack(&c, 0, 1, 2);
+	peer_expect_silence(p, 5);
+	sack(&c, 0, 1, 3);
+	peer_expect_silence(p, 5);
+	counters_take(&before);
+	sack(&c, 0, 1, 4);
+	expect_segs(&c, 0, 0);
+	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, "TCPDelivered", 1, "InSegs", 1,
+			"TCPPureAcks", 1, NULL);
+	info = info_of(&c);
+	EXPECT_EQ(3, info.recovery);
+	EXPECT_EQ(5, info.ssthresh);
+	EXPECT_EQ(5, info.cwnd);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(recovery, rfc6675_one_ack_may_tell_it_all)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	uint32_t s;
+	struct conn c;
+
+	/*
+	 * 0, 4 and 5 are lost; one ACK reports 1 to 3 and 6 to 9. 0 lies under
+	 * seven, 4 and 5 under four. Three in the network, five allowed.
+	 */
+	open_with(p, &c, WITH_SACK);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	s = c.kern_iss;
+	conn_send(&c, .flags = ACK, .ack = seg(0),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK2(s + seg(6), s + seg(10), s + seg(1), s + seg(4))));
+	conn_expect(&c, .seq = seg(0), .len = MSS);
+	conn_expect(&c, .seq = seg(4), .len = MSS);
+	conn_expect(&c, .seq = seg(5), .len = MSS);
+	peer_expect_silence(p, 20);
+	/* Nothing that was SACKed goes again. */
+	ack(&c, 10);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(recovery, rfc6675_hole_below_is_found_later)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* 0, 1 and 2 are lost; four are in the network and five are allowed. */
+	open_with(p, &c, WITH_SACK);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	sack(&c, 0, 3, 6);
+	expect_segs(&c, 0, 0);
+	/* Each that arrives makes room for the next. */
+	sack(&c, 1, 3, 6);
+	expect_segs(&c, 1, 1);
+	sack(&c, 2, 3, 6);
+	expect_segs(&c, 2, 2);
+	ack(&c, 6);
+	peer_expect_silence(p, 5);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+}
+
+TEST_F(recovery, rfc6675_blocks_that_say_nothing)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t s;
+	struct conn c;
+
+	open_with(p, &c, WITH_SACK);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	ack(&c, 5);
+	s = c.kern_iss;
+	counters_take(&before);
+	counters_ignore(&before, "InSegs", "TCPPureAcks", "TCPDSACKRecv",
+			"TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo",
+			"TCPDSACKRecvSegs", "TCPSACKDiscard", "TCPDSACKIgnoredDubious",
+			NULL);
+	/* Below SND.UNA, above SND.NXT, empty, the wrong way round. */
+	for (int i = 0; i < 4; i++) {
+		conn_send(&c, .flags = ACK, .ack = seg(5),
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK1(s + seg(1), s + seg(2))));
+		conn_send(&c, .flags = ACK, .ack = seg(5),
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK1(s + seg(9), s + seg(12))));
+		conn_send(&c, .flags = ACK, .ack = seg(5),
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK1(s + seg(7), s + seg(7))));
+		conn_send(&c, .flags = ACK, .ack = seg(5),
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK1(s + seg(8), s + seg(7))));
+	}
+	peer_expect_silence(p, 50);
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	ack(&c, 10);
+}
+
+TEST_F(recovery, rfc2018_8_reneging)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/*
+	 * What was SACKed is kept until it is acknowledged. At the timeout only
+	 * the hole counts as lost; when SND.UNA then stands at a SACKed segment,
+	 * the peer has dropped what it had: all goes again.
+	 */
+	open_with(p, &c, WITH_SACK);
+	offer(_metadata, &c, 4);
+	expect_segs(&c, 0, 3);
+	sack(&c, 0, 1, 3);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 300);
+	peer_mark_last(p);
+	ack(&c, 1);
+	/* 1 and 2 are there, it said; 3 is lost. */
+	conn_expect(&c, .seq = seg(3), .len = MSS);
+	/* But it stays at 1. */
+	conn_expect(&c, .seq = seg(1), .len = MSS, .within_ms = 500);
+	ack(&c, 2);
+	conn_expect(&c, .seq = seg(2), .len = MSS);
+	conn_expect(&c, .seq = seg(3), .len = MSS);
+	ack(&c, 4);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	peer_expect_silence(p, 1000);
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+/* Ten segments out, the first of them lost, and n later ones reported. */
+static void lose_first(struct __test_metadata *_metadata, struct peer *p,
+		       struct conn *c, int n, bool with_sack)
+{
+	open_with(p, c, with_sack ? WITH_SACK : PLAIN);
+	offer(_metadata, c, 10);
+	expect_segs(c, 0, 9);
+	for (int i = 1; i <= n; i++) {
+		if (with_sack)
+			sack(c, 0, 1, 1 + i);
+		else
+			ack(c, 0);
+	}
+	if (n >= 3)
+		expect_segs(c, 0, 0);
+}
+
+/* What the timeout counts that comes in the middle of it. */
+static void timeout_counts(struct __test_metadata *_metadata, struct conn *c,
+			   const char *name, int lost_again)
+{
+	struct counters before;
+
+	counters_take(&before);
+	conn_expect(c, .seq = seg(0), .len = MSS, .within_ms = 500);
+	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
+			name, 1, "TCPLostRetransmit", lost_again, NULL);
+	conn_send(c, .flags = RST);
+}
+
+TEST_F(recovery, ctr_TCPRenoRecoveryFail)
+{
+	NOT_ON_STOCK();
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 3, false);
+	timeout_counts(_metadata, &c, "TCPRenoRecoveryFail", 1);
+}
+
+TEST_F(recovery, ctr_TCPSackRecoveryFail)
+{
+	NOT_ON_STOCK();
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 3, true);
+	timeout_counts(_metadata, &c, "TCPSackRecoveryFail", 1);
+}
+
+TEST_F(recovery, ctr_TCPRenoFailures)
+{
+	NOT_ON_STOCK();
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 2, false);
+	timeout_counts(_metadata, &c, "TCPRenoFailures", 0);
+}
+
+TEST_F(recovery, ctr_TCPSackFailures)
+{
+	NOT_ON_STOCK();
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 2, true);
+	timeout_counts(_metadata, &c, "TCPSackFailures", 0);
+}
+
+TEST_F(recovery, ctr_TCPLossFailures)
+{
+	NOT_ON_STOCK();
+	struct counters before;
+	struct conn c;
+
+	/* A timeout, some progress, and the next one before it is over. */
+	lose_first(_metadata, &self->peer, &c, 0, false);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 500);
+	ack(&c, 1);
+	expect_segs(&c, 1, 2);
+	counters_take(&before);
+	conn_expect(&c, .seq = seg(1), .len = MSS, .within_ms = 500);
+	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
+			"TCPLossFailures", 1, "TCPLostRetransmit", 2, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, ctr_TCPFastRetrans)
+{
+	struct counters before;
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 2, false);
+	counters_take(&before);
+	ack(&c, 0);
+	conn_expect(&c, .seq = seg(0), .len = MSS);
+	counters_expect(_metadata, &before, "TCPFastRetrans", 1, "RetransSegs", 1,
+			"TCPRenoRecovery", 1, "InSegs", 1, "TCPPureAcks", 1, NULL);
+	peer_drain(&self->peer, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, ctr_TCPSlowStartRetrans)
+{
+	NOT_ON_STOCK();
+	struct counters before;
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 0, false);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 500);
+	counters_take(&before);
+	ack(&c, 1);
+	expect_segs(&c, 1, 2);
+	counters_expect(_metadata, &before, "TCPSlowStartRetrans", 2,
+			"RetransSegs", 2, "InSegs", 1, "TCPPureAcks", 1,
+			"TCPDelivered", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, ctr_TCPRenoRecovery)
+{
+	struct counters before;
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 2, false);
+	counters_take(&before);
+	counters_ignore(&before, "TCPFastRetrans", "RetransSegs", "InSegs",
+			"TCPPureAcks", NULL);
+	ack(&c, 0);
+	peer_drain(&self->peer, 5);
+	counters_expect(_metadata, &before, "TCPRenoRecovery", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(recovery, ctr_TCPSackRecovery)
+{
+	struct counters before;
+	struct conn c;
+
+	lose_first(_metadata, &self->peer, &c, 2, true);
+	counters_take(&before);
+	counters_ignore(&before, "TCPFastRetrans", "RetransSegs", "InSegs",
+			"TCPPureAcks", "TCPDelivered", NULL);
+	sack(&c, 0, 1, 4);
+	peer_drain(&self->peer, 5);
+	counters_expect(_metadata, &before, "TCPSackRecovery", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_HARNESS_MAIN
