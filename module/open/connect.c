@@ -351,7 +351,7 @@ void xtcp_connect_timeout(struct sock *sk)
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
-	if (!xtcp_user_timeout_ms(xs) && xs->retransmits >= retries) {
+	if (xs->retransmits >= retries) {
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
