@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * isn: initial sequence numbers. RFC 9293 3.4.1, RFC 6528: ISN = M + F(4-tuple,
+ * secret), M a clock.
+ */
+#include "lib/xtcp_test.h"
+
+PEER_FIXTURE(isn);
+
+/* Linux's clock and ours: a step each 64 ns. RFC 9293: at least one in 4 us. */
+#define STEP_NS 64
+
+struct sample {
+	uint32_t isn;
+	int64_t when_ns;
+};
+
+struct tuple {
+	struct ipaddr src, dst;
+	int sport, dport;
+};
+
+/* A listener's answer to a SYN, which is taken back at once. */
+static struct sample passive(struct peer *p, struct tuple t)
+{
+	struct sample s;
+
+	peer_send(p, .flags = SYN, .seq = 77, .src = t.src, .dst = t.dst,
+		  .sport = t.sport, .dport = t.dport);
+	peer_expect(p, .flags = SYN | ACK, .ack = 78, .src = t.dst, .dst = t.src,
+		    .sport = t.dport, .dport = t.sport);
+	s = (struct sample){ p->last.seq, p->last.when_ns };
+	peer_send(p, .flags = RST, .seq = 78, .src = t.src, .dst = t.dst,
+		  .sport = t.sport, .dport = t.dport);
+	return s;
+}
+
+/* A SYN from a fixed port, given up at once. */
+static struct sample active(struct peer *p, int pport, int kport)
+{
+	struct sample s;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .pport = pport, .kport = kport);
+	s = (struct sample){ c.kern_iss, p->last.when_ns };
+	close(c.fd);
+	return s;
+}
+
+/* F alone: what is left when the clock's part is taken off. */
+static uint32_t hash_part(struct sample s)
+{
+	return s.isn - (uint32_t)(s.when_ns / STEP_NS);
+}
+
+/* Further apart than two samples' clock readings can be: 1 ms is 2^14 steps. */
+static bool is_far(uint32_t a, uint32_t b)
+{
+	uint32_t d = a - b;
+
+	return d > 1U << 20 && d < -(1U << 20);
+}
+
+/* The clock's part: at most 3 ms off the time that has passed. */
+static void expect_clock(struct __test_metadata *_metadata, struct sample a,
+			 struct sample b)
+{
+	uint32_t steps = (b.when_ns - a.when_ns) / STEP_NS;
+	int32_t off = b.isn - a.isn - steps;
+
+	EXPECT_GE(3000000 / STEP_NS, off);
+	EXPECT_LE(-3000000 / STEP_NS, off);
+}
+
+static const int pauses_ms[] = { 1, 4, 100, 1000, 20000, 270000 };
+
+TEST_F(isn, rfc9293_must_08_clock_of_connects)
+{
+	struct peer *p = &self->peer;
+	struct sample last = active(p, 2000, 3000), now;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pauses_ms); i++) {
+		sleep_ms(pauses_ms[i]);
+		now = active(p, 2000, 3000);
+		expect_clock(_metadata, last, now);
+		last = now;
+	}
+}
+
+TEST_F(isn, rfc9293_must_08_clock_of_listeners)
+{
+	struct peer *p = &self->peer;
+	struct tuple t = { p->addr, p->kernel, 2000, KERNEL_PORT };
+	struct sample last, now;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	last = passive(p, t);
+	for (size_t i = 0; i < ARRAY_SIZE(pauses_ms); i++) {
+		sleep_ms(pauses_ms[i]);
+		now = passive(p, t);
+		expect_clock(_metadata, last, now);
+		last = now;
+	}
+}
+
+/* One direction of a 4-tuple, whoever opens: one number space. */
+TEST_F(isn, rfc6528_same_tuple_same_space)
+{
+	struct peer *p = &self->peer;
+	struct sample a = active(p, 2000, KERNEL_PORT), b;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	b = passive(p, (struct tuple){ p->addr, p->kernel, 2000, KERNEL_PORT });
+	expect_clock(_metadata, a, b);
+}
+
+/*
+ * What an observer of many connections has: their F. No bit of it is constant,
+ * and the steps from one port to the next repeat no more than by chance.
+ */
+TEST_F(isn, rfc9293_must_09_hash_is_not_computable_outside)
+{
+	enum { N = 128 };
+	uint32_t f[N], ones = 0, zeroes = 0, step;
+	struct peer *p = &self->peer;
+	int near = 0, same_step = 0;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int i = 0; i < N; i++) {
+		f[i] = hash_part(passive(p, (struct tuple){
+			p->addr, p->kernel, 2000 + i, KERNEL_PORT }));
+		ones |= f[i];
+		zeroes |= ~f[i];
+	}
+	EXPECT_EQ(UINT32_MAX, ones);
+	EXPECT_EQ(UINT32_MAX, zeroes);
+	for (int i = 1; i < N; i++) {
+		step = f[i] - f[i - 1];
+		near += !is_far(f[i], f[i - 1]);
+		for (int j = 1; j < i; j++)
+			same_step += !is_far(step, f[j] - f[j - 1]);
+	}
+	/* By chance 1 in 2048 each: 0.06 of 127, 4 of 8001. */
+	EXPECT_GE(3, near);
+	EXPECT_GE(20, same_step);
+}
+
+TEST_F(isn, rfc9293_shld_01_clock_plus_hash_of_the_tuple)
+{
+	struct ipaddr other = ipaddr("10.0.0.9"), own = ipaddr("10.0.0.11");
+	struct peer *p = &self->peer;
+	struct tuple base = { p->addr, p->kernel, 2000, KERNEL_PORT };
+	struct tuple changed[4] = { base, base, base, base };
+	uint32_t f;
+
+	changed[0].src = other;
+	changed[1].dst = own;
+	changed[2].sport++;
+	changed[3].dport++;
+	address_add(WHERE(_metadata), "tun0", &own, 24);
+	p->kernel = ipaddr("0.0.0.0");
+	peer_listen(p, KERNEL_PORT, 16);
+	peer_listen(p, KERNEL_PORT + 1, 16);
+	p->kernel = base.dst;
+	f = hash_part(passive(p, base));
+	/* Each of the four is in the hash, ... */
+	for (int i = 0; i < 4; i++)
+		EXPECT_TRUE(is_far(f, hash_part(passive(p, changed[i]))));
+	/* ... and nothing else. */
+	EXPECT_FALSE(is_far(f, hash_part(passive(p, base))));
+}
+
+/* A listener that is made anew goes on where the one before was. */
+TEST_F(isn, rfc6528_listener_is_no_part_of_it)
+{
+	struct peer *p = &self->peer;
+	struct tuple t = { p->addr, p->kernel, 2000, KERNEL_PORT };
+	struct sample a;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	a = passive(p, t);
+	close(lfd);
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	expect_clock(_metadata, a, passive(p, t));
+}
+
+/*
+ * LC-23, RFC 6528 3: the next incarnation begins above the last one's numbers,
+ * so that a segment of the old one is not taken for one of the new.
+ */
+TEST_F(isn, rfc6528_next_incarnation_begins_higher)
+{
+	struct peer *p = &self->peer;
+	struct sample a, b;
+
+	for (int i = 0; i < 20; i++) {
+		a = active(p, 2000, 3000);
+		sleep_ms(17 * i);
+		b = active(p, 2000, 3000);
+		EXPECT_TRUE(seq_before(a.isn, b.isn));
+	}
+}
+
+TEST_HARNESS_MAIN
