@@ -37,6 +37,7 @@
 #include "netns.h"
 #include "open/synqueue.h"
 #include "tcb.h"
+#include "transfer/recovery.h"
 #include "transfer/send.h"
 #include "user/stats.h"
 
@@ -288,6 +289,13 @@ static void icmp_redirect_route(struct sock *sk, const struct icmp_error *ie)
 		dst->ops->redirect(dst, sk, ie->skb);
 }
 
+/* RFC 6069: a broken path, rather than a host that does not want. */
+static bool icmp_is_unreachable_path(const struct icmp_error *ie)
+{
+	return ie->type == ICMP_DEST_UNREACH &&
+	       (ie->code == ICMP_NET_UNREACH || ie->code == ICMP_HOST_UNREACH);
+}
+
 /* MUST-56 with xtcp_icmp_soft_abort=0: the opening goes on. */
 static enum xtcp_event icmp_event(const struct sock *sk,
 				  const struct icmp_error *ie)
@@ -316,7 +324,11 @@ static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
 	}
 	if (xtcp_lifecycle_sk(sk, event) == XTCP_CLOSED) {
 		xtcp_close_error(sk, err);
-	} else if (inet_test_bit(RECVERR, sk)) {
+		return;
+	}
+	if (icmp_is_unreachable_path(ie) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_recovery_unreachable(sk, ie->seq);
+	if (inet_test_bit(RECVERR, sk)) {
 		WRITE_ONCE(sk->sk_err, err);
 		sk_error_report(sk);
 	} else {

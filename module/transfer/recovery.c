@@ -492,3 +492,28 @@ void xtcp_recovery_timeout(struct sock *sk)
 	xtcp_rtt_backoff(xs);
 	xtcp_recovery_arm(sk);
 }
+
+/**
+ * xtcp_recovery_unreachable - a router has no way for our retransmission
+ * @sk: the socket, locked and not in its user's hands
+ * @seq: sequence number of the segment that the ICMP error quotes
+ *
+ * RFC 6069: that the path is broken, not congested, is no reason to wait ever
+ * longer. One doubling is taken back for each such error about the oldest
+ * segment, and the timer set to what remains of the shorter wait.
+ */
+void xtcp_recovery_unreachable(struct sock *sk, seq_t seq)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 base_us = xtcp_rtt_rto_us(xs);
+	u64 waited_ns, rto_ns;
+
+	if (seq != xs->snd_una || !xs->retransmits || !xs->in_flight ||
+	    xs->rto_us <= base_us)
+		return;
+	WRITE_ONCE(xs->rto_us, max(xs->rto_us / 2, base_us));
+	rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_send_oldest(sk))->sent_ns;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
+		       rto_ns - min(rto_ns, waited_ns));
+}

@@ -21,5 +21,6 @@ bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries);
 bool xtcp_recovery_user_timeout(const struct sock *sk);
 u32 xtcp_recovery_orphan_retries(const struct sock *sk);
 void xtcp_recovery_timeout(struct sock *sk);
+void xtcp_recovery_unreachable(struct sock *sk, seq_t seq);
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */
