@@ -53,6 +53,7 @@
 #include "check.h"
 #include "clock.h"
 #include "conn.h"
+#include "holder.h"
 #include "netns.h"
 #include "pair.h"
 #include "peer.h"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * holder: a system call that holds a socket's lock for as long as a test
+ * likes, so that segments and timers find the socket in its user's hands.
+ *
+ * It is a recv() with MSG_PEEK into a page that is not there: the copy faults
+ * under the lock, and userfaultfd keeps it waiting. The socket must have
+ * something to read.
+ */
+#ifndef SELFTESTS_LIB_HOLDER_H
+#define SELFTESTS_LIB_HOLDER_H
+
+#include <pthread.h>
+
+#include "check.h"
+
+struct holder {
+	struct __test_metadata *test;
+	int fd, uffd;
+	void *page;
+	pthread_t thread;
+};
+
+/* Returns when the lock is held. */
+#define holder_hold(md, h, fd) holder_hold_at(WHERE(md), h, fd)
+void holder_hold_at(struct where at, struct holder *h, int fd);
+/* Returns when the call has returned, and with it what had to wait. */
+void holder_release(struct holder *h);
+
+#endif
