@@ -143,8 +143,8 @@ static struct verdict judge_time_wait(int flags, enum shape shape)
 	unsigned int stay = BIT(ST_TIME_WAIT), quiet = BIT(NONE) | BIT(PURE_ACK);
 
 	if (flags & RST)
-		return is_outside(shape) ? MAY(stay, quiet) :
-			MAY(shape == INSIDE ? stay | BIT(ST_CLOSED) : BIT(ST_CLOSED), quiet);
+		return is_outside(shape) || shape == INSIDE ? MAY(stay, quiet) :
+						MAY(BIT(ST_CLOSED), BIT(NONE));
 	/* Stock TCP gives up the record before it looks at the FIN beside the SYN. */
 	if ((flags & (SYN | ACK)) == SYN && shape != LEFT)
 		return MAY(stay | (flags & FIN ? 0 : BIT(ST_HALF_OPEN)) |
@@ -160,9 +160,11 @@ static struct verdict judge_orphan(int flags, enum shape shape)
 
 	if (is_outside(shape) && !(flags & SYN && shape == RIGHT))
 		return MAY(stay, quiet);
+	/* Stock TCP takes any in the window for good. */
+	if (flags & RST && shape == INSIDE)
+		return MAY(stay | (stock_mode() ? BIT(ST_CLOSED) : 0), quiet);
 	if (flags & RST)
-		return shape == INSIDE || is_outside(shape) ?
-			MAY(stay | BIT(ST_CLOSED), quiet) : MAY(BIT(ST_CLOSED), BIT(NONE));
+		return is_outside(shape) ? MAY(stay, quiet) : MAY(BIT(ST_CLOSED), BIT(NONE));
 	if (flags & SYN)
 		return MAY(stay | BIT(ST_CLOSED) | BIT(ST_HALF_OPEN),
 			   quiet | BIT(RESET) | BIT(SYN_ACK));
