@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * knobs: net.ipv4.xtcp_*. Most have their stock twin net.ipv4.tcp_* in the
+ * same guest: what is written to both has to be taken or refused by both and
+ * to read alike, and the defaults have to agree; a few are xtcp's own. What a knob does is tested where it does it; here only
+ * those that a SYN shows.
+ */
+#include "lib/xtcp_test.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+FIXTURE(knobs) {
+	int ns;
+};
+
+FIXTURE_SETUP(knobs)
+{
+	self->ns = netns_new(WHERE(_metadata));
+}
+
+FIXTURE_TEARDOWN(knobs)
+{
+}
+
+PEER_FIXTURE(knob_effect);
+
+#define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
+			OPT_WSCALE(7))
+
+static const char *path_of(const char *stack, const char *knob)
+{
+	static char path[2][96];
+	static int n;
+
+	n ^= 1;
+	snprintf(path[n], sizeof(path[n]), "/proc/sys/net/ipv4/%s_%s", stack, knob);
+	return path[n];
+}
+
+#define VALUE_MAX 128
+
+/* Ours and stock's, which has not all of them on 6.1. */
+static void expect_alike(struct __test_metadata *_metadata, const char *knob)
+{
+	char ours[VALUE_MAX], stocks[VALUE_MAX];
+
+	if (sysctl_read(path_of("tcp", knob), stocks, sizeof(stocks)) == ENOENT)
+		return;
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), ours, sizeof(ours)));
+	EXPECT_STREQ(stocks, ours);
+}
+
+/* Everything a finger may slip into. */
+static const char *const values[] = {
+	"0", "1", "2", "3", "5", "47", "127", "128", "255", "256", "-1", "-5",
+	"65535", "65536", "2147483647", "2147483648", "4294967295",
+	"4294967296", "99999999999999999999", "8589934", "8589935", "1000000000",
+	" 9", "9 ", "+4", "0x10", "010", "7x", "x", "", " ", "1 2", "1.5",
+	"4096 8192 16384", "4095 8192 16384", "5000 5001", "4096 -1 1",
+	"1 1 1", "0 1 1", "4096 16384 4194304",
+};
+
+static void write_both(struct __test_metadata *_metadata, const char *knob, const char *value)
+{
+	int ours = sysctl_write(path_of("xtcp", knob), value);
+	int stocks = sysctl_write(path_of("tcp", knob), value);
+
+	if (stocks == ENOENT)
+		return;
+	EXPECT_EQ(stocks, ours) TH_LOG("writing '%s'", value);
+	expect_alike(_metadata, knob);
+}
+
+/* A value refused leaves the old one; EINVAL says so. */
+static void expect_refused(struct __test_metadata *_metadata, const char *knob, const char *value)
+{
+	char before[VALUE_MAX], after[VALUE_MAX];
+
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), before, sizeof(before)));
+	EXPECT_EQ(EINVAL, sysctl_write(path_of("xtcp", knob), value));
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), after, sizeof(after)));
+	EXPECT_STREQ(before, after);
+}
+
+/* Another namespace begins with the default, and this one keeps its own. */
+static void expect_of_a_netns(struct __test_metadata *_metadata, int ns, const char *knob,
+			      const char *initial, const char *another)
+{
+	char changed[VALUE_MAX], value[VALUE_MAX];
+	int other;
+
+	ASSERT_EQ(0, sysctl_write(path_of("xtcp", knob),
+				  strchr(initial, '\t') ? "4097 4098 4099" : another));
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), changed, sizeof(changed)));
+	ASSERT_STRNE(initial, changed);
+	other = netns_new(WHERE(_metadata));
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(initial, value);
+	netns_enter(WHERE(_metadata), ns);
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(changed, value);
+	close(other);
+}
+
+static void knob_is_like_stocks(struct __test_metadata *_metadata, int ns,
+				const char *knob, const char *initial, const char *refused)
+{
+	char before[VALUE_MAX];
+	struct stat st;
+
+	if (stock_mode())
+		SKIP(return, "compares xtcp's knob with stock's");
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), before, sizeof(before)));
+	if (initial)
+		EXPECT_STREQ(initial, before);
+	expect_alike(_metadata, knob);
+	ASSERT_EQ(0, stat(path_of("xtcp", knob), &st));
+	EXPECT_EQ(0644, st.st_mode & 0777);
+	expect_refused(_metadata, knob, refused);
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		write_both(_metadata, knob, values[i]);
+	expect_of_a_netns(_metadata, ns, knob, before, "100");
+}
+
+/* Default NULL: it depends on the machine's memory, and is stock's. */
+#define KNOB(name, initial, refused) \
+	TEST_F(knobs, knob_##name) \
+	{ \
+		knob_is_like_stocks(_metadata, self->ns, #name, initial, refused); \
+	}
+
+KNOB(syncookies, "1", "256")
+KNOB(max_syn_backlog, NULL, "x")
+KNOB(synack_retries, "5", "256")
+KNOB(syn_retries, "6", "0")
+KNOB(abort_on_overflow, "0", "256")
+KNOB(retries1, "3", "256")
+KNOB(retries2, "15", "-1")
+KNOB(orphan_retries, "0", "256")
+KNOB(keepalive_time, "7200", "x")
+KNOB(keepalive_intvl, "75", "99999999999")
+KNOB(keepalive_probes, "9", "256")
+KNOB(fin_timeout, "60", "x")
+KNOB(max_tw_buckets, NULL, "2147483648")
+KNOB(timestamps, "1", "256")
+KNOB(window_scaling, "1", "256")
+KNOB(sack, "1", "256")
+KNOB(rmem, NULL, "4095 8192 16384")
+KNOB(wmem, NULL, "0 8192 16384")
+
+KNOB(slow_start_after_idle, "1", "256")
+KNOB(dsack, "1", "256")
+KNOB(workaround_signed_windows, "0", "256")
+KNOB(rto_min_us, "200000", "0")
+KNOB(invalid_ratelimit, "500", "x")
+KNOB(challenge_ack_limit, "2147483647", "2147483648")
+KNOB(min_snd_mss, "48", "47")
+
+/* Stock's default is 4 where it has the knob; 0 is what all others do. */
+TEST_F(knobs, knob_syn_linear_timeouts)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(0, knob_get("syn_linear_timeouts"));
+	sysctl_write(path_of("tcp", "syn_linear_timeouts"), "0");
+	knob_is_like_stocks(_metadata, self->ns, "syn_linear_timeouts", "0", "128");
+}
+
+TEST_F(knobs, knob_tw_reuse)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(2, knob_get("tw_reuse"));
+	expect_alike(_metadata, "tw_reuse");
+	expect_refused(_metadata, "tw_reuse", "3");
+	expect_refused(_metadata, "tw_reuse", "-1");
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		write_both(_metadata, "tw_reuse", values[i]);
+	expect_of_a_netns(_metadata, self->ns, "tw_reuse", "2", "0");
+}
+
+/* --- without a twin ----------------------------------------------------- */
+
+static void knob_is_new(struct __test_metadata *_metadata, int ns, const char *knob,
+			const char *initial, const char *highest, const char *above)
+{
+	char value[VALUE_MAX];
+
+	if (stock_mode())
+		SKIP(return, "xtcp's own");
+	ASSERT_NE(0, access(path_of("tcp", knob), F_OK));
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(initial, value);
+	expect_refused(_metadata, knob, "-1");
+	expect_refused(_metadata, knob, above);
+	expect_refused(_metadata, knob, "x");
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), highest));
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(highest, value);
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), "0"));
+	expect_of_a_netns(_metadata, ns, knob, initial, strcmp(initial, "0") ? "0" : "1");
+}
+
+#define NEW_KNOB(name, initial, highest, above) \
+	TEST_F(knobs, knob_##name) \
+	{ \
+		knob_is_new(_metadata, self->ns, #name, initial, highest, above); \
+	}
+
+NEW_KNOB(icmp_soft_abort, "1", "1", "2")
+NEW_KNOB(user_timeout, "0", "2147483647", "2147483648")
+NEW_KNOB(attached_fin_timeout, "0", "2147483647", "2147483648")
+
+/* IP protocol 253 is the only wire there is. */
+TEST_F(knobs, knob_wire)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(253, knob_get("wire"));
+	EXPECT_EQ(0, knob_set("wire", 253));
+	EXPECT_EQ(EINVAL, knob_set("wire", 6));
+	EXPECT_EQ(EINVAL, knob_set("wire", 0));
+	EXPECT_EQ(EINVAL, knob_set("wire", 254));
+	EXPECT_EQ(EINVAL, knob_set("wire", -3));
+	EXPECT_EQ(EINVAL, knob_set_text("wire", "native"));
+	EXPECT_EQ(253, knob_get("wire"));
+}
+
+/* No more and no less: a knob without a mechanism would be a lie. */
+TEST_F(knobs, knob_all_have_a_test)
+{
+	static const char *const known[] = {
+		"abort_on_overflow", "attached_fin_timeout",
+		"challenge_ack_limit", "dsack", "fin_timeout", "icmp_soft_abort",
+		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
+		"keepalive_time", "max_syn_backlog", "max_tw_buckets",
+		"min_snd_mss", "orphan_retries", "retries1", "retries2", "rmem",
+		"rto_min_us", "sack", "slow_start_after_idle",
+		"syn_linear_timeouts", "syn_retries", "synack_retries",
+		"syncookies", "timestamps", "tw_reuse", "user_timeout",
+		"window_scaling", "wire", "wmem", "workaround_signed_windows",
+	};
+	DIR *dir = opendir("/proc/sys/net/ipv4");
+	struct dirent *entry;
+	size_t found = 0, i;
+
+	NOT_ON_STOCK();
+	ASSERT_NE(NULL, dir);
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "xtcp_", 5))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(known); i++)
+			if (!strcmp(entry->d_name + 5, known[i]))
+				break;
+		EXPECT_GT(ARRAY_SIZE(known), i)
+			TH_LOG("no test of %s", entry->d_name);
+		found++;
+	}
+	closedir(dir);
+	EXPECT_EQ(ARRAY_SIZE(known), found);
+}
+
+/* Writing needs to own the namespace. */
+TEST_F(knobs, knob_needs_privilege)
+{
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(EACCES, knob_set("syn_retries", 3));
+	EXPECT_EQ(6, knob_get("syn_retries"));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+/* --- what a SYN shows of them ------------------------------------------- */
+
+struct offer {
+	const char *knob;
+	int value;
+	int ts, wscale, sackok;		/* 1: offered, and agreed to */
+};
+
+static const struct offer offers[] = {
+	{ "timestamps", 0, 0, 1, 1 },
+	{ "timestamps", 2, 1, 1, 1 },
+	{ "timestamps", 7, 1, 1, 1 },
+	{ "window_scaling", 0, 1, 0, 1 },
+	{ "window_scaling", 9, 1, 1, 1 },
+	{ "sack", 0, 1, 1, 0 },
+	{ "sack", 200, 1, 1, 1 },
+};
+
+static void expect_offer(struct __test_metadata *_metadata, const struct offer *o,
+			 const struct segment *seg)
+{
+	EXPECT_EQ(o->ts, seg->opt.ts);
+	EXPECT_EQ(o->wscale, seg->opt.wscale >= 0);
+	EXPECT_EQ(o->sackok, seg->opt.sackok);
+}
+
+static void offer_is_so(struct __test_metadata *_metadata, struct peer *p, const char *knob)
+{
+	struct conn c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(offers); i++) {
+		if (strcmp(offers[i].knob, knob))
+			continue;
+		TH_LOG("%s %d", knob, offers[i].value);
+		ASSERT_EQ(0, knob_set(knob, offers[i].value));
+		conn_to_state(p, &c, ST_SYN_SENT);
+		expect_offer(_metadata, &offers[i], &p->last);
+		close(c.fd);
+		conn_to_state(p, &c, ST_HALF_OPEN, .opt = ALL_OPTIONS, .kport = 5000 + i);
+		expect_offer(_metadata, &offers[i], &p->last);
+		close(c.lfd);
+	}
+}
+
+TEST_F(knob_effect, knob_timestamps_offered_or_not)
+{
+	offer_is_so(_metadata, &self->peer, "timestamps");
+}
+
+TEST_F(knob_effect, knob_window_scaling_offered_or_not)
+{
+	offer_is_so(_metadata, &self->peer, "window_scaling");
+}
+
+TEST_F(knob_effect, knob_sack_offered_or_not)
+{
+	offer_is_so(_metadata, &self->peer, "sack");
+}
+
+/* 2 means no random offset: the clock of all connections is one. */
+TEST_F(knob_effect, knob_timestamps_2_is_a_plain_clock)
+{
+	struct peer *p = &self->peer;
+	uint32_t first;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("timestamps", 2));
+	conn_to_state(p, &c, ST_SYN_SENT);
+	first = p->last.opt.tsval;
+	conn_to_state(p, &c, ST_SYN_SENT);
+	EXPECT_GE(20, p->last.opt.tsval - first);
+	ASSERT_EQ(0, knob_set("timestamps", 1));
+	conn_to_state(p, &c, ST_SYN_SENT);
+	EXPECT_LT(1000, p->last.opt.tsval - first);
+	p->leave_unread = true;
+}
+
+/* The scale is what the largest buffer needs, rmem's or SO_RCVBUF's (2). */
+TEST_F(knob_effect, knob_rmem_default_and_window)
+{
+	struct peer *p = &self->peer;
+	int val = 0, fd;
+	socklen_t len = sizeof(val);
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 20000 40000"));
+	fd = stream_socket(AF_INET);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &val, &len));
+	EXPECT_EQ(20000, val);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	EXPECT_GE(20000, p->last.wnd);
+	EXPECT_EQ(2, p->last.opt.wscale);
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 6291456"));
+	conn_to_state(p, &c, ST_SYN_SENT);
+	EXPECT_EQ(7, p->last.opt.wscale);
+	p->leave_unread = true;
+}
+
+TEST_F(knob_effect, knob_wmem_default)
+{
+	int val = 0, fd;
+	socklen_t len = sizeof(val);
+
+	ASSERT_EQ(0, knob_set_text("wmem", "4096 50000 60000"));
+	fd = stream_socket(AF_INET);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &val, &len));
+	EXPECT_EQ(50000, val);
+}
+
+TEST_HARNESS_MAIN
