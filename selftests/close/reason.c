@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reason: why a RST was sent, and what one that was taken has ended. Each
+ * counter XtcpReset... is provoked by what it is named after, and no other of
+ * them moves. RFC 9293 3.5.2 and 3.10.7.1 (sending), 3.5.3 (taking).
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(reason);
+
+#define SENT "XtcpResetSent"
+#define RECEIVED "XtcpResetRecv"
+
+static bool is_named(const struct counter *c, const char *prefix)
+{
+	return !strncmp(c->name, prefix, strlen(prefix));
+}
+
+static long long sum_of(const struct counters *counters, const char *prefix)
+{
+	long long sum = 0;
+
+	for (int i = 0; i < counters->n; i++)
+		if (is_named(&counters->c[i], prefix))
+			sum += counters->c[i].value;
+	return sum;
+}
+
+/*
+ * Of all reasons only this one moved since, by one; and every RST that was
+ * ever sent here has its reason.
+ */
+static void expect_reason(struct __test_metadata *_metadata,
+			  const struct counters *before, const char *name)
+{
+	static struct counters now;
+	bool found = false;
+
+	counters_take(&now);
+	ASSERT_EQ(before->n, now.n);
+	for (int i = 0; i < now.n; i++) {
+		const struct counter *c = &now.c[i];
+		bool is_it = !strcmp(c->name, name);
+
+		if (!is_named(c, SENT) && !is_named(c, RECEIVED))
+			continue;
+		found |= is_it;
+		EXPECT_EQ(before->c[i].value + is_it, c->value)
+			TH_LOG("%s, where %s was to move", c->name, name);
+	}
+	EXPECT_TRUE(found) TH_LOG("there is no %s", name);
+	EXPECT_EQ(counter_get(&now, "OutRsts"), sum_of(&now, SENT));
+}
+
+/* A test that ends in a state; its body has p, c and, to be filled, before. */
+#define REASON(counter, slug) \
+	static void counter##slug(struct __test_metadata *_metadata, \
+				  struct peer *p, struct counters *before); \
+	TEST_F(reason, ctr_##counter##slug) \
+	{ \
+		static struct counters before; \
+		\
+		NOT_ON_STOCK(); \
+		counter##slug(_metadata, &self->peer, &before); \
+		expect_reason(_metadata, &before, #counter); \
+	} \
+	static void counter##slug(struct __test_metadata *_metadata, \
+				  struct peer *p, struct counters *before)
+
+/* --- sent --------------------------------------------------------------- */
+
+REASON(XtcpResetSentNoConnection,)
+{
+	(void)_metadata;
+	counters_take(before);
+	peer_send(p, .flags = SYN, .seq = 1000);
+	peer_expect(p, .flags = RST | ACK, .seq = 0, .ack = 1001);
+	/* A RST is never answered. */
+	peer_send(p, .flags = RST, .seq = 1000);
+	peer_send(p, .flags = RST | ACK, .seq = 1000, .ack = 1);
+	peer_expect_silence(p, 20);
+}
+
+REASON(XtcpResetSentNoHandshake,)
+{
+	(void)_metadata;
+	peer_listen(p, KERNEL_PORT, 16);
+	counters_take(before);
+	peer_send(p, .flags = ACK, .seq = 1000, .ack = 77);
+	peer_expect(p, .flags = RST, .seq = 77);
+}
+
+static void expect_rst_of_bad_ack(struct conn *c, enum conn_state st, int64_t flags,
+				  struct counters *before)
+{
+	counters_take(before);
+	conn_send(c, .flags = flags, .seq = conn_peer_nxt(c), .ack = 1000);
+	conn_expect(c, .flags = RST, .seq = 1000);
+	conn_expect_state(c, st);
+}
+
+REASON(XtcpResetSentBadAck,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_SYN_SENT);
+	expect_rst_of_bad_ack(&c, ST_SYN_SENT, SYN | ACK, before);
+}
+
+REASON(XtcpResetSentBadAck, _half_open)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	expect_rst_of_bad_ack(&c, ST_HALF_OPEN, ACK, before);
+}
+
+REASON(XtcpResetSentBadAck, _simultaneous_open)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_SYN_RECEIVED);
+	expect_rst_of_bad_ack(&c, ST_SYN_RECEIVED, ACK, before);
+}
+
+REASON(XtcpResetSentSynInWindow,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	counters_take(before);
+	conn_send(&c, .flags = SYN, .seq = 100);
+	conn_expect(&c, .flags = RST | ACK, .seq = -c.kern_iss, .ack = 101);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentAcceptOverflow,)
+{
+	struct conn c, first[2];
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("abort_on_overflow", 1));
+	lfd = peer_listen(p, KERNEL_PORT, 1);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+		conn_to_state(p, &first[i], ST_HALF_OPEN, .lfd = lfd);
+		conn_send(&first[i], .flags = ACK);
+	}
+	counters_take(before);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentListenerClosed,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK);
+	counters_take(before);
+	close(c.lfd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	c.lfd = -1;
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentTextAfterClose,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+	counters_take(before);
+	conn_send(&c, .flags = ACK | PSH, .data = "late");
+	conn_expect(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentTextAfterClose, _to_a_record)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
+	counters_take(before);
+	conn_send(&c, .flags = ACK | PSH, .data = "late");
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentUnreadText,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "unread");
+	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = 210);
+	counters_take(before);
+	close(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 7);
+	c.fd = -1;
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentLinger,)
+{
+	struct conn c;
+
+	(void)_metadata;
+	conn_open(p, &c);
+	counters_take(before);
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	c.fd = -1;
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* A negative TCP_LINGER2: no waiting in FIN-WAIT-2. */
+REASON(XtcpResetSentLinger, _in_fin_wait_2)
+{
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_LINGER2, -1));
+	counters_take(before);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST | ACK, .seq = 2, .ack = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentDisconnect,)
+{
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(before);
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+REASON(XtcpResetSentKeepalive,)
+{
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 1));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPINTVL, 1));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPCNT, 1));
+	counters_take(before);
+	peer_mark(p);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_KEEPALIVE, 1));
+	conn_expect(&c, .flags = ACK, .seq = 0, .at_ms = 1000);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1, .at_ms = 2000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* One orphan that holds more than all sockets together may: not kept. */
+REASON(XtcpResetSentNoMemory,)
+{
+	static char text[1 << 20];
+	long long queued = 0;
+	struct conn c;
+	ssize_t n;
+
+	ASSERT_EQ(0, knob_set_text("wmem", "4096 1073741824 1073741824"));
+	conn_open(p, &c, .wnd = 0);
+	while ((n = send(c.fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
+		queued += n;
+	ASSERT_LT(1 << 20, queued);
+	counters_take(before);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	p->leave_unread = true;
+}
+
+/* --- taken -------------------------------------------------------------- */
+
+static const struct {
+	enum conn_state st;
+	const char *counter;
+	int err;
+} taken[] = {
+	{ ST_SYN_SENT, RECEIVED "Opening", ECONNREFUSED },
+	{ ST_HALF_OPEN, RECEIVED "Opening", 0 },
+	{ ST_SYN_RECEIVED, RECEIVED "Opening", ECONNREFUSED },
+	{ ST_ESTABLISHED, RECEIVED "Open", ECONNRESET },
+	{ ST_CLOSE_WAIT, RECEIVED "Open", EPIPE },
+	{ ST_FIN_WAIT_1, RECEIVED "Closing", ECONNRESET },
+	{ ST_FIN_WAIT_2, RECEIVED "Closing", ECONNRESET },
+	{ ST_CLOSING, RECEIVED "Closing", ECONNRESET },
+	{ ST_LAST_ACK, RECEIVED "Closing", ECONNRESET },
+	{ ST_ORPHAN_FIN_WAIT_2, RECEIVED "Closing", 0 },
+	{ ST_TIME_WAIT, RECEIVED "TimeWait", 0 },
+};
+
+static void take_in(struct __test_metadata *_metadata, struct peer *p,
+		    const char *counter)
+{
+	static struct counters before;
+	struct conn c;
+	int n = 0;
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		if (strcmp(counter, taken[i].counter))
+			continue;
+		peer_note(p, "in %s", conn_state_name(taken[i].st));
+		conn_to_state(p, &c, taken[i].st);
+		counters_take(&before);
+		conn_send(&c, .flags = RST | ACK);
+		if (c.lfd >= 0)
+			close(c.lfd);
+		c.lfd = -1;
+		conn_expect_state(&c, ST_CLOSED);
+		if (c.fd >= 0)
+			EXPECT_EQ(taken[i].err, socket_error(c.fd));
+		expect_reason(_metadata, &before, counter);
+		/* Frees the port for the next listener. */
+		if (c.fd >= 0)
+			close(c.fd);
+		n++;
+	}
+	EXPECT_LT(0, n);
+	/* Not one that is out of window. */
+	conn_open(p, &c);
+	conn_send(&c, .flags = RST, .seq = 1000000);
+	peer_expect_silence(p, 20);
+	counters_take(&before);
+	EXPECT_EQ(n, sum_of(&before, RECEIVED));
+}
+
+TEST_F(reason, ctr_XtcpResetRecvOpening)
+{
+	take_in(_metadata, &self->peer, RECEIVED "Opening");
+}
+
+TEST_F(reason, ctr_XtcpResetRecvOpen)
+{
+	take_in(_metadata, &self->peer, RECEIVED "Open");
+}
+
+TEST_F(reason, ctr_XtcpResetRecvClosing)
+{
+	take_in(_metadata, &self->peer, RECEIVED "Closing");
+}
+
+TEST_F(reason, ctr_XtcpResetRecvTimeWait)
+{
+	take_in(_metadata, &self->peer, RECEIVED "TimeWait");
+}
+
+TEST_HARNESS_MAIN
