@@ -182,6 +182,17 @@ bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
+ * xtcp_delayset_is_closed - has the set's owner ended all waiting
+ * @set: its owner's set
+ *
+ * Context: any.
+ */
+bool xtcp_delayset_is_closed(const struct xtcp_delayset *set)
+{
+	return READ_ONCE(set->dead);
+}
+
+/**
  * xtcp_delayset_close - end all waiting
  * @set: takes no more records; its timers have stopped on return
  * @left: called without the lock for each record that was still waiting; the
@@ -197,7 +208,7 @@ void xtcp_delayset_close(struct xtcp_delayset *set,
 	struct xtcp_delay *delay;
 
 	spin_lock_bh(&set->lock);
-	set->dead = true;
+	WRITE_ONCE(set->dead, true);
 	line = set->lines;
 	set->lines = NULL;
 	spin_unlock_bh(&set->lock);

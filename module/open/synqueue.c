@@ -146,11 +146,26 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 		goto free;
 	if (xtcp_flow_insert(halfopen_net(ho), &ho->flow, NULL))
 		goto leave_line;
+	/*
+	 * A listener that closes drops what stands in its lines. One that came
+	 * between the two steps above did not find the record in the table;
+	 * but it had closed the lines before it looked.
+	 */
+	if (unlikely(xtcp_delayset_is_closed(&ls->lines))) {
+		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+		xtcp_flow_put(&ho->flow);
+		return false;
+	}
 	return true;
 
 leave_line:
-	/* A full second has not passed: the timer can't have it. */
-	WARN_ON_ONCE(!xtcp_delay_del(&ls->lines, &ho->delay));
+	/* A closing listener may have taken it out, and hold it still. */
+	if (xtcp_delay_del(&ls->lines, &ho->delay))
+		xtcp_flow_put(&ho->flow);
+	leave_queue(ls, ho);
+	xtcp_flow_put(&ho->flow);	/* the table's */
+	xtcp_flow_put(&ho->flow);
+	return false;
 free:
 	leave_queue(ls, ho);
 	xtcp_synqueue_free(&ho->flow);
