@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * port: which local port a socket gets, and who may have it beside whom.
+ * RFC 9293 3.9.1.1, RFC 6056 (ephemeral ports); the rules of SO_REUSEADDR and
+ * SO_REUSEPORT are Linux's, so its own TCP, in the same namespace, is asked
+ * what it would say.
+ */
+#include "lib/xtcp_test.h"
+
+#include <sched.h>
+
+#define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
+#define PORTS_RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
+#define PORT_PRIVILEGED "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+PEER_FIXTURE(port);
+
+/* --- bind() and listen() beside another socket */
+
+enum { REUSEADDR = 1, REUSEPORT = 2 };
+
+enum first { BOUND, LISTENS, CONNECTS };
+static const char *const first_names[] = { "bound", "listening", "connecting" };
+
+static const char *const addrs[] = { "", "10.0.0.1", "10.0.0.11", "127.0.0.1" };
+
+static int socket_like(int protocol, int options)
+{
+	int fd = socket_new(protocol);
+
+	if (options & REUSEADDR)
+		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (options & REUSEPORT)
+		socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return fd;
+}
+
+struct cell {
+	enum first first;
+	int addr1, options1, addr2, options2;
+};
+
+/* What bind() says to the second socket, and listen() if bind() had no objection. */
+static int second_errno(int protocol, const struct cell *cell, int port)
+{
+	int first = socket_like(protocol, cell->options1);
+	int second = socket_like(protocol, cell->options2);
+	int err = socket_bind(first, addrs[cell->addr1], port);
+
+	if (!err && cell->first == LISTENS)
+		err = socket_listen(first, 4);
+	if (!err && cell->first == CONNECTS)
+		err = socket_connect(first, "10.0.0.2", 9) == EINPROGRESS ? 0 : errno;
+	if (err) {
+		err = 1000 + err;
+	} else {
+		err = socket_bind(second, addrs[cell->addr2], port);
+		if (!err && socket_listen(second, 4))
+			err = 2000 + errno;
+	}
+	close(second);
+	close(first);
+	return err;
+}
+
+/* Without connect() nothing is sent, so stock TCP may be asked. */
+TEST_F(port, lc_88_bind_and_listen_as_linux_has_it)
+{
+	struct ipaddr own = ipaddr("10.0.0.11");
+	struct cell c = { 0 };
+	int differ = 0, cells = 0, refused = 0;
+
+	address_add(WHERE(_metadata), "tun0", &own, 24);
+	for (int i = 0; i < 2 * 4 * 4 * 4 * 4; i++) {
+		int ours, stocks, left = i;
+
+		c.options2 = left & 3;
+		c.options1 = left >> 2 & 3;
+		c.addr2 = left >> 4 & 3;
+		c.addr1 = left >> 6 & 3;
+		c.first = left >> 8;
+		ours = second_errno(stream_proto(), &c, 7000);
+		stocks = second_errno(IPPROTO_TCP, &c, 7000);
+		cells++;
+		refused += ours != 0;
+		if (ours == stocks)
+			continue;
+		differ++;
+		printf("# %s at \"%s\" options %d, then \"%s\" options %d: %d, stock %d\n",
+		       first_names[c.first], addrs[c.addr1], c.options1,
+		       addrs[c.addr2], c.options2, ours, stocks);
+	}
+	EXPECT_EQ(512, cells);
+	EXPECT_EQ(0, differ);
+	/* Some are refused, and some are not. */
+	EXPECT_LE(50, refused);
+	EXPECT_GE(450, refused);
+}
+
+/* The same beside a socket that connects: proven on stock by XTCP_TEST_STOCK. */
+TEST_F(port, lc_88_bind_beside_a_connecting_socket)
+{
+	static const struct {
+		struct cell cell;
+		int err;
+	} cases[] = {
+		{ { CONNECTS, 1, 0, 1, 0 }, EADDRINUSE },
+		{ { CONNECTS, 1, REUSEADDR, 1, 0 }, EADDRINUSE },
+		{ { CONNECTS, 1, 0, 1, REUSEADDR }, EADDRINUSE },
+		{ { CONNECTS, 1, REUSEADDR, 1, REUSEADDR }, 0 },
+		{ { CONNECTS, 1, REUSEPORT, 1, REUSEPORT }, 0 },
+		{ { CONNECTS, 1, REUSEPORT, 1, REUSEADDR }, EADDRINUSE },
+		{ { CONNECTS, 0, REUSEADDR, 0, REUSEADDR }, 0 },
+		{ { CONNECTS, 0, 0, 1, 0 }, EADDRINUSE },
+		/* To another address than the one it has by now. */
+		{ { CONNECTS, 1, 0, 3, 0 }, 0 },
+	};
+	struct peer *p = &self->peer;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		EXPECT_EQ(cases[i].err, second_errno(-1, &cases[i].cell, 7000 + i)) {
+			TH_LOG("case %zu", i);
+		}
+		peer_drain(p, 1);
+	}
+}
+
+TEST_F(port, lc_88_listener_beside_its_connections)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd = socket_new(-1);
+
+	/* The child of a closed listener holds the port against others ... */
+	conn_open(p, &c);
+	close(c.lfd);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	/* ... but not against one that also shares, even to listen. */
+	socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	EXPECT_EQ(0, socket_listen(fd, 4));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(port, lc_88_time_wait_holds_the_port)
+{
+	struct peer *p = &self->peer;
+	int fd, again;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT);
+	close(c.fd);
+	close(c.lfd);
+	peer_mark_last(p);
+	fd = socket_new(-1);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", KERNEL_PORT));
+	again = socket_like(-1, REUSEADDR);
+	EXPECT_EQ(0, socket_bind(again, "10.0.0.1", KERNEL_PORT));
+	EXPECT_EQ(0, socket_listen(again, 4));
+	close(again);
+	/* Until it is over. */
+	peer_sleep_until(p, 59000);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	peer_sleep_until(p, stock_mode() ? 70000 : 60003);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+}
+
+/* --- errors of bind(), listen() and connect() that ports are about */
+
+TEST_F(port, bind_errors)
+{
+	struct conn c;
+	int fd = socket_new(-1);
+
+	EXPECT_EQ(EADDRNOTAVAIL, socket_bind(fd, "10.0.0.99", 7000));
+	EXPECT_EQ(EADDRNOTAVAIL, socket_bind(fd, "192.0.2.1", 0));
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 7000));
+	EXPECT_EQ(7000, socket_port(fd));
+	EXPECT_EQ(EINVAL, socket_bind(fd, "10.0.0.1", 7000));
+	EXPECT_EQ(EINVAL, socket_bind(fd, "10.0.0.1", 7001));
+	EXPECT_EQ(0, socket_listen(fd, 4));
+	EXPECT_EQ(EINVAL, socket_bind(fd, "10.0.0.1", 7001));
+	conn_open(&self->peer, &c, .active = true);
+	EXPECT_EQ(EINVAL, socket_bind(c.fd, "10.0.0.1", 7002));
+	EXPECT_EQ(EINVAL, socket_listen(c.fd, 4));
+}
+
+TEST_F(port, bind_privileged_port)
+{
+	int fd = socket_new(-1);
+
+	ASSERT_EQ(0, setresuid(1000, 1000, 0));
+	EXPECT_EQ(EACCES, socket_bind(fd, "10.0.0.1", 1023));
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 1024));
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	ASSERT_EQ(0, sysctl_write(PORT_PRIVILEGED, "80"));
+	fd = socket_new(-1);
+	ASSERT_EQ(0, setresuid(1000, 1000, 0));
+	EXPECT_EQ(EACCES, socket_bind(fd, "10.0.0.1", 79));
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 80));
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	fd = socket_new(-1);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 79));
+}
+
+/* SO_REUSEPORT shares among the sockets of one user only. */
+TEST_F(port, reuseport_is_for_one_user)
+{
+	int fd[3];
+
+	for (int i = 0; i < 3; i++)
+		fd[i] = socket_like(-1, REUSEPORT);
+	ASSERT_EQ(0, socket_bind(fd[0], "10.0.0.1", 7000));
+	ASSERT_EQ(0, socket_listen(fd[0], 4));
+	EXPECT_EQ(0, socket_bind(fd[1], "10.0.0.1", 7000));
+	EXPECT_EQ(0, socket_listen(fd[1], 4));
+	ASSERT_EQ(0, setresuid(1000, 1000, 0));
+	close(fd[2]);
+	fd[2] = socket_like(-1, REUSEPORT);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd[2], "10.0.0.1", 7000));
+}
+
+/* listen() without bind() takes a port of the range. */
+TEST_F(port, listen_binds_by_itself)
+{
+	int fd = socket_new(-1), other = socket_new(-1);
+
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "40000 40000"));
+	EXPECT_EQ(0, socket_listen(fd, 4));
+	EXPECT_EQ(40000, socket_port(fd));
+	EXPECT_EQ(EADDRINUSE, socket_listen(other, 4));
+	close(fd);
+	EXPECT_EQ(0, socket_listen(other, 4));
+}
+
+/* Bound alike by SO_REUSEADDR, but one listener is enough. */
+TEST_F(port, listen_after_a_race_of_binds)
+{
+	int a = socket_like(-1, REUSEADDR), b = socket_like(-1, REUSEADDR);
+
+	ASSERT_EQ(0, socket_bind(a, "10.0.0.1", 7000));
+	ASSERT_EQ(0, socket_bind(b, "10.0.0.1", 7000));
+	EXPECT_EQ(0, socket_listen(a, 4));
+	EXPECT_EQ(EADDRINUSE, socket_listen(b, 4));
+	close(a);
+	EXPECT_EQ(0, socket_listen(b, 4));
+}
+
+TEST_F(port, bind_to_a_foreign_address_if_allowed)
+{
+	struct peer *p = &self->peer;
+	int fd = socket_new(-1);
+
+	socket_set(fd, IPPROTO_IP, IP_FREEBIND, 1);
+	EXPECT_EQ(0, socket_bind(fd, "192.0.2.1", 7000));
+	fd = socket_new(-1);
+	socket_set(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
+	EXPECT_EQ(0, socket_bind(fd, "192.0.2.2", 7000));
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+	peer_expect(p, .flags = SYN, .src = ipaddr("192.0.2.2"), .sport = 7000,
+		    .dport = 80);
+	socket_abort(fd);
+	fd = socket_new(-1);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
+	EXPECT_EQ(0, socket_bind(fd, "192.0.2.3", 7000));
+}
+
+/* --- ephemeral ports, RFC 6056 */
+
+/* The port of a new connection to that address, which is given up if not kept. */
+static int ephemeral(struct peer *p, const char *to, int dport, int *keep)
+{
+	int fd = socket_new(-1), port, err;
+
+	err = socket_connect(fd, to, dport);
+	if (err != EINPROGRESS) {
+		close(fd);
+		return -err;
+	}
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = dport,
+		    .dst = ipaddr(to));
+	port = p->last.sport;
+	if (keep)
+		*keep = fd;
+	else
+		close(fd);
+	return port;
+}
+
+static void range_set(struct __test_metadata *_metadata, int low, int high)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d %d", low, high);
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, text));
+}
+
+TEST_F(port, rfc6056_ports_come_from_the_range)
+{
+	struct peer *p = &self->peer;
+
+	for (int i = 0; i < 100; i++) {
+		int port = ephemeral(p, "10.0.0.2", 80, NULL);
+
+		EXPECT_LE(32768, port);
+		EXPECT_GE(60999, port);
+	}
+	range_set(_metadata, 2000, 2009);
+	for (int i = 0; i < 40; i++) {
+		int port = ephemeral(p, "10.0.0.2", 80, NULL);
+
+		EXPECT_LE(2000, port);
+		EXPECT_GE(2009, port);
+	}
+}
+
+/* Every port of the range, each once; then none; then for another peer. */
+static void all_are_used(struct __test_metadata *_metadata, struct peer *p,
+			 int low, int high, int reserved)
+{
+	int n = high - low + 1 - (reserved ? 1 : 0);
+	bool seen[64] = { false };
+	int fd[64], port;
+
+	range_set(_metadata, low, high);
+	for (int i = 0; i < n; i++) {
+		port = ephemeral(p, "10.0.0.2", 80, &fd[i]);
+		ASSERT_LE(low, port);
+		ASSERT_GE(high, port);
+		EXPECT_NE(reserved, port);
+		EXPECT_FALSE(seen[port - low]);
+		seen[port - low] = true;
+	}
+	EXPECT_EQ(-EADDRNOTAVAIL, ephemeral(p, "10.0.0.2", 80, NULL));
+	EXPECT_LT(0, ephemeral(p, "10.0.0.2", 81, NULL));
+	EXPECT_LT(0, ephemeral(p, "10.0.0.3", 80, NULL));
+	/* One that is given back is found again. */
+	close(fd[n / 2]);
+	EXPECT_LT(0, ephemeral(p, "10.0.0.2", 80, NULL));
+}
+
+TEST_F(port, rfc6056_every_port_of_an_odd_range)
+{
+	all_are_used(_metadata, &self->peer, 40001, 40031, 0);
+}
+
+TEST_F(port, rfc6056_every_port_of_an_even_range)
+{
+	all_are_used(_metadata, &self->peer, 40000, 40029, 0);
+}
+
+TEST_F(port, rfc6056_range_of_one)
+{
+	all_are_used(_metadata, &self->peer, 40000, 40000, 0);
+}
+
+TEST_F(port, rfc6056_reserved_ports_are_left_out)
+{
+	ASSERT_EQ(0, sysctl_write(PORTS_RESERVED, "40005"));
+	all_are_used(_metadata, &self->peer, 40000, 40009, 40005);
+}
+
+TEST_F(port, lc_89_exhausted_is_eaddrnotavail)
+{
+	all_are_used(_metadata, &self->peer, 40000, 40003, 0);
+}
+
+/* 3.3.4: for each peer another place to begin at, which nobody can compute. */
+TEST_F(port, rfc6056_each_peer_begins_elsewhere)
+{
+	enum { N = 64 };
+	struct peer *p = &self->peer;
+	int port[N], near = 0;
+
+	for (int i = 0; i < N; i++)
+		port[i] = ephemeral(p, "10.0.0.2", 1000 + i, NULL);
+	for (int i = 1; i < N; i++)
+		near += abs(port[i] - port[i - 1]) < 280;
+	/* 280 on either side of 28232: by chance 1 in 50. */
+	EXPECT_GE(8, near);
+}
+
+/*
+ * For one peer it moves on, by a step that is not always the same: the next
+ * port can't be told from the last two.
+ */
+TEST_F(port, rfc6056_next_port_is_not_known)
+{
+	enum { N = 64 };
+	struct peer *p = &self->peer;
+	int last = ephemeral(p, "10.0.0.2", 80, NULL), step = 0, same = 0, again = 0;
+
+	for (int i = 0; i < N; i++) {
+		int port = ephemeral(p, "10.0.0.2", 80, NULL);
+
+		again += port == last;
+		same += port - last == step;
+		step = port - last;
+		last = port;
+	}
+	EXPECT_EQ(0, again);
+	/* One of eight steps. */
+	EXPECT_GE(32, same);
+}
+
+/* A port that somebody asked for by number is not given to connect(). */
+TEST_F(port, rfc6056_bound_ports_are_left_out)
+{
+	struct peer *p = &self->peer;
+	int fd = socket_new(-1);
+
+	range_set(_metadata, 40000, 40001);
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", 40000));
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(40001, ephemeral(p, "10.0.0.2", 80, NULL));
+}
+
+/* bind() to port 0 looks at no peer: each port can be had once. */
+TEST_F(port, bind_to_any_port)
+{
+	bool seen[10] = { false };
+	int fd;
+
+	range_set(_metadata, 40000, 40009);
+	for (int i = 0; i < 10; i++) {
+		fd = socket_new(-1);
+		ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", 0));
+		ASSERT_LE(40000, socket_port(fd));
+		ASSERT_GE(40009, socket_port(fd));
+		EXPECT_FALSE(seen[socket_port(fd) - 40000]);
+		seen[socket_port(fd) - 40000] = true;
+	}
+	fd = socket_new(-1);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", 0));
+	EXPECT_EQ(0, socket_bind(fd, "127.0.0.1", 0));
+}
+
+/* With IP_BIND_ADDRESS_NO_PORT the 4-tuple decides, not the port. */
+TEST_F(port, bind_address_only)
+{
+	struct peer *p = &self->peer;
+	int fd[2];
+
+	range_set(_metadata, 40000, 40000);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket_new(-1);
+		socket_set(fd[i], IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, 1);
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", 0));
+		EXPECT_EQ(0, socket_port(fd[i]));
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd[i], "10.0.0.2", 80 + i));
+		EXPECT_EQ(40000, socket_port(fd[i]));
+		peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80 + i);
+	}
+}
+
+/* A connect() that failed leaves no port behind, nor an address. */
+TEST_F(port, failed_connect_gives_the_port_back)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	range_set(_metadata, 40000, 40000);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	conn_send(&c, .flags = RST | ACK, .seq = 0);
+	EXPECT_EQ(ECONNREFUSED, socket_connect(c.fd, "10.0.0.2", 80));
+	fd = socket_new(-1);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 40000));
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(c.fd, "10.0.0.2", 80));
+	close(fd);
+	/* And it may call again. */
+	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 80));
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80);
+}
+
+/* One that was bound keeps its port through a failure. */
+TEST_F(port, failed_connect_keeps_a_bound_port)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .kport = 7000);
+	conn_send(&c, .flags = RST | ACK, .seq = 0);
+	EXPECT_EQ(ECONNREFUSED, socket_connect(c.fd, "10.0.0.2", 80));
+	fd = socket_new(-1);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", 7000));
+	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 80));
+	peer_expect(p, .flags = SYN, .sport = 7000, .dport = 80);
+}
+
+TEST_HARNESS_MAIN
