@@ -24,6 +24,9 @@
 #include "transfer/recovery.h"
 #include "user/stats.h"
 
+/* Armed for then, no deadline is early enough to arm it anew. */
+#define LONG_PAST_NS	1ULL
+
 static u64 earliest_deadline(const struct xtcp_sock *xs)
 {
 	u64 earliest = U64_MAX;
@@ -82,11 +85,16 @@ static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
 void xtcp_timers_run(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 earliest, now = xtcp_now_ns();
+	u64 armed_ns, earliest, now = xtcp_now_ns();
 	int i;
 
-	if (!hrtimer_is_queued(&xs->timer))
-		xs->timer_armed_ns = 0;
+	armed_ns = hrtimer_is_queued(&xs->timer) ? xs->timer_armed_ns : 0;
+	/*
+	 * What is set meanwhile is armed at the end, once: armed twice within
+	 * its own callback, where it can't be cancelled, the timer would take
+	 * two references.
+	 */
+	xs->timer_armed_ns = LONG_PAST_NS;
 	for (i = 0; i < XTCP_TIMERS; i++) {
 		if (!xs->deadline_ns[i] || xs->deadline_ns[i] > now)
 			continue;
@@ -95,6 +103,7 @@ void xtcp_timers_run(struct sock *sk)
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		return;
+	xs->timer_armed_ns = armed_ns;
 	earliest = earliest_deadline(xs);
 	if (earliest != U64_MAX &&
 	    (!xs->timer_armed_ns || earliest < xs->timer_armed_ns))
