@@ -128,6 +128,17 @@ static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 	xtcp_reset_reply(sock_net(sk), skb, &key, seg, reason);
 }
 
+/* What was here before comes again: our ACK of it was lost. */
+static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
+{
+	bool fin = seg->flags & XTCP_FIN;
+
+	if (!(seg->len || fin) || !seq_before(seg->seq, xtcp_sk(sk)->rcv_nxt))
+		return;
+	XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
+	xtcp_receive_duplicate(sk, seg->seq, seg->end);
+}
+
 /* RFC 7323 5.2: is the timestamp older than one that came before? */
 static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -159,8 +170,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
 	    (seg->flags & XTCP_RST))
 		return true;
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
-	if (seg->len || (seg->flags & XTCP_FIN))
-		xtcp_receive_duplicate(sk, seg->seq, seg->end);
+	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	answer_invalid(sk, seg, ANSWER_PAWS);
 	return false;
@@ -213,8 +223,7 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
 		   sk->sk_state != XTCP_SYN_RECEIVED) {
 		challenge_syn(sk, seg);
 	} else {
-		if (seg->len || (seg->flags & XTCP_FIN))
-			xtcp_receive_duplicate(sk, seg->seq, seg->end);
+		note_duplicate(sk, seg);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 		answer_invalid(sk, seg, ANSWER_SEQ);
 	}
@@ -365,6 +374,7 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 /* After the peer's FIN there is no text: what comes is a repetition. */
 static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
 {
+	note_duplicate(sk, seg);
 	if (seg->len)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
 	if (seg->flags & XTCP_FIN)
@@ -506,18 +516,16 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 			 const struct xtcp_seg *seg)
 {
 	struct sock *lsk;
-	seq_t iss;
 
 	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family) ||
-	    !xtcp_timewait_rcv(net, tw, skb, key, seg, &iss))
+	    !xtcp_timewait_rcv(net, tw, skb, key, seg))
 		goto drop;
 	lsk = xtcp_listener_lookup_rcu(net, key);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);
 	} else if (sk_may_receive(lsk, skb)) {
-		xtcp_timewait_kill(net, tw, XTCP_EV_RCV_SYN);
-		xtcp_listen_syn(lsk, skb, key, seg, &iss);
+		xtcp_listen_syn(lsk, skb, key, seg, tw);
 	}
 drop:
 	kfree_skb(skb);
