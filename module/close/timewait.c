@@ -12,9 +12,10 @@
  * Birth and death of a record
  *  1. xtcp_timewait_enter() makes it with two references, table and delay
  *     line, enters the line and then replaces the socket in the table.
- *  2. It leaves the table once, by xtcp_timewait_kill() or because connect()
- *     replaces it (xtcp_timewait_recycled()). Who takes it out drops the
- *     table's reference, and the line's if it could unlink it.
+ *  2. It leaves the table by xtcp_timewait_kill(), or because connect() or a
+ *     SYN replaces it. Who takes it out has the table's reference and drops it,
+ *     and the line's if it could unlink it (timewait_detach()). A half-open
+ *     record that replaced it may put it back (xtcp_timewait_resume()).
  *  3. The line's timer takes it out of the line first, then kills it.
  *  4. netns exit closes the lines, then kills what was left in them.
  *
@@ -124,15 +125,30 @@ void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_recycled - connect() has taken the record's place
+ * xtcp_timewait_succeeded - a new incarnation has the record's place for good
  * @net: namespace
- * @tw: referenced by the caller, who has just replaced it in the table
+ * @tw: not in the table any more; the table's reference is the caller's and
+ *	goes here
+ * @event: how; leads to CLOSED
  */
-void xtcp_timewait_recycled(struct net *net, struct xtcp_timewait *tw)
+void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
+			     enum xtcp_event event)
 {
-	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_TIME_WAIT_REUSE);
-	XTCP_INC(net, TW_RECYCLED);
+	xtcp_lifecycle_event(net, &tw->flow, event);
 	timewait_detach(net, tw);
+}
+
+/**
+ * xtcp_timewait_resume - the new incarnation has come to nothing
+ * @net: namespace
+ * @tw: just put back into the table, which has its reference again
+ *
+ * Its time may have run out meanwhile, when the timer could not kill it.
+ */
+void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
+{
+	if (!xtcp_delay_is_waiting(&xtcp_net(net)->timewait, &tw->delay))
+		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
 }
 
 static void timewait_expire(struct xtcp_delayset *set,
@@ -279,11 +295,18 @@ static bool paws_rejects(const struct xtcp_timewait *tw,
 	       (u32)ktime_get_seconds() - tw->ts_recent_s < PAWS_MAX_AGE_S;
 }
 
+/* RFC 9293 3.10.7.4 first: what ends at RCV.NXT was all here before. */
 static bool in_window(const struct xtcp_timewait *tw,
 		      const struct xtcp_seg *seg)
 {
-	return seq_after_eq(seg->end, tw->rcv_nxt) &&
-	       seq_before_eq(seg->seq, seq_add(tw->rcv_nxt, tw->rcv_wnd));
+	seq_t edge = seq_add(tw->rcv_nxt, tw->rcv_wnd);
+
+	if (seg->seq == tw->rcv_nxt)
+		return true;
+	if (seg->seq == seg->end)
+		return seq_after(seg->seq, tw->rcv_nxt) &&
+		       seq_before_eq(seg->seq, edge);
+	return seq_after(seg->end, tw->rcv_nxt) && seq_before(seg->seq, edge);
 }
 
 static void take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
@@ -331,6 +354,17 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 		XTCP_INC(net, ACK_SKIPPED_FIN_WAIT_2);
 }
 
+/* RFC 9293 3.10.7.4 fifth: it acknowledges what was never sent. */
+static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
+			     const struct xtcp_seg *seg)
+{
+	if (!seq_after(seg->ack, tw->snd_nxt))
+		return false;
+	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK_ABOVE);
+	xtcp_timewait_answer(net, tw, seg);
+	return true;
+}
+
 /* 2MSL begins anew. Whoever is ending the record just now goes on with it. */
 static void restart(struct net *net, struct xtcp_timewait *tw)
 {
@@ -360,11 +394,24 @@ static void refuse(struct net *net, struct xtcp_timewait *tw,
 	xtcp_timewait_kill(net, tw, event);
 }
 
+/* RFC 5961 3.2: in the window, but not at its edge. */
+static void challenge(struct net *net, struct xtcp_timewait *tw,
+		      const struct xtcp_seg *seg)
+{
+	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg)) {
+		XTCP_INC(net, CHALLENGE_ACK);
+		send_ack(net, tw);
+	} else {
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+	}
+}
+
 static void rcv_rst(struct net *net, struct xtcp_timewait *tw,
 		    const struct xtcp_seg *seg)
 {
 	if (seg->seq != tw->rcv_nxt) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
+		challenge(net, tw, seg);
 		return;
 	}
 	xtcp_reset_taken(net, &tw->flow);
@@ -406,6 +453,8 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 		refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
+	} else if (answer_ack_above(net, tw, seg)) {
+		return;
 	} else if (!seq_after(seg->end, tw->rcv_nxt) || seg->end == seg->seq) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
 	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
@@ -428,7 +477,13 @@ static bool syn_is_new(const struct xtcp_timewait *tw,
 		(s32)(seg->opt.tsval - tw->ts_recent) > 0);
 }
 
-static seq_t new_isn(const struct xtcp_timewait *tw)
+/**
+ * xtcp_timewait_next_isn - where a new incarnation begins
+ * @tw: the old one
+ *
+ * Return: our initial sequence number, above all that the old one has sent.
+ */
+seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw)
 {
 	seq_t iss = seq_add(tw->snd_nxt, NEW_ISN_GAP);
 
@@ -451,8 +506,6 @@ static enum xtcp_event time_wait_event(const struct xtcp_timewait *tw,
 	if (seg->flags & XTCP_SYN)
 		return seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
 					       XTCP_EV_RCV_SYN_OTHER;
-	if (!(seg->flags & XTCP_ACK))
-		return XTCP_EV_RCV_BAD_FLAGS;
 	if (seg->flags & XTCP_FIN)
 		return XTCP_EV_RCV_FIN;
 	return seg->len ? XTCP_EV_RCV_TEXT : XTCP_EV_RCV_OUTSIDE;
@@ -464,6 +517,13 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 {
 	bool old_timestamp = paws_rejects(tw, seg);
 
+	if (!(seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK))) {
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
+		return;
+	}
+	if (!old_timestamp && !(seg->flags & (XTCP_RST | XTCP_SYN)) &&
+	    answer_ack_above(net, tw, seg))
+		return;
 	if (!old_timestamp && is_in_sequence(tw, seg)) {
 		if (seg->flags & XTCP_RST) {
 			xtcp_reset_taken(net, &tw->flow);
@@ -492,14 +552,13 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
  * @skb: segment; stays the caller's
  * @key: its connection
  * @seg: what it says
- * @iss: set when true is returned
  *
  * Return: true when the segment is a SYN that may open the connection anew,
- * with @iss as our initial sequence number, if somebody listens.
+ * if somebody listens.
  */
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       struct sk_buff *skb, const struct xtcp_key *key,
-		       const struct xtcp_seg *seg, seq_t *iss)
+		       const struct xtcp_seg *seg)
 {
 	if (READ_ONCE(tw->flow.state) == XTCP_ORPHAN_FIN_WAIT_2) {
 		fin_wait_2_rcv(net, tw, skb, key, seg);
@@ -509,7 +568,6 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		time_wait_rcv(net, tw, seg);
 		return false;
 	}
-	*iss = new_isn(tw);
 	return true;
 }
 
@@ -545,7 +603,7 @@ void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->iss = new_isn(tw);
+	xs->iss = xtcp_timewait_next_isn(tw);
 	xs->ts_recent = tw->ts_recent;
 	xs->ts_recent_s = tw->ts_recent_s;
 }
