@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * states: every event that can happen to a synchronized connection, in each of
+ * its states; also in TIME-WAIT, and in the record that is left of a
+ * FIN-WAIT-2 whose program has gone. RFC 9293 3.10.4 to 3.10.7; RFC 5961 3-5;
+ * RFC 1337 and 6191 for TIME-WAIT.
+ *
+ * An event is a function and a column of cells. Each cell is a test of its
+ * own, sm_<state>_<event>, that asserts the next state, the segment that
+ * answers and that no other does, the row of the lifecycle table that was
+ * taken, the counters that moved and that no other did, and what the program
+ * is told.
+ *
+ *	es ESTABLISHED	f1 FIN-WAIT-1	f2 FIN-WAIT-2	cw CLOSE-WAIT
+ *	cg CLOSING	la LAST-ACK	tw TIME-WAIT	fo orphan in FIN-WAIT-2
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(cell);
+
+/* What the peer gets to see at once. */
+enum reply {
+	SILENCE,
+	AN_ACK,			/* of all that was taken */
+	A_RST,			/* where the segment's ACK says */
+	A_RST_ACK,		/* of a segment without ACK */
+	A_RST_OF_OURS,		/* SND.NXT: the program's wish, not an answer */
+	A_FIN,
+	A_SYN_ACK,		/* of a new incarnation */
+	SOME_TEXT,
+};
+
+#define COUNTS_MAX 4
+
+struct count {
+	const char *name;
+	int by;
+};
+
+struct cell {
+	bool is_there;
+	enum conn_state to;	/* ST_COUNT: stays */
+	enum reply reply;
+	const char *event;	/* row of the lifecycle table, NULL: none */
+	bool taken;		/* the segment's text or FIN is acknowledged */
+	bool not_stock;		/* Linux does something else */
+	int err;		/* SO_ERROR afterwards */
+	struct count count[COUNTS_MAX];
+};
+
+/* STAYS(reply, row's event, others by name) */
+#define STAYS(...) { .is_there = true, .to = ST_COUNT, .reply = __VA_ARGS__ }
+#define GOES(state, ...) { .is_there = true, .to = ST_##state, .reply = __VA_ARGS__ }
+#define COUNTS(...) .count = { __VA_ARGS__ }
+
+struct event {
+	const char *name;
+	/*
+	 * Makes it happen. Returns the relative number that the answer must
+	 * show: SEG.ACK for a RST, the end of a segment without ACK for what
+	 * acknowledges it.
+	 */
+	int64_t (*happen)(struct __test_metadata *_metadata, struct conn *c,
+			  enum conn_state st);
+	struct cell cell[ST_COUNT];
+};
+
+/* All six that RFC 9293 calls synchronized and that are sockets. */
+#define SYNC [ST_ESTABLISHED ... ST_LAST_ACK]
+#define ES [ST_ESTABLISHED]
+#define F1 [ST_FIN_WAIT_1]
+#define F2 [ST_FIN_WAIT_2]
+#define CW [ST_CLOSE_WAIT]
+#define CG [ST_CLOSING]
+#define LA [ST_LAST_ACK]
+#define TW [ST_TIME_WAIT]
+#define FO [ST_ORPHAN_FIN_WAIT_2]
+
+static bool is_open(enum conn_state st)
+{
+	return st == ST_ESTABLISHED || st == ST_CLOSE_WAIT;
+}
+
+static bool is_record(enum conn_state st)
+{
+	return st == ST_TIME_WAIT || st == ST_ORPHAN_FIN_WAIT_2;
+}
+
+/* All that the kernel has sent but for a FIN that must stay unacknowledged. */
+static int64_t una(const struct conn *c, enum conn_state st)
+{
+	bool fin = st == ST_FIN_WAIT_1 || st == ST_CLOSING || st == ST_LAST_ACK;
+
+	return conn_kern_nxt(c) - fin;
+}
+
+static const char *row_name(enum conn_state st)
+{
+	switch (st) {
+	case ST_HALF_OPEN:
+		return "SYN-RECEIVED";
+	case ST_ORPHAN_FIN_WAIT_2:
+		return "FIN-WAIT-2";
+	default:
+		return conn_state_name(st);
+	}
+}
+
+static void expect_reply(struct conn *c, enum reply reply, int64_t number)
+{
+	int64_t nxt = conn_kern_nxt(c), ack = conn_peer_nxt(c);
+
+	switch (reply) {
+	case SILENCE:
+		break;
+	case AN_ACK:
+		conn_expect(c, .flags = ACK, .seq = nxt, .ack = ack);
+		break;
+	case A_RST:
+		conn_expect(c, .flags = RST, .seq = number);
+		break;
+	case A_RST_ACK:
+		conn_expect(c, .flags = RST | ACK, .seq = -(int64_t)c->kern_iss,
+			    .ack = number);
+		break;
+	case A_RST_OF_OURS:
+		conn_expect(c, .flags = RST | ACK, .seq = nxt, .ack = ack);
+		break;
+	case A_FIN:
+		conn_expect(c, .flags = FIN | ACK, .seq = nxt, .ack = ack);
+		break;
+	case A_SYN_ACK:
+		conn_expect(c, .flags = SYN | ACK, .seq = nxt + 65537, .ack = number);
+		break;
+	case SOME_TEXT:
+		conn_expect(c, .flags = PSH | ACK, .seq = nxt, .ack = ack, .data = "x");
+		break;
+	}
+	peer_expect_silence(c->peer, 20);
+}
+
+/* The counters that follow from the transition itself. */
+static int transition_counts(struct count *n, enum conn_state from, enum conn_state to)
+{
+	int i = 0;
+
+	if (is_open(from) && !is_open(to))
+		n[i++] = (struct count){ "CurrEstab", -1 };
+	if (is_open(from) && to == ST_CLOSED)
+		n[i++] = (struct count){ "EstabResets", 1 };
+	if (is_record(to) && !is_record(from))
+		n[i++] = (struct count){ "TW", 1 };
+	return i;
+}
+
+static void expect_counts(struct __test_metadata *_metadata,
+			  const struct counters *before, const struct cell *cell,
+			  enum conn_state from, enum conn_state to)
+{
+	struct count n[9] = { 0 };
+	int i = transition_counts(n, from, to);
+
+	if (cell->reply == A_RST || cell->reply == A_RST_ACK ||
+	    cell->reply == A_RST_OF_OURS)
+		n[i++] = (struct count){ "OutRsts", 1 };
+	for (int k = 0; k < COUNTS_MAX && cell->count[k].name; k++)
+		n[i++] = cell->count[k];
+	/* The first without a name ends the list. */
+	counters_expect(_metadata, before, n[0].name, n[0].by, n[1].name, n[1].by,
+			n[2].name, n[2].by, n[3].name, n[3].by, n[4].name, n[4].by,
+			n[5].name, n[5].by, n[6].name, n[6].by, n[7].name, n[7].by, NULL);
+}
+
+static void run(struct __test_metadata *_metadata, struct peer *p,
+		const struct event *ev, enum conn_state st)
+{
+	const struct cell *cell = &ev->cell[st];
+	enum conn_state to = cell->to == ST_COUNT ? st : cell->to;
+	struct counters before;
+	long long taken = 0;
+	uint32_t peer_nxt;
+	int64_t number;
+	struct conn c;
+
+	ASSERT_TRUE(cell->is_there);
+	if (cell->not_stock)
+		NOT_ON_STOCK();
+	conn_to_state(p, &c, st);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	if (cell->event)
+		taken = lifecycle_count(row_name(st), cell->event, row_name(to));
+	peer_nxt = c.peer_nxt;
+	number = ev->happen(_metadata, &c, st);
+	if (!cell->taken)
+		c.peer_nxt = peer_nxt;
+	expect_reply(&c, cell->reply, number);
+	conn_expect_state(&c, to);
+	if (cell->event && !stock_mode()) {
+		EXPECT_EQ(taken + 1, lifecycle_count(row_name(st), cell->event,
+						     row_name(to)));
+	}
+	expect_counts(_metadata, &before, cell, st, to);
+	if (c.fd >= 0)
+		EXPECT_EQ(cell->err, socket_error(c.fd));
+}
+
+#define CELL(st, ev) \
+	TEST_F(cell, sm_##st##_##ev) \
+	{ \
+		run(_metadata, &self->peer, &event_##ev, STATE_##st); \
+	}
+
+#define STATE_es ST_ESTABLISHED
+#define STATE_f1 ST_FIN_WAIT_1
+#define STATE_f2 ST_FIN_WAIT_2
+#define STATE_cw ST_CLOSE_WAIT
+#define STATE_cg ST_CLOSING
+#define STATE_la ST_LAST_ACK
+#define STATE_tw ST_TIME_WAIT
+#define STATE_fo ST_ORPHAN_FIN_WAIT_2
+
+#define CELLS_SYNC(ev) \
+	CELL(es, ev) CELL(f1, ev) CELL(f2, ev) CELL(cw, ev) CELL(cg, ev) CELL(la, ev)
+#define CELLS_SOCKET(ev) CELLS_SYNC(ev) CELL(tw, ev)
+#define CELLS(ev) CELLS_SYNC(ev) CELL(tw, ev) CELL(fo, ev)
+
+#define HAPPEN(name) \
+	static int64_t name##_happens(struct __test_metadata *_metadata, \
+				      struct conn *c, enum conn_state st)
+#define EVENT(name, ...) \
+	static const struct event event_##name = { #name, name##_happens, { __VA_ARGS__ } }
+
+/* --- SYN ---------------------------------------------------------------- */
+
+#define CHALLENGE COUNTS({ "TCPChallengeACK", 1 })
+#define SYN_CHALLENGE COUNTS({ "TCPChallengeACK", 1 }, { "TCPSYNChallenge", 1 })
+/* Linux calls it an error in this state alone. */
+#define SYN_ERROR \
+	COUNTS({ "TCPChallengeACK", 1 }, { "TCPSYNChallenge", 1 }, { "InErrs", 1 })
+#define CHALLENGED(event) \
+	SYNC = STAYS(AN_ACK, event, SYN_CHALLENGE), \
+	ES = STAYS(AN_ACK, event, SYN_ERROR)
+
+static int64_t send_syn(struct conn *c, int flags, int64_t offset)
+{
+	int64_t seq = conn_peer_nxt(c) + offset;
+
+	conn_send(c, .flags = flags, .seq = seq);
+	return flags & ACK ? conn_kern_nxt(c) : seq + 1 + (flags & FIN ? 1 : 0);
+}
+
+/* RFC 5961 4: wherever it lies. An orphan's record is gone for its peer. */
+HAPPEN(syn) { return send_syn(c, SYN, 0); }
+EVENT(syn,
+	CHALLENGED("rcv-SYN"),
+	TW = STAYS(AN_ACK, "rcv-SYN-in-window"),
+	FO = GOES(CLOSED, A_RST_ACK, "rcv-SYN"));
+CELLS(syn)
+
+HAPPEN(syn_left) { return send_syn(c, SYN, -100000); }
+EVENT(syn_left,
+	CHALLENGED("rcv-SYN"),
+	TW = STAYS(AN_ACK, "rcv-SYN-in-window"),
+	FO = STAYS(AN_ACK, "rcv-outside-window"));
+CELLS(syn_left)
+
+/* In TIME-WAIT it opens anew: MAY-2. */
+HAPPEN(syn_right) { return send_syn(c, SYN, 100000); }
+EVENT(syn_right,
+	CHALLENGED("rcv-SYN"),
+	TW = GOES(HALF_OPEN, A_SYN_ACK),
+	FO = STAYS(AN_ACK, "rcv-outside-window"));
+CELLS(syn_right)
+
+HAPPEN(syn_fin) { return send_syn(c, SYN | FIN, 0); }
+EVENT(syn_fin,
+	CHALLENGED("rcv-SYN"),
+	TW = STAYS(AN_ACK, "rcv-SYN-in-window"),
+	FO = GOES(CLOSED, A_RST_ACK, "rcv-SYN"));
+CELLS(syn_fin)
+
+HAPPEN(syn_ack) { return send_syn(c, SYN | ACK, 0); }
+EVENT(syn_ack,
+	CHALLENGED("rcv-SYN,ACK"),
+	TW = STAYS(AN_ACK, "rcv-SYN,ACK"),
+	FO = GOES(CLOSED, A_RST, "rcv-SYN"));
+CELLS(syn_ack)
+
+/* --- neither SYN, RST nor ACK ------------------------------------------- */
+
+static int64_t send_flags(struct conn *c, int flags)
+{
+	conn_send(c, .flags = flags, .seq = conn_peer_nxt(c));
+	return 0;
+}
+
+HAPPEN(no_flags) { return send_flags(c, 0); }
+EVENT(no_flags,
+	SYNC = STAYS(SILENCE, "rcv-bad-flags"),
+	TW = STAYS(SILENCE, "rcv-bad-flags"),
+	FO = STAYS(SILENCE, "rcv-bad-flags"));
+CELLS(no_flags)
+
+/* Stock answers it in TIME-WAIT. */
+HAPPEN(fin_without_ack) { return send_flags(c, FIN); }
+EVENT(fin_without_ack,
+	SYNC = STAYS(SILENCE, "rcv-bad-flags"),
+	TW = STAYS(SILENCE, "rcv-bad-flags", .not_stock = true),
+	FO = STAYS(SILENCE, "rcv-bad-flags"));
+CELLS(fin_without_ack)
+
+/* --- ACK ---------------------------------------------------------------- */
+
+static int64_t send_ack(struct conn *c, int64_t ack)
+{
+	conn_send(c, .flags = ACK, .ack = ack);
+	return ack;
+}
+
+HAPPEN(ack) { return send_ack(c, conn_kern_nxt(c)); }
+EVENT(ack,
+	ES = STAYS(SILENCE, "rcv-ACK"),
+	F1 = GOES(FIN_WAIT_2, SILENCE, "rcv-ACK-of-FIN"),
+	F2 = STAYS(SILENCE, "rcv-ACK"),
+	CW = STAYS(SILENCE, "rcv-ACK"),
+	CG = GOES(TIME_WAIT, SILENCE, "rcv-ACK-of-FIN"),
+	LA = GOES(CLOSED, SILENCE, "rcv-ACK-of-FIN"),
+	TW = STAYS(SILENCE, "rcv-ACK"),
+	FO = STAYS(SILENCE, "rcv-ACK"));
+CELLS(ack)
+
+/* Of what was never sent. Stock says nothing, or calls it a challenge. */
+HAPPEN(ack_above) { return send_ack(c, conn_kern_nxt(c) + 100); }
+EVENT(ack_above,
+	SYNC = STAYS(AN_ACK, "rcv-ACK-above-SND.NXT", .not_stock = true),
+	TW = STAYS(AN_ACK, "rcv-ACK-above-SND.NXT", .not_stock = true),
+	FO = STAYS(AN_ACK, "rcv-ACK-above-SND.NXT", .not_stock = true));
+CELLS(ack_above)
+
+/* RFC 5961 5.2: older than the largest window. */
+HAPPEN(ack_below) { return send_ack(c, conn_kern_nxt(c) - 200000); }
+EVENT(ack_below,
+	SYNC = STAYS(AN_ACK, "rcv-ACK-below-window", CHALLENGE),
+	TW = STAYS(SILENCE, "rcv-ACK"),
+	FO = STAYS(SILENCE, "rcv-ACK"));
+CELLS(ack_below)
+
+/* --- text --------------------------------------------------------------- */
+
+#define OUR_ACK_WAS_LOST COUNTS({ "DelayedACKLost", 1 })
+#define OUT_OF_ORDER COUNTS({ "TCPOFOQueue", 1 })
+
+static int64_t send_text(struct conn *c, enum conn_state st, int64_t offset)
+{
+	int64_t ack = una(c, st);
+
+	conn_send(c, .flags = PSH | ACK, .seq = conn_peer_nxt(c) + offset,
+		  .len = 10, .ack = ack);
+	return ack;
+}
+
+/* Beyond a FIN there is no text: ignored, where stock does not even answer. */
+HAPPEN(text) { return send_text(c, st, 0); }
+EVENT(text,
+	ES = STAYS(AN_ACK, "rcv-text", .taken = true),
+	F1 = STAYS(AN_ACK, "rcv-text", .taken = true),
+	F2 = STAYS(AN_ACK, "rcv-text", .taken = true),
+	CW = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	CG = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	LA = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	TW = STAYS(AN_ACK, "rcv-text"),
+	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
+CELLS(text)
+
+/* All of it was here before. */
+HAPPEN(text_again) { return send_text(c, st, -10); }
+EVENT(text_again,
+	SYNC = STAYS(AN_ACK, NULL, OUR_ACK_WAS_LOST),
+	TW = STAYS(AN_ACK, "rcv-text"),
+	FO = STAYS(AN_ACK, "rcv-outside-window"));
+CELLS(text_again)
+
+HAPPEN(text_left) { return send_text(c, st, -100); }
+EVENT(text_left,
+	SYNC = STAYS(AN_ACK, "rcv-outside-window", OUR_ACK_WAS_LOST),
+	TW = STAYS(AN_ACK, "rcv-text"),
+	FO = STAYS(AN_ACK, "rcv-outside-window"));
+CELLS(text_left)
+
+HAPPEN(text_right) { return send_text(c, st, 100000); }
+EVENT(text_right,
+	SYNC = STAYS(AN_ACK, "rcv-outside-window"),
+	TW = STAYS(AN_ACK, "rcv-text"),
+	FO = STAYS(AN_ACK, "rcv-outside-window"));
+CELLS(text_right)
+
+HAPPEN(text_ahead) { return send_text(c, st, 100); }
+EVENT(text_ahead,
+	ES = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
+	F1 = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
+	F2 = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
+	CW = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	CG = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	LA = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	TW = STAYS(AN_ACK, "rcv-text"),
+	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
+CELLS(text_ahead)
+
+/* --- FIN ---------------------------------------------------------------- */
+
+static int64_t send_fin(struct conn *c, enum conn_state st, int64_t offset)
+{
+	int64_t ack = una(c, st);
+
+	conn_send(c, .flags = FIN | ACK, .seq = conn_peer_nxt(c) + offset, .ack = ack);
+	return ack;
+}
+
+HAPPEN(fin) { return send_fin(c, st, 0); }
+EVENT(fin,
+	ES = GOES(CLOSE_WAIT, AN_ACK, "rcv-FIN", .taken = true),
+	F1 = GOES(CLOSING, AN_ACK, "rcv-FIN", .taken = true),
+	F2 = GOES(TIME_WAIT, AN_ACK, "rcv-FIN", .taken = true),
+	FO = GOES(TIME_WAIT, AN_ACK, "rcv-FIN", .taken = true));
+CELL(es, fin) CELL(f1, fin) CELL(f2, fin) CELL(fo, fin)
+
+/* Our ACK of it was lost. */
+HAPPEN(fin_again) { return send_fin(c, st, -1); }
+EVENT(fin_again,
+	CW = STAYS(AN_ACK, "rcv-FIN", OUR_ACK_WAS_LOST),
+	CG = STAYS(AN_ACK, "rcv-FIN", OUR_ACK_WAS_LOST),
+	LA = STAYS(AN_ACK, "rcv-FIN", OUR_ACK_WAS_LOST),
+	TW = STAYS(AN_ACK, "rcv-FIN"));
+CELL(cw, fin_again) CELL(cg, fin_again) CELL(la, fin_again) CELL(tw, fin_again)
+
+/* Remembered until the gap is filled. Nobody is left to wait in a record. */
+HAPPEN(fin_ahead) { return send_fin(c, st, 10); }
+EVENT(fin_ahead,
+	ES = STAYS(AN_ACK, "rcv-FIN-out-of-order", OUT_OF_ORDER),
+	F1 = STAYS(AN_ACK, "rcv-FIN-out-of-order", OUT_OF_ORDER),
+	F2 = STAYS(AN_ACK, "rcv-FIN-out-of-order", OUT_OF_ORDER),
+	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
+CELL(es, fin_ahead) CELL(f1, fin_ahead) CELL(f2, fin_ahead) CELL(fo, fin_ahead)
+
+/* What was remembered counts now. */
+HAPPEN(fin_after_gap)
+{
+	int64_t nxt = conn_peer_nxt(c), ack = una(c, st);
+
+	send_fin(c, st, 10);
+	conn_expect(c, .flags = ACK, .ack = nxt);
+	conn_send(c, .flags = PSH | ACK, .len = 10, .ack = ack);
+	c->peer_nxt++;
+	return ack;
+}
+EVENT(fin_after_gap,
+	ES = GOES(CLOSE_WAIT, AN_ACK, "rcv-FIN", .taken = true, OUT_OF_ORDER),
+	F1 = GOES(CLOSING, AN_ACK, "rcv-FIN", .taken = true, OUT_OF_ORDER),
+	F2 = GOES(TIME_WAIT, AN_ACK, "rcv-FIN", .taken = true, OUT_OF_ORDER));
+CELL(es, fin_after_gap) CELL(f1, fin_after_gap) CELL(f2, fin_after_gap)
+
+/* --- RST ---------------------------------------------------------------- */
+
+static int64_t send_rst(struct conn *c, int64_t offset, int len)
+{
+	conn_send(c, .flags = RST, .seq = conn_peer_nxt(c) + offset, .len = len);
+	return 0;
+}
+
+#define RESET(...) \
+	ES = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET), \
+	F1 = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET), \
+	F2 = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET), \
+	CW = GOES(CLOSED, SILENCE, "rcv-RST", .err = EPIPE), \
+	CG = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET), \
+	LA = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET)
+
+HAPPEN(rst) { return send_rst(c, 0, 0); }
+EVENT(rst, RESET(),
+	TW = GOES(CLOSED, SILENCE, "rcv-RST"),
+	FO = GOES(CLOSED, SILENCE, "rcv-RST"));
+CELLS(rst)
+
+/* SHLD-2: it may say why. */
+HAPPEN(rst_with_text) { return send_rst(c, 0, 20); }
+EVENT(rst_with_text, RESET(),
+	TW = GOES(CLOSED, SILENCE, "rcv-RST"),
+	FO = GOES(CLOSED, SILENCE, "rcv-RST"));
+CELLS(rst_with_text)
+
+/* RFC 5961 3.2. Stock ends an orphan by any RST in its window. */
+HAPPEN(rst_near) { return send_rst(c, 1, 0); }
+EVENT(rst_near,
+	SYNC = STAYS(AN_ACK, "rcv-RST-in-window", CHALLENGE),
+	TW = STAYS(SILENCE, "rcv-RST-outside-window"),
+	FO = STAYS(AN_ACK, "rcv-RST-in-window", CHALLENGE, .not_stock = true));
+CELLS(rst_near)
+
+/* Stock's record of an orphan even answers these. */
+HAPPEN(rst_left) { return send_rst(c, -100, 0); }
+EVENT(rst_left,
+	SYNC = STAYS(SILENCE, "rcv-RST-outside-window"),
+	TW = STAYS(SILENCE, "rcv-RST-outside-window"),
+	FO = STAYS(SILENCE, "rcv-RST-outside-window", .not_stock = true));
+CELLS(rst_left)
+
+HAPPEN(rst_right) { return send_rst(c, 100000, 0); }
+EVENT(rst_right,
+	SYNC = STAYS(SILENCE, "rcv-RST-outside-window"),
+	TW = STAYS(SILENCE, "rcv-RST-outside-window"),
+	FO = STAYS(SILENCE, "rcv-RST-outside-window", .not_stock = true));
+CELLS(rst_right)
+
+/* A peer that closed may reset from where its FIN stood, as in Linux. */
+HAPPEN(rst_at_fin) { return send_rst(c, -1, 0); }
+EVENT(rst_at_fin,
+	CW = GOES(CLOSED, SILENCE, "rcv-RST", .err = EPIPE),
+	CG = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET),
+	LA = GOES(CLOSED, SILENCE, "rcv-RST", .err = ECONNRESET));
+CELL(cw, rst_at_fin) CELL(cg, rst_at_fin) CELL(la, rst_at_fin)
+
+/* --- the program's calls ------------------------------------------------ */
+
+/* In TIME-WAIT the program's socket is closed already; the record waits. */
+HAPPEN(send)
+{
+	EXPECT_EQ(is_open(st) ? 0 : EPIPE, socket_send(c->fd));
+	return 0;
+}
+EVENT(send,
+	ES = STAYS(SOME_TEXT, "SEND"),
+	F1 = STAYS(SILENCE, "SEND"),
+	F2 = STAYS(SILENCE, "SEND"),
+	CW = STAYS(SOME_TEXT, "SEND"),
+	CG = STAYS(SILENCE, "SEND"),
+	LA = STAYS(SILENCE, "SEND"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(send)
+
+static bool takes_text(enum conn_state st)
+{
+	return st == ST_ESTABLISHED || st == ST_FIN_WAIT_1 || st == ST_FIN_WAIT_2;
+}
+
+HAPPEN(recv)
+{
+	char byte;
+	int n = recv(c->fd, &byte, 1, MSG_DONTWAIT);
+
+	if (takes_text(st)) {
+		EXPECT_EQ(-1, n);
+		EXPECT_EQ(EAGAIN, errno);
+	} else {
+		EXPECT_EQ(0, n);
+	}
+	return 0;
+}
+EVENT(recv,
+	SYNC = STAYS(SILENCE, "RECEIVE"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(recv)
+
+HAPPEN(shutdown_wr)
+{
+	EXPECT_EQ(st == ST_TIME_WAIT ? ENOTCONN : 0, socket_shutdown(c->fd, SHUT_WR));
+	EXPECT_EQ(EPIPE, socket_send(c->fd));
+	return 0;
+}
+EVENT(shutdown_wr,
+	ES = GOES(FIN_WAIT_1, A_FIN, "SHUTDOWN-SEND"),
+	F1 = STAYS(SILENCE, "SHUTDOWN-SEND"),
+	F2 = STAYS(SILENCE, "SHUTDOWN-SEND"),
+	CW = GOES(LAST_ACK, A_FIN, "SHUTDOWN-SEND"),
+	CG = STAYS(SILENCE, "SHUTDOWN-SEND"),
+	LA = STAYS(SILENCE, "SHUTDOWN-SEND"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(shutdown_wr)
+
+HAPPEN(shutdown_rd)
+{
+	EXPECT_EQ(st == ST_TIME_WAIT ? ENOTCONN : 0, socket_shutdown(c->fd, SHUT_RD));
+	program_reads_end(_metadata, c->fd);
+	EXPECT_TRUE(socket_poll(c->fd) & POLLRDHUP);
+	return 0;
+}
+EVENT(shutdown_rd,
+	SYNC = STAYS(SILENCE, "SHUTDOWN-RECEIVE"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(shutdown_rd)
+
+static int64_t close_fd(struct conn *c, bool abort)
+{
+	if (abort)
+		socket_abort(c->fd);
+	else
+		close(c->fd);
+	c->fd = -1;
+	return 0;
+}
+
+HAPPEN(close) { return close_fd(c, false); }
+EVENT(close,
+	ES = GOES(FIN_WAIT_1, A_FIN, "CLOSE"),
+	F1 = STAYS(SILENCE, "CLOSE"),
+	F2 = GOES(ORPHAN_FIN_WAIT_2, SILENCE, "CLOSE"),
+	CW = GOES(LAST_ACK, A_FIN, "CLOSE"),
+	CG = STAYS(SILENCE, "CLOSE"),
+	LA = STAYS(SILENCE, "CLOSE"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(close)
+
+#define LINGER_0 COUNTS({ "TCPAbortOnData", 1 })
+
+HAPPEN(abort) { return close_fd(c, true); }
+EVENT(abort,
+	ES = GOES(CLOSED, A_RST_OF_OURS, "ABORT", LINGER_0),
+	F1 = GOES(CLOSED, A_RST_OF_OURS, "ABORT", LINGER_0),
+	F2 = GOES(CLOSED, A_RST_OF_OURS, "ABORT", LINGER_0),
+	CW = GOES(CLOSED, A_RST_OF_OURS, "ABORT", LINGER_0),
+	CG = GOES(CLOSED, SILENCE, "ABORT", LINGER_0),
+	LA = GOES(CLOSED, SILENCE, "ABORT", LINGER_0),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(abort)
+
+HAPPEN(disconnect)
+{
+	EXPECT_EQ(0, socket_disconnect(c->fd));
+	return 0;
+}
+EVENT(disconnect,
+	ES = GOES(CLOSED, A_RST_OF_OURS, "ABORT", .err = ECONNRESET),
+	F1 = GOES(CLOSED, A_RST_OF_OURS, "ABORT", .err = ECONNRESET),
+	F2 = GOES(CLOSED, A_RST_OF_OURS, "ABORT", .err = ECONNRESET),
+	CW = GOES(CLOSED, A_RST_OF_OURS, "ABORT", .err = ECONNRESET),
+	CG = GOES(CLOSED, SILENCE, "ABORT"),
+	LA = GOES(CLOSED, SILENCE, "ABORT"),
+	TW = STAYS(SILENCE));
+CELLS_SOCKET(disconnect)
+
+/* An accepted socket has its connection, and neither calls nor listens. */
+HAPPEN(connect)
+{
+	EXPECT_EQ(EISCONN, socket_connect(c->fd, "10.0.0.2", 99));
+	return 0;
+}
+EVENT(connect, SYNC = STAYS(SILENCE), TW = STAYS(SILENCE));
+CELLS_SOCKET(connect)
+
+HAPPEN(listen)
+{
+	EXPECT_EQ(EINVAL, socket_listen(c->fd, 1));
+	return 0;
+}
+EVENT(listen, SYNC = STAYS(SILENCE), TW = STAYS(SILENCE));
+CELLS_SOCKET(listen)
+
+/* --- timers ------------------------------------------------------------- */
+
+/* Something of ours that the peer does not acknowledge. */
+static bool leave_unacked(struct __test_metadata *_metadata, struct conn *c,
+			  enum conn_state st)
+{
+	if (!is_open(st))
+		return false;
+	EXPECT_EQ(0, socket_send(c->fd));
+	conn_expect(c, .flags = PSH | ACK, .data = "x");
+	return true;
+}
+
+/* Stock sends a loss probe before. */
+HAPPEN(rto)
+{
+	if (leave_unacked(_metadata, c, st))
+		conn_expect(c, .flags = PSH | ACK, .seq = conn_kern_nxt(c) - 1,
+			    .data = "x", .within_ms = 210);
+	else
+		conn_expect(c, .flags = FIN | ACK, .seq = conn_kern_nxt(c) - 1,
+			    .within_ms = 210);
+	return 0;
+}
+#define RESENT \
+	STAYS(SILENCE, "RETRANSMISSION-TIMEOUT", .not_stock = true, \
+	      COUNTS({ "RetransSegs", 1 }, { "TCPTimeouts", 1 }))
+EVENT(rto, ES = RESENT, F1 = RESENT, CW = RESENT, CG = RESENT, LA = RESENT);
+CELL(es, rto) CELL(f1, rto) CELL(cw, rto) CELL(cg, rto) CELL(la, rto)
+
+HAPPEN(user_timeout)
+{
+	peer_mark(c->peer);
+	EXPECT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000));
+	leave_unacked(_metadata, c, st);
+	peer_sleep_until(c->peer, 990);
+	EXPECT_FALSE(socket_poll(c->fd) & POLLERR);
+	peer_sleep_until(c->peer, 1002);
+	EXPECT_TRUE(socket_poll(c->fd) & POLLERR);
+	while (peer_read(c->peer, now_ns()))
+		EXPECT_EQ(conn_kern_nxt(c) - 1, c->peer->last.seq - c->kern_iss);
+	return 0;
+}
+#define GIVEN_UP \
+	GOES(CLOSED, SILENCE, "USER-TIMEOUT", .not_stock = true, .err = ETIMEDOUT, \
+	     COUNTS({ "RetransSegs", MOVED }, { "TCPTimeouts", MOVED }, \
+		    { "TCPLostRetransmit", MOVED }, { "TCPAbortOnTimeout", 1 }))
+EVENT(user_timeout,
+	ES = GIVEN_UP, F1 = GIVEN_UP, CW = GIVEN_UP, CG = GIVEN_UP, LA = GIVEN_UP);
+CELL(es, user_timeout) CELL(f1, user_timeout) CELL(cw, user_timeout)
+CELL(cg, user_timeout) CELL(la, user_timeout)
+
+static void keep_alive(struct conn *c, int probes)
+{
+	socket_set(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+	socket_set(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+	socket_set(c->fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
+	socket_set(c->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	conn_expect(c, .flags = ACK, .seq = conn_kern_nxt(c) - 1,
+		    .ack = conn_peer_nxt(c), .within_ms = stock_mode() ? 1300 : 1010);
+}
+
+HAPPEN(keepalive)
+{
+	keep_alive(c, 9);
+	/* A live peer ends the matter. */
+	conn_send(c, .flags = ACK);
+	return 0;
+}
+#define PROBED STAYS(SILENCE, "KEEPALIVE-TIMEOUT", COUNTS({ "TCPKeepAlive", 1 }))
+EVENT(keepalive, ES = PROBED, F2 = PROBED, CW = PROBED);
+CELL(es, keepalive) CELL(f2, keepalive) CELL(cw, keepalive)
+
+HAPPEN(keepalive_give_up)
+{
+	keep_alive(c, 1);
+	sleep_ms(995);
+	return 0;
+}
+#define UNANSWERED \
+	GOES(CLOSED, A_RST_OF_OURS, "KEEPALIVE-GIVE-UP", .not_stock = true, \
+	     .err = ETIMEDOUT, COUNTS({ "TCPKeepAlive", 1 }, { "TCPAbortOnTimeout", 1 }))
+EVENT(keepalive_give_up, ES = UNANSWERED, F2 = UNANSWERED, CW = UNANSWERED);
+CELL(es, keepalive_give_up) CELL(f2, keepalive_give_up) CELL(cw, keepalive_give_up)
+
+TEST_HARNESS_MAIN
