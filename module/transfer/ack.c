@@ -46,14 +46,15 @@ void xtcp_ack_init(struct sock *sk)
 			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
 }
 
-/* ACK each of the next segments at once, enough to open the peer's window. */
+/*
+ * ACK each of the next segments at once, enough to open the peer's window;
+ * but where the user answers (pingpong), the answers do that.
+ */
 static void quickack_start(struct xtcp_sock *xs)
 {
 	u32 segs = xs->rcv_wnd / (2U * xs->rcv_mss);
 
 	xs->quickack = clamp(segs, 2U, QUICKACKS_MAX);
-	xs->ato_ms = XTCP_ATO_MIN_MS;
-	xs->pingpong = 0;
 }
 
 /*
@@ -93,6 +94,7 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
 
 	if (!xs->ato_ms) {
 		quickack_start(xs);
+		xs->ato_ms = XTCP_ATO_MIN_MS;
 		xs->last_text_ns = xtcp_now_ns();
 		return;
 	}
