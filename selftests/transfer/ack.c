@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ack: when the receiver acknowledges: at once, after every second segment,
+ * after a delay, or along with what it has to say itself. RFC 9293 3.8.6.3,
+ * RFC 5681 4.2, RFC 1122 4.2.3.2.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(ack);
+
+#define ATO_MIN_MS 40
+#define ATO_MAX_MS 200
+#define MSS 1000
+
+/* A connection whose program has said that it will answer: ACKs may wait. */
+static void open_patient(struct peer *p, struct conn *c)
+{
+	conn_open(p, c);
+	socket_set(c->fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+}
+
+static void reads(struct conn *c)
+{
+	char buf[65536];
+
+	while (recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+TEST_F(ack, rfc9293_shld_18_delayed)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	open_patient(p, &c);
+	counters_take(&before);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .at_ms = ATO_MIN_MS);
+	peer_expect_silence(p, 1000);
+	counters_expect(_metadata, &before, "DelayedACKs", 1, "InSegs", 1,
+			"OutSegs", 1, NULL);
+}
+
+TEST_F(ack, rfc9293_must_40_never_half_a_second)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Whatever the spacing of what comes: always less than 500 ms. */
+	open_patient(p, &c);
+	for (int gap = 1; gap < 600; gap += 37) {
+		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+		conn_send(&c, .flags = ACK | PSH, .len = 10);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c),
+			    .within_ms = ATO_MAX_MS + 2 + 20 * stock_mode());
+		sleep_ms(gap);
+		reads(&c);
+	}
+}
+
+TEST_F(ack, rfc9293_shld_19_every_second_segment)
+{
+	NOT_ON_STOCK();		/* which waits for the program to read them */
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_patient(p, &c);
+	/* The first tells how large the peer's segments are. */
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS, .within_ms = 300);
+	reads(&c);
+	for (int i = 0; i < 5; i++) {
+		int64_t ack = 1 + MSS + (2 * i + 2) * MSS;
+
+		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+		conn_send(&c, .len = MSS);
+		peer_expect_silence(p, 20);
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = ack);
+		peer_expect_silence(p, 300);
+		reads(&c);
+	}
+}
+
+TEST_F(ack, rfc9293_must_58_aggregates)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which waits for the program to read them */
+	/* Forty segments in pairs: twenty ACKs, and no delay runs out. */
+	open_patient(p, &c);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .within_ms = 300);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	reads(&c);
+	counters_take(&before);
+	counters_ignore(&before, "TCPRcvCoalesce", NULL);
+	for (int i = 0; i < 20; i++) {
+		conn_send(&c, .len = MSS);
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+		reads(&c);
+	}
+	peer_expect_silence(p, 300);
+	counters_expect(_metadata, &before, "InSegs", 40, "OutSegs", 20, NULL);
+}
+
+TEST_F(ack, rfc9293_must_59_batch_before_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct holder h;
+	struct conn c;
+
+	/* Ten segments come while the program holds the socket: one ACK. */
+	conn_open(p, &c);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
+	counters_take(&before);
+	counters_ignore(&before, "TCPRcvCoalesce", "TCPBacklogCoalesce", NULL);
+	holder_hold(_metadata, &h, c.fd);
+	for (int i = 0; i < 10; i++)
+		conn_send(&c, .len = MSS);
+	peer_expect_silence(p, 20);
+	holder_release(&h);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + 11 * MSS);
+	peer_expect_silence(p, 300);
+	counters_expect(_metadata, &before, "InSegs", 10, "OutSegs", 1, NULL);
+}
+
+TEST_F(ack, rfc5681_4_2_quick_at_the_start)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The peer's window is still small: it needs every ACK. */
+	conn_open(p, &c);
+	for (int i = 1; i <= 8; i++) {
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + i * MSS);
+	}
+}
+
+TEST_F(ack, lc_55_rides_on_an_answer)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	open_patient(p, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (int i = 0; i < 5; i++) {
+		conn_send(&c, .flags = ACK | PSH, .data = "question");
+		sleep_ms(10);
+		ASSERT_EQ(6, send(c.fd, "answer", 6, 0));
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 6 * i,
+			    .ack = 1 + 8 * (i + 1), .data = "answer");
+		reads(&c);
+	}
+	peer_expect_silence(p, 150);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 300);
+}
+
+TEST_F(ack, rfc1122_no_ack_of_an_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	for (int i = 0; i < 5; i++)
+		conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(ack, lc_60_delay_in_between)
+{
+	struct peer *p = &self->peer;
+	int64_t first;
+	struct conn c;
+
+	/* Who sends every 100 ms is waited for longer, up to 200 ms. */
+	open_patient(p, &c);
+	for (int i = 0; i < 12; i++) {
+		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+		peer_mark(p);
+		conn_send(&c, .flags = ACK | PSH, .len = 10);
+		conn_expect(&c, .flags = ACK, .within_ms = ATO_MAX_MS + 20);
+		first = peer_elapsed_ms(p);
+		EXPECT_LE(ATO_MIN_MS - 4 * stock_mode(), first);
+		EXPECT_GE(ATO_MAX_MS + 2 + 8 * stock_mode(), first);
+		sleep_ms(100);
+		reads(&c);
+	}
+}
+
+TEST_F(ack, rfc5681_pause_makes_quick)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* After a pause longer than the RTO the peer starts slowly again. */
+	open_patient(p, &c);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .within_ms = 300);
+	reads(&c);
+	sleep_ms(5000);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS, .within_ms = stock_mode() ? 60 : 10);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 3 * MSS);
+	reads(&c);
+}
+
+TEST_F(ack, quickack_option)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Switched on, it sends the ACK that is owed and those that follow. */
+	open_patient(p, &c);
+	conn_send(&c, .len = 100);
+	peer_expect_silence(p, 20);
+	reads(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 1));
+	conn_expect(&c, .flags = ACK, .ack = 101);
+	conn_send(&c, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 201);
+	/* 2: the one that is owed, but no other. */
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0));
+	conn_send(&c, .len = 100);
+	peer_expect_silence(p, 20);
+	reads(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 2));
+	conn_expect(&c, .flags = ACK, .ack = 301);
+	conn_send(&c, .len = 100);
+	peer_expect_silence(p, 20);
+	conn_expect(&c, .flags = ACK, .ack = 401, .within_ms = 210);
+}
+
+/* --- state by state ------------------------------------------------------ */
+
+static void delayed_in(struct __test_metadata *_metadata, struct peer *p,
+		       enum conn_state st)
+{
+	const char *name = conn_state_name(st);
+	long long rows;
+	struct conn c;
+
+	open_patient(p, &c);
+	conn_advance(&c, st, false);
+	rows = lifecycle_count(name, "DELAYED-ACK-TIMEOUT", name);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK | PSH, .data = "word",
+		  .ack = st == ST_FIN_WAIT_1 ? 1 : UNSET);
+	conn_expect(&c, .flags = ACK, .ack = 5, .at_ms = ATO_MIN_MS);
+	conn_expect_state(&c, st);
+	if (!stock_mode())
+		EXPECT_EQ(rows + 1, lifecycle_count(name, "DELAYED-ACK-TIMEOUT", name));
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(ack, sm_es_delayed_ack)
+{
+	delayed_in(_metadata, &self->peer, ST_ESTABLISHED);
+}
+
+TEST_F(ack, sm_f1_delayed_ack)
+{
+	delayed_in(_metadata, &self->peer, ST_FIN_WAIT_1);
+}
+
+TEST_F(ack, sm_f2_delayed_ack)
+{
+	delayed_in(_metadata, &self->peer, ST_FIN_WAIT_2);
+}
+
+TEST_F(ack, sm_cw_fin_is_acked_at_once)
+{
+	NOT_ON_STOCK();		/* which lets that ACK wait for an answer, too */
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Nothing is ever delayed after the peer's FIN. */
+	open_patient(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "last");
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 6);
+	peer_expect_silence(p, 1000);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+TEST_F(ack, ctr_DelayedACKs)
+{
+	struct counters before;
+	struct conn c;
+
+	open_patient(&self->peer, &c);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 60);
+	counters_expect(_metadata, &before, "DelayedACKs", 1, "InSegs", 1,
+			"OutSegs", 1, NULL);
+}
+
+TEST_F(ack, ctr_DelayedACKLocked)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct holder h;
+	struct conn c;
+
+	open_patient(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	peer_expect_silence(p, 100);
+	counters_expect(_metadata, &before, "DelayedACKLocked", 1, NULL);
+	holder_release(&h);
+	conn_expect(&c, .flags = ACK, .ack = 5);
+	counters_expect(_metadata, &before, "DelayedACKLocked", 1, "DelayedACKs", 1,
+			"OutSegs", 1, NULL);
+}
+
+TEST_F(ack, ctr_DelayedACKLost)
+{
+	struct counters before;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	conn_expect(&c, .flags = ACK, .ack = 5);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "word");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5);
+	counters_expect(_metadata, &before, "DelayedACKLost", 1, "InSegs", 1,
+			"OutSegs", 1, NULL);
+}
+
+TEST_F(ack, ctr_TCPBacklogDrop)
+{
+	struct peer *p = &self->peer;
+	struct counters before, now;
+	long long dropped;
+	struct holder h;
+	struct conn c;
+
+	/* More than the buffers and 64 KiB while the program holds the socket. */
+	conn_open(p, &c);
+	socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 30000);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	for (int i = 0; i < 300; i++)
+		conn_send(&c, .seq = 1 + MSS, .len = MSS);
+	counters_take(&now);
+	dropped = counter_get(&now, "TCPBacklogDrop") -
+		  counter_get(&before, "TCPBacklogDrop");
+	EXPECT_LT(0, dropped);
+	EXPECT_GT(300, dropped);
+	counters_expect(_metadata, &before, "InSegs", 300, "TCPBacklogDrop",
+			(int)dropped, NULL);
+	holder_release(&h);
+	/* What was kept is there; the rest were copies. */
+	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
+	peer_drain(p, 100);
+}
+
+TEST_F(ack, ctr_LockDroppedIcmps)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment text;
+	struct holder h;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	peer_send_icmp(p, .type = 3, .code = 3, .quote = &text);
+	counters_expect(_metadata, &before, "LockDroppedIcmps", 1, NULL);
+	holder_release(&h);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_HARNESS_MAIN
