@@ -95,7 +95,9 @@ static u32 window_field_max(const struct sock *sk)
 /*
  * What to announce when the window ends @left octets from RCV.NXT: the edge
  * moves by a step or not at all. SHLD-14: never to the left, so what is left
- * is rounded up to the scale, what is new down.
+ * is rounded up to the scale, what is new down. Behind a hole it stays, for
+ * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
+ * unless there is little left.
  */
 static u32 window_next(const struct sock *sk, u32 left)
 {
@@ -105,6 +107,8 @@ static u32 window_next(const struct sock *sk, u32 left)
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > window_limit(sk) / 2)
+		return left;
 	return space >= left + window_step(sk) ? space : left;
 }
 
