@@ -313,23 +313,29 @@ TEST_F(options, rfc7323_syn_windows_are_not_scaled)
 
 TEST_F(options, rfc7323_shift_above_14_is_14)
 {
+	static const int shifts[] = { 15, 16, 31, 255 };
 	struct peer *p = &self->peer;
-	struct conn c;
+	uint8_t text[1000] = { 0 };
 
-	syn_with(p, &c, OPT_MSS(1000), OPT_NOP, OPT_WSCALE(15));
-	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
-	ASSERT_LE(0, p->last.opt.wscale);
-	conn_send(&c, .flags = ACK, .wnd = 1);
-	conn_accept(&c);
-	/* 1 << 14 bytes may be in flight; the first window has 10 segments. */
-	for (int i = 0; i < 10; i++)
-		ASSERT_EQ(1000, send(c.fd, (uint8_t[1000]){ 0 }, 1000, 0));
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = 1000);
-	conn_send(&c, .flags = ACK, .wnd = 1);
-	syn_with(p, &c, OPT_MSS(1000), OPT_NOP, OPT_WSCALE(255));
-	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
-	ASSERT_LE(0, p->last.opt.wscale);
+	for (size_t s = 0; s < ARRAY_SIZE(shifts); s++) {
+		struct conn c;
+		uint32_t sent;
+
+		conn_open(p, &c, .wnd = 1, .kport = 6000 + s,
+			  .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(shifts[s])));
+		setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &(int){ 200000 }, sizeof(int));
+		for (int i = 0; i < 40; i++)
+			ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+		/* Ten segments at first. */
+		peer_drain(p, 20);
+		sent = p->last.seq + p->last.len - (c.kern_iss + 1);
+		conn_send(&c, .flags = ACK, .ack = 1 + sent);
+		/* Then cwnd allows twenty, the window of one times 2^14 sixteen. */
+		peer_drain(p, 20);
+		EXPECT_LE(16000, p->last.seq + p->last.len - (c.kern_iss + 1 + sent));
+		EXPECT_GE(16384, p->last.seq + p->last.len - (c.kern_iss + 1 + sent));
+		conn_send(&c, .flags = RST);
+	}
 }
 
 TEST_F(options, rfc7323_timestamps_need_both)
