@@ -182,6 +182,24 @@ bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
+ * xtcp_delay_is_waiting - is a record in a line
+ * @set: its owner's set
+ * @delay: its place
+ *
+ * Context: any.
+ * Return: false also when it is in the hands of a timer just now.
+ */
+bool xtcp_delay_is_waiting(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	bool waiting;
+
+	spin_lock_bh(&set->lock);
+	waiting = !list_empty(&delay->link);
+	spin_unlock_bh(&set->lock);
+	return waiting;
+}
+
+/**
  * xtcp_delayset_is_closed - has the set's owner ended all waiting
  * @set: its owner's set
  *

@@ -41,6 +41,7 @@
 #include "netns.h"
 #include "open/isn.h"
 #include "tcb.h"
+#include "user/stats.h"
 
 /* Which sharing options the socket of a time-wait record had. */
 enum {
@@ -470,7 +471,8 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 {
 	if (!tw)
 		return;
-	xtcp_timewait_recycled(net, tw);
+	XTCP_INC(net, TW_RECYCLED);
+	xtcp_timewait_succeeded(net, tw, XTCP_EV_TIME_WAIT_REUSE);
 	xtcp_flow_put(&tw->flow);
 }
 

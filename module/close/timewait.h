@@ -63,10 +63,13 @@ void xtcp_timewait_free(struct xtcp_flow *flow);
 void xtcp_timewait_enter(struct sock *sk, u32 delay_ms);
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       struct sk_buff *skb, const struct xtcp_key *key,
-		       const struct xtcp_seg *seg, seq_t *iss);
+		       const struct xtcp_seg *seg);
+seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw);
+void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw);
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg);
-void xtcp_timewait_recycled(struct net *net, struct xtcp_timewait *tw);
+void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
+			     enum xtcp_event event);
 void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk);
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw);
 void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,

@@ -31,6 +31,7 @@
 
 #include "close/close.h"
 #include "close/reset.h"
+#include "close/timewait.h"
 #include "compat.h"
 #include "net/family.h"
 #include "net/input.h"
@@ -93,7 +94,7 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 	inet->inet_sport = key.lport;
 	inet->inet_num = ntohs(key.lport);
 	atomic_set(&inet->inet_id, get_random_u16());
-	sk->sk_mark = ho->mark;
+	sk->sk_mark = xtcp_synqueue_mark(ho);
 	sk_set_txhash(sk);
 }
 
@@ -124,7 +125,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 
 	xs->sack_ok = ho->sack_ok;
 	xs->ts_ok = ho->ts_ok;
-	xs->ts_offset = ho->ts_offset;
+	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = ho->ts_recent;
 	xs->ts_recent_s = ktime_get_seconds();
 }
@@ -281,6 +282,8 @@ void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		goto drop;
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
+	if (ho->shadows)
+		xtcp_timewait_succeeded(net, ho->shadowed, XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
 	child_start(ho->ls, sk, skb);
 	return;

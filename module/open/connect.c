@@ -338,7 +338,9 @@ void xtcp_connect_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	unsigned int linear = XTCP_KNOB(net, syn_linear_timeouts);
+	/* Of a SYN, not of the SYN-ACK that it becomes. */
+	unsigned int linear = sk->sk_state == XTCP_SYN_SENT ?
+			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
 	unsigned int retries = linear + (xs->syn_retries ?:
 					 XTCP_KNOB(net, syn_retries));
 	struct sk_buff *syn = xtcp_send_oldest(sk);

@@ -22,6 +22,7 @@
 #include <net/request_sock.h>
 
 #include "close/reset.h"
+#include "close/timewait.h"
 #include "compat.h"
 #include "net/family.h"
 #include "net/output.h"
@@ -198,6 +199,7 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
+	ho->shadows = 0;
 }
 
 static bool syn_queue_is_full(const struct sock *lsk,
@@ -257,7 +259,7 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 
 static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
-		      const seq_t *iss)
+		      struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
@@ -269,9 +271,10 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 	halfopen_fill(ho, ls, skb, key, seg);
 	negotiate(net, ho, seg);
 	receive_window(ho);
-	ho->iss = iss ? *iss : xtcp_isn(xtcp_family_get(key->family), key);
+	ho->iss = tw ? xtcp_timewait_next_isn(tw) :
+		       xtcp_isn(xtcp_family_get(key->family), key);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (!xtcp_synqueue_insert(ls, ho))
+	if (!xtcp_synqueue_insert(ls, ho, tw))
 		return;
 	if (xtcp_synqueue_send_syn_ack(ho, NULL) == -EHOSTUNREACH)
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
@@ -313,12 +316,12 @@ static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
  * @skb: segment; stays the caller's
  * @key: its connection
  * @seg: what it says
- * @iss: initial sequence number that continues a TIME-WAIT, or NULL; such a
- *	peer is known to be there
+ * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL;
+ *	such a peer is known to be there
  */
 void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     const seq_t *iss)
+		     struct xtcp_timewait *tw)
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	struct net *net = sock_net(lsk);
@@ -326,14 +329,14 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 
 	if (!ls)
 		return;
-	verdict = syn_judge(lsk, ls, iss);
+	verdict = syn_judge(lsk, ls, tw);
 	if (verdict != SYN_DROP && xtcp_acceptqueue_is_full(lsk)) {
 		XTCP_INC(net, LISTEN_OVERFLOWS);
 		verdict = SYN_DROP;
 	}
 	switch (verdict) {
 	case SYN_QUEUE:
-		syn_queue(ls, skb, key, seg, iss);
+		syn_queue(ls, skb, key, seg, tw);
 		break;
 	case SYN_COOKIE:
 		syn_cookie(ls, skb, key, seg);

@@ -10,13 +10,13 @@
 #include <linux/types.h>
 
 #include "delayline.h"
-#include "net/seq.h"
 
 struct sk_buff;
 struct sock;
 struct socket;
 struct xtcp_key;
 struct xtcp_seg;
+struct xtcp_timewait;
 
 /**
  * struct xtcp_listener - queues of a socket in LISTEN
@@ -52,7 +52,7 @@ int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);
 void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     const seq_t *iss);
+		     struct xtcp_timewait *tw);
 void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg);
 

@@ -23,6 +23,11 @@
  *  5. When the last reference has gone the record is freed by RCU; the head
  *     for that lies where the delay line's link was.
  *
+ * A SYN that opens a connection in TIME-WAIT anew makes a record that stands
+ * before the time-wait record in the table until the third ACK proves it: then
+ * the old connection ends. If it proves nothing, the old one has its place
+ * again, and what is left of its 2MSL (RFC 9293 MAY-2).
+ *
  * Fields are written before the record is visible. Afterwards @timeouts
  * changes (timer only), and @acked, @resent, @sent_ms and @ts_recent, by
  * whatever softirq has a segment: two at once may lose one of two updates,
@@ -36,6 +41,7 @@
 #include <net/sock.h>
 
 #include "close/reset.h"
+#include "close/timewait.h"
 #include "compat.h"
 #include "net/family.h"
 #include "net/oow.h"
@@ -125,26 +131,66 @@ static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 }
 
 /**
+ * xtcp_synqueue_ts_offset - what is added to the clock in TSval
+ * @ho: record
+ *
+ * Return: ms
+ */
+u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho)
+{
+	return ho->shadows ? ho->shadowed->ts_offset : ho->ts_offset;
+}
+
+/**
+ * xtcp_synqueue_mark - mark of our segments
+ * @ho: record
+ *
+ * Return: mark
+ */
+u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho)
+{
+	return ho->shadows ? ho->shadowed->mark : ho->mark;
+}
+
+/* The table takes @ho, in place of @tw if there is one. */
+static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+{
+	struct net *net = halfopen_net(ho);
+
+	if (!tw)
+		return !xtcp_flow_insert(net, &ho->flow, NULL);
+	tw->ts_offset = ho->ts_offset;
+	tw->mark = ho->mark;
+	ho->shadowed = tw;
+	ho->shadows = 1;
+	return xtcp_flow_replace(net, &tw->flow, &ho->flow);
+}
+
+/**
  * xtcp_synqueue_insert - a SYN has made a connection
  * @ls: its listener's queues
  * @ho: all fields but references and delay filled, state SYN-RECEIVED
+ * @tw: connection that this one would follow, referenced by the caller; or
+ *	NULL
  *
  * Return: true: the caller holds a reference and sends the SYN-ACK.
  * False: another SYN of the same connection was faster, the listener has
  * closed, or memory is short; @ho is freed.
  */
-bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
+bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
+			  struct xtcp_timewait *tw)
 {
 	refcount_set(&ho->flow.ref, 3);
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
+	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
 	atomic_inc(&ls->qlen);
 	atomic_inc(&ls->young);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms(ho)))
 		goto free;
-	if (xtcp_flow_insert(halfopen_net(ho), &ho->flow, NULL))
+	if (!enter_table(ho, tw))
 		goto leave_line;
 	/*
 	 * A listener that closes drops what stands in its lines. One that came
@@ -194,12 +240,16 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
  */
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
+	struct xtcp_timewait *tw = ho->shadows ? ho->shadowed : NULL;
 	struct net *net = halfopen_net(ho);
 
-	if (!xtcp_flow_remove(net, &ho->flow))
+	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
+		 !xtcp_flow_remove(net, &ho->flow))
 		return;
 	xtcp_lifecycle_event(net, &ho->flow, event);
 	xtcp_synqueue_detach(ho);
+	if (tw)
+		xtcp_timewait_resume(net, tw);
 }
 
 static void drop_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
@@ -232,14 +282,14 @@ void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 {
 	xtcp_key_from_flow(&reply->key, &ho->flow);
 	reply->sk = ho->ls->sk;
-	reply->mark = ho->mark;
+	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = ho->tos;
 }
 
 static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
 {
 	opt->has_ts = ho->ts_ok;
-	opt->tsval = xtcp_now_ms() + ho->ts_offset;
+	opt->tsval = xtcp_now_ms() + xtcp_synqueue_ts_offset(ho);
 	opt->tsecr = ho->ts_recent;
 }
 

@@ -18,6 +18,7 @@ struct sock;
 struct xtcp_listener;
 struct xtcp_reply;
 struct xtcp_seg;
+struct xtcp_timewait;
 
 /**
  * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes
@@ -34,11 +35,14 @@ struct xtcp_seg;
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
  * @acked: the third ACK came, but the accept queue was full
+ * @shadows: @shadowed is valid, in place of @ts_offset and @mark
  * @resent: something was sent after the first SYN-ACK, last at @sent_ms
  * @timeouts: SYN-ACKs sent again by the timer
  * @tos: DSCP of our segments
  * @mark: of the SYN, or the listener's
  * @ts_offset: added to the clock in TSval
+ * @shadowed: the TIME-WAIT that the SYN would end, with its reference of the
+ *	table; it keeps @ts_offset and @mark meanwhile (MAY-2)
  */
 struct xtcp_halfopen {
 	struct xtcp_flow	flow;
@@ -48,8 +52,13 @@ struct xtcp_halfopen {
 	seq_t			irs;
 	u32			ts_recent;
 	u32			sent_ms;
-	u32			ts_offset;
-	u32			mark;
+	union {
+		struct {
+			u32	ts_offset;
+			u32	mark;
+		};
+		struct xtcp_timewait *shadowed;
+	};
 	u16			mss;
 	u16			rcv_wnd;
 	u8			snd_wscale:4,
@@ -58,7 +67,8 @@ struct xtcp_halfopen {
 				ts_ok:1,
 				sack_ok:1,
 				acked:1,
-				resent:1;
+				resent:1,
+				shadows:1;
 	u8			timeouts;
 	u8			tos;
 };
@@ -68,7 +78,10 @@ void xtcp_synqueue_exit(void);
 void xtcp_synqueue_free(struct xtcp_flow *flow);
 
 struct xtcp_halfopen *xtcp_synqueue_alloc(void);
-bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho);
+bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
+			  struct xtcp_timewait *tw);
+u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);
+u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);

@@ -20,6 +20,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/receive.h"
+#include "transfer/rtt.h"
 #include "user/stats.h"
 
 /* ACKs sent at once while the peer's window is still opening; Linux: 16. */
@@ -157,6 +158,20 @@ static bool ack_is_due(struct sock *sk)
 	       seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss;
 }
 
+/*
+ * Where xtcp_rto_min_us makes timeouts short, the peer has it so too: the ACK
+ * leaves a millisecond before its timer may fire. Linux: a clock tick.
+ */
+static u64 ack_delay_ns(const struct xtcp_sock *xs)
+{
+	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
+	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
+		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
+
+	return min_t(u64, (u64)xs->ato_ms * USEC_PER_MSEC, most_us) *
+	       NSEC_PER_USEC;
+}
+
 /**
  * xtcp_ack_flush - end of a segment: send the ACK that is owed, or wait
  * @sk: the socket, locked
@@ -174,7 +189,7 @@ void xtcp_ack_flush(struct sock *sk)
 		/* A running timer keeps its deadline: MUST-40. */
 		if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK))
 			xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
-				       (u64)xs->ato_ms * NSEC_PER_MSEC);
+				       ack_delay_ns(xs));
 	} else if (sock_owned_by_user_nocheck(sk) && !RB_EMPTY_ROOT(&xs->ofo_queue)) {
 		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
 		xtcp_output_ack(sk);

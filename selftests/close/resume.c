@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * resume: a SYN may open a connection in TIME-WAIT anew, and TIME-WAIT goes on
+ * if that SYN turns out to be an old duplicate. RFC 9293 MAY-2, LC-93. Stock
+ * ends TIME-WAIT with the SYN.
+ */
+#include "lib/xtcp_test.h"
+
+PEER_FIXTURE(resume);
+
+#define TIME_WAIT_MS	60000
+#define ISN_GAP		65537
+
+/* TIME-WAIT on the kernel's side, beside its listener; the mark is its start. */
+static void time_wait(struct conn *c)
+{
+	conn_to_state(c->peer, c, ST_TIME_WAIT);
+	peer_mark_last(c->peer);
+}
+
+/* A SYN above all that the old connection had; the answer goes on from it. */
+static uint32_t syn_anew(struct conn *c)
+{
+	struct peer *p = c->peer;
+	uint32_t seq = c->peer_nxt + 1000;
+
+	peer_send(p, .flags = SYN, .seq = seq, .sport = c->pport,
+		  .dport = c->kport);
+	peer_expect(p, .flags = SYN | ACK, .seq = c->kern_nxt + ISN_GAP,
+		    .ack = seq + 1, .dport = c->pport);
+	return seq;
+}
+
+TEST_F(resume, rfc9293_may_02_resumes_after_rst)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	uint32_t seq;
+
+	time_wait(&c);
+	seq = syn_anew(&c);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	/* Its sender knows nothing of it: it was an old duplicate. */
+	peer_send(p, .flags = RST, .seq = seq + 1, .sport = c.pport,
+		  .dport = c.kport);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	/* What was left of 2MSL is left still. */
+	conn_expect_move(&c, ST_TIME_WAIT, ST_CLOSED, TIME_WAIT_MS);
+}
+
+TEST_F(resume, rfc9293_may_02_resumed_record_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	uint32_t seq;
+
+	time_wait(&c);
+	seq = syn_anew(&c);
+	peer_send(p, .flags = RST, .seq = seq + 1, .sport = c.pport,
+		  .dport = c.kport);
+	/* The last FIN of the old connection again: acknowledged as before. */
+	conn_send(&c, .flags = FIN | ACK, .seq = c.peer_nxt - c.peer_iss - 1);
+	conn_expect(&c, .flags = ACK);
+}
+
+TEST_F(resume, rfc9293_may_02_third_ack_ends_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	struct counters before;
+	uint32_t seq;
+
+	time_wait(&c);
+	counters_take(&before);
+	seq = syn_anew(&c);
+	peer_send(p, .flags = ACK, .seq = seq + 1,
+		  .ack = c.kern_nxt + ISN_GAP + 1, .sport = c.pport,
+		  .dport = c.kport);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	counters_expect(_metadata, &before, "PassiveOpens", 1, "CurrEstab", 1,
+			"InSegs", 2, "OutSegs", 1, "TCPPureAcks", 1, NULL);
+	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "rcv-SYN", "CLOSED"));
+	/* The old record's time passes, and nothing happens to the new one. */
+	peer_sleep_until(p, TIME_WAIT_MS + 1000);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(resume, rfc9293_may_02_time_runs_out_meanwhile)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	uint32_t seq;
+
+	time_wait(&c);
+	peer_sleep_until(p, TIME_WAIT_MS - 500);
+	seq = syn_anew(&c);
+	peer_sleep_until(p, TIME_WAIT_MS + 200);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	peer_send(p, .flags = RST, .seq = seq + 1, .sport = c.pport,
+		  .dport = c.kport);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "TIME-WAIT-TIMEOUT", "CLOSED"));
+}
+
+TEST_F(resume, rfc9293_may_02_silence_resumes_nothing_late)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+
+	time_wait(&c);
+	syn_anew(&c);
+	p->leave_unread = true;
+	/* The half-open record outlives what was left of TIME-WAIT. */
+	peer_sleep_until(p, TIME_WAIT_MS + 1000);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	peer_sleep_until(p, TIME_WAIT_MS + 5000);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_HARNESS_MAIN
