@@ -74,6 +74,18 @@ static void listener_free_rcu(struct rcu_head *rcu)
 	kfree(container_of(rcu, struct xtcp_listener, rcu));
 }
 
+/* No lookup finds a listener by it, but a trace of its life shows it. */
+static void name_listener(struct sock *sk)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->flow.laddr = inet->inet_rcv_saddr;
+	xs->flow.raddr = 0;
+	xs->flow.lport = inet->inet_sport;
+	xs->flow.rport = 0;
+}
+
 static int listen_start(struct sock *sk)
 {
 	struct xtcp_listener *ls = listener_alloc(sk);
@@ -88,6 +100,7 @@ static int listen_start(struct sock *sk)
 	}
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
+	name_listener(sk);
 	/* Whoever sees LISTEN must find the queues (xtcp_listener_of()). */
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
