@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * trace: a connection's life as the tracepoints xtcp:* and the counts in
+ * /proc/net/xtcp_lifecycle tell it. Wishes 14 (why was it reset, and by whom)
+ * and 15 (counts of each transition).
+ */
+#include "lib/xtcp_test.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define TRACING "/tmp/xtcp-tracing"
+#define BUFFER TRACING "/instances/xtcp-test"
+
+FIXTURE(trace) {
+	struct peer peer;
+};
+
+static void put(struct __test_metadata *_metadata, const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	ASSERT_LE(0, fd) TH_LOG("%s: %s", path, strerror(errno));
+	ASSERT_EQ((ssize_t)strlen(value), write(fd, value, strlen(value)));
+	close(fd);
+}
+
+/* A buffer of this test's own, for all events of xtcp. */
+FIXTURE_SETUP(trace)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+	if (stock_mode())
+		return;
+	mkdir(TRACING, 0700);
+	if (mount("tracefs", TRACING, "tracefs", 0, NULL))
+		ASSERT_EQ(EBUSY, errno);
+	rmdir(BUFFER);
+	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
+	put(_metadata, BUFFER "/events/xtcp/enable", "1");
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	if (!stock_mode()) {
+		put(_metadata, BUFFER "/events/xtcp/enable", "0");
+		EXPECT_EQ(0, rmdir(BUFFER));
+		EXPECT_EQ(0, umount(TRACING));
+	}
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+#define LINES 200
+
+struct lines {
+	int n;
+	char event[LINES][32];		/* "xtcp_state" */
+	char text[LINES][256];		/* what it says, without its numbers */
+};
+
+/* From where on the text is the same in each run: behind "wire=253 ". */
+static const char *from_addresses(const char *text)
+{
+	const char *wire = strstr(text, "wire=253 ");
+
+	return wire ? wire + strlen("wire=253 ") : text;
+}
+
+/* Takes what was traced so far, and forgets it. */
+static void take(struct __test_metadata *_metadata, struct lines *l)
+{
+	char line[512], *colon, *event;
+	FILE *f = fopen(BUFFER "/trace", "r");
+
+	ASSERT_NE(NULL, f);
+	l->n = 0;
+	while (fgets(line, sizeof(line), f) && l->n < LINES) {
+		event = strstr(line, ": xtcp_");
+		if (*line == '#' || !event)
+			continue;
+		event += 2;
+		colon = strchr(event, ':');
+		ASSERT_NE(NULL, colon);
+		*colon = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		colon[2 + strcspn(colon + 2, "\n")] = '\0';
+		snprintf(l->event[l->n], sizeof(l->event[0]), "%s", event);
+		snprintf(l->text[l->n++], sizeof(l->text[0]), "%s", from_addresses(colon + 2));
+	}
+	fclose(f);
+	put(_metadata, BUFFER "/trace", "");
+}
+
+/* These are all lines of that event, in this order. */
+static void expect_lines(struct __test_metadata *_metadata, const struct lines *l,
+			 const char *event, const char *const *want)
+{
+	for (int i = 0; i < l->n; i++) {
+		if (strcmp(l->event[i], event))
+			continue;
+		if (!*want) {
+			EXPECT_STREQ("nothing more", l->text[i]);
+			continue;
+		}
+		EXPECT_STREQ(*want++, l->text[i]);
+	}
+	EXPECT_EQ(NULL, *want);
+}
+
+#define expect_events(l, event, ...) \
+	expect_lines(_metadata, l, event, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* --- tracepoints ---------------------------------------------------------- */
+
+TEST_F(trace, trace_events_are_there)
+{
+	static const char *const events[] = {
+		"xtcp_state", "xtcp_rcv", "xtcp_send", "xtcp_reset",
+	};
+	char path[128], format[4096];
+	ssize_t n;
+	int fd;
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		snprintf(path, sizeof(path), TRACING "/events/xtcp/%s/format", events[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, fd) TH_LOG("%s", path);
+		n = read(fd, format, sizeof(format) - 1);
+		ASSERT_LT(0, n);
+		format[n] = '\0';
+		EXPECT_NE(NULL, strstr(format, "netns"));
+		EXPECT_NE(NULL, strstr(format, "laddr"));
+		EXPECT_NE(NULL, strstr(format, "rport"));
+		close(fd);
+	}
+}
+
+/* Every step of a server's connection that the client closes. */
+TEST_F(trace, wish_14_each_state_change_is_traced)
+{
+	static struct lines l;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c);
+	conn_advance(&c, ST_LAST_ACK, false);
+	conn_send(&c, .flags = ACK);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_state",
+		      "10.0.0.1:5000 0.0.0.0:0 CLOSED -> LISTEN on passive-OPEN",
+		      "10.0.0.1:5000 10.0.0.2:40000 LISTEN -> SYN-RECEIVED(record) on rcv-SYN",
+		      "10.0.0.1:5000 10.0.0.2:40000 SYN-RECEIVED(record) -> ESTABLISHED on rcv-ACK-of-SYN",
+		      "10.0.0.1:5000 10.0.0.2:40000 ESTABLISHED -> CLOSE-WAIT on rcv-FIN",
+		      "10.0.0.1:5000 10.0.0.2:40000 CLOSE-WAIT -> LAST-ACK on SHUTDOWN-SEND",
+		      "10.0.0.1:5000 10.0.0.2:40000 LAST-ACK -> CLOSED on rcv-ACK-of-FIN");
+}
+
+/* And of a client's that closes first; TIME-WAIT ends after a minute. */
+TEST_F(trace, wish_14_active_open_to_time_wait)
+{
+	static struct lines l;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c, .active = true, .kport = 5100);
+	conn_advance(&c, ST_TIME_WAIT, false);
+	peer_expect_silence(&self->peer, 61000);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_state",
+		      "10.0.0.1:5100 10.0.0.2:40000 CLOSED -> SYN-SENT on active-OPEN",
+		      "10.0.0.1:5100 10.0.0.2:40000 SYN-SENT -> ESTABLISHED on rcv-SYN,ACK",
+		      "10.0.0.1:5100 10.0.0.2:40000 ESTABLISHED -> FIN-WAIT-1 on SHUTDOWN-SEND",
+		      "10.0.0.1:5100 10.0.0.2:40000 FIN-WAIT-1 -> FIN-WAIT-2 on rcv-ACK-of-FIN",
+		      "10.0.0.1:5100 10.0.0.2:40000 FIN-WAIT-2 -> TIME-WAIT on rcv-FIN",
+		      "10.0.0.1:5100 10.0.0.2:40000 TIME-WAIT -> CLOSED on TIME-WAIT-TIMEOUT");
+}
+
+TEST_F(trace, trace_segments_both_ways)
+{
+	static struct lines l;
+	char want[8][160];
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c, .peer_iss = 1000);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	/* A bad checksum is no segment. */
+	conn_send(&c, .flags = ACK | PSH, .data = "abc", .bad_csum = true);
+	take(_metadata, &l);
+#define SAYS(i, ...) (snprintf(want[i], sizeof(want[i]), \
+	"10.0.0.1:5000 10.0.0.2:40000 " __VA_ARGS__), want[i])
+	expect_events(&l, "xtcp_rcv",
+		      SAYS(0, "seq=1000 ack=0 len=0 wnd=65535 flags=SYN"),
+		      SAYS(1, "seq=1001 ack=%u len=0 wnd=65535 flags=ACK", c.kern_iss + 1),
+		      SAYS(2, "seq=1001 ack=%u len=3 wnd=65535 flags=PSH|ACK", c.kern_iss + 1));
+	expect_events(&l, "xtcp_send",
+		      SAYS(3, "seq=%u ack=1001 len=0 wnd=64240 flags=SYN|ACK", c.kern_iss),
+		      SAYS(4, "seq=%u ack=1004 len=0 wnd=%u flags=ACK", c.kern_iss + 1,
+			   self->peer.last.wnd));
+#undef SAYS
+}
+
+/* The reason has the name of the counter that moved with it. */
+TEST_F(trace, wish_14_resets_have_reasons)
+{
+	struct peer *p = &self->peer;
+	static struct lines l;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	peer_send(p, .flags = SYN, .seq = 1000, .dport = 7);
+	peer_expect(p, .flags = RST | ACK, .ack = 1001, .sport = 7);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_reset",
+		      "10.0.0.1:7 10.0.0.2:40000 sent: XtcpResetSentNoConnection");
+
+	conn_open(p, &c, .pport = 40001);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	close(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 4);
+	close(c.lfd);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_reset",
+		      "10.0.0.1:5000 10.0.0.2:40001 sent: XtcpResetSentUnreadText");
+
+	conn_open(p, &c, .pport = 40002);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
+	close(c.lfd);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_reset",
+		      "10.0.0.1:5000 10.0.0.2:40002 received: XtcpResetRecvOpen");
+}
+
+/* Switched off, nothing is written. */
+TEST_F(trace, trace_can_be_switched_off)
+{
+	static struct lines l;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	put(_metadata, BUFFER "/events/xtcp/xtcp_rcv/enable", "0");
+	put(_metadata, BUFFER "/events/xtcp/xtcp_send/enable", "0");
+	conn_open(&self->peer, &c);
+	take(_metadata, &l);
+	EXPECT_EQ(3, l.n);
+	put(_metadata, BUFFER "/events/xtcp/enable", "0");
+	conn_send(&c, .flags = RST);
+	take(_metadata, &l);
+	EXPECT_EQ(0, l.n);
+}
+
+/* A filter on a field, as people use them. */
+TEST_F(trace, trace_filter_by_port)
+{
+	struct peer *p = &self->peer;
+	static struct lines l;
+	struct conn c, d;
+
+	NOT_ON_STOCK();
+	put(_metadata, BUFFER "/events/xtcp/enable", "0");
+	put(_metadata, BUFFER "/events/xtcp/xtcp_state/filter", "lport == 5001");
+	put(_metadata, BUFFER "/events/xtcp/xtcp_state/enable", "1");
+	conn_open(p, &c, .kport = 5000);
+	conn_open(p, &d, .kport = 5001);
+	take(_metadata, &l);
+	EXPECT_EQ(3, l.n);
+	for (int i = 0; i < l.n; i++)
+		EXPECT_EQ(0, strncmp(l.text[i], "10.0.0.1:5001 ", 14));
+}
+
+/* --- counts --------------------------------------------------------------- */
+
+/* Sum of all counts of events that change the state. */
+static long long moves(struct __test_metadata *_metadata)
+{
+	FILE *f = fopen("/proc/net/xtcp_lifecycle", "r");
+	char from[64], event[64], to[64];
+	long long n, sum = 0;
+	char line[256];
+
+	ASSERT_NE(NULL, f);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	while (fgets(line, sizeof(line), f)) {
+		ASSERT_EQ(4, sscanf(line, "%63s %63s %63s %lld", from, event, to, &n));
+		if (strcmp(from, to))
+			sum += n;
+	}
+	fclose(f);
+	return sum;
+}
+
+#define expect_taken(n, from, event, to) \
+	EXPECT_EQ(n, lifecycle_count(from, event, to))
+
+TEST_F(trace, wish_15_lifecycle_counts_each_transition)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	EXPECT_EQ(0, moves(_metadata));
+	/* Three servers' connections, one of them reset. */
+	for (int i = 0; i < 3; i++) {
+		conn_open(p, &c, .kport = 5000 + i);
+		if (i == 2) {
+			conn_send(&c, .flags = RST);
+			continue;
+		}
+		conn_advance(&c, ST_LAST_ACK, false);
+		conn_send(&c, .flags = ACK);
+	}
+	/* A client's. */
+	conn_open(p, &c, .active = true);
+	conn_advance(&c, ST_TIME_WAIT, false);
+	expect_taken(3, "CLOSED", "passive-OPEN", "LISTEN");
+	expect_taken(3, "LISTEN", "rcv-SYN", "SYN-RECEIVED");
+	expect_taken(3, "SYN-RECEIVED", "rcv-ACK-of-SYN", "ESTABLISHED");
+	expect_taken(1, "ESTABLISHED", "rcv-RST", "CLOSED");
+	expect_taken(2, "ESTABLISHED", "rcv-FIN", "CLOSE-WAIT");
+	expect_taken(2, "CLOSE-WAIT", "SHUTDOWN-SEND", "LAST-ACK");
+	expect_taken(2, "LAST-ACK", "rcv-ACK-of-FIN", "CLOSED");
+	expect_taken(1, "CLOSED", "active-OPEN", "SYN-SENT");
+	expect_taken(1, "SYN-SENT", "rcv-SYN,ACK", "ESTABLISHED");
+	expect_taken(1, "ESTABLISHED", "SHUTDOWN-SEND", "FIN-WAIT-1");
+	expect_taken(1, "FIN-WAIT-1", "rcv-ACK-of-FIN", "FIN-WAIT-2");
+	expect_taken(1, "FIN-WAIT-2", "rcv-FIN", "TIME-WAIT");
+	EXPECT_EQ(21, moves(_metadata));
+	/* The last one when its minute is over. */
+	peer_expect_silence(p, 61000);
+	expect_taken(1, "TIME-WAIT", "TIME-WAIT-TIMEOUT", "CLOSED");
+	EXPECT_EQ(22, moves(_metadata));
+}
+
+/* Each namespace counts for itself. */
+TEST_F(trace, wish_15_lifecycle_is_of_a_namespace)
+{
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(3, moves(_metadata));
+	netns_new(WHERE(_metadata));
+	EXPECT_EQ(0, moves(_metadata));
+}
+
+TEST_HARNESS_MAIN
