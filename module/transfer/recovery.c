@@ -332,8 +332,8 @@ void xtcp_recovery_arm(struct sock *sk)
  *
  * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection
  * with a long RTO doesn't live hours; but one retransmission is made in any
- * case. A peer that keeps its window at zero
- * and answers is alive (SHLD-17): then the time counts from its last segment.
+ * case. A peer that keeps its window at zero and answers is alive (SHLD-17):
+ * then it must not have been heard for two of the longest timeouts.
  */
 bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries)
 {
@@ -347,8 +347,10 @@ bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries)
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
 	if (retries > doublings)
 		limit_us += (u64)(retries - doublings) * XTCP_RTO_MAX_US;
-	if (!xs->snd_wnd)
+	if (!xs->snd_wnd && !sock_flag(sk, SOCK_DEAD)) {
 		since_ns = max(since_ns, xs->last_rcv_ns);
+		limit_us = 2ULL * XTCP_RTO_MAX_US;
+	}
 	return xtcp_now_ns() - since_ns >= limit_us * NSEC_PER_USEC;
 }
 
