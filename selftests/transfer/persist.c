@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * persist: a peer whose window is closed is asked again and again whether it
+ * has opened. RFC 9293 3.8.6.1 (MUST-35..37, SHLD-17, SHLD-29, SHLD-30,
+ * MAY-8). LC-57.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(persist);
+
+#define RTO_MAX_US 120000000
+
+static int64_t rto_us(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info.rto_us;
+}
+
+/* Twelve octets sent and acknowledged, then the window closed; five wait. */
+static void close_window(struct __test_metadata *_metadata, struct conn *c)
+{
+	if (send(c->fd, "before wall.", 12, 0) != 12)
+		peer_fail(WHERE(_metadata), c->peer, "send");
+	conn_expect(c, .flags = ACK | PSH, .data = "before wall.");
+	c->wnd = 0;
+	conn_send(c, .flags = ACK);
+	peer_mark(c->peer);
+	if (send(c->fd, "after", 5, 0) != 5)
+		peer_fail(WHERE(_metadata), c->peer, "send");
+}
+
+/* A probe: nothing new, and one below SND.UNA, so that it must be answered. */
+static void expect_probe(struct conn *c, int64_t at_us)
+{
+	conn_expect(c, .flags = ACK, .seq = 12, .ack = conn_peer_nxt(c),
+		    .at_ms = at_us / 1000);
+	peer_mark_last(c->peer);
+}
+
+static void open_window(struct conn *c)
+{
+	c->wnd = 65535;
+	conn_send(c, .flags = ACK, .ack = 13);
+	conn_expect(c, .flags = ACK | PSH, .seq = 13, .data = "after");
+	conn_send(c, .flags = ACK);
+}
+
+TEST_F_TIMEOUT(persist, lc_57_probes, 3000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct proc_row row;
+	int64_t delay;
+	struct conn c;
+
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	delay = rto_us(&c);
+	counters_take(&before);
+	/* 0.2 0.4 0.8 ... up to 120 s apart, each one answered: for ever. */
+	for (int i = 0; i < 16; i++) {
+		expect_probe(&c, delay);
+		ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+		EXPECT_EQ(4, row.timer);
+		EXPECT_EQ(1, row.timeout);
+		EXPECT_EQ(5, row.tx);
+		conn_send(&c, .flags = ACK, .ack = 13);
+		delay = 2 * delay < RTO_MAX_US ? 2 * delay : RTO_MAX_US;
+	}
+	ASSERT_EQ(RTO_MAX_US, delay);
+	counters_ignore(&before, "InSegs", "OutSegs", "TCPPureAcks", NULL);
+	counters_expect(_metadata, &before, "TCPWinProbe", 16, NULL);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	open_window(&c);
+}
+
+TEST_F(persist, rfc9293_must_36_probes_a_zero_window)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	close_window(_metadata, &c);
+	expect_probe(&c, rto_us(&c));
+	open_window(&c);
+}
+
+TEST_F(persist, rfc9293_shld_29_first_after_one_rto)
+{
+	static const int rtts[] = { 0, 40, 300 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rtts); i++) {
+		struct conn c;
+
+		peer_note(&self->peer, "round trip %d ms", rtts[i]);
+		conn_open(&self->peer, &c, .rtt_ms = rtts[i], .kport = 6000 + i);
+		close_window(_metadata, &c);
+		EXPECT_LE(rtts[i] * 1000 + 100000, rto_us(&c));
+		expect_probe(&c, rto_us(&c));
+		open_window(&c);
+	}
+}
+
+TEST_F(persist, rfc9293_shld_30_interval_doubles)
+{
+	struct conn c;
+	int64_t delay;
+
+	conn_open(&self->peer, &c);
+	close_window(_metadata, &c);
+	delay = rto_us(&c);
+	for (int i = 0; i < 5; i++, delay *= 2)
+		expect_probe(&c, delay);
+	open_window(&c);
+}
+
+TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which takes the third to be on its way still */
+	/* With text in flight the retransmission is the probe, one segment a time. */
+	conn_open(p, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 4 * i, .data = "text");
+	}
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 5);
+	peer_mark(p);
+	ASSERT_EQ(4, send(c.fd, "more", 4, 0));
+	conn_expect(&c, .seq = 5, .data = "text", .at_ms = rto_us(&c) / 1000);
+	peer_expect_silence(p, 100);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	/* Open again: the rest comes. */
+	c.wnd = 65535;
+	conn_send(&c, .flags = ACK, .ack = 9);
+	conn_expect(&c, .seq = 9, .data = "text");
+	conn_send(&c, .flags = ACK, .ack = 13);
+	conn_expect(&c, .seq = 13, .data = "more");
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F_TIMEOUT(persist, rfc9293_must_37_open_while_answered, 8000)
+{
+	struct peer *p = &self->peer;
+	int64_t until_ms = now_ms() + 3600 * 1000;
+	struct conn c;
+
+	/* An hour of answered probes; MAY-8: the window may stay closed. */
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	while (now_ms() < until_ms) {
+		conn_expect(&c, .flags = ACK, .seq = 12, .within_ms = 136000);
+		conn_send(&c, .flags = ACK, .ack = 13);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(0, socket_error(c.fd));
+	open_window(&c);
+}
+
+TEST_F_TIMEOUT(persist, rfc9293_may_08_zero_for_ever, 90000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* In flight and answered with a window of 0: alive past R2 (SHLD-17). */
+	ASSERT_EQ(0, knob_set("retries2", 5));
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 1);
+	for (int i = 0; i < 12; i++) {
+		conn_expect(&c, .seq = 1, .data = "text", .within_ms = 136000);
+		conn_send(&c, .flags = ACK, .ack = 1);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK, .ack = 5, .wnd = 1000);
+	EXPECT_EQ(0, socket_error(c.fd));
+}
+
+TEST_F_TIMEOUT(persist, rfc9293_shld_17_no_timeout_beyond_the_edge, 90000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The window shrinks below what was sent, and the peer goes on answering. */
+	ASSERT_EQ(0, knob_set("retries2", 4));
+	conn_open(p, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	ASSERT_EQ(4, send(c.fd, "gone", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "gone");
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 5);
+	for (int i = 0; i < 10; i++) {
+		conn_expect(&c, .seq = 5, .data = "gone", .within_ms = 136000);
+		conn_send(&c, .flags = ACK, .ack = 5);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	c.wnd = 65535;
+	conn_send(&c, .flags = ACK, .ack = 9);
+	EXPECT_EQ(0, socket_error(c.fd));
+}
+
+TEST_F_TIMEOUT(persist, lc_57_unanswered, 4000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t delay;
+	struct conn c;
+
+	/* Nobody answers: after fifteen it is over, as with retransmissions. */
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	delay = rto_us(&c);
+	counters_take(&before);
+	for (int i = 0; i < 15; i++) {
+		expect_probe(&c, delay);
+		delay = 2 * delay < RTO_MAX_US ? 2 * delay : RTO_MAX_US;
+	}
+	peer_expect_poll(p, c.fd, POLLERR, delay / 1000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "TCPWinProbe", 15, "OutSegs", 15,
+			"TCPAbortOnTimeout", 1, "EstabResets", 1, "CurrEstab", -1,
+			NULL);
+}
+
+TEST_F(persist, lc_57_user_timeout)
+{
+	struct peer *p = &self->peer;
+	int64_t start_ns;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which is late by up to a probe */
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000));
+	close_window(_metadata, &c);
+	start_ns = p->mark_ns;
+	for (int i = 0; i < 3; i++)
+		conn_expect(&c, .flags = ACK, .seq = 12, .within_ms = 1700);
+	p->mark_ns = start_ns;
+	peer_expect_poll(p, c.fd, POLLERR, 3000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	peer_drain(p, 0);
+}
+
+TEST_F(persist, lc_57_no_timer_without_text)
+{
+	struct peer *p = &self->peer;
+	struct proc_row row;
+	struct conn c;
+
+	/* Nothing to send: the window is nobody's concern. */
+	conn_open(p, &c);
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 100000);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(0, row.timer);
+}
+
+TEST_F(persist, lc_57_window_update_is_enough)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The peer's own word comes first; it is answered at once. */
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	peer_sleep_until(p, 50);
+	open_window(&c);
+	peer_expect_silence(p, 5000);
+}
+
+/* --- state by state ------------------------------------------------------ */
+
+static void probes_in(struct __test_metadata *_metadata, struct peer *p,
+		      enum conn_state st)
+{
+	const char *name = conn_state_name(st);
+	bool fin = st != ST_ESTABLISHED && st != ST_CLOSE_WAIT;
+	long long rows;
+	struct conn c;
+
+	conn_open(p, &c);
+	if (st == ST_CLOSE_WAIT || st == ST_LAST_ACK)
+		conn_advance(&c, ST_CLOSE_WAIT, false);
+	close_window(_metadata, &c);
+	if (fin)
+		ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	if (st == ST_CLOSING) {
+		conn_send(&c, .flags = FIN | ACK, .ack = 13);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 60);
+	}
+	conn_expect_state(&c, st);
+	rows = lifecycle_count(name, "PERSIST-TIMEOUT", name);
+	for (int i = 0; i < 3; i++) {
+		conn_expect(&c, .flags = ACK, .seq = 12, .within_ms = 1000);
+		conn_send(&c, .flags = ACK, .ack = 13);
+	}
+	if (!stock_mode())
+		EXPECT_EQ(rows + 3, lifecycle_count(name, "PERSIST-TIMEOUT", name));
+	conn_expect_state(&c, st);
+	c.wnd = 65535;
+	conn_send(&c, .flags = ACK, .ack = 13);
+	conn_expect(&c, .flags = fin ? FIN | ACK | PSH : ACK | PSH, .seq = 13, .data = "after");
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(persist, sm_es_persist)
+{
+	probes_in(_metadata, &self->peer, ST_ESTABLISHED);
+}
+
+TEST_F(persist, sm_f1_persist)
+{
+	probes_in(_metadata, &self->peer, ST_FIN_WAIT_1);
+}
+
+TEST_F(persist, sm_cw_persist)
+{
+	probes_in(_metadata, &self->peer, ST_CLOSE_WAIT);
+}
+
+TEST_F(persist, sm_cg_persist)
+{
+	probes_in(_metadata, &self->peer, ST_CLOSING);
+}
+
+TEST_F(persist, sm_la_persist)
+{
+	probes_in(_metadata, &self->peer, ST_LAST_ACK);
+}
+
+TEST_F(persist, sm_f1_orphan_gives_up)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int probes = 0;
+
+	/* Nobody waits for it: eight, and less patience. */
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	counters_take(&before);
+	while (conn_state(&c) != ST_CLOSED && probes < 20) {
+		const struct segment *s = peer_read(p, now_ns() + 110 * NSEC_PER_SEC);
+
+		if (!s)
+			break;
+		EXPECT_EQ(0, s->len);
+		probes++;
+	}
+	sleep_ms(60000);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(8, probes);
+	counters_ignore(&before, "OutSegs", NULL);
+	counters_expect(_metadata, &before, "TCPWinProbe", 8, "TCPAbortOnTimeout", 1, NULL);
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+TEST_F(persist, ctr_TCPWinProbe)
+{
+	struct counters before;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	close_window(_metadata, &c);
+	counters_take(&before);
+	expect_probe(&c, rto_us(&c));
+	counters_expect(_metadata, &before, "TCPWinProbe", 1, "OutSegs", 1, NULL);
+	open_window(&c);
+}
+
+TEST_HARNESS_MAIN
