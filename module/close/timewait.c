@@ -465,16 +465,21 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 }
 
 /* RFC 6191: may this SYN open the connection anew? */
-static bool syn_is_new(const struct xtcp_timewait *tw,
+static bool syn_is_new(struct net *net, const struct xtcp_timewait *tw,
 		       const struct xtcp_seg *seg)
 {
 	if ((seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST | XTCP_FIN)) !=
 	    XTCP_SYN ||
 	    paws_rejects(tw, seg))
 		return false;
-	return seq_after(seg->seq, tw->rcv_nxt) ||
-	       (tw->ts_ok && seg->opt.has_ts &&
-		(s32)(seg->opt.tsval - tw->ts_recent) > 0);
+	if (seq_after(seg->seq, tw->rcv_nxt))
+		return true;
+	if (!seg->opt.has_ts)
+		return false;
+	/* None before: the new incarnation's own tell it from the old one. */
+	if (!tw->ts_ok)
+		return XTCP_KNOB(net, timestamps);
+	return (s32)(seg->opt.tsval - tw->ts_recent) > 0;
 }
 
 /**
@@ -564,7 +569,7 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		fin_wait_2_rcv(net, tw, skb, key, seg);
 		return false;
 	}
-	if (!syn_is_new(tw, seg)) {
+	if (!syn_is_new(net, tw, seg)) {
 		time_wait_rcv(net, tw, seg);
 		return false;
 	}
