@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * orphan: a connection whose program has gone: how often its FIN is repeated,
+ * how long FIN-WAIT-2 may last, what becomes of text that still comes.
+ * RFC 9293 3.6, 3.6.1, 3.8.3; xtcp_orphan_retries, xtcp_fin_timeout,
+ * TCP_LINGER2.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(orphan);
+
+/* Stock sends a loss probe first and counts its time in ticks. */
+#define EXACT_TIMES_ONLY() NOT_ON_STOCK()
+
+/*
+ * FIN at 0, then after RTO * (2^n - 1) for n = 1...retries; silence, and no
+ * row, when the timeout after that is over. RTO in us, as TCP_INFO told.
+ */
+static void expect_fins(struct conn *c, uint32_t rto_us, int retries, bool last_ack)
+{
+	struct peer *p = c->peer;
+	int64_t us = 0, step = rto_us;
+
+	for (int i = 1; i <= retries; i++) {
+		us += step;
+		step *= 2;
+		conn_expect(c, .flags = FIN | ACK, .seq = 1, .ack = conn_peer_nxt(c),
+			    .at_ms = us / 1000);
+	}
+	us += step;
+	conn_expect_move(c, last_ack ? ST_LAST_ACK : ST_FIN_WAIT_1, ST_CLOSED, us / 1000);
+	peer_expect_silence(p, 200000);
+}
+
+static void resend_fin(struct __test_metadata *_metadata, struct peer *p,
+		       int knob, int retries, bool last_ack)
+{
+	struct socket_info info;
+	struct counters before;
+	struct conn c;
+
+	EXACT_TIMES_ONLY();
+	EXPECT_EQ(0, knob_get("orphan_retries"));
+	ASSERT_EQ(0, knob_set("orphan_retries", knob));
+	conn_to_state(p, &c, last_ack ? ST_CLOSE_WAIT : ST_ESTABLISHED);
+	socket_info(&c, &info);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPLostRetransmit", NULL);
+	peer_mark(p);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = 0);
+	expect_fins(&c, info.rto_us, retries, last_ack);
+	counters_expect(_metadata, &before, "CurrEstab", -1, "RetransSegs", retries,
+			"TCPTimeouts", retries + 1, "TCPAbortOnTimeout", 1, NULL);
+	/* Whoever comes back is told. */
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 2);
+}
+
+TEST_F(orphan, lc_82_last_ack_repeats_its_fin)
+{
+	resend_fin(_metadata, &self->peer, 0, 8, true);
+}
+
+TEST_F(orphan, lc_82_fin_wait_1_repeats_its_fin)
+{
+	resend_fin(_metadata, &self->peer, 0, 8, false);
+}
+
+TEST_F(orphan, knob_orphan_retries_3)
+{
+	resend_fin(_metadata, &self->peer, 3, 3, true);
+}
+
+TEST_F(orphan, knob_orphan_retries_range)
+{
+	EXPECT_EQ(0, knob_get("orphan_retries"));
+	EXPECT_EQ(0, knob_set("orphan_retries", 255));
+	EXPECT_EQ(EINVAL, knob_set("orphan_retries", 256));
+	EXPECT_EQ(EINVAL, knob_set("orphan_retries", -1));
+	EXPECT_EQ(255, knob_get("orphan_retries"));
+}
+
+TEST_F(orphan, lc_82_ack_ends_it_any_time)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_LAST_ACK, .orphan = true);
+	p->leave_unread = true;
+	peer_drain(p, 5000);
+	conn_send(&c, .flags = ACK, .ack = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	peer_expect_silence(p, 120000);
+}
+
+/* While a program holds the socket, its own patience counts. */
+TEST_F(orphan, lc_82_shutdown_is_no_orphan)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("orphan_retries", 1));
+	conn_to_state(p, &c, ST_LAST_ACK);
+	peer_drain(p, 20000);
+	conn_expect_state(&c, ST_LAST_ACK);
+}
+
+static void expect_record_for(struct __test_metadata *_metadata, struct conn *c,
+			      int64_t ms, const char *counter)
+{
+	struct peer *p = c->peer;
+	struct counters before;
+	struct proc_row row;
+
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	peer_mark(p);
+	conn_send(c, .flags = ACK);
+	conn_expect_state(c, ST_ORPHAN_FIN_WAIT_2);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c->kport, c->pport, NULL));
+	EXPECT_EQ(ROW_FIN_WAIT_2, row.st);
+	EXPECT_EQ(3, row.timer);
+	EXPECT_LE(ms / 10 - 10, row.timer_cs);
+	EXPECT_GE(ms / 10, row.timer_cs);
+	conn_expect_move(c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, ms);
+	counters_expect(_metadata, &before, counter, 1, NULL);
+	/* It went without a word; a later FIN is for nobody. */
+	peer_expect_silence(p, 1000);
+	conn_send(c, .flags = FIN | ACK);
+	conn_expect(c, .flags = RST, .seq = 2);
+}
+
+TEST_F(orphan, lc_83_fin_wait_2_lasts_60s)
+{
+	struct conn c;
+
+	EXPECT_EQ(60, knob_get("fin_timeout"));
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1, .orphan = true);
+	expect_record_for(_metadata, &c, 60000, "TW");
+}
+
+TEST_F(orphan, knob_fin_timeout_5)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fin_timeout", 5));
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1, .orphan = true);
+	expect_record_for(_metadata, &c, 5000, "TW");
+}
+
+TEST_F(orphan, ctr_TWKilled)
+{
+	struct conn c;
+
+	/* Linux's name for a record that lives 4 s or less. */
+	ASSERT_EQ(0, knob_set("fin_timeout", 4));
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1, .orphan = true);
+	expect_record_for(_metadata, &c, 4000, "TWKilled");
+}
+
+TEST_F(orphan, knob_fin_timeout_90)
+{
+	struct peer *p = &self->peer;
+	struct proc_row row;
+	struct conn c;
+
+	/*
+	 * A record lives 60 s at most: the excess is spent as a socket. Linux
+	 * does so, too, but then counts the excess once more instead of 60 s.
+	 */
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("fin_timeout", 90));
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(0, row.inode);
+	EXPECT_EQ(2, row.timer);
+	conn_expect_move(&c, ST_FIN_WAIT_2, ST_ORPHAN_FIN_WAIT_2, 30000);
+	conn_expect_move(&c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, 90000);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(orphan, knob_fin_timeout_range)
+{
+	EXPECT_EQ(60, knob_get("fin_timeout"));
+	EXPECT_EQ(EINVAL, knob_set_text("fin_timeout", "soon"));
+	EXPECT_EQ(60, knob_get("fin_timeout"));
+	EXPECT_EQ(0, knob_set("fin_timeout", 1));
+	EXPECT_EQ(1, knob_get("fin_timeout"));
+}
+
+/* Never below 3.5 RTO: the peer's FIN could not come sooner. */
+TEST_F(orphan, knob_fin_timeout_floor)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct conn c;
+
+	EXACT_TIMES_ONLY();
+	ASSERT_EQ(0, knob_set("fin_timeout", 1));
+	conn_open(p, &c, .rtt_ms = 400);
+	socket_info(&c, &info);
+	EXPECT_LT(400000, info.rto_us);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK);
+	sleep_ms(400);
+	conn_send(&c, .flags = ACK);
+	peer_mark(p);
+	/* The second sample has brought the RTO down a little. */
+	sleep_ms(1400);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+	sleep_ms(info.rto_us * 7 / 2 / 1000 - 1400 + 2);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_F(orphan, lc_83_linger2)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_LINGER2, 7));
+	conn_advance(&c, ST_FIN_WAIT_1, true);
+	expect_record_for(_metadata, &c, 7000, "TW");
+}
+
+TEST_F(orphan, lc_83_negative_linger2_resets)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* close() in FIN-WAIT-2. */
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_LINGER2, -1));
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	close(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 2, .ack = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "OutRsts", 1, "TCPAbortOnLinger", 1, NULL);
+}
+
+TEST_F(orphan, lc_83_negative_linger2_in_fin_wait_1)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The FIN is acknowledged after close(). */
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_LINGER2, -1));
+	conn_advance(&c, ST_FIN_WAIT_1, true);
+	conn_send(&c, .flags = ACK);
+	peer_drain(p, 10);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_F(orphan, lc_83_fin_leads_to_time_wait)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fin_timeout", 20));
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
+	sleep_ms(15000);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	peer_mark(p);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .at_ms = 0);
+	conn_expect_move(&c, ST_TIME_WAIT, ST_CLOSED, 60000);
+	counters_expect(_metadata, &before, NULL);
+}
+
+TEST_F(orphan, lc_85_text_after_close_in_fin_wait_1)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	conn_send(&c, .flags = PSH | ACK, .data = "anybody?", .ack = 2);
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "OutRsts", 1, "TCPAbortOnData", 1, NULL);
+}
+
+TEST_F(orphan, rfc9293_shld_03_text_after_close_is_reset)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* In FIN-WAIT-2 as a record, and as a socket. */
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
+	conn_send(&c, .flags = PSH | ACK, .data = "anybody?");
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+
+	ASSERT_EQ(0, knob_set("fin_timeout", 100));
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true, .kport = 6000);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+	conn_send(&c, .flags = PSH | ACK, .data = "anybody?");
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* Text that the program wrote before it closed still goes out, and again. */
+TEST_F(orphan, lc_70_text_of_the_dead_is_delivered)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .wnd = 0);
+	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
+	close(c.fd);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	/* The window opens: text and FIN at once. */
+	conn_send(&c, .flags = ACK, .wnd = 5000);
+	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .data = "will");
+	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .data = "will",
+		    .within_ms = 1100);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+}
+
+TEST_F(orphan, ctr_TCPAbortOnTimeout_window_stays_shut)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	EXACT_TIMES_ONLY();
+	/* A peer that says nothing to the probes of an orphan. */
+	ASSERT_EQ(0, knob_set("orphan_retries", 3));
+	conn_open(p, &c, .wnd = 0);
+	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	close(c.fd);
+	for (int i = 0; i < 3; i++)
+		conn_expect(&c, .flags = ACK, .seq = 0, .within_ms = 2000);
+	sleep_ms(5000);
+	conn_expect_state(&c, ST_CLOSED);
+	peer_expect_silence(p, 100000);
+	counters_expect(_metadata, &before, "CurrEstab", -1, "TCPWinProbe", 3,
+			"TCPAbortOnTimeout", 1, NULL);
+}
+
+TEST_HARNESS_MAIN
