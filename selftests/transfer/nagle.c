@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nagle: into which segments the program's writes are cut, and which of them
+ * wait. RFC 9293 3.7.1 (MSS), 3.7.4 (Nagle), 3.8.6.2.1 (the sender's side of
+ * silly windows), 3.9.1.2 (PSH). LC-50.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(nagle);
+
+#define MSS 1000
+#define SMALL_MSS OPT(OPT_MSS(MSS))
+
+
+/* A segment of so many octets at relative seq, promptly. */
+#define expect_text(c, at, n, ...) \
+	conn_expect(c, .seq = at, .len = n, ##__VA_ARGS__)
+
+TEST_F(nagle, lc_50_boundaries_are_not_kept)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[2500];
+	struct conn c;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	pattern_fill(text, sizeof(text), 0);
+	/* Five writes of 500 behind an unacknowledged small one. */
+	ASSERT_EQ(10, send(c.fd, text, 10, 0));
+	expect_text(&c, 1, 10, .pattern = 0);
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(500, send(c.fd, text + 10 + 500 * i, 500, 0));
+	/* Full segments may go, and 1000 octets of two writes are one. */
+	expect_text(&c, 11, MSS, .pattern = 10);
+	expect_text(&c, 1011, MSS, .pattern = 1010);
+	ASSERT_EQ(490, send(c.fd, text + 2010, 490, 0));
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .ack = 2011);
+	expect_text(&c, 2011, 490, .pattern = 2010);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, lc_50_segments_up_to_the_mss)
+{
+	static const int sizes[] = { 48, 100, 536, 1000, 1459, 1460 };
+	struct peer *p = &self->peer;
+	static uint8_t text[4000];
+
+	pattern_fill(text, sizeof(text), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int mss = sizes[i];
+		struct conn c;
+
+		peer_note(p, "MSS %d", mss);
+		conn_open(p, &c, .kport = 6000 + i, .opt = OPT(OPT_MSS(mss)));
+		ASSERT_EQ(2 * mss + 7, send(c.fd, text, 2 * mss + 7, 0));
+		expect_text(&c, 1, mss, .pattern = 0);
+		expect_text(&c, 1 + mss, mss, .pattern = mss);
+		/* Not full, but nothing small is in flight (Minshall). */
+		expect_text(&c, 1 + 2 * mss, 7, .pattern = 2 * mss);
+		conn_send(&c, .flags = ACK);
+	}
+}
+
+TEST_F(nagle, rfc9293_must_16_effective_mss)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[4000];
+	struct conn c;
+
+	/* The least of the peer's MSS and the path's, less the options. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0)));
+	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	expect_text(&c, 1, MSS - 12, .opt_len = 12);
+	expect_text(&c, MSS - 11, 12);
+	conn_send(&c, .flags = ACK);
+	close(c.fd);
+	peer_drain(p, 10);
+	conn_send(&c, .flags = RST);
+
+	link_set_mtu(WHERE(_metadata), "tun0", 700);
+	conn_open(p, &c, .kport = 6001, .opt = OPT(OPT_MSS(1460)));
+	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	expect_text(&c, 1, 660);
+	expect_text(&c, 661, 340);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_must_15_default_mss)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1000];
+	struct conn c;
+
+	conn_open(p, &c, .no_opt = true);
+	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	expect_text(&c, 1, 536);
+	expect_text(&c, 537, 464);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, tcp_maxseg_bounds_segments)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1000];
+	struct conn c;
+
+	conn_start(p, &c);
+	ASSERT_EQ(0, socket_set(c.lfd, IPPROTO_TCP, TCP_MAXSEG, 400));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .mss = 400);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	expect_text(&c, 1, 400);
+	expect_text(&c, 401, 400);
+	expect_text(&c, 801, 200);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_shld_28_full_segments)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* A hundred writes of 100 octets while something is unacknowledged. */
+	conn_open(p, &c, .opt = SMALL_MSS);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	expect_text(&c, 1, 1);
+	counters_take(&before);
+	for (int i = 0; i < 80; i++)
+		ASSERT_EQ(100, send(c.fd, "0123456789012345678901234567890123456789"
+				    "0123456789012345678901234567890123456789"
+				    "01234567890123456789", 100, 0));
+	for (int i = 0; i < 8; i++)
+		expect_text(&c, 2 + i * MSS, MSS);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "OutSegs", 8, "TCPOrigDataSent", 8, NULL);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_shld_27_and_may_16_collect)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	expect_text(&c, 1, 1);
+	/* Three writes, each of which ends with a push, become one segment. */
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(4, send(c.fd, "part", 4, 0));
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 2, .data = "partpartpart");
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_shld_07_nagle)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(3, send(c.fd, "one", 3, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "one");
+	/* The second small one waits for the ACK of the first. */
+	ASSERT_EQ(3, send(c.fd, "two", 3, 0));
+	peer_expect_silence(p, 150);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 4, .data = "two");
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_must_17_nodelay)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 3 * i, .data = "abc");
+	}
+	/* Off again: the next waits. On: it goes at once. */
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 0));
+	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+	peer_expect_silence(p, 100);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 16, .data = "abc");
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, fin_does_not_wait)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(3, send(c.fd, "one", 3, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "one");
+	ASSERT_EQ(3, send(c.fd, "two", 3, 0));
+	peer_expect_silence(p, 50);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | ACK | PSH, .seq = 4, .data = "two");
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
+TEST_F(nagle, tcp_cork)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[MSS];
+	struct conn c;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(4, send(c.fd, "head", 4, 0));
+	peer_expect_silence(p, 100);
+	/* What makes a full segment goes, the rest waits on. */
+	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	expect_text(&c, 1, MSS);
+	peer_expect_silence(p, 100);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
+	expect_text(&c, 1 + MSS, 4);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, tcp_cork_for_200ms)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Nobody waits for the cork longer than that. */
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	peer_mark(p);
+	ASSERT_EQ(4, send(c.fd, "head", 4, 0));
+	conn_expect(&c, .seq = 1, .data = "head", .at_ms = 200);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, msg_more)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "head", 4, MSG_MORE));
+	peer_expect_silence(p, 100);
+	ASSERT_EQ(4, send(c.fd, "tail", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "headtail");
+	conn_send(&c, .flags = ACK);
+}
+
+/* --- PSH ----------------------------------------------------------------- */
+
+TEST_F(nagle, rfc9293_must_60_never_waits_for_ever)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* There is no PUSH in the interface: each write goes by itself. */
+	conn_open(p, &c);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + i, .data = "x");
+		conn_send(&c, .flags = ACK);
+	}
+	/* Even one that says that more will come does not wait for ever. */
+	ASSERT_EQ(1, send(c.fd, "y", 1, MSG_MORE));
+	conn_expect(&c, .seq = 4, .data = "y", .within_ms = 400);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_must_61_psh_on_the_last)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[3 * MSS + 5];
+	struct conn c;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 3; i++)
+		expect_text(&c, 1 + i * MSS, MSS, .flags = ACK);
+	expect_text(&c, 1 + 3 * MSS, 5, .flags = ACK | PSH);
+	conn_send(&c, .flags = ACK);
+	/* Also when the last one is full. */
+	ASSERT_EQ(2 * MSS, send(c.fd, text, 2 * MSS, 0));
+	expect_text(&c, 6 + 3 * MSS, MSS, .flags = ACK);
+	expect_text(&c, 6 + 4 * MSS, MSS, .flags = ACK | PSH);
+	conn_send(&c, .flags = ACK);
+}
+
+/* --- the sender and silly windows ---------------------------------------- */
+
+TEST_F(nagle, rfc9293_must_38_small_window)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[8000];
+	struct conn c;
+
+	/*
+	 * The window opens by a little: nothing is cut for it, until it takes a
+	 * segment, or half of the largest window seen.
+	 */
+	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 4000);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 4; i++)
+		expect_text(&c, 1 + i * MSS, MSS);
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .wnd = 300);
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .wnd = 999);
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .wnd = 1000);
+	expect_text(&c, 1 + 4 * MSS, MSS);
+	conn_send(&c, .flags = ACK, .wnd = 4000);
+	for (int i = 5; i < 8; i++)
+		expect_text(&c, 1 + i * MSS, MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[2000];
+	struct socket_info info;
+	struct conn c;
+
+	/* A peer whose whole buffer is smaller than a segment. */
+	conn_open(p, &c, .wnd = 600);
+	socket_info(&c, &info);
+	EXPECT_EQ(300, info.snd_mss);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	expect_text(&c, 1, 300);
+	expect_text(&c, 301, 300);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = ACK, .wnd = 299);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = ACK, .wnd = 300);
+	expect_text(&c, 601, 300);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(nagle, rfc9293_must_38_override)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[4000];
+	struct socket_info info;
+	struct conn c;
+
+	/* The window stays small: after a timeout of 0.1 to 1 s it is used. */
+	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 2000);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	expect_text(&c, 1, MSS);
+	expect_text(&c, 1 + MSS, MSS);
+	socket_info(&c, &info);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK, .wnd = 300);
+	expect_text(&c, 1 + 2 * MSS, 300, .at_ms = info.rto_us / 1000);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_HARNESS_MAIN
