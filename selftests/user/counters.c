@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * counters: those of /proc/net/xtcp_snmp and xtcp_netstat that belong to no
+ * stage: what comes in and goes out, what is refused for its form or its TTL,
+ * what ends. One is provoked, it moves by so much, and no other does unless
+ * the test names it. And the TTL itself, which bounds how old a segment can be
+ * (RFC 9293 3.4.1 and MUST-49).
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(counters);
+
+/* --- in and out ---------------------------------------------------------- */
+
+TEST_F(counters, ctr_InSegs)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(&before);
+	/* Whatever IP hands over, good or bad. */
+	conn_send(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "InSegs", 1, "TCPPureAcks", 1, NULL);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .bad_csum = true);
+	counters_expect(_metadata, &before, "InSegs", 1, "InErrs", 1,
+			"InCsumErrors", 1, NULL);
+	counters_take(&before);
+	peer_send(p, .flags = RST, .dport = 9);
+	counters_expect(_metadata, &before, "InSegs", 1, NULL);
+	/* Not what IP keeps to itself: it is for somebody else. */
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .dst = ipaddr("10.0.0.77"));
+	counters_expect(_metadata, &before, NULL);
+}
+
+TEST_F(counters, ctr_OutSegs)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* A SYN-ACK, each time. */
+	conn_start(p, &c);
+	counters_take(&before);
+	peer_mark(p);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .at_ms = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 2, "RetransSegs", 1,
+			"TCPSynRetrans", 1, "TCPTimeouts", 1, NULL);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	/* Text the first time only. */
+	counters_take(&before);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1);
+	counters_expect(_metadata, &before, "OutSegs", 1, "TCPOrigDataSent", 1, NULL);
+	counters_take(&before);
+	conn_expect(&c, .seq = 1, .len = 1, .within_ms = 3500);
+	counters_expect(_metadata, &before, "RetransSegs", 1, "TCPTimeouts", 1, NULL);
+	conn_send(&c, .flags = ACK);
+	/* A RST as well. */
+	counters_take(&before);
+	peer_send(p, .flags = ACK, .ack = 5, .dport = 9);
+	peer_expect(p, .flags = RST, .seq = 5, .sport = 9);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1, NULL);
+}
+
+TEST_F(counters, ctr_OutRsts)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* In answer, and unasked. */
+	conn_open(p, &c);
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .dport = 9);
+	peer_expect(p, .flags = RST | ACK, .sport = 9);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1, NULL);
+	counters_take(&before);
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK);
+	counters_expect(_metadata, &before, "OutSegs", 1, "OutRsts", 1, "EstabResets", 1,
+			"CurrEstab", -1, "TCPAbortOnData", 1, NULL);
+}
+
+/* --- refused for their form ---------------------------------------------- */
+
+TEST_F(counters, ctr_InErrs)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(&before);
+	/*
+	 * Too short a header, one beyond the end, two that are not all there.
+	 * Linux counts the first.
+	 */
+	conn_send(&c, .seq = 1, .flags = ACK, .doff = 4);
+	conn_send(&c, .seq = 1, .flags = ACK, .doff = 6);
+	conn_send(&c, .seq = 1, .flags = ACK, .cut = 19);
+	conn_send(&c, .seq = 1, .flags = ACK, .cut = 0);
+	counters_expect(_metadata, &before, "InSegs", 4,
+			"InErrs", 4 - 3 * stock_mode(), NULL);
+	/* And a SYN, in this state. */
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "InErrs", 1,
+			"TCPChallengeACK", 1, "TCPSYNChallenge", 1, NULL);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(counters, ctr_InCsumErrors)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(&before);
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "text", .bad_csum = true);
+	conn_send(&c, .seq = 1, .flags = RST, .bad_csum = true);
+	peer_send(p, .flags = SYN, .dport = 9, .bad_csum = true);
+	peer_expect_silence(p, 300);
+	counters_expect(_metadata, &before, "InSegs", 3, "InErrs", 3, "InCsumErrors", 3,
+			NULL);
+	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* --- endings ------------------------------------------------------------- */
+
+static void end_by_rst(struct conn *c)
+{
+	conn_send(c, .flags = RST);
+}
+
+static void end_by_abort(struct conn *c)
+{
+	socket_abort(c->fd);
+	conn_expect(c, .flags = RST | ACK);
+	c->fd = -1;
+}
+
+static void end_by_disconnect(struct conn *c)
+{
+	socket_disconnect(c->fd);
+	conn_expect(c, .flags = RST | ACK);
+}
+
+static void end_by_timeout(struct conn *c)
+{
+	struct peer *p = c->peer;
+
+	socket_set(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
+	if (send(c->fd, "x", 1, MSG_NOSIGNAL) != 1)
+		peer_fail(WHERE(p->test), p, "send");
+	sleep_ms(stock_mode() ? 5000 : 110);
+	peer_drain(p, 0);
+}
+
+static void end_in_order(struct conn *c)
+{
+	shutdown(c->fd, SHUT_WR);
+	conn_expect(c, .flags = FIN | ACK);
+	conn_send(c, .flags = ACK);
+}
+
+TEST_F(counters, ctr_EstabResets)
+{
+	static const struct {
+		enum conn_state st;
+		void (*end)(struct conn *c);
+		int resets;
+	} cases[] = {
+		{ ST_ESTABLISHED, end_by_rst, 1 },
+		{ ST_ESTABLISHED, end_by_abort, 1 },
+		{ ST_ESTABLISHED, end_by_disconnect, 1 },
+		{ ST_ESTABLISHED, end_by_timeout, 1 },
+		{ ST_CLOSE_WAIT, end_by_rst, 1 },
+		{ ST_CLOSE_WAIT, end_by_abort, 1 },
+		{ ST_CLOSE_WAIT, end_by_timeout, 1 },
+		/* No longer, or not yet, open. */
+		{ ST_FIN_WAIT_1, end_by_rst, 0 },
+		{ ST_FIN_WAIT_2, end_by_rst, 0 },
+		{ ST_LAST_ACK, end_by_rst, 0 },
+		{ ST_SYN_RECEIVED, end_by_rst, 0 },
+		{ ST_CLOSE_WAIT, end_in_order, 0 },
+	};
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	struct conn c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		peer_note(p, "case %zu, in %s", i, conn_state_name(cases[i].st));
+		conn_to_state(p, &c, cases[i].st);
+		counters_take(&before);
+		cases[i].end(&c);
+		conn_expect_state(&c, ST_CLOSED);
+		counters_take(&after);
+		EXPECT_EQ(cases[i].resets, counter_get(&after, "EstabResets") -
+					   counter_get(&before, "EstabResets"))
+			TH_LOG("case %zu", i);
+		EXPECT_EQ(0, counter_get(&after, "CurrEstab"));
+		if (c.fd >= 0)
+			close(c.fd);
+		if (c.lfd >= 0)
+			close(c.lfd);
+	}
+}
+
+/* --- not believed --------------------------------------------------------- */
+
+TEST_F(counters, ctr_OutOfWindowIcmps)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment text;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	text = *conn_expect(&c, .len = 1);
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
+		       .quote = &text, .quote_seq = c.kern_iss + 3);
+	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
+		       .quote = &text);
+	counters_expect(_metadata, &before, NULL);
+	conn_send(&c, .flags = ACK);
+}
+
+/* A segment, or text, whose timestamp is older than one that came before. */
+TEST_F(counters, ctr_PAWSEstab)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct optbytes old;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(100000, 0)));
+	conn_send(&c, .flags = ACK | PSH, .data = "new");
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
+	old = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base - 5000, c.ts_recent));
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .seq = 4, .data = "old", .opt = old);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1, NULL);
+	EXPECT_EQ(0, socket_receive(c.fd));
+	EXPECT_EQ(0, socket_receive(c.fd));
+	EXPECT_EQ(0, socket_receive(c.fd));
+	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
+	/* RFC 7323 5.2: a RST is spared. */
+	counters_take(&before);
+	conn_send(&c, .flags = RST, .seq = 4, .opt = old);
+	counters_expect(_metadata, &before, "InSegs", 1, "EstabResets", 1,
+			"CurrEstab", -1, NULL);
+}
+
+TEST_F(counters, ctr_PAWSEstab_in_time_wait)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct optbytes old;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_TIME_WAIT,
+		      .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(100000, 0)));
+	old = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base - 5000, c.ts_recent));
+	counters_take(&before);
+	conn_send(&c, .flags = FIN | ACK, .seq = conn_peer_nxt(&c) - 1, .opt = old);
+	conn_expect(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1, NULL);
+}
+
+/* --- TTL ------------------------------------------------------------------ */
+
+static void set_min_ttl(struct __test_metadata *_metadata, int fd)
+{
+	ASSERT_EQ(0, socket_set(fd, IPPROTO_IP, IP_MINTTL, 255));
+}
+
+/* Whom a neighbour alone may talk to: GTSM, RFC 5082. */
+TEST_F(counters, ctr_TCPMinTTLDrop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	set_min_ttl(_metadata, c.fd);
+	counters_take(&before);
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "far", .ttl = 254);
+	conn_send(&c, .seq = 1, .flags = RST, .ttl = 1);
+	peer_expect_silence(p, 300);
+	counters_expect(_metadata, &before, "InSegs", 2, "TCPMinTTLDrop", 2, NULL);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	counters_take(&before);
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "near", .ttl = 255);
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+}
+
+TEST_F(counters, ctr_TCPMinTTLDrop_by_a_listener)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_start(p, &c);
+	set_min_ttl(_metadata, c.lfd);
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 0, .ttl = 64);
+	peer_expect_silence(p, 300);
+	counters_expect(_metadata, &before, "InSegs", 1, "TCPMinTTLDrop", 1, NULL);
+	conn_send(&c, .flags = SYN, .seq = 0, .ttl = 255);
+	c.peer_nxt = c.peer_iss + 1;
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK, .seq = 1, .ttl = 255);
+	conn_accept(&c);
+	/* The child has it from the listener. */
+	counters_take(&before);
+	conn_send(&c, .flags = RST, .seq = 1, .ttl = 254);
+	counters_expect(_metadata, &before, "InSegs", 1, "TCPMinTTLDrop", 1, NULL);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(counters, ctr_TCPMinTTLDrop_of_the_third_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where anybody far away may complete it */
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	set_min_ttl(_metadata, c.lfd);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .seq = 1, .ttl = 254);
+	conn_send(&c, .flags = RST, .seq = 1, .ttl = 254);
+	counters_expect(_metadata, &before, "InSegs", 2, "TCPMinTTLDrop", 2, NULL);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK, .seq = 1, .ttl = 255);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+static void set_ttl_77(int fd)
+{
+	socket_set(fd, IPPROTO_IP, IP_TTL, 77);
+}
+
+/* The bound on a segment's life: 64 hops, on whatever is sent. */
+static void expect_ttl(struct __test_metadata *_metadata, struct peer *p, int ttl,
+		       int kport)
+{
+	struct conn c;
+
+	peer_note(p, "TTL %d", ttl);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	EXPECT_EQ(ttl, p->last.ttl);
+	close(c.fd);
+	conn_to_state(p, &c, ST_HALF_OPEN, .kport = kport);
+	EXPECT_EQ(ttl, p->last.ttl);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1, .ttl = ttl);
+	conn_send(&c, .flags = ACK);
+	conn_advance(&c, ST_TIME_WAIT, true);
+	/* By a record, and by nobody. */
+	conn_send(&c, .flags = FIN | ACK, .seq = conn_peer_nxt(&c) - 1);
+	conn_expect(&c, .flags = ACK, .ttl = ttl);
+	peer_send(p, .flags = ACK, .dport = 9);
+	peer_expect(p, .flags = RST, .sport = 9, .ttl = ttl);
+}
+
+TEST_F(counters, lc_96_ttl_is_64)
+{
+	expect_ttl(_metadata, &self->peer, 64, 6000);
+}
+
+TEST_F(counters, lc_96_ttl_of_the_namespace)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_default_ttl", "33"));
+	expect_ttl(_metadata, &self->peer, 33, 6000);
+}
+
+TEST_F(counters, lc_96_ttl_of_a_socket)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = set_ttl_77);
+	EXPECT_EQ(77, p->last.ttl);
+	/* A listener's is its children's, from the SYN-ACK on. */
+	conn_to_state(p, &c, ST_HALF_OPEN, .prepare = set_ttl_77);
+	EXPECT_EQ(77, p->last.ttl);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1, .ttl = 77);
+	conn_send(&c, .flags = ACK);
+	/* And can be changed at any time, or given back. */
+	socket_set(c.fd, IPPROTO_IP, IP_TTL, 1);
+	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+	conn_expect(&c, .len = 1, .ttl = 1);
+	conn_send(&c, .flags = ACK);
+	socket_set(c.fd, IPPROTO_IP, IP_TTL, -1);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK, .ttl = 64);
+}
+
+/* --- the lifecycle table -------------------------------------------------- */
+
+/*
+ * Any mix of FIN, SYN, RST and ACK in any state: none is an event that the
+ * table does not know.
+ */
+TEST_F(counters, ctr_XtcpLifecycleUnknown)
+{
+	struct peer *p = &self->peer;
+	struct counters now;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	for (int st = 0; st < ST_COUNT; st++) {
+		for (int flags = 0; flags <= (FIN | SYN | RST | ACK); flags++) {
+			if (flags & PSH)
+				continue;
+			conn_to_state(p, &c, st);
+			conn_send(&c, .seq = conn_peer_nxt(&c), .flags = flags);
+			conn_send(&c, .seq = conn_peer_nxt(&c) + 1, .flags = flags,
+				  .len = 10);
+			peer_drain(p, 0);
+			if (c.fd >= 0)
+				socket_abort(c.fd);
+			if (c.lfd >= 0)
+				close(c.lfd);
+			peer_drain(p, 0);
+		}
+		counters_take(&now);
+		EXPECT_EQ(0, counter_get(&now, "XtcpLifecycleUnknown"))
+			TH_LOG("in %s", conn_state_name(st));
+	}
+}
+
+TEST_HARNESS_MAIN
