@@ -54,24 +54,24 @@ static void expect_reason(struct __test_metadata *_metadata,
 	EXPECT_EQ(counter_get(&now, "OutRsts"), sum_of(&now, SENT));
 }
 
-/* A test that ends in a state; its body has p, c and, to be filled, before. */
-#define REASON(counter, slug) \
-	static void counter##slug(struct __test_metadata *_metadata, \
-				  struct peer *p, struct counters *before); \
-	TEST_F(reason, ctr_##counter##slug) \
+/* The body has p and takes the counters just before what it provokes. */
+#define REASON(test, counter) \
+	static void provoke_##test(struct __test_metadata *_metadata, \
+				   struct peer *p, struct counters *before); \
+	TEST_F(reason, test) \
 	{ \
 		static struct counters before; \
 		\
 		NOT_ON_STOCK(); \
-		counter##slug(_metadata, &self->peer, &before); \
-		expect_reason(_metadata, &before, #counter); \
+		provoke_##test(_metadata, &self->peer, &before); \
+		expect_reason(_metadata, &before, counter); \
 	} \
-	static void counter##slug(struct __test_metadata *_metadata, \
-				  struct peer *p, struct counters *before)
+	static void provoke_##test(struct __test_metadata *_metadata, \
+				   struct peer *p, struct counters *before)
 
 /* --- sent --------------------------------------------------------------- */
 
-REASON(XtcpResetSentNoConnection,)
+REASON(ctr_XtcpResetSentNoConnection, "XtcpResetSentNoConnection")
 {
 	(void)_metadata;
 	counters_take(before);
@@ -83,7 +83,7 @@ REASON(XtcpResetSentNoConnection,)
 	peer_expect_silence(p, 20);
 }
 
-REASON(XtcpResetSentNoHandshake,)
+REASON(ctr_XtcpResetSentNoHandshake, "XtcpResetSentNoHandshake")
 {
 	(void)_metadata;
 	peer_listen(p, KERNEL_PORT, 16);
@@ -101,7 +101,7 @@ static void expect_rst_of_bad_ack(struct conn *c, enum conn_state st, int64_t fl
 	conn_expect_state(c, st);
 }
 
-REASON(XtcpResetSentBadAck,)
+REASON(ctr_XtcpResetSentBadAck, "XtcpResetSentBadAck")
 {
 	struct conn c;
 
@@ -110,7 +110,7 @@ REASON(XtcpResetSentBadAck,)
 	expect_rst_of_bad_ack(&c, ST_SYN_SENT, SYN | ACK, before);
 }
 
-REASON(XtcpResetSentBadAck, _half_open)
+REASON(ctr_XtcpResetSentBadAck_half_open, "XtcpResetSentBadAck")
 {
 	struct conn c;
 
@@ -119,7 +119,7 @@ REASON(XtcpResetSentBadAck, _half_open)
 	expect_rst_of_bad_ack(&c, ST_HALF_OPEN, ACK, before);
 }
 
-REASON(XtcpResetSentBadAck, _simultaneous_open)
+REASON(ctr_XtcpResetSentBadAck_simultaneous_open, "XtcpResetSentBadAck")
 {
 	struct conn c;
 
@@ -128,7 +128,7 @@ REASON(XtcpResetSentBadAck, _simultaneous_open)
 	expect_rst_of_bad_ack(&c, ST_SYN_RECEIVED, ACK, before);
 }
 
-REASON(XtcpResetSentSynInWindow,)
+REASON(ctr_XtcpResetSentSynInWindow, "XtcpResetSentSynInWindow")
 {
 	struct conn c;
 
@@ -140,7 +140,7 @@ REASON(XtcpResetSentSynInWindow,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentAcceptOverflow,)
+REASON(ctr_XtcpResetSentAcceptOverflow, "XtcpResetSentAcceptOverflow")
 {
 	struct conn c, first[2];
 	int lfd;
@@ -158,7 +158,7 @@ REASON(XtcpResetSentAcceptOverflow,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentListenerClosed,)
+REASON(ctr_XtcpResetSentListenerClosed, "XtcpResetSentListenerClosed")
 {
 	struct conn c;
 
@@ -172,7 +172,7 @@ REASON(XtcpResetSentListenerClosed,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentTextAfterClose,)
+REASON(ctr_XtcpResetSentTextAfterClose, "XtcpResetSentTextAfterClose")
 {
 	struct conn c;
 
@@ -184,7 +184,7 @@ REASON(XtcpResetSentTextAfterClose,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentTextAfterClose, _to_a_record)
+REASON(ctr_XtcpResetSentTextAfterClose_to_a_record, "XtcpResetSentTextAfterClose")
 {
 	struct conn c;
 
@@ -196,7 +196,7 @@ REASON(XtcpResetSentTextAfterClose, _to_a_record)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentUnreadText,)
+REASON(ctr_XtcpResetSentUnreadText, "XtcpResetSentUnreadText")
 {
 	struct conn c;
 
@@ -211,7 +211,7 @@ REASON(XtcpResetSentUnreadText,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentLinger,)
+REASON(ctr_XtcpResetSentLinger, "XtcpResetSentLinger")
 {
 	struct conn c;
 
@@ -225,7 +225,7 @@ REASON(XtcpResetSentLinger,)
 }
 
 /* A negative TCP_LINGER2: no waiting in FIN-WAIT-2. */
-REASON(XtcpResetSentLinger, _in_fin_wait_2)
+REASON(ctr_XtcpResetSentLinger_in_fin_wait_2, "XtcpResetSentLinger")
 {
 	struct conn c;
 
@@ -240,7 +240,7 @@ REASON(XtcpResetSentLinger, _in_fin_wait_2)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentDisconnect,)
+REASON(ctr_XtcpResetSentDisconnect, "XtcpResetSentDisconnect")
 {
 	struct conn c;
 
@@ -251,7 +251,7 @@ REASON(XtcpResetSentDisconnect,)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-REASON(XtcpResetSentKeepalive,)
+REASON(ctr_XtcpResetSentKeepalive, "XtcpResetSentKeepalive")
 {
 	struct conn c;
 
@@ -269,7 +269,7 @@ REASON(XtcpResetSentKeepalive,)
 }
 
 /* One orphan that holds more than all sockets together may: not kept. */
-REASON(XtcpResetSentNoMemory,)
+REASON(ctr_XtcpResetSentNoMemory, "XtcpResetSentNoMemory")
 {
 	static char text[1 << 20];
 	long long queued = 0;
