@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * window: what the receiver offers, and what the sender makes of what the peer
+ * offers. RFC 9293 3.8.6 (MUST-1, 34, 39, 66; SHLD-14..16; REC-1), RFC 7323 2
+ * (scale). LC-53, LC-54.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(window);
+
+#define MSS 1000
+#define SCALED OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7))
+
+static void small_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 8192);
+}
+
+/* The right edge of the window, relative, that the last segment shows. */
+static int64_t edge(struct conn *c)
+{
+	return (uint32_t)(c->peer->last.ack - c->peer_iss) +
+	       ((int64_t)c->peer->last.wnd << c->kern_wscale);
+}
+
+static int64_t read_all(struct conn *c)
+{
+	static char buf[65536];
+	int64_t n, all = 0;
+
+	while ((n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		all += n;
+	return all;
+}
+
+/* Text into the window until it is closed; returns the octets that went in. */
+static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
+{
+	struct peer *p = c->peer;
+	int64_t last_edge = 0, room;
+
+	conn_send(c, .len = 100);
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	while ((room = edge(c) - conn_peer_nxt(c)) > 0) {
+		/* SHLD-14: the edge never moves to the left. */
+		ASSERT_LE(last_edge, edge(c));
+		last_edge = edge(c);
+		conn_send(c, .len = room < MSS ? room : MSS);
+		conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	}
+	EXPECT_EQ(0, p->last.wnd);
+	return conn_peer_nxt(c) - 1;
+}
+
+TEST_F(window, lc_54_closes_and_opens)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t in;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = small_buffer);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPWantZeroWindowAdv", "TCPRcvCollapsed", "PruneCalled", NULL);
+	in = fill_window(_metadata, &c);
+	counters_expect(_metadata, &before, "TCPToZeroWindowAdv", 1, NULL);
+	EXPECT_LT(2000, in);
+	/* All of it is there, and when it is read a window update comes at once. */
+	EXPECT_EQ(in, read_all(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = conn_peer_nxt(&c));
+	EXPECT_LE(MSS, p->last.wnd);
+	counters_expect(_metadata, &before, "TCPToZeroWindowAdv", 1,
+			"TCPFromZeroWindowAdv", 1, NULL);
+	peer_expect_silence(p, 1000);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+}
+
+TEST_F(window, lc_53_never_more_than_the_buffer)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t in;
+	struct conn c;
+
+	/* A peer that does not care about the window: nothing beyond it is taken. */
+	conn_open(p, &c, .prepare = small_buffer);
+	in = fill_window(_metadata, &c);
+	counters_take(&before);
+	counters_ignore(&before, "InSegs", "OutSegs", "TCPACKSkippedSeq", NULL);
+	for (int i = 0; i < 20; i++)
+		conn_send(&c, .seq = in + 1 + i * MSS, .len = MSS);
+	peer_drain(p, 300);
+	EXPECT_EQ(0, p->last.wnd);
+	EXPECT_EQ(in, read_all(&c));
+	EXPECT_EQ((uint32_t)(c.peer_iss + 1 + in), p->last.ack);
+	peer_drain(p, 20);
+}
+
+TEST_F(window, lc_53_sender_stays_inside)
+{
+	static const int wnds[] = { 1000, 2500, 5000, 65535 };
+	struct peer *p = &self->peer;
+	static uint8_t text[20000];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wnds); i++) {
+		const struct segment *s;
+		uint32_t end;
+		struct conn c;
+
+		peer_note(p, "window %d", wnds[i]);
+		conn_open(p, &c, .kport = 6000 + i, .wnd = wnds[i], .opt = OPT(OPT_MSS(500)));
+		ASSERT_LT(0, send(c.fd, text, sizeof(text), 0));
+		end = c.kern_iss + 1;
+		while ((s = peer_read(p, now_ns() + 20 * NSEC_PER_MSEC)))
+			end = s->seq + s->len;
+		EXPECT_EQ(wnds[i] < 5000 ? wnds[i] : 5000, end - c.kern_iss - 1);
+		conn_send(&c, .flags = RST);
+	}
+}
+
+TEST_F(window, rfc9293_must_39_silly_window)
+{
+	struct peer *p = &self->peer;
+	int64_t in, step, last;
+	char buf[64];
+	struct conn c;
+
+	/*
+	 * The program reads 50 octets at a time: no update before a segment or
+	 * half of the buffer is free.
+	 */
+	conn_open(p, &c, .prepare = small_buffer);
+	in = fill_window(_metadata, &c);
+	last = edge(&c);
+	for (int64_t got = 0; got < in; got += 50) {
+		const struct segment *s;
+
+		recv(c.fd, buf, 50, 0);
+		s = peer_read(p, now_ns());
+		if (!s)
+			continue;
+		step = edge(&c) - last;
+		last = edge(&c);
+		EXPECT_LE(MSS, step);
+	}
+	EXPECT_LE(in + 1 + MSS, last);
+}
+
+TEST_F(window, rfc9293_shld_14_edge_never_moves_left)
+{
+	struct peer *p = &self->peer;
+	int64_t before;
+	struct conn c;
+
+	/* Not even when the program wants a smaller buffer. */
+	conn_open(p, &c);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
+	before = edge(&c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 4096));
+	for (int i = 0; i < 20; i++) {
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+		EXPECT_LE(before, edge(&c));
+		read_all(&c);
+		while (peer_read(p, now_ns()))
+			;
+	}
+}
+
+TEST_F(window, rfc9293_must_34_survives_shrinking)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[4 * MSS];
+	struct conn c;
+
+	/* SHLD-15: nothing new goes; SHLD-16: what is inside goes again. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	ASSERT_EQ(3 * MSS, send(c.fd, text, 3 * MSS, 0));
+	for (int i = 0; i < 3; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 1500);
+	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	/* The first fits, and is resent by the timer. */
+	conn_expect(&c, .seq = 1, .len = MSS, .within_ms = 300);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 65535);
+	peer_drain(p, 50);
+	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 65535);
+	peer_drain(p, 50);
+	EXPECT_EQ((uint32_t)(c.kern_iss + 1 + 4 * MSS), p->last.seq + p->last.len);
+	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
+}
+
+TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[5 * MSS];
+	struct conn c;
+
+	NOT_ON_STOCK();		/* whose loss probe comes first */
+	/* MAY-7 is not done: beyond the new edge nothing is resent. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	ASSERT_EQ(4 * MSS, send(c.fd, text, 4 * MSS, 0));
+	for (int i = 0; i < 4; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 2 * MSS);
+	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	peer_expect_silence(p, 100);
+	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 300);
+	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS);
+	/* Two would be allowed by cwnd, but only one lies inside. */
+	conn_expect(&c, .seq = 1 + 2 * MSS, .len = MSS);
+	peer_expect_silence(p, 100);
+	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
+	conn_expect(&c, .seq = 1 + 4 * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(window, rfc9293_must_66_closed_window_hears_rst_and_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t in;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = small_buffer);
+	in = fill_window(_metadata, &c);
+	/* The ACK field of a segment whose text is refused counts. */
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	conn_send(&c, .flags = ACK, .seq = in + 1, .ack = 5, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = in + 1, .wnd = 0);
+	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, NULL);
+	peer_expect_silence(p, 1000);
+	/* And so does a RST. */
+	conn_send(&c, .flags = RST, .seq = in + 1);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+}
+
+TEST_F(window, rfc9293_must_01_unsigned)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[40000];
+	int64_t in_flight = 0;
+	struct conn c;
+
+	/* 40000 is negative in 16 bits with a sign. */
+	conn_open(p, &c, .wnd = 40000);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	while (in_flight < 14600) {
+		conn_expect(&c, .seq = 1 + in_flight, .len = 1460);
+		in_flight += 1460;
+	}
+	conn_send(&c, .flags = ACK, .wnd = 40000);
+	while (conn_kern_nxt(&c) < (int64_t)sizeof(text) + 1)
+		conn_expect(&c, .seq = conn_kern_nxt(&c), .len =
+			    sizeof(text) + 1 - conn_kern_nxt(&c) < 1460 ?
+			    (int64_t)sizeof(text) + 1 - conn_kern_nxt(&c) : 1460);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(window, rfc9293_rec_1_windows_of_32_bits)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[30000];
+	struct conn c;
+
+	/* 65535 << 14: a gigabyte, held as such and not cut. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(14)));
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	conn_send(&c, .flags = ACK, .wnd = 65535);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK, .wnd = 1);
+	/* One unit of the scale is 16384 octets. */
+	for (int i = 10; i < 26; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	peer_expect_silence(p, 20);
+	conn_send(&c, .flags = ACK, .wnd = 65535);
+	for (int i = 26; i < 30; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(window, knob_window_scaling)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(1, knob_get("window_scaling"));
+	conn_start(p, &c, .kport = 6001, .opt = SCALED);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_LE(0, p->last.opt.wscale);
+	ASSERT_EQ(0, knob_set("window_scaling", 0));
+	conn_start(p, &c, .kport = 6002, .opt = SCALED);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wscale = ABSENT);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .wscale = ABSENT);
+	EXPECT_EQ(EINVAL, knob_set("window_scaling", 256));
+	EXPECT_EQ(0, knob_get("window_scaling"));
+	close(c.fd);
+	p->leave_unread = true;
+}
+
+static int buffer_of(int fd, int option)
+{
+	int val = -1;
+	socklen_t len = sizeof(val);
+
+	getsockopt(fd, SOL_SOCKET, option, &val, &len);
+	return val;
+}
+
+TEST_F(window, knob_rmem)
+{
+	struct peer *p = &self->peer;
+	char text[64];
+	struct conn c;
+
+	/* min, default, largest: the default sizes a new socket's window. */
+	ASSERT_EQ(0, knob_get_text("rmem", text, sizeof(text)));
+	EXPECT_EQ(0, strncmp(text, "4096\t131072\t", 12));
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 40000 60000"));
+	conn_start(p, &c, .kport = 6001);
+	EXPECT_EQ(40000, buffer_of(c.lfd, SO_RCVBUF));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK);
+	EXPECT_GE(20000 + 1460, p->last.wnd);
+	EXPECT_LE(20000 - 1460, p->last.wnd);
+	conn_send(&c, .flags = ACK);
+	/* The largest decides the scale that is offered. */
+	EXPECT_EQ(EINVAL, knob_set_text("rmem", "0 1 2"));
+	ASSERT_EQ(0, knob_get_text("rmem", text, sizeof(text)));
+	EXPECT_EQ(0, strcmp(text, "4096\t40000\t60000"));
+}
+
+TEST_F(window, knob_wmem)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[100000];
+	char values[64];
+	struct conn c;
+	ssize_t n;
+
+	ASSERT_EQ(0, knob_get_text("wmem", values, sizeof(values)));
+	EXPECT_EQ(0, strncmp(values, "4096\t16384\t", 11));
+	ASSERT_EQ(0, knob_set_text("wmem", "4096 8000 8000"));
+	conn_open(p, &c, .wnd = 1000);
+	EXPECT_EQ(8000, buffer_of(c.fd, SO_SNDBUF));
+	/* No more than that waits, whatever the program offers. */
+	n = send(c.fd, text, sizeof(text), 0);
+	EXPECT_LT(1000, n);
+	EXPECT_GT(20000, n);
+	EXPECT_EQ(-1, send(c.fd, text, sizeof(text), 0));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_FALSE(socket_poll(c.fd) & POLLOUT);
+	EXPECT_EQ(EINVAL, knob_set_text("wmem", "0 1 2"));
+	peer_drain(p, 20);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(window, tcp_window_clamp)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c);
+	ASSERT_EQ(0, socket_set(c.lfd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK);
+	EXPECT_GE(5000, p->last.wnd);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	for (int i = 0; i < 10; i++) {
+		conn_send(&c, .len = 500);
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+		EXPECT_GE(5000, p->last.wnd);
+		read_all(&c);
+		while (peer_read(p, now_ns()))
+			EXPECT_GE(5000, p->last.wnd);
+	}
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+TEST_F(window, ctr_TCPToZeroWindowAdv)
+{
+	struct counters before, now;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = small_buffer);
+	counters_take(&before);
+	fill_window(_metadata, &c);
+	counters_take(&now);
+	EXPECT_EQ(1, counter_get(&now, "TCPToZeroWindowAdv") -
+		     counter_get(&before, "TCPToZeroWindowAdv"));
+	EXPECT_EQ(0, counter_get(&now, "TCPFromZeroWindowAdv") -
+		     counter_get(&before, "TCPFromZeroWindowAdv"));
+}
+
+TEST_F(window, ctr_TCPFromZeroWindowAdv)
+{
+	struct counters before;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = small_buffer);
+	fill_window(_metadata, &c);
+	counters_take(&before);
+	read_all(&c);
+	conn_expect(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "TCPFromZeroWindowAdv", 1, "OutSegs", 1, NULL);
+}
+
+TEST_F(window, ctr_TCPWantZeroWindowAdv)
+{
+	struct counters before, now;
+	struct conn c;
+
+	/* The buffer is full of small segments before the window is used up. */
+	conn_open(&self->peer, &c, .prepare = small_buffer);
+	counters_take(&before);
+	fill_window(_metadata, &c);
+	counters_take(&now);
+	EXPECT_LE(1, counter_get(&now, "TCPWantZeroWindowAdv") -
+		     counter_get(&before, "TCPWantZeroWindowAdv"));
+}
+
+TEST_F(window, ctr_TCPZeroWindowDrop)
+{
+	struct counters before;
+	int64_t in;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = small_buffer);
+	in = fill_window(_metadata, &c);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .seq = in + 1, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = in + 1, .wnd = 0);
+	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, "InSegs", 1,
+			"OutSegs", 1, NULL);
+}
+
+TEST_HARNESS_MAIN
