@@ -319,14 +319,16 @@ static void kernel_fin(struct where at, struct conn *c, bool orphan)
 	} else {
 		check(!shutdown(c->fd, SHUT_WR), at, "shutdown: %s", strerror(errno));
 	}
-	conn_expect_at(at, c, SEGMENT_WANT(.flags = FIN | ACK, .seq = conn_kern_nxt(c), .ack = conn_peer_nxt(c)));
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = FIN | ACK, .seq = conn_kern_nxt(c),
+					   .ack = conn_peer_nxt(c)));
 }
 
 /* The peer ends its half; ack: relative, UNSET for everything seen. */
 static void peer_fin(struct where at, struct conn *c, int64_t ack)
 {
 	conn_send_at(at, c, SEGMENT_SPEC(.flags = FIN | ACK, .ack = ack));
-	conn_expect_at(at, c, SEGMENT_WANT(.flags = ACK, .ack = conn_peer_nxt(c), .within_ms = DELAYED_ACK_MS));
+	conn_expect_at(at, c, SEGMENT_WANT(.flags = ACK, .ack = conn_peer_nxt(c),
+					   .within_ms = DELAYED_ACK_MS));
 }
 
 void conn_advance_at(struct where at, struct conn *c, enum conn_state st, bool orphan)

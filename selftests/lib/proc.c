@@ -42,7 +42,8 @@ static bool parse_row(const char *line, int family, struct proc_row *r)
 
 	memset(r, 0, sizeof(*r));
 	snprintf(r->line, sizeof(r->line), "%s", line);
-	n = sscanf(line, " %u: %39[0-9A-F]:%X %39[0-9A-F]:%X %X %X:%X %X:%lX %X %u %u %lu %d %19s %u %u %u %u %d",
+	n = sscanf(line, " %u: %39[0-9A-F]:%X %39[0-9A-F]:%X %X %X:%X %X:%lX %X "
+		   "%u %u %lu %d %19s %u %u %u %u %d",
 		   &r->slot, local, &lport, remote, &rport, &r->st, &r->tx,
 		   &r->rx, &r->timer, &r->timer_cs, &r->retrnsmt, &r->uid,
 		   &r->timeout, &r->inode, &r->ref, r->ptr, &r->rto, &r->ato,

@@ -56,6 +56,17 @@ void fd_nonblock(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+void stream_expect_text_at(struct where at, int fd, const char *text)
+{
+	ssize_t len = strlen(text);
+	char buf[256];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	check(n >= 0, at, "recv: %s (expected \"%s\")", strerror(errno), text);
+	check(n == len && !memcmp(buf, text, n), at,
+	      "read \"%.*s\" (expected \"%s\")", (int)n, buf, text);
+}
+
 /* One direction of a transfer. salt keeps two directions apart. */
 struct flow {
 	int from, to;

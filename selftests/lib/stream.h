@@ -20,6 +20,10 @@ ssize_t pattern_check(const void *buf, size_t len, uint64_t offset);
 
 void fd_nonblock(int fd);
 
+/* All that can be read from fd now is that text. */
+void stream_expect_text_at(struct where at, int fd, const char *text);
+#define stream_expect_text(md, fd, text) stream_expect_text_at(WHERE(md), fd, text)
+
 /*
  * Moves len bytes of the pattern from one socket to the other, both ends
  * driven by poll from this process, and checks each byte. Fails when nothing

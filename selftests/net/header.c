@@ -7,15 +7,6 @@
 
 PEER_FIXTURE(header);
 
-static void expect_text(struct __test_metadata *_metadata, int fd, const char *text)
-{
-	char buf[256];
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-	ASSERT_EQ((ssize_t)strlen(text), n);
-	ASSERT_EQ(0, memcmp(buf, text, n));
-}
-
 /* The library verifies each sum; here one of each shape has to come. */
 TEST_F(header, rfc9293_must_02_every_segment_is_summed)
 {
@@ -164,7 +155,7 @@ TEST_F(header, hostile_truncated_header)
 	counters_expect(_metadata, &before, "InSegs", 80, NULL);
 	conn_send(&c, .flags = ACK | PSH, .data = "alive");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
-	expect_text(_metadata, c.fd, "alive");
+	stream_expect_text(_metadata, c.fd, "alive");
 }
 
 TEST_F(header, reserved_bits_are_ignored)
@@ -179,7 +170,7 @@ TEST_F(header, reserved_bits_are_ignored)
 		conn_send(&c, .flags = ACK | PSH, .data = "ok", .reserved = bits);
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 3, .within_ms = 210);
 		conn_accept(&c);
-		expect_text(_metadata, c.fd, "ok");
+		stream_expect_text(_metadata, c.fd, "ok");
 	}
 }
 
@@ -197,7 +188,7 @@ TEST_F(header, rfc9293_must_50_ip_options_are_no_obstacle)
 	conn_accept(&c);
 	conn_send(&c, .flags = ACK | PSH, .data = "opt", .ip_opt = ip_opt);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
-	expect_text(_metadata, c.fd, "opt");
+	stream_expect_text(_metadata, c.fd, "opt");
 }
 
 /* Listens on every address, so that the destination alone can save us. */

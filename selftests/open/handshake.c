@@ -10,16 +10,6 @@ PEER_FIXTURE(handshake);
 #define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
 			OPT_WSCALE(7))
 
-/* Reads all that is there and compares it with text. */
-static void expect_text(struct __test_metadata *_metadata, int fd, const char *text)
-{
-	char buf[256];
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-	ASSERT_EQ((ssize_t)strlen(text), n);
-	ASSERT_EQ(0, memcmp(buf, text, n));
-}
-
 static int accept_errno(int lfd)
 {
 	int fd = accept(lfd, NULL, NULL);
@@ -229,7 +219,7 @@ TEST_F(handshake, lc_08_third_ack_with_text)
 	conn_send(&c, .flags = ACK | PSH, .data = "early");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
 	conn_accept(&c);
-	expect_text(_metadata, c.fd, "early");
+	stream_expect_text(_metadata, c.fd, "early");
 }
 
 TEST_F(handshake, lc_09_text_on_syn_is_left_for_later)
@@ -244,7 +234,7 @@ TEST_F(handshake, lc_09_text_on_syn_is_left_for_later)
 	conn_send(&c, .flags = ACK | PSH, .data = "ABCD");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
 	conn_accept(&c);
-	expect_text(_metadata, c.fd, "ABCD");
+	stream_expect_text(_metadata, c.fd, "ABCD");
 }
 
 TEST_F(handshake, lc_09_text_on_synack_is_left_for_later)
@@ -260,7 +250,7 @@ TEST_F(handshake, lc_09_text_on_synack_is_left_for_later)
 	ASSERT_TRUE(p->last.ack == c.peer_iss + 1 || p->last.ack == c.peer_iss + 5);
 	conn_send(&c, .flags = ACK | PSH, .data = "WXYZ");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
-	expect_text(_metadata, c.fd, "WXYZ");
+	stream_expect_text(_metadata, c.fd, "WXYZ");
 }
 
 TEST_F(handshake, lc_10_no_syn_after_setup)
@@ -399,7 +389,7 @@ TEST_F(handshake, lc_16_text_carries_the_lost_ack)
 	conn_send(&c, .flags = ACK | PSH, .data = "data first");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 11, .within_ms = 210);
 	conn_accept(&c);
-	expect_text(_metadata, c.fd, "data first");
+	stream_expect_text(_metadata, c.fd, "data first");
 	peer_expect_silence(p, 3000);
 }
 
@@ -536,7 +526,7 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "me");
 	conn_send(&c, .flags = ACK | PSH, .data = "you");
 	conn_expect(&c, .flags = ACK, .seq = 3, .ack = 4, .within_ms = 210);
-	expect_text(_metadata, c.fd, "you");
+	stream_expect_text(_metadata, c.fd, "you");
 	counters_ignore(&before, "TCPChallengeACK", "TCPSYNChallenge",
 			"DelayedACKLost", NULL);
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "CurrEstab", 1, NULL);
