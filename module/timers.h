@@ -15,6 +15,12 @@ static inline u64 xtcp_now_ns(void)
 	return ktime_get_ns();
 }
 
+/* The low 32 bits, for spans of less than an hour. */
+static inline u32 xtcp_now_us(void)
+{
+	return div_u64(ktime_get_ns(), NSEC_PER_USEC);
+}
+
 static inline u32 xtcp_now_ms(void)
 {
 	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);

@@ -158,8 +158,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 
 	xtcp_rtt_init(xs);
 	if (!ho->timeouts && !ho->resent)
-		xtcp_rtt_sample(sk, max(1U, (xtcp_now_ms() - ho->sent_ms) *
-					    (u32)USEC_PER_MSEC));
+		xtcp_rtt_sample(sk, max(1U, xtcp_now_us() - ho->sent_us));
 	else if (ho->timeouts)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }

@@ -29,7 +29,7 @@
  * again, and what is left of its 2MSL (RFC 9293 MAY-2).
  *
  * Fields are written before the record is visible. Afterwards @timeouts
- * changes (timer only), and @acked, @resent, @sent_ms and @ts_recent, by
+ * changes (timer only), and @acked, @resent, @sent_us and @ts_recent, by
  * whatever softirq has a segment: two at once may lose one of two updates,
  * which costs an answer more or an RTT sample less.
  *
@@ -430,14 +430,18 @@ static bool in_window(const struct xtcp_halfopen *ho,
 /* The rate limit of net/oow.h, out of two fields that are there anyway. */
 static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	u32 now = xtcp_now_ms();
+	u32 now = xtcp_now_us();
+	u32 interval_ms;
 
 	if (xtcp_oow_is_exempt(seg))
 		return true;
-	if (ho->resent && now - ho->sent_ms < xtcp_oow_interval_ms(halfopen_net(ho)))
+	/* Longer than the clock's lap: as long as can be told. */
+	interval_ms = min(xtcp_oow_interval_ms(halfopen_net(ho)),
+			  U32_MAX / (u32)USEC_PER_MSEC);
+	if (ho->resent && now - ho->sent_us < interval_ms * USEC_PER_MSEC)
 		return false;
 	ho->resent = 1;
-	ho->sent_ms = now;
+	ho->sent_us = now;
 	return true;
 }
 

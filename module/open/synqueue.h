@@ -28,7 +28,7 @@ struct xtcp_timewait;
  * @iss: our initial sequence number
  * @irs: the peer's
  * @ts_recent: TSval of the SYN
- * @sent_ms: when the SYN-ACK left, low 32 bits of CLOCK_MONOTONIC ms; with
+ * @sent_us: when the SYN-ACK left, low 32 bits of CLOCK_MONOTONIC us; with
  *	@resent: when the peer was last answered
  * @mss: octets, the peer's MSS option or the default
  * @rcv_wnd: window of our SYN-ACK, unscaled
@@ -36,7 +36,7 @@ struct xtcp_timewait;
  * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
  * @acked: the third ACK came, but the accept queue was full
  * @shadows: @shadowed is valid, in place of @ts_offset and @mark
- * @resent: something was sent after the first SYN-ACK, last at @sent_ms
+ * @resent: something was sent after the first SYN-ACK, last at @sent_us
  * @timeouts: SYN-ACKs sent again by the timer
  * @tos: DSCP of our segments
  * @mark: of the SYN, or the listener's
@@ -51,7 +51,7 @@ struct xtcp_halfopen {
 	seq_t			iss;
 	seq_t			irs;
 	u32			ts_recent;
-	u32			sent_ms;
+	u32			sent_us;
 	union {
 		struct {
 			u32	ts_offset;
