@@ -204,7 +204,7 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;
 	ho->irs = seg->seq;
-	ho->sent_ms = xtcp_now_ms();
+	ho->sent_us = xtcp_now_us();
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
 	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
 	ho->ts_offset = XTCP_KNOB(net, timestamps) == 1 ?
@@ -228,7 +228,7 @@ static bool syn_queue_is_full(const struct sock *lsk,
  */
 static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
 {
-	int max_backlog = XTCP_KNOB(net, max_syn_backlog);
+	int max_backlog = max(XTCP_KNOB(net, max_syn_backlog), 1);
 
 	return max_backlog - atomic_read(&ls->qlen) < max_backlog >> 2;
 }
