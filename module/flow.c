@@ -23,6 +23,7 @@
  */
 #include "flow.h"
 
+#include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
@@ -31,6 +32,7 @@
 
 #include "close/timewait.h"
 #include "netns.h"
+#include "open/isn.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 
@@ -331,6 +333,21 @@ static unsigned int listener_score(const struct sock *sk,
 	return score;
 }
 
+/*
+ * Listeners that fit alike share their port by SO_REUSEPORT. The connection
+ * decides which of them it is for: each gets its share, a third ACK finds the
+ * one whose cookie it brings back, and when one closes the others keep theirs.
+ * Nobody outside can choose.
+ */
+static bool listener_wins(const struct sock *sk, const struct sock *over,
+			  const struct xtcp_key *key)
+{
+	u64 lot = xtcp_isn_hash(xtcp_sk(sk)->af, key, XTCP_SECRET_LISTENER);
+
+	return hash_64(lot ^ (unsigned long)sk, 32) >
+	       hash_64(lot ^ (unsigned long)over, 32);
+}
+
 /**
  * xtcp_listener_lookup_rcu - who wants this SYN
  * @net: namespace
@@ -350,6 +367,9 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 		score = listener_score(sk, key);
 		if (score > best_score) {
 			best_score = score;
+			best = sk;
+		} else if (score && score == best_score &&
+			   listener_wins(sk, best, key)) {
 			best = sk;
 		}
 	}
