@@ -66,6 +66,13 @@ TEST_F(connect, knob_syn_retries)
 	tries(_metadata, &self->peer, NULL, 3, 15000);
 }
 
+/* As far as the knob goes: no step is longer than 120 s. */
+TEST_F_TIMEOUT(connect, lc_19_127_retries, 30000)
+{
+	ASSERT_EQ(0, knob_set("syn_retries", 127));
+	tries(_metadata, &self->peer, NULL, 127, 14647000);
+}
+
 static void three_syns(int fd)
 {
 	socket_set(fd, IPPROTO_TCP, TCP_SYNCNT, 2);

@@ -133,6 +133,20 @@ TEST_F(synqueue, knob_max_syn_backlog)
 	EXPECT_EQ(5, half_open_rows());
 }
 
+/* Stock takes the write, too, and then nobody at all. */
+TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	no_cookies(_metadata);
+	ASSERT_EQ(0, knob_set("max_syn_backlog", -5));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	fill(p, &c, 1, lfd);
+}
+
 TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 {
 	struct ipaddr from = ipaddr("192.0.2.0");
@@ -254,6 +268,27 @@ TEST_F(synqueue, knob_synack_retries)
 	EXPECT_EQ(5, knob_get("synack_retries"));
 	ASSERT_EQ(0, knob_set("synack_retries", 3));
 	lives(_metadata, &self->peer, 3, NULL);
+}
+
+/* As far as the knob goes: no step is longer than 120 s. */
+TEST_F_TIMEOUT(synqueue, lc_15_synack_retries_255, 40000)
+{
+	struct peer *p = &self->peer;
+	int64_t delay_ms = 1000;
+	struct conn c;
+
+	/* Linux shifts its delay out of the word at the 64th. */
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("synack_retries", 255));
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	for (int i = 0; i < 255; i++) {
+		peer_mark_last(p);
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = delay_ms);
+		delay_ms = delay_ms * 2 > 120000 ? 120000 : delay_ms * 2;
+	}
+	peer_mark_last(p);
+	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 120000);
+	peer_expect_silence(p, 130000);
 }
 
 /* Looked at when the time is up, so that a change reaches what waits already. */
