@@ -132,10 +132,13 @@ void xtcp_probe_answered(struct sock *sk)
 	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
 }
 
-/* Of a knob kept in jiffies. jiffies_to_nsecs() wraps after 71 minutes. */
+/*
+ * Of a knob kept in jiffies. jiffies_to_nsecs() wraps after 71 minutes. One
+ * of 0 or less is a clock tick: it must not make the timer spin.
+ */
 static u64 knob_ns(int knob)
 {
-	return div_u64((u64)max(knob, 0) * NSEC_PER_SEC, HZ);
+	return div_u64((u64)max(knob, 1) * NSEC_PER_SEC, HZ);
 }
 
 static u64 keep_idle_ns(const struct sock *sk)
@@ -163,10 +166,9 @@ static u32 keep_probes(const struct sock *sk)
 	return probes ? probes : XTCP_KNOB(sock_net(sk), keepalive_probes);
 }
 
-/* A clock tick at least: an interval of 0 must not spin in the timer. */
 static void keepalive_arm(struct sock *sk, u64 delay_ns)
 {
-	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, max_t(u64, delay_ns, TICK_NSEC));
+	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, delay_ns);
 }
 
 /**
