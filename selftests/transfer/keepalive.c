@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * keepalive: asking a peer that has been silent for long whether it is there.
+ * RFC 9293 3.8.4 (MUST-24..29, SHLD-12, MAY-5, MAY-6). LC-58.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(keepalive);
+
+#define IDLE_S 100
+#define INTVL_S 10
+#define PROBES 3
+
+static void keepalive_on(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+/* Short times, so that a test is not a day long. */
+static void keepalive_short(int fd)
+{
+	socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
+	socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, INTVL_S);
+	socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+	keepalive_on(fd);
+}
+
+/* Mark at the last segment of the peer: that is what idle time counts from. */
+static void speak(struct conn *c)
+{
+	peer_mark(c->peer);
+	conn_send(c, .flags = ACK);
+}
+
+/* SHLD-12, MAY-6: no octet in it; seq below what the peer expects. */
+static void expect_probe(struct conn *c, int64_t at_ms)
+{
+	conn_expect(c, .flags = ACK, .seq = conn_kern_nxt(c) - 1,
+		    .ack = conn_peer_nxt(c), .at_ms = at_ms);
+}
+
+TEST_F_TIMEOUT(keepalive, lc_58_default_times, 20000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct proc_row row;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_on);
+	speak(&c);
+	counters_take(&before);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(2, row.timer);
+	/* 2 h, then nine probes 75 s apart, and at 7875 s the end. */
+	for (int i = 0; i < 9; i++) {
+		expect_probe(&c, 7200000 + 75000 * i);
+		ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+		EXPECT_EQ(2, row.timer);
+		EXPECT_EQ(i + 1, row.timeout);
+	}
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1, .at_ms = 7875000);
+	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP, socket_poll(c.fd));
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "TCPKeepAlive", 9, "OutSegs", 10,
+			"OutRsts", 1, "TCPAbortOnTimeout", 1, "EstabResets", 1,
+			"CurrEstab", -1, NULL);
+}
+
+TEST_F(keepalive, lc_58_one_lost_probe_never_kills)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Two of three go unanswered, again and again. */
+	conn_open(p, &c, .prepare = keepalive_short);
+	for (int i = 0; i < 3; i++) {
+		speak(&c);
+		expect_probe(&c, 1000 * IDLE_S);
+		expect_probe(&c, 1000 * (IDLE_S + INTVL_S));
+		peer_sleep_until(p, 1000 * (IDLE_S + INTVL_S) + 5000);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(0, socket_error(c.fd));
+	conn_send(&c, .flags = ACK | PSH, .data = "here");
+	conn_expect(&c, .flags = ACK, .ack = 5);
+}
+
+TEST_F(keepalive, rfc9293_must_29_lost_probes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* All but the last one lost. */
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	for (int i = 0; i < PROBES; i++)
+		expect_probe(&c, 1000 * (IDLE_S + INTVL_S * i));
+	speak(&c);
+	expect_probe(&c, 1000 * IDLE_S);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, lc_58_any_segment_restarts)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	peer_expect_silence_until(p, 90000);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_expect(&c, .flags = ACK, .ack = 5);
+	peer_expect_silence_until(p, 99900);
+	expect_probe(&c, 100000);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, rfc9293_must_24_per_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn on, off;
+
+	conn_open(p, &on, .kport = 6001, .prepare = keepalive_short);
+	conn_open(p, &off, .kport = 6002);
+	speak(&on);
+	expect_probe(&on, 1000 * IDLE_S);
+	/* Switched off again: nothing more is asked. */
+	ASSERT_EQ(0, socket_set(on.fd, SOL_SOCKET, SO_KEEPALIVE, 0));
+	peer_expect_silence(p, 300 * 1000);
+	conn_expect_state(&on, ST_ESTABLISHED);
+	conn_expect_state(&off, ST_ESTABLISHED);
+}
+
+TEST_F(keepalive, rfc9293_must_25_off_by_default)
+{
+	struct conn c;
+	int val = -1;
+	socklen_t len = sizeof(val);
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_KEEPALIVE, &val, &len));
+	EXPECT_EQ(0, val);
+	ASSERT_EQ(0, knob_set("keepalive_time", 10));
+	peer_expect_silence(&self->peer, 100000);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(keepalive, rfc9293_must_26_only_when_idle)
+{
+	struct peer *p = &self->peer;
+	struct counters before, now;
+	struct conn c;
+
+	/* Text on its way is sent again; that asks the peer well enough. */
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	counters_take(&before);
+	for (;;) {
+		const struct segment *s = peer_read(p, now_ns() + 120 * NSEC_PER_SEC);
+
+		ASSERT_NE(NULL, s);
+		ASSERT_EQ(4, s->len);
+		if (peer_elapsed_ms(p) > 200000)
+			break;
+	}
+	counters_take(&now);
+	EXPECT_EQ(counter_get(&before, "TCPKeepAlive"), counter_get(&now, "TCPKeepAlive"));
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(keepalive, rfc9293_must_27_configurable)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_on);
+	speak(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 7));
+	expect_probe(&c, 7000);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, rfc9293_must_28_two_hours)
+{
+	EXPECT_EQ(7200, knob_get("keepalive_time"));
+}
+
+TEST_F(keepalive, rfc9293_shld_12_no_data)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = keepalive_short);
+	speak(&c);
+	conn_expect(&c, .flags = ACK, .seq = 0, .len = 0, .at_ms = 1000 * IDLE_S);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, idle_time_set_later_counts_what_passed)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_on);
+	speak(&c);
+	peer_sleep_until(p, 30000);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 50));
+	expect_probe(&c, 50000);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, rfc5482_user_timeout_ends_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which looks only when a probe is due */
+	/* Instead of the number of probes, counted from the last word. */
+	conn_open(p, &c, .prepare = keepalive_short);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 115000));
+	speak(&c);
+	expect_probe(&c, 100000);
+	expect_probe(&c, 110000);
+	conn_expect(&c, .flags = RST | ACK, .at_ms = 115000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
+TEST_F(keepalive, knob_keepalive_time)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("keepalive_time", 20));
+	conn_open(&self->peer, &c, .prepare = keepalive_on);
+	speak(&c);
+	expect_probe(&c, 20000);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, knob_keepalive_intvl)
+{
+	struct conn c;
+
+	ASSERT_EQ(75, knob_get("keepalive_intvl"));
+	ASSERT_EQ(0, knob_set("keepalive_time", 20));
+	ASSERT_EQ(0, knob_set("keepalive_intvl", 3));
+	conn_open(&self->peer, &c, .prepare = keepalive_on);
+	speak(&c);
+	for (int i = 0; i < 5; i++)
+		expect_probe(&c, 20000 + 3000 * i);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, knob_keepalive_probes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(9, knob_get("keepalive_probes"));
+	ASSERT_EQ(0, knob_set("keepalive_time", 20));
+	ASSERT_EQ(0, knob_set("keepalive_intvl", 3));
+	ASSERT_EQ(0, knob_set("keepalive_probes", 2));
+	conn_open(p, &c, .prepare = keepalive_on);
+	speak(&c);
+	expect_probe(&c, 20000);
+	expect_probe(&c, 23000);
+	conn_expect(&c, .flags = RST | ACK, .at_ms = 26000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	EXPECT_EQ(EINVAL, knob_set("keepalive_probes", 256));
+	EXPECT_EQ(2, knob_get("keepalive_probes"));
+}
+
+/* --- state by state ------------------------------------------------------ */
+
+static void probes_in(struct __test_metadata *_metadata, struct peer *p,
+		      enum conn_state st, bool gives_up)
+{
+	const char *name = conn_state_name(st);
+	bool open = st == ST_ESTABLISHED || st == ST_CLOSE_WAIT;
+	long long rows, ends;
+	struct conn c;
+
+	conn_to_state(p, &c, st, .prepare = keepalive_short);
+	speak(&c);
+	rows = lifecycle_count(name, "KEEPALIVE-TIMEOUT", name);
+	ends = lifecycle_count(name, "KEEPALIVE-GIVE-UP", "CLOSED");
+	for (int i = 0; i < PROBES; i++)
+		expect_probe(&c, 1000 * (IDLE_S + INTVL_S * i));
+	if (!stock_mode())
+		EXPECT_EQ(rows + PROBES, lifecycle_count(name, "KEEPALIVE-TIMEOUT", name));
+	conn_expect_state(&c, st);
+	if (!gives_up) {
+		conn_send(&c, .flags = ACK);
+		return;
+	}
+	conn_expect(&c, .flags = RST | ACK, .at_ms = 1000 * (IDLE_S + INTVL_S * PROBES));
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	if (!stock_mode())
+		EXPECT_EQ(ends + 1, lifecycle_count(name, "KEEPALIVE-GIVE-UP", "CLOSED"));
+	EXPECT_TRUE(open || st == ST_FIN_WAIT_2);
+}
+
+TEST_F(keepalive, sm_es_keepalive)
+{
+	probes_in(_metadata, &self->peer, ST_ESTABLISHED, false);
+}
+
+TEST_F(keepalive, sm_es_keepalive_gives_up)
+{
+	probes_in(_metadata, &self->peer, ST_ESTABLISHED, true);
+}
+
+TEST_F(keepalive, sm_cw_keepalive)
+{
+	probes_in(_metadata, &self->peer, ST_CLOSE_WAIT, false);
+}
+
+TEST_F(keepalive, sm_cw_keepalive_gives_up)
+{
+	probes_in(_metadata, &self->peer, ST_CLOSE_WAIT, true);
+}
+
+TEST_F(keepalive, sm_f2_keepalive)
+{
+	probes_in(_metadata, &self->peer, ST_FIN_WAIT_2, false);
+}
+
+TEST_F(keepalive, sm_f2_keepalive_gives_up)
+{
+	probes_in(_metadata, &self->peer, ST_FIN_WAIT_2, true);
+}
+
+TEST_F(keepalive, sm_f1_waits_for_its_fin)
+{
+	struct peer *p = &self->peer;
+	struct counters before, now;
+	struct conn c;
+
+	/* In FIN-WAIT-1 something is always unacknowledged (MUST-26). */
+	conn_open(p, &c, .prepare = keepalive_short);
+	conn_advance(&c, ST_FIN_WAIT_1, false);
+	counters_take(&before);
+	peer_drain(p, 150000);
+	counters_take(&now);
+	EXPECT_EQ(counter_get(&before, "TCPKeepAlive"), counter_get(&now, "TCPKeepAlive"));
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(keepalive, ctr_TCPKeepAlive)
+{
+	struct counters before;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = keepalive_short);
+	speak(&c);
+	counters_take(&before);
+	expect_probe(&c, 1000 * IDLE_S);
+	counters_expect(_metadata, &before, "TCPKeepAlive", 1, "OutSegs", 1, NULL);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_HARNESS_MAIN
