@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lossy: whole transfers between two namespaces over a path that loses,
+ * duplicates, reorders, damages and delays, every octet compared; and across
+ * the end of the sequence space. LC-25, 50, 52, 55, 100.
+ */
+#include "lib/xtcp_test.h"
+
+#include <sys/wait.h>
+
+PAIR_FIXTURE(lossy);
+PEER_FIXTURE(wrap);
+
+#define PORT 7000
+#define STALL_MS 400000		/* several RTOs in a row at 30 % loss */
+
+/* Both sides suffer the same; that many octets each way at once. */
+static void exchange(struct __test_metadata *_metadata, struct pair *pr,
+		     const struct netem *netem, uint64_t octets)
+{
+	struct counters before, after;
+	int client, server;
+
+	pair_connected(pr, PORT, &client, &server);
+	pair_netem(pr, CLIENT, netem);
+	pair_netem(pr, SERVER, netem);
+	pair_enter(pr, CLIENT);
+	counters_take(&before);
+	stream_exchange(_metadata, client, server, octets, STALL_MS);
+	counters_take(&after);
+	/* The path did something, and xtcp noticed. */
+	if (netem->loss)
+		EXPECT_LT(0, counter_get(&after, "RetransSegs") -
+			     counter_get(&before, "RetransSegs"));
+	if (netem->reorder)
+		EXPECT_LT(0, counter_get(&after, "TCPOFOQueue") -
+			     counter_get(&before, "TCPOFOQueue"));
+	if (netem->duplicate)
+		EXPECT_LT(0, counter_get(&after, "DelayedACKLost") -
+			     counter_get(&before, "DelayedACKLost"));
+	if (netem->corrupt)
+		EXPECT_LT(0, counter_get(&after, "InErrs") -
+			     counter_get(&before, "InErrs"));
+	close(client);
+	close(server);
+}
+
+#define LOSSY_TEST(name, octets, ...) \
+	TEST_F_TIMEOUT(lossy, name, 4000) \
+	{ \
+		exchange(_metadata, &self->pair, &(struct netem){ __VA_ARGS__ }, octets); \
+	}
+
+LOSSY_TEST(lc_100_nothing_happens, 2 << 20, .delay_ms = 0)
+LOSSY_TEST(lc_100_delay, 1 << 20, .delay_ms = 50)
+LOSSY_TEST(lc_100_jitter, 400000, .delay_ms = 20, .jitter_ms = 10)
+LOSSY_TEST(lc_100_loss_1, 600000, .loss = 1, .delay_ms = 5)
+LOSSY_TEST(lc_100_loss_10, 300000, .loss = 10, .delay_ms = 5)
+LOSSY_TEST(lc_100_loss_30, 100000, .loss = 30, .delay_ms = 5)
+LOSSY_TEST(lc_100_duplicates, 400000, .duplicate = 10, .delay_ms = 5)
+LOSSY_TEST(lc_100_reorder_25, 400000, .reorder = 25, .delay_ms = 10)
+LOSSY_TEST(lc_100_corrupt, 200000, .corrupt = 5, .delay_ms = 5)
+LOSSY_TEST(lc_100_all_of_it, 150000, .loss = 10, .duplicate = 5, .reorder = 25,
+	   .corrupt = 1, .delay_ms = 10)
+
+static void knobs_off(struct pair *pr, const char *const *names)
+{
+	for (; *names; names++) {
+		for (int side = CLIENT; side <= SERVER; side++) {
+			pair_enter(pr, side);
+			knob_set(*names, 0);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(lossy, lc_100_without_sack, 4000)
+{
+	knobs_off(&self->pair, (const char *const[]){ "sack", NULL });
+	exchange(_metadata, &self->pair,
+		 &(struct netem){ .loss = 10, .reorder = 10, .delay_ms = 5 }, 200000);
+}
+
+TEST_F_TIMEOUT(lossy, lc_100_without_any_option, 4000)
+{
+	knobs_off(&self->pair, (const char *const[]){ "sack", "timestamps",
+						      "window_scaling", NULL });
+	exchange(_metadata, &self->pair,
+		 &(struct netem){ .loss = 10, .reorder = 10, .delay_ms = 5 }, 200000);
+}
+
+TEST_F_TIMEOUT(lossy, knob_timestamps_without, 4000)
+{
+	struct pair *pr = &self->pair;
+	int client, server;
+
+	knobs_off(pr, (const char *const[]){ "timestamps", NULL });
+	pair_connected(pr, PORT, &client, &server);
+	pair_netem(pr, CLIENT, &(struct netem){ .loss = 5, .delay_ms = 5 });
+	stream_exchange(_metadata, client, server, 200000, STALL_MS);
+}
+
+TEST_F_TIMEOUT(lossy, lc_100_one_direction, 4000)
+{
+	struct pair *pr = &self->pair;
+	int client, server;
+
+	/* Only the ACKs are lost: little has to be sent again. */
+	pair_connected(pr, PORT, &client, &server);
+	pair_netem(pr, SERVER, &(struct netem){ .loss = 30, .delay_ms = 5 });
+	stream_transfer(_metadata, client, server, 500000, STALL_MS);
+}
+
+TEST_F(lossy, lc_55_both_ways_at_once)
+{
+	struct counters before, after;
+	struct pair *pr = &self->pair;
+	int client, server;
+	long long out, data;
+
+	pair_connected(pr, PORT, &client, &server);
+	pair_enter(pr, CLIENT);
+	counters_take(&before);
+	stream_exchange(_metadata, client, server, 500000, 5000);
+	counters_take(&after);
+	out = counter_get(&after, "OutSegs") - counter_get(&before, "OutSegs");
+	data = counter_get(&after, "TCPOrigDataSent") - counter_get(&before, "TCPOrigDataSent");
+	/* ACKs ride on data: far from one of their own for every two segments. */
+	EXPECT_LT(0, data);
+	EXPECT_GT(data + data / 2 + 100, out);
+	EXPECT_EQ(0, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+}
+
+TEST_F_TIMEOUT(lossy, lc_100_path_that_comes_back, 4000)
+{
+	struct pair *pr = &self->pair;
+	int client, server;
+	char c = 'x';
+
+	/* Nothing passes for five minutes; then all goes on. */
+	pair_connected(pr, PORT, &client, &server);
+	stream_transfer(_metadata, client, server, 100000, 5000);
+	pair_netem(pr, CLIENT, &(struct netem){ .loss = 100 });
+	ASSERT_EQ(1, send(client, &c, 1, 0));
+	sleep_ms(300000);
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 1 });
+	sleep_ms(130000);
+	ASSERT_EQ(1, recv(server, &c, 1, MSG_DONTWAIT));
+	stream_exchange(_metadata, client, server, 100000, 5000);
+}
+
+/* --- LC-25: the end of the sequence space -------------------------------- */
+
+#define CHUNK 1000
+#define CHUNKS 40
+
+TEST_F(wrap, lc_25_peers_numbers_wrap)
+{
+	struct peer *p = &self->peer;
+	static uint8_t buf[CHUNK * CHUNKS];
+	struct conn c;
+
+	conn_open(p, &c, .peer_iss = 0xffffffffu - CHUNK * CHUNKS / 2 + 7);
+	for (int i = 0; i < CHUNKS; i += 2) {
+		/* Swapped in pairs, so that the wrap lies in the tree, too. */
+		conn_send(&c, .seq = 1 + (i + 1) * CHUNK, .len = CHUNK);
+		conn_expect(&c, .flags = ACK, .ack = 1 + i * CHUNK);
+		conn_send(&c, .seq = 1 + i * CHUNK, .len = CHUNK);
+		conn_expect(&c, .flags = ACK, .ack = 1 + (i + 2) * CHUNK);
+	}
+	ASSERT_EQ(sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, sizeof(buf), 0));
+	peer_drain(p, 5);			/* a window update */
+	/* What lies a lap behind is old. */
+	c.peer_nxt = c.peer_iss + 1 + CHUNK * CHUNKS;
+	conn_send(&c, .seq = 1, .len = CHUNK);
+	conn_expect(&c, .flags = ACK, .ack = 1 + CHUNK * CHUNKS);
+	EXPECT_EQ(-1, recv(c.fd, buf, sizeof(buf), 0));
+}
+
+TEST_F(wrap, lc_25_sack_across_the_wrap)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .peer_iss = 0xffffffffu - 149, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	conn_send(&c, .seq = 101, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 101, 201 }});
+	conn_send(&c, .seq = 301, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 301, 401 }, { 101, 201 }});
+	conn_send(&c, .seq = 1, .len = 300);
+	conn_expect(&c, .flags = ACK, .ack = 401);
+	conn_send(&c, .seq = 101, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 401, .sacks = 1, .sack = {{ 101, 201 }});
+}
+
+TEST_F_TIMEOUT(wrap, lc_25_own_numbers_wrap, 2000)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[CHUNK * 20];
+	uint32_t to_go;
+	struct conn c;
+
+	/*
+	 * The ISN of a 4-tuple grows by one each 64 ns: so it is known when it
+	 * will lie just below 2^32.
+	 */
+	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000);
+	to_go = 0u - CHUNK * 10 - c.kern_iss;
+	conn_send(&c, .flags = RST);
+	close(c.fd);
+	sleep_ms(to_go / 15625);		/* 64 ns each, in ms */
+	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000,
+		  .opt = OPT(OPT_MSS(CHUNK)));
+	/* A ms is 15625 numbers: not nearer than that, but before the wrap. */
+	ASSERT_LE(0u - 80000, c.kern_iss);
+	pattern_fill(text, sizeof(text), 0);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	for (int64_t at = 1; at < 100000; at += sizeof(text)) {
+		ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+		for (int i = 0; i < 20; i++) {
+			conn_expect(&c, .seq = at + i * CHUNK, .len = CHUNK,
+				    .pattern = i * CHUNK);
+			if (i % 5 == 4)
+				conn_send(&c, .flags = ACK);
+		}
+	}
+	EXPECT_GT(100000u, c.kern_nxt);
+	/* And a loss beyond it is repaired. */
+	ASSERT_EQ(CHUNK, send(c.fd, text, CHUNK, 0));
+	conn_expect(&c, .seq = 100001, .len = CHUNK);
+	conn_expect(&c, .seq = 100001, .len = CHUNK, .within_ms = 500);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_HARNESS_MAIN
