@@ -219,6 +219,7 @@ TEST_F(port, reuseport_is_for_one_user)
 	close(fd[2]);
 	fd[2] = socket_like(-1, REUSEPORT);
 	EXPECT_EQ(EADDRINUSE, socket_bind(fd[2], "10.0.0.1", 7000));
+	ASSERT_EQ(0, setresuid(0, 0, 0));
 }
 
 /* listen() without bind() takes a port of the range. */
