@@ -507,6 +507,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 
 	if (skb->len && !reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), RCV_Q_DROP);
+		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		sk->sk_data_ready(sk);
 		xtcp_ack_now(sk);
 		kfree_skb(skb);
@@ -597,6 +598,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	xtcp_ack_now(sk);
 	if (!reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
+		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		kfree_skb(skb);
 		return;
 	}
