@@ -264,15 +264,15 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
 	return seq_before(edge, xs->snd_nxt) ? edge : xs->snd_nxt;
 }
 
-static bool send_bare(struct sock *sk, seq_t seq, u8 flags)
+/* Return: 0; -ENOBUFS when there is no memory, or the error of the route. */
+static int send_bare(struct sock *sk, seq_t seq, u8 flags)
 {
 	struct sk_buff *skb = alloc_bare();
 
 	if (!skb)
-		return false;
+		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
-	transmit(sk, skb, seq, flags);
-	return true;
+	return transmit(sk, skb, seq, flags);
 }
 
 /**
@@ -288,7 +288,7 @@ void xtcp_output_ack(struct sock *sk)
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
-	if (send_bare(sk, bare_seq(xs), XTCP_ACK))
+	if (send_bare(sk, bare_seq(xs), XTCP_ACK) != -ENOBUFS)
 		return;
 	xs->ack |= XTCP_ACK_PENDING;
 	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
@@ -318,7 +318,7 @@ void xtcp_output_reset(struct sock *sk)
 	struct net *net = sock_net(sk);
 
 	XTCP_INC(net, OUT_RSTS);
-	if (!send_bare(sk, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
+	if (send_bare(sk, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
 		XTCP_INC(net, ABORT_FAILED);
 }
 
