@@ -8,9 +8,11 @@
  */
 #include "lib/xtcp_test.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 PEER_FIXTURE(counters);
 
@@ -218,6 +220,25 @@ TEST_F(counters, ctr_EstabResets)
 		if (c.lfd >= 0)
 			close(c.lfd);
 	}
+}
+
+/* A RST for which there is no way any more. */
+TEST_F(counters, ctr_TCPAbortFailed)
+{
+	struct peer *p = &self->peer;
+	struct ifreq tun = { .ifr_name = "tun0", .ifr_flags = 0 };
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, ioctl(c.fd, SIOCSIFFLAGS, &tun));
+	counters_take(&before);
+	socket_abort(c.fd);
+	c.fd = -1;
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "TCPAbortFailed", 1, "TCPAbortOnData", 1,
+			"OutSegs", stock_mode() ? 0 : 1, "OutRsts", 1,
+			"EstabResets", 1, "CurrEstab", -1, NULL);
 }
 
 /* --- not believed --------------------------------------------------------- */

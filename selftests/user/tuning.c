@@ -178,6 +178,38 @@ TEST_F(tuning, knob_icmp_soft_abort_off_spares_no_hard_error)
 	peer_expect_silence(p, 5000);
 }
 
+/* Before the connection is one, a hard error is the end; afterwards never. */
+TEST_F(tuning, rfc9293_shld_26_hard_errors_end_an_opening)
+{
+	static const struct {
+		int code, err;
+	} hard[] = {
+		{ ICMP_PROT_UNREACH, ENOPROTOOPT },
+		{ ICMP_PORT_UNREACH, ECONNREFUSED },
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(hard); i++) {
+		peer_note(p, "code %d", hard[i].code);
+		conn_to_state(p, &c, ST_SYN_SENT);
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = hard[i].code);
+		EXPECT_EQ(hard[i].err, socket_error(c.fd));
+		conn_expect_state(&c, ST_CLOSED);
+		conn_to_state(p, &c, ST_SYN_RECEIVED);
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = hard[i].code);
+		EXPECT_EQ(hard[i].err, socket_error(c.fd));
+		conn_expect_state(&c, ST_CLOSED);
+		conn_open(p, &c, .kport = 6000 + i);
+		send_text(_metadata, c.fd, "text");
+		conn_expect(&c, .flags = ACK | PSH, .data = "text");
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = hard[i].code);
+		conn_send(&c, .flags = ACK);
+		conn_expect_state(&c, ST_ESTABLISHED);
+		EXPECT_EQ(0, socket_error(c.fd));
+	}
+}
+
 /* --- timeouts ----------------------------------------------------------- */
 
 /* SRTT is next to nothing here, so the RTO is what the knob says. */
