@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memory: a receiver that has offered more than it can hold. What came out of
+ * order goes first, then new text is refused; what was acknowledged stays.
+ * RFC 2018 8, RFC 9293 3.10.7.4.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(memory);
+
+#define SEG 1000
+#define WITH_SACK OPT(OPT_MSS(1460), OPT_SACKOK)
+
+static long long moved(const struct counters *before, const char *name)
+{
+	struct counters now;
+
+	counters_take(&now);
+	return counter_get(&now, name) - counter_get(before, name);
+}
+
+/* 64 KiB were offered; then the program makes its buffer a twentieth of that. */
+static void open_shrunk(struct __test_metadata *_metadata, struct peer *p,
+			struct conn *c, enum conn_state st)
+{
+	conn_open(p, c, .opt = WITH_SACK);
+	if (st != ST_ESTABLISHED)
+		conn_advance(c, st, false);
+	conn_send(c, .flags = ACK, .ack = 1, .len = SEG);
+	conn_expect(c, .flags = ACK, .ack = 1 + SEG);
+	ASSERT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_RCVBUF, 4096));
+}
+
+static void expect_pattern(struct __test_metadata *_metadata, struct conn *c, int64_t len)
+{
+	static uint8_t buf[65536];
+
+	ASSERT_EQ(len, recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT));
+	ASSERT_EQ(-1, pattern_check(buf, len, 0));
+}
+
+/* In order until a segment is refused; returns the last acknowledged number. */
+static int64_t fill_until_refused(struct __test_metadata *_metadata, struct conn *c)
+{
+	int64_t ack = 1 + SEG;
+
+	for (int i = 1; i < 40; i++) {
+		conn_send(c, .flags = ACK, .seq = 1 + i * SEG, .ack = 1, .len = SEG);
+		conn_expect(c, .flags = ACK, .within_ms = 210);
+		if (c->peer->last.ack - c->peer_iss == ack)
+			return ack;
+		ack = c->peer->last.ack - c->peer_iss;
+	}
+	peer_fail(WHERE(_metadata), c->peer, "nothing was refused");
+}
+
+static void refuses_in(struct __test_metadata *_metadata, struct peer *p,
+		       enum conn_state st)
+{
+	const char *name = conn_state_name(st);
+	struct counters before;
+	long long rows;
+	int64_t ack;
+	struct conn c;
+
+	open_shrunk(_metadata, p, &c, st);
+	rows = lifecycle_count(name, "MEMORY-PRESSURE", name);
+	counters_take(&before);
+	ack = fill_until_refused(_metadata, &c);
+	EXPECT_EQ(1, moved(&before, "TCPRcvQDrop"));
+	EXPECT_LE(1, moved(&before, "RcvPruned"));
+	EXPECT_LE(1, moved(&before, "PruneCalled"));
+	conn_expect_state(&c, st);
+	if (!stock_mode())
+		EXPECT_EQ(rows + 1, lifecycle_count(name, "MEMORY-PRESSURE", name));
+	/* All that was acknowledged is there; then there is room again. */
+	expect_pattern(_metadata, &c, ack - 1);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = ACK, .seq = ack, .ack = 1, .len = SEG);
+	conn_expect(&c, .flags = ACK, .ack = ack + SEG, .within_ms = 210);
+	conn_send(&c, .flags = RST, .seq = ack + SEG);
+}
+
+TEST_F(memory, sm_es_memory_pressure)
+{
+	refuses_in(_metadata, &self->peer, ST_ESTABLISHED);
+}
+
+TEST_F(memory, sm_f1_memory_pressure)
+{
+	refuses_in(_metadata, &self->peer, ST_FIN_WAIT_1);
+}
+
+TEST_F(memory, sm_f2_memory_pressure)
+{
+	refuses_in(_metadata, &self->peer, ST_FIN_WAIT_2);
+}
+
+TEST_F(memory, ctr_TCPRcvQDrop)
+{
+	struct counters before;
+	struct conn c;
+
+	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
+	fill_until_refused(_metadata, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "RcvPruned", "PruneCalled", "TCPRcvCollapsed",
+			"TCPWantZeroWindowAdv", NULL);
+	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
+	conn_expect(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, NULL);
+}
+
+TEST_F(memory, ctr_RcvPruned)
+{
+	struct counters before;
+	struct conn c;
+
+	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
+	fill_until_refused(_metadata, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
+	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
+	conn_expect(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, "RcvPruned", 1,
+			"PruneCalled", 1, NULL);
+}
+
+TEST_F(memory, ctr_TCPOFODrop)
+{
+	struct counters before;
+	struct conn c;
+
+	/* The buffer is full of what is in order: nothing else can make room. */
+	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
+	fill_until_refused(_metadata, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
+	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss + 2 * SEG, .len = SEG);
+	conn_expect(&c, .flags = ACK);
+	counters_expect(_metadata, &before, "TCPOFODrop", 1, "RcvPruned", 1,
+			"PruneCalled", 1, NULL);
+	EXPECT_EQ(0, c.peer->last.opt.sacks);
+}
+
+TEST_F(memory, ctr_OfoPruned)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int i;
+
+	/* Out of order until that is thrown away, and the blocks with it. */
+	open_shrunk(_metadata, p, &c, ST_ESTABLISHED);
+	counters_take(&before);
+	for (i = 2; i < 40 && !moved(&before, "OfoPruned"); i++) {
+		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
+		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
+	}
+	EXPECT_EQ(1, moved(&before, "OfoPruned"));
+	/* The peer keeps it all and sends it again: nothing is lost or mixed up. */
+	for (i = 1; i < 5; i++) {
+		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	}
+	EXPECT_LE((uint32_t)(c.peer_iss + 1 + 2 * SEG), p->last.ack);
+	expect_pattern(_metadata, &c, p->last.ack - c.peer_iss - 1);
+	peer_drain(p, 5);
+}
+
+TEST_F(memory, ctr_TCPRcvCollapsed)
+{
+	struct counters before;
+	int64_t ack;
+	struct conn c;
+
+	/* What is kept is copied together before anything is refused. */
+	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
+	counters_take(&before);
+	ack = fill_until_refused(_metadata, &c);
+	EXPECT_LE(1, moved(&before, "TCPRcvCollapsed"));
+	expect_pattern(_metadata, &c, ack - 1);
+	peer_drain(&self->peer, 5);
+}
+
+TEST_F(memory, ctr_PruneCalled)
+{
+	struct counters before;
+	struct conn c;
+
+	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
+	fill_until_refused(_metadata, &c);
+	counters_take(&before);
+	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
+	conn_expect(&c, .flags = ACK);
+	EXPECT_EQ(1, moved(&before, "PruneCalled"));
+}
+
+static void huge_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 400 << 20);
+}
+
+TEST_F(memory, ctr_TCPMemoryPressures)
+{
+	NOT_ON_STOCK();		/* whose limit is another */
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	char buf[4096];
+
+	/* One socket that may have more than all of them together should. */
+	link_set_mtu(WHERE(_metadata), "tun0", 65000);
+	conn_open(p, &c, .prepare = huge_buffer,
+		  .opt = OPT(OPT_MSS(64960), OPT_NOP, OPT_WSCALE(7)));
+	counters_take(&before);
+	for (int i = 0; i < 4000 && !moved(&before, "TCPMemoryPressures"); i++) {
+		conn_send(&c, .len = 60000);
+		peer_drain(p, 0);
+	}
+	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
+	/* Under pressure it still works: the program reads, text comes in. */
+	ASSERT_EQ((ssize_t)sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
+	conn_send(&c, .flags = RST, .seq = p->last.ack - c.peer_iss);
+	peer_drain(p, 5);
+}
+
+TEST_HARNESS_MAIN
