@@ -742,4 +742,150 @@ HAPPEN(keepalive_give_up)
 EVENT(keepalive_give_up, ES = UNANSWERED, F2 = UNANSWERED, CW = UNANSWERED);
 CELL(es, keepalive_give_up) CELL(f2, keepalive_give_up) CELL(cw, keepalive_give_up)
 
+/* Text that the program does not answer: in the end its ACK waits. */
+HAPPEN(delayed_ack)
+{
+	int64_t ack = una(c, st);
+
+	for (int i = 0; i < 100; i++) {
+		conn_send(c, .flags = PSH | ACK, .len = 1, .ack = ack);
+		if (!peer_read(c->peer, now_ns() + 5 * NSEC_PER_MSEC))
+			break;
+	}
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	return ack;
+}
+#define WAITED STAYS(SILENCE, "DELAYED-ACK-TIMEOUT", .taken = true)
+EVENT(delayed_ack, ES = WAITED, F1 = WAITED, F2 = WAITED);
+CELL(es, delayed_ack) CELL(f1, delayed_ack) CELL(f2, delayed_ack)
+
+/*
+ * A closed window with text, and a FIN where the state has one, behind it:
+ * probed, and sent when it opens.
+ */
+static void probe_window(struct __test_metadata *_metadata, struct peer *p,
+			 enum conn_state st)
+{
+	struct counters before;
+	long long taken;
+	struct conn c;
+	int fin = is_open(st) ? 0 : FIN;
+
+	conn_open(p, &c);
+	if (st == ST_CLOSE_WAIT || st == ST_LAST_ACK)
+		conn_advance(&c, ST_CLOSE_WAIT, false);
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, socket_send(c.fd));
+	if (fin) {
+		close(c.fd);
+		c.fd = -1;
+	}
+	if (st == ST_CLOSING) {
+		conn_send(&c, .flags = FIN | ACK);
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2);
+	}
+	conn_expect_state(&c, st);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	taken = lifecycle_count(row_name(st), "PERSIST-TIMEOUT", row_name(st));
+	conn_expect(&c, .flags = ACK, .seq = 0, .ack = conn_peer_nxt(&c), .within_ms = 300);
+	counters_expect(_metadata, &before, "TCPWinProbe", 1, NULL);
+	if (!stock_mode())
+		EXPECT_EQ(taken + 1, lifecycle_count(row_name(st), "PERSIST-TIMEOUT",
+						     row_name(st)));
+	c.wnd = 5000;
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = fin | PSH | ACK, .seq = 1, .ack = conn_peer_nxt(&c),
+		    .data = "x");
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, st == ST_FIN_WAIT_1 ? ST_ORPHAN_FIN_WAIT_2 :
+			      st == ST_CLOSING ? ST_TIME_WAIT :
+			      st == ST_LAST_ACK ? ST_CLOSED : st);
+}
+
+#define PERSIST(st) \
+	TEST_F(cell, sm_##st##_persist) \
+	{ \
+		probe_window(_metadata, &self->peer, STATE_##st); \
+	}
+
+PERSIST(es) PERSIST(f1) PERSIST(cw) PERSIST(cg) PERSIST(la)
+
+/* --- how often an invalid segment is answered --------------------------- */
+
+#define MANY 5
+
+static void invalid_ones(struct __test_metadata *_metadata, struct peer *p,
+			 enum conn_state st, bool paws)
+{
+	struct optbytes opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0));
+	struct counters before;
+	struct conn c;
+	uint32_t old;
+
+	/* Pure ACKs: those could go to and fro for ever. */
+	if (paws)
+		conn_to_state(p, &c, st, .opt = opt, .kport = 6000 + st);
+	else
+		conn_to_state(p, &c, st, .kport = 6000 + st);
+	sleep_ms(10);
+	old = c.tsval_base - 100000;
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (int i = 0; i < MANY; i++) {
+		if (paws)
+			conn_send(&c, .flags = ACK, .ack = una(&c, st),
+				  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(old, 0)));
+		else
+			conn_send(&c, .flags = ACK, .seq = -1000, .ack = una(&c, st));
+	}
+	conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c), .ack = conn_peer_nxt(&c));
+	peer_expect_silence(p, 100);
+	if (paws)
+		counters_expect(_metadata, &before, "PAWSEstab", MANY,
+				"TCPACKSkippedPAWS", MANY - 1, NULL);
+	else
+		counters_expect(_metadata, &before, "TCPACKSkippedSeq", MANY - 1, NULL);
+	conn_expect_state(&c, st);
+	socket_abort(c.fd);
+	peer_drain(p, 5);
+}
+
+TEST_F(cell, ctr_TCPACKSkippedSeq)
+{
+	invalid_ones(_metadata, &self->peer, ST_ESTABLISHED, false);
+	invalid_ones(_metadata, &self->peer, ST_CLOSE_WAIT, false);
+	invalid_ones(_metadata, &self->peer, ST_FIN_WAIT_1, false);
+}
+
+TEST_F(cell, ctr_TCPACKSkippedPAWS)
+{
+	invalid_ones(_metadata, &self->peer, ST_ESTABLISHED, true);
+	invalid_ones(_metadata, &self->peer, ST_CLOSE_WAIT, true);
+	invalid_ones(_metadata, &self->peer, ST_FIN_WAIT_2, true);
+}
+
+TEST_F(cell, ctr_TCPACKSkippedChallenge)
+{
+	struct peer *p = &self->peer;
+
+	for (enum conn_state st = ST_ESTABLISHED; st <= ST_LAST_ACK; st++) {
+		struct counters before;
+		struct conn c;
+
+		conn_to_state(p, &c, st, .kport = 6000 + st);
+		counters_take(&before);
+		counters_ignore_traffic(&before);
+		for (int i = 0; i < MANY; i++)
+			conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c) + 1);
+		conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c));
+		peer_expect_silence(p, 20);
+		counters_expect(_metadata, &before, "TCPChallengeACK", 1,
+				"TCPACKSkippedChallenge", MANY - 1, NULL);
+		socket_abort(c.fd);
+		peer_drain(p, 5);
+	}
+}
+
 TEST_HARNESS_MAIN
