@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * teardown: the world ends under connections that are closing: their namespace
+ * goes, or the module does. Sockets keep the module until their connection is
+ * over; records that only wait keep nobody.
+ *
+ * Unloads the module and loads it again.
+ */
+#include "lib/xtcp_test.h"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+PEER_FIXTURE(teardown);
+
+#define MODULE "/xtcp/xtcp.ko"
+/* After the last repetition of an orphan's FIN has been waited for. */
+#define ORPHANS_GONE_MS 110000
+
+static int module_users(void)
+{
+	char text[32];
+
+	return sysctl_read("/sys/module/xtcp/refcnt", text, sizeof(text)) ? -1 : atoi(text);
+}
+
+/* Other tests' orphans may still be about. */
+static void await_no_user(struct __test_metadata *_metadata)
+{
+	for (int i = 0; i < 2 * ORPHANS_GONE_MS / 1000 && module_users(); i++)
+		sleep_ms(1000);
+	ASSERT_EQ(0, module_users());
+}
+
+static int module_unload(void)
+{
+	return syscall(SYS_delete_module, "xtcp", O_NONBLOCK) ? errno : 0;
+}
+
+static int module_load(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+static void leave_record(struct peer *p, enum conn_state st, int kport)
+{
+	struct conn c;
+
+	conn_to_state(p, &c, st, .kport = kport, .orphan = true);
+	if (c.lfd >= 0)
+		close(c.lfd);
+}
+
+TEST_F(teardown, records_do_not_hold_the_module)
+{
+	struct peer *p = &self->peer;
+	int unloaded, left, loaded;
+
+	NOT_ON_STOCK();
+	await_no_user(_metadata);
+	for (int i = 0; i < 5; i++) {
+		leave_record(p, ST_TIME_WAIT, 6000 + i);
+		leave_record(p, ST_ORPHAN_FIN_WAIT_2, 7000 + i);
+	}
+	EXPECT_EQ(5, proc_rows(p->family, ROW_TIME_WAIT));
+	EXPECT_EQ(5, proc_rows(p->family, ROW_FIN_WAIT_2));
+	/* The last socket's memory goes a moment later than the socket. */
+	sleep_ms(100);
+	EXPECT_EQ(0, module_users());
+	unloaded = module_unload();
+	left = access("/proc/net/xtcp", F_OK);
+	/* Their time comes, and nothing happens. */
+	sleep_ms(70000);
+	loaded = module_load();
+	EXPECT_EQ(0, unloaded);
+	EXPECT_EQ(-1, left);
+	EXPECT_EQ(0, loaded);
+	EXPECT_EQ(0, proc_rows(p->family, 0));
+}
+
+static void expect_hold(struct __test_metadata *_metadata, struct peer *p,
+			enum conn_state st)
+{
+	NOT_ON_STOCK();
+	await_no_user(_metadata);
+	leave_record(p, st, 6000);
+	peer_drain(p, 100);
+	EXPECT_EQ(1, module_users());
+	EXPECT_EQ(EWOULDBLOCK, module_unload());
+	ASSERT_EQ(0, access("/proc/net/xtcp", F_OK));
+	EXPECT_EQ(1, proc_rows(p->family, 0));
+	peer_drain(p, ORPHANS_GONE_MS);
+	EXPECT_EQ(0, module_users());
+	EXPECT_EQ(0, proc_rows(p->family, 0));
+}
+
+TEST_F(teardown, orphan_in_fin_wait_1_holds_the_module)
+{
+	expect_hold(_metadata, &self->peer, ST_FIN_WAIT_1);
+}
+
+TEST_F(teardown, orphan_in_closing_holds_the_module)
+{
+	expect_hold(_metadata, &self->peer, ST_CLOSING);
+}
+
+TEST_F(teardown, orphan_in_last_ack_holds_the_module)
+{
+	expect_hold(_metadata, &self->peer, ST_LAST_ACK);
+}
+
+/*
+ * A process in a namespace of its own that brings connections into every
+ * state and dies, the last user of all that.
+ */
+static void die_with_everything(struct __test_metadata *_metadata)
+{
+	static struct peer p;
+	struct conn c;
+
+	peer_open_at(WHERE(_metadata), &p, NULL);
+	for (enum conn_state st = ST_LISTEN; st < ST_COUNT; st++) {
+		conn_to_state(&p, &c, st, .kport = 6000 + st,
+			      .orphan = st == ST_CLOSING || st == ST_LAST_ACK);
+		conn_expect_state(&c, st);
+	}
+	/* Text unread, out of order, and unacknowledged. */
+	conn_open(&p, &c, .kport = 7000);
+	conn_send(&c, .flags = PSH | ACK, .data = "unread");
+	conn_expect(&c, .flags = ACK);
+	conn_open(&p, &c, .kport = 7001);
+	conn_send(&c, .flags = PSH | ACK, .seq = 100, .data = "ahead");
+	conn_expect(&c, .flags = ACK);
+	conn_open(&p, &c, .kport = 7002);
+	send(c.fd, "unacknowledged", 14, 0);
+}
+
+TEST_F(teardown, namespace_dies_with_every_state_in_it)
+{
+	int status;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	await_no_user(_metadata);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		die_with_everything(_metadata);
+		_exit(_metadata->exit_code != KSFT_PASS);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	/* Orphans try on; then the namespace goes, and its records with it. */
+	EXPECT_LT(0, module_users());
+	sleep_ms(ORPHANS_GONE_MS);
+	EXPECT_EQ(0, module_users());
+	/* Long after all that could have been armed. */
+	sleep_ms(200000);
+}
+
+/* Writes until the buffer is full. */
+static void fill(int fd)
+{
+	static char text[65536];
+	int size = 8 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	while (send(fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		;
+}
+
+/*
+ * Text that a closed window holds back, of more sockets than the protocol may
+ * have memory for (an eleventh of the guest's 1 GiB): an orphan among them is
+ * not kept.
+ */
+TEST_F(teardown, ctr_TCPAbortOnMemory)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c[16];
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		conn_open(p, &c[i], .kport = 6000 + i, .wnd = 0);
+		fill(c[i].fd);
+	}
+	p->leave_unread = true;
+	peer_drain(p, 0);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
+	close(c[0].fd);
+	conn_expect(&c[0], .flags = RST | ACK, .seq = 1);
+	conn_expect_state(&c[0], ST_CLOSED);
+	counters_expect(_metadata, &before, "OutRsts", 1, "CurrEstab", -1,
+			"TCPAbortOnMemory", 1, NULL);
+	for (size_t i = 1; i < ARRAY_SIZE(c); i++)
+		socket_abort(c[i].fd);
+}
+
+TEST_HARNESS_MAIN
