@@ -24,6 +24,13 @@ static int full_listener(struct peer *p)
 	return lfd;
 }
 
+/* One that answers every SYN with a cookie. */
+static int cookie_listener(struct peer *p)
+{
+	check(!knob_set("syncookies", 2), WHERE(p->test), "no cookies");
+	return peer_listen(p, KERNEL_PORT, 16);
+}
+
 /* Those three are sent to again; not what a test looks at. */
 static void forget_half_open(struct peer *p)
 {
@@ -68,8 +75,7 @@ TEST_F(cookie, lc_35_cookie_is_not_sent_again)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	cookie_get(p, &c, cookie_listener(p));
 	peer_expect_silence(p, 200000);
 }
 
@@ -146,8 +152,7 @@ TEST_F(cookie, lc_37_always)
 	int lfd, log = log_open();
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	counters_take(&before);
 	for (int i = 0; i < 3; i++)
 		cookie_get(p, &c, lfd);
@@ -187,8 +192,7 @@ TEST_F(cookie, lc_38_third_ack_with_text)
 	char buf[8];
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	cookie_get(p, &c, cookie_listener(p));
 	conn_send(&c, .flags = ACK | PSH, .data = "early");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
 	conn_accept(&c);
@@ -202,8 +206,7 @@ TEST_F(cookie, lc_38_redeemed_once)
 	struct conn c;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	cookie_get(p, &c, lfd);
 	cookie_redeem(&c);
 	conn_send(&c, .flags = ACK);
@@ -225,8 +228,7 @@ TEST_F(cookie, lc_38_mss_survives)
 	char text[1460] = { 0 };
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct conn c;
 
@@ -248,8 +250,7 @@ TEST_F(cookie, lc_38_no_mss_is_536)
 	char text[600] = { 0 };
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16), .no_opt = true);
+	cookie_get(p, &c, cookie_listener(p), .no_opt = true);
 	cookie_redeem(&c);
 	ASSERT_EQ(600, send(c.fd, text, 600, 0));
 	conn_expect(&c, .seq = 1, .len = 536);
@@ -263,8 +264,7 @@ static void options_survive(struct __test_metadata *_metadata, struct peer *p,
 	struct conn c;
 	int sent = 0;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16), .opt = opt, .wnd = 600);
+	cookie_get(p, &c, cookie_listener(p), .opt = opt, .wnd = 600);
 	EXPECT_EQ(sack, p->last.opt.sackok);
 	EXPECT_EQ(wscale, p->last.opt.wscale >= 0);
 	conn_send(&c, .flags = ACK);
@@ -313,9 +313,8 @@ TEST_F(cookie, rfc4987_timestamp_bits)
 	struct conn c;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
 	ASSERT_EQ(0, knob_set("timestamps", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
 	EXPECT_EQ(0x17, p->last.opt.tsval & 0x3f);
 	first = p->last.opt.tsval;
@@ -346,8 +345,7 @@ TEST_F(cookie, lc_39_forged)
 	int lfd, lfd2;
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	lfd2 = peer_listen(p, KERNEL_PORT + 1, 16);
 	cookie_get(p, &c, lfd2, .kport = KERNEL_PORT + 1);
 	cookie_get(p, &c, lfd);
@@ -370,8 +368,7 @@ TEST_F(cookie, lc_39_guesses_fail)
 	struct conn c;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	cookie_get(p, &c, lfd);
 	/* One in 2^29 is good. */
 	for (int i = 0; i < 300; i++)
@@ -386,8 +383,7 @@ TEST_F(cookie, lc_39_lives_60s_to_120s)
 	struct conn early, late, old;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	peer_mark(p);
 	cookie_get(p, &early, lfd);
 	cookie_get(p, &old, lfd);
@@ -414,8 +410,7 @@ TEST_F(cookie, lc_39_no_overflow_no_belief)
 	int lfd;
 
 	/* A cookie by mode 2; then the mode that believes after overflows only. */
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	peer_listen(p, KERNEL_PORT + 1, 16);
 	cookie_get(p, &c, lfd);
 	ASSERT_EQ(0, knob_set("syncookies", 0));
@@ -473,8 +468,7 @@ TEST_F(cookie, lc_39_rst_and_syn_are_no_proof)
 	struct conn c;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	cookie_get(p, &c, lfd);
 	conn_send(&c, .flags = RST | ACK, .seq = 1);
 	peer_expect_silence(p, 20);
@@ -517,8 +511,7 @@ TEST_F(cookie, rfc4987_cookies_are_not_guessable)
 	struct conn c;
 	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 16);
+	lfd = cookie_listener(p);
 	for (int i = 0; i <= 64; i++) {
 		cookie_get(p, &c, lfd, .peer_iss = 5000);
 		d = c.kern_iss - first;
@@ -574,8 +567,7 @@ TEST_F(cookie, ctr_SyncookiesRecv)
 	struct counters before;
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	cookie_get(p, &c, cookie_listener(p));
 	counters_take(&before);
 	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
 	conn_send(&c, .flags = ACK);
@@ -588,8 +580,7 @@ TEST_F(cookie, ctr_SyncookiesFailed)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	cookie_get(p, &c, peer_listen(p, KERNEL_PORT, 16));
+	cookie_get(p, &c, cookie_listener(p));
 	refused(_metadata, &c, SEGMENT_SPEC(.ack = 2), 1);
 }
 
