@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154,SC2034 # for those who source this
+#
+# programs: what tests of real programs stand on. Each has two namespaces,
+# $client (10.9.0.1) and $server (10.9.0.2), joined by a veth pair whose ends
+# are both $wire; TAP, a line for each function named by program_test.
+#
+# A test sources this, calls program_test before each of its functions, and
+# program_tests_run at its end. A test function prints what went wrong and
+# returns non-zero; what it started with start is ended after it.
+
+if [ -n "${XTCP_TEST_STOCK:-}" ]; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP needs xtcp"
+	exit
+fi
+
+run=${XTCP_RUN:-xtcp-run}
+dir=$(mktemp -d)
+client=client-$$ server=server-$$ wire=veth0
+pids=() tests=() number=0
+
+open_namespaces() {
+	local ns n=1
+	ip netns add $client && ip netns add $server &&
+		ip link add $wire netns $client type veth peer name $wire netns $server ||
+		{ echo "Bail out! no namespaces"; exit 1; }
+	for ns in $client $server; do
+		ip -n $ns link set lo up
+		ip -n $ns link set $wire up
+		ip -n $ns addr add 10.9.0.$n/24 dev $wire
+		n=$((n + 1))
+	done
+}
+
+# Rows taken are kept for the run as a whole.
+lifecycle_log() {
+	[ -n "${XTCP_LIFECYCLE_LOG:-}" ] || return 0
+	{
+		on $client cat /proc/net/xtcp_lifecycle
+		on $server cat /proc/net/xtcp_lifecycle
+	} >>"$XTCP_LIFECYCLE_LOG" 2>/dev/null
+}
+
+# Also when a test was left by exit or a signal.
+close_namespaces() {
+	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait 2>/dev/null
+	pids=()
+	lifecycle_log
+	ip netns del $client 2>/dev/null
+	ip netns del $server 2>/dev/null
+}
+trap 'close_namespaces; rm -rf "$dir"' EXIT
+
+program_test() { # NAME
+	tests+=("$1")
+}
+
+report() { # NAME
+	number=$((number + 1))
+	open_namespaces
+	if "$1" >"$dir/said" 2>&1; then
+		echo "ok $number $1"
+	else
+		sed 's/^/# /' "$dir/said"
+		echo "not ok $number $1"
+		failed=1
+	fi
+	close_namespaces
+}
+
+on() { # NAMESPACE COMMAND...
+	ip netns exec "$@"
+}
+
+# Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, tcp, tcp6).
+await_row() { # NAMESPACE TABLE PORT STATE
+	local i
+	for ((i = 0; i < 40; i++)); do
+		! has_row "$@" || return 0
+		sleep .05
+	done
+	echo "no row $3 in state $4 in /proc/net/$2 of $1:"
+	on "$1" cat "/proc/net/$2"
+	return 1
+}
+
+has_row() { # NAMESPACE TABLE PORT STATE
+	on "$1" grep -qsi ": [0-9A-F]*:$(printf %04X "$3") [0-9A-F:]* $4 " "/proc/net/$2"
+}
+
+no_row() { # NAMESPACE TABLE PORT
+	! has_row "$1" "$2" "$3" '..' || { echo "a row in /proc/net/$2"; return 1; }
+}
+
+# Its output goes to $dir/out.N, N counting from 0 in each test. No function
+# in between: the process in pids is to be the command, not a shell.
+start() { # NAMESPACE COMMAND...
+	ip netns exec "$@" >"$dir/out.${#pids[@]}" 2>&1 </dev/null &
+	pids+=($!)
+}
+
+kernel_tcp() {
+	on $client grep ^Tcp: /proc/net/snmp
+	on $server grep ^Tcp: /proc/net/snmp
+}
+
+unmoved() { # BEFORE
+	local after
+	after=$(kernel_tcp)
+	[ "$1" = "$after" ] || { printf "the kernel's TCP moved:\n%s\n%s\n" "$1" "$after"; return 1; }
+}
+
+expect_status() { # STATUS COMMAND...
+	local want=$1 got
+	shift
+	"$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	[ $got = "$want" ] && return
+	echo "exit status $got, wanted $want: $*"
+	cat "$dir/out" "$dir/err"
+	return 1
+}
+
+expect_error() { # TEXT; on exactly one line of stderr
+	[ "$(grep -c "$1" "$dir/err")" = 1 ] && return
+	echo "wanted one line with: $1; got:"
+	cat "$dir/err"
+	return 1
+}
+
+expect_equal() { # WANTED GOT WHAT
+	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
+}
+
+# nginx on PORT, serving $dir/www.
+start_nginx() { # PORT [DIRECTIVE...]
+	local port=$1
+	shift
+	mkdir -p "$dir/www"
+	cat >"$dir/nginx.conf" <<-END
+		user root; daemon off; pid $dir/pid; error_log stderr;
+		events { }
+		http { access_log off; client_body_temp_path $dir/t; proxy_temp_path $dir/t;
+		fastcgi_temp_path $dir/t; uwsgi_temp_path $dir/t; scgi_temp_path $dir/t;
+		$*
+		server { listen $port; root $dir/www; } }
+	END
+	start $server "$run" nginx -e stderr -c "$dir/nginx.conf"
+	await_row $server xtcp "$port" 0A || { cat "$dir/out.0"; return 1; }
+}
+
+program_tests_run() {
+	local t
+	failed=0
+	echo "TAP version 13"
+	echo "1..${#tests[@]}"
+	for t in "${tests[@]}"; do
+		report "$t"
+	done
+	exit $failed
+}
