@@ -429,7 +429,8 @@ void conn_expect_move_at(struct where at, const struct conn *c,
 	int64_t due_ns = c->peer->mark_ns + at_ms * NSEC_PER_MSEC;
 
 	/* Looking takes a moment, too. */
-	sleep_until_ns(due_ns - (stock_mode() ? 10 : 1) * NSEC_PER_MSEC);
+	sleep_until_ns(due_ns - (stock_mode() ? 10 : 1) * NSEC_PER_MSEC -
+		       peer_slack_ns());
 	conn_expect_state_at(at, c, from);
 	sleep_until_ns(due_ns + peer_late_max_ns(at_ms * NSEC_PER_MSEC));
 	conn_expect_state_at(at, c, to);

@@ -21,8 +21,7 @@
 /* From the kernel's handing over to our reading the clock: a wake-up. */
 #define WAKE_NS (100 * 1000LL)
 
-/* What a debug kernel's checks, or real time on a busy host, may add. */
-static int64_t slack_ns(void)
+int64_t peer_slack_ns(void)
 {
 	const char *env = getenv("XTCP_TEST_SLACK_MS");
 
@@ -34,7 +33,7 @@ int64_t peer_late_max_ns(int64_t delay_ns)
 	/* Stock's wheel: one of eight per level, so up to an eighth late. */
 	if (stock_mode())
 		return delay_ns / 8 + 30 * NSEC_PER_MSEC;
-	return LATE_MAX_NS + slack_ns();
+	return LATE_MAX_NS + peer_slack_ns();
 }
 
 static int64_t early_max_ns(void)
@@ -354,7 +353,7 @@ static int64_t want_deadline_ns(const struct peer *p, const struct segment_want 
 		return p->mark_ns + w->at_ms * NSEC_PER_MSEC +
 		       peer_late_max_ns(w->at_ms * NSEC_PER_MSEC) + NSEC_PER_SEC;
 	return now_ns() + (w->within_ms == UNSET ? PROMPT_MS : w->within_ms) *
-	       NSEC_PER_MSEC + slack_ns();
+	       NSEC_PER_MSEC + peer_slack_ns();
 }
 
 const struct segment *peer_expect_at(struct where at, struct peer *p,

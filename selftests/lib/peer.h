@@ -141,6 +141,8 @@ void peer_sleep_until(struct peer *p, int64_t at_ms);
 
 /* How late what is due that long after the mark may be, in ns. */
 int64_t peer_late_max_ns(int64_t delay_ns);
+/* What a debug kernel's checks, or real time on a busy host, may add to it. */
+int64_t peer_slack_ns(void);
 
 /* poll() reports these events of fd at_ms after the mark, and none before. */
 #define peer_expect_poll(p, fd, events, at_ms) \
