@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * path: what routers and peers may say about how large a segment can be, and
+ * how far they are believed. RFC 1191 (path MTU discovery), RFC 5927 (ICMP is
+ * easily forged), RFC 6691 (what the MSS option counts), RFC 7413 (fast open's
+ * option, which xtcp skips), RFC 3042 (limited transmit keeps a small window
+ * going).
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/ip_icmp.h>
+
+PEER_FIXTURE(path);
+
+#define TIMESTAMPS	12	/* octets of option in each segment, padded */
+
+/* Sends a SYN with these options to a new listener. */
+static void syn(struct peer *p, struct conn *c, struct optbytes opt)
+{
+	conn_start(p, c, .kport = p->next_port + 10000);
+	conn_send(c, .flags = SYN, .opt = opt);
+}
+
+static void write_text(struct __test_metadata *_metadata, struct conn *c, int len)
+{
+	static uint8_t text[64 * 1024];
+
+	pattern_fill(text, len, 0);
+	ASSERT_EQ(len, send(c->fd, text, len, MSG_NOSIGNAL));
+}
+
+static void too_big(struct peer *p, const struct segment *quote, int mtu)
+{
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote = quote, .rest = mtu);
+}
+
+TEST_F(path, rfc1191_every_segment_forbids_fragments)
+{
+	struct peer *p = &self->peer;
+	const struct segment *s;
+	struct conn c;
+
+	conn_open(p, &c);
+	write_text(_metadata, &c, 1460);
+	s = conn_expect(&c, .len = 1460);
+	EXPECT_TRUE(s->df);
+	conn_send(&c, .flags = ACK, .ack = 1461);
+}
+
+/* RFC 1191 3: no router may push it below 68 octets. */
+TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c);
+	write_text(_metadata, &c, 1460);
+	first = *conn_expect(&c, .len = 1460);
+	too_big(p, &first, 20);
+	/* Linux, and xtcp, go down to net.ipv4.route.min_pmtu, 552. */
+	conn_expect(&c, .seq = 1, .len = 512);
+	p->leave_unread = true;
+}
+
+TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment small;
+	struct conn c;
+
+	/* Stock lets it lower the route's MTU. */
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	write_text(_metadata, &c, 300);
+	small = *conn_expect(&c, .len = 300);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	/* 340 octets have left, and a router can't have choked on 600. */
+	too_big(p, &small, 600);
+	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
+	conn_send(&c, .flags = ACK, .ack = 301);
+	write_text(_metadata, &c, 1460);
+	conn_expect(&c, .seq = 301, .len = 1460);
+	conn_send(&c, .flags = ACK, .ack = 1761);
+}
+
+TEST_F(path, rfc5927_hard_errors_end_no_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	write_text(_metadata, &c, 100);
+	conn_expect(&c, .len = 100);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PROT_UNREACH);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK, .ack = 101);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(path, rfc5927_quote_of_the_past_counts_as_forged)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment old;
+	struct conn c;
+
+	conn_open(p, &c);
+	write_text(_metadata, &c, 1460);
+	old = *conn_expect(&c, .len = 1460);
+	conn_send(&c, .flags = ACK, .ack = 1461);
+	write_text(_metadata, &c, 1460);
+	conn_expect(&c, .seq = 1461, .len = 1460);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	too_big(p, &old, 1000);
+	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
+	conn_send(&c, .flags = ACK, .ack = 2921);
+}
+
+/* RFC 6691: the option says MTU less 40, whatever options segments carry... */
+TEST_F(path, rfc6691_option_is_not_reduced_for_options)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn(p, &c, OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)));
+	conn_expect(&c, .flags = SYN | ACK, .mss = 1460, .ts = 1);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .mss = 1460, .ts = 1);
+	close(c.fd);
+}
+
+/* ... and the sender takes its own options off. */
+TEST_F(path, rfc6691_sender_subtracts_its_options)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_TS(1, 0)));
+	write_text(_metadata, &c, 1000 - TIMESTAMPS);
+	conn_expect(&c, .len = 1000 - TIMESTAMPS);
+	conn_send(&c, .flags = ACK, .ack = 1001 - TIMESTAMPS);
+}
+
+/* Kinds 34 and 254: a cookie, or a request for one. Neither is answered. */
+TEST_F(path, rfc7413_fast_open_is_skipped)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn(p, &c, OPT(34, 2, OPT_MSS(900)));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .opt_len = 4);
+	syn(p, &c, OPT(34, 10, 1, 2, 3, 4, 5, 6, 7, 8, OPT_MSS(900)));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .opt_len = 4);
+	syn(p, &c, OPT(254, 12, 0xf9, 0x89, 1, 2, 3, 4, 5, 6, 7, 8,
+		       OPT_MSS(900)));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .opt_len = 4);
+}
+
+/* RFC 3042: two duplicate ACKs let a new segment out each, above cwnd. */
+TEST_F(path, rfc3042_limited_transmit)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Stock waits to make one large packet of what it may send. */
+	NOT_ON_STOCK();
+	conn_open(p, &c, .wnd = 60000);
+	write_text(_metadata, &c, 14 * 1460);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = 1 + i * 1460, .len = 1460);
+	peer_expect_silence(p, 5);
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 60000);
+	conn_expect(&c, .seq = 1 + 10 * 1460, .len = 1460);
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 60000);
+	conn_expect(&c, .seq = 1 + 11 * 1460, .len = 1460);
+	/* Neither changed cwnd: two above it, and no third. */
+	peer_expect_silence(p, 5);
+	/* The third is a loss: the oldest goes again. */
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 60000);
+	conn_expect(&c, .seq = 1, .len = 1460);
+	p->leave_unread = true;
+}
+
+TEST_HARNESS_MAIN
