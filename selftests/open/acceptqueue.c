@@ -5,6 +5,8 @@
  */
 #include "lib/xtcp_test.h"
 
+#include <linux/filter.h>
+
 PEER_FIXTURE(acceptqueue);
 
 /* Established, and not yet accepted. */
@@ -279,6 +281,51 @@ TEST_F(acceptqueue, sm_queued_child_is_reset_and_forgotten)
 	conn_send(&c, .flags = RST);
 	close(lfd);
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+/* What options may take of the kernel's memory; once one value for all. */
+static void optmem_set(struct __test_metadata *_metadata, const char *octets)
+{
+	const char *path = "/proc/sys/net/core/optmem_max";
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int init = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (sysctl_write(path, octets)) {
+		netns_enter(WHERE(_metadata), init);
+		EXPECT_EQ(0, sysctl_write(path, octets));
+		netns_enter(WHERE(_metadata), own);
+	}
+	close(own);
+	close(init);
+}
+
+/*
+ * A child that can't be made: its copy of the listener's filter would take more
+ * than is allowed by now. The peer's next ACK finds the record still there.
+ */
+TEST_F(acceptqueue, sm_half_open_no_memory)
+{
+	struct sock_filter accept_all[100];
+	struct sock_fprog prog = { .len = 100, .filter = accept_all };
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	for (int i = 0; i < 100; i++)
+		accept_all[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, -1U);
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	ASSERT_EQ(0, setsockopt(c.lfd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)));
+	optmem_set(_metadata, "600");
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	optmem_set(_metadata, "131072");
+	conn_expect_state(&c, ST_HALF_OPEN);
+	EXPECT_EQ(0, queued());
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
 TEST_F(acceptqueue, ctr_ListenOverflows)
