@@ -212,15 +212,18 @@ proc_ss_filters_work() {
 # LC-94: ss names the owner of what hangs in CLOSE-WAIT.
 program_test lc_94_ss_names_the_inode_of_close_wait
 lc_94_ss_names_the_inode_of_close_wait() {
-	local inode
+	local inode fd
 	start $server "$run" socat -t 1000 tcp4-listen:5023,reuseaddr exec:'sleep 1000'
 	await_row $server xtcp 5023 0A || return
 	start $client "$run" socat -t 1000 tcp4:10.9.0.2:5023 'exec:true!!/dev/null'
 	await_row $server xtcp 5023 08 || return
 	inode=$(xtcp_ss $server -e state close-wait sport = :5023 | sed -n 's/.*ino:\([0-9]*\).*/\1/p')
 	[ -n "$inode" ] || { xtcp_ss $server -e; return 1; }
-	readlink /proc/${pids[0]}/fd/* | grep -qxF "socket:[$inode]" ||
-		{ echo "the server's socat has no inode $inode"; return 1; }
+	for fd in /proc/"${pids[0]}"/fd/*; do
+		[ "$(readlink "$fd")" != "socket:[$inode]" ] || return 0
+	done
+	echo "the server's socat has no inode $inode"
+	return 1
 }
 
 xtcp_nstat() { # NAMESPACE NAME

@@ -25,9 +25,21 @@ static void put(struct __test_metadata *_metadata, const char *path, const char 
 	close(fd);
 }
 
-/* A buffer of this test's own, for all events of xtcp. */
+/* "netns == N": orphans of earlier tests go on in theirs. */
+static const char *own_netns(char *buf, size_t size, const char *rest)
+{
+	struct stat st;
+
+	snprintf(buf, size, "netns == %lu%s",
+		 stat("/proc/self/ns/net", &st) ? 0UL : (unsigned long)st.st_ino, rest);
+	return buf;
+}
+
+/* A buffer of this test's own, for all events of xtcp in its namespace. */
 FIXTURE_SETUP(trace)
 {
+	char filter[64];
+
 	peer_open_at(WHERE(_metadata), &self->peer, NULL);
 	if (stock_mode())
 		return;
@@ -36,6 +48,7 @@ FIXTURE_SETUP(trace)
 		ASSERT_EQ(EBUSY, errno);
 	rmdir(BUFFER);
 	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
+	put(_metadata, BUFFER "/events/xtcp/filter", own_netns(filter, sizeof(filter), ""));
 	put(_metadata, BUFFER "/events/xtcp/enable", "1");
 }
 
@@ -258,10 +271,12 @@ TEST_F(trace, trace_filter_by_port)
 	struct peer *p = &self->peer;
 	static struct lines l;
 	struct conn c, d;
+	char filter[64];
 
 	NOT_ON_STOCK();
 	put(_metadata, BUFFER "/events/xtcp/enable", "0");
-	put(_metadata, BUFFER "/events/xtcp/xtcp_state/filter", "lport == 5001");
+	put(_metadata, BUFFER "/events/xtcp/xtcp_state/filter",
+	    own_netns(filter, sizeof(filter), " && lport == 5001"));
 	put(_metadata, BUFFER "/events/xtcp/xtcp_state/enable", "1");
 	conn_open(p, &c, .kport = 5000);
 	conn_open(p, &d, .kport = 5001);
