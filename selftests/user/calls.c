@@ -498,6 +498,36 @@ TEST_F(calls, errno_bind_all_ephemeral_ports_taken)
 	EXPECT_EQ(EADDRINUSE, errno_of(listen(fd[2], 1)));
 }
 
+/* LC-27: the same tuple on protocol 6 and on 253 is two connections. */
+TEST_F(calls, lc_27_same_tuple_on_both_protocols)
+{
+	struct peer *p = &self->peer;
+	int stock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
+	uint32_t ours, stocks;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	peer_listen(p, 5000, 1);
+	ASSERT_EQ(0, bind_errno(stock, "10.0.0.1", 5000));
+	ASSERT_EQ(0, listen(stock, 1));
+	peer_send(p, .flags = SYN, .seq = 1000, .opt = OPT(OPT_MSS(1460)));
+	ours = peer_expect(p, .flags = SYN | ACK, .ack = 1001)->seq;
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	p->wire = IPPROTO_TCP;
+	peer_send(p, .flags = SYN, .seq = 2000, .opt = OPT(OPT_MSS(1460)));
+	stocks = peer_expect(p, .flags = SYN | ACK, .ack = 2001)->seq;
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	/* A RST to one leaves the other alone. */
+	peer_send(p, .flags = RST, .seq = 2001);
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	peer_send(p, .flags = ACK, .seq = 2001, .ack = stocks + 1);
+	peer_expect(p, .flags = RST, .seq = stocks + 1);
+	p->wire = IPPROTO_XTCP;
+	peer_send(p, .flags = ACK, .seq = 1001, .ack = ours + 1);
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_ESTABLISHED));
+	EXPECT_EQ(EAGAIN, nonblock_accept(stock));
+}
+
 /* --- listen, accept ---------------------------------------------------- */
 
 TEST_F(calls, errno_listen_when_connected)
