@@ -182,8 +182,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	} else if (old == XTCP_SYN_SENT) {
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
 	}
-	if (old != XTCP_CLOSED)
-		xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
+	xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
 	if (old == XTCP_LISTEN)
 		xtcp_listen_stop(sk);
 
