@@ -379,6 +379,17 @@ ICMP(half_open_icmp_hard, ST_HALF_OPEN, ICMP_PORT_UNREACH, ST_HALF_OPEN)
 ICMP(half_open_icmp_soft, ST_HALF_OPEN, ICMP_HOST_UNREACH, ST_CLOSED)
 ICMP(half_open_icmp_too_big, ST_HALF_OPEN, ICMP_FRAG_NEEDED, ST_HALF_OPEN)
 
+/* Linux gives up; what a router says of now need not be true of later. */
+TEST_F(states, sm_syn_received_icmp_soft)
+{
+	struct icmp_cell cell = {
+		ST_SYN_RECEIVED, ICMP_HOST_UNREACH, ST_SYN_RECEIVED, EHOSTUNREACH,
+	};
+
+	NOT_ON_STOCK();
+	icmp_check(_metadata, &self->peer, cell);
+}
+
 /* Nothing listens to what an ICMP message says of a port that listens. */
 TEST_F(states, sm_listen_icmp)
 {
