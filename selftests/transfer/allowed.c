@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * allowed: what RFC 9293 leaves to the implementer (MAY, SHOULD), and what
+ * xtcp makes of it. A test each for those that no other test shows in passing.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(allowed);
+
+#define MSS 1000
+
+static void write_text(struct __test_metadata *_metadata, struct conn *c, int len)
+{
+	static uint8_t text[16 * MSS];
+
+	pattern_fill(text, len, 0);
+	ASSERT_EQ(len, send(c->fd, text, len, MSG_NOSIGNAL));
+}
+
+static void open_with_mss(struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = OPT(OPT_MSS(MSS)));
+}
+
+/* 3.7.1: the option is sent always, also where 536 would do. */
+TEST_F(allowed, rfc9293_may_03_mss_option_always)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .mss = 1460);
+	close(c.fd);
+	link_set_mtu(WHERE(_metadata), "tun0", 576);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .mss = 536);
+	close(c.fd);
+}
+
+/* RFC 6864 4.1 made the id of a packet that can't be fragmented meaningless. */
+TEST_F(allowed, rfc9293_may_04_resent_segment_is_another_packet)
+{
+	struct peer *p = &self->peer;
+	const struct segment *s;
+	struct conn c;
+
+	open_with_mss(p, &c);
+	write_text(_metadata, &c, 100);
+	s = conn_expect(&c, .len = 100);
+	EXPECT_TRUE(s->df);
+	s = conn_expect(&c, .seq = 1, .len = 100, .within_ms = 300);
+	EXPECT_TRUE(s->df);
+	conn_send(&c, .flags = ACK, .ack = 101);
+}
+
+static void expect_probe(struct __test_metadata *_metadata, struct peer *p)
+{
+	int on = 1, idle = 5;
+	struct conn c;
+
+	conn_open(p, &c);
+	peer_mark(p);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)));
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
+	/* Nothing in it: one number back, and not an octet of garbage there. */
+	conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .len = 0,
+		    .within_ms = 5010);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(allowed, rfc9293_may_05_keepalive_exists)
+{
+	expect_probe(_metadata, &self->peer);
+}
+
+TEST_F(allowed, rfc9293_may_06_probe_has_no_garbage)
+{
+	expect_probe(_metadata, &self->peer);
+}
+
+/* RFC 5961 5: an ACK far below the window brings its text in vain. */
+TEST_F(allowed, rfc9293_may_12_text_with_a_stale_ack_is_refused)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .wnd = 1000);
+	conn_send(&c, .flags = ACK | PSH, .ack = 1 - 5000, .data = "forged",
+		  .wnd = 1000);
+	/* Challenged, and not acknowledged. */
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* 3.9.1.2: writes that were not pushed out yet leave in one segment. */
+TEST_F(allowed, rfc9293_may_16_unpushed_text_is_aggregated)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_with_mss(p, &c);
+	ASSERT_EQ(3, send(c.fd, "one", 3, MSG_MORE));
+	ASSERT_EQ(3, send(c.fd, "two", 3, MSG_MORE));
+	peer_expect_silence(p, 20);
+	ASSERT_EQ(5, send(c.fd, "three", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "onetwothree");
+	conn_send(&c, .flags = ACK, .ack = 12);
+}
+
+/* 3.8.6: the window shrank, but what lies inside it is sent again. */
+TEST_F(allowed, rfc9293_shld_16_old_text_inside_a_shrunk_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 4000);
+	write_text(_metadata, &c, 4 * MSS);
+	for (int i = 0; i < 4; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 2000);
+	/* The oldest, after its timeout; nothing beyond 2000. */
+	conn_expect(&c, .seq = 1, .len = MSS, .within_ms = 300);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 1000);
+	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 500);
+	p->leave_unread = true;
+	conn_send(&c, .flags = RST);
+}
+
+TEST_HARNESS_MAIN
