@@ -27,10 +27,13 @@
 #include "transfer/send.h"
 #include "user/stats.h"
 
-/* States that keepalive watches: RFC 9293 3.8.4, "idle" connections. */
+/*
+ * States that keepalive watches: RFC 9293 3.8.4, "idle" connections. In the
+ * others something of ours, our FIN at least, is not acknowledged.
+ */
 #define KEEPALIVE_STATES \
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
-	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2))
+	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
 /* Time until the user timeout after @since_ns, at most @delay_ns. */
 static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,

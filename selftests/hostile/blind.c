@@ -51,7 +51,7 @@ TEST_F(blind, rfc5961_rst_in_window_is_challenged)
 
 		conn_to_state(p, &c, synchronized[i], .kport = 6000 + i);
 		/* The state may have cost an answer to something odd already. */
-		sleep_ms(600);
+		sleep_ms(700);
 		peer_drain(p, 0);
 		counters_take(&before);
 		conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c) + 1);
