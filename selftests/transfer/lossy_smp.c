@@ -6,6 +6,7 @@
  * LC-100. In real time: nothing here is about when.
  */
 #include "lib/xtcp_test.h"
+#include "lib/program.h"
 
 #include <sys/wait.h>
 
@@ -13,6 +14,7 @@ PAIR_FIXTURE(lossy_smp);
 
 #define PORT 7000
 #define STALL_MS 60000
+#define LINGER_S 20
 
 /* One process a connection; each fails with its own message. */
 static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
@@ -38,7 +40,10 @@ static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
 		ASSERT_LT(0, wait(&status));
 		EXPECT_EQ(0, status);
 	}
+	/* Until the FINs are acknowledged: an orphan would hold the module. */
 	for (int i = 0; i < n; i++) {
+		program_lingers(fd[i][0], LINGER_S);
+		program_lingers(fd[i][1], LINGER_S);
 		close(fd[i][0]);
 		close(fd[i][1]);
 	}
