@@ -328,7 +328,7 @@ static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
 	}
 	if (icmp_is_unreachable_path(ie) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_recovery_unreachable(sk, ie->seq);
-	if (inet_test_bit(RECVERR, sk)) {
+	if (inet_test_bit(RECVERR, sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
 		WRITE_ONCE(sk->sk_err, err);
 		sk_error_report(sk);
 	} else {

@@ -382,7 +382,9 @@ static void receive_collapse(struct sock *sk)
 				to = skb;
 				continue;
 			}
-			if (!is_wasteful(skb))
+			/* One that nothing follows would only be copied. */
+			if (!is_wasteful(skb) ||
+			    skb_queue_is_last(&sk->sk_receive_queue, skb))
 				continue;
 			to = collapse_start(sk, skb);
 			if (!to)
