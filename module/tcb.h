@@ -275,6 +275,10 @@ static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
 }
 
+void xtcp_tcb_renew(struct xtcp_sock *xs);
+void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq);
+void xtcp_tcb_receive_from(struct xtcp_sock *xs, seq_t seq);
+
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 {
 	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;

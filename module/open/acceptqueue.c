@@ -102,18 +102,10 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 			   const struct xtcp_seg *seg)
 {
 	xs->iss = ho->iss;
-	xs->snd_una = seq_add(ho->iss, 1);
-	xs->snd_nxt = xs->snd_una;
-	xs->write_seq = xs->snd_una;
-	xs->snd_sml = xs->snd_una;
-	xs->pushed_seq = xs->snd_una;
-	xs->recover = xs->snd_una;
-	xs->rtt_seq = xs->snd_una;
+	xtcp_tcb_send_from(xs, seq_add(ho->iss, 1));
 
 	xs->irs = ho->irs;
-	xs->rcv_nxt = seq_add(ho->irs, 1);
-	xs->rcv_wup = xs->rcv_nxt;
-	xs->copied_seq = xs->rcv_nxt;
+	xtcp_tcb_receive_from(xs, seq_add(ho->irs, 1));
 	xs->rcv_wnd = ho->rcv_wnd;
 
 	xs->wscale_ok = ho->wscale_ok;
@@ -128,27 +120,6 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = ho->ts_recent;
 	xs->ts_recent_s = ktime_get_seconds();
-}
-
-static void child_fresh(struct xtcp_sock *xs)
-{
-	xs->fin_queued = 0;
-	xs->dsack_pending = 0;
-	xs->nr_sacks = 0;
-	xs->in_flight = 0;
-	xs->dupacks = 0;
-	xs->recovery = XTCP_OPEN;
-	xs->retransmits = 0;
-	xs->probes_out = 0;
-	xs->retrans_stamp_ns = 0;
-	xs->oow_ack_ms = 0;
-	xs->bytes_acked = 0;
-	xs->bytes_received = 0;
-	xs->segs_in = 0;
-	xs->segs_out = 0;
-	xs->total_retrans = 0;
-	xs->last_rcv_ns = xtcp_now_ns();
-	xs->last_snd_ns = xs->last_rcv_ns;
 }
 
 /* RFC 6298: the handshake gives the first sample, unless it was repeated. */
@@ -177,8 +148,8 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	child_forget_listener(sk);
 	child_name(sk, ho, skb);
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
+	xtcp_tcb_renew(xs);
 	child_sequence(xs, ho, seg);
-	child_fresh(xs);
 	child_rtt(sk, ho);
 	xs->peer_mss = ho->mss;
 	xtcp_output_mss_sync(sk, 0);

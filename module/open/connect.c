@@ -30,32 +30,6 @@
 #include "transfer/send.h"
 #include "user/stats.h"
 
-/* A socket may have lived before: nothing of that life stays. */
-static void tcb_forget(struct xtcp_sock *xs)
-{
-	xs->ts_recent = 0;
-	xs->ts_recent_s = 0;
-	xs->ts_ok = 0;
-	xs->sack_ok = 0;
-	xs->wscale_ok = 0;
-	xs->snd_wscale = 0;
-	xs->fin_queued = 0;
-	xs->dsack_pending = 0;
-	xs->nr_sacks = 0;
-	xs->in_flight = 0;
-	xs->dupacks = 0;
-	xs->recovery = XTCP_OPEN;
-	xs->retransmits = 0;
-	xs->probes_out = 0;
-	xs->retrans_stamp_ns = 0;
-	xs->oow_ack_ms = 0;
-	xs->bytes_acked = 0;
-	xs->bytes_received = 0;
-	xs->segs_in = 0;
-	xs->segs_out = 0;
-	xs->total_retrans = 0;
-}
-
 static void name_flow(struct sock *sk)
 {
 	const struct inet_sock *inet = inet_sk(sk);
@@ -87,19 +61,9 @@ static void choose_numbers(struct sock *sk)
 		xs->iss = xtcp_isn(xs->af, &key);
 	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?
 			xtcp_isn_ts_offset(xs->af, &key) : 0;
-	xs->snd_una = xs->iss;
-	xs->snd_nxt = xs->iss;
-	xs->snd_sml = xs->iss;
-	xs->write_seq = xs->iss;
-	xs->pushed_seq = xs->iss;
-	xs->recover = xs->iss;
-	xs->rtt_seq = xs->iss;
-	xs->snd_wnd = 0;
-	xs->snd_wnd_max = 0;
+	xtcp_tcb_send_from(xs, xs->iss);
 	xs->irs = SEQ(0);
-	xs->rcv_nxt = SEQ(0);
-	xs->rcv_wup = SEQ(0);
-	xs->copied_seq = SEQ(0);
+	xtcp_tcb_receive_from(xs, SEQ(0));
 }
 
 static void offer(struct sock *sk)
@@ -149,7 +113,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	err = xs->af->connect_addr(sk, uaddr, addr_len);
 	if (err)
 		return err;
-	tcb_forget(xs);
+	xtcp_tcb_renew(xs);
 	xs->iss = SEQ(0);
 	name_flow(sk);
 	err = xtcp_port_connect(sk);
@@ -201,9 +165,7 @@ static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 
 	take_options(sk, &seg->opt);
 	xs->irs = seg->seq;
-	WRITE_ONCE(xs->rcv_nxt, seq_add(seg->seq, 1));
-	xs->rcv_wup = xs->rcv_nxt;
-	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
+	xtcp_tcb_receive_from(xs, seq_add(seg->seq, 1));
 	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;

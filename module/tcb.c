@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tcb.c - a connection record begins a life
+ *
+ * RFC 9293 3.3.1. A socket may be born by socket(), from a listener's copy, or
+ * have lived before (connect() after a failed one, or after AF_UNSPEC). What
+ * belongs to one connection, and not to the socket and its options, is set
+ * back here.
+ *
+ * Context: socket lock, or a socket that nobody else has seen.
+ */
+#include "tcb.h"
+
+#include "timers.h"
+
+/**
+ * xtcp_tcb_renew - nothing of an earlier life stays
+ * @xs: connection record; its queues are empty and its timers off
+ *
+ * Numbers, windows, RTT, congestion and ACK state are set by those who open
+ * the connection.
+ */
+void xtcp_tcb_renew(struct xtcp_sock *xs)
+{
+	xs->snd_wnd = 0;
+	xs->snd_wnd_max = 0;
+	xs->snd_wscale = 0;
+	xs->wscale_ok = 0;
+	xs->ts_ok = 0;
+	xs->sack_ok = 0;
+	xs->fin_queued = 0;
+	xs->dsack_pending = 0;
+	xs->nr_sacks = 0;
+	xs->mtu_pending = 0;
+	xs->ts_recent = 0;
+	xs->ts_recent_s = 0;
+	xs->in_flight = 0;
+	xs->dupacks = 0;
+	xs->recovery = XTCP_OPEN;
+	xs->retransmits = 0;
+	xs->probes_out = 0;
+	xs->probe_backoff = 0;
+	xs->retrans_stamp_ns = 0;
+	xs->oow_ack_ms = 0;
+	xs->last_rcv_ns = xtcp_now_ns();
+	xs->last_snd_ns = xs->last_rcv_ns;
+	xs->bytes_acked = 0;
+	xs->bytes_received = 0;
+	xs->segs_in = 0;
+	xs->segs_out = 0;
+	xs->total_retrans = 0;
+}
+
+/**
+ * xtcp_tcb_send_from - where the send sequence space begins
+ * @xs: connection record with nothing queued
+ * @seq: next number to be sent; all before it is acknowledged
+ */
+void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq)
+{
+	xs->snd_una = seq;
+	xs->snd_nxt = seq;
+	xs->write_seq = seq;
+	xs->snd_sml = seq;
+	xs->pushed_seq = seq;
+	xs->recover = seq;
+	xs->rtt_seq = seq;
+}
+
+/**
+ * xtcp_tcb_receive_from - where the receive sequence space begins
+ * @xs: connection record with nothing received
+ * @seq: next number expected
+ */
+void xtcp_tcb_receive_from(struct xtcp_sock *xs, seq_t seq)
+{
+	WRITE_ONCE(xs->rcv_nxt, seq);
+	xs->rcv_wup = seq;
+	WRITE_ONCE(xs->copied_seq, seq);
+}
