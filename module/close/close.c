@@ -39,6 +39,7 @@
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/socket.h"
 #include "user/stats.h"
 

@@ -39,6 +39,7 @@
 #include "tcb.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 
 /**

@@ -41,6 +41,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/acked.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
 #include "user/stats.h"

@@ -22,7 +22,7 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/receive.h"
-#include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 #include "user/trace.h"
 

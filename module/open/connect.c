@@ -23,11 +23,13 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/probe.h"
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 
 static void name_flow(struct sock *sk)

@@ -25,6 +25,7 @@
 #include "transfer/recovery.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 
 /*

@@ -27,6 +27,7 @@
 #include "transfer/congestion.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 
 #define DUP_THRESH	3U	/* duplicates that mean a loss, RFC 5681 3.2 */

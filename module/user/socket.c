@@ -54,6 +54,7 @@
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/sockopt.h"
 #include "user/stats.h"
 #include "user/stream.h"

@@ -21,8 +21,10 @@
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "tcb.h"
+#include "transfer/acked.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 
 /* --- SEND -------------------------------------------------------------- */
 

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sendqueue.c - where text and FIN wait, and where they are while in flight
+ *
+ * RFC 9293 3.10.2. Text lives in page fragments; the linear part of a queued
+ * skb is only the room for the headers of its clones. A segment moves once
+ * from sk_write_queue to the rbtree of what is in flight, keyed by sequence
+ * number, and leaves that when it is acknowledged. A queued skb is charged to
+ * sk_wmem_queued by its truesize for as long as it stands in either.
+ *
+ * Socket lock; process context or softirq.
+ */
+#include "transfer/sendqueue.h"
+
+#include <linux/mm.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "net/output.h"
+#include "net/wire.h"
+#include "tcb.h"
+
+/* --- memory ------------------------------------------------------------ */
+
+/**
+ * xtcp_sendq_charge - account for memory of the send queue
+ * @sk: the socket, locked
+ * @octets: of truesize more; negative: less
+ */
+void xtcp_sendq_charge(struct sock *sk, int octets)
+{
+	sk_wmem_queued_add(sk, octets);
+	if (octets >= 0)
+		sk_mem_charge(sk, octets);
+	else
+		sk_mem_uncharge(sk, -octets);
+}
+
+static void free_queued(struct sock *sk, struct sk_buff *skb)
+{
+	xtcp_sendq_charge(sk, -(int)skb->truesize);
+	consume_skb(skb);
+}
+
+static struct sk_buff *alloc_empty(gfp_t gfp)
+{
+	struct sk_buff *skb = alloc_skb_fclone(XTCP_HEADROOM, gfp);
+
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, XTCP_HEADROOM);
+	/* Whoever copies text in need not sum it: output.c does. */
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	memset(skb->cb, 0, sizeof(skb->cb));
+	xtcp_cb(skb)->flags = XTCP_ACK;
+	return skb;
+}
+
+/**
+ * xtcp_send_skb_alloc - an empty segment for the send queue
+ * @sk: the socket, locked
+ * @gfp: allocation flags
+ *
+ * Return: skb whose memory is reserved, not yet charged; NULL when the socket
+ * or the machine is short of memory, then the socket's send buffer was cut
+ */
+struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, gfp_t gfp)
+{
+	struct sk_buff *skb = alloc_empty(gfp);
+
+	if (skb && sk_wmem_schedule(sk, skb->truesize))
+		return skb;
+	consume_skb(skb);
+	if (!skb)
+		sk->sk_prot->enter_memory_pressure(sk);
+	sk_stream_moderate_sndbuf(sk);
+	return NULL;
+}
+
+/**
+ * xtcp_sendq_alloc_control - a segment for SYN or FIN, which must not fail
+ * @flags: XTCP_SYN, XTCP_FIN, XTCP_ACK
+ *
+ * They come from connect(), shutdown() and close(): process context with
+ * nothing but the socket lock held. Their memory is charged unasked; the next
+ * reservation makes up for it.
+ *
+ * Return: skb, not charged; NULL in softirq only
+ */
+struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_empty(in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
+	if (skb)
+		xtcp_cb(skb)->flags = flags;
+	return skb;
+}
+
+/* --- the two queues ---------------------------------------------------- */
+
+/**
+ * xtcp_send_oldest - the segment at SND.UNA
+ * @sk: the socket, locked
+ *
+ * Return: oldest segment in flight, NULL if there is none
+ */
+struct sk_buff *xtcp_send_oldest(struct sock *sk)
+{
+	return skb_rb_first(&sk->tcp_rtx_queue);
+}
+
+/**
+ * xtcp_send_has_unsent - does text or FIN wait that was never sent
+ * @sk: the socket, locked
+ */
+bool xtcp_send_has_unsent(const struct sock *sk)
+{
+	return !skb_queue_empty(&sk->sk_write_queue);
+}
+
+/**
+ * xtcp_send_is_idle - is everything sent and acknowledged
+ * @sk: the socket, locked
+ */
+bool xtcp_send_is_idle(const struct sock *sk)
+{
+	return !xtcp_send_has_unsent(sk) &&
+	       RB_EMPTY_ROOT(&sk->tcp_rtx_queue);
+}
+
+/**
+ * xtcp_send_queue - append a segment to what waits to be sent
+ * @sk: the socket, locked
+ * @skb: from xtcp_send_skb_alloc(), flags set; the queue owns it now
+ */
+void xtcp_send_queue(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	cb->seq = xs->write_seq;
+	cb->end = seq_add(cb->seq, skb->len +
+			  !!(cb->flags & (XTCP_SYN | XTCP_FIN)));
+	xtcp_sendq_charge(sk, skb->truesize);
+	__skb_queue_tail(&sk->sk_write_queue, skb);
+	WRITE_ONCE(xs->write_seq, cb->end);
+}
+
+/**
+ * xtcp_send_grown - text was added to the last queued segment
+ * @sk: the socket, locked
+ * @skb: tail of sk_write_queue
+ * @octets: added; they are charged already
+ */
+void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_cb(skb)->flags &= ~XTCP_PSH;
+	xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, octets);
+	WRITE_ONCE(xs->write_seq, seq_add(xs->write_seq, octets));
+}
+
+/**
+ * xtcp_send_drop_empty - take back a segment that got no text
+ * @sk: the socket, locked
+ *
+ * Before the lock is let go: an empty segment must not be sent.
+ */
+void xtcp_send_drop_empty(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
+
+	if (!skb || skb->len || (xtcp_cb(skb)->flags & XTCP_FIN))
+		return;
+	__skb_unlink(skb, &sk->sk_write_queue);
+	free_queued(sk, skb);
+}
+
+/**
+ * xtcp_send_mark_push - the user's write ends here (RFC 9293 MUST-61)
+ * @sk: the socket, locked
+ */
+void xtcp_send_mark_push(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!skb)
+		return;
+	xtcp_cb(skb)->flags |= XTCP_PSH;
+	xs->pushed_seq = xs->write_seq;
+}
+
+/**
+ * xtcp_send_wants_push - has half a window been queued since the last PSH
+ * @xs: the connection
+ *
+ * A long write pushes on its way, so that neither side waits for its end.
+ */
+bool xtcp_send_wants_push(const struct xtcp_sock *xs)
+{
+	return seq_dist(xs->pushed_seq, xs->write_seq) >
+	       (s32)(xs->snd_wnd_max / 2);
+}
+
+/**
+ * xtcp_sendq_fly - put a segment among those in flight
+ * @sk: the socket, locked
+ * @skb: in no queue; goes by its sequence number, after a part it was split
+ *	from
+ */
+void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
+{
+	struct rb_node **p = &sk->tcp_rtx_queue.rb_node;
+	struct rb_node *parent = NULL;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	while (*p) {
+		parent = *p;
+		if (seq_before(xtcp_cb(skb)->seq,
+			       xtcp_cb(rb_to_skb(parent))->seq))
+			p = &parent->rb_left;
+		else
+			p = &parent->rb_right;
+	}
+	rb_link_node(&skb->rbnode, parent, p);
+	rb_insert_color(&skb->rbnode, &sk->tcp_rtx_queue);
+	WRITE_ONCE(xs->in_flight, xs->in_flight + 1);
+}
+
+/**
+ * xtcp_sendq_land - a segment in flight is done with
+ * @sk: the socket, locked
+ * @skb: freed
+ */
+void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 marks = xtcp_cb(skb)->marks;
+
+	if (marks & XTCP_MARK_SACKED)
+		xs->sacked_out--;
+	if (marks & XTCP_MARK_LOST)
+		xs->lost_out--;
+	if (marks & XTCP_MARK_RETRANS)
+		xs->retrans_out--;
+	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
+	WRITE_ONCE(xs->in_flight, xs->in_flight - 1);
+	free_queued(sk, skb);
+}
+
+/* --- cutting segments -------------------------------------------------- */
+
+/* Make the fragment list private: a clone may still be on its way out. */
+static int unshare(struct sock *sk, struct sk_buff *skb)
+{
+	int before = skb->truesize;
+	int err;
+
+	if (!skb_cloned(skb))
+		return 0;
+	err = pskb_expand_head(skb, 0, 0, GFP_ATOMIC);
+	xtcp_sendq_charge(sk, (int)skb->truesize - before);
+	return err;
+}
+
+/**
+ * xtcp_sendq_split - cut a segment in two
+ * @sk: the socket, locked
+ * @skb: segment of the send queue; keeps the first part
+ * @len: octets of text that stay in it
+ *
+ * Return: the rest, with FIN and PSH, charged, for the caller to put into the
+ * same queue; NULL without memory
+ */
+struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
+{
+	u32 moved = skb->len - len;
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_skb_cb *rest_cb;
+	struct sk_buff *rest;
+
+	if (unshare(sk, skb))
+		return NULL;
+	rest = alloc_empty(GFP_ATOMIC);
+	if (!rest)
+		return NULL;
+
+	rest_cb = xtcp_cb(rest);
+	*rest_cb = *cb;
+	rest_cb->seq = seq_add(cb->seq, len);
+	cb->end = rest_cb->seq;
+	cb->flags &= ~(XTCP_FIN | XTCP_PSH);
+
+	xtcp_sendq_charge(sk, rest->truesize);
+	skb_split(skb, rest, len);
+	skb->truesize -= moved;
+	rest->truesize += moved;
+	return rest;
+}
+
+/* Drop the first @eat octets of the fragments, which are private. */
+static void eat_frags(struct sk_buff *skb, u32 eat)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	int from, to = 0;
+
+	skb->len -= eat;
+	skb->data_len -= eat;
+	skb->truesize -= eat;
+	for (from = 0; from < shinfo->nr_frags; from++) {
+		skb_frag_t *frag = &shinfo->frags[from];
+		u32 size = skb_frag_size(frag);
+
+		if (size <= eat) {
+			put_page(skb_frag_page(frag));
+			eat -= size;
+			continue;
+		}
+		skb_frag_off_add(frag, eat);
+		skb_frag_size_sub(frag, eat);
+		eat = 0;
+		shinfo->frags[to++] = *frag;
+	}
+	shinfo->nr_frags = to;
+}
+
+/**
+ * xtcp_sendq_trim_head - cut off what was acknowledged
+ * @sk: the socket, locked
+ * @skb: segment in flight
+ * @ack: inside it; if memory is short all of it is just sent again
+ */
+void xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
+{
+	u32 eat = seq_dist(xtcp_cb(skb)->seq, ack);
+
+	if (eat > skb->data_len || unshare(sk, skb))
+		return;
+	eat_frags(skb, eat);
+	xtcp_sendq_charge(sk, -(int)eat);
+	xtcp_cb(skb)->seq = ack;
+}
+
+/**
+ * xtcp_send_purge - forget all that was not acknowledged
+ * @sk: the socket, locked or no longer visible
+ */
+void xtcp_send_purge(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(&sk->sk_write_queue)))
+		free_queued(sk, skb);
+	while ((skb = xtcp_send_oldest(sk)))
+		xtcp_sendq_land(sk, skb);
+	xs->sacked_out = 0;
+	sk_mem_reclaim(sk);
+}

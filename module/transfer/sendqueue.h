@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sendqueue.h - where text and FIN wait, and where they are while in flight
+ *
+ * What was never sent stands in sk_write_queue, what is in flight in the
+ * rbtree tcp_rtx_queue by sequence number. All under the socket lock.
+ */
+#ifndef XTCP_TRANSFER_SENDQUEUE_H
+#define XTCP_TRANSFER_SENDQUEUE_H
+
+#include <linux/types.h>
+
+#include "net/seq.h"
+
+struct sk_buff;
+struct sock;
+struct xtcp_sock;
+
+/* Filling the queue. */
+struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, gfp_t gfp);
+void xtcp_send_queue(struct sock *sk, struct sk_buff *skb);
+void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
+void xtcp_send_drop_empty(struct sock *sk);
+void xtcp_send_mark_push(struct sock *sk);
+bool xtcp_send_wants_push(const struct xtcp_sock *xs);
+
+/* Looking at it. */
+struct sk_buff *xtcp_send_oldest(struct sock *sk);
+bool xtcp_send_has_unsent(const struct sock *sk);
+bool xtcp_send_is_idle(const struct sock *sk);
+
+/* For those who send, and those who hear of arrivals. */
+struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
+void xtcp_sendq_charge(struct sock *sk, int octets);
+void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
+void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
+struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
+void xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
+void xtcp_send_purge(struct sock *sk);
+
+#endif /* XTCP_TRANSFER_SENDQUEUE_H */
