@@ -54,14 +54,14 @@ static void exchange(struct __test_metadata *_metadata, struct pair *pr,
 LOSSY_TEST(lc_100_nothing_happens, 2 << 20, .delay_ms = 0)
 LOSSY_TEST(lc_100_delay, 1 << 20, .delay_ms = 50)
 LOSSY_TEST(lc_100_jitter, 400000, .delay_ms = 20, .jitter_ms = 10)
-LOSSY_TEST(lc_100_loss_1, 600000, .loss = 1, .delay_ms = 5)
+LOSSY_TEST(lc_100_loss_1, 2 << 20, .loss = 1, .delay_ms = 5)
 LOSSY_TEST(lc_100_loss_10, 300000, .loss = 10, .delay_ms = 5)
 LOSSY_TEST(lc_100_loss_30, 100000, .loss = 30, .delay_ms = 5)
 LOSSY_TEST(lc_100_duplicates, 400000, .duplicate = 10, .delay_ms = 5)
 LOSSY_TEST(lc_100_reorder_25, 400000, .reorder = 25, .delay_ms = 10)
-LOSSY_TEST(lc_100_corrupt, 200000, .corrupt = 5, .delay_ms = 5)
-LOSSY_TEST(lc_100_all_of_it, 150000, .loss = 10, .duplicate = 5, .reorder = 25,
-	   .corrupt = 1, .delay_ms = 10)
+LOSSY_TEST(lc_100_corrupt, 400000, .corrupt = 5, .delay_ms = 5)
+LOSSY_TEST(lc_100_all_of_it, 400000, .loss = 10, .duplicate = 5, .reorder = 25,
+	   .corrupt = 5, .delay_ms = 10)
 
 static void knobs_off(struct pair *pr, const char *const *names)
 {
