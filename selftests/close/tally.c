@@ -47,16 +47,13 @@ TEST_F(tally, ctr_TCPAbortOnLinger)
 	int never = -1;
 	struct conn c;
 
-	conn_open(p, &c);
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
 	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_LINGER2, &never,
 				sizeof(never)));
-	close(c.fd);
-	conn_expect(&c, .flags = FIN | ACK);
 	counters_take(&before);
-	conn_send(&c, .flags = ACK);
+	close(c.fd);
 	conn_expect(&c, .flags = RST | ACK);
-	counters_expect(_metadata, &before, "TCPAbortOnLinger", 1, "InSegs", 1,
-			"TCPPureAcks", 1, "TCPDelivered", 1, "OutRsts", 1,
+	counters_expect(_metadata, &before, "TCPAbortOnLinger", 1, "OutRsts", 1,
 			"OutSegs", 1, NULL);
 }
 
