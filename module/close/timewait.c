@@ -36,13 +36,13 @@
 #include "net/family.h"
 #include "net/oow.h"
 #include "net/output.h"
+#include "net/paws.h"
 #include "netns.h"
 #include "port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "user/stats.h"
 
-#define PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)	/* RFC 7323 5.5: 24 days */
 #define SHORT_LIFE_MS	4000U	/* below, Linux counts TWKilled, not TW */
 
 /* RFC 9293 MAY-2: the new incarnation begins well above the old one. */
@@ -290,9 +290,8 @@ full:
 static bool paws_rejects(const struct xtcp_timewait *tw,
 			 const struct xtcp_seg *seg)
 {
-	return tw->ts_ok && seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
-	       (s32)(seg->opt.tsval - tw->ts_recent) < 0 &&
-	       (u32)ktime_get_seconds() - tw->ts_recent_s < PAWS_MAX_AGE_S;
+	return tw->ts_ok &&
+	       xtcp_paws_rejects(seg, tw->ts_recent, tw->ts_recent_s);
 }
 
 /* RFC 9293 3.10.7.4 first: what ends at RCV.NXT was all here before. */

@@ -33,6 +33,7 @@
 #include "net/family.h"
 #include "net/oow.h"
 #include "net/output.h"
+#include "net/paws.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "open/connect.h"
@@ -46,8 +47,6 @@
 #include "transfer/send.h"
 #include "user/stats.h"
 #include "user/trace.h"
-
-#define PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)	/* RFC 7323 5.5: 24 days */
 
 /* States that still take text (3.10.7.4 seventh). */
 #define TEXT_STATES \
@@ -143,9 +142,8 @@ static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 /* RFC 7323 5.2: is the timestamp older than one that came before? */
 static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	return xs->ts_ok && seg->opt.has_ts &&
-	       (s32)(seg->opt.tsval - xs->ts_recent) < 0 &&
-	       (u32)ktime_get_seconds() - xs->ts_recent_s < PAWS_MAX_AGE_S;
+	return xs->ts_ok &&
+	       xtcp_paws_rejects(seg, xs->ts_recent, xs->ts_recent_s);
 }
 
 /*
@@ -167,8 +165,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg) ||
-	    (seg->flags & XTCP_RST))
+	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg))
 		return true;
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);

@@ -46,6 +46,7 @@
 #include "net/family.h"
 #include "net/oow.h"
 #include "net/output.h"
+#include "net/paws.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/isn.h"
@@ -413,8 +414,7 @@ out:
 static bool paws_rejects(const struct xtcp_halfopen *ho,
 			 const struct xtcp_seg *seg)
 {
-	return ho->ts_ok && seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
-	       (s32)(seg->opt.tsval - ho->ts_recent) < 0;
+	return ho->ts_ok && xtcp_paws_is_older(seg, ho->ts_recent);
 }
 
 /* RFC 9293 3.10.7.4 first: SEG.SEQ .. lies in RCV.NXT .. + RCV.WND. */

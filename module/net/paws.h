@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * paws.h - protection against wrapped sequences: is a timestamp too old
+ *
+ * RFC 7323 5: a segment whose timestamp is older than one that came before is
+ * of another lap of the sequence space. A RST is exempt (5.2), and a
+ * timestamp that was taken more than 24 days ago proves nothing (5.5).
+ */
+#ifndef XTCP_NET_PAWS_H
+#define XTCP_NET_PAWS_H
+
+#include <linux/timekeeping.h>
+#include <linux/types.h>
+
+#include "net/wire.h"
+
+#define XTCP_PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)
+
+/* Is @seg's timestamp older than @ts_recent, TS.Recent of its connection? */
+static inline bool xtcp_paws_is_older(const struct xtcp_seg *seg, u32 ts_recent)
+{
+	return seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
+	       (s32)(seg->opt.tsval - ts_recent) < 0;
+}
+
+/* The same, when TS.Recent was taken at @ts_recent_s (s of CLOCK_MONOTONIC). */
+static inline bool xtcp_paws_rejects(const struct xtcp_seg *seg, u32 ts_recent,
+				     u32 ts_recent_s)
+{
+	return xtcp_paws_is_older(seg, ts_recent) &&
+	       (u32)ktime_get_seconds() - ts_recent_s < XTCP_PAWS_MAX_AGE_S;
+}
+
+#endif /* XTCP_NET_PAWS_H */
