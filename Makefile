@@ -27,7 +27,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug run vm install clean FORCE
+.PHONY: help setup modules check check-debug bench run vm install clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -38,6 +38,7 @@ help:
 	@echo 'make run                        the demonstration: nginx and curl over xtcp, in a guest'
 	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
+	@echo 'make bench [B=PATTERN] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    module, header, launcher and man pages for this machine'
 	@echo 'make setup                      fetch what all this needs; every target does so by itself'
@@ -76,6 +77,11 @@ check-debug: setup
 	@release=$$(scripts/debug-kernel) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
+
+# Numbers are shown, never asserted; no CI runs this.
+bench: setup
+	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
+	@KVER='$(guest_kver)' B='$(B)' PROFILE='$(PROFILE)' scripts/bench
 
 run: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'

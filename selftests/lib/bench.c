@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bench: see bench.h. Only programs of selftests/bench may use it: it is their
+ * check_fail(), and tests have that of xtcp_test.h.
+ */
+#include "bench.h"
+
+#include <regex.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define ROWS_MAX 64
+#define BATCHES_MAX 10
+#define UNSTABLE 0.005
+/* Namespaces go in the background; waiting costs nothing in virtual time. */
+#define SETTLE_MS 5000
+
+enum { STOCK, XTCP, SIDES };
+static const char *const side_name[] = { "stock", "xtcp" };
+
+/* Shared with the processes in which steps run. */
+static struct table {
+	double value[ROWS_MAX][SIDES];
+	bool known[ROWS_MAX][SIDES];
+} *table;
+
+static const struct bench_row *row;
+static int n_rows;
+static const char *program, *step;
+static int side;
+
+void check_fail(struct where at, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("@@ failed\t%s/%s\t%s\t%s:%d: ", program, step, side_name[side],
+	       at.file, at.line);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(1);
+}
+
+bool check_is_over(struct __test_metadata *test)
+{
+	return !test;
+}
+
+bool bench_is_stock(void)
+{
+	return side == STOCK;
+}
+
+int bench_proto(void)
+{
+	return side == STOCK ? IPPROTO_TCP : IPPROTO_XTCP;
+}
+
+static int row_index(const char *name)
+{
+	for (int i = 0; i < n_rows; i++)
+		if (!strcmp(row[i].name, name))
+			return i;
+	must(false, "no row %s", name);
+	return -1;
+}
+
+void bench_value(const char *name, double value)
+{
+	int i = row_index(name);
+
+	table->value[i][side] = value;
+	table->known[i][side] = true;
+}
+
+double bench_value_of(const char *name)
+{
+	int i = row_index(name);
+
+	must(table->known[i][side], "%s has not been measured", name);
+	return table->value[i][side];
+}
+
+/*
+ * The profiler (scripts/bench.d) sees the guest's instructions, not its
+ * data: two system calls that nothing else makes are its switch.
+ */
+void bench_profile_begin(void)
+{
+	syscall(SYS_sched_get_priority_max, 0);
+}
+
+void bench_profile_end(int rounds)
+{
+	syscall(SYS_sched_get_priority_min, 0);
+	printf("@@ section\t%s/%s\t%s\t%d\n", program, step, side_name[side], rounds);
+	fflush(stdout);
+}
+
+static double batch_cost(void (*round)(void *arg), void *arg, int rounds)
+{
+	int64_t before = now_ns();
+
+	for (int i = 0; i < rounds; i++)
+		round(arg);
+	return (double)(now_ns() - before) / rounds;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median_of_last(const double *cost, int n, int last)
+{
+	double sorted[BATCHES_MAX];
+
+	memcpy(sorted, cost + n - last, last * sizeof(*cost));
+	qsort(sorted, last, sizeof(*sorted), by_value);
+	return sorted[last / 2];
+}
+
+static bool is_stable(const double *cost, int n)
+{
+	double least, most;
+
+	if (n < 3)
+		return false;
+	least = most = cost[n - 1];
+	for (int i = n - 3; i < n - 1; i++) {
+		least = cost[i] < least ? cost[i] : least;
+		most = cost[i] > most ? cost[i] : most;
+	}
+	return most - least < least * UNSTABLE;
+}
+
+double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
+			  void *arg, int rounds)
+{
+	double cost[BATCHES_MAX];
+	int n = 0;
+
+	batch_cost(round, arg, rounds);
+	if (between)
+		between(arg);
+	while (n < BATCHES_MAX && !is_stable(cost, n)) {
+		if (!n)
+			bench_profile_begin();
+		cost[n] = batch_cost(round, arg, rounds);
+		if (!n)
+			bench_profile_end(rounds);
+		if (between)
+			between(arg);
+		n++;
+	}
+	return is_stable(cost, n) ? median_of_last(cost, n, 3) :
+				    median_of_last(cost, n, n);
+}
+
+bool bench_slab_read(const char *cache, struct bench_slab *slab)
+{
+	char line[512], name[64];
+	FILE *f = fopen("/proc/slabinfo", "r");
+	bool found = false;
+
+	must(f, "/proc/slabinfo: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%63s %ld %ld %ld %ld %ld", name,
+			       &slab->active, &slab->objects, &slab->size,
+			       &slab->per_slab, &slab->pages) == 6 &&
+			!strcmp(name, cache);
+	fclose(f);
+	return found;
+}
+
+/* One side of one step; a step that fails leaves no values, and a message. */
+static void step_run(const struct bench_step *s, int of_side)
+{
+	int status;
+	pid_t pid;
+
+	step = s->name;
+	side = of_side;
+	/* What is left of the step before must not be charged to this one. */
+	sleep_ms(SETTLE_MS);
+	fflush(stdout);
+	pid = fork();
+	must(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		if (side == STOCK)
+			setenv("XTCP_TEST_STOCK", "1", 1);
+		else
+			unsetenv("XTCP_TEST_STOCK");
+		s->run();
+		fflush(stdout);
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid, "waitpid: %s", strerror(errno));
+	if (WIFSIGNALED(status))
+		printf("@@ failed\t%s/%s\t%s\tsignal %d\n", program, step,
+		       side_name[side], WTERMSIG(status));
+}
+
+static void step_print(const struct bench_step *s)
+{
+	for (int i = 0; i < n_rows; i++) {
+		if (strncmp(row[i].name, s->name, strlen(s->name)) ||
+		    !strchr(".", row[i].name[strlen(s->name)]))
+			continue;
+		printf("@@ row\t%s/%s\t%s\t%s\t%s", program, row[i].name,
+		       row[i].what, row[i].unit, row[i].goal ?: "");
+		for (int j = 0; j < SIDES; j++) {
+			if (table->known[i][j])
+				printf("\t%.6g", table->value[i][j]);
+			else
+				printf("\t-");
+		}
+		printf("\n");
+	}
+	fflush(stdout);
+}
+
+static bool step_is_wanted(const struct bench_step *s, int argc, char **argv)
+{
+	char name[128];
+	regex_t re;
+	bool wanted = argc < 2;
+
+	snprintf(name, sizeof(name), "%s/%s", program, s->name);
+	for (int i = 1; i < argc && !wanted; i++) {
+		must(!regcomp(&re, argv[i], REG_EXTENDED | REG_NOSUB),
+		     "%s is no regular expression", argv[i]);
+		wanted = !regexec(&re, name, 0, NULL, 0);
+		regfree(&re);
+	}
+	return wanted;
+}
+
+int bench_main(const char *prog, const struct bench_step *steps, int n_steps,
+	       const struct bench_row *rows, int number, int argc, char **argv)
+{
+	program = prog;
+	row = rows;
+	n_rows = number;
+	table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(table != MAP_FAILED && n_rows <= ROWS_MAX, "no table");
+	for (int i = 0; i < n_steps; i++) {
+		if (argc == 2 && !strcmp(argv[1], "--list")) {
+			printf("%s/%s\n", program, steps[i].name);
+			continue;
+		}
+		if (!step_is_wanted(&steps[i], argc, argv))
+			continue;
+		for (int s = steps[i].xtcp_only ? XTCP : STOCK; s < SIDES; s++)
+			step_run(&steps[i], s);
+		step_print(&steps[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bench: how much work something is, on stock TCP and on xtcp, in one guest.
+ *
+ * The guest's clock advances one nanosecond an instruction and nothing else
+ * moves it while there is work, so a difference between two readings of it is
+ * a number of instructions, of program and kernel together, and the same in
+ * every run.
+ *
+ * A program of selftests/bench is a table of steps and one of rows, and
+ * bench_main(). Each step runs twice, once a side, in a process of its own
+ * and a namespace that it makes; the values which it leaves under a row's
+ * name become a line of the table that scripts/bench prints.
+ */
+#ifndef SELFTESTS_LIB_BENCH_H
+#define SELFTESTS_LIB_BENCH_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "clock.h"
+#include "netns.h"
+#include "pair.h"
+#include "proc.h"
+#include "segment.h"
+
+/* Tables leave out what their line has not. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/* The library's functions want to know which test calls: none does. */
+#define HERE WHERE(NULL)
+/* What has to work for the number to mean anything. */
+#define must(cond, ...) check((cond), HERE, __VA_ARGS__)
+
+struct bench_step {
+	const char *name;
+	void (*run)(void);
+	bool xtcp_only;			/* there is nothing to compare with */
+};
+
+struct bench_row {
+	const char *name;		/* begins with its step's name */
+	const char *what;		/* for the table's reader */
+	const char *unit;
+	/*
+	 * "0.75": xtcp's value divided by stock's is to be no larger; "=96": xtcp's
+	 * value is; NULL: the number is for information.
+	 */
+	const char *goal;
+};
+
+/* Which side this process is, and its protocol number for socket(). */
+bool bench_is_stock(void);
+int bench_proto(void);
+
+/* The value of a row for this side. */
+void bench_value(const char *row, double value);
+/* What another step of this program left for this side; ends it if nothing. */
+double bench_value_of(const char *row);
+
+/*
+ * Instructions for one call of round(arg), which is called `rounds` times a
+ * batch: one batch to warm up, then until the last three batches differ by less
+ * than a half per cent, but ten at most; their median. between(arg), if not
+ * NULL, comes after each batch and is not counted.
+ */
+double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
+			  void *arg, int rounds);
+static inline double bench_cost(void (*round)(void *arg), void *arg, int rounds)
+{
+	return bench_cost_between(round, NULL, arg, rounds);
+}
+
+/*
+ * For a step that reads the clock itself: what lies between the two is what
+ * a profile of this step shows.
+ */
+void bench_profile_begin(void);
+void bench_profile_end(int rounds);
+
+/* Objects and their size in a slab cache of that name, from slabinfo. */
+struct bench_slab {
+	long active, objects, size, per_slab, pages;
+};
+/* False: there is no such cache, or it is merged with others. */
+bool bench_slab_read(const char *cache, struct bench_slab *slab);
+
+/* "name" or "name/step" patterns on the command line, none means all. */
+int bench_main(const char *program, const struct bench_step *steps, int n_steps,
+	       const struct bench_row *rows, int n_rows, int argc, char **argv);
+
+#define BENCH_MAIN(program, steps, rows) \
+	int main(int argc, char **argv) \
+	{ \
+		return bench_main(program, steps, sizeof(steps) / sizeof((steps)[0]), \
+				  rows, sizeof(rows) / sizeof((rows)[0]), argc, argv); \
+	}
+
+#endif
