@@ -35,6 +35,7 @@
 #include "net/family.h"
 #include "net/output.h"
 #include "netns.h"
+#include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "transfer/recovery.h"
@@ -120,7 +121,7 @@ static void icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 	if (ie->seq != ho->iss) {
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
 	} else if (icmp_ends_halfopen(ie)) {
-		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_listener_dropped(ho->ls);
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	} else {
 		icmp_record_stays(net, &ho->flow, ie);

@@ -188,6 +188,8 @@ static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
 	if (ls->open) {
 		list_add_tail(&xtcp_sk(sk)->accept_link, &ls->accept_queue);
 		sk_acceptq_added(ls->sk);
+		WRITE_ONCE(ls->accept_peak, max(ls->accept_peak,
+						ls->sk->sk_ack_backlog));
 		added = true;
 	}
 	spin_unlock(&ls->accept_lock);
@@ -222,10 +224,9 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 
 static void no_child(struct xtcp_halfopen *ho)
 {
-	struct net *net = sock_net(ho->ls->sk);
-
-	XTCP_INC(net, LISTEN_DROPS);
-	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_NO_MEMORY);
+	xtcp_listener_dropped(ho->ls);
+	xtcp_lifecycle_event(sock_net(ho->ls->sk), &ho->flow,
+			     XTCP_EV_NO_MEMORY);
 }
 
 /**
@@ -275,13 +276,13 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 	struct sock *sk;
 
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
-		XTCP_INC(net, LISTEN_OVERFLOWS);
-		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_listener_overflowed(ho->ls);
+		xtcp_listener_dropped(ho->ls);
 		goto drop;
 	}
 	sk = child_make(ho, skb, seg);
 	if (!sk) {
-		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_listener_dropped(ho->ls);
 		goto drop;
 	}
 	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {

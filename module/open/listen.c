@@ -61,6 +61,12 @@ static struct xtcp_listener *listener_alloc(struct sock *sk)
 
 	if (!ls)
 		return NULL;
+	ls->counts = alloc_percpu_gfp(struct xtcp_listener_counts,
+				      GFP_KERNEL_ACCOUNT);
+	if (!ls->counts) {
+		kfree(ls);
+		return NULL;
+	}
 	ls->sk = sk;
 	xtcp_delayset_init(&ls->lines, xtcp_synqueue_expire);
 	spin_lock_init(&ls->accept_lock);
@@ -69,9 +75,59 @@ static struct xtcp_listener *listener_alloc(struct sock *sk)
 	return ls;
 }
 
+static void listener_free(struct xtcp_listener *ls)
+{
+	free_percpu(ls->counts);
+	kfree(ls);
+}
+
 static void listener_free_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct xtcp_listener, rcu));
+	listener_free(container_of(rcu, struct xtcp_listener, rcu));
+}
+
+/**
+ * xtcp_listener_counts_sum - what a listener has seen, on all CPUs
+ * @ls: its queues
+ * @sum: filled
+ */
+void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
+			      struct xtcp_listener_counts *sum)
+{
+	int cpu;
+
+	*sum = (struct xtcp_listener_counts){ 0 };
+	for_each_possible_cpu(cpu) {
+		const struct xtcp_listener_counts *part =
+			per_cpu_ptr(ls->counts, cpu);
+
+		sum->syn_overflows += READ_ONCE(part->syn_overflows);
+		sum->accept_overflows += READ_ONCE(part->accept_overflows);
+		sum->drops += READ_ONCE(part->drops);
+		sum->cookies_sent += READ_ONCE(part->cookies_sent);
+		sum->cookies_accepted += READ_ONCE(part->cookies_accepted);
+		sum->cookies_failed += READ_ONCE(part->cookies_failed);
+	}
+}
+
+/**
+ * xtcp_listener_dropped - a SYN or a third ACK is lost
+ * @ls: queues of its listener
+ */
+void xtcp_listener_dropped(struct xtcp_listener *ls)
+{
+	XTCP_INC(sock_net(ls->sk), LISTEN_DROPS);
+	XTCP_LISTENER_INC(ls, drops);
+}
+
+/**
+ * xtcp_listener_overflowed - a SYN or a third ACK meets a full accept queue
+ * @ls: queues of its listener
+ */
+void xtcp_listener_overflowed(struct xtcp_listener *ls)
+{
+	XTCP_INC(sock_net(ls->sk), LISTEN_OVERFLOWS);
+	XTCP_LISTENER_INC(ls, accept_overflows);
 }
 
 /* No lookup finds a listener by it, but a trace of its life shows it. */
@@ -95,7 +151,7 @@ static int listen_start(struct sock *sk)
 		return -ENOMEM;
 	err = xtcp_port_listen(sk);
 	if (err) {
-		kfree(ls);
+		listener_free(ls);
 		return err;
 	}
 	sk->sk_ack_backlog = 0;
@@ -226,11 +282,32 @@ static bool syn_queue_is_full(const struct sock *lsk,
  * that a table of route metrics knows to be alive. We have no such table: only
  * who has a connection in TIME-WAIT is known.
  */
-static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
+static int unreserved_backlog(struct net *net)
 {
 	int max_backlog = max(XTCP_KNOB(net, max_syn_backlog), 1);
 
-	return max_backlog - atomic_read(&ls->qlen) < max_backlog >> 2;
+	return max_backlog - (max_backlog >> 2);
+}
+
+static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
+{
+	return atomic_read(&ls->qlen) > unreserved_backlog(net);
+}
+
+/**
+ * xtcp_listener_syn_limit - what a SYN of an unknown peer is judged by
+ * @ls: queues of a listener
+ *
+ * Return: records; the SYN queue is full when it holds more.
+ */
+unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
+{
+	unsigned int limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
+	struct net *net = sock_net(ls->sk);
+
+	if (XTCP_KNOB(net, syncookies))
+		return limit;
+	return min_t(unsigned int, limit, unreserved_backlog(net));
 }
 
 /* One line a listener, however long the flood lasts. */
@@ -253,8 +330,11 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 {
 	struct net *net = sock_net(lsk);
 	unsigned int mode = XTCP_KNOB(net, syncookies);
+	bool full = syn_queue_is_full(lsk, ls);
 
-	if ((mode >= 2 || syn_queue_is_full(lsk, ls)) && !proven) {
+	if (full && !proven)
+		XTCP_LISTENER_INC(ls, syn_overflows);
+	if ((mode >= 2 || full) && !proven) {
 		if (mode < 2)
 			flood_warn(lsk, ls, mode);
 		/* In mode 2 as well, full or not: so does Linux count. */
@@ -278,7 +358,7 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
 
 	if (!ho) {
-		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_listener_dropped(ls);
 		return;
 	}
 	halfopen_fill(ho, ls, skb, key, seg);
@@ -319,8 +399,10 @@ static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
 	taken.sack_perm = ho.sack_ok;
 	tsval = xtcp_cookie_ts_encode(xtcp_now_ms(), &taken) + ho.ts_offset;
 	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(&ho, ho.ts_ok ? &tsval : NULL))
+	if (!xtcp_synqueue_send_syn_ack(&ho, ho.ts_ok ? &tsval : NULL)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
+		XTCP_LISTENER_INC(ls, cookies_sent);
+	}
 }
 
 /**
@@ -337,14 +419,13 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 		     struct xtcp_timewait *tw)
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
-	struct net *net = sock_net(lsk);
 	enum syn_verdict verdict;
 
 	if (!ls)
 		return;
 	verdict = syn_judge(lsk, ls, tw);
 	if (verdict != SYN_DROP && xtcp_acceptqueue_is_full(lsk)) {
-		XTCP_INC(net, LISTEN_OVERFLOWS);
+		xtcp_listener_overflowed(ls);
 		verdict = SYN_DROP;
 	}
 	switch (verdict) {
@@ -355,7 +436,7 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 		syn_cookie(ls, skb, key, seg);
 		break;
 	case SYN_DROP:
-		XTCP_INC(net, LISTEN_DROPS);
+		xtcp_listener_dropped(ls);
 		break;
 	}
 }
@@ -416,9 +497,11 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 				seq_sub(seg->ack, 1));
 	if (!mss) {
 		XTCP_INC(net, SYNCOOKIES_FAILED);
+		XTCP_LISTENER_INC(ls, cookies_failed);
 		return false;
 	}
 	XTCP_INC(net, SYNCOOKIES_RECV);
+	XTCP_LISTENER_INC(ls, cookies_accepted);
 	ho = xtcp_synqueue_alloc();
 	if (!ho)
 		goto eat;

@@ -124,6 +124,18 @@ static u32 delay_ms(const struct xtcp_halfopen *ho)
 	return min(SYNACK_DELAY_MS << ho->timeouts, SYNACK_DELAY_MAX_MS);
 }
 
+/* The highest mark is written while the queue grows beyond it, and then not. */
+static void enter_queue(struct xtcp_listener *ls)
+{
+	int qlen = atomic_inc_return(&ls->qlen);
+	int peak = atomic_read(&ls->qlen_peak);
+
+	atomic_inc(&ls->young);
+	while (unlikely(qlen > peak) &&
+	       !atomic_try_cmpxchg(&ls->qlen_peak, &peak, qlen))
+		;
+}
+
 static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	atomic_dec(&ls->qlen);
@@ -187,8 +199,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->resent = 0;
 	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
-	atomic_inc(&ls->qlen);
-	atomic_inc(&ls->young);
+	enter_queue(ls);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms(ho)))
 		goto free;
 	if (!enter_table(ho, tw))
@@ -526,8 +537,8 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 	struct net *net = halfopen_net(ho);
 	struct xtcp_key key;
 
-	XTCP_INC(net, LISTEN_OVERFLOWS);
-	XTCP_INC(net, LISTEN_DROPS);
+	xtcp_listener_overflowed(ho->ls);
+	xtcp_listener_dropped(ho->ls);
 	if (!XTCP_KNOB(net, abort_on_overflow)) {
 		ho->acked = 1;
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);

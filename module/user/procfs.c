@@ -6,6 +6,7 @@
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
  *	xtcp_netstat	line TcpExt, in the format of netstat
  *	xtcp_lifecycle	every row of the lifecycle table and its count
+ *	xtcp_listen	listeners and their queues; user/listeners.c
  *
  * The rows of xtcp are those of one moment: a reader that begins at offset 0
  * gets a list of references to everything that stood in the tables then, and
@@ -70,7 +71,14 @@ static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
 	return div_u64(deadline_ns - now_ns, NSEC_PER_SEC / 100);
 }
 
-static unsigned int uid_of(struct seq_file *m, const struct sock *sk)
+/**
+ * xtcp_procfs_uid - who owns a socket, as the reader of a file sees it
+ * @m: the file
+ * @sk: socket
+ *
+ * Return: uid in the reader's user namespace.
+ */
+unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk)
 {
 	/* Nobody owns an orphan or a child that was not accepted yet. */
 	kuid_t uid = READ_ONCE(sk->sk_socket) ? sk_uid(sk) : GLOBAL_ROOT_UID;
@@ -103,7 +111,7 @@ static int halfopen_show(struct seq_file *m, unsigned long sl,
 		rcu_read_unlock();
 		return SEQ_SKIP;
 	}
-	uid = uid_of(m, ho->ls->sk);
+	uid = xtcp_procfs_uid(m, ho->ls->sk);
 	rcu_read_unlock();
 
 	addresses_show(m, sl, &ho->flow);
@@ -190,7 +198,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %lu %d %pK",
 		   state, tx_queue, rx_queue, tr,
 		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
-		   READ_ONCE(xs->retransmits), uid_of(m, sk),
+		   READ_ONCE(xs->retransmits), xtcp_procfs_uid(m, sk),
 		   READ_ONCE(xs->probes_out), sock_i_ino(sk),
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
 	seq_printf(m, " %lu %lu %u %u %d",
@@ -427,8 +435,12 @@ int xtcp_procfs_net_init(struct net *net)
 	if (!proc_create_net_single("xtcp_lifecycle", 0444, dir,
 				    lifecycle_show, NULL))
 		goto undo_netstat;
+	if (xtcp_listeners_net_init(net))
+		goto undo_lifecycle;
 	return 0;
 
+undo_lifecycle:
+	remove_proc_entry("xtcp_lifecycle", dir);
 undo_netstat:
 	remove_proc_entry("xtcp_netstat", dir);
 undo_snmp:
@@ -447,6 +459,7 @@ undo_connections:
  */
 void xtcp_procfs_net_exit(struct net *net)
 {
+	xtcp_listeners_net_exit(net);
 	remove_proc_entry("xtcp_lifecycle", net->proc_net);
 	remove_proc_entry("xtcp_netstat", net->proc_net);
 	remove_proc_entry("xtcp_snmp", net->proc_net);

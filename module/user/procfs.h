@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * procfs.h - /proc/net/xtcp, xtcp_snmp, xtcp_netstat, xtcp_lifecycle
+ * procfs.h - /proc/net/xtcp, xtcp_listen, xtcp_snmp, xtcp_netstat,
+ * xtcp_lifecycle
  */
 #ifndef XTCP_USER_PROCFS_H
 #define XTCP_USER_PROCFS_H
 
 struct net;
+struct seq_file;
+struct sock;
 
 int xtcp_procfs_net_init(struct net *net);
 void xtcp_procfs_net_exit(struct net *net);
+unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk);
+
+/* user/listeners.c: /proc/net/xtcp_listen */
+int xtcp_listeners_net_init(struct net *net);
+void xtcp_listeners_net_exit(struct net *net);
 
 #endif /* XTCP_USER_PROCFS_H */

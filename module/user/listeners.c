@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * listeners.c - /proc/net/xtcp_listen: each listener and its two queues
+ *
+ * Whoever asks which listener overflows gets one line for each: how full its
+ * queues are, have ever been and may be, and what it had to refuse. Columns
+ * are numbers but for the address; Documentation/counters.rst explains them.
+ * New ones come at the end of the line.
+ *
+ * Context: process. The lines are made in one go under RCU, and kept until the
+ * file is read to its end: a reader sees one moment.
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <net/inet_sock.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "netns.h"
+#include "open/listen.h"
+#include "tcb.h"
+#include "user/procfs.h"
+
+static void queues_show(struct seq_file *m, const struct sock *sk,
+			const struct xtcp_listener *ls)
+{
+	seq_printf(m, " %d %u %d", atomic_read(&ls->qlen),
+		   xtcp_listener_syn_limit(ls), atomic_read(&ls->qlen_peak));
+	seq_printf(m, " %u %u %u", READ_ONCE(sk->sk_ack_backlog),
+		   READ_ONCE(sk->sk_max_ack_backlog),
+		   READ_ONCE(ls->accept_peak));
+}
+
+static void counts_show(struct seq_file *m, const struct xtcp_listener *ls)
+{
+	struct xtcp_listener_counts sum;
+
+	xtcp_listener_counts_sum(ls, &sum);
+	seq_printf(m, " %lu %lu %lu %lu %lu %lu", sum.syn_overflows,
+		   sum.accept_overflows, sum.drops, sum.cookies_sent,
+		   sum.cookies_accepted, sum.cookies_failed);
+}
+
+static void listener_show(struct seq_file *m, struct sock *sk)
+{
+	const struct xtcp_listener *ls = xtcp_listener_of(sk);
+	const struct inet_sock *inet = inet_sk(sk);
+
+	if (!ls)
+		return;
+	seq_printf(m, "%pI4 %u %d", &inet->inet_rcv_saddr,
+		   ntohs(inet->inet_sport), READ_ONCE(sk->sk_bound_dev_if));
+	queues_show(m, sk, ls);
+	counts_show(m, ls);
+	seq_printf(m, " %u %lu\n", xtcp_procfs_uid(m, sk), sock_i_ino(sk));
+}
+
+static int listeners_show(struct seq_file *m, void *v)
+{
+	struct xtcp_net *xn = xtcp_net(m->private);
+	struct sock *sk;
+	unsigned int i;
+
+	seq_puts(m, "address port device syn_now syn_limit syn_peak");
+	seq_puts(m, " accept_now accept_limit accept_peak");
+	seq_puts(m, " syn_overflows accept_overflows drops");
+	seq_puts(m, " cookies_sent cookies_accepted cookies_failed");
+	seq_puts(m, " uid inode\n");
+
+	rcu_read_lock();
+	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
+		sk_for_each_rcu(sk, &xn->listeners[i]) {
+			listener_show(m, sk);
+			/* Will be asked again with a larger buffer. */
+			if (seq_has_overflowed(m))
+				goto unlock;
+		}
+unlock:
+	rcu_read_unlock();
+	return 0;
+}
+
+/**
+ * xtcp_listeners_net_init - put xtcp_listen into /proc/net of a netns
+ * @net: the namespace, with its tables ready
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_listeners_net_init(struct net *net)
+{
+	return proc_create_net_single("xtcp_listen", 0444, net->proc_net,
+				      listeners_show, NULL) ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_listeners_net_exit - take the file away
+ * @net: the namespace
+ *
+ * Waits for readers inside a call.
+ */
+void xtcp_listeners_net_exit(struct net *net)
+{
+	remove_proc_entry("xtcp_listen", net->proc_net);
+}
