@@ -78,10 +78,11 @@ check-debug: setup
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
 
-# Numbers are shown, never asserted; no CI runs this.
+# Numbers are shown, never asserted; no CI runs this. B is a regular expression
+# whose dollars are not make's.
 bench: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
-	@KVER='$(guest_kver)' B='$(B)' PROFILE='$(PROFILE)' scripts/bench
+	@KVER='$(guest_kver)' B='$(value B)' PROFILE='$(PROFILE)' scripts/bench
 
 run: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'

@@ -31,6 +31,7 @@ static const struct bench_row *row;
 static int n_rows;
 static const char *program, *step;
 static int side;
+static bool is_unprofiled;
 
 void check_fail(struct where at, const char *fmt, ...)
 {
@@ -78,12 +79,13 @@ void bench_value(const char *name, double value)
 	table->known[i][side] = true;
 }
 
-double bench_value_of(const char *name)
+void bench_value_difference(const char *name, const char *minuend,
+			    const char *subtrahend)
 {
-	int i = row_index(name);
+	int a = row_index(minuend), b = row_index(subtrahend);
 
-	must(table->known[i][side], "%s has not been measured", name);
-	return table->value[i][side];
+	if (table->known[a][side] && table->known[b][side])
+		bench_value(name, table->value[a][side] - table->value[b][side]);
 }
 
 /*
@@ -100,6 +102,11 @@ void bench_profile_end(int rounds)
 	syscall(SYS_sched_get_priority_min, 0);
 	printf("@@ section\t%s/%s\t%s\t%d\n", program, step, side_name[side], rounds);
 	fflush(stdout);
+}
+
+void bench_profile_off(bool off)
+{
+	is_unprofiled = off;
 }
 
 static double batch_cost(void (*round)(void *arg), void *arg, int rounds)
@@ -151,10 +158,10 @@ double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
 	if (between)
 		between(arg);
 	while (n < BATCHES_MAX && !is_stable(cost, n)) {
-		if (!n)
+		if (!n && !is_unprofiled)
 			bench_profile_begin();
 		cost[n] = batch_cost(round, arg, rounds);
-		if (!n)
+		if (!n && !is_unprofiled)
 			bench_profile_end(rounds);
 		if (between)
 			between(arg);

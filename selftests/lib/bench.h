@@ -60,8 +60,9 @@ int bench_proto(void);
 
 /* The value of a row for this side. */
 void bench_value(const char *row, double value);
-/* What another step of this program left for this side; ends it if nothing. */
-double bench_value_of(const char *row);
+/* The difference of two other rows' values, if this run has them both. */
+void bench_value_difference(const char *row, const char *minuend,
+			    const char *subtrahend);
 
 /*
  * Instructions for one call of round(arg), which is called `rounds` times a
@@ -81,6 +82,8 @@ static inline double bench_cost(void (*round)(void *arg), void *arg, int rounds)
  * a profile of this step shows.
  */
 void bench_profile_begin(void);
+/* What only serves to be subtracted shall not be profiled. */
+void bench_profile_off(bool off);
 void bench_profile_end(int rounds);
 
 /* Objects and their size in a slab cache of that name, from slabinfo. */
