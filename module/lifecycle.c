@@ -128,7 +128,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(HALF_OPEN, RCV_BAD_FLAGS, "3.10.7.4 fifth"),
 	STAY(HALF_OPEN, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
 	STAY(HALF_OPEN, RCV_ACK_BELOW, "3.10.7.4 fifth"),
-	STAY(HALF_OPEN, RCV_ACK, "accept queue full"),
+	STAY(HALF_OPEN, RCV_ACK, "accept queue full, or deferred"),
 	MOVE(HALF_OPEN, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth",
 	     XTCP_MIB_PASSIVE_OPENS),
 	GO(HALF_OPEN, CLOSE, CLOSED, "3.10.4, its listener's"),

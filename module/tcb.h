@@ -144,7 +144,9 @@ enum xtcp_recovery {
  *
  * Options of the user; 0 means the knob's value where there is one:
  * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
- * @syn_retries: TCP_SYNCNT
+ * @syn_retries: TCP_SYNCNT; of a listener, for SYN-ACKs
+ * @defer_accept: TCP_DEFER_ACCEPT: a connection that has brought no text yet
+ *	stays half-open until so many timeouts have passed; 0: none
  * @linger2_s: TCP_LINGER2 in seconds; -1: no FIN-WAIT-2 orphan at all
  * @user_timeout_ms: TCP_USER_TIMEOUT
  * @window_clamp: octets, largest receive window
@@ -245,6 +247,7 @@ struct xtcp_sock {
 	u16		keep_idle_s;
 	u16		keep_intvl_s;
 	u8		syn_retries;
+	u8		defer_accept;
 	u8		nagle;
 	int		linger2_s;
 	u32		user_timeout_ms;

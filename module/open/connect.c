@@ -202,7 +202,11 @@ static void rcv_syn_ack(struct sock *sk, const struct xtcp_seg *seg)
 	xs->snd_wl1 = seg->seq;
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
 	xtcp_connect_done(sk);
-	xtcp_output_ack(sk);
+	/* A client's TCP_DEFER_ACCEPT: the third ACK waits for its text. */
+	if (READ_ONCE(xs->defer_accept))
+		xtcp_ack_wait(sk);
+	else
+		xtcp_output_ack(sk);
 	xtcp_send_push(sk, 0);
 }
 

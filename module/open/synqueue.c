@@ -383,6 +383,24 @@ static unsigned int retries_max(const struct xtcp_listener *ls)
 	return retries;
 }
 
+/*
+ * TCP_DEFER_ACCEPT: the peer has completed the handshake, and is silent. It
+ * knows that it is connected, so no SYN-ACK goes out until the deferral is
+ * nearly over; the last one lets its answer, text or not, through.
+ */
+static bool is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
+{
+	return ho->acked &&
+	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
+}
+
+/* The record lives as long as its deferral, if that is the longer one. */
+static bool is_given_up(const struct xtcp_halfopen *ho)
+{
+	return ho->timeouts >= retries_max(ho->ls) &&
+	       !is_deferred(ho, ho->timeouts);
+}
+
 /**
  * xtcp_synqueue_expire - a record's wait is over
  * @set: its listener's lines
@@ -392,22 +410,21 @@ static unsigned int retries_max(const struct xtcp_listener *ls)
  */
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
-	struct xtcp_listener *ls =
-		container_of(set, struct xtcp_listener, lines);
 	struct xtcp_halfopen *ho =
 		container_of(delay, struct xtcp_halfopen, delay);
 	struct net *net = halfopen_net(ho);
 
 	rcu_read_lock();
 	XTCP_INC(net, TIMEOUTS);
-	if (ho->timeouts >= retries_max(ls)) {
+	if (is_given_up(ho)) {
 		xtcp_synqueue_drop(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		goto put;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	if (!ho->timeouts++)
-		atomic_dec(&ls->young);
-	send_again(ho);
+		atomic_dec(&ho->ls->young);
+	if (!is_deferred(ho, ho->timeouts))
+		send_again(ho);
 	if (!xtcp_delay_add(set, delay, delay_ms(ho))) {
 		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
 		goto put;
@@ -529,6 +546,21 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 	return false;
 }
 
+/* TCP_DEFER_ACCEPT: a bare ACK makes no socket yet. */
+static bool may_defer(const struct xtcp_halfopen *ho)
+{
+	return ho->timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
+}
+
+static void defer(struct xtcp_halfopen *ho)
+{
+	struct net *net = halfopen_net(ho);
+
+	ho->acked = 1;
+	XTCP_INC(net, DEFER_ACCEPT_DROP);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
+}
+
 /* LC-33, LC-34: established on the peer's side, but no room on ours. */
 static void accept_overflow(struct xtcp_halfopen *ho,
 			    const struct sk_buff *skb,
@@ -594,6 +626,10 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	}
 	if (!ack_is_ours(ho, skb, seg))
 		goto drop;
+	if (seg->end == seq_add(ho->irs, 1) && may_defer(ho)) {
+		defer(ho);
+		goto drop;
+	}
 	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
 		ho->ts_recent = seg->opt.tsval;
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {

@@ -34,7 +34,8 @@ struct xtcp_timewait;
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
- * @acked: the third ACK came, but the accept queue was full
+ * @acked: the third ACK came, but the accept queue was full, or a listener
+ *	with TCP_DEFER_ACCEPT waits for text
  * @shadows: @shadowed is valid, in place of @ts_offset and @mark
  * @resent: something was sent after the first SYN-ACK, last at @sent_us
  * @timeouts: SYN-ACKs sent again by the timer

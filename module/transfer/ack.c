@@ -139,6 +139,19 @@ void xtcp_ack_now(struct sock *sk)
 	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
 
+/**
+ * xtcp_ack_wait - an ACK is owed, and the user is about to send text
+ * @sk: the socket, locked
+ *
+ * The text carries it, if it comes within XTCP_ATO_MAX_MS.
+ */
+void xtcp_ack_wait(struct sock *sk)
+{
+	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
+	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
+		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+}
+
 /*
  * RFC 5681 4.2: at least every second full segment, at once when there is a
  * hole; RFC 9293 3.8.6.2.2: but not just to tell of a window that has not

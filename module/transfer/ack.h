@@ -17,6 +17,7 @@ void xtcp_ack_init(struct sock *sk);
 void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
 void xtcp_ack_text_sent(struct sock *sk);
 void xtcp_ack_now(struct sock *sk);
+void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);
 void xtcp_ack_sent(struct sock *sk);

@@ -37,6 +37,7 @@
 #define KEEPCNT_MAX	127
 #define SYNCNT_MAX	127
 #define LINGER2_MAX	120		/* seconds; more is cut down to it */
+#define DEFER_DELAY_MAX	120		/* seconds; longest wait of a SYN-ACK */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
 
 #define TIMESTAMP_SPACE	12		/* octets: the option and two NOP */
@@ -44,6 +45,35 @@
 static bool lies_between(int val, int min, int max)
 {
 	return val >= min && val <= max;
+}
+
+/*
+ * TCP_DEFER_ACCEPT is told in seconds and kept as a number of SYN-ACK timeouts,
+ * which come after 1 s, 2 s, 4 s and so on, none later than 120 s after the one
+ * before. It never lasts shorter than asked for, and reads as what it became.
+ */
+static u8 timeouts_in(int seconds)
+{
+	int delay_s = 1, sum_s = 0;
+	u8 n = 0;
+
+	while (sum_s < seconds && n < U8_MAX) {
+		sum_s += delay_s;
+		delay_s = min(2 * delay_s, DEFER_DELAY_MAX);
+		n++;
+	}
+	return n;
+}
+
+static int timeouts_last(u8 n)
+{
+	int delay_s = 1, sum_s = 0;
+
+	for (; n; n--) {
+		sum_s += delay_s;
+		delay_s = min(2 * delay_s, DEFER_DELAY_MAX);
+	}
+	return sum_s;
 }
 
 /* TCP_NODELAY: what Nagle's rule held back goes out at once. */
@@ -178,6 +208,9 @@ static int tcp_set(struct sock *sk, int optname, int val)
 		if (!lies_between(val, 1, SYNCNT_MAX))
 			return -EINVAL;
 		WRITE_ONCE(xs->syn_retries, val);
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		WRITE_ONCE(xs->defer_accept, timeouts_in(val));
 		return 0;
 	case TCP_LINGER2:
 		WRITE_ONCE(xs->linger2_s, clamp(val, -1, LINGER2_MAX));
@@ -384,6 +417,9 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 	case TCP_SYNCNT:
 		*val = READ_ONCE(xs->syn_retries) ? :
 			XTCP_KNOB(net, syn_retries);
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		*val = timeouts_last(READ_ONCE(xs->defer_accept));
 		return 0;
 	case TCP_LINGER2:
 		*val = linger2_get(sk);

@@ -100,6 +100,7 @@
 	X(ZERO_WINDOW_DROP,	"TCPZeroWindowDrop") \
 	X(BACKLOG_DROP,		"TCPBacklogDrop") \
 	X(MIN_TTL_DROP,		"TCPMinTTLDrop") \
+	X(DEFER_ACCEPT_DROP,	"TCPDeferAcceptDrop") \
 	X(TIME_WAIT_OVERFLOW,	"TCPTimeWaitOverflow") \
 	X(REQ_Q_FULL_DO_COOKIES, "TCPReqQFullDoCookies") \
 	X(REQ_Q_FULL_DROP,	"TCPReqQFullDrop") \

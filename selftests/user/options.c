@@ -98,6 +98,10 @@ OPTION(tcp_syncnt, SOL_TCP, TCP_SYNCNT, 6, TAKES(1), TAKES(127), REFUSES(0),
 OPTION(tcp_linger2, SOL_TCP, TCP_LINGER2, 60, TAKES(1), TAKES(119), TAKES(120),
        BECOMES(121, 120), BECOMES(1000000, 120), BECOMES(-1, -1),
        BECOMES(-7, -1), BECOMES(0, 60));
+/* Rounded up to a timeout of the SYN-ACK: 1, 3, 7, ... s; 255 of them at most. */
+OPTION(tcp_defer_accept, SOL_TCP, TCP_DEFER_ACCEPT, 0, TAKES(1), BECOMES(2, 3), BECOMES(5, 7),
+       TAKES(7), BECOMES(8, 15), TAKES(63), BECOMES(64, 127), BECOMES(128, 247),
+       BECOMES(1000000, 29887), BECOMES(-1, 0), BECOMES(0, 0));
 OPTION(tcp_window_clamp, SOL_TCP, TCP_WINDOW_CLAMP, 0, TAKES(10000),
        BECOMES(0, 0));
 OPTION(tcp_quickack, SOL_TCP, TCP_QUICKACK, 1, TAKES(0), TAKES(1), TAKES(0));

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * defer: TCP_DEFER_ACCEPT: a listener that wants no connection before its first
+ * text, and a client whose third ACK waits for it. RFC 9293 3.10.7.4 fifth: it
+ * is the server's right to let an ACK be lost.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+PEER_FIXTURE(defer);
+
+static void five_seconds(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){ 5 }, sizeof(int));
+}
+
+/* Half-open, its third ACK ignored. */
+static void silent_client(struct peer *p, struct conn *c, int lfd)
+{
+	conn_to_state(p, c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	conn_expect_state(c, ST_HALF_OPEN);
+}
+
+static int deferring_listener(struct peer *p)
+{
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+
+	five_seconds(lfd);
+	return lfd;
+}
+
+TEST_F(defer, ctr_TCPDeferAcceptDrop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 2, "TCPDeferAcceptDrop", 2, NULL);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	EXPECT_EQ(0, socket_poll(lfd));
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+TEST_F(defer, defer_accept_text_completes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char buf[8];
+	int lfd;
+
+	lfd = deferring_listener(p);
+	silent_client(p, &c, lfd);
+	peer_expect_silence(p, 2000);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_accept(&c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
+	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), 0));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* Its FIN is something to read, too. */
+TEST_F(defer, defer_accept_fin_completes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char b;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	silent_client(p, &c, lfd);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .within_ms = 210);
+	conn_accept(&c);
+	EXPECT_EQ(0, recv(c.fd, &b, 1, 0));
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+}
+
+/* 5 s are three timeouts, at 1, 3 and 7 s; only the last one asks again. */
+TEST_F(defer, defer_accept_ends_after_the_last_retry)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	peer_mark(p);
+	silent_client(p, &c, lfd);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .at_ms = 7000);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_F(defer, defer_accept_nobody_answers_the_last_retries)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	peer_mark(p);
+	silent_client(p, &c, lfd);
+	for (int s = 7; s <= 31; s = 2 * s + 1)
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000 * s);
+	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 63000);
+	peer_expect_silence(p, 100000);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+/* Who has not completed the handshake is asked again as always. */
+TEST_F(defer, defer_accept_does_not_wait_for_the_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	peer_mark(p);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 3000);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 20);
+	conn_expect_state(&c, ST_HALF_OPEN);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 7000);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+}
+
+/* The deferral may outlive the retries; but only of who has sent its ACK. */
+TEST_F(defer, defer_accept_outlives_the_retries)
+{
+	struct peer *p = &self->peer;
+	struct conn acked, mute;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("synack_retries", 1));
+	lfd = deferring_listener(p);
+	peer_mark(p);
+	silent_client(p, &acked, lfd);
+	peer_sleep_until(p, 400);
+	conn_to_state(p, &mute, ST_HALF_OPEN, .lfd = lfd);
+	conn_expect(&mute, .flags = SYN | ACK, .seq = 0, .at_ms = 1400);
+	conn_expect_move(&mute, ST_HALF_OPEN, ST_CLOSED, 3400);
+	conn_expect(&acked, .flags = SYN | ACK, .seq = 0, .at_ms = 7000);
+	conn_expect_move(&acked, ST_HALF_OPEN, ST_CLOSED, 15000);
+	peer_expect_silence(p, 70000);
+}
+
+/* Taken off, it holds no longer for who waits already. */
+TEST_F(defer, defer_accept_taken_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = deferring_listener(p);
+	peer_mark(p);
+	silent_client(p, &c, lfd);
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0));
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+}
+
+/* A cookie has no record that could wait. */
+TEST_F(defer, defer_accept_not_with_cookies)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = deferring_listener(p);
+	conn_start(p, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* A client with SYN-ACK received, its third ACK not sent yet. */
+static void client(struct peer *p, struct conn *c)
+{
+	conn_start(p, c, .active = true, .prepare = five_seconds);
+	conn_expect(c, .flags = SYN);
+	conn_send(c, .flags = SYN | ACK, .opt = OPT(OPT_MSS(1460)));
+}
+
+TEST_F(defer, defer_accept_third_ack_rides_on_text)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	client(p, &c);
+	peer_expect_silence(p, 150);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	ASSERT_EQ(2, send(c.fd, "in", 2, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "in");
+	peer_expect_silence(p, 100);
+}
+
+TEST_F(defer, defer_accept_third_ack_waits_200ms)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	peer_mark(p);
+	client(p, &c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .at_ms = 200);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_HARNESS_MAIN
