@@ -8,6 +8,10 @@
  * never touches the timer: it fires early once, finds nothing due and is set
  * to the new head.
  *
+ * A delay that is not of whole seconds was computed for its record, from a
+ * round trip time. It gets no line: such records wait in a wheel
+ * (delaywheel.c), with one hrtimer of their own. They leave it in the same way.
+ *
  * Who may end a record's wait: xtcp_delay_del() and the timer both unlink it
  * under the lock, so exactly one of them gets it, and the reference that the
  * line held along with it.
@@ -39,6 +43,7 @@ void xtcp_delayset_init(struct xtcp_delayset *set,
 {
 	spin_lock_init(&set->lock);
 	set->lines = NULL;
+	set->queue = NULL;
 	set->expire = expire;
 	set->dead = false;
 }
@@ -130,6 +135,94 @@ static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 	return line;
 }
 
+static struct xtcp_delay *queue_pop(struct xtcp_delayqueue *queue, u64 now)
+{
+	struct xtcp_delayset *set = queue->set;
+	struct xtcp_delay *first;
+
+	spin_lock_bh(&set->lock);
+	first = xtcp_delaywheel_pop(&queue->wheel, now);
+	spin_unlock_bh(&set->lock);
+	return first;
+}
+
+/* The timer runs no later than the first of them expires. */
+static void queue_arm(struct xtcp_delayqueue *queue, u64 earliest_ns)
+{
+	u64 next_ns = xtcp_delaywheel_next_ns(&queue->wheel);
+
+	lockdep_assert_held(&queue->set->lock);
+	if (next_ns >= queue->armed_ns)
+		return;
+	queue->armed_ns = max(next_ns, earliest_ns);
+	hrtimer_start(&queue->timer, ns_to_ktime(queue->armed_ns),
+		      HRTIMER_MODE_ABS_SOFT);
+}
+
+static enum hrtimer_restart queue_timer(struct hrtimer *timer)
+{
+	struct xtcp_delayqueue *queue =
+		container_of(timer, struct xtcp_delayqueue, timer);
+	struct xtcp_delayset *set = queue->set;
+	struct xtcp_delay *delay;
+	u64 now = ktime_get_ns();
+	unsigned int n = 0;
+
+	while (n < EXPIRE_BATCH && (delay = queue_pop(queue, now))) {
+		set->expire(set, delay);
+		n++;
+	}
+	spin_lock_bh(&set->lock);
+	queue->armed_ns = U64_MAX;
+	if (!set->dead)
+		queue_arm(queue, n < EXPIRE_BATCH ? 0 : now + EXPIRE_PAUSE_NS);
+	spin_unlock_bh(&set->lock);
+	return HRTIMER_NORESTART;
+}
+
+static struct xtcp_delayqueue *queue_find(struct xtcp_delayset *set)
+{
+	struct xtcp_delayqueue *queue = set->queue;
+
+	lockdep_assert_held(&set->lock);
+	if (queue)
+		return queue;
+	queue = kmalloc(sizeof(*queue), GFP_ATOMIC | __GFP_NOWARN);
+	if (!queue)
+		return NULL;
+	queue->set = set;
+	queue->armed_ns = U64_MAX;
+	xtcp_delaywheel_init(&queue->wheel, ktime_get_ns());
+	hrtimer_setup(&queue->timer, queue_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	set->queue = queue;
+	return queue;
+}
+
+static bool queue_add(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	struct xtcp_delayqueue *queue = queue_find(set);
+
+	if (!queue)
+		return false;
+	xtcp_delaywheel_add(&queue->wheel, delay);
+	queue_arm(queue, 0);
+	return true;
+}
+
+static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
+		     u32 delay_ms)
+{
+	struct xtcp_delayline *line = line_find(set, delay_ms);
+
+	if (!line)
+		return false;
+	if (list_empty(&line->fifo))
+		line_start(line, delay->expires_ns);
+	list_add_tail(&delay->link, &line->fifo);
+	return true;
+}
+
 /**
  * xtcp_delay_add - let a record wait
  * @set: its owner's set
@@ -143,22 +236,18 @@ static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 		    u32 delay_ms)
 {
-	struct xtcp_delayline *line = NULL;
-	bool was_empty;
+	bool waits = false;
 
 	spin_lock_bh(&set->lock);
-	if (!set->dead)
-		line = line_find(set, delay_ms);
-	if (line) {
-		was_empty = list_empty(&line->fifo);
+	if (!set->dead) {
 		WRITE_ONCE(delay->expires_ns, ktime_get_ns() +
 			   (u64)delay_ms * NSEC_PER_MSEC);
-		list_add_tail(&delay->link, &line->fifo);
-		if (was_empty)
-			line_start(line, delay->expires_ns);
+		waits = delay_ms % MSEC_PER_SEC ?
+			queue_add(set, delay) :
+			line_add(set, delay, delay_ms);
 	}
 	spin_unlock_bh(&set->lock);
-	return line;
+	return waits;
 }
 
 /**
@@ -223,12 +312,15 @@ void xtcp_delayset_close(struct xtcp_delayset *set,
 				      struct xtcp_delay *delay))
 {
 	struct xtcp_delayline *line, *next;
+	struct xtcp_delayqueue *queue;
 	struct xtcp_delay *delay;
 
 	spin_lock_bh(&set->lock);
 	WRITE_ONCE(set->dead, true);
 	line = set->lines;
 	set->lines = NULL;
+	queue = set->queue;
+	set->queue = NULL;
 	spin_unlock_bh(&set->lock);
 
 	for (; line; line = next) {
@@ -240,4 +332,12 @@ void xtcp_delayset_close(struct xtcp_delayset *set,
 		}
 		kfree(line);
 	}
+	if (!queue)
+		return;
+	hrtimer_cancel(&queue->timer);
+	while ((delay = queue_pop(queue, U64_MAX))) {
+		left(set, delay);
+		cond_resched();
+	}
+	kfree(queue);
 }

@@ -5,6 +5,9 @@
  * Records that wait the same delay expire in the order in which they came.
  * So one FIFO with one hrtimer at its head serves any number of them: O(1) to
  * arm, cancel and expire, 24 bytes in the record.
+ *
+ * What users and RFCs set is in whole seconds, and each such delay has its
+ * line. What is computed for a record is not, and waits in one wheel.
  */
 #ifndef XTCP_DELAYLINE_H
 #define XTCP_DELAYLINE_H
@@ -15,9 +18,11 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "delaywheel.h"
+
 /**
  * struct xtcp_delay - a record's place in a line
- * @link: in the line's FIFO; empty while the record waits for nothing
+ * @link: in the line's FIFO or a slot of the wheel; empty while the record waits for nothing
  * @rcu: for the owner, to free the record with once nobody refers to it
  * @expires_ns: CLOCK_MONOTONIC
  */
@@ -48,9 +53,25 @@ struct xtcp_delayline {
 };
 
 /**
+ * struct xtcp_delayqueue - those whose delay no other has
+ * @set: the set it belongs to
+ * @wheel: of struct xtcp_delay
+ * @timer: due when the first of them expires, or earlier
+ * @armed_ns: when that is; U64_MAX: it does not run
+ */
+struct xtcp_delayqueue {
+	struct xtcp_delayset	*set;
+	struct xtcp_delaywheel	wheel;
+	struct hrtimer		timer;
+	u64			armed_ns;
+};
+
+/**
  * struct xtcp_delayset - the lines of one owner (a listener, a netns)
  * @lock: guards all lines; innermost, softirq-safe
  * @lines: a line for each delay ever used, freed with the set
+ * @queue: for delays that are not whole seconds; made when the first comes,
+ *	freed with the set
  * @expire: called without @lock, in softirq, for each record that was due
  *	and that has left its line; the line's reference passes to it
  * @dead: no more records are taken
@@ -58,6 +79,7 @@ struct xtcp_delayline {
 struct xtcp_delayset {
 	spinlock_t		lock;
 	struct xtcp_delayline	*lines;
+	struct xtcp_delayqueue	*queue;
 	void			(*expire)(struct xtcp_delayset *set,
 					  struct xtcp_delay *delay);
 	bool			dead;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * delaywheel.c - a queue by time for delays that differ from record to record
+ *
+ * A delay that is computed from a round trip time is hardly ever met twice, so
+ * that a FIFO for each such delay would hold one record. These records stand
+ * in a hierarchical timing wheel (Varghese and Lauck, 1987): a time is written
+ * as a number of base 16, and a record stands on the level of the highest digit
+ * in which its expiry differs from the wheel's own time, in the slot of that
+ * digit. When the wheel's time comes to a slot of a higher level, the slot's
+ * records move down; on the lowest they are due.
+ *
+ * So a record is touched once for each digit of its delay however many others
+ * wait, and its place takes no more room than one in a FIFO: it leaves as it
+ * would leave a list. Time is in whole milliseconds, rounded up: at most one
+ * late, never early.
+ *
+ * Context: the caller's lock guards the wheel.
+ */
+#include "delaywheel.h"
+
+#include <linux/bitops.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/time64.h>
+
+#include "delayline.h"
+
+/**
+ * xtcp_delaywheel_init - an empty wheel
+ * @wheel: to be set up
+ * @now_ns: CLOCK_MONOTONIC
+ */
+void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
+{
+	unsigned int level, slot;
+
+	wheel->now_ms = div_u64(now_ns, NSEC_PER_MSEC);
+	for (level = 0; level < XTCP_WHEEL_LEVELS; level++) {
+		wheel->used[level] = 0;
+		for (slot = 0; slot < XTCP_WHEEL_SLOTS; slot++)
+			INIT_LIST_HEAD(&wheel->slot[level][slot]);
+	}
+}
+
+static unsigned int digit(u64 time_ms, unsigned int level)
+{
+	return (time_ms >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
+}
+
+/* What lies in the past is due now. */
+static u64 expiry_ms(const struct xtcp_delaywheel *wheel,
+		     const struct xtcp_delay *delay)
+{
+	return max(div_u64(delay->expires_ns + NSEC_PER_MSEC - 1,
+			   NSEC_PER_MSEC), wheel->now_ms);
+}
+
+/**
+ * xtcp_delaywheel_add - a record begins to wait
+ * @wheel: wheel
+ * @delay: its place, linked to nothing, with its expiry set
+ */
+void xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
+			 struct xtcp_delay *delay)
+{
+	u64 when_ms = expiry_ms(wheel, delay);
+	u64 differs = when_ms ^ wheel->now_ms;
+	unsigned int level = differs ? ilog2(differs) / XTCP_WHEEL_BITS : 0;
+	unsigned int slot = digit(when_ms, level);
+
+	list_add_tail(&delay->link, &wheel->slot[level][slot]);
+	wheel->used[level] |= BIT(slot);
+}
+
+/*
+ * The first slot that may hold a record: all of a lower level come before all
+ * of a higher, for these differ from the wheel's time in a higher digit.
+ */
+static bool first_slot(const struct xtcp_delaywheel *wheel,
+		       unsigned int *level, u64 *begins_ms)
+{
+	unsigned int shift;
+	u64 above;
+
+	for (*level = 0; *level < XTCP_WHEEL_LEVELS; (*level)++) {
+		if (!wheel->used[*level])
+			continue;
+		shift = *level * XTCP_WHEEL_BITS;
+		above = wheel->now_ms >> (shift + XTCP_WHEEL_BITS);
+		*begins_ms = (above << XTCP_WHEEL_BITS |
+			      __ffs(wheel->used[*level])) << shift;
+		return true;
+	}
+	return false;
+}
+
+/* The wheel's time has come to a slot: its records go where they belong now. */
+static void move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
+{
+	LIST_HEAD(records);
+	struct xtcp_delay *delay, *next;
+
+	list_splice_init(slot, &records);
+	list_for_each_entry_safe(delay, next, &records, link) {
+		list_del(&delay->link);
+		xtcp_delaywheel_add(wheel, delay);
+	}
+}
+
+/**
+ * xtcp_delaywheel_pop - take a record out that is due
+ * @wheel: wheel
+ * @now_ns: CLOCK_MONOTONIC; U64_MAX empties the wheel, and it is not to be
+ *	used again
+ *
+ * Return: its place, linked to nothing; NULL when none is due.
+ */
+struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
+				       u64 now_ns)
+{
+	u64 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
+	struct xtcp_delay *delay;
+	struct list_head *slot;
+	unsigned int level;
+	u64 begins_ms;
+
+	while (first_slot(wheel, &level, &begins_ms) && begins_ms <= now_ms) {
+		wheel->now_ms = max(wheel->now_ms, begins_ms);
+		slot = &wheel->slot[level][digit(begins_ms, level)];
+		if (level) {
+			wheel->used[level] &= ~BIT(digit(begins_ms, level));
+			move_down(wheel, slot);
+			continue;
+		}
+		delay = list_first_entry_or_null(slot, struct xtcp_delay, link);
+		if (delay) {
+			list_del_init(&delay->link);
+			return delay;
+		}
+		wheel->used[0] &= ~BIT(digit(begins_ms, 0));
+	}
+	if (now_ns != U64_MAX)
+		wheel->now_ms = max(wheel->now_ms, now_ms);
+	return NULL;
+}
+
+/**
+ * xtcp_delaywheel_next_ns - when to look again
+ * @wheel: wheel
+ *
+ * Return: CLOCK_MONOTONIC, no later than the first record expires; U64_MAX:
+ * none waits.
+ */
+u64 xtcp_delaywheel_next_ns(const struct xtcp_delaywheel *wheel)
+{
+	unsigned int level;
+	u64 begins_ms;
+
+	if (!first_slot(wheel, &level, &begins_ms))
+		return U64_MAX;
+	return begins_ms * NSEC_PER_MSEC;
+}
