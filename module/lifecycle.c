@@ -299,6 +299,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(TIME_WAIT, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(TIME_WAIT, RCV_RST_OUTSIDE, "3.10.7.4 second"),
 	GO(TIME_WAIT, RCV_RST, CLOSED, "3.10.7.4 second"),
+	STAY(TIME_WAIT, RCV_RST_IGNORED, "RFC 1337 3, xtcp_rfc1337"),
 	GO(TIME_WAIT, RCV_SYN, CLOSED, "3.10.7.4 fourth, RFC 6191"),
 	STAY(TIME_WAIT, RCV_SYN_OTHER, "3.10.7.4 fourth, RFC 6191"),
 	STAY(TIME_WAIT, RCV_SYN_ACK, "3.10.7.4 fourth"),

@@ -76,6 +76,7 @@ enum xtcp_state {
 	X(RCV_FIN_AHEAD,	"rcv-FIN-out-of-order") \
 	X(RCV_RST,		"rcv-RST") \
 	X(RCV_RST_NEAR,		"rcv-RST-in-window") \
+	X(RCV_RST_IGNORED,	"rcv-RST-ignored") \
 	X(RCV_RST_OUTSIDE,	"rcv-RST-outside-window") \
 	X(RETRANSMISSION_TIMEOUT, "RETRANSMISSION-TIMEOUT") \
 	X(RETRANSMISSION_GIVE_UP, "RETRANSMISSION-GIVE-UP") \

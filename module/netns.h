@@ -14,8 +14,9 @@
 
 #include "delayline.h"
 
-/* A macro of that header, for a field of its own; here it is a knob's name. */
+/* Macros of that header, for fields of its own; here they are knobs' names. */
 #undef tw_reuse
+#undef tw_timeout
 
 struct ctl_table_header;
 struct xtcp_mib;
@@ -33,6 +34,8 @@ struct xtcp_knobs {
 	u8	syn_retries;		/* 1..127 */
 	u8	abort_on_overflow;	/* 0, 1 */
 	u8	tw_reuse;		/* 0 off, 1 all, 2 loopback */
+	u8	tw_recycle;		/* 0, 1: TIME-WAIT for 3.5 RTO */
+	u8	rfc1337;		/* 0, 1: no RST ends TIME-WAIT */
 	u8	retries1;		/* 0..255 */
 	u8	retries2;		/* 0..255 */
 	u8	orphan_retries;		/* 0..255; 0 means 8 */
@@ -54,6 +57,8 @@ struct xtcp_knobs {
 	int	attached_fin_timeout;	/* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */
 	int	max_tw_buckets;		/* time-wait records */
+	int	tw_timeout;		/* s of TIME-WAIT, 1..600 */
+	int	tw_reuse_delay;		/* ms of TIME-WAIT before reuse */
 	int	fin_timeout;		/* jiffies, as stock keeps it */
 	int	keepalive_time;		/* jiffies */
 	int	keepalive_intvl;	/* jiffies */

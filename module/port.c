@@ -430,11 +430,12 @@ void xtcp_port_unlisten(struct sock *sk)
 }
 
 /* LC-90: a connection in TIME-WAIT makes room for its next incarnation. */
-static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw)
+static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
+			     bool bound)
 {
 	struct net *net = sock_net(sk);
 
-	if (!xtcp_timewait_may_reuse(net, tw) ||
+	if (!xtcp_timewait_may_reuse(net, tw, bound) ||
 	    !xtcp_flow_replace(net, &tw->flow, &xtcp_sk(sk)->flow))
 		return false;
 	xtcp_timewait_hand_over(tw, sk);
@@ -442,10 +443,11 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw)
 }
 
 /*
- * Enters @sk into the flow table. @tw: time-wait record that gave way, with
- * the reference of the lookup; it is to end once the chain lock is gone.
+ * Enters @sk into the flow table. @bound: its user chose the port. @tw:
+ * time-wait record that gave way, with the reference of the lookup; it is to
+ * end once the chain lock is gone.
  */
-static int flow_claim(struct sock *sk, struct xtcp_timewait **tw)
+static int flow_claim(struct sock *sk, bool bound, struct xtcp_timewait **tw)
 {
 	struct xtcp_flow *clash;
 	int err;
@@ -459,7 +461,7 @@ static int flow_claim(struct sock *sk, struct xtcp_timewait **tw)
 		return err;
 	if (clash->kind == XTCP_KIND_TIMEWAIT) {
 		*tw = container_of(clash, struct xtcp_timewait, flow);
-		if (timewait_replace(sk, *tw))
+		if (timewait_replace(sk, *tw, bound))
 			return 0;
 		*tw = NULL;
 	}
@@ -499,7 +501,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 
 	chain = chain_lock(sock_net(sk), num);
 	local_port_set(sk, num);
-	err = flow_claim(sk, tw);
+	err = flow_claim(sk, true, tw);
 	if (!err && xs->port && xs->port->laddr != xs->flow.laddr) {
 		port = port_get(chain, num, xs->flow.laddr, spare);
 		if (port) {
@@ -532,7 +534,7 @@ static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 	if (port_is_private(chain, num))
 		goto unlock;
 	local_port_set(sk, num);
-	err = flow_claim(sk, tw);
+	err = flow_claim(sk, false, tw);
 	if (err)
 		local_port_set(sk, 0);
 	else
@@ -574,6 +576,8 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
 	if (!err) {
 		i = max(i, get_random_u32() % 8 + 1);
 		WRITE_ONCE(*counter, READ_ONCE(*counter) + 2 * i);
+	} else if (err == -EADDRNOTAVAIL) {
+		XTCP_INC(net, NO_PORT_LEFT);
 	}
 	return err;
 }

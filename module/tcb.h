@@ -148,6 +148,7 @@ enum xtcp_recovery {
  * @defer_accept: TCP_DEFER_ACCEPT: a connection that has brought no text yet
  *	stays half-open until so many timeouts have passed; 0: none
  * @linger2_s: TCP_LINGER2 in seconds; -1: no FIN-WAIT-2 orphan at all
+ * @tw_timeout_s: XTCP_TW_TIMEOUT, seconds
  * @user_timeout_ms: TCP_USER_TIMEOUT
  * @window_clamp: octets, largest receive window
  * @nagle: XTCP_NAGLE_*
@@ -249,6 +250,7 @@ struct xtcp_sock {
 	u8		syn_retries;
 	u8		defer_accept;
 	u8		nagle;
+	u16		tw_timeout_s;
 	int		linger2_s;
 	u32		user_timeout_ms;
 	u32		window_clamp;

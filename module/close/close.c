@@ -54,6 +54,9 @@
 	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2) | \
 	 XTCP_STATEF(XTCP_CLOSE_WAIT))
 
+/* The longest that a record waits for a FIN; before, the socket does. */
+#define RECORD_WAIT_MS	60000U
+
 /**
  * xtcp_close_orphan - the user is gone
  * @sk: locked, no struct socket uses it any more
@@ -301,10 +304,22 @@ bool xtcp_close_out_of_resources(struct sock *sk)
 	return true;
 }
 
+/**
+ * xtcp_close_patience_ms - how long the end of a connection may at least take
+ * @xs: the connection
+ *
+ * Linux's measure: a FIN sent twice more before the peer's next timeout.
+ *
+ * Return: ms, three and a half retransmission timeouts.
+ */
+u32 xtcp_close_patience_ms(const struct xtcp_sock *xs)
+{
+	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
+}
+
 static u32 fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 rto_ms = xs->rto_us / USEC_PER_MSEC;
 	u32 ms;
 
 	if (xs->linger2_s)
@@ -312,7 +327,7 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 	else
 		ms = jiffies_to_msecs(max(XTCP_KNOB(sock_net(sk), fin_timeout),
 					  0));
-	return max(ms, 7 * rto_ms / 2);
+	return max(ms, xtcp_close_patience_ms(xs));
 }
 
 /*
@@ -333,7 +348,7 @@ static void attached_arm(struct sock *sk, u64 waited_ns)
  * xtcp_close_settle - an orphan that only waits for the peer's FIN
  * @sk: locked; the caller holds a reference
  *
- * LC-83: a small record does the waiting, for TIME-WAIT's length at most;
+ * LC-83: a small record does the waiting, for a minute at most;
  * what xtcp_fin_timeout allows beyond is spent as a socket first.
  */
 void xtcp_close_settle(struct sock *sk)
@@ -349,14 +364,13 @@ void xtcp_close_settle(struct sock *sk)
 		return;
 	}
 	wait_ms = fin_wait_2_ms(sk);
-	if (wait_ms > XTCP_TIME_WAIT_MS) {
+	if (wait_ms > RECORD_WAIT_MS) {
 		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
-			       (u64)(wait_ms - XTCP_TIME_WAIT_MS) *
-			       NSEC_PER_MSEC);
+			       (u64)(wait_ms - RECORD_WAIT_MS) * NSEC_PER_MSEC);
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
-	xtcp_timewait_enter(sk, wait_ms);
+	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
 }
 
 /* The time counts from the peer's last segment: a half-close in use lives. */
@@ -386,7 +400,7 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
-	xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+	xtcp_timewait_enter_fin_wait_2(sk, RECORD_WAIT_MS);
 }
 
 /* The user has gone: what remains is between us and the peer. */
@@ -453,7 +467,7 @@ void xtcp_close_fin_received(struct sock *sk)
 
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack(sk);
-		xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+		xtcp_timewait_enter(sk);
 		return;
 	}
 	xtcp_ack_now(sk);
@@ -484,7 +498,7 @@ void xtcp_close_fin_acked(struct sock *sk)
 		attached_arm(sk, 0);
 		break;
 	case XTCP_TIME_WAIT:
-		xtcp_timewait_enter(sk, XTCP_TIME_WAIT_MS);
+		xtcp_timewait_enter(sk);
 		break;
 	case XTCP_CLOSED:
 		xtcp_close_done(sk);

@@ -11,6 +11,7 @@
 #include "user/stats.h"
 
 struct sock;
+struct xtcp_sock;
 
 void xtcp_close(struct sock *sk, long timeout);
 void xtcp_close_shutdown(struct sock *sk, int how);
@@ -26,6 +27,7 @@ void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
+u32 xtcp_close_patience_ms(const struct xtcp_sock *xs);
 bool xtcp_close_out_of_resources(struct sock *sk);
 
 #endif /* XTCP_CLOSE_CLOSE_H */

@@ -43,6 +43,7 @@
 #include "timers.h"
 #include "user/stats.h"
 
+#define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: least life */
 #define SHORT_LIFE_MS	4000U	/* below, Linux counts TWKilled, not TW */
 
 /* RFC 9293 MAY-2: the new incarnation begins well above the old one. */
@@ -191,6 +192,26 @@ void xtcp_timewait_net_exit(struct net *net)
 	xtcp_delayset_close(&xtcp_net(net)->timewait, timewait_left);
 }
 
+/*
+ * 2MSL. LC-91: where both sides sent timestamps, these tell a segment of the
+ * old connection from one of the next, for the offset of ours is the same
+ * for each connection of this 4-tuple. The record has then no more to do than
+ * to acknowledge the peer's FIN once more, and to that end xtcp_tw_recycle
+ * keeps it for three and a half RTOs. Nothing is remembered of the host, and
+ * no SYN is refused for a timestamp that this connection did not see.
+ */
+static u32 time_wait_ms(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct net *net = sock_net(sk);
+	u32 ms = (READ_ONCE(xs->tw_timeout_s) ?: XTCP_KNOB(net, tw_timeout)) *
+		 MSEC_PER_SEC;
+
+	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle))
+		return ms;
+	return min(ms, max(xtcp_close_patience_ms(xs), RECYCLE_MIN_MS));
+}
+
 static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -203,13 +224,15 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	xtcp_lifecycle_born(&tw->flow, xs->flow.state);
 	tw->rcv_nxt = xs->rcv_nxt;
 	tw->snd_nxt = xs->snd_nxt;
-	tw->rcv_wnd = xs->rcv_wnd;
+	tw->wnd = min(xs->rcv_wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 	tw->ts_recent = xs->ts_recent;
 	tw->ts_recent_s = xs->ts_recent_s;
 	tw->ts_offset = xs->ts_offset;
 	tw->ts_ok = xs->ts_ok;
 	tw->oow_ack_ms = 0;
 	tw->mark = sk->sk_mark;
+	tw->wait_ms = time_wait_ms(sk);
+	tw->since_ms = xtcp_now_ms();
 	tw->tos = inet_sk(sk)->tos;
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
@@ -234,7 +257,6 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	struct net *net = sock_net(sk);
 	struct xtcp_net *xn = xtcp_net(net);
 
-	timewait_fill(tw, sk);
 	if (!xtcp_delay_add(&xn->timewait, &tw->delay, delay_ms))
 		return false;
 	xtcp_port_to_timewait(sk, tw);
@@ -249,30 +271,32 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	return false;
 }
 
-/**
- * xtcp_timewait_enter - a record takes the waiting over from a socket
- * @sk: in TIME-WAIT, or FIN-WAIT-2 of an orphan that becomes a record;
- *	locked; the caller holds a reference. In CLOSED afterwards
- * @delay_ms: how long to wait
- *
- * Where xtcp_max_tw_buckets or memory leaves no room the connection is closed
- * at once, as in Linux.
- */
-void xtcp_timewait_enter(struct sock *sk, u32 delay_ms)
+static void count_life(struct net *net, u32 delay_ms)
 {
-	struct net *net = sock_net(sk);
-	struct xtcp_net *xn = xtcp_net(net);
-	struct xtcp_timewait *tw = NULL;
-
-	if (!bucket_take(xn))
-		goto full;
-	tw = kmem_cache_alloc(timewait_cache, GFP_ATOMIC | __GFP_NOWARN);
-	if (!tw || !timewait_take_over(sk, tw, delay_ms))
-		goto give_back;
 	if (delay_ms > SHORT_LIFE_MS)
 		XTCP_INC(net, TW);
 	else
 		XTCP_INC(net, TW_KILLED);
+}
+
+/* @fin_wait_2_ms: how long an orphan waits for the peer's FIN; 0: TIME-WAIT */
+static void enter(struct sock *sk, u32 fin_wait_2_ms)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_net *xn = xtcp_net(net);
+	struct xtcp_timewait *tw = NULL;
+	u32 delay_ms;
+
+	if (!bucket_take(xn))
+		goto full;
+	tw = kmem_cache_alloc(timewait_cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!tw)
+		goto give_back;
+	timewait_fill(tw, sk);
+	delay_ms = fin_wait_2_ms ?: tw->wait_ms;
+	if (!timewait_take_over(sk, tw, delay_ms))
+		goto give_back;
+	count_life(net, delay_ms);
 	xtcp_close_done(sk);
 	return;
 
@@ -287,6 +311,31 @@ full:
 	xtcp_close_done(sk);
 }
 
+/**
+ * xtcp_timewait_enter - a record takes TIME-WAIT over from a socket
+ * @sk: in TIME-WAIT, locked; the caller holds a reference. In CLOSED
+ *	afterwards
+ *
+ * How long it lasts is settled here: XTCP_TW_TIMEOUT, xtcp_tw_timeout,
+ * xtcp_tw_recycle. Where xtcp_max_tw_buckets or memory leaves no room the
+ * connection is closed at once, as in Linux.
+ */
+void xtcp_timewait_enter(struct sock *sk)
+{
+	enter(sk, 0);
+}
+
+/**
+ * xtcp_timewait_enter_fin_wait_2 - a record waits in an orphan's place
+ * @sk: an orphan whose FIN-WAIT-2 becomes a record's; otherwise as in
+ *	xtcp_timewait_enter()
+ * @wait_ms: how long the peer's FIN may take from now on
+ */
+void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
+{
+	enter(sk, wait_ms);
+}
+
 static bool paws_rejects(const struct xtcp_timewait *tw,
 			 const struct xtcp_seg *seg)
 {
@@ -298,7 +347,7 @@ static bool paws_rejects(const struct xtcp_timewait *tw,
 static bool in_window(const struct xtcp_timewait *tw,
 		      const struct xtcp_seg *seg)
 {
-	seq_t edge = seq_add(tw->rcv_nxt, tw->rcv_wnd);
+	seq_t edge = seq_add(tw->rcv_nxt, (u32)tw->wnd << tw->rcv_wscale);
 
 	if (seg->seq == tw->rcv_nxt)
 		return true;
@@ -322,7 +371,7 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
 	struct xtcp_bare bare = {
 		.seq	= tw->snd_nxt,
 		.ack	= tw->rcv_nxt,
-		.wnd	= min(tw->rcv_wnd >> tw->rcv_wscale, XTCP_WINDOW_MAX),
+		.wnd	= tw->wnd,
 		.flags	= XTCP_ACK,
 		.opt	= {
 			.has_ts	= tw->ts_ok,
@@ -371,7 +420,7 @@ static void restart(struct net *net, struct xtcp_timewait *tw)
 
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
-	if (!xtcp_delay_add(set, &tw->delay, XTCP_TIME_WAIT_MS)) {
+	if (!xtcp_delay_add(set, &tw->delay, tw->wait_ms)) {
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
 		return;
@@ -422,6 +471,7 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	take_timestamp(tw, seg);
+	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN);
 	restart(net, tw);
 	send_ack(net, tw);
@@ -515,6 +565,20 @@ static enum xtcp_event time_wait_event(const struct xtcp_timewait *tw,
 	return seg->len ? XTCP_EV_RCV_TEXT : XTCP_EV_RCV_OUTSIDE;
 }
 
+/*
+ * A RST at RCV.NXT. RFC 1337 shows how an old duplicate of one can cut
+ * TIME-WAIT short, and wants it ignored: xtcp_rfc1337.
+ */
+static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
+{
+	if (XTCP_KNOB(net, rfc1337)) {
+		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_IGNORED);
+		return;
+	}
+	xtcp_reset_taken(net, &tw->flow);
+	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+}
+
 /* RFC 9293 3.10.7.4 in TIME-WAIT, for what does not open anew. */
 static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
@@ -530,8 +594,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 		return;
 	if (!old_timestamp && is_in_sequence(tw, seg)) {
 		if (seg->flags & XTCP_RST) {
-			xtcp_reset_taken(net, &tw->flow);
-			xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
+			time_wait_rst(net, tw);
 			return;
 		}
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
@@ -575,27 +638,37 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 	return true;
 }
 
+/* xtcp_tw_reuse: 0 never, 1 any destination, 2 loopback only. */
+static bool reuse_is_allowed(struct net *net, const struct xtcp_timewait *tw)
+{
+	unsigned int mode = XTCP_KNOB(net, tw_reuse);
+
+	return mode == 1 ||
+	       (mode && xtcp_family_get(tw->flow.family)->is_loopback(&tw->flow));
+}
+
 /**
  * xtcp_timewait_may_reuse - may connect() take this record's 4-tuple
  * @net: namespace
  * @tw: record, referenced by the caller
+ * @bound: the user asked for this port by number
  *
- * xtcp_tw_reuse: 1 any destination, 2 loopback only. Timestamps of the old
- * connection must be of an earlier second, so that those of the new one are
- * larger (RFC 6191).
+ * The old connection must have had timestamps, so that the new one's larger
+ * ones tell the two apart (RFC 6191). For a port that the kernel picks, the
+ * knob xtcp_tw_reuse must allow it, and xtcp_tw_reuse_delay have passed; a
+ * user who bound the port knows what they want, as in Linux.
  *
  * Return: true when it may.
  */
-bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw)
+bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
+			     bool bound)
 {
-	unsigned int mode = XTCP_KNOB(net, tw_reuse);
+	u32 delay_ms = XTCP_KNOB(net, tw_reuse_delay);
+	u32 age_ms = xtcp_now_ms() - READ_ONCE(tw->since_ms);
 
-	if (!mode || tw->flow.state != XTCP_TIME_WAIT)
+	if (tw->flow.state != XTCP_TIME_WAIT || !tw->ts_ok)
 		return false;
-	if (mode >= 2 &&
-	    !xtcp_family_get(tw->flow.family)->is_loopback(&tw->flow))
-		return false;
-	return tw->ts_ok && (u32)ktime_get_seconds() - tw->ts_recent_s >= 1;
+	return bound || (age_ms > delay_ms && reuse_is_allowed(net, tw));
 }
 
 /**

@@ -18,17 +18,20 @@ struct sock;
 struct xtcp_key;
 struct xtcp_seg;
 
-#define XTCP_TIME_WAIT_MS	60000U	/* 2 MSL, MSL 30 s as in Linux */
+#define XTCP_TIME_WAIT_S	60	/* 2 MSL, MSL 30 s as in Linux */
+#define XTCP_TIME_WAIT_S_MAX	600	/* more than RFC 9293's 4 minutes */
 
 /**
  * struct xtcp_timewait - a connection after its socket, 96 bytes
  * @flow: head; state TIME-WAIT or, for an orphan, FIN-WAIT-2
  * @delay: place in the netns' delay lines
  * @rcv_nxt, @snd_nxt: as in the TCB
- * @rcv_wnd: window of our last segment, octets
  * @ts_recent, @ts_recent_s, @ts_offset: as in the TCB
  * @oow_ack_ms: last answer to an invalid segment, for the rate limit
  * @mark, @tos: of our segments
+ * @wait_ms: length of this TIME-WAIT, each time that it begins
+ * @since_ms: when its state began, low 32 bits of CLOCK_MONOTONIC ms
+ * @wnd: field of our last window, to be shifted
  * @rcv_wscale: shift of the windows we send
  * @ts_ok: timestamps were agreed
  * @reuse: the socket had SO_REUSEADDR; set by xtcp_port_to_timewait()
@@ -40,12 +43,14 @@ struct xtcp_timewait {
 	struct xtcp_delay	delay;
 	seq_t			rcv_nxt;
 	seq_t			snd_nxt;
-	u32			rcv_wnd;
 	u32			ts_recent;
 	u32			ts_recent_s;
 	u32			ts_offset;
 	u32			oow_ack_ms;
 	u32			mark;
+	u32			wait_ms;
+	u32			since_ms;
+	u16			wnd;
 	u8			tos;
 	u8			rcv_wscale:4,
 				ts_ok:1,
@@ -60,7 +65,8 @@ void xtcp_timewait_net_init(struct net *net);
 void xtcp_timewait_net_exit(struct net *net);
 void xtcp_timewait_free(struct xtcp_flow *flow);
 
-void xtcp_timewait_enter(struct sock *sk, u32 delay_ms);
+void xtcp_timewait_enter(struct sock *sk);
+void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms);
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       struct sk_buff *skb, const struct xtcp_key *key,
 		       const struct xtcp_seg *seg);
@@ -71,7 +77,8 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 			     enum xtcp_event event);
 void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk);
-bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw);
+bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
+			     bool bound);
 void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 			enum xtcp_event event);
 

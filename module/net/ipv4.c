@@ -413,7 +413,9 @@ static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 
 static bool ipv4_flow_is_loopback(const struct xtcp_flow *flow)
 {
-	return ipv4_is_loopback(flow->laddr) || ipv4_is_loopback(flow->raddr);
+	return ipv4_is_loopback(flow->laddr) ||
+	       ipv4_is_loopback(flow->raddr) ||
+	       flow->ifindex == LOOPBACK_IFINDEX;
 }
 
 const struct xtcp_family xtcp_ipv4 = {

@@ -20,6 +20,7 @@
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
+#include "close/timewait.h"
 #include "compat.h"
 #include "lifecycle.h"
 #include "net/wire.h"
@@ -249,6 +250,21 @@ static int wire_set(struct sock *sk, int val)
 	return err;
 }
 
+static int xtcp_set(struct sock *sk, int optname, int val)
+{
+	switch (optname) {
+	case XTCP_WIRE:
+		return wire_set(sk, val);
+	case XTCP_TW_TIMEOUT:
+		if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
+			return -EINVAL;
+		WRITE_ONCE(xtcp_sk(sk)->tw_timeout_s, val);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 /**
  * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
@@ -274,7 +290,7 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 
 	if (level == SOL_TCP)
 		return tcp_set(sk, optname, val);
-	return optname == XTCP_WIRE ? wire_set(sk, val) : -ENOPROTOOPT;
+	return xtcp_set(sk, optname, val);
 }
 
 /* Linux's names for the phases of loss recovery. */
@@ -438,6 +454,23 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 	}
 }
 
+static int xtcp_get(const struct sock *sk, int optname, int *val)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	switch (optname) {
+	case XTCP_WIRE:
+		*val = READ_ONCE(xs->flow.wire);
+		return 0;
+	case XTCP_TW_TIMEOUT:
+		*val = READ_ONCE(xs->tw_timeout_s) ?:
+			XTCP_KNOB(sock_net(sk), tw_timeout);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 /* As much of @answer as the caller has room for. */
 static int answer_put(char __user *optval, int __user *optlen,
 		      const void *answer, int len, int size)
@@ -479,14 +512,9 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 		return answer_put(optval, optlen, &info, len, sizeof(info));
 	}
 
-	if (level == SOL_TCP) {
-		err = tcp_get(sk, optname, &val);
-		if (err)
-			return err;
-	} else if (optname == XTCP_WIRE) {
-		val = READ_ONCE(xtcp_sk(sk)->flow.wire);
-	} else {
-		return -ENOPROTOOPT;
-	}
+	err = level == SOL_TCP ? tcp_get(sk, optname, &val) :
+				 xtcp_get(sk, optname, &val);
+	if (err)
+		return err;
 	return answer_put(optval, optlen, &val, len, sizeof(val));
 }

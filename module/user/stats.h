@@ -121,6 +121,7 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
+	X(NO_PORT_LEFT,		"XtcpNoPortLeft") \
 	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown") \
 	XTCP_MIB_RESETS(X)
 

@@ -24,6 +24,7 @@
 #include <net/net_namespace.h>
 #include <uapi/linux/xtcp.h>
 
+#include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
 #include "transfer/rtt.h"
@@ -32,6 +33,8 @@
 static int syn_retries_min = 1;		/* 0 SYN retries would mean no timer */
 static int syn_retries_max = 127;	/* also the most that TCP_SYNCNT takes */
 static int tw_reuse_max = 2;
+static int tw_reuse_delay_max = 60000;	/* ms */
+static int tw_timeout_max = XTCP_TIME_WAIT_S_MAX;
 static int rmem_min = 4096;		/* bytes; less starves the window */
 static int wmem_min = 1;		/* bytes */
 static int rto_min = 1;			/* us */
@@ -124,6 +127,10 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(keepalive_probes, NULL, NULL),
 	KNOB_SECONDS(fin_timeout),
 	KNOB_U8(tw_reuse, &zero, &tw_reuse_max),
+	KNOB_INT_RANGE(tw_reuse_delay, &one, &tw_reuse_delay_max),
+	KNOB_U8(tw_recycle, &zero, &one),
+	KNOB_INT_RANGE(tw_timeout, &one, &tw_timeout_max),
+	KNOB_U8(rfc1337, NULL, NULL),
 	KNOB_INT(max_tw_buckets),
 	KNOB_U8(timestamps, NULL, NULL),
 	KNOB_U8(window_scaling, NULL, NULL),
@@ -196,6 +203,8 @@ static void knobs_default(struct net *net)
 		.syn_retries		= 6,		/* gives up at 127 s */
 		.abort_on_overflow	= 0,
 		.tw_reuse		= 2,		/* loopback only */
+		.tw_reuse_delay		= 1000,
+		.tw_timeout		= XTCP_TIME_WAIT_S,
 		.retries1		= 3,
 		.retries2		= 15,		/* 924.6 s at least */
 		.orphan_retries		= 0,		/* means 8 */

@@ -197,6 +197,17 @@ TEST_F(timewait, lc_88_only_the_4tuple_is_taken)
 	EXPECT_EQ(0, rebind(p, c.kport, false));
 }
 
+/* From the port that is named, or from any; SO_REUSEADDR for the bind. */
+static int call_from(int from, const char *addr, int port, int *fd)
+{
+	int err;
+
+	*fd = socket_new(-1);
+	program_reuses(*fd);
+	err = socket_bind(*fd, "", from);
+	return err ? err : socket_connect(*fd, addr, port);
+}
+
 static int call(const char *addr, int port, int *fd)
 {
 	*fd = socket_new(-1);
@@ -229,9 +240,14 @@ TEST_F(timewait, lc_89_ports_run_out_for_one_destination)
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
 }
 
+static void prepare_reuse(int fd)
+{
+	program_reuses(fd);
+}
+
 /*
- * A connection from the one port there is, closed by the kernel. The record's
- * age counts in whole seconds of the clock, as in Linux: so begin after one.
+ * A connection from the one port there is, closed by the kernel. Stock TCP of
+ * these kernels counts a record's age in whole seconds: so begin after one.
  */
 static void use_only_port(struct __test_metadata *_metadata, struct peer *p,
 			  struct conn *c, bool stamps)
@@ -240,9 +256,10 @@ static void use_only_port(struct __test_metadata *_metadata, struct peer *p,
 	sleep_until_ns((now_ns() / NSEC_PER_SEC + 1) * NSEC_PER_SEC + 100 * NSEC_PER_MSEC);
 	if (stamps)
 		conn_to_state(p, c, ST_TIME_WAIT, .active = true, .pport = 80,
-			      .opt = STAMPS(1000));
+			      .opt = STAMPS(1000), .prepare = prepare_reuse);
 	else
-		conn_to_state(p, c, ST_TIME_WAIT, .active = true, .pport = 80);
+		conn_to_state(p, c, ST_TIME_WAIT, .active = true, .pport = 80,
+			      .prepare = prepare_reuse);
 	ASSERT_EQ(40000, c->kport);
 }
 
@@ -257,6 +274,7 @@ TEST_F(timewait, lc_90_connect_reuses_an_old_record)
 	use_only_port(_metadata, p, &c, true);
 	counters_take(&before);
 	counters_ignore_traffic(&before);
+	counters_ignore(&before, "XtcpNoPortLeft", NULL);
 	/* Too young: what is under way may be of the same second. */
 	sleep_ms(140);
 	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
@@ -317,6 +335,87 @@ TEST_F(timewait, knob_tw_reuse_0_is_none)
 TEST_F(timewait, knob_tw_reuse_2_is_not_this)
 {
 	expect_reuse(_metadata, &self->peer, 2, true, false);
+}
+
+/* A user who names the port takes the record over, whatever the knobs say. */
+TEST_F(timewait, lc_90_a_bound_port_is_reused_at_any_age)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	ASSERT_EQ(0, knob_set("tw_reuse", 0));
+	use_only_port(_metadata, p, &c, true);
+	EXPECT_EQ(EINPROGRESS, call_from(40000, "10.0.0.2", 80, &fd));
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80,
+		    .seq = (uint32_t)(c.kern_nxt + NEW_ISN_GAP), .ts = 1);
+	EXPECT_EQ(0, proc_rows(p->family, ROW_TIME_WAIT));
+}
+
+TEST_F(timewait, lc_90_a_bound_port_needs_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	use_only_port(_metadata, p, &c, false);
+	sleep_ms(5000);
+	EXPECT_EQ(EADDRNOTAVAIL, call_from(40000, "10.0.0.2", 80, &fd));
+	conn_expect_state(&c, ST_TIME_WAIT);
+}
+
+/* The peer may have more to say to an orphan in FIN-WAIT-2. */
+TEST_F(timewait, lc_95_an_orphan_is_not_reused)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000"));
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .active = true, .pport = 80,
+		      .opt = STAMPS(1000), .prepare = prepare_reuse);
+	sleep_ms(5000);
+	EXPECT_EQ(EADDRNOTAVAIL, call_from(40000, "10.0.0.2", 80, &fd));
+	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+}
+
+/* The age that counts is that of TIME-WAIT, to the millisecond. */
+TEST_F(timewait, knob_tw_reuse_delay_20)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	ASSERT_EQ(0, knob_set("tw_reuse_delay", 20));
+	use_only_port(_metadata, p, &c, true);
+	peer_mark_last(p);
+	peer_sleep_until(p, 18);
+	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
+	close(fd);
+	peer_sleep_until(p, 22);
+	EXPECT_EQ(EINPROGRESS, call("10.0.0.2", 80, &fd));
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80);
+}
+
+TEST_F(timewait, wish_02_ctr_XtcpNoPortLeft)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int fd;
+
+	NOT_ON_STOCK();
+	use_only_port(_metadata, p, &c, true);
+	counters_take(&before);
+	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
+	close(fd);
+	counters_expect(_metadata, &before, "XtcpNoPortLeft", 1, NULL);
 }
 
 /* Both ends in this namespace, by the loopback device. */
@@ -508,6 +607,30 @@ TEST_F(timewait, rfc1337_rst_ends_it)
 	counters_expect(_metadata, &before, "InSegs", 1, NULL);
 	conn_send(&c, .flags = FIN | ACK, .seq = 1);
 	conn_expect(&c, .flags = RST, .seq = 2);
+}
+
+TEST_F(timewait, knob_rfc1337)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("rfc1337", 1));
+	conn_to_state(p, &c, ST_TIME_WAIT);
+	sleep_ms(1000);
+	counters_take(&before);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	counters_expect(_metadata, &before, "InSegs", 1, NULL);
+	if (!stock_mode())
+		EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "rcv-RST-ignored", "TIME-WAIT"));
+	/* It neither ended nor prolonged it. */
+	sleep_ms(GONE_MS - 1000);
+	conn_expect_state(&c, ST_CLOSED);
+	/* It is for TIME-WAIT: FIN-WAIT-2 still ends, record or not. */
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .kport = 6000);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
 }
 
 TEST_F(timewait, rfc1337_other_rst_does_not)

@@ -143,6 +143,7 @@ KNOB(keepalive_intvl, "75", "99999999999")
 KNOB(keepalive_probes, "9", "256")
 KNOB(fin_timeout, "60", "x")
 KNOB(max_tw_buckets, NULL, "2147483648")
+KNOB(rfc1337, "0", "256")
 KNOB(timestamps, "1", "256")
 KNOB(window_scaling, "1", "256")
 KNOB(sack, "1", "256")
@@ -207,8 +208,41 @@ static void knob_is_new(struct __test_metadata *_metadata, int ns, const char *k
 	}
 
 NEW_KNOB(icmp_soft_abort, "1", "1", "2")
+NEW_KNOB(tw_recycle, "0", "1", "2")
 NEW_KNOB(user_timeout, "0", "2147483647", "2147483648")
 NEW_KNOB(attached_fin_timeout, "0", "2147483647", "2147483648")
+
+/* A knob whose range does not begin at 0. */
+static void knob_has_range(struct __test_metadata *_metadata, int ns, const char *knob,
+			   const char *initial, const char *lowest, const char *highest,
+			   const char *above)
+{
+	char value[VALUE_MAX];
+
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(initial, value);
+	expect_refused(_metadata, knob, "0");
+	expect_refused(_metadata, knob, "-1");
+	expect_refused(_metadata, knob, above);
+	expect_refused(_metadata, knob, "x");
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), highest));
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(highest, value);
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), lowest));
+	expect_of_a_netns(_metadata, ns, knob, initial, "2");
+}
+
+TEST_F(knobs, knob_tw_timeout)
+{
+	NOT_ON_STOCK();
+	knob_has_range(_metadata, self->ns, "tw_timeout", "60", "1", "600", "601");
+}
+
+TEST_F(knobs, knob_tw_reuse_delay)
+{
+	NOT_ON_STOCK();
+	knob_has_range(_metadata, self->ns, "tw_reuse_delay", "1000", "1", "60000", "60001");
+}
 
 /* IP protocol 253 is the only wire there is. */
 TEST_F(knobs, knob_wire)
@@ -232,10 +266,11 @@ TEST_F(knobs, knob_all_have_a_test)
 		"challenge_ack_limit", "dsack", "fin_timeout", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_syn_backlog", "max_tw_buckets",
-		"min_snd_mss", "orphan_retries", "retries1", "retries2", "rmem",
+		"min_snd_mss", "orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
 		"rto_min_us", "sack", "slow_start_after_idle",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
-		"syncookies", "timestamps", "tw_reuse", "user_timeout",
+		"syncookies", "timestamps", "tw_recycle", "tw_reuse",
+		"tw_reuse_delay", "tw_timeout", "user_timeout",
 		"window_scaling", "wire", "wmem", "workaround_signed_windows",
 	};
 	DIR *dir = opendir("/proc/sys/net/ipv4");

@@ -227,6 +227,26 @@ TEST_F(options, opt_xtcp_wire_is_settled)
 	EXPECT_EQ(253, get(c.fd, IPPROTO_XTCP, XTCP_WIRE));
 }
 
+/* What it does: close/length. */
+TEST_F(options, opt_xtcp_tw_timeout)
+{
+	int fd = fresh(_metadata);
+
+	NOT_ON_STOCK();
+	EXPECT_EQ(60, get(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT));
+	ASSERT_EQ(0, knob_set("tw_timeout", 17));
+	EXPECT_EQ(17, get(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT));
+	EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, 600));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, 601));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, 0));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, -1));
+	EXPECT_EQ(600, get(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT));
+	EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, 1));
+	EXPECT_EQ(1, get(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT));
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, "\1", 1));
+	EXPECT_EQ(EINVAL, errno);
+}
+
 TEST_F(options, opt_xtcp_level_is_not_stocks)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);

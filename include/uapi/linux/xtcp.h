@@ -32,4 +32,14 @@
 #define XTCP_WIRE_TCP		6	/* IP protocol 6 */
 #define XTCP_WIRE_NATIVE	253	/* IP protocol 253 */
 
+/**
+ * XTCP_TW_TIMEOUT - length of TIME-WAIT, in seconds
+ *
+ * int, 1 to 600; default: the knob net.ipv4.xtcp_tw_timeout, which
+ * getsockopt() tells until the option is set. To be set before the connection
+ * comes to TIME-WAIT. Accepted sockets begin with their listener's. Errors:
+ * EINVAL for another number. RFC 9293 3.6.1 (2MSL).
+ */
+#define XTCP_TW_TIMEOUT	3
+
 #endif /* _UAPI_LINUX_XTCP_H */
