@@ -171,6 +171,13 @@ double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
 				    median_of_last(cost, n, n);
 }
 
+int bench_many(int many)
+{
+	const char *env = getenv("XTCP_BENCH_MANY");
+
+	return env && *env ? atoi(env) : many;
+}
+
 bool bench_slab_read(const char *cache, struct bench_slab *slab)
 {
 	char line[512], name[64];

@@ -86,6 +86,9 @@ void bench_profile_begin(void);
 void bench_profile_off(bool off);
 void bench_profile_end(int rounds);
 
+/* How many a crowd is: `many`, or what XTCP_BENCH_MANY says instead. */
+int bench_many(int many);
+
 /* Objects and their size in a slab cache of that name, from slabinfo. */
 struct bench_slab {
 	long active, objects, size, per_slab, pages;

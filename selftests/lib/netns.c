@@ -193,6 +193,21 @@ void veth_new(struct where at, const char *name, int peer_ns,
 	request_send(at, &rq, "veth");
 }
 
+void dummy_new(struct where at, const char *name)
+{
+	struct ifinfomsg ifi = { 0 };
+	struct request rq;
+	struct rtattr *info;
+
+	request_start(&rq, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(ifi));
+	request_attr(&rq, IFLA_IFNAME, name, strlen(name) + 1);
+	info = request_attr(&rq, IFLA_LINKINFO, NULL, 0);
+	request_attr(&rq, IFLA_INFO_KIND, "dummy", 5);
+	request_nest_end(&rq, info);
+	request_send(at, &rq, "dummy");
+	link_up(at, name);
+}
+
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len)
 {

@@ -30,6 +30,8 @@ int tun_new(struct where at, const char *name);
 /* A veth pair: one end here, the other in the namespace peer_ns. */
 void veth_new(struct where at, const char *name, int peer_ns,
 	      const char *peer_name);
+/* A device that takes every packet and forgets it, up. */
+void dummy_new(struct where at, const char *name);
 void link_up(struct where at, const char *name);
 void link_set_mtu(struct where at, const char *name, int mtu);
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
