@@ -19,6 +19,7 @@
 #undef tw_timeout
 
 struct ctl_table_header;
+struct xtcp_congestion_ops;
 struct xtcp_mib;
 struct xtcp_lifecycle_counts;
 
@@ -62,6 +63,7 @@ struct xtcp_knobs {
 	int	fin_timeout;		/* jiffies, as stock keeps it */
 	int	keepalive_time;		/* jiffies */
 	int	keepalive_intvl;	/* jiffies */
+	const struct xtcp_congestion_ops *congestion_control; /* new sockets */
 	int	rmem[3];		/* bytes: min, default, max */
 	int	wmem[3];		/* bytes: min, default, max */
 };

@@ -20,6 +20,7 @@
 #include "net/wire.h"
 #include "netns.h"
 
+struct xtcp_congestion_ops;
 struct xtcp_family;
 struct xtcp_listener;
 struct xtcp_port;
@@ -105,6 +106,8 @@ enum xtcp_recovery {
  * Congestion control, RFC 5681; segments:
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
+ * @congestion: the rule by which @cwnd moves, @congestion_state what it keeps
+ * @congestion_chosen: by TCP_CONGESTION, not by the knob
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
  * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
@@ -190,7 +193,8 @@ struct xtcp_sock {
 			sack_ok:1,
 			fin_queued:1,
 			pingpong:1,
-			dsack_pending:1;
+			dsack_pending:1,
+			congestion_chosen:1;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;
@@ -212,6 +216,8 @@ struct xtcp_sock {
 	u32		cwnd;
 	u32		ssthresh;
 	u32		cwnd_cnt;
+	const struct xtcp_congestion_ops *congestion;
+	u64		congestion_state[6];
 	seq_t		cwnd_full;
 	u32		in_flight;
 	u32		sacked_out;

@@ -153,6 +153,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	child_rtt(sk, ho);
 	xs->peer_mss = ho->mss;
 	xtcp_output_mss_sync(sk, 0);
+	xtcp_congestion_assign(xs);
 	xtcp_congestion_init(sk);
 	xtcp_ack_init(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);

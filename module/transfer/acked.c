@@ -29,12 +29,14 @@
  * What one ACK took out of the flight. @segs: segments with text or FIN.
  * @delivered: segments not known to have arrived before. @sent_ns: first
  * send of the oldest of them that can be timed. @resent: some was sent more
- * than once, so that none can be timed (Karn). @syn: our SYN is among them.
+ * than once, so that none can be timed (Karn). @last_sent_ns: of the newest of
+ * those that can. @syn: our SYN is among them.
  */
 struct acked {
 	u32	segs;
 	u32	delivered;
 	u64	sent_ns;
+	u64	last_sent_ns;
 	bool	resent;
 	bool	syn;
 };
@@ -55,8 +57,11 @@ static void flight_acked(struct sock *sk, seq_t ack, struct acked *acked)
 			acked->resent = true;
 		if (!(cb->marks & XTCP_MARK_SACKED)) {
 			acked->delivered++;
-			if (!cb->retrans && !acked->sent_ns)
-				acked->sent_ns = cb->sent_ns;
+			if (!cb->retrans) {
+				if (!acked->sent_ns)
+					acked->sent_ns = cb->sent_ns;
+				acked->last_sent_ns = cb->sent_ns;
+			}
 		}
 		if (cb->flags & XTCP_SYN)
 			acked->syn = true;
@@ -66,6 +71,11 @@ static void flight_acked(struct sock *sk, seq_t ack, struct acked *acked)
 	}
 	if (!xtcp_sk(sk)->in_flight)
 		xtcp_sk(sk)->sacked_out = 0;
+}
+
+static u32 us_between(u64 then_ns, u64 now_ns)
+{
+	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
 }
 
 /*
@@ -78,12 +88,12 @@ static void take_rtt(struct sock *sk, const struct xtcp_seg *seg,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool has_ts = seg->opt.has_ts && (xs->ts_ok || acked->syn);
-	u64 rtt_us;
+	u64 now_ns = xtcp_now_ns();
 	s32 ms;
 
 	if (acked->sent_ns && !acked->resent) {
-		rtt_us = div_u64(xtcp_now_ns() - acked->sent_ns, NSEC_PER_USEC);
-		xtcp_rtt_sample(sk, min_t(u64, rtt_us, U32_MAX));
+		xtcp_rtt_sample(sk, us_between(acked->sent_ns, now_ns));
+		xtcp_congestion_rtt(xs, us_between(acked->last_sent_ns, now_ns));
 		return;
 	}
 	if (has_ts && seg->opt.tsecr) {

@@ -1,22 +1,173 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * congestion.c - how much may be in flight
+ * congestion.c - how much may be in flight, whatever the rule
  *
- * Slow start, congestion avoidance and the restart window of RFC 5681 with
- * the initial window of RFC 6928. Windows count segments. What is in flight
- * is estimated by the scoreboard ("pipe" of RFC 6675), so that the window
- * needs no inflating by duplicate ACKs. All under the socket lock.
+ * The initial and the restart window (RFC 6928, RFC 5681 4.1), what is in
+ * flight ("pipe" of RFC 6675), whether the window is in use at all, and the
+ * list of the rules by which it moves: struct xtcp_congestion_ops, a file
+ * each. Windows count segments, so that an ACK of part of one opens nothing
+ * (RFC 5681, ACK division). What is in flight is estimated by the scoreboard,
+ * so that the window needs no inflating by duplicate ACKs.
+ *
+ * All under the socket lock, but for the list of allowed rules: a word that
+ * is written by privileged processes and read anywhere.
  */
 #include "transfer/congestion.h"
 
+#include <linux/bits.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
+#include <net/sock.h>
 
 #include "net/seq.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
 
-#define CWND_MAX	(1U << 20)	/* segments; keeps sums of windows in u32 */
+/* --- the rules ---------------------------------------------------------- */
+
+/* In the order in which xtcp_available_congestion_control shows them. */
+static const struct xtcp_congestion_ops * const rules[] = {
+	&xtcp_reno,
+	&xtcp_cubic,
+};
+
+/* Those that an unprivileged user may choose: a bit for each of @rules. */
+static unsigned long allowed = BIT(ARRAY_SIZE(rules)) - 1;
+
+static unsigned int index_of(const struct xtcp_congestion_ops *ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules) - 1; i++)
+		if (rules[i] == ops)
+			break;
+	return i;
+}
+
+/**
+ * xtcp_congestion_find - a rule by its name
+ * @name: such as "cubic"
+ *
+ * Return: the rule, or NULL. Any context.
+ */
+const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++)
+		if (!strcmp(rules[i]->name, name))
+			return rules[i];
+	return NULL;
+}
+
+/**
+ * xtcp_congestion_is_allowed - may an unprivileged user choose it
+ * @ops: a rule
+ */
+bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops)
+{
+	return READ_ONCE(allowed) & BIT(index_of(ops));
+}
+
+/**
+ * xtcp_congestion_allow - let unprivileged users choose a rule
+ * @ops: the rule; as in Linux, being the default of the system allows it
+ */
+void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops)
+{
+	WRITE_ONCE(allowed, allowed | BIT(index_of(ops)));
+}
+
+/**
+ * xtcp_congestion_allow_only - write xtcp_allowed_congestion_control
+ * @names: separated by single blanks, cut up here; as in Linux the first empty
+ *	name ends it
+ *
+ * Return: 0; -ENOENT when a name is unknown, then nothing has changed
+ */
+int xtcp_congestion_allow_only(char *names)
+{
+	const struct xtcp_congestion_ops *ops;
+	unsigned long mask = 0;
+	char *name;
+
+	while ((name = strsep(&names, " ")) && *name) {
+		ops = xtcp_congestion_find(name);
+		if (!ops)
+			return -ENOENT;
+		mask |= BIT(index_of(ops));
+	}
+	WRITE_ONCE(allowed, mask);
+	return 0;
+}
+
+/**
+ * xtcp_congestion_list - the names of the rules in one line
+ * @line: XTCP_CONGESTION_LIST_MAX octets, filled
+ * @allowed_only: those that unprivileged users may choose
+ */
+void xtcp_congestion_list(char *line, bool allowed_only)
+{
+	size_t at = 0;
+	unsigned int i;
+
+	*line = 0;
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		if (allowed_only && !xtcp_congestion_is_allowed(rules[i]))
+			continue;
+		at += scnprintf(line + at, XTCP_CONGESTION_LIST_MAX - at,
+				"%s%s", at ? " " : "", rules[i]->name);
+	}
+}
+
+static void rule_begin(struct xtcp_sock *xs)
+{
+	if (xs->congestion->init)
+		xs->congestion->init(xs);
+}
+
+/**
+ * xtcp_congestion_assign - give a socket the rule of its namespace
+ * @xs: new socket, or a child that nobody has seen yet; one that was told its
+ *	rule by setsockopt(), itself or its listener, keeps it
+ */
+void xtcp_congestion_assign(struct xtcp_sock *xs)
+{
+	if (!xs->congestion_chosen)
+		xs->congestion = XTCP_KNOB(sock_net(xtcp_to_sk(xs)),
+					   congestion_control);
+}
+
+/**
+ * xtcp_congestion_set - TCP_CONGESTION
+ * @sk: the socket, locked
+ * @name: of the rule
+ *
+ * A connection goes on with the window that it has.
+ *
+ * Return: 0; -ENOENT when there is no such rule, -EPERM when it is not in
+ * xtcp_allowed_congestion_control and the user has not CAP_NET_ADMIN
+ */
+int xtcp_congestion_set(struct sock *sk, const char *name)
+{
+	const struct xtcp_congestion_ops *ops = xtcp_congestion_find(name);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!ops)
+		return -ENOENT;
+	if (ops != xs->congestion) {
+		if (!xtcp_congestion_is_allowed(ops) &&
+		    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+			return -EPERM;
+		WRITE_ONCE(xs->congestion, ops);
+		rule_begin(xs);
+	}
+	xs->congestion_chosen = 1;
+	return 0;
+}
+
+/* --- the window --------------------------------------------------------- */
 
 /*
  * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) octets, in segments; one
@@ -42,6 +193,7 @@ void xtcp_congestion_init(struct sock *sk)
 	WRITE_ONCE(xs->cwnd, initial_window(xs));
 	WRITE_ONCE(xs->ssthresh, U32_MAX);
 	xs->cwnd_cnt = 0;
+	rule_begin(xs);
 	xs->cwnd_full = seq_sub(xs->snd_una, 1);
 	xs->dupacks = 0;
 	xs->recovery = XTCP_OPEN;
@@ -97,79 +249,81 @@ static bool window_was_full(struct xtcp_sock *xs)
 /**
  * xtcp_congestion_acked - open the window on an ACK of new data
  * @sk: the socket, locked
- * @acked_segs: segments newly acknowledged
+ * @acked_segs: segments newly delivered
  * @prior_pipe: segments in flight before this ACK
  *
- * RFC 5681 3.1. A window that was not used up has not been proven and stays
- * as it is; slow start needs only half of it in use, because ACKs of a burst
- * come back while the rest of it is still leaving.
+ * A window that was not used up has not been proven and stays as it is; slow
+ * start needs only half of it in use, because ACKs of a burst come back while
+ * the rest of it is still leaving.
  */
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool full = window_was_full(xs);
-	u32 cwnd = xs->cwnd;
-	u32 room;
 
-	if (cwnd < xs->ssthresh) {
-		if (!full && cwnd >= 2 * prior_pipe)
-			return;
-		room = min(acked_segs, xs->ssthresh - cwnd);
-		cwnd += room;
-		acked_segs -= room;
-	} else if (!full) {
+	if (!full && (xs->cwnd >= xs->ssthresh || xs->cwnd >= 2 * prior_pipe))
 		return;
-	}
-
-	/* One segment a round trip: one for each window acknowledged. */
-	if (cwnd >= xs->ssthresh) {
-		xs->cwnd_cnt += acked_segs;
-		if (xs->cwnd_cnt >= cwnd) {
-			xs->cwnd_cnt -= cwnd;
-			cwnd++;
-		}
-	}
-	WRITE_ONCE(xs->cwnd, min(cwnd, CWND_MAX));
+	if (acked_segs)
+		xs->congestion->grow(xs, acked_segs);
 }
 
 /**
- * xtcp_congestion_ssthresh - threshold after a loss
- * @sk: the socket, locked
- *
- * RFC 5681 (4): half of what is in flight, never below two segments. Linux
- * halves cwnd instead; they differ when the application leaves cwnd unused.
- *
- * Return: segments
+ * xtcp_congestion_rtt - a round trip was measured
+ * @xs: the connection, locked
+ * @rtt_us: microseconds, of the segment sent last among those acknowledged
  */
-u32 xtcp_congestion_ssthresh(const struct sock *sk)
+void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 {
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-
-	return max(min(xs->in_flight, xs->cwnd) / 2, 2U);
+	if (xs->congestion->rtt)
+		xs->congestion->rtt(xs, rtt_us);
 }
 
 /**
- * xtcp_congestion_idle - before sending after a pause
- * @sk: the socket, locked, with nothing in flight
+ * xtcp_congestion_slow_start - open the window by what was acknowledged
+ * @xs: the connection, locked
+ * @segs: segments
  *
+ * RFC 5681 3.1: up to the threshold.
+ *
+ * Return: segments that the threshold left over
+ */
+u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
+{
+	u32 limit = min(xs->ssthresh, XTCP_CWND_MAX);
+	u32 room = limit > xs->cwnd ? min(segs, limit - xs->cwnd) : 0;
+
+	WRITE_ONCE(xs->cwnd, xs->cwnd + room);
+	return xs->cwnd < xs->ssthresh ? 0 : segs - room;
+}
+
+/**
+ * xtcp_congestion_avoidance - open the window by one for so many segments
+ * @xs: the connection, locked
+ * @per_segment: acknowledged segments that open it by one
+ * @segs: segments acknowledged
+ */
+void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
+{
+	u32 more;
+
+	xs->cwnd_cnt += segs;
+	if (xs->cwnd_cnt < per_segment)
+		return;
+	more = xs->cwnd_cnt / per_segment;
+	xs->cwnd_cnt -= more * per_segment;
+	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more, XTCP_CWND_MAX));
+}
+
+/*
  * RFC 5681 4.1: an idle connection restarts with the initial window at most;
  * as Linux does, the window is halved once for each RTO of idleness, down to
  * that, and ssthresh keeps three quarters of what was reached.
  */
-void xtcp_congestion_idle(struct sock *sk)
+static void restart(struct xtcp_sock *xs, u64 idle_ns)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
 	u32 floor = min(XTCP_INIT_CWND, xs->cwnd);
 	u32 cwnd = xs->cwnd;
-	u64 idle_ns;
-
-	if (!xs->last_snd_ns ||
-	    !XTCP_KNOB(sock_net(sk), slow_start_after_idle))
-		return;
-	idle_ns = xtcp_now_ns() - xs->last_snd_ns;
-	if (idle_ns <= rto_ns)
-		return;
 
 	if (xs->ssthresh != U32_MAX)
 		WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, cwnd / 4 * 3));
@@ -179,4 +333,23 @@ void xtcp_congestion_idle(struct sock *sk)
 	}
 	WRITE_ONCE(xs->cwnd, max(cwnd, floor));
 	xs->cwnd_cnt = 0;
+}
+
+/**
+ * xtcp_congestion_resumed - before sending after a pause
+ * @sk: the socket, locked, with nothing in flight
+ */
+void xtcp_congestion_resumed(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 idle_ns;
+
+	if (!xs->last_snd_ns)
+		return;
+	idle_ns = xtcp_now_ns() - xs->last_snd_ns;
+	if (xs->congestion->resumed)
+		xs->congestion->resumed(xs, idle_ns);
+	if (idle_ns > (u64)xs->rto_us * NSEC_PER_USEC &&
+	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
+		restart(xs, idle_ns);
 }

@@ -187,7 +187,7 @@ static void fast_recovery_enter(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	WRITE_ONCE(xs->ssthresh, xtcp_congestion_ssthresh(sk));
+	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
 	WRITE_ONCE(xs->cwnd, xs->ssthresh);
 	xs->cwnd_cnt = 0;
 	xs->recover = xs->snd_nxt;
@@ -425,9 +425,11 @@ static void loss_recovery_enter(struct sock *sk)
 	bool reneged = xtcp_cb(skb)->marks & XTCP_MARK_SACKED;
 
 	if (xs->recovery != XTCP_LOSS_RECOVERY || !xs->retransmits)
-		WRITE_ONCE(xs->ssthresh, xtcp_congestion_ssthresh(sk));
+		WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
 	WRITE_ONCE(xs->cwnd, 1);
 	xs->cwnd_cnt = 0;
+	if (xs->congestion->timed_out)
+		xs->congestion->timed_out(xs);
 	xs->dupacks = 0;
 	xs->recover = xs->snd_nxt;
 	xs->recovery = XTCP_LOSS_RECOVERY;

@@ -142,7 +142,7 @@ static void push(struct sock *sk, u8 nagle, bool force)
 	}
 	refresh_mss(sk);
 	if (!xs->in_flight)
-		xtcp_congestion_idle(sk);
+		xtcp_congestion_resumed(sk);
 
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
 		bool whole;

@@ -182,6 +182,7 @@ static int xtcp_sock_init(struct sock *sk)
 	sk->tcp_rtx_queue = RB_ROOT;
 	xtcp_timers_init(sk);
 	xtcp_rtt_init(xs);
+	xtcp_congestion_assign(xs);
 	xtcp_congestion_init(sk);
 	xtcp_ack_init(sk);
 

@@ -28,6 +28,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/congestion.h"
 #include "transfer/send.h"
 
 /* Bounds that Linux gives the options of the same name. */
@@ -265,12 +266,33 @@ static int xtcp_set(struct sock *sk, int optname, int val)
 	}
 }
 
+/* TCP_CONGESTION: the name ends at a 0 or with the value. */
+static int congestion_set(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen)
+{
+	char name[XTCP_CONGESTION_NAME_MAX];
+	int err;
+
+	if (!optlen)
+		return -EINVAL;
+	err = strncpy_from_sockptr(name, optval,
+				   min_t(size_t, sizeof(name) - 1, optlen));
+	if (err < 0)
+		return -EFAULT;
+	name[err] = 0;
+
+	lock_sock(sk);
+	err = xtcp_congestion_set(sk, name);
+	release_sock(sk);
+	return err;
+}
+
 /**
  * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
  * @level: IPPROTO_TCP, IPPROTO_XTCP, or the kernel's
  * @optname: option
- * @optval: value, an int
+ * @optval: value, an int; TCP_CONGESTION: a name
  * @optlen: octets of @optval
  *
  * Return: 0 or -errno.
@@ -283,6 +305,8 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
 		return ip_setsockopt(sk, level, optname, optval, optlen);
 
+	if (level == SOL_TCP && optname == TCP_CONGESTION)
+		return congestion_set(sk, optval, optlen);
 	if (optlen < sizeof(int))
 		return -EINVAL;
 	if (copy_from_sockptr(&val, optval, sizeof(val)))
@@ -510,6 +534,14 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 
 		info_fill(sk, &info);
 		return answer_put(optval, optlen, &info, len, sizeof(info));
+	}
+
+	if (level == SOL_TCP && optname == TCP_CONGESTION) {
+		char name[XTCP_CONGESTION_NAME_MAX] = { };
+
+		strscpy(name, READ_ONCE(xtcp_sk(sk)->congestion)->name,
+			sizeof(name));
+		return answer_put(optval, optlen, name, len, sizeof(name));
 	}
 
 	err = level == SOL_TCP ? tcp_get(sk, optname, &val) :

@@ -8,7 +8,8 @@
  * nearest value that means something. Documentation/knobs.rst explains each.
  *
  * A new netns starts with the defaults, not with its parent's values; only
- * the two buffer knobs are copied from the first netns, as stock does.
+ * the two buffer knobs and xtcp_congestion_control are copied from the first netns,
+ * as stock does.
  *
  * Context: process. Writers race with each other and with readers on single
  * words; readers use READ_ONCE().
@@ -27,6 +28,7 @@
 #include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
+#include "transfer/congestion.h"
 #include "transfer/rtt.h"
 
 /* Bounds; where a row below has none, the type of the knob is its bound. */
@@ -113,6 +115,76 @@ static unsigned int wire_native = XTCP_WIRE_NATIVE;
 		.extra1		= min,					\
 	}
 
+/* --- names instead of numbers --- */
+
+/*
+ * As in Linux another namespace may only choose what the first one allows;
+ * and what the first one chooses is allowed from then on.
+ */
+static int congestion_control_set(struct xtcp_net *xn, const char *name)
+{
+	const struct xtcp_congestion_ops *ops = xtcp_congestion_find(name);
+
+	if (!ops)
+		return -ENOENT;
+	if (!net_eq(xn->net, &init_net) && !xtcp_congestion_is_allowed(ops))
+		return -EPERM;
+	WRITE_ONCE(xn->knobs.congestion_control, ops);
+	xtcp_congestion_allow(ops);
+	return 0;
+}
+
+static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
+				     int write, void *buffer, size_t *lenp,
+				     loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.congestion_control);
+	char name[XTCP_CONGESTION_NAME_MAX];
+	struct ctl_table text = { .data = name, .maxlen = sizeof(name) };
+	int err;
+
+	strscpy(name, READ_ONCE(xn->knobs.congestion_control)->name,
+		sizeof(name));
+	err = proc_dostring(&text, write, buffer, lenp, ppos);
+	return write && !err ? congestion_control_set(xn, name) : err;
+}
+
+static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
+				       int write, void *buffer, size_t *lenp,
+				       loff_t *ppos)
+{
+	char line[XTCP_CONGESTION_LIST_MAX];
+	struct ctl_table text = { .data = line, .maxlen = sizeof(line) };
+
+	xtcp_congestion_list(line, false);
+	return proc_dostring(&text, write, buffer, lenp, ppos);
+}
+
+static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
+				     int write, void *buffer, size_t *lenp,
+				     loff_t *ppos)
+{
+	char line[XTCP_CONGESTION_LIST_MAX];
+	struct ctl_table text = { .data = line, .maxlen = sizeof(line) };
+	int err;
+
+	xtcp_congestion_list(line, true);
+	err = proc_dostring(&text, write, buffer, lenp, ppos);
+	return write && !err ? xtcp_congestion_allow_only(line) : err;
+}
+
+/* Of the whole system: may be written in the first namespace only. */
+#define KNOB_OF_SYSTEM	((void *)-1L)
+
+#define KNOB_TEXT(name, field, perm, handle)				\
+	{								\
+		.procname	= "xtcp_" name,				\
+		.data		= field,				\
+		.mode		= perm,					\
+		.proc_handler	= handle,				\
+	}
+
 static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(syncookies, NULL, NULL),
 	KNOB_INT(max_syn_backlog),
@@ -149,6 +221,12 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT_RANGE(min_snd_mss, &snd_mss_min, &snd_mss_max),
 	KNOB_INT_RANGE(user_timeout, &zero, NULL),
 	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
+	KNOB_TEXT("congestion_control", KNOB(congestion_control), 0644,
+		  congestion_control_handle),
+	KNOB_TEXT("available_congestion_control", KNOB_OF_SYSTEM, 0444,
+		  congestion_available_handle),
+	KNOB_TEXT("allowed_congestion_control", KNOB_OF_SYSTEM, 0644,
+		  congestion_allowed_handle),
 };
 
 #define KNOBS	ARRAY_SIZE(xtcp_knob_rows)
@@ -225,6 +303,7 @@ static void knobs_default(struct net *net)
 		.fin_timeout		= 60 * HZ,
 		.keepalive_time		= 7200 * HZ,
 		.keepalive_intvl	= 75 * HZ,
+		.congestion_control	= &xtcp_cubic,
 	};
 
 	if (net_eq(net, &init_net)) {
@@ -234,6 +313,8 @@ static void knobs_default(struct net *net)
 
 		memcpy(knobs->rmem, first->rmem, sizeof(knobs->rmem));
 		memcpy(knobs->wmem, first->wmem, sizeof(knobs->wmem));
+		knobs->congestion_control =
+			READ_ONCE(first->congestion_control);
 	}
 }
 
@@ -258,6 +339,11 @@ int xtcp_sysctl_net_init(struct net *net)
 
 	for (i = 0; i < KNOBS; i++) {
 		table[i] = xtcp_knob_rows[i];
+		if (table[i].data == KNOB_OF_SYSTEM) {
+			if (!net_eq(net, &init_net))
+				table[i].mode &= ~0222;
+			continue;
+		}
 		table[i].data = (void *)&xn->knobs +
 				(unsigned long)xtcp_knob_rows[i].data;
 	}

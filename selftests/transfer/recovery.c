@@ -56,6 +56,9 @@ static void open_with(struct peer *p, struct conn *c, struct optbytes opt)
 {
 	conn_open(p, c, .opt = opt);
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	/* The rule whose windows are whole numbers of what was acknowledged. */
+	if (setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4))
+		perror("TCP_CONGESTION");
 }
 
 static struct socket_info info_of(struct conn *c)

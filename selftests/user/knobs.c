@@ -258,12 +258,103 @@ TEST_F(knobs, knob_wire)
 	EXPECT_EQ(253, knob_get("wire"));
 }
 
+/* --- names -------------------------------------------------------------- */
+
+static void text_is(struct __test_metadata *_metadata, const char *knob, const char *text)
+{
+	char value[VALUE_MAX];
+
+	ASSERT_EQ(0, sysctl_read(path_of(stock_mode() ? "tcp" : "xtcp", knob), value,
+				 sizeof(value)));
+	EXPECT_STREQ(text, value) TH_LOG("%s", knob);
+}
+
+static void netns_of_init(struct __test_metadata *_metadata)
+{
+	int fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	netns_enter(WHERE(_metadata), fd);
+	close(fd);
+}
+
+TEST_F(knobs, knob_congestion_control)
+{
+	int other;
+
+	text_is(_metadata, "congestion_control", "cubic");
+	EXPECT_EQ(0, knob_set_text("congestion_control", "reno"));
+	text_is(_metadata, "congestion_control", "reno");
+	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "nonesuch"));
+	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "\n"));
+	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "reno cubic"));
+	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "a_name_too_long_for_any_rule"));
+	text_is(_metadata, "congestion_control", "reno");
+	/* A new namespace takes over what the first one has, not its parent's. */
+	other = netns_new(WHERE(_metadata));
+	text_is(_metadata, "congestion_control", "cubic");
+	netns_of_init(_metadata);
+	EXPECT_EQ(0, knob_set_text("congestion_control", "reno"));
+	close(netns_new(WHERE(_metadata)));
+	text_is(_metadata, "congestion_control", "reno");
+	netns_of_init(_metadata);
+	EXPECT_EQ(0, knob_set_text("congestion_control", "cubic"));
+	netns_enter(WHERE(_metadata), other);
+	text_is(_metadata, "congestion_control", "cubic");
+	close(other);
+}
+
+TEST_F(knobs, knob_available_congestion_control)
+{
+	const char *path = path_of(stock_mode() ? "tcp" : "xtcp", "available_congestion_control");
+	struct stat st;
+
+	text_is(_metadata, "available_congestion_control", "reno cubic");
+	ASSERT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0444, st.st_mode & 0777);
+	netns_of_init(_metadata);
+	ASSERT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0444, st.st_mode & 0777);
+}
+
+TEST_F(knobs, knob_allowed_congestion_control)
+{
+	const char *path = path_of(stock_mode() ? "tcp" : "xtcp", "allowed_congestion_control");
+	struct stat st;
+
+	/* The whole system's: read only but in the first namespace. */
+	text_is(_metadata, "allowed_congestion_control", "reno cubic");
+	ASSERT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0444, st.st_mode & 0777);
+	netns_of_init(_metadata);
+	ASSERT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0644, st.st_mode & 0777);
+	EXPECT_EQ(ENOENT, knob_set_text("allowed_congestion_control", "reno nonesuch"));
+	text_is(_metadata, "allowed_congestion_control", "reno cubic");
+	EXPECT_EQ(0, knob_set_text("allowed_congestion_control", "reno"));
+	text_is(_metadata, "allowed_congestion_control", "reno");
+	/* Not allowed: not as another namespace's default either. */
+	netns_enter(WHERE(_metadata), self->ns);
+	text_is(_metadata, "allowed_congestion_control", "reno");
+	EXPECT_EQ(0, knob_set_text("congestion_control", "reno"));
+	EXPECT_EQ(EPERM, knob_set_text("congestion_control", "cubic"));
+	/* The first namespace's default becomes allowed. */
+	netns_of_init(_metadata);
+	EXPECT_EQ(0, knob_set_text("congestion_control", "cubic"));
+	text_is(_metadata, "allowed_congestion_control", "reno cubic");
+	/* The first empty name ends the list. */
+	EXPECT_EQ(0, knob_set_text("allowed_congestion_control", "cubic  nonesuch"));
+	text_is(_metadata, "allowed_congestion_control", "cubic");
+	EXPECT_EQ(0, knob_set_text("allowed_congestion_control", "reno cubic"));
+}
+
 /* No more and no less: a knob without a mechanism would be a lie. */
 TEST_F(knobs, knob_all_have_a_test)
 {
 	static const char *const known[] = {
-		"abort_on_overflow", "attached_fin_timeout",
-		"challenge_ack_limit", "dsack", "fin_timeout", "icmp_soft_abort",
+		"abort_on_overflow", "allowed_congestion_control",
+		"attached_fin_timeout", "available_congestion_control",
+		"challenge_ack_limit", "congestion_control", "dsack", "fin_timeout", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_syn_backlog", "max_tw_buckets",
 		"min_snd_mss", "orphan_retries", "retries1", "retries2", "rfc1337", "rmem",

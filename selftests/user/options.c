@@ -773,4 +773,100 @@ TEST_F(options, opt_window_clamp)
 	EXPECT_EQ(1152, get(c.fd, SOL_TCP, TCP_WINDOW_CLAMP));
 }
 
+/* --- TCP_CONGESTION ----------------------------------------------------- */
+
+static int rule_set(int fd, const char *name, int len)
+{
+	return setsockopt(fd, SOL_TCP, TCP_CONGESTION, name, len) ? errno : 0;
+}
+
+static void rule_is(struct __test_metadata *_metadata, int fd, const char *name)
+{
+	char got[32] = "";
+	socklen_t len = sizeof(got);
+
+	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_CONGESTION, got, &len));
+	EXPECT_EQ(16, len);
+	EXPECT_STREQ(name, got);
+}
+
+TEST_F(options, rfc9293_may_18_another_rule)
+{
+	int fd = fresh(_metadata);
+	char got[4] = "zzz";
+	socklen_t len = 2;
+
+	rule_is(_metadata, fd, "cubic");
+	EXPECT_EQ(0, rule_set(fd, "reno", 4));
+	rule_is(_metadata, fd, "reno");
+	EXPECT_EQ(0, rule_set(fd, "cubic\0reno", 10));
+	rule_is(_metadata, fd, "cubic");
+	EXPECT_EQ(ENOENT, rule_set(fd, "cub", 3));
+	EXPECT_EQ(ENOENT, rule_set(fd, "", 1));
+	EXPECT_EQ(ENOENT, rule_set(fd, "a_name_too_long_for_any_rule", 28));
+	EXPECT_EQ(EINVAL, rule_set(fd, "reno", 0));
+	EXPECT_EQ(EFAULT, rule_set(fd, (void *)8, 4));
+	rule_is(_metadata, fd, "cubic");
+	/* A short buffer gets the beginning. */
+	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_CONGESTION, got, &len));
+	EXPECT_EQ(2, len);
+	EXPECT_STREQ("cuz", got);
+	close(fd);
+}
+
+/* A child begins with its namespace's rule, unless its listener was told one. */
+TEST_F(options, rule_of_a_child)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, 6000, 5);
+	conn_open(p, &c, .lfd = lfd, .kport = 6000);
+	rule_is(_metadata, c.fd, "cubic");
+	conn_send(&c, .flags = RST);
+	/* The default of today counts, not that of listen(). */
+	ASSERT_EQ(0, knob_set_text("congestion_control", "reno"));
+	conn_open(p, &c, .lfd = lfd, .kport = 6000, .pport = 40001);
+	rule_is(_metadata, c.fd, "reno");
+	conn_send(&c, .flags = RST);
+	ASSERT_EQ(0, rule_set(lfd, "cubic", 5));
+	conn_open(p, &c, .lfd = lfd, .kport = 6000, .pport = 40002);
+	rule_is(_metadata, c.fd, "cubic");
+	conn_send(&c, .flags = RST);
+	close(lfd);
+}
+
+static void netns_of_init(struct __test_metadata *_metadata)
+{
+	int fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	netns_enter(WHERE(_metadata), fd);
+	close(fd);
+}
+
+TEST_F(options, rule_must_be_allowed)
+{
+	int fd;
+
+	self->peer.stock_may_speak = true;
+	netns_of_init(_metadata);
+	ASSERT_EQ(0, knob_set_text("allowed_congestion_control", "cubic"));
+	fd = fresh(_metadata);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(EPERM, rule_set(fd, "reno", 4));
+	EXPECT_EQ(ENOENT, rule_set(fd, "nonesuch", 8));
+	EXPECT_EQ(0, rule_set(fd, "cubic", 5));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(0, rule_set(fd, "reno", 4));
+	/* What it has already it may have. */
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(0, rule_set(fd, "reno", 4));
+	ASSERT_EQ(0, seteuid(0));
+	rule_is(_metadata, fd, "reno");
+	EXPECT_EQ(0, knob_set_text("allowed_congestion_control", "reno cubic"));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

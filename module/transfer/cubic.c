@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cubic.c - the congestion window of RFC 9438, CUBIC
+ *
+ * After a loss the window comes back along a cubic curve of the time t since
+ * then: fast at first, flat around the window W_max at which the loss
+ * happened, and fast again beyond it, however long the round trip is:
+ *
+ *	W_cubic(t) = C * (t - K)^3 + W_max	C = 0.4
+ *	K = cbrt((W_max - cwnd_epoch) / C)	where the curve meets W_max
+ *	loss: ssthresh = 0.7 * cwnd
+ *
+ * Where Reno would be faster, on short or slow paths, an estimate W_est of
+ * what it would have reached is followed instead (4.3). Slow start is
+ * HyStart++'s.
+ *
+ * The curve is reckoned in parts of a segment (UNIT) and in milliseconds. All
+ * under the socket lock.
+ */
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/congestion.h"
+#include "transfer/hystart.h"
+
+#define UNIT		256U		/* parts of a segment */
+
+/* RFC 9438 4.6: beta 0.7; 4.3: alpha 3 * (1 - beta) / (1 + beta) = 9 / 17. */
+#define BETA_NUM	7U
+#define BETA_DEN	10U
+#define ALPHA_NUM	9U
+#define ALPHA_DEN	17U
+
+/* Further from K the curve is beyond XTCP_CWND_MAX anyway, and u64 suffices. */
+#define SPAN_MAX_MS	100000
+
+/**
+ * struct cubic_curve - one epoch of congestion avoidance
+ * @gain: UNITs times segments acknowledged: a window full of UNITs makes one
+ *	more segment
+ * @epoch_ms: when it began
+ * @k_ms: K
+ * @origin: segments, W_max of this epoch: where the curve is flat
+ * @w_est: segments, what Reno would have by now
+ * @est_cnt: segments acknowledged since @w_est grew, times alpha
+ */
+struct cubic_curve {
+	u64	gain;
+	u32	epoch_ms;
+	u32	k_ms;
+	u32	origin;
+	u32	w_est;
+	u32	est_cnt;
+};
+
+/**
+ * struct cubic - what CUBIC keeps for a connection
+ * @hystart: while there is no threshold
+ * @curve: if @in_epoch
+ * @w_max: segments, window at the last reduction, or what fast convergence
+ *	makes of it; 0: there was none
+ * @prior: segments, the window before the reduction
+ * @in_epoch: congestion avoidance has begun since the last reduction
+ */
+struct cubic {
+	union {
+		struct xtcp_hystart	hystart;
+		struct cubic_curve	curve;
+	};
+	u32	w_max;
+	u32	prior;
+	bool	in_epoch;
+};
+
+static struct cubic *cubic_of(struct xtcp_sock *xs)
+{
+	BUILD_BUG_ON(sizeof(struct cubic) > sizeof(xs->congestion_state));
+	return (struct cubic *)xs->congestion_state;
+}
+
+static void cubic_init(struct xtcp_sock *xs)
+{
+	struct cubic *c = cubic_of(xs);
+
+	memset(c, 0, sizeof(*c));
+	xtcp_hystart_init(&c->hystart, xs);
+}
+
+/* Cube root, rounded down, a bit at a time; once an epoch. */
+static u32 cube_root(u64 n)
+{
+	u32 root = 0;
+	int bit;
+
+	/* 2^21 cubed is 2^63. */
+	for (bit = 20; bit >= 0; bit--) {
+		u64 try = root | 1U << bit;
+
+		if (try * try * try <= n)
+			root = try;
+	}
+	return root;
+}
+
+/* (4.2): K in milliseconds, segments of difference over 0.4 to the third. */
+static u32 k_of(u32 segs)
+{
+	return cube_root(segs * 2500000000ULL);
+}
+
+/* RFC 9438 4.2: where the curve starts, and when it will be flat. */
+static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
+{
+	struct cubic_curve *curve = &c->curve;
+
+	c->in_epoch = true;
+	curve->gain = 0;
+	curve->epoch_ms = xtcp_now_ms();
+	curve->w_est = xs->cwnd;
+	curve->est_cnt = 0;
+	if (xs->cwnd < c->w_max) {
+		curve->k_ms = k_of(c->w_max - xs->cwnd);
+		curve->origin = c->w_max;
+	} else {
+		curve->k_ms = 0;
+		curve->origin = xs->cwnd;
+	}
+}
+
+/* W_cubic, in UNITs, so long after the epoch began. */
+static u32 w_cubic(const struct cubic_curve *c, u32 t_ms)
+{
+	s64 span = clamp_t(s64, (s64)t_ms - c->k_ms, -SPAN_MAX_MS, SPAN_MAX_MS);
+	u64 cube = (u64)abs(span) * abs(span) * abs(span);
+	/* 0.4 segments a cubic second */
+	u64 delta = div64_u64(cube * 4 * UNIT, 10000000000ULL);
+	u64 origin = (u64)c->origin * UNIT;
+
+	if (span < 0)
+		return origin > delta ? origin - delta : 0;
+	return min_t(u64, origin + delta, XTCP_CWND_MAX * UNIT);
+}
+
+/*
+ * 4.3: alpha_cubic segments a window, so that with a window that falls to 0.7
+ * the mean is Reno's; one a window from where the last loss was.
+ */
+static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
+{
+	u32 per_segment = cwnd * ALPHA_DEN;
+
+	c->est_cnt += segs * (c->w_est < prior ? ALPHA_NUM : ALPHA_DEN);
+	if (c->est_cnt < per_segment)
+		return;
+	c->est_cnt -= per_segment;
+	c->w_est = min(c->w_est + 1, XTCP_CWND_MAX);
+}
+
+/*
+ * 4.4, 4.5: towards where the curve will be in one round trip, at most half
+ * as much again in one.
+ *
+ * Return: segments by which the window grows
+ */
+static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
+		      u32 t_ms, u32 segs)
+{
+	u32 rtt_ms = (xs->srtt_us >> 3) / USEC_PER_MSEC;
+	u32 target = w_cubic(c, t_ms + rtt_ms);
+	u32 cwnd = xs->cwnd * UNIT;
+	u32 more;
+
+	target = clamp(target, cwnd, cwnd + cwnd / 2);
+	c->gain += (u64)(target - cwnd) * segs;
+	if (c->gain < cwnd)
+		return 0;
+	more = div_u64(c->gain, cwnd);
+	c->gain -= (u64)more * cwnd;
+	return more;
+}
+
+static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
+{
+	struct cubic *c = cubic_of(xs);
+	struct cubic_curve *curve = &c->curve;
+	u32 cwnd, t_ms;
+
+	if (!c->in_epoch)
+		epoch_begin(c, xs);
+	segs = min(segs, xs->cwnd);
+	t_ms = xtcp_now_ms() - curve->epoch_ms;
+	w_est_grow(curve, c->prior, xs->cwnd, segs);
+
+	if (w_cubic(curve, t_ms) < curve->w_est * UNIT)
+		cwnd = max(xs->cwnd, curve->w_est);
+	else
+		cwnd = xs->cwnd + cubic_step(curve, xs, t_ms, segs);
+	WRITE_ONCE(xs->cwnd, min(cwnd, XTCP_CWND_MAX));
+}
+
+/* A reduction that was taken back may have taken the threshold along. */
+static struct xtcp_hystart *hystart_of(struct cubic *c,
+				       const struct xtcp_sock *xs)
+{
+	if (c->in_epoch) {
+		c->in_epoch = false;
+		xtcp_hystart_init(&c->hystart, xs);
+	}
+	return &c->hystart;
+}
+
+static void cubic_grow(struct xtcp_sock *xs, u32 segs)
+{
+	struct cubic *c = cubic_of(xs);
+
+	if (xs->ssthresh == U32_MAX)
+		segs = xtcp_hystart_growth(hystart_of(c, xs), segs);
+	segs = xtcp_congestion_slow_start(xs, segs);
+	if (segs)
+		cubic_avoid(xs, segs);
+}
+
+/*
+ * 4.6 and 4.7, fast convergence: a flow whose window shrinks from loss to
+ * loss makes room for newcomers by aiming lower than it was.
+ */
+static u32 cubic_ssthresh(struct xtcp_sock *xs)
+{
+	struct cubic *c = cubic_of(xs);
+	u32 cwnd = xs->cwnd;
+
+	if (cwnd < c->w_max)
+		c->w_max = cwnd * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN);
+	else
+		c->w_max = cwnd;
+	c->prior = cwnd;
+	c->in_epoch = false;
+	return max(cwnd * BETA_NUM / BETA_DEN, 2U);
+}
+
+static void cubic_rtt(struct xtcp_sock *xs, u32 rtt_us)
+{
+	if (xs->ssthresh == U32_MAX)
+		xtcp_hystart_rtt(hystart_of(cubic_of(xs), xs), xs, rtt_us);
+}
+
+/* 5.8: the curve stands still while nothing is sent. */
+static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
+{
+	struct cubic *c = cubic_of(xs);
+
+	if (c->in_epoch)
+		c->curve.epoch_ms += (u32)div_u64(idle_ns, NSEC_PER_MSEC);
+}
+
+/* 4.8: after a timeout slow start comes first, then a new curve. */
+static void cubic_timed_out(struct xtcp_sock *xs)
+{
+	cubic_of(xs)->in_epoch = false;
+}
+
+const struct xtcp_congestion_ops xtcp_cubic = {
+	.name		= "cubic",
+	.init		= cubic_init,
+	.grow		= cubic_grow,
+	.ssthresh	= cubic_ssthresh,
+	.rtt		= cubic_rtt,
+	.resumed	= cubic_resumed,
+	.timed_out	= cubic_timed_out,
+};
