@@ -30,6 +30,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->sack_ok = 0;
 	xs->fin_queued = 0;
 	xs->dsack_pending = 0;
+	xs->cookie_held = 0;
 	xs->nr_sacks = 0;
 	xs->mtu_pending = 0;
 	xs->ts_recent = 0;

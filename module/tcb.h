@@ -62,8 +62,11 @@ enum xtcp_recovery {
  * @af: address family operations
  * @listener: LISTEN: queues, owned by open/listen.c
  * @accept_link: before accept(): place in the listener's accept queue
+ * @cookie: with @cookie_held: the peer's lossless cookie, open/echo.c
  * @port: local port and address it holds, NULL for none; port.c, chain lock
  * @port_listens: listen() has that port; port.c, chain lock
+ * @syncookies: XTCP_SYNCOOKIES + 1; 0: the knob's value
+ * @echoes: times that @cookie was repeated for want of an answer
  *
  * Send sequence space, RFC 9293 3.3.1:
  * @snd_una: oldest unacknowledged
@@ -86,6 +89,7 @@ enum xtcp_recovery {
  * Negotiated at the opening:
  * @snd_wscale: shift of windows received, @rcv_wscale: of windows sent
  * @wscale_ok, @ts_ok, @sack_ok: both sides sent the option
+ * @cookie_held: the server has not been heard since its SYN-ACK
  * @advmss: octets, the MSS we announced
  * @peer_mss: octets, the MSS the peer announced (or the default)
  * @user_mss: octets, TCP_MAXSEG; 0: none
@@ -166,9 +170,12 @@ struct xtcp_sock {
 	union {
 		struct xtcp_listener	*listener;
 		struct list_head	accept_link;
+		u8			cookie[XTCP_COOKIE_LEN];
 	};
 	struct xtcp_port		*port;
 	bool				port_listens;
+	u8				syncookies;
+	u8				echoes;
 
 	seq_t		snd_una;
 	seq_t		snd_nxt;
@@ -194,7 +201,8 @@ struct xtcp_sock {
 			fin_queued:1,
 			pingpong:1,
 			dsack_pending:1,
-			congestion_chosen:1;
+			congestion_chosen:1,
+			cookie_held:1;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;

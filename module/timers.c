@@ -19,6 +19,7 @@
 #include "close/close.h"
 #include "compat.h"
 #include "open/connect.h"
+#include "open/echo.h"
 #include "transfer/ack.h"
 #include "transfer/probe.h"
 #include "transfer/recovery.h"
@@ -57,6 +58,8 @@ static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
 		if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 				      XTCP_STATEF(XTCP_SYN_RECEIVED)))
 			xtcp_connect_timeout(sk);
+		else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
+			xtcp_echo_timeout(sk);
 		else
 			xtcp_recovery_timeout(sk);
 		break;

@@ -37,6 +37,7 @@
 #include "net/wire.h"
 #include "netns.h"
 #include "open/connect.h"
+#include "open/echo.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
@@ -339,6 +340,8 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 		return ack_of_syn(sk, skb, seg);
 	if (!ack_in_range(sk, seg))
 		return false;
+	if (unlikely(xtcp_sk(sk)->cookie_held))
+		xtcp_echo_heard(sk);
 	if (xtcp_send_acked(sk, seg))
 		xtcp_close_fin_acked(sk);
 	else
@@ -402,6 +405,9 @@ static void rcv_synchronized(struct sock *sk, struct sk_buff *skb,
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
 		xtcp_receive_text(sk, skb, seg);
 		skb = NULL;
+	} else if (unlikely(seg->opt.cookie)) {
+		/* It has not heard our answer to its cookie. */
+		xtcp_ack_now(sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;

@@ -100,6 +100,8 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 
 	if (xs->ts_ok)
 		put_timestamps(xs, opt);
+	if (unlikely(xs->cookie_held))
+		opt->cookie = xs->cookie;
 	if (!xs->nr_sacks && !xs->dsack_pending)
 		return;
 
@@ -118,7 +120,11 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
  */
 unsigned int xtcp_output_option_size(const struct sock *sk)
 {
-	struct xtcp_options opt = { .has_ts = xtcp_sk(sk)->ts_ok };
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_options opt = { .has_ts = xs->ts_ok };
+
+	if (xs->cookie_held)
+		opt.cookie = xs->cookie;
 
 	return xtcp_options_size(&opt);
 }

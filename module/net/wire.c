@@ -2,7 +2,8 @@
 /*
  * wire.c - read and write the header's options, read the header
  *
- * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK).
+ * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK),
+ * RFC 6994 (the lossless cookie's ExID).
  * Everything that comes in here was written by a stranger. Any context, no
  * locks.
  */
@@ -15,6 +16,7 @@
 #define LEN_SACK_PERM	2
 #define LEN_TS		10
 #define LEN_SACK_BLOCK	8
+#define LEN_COOKIE	(4 + XTCP_COOKIE_LEN)
 #define LEN_SACK(n)	(2 + LEN_SACK_BLOCK * (n))
 
 /* Options stand on words of four octets, filled up with NOPs. */
@@ -23,8 +25,11 @@
 #define ROOM_SACK_PERM	4
 #define ROOM_TS	12
 #define ROOM_SACK(n)	(2 + LEN_SACK(n))
+#define ROOM_COOKIE	LEN_COOKIE
 
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
+/* All that a SYN-ACK may carry fits exactly. */
+static_assert(ROOM_MSS + ROOM_TS + ROOM_WSCALE + ROOM_COOKIE == XTCP_OPT_MAX);
 
 /* Four octets of options in network order. */
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
@@ -87,6 +92,11 @@ static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 		if (len == LEN_TS)
 			opt_ts_get(p + 2, opt);
 		break;
+	case XTCP_OPT_EXPERIMENT:
+		if (len == LEN_COOKIE && !opt->cookie &&
+		    get_unaligned_be16(p + 2) == XTCP_EXID_COOKIE)
+			opt->cookie = p + 4;
+		break;
 	}
 }
 
@@ -100,6 +110,7 @@ static void opt_clear(struct xtcp_options *opt)
 	opt->nr_sacks = 0;
 	opt->tsval = 0;
 	opt->tsecr = 0;
+	opt->cookie = NULL;
 }
 
 /* The one option that nearly every segment has, where everyone puts it. */
@@ -166,6 +177,8 @@ static unsigned int opt_size_fixed(const struct xtcp_options *opt)
 		size += ROOM_SACK_PERM;
 	if (opt->has_wscale)
 		size += ROOM_WSCALE;
+	if (opt->cookie)
+		size += ROOM_COOKIE;
 	return size;
 }
 
@@ -182,6 +195,14 @@ unsigned int xtcp_options_size(const struct xtcp_options *opt)
 	unsigned int sacks = opt_sacks(opt, size);
 
 	return sacks ? size + ROOM_SACK(sacks) : size;
+}
+
+static __be32 *opt_cookie_put(__be32 *p, const u8 *cookie)
+{
+	*p++ = opt_word(XTCP_OPT_EXPERIMENT, LEN_COOKIE, XTCP_EXID_COOKIE >> 8,
+			XTCP_EXID_COOKIE & 0xff);
+	memcpy(p, cookie, XTCP_COOKIE_LEN);
+	return p + XTCP_COOKIE_LEN / sizeof(*p);
 }
 
 static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
@@ -204,8 +225,8 @@ static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
  * @opt: options; a SACK block too many is left out
  *
  * The order is Linux's, which other stacks are tuned to: MSS, SACK-permitted
- * in the two octets in front of the timestamps, window scale, SACK. All words
- * are full, so there is no end-of-list octet (MUST-69).
+ * in the two octets in front of the timestamps, window scale, SACK; a cookie
+ * before that. All words are full, so there is no end-of-list octet (MUST-69).
  */
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 {
@@ -230,6 +251,8 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 	if (opt->has_wscale)
 		*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_WSCALE, LEN_WSCALE,
 				opt->wscale);
+	if (opt->cookie)
+		p = opt_cookie_put(p, opt->cookie);
 	if (sacks)
 		opt_sack_put(p, opt, sacks);
 }

@@ -44,6 +44,14 @@ struct xtcp_family;
 #define XTCP_OPT_SACK_PERM	4	/* length 2 */
 #define XTCP_OPT_SACK		5	/* length 2 + 8 n */
 #define XTCP_OPT_TS		8	/* length 10 */
+#define XTCP_OPT_EXPERIMENT	253	/* RFC 6994: a 16-bit ExID says whose */
+
+/*
+ * The lossless cookie (open/cookie.c), ExID "XC": length 20, with SYN-ACKs
+ * and back. What follows the ExID is made and judged there.
+ */
+#define XTCP_EXID_COOKIE	0x5843
+#define XTCP_COOKIE_LEN		16	/* octets behind the ExID */
 
 /* A run of received octets: [start, end). */
 struct xtcp_sack_block {
@@ -61,6 +69,8 @@ struct xtcp_sack_block {
  * @tsval: TSval, ticks of its sender
  * @tsecr: TSecr
  * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
+ * @cookie: XTCP_COOKIE_LEN octets of a lossless cookie, within the segment or
+ *	wherever they come from; NULL: no such option
  * @sack: SACK blocks, host order
  */
 struct xtcp_options {
@@ -72,6 +82,7 @@ struct xtcp_options {
 	u8			nr_sacks;
 	u32			tsval;
 	u32			tsecr;
+	const u8		*cookie;
 	struct xtcp_sack_block	sack[XTCP_SACK_MAX];
 };
 

@@ -36,6 +36,7 @@
 #include "net/family.h"
 #include "net/input.h"
 #include "net/output.h"
+#include "net/paws.h"
 #include "netns.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
@@ -73,6 +74,7 @@ static void child_forget_listener(struct sock *sk)
 	sk->sk_max_ack_backlog = 0;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xs->ofo_queue = RB_ROOT;
+	xs->syncookies = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
 	sock_set_flag(sk, SOCK_RCU_FREE);
@@ -263,6 +265,20 @@ drop:
 	kfree_skb(skb);
 }
 
+/*
+ * Who brought a lossless cookie repeats it until it hears from us: at once.
+ * It may have come with a later segment than the first; those before it have
+ * older timestamps (RFC 7323 4.3), so the next one is not held against it.
+ */
+static void child_of_option(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seq_after(seg->seq, xs->rcv_nxt))
+		xs->ts_recent_s -= XTCP_PAWS_MAX_AGE_S;
+	xtcp_ack_now(sk);
+}
+
 /**
  * xtcp_acceptqueue_promote_cookie - a cookie came back
  * @ho: what the cookie tells; in no table, stays the caller's
@@ -290,6 +306,8 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		child_discard(sk);
 		goto drop;
 	}
+	if (seg->opt.cookie)
+		child_of_option(sk, seg);
 	child_start(ho->ls, sk, skb);
 	return;
 drop:

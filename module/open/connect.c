@@ -18,6 +18,7 @@
 #include "net/family.h"
 #include "net/output.h"
 #include "netns.h"
+#include "open/echo.h"
 #include "open/isn.h"
 #include "port.h"
 #include "tcb.h"
@@ -190,10 +191,12 @@ void xtcp_connect_done(struct sock *sk)
 	}
 }
 
-static void rcv_syn_ack(struct sock *sk, const struct xtcp_seg *seg)
+static void rcv_syn_ack(struct sock *sk, struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	if (seg->opt.cookie)
+		xtcp_echo_keep(sk, &seg->opt);
 	take_syn(sk, seg);
 	xtcp_send_acked(sk, seg);
 	/* As for any SYN: the field is the window itself. */
@@ -207,6 +210,8 @@ static void rcv_syn_ack(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_ack_wait(sk);
 	else
 		xtcp_output_ack(sk);
+	if (xs->cookie_held)
+		xtcp_echo_start(sk);
 	xtcp_send_push(sk, 0);
 }
 
@@ -257,12 +262,12 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
  * @sk: locked
  * @skb: segment; eaten. Text that comes along is not kept: the peer sends it
  *	again (RFC 9293 MAY, as in Linux without fast open)
- * @seg: what it says
+ * @seg: what it says; a cookie may say more about its options
  *
  * RFC 9293 3.10.7.3 in its order.
  */
 void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
-		      const struct xtcp_seg *seg)
+		      struct xtcp_seg *seg)
 {
 	bool ack = seg->flags & XTCP_ACK;
 

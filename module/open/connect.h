@@ -16,7 +16,7 @@ struct xtcp_seg;
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 		 int addr_len);
 void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
-		      const struct xtcp_seg *seg);
+		      struct xtcp_seg *seg);
 void xtcp_connect_done(struct sock *sk);
 void xtcp_connect_timeout(struct sock *sk);
 

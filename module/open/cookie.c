@@ -2,18 +2,19 @@
 /*
  * cookie.c - SYN cookies: a half-open connection that nobody stores
  *
- * RFC 4987 3.6. The sequence number of the SYN-ACK is the record; the third
+ * RFC 4987 3.6. Two encodings in one SYN-ACK. The classic one needs nothing of
+ * the client: the sequence number of the SYN-ACK is the record, and the third
  * ACK brings it back. Laid out as Linux's:
  *
- *	cookie = H1 + irs + (minute << 24) + (H2 + mss index) mod 2^24
+ *	cookie = A + irs + (minute << 24) + (B + mss index) mod 2^24
  *
  *	 31          24 23                                0
  *	+--------------+-----------------------------------+
- *	| minute mod   |  H2(connection, minute)           |  + H1(connection)
+ *	| minute mod   |  B(connection, minute)            |  + A(connection)
  *	|     256      |            + mss index            |  + irs
  *	+--------------+-----------------------------------+
  *
- * H1 hides both fields from who doesn't know its secret, H2 is a MAC that
+ * A hides both fields from who doesn't know its secret, B is a MAC that
  * changes with the minute. Two minutes of 256 and four indexes of 2^24 are
  * good, so one guess in 2^29 is.
  *
@@ -25,17 +26,50 @@
  *	| ECN | SACK | wscale |	wscale 15: the client doesn't scale
  *	+-----+------+--------+
  *
- * Any context, no locks.
+ * The lossless one is an option (RFC 6994), which a client that knows it
+ * repeats on each of its segments until it hears from us again:
+ *
+ *	 0                   1                   2                   3
+ *	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *	+---------------+---------------+-------------------------------+
+ *	|   kind 253    |   length 20   |           ExID "XC"           |
+ *	+---------------+---------------+-------+-------+---------+-+-+-+
+ *	|        the client's MSS       | its   | our   | minute  |E|S|T|
+ *	|                               | shift | shift | mod 32  |C|A|S|
+ *	+-------------------------------+-------+-------+---------+-+-+-+
+ *	|            sequence number of the client's SYN                |
+ *	+---------------------------------------------------------------+
+ *	|                              MAC                              |
+ *	+                 (connection, minute, the above)               +
+ *	|                                                               |
+ *	+---------------------------------------------------------------+
+ *
+ * Shift 15: no window scaling. What it says was agreed is agreed, whether or
+ * not the SYN-ACK has the option of its own for it: beside a classic cookie
+ * without timestamps it has not, for a client that doesn't know the cookie
+ * could not bring it back. The client's sequence number is there because the
+ * segment that brings the cookie need not be the first one. The MAC does not
+ * cover our own sequence number: that is the classic cookie, which follows
+ * from the rest and is compared.
+ *
+ * The keys of B and MAC are drawn anew each minute, and only the last two are
+ * kept. Documentation/synflood.rst has the argument for the whole.
+ *
+ * Context: softirq. One lock, for drawing a key.
  */
 #include "open/cookie.h"
 
 #include <linux/kernel.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/spinlock.h>
 #include <linux/timekeeping.h>
+#include <net/net_namespace.h>
 
-#include "net/family.h"
+#include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
-#include "open/isn.h"
+#include "open/synqueue.h"
 
 #define COOKIE_MINUTE_SHIFT	24
 #define COOKIE_MAC_MASK		((1U << COOKIE_MINUTE_SHIFT) - 1)
@@ -47,9 +81,18 @@
 #define COOKIE_MINUTES_MAX	2
 
 #define COOKIE_TS_WSCALE	0x0f
-#define COOKIE_TS_NO_WSCALE	0x0f	/* one more than the largest shift */
+#define COOKIE_NO_WSCALE	0x0f	/* one more than the largest shift */
 #define COOKIE_TS_SACK		0x10
 #define COOKIE_TS_MASK		0x3f
+
+/* The first two words of the option, as one number. */
+#define STATE_MSS_SHIFT		48
+#define STATE_SND_WSCALE_SHIFT	44
+#define STATE_RCV_WSCALE_SHIFT	40
+#define STATE_MINUTE_SHIFT	35
+#define STATE_MINUTE_MASK	0x1f
+#define STATE_SACK		BIT_ULL(33)	/* ECN, when we have it: 34 */
+#define STATE_TS		BIT_ULL(32)
 
 /*
  * The MSS a client may have announced, rounded down to the next: the default
@@ -58,14 +101,83 @@
  */
 static const u16 mss_table[] = { 536, 1300, 1440, 1460 };
 
+/**
+ * struct cookie_secret - the key of one minute
+ * @minute: which; written last
+ * @key: its key
+ *
+ * A minute has the slot of the one before the last, whose cookies are too old
+ * by then: what is being overwritten is read by nobody who could still accept
+ * it.
+ */
+struct cookie_secret {
+	u32		minute;
+	siphash_key_t	key;
+};
+
+#define NO_MINUTE	U32_MAX		/* in 8,000 years */
+
+static struct cookie_secret secrets[COOKIE_MINUTES_MAX] = {
+	{ .minute = NO_MINUTE }, { .minute = NO_MINUTE },
+};
+
+static DEFINE_SPINLOCK(secret_lock);
+
 static u32 cookie_minute(void)
 {
 	return (u32)ktime_get_seconds() / 60;
 }
 
-static u32 cookie_mac(u64 identity, u32 minute)
+static struct cookie_secret *secret_slot(u32 minute)
 {
-	return xtcp_isn_hash_number(identity, minute, XTCP_SECRET_COOKIE_TIME);
+	return &secrets[minute % COOKIE_MINUTES_MAX];
+}
+
+static noinline void secret_draw(struct cookie_secret *secret, u32 minute)
+{
+	spin_lock_bh(&secret_lock);
+	if (secret->minute != minute) {
+		get_random_bytes(&secret->key, sizeof(secret->key));
+		smp_store_release(&secret->minute, minute);
+	}
+	spin_unlock_bh(&secret_lock);
+}
+
+/* The key to make cookies with, drawn by the first one of its minute. */
+static const siphash_key_t *secret_of_now(u32 minute)
+{
+	struct cookie_secret *secret = secret_slot(minute);
+
+	if (unlikely(smp_load_acquire(&secret->minute) != minute))
+		secret_draw(secret, minute);
+	return &secret->key;
+}
+
+/* NULL: no cookie of that minute was ever made. */
+static const siphash_key_t *secret_of_then(u32 minute)
+{
+	const struct cookie_secret *secret = secret_slot(minute);
+
+	if (smp_load_acquire(&secret->minute) != minute)
+		return NULL;
+	return &secret->key;
+}
+
+/* A connection of another namespace is another one. */
+static u64 cookie_name(const struct net *net, u64 identity)
+{
+	return identity ^ net->net_cookie;
+}
+
+static u32 classic_mac(u64 name, const siphash_key_t *key)
+{
+	return siphash_1u64(name, key);
+}
+
+/* The length of the input keeps it apart from classic_mac(). */
+static u64 option_mac(u64 name, u64 state, const siphash_key_t *key)
+{
+	return siphash_2u64(name, state, key);
 }
 
 static unsigned int mss_index(u16 mss)
@@ -77,67 +189,49 @@ static unsigned int mss_index(u16 mss)
 	return i;
 }
 
-/**
- * xtcp_cookie_make - the sequence number of a SYN-ACK that nobody remembers
- * @net: namespace
- * @af: address family
- * @key: connection
- * @irs: sequence number of the SYN
- * @mss: octets the client announced; lowered to what the cookie can say
- */
-seq_t xtcp_cookie_make(struct net *net, const struct xtcp_family *af,
-		       const struct xtcp_key *key, seq_t irs, u16 *mss)
+static seq_t classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac)
 {
-	u64 identity = xtcp_isn_hash(af, key, XTCP_SECRET_COOKIE);
-	unsigned int index = mss_index(*mss);
-	u32 minute = cookie_minute();
-	u32 mac = cookie_mac(identity, minute) + index;
-
-	*mss = mss_table[index];
 	return seq_add(irs, (u32)identity + (minute << COOKIE_MINUTE_SHIFT) +
 			    (mac & COOKIE_MAC_MASK));
 }
 
-/**
- * xtcp_cookie_check - was this sequence number a cookie of ours
- * @net: namespace
- * @af: address family
- * @key: connection
- * @irs: sequence number of the SYN: that of the ACK less one
- * @cookie: acknowledgment number of the ACK less one
- *
- * Return: MSS of the client, octets; 0 when it is forged or too old.
- */
-int xtcp_cookie_check(struct net *net, const struct xtcp_family *af,
-		      const struct xtcp_key *key, seq_t irs, seq_t cookie)
+static u64 state_encode(const struct xtcp_halfopen *ho, u32 minute)
 {
-	u64 identity = xtcp_isn_hash(af, key, XTCP_SECRET_COOKIE);
-	u32 fields = seq_raw(cookie) - seq_raw(irs) - (u32)identity;
-	u32 minute = cookie_minute();
-	u8 age = minute - (fields >> COOKIE_MINUTE_SHIFT);
-	u32 index;
+	u8 snd_wscale = ho->wscale_ok ? ho->snd_wscale : COOKIE_NO_WSCALE;
+	u8 rcv_wscale = ho->wscale_ok ? ho->rcv_wscale : COOKIE_NO_WSCALE;
 
-	if (age >= COOKIE_MINUTES_MAX)
-		return 0;
-	index = (fields - cookie_mac(identity, minute - age)) &
-		COOKIE_MAC_MASK;
-	return index < ARRAY_SIZE(mss_table) ? mss_table[index] : 0;
+	return (u64)ho->mss << STATE_MSS_SHIFT |
+	       (u64)snd_wscale << STATE_SND_WSCALE_SHIFT |
+	       (u64)rcv_wscale << STATE_RCV_WSCALE_SHIFT |
+	       (u64)(minute & STATE_MINUTE_MASK) << STATE_MINUTE_SHIFT |
+	       (ho->sack_ok ? STATE_SACK : 0) | (ho->ts_ok ? STATE_TS : 0) |
+	       seq_raw(ho->irs);
 }
 
-/**
- * xtcp_cookie_ts_encode - hide the agreed options in a SYN-ACK's TSval
- * @tsval: clock, with or without the connection's offset
- * @opt: what was agreed: @opt->wscale of the client, @opt->sack_perm
- *
- * Return: at most @tsval and at most 127 ticks less, so that the connection's
- * timestamps never seem to run backwards.
- */
-u32 xtcp_cookie_ts_encode(u32 tsval, const struct xtcp_options *opt)
+static void state_decode(u64 state, struct xtcp_halfopen *ho)
 {
-	u32 bits = opt->has_wscale ? opt->wscale : COOKIE_TS_NO_WSCALE;
+	ho->mss = state >> STATE_MSS_SHIFT;
+	ho->snd_wscale = (state >> STATE_SND_WSCALE_SHIFT) & 0xf;
+	ho->rcv_wscale = (state >> STATE_RCV_WSCALE_SHIFT) & 0xf;
+	ho->wscale_ok = ho->snd_wscale != COOKIE_NO_WSCALE;
+	if (!ho->wscale_ok)
+		ho->snd_wscale = ho->rcv_wscale = 0;
+	ho->sack_ok = !!(state & STATE_SACK);
+	ho->ts_ok = !!(state & STATE_TS);
+	ho->irs = SEQ((u32)state);
+}
+
+/*
+ * Hide the agreed options in a SYN-ACK's TSval: at most what the clock says
+ * and at most 127 ticks less, so that the connection's timestamps never seem
+ * to run backwards.
+ */
+static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
+{
+	u32 bits = ho->wscale_ok ? ho->snd_wscale : COOKIE_NO_WSCALE;
 	u32 ts;
 
-	if (opt->sack_perm)
+	if (ho->sack_ok)
 		bits |= COOKIE_TS_SACK;
 	ts = (tsval & ~COOKIE_TS_MASK) | bits;
 	if ((s32)(ts - tsval) > 0)
@@ -146,9 +240,93 @@ u32 xtcp_cookie_ts_encode(u32 tsval, const struct xtcp_options *opt)
 }
 
 /**
+ * xtcp_cookie_make - what a SYN-ACK says that nobody remembers
+ * @net: namespace
+ * @identity: xtcp_isn_identity() of the connection
+ * @now_ms: timestamp clock, without the connection's offset
+ * @ho: a record that is not kept: what was agreed; its @iss is set here
+ * @cookie: filled
+ */
+void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
+		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie)
+{
+	u64 name = cookie_name(net, identity);
+	u32 minute = cookie_minute();
+	const siphash_key_t *key = secret_of_now(minute);
+	u64 state = state_encode(ho, minute);
+
+	ho->iss = classic_encode(identity, ho->irs, minute,
+				 classic_mac(name, key) + mss_index(ho->mss));
+	cookie->tsval = ts_encode(now_ms, ho) + ho->ts_offset;
+	put_unaligned_be64(state, cookie->option);
+	put_unaligned_be64(option_mac(name, state, key), cookie->option + 8);
+}
+
+/**
+ * xtcp_cookie_check - was this sequence number a cookie of ours
+ * @net: namespace
+ * @identity: xtcp_isn_identity() of the connection
+ * @irs: sequence number of the SYN: that of the ACK less one
+ * @cookie: acknowledgment number of the ACK less one
+ *
+ * Return: MSS of the client, octets; 0 when it is forged or too old.
+ */
+int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
+		      seq_t cookie)
+{
+	u32 fields = seq_raw(cookie) - seq_raw(irs) - (u32)identity;
+	u32 minute = cookie_minute();
+	u8 age = minute - (fields >> COOKIE_MINUTE_SHIFT);
+	const siphash_key_t *key;
+	u32 index;
+
+	if (age >= COOKIE_MINUTES_MAX)
+		return 0;
+	key = secret_of_then(minute - age);
+	if (!key)
+		return 0;
+	index = (fields - classic_mac(cookie_name(net, identity), key)) &
+		COOKIE_MAC_MASK;
+	return index < ARRAY_SIZE(mss_table) ? mss_table[index] : 0;
+}
+
+/**
+ * xtcp_cookie_check_option - was this option a cookie of ours
+ * @net: namespace
+ * @identity: xtcp_isn_identity() of the connection
+ * @option: XTCP_COOKIE_LEN octets
+ * @iss: the sequence number that the segment says we began with
+ * @ho: what was agreed, and @iss, are filled in if it was
+ *
+ * Return: false when it is forged or too old.
+ */
+bool xtcp_cookie_check_option(const struct net *net, u64 identity,
+			      const u8 *option, seq_t iss,
+			      struct xtcp_halfopen *ho)
+{
+	u64 state = get_unaligned_be64(option);
+	u64 name = cookie_name(net, identity);
+	u32 minute = cookie_minute();
+	u32 age = (minute - (u32)(state >> STATE_MINUTE_SHIFT)) &
+		  STATE_MINUTE_MASK;
+	const siphash_key_t *key;
+
+	if (age >= COOKIE_MINUTES_MAX)
+		return false;
+	key = secret_of_then(minute - age);
+	if (!key ||
+	    option_mac(name, state, key) != get_unaligned_be64(option + 8))
+		return false;
+	state_decode(state, ho);
+	ho->iss = classic_encode(identity, ho->irs, minute - age,
+				 classic_mac(name, key) + mss_index(ho->mss));
+	return ho->iss == iss;
+}
+
+/**
  * xtcp_cookie_ts_decode - find the agreed options in an ACK's TSecr
  * @net: namespace
- * @tsecr: what xtcp_cookie_ts_encode() returned
+ * @tsecr: the SYN-ACK's TSval, without the connection's offset
  * @opt: has_wscale, wscale and sack_perm are set
  *
  * Return: false when it names what the knobs forbid, so that no SYN-ACK of
@@ -160,9 +338,30 @@ bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 	u8 wscale = tsecr & COOKIE_TS_WSCALE;
 
 	opt->sack_perm = !!(tsecr & COOKIE_TS_SACK);
-	opt->has_wscale = wscale != COOKIE_TS_NO_WSCALE;
+	opt->has_wscale = wscale != COOKIE_NO_WSCALE;
 	opt->wscale = opt->has_wscale ? wscale : 0;
 	return XTCP_KNOB(net, timestamps) &&
 	       (!opt->sack_perm || XTCP_KNOB(net, sack)) &&
 	       (!opt->has_wscale || XTCP_KNOB(net, window_scaling));
+}
+
+/**
+ * xtcp_cookie_read - what a SYN-ACK's cookie tells the client
+ * @opt: the SYN-ACK's options, with a cookie; gets window scale and SACK where
+ *	the cookie alone has them
+ *
+ * The client can't check the MAC, and need not: a forger of the cookie forges
+ * the rest of the SYN-ACK as well.
+ */
+void xtcp_cookie_read(struct xtcp_options *opt)
+{
+	u64 state = get_unaligned_be64(opt->cookie);
+	u8 wscale = (state >> STATE_RCV_WSCALE_SHIFT) & 0xf;
+
+	if (wscale != COOKIE_NO_WSCALE) {
+		opt->has_wscale = 1;
+		opt->wscale = wscale;
+	}
+	if (state & STATE_SACK)
+		opt->sack_perm = 1;
 }

@@ -6,21 +6,49 @@
 #define XTCP_OPEN_COOKIE_H
 
 #include <linux/types.h>
+#include <net/sock.h>
 
 #include "net/seq.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
 
 struct net;
-struct xtcp_family;
-struct xtcp_key;
-struct xtcp_options;
-struct xtcp_seg;
+struct xtcp_halfopen;
 
-seq_t xtcp_cookie_make(struct net *net, const struct xtcp_family *af,
-		       const struct xtcp_key *key, seq_t irs, u16 *mss);
-int xtcp_cookie_check(struct net *net, const struct xtcp_family *af,
-		      const struct xtcp_key *key, seq_t irs, seq_t cookie);
-u32 xtcp_cookie_ts_encode(u32 tsval, const struct xtcp_options *opt);
+/**
+ * struct xtcp_cookie - the part of a SYN-ACK that is a cookie, but the ISN
+ * @tsval: TSval, with the connection's offset; for who sends timestamps
+ * @option: what follows the ExID
+ */
+struct xtcp_cookie {
+	u32	tsval;
+	u8	option[XTCP_COOKIE_LEN];
+};
+
+/**
+ * xtcp_cookie_mode - when a listener sends cookies
+ * @lsk: listener
+ *
+ * Return: 0 never, 1 when its SYN queue is full, 2 (or more) always: its own
+ * XTCP_SYNCOOKIES, else xtcp_syncookies.
+ */
+static inline unsigned int xtcp_cookie_mode(const struct sock *lsk)
+{
+	u8 own = READ_ONCE(xtcp_sk(lsk)->syncookies);
+
+	return own ? own - 1U : XTCP_KNOB(sock_net(lsk), syncookies);
+}
+
+void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
+		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie);
+int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
+		      seq_t cookie);
+bool xtcp_cookie_check_option(const struct net *net, u64 identity,
+			      const u8 *option, seq_t iss,
+			      struct xtcp_halfopen *ho);
 bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 			   struct xtcp_options *opt);
+void xtcp_cookie_read(struct xtcp_options *opt);
 
 #endif /* XTCP_OPEN_COOKIE_H */

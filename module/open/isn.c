@@ -47,19 +47,6 @@ u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
 }
 
 /**
- * xtcp_isn_hash_number - hash two numbers
- * @number: one, as a rule a hash of a connection
- * @other: the other
- * @secret: what for
- *
- * Return: 64 bits, the same for the same numbers until the module goes.
- */
-u64 xtcp_isn_hash_number(u64 number, u64 other, enum xtcp_secret secret)
-{
-	return siphash_2u64(number, other, &secrets[secret]);
-}
-
-/**
  * xtcp_isn - initial sequence number for a new connection
  * @af: its address family
  * @key: its identity
@@ -75,6 +62,21 @@ seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key)
 }
 
 /**
+ * xtcp_isn_identity - a secret name of a connection
+ * @af: its address family
+ * @key: its identity
+ *
+ * One hash for two uses, to which a PRF's halves lend themselves: whoever
+ * learns one learns nothing about the other.
+ *
+ * Return: above, the timestamp offset; below, what masks a SYN cookie.
+ */
+u64 xtcp_isn_identity(const struct xtcp_family *af, const struct xtcp_key *key)
+{
+	return xtcp_isn_hash(af, key, XTCP_SECRET_IDENTITY);
+}
+
+/**
  * xtcp_isn_ts_offset - what to add to the clock in a connection's TSval
  * @af: its address family
  * @key: its identity
@@ -87,7 +89,7 @@ seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key)
 u32 xtcp_isn_ts_offset(const struct xtcp_family *af,
 		       const struct xtcp_key *key)
 {
-	return xtcp_isn_hash(af, key, XTCP_SECRET_TS_OFFSET);
+	return xtcp_isn_identity(af, key) >> 32;
 }
 
 /**

@@ -247,11 +247,9 @@ static void receive_window(struct xtcp_halfopen *ho)
 /* Everything that follows from the SYN alone. */
 static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct sk_buff *skb, const struct xtcp_key *key,
-			  const struct xtcp_seg *seg)
+			  const struct xtcp_seg *seg, u64 identity)
 {
 	const struct sock *lsk = ls->sk;
-	const struct xtcp_family *af = xtcp_family_get(key->family);
-	struct net *net = sock_net(lsk);
 	struct xtcp_key own = *key;
 
 	own.dif = READ_ONCE(lsk->sk_bound_dev_if);
@@ -263,8 +261,8 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->sent_us = xtcp_now_us();
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
 	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
-	ho->ts_offset = XTCP_KNOB(net, timestamps) == 1 ?
-			xtcp_isn_ts_offset(af, key) : 0;
+	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
+			identity >> 32 : 0;
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
@@ -305,7 +303,7 @@ unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
 	unsigned int limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
 	struct net *net = sock_net(ls->sk);
 
-	if (XTCP_KNOB(net, syncookies))
+	if (xtcp_cookie_mode(ls->sk))
 		return limit;
 	return min_t(unsigned int, limit, unreserved_backlog(net));
 }
@@ -329,7 +327,7 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 				  bool proven)
 {
 	struct net *net = sock_net(lsk);
-	unsigned int mode = XTCP_KNOB(net, syncookies);
+	unsigned int mode = xtcp_cookie_mode(lsk);
 	bool full = syn_queue_is_full(lsk, ls);
 
 	if (full && !proven)
@@ -354,6 +352,7 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
 		      struct xtcp_timewait *tw)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
 
@@ -361,11 +360,10 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 		xtcp_listener_dropped(ls);
 		return;
 	}
-	halfopen_fill(ho, ls, skb, key, seg);
+	halfopen_fill(ho, ls, skb, key, seg, xtcp_isn_identity(af, key));
 	negotiate(net, ho, seg);
 	receive_window(ho);
-	ho->iss = tw ? xtcp_timewait_next_isn(tw) :
-		       xtcp_isn(xtcp_family_get(key->family), key);
+	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(af, key);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw))
 		return;
@@ -374,32 +372,23 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 	xtcp_flow_put(&ho->flow);
 }
 
-/*
- * A cookie keeps no record: one on the stack serves to build the SYN-ACK. The
- * window scale and SACK survive in the low bits of our timestamp, if any.
- */
+/* A cookie keeps no record: one on the stack serves to build the SYN-ACK. */
 static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+	u64 identity = xtcp_isn_identity(af, key);
 	struct net *net = sock_net(ls->sk);
-	struct xtcp_options taken = { 0 };
+	struct xtcp_cookie cookie;
 	struct xtcp_halfopen ho;
-	u32 tsval;
 
 	WRITE_ONCE(ls->overflow_s, (u32)ktime_get_seconds() ?: 1);
-	halfopen_fill(&ho, ls, skb, key, seg);
+	halfopen_fill(&ho, ls, skb, key, seg, identity);
 	negotiate(net, &ho, seg);
-	if (!ho.ts_ok)
-		ho.wscale_ok = ho.sack_ok = 0;
 	receive_window(&ho);
-	ho.iss = xtcp_cookie_make(net, xtcp_family_get(key->family), key,
-				  seg->seq, &ho.mss);
-	taken.has_wscale = ho.wscale_ok;
-	taken.wscale = ho.snd_wscale;
-	taken.sack_perm = ho.sack_ok;
-	tsval = xtcp_cookie_ts_encode(xtcp_now_ms(), &taken) + ho.ts_offset;
+	xtcp_cookie_make(net, identity, xtcp_now_ms(), &ho, &cookie);
 	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(&ho, ho.ts_ok ? &tsval : NULL)) {
+	if (!xtcp_synqueue_send_syn_ack(&ho, &cookie)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
 	}
@@ -444,7 +433,7 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 static bool cookie_may_be(const struct sock *lsk,
 			  const struct xtcp_listener *ls)
 {
-	unsigned int mode = XTCP_KNOB(sock_net(lsk), syncookies);
+	unsigned int mode = xtcp_cookie_mode(lsk);
 	u32 last = READ_ONCE(ls->overflow_s);
 
 	if (!mode)
@@ -453,68 +442,89 @@ static bool cookie_may_be(const struct sock *lsk,
 	       (last && (u32)ktime_get_seconds() - last < COOKIE_BELIEF_S);
 }
 
-/* Make the record that the SYN did not leave behind. */
-static bool cookie_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
-			const struct sk_buff *skb, const struct xtcp_key *key,
-			const struct xtcp_seg *seg, u16 mss)
+/* Was it one of ours? Counts what it was, and returns @good. */
+static bool count_cookie(struct xtcp_listener *ls, bool good)
 {
 	struct net *net = sock_net(ls->sk);
+
+	if (good) {
+		XTCP_INC(net, SYNCOOKIES_RECV);
+		XTCP_LISTENER_INC(ls, cookies_accepted);
+	} else {
+		XTCP_INC(net, SYNCOOKIES_FAILED);
+		XTCP_LISTENER_INC(ls, cookies_failed);
+	}
+	return good;
+}
+
+/*
+ * What a classic cookie tells: the MSS, and the rest by timestamps. The
+ * segment is taken for the one behind the SYN.
+ */
+static bool cookie_take_classic(struct xtcp_halfopen *ho, u64 identity,
+				const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_seg syn = *seg;
 
-	syn.seq = seq_sub(seg->seq, 1);
-	syn.opt.mss = mss;
+	syn.opt.mss = xtcp_cookie_check(net, identity, ho->irs, ho->iss);
+	if (!count_cookie(ho->ls, syn.opt.mss))
+		return false;
 	syn.opt.has_wscale = 0;
 	syn.opt.sack_perm = 0;
-	halfopen_fill(ho, ls, skb, key, &syn);
 	if (syn.opt.has_ts &&
 	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
 				   &syn.opt))
 		return false;
 	negotiate(net, ho, &syn);
 	receive_window(ho);
-	ho->iss = seq_sub(seg->ack, 1);
-	ho->resent = 1;		/* nobody knows when the SYN-ACK left */
+	return true;
+}
+
+/* What a lossless cookie tells: all, whatever the knobs say by now. */
+static bool cookie_take_option(struct xtcp_halfopen *ho, u64 identity,
+			       const struct xtcp_seg *seg)
+{
+	const struct net *net = sock_net(ho->ls->sk);
+	u8 rcv_wscale;
+
+	if (!count_cookie(ho->ls,
+			  xtcp_cookie_check_option(net, identity,
+						   seg->opt.cookie, ho->iss,
+						   ho)))
+		return false;
+	ho->ts_recent = seg->opt.tsval;
+	rcv_wscale = ho->rcv_wscale;
+	receive_window(ho);
+	ho->rcv_wscale = rcv_wscale;
 	return true;
 }
 
 /*
- * An ACK for a listener: the third of a handshake that only a cookie
- * remembers, or one that belongs to nobody. Returns true when it made a
- * socket, which has eaten the segment.
+ * An ACK for a listener: one that brings a cookie, or one that belongs to
+ * nobody. A segment that has the option is judged by that alone. Returns true
+ * when it was good; a socket has then eaten the segment.
  */
 static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
-	struct net *net = sock_net(lsk);
-	struct xtcp_halfopen *ho;
-	int mss;
+	struct xtcp_halfopen ho;
+	u64 identity;
 
 	if (!ls || !cookie_may_be(lsk, ls))
 		return false;
-	mss = xtcp_cookie_check(net, af, key, seq_sub(seg->seq, 1),
-				seq_sub(seg->ack, 1));
-	if (!mss) {
-		XTCP_INC(net, SYNCOOKIES_FAILED);
-		XTCP_LISTENER_INC(ls, cookies_failed);
+	identity = xtcp_isn_identity(af, key);
+	halfopen_fill(&ho, ls, skb, key, seg, identity);
+	ho.irs = seq_sub(seg->seq, 1);
+	ho.iss = seq_sub(seg->ack, 1);
+	ho.resent = 1;		/* nobody knows when the SYN-ACK left */
+	if (seg->opt.cookie ? !cookie_take_option(&ho, identity, seg) :
+			      !cookie_take_classic(&ho, identity, seg))
 		return false;
-	}
-	XTCP_INC(net, SYNCOOKIES_RECV);
-	XTCP_LISTENER_INC(ls, cookies_accepted);
-	ho = xtcp_synqueue_alloc();
-	if (!ho)
-		goto eat;
-	if (!cookie_fill(ho, ls, skb, key, seg, mss)) {
-		xtcp_synqueue_free(&ho->flow);
-		return false;
-	}
-	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	xtcp_acceptqueue_promote_cookie(ho, skb, seg);
-	xtcp_synqueue_free(&ho->flow);
-	return true;
-eat:
-	kfree_skb(skb);
+	xtcp_lifecycle_event(sock_net(lsk), &ho.flow, XTCP_EV_RCV_SYN);
+	xtcp_acceptqueue_promote_cookie(&ho, skb, seg);
 	return true;
 }
 

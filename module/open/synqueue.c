@@ -49,6 +49,7 @@
 #include "net/paws.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
+#include "open/cookie.h"
 #include "open/isn.h"
 #include "open/listen.h"
 #include "tcb.h"
@@ -305,15 +306,29 @@ static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
 	opt->tsecr = ho->ts_recent;
 }
 
+static void put_cookie(const struct xtcp_cookie *cookie,
+		       struct xtcp_options *opt)
+{
+	opt->cookie = cookie->option;
+	opt->tsval = cookie->tsval;
+	if (!opt->has_ts) {
+		opt->has_wscale = 0;
+		opt->sack_perm = 0;
+	}
+}
+
 /**
  * xtcp_synqueue_send_syn_ack - answer the SYN
  * @ho: record, or one on the stack that stands for a cookie
- * @tsval: TSval to send, in which a cookie hides its options; NULL: the clock
+ * @cookie: to go along with the latter; NULL: there is none
+ *
+ * Beside a cookie without timestamps, window scale and SACK are in the cookie
+ * alone: of a client that doesn't know it we would not hear of them again.
  *
  * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
  */
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const u32 *tsval)
+			       const struct xtcp_cookie *cookie)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->user_mss);
@@ -334,8 +349,8 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;
 	fill_ts(ho, &bare.opt);
-	if (tsval)
-		bare.opt.tsval = *tsval;
+	if (cookie)
+		put_cookie(cookie, &bare.opt);
 	return xtcp_output_bare(halfopen_net(ho), &reply, &bare);
 }
 

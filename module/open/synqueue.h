@@ -15,6 +15,7 @@
 struct net;
 struct sk_buff;
 struct sock;
+struct xtcp_cookie;
 struct xtcp_listener;
 struct xtcp_reply;
 struct xtcp_seg;
@@ -89,7 +90,7 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls);
 void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		       const struct xtcp_seg *seg);
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const u32 *tsval);
+			       const struct xtcp_cookie *cookie);
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply);
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);

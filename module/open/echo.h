@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * echo.h - a lossless cookie goes back to the server that sent it
+ */
+#ifndef XTCP_OPEN_ECHO_H
+#define XTCP_OPEN_ECHO_H
+
+struct sock;
+struct xtcp_options;
+
+void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt);
+void xtcp_echo_start(struct sock *sk);
+void xtcp_echo_heard(struct sock *sk);
+void xtcp_echo_timeout(struct sock *sk);
+
+#endif /* XTCP_OPEN_ECHO_H */
