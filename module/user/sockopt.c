@@ -7,7 +7,8 @@
  * the rest. Level IPPROTO_XTCP has xtcp's own (uapi/linux/xtcp.h). Level
  * IPPROTO_IP is the kernel's.
  *
- * An accepted socket begins with its listener's values.
+ * An accepted socket begins with its listener's values, but for
+ * XTCP_SYNCOOKIES.
  *
  * Context: process. Words that stages read without the socket lock are
  * written with WRITE_ONCE(); what acts on the connection takes the lock.
@@ -25,6 +26,7 @@
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "open/cookie.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -251,11 +253,22 @@ static int wire_set(struct sock *sk, int val)
 	return err;
 }
 
+/* XTCP_SYNCOOKIES; the next SYN sees it. */
+static int syncookies_set(struct sock *sk, int val)
+{
+	if (!lies_between(val, XTCP_SYNCOOKIES_NEVER, XTCP_SYNCOOKIES_ALWAYS))
+		return -EINVAL;
+	WRITE_ONCE(xtcp_sk(sk)->syncookies, val + 1);
+	return 0;
+}
+
 static int xtcp_set(struct sock *sk, int optname, int val)
 {
 	switch (optname) {
 	case XTCP_WIRE:
 		return wire_set(sk, val);
+	case XTCP_SYNCOOKIES:
+		return syncookies_set(sk, val);
 	case XTCP_TW_TIMEOUT:
 		if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
 			return -EINVAL;
@@ -485,6 +498,9 @@ static int xtcp_get(const struct sock *sk, int optname, int *val)
 	switch (optname) {
 	case XTCP_WIRE:
 		*val = READ_ONCE(xs->flow.wire);
+		return 0;
+	case XTCP_SYNCOOKIES:
+		*val = min_t(int, xtcp_cookie_mode(sk), XTCP_SYNCOOKIES_ALWAYS);
 		return 0;
 	case XTCP_TW_TIMEOUT:
 		*val = READ_ONCE(xs->tw_timeout_s) ?:

@@ -33,6 +33,20 @@
 #define XTCP_WIRE_NATIVE	253	/* IP protocol 253 */
 
 /**
+ * XTCP_SYNCOOKIES - when this listener answers SYNs with cookies
+ *
+ * int: one of the values below, in place of the knob net.ipv4.xtcp_syncookies.
+ * Taken at any time; it acts while the socket listens, from the next SYN on.
+ * Reading it gives the value in force: what was set, else the knob's. What
+ * accept() returns does not inherit it. Errors: EINVAL for another number.
+ */
+#define XTCP_SYNCOOKIES	2
+
+#define XTCP_SYNCOOKIES_NEVER		0	/* full SYN queue: SYNs are lost */
+#define XTCP_SYNCOOKIES_WHEN_FULL	1	/* while the SYN queue is full */
+#define XTCP_SYNCOOKIES_ALWAYS		2	/* no SYN is queued */
+
+/**
  * XTCP_TW_TIMEOUT - length of TIME-WAIT, in seconds
  *
  * int, 1 to 600; default: the knob net.ipv4.xtcp_tw_timeout, which
