@@ -41,7 +41,7 @@ static int packet_build(const struct peer_made *m, uint8_t *buf, int flags,
 			uint32_t seq, uint32_t ack)
 {
 	struct segment_spec s = SEGMENT_SPEC(
-		.src = m->addr, .dst = ipaddr("10.0.0.1"), .proto = bench_proto(),
+		.src = m->addr, .dst = ipaddr("10.7.0.1"), .proto = bench_proto(),
 		.sport = m->port, .dport = FLOOD_PORT, .flags = flags, .seq = seq,
 		.ack = ack, .wnd = 64240);
 

@@ -20,7 +20,7 @@ static void packet_make(struct flood *f, uint8_t *packet)
 	static uint8_t buf[PACKET_MAX];
 	uint32_t n = f->count++;
 	struct segment_spec s = SEGMENT_SPEC(
-		.src = flood_source(n), .dst = ipaddr("10.0.0.1"), .proto = bench_proto(),
+		.src = flood_source(n), .dst = f->dst, .proto = bench_proto(),
 		.sport = 1024 + n % 60000, .dport = f->port, .flags = f->flags,
 		.seq = n * 1000003u, .ack = f->flags & ACK ? n * 777767777u : 0,
 		.wnd = 64240, .bad_csum = f->wrong == BAD_TCP_CSUM);
@@ -103,19 +103,27 @@ void flood_sink(void)
 	route_add(HERE, &any, 0, &gateway, "sink0");
 }
 
-struct flood *flood_open(void)
+struct flood *flood_open_here(const struct ipaddr *dst)
 {
 	struct flood *f = &flood;
-	struct ipaddr here = ipaddr("10.0.0.1");
+	struct ipaddr here = ipaddr("10.7.0.1");
 
-	netns_new(HERE);
-	sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
 	f->tun = tun_new(HERE, "tun0");
 	address_add(HERE, "tun0", &here, 24);
 	route_add_default(HERE, "tun0", AF_INET);
+	f->dst = *dst;
 	f->flags = SYN;
 	f->port = FLOOD_PORT;
 	return f;
+}
+
+struct flood *flood_open(void)
+{
+	struct ipaddr dst = ipaddr("10.7.0.1");
+
+	netns_new(HERE);
+	sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	return flood_open_here(&dst);
 }
 
 int flood_listen(int backlog, int max_syn_backlog, int cookies)

@@ -20,6 +20,7 @@ enum flood_wrong { NOTHING_WRONG, BAD_IP_CSUM, BAD_TCP_CSUM };
 
 struct flood {
 	int tun;
+	struct ipaddr dst;
 	uint32_t count;			/* segments made so far */
 	int next;			/* of the batch, to be written */
 	int flags, port;		/* of the segments: SYN or ACK */
@@ -30,6 +31,8 @@ struct flood {
 
 /* A namespace whose only way out is the device; SYNs to FLOOD_PORT. */
 struct flood *flood_open(void);
+/* The device only, in this namespace; the segments go to that address. */
+struct flood *flood_open_here(const struct ipaddr *dst);
 /* Listens there, with limits of queue and knob, and that mode of cookies. */
 int flood_listen(int backlog, int max_syn_backlog, int cookies);
 
