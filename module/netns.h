@@ -115,9 +115,19 @@ struct xtcp_net {
 
 extern unsigned int xtcp_net_id;
 
+/*
+ * What net_generic() does, which takes two function calls for its RCU lock
+ * where the kernel is preemptible; and this is asked for several times a
+ * segment. A section without preemption holds up a grace period as well.
+ */
 static inline struct xtcp_net *xtcp_net(const struct net *net)
 {
-	return net_generic(net, xtcp_net_id);
+	struct xtcp_net *xn;
+
+	preempt_disable();
+	xn = rcu_dereference_sched(net->gen)->ptr[xtcp_net_id];
+	preempt_enable();
+	return xn;
 }
 
 #define XTCP_KNOB(net, name)	READ_ONCE(xtcp_net(net)->knobs.name)
