@@ -45,6 +45,7 @@ enum xtcp_recovery {
 /* Why an ACK is owed. */
 #define XTCP_ACK_PENDING	0x01	/* one is owed at all */
 #define XTCP_ACK_NOW		0x02	/* it must not wait */
+#define XTCP_ACK_SOON		0x04	/* it waits for the user's next call only */
 
 /* Bits of struct xtcp_sock::deferred: work for release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
@@ -136,6 +137,7 @@ enum xtcp_recovery {
  * @ack: XTCP_ACK_*
  * @quickack: ACKs still to be sent at once
  * @pingpong: the user answers: ACKs ride on data
+ * @ack_eager: TCP_QUICKACK was switched on: they don't wait for the user
  * @ato_ms: delayed ACK timeout
  * @rcv_mss: largest segment seen lately, octets
  * @rcv_segs: full segments since the last ACK
@@ -200,6 +202,7 @@ struct xtcp_sock {
 			sack_ok:1,
 			fin_queued:1,
 			pingpong:1,
+			ack_eager:1,
 			dsack_pending:1,
 			congestion_chosen:1,
 			cookie_held:1;

@@ -462,15 +462,15 @@ void xtcp_close_fin_received(struct sock *sk)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
-	if (state == XTCP_CLOSE_WAIT)
-		xtcp_sk(sk)->pingpong = 1;
-
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack(sk);
 		xtcp_timewait_enter(sk);
 		return;
 	}
-	xtcp_ack_now(sk);
+	if (state == XTCP_CLOSE_WAIT && state != before)
+		xtcp_ack_fin_received(sk);
+	else
+		xtcp_ack_now(sk);
 	if (sock_flag(sk, SOCK_DEAD) || state == before)
 		return;
 	sk->sk_state_change(sk);

@@ -7,6 +7,14 @@
  * end of the segment xtcp_ack_flush() decides whether it goes now or waits
  * for the user's answer or the timer. Any segment with ACK pays the debt.
  *
+ * Between the two stands an ACK that goes soon (XTCP_ACK_SOON). What the peer
+ * has said in one small segment, pushed, or with its FIN, is for the user to
+ * answer: as a rule the next call is send() or close(), and the segment that it
+ * makes carries the ACK. So a request and its answer, or the closing of both
+ * sides (LC-80), save a segment. When that call is a recv() that finds nothing,
+ * or none comes within a millisecond, the ACK goes by itself. Linux sends such
+ * ACKs at once in the beginning, and holds that of a FIN back for 40 ms.
+ *
  * Socket lock; softirq, or process context when the backlog is worked off.
  */
 #include "transfer/ack.h"
@@ -26,6 +34,12 @@
 /* ACKs sent at once while the peer's window is still opening; Linux: 16. */
 #define QUICKACKS_MAX	16U
 
+/*
+ * How long an ACK that goes soon waits. Enough for a program that is ready to
+ * run, too little to delay a peer whose next segment depends on the ACK.
+ */
+#define ACK_SOON_US	1000U
+
 /* Without any segment of the peer its size is taken for this; octets. */
 #define RCV_MSS_MIN	88U
 
@@ -40,6 +54,7 @@ void xtcp_ack_init(struct sock *sk)
 	xs->ack = 0;
 	xs->quickack = 0;
 	xs->pingpong = 0;
+	xs->ack_eager = 0;
 	xs->ato_ms = 0;
 	xs->rcv_segs = 0;
 	xs->last_text_ns = 0;
@@ -76,31 +91,24 @@ static void measure_rcv_mss(struct xtcp_sock *xs, const struct sk_buff *skb)
 		xs->rcv_segs++;
 }
 
-/**
- * xtcp_ack_text_received - text came in order: an ACK is owed
- * @sk: the socket, locked
- * @skb: the text, header pulled
- *
+/*
  * The delay follows the spacing of the peer's segments, between
  * XTCP_ATO_MIN_MS and XTCP_ATO_MAX_MS and no longer than an RTO, so that it
  * is never the ACK that the peer's timer waits for.
  */
-void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
+static void delay_follow(struct xtcp_sock *xs)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 now = xtcp_now_ns();
 	u64 gap_ms;
-
-	xs->ack |= XTCP_ACK_PENDING;
-	measure_rcv_mss(xs, skb);
 
 	if (!xs->ato_ms) {
 		quickack_start(xs);
 		xs->ato_ms = XTCP_ATO_MIN_MS;
-		xs->last_text_ns = xtcp_now_ns();
+		xs->last_text_ns = now;
 		return;
 	}
 
-	gap_ms = div_u64(xtcp_now_ns() - xs->last_text_ns, NSEC_PER_MSEC);
+	gap_ms = div_u64(now - xs->last_text_ns, NSEC_PER_MSEC);
 	xs->last_text_ns += gap_ms * NSEC_PER_MSEC;
 	if (gap_ms <= XTCP_ATO_MIN_MS / 2)
 		xs->ato_ms = xs->ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
@@ -110,6 +118,51 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
 		quickack_start(xs);	/* a pause: the peer starts slowly */
 	xs->ato_ms = clamp_t(u32, xs->ato_ms, XTCP_ATO_MIN_MS,
 			     XTCP_ATO_MAX_MS);
+}
+
+/*
+ * Would this text's ACK go at once, though the user may be about to answer?
+ * A peer that sent a small segment, pushed, has no more to say as a rule, so
+ * that its window need not be opened.
+ */
+static bool answer_is_likely(const struct xtcp_sock *xs,
+			     const struct sk_buff *skb)
+{
+	return xs->quickack && !xs->pingpong && !xs->ack_eager &&
+	       (xtcp_cb(skb)->flags & XTCP_PSH) && skb->len < xs->rcv_mss;
+}
+
+/**
+ * xtcp_ack_text_received - text came in order: an ACK is owed
+ * @sk: the socket, locked
+ * @skb: the text, header pulled
+ */
+void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool owed = xs->ack & XTCP_ACK_PENDING;
+
+	measure_rcv_mss(xs, skb);
+	delay_follow(xs);
+	if (owed || !answer_is_likely(xs, skb))
+		xs->ack &= ~XTCP_ACK_SOON;
+	else
+		xs->ack |= XTCP_ACK_SOON;
+	xs->ack |= XTCP_ACK_PENDING;
+}
+
+/**
+ * xtcp_ack_fin_received - the peer's FIN came in order: an ACK is owed
+ * @sk: the socket, locked, in CLOSE-WAIT: the user may close it just now
+ */
+void xtcp_ack_fin_received(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	/* Whatever the user says next is the answer to all. */
+	xs->pingpong = 1;
+	xs->ack |= XTCP_ACK_PENDING;
+	xs->ack |= xs->ack_eager ? XTCP_ACK_NOW : XTCP_ACK_SOON;
 }
 
 /**
@@ -163,7 +216,7 @@ static bool ack_is_due(struct sock *sk)
 
 	if (xs->ack & XTCP_ACK_NOW)
 		return true;
-	if (xs->quickack && !xs->pingpong)
+	if (xs->quickack && !xs->pingpong && !(xs->ack & XTCP_ACK_SOON))
 		return true;
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue))
 		return true;
@@ -180,9 +233,20 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
 	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
 	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
 		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
+	u32 delay_us = xs->ack & XTCP_ACK_SOON ? ACK_SOON_US :
+		       xs->ato_ms * USEC_PER_MSEC;
 
-	return min_t(u64, (u64)xs->ato_ms * USEC_PER_MSEC, most_us) *
-	       NSEC_PER_USEC;
+	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
+}
+
+/* A running timer keeps its deadline (MUST-40), unless it is to go sooner. */
+static void ack_wait(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK) ||
+	    (xs->ack & XTCP_ACK_SOON))
+		xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK, ack_delay_ns(xs));
 }
 
 /**
@@ -199,10 +263,7 @@ void xtcp_ack_flush(struct sock *sk)
 	if (!(xs->ack & XTCP_ACK_PENDING))
 		return;
 	if (!ack_is_due(sk)) {
-		/* A running timer keeps its deadline: MUST-40. */
-		if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK))
-			xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
-				       ack_delay_ns(xs));
+		ack_wait(sk);
 	} else if (sock_owned_by_user_nocheck(sk) && !RB_EMPTY_ROOT(&xs->ofo_queue)) {
 		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
 		xtcp_output_ack(sk);
@@ -223,6 +284,18 @@ void xtcp_ack_deferred(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if ((xs->ack & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_output_ack(sk);
+}
+
+/**
+ * xtcp_ack_reader_waits - the user asks for more, and there is none
+ * @sk: the socket, locked
+ *
+ * So there will be no answer yet for the ACK to ride on.
+ */
+void xtcp_ack_reader_waits(struct sock *sk)
+{
+	if (xtcp_sk(sk)->ack & XTCP_ACK_SOON)
 		xtcp_output_ack(sk);
 }
 
@@ -257,6 +330,10 @@ void xtcp_ack_timeout(struct sock *sk)
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
 
+	if (xs->ack & XTCP_ACK_SOON) {
+		xtcp_output_ack(sk);
+		return;
+	}
 	/*
 	 * Interactive traffic, but no answer came to carry the ACK: next time
 	 * don't wait for one. Else the peer is slower than thought.

@@ -15,11 +15,13 @@ struct sock;
 
 void xtcp_ack_init(struct sock *sk);
 void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
+void xtcp_ack_fin_received(struct sock *sk);
 void xtcp_ack_text_sent(struct sock *sk);
 void xtcp_ack_now(struct sock *sk);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);
+void xtcp_ack_reader_waits(struct sock *sk);
 void xtcp_ack_sent(struct sock *sk);
 void xtcp_ack_timeout(struct sock *sk);
 

@@ -121,6 +121,7 @@ static void quickack_set(struct sock *sk, int val)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->pingpong = !val;
+	xs->ack_eager = val & 1;
 	if (!val || !(xs->ack & XTCP_ACK_PENDING) ||
 	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 			       XTCP_STATEF(XTCP_CLOSE_WAIT)))

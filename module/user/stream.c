@@ -21,6 +21,7 @@
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "tcb.h"
+#include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
@@ -372,6 +373,8 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		    !READ_ONCE(sk->sk_backlog.tail))
 			break;
 		err = may_wait(sk, rd);
+		if (err > 0 || err == -EAGAIN)
+			xtcp_ack_reader_waits(sk);
 		if (err <= 0)
 			break;
 		err = wait_for_text(sk, rd);

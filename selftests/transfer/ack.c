@@ -29,6 +29,15 @@ static void reads(struct conn *c)
 		;
 }
 
+/* So many octets and no more: it does not ask in vain. */
+static void reads_some(struct conn *c, int octets)
+{
+	char buf[64];
+
+	check(recv(c->fd, buf, octets, MSG_DONTWAIT) == octets, WHERE(c->peer->test),
+	      "recv: %s", strerror(errno));
+}
+
 TEST_F(ack, rfc9293_shld_18_delayed)
 {
 	struct peer *p = &self->peer;
@@ -245,6 +254,129 @@ TEST_F(ack, quickack_option)
 	conn_expect(&c, .flags = ACK, .ack = 401, .within_ms = 210);
 }
 
+/* --- soon: an ACK that waits for the program's next call ------------------ */
+
+TEST_F(ack, lc_55_first_answer_carries_it)
+{
+	NOT_ON_STOCK();		/* which acknowledges the first at once */
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK | PSH, .data = "question");
+	reads_some(&c, 8);
+	ASSERT_EQ(6, send(c.fd, "answer", 6, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 9, .data = "answer");
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(ack, lc_55_soon_is_a_millisecond)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t ns;
+	struct conn c;
+
+	conn_open(p, &c);
+	counters_take(&before);
+	ns = now_ns();
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 2);
+	ns = now_ns() - ns;
+	EXPECT_LE(1000000, ns);
+	EXPECT_GT(2000000, ns);
+	/* Nobody would call it delayed. */
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(ack, lc_55_reader_asks_for_more)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	int64_t ns;
+	struct conn c;
+
+	/* There is nothing: it won't answer before more has come. */
+	conn_open(p, &c);
+	ns = now_ns();
+	conn_send(&c, .flags = ACK | PSH, .data = "half a quest");
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 13);
+	EXPECT_GT(1000000, now_ns() - ns);
+	peer_expect_silence(p, 300);
+}
+
+TEST_F(ack, lc_55_second_segment_is_not_waited_with)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	int64_t ns;
+	struct conn c;
+
+	conn_open(p, &c);
+	ns = now_ns();
+	conn_send(&c, .flags = ACK | PSH, .data = "one");
+	conn_send(&c, .flags = ACK | PSH, .data = "two");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 7);
+	EXPECT_GT(1000000, now_ns() - ns);
+	peer_expect_silence(p, 300);
+}
+
+TEST_F(ack, rfc5681_4_2_unpushed_is_quick)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	int64_t ns;
+	struct conn c;
+
+	/* No PSH, or a full segment: there is more, and its window must open. */
+	conn_open(p, &c);
+	ns = now_ns();
+	conn_send(&c, .len = 100);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 101);
+	conn_send(&c, .flags = ACK | PSH, .len = MSS);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 101 + MSS);
+	EXPECT_GT(1000000, now_ns() - ns);
+	peer_expect_silence(p, 300);
+}
+
+TEST_F(ack, quickack_option_waits_for_no_answer)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	int64_t ns;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 1));
+	ns = now_ns();
+	conn_send(&c, .flags = ACK | PSH, .data = "word");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6);
+	EXPECT_GT(1000000, now_ns() - ns);
+}
+
+TEST_F(ack, lc_80_close_carries_the_ack_of_a_fin)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Three segments close both sides. */
+	conn_open(p, &c);
+	conn_send(&c, .flags = FIN | ACK);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	conn_expect_state(&c, ST_LAST_ACK);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 1000);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
 /* --- state by state ------------------------------------------------------ */
 
 static void delayed_in(struct __test_metadata *_metadata, struct peer *p,
@@ -282,17 +414,17 @@ TEST_F(ack, sm_f2_delayed_ack)
 	delayed_in(_metadata, &self->peer, ST_FIN_WAIT_2);
 }
 
-TEST_F(ack, sm_cw_fin_is_acked_at_once)
+TEST_F(ack, sm_cw_fin_is_acked_soon)
 {
-	NOT_ON_STOCK();		/* which lets that ACK wait for an answer, too */
+	NOT_ON_STOCK();		/* which lets that ACK wait for 40 ms */
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Nothing is ever delayed after the peer's FIN. */
+	/* Nothing is long delayed after the peer's FIN. */
 	open_patient(p, &c);
 	conn_send(&c, .flags = ACK | PSH, .data = "last");
 	conn_send(&c, .flags = FIN | ACK);
-	conn_expect(&c, .flags = ACK, .ack = 6);
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 2);
 	peer_expect_silence(p, 1000);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 }
