@@ -423,15 +423,13 @@ drop:
  * @sk: locked, not in its user's hands; the caller holds a reference or RCU,
  *	for the connection may end here
  * @skb: segment, at its TCP header; eaten
- *
- * Return: 0, for struct proto.backlog_rcv.
+ * @seg: what the header says
  */
-int xtcp_input_sk(struct sock *sk, struct sk_buff *skb)
+void xtcp_input_sk(struct sock *sk, struct sk_buff *skb,
+		   const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_seg seg;
 
-	xtcp_seg_read(&seg, skb);
 	xs->segs_in++;
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
@@ -440,18 +438,39 @@ int xtcp_input_sk(struct sock *sk, struct sk_buff *skb)
 		kfree_skb(skb);
 		break;
 	case XTCP_SYN_SENT:
-		xtcp_connect_rcv(sk, skb, &seg);
+		xtcp_connect_rcv(sk, skb, seg);
 		break;
 	default:
 		xs->last_rcv_ns = xtcp_now_ns();
-		rcv_synchronized(sk, skb, &seg);
+		rcv_synchronized(sk, skb, seg);
 	}
+}
+
+/**
+ * xtcp_input_backlog - a segment that came while the user held the socket
+ * @sk: locked; released by its user just now
+ * @skb: segment, at its TCP header; eaten
+ *
+ * Return: 0, for struct proto.backlog_rcv.
+ */
+int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_seg seg;
+
+	xtcp_seg_read(&seg, skb);
+	xtcp_input_sk(sk, skb, &seg);
 	return 0;
 }
 
-/* Rules of the system that stand between a segment and a socket. */
-static bool sk_may_receive(struct sock *sk, struct sk_buff *skb)
+/*
+ * Rules of the system that stand between a segment and a socket. A filter may
+ * cut text off, but not the header: @seg follows.
+ */
+static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
+			   struct xtcp_seg *seg)
 {
+	unsigned int len = skb->len;
+
 	if (unlikely(xtcp_sk(sk)->af->ttl(skb) < inet_sk(sk)->min_ttl)) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
 		return false;
@@ -459,20 +478,24 @@ static bool sk_may_receive(struct sock *sk, struct sk_buff *skb)
 	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, sk->sk_family))
 		return false;
 	nf_reset_ct(skb);
-	/* A filter may cut text off, but not the header. */
-	return !sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb));
+	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb)))
+		return false;
+	if (unlikely(skb->len != len))
+		xtcp_seg_read(seg, skb);
+	return true;
 }
 
-static void rcv_socket(struct sock *sk, struct sk_buff *skb)
+static void rcv_socket(struct sock *sk, struct sk_buff *skb,
+		       struct xtcp_seg *seg)
 {
-	if (!sk_may_receive(sk, skb)) {
+	if (!sk_may_receive(sk, skb, seg)) {
 		kfree_skb(skb);
 		return;
 	}
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {
-		xtcp_input_sk(sk, skb);
+		xtcp_input_sk(sk, skb, seg);
 	} else if (sk_add_backlog(sk, skb, READ_ONCE(sk->sk_rcvbuf) +
 					   READ_ONCE(sk->sk_sndbuf) + SZ_64K)) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);
@@ -503,13 +526,13 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 }
 
 static void rcv_listener(struct net *net, struct sk_buff *skb,
-			 const struct xtcp_key *key, const struct xtcp_seg *seg)
+			 const struct xtcp_key *key, struct xtcp_seg *seg)
 {
 	struct sock *lsk = xtcp_listener_lookup_rcu(net, key);
 
 	if (!lsk)
 		rcv_closed(net, skb, key, seg);
-	else if (!sk_may_receive(lsk, skb))
+	else if (!sk_may_receive(lsk, skb, seg))
 		kfree_skb(skb);
 	else
 		xtcp_listen_rcv(lsk, skb, key, seg);
@@ -517,7 +540,7 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 
 static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 			 struct sk_buff *skb, const struct xtcp_key *key,
-			 const struct xtcp_seg *seg)
+			 struct xtcp_seg *seg)
 {
 	struct sock *lsk;
 
@@ -528,7 +551,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);
-	} else if (sk_may_receive(lsk, skb)) {
+	} else if (sk_may_receive(lsk, skb, seg)) {
 		xtcp_listen_syn(lsk, skb, key, seg, tw);
 	}
 drop:
@@ -536,9 +559,9 @@ drop:
 }
 
 static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
-			 const struct xtcp_seg *seg)
+			 struct xtcp_seg *seg)
 {
-	if (sk_may_receive(ho->ls->sk, skb))
+	if (sk_may_receive(ho->ls->sk, skb, seg))
 		xtcp_synqueue_rcv(ho, skb, seg);
 	else
 		kfree_skb(skb);
@@ -546,11 +569,11 @@ static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 
 static void rcv_flow(struct net *net, struct xtcp_flow *flow,
 		     struct sk_buff *skb, const struct xtcp_key *key,
-		     const struct xtcp_seg *seg)
+		     struct xtcp_seg *seg)
 {
 	switch ((enum xtcp_kind)flow->kind) {
 	case XTCP_KIND_SOCKET:
-		rcv_socket(xtcp_flow_sk(flow), skb);
+		rcv_socket(xtcp_flow_sk(flow), skb, seg);
 		break;
 	case XTCP_KIND_HALFOPEN:
 		rcv_halfopen(container_of(flow, struct xtcp_halfopen, flow),

@@ -9,8 +9,11 @@
 
 struct sk_buff;
 struct sock;
+struct xtcp_seg;
 
 int xtcp_input(struct sk_buff *skb);
-int xtcp_input_sk(struct sock *sk, struct sk_buff *skb);
+void xtcp_input_sk(struct sock *sk, struct sk_buff *skb,
+		   const struct xtcp_seg *seg);
+int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);
 
 #endif /* XTCP_NET_INPUT_H */

@@ -174,7 +174,10 @@ static void put_checksum(struct sk_buff *skb, struct tcphdr *th,
 			 const struct xtcp_family *af,
 			 const struct xtcp_key *key)
 {
-	__wsum sum = skb_checksum(skb, 0, skb->len, 0);
+	__wsum sum = csum_partial(th, skb_headlen(skb), 0);
+
+	if (skb_is_nonlinear(skb))
+		sum = skb_checksum(skb, skb_headlen(skb), skb->data_len, sum);
 
 	th->check = af->csum(key, skb->len, sum);
 	skb->ip_summed = CHECKSUM_NONE;

@@ -210,13 +210,13 @@ static void child_refuse(struct sock *sk)
 
 /* The child is in the table and locked: let it live, and let go of it. */
 static void child_start(struct xtcp_listener *ls, struct sock *sk,
-			struct sk_buff *skb)
+			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
 	xtcp_probe_keepalive_start(sk);
 	if (queue_add(ls, sk)) {
 		/* Text and FIN of the third ACK are the child's. */
-		xtcp_input_sk(sk, skb);
+		xtcp_input_sk(sk, skb, seg);
 		ls->sk->sk_data_ready(ls->sk);
 	} else {
 		child_refuse(sk);
@@ -259,7 +259,7 @@ void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if (ho->shadows)
 		xtcp_timewait_succeeded(net, ho->shadowed, XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
-	child_start(ho->ls, sk, skb);
+	child_start(ho->ls, sk, skb, seg);
 	return;
 drop:
 	kfree_skb(skb);
@@ -308,7 +308,7 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 	}
 	if (seg->opt.cookie)
 		child_of_option(sk, seg);
-	child_start(ho->ls, sk, skb);
+	child_start(ho->ls, sk, skb, seg);
 	return;
 drop:
 	kfree_skb(skb);

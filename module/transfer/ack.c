@@ -129,7 +129,8 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 			     const struct sk_buff *skb)
 {
 	return xs->quickack && !xs->pingpong && !xs->ack_eager &&
-	       (xtcp_cb(skb)->flags & XTCP_PSH) && skb->len < xs->rcv_mss;
+	       (xtcp_cb(skb)->flags & XTCP_PSH) &&
+	       skb->len < min(xs->rcv_mss, xs->peer_mss);
 }
 
 /**
