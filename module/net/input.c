@@ -8,15 +8,15 @@
  *	nobody, a listener	open/listen.c, close/reset.c
  *	a half-open record	open/synqueue.c
  *	a time-wait record	close/timewait.c
- *	a socket		xtcp_input_sk()
+ *	a socket		xtcp_input_synchronized(), open/connect.c
  *
- * xtcp_input_sk() walks the checks of 3.10.7.4 in the RFC's order: first the
+ * xtcp_input_synchronized() walks the checks of 3.10.7.4 in the RFC's order: first the
  * sequence number (with PAWS, RFC 7323 5, before it), second RST, fourth SYN
  * (both with RFC 5961's challenges), fifth ACK, sixth URG, seventh text,
  * eighth FIN. Each check is a function, which says whether the segment goes
  * on to the next.
  *
- * Context: softirq under RCU; xtcp_input_sk() with the socket lock, also in
+ * Context: softirq under RCU; a socket's part with the socket lock, also in
  * process context for the backlog.
  */
 #include "net/input.h"
@@ -394,10 +394,23 @@ static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 	return check_ack(sk, skb, seg) && check_reader(sk, skb, seg);
 }
 
-/* RFC 9293 3.10.7.4 for a socket. Eats @skb. */
-static void rcv_synchronized(struct sock *sk, struct sk_buff *skb,
+/**
+ * xtcp_input_synchronized - a segment arrives for an open connection
+ * @sk: locked, not in its user's hands, its SYN acknowledged or crossing the
+ *	peer's; the caller holds a reference or RCU, for the connection may end
+ *	here
+ * @skb: segment, at its TCP header; eaten
+ * @seg: what the header says
+ *
+ * RFC 9293 3.10.7.4.
+ */
+void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->segs_in++;
+	xs->last_rcv_ns = xtcp_now_ns();
 	if (!checks_pass(sk, skb, seg))
 		goto drop;
 	if (!xtcp_state_in(sk, TEXT_STATES)) {
@@ -405,9 +418,6 @@ static void rcv_synchronized(struct sock *sk, struct sk_buff *skb,
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
 		xtcp_receive_text(sk, skb, seg);
 		skb = NULL;
-	} else if (unlikely(seg->opt.cookie)) {
-		/* It has not heard our answer to its cookie. */
-		xtcp_ack_now(sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;
@@ -418,19 +428,9 @@ drop:
 	kfree_skb(skb);
 }
 
-/**
- * xtcp_input_sk - a segment arrives for a socket
- * @sk: locked, not in its user's hands; the caller holds a reference or RCU,
- *	for the connection may end here
- * @skb: segment, at its TCP header; eaten
- * @seg: what the header says
- */
-void xtcp_input_sk(struct sock *sk, struct sk_buff *skb,
-		   const struct xtcp_seg *seg)
+/* As above, in whatever state. */
+static void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
-	xs->segs_in++;
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
 	case XTCP_LISTEN:
@@ -438,11 +438,11 @@ void xtcp_input_sk(struct sock *sk, struct sk_buff *skb,
 		kfree_skb(skb);
 		break;
 	case XTCP_SYN_SENT:
+		xtcp_sk(sk)->segs_in++;
 		xtcp_connect_rcv(sk, skb, seg);
 		break;
 	default:
-		xs->last_rcv_ns = xtcp_now_ns();
-		rcv_synchronized(sk, skb, seg);
+		xtcp_input_synchronized(sk, skb, seg);
 	}
 }
 
@@ -458,7 +458,7 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_seg seg;
 
 	xtcp_seg_read(&seg, skb);
-	xtcp_input_sk(sk, skb, &seg);
+	rcv_sk(sk, skb, &seg);
 	return 0;
 }
 
@@ -495,7 +495,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {
-		xtcp_input_sk(sk, skb, seg);
+		rcv_sk(sk, skb, seg);
 	} else if (sk_add_backlog(sk, skb, READ_ONCE(sk->sk_rcvbuf) +
 					   READ_ONCE(sk->sk_sndbuf) + SZ_64K)) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);

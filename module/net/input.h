@@ -12,8 +12,8 @@ struct sock;
 struct xtcp_seg;
 
 int xtcp_input(struct sk_buff *skb);
-void xtcp_input_sk(struct sock *sk, struct sk_buff *skb,
-		   const struct xtcp_seg *seg);
+void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
+			     const struct xtcp_seg *seg);
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);
 
 #endif /* XTCP_NET_INPUT_H */
