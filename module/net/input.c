@@ -10,11 +10,11 @@
  *	a time-wait record	close/timewait.c
  *	a socket		xtcp_input_synchronized(), open/connect.c
  *
- * xtcp_input_synchronized() walks the checks of 3.10.7.4 in the RFC's order: first the
- * sequence number (with PAWS, RFC 7323 5, before it), second RST, fourth SYN
- * (both with RFC 5961's challenges), fifth ACK, sixth URG, seventh text,
- * eighth FIN. Each check is a function, which says whether the segment goes
- * on to the next.
+ * xtcp_input_synchronized() walks the checks of 3.10.7.4 in the RFC's order:
+ * first the sequence number (with PAWS, RFC 7323 5, before it), second RST,
+ * fourth SYN (both with RFC 5961's challenges), fifth ACK, sixth URG, seventh
+ * text, eighth FIN. Each check is a function, which says whether the segment
+ * goes on to the next.
  *
  * Context: softirq under RCU; a socket's part with the socket lock, also in
  * process context for the backlog.
@@ -418,6 +418,9 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
 		xtcp_receive_text(sk, skb, seg);
 		skb = NULL;
+	} else if (unlikely(seg->opt.cookie)) {
+		/* It has not heard our answer to its cookie. */
+		xtcp_ack_now(sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;
