@@ -115,6 +115,7 @@ install:
 	done
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
 	install -D -m 755 scripts/xtcp-run '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
+	install -D -m 755 scripts/xtcp-forgotten '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten'
 	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
 	@set -e; for page in Documentation/man/*.[1-8]; do \
 		install -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \

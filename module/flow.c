@@ -376,6 +376,32 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	return best;
 }
 
+/**
+ * xtcp_listener_get - one that listens just there
+ * @net: namespace
+ * @key: local address, port and device as they were bound, 0 for any; the
+ *	remote ones don't matter
+ *
+ * Context: any.
+ * Return: a listener with a reference for the caller, any one if several share
+ * the port; or NULL.
+ */
+struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	struct sock *sk;
+
+	rcu_read_lock();
+	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport)))
+		if (listener_score(sk, key) &&
+		    inet_sk(sk)->inet_rcv_saddr == key->laddr &&
+		    READ_ONCE(sk->sk_bound_dev_if) == key->dif &&
+		    refcount_inc_not_zero(&sk->sk_refcnt))
+			break;
+	rcu_read_unlock();
+	return sk;
+}
+
 static int compare_pointers(const void *a, const void *b)
 {
 	const void *x = *(const void **)a, *y = *(const void **)b;

@@ -102,6 +102,7 @@ struct sock *xtcp_flow_sk(const struct xtcp_flow *flow);
 
 void xtcp_listener_add(struct sock *sk);
 void xtcp_listener_del(struct sock *sk);
+struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key);
 struct sock *xtcp_listener_lookup_rcu(struct net *net,
 				      const struct xtcp_key *key);
 

@@ -20,6 +20,7 @@
  */
 #include "lifecycle.h"
 
+#include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <net/inet_common.h>
@@ -266,6 +267,17 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	END_CLOSING(ABORT, "3.10.5"),
 	GO(FIN_WAIT_2, ABORT, CLOSED, "3.10.5"),
 
+	/* --- the administrator's ABORT: /proc/net/xtcp_kill */
+	GO(LISTEN, KILL, CLOSED, "3.10.5, administrator"),
+	FAIL(SYN_SENT, KILL, "3.10.5, administrator"),
+	GO(HALF_OPEN, KILL, CLOSED, "3.10.5, administrator"),
+	FAIL(SYN_RECEIVED, KILL, "3.10.5, administrator"),
+	END_OPEN(KILL, "3.10.5, administrator"),
+	END_CLOSING(KILL, "3.10.5, administrator"),
+	GO(FIN_WAIT_2, KILL, CLOSED, "3.10.5, administrator"),
+	GO(ORPHAN_FIN_WAIT_2, KILL, CLOSED, "3.10.5, administrator"),
+	GO(TIME_WAIT, KILL, CLOSED, "3.10.5, administrator"),
+
 	/* --- closing: segments */
 	GO(ESTABLISHED, RCV_FIN, CLOSE_WAIT, "3.10.7.4 eighth"),
 	GO(FIN_WAIT_1, RCV_FIN, CLOSING, "3.10.7.4 eighth"),
@@ -468,9 +480,14 @@ static int state_of_sk(u8 state)
 /* The one assignment. */
 static void state_set(struct xtcp_flow *flow, u8 state)
 {
+	struct sock *sk;
+
 	WRITE_ONCE(flow->state, state);
-	if (flow->kind == XTCP_KIND_SOCKET)
-		inet_sk_set_state(xtcp_flow_sk(flow), state_of_sk(state));
+	if (flow->kind != XTCP_KIND_SOCKET)
+		return;
+	sk = xtcp_flow_sk(flow);
+	WRITE_ONCE(xtcp_sk(sk)->state_since, jiffies);
+	inet_sk_set_state(sk, state_of_sk(state));
 }
 
 /**

@@ -58,6 +58,7 @@ enum xtcp_state {
 	X(SHUTDOWN_RECEIVE,	"SHUTDOWN-RECEIVE") \
 	X(CLOSE,		"CLOSE") \
 	X(ABORT,		"ABORT") \
+	X(KILL,			"KILL") \
 	X(RCV_SYN,		"rcv-SYN") \
 	X(RCV_SYN_OTHER,	"rcv-SYN-in-window") \
 	X(RCV_BAD_FLAGS,	"rcv-bad-flags") \

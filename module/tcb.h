@@ -162,6 +162,7 @@ enum xtcp_recovery {
  * @window_clamp: octets, largest receive window
  * @nagle: XTCP_NAGLE_*
  *
+ * @state_since: when the connection came into its state, jiffies
  * @deferred: XTCP_DEFER_*, atomic bits
  * @fin_queued: our FIN stands in the send queue or was sent
  */
@@ -272,6 +273,7 @@ struct xtcp_sock {
 	u32		user_timeout_ms;
 	u32		window_clamp;
 
+	unsigned long	state_since;
 	unsigned long	deferred;
 	u64		bytes_acked;
 	u64		bytes_received;

@@ -149,6 +149,25 @@ void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 }
 
 /**
+ * xtcp_close_kill - the administrator ends it
+ * @sk: not in CLOSED, locked; the caller holds a reference
+ *
+ * As `ss -K` does with the kernel's own: the peer of a connection gets a RST,
+ * the user ECONNABORTED.
+ */
+void xtcp_close_kill(struct sock *sk)
+{
+	u8 old = sk->sk_state;
+
+	if (xtcp_state_in(sk, RESET_STATES))
+		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KILLED);
+	xtcp_lifecycle_sk(sk, XTCP_EV_KILL);
+	if (old == XTCP_LISTEN)
+		xtcp_listen_stop(sk);
+	xtcp_close_error(sk, ECONNABORTED);
+}
+
+/**
  * xtcp_close_shutdown - shutdown(2)
  * @sk: neither CLOSED, LISTEN nor SYN-SENT, which disconnect instead; locked
  * @how: RCV_SHUTDOWN | SEND_SHUTDOWN

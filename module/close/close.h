@@ -24,6 +24,7 @@ void xtcp_close_destroy(struct sock *sk);
 void xtcp_close_settle(struct sock *sk);
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason);
+void xtcp_close_kill(struct sock *sk);
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);

@@ -118,11 +118,12 @@ static struct net *halfopen_net(const struct xtcp_halfopen *ho)
 	return sock_net(ho->ls->sk);
 }
 
-static u32 delay_ms(const struct xtcp_halfopen *ho)
+/* The wait after so many timeouts. */
+static u32 delay_ms(unsigned int timeouts)
 {
-	if (ho->timeouts >= 7)
+	if (timeouts >= 7)
 		return SYNACK_DELAY_MAX_MS;
-	return min(SYNACK_DELAY_MS << ho->timeouts, SYNACK_DELAY_MAX_MS);
+	return min(SYNACK_DELAY_MS << timeouts, SYNACK_DELAY_MAX_MS);
 }
 
 /* The highest mark is written while the queue grows beyond it, and then not. */
@@ -166,6 +167,30 @@ u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho)
 	return ho->shadows ? ho->shadowed->mark : ho->mark;
 }
 
+/**
+ * xtcp_synqueue_age_ms - how long a connection has been half-open
+ * @ho: record
+ *
+ * The time is not kept; but the waits until now are known, and what is left
+ * of the present one.
+ *
+ * Return: ms
+ */
+u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
+{
+	u64 now_ns = xtcp_now_ns(), expires_ns = READ_ONCE(ho->delay.expires_ns);
+	u8 timeouts = READ_ONCE(ho->timeouts);
+	u32 age_ms = 0;
+	unsigned int i;
+
+	for (i = 0; i <= timeouts; i++)
+		age_ms += delay_ms(i);
+	if (expires_ns > now_ns)
+		age_ms -= min_t(u64, age_ms, div_u64(expires_ns - now_ns,
+						     NSEC_PER_MSEC));
+	return age_ms;
+}
+
 /* The table takes @ho, in place of @tw if there is one. */
 static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
@@ -201,7 +226,8 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
 	enter_queue(ls);
-	if (!xtcp_delay_add(&ls->lines, &ho->delay, delay_ms(ho)))
+	if (!xtcp_delay_add(&ls->lines, &ho->delay,
+			    delay_ms(ho->timeouts)))
 		goto free;
 	if (!enter_table(ho, tw))
 		goto leave_line;
@@ -440,7 +466,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 		atomic_dec(&ho->ls->young);
 	if (!is_deferred(ho, ho->timeouts))
 		send_again(ho);
-	if (!xtcp_delay_add(set, delay, delay_ms(ho))) {
+	if (!xtcp_delay_add(set, delay, delay_ms(ho->timeouts))) {
 		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
 		goto put;
 	}

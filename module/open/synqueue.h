@@ -84,6 +84,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw);
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho);
+u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);

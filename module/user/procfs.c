@@ -3,12 +3,14 @@
  * procfs.c - what /proc/net shows of xtcp
  *
  *	xtcp		connections, byte for byte in the format of tcp
+ *	xtcp_age	the same connections, and how long each has been in its
+ *			state
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
  *	xtcp_netstat	line TcpExt, in the format of netstat
  *	xtcp_lifecycle	every row of the lifecycle table and its count
  *	xtcp_listen	listeners and their queues; user/listeners.c
  *
- * The rows of xtcp are those of one moment: a reader that begins at offset 0
+ * The rows of xtcp and xtcp_age are those of one moment: a reader that begins at offset 0
  * gets a list of references to everything that stood in the tables then, and
  * keeps it until it reaches the end, begins again or closes the file. So no
  * lock is held between two reads, no row comes twice however small the reads
@@ -20,7 +22,9 @@
  */
 #include "user/procfs.h"
 
+#include <linux/jiffies.h>
 #include <linux/math64.h>
+#include <linux/netdevice.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -50,7 +54,7 @@
 #define TR_PERSIST	4
 
 /**
- * struct xtcp_reader - an open /proc/net/xtcp
+ * struct xtcp_reader - an open /proc/net/xtcp or xtcp_age
  * @net: the namespace; outlives the file's entry in /proc
  * @list: what is being shown, NULL before the first read and after the last
  * @again: the next start from the first row makes a new list; set by a read
@@ -296,16 +300,135 @@ static const struct seq_operations connections_seq_ops = {
 	.show	= connections_show,
 };
 
-static int connections_open(struct inode *inode, struct file *file)
+/* The address and port of one end, as xtcp_kill takes them. */
+static void end_show(struct seq_file *m, __be32 addr, __be16 port, int ifindex)
+{
+	const struct xtcp_reader *reader = m->private;
+	struct net_device *dev;
+
+	seq_printf(m, "%pI4", &addr);
+	if (ifindex) {
+		rcu_read_lock();
+		dev = dev_get_by_index_rcu(reader->net, ifindex);
+		if (dev)
+			seq_printf(m, "%%%s", dev->name);
+		else
+			seq_printf(m, "%%%d", ifindex);
+		rcu_read_unlock();
+	}
+	seq_printf(m, ":%u ", ntohs(port));
+}
+
+static void age_show(struct seq_file *m, const struct xtcp_flow *flow, u8 state,
+		     u64 age_ms, unsigned int uid, unsigned long inode)
+{
+	u32 ms;
+
+	end_show(m, flow->laddr, flow->lport, flow->ifindex);
+	end_show(m, flow->raddr, flow->rport, 0);
+	age_ms = div_u64_rem(age_ms, MSEC_PER_SEC, &ms);
+	seq_printf(m, "%s %llu.%03u %u %lu\n", xtcp_state_name(state), age_ms,
+		   ms, uid, inode);
+}
+
+static int halfopen_age_show(struct seq_file *m,
+			     const struct xtcp_halfopen *ho)
+{
+	unsigned int uid;
+
+	/* As in halfopen_show(). */
+	rcu_read_lock();
+	if (READ_ONCE(ho->flow.state) != XTCP_HALF_OPEN) {
+		rcu_read_unlock();
+		return SEQ_SKIP;
+	}
+	uid = xtcp_procfs_uid(m, ho->ls->sk);
+	rcu_read_unlock();
+	age_show(m, &ho->flow, XTCP_HALF_OPEN, xtcp_synqueue_age_ms(ho), uid,
+		 0);
+	return 0;
+}
+
+static int timewait_age_show(struct seq_file *m, const struct xtcp_timewait *tw)
+{
+	u32 age_ms = xtcp_now_ms() - READ_ONCE(tw->since_ms);
+	u8 state = READ_ONCE(tw->flow.state);
+
+	if (state == XTCP_CLOSED)
+		return SEQ_SKIP;
+	age_show(m, &tw->flow, state, age_ms, 0, 0);
+	return 0;
+}
+
+static int sock_age_show(struct seq_file *m, struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	unsigned long since = READ_ONCE(xs->state_since);
+	u8 state = READ_ONCE(sk->sk_state);
+	/* A listener has no 4-tuple in its flow. */
+	struct xtcp_flow flow = {
+		.laddr		= xs->inet.inet_rcv_saddr,
+		.raddr		= xs->inet.inet_daddr,
+		.lport		= xs->inet.inet_sport,
+		.rport		= xs->inet.inet_dport,
+		.ifindex	= READ_ONCE(sk->sk_bound_dev_if),
+	};
+
+	if (state == XTCP_CLOSED)
+		return SEQ_SKIP;
+	age_show(m, &flow, state, jiffies_to_msecs(jiffies - since),
+		 xtcp_procfs_uid(m, sk), sock_i_ino(sk));
+	return 0;
+}
+
+static int ages_show(struct seq_file *m, void *v)
+{
+	struct xtcp_flow *flow;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(m, "local remote state seconds uid inode\n");
+		return 0;
+	}
+	flow = *(struct xtcp_flow **)v;
+	switch (flow->kind) {
+	case XTCP_KIND_HALFOPEN:
+		return halfopen_age_show(m, container_of(flow,
+						struct xtcp_halfopen, flow));
+	case XTCP_KIND_TIMEWAIT:
+		return timewait_age_show(m, container_of(flow,
+						struct xtcp_timewait, flow));
+	default:
+		return sock_age_show(m, xtcp_flow_sk(flow));
+	}
+}
+
+static const struct seq_operations ages_seq_ops = {
+	.start	= connections_start,
+	.next	= connections_next,
+	.stop	= connections_stop,
+	.show	= ages_show,
+};
+
+static int reader_open(struct inode *inode, struct file *file,
+		       const struct seq_operations *ops)
 {
 	struct xtcp_reader *reader;
 
-	reader = __seq_open_private(file, &connections_seq_ops,
-				    sizeof(*reader));
+	reader = __seq_open_private(file, ops, sizeof(*reader));
 	if (!reader)
 		return -ENOMEM;
 	reader->net = pde_data(inode);
 	return 0;
+}
+
+static int connections_open(struct inode *inode, struct file *file)
+{
+	return reader_open(inode, file, &connections_seq_ops);
+}
+
+static int ages_open(struct inode *inode, struct file *file)
+{
+	return reader_open(inode, file, &ages_seq_ops);
 }
 
 static ssize_t connections_read(struct kiocb *iocb, struct iov_iter *to)
@@ -328,6 +451,13 @@ static int connections_release(struct inode *inode, struct file *file)
 
 static const struct proc_ops connections_proc_ops = {
 	.proc_open	= connections_open,
+	.proc_read_iter	= connections_read,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= connections_release,
+};
+
+static const struct proc_ops ages_proc_ops = {
+	.proc_open	= ages_open,
 	.proc_read_iter	= connections_read,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= connections_release,
@@ -427,8 +557,10 @@ int xtcp_procfs_net_init(struct net *net)
 
 	if (!proc_create_data("xtcp", 0444, dir, &connections_proc_ops, net))
 		return -ENOMEM;
-	if (!proc_create_net_single("xtcp_snmp", 0444, dir, snmp_show, NULL))
+	if (!proc_create_data("xtcp_age", 0444, dir, &ages_proc_ops, net))
 		goto undo_connections;
+	if (!proc_create_net_single("xtcp_snmp", 0444, dir, snmp_show, NULL))
+		goto undo_ages;
 	if (!proc_create_net_single("xtcp_netstat", 0444, dir, netstat_show,
 				    NULL))
 		goto undo_snmp;
@@ -437,14 +569,20 @@ int xtcp_procfs_net_init(struct net *net)
 		goto undo_netstat;
 	if (xtcp_listeners_net_init(net))
 		goto undo_lifecycle;
+	if (xtcp_kill_net_init(net))
+		goto undo_listeners;
 	return 0;
 
+undo_listeners:
+	xtcp_listeners_net_exit(net);
 undo_lifecycle:
 	remove_proc_entry("xtcp_lifecycle", dir);
 undo_netstat:
 	remove_proc_entry("xtcp_netstat", dir);
 undo_snmp:
 	remove_proc_entry("xtcp_snmp", dir);
+undo_ages:
+	remove_proc_entry("xtcp_age", dir);
 undo_connections:
 	remove_proc_entry("xtcp", dir);
 	return -ENOMEM;
@@ -459,9 +597,11 @@ undo_connections:
  */
 void xtcp_procfs_net_exit(struct net *net)
 {
+	xtcp_kill_net_exit(net);
 	xtcp_listeners_net_exit(net);
 	remove_proc_entry("xtcp_lifecycle", net->proc_net);
 	remove_proc_entry("xtcp_netstat", net->proc_net);
 	remove_proc_entry("xtcp_snmp", net->proc_net);
+	remove_proc_entry("xtcp_age", net->proc_net);
 	remove_proc_entry("xtcp", net->proc_net);
 }

@@ -61,10 +61,10 @@
 #include "user/sysctl.h"
 
 /*
- * Memory of all xtcp sockets of the machine, in pages: low, pressure, max.
- * One value for all namespaces, as the socket layer has it.
+ * Memory of all xtcp sockets of the machine, in pages: low, pressure, max. The
+ * knob xtcp_mem; one value for all namespaces, as the socket layer has it.
  */
-static long memory_limit[3];
+long xtcp_socket_memory_limit[3];
 static atomic_long_t memory_allocated;
 static DEFINE_PER_CPU(int, memory_reserve);
 static unsigned long memory_pressure;
@@ -73,7 +73,7 @@ static struct percpu_counter sockets_allocated;
 
 /* Orphans: counted where they come and go, so a CPU's part may be negative. */
 static DEFINE_PER_CPU(unsigned int, orphan_count);
-static int orphans_max __ro_after_init;
+int xtcp_socket_orphans_max;	/* the knob xtcp_max_orphans; any CPU's */
 
 /*
  * What a socket may always have, even under memory pressure: min, default,
@@ -99,17 +99,16 @@ static void memory_limit_init(void)
 {
 	unsigned long pages = max(nr_free_buffer_pages() / 16, 128UL);
 
-	memory_limit[0] = pages / 4 * 3;
-	memory_limit[1] = pages;
-	memory_limit[2] = memory_limit[0] * 2;
+	xtcp_socket_memory_limit[0] = pages / 4 * 3;
+	xtcp_socket_memory_limit[1] = pages;
+	xtcp_socket_memory_limit[2] = xtcp_socket_memory_limit[0] * 2;
 }
 
 /**
  * xtcp_socket_orphans_exceed - has the machine too many orphans
  * @sk: one of them
  *
- * A cap of stock's size, one for all namespaces: half an orphan for each
- * entry of its connection hash. One that has sent nothing for two of the
+ * xtcp_max_orphans is one cap for all namespaces. One that has sent nothing for two of the
  * longest timeouts meets the cap at half, so does one that ICMP says is
  * unreachable; at a quarter if both hold: these go first.
  *
@@ -129,7 +128,7 @@ bool xtcp_socket_orphans_exceed(const struct sock *sk)
 		shift++;
 	if (READ_ONCE(sk->sk_err_soft))
 		shift++;
-	return orphans << shift > orphans_max;
+	return orphans << shift > READ_ONCE(xtcp_socket_orphans_max);
 }
 
 /*
@@ -451,7 +450,7 @@ struct proto xtcp_prot = {
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_reserve,
 	.memory_pressure	= &memory_pressure,
-	.sysctl_mem		= memory_limit,
+	.sysctl_mem		= xtcp_socket_memory_limit,
 	.sysctl_wmem		= buffer_floor,
 	.sysctl_rmem		= buffer_floor,
 	.sockets_allocated	= &sockets_allocated,
@@ -505,7 +504,8 @@ int xtcp_socket_init(void)
 	int err;
 
 	memory_limit_init();
-	orphans_max = xtcp_sysctl_hash_entries() / 2;
+	/* Half an orphan for each entry of stock's connection hash. */
+	xtcp_socket_orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;

@@ -13,6 +13,10 @@ struct sock;
 /* sk->sk_prot of every xtcp socket; accept() children share it. */
 extern struct proto xtcp_prot;
 
+/* Of the whole machine; net.ipv4.xtcp_max_orphans and xtcp_mem. */
+extern int xtcp_socket_orphans_max;
+extern long xtcp_socket_memory_limit[3];
+
 int xtcp_socket_init(void);
 void xtcp_socket_exit(void);
 

@@ -43,6 +43,7 @@
 	X(RESET_SENT_LINGER,		"XtcpResetSentLinger") \
 	X(RESET_SENT_DISCONNECT,	"XtcpResetSentDisconnect") \
 	X(RESET_SENT_KEEPALIVE,		"XtcpResetSentKeepalive") \
+	X(RESET_SENT_KILLED,		"XtcpResetSentKilled") \
 	X(RESET_SENT_NO_MEMORY,		"XtcpResetSentNoMemory") \
 	X(RESET_RECV_OPENING,		"XtcpResetRecvOpening") \
 	X(RESET_RECV_OPEN,		"XtcpResetRecvOpen") \

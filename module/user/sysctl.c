@@ -7,6 +7,9 @@
  * beyond the documented range is stored, and whoever reads the knob takes the
  * nearest value that means something. Documentation/knobs.rst explains each.
  *
+ * xtcp_max_orphans and xtcp_mem limit the whole machine: one value, which only
+ * the first netns may write.
+ *
  * A new netns starts with the defaults, not with its parent's values; only
  * the two buffer knobs and xtcp_congestion_control are copied from the first netns,
  * as stock does.
@@ -30,6 +33,7 @@
 #include "netns.h"
 #include "transfer/congestion.h"
 #include "transfer/rtt.h"
+#include "user/socket.h"
 
 /* Bounds; where a row below has none, the type of the knob is its bound. */
 static int syn_retries_min = 1;		/* 0 SYN retries would mean no timer */
@@ -229,7 +233,26 @@ static const struct ctl_table xtcp_knob_rows[] = {
 		  congestion_allowed_handle),
 };
 
-#define KNOBS	ARRAY_SIZE(xtcp_knob_rows)
+/* One value for all namespaces: .data is where it stands. */
+static const struct ctl_table xtcp_machine_rows[] = {
+	{
+		.procname	= "xtcp_max_orphans",
+		.data		= &xtcp_socket_orphans_max,
+		.maxlen		= sizeof(xtcp_socket_orphans_max),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec,
+	},
+	{
+		.procname	= "xtcp_mem",
+		.data		= &xtcp_socket_memory_limit,
+		.maxlen		= sizeof(xtcp_socket_memory_limit),
+		.mode		= 0644,
+		.proc_handler	= proc_doulongvec_minmax,
+	},
+};
+
+#define KNOBS		ARRAY_SIZE(xtcp_knob_rows)
+#define MACHINE_KNOBS	ARRAY_SIZE(xtcp_machine_rows)
 
 /**
  * xtcp_sysctl_hash_entries - how large stock's connection hash would be
@@ -333,7 +356,7 @@ int xtcp_sysctl_net_init(struct net *net)
 	knobs_default(net);
 
 	/* One row more than announced: the empty one that 6.1 stops at. */
-	table = kcalloc(KNOBS + 1, sizeof(*table), GFP_KERNEL);
+	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table), GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;
 
@@ -347,8 +370,14 @@ int xtcp_sysctl_net_init(struct net *net)
 		table[i].data = (void *)&xn->knobs +
 				(unsigned long)xtcp_knob_rows[i].data;
 	}
+	for (i = 0; i < MACHINE_KNOBS; i++) {
+		table[KNOBS + i] = xtcp_machine_rows[i];
+		if (!net_eq(net, &init_net))
+			table[KNOBS + i].mode = 0444;
+	}
 
-	xn->sysctl = register_net_sysctl_sz(net, "net/ipv4", table, KNOBS);
+	xn->sysctl = register_net_sysctl_sz(net, "net/ipv4", table,
+					    KNOBS + MACHINE_KNOBS);
 	if (!xn->sysctl) {
 		kfree(table);
 		return -ENOMEM;

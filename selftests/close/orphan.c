@@ -7,6 +7,7 @@
  */
 #include "lib/xtcp_test.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 
 PEER_FIXTURE(orphan);
@@ -353,6 +354,132 @@ TEST_F(orphan, ctr_TCPAbortOnTimeout_window_stays_shut)
 	peer_expect_silence(p, 100000);
 	counters_expect(_metadata, &before, "CurrEstab", -1, "TCPWinProbe", 3,
 			"TCPAbortOnTimeout", 1, NULL);
+}
+
+/* --- xtcp_max_orphans: the machine's, and put back in any case ------------- */
+
+#define MAX_ORPHANS "/proc/sys/net/ipv4/xtcp_max_orphans"
+
+/* NULL: the default, which is stock's. */
+static void limit_orphans(struct __test_metadata *_metadata, const char *value)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY);
+	int first = open("/proc/1/ns/net", O_RDONLY);
+	char stocks[32];
+
+	netns_enter(WHERE(_metadata), first);
+	ASSERT_EQ(0, sysctl_read("/proc/sys/net/ipv4/tcp_max_orphans", stocks, sizeof(stocks)));
+	EXPECT_EQ(0, sysctl_write(MAX_ORPHANS, value ? value : stocks));
+	netns_enter(WHERE(_metadata), home);
+	close(first);
+	close(home);
+}
+
+FIXTURE(crowd) {
+	struct peer peer;
+};
+
+FIXTURE_SETUP(crowd)
+{
+	if (!stock_mode()) {
+		/* Those that earlier tests left count too, until they give up. */
+		sleep_ms(300000);
+		limit_orphans(_metadata, "2");
+	}
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+}
+
+FIXTURE_TEARDOWN(crowd)
+{
+	if (!stock_mode())
+		limit_orphans(_metadata, NULL);
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+TEST_F(crowd, knob_max_orphans_at_close)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c[3], later;
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < 3; i++)
+		conn_open(p, &c[i], .kport = 6000 + i);
+	conn_open(p, &later, .kport = 6003);
+	for (int i = 0; i < 2; i++) {
+		close(c[i].fd);
+		conn_expect(&c[i], .flags = FIN | ACK, .seq = 1);
+	}
+	counters_take(&before);
+	close(c[2].fd);
+	/* The FIN is under way already. */
+	conn_expect(&c[2], .flags = FIN | ACK, .seq = 1);
+	conn_expect(&c[2], .flags = RST | ACK, .seq = 2);
+	conn_expect_state(&c[2], ST_CLOSED);
+	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "OutRsts", 1,
+			"CurrEstab", -1, "OutSegs", 2, "TCPOrigDataSent", 1,
+			"XtcpResetSentNoMemory", 1, NULL);
+	conn_expect_state(&c[0], ST_FIN_WAIT_1);
+	/* A record is no orphan: the first makes room by becoming one. */
+	conn_send(&c[0], .flags = ACK, .ack = 2);
+	conn_expect_state(&c[0], ST_ORPHAN_FIN_WAIT_2);
+	close(later.fd);
+	conn_expect(&later, .flags = FIN | ACK, .seq = 1);
+	conn_expect_state(&later, ST_FIN_WAIT_1);
+	p->leave_unread = true;
+}
+
+/* Looked at again at each timeout, when the limit may have come down. */
+TEST_F(crowd, knob_max_orphans_at_a_timeout)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_CLOSE_WAIT);
+	socket_info(&c, &info);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
+	peer_mark_last(p);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = info.rto_us / 1000);
+	limit_orphans(_metadata, "0");
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	/* LAST-ACK: the peer waits for nothing but this. */
+	conn_expect_move(&c, ST_LAST_ACK, ST_CLOSED, info.rto_us * 3 / 1000);
+	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "TCPTimeouts", MOVED, NULL);
+	EXPECT_EQ(1, lifecycle_count("LAST-ACK", "NO-MEMORY", "CLOSED"));
+}
+
+TEST_F(crowd, knob_max_orphans_in_closing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_CLOSING, .orphan = true);
+	peer_mark_last(p);
+	limit_orphans(_metadata, "0");
+	peer_drain(p, 1000);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(1, lifecycle_count("CLOSING", "NO-MEMORY", "CLOSED"));
+}
+
+/* In FIN-WAIT-2 it is asked at close() alone. */
+TEST_F(crowd, knob_max_orphans_in_fin_wait_2)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
+	limit_orphans(_metadata, "0");
+	close(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-2", "NO-MEMORY", "CLOSED"));
 }
 
 TEST_HARNESS_MAIN

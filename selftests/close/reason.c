@@ -268,6 +268,18 @@ REASON(ctr_XtcpResetSentKeepalive, "XtcpResetSentKeepalive")
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+REASON(ctr_XtcpResetSentKilled, "XtcpResetSentKilled")
+{
+	struct conn c;
+	char line[80];
+
+	conn_open(p, &c);
+	snprintf(line, sizeof(line), "10.0.0.1:%u 10.0.0.2:%u\n", c.kport, c.pport);
+	counters_take(before);
+	EXPECT_EQ(0, sysctl_write("/proc/net/xtcp_kill", line));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+}
+
 /* One orphan that holds more than all sockets together may: not kept. */
 REASON(ctr_XtcpResetSentNoMemory, "XtcpResetSentNoMemory")
 {

@@ -8,6 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 FIXTURE(knobs) {
@@ -177,6 +178,62 @@ TEST_F(knobs, knob_tw_reuse)
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		write_both(_metadata, "tw_reuse", values[i]);
 	expect_of_a_netns(_metadata, self->ns, "tw_reuse", "2", "0");
+}
+
+/* --- of the whole machine ------------------------------------------------ */
+
+/* In the first namespace alone they may be written. */
+static void knob_is_the_machines(struct __test_metadata *_metadata, int ns, const char *knob,
+				 const char *another, const char *refused)
+{
+	int first = open("/proc/1/ns/net", O_RDONLY);
+	char initial[VALUE_MAX], value[VALUE_MAX];
+	struct stat st;
+
+	ASSERT_LE(0, first);
+	ASSERT_EQ(0, stat(path_of("xtcp", knob), &st));
+	EXPECT_EQ(0444, st.st_mode & 0777);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(EACCES, sysctl_write(path_of("xtcp", knob), another));
+	ASSERT_EQ(0, seteuid(0));
+	netns_enter(WHERE(_metadata), first);
+	ASSERT_EQ(0, stat(path_of("xtcp", knob), &st));
+	EXPECT_EQ(0644, st.st_mode & 0777);
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), initial, sizeof(initial)));
+	expect_refused(_metadata, knob, refused);
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), another));
+	netns_enter(WHERE(_metadata), ns);
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(another, value);
+	netns_enter(WHERE(_metadata), first);
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), initial));
+	close(first);
+}
+
+TEST_F(knobs, knob_max_orphans)
+{
+	NOT_ON_STOCK();
+	knob_is_the_machines(_metadata, self->ns, "max_orphans", "77", "2147483648");
+	/* Back in the first namespace, with the default. */
+	expect_alike(_metadata, "max_orphans");
+}
+
+TEST_F(knobs, knob_mem)
+{
+	long low, pressure, max, stocks;
+	char value[VALUE_MAX];
+
+	NOT_ON_STOCK();
+	knob_is_the_machines(_metadata, self->ns, "mem", "1000\t2000\t3000", "x");
+	/* Stock makes its own at boot, when more memory is free. */
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", "mem"), value, sizeof(value)));
+	ASSERT_EQ(3, sscanf(value, "%ld %ld %ld", &low, &pressure, &max));
+	EXPECT_EQ(pressure / 4 * 3, low);
+	EXPECT_EQ(low * 2, max);
+	ASSERT_EQ(0, sysctl_read(path_of("tcp", "mem"), value, sizeof(value)));
+	ASSERT_EQ(2, sscanf(value, "%ld %ld", &low, &stocks));
+	EXPECT_LE(stocks / 2, pressure);
+	EXPECT_GE(stocks, pressure);
 }
 
 /* --- without a twin ----------------------------------------------------- */
@@ -356,8 +413,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"attached_fin_timeout", "available_congestion_control",
 		"challenge_ack_limit", "congestion_control", "dsack", "fin_timeout", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
-		"keepalive_time", "max_syn_backlog", "max_tw_buckets",
-		"min_snd_mss", "orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
+		"keepalive_time", "max_orphans", "max_syn_backlog",
+		"max_tw_buckets", "mem", "min_snd_mss", "orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
 		"rto_min_us", "sack", "slow_start_after_idle",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tw_recycle", "tw_reuse",

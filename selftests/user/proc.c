@@ -118,7 +118,7 @@ TEST_F(proc, proc_files_are_readable_by_all)
 	static const char *const paths[] = {
 		"/proc/net/xtcp", "/proc/net/xtcp_snmp",
 		"/proc/net/xtcp_netstat", "/proc/net/xtcp_lifecycle",
-		"/proc/net/xtcp_listen",
+		"/proc/net/xtcp_listen", "/proc/net/xtcp_age",
 	};
 	struct stat st;
 	char b;

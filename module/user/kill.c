@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kill.c - /proc/net/xtcp_kill: the administrator ends connections
+ *
+ * RFC 9293 3.10.5 (ABORT), by somebody else than the user. `ss -K` asks for
+ * it by netlink, in a way that knows the kernel's own protocols only; so xtcp
+ * has a file. A line written to it names a connection as /proc/net/xtcp_age
+ * does,
+ *
+ *	10.0.0.2:5000 10.0.0.1:40000
+ *
+ * in whatever state it is, or a listener, whose remote end is 0.0.0.0:0. More
+ * words may follow, so that a line of xtcp_age can be copied. A local address
+ * that is bound to a device has that after a "%".
+ *
+ * The lines of a write are done one after the other. When one fails the write
+ * ends before it; if it is the first, the write fails.
+ *
+ * Context: process, sleeps on socket locks.
+ */
+#include <linux/capability.h>
+#include <linux/inet.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <linux/proc_fs.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "close/close.h"
+#include "close/timewait.h"
+#include "flow.h"
+#include "lifecycle.h"
+#include "open/synqueue.h"
+#include "tcb.h"
+#include "user/procfs.h"
+
+#define WRITE_MAX	PAGE_SIZE	/* octets looked at in one write */
+
+/* A name, or the number that stands for one that has gone; 0: neither. */
+static int device_parse(struct net *net, const char *word)
+{
+	struct net_device *dev;
+	int ifindex = 0;
+
+	rcu_read_lock();
+	dev = dev_get_by_name_rcu(net, word);
+	if (dev)
+		ifindex = dev->ifindex;
+	else if (kstrtoint(word, 10, &ifindex) || ifindex < 0)
+		ifindex = 0;
+	rcu_read_unlock();
+	return ifindex;
+}
+
+/* "10.0.0.2:5000", or "10.0.0.2%eth0:5000" if @ifindex is not NULL. */
+static bool end_parse(struct net *net, char *word, __be32 *addr, __be16 *port,
+		      int *ifindex)
+{
+	char *colon = strrchr(word, ':');
+	char *device = strchr(word, '%');
+	u16 num;
+
+	if (!colon || kstrtou16(colon + 1, 10, &num))
+		return false;
+	*colon = '\0';
+	*port = htons(num);
+	if (device) {
+		*device++ = '\0';
+		if (!ifindex)
+			return false;
+		*ifindex = device_parse(net, device);
+		if (!*ifindex)
+			return false;
+	}
+	return in4_pton(word, -1, (u8 *)addr, '\0', NULL);
+}
+
+/* @line is taken apart. */
+static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
+{
+	char *local, *remote;
+
+	*key = (struct xtcp_key) {
+		.family	= AF_INET,
+		.wire	= XTCP_WIRE_NATIVE,
+	};
+	line = skip_spaces(line);
+	local = strsep(&line, " \t");
+	if (!line)
+		return false;
+	line = skip_spaces(line);
+	remote = strsep(&line, " \t");
+	return end_parse(net, local, &key->laddr, &key->lport, &key->dif) &&
+	       end_parse(net, remote, &key->raddr, &key->rport, NULL) &&
+	       key->lport && !key->raddr == !key->rport;
+}
+
+/* Drops the caller's reference. */
+static int sock_kill(struct sock *sk)
+{
+	int err = -ENOENT;
+
+	lock_sock(sk);
+	if (sk->sk_state != XTCP_CLOSED) {
+		xtcp_close_kill(sk);
+		err = 0;
+	}
+	release_sock(sk);
+	sock_put(sk);
+	return err;
+}
+
+/* All that listen there: SO_REUSEPORT. */
+static int listeners_kill(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+	int err = -ENOENT;
+
+	while ((sk = xtcp_listener_get(net, key)))
+		if (!sock_kill(sk))
+			err = 0;
+	return err;
+}
+
+static void record_kill(struct net *net, struct xtcp_flow *flow)
+{
+	if (flow->kind == XTCP_KIND_HALFOPEN)
+		xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen,
+						flow), XTCP_EV_KILL);
+	else
+		xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
+						     flow), XTCP_EV_KILL);
+	xtcp_flow_put(flow);
+}
+
+static int connection_kill(struct net *net, const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+
+	/* A half-open record may be looked into while its listener stays. */
+	rcu_read_lock();
+	flow = xtcp_flow_lookup(net, key);
+	if (flow && flow->kind != XTCP_KIND_SOCKET) {
+		record_kill(net, flow);
+		rcu_read_unlock();
+		return 0;
+	}
+	rcu_read_unlock();
+	return flow ? sock_kill(xtcp_flow_sk(flow)) : -ENOENT;
+}
+
+static int line_kill(struct net *net, char *line)
+{
+	struct xtcp_key key;
+
+	if (!key_parse(net, line, &key))
+		return -EINVAL;
+	return key.rport ? connection_kill(net, &key) :
+			   listeners_kill(net, &key);
+}
+
+/*
+ * Only whole lines: half of one names another connection. Returns the octets
+ * done, or the errno of the first line.
+ */
+static ssize_t lines_kill(struct net *net, char *text)
+{
+	char *next = text, *line;
+	ssize_t done = 0;
+	int err;
+
+	while (strchr(next, '\n')) {
+		line = strsep(&next, "\n");
+		err = line_kill(net, line);
+		if (err)
+			return done ?: err;
+		done = next - text;
+	}
+	return done ?: -EINVAL;
+}
+
+static ssize_t kill_write(struct file *file, const char __user *buf,
+			  size_t len, loff_t *pos)
+{
+	struct net *net = pde_data(file_inode(file));
+	ssize_t done;
+	char *text;
+
+	/* Of who opened it: a program must not be tricked into writing. */
+	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	text = memdup_user_nul(buf, min(len, WRITE_MAX));
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	done = lines_kill(net, text);
+	kfree(text);
+	return done;
+}
+
+static const struct proc_ops kill_proc_ops = {
+	.proc_write	= kill_write,
+	.proc_lseek	= noop_llseek,
+};
+
+/**
+ * xtcp_kill_net_init - put the file into /proc/net of a netns
+ * @net: the namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_kill_net_init(struct net *net)
+{
+	return proc_create_data("xtcp_kill", 0200, net->proc_net,
+				&kill_proc_ops, net) ? 0 : -ENOMEM;
+}
+
+/**
+ * xtcp_kill_net_exit - take the file away
+ * @net: the namespace
+ *
+ * Waits for writers inside a call.
+ */
+void xtcp_kill_net_exit(struct net *net)
+{
+	remove_proc_entry("xtcp_kill", net->proc_net);
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kill: /proc/net/xtcp_kill: what the administrator ends, in each state; who
+ * is told what; who may; and what is no line. RFC 9293 3.10.5.
+ */
+#include "lib/xtcp_test.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+PEER_FIXTURE(killing);
+
+#define KILL_FILE "/proc/net/xtcp_kill"
+#define STAMPS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0))
+
+/* Octets taken; negative errno. */
+static int say(const char *text)
+{
+	int fd = open(KILL_FILE, O_WRONLY), n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	n = n < 0 ? -errno : n;
+	close(fd);
+	return n;
+}
+
+static const char *line_of(const struct conn *c)
+{
+	static char line[80];
+
+	snprintf(line, sizeof(line), "10.0.0.1:%u 10.0.0.2:%u\n", c->kport, c->pport);
+	return line;
+}
+
+static void expect_killed(struct __test_metadata *_metadata, const struct conn *c)
+{
+	EXPECT_EQ((int)strlen(line_of(c)), say(line_of(c)));
+	conn_expect_state(c, ST_CLOSED);
+	/* There is no such connection now. */
+	EXPECT_EQ(-ENOENT, say(line_of(c)));
+}
+
+struct killing {
+	enum conn_state state;
+	const char *name;	/* of the state, in the lifecycle */
+	bool orphan;
+	bool reset;		/* the peer is told */
+	bool attempt_fails, estab_resets, was_open;
+};
+
+static void kill_in(struct __test_metadata *_metadata, struct peer *p, const struct killing *k)
+{
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, k->state, .orphan = k->orphan);
+	counters_take(&before);
+	expect_killed(_metadata, &c);
+	if (k->reset)
+		conn_expect(&c, .flags = RST | ACK);
+	peer_expect_silence(p, 100);
+	counters_expect(_metadata, &before, "AttemptFails", k->attempt_fails,
+			"EstabResets", k->estab_resets, "CurrEstab", -k->was_open,
+			"OutSegs", k->reset, "OutRsts", k->reset,
+			"XtcpResetSentKilled", k->reset, NULL);
+	EXPECT_EQ(1, lifecycle_count(k->name, "KILL", "CLOSED"));
+	if (c.fd >= 0 && !k->orphan && k->state != ST_TIME_WAIT) {
+		EXPECT_EQ(POLLERR | POLLHUP, socket_poll(c.fd) & (POLLERR | POLLHUP));
+		EXPECT_EQ(ECONNABORTED, socket_error(c.fd));
+		EXPECT_EQ(EPIPE, socket_send(c.fd));
+		EXPECT_EQ(0, socket_error(c.fd));
+		close(c.fd);
+	}
+	/* What the peer says after that is for nobody. */
+	peer_expect_silence(p, 200000);
+}
+
+#define KILL(st, ...) \
+	TEST_F(killing, kill_in_##st) \
+	{ \
+		kill_in(_metadata, &self->peer, &(struct killing){ .state = ST_##st, ##__VA_ARGS__ }); \
+	}
+
+KILL(SYN_SENT, .name = "SYN-SENT", .attempt_fails = true)
+KILL(SYN_RECEIVED, .name = "SYN-RECEIVED", .attempt_fails = true, .reset = true)
+KILL(ESTABLISHED, .name = "ESTABLISHED", .estab_resets = true, .was_open = true, .reset = true)
+KILL(CLOSE_WAIT, .name = "CLOSE-WAIT", .estab_resets = true, .was_open = true, .reset = true)
+KILL(FIN_WAIT_1, .name = "FIN-WAIT-1", .reset = true)
+KILL(FIN_WAIT_2, .name = "FIN-WAIT-2", .reset = true)
+/* The peer has said its last word, and ours is under way. */
+KILL(CLOSING, .name = "CLOSING")
+KILL(LAST_ACK, .name = "LAST-ACK")
+KILL(TIME_WAIT, .name = "TIME-WAIT")
+KILL(ORPHAN_FIN_WAIT_2, .name = "FIN-WAIT-2")
+
+#define KILL_ORPHAN(st, ...) \
+	TEST_F(killing, kill_orphan_in_##st) \
+	{ \
+		kill_in(_metadata, &self->peer, &(struct killing){ .state = ST_##st, .orphan = true, ##__VA_ARGS__ }); \
+	}
+
+KILL_ORPHAN(FIN_WAIT_1, .name = "FIN-WAIT-1", .reset = true)
+KILL_ORPHAN(CLOSING, .name = "CLOSING")
+KILL_ORPHAN(LAST_ACK, .name = "LAST-ACK")
+
+TEST_F(killing, kill_half_open)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	counters_take(&before);
+	EXPECT_EQ((int)strlen(line_of(&c)), say(line_of(&c)));
+	EXPECT_EQ(0, proc_rows(p->family, ROW_SYN_RECEIVED));
+	EXPECT_EQ(-ENOENT, say(line_of(&c)));
+	EXPECT_EQ(1, lifecycle_count("SYN-RECEIVED", "KILL", "CLOSED"));
+	counters_expect(_metadata, &before, NULL);
+	peer_expect_silence(p, 70000);
+	/* The third ACK comes too late; the next SYN does not. */
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = RST, .seq = 1);
+	conn_open(p, &c, .lfd = c.lfd);
+}
+
+/* One that waits for accept(): the program gets it, and reads the end. */
+TEST_F(killing, kill_before_accept)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ((int)strlen(line_of(&c)), say(line_of(&c)));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	fd = accept(c.lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(ECONNABORTED, socket_receive(fd));
+	close(fd);
+}
+
+static const char *listener_line = "10.0.0.1:5000 0.0.0.0:0\n";
+
+/* As after shutdown() of a listener: its half-open and queued go with it. */
+TEST_F(killing, kill_listener)
+{
+	struct peer *p = &self->peer;
+	struct conn half, queued, accepted;
+	struct counters before;
+
+	NOT_ON_STOCK();
+	conn_open(p, &accepted);
+	conn_to_state(p, &queued, ST_HALF_OPEN, .lfd = accepted.lfd);
+	conn_send(&queued, .flags = ACK);
+	conn_to_state(p, &half, ST_HALF_OPEN, .lfd = accepted.lfd);
+	counters_take(&before);
+	EXPECT_EQ((int)strlen(listener_line), say(listener_line));
+	conn_expect(&queued, .flags = RST | ACK, .seq = 1);
+	EXPECT_EQ(-ENOENT, say(listener_line));
+	EXPECT_EQ(0, proc_rows(p->family, ROW_LISTEN));
+	EXPECT_EQ(0, proc_rows(p->family, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "OutSegs", 1, "OutRsts", 1,
+			"CurrEstab", -1, "EstabResets", 1,
+			"XtcpResetSentListenerClosed", 1, NULL);
+	EXPECT_EQ(1, lifecycle_count("LISTEN", "KILL", "CLOSED"));
+	EXPECT_EQ(EINVAL, socket_accept(accepted.lfd));
+	EXPECT_EQ(ECONNABORTED, socket_error(accepted.lfd));
+	/* What was accepted lives; and the port may be listened on anew. */
+	conn_expect_state(&accepted, ST_ESTABLISHED);
+	close(accepted.lfd);
+	conn_open(p, &queued);
+	/* The accepted one's peer, by the way, was never told anything. */
+	conn_send(&accepted, .flags = PSH | ACK, .data = "on");
+	conn_expect(&accepted, .flags = ACK, .ack = 3, .within_ms = 210);
+}
+
+/* It names a listener as it was bound, and takes all that share the port. */
+TEST_F(killing, kill_listener_exactly)
+{
+	int any = socket_new(-1), here = socket_new(-1), again = socket_new(-1);
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, socket_set(here, SOL_SOCKET, SO_REUSEPORT, 1));
+	ASSERT_EQ(0, socket_set(again, SOL_SOCKET, SO_REUSEPORT, 1));
+	ASSERT_EQ(0, socket_bind(any, "", 6000));
+	ASSERT_EQ(0, socket_listen(any, 1));
+	ASSERT_EQ(0, socket_bind(here, "10.0.0.1", 5000));
+	ASSERT_EQ(0, socket_listen(here, 1));
+	ASSERT_EQ(0, socket_bind(again, "10.0.0.1", 5000));
+	ASSERT_EQ(0, socket_listen(again, 1));
+	EXPECT_EQ(-ENOENT, say("0.0.0.0:5000 0.0.0.0:0\n"));
+	EXPECT_EQ(-ENOENT, say("10.0.0.1:6000 0.0.0.0:0\n"));
+	EXPECT_EQ(3, proc_rows(AF_INET, ROW_LISTEN));
+	EXPECT_LT(0, say(listener_line));
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
+	EXPECT_LT(0, say("0.0.0.0:6000 0.0.0.0:0\n"));
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
+}
+
+static int bind_to_lo(int fd)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ? errno : 0;
+}
+
+TEST_F(killing, kill_bound_to_a_device)
+{
+	int fd = socket_new(-1);
+	char line[64];
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, bind_to_lo(fd));
+	ASSERT_EQ(0, socket_bind(fd, "127.0.0.1", 5000));
+	ASSERT_EQ(0, socket_listen(fd, 1));
+	EXPECT_EQ(-ENOENT, say("127.0.0.1:5000 0.0.0.0:0\n"));
+	EXPECT_EQ(-EINVAL, say("127.0.0.1%nosuch:5000 0.0.0.0:0\n"));
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
+	EXPECT_LT(0, say("127.0.0.1%lo:5000 0.0.0.0:0\n"));
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
+	ASSERT_EQ(0, socket_listen(fd, 1));
+	snprintf(line, sizeof(line), "127.0.0.1%%%u:5000 0.0.0.0:0\n", if_nametoindex("lo"));
+	EXPECT_LT(0, say(line));
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
+}
+
+/* A program that sleeps in a call is woken. */
+TEST_F(killing, kill_wakes_the_sleeper)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int status;
+	pid_t pid;
+	char b;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	pid = fork();
+	if (!pid) {
+		fcntl(c.fd, F_SETFL, 0);
+		_exit(recv(c.fd, &b, 1, 0) == -1 ? errno : 255);
+	}
+	sleep_ms(10);
+	EXPECT_LT(0, say(line_of(&c)));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(ECONNABORTED, WEXITSTATUS(status));
+}
+
+TEST_F(killing, kill_several_lines)
+{
+	struct peer *p = &self->peer;
+	char text[512] = "";
+	struct conn c[4];
+	int first_two = 0;
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		conn_open(p, &c[i], .kport = 6000 + i);
+		/* The third has gone by itself. */
+		if (i == 2)
+			strcat(text, "10.0.0.1:6002 10.0.0.9:1\n");
+		else
+			strcat(text, line_of(&c[i]));
+		if (i == 1)
+			first_two = strlen(text);
+	}
+	EXPECT_EQ(first_two, say(text));
+	EXPECT_EQ(-ENOENT, say(text + first_two));
+	conn_expect(&c[0], .flags = RST | ACK, .seq = 1);
+	conn_expect(&c[1], .flags = RST | ACK, .seq = 1);
+	conn_expect_state(&c[2], ST_ESTABLISHED);
+	conn_expect_state(&c[3], ST_ESTABLISHED);
+	/* A line of xtcp_age as it is. */
+	snprintf(text, sizeof(text), "  10.0.0.1:6003\t10.0.0.2:%u ESTABLISHED 0.100 0 77\n",
+		 c[3].pport);
+	EXPECT_EQ((int)strlen(text), say(text));
+	conn_expect(&c[3], .flags = RST | ACK, .seq = 1);
+}
+
+TEST_F(killing, kill_bad_lines)
+{
+	static const char *const bad[] = {
+		"", "\n", " \n", "10.0.0.1:5000\n", "10.0.0.1:5000 \n", "10.0.0.1 10.0.0.2\n",
+		"10.0.0.1:5000 10.0.0.2:\n", "10.0.0.1:65536 10.0.0.2:1\n",
+		"10.0.0.1:-1 10.0.0.2:1\n", "10.0.0.1:5000 10.0.0.2:1x\n",
+		"10.0.0.256:5000 10.0.0.2:1\n", "10.0.0:5000 10.0.0.2:1\n",
+		"x:5000 10.0.0.2:1\n", "[::1]:5000 [::1]:1\n", ":5000 :1\n",
+		"10.0.0.1:0 10.0.0.2:1\n", "0.0.0.0:5000 10.0.0.2:0\n",
+		"0.0.0.0:5000 0.0.0.0:1\n", "10.0.0.1:5000 10.0.0.2%lo:1\n",
+		"10.0.0.1%:5000 10.0.0.2:1\n", "10.0.0.1%0:5000 10.0.0.2:1\n",
+		"10.0.0.1%-1:5000 10.0.0.2:1\n", "0100000A:1388 0200000A:9C40\n",
+		/* Half a line may name another connection. */
+		"10.0.0.1:5000 10.0.0.2:4",
+	};
+	struct peer *p = &self->peer;
+	char long_line[8192];
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-EINVAL, say(bad[i]))
+			TH_LOG("'%s'", bad[i]);
+	}
+	memset(long_line, ' ', sizeof(long_line));
+	long_line[sizeof(long_line) - 1] = '\0';
+	EXPECT_EQ(-EINVAL, say(long_line));
+	memset(long_line, '1', sizeof(long_line) - 1);
+	long_line[sizeof(long_line) - 2] = '\n';
+	EXPECT_EQ(-EINVAL, say(long_line));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(-ENOENT, say("10.0.0.2:5000 10.0.0.1:40000\n"));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* CAP_NET_ADMIN of who opens the file. It can't be read by anybody. */
+TEST_F(killing, kill_needs_privilege)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+	char b;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	fd = open(KILL_FILE, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, read(fd, &b, 1));
+	close(fd);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(-EACCES, say(line_of(&c)));
+	ASSERT_EQ(0, seteuid(0));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	/* Even if the file's mode would let them. */
+	ASSERT_EQ(0, chmod(KILL_FILE, 0222));
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(-EPERM, say(line_of(&c)));
+	ASSERT_EQ(0, seteuid(0));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* Only what is in the namespace of the file. */
+TEST_F(killing, kill_stays_in_its_namespace)
+{
+	struct peer *p = &self->peer;
+	int home = open("/proc/thread-self/ns/net", O_RDONLY);
+	struct conn c;
+	int other;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	other = netns_new(WHERE(_metadata));
+	EXPECT_EQ(-ENOENT, say(line_of(&c)));
+	netns_enter(WHERE(_metadata), home);
+	close(other);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	expect_killed(_metadata, &c);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+}
+
+TEST_HARNESS_MAIN
