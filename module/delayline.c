@@ -254,6 +254,31 @@ bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 }
 
 /**
+ * xtcp_delay_add_until - let a record wait that has waited in another set
+ * @set: its new owner's set
+ * @delay: in no line; the caller's reference to the record passes to the set
+ * @expires_ns: when its wait is over, CLOCK_MONOTONIC; may be past
+ *
+ * What is left of its wait is no other record's, so it waits in the wheel.
+ *
+ * Context: any.
+ * Return: as xtcp_delay_add().
+ */
+bool xtcp_delay_add_until(struct xtcp_delayset *set, struct xtcp_delay *delay,
+			  u64 expires_ns)
+{
+	bool waits = false;
+
+	spin_lock_bh(&set->lock);
+	if (!set->dead) {
+		WRITE_ONCE(delay->expires_ns, expires_ns);
+		waits = queue_add(set, delay);
+	}
+	spin_unlock_bh(&set->lock);
+	return waits;
+}
+
+/**
  * xtcp_delay_del - end a record's wait
  * @set: its owner's set
  * @delay: its place

@@ -96,6 +96,8 @@ void xtcp_delayset_close(struct xtcp_delayset *set,
 void xtcp_delay_init(struct xtcp_delay *delay);
 bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 		    u32 delay_ms);
+bool xtcp_delay_add_until(struct xtcp_delayset *set, struct xtcp_delay *delay,
+			  u64 expires_ns);
 bool xtcp_delay_is_waiting(struct xtcp_delayset *set,
 			   struct xtcp_delay *delay);
 bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay);

@@ -28,9 +28,12 @@
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/sort.h>
+#include <linux/tcp.h>
 #include <net/sock.h>
+#include <net/sock_reuseport.h>
 
 #include "close/timewait.h"
+#include "compat.h"
 #include "netns.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
@@ -284,17 +287,55 @@ static struct hlist_head *listener_bucket(struct xtcp_net *xn, u16 port)
 	return &xn->listeners[port & (XTCP_LISTEN_BUCKETS - 1)];
 }
 
+/* Do two listeners make a group by SO_REUSEPORT? Only of one user's. */
+static bool shares_port(const struct sock *sk, const struct sock *other)
+{
+	return sk->sk_reuseport && other->sk_reuseport &&
+	       inet_sk(sk)->inet_num == inet_sk(other)->inet_num &&
+	       inet_sk(sk)->inet_rcv_saddr == inet_sk(other)->inet_rcv_saddr &&
+	       sk->sk_family == other->sk_family &&
+	       xtcp_sk(sk)->flow.wire == xtcp_sk(other)->flow.wire &&
+	       READ_ONCE(sk->sk_bound_dev_if) ==
+	       READ_ONCE(other->sk_bound_dev_if) &&
+	       uid_eq(sk_uid(sk), sk_uid(other));
+}
+
+/*
+ * The kernel's own books of such groups, under sk->sk_reuseport_cb: there
+ * setsockopt() leaves the program that is to choose among them.
+ */
+static int group_join(struct sock *sk, const struct hlist_head *bucket)
+{
+	bool any = !inet_sk(sk)->inet_rcv_saddr;
+	struct sock *other;
+
+	if (!sk->sk_reuseport)
+		return 0;
+	sk_for_each(other, bucket)
+		if (shares_port(sk, other))
+			return reuseport_add_sock(sk, other, any);
+	return reuseport_alloc(sk, any);
+}
+
 /**
  * xtcp_listener_add - SYNs may find this socket from now on
  * @sk: in LISTEN, bound, locked
+ *
+ * Return: 0 or -errno, when it could not join its SO_REUSEPORT group.
  */
-void xtcp_listener_add(struct sock *sk)
+int xtcp_listener_add(struct sock *sk)
 {
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+	struct hlist_head *bucket;
+	int err;
 
+	bucket = listener_bucket(xn, inet_sk(sk)->inet_num);
 	spin_lock_bh(&xn->listen_lock);
-	sk_add_node_rcu(sk, listener_bucket(xn, inet_sk(sk)->inet_num));
+	err = group_join(sk, bucket);
+	if (!err)
+		sk_add_node_rcu(sk, bucket);
 	spin_unlock_bh(&xn->listen_lock);
+	return err;
 }
 
 /**
@@ -307,6 +348,8 @@ void xtcp_listener_del(struct sock *sk)
 
 	spin_lock_bh(&xn->listen_lock);
 	sk_del_node_init_rcu(sk);
+	if (rcu_access_pointer(sk->sk_reuseport_cb))
+		reuseport_detach_sock(sk);
 	spin_unlock_bh(&xn->listen_lock);
 }
 
@@ -348,16 +391,62 @@ static bool listener_wins(const struct sock *sk, const struct sock *over,
 	       hash_64(lot ^ (unsigned long)over, 32);
 }
 
+/*
+ * A program attached by SO_ATTACH_REUSEPORT_CBPF or _EBPF has its say. It sees
+ * the segment from behind the TCP header on, and names a listener of the group
+ * by its number; a number too high leaves it to chance.
+ */
+static struct sock *program_choice(struct sock *sk, const struct xtcp_key *key,
+				   struct sk_buff *skb)
+{
+	const struct sock_reuseport *reuse;
+	struct sock *chosen;
+	u32 lot;
+
+	reuse = rcu_dereference(sk->sk_reuseport_cb);
+	if (likely(!reuse) || !rcu_access_pointer(reuse->prog))
+		return sk;
+	lot = xtcp_isn_hash(xtcp_sk(sk)->af, key, XTCP_SECRET_LISTENER);
+	chosen = reuseport_select_sock(sk, lot, skb, tcp_hdrlen(skb));
+	/* One that is just coming or going is in the group, too. */
+	if (IS_ERR_OR_NULL(chosen) || READ_ONCE(chosen->sk_state) != XTCP_LISTEN)
+		return sk;
+	return chosen;
+}
+
+/**
+ * xtcp_listener_heir_rcu - who takes over from a listener that closes
+ * @sk: not to be found any more
+ * @key: connection that it leaves behind
+ *
+ * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
+ * Return: a listener of its SO_REUSEPORT group, or NULL.
+ */
+struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
+				    const struct xtcp_key *key)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+	struct sock *other, *heir = NULL;
+
+	sk_for_each_rcu(other, listener_bucket(xn, inet_sk(sk)->inet_num))
+		if (shares_port(sk, other) &&
+		    (!heir || listener_wins(other, heir, key)))
+			heir = other;
+	return heir;
+}
+
 /**
  * xtcp_listener_lookup_rcu - who wants this SYN
  * @net: namespace
  * @key: of the segment
+ * @skb: the segment, at its TCP header
  *
  * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
  * Return: the listener that fits best, or NULL.
  */
 struct sock *xtcp_listener_lookup_rcu(struct net *net,
-				      const struct xtcp_key *key)
+				      const struct xtcp_key *key,
+				      struct sk_buff *skb)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 	unsigned int score, best_score = 0;
@@ -373,7 +462,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 			best = sk;
 		}
 	}
-	return best;
+	return best ? program_choice(best, key, skb) : NULL;
 }
 
 /**

@@ -100,11 +100,14 @@ bool xtcp_flow_get(struct xtcp_flow *flow);
 void xtcp_flow_put(struct xtcp_flow *flow);
 struct sock *xtcp_flow_sk(const struct xtcp_flow *flow);
 
-void xtcp_listener_add(struct sock *sk);
+int xtcp_listener_add(struct sock *sk);
 void xtcp_listener_del(struct sock *sk);
 struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key);
 struct sock *xtcp_listener_lookup_rcu(struct net *net,
-				      const struct xtcp_key *key);
+				      const struct xtcp_key *key,
+				      struct sk_buff *skb);
+struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
+				    const struct xtcp_key *key);
 
 /**
  * struct xtcp_flow_list - what stood in a netns' tables at one moment

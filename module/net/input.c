@@ -531,7 +531,7 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 static void rcv_listener(struct net *net, struct sk_buff *skb,
 			 const struct xtcp_key *key, struct xtcp_seg *seg)
 {
-	struct sock *lsk = xtcp_listener_lookup_rcu(net, key);
+	struct sock *lsk = xtcp_listener_lookup_rcu(net, key, skb);
 
 	if (!lsk)
 		rcv_closed(net, skb, key, seg);
@@ -550,7 +550,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family) ||
 	    !xtcp_timewait_rcv(net, tw, skb, key, seg))
 		goto drop;
-	lsk = xtcp_listener_lookup_rcu(net, key);
+	lsk = xtcp_listener_lookup_rcu(net, key, skb);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);

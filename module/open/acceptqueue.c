@@ -15,7 +15,9 @@
  *    SOCK_DEAD is not set. If the connection ends there it stays queued, in
  *    CLOSED, and accept() returns it with its error.
  *  - When the listener closes, the queue is closed under accept_lock; a child
- *    that comes later is refused and reset by its own segment's softirq.
+ *    that comes later is refused and reset by its own segment's softirq. Those
+ *    in the queue are reset, or go to the queue of another listener of the
+ *    group with their reference.
  *
  * Locks: the child's socket lock, then accept_lock. The listener is locked by
  * accept() and by nobody else here.
@@ -385,8 +387,49 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 	return sk;
 }
 
+/*
+ * xtcp_migrate_req: another listener of the group takes the child, whether its
+ * queue is full or not.
+ */
+static bool migrate(struct xtcp_listener *ls, struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+	struct xtcp_listener *to;
+	bool moved = false;
+	struct xtcp_key key;
+	struct sock *heir;
+
+	if (!XTCP_KNOB(net, migrate_req) || !ls->sk->sk_reuseport)
+		return false;
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	rcu_read_lock();
+	heir = xtcp_listener_heir_rcu(ls->sk, &key);
+	to = heir ? xtcp_listener_of(heir) : NULL;
+	if (to && queue_add(to, sk)) {
+		moved = true;
+		heir->sk_data_ready(heir);
+	}
+	rcu_read_unlock();
+	if (moved)
+		XTCP_INC(net, MIGRATE_REQ_SUCCESS);
+	else
+		XTCP_INC(net, MIGRATE_REQ_FAILURE);
+	return moved;
+}
+
+/* A child that nobody will accept. */
+static void child_end(struct sock *sk)
+{
+	if (sk->sk_state != XTCP_CLOSED) {
+		child_refuse(sk);
+	} else {
+		xtcp_close_orphan(sk);
+		xtcp_close_destroy(sk);
+	}
+}
+
 /**
- * xtcp_acceptqueue_stop - the listener closes: its children are reset
+ * xtcp_acceptqueue_stop - the listener closes: its children are reset, or move
  * @ls: no half-open record is left
  *
  * Context: process.
@@ -403,12 +446,8 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 		local_bh_disable();
 		bh_lock_sock(sk);
 		WARN_ON_ONCE(sock_owned_by_user(sk));
-		if (sk->sk_state != XTCP_CLOSED) {
-			child_refuse(sk);
-		} else {
-			xtcp_close_orphan(sk);
-			xtcp_close_destroy(sk);
-		}
+		if (!migrate(ls, sk))
+			child_end(sk);
 		bh_unlock_sock(sk);
 		local_bh_enable();
 		cond_resched();

@@ -20,6 +20,7 @@
 #include <linux/tcp.h>
 #include <net/inet_sock.h>
 #include <net/request_sock.h>
+#include <net/sock_reuseport.h>
 
 #include "close/reset.h"
 #include "close/timewait.h"
@@ -38,7 +39,7 @@
 #include "user/stats.h"
 
 /* Cookies are believed that long after the SYN queue was last full. */
-#define COOKIE_BELIEF_S		120U
+#define COOKIE_BELIEF_S		120
 
 /**
  * xtcp_listener_of - queues of a listener
@@ -161,8 +162,12 @@ static int listen_start(struct sock *sk)
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
 	sk_dst_reset(sk);
-	xtcp_listener_add(sk);
-	return 0;
+	err = xtcp_listener_add(sk);
+	if (err) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
+		xtcp_listen_stop(sk);
+	}
+	return err;
 }
 
 /**
@@ -201,7 +206,9 @@ unlock:
  * @sk: locked; its state has left LISTEN
  *
  * Children that were not accepted are reset; half-open connections vanish,
- * and what their peers send later is answered with RST (LC-46).
+ * and what their peers send later is answered with RST (LC-46). With
+ * xtcp_migrate_req both go on with another listener of the SO_REUSEPORT group,
+ * if there is one.
  */
 void xtcp_listen_stop(struct sock *sk)
 {
@@ -267,6 +274,27 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->acked = 0;
 	ho->resent = 0;
 	ho->shadows = 0;
+}
+
+/*
+ * A group that shares its port has one stamp for all: a program may give the
+ * third ACK to another listener than it gave the SYN.
+ */
+static u32 *overflow_stamp(struct xtcp_listener *ls)
+{
+	struct sock_reuseport *reuse = rcu_dereference(ls->sk->sk_reuseport_cb);
+
+	return unlikely(reuse) ? &reuse->synq_overflow_ts : &ls->overflow_s;
+}
+
+/* Written once a second: a flood must not fight for its cache line. */
+static void overflow_note(struct xtcp_listener *ls)
+{
+	u32 now = (u32)ktime_get_seconds() ?: 1;
+	u32 *stamp = overflow_stamp(ls);
+
+	if (READ_ONCE(*stamp) != now)
+		WRITE_ONCE(*stamp, now);
 }
 
 static bool syn_queue_is_full(const struct sock *lsk,
@@ -382,7 +410,7 @@ static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
 	struct xtcp_cookie cookie;
 	struct xtcp_halfopen ho;
 
-	WRITE_ONCE(ls->overflow_s, (u32)ktime_get_seconds() ?: 1);
+	overflow_note(ls);
 	halfopen_fill(&ho, ls, skb, key, seg, identity);
 	negotiate(net, &ho, seg);
 	receive_window(&ho);
@@ -430,16 +458,16 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 	}
 }
 
-static bool cookie_may_be(const struct sock *lsk,
-			  const struct xtcp_listener *ls)
+static bool cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
 {
 	unsigned int mode = xtcp_cookie_mode(lsk);
-	u32 last = READ_ONCE(ls->overflow_s);
+	u32 last = READ_ONCE(*overflow_stamp(ls));
 
 	if (!mode)
 		return false;
 	return mode >= 2 ||
-	       (last && (u32)ktime_get_seconds() - last < COOKIE_BELIEF_S);
+	       (last && (s32)((u32)ktime_get_seconds() - last) <
+			COOKIE_BELIEF_S);
 }
 
 /* Was it one of ours? Counts what it was, and returns @good. */

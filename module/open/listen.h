@@ -55,7 +55,8 @@ struct xtcp_listener_counts {
  * @accept_queue: established children, oldest first
  * @accept_peak: most children ever in it
  * @overflow_s: seconds of CLOCK_MONOTONIC when the SYN queue last overflowed,
- *	0: never; cookies are believed for two minutes after
+ *	0: never; cookies are believed for two minutes after. Not used in
+ *	a SO_REUSEPORT group, which keeps one for all
  * @warned: the SYN flood line was logged
  * @open: children may still be queued; written under @accept_lock
  * @counts: what it has seen

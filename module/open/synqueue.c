@@ -18,8 +18,9 @@
  *     It looks at the state after putting the record into the next line; the
  *     line's lock orders that against step 2, so one of the two unlinks it.
  *  4. When the listener closes, its lines are closed first (no timer runs any
- *     more), then each record left is dropped. A reader that still holds one
- *     sees the listener and its queues, which are freed by RCU.
+ *     more), then each record left is dropped, or its place in the table taken
+ *     by a copy that belongs to another listener of the group. A reader that
+ *     still holds one sees the listener and its queues, which are freed by RCU.
  *  5. When the last reference has gone the record is freed by RCU; the head
  *     for that lies where the delay line's link was.
  *
@@ -127,12 +128,14 @@ static u32 delay_ms(unsigned int timeouts)
 }
 
 /* The highest mark is written while the queue grows beyond it, and then not. */
-static void enter_queue(struct xtcp_listener *ls)
+static void enter_queue(struct xtcp_listener *ls,
+			const struct xtcp_halfopen *ho)
 {
 	int qlen = atomic_inc_return(&ls->qlen);
 	int peak = atomic_read(&ls->qlen_peak);
 
-	atomic_inc(&ls->young);
+	if (!ho->timeouts)
+		atomic_inc(&ls->young);
 	while (unlikely(qlen > peak) &&
 	       !atomic_try_cmpxchg(&ls->qlen_peak, &peak, qlen))
 		;
@@ -225,7 +228,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->resent = 0;
 	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
-	enter_queue(ls);
+	enter_queue(ls, ho);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
 			    delay_ms(ho->timeouts)))
 		goto free;
@@ -291,24 +294,92 @@ void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 		xtcp_timewait_resume(net, tw);
 }
 
-static void drop_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+/*
+ * A record goes on in a copy that belongs to another listener: as a record's
+ * listener never changes, nobody who holds the old one need look twice. The
+ * copy enters the table before its line, like a record in the timer's hands.
+ */
+static bool move_to(struct xtcp_halfopen *ho, struct xtcp_listener *heir)
 {
-	struct xtcp_halfopen *ho =
-		container_of(delay, struct xtcp_halfopen, delay);
+	struct net *net = halfopen_net(ho);
+	struct xtcp_halfopen *copy = xtcp_synqueue_alloc();
 
-	xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
+	if (!copy)
+		return false;
+	*copy = *ho;
+	copy->ls = heir;
+	refcount_set(&copy->flow.ref, 3);
+	xtcp_delay_init(&copy->delay);
+	enter_queue(heir, copy);
+	if (!xtcp_flow_replace(net, &ho->flow, &copy->flow)) {
+		/* Its peer, or another CPU, has just ended it. */
+		leave_queue(heir, copy);
+		xtcp_synqueue_free(&copy->flow);
+		return false;
+	}
+	/* The copy has its state; it may have changed already. */
+	xtcp_lifecycle_born(&ho->flow, XTCP_CLOSED);
+	xtcp_synqueue_detach(ho);
+	if (!xtcp_delay_add_until(&heir->lines, &copy->delay,
+				  ho->delay.expires_ns)) {
+		xtcp_synqueue_drop(copy, XTCP_EV_CLOSE);
+		xtcp_flow_put(&copy->flow);
+	} else if (READ_ONCE(copy->flow.state) == XTCP_CLOSED &&
+		   xtcp_delay_del(&heir->lines, &copy->delay)) {
+		xtcp_flow_put(&copy->flow);
+	}
+	xtcp_flow_put(&copy->flow);
+	return true;
+}
+
+/* xtcp_migrate_req: to whom else of the group this one would have come. */
+static bool migrate(struct xtcp_halfopen *ho)
+{
+	const struct sock *lsk = ho->ls->sk;
+	struct net *net = halfopen_net(ho);
+	struct xtcp_listener *ls;
+	bool moved = false;
+	struct xtcp_key key;
+	struct sock *heir;
+
+	if (!XTCP_KNOB(net, migrate_req) || !lsk->sk_reuseport)
+		return false;
+	xtcp_key_from_flow(&key, &ho->flow);
+	rcu_read_lock();
+	heir = xtcp_listener_heir_rcu(lsk, &key);
+	ls = heir ? xtcp_listener_of(heir) : NULL;
+	if (ls)
+		moved = move_to(ho, ls);
+	rcu_read_unlock();
+	if (moved)
+		XTCP_INC(net, MIGRATE_REQ_SUCCESS);
+	else
+		XTCP_INC(net, MIGRATE_REQ_FAILURE);
+	return moved;
+}
+
+/* The listener closes. @ho's line or timer leaves its reference to us. */
+static void leave_listener(struct xtcp_halfopen *ho)
+{
+	if (!migrate(ho))
+		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
 	xtcp_flow_put(&ho->flow);
 }
 
+static void left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+{
+	leave_listener(container_of(delay, struct xtcp_halfopen, delay));
+}
+
 /**
- * xtcp_synqueue_stop - the listener closes: all its records go
+ * xtcp_synqueue_stop - the listener closes: all its records go, or move on
  * @ls: no SYN finds it any more
  *
  * Context: process.
  */
 void xtcp_synqueue_stop(struct xtcp_listener *ls)
 {
-	xtcp_delayset_close(&ls->lines, drop_left);
+	xtcp_delayset_close(&ls->lines, left);
 }
 
 /**
@@ -467,8 +538,10 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	if (!is_deferred(ho, ho->timeouts))
 		send_again(ho);
 	if (!xtcp_delay_add(set, delay, delay_ms(ho->timeouts))) {
-		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
-		goto put;
+		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
+			   delay_ms(ho->timeouts) * NSEC_PER_MSEC);
+		leave_listener(ho);
+		goto out;
 	}
 	/* Gone meanwhile? Then it was not in a line to be taken from. */
 	if (READ_ONCE(ho->flow.state) != XTCP_CLOSED ||

@@ -122,6 +122,8 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
+	X(MIGRATE_REQ_SUCCESS,	"TCPMigrateReqSuccess") \
+	X(MIGRATE_REQ_FAILURE,	"TCPMigrateReqFailure") \
 	X(NO_PORT_LEFT,		"XtcpNoPortLeft") \
 	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown") \
 	XTCP_MIB_RESETS(X)

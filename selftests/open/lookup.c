@@ -6,6 +6,10 @@
  */
 #include "lib/xtcp_test.h"
 
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <sys/syscall.h>
+
 PEER_FIXTURE(lookup);
 
 static int listener(struct __test_metadata *_metadata, const char *addr,
@@ -124,6 +128,204 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 	}
 	for (int i = 0; i < 20; i++)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, N));
+}
+
+/* Where a program finds the TCP header; at 0 it finds the text. */
+#define TCP_AT(offset) (SKF_NET_OFF + 20 + (offset))
+
+static int attach(int fd, struct sock_filter *code, unsigned short len)
+{
+	struct sock_fprog prog = { .len = len, .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ?
+	       errno : 0;
+}
+
+static void group(struct __test_metadata *_metadata, int *fd, int n)
+{
+	for (int i = 0; i < n; i++)
+		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+}
+
+TEST_F(lookup, reuseport_cbpf_chooses)
+{
+	struct sock_filter by_port[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TCP_AT(0)),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, 3),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct peer *p = &self->peer;
+	int fd[3], only = 0;
+
+	group(_metadata, fd, 3);
+	ASSERT_EQ(0, attach(fd[1], by_port, ARRAY_SIZE(by_port)));
+	for (int i = 0; i < 30; i++)
+		EXPECT_EQ((p->port + 1) % 3, who_answers(p, "10.0.0.1", fd, 3));
+	/* Taken off, it is chance again. */
+	ASSERT_EQ(0, setsockopt(fd[0], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &only, sizeof(only)));
+	for (int i = 0; i < 30; i++)
+		only += (p->port + 1) % 3 == who_answers(p, "10.0.0.1", fd, 3);
+	EXPECT_GT(30, only);
+}
+
+/* Numbers are the group's: the last one moves to the place of one that closes. */
+TEST_F(lookup, reuseport_cbpf_numbers_follow_the_group)
+{
+	struct sock_filter first[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct peer *p = &self->peer;
+	int fd[4];
+
+	group(_metadata, fd, 3);
+	ASSERT_EQ(0, attach(fd[0], first, 1));
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 3));
+	close(fd[0]);
+	fd[0] = -1;
+	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, 3));
+	/* One that comes is the last, and one of another address is none of them. */
+	fd[0] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	fd[3] = listener(_metadata, "", NULL, SO_REUSEPORT);
+	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, 4));
+	/* A socket that listens no longer can be asked for no more. */
+	ASSERT_EQ(0, socket_shutdown(fd[2], SHUT_RD));
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 4));
+	ASSERT_EQ(0, socket_listen(fd[2], 10));
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 4));
+}
+
+TEST_F(lookup, reuseport_cbpf_number_too_high_is_chance)
+{
+	struct sock_filter none[] = { BPF_STMT(BPF_RET | BPF_K, 2) };
+	struct peer *p = &self->peer;
+	int fd[2], got[2] = { 0 };
+
+	group(_metadata, fd, 2);
+	ASSERT_EQ(0, attach(fd[0], none, 1));
+	for (int i = 0; i < 40; i++)
+		got[who_answers(p, "10.0.0.1", fd, 2)]++;
+	EXPECT_LT(0, got[0]);
+	EXPECT_LT(0, got[1]);
+}
+
+/* What it sees first is what the SYN carries. */
+TEST_F(lookup, reuseport_cbpf_sees_the_text)
+{
+	struct sock_filter text[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd[3];
+
+	group(_metadata, fd, 3);
+	ASSERT_EQ(0, attach(fd[0], text, ARRAY_SIZE(text)));
+	for (char i = 2; i >= 1; i--) {
+		const char data[] = { i, 0 };
+
+		conn_start(p, &c, .lfd = fd[(int)i]);
+		conn_send(&c, .flags = SYN, .data = data);
+		conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+		conn_send(&c, .flags = ACK, .seq = 1);
+		conn_accept(&c);
+		conn_send(&c, .flags = RST, .seq = 1);
+	}
+	/* Where there is nothing to load, a program ends with 0. */
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 3));
+}
+
+/*
+ * SYN to one, ACK to another: the cookie is believed, for the group has
+ * overflowed.
+ */
+TEST_F(lookup, reuseport_cookie_comes_back_to_another)
+{
+	struct sock_filter by_flag[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_AT(13)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2 /* SYN */, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+	};
+	struct peer *p = &self->peer;
+	struct conn full, c;
+	int fd[2];
+
+	group(_metadata, fd, 2);
+	ASSERT_EQ(0, attach(fd[0], by_flag, ARRAY_SIZE(by_flag)));
+	ASSERT_EQ(0, socket_listen(fd[0], 0));
+	conn_to_state(p, &full, ST_HALF_OPEN, .lfd = fd[0]);
+	conn_start(p, &c, .lfd = fd[1]);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+static int load(enum bpf_prog_type type, int result)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = result },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = type,
+		.insns = (unsigned long)code,
+		.insn_cnt = ARRAY_SIZE(code),
+		.license = (unsigned long)"GPL",
+	};
+
+	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+TEST_F(lookup, reuseport_ebpf_chooses)
+{
+	struct peer *p = &self->peer;
+	int fd[3], prog;
+
+	group(_metadata, fd, 3);
+	for (int i = 0; i < 3; i++) {
+		prog = load(BPF_PROG_TYPE_SOCKET_FILTER, i);
+		ASSERT_LE(0, prog);
+		ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
+		close(prog);
+		for (int n = 0; n < 4; n++)
+			EXPECT_EQ(i, who_answers(p, "10.0.0.1", fd, 3));
+	}
+}
+
+/* The kernel keeps this type to protocols that it knows: 524 is ENOTSUPP. */
+TEST_F(lookup, reuseport_ebpf_of_its_own_type_is_refused)
+{
+	int fd, prog;
+
+	NOT_ON_STOCK();
+	fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	prog = load(BPF_PROG_TYPE_SK_REUSEPORT, 1);
+	ASSERT_LE(0, prog);
+	EXPECT_EQ(524, socket_set(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, prog));
+	close(prog);
+}
+
+TEST_F(lookup, reuseport_program_needs_the_option)
+{
+	struct sock_filter first[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct peer *p = &self->peer;
+	int fd[2], lone;
+
+	lone = socket_new(-1);
+	EXPECT_EQ(EINVAL, attach(lone, first, 1));
+	ASSERT_EQ(0, socket_bind(lone, "10.0.0.1", 9));
+	ASSERT_EQ(0, socket_listen(lone, 1));
+	EXPECT_EQ(EINVAL, attach(lone, first, 1));
+	/* Attached before listen(), to the first of a group, it holds for all. */
+	fd[0] = socket_new(-1);
+	ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_REUSEPORT, 1));
+	EXPECT_EQ(0, attach(fd[0], first, 1));
+	ASSERT_EQ(0, socket_bind(fd[0], "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd[0], 10));
+	fd[1] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 }
 
 /* A third ACK belongs to the listener that answered the SYN. */

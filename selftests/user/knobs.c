@@ -180,6 +180,18 @@ TEST_F(knobs, knob_tw_reuse)
 	expect_of_a_netns(_metadata, self->ns, "tw_reuse", "2", "0");
 }
 
+TEST_F(knobs, knob_migrate_req)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(0, knob_get("migrate_req"));
+	expect_alike(_metadata, "migrate_req");
+	expect_refused(_metadata, "migrate_req", "2");
+	expect_refused(_metadata, "migrate_req", "-1");
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		write_both(_metadata, "migrate_req", values[i]);
+	expect_of_a_netns(_metadata, self->ns, "migrate_req", "0", "1");
+}
+
 /* --- of the whole machine ------------------------------------------------ */
 
 /* In the first namespace alone they may be written. */
@@ -414,7 +426,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"challenge_ack_limit", "congestion_control", "dsack", "fin_timeout", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_orphans", "max_syn_backlog",
-		"max_tw_buckets", "mem", "min_snd_mss", "orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
+		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",
+		"orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
 		"rto_min_us", "sack", "slow_start_after_idle",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tw_recycle", "tw_reuse",
