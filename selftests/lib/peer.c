@@ -274,6 +274,7 @@ static void diff_options(struct diff *d, const struct segment_want *w,
 	diff_field(d, "wscale", w->wscale, o->wscale);
 	diff_field(d, "sackok", w->sackok, o->sackok);
 	diff_field(d, "timestamps", w->ts, o->ts);
+	diff_field(d, "cookie", w->cookie, o->has_cookie);
 	diff_field(d, "tsval", w->tsval, o->tsval);
 	diff_field(d, "tsecr", w->tsecr, o->tsecr);
 	diff_field(d, "sack blocks", w->sacks, o->sacks);
@@ -327,7 +328,8 @@ static const char *want_text(const struct segment_want *w, char *buf, size_t siz
 	} fields[] = {
 		{ "seq", w->seq }, { "ack", w->ack }, { "win", w->wnd },
 		{ "mss", w->mss }, { "wscale", w->wscale },
-		{ "sackOK", w->sackok }, { "TS", w->ts }, { "len", w->len },
+		{ "sackOK", w->sackok }, { "TS", w->ts },
+		{ "cookie", w->cookie }, { "len", w->len },
 		{ "at ms", w->at_ms }, { "within ms", w->within_ms },
 	};
 	static const char letters[] = "FSRP.UEW";

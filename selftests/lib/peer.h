@@ -85,7 +85,7 @@ struct segment_want {
 	int64_t ttl, tos;
 	int64_t opt_len;
 	int64_t mss, wscale;		/* ABSENT: that option is not there */
-	int64_t sackok, ts;		/* 1 there, 0 not */
+	int64_t sackok, ts, cookie;	/* 1 there, 0 not */
 	int64_t tsval, tsecr;
 	int64_t sacks;			/* number of blocks */
 	struct sack_block sack[4];	/* compared up to sacks */
@@ -102,6 +102,7 @@ struct segment_want {
 	.ack = UNSET, .wnd = UNSET, .urg = UNSET, .len = UNSET, \
 	.pattern = UNSET, .ttl = UNSET, .tos = UNSET, .opt_len = UNSET, \
 	.mss = UNSET, .wscale = UNSET, .sackok = UNSET, .ts = UNSET, \
+	.cookie = UNSET, \
 	.tsval = UNSET, .tsecr = UNSET, .sacks = UNSET, .at_ms = UNSET, \
 	.within_ms = UNSET
 #define SEGMENT_WANT(...) \

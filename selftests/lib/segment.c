@@ -205,6 +205,14 @@ static void parse_option(struct segment_options *o, const uint8_t *p)
 		o->tsval = get32(p + 2);
 		o->tsecr = get32(p + 6);
 		break;
+	case 253:
+		o->malformed |= p[1] != 4 + COOKIE_LEN ||
+				get16(p + 2) != COOKIE_EXID;
+		if (o->malformed)
+			break;
+		o->has_cookie = true;
+		memcpy(o->cookie, p + 4, COOKIE_LEN);
+		break;
 	}
 }
 
@@ -309,6 +317,8 @@ static int print_options(const struct segment_options *o, char *buf, int size)
 	for (int i = 0; i < o->sacks && i < 4; i++)
 		n += snprintf(buf + n, size - n, ",sack %u:%u",
 			      o->sack[i].left, o->sack[i].right);
+	if (o->has_cookie)
+		n += snprintf(buf + n, size - n, ",cookie");
 	if (o->malformed)
 		n += snprintf(buf + n, size - n, ",MALFORMED");
 	return n;

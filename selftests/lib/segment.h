@@ -67,6 +67,12 @@ struct optbytes {
 #define OPT_SACK2(l, r, l2, r2) 5, 18, OPT_BE32(l), OPT_BE32(r), \
 	OPT_BE32(l2), OPT_BE32(r2)
 #define OPT_TS(val, ecr) 8, 10, OPT_BE32(val), OPT_BE32(ecr)
+/* An experiment's option (RFC 6994), so many octets in all; its own follow. */
+#define OPT_EXID(len, exid) 253, (len), OPT_BE16(exid)
+
+/* The lossless cookie: what follows its ExID. */
+#define COOKIE_EXID 0x5843
+#define COOKIE_LEN 16
 
 struct segment_spec {
 	/* IP */
@@ -116,6 +122,8 @@ struct segment_options {
 	uint32_t tsval, tsecr;
 	int sacks;
 	struct sack_block sack[4];
+	bool has_cookie;
+	uint8_t cookie[COOKIE_LEN];
 	bool malformed;
 };
 

@@ -1,0 +1,892 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lossless: cookies that lose nothing. The SYN-ACK of a listener that keeps no
+ * record has an option with all that was agreed, which the client repeats until
+ * it hears from the server again. LC-47; the format is Documentation/wire.rst's.
+ * Peers that don't know the option are cookie.c's.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+#include <sys/time.h>
+
+PEER_FIXTURE(server);		/* the kernel listens, the client is made by hand */
+
+#define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
+			OPT_WSCALE(7))
+#define COOKIE_HEAD OPT_EXID(4 + COOKIE_LEN, COOKIE_EXID)
+
+/* What a cookie's first two words say. */
+struct state {
+	int mss, peer_shift, own_shift, minute;
+	bool ecn, sack, ts;
+	uint32_t irs;
+};
+
+static struct state state_of(const uint8_t *b)
+{
+	return (struct state){
+		.mss = b[0] << 8 | b[1], .peer_shift = b[2] >> 4,
+		.own_shift = b[2] & 15, .minute = b[3] >> 3, .ecn = b[3] & 4,
+		.sack = b[3] & 2, .ts = b[3] & 1,
+		.irs = (uint32_t)b[4] << 24 | b[5] << 16 | b[6] << 8 | b[7],
+	};
+}
+
+static int cookie_listener(struct peer *p)
+{
+	check(!knob_set("syncookies", 2), WHERE(p->test), "no cookies");
+	return peer_listen(p, KERNEL_PORT, 16);
+}
+
+/* SYN and SYN-ACK; what the latter says of itself is the test's affair. */
+#define cookie_get(p, c, lfd_, ...) \
+	do { \
+		conn_start(p, c, .lfd = lfd_, ##__VA_ARGS__); \
+		conn_send(c, .flags = SYN); \
+		conn_expect(c, .flags = SYN | ACK, .ack = 1, .cookie = 1); \
+		conn_expect_state(c, ST_CLOSED); \
+	} while (0)
+
+static void option_add(struct optbytes *o, const uint8_t *b, int len)
+{
+	memcpy(o->b + o->len, b, len);
+	o->len += len;
+}
+
+/* The options of a segment of now, with that cookie. */
+static struct optbytes with(struct conn *c, const uint8_t *cookie)
+{
+	static const uint8_t head[] = { COOKIE_HEAD };
+	struct optbytes o = conn_spec(c).opt;
+
+	option_add(&o, head, sizeof(head));
+	option_add(&o, cookie, COOKIE_LEN);
+	return o;
+}
+
+/* With the one that the kernel sent. */
+static struct optbytes echo(struct conn *c)
+{
+	return with(c, c->kern_opt.cookie);
+}
+
+/* The client's third ACK, and the server's, which is there at once. */
+static void redeem(struct conn *c)
+{
+	conn_send(c, .flags = ACK, .opt = echo(c));
+	conn_expect(c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
+	conn_expect_state(c, ST_ESTABLISHED);
+	conn_accept(c);
+}
+
+static void refused(struct __test_metadata *_metadata, struct conn *c,
+		    struct segment_spec segment, int failed)
+{
+	struct counters before;
+
+	counters_take(&before);
+	conn_send_at(WHERE(_metadata), c, segment);
+	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"OutRsts", 1, "SyncookiesFailed", failed, NULL);
+}
+
+/* --- what the option says -------------------------------------------------- */
+
+TEST_F(server, lc_47_syn_ack_tells_all)
+{
+	struct peer *p = &self->peer;
+	struct state s;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	EXPECT_EQ(40, c.kern_opt.len);
+	EXPECT_EQ(1, c.kern_opt.sackok);
+	EXPECT_EQ(1, c.kern_opt.ts);
+	s = state_of(c.kern_opt.cookie);
+	EXPECT_EQ(1460, s.mss);
+	EXPECT_EQ(7, s.peer_shift);
+	EXPECT_EQ(c.kern_opt.wscale, s.own_shift);
+	EXPECT_FALSE(s.ecn);
+	EXPECT_TRUE(s.sack);
+	EXPECT_TRUE(s.ts);
+	EXPECT_EQ(c.peer_iss, s.irs);
+}
+
+/* What was not offered, or the knobs forbid, is not agreed. */
+TEST_F(server, lc_47_state_is_what_was_agreed)
+{
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	struct state s;
+	struct conn c;
+
+	cookie_get(p, &c, lfd, .no_opt = true);
+	EXPECT_EQ(24, c.kern_opt.len);
+	s = state_of(c.kern_opt.cookie);
+	EXPECT_EQ(536, s.mss);
+	EXPECT_EQ(15, s.peer_shift);
+	EXPECT_EQ(15, s.own_shift);
+	EXPECT_FALSE(s.sack || s.ts || s.ecn);
+
+	ASSERT_EQ(0, knob_set("sack", 0));
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	ASSERT_EQ(0, knob_set("window_scaling", 0));
+	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
+	EXPECT_EQ(24, c.kern_opt.len);
+	s = state_of(c.kern_opt.cookie);
+	EXPECT_EQ(1460, s.mss);
+	EXPECT_EQ(15, s.peer_shift);
+	EXPECT_FALSE(s.sack || s.ts || s.ecn);
+}
+
+/* A client that can't bring them back must not believe in them. */
+TEST_F(server, lc_47_without_timestamps_the_cookie_alone_has_the_rest)
+{
+	struct peer *p = &self->peer;
+	struct state s;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = OPT(OPT_MSS(1460),
+		   OPT_SACKOK, OPT_NOP, OPT_WSCALE(9), OPT_NOP));
+	EXPECT_EQ(24, c.kern_opt.len);
+	EXPECT_EQ(-1, c.kern_opt.wscale);
+	EXPECT_FALSE(c.kern_opt.sackok);
+	s = state_of(c.kern_opt.cookie);
+	EXPECT_EQ(9, s.peer_shift);
+	EXPECT_NE(15, s.own_shift);
+	EXPECT_TRUE(s.sack);
+	EXPECT_FALSE(s.ts);
+}
+
+/* Minutes since boot, modulo 32; the MAC differs even where all else is equal. */
+TEST_F_TIMEOUT(server, lc_47_minute_and_mac, 4000)
+{
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	uint8_t first[COOKIE_LEN];
+	struct conn c;
+
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
+	memcpy(first, c.kern_opt.cookie, COOKIE_LEN);
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
+	EXPECT_EQ(0, memcmp(first, c.kern_opt.cookie, COOKIE_LEN));
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41001);
+	EXPECT_EQ(0, memcmp(first, c.kern_opt.cookie, 8));
+	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
+	sleep_ms(60000);
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
+	EXPECT_EQ((state_of(first).minute + 1) % 32,
+		  state_of(c.kern_opt.cookie).minute);
+	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
+	/* After 32 minutes the minute is the same, the key is not. */
+	sleep_ms(31 * 60000);
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
+	EXPECT_EQ(0, memcmp(first, c.kern_opt.cookie, 8));
+	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
+}
+
+/* --- a cookie comes back --------------------------------------------------- */
+
+TEST_F(server, lc_47_third_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	counters_take(&before);
+	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
+	redeem(&c);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"SyncookiesRecv", 1, "PassiveOpens", 1, "CurrEstab", 1,
+			NULL);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "hello",
+		    .cookie = 0);
+	conn_send(&c, .flags = ACK | PSH, .data = "there");
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 6, .within_ms = 210);
+	stream_expect_text(_metadata, c.fd, "there");
+}
+
+/* Everything of TCP_INFO that does not tell the time. */
+static void info_compare(struct __test_metadata *_metadata, int fd, int fd2)
+{
+	struct tcp_info a = { 0 }, b = { 0 };
+	socklen_t len = sizeof(a);
+
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &a, &len));
+	ASSERT_EQ(0, getsockopt(fd2, IPPROTO_TCP, TCP_INFO, &b, &len));
+	EXPECT_EQ(a.tcpi_state, b.tcpi_state);
+	EXPECT_EQ(a.tcpi_options, b.tcpi_options);
+	EXPECT_EQ(a.tcpi_snd_wscale + 0, b.tcpi_snd_wscale + 0);
+	EXPECT_EQ(a.tcpi_rcv_wscale + 0, b.tcpi_rcv_wscale + 0);
+	EXPECT_EQ(a.tcpi_snd_mss, b.tcpi_snd_mss);
+	EXPECT_EQ(a.tcpi_rcv_mss, b.tcpi_rcv_mss);
+	EXPECT_EQ(a.tcpi_advmss, b.tcpi_advmss);
+	EXPECT_EQ(a.tcpi_pmtu, b.tcpi_pmtu);
+	EXPECT_EQ(a.tcpi_snd_cwnd, b.tcpi_snd_cwnd);
+	EXPECT_EQ(a.tcpi_snd_ssthresh, b.tcpi_snd_ssthresh);
+	EXPECT_EQ(a.tcpi_ca_state, b.tcpi_ca_state);
+	EXPECT_EQ(a.tcpi_unacked, b.tcpi_unacked);
+	EXPECT_EQ(a.tcpi_rcv_space, b.tcpi_rcv_space);
+}
+
+static void rows_compare(struct __test_metadata *_metadata, const struct conn *a,
+			 const struct conn *b)
+{
+	struct proc_row ra, rb;
+
+	ASSERT_TRUE(proc_row_find(&ra, AF_INET, a->kport, a->pport, NULL));
+	ASSERT_TRUE(proc_row_find(&rb, AF_INET, b->kport, b->pport, NULL));
+	EXPECT_EQ(ra.st, rb.st);
+	EXPECT_EQ(ra.tx, rb.tx);
+	EXPECT_EQ(ra.rx, rb.rx);
+	EXPECT_EQ(ra.timer, rb.timer);
+	EXPECT_EQ(ra.retrnsmt, rb.retrnsmt);
+	EXPECT_EQ(ra.uid, rb.uid);
+	EXPECT_EQ(ra.timeout, rb.timeout);
+	EXPECT_EQ(ra.ref, rb.ref);
+	EXPECT_TRUE(ra.full && rb.full);
+	EXPECT_EQ(ra.cwnd, rb.cwnd);
+	EXPECT_EQ(ra.ssthresh, rb.ssthresh);
+}
+
+/* What a connection does with what was agreed. */
+struct deeds {
+	int segments, first_len, options_len, sacks, wnd;
+};
+
+static struct deeds deeds_of(struct __test_metadata *_metadata, struct conn *c)
+{
+	struct deeds d = { 0 };
+
+	/* A window of 600 octets, or of 600 shifted; segments of the MSS. */
+	ASSERT_EQ(1500, send(c->fd, (char[1500]){ 0 }, 1500, MSG_DONTWAIT));
+	while (peer_read(c->peer, now_ns() + 5 * NSEC_PER_MSEC)) {
+		d.segments++;
+		if (d.segments == 1)
+			d.first_len = c->peer->last.len;
+		d.options_len = c->peer->last.opt.len;
+	}
+	conn_send(c, .flags = ACK | PSH, .seq = 1001, .ack = 1, .data = "ahead");
+	conn_expect(c, .flags = ACK, .ack = 1);
+	d.sacks = c->peer->last.opt.sacks;
+	d.wnd = c->peer->last.wnd;
+	return d;
+}
+
+static void close_both(struct conn *a, struct conn *b)
+{
+	a->peer->leave_unread = true;
+	socket_abort(a->fd);
+	socket_abort(b->fd);
+	close(a->fd);
+	close(b->fd);
+	peer_drain(a->peer, 5);
+}
+
+/* The same client twice: over the SYN queue, and over a cookie. */
+static void same_as_queued(struct __test_metadata *_metadata, struct peer *p,
+			   int lfd, struct optbytes opt)
+{
+	struct deeds want, got;
+	struct conn queued, c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	conn_open(p, &queued, .lfd = lfd, .opt = opt, .no_opt = !opt.len, .wnd = 600);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	cookie_get(p, &c, lfd, .opt = opt, .no_opt = !opt.len, .wnd = 600);
+	redeem(&c);
+	info_compare(_metadata, queued.fd, c.fd);
+	rows_compare(_metadata, &queued, &c);
+	want = deeds_of(_metadata, &queued);
+	got = deeds_of(_metadata, &c);
+	EXPECT_EQ(want.segments, got.segments);
+	EXPECT_EQ(want.first_len, got.first_len);
+	EXPECT_EQ(want.options_len, got.options_len);
+	EXPECT_EQ(want.sacks, got.sacks);
+	EXPECT_EQ(want.wnd, got.wnd);
+	close_both(&queued, &c);
+}
+
+TEST_F(server, lc_47_everything_offered_is_in_force)
+{
+	const struct optbytes offers[] = {
+		ALL_OPTIONS,
+		{ .len = 0 },
+		OPT(OPT_MSS(1460)),
+		OPT(OPT_MSS(1460), OPT_SACKOK),
+		OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7)),
+		OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(0)),
+		OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(14)),
+		OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7), OPT_NOP),
+		OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0)),
+		OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)),
+		OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(3)),
+		OPT(OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7)),
+	};
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+
+	for (size_t i = 0; i < ARRAY_SIZE(offers); i++) {
+		peer_note(p, "offer %zu", i);
+		same_as_queued(_metadata, p, lfd, offers[i]);
+	}
+}
+
+/* Not rounded to what two bits can say. */
+TEST_F(server, lc_47_mss_is_exact)
+{
+	static const int mss[] = { 100, 535, 537, 1299, 1301, 1439, 1459, 9000, 65535 };
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+
+	for (size_t i = 0; i < ARRAY_SIZE(mss); i++) {
+		peer_note(p, "MSS %d", mss[i]);
+		same_as_queued(_metadata, p, lfd, OPT(OPT_MSS(mss[i])));
+	}
+}
+
+/* TCP_MAXSEG of the listener bounds it as it does without cookies. */
+TEST_F(server, lc_47_maxseg_of_the_listener)
+{
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_MAXSEG, 777));
+	same_as_queued(_metadata, p, lfd, ALL_OPTIONS);
+}
+
+/* A small receive buffer: another window, another shift. */
+TEST_F(server, lc_47_small_receive_buffer)
+{
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+
+	ASSERT_EQ(0, socket_set(lfd, SOL_SOCKET, SO_RCVBUF, 8192));
+	same_as_queued(_metadata, p, lfd, ALL_OPTIONS);
+}
+
+/* What the SYN-ACK agreed to holds, whatever the knobs say by then. */
+TEST_F(server, lc_47_agreed_is_agreed)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info ti = { 0 };
+	socklen_t len = sizeof(ti);
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	ASSERT_EQ(0, knob_set("sack", 0));
+	ASSERT_EQ(0, knob_set("window_scaling", 0));
+	ASSERT_EQ(0, socket_set(c.lfd, SOL_SOCKET, SO_RCVBUF, 4096));
+	redeem(&c);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &ti, &len));
+	EXPECT_EQ(TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE,
+		  ti.tcpi_options);
+	EXPECT_EQ(7, ti.tcpi_snd_wscale + 0);
+	EXPECT_EQ(c.kern_opt.wscale, ti.tcpi_rcv_wscale + 0);
+}
+
+/* --- the third ACK is lost ------------------------------------------------- */
+
+TEST_F(server, lc_47_text_brings_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	conn_send(&c, .flags = ACK | PSH, .data = "early", .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .cookie = 0);
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "early");
+}
+
+/* And the first segment of the text: a later one connects and waits. */
+static void later_text_brings_it(struct __test_metadata *_metadata,
+				 struct peer *p, struct optbytes opt)
+{
+	struct optbytes before, after;
+	char buf[1010];
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = opt);
+	/* The first has the older timestamp: no reason to refuse it. */
+	before = echo(&c);
+	sleep_ms(20);
+	after = echo(&c);
+	conn_send(&c, .flags = ACK | PSH, .seq = 1001, .len = 10, .opt = after);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0,
+		    .sacks = opt.len > 4, .sack = { { 1001, 1011 } });
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 1000, .opt = before);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1011);
+	conn_accept(&c);
+	ASSERT_EQ(1010, recv(c.fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, sizeof(buf), 0));
+}
+
+TEST_F(server, lc_47_later_text_brings_it)
+{
+	later_text_brings_it(_metadata, &self->peer, ALL_OPTIONS);
+}
+
+TEST_F(server, lc_47_later_text_brings_it_without_options)
+{
+	later_text_brings_it(_metadata, &self->peer, OPT(OPT_MSS(1460)));
+}
+
+TEST_F(server, lc_47_fin_brings_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char buf[4];
+
+	cookie_get(p, &c, cookie_listener(p));
+	conn_send(&c, .flags = FIN | ACK, .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .cookie = 0);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	conn_accept(&c);
+	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
+}
+
+/* A probe stands one before the window, which its answer tells. */
+TEST_F(server, lc_47_probe_brings_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p));
+	conn_send(&c, .flags = ACK, .seq = 0, .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	peer_expect_silence(p, 1000);
+}
+
+/* Our answer was lost: the client asks again, and is told again. */
+TEST_F(server, lc_47_repeated_cookie_is_answered)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	redeem(&c);
+	for (int i = 0; i < 5; i++) {
+		sleep_ms(1000);
+		counters_take(&before);
+		counters_ignore(&before, "TCPPureAcks", NULL);
+		conn_send(&c, .flags = ACK, .seq = 1, .opt = echo(&c));
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
+		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+	}
+	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
+	/* One without is the end of it. */
+	conn_send(&c, .flags = ACK, .seq = 1);
+	peer_expect_silence(p, 1000);
+}
+
+TEST_F(server, lc_47_server_speaks_first)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	/* The third ACK was lost; a second later it comes again. */
+	sleep_ms(1000);
+	redeem(&c);
+	ASSERT_EQ(6, send(c.fd, "banner", 6, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "banner");
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 5000);
+}
+
+/* The SYN-ACK was lost: the SYN comes again and gets a cookie as good. */
+TEST_F(server, lc_47_syn_ack_is_lost)
+{
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	struct counters before;
+	struct conn c;
+
+	counters_take(&before);
+	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
+	sleep_ms(1000);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .cookie = 1);
+	counters_expect(_metadata, &before, "InSegs", 2, "OutSegs", 2,
+			"TCPReqQFullDoCookies", 2, "SyncookiesSent", 2, NULL);
+	redeem(&c);
+	/* The other one is the same connection's: nothing new comes of it. */
+	conn_send(&c, .flags = ACK, .seq = 1,
+		  .opt = with(&c, p->last.opt.has_cookie ? p->last.opt.cookie :
+							   c.kern_opt.cookie));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
+TEST_F(server, lc_47_client_resets)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p));
+	counters_take(&before);
+	conn_send(&c, .flags = RST | ACK, .seq = 1, .opt = echo(&c));
+	peer_expect_silence(p, 1000);
+	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
+	counters_expect(_metadata, &before, "InSegs", 1, NULL);
+	/* A cookie tells nothing of that; the connection ends by the next RST. */
+	redeem(&c);
+	conn_send(&c, .flags = RST | ACK, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+}
+
+TEST_F(server, lc_47_syn_is_no_proof)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p));
+	conn_send(&c, .flags = SYN | ACK, .seq = 1, .opt = echo(&c));
+	conn_expect(&c, .flags = RST, .seq = 1);
+	conn_send(&c, .flags = SYN, .seq = 0, .opt = echo(&c));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .cookie = 1);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+}
+
+TEST_F(server, lc_47_accept_queue_is_full)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c, first;
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 0);
+	cookie_get(p, &c, lfd);
+	cookie_get(p, &first, lfd);
+	conn_send(&first, .flags = ACK, .opt = echo(&first));
+	conn_expect(&first, .flags = ACK, .seq = 1, .ack = 1);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .opt = echo(&c));
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
+			"ListenOverflows", 1, "ListenDrops", 1, NULL);
+	/* With room the client's next repetition connects. */
+	conn_accept(&first);
+	redeem(&c);
+}
+
+/* Mode 1: only while the queue is full, and for two minutes after. */
+TEST_F(server, lc_47_full_queue)
+{
+	struct peer *p = &self->peer;
+	struct conn c, queued[3];
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 2);
+	for (int i = 0; i < 3; i++) {
+		conn_start(p, &queued[i], .lfd = lfd, .opt = ALL_OPTIONS);
+		conn_send(&queued[i], .flags = SYN);
+		conn_expect(&queued[i], .flags = SYN | ACK, .cookie = 0);
+	}
+	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
+	redeem(&c);
+	EXPECT_EQ(3, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	/* The queued ones don't mind. */
+	conn_send(&queued[0], .flags = ACK);
+	conn_expect_state(&queued[0], ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+TEST_F(server, lc_47_no_overflow_no_belief)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	lfd = cookie_listener(p);
+	peer_listen(p, KERNEL_PORT + 1, 16);
+	cookie_get(p, &c, lfd);
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = echo(&c)), 0);
+	ASSERT_EQ(0, knob_set("syncookies", 1));
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1,
+					    .opt = echo(&c)), 0);
+	redeem(&c);
+}
+
+/* --- forged, old, misplaced ------------------------------------------------ */
+
+/* Each bit counts; and with the option the sequence number alone is no proof. */
+TEST_F(server, lc_47_each_bit_counts)
+{
+	struct peer *p = &self->peer;
+	uint8_t cookie[COOKIE_LEN];
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	for (int bit = 0; bit < 8 * COOKIE_LEN; bit++) {
+		peer_note(p, "bit %d", bit);
+		memcpy(cookie, c.kern_opt.cookie, COOKIE_LEN);
+		cookie[bit / 8] ^= 0x80 >> bit % 8;
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = with(&c, cookie)), 1);
+	}
+	redeem(&c);
+}
+
+TEST_F(server, lc_47_wrong_isn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	for (int bit = 0; bit < 32; bit++)
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .ack = 1 + (1LL << bit),
+						    .opt = echo(&c)), 1);
+	redeem(&c);
+}
+
+TEST_F(server, lc_47_other_connection)
+{
+	struct ipaddr other = ipaddr("10.0.0.3");
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	peer_listen(p, KERNEL_PORT + 1, 16);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .sport = c.pport + 100,
+					    .opt = echo(&c)), 1);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1,
+					    .opt = echo(&c)), 1);
+	p->addr = other;
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .src = other,
+					    .opt = echo(&c)), 1);
+	p->addr = c.peer_addr;
+	redeem(&c);
+}
+
+/* Two namespaces with the same addresses are two hosts. */
+TEST_F(server, lc_47_other_namespace)
+{
+	struct peer *p = &self->peer, other;
+	struct conn c, d;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	peer_open_at(WHERE(_metadata), &other, NULL);
+	d = c;
+	d.peer = &other;
+	d.lfd = cookie_listener(&other);
+	refused(_metadata, &d, SEGMENT_SPEC(.seq = 1, .opt = echo(&c)), 1);
+	refused(_metadata, &d, SEGMENT_SPEC(.seq = 1), 1);
+	peer_close_at(WHERE(_metadata), &other);
+}
+
+/* The minute counts from boot; a cookie of its first second lives longest. */
+TEST_F(server, lc_47_lives_60s_to_120s)
+{
+	struct peer *p = &self->peer;
+	struct conn early, late, old;
+	int lfd;
+
+	sleep_ms(60000 - now_ms() % 60000);
+	lfd = cookie_listener(p);
+	peer_mark(p);
+	cookie_get(p, &early, lfd, .opt = ALL_OPTIONS);
+	cookie_get(p, &old, lfd, .opt = ALL_OPTIONS);
+	peer_sleep_until(p, 59500);
+	cookie_get(p, &late, lfd, .opt = ALL_OPTIONS);
+	/* In the next minute each is good, ... */
+	peer_sleep_until(p, 119000);
+	redeem(&early);
+	redeem(&late);
+	socket_abort(early.fd);
+	conn_expect(&early, .flags = RST | ACK);
+	socket_abort(late.fd);
+	conn_expect(&late, .flags = RST | ACK);
+	/* ... in the one after that none is, whether or not its key is there. */
+	peer_sleep_until(p, 120500);
+	refused(_metadata, &old, SEGMENT_SPEC(.seq = 1, .opt = echo(&old)), 1);
+	refused(_metadata, &late, SEGMENT_SPEC(.seq = 1, .opt = echo(&late)), 1);
+	cookie_get(p, &early, lfd);
+	refused(_metadata, &old, SEGMENT_SPEC(.seq = 1, .opt = echo(&old)), 1);
+}
+
+/* Neither a minute to come nor one of half an hour ago. */
+TEST_F_TIMEOUT(server, lc_47_other_minutes, 4000)
+{
+	struct peer *p = &self->peer;
+	uint8_t cookie[COOKIE_LEN];
+	struct conn c;
+	int lfd;
+
+	lfd = cookie_listener(p);
+	cookie_get(p, &c, lfd);
+	memcpy(cookie, c.kern_opt.cookie, COOKIE_LEN);
+	for (int i = 1; i < 32; i++) {
+		cookie[3] = c.kern_opt.cookie[3] + (i << 3);
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = with(&c, cookie)), 1);
+	}
+	sleep_ms(32 * 60000);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = echo(&c)), 1);
+}
+
+/*
+ * Nobody remembers which cookies came back. One that comes again after its
+ * connection's end makes another, which the immediate ACK lets the client's
+ * host refuse.
+ */
+TEST_F(server, lc_47_replay_after_the_end)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	redeem(&c);
+	conn_send(&c, .flags = RST | ACK, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	close(c.fd);
+	conn_send(&c, .flags = ACK, .seq = 1, .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST, .seq = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	/* It stays in the accept queue, with its error. */
+	conn_accept(&c);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+}
+
+TEST_F(server, lc_47_replay_in_time_wait)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	redeem(&c);
+	conn_advance(&c, ST_TIME_WAIT, true);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1, .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
+}
+
+/* --- options that are no cookie --------------------------------------------- */
+
+/* Skipped like any unknown option: the sequence number is the proof then. */
+static void skipped(struct __test_metadata *_metadata, struct peer *p, int lfd,
+		    struct optbytes opt)
+{
+	struct counters before;
+	struct conn c;
+
+	cookie_get(p, &c, lfd);
+	counters_take(&before);
+	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
+	conn_send(&c, .flags = ACK, .opt = opt);
+	peer_expect_silence(p, 100);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
+			"PassiveOpens", 1, "CurrEstab", 1, NULL);
+	conn_accept(&c);
+	conn_send(&c, .flags = RST | ACK);
+	close(c.fd);
+}
+
+#define SIXTEEN 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+
+TEST_F(server, lc_47_no_cookie_at_all)
+{
+	const struct optbytes opts[] = {
+		OPT(OPT_EXID(20, 0x4358), SIXTEEN),		/* another's ExID */
+		OPT(OPT_EXID(20, 0xf989), SIXTEEN),
+		OPT(OPT_EXID(19, COOKIE_EXID), SIXTEEN),	/* wrong lengths */
+		OPT(OPT_EXID(21, COOKIE_EXID), SIXTEEN, 17),
+		OPT(OPT_EXID(4, COOKIE_EXID)),
+		OPT(253, 3, 0x58),
+		OPT(253, 2),
+		OPT(253, 1),
+		OPT(253, 0),
+		OPT(253),
+		OPT(OPT_EXID(20, COOKIE_EXID), 1, 2, 3, 4),	/* cut off */
+		OPT(254, 20, OPT_BE16(COOKIE_EXID), SIXTEEN),	/* another kind */
+		OPT(254, 4, OPT_BE16(COOKIE_EXID)),
+		OPT(34, 2),					/* fast open */
+		OPT(34, 18, SIXTEEN),
+	};
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+
+	for (size_t i = 0; i < ARRAY_SIZE(opts); i++) {
+		peer_note(p, "option %zu", i);
+		skipped(_metadata, p, lfd, opts[i]);
+	}
+}
+
+/* The same on a SYN: nothing but the SYN counts. */
+TEST_F(server, lc_47_syn_with_such_options)
+{
+	const struct optbytes opts[] = {
+		OPT(OPT_MSS(1400), OPT_EXID(20, COOKIE_EXID), SIXTEEN),
+		OPT(OPT_MSS(1400), OPT_EXID(4, COOKIE_EXID)),
+		OPT(OPT_MSS(1400), OPT_EXID(4, 0xf989)),
+		OPT(OPT_MSS(1400), 254, 4, 1, 2),
+		OPT(OPT_MSS(1400), 34, 2, OPT_NOP, OPT_NOP),
+	};
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	struct conn c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(opts); i++) {
+		cookie_get(p, &c, lfd, .opt = opts[i]);
+		EXPECT_EQ(1400, state_of(c.kern_opt.cookie).mss);
+		EXPECT_EQ(c.peer_iss, state_of(c.kern_opt.cookie).irs);
+		redeem(&c);
+		conn_send(&c, .flags = RST | ACK);
+		close(c.fd);
+	}
+}
+
+/* Two of them fill the header; the first is the one that counts. */
+TEST_F(server, lc_47_twice)
+{
+	static const uint8_t bad[] = { COOKIE_HEAD, SIXTEEN };
+	static const uint8_t head[] = { COOKIE_HEAD };
+	struct optbytes good_first = { 0 }, bad_first = { 0 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p));
+	option_add(&bad_first, bad, sizeof(bad));
+	option_add(&bad_first, head, sizeof(head));
+	option_add(&bad_first, c.kern_opt.cookie, COOKIE_LEN);
+	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = bad_first), 1);
+	option_add(&good_first, head, sizeof(head));
+	option_add(&good_first, c.kern_opt.cookie, COOKIE_LEN);
+	option_add(&good_first, bad, sizeof(bad));
+	conn_send(&c, .flags = ACK, .opt = good_first);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/* Anywhere among the options, behind padding, too (MUST-64). */
+TEST_F(server, lc_47_unaligned)
+{
+	static const uint8_t head[] = { OPT_NOP, OPT_SACK1(7, 9), COOKIE_HEAD };
+	struct optbytes o = { 0 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(p, &c, cookie_listener(p));
+	option_add(&o, head, sizeof(head));
+	option_add(&o, c.kern_opt.cookie, COOKIE_LEN);
+	conn_send(&c, .flags = ACK, .opt = o);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+TEST_HARNESS_MAIN
