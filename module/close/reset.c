@@ -10,7 +10,7 @@
  * ends: a counter and the tracepoint xtcp:xtcp_reset answer the question that
  * comes after each "connection reset by peer".
  *
- * Context: xtcp_reset_reply() and xtcp_reset_taken() softirq; the others with
+ * Context: xtcp_reset_reply(), _turn() and _taken() softirq; the others with
  * the socket lock.
  */
 #include "close/reset.h"
@@ -18,6 +18,7 @@
 #include "close/close.h"
 #include "net/family.h"
 #include "net/output.h"
+#include "net/reply.h"
 #include "tcb.h"
 #include "user/stats.h"
 #include "user/trace.h"
@@ -27,6 +28,29 @@ static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
 {
 	this_cpu_inc(xtcp_net(net)->mib->item[reason]);
 	trace_xtcp_reset(net, key, sent, xtcp_stats_name(reason));
+}
+
+static void reset_reply(struct net *net, const struct sk_buff *skb,
+			struct sk_buff *spare, const struct xtcp_key *key,
+			const struct xtcp_seg *seg, enum xtcp_mib_item reason)
+{
+	struct xtcp_bare bare = { .flags = XTCP_RST };
+	struct xtcp_reply reply;
+
+	if (seg->flags & XTCP_RST) {
+		kfree_skb(spare);
+		return;
+	}
+	if (seg->flags & XTCP_ACK) {
+		bare.seq = seg->ack;
+	} else {
+		bare.ack = seg->end;
+		bare.flags |= XTCP_ACK;
+	}
+	reset_note(net, key, true, reason);
+	xtcp_reply_init(net, &reply, skb, key);
+	reply.spare = spare;
+	xtcp_reply_send(net, &reply, &bare);
 }
 
 /**
@@ -45,20 +69,22 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
 		      enum xtcp_mib_item reason)
 {
-	struct xtcp_bare bare = { .flags = XTCP_RST };
-	struct xtcp_reply reply;
+	reset_reply(net, skb, NULL, key, seg, reason);
+}
 
-	if (seg->flags & XTCP_RST)
-		return;
-	if (seg->flags & XTCP_ACK) {
-		bare.seq = seg->ack;
-	} else {
-		bare.ack = seg->end;
-		bare.flags |= XTCP_ACK;
-	}
-	reset_note(net, key, true, reason);
-	xtcp_reply_init(net, &reply, skb, key);
-	xtcp_output_bare(net, &reply, &bare);
+/**
+ * xtcp_reset_turn - the same, and nobody wants the segment any more
+ * @net: namespace
+ * @skb: the segment; eaten: the RST is made of it where it may be
+ * @key: its connection, as seen from here
+ * @seg: what it says
+ * @reason: XTCP_MIB_RESET_SENT_*
+ */
+void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     enum xtcp_mib_item reason)
+{
+	reset_reply(net, skb, skb, key, seg, reason);
 }
 
 /**

@@ -35,7 +35,7 @@
 #include "compat.h"
 #include "net/family.h"
 #include "net/oow.h"
-#include "net/output.h"
+#include "net/reply.h"
 #include "net/paws.h"
 #include "netns.h"
 #include "port.h"
@@ -382,7 +382,7 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
 	struct xtcp_reply reply = { .mark = tw->mark, .tos = tw->tos };
 
 	xtcp_key_from_flow(&reply.key, &tw->flow);
-	xtcp_output_bare(net, &reply, &bare);
+	xtcp_reply_send(net, &reply, &bare);
 }
 
 /**

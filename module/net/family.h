@@ -18,21 +18,7 @@ struct dst_entry;
 struct net;
 struct sk_buff;
 struct sock;
-
-/**
- * struct xtcp_reply - how a segment leaves that no socket sends
- * @key: the connection as seen from here: laddr and lport are the source
- * @sk: listener whose device, owner, TTL, priority and path MTU policy apply,
- *	or NULL
- * @mark: skb and flow mark
- * @tos: DSCP and ECN octet
- */
-struct xtcp_reply {
-	struct xtcp_key		key;
-	const struct sock	*sk;
-	u32			mark;
-	u8			tos;
-};
+struct xtcp_reply;
 
 /**
  * struct xtcp_family - address family operations
@@ -55,9 +41,10 @@ struct xtcp_reply {
  *	ERR_PTR on failure. Socket lock.
  * @queue_xmit: put an IP header on a segment of @sk and send it; eats @skb;
  *	0 or -errno, NET_XMIT_CN counts as sent. Socket lock, or softirq.
- * @reply_xmit: same for a segment without a socket; eats @skb
- * @reply_mtu: path MTU and route advice for a half-open connection: octets,
- *	0 when there is no route
+ * @reply_route: find the route of a segment without a socket, for @reply->dst;
+ *	0 or -errno. RCU, until the segment has been sent.
+ * @reply_xmit: put an IP header on it and send it by @reply->dst; eats @skb
+ *	and the route; 0 or -errno. RCU.
  * @hash: 64-bit siphash of the connection's identity under @secret; equal
  *	input gives equal output until the module goes
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
@@ -80,10 +67,9 @@ struct xtcp_family {
 				int addr_len);
 	struct dst_entry *(*route)(struct sock *sk);
 	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb);
-	int	(*reply_xmit)(struct net *net, const struct xtcp_reply *reply,
+	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
+	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,
 			      struct sk_buff *skb);
-	unsigned int (*reply_mtu)(struct net *net,
-				  const struct xtcp_reply *reply, u16 *advmss);
 	u64	(*hash)(const struct xtcp_key *key, const void *secret);
 	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
 };

@@ -511,21 +511,21 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 static void rcv_closed(struct net *net, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
-	if (xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
-		if (seg->flags & XTCP_RST)
-			xtcp_lifecycle_none(net, XTCP_EV_RCV_RST_OUTSIDE);
-		else if (seg->flags & XTCP_SYN)
-			xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
-						 XTCP_EV_RCV_SYN_ACK :
-						 XTCP_EV_RCV_SYN);
-		else
-			xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
-						 XTCP_EV_RCV_ACK :
-						 XTCP_EV_RCV_BAD_FLAGS);
-		xtcp_reset_reply(net, skb, key, seg,
-				 XTCP_MIB_RESET_SENT_NO_CONNECTION);
+	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
+		kfree_skb(skb);
+		return;
 	}
-	kfree_skb(skb);
+	if (seg->flags & XTCP_RST)
+		xtcp_lifecycle_none(net, XTCP_EV_RCV_RST_OUTSIDE);
+	else if (seg->flags & XTCP_SYN)
+		xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
+					 XTCP_EV_RCV_SYN_ACK :
+					 XTCP_EV_RCV_SYN);
+	else
+		xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
+					 XTCP_EV_RCV_ACK :
+					 XTCP_EV_RCV_BAD_FLAGS);
+	xtcp_reset_turn(net, skb, key, seg, XTCP_MIB_RESET_SENT_NO_CONNECTION);
 }
 
 static void rcv_listener(struct net *net, struct sk_buff *skb,
@@ -533,12 +533,14 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 {
 	struct sock *lsk = xtcp_listener_lookup_rcu(net, key, skb);
 
-	if (!lsk)
+	if (!lsk) {
 		rcv_closed(net, skb, key, seg);
-	else if (!sk_may_receive(lsk, skb, seg))
+	} else if (!sk_may_receive(lsk, skb, seg)) {
 		kfree_skb(skb);
-	else
+	} else {
+		xtcp_seg_read_options(seg, skb);
 		xtcp_listen_rcv(lsk, skb, key, seg);
+	}
 }
 
 static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
@@ -556,6 +558,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 		xtcp_timewait_answer(net, tw, seg);
 	} else if (sk_may_receive(lsk, skb, seg)) {
 		xtcp_listen_syn(lsk, skb, key, seg, tw);
+		return;
 	}
 drop:
 	kfree_skb(skb);
@@ -628,11 +631,13 @@ int xtcp_input(struct sk_buff *skb)
 	    !af->src_valid(skb))
 		goto drop;
 	af->key_read(skb, &key);
-	xtcp_seg_read(&seg, skb);
+	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, &key, &seg);
 
+	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup(net, &key);
 	if (flow) {
+		xtcp_seg_read_options(&seg, skb);
 		rcv_flow(net, flow, skb, &key, &seg);
 		xtcp_flow_put(flow);
 	} else {

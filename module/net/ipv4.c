@@ -21,10 +21,14 @@
 #include <net/dst.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <net/ip_fib.h>
+#include <net/nexthop.h>
 #include <net/route.h>
 #include <net/tcp.h>
+#include <net/xfrm.h>
 
 #include "net/family.h"
+#include "net/reply.h"
 #include "net/wire.h"
 #include "tcb.h"
 
@@ -59,7 +63,7 @@ static bool is_this_network(__be32 addr)
 /*
  * MUST-63: no answer to who can't have an address; MUST-57: none to what was
  * sent to many. A subnet's broadcast address as the source is a martian to
- * routing only with rp_filter: reply_route() sees it otherwise.
+ * routing only with rp_filter: ipv4_reply_route() sees it otherwise.
  */
 static bool ipv4_src_valid(const struct sk_buff *skb)
 {
@@ -338,8 +342,8 @@ static int reply_oif(struct net *net, const struct xtcp_reply *reply)
  *
  * Return: route with a reference, or ERR_PTR.
  */
-static struct rtable *reply_route(struct net *net,
-				  const struct xtcp_reply *reply)
+static struct rtable *reply_lookup(struct net *net,
+				   const struct xtcp_reply *reply)
 {
 	struct flowi4 fl4;
 	struct rtable *rt;
@@ -359,6 +363,74 @@ static struct rtable *reply_route(struct net *net,
 	return rt;
 }
 
+static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
+	       net->xfrm.policy_default[XFRM_POLICY_OUT] !=
+							XFRM_USERPOLICY_BLOCK &&
+	       !(sk && rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]));
+#else
+	return true;
+#endif
+}
+
+/*
+ * Where nothing but the peer's address chooses the route, and that leads over
+ * one path that has no exceptions, ip_route_output_flow() would end with the
+ * route that the next hop keeps for all. To look into the table and take that
+ * one costs a third of it. Whatever else there is to be asked (another device
+ * or DSCP, policy rules, without which there is no VRF either, IPsec, an address
+ * of ours that went away) makes this return NULL, and so does a route that
+ * went stale.
+ */
+static struct rtable *reply_nexthop_route(struct net *net,
+					  const struct xtcp_reply *reply)
+{
+	struct flowi4 fl4 = {
+		.daddr		= reply->key.raddr,
+		.flowi4_iif	= LOOPBACK_IFINDEX,
+		.flowi4_proto	= reply->key.wire,
+	};
+	struct fib_nh_common *nhc;
+	struct fib_result res;
+	struct rtable *rt;
+
+	if (fib4_has_custom_rules(net) || reply->tos ||
+	    !xfrm_has_no_say(net, reply->sk) ||
+	    (reply->sk && (READ_ONCE(reply->sk->sk_bound_dev_if) ||
+			   sock_flag(reply->sk, SOCK_LOCALROUTE))) ||
+	    ipv4_is_loopback(reply->key.laddr) ||
+	    !__ip_dev_find(net, reply->key.laddr, false))
+		return NULL;
+	if (fib_lookup(net, &fl4, &res, 0) || res.type != RTN_UNICAST ||
+	    fib_info_num_path(res.fi) != 1 ||
+	    (!res.prefixlen && res.table->tb_num_default > 1))
+		return NULL;
+	nhc = res.nhc;
+	if (rcu_access_pointer(nhc->nhc_exceptions) || !nhc->nhc_pcpu_rth_output)
+		return NULL;
+	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
+	if (!rt || rt->dst.obsolete != DST_OBSOLETE_FORCE_CHK ||
+	    rt->rt_genid != rt_genid_ipv4(net))
+		return NULL;
+	return rt;
+}
+
+static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
+{
+	struct rtable *rt = reply_nexthop_route(net, reply);
+
+	reply->dst_held = !rt;
+	if (!rt) {
+		rt = reply_lookup(net, reply);
+		if (IS_ERR(rt))
+			return PTR_ERR(rt);
+	}
+	reply->dst = &rt->dst;
+	return 0;
+}
+
 /*
  * RFC 6864: a datagram that can't be fragmented needs no id. Nothing below
  * the least MTU ever is, so that only a listener that asked for
@@ -372,42 +444,26 @@ static bool reply_is_atomic(const struct xtcp_reply *reply,
 	       ip_dont_fragment(reply->sk, dst);
 }
 
-static int ipv4_reply_xmit(struct net *net, const struct xtcp_reply *reply,
+static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 			   struct sk_buff *skb)
 {
-	struct rtable *rt = reply_route(net, reply);
+	struct dst_entry *dst = reply->dst;
 	struct iphdr *iph;
 
-	if (IS_ERR(rt)) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
-		return PTR_ERR(rt);
-	}
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
-	skb_dst_drop(skb);
-	skb_dst_set(skb, &rt->dst);
+	if (reply->dst_held)
+		skb_dst_set(skb, dst);
+	else
+		skb_dst_set_noref(skb, dst);
 	iph = header_push(skb, &reply->key, reply->tos,
-			  ttl_select(reply->sk, &rt->dst));
-	if (reply_is_atomic(reply, skb, &rt->dst))
+			  ttl_select(reply->sk, dst));
+	if (reply_is_atomic(reply, skb, dst))
 		iph->frag_off = htons(IP_DF);
 	else
 		__ip_select_ident(net, iph, 1);
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
 	return xmit_result(ip_local_out(net, NULL, skb));
-}
-
-static unsigned int ipv4_reply_mtu(struct net *net,
-				   const struct xtcp_reply *reply, u16 *advmss)
-{
-	struct rtable *rt = reply_route(net, reply);
-	unsigned int mtu;
-
-	if (IS_ERR(rt))
-		return 0;
-	mtu = dst_mtu(&rt->dst);
-	*advmss = min_t(u32, dst_metric_advmss(&rt->dst), U16_MAX);
-	ip_rt_put(rt);
-	return mtu;
 }
 
 /*
@@ -447,8 +503,8 @@ const struct xtcp_family xtcp_ipv4 = {
 	.connect_addr	= ipv4_connect_addr,
 	.route		= ipv4_route,
 	.queue_xmit	= ipv4_queue_xmit,
+	.reply_route	= ipv4_reply_route,
 	.reply_xmit	= ipv4_reply_xmit,
-	.reply_mtu	= ipv4_reply_mtu,
 	.hash		= ipv4_hash,
 	.mtu_reduced	= ipv4_mtu_reduced,
 };

@@ -7,8 +7,8 @@
  * send queue, or made here and forgotten. The checksum is computed here over
  * all of it: no device can be trusted to sum IP protocol 253.
  *
- * Functions with a socket: socket lock, process context or softirq. The
- * others: any context but hardirq, no locks.
+ * Context: socket lock, process context or softirq. What no socket sends is
+ * net/reply.c's.
  */
 #include "net/output.h"
 
@@ -147,10 +147,22 @@ static u16 window_field(struct sock *sk, u8 flags)
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 }
 
-static struct tcphdr *header_push(struct sk_buff *skb,
-				  const struct xtcp_key *key,
-				  const struct xtcp_options *opt,
-				  seq_t seq, seq_t ack, u8 flags, u16 wnd)
+/**
+ * xtcp_output_header_push - put a header before the text
+ * @skb: text, with room for the header
+ * @key: between whom
+ * @opt: options
+ * @seq: SEG.SEQ
+ * @ack: SEG.ACK, looked at with XTCP_ACK
+ * @flags: XTCP_FIN .. XTCP_CWR
+ * @wnd: window field
+ *
+ * Return: the header, its checksum still to be filled in
+ */
+struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
+				       const struct xtcp_key *key,
+				       const struct xtcp_options *opt,
+				       seq_t seq, seq_t ack, u8 flags, u16 wnd)
 {
 	unsigned int len = XTCP_HDR_LEN + xtcp_options_size(opt);
 	struct tcphdr *th = skb_push(skb, len);
@@ -210,8 +222,8 @@ static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags)
 		later_options(xs, text_len, &opt);
 
 	xtcp_key_from_flow(&key, &xs->flow);
-	th = header_push(skb, &key, &opt, seq, xs->rcv_nxt, flags,
-			 window_field(sk, flags));
+	th = xtcp_output_header_push(skb, &key, &opt, seq, xs->rcv_nxt, flags,
+				     window_field(sk, flags));
 	put_checksum(skb, th, xs->af, &key);
 	skb_set_owner_w(skb, sk);
 
@@ -395,49 +407,4 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 
 	WRITE_ONCE(xs->pmtu, pmtu);
 	WRITE_ONCE(xs->mss, mss);
-}
-
-/**
- * xtcp_output_bare - send a segment that belongs to no socket
- * @net: network namespace
- * @reply: between whom, and how it is routed
- * @bare: its header
- *
- * Return: 0, -ENOBUFS without memory, or the error of the route
- */
-int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
-		     const struct xtcp_bare *bare)
-{
-	const struct xtcp_family *af = xtcp_family_get(reply->key.family);
-	struct sk_buff *skb = alloc_bare();
-	struct tcphdr *th;
-
-	if (!skb)
-		return -ENOBUFS;
-	th = header_push(skb, &reply->key, &bare->opt, bare->seq, bare->ack,
-			 bare->flags, bare->wnd);
-	put_checksum(skb, th, af, &reply->key);
-	XTCP_INC(net, OUT_SEGS);
-	if (bare->flags & XTCP_RST)
-		XTCP_INC(net, OUT_RSTS);
-	trace_xtcp_send(net, &reply->key, th, 0);
-	return af->reply_xmit(net, reply, skb);
-}
-
-/**
- * xtcp_reply_init - how to answer a received segment without a socket
- * @net: network namespace; a socket's backlog keeps no device in @skb
- * @reply: to be filled
- * @skb: the segment
- * @key: its key, as seen from here
- *
- * The mark is the segment's where net.ipv4.fwmark_reflect says so.
- */
-void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
-		     const struct sk_buff *skb, const struct xtcp_key *key)
-{
-	reply->key = *key;
-	reply->sk = NULL;
-	reply->mark = IP4_REPLY_MARK(net, skb->mark);
-	reply->tos = 0;
 }

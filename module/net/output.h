@@ -25,18 +25,9 @@ unsigned int xtcp_output_option_size(const struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 u32 xtcp_tsval(const struct xtcp_sock *xs);
 
-/* Of nobody: half-open and time-wait records, closed ports. */
-struct xtcp_bare {
-	seq_t			seq;
-	seq_t			ack;
-	u16			wnd;	/* as in the header: unscaled */
-	u8			flags;
-	struct xtcp_options	opt;
-};
-
-int xtcp_output_bare(struct net *net, const struct xtcp_reply *reply,
-		     const struct xtcp_bare *bare);
-void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
-		     const struct sk_buff *skb, const struct xtcp_key *key);
+struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
+				       const struct xtcp_key *key,
+				       const struct xtcp_options *opt,
+				       seq_t seq, seq_t ack, u8 flags, u16 wnd);
 
 #endif /* XTCP_NET_OUTPUT_H */

@@ -123,6 +123,33 @@ static bool opt_is_ts_alone(const struct tcphdr *th)
 					    XTCP_OPT_TS, LEN_TS);
 }
 
+/*
+ * A SYN's options as Linux and its kin write them, all of them, where they
+ * write them: floods look like that, too.
+ */
+static bool opt_is_usual_syn(const struct tcphdr *th)
+{
+	const __be32 *p = (const __be32 *)(th + 1);
+
+	return th->doff * 4 == XTCP_HDR_LEN + ROOM_MSS + ROOM_TS + ROOM_WSCALE &&
+	       th->syn &&
+	       (get_unaligned(p) & htonl(0xffff0000)) ==
+			opt_word(XTCP_OPT_MSS, LEN_MSS, 0, 0) &&
+	       get_unaligned(p + 1) ==
+			opt_word(XTCP_OPT_SACK_PERM, LEN_SACK_PERM,
+				 XTCP_OPT_TS, LEN_TS) &&
+	       (get_unaligned(p + 4) & htonl(0xffffff00)) ==
+			opt_word(XTCP_OPT_NOP, XTCP_OPT_WSCALE, LEN_WSCALE, 0);
+}
+
+static void opt_usual_syn_get(const u8 *p, struct xtcp_options *opt)
+{
+	opt->mss = get_unaligned_be16(p + 2);
+	opt->sack_perm = 1;
+	opt_ts_get(p + 8, opt);
+	opt_wscale_get(p[19], opt);
+}
+
 /**
  * xtcp_options_parse - read the options of a segment
  * @th: header, linear with all of its data offset, which is 5 at least
@@ -140,6 +167,10 @@ void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt)
 	opt_clear(opt);
 	if (opt_is_ts_alone(th)) {
 		opt_ts_get(p + 4, opt);
+		return;
+	}
+	if (opt_is_usual_syn(th)) {
+		opt_usual_syn_get(p, opt);
 		return;
 	}
 	while (p < end && *p != XTCP_OPT_EOL) {
@@ -275,13 +306,13 @@ bool xtcp_wire_pull(struct sk_buff *skb)
 }
 
 /**
- * xtcp_seg_read - read a segment's header
- * @seg: filled, with the options
+ * xtcp_seg_read_header - read a segment's header, not its options
+ * @seg: filled but for the options
  * @skb: segment; skb->data at the header, after xtcp_wire_pull()
  *
  * Fills the sequence numbers and flags of @skb's control block as well.
  */
-void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
+void xtcp_seg_read_header(struct xtcp_seg *seg, const struct sk_buff *skb)
 {
 	const struct tcphdr *th = (const struct tcphdr *)skb->data;
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
@@ -293,7 +324,6 @@ void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
 	seg->wnd = get_unaligned_be16(&th->window);
 	seg->up = get_unaligned_be16(&th->urg_ptr);
 	seg->flags = skb->data[13];
-	xtcp_options_parse(th, &seg->opt);
 
 	cb->seq = seg->seq;
 	cb->end = seg->end;
@@ -301,4 +331,25 @@ void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
 	cb->flags = seg->flags;
 	cb->retrans = 0;
 	cb->marks = 0;
+}
+
+/**
+ * xtcp_seg_read_options - read a segment's options
+ * @seg: its options are filled
+ * @skb: segment, as for xtcp_seg_read_header()
+ */
+void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb)
+{
+	xtcp_options_parse((const struct tcphdr *)skb->data, &seg->opt);
+}
+
+/**
+ * xtcp_seg_read - read a segment's header and options
+ * @seg: filled
+ * @skb: segment, as for xtcp_seg_read_header()
+ */
+void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
+{
+	xtcp_seg_read_header(seg, skb);
+	xtcp_seg_read_options(seg, skb);
 }

@@ -26,7 +26,6 @@
 #include "close/timewait.h"
 #include "compat.h"
 #include "net/family.h"
-#include "net/output.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
@@ -376,7 +375,8 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 	return SYN_QUEUE;
 }
 
-static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
+/* Eats @skb. */
+static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
 		      struct xtcp_timewait *tw)
 {
@@ -386,7 +386,7 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 
 	if (!ho) {
 		xtcp_listener_dropped(ls);
-		return;
+		goto drop;
 	}
 	halfopen_fill(ho, ls, skb, key, seg, xtcp_isn_identity(af, key));
 	negotiate(net, ho, seg);
@@ -394,14 +394,20 @@ static void syn_queue(struct xtcp_listener *ls, const struct sk_buff *skb,
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(af, key);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw))
-		return;
-	if (xtcp_synqueue_send_syn_ack(ho, NULL) == -EHOSTUNREACH)
+		goto drop;
+	if (xtcp_synqueue_send_syn_ack(ho, NULL, skb) == -EHOSTUNREACH)
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	xtcp_flow_put(&ho->flow);
+	return;
+drop:
+	kfree_skb(skb);
 }
 
-/* A cookie keeps no record: one on the stack serves to build the SYN-ACK. */
-static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
+/*
+ * A cookie keeps no record: one on the stack serves to build the SYN-ACK. Eats
+ * @skb.
+ */
+static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
@@ -416,7 +422,7 @@ static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
 	receive_window(&ho);
 	xtcp_cookie_make(net, identity, xtcp_now_ms(), &ho, &cookie);
 	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(&ho, &cookie)) {
+	if (!xtcp_synqueue_send_syn_ack(&ho, &cookie, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
 	}
@@ -425,21 +431,23 @@ static void syn_cookie(struct xtcp_listener *ls, const struct sk_buff *skb,
 /**
  * xtcp_listen_syn - a SYN arrives for a listener
  * @lsk: listener
- * @skb: segment; stays the caller's
+ * @skb: segment; eaten
  * @key: its connection
  * @seg: what it says
  * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL;
  *	such a peer is known to be there
  */
-void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
+void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     struct xtcp_timewait *tw)
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	enum syn_verdict verdict;
 
-	if (!ls)
+	if (!ls) {
+		kfree_skb(skb);
 		return;
+	}
 	verdict = syn_judge(lsk, ls, tw);
 	if (verdict != SYN_DROP && xtcp_acceptqueue_is_full(lsk)) {
 		xtcp_listener_overflowed(ls);
@@ -454,6 +462,7 @@ void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
 		break;
 	case SYN_DROP:
 		xtcp_listener_dropped(ls);
+		kfree_skb(skb);
 		break;
 	}
 }
@@ -580,10 +589,12 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			return;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);
-		xtcp_reset_reply(net, skb, key, seg,
-				 XTCP_MIB_RESET_SENT_NO_HANDSHAKE);
+		xtcp_reset_turn(net, skb, key, seg,
+				XTCP_MIB_RESET_SENT_NO_HANDSHAKE);
+		return;
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) == XTCP_SYN) {
 		xtcp_listen_syn(sk, skb, key, seg, NULL);
+		return;
 	} else {
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
 	}

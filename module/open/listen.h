@@ -87,7 +87,7 @@ void xtcp_listener_overflowed(struct xtcp_listener *ls);
 
 int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);
-void xtcp_listen_syn(struct sock *lsk, const struct sk_buff *skb,
+void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     struct xtcp_timewait *tw);
 void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,

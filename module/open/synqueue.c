@@ -46,8 +46,8 @@
 #include "compat.h"
 #include "net/family.h"
 #include "net/oow.h"
-#include "net/output.h"
 #include "net/paws.h"
+#include "net/reply.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
@@ -390,10 +390,12 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls)
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply)
 {
+	*reply = (struct xtcp_reply) {
+		.sk	= ho->ls->sk,
+		.mark	= xtcp_synqueue_mark(ho),
+		.tos	= ho->tos,
+	};
 	xtcp_key_from_flow(&reply->key, &ho->flow);
-	reply->sk = ho->ls->sk;
-	reply->mark = xtcp_synqueue_mark(ho);
-	reply->tos = ho->tos;
 }
 
 static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
@@ -418,14 +420,17 @@ static void put_cookie(const struct xtcp_cookie *cookie,
  * xtcp_synqueue_send_syn_ack - answer the SYN
  * @ho: record, or one on the stack that stands for a cookie
  * @cookie: to go along with the latter; NULL: there is none
+ * @spare: the SYN, if it has just come; eaten
  *
  * Beside a cookie without timestamps, window scale and SACK are in the cookie
  * alone: of a client that doesn't know it we would not hear of them again.
  *
+ * Context: RCU.
  * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
  */
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const struct xtcp_cookie *cookie)
+			       const struct xtcp_cookie *cookie,
+			       struct sk_buff *spare)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->user_mss);
@@ -439,8 +444,12 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	u16 advmss;
 
 	xtcp_synqueue_reply(ho, &reply);
-	if (!af->reply_mtu(halfopen_net(ho), &reply, &advmss))
+	reply.spare = spare;
+	if (af->reply_route(halfopen_net(ho), &reply)) {
+		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;
+	}
+	advmss = min_t(u32, dst_metric_advmss(reply.dst), U16_MAX);
 	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;
@@ -448,12 +457,12 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	fill_ts(ho, &bare.opt);
 	if (cookie)
 		put_cookie(cookie, &bare.opt);
-	return xtcp_output_bare(halfopen_net(ho), &reply, &bare);
+	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
 static void send_again(struct xtcp_halfopen *ho)
 {
-	if (xtcp_synqueue_send_syn_ack(ho, NULL))
+	if (xtcp_synqueue_send_syn_ack(ho, NULL, NULL))
 		return;
 	XTCP_INC(halfopen_net(ho), RETRANS_SEGS);
 	XTCP_INC(halfopen_net(ho), SYN_RETRANS);
@@ -472,7 +481,7 @@ static void send_ack(const struct xtcp_halfopen *ho)
 
 	fill_ts(ho, &bare.opt);
 	xtcp_synqueue_reply(ho, &reply);
-	xtcp_output_bare(halfopen_net(ho), &reply, &bare);
+	xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
 /*

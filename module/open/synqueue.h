@@ -91,7 +91,8 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls);
 void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		       const struct xtcp_seg *seg);
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const struct xtcp_cookie *cookie);
+			       const struct xtcp_cookie *cookie,
+			       struct sk_buff *spare);
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply);
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);

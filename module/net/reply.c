@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reply.c - a segment that no socket sends
+ *
+ * SYN-ACKs and ACKs of half-open records and cookies, ACKs of time-wait
+ * records, RSTs. Who answers a flood pays for each answer, so this path counts
+ * instructions: one route lookup, and the segment that is answered becomes the
+ * answer wherever nobody else can see it.
+ *
+ * RFC 9293 3.1 (header). Context: softirq, or process context with softirqs
+ * allowed (a socket's backlog); no locks.
+ */
+#include "net/reply.h"
+
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/checksum.h>
+#include <net/dst.h>
+#include <net/ip.h>
+
+#include "net/family.h"
+#include "net/output.h"
+#include "user/stats.h"
+#include "user/trace.h"
+
+/*
+ * Cloned is what a packet socket looks at, too; what has fragments, a GSO size
+ * or the user's own pages isn't ours to write to; what came out of the
+ * emergency reserve goes back there at once.
+ */
+static bool spare_may_turn(struct sk_buff *skb, unsigned int octets)
+{
+	return !skb_cloned(skb) && !skb_shared(skb) &&
+	       !skb_is_nonlinear(skb) && !skb_is_gso(skb) && !skb_zcopy(skb) &&
+	       !skb_pfmemalloc(skb) && skb_end_offset(skb) >= octets;
+}
+
+/*
+ * Turn a received segment round: it comes to look as if alloc_skb() had just
+ * made it. That leaves its old route, conntrack entry, security path, mark and
+ * time behind, and whose memory it was.
+ */
+static void spare_turn(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	skb_scrub_packet(skb, true);
+	__vlan_hwaccel_clear_tag(skb);
+	skb_clear_hash(skb);
+	skb_init_secmark(skb);
+	skb_reset_redirect(skb);
+	skb_set_queue_mapping(skb, 0);
+	skb->encapsulation = 0;
+	skb->ip_summed = CHECKSUM_NONE;
+	skb->csum_valid = 0;
+	skb->mac_header = (typeof(skb->mac_header))~0U;
+	memset(skb_shinfo(skb), 0, offsetof(struct skb_shared_info, dataref));
+	skb_push(skb, skb_headroom(skb));
+	skb_trim(skb, 0);
+}
+
+/* An skb without text and with room for @len octets of header; or NULL. */
+static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
+				   unsigned int ip_hdr_len, unsigned int len)
+{
+	const struct dst_entry *dst = reply->dst;
+	struct sk_buff *skb = reply->spare;
+	unsigned int room, tail;
+
+	room = LL_RESERVED_SPACE(dst->dev) + dst->header_len + ip_hdr_len + len;
+	tail = dst->dev->needed_tailroom + dst->trailer_len;
+	if (skb && spare_may_turn(skb, room + tail)) {
+		spare_turn(skb);
+	} else {
+		consume_skb(skb);
+		skb = alloc_skb(room + tail, GFP_ATOMIC | __GFP_NOWARN);
+		if (!skb)
+			return NULL;
+	}
+	skb_reserve(skb, room);
+	return skb;
+}
+
+static struct sk_buff *segment_make(struct net *net,
+				    const struct xtcp_reply *reply,
+				    const struct xtcp_bare *bare,
+				    const struct xtcp_family *af)
+{
+	unsigned int len = XTCP_HDR_LEN + xtcp_options_size(&bare->opt);
+	struct sk_buff *skb = segment_skb(reply, af->ip_hdr_len, len);
+	struct tcphdr *th;
+
+	if (!skb)
+		return NULL;
+	th = xtcp_output_header_push(skb, &reply->key, &bare->opt, bare->seq,
+				     bare->ack, bare->flags, bare->wnd);
+	/* MUST-2: over pseudo-header and header. */
+	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
+	trace_xtcp_send(net, &reply->key, th, 0);
+	return skb;
+}
+
+static void count_sent(struct net *net, u8 flags)
+{
+	XTCP_INC(net, OUT_SEGS);
+	if (flags & XTCP_RST)
+		XTCP_INC(net, OUT_RSTS);
+}
+
+/**
+ * xtcp_reply_send - send a segment that belongs to no socket
+ * @net: network namespace
+ * @reply: between whom, and how it is routed; its route and spare segment are
+ *	eaten
+ * @bare: its header
+ *
+ * As in Linux, one that finds no route counts as sent.
+ *
+ * Return: 0, -ENOBUFS without memory, or the error of the route
+ */
+int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
+		    const struct xtcp_bare *bare)
+{
+	const struct xtcp_family *af = xtcp_family_get(reply->key.family);
+	struct sk_buff *skb;
+	int err = 0;
+
+	rcu_read_lock();
+	if (!reply->dst)
+		err = af->reply_route(net, reply);
+	if (err) {
+		count_sent(net, bare->flags);
+		kfree_skb_reason(reply->spare, SKB_DROP_REASON_IP_OUTNOROUTES);
+		goto unlock;
+	}
+	skb = segment_make(net, reply, bare, af);
+	if (skb) {
+		count_sent(net, bare->flags);
+		err = af->reply_xmit(net, reply, skb);
+	} else {
+		if (reply->dst_held)
+			dst_release(reply->dst);
+		err = -ENOBUFS;
+	}
+unlock:
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * xtcp_reply_init - how to answer a received segment without a socket
+ * @net: network namespace; a socket's backlog keeps no device in @skb
+ * @reply: to be filled
+ * @skb: the segment; not yet spare
+ * @key: its key, as seen from here
+ *
+ * The mark is the segment's where net.ipv4.fwmark_reflect says so.
+ */
+void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
+		     const struct sk_buff *skb, const struct xtcp_key *key)
+{
+	*reply = (struct xtcp_reply) {
+		.key	= *key,
+		.mark	= IP4_REPLY_MARK(net, skb->mark),
+	};
+}
