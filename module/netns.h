@@ -70,13 +70,15 @@ struct xtcp_knobs {
 };
 
 #define XTCP_LISTEN_BUCKETS	256	/* power of two */
-#define XTCP_PORT_BUCKETS	1024	/* power of two */
+#define XTCP_PORT_BUCKETS	4096	/* power of two */
 #define XTCP_PERTURB_SLOTS	256	/* power of two; RFC 6056 3.3.4 */
+
+struct xtcp_port;
 
 /* A chain of struct xtcp_port; port.c. */
 struct xtcp_port_chain {
 	spinlock_t		lock;
-	struct hlist_head	head;
+	struct xtcp_port	*first;
 };
 
 /**

@@ -9,7 +9,10 @@
  * A struct xtcp_port stands for a local port in use at one local address. It
  * lists the sockets there, whatever gave them the port (bind, listen, connect,
  * or the listener that they are children of), and counts the time-wait
- * records that their connections left behind. It goes when both are gone.
+ * records that their connections left behind. It goes when both are gone. A
+ * record of a client keeps one alive for itself alone, as a rule; so it is
+ * small, and ports whose records had other sharing options have one for each
+ * of these classes.
  *
  *  - bind() and listen() must not overlap in address and device with anyone
  *    who doesn't want to share. SO_REUSEADDR on both sides shares unless the
@@ -43,30 +46,34 @@
 #include "tcb.h"
 #include "user/stats.h"
 
-/* Which sharing options the socket of a time-wait record had. */
-enum {
-	TW_REUSE	= 1,
-	TW_REUSEPORT	= 2,
-	TW_CLASSES	= 4,
-};
+/* Which sharing options a socket has, or that of a time-wait record had. */
+#define CLASS_REUSE	1
+#define CLASS_REUSEPORT	2
 
 /**
  * struct xtcp_port - a port in use at one local address
- * @node: in its chain
- * @owners: sockets, by sk_bind_node
+ * @next: in its chain
+ * @owners: sockets, by sk_bind_node; of @class when they came
  * @laddr: local address, 0 for any
- * @tw: time-wait records by TW_*
+ * @tw: time-wait records of @class
  * @num: port
+ * @class: CLASS_*
  * @shared: nobody asked for it by number, so that connect() may take it too
  */
 struct xtcp_port {
-	struct hlist_node	node;
+	struct xtcp_port	*next;
 	struct hlist_head	owners;
 	__be32			laddr;
-	u32			tw[TW_CLASSES];
+	u32			tw;
 	u16			num;
+	u8			class;
 	bool			shared;
 };
+
+#if BITS_PER_LONG == 64
+/* With the time-wait record that keeps it alive: 128. */
+static_assert(sizeof(struct xtcp_port) == 32);
+#endif
 
 /**
  * struct claim - what a socket wants of a port
@@ -138,48 +145,58 @@ static void chain_unlock(struct xtcp_port_chain *chain)
 }
 
 static struct xtcp_port *port_find(const struct xtcp_port_chain *chain, u16 num,
-				   __be32 laddr)
+				   __be32 laddr, u8 class)
 {
 	struct xtcp_port *port;
 
 	lockdep_assert_held(&chain->lock);
-	hlist_for_each_entry(port, &chain->head, node)
-		if (port->num == num && port->laddr == laddr)
+	for (port = chain->first; port; port = port->next)
+		if (port->num == num && port->laddr == laddr &&
+		    port->class == class)
 			return port;
 	return NULL;
 }
 
 /* Finds the bucket or makes it from @spare, which is NULL then. */
 static struct xtcp_port *port_get(struct xtcp_port_chain *chain, u16 num,
-				  __be32 laddr, struct xtcp_port **spare)
+				  __be32 laddr, u8 class,
+				  struct xtcp_port **spare)
 {
-	struct xtcp_port *port = port_find(chain, num, laddr);
+	struct xtcp_port *port = port_find(chain, num, laddr, class);
 
 	if (port || !*spare)
 		return port;
 	port = *spare;
 	*spare = NULL;
 	*port = (struct xtcp_port) {
+		.next	= chain->first,
 		.laddr	= laddr,
 		.num	= num,
+		.class	= class,
 		.shared	= true,
 	};
-	hlist_add_head(&port->node, &chain->head);
+	chain->first = port;
 	return port;
 }
 
 /* Somebody has gone: the last one takes the bucket along. */
-static void port_put(struct xtcp_port *port)
+static void port_put(struct xtcp_port_chain *chain, struct xtcp_port *port)
 {
-	unsigned int i;
+	struct xtcp_port **link = &chain->first;
 
-	if (!hlist_empty(&port->owners))
+	lockdep_assert_held(&chain->lock);
+	if (!hlist_empty(&port->owners) || port->tw)
 		return;
-	for (i = 0; i < TW_CLASSES; i++)
-		if (port->tw[i])
-			return;
-	hlist_del(&port->node);
+	while (*link != port)
+		link = &(*link)->next;
+	*link = port->next;
 	port_free(port);
+}
+
+static u8 class_of(const struct sock *sk)
+{
+	return (sk->sk_reuse ? CLASS_REUSE : 0) |
+	       (sk->sk_reuseport ? CLASS_REUSEPORT : 0);
 }
 
 static void owner_add(struct sock *sk, struct xtcp_port *port)
@@ -188,13 +205,13 @@ static void owner_add(struct sock *sk, struct xtcp_port *port)
 	xtcp_sk(sk)->port = port;
 }
 
-static void owner_del(struct sock *sk)
+static void owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 {
 	struct xtcp_port *port = xtcp_sk(sk)->port;
 
 	__sk_del_bind_node(sk);
 	xtcp_sk(sk)->port = NULL;
-	port_put(port);
+	port_put(chain, port);
 }
 
 static void claim_init(struct claim *claim, const struct sock *sk)
@@ -246,16 +263,10 @@ static bool claim_meets_owner(const struct claim *claim, struct sock *other)
 static bool claim_meets_timewait(const struct claim *claim,
 				 const struct xtcp_port *port)
 {
-	unsigned int class;
-
-	if (!addrs_overlap(claim->laddr, port->laddr))
-		return false;
-	for (class = 0; class < TW_CLASSES; class++)
-		if (port->tw[class] &&
-		    !claim_may_share(claim, class & TW_REUSE, false,
-				     claim->reuseport && class & TW_REUSEPORT))
-			return true;
-	return false;
+	return port->tw && addrs_overlap(claim->laddr, port->laddr) &&
+	       !claim_may_share(claim, port->class & CLASS_REUSE, false,
+				claim->reuseport &&
+				port->class & CLASS_REUSEPORT);
 }
 
 static bool claim_conflicts(const struct claim *claim,
@@ -265,7 +276,7 @@ static bool claim_conflicts(const struct claim *claim,
 	struct sock *other;
 
 	lockdep_assert_held(&chain->lock);
-	hlist_for_each_entry(port, &chain->head, node) {
+	for (port = chain->first; port; port = port->next) {
 		if (port->num != num)
 			continue;
 		if (claim_meets_timewait(claim, port))
@@ -289,7 +300,7 @@ static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
 		goto unlock;
 	if (!xtcp_sk(sk)->port) {
 		err = -ENOMEM;
-		port = port_get(chain, num, claim->laddr, spare);
+		port = port_get(chain, num, claim->laddr, class_of(sk), spare);
 		if (!port)
 			goto unlock;
 		owner_add(sk, port);
@@ -503,10 +514,11 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	local_port_set(sk, num);
 	err = flow_claim(sk, true, tw);
 	if (!err && xs->port && xs->port->laddr != xs->flow.laddr) {
-		port = port_get(chain, num, xs->flow.laddr, spare);
+		port = port_get(chain, num, xs->flow.laddr, class_of(sk),
+				spare);
 		if (port) {
 			port->shared = port->shared && xs->port->shared;
-			owner_del(sk);
+			owner_del(chain, sk);
 			owner_add(sk, port);
 		}
 	}
@@ -519,7 +531,7 @@ static bool port_is_private(const struct xtcp_port_chain *chain, u16 num)
 {
 	const struct xtcp_port *port;
 
-	hlist_for_each_entry(port, &chain->head, node)
+	for (port = chain->first; port; port = port->next)
 		if (port->num == num && !port->shared)
 			return true;
 	return false;
@@ -539,7 +551,7 @@ static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 		local_port_set(sk, 0);
 	else
 		owner_add(sk, port_get(chain, num, xtcp_sk(sk)->flow.laddr,
-				       spare));
+				       class_of(sk), spare));
 unlock:
 	chain_unlock(chain);
 	return err;
@@ -631,10 +643,11 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 	xs->port_listens = false;
 	local_port_set(child, num);
 	chain = chain_lock(sock_net(child), num);
-	port = port_find(chain, num, xs->flow.laddr);
+	port = port_find(chain, num, xs->flow.laddr, class_of(child));
 	if (!port) {
 		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, xs->flow.laddr, &spare);
+		port = port_get(chain, num, xs->flow.laddr, class_of(child),
+				&spare);
 	}
 	/* A listener gives this port back under this lock only. */
 	if (!port && inet_sk(listener)->inet_num == num)
@@ -660,15 +673,16 @@ void xtcp_port_release(struct sock *sk)
 		return;
 	chain = chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
 	if (xtcp_sk(sk)->port)
-		owner_del(sk);
+		owner_del(chain, sk);
 	xtcp_sk(sk)->port_listens = false;
 	inet_sk(sk)->inet_num = 0;
 	chain_unlock(chain);
 }
 
-static unsigned int timewait_class(const struct xtcp_timewait *tw)
+static u8 timewait_class(const struct xtcp_timewait *tw)
 {
-	return (tw->reuse ? TW_REUSE : 0) | (tw->reuseport ? TW_REUSEPORT : 0);
+	return (tw->reuse ? CLASS_REUSE : 0) |
+	       (tw->reuseport ? CLASS_REUSEPORT : 0);
 }
 
 /**
@@ -676,8 +690,8 @@ static unsigned int timewait_class(const struct xtcp_timewait *tw)
  * @sk: socket; keeps the port until xtcp_port_release()
  * @tw: its record, not yet visible, its flow named
  *
- * Without memory, which takes a bucket at another address than the
- * connection's, the record is not counted and @tw->port_held stays 0.
+ * Without memory, which takes a bucket at another address or of another
+ * class than the connection's, the record is not counted and @tw->port_held stays 0.
  *
  * Context: socket lock, softirq or process.
  */
@@ -692,15 +706,16 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 	tw->reuseport = !!sk->sk_reuseport;
 	tw->port_held = 0;
 	chain = chain_lock(sock_net(sk), num);
-	port = port_find(chain, num, tw->flow.laddr);
+	port = port_find(chain, num, tw->flow.laddr, timewait_class(tw));
 	if (!port) {
 		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, tw->flow.laddr, &spare);
+		port = port_get(chain, num, tw->flow.laddr, timewait_class(tw),
+				&spare);
 		if (port && xtcp_sk(sk)->port)
 			port->shared = xtcp_sk(sk)->port->shared;
 	}
 	if (port) {
-		port->tw[timewait_class(tw)]++;
+		port->tw++;
 		tw->port_held = 1;
 	}
 	chain_unlock(chain);
@@ -722,10 +737,11 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw)
 	chain = chain_lock(net, num);
 	if (tw->port_held) {
 		tw->port_held = 0;
-		port = port_find(chain, num, tw->flow.laddr);
+		port = port_find(chain, num, tw->flow.laddr,
+				 timewait_class(tw));
 		if (!WARN_ON_ONCE(!port)) {
-			port->tw[timewait_class(tw)]--;
-			port_put(port);
+			port->tw--;
+			port_put(chain, port);
 		}
 	}
 	chain_unlock(chain);
@@ -773,7 +789,7 @@ int xtcp_port_net_init(struct net *net)
 	}
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++) {
 		spin_lock_init(&xn->ports[i].lock);
-		INIT_HLIST_HEAD(&xn->ports[i].head);
+		xn->ports[i].first = NULL;
 	}
 	get_random_bytes(xn->perturb, XTCP_PERTURB_SLOTS * sizeof(u32));
 	return 0;
@@ -789,7 +805,7 @@ void xtcp_port_net_exit(struct net *net)
 	unsigned int i;
 
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++)
-		WARN_ON_ONCE(!hlist_empty(&xn->ports[i].head));
+		WARN_ON_ONCE(xn->ports[i].first);
 	kvfree(xn->ports);
 	kfree(xn->perturb);
 }
