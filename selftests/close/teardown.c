@@ -8,45 +8,12 @@
  */
 #include "lib/xtcp_test.h"
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 PEER_FIXTURE(teardown);
 
-#define MODULE "/xtcp/xtcp.ko"
 /* After the last repetition of an orphan's FIN has been waited for. */
 #define ORPHANS_GONE_MS 110000
-
-static int module_users(void)
-{
-	char text[32];
-
-	return sysctl_read("/sys/module/xtcp/refcnt", text, sizeof(text)) ? -1 : atoi(text);
-}
-
-/* Other tests' orphans may still be about. */
-static void await_no_user(struct __test_metadata *_metadata)
-{
-	for (int i = 0; i < 2 * ORPHANS_GONE_MS / 1000 && module_users(); i++)
-		sleep_ms(1000);
-	ASSERT_EQ(0, module_users());
-}
-
-static int module_unload(void)
-{
-	return syscall(SYS_delete_module, "xtcp", O_NONBLOCK) ? errno : 0;
-}
-
-static int module_load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
-	close(fd);
-	return err;
-}
 
 static void leave_record(struct peer *p, enum conn_state st, int kport)
 {
@@ -63,7 +30,7 @@ TEST_F(teardown, records_do_not_hold_the_module)
 	int unloaded, left, loaded;
 
 	NOT_ON_STOCK();
-	await_no_user(_metadata);
+	module_await_idle(WHERE(_metadata));
 	for (int i = 0; i < 5; i++) {
 		leave_record(p, ST_TIME_WAIT, 6000 + i);
 		leave_record(p, ST_ORPHAN_FIN_WAIT_2, 7000 + i);
@@ -88,7 +55,7 @@ static void expect_hold(struct __test_metadata *_metadata, struct peer *p,
 			enum conn_state st)
 {
 	NOT_ON_STOCK();
-	await_no_user(_metadata);
+	module_await_idle(WHERE(_metadata));
 	leave_record(p, st, 6000);
 	peer_drain(p, 100);
 	EXPECT_EQ(1, module_users());
@@ -147,7 +114,7 @@ TEST_F(teardown, namespace_dies_with_every_state_in_it)
 	pid_t pid;
 
 	NOT_ON_STOCK();
-	await_no_user(_metadata);
+	module_await_idle(WHERE(_metadata));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {

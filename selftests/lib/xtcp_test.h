@@ -54,6 +54,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "holder.h"
+#include "module.h"
 #include "netns.h"
 #include "pair.h"
 #include "peer.h"

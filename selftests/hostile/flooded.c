@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flooded: a hundred thousand half-open connections, and their listener closes,
+ * hands them on, or dies with its namespace. All of them go with it at once,
+ * their memory as soon as no reader can be left; and the module may go.
+ *
+ * Unloads the module and loads it again.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+PEER_FIXTURE(flooded);
+
+#define RECORDS 100000
+#define CACHE "xtcp_halfopen"
+/* What freeing so many takes on the guest's CPU, after the grace period. */
+#define FREED_MS 300
+
+/* RFC 1624: a checksum follows a change of one of the words that it covers. */
+static void change(uint8_t *sum, uint8_t *word, uint16_t to)
+{
+	uint32_t s = (uint16_t)~(sum[0] << 8 | sum[1]);
+
+	s += (uint16_t)~(word[0] << 8 | word[1]);
+	s += to;
+	s = (s & 0xffff) + (s >> 16);
+	s = ~(s + (s >> 16));
+	sum[0] = s >> 8;
+	sum[1] = s;
+	word[0] = to >> 8;
+	word[1] = to;
+}
+
+/*
+ * SYNs of as many sources. One is built, the others differ in their source
+ * address and port. Of the answers the device keeps some and loses the rest.
+ */
+static void flood(struct peer *p, int records)
+{
+	static uint8_t syn[PACKET_MAX];
+	struct segment_spec spec = SEGMENT_SPEC(
+		.src = ipaddr("198.18.0.0"), .dst = p->kernel, .proto = stream_proto(),
+		.sport = 1024, .dport = KERNEL_PORT, .flags = SYN, .seq = 1);
+	int len = segment_build(&spec, syn);
+
+	for (int i = 0; i < records; i++) {
+		/* The address counts in the pseudo-header, too. */
+		uint8_t old[2] = { syn[14], syn[15] };
+
+		change(&syn[20 + 16], old, i & 0xffff);
+		change(&syn[10], &syn[14], i & 0xffff);
+		if (!(i & 0xffff))
+			change(&syn[20 + 16], &syn[20], 1024 + (i >> 16));
+		check(write(p->tun, syn, len) == len, WHERE(p->test), "write: %s", strerror(errno));
+	}
+}
+
+/* A listener on a port of its own or one of a group, all full of strangers. */
+static int listener(struct __test_metadata *_metadata, bool group)
+{
+	int fd = socket_new(-1);
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "1000000"));
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 1000000));
+	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEPORT, group));
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 1000000));
+	return fd;
+}
+
+/* From now on every reader that may have seen a record is gone. */
+static void await_grace_period(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+}
+
+static void expect_freed(struct __test_metadata *_metadata)
+{
+	int64_t until = now_ms() + FREED_MS;
+
+	await_grace_period(_metadata);
+	while (cache_objects(CACHE) && now_ms() < until)
+		sleep_ms(10);
+	EXPECT_EQ(0, cache_objects(CACHE));
+}
+
+static void expect_unloads(struct __test_metadata *_metadata)
+{
+	int unloaded, left, loaded;
+
+	module_await_idle(WHERE(_metadata));
+	unloaded = module_unload();
+	left = access("/sys/kernel/slab/" CACHE, F_OK);
+	loaded = module_load();
+	EXPECT_EQ(0, unloaded);
+	EXPECT_EQ(-1, left);
+	EXPECT_EQ(0, loaded);
+}
+
+TEST_F(flooded, lc_46_a_closing_listener_takes_them_along)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = listener(_metadata, false);
+	flood(p, RECORDS);
+	EXPECT_EQ(RECORDS, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	EXPECT_LE(RECORDS, cache_objects(CACHE));
+	peer_drain(p, 0);
+	counters_take(&before);
+	close(lfd);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	expect_freed(_metadata);
+	/* Nobody is told, then or later. */
+	peer_expect_silence(p, 130000);
+	counters_expect(_metadata, &before, NULL);
+	expect_unloads(_metadata);
+}
+
+TEST_F(flooded, lc_46_a_group_hands_them_on)
+{
+	struct peer *p = &self->peer;
+	int fd[2];
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("migrate_req", 1));
+	fd[0] = listener(_metadata, true);
+	flood(p, RECORDS / 10);
+	fd[1] = listener(_metadata, true);
+	peer_drain(p, 0);
+	close(fd[0]);
+	EXPECT_EQ(RECORDS / 10, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	/* One copy each; the originals go. */
+	await_grace_period(_metadata);
+	sleep_ms(FREED_MS);
+	EXPECT_EQ(RECORDS / 10, cache_objects(CACHE));
+	close(fd[1]);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	expect_freed(_metadata);
+	p->leave_unread = true;
+}
+
+/* A process in a namespace of its own is flooded and dies. */
+TEST_F(flooded, a_namespace_takes_them_along)
+{
+	int status;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	module_await_idle(WHERE(_metadata));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		static struct peer p;
+
+		peer_open_at(WHERE(_metadata), &p, NULL);
+		listener(_metadata, false);
+		flood(&p, RECORDS);
+		EXPECT_LE(RECORDS, cache_objects(CACHE));
+		_exit(_metadata->exit_code != KSFT_PASS);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	expect_freed(_metadata);
+	expect_unloads(_metadata);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/* module: see module.h. */
+#include "module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "netns.h"
+
+#define MODULE "/xtcp/xtcp.ko"
+/* An orphan's FIN is repeated for 102 s. */
+#define IDLE_AFTER_S 220
+
+int module_users(void)
+{
+	char text[32];
+
+	return sysctl_read("/sys/module/xtcp/refcnt", text, sizeof(text)) ? -1 : atoi(text);
+}
+
+void module_await_idle(struct where at)
+{
+	for (int i = 0; i < IDLE_AFTER_S && module_users(); i++)
+		sleep_ms(1000);
+	check(!module_users(), at, "the module has %d users", module_users());
+}
+
+int module_unload(void)
+{
+	return syscall(SYS_delete_module, "xtcp", O_NONBLOCK) ? errno : 0;
+}
+
+int module_load(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+long cache_objects(const char *cache)
+{
+	char path[128], text[256];
+
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
+	if (sysctl_write(path, "1"))
+		return -1;
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
+	return sysctl_read(path, text, sizeof(text)) ? -1 : atol(text);
+}
