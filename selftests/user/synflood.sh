@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
+#
+# Half-open connections seen from a shell (LC-44): the lines that
+# Documentation/synflood.rst prints are taken out of it and run.
+set -u
+
+# shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/programs.bash"
+document=$(dirname "$0")/../../Documentation/synflood.rst
+
+# The command that follows the label NAME.
+documented() { # NAME
+	awk -v label=".. _$1:" '
+		$0 == label { labelled = 1; next }
+		labelled && /::$/ { literal = 1; next }
+		literal && /^\t/ { sub(/^\t/, ""); print; some = 1; next }
+		some { exit }' "$document"
+}
+
+run_documented() { # NAME; on the server
+	local command
+	command=$(documented "$1")
+	[ -n "$command" ] || { echo "no command $1 in $document"; return 1; }
+	on $server bash -c "$command"
+}
+
+# Clients whose handshake never completes: what the server sends them gets lost.
+half_open_from() { # ADDRESS COUNT
+	local i
+	ip -n $server neigh replace "$1" lladdr 02:00:00:00:00:99 nud permanent dev $wire
+	ip -n $client addr replace "$1"/24 dev $wire
+	for ((i = 0; i < $2; i++)); do
+		start $client "$run" socat -u tcp4:10.9.0.2:5001,bind="$1" -
+	done
+}
+
+flood() {
+	start $server "$run" socat -u tcp4-listen:5001,reuseaddr,fork /dev/null
+	await_row $server xtcp 5001 0A || return
+	half_open_from 10.9.0.201 3
+	half_open_from 10.9.0.37 2
+	half_open_from 10.9.0.160 1
+	# Neither one that is established nor one that calls is half-open.
+	start $client "$run" socat -u - tcp4:10.9.0.2:5001,bind=10.9.0.1
+	sleep .5
+	start $server "$run" socat -u tcp4:10.9.0.201:5999 -
+	sleep .5
+}
+
+program_test lc_44_count_half_open
+lc_44_count_half_open() {
+	expect_equal 0 "$(run_documented count-by-ss)" 'by ss, at peace' &&
+		expect_equal 0 "$(run_documented count-by-awk)" 'by awk, at peace' &&
+		flood && expect_equal 6 "$(run_documented count-by-ss)" 'by ss' &&
+		expect_equal 6 "$(run_documented count-by-awk)" 'by awk'
+}
+
+program_test lc_44_count_half_open_by_source
+lc_44_count_half_open_by_source() {
+	local sources
+	sources=$(printf '%s\n' '3 10.9.0.201' '2 10.9.0.37' '1 10.9.0.160')
+	expect_equal '' "$(run_documented sources-by-ss)" 'by ss, at peace' &&
+		expect_equal '' "$(run_documented sources-by-awk)" 'by awk, at peace' &&
+		flood && expect_equal "$sources" "$(run_documented sources-by-ss)" 'by ss' &&
+		expect_equal "$sources" "$(run_documented sources-by-awk)" 'by awk'
+}
+
+program_test wish_05_which_listener_is_flooded
+wish_05_which_listener_is_flooded() {
+	start $server "$run" socat -u tcp4-listen:5002 /dev/null
+	await_row $server xtcp 5002 0A || return
+	start $server "$run" socat -u tcp4-listen:5001,reuseaddr,backlog=1 /dev/null
+	await_row $server xtcp 5001 0A || return
+	expect_equal '' "$(run_documented who-is-flooded)" 'at peace' || return
+	half_open_from 10.9.0.201 5
+	sleep .5
+	# Two fit a backlog of 1.
+	expect_equal '0.0.0.0:5001 half-open 2 of 1 cookies sent 3 accepted 0 dropped 0' \
+		"$(run_documented who-is-flooded)" 'the flooded listener'
+}
+
+program_tests_run
