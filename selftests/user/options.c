@@ -247,6 +247,33 @@ TEST_F(options, opt_xtcp_tw_timeout)
 	EXPECT_EQ(EINVAL, errno);
 }
 
+/* What it does: open/lossless. */
+TEST_F(options, opt_xtcp_syncookies)
+{
+	int fd = fresh(_metadata);
+
+	NOT_ON_STOCK();
+	/* The knob's, until the socket has its own. */
+	EXPECT_EQ(1, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
+	ASSERT_EQ(0, knob_set("syncookies", 3));
+	EXPECT_EQ(2, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
+	for (int mode = 0; mode <= 2; mode++) {
+		EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, mode));
+		EXPECT_EQ(mode, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
+	}
+	EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, 1));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, 3));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, -1));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, 256));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, INT_MAX));
+	EXPECT_EQ(EINVAL, set(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, INT_MIN));
+	EXPECT_EQ(1, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, "\1", 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES, NULL, 4));
+	EXPECT_EQ(EFAULT, errno);
+}
+
 TEST_F(options, opt_xtcp_level_is_not_stocks)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
