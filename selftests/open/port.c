@@ -166,6 +166,37 @@ TEST_F(port, lc_88_time_wait_holds_the_port)
 	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
 }
 
+/* Who had SO_REUSEADDR and who had not is known of each record, to its end. */
+TEST_F(port, lc_88_time_waits_of_both_kinds)
+{
+	struct peer *p = &self->peer;
+	int plain, sharing;
+	struct conn a, b;
+
+	conn_open(p, &a);
+	conn_open(p, &b, .lfd = a.lfd);
+	socket_set(a.fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	socket_set(b.fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	close(a.lfd);
+	conn_advance(&a, ST_TIME_WAIT, true);
+	peer_mark_last(p);
+	peer_sleep_until(p, 30000);
+	conn_advance(&b, ST_TIME_WAIT, true);
+	plain = socket_new(-1);
+	sharing = socket_like(-1, REUSEADDR);
+	EXPECT_EQ(EADDRINUSE, socket_bind(plain, "10.0.0.1", KERNEL_PORT));
+	EXPECT_EQ(EADDRINUSE, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
+	peer_sleep_until(p, 59000);
+	EXPECT_EQ(EADDRINUSE, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
+	/* The one without is over, the other is not. */
+	peer_sleep_until(p, stock_mode() ? 70000 : 60003);
+	EXPECT_EQ(EADDRINUSE, socket_bind(plain, "10.0.0.1", KERNEL_PORT));
+	EXPECT_EQ(0, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
+	close(sharing);
+	peer_sleep_until(p, stock_mode() ? 110000 : 90020);
+	EXPECT_EQ(0, socket_bind(plain, "10.0.0.1", KERNEL_PORT));
+}
+
 /* --- errors of bind(), listen() and connect() that ports are about */
 
 TEST_F(port, bind_errors)
