@@ -55,14 +55,14 @@ struct costs {
 static void crowd_measure(struct costs *costs, int records)
 {
 	struct flood *f = flood_open();
-	double injector = flood_injector_cost(f), free_before;
+	double injector = flood_injector_cost(f), used_before;
 	int64_t start;
 
 	flood_listen(FLOOD_LIMITLESS, FLOOD_LIMITLESS, 0);
 	must(!knob_set("synack_retries", RETRIES), "synack_retries");
 	flood_sink();
 	sleep_ms(SETTLE_MS);
-	free_before = memory_free();
+	used_before = memory_used();
 	start = now_ns();
 	batch_cost(f);
 	sleep_until_ns(start + AHEAD_MS * NSEC_PER_MSEC);
@@ -71,7 +71,7 @@ static void crowd_measure(struct costs *costs, int records)
 	     (long long)((now_ns() - start) / NSEC_PER_MSEC));
 	sleep_until_ns(start + QUIET_MS * NSEC_PER_MSEC);
 	costs->insert = batch_cost(f) - injector;
-	costs->memory = free_before - memory_free();
+	costs->memory = memory_used() - used_before;
 	costs->resend = due_cost(start + (QUIET_MS + RESEND_MS) * NSEC_PER_MSEC,
 				 FLOOD_BATCH);
 	/* Stock TCP's timers of 32 s are late by some 300 ms, one more, one less. */

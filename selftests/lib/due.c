@@ -39,15 +39,17 @@ double due_cost(int64_t due_ns, int records)
 	return (work - ticks) / records;
 }
 
-double memory_free(void)
+double memory_used(void)
 {
-	long long kib = -1;
+	long long kib, sum = 0;
 	char line[128];
 	FILE *f = fopen("/proc/meminfo", "r");
 
 	must(f, "/proc/meminfo: %s", strerror(errno));
-	while (kib < 0 && fgets(line, sizeof(line), f))
-		sscanf(line, "MemFree: %lld", &kib);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %lld", &kib) == 1 ||
+		    sscanf(line, "VmallocUsed: %lld", &kib) == 1)
+			sum += kib;
 	fclose(f);
-	return kib * 1024.0;
+	return sum * 1024.0;
 }
