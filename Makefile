@@ -35,7 +35,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 help:
 	@echo 'make modules [KVER=...] [C=1]   build/RELEASE/xtcp.ko; C=1: with sparse'
-	@echo 'make run                        the demonstration: nginx and curl over xtcp, in a guest'
+	@echo 'make run [STORY=flood]          the demonstration: nginx and curl over xtcp, in a guest; under attack'
 	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make bench [B=PATTERN] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
@@ -86,7 +86,7 @@ bench: setup
 
 run: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'
-	@KVER='$(guest_kver)' scripts/run
+	@KVER='$(guest_kver)' STORY='$(STORY)' scripts/run
 
 # The command travels in the environment: no character of it means anything
 # to make's shell.
