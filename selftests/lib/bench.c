@@ -32,6 +32,7 @@ static int n_rows;
 static const char *program, *step;
 static int side;
 static bool is_unprofiled;
+static int64_t waited_ns;
 
 void check_fail(struct where at, const char *fmt, ...)
 {
@@ -109,13 +110,22 @@ void bench_profile_off(bool off)
 	is_unprofiled = off;
 }
 
+void bench_wait(int64_t ms)
+{
+	int64_t before = now_ns();
+
+	sleep_ms(ms);
+	waited_ns += now_ns() - before;
+}
+
 static double batch_cost(void (*round)(void *arg), void *arg, int rounds)
 {
 	int64_t before = now_ns();
 
+	waited_ns = 0;
 	for (int i = 0; i < rounds; i++)
 		round(arg);
-	return (double)(now_ns() - before) / rounds;
+	return (double)(now_ns() - before - waited_ns) / rounds;
 }
 
 static int by_value(const void *a, const void *b)

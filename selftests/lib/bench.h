@@ -77,6 +77,9 @@ static inline double bench_cost(void (*round)(void *arg), void *arg, int rounds)
 	return bench_cost_between(round, NULL, arg, rounds);
 }
 
+/* Within a round: waits so long for a timer. The waiting is not counted. */
+void bench_wait(int64_t ms);
+
 /*
  * For a step that reads the clock itself: what lies between the two is what
  * a profile of this step shows.

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * transfer: what moving data costs, both ends together, in one thread: requests
+ * of an octet on an open connection, and bulk, over veth between two namespaces
+ * and over loopback in one.
+ */
+#include "lib/due.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define PORT 5000
+/* Written and read again in pieces of that size; read() takes what there is. */
+#define BULK_TOTAL (4 << 20)
+#define BULK_LARGE 65536
+#define BULK_SMALL 1024
+/* As much as is written before the other end reads: the buffers take it. */
+#define BULK_FLIGHT 65536
+#define READ_SIZE 65536
+#define IDLE 500
+
+struct ends {
+	int client, server;
+};
+
+static void ends_open_over(struct ends *e, int client_ns, int server_ns,
+			   const struct ipaddr *addr)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(addr, PORT, &sa);
+	int listener;
+
+	netns_enter(HERE, server_ns);
+	listener = socket(AF_INET, SOCK_STREAM, bench_proto());
+	must(listener >= 0 && !bind(listener, (void *)&sa, len) && !listen(listener, 16),
+	     "listener: %s", strerror(errno));
+	netns_enter(HERE, client_ns);
+	e->client = socket(AF_INET, SOCK_STREAM, bench_proto());
+	must(e->client >= 0 && !connect(e->client, (void *)&sa, len), "connect: %s",
+	     strerror(errno));
+	e->server = accept(listener, NULL, NULL);
+	must(e->server >= 0, "accept: %s", strerror(errno));
+	close(listener);
+}
+
+static void ends_open_veth(struct ends *e)
+{
+	struct pair pair;
+
+	pair_open_at(HERE, &pair, NULL);
+	ends_open_over(e, pair.ns[CLIENT], pair.ns[SERVER], &pair.addr[SERVER]);
+}
+
+static void ends_open_lo(struct ends *e)
+{
+	struct ipaddr lo = ipaddr("127.0.0.1");
+	int ns = netns_new(HERE);
+
+	ends_open_over(e, ns, ns, &lo);
+}
+
+static void octet(int from, int to)
+{
+	char c = 'x';
+
+	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
+	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
+}
+
+static void round_trip(void *arg)
+{
+	struct ends *e = arg;
+
+	octet(e->client, e->server);
+	octet(e->server, e->client);
+}
+
+static void step_rr(void)
+{
+	struct ends e;
+
+	ends_open_veth(&e);
+	bench_value("rr", bench_cost(round_trip, &e, 1000));
+}
+
+static void step_rr_lo(void)
+{
+	struct ends e;
+
+	ends_open_lo(&e);
+	bench_value("rr_lo", bench_cost(round_trip, &e, 1000));
+}
+
+/* The same path without a transport that does anything: a lower bound. */
+static void step_rr_udp(void)
+{
+	struct sockaddr_storage sa[2];
+	struct pair pair;
+	struct ends e;
+	int fd[2];
+
+	pair_open_at(HERE, &pair, NULL);
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		socklen_t len = ipaddr_sockaddr(&pair.addr[s], PORT, &sa[s]);
+
+		netns_enter(HERE, pair.ns[s]);
+		fd[s] = socket(AF_INET, SOCK_DGRAM, 0);
+		must(fd[s] >= 0 && !bind(fd[s], (void *)&sa[s], len), "udp: %s", strerror(errno));
+	}
+	for (enum side s = CLIENT; s <= SERVER; s++)
+		must(!connect(fd[s], (void *)&sa[!s], sizeof(struct sockaddr_in)),
+		     "udp: %s", strerror(errno));
+	e = (struct ends) { .client = fd[CLIENT], .server = fd[SERVER] };
+	bench_value("rr_udp", bench_cost(round_trip, &e, 1000));
+}
+
+struct bulk {
+	struct ends ends;
+	int write_size;
+	char *data;
+};
+
+/* A flight: written in pieces, read until all of it is there. */
+static void bulk_flight(void *arg)
+{
+	struct bulk *b = arg;
+	int sent = 0, got = 0;
+
+	while (got < BULK_FLIGHT) {
+		ssize_t n = 0;
+
+		while (sent < BULK_FLIGHT &&
+		       (n = send(b->ends.client, b->data, b->write_size, MSG_DONTWAIT)) > 0)
+			sent += n;
+		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
+		n = recv(b->ends.server, b->data, READ_SIZE, MSG_DONTWAIT);
+		if (n > 0)
+			got += n;
+		else
+			must(errno == EAGAIN, "recv: %s", strerror(errno));
+		/* Nothing on its way: a timer has to come first. */
+		if (n < 0)
+			bench_wait(1);
+	}
+}
+
+static void bulk_measure(const char *row, void (*open)(struct ends *e), int write_size)
+{
+	struct bulk b = { .write_size = write_size, .data = calloc(1, READ_SIZE) };
+
+	must(b.data, "no memory");
+	open(&b.ends);
+	bench_value(row, bench_cost(bulk_flight, &b, BULK_TOTAL / BULK_FLIGHT) /
+			 (BULK_FLIGHT / 1024));
+}
+
+static void step_bulk(void)
+{
+	bulk_measure("bulk", ends_open_veth, BULK_LARGE);
+}
+
+static void step_bulk_lo(void)
+{
+	bulk_measure("bulk_lo", ends_open_lo, BULK_LARGE);
+}
+
+static void step_small(void)
+{
+	bulk_measure("small", ends_open_veth, BULK_SMALL);
+}
+
+static void step_small_lo(void)
+{
+	bulk_measure("small_lo", ends_open_lo, BULK_SMALL);
+}
+
+/* An idle connection's two sockets: their cache's objects, and all the rest. */
+static void step_idle(void)
+{
+	const char *cache = bench_is_stock() ? "TCP" : "XTCP";
+	struct ipaddr lo = ipaddr("127.0.0.1");
+	struct bench_slab slab;
+	int ns = netns_new(HERE);
+	struct ends e;
+	double before;
+
+	ends_open_over(&e, ns, ns, &lo);
+	round_trip(&e);
+	must(bench_slab_read(cache, &slab), "no cache %s", cache);
+	bench_value("idle.slab", slab.size);
+	before = memory_used();
+	for (int i = 0; i < IDLE; i++) {
+		lo.v4.s_addr = htonl(0x7f000100 + i);
+		ends_open_over(&e, ns, ns, &lo);
+		round_trip(&e);
+	}
+	sleep_ms(1000);
+	bench_value("idle.pair", (memory_used() - before) / IDLE);
+}
+
+static const struct bench_step steps[] = {
+	{ "rr", step_rr },
+	{ "rr_udp", step_rr_udp },
+	{ "rr_lo", step_rr_lo },
+	{ "bulk", step_bulk },
+	{ "bulk_lo", step_bulk_lo },
+	{ "small", step_small },
+	{ "small_lo", step_small_lo },
+	{ "idle", step_idle },
+};
+
+static const struct bench_row rows[] = {
+	{ "rr", "1 byte each way, veth", "instr", "0.80" },
+	{ "rr_udp", "the same on connected UDP (both columns)", "instr", NULL },
+	{ "rr_lo", "1 byte each way, loopback", "instr", NULL },
+	{ "bulk", "a KiB in writes of 64 KiB, veth", "instr", "1.00" },
+	{ "bulk_lo", "a KiB in writes of 64 KiB, loopback", "instr", "1.00" },
+	{ "small", "a write of 1 KiB, veth", "instr", "0.90" },
+	{ "small_lo", "a write of 1 KiB, loopback", "instr", "0.90" },
+	{ "idle.slab", "a socket in its slab", "bytes", "0.65" },
+	{ "idle.pair", "a connection, both ends, with files", "bytes", NULL },
+};
+
+BENCH_MAIN("transfer", steps, rows)
