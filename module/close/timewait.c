@@ -585,11 +585,13 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 {
 	bool old_timestamp = paws_rejects(tw, seg);
 
-	if (!(seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK))) {
+	if (!old_timestamp && seg->seq == tw->rcv_nxt &&
+	    !(seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK))) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
 		return;
 	}
-	if (!old_timestamp && !(seg->flags & (XTCP_RST | XTCP_SYN)) &&
+	if (!old_timestamp &&
+	    (seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK)) == XTCP_ACK &&
 	    answer_ack_above(net, tw, seg))
 		return;
 	if (!old_timestamp && is_in_sequence(tw, seg)) {

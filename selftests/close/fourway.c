@@ -148,6 +148,33 @@ TEST_F(fourway, lc_73_half_closed_side_goes_on_writing)
 	}
 }
 
+/* Data flows one way for two hours; then the other side closes as well. */
+TEST_F_TIMEOUT(fourway_pair, lc_73_half_closed_for_hours, 8000)
+{
+	struct pair *pr = &self->pair;
+	int fd[2];
+
+	pair_connected(pr, 5000, &fd[CLIENT], &fd[SERVER]);
+	ASSERT_EQ(0, shutdown(fd[CLIENT], SHUT_WR));
+	sleep_ms(10);
+	program_reads_end(_metadata, fd[SERVER]);
+	for (int i = 0; i < 12; i++) {
+		sleep_ms(600000);
+		stream_transfer(_metadata, fd[SERVER], fd[CLIENT], 20000, 5000);
+	}
+	pair_enter(pr, CLIENT);
+	EXPECT_EQ(1, proc_rows(pr->family, ROW_FIN_WAIT_2));
+	pair_enter(pr, SERVER);
+	EXPECT_EQ(1, proc_rows(pr->family, ROW_CLOSE_WAIT));
+	EXPECT_EQ(EPIPE, socket_send(fd[CLIENT]));
+	close(fd[SERVER]);
+	sleep_ms(10);
+	EXPECT_EQ(0, proc_rows(pr->family, ROW_LAST_ACK));
+	program_reads_end(_metadata, fd[CLIENT]);
+	pair_enter(pr, CLIENT);
+	EXPECT_EQ(1, proc_rows(pr->family, ROW_TIME_WAIT));
+}
+
 TEST_F(fourway, lc_74_close_in_close_wait)
 {
 	struct peer *p = &self->peer;

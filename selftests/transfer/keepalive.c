@@ -6,6 +6,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
+#include <netinet/ip_icmp.h>
 
 PEER_FIXTURE(keepalive);
 
@@ -214,6 +215,94 @@ TEST_F(keepalive, idle_time_set_later_counts_what_passed)
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 50));
 	expect_probe(&c, 50000);
 	conn_send(&c, .flags = ACK);
+}
+
+/* Crashed and up again: it knows of no connection, and says so at once. */
+TEST_F(keepalive, lc_61_rebooted_peer_meets_a_probe)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	expect_probe(&c, 100000);
+	conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c));
+	EXPECT_EQ(POLLERR | POLLHUP, socket_poll(c.fd) & (POLLERR | POLLHUP));
+	EXPECT_EQ(ECONNRESET, socket_receive(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+	peer_expect_silence(p, 100000);
+	counters_expect(_metadata, &before, "TCPKeepAlive", 1, "EstabResets", 1,
+			"CurrEstab", -1, NULL);
+}
+
+/*
+ * A router says with each probe that the host can't be reached. The probe has
+ * a number that was acknowledged long ago, so that the error is as good as
+ * forged (RFC 5927 4): the end is that of silence.
+ */
+TEST_F(keepalive, lc_58_unreachable_peer)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (int i = 0; i < PROBES; i++) {
+		expect_probe(&c, 100000 + 10000 * i);
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	}
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1, .at_ms = 130000);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	counters_expect(_metadata, &before, "TCPKeepAlive", PROBES, "EstabResets", 1,
+			"CurrEstab", -1, "OutRsts", 1, "TCPAbortOnTimeout", 1,
+			"OutOfWindowIcmps", PROBES, NULL);
+}
+
+/*
+ * An error about text that is in flight is believed, and what the program
+ * reads in the end is EHOSTUNREACH.
+ */
+TEST_F(keepalive, rfc5482_unreachable_peer_of_unacknowledged_text)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* a loss probe comes first there */
+	conn_open(p, &c, .prepare = keepalive_short);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000));
+	peer_mark(p);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .seq = 1, .data = "text");
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	p->leave_unread = true;
+	peer_expect_poll(p, c.fd, POLLERR, 5000);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+}
+
+/* One that answers is asked for ever. */
+TEST_F_TIMEOUT(keepalive, lc_58_living_peer, 3000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (int i = 0; i < 20; i++) {
+		expect_probe(&c, 100000);
+		peer_mark_last(p);
+		conn_send(&c, .flags = ACK);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	counters_expect(_metadata, &before, "TCPKeepAlive", 20, NULL);
 }
 
 TEST_F(keepalive, rfc5482_user_timeout_ends_it)

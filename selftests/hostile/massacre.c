@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vm: mem=2G timeout=300 */
+/*
+ * massacre: ten thousand connections whose programs are killed at one moment:
+ * one program that had all, hundreds that had some, and all with a peer that
+ * is gone as well. Nobody hangs, what is left is small, and it goes.
+ */
+#include "lib/xtcp_test.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+PAIR_FIXTURE(massacre);
+
+#define VICTIMS 10000
+#define PROGRAMS 200
+#define TIME_WAIT_MS 60000
+/* What a TIME-WAIT, its port and its share of the table may take. */
+#define RECORD_BYTES 192
+#define SLACK_KB 8192
+
+struct shared {
+	_Atomic int connected;
+};
+
+/* Kilobytes of the kernel's own. */
+static long kernel_kb(void)
+{
+	char line[128];
+	long kb = 0, n;
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %ld", &n) == 1 || sscanf(line, "KernelStack: %ld", &n) == 1 ||
+		    sscanf(line, "PageTables: %ld", &n) == 1)
+			kb += n;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+static void allow_files(struct __test_metadata *_metadata)
+{
+	struct rlimit limit = { 2 * VICTIMS + 100, 2 * VICTIMS + 100 };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* A program that makes so many connections and holds them. */
+static pid_t program(struct pair *pr, int connections, struct shared *shared)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	for (int i = 0; i < connections; i++) {
+		pair_connect(pr, 80);
+		shared->connected++;
+	}
+	for (;;)
+		pause();
+}
+
+/* Until all have called: their ends, in @fd. */
+static void accept_all(struct __test_metadata *_metadata, int lfd, int *fd)
+{
+	int64_t until = now_ms() + 100000;
+
+	for (int n = 0; n < VICTIMS; ) {
+		fd[n] = accept(lfd, NULL, NULL);
+		if (fd[n] >= 0) {
+			n++;
+			continue;
+		}
+		ASSERT_EQ(EAGAIN, errno);
+		ASSERT_GT(until, now_ms());
+		sleep_ms(1);
+	}
+}
+
+struct scene {
+	struct shared *shared;
+	pid_t pid[PROGRAMS];
+	int programs;
+	int lfd;
+	int fd[VICTIMS];
+	long before_kb;
+};
+
+static struct scene *scene_new(struct __test_metadata *_metadata, struct pair *pr, int programs)
+{
+	static struct scene scene;
+	struct scene *s = &scene;
+
+	allow_files(_metadata);
+	s->shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, s->shared);
+	s->programs = programs;
+	pair_enter(pr, SERVER);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "65535"));
+	s->lfd = pair_listen(pr, 80, 1024);
+	pair_enter(pr, CLIENT);
+	ASSERT_EQ(0, knob_set("max_tw_buckets", 2 * VICTIMS));
+	s->before_kb = kernel_kb();
+	for (int i = 0; i < programs; i++) {
+		s->pid[i] = program(pr, VICTIMS / programs, s->shared);
+		ASSERT_LT(0, s->pid[i]);
+	}
+	accept_all(_metadata, s->lfd, s->fd);
+	while (s->shared->connected < VICTIMS)
+		sleep_ms(1);
+	return s;
+}
+
+/* SIGKILL for all of them, and until the last has gone. */
+static void strike(struct __test_metadata *_metadata, struct scene *s)
+{
+	int64_t start = now_ms();
+
+	for (int i = 0; i < s->programs; i++)
+		ASSERT_EQ(0, kill(s->pid[i], SIGKILL));
+	for (int i = 0; i < s->programs; i++)
+		ASSERT_EQ(s->pid[i], waitpid(s->pid[i], NULL, 0));
+	EXPECT_GE(30000, now_ms() - start);
+}
+
+static void expect_ends(struct __test_metadata *_metadata, struct scene *s)
+{
+	int wrong = 0;
+	char b;
+
+	sleep_ms(1000);
+	for (int i = 0; i < VICTIMS; i++) {
+		wrong += recv(s->fd[i], &b, 1, 0) != 0;
+		close(s->fd[i]);
+	}
+	EXPECT_EQ(0, wrong);
+	sleep_ms(100);
+}
+
+/* What is left a moment after: a record for each, and no more. */
+static void expect_records(struct __test_metadata *_metadata, struct pair *pr, struct scene *s)
+{
+	pair_enter(pr, SERVER);
+	EXPECT_EQ(1, proc_rows(pr->family, 0));
+	pair_enter(pr, CLIENT);
+	EXPECT_EQ(VICTIMS, proc_rows(pr->family, ROW_TIME_WAIT));
+	EXPECT_EQ(VICTIMS, proc_rows(pr->family, 0));
+	EXPECT_GE(VICTIMS * RECORD_BYTES / 1024 + SLACK_KB, kernel_kb() - s->before_kb);
+	sleep_ms(TIME_WAIT_MS + 10);
+	EXPECT_EQ(0, proc_rows(pr->family, 0));
+}
+
+static void bury(struct __test_metadata *_metadata, struct pair *pr, int programs)
+{
+	struct scene *s = scene_new(_metadata, pr, programs);
+
+	strike(_metadata, s);
+	expect_ends(_metadata, s);
+	expect_records(_metadata, pr, s);
+}
+
+/* Stock TCP counts its orphans late and resets many of these. */
+TEST_F(massacre, one_owner_of_ten_thousand)
+{
+	NOT_ON_STOCK();
+	bury(_metadata, &self->pair, 1);
+}
+
+TEST_F(massacre, owners_of_fifty_each)
+{
+	NOT_ON_STOCK();
+	bury(_metadata, &self->pair, PROGRAMS);
+}
+
+/*
+ * The network dies first. Each has text that was not acknowledged, so an
+ * orphan remains of it, up to xtcp_max_orphans; the others are reset, which
+ * nobody hears. No orphan outlives its retransmissions.
+ */
+TEST_F(massacre, with_a_peer_that_is_gone)
+{
+	struct pair *pr = &self->pair;
+	struct counters before, after;
+	long long orphans;
+	struct scene *s;
+	int rows;
+
+	NOT_ON_STOCK();
+	s = scene_new(_metadata, pr, PROGRAMS);
+	orphans = knob_get("max_orphans");
+	ASSERT_LT(0, orphans);
+	pair_netem(pr, CLIENT, &(struct netem){ .loss = 100 });
+	pair_netem(pr, SERVER, &(struct netem){ .loss = 100 });
+	pair_enter(pr, CLIENT);
+	counters_take(&before);
+	strike(_metadata, s);
+	sleep_ms(100);
+	rows = proc_rows(pr->family, ROW_FIN_WAIT_1);
+	EXPECT_EQ(rows, proc_rows(pr->family, 0));
+	EXPECT_GE(orphans, rows);
+	EXPECT_LE(orphans / 2 < VICTIMS / 2 ? orphans / 2 : VICTIMS / 2, rows);
+	counters_take(&after);
+	EXPECT_EQ(VICTIMS - rows, counter_get(&after, "TCPAbortOnMemory") -
+				  counter_get(&before, "TCPAbortOnMemory"));
+	/* 8 repetitions of the FIN: 200 ms, doubled. */
+	sleep_ms(150000);
+	EXPECT_EQ(0, proc_rows(pr->family, 0));
+}
+
+TEST_HARNESS_MAIN
