@@ -36,6 +36,7 @@
 #include "timers.h"
 #include "transfer/receive.h"
 #include "user/stats.h"
+#include "user/trace.h"
 
 /* Cookies are believed that long after the SYN queue was last full. */
 #define COOKIE_BELIEF_S		120
@@ -347,7 +348,21 @@ static void flood_warn(const struct sock *lsk, struct xtcp_listener *ls,
 			     cookies ? "Sending cookies" : "Dropping request");
 }
 
-enum syn_verdict { SYN_QUEUE, SYN_COOKIE, SYN_DROP };
+enum syn_verdict {
+	SYN_QUEUE,
+	SYN_COOKIE,
+	SYN_DROP_FULL,		/* the SYN queue, and no cookies */
+	SYN_DROP_RESERVED,	/* what is left is for known peers */
+	SYN_DROP_OVERFLOW,	/* the accept queue */
+};
+
+static const char *const verdict_words[] = {
+	[SYN_QUEUE]		= "queued",
+	[SYN_COOKIE]		= "cookie",
+	[SYN_DROP_FULL]		= "dropped, SYN queue full",
+	[SYN_DROP_RESERVED]	= "dropped, rest kept for known peers",
+	[SYN_DROP_OVERFLOW]	= "dropped, accept queue full",
+};
 
 /* RFC 4987 3.6: the queue while there is room, then a cookie, else nothing. */
 static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
@@ -368,10 +383,10 @@ static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
 			return SYN_COOKIE;
 		}
 		XTCP_INC(net, REQ_Q_FULL_DROP);
-		return SYN_DROP;
+		return SYN_DROP_FULL;
 	}
 	if (!mode && !proven && backlog_is_reserved(net, ls))
-		return SYN_DROP;
+		return SYN_DROP_RESERVED;
 	return SYN_QUEUE;
 }
 
@@ -449,10 +464,11 @@ void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 		return;
 	}
 	verdict = syn_judge(lsk, ls, tw);
-	if (verdict != SYN_DROP && xtcp_acceptqueue_is_full(lsk)) {
+	if (verdict <= SYN_COOKIE && xtcp_acceptqueue_is_full(lsk)) {
 		xtcp_listener_overflowed(ls);
-		verdict = SYN_DROP;
+		verdict = SYN_DROP_OVERFLOW;
 	}
+	trace_xtcp_syn(key, ls, verdict_words[verdict]);
 	switch (verdict) {
 	case SYN_QUEUE:
 		syn_queue(ls, skb, key, seg, tw);
@@ -460,7 +476,7 @@ void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 	case SYN_COOKIE:
 		syn_cookie(ls, skb, key, seg);
 		break;
-	case SYN_DROP:
+	default:
 		xtcp_listener_dropped(ls);
 		kfree_skb(skb);
 		break;

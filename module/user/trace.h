@@ -7,6 +7,7 @@
  *	xtcp:xtcp_rcv	a segment came in, before any check but the checksum
  *	xtcp:xtcp_send	a segment goes to IP, header complete
  *	xtcp:xtcp_reset	a RST was sent or taken, and why
+ *	xtcp:xtcp_syn	a listener has judged a SYN
  *
  * Fields are in host order, addresses as the four octets on the wire. laddr
  * and lport are this host's side in both directions.
@@ -27,6 +28,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/wire.h"
+#include "open/listen.h"
 
 /* User space tools resolve the numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
@@ -234,6 +236,61 @@ TRACE_EVENT(xtcp_reset,
 		  __entry->raddr, __entry->rport,
 		  __entry->sent ? "sent" : "received",
 		  __get_str(reason))
+);
+
+/**
+ * trace_xtcp_syn - a listener has judged a SYN
+ * @key: the connection that it would open, as seen from here
+ * @ls: queues of the listener
+ * @verdict: a few words, such as "cookie"
+ *
+ * Fields: listener: its struct sock; syn, syn_limit, accept, accept_limit: what
+ * its queues held just before, each full when it holds more than its limit.
+ */
+TRACE_EVENT(xtcp_syn,
+
+	TP_PROTO(const struct xtcp_key *key, const struct xtcp_listener *ls,
+		 const char *verdict),
+
+	TP_ARGS(key, ls, verdict),
+
+	TP_STRUCT__entry(
+		__field(const void *, listener)
+		__field(unsigned int, netns)
+		__array(u8, laddr, 4)
+		__array(u8, raddr, 4)
+		__field(u16, lport)
+		__field(u16, rport)
+		__field(u8, wire)
+		__field(u32, syn)
+		__field(u32, syn_limit)
+		__field(u32, accept)
+		__field(u32, accept_limit)
+		__string(verdict, verdict)
+	),
+
+	TP_fast_assign(
+		__entry->listener = ls->sk;
+		__entry->netns = sock_net(ls->sk)->ns.inum;
+		memcpy(__entry->laddr, &key->laddr, 4);
+		memcpy(__entry->raddr, &key->raddr, 4);
+		__entry->lport = ntohs(key->lport);
+		__entry->rport = ntohs(key->rport);
+		__entry->wire = key->wire;
+		__entry->syn = atomic_read(&ls->qlen);
+		__entry->syn_limit = xtcp_listener_syn_limit(ls);
+		__entry->accept = READ_ONCE(ls->sk->sk_ack_backlog);
+		__entry->accept_limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
+		XTCP_ASSIGN_STR(verdict, verdict);
+	),
+
+	TP_printk("listener=%p netns=%u wire=%u %pI4:%u %pI4:%u syn=%u/%u accept=%u/%u %s",
+		  __entry->listener, __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->lport,
+		  __entry->raddr, __entry->rport,
+		  __entry->syn, __entry->syn_limit,
+		  __entry->accept, __entry->accept_limit,
+		  __get_str(verdict))
 );
 
 #endif /* XTCP_USER_TRACE_H */

@@ -379,4 +379,57 @@ TEST_F(acceptqueue, ctr_PassiveOpens)
 			"PassiveOpens", 1, "CurrEstab", 1, NULL);
 }
 
+/* --- between two real ends --------------------------------------------- */
+
+PAIR_FIXTURE(acceptqueue_pair);
+
+/*
+ * The queue holds one. Three clients are connected, as they see it, and all
+ * write; the text of two waits until the program has made room.
+ */
+TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
+{
+	struct pair *pr = &self->pair;
+	int lfd, fd[3], child, seen = 0;
+	struct counters after;
+	char text;
+
+	lfd = pair_listen(pr, 5000, 0);
+	for (int i = 0; i < 3; i++) {
+		struct sockaddr_storage sa;
+		socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], 5000, &sa);
+
+		/* All SYNs before the first ACK, or there were no room for them. */
+		pair_enter(pr, CLIENT);
+		if (!i)
+			pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 10 });
+		fd[i] = stream_socket(pr->family);
+		fd_nonblock(fd[i]);
+		connect(fd[i], (struct sockaddr *)&sa, len);
+	}
+	sleep_ms(100);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(POLLOUT, socket_poll(fd[i]));
+		text = 'a' + i;
+		EXPECT_EQ(1, send(fd[i], &text, 1, 0));
+	}
+	pair_enter(pr, SERVER);
+	EXPECT_EQ(1, proc_rows(pr->family, ROW_ESTABLISHED));
+	for (int i = 0; i < 3; i++) {
+		/* A SYN-ACK, or the text, comes again and finds the room. */
+		EXPECT_EQ(1, poll(&(struct pollfd){ .fd = lfd, .events = POLLIN }, 1, 8000));
+		child = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, child);
+		EXPECT_EQ(1, recv(child, &text, 1, 0));
+		seen |= 1 << (text - 'a');
+		close(child);
+		sleep_ms(2000);
+	}
+	EXPECT_EQ(7, seen);
+	counters_take(&after);
+	/* At least the third ACK and the first text of each of the two. */
+	EXPECT_LE(4, counter_get(&after, "ListenOverflows"));
+	EXPECT_EQ(3, counter_get(&after, "PassiveOpens"));
+}
+
 TEST_HARNESS_MAIN

@@ -175,6 +175,44 @@ TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 	peer_expect_silence_until(p, 130000);
 }
 
+/* Who was there before the flood keeps his place, with and without cookies. */
+static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *p)
+{
+	struct ipaddr from = ipaddr("192.0.2.0");
+	struct counters before;
+	struct conn c[3];
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	fill(p, c, 3, lfd);
+	for (int i = 0; i < 300; i++) {
+		from.v4.s_addr = htonl(0xc0000200 + i);
+		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
+	}
+	peer_drain(p, 20);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (int i = 0; i < 3; i++) {
+		conn_send(&c[i], .flags = ACK);
+		conn_expect_state(&c[i], ST_ESTABLISHED);
+	}
+	/* By their records, not by a cookie that they might have got. */
+	counters_expect(_metadata, &before, "PassiveOpens", 3, "CurrEstab", 3, NULL);
+	close(lfd);
+	p->leave_unread = true;
+}
+
+TEST_F(synqueue, rfc4987_flood_evicts_nobody)
+{
+	flood_evicts_nobody(_metadata, &self->peer);
+}
+
+TEST_F(synqueue, rfc4987_flood_evicts_nobody_without_cookies)
+{
+	no_cookies(_metadata);
+	flood_evicts_nobody(_metadata, &self->peer);
+}
+
 /*
  * Five in a queue of backlog 8 are more than half. At 7 s all of them are old,
  * so the first is given up after two retries; four are not too many, and
@@ -303,6 +341,26 @@ TEST_F(synqueue, knob_synack_retries_changed_meanwhile)
 	ASSERT_EQ(0, knob_set("synack_retries", 1));
 	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 3000);
 	peer_expect_silence(p, 70000);
+}
+
+/* Whoever repeats his SYN is answered, and waited for no longer than others. */
+TEST_F(synqueue, lc_13_same_syn_does_not_restart_the_backoff)
+{
+	static const int at_ms[] = { 1000, 3000, 7000, 15000, 31000 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Linux begins the wait anew. */
+	NOT_ON_STOCK();
+	peer_mark(p);
+	conn_to_state(p, &c, ST_HALF_OPEN);
+	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++) {
+		peer_sleep_until(p, at_ms[i] - 400);
+		conn_send(&c, .flags = SYN, .seq = 0);
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = at_ms[i] - 400);
+		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = at_ms[i]);
+	}
+	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 63000);
 }
 
 static void one_retry(int fd)

@@ -81,4 +81,28 @@ wish_05_which_listener_is_flooded() {
 		"$(run_documented who-is-flooded)" 'the flooded listener'
 }
 
+# Who waits for accept(): Recv-Q of the listener, whose program stands still.
+program_test lc_31_ss_shows_the_accept_queue
+lc_31_ss_shows_the_accept_queue() {
+	local waiting
+	start_nginx 5003 || return
+	recv_q() {
+		PROC_NET_TCP=/proc/net/xtcp on $server ss -4Hltn 'sport = :5003' | awk '{ print $2 }'
+	}
+	expect_equal 0 "$(recv_q)" 'Recv-Q at peace' || return
+	# The worker, too: nginx is a master and its worker.
+	waiting=(${pids[0]} $(cat /proc/${pids[0]}/task/*/children))
+	kill -STOP "${waiting[@]}"
+	for _ in 1 2 3; do
+		start $client "$run" socat -u tcp4:10.9.0.2:5003 -
+	done
+	sleep .5
+	expect_equal 3 "$(recv_q)" 'Recv-Q, nobody accepts'
+	local status=$?
+	kill -CONT "${waiting[@]}"
+	[ $status = 0 ] || return
+	sleep .5
+	expect_equal 0 "$(recv_q)" 'Recv-Q, all accepted'
+}
+
 program_tests_run

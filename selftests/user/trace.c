@@ -127,7 +127,7 @@ static void expect_lines(struct __test_metadata *_metadata, const struct lines *
 TEST_F(trace, trace_events_are_there)
 {
 	static const char *const events[] = {
-		"xtcp_state", "xtcp_rcv", "xtcp_send", "xtcp_reset",
+		"xtcp_state", "xtcp_rcv", "xtcp_send", "xtcp_reset", "xtcp_syn",
 	};
 	char path[128], format[4096];
 	ssize_t n;
@@ -247,6 +247,46 @@ TEST_F(trace, wish_14_resets_have_reasons)
 		      "10.0.0.1:5000 10.0.0.2:40002 received: XtcpResetRecvOpen");
 }
 
+/* Of each SYN: what the listener's queues held, and what became of it. */
+TEST_F(trace, trace_verdicts_on_syns)
+{
+	struct peer *p = &self->peer;
+	struct conn c[4], late;
+	static struct lines l;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = peer_listen(p, 5000, 1);
+	conn_to_state(p, &c[0], ST_HALF_OPEN, .lfd = lfd, .pport = 41000);
+	conn_to_state(p, &c[1], ST_HALF_OPEN, .lfd = lfd, .pport = 41001);
+	conn_start(p, &late, .lfd = lfd, .pport = 41002);
+	conn_send(&late, .flags = SYN);
+	conn_expect(&late, .flags = SYN | ACK);
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	conn_send(&late, .flags = SYN, .seq = 0);
+	conn_send(&c[0], .flags = ACK);
+	conn_send(&c[1], .flags = ACK);
+	conn_send(&late, .flags = SYN, .seq = 0);
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 1));
+	ASSERT_EQ(0, socket_listen(lfd, 5));
+	conn_to_state(p, &c[2], ST_HALF_OPEN, .lfd = lfd, .pport = 41003);
+	conn_to_state(p, &c[3], ST_HALF_OPEN, .lfd = lfd, .pport = 41004);
+	conn_send(&late, .flags = SYN, .seq = 0);
+	peer_expect_silence(p, 20);
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_syn",
+		      "10.0.0.1:5000 10.0.0.2:41000 syn=0/1 accept=0/1 queued",
+		      "10.0.0.1:5000 10.0.0.2:41001 syn=1/1 accept=0/1 queued",
+		      "10.0.0.1:5000 10.0.0.2:41002 syn=2/1 accept=0/1 cookie",
+		      "10.0.0.1:5000 10.0.0.2:41002 syn=2/1 accept=0/1 dropped, SYN queue full",
+		      "10.0.0.1:5000 10.0.0.2:41002 syn=0/1 accept=2/1 dropped, accept queue full",
+		      "10.0.0.1:5000 10.0.0.2:41003 syn=0/1 accept=2/5 queued",
+		      "10.0.0.1:5000 10.0.0.2:41004 syn=1/1 accept=2/5 queued",
+		      "10.0.0.1:5000 10.0.0.2:41002 syn=2/1 accept=2/5 dropped, rest kept for known peers");
+	close(lfd);
+	p->leave_unread = true;
+}
+
 /* Switched off, nothing is written. */
 TEST_F(trace, trace_can_be_switched_off)
 {
@@ -258,7 +298,7 @@ TEST_F(trace, trace_can_be_switched_off)
 	put(_metadata, BUFFER "/events/xtcp/xtcp_send/enable", "0");
 	conn_open(&self->peer, &c);
 	take(_metadata, &l);
-	EXPECT_EQ(3, l.n);
+	EXPECT_EQ(4, l.n);
 	put(_metadata, BUFFER "/events/xtcp/enable", "0");
 	conn_send(&c, .flags = RST);
 	take(_metadata, &l);
