@@ -191,6 +191,8 @@ void xtcp_timers_clear_all(struct sock *sk)
 
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
+	if (!xs->timer_armed_ns)
+		return;
 	xs->timer_armed_ns = 0;
 	if (hrtimer_try_to_cancel(&xs->timer) == 1)
 		__sock_put(sk);

@@ -29,6 +29,12 @@
 #define MSS_HALF_MIN	28U	/* octets: RFC 791's least MTU less headers */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* octets with padding */
 
+/* Our timestamp clock (RFC 7323 5.4): ms, at the connection's own offset. */
+static u32 tsval_at(const struct xtcp_sock *xs, u64 now_ns)
+{
+	return (u32)div_u64(now_ns, NSEC_PER_MSEC) + xs->ts_offset;
+}
+
 /**
  * xtcp_tsval - our timestamp clock (RFC 7323 5.4)
  * @xs: the connection
@@ -37,14 +43,14 @@
  */
 u32 xtcp_tsval(const struct xtcp_sock *xs)
 {
-	return xtcp_now_ms() + xs->ts_offset;
+	return tsval_at(xs, xtcp_now_ns());
 }
 
 static void put_timestamps(const struct xtcp_sock *xs,
-			   struct xtcp_options *opt)
+			   struct xtcp_options *opt, u64 now_ns)
 {
 	opt->has_ts = 1;
-	opt->tsval = xtcp_tsval(xs);
+	opt->tsval = tsval_at(xs, now_ns);
 	opt->tsecr = xs->ts_recent;
 }
 
@@ -53,7 +59,7 @@ static void put_timestamps(const struct xtcp_sock *xs,
  * what the peer's SYN offered, too.
  */
 static void syn_options(const struct sock *sk, u8 flags,
-			struct xtcp_options *opt)
+			struct xtcp_options *opt, u64 now_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -67,7 +73,7 @@ static void syn_options(const struct sock *sk, u8 flags,
 	if (answer ? xs->sack_ok : !!XTCP_KNOB(net, sack))
 		opt->sack_perm = 1;
 	if (answer ? xs->ts_ok : !!XTCP_KNOB(net, timestamps))
-		put_timestamps(xs, opt);
+		put_timestamps(xs, opt, now_ns);
 }
 
 /*
@@ -94,12 +100,12 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
  * SACK blocks go along where a segment leaves room for them.
  */
 static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
-			  struct xtcp_options *opt)
+			  struct xtcp_options *opt, u64 now_ns)
 {
 	unsigned int used, room;
 
 	if (xs->ts_ok)
-		put_timestamps(xs, opt);
+		put_timestamps(xs, opt, now_ns);
 	if (unlikely(xs->cookie_held))
 		opt->cookie = xs->cookie;
 	if (!xs->nr_sacks && !xs->dsack_pending)
@@ -206,8 +212,9 @@ static void ack_left(struct sock *sk, const struct xtcp_options *opt)
 	xtcp_ack_sent(sk);
 }
 
-/* Put a header before the text of @skb and send it; eats @skb. */
-static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags)
+/* Put a header before the text of @skb and send it now; eats @skb. */
+static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
+		    u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_options opt;
@@ -217,9 +224,9 @@ static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags)
 
 	memset(&opt, 0, offsetof(struct xtcp_options, sack));
 	if (flags & XTCP_SYN)
-		syn_options(sk, flags, &opt);
+		syn_options(sk, flags, &opt, now_ns);
 	else
-		later_options(xs, text_len, &opt);
+		later_options(xs, text_len, &opt, now_ns);
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = xtcp_output_header_push(skb, &key, &opt, seq, xs->rcv_nxt, flags,
@@ -261,7 +268,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	/* As Linux counts: what was sent before is not sent but resent. */
 	if (seq_after(cb->end, xs->snd_nxt))
 		XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, clone, cb->seq, cb->flags);
+	return transmit(sk, clone, cb->seq, cb->flags, cb->sent_ns);
 }
 
 static struct sk_buff *alloc_bare(void)
@@ -293,7 +300,7 @@ static int send_bare(struct sock *sk, seq_t seq, u8 flags)
 	if (!skb)
 		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, skb, seq, flags);
+	return transmit(sk, skb, seq, flags, xtcp_now_ns());
 }
 
 /**

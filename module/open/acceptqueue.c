@@ -97,9 +97,9 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 	inet->inet_dport = key.rport;
 	inet->inet_sport = key.lport;
 	inet->inet_num = ntohs(key.lport);
-	atomic_set(&inet->inet_id, get_random_u16());
 	sk->sk_mark = xtcp_synqueue_mark(ho);
 	sk_set_txhash(sk);
+	atomic_set(&inet->inet_id, (u16)sk->sk_txhash);
 }
 
 static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,

@@ -58,12 +58,14 @@ static void choose_numbers(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key;
+	u64 identity;
 
 	xtcp_key_from_flow(&key, &xs->flow);
+	identity = xtcp_isn_identity(xs->af, &key);
 	if (!seq_raw(xs->iss))
-		xs->iss = xtcp_isn(xs->af, &key);
+		xs->iss = xtcp_isn(identity);
 	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?
-			xtcp_isn_ts_offset(xs->af, &key) : 0;
+			xtcp_isn_ts_offset(identity) : 0;
 	xtcp_tcb_send_from(xs, xs->iss);
 	xs->irs = SEQ(0);
 	xtcp_tcb_receive_from(xs, SEQ(0));
@@ -127,7 +129,8 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	/* With both ports known the route may be another (policy, IPsec). */
 	sk_dst_reset(sk);
 	sk_set_txhash(sk);
-	atomic_set(&inet_sk(sk)->inet_id, get_random_u16());
+	/* Where IP ids begin is as random, and known to nobody else either. */
+	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 	choose_numbers(sk);
 	offer(sk);
 	sk->sk_err = 0;
@@ -158,7 +161,7 @@ static void take_options(struct sock *sk, const struct xtcp_options *opt)
 	xs->peer_mss = opt->mss ?: xs->af->mss_default;
 	if (xs->user_mss && xs->user_mss < xs->peer_mss)
 		xs->peer_mss = xs->user_mss;
-	xtcp_output_mss_sync(sk, 0);
+	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
 /* What SYN-SENT learns from the peer's SYN, with or without an ACK. */

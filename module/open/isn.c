@@ -47,21 +47,6 @@ u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
 }
 
 /**
- * xtcp_isn - initial sequence number for a new connection
- * @af: its address family
- * @key: its identity
- *
- * ISN = M + F(connection, secret), RFC 9293 3.4.1. M is time since boot,
- * sleep included: for the peer, time passes too.
- */
-seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key)
-{
-	u64 clock = ktime_get_boottime_ns() >> XTCP_ISN_CLOCK_SHIFT;
-
-	return SEQ(xtcp_isn_hash(af, key, XTCP_SECRET_ISN) + clock);
-}
-
-/**
  * xtcp_isn_identity - a secret name of a connection
  * @af: its address family
  * @key: its identity
@@ -69,7 +54,9 @@ seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key)
  * One hash for two uses, to which a PRF's halves lend themselves: whoever
  * learns one learns nothing about the other.
  *
- * Return: above, the timestamp offset; below, what masks a SYN cookie.
+ * Return: above, the timestamp offset; below, what hides the clock in an
+ * initial sequence number, or the fields of a SYN cookie, which stands in
+ * place of one.
  */
 u64 xtcp_isn_identity(const struct xtcp_family *af, const struct xtcp_key *key)
 {
@@ -77,19 +64,31 @@ u64 xtcp_isn_identity(const struct xtcp_family *af, const struct xtcp_key *key)
 }
 
 /**
+ * xtcp_isn - initial sequence number for a new connection
+ * @identity: xtcp_isn_identity() of it
+ *
+ * ISN = M + F(connection, secret), RFC 9293 3.4.1. M is time since boot,
+ * sleep included: for the peer, time passes too.
+ */
+seq_t xtcp_isn(u64 identity)
+{
+	u64 clock = ktime_get_boottime_ns() >> XTCP_ISN_CLOCK_SHIFT;
+
+	return SEQ(identity + clock);
+}
+
+/**
  * xtcp_isn_ts_offset - what to add to the clock in a connection's TSval
- * @af: its address family
- * @key: its identity
+ * @identity: xtcp_isn_identity() of it
  *
  * Constant for a 4-tuple, so that its timestamps run on from one incarnation
  * to the next and PAWS can tell them apart.
  *
  * Return: ticks of the timestamp clock.
  */
-u32 xtcp_isn_ts_offset(const struct xtcp_family *af,
-		       const struct xtcp_key *key)
+u32 xtcp_isn_ts_offset(u64 identity)
 {
-	return xtcp_isn_identity(af, key) >> 32;
+	return identity >> 32;
 }
 
 /**

@@ -14,7 +14,6 @@ struct xtcp_key;
 
 /* What a secret is for; a hash made for one tells nothing about another. */
 enum xtcp_secret {
-	XTCP_SECRET_ISN,
 	XTCP_SECRET_IDENTITY,
 	XTCP_SECRET_PORT,
 	XTCP_SECRET_LISTENER,
@@ -25,11 +24,10 @@ void xtcp_isn_init(void);
 
 u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
 		  enum xtcp_secret secret);
-seq_t xtcp_isn(const struct xtcp_family *af, const struct xtcp_key *key);
 u64 xtcp_isn_identity(const struct xtcp_family *af,
 		      const struct xtcp_key *key);
-u32 xtcp_isn_ts_offset(const struct xtcp_family *af,
-		       const struct xtcp_key *key);
+seq_t xtcp_isn(u64 identity);
+u32 xtcp_isn_ts_offset(u64 identity);
 u64 xtcp_isn_port_offset(const struct xtcp_family *af,
 			 const struct xtcp_key *key);
 

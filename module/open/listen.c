@@ -269,7 +269,7 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
 	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
 	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
-			identity >> 32 : 0;
+			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
@@ -395,18 +395,19 @@ static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
 		      struct xtcp_timewait *tw)
 {
-	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
+	u64 identity;
 
 	if (!ho) {
 		xtcp_listener_dropped(ls);
 		goto drop;
 	}
-	halfopen_fill(ho, ls, skb, key, seg, xtcp_isn_identity(af, key));
+	identity = xtcp_isn_identity(xtcp_family_get(key->family), key);
+	halfopen_fill(ho, ls, skb, key, seg, identity);
 	negotiate(net, ho, seg);
 	receive_window(ho);
-	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(af, key);
+	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw))
 		goto drop;
