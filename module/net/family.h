@@ -35,7 +35,8 @@ struct xtcp_reply;
  * @csum_valid: check a received segment; handles offload results
  * @connect_addr: take the peer's address from connect(2), find a route and,
  *	if it is not bound, the local address; fills the socket's addresses and
- *	remote port. -errno as connect(2) returns it. Socket lock.
+ *	remote port, and forgets an older route. -errno as connect(2) returns it.
+ *	Socket lock.
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.

@@ -126,6 +126,59 @@ static void flow_init(struct flowi4 *fl4, const struct net *net,
 			   sock_net_uid(net, sk));
 }
 
+static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
+	       net->xfrm.policy_default[XFRM_POLICY_OUT] !=
+							XFRM_USERPOLICY_BLOCK &&
+	       !(sk && rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]));
+#else
+	return true;
+#endif
+}
+
+/*
+ * Where nothing but the peer's address chooses the route, and that leads over
+ * one path that has no exceptions, ip_route_output_flow() would end with the
+ * route that the next hop keeps for all. To look into the table and take that
+ * one costs a third of it. Whatever else there is to be asked (another device
+ * or DSCP, policy rules, without which there is no VRF either, IPsec, an address
+ * of ours that went away) makes this return NULL, and so does a route that
+ * went stale.
+ */
+static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
+				    const struct xtcp_key *key, u8 tos)
+{
+	struct flowi4 fl4 = {
+		.daddr		= key->raddr,
+		.flowi4_iif	= LOOPBACK_IFINDEX,
+		.flowi4_proto	= key->wire,
+	};
+	struct fib_nh_common *nhc;
+	struct fib_result res;
+	struct rtable *rt;
+
+	if (fib4_has_custom_rules(net) || tos || !xfrm_has_no_say(net, sk) ||
+	    (sk && (READ_ONCE(sk->sk_bound_dev_if) ||
+		    sock_flag(sk, SOCK_LOCALROUTE))) ||
+	    ipv4_is_loopback(key->laddr) ||
+	    !__ip_dev_find(net, key->laddr, false))
+		return NULL;
+	if (fib_lookup(net, &fl4, &res, 0) || res.type != RTN_UNICAST ||
+	    fib_info_num_path(res.fi) != 1 ||
+	    (!res.prefixlen && res.table->tb_num_default > 1))
+		return NULL;
+	nhc = res.nhc;
+	if (rcu_access_pointer(nhc->nhc_exceptions) || !nhc->nhc_pcpu_rth_output)
+		return NULL;
+	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
+	if (!rt || rt->dst.obsolete != DST_OBSOLETE_FORCE_CHK ||
+	    rt->rt_genid != rt_genid_ipv4(net))
+		return NULL;
+	return rt;
+}
+
 /* First hop of @sk: the next one of its source route, or the peer. */
 static __be32 first_hop(const struct sock *sk)
 {
@@ -137,14 +190,19 @@ static __be32 first_hop(const struct sock *sk)
 
 static struct rtable *route_lookup(struct sock *sk)
 {
+	u8 tos = READ_ONCE(inet_sk(sk)->tos);
 	struct net *net = sock_net(sk);
 	struct xtcp_key key;
 	struct flowi4 fl4;
+	struct rtable *rt;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	key.raddr = first_hop(sk);
+	rt = nexthop_route(net, sk, &key, tos);
+	if (rt && dst_hold_safe(&rt->dst))
+		return rt;
 	flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		  READ_ONCE(sk->sk_mark), READ_ONCE(inet_sk(sk)->tos));
-	fl4.daddr = first_hop(sk);
+		  READ_ONCE(sk->sk_mark), tos);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	return ip_route_output_flow(net, &fl4, sk);
 }
@@ -168,9 +226,22 @@ static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 }
 
 /*
+ * Could the route be another one once the local port is known? By policy
+ * rules, by the choice among several paths, by IPsec.
+ */
+static bool ports_have_a_say(struct net *net, const struct sock *sk)
+{
+#ifdef CONFIG_IP_ROUTE_MULTIPATH
+	if (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy))
+		return true;
+#endif
+	return fib4_has_custom_rules(net) || !xfrm_has_no_say(net, sk);
+}
+
+/*
  * The peer's address becomes the socket's, and so does ours, which IP chooses
- * when the user has not (MUST-44); 0.0.0.0 is this host. The route itself is
- * let go: it may be another one once both ports are known.
+ * when the user has not (MUST-44); 0.0.0.0 is this host. The route is kept if
+ * it can't be another one later.
  */
 static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 			     int addr_len)
@@ -203,7 +274,12 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 		ip_rt_put(rt);
 		return -ENETUNREACH;	/* MUST-46 */
 	}
-	ip_rt_put(rt);
+	if (ports_have_a_say(sock_net(sk), sk)) {
+		ip_rt_put(rt);
+		sk_dst_reset(sk);
+	} else {
+		sk_setup_caps(sk, &rt->dst);
+	}
 	if (!inet->inet_saddr)
 		inet->inet_saddr = fl4.saddr;
 	sk_rcv_saddr_set(sk, inet->inet_saddr);
@@ -363,63 +439,10 @@ static struct rtable *reply_lookup(struct net *net,
 	return rt;
 }
 
-static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
-{
-#ifdef CONFIG_XFRM
-	return !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
-	       net->xfrm.policy_default[XFRM_POLICY_OUT] !=
-							XFRM_USERPOLICY_BLOCK &&
-	       !(sk && rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]));
-#else
-	return true;
-#endif
-}
-
-/*
- * Where nothing but the peer's address chooses the route, and that leads over
- * one path that has no exceptions, ip_route_output_flow() would end with the
- * route that the next hop keeps for all. To look into the table and take that
- * one costs a third of it. Whatever else there is to be asked (another device
- * or DSCP, policy rules, without which there is no VRF either, IPsec, an address
- * of ours that went away) makes this return NULL, and so does a route that
- * went stale.
- */
-static struct rtable *reply_nexthop_route(struct net *net,
-					  const struct xtcp_reply *reply)
-{
-	struct flowi4 fl4 = {
-		.daddr		= reply->key.raddr,
-		.flowi4_iif	= LOOPBACK_IFINDEX,
-		.flowi4_proto	= reply->key.wire,
-	};
-	struct fib_nh_common *nhc;
-	struct fib_result res;
-	struct rtable *rt;
-
-	if (fib4_has_custom_rules(net) || reply->tos ||
-	    !xfrm_has_no_say(net, reply->sk) ||
-	    (reply->sk && (READ_ONCE(reply->sk->sk_bound_dev_if) ||
-			   sock_flag(reply->sk, SOCK_LOCALROUTE))) ||
-	    ipv4_is_loopback(reply->key.laddr) ||
-	    !__ip_dev_find(net, reply->key.laddr, false))
-		return NULL;
-	if (fib_lookup(net, &fl4, &res, 0) || res.type != RTN_UNICAST ||
-	    fib_info_num_path(res.fi) != 1 ||
-	    (!res.prefixlen && res.table->tb_num_default > 1))
-		return NULL;
-	nhc = res.nhc;
-	if (rcu_access_pointer(nhc->nhc_exceptions) || !nhc->nhc_pcpu_rth_output)
-		return NULL;
-	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
-	if (!rt || rt->dst.obsolete != DST_OBSOLETE_FORCE_CHK ||
-	    rt->rt_genid != rt_genid_ipv4(net))
-		return NULL;
-	return rt;
-}
-
 static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
 {
-	struct rtable *rt = reply_nexthop_route(net, reply);
+	struct rtable *rt = nexthop_route(net, reply->sk, &reply->key,
+					  reply->tos);
 
 	reply->dst_held = !rt;
 	if (!rt) {

@@ -126,8 +126,6 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		connect_undo(sk);
 		return err;
 	}
-	/* With both ports known the route may be another (policy, IPsec). */
-	sk_dst_reset(sk);
 	sk_set_txhash(sk);
 	/* Where IP ids begin is as random, and known to nobody else either. */
 	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
