@@ -17,6 +17,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "net/reply.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
@@ -271,11 +272,15 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	return transmit(sk, clone, cb->seq, cb->flags, cb->sent_ns);
 }
 
-static struct sk_buff *alloc_bare(void)
+/* An empty skb, of @spare where that may be; eats @spare, which may be NULL. */
+static struct sk_buff *alloc_bare(struct sk_buff *spare)
 {
-	struct sk_buff *skb;
+	struct sk_buff *skb = spare;
 
-	skb = alloc_skb(XTCP_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+	if (!xtcp_reply_turn(spare, XTCP_HEADROOM)) {
+		consume_skb(spare);
+		skb = alloc_skb(XTCP_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+	}
 	if (skb)
 		skb_reserve(skb, XTCP_HEADROOM);
 	return skb;
@@ -292,10 +297,14 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
 	return seq_before(edge, xs->snd_nxt) ? edge : xs->snd_nxt;
 }
 
-/* Return: 0; -ENOBUFS when there is no memory, or the error of the route. */
-static int send_bare(struct sock *sk, seq_t seq, u8 flags)
+/*
+ * Eats @spare. Return: 0; -ENOBUFS when there is no memory, or the error of
+ * the route.
+ */
+static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags)
 {
-	struct sk_buff *skb = alloc_bare();
+	struct sk_buff *skb = alloc_bare(spare);
 
 	if (!skb)
 		return -ENOBUFS;
@@ -304,23 +313,35 @@ static int send_bare(struct sock *sk, seq_t seq, u8 flags)
 }
 
 /**
- * xtcp_output_ack - send an ACK without text now
+ * xtcp_output_ack_turn - send an ACK without text now, made of what it answers
  * @sk: the socket, locked
+ * @spare: received segment that nobody wants any more, or NULL; eaten
  *
  * Without memory it is owed on, and tried again before the peer's timer.
  */
-void xtcp_output_ack(struct sock *sk)
+void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
+			      XTCP_STATEF(XTCP_LISTEN))) {
+		consume_skb(spare);
 		return;
-	if (send_bare(sk, bare_seq(xs), XTCP_ACK) != -ENOBUFS)
+	}
+	if (send_bare(sk, spare, bare_seq(xs), XTCP_ACK) != -ENOBUFS)
 		return;
 	xs->ack |= XTCP_ACK_PENDING;
 	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
 		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+}
+
+/**
+ * xtcp_output_ack - send an ACK without text now
+ * @sk: the socket, locked
+ */
+void xtcp_output_ack(struct sock *sk)
+{
+	xtcp_output_ack_turn(sk, NULL);
 }
 
 /**
@@ -332,7 +353,7 @@ void xtcp_output_ack(struct sock *sk)
  */
 void xtcp_output_probe(struct sock *sk)
 {
-	send_bare(sk, seq_sub(xtcp_sk(sk)->snd_una, 1), XTCP_ACK);
+	send_bare(sk, NULL, seq_sub(xtcp_sk(sk)->snd_una, 1), XTCP_ACK);
 }
 
 /**
@@ -346,7 +367,7 @@ void xtcp_output_reset(struct sock *sk)
 	struct net *net = sock_net(sk);
 
 	XTCP_INC(net, OUT_RSTS);
-	if (send_bare(sk, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
+	if (send_bare(sk, NULL, bare_seq(xtcp_sk(sk)), XTCP_RST | XTCP_ACK))
 		XTCP_INC(net, ABORT_FAILED);
 }
 

@@ -18,6 +18,7 @@ struct xtcp_sock;
 /* Of a socket; socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb);
 void xtcp_output_ack(struct sock *sk);
+void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare);
 void xtcp_output_probe(struct sock *sk);
 void xtcp_output_reset(struct sock *sk);
 void xtcp_output_syn_ack(struct sock *sk);

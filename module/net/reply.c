@@ -59,6 +59,21 @@ static void spare_turn(struct sk_buff *skb)
 	skb_trim(skb, 0);
 }
 
+/**
+ * xtcp_reply_turn - make a received segment's memory an empty skb
+ * @spare: segment that has been judged and nobody wants any more, or NULL
+ * @octets: room that the answer needs
+ *
+ * Return: true when @spare is like new; else it stays as it was.
+ */
+bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets)
+{
+	if (!spare || !spare_may_turn(spare, octets))
+		return false;
+	spare_turn(spare);
+	return true;
+}
+
 /* An skb without text and with room for @len octets of header; or NULL. */
 static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 				   unsigned int ip_hdr_len, unsigned int len)
@@ -69,9 +84,7 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 
 	room = LL_RESERVED_SPACE(dst->dev) + dst->header_len + ip_hdr_len + len;
 	tail = dst->dev->needed_tailroom + dst->trailer_len;
-	if (skb && spare_may_turn(skb, room + tail)) {
-		spare_turn(skb);
-	} else {
+	if (!xtcp_reply_turn(skb, room + tail)) {
 		consume_skb(skb);
 		skb = alloc_skb(room + tail, GFP_ATOMIC | __GFP_NOWARN);
 		if (!skb)

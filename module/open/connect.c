@@ -192,7 +192,9 @@ void xtcp_connect_done(struct sock *sk)
 	}
 }
 
-static void rcv_syn_ack(struct sock *sk, struct xtcp_seg *seg)
+/* Eats @skb. */
+static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
+			struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -207,10 +209,12 @@ static void rcv_syn_ack(struct sock *sk, struct xtcp_seg *seg)
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
 	xtcp_connect_done(sk);
 	/* A client's TCP_DEFER_ACCEPT: the third ACK waits for its text. */
-	if (READ_ONCE(xs->defer_accept))
+	if (READ_ONCE(xs->defer_accept)) {
+		consume_skb(skb);
 		xtcp_ack_wait(sk);
-	else
-		xtcp_output_ack(sk);
+	} else {
+		xtcp_output_ack_turn(sk, skb);
+	}
 	if (xs->cookie_held)
 		xtcp_echo_start(sk);
 	xtcp_send_push(sk, 0);
@@ -283,7 +287,8 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, ack ? XTCP_EV_RCV_ACK :
 					    XTCP_EV_RCV_BAD_FLAGS);
 	} else if (ack) {
-		rcv_syn_ack(sk, seg);
+		rcv_syn_ack(sk, skb, seg);
+		return;
 	} else if (!(seg->flags & XTCP_FIN)) {
 		rcv_syn(sk, seg);
 	} else {
