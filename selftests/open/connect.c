@@ -599,7 +599,7 @@ TEST_F(connect, ctr_ActiveOpens_not_without_a_port)
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_reserved_ports", "40000"));
 	counters_take(&before);
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
-	counters_expect(_metadata, &before, NULL);
+	counters_expect(_metadata, &before, "XtcpNoPortLeft", 1, NULL);
 }
 
 TEST_F(connect, ctr_AttemptFails)
