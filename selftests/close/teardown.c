@@ -28,6 +28,7 @@ TEST_F(teardown, records_do_not_hold_the_module)
 {
 	struct peer *p = &self->peer;
 	int unloaded, left, loaded;
+	struct conn c;
 
 	NOT_ON_STOCK();
 	module_await_idle(WHERE(_metadata));
@@ -35,7 +36,15 @@ TEST_F(teardown, records_do_not_hold_the_module)
 		leave_record(p, ST_TIME_WAIT, 6000 + i);
 		leave_record(p, ST_ORPHAN_FIN_WAIT_2, 7000 + i);
 	}
-	EXPECT_EQ(5, proc_rows(p->family, ROW_TIME_WAIT));
+	/* And in the wheel: waits that were computed. */
+	ASSERT_EQ(0, knob_set("tw_recycle", 1));
+	for (int i = 0; i < 5; i++) {
+		conn_to_state(p, &c, ST_TIME_WAIT, .kport = 8000 + i, .rtt_ms = 800 + 11 * i,
+			      .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+		close(c.fd);
+		close(c.lfd);
+	}
+	EXPECT_EQ(10, proc_rows(p->family, ROW_TIME_WAIT));
 	EXPECT_EQ(5, proc_rows(p->family, ROW_FIN_WAIT_2));
 	/* The last socket's memory goes a moment later than the socket. */
 	sleep_ms(100);

@@ -387,6 +387,53 @@ TEST_F(port, rfc6056_range_of_one)
 	all_are_used(_metadata, &self->peer, 40000, 40000, 0);
 }
 
+/* A socket's own share of the range, since Linux 6.3. */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+static int own_range_fd(int low, int high, int *err)
+{
+	int fd = socket_new(-1);
+
+	*err = socket_set(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, high << 16 | low);
+	return fd;
+}
+
+TEST_F(port, rfc6056_range_of_a_socket)
+{
+	struct peer *p = &self->peer;
+	int err, fd = own_range_fd(41000, 41003, &err);
+	unsigned int seen = 0;
+
+	range_set(_metadata, 40000, 42000);
+	if (err) {
+		/* This kernel has no such option for any protocol. */
+		ASSERT_EQ(ENOPROTOOPT, err);
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+		peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
+		return;
+	}
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+		peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
+		ASSERT_LE(41000, p->last.sport);
+		ASSERT_GE(41003, p->last.sport);
+		seen |= 1 << (p->last.sport - 41000);
+		fd = own_range_fd(41000, 41003, &err);
+	}
+	EXPECT_EQ(15, seen);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 81));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 81);
+	/* bind() to any port keeps to it as well. */
+	fd = own_range_fd(41500, 41500, &err);
+	ASSERT_EQ(0, socket_bind(fd, "", 0));
+	EXPECT_EQ(41500, socket_port(fd));
+	fd = own_range_fd(41500, 41500, &err);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
+}
+
 TEST_F(port, rfc6056_reserved_ports_are_left_out)
 {
 	ASSERT_EQ(0, sysctl_write(PORTS_RESERVED, "40005"));
