@@ -138,6 +138,7 @@ static noinline void secret_draw(struct cookie_secret *secret, u32 minute)
 	spin_lock_bh(&secret_lock);
 	if (secret->minute != minute) {
 		get_random_bytes(&secret->key, sizeof(secret->key));
+		/* Who reads @minute finds its key. */
 		smp_store_release(&secret->minute, minute);
 	}
 	spin_unlock_bh(&secret_lock);
@@ -148,6 +149,7 @@ static const siphash_key_t *secret_of_now(u32 minute)
 {
 	struct cookie_secret *secret = secret_slot(minute);
 
+	/* Pairs with secret_draw(). */
 	if (unlikely(smp_load_acquire(&secret->minute) != minute))
 		secret_draw(secret, minute);
 	return &secret->key;
@@ -158,6 +160,7 @@ static const siphash_key_t *secret_of_then(u32 minute)
 {
 	const struct cookie_secret *secret = secret_slot(minute);
 
+	/* Pairs with secret_draw(). */
 	if (smp_load_acquire(&secret->minute) != minute)
 		return NULL;
 	return &secret->key;
@@ -214,8 +217,10 @@ static void state_decode(u64 state, struct xtcp_halfopen *ho)
 	ho->snd_wscale = (state >> STATE_SND_WSCALE_SHIFT) & 0xf;
 	ho->rcv_wscale = (state >> STATE_RCV_WSCALE_SHIFT) & 0xf;
 	ho->wscale_ok = ho->snd_wscale != COOKIE_NO_WSCALE;
-	if (!ho->wscale_ok)
-		ho->snd_wscale = ho->rcv_wscale = 0;
+	if (!ho->wscale_ok) {
+		ho->snd_wscale = 0;
+		ho->rcv_wscale = 0;
+	}
 	ho->sack_ok = !!(state & STATE_SACK);
 	ho->ts_ok = !!(state & STATE_TS);
 	ho->irs = SEQ((u32)state);
