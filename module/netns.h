@@ -49,6 +49,11 @@ struct xtcp_knobs {
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
 	u8	dsack;			/* 0, 1 */
+	u8	recovery;		/* bits: 1 RACK, 2, 4: rack.c */
+	u8	early_retrans;		/* 3, 4: loss probes */
+	u8	frto;			/* 0 off */
+	int	reordering;		/* segments */
+	int	max_reordering;		/* segments */
 	u8	workaround_signed_windows; /* 0, 1: 32767 octets if unscaled */
 	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
 	int	rto_min_us;		/* least RTO, microseconds */

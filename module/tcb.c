@@ -12,6 +12,7 @@
 #include "tcb.h"
 
 #include "timers.h"
+#include "transfer/scoreboard.h"
 
 /**
  * xtcp_tcb_renew - nothing of an earlier life stays
@@ -36,8 +37,10 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->ts_recent = 0;
 	xs->ts_recent_s = 0;
 	xs->in_flight = 0;
-	xs->dupacks = 0;
 	xs->recovery = XTCP_OPEN;
+	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->probe_out = 0;
+	xs->frto = 0;
 	xs->retransmits = 0;
 	xs->probes_out = 0;
 	xs->probe_backoff = 0;
@@ -50,6 +53,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->segs_in = 0;
 	xs->segs_out = 0;
 	xs->total_retrans = 0;
+	xtcp_scoreboard_init(xs);
 }
 
 /**

@@ -35,12 +35,23 @@ enum xtcp_timer {
 	XTCP_TIMERS
 };
 
-/* Congestion and loss recovery phase (RFC 5681, 6582). */
+/* Phases of loss recovery, transfer/recovery.c; in the order of trouble. */
 enum xtcp_recovery {
 	XTCP_OPEN,		/* nothing is wrong */
-	XTCP_FAST_RECOVERY,	/* three duplicate ACKs came */
+	XTCP_DISORDER,		/* something is missing, and may still come */
+	XTCP_FAST_RECOVERY,	/* ACKs showed a loss */
 	XTCP_LOSS_RECOVERY,	/* the retransmission timer fired */
 };
+
+/* What XTCP_TIMER_RETRANSMIT stands for, transfer/retransmit.c. */
+enum xtcp_wait {
+	XTCP_WAIT_TIMEOUT,	/* RFC 6298 */
+	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
+	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
+};
+
+/* Recoveries for which RACK's wider reordering window lasts, RFC 8985 6.2. */
+#define XTCP_RACK_PERSIST	16U
 
 /* Why an ACK is owed. */
 #define XTCP_ACK_PENDING	0x01	/* one is owed at all */
@@ -118,9 +129,42 @@ enum xtcp_recovery {
  * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
  *	as duplicate ACKs came
  * @lost_out: of these, believed lost; @retrans_out: sent again since
- * @dupacks: duplicate ACKs in a row
  * @recover: RFC 6582: highest sequence number sent when recovery began
  * @recovery: phase
+ * @waiting: enum xtcp_wait
+ *
+ * Scoreboard, transfer/scoreboard.c:
+ * @sent_order: segments on their way, by the time of their last sending
+ * @sacked_end: after the highest SACKed segment, if @sacked_out
+ * @resend_seq: below it nothing that is lost waits to be sent again
+ * @lost: losses in all, retransmissions that were lost included
+ * @reordering: segments above a hole that make a loss of it
+ * @reord_seen: segments have come late
+ *
+ * Coming down and back up, transfer/prr.c and undo.c:
+ * @prior_cwnd, @prior_ssthresh: before the reduction; segments
+ * @prr_delivered, @prr_out: segments, since it began
+ * @undo_seq: SND.UNA when it began; valid if @undo_armed
+ * @undo_retrans: segments sent again and not reported as duplicates; -1: none
+ *	was sent yet
+ * @undo_ts: timestamp of the first of them, if @undo_ts_set
+ * @dsack_segs: duplicates ever reported
+ *
+ * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
+ * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
+ * @rack_end: RACK.end_seq
+ * @rack_rtt_us: RACK.rtt
+ * @rack_round: SND.NXT when the reordering window was last widened
+ * @rack_steps: quarters of the least RTT in that window
+ * @rack_persist: recoveries for which it keeps them
+ * @rack_advanced: something was delivered since losses were looked for
+ * @rack_dsack: a D-SACK calls for a wider window
+ * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: it was a segment of
+ *	before
+ * @frto: RFC 5682 is looking whether the timeout was spurious
+ *
+ * @min_rtt_us: least RTT since @min_rtt_ms, @min_rtt_last_us: before; U32_MAX:
+ *	none
  *
  * Timers; CLOCK_MONOTONIC ns, timers.c:
  * @timer: the one hrtimer; armed at or before the earliest deadline
@@ -236,8 +280,40 @@ struct xtcp_sock {
 	u32		lost_out;
 	u32		retrans_out;
 	seq_t		recover;
-	u8		dupacks;
 	u8		recovery;
+	u8		waiting;
+	u8		rack_steps;
+	u8		rack_persist;
+	u16		reord_seen:1,
+			undo_armed:1,
+			undo_ts_set:1,
+			rack_advanced:1,
+			rack_dsack:1,
+			probe_out:1,
+			probe_resent:1,
+			frto:1;
+
+	seq_t		sacked_end;
+	seq_t		resend_seq;
+	u32		lost;
+	u32		reordering;
+	u32		dsack_segs;
+	u32		prior_cwnd;
+	u32		prior_ssthresh;
+	u32		prr_delivered;
+	u32		prr_out;
+	seq_t		undo_seq;
+	s32		undo_retrans;
+	u32		undo_ts;
+	seq_t		probe_seq;
+	seq_t		rack_end;
+	seq_t		rack_round;
+	u32		rack_rtt_us;
+	u64		rack_sent_ns;
+	struct list_head sent_order;
+	u32		min_rtt_us;
+	u32		min_rtt_last_us;
+	u32		min_rtt_ms;
 
 	u8		retransmits;
 	u8		probes_out;

@@ -22,7 +22,7 @@
 #include "open/echo.h"
 #include "transfer/ack.h"
 #include "transfer/probe.h"
-#include "transfer/recovery.h"
+#include "transfer/retransmit.h"
 #include "user/stats.h"
 
 /* Armed for then, no deadline is early enough to arm it anew. */
@@ -61,7 +61,7 @@ static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
 		else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
 			xtcp_echo_timeout(sk);
 		else
-			xtcp_recovery_timeout(sk);
+			xtcp_retransmit_timeout(sk);
 		break;
 	case XTCP_TIMER_PERSIST:
 		xtcp_probe_window_timeout(sk);

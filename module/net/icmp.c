@@ -39,6 +39,8 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "transfer/recovery.h"
+#include "transfer/retransmit.h"
+#include "transfer/scoreboard.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
@@ -184,16 +186,6 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 	return false;
 }
 
-static void mark_lost(struct xtcp_sock *xs, struct sk_buff *skb)
-{
-	struct xtcp_skb_cb *cb = xtcp_cb(skb);
-
-	if (cb->marks & XTCP_MARK_LOST)
-		return;
-	cb->marks |= XTCP_MARK_LOST;
-	xs->lost_out++;
-}
-
 /*
  * Send again what lies before @end; each call of xtcp_send_retransmit() cuts
  * a segment of the new size off and leaves the rest behind it in the queue.
@@ -225,9 +217,10 @@ static void resend_too_big(struct sock *sk, unsigned int mtu)
 			skb = skb_rb_next(skb);
 			continue;
 		}
-		mark_lost(xtcp_sk(sk), skb);
+		xtcp_scoreboard_lose(sk, skb);
 		skb = resend_until(sk, skb, xtcp_cb(skb)->end);
 	}
+	xtcp_recovery_path_shrank(sk);
 }
 
 /**
@@ -329,7 +322,7 @@ static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
 		return;
 	}
 	if (icmp_is_unreachable_path(ie) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
-		xtcp_recovery_unreachable(sk, ie->seq);
+		xtcp_retransmit_unreachable(sk, ie->seq);
 	if (inet_test_bit(RECVERR, sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
 		WRITE_ONCE(sk->sk_err, err);
 		sk_error_report(sk);

@@ -258,8 +258,14 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct sk_buff *clone;
+	struct list_head links;
 
+	/* Of one in flight they are links: a clone would take them for a route. */
+	links = skb->tcp_tsorted_anchor;
+	skb->_skb_refdst = 0;
+	skb->destructor = NULL;
 	clone = skb_cloned(skb) ? pskb_copy(skb, gfp) : skb_clone(skb, gfp);
+	skb->tcp_tsorted_anchor = links;
 	if (!clone)
 		return -ENOBUFS;
 	/* Shares its place with a link of the retransmission tree. */

@@ -118,6 +118,7 @@ struct xtcp_seg {
  * @seq: sequence number of the first octet (or of SYN)
  * @end: sequence number after the last octet (or after FIN)
  * @sent_ns: sent last at that time, CLOCK_MONOTONIC ns (send queue only)
+ * @run_end: of a SACKed segment instead: all from here to there have arrived
  * @flags: header flags
  * @retrans: times that it was sent again, saturating (send queue only)
  * @marks: XTCP_MARK_*, the scoreboard (send queue only)
@@ -131,7 +132,10 @@ struct xtcp_skb_cb {
 	} ip;
 	seq_t	seq;
 	seq_t	end;
-	u64	sent_ns;
+	union {
+		u64	sent_ns;
+		seq_t	run_end;
+	};
 	u8	flags;
 	u8	retrans;
 	u8	marks;

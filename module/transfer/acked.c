@@ -4,7 +4,8 @@
  *
  * RFC 9293 3.10.7.4 fifth: SND.UNA moves, what lies before it leaves the
  * flight, SND.WND follows. RFC 6298 3 (Karn) and RFC 7323 4 for the round trip
- * that an ACK tells, RFC 5681 2 for what a duplicate is.
+ * that an ACK tells, RFC 5681 2 for what a duplicate is. What an ACK says is
+ * gathered in struct xtcp_acked, and judged at its end.
  *
  * Socket lock; softirq, or process context from the backlog.
  */
@@ -19,92 +20,94 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/congestion.h"
+#include "transfer/lossprobe.h"
 #include "transfer/probe.h"
+#include "transfer/prr.h"
+#include "transfer/rack.h"
 #include "transfer/recovery.h"
+#include "transfer/retransmit.h"
 #include "transfer/rtt.h"
+#include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-/*
- * What one ACK took out of the flight. @segs: segments with text or FIN.
- * @delivered: segments not known to have arrived before. @sent_ns: first
- * send of the oldest of them that can be timed. @resent: some was sent more
- * than once, so that none can be timed (Karn). @last_sent_ns: of the newest of
- * those that can. @syn: our SYN is among them.
- */
-struct acked {
-	u32	segs;
-	u32	delivered;
-	u64	sent_ns;
-	u64	last_sent_ns;
-	bool	resent;
-	bool	syn;
-};
-
-static void flight_acked(struct sock *sk, seq_t ack, struct acked *acked)
+/* Take what lies below SEG.ACK out of the flight. */
+static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
 	while ((skb = xtcp_send_oldest(sk))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
-		if (seq_after(cb->end, ack)) {
-			if (seq_after(ack, cb->seq))
-				xtcp_sendq_trim_head(sk, skb, ack);
+		if (seq_after(cb->end, xs->snd_una)) {
+			if (seq_after(xs->snd_una, cb->seq))
+				xtcp_sendq_trim_head(sk, skb, xs->snd_una);
 			break;
 		}
-		if (cb->retrans)
-			acked->resent = true;
-		if (!(cb->marks & XTCP_MARK_SACKED)) {
-			acked->delivered++;
-			if (!cb->retrans) {
-				if (!acked->sent_ns)
-					acked->sent_ns = cb->sent_ns;
-				acked->last_sent_ns = cb->sent_ns;
-			}
-		}
+		xtcp_scoreboard_landed(sk, skb, a);
 		if (cb->flags & XTCP_SYN)
-			acked->syn = true;
+			a->syn = 1;
 		else
-			acked->segs++;
+			a->segs += xtcp_send_segs(skb);
 		xtcp_sendq_land(sk, skb);
 	}
-	if (!xtcp_sk(sk)->in_flight)
-		xtcp_sk(sk)->sacked_out = 0;
+	if (!xs->in_flight)
+		xs->sacked_out = 0;
+	xtcp_scoreboard_swept(sk, a);
+	if (a->syn || a->segs) {
+		a->news = 1;
+		a->arm = 1;
+	}
 }
 
-static u32 us_between(u64 then_ns, u64 now_ns)
+/* By the timestamps option: milliseconds; 0: it can't be told. */
+static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
-	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
+	s32 ms;
+
+	if (!a->has_tsecr || !a->tsecr || !(a->syn || a->segs))
+		return 0;
+	ms = (s32)(xtcp_tsval(xs) - a->tsecr);
+	if (ms < 0 || ms > XTCP_RTO_MAX_US / USEC_PER_MSEC)
+		return 0;
+	return max(ms, 1) * USEC_PER_MSEC;
 }
 
 /*
- * RFC 6298 3: time a segment that was sent once; else the timestamps option
- * tells which of the copies was acknowledged (RFC 7323 4). A SYN that had to
- * be sent again and can't be timed makes the first RTO 3 s (RFC 6298 5.7).
+ * RFC 6298 3: time a segment that was sent once, acknowledged cumulatively or
+ * else by SACK; else the timestamps option tells which of the copies was
+ * acknowledged (RFC 7323 4). Congestion control gets to know the youngest. A
+ * SYN that had to be sent again and can't be timed makes the first RTO 3 s
+ * (RFC 6298 5.7).
  */
-static void take_rtt(struct sock *sk, const struct xtcp_seg *seg,
-		     const struct acked *acked)
+static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 {
+	u64 first_ns = a->resent ? 0 : a->sent_ns;
+	u64 last_ns = a->resent ? 0 : a->last_sent_ns;
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool has_ts = seg->opt.has_ts && (xs->ts_ok || acked->syn);
-	u64 now_ns = xtcp_now_ns();
-	s32 ms;
+	u32 rtt_us, last_us;
 
-	if (acked->sent_ns && !acked->resent) {
-		xtcp_rtt_sample(sk, us_between(acked->sent_ns, now_ns));
-		xtcp_congestion_rtt(xs, us_between(acked->last_sent_ns, now_ns));
-		return;
+	if (!first_ns)
+		first_ns = a->sack_sent_ns;
+	if (a->sack_sent_ns)
+		last_ns = a->sack_last_sent_ns;
+	if (first_ns) {
+		rtt_us = xtcp_rtt_us_between(first_ns, a->now_ns);
+		last_us = xtcp_rtt_us_between(last_ns, a->now_ns);
+	} else {
+		rtt_us = echo_rtt_us(xs, a);
+		last_us = rtt_us;
 	}
-	if (has_ts && seg->opt.tsecr) {
-		ms = (s32)(xtcp_tsval(xs) - seg->opt.tsecr);
-		if (ms >= 0 && ms <= XTCP_RTO_MAX_US / USEC_PER_MSEC) {
-			xtcp_rtt_sample(sk, max(ms, 1) * USEC_PER_MSEC);
-			return;
-		}
+	if (!first_ns && !rtt_us) {
+		if (a->syn && a->resent)
+			WRITE_ONCE(xs->rto_us, XTCP_RTO_FALLBACK_US);
+		return false;
 	}
-	if (acked->syn && acked->resent)
-		WRITE_ONCE(xs->rto_us, XTCP_RTO_FALLBACK_US);
+	xtcp_rtt_sample(sk, rtt_us);
+	xtcp_rtt_min_sample(xs, last_us);
+	xtcp_congestion_rtt(xs, last_us);
+	return true;
 }
 
 /*
@@ -165,49 +168,128 @@ static void wake_writer(struct sock *sk)
 		sk->sk_write_space(sk);
 }
 
+/*
+ * A SACK block times the RTT of a segment that left after the oldest did: then
+ * the oldest, too, is given its time anew. But not for what left before it
+ * was sent again, or recovery would put the timeout off for ever.
+ */
+static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
+{
+	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+
+	return a->sack_sent_ns && oldest &&
+	       a->sack_sent_ns < xtcp_cb(oldest)->sent_ns;
+}
+
+/* RFC 5681 2; RFC 6675 2 for an ACK with SACK. */
+static bool is_of_interest(const struct xtcp_sock *xs,
+			   const struct xtcp_acked *a)
+{
+	return !a->news || a->sacked || a->dsack || xs->recovery != XTCP_OPEN;
+}
+
+/*
+ * Where reordering is known to be far, what arrives counts, in order or not;
+ * else only what is in order opens the window.
+ */
+static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->reordering > XTCP_KNOB(sock_net(sk), reordering))
+		return a->segs || a->sacked;
+	return a->segs;
+}
+
+/* The scoreboard is up to date: what does that mean? */
+static void judge(struct sock *sk, struct xtcp_acked *a)
+{
+	enum xtcp_resend resend = XTCP_RESEND_NONE;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 lost = xs->lost;
+
+	xtcp_rack_window_adapt(xs);
+	if (xs->probe_out)
+		xtcp_lossprobe_acked(sk, a);
+	if (is_of_interest(xs, a))
+		resend = xtcp_recovery_acked(sk, a);
+	if (a->arm && !xtcp_lossprobe_schedule(sk, true))
+		xtcp_retransmit_arm(sk);
+
+	XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
+	a->lost = xs->lost - lost;
+	if (xs->recovery == XTCP_FAST_RECOVERY)
+		xtcp_prr_acked(xs, a);
+	else if (opens_window(sk, a))
+		xtcp_congestion_acked(sk, a->delivered, a->prior_pipe);
+	xtcp_recovery_resend(sk, resend);
+}
+
 /* SND.UNA moves up to SEG.ACK. */
-static void new_ack(struct sock *sk, const struct xtcp_seg *seg)
+static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
+		    struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 prior_pipe = xtcp_congestion_pipe(xs);
-	struct acked acked = { };
-	u32 sacked;
 
 	xs->bytes_acked += seq_dist(xs->snd_una, seg->ack);
 	WRITE_ONCE(xs->snd_una, seg->ack);
 	WRITE_ONCE(xs->retransmits, 0);
-	flight_acked(sk, seg->ack, &acked);
-	xs->retrans_stamp_ns = xs->in_flight ? xtcp_now_ns() : 0;
-
-	take_rtt(sk, seg, &acked);
-	xtcp_recovery_arm(sk);
-	sacked = xtcp_recovery_sacked(sk, seg);
-	XTCP_ADD(sock_net(sk), DELIVERED, acked.delivered + sacked);
-	if (acked.syn)
+	a->advanced = 1;
+	flight_acked(sk, a);
+	xs->retrans_stamp_ns = xs->in_flight ? a->now_ns : 0;
+	xtcp_scoreboard_sacked(sk, seg, a);
+	take_rtt(sk, a);
+	if (a->syn) {
 		xtcp_congestion_init(sk);	/* the peer's MSS is known now */
-	else
-		xtcp_recovery_acked(sk, acked.segs, prior_pipe);
+		xtcp_retransmit_arm(sk);
+		XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
+	} else {
+		judge(sk, a);
+	}
 	wake_writer(sk);
 }
 
 /*
- * Nothing new. RFC 5681 2: a duplicate ACK has no text, no SYN or FIN and
- * the same window, while something is in flight. With SACK, RFC 6675 2: one
- * that tells of an arrival.
+ * Nothing is acknowledged in order, but SACK blocks may tell of arrivals; or
+ * it is a duplicate ACK.
  */
-static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
-		    bool wnd_changed)
+static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
+		     struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 sacked;
 
-	if (!xs->in_flight)
+	xtcp_scoreboard_sacked(sk, seg, a);
+	if (!xs->in_flight && !a->dsack)
 		return;
-	sacked = xtcp_recovery_sacked(sk, seg);
-	XTCP_ADD(sock_net(sk), DELIVERED, sacked);
-	if (sacked || (!xs->sack_ok && seg->ack == xs->snd_una &&
-		       seg->seq == seg->end && !wnd_changed))
-		xtcp_recovery_dupack(sk, sacked);
+	if (a->sack_sent_ns && take_rtt(sk, a) && sack_extends_timeout(sk, a))
+		a->arm = 1;
+	judge(sk, a);
+}
+
+/*
+ * It was overtaken by a later one: its SACK blocks may still be news, but it
+ * neither opens the window nor is it a duplicate.
+ */
+static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
+		    struct xtcp_acked *a)
+{
+	if (!xtcp_sk(sk)->sack_ok || !seg->opt.nr_sacks)
+		return;
+	a->news = 1;
+	same_ack(sk, seg, a);
+}
+
+static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
+			struct xtcp_acked *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->now_ns = xtcp_now_ns();
+	a->prior_una = xs->snd_una;
+	a->prior_highest = xtcp_scoreboard_highest(xs);
+	a->prior_pipe = xtcp_congestion_pipe(xs);
+	a->has_tsecr = seg->opt.has_ts && (xs->ts_ok || seg->flags & XTCP_SYN);
+	a->tsecr = seg->opt.tsecr;
+	a->news = seg->seq != seg->end;
 }
 
 /**
@@ -215,32 +297,34 @@ static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
  * @seg: with ACK in [SND.UNA - largest window, SND.NXT]
  *
- * RFC 9293 3.10.7.4, fifth. Nothing new is sent: the caller pushes at the end
- * of the segment.
+ * RFC 9293 3.10.7.4, fifth. What is lost may be sent again here, nothing new
+ * is: the caller pushes at the end of the segment.
  *
  * Return: true when this ACK is the first that covers our FIN
  */
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool wnd_changed;
+	struct xtcp_acked a;
 
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
 	xtcp_probe_answered(sk);
+	acked_begin(xs, seg, &a);
 	if (seq_before(seg->ack, xs->snd_una)) {
-		old_ack(sk, seg, false);
+		old_ack(sk, seg, &a);
 		return false;
 	}
 
 	WRITE_ONCE(sk->sk_err_soft, 0);
 	if (seg->seq == seg->end)
 		XTCP_INC(sock_net(sk), PURE_ACKS);
-	wnd_changed = update_window(sk, seg);
+	if (update_window(sk, seg))
+		a.news = 1;
 	if (seg->ack == xs->snd_una) {
-		old_ack(sk, seg, wnd_changed);
+		same_ack(sk, seg, &a);
 		return false;
 	}
-	new_ack(sk, seg);
+	new_ack(sk, seg, &a);
 	return xs->fin_queued && seg->ack == xs->write_seq;
 }

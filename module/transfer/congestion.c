@@ -23,6 +23,8 @@
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/rack.h"
+#include "transfer/undo.h"
 
 /* --- the rules ---------------------------------------------------------- */
 
@@ -195,15 +197,11 @@ void xtcp_congestion_init(struct sock *sk)
 	xs->cwnd_cnt = 0;
 	rule_begin(xs);
 	xs->cwnd_full = seq_sub(xs->snd_una, 1);
-	xs->dupacks = 0;
 	xs->recovery = XTCP_OPEN;
 	/* Nothing was ever lost: the first loss may be repaired fast. */
 	xs->recover = seq_sub(xs->snd_una, 1);
-	if (xs->in_flight)
-		return;
-	xs->sacked_out = 0;
-	xs->lost_out = 0;
-	xs->retrans_out = 0;
+	xtcp_undo_init(xs);
+	xtcp_rack_init(xs);
 }
 
 /**
@@ -229,6 +227,8 @@ void xtcp_congestion_sent(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	if (xs->recovery == XTCP_FAST_RECOVERY)
+		xs->prr_out++;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;
 }

@@ -22,7 +22,7 @@
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
-#include "transfer/recovery.h"
+#include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
@@ -101,11 +101,11 @@ void xtcp_probe_window_timeout(struct sock *sk)
 
 	if (xs->in_flight || !xtcp_send_has_unsent(sk))
 		return;
-	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_recovery_orphan_retries(sk) :
+	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_retransmit_orphan_retries(sk) :
 					     XTCP_KNOB(net, retries2);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
-	if (xtcp_recovery_user_timeout(sk)) {
+	if (xtcp_retransmit_user_timeout(sk)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}

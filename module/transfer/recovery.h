@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * recovery.h - what to do about loss: fast retransmit and timeouts
+ * recovery.h - what to do about loss
  */
 #ifndef XTCP_TRANSFER_RECOVERY_H
 #define XTCP_TRANSFER_RECOVERY_H
 
 #include <linux/types.h>
 
-#include "net/seq.h"
-
 struct sock;
-struct xtcp_seg;
-struct xtcp_sock;
+struct xtcp_acked;
 
-u32 xtcp_recovery_sacked(struct sock *sk, const struct xtcp_seg *seg);
-void xtcp_recovery_dupack(struct sock *sk, u32 sacked_segs);
-void xtcp_recovery_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
-void xtcp_recovery_arm(struct sock *sk);
-bool xtcp_recovery_gives_up(const struct sock *sk, u32 retries);
-bool xtcp_recovery_user_timeout(const struct sock *sk);
-u32 xtcp_recovery_orphan_retries(const struct sock *sk);
-void xtcp_recovery_timeout(struct sock *sk);
-void xtcp_recovery_unreachable(struct sock *sk, seq_t seq);
+/**
+ * enum xtcp_resend - what an ACK lets the sender do about loss
+ * @XTCP_RESEND_NONE: nothing
+ * @XTCP_RESEND_LOST: send again what is lost, as far as the window allows
+ * @XTCP_RESEND_NEW: send new segments, to see whether anything was lost (F-RTO)
+ */
+enum xtcp_resend {
+	XTCP_RESEND_NONE,
+	XTCP_RESEND_LOST,
+	XTCP_RESEND_NEW,
+};
+
+enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a);
+void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what);
+void xtcp_recovery_settle(struct sock *sk);
+void xtcp_recovery_timed_out(struct sock *sk);
+void xtcp_recovery_reorder_timeout(struct sock *sk);
+void xtcp_recovery_path_shrank(struct sock *sk);
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */

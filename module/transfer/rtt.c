@@ -15,6 +15,22 @@
 #include "net/seq.h"
 #include "netns.h"
 #include "tcb.h"
+#include "timers.h"
+
+/* How long the least round trip is remembered; Linux's default. */
+#define MIN_RTT_WINDOW_MS	(300U * MSEC_PER_SEC)
+
+/**
+ * xtcp_rtt_us_between - a span of time
+ * @then_ns: beginning
+ * @now_ns: end
+ *
+ * Return: microseconds, U32_MAX at most
+ */
+u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
+{
+	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
+}
 
 /**
  * xtcp_rtt_rto_min_us - xtcp_rto_min_us: what the variance term is at least
@@ -40,6 +56,8 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
 	xs->rttvar_us = XTCP_RTO_INIT_US;
 	xs->rtt_seq = xs->snd_nxt;
 	WRITE_ONCE(xs->rto_us, XTCP_RTO_INIT_US);
+	xs->min_rtt_us = U32_MAX;
+	xs->min_rtt_last_us = U32_MAX;
 }
 
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */
@@ -99,6 +117,41 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 	else
 		next_sample(xs, rtt_us);
 	WRITE_ONCE(xs->rto_us, xtcp_rtt_rto_us(xs));
+}
+
+/**
+ * xtcp_rtt_min_us - the least round trip of late
+ * @xs: the connection, locked
+ *
+ * Return: microseconds; U32_MAX: there was none
+ */
+u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
+{
+	return min(xs->min_rtt_us, xs->min_rtt_last_us);
+}
+
+/**
+ * xtcp_rtt_min_sample - take a round trip into account for the least one
+ * @xs: the connection, locked
+ * @rtt_us: microseconds
+ *
+ * The least of the current and the last window of time: a sample counts for
+ * five minutes at least and ten at most, then a path that has become longer
+ * is believed.
+ */
+void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us)
+{
+	u32 now_ms = xtcp_now_ms();
+
+	rtt_us = max(rtt_us, 1U);
+	if (xs->min_rtt_us == U32_MAX) {
+		xs->min_rtt_ms = now_ms;
+	} else if (now_ms - xs->min_rtt_ms > MIN_RTT_WINDOW_MS) {
+		xs->min_rtt_last_us = xs->min_rtt_us;
+		xs->min_rtt_us = rtt_us;
+		xs->min_rtt_ms = now_ms;
+	}
+	xs->min_rtt_us = min(xs->min_rtt_us, rtt_us);
 }
 
 /**

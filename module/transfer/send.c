@@ -20,9 +20,11 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/congestion.h"
+#include "transfer/lossprobe.h"
 #include "transfer/probe.h"
-#include "transfer/recovery.h"
+#include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
+#include "transfer/undo.h"
 #include "user/stats.h"
 
 /* States in which text or FIN may leave. */
@@ -102,7 +104,7 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;
 	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
-	xtcp_recovery_arm(sk);
+	xs->waiting = XTCP_WAIT_TIMEOUT;
 }
 
 /* Send the first @len octets of @skb, with its FIN if @whole. */
@@ -131,18 +133,12 @@ static void refresh_mss(struct sock *sk)
 		xtcp_output_mss_sync(sk, dst_mtu(dst));
 }
 
-static void push(struct sock *sk, u8 nagle, bool force)
+/* Send what may go; Return: segments that went. */
+static u32 push_all(struct sock *sk, u8 nagle, bool force)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-
-	if (!xtcp_send_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
-		xtcp_probe_window_check(sk);
-		return;
-	}
-	refresh_mss(sk);
-	if (!xs->in_flight)
-		xtcp_congestion_resumed(sk);
+	u32 pushed = 0;
 
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
 		bool whole;
@@ -156,8 +152,65 @@ static void push(struct sock *sk, u8 nagle, bool force)
 			break;
 		/* The override is for one segment. */
 		force = false;
+		pushed++;
 	}
+	return pushed;
+}
+
+/* The first in flight starts the timeout; each may put the probe off. */
+static void pushed_timer(struct sock *sk, bool was_idle)
+{
+	if (!xtcp_lossprobe_schedule(sk, false) &&
+	    (was_idle || xtcp_sk(sk)->waiting == XTCP_WAIT_LOSS_PROBE))
+		xtcp_retransmit_arm(sk);
+}
+
+static void push(struct sock *sk, u8 nagle, bool force)
+{
+	bool was_idle = !xtcp_sk(sk)->in_flight;
+
+	if (!xtcp_send_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
+		xtcp_probe_window_check(sk);
+		return;
+	}
+	refresh_mss(sk);
+	if (was_idle)
+		xtcp_congestion_resumed(sk);
+	if (push_all(sk, nagle, force))
+		pushed_timer(sk, was_idle);
 	xtcp_probe_window_check(sk);
+}
+
+/**
+ * xtcp_send_has_room - is there something new, and does the window take it
+ * @sk: the socket, locked
+ */
+bool xtcp_send_has_room(struct sock *sk)
+{
+	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return skb && min(skb->len, xs->mss) <= usable_window(xs) &&
+	       usable_window(xs) > 0;
+}
+
+/**
+ * xtcp_send_beyond_cwnd - send one new segment, cwnd or not
+ * @sk: the socket, locked, with something in flight
+ *
+ * For the loss probe, whose timer the caller sets.
+ *
+ * Return: true when it left
+ */
+bool xtcp_send_beyond_cwnd(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+	bool whole;
+	s32 len;
+
+	refresh_mss(sk);
+	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, &whole);
+	return len >= 0 && push_one(sk, skb, len, whole);
 }
 
 /**
@@ -257,14 +310,16 @@ static u32 retransmit_room(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_send_retransmit - send a segment in flight again
+ * xtcp_send_again - send a segment in flight once more
  * @sk: the socket, locked
  * @skb: in flight; cut to the MSS and the window of today
+ *
+ * The scoreboard is not told: the loss probe doesn't mean that it is lost.
  *
  * Return: 0 when it left, -EAGAIN when it lies beyond the window, -ENOMEM or
  * an error of the route
  */
-int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb)
+int xtcp_send_again(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -284,10 +339,7 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb)
 
 			if (!rest)
 				return -ENOMEM;
-			xs->sacked_out += !!(cb->marks & XTCP_MARK_SACKED);
-			xs->lost_out += !!(cb->marks & XTCP_MARK_LOST);
-			xs->retrans_out += !!(cb->marks & XTCP_MARK_RETRANS);
-			xtcp_sendq_fly(sk, rest);
+			xtcp_sendq_fly_rest(sk, skb, rest);
 		}
 	}
 
@@ -303,9 +355,30 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb)
 		XTCP_INC(net, RETRANS_FAIL);
 		return err;
 	}
+	xtcp_sendq_resent(sk, skb);
+	return 0;
+}
+
+/**
+ * xtcp_send_retransmit - send a lost segment again
+ * @sk: the socket, locked
+ * @skb: in flight; see xtcp_send_again()
+ *
+ * Return: 0 when it left, or an error of xtcp_send_again()
+ */
+int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+	int err = xtcp_send_again(sk, skb);
+
+	if (err)
+		return err;
 	if (!(cb->marks & XTCP_MARK_RETRANS)) {
 		cb->marks |= XTCP_MARK_RETRANS;
-		xs->retrans_out++;
+		xs->retrans_out += segs;
 	}
+	xtcp_undo_resent(sk, segs);
 	return 0;
 }

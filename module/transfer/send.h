@@ -16,6 +16,9 @@ void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 void xtcp_send_override(struct sock *sk);
 void xtcp_send_fin(struct sock *sk);
+bool xtcp_send_has_room(struct sock *sk);
+bool xtcp_send_beyond_cwnd(struct sock *sk);
+int xtcp_send_again(struct sock *sk, struct sk_buff *skb);
 int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb);
 
 #endif /* XTCP_TRANSFER_SEND_H */

@@ -111,6 +111,42 @@ struct sk_buff *xtcp_send_oldest(struct sock *sk)
 }
 
 /**
+ * xtcp_send_newest - the segment that ends at SND.NXT
+ * @sk: the socket, locked, with something in flight
+ *
+ * Return: the segment in flight with the highest number
+ */
+struct sk_buff *xtcp_send_newest(struct sock *sk)
+{
+	return skb_rb_last(&sk->tcp_rtx_queue);
+}
+
+/**
+ * xtcp_send_find - the segment in flight that has an octet
+ * @sk: the socket, locked
+ * @seq: number of the octet
+ *
+ * Return: the segment, or the first after it; NULL: all end before
+ */
+struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq)
+{
+	struct rb_node *node = sk->tcp_rtx_queue.rb_node;
+	struct sk_buff *found = NULL;
+
+	while (node) {
+		struct sk_buff *skb = rb_to_skb(node);
+
+		if (seq_after(xtcp_cb(skb)->end, seq)) {
+			found = skb;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
  * xtcp_send_has_unsent - does text or FIN wait that was never sent
  * @sk: the socket, locked
  */
@@ -205,17 +241,12 @@ bool xtcp_send_wants_push(const struct xtcp_sock *xs)
 	       (s32)(xs->snd_wnd_max / 2);
 }
 
-/**
- * xtcp_sendq_fly - put a segment among those in flight
- * @sk: the socket, locked
- * @skb: in no queue; goes by its sequence number, after a part it was split
- *	from
- */
-void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
+/* Into the tree of what is in flight, by number. */
+static void tree_add(struct sock *sk, struct sk_buff *skb)
 {
 	struct rb_node **p = &sk->tcp_rtx_queue.rb_node;
-	struct rb_node *parent = NULL;
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct rb_node *parent = NULL;
 
 	while (*p) {
 		parent = *p;
@@ -227,7 +258,54 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 	}
 	rb_link_node(&skb->rbnode, parent, p);
 	rb_insert_color(&skb->rbnode, &sk->tcp_rtx_queue);
-	WRITE_ONCE(xs->in_flight, xs->in_flight + 1);
+	WRITE_ONCE(xs->in_flight, xs->in_flight + xtcp_send_segs(skb));
+}
+
+/**
+ * xtcp_sendq_fly - put a segment among those in flight
+ * @sk: the socket, locked
+ * @skb: in no queue, just sent
+ */
+void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
+{
+	tree_add(sk, skb);
+	list_add_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
+}
+
+/**
+ * xtcp_sendq_fly_rest - part of a segment in flight becomes one of its own
+ * @sk: the socket, locked
+ * @skb: in flight
+ * @rest: what xtcp_sendq_split() cut off; in no queue, marked like @skb
+ */
+void xtcp_sendq_fly_rest(struct sock *sk, struct sk_buff *skb,
+			 struct sk_buff *rest)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 marks = xtcp_cb(rest)->marks;
+	u32 segs = xtcp_send_segs(rest);
+
+	tree_add(sk, rest);
+	if (list_empty(&skb->tcp_tsorted_anchor))
+		INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
+	else
+		list_add(&rest->tcp_tsorted_anchor, &skb->tcp_tsorted_anchor);
+	if (marks & XTCP_MARK_SACKED)
+		xs->sacked_out += segs;
+	if (marks & XTCP_MARK_LOST)
+		xs->lost_out += segs;
+	if (marks & XTCP_MARK_RETRANS)
+		xs->retrans_out += segs;
+}
+
+/**
+ * xtcp_sendq_resent - a segment in flight was sent again
+ * @sk: the socket, locked
+ * @skb: it is now the one that was sent last
+ */
+void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb)
+{
+	list_move_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
 }
 
 /**
@@ -239,15 +317,21 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 marks = xtcp_cb(skb)->marks;
+	u32 segs = xtcp_send_segs(skb);
 
+	/* Without SACK no segment is marked, and the sum is a count. */
 	if (marks & XTCP_MARK_SACKED)
-		xs->sacked_out--;
+		xs->sacked_out -= segs;
 	if (marks & XTCP_MARK_LOST)
-		xs->lost_out--;
+		xs->lost_out -= segs;
 	if (marks & XTCP_MARK_RETRANS)
-		xs->retrans_out--;
+		xs->retrans_out -= segs;
 	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
-	WRITE_ONCE(xs->in_flight, xs->in_flight - 1);
+	WRITE_ONCE(xs->in_flight, xs->in_flight - segs);
+	list_del(&skb->tcp_tsorted_anchor);
+	/* The links share their place with these, which kfree_skb() looks at. */
+	skb->_skb_refdst = 0;
+	skb->destructor = NULL;
 	free_queued(sk, skb);
 }
 

@@ -3,7 +3,8 @@
  * sendqueue.h - where text and FIN wait, and where they are while in flight
  *
  * What was never sent stands in sk_write_queue, what is in flight in the
- * rbtree tcp_rtx_queue by sequence number. All under the socket lock.
+ * rbtree tcp_rtx_queue by sequence number, and what is on its way in
+ * xs->sent_order besides. All under the socket lock.
  */
 #ifndef XTCP_TRANSFER_SENDQUEUE_H
 #define XTCP_TRANSFER_SENDQUEUE_H
@@ -16,6 +17,12 @@ struct sk_buff;
 struct sock;
 struct xtcp_sock;
 
+/* Segments on the wire that an skb of the queue stands for. */
+static inline u32 xtcp_send_segs(const struct sk_buff *skb)
+{
+	return 1;
+}
+
 /* Filling the queue. */
 struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, gfp_t gfp);
 void xtcp_send_queue(struct sock *sk, struct sk_buff *skb);
@@ -26,6 +33,8 @@ bool xtcp_send_wants_push(const struct xtcp_sock *xs);
 
 /* Looking at it. */
 struct sk_buff *xtcp_send_oldest(struct sock *sk);
+struct sk_buff *xtcp_send_newest(struct sock *sk);
+struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq);
 bool xtcp_send_has_unsent(const struct sock *sk);
 bool xtcp_send_is_idle(const struct sock *sk);
 
@@ -33,6 +42,9 @@ bool xtcp_send_is_idle(const struct sock *sk);
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
 void xtcp_sendq_charge(struct sock *sk, int octets);
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
+void xtcp_sendq_fly_rest(struct sock *sk, struct sk_buff *skb,
+			 struct sk_buff *rest);
+void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
 void xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);

@@ -31,6 +31,7 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/congestion.h"
+#include "transfer/rtt.h"
 #include "transfer/send.h"
 
 /* Bounds that Linux gives the options of the same name. */
@@ -335,6 +336,8 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 static u8 info_recovery(const struct xtcp_sock *xs)
 {
 	switch (xs->recovery) {
+	case XTCP_DISORDER:
+		return TCP_CA_Disorder;
 	case XTCP_FAST_RECOVERY:
 		return TCP_CA_Recovery;
 	case XTCP_LOSS_RECOVERY:
@@ -377,13 +380,16 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_backoff = xs->retransmits;
 	info->tcpi_probes = xs->probes_out;
 	info->tcpi_unacked = xs->in_flight;
+	info->tcpi_sacked = xs->sacked_out;
+	info->tcpi_lost = xs->lost_out;
+	info->tcpi_retrans = xs->retrans_out;
 	info->tcpi_total_retrans = xs->total_retrans;
 
 	info->tcpi_rto = xs->rto_us;
 	info->tcpi_ato = xs->ato_ms * USEC_PER_MSEC;
 	info->tcpi_rtt = xs->srtt_us >> 3;
 	info->tcpi_rttvar = xs->mdev_us >> 2;
-	info->tcpi_min_rtt = ~0U;	/* no sample is kept */
+	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
 
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
 	/* Each segment of an open connection carries an ACK. */
@@ -408,7 +414,7 @@ static void info_fill(struct sock *sk, struct tcp_info *info)
 	info->tcpi_state = sk->sk_state;
 	info->tcpi_pacing_rate = ~0ULL;		/* nothing is paced */
 	info->tcpi_max_pacing_rate = ~0ULL;
-	info->tcpi_reordering = 3;		/* duplicate ACKs that mean loss */
+	info->tcpi_reordering = xs->reordering;
 	info->tcpi_snd_cwnd = xs->cwnd;
 	info->tcpi_snd_ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
 	if (sk->sk_state == XTCP_LISTEN) {

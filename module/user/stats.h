@@ -70,6 +70,14 @@
 	X(LISTEN_DROPS,		"ListenDrops") \
 	X(PURE_ACKS,		"TCPPureAcks") \
 	X(SACK_RECOVERY,	"TCPSackRecovery") \
+	X(SACK_RENEGING,	"TCPSACKReneging") \
+	X(SACK_REORDER,	"TCPSACKReorder") \
+	X(RENO_REORDER,	"TCPRenoReorder") \
+	X(TS_REORDER,		"TCPTSReorder") \
+	X(FULL_UNDO,		"TCPFullUndo") \
+	X(PARTIAL_UNDO,	"TCPPartialUndo") \
+	X(DSACK_UNDO,		"TCPDSACKUndo") \
+	X(LOSS_UNDO,		"TCPLossUndo") \
 	X(RENO_RECOVERY,	"TCPRenoRecovery") \
 	X(LOST_RETRANSMIT,	"TCPLostRetransmit") \
 	X(RENO_FAILURES,	"TCPRenoFailures") \
@@ -78,11 +86,15 @@
 	X(FAST_RETRANS,		"TCPFastRetrans") \
 	X(SLOW_START_RETRANS,	"TCPSlowStartRetrans") \
 	X(TIMEOUTS,		"TCPTimeouts") \
+	X(LOSS_PROBES,		"TCPLossProbes") \
+	X(LOSS_PROBE_RECOVERY,	"TCPLossProbeRecovery") \
 	X(RENO_RECOVERY_FAIL,	"TCPRenoRecoveryFail") \
 	X(SACK_RECOVERY_FAIL,	"TCPSackRecoveryFail") \
 	X(RCV_COLLAPSED,	"TCPRcvCollapsed") \
 	X(DSACK_OLD_SENT,	"TCPDSACKOldSent") \
 	X(DSACK_OFO_SENT,	"TCPDSACKOfoSent") \
+	X(DSACK_RECV,		"TCPDSACKRecv") \
+	X(DSACK_OFO_RECV,	"TCPDSACKOfoRecv") \
 	X(ABORT_ON_DATA,	"TCPAbortOnData") \
 	X(ABORT_ON_CLOSE,	"TCPAbortOnClose") \
 	X(ABORT_ON_MEMORY,	"TCPAbortOnMemory") \
@@ -90,6 +102,10 @@
 	X(ABORT_ON_LINGER,	"TCPAbortOnLinger") \
 	X(ABORT_FAILED,		"TCPAbortFailed") \
 	X(MEMORY_PRESSURES,	"TCPMemoryPressures") \
+	X(SACK_DISCARD,	"TCPSACKDiscard") \
+	X(DSACK_IGNORED_OLD,	"TCPDSACKIgnoredOld") \
+	X(DSACK_IGNORED_NO_UNDO,	"TCPDSACKIgnoredNoUndo") \
+	X(SPURIOUS_RTOS,	"TCPSpuriousRTOs") \
 	X(RCV_COALESCE,		"TCPRcvCoalesce") \
 	X(OFO_QUEUE,		"TCPOFOQueue") \
 	X(OFO_DROP,		"TCPOFODrop") \
@@ -122,6 +138,8 @@
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
 	X(DELIVERED,		"TCPDelivered") \
+	X(DSACK_RECV_SEGS,	"TCPDSACKRecvSegs") \
+	X(DSACK_IGNORED_DUBIOUS,	"TCPDSACKIgnoredDubious") \
 	X(MIGRATE_REQ_SUCCESS,	"TCPMigrateReqSuccess") \
 	X(MIGRATE_REQ_FAILURE,	"TCPMigrateReqFailure") \
 	X(NO_PORT_LEFT,		"XtcpNoPortLeft") \

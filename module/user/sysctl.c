@@ -46,6 +46,7 @@ static int wmem_min = 1;		/* bytes */
 static int rto_min = 1;			/* us */
 static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
 static int snd_mss_max = 65535;
+static int early_retrans_max = 4;
 static int zero;
 static int one = 1;
 
@@ -218,6 +219,11 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
+	KNOB_U8(recovery, NULL, NULL),
+	KNOB_U8(early_retrans, &zero, &early_retrans_max),
+	KNOB_U8(frto, NULL, NULL),
+	KNOB_INT_RANGE(reordering, &one, KNOB(max_reordering)),
+	KNOB_INT_RANGE(max_reordering, &one, NULL),
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
 	KNOB_U8(icmp_soft_abort, &zero, &one),
 	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
@@ -317,6 +323,11 @@ static void knobs_default(struct net *net)
 		.wire			= XTCP_WIRE_NATIVE,
 		.slow_start_after_idle	= 1,
 		.dsack			= 1,
+		.recovery		= 1,		/* RACK */
+		.early_retrans		= 3,		/* loss probes */
+		.frto			= 2,
+		.reordering		= 3,
+		.max_reordering		= 300,
 		.icmp_soft_abort	= 1,
 		.rto_min_us		= XTCP_RTO_MIN_US,
 		.invalid_ratelimit	= HZ / 2,
@@ -342,6 +353,19 @@ static void knobs_default(struct net *net)
 	}
 }
 
+/* An offset, in a row of the table above, becomes an address in this netns. */
+static void row_localize(struct ctl_table *row, struct net *net)
+{
+	void *knobs = &xtcp_net(net)->knobs;
+
+	if (row->extra2 && (unsigned long)row->extra2 < sizeof(struct xtcp_knobs))
+		row->extra2 = knobs + (unsigned long)row->extra2;
+	if (row->data != KNOB_OF_SYSTEM)
+		row->data = knobs + (unsigned long)row->data;
+	else if (!net_eq(net, &init_net))
+		row->mode &= ~0222;
+}
+
 /**
  * xtcp_sysctl_net_init - set the knobs of a netns to defaults and show them
  * @net: the namespace; the first one comes first
@@ -363,13 +387,7 @@ int xtcp_sysctl_net_init(struct net *net)
 
 	for (i = 0; i < KNOBS; i++) {
 		table[i] = xtcp_knob_rows[i];
-		if (table[i].data == KNOB_OF_SYSTEM) {
-			if (!net_eq(net, &init_net))
-				table[i].mode &= ~0222;
-			continue;
-		}
-		table[i].data = (void *)&xn->knobs +
-				(unsigned long)xtcp_knob_rows[i].data;
+		row_localize(&table[i], net);
 	}
 	for (i = 0; i < MACHINE_KNOBS; i++) {
 		table[KNOBS + i] = xtcp_machine_rows[i];

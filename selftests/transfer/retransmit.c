@@ -165,7 +165,7 @@ TEST_F(retransmit, lc_56_counts_and_rows)
 	EXPECT_EQ(2, row.retrnsmt);
 	/* RFC 5681 3.1: one segment, and half of what was in flight, but two. */
 	EXPECT_EQ(1, row.cwnd);
-	EXPECT_EQ(2 + 5 * stock_mode(), row.ssthresh);
+	EXPECT_EQ(7, row.ssthresh);
 	counters_take(&before);
 	conn_send(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "InSegs", 1, "TCPPureAcks", 1,

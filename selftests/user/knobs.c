@@ -153,6 +153,31 @@ KNOB(wmem, NULL, "0 8192 16384")
 
 KNOB(slow_start_after_idle, "1", "256")
 KNOB(dsack, "1", "256")
+KNOB(recovery, "1", "256")
+KNOB(frto, "2", "256")
+KNOB(max_reordering, "300", "0")
+
+/* The other bounds it. */
+TEST_F(knobs, knob_reordering)
+{
+	NOT_ON_STOCK();
+	knob_is_like_stocks(_metadata, self->ns, "reordering", "3", "301");
+	EXPECT_EQ(0, knob_set("max_reordering", 1000));
+	EXPECT_EQ(0, knob_set("reordering", 1000));
+	EXPECT_EQ(EINVAL, knob_set("reordering", 1001));
+}
+
+TEST_F(knobs, knob_early_retrans)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(3, knob_get("early_retrans"));
+	expect_alike(_metadata, "early_retrans");
+	expect_refused(_metadata, "early_retrans", "5");
+	expect_refused(_metadata, "early_retrans", "-1");
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		write_both(_metadata, "early_retrans", values[i]);
+	expect_of_a_netns(_metadata, self->ns, "early_retrans", "3", "0");
+}
 KNOB(workaround_signed_windows, "0", "256")
 KNOB(rto_min_us, "200000", "0")
 KNOB(invalid_ratelimit, "500", "x")
@@ -423,11 +448,11 @@ TEST_F(knobs, knob_all_have_a_test)
 	static const char *const known[] = {
 		"abort_on_overflow", "allowed_congestion_control",
 		"attached_fin_timeout", "available_congestion_control",
-		"challenge_ack_limit", "congestion_control", "dsack", "fin_timeout", "icmp_soft_abort",
+		"challenge_ack_limit", "congestion_control", "dsack", "early_retrans", "fin_timeout", "frto", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
-		"keepalive_time", "max_orphans", "max_syn_backlog",
+		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",
-		"orphan_retries", "retries1", "retries2", "rfc1337", "rmem",
+		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rto_min_us", "sack", "slow_start_after_idle",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tw_recycle", "tw_reuse",

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lossprobe.h - ask for an ACK before the timeout: RFC 8985, TLP
+ */
+#ifndef XTCP_TRANSFER_LOSSPROBE_H
+#define XTCP_TRANSFER_LOSSPROBE_H
+
+#include <linux/types.h>
+
+struct sock;
+struct xtcp_acked;
+
+bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now);
+void xtcp_lossprobe_timeout(struct sock *sk);
+void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a);
+
+#endif /* XTCP_TRANSFER_LOSSPROBE_H */

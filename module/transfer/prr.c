@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * prr.c - how the window comes down
+ *
+ * RFC 6937, Proportional Rate Reduction: the reduction that a loss calls for
+ * is spread over the round trip of the recovery, so that sending never stops
+ * and never bursts. Of what is delivered, such a share is sent:
+ *
+ *	pipe > ssthresh		prr_out = prr_delivered * ssthresh / RecoverFS
+ *	else			as much as was delivered; and one more, slow start
+ *				up to ssthresh, when the ACK moved SND.UNA and
+ *				showed no further loss (PRR-SSRB)
+ *
+ * cwnd is set to what is in flight and that, so that whoever sends need not
+ * know. All under the socket lock.
+ */
+#include "transfer/prr.h"
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "tcb.h"
+#include "transfer/acked.h"
+#include "transfer/congestion.h"
+
+/**
+ * xtcp_prr_ssthresh_now - the threshold to come back to if nothing was lost
+ * @xs: the connection, locked
+ *
+ * Return: segments; outside of a reduction three quarters of the window count
+ * as proven, as in Linux
+ */
+u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
+{
+	if (xs->recovery == XTCP_FAST_RECOVERY)
+		return xs->ssthresh;
+	return max(xs->ssthresh, (xs->cwnd >> 1) + (xs->cwnd >> 2));
+}
+
+/**
+ * xtcp_prr_begin - a loss was found
+ * @xs: the connection, locked
+ *
+ * A loss probe on its way has served its purpose.
+ */
+void xtcp_prr_begin(struct xtcp_sock *xs)
+{
+	xs->recover = xs->snd_nxt;
+	xs->probe_out = 0;
+	xs->cwnd_cnt = 0;
+	xs->prior_cwnd = xs->cwnd;
+	xs->prr_delivered = 0;
+	xs->prr_out = 0;
+	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
+}
+
+/**
+ * xtcp_prr_acked - how much may be sent after this ACK
+ * @xs: the connection, locked, in fast recovery
+ * @a: what the ACK says
+ */
+void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	u32 pipe = xtcp_congestion_pipe(xs);
+	s32 room = xs->ssthresh - pipe;
+	s32 count;
+
+	if (!a->delivered || !xs->prior_cwnd)
+		return;
+	xs->prr_delivered += a->delivered;
+	if (room < 0) {
+		u64 share = (u64)xs->ssthresh * xs->prr_delivered +
+			    xs->prior_cwnd - 1;
+
+		count = (s32)div_u64(share, xs->prior_cwnd) - (s32)xs->prr_out;
+	} else {
+		count = max_t(s32, xs->prr_delivered - xs->prr_out,
+			      a->delivered);
+		if (a->advanced && !a->lost)
+			count++;
+		count = min(room, count);
+	}
+	/* The first goes in any case: it is the fast retransmission. */
+	count = max(count, xs->prr_out ? 0 : 1);
+	WRITE_ONCE(xs->cwnd, min(pipe + count, XTCP_CWND_MAX));
+}
+
+/**
+ * xtcp_prr_end - the recovery is over
+ * @xs: the connection, locked; if it was taken back the window stays
+ */
+void xtcp_prr_end(struct xtcp_sock *xs)
+{
+	if (xs->ssthresh != U32_MAX && xs->undo_armed)
+		WRITE_ONCE(xs->cwnd, xs->ssthresh);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * prr.h - how the window comes down, RFC 6937
+ */
+#ifndef XTCP_TRANSFER_PRR_H
+#define XTCP_TRANSFER_PRR_H
+
+#include <linux/types.h>
+
+struct xtcp_acked;
+struct xtcp_sock;
+
+u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs);
+void xtcp_prr_begin(struct xtcp_sock *xs);
+void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a);
+void xtcp_prr_end(struct xtcp_sock *xs);
+
+#endif /* XTCP_TRANSFER_PRR_H */

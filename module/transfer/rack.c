@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rack.c - loss by time
+ *
+ * RFC 8985 6.2, RACK: a segment is lost when one that was sent later has been
+ * delivered and a round trip, and the reordering window, have passed since it
+ * was sent. That holds for retransmissions, too, and for the last segments of
+ * a flight, which no three others can follow:
+ *
+ *	sent    1 . . . 2 . . . 3
+ *	                        |<-- RTT of 3 -->| reo_wnd |
+ *	                                         ACK of 3  lost: 1, 2
+ *
+ * Segments on their way stand in xs->sent_order by the time of their last
+ * transmission, so the ones to be looked at are the first of it.
+ *
+ * The reordering window is 0 until reordering has been seen, while enough
+ * segments above a hole, or a recovery under way, speak for a loss; else a
+ * quarter of the least RTT, and one more quarter for each round trip in which
+ * a D-SACK showed that this was too little, up to the smoothed RTT. After 16
+ * recoveries without such it is a quarter again.
+ *
+ * Socket lock; softirq, or process context from the backlog.
+ */
+#include "transfer/rack.h"
+
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "net/seq.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/rtt.h"
+#include "transfer/scoreboard.h"
+
+/* Bits of xtcp_recovery. */
+#define RECOVERY_RACK		0x1	/* RACK rather than RFC 6675 */
+#define RECOVERY_STATIC_WINDOW	0x2	/* D-SACKs don't widen the window */
+#define RECOVERY_NO_DUPTHRESH	0x4	/* three duplicates don't close it */
+
+#define WINDOW_STEPS_MAX	255U
+
+/**
+ * xtcp_rack_init - nothing was delivered yet
+ * @xs: connection record of a new connection
+ */
+void xtcp_rack_init(struct xtcp_sock *xs)
+{
+	xs->rack_sent_ns = 0;
+	xs->rack_rtt_us = 0;
+	xs->rack_steps = 1;
+	xs->rack_persist = 0;
+	xs->rack_advanced = 0;
+	xs->rack_dsack = 0;
+	xs->rack_round = xs->snd_una;
+}
+
+/**
+ * xtcp_rack_is_on - does xtcp_recovery say that time decides
+ * @xs: the connection
+ */
+bool xtcp_rack_is_on(const struct xtcp_sock *xs)
+{
+	return XTCP_KNOB(sock_net(&xs->inet.sk), recovery) & RECOVERY_RACK;
+}
+
+/* RFC 8985 6.2, RACK_sent_after(): by time, and by number if that is equal. */
+static bool rack_is_later(const struct xtcp_sock *xs,
+			  const struct xtcp_skb_cb *cb)
+{
+	return xs->rack_sent_ns > cb->sent_ns ||
+	       (xs->rack_sent_ns == cb->sent_ns &&
+		seq_after(xs->rack_end, cb->end));
+}
+
+/**
+ * xtcp_rack_delivered - a segment has arrived
+ * @xs: the connection, locked
+ * @cb: the segment
+ * @now_ns: when its ACK came
+ *
+ * Steps 1 and 2 of 6.2. A segment sent again that comes back in less than the
+ * least RTT was acknowledged for its first copy and tells nothing.
+ */
+void xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
+			 u64 now_ns)
+{
+	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
+
+	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
+		return;
+	xs->rack_advanced = 1;
+	xs->rack_rtt_us = rtt_us;
+	if (!xs->rack_sent_ns || !rack_is_later(xs, cb)) {
+		xs->rack_sent_ns = cb->sent_ns;
+		xs->rack_end = cb->end;
+	}
+}
+
+/**
+ * xtcp_rack_window_adapt - widen the reordering window, or let it shrink
+ * @xs: the connection, locked; at the end of an ACK's cumulative part
+ *
+ * Step 4 of 6.2: at most one step a round trip.
+ */
+void xtcp_rack_window_adapt(struct xtcp_sock *xs)
+{
+	u8 recovery = XTCP_KNOB(sock_net(xtcp_to_sk(xs)), recovery);
+
+	if (recovery & RECOVERY_STATIC_WINDOW)
+		return;
+	if (xs->rack_dsack && !seq_before(xs->snd_una, xs->rack_round)) {
+		xs->rack_steps = min(xs->rack_steps + 1U, WINDOW_STEPS_MAX);
+		xs->rack_persist = XTCP_RACK_PERSIST;
+		xs->rack_round = xs->snd_nxt;
+	} else if (!xs->rack_persist) {
+		xs->rack_steps = 1;
+	}
+	xs->rack_dsack = 0;
+}
+
+static u32 window_us(const struct xtcp_sock *xs)
+{
+	u8 recovery = XTCP_KNOB(sock_net(&xs->inet.sk), recovery);
+
+	if (!xs->reord_seen) {
+		if (xs->recovery >= XTCP_FAST_RECOVERY)
+			return 0;
+		if (xs->sacked_out >= xs->reordering &&
+		    !(recovery & RECOVERY_NO_DUPTHRESH))
+			return 0;
+	}
+	return min_t(u64, (u64)(xtcp_rtt_min_us(xs) >> 2) * xs->rack_steps,
+		     xs->srtt_us >> 3);
+}
+
+/* How much longer a segment may take; 0 or less: it is lost. */
+static s64 patience_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
+		       u32 wnd_us, u64 now_ns)
+{
+	u64 allowed_ns = ((u64)xs->rack_rtt_us + wnd_us) * NSEC_PER_USEC;
+
+	return (s64)allowed_ns - (s64)(now_ns - xtcp_cb(skb)->sent_ns);
+}
+
+/**
+ * xtcp_rack_detect - believe lost what has taken too long
+ * @sk: the socket, locked
+ *
+ * Step 5 of 6.2. The RFC, and Linux, wait for the last of the segments that
+ * may still come; here it is the first of them, because finding it costs
+ * nothing; the slack of the timer gathers those that follow it closely.
+ *
+ * Return: nanoseconds until the next would be lost; 0: there is none
+ */
+u64 xtcp_rack_detect(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 wnd_us = window_us(xs);
+	u64 now_ns = xtcp_now_ns();
+	struct sk_buff *skb, *next;
+
+	xs->rack_advanced = 0;
+	list_for_each_entry_safe(skb, next, &xs->sent_order,
+				 tcp_tsorted_anchor) {
+		s64 left_ns;
+
+		if (!rack_is_later(xs, xtcp_cb(skb)))
+			break;
+		left_ns = patience_ns(xs, skb, wnd_us, now_ns);
+		if (left_ns > 0)
+			return left_ns;
+		xtcp_scoreboard_lose(sk, skb);
+	}
+	return 0;
+}
+
+/**
+ * xtcp_rack_is_recent - was a segment sent less than a round trip ago
+ * @sk: the socket, locked
+ * @skb: in flight
+ *
+ * RFC 8985 6.3: such a one has not timed out, if another has.
+ */
+bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xtcp_rack_is_on(xs) &&
+	       !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
+	       patience_ns(xs, skb, 0, xtcp_now_ns()) > 0;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * retransmit.c - the retransmission timer, and when to give up
+ *
+ * RFC 6298 5 and RFC 9293 3.8.3 (R1, R2), RFC 5482 (user timeout), RFC 6069
+ * (unreachable). While something is in flight the connection waits for one of
+ * three things, whichever comes first (enum xtcp_wait): the timeout, the loss
+ * probe that comes before it, or the end of RACK's patience with reordering.
+ * They share a deadline, XTCP_TIMER_RETRANSMIT.
+ *
+ * Socket lock; softirq, or process context from the backlog.
+ */
+#include "transfer/retransmit.h"
+
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <net/sock.h>
+
+#include "close/close.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/lossprobe.h"
+#include "transfer/recovery.h"
+#include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "transfer/sendqueue.h"
+#include "user/stats.h"
+
+#define ORPHAN_RETRIES	8U	/* what xtcp_orphan_retries = 0 means; Linux */
+
+/* A segment that could not even leave this host is tried again after this. */
+#define LOCAL_RETRY_US	500000U
+
+/* RACK's timer: so close together, losses are found in one go. */
+#define REORDER_SLACK_NS	(2 * NSEC_PER_MSEC)
+
+/* How long the peer has owed an answer. */
+static u64 waited_ns(const struct xtcp_sock *xs)
+{
+	return xs->retrans_stamp_ns ? xtcp_now_ns() - xs->retrans_stamp_ns : 0;
+}
+
+/**
+ * xtcp_retransmit_user_left_ns - what remains of TCP_USER_TIMEOUT
+ * @xs: the connection, locked; it has one
+ *
+ * Return: nanoseconds, 1 at least
+ */
+u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
+{
+	u64 user_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+	u64 waited = waited_ns(xs);
+
+	return user_ns > waited ? user_ns - waited : 1;
+}
+
+/**
+ * xtcp_retransmit_left_ns - when the oldest segment in flight times out
+ * @sk: the socket, locked, with something in flight
+ *
+ * Return: nanoseconds from now; 0: it has
+ */
+u64 xtcp_retransmit_left_ns(struct sock *sk)
+{
+	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	u64 gone_ns = xtcp_now_ns() - xtcp_cb(oldest)->sent_ns;
+
+	return rto_ns - min(rto_ns, gone_ns);
+}
+
+/**
+ * xtcp_retransmit_arm - start the retransmission timer anew (RFC 6298 5.1-5.3)
+ * @sk: the socket, locked
+ *
+ * Off when nothing is in flight. It counts from now; but from the last sending
+ * of the oldest segment when a loss probe, or RACK, had taken its place. A
+ * user timeout that ends sooner than the
+ * RTO brings the timer forward, so that it is kept to the millisecond.
+ */
+void xtcp_retransmit_arm(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+
+	if (!xs->in_flight) {
+		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+		return;
+	}
+	if (xs->waiting != XTCP_WAIT_TIMEOUT)
+		delay_ns = max(xtcp_retransmit_left_ns(sk), 1ULL);
+	if (xtcp_user_timeout_ms(xs))
+		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
+	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_retransmit_arm_reorder - look again when a segment can only be lost
+ * @sk: the socket, locked, with something in flight
+ * @delay_ns: when that is, from now
+ */
+void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
+{
+	xtcp_sk(sk)->waiting = XTCP_WAIT_REORDER;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns + REORDER_SLACK_NS);
+}
+
+/**
+ * xtcp_retransmit_gives_up - has the peer been silent for @retries timeouts
+ * @sk: the socket, locked
+ * @retries: retransmissions; the time is what they would take at the least
+ *	RTO, doubled up to the largest: 924.6 s for 15
+ *
+ * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection
+ * with a long RTO doesn't live hours; but one retransmission is made in any
+ * case. A peer that keeps its window at zero and answers is alive (SHLD-17):
+ * then it must not have been heard for two of the longest timeouts.
+ */
+bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const u32 doublings = ilog2(XTCP_RTO_MAX_US / XTCP_RTO_MIN_US);
+	u64 since_ns = xs->retrans_stamp_ns;
+	u64 limit_us;
+
+	if (!xs->retransmits)
+		return false;
+	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
+	if (retries > doublings)
+		limit_us += (u64)(retries - doublings) * XTCP_RTO_MAX_US;
+	if (!xs->snd_wnd && !sock_flag(sk, SOCK_DEAD)) {
+		since_ns = max(since_ns, xs->last_rcv_ns);
+		limit_us = 2ULL * XTCP_RTO_MAX_US;
+	}
+	return xtcp_now_ns() - since_ns >= limit_us * NSEC_PER_USEC;
+}
+
+/**
+ * xtcp_retransmit_user_timeout - has TCP_USER_TIMEOUT passed without an answer
+ * @sk: the socket, locked
+ */
+bool xtcp_retransmit_user_timeout(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xtcp_user_timeout_ms(xs) &&
+	       waited_ns(xs) >= (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+}
+
+/**
+ * xtcp_retransmit_orphan_retries - R2 of a connection that no user waits for
+ * @sk: the socket, locked
+ *
+ * A router that reports the path broken ends the patience at once, as in
+ * Linux: nobody is left whom it would hurt.
+ *
+ * Return: retransmissions
+ */
+u32 xtcp_retransmit_orphan_retries(const struct sock *sk)
+{
+	u32 retries = XTCP_KNOB(sock_net(sk), orphan_retries);
+
+	if (READ_ONCE(sk->sk_err_soft))
+		return 0;
+	return retries ? retries : ORPHAN_RETRIES;
+}
+
+/* R2, by whatever bounds this connection. */
+static bool r2_is_reached(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_DEAD))
+		return xtcp_retransmit_gives_up(sk,
+					      xtcp_retransmit_orphan_retries(sk));
+	return xtcp_retransmit_gives_up(sk, XTCP_KNOB(sock_net(sk), retries2));
+}
+
+/* What the timeout interrupted, under Linux's names. */
+static void count_failure(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+
+	if (xs->recovery == XTCP_LOSS_RECOVERY)
+		XTCP_INC(net, LOSS_FAILURES);
+	else if (xs->recovery == XTCP_FAST_RECOVERY && xs->sack_ok)
+		XTCP_INC(net, SACK_RECOVERY_FAIL);
+	else if (xs->recovery == XTCP_FAST_RECOVERY)
+		XTCP_INC(net, RENO_RECOVERY_FAIL);
+	else if (xs->sacked_out && xs->sack_ok)
+		XTCP_INC(net, SACK_FAILURES);
+	else if (xs->sacked_out)
+		XTCP_INC(net, RENO_FAILURES);
+}
+
+/*
+ * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: the oldest segment goes
+ * again, the RTO doubles; at R1 the route is told, at R2 the connection ends.
+ */
+static void timed_out(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+
+	if (!xs->in_flight)
+		return;
+	/* As in Linux the one that ends the connection counts, too. */
+	XTCP_INC(net, TIMEOUTS);
+	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
+		return;
+	if (xtcp_retransmit_user_timeout(sk)) {
+		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
+		return;
+	}
+	if (r2_is_reached(sk)) {
+		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		return;
+	}
+
+	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
+	if (!sock_flag(sk, SOCK_DEAD) &&
+	    xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1)))
+		__dst_negative_advice(sk);
+	if (!xs->retransmits)
+		count_failure(sk);
+	xtcp_recovery_timed_out(sk);
+	if (xs->retransmits < U8_MAX)
+		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
+
+	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk))) {
+		/* The network has not seen it: no reason to back off. */
+		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
+			       (u64)min(xs->rto_us, LOCAL_RETRY_US) *
+			       NSEC_PER_USEC);
+		return;
+	}
+	xtcp_rtt_backoff(xs);
+	xtcp_retransmit_arm(sk);
+}
+
+/**
+ * xtcp_retransmit_timeout - what was waited for has not come
+ * @sk: the socket, locked; softirq or release_cb
+ */
+void xtcp_retransmit_timeout(struct sock *sk)
+{
+	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
+	case XTCP_WAIT_TIMEOUT:
+		timed_out(sk);
+		break;
+	case XTCP_WAIT_LOSS_PROBE:
+		xtcp_lossprobe_timeout(sk);
+		break;
+	case XTCP_WAIT_REORDER:
+		xtcp_recovery_reorder_timeout(sk);
+		break;
+	}
+}
+
+/**
+ * xtcp_retransmit_unreachable - a router has no way for our retransmission
+ * @sk: the socket, locked and not in its user's hands
+ * @seq: sequence number of the segment that the ICMP error quotes
+ *
+ * RFC 6069: that the path is broken, not congested, is no reason to wait ever
+ * longer. One doubling is taken back for each such error about the oldest
+ * segment, and the timer set to what remains of the shorter wait.
+ */
+void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 base_us = xtcp_rtt_rto_us(xs);
+	u64 waited_ns, rto_ns;
+
+	if (seq != xs->snd_una || !xs->retransmits || !xs->in_flight ||
+	    xs->rto_us <= base_us)
+		return;
+	WRITE_ONCE(xs->rto_us, max(xs->rto_us / 2, base_us));
+	rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_send_oldest(sk))->sent_ns;
+	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
+		       rto_ns - min(rto_ns, waited_ns));
+}

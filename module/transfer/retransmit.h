@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * retransmit.h - the retransmission timer, and when to give up
+ */
+#ifndef XTCP_TRANSFER_RETRANSMIT_H
+#define XTCP_TRANSFER_RETRANSMIT_H
+
+#include <linux/types.h>
+
+#include "net/seq.h"
+
+struct sock;
+struct xtcp_sock;
+
+void xtcp_retransmit_arm(struct sock *sk);
+void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns);
+u64 xtcp_retransmit_left_ns(struct sock *sk);
+u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs);
+bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries);
+bool xtcp_retransmit_user_timeout(const struct sock *sk);
+u32 xtcp_retransmit_orphan_retries(const struct sock *sk);
+void xtcp_retransmit_timeout(struct sock *sk);
+void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq);
+
+#endif /* XTCP_TRANSFER_RETRANSMIT_H */

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * scoreboard.c - what is known of the segments in flight
+ *
+ * RFC 2018 (SACK), 2883 (D-SACK), 6675 (the scoreboard). Each segment in
+ * flight has marks, and the TCB their sums:
+ *
+ *	(none)		on its way
+ *	SACKED		the peer holds it
+ *	LOST		believed lost, to be sent again
+ *	LOST RETRANS	sent again, on its way once more
+ *	RETRANS		sent again, and then the loss was taken back: two copies
+ *			are on their way (one arrived: with SACKED)
+ *
+ * Segments on their way stand in xs->sent_order besides, in the order of their
+ * last transmission, for RACK.
+ *
+ * No ACK may cost a walk over the flight. Of a run of SACKed segments each one
+ * remembers how far it is known to go (run_end), so that a block that grows
+ * from ACK to ACK is entered at its new end; searches go down the tree; and
+ * resend_seq is where the next lost segment can stand at the earliest. What is
+ * left is O(log n) for each block, and a step for each segment whose mark
+ * changes.
+ *
+ * Without SACK a duplicate ACK stands for one segment that has arrived,
+ * whichever that was: sacked_out counts them, and no segment is marked.
+ *
+ * Socket lock; softirq, or process context from the backlog.
+ */
+#include "transfer/scoreboard.h"
+
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "net/wire.h"
+#include "netns.h"
+#include "transfer/acked.h"
+#include "transfer/rack.h"
+#include "transfer/sendqueue.h"
+#include "transfer/undo.h"
+#include "user/stats.h"
+
+/**
+ * xtcp_scoreboard_init - nothing is in flight, and nothing is known
+ * @xs: connection record of a new connection
+ */
+void xtcp_scoreboard_init(struct xtcp_sock *xs)
+{
+	INIT_LIST_HEAD(&xs->sent_order);
+	xs->sacked_out = 0;
+	xs->lost_out = 0;
+	xs->retrans_out = 0;
+	xs->dsack_segs = 0;
+	xs->reord_seen = 0;
+	xs->reordering = XTCP_KNOB(sock_net(xtcp_to_sk(xs)), reordering);
+}
+
+/* --- reordering --------------------------------------------------------- */
+
+/**
+ * xtcp_scoreboard_reordered - a segment arrived after later ones
+ * @sk: the socket, locked
+ * @low: where it begins
+ * @by_timestamp: the timestamp echo told, not a SACK block
+ *
+ * How far apart they were is what xtcp_reordering stands for from now on, up
+ * to xtcp_max_reordering: so many segments above a hole are no proof of loss.
+ */
+void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	seq_t high = xtcp_scoreboard_highest(xs);
+	u32 distance;
+
+	if (!seq_before(low, high))
+		return;
+	distance = DIV_ROUND_UP((u32)seq_dist(low, high), max(xs->mss, 1U));
+	if (distance > xs->reordering)
+		xs->reordering = min_t(u32, distance,
+				       XTCP_KNOB(sock_net(sk), max_reordering));
+	xs->reord_seen = 1;
+	if (by_timestamp)
+		XTCP_INC(sock_net(sk), TS_REORDER);
+	else
+		XTCP_INC(sock_net(sk), SACK_REORDER);
+}
+
+/*
+ * Without SACK: at least one segment is still missing, so more duplicates
+ * than that can only mean that what was missing had been overtaken.
+ */
+static void limit_duplicates(struct sock *sk, u32 acked_segs)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 holes = clamp(xs->lost_out, 1U, max(xs->in_flight, 1U));
+
+	if (xs->sacked_out + holes <= xs->in_flight || !xs->sacked_out)
+		return;
+	xs->sacked_out = xs->in_flight > holes ? xs->in_flight - holes : 0;
+	xs->reordering = min_t(u32, xs->in_flight + acked_segs,
+			       XTCP_KNOB(sock_net(sk), max_reordering));
+	xs->reord_seen = 1;
+	XTCP_INC(sock_net(sk), RENO_REORDER);
+}
+
+/* --- cumulative acknowledgements ---------------------------------------- */
+
+/**
+ * xtcp_scoreboard_landed - a segment is acknowledged cumulatively
+ * @sk: the socket, locked
+ * @skb: about to leave the flight
+ * @a: what the ACK says
+ */
+void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
+			    struct xtcp_acked *a)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool known = cb->marks & XTCP_MARK_SACKED;
+
+	if (cb->retrans) {
+		a->resent = 1;
+	} else if (!known) {
+		if (!a->sent_ns) {
+			a->sent_ns = cb->sent_ns;
+			a->late_seq = cb->seq;
+		}
+		a->last_sent_ns = cb->sent_ns;
+		if (seq_before_eq(cb->end, xs->recover))
+			a->original = 1;
+	}
+	if (!known && xs->sack_ok) {
+		a->delivered += xtcp_send_segs(skb);
+		if (!xtcp_undo_is_echo_of_earlier(xs, a, cb))
+			xtcp_rack_delivered(xs, cb, a->now_ns);
+	}
+}
+
+/**
+ * xtcp_scoreboard_swept - all that an ACK acknowledges cumulatively is out
+ * @sk: the socket, locked; SND.UNA is up to date
+ * @a: what the ACK says
+ *
+ * With SACK: a segment that was sent once and is acknowledged only now, below
+ * others that were reported before, came late. Without it: one of the
+ * acknowledged segments filled the hole, the others are those that duplicate
+ * ACKs had told of.
+ */
+void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->sack_ok) {
+		if (a->sent_ns && seq_before(a->late_seq, a->prior_highest))
+			xtcp_scoreboard_reordered(sk, a->late_seq, false);
+		return;
+	}
+	a->delivered += a->segs > xs->sacked_out ? a->segs - xs->sacked_out :
+						   !!a->segs;
+	xs->sacked_out -= min(xs->sacked_out, a->segs ? a->segs - 1 : 0);
+	limit_duplicates(sk, a->segs);
+	/* Which of them was the original nobody can tell. */
+	if (a->resent)
+		a->original = 0;
+}
+
+/**
+ * xtcp_scoreboard_duplicate - a duplicate ACK came, and there is no SACK
+ * @sk: the socket, locked
+ * @a: what the ACK says
+ */
+void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 before = xs->sacked_out;
+
+	xs->sacked_out++;
+	limit_duplicates(sk, 0);
+	if (xs->sacked_out > before)
+		a->delivered += xs->sacked_out - before;
+}
+
+/* --- SACK --------------------------------------------------------------- */
+
+/* One more segment is known to have arrived. */
+static void segment_arrived(struct sock *sk, struct sk_buff *skb,
+			    struct xtcp_acked *a)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+
+	xtcp_rack_delivered(xs, cb, a->now_ns);
+	if (!cb->retrans) {
+		if (seq_before(cb->seq, a->prior_highest) &&
+		    (!a->sack_late || seq_before(cb->seq, a->sack_late_seq))) {
+			a->sack_late = 1;
+			a->sack_late_seq = cb->seq;
+		}
+		if (seq_before_eq(cb->end, xs->recover))
+			a->original = 1;
+		if (!a->sack_sent_ns)
+			a->sack_sent_ns = cb->sent_ns;
+		a->sack_last_sent_ns = cb->sent_ns;
+	}
+	if (cb->marks & XTCP_MARK_LOST) {
+		xs->lost_out -= segs;
+		if (cb->marks & XTCP_MARK_RETRANS)
+			xs->retrans_out -= segs;
+		cb->marks = 0;
+	}
+	if (!xs->sacked_out || seq_after(cb->end, xs->sacked_end))
+		xs->sacked_end = cb->end;
+	cb->marks |= XTCP_MARK_SACKED;
+	xs->sacked_out += segs;
+	list_del_init(&skb->tcp_tsorted_anchor);
+	a->delivered += segs;
+	a->sacked = 1;
+}
+
+/* Enter one block. A segment counts once all of it is covered. */
+static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
+			  struct xtcp_acked *a)
+{
+	struct sk_buff *skb = xtcp_send_find(sk, b->start);
+
+	while (skb && !seq_after(xtcp_cb(skb)->end, b->end)) {
+		struct xtcp_skb_cb *cb = xtcp_cb(skb);
+		seq_t known = cb->end;
+
+		if (seq_before(cb->seq, b->start)) {
+			skb = skb_rb_next(skb);
+			continue;
+		}
+		if (cb->marks & XTCP_MARK_SACKED)
+			known = seq_later(known, cb->run_end);
+		else
+			segment_arrived(sk, skb, a);
+		/* All from here to the block's end will have arrived. */
+		cb->run_end = seq_later(known, b->end);
+		skb = known == cb->end ? skb_rb_next(skb) :
+					 xtcp_send_find(sk, known);
+	}
+}
+
+/*
+ * Something within a window, and not beyond what was sent. One that starts
+ * at SND.UNA contradicts its own ACK.
+ */
+static bool block_is_sound(const struct xtcp_sock *xs,
+			   const struct xtcp_sack_block *b)
+{
+	return seq_before(b->start, b->end) &&
+	       seq_before_eq(b->end, xs->snd_nxt) &&
+	       seq_before(b->start, xs->snd_nxt) &&
+	       seq_after(b->start, xs->snd_una);
+}
+
+static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
+			    const struct xtcp_sack_block *b)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	/* An ACK that was overtaken reports what is acknowledged by now. */
+	if (seg->ack != xs->snd_una && seq_before_eq(b->end, xs->snd_una))
+		return;
+	XTCP_INC(sock_net(sk), SACK_DISCARD);
+}
+
+/**
+ * xtcp_scoreboard_sacked - enter an ACK's SACK blocks
+ * @sk: the socket, locked; the cumulative part of the ACK is done
+ * @seg: the segment
+ * @a: what the ACK says
+ *
+ * The first block may be a D-SACK (RFC 2883), which undo.c looks at. Blocks
+ * that say nothing, or what can't be, are discarded.
+ */
+void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
+			    struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	unsigned int i = 0;
+
+	if (!xs->sack_ok || !seg->opt.nr_sacks)
+		return;
+	if (xtcp_undo_dsack_received(sk, seg, a))
+		i = 1;
+	for (; i < seg->opt.nr_sacks; i++) {
+		const struct xtcp_sack_block *b = &seg->opt.sack[i];
+
+		if (block_is_sound(xs, b))
+			block_arrived(sk, b, a);
+		else
+			block_discarded(sk, seg, b);
+	}
+	if (a->sack_late &&
+	    (xs->recovery != XTCP_LOSS_RECOVERY || xs->undo_armed))
+		xtcp_scoreboard_reordered(sk, a->sack_late_seq, false);
+}
+
+/* --- losses ------------------------------------------------------------- */
+
+/**
+ * xtcp_scoreboard_lose - believe a segment lost
+ * @sk: the socket, locked
+ * @skb: in flight; if it was sent again, that copy is lost, too
+ */
+void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+
+	if (cb->marks & XTCP_MARK_SACKED)
+		return;
+	if (!(cb->marks & XTCP_MARK_LOST)) {
+		cb->marks |= XTCP_MARK_LOST;
+		xs->lost_out += segs;
+		xs->lost += segs;
+	} else if (cb->marks & XTCP_MARK_RETRANS) {
+		cb->marks &= ~XTCP_MARK_RETRANS;
+		xs->retrans_out -= segs;
+		xs->lost += segs;
+		XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
+	}
+	if (seq_before(cb->seq, xs->resend_seq))
+		xs->resend_seq = cb->seq;
+	list_del_init(&skb->tcp_tsorted_anchor);
+}
+
+/**
+ * xtcp_scoreboard_lose_holes - RFC 6675 4, IsLost(): three segments above it
+ *	have arrived
+ * @sk: the socket, locked
+ *
+ * Or as many as xs->reordering says. Walks down from the highest that has
+ * arrived until the next is known to be lost.
+ */
+void xtcp_scoreboard_lose_holes(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+	u32 above = 0;
+
+	if (xs->sacked_out < xs->reordering)
+		return;
+	skb = xtcp_send_find(sk, seq_sub(xs->sacked_end, 1));
+	for (; skb; skb = skb_rb_prev(skb)) {
+		u8 marks = xtcp_cb(skb)->marks;
+
+		if (marks & XTCP_MARK_SACKED) {
+			above += xtcp_send_segs(skb);
+			continue;
+		}
+		if (above < xs->reordering)
+			continue;
+		if (marks & XTCP_MARK_LOST)
+			break;
+		xtcp_scoreboard_lose(sk, skb);
+	}
+}
+
+/**
+ * xtcp_scoreboard_lose_flight - the retransmission timer fired
+ * @sk: the socket, locked, with something in flight
+ *
+ * RFC 5681 3.1: all that was sent and not SACKed counts as lost; with RACK not
+ * what was sent so recently that it can't be (RFC 8985 6.3). If the oldest
+ * segment is among those SACKed, the peer has dropped what it had reported
+ * (RFC 2018 8), and nothing that it said counts any more.
+ */
+void xtcp_scoreboard_lose_flight(struct sock *sk)
+{
+	struct sk_buff *oldest = xtcp_send_oldest(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+	bool reneged = xtcp_cb(oldest)->marks & XTCP_MARK_SACKED;
+
+	if (reneged)
+		XTCP_INC(sock_net(sk), SACK_RENEGING);
+	if (reneged || !xs->sack_ok)
+		xs->sacked_out = 0;
+	for (skb = oldest; skb; skb = skb_rb_next(skb)) {
+		if (reneged && (xtcp_cb(skb)->marks & XTCP_MARK_SACKED)) {
+			xtcp_cb(skb)->marks &= ~XTCP_MARK_SACKED;
+			xtcp_cb(skb)->sent_ns = 0;
+		} else if (skb != oldest && xtcp_rack_is_recent(sk, skb)) {
+			continue;
+		}
+		xtcp_scoreboard_lose(sk, skb);
+	}
+}
+
+/**
+ * xtcp_scoreboard_absolve - nothing was lost after all
+ * @sk: the socket, locked
+ *
+ * What was not sent again goes back to the front of xs->sent_order: it left
+ * before all that stands there.
+ */
+void xtcp_scoreboard_absolve(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+
+	if (!xs->lost_out)
+		return;
+	for (skb = skb_rb_last(&sk->tcp_rtx_queue); skb;
+	     skb = skb_rb_prev(skb)) {
+		struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+		if (!(cb->marks & XTCP_MARK_LOST))
+			continue;
+		cb->marks &= ~XTCP_MARK_LOST;
+		if (list_empty(&skb->tcp_tsorted_anchor))
+			list_add(&skb->tcp_tsorted_anchor, &xs->sent_order);
+	}
+	xs->lost_out = 0;
+}
+
+/**
+ * xtcp_scoreboard_next_lost - the segment to be sent again next
+ * @sk: the socket, locked
+ *
+ * Return: the first that is lost and has not been sent again since; NULL:
+ * there is none
+ */
+struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+
+	if (!xs->lost_out)
+		return NULL;
+	for (skb = xtcp_send_find(sk, xs->resend_seq); skb;
+	     skb = skb_rb_next(skb)) {
+		u8 marks = xtcp_cb(skb)->marks;
+
+		if ((marks & XTCP_MARK_LOST) && !(marks & XTCP_MARK_RETRANS))
+			break;
+	}
+	xs->resend_seq = skb ? xtcp_cb(skb)->seq : xs->snd_nxt;
+	return skb;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * scoreboard.h - what is known of the segments in flight
+ */
+#ifndef XTCP_TRANSFER_SCOREBOARD_H
+#define XTCP_TRANSFER_SCOREBOARD_H
+
+#include <linux/types.h>
+
+#include "net/seq.h"
+#include "tcb.h"
+
+struct sk_buff;
+struct sock;
+struct xtcp_acked;
+struct xtcp_seg;
+
+void xtcp_scoreboard_init(struct xtcp_sock *xs);
+void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
+			    struct xtcp_acked *a);
+void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a);
+void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
+			    struct xtcp_acked *a);
+void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a);
+void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb);
+void xtcp_scoreboard_lose_holes(struct sock *sk);
+void xtcp_scoreboard_lose_flight(struct sock *sk);
+void xtcp_scoreboard_absolve(struct sock *sk);
+struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk);
+void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp);
+
+/*
+ * After the highest segment that the peer has reported; SND.UNA when it has
+ * reported none.
+ */
+static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
+{
+	return xs->sacked_out ? xs->sacked_end : xs->snd_una;
+}
+
+#endif /* XTCP_TRANSFER_SCOREBOARD_H */

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * undo.c - was it sent again for nothing
+ *
+ * Two things tell that a reduction of the window was unfounded:
+ *
+ * the timestamp echo (RFC 3522, Eifel)
+ *	acknowledges what was sent again, but echoes a time before that: the
+ *	first copy has arrived
+ * D-SACK (RFC 2883, RFC 3708)
+ *	each segment that was sent again is reported as a duplicate
+ *
+ * Then the window and the threshold are what they were before (RFC 4015).
+ * Which segments belong to the reduction is told by undo_seq, SND.UNA at its
+ * beginning; undo_retrans counts those sent again and not reported as
+ * duplicates yet, and is -1 until the first.
+ *
+ * Socket lock; softirq, or process context from the backlog.
+ */
+#include "transfer/undo.h"
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "net/output.h"
+#include "net/seq.h"
+#include "net/wire.h"
+#include "tcb.h"
+#include "transfer/acked.h"
+#include "transfer/scoreboard.h"
+#include "transfer/sendqueue.h"
+#include "user/stats.h"
+
+/**
+ * xtcp_undo_init - there is nothing to be undone
+ * @xs: the connection
+ */
+void xtcp_undo_init(struct xtcp_sock *xs)
+{
+	xs->undo_armed = 0;
+	xs->undo_ts_set = 0;
+	xs->undo_retrans = 0;
+	xs->prior_ssthresh = 0;
+}
+
+/**
+ * xtcp_undo_prepare - a reduction begins
+ * @xs: the connection, locked
+ *
+ * Copies of earlier retransmissions may still be reported as duplicates.
+ */
+void xtcp_undo_prepare(struct xtcp_sock *xs)
+{
+	xs->undo_armed = 1;
+	xs->undo_seq = xs->snd_una;
+	xs->undo_retrans = xs->retrans_out;
+	if (xs->probe_out && xs->probe_resent)
+		xs->undo_retrans++;
+	if (!xs->undo_retrans)
+		xs->undo_retrans = -1;
+}
+
+/**
+ * xtcp_undo_resent - segments were sent again
+ * @sk: the socket, locked
+ * @segs: how many
+ */
+void xtcp_undo_resent(struct sock *sk, u32 segs)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->undo_ts_set) {
+		xs->undo_ts_set = 1;
+		xs->undo_ts = xtcp_tsval(xs);
+	}
+	xs->undo_retrans = max(xs->undo_retrans, 0) + segs;
+}
+
+/**
+ * xtcp_undo_any_resent - is something in flight that was sent again
+ * @sk: the socket, locked
+ *
+ * Among the segments whose loss was believed, or the oldest.
+ */
+bool xtcp_undo_any_resent(struct sock *sk)
+{
+	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+
+	return xtcp_sk(sk)->retrans_out || (oldest && xtcp_cb(oldest)->retrans);
+}
+
+/* --- D-SACK ------------------------------------------------------------- */
+
+/* RFC 2883 4: below the ACK, or part of the block that follows it. */
+static bool is_dsack(struct sock *sk, const struct xtcp_seg *seg)
+{
+	const struct xtcp_sack_block *b = seg->opt.sack;
+
+	if (seq_before(b[0].start, seg->ack)) {
+		XTCP_INC(sock_net(sk), DSACK_RECV);
+		return true;
+	}
+	if (seg->opt.nr_sacks > 1 && !seq_after(b[0].end, b[1].end) &&
+	    !seq_before(b[0].start, b[1].start)) {
+		XTCP_INC(sock_net(sk), DSACK_OFO_RECV);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * How many segments it reports; 0 when it can't be so: more than a window,
+ * or more duplicates than were ever sent again.
+ */
+static u32 dsack_segs(struct xtcp_sock *xs, const struct xtcp_sack_block *b,
+		      struct xtcp_acked *a)
+{
+	u32 mss = max(xs->mss, 1U);
+	u32 len, segs = 1;
+
+	if (!seq_before(b->start, b->end))
+		return 0;
+	len = seq_dist(b->start, b->end);
+	if (len > xs->snd_wnd_max)
+		return 0;
+	if (len > mss)
+		segs = DIV_ROUND_UP(len, mss);
+	else if (xs->probe_out && xs->probe_seq == b->end)
+		a->dsack_of_probe = 1;
+	xs->dsack_segs += segs;
+	return xs->dsack_segs > xs->total_retrans ? 0 : segs;
+}
+
+static void discount(struct xtcp_sock *xs, seq_t end, u32 segs)
+{
+	if (xs->undo_armed && xs->undo_retrans > 0 &&
+	    seq_after(end, xs->undo_seq))
+		xs->undo_retrans = max_t(s32, xs->undo_retrans - (s32)segs, 0);
+}
+
+/* A duplicate of something in flight: its second copy is not on its way. */
+static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
+				struct xtcp_acked *a)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+
+	discount(xs, cb->end, segs);
+	if ((cb->marks & XTCP_MARK_SACKED) &&
+	    (!a->sack_late || seq_before(cb->seq, a->sack_late_seq))) {
+		a->sack_late = 1;
+		a->sack_late_seq = cb->seq;
+	}
+	if (cb->marks & XTCP_MARK_RETRANS) {
+		cb->marks &= ~XTCP_MARK_RETRANS;
+		xs->retrans_out -= segs;
+	}
+}
+
+/*
+ * Only segments that were sent again can have come twice by our doing; a
+ * block that goes beyond them is not believed further. So the walk is paid by
+ * the retransmissions: dsack_segs() bounds the sum of all.
+ */
+static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
+			    struct xtcp_acked *a)
+{
+	struct sk_buff *skb = xtcp_send_find(sk, b->start);
+
+	while (skb && xtcp_cb(skb)->retrans &&
+	       !seq_before(xtcp_cb(skb)->seq, b->start) &&
+	       !seq_after(xtcp_cb(skb)->end, b->end)) {
+		duplicate_in_flight(sk, skb, a);
+		skb = skb_rb_next(skb);
+	}
+}
+
+/* A D-SACK below the reduction, or with none, is of no consequence. */
+static void dsack_in_vain(struct sock *sk)
+{
+	if (xtcp_sk(sk)->undo_armed)
+		XTCP_INC(sock_net(sk), DSACK_IGNORED_OLD);
+	else
+		XTCP_INC(sock_net(sk), DSACK_IGNORED_NO_UNDO);
+}
+
+/**
+ * xtcp_undo_dsack_received - is the first SACK block a D-SACK
+ * @sk: the socket, locked; the cumulative part of the ACK is done
+ * @seg: segment with SACK blocks
+ * @a: what the ACK says
+ *
+ * Return: true when it is, and is no report of an arrival
+ */
+bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
+			      struct xtcp_acked *a)
+{
+	const struct xtcp_sack_block *b = &seg->opt.sack[0];
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u32 segs;
+
+	if (!is_dsack(sk, seg))
+		return false;
+	segs = dsack_segs(xs, b, a);
+	if (!segs) {
+		XTCP_INC(net, DSACK_IGNORED_DUBIOUS);
+		return true;
+	}
+	XTCP_ADD(net, DSACK_RECV_SEGS, segs);
+	a->dsack = 1;
+	a->delivered += segs;
+	/* RACK was too quick, unless it was a probe, or loss without reorder. */
+	if (xs->reord_seen && !a->dsack_of_probe)
+		xs->rack_dsack = 1;
+
+	if (seq_after(b->end, xs->snd_una))
+		block_duplicate(sk, b, a);
+	else if (!xs->undo_armed || !seq_after(b->end, xs->undo_seq))
+		dsack_in_vain(sk);
+	else
+		discount(xs, b->end, segs);
+	return true;
+}
+
+/* --- timestamps --------------------------------------------------------- */
+
+static bool echo_is_before(const struct xtcp_acked *a, u32 tsval)
+{
+	return a->has_tsecr && (s32)(a->tsecr - tsval) < 0;
+}
+
+/**
+ * xtcp_undo_is_echo_of_earlier - does an ACK answer an earlier copy
+ * @xs: the connection
+ * @a: what the ACK says
+ * @cb: segment that it acknowledges
+ */
+bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
+				  const struct xtcp_acked *a,
+				  const struct xtcp_skb_cb *cb)
+{
+	return cb->retrans &&
+	       echo_is_before(a, div_u64(cb->sent_ns, NSEC_PER_MSEC) +
+				 xs->ts_offset);
+}
+
+/**
+ * xtcp_undo_was_delayed - had what was acknowledged only been late
+ * @xs: the connection, locked
+ * @a: what the ACK says
+ *
+ * Its echo is from before the first retransmission; or nothing had been sent
+ * again at all. Without SACK the latter is not known any more once all of the
+ * recovery is acknowledged.
+ */
+bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
+			   const struct xtcp_acked *a)
+{
+	if (xs->undo_ts_set)
+		return echo_is_before(a, xs->undo_ts);
+	return xs->sack_ok || seq_before(xs->snd_una, xs->recover);
+}
+
+/**
+ * xtcp_undo_all_duplicate - was all that was sent again reported as duplicate
+ * @xs: the connection, locked
+ */
+bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
+{
+	return xs->undo_armed && !xs->undo_retrans;
+}
+
+/**
+ * xtcp_undo_is_due - was the reduction unfounded
+ * @xs: the connection, locked
+ * @a: what the ACK says
+ */
+bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	return xs->undo_armed &&
+	       (!xs->undo_retrans || xtcp_undo_was_delayed(xs, a));
+}
+
+/**
+ * xtcp_undo_restore - take the reduction back
+ * @sk: the socket, locked
+ * @absolve: and what counts as lost as well
+ */
+void xtcp_undo_restore(struct sock *sk, bool absolve)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (absolve)
+		xtcp_scoreboard_absolve(sk);
+	if (xs->prior_ssthresh) {
+		WRITE_ONCE(xs->cwnd, max(xs->cwnd, xs->prior_cwnd));
+		WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, xs->prior_ssthresh));
+	}
+	xs->undo_armed = 0;
+	/* What is late is judged anew. */
+	xs->rack_advanced = 1;
+}

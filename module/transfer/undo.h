@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * undo.h - was it sent again for nothing
+ */
+#ifndef XTCP_TRANSFER_UNDO_H
+#define XTCP_TRANSFER_UNDO_H
+
+#include <linux/types.h>
+
+struct sock;
+struct xtcp_acked;
+struct xtcp_seg;
+struct xtcp_skb_cb;
+struct xtcp_sock;
+
+void xtcp_undo_init(struct xtcp_sock *xs);
+void xtcp_undo_prepare(struct xtcp_sock *xs);
+void xtcp_undo_resent(struct sock *sk, u32 segs);
+bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
+			      struct xtcp_acked *a);
+bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
+				  const struct xtcp_acked *a,
+				  const struct xtcp_skb_cb *cb);
+bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
+			   const struct xtcp_acked *a);
+bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a);
+bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs);
+bool xtcp_undo_any_resent(struct sock *sk);
+void xtcp_undo_restore(struct sock *sk, bool absolve);
+
+#endif /* XTCP_TRANSFER_UNDO_H */
