@@ -68,6 +68,7 @@ static struct xtcp_delay *line_head(struct xtcp_delayline *line)
 
 static void line_start(struct xtcp_delayline *line, u64 expires_ns)
 {
+	line->armed = true;
 	hrtimer_start(&line->timer, ns_to_ktime(expires_ns),
 		      HRTIMER_MODE_ABS_SOFT);
 }
@@ -94,6 +95,7 @@ static void line_restart(struct xtcp_delayline *line, u64 earliest_ns)
 	struct xtcp_delay *head;
 
 	spin_lock_bh(&set->lock);
+	line->armed = false;
 	head = line_head(line);
 	if (head && !set->dead)
 		line_start(line, max(head->expires_ns, earliest_ns));
@@ -112,7 +114,7 @@ static enum hrtimer_restart line_timer(struct hrtimer *timer)
 		line->set->expire(line->set, delay);
 		n++;
 	}
-	line_restart(line, now + EXPIRE_PAUSE_NS);
+	line_restart(line, n ? now + EXPIRE_PAUSE_NS : 0);
 	return HRTIMER_NORESTART;
 }
 
@@ -130,6 +132,7 @@ static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 		return NULL;
 	line->set = set;
 	line->delay_ms = delay_ms;
+	line->armed = false;
 	INIT_LIST_HEAD(&line->fifo);
 	hrtimer_setup(&line->timer, line_timer, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS_SOFT);
@@ -220,7 +223,8 @@ static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 
 	if (!line)
 		return false;
-	if (list_empty(&line->fifo))
+	/* It may be set for a record that has left: then it is early, once. */
+	if (!line->armed)
 		line_start(line, delay->expires_ns);
 	list_add_tail(&delay->link, &line->fifo);
 	return true;

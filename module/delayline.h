@@ -43,6 +43,7 @@ struct xtcp_delayset;
  * @delay_ms: the delay
  * @fifo: of struct xtcp_delay, soonest first
  * @timer: due at the head of @fifo, or earlier
+ * @armed: @timer is set, or runs and will look at @fifo once more
  */
 struct xtcp_delayline {
 	struct xtcp_delayset	*set;
@@ -50,6 +51,7 @@ struct xtcp_delayline {
 	u32			delay_ms;
 	struct list_head	fifo;
 	struct hrtimer		timer;
+	bool			armed;
 };
 
 /**
