@@ -32,7 +32,6 @@
 #define HEARD		256		/* SYN-ACKs that injectors remember */
 #define SETTLE_MS	60000
 #define HANG_MS		60000
-#define MODULE_FILE	"/xtcp/xtcp.ko"
 
 struct heard {
 	struct ipaddr addr;
@@ -781,23 +780,15 @@ static void role_unloader(struct crowd *c)
 	}
 }
 
-static int module_unload(int patience_ms)
+/* The killed namespaces' sockets may hold it for a while. */
+static int unload_patiently(void)
 {
-	int64_t late_ns = now_ns() + patience_ms * NSEC_PER_MSEC;
+	int64_t late_ns = now_ns() + SETTLE_MS * NSEC_PER_MSEC;
 	int err;
 
 	do {
-		err = syscall(SYS_delete_module, "xtcp", O_NONBLOCK) ? errno : 0;
+		err = module_unload();
 	} while (err == EAGAIN && now_ns() < late_ns && (sleep_ms(50), true));
-	return err;
-}
-
-static int module_load(void)
-{
-	int fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC), err;
-
-	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
-	close(fd);
 	return err;
 }
 
@@ -818,7 +809,7 @@ TEST_F_TIMEOUT(stampede, namespaces_die_and_the_module_stays_until_it_may_go, 10
 	EXPECT_EQ(0, c->unloaded);
 	EXPECT_LT(10, c->accepted);
 	close(fd);
-	EXPECT_EQ(0, module_unload(SETTLE_MS)) { TH_LOG("still in use"); }
+	EXPECT_EQ(0, unload_patiently()) { TH_LOG("still in use"); }
 	EXPECT_EQ(0, module_load());
 }
 
