@@ -69,6 +69,7 @@ void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq)
 	xs->snd_sml = seq;
 	xs->pushed_seq = seq;
 	xs->recover = seq;
+	xs->resend_seq = seq;
 	xs->rtt_seq = seq;
 }
 

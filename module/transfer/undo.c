@@ -178,9 +178,14 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 	}
 }
 
-/* A D-SACK below the reduction, or with none, is of no consequence. */
+/*
+ * A D-SACK below the reduction, or with none, is of no consequence. As in
+ * Linux it is counted only while something is in flight.
+ */
 static void dsack_in_vain(struct sock *sk)
 {
+	if (!xtcp_sk(sk)->in_flight)
+		return;
 	if (xtcp_sk(sk)->undo_armed)
 		XTCP_INC(sock_net(sk), DSACK_IGNORED_OLD);
 	else
@@ -193,7 +198,8 @@ static void dsack_in_vain(struct sock *sk)
  * @seg: segment with SACK blocks
  * @a: what the ACK says
  *
- * Return: true when it is, and is no report of an arrival
+ * Return: true when it is, and is no report of an arrival; one that can't be
+ * true is left to be judged as such
  */
 bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 			      struct xtcp_acked *a)
@@ -208,7 +214,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	segs = dsack_segs(xs, b, a);
 	if (!segs) {
 		XTCP_INC(net, DSACK_IGNORED_DUBIOUS);
-		return true;
+		return false;
 	}
 	XTCP_ADD(net, DSACK_RECV_SEGS, segs);
 	a->dsack = 1;

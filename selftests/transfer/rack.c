@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rack: losses found by time and by probing, and reductions that are taken
+ * back. RFC 8985 (RACK-TLP), 6937 (PRR), 5682 (F-RTO), 3522 (Eifel), 2883 and
+ * 3708 (D-SACK), 2018 (SACK blocks that can't be). All is Linux's behaviour,
+ * and stock TCP passes this, too, but for its coarser clock.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(rack);
+
+#define MSS 1000
+#define RTT_MS 100
+#define PTO_MS (2 * RTT_MS + 2)		/* several segments in flight */
+#define RTO_MS (RTT_MS + 200)
+#define WINDOW_MS (RTT_MS / 4 + 2)	/* for reordering, and the timer's slack */
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+#define WITH_TS OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0))
+
+/* Octets of text in a full segment; timestamps take their part. */
+static int len_of_segment = MSS;
+
+/* Relative number of the first octet of the n-th segment, from 0. */
+static int64_t seg(int n)
+{
+	return 1 + (int64_t)n * len_of_segment;
+}
+
+/* Offers so many full segments. */
+static void offer(struct __test_metadata *_metadata, struct conn *c, int n)
+{
+	static uint8_t text[64 * MSS];
+
+	if (n > 64 || send(c->fd, text, n * len_of_segment, MSG_NOSIGNAL) != n * len_of_segment)
+		peer_fail(WHERE(_metadata), c->peer, "send of %d segments", n);
+}
+
+static void expect_seg(struct conn *c, int n)
+{
+	conn_expect(c, .seq = seg(n), .len = len_of_segment);
+}
+
+/* Segments first to last, in order and at once, and then nothing. */
+static void expect_segs(struct conn *c, int first, int last)
+{
+	for (int i = first; i <= last; i++)
+		expect_seg(c, i);
+	peer_expect_silence(c->peer, 5);
+}
+
+static void ack(struct conn *c, int n)
+{
+	conn_send(c, .flags = ACK, .ack = seg(n));
+}
+
+/* An ACK of n segments that reports segments first to last - 1 as well. */
+static void sack(struct conn *c, int n, int first, int last)
+{
+	uint32_t l = c->kern_iss + seg(first), r = c->kern_iss + seg(last);
+
+	conn_send(c, .flags = ACK, .ack = seg(n),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(l, r)));
+}
+
+/* With n segments in flight, just sent; Reno, whose windows are whole. */
+static void fly(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
+		struct optbytes opt, int n)
+{
+	conn_open(p, c, .opt = opt, .rtt_ms = RTT_MS);
+	len_of_segment = opt.len > 8 ? MSS - 12 : MSS;
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	offer(_metadata, c, n);
+	peer_mark(p);
+	for (int i = 0; i < n && i < 10; i++)
+		expect_seg(c, i);
+}
+
+static struct socket_info info_of(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info;
+}
+
+static void counters_begin(struct counters *before)
+{
+	counters_take(before);
+	counters_ignore_traffic(before);
+	/* How it keeps its scoreboard is stock's affair. */
+	if (stock_mode())
+		counters_ignore(before, "TCPSackShifted", "TCPSackMerged",
+				"TCPSackShiftFallback", NULL);
+}
+
+/* --- TLP ----------------------------------------------------------------- */
+
+TEST_F(rack, rfc8985_7_probe_is_the_last_segment)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	counters_begin(&before);
+	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
+	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 1, NULL);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	/* One probe; then the timeout counts from it. */
+	peer_mark_last(p);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc8985_7_probe_is_new_text)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* cwnd is full: the probe goes beyond it. */
+	fly(_metadata, p, &c, WITH_SACK, 15);
+	counters_begin(&before);
+	conn_expect(&c, .seq = seg(10), .len = MSS, .at_ms = PTO_MS);
+	counters_expect(_metadata, &before, "TCPLossProbes", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc8985_7_probe_of_one_segment_waits_for_a_delayed_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* 2 * SRTT and the least RTO: the RTO would come first, so then. */
+	fly(_metadata, p, &c, WITH_SACK, 1);
+	counters_begin(&before);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 1, NULL);
+	peer_mark_last(p);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 2,
+			"TCPTimeouts", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc8985_7_4_probe_repairs_the_loss)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* The last of three is lost; nobody would ever know but for the probe. */
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
+	counters_begin(&before);
+	ack(&c, 3);
+	offer(_metadata, &c, 1);
+	expect_seg(&c, 3);
+	ack(&c, 4);
+	counters_expect(_metadata, &before, "TCPLossProbeRecovery", 1, NULL);
+	EXPECT_GT(10, info_of(&c).cwnd);
+}
+
+TEST_F(rack, rfc8985_7_4_both_copies_arrived)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t s;
+	struct conn c;
+
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
+	counters_begin(&before);
+	s = c.kern_iss;
+	ack(&c, 3);
+	conn_send(&c, .flags = ACK, .ack = seg(3),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(2), s + seg(3))));
+	offer(_metadata, &c, 1);
+	expect_seg(&c, 3);
+	ack(&c, 4);
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			NULL);
+	EXPECT_LE(10, info_of(&c).cwnd);
+}
+
+TEST_F(rack, knob_early_retrans_is_off)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	counters_begin(&before);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1, NULL);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc8985_7_without_sack_there_is_no_probe)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly(_metadata, p, &c, OPT(OPT_MSS(MSS)), 3);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	conn_send(&c, .flags = RST);
+}
+
+/* --- RACK ---------------------------------------------------------------- */
+
+TEST_F(rack, rfc8985_6_2_lost_when_time_is_up)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* One segment above the hole is enough, a little later. */
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	peer_sleep_until(p, RTT_MS);
+	counters_begin(&before);
+	peer_mark(p);
+	sack(&c, 0, 1, 2);
+	EXPECT_EQ(1, info_of(&c).recovery);	/* Disorder */
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = WINDOW_MS);
+	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, NULL);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	ack(&c, 3);
+	EXPECT_EQ(0, info_of(&c).recovery);
+}
+
+TEST_F(rack, rfc8985_6_2_lost_at_once_when_three_arrived)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, 4);
+	conn_expect(&c, .seq = seg(0), .len = MSS);
+	peer_expect_silence(p, 50);
+	ack(&c, 5);
+}
+
+TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* What was sent after it has arrived, a round trip later: lost again. */
+	fly(_metadata, p, &c, WITH_SACK, 20);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, 10);
+	expect_seg(&c, 0);
+	counters_begin(&before);
+	peer_mark(p);
+	conn_expect(&c, .seq = seg(10), .len = MSS);
+	peer_drain(p, 5);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, 11);
+	expect_seg(&c, 0);
+	counters_expect(_metadata, &before, "TCPLostRetransmit", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, NULL);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, knob_recovery_by_count)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Two above it are not enough, ever; the timeout is what is left. */
+	ASSERT_EQ(0, knob_set("recovery", 0));
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(_metadata, p, &c, WITH_SACK, 3);
+	sack(&c, 0, 1, 3);
+	peer_expect_silence_until(p, RTT_MS + 50);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = RTO_MS);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, knob_recovery_4_keeps_the_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("recovery", 5));
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	peer_sleep_until(p, RTT_MS);
+	peer_mark(p);
+	sack(&c, 0, 1, 5);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = WINDOW_MS);
+	ack(&c, 5);
+}
+
+TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* 0 comes after 1 to 4, and was sent once: it was overtaken. */
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	peer_sleep_until(p, RTT_MS);
+	counters_begin(&before);
+	sack(&c, 0, 1, 3);
+	ack(&c, 5);
+	counters_expect(_metadata, &before, "TCPSACKReorder", 1, NULL);
+	/* From now on three above a hole prove nothing before time is up. */
+	offer(_metadata, &c, 6);
+	peer_mark(p);
+	expect_segs(&c, 5, 10);
+	peer_sleep_until(p, RTT_MS);
+	peer_mark(p);
+	sack(&c, 5, 6, 11);
+	conn_expect(&c, .seq = seg(5), .len = MSS, .at_ms = WINDOW_MS);
+	ack(&c, 11);
+}
+
+/* --- what is taken back -------------------------------------------------- */
+
+TEST_F(rack, rfc3522_eifel_full_undo)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	uint32_t first_ts;
+
+	fly(_metadata, p, &c, WITH_TS, 5);
+	first_ts = c.ts_recent;
+	peer_sleep_until(p, RTT_MS);
+	conn_send(&c, .flags = ACK, .ack = seg(0),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_TS(c.tsval_base + RTT_MS, first_ts), OPT_NOP, OPT_NOP,
+			     OPT_SACK1((uint32_t)(c.kern_iss + seg(1)),
+				       (uint32_t)(c.kern_iss + seg(5)))));
+	expect_seg(&c, 0);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
+	counters_begin(&before);
+	/* The ACK of it all echoes the first copy. */
+	c.ts_recent = first_ts;
+	ack(&c, 5);
+	counters_expect(_metadata, &before, "TCPFullUndo", 1, NULL);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_LE(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+}
+
+TEST_F(rack, rfc3708_dsack_undo)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t s;
+	struct conn c;
+
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	s = c.kern_iss;
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, 5);
+	expect_seg(&c, 0);
+	EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
+	ack(&c, 5);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_GE(7, info_of(&c).cwnd);
+	counters_begin(&before);
+	/* And then 0 came a second time. */
+	conn_send(&c, .flags = ACK, .ack = seg(5),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(1))));
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+}
+
+TEST_F(rack, rfc5682_spurious_timeout)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* All was delayed; the ACKs come after the timeout, one by one. */
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(_metadata, p, &c, WITH_SACK, 20);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	EXPECT_EQ(1, info_of(&c).cwnd);
+	counters_begin(&before);
+	ack(&c, 1);
+	/* Not what seems lost, but two new ones. */
+	expect_segs(&c, 10, 11);
+	EXPECT_EQ(4, info_of(&c).recovery);
+	ack(&c, 2);
+	counters_expect(_metadata, &before, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1, NULL);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_LE(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc5682_real_timeout)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* New segments arrive over the hole: it was a loss. */
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	fly(_metadata, p, &c, WITH_SACK, 20);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	ack(&c, 1);
+	expect_segs(&c, 10, 11);
+	counters_begin(&before);
+	sack(&c, 1, 10, 11);
+	expect_seg(&c, 1);
+	peer_drain(p, 5);
+	counters_expect(_metadata, &before, "TCPSlowStartRetrans", MOVED,
+			"RetransSegs", MOVED, NULL);
+	EXPECT_EQ(4, info_of(&c).recovery);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, knob_frto_is_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("frto", 0));
+	fly(_metadata, p, &c, WITH_SACK, 20);
+	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	ack(&c, 1);
+	expect_segs(&c, 1, 2);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, ctr_TCPRenoReorder)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* More duplicates than segments that can have arrived: reordering. */
+	fly(_metadata, p, &c, OPT(OPT_MSS(MSS)), 3);
+	counters_begin(&before);
+	for (int i = 0; i < 3; i++)
+		ack(&c, 0);
+	peer_drain(p, 5);
+	counters_expect(_metadata, &before, "TCPRenoReorder", 1, NULL);
+	ack(&c, 3);
+}
+
+/* --- what can't be ------------------------------------------------------- */
+
+TEST_F(rack, rfc2018_blocks_that_cannot_be)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	peer_sleep_until(p, RTT_MS);
+	counters_begin(&before);
+	/* Of what was never sent, reversed, empty, from SND.UNA on, far away. */
+	sack(&c, 0, 5, 9);
+	sack(&c, 0, 4, 2);
+	sack(&c, 0, 2, 2);
+	sack(&c, 0, 0, 3);
+	sack(&c, 0, 1, 2000000);
+	counters_expect(_metadata, &before, "TCPSACKDiscard", 5, NULL);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	/* Overlapping and repeated: each segment counts once. */
+	sack(&c, 0, 2, 4);
+	sack(&c, 0, 1, 3);
+	peer_mark(p);
+	sack(&c, 0, 1, 4);
+	/* 1 came after 3, that is reordering. */
+	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = WINDOW_MS + 10);
+	ack(&c, 5);
+}
+
+TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t s;
+	struct conn c;
+
+	/* Nothing was sent twice: the peer lies, or the network doubled it. */
+	fly(_metadata, p, &c, WITH_SACK, 5);
+	s = c.kern_iss;
+	counters_begin(&before);
+	conn_send(&c, .flags = ACK, .ack = seg(3),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(2))));
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1,
+			"TCPDSACKIgnoredDubious", 1, "TCPSACKDiscard", 1, NULL);
+	conn_send(&c, .flags = ACK, .ack = seg(3),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK2(s + seg(4), s + seg(5), s + seg(4), s + seg(5))));
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKOfoRecv", 1,
+			"TCPDSACKIgnoredDubious", 2, "TCPSACKDiscard", 1, NULL);
+	peer_drain(p, 40);
+	ack(&c, 5);
+}
+
+TEST_F(rack, rfc5681_split_acks_open_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Ten ACKs for a tenth of a segment each are one segment. */
+	fly(_metadata, p, &c, WITH_SACK, 30);
+	peer_sleep_until(p, RTT_MS);
+	for (int i = 1; i < 10; i++)
+		conn_send(&c, .flags = ACK, .ack = 1 + i * MSS / 10);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	ack(&c, 1);
+	expect_segs(&c, 10, 11);
+	EXPECT_EQ(11, info_of(&c).cwnd);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(rack, rfc5681_optimistic_acks_open_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Of what has not been sent: not even the part that was counts. */
+	fly(_metadata, p, &c, WITH_SACK, 10);
+	peer_sleep_until(p, RTT_MS);
+	conn_send(&c, .flags = ACK, .ack = seg(12));
+	peer_drain(p, 5);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	EXPECT_EQ(10, info_of(&c).unacked);
+	ack(&c, 10);
+}
+
+TEST_HARNESS_MAIN
