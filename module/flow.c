@@ -153,6 +153,7 @@ void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 	flow->rport = key->rport;
 	flow->ifindex = key->dif;
 	flow->kind = kind;
+	flow->source_bits = 0;
 	flow->family = key->family;
 	flow->wire = key->wire;
 }

@@ -38,6 +38,8 @@ enum xtcp_kind {
  * @rport: peer's port
  * @ifindex: device it is bound to, 0 for any
  * @kind: enum xtcp_kind; constant for the object's life
+ * @source_bits: of a half-open record: as part of a source of so many bits of
+ *	@raddr it is counted by open/source.c; 0: it isn't
  * @state: enum xtcp_state; written by lifecycle.c only
  * @family: AF_INET
  * @wire: IP protocol number of its segments
@@ -50,7 +52,8 @@ struct xtcp_flow {
 	__be16			lport;
 	__be16			rport;
 	int			ifindex;
-	u8			kind;
+	u8			kind:2,
+				source_bits:6;
 	u8			state;
 	u8			family;
 	u8			wire;

@@ -24,6 +24,7 @@
 #include "net/icmp_err.h"
 #include "net/input.h"
 #include "netns.h"
+#include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
 #include "port.h"
@@ -52,6 +53,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	if (err)
 		goto port;
 	xtcp_timewait_net_init(net);
+	xtcp_gate_net_init(net);
 	err = xtcp_sysctl_net_init(net);
 	if (err)
 		goto flow;
@@ -63,6 +65,7 @@ static int __net_init xtcp_net_start(struct net *net)
 sysctl:
 	xtcp_sysctl_net_exit(net);
 flow:
+	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
 	xtcp_flow_net_exit(net);
 port:
@@ -78,6 +81,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 {
 	xtcp_procfs_net_exit(net);
 	xtcp_sysctl_net_exit(net);
+	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
 	xtcp_flow_net_exit(net);
 	xtcp_port_net_exit(net);

@@ -13,6 +13,7 @@
 #include <net/netns/generic.h>
 
 #include "delayline.h"
+#include "open/gate.h"
 
 /* Macros of that header, for fields of its own; here they are knobs' names. */
 #undef tw_reuse
@@ -31,6 +32,7 @@ struct xtcp_lifecycle_counts;
  */
 struct xtcp_knobs {
 	u8	syncookies;		/* 0 off, 1 when full, 2 always */
+	u8	syn_per_source_prefix;	/* 1..32 bits */
 	u8	synack_retries;		/* 0..255 */
 	u8	syn_retries;		/* 1..127 */
 	u8	abort_on_overflow;	/* 0, 1 */
@@ -63,6 +65,9 @@ struct xtcp_knobs {
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */
+	int	syn_per_source_limit;	/* half-open records; 0: no limit */
+	int	synack_ratelimit;	/* per second; 0: no limit */
+	int	rst_ratelimit;		/* per second; 0: no limit */
 	int	max_tw_buckets;		/* time-wait records */
 	int	tw_timeout;		/* s of TIME-WAIT, 1..600 */
 	int	tw_reuse_delay;		/* ms of TIME-WAIT before reuse */
@@ -99,6 +104,7 @@ struct xtcp_port_chain {
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges counts
  * @challenges: challenge ACKs still allowed in it; a race between CPUs may
  *	send one more, as in Linux
+ * @gate: what becomes of SYNs
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -115,6 +121,7 @@ struct xtcp_net {
 	atomic_t			tw_count;
 	u32				challenge_s;
 	u32				challenges;
+	struct xtcp_gate		gate;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	struct xtcp_lifecycle_counts __percpu *lifecycle;

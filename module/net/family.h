@@ -48,6 +48,7 @@ struct xtcp_reply;
  *	and the route; 0 or -errno. RCU.
  * @hash: 64-bit siphash of the connection's identity under @secret; equal
  *	input gives equal output until the module goes
+ * @source_hash: the same of the first @bits of the peer's address alone
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
  *	of @sk and return the path MTU now in force. Socket lock.
  */
@@ -72,6 +73,8 @@ struct xtcp_family {
 	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,
 			      struct sk_buff *skb);
 	u64	(*hash)(const struct xtcp_key *key, const void *secret);
+	u64	(*source_hash)(const struct xtcp_key *key, unsigned int bits,
+			       const void *secret);
 	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
 };
 

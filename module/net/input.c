@@ -5,7 +5,7 @@
  * RFC 9293 3.10.7, SEGMENT ARRIVES. xtcp_input() is what IP calls: it checks
  * the header, finds whose segment it is and hands it to that stage:
  *
- *	nobody, a listener	open/listen.c, close/reset.c
+ *	nobody, a listener	open/gate.c, open/listen.c
  *	a half-open record	open/synqueue.c
  *	a time-wait record	close/timewait.c
  *	a socket		xtcp_input_synchronized(), open/connect.c
@@ -38,6 +38,7 @@
 #include "netns.h"
 #include "open/connect.h"
 #include "open/echo.h"
+#include "open/gate.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
@@ -525,7 +526,7 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 		xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
 					 XTCP_EV_RCV_ACK :
 					 XTCP_EV_RCV_BAD_FLAGS);
-	xtcp_reset_turn(net, skb, key, seg, XTCP_MIB_RESET_SENT_NO_CONNECTION);
+	xtcp_gate_reset(net, skb, key, seg, false);
 }
 
 static void rcv_listener(struct net *net, struct sk_buff *skb,
@@ -557,7 +558,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);
 	} else if (sk_may_receive(lsk, skb, seg)) {
-		xtcp_listen_syn(lsk, skb, key, seg, tw);
+		xtcp_gate_syn(lsk, skb, key, seg, tw);
 		return;
 	}
 drop:

@@ -112,6 +112,14 @@ static u64 ipv4_hash(const struct xtcp_key *key, const void *secret)
 	return siphash_2u64(addrs, ports, secret);
 }
 
+static u64 ipv4_source_hash(const struct xtcp_key *key, unsigned int bits,
+			    const void *secret)
+{
+	__be32 prefix = key->raddr & inet_make_mask(bits);
+
+	return siphash_1u64((__force u32)prefix, secret);
+}
+
 /* A flow of @sk, or of nobody; scope and flags as the socket's options say. */
 static void flow_init(struct flowi4 *fl4, const struct net *net,
 		      const struct sock *sk, const struct xtcp_key *key,
@@ -529,5 +537,6 @@ const struct xtcp_family xtcp_ipv4 = {
 	.reply_route	= ipv4_reply_route,
 	.reply_xmit	= ipv4_reply_xmit,
 	.hash		= ipv4_hash,
+	.source_hash	= ipv4_source_hash,
 	.mtu_reduced	= ipv4_mtu_reduced,
 };

@@ -92,6 +92,20 @@ u32 xtcp_isn_ts_offset(u64 identity)
 }
 
 /**
+ * xtcp_isn_source - a name for where a segment comes from
+ * @af: address family
+ * @key: its connection
+ * @bits: of the peer's address that count, at least one
+ *
+ * Return: 64 bits, the same for all whose address begins alike.
+ */
+u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
+		    unsigned int bits)
+{
+	return af->source_hash(key, bits, &secrets[XTCP_SECRET_SOURCE]);
+}
+
+/**
  * xtcp_isn_port_offset - where the search for an ephemeral port begins
  * @af: address family
  * @key: addresses and remote port; the local port doesn't matter

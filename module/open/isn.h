@@ -17,6 +17,7 @@ enum xtcp_secret {
 	XTCP_SECRET_IDENTITY,
 	XTCP_SECRET_PORT,
 	XTCP_SECRET_LISTENER,
+	XTCP_SECRET_SOURCE,
 	XTCP_SECRETS
 };
 
@@ -28,6 +29,8 @@ u64 xtcp_isn_identity(const struct xtcp_family *af,
 		      const struct xtcp_key *key);
 seq_t xtcp_isn(u64 identity);
 u32 xtcp_isn_ts_offset(u64 identity);
+u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
+		    unsigned int bits);
 u64 xtcp_isn_port_offset(const struct xtcp_family *af,
 			 const struct xtcp_key *key);
 

@@ -29,6 +29,7 @@
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
+#include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
 #include "port.h"
@@ -36,7 +37,6 @@
 #include "timers.h"
 #include "transfer/receive.h"
 #include "user/stats.h"
-#include "user/trace.h"
 
 /* Cookies are believed that long after the SYN queue was last full. */
 #define COOKIE_BELIEF_S		120
@@ -297,10 +297,13 @@ static void overflow_note(struct xtcp_listener *ls)
 		WRITE_ONCE(*stamp, now);
 }
 
-static bool syn_queue_is_full(const struct sock *lsk,
-			      const struct xtcp_listener *ls)
+/**
+ * xtcp_listener_is_full - may no more half-open records be made?
+ * @ls: queues of a listener
+ */
+bool xtcp_listener_is_full(const struct xtcp_listener *ls)
 {
-	return atomic_read(&ls->qlen) > READ_ONCE(lsk->sk_max_ack_backlog);
+	return atomic_read(&ls->qlen) > READ_ONCE(ls->sk->sk_max_ack_backlog);
 }
 
 /*
@@ -315,9 +318,13 @@ static int unreserved_backlog(struct net *net)
 	return max_backlog - (max_backlog >> 2);
 }
 
-static bool backlog_is_reserved(struct net *net, const struct xtcp_listener *ls)
+/**
+ * xtcp_listener_is_reserved - is the room left for known peers only?
+ * @ls: queues of a listener that makes no cookies
+ */
+bool xtcp_listener_is_reserved(const struct xtcp_listener *ls)
 {
-	return atomic_read(&ls->qlen) > unreserved_backlog(net);
+	return atomic_read(&ls->qlen) > unreserved_backlog(sock_net(ls->sk));
 }
 
 /**
@@ -336,64 +343,17 @@ unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
 	return min_t(unsigned int, limit, unreserved_backlog(net));
 }
 
-/* One line a listener, however long the flood lasts. */
-static void flood_warn(const struct sock *lsk, struct xtcp_listener *ls,
-		       bool cookies)
-{
-	if (READ_ONCE(ls->warned))
-		return;
-	WRITE_ONCE(ls->warned, true);
-	net_info_ratelimited("xtcp: possible SYN flooding on port %u. %s.\n",
-			     inet_sk(lsk)->inet_num,
-			     cookies ? "Sending cookies" : "Dropping request");
-}
-
-enum syn_verdict {
-	SYN_QUEUE,
-	SYN_COOKIE,
-	SYN_DROP_FULL,		/* the SYN queue, and no cookies */
-	SYN_DROP_RESERVED,	/* what is left is for known peers */
-	SYN_DROP_OVERFLOW,	/* the accept queue */
-};
-
-static const char *const verdict_words[] = {
-	[SYN_QUEUE]		= "queued",
-	[SYN_COOKIE]		= "cookie",
-	[SYN_DROP_FULL]		= "dropped, SYN queue full",
-	[SYN_DROP_RESERVED]	= "dropped, rest kept for known peers",
-	[SYN_DROP_OVERFLOW]	= "dropped, accept queue full",
-};
-
-/* RFC 4987 3.6: the queue while there is room, then a cookie, else nothing. */
-static enum syn_verdict syn_judge(struct sock *lsk, struct xtcp_listener *ls,
-				  bool proven)
-{
-	struct net *net = sock_net(lsk);
-	unsigned int mode = xtcp_cookie_mode(lsk);
-	bool full = syn_queue_is_full(lsk, ls);
-
-	if (full && !proven)
-		XTCP_LISTENER_INC(ls, syn_overflows);
-	if ((mode >= 2 || full) && !proven) {
-		if (mode < 2)
-			flood_warn(lsk, ls, mode);
-		/* In mode 2 as well, full or not: so does Linux count. */
-		if (mode) {
-			XTCP_INC(net, REQ_Q_FULL_DO_COOKIES);
-			return SYN_COOKIE;
-		}
-		XTCP_INC(net, REQ_Q_FULL_DROP);
-		return SYN_DROP_FULL;
-	}
-	if (!mode && !proven && backlog_is_reserved(net, ls))
-		return SYN_DROP_RESERVED;
-	return SYN_QUEUE;
-}
-
-/* Eats @skb. */
-static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg,
-		      struct xtcp_timewait *tw)
+/**
+ * xtcp_listen_queue - a SYN gets a half-open record
+ * @ls: queues of its listener
+ * @skb: segment; eaten
+ * @key: its connection
+ * @seg: what it says
+ * @tw: TIME-WAIT that it may end, referenced by the caller, or NULL
+ */
+void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg,
+		       struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
@@ -419,12 +379,17 @@ drop:
 	kfree_skb(skb);
 }
 
-/*
- * A cookie keeps no record: one on the stack serves to build the SYN-ACK. Eats
- * @skb.
+/**
+ * xtcp_listen_cookie - a SYN gets a cookie
+ * @ls: queues of its listener
+ * @skb: segment; eaten
+ * @key: its connection
+ * @seg: what it says
+ *
+ * A cookie keeps no record: one on the stack serves to build the SYN-ACK.
  */
-static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
+			const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	u64 identity = xtcp_isn_identity(af, key);
@@ -441,46 +406,6 @@ static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	if (!xtcp_synqueue_send_syn_ack(&ho, &cookie, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
-	}
-}
-
-/**
- * xtcp_listen_syn - a SYN arrives for a listener
- * @lsk: listener
- * @skb: segment; eaten
- * @key: its connection
- * @seg: what it says
- * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL;
- *	such a peer is known to be there
- */
-void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     struct xtcp_timewait *tw)
-{
-	struct xtcp_listener *ls = xtcp_listener_of(lsk);
-	enum syn_verdict verdict;
-
-	if (!ls) {
-		kfree_skb(skb);
-		return;
-	}
-	verdict = syn_judge(lsk, ls, tw);
-	if (verdict <= SYN_COOKIE && xtcp_acceptqueue_is_full(lsk)) {
-		xtcp_listener_overflowed(ls);
-		verdict = SYN_DROP_OVERFLOW;
-	}
-	trace_xtcp_syn(key, ls, verdict_words[verdict]);
-	switch (verdict) {
-	case SYN_QUEUE:
-		syn_queue(ls, skb, key, seg, tw);
-		break;
-	case SYN_COOKIE:
-		syn_cookie(ls, skb, key, seg);
-		break;
-	default:
-		xtcp_listener_dropped(ls);
-		kfree_skb(skb);
-		break;
 	}
 }
 
@@ -606,11 +531,10 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			return;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);
-		xtcp_reset_turn(net, skb, key, seg,
-				XTCP_MIB_RESET_SENT_NO_HANDSHAKE);
+		xtcp_gate_reset(net, skb, key, seg, true);
 		return;
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) == XTCP_SYN) {
-		xtcp_listen_syn(sk, skb, key, seg, NULL);
+		xtcp_gate_syn(sk, skb, key, seg, NULL);
 		return;
 	} else {
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);

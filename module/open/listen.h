@@ -79,6 +79,8 @@ struct xtcp_listener {
 };
 
 struct xtcp_listener *xtcp_listener_of(const struct sock *sk);
+bool xtcp_listener_is_full(const struct xtcp_listener *ls);
+bool xtcp_listener_is_reserved(const struct xtcp_listener *ls);
 unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls);
 void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
 			      struct xtcp_listener_counts *sum);
@@ -87,9 +89,12 @@ void xtcp_listener_overflowed(struct xtcp_listener *ls);
 
 int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);
-void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     struct xtcp_timewait *tw);
+void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg,
+		       struct xtcp_timewait *tw);
+void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
+			const struct xtcp_key *key,
+			const struct xtcp_seg *seg);
 void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg);
 

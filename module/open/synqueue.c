@@ -51,8 +51,10 @@
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
+#include "open/gate.h"
 #include "open/isn.h"
 #include "open/listen.h"
+#include "open/source.h"
 #include "tcb.h"
 #include "user/stats.h"
 
@@ -128,12 +130,12 @@ static u32 delay_ms(unsigned int timeouts)
 }
 
 /* The highest mark is written while the queue grows beyond it, and then not. */
-static void enter_queue(struct xtcp_listener *ls,
-			const struct xtcp_halfopen *ho)
+static void enter_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	int qlen = atomic_inc_return(&ls->qlen);
 	int peak = atomic_read(&ls->qlen_peak);
 
+	xtcp_source_add(sock_net(ls->sk), &ho->flow);
 	if (!ho->timeouts)
 		atomic_inc(&ls->young);
 	while (unlikely(qlen > peak) &&
@@ -146,6 +148,7 @@ static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 	atomic_dec(&ls->qlen);
 	if (!ho->timeouts)
 		atomic_dec(&ls->young);
+	xtcp_source_del(sock_net(ls->sk), &ho->flow);
 }
 
 /**
@@ -647,10 +650,12 @@ static void rcv_same_syn(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 	struct net *net = halfopen_net(ho);
 
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (may_answer(ho, seg))
-		send_again(ho);
-	else
+	if (!may_answer(ho, seg))
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
+	else if (!xtcp_gate_may_syn_ack(net))
+		XTCP_INC(net, SYNACK_RATE_DROP);
+	else
+		send_again(ho);
 }
 
 static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,

@@ -68,6 +68,10 @@
 	X(DELAYED_ACK_LOST,	"DelayedACKLost") \
 	X(LISTEN_OVERFLOWS,	"ListenOverflows") \
 	X(LISTEN_DROPS,		"ListenDrops") \
+	X(SYN_PER_SOURCE_DROP,	"XtcpSynPerSourceDrop") \
+	X(SYN_EARLY_DROP,	"XtcpSynEarlyDrop") \
+	X(SYNACK_RATE_DROP,	"XtcpSynAckRateDrop") \
+	X(RST_RATE_DROP,	"XtcpRstRateDrop") \
 	X(PURE_ACKS,		"TCPPureAcks") \
 	X(SACK_RECOVERY,	"TCPSackRecovery") \
 	X(SACK_RENEGING,	"TCPSACKReneging") \

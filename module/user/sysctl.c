@@ -31,6 +31,7 @@
 #include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
+#include "open/source.h"
 #include "transfer/congestion.h"
 #include "transfer/rtt.h"
 #include "user/socket.h"
@@ -47,6 +48,7 @@ static int rto_min = 1;			/* us */
 static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
+static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int zero;
 static int one = 1;
 
@@ -179,6 +181,28 @@ static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	return write && !err ? xtcp_congestion_allow_only(line) : err;
 }
 
+/* What counts the sources is made when somebody first asks for it. */
+static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
+				       int write, void *buffer, size_t *lenp,
+				       loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.syn_per_source_limit);
+	int err = write ? xtcp_source_net_prepare(xn->net) : 0;
+
+	return err ?: proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
+}
+
+#define KNOB_SYN_PER_SOURCE_LIMIT					\
+	{								\
+		.procname	= "xtcp_syn_per_source_limit",		\
+		.data		= KNOB(syn_per_source_limit),		\
+		.maxlen		= sizeof(int),				\
+		.mode		= 0644,					\
+		.proc_handler	= syn_per_source_limit_handle,		\
+		.extra1		= &zero,				\
+	}
+
 /* Of the whole system: may be written in the first namespace only. */
 #define KNOB_OF_SYSTEM	((void *)-1L)
 
@@ -193,6 +217,10 @@ static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(syncookies, NULL, NULL),
 	KNOB_INT(max_syn_backlog),
+	KNOB_SYN_PER_SOURCE_LIMIT,
+	KNOB_U8(syn_per_source_prefix, &one, &source_prefix_max),
+	KNOB_INT_RANGE(synack_ratelimit, &zero, NULL),
+	KNOB_INT_RANGE(rst_ratelimit, &zero, NULL),
 	KNOB_U8(synack_retries, NULL, NULL),
 	KNOB_U8(abort_on_overflow, NULL, NULL),
 	KNOB_U8(migrate_req, &zero, &one),
@@ -334,6 +362,7 @@ static void knobs_default(struct net *net)
 		.challenge_ack_limit	= INT_MAX,
 		.min_snd_mss		= 48,
 		.max_syn_backlog	= max(128U, hash / 128),
+		.syn_per_source_prefix	= 32,
 		.max_tw_buckets		= hash / 2,
 		.fin_timeout		= 60 * HZ,
 		.keepalive_time		= 7200 * HZ,

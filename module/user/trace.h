@@ -243,6 +243,7 @@ TRACE_EVENT(xtcp_reset,
  * @key: the connection that it would open, as seen from here
  * @ls: queues of the listener
  * @verdict: a few words, such as "cookie"
+ * @early: it was before routing, and is dropped
  *
  * Fields: listener: its struct sock; syn, syn_limit, accept, accept_limit: what
  * its queues held just before, each full when it holds more than its limit.
@@ -250,9 +251,9 @@ TRACE_EVENT(xtcp_reset,
 TRACE_EVENT(xtcp_syn,
 
 	TP_PROTO(const struct xtcp_key *key, const struct xtcp_listener *ls,
-		 const char *verdict),
+		 const char *verdict, bool early),
 
-	TP_ARGS(key, ls, verdict),
+	TP_ARGS(key, ls, verdict, early),
 
 	TP_STRUCT__entry(
 		__field(const void *, listener)
@@ -267,6 +268,7 @@ TRACE_EVENT(xtcp_syn,
 		__field(u32, accept)
 		__field(u32, accept_limit)
 		__string(verdict, verdict)
+		__field(bool, early)
 	),
 
 	TP_fast_assign(
@@ -282,15 +284,17 @@ TRACE_EVENT(xtcp_syn,
 		__entry->accept = READ_ONCE(ls->sk->sk_ack_backlog);
 		__entry->accept_limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
 		XTCP_ASSIGN_STR(verdict, verdict);
+		__entry->early = early;
 	),
 
-	TP_printk("listener=%p netns=%u wire=%u %pI4:%u %pI4:%u syn=%u/%u accept=%u/%u %s",
+	TP_printk("listener=%p netns=%u wire=%u %pI4:%u %pI4:%u syn=%u/%u accept=%u/%u %s%s",
 		  __entry->listener, __entry->netns, __entry->wire,
 		  __entry->laddr, __entry->lport,
 		  __entry->raddr, __entry->rport,
 		  __entry->syn, __entry->syn_limit,
 		  __entry->accept, __entry->accept_limit,
-		  __get_str(verdict))
+		  __get_str(verdict),
+		  __entry->early ? ", before routing" : "")
 );
 
 #endif /* XTCP_USER_TRACE_H */

@@ -217,6 +217,36 @@ TEST_F(knobs, knob_migrate_req)
 	expect_of_a_netns(_metadata, self->ns, "migrate_req", "0", "1");
 }
 
+/* Those that stock has not. */
+static void knob_is_ours(struct __test_metadata *_metadata, int ns, const char *knob,
+			 const char *initial, const char *const *refused, const char *largest)
+{
+	char before[VALUE_MAX];
+
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), before, sizeof(before)));
+	EXPECT_STREQ(initial, before);
+	for (; *refused; refused++)
+		expect_refused(_metadata, knob, *refused);
+	expect_of_a_netns(_metadata, ns, knob, initial, "7");
+	EXPECT_EQ(0, knob_set_text(knob, largest));
+	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), before, sizeof(before)));
+	EXPECT_STREQ(largest, before);
+}
+
+#define GATE_KNOB(name, initial, largest, ...) \
+	TEST_F(knobs, knob_##name) \
+	{ \
+		static const char *const refused[] = { "-1", "x", "1.5", "2147483648", \
+						       ##__VA_ARGS__, NULL }; \
+		NOT_ON_STOCK(); \
+		knob_is_ours(_metadata, self->ns, #name, initial, refused, largest); \
+	}
+
+GATE_KNOB(syn_per_source_limit, "0", "2147483647")
+GATE_KNOB(syn_per_source_prefix, "32", "32", "0", "33")
+GATE_KNOB(synack_ratelimit, "0", "2147483647")
+GATE_KNOB(rst_ratelimit, "0", "2147483647")
+
 /* --- of the whole machine ------------------------------------------------ */
 
 /* In the first namespace alone they may be written. */
@@ -453,7 +483,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
-		"rto_min_us", "sack", "slow_start_after_idle",
+		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle",
+		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tw_recycle", "tw_reuse",
 		"tw_reuse_delay", "tw_timeout", "user_timeout",

@@ -287,6 +287,33 @@ TEST_F(trace, trace_verdicts_on_syns)
 	p->leave_unread = true;
 }
 
+/* The verdicts that a limit gives. */
+TEST_F(trace, trace_verdicts_of_limits)
+{
+	struct peer *p = &self->peer;
+	static struct lines l;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 1));
+	ASSERT_EQ(0, knob_set("synack_ratelimit", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 5);
+	second_begin();
+	for (int i = 0; i < 2; i++)
+		peer_send(p, .flags = SYN, .sport = 40000 + i);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	for (int i = 2; i < 4; i++)
+		peer_send(p, .flags = SYN, .sport = 40000 + i);
+	EXPECT_EQ(2, peer_drain(p, 10));
+	take(_metadata, &l);
+	expect_events(&l, "xtcp_syn",
+		      "10.0.0.1:5000 10.0.0.2:40000 syn=0/5 accept=0/5 queued",
+		      "10.0.0.1:5000 10.0.0.2:40001 syn=1/5 accept=0/5 dropped, too many of its source",
+		      "10.0.0.1:5000 10.0.0.2:40002 syn=1/5 accept=0/5 cookie",
+		      "10.0.0.1:5000 10.0.0.2:40003 syn=1/5 accept=0/5 dropped, rate limit");
+	close(lfd);
+}
+
 /* Switched off, nothing is written. */
 TEST_F(trace, trace_can_be_switched_off)
 {

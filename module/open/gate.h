@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * gate.h - what becomes of a SYN for a listener
+ */
+#ifndef XTCP_OPEN_GATE_H
+#define XTCP_OPEN_GATE_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_key;
+struct xtcp_seg;
+struct xtcp_sources;
+struct xtcp_timewait;
+
+/**
+ * struct xtcp_rate - events in the current second
+ * @second: of CLOCK_MONOTONIC
+ * @count: in it; when a second begins on two CPUs at once, what one of them
+ *	has counted may be lost, and so many more pass
+ */
+struct xtcp_rate {
+	u32		second;
+	atomic_t	count;
+};
+
+/**
+ * struct xtcp_gate - the gate of a namespace
+ * @syn_acks: SYN-ACKs in answer to SYNs, with xtcp_synack_ratelimit
+ * @resets: RSTs to nobody's segments, with xtcp_rst_ratelimit
+ * @drops: SYNs dropped, while @hooked isn't set
+ * @dropped_s: second of CLOCK_MONOTONIC in which one was last
+ * @hooked: PRE_ROUTING drops already; written by @watch
+ * @watch: registers that hook and takes it away
+ * @sources: half-open records of each source, or NULL: never asked for
+ */
+struct xtcp_gate {
+	struct xtcp_rate	syn_acks;
+	struct xtcp_rate	resets;
+	struct xtcp_rate	drops;
+	u32			dropped_s;
+	bool			hooked;
+	struct delayed_work	watch;
+	struct xtcp_sources	*sources;
+};
+
+void xtcp_gate_net_init(struct net *net);
+void xtcp_gate_net_exit(struct net *net);
+
+void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
+		   const struct xtcp_key *key, const struct xtcp_seg *seg,
+		   struct xtcp_timewait *tw);
+bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
+		       struct sk_buff *skb);
+bool xtcp_gate_may_syn_ack(struct net *net);
+void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     bool listening);
+
+#endif /* XTCP_OPEN_GATE_H */

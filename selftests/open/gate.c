@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gate: what becomes of a SYN for a listener, and of its answer. Limits of one
+ * source and of a second, drops before routing, the firewall's say, and that the
+ * segment which becomes the answer is nobody else's. RFC 4987.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+PEER_FIXTURE(gate);
+
+#define SYN_OPT OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(7, 0), OPT_NOP, OPT_WSCALE(7))
+
+/* A SYN of 192.0.2.x, or of whom the spec says. */
+static void syn_from(struct peer *p, const char *src, int sport)
+{
+	peer_send(p, .flags = SYN, .src = ipaddr(src), .sport = sport, .seq = 1000,
+		  .opt = SYN_OPT);
+}
+
+static void expect_syn_ack(struct peer *p, const char *dst, int dport)
+{
+	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr(dst), .dport = dport,
+		    .ack = 1001);
+}
+
+static void syn_is_answered(struct peer *p, const char *src, int sport)
+{
+	syn_from(p, src, sport);
+	expect_syn_ack(p, src, sport);
+}
+
+static void syn_is_dropped(struct peer *p, const char *src, int sport)
+{
+	syn_from(p, src, sport);
+	peer_expect_silence(p, 10);
+}
+
+/* Its peer resets the half-open connection. */
+static void half_open_ends(struct peer *p, const char *src, int sport)
+{
+	peer_send(p, .flags = RST, .src = ipaddr(src), .sport = sport, .seq = 1001);
+}
+
+static void anywhere_by_tun(struct peer *p)
+{
+	route_add_default(WHERE(p->test), "tun0", AF_INET);
+}
+
+/* --- one source ------------------------------------------------------------ */
+
+TEST_F(gate, lc_43_one_source_floods)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	NOT_ON_STOCK();
+	anywhere_by_tun(p);
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 3));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	for (int i = 0; i < 3; i++)
+		syn_is_answered(p, "192.0.2.1", 1000 + i);
+
+	counters_take(&before);
+	syn_is_dropped(p, "192.0.2.1", 1003);
+	syn_is_dropped(p, "192.0.2.1", 1004);
+	EXPECT_EQ(3, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "InSegs", 2, "ListenDrops", 2,
+			"XtcpSynPerSourceDrop", 2, NULL);
+
+	/* Nobody else minds. */
+	syn_is_answered(p, "192.0.2.2", 1000);
+	syn_is_answered(p, "10.0.0.2", 1000);
+
+	/* Each way out of the queue makes room: a RST, */
+	half_open_ends(p, "192.0.2.1", 1000);
+	syn_is_answered(p, "192.0.2.1", 1005);
+	syn_is_dropped(p, "192.0.2.1", 1006);
+	/* the third ACK, */
+	p->leave_unread = true;
+	peer_send(p, .flags = SYN, .src = ipaddr("192.0.2.3"), .sport = 2000, .seq = 1000);
+	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("192.0.2.3"), .dport = 2000);
+	peer_send(p, .flags = ACK, .src = ipaddr("192.0.2.3"), .sport = 2000, .seq = 1001,
+		  .ack = p->last.seq + 1);
+	for (int i = 1; i <= 3; i++)
+		syn_is_answered(p, "192.0.2.3", 2000 + i);
+	syn_is_dropped(p, "192.0.2.3", 2004);
+	/* and the end of its time. */
+	peer_drain(p, 64000);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	for (int i = 0; i < 3; i++)
+		syn_is_answered(p, "192.0.2.1", 3000 + i);
+	syn_is_dropped(p, "192.0.2.1", 3003);
+	close(lfd);
+}
+
+/* A SYN that repeats one belongs to its connection, not to the count. */
+TEST_F(gate, lc_43_a_repeated_syn_is_no_new_one)
+{
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 1));
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	syn_is_dropped(p, "10.0.0.2", 1001);
+	close(lfd);
+	/* Nor does a listener that closes leave anything in it. */
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	syn_is_answered(p, "10.0.0.2", 1002);
+	close(lfd);
+}
+
+TEST_F(gate, knob_syn_per_source_prefix)
+{
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	anywhere_by_tun(p);
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
+	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 24));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	syn_is_answered(p, "192.0.2.1", 1000);
+	syn_is_answered(p, "192.0.2.255", 1000);
+	syn_is_dropped(p, "192.0.2.128", 1000);
+	syn_is_answered(p, "192.0.3.1", 1000);
+	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 1));
+	syn_is_answered(p, "193.0.0.1", 1000);
+	syn_is_answered(p, "255.0.0.1", 1000);
+	syn_is_dropped(p, "128.1.0.1", 1000);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	close(lfd);
+}
+
+/* Whatever the knobs say when a record ends: it is discounted where it was. */
+TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
+{
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	anywhere_by_tun(p);
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	syn_is_answered(p, "192.0.2.1", 1000);		/* not counted */
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
+	syn_is_answered(p, "192.0.2.1", 1001);
+	syn_is_answered(p, "192.0.2.1", 1002);
+	syn_is_dropped(p, "192.0.2.1", 1003);
+	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 8));
+	syn_is_answered(p, "192.0.2.1", 1004);
+	syn_is_answered(p, "192.9.9.9", 1005);
+	syn_is_dropped(p, "192.0.2.1", 1006);
+	half_open_ends(p, "192.0.2.1", 1000);
+	half_open_ends(p, "192.0.2.1", 1001);
+	half_open_ends(p, "192.0.2.1", 1002);
+	syn_is_dropped(p, "192.0.2.1", 1006);
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 0));
+	half_open_ends(p, "192.0.2.1", 1004);
+	half_open_ends(p, "192.9.9.9", 1005);
+	syn_is_answered(p, "192.0.2.1", 1007);		/* not counted */
+	/* All that was counted is gone: there is room for exactly two again. */
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
+	syn_is_answered(p, "192.0.2.1", 1008);
+	syn_is_answered(p, "192.0.2.1", 1009);
+	syn_is_dropped(p, "192.0.2.1", 1010);
+	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 32));
+	syn_is_answered(p, "192.0.2.1", 1011);
+	syn_is_answered(p, "192.0.2.1", 1012);
+	syn_is_dropped(p, "192.0.2.1", 1013);
+	close(lfd);
+}
+
+/* --- so many in a second --------------------------------------------------- */
+
+TEST_F(gate, knob_synack_ratelimit)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("synack_ratelimit", 3));
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	second_begin();
+	counters_take(&before);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	syn_is_answered(p, "10.0.0.2", 1001);
+	syn_is_answered(p, "10.0.0.2", 1000);		/* again */
+	syn_is_dropped(p, "10.0.0.2", 1000);
+	syn_is_dropped(p, "10.0.0.2", 1002);
+	ASSERT_EQ(0, knob_set("syncookies", 1));
+	syn_is_dropped(p, "10.0.0.2", 1003);
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	counters_expect(_metadata, &before, "InSegs", 6, "OutSegs", 3,
+			"RetransSegs", 1, "TCPSynRetrans", 1, "SyncookiesSent", 1,
+			"TCPReqQFullDoCookies", 2,
+			"XtcpSynAckRateDrop", 3, "ListenDrops", 2, NULL);
+	second_begin();
+	peer_drain(p, 0);
+	syn_is_answered(p, "10.0.0.2", 1004);
+	half_open_ends(p, "10.0.0.2", 1000);
+	half_open_ends(p, "10.0.0.2", 1004);
+	close(lfd);
+}
+
+TEST_F(gate, knob_rst_ratelimit)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	second_begin();
+	counters_take(&before);
+	/* A RST is never answered, and takes none of them. */
+	peer_send(p, .flags = RST, .dport = 9, .seq = 1);
+	peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 9, .seq = 0, .ack = 2);
+	peer_send(p, .flags = ACK, .seq = 1, .ack = 77);
+	peer_expect(p, .flags = RST, .seq = 77);
+	peer_send(p, .flags = ACK, .seq = 1, .ack = 78);
+	peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 5, "OutSegs", 2, "OutRsts", 2,
+			"XtcpResetSentNoConnection", 1, "XtcpResetSentNoHandshake", 1,
+			"XtcpRstRateDrop", 2, NULL);
+	second_begin();
+	peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 9, .seq = 0, .ack = 2);
+	close(lfd);
+}
+
+/* --- who was there first --------------------------------------------------- */
+
+static void flood(struct peer *p, int n, int sport)
+{
+	char src[32];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(src, sizeof(src), "172.%d.%d.%d", 16 + (i >> 16), i >> 8 & 255, i & 255);
+		syn_from(p, src, sport);
+	}
+}
+
+static void honest_survives(struct __test_metadata *_metadata, struct peer *p, int cookies)
+{
+	struct conn c;
+	int lfd;
+
+	anywhere_by_tun(p);
+	ASSERT_EQ(0, knob_set("syncookies", cookies));
+	lfd = peer_listen(p, KERNEL_PORT, 4);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	flood(p, 300, 999);
+	EXPECT_EQ(cookies ? 300 : 4, peer_drain(p, 20));
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+	close(c.fd);
+	close(lfd);
+}
+
+TEST_F(gate, spoofed_syns_evict_nobody)
+{
+	honest_survives(_metadata, &self->peer, 0);
+}
+
+TEST_F(gate, spoofed_syns_evict_nobody_with_cookies)
+{
+	honest_survives(_metadata, &self->peer, 1);
+}
+
+/* --- before routing -------------------------------------------------------- */
+
+/* A full queue without cookies, and SYNs enough for the hook to come. */
+static int overrun(struct __test_metadata *_metadata, struct peer *p, struct conn *first)
+{
+	int lfd;
+
+	anywhere_by_tun(p);
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	ASSERT_EQ(0, knob_set("synack_retries", 0));
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 0);
+	second_begin();
+	conn_to_state(p, first, ST_HALF_OPEN, .lfd = lfd);
+	flood(p, 200, 999);
+	peer_expect_silence(p, 20);
+	return lfd;
+}
+
+TEST_F(gate, ctr_XtcpSynEarlyDrop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	counters_take(&before);
+	flood(p, 100, 998);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 100, "ListenDrops", 100,
+			"TCPReqQFullDrop", 100, "XtcpSynEarlyDrop", 100, NULL);
+
+	/* Who has a connection gets through, and so does what is no SYN. */
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	peer_send(p, .flags = ACK, .sport = 997, .seq = 1, .ack = 55);
+	peer_expect(p, .flags = RST, .dport = 997, .seq = 55);
+	peer_send(p, .flags = SYN, .dport = 9, .sport = 997, .seq = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 9, .dport = 997, .ack = 2);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST);
+	close(c.fd);
+	close(lfd);
+}
+
+TEST_F(gate, early_drops_end_when_it_is_calm)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	peer_drain(p, 4000);
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	counters_take(&before);
+	flood(p, 10, 998);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 10, "ListenDrops", 10,
+			"TCPReqQFullDrop", 10, NULL);
+	close(lfd);
+}
+
+/* What isn't for this host is none of the hook's business. */
+TEST_F(gate, early_drops_spare_whom_we_forward_for)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/forwarding", "1"));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/send_redirects", "0"));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun0/send_redirects", "0"));
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .src = ipaddr("192.0.2.1"), .dst = ipaddr("198.51.100.1"),
+		  .sport = 998, .seq = 5);
+	peer_expect(p, .flags = SYN, .src = ipaddr("192.0.2.1"), .dst = ipaddr("198.51.100.1"),
+		    .sport = 998, .dport = KERNEL_PORT, .seq = 5);
+	counters_expect(_metadata, &before, NULL);
+	close(lfd);
+}
+
+/* A namespace, and with it the module, may go while the hook is there. */
+TEST_F(gate, the_hook_goes_with_its_namespace)
+{
+	struct conn c;
+
+	NOT_ON_STOCK();
+	close(overrun(_metadata, &self->peer, &c));
+}
+
+/* --- the firewall's say ---------------------------------------------------- */
+
+static void nft(struct __test_metadata *_metadata, const char *rules)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "nft '%s'", rules);
+	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
+}
+
+static void nft_expect(struct __test_metadata *_metadata, const char *chain, const char *text)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "nft list chain ip t %s | grep -q '%s'", chain, text);
+	EXPECT_EQ(0, system(command)) TH_LOG("no '%s' in %s", text, chain);
+}
+
+/* Neither SYN-ACK nor cookie nor RST, and a flood changes nothing about it. */
+TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	nft(_metadata, "add table ip t; add chain ip t in { type filter hook input priority 0; };"
+		       "add rule ip t in meta l4proto 253 counter drop");
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .dport = 9, .sport = 998, .seq = 1);
+	peer_send(p, .flags = ACK, .sport = 998, .seq = 1, .ack = 5);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, NULL);
+	nft_expect(_metadata, "in", "packets 3 ");
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	for (int i = 0; i < 5; i++)
+		syn_is_dropped(p, "192.0.2.1", 1000 + i);
+	counters_expect(_metadata, &before, NULL);
+	nft_expect(_metadata, "in", "packets 8 ");
+	close(lfd);
+}
+
+/* Answers made of what they answer pass the chains that all output passes. */
+TEST_F(gate, the_firewall_sees_each_answer)
+{
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	nft(_metadata, "add table ip t;"
+		       "add chain ip t out { type filter hook output priority 0; };"
+		       "add chain ip t post { type filter hook postrouting priority 0; };"
+		       "add rule ip t out meta l4proto 253 ct state new,established,invalid meta mark 0 counter;"
+		       "add rule ip t post meta l4proto 253 oifname tun0 counter;"
+		       "add chain ip t pre { type filter hook prerouting priority -150; };"
+		       "add rule ip t pre meta mark set 5");
+	lfd = peer_listen(p, KERNEL_PORT, 10);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	syn_is_answered(p, "10.0.0.2", 1001);
+	peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 9, .ack = 2);
+	nft_expect(_metadata, "out", "packets 3 ");
+	nft_expect(_metadata, "post", "packets 3 ");
+	/* What it drops on the way out does not leave. */
+	nft(_metadata, "add rule ip t out meta l4proto 253 drop");
+	syn_is_dropped(p, "10.0.0.2", 1002);
+	close(lfd);
+}
+
+/* --- the answer made of the segment ---------------------------------------- */
+
+/* A packet socket: it sees what comes in and what goes out. */
+static int sniffer_open(struct __test_metadata *_metadata)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex("tun0"),
+	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&sll, sizeof(sll)));
+	return fd;
+}
+
+static void sniff(struct __test_metadata *_metadata, int fd, struct segment *s)
+{
+	s->packet_len = recv(fd, s->packet, sizeof(s->packet), 0);
+	ASSERT_LT(0, s->packet_len);
+	segment_parse(s, stream_proto());
+}
+
+TEST_F(gate, a_sniffer_sees_the_syn_as_it_came)
+{
+	struct peer *p = &self->peer;
+	static struct segment s;
+	int lfd, fd;
+
+	NOT_ON_STOCK();
+	lfd = peer_listen(p, KERNEL_PORT, 10);
+	fd = sniffer_open(_metadata);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, knob_set("syncookies", i));
+		syn_is_answered(p, "10.0.0.2", 1000 + i);
+		sniff(_metadata, fd, &s);
+		EXPECT_EQ(SYN, s.flags);
+		EXPECT_EQ(1000 + i, s.sport);
+		EXPECT_EQ(1000, s.seq);
+		EXPECT_EQ(7, s.opt.tsval);
+		sniff(_metadata, fd, &s);
+		EXPECT_EQ(SYN | ACK, s.flags);
+		EXPECT_EQ(1000 + i, s.dport);
+	}
+	close(fd);
+	close(lfd);
+}
+
+/* Small, large, and too small for the answer to fit into: all the same answer. */
+TEST_F(gate, the_size_of_a_syn_does_not_show_in_its_answer)
+{
+	static const int lens[] = { 0, 1, 100, 1400, 9000 };
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	for (int mode = 1; mode <= 2; mode++) {
+		ASSERT_EQ(0, knob_set("syncookies", mode));
+		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+			peer_send(p, .flags = SYN, .seq = 1000, .len = lens[i],
+				  .sport = 1000 * mode + i, .opt = SYN_OPT);
+			/* Text in a SYN is not kept. */
+			peer_expect(p, .flags = SYN | ACK, .ack = 1001, .mss = 1460,
+				    .dport = 1000 * mode + i, .tsecr = 7, .wscale = 7,
+				    .sackok = 1, .ttl = 64, .tos = 0);
+		}
+	}
+	peer_send(p, .flags = SYN, .seq = 1000, .len = 9000, .dport = 9);
+	peer_expect(p, .flags = RST | ACK, .seq = 0, .ack = 10001, .sport = 9, .ttl = 64);
+	close(lfd);
+}
+
+/* --- what no honest host sends --------------------------------------------- */
+
+TEST_F(gate, hostile_land)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 100);
+	counters_take(&before);
+	/* Both ends are the kernel's: routing knows it for a martian. */
+	peer_send(p, .flags = SYN, .src = p->kernel, .sport = KERNEL_PORT, .seq = 1);
+	peer_send(p, .flags = SYN, .src = ipaddr("127.0.0.1"), .sport = 999, .seq = 1);
+	peer_expect_silence(p, 2000);
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	close(lfd);
+}
+
+TEST_HARNESS_MAIN
