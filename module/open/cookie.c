@@ -14,9 +14,8 @@
  *	|     256      |            + mss index            |  + irs
  *	+--------------+-----------------------------------+
  *
- * A hides both fields from who doesn't know its secret, B is a MAC that
- * changes with the minute. Two minutes of 256 and four indexes of 2^24 are
- * good, so one guess in 2^29 is.
+ * A hides both fields, B is a MAC that changes with the minute. Two minutes of
+ * 256 and four indexes of 2^24 are good, so one guess in 2^29 is.
  *
  * What the MSS index can't hold rides in the low bits of the SYN-ACK's
  * timestamp, when the client sends timestamps at all:

@@ -228,15 +228,16 @@ static void negotiate(struct net *net, struct xtcp_halfopen *ho,
 		      const struct xtcp_seg *seg)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
+	const struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
 	u16 user_mss = READ_ONCE(lxs->user_mss);
 
 	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
 	if (user_mss && user_mss < ho->mss)
 		ho->mss = user_mss;
-	ho->wscale_ok = seg->opt.has_wscale && XTCP_KNOB(net, window_scaling);
+	ho->wscale_ok = seg->opt.has_wscale && READ_ONCE(knobs->window_scaling);
 	ho->snd_wscale = ho->wscale_ok ? seg->opt.wscale : 0;
-	ho->sack_ok = seg->opt.sack_perm && XTCP_KNOB(net, sack);
-	ho->ts_ok = seg->opt.has_ts && XTCP_KNOB(net, timestamps);
+	ho->sack_ok = seg->opt.sack_perm && READ_ONCE(knobs->sack);
+	ho->ts_ok = seg->opt.has_ts && READ_ONCE(knobs->timestamps);
 	ho->ts_recent = ho->ts_ok ? seg->opt.tsval : 0;
 }
 
@@ -265,7 +266,6 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;
 	ho->irs = seg->seq;
-	ho->sent_us = xtcp_now_us();
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
 	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
 	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
@@ -365,6 +365,7 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	}
 	identity = xtcp_isn_identity(xtcp_family_get(key->family), key);
 	halfopen_fill(ho, ls, skb, key, seg, identity);
+	ho->sent_us = xtcp_now_us();
 	negotiate(net, ho, seg);
 	receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);

@@ -408,11 +408,14 @@ static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
 	opt->tsecr = ho->ts_recent;
 }
 
-static void put_cookie(const struct xtcp_cookie *cookie,
+static void put_cookie(const struct xtcp_halfopen *ho,
+		       const struct xtcp_cookie *cookie,
 		       struct xtcp_options *opt)
 {
 	opt->cookie = cookie->option;
+	opt->has_ts = ho->ts_ok;
 	opt->tsval = cookie->tsval;
+	opt->tsecr = ho->ts_recent;
 	if (!opt->has_ts) {
 		opt->has_wscale = 0;
 		opt->sack_perm = 0;
@@ -457,9 +460,10 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;
-	fill_ts(ho, &bare.opt);
 	if (cookie)
-		put_cookie(cookie, &bare.opt);
+		put_cookie(ho, cookie, &bare.opt);
+	else
+		fill_ts(ho, &bare.opt);
 	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 

@@ -86,12 +86,15 @@ TEST_F(client, lc_47_ack_is_repeated)
 static void heard(struct __test_metadata *_metadata, struct peer *p,
 		  struct segment_spec from_server)
 {
+	struct proc_row row;
 	struct conn c;
 
 	connect_by_cookie(p, &c, .opt = FULL_SYN_ACK);
 	conn_expect(&c, .flags = ACK, .cookie = 1, .at_ms = 1000);
 	conn_send_at(WHERE(_metadata), &c, from_server);
 	peer_drain(p, 300);
+	ASSERT_TRUE(proc_row_find(&row, AF_INET, c.kport, c.pport, NULL));
+	EXPECT_EQ(0, row.timer);
 	peer_expect_silence(p, 100000);
 	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
 	conn_expect(&c, .seq = 1, .data = "abc", .cookie = 0);
@@ -321,6 +324,8 @@ TEST_F(client, lc_47_cookie_agrees_to_scale_and_sack)
 	struct conn c;
 	int sent = 0;
 
+	/* No probe so soon: all that comes is new. */
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	connect_by_cookie(p, &c, .wnd = 600,
 			  .opt = OPT(OPT_MSS(MSS), COOKIE(MSS, 7, 5, SACK_AGREED)));
 	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &ti, &len));
@@ -377,8 +382,8 @@ TEST_F(client, lc_47_no_cookie_no_echo)
 	}
 }
 
-/* The next life of the socket knows nothing of it. */
-TEST_F(client, lc_47_next_life)
+/* The next life of the socket knows nothing of it, whether it listens ... */
+TEST_F(client, lc_47_then_a_listener)
 {
 	struct sockaddr sa = { .sa_family = AF_UNSPEC };
 	struct peer *p = &self->peer;
@@ -396,6 +401,27 @@ TEST_F(client, lc_47_next_life)
 	ASSERT_EQ(1, send(child.fd, "x", 1, 0));
 	conn_expect(&child, .data = "x", .cookie = 0);
 	conn_send(&child, .flags = ACK);
+	peer_expect_silence(p, 10000);
+}
+
+/* ... or connects once more. */
+TEST_F(client, lc_47_then_another_connection)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+	struct peer *p = &self->peer;
+	struct sockaddr_storage to;
+	struct conn c;
+	socklen_t len;
+
+	connect_by_cookie(p, &c, .opt = FULL_SYN_ACK);
+	ASSERT_EQ(0, connect(c.fd, &sa, sizeof(sa)));
+	conn_expect(&c, .flags = RST | ACK);
+	len = ipaddr_sockaddr(&c.peer_addr, c.pport, &to);
+	EXPECT_EQ(-1, connect(c.fd, (struct sockaddr *)&to, len));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .cookie = 0);
+	peer_send(p, .flags = SYN | ACK, .sport = c.pport, .dport = p->last.sport,
+		  .seq = 5000, .ack = p->last.seq + 1, .opt = OPT(OPT_MSS(MSS)));
+	peer_expect(p, .flags = ACK, .ack = 5001, .sport = ANYWHERE, .opt_len = 0);
 	peer_expect_silence(p, 10000);
 }
 

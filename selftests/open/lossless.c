@@ -169,6 +169,8 @@ TEST_F_TIMEOUT(server, lc_47_minute_and_mac, 4000)
 	uint8_t first[COOKIE_LEN];
 	struct conn c;
 
+	/* All of it in one minute. */
+	sleep_ms(60100 - now_ms() % 60000);
 	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
 	memcpy(first, c.kern_opt.cookie, COOKIE_LEN);
 	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
@@ -295,6 +297,8 @@ static void same_as_queued(struct __test_metadata *_metadata, struct peer *p,
 	struct deeds want, got;
 	struct conn queued, c;
 
+	/* Only one of them has timed its handshake, and would probe so soon. */
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	conn_open(p, &queued, .lfd = lfd, .opt = opt, .no_opt = !opt.len, .wnd = 600);
 	ASSERT_EQ(0, knob_set("syncookies", 2));
@@ -436,6 +440,19 @@ TEST_F(server, lc_47_later_text_brings_it)
 TEST_F(server, lc_47_later_text_brings_it_without_options)
 {
 	later_text_brings_it(_metadata, &self->peer, OPT(OPT_MSS(1460)));
+}
+
+/* A listener that lets ACKs wait lets this one wait no more than others. */
+TEST_F(server, lc_47_text_is_answered_at_once)
+{
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	struct conn c;
+
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_QUICKACK, 0));
+	cookie_get(p, &c, lfd);
+	conn_send(&c, .flags = ACK | PSH, .data = "early", .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .cookie = 0);
 }
 
 TEST_F(server, lc_47_fin_brings_it)
