@@ -144,6 +144,18 @@ void link_set_mtu(struct where at, const char *name, int mtu)
 	request_send(at, &rq, "link mtu");
 }
 
+void link_set_single_segments(struct where at, const char *name)
+{
+	struct ifinfomsg *ifi;
+	struct request rq;
+	uint32_t one = 1;
+
+	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = if_nametoindex(name);
+	request_attr(&rq, IFLA_GSO_MAX_SEGS, &one, sizeof(one));
+	request_send(at, &rq, "link gso_max_segs");
+}
+
 int netns_new(struct where at)
 {
 	int fd;
@@ -294,6 +306,9 @@ static uint32_t netem_fraction(double percent)
 	return percent / 100 * UINT32_MAX;
 }
 
+/* TCA_NETEM_PRNG_SEED, which older headers lack. */
+#define NETEM_SEED (TCA_NETEM_JITTER64 + 3)
+
 void netem_set(struct where at, const char *dev, const struct netem *netem)
 {
 	struct tc_netem_qopt qopt = {
@@ -326,6 +341,8 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 		request_attr(&rq, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
 	if (netem->corrupt)
 		request_attr(&rq, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	if (netem->seed)
+		request_attr(&rq, NETEM_SEED, &netem->seed, sizeof(netem->seed));
 	request_nest_end(&rq, opt);
 	request_send(at, &rq, "netem");
 }

@@ -45,11 +45,16 @@ void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
 /* The next hop to dst as the IP layer sees it now; family 0: none. */
 struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 
+/* Segments are handed to dev one by one, rather than in large ones to cut up. */
+void link_set_single_segments(struct where at, const char *dev);
+
 /* What netem does to packets that leave through dev; 0: not that. */
 struct netem {
 	double delay_ms, jitter_ms;
 	double loss, duplicate, reorder, corrupt;	/* per cent */
 	int limit;				/* packets, default 1000 */
+	/* Fixes the pattern, from 6.7 on; 0: another one each time. */
+	uint64_t seed;
 };
 void netem_set(struct where at, const char *dev, const struct netem *netem);
 

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vm: mem=1G timeout=1800 */
+/*
+ * lossy: how long 8 MiB take over a bad path, 20 ms each way: that loses,
+ * reorders or doubles segments by a fixed pattern, the same for both sides; ten
+ * patterns each, their median, and the worst. Times of the guest's clock:
+ * besides the path it counts instructions, which are little here.
+ *
+ * Both ends are the stack under test. Segments leave one by one, for netem
+ * would drop the large ones that stock TCP makes as a whole; the receiver's
+ * buffer is 4 MiB on both, so that the congestion window decides.
+ */
+#include "lib/bench.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define PORT 5000
+#define TOTAL (8 << 20)
+#define DELAY_MS 20
+#define PATTERNS 10
+#define RCVBUF (4 << 20)
+#define STALL_MS 300000
+
+static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+
+static void nonblocking(int fd)
+{
+	must(!fcntl(fd, F_SETFL, O_NONBLOCK), "O_NONBLOCK: %s", strerror(errno));
+}
+
+static void connected(struct pair *pair, int *client, int *server)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pair->addr[SERVER], PORT, &sa);
+	int rcvbuf = RCVBUF, listener;
+
+	netns_enter(HERE, pair->ns[SERVER]);
+	listener = socket(AF_INET, SOCK_STREAM, bench_proto());
+	must(listener >= 0 && !bind(listener, (void *)&sa, len) && !listen(listener, 1),
+	     "listener: %s", strerror(errno));
+	must(!setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)),
+	     "SO_RCVBUFFORCE: %s", strerror(errno));
+	netns_enter(HERE, pair->ns[CLIENT]);
+	*client = socket(AF_INET, SOCK_STREAM, bench_proto());
+	must(*client >= 0 && !connect(*client, (void *)&sa, len), "connect: %s",
+	     strerror(errno));
+	*server = accept(listener, NULL, NULL);
+	must(*server >= 0, "accept: %s", strerror(errno));
+	close(listener);
+	nonblocking(*client);
+	nonblocking(*server);
+}
+
+/* Milliseconds until the last octet has been read. */
+static double transfer(int from, int to)
+{
+	static char buf[65536];
+	int64_t begin_ns = now_ns();
+	int sent = 0, got = 0;
+
+	while (got < TOTAL) {
+		struct pollfd fds[] = {
+			{ to, POLLIN, 0 }, { sent < TOTAL ? from : -1, POLLOUT, 0 },
+		};
+		ssize_t n;
+
+		must(poll(fds, 2, STALL_MS) > 0, "stalled after %d octets", got);
+		n = sent < TOTAL ? send(from, buf, TOTAL - sent < (int)sizeof(buf) ?
+					TOTAL - sent : (int)sizeof(buf), 0) : 0;
+		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
+		sent += n > 0 ? n : 0;
+		while ((n = recv(to, buf, sizeof(buf), 0)) > 0)
+			got += n;
+		must((n < 0 && errno == EAGAIN) || got == TOTAL, "recv: %s", strerror(errno));
+	}
+	return (now_ns() - begin_ns) / 1e6;
+}
+
+static double one_pattern(struct netem netem, int pattern)
+{
+	int client, server;
+	struct pair pair;
+	double ms;
+
+	pair_open_at(HERE, &pair, NULL);
+	for (int side = CLIENT; side <= SERVER; side++) {
+		netns_enter(HERE, pair.ns[side]);
+		link_set_single_segments(HERE, device[side]);
+	}
+	connected(&pair, &client, &server);
+	netem.delay_ms = DELAY_MS;
+	netem.limit = 100000;
+	for (int side = CLIENT; side <= SERVER; side++) {
+		netem.seed = 2 * pattern + side + 1;
+		netns_enter(HERE, pair.ns[side]);
+		netem_set(HERE, device[side], &netem);
+	}
+	ms = transfer(client, server);
+	close(client);
+	close(server);
+	close(pair.ns[CLIENT]);
+	close(pair.ns[SERVER]);
+	return ms;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const char *name, struct netem netem)
+{
+	double ms[PATTERNS];
+	char row[64];
+
+	for (int i = 0; i < PATTERNS; i++)
+		ms[i] = one_pattern(netem, i);
+	qsort(ms, PATTERNS, sizeof(ms[0]), ascending);
+	bench_value(name, (ms[PATTERNS / 2 - 1] + ms[PATTERNS / 2]) / 2);
+	snprintf(row, sizeof(row), "%s.worst", name);
+	bench_value(row, ms[PATTERNS - 1]);
+}
+
+#define STEP(name, ...) \
+	static void step_##name(void) \
+	{ \
+		measure(#name, (struct netem){ __VA_ARGS__ }); \
+	}
+
+STEP(clean, .loss = 0)
+STEP(loss_01, .loss = 0.1)
+STEP(loss_1, .loss = 1)
+STEP(loss_5, .loss = 5)
+STEP(reorder_5, .reorder = 5)
+STEP(duplicate_1, .duplicate = 1)
+
+static const struct bench_step steps[] = {
+	{ "clean", step_clean },
+	{ "loss_01", step_loss_01 },
+	{ "loss_1", step_loss_1 },
+	{ "loss_5", step_loss_5 },
+	{ "reorder_5", step_reorder_5 },
+	{ "duplicate_1", step_duplicate_1 },
+};
+
+#define ROW(name, what) \
+	{ name, "8 MiB, 20 ms each way, " what, "ms", "1.00" }, \
+	{ name ".worst", "the slowest of ten patterns of that", "ms", NULL }
+
+static const struct bench_row rows[] = {
+	ROW("clean", "nothing lost"),
+	ROW("loss_01", "0.1 % lost"),
+	ROW("loss_1", "1 % lost"),
+	ROW("loss_5", "5 % lost"),
+	ROW("reorder_5", "5 % overtake all others"),
+	ROW("duplicate_1", "1 % come twice"),
+};
+
+BENCH_MAIN("lossy", steps, rows)
