@@ -4,8 +4,8 @@
  *
  * The guest's clock advances one nanosecond an instruction and nothing else
  * moves it while there is work, so a difference between two readings of it is
- * a number of instructions, of program and kernel together, and the same in
- * every run.
+ * a number of instructions, of program and kernel together, whatever the host
+ * is busy with.
  *
  * A program of selftests/bench is a table of steps and one of rows, and
  * bench_main(). Each step runs twice, once a side, in a process of its own
