@@ -8,6 +8,7 @@
  */
 #include "lib/xtcp_test.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 PEER_FIXTURE(teardown);
@@ -151,34 +152,57 @@ static void fill(int fd)
 		;
 }
 
+/* The knob of the first namespace; with the value it had in @old. */
+static void memory_limit(struct __test_metadata *_metadata, const char *value, char *old)
+{
+	static const char path[] = "/proc/sys/net/ipv4/xtcp_mem";
+	int home = open("/proc/thread-self/ns/net", O_RDONLY);
+	int first = open("/proc/1/ns/net", O_RDONLY);
+
+	netns_enter(WHERE(_metadata), first);
+	if (old)
+		EXPECT_EQ(0, sysctl_read(path, old, 64));
+	EXPECT_EQ(0, sysctl_write(path, value));
+	netns_enter(WHERE(_metadata), home);
+	close(first);
+	close(home);
+}
+
 /*
- * Text that a closed window holds back, of more sockets than the protocol may
- * have memory for (an eleventh of the guest's 1 GiB): an orphan among them is
- * not kept.
+ * Text that a closed window holds back, more than all sockets together may
+ * have memory for by xtcp_mem: an orphan is not kept.
  */
 TEST_F(teardown, ctr_TCPAbortOnMemory)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	struct conn c[16];
+	struct conn kept, c;
+	char limit[64];
 
 	NOT_ON_STOCK();
-	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
-		conn_open(p, &c[i], .kport = 6000 + i, .wnd = 0);
-		fill(c[i].fd);
-	}
+	conn_open(p, &kept, .kport = 6000, .wnd = 0);
+	fill(kept.fd);
+	conn_open(p, &c, .kport = 6001, .wnd = 0);
+	fill(c.fd);
 	p->leave_unread = true;
 	peer_drain(p, 0);
+	/* With memory enough, the text of the dead is still theirs to deliver. */
+	close(kept.fd);
+	conn_expect_state(&kept, ST_FIN_WAIT_1);
 	counters_take(&before);
 	counters_ignore_traffic(&before);
 	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
-	close(c[0].fd);
-	conn_expect(&c[0], .flags = RST | ACK, .seq = 1);
-	conn_expect_state(&c[0], ST_CLOSED);
+	memory_limit(_metadata, "1 1 1", limit);
+	close(c.fd);
+	memory_limit(_metadata, limit, NULL);
+	conn_expect_state(&c, ST_CLOSED);
+	while (p->last.sport != 6001 || !(p->last.flags & RST))
+		ASSERT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));
+	EXPECT_EQ(c.kern_iss + 1, p->last.seq);
+	conn_expect_state(&kept, ST_FIN_WAIT_1);
+	conn_send(&kept, .flags = RST);
 	counters_expect(_metadata, &before, "OutRsts", 1, "CurrEstab", -1,
 			"TCPAbortOnMemory", 1, NULL);
-	for (size_t i = 1; i < ARRAY_SIZE(c); i++)
-		socket_abort(c[i].fd);
 }
 
 TEST_HARNESS_MAIN
