@@ -67,8 +67,12 @@ static bool device_matches(int bound, const struct xtcp_key *key)
 	return !bound || bound == key->dif || bound == key->sdif;
 }
 
-static bool flow_matches(const struct xtcp_flow *flow,
-			 const struct xtcp_key *key)
+/**
+ * xtcp_flow_matches - is this the connection of a segment
+ * @flow: connection
+ * @key: of the segment
+ */
+bool xtcp_flow_matches(const struct xtcp_flow *flow, const struct xtcp_key *key)
 {
 	return flow->laddr == key->laddr && flow->raddr == key->raddr &&
 	       flow->lport == key->lport && flow->rport == key->rport &&
@@ -78,7 +82,7 @@ static bool flow_matches(const struct xtcp_flow *flow,
 
 static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	return !flow_matches(obj, arg->key);
+	return !xtcp_flow_matches(obj, arg->key);
 }
 
 static const struct rhashtable_params flow_params = {
@@ -199,6 +203,20 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 }
 
 /**
+ * xtcp_flow_find_rcu - find a connection, if only to look at it
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: rcu_read_lock(), which keeps its memory; no reference is taken.
+ * Return: the flow, which may be on its way out, or NULL.
+ */
+struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
+				     const struct xtcp_key *key)
+{
+	return rhashtable_lookup(&xtcp_net(net)->flows, key, flow_params);
+}
+
+/**
  * xtcp_flow_lookup - find a connection
  * @net: namespace
  * @key: whose
@@ -212,8 +230,7 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 
 	rcu_read_lock();
 	do {
-		flow = rhashtable_lookup(&xtcp_net(net)->flows, key,
-					 flow_params);
+		flow = xtcp_flow_find_rcu(net, key);
 		/* One on its way out may have a successor: look again. */
 	} while (flow && !xtcp_flow_get(flow));
 	rcu_read_unlock();

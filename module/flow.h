@@ -91,6 +91,10 @@ void xtcp_key_from_flow(struct xtcp_key *key, const struct xtcp_flow *flow);
 void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		    const struct xtcp_key *key);
 
+bool xtcp_flow_matches(const struct xtcp_flow *flow,
+		       const struct xtcp_key *key);
+struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
+				     const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net,
 				   const struct xtcp_key *key);
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,

@@ -21,6 +21,7 @@
 #include "close/timewait.h"
 #include "flow.h"
 #include "lifecycle.h"
+#include "net/demux.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
 #include "netns.h"
@@ -77,6 +78,12 @@ stats:
 	return err;
 }
 
+/* A grace period passes before the rest goes, of which the hook makes use. */
+static void __net_exit xtcp_net_quiesce(struct net *net)
+{
+	xtcp_demux_net_exit(net);
+}
+
 static void __net_exit xtcp_net_stop(struct net *net)
 {
 	xtcp_procfs_net_exit(net);
@@ -91,6 +98,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 
 static struct pernet_operations xtcp_net_ops = {
 	.init	= xtcp_net_start,
+	.pre_exit = xtcp_net_quiesce,
 	.exit	= xtcp_net_stop,
 	.id	= &xtcp_net_id,
 	.size	= sizeof(struct xtcp_net),

@@ -56,6 +56,7 @@ struct xtcp_knobs {
 	u8	frto;			/* 0 off */
 	int	reordering;		/* segments */
 	int	max_reordering;		/* segments */
+	u8	early_demux;		/* 0, 1 */
 	u8	workaround_signed_windows; /* 0, 1: 32767 octets if unscaled */
 	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
 	int	rto_min_us;		/* least RTO, microseconds */
@@ -105,6 +106,7 @@ struct xtcp_port_chain {
  * @challenges: challenge ACKs still allowed in it; a race between CPUs may
  *	send one more, as in Linux
  * @gate: what becomes of SYNs
+ * @demux: segments find their sockets before they are routed; net/demux.c
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -122,6 +124,7 @@ struct xtcp_net {
 	u32				challenge_s;
 	u32				challenges;
 	struct xtcp_gate		gate;
+	bool				demux;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	struct xtcp_lifecycle_counts __percpu *lifecycle;

@@ -30,6 +30,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/oow.h"
 #include "net/output.h"
@@ -412,6 +413,7 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 
 	xs->segs_in++;
 	xs->last_rcv_ns = xtcp_now_ns();
+	xtcp_demux_remember(sk, skb);
 	if (!checks_pass(sk, skb, seg))
 		goto drop;
 	if (!xtcp_state_in(sk, TEXT_STATES)) {
@@ -623,6 +625,7 @@ int xtcp_input(struct sk_buff *skb)
 	struct xtcp_flow *flow;
 	struct xtcp_key key;
 	struct xtcp_seg seg;
+	struct sock *sk;
 
 	/* MUST-57: not to us alone, so not an opening. Nor anything else. */
 	if (skb->pkt_type != PACKET_HOST)
@@ -635,6 +638,12 @@ int xtcp_input(struct sk_buff *skb)
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, &key, &seg);
 
+	sk = xtcp_demux_take(skb, &key);
+	if (sk) {
+		xtcp_seg_read_options(&seg, skb);
+		rcv_socket(sk, skb, &seg);
+		return 0;
+	}
 	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup(net, &key);
 	if (flow) {

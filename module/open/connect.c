@@ -15,6 +15,7 @@
 #include "close/close.h"
 #include "close/reset.h"
 #include "compat.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/output.h"
 #include "netns.h"
@@ -119,6 +120,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	if (err)
 		return err;
 	xtcp_tcb_renew(xs);
+	xtcp_demux_forget(sk);
 	xs->iss = SEQ(0);
 	name_flow(sk);
 	err = xtcp_port_connect(sk);
@@ -200,6 +202,7 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 
 	if (seg->opt.cookie)
 		xtcp_echo_keep(sk, &seg->opt);
+	xtcp_demux_remember(sk, skb);
 	take_syn(sk, seg);
 	xtcp_send_acked(sk, seg);
 	/* As for any SYN: the field is the window itself. */

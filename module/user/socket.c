@@ -37,6 +37,7 @@
 #include "close/close.h"
 #include "compat.h"
 #include "lifecycle.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
@@ -193,6 +194,7 @@ static int xtcp_sock_init(struct sock *sk)
 
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
+	xtcp_demux_add(net);
 	return 0;
 }
 

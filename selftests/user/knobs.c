@@ -153,6 +153,7 @@ KNOB(wmem, NULL, "0 8192 16384")
 
 KNOB(slow_start_after_idle, "1", "256")
 KNOB(dsack, "1", "256")
+KNOB(early_demux, "1", "256")
 KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
 KNOB(max_reordering, "300", "0")
@@ -478,7 +479,7 @@ TEST_F(knobs, knob_all_have_a_test)
 	static const char *const known[] = {
 		"abort_on_overflow", "allowed_congestion_control",
 		"attached_fin_timeout", "available_congestion_control",
-		"challenge_ack_limit", "congestion_control", "dsack", "early_retrans", "fin_timeout", "frto", "icmp_soft_abort",
+		"challenge_ack_limit", "congestion_control", "dsack", "early_demux", "early_retrans", "fin_timeout", "frto", "icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * demux.c - a segment finds its socket before it is routed
+ *
+ * Routing a segment to us costs a fifth of what its whole way costs, and for
+ * one of an open connection the answer is known: that of the one before. The
+ * kernel asks its own TCP and UDP at that point, and nobody else
+ * (net.ipv4.tcp_early_demux). So this is a netfilter hook at PRE_ROUTING, behind
+ * all others there, which gives the segment its socket's route. Where it can't,
+ * because the route went stale, the device is another one, or there is no
+ * such socket, the segment goes its normal way. The socket goes along, so that
+ * it need not be looked up again.
+ *
+ * Each IPv4 packet of the namespace pays for the hook. So it is there only
+ * where a program has made an xtcp socket, and then for the namespace's life.
+ *
+ * The socket is not referenced: it is freed a grace period after it has left
+ * the flow table (SOCK_RCU_FREE). Whoever keeps the packet for longer, as a
+ * netfilter queue does, takes a reference himself, which sock_pfree(), being
+ * its destructor, tells him to.
+ *
+ * Context: the hook softirq under RCU; xtcp_demux_add() process.
+ */
+#include "net/demux.h"
+
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "flow.h"
+#include "net/family.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "user/socket.h"
+
+/* Guards xn->demux; taken once in a namespace's life. */
+static DEFINE_MUTEX(demux_mutex);
+
+/* In one piece, for us alone, its ports linear, and nobody's yet? */
+static bool may_be_ours(struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return iph->protocol == XTCP_WIRE_NATIVE &&
+	       skb->pkt_type == PACKET_HOST && !ip_is_fragment(iph) &&
+	       !skb_dst(skb) && !skb->sk &&
+	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
+}
+
+static struct sock *find_socket(struct net *net, struct sk_buff *skb)
+{
+	const struct xtcp_flow *flow;
+	struct xtcp_key key;
+
+	skb_set_transport_header(skb, ip_hdrlen(skb));
+	/* A SYN is for a listener; the few others can wait. */
+	if (tcp_hdr(skb)->syn)
+		return NULL;
+	xtcp_ipv4.key_read(skb, &key);
+	flow = xtcp_flow_find_rcu(net, &key);
+	if (!flow || flow->kind != XTCP_KIND_SOCKET)
+		return NULL;
+	return xtcp_flow_sk(flow);
+}
+
+static struct dst_entry *route_of(const struct sock *sk,
+				  const struct sk_buff *skb)
+{
+	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
+
+	if (!dst || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
+		return NULL;
+	return dst_check(dst, 0);
+}
+
+static unsigned int demux(void *priv, struct sk_buff *skb,
+			  const struct nf_hook_state *state)
+{
+	struct dst_entry *dst;
+	struct sock *sk;
+
+	if (!may_be_ours(skb) || !XTCP_KNOB(state->net, early_demux))
+		return NF_ACCEPT;
+	sk = find_socket(state->net, skb);
+	dst = sk ? route_of(sk, skb) : NULL;
+	if (dst) {
+		skb_dst_set_noref(skb, dst);
+		skb->sk = sk;
+		skb->destructor = sock_pfree;
+	}
+	return NF_ACCEPT;
+}
+
+static const struct nf_hook_ops demux_ops = {
+	.hook		= demux,
+	.pf		= NFPROTO_IPV4,
+	.hooknum	= NF_INET_PRE_ROUTING,
+	.priority	= NF_IP_PRI_LAST,
+};
+
+/**
+ * xtcp_demux_add - segments find their sockets early from now on
+ * @net: namespace; nothing happens where they do already
+ *
+ * Without memory they don't, which costs time alone.
+ */
+void xtcp_demux_add(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	if (smp_load_acquire(&xn->demux))
+		return;
+	mutex_lock(&demux_mutex);
+	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
+		smp_store_release(&xn->demux, true);
+	mutex_unlock(&demux_mutex);
+}
+
+/**
+ * xtcp_demux_net_exit - undo xtcp_demux_add()
+ * @net: namespace; it has no sockets any more
+ */
+void xtcp_demux_net_exit(struct net *net)
+{
+	if (xtcp_net(net)->demux)
+		nf_unregister_net_hook(net, &demux_ops);
+}
+
+/**
+ * xtcp_demux_remember - the route of a segment is good for the next one
+ * @sk: the socket, locked
+ * @skb: segment of its connection, still with its route
+ */
+void xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+	struct dst_entry *old;
+
+	old = rcu_dereference_protected(sk->sk_rx_dst,
+					lockdep_sock_is_held(sk));
+	if (likely(dst == old) || !dst || !dst_hold_safe(dst))
+		return;
+	rcu_assign_pointer(sk->sk_rx_dst, dst);
+	WRITE_ONCE(sk->sk_rx_dst_ifindex, skb->skb_iif);
+	dst_release(old);
+}
+
+/**
+ * xtcp_demux_forget - the socket is about to have another peer
+ * @sk: the socket, locked
+ */
+void xtcp_demux_forget(struct sock *sk)
+{
+	struct dst_entry *old;
+
+	old = rcu_dereference_protected(sk->sk_rx_dst,
+					lockdep_sock_is_held(sk));
+	RCU_INIT_POINTER(sk->sk_rx_dst, NULL);
+	dst_release(old);
+}
+
+/**
+ * xtcp_demux_take - the socket that a segment has found early
+ * @skb: segment; has no socket afterwards
+ * @key: its connection
+ *
+ * Context: the RCU section in which it came.
+ *
+ * Return: the socket, unless its connection has ended or been handed over
+ * meanwhile; NULL: look for it
+ */
+struct sock *xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
+{
+	struct sock *sk = skb->sk;
+
+	if (!sk || skb->destructor != sock_pfree ||
+	    sk->sk_prot != &xtcp_prot)
+		return NULL;
+	skb->destructor = NULL;
+	skb->sk = NULL;
+	if (READ_ONCE(xtcp_sk(sk)->flow.state) == XTCP_CLOSED ||
+	    !xtcp_flow_matches(&xtcp_sk(sk)->flow, key))
+		return NULL;
+	return sk;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * demux: a segment of an open connection is not routed again; everything else
+ * is. The kernel tells of its lookups (the tracepoint fib:fib_table_lookup);
+ * those for packets that come in name the device.
+ */
+#include "lib/xtcp_test.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define TRACING "/tmp/xtcp-fib"
+#define BUFFER TRACING "/instances/demux"
+
+FIXTURE(demux) {
+	struct peer peer;
+};
+
+static void put(struct __test_metadata *_metadata, const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	ASSERT_LE(0, fd) TH_LOG("%s: %s", path, strerror(errno));
+	ASSERT_EQ((ssize_t)strlen(value), write(fd, value, strlen(value)));
+	close(fd);
+}
+
+/* Lookups for what goes out say that it comes from device 1, loopback. */
+FIXTURE_SETUP(demux)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+	mkdir(TRACING, 0700);
+	if (mount("tracefs", TRACING, "tracefs", 0, NULL))
+		ASSERT_EQ(EBUSY, errno);
+	rmdir(BUFFER);
+	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
+	put(_metadata, BUFFER "/events/fib/fib_table_lookup/filter", "iif > 1");
+	put(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "1");
+}
+
+FIXTURE_TEARDOWN(demux)
+{
+	put(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "0");
+	EXPECT_EQ(0, rmdir(BUFFER));
+	EXPECT_EQ(0, umount(TRACING));
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+/* Packets routed on their way in since the last call. */
+static int routed(struct __test_metadata *_metadata)
+{
+	char line[512];
+	FILE *f = fopen(BUFFER "/trace", "r");
+	int n = 0;
+
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		n += !!strstr(line, ": fib_table_lookup: ");
+	fclose(f);
+	put(_metadata, BUFFER "/trace", "");
+	return n;
+}
+
+/* One segment each way. */
+static void exchange(struct conn *c)
+{
+	char buf[16];
+
+	conn_send(c, .flags = ACK | PSH, .data = "word");
+	conn_expect(c, .flags = ACK, .within_ms = 210);
+	check(recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT) == 4, WHERE(c->peer->test),
+	      "text came in");
+}
+
+static void exchanges(struct conn *c, int n)
+{
+	while (n--)
+		exchange(c);
+}
+
+TEST_F(demux, open_connection_is_not_routed)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	exchange(&c);
+	routed(_metadata);
+	exchanges(&c, 10);
+	EXPECT_EQ(0, routed(_metadata));
+}
+
+TEST_F(demux, active_side_too)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .active = true);
+	routed(_metadata);
+	exchanges(&c, 10);
+	EXPECT_EQ(0, routed(_metadata));
+}
+
+TEST_F(demux, knob_early_demux_off)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	exchange(&c);
+	routed(_metadata);
+	EXPECT_EQ(0, knob_set("early_demux", 0));
+	exchanges(&c, 10);
+	EXPECT_EQ(10, routed(_metadata));
+	EXPECT_EQ(0, knob_set("early_demux", 1));
+	exchanges(&c, 10);
+	EXPECT_EQ(0, routed(_metadata));
+}
+
+TEST_F(demux, no_connection_is_routed)
+{
+	struct peer *p = &self->peer;
+
+	routed(_metadata);
+	peer_send(p, .flags = ACK, .seq = 1000, .ack = 1);
+	peer_expect(p, .flags = RST, .seq = 1);
+	EXPECT_EQ(1, routed(_metadata));
+}
+
+/* The route may have become another one: it is looked up once more. */
+TEST_F(demux, lc_110_changed_routes_are_looked_at)
+{
+	struct ipaddr far = ipaddr("192.0.2.2");
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	exchange(&c);
+	route_add(WHERE(_metadata), &far, 32, NULL, "lo");
+	routed(_metadata);
+	exchanges(&c, 10);
+	EXPECT_EQ(1, routed(_metadata));
+}
+
+/* What the route of a peer allows is not for another peer. */
+TEST_F(demux, next_connection_of_a_socket_is_routed)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&p->addr, 41000, &sa);
+	const struct segment *syn;
+	struct conn c;
+
+	conn_open(p, &c);
+	exchange(&c);
+	ASSERT_EQ(0, connect(c.fd, &nobody, sizeof(nobody)));
+	conn_expect(&c, .flags = RST | ACK);
+	EXPECT_EQ(-1, connect(c.fd, (struct sockaddr *)&sa, len));
+	EXPECT_EQ(EINPROGRESS, errno);
+	syn = peer_expect(p, .flags = SYN, .dport = 41000, .sport = ANYWHERE);
+	routed(_metadata);
+	peer_send(p, .flags = ACK, .seq = 1, .ack = syn->seq + 7, .sport = 41000,
+		  .dport = syn->sport);
+	peer_expect(p, .flags = RST, .dport = 41000, .sport = ANYWHERE);
+	EXPECT_EQ(1, routed(_metadata));
+}
+
+TEST_HARNESS_MAIN
