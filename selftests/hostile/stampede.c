@@ -15,6 +15,7 @@
 #include "lib/xtcp_test.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -162,6 +163,8 @@ static void knobs_for_haste(void)
 	knob_set("fin_timeout", 2);
 	knob_set("syn_retries", 2);
 	knob_set("retries2", 4);
+	/* What a listener leaves to others of its port. */
+	knob_set("migrate_req", 1);
 }
 
 /* --- two who talk --------------------------------------------------------- */
@@ -333,16 +336,33 @@ static void role_clients(struct crowd *c)
 			talk_end(&talk[i]);
 }
 
+/* A program that gives each SYN of the group to anybody, or to nobody. */
+static void choose_by_chance(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_RANDOM),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, 4),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog prog = { .len = ARRAY_SIZE(code), .filter = code };
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog));
+}
+
 static int listener_new(int backlog)
 {
-	int fd = socket_new(-1);
+	int fd = socket_new(-1), port = FIRST_PORT + draw(PORTS);
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (!socket_bind(fd, "", FIRST_PORT + draw(PORTS)) &&
-	    !socket_listen(fd, backlog))
+	/* An odd port has as many listeners as want it. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ port % 2 }, sizeof(int));
+	if (!socket_bind(fd, "", port) && !socket_listen(fd, backlog)) {
+		if (port % 2 && chance(30))
+			choose_by_chance(fd);
 		return fd;
+	}
 	close(fd);
 	return -1;
 }
@@ -408,7 +428,8 @@ static void role_onlooker(struct crowd *c)
 {
 	static const char * const path[] = {
 		"/proc/net/xtcp", "/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat",
-		"/proc/net/xtcp_lifecycle", "/proc/net/sockstat", "/proc/net/protocols",
+		"/proc/net/xtcp_lifecycle", "/proc/net/xtcp_listen",
+		"/proc/net/sockstat", "/proc/net/protocols",
 	};
 	char buf[4096];
 
@@ -589,7 +610,7 @@ static void knob_sweep(void)
 		"abort_on_overflow", "tw_reuse", "max_tw_buckets",
 		"retries1", "retries2", "orphan_retries", "keepalive_time",
 		"keepalive_intvl", "keepalive_probes", "timestamps",
-		"window_scaling", "sack",
+		"window_scaling", "sack", "migrate_req",
 	};
 	static const long long value[] = { -1, 0, 1, 2, 3, 5, 127, 255, 256, 4096, 1 << 20 };
 	char text[64];
@@ -690,6 +711,7 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 {
 	struct ipaddr addr = ipaddr("10.0.0.1");
 	struct crowd *c = self->c;
+	struct counters now;
 
 	c->tun = tun_new(WHERE(_metadata), "tun0");
 	address_add(WHERE(_metadata), "tun0", &addr, 24);
@@ -704,6 +726,9 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 	crowd_wait(_metadata, c);
 	EXPECT_LT(100, c->opened);
 	EXPECT_LT(10, c->accepted);
+	/* Some found their port shared when they closed. */
+	counters_take(&now);
+	EXPECT_LT(0, counter_get(&now, "TCPMigrateReqSuccess"));
 	/* A peer that never answered had RSTs; with the device goes the rest. */
 	close(c->tun);
 	expect_settled(_metadata);
