@@ -8,6 +8,7 @@
 #ifndef XTCP_NET_FAMILY_H
 #define XTCP_NET_FAMILY_H
 
+#include <linux/socket.h>
 #include <linux/types.h>
 
 #include "compat.h"
@@ -80,6 +81,15 @@ struct xtcp_family {
 
 extern const struct xtcp_family xtcp_ipv4;
 
-const struct xtcp_family *xtcp_family_get(u8 family);
+/**
+ * xtcp_family_get - operations of an address family
+ * @family: AF_INET
+ *
+ * Any context. Return: NULL for a family that xtcp doesn't speak.
+ */
+static inline const struct xtcp_family *xtcp_family_get(u8 family)
+{
+	return likely(family == AF_INET) ? &xtcp_ipv4 : NULL;
+}
 
 #endif /* XTCP_NET_FAMILY_H */

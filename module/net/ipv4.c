@@ -151,9 +151,9 @@ static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
  * one path that has no exceptions, ip_route_output_flow() would end with the
  * route that the next hop keeps for all. To look into the table and take that
  * one costs a third of it. Whatever else there is to be asked (another device
- * or DSCP, policy rules, without which there is no VRF either, IPsec, an address
- * of ours that went away) makes this return NULL, and so does a route that
- * went stale.
+ * or DSCP, policy rules, without which there is no VRF either, IPsec) makes this
+ * return NULL, and so does a route that went stale. The caller has made sure
+ * that the local address still is one.
  */
 static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 				    const struct xtcp_key *key, u8 tos)
@@ -170,8 +170,7 @@ static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 	if (fib4_has_custom_rules(net) || tos || !xfrm_has_no_say(net, sk) ||
 	    (sk && (READ_ONCE(sk->sk_bound_dev_if) ||
 		    sock_flag(sk, SOCK_LOCALROUTE))) ||
-	    ipv4_is_loopback(key->laddr) ||
-	    !__ip_dev_find(net, key->laddr, false))
+	    ipv4_is_loopback(key->laddr))
 		return NULL;
 	if (fib_lookup(net, &fl4, &res, 0) || res.type != RTN_UNICAST ||
 	    fib_info_num_path(res.fi) != 1 ||
@@ -206,7 +205,8 @@ static struct rtable *route_lookup(struct sock *sk)
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	key.raddr = first_hop(sk);
-	rt = nexthop_route(net, sk, &key, tos);
+	rt = __ip_dev_find(net, key.laddr, false) ?
+	     nexthop_route(net, sk, &key, tos) : NULL;
 	if (rt && dst_hold_safe(&rt->dst))
 		return rt;
 	flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
@@ -447,11 +447,21 @@ static struct rtable *reply_lookup(struct net *net,
 	return rt;
 }
 
+/* Routing knew it when it brought the segment that is answered. */
+static bool reply_src_is_local(struct net *net, const struct xtcp_reply *reply)
+{
+	const struct rtable *rt = reply->spare ? skb_rtable(reply->spare) : NULL;
+
+	return (rt && rt->rt_type == RTN_LOCAL) ||
+	       __ip_dev_find(net, reply->key.laddr, false);
+}
+
 static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
 {
-	struct rtable *rt = nexthop_route(net, reply->sk, &reply->key,
-					  reply->tos);
+	struct rtable *rt = NULL;
 
+	if (reply_src_is_local(net, reply))
+		rt = nexthop_route(net, reply->sk, &reply->key, reply->tos);
 	reply->dst_held = !rt;
 	if (!rt) {
 		rt = reply_lookup(net, reply);

@@ -261,8 +261,10 @@ static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
  */
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 {
-	unsigned int sacks = opt_sacks(opt, opt_size_fixed(opt));
+	unsigned int sacks = 0;
 
+	if (opt->nr_sacks)
+		sacks = opt_sacks(opt, opt_size_fixed(opt));
 	if (opt->mss)
 		*p++ = opt_word(XTCP_OPT_MSS, LEN_MSS, opt->mss >> 8,
 				opt->mss & 0xff);
