@@ -441,15 +441,13 @@ static bool count_cookie(struct xtcp_listener *ls, bool good)
  * What a classic cookie tells: the MSS, and the rest by timestamps. The
  * segment is taken for the one behind the SYN.
  */
-static bool cookie_take_classic(struct xtcp_halfopen *ho, u64 identity,
+static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 				const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_seg syn = *seg;
 
-	syn.opt.mss = xtcp_cookie_check(net, identity, ho->irs, ho->iss);
-	if (!count_cookie(ho->ls, syn.opt.mss))
-		return false;
+	syn.opt.mss = mss;
 	syn.opt.has_wscale = 0;
 	syn.opt.sack_perm = 0;
 	if (syn.opt.has_ts &&
@@ -490,18 +488,27 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	seq_t irs = seq_sub(seg->seq, 1);
+	seq_t iss = seq_sub(seg->ack, 1);
 	struct xtcp_halfopen ho;
 	u64 identity;
+	u16 mss = 0;
 
 	if (!ls || !cookie_may_be(lsk, ls))
 		return false;
 	identity = xtcp_isn_identity(af, key);
+	if (!seg->opt.cookie) {
+		/* A forged one is to cost no more than this. */
+		mss = xtcp_cookie_check(sock_net(lsk), identity, irs, iss);
+		if (!count_cookie(ls, mss))
+			return false;
+	}
 	halfopen_fill(&ho, ls, skb, key, seg, identity);
-	ho.irs = seq_sub(seg->seq, 1);
-	ho.iss = seq_sub(seg->ack, 1);
+	ho.irs = irs;
+	ho.iss = iss;
 	ho.resent = 1;		/* nobody knows when the SYN-ACK left */
 	if (seg->opt.cookie ? !cookie_take_option(&ho, identity, seg) :
-			      !cookie_take_classic(&ho, identity, seg))
+			      !cookie_take_classic(&ho, mss, seg))
 		return false;
 	xtcp_lifecycle_event(sock_net(lsk), &ho.flow, XTCP_EV_RCV_SYN);
 	xtcp_acceptqueue_promote_cookie(&ho, skb, seg);
