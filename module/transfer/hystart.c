@@ -14,6 +14,10 @@
  * little. Linux ends slow start at the first sign instead; that is its
  * HyStart, without the two pluses.
  *
+ * The RFC lets one ACK add eight segments at most, unless they are paced. As
+ * in Linux there is no such limit: receivers that acknowledge dozens at once
+ * are common, and one window is all that an ACK can ever let go.
+ *
  * The first slow start of a connection only (4.3): later ones have a
  * threshold. All under the socket lock.
  */
@@ -31,7 +35,6 @@
 #define N_RTT_SAMPLE		8U
 #define CSS_GROWTH_DIVISOR	4U
 #define CSS_ROUNDS		5U
-#define L_SEGMENTS		8U	/* most that one ACK adds: not paced */
 
 /**
  * xtcp_hystart_init - a slow start begins
@@ -104,7 +107,6 @@ void xtcp_hystart_rtt(struct xtcp_hystart *hs, struct xtcp_sock *xs, u32 rtt_us)
  */
 u32 xtcp_hystart_growth(struct xtcp_hystart *hs, u32 segs)
 {
-	segs = min(segs, L_SEGMENTS);
 	if (!hs->css_round)
 		return segs;
 	segs += hs->growth;
