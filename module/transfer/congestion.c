@@ -342,13 +342,16 @@ static void restart(struct xtcp_sock *xs, u64 idle_ns)
 void xtcp_congestion_resumed(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 idle_ns;
+	u64 now_ns = xtcp_now_ns();
+	u64 idle_ns, quiet_ns;
 
 	if (!xs->last_snd_ns)
 		return;
-	idle_ns = xtcp_now_ns() - xs->last_snd_ns;
+	/* RFC 5681 counts from the last sending, while it was in flight too. */
+	idle_ns = now_ns - xs->last_snd_ns;
+	quiet_ns = now_ns - xs->last_rcv_ns;
 	if (xs->congestion->resumed)
-		xs->congestion->resumed(xs, idle_ns);
+		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
 	if (idle_ns > (u64)xs->rto_us * NSEC_PER_USEC &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		restart(xs, idle_ns);

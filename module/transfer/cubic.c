@@ -246,13 +246,18 @@ static void cubic_rtt(struct xtcp_sock *xs, u32 rtt_us)
 		xtcp_hystart_rtt(hystart_of(cubic_of(xs), xs), xs, rtt_us);
 }
 
-/* 5.8: the curve stands still while nothing is sent. */
+/*
+ * 5.8: the curve stands still while nothing is sent; but an epoch that began
+ * meanwhile does not begin in the future.
+ */
 static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
 {
+	u32 idle_ms = div_u64(idle_ns, NSEC_PER_MSEC);
 	struct cubic *c = cubic_of(xs);
+	u32 now_ms = xtcp_now_ms();
 
 	if (c->in_epoch)
-		c->curve.epoch_ms += (u32)div_u64(idle_ns, NSEC_PER_MSEC);
+		c->curve.epoch_ms += min(idle_ms, now_ms - c->curve.epoch_ms);
 }
 
 /* 4.8: after a timeout slow start comes first, then a new curve. */
