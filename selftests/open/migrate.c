@@ -255,13 +255,15 @@ TEST_F(migrate, lc_41_age_goes_along)
 	ASSERT_EQ(0, knob_set("migrate_req", 1));
 	group(_metadata, fd, 2, 8);
 	peer_mark(p);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 5; i++) {
+		peer_sleep_until(p, 100 * i);
 		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = fd[0]);
+	}
 	for (int i = 0; i < 5; i++)
-		conn_expect(&c[i], .flags = SYN | ACK, .at_ms = 1000);
+		conn_expect(&c[i], .flags = SYN | ACK, .at_ms = 1000 + 100 * i);
 	close(fd[0]);
 	for (int i = 0; i < 5; i++)
-		conn_expect(&c[i], .flags = SYN | ACK, .at_ms = 3000);
+		conn_expect(&c[i], .flags = SYN | ACK, .at_ms = 3000 + 100 * i);
 	conn_expect_move(&c[0], ST_HALF_OPEN, ST_CLOSED, 7000);
 	p->leave_unread = true;
 }
