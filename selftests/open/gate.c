@@ -357,20 +357,32 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(5001) };
 	struct conn c;
-	int lfd;
+	int lfd, any_fd;
 
 	NOT_ON_STOCK();
 	lfd = overrun(_metadata, p, &c);
+	/* A listener on every address, and no room in its queue either. */
+	any_fd = stream_socket(AF_INET);
+	ASSERT_EQ(0, bind(any_fd, (struct sockaddr *)&any, sizeof(any)));
+	ASSERT_EQ(0, listen(any_fd, 0));
+	peer_send(p, .flags = SYN, .dport = 5001, .sport = 998, .seq = 5);
+	peer_expect(p, .flags = SYN | ACK, .sport = 5001, .dport = 998, .ack = 6);
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/forwarding", "1"));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/send_redirects", "0"));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun0/send_redirects", "0"));
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .src = ipaddr("192.0.2.1"), .dst = ipaddr("198.51.100.1"),
-		  .sport = 998, .seq = 5);
+		  .sport = 998, .dport = 5001, .seq = 5);
 	peer_expect(p, .flags = SYN, .src = ipaddr("192.0.2.1"), .dst = ipaddr("198.51.100.1"),
-		    .sport = 998, .dport = KERNEL_PORT, .seq = 5);
+		    .sport = 998, .dport = 5001, .seq = 5);
 	counters_expect(_metadata, &before, NULL);
+	peer_send(p, .flags = SYN, .dport = 5001, .sport = 999, .seq = 5);
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
+			"TCPReqQFullDrop", 1, "XtcpSynEarlyDrop", 1, NULL);
+	close(any_fd);
 	close(lfd);
 }
 
