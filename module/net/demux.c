@@ -113,11 +113,12 @@ void xtcp_demux_add(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
+	/* Pairs with the store below: who sees it, need not wait for the mutex. */
 	if (smp_load_acquire(&xn->demux))
 		return;
 	mutex_lock(&demux_mutex);
 	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
-		smp_store_release(&xn->demux, true);
+		smp_store_release(&xn->demux, true);	/* see above */
 	mutex_unlock(&demux_mutex);
 }
 
