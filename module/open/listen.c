@@ -25,6 +25,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
@@ -161,7 +162,9 @@ static int listen_start(struct sock *sk)
 	/* Whoever sees LISTEN must find the queues (xtcp_listener_of()). */
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
+	/* Children are copies, and would release the same routes again. */
 	sk_dst_reset(sk);
+	xtcp_demux_forget(sk);
 	err = xtcp_listener_add(sk);
 	if (err) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
