@@ -42,6 +42,21 @@ static const char *path_of(const char *stack, const char *knob)
 #define VALUE_MAX 128
 
 /* Ours and stock's, which has not all of them on 6.1. */
+/*
+ * Three sizes of a buffer: the last comes from memory by its low watermark,
+ * which the kernel raises for a while when memory gets into pieces. Stock took
+ * it at boot, xtcp when it was loaded.
+ */
+static bool is_same_buffer(const char *stocks, const char *ours)
+{
+	long a[3], b[3];
+
+	return sscanf(stocks, "%ld %ld %ld", &a[0], &a[1], &a[2]) == 3 &&
+	       sscanf(ours, "%ld %ld %ld", &b[0], &b[1], &b[2]) == 3 &&
+	       a[0] == b[0] && a[1] == b[1] &&
+	       a[2] >= b[2] - b[2] / 8 && b[2] >= a[2] - a[2] / 8;
+}
+
 static void expect_alike(struct __test_metadata *_metadata, const char *knob)
 {
 	char ours[VALUE_MAX], stocks[VALUE_MAX];
@@ -49,7 +64,8 @@ static void expect_alike(struct __test_metadata *_metadata, const char *knob)
 	if (sysctl_read(path_of("tcp", knob), stocks, sizeof(stocks)) == ENOENT)
 		return;
 	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), ours, sizeof(ours)));
-	EXPECT_STREQ(stocks, ours);
+	if (!is_same_buffer(stocks, ours))
+		EXPECT_STREQ(stocks, ours);
 }
 
 /* Everything a finger may slip into. */
