@@ -41,15 +41,20 @@
 /* Guards xn->demux; taken once in a namespace's life. */
 static DEFINE_MUTEX(demux_mutex);
 
-/* In one piece, for us alone, its ports linear, and nobody's yet? */
+/*
+ * In one piece, for us alone, its header linear, and nobody's yet? A SYN is
+ * for a listener, and the few others can wait: that is seen before anything is
+ * looked up, for a flood of them passes here, too.
+ */
 static bool may_be_ours(struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
+	unsigned int ip_len = ip_hdrlen(skb);
 
-	return iph->protocol == XTCP_WIRE_NATIVE &&
-	       skb->pkt_type == PACKET_HOST && !ip_is_fragment(iph) &&
-	       !skb_dst(skb) && !skb->sk &&
-	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
+	return iph->protocol == XTCP_WIRE_NATIVE && !ip_is_fragment(iph) &&
+	       pskb_may_pull(skb, ip_len + XTCP_HDR_LEN) &&
+	       !(skb->data[ip_len + 13] & XTCP_SYN) &&
+	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
 }
 
 static struct sock *find_socket(struct net *net, struct sk_buff *skb)
@@ -58,9 +63,6 @@ static struct sock *find_socket(struct net *net, struct sk_buff *skb)
 	struct xtcp_key key;
 
 	skb_set_transport_header(skb, ip_hdrlen(skb));
-	/* A SYN is for a listener; the few others can wait. */
-	if (tcp_hdr(skb)->syn)
-		return NULL;
 	xtcp_ipv4.key_read(skb, &key);
 	flow = xtcp_flow_find_rcu(net, &key);
 	if (!flow || flow->kind != XTCP_KIND_SOCKET)
