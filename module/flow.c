@@ -53,7 +53,7 @@ static u32 flow_hash(const void *data, u32 len, u32 seed)
 			    seed ^ flow->wire);
 }
 
-static u32 key_hash(const void *data, u32 len, u32 seed)
+static inline u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_key *key = data;
 
@@ -122,24 +122,6 @@ void xtcp_flow_net_exit(struct net *net)
 
 	WARN_ON_ONCE(atomic_read(&xn->flows.nelems));
 	rhashtable_destroy(&xn->flows);
-}
-
-/**
- * xtcp_key_from_flow - the key under which a flow is found
- * @key: filled; @key->dif is the device the flow is bound to
- * @flow: connection
- */
-void xtcp_key_from_flow(struct xtcp_key *key, const struct xtcp_flow *flow)
-{
-	*key = (struct xtcp_key) {
-		.laddr	= flow->laddr,
-		.raddr	= flow->raddr,
-		.lport	= flow->lport,
-		.rport	= flow->rport,
-		.dif	= flow->ifindex,
-		.family	= flow->family,
-		.wire	= flow->wire,
-	};
 }
 
 /**
@@ -217,6 +199,26 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 }
 
 /**
+ * xtcp_flow_lookup_rcu - find a connection, to do something with it
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: rcu_read_lock().
+ * Return: the flow with a reference for the caller, or NULL.
+ */
+struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
+				       const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+
+	do {
+		flow = xtcp_flow_find_rcu(net, key);
+		/* One on its way out may have a successor: look again. */
+	} while (flow && !xtcp_flow_get(flow));
+	return flow;
+}
+
+/**
  * xtcp_flow_lookup - find a connection
  * @net: namespace
  * @key: whose
@@ -229,10 +231,7 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 	struct xtcp_flow *flow;
 
 	rcu_read_lock();
-	do {
-		flow = xtcp_flow_find_rcu(net, key);
-		/* One on its way out may have a successor: look again. */
-	} while (flow && !xtcp_flow_get(flow));
+	flow = xtcp_flow_lookup_rcu(net, key);
 	rcu_read_unlock();
 	return flow;
 }

@@ -87,7 +87,26 @@ struct xtcp_key {
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);
 
-void xtcp_key_from_flow(struct xtcp_key *key, const struct xtcp_flow *flow);
+/**
+ * xtcp_key_from_flow - the key under which a flow is found
+ * @key: filled; @key->dif is the device the flow is bound to
+ * @flow: connection
+ *
+ * Each segment that is sent needs one: so it is here, and field by field.
+ */
+static inline void xtcp_key_from_flow(struct xtcp_key *key,
+				      const struct xtcp_flow *flow)
+{
+	key->laddr = flow->laddr;
+	key->raddr = flow->raddr;
+	key->lport = flow->lport;
+	key->rport = flow->rport;
+	key->dif = flow->ifindex;
+	key->sdif = 0;
+	key->family = flow->family;
+	key->wire = flow->wire;
+}
+
 void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		    const struct xtcp_key *key);
 
@@ -95,6 +114,8 @@ bool xtcp_flow_matches(const struct xtcp_flow *flow,
 		       const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key);
+struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
+				       const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net,
 				   const struct xtcp_key *key);
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,

@@ -645,7 +645,7 @@ int xtcp_input(struct sk_buff *skb)
 		return 0;
 	}
 	/* Nobody reads the options of a segment to nobody. */
-	flow = xtcp_flow_lookup(net, &key);
+	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		xtcp_seg_read_options(&seg, skb);
 		rcv_flow(net, flow, skb, &key, &seg);

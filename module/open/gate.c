@@ -250,14 +250,12 @@ static bool listener_refuses(struct xtcp_listener *ls,
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb)
 {
-	struct xtcp_flow *flow = xtcp_flow_lookup(net, key);
+	struct xtcp_flow *flow = xtcp_flow_find_rcu(net, key);
 	struct xtcp_listener *ls;
 	struct sock *lsk;
 
-	if (flow) {
-		xtcp_flow_put(flow);
+	if (flow)
 		return false;
-	}
 	lsk = xtcp_listener_lookup_rcu(net, key, skb);
 	ls = lsk ? xtcp_listener_of(lsk) : NULL;
 	return ls && listener_refuses(ls, key);
