@@ -158,6 +158,7 @@ static u16 window_field(struct sock *sk, u8 flags)
  * xtcp_output_header_push - put a header before the text
  * @skb: text, with room for the header
  * @key: between whom
+ * @len: octets of the header, XTCP_HDR_LEN and xtcp_options_size() of @opt
  * @opt: options
  * @seq: SEG.SEQ
  * @ack: SEG.ACK, looked at with XTCP_ACK
@@ -168,10 +169,10 @@ static u16 window_field(struct sock *sk, u8 flags)
  */
 struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
 				       const struct xtcp_key *key,
+				       unsigned int len,
 				       const struct xtcp_options *opt,
 				       seq_t seq, seq_t ack, u8 flags, u16 wnd)
 {
-	unsigned int len = XTCP_HDR_LEN + xtcp_options_size(opt);
 	struct tcphdr *th = skb_push(skb, len);
 
 	skb_reset_transport_header(skb);
@@ -230,7 +231,9 @@ static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
 		later_options(xs, text_len, &opt, now_ns);
 
 	xtcp_key_from_flow(&key, &xs->flow);
-	th = xtcp_output_header_push(skb, &key, &opt, seq, xs->rcv_nxt, flags,
+	th = xtcp_output_header_push(skb, &key,
+				     XTCP_HDR_LEN + xtcp_options_size(&opt),
+				     &opt, seq, xs->rcv_nxt, flags,
 				     window_field(sk, flags));
 	put_checksum(skb, th, xs->af, &key);
 	skb_set_owner_w(skb, sk);

@@ -28,6 +28,7 @@ u32 xtcp_tsval(const struct xtcp_sock *xs);
 
 struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
 				       const struct xtcp_key *key,
+				       unsigned int len,
 				       const struct xtcp_options *opt,
 				       seq_t seq, seq_t ack, u8 flags, u16 wnd);
 

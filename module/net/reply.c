@@ -105,8 +105,9 @@ static struct sk_buff *segment_make(struct net *net,
 
 	if (!skb)
 		return NULL;
-	th = xtcp_output_header_push(skb, &reply->key, &bare->opt, bare->seq,
-				     bare->ack, bare->flags, bare->wnd);
+	th = xtcp_output_header_push(skb, &reply->key, len, &bare->opt,
+				     bare->seq, bare->ack, bare->flags,
+				     bare->wnd);
 	/* MUST-2: over pseudo-header and header. */
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
@@ -172,8 +173,11 @@ unlock:
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key)
 {
-	*reply = (struct xtcp_reply) {
-		.key	= *key,
-		.mark	= IP4_REPLY_MARK(net, skb->mark),
-	};
+	reply->key = *key;
+	reply->sk = NULL;
+	reply->spare = NULL;
+	reply->dst = NULL;
+	reply->dst_held = false;
+	reply->mark = IP4_REPLY_MARK(net, skb->mark);
+	reply->tos = 0;
 }

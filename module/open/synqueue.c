@@ -393,12 +393,13 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls)
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply)
 {
-	*reply = (struct xtcp_reply) {
-		.sk	= ho->ls->sk,
-		.mark	= xtcp_synqueue_mark(ho),
-		.tos	= ho->tos,
-	};
 	xtcp_key_from_flow(&reply->key, &ho->flow);
+	reply->sk = ho->ls->sk;
+	reply->spare = NULL;
+	reply->dst = NULL;
+	reply->dst_held = false;
+	reply->mark = xtcp_synqueue_mark(ho);
+	reply->tos = ho->tos;
 }
 
 static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
