@@ -261,11 +261,9 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct xtcp_seg *seg, u64 identity)
 {
 	const struct sock *lsk = ls->sk;
-	struct xtcp_key own = *key;
 
-	own.dif = READ_ONCE(lsk->sk_bound_dev_if);
-	own.sdif = 0;
-	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, &own);
+	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, key);
+	ho->flow.ifindex = READ_ONCE(lsk->sk_bound_dev_if);
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;
 	ho->irs = seg->seq;
@@ -368,7 +366,6 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	}
 	identity = xtcp_isn_identity(xtcp_family_get(key->family), key);
 	halfopen_fill(ho, ls, skb, key, seg, identity);
-	ho->sent_us = xtcp_now_us();
 	negotiate(net, ho, seg);
 	receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
@@ -482,6 +479,29 @@ static bool cookie_take_option(struct xtcp_halfopen *ho, u64 identity,
 }
 
 /*
+ * A segment brings a cookie: @mss is that of a classic one, which was good. The
+ * lossless one is judged here. Returns true when it was good; a socket has then
+ * eaten the segment.
+ */
+static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
+			const struct xtcp_key *key, const struct xtcp_seg *seg,
+			u64 identity, u16 mss)
+{
+	struct xtcp_halfopen ho;
+
+	halfopen_fill(&ho, ls, skb, key, seg, identity);
+	ho.irs = seq_sub(seg->seq, 1);
+	ho.iss = seq_sub(seg->ack, 1);
+	ho.resent = 1;		/* nobody knows when the SYN-ACK left */
+	if (seg->opt.cookie ? !cookie_take_option(&ho, identity, seg) :
+			      !cookie_take_classic(&ho, mss, seg))
+		return false;
+	xtcp_lifecycle_event(sock_net(ls->sk), &ho.flow, XTCP_EV_RCV_SYN);
+	xtcp_acceptqueue_promote_cookie(&ho, skb, seg);
+	return true;
+}
+
+/*
  * An ACK for a listener: one that brings a cookie, or one that belongs to
  * nobody. A segment that has the option is judged by that alone. Returns true
  * when it was good; a socket has then eaten the segment.
@@ -491,9 +511,6 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
-	seq_t irs = seq_sub(seg->seq, 1);
-	seq_t iss = seq_sub(seg->ack, 1);
-	struct xtcp_halfopen ho;
 	u64 identity;
 	u16 mss = 0;
 
@@ -502,20 +519,13 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 	identity = xtcp_isn_identity(af, key);
 	if (!seg->opt.cookie) {
 		/* A forged one is to cost no more than this. */
-		mss = xtcp_cookie_check(sock_net(lsk), identity, irs, iss);
+		mss = xtcp_cookie_check(sock_net(lsk), identity,
+					seq_sub(seg->seq, 1),
+					seq_sub(seg->ack, 1));
 		if (!count_cookie(ls, mss))
 			return false;
 	}
-	halfopen_fill(&ho, ls, skb, key, seg, identity);
-	ho.irs = irs;
-	ho.iss = iss;
-	ho.resent = 1;		/* nobody knows when the SYN-ACK left */
-	if (seg->opt.cookie ? !cookie_take_option(&ho, identity, seg) :
-			      !cookie_take_classic(&ho, mss, seg))
-		return false;
-	xtcp_lifecycle_event(sock_net(lsk), &ho.flow, XTCP_EV_RCV_SYN);
-	xtcp_acceptqueue_promote_cookie(&ho, skb, seg);
-	return true;
+	return cookie_take(ls, skb, key, seg, identity, mss);
 }
 
 /**

@@ -214,7 +214,8 @@ static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 /**
  * xtcp_synqueue_insert - a SYN has made a connection
  * @ls: its listener's queues
- * @ho: all fields but references and delay filled, state SYN-RECEIVED
+ * @ho: all fields but references, delay and @sent_us filled, state
+ *	SYN-RECEIVED
  * @tw: connection that this one would follow, referenced by the caller; or
  *	NULL
  *
@@ -235,6 +236,10 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
 			    delay_ms(ho->timeouts)))
 		goto free;
+	/* The clock has just been read, and the SYN-ACK leaves next. */
+	ho->sent_us = div_u64(ho->delay.expires_ns -
+			      (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC,
+			      NSEC_PER_USEC);
 	if (!enter_table(ho, tw))
 		goto leave_line;
 	/*
