@@ -463,7 +463,9 @@ static bool state_is_open(u8 state)
 /*
  * What the kernel may see in sk_state. A socket that passes through a
  * record's state on its way into or out of one must not show it: to the
- * kernel TCP_NEW_SYN_RECV means that this is no full socket at all.
+ * kernel TCP_NEW_SYN_RECV and TCP_TIME_WAIT mean that this is no full socket at
+ * all. It would take a segment's socket (net/demux.c) for a record of its own
+ * TCP's, and free it as such.
  */
 static int state_of_sk(u8 state)
 {
@@ -472,6 +474,8 @@ static int state_of_sk(u8 state)
 		return TCP_SYN_RECV;
 	case XTCP_ORPHAN_FIN_WAIT_2:
 		return TCP_FIN_WAIT2;
+	case XTCP_TIME_WAIT:
+		return TCP_CLOSING;
 	default:
 		return state;
 	}
