@@ -454,16 +454,19 @@ void xtcp_close(struct sock *sk, long timeout)
 	sock_hold(sk);
 	state = sk->sk_state;
 	xtcp_close_orphan(sk);
-	/* The backlog is processed here, and may end the orphan. */
-	release_sock(sk);
+	/*
+	 * The backlog is processed here, and may end the orphan. We stay its
+	 * user to the end, or the administrator could kill it beside us.
+	 */
+	sk_flush_backlog(sk);
 
 	local_bh_disable();
 	bh_lock_sock(sk);
-	WARN_ON_ONCE(sock_owned_by_user(sk));
 	if (state == XTCP_CLOSED || sk->sk_state != XTCP_CLOSED)
 		close_orphaned(sk);
 	bh_unlock_sock(sk);
 	local_bh_enable();
+	release_sock(sk);
 	sock_put(sk);
 }
 

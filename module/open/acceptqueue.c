@@ -76,6 +76,7 @@ static void child_forget_listener(struct sock *sk)
 	sk->sk_max_ack_backlog = 0;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xs->ofo_queue = RB_ROOT;
+	xs->listener = NULL;
 	xs->syncookies = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
@@ -444,8 +445,8 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 
 	while ((sk = queue_pop(ls))) {
 		local_bh_disable();
+		/* Its user, if any, is the administrator who kills it. */
 		bh_lock_sock(sk);
-		WARN_ON_ONCE(sock_owned_by_user(sk));
 		if (!migrate(ls, sk))
 			child_end(sk);
 		bh_unlock_sock(sk);

@@ -100,12 +100,12 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 }
 
 /* Drops the caller's reference. */
-static int sock_kill(struct sock *sk)
+static int listener_kill(struct sock *sk)
 {
 	int err = -ENOENT;
 
 	lock_sock(sk);
-	if (sk->sk_state != XTCP_CLOSED) {
+	if (sk->sk_state == XTCP_LISTEN) {
 		xtcp_close_kill(sk);
 		err = 0;
 	}
@@ -114,14 +114,40 @@ static int sock_kill(struct sock *sk)
 	return err;
 }
 
-/* All that listen there: SO_REUSEPORT. */
+/*
+ * As its user, against calls of the program's, and with the spinlock as well:
+ * a listener that closes ends its children by that alone. It may be another
+ * connection by now. Drops the caller's reference.
+ */
+static int sock_kill(struct sock *sk, const struct xtcp_key *key)
+{
+	int err = -ENOENT;
+
+	lock_sock(sk);
+	local_bh_disable();
+	bh_lock_sock(sk);
+	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			       XTCP_STATEF(XTCP_LISTEN)) &&
+	    xtcp_flow_matches(&xtcp_sk(sk)->flow, key)) {
+		xtcp_close_kill(sk);
+		err = 0;
+	}
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	release_sock(sk);
+	sock_put(sk);
+	return err;
+}
+
+/* All that listen there: SO_REUSEPORT. Their owner may be making new ones. */
 static int listeners_kill(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk;
 	int err = -ENOENT;
 
-	while ((sk = xtcp_listener_get(net, key)))
-		if (!sock_kill(sk))
+	while (!fatal_signal_pending(current) &&
+	       (sk = xtcp_listener_get(net, key)))
+		if (!listener_kill(sk))
 			err = 0;
 	return err;
 }
@@ -150,7 +176,7 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 		return 0;
 	}
 	rcu_read_unlock();
-	return flow ? sock_kill(xtcp_flow_sk(flow)) : -ENOENT;
+	return flow ? sock_kill(xtcp_flow_sk(flow), key) : -ENOENT;
 }
 
 static int line_kill(struct net *net, char *line)
