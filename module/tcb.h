@@ -214,8 +214,8 @@ struct xtcp_sock {
 	struct inet_sock		inet;
 	struct xtcp_flow		flow;
 	const struct xtcp_family	*af;
+	struct xtcp_listener		*listener;
 	union {
-		struct xtcp_listener	*listener;
 		struct list_head	accept_link;
 		u8			cookie[XTCP_COOKIE_LEN];
 	};

@@ -51,7 +51,6 @@
  */
 struct xtcp_listener *xtcp_listener_of(const struct sock *sk)
 {
-	/* Elsewhere the pointer's place is used otherwise. */
 	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
 		return NULL;
 	return READ_ONCE(xtcp_sk(sk)->listener);
