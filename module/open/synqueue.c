@@ -366,12 +366,17 @@ static bool migrate(struct xtcp_halfopen *ho)
 	return moved;
 }
 
-/* The listener closes. @ho's line or timer leaves its reference to us. */
+/*
+ * The listener closes. @ho's line or timer leaves its reference to us. RCU for
+ * the TIME-WAIT that it may have stood before.
+ */
 static void leave_listener(struct xtcp_halfopen *ho)
 {
+	rcu_read_lock();
 	if (!migrate(ho))
 		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
 	xtcp_flow_put(&ho->flow);
+	rcu_read_unlock();
 }
 
 static void left(struct xtcp_delayset *set, struct xtcp_delay *delay)
@@ -549,6 +554,9 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	struct net *net = halfopen_net(ho);
 
 	rcu_read_lock();
+	/* It ended after the timer had taken it. */
+	if (unlikely(READ_ONCE(ho->flow.state) == XTCP_CLOSED))
+		goto put;
 	XTCP_INC(net, TIMEOUTS);
 	if (is_given_up(ho)) {
 		xtcp_synqueue_drop(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
