@@ -601,7 +601,8 @@ struct xtcp_flow_list *xtcp_flow_list_make(struct net *net)
 
 	do {
 		max += 2 * (unsigned long)atomic_read(&xn->flows.nelems);
-		list = kvzalloc(struct_size(list, entry, max), GFP_KERNEL);
+		list = kvzalloc(struct_size(list, entry, max),
+				GFP_KERNEL_ACCOUNT);
 		if (!list)
 			return NULL;
 		complete = list_add_listeners(list, max, xn) &&
