@@ -110,10 +110,10 @@ static struct opinion judge(struct xtcp_listener *ls,
 	}
 	if (o.full && !o.cookie)
 		o.verdict = GATE_DROP_QUEUE;
-	else if (!mode && !proven && xtcp_listener_is_reserved(ls))
-		o.verdict = GATE_DROP_RESERVED;
 	else if (xtcp_acceptqueue_is_full(ls->sk))
 		o.verdict = GATE_DROP_ACCEPT;
+	else if (!mode && !proven && xtcp_listener_is_reserved(ls))
+		o.verdict = GATE_DROP_RESERVED;
 	else if (o.cookie)
 		o.verdict = GATE_COOKIE;
 	else if (xtcp_source_is_over(sock_net(ls->sk), key))
