@@ -19,6 +19,7 @@
 #include <linux/inetdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/ip_fib.h>
 #include <net/route.h>
@@ -30,7 +31,10 @@
 #include "open/gate.h"
 #include "user/stats.h"
 
-/* A SYN to a local address in one piece, and its first 20 octets linear? */
+/*
+ * A SYN to a local address in one piece, and its first 20 octets linear? What a
+ * tunnel has left in the route's place is no route.
+ */
 static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
@@ -38,6 +42,7 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 	return iph->protocol == XTCP_WIRE_NATIVE &&
 	       skb->pkt_type == PACKET_HOST && !ip_is_fragment(iph) &&
 	       !fib4_has_custom_rules(net) &&
+	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
 	       __ip_dev_find(net, iph->daddr, false) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
 }
