@@ -72,9 +72,10 @@ FORCE:
 check: modules
 	@KVER='$(KVER)' T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
 
-# A kernel built from source, which its full release alone names.
+# Kernels built from source, which their full releases alone name: User-mode
+# Linux for one CPU in virtual time, an emulated machine for several.
 check-debug: setup
-	@release=$$(scripts/debug-kernel) && \
+	@release=$$(scripts/debug-kernel $(if $(filter-out 0 1,$(SMP)),qemu,um)) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
 

@@ -46,13 +46,28 @@ int module_load(void)
 	return err;
 }
 
-long cache_objects(const char *cache)
+static long cache_attribute(const char *cache, const char *name)
 {
 	char path[128], text[256];
 
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
-	if (sysctl_write(path, "1"))
-		return -1;
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/%s", cache, name);
 	return sysctl_read(path, text, sizeof(text)) ? -1 : atol(text);
+}
+
+long cache_objects(const char *cache)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
+	return sysctl_write(path, "1") ? -1 : cache_attribute(cache, "objects");
+}
+
+long cache_object_size(const char *cache)
+{
+	return cache_attribute(cache, kernel_is_debug() ? "object_size" : "slab_size");
+}
+
+bool kernel_is_debug(void)
+{
+	return getenv("XTCP_TEST_DEBUG");
 }

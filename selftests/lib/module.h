@@ -6,6 +6,8 @@
 #ifndef SELFTESTS_LIB_MODULE_H
 #define SELFTESTS_LIB_MODULE_H
 
+#include <stdbool.h>
+
 #include "check.h"
 
 /* Sockets that hold the module; -1: it is not loaded. */
@@ -21,5 +23,11 @@ int module_load(void);
  * as used, so these are given back first. -1: no such cache.
  */
 long cache_objects(const char *cache);
+
+/* Octets that one takes; on a debug kernel without what its checks add. -1: no such cache. */
+long cache_object_size(const char *cache);
+
+/* Does the kernel look for mistakes, at the cost of memory and instructions? */
+bool kernel_is_debug(void);
 
 #endif

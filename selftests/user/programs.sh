@@ -6,7 +6,7 @@
 # iperf3 and socat move data, ss and nstat read xtcp's files. And what is no
 # business of xtcp's: ping, UDP, other IP protocols. The kernel's own TCP must
 # not notice any of it.
-# vm: timeout=300
+# vm: timeout=300 busy
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
