@@ -84,13 +84,16 @@ static bool rack_is_later(const struct xtcp_sock *xs,
  * @now_ns: when its ACK came
  *
  * Steps 1 and 2 of 6.2. A segment sent again that comes back in less than the
- * least RTT was acknowledged for its first copy and tells nothing.
+ * least RTT was acknowledged for its first copy and tells nothing; nor does one
+ * that the peer had reported and then dropped: when it was sent is forgotten.
  */
 void xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 			 u64 now_ns)
 {
 	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
 
+	if (!cb->sent_ns)
+		return;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
 		return;
 	xs->rack_advanced = 1;

@@ -102,11 +102,26 @@ void xtcp_retransmit_arm(struct sock *sk)
  * xtcp_retransmit_arm_reorder - look again when a segment can only be lost
  * @sk: the socket, locked, with something in flight
  * @delay_ns: when that is, from now
+ *
+ * It stands in the timeout's place, so it waits no longer than that would; and
+ * gives way to a user timeout that ends sooner.
  */
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 {
-	xtcp_sk(sk)->waiting = XTCP_WAIT_REORDER;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns + REORDER_SLACK_NS);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 user_ns;
+
+	delay_ns = min(delay_ns + REORDER_SLACK_NS,
+		       (u64)xs->rto_us * NSEC_PER_USEC);
+	xs->waiting = XTCP_WAIT_REORDER;
+	if (xtcp_user_timeout_ms(xs)) {
+		user_ns = xtcp_retransmit_user_left_ns(xs);
+		if (user_ns <= delay_ns) {
+			xs->waiting = XTCP_WAIT_TIMEOUT;
+			delay_ns = user_ns;
+		}
+	}
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }
 
 /**

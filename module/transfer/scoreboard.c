@@ -363,6 +363,20 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	}
 }
 
+/*
+ * The peer has dropped it. When it was sent is not known any more, run_end
+ * stood there: so it must not be timed, as if it had been sent again already.
+ */
+static void forget_arrival(struct xtcp_skb_cb *cb)
+{
+	if (!(cb->marks & XTCP_MARK_SACKED))
+		return;
+	cb->marks &= ~XTCP_MARK_SACKED;
+	cb->sent_ns = 0;
+	if (!cb->retrans)
+		cb->retrans = 1;
+}
+
 /**
  * xtcp_scoreboard_lose_flight - the retransmission timer fired
  * @sk: the socket, locked, with something in flight
@@ -370,7 +384,7 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
  * RFC 5681 3.1: all that was sent and not SACKed counts as lost; with RACK not
  * what was sent so recently that it can't be (RFC 8985 6.3). If the oldest
  * segment is among those SACKed, the peer has dropped what it had reported
- * (RFC 2018 8), and nothing that it said counts any more.
+ * (RFC 2018 8): nothing that it said counts any more, and all is lost.
  */
 void xtcp_scoreboard_lose_flight(struct sock *sk)
 {
@@ -384,12 +398,10 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 	if (reneged || !xs->sack_ok)
 		xs->sacked_out = 0;
 	for (skb = oldest; skb; skb = skb_rb_next(skb)) {
-		if (reneged && (xtcp_cb(skb)->marks & XTCP_MARK_SACKED)) {
-			xtcp_cb(skb)->marks &= ~XTCP_MARK_SACKED;
-			xtcp_cb(skb)->sent_ns = 0;
-		} else if (skb != oldest && xtcp_rack_is_recent(sk, skb)) {
+		if (reneged)
+			forget_arrival(xtcp_cb(skb));
+		else if (skb != oldest && xtcp_rack_is_recent(sk, skb))
 			continue;
-		}
 		xtcp_scoreboard_lose(sk, skb);
 	}
 }

@@ -487,6 +487,39 @@ TEST_F(rack, rfc2018_blocks_that_cannot_be)
 	ack(&c, 5);
 }
 
+TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
+{
+	NOT_ON_STOCK();	/* takes the ACK of them for that of first copies */
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The machine is older than any timeout: a time of 0 would show. */
+	peer_mark(p);
+	peer_sleep_until(p, 30000);
+	fly(_metadata, p, &c, WITH_SACK, 6);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, 6);
+	expect_seg(&c, 0);
+	peer_sleep_until(p, 2 * RTT_MS);
+	/* Then it has dropped 1 to 5: half a round trip later all goes again. */
+	peer_mark(p);
+	ack(&c, 1);
+	offer(_metadata, &c, 4);
+	expect_seg(&c, 6);
+	peer_drain(p, 5);
+	conn_expect(&c, .seq = seg(1), .len = MSS, .at_ms = RTT_MS / 2);
+	peer_mark_last(p);
+	peer_sleep_until(p, RTT_MS);
+	/* 2 to 5 have not been sent again; 6 and what follows it is lost, too. */
+	ack(&c, 6);
+	expect_seg(&c, 6);
+	peer_mark_last(p);
+	peer_drain(p, 5);
+	/* The RTO had doubled, and nothing was timed. */
+	conn_expect(&c, .seq = seg(6), .len = MSS, .at_ms = 2 * RTO_MS);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
 {
 	struct peer *p = &self->peer;
