@@ -177,7 +177,7 @@ u64 xtcp_rack_detect(struct sock *sk)
 		left_ns = patience_ns(xs, skb, wnd_us, now_ns);
 		if (left_ns > 0)
 			return left_ns;
-		xtcp_scoreboard_lose(sk, skb);
+		xtcp_scoreboard_lose_copies(sk, skb);
 	}
 	return 0;
 }

@@ -303,10 +303,23 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 
 /* --- losses ------------------------------------------------------------- */
 
+/* The copy that was sent again is lost, too. */
+static void lose_resent(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+
+	xtcp_cb(skb)->marks &= ~XTCP_MARK_RETRANS;
+	xs->retrans_out -= segs;
+	xs->lost += segs;
+	XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
+}
+
 /**
  * xtcp_scoreboard_lose - believe a segment lost
  * @sk: the socket, locked
- * @skb: in flight; if it was sent again, that copy is lost, too
+ * @skb: in flight; one copy of it, and if the first is lost already the one
+ *	that was sent again
  */
 void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 {
@@ -321,14 +334,30 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 		xs->lost_out += segs;
 		xs->lost += segs;
 	} else if (cb->marks & XTCP_MARK_RETRANS) {
-		cb->marks &= ~XTCP_MARK_RETRANS;
-		xs->retrans_out -= segs;
-		xs->lost += segs;
-		XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
+		lose_resent(sk, skb);
 	}
 	if (seq_before(cb->seq, xs->resend_seq))
 		xs->resend_seq = cb->seq;
 	list_del_init(&skb->tcp_tsorted_anchor);
+}
+
+/**
+ * xtcp_scoreboard_lose_copies - believe all copies of a segment lost
+ * @sk: the socket, locked
+ * @skb: in flight
+ *
+ * For those who judge by the time of the last transmission. After an undo two
+ * copies may be on their way; counting what arrived above speaks of the first
+ * only, time of both.
+ */
+void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
+{
+	u8 marks = xtcp_cb(skb)->marks;
+
+	if ((marks & XTCP_MARK_RETRANS) &&
+	    !(marks & (XTCP_MARK_SACKED | XTCP_MARK_LOST)))
+		lose_resent(sk, skb);
+	xtcp_scoreboard_lose(sk, skb);
 }
 
 /**
@@ -402,7 +431,7 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 			forget_arrival(xtcp_cb(skb));
 		else if (skb != oldest && xtcp_rack_is_recent(sk, skb))
 			continue;
-		xtcp_scoreboard_lose(sk, skb);
+		xtcp_scoreboard_lose_copies(sk, skb);
 	}
 }
 
