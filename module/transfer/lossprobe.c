@@ -89,12 +89,16 @@ bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now)
 /* RFC 8985 7.3: a new segment if there is one and the window takes it. */
 static bool probe_send(struct sock *sk)
 {
+	struct sk_buff *newest = xtcp_send_newest(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->probe_resent = 0;
 	if (xtcp_send_has_room(sk))
 		return xtcp_send_beyond_cwnd(sk);
-	if (xtcp_send_again(sk, xtcp_send_newest(sk)))
+	/* The peer holds it; and the time of sending would be taken for run_end. */
+	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
+		return false;
+	if (xtcp_send_again(sk, newest))
 		return false;
 	xs->probe_resent = 1;
 	return true;
@@ -103,6 +107,9 @@ static bool probe_send(struct sock *sk)
 /**
  * xtcp_lossprobe_timeout - nothing was heard for as long as a probe waits
  * @sk: the socket, locked; softirq or release_cb
+ *
+ * A SACK since then may have shown that something is missing: then there is
+ * nothing to ask for, and the timeout is what remains.
  */
 void xtcp_lossprobe_timeout(struct sock *sk)
 {
@@ -110,7 +117,7 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 
 	if (!xs->in_flight)
 		return;
-	if (!xs->probe_out && probe_send(sk)) {
+	if (!xs->probe_out && xs->recovery == XTCP_OPEN && probe_send(sk)) {
 		xs->probe_out = 1;
 		xs->probe_seq = xs->snd_nxt;
 		XTCP_INC(sock_net(sk), LOSS_PROBES);
