@@ -237,6 +237,8 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	a->advanced = 1;
 	flight_acked(sk, a);
 	xs->retrans_stamp_ns = xs->in_flight ? a->now_ns : 0;
+	if (!xs->sack_ok)
+		xtcp_recovery_passed(xs);
 	xtcp_scoreboard_sacked(sk, seg, a);
 	take_rtt(sk, a);
 	if (a->syn) {

@@ -113,6 +113,20 @@ static void find_losses(struct sock *sk, struct xtcp_acked *a)
 /* --- open and disorder -------------------------------------------------- */
 
 /**
+ * xtcp_recovery_passed - SND.UNA has moved on, and there is no SACK
+ * @xs: the connection, locked; SND.UNA is up to date
+ *
+ * Once it is past what the last recovery covered it takes xs->recover along.
+ * Left behind for 2^31 octets that would seem to lie ahead, and duplicate ACKs
+ * would be taken for echoes of the recovery (see lose_without_sack()).
+ */
+void xtcp_recovery_passed(struct xtcp_sock *xs)
+{
+	if (xs->recovery <= XTCP_DISORDER && seq_after(xs->snd_una, xs->recover))
+		xs->recover = seq_sub(xs->snd_una, 1);
+}
+
+/**
  * xtcp_recovery_settle - no recovery is under way: open, or in disorder
  * @sk: the socket, locked
  */
