@@ -206,10 +206,11 @@ TEST_F(gate, knob_synack_ratelimit)
 			"RetransSegs", 1, "TCPSynRetrans", 1, "SyncookiesSent", 1,
 			"TCPReqQFullDoCookies", 2,
 			"XtcpSynAckRateDrop", 3, "ListenDrops", 2, NULL);
+	/* Its SYN-ACK would be sent again just as the next second begins. */
+	half_open_ends(p, "10.0.0.2", 1000);
 	second_begin();
 	peer_drain(p, 0);
 	syn_is_answered(p, "10.0.0.2", 1004);
-	half_open_ends(p, "10.0.0.2", 1000);
 	half_open_ends(p, "10.0.0.2", 1004);
 	close(lfd);
 }
