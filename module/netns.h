@@ -54,6 +54,7 @@ struct xtcp_knobs {
 	u8	recovery;		/* bits: 1 RACK, 2, 4: rack.c */
 	u8	early_retrans;		/* 3, 4: loss probes */
 	u8	frto;			/* 0 off */
+	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
 	int	reordering;		/* segments */
 	int	max_reordering;		/* segments */
 	u8	early_demux;		/* 0, 1 */

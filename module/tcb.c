@@ -32,6 +32,8 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->fin_queued = 0;
 	xs->dsack_pending = 0;
 	xs->cookie_held = 0;
+	xs->snd_urgent = 0;
+	xs->urg_state = XTCP_URGENT_NONE;
 	xs->nr_sacks = 0;
 	xs->mtu_pending = 0;
 	xs->ts_recent = 0;

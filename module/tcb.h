@@ -53,6 +53,14 @@ enum xtcp_wait {
 /* Recoveries for which RACK's wider reordering window lasts, RFC 8985 6.2. */
 #define XTCP_RACK_PERSIST	16U
 
+/* The peer's urgent octet, transfer/urgent.c. */
+enum xtcp_urgent {
+	XTCP_URGENT_NONE,	/* none, or the reader is past it */
+	XTCP_URGENT_AWAITED,	/* only the pointer has come */
+	XTCP_URGENT_HERE,	/* to be read with MSG_OOB */
+	XTCP_URGENT_READ,	/* read; where it stood is still ahead */
+};
+
 /* Why an ACK is owed. */
 #define XTCP_ACK_PENDING	0x01	/* one is owed at all */
 #define XTCP_ACK_NOW		0x02	/* it must not wait */
@@ -90,6 +98,7 @@ enum xtcp_wait {
  * @iss: initial send sequence number
  * @snd_sml: end of the last segment sent that was smaller than the MSS
  * @pushed_seq: what was last marked with PSH
+ * @snd_up: after our urgent octet, if @snd_urgent
  *
  * Receive sequence space:
  * @rcv_nxt: next expected
@@ -97,6 +106,9 @@ enum xtcp_wait {
  * @rcv_wnd: octets advertised from @rcv_wup
  * @copied_seq: next octet the user reads
  * @irs: initial receive sequence number
+ * @urg_seq: the peer's urgent octet, if @urg_state; RCV.UP less one
+ * @urg_state: enum xtcp_urgent
+ * @urg_octet: that octet itself, once it is here
  *
  * Negotiated at the opening:
  * @snd_wscale: shift of windows received, @rcv_wscale: of windows sent
@@ -233,12 +245,16 @@ struct xtcp_sock {
 	seq_t		iss;
 	seq_t		snd_sml;
 	seq_t		pushed_seq;
+	seq_t		snd_up;
 
 	seq_t		rcv_nxt;
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
 	seq_t		irs;
+	seq_t		urg_seq;
+	u8		urg_state;
+	u8		urg_octet;
 
 	u8		snd_wscale:4,
 			rcv_wscale:4;
@@ -250,7 +266,8 @@ struct xtcp_sock {
 			ack_eager:1,
 			dsack_pending:1,
 			congestion_chosen:1,
-			cookie_held:1;
+			cookie_held:1,
+			snd_urgent:1;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;

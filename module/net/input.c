@@ -48,6 +48,7 @@
 #include "transfer/acked.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
+#include "transfer/urgent.h"
 #include "user/stats.h"
 #include "user/trace.h"
 
@@ -416,6 +417,8 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	xtcp_demux_remember(sk, skb);
 	if (!checks_pass(sk, skb, seg))
 		goto drop;
+	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, TEXT_STATES))
+		xtcp_urgent_received(sk, skb, seg);
 	if (!xtcp_state_in(sk, TEXT_STATES)) {
 		text_ignored(sk, seg);
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {

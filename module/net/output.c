@@ -24,6 +24,7 @@
 #include "transfer/ack.h"
 #include "transfer/receive.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 #include "user/stats.h"
 #include "user/trace.h"
 
@@ -235,6 +236,8 @@ static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
 				     XTCP_HDR_LEN + xtcp_options_size(&opt),
 				     &opt, seq, xs->rcv_nxt, flags,
 				     window_field(sk, flags));
+	if (unlikely(xs->snd_urgent))
+		xtcp_urgent_point(xs, th, seq);
 	put_checksum(skb, th, xs->af, &key);
 	skb_set_owner_w(skb, sk);
 
@@ -358,11 +361,16 @@ void xtcp_output_ack(struct sock *sk)
  * @sk: the socket, locked
  *
  * SEG.SEQ = SND.UNA-1 lies outside the peer's window, so that it answers;
- * no text goes along (SHLD-12).
+ * no text goes along (SHLD-12). For the same reason it says nothing else, so
+ * that an urgent pointer needs a segment of its own (MUST-66).
  */
 void xtcp_output_probe(struct sock *sk)
 {
-	send_bare(sk, NULL, seq_sub(xtcp_sk(sk)->snd_una, 1), XTCP_ACK);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (unlikely(xs->snd_urgent))
+		send_bare(sk, NULL, xs->snd_una, XTCP_ACK);
+	send_bare(sk, NULL, seq_sub(xs->snd_una, 1), XTCP_ACK);
 }
 
 /**

@@ -29,6 +29,7 @@
 #include "transfer/rtt.h"
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 #include "user/stats.h"
 
 /* Take what lies below SEG.ACK out of the flight. */
@@ -237,6 +238,8 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	a->advanced = 1;
 	flight_acked(sk, a);
 	xs->retrans_stamp_ns = xs->in_flight ? a->now_ns : 0;
+	if (unlikely(xs->snd_urgent))
+		xtcp_urgent_acked(xs);
 	if (!xs->sack_ok)
 		xtcp_recovery_passed(xs);
 	xtcp_scoreboard_sacked(sk, seg, a);

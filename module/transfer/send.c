@@ -48,7 +48,7 @@ static bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 		return true;
 	if (nagle & XTCP_NAGLE_CORK)
 		return false;
-	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight)
+	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->snd_urgent)
 		return true;
 	return !(seq_after(xs->snd_sml, xs->snd_una) &&
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));

@@ -56,6 +56,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 #include "user/sockopt.h"
 #include "user/stats.h"
 #include "user/stream.h"
@@ -242,7 +243,10 @@ static void xtcp_sock_unhash(struct sock *sk)
 {
 }
 
-/* Octets that recv() would return; a FIN in order is none. Socket lock. */
+/*
+ * Octets that recv() would return; a FIN in order is none. One call reads no
+ * further than an urgent octet that is not in line. Socket lock.
+ */
 static int unread_octets(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -251,6 +255,10 @@ static int unread_octets(const struct sock *sk)
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
 		return 0;
+	if (xs->urg_state && !sock_flag(sk, SOCK_URGINLINE) &&
+	    !seq_before(xs->urg_seq, xs->copied_seq) &&
+	    seq_before(xs->urg_seq, xs->rcv_nxt))
+		return seq_dist(xs->copied_seq, xs->urg_seq);
 	octets = seq_dist(xs->copied_seq, xs->rcv_nxt);
 	if (octets > 0 && sock_flag(sk, SOCK_DONE))
 		octets--;
@@ -279,8 +287,7 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 			return -EINVAL;
 		break;
 	case SIOCATMARK:
-		/* No urgent mark is kept, so the reader never stands at it. */
-		*answer = 0;
+		*answer = xtcp_urgent_is_at(xs, READ_ONCE(xs->copied_seq));
 		return 0;
 	default:
 		return -ENOIOCTLCMD;
@@ -364,8 +371,17 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 
 	if (state != XTCP_SYN_SENT && state != XTCP_SYN_RECEIVED) {
-		if (sock_is_readable(sk, sock_rcvlowat(sk, 0, INT_MAX)))
+		const struct xtcp_sock *xs = xtcp_sk(sk);
+		int target = sock_rcvlowat(sk, 0, INT_MAX);
+
+		/* The urgent octet is none that recv() would return. */
+		if (xtcp_urgent_is_at(xs, READ_ONCE(xs->copied_seq)) &&
+		    !sock_flag(sk, SOCK_URGINLINE))
+			target++;
+		if (sock_is_readable(sk, target))
 			mask |= EPOLLIN | EPOLLRDNORM;
+		if (xtcp_urgent_is_here(xs))
+			mask |= EPOLLPRI;
 		/* Who may not write learns of it by trying. */
 		if ((shutdown & SEND_SHUTDOWN) || sock_poll_writable(sk))
 			mask |= EPOLLOUT | EPOLLWRNORM;

@@ -26,6 +26,7 @@
 #include "transfer/receive.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 
 /* --- SEND -------------------------------------------------------------- */
 
@@ -184,6 +185,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	xtcp_send_drop_empty(sk);
 	if (copied) {
+		if (flags & MSG_OOB)
+			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_send_mark_push(sk);
 		xtcp_send_push(sk, flags & MSG_MORE ? XTCP_NAGLE_CORK : 0);
@@ -202,18 +205,18 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 /**
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
- * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL and MSG_MORE as for TCP
+ * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP
  * @size: octets in @msg, which says the same
  *
+ * With MSG_OOB the last octet of what is queued is the urgent one.
+ *
  * Return: octets queued; -EAGAIN, -EPIPE (with SIGPIPE), the socket's pending
- * error, -EINTR or -ERESTARTSYS, -EFAULT; -EOPNOTSUPP for MSG_OOB
+ * error, -EINTR or -ERESTARTSYS, -EFAULT
  */
 int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
 	int ret;
 
-	if (msg->msg_flags & MSG_OOB)
-		return -EOPNOTSUPP;
 	lock_sock(sk);
 	xtcp_lifecycle_sk(sk, XTCP_EV_SEND);
 	ret = sendmsg_locked(sk, msg);
@@ -281,17 +284,32 @@ static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
 	} while (skb);
 }
 
-/* Copy from @skb. 0, or -EFAULT when nothing was copied at all. */
+/*
+ * Copy from @skb, as far as the mark of an urgent octet. 0, or -EFAULT when
+ * nothing was copied at all.
+ */
 static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		     u32 offset)
 {
 	u32 used = min_t(size_t, skb->len - offset, rd->left);
 
+	if (unlikely(xtcp_sk(sk)->urg_state)) {
+		bool skip;
+
+		used = xtcp_urgent_text(sk, rd->seq, used, &skip);
+		if (skip) {
+			advance(sk, rd, 1);
+			offset++;
+			used--;
+		}
+	}
 	if (used && !(rd->flags & MSG_TRUNC) &&
 	    skb_copy_datagram_msg(skb, offset, rd->msg, used))
 		return -EFAULT;
 
 	advance(sk, rd, used);
+	if (unlikely(xtcp_sk(sk)->urg_state))
+		xtcp_urgent_passed(xtcp_sk(sk));
 	rd->copied += used;
 	rd->left -= used;
 	if (offset + used < skb->len)
@@ -353,6 +371,20 @@ static void peek_again(struct sock *sk, struct reader *rd)
 		rd->seq = copied_seq;
 }
 
+/*
+ * The reader stands at the urgent octet: what comes next is another call's.
+ * One that begins here lets SIGURG be handled first.
+ */
+static bool stops_at_mark(const struct reader *rd, int *err)
+{
+	if (rd->copied)
+		return true;
+	if (!signal_pending(current))
+		return false;
+	*err = rd->timeo ? sock_intr_errno(rd->timeo) : -EAGAIN;
+	return true;
+}
+
 static int recvmsg_locked(struct sock *sk, struct reader *rd)
 {
 	int err = 0;
@@ -362,6 +394,9 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		struct sk_buff *skb;
 		u32 offset;
 
+		if (xtcp_urgent_is_at(xtcp_sk(sk), rd->seq) &&
+		    stops_at_mark(rd, &err))
+			break;
 		skb = find_text(sk, rd, &offset);
 		if (skb) {
 			err = copy_text(sk, rd, skb, offset);
@@ -391,12 +426,12 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
  * @sk: the socket, not locked
  * @msg: where to
  * @len: octets of room
- * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_ERRQUEUE as for
- *	TCP
+ * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_OOB, MSG_ERRQUEUE
+ *	as for TCP
  *
  * Return: octets; 0 after the peer's FIN or shutdown(SHUT_RD); -EAGAIN,
- * -ENOTCONN, the socket's pending error, -EINTR or -ERESTARTSYS, -EFAULT;
- * -EINVAL for MSG_OOB, since there never is an urgent octet to be had
+ * -ENOTCONN, the socket's pending error, -EINTR or -ERESTARTSYS, -EFAULT; with
+ * MSG_OOB as xtcp_urgent_read() says
  */
 int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 {
@@ -414,7 +449,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	if (sk->sk_state == XTCP_LISTEN) {
 		ret = -ENOTCONN;
 	} else if (flags & MSG_OOB) {
-		ret = -EINVAL;
+		ret = xtcp_urgent_read(sk, msg, len, flags);
 	} else {
 		rd.seq = xtcp_sk(sk)->copied_seq;
 		rd.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);

@@ -253,6 +253,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT_RANGE(reordering, &one, KNOB(max_reordering)),
 	KNOB_INT_RANGE(max_reordering, &one, NULL),
 	KNOB_U8(early_demux, NULL, NULL),
+	KNOB_U8(stdurg, NULL, NULL),
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
 	KNOB_U8(icmp_soft_abort, &zero, &one),
 	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),

@@ -170,6 +170,7 @@ KNOB(wmem, NULL, "0 8192 16384")
 KNOB(slow_start_after_idle, "1", "256")
 KNOB(dsack, "1", "256")
 KNOB(early_demux, "1", "256")
+KNOB(stdurg, "0", "256")
 KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
 KNOB(max_reordering, "300", "0")
@@ -500,7 +501,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
-		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle",
+		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tw_recycle", "tw_reuse",
