@@ -55,6 +55,8 @@ struct xtcp_knobs {
 	u8	early_retrans;		/* 3, 4: loss probes */
 	u8	frto;			/* 0 off */
 	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
+	u8	ecn;			/* 0 off, 1 ask and answer, 2 answer */
+	u8	ecn_fallback;		/* 0, 1: a SYN sent again asks no more */
 	int	reordering;		/* segments */
 	int	max_reordering;		/* segments */
 	u8	early_demux;		/* 0, 1 */

@@ -29,6 +29,10 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->wscale_ok = 0;
 	xs->ts_ok = 0;
 	xs->sack_ok = 0;
+	xs->ecn_ok = 0;
+	xs->ecn_cwr = 0;
+	xs->ecn_echo = 0;
+	xs->ecn_seen = 0;
 	xs->fin_queued = 0;
 	xs->dsack_pending = 0;
 	xs->cookie_held = 0;

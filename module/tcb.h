@@ -39,6 +39,7 @@ enum xtcp_timer {
 enum xtcp_recovery {
 	XTCP_OPEN,		/* nothing is wrong */
 	XTCP_DISORDER,		/* something is missing, and may still come */
+	XTCP_REDUCTION,		/* a mark, or a full queue of our own: RFC 3168 */
 	XTCP_FAST_RECOVERY,	/* ACKs showed a loss */
 	XTCP_LOSS_RECOVERY,	/* the retransmission timer fired */
 };
@@ -161,6 +162,12 @@ enum xtcp_urgent {
  *	was sent yet
  * @undo_ts: timestamp of the first of them, if @undo_ts_set
  * @dsack_segs: duplicates ever reported
+ *
+ * Explicit Congestion Notification, RFC 3168; transfer/ecn.c:
+ * @ecn_ok: agreed, or in SYN-SENT: offered
+ * @ecn_cwr: the window came down: new text says so
+ * @ecn_echo: a mark came: our segments say so until the peer has slowed down
+ * @ecn_seen: text came that could be marked
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
@@ -308,7 +315,11 @@ struct xtcp_sock {
 			rack_dsack:1,
 			probe_out:1,
 			probe_resent:1,
-			frto:1;
+			frto:1,
+			ecn_ok:1,
+			ecn_cwr:1,
+			ecn_echo:1,
+			ecn_seen:1;
 
 	seq_t		sacked_end;
 	seq_t		resend_seq;

@@ -31,6 +31,7 @@ struct xtcp_reply;
  *	TCP header must be in the linear part
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
  * @ttl: hop limit left in a received segment (IP_MINTTL)
+ * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
  * @csum_valid: check a received segment; handles offload results
@@ -41,8 +42,9 @@ struct xtcp_reply;
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
- * @queue_xmit: put an IP header on a segment of @sk and send it; eats @skb;
- *	0 or -errno, NET_XMIT_CN counts as sent. Socket lock, or softirq.
+ * @queue_xmit: put an IP header on a segment of @sk, with @ecn for ECN field,
+ *	and send it; eats @skb; 0, -errno, or NET_XMIT_* above 0 from a queue
+ *	of ours. Socket lock, or softirq.
  * @reply_route: find the route of a segment without a socket, for @reply->dst;
  *	0 or -errno. RCU, until the segment has been sent.
  * @reply_xmit: put an IP header on it and send it by @reply->dst; eats @skb
@@ -62,6 +64,7 @@ struct xtcp_family {
 	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
 	bool	(*src_valid)(const struct sk_buff *skb);
 	u8	(*ttl)(const struct sk_buff *skb);
+	u8	(*ecn)(const struct sk_buff *skb);
 	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);
@@ -69,7 +72,7 @@ struct xtcp_family {
 	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
 				int addr_len);
 	struct dst_entry *(*route)(struct sock *sk);
-	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb);
+	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb, u8 ecn);
 	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
 	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,
 			      struct sk_buff *skb);

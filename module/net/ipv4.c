@@ -19,6 +19,7 @@
 #include <linux/siphash.h>
 #include <linux/socket.h>
 #include <net/dst.h>
+#include <net/inet_ecn.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/ip_fib.h>
@@ -52,6 +53,11 @@ static void ipv4_key_read(const struct sk_buff *skb, struct xtcp_key *key)
 static u8 ipv4_ttl(const struct sk_buff *skb)
 {
 	return ip_hdr(skb)->ttl;
+}
+
+static u8 ipv4_ecn(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->tos & INET_ECN_MASK;
 }
 
 /* 0/8, RFC 1122 3.2.1.3. ipv4_is_zeronet() has meant 0.0.0.0 alone since 5.3. */
@@ -342,17 +348,14 @@ static struct iphdr *header_push(struct sk_buff *skb, const struct xtcp_key *key
 	return iph;
 }
 
-/* What IP's output answers, as 0 or -errno. */
-static int xmit_result(int err)
-{
-	return err > 0 ? net_xmit_errno(err) : err;
-}
-
 /* With IP options: native wire only, the header gets the socket's protocol. */
-static int xmit_with_options(struct sock *sk, struct sk_buff *skb)
+static int xmit_with_options(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct inet_sock *inet = inet_sk(sk);
+	u8 tos = READ_ONCE(inet->tos);
 	struct flowi fl = {};
+	int err;
 
 	if (flow->wire != sk->sk_protocol) {
 		kfree_skb(skb);
@@ -360,18 +363,22 @@ static int xmit_with_options(struct sock *sk, struct sk_buff *skb)
 	}
 	fl.u.ip4.saddr = flow->laddr;
 	fl.u.ip4.daddr = first_hop(sk);
-	return ip_queue_xmit(sk, skb, &fl);
+	/* It takes the octet from the socket. */
+	WRITE_ONCE(inet->tos, tos | ecn);
+	err = ip_queue_xmit(sk, skb, &fl);
+	WRITE_ONCE(inet->tos, tos);
+	return err;
 }
 
 static int xmit_plain(struct sock *sk, struct sk_buff *skb,
-		      const struct dst_entry *dst)
+		      const struct dst_entry *dst, u8 ecn)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_key key;
 	struct iphdr *iph;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos),
+	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos) | ecn,
 			  ttl_select(sk, dst));
 	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
 		iph->frag_off = htons(IP_DF);
@@ -381,7 +388,7 @@ static int xmit_plain(struct sock *sk, struct sk_buff *skb,
 	return ip_local_out(net, sk, skb);
 }
 
-static int ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb)
+static int ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	const struct ip_options_rcu *opt;
 	struct dst_entry *dst;
@@ -399,11 +406,11 @@ static int ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb)
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
 	opt = rcu_dereference(inet_sk(sk)->inet_opt);
 	if (opt && opt->opt.optlen)
-		err = xmit_with_options(sk, skb);
+		err = xmit_with_options(sk, skb, ecn);
 	else
-		err = xmit_plain(sk, skb, dst);
+		err = xmit_plain(sk, skb, dst, ecn);
 	rcu_read_unlock();
-	return xmit_result(err);
+	return err;
 }
 
 /*
@@ -490,6 +497,7 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 {
 	struct dst_entry *dst = reply->dst;
 	struct iphdr *iph;
+	int err;
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	if (reply->dst_held)
@@ -504,7 +512,8 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		__ip_select_ident(net, iph, 1);
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
-	return xmit_result(ip_local_out(net, NULL, skb));
+	err = ip_local_out(net, NULL, skb);
+	return err > 0 ? net_xmit_errno(err) : err;
 }
 
 /*
@@ -537,6 +546,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.mtu_min	= MTU_MIN,
 	.key_read	= ipv4_key_read,
 	.ttl		= ipv4_ttl,
+	.ecn		= ipv4_ecn,
 	.is_loopback	= ipv4_flow_is_loopback,
 	.src_valid	= ipv4_src_valid,
 	.csum		= ipv4_csum,

@@ -22,7 +22,9 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/ecn.h"
 #include "transfer/receive.h"
+#include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
 #include "user/stats.h"
@@ -215,21 +217,40 @@ static void ack_left(struct sock *sk, const struct xtcp_options *opt)
 	xtcp_ack_sent(sk);
 }
 
-/* Put a header before the text of @skb and send it now; eats @skb. */
+/*
+ * What a queue of our own host says: 0 or -errno. One that is full, or about to
+ * be, is congestion like any other; NET_XMIT_CN: it took the segment.
+ */
+static int xmit_result(struct sock *sk, int err)
+{
+	if (likely(err <= 0))
+		return err;
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_recovery_reduce(sk);
+	return net_xmit_errno(err);
+}
+
+/*
+ * Put a header before the text of @skb and send it now; eats @skb. @fresh: it
+ * was never sent before.
+ */
 static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
-		    u64 now_ns)
+		    bool fresh, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_options opt;
 	unsigned int text_len = skb->len;
 	struct xtcp_key key;
 	struct tcphdr *th;
+	u8 ecn = 0;
 
 	memset(&opt, 0, offsetof(struct xtcp_options, sack));
 	if (flags & XTCP_SYN)
 		syn_options(sk, flags, &opt, now_ns);
 	else
 		later_options(xs, text_len, &opt, now_ns);
+	if (xs->ecn_ok && !(flags & XTCP_SYN))
+		ecn = xtcp_ecn_send(xs, fresh && text_len, &flags);
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = xtcp_output_header_push(skb, &key,
@@ -245,7 +266,7 @@ static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
 		ack_left(sk, &opt);
 	WRITE_ONCE(xs->segs_out, xs->segs_out + 1);
 	trace_xtcp_send(sock_net(sk), &key, th, text_len);
-	return xs->af->queue_xmit(sk, skb);
+	return xmit_result(sk, xs->af->queue_xmit(sk, skb, ecn));
 }
 
 /**
@@ -265,6 +286,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct sk_buff *clone;
 	struct list_head links;
+	bool fresh;
 
 	/* Of one in flight they are links: a clone would take them for a route. */
 	links = skb->tcp_tsorted_anchor;
@@ -279,9 +301,10 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 
 	cb->sent_ns = xtcp_now_ns();
 	/* As Linux counts: what was sent before is not sent but resent. */
-	if (seq_after(cb->end, xs->snd_nxt))
+	fresh = seq_after(cb->end, xs->snd_nxt);
+	if (fresh)
 		XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, clone, cb->seq, cb->flags, cb->sent_ns);
+	return transmit(sk, clone, cb->seq, cb->flags, fresh, cb->sent_ns);
 }
 
 /* An empty skb, of @spare where that may be; eats @spare, which may be NULL. */
@@ -321,7 +344,7 @@ static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 	if (!skb)
 		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, skb, seq, flags, xtcp_now_ns());
+	return transmit(sk, skb, seq, flags, false, xtcp_now_ns());
 }
 
 /**
@@ -400,7 +423,7 @@ void xtcp_output_syn_ack(struct sock *sk)
 
 	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
 		return;
-	xtcp_cb(skb)->flags |= XTCP_ACK;
+	xtcp_cb(skb)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(skb)->flags);
 	xtcp_output_queued(sk, skb);
 }
 

@@ -66,6 +66,7 @@ struct xtcp_sack_block {
  * @wscale: shift, 0..14; larger ones are received as 14 (RFC 7323 2.3)
  * @sack_perm: SACK-permitted present (SYN segments only)
  * @has_ts: timestamps option present
+ * @ecn: a cookie says that ECN was agreed; no option tells
  * @tsval: TSval, ticks of its sender
  * @tsecr: TSecr
  * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
@@ -77,7 +78,8 @@ struct xtcp_options {
 	u16			mss;
 	u8			has_wscale:1,
 				sack_perm:1,
-				has_ts:1;
+				has_ts:1,
+				ecn:1;
 	u8			wscale;
 	u8			nr_sacks;
 	u32			tsval;

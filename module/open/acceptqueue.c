@@ -121,6 +121,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->snd_wl1 = seg->seq;
 
 	xs->sack_ok = ho->sack_ok;
+	xs->ecn_ok = ho->ecn_ok;
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = ho->ts_recent;

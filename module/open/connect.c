@@ -27,6 +27,7 @@
 #include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/probe.h"
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
@@ -170,6 +171,7 @@ static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	take_options(sk, &seg->opt);
+	xtcp_ecn_syn_received(xs, seg);
 	xs->irs = seg->seq;
 	xtcp_tcb_receive_from(xs, seq_add(seg->seq, 1));
 	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */

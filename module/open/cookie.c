@@ -82,6 +82,7 @@
 #define COOKIE_TS_WSCALE	0x0f
 #define COOKIE_NO_WSCALE	0x0f	/* one more than the largest shift */
 #define COOKIE_TS_SACK		0x10
+#define COOKIE_TS_ECN		0x20
 #define COOKIE_TS_MASK		0x3f
 
 /* The first two words of the option, as one number. */
@@ -90,7 +91,8 @@
 #define STATE_RCV_WSCALE_SHIFT	40
 #define STATE_MINUTE_SHIFT	35
 #define STATE_MINUTE_MASK	0x1f
-#define STATE_SACK		BIT_ULL(33)	/* ECN, when we have it: 34 */
+#define STATE_ECN		BIT_ULL(34)
+#define STATE_SACK		BIT_ULL(33)
 #define STATE_TS		BIT_ULL(32)
 
 /*
@@ -207,7 +209,8 @@ static u64 state_encode(const struct xtcp_halfopen *ho, u32 minute)
 	       (u64)snd_wscale << STATE_SND_WSCALE_SHIFT |
 	       (u64)rcv_wscale << STATE_RCV_WSCALE_SHIFT |
 	       (u64)(minute & STATE_MINUTE_MASK) << STATE_MINUTE_SHIFT |
-	       (ho->sack_ok ? STATE_SACK : 0) | (ho->ts_ok ? STATE_TS : 0) |
+	       (ho->ecn_ok ? STATE_ECN : 0) | (ho->sack_ok ? STATE_SACK : 0) |
+	       (ho->ts_ok ? STATE_TS : 0) |
 	       seq_raw(ho->irs);
 }
 
@@ -221,6 +224,7 @@ static void state_decode(u64 state, struct xtcp_halfopen *ho)
 		ho->snd_wscale = 0;
 		ho->rcv_wscale = 0;
 	}
+	ho->ecn_ok = !!(state & STATE_ECN);
 	ho->sack_ok = !!(state & STATE_SACK);
 	ho->ts_ok = !!(state & STATE_TS);
 	ho->irs = SEQ((u32)state);
@@ -238,6 +242,8 @@ static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
 
 	if (ho->sack_ok)
 		bits |= COOKIE_TS_SACK;
+	if (ho->ecn_ok)
+		bits |= COOKIE_TS_ECN;
 	ts = (tsval & ~COOKIE_TS_MASK) | bits;
 	if ((s32)(ts - tsval) > 0)
 		ts -= COOKIE_TS_MASK + 1;
@@ -332,7 +338,7 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
  * xtcp_cookie_ts_decode - find the agreed options in an ACK's TSecr
  * @net: namespace
  * @tsecr: the SYN-ACK's TSval, without the connection's offset
- * @opt: has_wscale, wscale and sack_perm are set
+ * @opt: has_wscale, wscale, sack_perm and ecn are set
  *
  * Return: false when it names what the knobs forbid, so that no SYN-ACK of
  * ours can have said it: not a cookie.
@@ -342,6 +348,7 @@ bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 {
 	u8 wscale = tsecr & COOKIE_TS_WSCALE;
 
+	opt->ecn = !!(tsecr & COOKIE_TS_ECN);
 	opt->sack_perm = !!(tsecr & COOKIE_TS_SACK);
 	opt->has_wscale = wscale != COOKIE_NO_WSCALE;
 	opt->wscale = opt->has_wscale ? wscale : 0;
@@ -352,8 +359,8 @@ bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 
 /**
  * xtcp_cookie_read - what a SYN-ACK's cookie tells the client
- * @opt: the SYN-ACK's options, with a cookie; gets window scale and SACK where
- *	the cookie alone has them
+ * @opt: the SYN-ACK's options, with a cookie; gets window scale, SACK and ECN
+ *	where the cookie alone has them
  *
  * The client can't check the MAC, and need not: a forger of the cookie forges
  * the rest of the SYN-ACK as well.
@@ -369,4 +376,6 @@ void xtcp_cookie_read(struct xtcp_options *opt)
 	}
 	if (state & STATE_SACK)
 		opt->sack_perm = 1;
+	if (state & STATE_ECN)
+		opt->ecn = 1;
 }

@@ -27,6 +27,7 @@
 #include "compat.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/reply.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
@@ -36,6 +37,7 @@
 #include "port.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/ecn.h"
 #include "transfer/receive.h"
 #include "user/stats.h"
 
@@ -225,9 +227,28 @@ void xtcp_listen_stop(struct sock *sk)
 	call_rcu(&ls->rcu, listener_free_rcu);
 }
 
+/*
+ * Does the route to the peer have "features ecn"? It is asked only where the
+ * peer offers ECN and the knob doesn't want it.
+ */
+static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
+{
+	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
+	struct xtcp_reply reply;
+	bool wants;
+
+	xtcp_synqueue_reply(ho, &reply);
+	if (af->reply_route(net, &reply))
+		return false;
+	wants = xtcp_ecn_route_asks(reply.dst);
+	if (reply.dst_held)
+		dst_release(reply.dst);
+	return wants;
+}
+
 /* What the peer offered and we take. */
 static void negotiate(struct net *net, struct xtcp_halfopen *ho,
-		      const struct xtcp_seg *seg)
+		      const struct xtcp_seg *seg, bool ecn_offered)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
@@ -241,6 +262,16 @@ static void negotiate(struct net *net, struct xtcp_halfopen *ho,
 	ho->sack_ok = seg->opt.sack_perm && READ_ONCE(knobs->sack);
 	ho->ts_ok = seg->opt.has_ts && READ_ONCE(knobs->timestamps);
 	ho->ts_recent = ho->ts_ok ? seg->opt.tsval : 0;
+	ho->ecn_ok = unlikely(ecn_offered) &&
+		     (READ_ONCE(knobs->ecn) || route_wants_ecn(net, ho));
+}
+
+static bool syn_offers_ecn(const struct sk_buff *skb,
+			   const struct xtcp_seg *seg,
+			   const struct xtcp_key *key)
+{
+	return xtcp_ecn_is_offered(skb, seg,
+				   xtcp_family_get(key->family)->ecn(skb));
 }
 
 static void receive_window(struct xtcp_halfopen *ho)
@@ -365,7 +396,7 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	}
 	identity = xtcp_isn_identity(xtcp_family_get(key->family), key);
 	halfopen_fill(ho, ls, skb, key, seg, identity);
-	negotiate(net, ho, seg);
+	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
 	receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
@@ -399,7 +430,7 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 
 	overflow_note(ls);
 	halfopen_fill(&ho, ls, skb, key, seg, identity);
-	negotiate(net, &ho, seg);
+	negotiate(net, &ho, seg, syn_offers_ecn(skb, seg, key));
 	receive_window(&ho);
 	xtcp_cookie_make(net, identity, xtcp_now_ms(), &ho, &cookie);
 	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
@@ -449,11 +480,12 @@ static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 	syn.opt.mss = mss;
 	syn.opt.has_wscale = 0;
 	syn.opt.sack_perm = 0;
+	syn.opt.ecn = 0;
 	if (syn.opt.has_ts &&
 	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
 				   &syn.opt))
 		return false;
-	negotiate(net, ho, &syn);
+	negotiate(net, ho, &syn, syn.opt.ecn);
 	receive_window(ho);
 	return true;
 }

@@ -439,7 +439,7 @@ static void put_cookie(const struct xtcp_halfopen *ho,
  * @cookie: to go along with the latter; NULL: there is none
  * @spare: the SYN, if it has just come; eaten
  *
- * Beside a cookie without timestamps, window scale and SACK are in the cookie
+ * Beside a cookie without timestamps, window scale, SACK and ECN are in the cookie
  * alone: of a client that doesn't know it we would not hear of them again.
  *
  * Context: RCU.
@@ -475,6 +475,8 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 		put_cookie(ho, cookie, &bare.opt);
 	else
 		fill_ts(ho, &bare.opt);
+	if (ho->ecn_ok && (!cookie || ho->ts_ok))
+		bare.flags |= XTCP_ECE;
 	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 

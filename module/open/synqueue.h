@@ -34,7 +34,7 @@ struct xtcp_timewait;
  * @mss: octets, the peer's MSS option or the default
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
- * @wscale_ok, @ts_ok, @sack_ok: option offered and taken
+ * @wscale_ok, @ts_ok, @sack_ok: option offered and taken; @ecn_ok: ECN
  * @acked: the third ACK came, but the accept queue was full, or a listener
  *	with TCP_DEFER_ACCEPT waits for text
  * @shadows: @shadowed is valid, in place of @ts_offset and @mark
@@ -68,6 +68,7 @@ struct xtcp_halfopen {
 	u8			wscale_ok:1,
 				ts_ok:1,
 				sack_ok:1,
+				ecn_ok:1,
 				acked:1,
 				resent:1,
 				shadows:1;

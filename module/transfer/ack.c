@@ -73,6 +73,22 @@ static void quickack_start(struct xtcp_sock *xs)
 	xs->quickack = clamp(segs, 2U, QUICKACKS_MAX);
 }
 
+/**
+ * xtcp_ack_quickly - the peer needs ACKs, do not wait for answers to carry them
+ * @xs: the connection, locked
+ * @segs: so many segments are acknowledged at once
+ */
+void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
+{
+	u32 most = xs->rcv_wnd / (2U * xs->rcv_mss);
+
+	segs = min(segs, most ?: 2U);
+	xs->quickack = max_t(u32, xs->quickack, segs);
+	xs->pingpong = 0;
+	xs->ato_ms = XTCP_ATO_MIN_MS;
+	xs->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
+}
+
 /*
  * The largest segment seen tells what a full segment of the peer is. A
  * smaller one without PSH was not cut short by the end of a write, so it is

@@ -9,6 +9,7 @@
 
 struct sk_buff;
 struct sock;
+struct xtcp_sock;
 
 #define XTCP_ATO_MIN_MS	40U	/* delayed ACK; RFC 9293 MUST-40: < 500 */
 #define XTCP_ATO_MAX_MS	200U
@@ -18,6 +19,7 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
 void xtcp_ack_fin_received(struct sock *sk);
 void xtcp_ack_text_sent(struct sock *sk);
 void xtcp_ack_now(struct sock *sk);
+void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);

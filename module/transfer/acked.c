@@ -20,6 +20,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
 #include "transfer/probe.h"
 #include "transfer/prr.h"
@@ -186,7 +187,8 @@ static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 static bool is_of_interest(const struct xtcp_sock *xs,
 			   const struct xtcp_acked *a)
 {
-	return !a->news || a->sacked || a->dsack || xs->recovery != XTCP_OPEN;
+	return !a->news || a->sacked || a->dsack || a->ece ||
+	       xs->recovery != XTCP_OPEN;
 }
 
 /*
@@ -200,6 +202,13 @@ static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
 	if (xs->reordering > XTCP_KNOB(sock_net(sk), reordering))
 		return a->segs || a->sacked;
 	return a->segs;
+}
+
+static void count_delivered(struct sock *sk, const struct xtcp_acked *a)
+{
+	XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
+	if (a->ece)
+		XTCP_ADD(sock_net(sk), DELIVERED_CE, a->delivered);
 }
 
 /* The scoreboard is up to date: what does that mean? */
@@ -217,9 +226,9 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 	if (a->arm && !xtcp_lossprobe_schedule(sk, true))
 		xtcp_retransmit_arm(sk);
 
-	XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
+	count_delivered(sk, a);
 	a->lost = xs->lost - lost;
-	if (xs->recovery == XTCP_FAST_RECOVERY)
+	if (xtcp_recovery_reduces(xs))
 		xtcp_prr_acked(xs, a);
 	else if (opens_window(sk, a))
 		xtcp_congestion_acked(sk, a->delivered, a->prior_pipe);
@@ -295,6 +304,7 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 	a->has_tsecr = seg->opt.has_ts && (xs->ts_ok || seg->flags & XTCP_SYN);
 	a->tsecr = seg->opt.tsecr;
 	a->news = seg->seq != seg->end;
+	a->ece = xtcp_ecn_is_echo(xs, seg);
 }
 
 /**
@@ -322,6 +332,8 @@ bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
 	}
 
 	WRITE_ONCE(sk->sk_err_soft, 0);
+	if (xs->ecn_ok && (seg->flags & XTCP_CWR))
+		xtcp_ecn_cwr_received(xs, seg);
 	if (seg->seq == seg->end)
 		XTCP_INC(sock_net(sk), PURE_ACKS);
 	if (update_window(sk, seg))

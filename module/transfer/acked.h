@@ -38,6 +38,7 @@ struct xtcp_seg;
  * @news: it has text, another window, or acknowledges something
  * @lost_again: retransmissions were lost
  * @arm: the retransmission timer is to be set anew
+ * @ece: a router has marked our text
  */
 struct xtcp_acked {
 	u64	now_ns;
@@ -65,7 +66,8 @@ struct xtcp_acked {
 		dsack_of_probe:1,
 		news:1,
 		lost_again:1,
-		arm:1;
+		arm:1,
+		ece:1;
 };
 
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);

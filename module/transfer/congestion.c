@@ -24,6 +24,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/rack.h"
+#include "transfer/recovery.h"
 #include "transfer/undo.h"
 
 /* --- the rules ---------------------------------------------------------- */
@@ -227,7 +228,7 @@ void xtcp_congestion_sent(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->recovery == XTCP_FAST_RECOVERY)
+	if (xtcp_recovery_reduces(xs))
 		xs->prr_out++;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;

@@ -58,6 +58,11 @@ static u64 pto_ns(const struct xtcp_sock *xs)
 	return (u64)us * NSEC_PER_USEC;
 }
 
+static bool nothing_is_missing(const struct xtcp_sock *xs)
+{
+	return xs->recovery == XTCP_OPEN || xs->recovery == XTCP_REDUCTION;
+}
+
 /**
  * xtcp_lossprobe_schedule - let the timer send a probe, if one is called for
  * @sk: the socket, locked
@@ -70,7 +75,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 probe_ns, rto_ns;
 
-	if (!xs->in_flight || !xs->sack_ok || xs->recovery != XTCP_OPEN ||
+	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
 	    !is_on(xs))
 		return false;
 	probe_ns = pto_ns(xs);
@@ -117,7 +122,7 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 
 	if (!xs->in_flight)
 		return;
-	if (!xs->probe_out && xs->recovery == XTCP_OPEN && probe_send(sk)) {
+	if (!xs->probe_out && nothing_is_missing(xs) && probe_send(sk)) {
 		xs->probe_out = 1;
 		xs->probe_seq = xs->snd_nxt;
 		XTCP_INC(sock_net(sk), LOSS_PROBES);

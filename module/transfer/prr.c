@@ -22,6 +22,8 @@
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
+#include "transfer/recovery.h"
 
 /**
  * xtcp_prr_ssthresh_now - the threshold to come back to if nothing was lost
@@ -32,13 +34,13 @@
  */
 u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
 {
-	if (xs->recovery == XTCP_FAST_RECOVERY)
+	if (xtcp_recovery_reduces(xs))
 		return xs->ssthresh;
 	return max(xs->ssthresh, (xs->cwnd >> 1) + (xs->cwnd >> 2));
 }
 
 /**
- * xtcp_prr_begin - a loss was found
+ * xtcp_prr_begin - a loss was found, or a router told of congestion
  * @xs: the connection, locked
  *
  * A loss probe on its way has served its purpose.
@@ -52,11 +54,12 @@ void xtcp_prr_begin(struct xtcp_sock *xs)
 	xs->prr_delivered = 0;
 	xs->prr_out = 0;
 	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
+	xtcp_ecn_reduced(xs);
 }
 
 /**
  * xtcp_prr_acked - how much may be sent after this ACK
- * @xs: the connection, locked, in fast recovery
+ * @xs: the connection, locked, while its window comes down
  * @a: what the ACK says
  */
 void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
@@ -87,10 +90,12 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 
 /**
  * xtcp_prr_end - the recovery is over
- * @xs: the connection, locked; if it was taken back the window stays
+ * @xs: the connection, locked; if it was taken back the window stays. What a
+ *	router told is never taken back.
  */
 void xtcp_prr_end(struct xtcp_sock *xs)
 {
-	if (xs->ssthresh != U32_MAX && xs->undo_armed)
+	if (xs->ssthresh != U32_MAX &&
+	    (xs->undo_armed || xs->recovery == XTCP_REDUCTION))
 		WRITE_ONCE(xs->cwnd, xs->ssthresh);
 }

@@ -26,6 +26,7 @@
 #include "netns.h"
 #include "tcb.h"
 #include "transfer/ack.h"
+#include "transfer/ecn.h"
 #include "user/stats.h"
 
 /* --- window ------------------------------------------------------------ */
@@ -519,6 +520,8 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 	if (text) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
 		xtcp_ack_text_received(sk, skb);
+		if (xs->ecn_ok)
+			xtcp_ecn_text_received(sk, skb);
 	}
 	fin = xtcp_cb(skb)->flags & XTCP_FIN;
 	skb_set_owner_r(skb, sk);
@@ -598,6 +601,8 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	if (xtcp_cb(skb)->flags & XTCP_FIN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_AHEAD);
 	xtcp_ack_now(sk);
+	if (xs->ecn_ok && skb->len)
+		xtcp_ecn_text_received(sk, skb);
 	if (!reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);

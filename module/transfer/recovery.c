@@ -10,6 +10,11 @@
  *	  |                                                  RTO (from any) |
  *	  +---- or it turns out that nothing was lost ----- loss recovery <-+
  *
+ * Beside these, where nothing is lost: a router that marks our text (ECN, RFC
+ * 3168), or a queue of our own host that was full, calls for a reduction once
+ * for each window. A loss found meanwhile makes a fast recovery of it, for the
+ * same reduction.
+ *
  * What is lost rack.c tells (RFC 8985); with xtcp_recovery = 0 it is three
  * segments above a hole (RFC 6675), and without SACK three duplicate ACKs and
  * then each partial one (RFC 6582, NewReno). How the window comes down is
@@ -34,6 +39,7 @@
 #include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
 #include "transfer/retransmit.h"
@@ -57,7 +63,8 @@ static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool first = xs->recovery < XTCP_FAST_RECOVERY &&
 		     xs->sacked_out >= xs->reordering &&
-		     seq_after(xs->snd_una, xs->recover);
+		     (xs->recovery == XTCP_REDUCTION ||
+		      seq_after(xs->snd_una, xs->recover));
 	bool next = xs->recovery == XTCP_FAST_RECOVERY && a->advanced;
 	struct sk_buff *oldest = xtcp_send_oldest(sk);
 
@@ -142,11 +149,15 @@ static void settle_without_loss(struct sock *sk)
 {
 	if (!xtcp_undo_any_resent(sk))
 		xtcp_sk(sk)->undo_ts_set = 0;
-	xtcp_recovery_settle(sk);
+	if (xtcp_sk(sk)->recovery != XTCP_REDUCTION)
+		xtcp_recovery_settle(sk);
 }
 
-/* RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. */
-static void fast_recovery_enter(struct sock *sk)
+/*
+ * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. With @marked, a router tells
+ * of congestion as well: that is not taken back.
+ */
+static void fast_recovery_enter(struct sock *sk, bool marked)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -157,9 +168,31 @@ static void fast_recovery_enter(struct sock *sk)
 	else
 		XTCP_INC(sock_net(sk), RENO_RECOVERY);
 	xtcp_undo_prepare(xs);
-	xs->prior_ssthresh = xtcp_prr_ssthresh_now(xs);
-	xtcp_prr_begin(xs);
+	if (xtcp_recovery_reduces(xs)) {
+		xs->prior_ssthresh = 0;
+	} else {
+		xs->prior_ssthresh = marked ? 0 : xtcp_prr_ssthresh_now(xs);
+		xtcp_prr_begin(xs);
+	}
 	xs->recovery = XTCP_FAST_RECOVERY;
+}
+
+/**
+ * xtcp_recovery_reduce - congestion without loss
+ * @sk: the socket, locked
+ *
+ * RFC 3168 6.1.2: as if a segment had been lost, and once for each window.
+ */
+void xtcp_recovery_reduce(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->prior_ssthresh = 0;
+	if (xs->recovery > XTCP_DISORDER)
+		return;
+	xs->undo_armed = 0;
+	xtcp_prr_begin(xs);
+	xs->recovery = XTCP_REDUCTION;
 }
 
 /* All that was sent again had arrived before: D-SACKs told. */
@@ -192,10 +225,12 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 		undo_by_dsack(sk);
 	find_losses(sk, a);
 	if (!xs->lost_out) {
+		if (a->ece)
+			xtcp_recovery_reduce(sk);
 		settle_without_loss(sk);
 		return XTCP_RESEND_NONE;
 	}
-	fast_recovery_enter(sk);
+	fast_recovery_enter(sk, a->ece);
 	return XTCP_RESEND_LOST;
 }
 
@@ -262,7 +297,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 		if (!xs->lost_out)
 			return XTCP_RESEND_NONE;
 		/* It was reordering, and now there is a loss as well. */
-		fast_recovery_enter(sk);
+		fast_recovery_enter(sk, a->ece);
 	}
 	return XTCP_RESEND_LOST;
 }
@@ -380,10 +415,18 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	enum xtcp_resend what;
 
+	/* The peer's marks stand, whatever becomes of losses. */
+	if (a->ece)
+		xs->prior_ssthresh = 0;
 	if (peer_seems_to_renege(sk, a))
 		return XTCP_RESEND_NONE;
 	if (xs->recovery == XTCP_OPEN) {
 		xs->undo_ts_set = 0;
+	} else if (xs->recovery == XTCP_REDUCTION &&
+		   seq_after(xs->snd_una, xs->recover)) {
+		/* Above, so that CWR has reached the peer. */
+		xtcp_prr_end(xs);
+		xs->recovery = XTCP_OPEN;
 	} else if (xs->recovery == XTCP_FAST_RECOVERY &&
 		   seq_after_eq(xs->snd_una, xs->recover)) {
 		if (!xs->sack_ok)
@@ -404,6 +447,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 		fallthrough;
 	case XTCP_OPEN:
 	case XTCP_DISORDER:
+	case XTCP_REDUCTION:
 		return open_acked(sk, a);
 	}
 	return XTCP_RESEND_NONE;
@@ -484,6 +528,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	struct net *net = sock_net(sk);
 	u32 reordering = XTCP_KNOB(net, reordering);
 	bool first = xs->recovery < XTCP_FAST_RECOVERY;
+	bool unknown = xs->recovery <= XTCP_DISORDER;
 
 	xtcp_scoreboard_lose_flight(sk);
 	if (!is_reduced(xs)) {
@@ -498,11 +543,12 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	xs->cwnd_cnt = 0;
 
 	/* So many duplicates, and no recovery: too much was made of reordering. */
-	if (first && xs->sacked_out >= reordering)
+	if (unknown && xs->sacked_out >= reordering)
 		xs->reordering = min(xs->reordering, reordering);
 	xs->recovery = XTCP_LOSS_RECOVERY;
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
+	xtcp_ecn_reduced(xs);
 	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmits);
 }
 
@@ -525,7 +571,7 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {
 		if (xs->recovery != XTCP_FAST_RECOVERY) {
-			fast_recovery_enter(sk);
+			fast_recovery_enter(sk, false);
 			a.lost = xs->lost - lost;
 			xtcp_prr_acked(xs, &a);
 		}

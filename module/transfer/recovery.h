@@ -7,9 +7,17 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sock;
 struct xtcp_acked;
-struct xtcp_sock;
+
+/* Is the window on its way down: prr.c has the say. */
+static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
+{
+	return xs->recovery == XTCP_FAST_RECOVERY ||
+	       xs->recovery == XTCP_REDUCTION;
+}
 
 /**
  * enum xtcp_resend - what an ACK lets the sender do about loss
@@ -30,5 +38,6 @@ void xtcp_recovery_settle(struct sock *sk);
 void xtcp_recovery_timed_out(struct sock *sk);
 void xtcp_recovery_reorder_timeout(struct sock *sk);
 void xtcp_recovery_path_shrank(struct sock *sk);
+void xtcp_recovery_reduce(struct sock *sk);
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */

@@ -20,6 +20,7 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
@@ -247,7 +248,8 @@ void xtcp_send_override(struct sock *sk)
 void xtcp_send_syn(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct sk_buff *skb = xtcp_sendq_alloc_control(XTCP_SYN);
+	u8 flags = XTCP_SYN | xtcp_ecn_offer(sk);
+	struct sk_buff *skb = xtcp_sendq_alloc_control(flags);
 
 	xs->snd_una = xs->iss;
 	xs->snd_nxt = xs->iss;
@@ -347,8 +349,10 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb)
 		cb->retrans++;
 	WRITE_ONCE(xs->total_retrans, xs->total_retrans + 1);
 	XTCP_INC(net, RETRANS_SEGS);
-	if (cb->flags & XTCP_SYN)
+	if (cb->flags & XTCP_SYN) {
 		XTCP_INC(net, SYN_RETRANS);
+		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
+	}
 
 	err = xtcp_output_queued(sk, skb);
 	if (err) {

@@ -305,6 +305,7 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 	if (xs->prior_ssthresh) {
 		WRITE_ONCE(xs->cwnd, max(xs->cwnd, xs->prior_cwnd));
 		WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, xs->prior_ssthresh));
+		xs->ecn_cwr = 0;
 	}
 	xs->undo_armed = 0;
 	/* What is late is judged anew. */

@@ -338,6 +338,8 @@ static u8 info_recovery(const struct xtcp_sock *xs)
 	switch (xs->recovery) {
 	case XTCP_DISORDER:
 		return TCP_CA_Disorder;
+	case XTCP_REDUCTION:
+		return TCP_CA_CWR;
 	case XTCP_FAST_RECOVERY:
 		return TCP_CA_Recovery;
 	case XTCP_LOSS_RECOVERY:
@@ -363,6 +365,10 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 		info->tcpi_snd_wscale = xs->snd_wscale;
 		info->tcpi_rcv_wscale = xs->rcv_wscale;
 	}
+	if (xs->ecn_ok)
+		info->tcpi_options |= TCPI_OPT_ECN;
+	if (xs->ecn_seen)
+		info->tcpi_options |= TCPI_OPT_ECN_SEEN;
 	info->tcpi_snd_mss = xs->mss;
 	info->tcpi_rcv_mss = xs->rcv_mss;
 	/* As Linux has it: what is left for text. */

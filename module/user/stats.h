@@ -141,6 +141,7 @@
 	X(SYN_CHALLENGE,	"TCPSYNChallenge") \
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
+	X(DELIVERED_CE,		"TCPDeliveredCE") \
 	X(DELIVERED,		"TCPDelivered") \
 	X(DSACK_RECV_SEGS,	"TCPDSACKRecvSegs") \
 	X(DSACK_IGNORED_DUBIOUS,	"TCPDSACKIgnoredDubious") \

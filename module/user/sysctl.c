@@ -48,6 +48,7 @@ static int rto_min = 1;			/* us */
 static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
+static int ecn_max = 2;
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int zero;
 static int one = 1;
@@ -250,6 +251,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(recovery, NULL, NULL),
 	KNOB_U8(early_retrans, &zero, &early_retrans_max),
 	KNOB_U8(frto, NULL, NULL),
+	KNOB_U8(ecn, &zero, &ecn_max),
+	KNOB_U8(ecn_fallback, &zero, &one),
 	KNOB_INT_RANGE(reordering, &one, KNOB(max_reordering)),
 	KNOB_INT_RANGE(max_reordering, &one, NULL),
 	KNOB_U8(early_demux, NULL, NULL),
@@ -356,6 +359,8 @@ static void knobs_default(struct net *net)
 		.recovery		= 1,		/* RACK */
 		.early_retrans		= 3,		/* loss probes */
 		.frto			= 2,
+		.ecn			= 2,		/* only answers */
+		.ecn_fallback		= 1,
 		.reordering		= 3,
 		.max_reordering		= 300,
 		.early_demux		= 1,

@@ -238,8 +238,22 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 	request_send(at, &rq, "address");
 }
 
-void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
-	       const struct ipaddr *gw, const char *dev)
+/* Metrics that were given, by their number. */
+static void metrics_put(struct request *rq, const struct route_metrics *m)
+{
+	struct rtattr *nest = request_attr(rq, RTA_METRICS, NULL, 0);
+
+	for (int i = 1; i <= RTAX_MAX; i++)
+		if (m->value[i])
+			request_attr(rq, i, &m->value[i], sizeof(m->value[i]));
+	if (m->congctl)
+		request_attr(rq, RTAX_CC_ALGO, m->congctl, strlen(m->congctl) + 1);
+	request_nest_end(rq, nest);
+}
+
+static void route_put(struct where at, const struct ipaddr *dst, int prefix_len,
+		      const struct ipaddr *gw, const char *dev,
+		      const struct route_metrics *metrics)
 {
 	int size = dst->family == AF_INET ? 4 : 16;
 	int index = if_nametoindex(dev);
@@ -260,7 +274,21 @@ void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
 	if (gw)
 		request_attr(&rq, RTA_GATEWAY, &gw->v6, size);
 	request_attr(&rq, RTA_OIF, &index, sizeof(index));
+	if (metrics)
+		metrics_put(&rq, metrics);
 	request_send(at, &rq, "route");
+}
+
+void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
+	       const struct ipaddr *gw, const char *dev)
+{
+	route_put(at, dst, prefix_len, gw, dev, NULL);
+}
+
+void route_add_metrics(struct where at, const struct ipaddr *dst, int prefix_len,
+		       const char *dev, const struct route_metrics *metrics)
+{
+	route_put(at, dst, prefix_len, NULL, dev, metrics);
 }
 
 void route_add_default(struct where at, const char *dev, int family)

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include <linux/rtnetlink.h>
+
 #include "check.h"
 #include "segment.h"
 
@@ -42,6 +44,15 @@ void route_add_default(struct where at, const char *dev, int family);
 /* dst/prefix_len leaves through dev, by way of gw if given. */
 void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
 	       const struct ipaddr *gw, const char *dev);
+
+/* What a route says of its path: RTAX_*; 0 and NULL: nothing. */
+struct route_metrics {
+	uint32_t value[RTAX_MAX + 1];
+	const char *congctl;
+};
+
+void route_add_metrics(struct where at, const struct ipaddr *dst, int prefix_len,
+		       const char *dev, const struct route_metrics *metrics);
 /* The next hop to dst as the IP layer sees it now; family 0: none. */
 struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 

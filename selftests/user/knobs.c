@@ -121,7 +121,8 @@ static void expect_of_a_netns(struct __test_metadata *_metadata, int ns, const c
 }
 
 static void knob_is_like_stocks(struct __test_metadata *_metadata, int ns,
-				const char *knob, const char *initial, const char *refused)
+				const char *knob, const char *initial, const char *refused,
+				const char *another)
 {
 	char before[VALUE_MAX];
 	struct stat st;
@@ -137,14 +138,16 @@ static void knob_is_like_stocks(struct __test_metadata *_metadata, int ns,
 	expect_refused(_metadata, knob, refused);
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		write_both(_metadata, knob, values[i]);
-	expect_of_a_netns(_metadata, ns, knob, before, "100");
+	expect_of_a_netns(_metadata, ns, knob, before, another);
 }
 
 /* Default NULL: it depends on the machine's memory, and is stock's. */
-#define KNOB(name, initial, refused) \
+#define KNOB(name, initial, refused) KNOB_RANGE(name, initial, refused, "100")
+/* Another value than the default is told as well, where 100 is none. */
+#define KNOB_RANGE(name, initial, refused, another) \
 	TEST_F(knobs, knob_##name) \
 	{ \
-		knob_is_like_stocks(_metadata, self->ns, #name, initial, refused); \
+		knob_is_like_stocks(_metadata, self->ns, #name, initial, refused, another); \
 	}
 
 KNOB(syncookies, "1", "256")
@@ -173,13 +176,15 @@ KNOB(early_demux, "1", "256")
 KNOB(stdurg, "0", "256")
 KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
+KNOB_RANGE(ecn, "2", "3", "1")
+KNOB_RANGE(ecn_fallback, "1", "2", "0")
 KNOB(max_reordering, "300", "0")
 
 /* The other bounds it. */
 TEST_F(knobs, knob_reordering)
 {
 	NOT_ON_STOCK();
-	knob_is_like_stocks(_metadata, self->ns, "reordering", "3", "301");
+	knob_is_like_stocks(_metadata, self->ns, "reordering", "3", "301", "100");
 	EXPECT_EQ(0, knob_set("max_reordering", 1000));
 	EXPECT_EQ(0, knob_set("reordering", 1000));
 	EXPECT_EQ(EINVAL, knob_set("reordering", 1001));
@@ -208,7 +213,7 @@ TEST_F(knobs, knob_syn_linear_timeouts)
 	NOT_ON_STOCK();
 	EXPECT_EQ(0, knob_get("syn_linear_timeouts"));
 	sysctl_write(path_of("tcp", "syn_linear_timeouts"), "0");
-	knob_is_like_stocks(_metadata, self->ns, "syn_linear_timeouts", "0", "128");
+	knob_is_like_stocks(_metadata, self->ns, "syn_linear_timeouts", "0", "128", "100");
 }
 
 TEST_F(knobs, knob_tw_reuse)
@@ -496,7 +501,9 @@ TEST_F(knobs, knob_all_have_a_test)
 	static const char *const known[] = {
 		"abort_on_overflow", "allowed_congestion_control",
 		"attached_fin_timeout", "available_congestion_control",
-		"challenge_ack_limit", "congestion_control", "dsack", "early_demux", "early_retrans", "fin_timeout", "frto", "icmp_soft_abort",
+		"challenge_ack_limit", "congestion_control", "dsack", "early_demux",
+		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto",
+		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",

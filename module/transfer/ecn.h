@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ecn.h - congestion that routers tell of, RFC 3168
+ */
+#ifndef XTCP_TRANSFER_ECN_H
+#define XTCP_TRANSFER_ECN_H
+
+#include <linux/types.h>
+
+struct dst_entry;
+struct net;
+struct sk_buff;
+struct sock;
+struct xtcp_seg;
+struct xtcp_sock;
+
+/* Opening. */
+u8 xtcp_ecn_offer(struct sock *sk);
+u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags);
+u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags);
+void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
+bool xtcp_ecn_route_asks(const struct dst_entry *dst);
+bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
+			 u8 codepoint);
+
+/* Sending. */
+u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_text, u8 *flags);
+void xtcp_ecn_reduced(struct xtcp_sock *xs);
+bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg);
+
+/* Receiving. */
+void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
+void xtcp_ecn_text_received(struct sock *sk, const struct sk_buff *skb);
+
+#endif /* XTCP_TRANSFER_ECN_H */

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ecn: routers tell of congestion. RFC 3168 (who may mark what, and what comes
+ * of it), RFC 9293 SHLD-8. The peer plays the router as well: it marks its own
+ * text, and tells of marks that nobody made.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(ecn);
+
+#define MSS 1000
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+#define ALL_OPTIONS OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7))
+
+/* The ECN field of the IP header. */
+enum { NOT_ECT, ECT1, ECT0, CE };
+
+#define SETUP (SYN | ECE | CWR)
+
+static int64_t seg(int n)
+{
+	return 1 + (int64_t)n * MSS;
+}
+
+static struct socket_info info_of(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info;
+}
+
+static bool ecn_is_agreed(struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_options & TCPI_OPT_ECN;
+}
+
+/* The peer connects, and asks for it. */
+static void open_asked(struct peer *p, struct conn *c)
+{
+	link_set_single_segments(WHERE(p->test), "tun0");
+	conn_start(p, c, .opt = WITH_SACK);
+	conn_send(c, .flags = SETUP);
+	conn_expect(c, .flags = SYN | ACK | ECE, .ack = 1, .tos = NOT_ECT);
+	conn_send(c, .flags = ACK);
+	conn_accept(c);
+}
+
+static void give(struct __test_metadata *_metadata, struct conn *c, int segs)
+{
+	static uint8_t text[64 * MSS];
+
+	ASSERT_EQ(segs * MSS, send(c->fd, text, segs * MSS, 0));
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+TEST_F(ecn, rfc9293_shld_8_answers_who_asks)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* xtcp_ecn = 2, the default. */
+	EXPECT_EQ(2, knob_get("ecn"));
+	open_asked(p, &c);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .len = MSS, .tos = ECT0);
+}
+
+TEST_F(ecn, knob_ecn_2_does_not_ask)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .tos = NOT_ECT);
+	/* Nor does it believe in what it did not ask for. */
+	conn_send(&c, .flags = SYN | ACK | ECE);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = NOT_ECT);
+}
+
+TEST_F(ecn, knob_ecn_1_asks)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 1));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP, .tos = NOT_ECT);
+	conn_send(&c, .flags = SYN | ACK | ECE);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = NOT_ECT);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = ECT0);
+}
+
+/* 6.1.1: ECE alone agrees; both bits are those of the SYN, mirrored. */
+TEST_F(ecn, rfc3168_6_1_1_mirrored_bits_agree_to_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 1));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	conn_send(&c, .flags = SYN | ACK | ECE | CWR);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = NOT_ECT);
+}
+
+TEST_F(ecn, rfc3168_6_1_1_a_peer_that_cannot)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 1));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+}
+
+TEST_F(ecn, rfc3168_6_1_1_both_connect)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 1));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .seq = 0, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+}
+
+TEST_F(ecn, knob_ecn_0_neither_asks_nor_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 0));
+	conn_start(p, &c);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+	EXPECT_EQ(EINVAL, knob_set("ecn", 3));
+	EXPECT_EQ(0, knob_get("ecn"));
+}
+
+/* Something sets the bits of all packets, also of those that may not have them. */
+TEST_F(ecn, rfc3168_6_1_1_an_ect_syn_is_not_believed)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c);
+	conn_send(&c, .flags = SETUP, .tos = ECT0);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+
+	/* But for one that tries an extension. */
+	conn_start(p, &c, .lfd = c.lfd);
+	conn_send(&c, .flags = SETUP, .tos = ECT0, .reserved = 1);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+/* One of the two bits asks for nothing. */
+TEST_F(ecn, rfc3168_6_1_1_half_a_question)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN | ECE);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+	conn_start(p, &c, .lfd = c.lfd);
+	conn_send(&c, .flags = SYN | CWR);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+/* 6.1.1.1: a path that drops such SYNs must not be cut off. */
+TEST_F(ecn, knob_ecn_fallback)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 1));
+	EXPECT_EQ(1, knob_get("ecn_fallback"));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	peer_mark_last(p);
+	conn_expect(&c, .flags = SYN, .seq = 0, .at_ms = 1000);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
+	conn_send(&c, .flags = RST | ACK, .seq = 1);
+
+	ASSERT_EQ(0, knob_set("ecn_fallback", 0));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	peer_mark_last(p);
+	conn_expect(&c, .flags = SETUP, .seq = 0, .at_ms = 1000);
+	conn_send(&c, .flags = SYN | ACK | ECE);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+}
+
+/* A half-open record keeps it; a SYN-ACK that goes again says it again. */
+TEST_F(ecn, rfc3168_6_1_1_the_syn_ack_goes_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
+	peer_mark_last(p);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .seq = 0, .ack = 1, .at_ms = 1000);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+}
+
+TEST_F(ecn, lc_47_a_classic_cookie_keeps_it)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	ASSERT_EQ(0, knob_set("timestamps", 2));	/* TSval without an offset */
+	conn_start(p, &c, .opt = ALL_OPTIONS);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
+	EXPECT_TRUE(p->last.opt.tsval & 0x20);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+
+	/* What was not asked for is not in the cookie. */
+	conn_start(p, &c, .opt = ALL_OPTIONS, .lfd = c.lfd);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_FALSE(p->last.opt.tsval & 0x20);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_FALSE(ecn_is_agreed(&c));
+}
+
+/*
+ * Without timestamps it is in the option alone: a client that doesn't know
+ * that would not be believed later.
+ */
+TEST_F(ecn, lc_47_a_lossless_cookie_keeps_it)
+{
+	struct peer *p = &self->peer;
+	static const uint8_t head[] = { OPT_EXID(4 + COOKIE_LEN, COOKIE_EXID) };
+	struct optbytes echo = { .len = sizeof(head) + COOKIE_LEN };
+	struct conn c;
+
+	NOT_ON_STOCK();		/* it has no such option */
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	conn_start(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .cookie = 1);
+	EXPECT_TRUE(c.kern_opt.cookie[3] & 4);
+	memcpy(echo.b, head, sizeof(head));
+	memcpy(echo.b + sizeof(head), c.kern_opt.cookie, COOKIE_LEN);
+	conn_send(&c, .flags = ACK, .opt = echo);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_accept(&c);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+}
+
+/* --- what may be marked -------------------------------------------------- */
+
+TEST_F(ecn, rfc3168_6_1_5_no_ect_on_what_goes_again)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	give(_metadata, &c, 1);
+	conn_expect(&c, .len = MSS, .seq = 1, .tos = ECT0);
+	peer_mark_last(p);
+	/* The loss probe, and the timeout. */
+	conn_expect(&c, .len = MSS, .seq = 1, .tos = NOT_ECT, .within_ms = 300);
+	conn_expect(&c, .len = MSS, .seq = 1, .tos = NOT_ECT, .within_ms = 600);
+	conn_send(&c, .flags = ACK);
+	give(_metadata, &c, 1);
+	conn_expect(&c, .len = MSS, .seq = seg(1), .tos = ECT0);
+}
+
+TEST_F(ecn, rfc3168_6_1_4_no_ect_without_text)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	for (int i = 0; i < 2; i++)
+		conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .tos = NOT_ECT);
+	if (conn_peer_nxt(&c) != (int64_t)(p->last.ack - c.peer_iss))
+		conn_expect(&c, .flags = ACK, .seq = 1, .tos = NOT_ECT);
+	close(c.fd);		/* unread text: a reset */
+	conn_expect(&c, .flags = RST | ACK, .tos = NOT_ECT);
+}
+
+TEST_F(ecn, rfc3168_6_1_4_no_ect_on_a_bare_fin)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	shutdown(c.fd, SHUT_WR);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .tos = NOT_ECT);
+	conn_send(&c, .flags = ACK);
+}
+
+/* The user's bits are those above. */
+TEST_F(ecn, rfc3168_5_ip_tos_is_the_user_s)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_IP, IP_TOS, 0x10 | CE));
+	give(_metadata, &c, 1);
+	conn_expect(&c, .len = MSS, .tos = 0x10 | ECT0);
+	conn_send(&c, .flags = ACK, .len = MSS);
+	conn_expect(&c, .flags = ACK, .tos = 0x10, .within_ms = 210);
+}
+
+/* --- receiver ------------------------------------------------------------ */
+
+TEST_F(ecn, rfc3168_6_1_3_ce_is_echoed_until_cwr)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	open_asked(p, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = seg(1), .tos = NOT_ECT);
+	/* All segments say so, text as well. */
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK | ECE, .ack = seg(1), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK | ECE, .ack = seg(2), .within_ms = 210);
+	/* Until the peer has slowed down: its ACK goes at once. */
+	conn_send(&c, .flags = ACK | CWR, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .ack = seg(3));
+	conn_send(&c, .flags = ACK | PSH, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .ack = seg(4), .within_ms = 210);
+	/* CE along with CWR is a new mark. */
+	conn_send(&c, .flags = ACK | CWR, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = seg(5));
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* A mark behind a hole counts as well. */
+TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	conn_send(&c, .flags = ACK, .seq = seg(1), .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ seg(1), seg(2) }});
+}
+
+/* Old text is not ours to judge: RFC 3168 6.1.5, the sender's marks don't count. */
+TEST_F(ecn, rfc3168_6_1_5_ce_on_a_duplicate_is_ignored)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 210);
+	conn_send(&c, .flags = ACK, .seq = 1, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK, .ack = seg(1));
+}
+
+TEST_F(ecn, rfc3168_6_1_ce_means_nothing_where_it_was_not_agreed)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 210);
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = NOT_ECT);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
+	EXPECT_LE(10, info_of(&c).cwnd);
+	EXPECT_EQ(TCP_CA_Open, info_of(&c).recovery);
+}
+
+/* --- sender -------------------------------------------------------------- */
+
+/* Ten in flight, and the peer tells of a mark. */
+static void ten_marked(struct __test_metadata *_metadata, struct conn *c)
+{
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	give(_metadata, c, 40);
+	for (int i = 0; i < 10; i++)
+		conn_expect(c, .len = MSS, .seq = seg(i), .tos = ECT0);
+	conn_send(c, .flags = ACK | ECE, .ack = seg(1));
+}
+
+TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	ten_marked(_metadata, &c);
+	/* One for the first delivered: CWR on it, and on no other. */
+	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	/* More of the same window: nothing new. PRR: seven for ten, then seven. */
+	for (int i = 2, next = 11; i <= 10; i++) {
+		int pipe = next - i;
+
+		conn_send(&c, .flags = ACK | ECE, .ack = seg(i));
+		if (pipe > 7 ? (7 * i + 9) / 10 > next - 10 : pipe < 7) {
+			conn_expect(&c, .flags = ACK, .seq = seg(next), .len = MSS, .tos = ECT0);
+			next++;
+		}
+	}
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	/* Above what was in flight then, CWR has arrived: it is over. */
+	conn_send(&c, .flags = ACK, .ack = seg(11));
+	EXPECT_EQ(TCP_CA_Open, info_of(&c).recovery);
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	EXPECT_LE(7, info_of(&c).cwnd);
+	p->leave_unread = true;
+}
+
+/* The next window may be reduced anew. */
+TEST_F(ecn, rfc3168_6_1_2_the_next_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	ten_marked(_metadata, &c);
+	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = seg(10));
+	peer_drain(p, 1);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(11));
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	EXPECT_EQ(4, info_of(&c).ssthresh);
+	p->leave_unread = true;
+}
+
+TEST_F(ecn, ctr_TCPDeliveredCE)
+{
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	struct conn c;
+
+	open_asked(p, &c);
+	counters_take(&before);
+	ten_marked(_metadata, &c);
+	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(5));
+	peer_drain(p, 1);
+	conn_send(&c, .flags = ACK, .ack = seg(10));
+	peer_drain(p, 1);
+	counters_take(&after);
+	EXPECT_EQ(10, counter_get(&after, "TCPDelivered") - counter_get(&before, "TCPDelivered"));
+	EXPECT_EQ(5, counter_get(&after, "TCPDeliveredCE") -
+		     counter_get(&before, "TCPDeliveredCE"));
+	p->leave_unread = true;
+}
+
+/* A loss in the window of a mark: one reduction for both. */
+TEST_F(ecn, rfc3168_6_1_2_a_loss_meanwhile)
+{
+	struct peer *p = &self->peer;
+	uint32_t s;
+	struct conn c;
+
+	open_asked(p, &c);
+	s = c.kern_iss;
+	ten_marked(_metadata, &c);
+	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	conn_send(&c, .flags = ACK, .ack = seg(1),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(2), s + seg(6))));
+	conn_expect(&c, .seq = seg(1), .len = MSS, .tos = NOT_ECT);
+	EXPECT_EQ(TCP_CA_Recovery, info_of(&c).recovery);
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	p->leave_unread = true;
+}
+
+/* A loss says CWR, too: 6.1.2, last paragraph. */
+TEST_F(ecn, rfc3168_6_1_2_cwr_after_a_loss)
+{
+	struct peer *p = &self->peer;
+	uint32_t s;
+	struct conn c;
+
+	open_asked(p, &c);
+	s = c.kern_iss;
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS, .seq = seg(i));
+	conn_send(&c, .flags = ACK, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(1), s + seg(10))));
+	conn_expect(&c, .flags = ACK, .seq = 1, .len = MSS, .tos = NOT_ECT);
+	conn_send(&c, .flags = ACK, .ack = seg(10));
+	give(_metadata, &c, 2);
+	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = PSH | ACK, .seq = seg(11), .len = MSS, .tos = ECT0);
+}
+
+/* RFC 3168 6.1.2: with one segment the sender waits no longer than it must. */
+TEST_F(ecn, ece_never_below_two)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int next = 0;
+
+	open_asked(p, &c);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	for (int i = 0; i < 8; i++) {
+		give(_metadata, &c, 2);
+		for (int j = 0; j < 2; j++)
+			conn_expect(&c, .len = MSS, .seq = seg(next + j));
+		next += 2;
+		conn_send(&c, .flags = ACK | ECE, .ack = seg(next));
+	}
+	EXPECT_EQ(2, info_of(&c).ssthresh);
+	EXPECT_LE(1, info_of(&c).cwnd);
+}
+
+/* --- routes -------------------------------------------------------------- */
+
+TEST_F(ecn, route_feature_ecn_asks_and_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 0));
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_FEATURES] = RTAX_FEATURE_ECN });
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SETUP);
+	conn_send(&c, .flags = SYN | ACK | ECE);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+
+	conn_start(p, &c);
+	conn_send(&c, .flags = SETUP);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_TRUE(ecn_is_agreed(&c));
+}
+
+TEST_HARNESS_MAIN
