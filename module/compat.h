@@ -84,6 +84,11 @@
 #include <linux/unaligned.h>
 #endif
 
+/* net/gso.h: segmentation has a header of its own since 6.5 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#endif
+
 /*
  * net/inet_common.h: the error queue is read without an address length since
  * proto.recvmsg() is, see there

@@ -24,6 +24,7 @@
 #include "net/demux.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
+#include "net/offload.h"
 #include "netns.h"
 #include "open/gate.h"
 #include "open/isn.h"
@@ -130,9 +131,12 @@ static int __init xtcp_init(void)
 	err = register_pernet_subsys(&xtcp_net_ops);
 	if (err)
 		goto port;
-	err = inet_add_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
+	err = inet_add_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	if (err)
+		goto offload;
 	err = xtcp_socket_init();
 	if (err)
 		goto protocol;
@@ -140,6 +144,8 @@ static int __init xtcp_init(void)
 
 protocol:
 	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+offload:
+	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
 port:
@@ -155,6 +161,7 @@ static void __exit xtcp_exit(void)
 {
 	/* Waits for the segments that are being handled. */
 	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	xtcp_offload_exit();
 	xtcp_socket_exit();
 	unregister_pernet_subsys(&xtcp_net_ops);
 	/* Sockets and listeners' queues are freed by RCU callbacks of ours. */

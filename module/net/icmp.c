@@ -162,12 +162,15 @@ static void icmp_errqueue(struct sock *sk, const struct icmp_error *ie, int err)
 	kfree_skb(skb);
 }
 
-/* Octets of the IP packet that carried a segment of the send queue. */
+/* Octets of the largest IP packet that carried a part of @skb. */
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
+	u32 text_len = xtcp_send_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
+						 skb->len;
+
 	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_LEN +
-	       xtcp_output_option_size(sk) + skb->len;
+	       xtcp_output_option_size(sk) + text_len;
 }
 
 /*
@@ -187,15 +190,15 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 }
 
 /*
- * Send again what lies before @end; each call of xtcp_send_retransmit() cuts
- * a segment of the new size off and leaves the rest behind it in the queue.
+ * Send again what lies before @end; each call of xtcp_send_retransmit() sends
+ * what the window takes, and leaves the rest behind it in the queue.
  * Return: the next segment, or NULL when there is none or sending failed.
  */
 static struct sk_buff *resend_until(struct sock *sk, struct sk_buff *skb,
 				    seq_t end)
 {
 	while (skb && seq_before(xtcp_cb(skb)->seq, end)) {
-		if (xtcp_send_retransmit(sk, skb))
+		if (xtcp_send_retransmit(sk, skb, U16_MAX))
 			return NULL;
 		skb = skb_rb_next(skb);
 	}

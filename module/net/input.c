@@ -397,6 +397,12 @@ static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 	return check_ack(sk, skb, seg) && check_reader(sk, skb, seg);
 }
 
+/* What comes from this machine, or from a hypervisor, may not have been cut. */
+static u32 segments_of(const struct sk_buff *skb)
+{
+	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
+}
+
 /**
  * xtcp_input_synchronized - a segment arrives for an open connection
  * @sk: locked, not in its user's hands, its SYN acknowledged or crossing the
@@ -412,7 +418,7 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->segs_in++;
+	xs->segs_in += segments_of(skb);
 	xs->last_rcv_ns = xtcp_now_ns();
 	xtcp_demux_remember(sk, skb);
 	if (!checks_pass(sk, skb, seg))
@@ -447,7 +453,7 @@ static void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 		kfree_skb(skb);
 		break;
 	case XTCP_SYN_SENT:
-		xtcp_sk(sk)->segs_in++;
+		xtcp_sk(sk)->segs_in += segments_of(skb);
 		xtcp_connect_rcv(sk, skb, seg);
 		break;
 	default:

@@ -4,8 +4,8 @@
  *
  * RFC 9293 3.1 (header), 3.7.1 (MSS), RFC 7323 (timestamps, window scale),
  * RFC 2018 and 2883 (SACK blocks). A segment is either a clone of one in the
- * send queue, or made here and forgotten. The checksum is computed here over
- * all of it: no device can be trusted to sum IP protocol 253.
+ * send queue, or made here and forgotten. What leaves as several segments in
+ * one skb, and who computes the checksum, is offload.c's.
  *
  * Context: socket lock, process context or softirq. What no socket sends is
  * net/reply.c's.
@@ -17,6 +17,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "net/offload.h"
 #include "net/reply.h"
 #include "netns.h"
 #include "tcb.h"
@@ -192,20 +193,6 @@ struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
 	return th;
 }
 
-/* MUST-2: over pseudo-header, header and text. */
-static void put_checksum(struct sk_buff *skb, struct tcphdr *th,
-			 const struct xtcp_family *af,
-			 const struct xtcp_key *key)
-{
-	__wsum sum = csum_partial(th, skb_headlen(skb), 0);
-
-	if (skb_is_nonlinear(skb))
-		sum = skb_checksum(skb, skb_headlen(skb), skb->data_len, sum);
-
-	th->check = af->csum(key, skb->len, sum);
-	skb->ip_summed = CHECKSUM_NONE;
-}
-
 /* An ACK is paid when it told all that it should: text may crowd out SACK. */
 static void ack_left(struct sock *sk, const struct xtcp_options *opt)
 {
@@ -230,41 +217,50 @@ static int xmit_result(struct sock *sk, int err)
 	return net_xmit_errno(err);
 }
 
-/*
- * Put a header before the text of @skb and send it now; eats @skb. @fresh: it
- * was never sent before.
- */
-static int transmit(struct sock *sk, struct sk_buff *skb, seq_t seq, u8 flags,
-		    bool fresh, u64 now_ns)
+/* What is about to leave: a segment, or several in one skb. */
+struct departure {
+	seq_t	seq;
+	u8	flags;
+	bool	fresh;		/* was never sent before */
+	u16	segs;
+	u16	seg_size;	/* octets of text in each but the last */
+	u64	now_ns;
+};
+
+/* Put a header before the text of @skb and send it now; eats @skb. */
+static int transmit(struct sock *sk, struct sk_buff *skb,
+		    const struct departure *go)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_options opt;
 	unsigned int text_len = skb->len;
 	struct xtcp_key key;
+	u8 flags = go->flags;
 	struct tcphdr *th;
 	u8 ecn = 0;
 
 	memset(&opt, 0, offsetof(struct xtcp_options, sack));
 	if (flags & XTCP_SYN)
-		syn_options(sk, flags, &opt, now_ns);
+		syn_options(sk, flags, &opt, go->now_ns);
 	else
-		later_options(xs, text_len, &opt, now_ns);
+		later_options(xs, go->segs > 1 ? go->seg_size : text_len,
+			      &opt, go->now_ns);
 	if (xs->ecn_ok && !(flags & XTCP_SYN))
-		ecn = xtcp_ecn_send(xs, fresh && text_len, &flags);
+		ecn = xtcp_ecn_send(xs, go->fresh && text_len, &flags);
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = xtcp_output_header_push(skb, &key,
 				     XTCP_HDR_LEN + xtcp_options_size(&opt),
-				     &opt, seq, xs->rcv_nxt, flags,
+				     &opt, go->seq, xs->rcv_nxt, flags,
 				     window_field(sk, flags));
 	if (unlikely(xs->snd_urgent))
-		xtcp_urgent_point(xs, th, seq);
-	put_checksum(skb, th, xs->af, &key);
+		xtcp_urgent_point(xs, th, go->seq);
+	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	skb_set_owner_w(skb, sk);
 
 	if (flags & XTCP_ACK)
 		ack_left(sk, &opt);
-	WRITE_ONCE(xs->segs_out, xs->segs_out + 1);
+	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
 	trace_xtcp_send(sock_net(sk), &key, th, text_len);
 	return xmit_result(sk, xs->af->queue_xmit(sk, skb, ecn));
 }
@@ -286,7 +282,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct sk_buff *clone;
 	struct list_head links;
-	bool fresh;
+	struct departure go;
 
 	/* Of one in flight they are links: a clone would take them for a route. */
 	links = skb->tcp_tsorted_anchor;
@@ -301,10 +297,17 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 
 	cb->sent_ns = xtcp_now_ns();
 	/* As Linux counts: what was sent before is not sent but resent. */
-	fresh = seq_after(cb->end, xs->snd_nxt);
-	if (fresh)
-		XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, clone, cb->seq, cb->flags, fresh, cb->sent_ns);
+	go = (struct departure) {
+		.seq = cb->seq,
+		.flags = cb->flags,
+		.fresh = seq_after(cb->end, xs->snd_nxt),
+		.segs = cb->segs,
+		.seg_size = cb->seg_size,
+		.now_ns = cb->sent_ns,
+	};
+	if (go.fresh)
+		XTCP_ADD(sock_net(sk), OUT_SEGS, go.segs);
+	return transmit(sk, clone, &go);
 }
 
 /* An empty skb, of @spare where that may be; eats @spare, which may be NULL. */
@@ -339,12 +342,18 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
 static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags)
 {
+	struct departure go = {
+		.seq = seq,
+		.flags = flags,
+		.segs = 1,
+		.now_ns = xtcp_now_ns(),
+	};
 	struct sk_buff *skb = alloc_bare(spare);
 
 	if (!skb)
 		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, skb, seq, flags, false, xtcp_now_ns());
+	return transmit(sk, skb, &go);
 }
 
 /**

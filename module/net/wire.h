@@ -124,6 +124,8 @@ struct xtcp_seg {
  * @flags: header flags
  * @retrans: times that it was sent again, saturating (send queue only)
  * @marks: XTCP_MARK_*, the scoreboard (send queue only)
+ * @segs: segments that it is on the wire (send queue, once it was sent)
+ * @seg_size: octets of text in each of these but the last
  */
 struct xtcp_skb_cb {
 	union {
@@ -141,6 +143,8 @@ struct xtcp_skb_cb {
 	u8	flags;
 	u8	retrans;
 	u8	marks;
+	u16	segs;
+	u16	seg_size;
 } __packed __aligned(4);
 
 #define XTCP_MARK_SACKED	0x01	/* the peer holds it, RFC 2018 */

@@ -344,7 +344,7 @@ void xtcp_connect_timeout(struct sock *sk)
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 	sk_rethink_txhash(sk);
-	xtcp_send_retransmit(sk, syn);
+	xtcp_send_retransmit(sk, syn, 1);
 	if (xs->retransmits > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;

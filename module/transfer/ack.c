@@ -96,7 +96,7 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
  */
 static void measure_rcv_mss(struct xtcp_sock *xs, const struct sk_buff *skb)
 {
-	u32 len = skb->len;
+	u32 len = skb_shinfo(skb)->gso_size ?: skb->len;
 
 	if (len >= xs->rcv_mss)
 		xs->rcv_mss = min_t(u32, len, xs->advmss ? xs->advmss : len);

@@ -33,6 +33,19 @@
 #include "transfer/urgent.h"
 #include "user/stats.h"
 
+/* SEG.ACK lies in @skb: what of it is a whole segment is out of the flight. */
+static void part_acked(struct sock *sk, struct sk_buff *skb,
+		       struct xtcp_acked *a)
+{
+	seq_t seq = xtcp_cb(skb)->seq;
+	u32 segs = xtcp_sendq_trim_head(sk, skb, xtcp_sk(sk)->snd_una);
+
+	if (!segs)
+		return;
+	xtcp_scoreboard_landed(sk, skb, seq, segs, a);
+	a->segs += segs;
+}
+
 /* Take what lies below SEG.ACK out of the flight. */
 static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 {
@@ -44,10 +57,11 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 
 		if (seq_after(cb->end, xs->snd_una)) {
 			if (seq_after(xs->snd_una, cb->seq))
-				xtcp_sendq_trim_head(sk, skb, xs->snd_una);
+				part_acked(sk, skb, a);
 			break;
 		}
-		xtcp_scoreboard_landed(sk, skb, a);
+		xtcp_scoreboard_landed(sk, skb, cb->seq, xtcp_send_segs(skb),
+				       a);
 		if (cb->flags & XTCP_SYN)
 			a->syn = 1;
 		else

@@ -221,15 +221,16 @@ u32 xtcp_congestion_pipe(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_congestion_sent - a new segment has left
+ * xtcp_congestion_sent - new segments have left
  * @sk: the socket, locked
+ * @segs: how many
  */
-void xtcp_congestion_sent(struct sock *sk)
+void xtcp_congestion_sent(struct sock *sk, u32 segs)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (xtcp_recovery_reduces(xs))
-		xs->prr_out++;
+		xs->prr_out += segs;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;
 }

@@ -61,7 +61,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name);
 
 /* A connection's window. */
 void xtcp_congestion_init(struct sock *sk);
-void xtcp_congestion_sent(struct sock *sk);
+void xtcp_congestion_sent(struct sock *sk, u32 segs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
 u32 xtcp_congestion_pipe(const struct xtcp_sock *xs);

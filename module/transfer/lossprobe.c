@@ -91,6 +91,18 @@ bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now)
 	return true;
 }
 
+/* Of an skb in flight the last segment, as an skb of its own. */
+static struct sk_buff *last_segment(struct sock *sk, struct sk_buff *skb)
+{
+	u32 segs = xtcp_send_segs(skb);
+
+	if (segs == 1)
+		return skb;
+	if (!xtcp_sendq_cut(sk, skb, (segs - 1) * xtcp_cb(skb)->seg_size))
+		return NULL;
+	return skb_rb_next(skb);
+}
+
 /* RFC 8985 7.3: a new segment if there is one and the window takes it. */
 static bool probe_send(struct sock *sk)
 {
@@ -103,7 +115,8 @@ static bool probe_send(struct sock *sk)
 	/* The peer holds it; and the time of sending would be taken for run_end. */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
 		return false;
-	if (xtcp_send_again(sk, newest))
+	newest = last_segment(sk, newest);
+	if (!newest || xtcp_send_again(sk, newest, 1))
 		return false;
 	xs->probe_resent = 1;
 	return true;

@@ -69,7 +69,7 @@ static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 	struct sk_buff *oldest = xtcp_send_oldest(sk);
 
 	if ((first || next) && !(xtcp_cb(oldest)->marks & XTCP_MARK_LOST))
-		xtcp_scoreboard_lose(sk, oldest);
+		xtcp_scoreboard_lose_oldest(sk);
 }
 
 /*
@@ -83,7 +83,7 @@ static void lose_by_count(struct sock *sk, const struct xtcp_acked *a)
 	xtcp_scoreboard_lose_holes(sk);
 	if (xs->recovery == XTCP_FAST_RECOVERY && a->advanced && a->segs &&
 	    xs->sacked_out)
-		xtcp_scoreboard_lose(sk, xtcp_send_oldest(sk));
+		xtcp_scoreboard_lose_oldest(sk);
 }
 
 static void lose_by_time(struct sock *sk, struct xtcp_acked *a)
@@ -461,10 +461,11 @@ static void resend_lost(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool oldest_went = false;
 	struct sk_buff *skb;
+	u32 pipe;
 
-	while (xtcp_congestion_pipe(xs) < xs->cwnd) {
+	while ((pipe = xtcp_congestion_pipe(xs)) < xs->cwnd) {
 		skb = xtcp_scoreboard_next_lost(sk);
-		if (!skb || xtcp_send_retransmit(sk, skb))
+		if (!skb || xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
 			break;
 		if (xs->recovery == XTCP_LOSS_RECOVERY)
 			XTCP_ADD(sock_net(sk), SLOW_START_RETRANS,

@@ -245,7 +245,7 @@ static void timed_out(struct sock *sk)
 	if (xs->retransmits < U8_MAX)
 		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 
-	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk))) {
+	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1)) {
 		/* The network has not seen it: no reason to back off. */
 		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 			       (u64)min(xs->rto_us, LOCAL_RETRY_US) *

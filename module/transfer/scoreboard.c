@@ -108,13 +108,15 @@ static void limit_duplicates(struct sock *sk, u32 acked_segs)
 /* --- cumulative acknowledgements ---------------------------------------- */
 
 /**
- * xtcp_scoreboard_landed - a segment is acknowledged cumulatively
+ * xtcp_scoreboard_landed - segments are acknowledged cumulatively
  * @sk: the socket, locked
- * @skb: about to leave the flight
+ * @skb: about to leave the flight, or its first segments have left it
+ * @seq: where these begin
+ * @segs: how many they are
  * @a: what the ACK says
  */
 void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
-			    struct xtcp_acked *a)
+			    seq_t seq, u32 segs, struct xtcp_acked *a)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -125,14 +127,14 @@ void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
 	} else if (!known) {
 		if (!a->sent_ns) {
 			a->sent_ns = cb->sent_ns;
-			a->late_seq = cb->seq;
+			a->late_seq = seq;
 		}
 		a->last_sent_ns = cb->sent_ns;
 		if (seq_before_eq(cb->end, xs->recover))
 			a->original = 1;
 	}
 	if (!known && xs->sack_ok) {
-		a->delivered += xtcp_send_segs(skb);
+		a->delivered += segs;
 		if (!xtcp_undo_is_echo_of_earlier(xs, a, cb))
 			xtcp_rack_delivered(xs, cb, a->now_ns);
 	}
@@ -220,20 +222,76 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 	a->sacked = 1;
 }
 
-/* Enter one block. A segment counts once all of it is covered. */
+/*
+ * Cut off what lies before @start, in whole segments: the first that is all
+ * inside begins an skb of its own.
+ */
+static struct sk_buff *cut_before(struct sock *sk, struct sk_buff *skb,
+				  seq_t start)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	u32 outside = roundup((u32)seq_dist(cb->seq, start), cb->seg_size);
+
+	if (outside < skb->len && !xtcp_sendq_cut(sk, skb, outside))
+		return NULL;
+	return skb_rb_next(skb);
+}
+
+/* Cut off the segments that are not all before @end; false: none is. */
+static bool cut_after(struct sock *sk, struct sk_buff *skb, seq_t end)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	/* If FIN alone is missing, then its segment is. */
+	u32 inside = min((u32)seq_dist(cb->seq, end), skb->len - 1);
+
+	inside = rounddown(inside, cb->seg_size);
+	return inside && xtcp_sendq_cut(sk, skb, inside);
+}
+
+/**
+ * xtcp_scoreboard_covered - find what of the flight lies in a SACK block
+ * @sk: the socket, locked
+ * @skb: in flight; begin with xtcp_send_find() of the block's start
+ * @b: the block; nothing said of it has to be true
+ *
+ * A segment counts once all of it is covered. Where only some segments of an
+ * skb are, and that is news, it is cut.
+ *
+ * Return: the first skb, from @skb on, that is covered; NULL: none is, or
+ * there is no memory to tell
+ */
+struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
+					const struct xtcp_sack_block *b)
+{
+	while (skb && seq_before(xtcp_cb(skb)->seq, b->start)) {
+		if (xtcp_send_segs(skb) > 1 &&
+		    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
+		    seq_after(xtcp_cb(skb)->end, b->start))
+			skb = cut_before(sk, skb, b->start);
+		else
+			skb = skb_rb_next(skb);
+	}
+	if (!skb || !seq_before(xtcp_cb(skb)->seq, b->end))
+		return NULL;
+	if (!seq_after(xtcp_cb(skb)->end, b->end))
+		return skb;
+	if (xtcp_send_segs(skb) > 1 &&
+	    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
+	    cut_after(sk, skb, b->end))
+		return skb;
+	return NULL;
+}
+
+/* Enter one block. */
 static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 			  struct xtcp_acked *a)
 {
 	struct sk_buff *skb = xtcp_send_find(sk, b->start);
 
-	while (skb && !seq_after(xtcp_cb(skb)->end, b->end)) {
+	while ((skb = xtcp_scoreboard_covered(sk, skb, b))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
 		seq_t known = cb->end;
 
-		if (seq_before(cb->seq, b->start)) {
-			skb = skb_rb_next(skb);
-			continue;
-		}
 		if (cb->marks & XTCP_MARK_SACKED)
 			known = seq_later(known, cb->run_end);
 		else
@@ -339,6 +397,21 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	if (seq_before(cb->seq, xs->resend_seq))
 		xs->resend_seq = cb->seq;
 	list_del_init(&skb->tcp_tsorted_anchor);
+}
+
+/**
+ * xtcp_scoreboard_lose_oldest - believe the segment at SND.UNA lost
+ * @sk: the socket, locked, with something in flight
+ *
+ * For those who know of that one alone: the others of its skb are cut off.
+ */
+void xtcp_scoreboard_lose_oldest(struct sock *sk)
+{
+	struct sk_buff *skb = xtcp_send_oldest(sk);
+
+	if (xtcp_send_segs(skb) > 1)
+		xtcp_sendq_cut(sk, skb, xtcp_cb(skb)->seg_size);
+	xtcp_scoreboard_lose(sk, skb);
 }
 
 /**

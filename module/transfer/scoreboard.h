@@ -17,12 +17,15 @@ struct xtcp_seg;
 
 void xtcp_scoreboard_init(struct xtcp_sock *xs);
 void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
-			    struct xtcp_acked *a);
+			    seq_t seq, u32 segs, struct xtcp_acked *a);
+struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
+					const struct xtcp_sack_block *b);
 void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a);
 void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			    struct xtcp_acked *a);
 void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a);
 void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb);
+void xtcp_scoreboard_lose_oldest(struct sock *sk);
 void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb);
 void xtcp_scoreboard_lose_holes(struct sock *sk);
 void xtcp_scoreboard_lose_flight(struct sock *sk);

@@ -56,32 +56,83 @@ static bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 }
 
 /*
+ * Segments that one skb may be cut into on its way out: what the route's device
+ * takes. The urgent pointer counts from each segment's number: nobody who cuts
+ * skbs knows of that.
+ */
+static u32 burst_segs(const struct sock *sk)
+{
+	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
+
+	if (unlikely(xtcp_sk(sk)->snd_urgent))
+		return 1;
+	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
+}
+
+/**
+ * xtcp_send_size_goal - octets that one skb is filled with
+ * @sk: the socket, locked
+ *
+ * Full segments, as many as may leave together; not more than half of the
+ * largest window seen, so that there is something to be sent while the rest is
+ * acknowledged.
+ *
+ * Return: octets of text, one MSS at least
+ */
+u32 xtcp_send_size_goal(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 most = max(sk->sk_gso_max_size, xs->mss);
+	u32 half = xs->snd_wnd_max / 2;
+
+	if (sk->sk_gso_max_segs <= 1)
+		return xs->mss;
+	if (half)
+		most = min(most, max(half, xs->mss));
+	return min_t(u32, most / xs->mss, sk->sk_gso_max_segs) * xs->mss;
+}
+
+/* May the last segment of @skb, which is not full, go? */
+static bool tail_may_go(const struct sock *sk, const struct sk_buff *skb,
+			u8 nagle)
+{
+	return (xtcp_cb(skb)->flags & XTCP_FIN) ||
+	       !skb_queue_is_last(&sk->sk_write_queue, skb) ||
+	       small_may_go(xtcp_sk(sk), nagle);
+}
+
+/*
  * How many octets of @skb, the first that waits, may go now: RFC 9293
  * 3.8.6.2.1 (MUST-38). @whole says if FIN and PSH go with them. Negative:
  * nothing may. A part of a segment goes only when the window ends in it and
- * is at least half of the largest seen, or when @force.
+ * is at least half of the largest seen, or when @force; by itself, for what
+ * was full went before.
  */
 static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
-		    u8 nagle, bool force, bool *whole)
+		    u8 nagle, bool force, u32 segs_max, bool *whole)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u8 flags = xtcp_cb(skb)->flags;
 	u32 usable = usable_window(xs);
-	u32 len = min(skb->len, xs->mss);
+	u32 full, len, tail;
 
 	if (!usable)
 		return -1;
-	if (len > usable) {
+	if (skb->len > xs->mss)
+		segs_max = min(segs_max, burst_segs(sk));
+	full = min(min(skb->len, usable) / xs->mss, segs_max);
+	len = full * xs->mss;
+	tail = skb->len - len;
+	if (tail && tail < xs->mss && tail <= usable - len &&
+	    (!full || full < segs_max) &&
+	    (force || tail_may_go(sk, skb, nagle)))
+		len = skb->len;
+	else if (!full && tail > usable &&
+		 (force || usable >= xs->snd_wnd_max / 2))
 		len = usable;
-		if (!force && len < xs->snd_wnd_max / 2)
-			return -1;
-	}
-
-	*whole = len == skb->len && (!(flags & XTCP_FIN) || usable > len);
-	if (!force && *whole && len < xs->mss && !(flags & XTCP_FIN) &&
-	    skb_queue_is_last(&sk->sk_write_queue, skb) &&
-	    !small_may_go(xs, nagle))
+	if (!len && skb->len)
 		return -1;
+	*whole = len == skb->len &&
+		 (!(xtcp_cb(skb)->flags & XTCP_FIN) || usable > len);
 	return len;
 }
 
@@ -89,19 +140,21 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 static void sent_first(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+	bool first = !xs->in_flight;
 
 	__skb_unlink(skb, &sk->sk_write_queue);
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
-	if (skb->len && skb->len < xs->mss)
+	if (skb->len && skb->len < segs * xs->mss)
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
 		xtcp_ack_text_sent(sk);
 	xs->last_snd_ns = xtcp_cb(skb)->sent_ns;
-	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
+	XTCP_ADD(sock_net(sk), ORIG_DATA_SENT, segs);
 
 	xtcp_sendq_fly(sk, skb);
-	xtcp_congestion_sent(sk);
-	if (xs->in_flight > 1)
+	xtcp_congestion_sent(sk, segs);
+	if (!first)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;
 	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
@@ -119,6 +172,7 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole)
 			return false;
 		__skb_queue_after(&sk->sk_write_queue, skb, rest);
 	}
+	xtcp_sendq_measure(skb, xtcp_sk(sk)->mss);
 	if (xtcp_output_queued(sk, skb))
 		return false;
 	sent_first(sk, skb);
@@ -134,26 +188,35 @@ static void refresh_mss(struct sock *sk)
 		xtcp_output_mss_sync(sk, dst_mtu(dst));
 }
 
-/* Send what may go; Return: segments that went. */
-static u32 push_all(struct sock *sk, u8 nagle, bool force)
+/* Segments that the congestion window lets go. */
+static u32 congestion_room(const struct xtcp_sock *xs)
+{
+	u32 pipe = xtcp_congestion_pipe(xs);
+
+	return xs->cwnd > pipe ? xs->cwnd - pipe : 0;
+}
+
+/* Send what may go; Return: something went. */
+static bool push_all(struct sock *sk, u8 nagle, bool force)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-	u32 pushed = 0;
+	bool pushed = false;
 
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
+		u32 room = congestion_room(xs);
 		bool whole;
 		s32 len;
 
 		/* A bare FIN is too little to congest anything. */
-		if (xtcp_congestion_pipe(xs) >= xs->cwnd && skb->len)
-			break;
-		len = may_send(sk, skb, nagle, force, &whole);
-		if (len < 0 || !push_one(sk, skb, len, whole))
+		if (!room && skb->len)
 			break;
 		/* The override is for one segment. */
+		len = may_send(sk, skb, nagle, force, force ? 1 : room, &whole);
+		if (len < 0 || !push_one(sk, skb, len, whole))
+			break;
 		force = false;
-		pushed++;
+		pushed = true;
 	}
 	return pushed;
 }
@@ -210,7 +273,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 	s32 len;
 
 	refresh_mss(sk);
-	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, &whole);
+	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
 	return len >= 0 && push_one(sk, skb, len, whole);
 }
 
@@ -301,54 +364,70 @@ void xtcp_send_fin(struct sock *sk)
  * closed window it is the probe (MUST-35). 0: none.
  */
 static u32 retransmit_room(const struct xtcp_sock *xs,
-			   const struct sk_buff *skb)
+			   const struct sk_buff *skb, u32 segs_max)
 {
 	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
 	s32 room = seq_dist(xtcp_cb(skb)->seq, edge);
 
 	if (room <= 0 && xtcp_cb(skb)->seq != xs->snd_una)
 		return 0;
-	return room <= 0 ? xs->mss : min_t(u32, room, xs->mss);
+	return room <= 0 ? xs->mss : min_t(u32, room, segs_max * xs->mss);
+}
+
+/*
+ * Cut @skb to what may be sent again, and into segments of today's MSS.
+ * Return: 0; -EAGAIN, -ENOMEM.
+ */
+static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 room;
+
+	if (seq_before(xtcp_cb(skb)->seq, xs->snd_una))
+		xtcp_sendq_trim_head(sk, skb, xs->snd_una);
+	if (segs_max > 1)
+		segs_max = min(segs_max, burst_segs(sk));
+	room = retransmit_room(xs, skb, segs_max);
+	if (!room)
+		return -EAGAIN;
+	if (skb->len > room && !xtcp_sendq_cut(sk, skb, room))
+		return -ENOMEM;
+	if (skb->len > xs->mss || xtcp_send_segs(skb) > 1)
+		xtcp_sendq_measure_again(sk, skb, xs->mss);
+	return 0;
 }
 
 /**
  * xtcp_send_again - send a segment in flight once more
  * @sk: the socket, locked
  * @skb: in flight; cut to the MSS and the window of today
+ * @segs_max: segments of it that may go; what is cut off stays in flight
  *
  * The scoreboard is not told: the loss probe doesn't mean that it is lost.
  *
  * Return: 0 when it left, -EAGAIN when it lies beyond the window, -ENOMEM or
  * an error of the route
  */
-int xtcp_send_again(struct sock *sk, struct sk_buff *skb)
+int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	u32 room;
+	u32 segs;
 	int err;
 
 	refresh_mss(sk);
 	if (!(cb->flags & XTCP_SYN)) {
-		if (seq_before(cb->seq, xs->snd_una))
-			xtcp_sendq_trim_head(sk, skb, xs->snd_una);
-		room = retransmit_room(xs, skb);
-		if (!room)
-			return -EAGAIN;
-		if (skb->len > room) {
-			struct sk_buff *rest = xtcp_sendq_split(sk, skb, room);
-
-			if (!rest)
-				return -ENOMEM;
-			xtcp_sendq_fly_rest(sk, skb, rest);
-		}
+		err = retransmit_fit(sk, skb, segs_max);
+		if (err)
+			return err;
 	}
 
+	segs = xtcp_send_segs(skb);
 	if (cb->retrans < U8_MAX)
 		cb->retrans++;
-	WRITE_ONCE(xs->total_retrans, xs->total_retrans + 1);
-	XTCP_INC(net, RETRANS_SEGS);
+	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);
+	XTCP_ADD(net, RETRANS_SEGS, segs);
 	if (cb->flags & XTCP_SYN) {
 		XTCP_INC(net, SYN_RETRANS);
 		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
@@ -356,7 +435,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb)
 
 	err = xtcp_output_queued(sk, skb);
 	if (err) {
-		XTCP_INC(net, RETRANS_FAIL);
+		XTCP_ADD(net, RETRANS_FAIL, segs);
 		return err;
 	}
 	xtcp_sendq_resent(sk, skb);
@@ -367,15 +446,16 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb)
  * xtcp_send_retransmit - send a lost segment again
  * @sk: the socket, locked
  * @skb: in flight; see xtcp_send_again()
+ * @segs_max: segments of it that may go
  *
  * Return: 0 when it left, or an error of xtcp_send_again()
  */
-int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb)
+int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err = xtcp_send_again(sk, skb, segs_max);
 	u32 segs = xtcp_send_segs(skb);
-	int err = xtcp_send_again(sk, skb);
 
 	if (err)
 		return err;

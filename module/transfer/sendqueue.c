@@ -3,10 +3,16 @@
  * sendqueue.c - where text and FIN wait, and where they are while in flight
  *
  * RFC 9293 3.10.2. Text lives in page fragments; the linear part of a queued
- * skb is only the room for the headers of its clones. A segment moves once
+ * skb is only the room for the headers of its clones. An skb moves once
  * from sk_write_queue to the rbtree of what is in flight, keyed by sequence
  * number, and leaves that when it is acknowledged. A queued skb is charged to
  * sk_wmem_queued by its truesize for as long as it stands in either.
+ *
+ * One skb stands for as many segments as a device, or the kernel on its behalf,
+ * will cut it into (net/offload.c): up to 64 KiB. How many they are is settled
+ * when it is sent, by the MSS of that time (xtcp_sendq_measure()). What befalls
+ * only some of them cuts the skb in two, at the edge of a segment: the window,
+ * a SACK block, a loss, a smaller MSS. All sums in the TCB count segments.
  *
  * Socket lock; process context or softirq.
  */
@@ -53,6 +59,9 @@ static struct sk_buff *alloc_empty(gfp_t gfp)
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	memset(skb->cb, 0, sizeof(skb->cb));
 	xtcp_cb(skb)->flags = XTCP_ACK;
+	xtcp_cb(skb)->segs = 1;
+	/* Whoever rewrites the header of a clone touches nothing of ours. */
+	__skb_header_release(skb);
 	return skb;
 }
 
@@ -241,11 +250,27 @@ bool xtcp_send_wants_push(const struct xtcp_sock *xs)
 	       (s32)(xs->snd_wnd_max / 2);
 }
 
+/*
+ * Segments of an skb with these marks join the flight; negative: leave it.
+ * Without SACK none is marked SACKED, and sacked_out is a count of ACKs.
+ */
+static void recount(struct xtcp_sock *xs, u8 marks, int segs)
+{
+	if (!segs)
+		return;
+	WRITE_ONCE(xs->in_flight, xs->in_flight + segs);
+	if (marks & XTCP_MARK_SACKED)
+		xs->sacked_out += segs;
+	if (marks & XTCP_MARK_LOST)
+		xs->lost_out += segs;
+	if (marks & XTCP_MARK_RETRANS)
+		xs->retrans_out += segs;
+}
+
 /* Into the tree of what is in flight, by number. */
 static void tree_add(struct sock *sk, struct sk_buff *skb)
 {
 	struct rb_node **p = &sk->tcp_rtx_queue.rb_node;
-	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct rb_node *parent = NULL;
 
 	while (*p) {
@@ -258,44 +283,20 @@ static void tree_add(struct sock *sk, struct sk_buff *skb)
 	}
 	rb_link_node(&skb->rbnode, parent, p);
 	rb_insert_color(&skb->rbnode, &sk->tcp_rtx_queue);
-	WRITE_ONCE(xs->in_flight, xs->in_flight + xtcp_send_segs(skb));
 }
 
 /**
- * xtcp_sendq_fly - put a segment among those in flight
+ * xtcp_sendq_fly - put segments among those in flight
  * @sk: the socket, locked
- * @skb: in no queue, just sent
+ * @skb: in no queue, just sent, measured
  */
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 {
-	tree_add(sk, skb);
-	list_add_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
-}
-
-/**
- * xtcp_sendq_fly_rest - part of a segment in flight becomes one of its own
- * @sk: the socket, locked
- * @skb: in flight
- * @rest: what xtcp_sendq_split() cut off; in no queue, marked like @skb
- */
-void xtcp_sendq_fly_rest(struct sock *sk, struct sk_buff *skb,
-			 struct sk_buff *rest)
-{
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u8 marks = xtcp_cb(rest)->marks;
-	u32 segs = xtcp_send_segs(rest);
 
-	tree_add(sk, rest);
-	if (list_empty(&skb->tcp_tsorted_anchor))
-		INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
-	else
-		list_add(&rest->tcp_tsorted_anchor, &skb->tcp_tsorted_anchor);
-	if (marks & XTCP_MARK_SACKED)
-		xs->sacked_out += segs;
-	if (marks & XTCP_MARK_LOST)
-		xs->lost_out += segs;
-	if (marks & XTCP_MARK_RETRANS)
-		xs->retrans_out += segs;
+	tree_add(sk, skb);
+	list_add_tail(&skb->tcp_tsorted_anchor, &xs->sent_order);
+	recount(xs, 0, xtcp_send_segs(skb));
 }
 
 /**
@@ -315,19 +316,8 @@ void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u8 marks = xtcp_cb(skb)->marks;
-	u32 segs = xtcp_send_segs(skb);
-
-	/* Without SACK no segment is marked, and the sum is a count. */
-	if (marks & XTCP_MARK_SACKED)
-		xs->sacked_out -= segs;
-	if (marks & XTCP_MARK_LOST)
-		xs->lost_out -= segs;
-	if (marks & XTCP_MARK_RETRANS)
-		xs->retrans_out -= segs;
+	recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_send_segs(skb));
 	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
-	WRITE_ONCE(xs->in_flight, xs->in_flight - segs);
 	list_del(&skb->tcp_tsorted_anchor);
 	/* The links share their place with these, which kfree_skb() looks at. */
 	skb->_skb_refdst = 0;
@@ -336,6 +326,34 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 }
 
 /* --- cutting segments -------------------------------------------------- */
+
+/**
+ * xtcp_sendq_measure - settle into which segments an skb will be cut
+ * @skb: not in flight
+ * @mss: octets of text in a full segment
+ */
+void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	cb->seg_size = mss;
+	cb->segs = skb->len > mss ? DIV_ROUND_UP(skb->len, mss) : 1;
+}
+
+/**
+ * xtcp_sendq_measure_again - the MSS is another one, or the text has changed
+ * @sk: the socket, locked
+ * @skb: in flight; the sums follow
+ * @mss: octets of text in a full segment
+ */
+void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
+{
+	int before = xtcp_send_segs(skb);
+
+	xtcp_sendq_measure(skb, mss);
+	recount(xtcp_sk(sk), xtcp_cb(skb)->marks,
+		(int)xtcp_send_segs(skb) - before);
+}
 
 /* Make the fragment list private: a clone may still be on its way out. */
 static int unshare(struct sock *sk, struct sk_buff *skb)
@@ -351,10 +369,12 @@ static int unshare(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_split - cut a segment in two
+ * xtcp_sendq_split - cut an skb in two
  * @sk: the socket, locked
- * @skb: segment of the send queue; keeps the first part
+ * @skb: of the send queue; keeps the first part
  * @len: octets of text that stay in it
+ *
+ * Neither is measured anew.
  *
  * Return: the rest, with FIN and PSH, charged, for the caller to put into the
  * same queue; NULL without memory
@@ -383,6 +403,35 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 	skb->truesize -= moved;
 	rest->truesize += moved;
 	return rest;
+}
+
+/**
+ * xtcp_sendq_cut - cut an skb in flight in two
+ * @sk: the socket, locked
+ * @skb: in flight; keeps the first part
+ * @len: octets of text that stay in it; where they end a segment ends from
+ *	now on
+ *
+ * The rest follows it in the flight, with the same marks.
+ *
+ * Return: false without memory, then nothing has changed
+ */
+bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
+{
+	struct sk_buff *rest = xtcp_sendq_split(sk, skb, len);
+	u32 size = xtcp_cb(skb)->seg_size;
+
+	if (!rest)
+		return false;
+	xtcp_sendq_measure_again(sk, skb, size);
+	xtcp_sendq_measure(rest, size);
+	recount(xtcp_sk(sk), xtcp_cb(rest)->marks, xtcp_send_segs(rest));
+	tree_add(sk, rest);
+	if (list_empty(&skb->tcp_tsorted_anchor))
+		INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
+	else
+		list_add(&rest->tcp_tsorted_anchor, &skb->tcp_tsorted_anchor);
+	return true;
 }
 
 /* Drop the first @eat octets of the fragments, which are private. */
@@ -414,18 +463,23 @@ static void eat_frags(struct sk_buff *skb, u32 eat)
 /**
  * xtcp_sendq_trim_head - cut off what was acknowledged
  * @sk: the socket, locked
- * @skb: segment in flight
+ * @skb: in flight
  * @ack: inside it; if memory is short all of it is just sent again
+ *
+ * Return: segments that are not in flight any more
  */
-void xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
+u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 {
 	u32 eat = seq_dist(xtcp_cb(skb)->seq, ack);
+	u32 segs = xtcp_send_segs(skb);
 
 	if (eat > skb->data_len || unshare(sk, skb))
-		return;
+		return 0;
 	eat_frags(skb, eat);
 	xtcp_sendq_charge(sk, -(int)eat);
 	xtcp_cb(skb)->seq = ack;
+	xtcp_sendq_measure_again(sk, skb, xtcp_cb(skb)->seg_size);
+	return segs - xtcp_send_segs(skb);
 }
 
 /**

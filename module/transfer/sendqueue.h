@@ -12,15 +12,19 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "net/wire.h"
 
 struct sk_buff;
 struct sock;
 struct xtcp_sock;
 
-/* Segments on the wire that an skb of the queue stands for. */
+/*
+ * Segments on the wire that an skb of the queue stands for; before it is sent
+ * for the first time they are not counted yet.
+ */
 static inline u32 xtcp_send_segs(const struct sk_buff *skb)
 {
-	return 1;
+	return xtcp_cb(skb)->segs;
 }
 
 /* Filling the queue. */
@@ -42,12 +46,13 @@ bool xtcp_send_is_idle(const struct sock *sk);
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
 void xtcp_sendq_charge(struct sock *sk, int octets);
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
-void xtcp_sendq_fly_rest(struct sock *sk, struct sk_buff *skb,
-			 struct sk_buff *rest);
 void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
+void xtcp_sendq_measure(struct sk_buff *skb, u32 mss);
+void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
-void xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
+bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len);
+u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
 void xtcp_send_purge(struct sock *sk);
 
 #endif /* XTCP_TRANSFER_SENDQUEUE_H */

@@ -170,9 +170,10 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 {
 	struct sk_buff *skb = xtcp_send_find(sk, b->start);
 
-	while (skb && xtcp_cb(skb)->retrans &&
-	       !seq_before(xtcp_cb(skb)->seq, b->start) &&
-	       !seq_after(xtcp_cb(skb)->end, b->end)) {
+	while (skb && xtcp_cb(skb)->retrans) {
+		skb = xtcp_scoreboard_covered(sk, skb, b);
+		if (!skb || !xtcp_cb(skb)->retrans)
+			break;
 		duplicate_in_flight(sk, skb, a);
 		skb = skb_rb_next(skb);
 	}

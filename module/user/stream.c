@@ -30,35 +30,26 @@
 
 /* --- SEND -------------------------------------------------------------- */
 
-/*
- * How much text one queued segment is filled with: one MSS. Segmentation
- * offload will make this a multiple of it.
- */
-static u32 size_goal(const struct sock *sk)
-{
-	return xtcp_sk(sk)->mss;
-}
-
-/* Has the segment room for text, and a place for the next fragment? */
-static bool takes_more(struct sock *sk, struct sk_buff *skb)
+/* Has @skb room for text up to @goal, and a place for the next fragment? */
+static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
 	const struct page_frag *pfrag = sk_page_frag(sk);
 	int nr = skb_shinfo(skb)->nr_frags;
 
-	return skb->len < size_goal(sk) &&
+	return skb->len < goal &&
 	       (nr < MAX_SKB_FRAGS ||
 		skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset));
 }
 
 /*
- * The segment to which text can be added: the last one that was never sent,
+ * The skb to which text can be added: the last one that was never sent,
  * or a new one. NULL: no room in the buffer.
  */
-static struct sk_buff *open_segment(struct sock *sk)
+static struct sk_buff *open_skb(struct sock *sk, u32 goal)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
-	if (skb && takes_more(sk, skb))
+	if (skb && takes_more(sk, skb, goal))
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
@@ -73,8 +64,8 @@ static struct sk_buff *open_segment(struct sock *sk)
  * goal. Return: octets; 0: @skb takes no more after all, the page is another;
  * -ENOBUFS: wait for memory; other errors are the copy's.
  */
-static int fill_segment(struct sock *sk, struct sk_buff *skb,
-			struct msghdr *msg)
+static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
+		    struct msghdr *msg)
 {
 	struct page_frag *pfrag = sk_page_frag(sk);
 	int nr = skb_shinfo(skb)->nr_frags;
@@ -83,9 +74,9 @@ static int fill_segment(struct sock *sk, struct sk_buff *skb,
 
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOBUFS;
-	if (!takes_more(sk, skb))
+	if (!takes_more(sk, skb, goal))
 		return 0;
-	copy = min_t(size_t, size_goal(sk) - skb->len, msg_data_left(msg));
+	copy = min_t(size_t, goal - skb->len, msg_data_left(msg));
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, copy))
 		return -ENOBUFS;
@@ -137,6 +128,7 @@ static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		      int *copied)
 {
+	u32 goal = xtcp_send_size_goal(sk);
 	int flags = msg->msg_flags;
 
 	while (msg_data_left(msg)) {
@@ -146,18 +138,20 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* While we slept, the connection may have ended. */
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			return -EPIPE;
-		skb = open_segment(sk);
-		n = skb ? fill_segment(sk, skb, msg) : -ENOBUFS;
+		skb = open_skb(sk, goal);
+		n = skb ? fill_skb(sk, skb, goal, msg) : -ENOBUFS;
 		if (n == -ENOBUFS) {
 			n = wait_for_room(sk, flags, *copied > 0, timeo);
 			if (n)
 				return n;
+			/* The MSS, or the route, may be another one now. */
+			goal = xtcp_send_size_goal(sk);
 			continue;
 		}
 		if (n < 0)
 			return n;
 		*copied += n;
-		if (skb->len >= size_goal(sk) && msg_data_left(msg))
+		if (skb->len >= goal && msg_data_left(msg))
 			push_on_the_way(sk, flags, false);
 	}
 	return 0;

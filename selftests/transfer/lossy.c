@@ -15,8 +15,8 @@ PEER_FIXTURE(wrap);
 #define STALL_MS 900000		/* RTOs in a row at 30 % loss; xtcp gives up at 924 s */
 
 /* Both sides suffer the same; that many octets each way at once. */
-static void exchange(struct __test_metadata *_metadata, struct pair *pr,
-		     const struct netem *netem, uint64_t octets)
+static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
+			   const struct netem *netem, uint64_t octets)
 {
 	struct counters before, after;
 	int client, server;
@@ -45,6 +45,19 @@ static void exchange(struct __test_metadata *_metadata, struct pair *pr,
 	close(server);
 }
 
+/* The same, and what is lost or late is one segment, not an skb full of them. */
+static void exchange(struct __test_metadata *_metadata, struct pair *pr,
+		     const struct netem *netem, uint64_t octets)
+{
+	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+
+	for (int side = CLIENT; side <= SERVER; side++) {
+		pair_enter(pr, side);
+		link_set_single_segments(WHERE(_metadata), device[side]);
+	}
+	exchange_whole(_metadata, pr, netem, octets);
+}
+
 #define LOSSY_TEST(name, octets, ...) \
 	TEST_F_TIMEOUT(lossy, name, 4000) \
 	{ \
@@ -62,6 +75,14 @@ LOSSY_TEST(lc_100_reorder_25, 400000, .reorder = 25, .delay_ms = 10)
 LOSSY_TEST(lc_100_corrupt, 400000, .corrupt = 5, .delay_ms = 5)
 LOSSY_TEST(lc_100_all_of_it, 400000, .loss = 10, .duplicate = 5, .reorder = 25,
 	   .corrupt = 5, .delay_ms = 10)
+
+/* Large skbs, lost and late as a whole. */
+TEST_F_TIMEOUT(lossy, lc_100_large_skbs, 4000)
+{
+	exchange_whole(_metadata, &self->pair,
+		       &(struct netem){ .loss = 5, .duplicate = 5, .reorder = 20, .delay_ms = 5 },
+		       8 << 20);
+}
 
 static void knobs_off(struct pair *pr, const char *const *names)
 {

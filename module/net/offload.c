@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * offload.c - several segments in one skb, and who sums them
+ *
+ * Bulk text travels through the stack in skbs of up to 64 KiB, with one header
+ * for all of their segments (GSO). They are cut as late as can be: by the
+ * function here, when a device can't take them whole, or not at all, if the
+ * receiver is on this machine.
+ *
+ * On the native wire no device may cut or sum them: it knows nothing of IP
+ * protocol 253. Yet some would try. A TSO engine takes whatever is marked
+ * SKB_GSO_TCPV4, and sends it out in one piece; a device that sums TCP may look
+ * at no more than where the sum belongs. So the skbs are marked TCPV4 and SCTP at
+ * once: a device that claims both is one of software (veth, loopback, a bridge),
+ * which hands them on to somebody who is asked the same question again. All
+ * others are given what segment() makes: segments that are summed already.
+ *
+ * For the same reason a single segment is left unsummed (CHECKSUM_PARTIAL)
+ * only if it is marked like that, too: else some device on its way might
+ * promise to sum it. Marking pays where nobody is going to cut it, and for text
+ * that is worth not being read twice.
+ *
+ * Context: the marking under the socket lock; segment() softirq or process,
+ * under RCU, wherever the stack finds that a device can't do it.
+ */
+#include "net/offload.h"
+
+#include <linux/err.h>
+#include <linux/ip.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/dst.h>
+#include <net/protocol.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "compat.h"
+#include "net/family.h"
+#include "net/wire.h"
+#include "tcb.h"
+
+/* What only devices of software have together; see above. */
+#define GSO_NATIVE	(SKB_GSO_TCPV4 | SKB_GSO_SCTP)
+
+/* Summing less than this costs less than what avoids it; octets of text. */
+#define SUM_AT_ONCE_MAX	512U
+
+/*
+ * The marks of an skb by the wire that it takes. A device that cuts TCP has to be
+ * told of CWR, which only the first segment may have; segment() knows.
+ */
+static unsigned int gso_type(u8 wire, const struct tcphdr *th)
+{
+	if (wire == XTCP_WIRE_NATIVE)
+		return GSO_NATIVE;
+	return th->cwr ? SKB_GSO_TCPV4 | SKB_GSO_TCP_ECN : SKB_GSO_TCPV4;
+}
+
+/* Does the route's device hand on what is marked so? Socket lock. */
+static bool device_hands_on(const struct sock *sk, unsigned int type)
+{
+	const struct dst_entry *dst = __sk_dst_get((struct sock *)sk);
+
+	return dst && !dst->header_len && net_gso_ok(dst->dev->features, type);
+}
+
+/* MUST-2: over pseudo-header, header and text. */
+static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
+		    const struct xtcp_key *key)
+{
+	struct tcphdr *th = tcp_hdr(skb);
+	__wsum sum = csum_partial(th, skb_headlen(skb), 0);
+
+	if (skb_is_nonlinear(skb))
+		sum = skb_checksum(skb, skb_headlen(skb), skb->data_len, sum);
+
+	th->check = af->csum(key, skb->len, sum);
+	skb->ip_summed = CHECKSUM_NONE;
+}
+
+/* The pseudo-header alone; whoever cuts or receives it knows the rest. */
+static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
+		      const struct xtcp_key *key)
+{
+	struct tcphdr *th = tcp_hdr(skb);
+
+	th->check = ~af->csum(key, skb->len, 0);
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct tcphdr, check);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+}
+
+/**
+ * xtcp_offload_prepare - say how a segment is to be cut, and sum it
+ * @sk: the socket, locked
+ * @skb: from the header on, its checksum field 0; nobody else may have the
+ *	marks of its clones in use
+ * @key: between whom
+ * @segs: segments that it stands for
+ * @seg_size: octets of text in each but the last, if there are several
+ */
+void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_key *key, u32 segs, u32 seg_size)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	const struct xtcp_family *af = xtcp_sk(sk)->af;
+	u32 text_len = skb->len - tcp_hdrlen(skb);
+	unsigned int type = gso_type(key->wire, tcp_hdr(skb));
+
+	if (segs == 1 && (text_len < SUM_AT_ONCE_MAX ||
+			  !device_hands_on(sk, type))) {
+		shinfo->gso_size = 0;
+		shinfo->gso_segs = 0;
+		shinfo->gso_type = 0;
+		sum_now(skb, af, key);
+		return;
+	}
+	shinfo->gso_size = segs > 1 ? seg_size : text_len;
+	shinfo->gso_segs = segs;
+	shinfo->gso_type = type;
+	sum_later(skb, af, key);
+}
+
+/* One of the segments: its number, its flags, its sum. */
+static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct tcphdr *th = tcp_hdr(skb);
+	unsigned int len = skb->len - skb_transport_offset(skb);
+
+	th->seq = htonl(seq);
+	((u8 *)th)[13] &= ~not_flags;
+	th->check = ~csum_tcpudp_magic(iph->saddr, iph->daddr, len,
+				       IPPROTO_XTCP, 0);
+	th->check = gso_make_checksum(skb, ~th->check);
+}
+
+/*
+ * net_offload.gso_segment: cut @skb. The features speak of a device that knows
+ * nothing of us: it is left nothing to sum. FIN and PSH belong to the last
+ * segment, CWR to the first (RFC 3168 6.1.2).
+ */
+static struct sk_buff *segment(struct sk_buff *skb, netdev_features_t features)
+{
+	u32 mss = skb_shinfo(skb)->gso_size;
+	unsigned int header_len;
+	struct sk_buff *segs, *seg;
+	u32 seq;
+
+	/* Not ours: somebody forges packets, on a tun device perhaps. */
+	if ((skb_shinfo(skb)->gso_type & (GSO_NATIVE | SKB_GSO_DODGY)) !=
+	    GSO_NATIVE)
+		return ERR_PTR(-EINVAL);
+	if (!pskb_may_pull(skb, sizeof(struct tcphdr)))
+		return ERR_PTR(-EINVAL);
+	header_len = tcp_hdrlen(skb);
+	if (header_len < sizeof(struct tcphdr) ||
+	    !pskb_may_pull(skb, header_len))
+		return ERR_PTR(-EINVAL);
+
+	seq = ntohl(tcp_hdr(skb)->seq);
+	__skb_pull(skb, header_len);
+	segs = skb_segment(skb, features & ~NETIF_F_CSUM_MASK);
+	if (IS_ERR(segs))
+		return segs;
+	for (seg = segs; seg; seg = seg->next, seq += mss)
+		segment_finish(seg, seq,
+			       (seg->next ? XTCP_FIN | XTCP_PSH : 0) |
+			       (seg != segs ? XTCP_CWR : 0));
+	return segs;
+}
+
+static const struct net_offload native_offload = {
+	.callbacks = {
+		.gso_segment	= segment,
+	},
+};
+
+/**
+ * xtcp_offload_init - from now on our skbs can be cut by whoever needs to
+ *
+ * Return: 0; -EPERM when somebody has registered for our protocol number
+ */
+int xtcp_offload_init(void)
+{
+	return inet_add_offload(&native_offload, IPPROTO_XTCP);
+}
+
+/**
+ * xtcp_offload_exit - undo xtcp_offload_init()
+ *
+ * Waits for those who are just cutting. What still stands in a device's queue
+ * is dropped there, if it has to be cut.
+ */
+void xtcp_offload_exit(void)
+{
+	inet_del_offload(&native_offload, IPPROTO_XTCP);
+}

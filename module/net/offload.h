@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * offload.h - several segments in one skb, and who sums them
+ */
+#ifndef XTCP_NET_OFFLOAD_H
+#define XTCP_NET_OFFLOAD_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct sock;
+struct xtcp_key;
+
+void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_key *key, u32 segs, u32 seg_size);
+
+int xtcp_offload_init(void);
+void xtcp_offload_exit(void);
+
+#endif /* XTCP_NET_OFFLOAD_H */
