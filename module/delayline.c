@@ -8,9 +8,10 @@
  * never touches the timer: it fires early once, finds nothing due and is set
  * to the new head.
  *
- * A delay that is not of whole seconds was computed for its record, from a
- * round trip time. It gets no line: such records wait in a wheel
- * (delaywheel.c), with one hrtimer of their own. They leave it in the same way.
+ * A delay of a record's own, computed from a round trip time or set by a
+ * program, gets no line, for there may be as many of them as somebody likes:
+ * such records wait in a wheel (delaywheel.c), with one hrtimer of their own.
+ * They leave it in the same way.
  *
  * Who may end a record's wait: xtcp_delay_del() and the timer both unlink it
  * under the lock, so exactly one of them gets it, and the reference that the
@@ -231,10 +232,10 @@ static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 }
 
 /**
- * xtcp_delay_add - let a record wait
+ * xtcp_delay_add - let a record wait as many do
  * @set: its owner's set
  * @delay: in no line; the caller's reference to the record passes to the line
- * @delay_ms: how long, from now
+ * @delay_ms: how long, from now; one of few, for each gets a line for good
  *
  * Context: any.
  * Return: false when the set is closed or memory is short: the reference is
@@ -249,21 +250,20 @@ bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 	if (!set->dead) {
 		WRITE_ONCE(delay->expires_ns, ktime_get_ns() +
 			   (u64)delay_ms * NSEC_PER_MSEC);
-		waits = delay_ms % MSEC_PER_SEC ?
-			queue_add(set, delay) :
-			line_add(set, delay, delay_ms);
+		waits = line_add(set, delay, delay_ms);
 	}
 	spin_unlock_bh(&set->lock);
 	return waits;
 }
 
 /**
- * xtcp_delay_add_until - let a record wait that has waited in another set
- * @set: its new owner's set
+ * xtcp_delay_add_until - let a record wait as no other does
+ * @set: its owner's set
  * @delay: in no line; the caller's reference to the record passes to the set
  * @expires_ns: when its wait is over, CLOCK_MONOTONIC; may be past
  *
- * What is left of its wait is no other record's, so it waits in the wheel.
+ * For what was computed for it, what its socket's program has set, and what is
+ * left of its wait in another set.
  *
  * Context: any.
  * Return: as xtcp_delay_add().

@@ -6,8 +6,8 @@
  * So one FIFO with one hrtimer at its head serves any number of them: O(1) to
  * arm, cancel and expire, 24 bytes in the record.
  *
- * What users and RFCs set is in whole seconds, and each such delay has its
- * line. What is computed for a record is not, and waits in one wheel.
+ * What knobs and RFCs set is the same for all, and each such delay has its
+ * line. What is a record's own waits in one wheel.
  */
 #ifndef XTCP_DELAYLINE_H
 #define XTCP_DELAYLINE_H
@@ -72,8 +72,8 @@ struct xtcp_delayqueue {
  * struct xtcp_delayset - the lines of one owner (a listener, a netns)
  * @lock: guards all lines; innermost, softirq-safe
  * @lines: a line for each delay ever used, freed with the set
- * @queue: for delays that are not whole seconds; made when the first comes,
- *	freed with the set
+ * @queue: for delays of a record's own; made when the first comes, freed with
+ *	the set
  * @expire: called without @lock, in softirq, for each record that was due
  *	and that has left its line; the line's reference passes to it
  * @dead: no more records are taken

@@ -12,7 +12,7 @@
  *
  * So a record is touched once for each digit of its delay however many others
  * wait, and its place takes no more room than one in a FIFO: it leaves as it
- * would leave a list. Time is in whole milliseconds, rounded up: at most one
+ * would leave a list. Time is in ticks of 8.192 us, rounded up: at most one
  * late, never early.
  *
  * Context: the caller's lock guards the wheel.
@@ -21,8 +21,6 @@
 
 #include <linux/bitops.h>
 #include <linux/log2.h>
-#include <linux/math64.h>
-#include <linux/time64.h>
 
 #include "delayline.h"
 
@@ -35,7 +33,7 @@ void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
 {
 	unsigned int level, slot;
 
-	wheel->now_ms = div_u64(now_ns, NSEC_PER_MSEC);
+	wheel->now = now_ns >> XTCP_WHEEL_TICK;
 	for (level = 0; level < XTCP_WHEEL_LEVELS; level++) {
 		wheel->used[level] = 0;
 		for (slot = 0; slot < XTCP_WHEEL_SLOTS; slot++)
@@ -43,34 +41,60 @@ void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
 	}
 }
 
-static unsigned int digit(u64 time_ms, unsigned int level)
+static unsigned int digit(u64 tick, unsigned int level)
 {
-	return (time_ms >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
+	return (tick >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
 }
 
 /* What lies in the past is due now. */
-static u64 expiry_ms(const struct xtcp_delaywheel *wheel,
-		     const struct xtcp_delay *delay)
+static u64 expiry(const struct xtcp_delaywheel *wheel,
+		  const struct xtcp_delay *delay)
 {
-	return max(div_u64(delay->expires_ns + NSEC_PER_MSEC - 1,
-			   NSEC_PER_MSEC), wheel->now_ms);
+	u64 last_ns = BIT_ULL(XTCP_WHEEL_TICK) - 1;
+
+	return max((delay->expires_ns + last_ns) >> XTCP_WHEEL_TICK,
+		   wheel->now);
 }
 
 /**
  * xtcp_delaywheel_add - a record begins to wait
  * @wheel: wheel
  * @delay: its place, linked to nothing, with its expiry set
+ *
+ * Return: when it is due, CLOCK_MONOTONIC
  */
-void xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
-			 struct xtcp_delay *delay)
+u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel, struct xtcp_delay *delay)
 {
-	u64 when_ms = expiry_ms(wheel, delay);
-	u64 differs = when_ms ^ wheel->now_ms;
+	u64 when = expiry(wheel, delay);
+	u64 differs = when ^ wheel->now;
 	unsigned int level = differs ? ilog2(differs) / XTCP_WHEEL_BITS : 0;
-	unsigned int slot = digit(when_ms, level);
+	unsigned int slot = digit(when, level);
 
 	list_add_tail(&delay->link, &wheel->slot[level][slot]);
 	wheel->used[level] |= BIT(slot);
+	return when << XTCP_WHEEL_TICK;
+}
+
+/**
+ * xtcp_delaywheel_del - a record waits no longer
+ * @wheel: wheel
+ * @delay: its place, in this wheel; linked to nothing afterwards
+ *
+ * A record may leave as it would leave a list. This also lets the wheel know
+ * when it was the last of its slot, so that nobody looks there for it.
+ */
+void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
+			 struct xtcp_delay *delay)
+{
+	struct list_head *slot = delay->link.next;
+	unsigned int i;
+
+	if (delay->link.prev == slot) {
+		i = slot - &wheel->slot[0][0];
+		wheel->used[i / XTCP_WHEEL_SLOTS] &=
+			~BIT(i % XTCP_WHEEL_SLOTS);
+	}
+	list_del_init(&delay->link);
 }
 
 /*
@@ -78,7 +102,7 @@ void xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
  * of a higher, for these differ from the wheel's time in a higher digit.
  */
 static bool first_slot(const struct xtcp_delaywheel *wheel,
-		       unsigned int *level, u64 *begins_ms)
+		       unsigned int *level, u64 *begins)
 {
 	unsigned int shift;
 	u64 above;
@@ -87,8 +111,8 @@ static bool first_slot(const struct xtcp_delaywheel *wheel,
 		if (!wheel->used[*level])
 			continue;
 		shift = *level * XTCP_WHEEL_BITS;
-		above = wheel->now_ms >> (shift + XTCP_WHEEL_BITS);
-		*begins_ms = (above << XTCP_WHEEL_BITS |
+		above = wheel->now >> (shift + XTCP_WHEEL_BITS);
+		*begins = (above << XTCP_WHEEL_BITS |
 			      __ffs(wheel->used[*level])) << shift;
 		return true;
 	}
@@ -119,17 +143,17 @@ static void move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
 struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 				       u64 now_ns)
 {
-	u64 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
+	u64 now = now_ns >> XTCP_WHEEL_TICK;
 	struct xtcp_delay *delay;
 	struct list_head *slot;
 	unsigned int level;
-	u64 begins_ms;
+	u64 begins;
 
-	while (first_slot(wheel, &level, &begins_ms) && begins_ms <= now_ms) {
-		wheel->now_ms = max(wheel->now_ms, begins_ms);
-		slot = &wheel->slot[level][digit(begins_ms, level)];
+	while (first_slot(wheel, &level, &begins) && begins <= now) {
+		wheel->now = max(wheel->now, begins);
+		slot = &wheel->slot[level][digit(begins, level)];
 		if (level) {
-			wheel->used[level] &= ~BIT(digit(begins_ms, level));
+			wheel->used[level] &= ~BIT(digit(begins, level));
 			move_down(wheel, slot);
 			continue;
 		}
@@ -138,10 +162,10 @@ struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 			list_del_init(&delay->link);
 			return delay;
 		}
-		wheel->used[0] &= ~BIT(digit(begins_ms, 0));
+		wheel->used[0] &= ~BIT(digit(begins, 0));
 	}
 	if (now_ns != U64_MAX)
-		wheel->now_ms = max(wheel->now_ms, now_ms);
+		wheel->now = max(wheel->now, now);
 	return NULL;
 }
 
@@ -155,9 +179,9 @@ struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 u64 xtcp_delaywheel_next_ns(const struct xtcp_delaywheel *wheel)
 {
 	unsigned int level;
-	u64 begins_ms;
+	u64 begins;
 
-	if (!first_slot(wheel, &level, &begins_ms))
+	if (!first_slot(wheel, &level, &begins))
 		return U64_MAX;
-	return begins_ms * NSEC_PER_MSEC;
+	return begins << XTCP_WHEEL_TICK;
 }

@@ -13,16 +13,17 @@ struct xtcp_delay;
 
 #define XTCP_WHEEL_BITS		4	/* of the time that a level looks at */
 #define XTCP_WHEEL_SLOTS	BIT(XTCP_WHEEL_BITS)
-#define XTCP_WHEEL_LEVELS	11	/* 44 bits of milliseconds: 557 years */
+#define XTCP_WHEEL_LEVELS	12	/* 48 bits of ticks: 73 years */
+#define XTCP_WHEEL_TICK		13	/* log2 of a tick in ns: 8.192 us */
 
 /**
  * struct xtcp_delaywheel - records by the time at which they expire
- * @now_ms: ms of CLOCK_MONOTONIC up to which it has been turned
+ * @now: tick of CLOCK_MONOTONIC up to which it has been turned
  * @used: by level, a bit for each slot that may hold a record
  * @slot: by level and by that level's digit of the time of expiry
  */
 struct xtcp_delaywheel {
-	u64			now_ms;
+	u64			now;
 	u16			used[XTCP_WHEEL_LEVELS];
 	struct list_head	slot[XTCP_WHEEL_LEVELS][XTCP_WHEEL_SLOTS];
 };
@@ -31,7 +32,9 @@ static_assert(sizeof_field(struct xtcp_delaywheel, used[0]) * 8 ==
 	      XTCP_WHEEL_SLOTS);
 
 void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns);
-void xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
+u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
+			struct xtcp_delay *delay);
+void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 			 struct xtcp_delay *delay);
 struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 				       u64 now_ns);

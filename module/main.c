@@ -30,6 +30,7 @@
 #include "open/isn.h"
 #include "open/synqueue.h"
 #include "port.h"
+#include "timers.h"
 #include "user/procfs.h"
 #include "user/socket.h"
 #include "user/stats.h"
@@ -119,9 +120,12 @@ static int __init xtcp_init(void)
 	err = xtcp_lifecycle_init();
 	if (err)
 		return err;
-	err = xtcp_synqueue_init();
+	err = xtcp_timers_load();
 	if (err)
 		return err;
+	err = xtcp_synqueue_init();
+	if (err)
+		goto timers;
 	err = xtcp_timewait_init();
 	if (err)
 		goto synqueue;
@@ -154,6 +158,8 @@ timewait:
 	xtcp_timewait_exit();
 synqueue:
 	xtcp_synqueue_exit();
+timers:
+	xtcp_timers_unload();
 	return err;
 }
 
@@ -169,6 +175,7 @@ static void __exit xtcp_exit(void)
 	xtcp_port_exit();
 	xtcp_timewait_exit();
 	xtcp_synqueue_exit();
+	xtcp_timers_unload();
 }
 
 module_init(xtcp_init);

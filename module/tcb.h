@@ -10,10 +10,10 @@
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H
 
-#include <linux/hrtimer.h>
 #include <linux/rbtree.h>
 #include <net/inet_sock.h>
 
+#include "delayline.h"
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/seq.h"
@@ -186,8 +186,8 @@ enum xtcp_urgent {
  *	none
  *
  * Timers; CLOCK_MONOTONIC ns, timers.c:
- * @timer: the one hrtimer; armed at or before the earliest deadline
- * @timer_armed_ns: when it will fire; 0: not armed
+ * @turn: place in a wheel, at or before the earliest deadline
+ * @turn_cpu: whose wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
  * @probes_out: unanswered window or keepalive probes
@@ -346,9 +346,9 @@ struct xtcp_sock {
 	u8		retransmits;
 	u8		probes_out;
 	u8		probe_backoff;
+	u16		turn_cpu;
 	u64		retrans_stamp_ns;
-	struct hrtimer	timer;
-	u64		timer_armed_ns;
+	struct xtcp_delay turn;
 	u64		deadline_ns[XTCP_TIMERS];
 
 	u8		ack;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * timers.h - the deadlines of a socket, behind one hrtimer
+ * timers.h - the deadlines of sockets
  */
 #ifndef XTCP_TIMERS_H
 #define XTCP_TIMERS_H
@@ -25,6 +25,9 @@ static inline u32 xtcp_now_ms(void)
 {
 	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);
 }
+
+int xtcp_timers_load(void);
+void xtcp_timers_unload(void);
 
 void xtcp_timers_init(struct sock *sk);
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns);

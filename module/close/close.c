@@ -5,8 +5,8 @@
  * RFC 9293 3.6 and 3.10.4 (CLOSE), 3.10.5 (ABORT), 3.10.8 (timeouts).
  *
  * Birth and death of a socket. socket() or a third ACK makes it. Its
- * references: the struct socket (or accept queue) one; an armed hrtimer one;
- * each segment being processed one. The flow table holds none.
+ * references: the struct socket (or accept queue) one; a place in a timer wheel
+ * one; each segment being processed one. The flow table holds none.
  *  1. The connection reaches CLOSED: timers are cleared, the flow leaves the
  *     table (xtcp_close_done()).
  *  2. The user lets go of it: close() orphans it. A connection that is still

@@ -152,6 +152,10 @@ void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
 }
 
+/*
+ * Which wait has ended is looked at once it is ours to end: until then a FIN
+ * may turn FIN-WAIT-2 into TIME-WAIT.
+ */
 static void timewait_expire(struct xtcp_delayset *set,
 			    struct xtcp_delay *delay)
 {
@@ -159,9 +163,13 @@ static void timewait_expire(struct xtcp_delayset *set,
 		container_of(delay, struct xtcp_timewait, delay);
 	struct net *net = set_to_net(set)->net;
 
-	xtcp_timewait_kill(net, tw, tw->flow.state == XTCP_TIME_WAIT ?
-			   XTCP_EV_TIME_WAIT_TIMEOUT :
-			   XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	if (xtcp_flow_remove(net, &tw->flow)) {
+		xtcp_lifecycle_event(net, &tw->flow,
+				     tw->flow.state == XTCP_TIME_WAIT ?
+				     XTCP_EV_TIME_WAIT_TIMEOUT :
+				     XTCP_EV_FIN_WAIT_2_TIMEOUT);
+		timewait_detach(net, tw);
+	}
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -250,6 +258,23 @@ static bool bucket_take(struct xtcp_net *xn)
 	return false;
 }
 
+/* Do the knobs of the namespace say so? Programs may say what they like. */
+static bool is_common(const struct net *net, u32 delay_ms)
+{
+	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
+	       delay_ms == jiffies_to_msecs(XTCP_KNOB(net, fin_timeout));
+}
+
+static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
+{
+	struct xtcp_delayset *set = &xtcp_net(net)->timewait;
+
+	if (is_common(net, delay_ms))
+		return xtcp_delay_add(set, &tw->delay, delay_ms);
+	return xtcp_delay_add_until(set, &tw->delay, xtcp_now_ns() +
+				    (u64)delay_ms * NSEC_PER_MSEC);
+}
+
 /* The socket's connection goes on in @tw; false: it could not. */
 static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 			       u32 delay_ms)
@@ -257,7 +282,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	struct net *net = sock_net(sk);
 	struct xtcp_net *xn = xtcp_net(net);
 
-	if (!xtcp_delay_add(&xn->timewait, &tw->delay, delay_ms))
+	if (!wait(net, tw, delay_ms))
 		return false;
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
@@ -420,7 +445,7 @@ static void restart(struct net *net, struct xtcp_timewait *tw)
 
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
-	if (!xtcp_delay_add(set, &tw->delay, tw->wait_ms)) {
+	if (!wait(net, tw, tw->wait_ms)) {
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
 		return;
