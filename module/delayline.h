@@ -79,7 +79,7 @@ struct xtcp_delayqueue {
  * @dead: no more records are taken
  */
 struct xtcp_delayset {
-	spinlock_t		lock;
+	spinlock_t		lock;	/* innermost */
 	struct xtcp_delayline	*lines;
 	struct xtcp_delayqueue	*queue;
 	void			(*expire)(struct xtcp_delayset *set,

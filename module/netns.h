@@ -91,7 +91,7 @@ struct xtcp_port;
 
 /* A chain of struct xtcp_port; port.c. */
 struct xtcp_port_chain {
-	spinlock_t		lock;
+	spinlock_t		lock;	/* softirqs off */
 	struct xtcp_port	*first;
 };
 
@@ -118,7 +118,7 @@ struct xtcp_port_chain {
 struct xtcp_net {
 	struct net			*net;
 	struct rhashtable		flows;
-	spinlock_t			listen_lock;
+	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
 	struct xtcp_port_chain		*ports;
 	u32				*perturb;

@@ -269,8 +269,8 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
 	}
 	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
-			      sk->sk_state != XTCP_SYN_RECEIVED ?
-			      XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
+			  sk->sk_state != XTCP_SYN_RECEIVED ?
+			  XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
 	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 	return false;
 }

@@ -161,9 +161,11 @@ static const siphash_key_t *secret_of_then(u32 minute)
 {
 	const struct cookie_secret *secret = secret_slot(minute);
 
-	/* Pairs with secret_draw(). Before the first minute there was none. */
-	if (minute == NO_MINUTE ||
-	    smp_load_acquire(&secret->minute) != minute)
+	/* Before the first minute there was none. */
+	if (minute == NO_MINUTE)
+		return NULL;
+	/* Pairs with secret_draw(): the key is that minute's. */
+	if (smp_load_acquire(&secret->minute) != minute)
 		return NULL;
 	return &secret->key;
 }

@@ -585,11 +585,11 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 						      XTCP_EV_RCV_ACK);
 		xtcp_gate_reset(net, skb, key, seg, true);
 		return;
-	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) == XTCP_SYN) {
+	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) != XTCP_SYN) {
+		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
+	} else {
 		xtcp_gate_syn(sk, skb, key, seg, NULL);
 		return;
-	} else {
-		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
 	}
 	kfree_skb(skb);
 }

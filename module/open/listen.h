@@ -68,7 +68,7 @@ struct xtcp_listener {
 	atomic_t		qlen;
 	atomic_t		young;
 	atomic_t		qlen_peak;
-	spinlock_t		accept_lock;
+	spinlock_t		accept_lock;	/* softirqs off */
 	struct list_head	accept_queue;
 	u32			accept_peak;
 	u32			overflow_s;

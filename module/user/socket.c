@@ -351,6 +351,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 
 	sock_poll_wait(file, sock, wait);
 
+	/* Pairs with inet_sk_state_store(). */
 	state = smp_load_acquire(&sk->sk_state);
 	if (state == XTCP_LISTEN)
 		return READ_ONCE(sk->sk_ack_backlog) ?
@@ -410,7 +411,7 @@ static int xtcp_set_rcvlowat(struct sock *sk, int val)
 
 	if (sk->sk_state != XTCP_LISTEN &&
 	    sock_is_readable(sk, READ_ONCE(sk->sk_rcvlowat)))
-		READ_ONCE(sk->sk_data_ready)(sk);
+		sk->sk_data_ready(sk);
 
 	/* Text costs about twice its octets; receive.c says why. */
 	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && val > sk->sk_rcvbuf / 2)
