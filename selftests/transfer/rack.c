@@ -531,6 +531,8 @@ TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
 	fly(_metadata, p, &c, WITH_SACK, 5);
 	s = c.kern_iss;
 	counters_begin(&before);
+	/* An ACK at once would leave no time in which to be reordered. */
+	peer_sleep_until(p, RTT_MS);
 	conn_send(&c, .flags = ACK, .ack = seg(3),
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(2))));
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1,

@@ -91,7 +91,7 @@ lc_31_ss_shows_the_accept_queue() {
 	}
 	expect_equal 0 "$(recv_q)" 'Recv-Q at peace' || return
 	# The worker, too: nginx is a master and its worker.
-	waiting=(${pids[0]} $(cat /proc/${pids[0]}/task/*/children))
+	waiting=(${pids[0]} $(pgrep -P ${pids[0]}))
 	kill -STOP "${waiting[@]}"
 	for _ in 1 2 3; do
 		start $client "$run" socat -u tcp4:10.9.0.2:5003 -
