@@ -27,7 +27,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug bench run vm install clean FORCE
+.PHONY: help setup modules check check-debug check-race lint fuzz bench run vm install clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -38,6 +38,9 @@ help:
 	@echo 'make run [STORY=flood]          the demonstration: nginx and curl over xtcp, in a guest; under attack'
 	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
+	@echo 'make check-race [T=PATTERN]      on two CPUs and a kernel that looks for data races (KCSAN)'
+	@echo 'make lint                       sparse, W=2, clang, checkpatch, cppcheck'
+	@echo 'make fuzz [SECONDS=30]          the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    module, header, launcher and man pages for this machine'
@@ -48,7 +51,7 @@ help:
 	@echo 'Documentation/testing.rst tells the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
 setup:
-	@scripts/setup --quick
+	@scripts/setup --quick $(KVER)
 
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
@@ -75,9 +78,22 @@ check: modules
 # Kernels built from source, which their full releases alone name: User-mode
 # Linux for one CPU in virtual time, an emulated machine for several.
 check-debug: setup
-	@release=$$(scripts/debug-kernel $(if $(filter-out 0 1,$(SMP)),qemu,um)) && \
+	@release=$$(scripts/build-kernel $(if $(filter-out 0 1,$(SMP)),debug,um)) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
+
+check-race: setup
+	@release=$$(scripts/build-kernel race) && \
+	$(MAKE) --no-print-directory modules KVER=$$release && \
+	KVER=$$release T='$(T)' SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
+
+lint:
+	@scripts/setup --checkers
+	@scripts/lint
+
+fuzz:
+	@scripts/setup --checkers
+	@scripts/fuzz $(or $(SECONDS),30)
 
 # Numbers are shown, never asserted; no CI runs this. B is a regular expression
 # whose dollars are not make's.

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cookie.c - SYN cookies, made and judged in user space
+ *
+ * module/open/cookie.c under libFuzzer, ASan and UBSan. The input is a program:
+ * what a SYN agreed, how much time passes, and how what comes back was changed.
+ * What was not changed has to be believed for a minute at least and two at
+ * most, and to say what was agreed; a lossless cookie of which a bit differs
+ * must never be believed.
+ */
+#include "kernel.h"
+
+#include "../module/open/cookie.c"
+
+unsigned int xtcp_net_id;
+
+static s64 now_s;
+static u64 chance;
+
+s64 ktime_get_seconds(void)
+{
+	return now_s;
+}
+
+static u64 mix(u64 x)
+{
+	x += 0x9e3779b97f4a7c15;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+	return x ^ (x >> 31);
+}
+
+void get_random_bytes(void *p, size_t len)
+{
+	u8 *octet = p;
+
+	while (len--)
+		*octet++ = mix(++chance);
+}
+
+/* Any keyed function does: what is tested is the layout around it. */
+u64 siphash_1u64(u64 a, const siphash_key_t *key)
+{
+	return mix(mix(a ^ key->key[0]) ^ key->key[1]);
+}
+
+u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key)
+{
+	return mix(mix(mix(a ^ key->key[0]) ^ b) ^ key->key[1]);
+}
+
+static struct xtcp_net xn;
+static struct net_generic generic = { { &xn } };
+static struct net net = { .net_cookie = 7, .gen = &generic };
+
+struct input {
+	u64	identity;
+	u32	irs;
+	u32	start_s;
+	u16	mss;
+	u8	wscales;
+	u8	agreed;
+	u8	seconds;
+	u8	bit;
+	u32	ack;
+	u8	option[XTCP_COOKIE_LEN];
+};
+
+/* The largest of the table that is not larger, else its least. */
+static u16 rounded(u16 mss)
+{
+	return mss >= 1460 ? 1460 : mss >= 1440 ? 1440 : mss >= 1300 ? 1300 : 536;
+}
+
+static void agree(struct xtcp_halfopen *ho, const struct input *in)
+{
+	memset(ho, 0, sizeof(*ho));
+	ho->irs = SEQ(in->irs);
+	ho->mss = in->mss;
+	ho->wscale_ok = in->agreed & 1;
+	ho->sack_ok = !!(in->agreed & 2);
+	ho->ts_ok = !!(in->agreed & 4);
+	if (ho->wscale_ok) {
+		ho->snd_wscale = min(in->wscales & 0xf, XTCP_WSCALE_MAX);
+		ho->rcv_wscale = min(in->wscales >> 4, XTCP_WSCALE_MAX);
+	}
+}
+
+static void must_be_what_was_agreed(const struct xtcp_halfopen *a, const struct xtcp_halfopen *b)
+{
+	MUST(a->irs == b->irs && a->iss == b->iss && a->mss == b->mss);
+	MUST(a->wscale_ok == b->wscale_ok && a->snd_wscale == b->snd_wscale);
+	MUST(a->rcv_wscale == b->rcv_wscale);
+	MUST(a->sack_ok == b->sack_ok && a->ts_ok == b->ts_ok);
+}
+
+/* What the client sees of it agrees with what the server meant. */
+static void must_tell_the_client(const struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie)
+{
+	struct xtcp_options opt = { .cookie = cookie->option };
+
+	xtcp_cookie_read(&opt);
+	MUST(opt.has_wscale == ho->wscale_ok && opt.wscale == ho->rcv_wscale);
+	MUST(opt.sack_perm == ho->sack_ok);
+	MUST(xtcp_cookie_ts_decode(&net, cookie->tsval, &opt));
+	MUST(opt.has_wscale == ho->wscale_ok && opt.wscale == ho->snd_wscale);
+	MUST(opt.sack_perm == ho->sack_ok);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct xtcp_halfopen ho, back;
+	struct xtcp_cookie cookie;
+	struct input in;
+	bool good;
+	u32 age;
+
+	if (len < sizeof(in))
+		return 0;
+	memcpy(&in, data, sizeof(in));
+	xn.knobs.timestamps = 1;
+	xn.knobs.sack = 1;
+	xn.knobs.window_scaling = 1;
+	/* Time only goes on; a new life begins with the module. */
+	secrets[0].minute = NO_MINUTE;
+	secrets[1].minute = NO_MINUTE;
+	now_s = in.start_s;
+	agree(&ho, &in);
+	xtcp_cookie_make(&net, in.identity, 1000, &ho, &cookie);
+	must_tell_the_client(&ho, &cookie);
+
+	age = cookie_minute();
+	now_s += in.seconds;
+	age = cookie_minute() - age;
+	good = age < COOKIE_MINUTES_MAX;
+	MUST(xtcp_cookie_check(&net, in.identity, ho.irs, ho.iss) == (good ? rounded(in.mss) : 0));
+	memset(&back, 0, sizeof(back));
+	MUST(xtcp_cookie_check_option(&net, in.identity, cookie.option, ho.iss, &back) == good);
+	if (good)
+		must_be_what_was_agreed(&ho, &back);
+
+	cookie.option[in.bit / 8 % XTCP_COOKIE_LEN] ^= 1 << in.bit % 8;
+	MUST(!xtcp_cookie_check_option(&net, in.identity, cookie.option, ho.iss, &back));
+	/* And whatever else: nothing may go wrong over it. */
+	xtcp_cookie_check(&net, in.identity, SEQ(in.irs), SEQ(in.ack));
+	xtcp_cookie_check_option(&net, in.identity, in.option, SEQ(in.ack), &back);
+	return 0;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * wire.c - a stranger's header and options, read in user space
+ *
+ * module/net/wire.c under libFuzzer, ASan and UBSan. The input is a segment,
+ * in a piece of memory that ends where the segment does. Beyond "no report" it
+ * has to hold that what was read can be written again and reads the same, and
+ * that an oracle written for clarity, not for speed, reads the same.
+ */
+#include "kernel.h"
+
+#include "../module/net/wire.c"
+
+/* RFC 9293 3.2, octet by octet, without the shortcuts of the module. */
+static void oracle(const u8 *p, unsigned int len, bool syn, struct xtcp_options *opt)
+{
+	unsigned int i = 0;
+
+	memset(opt, 0, sizeof(*opt));
+	while (i < len && p[i] != 0) {
+		unsigned int size;
+
+		if (p[i] == 1) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= len)
+			return;
+		size = p[i + 1];
+		if (size < 2 || i + size > len)
+			return;
+		if (p[i] == 2 && size == 4 && syn)
+			opt->mss = p[i + 2] << 8 | p[i + 3];
+		if (p[i] == 3 && size == 3 && syn) {
+			opt->has_wscale = 1;
+			opt->wscale = p[i + 2] > 14 ? 14 : p[i + 2];
+		}
+		if (p[i] == 4 && size == 2 && syn)
+			opt->sack_perm = 1;
+		if (p[i] == 5 && size >= 10 && (size - 2) % 8 == 0 && !syn) {
+			opt->nr_sacks = (size - 2) / 8;
+			for (unsigned int n = 0; n < opt->nr_sacks; n++) {
+				opt->sack[n].start = get_unaligned_be32(p + i + 2 + 8 * n);
+				opt->sack[n].end = get_unaligned_be32(p + i + 6 + 8 * n);
+			}
+		}
+		if (p[i] == 8 && size == 10) {
+			opt->has_ts = 1;
+			opt->tsval = get_unaligned_be32(p + i + 2);
+			opt->tsecr = get_unaligned_be32(p + i + 6);
+		}
+		if (p[i] == 253 && size == 20 && p[i + 2] == 'X' && p[i + 3] == 'C' && !opt->cookie)
+			opt->cookie = p + i + 4;
+		i += size;
+	}
+}
+
+static void must_be_same(const struct xtcp_options *a, const struct xtcp_options *b)
+{
+	MUST(a->mss == b->mss);
+	MUST(a->has_wscale == b->has_wscale && a->wscale == b->wscale);
+	MUST(a->sack_perm == b->sack_perm);
+	MUST(a->has_ts == b->has_ts);
+	MUST(a->tsval == b->tsval && a->tsecr == b->tsecr);
+	MUST(a->nr_sacks == b->nr_sacks);
+	MUST(!memcmp(a->sack, b->sack, a->nr_sacks * sizeof(a->sack[0])));
+	MUST(!a->cookie == !b->cookie);
+	if (a->cookie)
+		MUST(!memcmp(a->cookie, b->cookie, XTCP_COOKIE_LEN));
+}
+
+/* Written into exactly the room that it asks for, and read again. */
+static void rewrite(const struct xtcp_options *opt, bool syn)
+{
+	unsigned int size = xtcp_options_size(opt);
+	struct xtcp_options again, fits = *opt;
+	struct tcphdr *th;
+
+	/* Not all combinations that can be read fit when words are filled up. */
+	if (opt_size_fixed(opt) > XTCP_OPT_MAX)
+		return;
+	MUST(size % 4 == 0 && size <= XTCP_OPT_MAX);
+	th = malloc(XTCP_HDR_LEN + size);
+	memset(th, 0, XTCP_HDR_LEN);
+	th->doff = (XTCP_HDR_LEN + size) / 4;
+	th->syn = syn;
+	xtcp_options_write((__be32 *)(th + 1), opt);
+	xtcp_options_parse(th, &again);
+	fits.nr_sacks = opt_sacks(opt, opt_size_fixed(opt));
+	must_be_same(&fits, &again);
+	free(th);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct xtcp_options want;
+	struct xtcp_seg seg;
+	struct sk_buff skb;
+
+	skb.data = malloc(len + !len);
+	skb.len = len;
+	memcpy(skb.data, data, len);
+	if (xtcp_wire_pull(&skb)) {
+		const struct tcphdr *th = (const struct tcphdr *)skb.data;
+		unsigned int header = (skb.data[12] >> 4) * 4;
+		bool syn = skb.data[13] & 0x02;
+
+		MUST(header >= XTCP_HDR_LEN && header <= len);
+		xtcp_seg_read(&seg, &skb);
+		MUST(seg.len == len - header);
+		MUST(seg.flags == skb.data[13]);
+		MUST(seg.end == (seq_t)(seg.seq + seg.len + th->syn + th->fin));
+		MUST(seg.opt.wscale <= XTCP_WSCALE_MAX);
+		MUST(seg.opt.nr_sacks <= XTCP_SACK_MAX);
+		oracle(skb.data + XTCP_HDR_LEN, header - XTCP_HDR_LEN, syn, &want);
+		must_be_same(&want, &seg.opt);
+		rewrite(&seg.opt, syn);
+	}
+	free(skb.data);
+	return 0;
+}
