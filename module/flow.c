@@ -29,11 +29,13 @@
 #include <linux/rhashtable.h>
 #include <linux/sort.h>
 #include <linux/tcp.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/sock_reuseport.h>
 
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/family.h"
 #include "netns.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
@@ -62,6 +64,38 @@ static inline u32 key_hash(const void *data, u32 len, u32 seed)
 			    seed ^ key->wire);
 }
 
+/**
+ * xtcp_flow_addrs6 - where the wide addresses of a connection stand
+ * @flow: of a family whose addresses are wide
+ *
+ * A socket's are the kernel's sk_v6_daddr and sk_v6_rcv_saddr.
+ */
+struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	static_assert(offsetof(struct sock, sk_v6_rcv_saddr) -
+		      offsetof(struct sock, sk_v6_daddr) ==
+		      offsetof(struct xtcp_addrs6, laddr));
+
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return (struct xtcp_addrs6 *)&xtcp_flow_sk(flow)->sk_v6_daddr;
+#endif
+	return (struct xtcp_addrs6 *)((u8 *)flow + XTCP_RECORD_LEN);
+}
+
+/* The digests are equal already. */
+static bool addrs_match(const struct xtcp_flow *flow,
+			const struct xtcp_key *key)
+{
+	const struct xtcp_addrs6 *addrs;
+
+	if (!xtcp_family_is_wide(flow->family))
+		return true;
+	addrs = xtcp_flow_addrs6(flow);
+	return ipv6_addr_equal(&addrs->raddr, &key->v6.raddr) &&
+	       ipv6_addr_equal(&addrs->laddr, &key->v6.laddr);
+}
+
 static bool device_matches(int bound, const struct xtcp_key *key)
 {
 	return !bound || bound == key->dif || bound == key->sdif;
@@ -77,7 +111,7 @@ bool xtcp_flow_matches(const struct xtcp_flow *flow, const struct xtcp_key *key)
 	return flow->laddr == key->laddr && flow->raddr == key->raddr &&
 	       flow->lport == key->lport && flow->rport == key->rport &&
 	       flow->wire == key->wire && flow->family == key->family &&
-	       device_matches(flow->ifindex, key);
+	       device_matches(flow->ifindex, key) && addrs_match(flow, key);
 }
 
 static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)
@@ -142,6 +176,8 @@ void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 	flow->source_bits = 0;
 	flow->family = key->family;
 	flow->wire = key->wire;
+	if (xtcp_family_is_wide(key->family))
+		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
 /**
@@ -304,14 +340,32 @@ static struct hlist_head *listener_bucket(struct xtcp_net *xn, u16 port)
 	return &xn->listeners[port & (XTCP_LISTEN_BUCKETS - 1)];
 }
 
+/* Is a listener bound to just the local address of @key? */
+static bool laddr_matches(const struct xtcp_flow *flow,
+			  const struct xtcp_key *key)
+{
+	return flow->laddr == key->laddr &&
+	       (!flow->laddr || !xtcp_family_is_wide(flow->family) ||
+		ipv6_addr_equal(&xtcp_flow_addrs6(flow)->laddr,
+				&key->v6.laddr));
+}
+
+/* Do two listeners stand at the same address, port and wire? */
+static bool is_same_place(const struct sock *sk, const struct sock *other)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(other)->flow);
+	return laddr_matches(flow, &key) && flow->lport == key.lport &&
+	       flow->family == key.family && flow->wire == key.wire;
+}
+
 /* Do two listeners make a group by SO_REUSEPORT? Only of one user's. */
 static bool shares_port(const struct sock *sk, const struct sock *other)
 {
 	return sk->sk_reuseport && other->sk_reuseport &&
-	       inet_sk(sk)->inet_num == inet_sk(other)->inet_num &&
-	       inet_sk(sk)->inet_rcv_saddr == inet_sk(other)->inet_rcv_saddr &&
-	       sk->sk_family == other->sk_family &&
-	       xtcp_sk(sk)->flow.wire == xtcp_sk(other)->flow.wire &&
+	       is_same_place(sk, other) &&
 	       READ_ONCE(sk->sk_bound_dev_if) ==
 	       READ_ONCE(other->sk_bound_dev_if) &&
 	       uid_eq(sk_uid(sk), sk_uid(other));
@@ -323,7 +377,7 @@ static bool shares_port(const struct sock *sk, const struct sock *other)
  */
 static int group_join(struct sock *sk, const struct hlist_head *bucket)
 {
-	bool any = !inet_sk(sk)->inet_rcv_saddr;
+	bool any = !xtcp_sk(sk)->flow.laddr;
 	struct sock *other;
 
 	if (!sk->sk_reuseport)
@@ -370,26 +424,32 @@ void xtcp_listener_del(struct sock *sk)
 	spin_unlock_bh(&xn->listen_lock);
 }
 
-/* How well a listener fits; 0: not at all. A device counts over an address. */
+/*
+ * How well a listener fits; 0: not at all. A device counts over an address, and
+ * that over being for one family.
+ */
 static unsigned int listener_score(const struct sock *sk,
 				   const struct xtcp_key *key)
 {
-	const struct inet_sock *inet = inet_sk(sk);
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
 	unsigned int score = 1;
 
-	if (inet->inet_num != ntohs(key->lport) ||
-	    sk->sk_family != key->family ||
-	    xtcp_sk(sk)->flow.wire != key->wire ||
+	if (flow->lport != key->lport || flow->wire != key->wire ||
 	    !device_matches(bound, key))
 		return 0;
-	if (inet->inet_rcv_saddr) {
-		if (inet->inet_rcv_saddr != key->laddr)
+	if (flow->family != AF_UNSPEC) {
+		if (flow->family != key->family)
 			return 0;
 		score += 1;
 	}
-	if (bound)
+	if (flow->laddr) {
+		if (!laddr_matches(flow, key))
+			return 0;
 		score += 2;
+	}
+	if (bound)
+		score += 4;
 	return score;
 }
 
@@ -402,7 +462,8 @@ static unsigned int listener_score(const struct sock *sk,
 static bool listener_wins(const struct sock *sk, const struct sock *over,
 			  const struct xtcp_key *key)
 {
-	u64 lot = xtcp_isn_hash(xtcp_sk(sk)->af, key, XTCP_SECRET_LISTENER);
+	u64 lot = xtcp_isn_hash(xtcp_family_get(key->family), key,
+				XTCP_SECRET_LISTENER);
 
 	return hash_64(lot ^ (unsigned long)sk, 32) >
 	       hash_64(lot ^ (unsigned long)over, 32);
@@ -423,7 +484,8 @@ static struct sock *program_choice(struct sock *sk, const struct xtcp_key *key,
 	reuse = rcu_dereference(sk->sk_reuseport_cb);
 	if (likely(!reuse) || !rcu_access_pointer(reuse->prog))
 		return sk;
-	lot = xtcp_isn_hash(xtcp_sk(sk)->af, key, XTCP_SECRET_LISTENER);
+	lot = xtcp_isn_hash(xtcp_family_get(key->family), key,
+			    XTCP_SECRET_LISTENER);
 	chosen = reuseport_select_sock(sk, lot, skb, tcp_hdrlen(skb));
 	/* One that is just coming or going is in the group, too. */
 	if (IS_ERR_OR_NULL(chosen) || READ_ONCE(chosen->sk_state) != XTCP_LISTEN)
@@ -482,6 +544,12 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	return best ? program_choice(best, key, skb) : NULL;
 }
 
+/* A listener for both is known by its IPv6 address. */
+static u8 family_shown(const struct sock *sk)
+{
+	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
+}
+
 /**
  * xtcp_listener_get - one that listens just there
  * @net: namespace
@@ -499,8 +567,8 @@ struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
 
 	rcu_read_lock();
 	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport)))
-		if (listener_score(sk, key) &&
-		    inet_sk(sk)->inet_rcv_saddr == key->laddr &&
+		if (listener_score(sk, key) && family_shown(sk) == key->family &&
+		    laddr_matches(&xtcp_sk(sk)->flow, key) &&
 		    READ_ONCE(sk->sk_bound_dev_if) == key->dif &&
 		    refcount_inc_not_zero(&sk->sk_refcnt))
 			break;

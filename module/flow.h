@@ -15,6 +15,7 @@
 #include <linux/in6.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
+#include <linux/socket.h>
 #include <linux/types.h>
 
 struct net;
@@ -30,20 +31,37 @@ enum xtcp_kind {
 };
 
 /**
+ * struct xtcp_addrs6 - the two ends of an IPv6 connection
+ * @raddr: peer's address
+ * @laddr: local address
+ *
+ * In the order in which struct sock keeps them.
+ */
+struct xtcp_addrs6 {
+	struct in6_addr	raddr;
+	struct in6_addr	laddr;
+};
+
+/**
  * struct xtcp_flow - common head of half-open, socket and time-wait
  * @node: link in the netns' flow table
- * @laddr: local address; IPv6: digest of both addresses, see family ops
- * @raddr: peer's address
+ * @laddr: local address, or a digest of it where it is a wide one; 0: any
+ * @raddr: peer's address, or a digest of it
  * @lport: local port
  * @rport: peer's port
  * @ifindex: device it is bound to, 0 for any
  * @kind: enum xtcp_kind; constant for the object's life
+ * @family: AF_INET, AF_INET6; of a listener for both, AF_UNSPEC
  * @source_bits: of a half-open record: as part of a source of so many bits of
- *	@raddr it is counted by open/source.c; 0: it isn't
+ *	the peer's address it is counted by open/source.c; 0: it isn't
  * @state: enum xtcp_state; written by lifecycle.c only
- * @family: AF_INET
  * @wire: IP protocol number of its segments
  * @ref: references of a record; a socket is counted by sk_refcnt instead
+ *
+ * A wide address has no room here. Both stand behind the record, or in the
+ * kernel's part of the socket; xtcp_flow_addrs6() says where. The digests are
+ * keyed, so that nobody outside can make many connections look alike, and tell
+ * two flows apart before the addresses are looked at.
  */
 struct xtcp_flow {
 	struct rhash_head	node;
@@ -53,25 +71,29 @@ struct xtcp_flow {
 	__be16			rport;
 	int			ifindex;
 	u8			kind:2,
-				source_bits:6;
+				family:6;
+	u8			source_bits;
 	u8			state;
-	u8			family;
 	u8			wire;
 	refcount_t		ref;
 };
 
 static_assert(sizeof(struct xtcp_flow) == 32);
 
+/* Octets of a record, behind which its wide addresses stand. */
+#define XTCP_RECORD_LEN		96
+
 /**
  * struct xtcp_key - what a segment or a new connection is looked up by
- * @laddr: local address
- * @raddr: peer's address
+ * @laddr: local address, or a digest of it where it is a wide one
+ * @raddr: peer's address, or a digest of it
  * @lport: local port
  * @rport: peer's port
  * @dif: device the segment came in on, or the one a new socket is bound to
  * @sdif: its l3mdev slave device, else 0
- * @family: AF_INET
+ * @family: AF_INET, AF_INET6
  * @wire: IP protocol number
+ * @v6: the addresses themselves, where they are wide; else undefined
  */
 struct xtcp_key {
 	__be32	laddr;
@@ -82,7 +104,16 @@ struct xtcp_key {
 	int	sdif;
 	u8	family;
 	u8	wire;
+	struct xtcp_addrs6 v6;
 };
+
+/* Do addresses of this family not fit into 32 bits? */
+static inline bool xtcp_family_is_wide(u8 family)
+{
+	return IS_ENABLED(CONFIG_IPV6) && unlikely(family == AF_INET6);
+}
+
+struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow);
 
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);
@@ -105,6 +136,8 @@ static inline void xtcp_key_from_flow(struct xtcp_key *key,
 	key->sdif = 0;
 	key->family = flow->family;
 	key->wire = flow->wire;
+	if (xtcp_family_is_wide(flow->family))
+		key->v6 = *xtcp_flow_addrs6(flow);
 }
 
 void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,

@@ -10,20 +10,16 @@
  * made, then each namespace drops its records, and at last everything that
  * RCU still has to free is waited for.
  */
-#include <linux/in.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/stringify.h>
 #include <net/net_namespace.h>
-#include <net/protocol.h>
-#include <uapi/linux/xtcp.h>
 
 #include "close/timewait.h"
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/demux.h"
-#include "net/icmp_err.h"
-#include "net/input.h"
+#include "net/family.h"
 #include "net/offload.h"
 #include "netns.h"
 #include "open/gate.h"
@@ -106,12 +102,6 @@ static struct pernet_operations xtcp_net_ops = {
 	.size	= sizeof(struct xtcp_net),
 };
 
-static const struct net_protocol xtcp_protocol_ipv4 = {
-	.handler	= xtcp_input,
-	.err_handler	= xtcp_icmp_err_ipv4,
-	.no_policy	= 1,	/* checked once the socket is known */
-};
-
 static int __init xtcp_init(void)
 {
 	int err;
@@ -138,7 +128,7 @@ static int __init xtcp_init(void)
 	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
-	err = inet_add_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	err = xtcp_ipv4_init();
 	if (err)
 		goto offload;
 	err = xtcp_socket_init();
@@ -147,7 +137,7 @@ static int __init xtcp_init(void)
 	return 0;
 
 protocol:
-	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	xtcp_ipv4_exit();
 offload:
 	xtcp_offload_exit();
 pernet:
@@ -166,7 +156,7 @@ timers:
 static void __exit xtcp_exit(void)
 {
 	/* Waits for the segments that are being handled. */
-	inet_del_protocol(&xtcp_protocol_ipv4, IPPROTO_XTCP);
+	xtcp_ipv4_exit();
 	xtcp_offload_exit();
 	xtcp_socket_exit();
 	unregister_pernet_subsys(&xtcp_net_ops);

@@ -51,10 +51,23 @@
 #define CLASS_REUSEPORT	2
 
 /**
+ * struct place - where a port is used
+ * @laddr: local address, or a digest of it (flow.h), 0 for any
+ * @family: of @laddr; AF_UNSPEC: any address of either
+ *
+ * Two addresses with one digest are one to bind(): of two thousand million
+ * pairs, one is.
+ */
+struct place {
+	__be32			laddr;
+	u8			family;
+};
+
+/**
  * struct xtcp_port - a port in use at one local address
  * @next: in its chain
  * @owners: sockets, by sk_bind_node; of @class when they came
- * @laddr: local address, 0 for any
+ * @at: local address
  * @tw: time-wait records of @class
  * @num: port
  * @class: CLASS_*
@@ -63,7 +76,7 @@
 struct xtcp_port {
 	struct xtcp_port	*next;
 	struct hlist_head	owners;
-	__be32			laddr;
+	struct place		at;
 	u32			tw;
 	u16			num;
 	u8			class;
@@ -78,7 +91,7 @@ static_assert(sizeof(struct xtcp_port) == 32);
 /**
  * struct claim - what a socket wants of a port
  * @sk: socket; doesn't conflict with itself
- * @laddr: local address, 0 for any
+ * @at: local address
  * @ifindex: device, 0 for any
  * @uid: owner
  * @reuse: SO_REUSEADDR
@@ -88,7 +101,7 @@ static_assert(sizeof(struct xtcp_port) == 32);
  */
 struct claim {
 	const struct sock	*sk;
-	__be32			laddr;
+	struct place		at;
 	int			ifindex;
 	kuid_t			uid;
 	bool			reuse;
@@ -144,14 +157,39 @@ static void chain_unlock(struct xtcp_port_chain *chain)
 	spin_unlock_bh(&chain->lock);
 }
 
+static struct place place_of_flow(const struct xtcp_flow *flow)
+{
+	return (struct place){ .laddr = flow->laddr, .family = flow->family };
+}
+
+/* Where a socket is bound. */
+static struct place place_of_sk(const struct sock *sk)
+{
+	struct xtcp_key key;
+
+	xtcp_family_of(sk)->bound(sk, &key);
+	return (struct place){ .laddr = key.laddr, .family = key.family };
+}
+
+static bool places_are_one(struct place a, struct place b)
+{
+	return a.laddr == b.laddr && a.family == b.family;
+}
+
+static bool places_overlap(struct place a, struct place b)
+{
+	return (a.family == b.family || !a.family || !b.family) &&
+	       (a.laddr == b.laddr || !a.laddr || !b.laddr);
+}
+
 static struct xtcp_port *port_find(const struct xtcp_port_chain *chain, u16 num,
-				   __be32 laddr, u8 class)
+				   struct place at, u8 class)
 {
 	struct xtcp_port *port;
 
 	lockdep_assert_held(&chain->lock);
 	for (port = chain->first; port; port = port->next)
-		if (port->num == num && port->laddr == laddr &&
+		if (port->num == num && places_are_one(port->at, at) &&
 		    port->class == class)
 			return port;
 	return NULL;
@@ -159,10 +197,10 @@ static struct xtcp_port *port_find(const struct xtcp_port_chain *chain, u16 num,
 
 /* Finds the bucket or makes it from @spare, which is NULL then. */
 static struct xtcp_port *port_get(struct xtcp_port_chain *chain, u16 num,
-				  __be32 laddr, u8 class,
+				  struct place at, u8 class,
 				  struct xtcp_port **spare)
 {
-	struct xtcp_port *port = port_find(chain, num, laddr, class);
+	struct xtcp_port *port = port_find(chain, num, at, class);
 
 	if (port || !*spare)
 		return port;
@@ -170,7 +208,7 @@ static struct xtcp_port *port_get(struct xtcp_port_chain *chain, u16 num,
 	*spare = NULL;
 	*port = (struct xtcp_port) {
 		.next	= chain->first,
-		.laddr	= laddr,
+		.at	= at,
 		.num	= num,
 		.class	= class,
 		.shared	= true,
@@ -218,7 +256,7 @@ static void claim_init(struct claim *claim, const struct sock *sk)
 {
 	*claim = (struct claim) {
 		.sk		= sk,
-		.laddr		= inet_sk(sk)->inet_rcv_saddr,
+		.at		= place_of_sk(sk),
 		.ifindex	= READ_ONCE(sk->sk_bound_dev_if),
 		.uid		= sk_uid(sk),
 		.reuse		= sk->sk_reuse,
@@ -235,11 +273,6 @@ static bool claim_may_share(const struct claim *claim, bool reuse,
 	return claim->by_number && port_too;
 }
 
-static bool addrs_overlap(__be32 a, __be32 b)
-{
-	return a == b || !a || !b;
-}
-
 static bool devices_overlap(int a, int b)
 {
 	return a == b || !a || !b;
@@ -250,7 +283,7 @@ static bool claim_meets_owner(const struct claim *claim, struct sock *other)
 	bool port_too;
 
 	if (other == claim->sk ||
-	    !addrs_overlap(claim->laddr, READ_ONCE(other->sk_rcv_saddr)) ||
+	    !places_overlap(claim->at, place_of_sk(other)) ||
 	    !devices_overlap(claim->ifindex, READ_ONCE(other->sk_bound_dev_if)))
 		return false;
 	port_too = claim->reuseport && other->sk_reuseport &&
@@ -263,7 +296,7 @@ static bool claim_meets_owner(const struct claim *claim, struct sock *other)
 static bool claim_meets_timewait(const struct claim *claim,
 				 const struct xtcp_port *port)
 {
-	return port->tw && addrs_overlap(claim->laddr, port->laddr) &&
+	return port->tw && places_overlap(claim->at, port->at) &&
 	       !claim_may_share(claim, port->class & CLASS_REUSE, false,
 				claim->reuseport &&
 				port->class & CLASS_REUSEPORT);
@@ -300,7 +333,7 @@ static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
 		goto unlock;
 	if (!xtcp_sk(sk)->port) {
 		err = -ENOMEM;
-		port = port_get(chain, num, claim->laddr, class_of(sk), spare);
+		port = port_get(chain, num, claim->at, class_of(sk), spare);
 		if (!port)
 			goto unlock;
 		owner_add(sk, port);
@@ -513,9 +546,10 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	chain = chain_lock(sock_net(sk), num);
 	local_port_set(sk, num);
 	err = flow_claim(sk, true, tw);
-	if (!err && xs->port && xs->port->laddr != xs->flow.laddr) {
-		port = port_get(chain, num, xs->flow.laddr, class_of(sk),
-				spare);
+	if (!err && xs->port &&
+	    !places_are_one(xs->port->at, place_of_flow(&xs->flow))) {
+		port = port_get(chain, num, place_of_flow(&xs->flow),
+				class_of(sk), spare);
 		if (port) {
 			port->shared = port->shared && xs->port->shared;
 			owner_del(chain, sk);
@@ -550,7 +584,8 @@ static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 	if (err)
 		local_port_set(sk, 0);
 	else
-		owner_add(sk, port_get(chain, num, xtcp_sk(sk)->flow.laddr,
+		owner_add(sk, port_get(chain, num,
+				       place_of_flow(&xtcp_sk(sk)->flow),
 				       class_of(sk), spare));
 unlock:
 	chain_unlock(chain);
@@ -643,11 +678,12 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 	xs->port_listens = false;
 	local_port_set(child, num);
 	chain = chain_lock(sock_net(child), num);
-	port = port_find(chain, num, xs->flow.laddr, class_of(child));
+	port = port_find(chain, num, place_of_flow(&xs->flow),
+			 class_of(child));
 	if (!port) {
 		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, xs->flow.laddr, class_of(child),
-				&spare);
+		port = port_get(chain, num, place_of_flow(&xs->flow),
+				class_of(child), &spare);
 	}
 	/* A listener gives this port back under this lock only. */
 	if (!port && inet_sk(listener)->inet_num == num)
@@ -706,11 +742,12 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 	tw->reuseport = !!sk->sk_reuseport;
 	tw->port_held = 0;
 	chain = chain_lock(sock_net(sk), num);
-	port = port_find(chain, num, tw->flow.laddr, timewait_class(tw));
+	port = port_find(chain, num, place_of_flow(&tw->flow),
+			 timewait_class(tw));
 	if (!port) {
 		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, tw->flow.laddr, timewait_class(tw),
-				&spare);
+		port = port_get(chain, num, place_of_flow(&tw->flow),
+				timewait_class(tw), &spare);
 		if (port && xtcp_sk(sk)->port)
 			port->shared = xtcp_sk(sk)->port->shared;
 	}
@@ -737,7 +774,7 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw)
 	chain = chain_lock(net, num);
 	if (tw->port_held) {
 		tw->port_held = 0;
-		port = port_find(chain, num, tw->flow.laddr,
+		port = port_find(chain, num, place_of_flow(&tw->flow),
 				 timewait_class(tw));
 		if (!WARN_ON_ONCE(!port)) {
 			port->tw--;

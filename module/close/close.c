@@ -29,6 +29,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/family.h"
 #include "net/output.h"
 #include "netns.h"
 #include "open/listen.h"
@@ -195,7 +196,6 @@ void xtcp_close_shutdown(struct sock *sk, int how)
  */
 int xtcp_close_disconnect(struct sock *sk, int flags)
 {
-	struct inet_sock *inet = inet_sk(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 old = sk->sk_state;
 
@@ -214,14 +214,9 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	__skb_queue_purge(&sk->sk_receive_queue);
 	xtcp_receive_purge(sk);
 	xtcp_send_purge(sk);
-	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
-		inet->inet_saddr = 0;
-		inet->inet_rcv_saddr = 0;
-	}
-	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet->inet_num)
+	xtcp_family_of(sk)->addr_forget(sk);
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
-	inet->inet_dport = 0;
-	inet->inet_daddr = 0;
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);

@@ -50,8 +50,16 @@
 #define NEW_ISN_GAP	65537U
 
 static_assert(sizeof(struct xtcp_timewait) == 96);
+static_assert(offsetof(struct xtcp_timewait6, addrs) == XTCP_RECORD_LEN);
+static_assert(sizeof(struct xtcp_timewait6) == 128);
 
 static struct kmem_cache *timewait_cache __ro_after_init;
+static struct kmem_cache *timewait6_cache __ro_after_init;
+
+static struct kmem_cache *cache_of(u8 family)
+{
+	return xtcp_family_is_wide(family) ? timewait6_cache : timewait_cache;
+}
 
 /**
  * xtcp_timewait_init - make the cache
@@ -64,7 +72,13 @@ int __init xtcp_timewait_init(void)
 					   sizeof(struct xtcp_timewait), 0,
 					   SLAB_NO_MERGE,
 					   NULL);
-	return timewait_cache ? 0 : -ENOMEM;
+	timewait6_cache = kmem_cache_create("xtcp_timewait6",
+					    sizeof(struct xtcp_timewait6), 0,
+					    SLAB_NO_MERGE, NULL);
+	if (timewait_cache && timewait6_cache)
+		return 0;
+	xtcp_timewait_exit();
+	return -ENOMEM;
 }
 
 /**
@@ -72,13 +86,16 @@ int __init xtcp_timewait_init(void)
  */
 void xtcp_timewait_exit(void)
 {
+	kmem_cache_destroy(timewait6_cache);
 	kmem_cache_destroy(timewait_cache);
 }
 
 static void free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(timewait_cache,
-			container_of(rcu, struct xtcp_timewait, delay.rcu));
+	struct xtcp_timewait *tw =
+		container_of(rcu, struct xtcp_timewait, delay.rcu);
+
+	kmem_cache_free(cache_of(tw->flow.family), tw);
 }
 
 /**
@@ -241,7 +258,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->mark = sk->sk_mark;
 	tw->wait_ms = time_wait_ms(sk);
 	tw->since_ms = xtcp_now_ms();
-	tw->tos = inet_sk(sk)->tos;
+	tw->tos = xs->af->tos(sk);
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
 	tw->port_held = 0;
@@ -314,7 +331,7 @@ static void enter(struct sock *sk, u32 fin_wait_2_ms)
 
 	if (!bucket_take(xn))
 		goto full;
-	tw = kmem_cache_alloc(timewait_cache, GFP_ATOMIC | __GFP_NOWARN);
+	tw = kmem_cache_alloc(cache_of(xtcp_sk(sk)->flow.family), GFP_ATOMIC | __GFP_NOWARN);
 	if (!tw)
 		goto give_back;
 	timewait_fill(tw, sk);
@@ -327,7 +344,7 @@ static void enter(struct sock *sk, u32 fin_wait_2_ms)
 
 give_back:
 	if (tw)
-		kmem_cache_free(timewait_cache, tw);
+		kmem_cache_free(cache_of(tw->flow.family), tw);
 	atomic_dec(&xn->tw_count);
 full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);

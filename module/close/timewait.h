@@ -22,7 +22,7 @@ struct xtcp_seg;
 #define XTCP_TIME_WAIT_S_MAX	600	/* more than RFC 9293's 4 minutes */
 
 /**
- * struct xtcp_timewait - a connection after its socket, 96 bytes
+ * struct xtcp_timewait - a connection after its socket, 96 bytes or 128
  * @flow: head; state TIME-WAIT or, for an orphan, FIN-WAIT-2
  * @delay: place in the netns' delay lines
  * @rcv_nxt, @snd_nxt: as in the TCB
@@ -57,6 +57,16 @@ struct xtcp_timewait {
 				reuse:1,
 				reuseport:1,
 				port_held:1;
+};
+
+/**
+ * struct xtcp_timewait6 - one whose addresses are wide
+ * @tw: record
+ * @addrs: found by xtcp_flow_addrs6()
+ */
+struct xtcp_timewait6 {
+	struct xtcp_timewait	tw;
+	struct xtcp_addrs6	addrs;
 };
 
 int xtcp_timewait_init(void);

@@ -2,14 +2,20 @@
 /*
  * family.h - what differs between address families, behind one table
  *
- * open/, transfer/ and close/ never ask for the family: they call through the
- * flow's table. ipv4.c fills one; ipv6.c will fill the other.
+ * open/, transfer/ and close/ never ask for the family: they call through a
+ * table. ipv4.c fills one, ipv6.c the other.
+ *
+ * Which one? A socket of AF_INET6 may have an IPv4 connection. What its user
+ * sees and sets, addresses and options, goes by the socket's family,
+ * xtcp_family_of(); what happens on the wire by the connection's, xs->af.
  */
 #ifndef XTCP_NET_FAMILY_H
 #define XTCP_NET_FAMILY_H
 
 #include <linux/socket.h>
+#include <linux/sockptr.h>
 #include <linux/types.h>
+#include <net/sock.h>
 
 #include "compat.h"
 #include "flow.h"
@@ -18,7 +24,6 @@
 struct dst_entry;
 struct net;
 struct sk_buff;
-struct sock;
 struct xtcp_reply;
 
 /**
@@ -27,18 +32,35 @@ struct xtcp_reply;
  * @ip_hdr_len: octets of IP header without options
  * @mss_default: octets, when the peer sends no MSS option (MUST-15)
  * @mtu_min: octets, least path MTU believed
+ *
+ * By the socket's family:
+ * @connect_addr: take the peer's address from connect(2), find a route and,
+ *	if it is not bound, the local address; fills the socket's addresses and
+ *	remote port, and @key, and forgets an older route. -errno as connect(2)
+ *	returns it. Socket lock.
+ * @addr_forget: the socket has no peer any more, nor a local address that its
+ *	user did not choose. Socket lock.
+ * @bound: family and local address that the socket is bound to, for the
+ *	fields of @key of those names; AF_UNSPEC: both families. Any context.
+ * @child_init: a listener's copy becomes the connection @key: addresses, and
+ *	what must not be shared with the listener. @skb: the segment that made
+ *	it, at its TCP header. Its maker's lock.
+ * @setsockopt, @getsockopt: of the levels that belong to IP
+ *
+ * By the connection's family:
  * @key_read: addresses, ports, devices and wire of a received segment; the
  *	TCP header must be in the linear part
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
- * @ttl: hop limit left in a received segment (IP_MINTTL)
+ * @is_too_far: did a segment come over more hops than the socket allows
+ *	(IP_MINTTL); counts nothing
+ * @device: interface that a connection is bound to when a listener bound to
+ *	@bound, 0 for none, gets a segment with @key
+ * @tos: DSCP and ECN octet of a socket's segments
+ * @reply_mark: mark of an answer to a segment with @mark
  * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
  * @csum_valid: check a received segment; handles offload results
- * @connect_addr: take the peer's address from connect(2), find a route and,
- *	if it is not bound, the local address; fills the socket's addresses and
- *	remote port, and forgets an older route. -errno as connect(2) returns it.
- *	Socket lock.
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
@@ -54,6 +76,8 @@ struct xtcp_reply;
  * @source_hash: the same of the first @bits of the peer's address alone
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
  *	of @sk and return the path MTU now in force. Socket lock.
+ * @pmtu_believed: does the socket follow what routers say of the MTU at all
+ * @pmtu_bound: are its segments lost, not cut, where they are too big
  */
 struct xtcp_family {
 	u8	family;
@@ -61,16 +85,29 @@ struct xtcp_family {
 	u16	mss_default;
 	u16	mtu_min;
 
+	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
+				int addr_len, struct xtcp_key *key);
+	void	(*addr_forget)(struct sock *sk);
+	void	(*bound)(const struct sock *sk, struct xtcp_key *key);
+	void	(*child_init)(struct sock *sk, const struct sock *lsk,
+			      const struct xtcp_key *key,
+			      const struct sk_buff *skb);
+	int	(*setsockopt)(struct sock *sk, int level, int optname,
+			      sockptr_t optval, unsigned int optlen);
+	int	(*getsockopt)(struct sock *sk, int level, int optname,
+			      char __user *optval, int __user *optlen);
+
 	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
 	bool	(*src_valid)(const struct sk_buff *skb);
-	u8	(*ttl)(const struct sk_buff *skb);
+	bool	(*is_too_far)(const struct sock *sk, const struct sk_buff *skb);
+	int	(*device)(const struct xtcp_key *key, int bound);
+	u8	(*tos)(const struct sock *sk);
+	u32	(*reply_mark)(const struct net *net, u32 mark);
 	u8	(*ecn)(const struct sk_buff *skb);
 	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);
 	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
-	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
-				int addr_len);
 	struct dst_entry *(*route)(struct sock *sk);
 	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb, u8 ecn);
 	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
@@ -80,9 +117,14 @@ struct xtcp_family {
 	u64	(*source_hash)(const struct xtcp_key *key, unsigned int bits,
 			       const void *secret);
 	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
+	bool	(*pmtu_believed)(const struct sock *sk);
+	bool	(*pmtu_bound)(struct sock *sk);
 };
 
 extern const struct xtcp_family xtcp_ipv4;
+
+int xtcp_ipv4_init(void);
+void xtcp_ipv4_exit(void);
 
 /**
  * xtcp_family_get - operations of an address family
@@ -93,6 +135,12 @@ extern const struct xtcp_family xtcp_ipv4;
 static inline const struct xtcp_family *xtcp_family_get(u8 family)
 {
 	return likely(family == AF_INET) ? &xtcp_ipv4 : NULL;
+}
+
+/* Operations of a socket's own family; not NULL. */
+static inline const struct xtcp_family *xtcp_family_of(const struct sock *sk)
+{
+	return xtcp_family_get(sk->sk_family);
 }
 
 #endif /* XTCP_NET_FAMILY_H */

@@ -250,10 +250,9 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	if (!pmtu)
 		return;
 	/* The route keeps a larger one: packets will go on getting lost. */
-	if (mtu < pmtu && ip_dont_fragment(sk, __sk_dst_get(sk)))
+	if (mtu < pmtu && xs->af->pmtu_bound(sk))
 		WRITE_ONCE(sk->sk_err_soft, EMSGSIZE);
-	if (inet_sk(sk)->pmtudisc == IP_PMTUDISC_DONT ||
-	    !ip_sk_accept_pmtu(sk) || pmtu >= xs->pmtu)
+	if (!xs->af->pmtu_believed(sk) || pmtu >= xs->pmtu)
 		return;
 	xtcp_output_mss_sync(sk, pmtu);
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))

@@ -482,15 +482,15 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
  * cut text off, but not the header: @seg follows.
  */
 static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
-			   struct xtcp_seg *seg)
+			   const struct xtcp_family *af, struct xtcp_seg *seg)
 {
 	unsigned int len = skb->len;
 
-	if (unlikely(xtcp_sk(sk)->af->ttl(skb) < inet_sk(sk)->min_ttl)) {
+	if (af->is_too_far(sk, skb)) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
 		return false;
 	}
-	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, sk->sk_family))
+	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, af->family))
 		return false;
 	nf_reset_ct(skb);
 	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb)))
@@ -503,7 +503,7 @@ static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
 static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		       struct xtcp_seg *seg)
 {
-	if (!sk_may_receive(sk, skb, seg)) {
+	if (!sk_may_receive(sk, skb, xtcp_sk(sk)->af, seg)) {
 		kfree_skb(skb);
 		return;
 	}
@@ -547,7 +547,8 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 
 	if (!lsk) {
 		rcv_closed(net, skb, key, seg);
-	} else if (!sk_may_receive(lsk, skb, seg)) {
+	} else if (!sk_may_receive(lsk, skb, xtcp_family_get(key->family),
+				   seg)) {
 		kfree_skb(skb);
 	} else {
 		xtcp_seg_read_options(seg, skb);
@@ -568,7 +569,8 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);
-	} else if (sk_may_receive(lsk, skb, seg)) {
+	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
+				  seg)) {
 		xtcp_gate_syn(lsk, skb, key, seg, tw);
 		return;
 	}
@@ -579,7 +581,8 @@ drop:
 static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			 struct xtcp_seg *seg)
 {
-	if (sk_may_receive(ho->ls->sk, skb, seg))
+	if (sk_may_receive(ho->ls->sk, skb,
+			   xtcp_family_get(ho->flow.family), seg))
 		xtcp_synqueue_rcv(ho, skb, seg);
 	else
 		kfree_skb(skb);
@@ -621,15 +624,14 @@ static bool segment_is_sound(struct net *net, struct sk_buff *skb,
 }
 
 /**
- * xtcp_input - net_protocol handler: IP has a segment for us
+ * xtcp_input - IP has a segment for us
  * @skb: at its TCP header; eaten
+ * @af: which IP
  *
  * Context: softirq under RCU.
- * Return: 0.
  */
-int xtcp_input(struct sk_buff *skb)
+void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af)
 {
-	const struct xtcp_family *af = &xtcp_ipv4;
 	struct net *net = dev_net(skb->dev);
 	struct xtcp_flow *flow;
 	struct xtcp_key key;
@@ -651,7 +653,7 @@ int xtcp_input(struct sk_buff *skb)
 	if (sk) {
 		xtcp_seg_read_options(&seg, skb);
 		rcv_socket(sk, skb, &seg);
-		return 0;
+		return;
 	}
 	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup_rcu(net, &key);
@@ -662,8 +664,7 @@ int xtcp_input(struct sk_buff *skb)
 	} else {
 		rcv_listener(net, skb, &key, &seg);
 	}
-	return 0;
+	return;
 drop:
 	kfree_skb(skb);
-	return 0;
 }

@@ -9,9 +9,10 @@
 
 struct sk_buff;
 struct sock;
+struct xtcp_family;
 struct xtcp_seg;
 
-int xtcp_input(struct sk_buff *skb);
+void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af);
 void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg);
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);

@@ -24,11 +24,15 @@
 #include <net/ip.h>
 #include <net/ip_fib.h>
 #include <net/nexthop.h>
+#include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
 #include <net/xfrm.h>
+#include <uapi/linux/xtcp.h>
 
 #include "net/family.h"
+#include "net/icmp_err.h"
+#include "net/input.h"
 #include "net/reply.h"
 #include "net/wire.h"
 #include "tcb.h"
@@ -50,9 +54,24 @@ static void ipv4_key_read(const struct sk_buff *skb, struct xtcp_key *key)
 	key->wire = iph->protocol;
 }
 
-static u8 ipv4_ttl(const struct sk_buff *skb)
+static bool ipv4_is_too_far(const struct sock *sk, const struct sk_buff *skb)
 {
-	return ip_hdr(skb)->ttl;
+	return unlikely(ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl));
+}
+
+static int ipv4_device(const struct xtcp_key *key, int bound)
+{
+	return bound;
+}
+
+static u8 ipv4_tos(const struct sock *sk)
+{
+	return READ_ONCE(inet_sk(sk)->tos);
+}
+
+static u32 ipv4_reply_mark(const struct net *net, u32 mark)
+{
+	return IP4_REPLY_MARK(net, mark);
 }
 
 static u8 ipv4_ecn(const struct sk_buff *skb)
@@ -258,7 +277,7 @@ static bool ports_have_a_say(struct net *net, const struct sock *sk)
  * it can't be another one later.
  */
 static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
-			     int addr_len)
+			     int addr_len, struct xtcp_key *key)
 {
 	const struct sockaddr_in *peer = (const struct sockaddr_in *)uaddr;
 	const struct ip_options_rcu *opt;
@@ -299,7 +318,47 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 	sk_rcv_saddr_set(sk, inet->inet_saddr);
 	sk_daddr_set(sk, opt && opt->opt.srr ? daddr : fl4.daddr);
 	inet->inet_dport = peer->sin_port;
+	*key = (struct xtcp_key) {
+		.laddr	= inet->inet_saddr,
+		.raddr	= inet->inet_daddr,
+		.lport	= inet->inet_sport,
+		.rport	= inet->inet_dport,
+		.dif	= sk->sk_bound_dev_if,
+		.family	= AF_INET,
+		.wire	= xtcp_sk(sk)->flow.wire,
+	};
 	return 0;
+}
+
+static void ipv4_addr_forget(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	inet->inet_dport = 0;
+	inet->inet_daddr = 0;
+	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
+		inet->inet_saddr = 0;
+		inet->inet_rcv_saddr = 0;
+	}
+}
+
+static void ipv4_bound(const struct sock *sk, struct xtcp_key *key)
+{
+	key->family = AF_INET;
+	key->laddr = READ_ONCE(inet_sk(sk)->inet_rcv_saddr);
+}
+
+static void ipv4_child_init(struct sock *sk, const struct sock *lsk,
+			    const struct xtcp_key *key,
+			    const struct sk_buff *skb)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	RCU_INIT_POINTER(inet->inet_opt, NULL);
+	inet->mc_list = NULL;
+	sk_daddr_set(sk, key->raddr);
+	sk_rcv_saddr_set(sk, key->laddr);
+	inet->inet_saddr = key->laddr;
 }
 
 /* LC-110: a cached route that went stale is looked up again. */
@@ -532,6 +591,17 @@ static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 	return IS_ERR(dst) ? 0 : dst_mtu(dst);
 }
 
+static bool ipv4_pmtu_believed(const struct sock *sk)
+{
+	return inet_sk(sk)->pmtudisc != IP_PMTUDISC_DONT &&
+	       ip_sk_accept_pmtu(sk);
+}
+
+static bool ipv4_pmtu_bound(struct sock *sk)
+{
+	return ip_dont_fragment(sk, __sk_dst_get(sk));
+}
+
 static bool ipv4_flow_is_loopback(const struct xtcp_flow *flow)
 {
 	return ipv4_is_loopback(flow->laddr) ||
@@ -544,14 +614,22 @@ const struct xtcp_family xtcp_ipv4 = {
 	.ip_hdr_len	= sizeof(struct iphdr),
 	.mss_default	= XTCP_MSS_DEFAULT,
 	.mtu_min	= MTU_MIN,
+	.connect_addr	= ipv4_connect_addr,
+	.addr_forget	= ipv4_addr_forget,
+	.bound		= ipv4_bound,
+	.child_init	= ipv4_child_init,
+	.setsockopt	= ip_setsockopt,
+	.getsockopt	= ip_getsockopt,
 	.key_read	= ipv4_key_read,
-	.ttl		= ipv4_ttl,
+	.is_too_far	= ipv4_is_too_far,
+	.device		= ipv4_device,
+	.tos		= ipv4_tos,
+	.reply_mark	= ipv4_reply_mark,
 	.ecn		= ipv4_ecn,
 	.is_loopback	= ipv4_flow_is_loopback,
 	.src_valid	= ipv4_src_valid,
 	.csum		= ipv4_csum,
 	.csum_valid	= ipv4_csum_valid,
-	.connect_addr	= ipv4_connect_addr,
 	.route		= ipv4_route,
 	.queue_xmit	= ipv4_queue_xmit,
 	.reply_route	= ipv4_reply_route,
@@ -559,4 +637,36 @@ const struct xtcp_family xtcp_ipv4 = {
 	.hash		= ipv4_hash,
 	.source_hash	= ipv4_source_hash,
 	.mtu_reduced	= ipv4_mtu_reduced,
+	.pmtu_believed	= ipv4_pmtu_believed,
+	.pmtu_bound	= ipv4_pmtu_bound,
 };
+
+static int ipv4_rcv(struct sk_buff *skb)
+{
+	xtcp_input(skb, &xtcp_ipv4);
+	return 0;
+}
+
+static const struct net_protocol ipv4_protocol = {
+	.handler	= ipv4_rcv,
+	.err_handler	= xtcp_icmp_err_ipv4,
+	.no_policy	= 1,	/* checked once the socket is known */
+};
+
+/**
+ * xtcp_ipv4_init - IPv4 hands us segments from now on
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_ipv4_init(void)
+{
+	return inet_add_protocol(&ipv4_protocol, IPPROTO_XTCP);
+}
+
+/**
+ * xtcp_ipv4_exit - no more; waits for those that are being handled
+ */
+void xtcp_ipv4_exit(void)
+{
+	inet_del_protocol(&ipv4_protocol, IPPROTO_XTCP);
+}

@@ -168,7 +168,7 @@ unlock:
  * @skb: the segment; not yet spare
  * @key: its key, as seen from here
  *
- * The mark is the segment's where net.ipv4.fwmark_reflect says so.
+ * The mark is the segment's where fwmark_reflect of its family says so.
  */
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key)
@@ -178,6 +178,6 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
-	reply->mark = IP4_REPLY_MARK(net, skb->mark);
+	reply->mark = xtcp_family_get(key->family)->reply_mark(net, skb->mark);
 	reply->tos = 0;
 }

@@ -68,10 +68,7 @@ bool xtcp_acceptqueue_is_full(const struct sock *lsk)
 static void child_forget_listener(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct inet_sock *inet = &xs->inet;
 
-	RCU_INIT_POINTER(inet->inet_opt, NULL);
-	inet->mc_list = NULL;
 	sk->sk_ack_backlog = 0;
 	sk->sk_max_ack_backlog = 0;
 	sk->tcp_rtx_queue = RB_ROOT;
@@ -91,16 +88,15 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, &ho->flow);
+	xs->af = xtcp_family_get(key.family);
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
-	sk_daddr_set(sk, key.raddr);
-	sk_rcv_saddr_set(sk, key.laddr);
-	inet->inet_saddr = key.laddr;
 	inet->inet_dport = key.rport;
 	inet->inet_sport = key.lport;
 	inet->inet_num = ntohs(key.lport);
 	sk->sk_mark = xtcp_synqueue_mark(ho);
 	sk_set_txhash(sk);
 	atomic_set(&inet->inet_id, (u16)sk->sk_txhash);
+	xtcp_family_of(sk)->child_init(sk, ho->ls->sk, &key, skb);
 }
 
 static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,

@@ -35,23 +35,6 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-static void name_flow(struct sock *sk)
-{
-	const struct inet_sock *inet = inet_sk(sk);
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_key key = {
-		.laddr	= inet->inet_saddr,
-		.raddr	= inet->inet_daddr,
-		.lport	= inet->inet_sport,
-		.rport	= inet->inet_dport,
-		.dif	= sk->sk_bound_dev_if,
-		.family	= sk->sk_family,
-		.wire	= xs->flow.wire,
-	};
-
-	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
-}
-
 /*
  * Sequence and timestamp space, once the ports are known. A port taken over
  * from a TIME-WAIT has already said where the new incarnation must begin.
@@ -90,16 +73,9 @@ static void offer(struct sock *sk)
 
 static void connect_undo(struct sock *sk)
 {
-	struct inet_sock *inet = inet_sk(sk);
-
 	sk_dst_reset(sk);
 	sk->sk_route_caps = 0;
-	inet->inet_dport = 0;
-	inet->inet_daddr = 0;
-	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
-		inet->inet_saddr = 0;
-		inet->inet_rcv_saddr = 0;
-	}
+	xtcp_family_of(sk)->addr_forget(sk);
 }
 
 /**
@@ -115,15 +91,17 @@ static void connect_undo(struct sock *sk)
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key;
 	int err;
 
-	err = xs->af->connect_addr(sk, uaddr, addr_len);
+	err = xtcp_family_of(sk)->connect_addr(sk, uaddr, addr_len, &key);
 	if (err)
 		return err;
+	xs->af = xtcp_family_get(key.family);
 	xtcp_tcb_renew(xs);
 	xtcp_demux_forget(sk);
 	xs->iss = SEQ(0);
-	name_flow(sk);
+	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
 	err = xtcp_port_connect(sk);
 	if (err) {
 		connect_undo(sk);

@@ -133,15 +133,17 @@ void xtcp_listener_overflowed(struct xtcp_listener *ls)
 	XTCP_LISTENER_INC(ls, accept_overflows);
 }
 
-/* No lookup finds a listener by it, but a trace of its life shows it. */
+/* By this a SYN finds it. */
 static void name_listener(struct sock *sk)
 {
-	const struct inet_sock *inet = inet_sk(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_key key;
 
-	xs->flow.laddr = inet->inet_rcv_saddr;
+	xtcp_family_of(sk)->bound(sk, &key);
+	xs->flow.family = key.family;
+	xs->flow.laddr = key.laddr;
 	xs->flow.raddr = 0;
-	xs->flow.lport = inet->inet_sport;
+	xs->flow.lport = inet_sk(sk)->inet_sport;
 	xs->flow.rport = 0;
 }
 
@@ -290,15 +292,16 @@ static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct sk_buff *skb, const struct xtcp_key *key,
 			  const struct xtcp_seg *seg, u64 identity)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
 	const struct sock *lsk = ls->sk;
 
 	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, key);
-	ho->flow.ifindex = READ_ONCE(lsk->sk_bound_dev_if);
+	ho->flow.ifindex = af->device(key, READ_ONCE(lsk->sk_bound_dev_if));
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;
 	ho->irs = seg->seq;
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	ho->tos = READ_ONCE(inet_sk(lsk)->tos);
+	ho->tos = af->tos(lsk);
 	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
@@ -387,7 +390,7 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 		       struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
-	struct xtcp_halfopen *ho = xtcp_synqueue_alloc();
+	struct xtcp_halfopen *ho = xtcp_synqueue_alloc(key->family);
 	u64 identity;
 
 	if (!ho) {
@@ -426,15 +429,16 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	u64 identity = xtcp_isn_identity(af, key);
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_cookie cookie;
-	struct xtcp_halfopen ho;
+	struct xtcp_halfopen6 record;
+	struct xtcp_halfopen *ho = &record.ho;
 
 	overflow_note(ls);
-	halfopen_fill(&ho, ls, skb, key, seg, identity);
-	negotiate(net, &ho, seg, syn_offers_ecn(skb, seg, key));
-	receive_window(&ho);
-	xtcp_cookie_make(net, identity, xtcp_now_ms(), &ho, &cookie);
-	xtcp_lifecycle_event(net, &ho.flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(&ho, &cookie, skb)) {
+	halfopen_fill(ho, ls, skb, key, seg, identity);
+	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
+	receive_window(ho);
+	xtcp_cookie_make(net, identity, xtcp_now_ms(), ho, &cookie);
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
+	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
 	}
@@ -518,17 +522,18 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg,
 			u64 identity, u16 mss)
 {
-	struct xtcp_halfopen ho;
+	struct xtcp_halfopen6 record;
+	struct xtcp_halfopen *ho = &record.ho;
 
-	halfopen_fill(&ho, ls, skb, key, seg, identity);
-	ho.irs = seq_sub(seg->seq, 1);
-	ho.iss = seq_sub(seg->ack, 1);
-	ho.resent = 1;		/* nobody knows when the SYN-ACK left */
-	if (seg->opt.cookie ? !cookie_take_option(&ho, identity, seg) :
-			      !cookie_take_classic(&ho, mss, seg))
+	halfopen_fill(ho, ls, skb, key, seg, identity);
+	ho->irs = seq_sub(seg->seq, 1);
+	ho->iss = seq_sub(seg->ack, 1);
+	ho->resent = 1;		/* nobody knows when the SYN-ACK left */
+	if (seg->opt.cookie ? !cookie_take_option(ho, identity, seg) :
+			      !cookie_take_classic(ho, mss, seg))
 		return false;
-	xtcp_lifecycle_event(sock_net(ls->sk), &ho.flow, XTCP_EV_RCV_SYN);
-	xtcp_acceptqueue_promote_cookie(&ho, skb, seg);
+	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
+	xtcp_acceptqueue_promote_cookie(ho, skb, seg);
 	return true;
 }
 

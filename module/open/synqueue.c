@@ -62,11 +62,19 @@
 #define SYNACK_DELAY_MAX_MS	120000U	/* as long as any RTO of ours */
 
 static_assert(sizeof(struct xtcp_halfopen) == 96);
+static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
+static_assert(sizeof(struct xtcp_halfopen6) == 128);
 
 static struct kmem_cache *halfopen_cache __ro_after_init;
+static struct kmem_cache *halfopen6_cache __ro_after_init;
+
+static struct kmem_cache *cache_of(u8 family)
+{
+	return xtcp_family_is_wide(family) ? halfopen6_cache : halfopen_cache;
+}
 
 /**
- * xtcp_synqueue_init - make the cache
+ * xtcp_synqueue_init - make the caches
  *
  * Return: 0 or -ENOMEM.
  */
@@ -76,7 +84,13 @@ int __init xtcp_synqueue_init(void)
 					   sizeof(struct xtcp_halfopen), 0,
 					   SLAB_NO_MERGE,
 					   NULL);
-	return halfopen_cache ? 0 : -ENOMEM;
+	halfopen6_cache = kmem_cache_create("xtcp_halfopen6",
+					    sizeof(struct xtcp_halfopen6), 0,
+					    SLAB_NO_MERGE, NULL);
+	if (halfopen_cache && halfopen6_cache)
+		return 0;
+	xtcp_synqueue_exit();
+	return -ENOMEM;
 }
 
 /**
@@ -84,24 +98,28 @@ int __init xtcp_synqueue_init(void)
  */
 void xtcp_synqueue_exit(void)
 {
+	kmem_cache_destroy(halfopen6_cache);
 	kmem_cache_destroy(halfopen_cache);
 }
 
 /**
  * xtcp_synqueue_alloc - memory for a record
+ * @family: of its addresses
  *
  * Context: any.
  * Return: a record of undefined content, or NULL.
  */
-struct xtcp_halfopen *xtcp_synqueue_alloc(void)
+struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 {
-	return kmem_cache_alloc(halfopen_cache, GFP_ATOMIC | __GFP_NOWARN);
+	return kmem_cache_alloc(cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
 }
 
 static void free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(halfopen_cache,
-			container_of(rcu, struct xtcp_halfopen, delay.rcu));
+	struct xtcp_halfopen *ho =
+		container_of(rcu, struct xtcp_halfopen, delay.rcu);
+
+	kmem_cache_free(cache_of(ho->flow.family), ho);
 }
 
 /**
@@ -310,11 +328,13 @@ void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 static bool move_to(struct xtcp_halfopen *ho, struct xtcp_listener *heir)
 {
 	struct net *net = halfopen_net(ho);
-	struct xtcp_halfopen *copy = xtcp_synqueue_alloc();
+	struct xtcp_halfopen *copy = xtcp_synqueue_alloc(ho->flow.family);
 
 	if (!copy)
 		return false;
 	*copy = *ho;
+	if (xtcp_family_is_wide(ho->flow.family))
+		*xtcp_flow_addrs6(&copy->flow) = *xtcp_flow_addrs6(&ho->flow);
 	copy->ls = heir;
 	refcount_set(&copy->flow.ref, 3);
 	xtcp_delay_init(&copy->delay);

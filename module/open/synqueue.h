@@ -22,7 +22,7 @@ struct xtcp_seg;
 struct xtcp_timewait;
 
 /**
- * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes
+ * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes or 128
  * @flow: head
  * @delay: place in the listener's delay lines
  * @ls: its listener's queues, whose end takes the record along
@@ -76,11 +76,21 @@ struct xtcp_halfopen {
 	u8			tos;
 };
 
+/**
+ * struct xtcp_halfopen6 - one whose addresses are wide
+ * @ho: record
+ * @addrs: found by xtcp_flow_addrs6()
+ */
+struct xtcp_halfopen6 {
+	struct xtcp_halfopen	ho;
+	struct xtcp_addrs6	addrs;
+};
+
 int xtcp_synqueue_init(void);
 void xtcp_synqueue_exit(void);
 void xtcp_synqueue_free(struct xtcp_flow *flow);
 
-struct xtcp_halfopen *xtcp_synqueue_alloc(void);
+struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family);
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw);
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);

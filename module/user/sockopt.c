@@ -23,6 +23,7 @@
 
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/family.h"
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -318,7 +319,8 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	int val;
 
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
-		return ip_setsockopt(sk, level, optname, optval, optlen);
+		return xtcp_family_of(sk)->setsockopt(sk, level, optname,
+						      optval, optlen);
 
 	if (level == SOL_TCP && optname == TCP_CONGESTION)
 		return congestion_set(sk, optval, optlen);
@@ -551,7 +553,8 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 	int val, len, err;
 
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
-		return ip_getsockopt(sk, level, optname, optval, optlen);
+		return xtcp_family_of(sk)->getsockopt(sk, level, optname,
+						      optval, optlen);
 
 	if (get_user(len, optlen))
 		return -EFAULT;
