@@ -51,6 +51,7 @@ struct xtcp_knobs {
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
 	u8	dsack;			/* 0, 1 */
+	u8	moderate_rcvbuf;	/* 0, 1: receive buffers grow */
 	u8	recovery;		/* bits: 1 RACK, 2, 4: rack.c */
 	u8	early_retrans;		/* 3, 4: loss probes */
 	u8	frto;			/* 0 off */

@@ -12,6 +12,7 @@
 #include "tcb.h"
 
 #include "timers.h"
+#include "transfer/autotune.h"
 #include "transfer/scoreboard.h"
 
 /**
@@ -39,6 +40,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->snd_urgent = 0;
 	xs->urg_state = XTCP_URGENT_NONE;
 	xs->nr_sacks = 0;
+	xs->rcv_collapsed = 0;
 	xs->mtu_pending = 0;
 	xs->ts_recent = 0;
 	xs->ts_recent_s = 0;
@@ -60,6 +62,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->segs_out = 0;
 	xs->total_retrans = 0;
 	xtcp_scoreboard_init(xs);
+	xtcp_autotune_renew(xs);
 }
 
 /**

@@ -111,6 +111,15 @@ enum xtcp_urgent {
  * @urg_state: enum xtcp_urgent
  * @urg_octet: that octet itself, once it is here
  *
+ * Receive buffer, transfer/autotune.c; times in 1024 ns:
+ * @rcv_rtt: the receiver's round trip time, times 8; 0: no sample yet
+ * @rcv_rtt_seq: the window will have come when RCV.NXT is there
+ * @rcv_rtt_tick: when it was offered
+ * @rcv_rtt_echo: timestamp that was timed last
+ * @read_per_rtt: octets that the user read in a round trip; 0: nothing came yet
+ * @read_seq, @read_tick: where and when that is counted from
+ * @rcv_share: 256ths of a segment's memory that are text
+ *
  * Negotiated at the opening:
  * @snd_wscale: shift of windows received, @rcv_wscale: of windows sent
  * @wscale_ok, @ts_ok, @sack_ok: both sides sent the option
@@ -213,6 +222,7 @@ enum xtcp_urgent {
  * @ofo_queue: skbs by sequence number
  * @sacks: blocks to report, latest first; @nr_sacks of them (RFC 2018 4)
  * @dsack: duplicate to report once; @dsack_pending (RFC 2883)
+ * @rcv_collapsed: no memory can be saved by copying, prune.c
  *
  * Options of the user; 0 means the knob's value where there is one:
  * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
@@ -258,10 +268,18 @@ struct xtcp_sock {
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
+	u32		rcv_rtt;
+	seq_t		rcv_rtt_seq;
+	u32		rcv_rtt_tick;
+	u32		rcv_rtt_echo;
+	u32		read_per_rtt;
+	seq_t		read_seq;
+	u32		read_tick;
 	seq_t		irs;
 	seq_t		urg_seq;
 	u8		urg_state;
 	u8		urg_octet;
+	u8		rcv_share;
 
 	u8		snd_wscale:4,
 			rcv_wscale:4;
@@ -274,7 +292,8 @@ struct xtcp_sock {
 			dsack_pending:1,
 			congestion_chosen:1,
 			cookie_held:1,
-			snd_urgent:1;
+			snd_urgent:1,
+			rcv_collapsed:1;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;

@@ -49,6 +49,7 @@
 #include "transfer/receive.h"
 #include "transfer/send.h"
 #include "transfer/urgent.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 #include "user/trace.h"
 
@@ -187,7 +188,7 @@ static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seq_after_eq(seg->end, xs->rcv_wup) &&
 	       seq_before_eq(seg->seq, seq_add(xs->rcv_nxt,
-					       xtcp_receive_window(xs)));
+					       xtcp_window_left(xs)));
 }
 
 /* A peer that has sent its FIN may reset from one before it. */

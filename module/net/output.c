@@ -24,10 +24,10 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/ecn.h"
-#include "transfer/receive.h"
 #include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 #include "user/trace.h"
 
@@ -152,9 +152,9 @@ static u16 window_field(struct sock *sk, u8 flags)
 	if (flags & XTCP_SYN)
 		return min(xs->rcv_wnd, XTCP_WINDOW_MAX);
 	if (flags & XTCP_RST)
-		wnd = xtcp_receive_window(xs);
+		wnd = xtcp_window_left(xs);
 	else
-		wnd = xtcp_receive_window_select(sk);
+		wnd = xtcp_window_select(sk);
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 }
 

@@ -46,6 +46,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/probe.h"
 #include "transfer/rtt.h"
@@ -157,6 +158,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_output_mss_sync(sk, 0);
 	xtcp_congestion_assign(xs);
 	xtcp_congestion_init(sk);
+	xtcp_autotune_send(sk);
 	xtcp_ack_init(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);
 	return sk;

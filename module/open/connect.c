@@ -29,10 +29,10 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/probe.h"
-#include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 
 /*
@@ -64,7 +64,7 @@ static void offer(struct sock *sk)
 
 	xs->peer_mss = xs->af->mss_default;
 	xtcp_output_mss_sync(sk, 0);
-	xtcp_receive_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
+	xtcp_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
 	xs->rcv_wscale = wscale;
 	xtcp_rtt_init(xs);
 	xtcp_congestion_init(sk);

@@ -38,7 +38,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ecn.h"
-#include "transfer/receive.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 
 /* Cookies are believed that long after the SYN queue was last full. */
@@ -281,8 +281,7 @@ static void receive_window(struct xtcp_halfopen *ho)
 	u8 wscale;
 	u32 wnd;
 
-	xtcp_receive_window_init(ho->ls->sk, ho->mss, ho->wscale_ok, &wnd,
-				 &wscale);
+	xtcp_window_init(ho->ls->sk, ho->mss, ho->wscale_ok, &wnd, &wscale);
 	ho->rcv_wscale = wscale;
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
 }

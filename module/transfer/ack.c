@@ -27,7 +27,7 @@
 #include "net/wire.h"
 #include "tcb.h"
 #include "timers.h"
-#include "transfer/receive.h"
+#include "transfer/autotune.h"
 #include "transfer/rtt.h"
 #include "user/stats.h"
 
@@ -94,17 +94,22 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
  * smaller one without PSH was not cut short by the end of a write, so it is
  * full as well: the path has become narrower.
  */
-static void measure_rcv_mss(struct xtcp_sock *xs, const struct sk_buff *skb)
+static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 {
 	u32 len = skb_shinfo(skb)->gso_size ?: skb->len;
+	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (len >= xs->rcv_mss)
-		xs->rcv_mss = min_t(u32, len, xs->advmss ? xs->advmss : len);
-	else if (len >= XTCP_MSS_DEFAULT &&
-		 !(xtcp_cb(skb)->flags & (XTCP_PSH | XTCP_FIN)))
+	if (xs->advmss)
+		len = min_t(u32, len, xs->advmss);
+	if (len > xs->rcv_mss) {
 		xs->rcv_mss = len;
+		xtcp_autotune_segment(sk, skb);
+	} else if (len < xs->rcv_mss && len >= XTCP_MSS_DEFAULT &&
+		   !(xtcp_cb(skb)->flags & (XTCP_PSH | XTCP_FIN))) {
+		xs->rcv_mss = len;
+	}
 	if (len >= xs->rcv_mss)
-		xs->rcv_segs++;
+		xs->rcv_segs += max_t(u16, skb_shinfo(skb)->gso_segs, 1);
 }
 
 /*
@@ -114,7 +119,7 @@ static void measure_rcv_mss(struct xtcp_sock *xs, const struct sk_buff *skb)
  */
 static void delay_follow(struct xtcp_sock *xs)
 {
-	u64 now = xtcp_now_ns();
+	u64 now = xs->last_rcv_ns;
 	u64 gap_ms;
 
 	if (!xs->ato_ms) {
@@ -159,7 +164,7 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool owed = xs->ack & XTCP_ACK_PENDING;
 
-	measure_rcv_mss(xs, skb);
+	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
 	if (owed || !answer_is_likely(xs, skb))
 		xs->ack &= ~XTCP_ACK_SOON;

@@ -19,6 +19,7 @@
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
@@ -152,36 +153,15 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 	return true;
 }
 
-/**
- * xtcp_send_buffer_grow - let the send buffer follow the congestion window
- * @sk: the socket, locked
- *
- * Twice the window, so that the user can refill it while it is in flight;
- * up to xtcp_wmem[2], and not where SO_SNDBUF has spoken.
- */
-void xtcp_send_buffer_grow(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = max(xs->cwnd, XTCP_INIT_CWND);
-	u64 want;
-
-	if ((sk->sk_userlocks & SOCK_SNDBUF_LOCK) ||
-	    sk_under_memory_pressure(sk))
-		return;
-	want = 2ULL * segs * (xs->mss + SKB_TRUESIZE(XTCP_HEADROOM));
-	want = min_t(u64, want, max(XTCP_KNOB(sock_net(sk), wmem[2]), 0));
-	if (want > sk->sk_sndbuf)
-		WRITE_ONCE(sk->sk_sndbuf, (int)want);
-}
-
 /* Memory came back: tell a writer who found none. */
 static void wake_writer(struct sock *sk)
 {
-	xtcp_send_buffer_grow(sk);
 	/* Either the writer sees the room, or we see that it waits. */
 	smp_mb();
-	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
-		sk->sk_write_space(sk);
+	if (!sk->sk_socket || !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		return;
+	xtcp_autotune_send(sk);
+	sk->sk_write_space(sk);
 }
 
 /*
@@ -269,6 +249,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	take_rtt(sk, a);
 	if (a->syn) {
 		xtcp_congestion_init(sk);	/* the peer's MSS is known now */
+		xtcp_autotune_send(sk);
 		xtcp_retransmit_arm(sk);
 		XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
 	} else {

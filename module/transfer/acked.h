@@ -71,6 +71,5 @@ struct xtcp_acked {
 };
 
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);
-void xtcp_send_buffer_grow(struct sock *sk);
 
 #endif /* XTCP_TRANSFER_ACKED_H */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * receive.c - text and FIN on their way in: window, reassembly
+ * receive.c - text and FIN on their way in: reassembly
  *
- * RFC 9293 3.8.6 (window), 3.8.6.2.2 (receiver's silly window avoidance),
- * 3.10.7.4 seventh and eighth (text, FIN), RFC 2018 and 2883 (what SACK
- * blocks are to report).
+ * RFC 9293 3.10.7.4 seventh and eighth (text, FIN), RFC 2018 and 2883 (what
+ * SACK blocks are to report).
  *
  * What came in order stands in sk_receive_queue, ready for the user; what
  * came ahead of a hole in an rbtree by sequence number. Segments in the tree
@@ -26,154 +25,11 @@
 #include "netns.h"
 #include "tcb.h"
 #include "transfer/ack.h"
+#include "transfer/autotune.h"
 #include "transfer/ecn.h"
+#include "transfer/prune.h"
+#include "transfer/window.h"
 #include "user/stats.h"
-
-/* --- window ------------------------------------------------------------ */
-
-/*
- * Of the receive buffer, which counts what skbs really occupy, one half is
- * offered as window: a segment of Ethernet size costs twice its text at most.
- * Linux starts from the same share.
- */
-static u32 window_of_space(int space)
-{
-	return space > 0 ? space / 2 : 0;
-}
-
-static u32 window_limit(const struct sock *sk)
-{
-	u32 limit = window_of_space(READ_ONCE(sk->sk_rcvbuf));
-	u32 clamp = xtcp_sk(sk)->window_clamp;
-
-	return clamp ? min(limit, clamp) : limit;
-}
-
-static u32 window_space(const struct sock *sk)
-{
-	int space = READ_ONCE(sk->sk_rcvbuf) -
-		    READ_ONCE(sk->sk_backlog.len) -
-		    atomic_read(&sk->sk_rmem_alloc);
-
-	return min(window_of_space(space), window_limit(sk));
-}
-
-/**
- * xtcp_receive_window - RCV.WND: what the peer may still send
- * @xs: the connection; a reader without the lock gets an estimate
- *
- * Return: octets from RCV.NXT to the edge that was announced last
- */
-u32 xtcp_receive_window(const struct xtcp_sock *xs)
-{
-	s32 left = seq_dist(READ_ONCE(xs->rcv_nxt),
-			    seq_add(READ_ONCE(xs->rcv_wup),
-				    READ_ONCE(xs->rcv_wnd)));
-
-	return max(left, 0);
-}
-
-/* How far the edge must move to be worth telling: MUST-39. */
-static u32 window_step(const struct sock *sk)
-{
-	return max(min_t(u32, xtcp_sk(sk)->rcv_mss, window_limit(sk) / 2), 1U);
-}
-
-/*
- * Some peers take the field for a signed number; where xtcp_workaround_...
- * says so, one that is not scaled stays positive for them.
- */
-static u32 window_field_max(const struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-
-	if (!xs->rcv_wscale &&
-	    XTCP_KNOB(sock_net(sk), workaround_signed_windows))
-		return S16_MAX;
-	return XTCP_WINDOW_MAX << xs->rcv_wscale;
-}
-
-/*
- * What to announce when the window ends @left octets from RCV.NXT: the edge
- * moves by a step or not at all. SHLD-14: never to the left, so what is left
- * is rounded up to the scale, what is new down. Behind a hole it stays, for
- * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
- * unless there is little left.
- */
-static u32 window_next(const struct sock *sk, u32 left)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 unit = 1U << xs->rcv_wscale;
-	u32 space = min(window_space(sk), window_field_max(sk));
-
-	left = round_up(left, unit);
-	space = round_down(space, unit);
-	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > window_limit(sk) / 2)
-		return left;
-	return space >= left + window_step(sk) ? space : left;
-}
-
-/**
- * xtcp_receive_window_select - choose the window of a segment that leaves
- * @sk: the socket, locked
- *
- * Return: octets from RCV.NXT, a multiple of the scale; it is recorded as
- * announced
- */
-u32 xtcp_receive_window_select(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct net *net = sock_net(sk);
-	u32 left = xtcp_receive_window(xs);
-	u32 wnd = window_next(sk, left);
-
-	if (!wnd && xs->rcv_wnd)
-		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
-	else if (wnd && !xs->rcv_wnd)
-		XTCP_INC(net, FROM_ZERO_WINDOW_ADV);
-	else if (wnd && window_space(sk) < window_step(sk))
-		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
-	if (wnd < window_limit(sk) / 2)
-		xs->quickack = 0;
-
-	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
-	WRITE_ONCE(xs->rcv_wnd, wnd);
-	return wnd;
-}
-
-/**
- * xtcp_receive_window_init - window and scale of a SYN or SYN-ACK
- * @sk: the socket, or the listener; need not be locked
- * @mss: octets, the MSS we announce
- * @scaling: window scaling is offered or was agreed
- * @wnd: octets; the header can hold 65535 of them, a SYN is not scaled
- * @wscale: shift of later windows, RFC 7323 2
- *
- * The scale fits the largest buffer that the socket may grow to.
- */
-void xtcp_receive_window_init(const struct sock *sk, u32 mss, bool scaling,
-			      u32 *wnd, u8 *wscale)
-{
-	u32 clamp = xtcp_sk(sk)->window_clamp;
-	u32 space = window_limit(sk);
-	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
-
-	if (mss && space > mss)
-		space = rounddown(space, mss);
-	*wnd = min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
-			  S16_MAX : XTCP_WINDOW_MAX);
-	*wscale = 0;
-	if (!scaling)
-		return;
-
-	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK)) {
-		space = max_t(u32, space,
-			      max(XTCP_KNOB(sock_net(sk), rmem[2]), 0));
-		space = max_t(u32, space, READ_ONCE(sysctl_rmem_max));
-	}
-	space = min(space, clamp ? min(clamp, most) : most);
-	*wscale = clamp_t(int, ilog2(max(space, 1U)) - 15, 0, XTCP_WSCALE_MAX);
-}
 
 /* --- SACK blocks ------------------------------------------------------- */
 
@@ -262,161 +118,10 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 	xs->dsack_pending = 1;
 }
 
-/* --- memory ------------------------------------------------------------ */
-
 static void ofo_drop(struct sock *sk, struct sk_buff *skb)
 {
 	rb_erase(&skb->rbnode, &xtcp_sk(sk)->ofo_queue);
 	consume_skb(skb);
-}
-
-/*
- * Give up what came out of order, last first, until the buffer is below
- * seven eighths. RFC 2018 8 allows to drop what was SACKed: the peer keeps it
- * until it is acknowledged.
- */
-static bool ofo_prune(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct sk_buff *skb;
-
-	if (RB_EMPTY_ROOT(&xs->ofo_queue))
-		return false;
-	while ((skb = skb_rb_last(&xs->ofo_queue))) {
-		ofo_drop(sk, skb);
-		if (atomic_read(&sk->sk_rmem_alloc) <=
-		    sk->sk_rcvbuf - (sk->sk_rcvbuf >> 3))
-			break;
-	}
-	sk_mem_reclaim(sk);
-	xs->nr_sacks = 0;
-	XTCP_INC(sock_net(sk), OFO_PRUNED);
-	return true;
-}
-
-static bool buffer_is_full(const struct sock *sk)
-{
-	return atomic_read(&sk->sk_rmem_alloc) > sk->sk_rcvbuf;
-}
-
-/*
- * Small segments may cost far more than the text that the window counts. Let
- * the buffer grow where the user has not fixed it: the peer only used what it
- * was given. It grows to what is in use and no further, so that there is no
- * space to announce: a user who doesn't read closes the window (LC-54).
- */
-static void buffer_stretch(struct sock *sk)
-{
-	int most = XTCP_KNOB(sock_net(sk), rmem[2]);
-
-	if ((sk->sk_userlocks & SOCK_RCVBUF_LOCK) ||
-	    sk_under_memory_pressure(sk))
-		return;
-	if (sk->sk_rcvbuf < most)
-		WRITE_ONCE(sk->sk_rcvbuf,
-			   min(atomic_read(&sk->sk_rmem_alloc), most));
-}
-
-/* Octets of text in @skb, which stands in a queue: FIN has none. */
-static u32 text_from(const struct sk_buff *skb, seq_t seq)
-{
-	s32 skip = seq_dist(xtcp_cb(skb)->seq, seq);
-
-	return skip < 0 || skip >= (s32)skb->len ? 0 : skb->len - skip;
-}
-
-/* Move the text of @from behind that of @to, which is linear and has room. */
-static void collapse_one(struct sock *sk, struct sk_buff *to,
-			 struct sk_buff *from)
-{
-	struct xtcp_skb_cb *cb = xtcp_cb(to);
-	u32 len = text_from(from, cb->end);
-	u32 skip = from->len - len;
-
-	if (len && !skb_copy_bits(from, skip, skb_put(to, len), len))
-		cb->end = seq_add(cb->end, len);
-	__skb_unlink(from, &sk->sk_receive_queue);
-	consume_skb(from);
-	XTCP_INC(sock_net(sk), RCV_COLLAPSED);
-}
-
-#define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* octets of text */
-#define COLLAPSE_ROOM	1024	/* octets of tailroom worth filling */
-
-/* Less than three quarters of it is text; of a full page seven eighths are. */
-static bool is_wasteful(const struct sk_buff *skb)
-{
-	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
-}
-
-/* A new page in front of @skb in the receive queue, for text from there on. */
-static struct sk_buff *collapse_start(struct sock *sk, struct sk_buff *skb)
-{
-	struct sk_buff *to;
-
-	to = alloc_skb(COLLAPSE_LEN, GFP_ATOMIC | __GFP_NOWARN);
-	if (!to)
-		return NULL;
-	memcpy(to->cb, skb->cb, sizeof(to->cb));
-	xtcp_cb(to)->end = xtcp_cb(to)->seq;
-	__skb_queue_before(&sk->sk_receive_queue, skb, to);
-	skb_set_owner_r(to, sk);
-	return to;
-}
-
-/*
- * Copy runs of small segments in the receive queue into one page each: text
- * that was acknowledged must be kept, whatever it cost to bring it. A page of
- * an earlier run is filled up first.
- */
-static void receive_collapse(struct sock *sk)
-{
-	struct sk_buff *skb, *next, *to = NULL;
-
-	skb_queue_walk_safe(&sk->sk_receive_queue, skb, next) {
-		if (xtcp_cb(skb)->flags & XTCP_FIN)
-			return;
-		if (!is_wasteful(skb) || !to || skb_tailroom(to) < skb->len) {
-			to = NULL;
-			if (!skb_cloned(skb) &&
-			    skb_tailroom(skb) >= COLLAPSE_ROOM) {
-				to = skb;
-				continue;
-			}
-			/* One that nothing follows would only be copied. */
-			if (!is_wasteful(skb) ||
-			    skb_queue_is_last(&sk->sk_receive_queue, skb))
-				continue;
-			to = collapse_start(sk, skb);
-			if (!to)
-				return;
-		}
-		collapse_one(sk, to, skb);
-	}
-}
-
-/*
- * Make room for @skb: what came out of order goes first, then the new text
- * is refused; what was acknowledged stays. True when there is room.
- */
-static bool reserve(struct sock *sk, struct sk_buff *skb)
-{
-	if (!buffer_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))
-		return true;
-
-	XTCP_INC(sock_net(sk), PRUNE_CALLED);
-	if (buffer_is_full(sk))
-		buffer_stretch(sk);
-	if (buffer_is_full(sk))
-		receive_collapse(sk);
-	if (buffer_is_full(sk))
-		ofo_prune(sk);
-	if (buffer_is_full(sk)) {
-		XTCP_INC(sock_net(sk), RCV_PRUNED);
-		return false;
-	}
-	return sk_rmem_schedule(sk, skb, skb->truesize) ||
-	       (ofo_prune(sk) && sk_rmem_schedule(sk, skb, skb->truesize));
 }
 
 /* --- queues ------------------------------------------------------------ */
@@ -495,8 +200,8 @@ static void wake_reader(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	s32 unread = seq_dist(xs->copied_seq, xs->rcv_nxt);
 
-	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || buffer_is_full(sk) ||
-	    xtcp_receive_window(xs) <= xs->rcv_mss ||
+	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_full(sk) ||
+	    xtcp_window_left(xs) <= xs->rcv_mss ||
 	    sk_under_memory_pressure(sk) || sock_flag(sk, SOCK_DONE))
 		sk->sk_data_ready(sk);
 }
@@ -508,7 +213,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 	bool had_hole = !RB_EMPTY_ROOT(&xs->ofo_queue);
 	bool fin;
 
-	if (skb->len && !reserve(sk, skb)) {
+	if (skb->len && !xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), RCV_Q_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		sk->sk_data_ready(sk);
@@ -526,6 +231,8 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 	fin = xtcp_cb(skb)->flags & XTCP_FIN;
 	skb_set_owner_r(skb, sk);
 	take_in_order(sk, skb);
+	if (text)
+		xtcp_autotune_text(xs);
 
 	if (had_hole) {
 		/* RFC 5681 4.2: at once when it fills all or part of a hole. */
@@ -603,7 +310,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	xtcp_ack_now(sk);
 	if (xs->ecn_ok && skb->len)
 		xtcp_ecn_text_received(sk, skb);
-	if (!reserve(sk, skb)) {
+	if (!xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		kfree_skb(skb);
@@ -624,7 +331,7 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
-	u32 window = xtcp_receive_window(xs);
+	u32 window = xtcp_window_left(xs);
 	seq_t edge = seq_add(xs->rcv_nxt, window);
 	s32 room = seq_dist(cb->seq, edge);
 
@@ -662,6 +369,8 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 	cb->seq = seg->seq;
 	cb->end = seq_add(seg->seq, seg->len + !!(seg->flags & XTCP_FIN));
 	cb->flags = seg->flags;
+	if (xs->ts_ok)
+		xtcp_autotune_echo(xs, seg);
 
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
 		/* All of it was here before: our ACK got lost (LC-24, 52). */
@@ -684,39 +393,6 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 refuse:
 	xtcp_ack_now(sk);
 	kfree_skb(skb);
-}
-
-/**
- * xtcp_receive_consumed - the user took text out of the queue
- * @sk: the socket, locked, process context
- * @copied: octets
- *
- * Sends the window update that the peer may wait for (LC-54): when the window
- * can at least double and moves by a segment or half of the buffer. A larger
- * window is told by the ACKs of what comes in anyway. Also sends an ACK that
- * is owed for more than a segment.
- */
-void xtcp_receive_consumed(struct sock *sk, u32 copied)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 left = xtcp_receive_window(xs);
-	u32 next;
-
-	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
-			       XTCP_STATEF(XTCP_FIN_WAIT_1) |
-			       XTCP_STATEF(XTCP_FIN_WAIT_2)))
-		return;
-	if ((xs->ack & XTCP_ACK_PENDING) &&
-	    seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss) {
-		xtcp_output_ack(sk);
-		return;
-	}
-	if (!copied || (sk->sk_shutdown & RCV_SHUTDOWN) || left > window_limit(sk) / 2)
-		return;
-
-	next = window_next(sk, left);
-	if (next >= 2 * left && next >= left + window_step(sk))
-		xtcp_output_ack(sk);
 }
 
 /**

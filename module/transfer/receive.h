@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * receive.h - text and FIN on their way in: window, reassembly
+ * receive.h - text and FIN on their way in: reassembly
  *
  * All under the socket lock.
  */
@@ -16,13 +16,8 @@ struct sock;
 struct xtcp_seg;
 struct xtcp_sock;
 
-u32 xtcp_receive_window(const struct xtcp_sock *xs);
-u32 xtcp_receive_window_select(struct sock *sk);
-void xtcp_receive_window_init(const struct sock *sk, u32 mss, bool scaling,
-			      u32 *wnd, u8 *wscale);
 void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 		       const struct xtcp_seg *seg);
-void xtcp_receive_consumed(struct sock *sk, u32 copied);
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end);
 void xtcp_receive_purge(struct sock *sk);
 

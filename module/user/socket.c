@@ -50,6 +50,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/probe.h"
 #include "transfer/receive.h"
@@ -57,6 +58,7 @@
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
+#include "transfer/window.h"
 #include "user/sockopt.h"
 #include "user/stats.h"
 #include "user/stream.h"
@@ -181,6 +183,7 @@ static int xtcp_sock_init(struct sock *sk)
 	xs->mss = xs->af->mss_default;
 	xs->ofo_queue = RB_ROOT;
 	sk->tcp_rtx_queue = RB_ROOT;
+	xtcp_autotune_renew(xs);
 	xtcp_timers_init(sk);
 	xtcp_rtt_init(xs);
 	xtcp_congestion_assign(xs);
@@ -318,7 +321,7 @@ static bool sock_is_readable(const struct sock *sk, int target)
 		return false;
 	return octets >= target || READ_ONCE(memory_pressure) ||
 	       atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) ||
-	       xtcp_receive_window(xs) <= xs->rcv_mss;
+	       xtcp_window_left(xs) <= xs->rcv_mss;
 }
 
 /*
@@ -402,6 +405,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
  */
 static int xtcp_set_rcvlowat(struct sock *sk, int val)
 {
+	int space;
 	int half = sk->sk_userlocks & SOCK_RCVBUF_LOCK ?
 		sk->sk_rcvbuf / 2 :
 		READ_ONCE(xtcp_net(sock_net(sk))->knobs.rmem[2]) / 2;
@@ -413,9 +417,9 @@ static int xtcp_set_rcvlowat(struct sock *sk, int val)
 	    sock_is_readable(sk, READ_ONCE(sk->sk_rcvlowat)))
 		sk->sk_data_ready(sk);
 
-	/* Text costs about twice its octets; receive.c says why. */
-	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && val > sk->sk_rcvbuf / 2)
-		WRITE_ONCE(sk->sk_rcvbuf, 2 * val);
+	space = xtcp_autotune_space_for(xtcp_sk(sk), val);
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && space > sk->sk_rcvbuf)
+		WRITE_ONCE(sk->sk_rcvbuf, space);
 	return 0;
 }
 

@@ -23,10 +23,10 @@
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
-#include "transfer/receive.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
+#include "transfer/window.h"
 
 /* --- SEND -------------------------------------------------------------- */
 
@@ -170,7 +170,6 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	if (!err) {
 		/* A wake-up from here on is about this call's wait. */
 		sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-		xtcp_send_buffer_grow(sk);
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			err = -EPIPE;
 	}
@@ -351,7 +350,7 @@ static int wait_for_text(struct sock *sk, struct reader *rd)
 		sk_flush_backlog(sk);
 		return 0;
 	}
-	xtcp_receive_consumed(sk, rd->copied);
+	xtcp_window_consumed(sk, rd->copied);
 	return sk_wait_data(sk, &rd->timeo,
 			    skb_peek_tail(&sk->sk_receive_queue));
 }
@@ -450,7 +449,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		rd.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
 		ret = recvmsg_locked(sk, &rd);
 		if (!(flags & MSG_PEEK))
-			xtcp_receive_consumed(sk, rd.copied);
+			xtcp_window_consumed(sk, rd.copied);
 	}
 	release_sock(sk);
 	return ret;

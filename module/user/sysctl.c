@@ -248,6 +248,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
+	KNOB_U8(moderate_rcvbuf, NULL, NULL),
 	KNOB_U8(recovery, NULL, NULL),
 	KNOB_U8(early_retrans, &zero, &early_retrans_max),
 	KNOB_U8(frto, NULL, NULL),
@@ -356,6 +357,7 @@ static void knobs_default(struct net *net)
 		.wire			= XTCP_WIRE_NATIVE,
 		.slow_start_after_idle	= 1,
 		.dsack			= 1,
+		.moderate_rcvbuf	= 1,
 		.recovery		= 1,		/* RACK */
 		.early_retrans		= 3,		/* loss probes */
 		.frto			= 2,

@@ -351,6 +351,8 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 	struct tc_netem_corrupt corrupt = {
 		.probability = netem_fraction(netem->corrupt),
 	};
+	uint64_t rate = netem->rate_mbit * 1e6 / 8;	/* octets/s */
+	struct tc_netem_rate link = { .rate = rate < UINT32_MAX ? rate : UINT32_MAX };
 	int64_t delay_ns = netem->delay_ms * 1e6, jitter_ns = netem->jitter_ms * 1e6;
 	struct request rq;
 	struct rtattr *opt;
@@ -369,6 +371,8 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 		request_attr(&rq, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
 	if (netem->corrupt)
 		request_attr(&rq, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	if (netem->rate_mbit)
+		request_attr(&rq, TCA_NETEM_RATE, &link, sizeof(link));
 	if (netem->seed)
 		request_attr(&rq, NETEM_SEED, &netem->seed, sizeof(netem->seed));
 	request_nest_end(&rq, opt);

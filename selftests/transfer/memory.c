@@ -155,13 +155,25 @@ TEST_F(memory, ctr_OfoPruned)
 	struct conn c;
 	int i;
 
-	/* Out of order until that is thrown away, and the blocks with it. */
+	/*
+	 * The last come first: they are thrown away for those that are nearer to
+	 * what is missing, and the blocks with them.
+	 */
 	open_shrunk(_metadata, p, &c, ST_ESTABLISHED);
 	counters_take(&before);
-	for (i = 2; i < 40 && !moved(&before, "OfoPruned"); i++) {
+	for (i = 39; i > 2 && !moved(&before, "OfoPruned"); i--) {
 		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
 		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
 	}
+	EXPECT_EQ(1, moved(&before, "OfoPruned"));
+	/* Not for one that would come to stand behind them all. */
+	conn_send(&c, .seq = 1 + 45 * SEG, .len = SEG);
+	conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
+	for (i = 46; i < 60 && !moved(&before, "TCPOFODrop"); i++) {
+		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
+		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
+	}
+	EXPECT_EQ(1, moved(&before, "TCPOFODrop"));
 	EXPECT_EQ(1, moved(&before, "OfoPruned"));
 	/* The peer keeps it all and sends it again: nothing is lost or mixed up. */
 	for (i = 1; i < 5; i++) {

@@ -174,6 +174,7 @@ KNOB(slow_start_after_idle, "1", "256")
 KNOB(dsack, "1", "256")
 KNOB(early_demux, "1", "256")
 KNOB(stdurg, "0", "256")
+KNOB(moderate_rcvbuf, "1", "256")
 KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
 KNOB_RANGE(ecn, "2", "3", "1")
@@ -506,7 +507,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
-		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss",
+		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "moderate_rcvbuf",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * autotune.h - how large the buffers of a connection grow
+ *
+ * All under the socket lock unless said otherwise.
+ */
+#ifndef XTCP_TRANSFER_AUTOTUNE_H
+#define XTCP_TRANSFER_AUTOTUNE_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct sock;
+struct xtcp_seg;
+struct xtcp_sock;
+
+void xtcp_autotune_renew(struct xtcp_sock *xs);
+void xtcp_autotune_send(struct sock *sk);
+
+/* Text and memory; without the lock: estimates. */
+u32 xtcp_autotune_text_in(const struct xtcp_sock *xs, int space);
+int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text);
+
+/* The receiver's measurements. */
+void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb);
+void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg);
+void xtcp_autotune_text(struct xtcp_sock *xs);
+void xtcp_autotune_read(struct sock *sk);
+u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs);
+
+#endif /* XTCP_TRANSFER_AUTOTUNE_H */

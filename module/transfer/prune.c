@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * prune.c - the receive buffer is full: what goes, and what stays
+ *
+ * What was acknowledged stays, whatever it costs, copied together if need be.
+ * What came out of order goes, last first: RFC 2018 8 allows to drop what was
+ * reported, the peer keeps it until it is acknowledged. What is new is refused
+ * when nothing else helps.
+ *
+ * Socket lock; softirq, or process context from the backlog.
+ */
+#include "transfer/prune.h"
+
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "user/stats.h"
+
+/*
+ * Give up what came out of order, last first, an eighth of the buffer at a
+ * time. Not for a segment that would come to stand behind it all: that one is
+ * worth less than what is there.
+ */
+static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int goal = sk->sk_rcvbuf >> 3;
+	struct sk_buff *skb;
+	bool pruned = false;
+
+	while ((skb = skb_rb_last(&xs->ofo_queue))) {
+		if (seq_after(xtcp_cb(for_skb)->seq, xtcp_cb(skb)->seq))
+			break;
+		goal -= skb->truesize;
+		rb_erase(&skb->rbnode, &xs->ofo_queue);
+		consume_skb(skb);
+		pruned = true;
+		if (goal > 0)
+			continue;
+		if (!xtcp_prune_is_full(sk) && !sk_under_memory_pressure(sk))
+			break;
+		goal = sk->sk_rcvbuf >> 3;
+	}
+	if (!pruned)
+		return false;
+	sk_mem_reclaim(sk);
+	xs->nr_sacks = 0;
+	XTCP_INC(sock_net(sk), OFO_PRUNED);
+	return true;
+}
+
+/*
+ * Small segments may cost far more than the text that the window counts. Let
+ * the buffer grow where the user has not fixed it: the peer only used what it
+ * was given. It grows to what is in use and no further, so that there is no
+ * space to announce: a user who doesn't read closes the window (LC-54).
+ */
+static void buffer_stretch(struct sock *sk)
+{
+	int most = XTCP_KNOB(sock_net(sk), rmem[2]);
+
+	if ((sk->sk_userlocks & SOCK_RCVBUF_LOCK) ||
+	    sk_under_memory_pressure(sk) ||
+	    sk_memory_allocated(sk) >= sk_prot_mem_limits(sk, 0))
+		return;
+	if (sk->sk_rcvbuf < most)
+		WRITE_ONCE(sk->sk_rcvbuf,
+			   min(atomic_read(&sk->sk_rmem_alloc), most));
+}
+
+/* --- copying together --------------------------------------------------- */
+
+#define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* octets of text */
+#define COLLAPSE_ROOM	1024	/* octets of tailroom worth filling */
+
+/*
+ * Segments stand in the receive queue, or, ahead of a hole, in the tree. What
+ * follows is the same for both.
+ */
+static struct sk_buff *first_of(struct sock *sk, bool ahead)
+{
+	return ahead ? skb_rb_first(&xtcp_sk(sk)->ofo_queue) :
+		       skb_peek(&sk->sk_receive_queue);
+}
+
+static struct sk_buff *next_of(struct sock *sk, bool ahead, struct sk_buff *skb)
+{
+	return ahead ? skb_rb_next(skb) :
+		       skb_peek_next(skb, &sk->sk_receive_queue);
+}
+
+static void put_before(struct sock *sk, bool ahead, struct sk_buff *skb,
+		       struct sk_buff *new)
+{
+	struct rb_node *at, **place;
+
+	if (!ahead) {
+		__skb_queue_before(&sk->sk_receive_queue, skb, new);
+		return;
+	}
+	at = &skb->rbnode;
+	place = &at->rb_left;
+	if (*place) {
+		at = rb_prev(at);
+		place = &at->rb_right;
+	}
+	rb_link_node(&new->rbnode, at, place);
+	rb_insert_color(&new->rbnode, &xtcp_sk(sk)->ofo_queue);
+}
+
+static void take_out(struct sock *sk, bool ahead, struct sk_buff *skb)
+{
+	if (ahead)
+		rb_erase(&skb->rbnode, &xtcp_sk(sk)->ofo_queue);
+	else
+		__skb_unlink(skb, &sk->sk_receive_queue);
+	consume_skb(skb);
+}
+
+/* Octets of text in @skb from @seq on. */
+static u32 text_from(const struct sk_buff *skb, seq_t seq)
+{
+	s32 skip = seq_dist(xtcp_cb(skb)->seq, seq);
+
+	return skip < 0 || skip >= (s32)skb->len ? 0 : skb->len - skip;
+}
+
+/* Less than three quarters of it is text; of a full page seven eighths are. */
+static bool is_wasteful(const struct sk_buff *skb)
+{
+	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
+}
+
+/* A page that an earlier run has begun. */
+static bool has_room(const struct sk_buff *skb)
+{
+	return !skb_cloned(skb) && skb_tailroom(skb) >= COLLAPSE_ROOM;
+}
+
+/* Does the text of @skb go on where that of @to ends, and fit there? */
+static bool takes(const struct sk_buff *to, const struct sk_buff *skb)
+{
+	return is_wasteful(skb) && skb_tailroom(to) >= skb->len &&
+	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
+}
+
+/* A new page in front of @skb, for text from there on. */
+static struct sk_buff *page_before(struct sock *sk, bool ahead,
+				   struct sk_buff *skb)
+{
+	struct sk_buff *to;
+
+	to = alloc_skb(COLLAPSE_LEN, GFP_ATOMIC | __GFP_NOWARN);
+	if (!to)
+		return NULL;
+	memcpy(to->cb, skb->cb, sizeof(to->cb));
+	xtcp_cb(to)->end = xtcp_cb(to)->seq;
+	put_before(sk, ahead, skb, to);
+	skb_set_owner_r(to, sk);
+	return to;
+}
+
+/* Move the text of @from behind that of @to, which takes it. */
+static void move_text(struct sock *sk, bool ahead, struct sk_buff *to,
+		      struct sk_buff *from)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(to);
+	u32 len = text_from(from, cb->end);
+	u32 skip = from->len - len;
+
+	if (len && !skb_copy_bits(from, skip, skb_put(to, len), len))
+		cb->end = seq_add(cb->end, len);
+	take_out(sk, ahead, from);
+	XTCP_INC(sock_net(sk), RCV_COLLAPSED);
+}
+
+/* Copy runs of small segments into one page each. */
+static void collapse(struct sock *sk, bool ahead)
+{
+	struct sk_buff *skb, *next, *to = NULL;
+
+	for (skb = first_of(sk, ahead); skb; skb = next) {
+		next = next_of(sk, ahead, skb);
+		if (xtcp_cb(skb)->flags & XTCP_FIN)
+			return;
+		if (to && takes(to, skb)) {
+			move_text(sk, ahead, to, skb);
+			continue;
+		}
+		to = has_room(skb) ? skb : NULL;
+		/* One that nothing follows would only be copied. */
+		if (to || !is_wasteful(skb) || !next ||
+		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end))
+			continue;
+		to = page_before(sk, ahead, skb);
+		if (!to)
+			return;
+		move_text(sk, ahead, to, skb);
+	}
+}
+
+/* --- room for one more -------------------------------------------------- */
+
+/* Is there room now that the buffer was full? */
+static bool make_room(struct sock *sk, const struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	buffer_stretch(sk);
+	if (!xtcp_prune_is_full(sk))
+		return true;
+	/* A walk over all queues: not again before the user has read. */
+	if (!xs->rcv_collapsed) {
+		collapse(sk, true);
+		collapse(sk, false);
+		if (!xtcp_prune_is_full(sk))
+			return true;
+	}
+	if (ofo_prune(sk, skb) && !xtcp_prune_is_full(sk))
+		return true;
+	xs->rcv_collapsed = 1;
+	XTCP_INC(sock_net(sk), RCV_PRUNED);
+	return false;
+}
+
+/**
+ * xtcp_prune_reserve - make room in the receive buffer
+ * @sk: the socket, locked
+ * @skb: segment that has come, trimmed to the window; not charged yet
+ *
+ * What the user waits for, with nothing there to be read, is always taken:
+ * else a machine that is short of memory would never get rid of any.
+ *
+ * Return: true when @skb may be queued
+ */
+bool xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
+{
+	if (!xtcp_prune_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))
+		return true;
+	if (skb_queue_empty(&sk->sk_receive_queue) &&
+	    !seq_after(xtcp_cb(skb)->seq, xtcp_sk(sk)->rcv_nxt))
+		return true;
+
+	XTCP_INC(sock_net(sk), PRUNE_CALLED);
+	if (xtcp_prune_is_full(sk) && !make_room(sk, skb))
+		return false;
+	while (!sk_rmem_schedule(sk, skb, skb->truesize))
+		if (!ofo_prune(sk, skb))
+			return false;
+	return true;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * window.c - what the peer may send: the window that is offered to it
+ *
+ * RFC 9293 3.8.6 (window), 3.8.6.2.2 (receiver's silly window avoidance), RFC
+ * 7323 2 (scale). The window is made of the receive buffer, whose size is the
+ * user's or else autotune.c's. Not in small steps at the beginning, as Linux
+ * opens it (rcv_ssthresh): what a window may cost at worst is bounded by the
+ * buffer, which prune.c defends.
+ *
+ * Socket lock; softirq, or process context from the backlog and recvmsg().
+ */
+#include "transfer/window.h"
+
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "net/output.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "transfer/ack.h"
+#include "transfer/autotune.h"
+#include "user/stats.h"
+
+/* Under memory pressure nobody is offered more; segments. As Linux. */
+#define PRESSURE_SEGS	4U
+
+/* The largest window that the buffer can take, when it is empty. */
+static u32 window_limit(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 limit = xtcp_autotune_text_in(xs, READ_ONCE(sk->sk_rcvbuf));
+
+	if (xs->window_clamp)
+		limit = min(limit, xs->window_clamp);
+	return limit;
+}
+
+static u32 window_space(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int space = READ_ONCE(sk->sk_rcvbuf) -
+		    READ_ONCE(sk->sk_backlog.len) -
+		    atomic_read(&sk->sk_rmem_alloc);
+	u32 wnd = min(xtcp_autotune_text_in(xs, space), window_limit(sk));
+
+	if (unlikely(sk_under_memory_pressure(sk)))
+		wnd = min(wnd, PRESSURE_SEGS * xs->advmss);
+	return wnd;
+}
+
+/**
+ * xtcp_window_left - RCV.WND: what the peer may still send
+ * @xs: the connection; a reader without the lock gets an estimate
+ *
+ * Return: octets from RCV.NXT to the edge that was announced last
+ */
+u32 xtcp_window_left(const struct xtcp_sock *xs)
+{
+	s32 left = seq_dist(READ_ONCE(xs->rcv_nxt),
+			    seq_add(READ_ONCE(xs->rcv_wup),
+				    READ_ONCE(xs->rcv_wnd)));
+
+	return max(left, 0);
+}
+
+/* How far the edge must move to be worth telling: MUST-39. */
+static u32 window_step(const struct sock *sk)
+{
+	return max(min_t(u32, xtcp_sk(sk)->rcv_mss, window_limit(sk) / 2), 1U);
+}
+
+/*
+ * Some peers take the field for a signed number; where xtcp_workaround_...
+ * says so, one that is not scaled stays positive for them.
+ */
+static u32 window_field_max(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->rcv_wscale &&
+	    XTCP_KNOB(sock_net(sk), workaround_signed_windows))
+		return S16_MAX;
+	return XTCP_WINDOW_MAX << xs->rcv_wscale;
+}
+
+/*
+ * What to announce when the window ends @left octets from RCV.NXT: the edge
+ * moves by a step or not at all. SHLD-14: never to the left, so what is left
+ * is rounded up to the scale, what is new down. Behind a hole it stays, for
+ * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
+ * unless there is little left.
+ */
+static u32 window_next(const struct sock *sk, u32 left)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 unit = 1U << xs->rcv_wscale;
+	u32 space = min(window_space(sk), window_field_max(sk));
+
+	left = round_up(left, unit);
+	space = round_down(space, unit);
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > window_limit(sk) / 2)
+		return left;
+	return space >= left + window_step(sk) ? space : left;
+}
+
+/**
+ * xtcp_window_select - choose the window of a segment that leaves
+ * @sk: the socket, locked
+ *
+ * Return: octets from RCV.NXT, a multiple of the scale; it is recorded as
+ * announced
+ */
+u32 xtcp_window_select(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u32 left = xtcp_window_left(xs);
+	u32 wnd = window_next(sk, left);
+
+	if (!wnd && xs->rcv_wnd)
+		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
+	else if (wnd && !xs->rcv_wnd)
+		XTCP_INC(net, FROM_ZERO_WINDOW_ADV);
+	else if (wnd && window_space(sk) < window_step(sk))
+		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
+	if (wnd < window_limit(sk) / 2)
+		xs->quickack = 0;
+
+	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
+	WRITE_ONCE(xs->rcv_wnd, wnd);
+	return wnd;
+}
+
+/**
+ * xtcp_window_init - window and scale of a SYN or SYN-ACK
+ * @sk: the socket, or the listener; need not be locked
+ * @mss: octets, the MSS we announce
+ * @scaling: window scaling is offered or was agreed
+ * @wnd: octets; the header can hold 65535 of them, a SYN is not scaled
+ * @wscale: shift of later windows, RFC 7323 2
+ *
+ * The scale fits the largest buffer that the socket may grow to.
+ */
+void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
+		      u32 *wnd, u8 *wscale)
+{
+	u32 clamp = xtcp_sk(sk)->window_clamp;
+	u32 space = window_limit(sk);
+	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
+
+	if (mss && space > mss)
+		space = rounddown(space, mss);
+	*wnd = min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
+			  S16_MAX : XTCP_WINDOW_MAX);
+	*wscale = 0;
+	if (!scaling)
+		return;
+
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK)) {
+		space = max_t(u32, space,
+			      max(XTCP_KNOB(sock_net(sk), rmem[2]), 0));
+		space = max_t(u32, space, READ_ONCE(sysctl_rmem_max));
+	}
+	space = min(space, clamp ? min(clamp, most) : most);
+	*wscale = clamp_t(int, ilog2(max(space, 1U)) - 15, 0, XTCP_WSCALE_MAX);
+}
+
+/**
+ * xtcp_window_consumed - the user took text out of the queue
+ * @sk: the socket, locked, process context
+ * @copied: octets
+ *
+ * Sends the window update that the peer may wait for (LC-54): when the window
+ * can at least double and moves by a segment or half of the buffer. A larger
+ * window is told by the ACKs of what comes in anyway. Also sends an ACK that
+ * is owed for more than a segment.
+ */
+void xtcp_window_consumed(struct sock *sk, u32 copied)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 left, next;
+
+	if (copied) {
+		xs->rcv_collapsed = 0;
+		xtcp_autotune_read(sk);
+	}
+	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
+			       XTCP_STATEF(XTCP_FIN_WAIT_1) |
+			       XTCP_STATEF(XTCP_FIN_WAIT_2)))
+		return;
+	if ((xs->ack & XTCP_ACK_PENDING) &&
+	    seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss) {
+		xtcp_output_ack(sk);
+		return;
+	}
+	left = xtcp_window_left(xs);
+	if (!copied || (sk->sk_shutdown & RCV_SHUTDOWN) ||
+	    left > window_limit(sk) / 2)
+		return;
+
+	next = window_next(sk, left);
+	if (next >= 2 * left && next >= left + window_step(sk))
+		xtcp_output_ack(sk);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * autotune: buffers that grow with what a connection needs, and only then.
+ * xtcp_rmem, xtcp_wmem, xtcp_moderate_rcvbuf, SO_RCVBUF, SO_SNDBUF. What makes a
+ * buffer grow, and what doesn't, is as on Linux TCP; that windows open at once
+ * is ours.
+ */
+/* vm: mem=1G */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(autotune);
+PAIR_FIXTURE(path);
+
+#define MSS 1400
+#define RTT_MS 100
+#define SCALED OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(10))
+#define STAMPED OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(10))
+
+static int buffer_of(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int size = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &size, &len) ? -errno : size;
+}
+
+static int64_t window(struct conn *c)
+{
+	return (int64_t)c->peer->last.wnd << c->kern_wscale;
+}
+
+static int64_t read_all(struct conn *c)
+{
+	static char buf[1 << 20];
+	int64_t n, all = 0;
+
+	while ((n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		all += n;
+	return all;
+}
+
+/* A flight of @n segments; its last ACK tells the window of afterwards. */
+static void flight(struct conn *c, int n)
+{
+	struct peer *p = c->peer;
+
+	for (int i = 0; i < n; i++)
+		conn_send(c, .len = MSS);
+	while (p->last.ack != c->peer_nxt)
+		if (!peer_read(p, now_ns() + 250 * NSEC_PER_MSEC))
+			peer_fail(WHERE(p->test), p, "not acknowledged");
+	peer_drain(p, 0);
+}
+
+/* Slow start: each round trip twice as much, and all of it is read or not. */
+static void slow_start(struct conn *c, int rounds, bool reads)
+{
+	for (int n = 10; rounds--; n *= 2) {
+		peer_mark(c->peer);
+		flight(c, n);
+		if (reads)
+			read_all(c);
+		peer_sleep_until(c->peer, RTT_MS);
+		/* What the reader made room for is told by then. */
+		peer_drain(c->peer, 0);
+	}
+}
+
+static void grows(struct __test_metadata *_metadata, struct peer *p, struct optbytes opt)
+{
+	struct conn c;
+	int before;
+
+	conn_open(p, &c, .opt = opt, .rtt_ms = RTT_MS);
+	before = buffer_of(c.fd, SO_RCVBUF);
+	EXPECT_EQ(131072, before);
+	slow_start(&c, 5, true);
+	/* 320 segments would fit if as many came again, and twice that. */
+	EXPECT_LE(640 * MSS, window(&c));
+	EXPECT_LT(2 * before, buffer_of(c.fd, SO_RCVBUF));
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(autotune, receive_buffer_follows_the_reader)
+{
+	grows(_metadata, &self->peer, STAMPED);
+}
+
+TEST_F(autotune, receive_buffer_without_timestamps)
+{
+	grows(_metadata, &self->peer, SCALED);
+}
+
+TEST_F(autotune, steady_reader_needs_no_more)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int size = 0;
+
+	/* As much as before in each round trip: twice of it is enough. */
+	conn_open(p, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	slow_start(&c, 4, true);
+	for (int i = 0; i < 20; i++) {
+		if (i == 4)
+			size = buffer_of(c.fd, SO_RCVBUF);
+		peer_mark(p);
+		flight(&c, 80);
+		read_all(&c);
+		peer_sleep_until(p, RTT_MS);
+		peer_drain(p, 0);
+	}
+	EXPECT_EQ(size, buffer_of(c.fd, SO_RCVBUF));
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(autotune, who_does_not_read_gets_no_more)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	slow_start(&c, 2, false);
+	EXPECT_EQ(131072, buffer_of(c.fd, SO_RCVBUF));
+	EXPECT_EQ(30 * MSS, read_all(&c));
+	peer_drain(&self->peer, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(autotune, rmem_is_the_limit)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 300000"));
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	slow_start(&c, 4, true);
+	EXPECT_EQ(300000, buffer_of(c.fd, SO_RCVBUF));
+	EXPECT_GT(300000, window(&c));
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(autotune, knob_moderate_rcvbuf_off)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("moderate_rcvbuf", 0));
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	slow_start(&c, 3, true);
+	EXPECT_EQ(131072, buffer_of(c.fd, SO_RCVBUF));
+	EXPECT_GT(131072, window(&c));
+	conn_send(&c, .flags = RST);
+}
+
+static void fix_buffers(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 60000);
+	socket_set(fd, SOL_SOCKET, SO_SNDBUF, 10000);
+}
+
+TEST_F(autotune, so_rcvbuf_is_kept)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = fix_buffers, .opt = STAMPED, .rtt_ms = RTT_MS);
+	slow_start(&c, 3, true);
+	EXPECT_EQ(120000, buffer_of(c.fd, SO_RCVBUF));
+	EXPECT_GT(120000, window(&c));
+	conn_send(&c, .flags = RST);
+}
+
+/* As much as the buffer takes, then all of it is acknowledged, segment by segment. */
+static int64_t send_round(struct conn *c)
+{
+	static uint8_t text[8 << 20];
+	struct peer *p = c->peer;
+	int64_t n, all = 0;
+
+	while ((n = send(c->fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
+		all += n;
+	peer_mark(p);
+	peer_drain(p, 0);
+	peer_sleep_until(p, RTT_MS);
+	while (conn_kern_nxt(c) != (uint32_t)(p->last.seq + p->last.len - c->kern_iss)) {
+		c->kern_nxt += MSS;
+		conn_send(c, .flags = ACK, .wnd = 60000);
+	}
+	return all;
+}
+
+static void sends(struct __test_metadata *_metadata, struct conn *c, int rounds)
+{
+	for (int i = 0; i < rounds; i++)
+		send_round(c);
+	peer_drain(c->peer, 1);
+	conn_send(c, .flags = RST);
+}
+
+TEST_F(autotune, send_buffer_follows_cwnd)
+{
+	struct conn c;
+	int before;
+
+	/* Room for two initial windows, from the first moment. */
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)),
+		  .rtt_ms = RTT_MS);
+	before = buffer_of(c.fd, SO_SNDBUF);
+	EXPECT_LE(2 * 10 * MSS, before);
+	sends(_metadata, &c, 3);
+	EXPECT_LT(3 * before, buffer_of(c.fd, SO_SNDBUF));
+}
+
+TEST_F(autotune, wmem_is_the_limit)
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("wmem", "4096 16384 100000"));
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)),
+		  .rtt_ms = RTT_MS);
+	sends(_metadata, &c, 3);
+	EXPECT_EQ(100000, buffer_of(c.fd, SO_SNDBUF));
+}
+
+TEST_F(autotune, so_sndbuf_is_kept)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c, .prepare = fix_buffers,
+		  .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)), .rtt_ms = RTT_MS);
+	sends(_metadata, &c, 3);
+	EXPECT_EQ(20000, buffer_of(c.fd, SO_SNDBUF));
+}
+
+/* Octets that come through in @ms, both ends always ready. */
+static int64_t pump(struct __test_metadata *_metadata, int from, int to, int ms)
+{
+	int64_t got = 0, end = now_ms() + ms;
+	static char buf[1 << 18];
+
+	while (now_ms() < end) {
+		struct pollfd fds[] = { { to, POLLIN, 0 }, { from, POLLOUT, 0 } };
+		ssize_t n;
+
+		ASSERT_LT(0, poll(fds, 2, 5000));
+		while (send(from, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+			;
+		while ((n = recv(to, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			got += n;
+	}
+	return got;
+}
+
+TEST_F(path, long_fat_path_is_filled)
+{
+	struct pair *pr = &self->pair;
+	struct netem netem = { .delay_ms = 100, .rate_mbit = 100, .limit = 10000 };
+	int client, server;
+	int64_t got;
+
+	/* 100 Mbit/s and 200 ms: 2.5 MB on their way, with all knobs as they are. */
+	pair_connected(pr, 5000, &client, &server);
+	pair_netem(pr, CLIENT, &netem);
+	pair_netem(pr, SERVER, &netem);
+	pump(_metadata, client, server, 4000);
+	got = pump(_metadata, client, server, 4000);
+	/* 1448 octets of text for each 1514 of the link. */
+	EXPECT_LE(0.90 * 100e6 / 8 * 4 * 1448 / 1514, got);
+	TH_LOG("%lld octets in 4 s, %.1f %% of the path", (long long)got,
+	       got / (100e6 / 8 * 4 * 1448 / 1514) * 100);
+	close(client);
+	close(server);
+}
+
+TEST_HARNESS_MAIN
