@@ -18,6 +18,7 @@
 #include "close/timewait.h"
 #include "flow.h"
 #include "lifecycle.h"
+#include "net/arrival.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/offload.h"
@@ -92,6 +93,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_port_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
+	xtcp_arrival_net_exit(net);
 }
 
 static struct pernet_operations xtcp_net_ops = {

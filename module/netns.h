@@ -20,6 +20,7 @@
 #undef tw_timeout
 
 struct ctl_table_header;
+struct xtcp_arrival;
 struct xtcp_congestion_ops;
 struct xtcp_mib;
 struct xtcp_lifecycle_counts;
@@ -111,6 +112,7 @@ struct xtcp_port_chain {
  *	send one more, as in Linux
  * @gate: what becomes of SYNs
  * @demux: segments find their sockets before they are routed; net/demux.c
+ * @arrival: how strangers' segments were routed; NULL: each one is
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -129,6 +131,7 @@ struct xtcp_net {
 	u32				challenges;
 	struct xtcp_gate		gate;
 	bool				demux;
+	struct xtcp_arrival __percpu	*arrival;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	struct xtcp_lifecycle_counts __percpu *lifecycle;

@@ -7,9 +7,9 @@
  * kernel asks its own TCP and UDP at that point, and nobody else
  * (net.ipv4.tcp_early_demux). So this is a netfilter hook at PRE_ROUTING, behind
  * all others there, which gives the segment its socket's route. Where it can't,
- * because the route went stale, the device is another one, or there is no
- * such socket, the segment goes its normal way. The socket goes along, so that
- * it need not be looked up again.
+ * because the route went stale or the device is another one, the segment goes
+ * its normal way. The socket goes along, so that it need not be looked up
+ * again. Where there is no such socket, net/arrival.c may know the route.
  *
  * Each IPv4 packet of the namespace pays for the hook. So it is there only
  * where a program has made an xtcp socket, and then for the namespace's life.
@@ -32,6 +32,7 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
+#include "net/arrival.h"
 #include "net/family.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -41,20 +42,23 @@
 /* Guards xn->demux; taken once in a namespace's life. */
 static DEFINE_MUTEX(demux_mutex);
 
-/*
- * In one piece, for us alone, its header linear, and nobody's yet? A SYN is
- * for a listener, and the few others can wait: that is seen before anything is
- * looked up, for a flood of them passes here, too.
- */
+/* In one piece, for us alone, its header linear, and nobody's yet? */
 static bool may_be_ours(struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
-	unsigned int ip_len = ip_hdrlen(skb);
 
 	return iph->protocol == XTCP_WIRE_NATIVE && !ip_is_fragment(iph) &&
-	       pskb_may_pull(skb, ip_len + XTCP_HDR_LEN) &&
-	       !(skb->data[ip_len + 13] & XTCP_SYN) &&
+	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN) &&
 	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
+}
+
+/*
+ * A SYN is for a listener, and the few others can wait: that is seen before
+ * anything is looked up, for a flood of them passes here, too.
+ */
+static bool is_syn(const struct sk_buff *skb)
+{
+	return skb->data[ip_hdrlen(skb) + 13] & XTCP_SYN;
 }
 
 static struct sock *find_socket(struct net *net, struct sk_buff *skb)
@@ -62,6 +66,8 @@ static struct sock *find_socket(struct net *net, struct sk_buff *skb)
 	const struct xtcp_flow *flow;
 	struct xtcp_key key;
 
+	if (is_syn(skb))
+		return NULL;
 	skb_set_transport_header(skb, ip_hdrlen(skb));
 	xtcp_ipv4.key_read(skb, &key);
 	flow = xtcp_flow_find_rcu(net, &key);
@@ -83,15 +89,22 @@ static struct dst_entry *route_of(const struct sock *sk,
 static unsigned int demux(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
+	const struct xtcp_net *xn;
 	struct dst_entry *dst;
 	struct sock *sk;
 
-	if (!may_be_ours(skb) || !XTCP_KNOB(state->net, early_demux))
+	if (!may_be_ours(skb))
+		return NF_ACCEPT;
+	xn = xtcp_net(state->net);
+	if (!READ_ONCE(xn->knobs.early_demux))
 		return NF_ACCEPT;
 	sk = find_socket(state->net, skb);
 	dst = sk ? route_of(sk, skb) : NULL;
-	if (dst) {
+	if (dst)
 		skb_dst_set_noref(skb, dst);
+	else
+		xtcp_arrival_route(xn, skb);
+	if (sk && skb_dst(skb)) {
 		skb->sk = sk;
 		skb->destructor = sock_pfree;
 	}
@@ -119,6 +132,7 @@ void xtcp_demux_add(struct net *net)
 	if (smp_load_acquire(&xn->demux))
 		return;
 	mutex_lock(&demux_mutex);
+	xtcp_arrival_net_add(net);
 	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
 		smp_store_release(&xn->demux, true);	/* see above */
 	mutex_unlock(&demux_mutex);

@@ -23,13 +23,13 @@
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/ip_fib.h>
-#include <net/nexthop.h>
 #include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
 #include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
 
+#include "net/arrival.h"
 #include "net/family.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
@@ -172,43 +172,20 @@ static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
 }
 
 /*
- * Where nothing but the peer's address chooses the route, and that leads over
- * one path that has no exceptions, ip_route_output_flow() would end with the
- * route that the next hop keeps for all. To look into the table and take that
- * one costs a third of it. Whatever else there is to be asked (another device
- * or DSCP, policy rules, without which there is no VRF either, IPsec) makes this
- * return NULL, and so does a route that went stale. The caller has made sure
- * that the local address still is one.
+ * Where nothing but the peer's address chooses the route: that of its next hop.
+ * Whatever else there is to be asked (another device or DSCP, policy rules,
+ * without which there is no VRF either, IPsec) makes this return NULL. The
+ * caller has made sure that the local address still is one.
  */
 static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 				    const struct xtcp_key *key, u8 tos)
 {
-	struct flowi4 fl4 = {
-		.daddr		= key->raddr,
-		.flowi4_iif	= LOOPBACK_IFINDEX,
-		.flowi4_proto	= key->wire,
-	};
-	struct fib_nh_common *nhc;
-	struct fib_result res;
-	struct rtable *rt;
-
 	if (fib4_has_custom_rules(net) || tos || !xfrm_has_no_say(net, sk) ||
 	    (sk && (READ_ONCE(sk->sk_bound_dev_if) ||
 		    sock_flag(sk, SOCK_LOCALROUTE))) ||
 	    ipv4_is_loopback(key->laddr))
 		return NULL;
-	if (fib_lookup(net, &fl4, &res, 0) || res.type != RTN_UNICAST ||
-	    fib_info_num_path(res.fi) != 1 ||
-	    (!res.prefixlen && res.table->tb_num_default > 1))
-		return NULL;
-	nhc = res.nhc;
-	if (rcu_access_pointer(nhc->nhc_exceptions) || !nhc->nhc_pcpu_rth_output)
-		return NULL;
-	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
-	if (!rt || rt->dst.obsolete != DST_OBSOLETE_FORCE_CHK ||
-	    rt->rt_genid != rt_genid_ipv4(net))
-		return NULL;
-	return rt;
+	return xtcp_arrival_back(net, key->raddr);
 }
 
 /* First hop of @sk: the next one of its source route, or the peer. */

@@ -91,7 +91,7 @@ static const struct nf_hook_ops prerouting_ops = {
 	.hook		= prerouting,
 	.pf		= NFPROTO_IPV4,
 	.hooknum	= NF_INET_PRE_ROUTING,
-	.priority	= NF_IP_PRI_LAST,
+	.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c looks */
 };
 
 /**

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demux: a segment of an open connection is not routed again; everything else
- * is. The kernel tells of its lookups (the tracepoint fib:fib_table_lookup);
- * those for packets that come in name the device.
+ * demux: a segment of an open connection is not routed again, and a stranger's
+ * only until the way to us is known. The kernel tells of its lookups (the
+ * tracepoint fib:fib_table_lookup); those for packets that come in name the
+ * device. (arrival.c has who is not let in.)
  */
 #include "lib/xtcp_test.h"
 
@@ -114,14 +115,25 @@ TEST_F(demux, knob_early_demux_off)
 	EXPECT_EQ(0, routed(_metadata));
 }
 
-TEST_F(demux, no_connection_is_routed)
+/* One decision for all that come to an address, and a look at each source. */
+TEST_F(demux, strangers_are_routed_once)
 {
 	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
 
 	routed(_metadata);
-	peer_send(p, .flags = ACK, .seq = 1000, .ack = 1);
-	peer_expect(p, .flags = RST, .seq = 1);
+	for (int i = 0; i < 5; i++) {
+		peer_send(p, .flags = ACK, .sport = 1000 + i, .dport = 1, .ack = 1);
+		peer_expect(p, .flags = RST, .sport = 1, .dport = 1000 + i, .seq = 1);
+		peer_send(p, .flags = SYN, .sport = 1000 + i, .seq = 1);
+		peer_expect(p, .flags = SYN | ACK, .dport = 1000 + i, .ack = 2);
+	}
 	EXPECT_EQ(1, routed(_metadata));
+	EXPECT_EQ(0, knob_set("early_demux", 0));
+	peer_send(p, .flags = ACK, .dport = 1, .ack = 1);
+	peer_expect(p, .flags = RST, .sport = 1, .seq = 1);
+	EXPECT_EQ(1, routed(_metadata));
+	close(lfd);
 }
 
 /* The route may have become another one: it is looked up once more. */
@@ -141,25 +153,37 @@ TEST_F(demux, lc_110_changed_routes_are_looked_at)
 /* What the route of a peer allows is not for another peer. */
 TEST_F(demux, next_connection_of_a_socket_is_routed)
 {
+	struct ipaddr far = ipaddr("192.0.2.7");
 	struct peer *p = &self->peer;
+	int tun0 = p->tun, tun1 = tun_new(WHERE(_metadata), "tun1");
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	struct sockaddr_storage sa;
-	socklen_t len = ipaddr_sockaddr(&p->addr, 41000, &sa);
+	socklen_t len = ipaddr_sockaddr(&far, 41000, &sa);
 	const struct segment *syn;
+	uint16_t sport;
 	struct conn c;
 
+	route_add(WHERE(_metadata), &far, 32, NULL, "tun1");
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun0/rp_filter", "1"));
 	conn_open(p, &c);
 	exchange(&c);
 	ASSERT_EQ(0, connect(c.fd, &nobody, sizeof(nobody)));
 	conn_expect(&c, .flags = RST | ACK);
 	EXPECT_EQ(-1, connect(c.fd, (struct sockaddr *)&sa, len));
 	EXPECT_EQ(EINPROGRESS, errno);
-	syn = peer_expect(p, .flags = SYN, .dport = 41000, .sport = ANYWHERE);
-	routed(_metadata);
-	peer_send(p, .flags = ACK, .seq = 1, .ack = syn->seq + 7, .sport = 41000,
-		  .dport = syn->sport);
-	peer_expect(p, .flags = RST, .dport = 41000, .sport = ANYWHERE);
-	EXPECT_EQ(1, routed(_metadata));
+	p->tun = tun1;
+	syn = peer_expect(p, .flags = SYN, .dst = far, .dport = 41000, .sport = ANYWHERE);
+	sport = syn->sport;
+	p->tun = tun0;
+	peer_send(p, .flags = ACK, .seq = 1, .ack = 7, .src = far, .sport = 41000,
+		  .dport = sport);
+	peer_expect_silence(p, 10);
+	p->tun = tun1;
+	peer_send(p, .flags = ACK, .seq = 1, .ack = 7, .src = far, .sport = 41000,
+		  .dport = sport);
+	peer_expect(p, .flags = RST, .seq = 7, .dst = far, .dport = 41000, .sport = ANYWHERE);
+	close(tun1);
+	p->tun = tun0;
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * arrival.c - a stranger's segment is routed by what the one before was
+ *
+ * A segment of no open connection (a SYN, a third ACK, what a RST answers) is
+ * looked up twice by its addresses: by the destination, which has one answer
+ * for all that come to us by the same device; and by the source, when it is
+ * answered. So a CPU remembers the former. Of the latter the routing code
+ * wants to know only whether such a source can be, which the route back says
+ * as well: it is looked up in the first's place, and kept for the answer.
+ *
+ * The decision is the routing code's own, by the same tables, and whatever it
+ * might judge otherwise is left to it: policy rules, VRFs (which need one),
+ * route classes, IPsec, sources that are no host's, or local, unreachable, or
+ * elsewhere where rp_filter looks. Changed tables and addresses make all routes
+ * stale, ours too.
+ *
+ * Birth and death: what a CPU remembers it holds a reference to, one route for
+ * each way. Another one replaces it, and the namespace's end drops the last.
+ *
+ * Context: softirq under RCU, of the one CPU whose memory it is: no locks. Where
+ * softirqs can be preempted nothing is remembered. xtcp_arrival_net_*():
+ * process.
+ */
+#include "net/arrival.h"
+
+#include <linux/inetdevice.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <net/dst.h>
+#include <net/inet_dscp.h>
+#include <net/ip.h>
+#include <net/ip_fib.h>
+#include <net/nexthop.h>
+#include <net/route.h>
+
+#include "netns.h"
+
+/* One listens at an address or two; neighbours have a place of their own. */
+#define WAYS	8		/* power of two */
+
+/**
+ * struct way - how segments come to an address of ours
+ * @rt: route of the last one; NULL: none came
+ * @daddr: address
+ * @dscp: of the segment; it can choose a route
+ */
+struct way {
+	struct rtable	*rt;
+	__be32		daddr;
+	u8		dscp;
+};
+
+/**
+ * struct xtcp_arrival - what one CPU remembers in a namespace
+ * @in: ways in, by the address's last bits
+ * @peer: who was looked up last
+ * @back: the route to @peer that its next hop keeps for all, or NULL
+ */
+struct xtcp_arrival {
+	struct way	in[WAYS];
+	__be32		peer;
+	struct rtable	*back;
+};
+
+static struct xtcp_arrival *memory(const struct xtcp_net *xn)
+{
+	struct xtcp_arrival __percpu *arrival = READ_ONCE(xn->arrival);
+
+	return arrival ? this_cpu_ptr(arrival) : NULL;
+}
+
+/* Not called for the one that is there: so it is for nearly all segments. */
+static noinline void keep(struct rtable **place, struct rtable *rt)
+{
+	struct rtable *old = *place;
+
+	*place = rt && dst_hold_safe(&rt->dst) ? rt : NULL;
+	ip_rt_put(old);
+}
+
+static bool is_current(const struct net *net, const struct rtable *rt)
+{
+	return rt && rt->dst.obsolete == DST_OBSOLETE_FORCE_CHK &&
+	       rt->rt_genid == rt_genid_ipv4(net);
+}
+
+static u8 dscp_of(const struct iphdr *iph)
+{
+	return iph->tos & INET_DSCP_MASK;
+}
+
+static struct way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
+{
+	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % WAYS];
+}
+
+/* Where to, by the tables alone: there are no rules. */
+static bool find_host(struct net *net, __be32 peer, struct fib_result *res)
+{
+	struct flowi4 fl4 = {
+		.daddr		= peer,
+		.flowi4_iif	= LOOPBACK_IFINDEX,
+	};
+
+	return !fib_lookup(net, &fl4, res, 0) && res->type == RTN_UNICAST;
+}
+
+/*
+ * Where nothing but the address chooses the route, and that leads over one
+ * path that has no exceptions, ip_route_output_flow() would end with this one.
+ */
+static struct rtable *nexthop_route(const struct net *net,
+				    const struct fib_result *res)
+{
+	const struct fib_nh_common *nhc = res->nhc;
+	struct rtable *rt;
+
+	if (fib_info_num_path(res->fi) != 1 ||
+	    (!res->prefixlen && res->table->tb_num_default > 1) ||
+	    rcu_access_pointer(nhc->nhc_exceptions) || !nhc->nhc_pcpu_rth_output)
+		return NULL;
+	rt = rcu_dereference(*raw_cpu_ptr(nhc->nhc_pcpu_rth_output));
+	return is_current(net, rt) ? rt : NULL;
+}
+
+/* A device behind which a source is, be it one of several; NULL: none. */
+static const struct net_device *source_dev(struct net *net, __be32 peer,
+					   struct xtcp_arrival *mem)
+{
+	struct fib_result res;
+	struct rtable *back;
+
+	if (mem->peer == peer && is_current(net, mem->back))
+		return mem->back->dst.dev;
+	if (!find_host(net, peer, &res))
+		return NULL;
+	mem->peer = peer;
+	back = nexthop_route(net, &res);
+	if (unlikely(back != mem->back))
+		keep(&mem->back, back);
+	return res.nhc->nhc_dev;
+}
+
+/* What is no host, or has no business on a wire. */
+static bool is_martian(__be32 saddr)
+{
+	return ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) ||
+	       ipv4_is_zeronet(saddr) || ipv4_is_loopback(saddr);
+}
+
+/*
+ * What fib_validate_source() asks, and no more lenient: with a reverse path
+ * filter, strict or loose, the source has to be behind the device.
+ */
+static bool source_is_sane(struct net *net, const struct sk_buff *skb,
+			   struct xtcp_arrival *mem)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct net_device *dev;
+
+	if (!in_dev || IN_DEV_ORCONF(in_dev, NOPOLICY) || secpath_exists(skb) ||
+	    fib_num_tclassid_users(net) || is_martian(iph->saddr))
+		return false;
+	dev = source_dev(net, iph->saddr, mem);
+	if (!dev)
+		return false;
+	return !IN_DEV_RPFILTER(in_dev) || (dev == skb->dev && !dscp_of(iph));
+}
+
+/**
+ * xtcp_arrival_route - route a stranger's segment
+ * @xn: namespace
+ * @skb: segment in one piece, addressed to this host, without a route; gets
+ *	one if what the CPU remembers allows it
+ */
+void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
+{
+	struct xtcp_arrival *mem = memory(xn);
+	const struct iphdr *iph = ip_hdr(skb);
+	struct net *net = xn->net;
+	const struct way *way;
+
+	if (!mem || fib4_has_custom_rules(net))
+		return;
+	way = way_of(mem, iph);
+	if (way->daddr == iph->daddr && way->dscp == dscp_of(iph) &&
+	    is_current(net, way->rt) && source_is_sane(net, skb, mem))
+		skb_dst_set_noref(skb, &way->rt->dst);
+}
+
+/*
+ * Found by the tables, and by nothing but the way's own parts? Whether a
+ * loopback address may be reached from outside is up to the device.
+ */
+static bool may_be_learnt(struct net *net, const struct rtable *rt,
+			  __be32 daddr)
+{
+	return rt_is_input_route(rt) && rt->rt_type == RTN_LOCAL &&
+	       is_current(net, rt) && !rt->dst.lwtstate &&
+	       !ipv4_is_loopback(daddr) && !fib4_has_custom_rules(net) &&
+	       !fib_num_tclassid_users(net);
+}
+
+/**
+ * xtcp_arrival_learn - remember how a segment was routed to us
+ * @xn: namespace
+ * @skb: a stranger's segment, with its route, in the softirq in which it came
+ */
+void xtcp_arrival_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
+{
+	struct xtcp_arrival *mem = memory(xn);
+	const struct iphdr *iph = ip_hdr(skb);
+	struct rtable *rt = skb_rtable(skb);
+	struct way *way;
+
+	if (!mem)
+		return;
+	way = way_of(mem, iph);
+	/* Each local address has a route of its own. */
+	if (likely(way->rt == rt) || !rt ||
+	    !may_be_learnt(xn->net, rt, iph->daddr))
+		return;
+	keep(&way->rt, rt);
+	way->daddr = iph->daddr;
+	way->dscp = dscp_of(iph);
+}
+
+/**
+ * xtcp_arrival_back - the route to a host that its next hop keeps for all
+ * @net: namespace without policy rules
+ * @peer: host
+ *
+ * A third of the cost of a full lookup, and nothing for who has just been
+ * heard of.
+ *
+ * Context: RCU, as long as which the route lives; any.
+ * Return: no reference is taken; NULL where there is more to be asked.
+ */
+struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
+{
+	const struct xtcp_arrival *mem;
+	struct fib_result res;
+
+	/* In process context a softirq may come at any moment. */
+	mem = in_softirq() ? memory(xtcp_net(net)) : NULL;
+	if (mem && mem->peer == peer && is_current(net, mem->back))
+		return mem->back;
+	return find_host(net, peer, &res) ? nexthop_route(net, &res) : NULL;
+}
+
+/**
+ * xtcp_arrival_net_add - remember from now on
+ * @net: namespace, where this isn't done yet
+ *
+ * Without memory, or where one softirq may interrupt another, every segment is
+ * routed.
+ */
+void xtcp_arrival_net_add(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !xn->arrival)
+		WRITE_ONCE(xn->arrival, alloc_percpu(struct xtcp_arrival));
+}
+
+/**
+ * xtcp_arrival_net_exit - undo xtcp_arrival_net_add()
+ * @net: namespace; no segment comes any more
+ */
+void xtcp_arrival_net_exit(struct net *net)
+{
+	struct xtcp_arrival __percpu *arrival = xtcp_net(net)->arrival;
+	struct xtcp_arrival *mem;
+	unsigned int i;
+	int cpu;
+
+	if (!arrival)
+		return;
+	for_each_possible_cpu(cpu) {
+		mem = per_cpu_ptr(arrival, cpu);
+		keep(&mem->back, NULL);
+		for (i = 0; i < WAYS; i++)
+			keep(&mem->in[i].rt, NULL);
+	}
+	free_percpu(arrival);
+}
