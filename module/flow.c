@@ -235,26 +235,6 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 }
 
 /**
- * xtcp_flow_lookup_rcu - find a connection, to do something with it
- * @net: namespace
- * @key: whose
- *
- * Context: rcu_read_lock().
- * Return: the flow with a reference for the caller, or NULL.
- */
-struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
-				       const struct xtcp_key *key)
-{
-	struct xtcp_flow *flow;
-
-	do {
-		flow = xtcp_flow_find_rcu(net, key);
-		/* One on its way out may have a successor: look again. */
-	} while (flow && !xtcp_flow_get(flow));
-	return flow;
-}
-
-/**
  * xtcp_flow_lookup - find a connection
  * @net: namespace
  * @key: whose

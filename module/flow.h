@@ -147,8 +147,6 @@ bool xtcp_flow_matches(const struct xtcp_flow *flow,
 		       const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key);
-struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
-				       const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net,
 				   const struct xtcp_key *key);
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
@@ -160,6 +158,26 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 bool xtcp_flow_get(struct xtcp_flow *flow);
 void xtcp_flow_put(struct xtcp_flow *flow);
 struct sock *xtcp_flow_sk(const struct xtcp_flow *flow);
+
+/**
+ * xtcp_flow_lookup_rcu - find a connection, to do something with it
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: rcu_read_lock().
+ * Return: the flow with a reference for the caller, or NULL.
+ */
+static inline struct xtcp_flow *
+xtcp_flow_lookup_rcu(struct net *net, const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+
+	do {
+		flow = xtcp_flow_find_rcu(net, key);
+		/* One on its way out may have a successor: look again. */
+	} while (flow && !xtcp_flow_get(flow));
+	return flow;
+}
 
 int xtcp_listener_add(struct sock *sk);
 void xtcp_listener_del(struct sock *sk);

@@ -227,6 +227,13 @@ void xtcp_arrival_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
 	way->dscp = dscp_of(iph);
 }
 
+static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
+{
+	struct fib_result res;
+
+	return find_host(net, peer, &res) ? nexthop_route(net, &res) : NULL;
+}
+
 /**
  * xtcp_arrival_back - the route to a host that its next hop keeps for all
  * @net: namespace without policy rules
@@ -241,13 +248,12 @@ void xtcp_arrival_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
 struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
 {
 	const struct xtcp_arrival *mem;
-	struct fib_result res;
 
 	/* In process context a softirq may come at any moment. */
 	mem = in_softirq() ? memory(xtcp_net(net)) : NULL;
 	if (mem && mem->peer == peer && is_current(net, mem->back))
 		return mem->back;
-	return find_host(net, peer, &res) ? nexthop_route(net, &res) : NULL;
+	return look_up_back(net, peer);
 }
 
 /**

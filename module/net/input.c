@@ -30,7 +30,6 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
-#include "net/arrival.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/oow.h"
@@ -657,7 +656,6 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af)
 		rcv_socket(sk, skb, &seg);
 		return;
 	}
-	xtcp_arrival_learn(xtcp_net(net), skb);
 	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {

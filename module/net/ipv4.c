@@ -357,19 +357,26 @@ static struct dst_entry *ipv4_route(struct sock *sk)
 	return &rt->dst;
 }
 
-/* sk NULL: the route's own hop limit, or net.ipv4.ip_default_ttl. */
-static u8 ttl_select(const struct sock *sk, const struct dst_entry *dst)
+/*
+ * sk NULL: the route's own hop limit, or net.ipv4.ip_default_ttl. That is
+ * ip4_dst_hoplimit(), less the lock that keeps a namespace we know to be there.
+ */
+static u8 ttl_select(const struct net *net, const struct sock *sk,
+		     const struct dst_entry *dst)
 {
 	int ttl = sk ? READ_ONCE(inet_sk(sk)->uc_ttl) : -1;
 
-	return ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
+	if (ttl < 0)
+		ttl = dst_metric_raw(dst, RTAX_HOPLIMIT) ?:
+		      READ_ONCE(net->ipv4.sysctl_ip_default_ttl);
+	return ttl;
 }
 
-/* All but id and fragmentation. */
+/* All but id and fragmentation. There is room: a segment is made with it. */
 static struct iphdr *header_push(struct sk_buff *skb, const struct xtcp_key *key,
 				 u8 tos, u8 ttl)
 {
-	struct iphdr *iph = skb_push(skb, sizeof(*iph));
+	struct iphdr *iph = __skb_push(skb, sizeof(*iph));
 
 	skb_reset_network_header(skb);
 	iph->version = 4;
@@ -415,7 +422,7 @@ static int xmit_plain(struct sock *sk, struct sk_buff *skb,
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos) | ecn,
-			  ttl_select(sk, dst));
+			  ttl_select(net, sk, dst));
 	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
 		iph->frag_off = htons(IP_DF);
 	ip_select_ident_segs(net, skb, sk, skb_shinfo(skb)->gso_segs ?: 1);
@@ -541,7 +548,7 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	else
 		skb_dst_set_noref(skb, dst);
 	iph = header_push(skb, &reply->key, reply->tos,
-			  ttl_select(reply->sk, dst));
+			  ttl_select(net, reply->sk, dst));
 	if (reply_is_atomic(reply, skb, dst))
 		iph->frag_off = htons(IP_DF);
 	else
@@ -620,6 +627,8 @@ const struct xtcp_family xtcp_ipv4 = {
 
 static int ipv4_rcv(struct sk_buff *skb)
 {
+	if (!skb->sk)
+		xtcp_arrival_learn(xtcp_net(dev_net(skb->dev)), skb);
 	xtcp_input(skb, &xtcp_ipv4);
 	return 0;
 }

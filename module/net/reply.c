@@ -55,8 +55,9 @@ static void spare_turn(struct sk_buff *skb)
 	skb->csum_valid = 0;
 	skb->mac_header = (typeof(skb->mac_header))~0U;
 	memset(skb_shinfo(skb), 0, offsetof(struct skb_shared_info, dataref));
-	skb_push(skb, skb_headroom(skb));
-	skb_trim(skb, 0);
+	skb->data = skb->head;
+	skb_reset_tail_pointer(skb);
+	skb->len = 0;
 }
 
 /**

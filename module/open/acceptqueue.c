@@ -52,19 +52,6 @@
 #include "transfer/rtt.h"
 #include "user/stats.h"
 
-/**
- * xtcp_acceptqueue_is_full - has the listener no room for one more
- * @lsk: listener
- *
- * One more than the backlog fits, as in Linux.
- *
- * Return: true when it is full.
- */
-bool xtcp_acceptqueue_is_full(const struct sock *lsk)
-{
-	return sk_acceptq_is_full(lsk);
-}
-
 /* What a copy of the listener must not share with it. */
 static void child_forget_listener(struct sock *sk)
 {

@@ -6,14 +6,26 @@
 #define XTCP_OPEN_ACCEPTQUEUE_H
 
 #include <linux/types.h>
+#include <net/sock.h>
 
 struct sk_buff;
-struct sock;
 struct xtcp_halfopen;
 struct xtcp_listener;
 struct xtcp_seg;
 
-bool xtcp_acceptqueue_is_full(const struct sock *lsk);
+/**
+ * xtcp_acceptqueue_is_full - has the listener no room for one more
+ * @lsk: listener
+ *
+ * One more than the backlog fits, as in Linux.
+ *
+ * Return: true when it is full.
+ */
+static inline bool xtcp_acceptqueue_is_full(const struct sock *lsk)
+{
+	return sk_acceptq_is_full(lsk);
+}
+
 void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			      const struct xtcp_seg *seg);
 void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,

@@ -44,20 +44,6 @@
 /* Cookies are believed that long after the SYN queue was last full. */
 #define COOKIE_BELIEF_S		120
 
-/**
- * xtcp_listener_of - queues of a listener
- * @sk: socket
- *
- * Context: socket lock, or RCU.
- * Return: NULL when the socket does not listen.
- */
-struct xtcp_listener *xtcp_listener_of(const struct sock *sk)
-{
-	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
-		return NULL;
-	return READ_ONCE(xtcp_sk(sk)->listener);
-}
-
 static struct xtcp_listener *listener_alloc(struct sock *sk)
 {
 	struct xtcp_listener *ls = kzalloc(sizeof(*ls), GFP_KERNEL_ACCOUNT);
@@ -328,15 +314,6 @@ static void overflow_note(struct xtcp_listener *ls)
 
 	if (READ_ONCE(*stamp) != now)
 		WRITE_ONCE(*stamp, now);
-}
-
-/**
- * xtcp_listener_is_full - may no more half-open records be made?
- * @ls: queues of a listener
- */
-bool xtcp_listener_is_full(const struct xtcp_listener *ls)
-{
-	return atomic_read(&ls->qlen) > READ_ONCE(ls->sk->sk_max_ack_backlog);
 }
 
 /*

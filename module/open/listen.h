@@ -9,11 +9,12 @@
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <net/sock.h>
 
 #include "delayline.h"
+#include "tcb.h"
 
 struct sk_buff;
-struct sock;
 struct socket;
 struct xtcp_key;
 struct xtcp_seg;
@@ -78,8 +79,30 @@ struct xtcp_listener {
 	struct rcu_head		rcu;
 };
 
-struct xtcp_listener *xtcp_listener_of(const struct sock *sk);
-bool xtcp_listener_is_full(const struct xtcp_listener *ls);
+/**
+ * xtcp_listener_of - queues of a listener
+ * @sk: socket
+ *
+ * Context: socket lock, or RCU.
+ * Return: NULL when the socket does not listen.
+ */
+static inline struct xtcp_listener *
+xtcp_listener_of(const struct sock *sk)
+{
+	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
+		return NULL;
+	return READ_ONCE(xtcp_sk(sk)->listener);
+}
+
+/**
+ * xtcp_listener_is_full - may no more half-open records be made?
+ * @ls: queues of a listener
+ */
+static inline bool xtcp_listener_is_full(const struct xtcp_listener *ls)
+{
+	return atomic_read(&ls->qlen) > READ_ONCE(ls->sk->sk_max_ack_backlog);
+}
+
 bool xtcp_listener_is_reserved(const struct xtcp_listener *ls);
 unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls);
 void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
