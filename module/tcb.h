@@ -212,7 +212,6 @@ enum xtcp_urgent {
  * @ack_eager: TCP_QUICKACK was switched on: they don't wait for the user
  * @ato_ms: delayed ACK timeout
  * @rcv_mss: largest segment seen lately, octets
- * @rcv_segs: full segments since the last ACK
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: last segment in, for keepalive
  * @last_text_ns: last text in, for @ato_ms
@@ -374,7 +373,6 @@ struct xtcp_sock {
 	u8		quickack;
 	u16		ato_ms;
 	u16		rcv_mss;
-	u16		rcv_segs;
 	u32		oow_ack_ms;
 	u64		last_rcv_ns;
 	u64		last_text_ns;

@@ -304,8 +304,21 @@ void xtcp_timers_init(struct sock *sk)
  */
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 {
+	xtcp_timer_set_from(sk, which, xtcp_now_ns(), delay_ns);
+}
+
+/**
+ * xtcp_timer_set_from - the same, for who has just looked at the clock
+ * @sk: locked
+ * @which: what for
+ * @now_ns: when that was
+ * @delay_ns: from then
+ */
+void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which, u64 now_ns,
+			 u64 delay_ns)
+{
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 deadline = xtcp_now_ns() + delay_ns;
+	u64 deadline = now_ns + delay_ns;
 
 	WRITE_ONCE(xs->deadline_ns[which], deadline);
 	if (!timer_covers(xs, deadline))

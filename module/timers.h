@@ -31,6 +31,8 @@ void xtcp_timers_unload(void);
 
 void xtcp_timers_init(struct sock *sk);
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns);
+void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which, u64 now_ns,
+			 u64 delay_ns);
 void xtcp_timer_clear(struct sock *sk, enum xtcp_timer which);
 void xtcp_timers_clear_all(struct sock *sk);
 void xtcp_timers_run(struct sock *sk);

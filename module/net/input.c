@@ -454,6 +454,7 @@ static void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 		kfree_skb(skb);
 		break;
 	case XTCP_SYN_SENT:
+		xtcp_sk(sk)->last_rcv_ns = xtcp_now_ns();
 		xtcp_sk(sk)->segs_in += segments_of(skb);
 		xtcp_connect_rcv(sk, skb, seg);
 		break;

@@ -70,11 +70,12 @@ static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 		    const struct xtcp_key *key)
 {
 	struct tcphdr *th = tcp_hdr(skb);
-	__wsum sum = csum_partial(th, skb_headlen(skb), 0);
+	__wsum sum;
 
 	if (skb_is_nonlinear(skb))
-		sum = skb_checksum(skb, skb_headlen(skb), skb->data_len, sum);
-
+		sum = skb_checksum(skb, 0, skb->len, 0);
+	else
+		sum = csum_partial(th, skb->len, 0);
 	th->check = af->csum(key, skb->len, sum);
 	skb->ip_summed = CHECKSUM_NONE;
 }

@@ -269,13 +269,14 @@ static int transmit(struct sock *sk, struct sk_buff *skb,
  * xtcp_output_queued - send a segment of the send queue
  * @sk: the socket, locked
  * @skb: stays in its queue; a clone of it leaves
+ * @now_ns: what the clock says
  *
  * While an earlier clone is still on its way, the header must not be written
  * over its: then the linear part is copied.
  *
  * Return: 0; -ENOBUFS when there is no memory, or the error of the route
  */
-int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
+int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -295,7 +296,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb)
 	/* Shares its place with a link of the retransmission tree. */
 	clone->dev = NULL;
 
-	cb->sent_ns = xtcp_now_ns();
+	cb->sent_ns = now_ns;
 	/* As Linux counts: what was sent before is not sent but resent. */
 	go = (struct departure) {
 		.seq = cb->seq,
@@ -433,7 +434,7 @@ void xtcp_output_syn_ack(struct sock *sk)
 	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
 		return;
 	xtcp_cb(skb)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(skb)->flags);
-	xtcp_output_queued(sk, skb);
+	xtcp_output_queued(sk, skb, xtcp_now_ns());
 }
 
 /* Our MSS option: what we can take in one piece (MUST-67), or TCP_MAXSEG. */

@@ -16,7 +16,7 @@ struct xtcp_sock;
 			      XTCP_HDR_MAX, 8)
 
 /* Of a socket; socket lock. */
-int xtcp_output_queued(struct sock *sk, struct sk_buff *skb);
+int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
 void xtcp_output_ack(struct sock *sk);
 void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare);
 void xtcp_output_probe(struct sock *sk);

@@ -29,6 +29,7 @@
 #include "timers.h"
 #include "transfer/autotune.h"
 #include "transfer/rtt.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 
 /* ACKs sent at once while the peer's window is still opening; Linux: 16. */
@@ -56,7 +57,6 @@ void xtcp_ack_init(struct sock *sk)
 	xs->pingpong = 0;
 	xs->ack_eager = 0;
 	xs->ato_ms = 0;
-	xs->rcv_segs = 0;
 	xs->last_text_ns = 0;
 	xs->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
 			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
@@ -108,8 +108,6 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 		   !(xtcp_cb(skb)->flags & (XTCP_PSH | XTCP_FIN))) {
 		xs->rcv_mss = len;
 	}
-	if (len >= xs->rcv_mss)
-		xs->rcv_segs += max_t(u16, skb_shinfo(skb)->gso_segs, 1);
 }
 
 /*
@@ -190,15 +188,16 @@ void xtcp_ack_fin_received(struct sock *sk)
 /**
  * xtcp_ack_text_sent - the user answers what came in
  * @sk: the socket, locked
+ * @now_ns: when
  *
  * Text that follows the peer's within the delay carries its ACK, and so may
  * the next one: leave it time to.
  */
-void xtcp_ack_text_sent(struct sock *sk)
+void xtcp_ack_text_sent(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->last_text_ns && xtcp_now_ns() - xs->last_text_ns <
+	if (xs->last_text_ns && now_ns - xs->last_text_ns <
 	    (u64)xs->ato_ms * NSEC_PER_MSEC)
 		xs->pingpong = 1;
 }
@@ -228,10 +227,22 @@ void xtcp_ack_wait(struct sock *sk)
 }
 
 /*
- * RFC 5681 4.2: at least every second full segment, at once when there is a
- * hole; RFC 9293 3.8.6.2.2: but not just to tell of a window that has not
- * moved because the user does not read.
+ * RFC 5681 4.2: at least every second full segment. But where an ACK would tell
+ * of a window that has shrunk, because the user has not read yet, it waits for
+ * him, or for the timer: the next recv() makes one ACK of many, and one that
+ * opens the window. As Linux does.
  */
+static bool more_than_a_segment_is_owed(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) <= (s32)xs->rcv_mss)
+		return false;
+	return seq_dist(xs->copied_seq, xs->rcv_nxt) < sk->sk_rcvlowat ||
+	       xtcp_window_holds(sk);
+}
+
+/* RFC 5681 4.2: at once when there is a hole. */
 static bool ack_is_due(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -242,8 +253,7 @@ static bool ack_is_due(struct sock *sk)
 		return true;
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue))
 		return true;
-	return xs->rcv_segs >= 2 ||
-	       seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss;
+	return more_than_a_segment_is_owed(sk);
 }
 
 /*
@@ -268,7 +278,8 @@ static void ack_wait(struct sock *sk)
 
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK) ||
 	    (xs->ack & XTCP_ACK_SOON))
-		xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK, ack_delay_ns(xs));
+		xtcp_timer_set_from(sk, XTCP_TIMER_DELAYED_ACK, xs->last_rcv_ns,
+				    ack_delay_ns(xs));
 }
 
 /**
@@ -335,7 +346,6 @@ void xtcp_ack_sent(struct sock *sk)
 			xs->ato_ms = XTCP_ATO_MIN_MS;
 	}
 	xs->ack = 0;
-	xs->rcv_segs = 0;
 	xtcp_timer_clear(sk, XTCP_TIMER_DELAYED_ACK);
 }
 

@@ -17,7 +17,7 @@ struct xtcp_sock;
 void xtcp_ack_init(struct sock *sk);
 void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
 void xtcp_ack_fin_received(struct sock *sk);
-void xtcp_ack_text_sent(struct sock *sk);
+void xtcp_ack_text_sent(struct sock *sk, u64 now_ns);
 void xtcp_ack_now(struct sock *sk);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_wait(struct sock *sk);

@@ -122,7 +122,7 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 		return false;
 	}
 	xtcp_rtt_sample(sk, rtt_us);
-	xtcp_rtt_min_sample(xs, last_us);
+	xtcp_rtt_min_sample(xs, last_us, a->now_ns);
 	xtcp_congestion_rtt(xs, last_us);
 	return true;
 }
@@ -217,7 +217,7 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 		xtcp_lossprobe_acked(sk, a);
 	if (is_of_interest(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
-	if (a->arm && !xtcp_lossprobe_schedule(sk, true))
+	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
 
 	count_delivered(sk, a);
@@ -292,7 +292,7 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 			struct xtcp_acked *a)
 {
 	memset(a, 0, sizeof(*a));
-	a->now_ns = xtcp_now_ns();
+	a->now_ns = xs->last_rcv_ns;
 	a->prior_una = xs->snd_una;
 	a->prior_highest = xtcp_scoreboard_highest(xs);
 	a->prior_pipe = xtcp_congestion_pipe(xs);
@@ -305,7 +305,8 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 /**
  * xtcp_send_acked - what SEG.ACK, SEG.WND and SACK say about the send queue
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
- * @seg: with ACK in [SND.UNA - largest window, SND.NXT]
+ * @seg: with ACK in [SND.UNA - largest window, SND.NXT]; it came at
+ *	last_rcv_ns
  *
  * RFC 9293 3.10.7.4, fifth. What is lost may be sent again here, nothing new
  * is: the caller pushes at the end of the segment.

@@ -340,11 +340,11 @@ static void restart(struct xtcp_sock *xs, u64 idle_ns)
 /**
  * xtcp_congestion_resumed - before sending after a pause
  * @sk: the socket, locked, with nothing in flight
+ * @now_ns: what the clock says
  */
-void xtcp_congestion_resumed(struct sock *sk)
+void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 now_ns = xtcp_now_ns();
 	u64 idle_ns, quiet_ns;
 
 	if (!xs->last_snd_ns)

@@ -65,7 +65,7 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
 u32 xtcp_congestion_pipe(const struct xtcp_sock *xs);
-void xtcp_congestion_resumed(struct sock *sk);
+void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 
 /* For the rules. */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs);

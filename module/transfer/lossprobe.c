@@ -66,11 +66,12 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
 /**
  * xtcp_lossprobe_schedule - let the timer send a probe, if one is called for
  * @sk: the socket, locked
+ * @now_ns: what the clock says
  * @from_now: the timeout, too, counts from now, not from the oldest segment
  *
  * Return: false when it is not, or a timeout comes first
  */
-bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now)
+bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 probe_ns, rto_ns;
@@ -80,14 +81,14 @@ bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now)
 		return false;
 	probe_ns = pto_ns(xs);
 	rto_ns = from_now ? (u64)xs->rto_us * NSEC_PER_USEC :
-			    xtcp_retransmit_left_ns(sk);
+			    xtcp_retransmit_left_ns(sk, now_ns);
 	if (rto_ns)
 		probe_ns = min(probe_ns, rto_ns);
 	if (xtcp_user_timeout_ms(xs) &&
 	    xtcp_retransmit_user_left_ns(xs) <= probe_ns)
 		return false;
 	xs->waiting = XTCP_WAIT_LOSS_PROBE;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, probe_ns);
+	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, probe_ns);
 	return true;
 }
 

@@ -10,7 +10,7 @@
 struct sock;
 struct xtcp_acked;
 
-bool xtcp_lossprobe_schedule(struct sock *sk, bool from_now);
+bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now);
 void xtcp_lossprobe_timeout(struct sock *sk);
 void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a);
 

@@ -59,15 +59,16 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 /**
  * xtcp_retransmit_left_ns - when the oldest segment in flight times out
  * @sk: the socket, locked, with something in flight
+ * @now_ns: what the clock says
  *
  * Return: nanoseconds from now; 0: it has
  */
-u64 xtcp_retransmit_left_ns(struct sock *sk)
+u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
 	const struct sk_buff *oldest = xtcp_send_oldest(sk);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
-	u64 gone_ns = xtcp_now_ns() - xtcp_cb(oldest)->sent_ns;
+	u64 gone_ns = now_ns - xtcp_cb(oldest)->sent_ns;
 
 	return rto_ns - min(rto_ns, gone_ns);
 }
@@ -91,7 +92,7 @@ void xtcp_retransmit_arm(struct sock *sk)
 		return;
 	}
 	if (xs->waiting != XTCP_WAIT_TIMEOUT)
-		delay_ns = max(xtcp_retransmit_left_ns(sk), 1ULL);
+		delay_ns = max(xtcp_retransmit_left_ns(sk, xtcp_now_ns()), 1ULL);
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
 	xs->waiting = XTCP_WAIT_TIMEOUT;

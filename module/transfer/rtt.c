@@ -134,14 +134,15 @@ u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
  * xtcp_rtt_min_sample - take a round trip into account for the least one
  * @xs: the connection, locked
  * @rtt_us: microseconds
+ * @now_ns: when it was measured
  *
  * The least of the current and the last window of time: a sample counts for
  * five minutes at least and ten at most, then a path that has become longer
  * is believed.
  */
-void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us)
+void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
-	u32 now_ms = xtcp_now_ms();
+	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
 	rtt_us = max(rtt_us, 1U);
 	if (xs->min_rtt_us == U32_MAX) {

@@ -21,7 +21,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
 u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs);
-void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us);
+void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns);
 void xtcp_rtt_backoff(struct xtcp_sock *xs);
 
 #endif /* XTCP_TRANSFER_RTT_H */

@@ -148,7 +148,7 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 	if (skb->len && skb->len < segs * xs->mss)
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
-		xtcp_ack_text_sent(sk);
+		xtcp_ack_text_sent(sk, xtcp_cb(skb)->sent_ns);
 	xs->last_snd_ns = xtcp_cb(skb)->sent_ns;
 	XTCP_ADD(sock_net(sk), ORIG_DATA_SENT, segs);
 
@@ -162,7 +162,8 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 }
 
 /* Send the first @len octets of @skb, with its FIN if @whole. */
-static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole)
+static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
+		     u64 now_ns)
 {
 	struct sk_buff *rest;
 
@@ -173,7 +174,7 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole)
 		__skb_queue_after(&sk->sk_write_queue, skb, rest);
 	}
 	xtcp_sendq_measure(skb, xtcp_sk(sk)->mss);
-	if (xtcp_output_queued(sk, skb))
+	if (xtcp_output_queued(sk, skb, now_ns))
 		return false;
 	sent_first(sk, skb);
 	return true;
@@ -197,7 +198,7 @@ static u32 congestion_room(const struct xtcp_sock *xs)
 }
 
 /* Send what may go; Return: something went. */
-static bool push_all(struct sock *sk, u8 nagle, bool force)
+static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -213,7 +214,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force)
 			break;
 		/* The override is for one segment. */
 		len = may_send(sk, skb, nagle, force, force ? 1 : room, &whole);
-		if (len < 0 || !push_one(sk, skb, len, whole))
+		if (len < 0 || !push_one(sk, skb, len, whole, now_ns))
 			break;
 		force = false;
 		pushed = true;
@@ -222,9 +223,9 @@ static bool push_all(struct sock *sk, u8 nagle, bool force)
 }
 
 /* The first in flight starts the timeout; each may put the probe off. */
-static void pushed_timer(struct sock *sk, bool was_idle)
+static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 {
-	if (!xtcp_lossprobe_schedule(sk, false) &&
+	if (!xtcp_lossprobe_schedule(sk, now_ns, false) &&
 	    (was_idle || xtcp_sk(sk)->waiting == XTCP_WAIT_LOSS_PROBE))
 		xtcp_retransmit_arm(sk);
 }
@@ -232,16 +233,18 @@ static void pushed_timer(struct sock *sk, bool was_idle)
 static void push(struct sock *sk, u8 nagle, bool force)
 {
 	bool was_idle = !xtcp_sk(sk)->in_flight;
+	u64 now_ns;
 
 	if (!xtcp_send_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
 		xtcp_probe_window_check(sk);
 		return;
 	}
 	refresh_mss(sk);
+	now_ns = xtcp_now_ns();
 	if (was_idle)
-		xtcp_congestion_resumed(sk);
-	if (push_all(sk, nagle, force))
-		pushed_timer(sk, was_idle);
+		xtcp_congestion_resumed(sk, now_ns);
+	if (push_all(sk, nagle, force, now_ns))
+		pushed_timer(sk, now_ns, was_idle);
 	xtcp_probe_window_check(sk);
 }
 
@@ -274,7 +277,8 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 
 	refresh_mss(sk);
 	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
-	return len >= 0 && push_one(sk, skb, len, whole);
+	return len >= 0 && push_one(sk, skb, len, whole,
+				    xtcp_now_ns());
 }
 
 /**
@@ -326,7 +330,7 @@ void xtcp_send_syn(struct sock *sk)
 		xtcp_cb(skb)->end = xs->write_seq;
 		xtcp_sendq_charge(sk, skb->truesize);
 		xtcp_sendq_fly(sk, skb);
-		xtcp_output_queued(sk, skb);
+		xtcp_output_queued(sk, skb, xs->retrans_stamp_ns);
 	}
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
@@ -433,7 +437,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
 	}
 
-	err = xtcp_output_queued(sk, skb);
+	err = xtcp_output_queued(sk, skb, xtcp_now_ns());
 	if (err) {
 		XTCP_ADD(net, RETRANS_FAIL, segs);
 		return err;

@@ -2,8 +2,9 @@
 /*
  * sendqueue.c - where text and FIN wait, and where they are while in flight
  *
- * RFC 9293 3.10.2. Text lives in page fragments; the linear part of a queued
- * skb is only the room for the headers of its clones. An skb moves once
+ * RFC 9293 3.10.2. Text lives in page fragments, and the first of it in the
+ * linear part, if it was little, behind the room for the headers of the skb's
+ * clones. An skb moves once
  * from sk_write_queue to the rbtree of what is in flight, keyed by sequence
  * number, and leaves that when it is acknowledged. A queued skb is charged to
  * sk_wmem_queued by its truesize for as long as it stands in either.
@@ -48,9 +49,9 @@ static void free_queued(struct sock *sk, struct sk_buff *skb)
 	consume_skb(skb);
 }
 
-static struct sk_buff *alloc_empty(gfp_t gfp)
+static struct sk_buff *alloc_empty(u32 linear, gfp_t gfp)
 {
-	struct sk_buff *skb = alloc_skb_fclone(XTCP_HEADROOM, gfp);
+	struct sk_buff *skb = alloc_skb_fclone(XTCP_HEADROOM + linear, gfp);
 
 	if (!skb)
 		return NULL;
@@ -68,14 +69,15 @@ static struct sk_buff *alloc_empty(gfp_t gfp)
 /**
  * xtcp_send_skb_alloc - an empty segment for the send queue
  * @sk: the socket, locked
+ * @linear: octets of text that its linear part shall hold
  * @gfp: allocation flags
  *
  * Return: skb whose memory is reserved, not yet charged; NULL when the socket
  * or the machine is short of memory, then the socket's send buffer was cut
  */
-struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, gfp_t gfp)
+struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp)
 {
-	struct sk_buff *skb = alloc_empty(gfp);
+	struct sk_buff *skb = alloc_empty(linear, gfp);
 
 	if (skb && sk_wmem_schedule(sk, skb->truesize))
 		return skb;
@@ -100,7 +102,7 @@ struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
 {
 	struct sk_buff *skb;
 
-	skb = alloc_empty(in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
+	skb = alloc_empty(0, in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
 	if (skb)
 		xtcp_cb(skb)->flags = flags;
 	return skb;
@@ -381,14 +383,15 @@ static int unshare(struct sock *sk, struct sk_buff *skb)
  */
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 {
-	u32 moved = skb->len - len;
+	u32 linear = skb_headlen(skb) > len ? skb_headlen(skb) - len : 0;
+	u32 moved = skb->len - len - linear;
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_skb_cb *rest_cb;
 	struct sk_buff *rest;
 
 	if (unshare(sk, skb))
 		return NULL;
-	rest = alloc_empty(GFP_ATOMIC);
+	rest = alloc_empty(linear, GFP_ATOMIC);
 	if (!rest)
 		return NULL;
 
@@ -400,6 +403,7 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 
 	xtcp_sendq_charge(sk, rest->truesize);
 	skb_split(skb, rest, len);
+	/* Of pages alone: each keeps its linear part. */
 	skb->truesize -= moved;
 	rest->truesize += moved;
 	return rest;
@@ -472,11 +476,14 @@ u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 {
 	u32 eat = seq_dist(xtcp_cb(skb)->seq, ack);
 	u32 segs = xtcp_send_segs(skb);
+	u32 linear;
 
-	if (eat > skb->data_len || unshare(sk, skb))
+	if (eat > skb->len || unshare(sk, skb))
 		return 0;
-	eat_frags(skb, eat);
-	xtcp_sendq_charge(sk, -(int)eat);
+	linear = min(eat, skb_headlen(skb));
+	__skb_pull(skb, linear);
+	eat_frags(skb, eat - linear);
+	xtcp_sendq_charge(sk, -(int)(eat - linear));
 	xtcp_cb(skb)->seq = ack;
 	xtcp_sendq_measure_again(sk, skb, xtcp_cb(skb)->seg_size);
 	return segs - xtcp_send_segs(skb);

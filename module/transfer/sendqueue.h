@@ -28,7 +28,7 @@ static inline u32 xtcp_send_segs(const struct sk_buff *skb)
 }
 
 /* Filling the queue. */
-struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, gfp_t gfp);
+struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp);
 void xtcp_send_queue(struct sock *sk, struct sk_buff *skb);
 void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
 void xtcp_send_drop_empty(struct sock *sk);

@@ -136,6 +136,19 @@ u32 xtcp_window_select(struct sock *sk)
 }
 
 /**
+ * xtcp_window_holds - would an ACK announce as much as the last one did
+ * @sk: the socket, locked
+ *
+ * Return: false when the user has to read first
+ */
+bool xtcp_window_holds(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return window_next(sk, xtcp_window_left(xs)) >= xs->rcv_wnd;
+}
+
+/**
  * xtcp_window_init - window and scale of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
  * @mss: octets, the MSS we announce

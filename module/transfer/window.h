@@ -14,6 +14,7 @@ struct xtcp_sock;
 
 u32 xtcp_window_left(const struct xtcp_sock *xs);
 u32 xtcp_window_select(struct sock *sk);
+bool xtcp_window_holds(const struct sock *sk);
 void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling, u32 *wnd,
 		      u8 *wscale);
 void xtcp_window_consumed(struct sock *sk, u32 copied);

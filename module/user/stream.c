@@ -30,6 +30,12 @@
 
 /* --- SEND -------------------------------------------------------------- */
 
+/*
+ * Text of so many octets is worth no page fragment: it is copied into the skb's
+ * linear part, and summed in one go with the header.
+ */
+#define LINEAR_MAX	256U
+
 /* Has @skb room for text up to @goal, and a place for the next fragment? */
 static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
@@ -43,9 +49,10 @@ static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 
 /*
  * The skb to which text can be added: the last one that was never sent,
- * or a new one. NULL: no room in the buffer.
+ * or a new one, which has room in its linear part if @left octets are few. NULL:
+ * no room in the buffer.
  */
-static struct sk_buff *open_skb(struct sock *sk, u32 goal)
+static struct sk_buff *open_skb(struct sock *sk, u32 goal, size_t left)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
@@ -53,10 +60,24 @@ static struct sk_buff *open_skb(struct sock *sk, u32 goal)
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
-	skb = xtcp_send_skb_alloc(sk, sk->sk_allocation);
+	skb = xtcp_send_skb_alloc(sk, left <= LINEAR_MAX ? left : 0,
+				  sk->sk_allocation);
 	if (skb)
 		xtcp_send_queue(sk, skb);
 	return skb;
+}
+
+/* Copy all of @msg into the linear part of @skb, which is empty. */
+static int fill_linear(struct sock *sk, struct sk_buff *skb,
+		       struct msghdr *msg)
+{
+	u32 copy = msg_data_left(msg);
+
+	if (!copy_from_iter_full(skb->data, copy, &msg->msg_iter))
+		return -EFAULT;
+	__skb_put(skb, copy);
+	xtcp_send_grown(sk, skb, copy);
+	return copy;
 }
 
 /*
@@ -72,6 +93,9 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	u32 copy;
 	int err;
 
+	if (!skb->len && msg_data_left(msg) <= LINEAR_MAX &&
+	    msg_data_left(msg) <= skb_tailroom(skb))
+		return fill_linear(sk, skb, msg);
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOBUFS;
 	if (!takes_more(sk, skb, goal))
@@ -138,7 +162,7 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* While we slept, the connection may have ended. */
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			return -EPIPE;
-		skb = open_skb(sk, goal);
+		skb = open_skb(sk, goal, msg_data_left(msg));
 		n = skb ? fill_skb(sk, skb, goal, msg) : -ENOBUFS;
 		if (n == -ENOBUFS) {
 			n = wait_for_room(sk, flags, *copied > 0, timeo);
