@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/xtcp.h>
+
 typedef uint8_t u8, __u8;
 typedef uint16_t u16, __u16, __be16, __sum16;
 typedef uint32_t u32, __u32, __be32, __wsum;

@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		bool syn = skb.data[13] & 0x02;
 
 		MUST(header >= XTCP_HDR_LEN && header <= len);
-		xtcp_seg_read(&seg, &skb);
+		xtcp_seg_read(&seg, &skb, XTCP_WIRE_NATIVE);
 		MUST(seg.len == len - header);
 		MUST(seg.flags == skb.data[13]);
 		MUST(seg.end == (seq_t)(seg.seq + seg.len + th->syn + th->fin));

@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <net/inet_common.h>
+#include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
@@ -103,6 +104,24 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 	return inet_recv_error(sk, msg, len);
 #endif
 }
+
+/*
+ * net/inet_hashtables.h: the kernel's own TCP is looked into by the namespace
+ * alone since 6.18
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define xtcp_stock_established(net, ...)				\
+	__inet_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
+				  __VA_ARGS__)
+#define xtcp_stock_listener(net, ...)					\
+	__inet_lookup_listener(net, (net)->ipv4.tcp_death_row.hashinfo,	\
+			       __VA_ARGS__)
+#else
+#define xtcp_stock_established(net, ...)				\
+	__inet_lookup_established(net, __VA_ARGS__)
+#define xtcp_stock_listener(net, ...)					\
+	__inet_lookup_listener(net, __VA_ARGS__)
+#endif
 
 /*
  * net/inet_sock.h: the socket's flags are bits of a word since 6.6, and were

@@ -21,12 +21,14 @@
 #include "net/arrival.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/offload.h"
 #include "netns.h"
 #include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
 #include "port.h"
+#include "shadow.h"
 #include "timers.h"
 #include "user/procfs.h"
 #include "user/socket.h"
@@ -52,6 +54,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	err = xtcp_flow_net_init(net);
 	if (err)
 		goto port;
+	xtcp_shadow_net_init(net);
 	xtcp_timewait_net_init(net);
 	xtcp_gate_net_init(net);
 	err = xtcp_sysctl_net_init(net);
@@ -77,10 +80,11 @@ stats:
 	return err;
 }
 
-/* A grace period passes before the rest goes, of which the hook makes use. */
+/* A grace period passes before the rest goes, of which the hooks make use. */
 static void __net_exit xtcp_net_quiesce(struct net *net)
 {
 	xtcp_demux_net_exit(net);
+	xtcp_shadow_net_quiesce(net);
 }
 
 static void __net_exit xtcp_net_stop(struct net *net)
@@ -91,6 +95,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_timewait_net_exit(net);
 	xtcp_flow_net_exit(net);
 	xtcp_port_net_exit(net);
+	xtcp_shadow_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
 	xtcp_arrival_net_exit(net);
@@ -157,6 +162,7 @@ timers:
 
 static void __exit xtcp_exit(void)
 {
+	xtcp_hook_close();
 	/* Waits for the segments that are being handled. */
 	xtcp_ipv4_exit();
 	xtcp_offload_exit();

@@ -14,6 +14,7 @@
 
 #include "delayline.h"
 #include "open/gate.h"
+#include "shadow.h"
 
 /* Macros of that header, for fields of its own; here they are knobs' names. */
 #undef tw_reuse
@@ -104,6 +105,8 @@ struct xtcp_port_chain {
  * @listen_lock: guards writers of @listeners
  * @listeners: sockets in LISTEN by local port, RCU
  * @ports: local ports in use
+ * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
+ * @shadows: what holds these against the kernel's own TCP
  * @perturb: counters of the ephemeral port choice
  * @timewait: delay lines of time-wait records
  * @tw_count: time-wait records
@@ -124,6 +127,8 @@ struct xtcp_net {
 	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
 	struct xtcp_port_chain		*ports;
+	unsigned long			*tcp_ports;
+	struct xtcp_shadows		shadows;
 	u32				*perturb;
 	struct xtcp_delayset		timewait;
 	atomic_t			tw_count;

@@ -23,6 +23,10 @@
  *    parity is kept: connect() begins with ports of the range's first parity,
  *    bind() to port 0 with the others, so that they seldom meet.
  *
+ * The two wires have ports of their own. Those of the TCP wire are shared with
+ * the kernel's own TCP, which sees each of them through a shadow (shadow.c): a
+ * claim has to pass our rules first, then the kernel's.
+ *
  * Locks: a chain's lock guards its buckets, their owners and counts, and
  * xs->port and xs->port_listens of the owners. It is taken with softirqs off,
  * under the socket lock, one chain at a time; the flow table is entered under
@@ -32,23 +36,29 @@
  */
 #include "port.h"
 
+#include <linux/bitmap.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <uapi/linux/xtcp.h>
 
 #include "close/timewait.h"
 #include "flow.h"
 #include "net/family.h"
 #include "netns.h"
 #include "open/isn.h"
+#include "shadow.h"
 #include "tcb.h"
 #include "user/stats.h"
 
 /* Which sharing options a socket has, or that of a time-wait record had. */
 #define CLASS_REUSE	1
 #define CLASS_REUSEPORT	2
+/* And its wire; ports of the other one are other ports. */
+#define CLASS_TCP_WIRE	4
 
 /**
  * struct place - where a port is used
@@ -89,11 +99,25 @@ static_assert(sizeof(struct xtcp_port) == 32);
 #endif
 
 /**
+ * struct tcp_port - a port of the TCP wire
+ * @port: its head
+ * @ifindex: device, 0 for any; part of the name
+ * @shadow: what holds it against the kernel's own TCP; NULL while that is
+ *	being made. Set once, under the chain lock
+ */
+struct tcp_port {
+	struct xtcp_port	port;
+	int			ifindex;
+	struct xtcp_shadow	*shadow;
+};
+
+/**
  * struct claim - what a socket wants of a port
  * @sk: socket; doesn't conflict with itself
  * @at: local address
  * @ifindex: device, 0 for any
  * @uid: owner
+ * @wire: CLASS_TCP_WIRE or 0
  * @reuse: SO_REUSEADDR
  * @reuseport: SO_REUSEPORT
  * @by_number: a certain port is wanted, so that SO_REUSEPORT may share it
@@ -104,6 +128,7 @@ struct claim {
 	struct place		at;
 	int			ifindex;
 	kuid_t			uid;
+	u8			wire;
 	bool			reuse;
 	bool			reuseport;
 	bool			by_number;
@@ -125,16 +150,64 @@ struct port_range {
 };
 
 static struct kmem_cache *port_cache __read_mostly;
+static struct kmem_cache *tcp_port_cache __read_mostly;
 
-static struct xtcp_port *port_alloc(gfp_t gfp)
+static struct tcp_port *tcp_port(struct xtcp_port *port)
 {
-	return kmem_cache_alloc(port_cache, gfp);
+	return port->class & CLASS_TCP_WIRE ?
+	       container_of(port, struct tcp_port, port) : NULL;
+}
+
+/* @class: which it will have. */
+static struct xtcp_port *port_alloc(u8 class, gfp_t gfp)
+{
+	struct tcp_port *tcp;
+	struct xtcp_port *port;
+
+	if (likely(!(class & CLASS_TCP_WIRE))) {
+		port = kmem_cache_alloc(port_cache, gfp);
+		if (port)
+			port->class = class;
+		return port;
+	}
+	tcp = kmem_cache_alloc(tcp_port_cache, gfp);
+	if (!tcp)
+		return NULL;
+	tcp->port.class = class;
+	tcp->shadow = NULL;
+	return &tcp->port;
 }
 
 static void port_free(struct xtcp_port *port)
 {
-	if (port)
+	struct tcp_port *tcp = port ? tcp_port(port) : NULL;
+
+	if (tcp) {
+		xtcp_shadow_put(tcp->shadow);
+		kmem_cache_free(tcp_port_cache, tcp);
+	} else if (port) {
 		kmem_cache_free(port_cache, port);
+	}
+}
+
+/* The shadow of @port, or NULL; chain lock, or an owner's socket lock. */
+static struct xtcp_shadow *port_shadow(struct xtcp_port *port)
+{
+	struct tcp_port *tcp = port ? tcp_port(port) : NULL;
+
+	return tcp ? tcp->shadow : NULL;
+}
+
+/*
+ * A new bucket takes over the shadow of the one that its owner comes from: a
+ * child its listener's, a time-wait record its socket's. Chain lock.
+ */
+static void port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from)
+{
+	struct tcp_port *tcp = tcp_port(port);
+
+	if (tcp && !tcp->shadow)
+		tcp->shadow = xtcp_shadow_get(port_shadow(from));
 }
 
 static struct xtcp_port_chain *chain_of(const struct net *net, u16 num)
@@ -183,24 +256,38 @@ static bool places_overlap(struct place a, struct place b)
 }
 
 static struct xtcp_port *port_find(const struct xtcp_port_chain *chain, u16 num,
-				   struct place at, u8 class)
+				   struct place at, int ifindex, u8 class)
 {
 	struct xtcp_port *port;
 
 	lockdep_assert_held(&chain->lock);
 	for (port = chain->first; port; port = port->next)
-		if (port->num == num && places_are_one(port->at, at) &&
-		    port->class == class)
+		if (port->num == num && port->class == class &&
+		    places_are_one(port->at, at) &&
+		    (!(class & CLASS_TCP_WIRE) ||
+		     tcp_port(port)->ifindex == ifindex))
 			return port;
 	return NULL;
 }
 
+/* Has anyone that number on the TCP wire? */
+static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
+{
+	const struct xtcp_port *port;
+
+	for (port = chain->first; port; port = port->next)
+		if (port->num == num && port->class & CLASS_TCP_WIRE)
+			return true;
+	return false;
+}
+
 /* Finds the bucket or makes it from @spare, which is NULL then. */
-static struct xtcp_port *port_get(struct xtcp_port_chain *chain, u16 num,
-				  struct place at, u8 class,
+static struct xtcp_port *port_get(struct net *net,
+				  struct xtcp_port_chain *chain, u16 num,
+				  struct place at, int ifindex, u8 class,
 				  struct xtcp_port **spare)
 {
-	struct xtcp_port *port = port_find(chain, num, at, class);
+	struct xtcp_port *port = port_find(chain, num, at, ifindex, class);
 
 	if (port || !*spare)
 		return port;
@@ -214,11 +301,16 @@ static struct xtcp_port *port_get(struct xtcp_port_chain *chain, u16 num,
 		.shared	= true,
 	};
 	chain->first = port;
+	if (class & CLASS_TCP_WIRE) {
+		tcp_port(port)->ifindex = ifindex;
+		set_bit(num, xtcp_net(net)->tcp_ports);
+	}
 	return port;
 }
 
 /* Somebody has gone: the last one takes the bucket along. */
-static void port_put(struct xtcp_port_chain *chain, struct xtcp_port *port)
+static void port_put(struct net *net, struct xtcp_port_chain *chain,
+		     struct xtcp_port *port)
 {
 	struct xtcp_port **link = &chain->first;
 
@@ -228,13 +320,21 @@ static void port_put(struct xtcp_port_chain *chain, struct xtcp_port *port)
 	while (*link != port)
 		link = &(*link)->next;
 	*link = port->next;
+	if (port->class & CLASS_TCP_WIRE && !num_is_held(chain, port->num))
+		clear_bit(port->num, xtcp_net(net)->tcp_ports);
 	port_free(port);
+}
+
+static u8 wire_class(u8 wire)
+{
+	return wire == XTCP_WIRE_TCP ? CLASS_TCP_WIRE : 0;
 }
 
 static u8 class_of(const struct sock *sk)
 {
 	return (sk->sk_reuse ? CLASS_REUSE : 0) |
-	       (sk->sk_reuseport ? CLASS_REUSEPORT : 0);
+	       (sk->sk_reuseport ? CLASS_REUSEPORT : 0) |
+	       wire_class(xtcp_sk(sk)->flow.wire);
 }
 
 static void owner_add(struct sock *sk, struct xtcp_port *port)
@@ -249,7 +349,7 @@ static void owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 
 	__sk_del_bind_node(sk);
 	xtcp_sk(sk)->port = NULL;
-	port_put(chain, port);
+	port_put(sock_net(sk), chain, port);
 }
 
 static void claim_init(struct claim *claim, const struct sock *sk)
@@ -259,6 +359,7 @@ static void claim_init(struct claim *claim, const struct sock *sk)
 		.at		= place_of_sk(sk),
 		.ifindex	= READ_ONCE(sk->sk_bound_dev_if),
 		.uid		= sk_uid(sk),
+		.wire		= wire_class(xtcp_sk(sk)->flow.wire),
 		.reuse		= sk->sk_reuse,
 		.reuseport	= sk->sk_reuseport,
 	};
@@ -310,7 +411,8 @@ static bool claim_conflicts(const struct claim *claim,
 
 	lockdep_assert_held(&chain->lock);
 	for (port = chain->first; port; port = port->next) {
-		if (port->num != num)
+		if (port->num != num ||
+		    (port->class & CLASS_TCP_WIRE) != claim->wire)
 			continue;
 		if (claim_meets_timewait(claim, port))
 			return true;
@@ -321,9 +423,9 @@ static bool claim_conflicts(const struct claim *claim,
 	return false;
 }
 
-/* bind() at one port; listen() comes here again for a socket that holds it. */
-static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
-		    bool listens, struct xtcp_port **spare)
+/* By our own rules. */
+static int bind_claim(struct sock *sk, const struct claim *claim, u16 num,
+		      bool listens, struct xtcp_port **spare)
 {
 	struct xtcp_port_chain *chain = chain_lock(sock_net(sk), num);
 	struct xtcp_port *port;
@@ -333,7 +435,8 @@ static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
 		goto unlock;
 	if (!xtcp_sk(sk)->port) {
 		err = -ENOMEM;
-		port = port_get(chain, num, claim->at, class_of(sk), spare);
+		port = port_get(sock_net(sk), chain, num, claim->at,
+				claim->ifindex, class_of(sk), spare);
 		if (!port)
 			goto unlock;
 		owner_add(sk, port);
@@ -344,6 +447,107 @@ static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
 	err = 0;
 unlock:
 	chain_unlock(chain);
+	return err;
+}
+
+static void place_init(struct xtcp_shadow_place *place,
+		       const struct tcp_port *port)
+{
+	*place = (struct xtcp_shadow_place) {
+		.laddr	 = port->port.at.laddr,
+		.ifindex = port->ifindex,
+		.num	 = port->port.num,
+		.reuse	 = port->port.class & CLASS_REUSE,
+	};
+}
+
+/*
+ * SO_REUSEPORT lets ours share a port between any address and one of them. To
+ * the kernel they are one: the wider shadow stands for both.
+ */
+static struct xtcp_shadow *shadow_shared(const struct xtcp_port_chain *chain,
+					 const struct tcp_port *tcp)
+{
+	const struct xtcp_port *port = &tcp->port;
+	struct xtcp_port *other;
+
+	lockdep_assert_held(&chain->lock);
+	for (other = chain->first; other; other = other->next)
+		if (other->num == port->num && port_shadow(other) &&
+		    other->class & port->class & CLASS_REUSEPORT &&
+		    (!other->at.laddr || other->at.laddr == port->at.laddr) &&
+		    (!tcp_port(other)->ifindex ||
+		     tcp_port(other)->ifindex == tcp->ifindex))
+			return xtcp_shadow_get(port_shadow(other));
+	return NULL;
+}
+
+/* One bucket, one shadow, even if several sockets are just coming to it. */
+static DEFINE_MUTEX(shadow_mutex);
+
+/* By the kernel's rules: @port gets its shadow, if it has none. */
+static int port_hold(struct net *net, struct xtcp_port *port)
+{
+	struct xtcp_shadow *shadow = port_shadow(port);
+	struct tcp_port *tcp = tcp_port(port);
+	struct xtcp_shadow_place place;
+	struct xtcp_port_chain *chain;
+
+	lockdep_assert_held(&shadow_mutex);
+	if (shadow)
+		return 0;
+	chain = chain_lock(net, port->num);
+	shadow = shadow_shared(chain, tcp);
+	chain_unlock(chain);
+	if (!shadow) {
+		place_init(&place, tcp);
+		shadow = xtcp_shadow_open(net, &place);
+		if (IS_ERR(shadow))
+			return PTR_ERR(shadow);
+	}
+	chain = chain_lock(net, port->num);
+	tcp->shadow = shadow;
+	chain_unlock(chain);
+	return 0;
+}
+
+static int bind_hold(struct sock *sk, bool listens)
+{
+	struct xtcp_port *port = xtcp_sk(sk)->port;
+	int err;
+
+	mutex_lock(&shadow_mutex);
+	err = port_hold(sock_net(sk), port);
+	mutex_unlock(&shadow_mutex);
+	if (!err && listens)
+		err = xtcp_shadow_listen(port_shadow(port));
+	return err;
+}
+
+/* bind() at one port; listen() comes here again for a socket that holds it. */
+static int bind_try(struct sock *sk, const struct claim *claim, u16 num,
+		    bool listens, struct xtcp_port **spare)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool had_port = xs->port;
+	struct xtcp_port_chain *chain;
+	int err;
+
+	err = bind_claim(sk, claim, num, listens, spare);
+	if (err || !claim->wire)
+		return err;
+	err = bind_hold(sk, listens);
+	if (!err)
+		return 0;
+	chain = chain_lock(sock_net(sk), num);
+	xs->port_listens = false;
+	if (!had_port) {
+		owner_del(chain, sk);
+		inet_sk(sk)->inet_num = 0;
+	}
+	chain_unlock(chain);
+	if (!*spare)
+		*spare = port_alloc(class_of(sk), GFP_KERNEL);
 	return err;
 }
 
@@ -407,7 +611,7 @@ static int bind_any(struct sock *sk, struct claim *claim, bool listens,
 
 static int bind_port(struct sock *sk, u16 num, bool listens)
 {
-	struct xtcp_port *spare = port_alloc(GFP_KERNEL);
+	struct xtcp_port *spare = port_alloc(class_of(sk), GFP_KERNEL);
 	struct claim claim;
 	int err;
 
@@ -460,17 +664,23 @@ int xtcp_port_listen(struct sock *sk)
  * xtcp_port_unlisten - the socket listens no longer, but may keep its port
  * @sk: socket
  *
- * Context: socket lock.
+ * Context: socket lock, process.
  */
 void xtcp_port_unlisten(struct sock *sk)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_shadow *shadow = NULL;
 	struct xtcp_port_chain *chain;
 
 	if (!inet_sk(sk)->inet_num)
 		return;
 	chain = chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
-	xtcp_sk(sk)->port_listens = false;
+	if (xs->port_listens)
+		shadow = port_shadow(xs->port);
+	xs->port_listens = false;
 	chain_unlock(chain);
+	if (shadow)
+		xtcp_shadow_unlisten(shadow);
 }
 
 /* LC-90: a connection in TIME-WAIT makes room for its next incarnation. */
@@ -548,9 +758,11 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	err = flow_claim(sk, true, tw);
 	if (!err && xs->port &&
 	    !places_are_one(xs->port->at, place_of_flow(&xs->flow))) {
-		port = port_get(chain, num, place_of_flow(&xs->flow),
+		port = port_get(sock_net(sk), chain, num,
+				place_of_flow(&xs->flow), xs->flow.ifindex,
 				class_of(sk), spare);
 		if (port) {
+			port_inherit_shadow(port, xs->port);
 			port->shared = port->shared && xs->port->shared;
 			owner_del(chain, sk);
 			owner_add(sk, port);
@@ -561,34 +773,92 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 }
 
 /* Did somebody ask for this port by number, at whatever address? */
-static bool port_is_private(const struct xtcp_port_chain *chain, u16 num)
+static bool port_is_private(const struct xtcp_port_chain *chain, u16 num,
+			    u8 class)
 {
 	const struct xtcp_port *port;
 
 	for (port = chain->first; port; port = port->next)
-		if (port->num == num && !port->shared)
+		if (port->num == num && !port->shared &&
+		    !((port->class ^ class) & CLASS_TCP_WIRE))
 			return true;
 	return false;
+}
+
+/* By our own rules; @shadow comes along, in case that the bucket needs one. */
+static int connect_claim(struct sock *sk, u16 num, struct xtcp_timewait **tw,
+			 struct xtcp_port **spare, struct xtcp_shadow **shadow)
+{
+	struct xtcp_port_chain *chain = chain_lock(sock_net(sk), num);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err = -EADDRNOTAVAIL;
+	u8 class = class_of(sk);
+	struct tcp_port *tcp;
+
+	if (port_is_private(chain, num, class))
+		goto unlock;
+	local_port_set(sk, num);
+	err = flow_claim(sk, false, tw);
+	if (err) {
+		local_port_set(sk, 0);
+		goto unlock;
+	}
+	owner_add(sk, port_get(sock_net(sk), chain, num,
+			       place_of_flow(&xs->flow), xs->flow.ifindex,
+			       class, spare));
+	tcp = tcp_port(xs->port);
+	if (tcp && !tcp->shadow)
+		swap(tcp->shadow, *shadow);
+unlock:
+	chain_unlock(chain);
+	return err;
+}
+
+/*
+ * By the kernel's rules: a shadow for a port that connect() may take, if it is
+ * not held already. Comes first, for it may sleep and fail.
+ */
+static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct xtcp_shadow_place place = {
+		.laddr	 = flow->laddr,
+		.ifindex = flow->ifindex,
+		.num	 = num,
+		.reuse	 = sk->sk_reuse,
+	};
+	struct xtcp_port_chain *chain;
+	struct xtcp_shadow *shadow;
+	struct xtcp_port *port;
+	u8 class = class_of(sk);
+	bool private;
+
+	chain = chain_lock(sock_net(sk), num);
+	private = port_is_private(chain, num, class);
+	port = port_find(chain, num, place_of_flow(flow), flow->ifindex, class);
+	shadow = xtcp_shadow_get(port_shadow(port));
+	chain_unlock(chain);
+	if (private) {
+		xtcp_shadow_put(shadow);
+		return ERR_PTR(-EADDRNOTAVAIL);
+	}
+	return shadow ?: xtcp_shadow_open(sock_net(sk), &place);
 }
 
 static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 		       struct xtcp_port **spare)
 {
-	struct xtcp_port_chain *chain = chain_lock(sock_net(sk), num);
-	int err = -EADDRNOTAVAIL;
+	struct xtcp_shadow *shadow = NULL;
+	int err;
 
-	if (port_is_private(chain, num))
-		goto unlock;
-	local_port_set(sk, num);
-	err = flow_claim(sk, false, tw);
-	if (err)
-		local_port_set(sk, 0);
-	else
-		owner_add(sk, port_get(chain, num,
-				       place_of_flow(&xtcp_sk(sk)->flow),
-				       class_of(sk), spare));
-unlock:
-	chain_unlock(chain);
+	if (xtcp_sk(sk)->flow.wire == XTCP_WIRE_TCP) {
+		shadow = connect_hold(sk, num);
+		if (IS_ERR(shadow))
+			return shadow == ERR_PTR(-ENOMEM) ? -ENOMEM :
+							    -EADDRNOTAVAIL;
+	}
+	err = connect_claim(sk, num, tw, spare, &shadow);
+	xtcp_shadow_put(shadow);
 	return err;
 }
 
@@ -642,7 +912,7 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
  */
 int xtcp_port_connect(struct sock *sk)
 {
-	struct xtcp_port *spare = port_alloc(GFP_KERNEL);
+	struct xtcp_port *spare = port_alloc(class_of(sk), GFP_KERNEL);
 	struct xtcp_timewait *tw = NULL;
 	int err;
 
@@ -668,8 +938,10 @@ int xtcp_port_connect(struct sock *sk)
  */
 void xtcp_port_inherit(struct sock *child, struct sock *listener)
 {
+	struct net *net = sock_net(child);
 	struct xtcp_sock *xs = xtcp_sk(child);
 	u16 num = ntohs(xs->flow.lport);
+	u8 class = class_of(child);
 	struct xtcp_port_chain *chain;
 	struct xtcp_port *spare = NULL;
 	struct xtcp_port *port;
@@ -677,17 +949,21 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 	xs->port = NULL;
 	xs->port_listens = false;
 	local_port_set(child, num);
-	chain = chain_lock(sock_net(child), num);
+	chain = chain_lock(net, num);
 	port = port_find(chain, num, place_of_flow(&xs->flow),
-			 class_of(child));
+			 xs->flow.ifindex, class);
 	if (!port) {
-		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, place_of_flow(&xs->flow),
-				class_of(child), &spare);
+		spare = port_alloc(class, GFP_ATOMIC);
+		port = port_get(net, chain, num, place_of_flow(&xs->flow),
+				xs->flow.ifindex, class, &spare);
 	}
 	/* A listener gives this port back under this lock only. */
-	if (!port && inet_sk(listener)->inet_num == num)
-		port = xtcp_sk(listener)->port;
+	if (inet_sk(listener)->inet_num == num) {
+		if (port)
+			port_inherit_shadow(port, xtcp_sk(listener)->port);
+		else
+			port = xtcp_sk(listener)->port;
+	}
 	if (port) {
 		port->shared = false;
 		owner_add(child, port);
@@ -718,7 +994,16 @@ void xtcp_port_release(struct sock *sk)
 static u8 timewait_class(const struct xtcp_timewait *tw)
 {
 	return (tw->reuse ? CLASS_REUSE : 0) |
-	       (tw->reuseport ? CLASS_REUSEPORT : 0);
+	       (tw->reuseport ? CLASS_REUSEPORT : 0) |
+	       wire_class(tw->flow.wire);
+}
+
+static struct xtcp_port *timewait_port(const struct xtcp_port_chain *chain,
+				       const struct xtcp_timewait *tw)
+{
+	return port_find(chain, ntohs(tw->flow.lport),
+			 place_of_flow(&tw->flow), tw->flow.ifindex,
+			 timewait_class(tw));
 }
 
 /**
@@ -742,14 +1027,16 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 	tw->reuseport = !!sk->sk_reuseport;
 	tw->port_held = 0;
 	chain = chain_lock(sock_net(sk), num);
-	port = port_find(chain, num, place_of_flow(&tw->flow),
-			 timewait_class(tw));
+	port = timewait_port(chain, tw);
 	if (!port) {
-		spare = port_alloc(GFP_ATOMIC);
-		port = port_get(chain, num, place_of_flow(&tw->flow),
+		spare = port_alloc(timewait_class(tw), GFP_ATOMIC);
+		port = port_get(sock_net(sk), chain, num,
+				place_of_flow(&tw->flow), tw->flow.ifindex,
 				timewait_class(tw), &spare);
-		if (port && xtcp_sk(sk)->port)
+		if (port && xtcp_sk(sk)->port) {
+			port_inherit_shadow(port, xtcp_sk(sk)->port);
 			port->shared = xtcp_sk(sk)->port->shared;
+		}
 	}
 	if (port) {
 		port->tw++;
@@ -774,11 +1061,10 @@ void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw)
 	chain = chain_lock(net, num);
 	if (tw->port_held) {
 		tw->port_held = 0;
-		port = port_find(chain, num, place_of_flow(&tw->flow),
-				 timewait_class(tw));
+		port = timewait_port(chain, tw);
 		if (!WARN_ON_ONCE(!port)) {
 			port->tw--;
-			port_put(chain, port);
+			port_put(net, chain, port);
 		}
 	}
 	chain_unlock(chain);
@@ -793,7 +1079,13 @@ int xtcp_port_init(void)
 {
 	port_cache = kmem_cache_create("xtcp_port", sizeof(struct xtcp_port),
 				       0, SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
-	return port_cache ? 0 : -ENOMEM;
+	tcp_port_cache = kmem_cache_create("xtcp_tcp_port",
+					   sizeof(struct tcp_port), 0,
+					   SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
+	if (port_cache && tcp_port_cache)
+		return 0;
+	xtcp_port_exit();
+	return -ENOMEM;
 }
 
 /**
@@ -801,6 +1093,7 @@ int xtcp_port_init(void)
  */
 void xtcp_port_exit(void)
 {
+	kmem_cache_destroy(tcp_port_cache);
 	kmem_cache_destroy(port_cache);
 }
 
@@ -819,9 +1112,11 @@ int xtcp_port_net_init(struct net *net)
 				   GFP_KERNEL_ACCOUNT);
 	xn->perturb = kmalloc_array(XTCP_PERTURB_SLOTS, sizeof(*xn->perturb),
 				    GFP_KERNEL_ACCOUNT);
-	if (!xn->ports || !xn->perturb) {
+	xn->tcp_ports = bitmap_zalloc(U16_MAX + 1, GFP_KERNEL_ACCOUNT);
+	if (!xn->ports || !xn->perturb || !xn->tcp_ports) {
 		kvfree(xn->ports);
 		kfree(xn->perturb);
+		bitmap_free(xn->tcp_ports);
 		return -ENOMEM;
 	}
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++) {
@@ -845,4 +1140,5 @@ void xtcp_port_net_exit(struct net *net)
 		WARN_ON_ONCE(xn->ports[i].first);
 	kvfree(xn->ports);
 	kfree(xn->perturb);
+	bitmap_free(xn->tcp_ports);
 }

@@ -5,7 +5,10 @@
 #ifndef XTCP_PORT_H
 #define XTCP_PORT_H
 
+#include <linux/bitops.h>
 #include <linux/types.h>
+
+#include "netns.h"
 
 struct net;
 struct sock;
@@ -25,5 +28,18 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener);
 void xtcp_port_release(struct sock *sk);
 void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw);
 void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw);
+
+/**
+ * xtcp_port_is_held - may a segment of the TCP wire be for xtcp
+ * @net: namespace
+ * @num: port that it is sent to
+ *
+ * Context: any. Return: has any socket or record of the TCP wire that port, at
+ * whatever address.
+ */
+static inline bool xtcp_port_is_held(const struct net *net, u16 num)
+{
+	return test_bit(num, xtcp_net(net)->tcp_ports);
+}
 
 #endif /* XTCP_PORT_H */

@@ -34,6 +34,7 @@
 #include "netns.h"
 #include "open/listen.h"
 #include "port.h"
+#include "shadow.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -217,6 +218,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_family_of(sk)->addr_forget(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
+	xtcp_shadow_reap(sock_net(sk));
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
@@ -462,6 +464,8 @@ void xtcp_close(struct sock *sk, long timeout)
 	bh_unlock_sock(sk);
 	local_bh_enable();
 	release_sock(sk);
+	/* Whoever binds next finds the port free. */
+	xtcp_shadow_reap(sock_net(sk));
 	sock_put(sk);
 }
 

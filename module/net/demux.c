@@ -36,18 +36,29 @@
 #include "net/family.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "port.h"
 #include "tcb.h"
 #include "user/socket.h"
 
 /* Guards xn->demux; taken once in a namespace's life. */
 static DEFINE_MUTEX(demux_mutex);
 
+static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb)
+{
+	__be16 *ports, buffer[2];
+
+	if (ip_hdr(skb)->protocol != XTCP_WIRE_TCP)
+		return ip_hdr(skb)->protocol == XTCP_WIRE_NATIVE;
+	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
+	return ports && xtcp_port_is_held(net, ntohs(ports[1]));
+}
+
 /* In one piece, for us alone, its header linear, and nobody's yet? */
-static bool may_be_ours(struct sk_buff *skb)
+static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	return iph->protocol == XTCP_WIRE_NATIVE && !ip_is_fragment(iph) &&
+	return protocol_may_be_ours(net, skb) && !ip_is_fragment(iph) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN) &&
 	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
 }
@@ -93,7 +104,7 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	struct dst_entry *dst;
 	struct sock *sk;
 
-	if (!may_be_ours(skb))
+	if (!may_be_ours(state->net, skb))
 		return NF_ACCEPT;
 	xn = xtcp_net(state->net);
 	if (!READ_ONCE(xn->knobs.early_demux))
@@ -104,7 +115,8 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 		skb_dst_set_noref(skb, dst);
 	else
 		xtcp_arrival_route(xn, skb);
-	if (sk && skb_dst(skb)) {
+	/* On the TCP wire net/hook.c does the rest, unless it is gone by then. */
+	if (sk && skb_dst(skb) && ip_hdr(skb)->protocol == XTCP_WIRE_NATIVE) {
 		skb->sk = sk;
 		skb->destructor = sock_pfree;
 	}

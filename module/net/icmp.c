@@ -33,6 +33,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/output.h"
 #include "netns.h"
 #include "open/listen.h"
@@ -418,6 +419,7 @@ int xtcp_icmp_err_ipv4(struct sk_buff *skb, u32 info)
 	struct xtcp_flow *flow;
 	struct xtcp_key key;
 
+	((struct iphdr *)skb->data)->protocol = xtcp_hook_wire(skb);
 	quoted_read(&ie, skb, info);
 	quoted_key(&key, &ie);
 	flow = xtcp_flow_lookup(net, &key);

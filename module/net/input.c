@@ -474,7 +474,7 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_seg seg;
 
-	xtcp_seg_read(&seg, skb);
+	xtcp_seg_read(&seg, skb, xtcp_sk(sk)->flow.wire);
 	rcv_sk(sk, skb, &seg);
 	return 0;
 }
@@ -498,7 +498,7 @@ static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
 	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb)))
 		return false;
 	if (unlikely(skb->len != len))
-		xtcp_seg_read(seg, skb);
+		xtcp_seg_read(seg, skb, xtcp_sk(sk)->flow.wire);
 	return true;
 }
 
@@ -553,7 +553,7 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 				   seg)) {
 		kfree_skb(skb);
 	} else {
-		xtcp_seg_read_options(seg, skb);
+		xtcp_seg_read_options(seg, skb, key->wire);
 		xtcp_listen_rcv(lsk, skb, key, seg);
 	}
 }
@@ -629,10 +629,11 @@ static bool segment_is_sound(struct net *net, struct sk_buff *skb,
  * xtcp_input - IP has a segment for us
  * @skb: at its TCP header; eaten
  * @af: which IP
+ * @wire: which IP protocol
  *
  * Context: softirq under RCU.
  */
-void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af)
+void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 {
 	struct net *net = dev_net(skb->dev);
 	struct xtcp_flow *flow;
@@ -644,8 +645,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af)
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
 	XTCP_INC(net, IN_SEGS);
-	if (!segment_is_sound(net, skb, af, XTCP_WIRE_NATIVE) ||
-	    !af->src_valid(skb))
+	if (!segment_is_sound(net, skb, af, wire) || !af->src_valid(skb))
 		goto drop;
 	af->key_read(skb, &key);
 	xtcp_seg_read_header(&seg, skb);
@@ -653,14 +653,14 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af)
 
 	sk = xtcp_demux_take(skb, &key);
 	if (sk) {
-		xtcp_seg_read_options(&seg, skb);
+		xtcp_seg_read_options(&seg, skb, wire);
 		rcv_socket(sk, skb, &seg);
 		return;
 	}
 	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
-		xtcp_seg_read_options(&seg, skb);
+		xtcp_seg_read_options(&seg, skb, wire);
 		rcv_flow(net, flow, skb, &key, &seg);
 		xtcp_flow_put(flow);
 	} else {

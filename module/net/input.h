@@ -12,7 +12,7 @@ struct sock;
 struct xtcp_family;
 struct xtcp_seg;
 
-void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af);
+void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire);
 void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg);
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);

@@ -8,8 +8,7 @@
  *
  * ip_queue_xmit() would write the socket's protocol, 253, into the header
  * whatever the wire, and wants a flow that is kept with the socket: the header
- * is made here. Only IP options are left to it, since the function that lays
- * them out is not exported.
+ * is made here.
  */
 #include <linux/errno.h>
 #include <linux/inetdevice.h>
@@ -31,6 +30,7 @@
 
 #include "net/arrival.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
 #include "net/reply.h"
@@ -391,38 +391,51 @@ static struct iphdr *header_push(struct sk_buff *skb, const struct xtcp_key *key
 	return iph;
 }
 
-/* With IP options: native wire only, the header gets the socket's protocol. */
-static int xmit_with_options(struct sock *sk, struct sk_buff *skb, u8 ecn)
+/*
+ * Lay the socket's IP options out (RFC 791 3.1): those that ask for addresses or
+ * times get ours first. With a source route the header names the first
+ * hop, and the last place of the route the peer.
+ */
+static void options_write(struct sk_buff *skb, const struct ip_options *opt,
+			  __be32 peer)
 {
-	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
-	struct inet_sock *inet = inet_sk(sk);
-	u8 tos = READ_ONCE(inet->tos);
-	struct flowi fl = {};
-	int err;
+	u8 *start = skb_network_header(skb);
+	__be32 saddr = ip_hdr(skb)->saddr;
+	__be32 now;
 
-	if (flow->wire != sk->sk_protocol) {
-		kfree_skb(skb);
-		return -EPROTONOSUPPORT;
+	IPCB(skb)->opt = *opt;
+	memcpy(ip_hdr(skb) + 1, opt->__data, opt->optlen);
+	/* A pointer, counted from 1, stands behind what has been filled in. */
+	if (opt->srr)
+		memcpy(start + opt->srr + start[opt->srr + 1] - 4, &peer, 4);
+	if (opt->rr_needaddr)
+		memcpy(start + opt->rr + start[opt->rr + 2] - 5, &saddr, 4);
+	if (opt->ts_needaddr)
+		memcpy(start + opt->ts + start[opt->ts + 2] - 9, &saddr, 4);
+	if (opt->ts_needtime) {
+		now = inet_current_timestamp();
+		memcpy(start + opt->ts + start[opt->ts + 2] - 5, &now, 4);
 	}
-	fl.u.ip4.saddr = flow->laddr;
-	fl.u.ip4.daddr = first_hop(sk);
-	/* It takes the octet from the socket. */
-	WRITE_ONCE(inet->tos, tos | ecn);
-	err = ip_queue_xmit(sk, skb, &fl);
-	WRITE_ONCE(inet->tos, tos);
-	return err;
 }
 
-static int xmit_plain(struct sock *sk, struct sk_buff *skb,
-		      const struct dst_entry *dst, u8 ecn)
+static int xmit(struct sock *sk, struct sk_buff *skb,
+		const struct dst_entry *dst, const struct ip_options *opt,
+		u8 ecn)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_key key;
 	struct iphdr *iph;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	if (opt)
+		skb_push(skb, opt->optlen);
 	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos) | ecn,
 			  ttl_select(net, sk, dst));
+	if (opt) {
+		iph->ihl += opt->optlen / 4;
+		iph->daddr = first_hop(sk);
+		options_write(skb, opt, key.raddr);
+	}
 	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
 		iph->frag_off = htons(IP_DF);
 	ip_select_ident_segs(net, skb, sk, skb_shinfo(skb)->gso_segs ?: 1);
@@ -448,10 +461,15 @@ static int ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	skb_dst_set_noref(skb, dst);
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
 	opt = rcu_dereference(inet_sk(sk)->inet_opt);
-	if (opt && opt->opt.optlen)
-		err = xmit_with_options(sk, skb, ecn);
-	else
-		err = xmit_plain(sk, skb, dst, ecn);
+	if (likely(!opt || !opt->opt.optlen)) {
+		err = xmit(sk, skb, dst, NULL, ecn);
+	} else if (opt->opt.is_strictroute && skb_rtable(skb)->rt_uses_gateway) {
+		/* RFC 791: no router between the places of a strict route. */
+		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+		err = -EHOSTUNREACH;
+	} else {
+		err = xmit(sk, skb, dst, &opt->opt, ecn);
+	}
 	rcu_read_unlock();
 	return err;
 }
@@ -625,11 +643,21 @@ const struct xtcp_family xtcp_ipv4 = {
 	.pmtu_bound	= ipv4_pmtu_bound,
 };
 
+/* Negative: what net/hook.c has brought is the kernel's after all. */
 static int ipv4_rcv(struct sk_buff *skb)
 {
+	u8 wire = xtcp_hook_wire(skb);
+
+	if (wire == XTCP_WIRE_TCP) {
+		ip_hdr(skb)->protocol = IPPROTO_TCP;
+		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
+			skb_orphan(skb);
+			return -IPPROTO_TCP;
+		}
+	}
 	if (!skb->sk)
 		xtcp_arrival_learn(xtcp_net(dev_net(skb->dev)), skb);
-	xtcp_input(skb, &xtcp_ipv4);
+	xtcp_input(skb, &xtcp_ipv4, wire);
 	return 0;
 }
 

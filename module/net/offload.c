@@ -20,6 +20,9 @@
  * promise to sum it. Marking pays where nobody is going to cut it, and for text
  * that is worth not being read twice.
  *
+ * On the TCP wire all this is TCP's own: every device knows what to do, and the
+ * stack stands in for one that can't.
+ *
  * Context: the marking under the socket lock; segment() softirq or process,
  * under RCU, wherever the stack finds that a device can't do it.
  */
@@ -109,12 +112,16 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	u32 text_len = skb->len - tcp_hdrlen(skb);
 	unsigned int type = gso_type(key->wire, tcp_hdr(skb));
 
-	if (segs == 1 && (text_len < SUM_AT_ONCE_MAX ||
+	if (segs == 1 && (key->wire == XTCP_WIRE_TCP ||
+			  text_len < SUM_AT_ONCE_MAX ||
 			  !device_hands_on(sk, type))) {
 		shinfo->gso_size = 0;
 		shinfo->gso_segs = 0;
 		shinfo->gso_type = 0;
-		sum_now(skb, af, key);
+		if (key->wire == XTCP_WIRE_TCP)
+			sum_later(skb, af, key);
+		else
+			sum_now(skb, af, key);
 		return;
 	}
 	shinfo->gso_size = segs > 1 ? seg_size : text_len;

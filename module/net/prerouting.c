@@ -39,7 +39,8 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	return iph->protocol == XTCP_WIRE_NATIVE &&
+	return (iph->protocol == XTCP_WIRE_NATIVE ||
+		iph->protocol == XTCP_WIRE_TCP) &&
 	       skb->pkt_type == PACKET_HOST && !ip_is_fragment(iph) &&
 	       !fib4_has_custom_rules(net) &&
 	       (!skb_dst(skb) || skb_valid_dst(skb)) &&

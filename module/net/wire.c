@@ -10,6 +10,7 @@
 #include "net/wire.h"
 
 #include <linux/minmax.h>
+#include <uapi/linux/xtcp.h>
 
 #define LEN_MSS		4
 #define LEN_WSCALE	3
@@ -339,19 +340,25 @@ void xtcp_seg_read_header(struct xtcp_seg *seg, const struct sk_buff *skb)
  * xtcp_seg_read_options - read a segment's options
  * @seg: its options are filled
  * @skb: segment, as for xtcp_seg_read_header()
+ * @wire: which brought it: options of xtcp's own are for the native one only,
+ *	since another TCP may mean something else by them
  */
-void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb)
+void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb,
+			   u8 wire)
 {
 	xtcp_options_parse((const struct tcphdr *)skb->data, &seg->opt);
+	if (wire == XTCP_WIRE_TCP)
+		seg->opt.cookie = NULL;
 }
 
 /**
  * xtcp_seg_read - read a segment's header and options
  * @seg: filled
  * @skb: segment, as for xtcp_seg_read_header()
+ * @wire: as for xtcp_seg_read_options()
  */
-void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb)
+void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb, u8 wire)
 {
 	xtcp_seg_read_header(seg, skb);
-	xtcp_seg_read_options(seg, skb);
+	xtcp_seg_read_options(seg, skb, wire);
 }

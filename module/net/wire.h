@@ -168,7 +168,8 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
 
 bool xtcp_wire_pull(struct sk_buff *skb);
 void xtcp_seg_read_header(struct xtcp_seg *seg, const struct sk_buff *skb);
-void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb);
-void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb);
+void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb,
+			   u8 wire);
+void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb, u8 wire);
 
 #endif /* XTCP_NET_WIRE_H */

@@ -40,6 +40,7 @@
 
 #include <linux/slab.h>
 #include <net/sock.h>
+#include <uapi/linux/xtcp.h>
 
 #include "close/reset.h"
 #include "close/timewait.h"
@@ -443,7 +444,9 @@ static void put_cookie(const struct xtcp_halfopen *ho,
 		       const struct xtcp_cookie *cookie,
 		       struct xtcp_options *opt)
 {
-	opt->cookie = cookie->option;
+	/* No option of our own for other TCPs to wonder about. */
+	if (ho->flow.wire == XTCP_WIRE_NATIVE)
+		opt->cookie = cookie->option;
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = cookie->tsval;
 	opt->tsecr = ho->ts_recent;

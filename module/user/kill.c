@@ -35,6 +35,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "open/synqueue.h"
+#include "shadow.h"
 #include "tcb.h"
 #include "user/procfs.h"
 
@@ -84,10 +85,7 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 {
 	char *local, *remote;
 
-	*key = (struct xtcp_key) {
-		.family	= AF_INET,
-		.wire	= XTCP_WIRE_NATIVE,
-	};
+	*key = (struct xtcp_key) { .family = AF_INET };
 	line = skip_spaces(line);
 	local = strsep(&line, " \t");
 	if (!line)
@@ -179,14 +177,24 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 	return flow ? sock_kill(xtcp_flow_sk(flow), key) : -ENOENT;
 }
 
+/* A line does not say which wire: what stands there on either is meant. */
 static int line_kill(struct net *net, char *line)
 {
+	static const u8 wires[] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
 	struct xtcp_key key;
+	int err = -ENOENT;
+	unsigned int i;
 
 	if (!key_parse(net, line, &key))
 		return -EINVAL;
-	return key.rport ? connection_kill(net, &key) :
-			   listeners_kill(net, &key);
+	for (i = 0; i < ARRAY_SIZE(wires); i++) {
+		key.wire = wires[i];
+		if (!(key.rport ? connection_kill(net, &key) :
+				  listeners_kill(net, &key)))
+			err = 0;
+	}
+	xtcp_shadow_reap(net);
+	return err;
 }
 
 /*

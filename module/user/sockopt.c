@@ -246,9 +246,7 @@ static int wire_set(struct sock *sk, int val)
 	lock_sock(sk);
 	if (sk->sk_state != XTCP_CLOSED || inet_sk(sk)->inet_num)
 		err = -EINVAL;
-	else if (val == XTCP_WIRE_TCP)
-		err = -EOPNOTSUPP;
-	else if (val != XTCP_WIRE_NATIVE)
+	else if (val != XTCP_WIRE_TCP && val != XTCP_WIRE_NATIVE)
 		err = -EINVAL;
 	else
 		xtcp_sk(sk)->flow.wire = val;

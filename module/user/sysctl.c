@@ -53,8 +53,8 @@ static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int zero;
 static int one = 1;
 
-/* The only wire so far; both bounds, so that any other number is EINVAL. */
-static unsigned int wire_native = XTCP_WIRE_NATIVE;
+static unsigned int wire_min = XTCP_WIRE_TCP;
+static unsigned int wire_max = XTCP_WIRE_NATIVE;
 
 /*
  * .data holds the offset in struct xtcp_knobs until the table of a netns is
@@ -204,6 +204,27 @@ static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 		.extra1		= &zero,				\
 	}
 
+/* Two numbers, and none of those between. */
+static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+		       void *buffer, size_t *lenp, loff_t *ppos)
+{
+	u8 wire = READ_ONCE(*(u8 *)ctl->data);
+	struct ctl_table number = {
+		.data	= &wire,
+		.maxlen	= sizeof(wire),
+		.extra1	= &wire_min,
+		.extra2	= &wire_max,
+	};
+	int err = proc_dou8vec_minmax(&number, write, buffer, lenp, ppos);
+
+	if (!write || err)
+		return err;
+	if (wire != XTCP_WIRE_TCP && wire != XTCP_WIRE_NATIVE)
+		return -EINVAL;
+	WRITE_ONCE(*(u8 *)ctl->data, wire);
+	return 0;
+}
+
 /* Of the whole system: may be written in the first namespace only. */
 #define KNOB_OF_SYSTEM	((void *)-1L)
 
@@ -244,7 +265,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(sack, NULL, NULL),
 	KNOB_SIZES(rmem, &rmem_min),
 	KNOB_SIZES(wmem, &wmem_min),
-	KNOB_U8(wire, &wire_native, &wire_native),
+	KNOB_TEXT("wire", KNOB(wire), 0644, wire_handle),
 	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),

@@ -35,6 +35,15 @@ int stream_proto(void)
 	return stock_mode() ? IPPROTO_TCP : IPPROTO_XTCP;
 }
 
+int stream_wire(void)
+{
+	const char *env = getenv("XTCP_TEST_WIRE");
+
+	if (stock_mode() || (env && atoi(env) == XTCP_WIRE_TCP))
+		return XTCP_WIRE_TCP;
+	return XTCP_WIRE_NATIVE;
+}
+
 int stream_socket(int family)
 {
 	return socket(family, SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
@@ -164,6 +173,9 @@ int netns_new(struct where at)
 	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	check(fd >= 0, at, "/proc/self/ns/net: %s", strerror(errno));
 	link_up(at, "lo");
+	if (!stock_mode() && stream_wire() == XTCP_WIRE_TCP)
+		check(!sysctl_write("/proc/sys/net/ipv4/xtcp_wire", "6"), at,
+		      "xtcp_wire=6 is refused");
 	return fd;
 }
 

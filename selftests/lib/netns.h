@@ -19,10 +19,18 @@
 bool stock_mode(void);
 /* The protocol to open sockets with: IPPROTO_XTCP, or IPPROTO_TCP. */
 int stream_proto(void);
+/*
+ * The protocol that its segments travel by: XTCP_WIRE_NATIVE, or with
+ * XTCP_TEST_WIRE=6 XTCP_WIRE_TCP, as always on stock.
+ */
+int stream_wire(void);
 /* A stream socket of the stack under test, -1 and errno as socket(). */
 int stream_socket(int family);
 
-/* A new namespace for this process, loopback up. Returns an fd for it. */
+/*
+ * A new namespace for this process, loopback up, its xtcp_wire as above. Returns
+ * an fd for it.
+ */
 int netns_new(struct where at);
 /* Moves this process there; sockets it already has stay where they are. */
 void netns_enter(struct where at, int ns_fd);

@@ -90,7 +90,7 @@ void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setu
 	memset(p, 0, sizeof(*p));
 	p->test = at.test;
 	p->family = v6 ? AF_INET6 : AF_INET;
-	p->wire = setup && setup->wire ? setup->wire : stream_proto();
+	p->wire = setup && setup->wire ? setup->wire : stream_wire();
 	p->kernel = ipaddr(v6 ? "fd00::1" : "10.0.0.1");
 	p->addr = ipaddr(v6 ? "fd00::2" : "10.0.0.2");
 	p->port = p->next_port = PEER_PORT;

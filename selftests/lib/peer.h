@@ -31,7 +31,7 @@
 
 struct peer_setup {
 	int family;		/* AF_INET (0: that) or AF_INET6 */
-	int wire;		/* IP protocol; 0: that of stream_proto() */
+	int wire;		/* IP protocol; 0: that of stream_wire() */
 };
 
 #define TRACE_LINES 128

@@ -392,13 +392,16 @@ TEST_F(knobs, knob_tw_reuse_delay)
 	knob_has_range(_metadata, self->ns, "tw_reuse_delay", "1000", "1", "60000", "60001");
 }
 
-/* IP protocol 253 is the only wire there is. */
+/* Two IP protocol numbers, and no other. */
 TEST_F(knobs, knob_wire)
 {
 	NOT_ON_STOCK();
 	EXPECT_EQ(253, knob_get("wire"));
+	EXPECT_EQ(0, knob_set("wire", 6));
+	EXPECT_EQ(6, knob_get("wire"));
 	EXPECT_EQ(0, knob_set("wire", 253));
-	EXPECT_EQ(EINVAL, knob_set("wire", 6));
+	EXPECT_EQ(EINVAL, knob_set("wire", 5));
+	EXPECT_EQ(EINVAL, knob_set("wire", 17));
 	EXPECT_EQ(EINVAL, knob_set("wire", 0));
 	EXPECT_EQ(EINVAL, knob_set("wire", 254));
 	EXPECT_EQ(EINVAL, knob_set("wire", -3));

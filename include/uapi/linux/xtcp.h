@@ -24,8 +24,7 @@
  *
  * int, 253 (native) or 6 (plain TCP). To be set before bind(), connect() and
  * listen(); default: the knob net.ipv4.xtcp_wire. Errors: EINVAL for another
- * number or a socket that is already bound, EOPNOTSUPP for a wire that this
- * module does not have.
+ * number or a socket that is already bound.
  */
 #define XTCP_WIRE	1
 

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * shadow.c - a port of the TCP wire is held in the kernel's own books, too
+ *
+ * On the TCP wire there is one port space for two stacks. A shadow is a socket
+ * of the kernel's own TCP that xtcp binds to a port which one of its sockets
+ * has, and lets listen while that one does. It never says or hears anything:
+ * net/hook.c takes the segments away. But the kernel's own rules for bind(),
+ * listen() and connect() now see the port, and their EADDRINUSE is the answer
+ * to whichever side came second.
+ *
+ * SO_REUSEADDR is mirrored: between a bound socket of one stack and a bound one
+ * of the other it counts as between two of one stack. SO_REUSEPORT is not:
+ * listeners of two stacks cannot share what arrives.
+ *
+ * Birth and death of a shadow. bind(), listen() and connect() make it, since
+ * that takes a process. Buckets of port.c hold it, one reference each; the last
+ * one may go in softirq, with a time-wait record. Then the shadow waits in
+ * @idle for somebody who may sleep: the work item, or close(), so that a
+ * program which has closed its socket finds the port free.
+ *
+ * It does not hold its namespace: what is left is released in its exit.
+ *
+ * Context: process; xtcp_shadow_get() and _put() any.
+ */
+#include "shadow.h"
+
+#include <linux/net.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <net/ip.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "net/hook.h"
+#include "netns.h"
+
+/* Registering a hook stops the machine for a moment: not for each connect(). */
+#define UNHOOK_DELAY	HZ
+
+/**
+ * struct xtcp_shadow - a port held
+ * @net: namespace; not held
+ * @sock: the kernel's socket, or NULL while it is being made
+ * @idle: place among those without owners
+ * @ref: buckets, and who is just making one
+ * @listeners: sockets of ours that listen there, under xtcp_shadows.lock
+ */
+struct xtcp_shadow {
+	struct net		*net;
+	struct socket		*sock;
+	struct llist_node	idle;
+	refcount_t		ref;
+	unsigned int		listeners;
+};
+
+static struct xtcp_shadows *shadows_of(struct net *net)
+{
+	return &xtcp_net(net)->shadows;
+}
+
+/* One more shadow; the first one brings the hook. */
+static int shadow_count(struct net *net)
+{
+	struct xtcp_shadows *all = shadows_of(net);
+	int err = 0;
+
+	mutex_lock(&all->lock);
+	if (!all->hooked)
+		err = xtcp_hook_add(net);
+	if (!err) {
+		all->hooked = true;
+		all->nr++;
+	}
+	mutex_unlock(&all->lock);
+	return err;
+}
+
+static void shadow_uncount(struct xtcp_shadows *all)
+{
+	lockdep_assert_held(&all->lock);
+	if (!--all->nr)
+		mod_delayed_work(system_wq, &all->unhook, UNHOOK_DELAY);
+}
+
+static void unhook(struct work_struct *work)
+{
+	struct xtcp_shadows *all =
+		container_of(work, struct xtcp_shadows, unhook.work);
+	struct net *net = container_of(all, struct xtcp_net, shadows)->net;
+
+	mutex_lock(&all->lock);
+	if (!all->nr && all->hooked) {
+		all->hooked = false;
+		xtcp_hook_del(net);
+	}
+	mutex_unlock(&all->lock);
+}
+
+static int shadow_bind(struct socket *sock,
+		       const struct xtcp_shadow_place *place)
+{
+	struct sockaddr_in addr = {
+		.sin_family	 = AF_INET,
+		.sin_addr.s_addr = place->laddr,
+		.sin_port	 = htons(place->num),
+	};
+	int err;
+
+	if (place->ifindex) {
+		err = sock_bindtoindex(sock->sk, place->ifindex, true);
+		if (err)
+			return err;
+	}
+	if (place->reuse)
+		sock_set_reuseaddr(sock->sk);
+	/* Whether the address may be bound to, our own bind() has judged. */
+	ip_sock_set_freebind(sock->sk);
+	return kernel_bind(sock, (struct sockaddr_unsized *)&addr,
+			   sizeof(addr));
+}
+
+/* Undoes shadow_count() and what came after it. */
+static void shadow_free(struct xtcp_shadows *all, struct xtcp_shadow *shadow)
+{
+	lockdep_assert_held(&all->lock);
+	if (shadow->sock)
+		sock_release(shadow->sock);
+	shadow_uncount(all);
+	kfree(shadow);
+}
+
+/*
+ * What tells a shadow from other sockets of the kernel's. It is never called:
+ * nothing arrives.
+ */
+static void shadow_data_ready(struct sock *sk)
+{
+}
+
+static int shadow_make(struct xtcp_shadow *shadow,
+		       const struct xtcp_shadow_place *place)
+{
+	int err = sock_create_kern(shadow->net, PF_INET, SOCK_STREAM,
+				   IPPROTO_TCP, &shadow->sock);
+
+	if (err)
+		return err;
+	WRITE_ONCE(shadow->sock->sk->sk_data_ready, shadow_data_ready);
+	return shadow_bind(shadow->sock, place);
+}
+
+/**
+ * xtcp_shadow_open - hold a port against the kernel's own TCP
+ * @net: namespace
+ * @place: what is to be held
+ *
+ * Context: process; a socket of ours may be locked.
+ * Return: a shadow with one reference; ERR_PTR: -EADDRINUSE when the kernel's
+ * rules forbid it, -ENOMEM.
+ */
+struct xtcp_shadow *xtcp_shadow_open(struct net *net,
+				     const struct xtcp_shadow_place *place)
+{
+	struct xtcp_shadow *shadow = kzalloc(sizeof(*shadow),
+					     GFP_KERNEL_ACCOUNT);
+	struct xtcp_shadows *all = shadows_of(net);
+	int err;
+
+	if (!shadow)
+		return ERR_PTR(-ENOMEM);
+	err = shadow_count(net);
+	if (err) {
+		kfree(shadow);
+		return ERR_PTR(err);
+	}
+	shadow->net = net;
+	refcount_set(&shadow->ref, 1);
+	err = shadow_make(shadow, place);
+	if (!err)
+		return shadow;
+	mutex_lock(&all->lock);
+	shadow_free(all, shadow);
+	mutex_unlock(&all->lock);
+	return ERR_PTR(err);
+}
+
+/**
+ * xtcp_shadow_get - one more bucket holds the port
+ * @shadow: held by the caller, or NULL
+ *
+ * Return: @shadow.
+ */
+struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow)
+{
+	if (shadow)
+		refcount_inc(&shadow->ref);
+	return shadow;
+}
+
+/**
+ * xtcp_shadow_put - a bucket no longer holds the port
+ * @shadow: not to be touched afterwards; may be NULL
+ *
+ * The port is free for the kernel's own TCP when xtcp_shadow_reap() has run,
+ * which it does soon.
+ *
+ * Context: any.
+ */
+void xtcp_shadow_put(struct xtcp_shadow *shadow)
+{
+	struct xtcp_shadows *all;
+
+	if (!shadow || !refcount_dec_and_test(&shadow->ref))
+		return;
+	all = shadows_of(shadow->net);
+	if (llist_add(&shadow->idle, &all->idle))
+		schedule_work(&all->reap);
+}
+
+/**
+ * xtcp_shadow_reap - give back the ports that nobody holds any more
+ * @net: namespace
+ *
+ * Context: process; no socket of ours may be spinlocked.
+ */
+void xtcp_shadow_reap(struct net *net)
+{
+	struct xtcp_shadows *all = shadows_of(net);
+	struct xtcp_shadow *shadow, *next;
+	struct llist_node *idle;
+
+	/* Who has taken the caller's from the list holds the lock until done. */
+	if (llist_empty(&all->idle) && !mutex_is_locked(&all->lock))
+		return;
+	mutex_lock(&all->lock);
+	idle = llist_del_all(&all->idle);
+	llist_for_each_entry_safe(shadow, next, idle, idle)
+		shadow_free(all, shadow);
+	mutex_unlock(&all->lock);
+}
+
+static void reap(struct work_struct *work)
+{
+	struct xtcp_shadows *all =
+		container_of(work, struct xtcp_shadows, reap);
+
+	xtcp_shadow_reap(container_of(all, struct xtcp_net, shadows)->net);
+}
+
+/**
+ * xtcp_shadow_listen - one of ours is about to listen there
+ * @shadow: held by the caller
+ *
+ * Return: 0; -EADDRINUSE when the kernel's rules forbid it.
+ */
+int xtcp_shadow_listen(struct xtcp_shadow *shadow)
+{
+	struct xtcp_shadows *all = shadows_of(shadow->net);
+	int err = 0;
+
+	mutex_lock(&all->lock);
+	if (!shadow->listeners)
+		err = kernel_listen(shadow->sock, 0);
+	if (!err)
+		shadow->listeners++;
+	mutex_unlock(&all->lock);
+	return err;
+}
+
+/**
+ * xtcp_shadow_unlisten - undo xtcp_shadow_listen()
+ * @shadow: held by the caller; keeps its port
+ */
+void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
+{
+	struct xtcp_shadows *all = shadows_of(shadow->net);
+
+	mutex_lock(&all->lock);
+	if (!--shadow->listeners)
+		kernel_sock_shutdown(shadow->sock, SHUT_RDWR);
+	mutex_unlock(&all->lock);
+}
+
+/**
+ * xtcp_shadow_is - is this socket of the kernel's TCP a shadow
+ * @sk: socket, found under RCU
+ *
+ * Context: any, with @sk kept by a reference or RCU.
+ */
+bool xtcp_shadow_is(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_data_ready) == shadow_data_ready;
+}
+
+/**
+ * xtcp_shadow_net_init - a namespace without shadows
+ * @net: namespace
+ */
+void xtcp_shadow_net_init(struct net *net)
+{
+	struct xtcp_shadows *all = shadows_of(net);
+
+	mutex_init(&all->lock);
+	init_llist_head(&all->idle);
+	INIT_WORK(&all->reap, reap);
+	INIT_DELAYED_WORK(&all->unhook, unhook);
+}
+
+/**
+ * xtcp_shadow_net_quiesce - no segment of protocol 6 is looked at any more
+ * @net: namespace; it has no sockets any more, and makes none
+ *
+ * A grace period is to pass before its tables go.
+ */
+void xtcp_shadow_net_quiesce(struct net *net)
+{
+	struct xtcp_shadows *all = shadows_of(net);
+
+	mutex_lock(&all->lock);
+	if (all->hooked)
+		xtcp_hook_del(net);
+	all->hooked = false;
+	mutex_unlock(&all->lock);
+}
+
+/**
+ * xtcp_shadow_net_exit - undo xtcp_shadow_net_init()
+ * @net: namespace; its ports have been given back
+ */
+void xtcp_shadow_net_exit(struct net *net)
+{
+	struct xtcp_shadows *all = shadows_of(net);
+
+	cancel_work_sync(&all->reap);
+	xtcp_shadow_reap(net);
+	cancel_delayed_work_sync(&all->unhook);
+	WARN_ON_ONCE(all->nr);
+}

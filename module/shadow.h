@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * shadow.h - a port of the TCP wire is held in the kernel's own books, too
+ */
+#ifndef XTCP_SHADOW_H
+#define XTCP_SHADOW_H
+
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct net;
+struct sock;
+struct xtcp_shadow;
+
+/**
+ * struct xtcp_shadows - the shadows of a namespace
+ * @lock: guards @nr and @hooked, and the making and listening of shadows
+ * @nr: shadows; those in @idle count
+ * @hooked: segments of protocol 6 are looked at; net/hook.c
+ * @idle: shadows without owners, to be released by whoever may sleep
+ * @reap: who releases them
+ * @unhook: takes the hook away when there has been no shadow for a while
+ */
+struct xtcp_shadows {
+	struct mutex		lock;
+	unsigned int		nr;
+	bool			hooked;
+	struct llist_head	idle;
+	struct work_struct	reap;
+	struct delayed_work	unhook;
+};
+
+/**
+ * struct xtcp_shadow_place - what a shadow is bound to
+ * @laddr: local address, 0 for any
+ * @ifindex: device, 0 for any
+ * @num: port
+ * @reuse: SO_REUSEADDR
+ */
+struct xtcp_shadow_place {
+	__be32	laddr;
+	int	ifindex;
+	u16	num;
+	bool	reuse;
+};
+
+void xtcp_shadow_net_init(struct net *net);
+void xtcp_shadow_net_quiesce(struct net *net);
+void xtcp_shadow_net_exit(struct net *net);
+
+struct xtcp_shadow *xtcp_shadow_open(struct net *net,
+				     const struct xtcp_shadow_place *place);
+struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow);
+void xtcp_shadow_put(struct xtcp_shadow *shadow);
+void xtcp_shadow_reap(struct net *net);
+int xtcp_shadow_listen(struct xtcp_shadow *shadow);
+void xtcp_shadow_unlisten(struct xtcp_shadow *shadow);
+bool xtcp_shadow_is(const struct sock *sk);
+
+#endif /* XTCP_SHADOW_H */
