@@ -14,6 +14,7 @@
 #define XTCP_COMPAT_H
 
 #include <linux/hrtimer.h>
+#include <linux/memcontrol.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/sysctl.h>
@@ -88,6 +89,26 @@
 /* net/gso.h: segmentation has a header of its own since 6.5 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>
+#endif
+
+/*
+ * net/af_inet.c: accept() gives the socket to the memory cgroup of its caller
+ * since 6.18. Before, that was for the protocol to do, by functions that are
+ * not exported. So a child begins in the cgroup of its listener, before anything
+ * is charged to it.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0) && defined(CONFIG_MEMCG)
+static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
+{
+	struct mem_cgroup *memcg = lsk->sk_memcg;
+
+	if (mem_cgroup_sockets_enabled && memcg && css_tryget(&memcg->css))
+		sk->sk_memcg = memcg;
+}
+#else
+static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
+{
+}
 #endif
 
 /*

@@ -53,6 +53,7 @@ struct xtcp_knobs {
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
 	u8	dsack;			/* 0, 1 */
+	u8	comp_sack_nr;		/* ACKs */
 	u8	moderate_rcvbuf;	/* 0, 1: receive buffers grow */
 	u8	recovery;		/* bits: 1 RACK, 2, 4: rack.c */
 	u8	early_retrans;		/* 3, 4: loss probes */
@@ -65,6 +66,7 @@ struct xtcp_knobs {
 	u8	early_demux;		/* 0, 1 */
 	u8	workaround_signed_windows; /* 0, 1: 32767 octets if unscaled */
 	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
+	unsigned long comp_sack_delay_ns; /* ns */
 	int	rto_min_us;		/* least RTO, microseconds */
 	int	invalid_ratelimit;	/* jiffies, as stock keeps it; 0: none */
 	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */

@@ -212,6 +212,8 @@ enum xtcp_urgent {
  * @ack_eager: TCP_QUICKACK was switched on: they don't wait for the user
  * @ato_ms: delayed ACK timeout
  * @rcv_mss: largest segment seen lately, octets
+ * @acks_merged: duplicate ACKs that one will stand for
+ * @dup_acks: of these that went by themselves, while RCV.NXT was @dup_ack_seq
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: last segment in, for keepalive
  * @last_text_ns: last text in, for @ato_ms
@@ -374,6 +376,9 @@ struct xtcp_sock {
 	u16		ato_ms;
 	u16		rcv_mss;
 	u32		oow_ack_ms;
+	seq_t		dup_ack_seq;
+	u8		acks_merged;
+	u8		dup_acks;
 	u64		last_rcv_ns;
 	u64		last_text_ns;
 	u64		last_snd_ns;

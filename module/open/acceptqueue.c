@@ -136,6 +136,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	xs = xtcp_sk(sk);
 	child_forget_listener(sk);
+	xtcp_memcg_inherit(ho->ls->sk, sk);
 	child_name(sk, ho, skb);
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
 	xtcp_tcb_renew(xs);

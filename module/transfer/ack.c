@@ -41,6 +41,9 @@
  */
 #define ACK_SOON_US	1000U
 
+/* Duplicate ACKs that every sender understands; RFC 5681 3.2. */
+#define DUPLICATES_ENOUGH	3U
+
 /* Without any segment of the peer its size is taken for this; octets. */
 #define RCV_MSS_MIN	88U
 
@@ -57,6 +60,8 @@ void xtcp_ack_init(struct sock *sk)
 	xs->pingpong = 0;
 	xs->ack_eager = 0;
 	xs->ato_ms = 0;
+	xs->acks_merged = 0;
+	xs->dup_acks = 0;
 	xs->last_text_ns = 0;
 	xs->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
 			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
@@ -214,6 +219,15 @@ void xtcp_ack_now(struct sock *sk)
 }
 
 /**
+ * xtcp_ack_ahead - text came behind a hole: a duplicate ACK is owed
+ * @sk: the socket, locked
+ */
+void xtcp_ack_ahead(struct sock *sk)
+{
+	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
+}
+
+/**
  * xtcp_ack_wait - an ACK is owed, and the user is about to send text
  * @sk: the socket, locked
  *
@@ -251,8 +265,6 @@ static bool ack_is_due(struct sock *sk)
 		return true;
 	if (xs->quickack && !xs->pingpong && !(xs->ack & XTCP_ACK_SOON))
 		return true;
-	if (!RB_EMPTY_ROOT(&xs->ofo_queue))
-		return true;
 	return more_than_a_segment_is_owed(sk);
 }
 
@@ -282,6 +294,56 @@ static void ack_wait(struct sock *sk)
 				    ack_delay_ns(xs));
 }
 
+/*
+ * Something is missing, and each segment behind it is worth a duplicate ACK
+ * (RFC 5681 4.2). The peer needs three to believe in a loss. What comes after
+ * these may share an ACK, whose SACK blocks tell of all of it: within a
+ * twentieth of a round trip, so that the peer's clock of ACKs goes on. False:
+ * the ACK goes now.
+ */
+static bool duplicate_waits(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u64 delay_ns;
+	u32 rtt_us;
+
+	if (!xs->sack_ok || xs->acks_merged >= XTCP_KNOB(net, comp_sack_nr))
+		return false;
+	if (xs->dup_ack_seq != xs->rcv_nxt) {
+		xs->dup_ack_seq = xs->rcv_nxt;
+		xs->dup_acks = 0;
+	}
+	if (xs->dup_acks < DUPLICATES_ENOUGH) {
+		xs->dup_acks++;
+		return false;
+	}
+	if (xs->acks_merged++)
+		return true;
+
+	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->srtt_us >> 3);
+	delay_ns = min((u64)rtt_us * NSEC_PER_USEC / 20,
+		       (u64)XTCP_KNOB(net, comp_sack_delay_ns));
+	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK, delay_ns);
+	return true;
+}
+
+/**
+ * xtcp_ack_forgetting - a block is about to be forgotten that no ACK told of
+ * @sk: the socket, locked; more was received ahead than SACK blocks can say
+ */
+void xtcp_ack_forgetting(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->acks_merged <= DUPLICATES_ENOUGH)
+		return;
+	xs->acks_merged--;
+	xtcp_output_ack(sk);
+	/* For the segment that pushes it out an ACK is still owed. */
+	xs->ack |= XTCP_ACK_PENDING;
+}
+
 /**
  * xtcp_ack_flush - end of a segment: send the ACK that is owed, or wait
  * @sk: the socket, locked
@@ -296,7 +358,10 @@ void xtcp_ack_flush(struct sock *sk)
 	if (!(xs->ack & XTCP_ACK_PENDING))
 		return;
 	if (!ack_is_due(sk)) {
-		ack_wait(sk);
+		if (RB_EMPTY_ROOT(&xs->ofo_queue))
+			ack_wait(sk);
+		else if (!duplicate_waits(sk))
+			xtcp_output_ack(sk);
 	} else if (sock_owned_by_user_nocheck(sk) && !RB_EMPTY_ROOT(&xs->ofo_queue)) {
 		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
 		xtcp_output_ack(sk);
@@ -345,6 +410,10 @@ void xtcp_ack_sent(struct sock *sk)
 		if (!xs->quickack)
 			xs->ato_ms = XTCP_ATO_MIN_MS;
 	}
+	if (unlikely(xs->acks_merged)) {
+		XTCP_ADD(sock_net(sk), ACK_COMPRESSED, xs->acks_merged);
+		xs->acks_merged = 0;
+	}
 	xs->ack = 0;
 	xtcp_timer_clear(sk, XTCP_TIMER_DELAYED_ACK);
 }
@@ -362,6 +431,12 @@ void xtcp_ack_timeout(struct sock *sk)
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
 
+	if (xs->acks_merged) {
+		/* One of them is sent. */
+		xs->acks_merged--;
+		xtcp_output_ack(sk);
+		return;
+	}
 	if (xs->ack & XTCP_ACK_SOON) {
 		xtcp_output_ack(sk);
 		return;

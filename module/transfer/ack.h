@@ -19,6 +19,8 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
 void xtcp_ack_fin_received(struct sock *sk);
 void xtcp_ack_text_sent(struct sock *sk, u64 now_ns);
 void xtcp_ack_now(struct sock *sk);
+void xtcp_ack_ahead(struct sock *sk);
+void xtcp_ack_forgetting(struct sock *sk);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);

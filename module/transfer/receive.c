@@ -40,8 +40,9 @@ static bool block_touches(const struct xtcp_sack_block *b, seq_t start,
 }
 
 /* [start, end) came: its block is the first to be reported (RFC 2018 4). */
-static void sack_add(struct xtcp_sock *xs, seq_t start, seq_t end)
+static void sack_add(struct sock *sk, seq_t start, seq_t end)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_sack_block kept[XTCP_SACK_MAX];
 	unsigned int i, nr = 0;
 
@@ -57,6 +58,8 @@ static void sack_add(struct xtcp_sock *xs, seq_t start, seq_t end)
 		end = seq_later(b->end, end);
 	}
 
+	if (nr == XTCP_SACK_MAX)
+		xtcp_ack_forgetting(sk);
 	xs->sacks[0].start = start;
 	xs->sacks[0].end = end;
 	nr = min_t(unsigned int, nr, XTCP_SACK_MAX - 1);
@@ -307,7 +310,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_AHEAD);
 	if (xtcp_cb(skb)->flags & XTCP_FIN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_AHEAD);
-	xtcp_ack_now(sk);
+	xtcp_ack_ahead(sk);
 	if (xs->ecn_ok && skb->len)
 		xtcp_ecn_text_received(sk, skb);
 	if (!xtcp_prune_reserve(sk, skb)) {
@@ -319,7 +322,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	XTCP_INC(sock_net(sk), OFO_QUEUE);
 	ofo_insert(sk, skb);
 	if (xs->sack_ok)
-		sack_add(xs, seq, end);
+		sack_add(sk, seq, end);
 }
 
 /*

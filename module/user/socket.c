@@ -53,6 +53,7 @@
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/probe.h"
+#include "transfer/prune.h"
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -71,7 +72,7 @@
 long xtcp_socket_memory_limit[3];
 static atomic_long_t memory_allocated;
 static DEFINE_PER_CPU(int, memory_reserve);
-static unsigned long memory_pressure;
+static unsigned long memory_pressure;	/* jiffies; 0: there is none */
 
 static struct percpu_counter sockets_allocated;
 
@@ -88,14 +89,22 @@ static int buffer_floor[3] = { 4096, 4096, 4096 };
 
 static void memory_pressure_enter(struct sock *sk)
 {
-	if (!READ_ONCE(memory_pressure) && !xchg(&memory_pressure, 1))
+	unsigned long now = jiffies ?: 1;
+
+	if (!READ_ONCE(memory_pressure) && !cmpxchg(&memory_pressure, 0, now))
 		XTCP_INC(sock_net(sk), MEMORY_PRESSURES);
 }
 
 static void memory_pressure_leave(struct sock *sk)
 {
-	if (READ_ONCE(memory_pressure))
-		WRITE_ONCE(memory_pressure, 0);
+	unsigned long since = READ_ONCE(memory_pressure);
+
+	if (!since)
+		return;
+	since = xchg(&memory_pressure, 0);
+	if (since)
+		XTCP_ADD(sock_net(sk), MEMORY_PRESSURES_CHRONO,
+			 jiffies_to_msecs(jiffies - since));
 }
 
 /* A sixteenth of low memory is where pressure begins, as stock has it. */
@@ -319,8 +328,8 @@ static bool sock_is_readable(const struct sock *sk, int target)
 
 	if (octets <= 0)
 		return false;
-	return octets >= target || READ_ONCE(memory_pressure) ||
-	       atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) ||
+	return octets >= target || sk_under_memory_pressure(sk) ||
+	       xtcp_prune_is_full(sk) ||
 	       xtcp_window_left(xs) <= xs->rcv_mss;
 }
 

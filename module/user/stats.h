@@ -66,6 +66,7 @@
 	X(DELAYED_ACKS,		"DelayedACKs") \
 	X(DELAYED_ACK_LOCKED,	"DelayedACKLocked") \
 	X(DELAYED_ACK_LOST,	"DelayedACKLost") \
+	X(ACK_COMPRESSED,	"TCPAckCompressed") \
 	X(LISTEN_OVERFLOWS,	"ListenOverflows") \
 	X(LISTEN_DROPS,		"ListenDrops") \
 	X(SYN_PER_SOURCE_DROP,	"XtcpSynPerSourceDrop") \
@@ -106,6 +107,7 @@
 	X(ABORT_ON_LINGER,	"TCPAbortOnLinger") \
 	X(ABORT_FAILED,		"TCPAbortFailed") \
 	X(MEMORY_PRESSURES,	"TCPMemoryPressures") \
+	X(MEMORY_PRESSURES_CHRONO, "TCPMemoryPressuresChrono") \
 	X(SACK_DISCARD,	"TCPSACKDiscard") \
 	X(DSACK_IGNORED_OLD,	"TCPDSACKIgnoredOld") \
 	X(DSACK_IGNORED_NO_UNDO,	"TCPDSACKIgnoredNoUndo") \

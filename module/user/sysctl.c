@@ -82,6 +82,15 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
 		.proc_handler	= proc_dointvec,			\
 	}
 
+#define KNOB_ULONG(field)						\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(unsigned long),		\
+		.mode		= 0644,					\
+		.proc_handler	= proc_doulongvec_minmax,		\
+	}
+
 /* Seconds in /proc, jiffies in memory. */
 #define KNOB_SECONDS(field)						\
 	{								\
@@ -270,6 +279,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
 	KNOB_U8(moderate_rcvbuf, NULL, NULL),
+	KNOB_ULONG(comp_sack_delay_ns),
+	KNOB_U8(comp_sack_nr, NULL, NULL),
 	KNOB_U8(recovery, NULL, NULL),
 	KNOB_U8(early_retrans, &zero, &early_retrans_max),
 	KNOB_U8(frto, NULL, NULL),
@@ -379,6 +390,8 @@ static void knobs_default(struct net *net)
 		.slow_start_after_idle	= 1,
 		.dsack			= 1,
 		.moderate_rcvbuf	= 1,
+		.comp_sack_delay_ns	= NSEC_PER_MSEC,
+		.comp_sack_nr		= 44,
 		.recovery		= 1,		/* RACK */
 		.early_retrans		= 3,		/* loss probes */
 		.frto			= 2,

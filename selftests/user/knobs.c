@@ -175,6 +175,8 @@ KNOB(dsack, "1", "256")
 KNOB(early_demux, "1", "256")
 KNOB(stdurg, "0", "256")
 KNOB(moderate_rcvbuf, "1", "256")
+KNOB(comp_sack_nr, "44", "256")
+KNOB(comp_sack_delay_ns, "1000000", "x")
 KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
 KNOB_RANGE(ecn, "2", "3", "1")
@@ -505,7 +507,7 @@ TEST_F(knobs, knob_all_have_a_test)
 	static const char *const known[] = {
 		"abort_on_overflow", "allowed_congestion_control",
 		"attached_fin_timeout", "available_congestion_control",
-		"challenge_ack_limit", "congestion_control", "dsack", "early_demux",
+		"challenge_ack_limit", "comp_sack_delay_ns", "comp_sack_nr", "congestion_control", "dsack", "early_demux",
 		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto",
 		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
