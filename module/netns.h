@@ -60,6 +60,7 @@ struct xtcp_knobs {
 	u8	frto;			/* 0 off */
 	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
 	u8	ecn;			/* 0 off, 1 ask and answer, 2 answer */
+	u8	mtu_probing;		/* 0 off, 1 in a black hole, 2 on */
 	u8	ecn_fallback;		/* 0, 1: a SYN sent again asks no more */
 	int	reordering;		/* segments */
 	int	max_reordering;		/* segments */
@@ -71,6 +72,10 @@ struct xtcp_knobs {
 	int	invalid_ratelimit;	/* jiffies, as stock keeps it; 0: none */
 	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */
 	int	min_snd_mss;		/* octets, before options */
+	int	base_mss;		/* octets, with which a search begins */
+	int	mtu_probe_floor;	/* octets, where one ends */
+	int	probe_threshold;	/* octets, closer it doesn't search */
+	unsigned int probe_interval;	/* s until it searches again */
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */

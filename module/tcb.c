@@ -42,6 +42,9 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->nr_sacks = 0;
 	xs->rcv_collapsed = 0;
 	xs->mtu_pending = 0;
+	xs->mtu_searched = 0;
+	xs->mtu_probe = 0;
+	xs->mtu_high = 0;
 	xs->ts_recent = 0;
 	xs->ts_recent_s = 0;
 	xs->in_flight = 0;

@@ -178,6 +178,13 @@ enum xtcp_urgent {
  * @ecn_echo: a mark came: our segments say so until the peer has slowed down
  * @ecn_seen: text came that could be marked
  *
+ * Path MTU by trying, RFC 4821; transfer/mtuprobe.c, octets of text and options:
+ * @mtu_searched: the search is on
+ * @mtu_low: passes, @mtu_high: the most that may
+ * @mtu_probe: of the segment that tries; 0: none is on its way
+ * @mtu_probe_end: after its last octet
+ * @mtu_probed_s: when the search began, seconds of CLOCK_MONOTONIC
+ *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
  * @rack_end: RACK.end_seq
@@ -301,6 +308,11 @@ struct xtcp_sock {
 	u32		mss;
 	u32		pmtu;
 	u32		mtu_pending;
+	u16		mtu_low;
+	u16		mtu_high;
+	u16		mtu_probe;
+	seq_t		mtu_probe_end;
+	u32		mtu_probed_s;
 
 	u32		ts_offset;
 	u32		ts_recent;
@@ -339,7 +351,8 @@ struct xtcp_sock {
 			ecn_ok:1,
 			ecn_cwr:1,
 			ecn_echo:1,
-			ecn_seen:1;
+			ecn_seen:1,
+			mtu_searched:1;
 
 	seq_t		sacked_end;
 	seq_t		resend_seq;

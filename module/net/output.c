@@ -24,6 +24,7 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/ecn.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
@@ -472,6 +473,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	}
 
 	mss = pmtu > header ? pmtu - header : 0;
+	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
 	if (xs->user_mss)
 		mss = min_t(u32, mss, xs->user_mss);

@@ -24,6 +24,7 @@ struct xtcp_family;
 #define XTCP_WSCALE_MAX		14	/* RFC 7323 2.3 */
 #define XTCP_SACK_MAX		4	/* blocks that fit, RFC 2018 3 */
 #define XTCP_MSS_DEFAULT	536U	/* octets, RFC 9293 MUST-15, IPv4 */
+#define XTCP_MSS_MOST		65495U	/* octets, all that an IPv4 packet has */
 #define XTCP_MSS_MIN		88U	/* octets, least that TCP_MAXSEG takes */
 
 /* Flag bits, as in octet 13 of the header (RFC 9293 3.1). */

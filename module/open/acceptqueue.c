@@ -48,8 +48,10 @@
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/probe.h"
 #include "transfer/rtt.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 
 /* What a copy of the listener must not share with it. */
@@ -124,6 +126,17 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }
 
+/* What the route says of the path, as far as it was not said before. */
+static void child_route(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_window_route(sk);
+	xs->rcv_wnd = xtcp_window_offer(__sk_dst_get(sk), xs->advmss,
+						xs->rcv_wnd);
+	xtcp_rtt_route(sk);
+}
+
 static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
@@ -141,12 +154,15 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
 	xtcp_tcb_renew(xs);
 	child_sequence(xs, ho, seg);
-	child_rtt(sk, ho);
 	xs->peer_mss = ho->mss;
 	xtcp_output_mss_sync(sk, 0);
+	child_rtt(sk, ho);	/* the route may have an rto_min */
+	xtcp_mtuprobe_init(sk);
 	xtcp_congestion_assign(xs);
+	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk);
 	xtcp_autotune_send(sk);
+	child_route(sk);
 	xtcp_ack_init(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);
 	return sk;

@@ -64,9 +64,13 @@ static void offer(struct sock *sk)
 
 	xs->peer_mss = xs->af->mss_default;
 	xtcp_output_mss_sync(sk, 0);
+	xtcp_window_route(sk);
 	xtcp_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
+	xs->rcv_wnd = xtcp_window_offer(__sk_dst_get(sk), xs->advmss,
+						xs->rcv_wnd);
 	xs->rcv_wscale = wscale;
 	xtcp_rtt_init(xs);
+	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk);
 	xtcp_ack_init(sk);
 }
@@ -320,6 +324,9 @@ void xtcp_connect_timeout(struct sock *sk)
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
+	/* MUST-20 for a SYN: the second timeout doubts the route. */
+	if (xs->retransmits)
+		__dst_negative_advice(sk);
 	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 	sk_rethink_txhash(sk);
 	xtcp_send_retransmit(sk, syn, 1);

@@ -57,6 +57,7 @@
 #include "open/listen.h"
 #include "open/source.h"
 #include "tcb.h"
+#include "transfer/window.h"
 #include "user/stats.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
@@ -491,6 +492,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	}
 	advmss = min_t(u32, dst_metric_advmss(reply.dst), U16_MAX);
 	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
+	bare.wnd = xtcp_window_offer(reply.dst, bare.opt.mss, bare.wnd);
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;

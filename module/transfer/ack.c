@@ -20,7 +20,9 @@
 #include "transfer/ack.h"
 
 #include <linux/minmax.h>
+#include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <net/dst.h>
 
 #include "net/output.h"
 #include "net/seq.h"
@@ -240,6 +242,14 @@ void xtcp_ack_wait(struct sock *sk)
 		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
 }
 
+/* A route with "quickack" has no ACK delayed. */
+static bool route_wants_acks(const struct sock *sk)
+{
+	const struct dst_entry *dst = rcu_dereference_raw(sk->sk_dst_cache);
+
+	return unlikely(dst && dst_metric(dst, RTAX_QUICKACK));
+}
+
 /*
  * RFC 5681 4.2: at least every second full segment. But where an ACK would tell
  * of a window that has shrunk, because the user has not read yet, it waits for
@@ -261,7 +271,7 @@ static bool ack_is_due(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->ack & XTCP_ACK_NOW)
+	if ((xs->ack & XTCP_ACK_NOW) || route_wants_acks(sk))
 		return true;
 	if (xs->quickack && !xs->pingpong && !(xs->ack & XTCP_ACK_SOON))
 		return true;

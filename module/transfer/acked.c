@@ -23,6 +23,7 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/probe.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
@@ -247,9 +248,14 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_recovery_passed(xs);
 	xtcp_scoreboard_sacked(sk, seg, a);
 	take_rtt(sk, a);
+	if (unlikely(xs->mtu_probe))
+		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
-		xtcp_congestion_init(sk);	/* the peer's MSS is known now */
+		/* The peer's MSS is known now. */
+		xtcp_mtuprobe_init(sk);
+		xtcp_congestion_init(sk);
 		xtcp_autotune_send(sk);
+		xtcp_rtt_route(sk);
 		xtcp_retransmit_arm(sk);
 		XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
 	} else {

@@ -15,8 +15,11 @@
 #include "transfer/congestion.h"
 
 #include <linux/bits.h>
+#include <linux/jhash.h>
 #include <linux/minmax.h>
+#include <linux/rtnetlink.h>
 #include <linux/string.h>
+#include <net/dst.h>
 #include <net/sock.h>
 
 #include "net/seq.h"
@@ -124,6 +127,59 @@ void xtcp_congestion_list(char *line, bool allowed_only)
 	}
 }
 
+/* --- what the route says ------------------------------------------------ */
+
+/* Socket lock; or the connection is not visible yet. */
+static const struct dst_entry *route_of(const struct xtcp_sock *xs)
+{
+	return rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
+}
+
+/* The most that the window may grow to: "cwnd lock" of the route. */
+static u32 window_limit(const struct xtcp_sock *xs)
+{
+	const struct dst_entry *dst = route_of(xs);
+
+	if (likely(!dst || !dst_metric_locked(dst, RTAX_CWND)))
+		return XTCP_CWND_MAX;
+	return clamp(dst_metric(dst, RTAX_CWND), 1U, XTCP_CWND_MAX);
+}
+
+/* The kernel keeps the name of "congctl" as this hash. */
+static u32 rule_key(const struct xtcp_congestion_ops *ops)
+{
+	char name[XTCP_CONGESTION_NAME_MAX] = { };
+
+	strscpy(name, ops->name, sizeof(name));
+	return jhash(name, sizeof(name), strlen(name));
+}
+
+/**
+ * xtcp_congestion_route - the route may name the rule, and what is known of it
+ * @sk: the socket; its route is known, its window is not set yet
+ *
+ * "congctl" goes before the user's choice, as in Linux; a rule that we have not
+ * is passed over. The rest counts if it is locked: what Linux would otherwise
+ * remember of earlier connections we don't.
+ */
+void xtcp_congestion_route(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct dst_entry *dst = route_of(xs);
+	u32 key = dst ? dst_metric(dst, RTAX_CC_ALGO) : 0;
+	unsigned int i;
+
+	for (i = 0; key && i < ARRAY_SIZE(rules); i++)
+		if (rule_key(rules[i]) == key)
+			WRITE_ONCE(xs->congestion, rules[i]);
+	if (dst && dst_metric_locked(dst, RTAX_REORDERING))
+		xs->reordering = clamp_t(u32, dst_metric(dst, RTAX_REORDERING),
+					 1, XTCP_KNOB(sock_net(sk),
+						      max_reordering));
+}
+
+/* --- a connection's rule ------------------------------------------------- */
+
 static void rule_begin(struct xtcp_sock *xs)
 {
 	if (xs->congestion->init)
@@ -150,15 +206,21 @@ void xtcp_congestion_assign(struct xtcp_sock *xs)
  * A connection goes on with the window that it has.
  *
  * Return: 0; -ENOENT when there is no such rule, -EPERM when it is not in
- * xtcp_allowed_congestion_control and the user has not CAP_NET_ADMIN
+ * xtcp_allowed_congestion_control and the user has not CAP_NET_ADMIN, or the
+ * route has "congctl lock"
  */
 int xtcp_congestion_set(struct sock *sk, const char *name)
 {
 	const struct xtcp_congestion_ops *ops = xtcp_congestion_find(name);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct dst_entry *dst;
 
 	if (!ops)
 		return -ENOENT;
+	dst = route_of(xs);
+	if (dst && dst_metric(dst, RTAX_CC_ALGO) &&
+	    dst_metric_locked(dst, RTAX_CC_ALGO))
+		return -EPERM;
 	if (ops != xs->congestion) {
 		if (!xtcp_congestion_is_allowed(ops) &&
 		    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
@@ -172,17 +234,32 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 
 /* --- the window --------------------------------------------------------- */
 
+/* RFC 5681 3.1: unknown, unless the route has "ssthresh lock". */
+static u32 initial_threshold(const struct xtcp_sock *xs)
+{
+	const struct dst_entry *dst = route_of(xs);
+
+	if (!dst || !dst_metric_locked(dst, RTAX_SSTHRESH))
+		return U32_MAX;
+	return clamp(dst_metric(dst, RTAX_SSTHRESH), 2U, window_limit(xs));
+}
+
 /*
  * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) octets, in segments; one
- * segment when the handshake lost more than one SYN (RFC 5681 3.1).
+ * segment when the handshake lost more than one SYN (RFC 5681 3.1). A route
+ * with initcwnd knows better.
  */
 static u32 initial_window(const struct xtcp_sock *xs)
 {
+	const struct dst_entry *dst = route_of(xs);
+	u32 asked = dst ? dst_metric(dst, RTAX_INITCWND) : 0;
 	u32 mss = max(xs->mss, 1U);
 
 	if (xs->total_retrans > 1)
 		return 1;
-	return min(XTCP_INIT_CWND, max(2U, 14600U / mss));
+	if (asked)
+		return min(asked, window_limit(xs));
+	return min3(XTCP_INIT_CWND, max(2U, 14600U / mss), window_limit(xs));
 }
 
 /**
@@ -194,7 +271,7 @@ void xtcp_congestion_init(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	WRITE_ONCE(xs->cwnd, initial_window(xs));
-	WRITE_ONCE(xs->ssthresh, U32_MAX);
+	WRITE_ONCE(xs->ssthresh, initial_threshold(xs));
 	xs->cwnd_cnt = 0;
 	rule_begin(xs);
 	xs->cwnd_full = seq_sub(xs->snd_una, 1);
@@ -291,7 +368,7 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
  */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
 {
-	u32 limit = min(xs->ssthresh, XTCP_CWND_MAX);
+	u32 limit = min(xs->ssthresh, window_limit(xs));
 	u32 room = limit > xs->cwnd ? min(segs, limit - xs->cwnd) : 0;
 
 	WRITE_ONCE(xs->cwnd, xs->cwnd + room);
@@ -313,7 +390,8 @@ void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
 		return;
 	more = xs->cwnd_cnt / per_segment;
 	xs->cwnd_cnt -= more * per_segment;
-	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more, XTCP_CWND_MAX));
+	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more,
+				 max(xs->cwnd, window_limit(xs))));
 }
 
 /*

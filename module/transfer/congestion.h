@@ -57,6 +57,7 @@ void xtcp_congestion_list(char *line, bool allowed_only);
 
 /* A connection's rule. */
 void xtcp_congestion_assign(struct xtcp_sock *xs);
+void xtcp_congestion_route(struct sock *sk);
 int xtcp_congestion_set(struct sock *sk, const char *name);
 
 /* A connection's window. */

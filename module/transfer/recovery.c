@@ -39,6 +39,7 @@
 #include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/ecn.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
@@ -177,6 +178,17 @@ static void fast_recovery_enter(struct sock *sk, bool marked)
 	xs->recovery = XTCP_FAST_RECOVERY;
 }
 
+/* A probe of the path's MTU that was lost is no congestion: RFC 4821 7.5. */
+static void loss_found(struct sock *sk, bool marked)
+{
+	if (xtcp_mtuprobe_is_lost(xtcp_sk(sk))) {
+		xtcp_mtuprobe_failed(sk);
+		xtcp_recovery_path_shrank(sk);
+	} else {
+		fast_recovery_enter(sk, marked);
+	}
+}
+
 /**
  * xtcp_recovery_reduce - congestion without loss
  * @sk: the socket, locked
@@ -230,7 +242,7 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 		settle_without_loss(sk);
 		return XTCP_RESEND_NONE;
 	}
-	fast_recovery_enter(sk, a->ece);
+	loss_found(sk, a->ece);
 	return XTCP_RESEND_LOST;
 }
 
@@ -572,9 +584,10 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {
 		if (xs->recovery != XTCP_FAST_RECOVERY) {
-			fast_recovery_enter(sk, false);
+			loss_found(sk, false);
 			a.lost = xs->lost - lost;
-			xtcp_prr_acked(xs, &a);
+			if (xs->recovery == XTCP_FAST_RECOVERY)
+				xtcp_prr_acked(xs, &a);
 		}
 		resend_lost(sk);
 	}

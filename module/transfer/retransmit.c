@@ -22,6 +22,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/lossprobe.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/recovery.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -238,8 +239,10 @@ static void timed_out(struct sock *sk)
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	if (!sock_flag(sk, SOCK_DEAD) &&
-	    xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1)))
+	    xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1))) {
+		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
+	}
 	if (!xs->retransmits)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);

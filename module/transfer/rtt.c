@@ -11,6 +11,8 @@
 #include "transfer/rtt.h"
 
 #include <linux/minmax.h>
+#include <linux/rtnetlink.h>
+#include <net/dst.h>
 
 #include "net/seq.h"
 #include "netns.h"
@@ -33,13 +35,21 @@ u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
 }
 
 /**
- * xtcp_rtt_rto_min_us - xtcp_rto_min_us: what the variance term is at least
+ * xtcp_rtt_rto_min_us - what the variance term is at least
  * @xs: the connection
+ *
+ * xtcp_rto_min_us, or the route's rto_min.
  *
  * Return: microseconds
  */
 u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs)
 {
+	const struct dst_entry *dst;
+
+	dst = rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
+	if (unlikely(dst && dst_metric_locked(dst, RTAX_RTO_MIN)))
+		return min_t(u64, (u64)dst_metric(dst, RTAX_RTO_MIN) *
+				  USEC_PER_MSEC, XTCP_RTO_MAX_US);
 	return min_t(u32, XTCP_KNOB(sock_net(&xs->inet.sk), rto_min_us),
 		     XTCP_RTO_MAX_US);
 }
@@ -58,6 +68,29 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
 	WRITE_ONCE(xs->rto_us, XTCP_RTO_INIT_US);
 	xs->min_rtt_us = U32_MAX;
 	xs->min_rtt_last_us = U32_MAX;
+}
+
+/**
+ * xtcp_rtt_route - a connection is open: does the route know a longer RTT
+ * @sk: the socket, locked or not yet visible
+ *
+ * "rtt lock", kept times 8: until the next sample the timeout is made from it.
+ */
+void xtcp_rtt_route(struct sock *sk)
+{
+	const struct dst_entry *dst = rcu_dereference_raw(sk->sk_dst_cache);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 rtt_us;
+
+	if (likely(!dst || !dst_metric_locked(dst, RTAX_RTT)))
+		return;
+	rtt_us = min_t(u64, (u64)dst_metric(dst, RTAX_RTT) * USEC_PER_MSEC / 8,
+		       XTCP_RTO_MAX_US);
+	if (rtt_us > xs->srtt_us >> 3)
+		WRITE_ONCE(xs->rto_us,
+			   min_t(u64, rtt_us + max_t(u64, 2 * rtt_us,
+						     xtcp_rtt_rto_min_us(xs)),
+				 XTCP_RTO_MAX_US));
 }
 
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */

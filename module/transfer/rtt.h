@@ -17,6 +17,7 @@ struct xtcp_sock;
 
 u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns);
 void xtcp_rtt_init(struct xtcp_sock *xs);
+void xtcp_rtt_route(struct sock *sk);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
 u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);

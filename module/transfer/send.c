@@ -22,6 +22,7 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
+#include "transfer/mtuprobe.h"
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
@@ -197,13 +198,43 @@ static u32 congestion_room(const struct xtcp_sock *xs)
 	return xs->cwnd > pipe ? xs->cwnd - pipe : 0;
 }
 
+/*
+ * Send a probe of the path's MTU, if one is due. Negative: what is queued must
+ * wait for it; 0: it may go; 1: a probe went.
+ */
+static int push_probe(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+	bool wait;
+	u32 len;
+
+	len = xtcp_mtuprobe_size(sk, &wait);
+	if (wait)
+		return -EAGAIN;
+	if (!len)
+		return 0;
+	skb = xtcp_sendq_gather(sk, len);
+	if (!skb)
+		return 0;
+	xtcp_sendq_measure(skb, len);
+	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
+		return 0;
+	sent_first(sk, skb);
+	xtcp_mtuprobe_sent(xs, len);
+	return 1;
+}
+
 /* Send what may go; Return: something went. */
 static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-	bool pushed = false;
+	int probe = force ? 0 : push_probe(sk);
+	bool pushed = probe > 0;
 
+	if (probe < 0)
+		return false;
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
 		u32 room = congestion_room(xs);
 		bool whole;
@@ -428,6 +459,8 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	}
 
 	segs = xtcp_send_segs(skb);
+	/* If it is the probe, nobody can tell any more which copy arrived. */
+	xs->mtu_probe = 0;
 	if (cb->retrans < U8_MAX)
 		cb->retrans++;
 	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);

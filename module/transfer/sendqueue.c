@@ -438,6 +438,50 @@ bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
 	return true;
 }
 
+/* Move the text of what follows @skb into it. */
+static bool gather_next(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *next = skb_queue_next(&sk->sk_write_queue, skb);
+	bool stolen;
+	int delta;
+
+	if ((xtcp_cb(next)->flags & XTCP_FIN) ||
+	    !skb_try_coalesce(skb, next, &stolen, &delta))
+		return false;
+	xtcp_sendq_charge(sk, delta - (int)next->truesize);
+	xtcp_cb(skb)->end = xtcp_cb(next)->end;
+	xtcp_cb(skb)->flags |= xtcp_cb(next)->flags;
+	__skb_unlink(next, &sk->sk_write_queue);
+	kfree_skb_partial(next, stolen);
+	return true;
+}
+
+/**
+ * xtcp_sendq_gather - make the first segment that waits so large
+ * @sk: the socket, locked, with more than @len octets in sk_write_queue
+ * @len: octets of text
+ *
+ * Return: it, first of the queue still; NULL: it can't be made of what is there
+ */
+struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
+{
+	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+	struct sk_buff *rest;
+
+	while (skb->len < len) {
+		if (skb_queue_is_last(&sk->sk_write_queue, skb) ||
+		    !gather_next(sk, skb))
+			return NULL;
+	}
+	if (skb->len > len) {
+		rest = xtcp_sendq_split(sk, skb, len);
+		if (!rest)
+			return NULL;
+		__skb_queue_after(&sk->sk_write_queue, skb, rest);
+	}
+	return skb;
+}
+
 /* Drop the first @eat octets of the fragments, which are private. */
 static void eat_frags(struct sk_buff *skb, u32 eat)
 {

@@ -50,6 +50,7 @@ void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_measure(struct sk_buff *skb, u32 mss);
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
+struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len);
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);

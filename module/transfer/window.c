@@ -14,6 +14,8 @@
 
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/rtnetlink.h>
+#include <net/dst.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -146,6 +148,46 @@ bool xtcp_window_holds(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	return window_next(sk, xtcp_window_left(xs)) >= xs->rcv_wnd;
+}
+
+/**
+ * xtcp_window_offer - what of the first window the route lets us offer
+ * @dst: route, or NULL
+ * @mss: octets, a full segment of the peer
+ * @wnd: octets
+ *
+ * Route metrics "window", the most at any time, and "initrwnd", segments of the
+ * first.
+ *
+ * Return: octets
+ */
+u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
+{
+	u32 most, segs;
+
+	if (!dst)
+		return wnd;
+	most = dst_metric(dst, RTAX_WINDOW);
+	segs = dst_metric(dst, RTAX_INITRWND);
+	if (unlikely(most))
+		wnd = min(wnd, most);
+	if (unlikely(segs))
+		wnd = min_t(u64, wnd, (u64)segs * mss);
+	return wnd;
+}
+
+/**
+ * xtcp_window_route - let the route's "window" bound a connection
+ * @sk: the socket; its route is known; nobody has seen it yet, or it is in
+ *	connect(). A user who has set TCP_WINDOW_CLAMP knows better.
+ */
+void xtcp_window_route(struct sock *sk)
+{
+	const struct dst_entry *dst = rcu_dereference_raw(sk->sk_dst_cache);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (dst && !xs->window_clamp)
+		WRITE_ONCE(xs->window_clamp, dst_metric(dst, RTAX_WINDOW));
 }
 
 /**

@@ -9,12 +9,15 @@
 
 #include <linux/types.h>
 
+struct dst_entry;
 struct sock;
 struct xtcp_sock;
 
 u32 xtcp_window_left(const struct xtcp_sock *xs);
 u32 xtcp_window_select(struct sock *sk);
 bool xtcp_window_holds(const struct sock *sk);
+u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd);
+void xtcp_window_route(struct sock *sk);
 void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling, u32 *wnd,
 		      u8 *wscale);
 void xtcp_window_consumed(struct sock *sk, u32 copied);

@@ -127,6 +127,8 @@
 	X(TIME_WAIT_OVERFLOW,	"TCPTimeWaitOverflow") \
 	X(REQ_Q_FULL_DO_COOKIES, "TCPReqQFullDoCookies") \
 	X(REQ_Q_FULL_DROP,	"TCPReqQFullDrop") \
+	X(MTUP_FAIL,		"TCPMTUPFail") \
+	X(MTUP_SUCCESS,	"TCPMTUPSuccess") \
 	X(RETRANS_FAIL,		"TCPRetransFail") \
 	X(FROM_ZERO_WINDOW_ADV,	"TCPFromZeroWindowAdv") \
 	X(TO_ZERO_WINDOW_ADV,	"TCPToZeroWindowAdv") \

@@ -49,6 +49,7 @@ static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
 static int ecn_max = 2;
+static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; as stock */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int zero;
 static int one = 1;
@@ -109,6 +110,16 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
 		.mode		= 0644,					\
 		.proc_handler	= proc_dointvec_minmax,			\
 		.extra1		= min,					\
+		.extra2		= max,					\
+	}
+
+#define KNOB_UINT_MAX(field, max)					\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(unsigned int),			\
+		.mode		= 0644,					\
+		.proc_handler	= proc_douintvec_minmax,		\
 		.extra2		= max,					\
 	}
 
@@ -296,6 +307,11 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_MS(invalid_ratelimit),
 	KNOB_INT(challenge_ack_limit),
 	KNOB_INT_RANGE(min_snd_mss, &snd_mss_min, &snd_mss_max),
+	KNOB_U8(mtu_probing, NULL, NULL),
+	KNOB_INT(base_mss),
+	KNOB_INT_RANGE(mtu_probe_floor, &snd_mss_min, &snd_mss_max),
+	KNOB_INT(probe_threshold),
+	KNOB_UINT_MAX(probe_interval, &probe_interval_max),
 	KNOB_INT_RANGE(user_timeout, &zero, NULL),
 	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
 	KNOB_TEXT("congestion_control", KNOB(congestion_control), 0644,
@@ -405,6 +421,10 @@ static void knobs_default(struct net *net)
 		.invalid_ratelimit	= HZ / 2,
 		.challenge_ack_limit	= INT_MAX,
 		.min_snd_mss		= 48,
+		.base_mss		= 1024,
+		.mtu_probe_floor	= 48,
+		.probe_threshold	= 8,
+		.probe_interval		= 600,
 		.max_syn_backlog	= max(128U, hash / 128),
 		.syn_per_source_prefix	= 32,
 		.max_tw_buckets		= hash / 2,

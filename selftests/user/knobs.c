@@ -181,6 +181,11 @@ KNOB(recovery, "1", "256")
 KNOB(frto, "2", "256")
 KNOB_RANGE(ecn, "2", "3", "1")
 KNOB_RANGE(ecn_fallback, "1", "2", "0")
+KNOB(mtu_probing, "0", "256")
+KNOB(base_mss, "1024", "x")
+KNOB(mtu_probe_floor, "48", "47")
+KNOB(probe_threshold, "8", "x")
+KNOB(probe_interval, "600", "-1")
 KNOB(max_reordering, "300", "0")
 
 /* The other bounds it. */
@@ -513,6 +518,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "moderate_rcvbuf",
+		"mtu_probing", "base_mss", "mtu_probe_floor", "probe_threshold",
+		"probe_interval",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",

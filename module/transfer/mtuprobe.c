@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mtuprobe.c - what the path takes, found by trying
+ *
+ * RFC 4821, Packetization Layer Path MTU Discovery: where routers drop what is
+ * too big and their ICMP errors are lost as well (a black hole), text itself
+ * finds out. Between a size that is known to pass and the largest one there
+ * may be, a segment of the size in the middle is sent as a probe:
+ *
+ *	low ........... probe ........... high
+ *
+ *	acknowledged:	low = probe, and the MSS grows to it
+ *	lost alone:	high = probe - 1; it goes again in smaller segments, and
+ *			is no sign of congestion (RFC 4821 7.5)
+ *
+ * until they are closer than xtcp_probe_threshold; xtcp_probe_interval later
+ * the search begins anew, for paths change. With xtcp_mtu_probing = 1 nothing
+ * is probed until timeouts make it seem that there is a black hole (7.7).
+ *
+ * Sizes are octets of a segment without its fixed header: text and options, as
+ * the MSS option counts. All under the socket lock.
+ */
+#include "transfer/mtuprobe.h"
+
+#include <linux/ktime.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <net/sock.h>
+
+#include "net/family.h"
+#include "net/output.h"
+#include "net/seq.h"
+#include "netns.h"
+#include "tcb.h"
+#include "transfer/prr.h"
+#include "transfer/congestion.h"
+#include "transfer/sendqueue.h"
+#include "user/stats.h"
+
+/*
+ * The window that a probe needs, segments: fast recovery repairs its loss, and
+ * the segment less that goes meanwhile is no great matter. As in Linux.
+ */
+#define PROBE_CWND_MIN	11U
+
+static u32 now_s(void)
+{
+	return (u32)ktime_get_seconds();
+}
+
+static struct net *net_of(const struct xtcp_sock *xs)
+{
+	return sock_net(&xs->inet.sk);
+}
+
+/**
+ * xtcp_mtuprobe_init - a connection opens
+ * @sk: the socket; the peer's MSS and the options agreed are known
+ *
+ * With xtcp_mtu_probing = 2 it begins with segments of xtcp_base_mss.
+ */
+void xtcp_mtuprobe_init(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u32 base = clamp(XTCP_KNOB(net, base_mss), 0, (int)XTCP_MSS_MOST);
+
+	xs->mtu_searched = XTCP_KNOB(net, mtu_probing) > 1;
+	xs->mtu_high = xs->peer_mss;
+	xs->mtu_low = min(base + xtcp_output_option_size(sk), XTCP_MSS_MOST);
+	xs->mtu_probe = 0;
+	xs->mtu_probed_s = now_s();
+	if (xs->mtu_searched)
+		xtcp_output_mss_sync(sk, xs->pmtu);
+}
+
+/**
+ * xtcp_mtuprobe_bound - the MSS is made anew
+ * @xs: the connection, locked
+ * @most: what the route's MTU leaves
+ *
+ * Return: that, or less while the search has not shown so much to pass
+ */
+u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most)
+{
+	if (xs->mtu_high > most)
+		xs->mtu_high = most;
+	return xs->mtu_searched ? min_t(u32, most, xs->mtu_low) : most;
+}
+
+/**
+ * xtcp_mtuprobe_black_hole - R1: several timeouts, and nothing gets through
+ * @sk: the socket, locked
+ *
+ * The first time the search begins, with xtcp_base_mss; then half of what was
+ * believed to pass is tried, down to xtcp_mtu_probe_floor.
+ */
+void xtcp_mtuprobe_black_hole(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct net *net = sock_net(sk);
+	u32 options = xtcp_output_option_size(sk);
+	int mss;
+
+	if (!XTCP_KNOB(net, mtu_probing))
+		return;
+	if (xs->mtu_searched) {
+		mss = ((int)xs->mtu_low - (int)options) / 2;
+		mss = min(mss, XTCP_KNOB(net, base_mss));
+		mss = max3(mss, XTCP_KNOB(net, mtu_probe_floor),
+			   XTCP_KNOB(net, min_snd_mss));
+		xs->mtu_low = min_t(u32, mss + options, XTCP_MSS_MOST);
+	} else {
+		xs->mtu_searched = 1;
+		xs->mtu_probed_s = now_s();
+	}
+	xtcp_output_mss_sync(sk, xs->pmtu);
+}
+
+/* The range is narrow enough; but after a while paths are other paths. */
+static void search_again(struct xtcp_sock *xs)
+{
+	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
+
+	if (now_s() - xs->mtu_probed_s < interval)
+		return;
+	xs->mtu_high = xs->peer_mss;
+	xs->mtu_low = xs->mss + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu_probed_s = now_s();
+}
+
+/**
+ * xtcp_mtuprobe_size - is a probe to be sent now
+ * @sk: the socket, locked, with something that was never sent
+ * @wait: set when one is, as soon as the window has room for it: then nothing
+ *	else may go before
+ *
+ * What follows the probe must be enough to show its loss by duplicate ACKs.
+ *
+ * Return: octets of its text; 0: none
+ */
+u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 options, text, need, pipe;
+
+	*wait = false;
+	if (likely(!xs->mtu_searched) || xs->mtu_probe ||
+	    xs->recovery != XTCP_OPEN || xs->cwnd < PROBE_CWND_MIN ||
+	    xs->nr_sacks || xs->dsack_pending)
+		return 0;
+	options = xtcp_output_option_size(sk);
+	text = (xs->mtu_high + xs->mtu_low) / 2 - options;
+	if (xs->mtu_high < xs->mtu_low ||
+	    xs->mtu_high - xs->mtu_low < XTCP_KNOB(sock_net(sk),
+						   probe_threshold)) {
+		search_again(xs);
+		return 0;
+	}
+	need = text + (xs->reordering + 1) * xs->mss;
+	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s32)need ||
+	    xs->snd_wnd < need)
+		return 0;
+	pipe = xtcp_congestion_pipe(xs);
+	*wait = seq_after(seq_add(xs->snd_nxt, need),
+			  seq_add(xs->snd_una, xs->snd_wnd)) ||
+		(pipe && pipe + 2 > xs->cwnd);
+	return *wait ? 0 : text;
+}
+
+/**
+ * xtcp_mtuprobe_sent - a probe has left
+ * @xs: the connection, locked; SND.NXT is behind it
+ * @text_len: octets of its text
+ *
+ * It counts for two segments until it is known what became of it.
+ */
+void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 text_len)
+{
+	xs->mtu_probe = text_len + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu_probe_end = xs->snd_nxt;
+	WRITE_ONCE(xs->cwnd, xs->cwnd - 1);
+}
+
+/**
+ * xtcp_mtuprobe_acked - SND.UNA has moved, and there is a probe
+ * @sk: the socket, locked
+ *
+ * If it has arrived, the window is as many octets as before in fewer segments.
+ */
+void xtcp_mtuprobe_acked(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
+	u32 options = xtcp_output_option_size(sk);
+	u64 octets;
+
+	if (seq_before(xs->snd_una, xs->mtu_probe_end))
+		return;
+	octets = (u64)xs->cwnd * (xs->mss + options + header);
+	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(octets, xs->mtu_probe + header),
+				   1));
+	xs->cwnd_cnt = 0;
+	WRITE_ONCE(xs->ssthresh, xtcp_prr_ssthresh_now(xs));
+	xs->mtu_low = xs->mtu_probe;
+	xs->mtu_probe = 0;
+	xtcp_output_mss_sync(sk, xs->pmtu);
+	XTCP_INC(sock_net(sk), MTUP_SUCCESS);
+}
+
+/**
+ * xtcp_mtuprobe_is_lost - losses were found: is it the probe, and that first
+ * @xs: the connection, locked
+ */
+bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs)
+{
+	u32 options = xtcp_output_option_size(&xs->inet.sk);
+
+	return unlikely(xs->mtu_probe) && xs->recovery <= XTCP_DISORDER &&
+	       seq_add(xs->snd_una, xs->mtu_probe - options) ==
+	       xs->mtu_probe_end;
+}
+
+/**
+ * xtcp_mtuprobe_failed - the probe was lost
+ * @sk: the socket, locked
+ *
+ * The window gets back what the probe took, and is not reduced.
+ */
+void xtcp_mtuprobe_failed(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->mtu_high = xs->mtu_probe - 1;
+	xs->mtu_probe = 0;
+	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);
+	XTCP_INC(sock_net(sk), MTUP_FAIL);
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * metrics: what the administrator knows of a path and writes into its route
+ * ("ip route ... mtu lock 1000 initcwnd 20"), ip-route(8).
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(metrics);
+
+#define MSS 1000
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+#define RTO_MS 200
+
+static struct socket_info info_of(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info;
+}
+
+static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
+{
+	static uint8_t text[65535];
+
+	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
+}
+
+/* The route to the peer has them: route(p, .value[RTAX_MTU] = 1000). */
+#define route(p, ...) \
+	route_add_metrics(WHERE((p)->test), &(p)->addr, 32, "tun0", \
+			  &(struct route_metrics){ __VA_ARGS__ })
+
+TEST_F(metrics, mtu)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	route(p, .value[RTAX_MTU] = 1000);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
+	EXPECT_EQ(960, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(1000, (int)info_of(&c).pmtu);
+	EXPECT_EQ(960, (int)c.kern_opt.mss);
+	give(_metadata, &c, 960);
+	first = *conn_expect(&c, .len = 960);
+	EXPECT_TRUE(first.df);
+	conn_send(&c, .flags = ACK);
+}
+
+/* Locked: path MTU discovery is off, and so is DF (RFC 1191 6.5). */
+TEST_F(metrics, mtu_lock)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+
+	route(p, .value[RTAX_MTU] = 1000, .value[RTAX_LOCK] = 1 << RTAX_MTU);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
+	give(_metadata, &c, 960);
+	first = *conn_expect(&c, .len = 960);
+	EXPECT_FALSE(first.df);
+	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 600);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(960, (int)info_of(&c).snd_mss);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(metrics, advmss)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_ADVMSS] = 700);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .mss = 700);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .mss = 700);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+TEST_F(metrics, initcwnd)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_INITCWND] = 17);
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(17, (int)info_of(&c).cwnd);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	give(_metadata, &c, 30 * MSS);
+	EXPECT_EQ(17, peer_drain(p, 1));
+	conn_send(&c, .flags = RST, .seq = 1);
+
+	conn_open(p, &c, .active = true, .opt = WITH_SACK);
+	EXPECT_EQ(17, (int)info_of(&c).cwnd);
+}
+
+TEST_F(metrics, initrwnd)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_INITRWND] = 4);
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = SYN, .wnd = 4 * 1460);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wnd = 4 * 1460);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+/* The most that is offered at any time. */
+TEST_F(metrics, window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int clamp = 0;
+	socklen_t len = sizeof(clamp);
+
+	route(p, .value[RTAX_WINDOW] = 8000);
+	conn_open(p, &c, .opt = WITH_SACK);
+	getsockopt(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len);
+	EXPECT_EQ(8000, clamp);
+	conn_send(&c, .flags = ACK | PSH, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 101, .within_ms = 210);
+	EXPECT_GE(8000, p->last.wnd);
+	EXPECT_LE(8000 - 1460, p->last.wnd);
+}
+
+TEST_F(metrics, rto_min)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_RTO_MIN] = 1000, .value[RTAX_LOCK] = 1 << RTAX_RTO_MIN);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	give(_metadata, &c, MSS);
+	conn_expect(&c, .seq = 1, .len = MSS);
+	peer_mark_last(p);
+	conn_expect(&c, .seq = 1, .len = MSS, .at_ms = 1000);
+	conn_send(&c, .flags = ACK);
+}
+
+/* Until the first segment with text is timed. */
+TEST_F(metrics, rtt)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* see cwnd_lock */
+	/* In eighths of a millisecond: 500 ms, so 500 + 2 * 500 until there is a sample. */
+	route(p, .value[RTAX_RTT] = 8 * 500, .value[RTAX_LOCK] = 1 << RTAX_RTT);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	EXPECT_EQ(1500, (int)(info_of(&c).rto_us / 1000));
+	give(_metadata, &c, MSS);
+	conn_expect(&c, .seq = 1, .len = MSS);
+	conn_send(&c, .flags = ACK);
+	EXPECT_GE(210, (int)(info_of(&c).rto_us / 1000));
+}
+
+TEST_F(metrics, cwnd_lock)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t next = 1;
+
+	/* There it counts from the second connection to a peer on. */
+	NOT_ON_STOCK();
+	route(p, .value[RTAX_CWND] = 12, .value[RTAX_LOCK] = 1 << RTAX_CWND);
+	conn_open(p, &c, .opt = WITH_SACK);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	for (int round = 0; round < 3; round++) {
+		int n = info_of(&c).cwnd;
+
+		give(_metadata, &c, n * MSS);
+		for (int i = 0; i < n; i++, next += MSS)
+			conn_expect(&c, .seq = next, .len = MSS);
+		conn_send(&c, .flags = ACK);
+	}
+	EXPECT_EQ(12, (int)info_of(&c).cwnd);
+}
+
+TEST_F(metrics, reordering_lock)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	NOT_ON_STOCK();		/* see cwnd_lock */
+	route(p, .value[RTAX_REORDERING] = 9, .value[RTAX_LOCK] = 1 << RTAX_REORDERING);
+	conn_open(p, &c, .opt = WITH_SACK);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(9, (int)info.tcpi_reordering);
+}
+
+/* A written deviation: Linux heeds it only with tcp_no_ssthresh_metrics_save = 0. */
+TEST_F(metrics, ssthresh_lock)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	route(p, .value[RTAX_SSTHRESH] = 11, .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH);
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(11, (int)info_of(&c).ssthresh);
+}
+
+TEST_F(metrics, quickack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_QUICKACK] = 1);
+	conn_open(p, &c, .opt = WITH_SACK);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);	/* ACKs wait for data */
+	for (int i = 0; i < 3; i++) {
+		conn_send(&c, .flags = ACK | PSH, .len = 10);
+		conn_expect(&c, .flags = ACK, .ack = 1 + 10 * (i + 1));
+	}
+}
+
+TEST_F(metrics, hoplimit)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_HOPLIMIT] = 7);
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ttl = 7);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	give(_metadata, &c, 10);
+	conn_expect(&c, .len = 10, .ttl = 7);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(metrics, congctl)
+{
+	struct peer *p = &self->peer;
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	struct conn c;
+
+	route(p, .congctl = "reno");
+	conn_open(p, &c);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, name, &len));
+	EXPECT_STREQ("reno", name);
+	EXPECT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	close(c.lfd);
+
+	route(p, .congctl = "reno", .value[RTAX_LOCK] = 1 << RTAX_CC_ALGO);
+	conn_open(p, &c, .active = true);
+	len = sizeof(name);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, name, &len));
+	EXPECT_STREQ("reno", name);
+	EXPECT_EQ(-1, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	EXPECT_EQ(EPERM, errno);
+}
+
+/* --- IP_MTU_DISCOVER ------------------------------------------------------- */
+
+/* A segment of 1460 octets, and a router that takes 1000. Does DF, and what goes again? */
+static void too_big(struct __test_metadata *_metadata, struct peer *p, int mode, bool df,
+		    bool believed)
+{
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
+	EXPECT_EQ(0, socket_set(c.fd, SOL_IP, IP_MTU_DISCOVER, mode));
+	give(_metadata, &c, 1460);
+	first = *conn_expect(&c, .len = 1460);
+	EXPECT_EQ(df, first.df);
+	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1000);
+	if (believed)
+		conn_expect(&c, .seq = 1, .len = 960);
+	else
+		peer_expect_silence(p, 20);
+	peer_drain(p, 1);
+	EXPECT_EQ(believed ? 960 : 1460, (int)info_of(&c).snd_mss);
+	conn_send(&c, .flags = RST, .seq = 1);
+	p->leave_unread = true;
+}
+
+TEST_F(metrics, ip_mtu_discover_want)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_WANT, true, true);
+}
+
+TEST_F(metrics, ip_mtu_discover_do)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_DO, true, true);
+}
+
+/* For TCP it means no more than that there is no DF. */
+TEST_F(metrics, ip_mtu_discover_probe)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_PROBE, false, true);
+}
+
+TEST_F(metrics, ip_mtu_discover_dont)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_DONT, false, false);
+}
+
+TEST_F(metrics, ip_mtu_discover_interface)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_INTERFACE, false, false);
+}
+
+TEST_F(metrics, ip_mtu_discover_omit)
+{
+	too_big(_metadata, &self->peer, IP_PMTUDISC_OMIT, false, false);
+}
+
+TEST_HARNESS_MAIN

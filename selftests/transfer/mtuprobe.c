@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mtuprobe: what the path takes, found by trying: RFC 4821, for where no ICMP
+ * error tells (RFC 2923). The peer is the path as well: it drops what is too
+ * big without a word.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(mtuprobe);
+
+#define BASE 1024		/* xtcp_base_mss */
+#define MOST 1460
+#define WITH_SACK OPT(OPT_MSS(MOST), OPT_SACKOK)
+#define RTO_MS 200
+
+static struct socket_info info_of(struct conn *c)
+{
+	struct socket_info info;
+
+	socket_info(c, &info);
+	return info;
+}
+
+static long long moved(const struct counters *before, const char *name)
+{
+	struct counters after;
+
+	counters_take(&after);
+	return counter_get(&after, name) - counter_get(before, name);
+}
+
+static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
+{
+	static uint8_t text[65535];
+
+	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
+}
+
+static void open_searching(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	ASSERT_EQ(0, knob_set("mtu_probing", 2));
+	ASSERT_EQ(0, knob_set("timestamps", 0));	/* nothing offered, nothing subtracted */
+	conn_open(p, c, .opt = WITH_SACK, .active = true);
+	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+}
+
+/*
+ * A long text: ten segments fly, and when the first is acknowledged the window
+ * has room for more. Where is what comes next?
+ */
+static int64_t ten_fly(struct __test_metadata *_metadata, struct conn *c)
+{
+	give(_metadata, c, 58 * BASE);
+	for (int i = 0; i < 10; i++)
+		conn_expect(c, .seq = 1 + i * BASE, .len = BASE);
+	conn_send(c, .flags = ACK, .ack = 1 + BASE);
+	return 1 + 10 * BASE;
+}
+
+/* It is a probe, and some full segments follow. Where it begins. */
+static int64_t until_probe(struct __test_metadata *_metadata, struct conn *c)
+{
+	int64_t next = ten_fly(_metadata, c);
+	int probe = (BASE + MOST) / 2;
+
+	conn_expect(c, .seq = next, .len = probe, .flags = ACK);
+	/* It counts for two: 10 + 1 - 1. */
+	EXPECT_EQ(10, (int)info_of(c).cwnd);
+	conn_send(c, .flags = ACK, .ack = next);
+	for (int i = 0; i < 18; i++)
+		conn_expect(c, .seq = next + probe + i * BASE, .len = BASE);
+	EXPECT_EQ(19, (int)info_of(c).cwnd);
+	return next;
+}
+
+/* Takes what comes now; the peer expects what follows it. */
+static void drain(struct conn *c)
+{
+	const struct segment *last = &c->peer->last;
+	uint32_t end;
+
+	if (!peer_drain(c->peer, 1))
+		return;
+	end = last->seq + segment_seqlen(last);
+	if ((int32_t)(end - c->kern_nxt) > 0)
+		c->kern_nxt = end;
+}
+
+TEST_F(mtuprobe, knob_mtu_probing_2_begins_small)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	EXPECT_EQ(0, knob_get("mtu_probing"));
+	EXPECT_EQ(BASE, knob_get("base_mss"));
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(MOST, (int)info_of(&c).snd_mss);
+	open_searching(_metadata, p, &c);
+	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+	ASSERT_EQ(0, knob_set("base_mss", 800));
+	open_searching(_metadata, p, &c);
+	EXPECT_EQ(800, (int)info_of(&c).snd_mss);
+	give(_metadata, &c, 900);
+	conn_expect(&c, .seq = 1, .len = 800);
+	conn_send(&c, .flags = ACK, .ack = 801);
+	conn_expect(&c, .seq = 801, .len = 100);
+}
+
+/* Linux begins them with full segments until the peer's window has grown. */
+TEST_F(mtuprobe, knob_mtu_probing_2_passive)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("mtu_probing", 2));
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+}
+
+TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
+{
+	struct peer *p = &self->peer;
+	int probe = (BASE + MOST) / 2;
+	struct counters before;
+	struct conn c;
+	int64_t next;
+
+	open_searching(_metadata, p, &c);
+	ASSERT_EQ(0, knob_set("probe_threshold", 300));	/* one probe */
+	counters_take(&before);
+	next = until_probe(_metadata, &c);
+	conn_send(&c, .flags = ACK, .ack = next + probe);
+	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(probe, (int)info_of(&c).snd_mss);
+	/* The window is as many octets as before, and one more segment. */
+	EXPECT_EQ(19 * (BASE + 40) / (probe + 40) + 1, (int)info_of(&c).cwnd);
+	EXPECT_EQ(1500, (int)info_of(&c).pmtu);
+	next += probe + 18 * BASE;
+	conn_send(&c, .flags = ACK, .ack = next);
+	/* What follows is full at once. */
+	conn_expect(&c, .seq = next, .len = probe);
+	conn_expect(&c, .seq = next + probe, .len = probe);
+	p->leave_unread = true;
+}
+
+/* 7.5: its loss is no congestion; 7.7: and the size is known not to pass. */
+TEST_F(mtuprobe, rfc4821_7_5_a_lost_probe_is_no_congestion)
+{
+	struct peer *p = &self->peer;
+	int probe = (BASE + MOST) / 2;
+	struct counters before;
+	struct conn c;
+	int64_t next;
+	uint32_t s;
+
+	open_searching(_metadata, p, &c);
+	s = c.kern_iss;
+	counters_take(&before);
+	next = until_probe(_metadata, &c);
+	for (int i = 1; i <= 4; i++)
+		conn_send(&c, .flags = ACK, .ack = next,
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK1(s + next + probe, s + next + probe + i * BASE)));
+	conn_expect(&c, .seq = next, .len = BASE);
+	conn_expect(&c, .seq = next + BASE, .len = probe - BASE);
+	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(0, moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, moved(&before, "TCPSackRecovery"));
+	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+	EXPECT_LE(20, (int)info_of(&c).cwnd);
+	drain(&c);
+	next = conn_kern_nxt(&c);
+	conn_send(&c, .flags = ACK, .ack = next);
+	EXPECT_LE(20, (int)info_of(&c).cwnd);
+	/* The next one is between what passed and what did not. */
+	conn_expect(&c, .seq = next, .len = (BASE + probe - 1) / 2);
+	drain(&c);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
+	p->leave_unread = true;
+}
+
+/* Sizes that differ by less are not worth a probe. */
+TEST_F(mtuprobe, knob_probe_threshold)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t next;
+
+	EXPECT_EQ(8, knob_get("probe_threshold"));
+	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE + 1));
+	open_searching(_metadata, p, &c);
+	next = ten_fly(_metadata, &c);
+	conn_expect(&c, .seq = next, .len = BASE);
+	conn_expect(&c, .seq = next + BASE, .len = BASE);
+	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE));
+	conn_send(&c, .flags = ACK, .ack = 1 + 2 * BASE);
+	conn_expect(&c, .seq = next + 2 * BASE, .len = (MOST + BASE) / 2);
+	conn_send(&c, .flags = RST);
+	p->leave_unread = true;
+}
+
+/* Takes and acknowledges whatever comes until all of the text has. */
+static void take_all(struct conn *c, int64_t end)
+{
+	while (conn_kern_nxt(c) < end) {
+		drain(c);
+		conn_send(c, .flags = ACK);
+	}
+}
+
+/* More than the peer's window takes, so that some of it waits. */
+static void give_two_windows(struct __test_metadata *_metadata, struct conn *c)
+{
+	give(_metadata, c, 60 * BASE);
+	give(_metadata, c, 60 * BASE);
+}
+
+/* Paths change: after a while the whole range is searched again. */
+TEST_F(mtuprobe, knob_probe_interval)
+{
+	struct peer *p = &self->peer;
+	int probe = (BASE + MOST) / 2;
+	struct counters before;
+	struct conn c;
+	int64_t next;
+	uint32_t s;
+
+	EXPECT_EQ(600, knob_get("probe_interval"));
+	ASSERT_EQ(0, knob_set("probe_interval", 30));
+	ASSERT_EQ(0, knob_set("slow_start_after_idle", 0));
+	counters_take(&before);
+	open_searching(_metadata, p, &c);
+	s = c.kern_iss;
+	peer_mark(p);
+	ASSERT_EQ(0, knob_set("probe_threshold", 300));
+	next = until_probe(_metadata, &c);
+	conn_send(&c, .flags = ACK, .ack = next,
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK1(s + next + probe, s + next + probe + 4 * BASE)));
+	take_all(&c, 1 + 58 * BASE);
+	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
+	/* What is left is too narrow a range. */
+	peer_sleep_until(p, 28000);
+	give_two_windows(_metadata, &c);
+	take_all(&c, 1 + 178 * BASE);
+	EXPECT_EQ(0, moved(&before, "TCPMTUPSuccess"));
+	peer_sleep_until(p, 31500);
+	give_two_windows(_metadata, &c);
+	take_all(&c, 1 + 298 * BASE);
+	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(probe, (int)info_of(&c).snd_mss);
+}
+
+/*
+ * RFC 2923 2.1: segments of full size vanish. From R1 on the search is on: 3 s
+ * after the first sending, as R1 counts, each timeout halves what is tried.
+ */
+static void black_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = WITH_SACK);
+	give(_metadata, c, MOST);
+	conn_expect(c, .seq = 1, .len = MOST);
+	peer_mark_last(p);
+	peer_drain(p, 2000);
+}
+
+TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
+{
+	static const int tried[] = { BASE, BASE / 2, BASE / 4 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("mtu_probing", 1));
+	black_hole(_metadata, p, &c);
+	EXPECT_EQ(MOST, (int)info_of(&c).snd_mss);
+	for (int i = 0; i < 3; i++) {
+		conn_expect(&c, .seq = 1, .len = tried[i], .within_ms = 60000);
+		EXPECT_EQ(tried[i], (int)info_of(&c).snd_mss);
+	}
+	/* That one passes, and the rest goes in such pieces. */
+	conn_send(&c, .flags = ACK, .ack = 1 + tried[2]);
+	conn_expect(&c, .seq = 1 + tried[2], .len = tried[2]);
+	peer_drain(p, 50);
+	conn_send(&c, .flags = ACK, .ack = 1 + MOST);
+	p->leave_unread = true;
+}
+
+TEST_F(mtuprobe, knob_mtu_probing_0_stays)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	black_hole(_metadata, p, &c);
+	for (int i = 0; i < 3; i++)
+		conn_expect(&c, .seq = 1, .len = MOST, .within_ms = 60000);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(mtuprobe, knob_mtu_probe_floor)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	EXPECT_EQ(48, knob_get("mtu_probe_floor"));
+	ASSERT_EQ(0, knob_set("mtu_probing", 1));
+	ASSERT_EQ(0, knob_set("mtu_probe_floor", 400));
+	black_hole(_metadata, p, &c);
+	conn_expect(&c, .seq = 1, .len = BASE, .within_ms = 60000);
+	conn_expect(&c, .seq = 1, .len = 512, .within_ms = 60000);
+	for (int i = 0; i < 2; i++)
+		conn_expect(&c, .seq = 1, .len = 400, .within_ms = 60000);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+/* A router's word goes before: no probe is larger than what it said. */
+TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
+{
+	struct peer *p = &self->peer;
+	struct segment first;
+	struct conn c;
+	int64_t next;
+
+	open_searching(_metadata, p, &c);
+	next = 1;
+	give(_metadata, &c, BASE);
+	first = *conn_expect(&c, .seq = next, .len = BASE);
+	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1000);
+	conn_expect(&c, .seq = next, .len = 960);
+	conn_expect(&c, .seq = next + 960, .len = BASE - 960);
+	EXPECT_EQ(960, (int)info_of(&c).snd_mss);
+	next += BASE;
+	conn_send(&c, .flags = ACK, .ack = next);
+	give(_metadata, &c, 6 * 960);
+	for (int i = 0; i < 6; i++)
+		conn_expect(&c, .seq = next + i * 960, .len = 960);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_HARNESS_MAIN
