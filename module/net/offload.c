@@ -141,7 +141,7 @@ static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
 	((u8 *)th)[13] &= ~not_flags;
 	th->check = ~csum_tcpudp_magic(iph->saddr, iph->daddr, len,
 				       IPPROTO_XTCP, 0);
-	th->check = gso_make_checksum(skb, ~th->check);
+	th->check = gso_make_checksum(skb, ~csum_unfold(th->check));
 }
 
 /*
