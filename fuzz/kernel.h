@@ -195,6 +195,8 @@ struct rhash_head {
 
 struct rhashtable { int opaque; };
 struct work_struct { int opaque; };
+struct mutex { int opaque; };
+struct llist_head { void *first; };
 struct delayed_work { int opaque; };
 struct hrtimer { int opaque; };
 struct msghdr { int opaque; };

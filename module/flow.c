@@ -498,7 +498,7 @@ struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
  * xtcp_listener_lookup_rcu - who wants this SYN
  * @net: namespace
  * @key: of the segment
- * @skb: the segment, at its TCP header
+ * @skb: the segment, at its TCP header; NULL: any of those who fit best will do
  *
  * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
  * Return: the listener that fits best, or NULL.
@@ -521,7 +521,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 			best = sk;
 		}
 	}
-	return best ? program_choice(best, key, skb) : NULL;
+	return best && skb ? program_choice(best, key, skb) : best;
 }
 
 /* A listener for both is known by its IPv6 address. */

@@ -450,61 +450,29 @@ unlock:
 	return err;
 }
 
-static void place_init(struct xtcp_shadow_place *place,
-		       const struct tcp_port *port)
-{
-	*place = (struct xtcp_shadow_place) {
-		.laddr	 = port->port.at.laddr,
-		.ifindex = port->ifindex,
-		.num	 = port->port.num,
-		.reuse	 = port->port.class & CLASS_REUSE,
-	};
-}
-
-/*
- * SO_REUSEPORT lets ours share a port between any address and one of them. To
- * the kernel they are one: the wider shadow stands for both.
- */
-static struct xtcp_shadow *shadow_shared(const struct xtcp_port_chain *chain,
-					 const struct tcp_port *tcp)
-{
-	const struct xtcp_port *port = &tcp->port;
-	struct xtcp_port *other;
-
-	lockdep_assert_held(&chain->lock);
-	for (other = chain->first; other; other = other->next)
-		if (other->num == port->num && port_shadow(other) &&
-		    other->class & port->class & CLASS_REUSEPORT &&
-		    (!other->at.laddr || other->at.laddr == port->at.laddr) &&
-		    (!tcp_port(other)->ifindex ||
-		     tcp_port(other)->ifindex == tcp->ifindex))
-			return xtcp_shadow_get(port_shadow(other));
-	return NULL;
-}
-
 /* One bucket, one shadow, even if several sockets are just coming to it. */
 static DEFINE_MUTEX(shadow_mutex);
 
-/* By the kernel's rules: @port gets its shadow, if it has none. */
-static int port_hold(struct net *net, struct xtcp_port *port)
+/* By the kernel's rules: @tcp gets its shadow, if it has none. */
+static int port_hold(struct net *net, struct tcp_port *tcp)
 {
-	struct xtcp_shadow *shadow = port_shadow(port);
-	struct tcp_port *tcp = tcp_port(port);
-	struct xtcp_shadow_place place;
+	const struct xtcp_port *port = &tcp->port;
+	struct xtcp_shadow_place place = {
+		.laddr		= port->at.laddr,
+		.ifindex	= tcp->ifindex,
+		.num		= port->num,
+		.reuse		= port->class & CLASS_REUSE,
+		.reuseport	= port->class & CLASS_REUSEPORT,
+	};
 	struct xtcp_port_chain *chain;
+	struct xtcp_shadow *shadow;
 
 	lockdep_assert_held(&shadow_mutex);
-	if (shadow)
+	if (tcp->shadow)
 		return 0;
-	chain = chain_lock(net, port->num);
-	shadow = shadow_shared(chain, tcp);
-	chain_unlock(chain);
-	if (!shadow) {
-		place_init(&place, tcp);
-		shadow = xtcp_shadow_open(net, &place);
-		if (IS_ERR(shadow))
-			return PTR_ERR(shadow);
-	}
+	shadow = xtcp_shadow_open(net, &place);
+	if (IS_ERR(shadow))
+		return PTR_ERR(shadow);
 	chain = chain_lock(net, port->num);
 	tcp->shadow = shadow;
 	chain_unlock(chain);
@@ -517,7 +485,7 @@ static int bind_hold(struct sock *sk, bool listens)
 	int err;
 
 	mutex_lock(&shadow_mutex);
-	err = port_hold(sock_net(sk), port);
+	err = port_hold(sock_net(sk), tcp_port(port));
 	mutex_unlock(&shadow_mutex);
 	if (!err && listens)
 		err = xtcp_shadow_listen(port_shadow(port));
@@ -814,34 +782,47 @@ unlock:
 	return err;
 }
 
+/* What holds the port there already, referenced; or NULL. */
+static struct xtcp_shadow *shadow_over(const struct xtcp_port_chain *chain,
+				       u16 num, const struct xtcp_flow *flow)
+{
+	struct xtcp_port *port;
+	int ifindex;
+
+	lockdep_assert_held(&chain->lock);
+	for (port = chain->first; port; port = port->next) {
+		if (port->num != num || !port_shadow(port))
+			continue;
+		ifindex = tcp_port(port)->ifindex;
+		if ((!port->at.laddr || port->at.laddr == flow->laddr) &&
+		    (!ifindex || ifindex == flow->ifindex))
+			return xtcp_shadow_get(port_shadow(port));
+	}
+	return NULL;
+}
+
 /*
- * By the kernel's rules: a shadow for a port that connect() may take, if it is
- * not held already. Comes first, for it may sleep and fail.
+ * By the kernel's rules: a shadow for a port that connect() may take, whatever
+ * the sharing options of others who connect from there. Comes first, for
+ * it may sleep and fail.
  */
 static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct xtcp_shadow_place place = {
-		.laddr	 = flow->laddr,
-		.ifindex = flow->ifindex,
-		.num	 = num,
-		.reuse	 = sk->sk_reuse,
+		.laddr		= flow->laddr,
+		.ifindex	= flow->ifindex,
+		.num		= num,
+		.reuse		= sk->sk_reuse,
+		.reuseport	= sk->sk_reuseport,
 	};
+	struct xtcp_shadow *shadow = ERR_PTR(-EADDRNOTAVAIL);
 	struct xtcp_port_chain *chain;
-	struct xtcp_shadow *shadow;
-	struct xtcp_port *port;
-	u8 class = class_of(sk);
-	bool private;
 
 	chain = chain_lock(sock_net(sk), num);
-	private = port_is_private(chain, num, class);
-	port = port_find(chain, num, place_of_flow(flow), flow->ifindex, class);
-	shadow = xtcp_shadow_get(port_shadow(port));
+	if (!port_is_private(chain, num, CLASS_TCP_WIRE))
+		shadow = shadow_over(chain, num, flow);
 	chain_unlock(chain);
-	if (private) {
-		xtcp_shadow_put(shadow);
-		return ERR_PTR(-EADDRNOTAVAIL);
-	}
 	return shadow ?: xtcp_shadow_open(sock_net(sk), &place);
 }
 

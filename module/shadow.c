@@ -10,8 +10,10 @@
  * to whichever side came second.
  *
  * SO_REUSEADDR is mirrored: between a bound socket of one stack and a bound one
- * of the other it counts as between two of one stack. SO_REUSEPORT is not:
- * listeners of two stacks cannot share what arrives.
+ * of the other it counts as between two of one stack. SO_REUSEPORT isn't, for
+ * listeners of two stacks cannot share what arrives. It shares ports between
+ * sockets of one owner; so shadows, which have it for each other's sake, belong
+ * to nobody.
  *
  * Birth and death of a shadow. bind(), listen() and connect() make it, since
  * that takes a process. Buckets of port.c hold it, one reference each; the last
@@ -115,6 +117,10 @@ static int shadow_bind(struct socket *sock,
 	}
 	if (place->reuse)
 		sock_set_reuseaddr(sock->sk);
+	if (place->reuseport)
+		sock_set_reuseport(sock->sk);
+	sock->sk->sk_uid = INVALID_UID;
+	SOCK_INODE(sock)->i_uid = INVALID_UID;
 	/* Whether the address may be bound to, our own bind() has judged. */
 	ip_sock_set_freebind(sock->sk);
 	return kernel_bind(sock, (struct sockaddr_unsized *)&addr,

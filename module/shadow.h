@@ -38,12 +38,14 @@ struct xtcp_shadows {
  * @ifindex: device, 0 for any
  * @num: port
  * @reuse: SO_REUSEADDR
+ * @reuseport: SO_REUSEPORT; for other shadows only
  */
 struct xtcp_shadow_place {
 	__be32	laddr;
 	int	ifindex;
 	u16	num;
 	bool	reuse;
+	bool	reuseport;
 };
 
 void xtcp_shadow_net_init(struct net *net);

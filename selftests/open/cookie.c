@@ -4,6 +4,7 @@
  * RFC 4987 3.6; the layout is Linux's: sequence number, and with timestamps six
  * bits of the clock.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>

@@ -4,6 +4,7 @@
  * OPEN may name the local address or leave it open; the more that fits, the
  * better.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <linux/bpf.h>

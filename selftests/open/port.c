@@ -5,6 +5,7 @@
  * SO_REUSEPORT are Linux's, so its own TCP, in the same namespace, is asked
  * what it would say.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <sched.h>
