@@ -29,6 +29,7 @@
 #include "open/synqueue.h"
 #include "port.h"
 #include "shadow.h"
+#include "transfer/smallqueue.h"
 #include "timers.h"
 #include "user/procfs.h"
 #include "user/socket.h"
@@ -120,6 +121,7 @@ static int __init xtcp_init(void)
 	err = xtcp_timers_load();
 	if (err)
 		return err;
+	xtcp_smallqueue_load();
 	err = xtcp_synqueue_init();
 	if (err)
 		goto timers;
@@ -170,6 +172,7 @@ static void __exit xtcp_exit(void)
 	unregister_pernet_subsys(&xtcp_net_ops);
 	/* Sockets and listeners' queues are freed by RCU callbacks of ours. */
 	rcu_barrier();
+	xtcp_smallqueue_unload();
 	xtcp_port_exit();
 	xtcp_timewait_exit();
 	xtcp_synqueue_exit();

@@ -58,6 +58,11 @@ struct xtcp_knobs {
 	u8	recovery;		/* bits: 1 RACK, 2, 4: rack.c */
 	u8	early_retrans;		/* 3, 4: loss probes */
 	u8	frto;			/* 0 off */
+	u8	autocorking;		/* 0, 1: gather short writes */
+	u8	min_tso_segs;		/* segments in an skb, at the least */
+	u8	tso_rtt_log;		/* 0..31: short paths, longer bursts */
+	u8	tso_win_divisor;	/* 0: any; part of a window to wait for */
+	int	limit_output_bytes;	/* octets of memory in our own host */
 	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
 	u8	ecn;			/* 0 off, 1 ask and answer, 2 answer */
 	u8	mtu_probing;		/* 0 off, 1 in a black hole, 2 on */

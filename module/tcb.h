@@ -10,6 +10,7 @@
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H
 
+#include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <net/inet_sock.h>
 
@@ -71,6 +72,10 @@ enum xtcp_urgent {
 #define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
 #define XTCP_DEFER_MTU		1	/* a router announced a smaller MTU */
 #define XTCP_DEFER_ACK		2	/* xtcp_ack_deferred() */
+#define XTCP_DEFER_SEND		3	/* xtcp_smallqueue_resume() */
+/* And of a socket whose skbs have not left the host, transfer/smallqueue.c. */
+#define XTCP_THROTTLED		4
+#define XTCP_RESUMING		5
 
 #define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
@@ -244,7 +249,8 @@ enum xtcp_urgent {
  * @nagle: XTCP_NAGLE_*
  *
  * @state_since: when the connection came into its state, jiffies
- * @deferred: XTCP_DEFER_*, atomic bits
+ * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
+ * @resume_link: place in a list of smallqueue.c, with XTCP_RESUMING
  * @fin_queued: our FIN stands in the send queue or was sent
  */
 struct xtcp_sock {
@@ -414,6 +420,7 @@ struct xtcp_sock {
 
 	unsigned long	state_since;
 	unsigned long	deferred;
+	struct llist_node resume_link;
 	u64		bytes_acked;
 	u64		bytes_received;
 	u32		segs_in;

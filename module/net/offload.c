@@ -18,7 +18,8 @@
  * For the same reason a single segment is left unsummed (CHECKSUM_PARTIAL)
  * only if it is marked like that, too: else some device on its way might
  * promise to sum it. Marking pays where nobody is going to cut it, and for text
- * that is worth not being read twice.
+ * that is worth not being read twice. One too long to be marked, as a loopback
+ * device has them, is left unsummed there without.
  *
  * On the TCP wire all this is TCP's own: every device knows what to do, and the
  * stack stands in for one that can't.
@@ -68,6 +69,26 @@ static bool device_hands_on(const struct sock *sk, unsigned int type)
 	return dst && !dst->header_len && net_gso_ok(dst->dev->features, type);
 }
 
+/* Is a single segment of the native wire left unsummed, and marked for that? */
+static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
+			     u32 text_len, unsigned int type)
+{
+	return key->wire != XTCP_WIRE_TCP && text_len >= SUM_AT_ONCE_MAX &&
+	       text_len <= sk->sk_gso_max_size && device_hands_on(sk, type);
+}
+
+/* Can nobody misread one that is unsummed and not marked? */
+static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
+			     u32 text_len)
+{
+	const struct dst_entry *dst = __sk_dst_get((struct sock *)sk);
+
+	return key->wire == XTCP_WIRE_TCP ||
+	       (text_len > SUM_AT_ONCE_MAX && dst &&
+		text_len > sk->sk_gso_max_size &&
+		(dst->dev->flags & IFF_LOOPBACK));
+}
+
 /* MUST-2: over pseudo-header, header and text. */
 static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 		    const struct xtcp_key *key)
@@ -112,13 +133,11 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	u32 text_len = skb->len - tcp_hdrlen(skb);
 	unsigned int type = gso_type(key->wire, tcp_hdr(skb));
 
-	if (segs == 1 && (key->wire == XTCP_WIRE_TCP ||
-			  text_len < SUM_AT_ONCE_MAX ||
-			  !device_hands_on(sk, type))) {
+	if (segs == 1 && !is_worth_marking(sk, key, text_len, type)) {
 		shinfo->gso_size = 0;
 		shinfo->gso_segs = 0;
 		shinfo->gso_type = 0;
-		if (key->wire == XTCP_WIRE_TCP)
+		if (is_safe_unmarked(sk, key, text_len))
 			sum_later(skb, af, key);
 		else
 			sum_now(skb, af, key);

@@ -19,6 +19,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/burst.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
@@ -26,6 +27,7 @@
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
+#include "transfer/smallqueue.h"
 #include "transfer/undo.h"
 #include "user/stats.h"
 
@@ -56,43 +58,6 @@ static bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));
 }
 
-/*
- * Segments that one skb may be cut into on its way out: what the route's device
- * takes. The urgent pointer counts from each segment's number: nobody who cuts
- * skbs knows of that.
- */
-static u32 burst_segs(const struct sock *sk)
-{
-	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
-
-	if (unlikely(xtcp_sk(sk)->snd_urgent))
-		return 1;
-	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
-}
-
-/**
- * xtcp_send_size_goal - octets that one skb is filled with
- * @sk: the socket, locked
- *
- * Full segments, as many as may leave together; not more than half of the
- * largest window seen, so that there is something to be sent while the rest is
- * acknowledged.
- *
- * Return: octets of text, one MSS at least
- */
-u32 xtcp_send_size_goal(const struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 most = max(sk->sk_gso_max_size, xs->mss);
-	u32 half = xs->snd_wnd_max / 2;
-
-	if (sk->sk_gso_max_segs <= 1)
-		return xs->mss;
-	if (half)
-		most = min(most, max(half, xs->mss));
-	return min_t(u32, most / xs->mss, sk->sk_gso_max_segs) * xs->mss;
-}
-
 /* May the last segment of @skb, which is not full, go? */
 static bool tail_may_go(const struct sock *sk, const struct sk_buff *skb,
 			u8 nagle)
@@ -119,7 +84,7 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 	if (!usable)
 		return -1;
 	if (skb->len > xs->mss)
-		segs_max = min(segs_max, burst_segs(sk));
+		segs_max = min(segs_max, xtcp_burst_segs(sk));
 	full = min(min(skb->len, usable) / xs->mss, segs_max);
 	len = full * xs->mss;
 	tail = skb->len - len;
@@ -242,6 +207,11 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 
 		/* A bare FIN is too little to congest anything. */
 		if (!room && skb->len)
+			break;
+		if (xtcp_smallqueue_is_full(sk, skb))
+			break;
+		if (!force && xs->in_flight &&
+		    xtcp_burst_waits(sk, skb, room, now_ns))
 			break;
 		/* The override is for one segment. */
 		len = may_send(sk, skb, nagle, force, force ? 1 : room, &whole);
@@ -421,7 +391,7 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	if (seq_before(xtcp_cb(skb)->seq, xs->snd_una))
 		xtcp_sendq_trim_head(sk, skb, xs->snd_una);
 	if (segs_max > 1)
-		segs_max = min(segs_max, burst_segs(sk));
+		segs_max = min(segs_max, xtcp_burst_segs(sk));
 	room = retransmit_room(xs, skb, segs_max);
 	if (!room)
 		return -EAGAIN;

@@ -20,6 +20,5 @@ bool xtcp_send_has_room(struct sock *sk);
 bool xtcp_send_beyond_cwnd(struct sock *sk);
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max);
 int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max);
-u32 xtcp_send_size_goal(const struct sock *sk);
 
 #endif /* XTCP_TRANSFER_SEND_H */

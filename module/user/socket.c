@@ -58,6 +58,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/smallqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 #include "user/sockopt.h"
@@ -156,13 +157,20 @@ static bool sock_has_write_space(const struct sock *sk)
 	       queued < READ_ONCE(sk->sk_sndbuf);
 }
 
-/* sk->sk_write_space: octets were acknowledged. Socket lock, or softirq. */
+/*
+ * sk->sk_write_space: octets were acknowledged, or the buffer is larger; or
+ * sock_wfree() tells that an skb was freed. Any context; who calls holds the
+ * socket's memory.
+ */
 static void sock_write_space(struct sock *sk)
 {
 	struct socket *sock = READ_ONCE(sk->sk_socket);
 	struct socket_wq *wq;
 
-	if (!sock || !sock_has_write_space(sk))
+	if (test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
+		xtcp_smallqueue_drained(sk);
+	if (!sock || !test_bit(SOCK_NOSPACE, &sock->flags) ||
+	    !sock_has_write_space(sk))
 		return;
 	clear_bit(SOCK_NOSPACE, &sock->flags);
 
@@ -237,6 +245,8 @@ static void xtcp_sock_release_cb(struct sock *sk)
 	if (test_and_clear_bit(XTCP_DEFER_MTU, &xs->deferred) &&
 	    sk->sk_state != XTCP_CLOSED)
 		xtcp_icmp_mtu_apply(sk);
+	if (test_and_clear_bit(XTCP_DEFER_SEND, &xs->deferred))
+		xtcp_smallqueue_resume(sk);
 	/* Last: the others may leave one more ACK to be sent. */
 	if (test_and_clear_bit(XTCP_DEFER_ACK, &xs->deferred))
 		xtcp_ack_deferred(sk);

@@ -135,6 +135,7 @@
 	X(WANT_ZERO_WINDOW_ADV,	"TCPWantZeroWindowAdv") \
 	X(SYN_RETRANS,		"TCPSynRetrans") \
 	X(ORIG_DATA_SENT,	"TCPOrigDataSent") \
+	X(AUTO_CORKING,		"TCPAutoCorking") \
 	X(ACK_SKIPPED_SYN_RECV,	"TCPACKSkippedSynRecv") \
 	X(ACK_SKIPPED_PAWS,	"TCPACKSkippedPAWS") \
 	X(ACK_SKIPPED_SEQ,	"TCPACKSkippedSeq") \

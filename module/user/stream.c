@@ -23,8 +23,10 @@
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
+#include "transfer/burst.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/smallqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 
@@ -152,7 +154,7 @@ static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		      int *copied)
 {
-	u32 goal = xtcp_send_size_goal(sk);
+	u32 goal = xtcp_burst_goal(sk);
 	int flags = msg->msg_flags;
 
 	while (msg_data_left(msg)) {
@@ -169,7 +171,7 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 			if (n)
 				return n;
 			/* The MSS, or the route, may be another one now. */
-			goal = xtcp_send_size_goal(sk);
+			goal = xtcp_burst_goal(sk);
 			continue;
 		}
 		if (n < 0)
@@ -206,7 +208,9 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_send_mark_push(sk);
-		xtcp_send_push(sk, flags & MSG_MORE ? XTCP_NAGLE_CORK : 0);
+		if (!xtcp_smallqueue_corks(sk))
+			xtcp_send_push(sk, flags & MSG_MORE ? XTCP_NAGLE_CORK :
+							      0);
 		return copied;
 	}
 	if (!err)

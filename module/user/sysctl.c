@@ -53,6 +53,7 @@ static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; as stock */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int zero;
 static int one = 1;
+static int tso_rtt_log_max = 31;
 
 static unsigned int wire_min = XTCP_WIRE_TCP;
 static unsigned int wire_max = XTCP_WIRE_NATIVE;
@@ -301,6 +302,11 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT_RANGE(max_reordering, &one, NULL),
 	KNOB_U8(early_demux, NULL, NULL),
 	KNOB_U8(stdurg, NULL, NULL),
+	KNOB_U8(autocorking, &zero, &one),
+	KNOB_INT(limit_output_bytes),
+	KNOB_U8(min_tso_segs, &one, NULL),
+	KNOB_U8(tso_rtt_log, NULL, &tso_rtt_log_max),
+	KNOB_U8(tso_win_divisor, NULL, NULL),
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
 	KNOB_U8(icmp_soft_abort, &zero, &one),
 	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
@@ -416,6 +422,11 @@ static void knobs_default(struct net *net)
 		.reordering		= 3,
 		.max_reordering		= 300,
 		.early_demux		= 1,
+		.autocorking		= 1,
+		.limit_output_bytes	= 16 * 65536,
+		.min_tso_segs		= 2,
+		.tso_rtt_log		= 9,
+		.tso_win_divisor	= 3,
 		.icmp_soft_abort	= 1,
 		.rto_min_us		= XTCP_RTO_MIN_US,
 		.invalid_ratelimit	= HZ / 2,

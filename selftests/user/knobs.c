@@ -174,6 +174,11 @@ KNOB(slow_start_after_idle, "1", "256")
 KNOB(dsack, "1", "256")
 KNOB(early_demux, "1", "256")
 KNOB(stdurg, "0", "256")
+KNOB_RANGE(autocorking, "1", "2", "0")
+KNOB(limit_output_bytes, "1048576", "x")
+KNOB(min_tso_segs, "2", "0")
+KNOB_RANGE(tso_rtt_log, "9", "32", "5")
+KNOB(tso_win_divisor, "3", "256")
 KNOB(moderate_rcvbuf, "1", "256")
 KNOB(comp_sack_nr, "44", "256")
 KNOB(comp_sack_delay_ns, "1000000", "x")
@@ -511,20 +516,20 @@ TEST_F(knobs, knob_all_have_a_test)
 {
 	static const char *const known[] = {
 		"abort_on_overflow", "allowed_congestion_control",
-		"attached_fin_timeout", "available_congestion_control",
+		"attached_fin_timeout", "autocorking", "available_congestion_control",
 		"challenge_ack_limit", "comp_sack_delay_ns", "comp_sack_nr", "congestion_control", "dsack", "early_demux",
 		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto",
 		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
-		"keepalive_time", "max_orphans", "max_reordering", "max_syn_backlog",
-		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "moderate_rcvbuf",
+		"keepalive_time", "limit_output_bytes", "max_orphans", "max_reordering", "max_syn_backlog",
+		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "min_tso_segs", "moderate_rcvbuf",
 		"mtu_probing", "base_mss", "mtu_probe_floor", "probe_threshold",
 		"probe_interval",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
-		"syncookies", "timestamps", "tw_recycle", "tw_reuse",
+		"syncookies", "timestamps", "tso_rtt_log", "tso_win_divisor", "tw_recycle", "tw_reuse",
 		"tw_reuse_delay", "tw_timeout", "user_timeout",
 		"window_scaling", "wire", "wmem", "workaround_signed_windows",
 	};

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * burst.c - how many segments go out in one skb
+ *
+ * Large skbs are cheap (net/offload.c), but what is cut from one leaves the
+ * machine back to back. So where sending is paced, an skb has what may leave in
+ * a millisecond or so, and more on short paths, where bursts do no harm. Where
+ * the windows let only little go, it waits for the next ACK to let more go:
+ * else the ACKs of small skbs would call for small skbs for ever.
+ *
+ * Socket lock; process context or softirq.
+ */
+#include "transfer/burst.h"
+
+#include <linux/bits.h>
+#include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "net/wire.h"
+#include "netns.h"
+#include "tcb.h"
+#include "transfer/congestion.h"
+#include "transfer/rtt.h"
+#include "transfer/sendqueue.h"
+
+/* With xtcp_tso_win_divisor = 0: more segments than these need not wait. */
+#define WAITING_SEGS_MAX	3U
+
+/* What is written so long after the last sending is no part of a burst. */
+#define BURST_GAP_NS		NSEC_PER_MSEC
+
+/*
+ * What the route's device takes at once. The urgent pointer counts from each
+ * segment's number: nobody who cuts skbs knows of that.
+ */
+static u32 device_segs(const struct sock *sk)
+{
+	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
+
+	if (unlikely(xtcp_sk(sk)->snd_urgent))
+		return 1;
+	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
+}
+
+/**
+ * xtcp_burst_goal - octets that one skb is filled with
+ * @sk: the socket, locked
+ *
+ * Full segments, as many as may ever leave together; not more than half of the
+ * largest window seen, so that there is something to be sent while the rest is
+ * acknowledged.
+ *
+ * Return: octets of text, one MSS at least
+ */
+u32 xtcp_burst_goal(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 most = max(sk->sk_gso_max_size, xs->mss);
+	u32 half = xs->snd_wnd_max / 2;
+
+	if (sk->sk_gso_max_segs <= 1)
+		return xs->mss;
+	if (half)
+		most = min(most, max(half, xs->mss));
+	return min_t(u32, most / xs->mss, sk->sk_gso_max_segs) * xs->mss;
+}
+
+/* Octets that leave in the time that pacing takes for one burst. */
+static u32 paced_octets(const struct sock *sk, unsigned long rate)
+{
+	u32 min_rtt_us = xtcp_rtt_min_us(xtcp_sk(sk));
+	unsigned long octets = rate >> READ_ONCE(sk->sk_pacing_shift);
+	u32 log = XTCP_KNOB(sock_net(sk), tso_rtt_log);
+	u32 halvings = min_rtt_us >> min(log, 31U);
+
+	if (halvings < BITS_PER_TYPE(sk->sk_gso_max_size))
+		octets += sk->sk_gso_max_size >> halvings;
+	return min_t(unsigned long, octets, sk->sk_gso_max_size);
+}
+
+/**
+ * xtcp_burst_segs - segments that one skb may be cut into now
+ * @sk: the socket, locked
+ *
+ * What the device takes, and no more than pacing lets go at once, but
+ * xtcp_min_tso_segs in any case.
+ *
+ * Return: 1 at least
+ */
+u32 xtcp_burst_segs(const struct sock *sk)
+{
+	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
+	u32 most = device_segs(sk);
+	u32 segs;
+
+	if (rate == ~0UL || most == 1)
+		return most;
+	segs = paced_octets(sk, rate) / xtcp_sk(sk)->mss;
+	segs = max_t(u32, segs, XTCP_KNOB(sock_net(sk), min_tso_segs));
+	return clamp(segs, 1U, most);
+}
+
+/* Is so much let go that waiting for more is not worth it? */
+static bool is_enough(const struct sock *sk, const struct sk_buff *skb,
+		      u32 limit)
+{
+	u32 divisor = XTCP_KNOB(sock_net(sk), tso_win_divisor);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 window;
+
+	if (limit >= skb->len && !skb_queue_is_last(&sk->sk_write_queue, skb))
+		return true;
+	if (!divisor)
+		return limit > WAITING_SEGS_MAX * xs->mss;
+	window = min_t(u64, xs->snd_wnd, (u64)xs->cwnd * xs->mss);
+	return (u64)limit * divisor >= window;
+}
+
+/**
+ * xtcp_burst_waits - is it better to send nothing, and more after the next ACK
+ * @sk: the socket, locked, with something in flight
+ * @skb: the first that waits
+ * @segs_max: segments that cwnd lets go
+ * @now_ns: what the clock says
+ *
+ * Only in a flow of bursts, and if the ACK can be expected before half of a
+ * round trip has passed; not what repairs or ends the connection.
+ */
+bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
+		      u32 segs_max, u64 now_ns)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct sk_buff *oldest;
+	u64 half_rtt_ns;
+	s32 window;
+
+	if (skb->len <= xs->mss || xs->recovery >= XTCP_FAST_RECOVERY ||
+	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
+	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
+		return false;
+	segs_max = min(segs_max, xtcp_burst_segs(sk) + 1);
+	if (segs_max > xtcp_burst_segs(sk))
+		return false;
+	window = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));
+	if (is_enough(sk, skb, min_t(u32, max(window, 0), segs_max * xs->mss)))
+		return false;
+	oldest = xtcp_send_oldest(sk);
+	if (!oldest || (xtcp_cb(oldest)->marks & XTCP_MARK_SACKED))
+		return false;
+	half_rtt_ns = (u64)(xs->srtt_us >> 4) * NSEC_PER_USEC;
+	return now_ns - xtcp_cb(oldest)->sent_ns >= half_rtt_ns;
+}

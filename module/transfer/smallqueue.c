@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * smallqueue.c - no socket may fill the queues of its own host
+ *
+ * A window of segments that stands in the queue of a slow device is latency for
+ * everybody else, and hides from the connection that it sends too fast. So a
+ * socket stops when xtcp_limit_output_bytes of its skbs, or what its pacing
+ * lets go in a millisecond, have not left the host yet, and goes on when one of
+ * them is freed. Short writes are held back likewise while something of the
+ * socket has not left: the next one can be put into the same segment
+ * (xtcp_autocorking).
+ *
+ * What has not left is sk_wmem_alloc, which sock_wfree() lowers when a device
+ * frees an skb. For a socket without SOCK_USE_WRITE_QUEUE it then calls
+ * sk_write_space(), wherever it is, with whatever locks: so the sending is left
+ * to a tasklet. The flag is cleared when a socket first has reason to stop, and
+ * that time it doesn't: an skb that is just being freed elsewhere might have
+ * seen the flag.
+ *
+ *	xs->deferred: XTCP_THROTTLED	has stopped, and wants to know
+ *		      XTCP_RESUMING	stands in a tasklet's list, with a reference
+ *		      XTCP_DEFER_SEND	the tasklet found it in its user's hands
+ */
+#include "transfer/smallqueue.h"
+
+#include <linux/interrupt.h>
+#include <linux/llist.h>
+#include <linux/percpu.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "netns.h"
+#include "tcb.h"
+#include "transfer/burst.h"
+#include "transfer/send.h"
+#include "user/stats.h"
+
+/* Sockets of which something was freed on this CPU. */
+struct resumer {
+	struct llist_head	waiting;
+	struct tasklet_struct	tasklet;
+};
+
+static DEFINE_PER_CPU(struct resumer, resumers);
+
+/* Does sk_write_space() tell of each skb that is freed, from before this call? */
+static bool is_told(struct sock *sk)
+{
+	if (!sock_flag(sk, SOCK_USE_WRITE_QUEUE))
+		return true;
+	sock_reset_flag(sk, SOCK_USE_WRITE_QUEUE);
+	return false;
+}
+
+/* Octets of memory on their way to the device. One stands for the socket. */
+static u32 not_left(const struct sock *sk)
+{
+	return refcount_read(&sk->sk_wmem_alloc) - 1;
+}
+
+/* Stop, unless less than @limit is left by now. */
+static bool stop(struct sock *sk, u32 limit)
+{
+	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
+	/* Either we see what was freed, or who frees sees that we stopped. */
+	smp_mb__after_atomic();
+	return not_left(sk) > limit;
+}
+
+/**
+ * xtcp_smallqueue_is_full - should no more be sent until some of it has left
+ * @sk: the socket, locked
+ * @skb: what would be sent
+ *
+ * Two skbs go in any case, so that the device is never idle. If a single skb is
+ * in flight, then all that has not left are ACKs and copies of that.
+ */
+bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb)
+{
+	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
+	u32 limit = 2 * skb->truesize;
+
+	if (not_left(sk) <= limit)
+		return false;
+	limit = max_t(unsigned long, limit,
+		      min_t(unsigned long, INT_MAX,
+			    rate >> READ_ONCE(sk->sk_pacing_shift)));
+	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE)
+		limit = min_t(u32, limit,
+			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
+	if (not_left(sk) <= limit ||
+	    rb_first(&sk->tcp_rtx_queue) == rb_last(&sk->tcp_rtx_queue))
+		return false;
+	return is_told(sk) && stop(sk, limit);
+}
+
+/**
+ * xtcp_smallqueue_corks - should a short write wait for the next one
+ * @sk: the socket, locked; something was just written
+ *
+ * While something of the socket has not left the host, and something is in
+ * flight whose ACK would let go what waits.
+ */
+bool xtcp_smallqueue_corks(struct sock *sk)
+{
+	const struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
+
+	if (!skb || not_left(sk) <= skb->truesize ||
+	    skb->len >= xtcp_burst_goal(sk) ||
+	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) ||
+	    !XTCP_KNOB(sock_net(sk), autocorking) || !is_told(sk))
+		return false;
+	if (!test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
+		XTCP_INC(sock_net(sk), AUTO_CORKING);
+	return stop(sk, skb->truesize);
+}
+
+/**
+ * xtcp_smallqueue_resume - go on sending
+ * @sk: the socket, locked and not in its user's hands, or from release_cb
+ */
+void xtcp_smallqueue_resume(struct sock *sk)
+{
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_send_push(sk, 0);
+}
+
+static void resume(struct sock *sk)
+{
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user(sk))
+		xtcp_smallqueue_resume(sk);
+	else
+		set_bit(XTCP_DEFER_SEND, &xtcp_sk(sk)->deferred);
+	bh_unlock_sock(sk);
+}
+
+static void resume_all(struct tasklet_struct *tasklet)
+{
+	struct resumer *r = container_of(tasklet, struct resumer, tasklet);
+	struct xtcp_sock *xs, *next;
+	struct llist_node *list;
+
+	list = llist_reverse_order(llist_del_all(&r->waiting));
+	llist_for_each_entry_safe(xs, next, list, resume_link) {
+		struct sock *sk = xtcp_to_sk(xs);
+
+		/* What is freed from here on puts it into a list again. */
+		smp_mb__before_atomic();
+		clear_bit(XTCP_RESUMING, &xs->deferred);
+		resume(sk);
+		sock_put(sk);
+	}
+}
+
+/**
+ * xtcp_smallqueue_drained - an skb of the socket was freed
+ * @sk: the socket; only its memory is sure to be there
+ *
+ * Any context. One whose last reference has gone sends no more.
+ */
+void xtcp_smallqueue_drained(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct resumer *r;
+
+	if (!test_and_clear_bit(XTCP_THROTTLED, &xs->deferred) ||
+	    test_and_set_bit(XTCP_RESUMING, &xs->deferred))
+		return;
+	if (!refcount_inc_not_zero(&sk->sk_refcnt)) {
+		clear_bit(XTCP_RESUMING, &xs->deferred);
+		return;
+	}
+	r = get_cpu_ptr(&resumers);
+	if (llist_add(&xs->resume_link, &r->waiting))
+		tasklet_schedule(&r->tasklet);
+	put_cpu_ptr(&resumers);
+}
+
+/**
+ * xtcp_smallqueue_load - before the first socket
+ */
+void xtcp_smallqueue_load(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct resumer *r = per_cpu_ptr(&resumers, cpu);
+
+		init_llist_head(&r->waiting);
+		tasklet_setup(&r->tasklet, resume_all);
+	}
+}
+
+/**
+ * xtcp_smallqueue_unload - after the last socket
+ *
+ * The tasklet that dropped its reference may still be running.
+ */
+void xtcp_smallqueue_unload(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		tasklet_kill(&per_cpu_ptr(&resumers, cpu)->tasklet);
+}
