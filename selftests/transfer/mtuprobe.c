@@ -288,8 +288,7 @@ TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
 	conn_send(&c, .flags = ACK, .ack = 1 + tried[2]);
 	conn_expect(&c, .seq = 1 + tried[2], .len = tried[2]);
 	peer_drain(p, 50);
-	conn_send(&c, .flags = ACK, .ack = 1 + MOST);
-	p->leave_unread = true;
+	conn_send(&c, .flags = RST, .seq = 1);
 }
 
 TEST_F(mtuprobe, knob_mtu_probing_0_stays)
@@ -300,7 +299,7 @@ TEST_F(mtuprobe, knob_mtu_probing_0_stays)
 	black_hole(_metadata, p, &c);
 	for (int i = 0; i < 3; i++)
 		conn_expect(&c, .seq = 1, .len = MOST, .within_ms = 60000);
-	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = RST, .seq = 1);
 }
 
 TEST_F(mtuprobe, knob_mtu_probe_floor)
