@@ -176,6 +176,55 @@ static u64 cookie_name(const struct net *net, u64 identity)
 	return identity ^ net->net_cookie;
 }
 
+/* The inside of SipHash-2-4, and what <linux/siphash.h> does with it. */
+struct sip {
+	u64	v0, v1, v2, v3;
+};
+
+static __always_inline struct sip sip_begin(const siphash_key_t *key)
+{
+	return (struct sip){
+		.v0 = key->key[0] ^ SIPHASH_CONST_0,
+		.v1 = key->key[1] ^ SIPHASH_CONST_1,
+		.v2 = key->key[0] ^ SIPHASH_CONST_2,
+		.v3 = key->key[1] ^ SIPHASH_CONST_3,
+	};
+}
+
+static __always_inline struct sip sip_word(struct sip s, u64 word)
+{
+	s.v3 ^= word;
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	s.v0 ^= word;
+	return s;
+}
+
+static __always_inline u64 sip_end(struct sip s, unsigned int len)
+{
+	s = sip_word(s, (u64)len << 56);
+	s.v2 ^= 0xff;
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	SIPHASH_PERMUTATION(s.v0, s.v1, s.v2, s.v3);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/*
+ * Both MACs at once, for who makes a cookie needs both, and half of their work
+ * is the same: to take in the name. Who checks one uses the functions below,
+ * with the same result.
+ */
+static void both_macs(u64 name, u64 state, const siphash_key_t *key,
+		      u32 *classic, u64 *option)
+{
+	struct sip named = sip_word(sip_begin(key), name);
+
+	*classic = sip_end(named, sizeof(name));
+	*option = sip_end(sip_word(named, state), sizeof(name) + sizeof(state));
+}
+
 static u32 classic_mac(u64 name, const siphash_key_t *key)
 {
 	return siphash_1u64(name, key);
@@ -267,12 +316,15 @@ void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
 	u32 minute = cookie_minute();
 	const siphash_key_t *key = secret_of_now(minute);
 	u64 state = state_encode(ho, minute);
+	u64 option;
+	u32 classic;
 
+	both_macs(name, state, key, &classic, &option);
 	ho->iss = classic_encode(identity, ho->irs, minute,
-				 classic_mac(name, key) + mss_index(ho->mss));
+				 classic + mss_index(ho->mss));
 	cookie->tsval = ts_encode(now_ms, ho) + ho->ts_offset;
 	put_unaligned_be64(state, cookie->option);
-	put_unaligned_be64(option_mac(name, state, key), cookie->option + 8);
+	put_unaligned_be64(option, cookie->option + 8);
 }
 
 /**
