@@ -159,28 +159,6 @@ void xtcp_flow_net_exit(struct net *net)
 }
 
 /**
- * xtcp_flow_init - name a new connection
- * @flow: in no table; its state and references are left to others
- * @kind: which life
- * @key: identity; @key->dif is the device it is bound to, 0 for any
- */
-void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
-		    const struct xtcp_key *key)
-{
-	flow->laddr = key->laddr;
-	flow->raddr = key->raddr;
-	flow->lport = key->lport;
-	flow->rport = key->rport;
-	flow->ifindex = key->dif;
-	flow->kind = kind;
-	flow->source_bits = 0;
-	flow->family = key->family;
-	flow->wire = key->wire;
-	if (xtcp_family_is_wide(key->family))
-		*xtcp_flow_addrs6(flow) = key->v6;
-}
-
-/**
  * xtcp_flow_sk - the socket of a flow
  * @flow: of kind XTCP_KIND_SOCKET
  *

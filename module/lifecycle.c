@@ -439,7 +439,7 @@ void xtcp_lifecycle_net_exit(struct net *net)
 }
 
 /* Look the pair up and count it; NULL: it has no row. */
-static const struct xtcp_lifecycle_rule *
+static __always_inline const struct xtcp_lifecycle_rule *
 rule_take(struct net *net, u8 from, enum xtcp_event event)
 {
 	unsigned int row = rule_of[from][event];
@@ -519,6 +519,22 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 	state_set(from, XTCP_CLOSED);
 }
 
+static noinline void take_transition(struct net *net, struct xtcp_flow *flow,
+				     enum xtcp_event event,
+				     const struct xtcp_lifecycle_rule *rule)
+{
+	u8 from = flow->state;
+
+	if (rule->mib != NO_MIB)
+		this_cpu_inc(xtcp_net(net)->mib->item[rule->mib]);
+	if (state_is_open(rule->to) && !state_is_open(from))
+		XTCP_INC(net, CURR_ESTAB);
+	if (state_is_open(from) && !state_is_open(rule->to))
+		XTCP_DEC(net, CURR_ESTAB);
+	state_set(flow, rule->to);
+	trace_xtcp_state(net, flow, from, event_names[event], rule->to);
+}
+
 /**
  * xtcp_lifecycle_event - something happened to a connection
  * @net: its namespace
@@ -533,17 +549,11 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 	const struct xtcp_lifecycle_rule *rule;
 	u8 from = flow->state;
 
+	/* Most events change nothing, and each segment is one. */
 	rule = rule_take(net, from, event);
 	if (!rule || rule->to == from)
 		return from;
-	if (rule->mib != NO_MIB)
-		this_cpu_inc(xtcp_net(net)->mib->item[rule->mib]);
-	if (state_is_open(rule->to) && !state_is_open(from))
-		XTCP_INC(net, CURR_ESTAB);
-	if (state_is_open(from) && !state_is_open(rule->to))
-		XTCP_DEC(net, CURR_ESTAB);
-	state_set(flow, rule->to);
-	trace_xtcp_state(net, flow, from, event_names[event], rule->to);
+	take_transition(net, flow, event, rule);
 	return rule->to;
 }
 

@@ -96,7 +96,7 @@ static struct way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
 }
 
 /* Where to, by the tables alone: there are no rules. */
-static bool find_host(struct net *net, __be32 peer, struct fib_result *res)
+static __always_inline bool find_host(struct net *net, __be32 peer, struct fib_result *res)
 {
 	struct flowi4 fl4 = {
 		.daddr		= peer,
@@ -110,7 +110,7 @@ static bool find_host(struct net *net, __be32 peer, struct fib_result *res)
  * Where nothing but the address chooses the route, and that leads over one
  * path that has no exceptions, ip_route_output_flow() would end with this one.
  */
-static struct rtable *nexthop_route(const struct net *net,
+static __always_inline struct rtable *nexthop_route(const struct net *net,
 				    const struct fib_result *res)
 {
 	const struct fib_nh_common *nhc = res->nhc;
@@ -125,8 +125,8 @@ static struct rtable *nexthop_route(const struct net *net,
 }
 
 /* A device behind which a source is, be it one of several; NULL: none. */
-static const struct net_device *source_dev(struct net *net, __be32 peer,
-					   struct xtcp_arrival *mem)
+static __always_inline const struct net_device *
+source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
 {
 	struct fib_result res;
 	struct rtable *back;
@@ -153,8 +153,9 @@ static bool is_martian(__be32 saddr)
  * What fib_validate_source() asks, and no more lenient: with a reverse path
  * filter, strict or loose, the source has to be behind the device.
  */
-static bool source_is_sane(struct net *net, const struct sk_buff *skb,
-			   struct xtcp_arrival *mem)
+static __always_inline bool source_is_sane(struct net *net,
+					   const struct sk_buff *skb,
+					   struct xtcp_arrival *mem)
 {
 	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
 	const struct iphdr *iph = ip_hdr(skb);

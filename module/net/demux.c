@@ -193,21 +193,12 @@ void xtcp_demux_forget(struct sock *sk)
 	dst_release(old);
 }
 
-/**
- * xtcp_demux_take - the socket that a segment has found early
- * @skb: segment; has no socket afterwards
- * @key: its connection
- *
- * Context: the RCU section in which it came.
- *
- * Return: the socket, unless its connection has ended or been handed over
- * meanwhile; NULL: look for it
- */
-struct sock *xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
+/* xtcp_demux_take(), where there is one at all. */
+struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
 {
 	struct sock *sk = skb->sk;
 
-	if (!sk || skb->destructor != sock_pfree ||
+	if (skb->destructor != sock_pfree ||
 	    sk->sk_prot != &xtcp_prot)
 		return NULL;
 	skb->destructor = NULL;

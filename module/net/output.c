@@ -159,41 +159,6 @@ static u16 window_field(struct sock *sk, u8 flags)
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 }
 
-/**
- * xtcp_output_header_push - put a header before the text
- * @skb: text, with room for the header
- * @key: between whom
- * @len: octets of the header, XTCP_HDR_LEN and xtcp_options_size() of @opt
- * @opt: options
- * @seq: SEG.SEQ
- * @ack: SEG.ACK, looked at with XTCP_ACK
- * @flags: XTCP_FIN .. XTCP_CWR
- * @wnd: window field
- *
- * Return: the header, its checksum still to be filled in
- */
-struct tcphdr *xtcp_output_header_push(struct sk_buff *skb,
-				       const struct xtcp_key *key,
-				       unsigned int len,
-				       const struct xtcp_options *opt,
-				       seq_t seq, seq_t ack, u8 flags, u16 wnd)
-{
-	struct tcphdr *th = skb_push(skb, len);
-
-	skb_reset_transport_header(skb);
-	th->source = key->lport;
-	th->dest = key->rport;
-	th->seq = seq_net(seq);
-	th->ack_seq = (flags & XTCP_ACK) ? seq_net(ack) : 0;
-	((u8 *)th)[12] = (len / 4) << 4;
-	((u8 *)th)[13] = flags;
-	th->window = htons(wnd);
-	th->check = 0;
-	th->urg_ptr = 0;
-	xtcp_options_write((__be32 *)(th + 1), opt);
-	return th;
-}
-
 /* An ACK is paid when it told all that it should: text may crowd out SACK. */
 static void ack_left(struct sock *sk, const struct xtcp_options *opt)
 {

@@ -29,7 +29,8 @@
  * or the user's own pages isn't ours to write to; what came out of the
  * emergency reserve goes back there at once.
  */
-static bool spare_may_turn(struct sk_buff *skb, unsigned int octets)
+static __always_inline bool spare_may_turn(struct sk_buff *skb,
+					   unsigned int octets)
 {
 	return !skb_cloned(skb) && !skb_shared(skb) &&
 	       !skb_is_nonlinear(skb) && !skb_is_gso(skb) && !skb_zcopy(skb) &&
@@ -41,7 +42,7 @@ static bool spare_may_turn(struct sk_buff *skb, unsigned int octets)
  * made it. That leaves its old route, conntrack entry, security path, mark and
  * time behind, and whose memory it was.
  */
-static void spare_turn(struct sk_buff *skb)
+static __always_inline void spare_turn(struct sk_buff *skb)
 {
 	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
@@ -60,6 +61,14 @@ static void spare_turn(struct sk_buff *skb)
 	skb->len = 0;
 }
 
+static __always_inline bool turn(struct sk_buff *spare, unsigned int octets)
+{
+	if (!spare || !spare_may_turn(spare, octets))
+		return false;
+	spare_turn(spare);
+	return true;
+}
+
 /**
  * xtcp_reply_turn - make a received segment's memory an empty skb
  * @spare: segment that has been judged and nobody wants any more, or NULL
@@ -69,10 +78,7 @@ static void spare_turn(struct sk_buff *skb)
  */
 bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets)
 {
-	if (!spare || !spare_may_turn(spare, octets))
-		return false;
-	spare_turn(spare);
-	return true;
+	return turn(spare, octets);
 }
 
 /* An skb without text and with room for @len octets of header; or NULL. */
@@ -85,7 +91,7 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 
 	room = LL_RESERVED_SPACE(dst->dev) + dst->header_len + ip_hdr_len + len;
 	tail = dst->dev->needed_tailroom + dst->trailer_len;
-	if (!xtcp_reply_turn(skb, room + tail)) {
+	if (!turn(skb, room + tail)) {
 		consume_skb(skb);
 		skb = alloc_skb(room + tail, GFP_ATOMIC | __GFP_NOWARN);
 		if (!skb)
@@ -115,7 +121,7 @@ static struct sk_buff *segment_make(struct net *net,
 	return skb;
 }
 
-static void count_sent(struct net *net, u8 flags)
+static inline void count_sent(struct net *net, u8 flags)
 {
 	XTCP_INC(net, OUT_SEGS);
 	if (flags & XTCP_RST)

@@ -197,7 +197,7 @@ static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
 }
 
 /* Octets of all options but SACK. */
-static unsigned int opt_size_fixed(const struct xtcp_options *opt)
+static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 {
 	unsigned int size = 0;
 
@@ -289,51 +289,6 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 		p = opt_cookie_put(p, opt->cookie);
 	if (sacks)
 		opt_sack_put(p, opt, sacks);
-}
-
-/**
- * xtcp_wire_pull - make the header with its options linear
- * @skb: segment; skb->data at the header
- *
- * Return: false when the header is cut short or its data offset is below 5 or
- * beyond the segment (RFC 9293 3.1). Pointers into @skb are stale afterwards.
- */
-bool xtcp_wire_pull(struct sk_buff *skb)
-{
-	unsigned int len;
-
-	if (!pskb_may_pull(skb, XTCP_HDR_LEN))
-		return false;
-	len = ((const struct tcphdr *)skb->data)->doff * 4;
-	return len >= XTCP_HDR_LEN && pskb_may_pull(skb, len);
-}
-
-/**
- * xtcp_seg_read_header - read a segment's header, not its options
- * @seg: filled but for the options
- * @skb: segment; skb->data at the header, after xtcp_wire_pull()
- *
- * Fills the sequence numbers and flags of @skb's control block as well.
- */
-void xtcp_seg_read_header(struct xtcp_seg *seg, const struct sk_buff *skb)
-{
-	const struct tcphdr *th = (const struct tcphdr *)skb->data;
-	struct xtcp_skb_cb *cb = xtcp_cb(skb);
-
-	seg->seq = seq_get(&th->seq);
-	seg->ack = seq_get(&th->ack_seq);
-	seg->len = skb->len - th->doff * 4;
-	seg->end = seq_add(seg->seq, seg->len + th->syn + th->fin);
-	seg->wnd = get_unaligned_be16(&th->window);
-	seg->up = get_unaligned_be16(&th->urg_ptr);
-	seg->flags = skb->data[13];
-
-	cb->seq = seg->seq;
-	cb->end = seg->end;
-	cb->sent_ns = 0;
-	cb->flags = seg->flags;
-	cb->retrans = 0;
-	cb->marks = 0;
 }
 
 /**

@@ -167,10 +167,54 @@ void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt);
 unsigned int xtcp_options_size(const struct xtcp_options *opt);
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
 
-bool xtcp_wire_pull(struct sk_buff *skb);
-void xtcp_seg_read_header(struct xtcp_seg *seg, const struct sk_buff *skb);
 void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb,
 			   u8 wire);
 void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb, u8 wire);
+
+/**
+ * xtcp_wire_pull - make the header with its options linear
+ * @skb: segment; skb->data at the header
+ *
+ * Return: false when the header is cut short or its data offset is below 5 or
+ * beyond the segment (RFC 9293 3.1). Pointers into @skb are stale afterwards.
+ */
+static inline bool xtcp_wire_pull(struct sk_buff *skb)
+{
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, XTCP_HDR_LEN))
+		return false;
+	len = ((const struct tcphdr *)skb->data)->doff * 4;
+	return len >= XTCP_HDR_LEN && pskb_may_pull(skb, len);
+}
+
+/**
+ * xtcp_seg_read_header - read a segment's header, not its options
+ * @seg: filled but for the options
+ * @skb: segment; skb->data at the header, after xtcp_wire_pull()
+ *
+ * Fills the sequence numbers and flags of @skb's control block as well.
+ */
+static inline void xtcp_seg_read_header(struct xtcp_seg *seg,
+					const struct sk_buff *skb)
+{
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	seg->seq = seq_get(&th->seq);
+	seg->ack = seq_get(&th->ack_seq);
+	seg->len = skb->len - th->doff * 4;
+	seg->end = seq_add(seg->seq, seg->len + th->syn + th->fin);
+	seg->wnd = get_unaligned_be16(&th->window);
+	seg->up = get_unaligned_be16(&th->urg_ptr);
+	seg->flags = skb->data[13];
+
+	cb->seq = seg->seq;
+	cb->end = seg->end;
+	cb->sent_ns = 0;
+	cb->flags = seg->flags;
+	cb->retrans = 0;
+	cb->marks = 0;
+}
 
 #endif /* XTCP_NET_WIRE_H */

@@ -98,7 +98,7 @@ struct opinion {
  * Linux's order: the SYN queue before the accept queue. @proven: the peer has
  * had a connection to us.
  */
-static struct opinion judge(struct xtcp_listener *ls,
+static __always_inline struct opinion judge(struct xtcp_listener *ls,
 			    const struct xtcp_key *key, bool proven)
 {
 	unsigned int mode = xtcp_cookie_mode(ls->sk);
@@ -138,7 +138,7 @@ static void flood_warn(struct xtcp_listener *ls, bool cookies)
 }
 
 /* As Linux counts: a cookie that mode 2 makes is one of a full queue, too. */
-static void count(struct xtcp_listener *ls, const struct opinion *o)
+static __always_inline void count(struct xtcp_listener *ls, const struct opinion *o)
 {
 	struct net *net = sock_net(ls->sk);
 

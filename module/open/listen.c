@@ -234,8 +234,11 @@ static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
 	return wants;
 }
 
-/* What the peer offered and we take. */
-static void negotiate(struct net *net, struct xtcp_halfopen *ho,
+/*
+ * What the peer offered and we take. This and the next two are what a flood
+ * costs at each SYN, so they become part of who calls them.
+ */
+static __always_inline void negotiate(struct net *net, struct xtcp_halfopen *ho,
 		      const struct xtcp_seg *seg, bool ecn_offered)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
@@ -262,7 +265,7 @@ static bool syn_offers_ecn(const struct sk_buff *skb,
 				   xtcp_family_get(key->family)->ecn(skb));
 }
 
-static void receive_window(struct xtcp_halfopen *ho)
+static __always_inline void receive_window(struct xtcp_halfopen *ho)
 {
 	u8 wscale;
 	u32 wnd;
@@ -273,7 +276,7 @@ static void receive_window(struct xtcp_halfopen *ho)
 }
 
 /* Everything that follows from the SYN alone. */
-static void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
+static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct sk_buff *skb, const struct xtcp_key *key,
 			  const struct xtcp_seg *seg, u64 identity)
 {

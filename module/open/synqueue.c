@@ -417,13 +417,8 @@ void xtcp_synqueue_stop(struct xtcp_listener *ls)
 	xtcp_delayset_close(&ls->lines, left);
 }
 
-/**
- * xtcp_synqueue_reply - how segments of a record leave
- * @ho: record
- * @reply: filled
- */
-void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
-			 struct xtcp_reply *reply)
+static __always_inline void reply_fill(const struct xtcp_halfopen *ho,
+				       struct xtcp_reply *reply)
 {
 	xtcp_key_from_flow(&reply->key, &ho->flow);
 	reply->sk = ho->ls->sk;
@@ -432,6 +427,17 @@ void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 	reply->dst_held = false;
 	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = ho->tos;
+}
+
+/**
+ * xtcp_synqueue_reply - how segments of a record leave
+ * @ho: record
+ * @reply: filled
+ */
+void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
+			 struct xtcp_reply *reply)
+{
+	reply_fill(ho, reply);
 }
 
 static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
@@ -484,7 +490,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	struct xtcp_reply reply;
 	u16 advmss;
 
-	xtcp_synqueue_reply(ho, &reply);
+	reply_fill(ho, &reply);
 	reply.spare = spare;
 	if (af->reply_route(halfopen_net(ho), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
