@@ -254,7 +254,36 @@ enum xtcp_urgent {
  * @fin_queued: our FIN stands in the send queue or was sent
  */
 struct xtcp_sock {
-	struct inet_sock		inet;
+	union {
+		struct inet_sock	inet;
+		/*
+		 * In the kernel's part is a place where datagrams are built
+		 * piece by piece, and where its TCP keeps a flow to look up
+		 * routes by. Neither is done here, and 144 octets of each
+		 * socket would lie idle.
+		 */
+		struct {
+			u8	inet_before[offsetof(struct inet_sock, cork)];
+
+			u64	congestion_state[6];
+			struct xtcp_sack_block sacks[XTCP_SACK_MAX];
+			struct xtcp_sack_block dsack;
+			u32	rcv_rtt;
+			seq_t	rcv_rtt_seq;
+			u32	rcv_rtt_tick;
+			u32	rcv_rtt_echo;
+			u32	read_per_rtt;
+			seq_t	read_seq;
+			u32	read_tick;
+			seq_t	urg_seq;
+			seq_t	dup_ack_seq;
+			u32	prior_cwnd;
+			u32	prior_ssthresh;
+			u32	prr_delivered;
+			u32	prr_out;
+			u32	undo_ts;
+		};
+	};
 	struct xtcp_flow		flow;
 	const struct xtcp_family	*af;
 	struct xtcp_listener		*listener;
@@ -282,15 +311,7 @@ struct xtcp_sock {
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
-	u32		rcv_rtt;
-	seq_t		rcv_rtt_seq;
-	u32		rcv_rtt_tick;
-	u32		rcv_rtt_echo;
-	u32		read_per_rtt;
-	seq_t		read_seq;
-	u32		read_tick;
 	seq_t		irs;
-	seq_t		urg_seq;
 	u8		urg_state;
 	u8		urg_octet;
 	u8		rcv_share;
@@ -335,7 +356,6 @@ struct xtcp_sock {
 	u32		ssthresh;
 	u32		cwnd_cnt;
 	const struct xtcp_congestion_ops *congestion;
-	u64		congestion_state[6];
 	seq_t		cwnd_full;
 	u32		in_flight;
 	u32		sacked_out;
@@ -365,13 +385,8 @@ struct xtcp_sock {
 	u32		lost;
 	u32		reordering;
 	u32		dsack_segs;
-	u32		prior_cwnd;
-	u32		prior_ssthresh;
-	u32		prr_delivered;
-	u32		prr_out;
 	seq_t		undo_seq;
 	s32		undo_retrans;
-	u32		undo_ts;
 	seq_t		probe_seq;
 	seq_t		rack_end;
 	seq_t		rack_round;
@@ -395,7 +410,6 @@ struct xtcp_sock {
 	u16		ato_ms;
 	u16		rcv_mss;
 	u32		oow_ack_ms;
-	seq_t		dup_ack_seq;
 	u8		acks_merged;
 	u8		dup_acks;
 	u64		last_rcv_ns;
@@ -403,8 +417,6 @@ struct xtcp_sock {
 	u64		last_snd_ns;
 
 	struct rb_root	ofo_queue;
-	struct xtcp_sack_block	sacks[XTCP_SACK_MAX];
-	struct xtcp_sack_block	dsack;
 	u8		nr_sacks;
 
 	u8		keep_probes;
@@ -427,6 +439,10 @@ struct xtcp_sock {
 	u32		segs_out;
 	u32		total_retrans;
 };
+
+/* Nothing reaches beyond that place. */
+static_assert(offsetofend(struct xtcp_sock, undo_ts) <=
+	      offsetofend(struct inet_sock, cork));
 
 static inline struct xtcp_sock *xtcp_sk(const struct sock *sk)
 {
