@@ -9,10 +9,18 @@
  * Birth and death of a flow
  *  - The table holds one reference to a record. To a socket it holds none:
  *    a socket leaves the table before its last reference goes
- *    (xtcp_close_destroy()), and is freed an RCU grace period after.
+ *    (xtcp_close_destroy()).
  *  - Records are freed a grace period after their last reference has gone, so
  *    a reader that finds one finds that connection and no other; whether it
  *    still lives, xtcp_flow_get() says.
+ *  - A socket's memory may be another socket's at once (SLAB_TYPESAFE_BY_RCU),
+ *    for a grace period would cost a short connection more than its routes do.
+ *    So a reader looks twice: once it has a reference, whether the socket is
+ *    still the one that it looked for. And it may be standing on a socket that
+ *    leaves: one that is in no table has no next flow, by which the reader sees
+ *    that, and begins its chain again. rhashtable's own readers would follow
+ *    it; so what is done without a bucket lock, xtcp_flow_find_rcu() and the
+ *    walk through the table, is done here.
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
  *    wins owns its end: it reports the event and drops the table's reference.
  *
@@ -198,18 +206,107 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 		xtcp_timewait_free(flow);
 }
 
+/*
+ * The one behind a flow, or the end of the chain; NULL: the flow has left, and
+ * may have been another one since.
+ */
+static struct rhash_head *next_rcu(const struct rhash_head *node)
+{
+	return rcu_dereference(node->next);
+}
+
+/* A chain ends in a mark that only it has: the end of another may be met. */
+static bool is_end_of(const struct rhash_head *pos,
+		      struct rhash_lock_head __rcu *const *bucket)
+{
+	return pos == RHT_NULLS_MARKER(bucket);
+}
+
+static struct xtcp_flow *chain_find(struct rhash_lock_head __rcu *const *bucket,
+				    const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow;
+	struct rhash_head *pos;
+
+	do {
+		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
+		     pos = next_rcu(pos)) {
+			flow = container_of(pos, struct xtcp_flow, node);
+			if (xtcp_flow_matches(flow, key))
+				return flow;
+		}
+	} while (unlikely(!is_end_of(pos, bucket)));
+	return NULL;
+}
+
 /**
  * xtcp_flow_find_rcu - find a connection, if only to look at it
  * @net: namespace
  * @key: whose
  *
- * Context: rcu_read_lock(), which keeps its memory; no reference is taken.
- * Return: the flow, which may be on its way out, or NULL.
+ * Context: rcu_read_lock(), which keeps it a flow; no reference is taken.
+ * Return: the flow, which may be on its way out, and if a socket then even
+ * another one's by now; or NULL.
  */
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key)
 {
-	return rhashtable_lookup(&xtcp_net(net)->flows, key, flow_params);
+	struct rhashtable *flows = &xtcp_net(net)->flows;
+	struct xtcp_flow *flow;
+	struct bucket_table *tbl;
+	u32 hash;
+
+	tbl = rht_dereference_rcu(flows->tbl, flows);
+	do {
+		hash = key_hash(key, 0, tbl->hash_rnd);
+		flow = chain_find(rht_bucket(tbl, rht_bucket_index(tbl, hash)),
+				  key);
+		if (flow)
+			return flow;
+		/* Who was moved to a new table before we came is found there. */
+		smp_rmb();
+		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
+	} while (unlikely(tbl));
+	return NULL;
+}
+
+/*
+ * A socket that is in the table has a next flow, or the end of its chain. It
+ * comes and goes under its own lock, so that the answer is final for who has
+ * that. Of a record nothing is said: where it comes back (a time-wait record
+ * whose next incarnation came to nothing), another CPU brings it.
+ */
+static bool may_be_in_table(const struct xtcp_flow *flow)
+{
+	return flow->kind != XTCP_KIND_SOCKET ||
+	       rcu_access_pointer(flow->node.next);
+}
+
+static void has_left(struct xtcp_flow *flow)
+{
+	if (flow->kind == XTCP_KIND_SOCKET)
+		RCU_INIT_POINTER(flow->node.next, NULL);
+}
+
+/* A socket's memory may have become another socket's, of any namespace. */
+static bool is_of_net(const struct xtcp_flow *flow, const struct net *net)
+{
+	return flow->kind != XTCP_KIND_SOCKET ||
+	       net_eq(sock_net(xtcp_flow_sk(flow)), net);
+}
+
+/**
+ * xtcp_flow_is_still - is it what it was when it was found
+ * @net: namespace
+ * @flow: referenced by the caller since
+ * @key: by which it was found
+ *
+ * Return: false when a socket's memory has become another socket's meanwhile.
+ */
+bool xtcp_flow_is_still(const struct net *net, const struct xtcp_flow *flow,
+			const struct xtcp_key *key)
+{
+	return xtcp_flow_matches(flow, key) && is_of_net(flow, net);
 }
 
 /**
@@ -272,8 +369,12 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
  */
 bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 {
-	return !rhashtable_remove_fast(&xtcp_net(net)->flows, &flow->node,
-				       flow_params);
+	if (!may_be_in_table(flow) ||
+	    rhashtable_remove_fast(&xtcp_net(net)->flows, &flow->node,
+				   flow_params))
+		return false;
+	has_left(flow);
+	return true;
 }
 
 /**
@@ -289,8 +390,12 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new)
 {
-	return !rhashtable_replace_fast(&xtcp_net(net)->flows, &old->node,
-					&new->node, flow_params);
+	if (!may_be_in_table(old) ||
+	    rhashtable_replace_fast(&xtcp_net(net)->flows, &old->node,
+				    &new->node, flow_params))
+		return false;
+	has_left(old);
+	return true;
 }
 
 static struct hlist_head *listener_bucket(struct xtcp_net *xn, u16 port)
@@ -541,7 +646,7 @@ static int compare_pointers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A table that grew during the walk was walked twice in parts. */
+/* A table that changed during the walk was walked twice in parts. */
 static void list_drop_duplicates(struct xtcp_flow_list *list)
 {
 	unsigned long i, n = list->nr_listeners;
@@ -568,6 +673,46 @@ static bool list_append(struct xtcp_flow_list *list, unsigned long max,
 	return true;
 }
 
+/* The one that was just appended may have left, and be another's by now. */
+static void list_look_again(struct xtcp_flow_list *list, unsigned long nr,
+			    const struct net *net)
+{
+	struct xtcp_flow *flow;
+
+	if (list->nr == nr)
+		return;
+	flow = list->entry[nr];
+	if (may_be_in_table(flow) && is_of_net(flow, net))
+		return;
+	list->nr = nr;
+	xtcp_flow_put(flow);
+}
+
+/* A chain that moves while it is read is read again: @twice. */
+static bool list_add_chain(struct xtcp_flow_list *list, unsigned long max,
+			   const struct net *net,
+			   struct rhash_lock_head __rcu *const *bucket,
+			   bool *twice)
+{
+	struct xtcp_flow *flow;
+	struct rhash_head *pos;
+	unsigned long nr;
+
+	for (;;) {
+		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
+		     pos = next_rcu(pos)) {
+			flow = container_of(pos, struct xtcp_flow, node);
+			nr = list->nr;
+			if (!list_append(list, max, flow))
+				return false;
+			list_look_again(list, nr, net);
+		}
+		if (likely(is_end_of(pos, bucket)))
+			return true;
+		*twice = true;
+	}
+}
+
 static bool list_add_listeners(struct xtcp_flow_list *list, unsigned long max,
 			       struct xtcp_net *xn)
 {
@@ -586,24 +731,27 @@ static bool list_add_listeners(struct xtcp_flow_list *list, unsigned long max,
 }
 
 static bool list_add_flows(struct xtcp_flow_list *list, unsigned long max,
-			   struct xtcp_net *xn)
+			   struct net *net)
 {
-	struct rhashtable_iter iter;
-	struct xtcp_flow *flow;
-	bool resized = false;
+	struct rhashtable *flows = &xtcp_net(net)->flows;
+	struct bucket_table *tbl;
+	bool twice = false;
 	bool room = true;
+	unsigned int i;
 
-	rhashtable_walk_enter(&xn->flows, &iter);
-	rhashtable_walk_start(&iter);
-	while (room && (flow = rhashtable_walk_next(&iter))) {
-		if (IS_ERR(flow))
-			resized = true;
-		else
-			room = list_append(list, max, flow);
+	rcu_read_lock();
+	tbl = rht_dereference_rcu(flows->tbl, flows);
+	while (room && tbl) {
+		for (i = 0; i < tbl->size && room; i++)
+			room = list_add_chain(list, max, net,
+					      rht_bucket(tbl, i), &twice);
+		/* Being moved to a new table: some are seen in both. */
+		smp_rmb();
+		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
+		twice = twice || tbl;
 	}
-	rhashtable_walk_stop(&iter);
-	rhashtable_walk_exit(&iter);
-	if (resized)
+	rcu_read_unlock();
+	if (twice)
 		list_drop_duplicates(list);
 	return room;
 }
@@ -632,7 +780,7 @@ struct xtcp_flow_list *xtcp_flow_list_make(struct net *net)
 		if (!list)
 			return NULL;
 		complete = list_add_listeners(list, max, xn) &&
-			   list_add_flows(list, max, xn);
+			   list_add_flows(list, max, net);
 		if (!complete)
 			xtcp_flow_list_free(list);
 		max *= 2;

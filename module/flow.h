@@ -164,6 +164,8 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 
 bool xtcp_flow_matches(const struct xtcp_flow *flow,
 		       const struct xtcp_key *key);
+bool xtcp_flow_is_still(const struct net *net, const struct xtcp_flow *flow,
+			const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net,
@@ -191,11 +193,18 @@ xtcp_flow_lookup_rcu(struct net *net, const struct xtcp_key *key)
 {
 	struct xtcp_flow *flow;
 
-	do {
+	for (;;) {
 		flow = xtcp_flow_find_rcu(net, key);
+		if (!flow)
+			return NULL;
 		/* One on its way out may have a successor: look again. */
-	} while (flow && !xtcp_flow_get(flow));
-	return flow;
+		if (!xtcp_flow_get(flow))
+			continue;
+		if (likely(flow->kind != XTCP_KIND_SOCKET ||
+			   xtcp_flow_is_still(net, flow, key)))
+			return flow;
+		xtcp_flow_put(flow);
+	}
 }
 
 int xtcp_listener_add(struct sock *sk);

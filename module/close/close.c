@@ -13,9 +13,9 @@
  *     closing lives on as an orphan.
  *  3. When both have happened xtcp_close_destroy() frees the queues and the
  *     port and drops the reference that the user had.
- *  4. When the last reference has gone, an RCU grace period later, the
- *     kernel's sk_destruct frees it (SOCK_RCU_FREE): a lookup that found it
- *     just before step 1 has ended by then.
+ *  4. When the last reference has gone, the kernel's sk_destruct frees it. A
+ *     lookup that found it just before step 1 may find another socket in its
+ *     place, and looks twice (flow.c). A listener goes a grace period later.
  *
  * Context: socket lock; in process context, or softirq, as said.
  */

@@ -14,10 +14,8 @@
  * Each IPv4 packet of the namespace pays for the hook. So it is there only
  * where a program has made an xtcp socket, and then for the namespace's life.
  *
- * The socket is not referenced: it is freed a grace period after it has left
- * the flow table (SOCK_RCU_FREE). Whoever keeps the packet for longer, as a
- * netfilter queue does, takes a reference himself, which sock_pfree(), being
- * its destructor, tells him to.
+ * The packet holds a reference to the socket, which goes to whoever takes the
+ * socket from it, or with the packet.
  *
  * Context: the hook softirq under RCU; xtcp_demux_add() process.
  */
@@ -72,18 +70,23 @@ static bool is_syn(const struct sk_buff *skb)
 	return skb->data[ip_hdrlen(skb) + 13] & XTCP_SYN;
 }
 
+/* With a reference. */
 static struct sock *find_socket(struct net *net, struct sk_buff *skb)
 {
-	const struct xtcp_flow *flow;
+	struct xtcp_flow *flow;
 	struct xtcp_key key;
 
 	if (is_syn(skb))
 		return NULL;
 	skb_set_transport_header(skb, ip_hdrlen(skb));
 	xtcp_ipv4.key_read(skb, &key);
-	flow = xtcp_flow_find_rcu(net, &key);
-	if (!flow || flow->kind != XTCP_KIND_SOCKET)
+	flow = xtcp_flow_lookup_rcu(net, &key);
+	if (!flow)
 		return NULL;
+	if (flow->kind != XTCP_KIND_SOCKET) {
+		xtcp_flow_put(flow);
+		return NULL;
+	}
 	return xtcp_flow_sk(flow);
 }
 
@@ -118,7 +121,9 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	/* On the TCP wire net/hook.c does the rest, unless it is gone by then. */
 	if (sk && skb_dst(skb) && ip_hdr(skb)->protocol == XTCP_WIRE_NATIVE) {
 		skb->sk = sk;
-		skb->destructor = sock_pfree;
+		skb->destructor = sock_edemux;
+	} else if (sk) {
+		sock_put(sk);
 	}
 	return NF_ACCEPT;
 }
@@ -198,13 +203,15 @@ struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
 {
 	struct sock *sk = skb->sk;
 
-	if (skb->destructor != sock_pfree ||
+	if (skb->destructor != sock_edemux ||
 	    sk->sk_prot != &xtcp_prot)
 		return NULL;
 	skb->destructor = NULL;
 	skb->sk = NULL;
 	if (READ_ONCE(xtcp_sk(sk)->flow.state) == XTCP_CLOSED ||
-	    !xtcp_flow_matches(&xtcp_sk(sk)->flow, key))
+	    !xtcp_flow_matches(&xtcp_sk(sk)->flow, key)) {
+		sock_put(sk);
 		return NULL;
+	}
 	return sk;
 }

@@ -23,10 +23,8 @@ struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key);
  * @skb: segment; has no socket afterwards
  * @key: its connection
  *
- * Context: the RCU section in which it came.
- *
- * Return: the socket, unless its connection has ended or been handed over
- * meanwhile; NULL: look for it
+ * Return: the socket, with a reference for the caller, unless its connection
+ * has ended or been handed over meanwhile; NULL: look for it
  */
 static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 					   const struct xtcp_key *key)

@@ -79,19 +79,21 @@ static bool is_opening(const struct tcphdr *th)
 	return th->syn && !th->ack && !th->rst;
 }
 
-/* The socket goes along, if it has not come so far already. */
-static void attach(struct sk_buff *skb, const struct xtcp_flow *flow)
+/* The socket goes along with its reference, as in net/demux.c. */
+static void attach(struct sk_buff *skb, struct xtcp_flow *flow)
 {
-	if (flow->kind != XTCP_KIND_SOCKET || skb->sk)
+	if (flow->kind != XTCP_KIND_SOCKET || skb->sk) {
+		xtcp_flow_put(flow);
 		return;
+	}
 	skb->sk = xtcp_flow_sk(flow);
-	skb->destructor = sock_pfree;
+	skb->destructor = sock_edemux;
 }
 
 /* One too short to be judged is for whoever holds the port. */
 static bool segment_is_ours(struct net *net, struct sk_buff *skb)
 {
-	const struct xtcp_flow *flow;
+	struct xtcp_flow *flow;
 	struct xtcp_key key;
 
 	if (skb->sk && skb->sk->sk_prot == &xtcp_prot)
@@ -101,7 +103,7 @@ static bool segment_is_ours(struct net *net, struct sk_buff *skb)
 	if (found_by_stock(skb))
 		return false;
 	xtcp_ipv4.key_read(skb, &key);
-	flow = xtcp_flow_find_rcu(net, &key);
+	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		attach(skb, flow);
 		return true;

@@ -655,6 +655,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	if (sk) {
 		xtcp_seg_read_options(&seg, skb, wire);
 		rcv_socket(sk, skb, &seg);
+		sock_put(sk);
 		return;
 	}
 	/* Nobody reads the options of a segment to nobody. */

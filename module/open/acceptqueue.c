@@ -67,7 +67,7 @@ static void child_forget_listener(struct sock *sk)
 	xs->syncookies = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
-	sock_set_flag(sk, SOCK_RCU_FREE);
+	sock_reset_flag(sk, SOCK_RCU_FREE);
 }
 
 static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,

@@ -154,6 +154,8 @@ static int listen_start(struct sock *sk)
 	/* Children are copies, and would release the same routes again. */
 	sk_dst_reset(sk);
 	xtcp_demux_forget(sk);
+	/* From now on it is found, and kept, under RCU alone. */
+	sock_set_flag(sk, SOCK_RCU_FREE);
 	err = xtcp_listener_add(sk);
 	if (err) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);

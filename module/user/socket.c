@@ -9,12 +9,13 @@
  * looks on a socket is what Linux programs know from TCP.
  *
  * Birth and death of a socket: socket() or a promoted half-open record makes
- * one reference, which the file or the accept queue holds. Standing in the
- * flow table is another, each armed timer another. close() drops the file's;
- * the connection goes on as an orphan until its state is CLOSED, when
- * close/close.c takes it out of the table and calls xtcp_sock_destroy(). The
- * last reference frees it after a grace period (SOCK_RCU_FREE), because
- * lookups run under RCU only. Each socket holds the module.
+ * one reference, which the file or the accept queue holds. Its place in a timer
+ * wheel is another. close() drops the file's; the connection goes on as an
+ * orphan until its state is CLOSED, when close/close.c takes it out of the
+ * table and calls xtcp_sock_destroy(). The last reference frees it: at once,
+ * for its memory stays that of a socket as long as a lookup under RCU may look
+ * at it (flow.c); one that has listened after a grace period (SOCK_RCU_FREE),
+ * because listeners are used without a reference. Each socket holds the module.
  *
  * Context: process, but for release_cb and backlog_rcv (process with softirq
  * off, inside release_sock()) and the write space callback (any).
@@ -209,7 +210,6 @@ static int xtcp_sock_init(struct sock *sk)
 
 	sk->sk_write_space = sock_write_space;
 	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
-	sock_set_flag(sk, SOCK_RCU_FREE);
 	WRITE_ONCE(sk->sk_sndbuf, READ_ONCE(xtcp_net(net)->knobs.wmem[1]));
 	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(xtcp_net(net)->knobs.rmem[1]));
 
@@ -463,7 +463,7 @@ struct proto xtcp_prot = {
 	.name			= "XTCP",
 	.owner			= THIS_MODULE,
 	.obj_size		= sizeof(struct xtcp_sock),
-	.slab_flags		= SLAB_NO_MERGE,
+	.slab_flags		= SLAB_NO_MERGE | SLAB_TYPESAFE_BY_RCU,
 	.max_header		= XTCP_HEADROOM,
 	.no_autobind		= true,
 
