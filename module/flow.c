@@ -49,18 +49,12 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 
-static u32 ports_word(__be16 lport, __be16 rport)
-{
-	return (__force u32)lport << 16 | (__force u32)rport;
-}
-
 static u32 flow_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_flow *flow = data;
 
 	return jhash_3words((__force u32)flow->laddr, (__force u32)flow->raddr,
-			    ports_word(flow->lport, flow->rport),
-			    seed ^ flow->wire);
+			    flow->ports, seed ^ flow->wire);
 }
 
 static inline u32 key_hash(const void *data, u32 len, u32 seed)
@@ -68,8 +62,7 @@ static inline u32 key_hash(const void *data, u32 len, u32 seed)
 	const struct xtcp_key *key = data;
 
 	return jhash_3words((__force u32)key->laddr, (__force u32)key->raddr,
-			    ports_word(key->lport, key->rport),
-			    seed ^ key->wire);
+			    key->ports, seed ^ key->wire);
 }
 
 /**
@@ -91,15 +84,16 @@ struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow)
 	return (struct xtcp_addrs6 *)((u8 *)flow + XTCP_RECORD_LEN);
 }
 
-/* The digests are equal already. */
-static bool addrs_match(const struct xtcp_flow *flow,
-			const struct xtcp_key *key)
+/**
+ * xtcp_flow_matches_wide - are both addresses those of a segment
+ * @flow: connection, of a family whose addresses are wide
+ * @key: of the segment; the digests are equal already
+ */
+bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
+			    const struct xtcp_key *key)
 {
-	const struct xtcp_addrs6 *addrs;
+	const struct xtcp_addrs6 *addrs = xtcp_flow_addrs6(flow);
 
-	if (!xtcp_family_is_wide(flow->family))
-		return true;
-	addrs = xtcp_flow_addrs6(flow);
 	return ipv6_addr_equal(&addrs->raddr, &key->v6.raddr) &&
 	       ipv6_addr_equal(&addrs->laddr, &key->v6.laddr);
 }
@@ -107,19 +101,6 @@ static bool addrs_match(const struct xtcp_flow *flow,
 static bool device_matches(int bound, const struct xtcp_key *key)
 {
 	return !bound || bound == key->dif || bound == key->sdif;
-}
-
-/**
- * xtcp_flow_matches - is this the connection of a segment
- * @flow: connection
- * @key: of the segment
- */
-bool xtcp_flow_matches(const struct xtcp_flow *flow, const struct xtcp_key *key)
-{
-	return flow->laddr == key->laddr && flow->raddr == key->raddr &&
-	       flow->lport == key->lport && flow->rport == key->rport &&
-	       flow->wire == key->wire && flow->family == key->family &&
-	       device_matches(flow->ifindex, key) && addrs_match(flow, key);
 }
 
 static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)

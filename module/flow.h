@@ -47,8 +47,10 @@ struct xtcp_addrs6 {
  * @node: link in the netns' flow table
  * @laddr: local address, or a digest of it where it is a wide one; 0: any
  * @raddr: peer's address, or a digest of it
+ * @addrs: both, for a comparison
  * @lport: local port
  * @rport: peer's port
+ * @ports: both
  * @ifindex: device it is bound to, 0 for any
  * @kind: enum xtcp_kind; constant for the object's life
  * @family: AF_INET, AF_INET6; of a listener for both, AF_UNSPEC
@@ -65,10 +67,20 @@ struct xtcp_addrs6 {
  */
 struct xtcp_flow {
 	struct rhash_head	node;
-	__be32			laddr;
-	__be32			raddr;
-	__be16			lport;
-	__be16			rport;
+	union {
+		struct {
+			__be32	laddr;
+			__be32	raddr;
+		};
+		u64		addrs;
+	};
+	union {
+		struct {
+			__be16	lport;
+			__be16	rport;
+		};
+		u32		ports;
+	};
 	int			ifindex;
 	u8			kind:2,
 				family:6;
@@ -87,8 +99,10 @@ static_assert(sizeof(struct xtcp_flow) == 32);
  * struct xtcp_key - what a segment or a new connection is looked up by
  * @laddr: local address, or a digest of it where it is a wide one
  * @raddr: peer's address, or a digest of it
+ * @addrs: both, for a comparison
  * @lport: local port
  * @rport: peer's port
+ * @ports: both
  * @dif: device the segment came in on, or the one a new socket is bound to
  * @sdif: its l3mdev slave device, else 0
  * @family: AF_INET, AF_INET6
@@ -96,10 +110,20 @@ static_assert(sizeof(struct xtcp_flow) == 32);
  * @v6: the addresses themselves, where they are wide; else undefined
  */
 struct xtcp_key {
-	__be32	laddr;
-	__be32	raddr;
-	__be16	lport;
-	__be16	rport;
+	union {
+		struct {
+			__be32	laddr;
+			__be32	raddr;
+		};
+		u64	addrs;
+	};
+	union {
+		struct {
+			__be16	lport;
+			__be16	rport;
+		};
+		u32	ports;
+	};
 	int	dif;
 	int	sdif;
 	u8	family;
@@ -128,10 +152,8 @@ void xtcp_flow_net_exit(struct net *net);
 static inline void xtcp_key_from_flow(struct xtcp_key *key,
 				      const struct xtcp_flow *flow)
 {
-	key->laddr = flow->laddr;
-	key->raddr = flow->raddr;
-	key->lport = flow->lport;
-	key->rport = flow->rport;
+	key->addrs = flow->addrs;
+	key->ports = flow->ports;
 	key->dif = flow->ifindex;
 	key->sdif = 0;
 	key->family = flow->family;
@@ -162,10 +184,27 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
-bool xtcp_flow_matches(const struct xtcp_flow *flow,
-		       const struct xtcp_key *key);
 bool xtcp_flow_is_still(const struct net *net, const struct xtcp_flow *flow,
 			const struct xtcp_key *key);
+bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
+			    const struct xtcp_key *key);
+
+/**
+ * xtcp_flow_matches - is this the connection of a segment
+ * @flow: connection
+ * @key: of the segment
+ */
+static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
+				     const struct xtcp_key *key)
+{
+	return flow->addrs == key->addrs && flow->ports == key->ports &&
+	       flow->wire == key->wire && flow->family == key->family &&
+	       (!flow->ifindex || flow->ifindex == key->dif ||
+		flow->ifindex == key->sdif) &&
+	       (!xtcp_family_is_wide(flow->family) ||
+		xtcp_flow_matches_wide(flow, key));
+}
+
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key);
 struct xtcp_flow *xtcp_flow_lookup(struct net *net,

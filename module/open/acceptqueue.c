@@ -40,6 +40,7 @@
 #include "net/output.h"
 #include "net/paws.h"
 #include "netns.h"
+#include "open/isn.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "port.h"
@@ -84,8 +85,6 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 	inet->inet_sport = key.lport;
 	inet->inet_num = ntohs(key.lport);
 	sk->sk_mark = xtcp_synqueue_mark(ho);
-	sk_set_txhash(sk);
-	atomic_set(&inet->inet_id, (u16)sk->sk_txhash);
 	xtcp_family_of(sk)->child_init(sk, ho->ls->sk, &key, skb);
 }
 
@@ -118,10 +117,13 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 now_us;
 
 	xtcp_rtt_init(xs);
+	/* The record's clock has 32 bits; this child is as old as its segment. */
+	now_us = div_u64(xs->last_rcv_ns, NSEC_PER_USEC);
 	if (!ho->timeouts && !ho->resent)
-		xtcp_rtt_sample(sk, max(1U, xtcp_now_us() - ho->sent_us));
+		xtcp_rtt_sample(sk, max(1U, now_us - ho->sent_us));
 	else if (ho->timeouts)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }
@@ -154,6 +156,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
 	xtcp_tcb_renew(xs);
 	child_sequence(xs, ho, seg);
+	xtcp_isn_flow_hash(sk);
 	xs->peer_mss = ho->mss;
 	xtcp_output_mss_sync(sk, 0);
 	child_rtt(sk, ho);	/* the route may have an rto_min */

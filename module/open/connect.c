@@ -111,10 +111,8 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		connect_undo(sk);
 		return err;
 	}
-	sk_set_txhash(sk);
-	/* Where IP ids begin is as random, and known to nobody else either. */
-	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 	choose_numbers(sk);
+	xtcp_isn_flow_hash(sk);
 	offer(sk);
 	sk->sk_err = 0;
 	sock_reset_flag(sk, SOCK_DONE);
@@ -163,13 +161,12 @@ static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 
 /**
  * xtcp_connect_done - the peer has acknowledged our SYN
- * @sk: ESTABLISHED since just now, locked
+ * @sk: ESTABLISHED since just now, by a segment that came at last_rcv_ns; locked
  */
 void xtcp_connect_done(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->last_rcv_ns = xtcp_now_ns();
 	xs->last_snd_ns = xs->last_rcv_ns;
 	xtcp_probe_keepalive_start(sk);
 	if (!sock_flag(sk, SOCK_DEAD)) {

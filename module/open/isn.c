@@ -10,11 +10,13 @@
 #include "open/isn.h"
 
 #include <linux/cache.h>
+#include <linux/hash.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/timekeeping.h>
 
 #include "net/family.h"
+#include "tcb.h"
 
 static siphash_key_t secrets[XTCP_SECRETS] __read_mostly;
 
@@ -89,6 +91,22 @@ seq_t xtcp_isn(u64 identity)
 u32 xtcp_isn_ts_offset(u64 identity)
 {
 	return identity >> 32;
+}
+
+/**
+ * xtcp_isn_flow_hash - what chooses among queues and paths, and the first IP id
+ * @sk: socket whose ISN is chosen, locked
+ *
+ * Both want to be spread evenly and to be known to nobody who has not seen the
+ * connection's segments. So is its ISN; and who has seen them learns nothing
+ * more. Another flow hash may follow (sk_rethink_txhash()).
+ */
+void xtcp_isn_flow_hash(struct sock *sk)
+{
+	u32 hash = hash_32(seq_raw(xtcp_sk(sk)->iss), 32);
+
+	sk->sk_txhash = hash ?: 1;	/* 0 is none */
+	atomic_set(&inet_sk(sk)->inet_id, (u16)hash);
 }
 
 /**

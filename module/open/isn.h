@@ -9,6 +9,7 @@
 
 #include "net/seq.h"
 
+struct sock;
 struct xtcp_family;
 struct xtcp_key;
 
@@ -29,6 +30,7 @@ u64 xtcp_isn_identity(const struct xtcp_family *af,
 		      const struct xtcp_key *key);
 seq_t xtcp_isn(u64 identity);
 u32 xtcp_isn_ts_offset(u64 identity);
+void xtcp_isn_flow_hash(struct sock *sk);
 u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
 		    unsigned int bits);
 u64 xtcp_isn_port_offset(const struct xtcp_family *af,

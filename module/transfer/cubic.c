@@ -254,10 +254,10 @@ static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
 {
 	u32 idle_ms = div_u64(idle_ns, NSEC_PER_MSEC);
 	struct cubic *c = cubic_of(xs);
-	u32 now_ms = xtcp_now_ms();
 
 	if (c->in_epoch)
-		c->curve.epoch_ms += min(idle_ms, now_ms - c->curve.epoch_ms);
+		c->curve.epoch_ms += min(idle_ms, xtcp_now_ms() -
+						  c->curve.epoch_ms);
 }
 
 /* 4.8: after a timeout slow start comes first, then a new curve. */

@@ -444,6 +444,84 @@ static void role_onlooker(struct crowd *c)
 	}
 }
 
+/* --- short connections ---------------------------------------------------- */
+
+/* One octet each way, and gone: the memory of the one is the next one's. */
+static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_in *to)
+{
+	char said = draw(256), heard = ~said;
+	int fd = stream_socket(AF_INET), at, n;
+
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+		c->refused++;
+		close(fd);
+		return;
+	}
+	c->opened++;
+	at = accept(lfd, NULL, NULL);
+	c->accepted++;
+	if (write(fd, &said, 1) != 1 || read(at, &heard, 1) != 1 || heard != said)
+		c->wrong++;
+	said = ~said;
+	if (write(at, &said, 1) != 1 || read(fd, &heard, 1) != 1 || heard != said)
+		c->wrong++;
+	c->octets += 2;
+	/* Either end may be the first to close. */
+	n = chance(50);
+	close(n ? fd : at);
+	close(n ? at : fd);
+}
+
+static void brief_at(struct crowd *c, const char *server)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	socklen_t len = sizeof(to);
+	int lfd = stream_socket(AF_INET);
+
+	inet_pton(AF_INET, server, &to.sin_addr);
+	if (bind(lfd, (struct sockaddr *)&to, len) || listen(lfd, 8) ||
+	    getsockname(lfd, (struct sockaddr *)&to, &len))
+		_exit(1);
+	while (!is_over(c))
+		brief_talk(c, lfd, &to);
+}
+
+static void role_brief_here(struct crowd *c)
+{
+	brief_at(c, "127.0.1.1");
+}
+
+static void role_brief_there(struct crowd *c)
+{
+	brief_at(c, "127.0.2.1");
+}
+
+/* Only its own namespace's connections are shown, however they change. */
+static void guard_against(struct crowd *c, const char *foreign)
+{
+	char line[256];
+
+	while (!is_over(c)) {
+		FILE *f = fopen(proc_path(AF_INET), "r");
+
+		while (f && fgets(line, sizeof(line), f))
+			if (strstr(line, foreign))
+				c->wrong++;
+		if (f)
+			fclose(f);
+	}
+}
+
+static void role_guard_here(struct crowd *c)
+{
+	guard_against(c, "0102007F:");
+}
+
+static void role_guard_there(struct crowd *c)
+{
+	guard_against(c, "0101007F:");
+}
+
 /* --- segments from nowhere ------------------------------------------------ */
 
 static void inject(struct crowd *c, const struct segment_spec *spec)
@@ -759,6 +837,35 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 	EXPECT_LT(5, c->accepted);
 	/* Both ends can reach each other again, and no patience is too long. */
 	knobs_for_haste();
+	expect_settled(_metadata);
+	netns_enter(WHERE(_metadata), there);
+	expect_settled(_metadata);
+	netns_enter(WHERE(_metadata), self->ns);
+	close(there);
+}
+
+/*
+ * Sockets of two namespaces come and go at once, on two CPUs, in the same
+ * memory; segments find theirs, and who walks the tables no other's.
+ */
+TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
+{
+	struct crowd *c = self->c;
+	int there = netns_new(WHERE(_metadata));
+
+	device_up("lo", true);
+	knobs_for_haste();
+	role_start(c, role_brief_there);
+	role_start(c, role_brief_there);
+	role_start(c, role_guard_there);
+	netns_enter(WHERE(_metadata), self->ns);
+	device_up("lo", true);
+	role_start(c, role_brief_here);
+	role_start(c, role_brief_here);
+	role_start(c, role_guard_here);
+	crowd_wait(_metadata, c);
+	EXPECT_LT(100, c->accepted);
+	EXPECT_EQ(0, c->refused);
 	expect_settled(_metadata);
 	netns_enter(WHERE(_metadata), there);
 	expect_settled(_metadata);
