@@ -240,6 +240,9 @@ static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
 }
 #endif
 
+/* net/sock.h: an inode's number has 64 bits since 7.0; /proc prints a long */
+#define sock_i_ino(sk)	((unsigned long)sock_i_ino(sk))
+
 /* net/sock.h: the owner is read through a function since 6.17 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #define sk_uid(sk)	READ_ONCE((sk)->sk_uid)

@@ -59,6 +59,9 @@
 /* The longest that a record waits for a FIN; before, the socket does. */
 #define RECORD_WAIT_MS	60000U
 
+/* Counted where they come and go, so a CPU's part may be negative. */
+DEFINE_PER_CPU(unsigned int, xtcp_orphans);
+
 /**
  * xtcp_close_orphan - the user is gone
  * @sk: locked, no struct socket uses it any more
@@ -66,7 +69,7 @@
 void xtcp_close_orphan(struct sock *sk)
 {
 	sock_orphan(sk);
-	this_cpu_inc(*sk->sk_prot->orphan_count);
+	this_cpu_inc(xtcp_orphans);
 }
 
 /**
@@ -82,7 +85,7 @@ void xtcp_close_destroy(struct sock *sk)
 	sk->sk_prot->destroy(sk);
 	sk_stream_kill_queues(sk);
 	xfrm_sk_free_policy(sk);
-	this_cpu_dec(*sk->sk_prot->orphan_count);
+	this_cpu_dec(xtcp_orphans);
 	sock_put(sk);
 }
 

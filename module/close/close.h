@@ -5,6 +5,7 @@
 #ifndef XTCP_CLOSE_CLOSE_H
 #define XTCP_CLOSE_CLOSE_H
 
+#include <linux/percpu-defs.h>
 #include <linux/types.h>
 
 #include "lifecycle.h"
@@ -12,6 +13,8 @@
 
 struct sock;
 struct xtcp_sock;
+
+DECLARE_PER_CPU(unsigned int, xtcp_orphans);
 
 void xtcp_close(struct sock *sk, long timeout);
 void xtcp_close_shutdown(struct sock *sk, int how);

@@ -78,8 +78,6 @@ static unsigned long memory_pressure;	/* jiffies; 0: there is none */
 
 static struct percpu_counter sockets_allocated;
 
-/* Orphans: counted where they come and go, so a CPU's part may be negative. */
-static DEFINE_PER_CPU(unsigned int, orphan_count);
 int xtcp_socket_orphans_max;	/* the knob xtcp_max_orphans; any CPU's */
 
 /*
@@ -136,7 +134,7 @@ bool xtcp_socket_orphans_exceed(const struct sock *sk)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		orphans += per_cpu(orphan_count, cpu);
+		orphans += per_cpu(xtcp_orphans, cpu);
 
 	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
 	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
@@ -496,7 +494,6 @@ struct proto xtcp_prot = {
 	.sysctl_wmem		= buffer_floor,
 	.sysctl_rmem		= buffer_floor,
 	.sockets_allocated	= &sockets_allocated,
-	.orphan_count		= &orphan_count,
 };
 
 static const struct proto_ops xtcp_stream_ops = {
