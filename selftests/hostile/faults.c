@@ -1,0 +1,842 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * faults: memory runs out at every place where xtcp asks for some. Each
+ * allocation of a call, or of what a segment sets off, is made to fail in turn,
+ * until the call gets by without one. What must hold each time: the call says
+ * so, or the protocol repairs it as if a segment had been lost; no octet is
+ * wrong; and nothing is left behind, which the end of the run looks for.
+ *
+ * The kernel counts allocations of the task, softirqs apart. A segment written
+ * to the tun device is handled within that call, so it counts.
+ *
+ * vm: debug timeout=600
+ */
+#include "lib/xtcp_test.h"
+
+#include <dirent.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define FAULTS "/sys/kernel/debug/"
+#define TEXT_LEN 6000
+
+PEER_FIXTURE(faults);
+
+static int fail_nth = -1;
+
+static void write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+/* Sleeping allocations as well, and single pages; nothing in the log. */
+static void faults_prepare(void)
+{
+	write_to(FAULTS "failslab/ignore-gfp-wait", "N");
+	write_to(FAULTS "failslab/verbose", "0");
+	write_to(FAULTS "fail_page_alloc/ignore-gfp-wait", "N");
+	write_to(FAULTS "fail_page_alloc/min-order", "0");
+	write_to(FAULTS "fail_page_alloc/verbose", "0");
+	/* Our own pages are there before. */
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (fail_nth < 0)
+		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
+}
+
+static void faults_arm(int n)
+{
+	char text[16];
+	int len = sprintf(text, "%d", n);
+
+	if (fail_nth < 0)
+		faults_prepare();
+	if (pwrite(fail_nth, text, len, 0) != len)
+		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
+}
+
+/* Did an allocation fail since? */
+static bool faults_disarm(void)
+{
+	char text[16] = "";
+	int saved = errno;
+
+	if (pread(fail_nth, text, sizeof(text) - 1, 0) < 1)
+		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
+	if (pwrite(fail_nth, "0", 1, 0) != 1)
+		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
+	errno = saved;
+	return atoi(text) == 0;
+}
+
+/*
+ * The body runs with its n-th allocation failing, for n = 1, 2, ..., and once
+ * more without a fault. It has to arm and to set more.
+ */
+#define EACH_FAULT(n, more) \
+	for (int n = 1, more = true; more; n++)
+
+#define REPORT(what, n) \
+	TH_LOG("%s: %d allocations failed in turn", what, (n) - 1)
+
+static bool no_memory(int error)
+{
+	return error == ENOMEM || error == ENOBUFS;
+}
+
+/* The segment gets lost if there is no memory for the packet itself. */
+static bool send_faulty(struct peer *p, int n, struct segment_spec spec)
+{
+	static uint8_t packet[PACKET_MAX];
+	struct segment_spec whole = peer_spec_complete(p, spec);
+	int len = segment_build(&whole, packet);
+
+	faults_arm(n);
+	if (write(p->tun, packet, len) < 0)
+		peer_note(p, "(not taken)");
+	return faults_disarm();
+}
+
+#define send_faulty(p, n, ...) send_faulty(p, n, SEGMENT_SPEC(__VA_ARGS__))
+
+/* The next segment with these flags, those before it dropped. NULL: none came. */
+static const struct segment *await(struct peer *p, int flags, int64_t ms)
+{
+	int64_t until_ns = now_ns() + ms * NSEC_PER_MSEC;
+	const struct segment *seg;
+
+	while ((seg = peer_read(p, until_ns)))
+		if ((seg->flags & (SYN | FIN | RST)) == flags)
+			return seg;
+	return NULL;
+}
+
+/* The peer's text arrives in the end, each octet of it. */
+static void expect_text(struct __test_metadata *_metadata, int fd, int len)
+{
+	uint8_t buf[TEXT_LEN];
+
+	ASSERT_EQ(len, recv(fd, buf, len, MSG_DONTWAIT));
+	EXPECT_EQ(-1, pattern_check(buf, len, 0));
+}
+
+/* What the kernel sends from its ISN + 1 on, acknowledged; how much came. */
+static int collect(struct __test_metadata *_metadata, struct conn *c, int len)
+{
+	uint32_t next = c->kern_nxt;
+	const struct segment *seg;
+
+	while (next - c->kern_nxt < len) {
+		seg = peer_read(c->peer, now_ns() + 20 * NSEC_PER_SEC);
+		if (!seg)
+			break;
+		if (!seg->len || seg->seq != next)
+			continue;
+		EXPECT_EQ(-1, pattern_check(seg->data, seg->len, next - c->kern_nxt));
+		next += seg->len;
+		conn_send(c, .flags = ACK, .ack = next - c->kern_iss);
+	}
+	len = next - c->kern_nxt;
+	c->kern_nxt = next;
+	return len;
+}
+
+static void over(struct peer *p, struct conn *c)
+{
+	p->trace_n = 0;
+	if (c->fd >= 0)
+		socket_abort(c->fd);
+	if (c->lfd >= 0)
+		close(c->lfd);
+	c->fd = c->lfd = -1;
+	peer_drain(p, 10);
+}
+
+/* --- opening ---------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(faults, socket, 36000)
+{
+	int fd, n_last = 0;
+
+	EACH_FAULT(n, more) {
+		faults_arm(n);
+		fd = stream_socket(AF_INET);
+		more = faults_disarm();
+		/* The kernel's word for an inode that it can't have. */
+		if (fd >= 0)
+			close(fd);
+		else
+			ASSERT_TRUE(no_memory(errno) || errno == ENFILE)
+				TH_LOG("%s", strerror(errno));
+		n_last = n;
+	}
+	REPORT("socket()", n_last);
+	EXPECT_LT(3, n_last);
+}
+
+TEST_F_TIMEOUT(faults, connect, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *syn;
+	int fd, error, n_last = 0;
+
+	EACH_FAULT(n, more) {
+		p->trace_n = 0;
+		fd = socket_new(-1);
+		faults_arm(n);
+		error = socket_connect(fd, "10.0.0.2", 40000 + n);
+		more = faults_disarm();
+		n_last = n;
+		if (error != EINPROGRESS) {
+			ASSERT_TRUE(no_memory(error)) TH_LOG("%s", strerror(error));
+			/* The same socket may try again. */
+			error = socket_connect(fd, "10.0.0.2", 40000 + n);
+			ASSERT_EQ(EINPROGRESS, error);
+		}
+		syn = await(p, SYN, 1100);
+		ASSERT_NE(NULL, syn) TH_LOG("no SYN after allocation %d failed", n);
+		peer_send(p, .flags = SYN | ACK, .seq = 100, .ack = syn->seq + 1,
+			  .sport = 40000 + n, .dport = syn->sport);
+		EXPECT_EQ(POLLOUT, socket_poll(fd));
+		EXPECT_NE(NULL, await(p, 0, 10));
+		socket_abort(fd);
+		peer_drain(p, 5);
+	}
+	REPORT("connect()", n_last);
+	EXPECT_LT(3, n_last);
+}
+
+TEST_F_TIMEOUT(faults, listen, 36000)
+{
+	int fd, error, n_last = 0;
+
+	EACH_FAULT(n, more) {
+		fd = socket_new(-1);
+		faults_arm(n);
+		error = socket_bind(fd, "", KERNEL_PORT);
+		if (!error)
+			error = socket_listen(fd, 5);
+		more = faults_disarm();
+		if (error)
+			ASSERT_TRUE(no_memory(error)) TH_LOG("%s", strerror(error));
+		close(fd);
+		n_last = n;
+	}
+	REPORT("bind(), listen()", n_last);
+	EXPECT_LT(2, n_last);
+}
+
+TEST_F_TIMEOUT(faults, syn, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *answer;
+	int n_last = 0;
+
+	peer_listen(p, KERNEL_PORT, 4096);
+	EACH_FAULT(n, more) {
+		p->trace_n = 0;
+		more = send_faulty(p, n, .flags = SYN, .seq = 1000, .sport = 20000 + n,
+				   .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+		answer = await(p, SYN, 10);
+		if (!answer) {
+			ASSERT_TRUE(more);
+			/* As if the SYN, or its answer, had got lost. */
+			peer_send(p, .flags = SYN, .seq = 1000, .sport = 20000 + n,
+				  .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+			answer = await(p, SYN, 10);
+		}
+		ASSERT_NE(NULL, answer) TH_LOG("after allocation %d failed", n);
+		EXPECT_EQ(1001, answer->ack);
+		peer_send(p, .flags = RST, .seq = 1001, .sport = 20000 + n);
+		n_last = n;
+	}
+	REPORT("SYN", n_last);
+	EXPECT_LT(2, n_last);
+}
+
+TEST_F_TIMEOUT(faults, third_ack, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *answer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+	int fd, n_last = 0;
+	uint32_t iss;
+
+	EACH_FAULT(n, more) {
+		p->trace_n = 0;
+		peer_send(p, .flags = SYN, .seq = 1000, .sport = 20000 + n,
+			  .opt = OPT(OPT_MSS(1460)));
+		answer = await(p, SYN, 10);
+		ASSERT_NE(NULL, answer);
+		iss = answer->seq;
+		more = send_faulty(p, n, .flags = ACK | PSH, .seq = 1001, .ack = iss + 1,
+				   .len = 100, .sport = 20000 + n);
+		n_last = n;
+		/* It was lost, in whole or in part: the peer says it again. */
+		peer_send(p, .flags = ACK | PSH, .seq = 1001, .ack = iss + 1, .len = 100,
+			  .sport = 20000 + n);
+		fd = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, fd) TH_LOG("no connection after allocation %d failed", n);
+		expect_text(_metadata, fd, 100);
+		socket_abort(fd);
+		peer_drain(p, 5);
+	}
+	REPORT("third ACK with text", n_last);
+	EXPECT_LT(3, n_last);
+}
+
+TEST_F_TIMEOUT(faults, third_ack_of_a_cookie, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *answer;
+	int lfd, fd, n_last = 0;
+	uint32_t iss;
+
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	EACH_FAULT(n, more) {
+		p->trace_n = 0;
+		peer_send(p, .flags = SYN, .seq = 1000, .sport = 20000 + n,
+			  .opt = OPT(OPT_MSS(1460)));
+		answer = await(p, SYN, 10);
+		ASSERT_NE(NULL, answer);
+		iss = answer->seq;
+		more = send_faulty(p, n, .flags = ACK, .seq = 1001, .ack = iss + 1,
+				   .sport = 20000 + n);
+		n_last = n;
+		peer_send(p, .flags = ACK | PSH, .seq = 1001, .ack = iss + 1, .len = 100,
+			  .sport = 20000 + n);
+		fd = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, fd) TH_LOG("no connection after allocation %d failed", n);
+		expect_text(_metadata, fd, 100);
+		socket_abort(fd);
+		peer_drain(p, 5);
+	}
+	REPORT("third ACK of a cookie", n_last);
+	EXPECT_LT(3, n_last);
+}
+
+TEST_F_TIMEOUT(faults, accept, 36000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd, n_last = 0;
+
+	EACH_FAULT(n, more) {
+		conn_to_state(p, &c, ST_HALF_OPEN);
+		conn_send(&c, .flags = ACK);
+		faults_arm(n);
+		fd = accept(c.lfd, NULL, NULL);
+		more = faults_disarm();
+		n_last = n;
+		/* As in Linux the connection is gone; the listener is not. */
+		if (fd >= 0)
+			close(fd);
+		else
+			ASSERT_TRUE(no_memory(errno) || errno == ENFILE)
+				TH_LOG("%s", strerror(errno));
+		c.fd = -1;
+		over(p, &c);
+	}
+	REPORT("accept()", n_last);
+	EXPECT_LT(2, n_last);
+}
+
+/* --- transfer ----------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(faults, send, 36000)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[TEXT_LEN];
+	int sent, n_last = 0;
+	struct conn c;
+
+	pattern_fill(text, sizeof(text), 0);
+	EACH_FAULT(n, more) {
+		conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+		c.kern_nxt = c.kern_iss + 1;
+		faults_arm(n);
+		sent = send(c.fd, text, sizeof(text), MSG_NOSIGNAL);
+		more = faults_disarm();
+		n_last = n;
+		if (sent < 0) {
+			ASSERT_TRUE(no_memory(errno) || errno == EAGAIN)
+				TH_LOG("%s", strerror(errno));
+			sent = 0;
+		}
+		/* What was taken arrives; and the socket takes the rest. */
+		EXPECT_EQ(sent, collect(_metadata, &c, sent)) TH_LOG("allocation %d", n);
+		EXPECT_EQ(1, send(c.fd, "x", 1, MSG_NOSIGNAL));
+		EXPECT_NE(NULL, await(p, 0, 1000));
+		over(p, &c);
+	}
+	REPORT("send()", n_last);
+	EXPECT_LT(4, n_last);
+}
+
+/* An ACK that lets the next segments out, and one that makes them go again. */
+TEST_F_TIMEOUT(faults, acks, 36000)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[TEXT_LEN];
+	int n_last = 0;
+	struct conn c;
+
+	pattern_fill(text, sizeof(text), 0);
+	for (int part = 0; part < 2; part++) {
+		EACH_FAULT(n, more) {
+			conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK), .wnd = 4500);
+			c.wnd = 65535;
+			c.kern_nxt = c.kern_iss + 1;
+			ASSERT_EQ(TEXT_LEN, send(c.fd, text, TEXT_LEN, 0));
+			peer_drain(p, 5);
+			if (part == 0)
+				more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt,
+						   .ack = c.kern_nxt + 1500, .wnd = 65535,
+						   .sport = c.pport);
+			else
+				more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt,
+						   .ack = c.kern_nxt, .wnd = 65535,
+						   .sport = c.pport,
+						   .opt = OPT(OPT_SACK1(c.kern_nxt + 1000,
+									c.kern_nxt + 3500)));
+			/* Nothing of it is believed to have come: all goes again. */
+			peer_drain(p, 5);
+			conn_send(&c, .flags = ACK, .ack = 1501);
+			c.kern_nxt += 1500;
+			for (uint32_t next = c.kern_nxt; next - c.kern_iss - 1 < TEXT_LEN;) {
+				const struct segment *seg =
+					peer_read(p, now_ns() + 20 * NSEC_PER_SEC);
+
+				ASSERT_NE(NULL, seg) TH_LOG("part %d allocation %d", part, n);
+				if (!seg->len)
+					continue;
+				EXPECT_EQ(-1, pattern_check(seg->data, seg->len,
+							    seg->seq - c.kern_iss - 1));
+				if (seq_before(next, seg->seq))
+					continue;
+				if (seq_before(next, seg->seq + seg->len))
+					next = seg->seq + seg->len;
+				conn_send(&c, .flags = ACK, .ack = next - c.kern_iss);
+			}
+			n_last = n;
+			over(p, &c);
+		}
+		REPORT(part ? "ACK with SACK" : "partial ACK", n_last);
+		EXPECT_LT(1, n_last);
+	}
+}
+
+TEST_F_TIMEOUT(faults, text, 36000)
+{
+	struct peer *p = &self->peer;
+	int n_last = 0;
+	struct conn c;
+
+	/* The second first, so that it waits; then the first. */
+	for (int late = 0; late < 2; late++) {
+		EACH_FAULT(n, more) {
+			conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+			if (late)
+				more = send_faulty(p, n, .flags = ACK | PSH, .len = 1000,
+						   .seq = c.peer_nxt + 1000, .pattern = 1000,
+						   .ack = c.kern_nxt, .sport = c.pport);
+			else
+				more = send_faulty(p, n, .flags = ACK | PSH, .len = 1000,
+						   .seq = c.peer_nxt, .pattern = 0,
+						   .ack = c.kern_nxt, .sport = c.pport);
+			n_last = n;
+			conn_send(&c, .flags = ACK | PSH, .len = 2000, .pattern = 0);
+			expect_text(_metadata, c.fd, 2000);
+			over(p, &c);
+		}
+		REPORT(late ? "text out of order" : "text", n_last);
+		EXPECT_LT(1, n_last);
+	}
+}
+
+TEST_F_TIMEOUT(faults, receive, 36000)
+{
+	struct peer *p = &self->peer;
+	uint8_t buf[1000];
+	int got, n_last = 0;
+	struct conn c;
+
+	EACH_FAULT(n, more) {
+		conn_open(p, &c);
+		conn_send(&c, .flags = ACK | PSH, .len = 1000, .pattern = 0);
+		faults_arm(n);
+		got = recv(c.fd, buf, sizeof(buf), 0);
+		more = faults_disarm();
+		n_last = n;
+		/* Nothing to be allocated but an ACK, which may come later. */
+		ASSERT_EQ(1000, got);
+		EXPECT_EQ(-1, pattern_check(buf, 1000, 0));
+		over(p, &c);
+	}
+	REPORT("recv()", n_last);
+}
+
+/* --- closing -------------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(faults, close, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *fin;
+	int n_last = 0;
+	struct conn c;
+
+	for (int shut = 0; shut < 2; shut++) {
+		EACH_FAULT(n, more) {
+			conn_open(p, &c);
+			faults_arm(n);
+			if (shut)
+				shutdown(c.fd, SHUT_WR);
+			else
+				close(c.fd);
+			more = faults_disarm();
+			n_last = n;
+			if (!shut)
+				c.fd = -1;
+			/* At once, or when the timer asks again. */
+			fin = await(p, FIN, 5000);
+			ASSERT_NE(NULL, fin) TH_LOG("no FIN after allocation %d failed", n);
+			conn_send(&c, .flags = RST | ACK, .ack = 2);
+			over(p, &c);
+		}
+		REPORT(shut ? "shutdown()" : "close()", n_last);
+		EXPECT_LT(1, n_last);
+	}
+}
+
+TEST_F_TIMEOUT(faults, abort, 36000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n_last = 0;
+
+	EACH_FAULT(n, more) {
+		struct linger none = { .l_onoff = 1 };
+
+		conn_open(p, &c);
+		setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		faults_arm(n);
+		close(c.fd);
+		more = faults_disarm();
+		n_last = n;
+		c.fd = -1;
+		/* Without memory there is no RST; but there is no connection. */
+		if (!await(p, RST, 10))
+			EXPECT_TRUE(more);
+		EXPECT_EQ(ST_CLOSED, conn_state(&c)) TH_LOG("allocation %d", n);
+		over(p, &c);
+	}
+	REPORT("close() with SO_LINGER 0", n_last);
+	EXPECT_LT(1, n_last);
+}
+
+/* The last FIN: a socket becomes a TIME-WAIT record. */
+TEST_F_TIMEOUT(faults, time_wait, 36000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n_last = 0;
+
+	for (int orphan = 0; orphan < 2; orphan++) {
+		EACH_FAULT(n, more) {
+			const struct segment *answer;
+
+			conn_to_state(p, &c, orphan ? ST_ORPHAN_FIN_WAIT_2 : ST_FIN_WAIT_2);
+			more = send_faulty(p, n, .flags = FIN | ACK, .seq = c.peer_nxt,
+					   .ack = c.kern_nxt, .sport = c.pport);
+			n_last = n;
+			answer = await(p, 0, 10);
+			if (!answer) {
+				ASSERT_TRUE(more);
+				peer_send(p, .flags = FIN | ACK, .seq = c.peer_nxt,
+					  .ack = c.kern_nxt, .sport = c.pport);
+				/* An ACK, or a RST for a connection that is over. */
+				EXPECT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));
+			} else {
+				EXPECT_EQ(c.peer_nxt + 1, answer->ack);
+			}
+			over(p, &c);
+		}
+		REPORT(orphan ? "FIN of an orphan" : "FIN", n_last);
+		EXPECT_LT(1, n_last);
+	}
+}
+
+/* A FIN-WAIT-2 socket that nobody has any more becomes a record. */
+TEST_F_TIMEOUT(faults, fin_wait_2, 36000)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n_last = 0;
+
+	EACH_FAULT(n, more) {
+		conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+		more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt,
+				   .ack = c.kern_nxt, .sport = c.pport);
+		n_last = n;
+		conn_send(&c, .flags = ACK);
+		peer_drain(p, 5);
+		EXPECT_NE(ST_FIN_WAIT_1, conn_state(&c)) TH_LOG("allocation %d", n);
+		conn_send(&c, .flags = RST);
+		over(p, &c);
+	}
+	REPORT("ACK of an orphan's FIN", n_last);
+}
+
+/* --- without a task ---------------------------------------------------------------- */
+
+/* So many allocations from now on fail, whoever asks. */
+static void fail_next(int times)
+{
+	char text[16];
+
+	sprintf(text, "%d", times);
+	if (fail_nth < 0)
+		faults_prepare();
+	write_to(FAULTS "failslab/ignore-gfp-wait", "Y");
+	write_to(FAULTS "failslab/times", text);
+	write_to(FAULTS "failslab/probability", times ? "100" : "0");
+	if (!times)
+		write_to(FAULTS "failslab/ignore-gfp-wait", "N");
+}
+
+/* Timers find no memory for what they send: it goes out when they ask again. */
+TEST_F_TIMEOUT(faults, timers, 36000)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[100];
+	struct conn c;
+
+	pattern_fill(text, sizeof(text), 0);
+	for (int times = 1; times < 8; times++) {
+		/* SYN-ACK */
+		conn_to_state(p, &c, ST_HALF_OPEN);
+		fail_next(times);
+		sleep(1);
+		peer_drain(p, 500);
+		fail_next(0);
+		/* Without memory to wait any longer the record is forgotten. */
+		if (!await(p, SYN, 40000)) {
+			EXPECT_EQ(ST_CLOSED, conn_state(&c));
+			conn_send(&c, .flags = SYN, .seq = 0, .opt = OPT(OPT_MSS(1460)));
+			EXPECT_NE(NULL, await(p, SYN, 10)) TH_LOG("SYN-ACK, %d", times);
+		}
+		conn_send(&c, .flags = RST);
+		over(p, &c);
+		/* text */
+		conn_open(p, &c);
+		ASSERT_EQ(100, send(c.fd, text, 100, 0));
+		conn_expect(&c, .len = 100);
+		fail_next(times);
+		peer_drain(p, 500);
+		fail_next(0);
+		EXPECT_NE(NULL, await(p, 0, 40000)) TH_LOG("text, %d", times);
+		conn_send(&c, .flags = RST);
+		over(p, &c);
+		/* FIN */
+		conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+		fail_next(times);
+		peer_drain(p, 500);
+		fail_next(0);
+		EXPECT_NE(NULL, await(p, FIN, 40000)) TH_LOG("FIN, %d", times);
+		conn_send(&c, .flags = RST);
+		over(p, &c);
+		/* a delayed ACK */
+		conn_open(p, &c);
+		conn_send(&c, .flags = ACK | PSH, .len = 10, .pattern = 0);
+		fail_next(times);
+		peer_drain(p, 300);
+		fail_next(0);
+		conn_send(&c, .flags = ACK | PSH, .seq = 1, .len = 10, .pattern = 0);
+		EXPECT_NE(NULL, await(p, 0, 1000)) TH_LOG("ACK, %d", times);
+		expect_text(_metadata, c.fd, 10);
+		over(p, &c);
+	}
+}
+
+/* --- around it ------------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(faults, options, 36000)
+{
+	static const struct {
+		int level, name;
+		const char *value;
+		socklen_t len;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_CONGESTION, "reno", 4 },
+		{ IPPROTO_TCP, TCP_CONGESTION, "cubic", 5 },
+		{ IPPROTO_TCP, TCP_NODELAY, "\1\0\0\0", 4 },
+		{ IPPROTO_TCP, TCP_CORK, "\0\0\0\0", 4 },
+		{ IPPROTO_TCP, TCP_QUICKACK, "\1\0\0\0", 4 },
+		{ SOL_SOCKET, SO_REUSEPORT, "\1\0\0\0", 4 },
+		{ SOL_SOCKET, SO_KEEPALIVE, "\1\0\0\0", 4 },
+		{ SOL_SOCKET, SO_RCVLOWAT, "\1\0\0\0", 4 },
+	};
+	struct peer *p = &self->peer;
+	uint8_t buf[512];
+	socklen_t len;
+	struct conn c;
+
+	conn_open(p, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		EACH_FAULT(n, more) {
+			int error = 0;
+
+			faults_arm(n);
+			if (setsockopt(c.fd, options[i].level, options[i].name,
+				       options[i].value, options[i].len))
+				error = errno;
+			len = sizeof(buf);
+			if (getsockopt(c.fd, options[i].level, options[i].name, buf, &len))
+				error = errno;
+			len = sizeof(buf);
+			if (getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, buf, &len))
+				error = errno;
+			more = faults_disarm();
+			if (error)
+				ASSERT_TRUE(no_memory(error)) TH_LOG("%s", strerror(error));
+		}
+	}
+	over(p, &c);
+}
+
+TEST_F_TIMEOUT(faults, proc_and_knobs, 36000)
+{
+	static const char *const files[] = {
+		"/proc/net/xtcp", "/proc/net/xtcp_netstat", "/proc/net/xtcp_snmp",
+		"/proc/net/xtcp_listen", "/proc/net/xtcp_lifecycle",
+		"/proc/sys/net/ipv4/xtcp_syn_per_source_limit",
+		"/proc/sys/net/ipv4/xtcp_congestion_control",
+	};
+	struct peer *p = &self->peer;
+	static char buf[65536];
+	int fd, n_sum = 0;
+	struct conn c;
+
+	conn_open(p, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (access(files[i], R_OK))
+			continue;
+		EACH_FAULT(n, more) {
+			faults_arm(n);
+			fd = open(files[i], O_RDONLY);
+			if (fd >= 0 && read(fd, buf, sizeof(buf)) < 0)
+				EXPECT_TRUE(no_memory(errno));
+			if (fd >= 0)
+				close(fd);
+			more = faults_disarm();
+			n_sum++;
+		}
+	}
+	EACH_FAULT(n, more) {
+		faults_arm(n);
+		knob_set("syn_per_source_limit", 10);
+		more = faults_disarm();
+		knob_set("syn_per_source_limit", 0);
+		n_sum++;
+	}
+	TH_LOG("/proc: %d allocations failed in turn", n_sum);
+	EXPECT_LT(20, n_sum);
+	over(p, &c);
+}
+
+/* Allocations that a new namespace takes; debugging's own make it vary. */
+static int namespace_allocations(struct __test_metadata *_metadata)
+{
+	char text[16] = "";
+
+	faults_arm(1000000);
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	ASSERT_LT(0, pread(fail_nth, text, sizeof(text) - 1, 0));
+	faults_disarm();
+	return 1000000 - atoi(text);
+}
+
+#define XTCP_SHARE_MAX 150
+
+/*
+ * The last of them, for xtcp joined last: the rest of the network does not get
+ * by without a warning of its own.
+ */
+TEST_F_TIMEOUT(faults, namespace, 36000)
+{
+	int failed = 0;
+
+	/* From the last one backwards; without a fault there is nothing to count. */
+	for (int n = namespace_allocations(_metadata); failed < XTCP_SHARE_MAX; n--) {
+		int error = 0;
+
+		ASSERT_LT(0, n);
+		faults_arm(n);
+		if (unshare(CLONE_NEWNET))
+			error = errno;
+		failed += faults_disarm();
+		if (error)
+			EXPECT_TRUE(no_memory(error)) TH_LOG("%d: %s", n, strerror(error));
+	}
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	EXPECT_TRUE(knob_exists("syncookies"));
+	EXPECT_EQ(0, socket_listen(socket_new(-1), 1));
+}
+
+/*
+ * Those of kmalloc() alone, and not the smallest: when a file of sysfs or its name
+ * can't be made, the kernel itself leaks the name of a cache, and its tracing
+ * warns about a field of an event.
+ */
+static void faults_of_kmalloc_only(void)
+{
+	struct dirent *entry;
+	char path[300];
+	DIR *dir = opendir("/sys/kernel/slab");
+	int size;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab", entry->d_name);
+		if (sscanf(entry->d_name, "kmalloc-%d", &size) == 1 && size > 64)
+			write_to(path, "1");
+	}
+	closedir(dir);
+	write_to(FAULTS "failslab/cache-filter", "Y");
+}
+
+TEST_F_TIMEOUT(faults, module, 36000)
+{
+	int n_last = 0, fd = open("/xtcp/xtcp.ko", O_RDONLY);
+
+	ASSERT_LE(0, fd);
+	faults_of_kmalloc_only();
+	module_await_idle(WHERE(_metadata));
+	EACH_FAULT(n, more) {
+		int error = 0;
+
+		ASSERT_EQ(0, module_unload());
+		faults_arm(n);
+		if (syscall(SYS_finit_module, fd, "", 0))
+			error = errno;
+		more = faults_disarm();
+		n_last = n;
+		if (error) {
+			ASSERT_TRUE(no_memory(error)) TH_LOG("%s", strerror(error));
+			ASSERT_EQ(0, module_load());
+		}
+	}
+	close(fd);
+	write_to(FAULTS "failslab/cache-filter", "N");
+	REPORT("finit_module()", n_last);
+	EXPECT_LT(20, n_last);
+}
+
+TEST_HARNESS_MAIN
