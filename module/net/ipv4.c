@@ -13,10 +13,12 @@
 #include <linux/errno.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
+#include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/security.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
+#include <linux/timekeeping.h>
 #include <net/dst.h>
 #include <net/inet_ecn.h>
 #include <net/inet_sock.h>
@@ -391,6 +393,16 @@ static struct iphdr *header_push(struct sk_buff *skb, const struct xtcp_key *key
 	return iph;
 }
 
+/* RFC 791 3.1, Internet Timestamp: milliseconds since midnight UT. */
+static __be32 ms_of_day(void)
+{
+	u32 ms;
+
+	div_u64_rem(ktime_get_real_ns() / NSEC_PER_MSEC,
+		    24 * 60 * 60 * MSEC_PER_SEC, &ms);
+	return htonl(ms);
+}
+
 /*
  * Lay the socket's IP options out (RFC 791 3.1): those that ask for addresses or
  * times get ours first. With a source route the header names the first
@@ -413,7 +425,7 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt,
 	if (opt->ts_needaddr)
 		memcpy(start + opt->ts + start[opt->ts + 2] - 9, &saddr, 4);
 	if (opt->ts_needtime) {
-		now = inet_current_timestamp();
+		now = ms_of_day();
 		memcpy(start + opt->ts + start[opt->ts + 2] - 5, &now, 4);
 	}
 }

@@ -124,10 +124,11 @@ u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
 bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 			 u8 codepoint)
 {
-	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+	/* The octet of the data offset: kernels name its other bits differently. */
+	u8 reserved = skb->data[12] & 0x0f;
 
 	return (seg->flags & ECN_SETUP) == ECN_SETUP &&
-	       (codepoint == INET_ECN_NOT_ECT || th->res1);
+	       (codepoint == INET_ECN_NOT_ECT || reserved);
 }
 
 /* --- sending ------------------------------------------------------------ */

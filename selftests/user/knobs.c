@@ -49,12 +49,15 @@ static const char *path_of(const char *stack, const char *knob)
  */
 static bool is_same_buffer(const char *stocks, const char *ours)
 {
+	/* Newer kernels than 6.12 go up to 32 MiB where xtcp stays at 6. */
+	const long limit = 6L << 20;
 	long a[3], b[3];
 
 	return sscanf(stocks, "%ld %ld %ld", &a[0], &a[1], &a[2]) == 3 &&
 	       sscanf(ours, "%ld %ld %ld", &b[0], &b[1], &b[2]) == 3 &&
 	       a[0] == b[0] && a[1] == b[1] &&
-	       a[2] >= b[2] - b[2] / 8 && b[2] >= a[2] - a[2] / 8;
+	       ((a[2] >= b[2] - b[2] / 8 && b[2] >= a[2] - a[2] / 8) ||
+		(a[2] > limit && b[2] == limit));
 }
 
 static void expect_alike(struct __test_metadata *_metadata, const char *knob)
@@ -81,8 +84,14 @@ static const char *const values[] = {
 static void write_both(struct __test_metadata *_metadata, const char *knob, const char *value)
 {
 	int ours = sysctl_write(path_of("xtcp", knob), value);
-	int stocks = sysctl_write(path_of("tcp", knob), value);
+	int stocks;
 
+	/* Accurate ECN, which stock has from 7.0 on. */
+	if (!strcmp(knob, "ecn") && (!strcmp(value, "3") || !strcmp(value, "5"))) {
+		EXPECT_EQ(EINVAL, ours);
+		return;
+	}
+	stocks = sysctl_write(path_of("tcp", knob), value);
 	if (stocks == ENOENT)
 		return;
 	EXPECT_EQ(stocks, ours) TH_LOG("writing '%s'", value);
