@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <sched.h>
 #include <stdio.h>
@@ -163,6 +165,18 @@ void link_set_single_segments(struct where at, const char *name)
 	ifi->ifi_index = if_nametoindex(name);
 	request_attr(&rq, IFLA_GSO_MAX_SEGS, &one, sizeof(one));
 	request_send(at, &rq, "link gso_max_segs");
+}
+
+void link_set_offload(struct where at, const char *name, uint32_t which, bool on)
+{
+	struct ethtool_value value = { .cmd = which, .data = on };
+	struct ifreq ifr = { .ifr_data = (char *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	check(fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr), at, "ethtool %u on %s: %s", which, name,
+	      strerror(errno));
+	close(fd);
 }
 
 int netns_new(struct where at)
@@ -348,6 +362,30 @@ static uint32_t netem_fraction(double percent)
 
 /* TCA_NETEM_PRNG_SEED, which older headers lack. */
 #define NETEM_SEED (TCA_NETEM_JITTER64 + 3)
+
+void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_t limit)
+{
+	struct tc_tbf_qopt qopt = {
+		.rate = { .rate = octets_per_s, .linklayer = TC_LINKLAYER_ETHERNET },
+		.limit = limit,
+	};
+	uint32_t burst = 1600;		/* a packet */
+	struct request rq;
+	struct rtattr *opt;
+	struct tcmsg *tcm;
+
+	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
+	tcm->tcm_family = AF_UNSPEC;
+	tcm->tcm_ifindex = if_nametoindex(dev);
+	tcm->tcm_handle = 0x10000;
+	tcm->tcm_parent = TC_H_ROOT;
+	request_attr(&rq, TCA_KIND, "tbf", 4);
+	opt = request_attr(&rq, TCA_OPTIONS, NULL, 0);
+	request_attr(&rq, TCA_TBF_PARMS, &qopt, sizeof(qopt));
+	request_attr(&rq, TCA_TBF_BURST, &burst, sizeof(burst));
+	request_nest_end(&rq, opt);
+	request_send(at, &rq, "tbf");
+}
 
 void netem_set(struct where at, const char *dev, const struct netem *netem)
 {

@@ -67,6 +67,15 @@ struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 /* Segments are handed to dev one by one, rather than in large ones to cut up. */
 void link_set_single_segments(struct where at, const char *dev);
 
+/* One of the ETHTOOL_S* switches of a device (STSO, SGSO, SSG, STXCSUM). */
+void link_set_offload(struct where at, const char *dev, uint32_t which, bool on);
+
+/*
+ * A token bucket: so many octets a second leave through dev, and what waits for
+ * that, up to limit octets, still belongs to its socket.
+ */
+void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_t limit);
+
 /* What netem does to packets that leave through dev; 0: not that. */
 struct netem {
 	double delay_ms, jitter_ms;

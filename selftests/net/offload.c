@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * offload: many segments in one skb, and what comes out where a device doesn't
+ * take them whole: each is captured behind the device, with one of its offloads
+ * off in turn, and its checksums and text are looked at here. On the way, in the
+ * middle (a router), and where it is lost one by one. RFC 9293 MUST-2.
+ */
+#include "lib/xtcp_test.h"
+
+#include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/tcp.h>
+#include <sys/socket.h>
+
+PEER_FIXTURE(tun);
+PAIR_FIXTURE(offload);
+
+#define PORT 7000
+#define MSS 1000
+#define OCTETS 400000
+#define MTU 1500
+#define STALL_MS 20000
+
+unsigned int if_nametoindex(const char *name);
+
+static struct tcp_info info_of(const struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+/* A device without offloads gets segments: numbers, flags, ids, sums. */
+TEST_F(tun, one_write_becomes_ten_segments)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[9 * MSS + 300];
+	struct counters before;
+	struct conn c;
+	int id = 0;
+
+	NOT_ON_STOCK();		/* which sends them in smaller skbs, each with its PSH */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	pattern_fill(text, sizeof(text), 0);
+	counters_take(&before);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 10; i++) {
+		const struct segment *s;
+
+		/* conn_expect() takes none whose checksum is wrong. */
+		s = conn_expect(&c, .flags = ACK | (i == 9 ? PSH : 0), .seq = 1 + i * MSS,
+				.len = i == 9 ? 300 : MSS, .pattern = i * MSS);
+		if (!i)
+			id = s->ip_id;
+		EXPECT_EQ((uint16_t)(id + i), s->ip_id);
+	}
+	counters_expect(_metadata, &before, "OutSegs", 10, "TCPOrigDataSent", 10, NULL);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(tun, fin_is_on_the_last_segment_only)
+{
+	static uint8_t text[3 * MSS];
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* All of it waits for a window, and goes in one skb. */
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 0);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	shutdown(c.fd, SHUT_WR);
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .wnd = 60000);
+	conn_expect(&c, .flags = ACK, .seq = 1, .len = MSS);
+	conn_expect(&c, .flags = ACK, .seq = 1 + MSS, .len = MSS);
+	conn_expect(&c, .flags = ACK | PSH | FIN, .seq = 1 + 2 * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK);
+}
+
+/* A segment in the middle of an skb is lost: it alone is sent again. */
+TEST_F(tun, a_lost_segment_is_cut_out)
+{
+	static uint8_t text[8 * MSS];
+	struct counters before, after;
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t s;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_NOP, OPT_SACKOK));
+	pattern_fill(text, sizeof(text), 0);
+	s = c.kern_iss;
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 8; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + 4 * MSS, s + 1 + 8 * MSS)));
+	conn_expect(&c, .seq = 1 + 3 * MSS, .len = MSS, .pattern = 3 * MSS);
+	peer_expect_silence(p, 100);
+	counters_take(&after);
+	EXPECT_EQ(1, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	conn_send(&c, .flags = ACK, .ack = 1 + 8 * MSS);
+}
+
+/* A block that covers half of a segment says nothing of it. */
+TEST_F(tun, a_block_counts_whole_segments)
+{
+	static uint8_t text[6 * MSS];
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t s;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_NOP, OPT_SACKOK));
+	s = c.kern_iss;
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 6; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	/* Half of the second, all of the third and fourth, half of the fifth. */
+	conn_send(&c, .flags = ACK, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK1(s + 1 + 3 * MSS / 2, s + 1 + 9 * MSS / 2)));
+	EXPECT_EQ(2, info_of(&c).tcpi_sacked);
+	conn_send(&c, .flags = ACK, .ack = 1 + 6 * MSS);
+	EXPECT_EQ(0, info_of(&c).tcpi_sacked);
+}
+
+/* An acknowledgement ends within an skb: what is left of it is what is sent. */
+TEST_F(tun, a_partial_acknowledgement)
+{
+	static uint8_t text[5 * MSS];
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 5; i++)
+		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS + 400);
+	EXPECT_EQ(3, info_of(&c).tcpi_unacked);
+	conn_expect(&c, .seq = 1 + 2 * MSS + 400, .len = MSS, .pattern = 2 * MSS + 400,
+		    .within_ms = 1500);
+	conn_send(&c, .flags = ACK, .ack = 1 + 5 * MSS);
+	EXPECT_EQ(0, info_of(&c).tcpi_unacked);
+}
+
+/* Everything that comes in by a device, from now on. */
+static int capture_open(struct __test_metadata *_metadata, const char *device)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
+		.sll_ifindex = if_nametoindex(device),
+	};
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_IP));
+
+	ASSERT_LE(0, fd);
+	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20);
+	ASSERT_EQ(0, bind(fd, (void *)&sll, sizeof(sll)));
+	return fd;
+}
+
+struct captured {
+	int packets, largest, wrong;
+	int64_t octets;
+};
+
+/* All that was captured. Text is the pattern from the first segment on. */
+static struct captured capture_read(int fd)
+{
+	struct captured all = { 0 };
+	static struct segment s;
+	uint32_t first = 0;
+	bool begun = false;
+	ssize_t n;
+
+	while ((n = recv(fd, s.packet, sizeof(s.packet), MSG_TRUNC)) > 0) {
+		if (n > all.largest)
+			all.largest = n;
+		s.packet_len = n;
+		segment_parse(&s, stream_wire());
+		if (!s.is_tcp)
+			continue;
+		all.packets++;
+		if (!s.csum_ok)
+			all.wrong++;
+		if (!s.len)
+			continue;
+		if (!begun) {
+			first = s.seq;
+			begun = true;
+		}
+		if (pattern_check(s.data, s.len, s.seq - first) >= 0)
+			all.wrong++;
+		all.octets += s.len;
+	}
+	return all;
+}
+
+/* Both devices have no such offload; what comes out behind the client's? */
+static struct captured transfer_without(struct __test_metadata *_metadata, struct pair *pr,
+					const uint32_t *offloads)
+{
+	int client, server, capture;
+	struct captured all;
+
+	for (; *offloads; offloads++) {
+		pair_enter(pr, CLIENT);
+		link_set_offload(WHERE(_metadata), "veth0", *offloads, false);
+		pair_enter(pr, SERVER);
+		link_set_offload(WHERE(_metadata), "veth1", *offloads, false);
+	}
+	pair_connected(pr, PORT, &client, &server);
+	pair_enter(pr, SERVER);
+	capture = capture_open(_metadata, "veth1");
+	stream_transfer(_metadata, client, server, OCTETS, STALL_MS);
+	all = capture_read(capture);
+	EXPECT_EQ(OCTETS, all.octets);
+	close(capture);
+	close(client);
+	close(server);
+	return all;
+}
+
+#define OFFLOAD_TEST(name, ...) \
+	TEST_F(offload, name) \
+	{ \
+		struct captured all; \
+ \
+		NOT_ON_STOCK();		/* whose sums veth may leave out */ \
+		all = transfer_without(_metadata, &self->pair, \
+				       (const uint32_t[]){ __VA_ARGS__, 0 }); \
+		EXPECT_EQ(0, all.wrong); \
+		EXPECT_EQ(MTU, all.largest); \
+		EXPECT_LE(OCTETS / MTU, all.packets); \
+	}
+
+OFFLOAD_TEST(rfc9293_must_02_without_tso, ETHTOOL_STSO)
+OFFLOAD_TEST(rfc9293_must_02_without_gso_and_tso, ETHTOOL_SGSO, ETHTOOL_STSO)
+OFFLOAD_TEST(rfc9293_must_02_without_sg, ETHTOOL_SSG)
+OFFLOAD_TEST(rfc9293_must_02_without_tx_checksums, ETHTOOL_STXCSUM)
+OFFLOAD_TEST(rfc9293_must_02_without_all, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG,
+	     ETHTOOL_STXCSUM)
+
+/* To the other side of a veth pair they go whole, and nobody sums them. */
+TEST_F(offload, veth_takes_them_whole)
+{
+	struct captured all = transfer_without(_metadata, &self->pair, (const uint32_t[]){ 0 });
+
+	EXPECT_LT(10 * MTU, all.largest);
+	EXPECT_GT(OCTETS / MTU / 4, all.packets);
+}
+
+/* A client, a router that is told nothing, and a server. */
+static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
+			     int *client, int *server)
+{
+	struct ipaddr far = ipaddr("10.0.1.2"), near = ipaddr("10.0.1.1");
+	struct ipaddr net = ipaddr("10.0.1.0"), back = ipaddr("10.0.0.0");
+	struct where at = WHERE(_metadata);
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&far, PORT, &sa);
+	int end = netns_new(at), listener;
+
+	pair_enter(pr, SERVER);
+	veth_new(at, "out", end, "in");
+	link_up(at, "out");
+	address_add(at, "out", &near, 24);
+	sysctl_write("/proc/sys/net/ipv4/ip_forward", "1");
+	netns_enter(at, end);
+	sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	link_up(at, "in");
+	address_add(at, "in", &far, 24);
+	route_add(at, &back, 24, &near, "in");
+	pair_enter(pr, CLIENT);
+	route_add(at, &net, 24, &pr->addr[SERVER], "veth0");
+
+	netns_enter(at, end);
+	listener = stream_socket(AF_INET);
+	ASSERT_EQ(0, bind(listener, (void *)&sa, len));
+	ASSERT_EQ(0, listen(listener, 1));
+	pair_enter(pr, CLIENT);
+	*client = stream_socket(AF_INET);
+	ASSERT_EQ(0, connect(*client, (void *)&sa, len));
+	fd_nonblock(*client);
+	netns_enter(at, end);
+	*server = accept(listener, NULL, NULL);
+	ASSERT_LE(0, *server);
+	fd_nonblock(*server);
+	close(listener);
+}
+
+/* What is forwarded is cut by the device that it leaves by. */
+TEST_F(offload, a_router_cuts_them)
+{
+	int client, server, capture;
+	struct captured all;
+
+	NOT_ON_STOCK();		/* whose sums veth may leave out */
+	through_a_router(_metadata, &self->pair, &client, &server);
+	capture = capture_open(_metadata, "in");
+	pair_enter(&self->pair, SERVER);
+	link_set_offload(WHERE(_metadata), "out", ETHTOOL_STSO, false);
+	stream_transfer(_metadata, client, server, OCTETS, STALL_MS);
+	all = capture_read(capture);
+	EXPECT_EQ(OCTETS, all.octets);
+	EXPECT_EQ(0, all.wrong);
+	EXPECT_EQ(MTU, all.largest);
+	close(capture);
+	close(client);
+	close(server);
+}
+
+/* Cut at the sender, lost and overtaken one by one behind it. */
+TEST_F_TIMEOUT(offload, segments_of_large_skbs_are_lost, 4000)
+{
+	struct counters before, after;
+	int client, server;
+
+	through_a_router(_metadata, &self->pair, &client, &server);
+	pair_enter(&self->pair, CLIENT);
+	link_set_offload(WHERE(_metadata), "veth0", ETHTOOL_STSO, false);
+	pair_enter(&self->pair, SERVER);
+	netem_set(WHERE(_metadata), "out",
+		  &(struct netem){ .loss = 2, .reorder = 5, .duplicate = 2, .delay_ms = 5 });
+	pair_enter(&self->pair, CLIENT);
+	counters_take(&before);
+	stream_transfer(_metadata, client, server, 8 << 20, 900000);
+	counters_take(&after);
+	EXPECT_LT(50, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	close(client);
+	close(server);
+}
+
+TEST_HARNESS_MAIN

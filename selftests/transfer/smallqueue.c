@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * smallqueue: no socket fills the queues of its own host. A token bucket on the
+ * client's device lets little leave; how much of a socket stands before it,
+ * SO_MEMINFO tells.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+PAIR_FIXTURE(smallqueue);
+
+#define PORT 7000
+#define RATE 1000000		/* octets a second */
+#define OCTETS 2000000
+#define SKB_MAX 3000		/* memory of an skb of one segment */
+
+static uint32_t not_left(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+	return info[SK_MEMINFO_WMEM_ALLOC];
+}
+
+static void shaped(struct __test_metadata *_metadata, struct pair *pr, uint32_t rate)
+{
+	pair_enter(pr, SERVER);
+	link_set_single_segments(WHERE(_metadata), "veth1");
+	pair_enter(pr, CLIENT);
+	link_set_single_segments(WHERE(_metadata), "veth0");
+	shaper_set(WHERE(_metadata), "veth0", rate, 100 << 20);
+}
+
+/* The most that stood there while OCTETS were transferred; *ms: how long. */
+static uint32_t transfer_most(struct __test_metadata *_metadata, int from, int to, int64_t *ms)
+{
+	static uint8_t buf[65536];
+	int64_t begin = now_ms();
+	uint32_t most = 0;
+	int sent = 0, got = 0;
+
+	while (got < OCTETS) {
+		struct pollfd fds[] = {
+			{ to, POLLIN, 0 }, { sent < OCTETS ? from : -1, POLLOUT, 0 },
+		};
+		ssize_t n;
+
+		ASSERT_LT(0, poll(fds, 2, 10000));
+		n = sent < OCTETS ? send(from, buf, sizeof(buf), MSG_DONTWAIT) : 0;
+		sent += n > 0 ? n : 0;
+		if (not_left(from) > most)
+			most = not_left(from);
+		while ((n = recv(to, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			got += n;
+	}
+	*ms = now_ms() - begin;
+	return most;
+}
+
+TEST_F(smallqueue, knob_limit_output_bytes)
+{
+	int client, server;
+	int64_t ms;
+
+	NOT_ON_STOCK();		/* which paces, so that less stands there anyway */
+	shaped(_metadata, &self->pair, RATE);
+	pair_connected(&self->pair, PORT, &client, &server);
+	/* A rule that fills the queue as long as nothing is lost. */
+	ASSERT_EQ(0, setsockopt(client, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	EXPECT_LT(40000, transfer_most(_metadata, client, server, &ms));
+	pair_enter(&self->pair, CLIENT);
+	EXPECT_EQ(0, knob_set("limit_output_bytes", 20000));
+	/* Beyond it the skb that reached it, and the first time one more. */
+	EXPECT_GE(20000 + 2 * SKB_MAX, transfer_most(_metadata, client, server, &ms));
+	/* And the device was never idle: 2 s, and the headers' 5 %. */
+	EXPECT_GE(2150, ms);
+	close(client);
+	close(server);
+}
+
+/* Paced, it is what leaves in a millisecond: two skbs, at this rate. */
+TEST_F(smallqueue, what_is_paced_stands_for_a_millisecond)
+{
+	int client, server;
+	int64_t ms;
+
+	shaped(_metadata, &self->pair, RATE);
+	pair_connected(&self->pair, PORT, &client, &server);
+	EXPECT_EQ(0, socket_set(client, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
+	EXPECT_GE(4 * SKB_MAX, transfer_most(_metadata, client, server, &ms));
+	close(client);
+	close(server);
+}
+
+static uint64_t ten_short_writes(struct __test_metadata *_metadata, struct pair *pr,
+				 uint64_t *corked)
+{
+	struct counters before, after;
+	static uint8_t text[1400];
+	int client, server;
+
+	shaped(_metadata, pr, 1000);
+	pair_connected(pr, PORT, &client, &server);
+	pair_enter(pr, CLIENT);
+	socket_set(client, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* It leaves, and nothing else for a second. */
+	ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), 0));
+	counters_take(&before);
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(10, send(client, text, 10, 0));
+	sleep_ms(10000);
+	counters_take(&after);
+	for (int left = sizeof(text) + 100; left; ) {
+		ssize_t n = recv(server, text, sizeof(text), MSG_DONTWAIT);
+
+		ASSERT_LT(0, n);
+		left -= n;
+	}
+	*corked = counter_get(&after, "TCPAutoCorking") - counter_get(&before, "TCPAutoCorking");
+	close(client);
+	close(server);
+	return counter_get(&after, "TCPOrigDataSent") - counter_get(&before, "TCPOrigDataSent");
+}
+
+TEST_F(smallqueue, ctr_TCPAutoCorking)
+{
+	uint64_t corked;
+
+	EXPECT_GE(4, ten_short_writes(_metadata, &self->pair, &corked));
+	EXPECT_LE(1, corked);
+}
+
+TEST_F(smallqueue, knob_autocorking_off)
+{
+	uint64_t corked;
+
+	NOT_ON_STOCK();
+	pair_enter(&self->pair, CLIENT);
+	EXPECT_EQ(0, knob_set("autocorking", 0));
+	EXPECT_EQ(10, ten_short_writes(_metadata, &self->pair, &corked));
+	EXPECT_EQ(0, corked);
+}
+
+TEST_HARNESS_MAIN
