@@ -14,6 +14,7 @@
 #define XTCP_COMPAT_H
 
 #include <linux/hrtimer.h>
+#include <linux/ipv6.h>
 #include <linux/memcontrol.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
@@ -159,6 +160,43 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 #define inet_set_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 1)
 #define inet_clear_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 0)
 #endif
+
+/* uapi/linux/snmp.h: what is sent is counted apart from its octets since 6.6 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define XTCP_IP6_COUNT_OUT(net, idev, len)				\
+	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len)
+#else
+#define XTCP_IP6_COUNT_OUT(net, idev, len)				\
+	IP6_INC_STATS(net, idev, IPSTATS_MIB_OUTREQUESTS)
+#endif
+
+/*
+ * linux/ipv6.h: IPv6's flags of a socket are bits of the same word since 6.6,
+ * and the list of its labels has moved out of struct ipv6_pinfo
+ */
+#if IS_ENABLED(CONFIG_IPV6)
+#ifndef inet6_test_bit
+#define XTCP_INET6_AUTOFLOWLABEL	autoflowlabel
+#define XTCP_INET6_AUTOFLOWLABEL_SET	autoflowlabel_set
+#define XTCP_INET6_RECVERR6		recverr
+#define XTCP_INET6_REPFLOW		repflow
+#define XTCP_INET6_SNDFLOW		sndflow
+#define inet6_test_bit(nr, sk)		(inet6_sk(sk)->XTCP_INET6_##nr)
+#define xtcp_ipv6_fl_list_clear(sk)					\
+	RCU_INIT_POINTER(inet6_sk(sk)->ipv6_fl_list, NULL)
+#else
+#define xtcp_ipv6_fl_list_clear(sk)					\
+	RCU_INIT_POINTER(inet_sk(sk)->ipv6_fl_list, NULL)
+#endif
+
+/* net/sock.h: where IPv6's part of a socket stands is told since 6.5 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define XTCP_PROTO_IPV6_OFFSET(prot, offset)	do { } while (0)
+#else
+#define XTCP_PROTO_IPV6_OFFSET(prot, offset)				\
+	((prot)->ipv6_pinfo_offset = (offset))
+#endif
+#endif /* CONFIG_IPV6 */
 
 /*
  * net/net_namespace.h: the table's size is an argument since 6.6. Before

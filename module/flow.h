@@ -54,6 +54,7 @@ struct xtcp_addrs6 {
  * @ifindex: device it is bound to, 0 for any
  * @kind: enum xtcp_kind; constant for the object's life
  * @family: AF_INET, AF_INET6; of a listener for both, AF_UNSPEC
+ * @mapped: of a record: an IPv4 connection of an IPv6 socket
  * @source_bits: of a half-open record: as part of a source of so many bits of
  *	the peer's address it is counted by open/source.c; 0: it isn't
  * @state: enum xtcp_state; written by lifecycle.c only
@@ -83,7 +84,8 @@ struct xtcp_flow {
 	};
 	int			ifindex;
 	u8			kind:2,
-				family:6;
+				mapped:1,
+				family:5;
 	u8			source_bits;
 	u8			state;
 	u8			wire;
@@ -177,6 +179,7 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 	flow->rport = key->rport;
 	flow->ifindex = key->dif;
 	flow->kind = kind;
+	flow->mapped = 0;
 	flow->source_bits = 0;
 	flow->family = key->family;
 	flow->wire = key->wire;

@@ -140,12 +140,17 @@ static int __init xtcp_init(void)
 	err = xtcp_ipv4_init();
 	if (err)
 		goto offload;
+	err = xtcp_ipv6_init();
+	if (err)
+		goto ipv4;
 	err = xtcp_socket_init();
 	if (err)
-		goto protocol;
+		goto ipv6;
 	return 0;
 
-protocol:
+ipv6:
+	xtcp_ipv6_exit();
+ipv4:
 	xtcp_ipv4_exit();
 offload:
 	xtcp_offload_exit();
@@ -165,7 +170,8 @@ timers:
 static void __exit xtcp_exit(void)
 {
 	xtcp_hook_close();
-	/* Waits for the segments that are being handled. */
+	/* Wait for the segments that are being handled. */
+	xtcp_ipv6_exit();
 	xtcp_ipv4_exit();
 	xtcp_offload_exit();
 	xtcp_socket_exit();

@@ -34,7 +34,8 @@ struct xtcp_lifecycle_counts;
  */
 struct xtcp_knobs {
 	u8	syncookies;		/* 0 off, 1 when full, 2 always */
-	u8	syn_per_source_prefix;	/* 1..32 bits */
+	u8	syn_per_source_prefix;	/* 1..32 bits, IPv4 */
+	u8	syn_per_source_prefix6;	/* 1..128 bits, IPv6 */
 	u8	synack_retries;		/* 0..255 */
 	u8	syn_retries;		/* 1..127 */
 	u8	abort_on_overflow;	/* 0, 1 */

@@ -10,6 +10,7 @@
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H
 
+#include <linux/ipv6.h>
 #include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <net/inet_sock.h>
@@ -443,6 +444,18 @@ struct xtcp_sock {
 /* Nothing reaches beyond that place. */
 static_assert(offsetofend(struct xtcp_sock, undo_ts) <=
 	      offsetofend(struct inet_sock, cork));
+
+#if IS_ENABLED(CONFIG_IPV6)
+/**
+ * struct xtcp_sock6 - an xtcp socket of AF_INET6
+ * @xs: the socket
+ * @pinfo: IPv6's part; kernels before 6.5 look for it at the end
+ */
+struct xtcp_sock6 {
+	struct xtcp_sock	xs;
+	struct ipv6_pinfo	pinfo;
+};
+#endif
 
 static inline struct xtcp_sock *xtcp_sk(const struct sock *sk)
 {

@@ -244,6 +244,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	xtcp_flow_init(&tw->flow, XTCP_KIND_TIMEWAIT, &key);
+	tw->flow.mapped = sk->sk_family != key.family;
 	refcount_set(&tw->flow.ref, 2);
 	xtcp_delay_init(&tw->delay);
 	xtcp_lifecycle_born(&tw->flow, xs->flow.state);

@@ -204,7 +204,7 @@ struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
 	struct sock *sk = skb->sk;
 
 	if (skb->destructor != sock_edemux ||
-	    sk->sk_prot != &xtcp_prot)
+	    !xtcp_socket_is_ours(sk))
 		return NULL;
 	skb->destructor = NULL;
 	skb->sk = NULL;

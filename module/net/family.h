@@ -24,6 +24,7 @@
 struct dst_entry;
 struct net;
 struct sk_buff;
+struct xtcp_icmp;
 struct xtcp_reply;
 
 /**
@@ -32,6 +33,7 @@ struct xtcp_reply;
  * @ip_hdr_len: octets of IP header without options
  * @mss_default: octets, when the peer sends no MSS option (MUST-15)
  * @mtu_min: octets, least path MTU believed
+ * @has_tcp_wire: can be had on the TCP wire, too
  *
  * By the socket's family:
  * @connect_addr: take the peer's address from connect(2), find a route and,
@@ -51,8 +53,8 @@ struct xtcp_reply;
  * @key_read: addresses, ports, devices and wire of a received segment; the
  *	TCP header must be in the linear part
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
- * @is_too_far: did a segment come over more hops than the socket allows
- *	(IP_MINTTL); counts nothing
+ * @ttl: hops left in a received segment
+ * @ttl_min: least that the socket takes (IP_MINTTL)
  * @device: interface that a connection is bound to when a listener bound to
  *	@bound, 0 for none, gets a segment with @key
  * @tos: DSCP and ECN octet of a socket's segments
@@ -64,6 +66,7 @@ struct xtcp_reply;
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
+ * @route_cached: that one, if it is still good; else NULL. Socket lock.
  * @queue_xmit: put an IP header on a segment of @sk, with @ecn for ECN field,
  *	and send it; eats @skb; 0, -errno, or NET_XMIT_* above 0 from a queue
  *	of ours. Socket lock, or softirq.
@@ -74,16 +77,20 @@ struct xtcp_reply;
  * @hash: 64-bit siphash of the connection's identity under @secret; equal
  *	input gives equal output until the module goes
  * @source_hash: the same of the first @bits of the peer's address alone
+ * @source_bits: how many make a source (xtcp_syn_per_source_prefix)
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
  *	of @sk and return the path MTU now in force. Socket lock.
  * @pmtu_believed: does the socket follow what routers say of the MTU at all
  * @pmtu_bound: are its segments lost, not cut, where they are too big
+ * @errors_wanted: does the user want to see each ICMP error (IP_RECVERR)
+ * @error_queue: keep one for recvmsg(MSG_ERRQUEUE). Socket's spinlock.
  */
 struct xtcp_family {
 	u8	family;
 	u16	ip_hdr_len;
 	u16	mss_default;
 	u16	mtu_min;
+	bool	has_tcp_wire;
 
 	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
 				int addr_len, struct xtcp_key *key);
@@ -99,7 +106,8 @@ struct xtcp_family {
 
 	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
 	bool	(*src_valid)(const struct sk_buff *skb);
-	bool	(*is_too_far)(const struct sock *sk, const struct sk_buff *skb);
+	u8	(*ttl)(const struct sk_buff *skb);
+	u8	(*ttl_min)(const struct sock *sk);
 	int	(*device)(const struct xtcp_key *key, int bound);
 	u8	(*tos)(const struct sock *sk);
 	u32	(*reply_mark)(const struct net *net, u32 mark);
@@ -109,6 +117,7 @@ struct xtcp_family {
 			__wsum sum);
 	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
 	struct dst_entry *(*route)(struct sock *sk);
+	struct dst_entry *(*route_cached)(struct sock *sk);
 	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb, u8 ecn);
 	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
 	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,
@@ -116,9 +125,12 @@ struct xtcp_family {
 	u64	(*hash)(const struct xtcp_key *key, const void *secret);
 	u64	(*source_hash)(const struct xtcp_key *key, unsigned int bits,
 			       const void *secret);
+	unsigned int (*source_bits)(const struct net *net);
 	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
 	bool	(*pmtu_believed)(const struct sock *sk);
 	bool	(*pmtu_bound)(struct sock *sk);
+	bool	(*errors_wanted)(const struct sock *sk);
+	void	(*error_queue)(struct sock *sk, const struct xtcp_icmp *ie);
 };
 
 extern const struct xtcp_family xtcp_ipv4;
@@ -126,15 +138,42 @@ extern const struct xtcp_family xtcp_ipv4;
 int xtcp_ipv4_init(void);
 void xtcp_ipv4_exit(void);
 
+#if IS_ENABLED(CONFIG_IPV6)
+extern const struct xtcp_family xtcp_ipv6;
+
+void xtcp_ipv6_digest(struct xtcp_key *key);
+int xtcp_ipv6_init(void);
+void xtcp_ipv6_exit(void);
+#else
+static inline void xtcp_ipv6_digest(struct xtcp_key *key)
+{
+}
+
+static inline int xtcp_ipv6_init(void)
+{
+	return 0;
+}
+
+static inline void xtcp_ipv6_exit(void)
+{
+}
+#endif
+
 /**
  * xtcp_family_get - operations of an address family
- * @family: AF_INET
+ * @family: AF_INET, AF_INET6
  *
  * Any context. Return: NULL for a family that xtcp doesn't speak.
  */
 static inline const struct xtcp_family *xtcp_family_get(u8 family)
 {
-	return likely(family == AF_INET) ? &xtcp_ipv4 : NULL;
+	if (likely(family == AF_INET))
+		return &xtcp_ipv4;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (family == AF_INET6)
+		return &xtcp_ipv6;
+#endif
+	return NULL;
 }
 
 /* Operations of a socket's own family; not NULL. */

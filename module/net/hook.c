@@ -51,7 +51,7 @@ static bool closed __read_mostly;
 /* Early demultiplexing knows the socket of many segments already. */
 static bool found_by_stock(const struct sk_buff *skb)
 {
-	return skb->sk && skb->sk->sk_prot != &xtcp_prot &&
+	return skb->sk && !xtcp_socket_is_ours(skb->sk) &&
 	       skb->sk->sk_state != TCP_TIME_WAIT;
 }
 
@@ -96,7 +96,7 @@ static bool segment_is_ours(struct net *net, struct sk_buff *skb)
 	struct xtcp_flow *flow;
 	struct xtcp_key key;
 
-	if (skb->sk && skb->sk->sk_prot == &xtcp_prot)
+	if (skb->sk && xtcp_socket_is_ours(skb->sk))
 		return true;
 	if (!pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN))
 		return true;

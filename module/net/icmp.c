@@ -16,24 +16,19 @@
  *
  * Context: softirq, under RCU. A socket is taken with bh_lock_sock(); while a
  * user holds it, a new path MTU waits for release_cb and the rest can only
- * leave a soft error behind.
+ * leave a soft error behind. What a message says, icmpv4.c and icmpv6.c have
+ * found out before.
  */
 #include "net/icmp_err.h"
 
-#include <linux/errqueue.h>
-#include <linux/icmp.h>
-#include <linux/ip.h>
 #include <linux/tcp.h>
-#include <net/icmp.h>
-#include <net/ip.h>
-#include <net/route.h>
+#include <net/dst.h>
 #include <net/sock.h>
 
 #include "close/close.h"
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/family.h"
-#include "net/hook.h"
 #include "net/output.h"
 #include "netns.h"
 #include "open/listen.h"
@@ -46,121 +41,31 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-/**
- * struct icmp_error - one error, taken apart
- * @skb: the message; skb->data at the quoted IP header
- * @th: quoted header; only ports and sequence number are sure to be there
- * @seq: quoted sequence number
- * @info: what ICMP passes along: MTU, gateway or pointer
- * @type: ICMP type of the message
- * @code: ICMP code of the message
- * @ttl: of the quoted IP header
- */
-struct icmp_error {
-	struct sk_buff		*skb;
-	const struct tcphdr	*th;
-	seq_t			seq;
-	u32			info;
-	u8			type;
-	u8			code;
-	u8			ttl;
-};
-
-static bool icmp_is_too_big(const struct icmp_error *ie)
-{
-	return ie->type == ICMP_DEST_UNREACH && ie->code == ICMP_FRAG_NEEDED;
-}
-
-/* RFC 1122 4.2.3.9: no use in trying again; the rest may pass. */
-static bool icmp_is_hard(const struct icmp_error *ie)
-{
-	return ie->type == ICMP_DEST_UNREACH &&
-	       icmp_err_convert[ie->code].fatal;
-}
-
-/* errno for the user, or 0 for a message that is no error to TCP. */
-static int icmp_errno(const struct icmp_error *ie)
-{
-	switch (ie->type) {
-	case ICMP_DEST_UNREACH:
-		return ie->code <= NR_ICMP_UNREACH ?
-		       icmp_err_convert[ie->code].errno : 0;
-	case ICMP_TIME_EXCEEDED:
-		return EHOSTUNREACH;
-	case ICMP_PARAMETERPROB:
-		return EPROTO;
-	default:
-		return 0;
-	}
-}
-
-/* LC-105: no path to the peer, so that waiting for its ACK is idle. */
-static bool icmp_ends_halfopen(const struct icmp_error *ie)
-{
-	if (ie->type == ICMP_DEST_UNREACH)
-		return ie->code == ICMP_NET_UNREACH ||
-		       ie->code == ICMP_HOST_UNREACH;
-	return ie->type == ICMP_TIME_EXCEEDED ||
-	       ie->type == ICMP_PARAMETERPROB;
-}
-
 /* What a record does with an error that leaves it alone. */
 static void icmp_record_stays(struct net *net, struct xtcp_flow *flow,
-			      const struct icmp_error *ie)
+			      const struct xtcp_icmp *ie)
 {
-	if (icmp_is_too_big(ie))
+	if (ie->what == XTCP_ICMP_TOO_BIG)
 		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_TOO_BIG);
-	else if (!icmp_errno(ie))
+	else if (ie->what != XTCP_ICMP_ERROR)
 		return;
-	else if (icmp_is_hard(ie))
+	else if (ie->hard)
 		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_HARD);
 	else if (flow->kind == XTCP_KIND_TIMEWAIT)
 		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_SOFT);
 }
 
 static void icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
-			  const struct icmp_error *ie)
+			  const struct xtcp_icmp *ie)
 {
 	if (ie->seq != ho->iss) {
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
-	} else if (icmp_ends_halfopen(ie)) {
+	} else if (ie->no_way) {
 		xtcp_listener_dropped(ho->ls);
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	} else {
 		icmp_record_stays(net, &ho->flow, ie);
 	}
-}
-
-/*
- * Queue the error for recvmsg(MSG_ERRQUEUE), with what is left of the quoted
- * segment as its data. ip_icmp_error() does this and more, but 6.1 keeps it
- * to itself.
- */
-static void icmp_errqueue(struct sock *sk, const struct icmp_error *ie, int err)
-{
-	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
-	const struct iphdr *quoted;
-	struct sock_exterr_skb *serr;
-
-	if (!skb)
-		return;
-	quoted = (const struct iphdr *)skb->data;
-	serr = SKB_EXT_ERR(skb);
-	memset(serr, 0, sizeof(*serr));
-	serr->ee.ee_errno = err;
-	serr->ee.ee_origin = SO_EE_ORIGIN_ICMP;
-	serr->ee.ee_type = ie->type;
-	serr->ee.ee_code = ie->code;
-	serr->ee.ee_info = ie->info;
-	serr->addr_offset = (const u8 *)&quoted->daddr -
-			    skb_network_header(skb);
-	serr->port = ie->th->dest;
-	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
-		skb_reset_transport_header(skb);
-		if (!sock_queue_err_skb(sk, skb))
-			return;
-	}
-	kfree_skb(skb);
 }
 
 /* Octets of the largest IP packet that carried a part of @skb. */
@@ -264,7 +169,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
  * A user who holds the socket looks at the bit when letting go, under the
  * same spinlock, so it needs no reference.
  */
-static void icmp_too_big(struct sock *sk, const struct icmp_error *ie)
+static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -276,29 +181,22 @@ static void icmp_too_big(struct sock *sk, const struct icmp_error *ie)
 }
 
 /* LC-104 */
-static void icmp_redirect_route(struct sock *sk, const struct icmp_error *ie)
+static void icmp_redirect_route(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct dst_entry *dst;
 
 	if (sock_owned_by_user(sk))
 		return;
-	dst = __sk_dst_check(sk, 0);
+	dst = xtcp_sk(sk)->af->route_cached(sk);
 	if (dst)
 		dst->ops->redirect(dst, sk, ie->skb);
 }
 
-/* RFC 6069: a broken path, rather than a host that does not want. */
-static bool icmp_is_unreachable_path(const struct icmp_error *ie)
-{
-	return ie->type == ICMP_DEST_UNREACH &&
-	       (ie->code == ICMP_NET_UNREACH || ie->code == ICMP_HOST_UNREACH);
-}
-
 /* MUST-56 with xtcp_icmp_soft_abort=0: the opening goes on. */
 static enum xtcp_event icmp_event(const struct sock *sk,
-				  const struct icmp_error *ie)
+				  const struct xtcp_icmp *ie)
 {
-	if (icmp_is_hard(ie))
+	if (ie->hard)
 		return XTCP_EV_ICMP_HARD;
 	if (sk->sk_state == XTCP_SYN_SENT &&
 	    !XTCP_KNOB(sock_net(sk), icmp_soft_abort))
@@ -310,42 +208,42 @@ static enum xtcp_event icmp_event(const struct sock *sk,
  * An error about an opening: SHLD-26 for the hard ones; that a soft one ends
  * SYN-SENT too is Linux's deviation from MUST-56.
  */
-static void icmp_sk_error(struct sock *sk, const struct icmp_error *ie, int err)
+static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 {
+	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	enum xtcp_event event = icmp_event(sk, ie);
 
-	if (inet_test_bit(RECVERR, sk))
-		icmp_errqueue(sk, ie, err);
+	if (af->errors_wanted(sk))
+		af->error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
-		WRITE_ONCE(sk->sk_err_soft, err);
+		WRITE_ONCE(sk->sk_err_soft, ie->err);
 		return;
 	}
 	if (xtcp_lifecycle_sk(sk, event) == XTCP_CLOSED) {
-		xtcp_close_error(sk, err);
+		xtcp_close_error(sk, ie->err);
 		return;
 	}
-	if (icmp_is_unreachable_path(ie) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (ie->no_path && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_retransmit_unreachable(sk, ie->seq);
-	if (inet_test_bit(RECVERR, sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
-		WRITE_ONCE(sk->sk_err, err);
+	if (af->errors_wanted(sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
+		WRITE_ONCE(sk->sk_err, ie->err);
 		sk_error_report(sk);
 	} else {
-		WRITE_ONCE(sk->sk_err_soft, err);
+		WRITE_ONCE(sk->sk_err_soft, ie->err);
 	}
 }
 
 /* RFC 5927 4.1: only about what is in flight. Socket spinlock. */
-static void icmp_sk_locked(struct sock *sk, const struct icmp_error *ie)
+static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	int err;
 
-	if (sock_owned_by_user(sk) && !icmp_is_too_big(ie))
+	if (sock_owned_by_user(sk) && ie->what != XTCP_ICMP_TOO_BIG)
 		XTCP_INC(net, LOCK_DROPPED_ICMPS);
 	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
 		return;
-	if (ie->ttl < READ_ONCE(inet_sk(sk)->min_ttl)) {
+	if (ie->ttl < xs->af->ttl_min(sk)) {
 		XTCP_INC(net, MIN_TTL_DROP);
 		return;
 	}
@@ -354,89 +252,54 @@ static void icmp_sk_locked(struct sock *sk, const struct icmp_error *ie)
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
 		return;
 	}
-	if (ie->type == ICMP_REDIRECT) {
+	switch (ie->what) {
+	case XTCP_ICMP_REDIRECT:
 		icmp_redirect_route(sk, ie);
-	} else if (icmp_is_too_big(ie)) {
+		break;
+	case XTCP_ICMP_TOO_BIG:
 		icmp_too_big(sk, ie);
-	} else {
-		err = icmp_errno(ie);
-		if (err)
-			icmp_sk_error(sk, ie, err);
+		break;
+	case XTCP_ICMP_ERROR:
+		icmp_sk_error(sk, ie);
+		break;
+	case XTCP_ICMP_NONE:
+		break;
 	}
 }
 
-static void icmp_sk(struct sock *sk, const struct icmp_error *ie)
+static void icmp_sk(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	bh_lock_sock(sk);
 	icmp_sk_locked(sk, ie);
 	bh_unlock_sock(sk);
 }
 
-/* The quoted segment went out, so its source is our end. */
-static void quoted_key(struct xtcp_key *key, const struct icmp_error *ie)
-{
-	const struct iphdr *iph = (const struct iphdr *)ie->skb->data;
-
-	*key = (struct xtcp_key) {
-		.laddr	= iph->saddr,
-		.raddr	= iph->daddr,
-		.lport	= ie->th->source,
-		.rport	= ie->th->dest,
-		.dif	= inet_iif(ie->skb),
-		.sdif	= inet_sdif(ie->skb),
-		.family	= AF_INET,
-		.wire	= iph->protocol,
-	};
-}
-
-static void quoted_read(struct icmp_error *ie, struct sk_buff *skb, u32 info)
-{
-	const struct iphdr *iph = (const struct iphdr *)skb->data;
-
-	ie->skb = skb;
-	ie->th = (const struct tcphdr *)(skb->data + iph->ihl * 4);
-	ie->seq = seq_get(&ie->th->seq);
-	ie->info = info;
-	ie->type = icmp_hdr(skb)->type;
-	ie->code = icmp_hdr(skb)->code;
-	ie->ttl = iph->ttl;
-}
-
 /**
- * xtcp_icmp_err_ipv4 - handler of struct net_protocol
- * @skb: ICMP message that passed its checksum; skb->data at the quoted IP
- *	header, of which the caller made the header and 8 octets more linear
- * @info: MTU of "fragmentation needed", gateway of a redirect, pointer of a
- *	parameter problem
+ * xtcp_icmp_error - what an ICMP error does to the connection that it quotes
+ * @net: namespace
+ * @key: the connection
+ * @ie: the error
  *
  * Context: softirq, rcu_read_lock().
  * Return: 0, or -ENOENT when the connection is unknown.
  */
-int xtcp_icmp_err_ipv4(struct sk_buff *skb, u32 info)
+int xtcp_icmp_error(struct net *net, const struct xtcp_key *key,
+		    const struct xtcp_icmp *ie)
 {
-	struct net *net = dev_net(skb->dev);
-	struct icmp_error ie;
-	struct xtcp_flow *flow;
-	struct xtcp_key key;
+	struct xtcp_flow *flow = xtcp_flow_lookup(net, key);
 
-	((struct iphdr *)skb->data)->protocol = xtcp_hook_wire(skb);
-	quoted_read(&ie, skb, info);
-	quoted_key(&key, &ie);
-	flow = xtcp_flow_lookup(net, &key);
-	if (!flow) {
-		__ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
+	if (!flow)
 		return -ENOENT;
-	}
 	switch (flow->kind) {
 	case XTCP_KIND_SOCKET:
-		icmp_sk(xtcp_flow_sk(flow), &ie);
+		icmp_sk(xtcp_flow_sk(flow), ie);
 		break;
 	case XTCP_KIND_HALFOPEN:
 		icmp_halfopen(net, container_of(flow, struct xtcp_halfopen,
-						flow), &ie);
+						flow), ie);
 		break;
 	case XTCP_KIND_TIMEWAIT:
-		icmp_record_stays(net, flow, &ie);
+		icmp_record_stays(net, flow, ie);
 		break;
 	}
 	xtcp_flow_put(flow);

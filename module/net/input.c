@@ -488,7 +488,7 @@ static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
 {
 	unsigned int len = skb->len;
 
-	if (af->is_too_far(sk, skb)) {
+	if (unlikely(af->ttl(skb) < af->ttl_min(sk))) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
 		return false;
 	}

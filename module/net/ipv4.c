@@ -37,6 +37,7 @@
 #include "net/input.h"
 #include "net/reply.h"
 #include "net/wire.h"
+#include "netns.h"
 #include "tcb.h"
 
 #define MTU_MIN		68U	/* octets, RFC 791: every module forwards it */
@@ -56,9 +57,14 @@ static void ipv4_key_read(const struct sk_buff *skb, struct xtcp_key *key)
 	key->wire = iph->protocol;
 }
 
-static bool ipv4_is_too_far(const struct sock *sk, const struct sk_buff *skb)
+static u8 ipv4_ttl(const struct sk_buff *skb)
 {
-	return unlikely(ip_hdr(skb)->ttl < READ_ONCE(inet_sk(sk)->min_ttl));
+	return ip_hdr(skb)->ttl;
+}
+
+static u8 ipv4_ttl_min(const struct sock *sk)
+{
+	return READ_ONCE(inet_sk(sk)->min_ttl);
 }
 
 static int ipv4_device(const struct xtcp_key *key, int bound)
@@ -605,6 +611,21 @@ static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 	return IS_ERR(dst) ? 0 : dst_mtu(dst);
 }
 
+static unsigned int ipv4_source_bits(const struct net *net)
+{
+	return XTCP_KNOB(net, syn_per_source_prefix);
+}
+
+static struct dst_entry *ipv4_route_cached(struct sock *sk)
+{
+	return __sk_dst_check(sk, 0);
+}
+
+static bool ipv4_errors_wanted(const struct sock *sk)
+{
+	return inet_test_bit(RECVERR, sk);
+}
+
 static bool ipv4_pmtu_believed(const struct sock *sk)
 {
 	return inet_sk(sk)->pmtudisc != IP_PMTUDISC_DONT &&
@@ -628,6 +649,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.ip_hdr_len	= sizeof(struct iphdr),
 	.mss_default	= XTCP_MSS_DEFAULT,
 	.mtu_min	= MTU_MIN,
+	.has_tcp_wire	= true,
 	.connect_addr	= ipv4_connect_addr,
 	.addr_forget	= ipv4_addr_forget,
 	.bound		= ipv4_bound,
@@ -635,7 +657,8 @@ const struct xtcp_family xtcp_ipv4 = {
 	.setsockopt	= ip_setsockopt,
 	.getsockopt	= ip_getsockopt,
 	.key_read	= ipv4_key_read,
-	.is_too_far	= ipv4_is_too_far,
+	.ttl		= ipv4_ttl,
+	.ttl_min	= ipv4_ttl_min,
 	.device		= ipv4_device,
 	.tos		= ipv4_tos,
 	.reply_mark	= ipv4_reply_mark,
@@ -645,14 +668,18 @@ const struct xtcp_family xtcp_ipv4 = {
 	.csum		= ipv4_csum,
 	.csum_valid	= ipv4_csum_valid,
 	.route		= ipv4_route,
+	.route_cached	= ipv4_route_cached,
 	.queue_xmit	= ipv4_queue_xmit,
 	.reply_route	= ipv4_reply_route,
 	.reply_xmit	= ipv4_reply_xmit,
 	.hash		= ipv4_hash,
 	.source_hash	= ipv4_source_hash,
+	.source_bits	= ipv4_source_bits,
 	.mtu_reduced	= ipv4_mtu_reduced,
 	.pmtu_believed	= ipv4_pmtu_believed,
 	.pmtu_bound	= ipv4_pmtu_bound,
+	.errors_wanted	= ipv4_errors_wanted,
+	.error_queue	= xtcp_icmpv4_queue,
 };
 
 /* Negative: what net/hook.c has brought is the kernel's after all. */
@@ -675,7 +702,7 @@ static int ipv4_rcv(struct sk_buff *skb)
 
 static const struct net_protocol ipv4_protocol = {
 	.handler	= ipv4_rcv,
-	.err_handler	= xtcp_icmp_err_ipv4,
+	.err_handler	= xtcp_icmpv4_err,
 	.no_policy	= 1,	/* checked once the socket is known */
 };
 

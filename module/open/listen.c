@@ -286,6 +286,7 @@ static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_
 	const struct sock *lsk = ls->sk;
 
 	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, key);
+	ho->flow.mapped = lsk->sk_family != key->family;
 	ho->flow.ifindex = af->device(key, READ_ONCE(lsk->sk_bound_dev_if));
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;

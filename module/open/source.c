@@ -84,14 +84,14 @@ static atomic_t *counter(struct xtcp_sources *sources, u64 hash,
 bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 {
 	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate.sources);
+	const struct xtcp_family *af = xtcp_family_get(key->family);
 	int limit = XTCP_KNOB(net, syn_per_source_limit);
 	unsigned int row;
 	u64 hash;
 
 	if (!limit || !sources)
 		return false;
-	hash = xtcp_isn_source(xtcp_family_get(key->family), key,
-			       XTCP_KNOB(net, syn_per_source_prefix));
+	hash = xtcp_isn_source(af, key, af->source_bits(net));
 	for (row = 0; row < SOURCE_ROWS; row++)
 		if (atomic_read(counter(sources, hash, row)) < limit)
 			return false;
@@ -123,7 +123,7 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 	if (!XTCP_KNOB(net, syn_per_source_limit) ||
 	    !READ_ONCE(xtcp_net(net)->gate.sources))
 		return;
-	flow->source_bits = XTCP_KNOB(net, syn_per_source_prefix);
+	flow->source_bits = xtcp_family_get(flow->family)->source_bits(net);
 	count(net, flow, 1);
 }
 

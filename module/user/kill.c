@@ -34,6 +34,7 @@
 #include "close/timewait.h"
 #include "flow.h"
 #include "lifecycle.h"
+#include "net/family.h"
 #include "open/synqueue.h"
 #include "shadow.h"
 #include "tcb.h"
@@ -57,8 +58,27 @@ static int device_parse(struct net *net, const char *word)
 	return ifindex;
 }
 
-/* "10.0.0.2:5000", or "10.0.0.2%eth0:5000" if @ifindex is not NULL. */
-static bool end_parse(struct net *net, char *word, __be32 *addr, __be16 *port,
+/* "10.0.0.2", or "[fd00::2]", by which @family is known. */
+static bool addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
+		       u8 *family)
+{
+	const char *end;
+
+	*family = AF_INET;
+	if (*word != '[')
+		return in4_pton(word, -1, (u8 *)addr, '\0', NULL);
+	*family = AF_INET6;
+	return IS_ENABLED(CONFIG_IPV6) &&
+	       in6_pton(word + 1, -1, addr6->s6_addr, ']', &end) &&
+	       !strcmp(end, "]");
+}
+
+/*
+ * "10.0.0.2:5000", or "10.0.0.2%eth0:5000" if @ifindex is not NULL; an address
+ * of IPv6 stands in brackets, the device behind them.
+ */
+static bool end_parse(struct net *net, char *word, __be32 *addr,
+		      struct in6_addr *addr6, u8 *family, __be16 *port,
 		      int *ifindex)
 {
 	char *colon = strrchr(word, ':');
@@ -77,24 +97,30 @@ static bool end_parse(struct net *net, char *word, __be32 *addr, __be16 *port,
 		if (!*ifindex)
 			return false;
 	}
-	return in4_pton(word, -1, (u8 *)addr, '\0', NULL);
+	return addr_parse(word, addr, addr6, family);
 }
 
 /* @line is taken apart. */
 static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 {
 	char *local, *remote;
+	u8 family;
 
-	*key = (struct xtcp_key) { .family = AF_INET };
+	*key = (struct xtcp_key) { };
 	line = skip_spaces(line);
 	local = strsep(&line, " \t");
 	if (!line)
 		return false;
 	line = skip_spaces(line);
 	remote = strsep(&line, " \t");
-	return end_parse(net, local, &key->laddr, &key->lport, &key->dif) &&
-	       end_parse(net, remote, &key->raddr, &key->rport, NULL) &&
-	       key->lport && !key->raddr == !key->rport;
+	if (!end_parse(net, local, &key->laddr, &key->v6.laddr, &key->family,
+		       &key->lport, &key->dif) ||
+	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
+		       &key->rport, NULL) || family != key->family)
+		return false;
+	if (xtcp_family_is_wide(family))
+		xtcp_ipv6_digest(key);
+	return key->lport && !key->raddr == !key->rport;
 }
 
 /* Drops the caller's reference. */

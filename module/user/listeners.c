@@ -44,12 +44,18 @@ static void counts_show(struct seq_file *m, const struct xtcp_listener *ls)
 static void listener_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_listener *ls = xtcp_listener_of(sk);
-	const struct inet_sock *inet = inet_sk(sk);
+	struct xtcp_key key;
 
 	if (!ls)
 		return;
-	seq_printf(m, "%pI4 %u %d", &inet->inet_rcv_saddr,
-		   ntohs(inet->inet_sport), READ_ONCE(sk->sk_bound_dev_if));
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	if (key.family == AF_UNSPEC) {
+		key.family = sk->sk_family;
+		key.v6.laddr = (struct in6_addr){};
+	}
+	xtcp_procfs_addr(m, &key);
+	seq_printf(m, " %u %d", ntohs(key.lport),
+		   READ_ONCE(sk->sk_bound_dev_if));
 	queues_show(m, sk, ls);
 	counts_show(m, ls);
 	seq_printf(m, " %u %lu\n", xtcp_procfs_uid(m, sk), sock_i_ino(sk));

@@ -3,6 +3,7 @@
  * procfs.c - what /proc/net shows of xtcp
  *
  *	xtcp		connections, byte for byte in the format of tcp
+ *	xtcp6		those of IPv6 sockets, in that of tcp6
  *	xtcp_age	the same connections, and how long each has been in its
  *			state
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
@@ -30,6 +31,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/inet_sock.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 
 #include "close/timewait.h"
@@ -54,8 +56,9 @@
 #define TR_PERSIST	4
 
 /**
- * struct xtcp_reader - an open /proc/net/xtcp or xtcp_age
+ * struct xtcp_reader - an open /proc/net/xtcp, xtcp6 or xtcp_age
  * @net: the namespace; outlives the file's entry in /proc
+ * @family: whose sockets' rows are shown; AF_UNSPEC: all
  * @list: what is being shown, NULL before the first read and after the last
  * @again: the next start from the first row makes a new list; set by a read
  *	at offset 0, without a lock: two readers of one open file may get one
@@ -64,6 +67,7 @@
 struct xtcp_reader {
 	struct net		*net;
 	struct xtcp_flow_list	*list;
+	u8			family;
 	bool			again;
 };
 
@@ -90,12 +94,92 @@ unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk)
 	return from_kuid_munged(seq_user_ns(m), uid);
 }
 
-static void addresses_show(struct seq_file *m, unsigned long sl,
-			   const struct xtcp_flow *flow)
+/* What a program of the socket's family knows the connection by. */
+static u8 family_shown(const struct xtcp_flow *flow)
 {
-	seq_printf(m, "%4lu: %08X:%04X %08X:%04X", sl,
-		   (__force u32)flow->laddr, ntohs(flow->lport),
-		   (__force u32)flow->raddr, ntohs(flow->rport));
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return xtcp_flow_sk(flow)->sk_family;
+	return flow->mapped ? AF_INET6 : flow->family;
+}
+
+/* Wide, and so an IPv4 address too, when an IPv6 socket has it. */
+static struct in6_addr addr_widen(__be32 addr)
+{
+	struct in6_addr mapped;
+
+	ipv6_addr_set_v4mapped(addr, &mapped);
+	return mapped;
+}
+
+static void addr6_show(struct seq_file *m, const struct in6_addr *addr,
+		       __be16 port)
+{
+	seq_printf(m, " %08X%08X%08X%08X:%04X",
+		   (__force u32)addr->s6_addr32[0],
+		   (__force u32)addr->s6_addr32[1],
+		   (__force u32)addr->s6_addr32[2],
+		   (__force u32)addr->s6_addr32[3], ntohs(port));
+}
+
+static void addresses_show(struct seq_file *m, unsigned long sl, u8 family,
+			   const struct xtcp_key *key)
+{
+	struct xtcp_addrs6 addrs = key->v6;
+
+	seq_printf(m, "%4lu:", sl);
+	if (family == AF_INET) {
+		seq_printf(m, " %08X:%04X %08X:%04X",
+			   (__force u32)key->laddr, ntohs(key->lport),
+			   (__force u32)key->raddr, ntohs(key->rport));
+		return;
+	}
+	if (key->family == AF_INET) {
+		addrs.laddr = addr_widen(key->laddr);
+		addrs.raddr = addr_widen(key->raddr);
+	}
+	addr6_show(m, &addrs.laddr, key->lport);
+	addr6_show(m, &addrs.raddr, key->rport);
+}
+
+static void record_addresses_show(struct seq_file *m, unsigned long sl,
+				  const struct xtcp_flow *flow)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, flow);
+	addresses_show(m, sl, family_shown(flow), &key);
+}
+
+/* A socket has addresses before it has a connection, and after. */
+static void sk_key(const struct sock *sk, struct xtcp_key *key)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+
+	*key = (struct xtcp_key) {
+		.laddr	= inet->inet_rcv_saddr,
+		.raddr	= inet->inet_daddr,
+		.lport	= inet->inet_sport,
+		.rport	= inet->inet_dport,
+		.dif	= READ_ONCE(sk->sk_bound_dev_if),
+		.family	= sk->sk_family,
+	};
+#if IS_ENABLED(CONFIG_IPV6)
+	key->v6.laddr = sk->sk_v6_rcv_saddr;
+	key->v6.raddr = sk->sk_v6_daddr;
+#endif
+}
+
+/**
+ * xtcp_procfs_addr - show a local address as xtcp_kill takes it
+ * @m: the file
+ * @key: its local address, port left out
+ */
+void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key)
+{
+	if (xtcp_family_is_wide(key->family))
+		seq_printf(m, "[%pI6c]", &key->v6.laddr);
+	else
+		seq_printf(m, "%pI4", &key->laddr);
 }
 
 static int halfopen_show(struct seq_file *m, unsigned long sl,
@@ -118,7 +202,7 @@ static int halfopen_show(struct seq_file *m, unsigned long sl,
 	uid = xtcp_procfs_uid(m, ho->ls->sk);
 	rcu_read_unlock();
 
-	addresses_show(m, sl, &ho->flow);
+	record_addresses_show(m, sl, &ho->flow);
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %u %d %pK",
 		   XTCP_SYN_RECEIVED, 0, 0, TR_RETRANSMIT, when,
 		   READ_ONCE(ho->timeouts), uid, 0, 0, 0, ho);
@@ -135,7 +219,7 @@ static int timewait_show(struct seq_file *m, unsigned long sl,
 	if (state == XTCP_ORPHAN_FIN_WAIT_2)
 		state = XTCP_FIN_WAIT_2;
 
-	addresses_show(m, sl, &tw->flow);
+	record_addresses_show(m, sl, &tw->flow);
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5d %8d %d %d %pK",
 		   state, 0, 0, TR_RECORD,
 		   centis_left(READ_ONCE(tw->delay.expires_ns), xtcp_now_ns()),
@@ -177,8 +261,8 @@ static int ssthresh_shown(const struct xtcp_sock *xs, int state)
 static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	const struct inet_sock *inet = &xs->inet;
 	int state = READ_ONCE(sk->sk_state);
+	struct xtcp_key key;
 	u32 tx_queue = 0, rx_queue;
 	u64 deadline_ns;
 	int tr;
@@ -196,9 +280,8 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	}
 	tr = timer_shown(xs, &deadline_ns);
 
-	seq_printf(m, "%4lu: %08X:%04X %08X:%04X", sl,
-		   (__force u32)inet->inet_rcv_saddr, ntohs(inet->inet_sport),
-		   (__force u32)inet->inet_daddr, ntohs(inet->inet_dport));
+	sk_key(sk, &key);
+	addresses_show(m, sl, sk->sk_family, &key);
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %lu %d %pK",
 		   state, tx_queue, rx_queue, tr,
 		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
@@ -235,6 +318,20 @@ static void reader_drop(struct xtcp_reader *reader)
 	reader->list = NULL;
 }
 
+/* Only those of one family stay, so that rows are numbered in a row. */
+static void list_keep(struct xtcp_flow_list *list, u8 family)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < list->nr; i++) {
+		if (family_shown(list->entry[i]) == family)
+			list->entry[n++] = list->entry[i];
+		else
+			xtcp_flow_put(list->entry[i]);
+	}
+	list->nr = n;
+}
+
 /* Line 0 is the header, line n + 1 is entry n. */
 static void *reader_line(struct xtcp_reader *reader, loff_t pos)
 {
@@ -258,6 +355,8 @@ static void *connections_start(struct seq_file *m, loff_t *pos)
 		reader->list = xtcp_flow_list_make(reader->net);
 		if (!reader->list)
 			return ERR_PTR(-ENOMEM);
+		if (reader->family != AF_UNSPEC)
+			list_keep(reader->list, reader->family);
 	}
 
 	/* Who keeps the file open after its end keeps no connection alive. */
@@ -277,19 +376,30 @@ static void connections_stop(struct seq_file *m, void *v)
 {
 }
 
+static void header_show(struct seq_file *m, bool narrow)
+{
+	seq_puts(m, narrow ? "  sl  local_address rem_address  " :
+			     "  sl  local_address                         remote_address                       ");
+	seq_puts(m, " st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
+}
+
 static int connections_show(struct seq_file *m, void *v)
 {
 	const struct xtcp_reader *reader = m->private;
+	bool narrow = reader->family == AF_INET;
 	struct xtcp_flow **entry = v;
 	int err = 0;
 
-	seq_setwidth(m, ROW_WIDTH);
+	if (narrow)
+		seq_setwidth(m, ROW_WIDTH);
 	if (v == SEQ_START_TOKEN)
-		seq_puts(m, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
+		header_show(m, narrow);
 	else
 		err = flow_show(m, entry - reader->list->entry, *entry);
-	if (!err)
+	if (!err && narrow)
 		seq_pad(m, '\n');
+	else if (!err)
+		seq_putc(m, '\n');
 	return err;
 }
 
@@ -301,12 +411,13 @@ static const struct seq_operations connections_seq_ops = {
 };
 
 /* The address and port of one end, as xtcp_kill takes them. */
-static void end_show(struct seq_file *m, __be32 addr, __be16 port, int ifindex)
+static void end_show(struct seq_file *m, const struct xtcp_key *key,
+		     int ifindex)
 {
 	const struct xtcp_reader *reader = m->private;
 	struct net_device *dev;
 
-	seq_printf(m, "%pI4", &addr);
+	xtcp_procfs_addr(m, key);
 	if (ifindex) {
 		rcu_read_lock();
 		dev = dev_get_by_index_rcu(reader->net, ifindex);
@@ -316,19 +427,32 @@ static void end_show(struct seq_file *m, __be32 addr, __be16 port, int ifindex)
 			seq_printf(m, "%%%d", ifindex);
 		rcu_read_unlock();
 	}
-	seq_printf(m, ":%u ", ntohs(port));
+	seq_printf(m, ":%u ", ntohs(key->lport));
 }
 
-static void age_show(struct seq_file *m, const struct xtcp_flow *flow, u8 state,
+static void age_show(struct seq_file *m, const struct xtcp_key *key, u8 state,
 		     u64 age_ms, unsigned int uid, unsigned long inode)
 {
+	struct xtcp_key peer = *key;
 	u32 ms;
 
-	end_show(m, flow->laddr, flow->lport, flow->ifindex);
-	end_show(m, flow->raddr, flow->rport, 0);
+	peer.laddr = key->raddr;
+	peer.lport = key->rport;
+	peer.v6.laddr = key->v6.raddr;
+	end_show(m, key, key->dif);
+	end_show(m, &peer, 0);
 	age_ms = div_u64_rem(age_ms, MSEC_PER_SEC, &ms);
 	seq_printf(m, "%s %llu.%03u %u %lu\n", xtcp_state_name(state), age_ms,
 		   ms, uid, inode);
+}
+
+static void record_age_show(struct seq_file *m, const struct xtcp_flow *flow,
+			    u8 state, u64 age_ms, unsigned int uid)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, flow);
+	age_show(m, &key, state, age_ms, uid, 0);
 }
 
 static int halfopen_age_show(struct seq_file *m,
@@ -344,8 +468,8 @@ static int halfopen_age_show(struct seq_file *m,
 	}
 	uid = xtcp_procfs_uid(m, ho->ls->sk);
 	rcu_read_unlock();
-	age_show(m, &ho->flow, XTCP_HALF_OPEN, xtcp_synqueue_age_ms(ho), uid,
-		 0);
+	record_age_show(m, &ho->flow, XTCP_HALF_OPEN,
+			xtcp_synqueue_age_ms(ho), uid);
 	return 0;
 }
 
@@ -356,7 +480,7 @@ static int timewait_age_show(struct seq_file *m, const struct xtcp_timewait *tw)
 
 	if (state == XTCP_CLOSED)
 		return SEQ_SKIP;
-	age_show(m, &tw->flow, state, age_ms, 0, 0);
+	record_age_show(m, &tw->flow, state, age_ms, 0);
 	return 0;
 }
 
@@ -365,18 +489,15 @@ static int sock_age_show(struct seq_file *m, struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	unsigned long since = READ_ONCE(xs->state_since);
 	u8 state = READ_ONCE(sk->sk_state);
-	/* A listener has no 4-tuple in its flow. */
-	struct xtcp_flow flow = {
-		.laddr		= xs->inet.inet_rcv_saddr,
-		.raddr		= xs->inet.inet_daddr,
-		.lport		= xs->inet.inet_sport,
-		.rport		= xs->inet.inet_dport,
-		.ifindex	= READ_ONCE(sk->sk_bound_dev_if),
-	};
+	struct xtcp_key key;
 
 	if (state == XTCP_CLOSED)
 		return SEQ_SKIP;
-	age_show(m, &flow, state, jiffies_to_msecs(jiffies - since),
+	sk_key(sk, &key);
+	key.family = xs->flow.family ?: sk->sk_family;
+	if (!key.rport)
+		key.v6.raddr = (struct in6_addr){};
+	age_show(m, &key, state, jiffies_to_msecs(jiffies - since),
 		 xtcp_procfs_uid(m, sk), sock_i_ino(sk));
 	return 0;
 }
@@ -410,7 +531,7 @@ static const struct seq_operations ages_seq_ops = {
 };
 
 static int reader_open(struct inode *inode, struct file *file,
-		       const struct seq_operations *ops)
+		       const struct seq_operations *ops, u8 family)
 {
 	struct xtcp_reader *reader;
 
@@ -418,17 +539,23 @@ static int reader_open(struct inode *inode, struct file *file,
 	if (!reader)
 		return -ENOMEM;
 	reader->net = pde_data(inode);
+	reader->family = family;
 	return 0;
 }
 
 static int connections_open(struct inode *inode, struct file *file)
 {
-	return reader_open(inode, file, &connections_seq_ops);
+	return reader_open(inode, file, &connections_seq_ops, AF_INET);
+}
+
+static int connections6_open(struct inode *inode, struct file *file)
+{
+	return reader_open(inode, file, &connections_seq_ops, AF_INET6);
 }
 
 static int ages_open(struct inode *inode, struct file *file)
 {
-	return reader_open(inode, file, &ages_seq_ops);
+	return reader_open(inode, file, &ages_seq_ops, AF_UNSPEC);
 }
 
 static ssize_t connections_read(struct kiocb *iocb, struct iov_iter *to)
@@ -451,6 +578,13 @@ static int connections_release(struct inode *inode, struct file *file)
 
 static const struct proc_ops connections_proc_ops = {
 	.proc_open	= connections_open,
+	.proc_read_iter	= connections_read,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= connections_release,
+};
+
+static const struct proc_ops connections6_proc_ops = {
+	.proc_open	= connections6_open,
 	.proc_read_iter	= connections_read,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= connections_release,
@@ -557,8 +691,10 @@ int xtcp_procfs_net_init(struct net *net)
 
 	if (!proc_create_data("xtcp", 0444, dir, &connections_proc_ops, net))
 		return -ENOMEM;
-	if (!proc_create_data("xtcp_age", 0444, dir, &ages_proc_ops, net))
+	if (!proc_create_data("xtcp6", 0444, dir, &connections6_proc_ops, net))
 		goto undo_connections;
+	if (!proc_create_data("xtcp_age", 0444, dir, &ages_proc_ops, net))
+		goto undo_connections6;
 	if (!proc_create_net_single("xtcp_snmp", 0444, dir, snmp_show, NULL))
 		goto undo_ages;
 	if (!proc_create_net_single("xtcp_netstat", 0444, dir, netstat_show,
@@ -583,6 +719,8 @@ undo_snmp:
 	remove_proc_entry("xtcp_snmp", dir);
 undo_ages:
 	remove_proc_entry("xtcp_age", dir);
+undo_connections6:
+	remove_proc_entry("xtcp6", dir);
 undo_connections:
 	remove_proc_entry("xtcp", dir);
 	return -ENOMEM;
@@ -603,5 +741,6 @@ void xtcp_procfs_net_exit(struct net *net)
 	remove_proc_entry("xtcp_netstat", net->proc_net);
 	remove_proc_entry("xtcp_snmp", net->proc_net);
 	remove_proc_entry("xtcp_age", net->proc_net);
+	remove_proc_entry("xtcp6", net->proc_net);
 	remove_proc_entry("xtcp", net->proc_net);
 }

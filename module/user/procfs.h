@@ -8,10 +8,12 @@
 
 struct net;
 struct seq_file;
+struct xtcp_key;
 struct sock;
 
 int xtcp_procfs_net_init(struct net *net);
 void xtcp_procfs_net_exit(struct net *net);
+void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key);
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk);
 
 /* user/listeners.c: /proc/net/xtcp_listen */

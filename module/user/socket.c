@@ -31,6 +31,7 @@
 #include <linux/sockios.h>
 #include <linux/swap.h>
 #include <net/inet_common.h>
+#include <net/ipv6.h>
 #include <net/protocol.h>
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
@@ -214,6 +215,9 @@ static int xtcp_sock_init(struct sock *sk)
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
 	xtcp_demux_add(net);
+	/* From here on the caller can undo it all by proto.destroy. */
+	if (key.wire == XTCP_WIRE_TCP && !xs->af->has_tcp_wire)
+		return -EAFNOSUPPORT;
 	return 0;
 }
 
@@ -530,6 +534,69 @@ static struct inet_protosw xtcp_protosw = {
 	.ops		= &xtcp_stream_ops,
 };
 
+#if IS_ENABLED(CONFIG_IPV6)
+/*
+ * AF_INET6: the same functions, but for what the kernel's IPv6 does with
+ * addresses. Filled in before they are registered.
+ */
+struct proto xtcp6_prot;
+static struct proto_ops stream6_ops __ro_after_init;
+
+static struct inet_protosw stream6_protosw = {
+	.type		= SOCK_STREAM,
+	.protocol	= IPPROTO_XTCP,
+	.prot		= &xtcp6_prot,
+	.ops		= &stream6_ops,
+};
+
+static int __init socket6_init(void)
+{
+	int err;
+
+	xtcp6_prot = xtcp_prot;
+	strscpy(xtcp6_prot.name, "XTCPv6", sizeof(xtcp6_prot.name));
+	xtcp6_prot.obj_size = sizeof(struct xtcp_sock6);
+	XTCP_PROTO_IPV6_OFFSET(&xtcp6_prot,
+			       offsetof(struct xtcp_sock6, pinfo));
+	stream6_ops = xtcp_stream_ops;
+	stream6_ops.family = PF_INET6;
+	stream6_ops.release = inet6_release;
+	stream6_ops.bind = inet6_bind;
+	stream6_ops.getname = inet6_getname;
+	stream6_ops.ioctl = inet6_ioctl;
+	err = proto_register(&xtcp6_prot, 1);
+	if (err)
+		return err;
+	err = inet6_register_protosw(&stream6_protosw);
+	if (err)
+		proto_unregister(&xtcp6_prot);
+	return err;
+}
+
+static void socket6_stop(void)
+{
+	inet6_unregister_protosw(&stream6_protosw);
+}
+
+static void socket6_exit(void)
+{
+	proto_unregister(&xtcp6_prot);
+}
+#else
+static int __init socket6_init(void)
+{
+	return 0;
+}
+
+static void socket6_stop(void)
+{
+}
+
+static void socket6_exit(void)
+{
+}
+#endif
+
 /**
  * xtcp_socket_init - let socket() make xtcp sockets
  *
@@ -538,7 +605,7 @@ static struct inet_protosw xtcp_protosw = {
  *
  * Return: 0 or -errno.
  */
-int xtcp_socket_init(void)
+int __init xtcp_socket_init(void)
 {
 	int err;
 
@@ -549,13 +616,19 @@ int xtcp_socket_init(void)
 	if (err)
 		return err;
 
-	err = proto_register(&xtcp_prot, 1);
+	err = socket6_init();
 	if (err)
 		goto undo_counter;
+	err = proto_register(&xtcp_prot, 1);
+	if (err)
+		goto undo_socket6;
 
 	inet_register_protosw(&xtcp_protosw);
 	return 0;
 
+undo_socket6:
+	socket6_stop();
+	socket6_exit();
 undo_counter:
 	percpu_counter_destroy(&sockets_allocated);
 	return err;
@@ -571,7 +644,9 @@ undo_counter:
 void xtcp_socket_exit(void)
 {
 	inet_unregister_protosw(&xtcp_protosw);
+	socket6_stop();
 	rcu_barrier();
 	proto_unregister(&xtcp_prot);
+	socket6_exit();
 	percpu_counter_destroy(&sockets_allocated);
 }

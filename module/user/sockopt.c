@@ -248,6 +248,8 @@ static int wire_set(struct sock *sk, int val)
 		err = -EINVAL;
 	else if (val != XTCP_WIRE_TCP && val != XTCP_WIRE_NATIVE)
 		err = -EINVAL;
+	else if (val == XTCP_WIRE_TCP && !xtcp_family_of(sk)->has_tcp_wire)
+		err = -EAFNOSUPPORT;
 	else
 		xtcp_sk(sk)->flow.wire = val;
 	release_sock(sk);

@@ -51,6 +51,7 @@ static int early_retrans_max = 4;
 static int ecn_max = 2;
 static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; as stock */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
+static int source_prefix6_max = 128;	/* bits of an IPv6 address */
 static int zero;
 static int one = 1;
 static int tso_rtt_log_max = 31;
@@ -262,6 +263,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT(max_syn_backlog),
 	KNOB_SYN_PER_SOURCE_LIMIT,
 	KNOB_U8(syn_per_source_prefix, &one, &source_prefix_max),
+	KNOB_U8(syn_per_source_prefix6, &one, &source_prefix6_max),
 	KNOB_INT_RANGE(synack_ratelimit, &zero, NULL),
 	KNOB_INT_RANGE(rst_ratelimit, &zero, NULL),
 	KNOB_U8(synack_retries, NULL, NULL),
@@ -438,6 +440,7 @@ static void knobs_default(struct net *net)
 		.probe_interval		= 600,
 		.max_syn_backlog	= max(128U, hash / 128),
 		.syn_per_source_prefix	= 32,
+		.syn_per_source_prefix6	= 64,
 		.max_tw_buckets		= hash / 2,
 		.fin_timeout		= 60 * HZ,
 		.keepalive_time		= 7200 * HZ,

@@ -23,6 +23,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 unsigned int if_nametoindex(const char *name);
 
 bool stock_mode(void)
@@ -48,7 +50,7 @@ int stream_wire(void)
 
 int stream_socket(int family)
 {
-	return socket(family, SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
+	return socket(socket_family(family), SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
 }
 
 int sysctl_write(const char *path, const char *value)
@@ -149,6 +151,9 @@ void link_set_mtu(struct where at, const char *name, int mtu)
 	struct ifinfomsg *ifi;
 	struct request rq;
 
+	/* So that segments are of the same size over both. */
+	if (test_family() == AF_INET6)
+		mtu += 20;
 	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = if_nametoindex(name);
 	request_attr(&rq, IFLA_MTU, &mtu, sizeof(mtu));
@@ -246,6 +251,52 @@ void dummy_new(struct where at, const char *name)
 	link_up(at, name);
 }
 
+/* A /24 of an address that ipaddr() made one of IPv6 is a /64. */
+static int prefix_bits(const struct ipaddr *a, int len)
+{
+	if (a->family == AF_INET || len > 32 || test_family() == AF_INET || !len)
+		return len;
+	return len == 32 ? 128 : 16 + 2 * len;
+}
+
+/* What the IP layer would do with a packet to dst; false: no route. */
+static bool route_ask(const struct ipaddr *dst, struct request *answer)
+{
+	int size = dst->family == AF_INET ? 4 : 16;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct request rq;
+	struct rtmsg *rtm;
+	bool known;
+
+	rtm = request_start(&rq, RTM_GETROUTE, 0, sizeof(*rtm));
+	rq.nlh.nlmsg_flags &= ~NLM_F_ACK;
+	rtm->rtm_family = dst->family;
+	rtm->rtm_dst_len = size * 8;
+	request_attr(&rq, RTA_DST, &dst->v6, size);
+	known = fd >= 0 && send(fd, &rq, rq.nlh.nlmsg_len, 0) >= 0 &&
+		recv(fd, answer, sizeof(*answer), 0) >= 0 &&
+		answer->nlh.nlmsg_type == RTM_NEWROUTE;
+	close(fd);
+	return known;
+}
+
+/*
+ * An IPv6 address is the host's own a moment after it has been added, when a
+ * work item of the kernel's has run.
+ */
+static void address_wait(struct where at, const struct ipaddr *addr)
+{
+	struct request answer;
+	const struct rtmsg *rtm = NLMSG_DATA(&answer.nlh);
+
+	for (int tries = 0; tries < 1000; tries++) {
+		if (route_ask(addr, &answer) && rtm->rtm_type == RTN_LOCAL)
+			return;
+		sleep_ms(1);
+	}
+	check(false, at, "the address does not become the host's");
+}
+
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len)
 {
@@ -255,13 +306,15 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 
 	ifa = request_start(&rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
 	ifa->ifa_family = addr->family;
-	ifa->ifa_prefixlen = prefix_len;
+	ifa->ifa_prefixlen = prefix_bits(addr, prefix_len);
 	ifa->ifa_index = if_nametoindex(dev);
 	if (addr->family == AF_INET6)
 		ifa->ifa_flags = IFA_F_NODAD;
 	request_attr(&rq, IFA_LOCAL, &addr->v6, size);
 	request_attr(&rq, IFA_ADDRESS, &addr->v6, size);
 	request_send(at, &rq, "address");
+	if (addr->family == AF_INET6)
+		address_wait(at, addr);
 }
 
 /* Metrics that were given, by their number. */
@@ -289,7 +342,7 @@ static void route_put(struct where at, const struct ipaddr *dst, int prefix_len,
 	rtm = request_start(&rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
 			    sizeof(*rtm));
 	rtm->rtm_family = dst->family;
-	rtm->rtm_dst_len = prefix_len;
+	rtm->rtm_dst_len = prefix_bits(dst, prefix_len);
 	rtm->rtm_table = RT_TABLE_MAIN;
 	rtm->rtm_protocol = RTPROT_STATIC;
 	rtm->rtm_scope = dst->family == AF_INET && !gw ? RT_SCOPE_LINK :
@@ -327,22 +380,13 @@ void route_add_default(struct where at, const char *dev, int family)
 struct ipaddr route_gateway(struct where at, const struct ipaddr *dst)
 {
 	int size = dst->family == AF_INET ? 4 : 16;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	struct ipaddr gw = { 0 };
-	struct request rq, answer;
+	struct request answer;
 	struct rtmsg *rtm;
 	struct rtattr *rta;
 	int len;
 
-	rtm = request_start(&rq, RTM_GETROUTE, 0, sizeof(*rtm));
-	rq.nlh.nlmsg_flags &= ~NLM_F_ACK;
-	rtm->rtm_family = dst->family;
-	rtm->rtm_dst_len = size * 8;
-	request_attr(&rq, RTA_DST, &dst->v6, size);
-	check(fd >= 0 && send(fd, &rq, rq.nlh.nlmsg_len, 0) >= 0 &&
-	      recv(fd, &answer, sizeof(answer), 0) >= 0 &&
-	      answer.nlh.nlmsg_type == RTM_NEWROUTE, at, "no route");
-	close(fd);
+	check(route_ask(dst, &answer), at, "no route");
 	rtm = NLMSG_DATA(&answer.nlh);
 	len = RTM_PAYLOAD(&answer.nlh);
 	for (rta = RTM_RTA(rtm); RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {

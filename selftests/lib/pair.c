@@ -22,6 +22,8 @@ static void prepare_side(struct where at, struct pair *pr, enum side side)
 	netns_enter(at, pr->ns[side]);
 	if (!v6)
 		sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	if (test_family() == AF_INET6)
+		link_set_mtu(at, device[side], 1500);
 	link_up(at, device[side]);
 	address_add(at, device[side], &pr->addr[side], v6 ? 64 : 24);
 	if (stock_mode())
@@ -30,13 +32,14 @@ static void prepare_side(struct where at, struct pair *pr, enum side side)
 
 void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *setup)
 {
-	bool v6 = setup && setup->family == AF_INET6;
+	int family = setup && setup->family ? setup->family : test_family();
+	bool v6 = family == AF_INET6;
 
 	memset(pr, 0, sizeof(*pr));
 	pr->test = at.test;
-	pr->family = v6 ? AF_INET6 : AF_INET;
-	pr->addr[CLIENT] = ipaddr(v6 ? "fd00::1" : "10.0.0.1");
-	pr->addr[SERVER] = ipaddr(v6 ? "fd00::2" : "10.0.0.2");
+	pr->family = family;
+	pr->addr[CLIENT] = ipaddr(v6 ? "fd00:a::1" : "10.0.0.1");
+	pr->addr[SERVER] = ipaddr(v6 ? "fd00:a::2" : "10.0.0.2");
 	pr->ns[SERVER] = netns_new(at);
 	pr->ns[CLIENT] = netns_new(at);
 	veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);

@@ -85,14 +85,15 @@ void peer_fail(struct where at, struct peer *p, const char *fmt, ...)
 
 void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setup)
 {
-	bool v6 = setup && setup->family == AF_INET6;
+	int family = setup && setup->family ? setup->family : test_family();
+	bool v6 = family == AF_INET6;
 
 	memset(p, 0, sizeof(*p));
 	p->test = at.test;
-	p->family = v6 ? AF_INET6 : AF_INET;
+	p->family = family;
 	p->wire = setup && setup->wire ? setup->wire : stream_wire();
-	p->kernel = ipaddr(v6 ? "fd00::1" : "10.0.0.1");
-	p->addr = ipaddr(v6 ? "fd00::2" : "10.0.0.2");
+	p->kernel = ipaddr(v6 ? "fd00:a::1" : "10.0.0.1");
+	p->addr = ipaddr(v6 ? "fd00:a::2" : "10.0.0.2");
 	p->port = p->next_port = PEER_PORT;
 	p->kport = KERNEL_PORT;
 	netns_new(at);
@@ -107,6 +108,8 @@ void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setu
 	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	p->tun = tun_new(at, "tun0");
+	if (test_family() == AF_INET6)
+		link_set_mtu(at, "tun0", 1500);
 	address_add(at, "tun0", &p->kernel, v6 ? 64 : 24);
 	route_add_default(at, "tun0", p->family);
 	/* Where stock's defaults are not xtcp's. */

@@ -30,7 +30,7 @@
 #define KERNEL_PORT 5000	/* that listeners listen on */
 
 struct peer_setup {
-	int family;		/* AF_INET (0: that) or AF_INET6 */
+	int family;		/* AF_INET or AF_INET6; 0: test_family() */
 	int wire;		/* IP protocol; 0: that of stream_wire() */
 };
 

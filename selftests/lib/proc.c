@@ -57,7 +57,7 @@ static bool parse_row(const char *line, int family, struct proc_row *r)
 
 bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *n)
 {
-	FILE *f = fopen(proc_path(family), "re");
+	FILE *f = fopen(proc_path(socket_family(family)), "re");
 	struct proc_row r;
 	bool found = false;
 	char line[256];
@@ -67,7 +67,7 @@ bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *
 	if (!f)
 		return false;
 	while (fgets(line, sizeof(line), f)) {
-		if (!parse_row(line, family, &r) || r.lport != lport ||
+		if (!parse_row(line, socket_family(family), &r) || r.lport != lport ||
 		    (rport >= 0 && r.rport != rport))
 			continue;
 		if (!found)
@@ -82,7 +82,7 @@ bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *
 
 int proc_rows(int family, unsigned int st)
 {
-	FILE *f = fopen(proc_path(family), "re");
+	FILE *f = fopen(proc_path(socket_family(family)), "re");
 	struct proc_row r;
 	char line[256];
 	int n = 0;
@@ -90,7 +90,7 @@ int proc_rows(int family, unsigned int st)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
-		n += parse_row(line, family, &r) && (!st || r.st == st);
+		n += parse_row(line, socket_family(family), &r) && (!st || r.st == st);
 	fclose(f);
 	return n;
 }

@@ -12,6 +12,54 @@
 #define IPV4_HEADER_MIN 20
 #define IPV6_HEADER 40
 
+static bool family_is(const char *name)
+{
+	const char *chosen = getenv("XTCP_TEST_FAMILY");
+
+	return chosen && !strcmp(chosen, name);
+}
+
+int test_family(void)
+{
+	return family_is("6") ? AF_INET6 : AF_INET;
+}
+
+bool test_is_mapped(void)
+{
+	return family_is("mapped");
+}
+
+int socket_family(int family)
+{
+	return test_is_mapped() ? AF_INET6 : family;
+}
+
+static struct ipaddr mapped(const struct ipaddr *a)
+{
+	struct ipaddr wide = { .family = AF_INET6 };
+
+	wide.v6.s6_addr[10] = wide.v6.s6_addr[11] = 0xff;
+	memcpy(&wide.v6.s6_addr[12], &a->v4, 4);
+	return wide;
+}
+
+/* 10.0.0.1 is fd00:a::1: what was a /24 is a /64 then, and so on. */
+static struct ipaddr native(const struct ipaddr *a)
+{
+	const uint8_t *v4 = (const uint8_t *)&a->v4;
+	struct ipaddr wide = { .family = AF_INET6 };
+
+	if (a->v4.s_addr == htonl(INADDR_LOOPBACK)) {
+		wide.v6 = in6addr_loopback;
+	} else if (a->v4.s_addr) {
+		wide.v6.s6_addr[0] = 0xfd;
+		for (int i = 0; i < 3; i++)
+			wide.v6.s6_addr[3 + 2 * i] = v4[i];
+		wide.v6.s6_addr[15] = v4[3];
+	}
+	return wide;
+}
+
 struct ipaddr ipaddr(const char *text)
 {
 	struct ipaddr a = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
@@ -20,7 +68,7 @@ struct ipaddr ipaddr(const char *text)
 		fprintf(stderr, "# not an address: %s\n", text);
 		abort();
 	}
-	return a;
+	return a.family == AF_INET && test_family() == AF_INET6 ? native(&a) : a;
 }
 
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b)
@@ -44,7 +92,12 @@ socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
 	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct ipaddr wide;
 
+	if (a->family == AF_INET && test_is_mapped()) {
+		wide = mapped(a);
+		a = &wide;
+	}
 	memset(out, 0, sizeof(*out));
 	out->ss_family = a->family;
 	if (a->family == AF_INET6) {

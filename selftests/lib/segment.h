@@ -36,10 +36,22 @@ struct ipaddr {
 	};
 };
 
-/* "10.0.0.1" or "fd00::1"; anything else ends the program. */
+/*
+ * "10.0.0.1" or "fd00::1"; anything else ends the program. A test that runs over
+ * IPv6 gets an IPv6 address for an IPv4 one: fd00:a::1, ::1 for 127.0.0.1.
+ */
 struct ipaddr ipaddr(const char *text);
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
 const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size);
+/*
+ * What a test runs over that does not name it, by XTCP_TEST_FAMILY: 4 (or
+ * unset), 6, or mapped. Then it speaks IPv4 on the wire with IPv6 sockets: an
+ * IPv4 address becomes a mapped one where a socket takes it.
+ */
+int test_family(void);
+bool test_is_mapped(void);
+/* The family of the socket that speaks this one on the wire. */
+int socket_family(int family);
 socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
 			  struct sockaddr_storage *out);
 

@@ -25,7 +25,8 @@ static socklen_t address(const char *addr, int port, struct sockaddr_storage *sa
 
 int socket_new(int protocol)
 {
-	return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK,
+	return socket(socket_family(test_family()),
+		      SOCK_STREAM | SOCK_NONBLOCK,
 		      protocol < 0 ? stream_proto() : protocol);
 }
 

@@ -289,6 +289,7 @@ static void knob_is_ours(struct __test_metadata *_metadata, int ns, const char *
 
 GATE_KNOB(syn_per_source_limit, "0", "2147483647")
 GATE_KNOB(syn_per_source_prefix, "32", "32", "0", "33")
+GATE_KNOB(syn_per_source_prefix6, "64", "128", "0", "129")
 GATE_KNOB(synack_ratelimit, "0", "2147483647")
 GATE_KNOB(rst_ratelimit, "0", "2147483647")
 
@@ -536,7 +537,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"probe_interval",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
-		"syn_per_source_limit", "syn_per_source_prefix", "synack_ratelimit",
+		"syn_per_source_limit", "syn_per_source_prefix",
+		"syn_per_source_prefix6", "synack_ratelimit",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
 		"syncookies", "timestamps", "tso_rtt_log", "tso_win_divisor", "tw_recycle", "tw_reuse",
 		"tw_reuse_delay", "tw_timeout", "user_timeout",

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * icmpv4.c - what an ICMP error says, and how a program reads it
+ *
+ * RFC 792, RFC 1122 3.2.2 and 4.2.3.9. What it means for a connection is
+ * net/icmp.c's. Context: softirq, under RCU.
+ */
+#include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/route.h>
+#include <net/sock.h>
+
+#include "flow.h"
+#include "net/hook.h"
+#include "net/icmp_err.h"
+
+/**
+ * xtcp_icmpv4_queue - keep an error for recvmsg(MSG_ERRQUEUE)
+ * @sk: socket, its spinlock held
+ * @ie: the error; what is left of the quoted segment goes along as its data
+ *
+ * ip_icmp_error() does this and more, but 6.1 keeps it to itself.
+ */
+void xtcp_icmpv4_queue(struct sock *sk, const struct xtcp_icmp *ie)
+{
+	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
+	const struct iphdr *quoted;
+	struct sock_exterr_skb *serr;
+
+	if (!skb)
+		return;
+	quoted = (const struct iphdr *)skb->data;
+	serr = SKB_EXT_ERR(skb);
+	memset(serr, 0, sizeof(*serr));
+	serr->ee.ee_errno = ie->err;
+	serr->ee.ee_origin = SO_EE_ORIGIN_ICMP;
+	serr->ee.ee_type = icmp_hdr(skb)->type;
+	serr->ee.ee_code = icmp_hdr(skb)->code;
+	serr->ee.ee_info = ie->info;
+	serr->addr_offset = (const u8 *)&quoted->daddr -
+			    skb_network_header(skb);
+	serr->port = ie->th->dest;
+	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
+		skb_reset_transport_header(skb);
+		if (!sock_queue_err_skb(sk, skb))
+			return;
+	}
+	kfree_skb(skb);
+}
+
+static void unreachable_read(struct xtcp_icmp *ie, u8 code)
+{
+	bool route = code == ICMP_NET_UNREACH || code == ICMP_HOST_UNREACH;
+
+	if (code == ICMP_FRAG_NEEDED) {
+		ie->what = XTCP_ICMP_TOO_BIG;
+		return;
+	}
+	if (code > NR_ICMP_UNREACH)
+		return;
+	ie->what = XTCP_ICMP_ERROR;
+	ie->err = icmp_err_convert[code].errno;
+	ie->hard = icmp_err_convert[code].fatal;
+	ie->no_path = route;
+	ie->no_way = route;
+}
+
+static void soft_read(struct xtcp_icmp *ie, int err)
+{
+	ie->what = XTCP_ICMP_ERROR;
+	ie->err = err;
+	ie->no_way = true;
+}
+
+static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
+{
+	switch (type) {
+	case ICMP_DEST_UNREACH:
+		unreachable_read(ie, code);
+		break;
+	case ICMP_TIME_EXCEEDED:
+		soft_read(ie, EHOSTUNREACH);
+		break;
+	case ICMP_PARAMETERPROB:
+		soft_read(ie, EPROTO);
+		break;
+	case ICMP_REDIRECT:
+		ie->what = XTCP_ICMP_REDIRECT;
+		break;
+	}
+}
+
+/* The quoted segment went out, so its source is our end. */
+static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
+{
+	const struct iphdr *iph = (const struct iphdr *)ie->skb->data;
+
+	*key = (struct xtcp_key) {
+		.laddr	= iph->saddr,
+		.raddr	= iph->daddr,
+		.lport	= ie->th->source,
+		.rport	= ie->th->dest,
+		.dif	= inet_iif(ie->skb),
+		.sdif	= inet_sdif(ie->skb),
+		.family	= AF_INET,
+		.wire	= iph->protocol,
+	};
+}
+
+/**
+ * xtcp_icmpv4_err - err_handler of struct net_protocol
+ * @skb: ICMP message that passed its checksum; skb->data at the quoted IP
+ *	header, of which the caller made the header and 8 octets more linear
+ * @info: MTU of "fragmentation needed", gateway of a redirect, pointer of a
+ *	parameter problem
+ *
+ * Context: softirq, rcu_read_lock().
+ * Return: 0, or -ENOENT when the connection is unknown.
+ */
+int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
+{
+	struct iphdr *iph = (struct iphdr *)skb->data;
+	struct net *net = dev_net(skb->dev);
+	struct xtcp_icmp ie = {
+		.skb	= skb,
+		.th	= (const struct tcphdr *)(skb->data + iph->ihl * 4),
+		.info	= info,
+		.ttl	= iph->ttl,
+	};
+	struct xtcp_key key;
+	int err;
+
+	iph->protocol = xtcp_hook_wire(skb);
+	ie.seq = seq_get(&ie.th->seq);
+	message_read(&ie, icmp_hdr(skb)->type, icmp_hdr(skb)->code);
+	quoted_key(&key, &ie);
+	err = xtcp_icmp_error(net, &key, &ie);
+	if (err)
+		__ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
+	return err;
+}
