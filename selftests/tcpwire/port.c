@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * port: on the TCP wire xtcp and the kernel's own TCP share one port space, by
+ * the kernel's rules. LC-27, LC-116.
+ */
+#include "lib/xtcp_test.h"
+
+#define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
+
+PEER_FIXTURE(port);
+FIXTURE_VARIANT_ADD(port, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
+
+enum { REUSEADDR = 1, REUSEPORT = 2 };
+enum first { BOUND, LISTENS };
+enum stack { OURS, STOCKS };
+
+static const char *const addrs[] = { "", "10.0.0.1", "10.0.0.11", "127.0.0.1" };
+
+static int stack_socket(enum stack stack, int options)
+{
+	int fd = socket_new(stack == OURS ? IPPROTO_XTCP : IPPROTO_TCP);
+
+	if (stack == OURS)
+		socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
+	if (options & REUSEADDR)
+		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (options & REUSEPORT)
+		socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return fd;
+}
+
+struct cell {
+	enum first first;
+	int addr1, options1, addr2, options2;
+};
+
+/* What bind() says to the second socket, or listen() after it. */
+static int second_errno(enum stack one, enum stack two, const struct cell *cell)
+{
+	int first = stack_socket(one, cell->options1);
+	int second = stack_socket(two, cell->options2);
+	int err;
+
+	err = socket_bind(first, addrs[cell->addr1], 7000);
+	if (!err && cell->first == LISTENS)
+		err = socket_listen(first, 4);
+	if (err) {
+		err = 1000 + err;
+	} else {
+		err = socket_bind(second, addrs[cell->addr2], 7000);
+		if (!err) {
+			err = socket_listen(second, 4);
+			err = err ? 2000 + err : 0;
+		}
+	}
+	close(second);
+	close(first);
+	return err;
+}
+
+/*
+ * Whoever comes second is told what a second socket of stock's would be, but
+ * that SO_REUSEPORT is of no use.
+ */
+static void compare(struct __test_metadata *_metadata, enum stack one, enum stack two)
+{
+	struct ipaddr own = ipaddr("10.0.0.11");
+	int differ = 0, refused = 0;
+	struct cell c;
+
+	address_add(WHERE(_metadata), "tun0", &own, 24);
+	for (int i = 0; i < 2 * 4 * 4 * 4 * 4; i++) {
+		int mixed, stocks;
+
+		c = (struct cell){ i >> 8, i >> 6 & 3, i >> 2 & 3, i >> 4 & 3, i & 3 };
+		mixed = second_errno(one, two, &c);
+		c.options1 &= REUSEADDR;
+		c.options2 &= REUSEADDR;
+		stocks = second_errno(STOCKS, STOCKS, &c);
+		refused += !!mixed;
+		if (mixed == stocks)
+			continue;
+		differ++;
+		printf("# %d at \"%s\" options %d, then \"%s\" options %d: %d, stock %d\n",
+		       c.first, addrs[c.addr1], i >> 2 & 3, addrs[c.addr2], i & 3, mixed,
+		       stocks);
+	}
+	EXPECT_EQ(0, differ);
+	EXPECT_LE(100, refused);
+	EXPECT_GE(480, refused);
+}
+
+TEST_F(port, lc_116_stock_comes_second)
+{
+	NOT_ON_STOCK();
+	compare(_metadata, OURS, STOCKS);
+}
+
+TEST_F(port, lc_116_stock_came_first)
+{
+	NOT_ON_STOCK();
+	compare(_metadata, STOCKS, OURS);
+}
+
+/* The native wire has ports of its own. */
+TEST_F(port, lc_27_native_ports_are_others)
+{
+	int ours, native, stock;
+
+	NOT_ON_STOCK();
+	ours = stack_socket(OURS, 0);
+	native = socket_new(IPPROTO_XTCP);
+	ASSERT_EQ(0, socket_bind(ours, "", 7000));
+	ASSERT_EQ(0, socket_bind(native, "", 7000));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	ASSERT_EQ(0, socket_listen(native, 4));
+	close(ours);
+	stock = stack_socket(STOCKS, 0);
+	EXPECT_EQ(0, socket_bind(stock, "", 7000));
+	EXPECT_EQ(0, socket_listen(stock, 4));
+}
+
+static int stock_bind_errno(int port, int options)
+{
+	int fd = stack_socket(STOCKS, options);
+	int err = socket_bind(fd, "10.0.0.1", port);
+
+	close(fd);
+	return err;
+}
+
+static void wire_tcp(int fd)
+{
+	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
+}
+
+/* Down to the last second of TIME-WAIT. */
+TEST_F(port, lc_116_held_until_time_wait_is_over)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .active = true, .prepare = wire_tcp, .kport = 7001);
+	EXPECT_EQ(EADDRINUSE, stock_bind_errno(c.kport, 0));
+	conn_advance(&c, ST_TIME_WAIT, true);
+	peer_mark(p);
+	EXPECT_EQ(EADDRINUSE, stock_bind_errno(c.kport, 0));
+	peer_sleep_until(p, 59500);
+	EXPECT_EQ(EADDRINUSE, stock_bind_errno(c.kport, 0));
+	peer_sleep_until(p, 60500);
+	EXPECT_EQ(0, stock_bind_errno(c.kport, 0));
+}
+
+/* The listener goes, its children stay, and so does the port. */
+TEST_F(port, lc_116_children_hold_the_port)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .prepare = wire_tcp);
+	close(c.lfd);
+	EXPECT_EQ(EADDRINUSE, stock_bind_errno(KERNEL_PORT, 0));
+	conn_send(&c, .flags = ACK | PSH, .data = "still");
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 210);
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK);
+	sleep_ms(20);
+	EXPECT_EQ(0, stock_bind_errno(KERNEL_PORT, 0));
+}
+
+/* close() gives it back before it returns. */
+TEST_F(port, lc_116_closed_is_free_at_once)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	for (int i = 0; i < 50; i++) {
+		int fd = stack_socket(i & 1 ? OURS : STOCKS, 0);
+
+		ASSERT_EQ(0, socket_bind(fd, i & 2 ? "" : "10.0.0.1", 7002));
+		if (i & 4)
+			ASSERT_EQ(0, socket_listen(fd, 1));
+		close(fd);
+	}
+}
+
+/* A socket that stops listening keeps its port, and may listen again. */
+TEST_F(port, shutdown_keeps_the_port)
+{
+	int fd, other;
+
+	NOT_ON_STOCK();
+	fd = stack_socket(OURS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(fd, "", 7003));
+	ASSERT_EQ(0, socket_listen(fd, 1));
+	other = stack_socket(STOCKS, REUSEADDR);
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "", 7003));
+	ASSERT_EQ(0, socket_shutdown(fd, SHUT_RDWR));
+	EXPECT_EQ(0, socket_bind(other, "", 7003));
+	/* Two are bound; one of them may listen. */
+	ASSERT_EQ(0, socket_listen(other, 1));
+	EXPECT_EQ(EADDRINUSE, socket_listen(fd, 1));
+	close(other);
+	EXPECT_EQ(0, socket_listen(fd, 1));
+}
+
+/* Eight ports for both: each is somebody's, none is both's. */
+TEST_F(port, lc_116_ephemeral_ports_are_shared_out)
+{
+	struct peer *p = &self->peer;
+	bool taken[8] = { false };
+	int fd;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	p->stock_may_speak = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41007"));
+	for (int i = 0; i < 8; i++) {
+		fd = stack_socket(i & 1 ? OURS : STOCKS, 0);
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+		ASSERT_LE(41000, socket_port(fd));
+		ASSERT_GE(41007, socket_port(fd));
+		EXPECT_FALSE(taken[socket_port(fd) - 41000]);
+		taken[socket_port(fd) - 41000] = true;
+	}
+	fd = stack_socket(STOCKS, 0);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
+	fd = stack_socket(OURS, 0);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
+	/* By bind() there is none left, either. */
+	fd = stack_socket(OURS, 0);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
+	fd = stack_socket(STOCKS, 0);
+	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
+}
+
+/* Ports of ours to another peer are ours to share, and not stock's. */
+TEST_F(port, one_ephemeral_port_for_many_peers)
+{
+	struct peer *p = &self->peer;
+	int fd;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	for (int i = 2; i < 10; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "10.0.0.%d", i);
+		fd = stack_socket(OURS, 0);
+		EXPECT_EQ(EINPROGRESS, socket_connect(fd, addr, 80));
+		EXPECT_EQ(41000, socket_port(fd));
+	}
+	fd = stack_socket(STOCKS, 0);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.99", 80));
+}
+
+/* What belongs to nobody is answered by whoever holds the port, and once. */
+TEST_F(port, lc_116_resets_come_from_the_owner)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = stack_socket(OURS, 0);
+	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	counters_take(&before);
+	peer_send(p, .flags = ACK, .ack = 77);
+	peer_expect(p, .flags = RST, .seq = 77);
+	peer_expect_silence(p, 100);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1,
+			"XtcpResetSentNoHandshake", 1, NULL);
+	stock_expect_silent(_metadata);
+	/* Bound, but no listener: still ours to answer. */
+	ASSERT_EQ(0, socket_shutdown(lfd, SHUT_RDWR));
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = 5);
+	peer_expect(p, .flags = RST | ACK, .ack = 6);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1,
+			"XtcpResetSentNoConnection", 1, NULL);
+	stock_expect_silent(_metadata);
+	/* And another port is none of ours, nor this one when it is given back. */
+	p->stock_may_speak = true;
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = 5, .dport = 9);
+	peer_expect(p, .flags = RST | ACK, .ack = 6, .sport = 9);
+	close(lfd);
+	peer_send(p, .flags = SYN, .seq = 5);
+	peer_expect(p, .flags = RST | ACK, .ack = 6);
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* One address each: both listen, and each gets its own. */
+TEST_F(port, one_port_at_two_addresses)
+{
+	struct ipaddr own = ipaddr("10.0.0.11");
+	struct peer *p = &self->peer;
+	struct counters before;
+	int ours, stock;
+
+	NOT_ON_STOCK();
+	address_add(WHERE(_metadata), "tun0", &own, 24);
+	ours = stack_socket(OURS, 0);
+	stock = stack_socket(STOCKS, 0);
+	ASSERT_EQ(0, socket_bind(ours, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	ASSERT_EQ(0, socket_bind(stock, "10.0.0.11", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	p->stock_may_speak = true;
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = 5, .dst = own);
+	peer_expect(p, .flags = SYN | ACK, .ack = 6, .src = own);
+	peer_send(p, .flags = ACK, .seq = 6, .ack = p->last.seq + 1, .dst = own);
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(0, socket_accept(stock));
+	peer_expect(p, .flags = FIN | ACK, .src = own);
+	peer_send(p, .flags = RST | ACK, .seq = 6, .ack = p->last.seq + 1, .dst = own);
+	peer_send(p, .flags = SYN, .seq = 5);
+	peer_expect(p, .flags = SYN | ACK, .ack = 6);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+}
+
+/*
+ * A server of stock's is replaced by one of ours while a connection of its goes
+ * on: that stays stock's, what is new is ours.
+ */
+TEST_F(port, a_connection_of_stocks_goes_on)
+{
+	struct peer *p = &self->peer;
+	int ours, stock, fd;
+	uint32_t nxt;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	stock = stack_socket(STOCKS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	peer_send(p, .flags = SYN, .seq = 5);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 6)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 6, .ack = nxt);
+	fd = accept(stock, NULL, NULL);
+	ASSERT_LE(0, fd);
+	close(stock);
+	ours = stack_socket(OURS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	for (int early = 0; early < 2; early++) {
+		sysctl_write("/proc/sys/net/ipv4/tcp_early_demux", early ? "1" : "0");
+		peer_send(p, .flags = ACK | PSH, .seq = 6 + 4 * early, .ack = nxt, .data = "text");
+		peer_expect(p, .flags = ACK, .seq = nxt, .ack = 10 + 4 * early,
+			    .within_ms = 300);
+	}
+	fd_nonblock(fd);
+	stream_expect_text(_metadata, fd, "texttext");
+	peer_send(p, .flags = SYN, .seq = 50, .sport = 4000);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 51, .dport = 4000)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 51, .ack = nxt, .sport = 4000);
+	EXPECT_EQ(0, socket_accept(ours));
+	p->leave_unread = true;
+}
+
+/* SO_REUSEPORT: a group of ours takes a port, wide and narrow, in any order. */
+TEST_F(port, groups_of_ours_share_a_port)
+{
+	static const char *const order[][3] = {
+		{ "", "10.0.0.1", "" }, { "10.0.0.1", "", "10.0.0.1" },
+	};
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		int fd[3], stock;
+
+		for (int j = 0; j < 3; j++) {
+			fd[j] = stack_socket(OURS, REUSEPORT);
+			EXPECT_EQ(0, socket_bind(fd[j], order[i][j], 7004));
+			EXPECT_EQ(0, socket_listen(fd[j], 4));
+		}
+		stock = stack_socket(STOCKS, REUSEPORT);
+		EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7004));
+		for (int j = 0; j < 3; j++)
+			close(fd[j]);
+		EXPECT_EQ(0, socket_bind(stock, "", 7004));
+		close(stock);
+	}
+}
+
+/* Two devices, two stacks. */
+TEST_F(port, one_port_on_two_devices)
+{
+	int ours, stock;
+
+	NOT_ON_STOCK();
+	dummy_new(WHERE(_metadata), "dummy0");
+	ours = stack_socket(OURS, 0);
+	stock = stack_socket(STOCKS, 0);
+	ASSERT_EQ(0, setsockopt(ours, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "dummy0", 7));
+	EXPECT_EQ(0, socket_bind(ours, "", 7005));
+	EXPECT_EQ(0, socket_bind(stock, "", 7005));
+	close(stock);
+	stock = stack_socket(STOCKS, 0);
+	ASSERT_EQ(0, setsockopt(stock, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5));
+	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "", 7005));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stock: xtcp on the TCP wire and the kernel's own TCP, who is another program's
+ * work, talk to each other, each of them as the client once. RFC 9293 3.5
+ * (simultaneous open), 3.6 (simultaneous close, half-close), 3.8.4
+ * (keepalive), RFC 7323, 2018, 3168, 7413, 8684; LC-100.
+ */
+#include "lib/xtcp_test.h"
+
+#include <netinet/tcp.h>
+
+#define PORT 7000
+#define STALL_MS 200000
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+FIXTURE(stock) {
+	struct pair pair;
+	enum side ours;
+};
+
+FIXTURE_VARIANT(stock) {
+	enum side ours;
+};
+
+FIXTURE_VARIANT_ADD(stock, serves) { .ours = SERVER };
+FIXTURE_VARIANT_ADD(stock, connects) { .ours = CLIENT };
+
+FIXTURE_SETUP(stock)
+{
+	if (stock_mode())
+		SKIP(return, "wants both");
+	pair_open_at(WHERE(_metadata), &self->pair, NULL);
+	self->pair.stock_may_speak = true;
+	self->ours = variant->ours;
+}
+
+FIXTURE_TEARDOWN(stock)
+{
+	if (!stock_mode())
+		pair_close_at(WHERE(_metadata), &self->pair);
+}
+
+static enum side stocks(const FIXTURE_DATA(stock) *self)
+{
+	return self->ours == CLIENT ? SERVER : CLIENT;
+}
+
+/* A socket of the stack that has that side, in its namespace. */
+static int side_socket(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
+		       enum side side)
+{
+	bool ours = side == self->ours;
+	int fd;
+
+	pair_enter(&self->pair, side);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, ours ? IPPROTO_XTCP : IPPROTO_TCP);
+	ASSERT_LE(0, fd);
+	if (ours)
+		ASSERT_EQ(0, socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP));
+	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	return fd;
+}
+
+static int side_listen(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self)
+{
+	int fd = side_socket(_metadata, self, SERVER);
+
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.2", PORT));
+	ASSERT_EQ(0, socket_listen(fd, 16));
+	return fd;
+}
+
+/* Both ends non-blocking; the listener stays if @lfd wants it. */
+static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
+		      int *client, int *server, int *lfd)
+{
+	int listener = side_listen(_metadata, self);
+
+	*client = side_socket(_metadata, self, CLIENT);
+	ASSERT_EQ(0, socket_connect(*client, "10.0.0.2", PORT));
+	*server = accept(listener, NULL, NULL);
+	ASSERT_LE(0, *server);
+	fd_nonblock(*client);
+	fd_nonblock(*server);
+	if (lfd)
+		*lfd = listener;
+	else
+		close(listener);
+}
+
+static struct tcp_info info_of(struct __test_metadata *_metadata, int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	return info;
+}
+
+static int side_knob(FIXTURE_DATA(stock) *self, enum side side, const char *name,
+		     const char *value)
+{
+	char path[128];
+
+	pair_enter(&self->pair, side);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s_%s",
+		 side == self->ours ? "xtcp" : "tcp", name);
+	return sysctl_write(path, value);
+}
+
+/* Reads all there is until the other end says that there is no more. */
+static ssize_t read_to_end(int fd)
+{
+	static char buf[65536];
+	ssize_t n, sum = 0;
+
+	for (int idle = 0; idle < 500; ) {
+		n = read(fd, buf, sizeof(buf));
+		if (n == 0)
+			return sum;
+		if (n > 0) {
+			sum += n;
+			idle = 0;
+			continue;
+		}
+		if (errno != EAGAIN)
+			return -errno;
+		idle++;
+		sleep_ms(10);
+	}
+	return -ETIMEDOUT;
+}
+
+TEST_F(stock, rfc9293_both_ways_at_once)
+{
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	stream_exchange(_metadata, client, server, 2000000, STALL_MS);
+}
+
+TEST_F(stock, lc_100_over_a_bad_path)
+{
+	static const struct netem bad = {
+		.delay_ms = 10, .jitter_ms = 3, .loss = 2, .duplicate = 1, .reorder = 5,
+		.limit = 10000,
+	};
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	pair_netem(&self->pair, CLIENT, &bad);
+	pair_netem(&self->pair, SERVER, &bad);
+	stream_exchange(_metadata, client, server, 500000, STALL_MS);
+}
+
+/* Damage on the way: the checksums of both stacks find it. */
+TEST_F(stock, rfc9293_must_03_damage_is_found)
+{
+	static const struct netem bad = { .delay_ms = 5, .corrupt = 3, .limit = 10000 };
+	int client, server;
+
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(&self->pair, s);
+		link_set_single_segments(WHERE(_metadata), s == CLIENT ? "veth0" : "veth1");
+	}
+	connected(_metadata, self, &client, &server, NULL);
+	pair_netem(&self->pair, CLIENT, &bad);
+	pair_netem(&self->pair, SERVER, &bad);
+	stream_exchange(_metadata, client, server, 300000, STALL_MS);
+}
+
+TEST_F(stock, without_large_segments)
+{
+	int client, server;
+
+	pair_enter(&self->pair, CLIENT);
+	link_set_single_segments(WHERE(_metadata), "veth0");
+	connected(_metadata, self, &client, &server, NULL);
+	stream_exchange(_metadata, client, server, 500000, STALL_MS);
+	close(client);
+	close(server);
+	pair_enter(&self->pair, SERVER);
+	link_set_single_segments(WHERE(_metadata), "veth1");
+	connected(_metadata, self, &client, &server, NULL);
+	stream_exchange(_metadata, client, server, 500000, STALL_MS);
+}
+
+TEST_F(stock, mtu_changes_in_mid_flow)
+{
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	for (int mtu = 1500; mtu >= 300; mtu -= 400) {
+		pair_enter(&self->pair, CLIENT);
+		link_set_mtu(WHERE(_metadata), "veth0", mtu);
+		pair_enter(&self->pair, SERVER);
+		link_set_mtu(WHERE(_metadata), "veth1", mtu);
+		stream_exchange(_metadata, client, server, 100000, STALL_MS);
+	}
+}
+
+/* What one end doesn't want, neither has; the rest is in force. */
+TEST_F(stock, options_off_at_either_end)
+{
+	static const struct {
+		const char *knob;
+		int option;
+	} cases[] = {
+		{ "timestamps", TCPI_OPT_TIMESTAMPS },
+		{ "sack", TCPI_OPT_SACK },
+		{ "window_scaling", TCPI_OPT_WSCALE },
+	};
+	const int all = TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE;
+	int client, server;
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		enum side off = i & 1;
+
+		ASSERT_EQ(0, side_knob(self, off, cases[i / 2].knob, "0"));
+		connected(_metadata, self, &client, &server, NULL);
+		EXPECT_EQ(all & ~cases[i / 2].option,
+			  info_of(_metadata, client).tcpi_options & all)
+			TH_LOG("%s off at side %d", cases[i / 2].knob, off);
+		EXPECT_EQ(all & ~cases[i / 2].option,
+			  info_of(_metadata, server).tcpi_options & all)
+			TH_LOG("%s off at side %d", cases[i / 2].knob, off);
+		stream_exchange(_metadata, client, server, 200000, STALL_MS);
+		close(client);
+		close(server);
+		ASSERT_EQ(0, side_knob(self, off, cases[i / 2].knob, "1"));
+	}
+}
+
+/* RFC 3168: agreed if both want it; a client has to ask. */
+TEST_F(stock, rfc3168_ecn_is_agreed)
+{
+	int client, server;
+
+	for (int both = 0; both < 2; both++) {
+		ASSERT_EQ(0, side_knob(self, CLIENT, "ecn", "1"));
+		ASSERT_EQ(0, side_knob(self, SERVER, "ecn", both ? "1" : "0"));
+		connected(_metadata, self, &client, &server, NULL);
+		EXPECT_EQ(both, !!(info_of(_metadata, client).tcpi_options & TCPI_OPT_ECN));
+		EXPECT_EQ(both, !!(info_of(_metadata, server).tcpi_options & TCPI_OPT_ECN));
+		stream_exchange(_metadata, client, server, 200000, STALL_MS);
+		close(client);
+		close(server);
+	}
+}
+
+/* The server answers each SYN by a cookie. */
+TEST_F(stock, lc_47_cookies_cross)
+{
+	int client, server, lfd;
+
+	ASSERT_EQ(0, side_knob(self, SERVER, "syncookies", "2"));
+	for (int timestamps = 1; timestamps >= 0; timestamps--) {
+		ASSERT_EQ(0, side_knob(self, CLIENT, "timestamps", timestamps ? "1" : "0"));
+		connected(_metadata, self, &client, &server, &lfd);
+		if (timestamps)
+			EXPECT_TRUE(info_of(_metadata, server).tcpi_options & TCPI_OPT_SACK);
+		stream_exchange(_metadata, client, server, 200000, STALL_MS);
+		close(client);
+		close(server);
+		close(lfd);
+	}
+}
+
+TEST_F(stock, rfc9293_half_close)
+{
+	static char text[100000];
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	ASSERT_EQ(4, send(client, "last", 4, 0));
+	ASSERT_EQ(0, shutdown(client, SHUT_WR));
+	ASSERT_EQ(4, read_to_end(server));
+	/* The other half is as good as before. */
+	ASSERT_EQ((ssize_t)sizeof(text) / 2, send(server, text, sizeof(text) / 2, 0));
+	ASSERT_EQ(0, shutdown(server, SHUT_WR));
+	EXPECT_EQ((ssize_t)sizeof(text) / 2, read_to_end(client));
+}
+
+TEST_F(stock, rfc9293_reset_by_either)
+{
+	for (int by_server = 0; by_server < 2; by_server++) {
+		int client, server, other;
+
+		connected(_metadata, self, &client, &server, NULL);
+		other = by_server ? client : server;
+		socket_abort(by_server ? server : client);
+		sleep_ms(20);
+		EXPECT_EQ(ECONNRESET, socket_receive(other));
+		close(other);
+	}
+}
+
+TEST_F(stock, refused_by_either)
+{
+	int fd = side_socket(_metadata, self, CLIENT);
+
+	EXPECT_EQ(ECONNREFUSED, socket_connect(fd, "10.0.0.2", PORT));
+}
+
+static void delay(FIXTURE_DATA(stock) *self, double ms)
+{
+	const struct netem slow = { .delay_ms = ms, .limit = 10000 };
+
+	pair_netem(&self->pair, CLIENT, &slow);
+	pair_netem(&self->pair, SERVER, &slow);
+}
+
+/* RFC 9293 figure 12: FINs cross. Both end up in TIME-WAIT. */
+TEST_F(stock, rfc9293_simultaneous_close)
+{
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	delay(self, 50);
+	ASSERT_EQ(0, shutdown(client, SHUT_WR));
+	ASSERT_EQ(0, shutdown(server, SHUT_WR));
+	sleep_ms(300);
+	EXPECT_EQ(0, read_to_end(client));
+	EXPECT_EQ(0, read_to_end(server));
+	close(client);
+	close(server);
+	pair_enter(&self->pair, self->ours);
+	EXPECT_EQ(1, proc_rows(AF_INET, ROW_TIME_WAIT));
+}
+
+/* RFC 9293 figure 8: SYNs cross, and there is one connection. */
+TEST_F(stock, rfc9293_must_10_simultaneous_open)
+{
+	int client = side_socket(_metadata, self, CLIENT);
+	int server = side_socket(_metadata, self, SERVER);
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	delay(self, 50);
+	fd_nonblock(client);
+	fd_nonblock(server);
+	ASSERT_EQ(0, socket_bind(client, "10.0.0.1", PORT));
+	ASSERT_EQ(0, socket_bind(server, "10.0.0.2", PORT));
+	ASSERT_EQ(EINPROGRESS, socket_connect(client, "10.0.0.2", PORT));
+	ASSERT_EQ(EINPROGRESS, socket_connect(server, "10.0.0.1", PORT));
+	sleep_ms(1500);
+	EXPECT_EQ(0, getpeername(client, (struct sockaddr *)&addr, &len));
+	EXPECT_EQ(0, getpeername(server, (struct sockaddr *)&addr, &len));
+	stream_exchange(_metadata, client, server, 100000, STALL_MS);
+}
+
+/* Each end asks; the other answers, and both stay. Then the path is cut. */
+TEST_F(stock, rfc9293_must_24_keepalive)
+{
+	static const struct netem cut = { .loss = 100 };
+
+	for (int by_server = 0; by_server < 2; by_server++) {
+		int client, server, asks;
+
+		connected(_metadata, self, &client, &server, NULL);
+		asks = by_server ? server : client;
+		ASSERT_EQ(0, socket_set(asks, IPPROTO_TCP, TCP_KEEPIDLE, 2));
+		ASSERT_EQ(0, socket_set(asks, IPPROTO_TCP, TCP_KEEPINTVL, 1));
+		ASSERT_EQ(0, socket_set(asks, IPPROTO_TCP, TCP_KEEPCNT, 3));
+		ASSERT_EQ(0, socket_set(asks, SOL_SOCKET, SO_KEEPALIVE, 1));
+		sleep_ms(20000);
+		EXPECT_EQ(0, socket_error(asks));
+		stream_exchange(_metadata, client, server, 1000, STALL_MS);
+		pair_netem(&self->pair, CLIENT, &cut);
+		sleep_ms(8000);
+		EXPECT_EQ(ETIMEDOUT, socket_error(asks));
+		close(client);
+		close(server);
+		delay(self, 0.1);
+	}
+}
+
+/* A zero window, and what opens it again. */
+TEST_F(stock, rfc9293_must_36_zero_window)
+{
+	static char text[4000000];
+	int client, server;
+	ssize_t sent = 0, n;
+
+	connected(_metadata, self, &client, &server, NULL);
+	while ((n = send(client, text, sizeof(text), 0)) > 0) {
+		sent += n;
+		sleep_ms(100);
+	}
+	sleep_ms(5000);
+	ASSERT_EQ(0, shutdown(client, SHUT_WR));
+	EXPECT_EQ(sent, read_to_end(server));
+	EXPECT_LT(0, sent);
+}
+
+/* RFC 7413 3: a server without it skips the option, and what comes with it. */
+TEST_F(stock, rfc7413_fast_open_is_declined)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(PORT),
+		.sin_addr.s_addr = htonl(0x0a000002),
+	};
+	int lfd, client, server;
+
+	if (self->ours == CLIENT)
+		return;		/* xtcp doesn't offer it */
+	lfd = side_listen(_metadata, self);
+	for (int i = 0; i < 2; i++) {
+		pair_enter(&self->pair, stocks(self));
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_fastopen", "0x5"));
+		client = side_socket(_metadata, self, CLIENT);
+		ASSERT_EQ(5, sendto(client, "first", 5, MSG_FASTOPEN, (struct sockaddr *)&to,
+				    sizeof(to)));
+		server = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, server);
+		sleep_ms(1500);
+		stream_expect_text(_metadata, server, "first");
+		fd_nonblock(client);
+		fd_nonblock(server);
+		stream_exchange(_metadata, client, server, 10000, STALL_MS);
+		close(client);
+		close(server);
+	}
+}
+
+/* RFC 8684 3.1: without the option in the answer it is plain TCP. */
+TEST_F(stock, rfc8684_multipath_is_declined)
+{
+	int lfd, client, server;
+
+	if (self->ours == CLIENT)
+		return;
+	lfd = side_listen(_metadata, self);
+	pair_enter(&self->pair, CLIENT);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (client < 0)
+		SKIP(return, "this kernel has no MPTCP");
+	ASSERT_EQ(0, socket_connect(client, "10.0.0.2", PORT));
+	server = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, server);
+	fd_nonblock(client);
+	fd_nonblock(server);
+	stream_exchange(_metadata, client, server, 100000, STALL_MS);
+}
+
+TEST_HARNESS_MAIN
