@@ -1,0 +1,292 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
+#
+# On the TCP wire xtcp is TCP to everything between device and socket: nft's
+# rules on input and output, conntrack, NAT both ways, marks; and where nobody
+# listens there is no hook. LC-114.
+# vm: timeout=400 busy
+set -u
+
+# shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/programs.bash"
+
+tcp_wire() { # NAMESPACE...
+	local ns
+	for ns; do
+		on $ns sysctl -qw net.ipv4.xtcp_wire=6 || return
+	done
+}
+
+rules() { # NAMESPACE, rules on stdin
+	on "$1" nft -f -
+}
+
+# Packets that the named counter of table t has seen.
+counted() { # NAMESPACE COUNTER
+	on "$1" nft list counter ip t "$2" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+# A server that says back what it hears; PROGRAM is xtcp-run or empty for stock.
+echo_server() { # NAMESPACE PORT PROGRAM
+	start $1 $3 socat tcp4-listen:$2,reuseaddr,fork exec:cat
+	await_row $1 "${3:+x}tcp" $2 0A
+}
+
+say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
+	echo hello | on $1 timeout 20 $2 socat -t 10 - "tcp4:$3:$4${5:+,$5}"
+}
+
+expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
+	expect_equal hello "$(say "$@" 2>&1)" "echo of $3:$4 to '$2'"
+}
+
+xtcp_count() { # NAMESPACE NAME
+	on "$1" env PROC_NET_SNMP=/proc/net/xtcp_snmp PROC_NET_NETSTAT=/proc/net/xtcp_netstat \
+		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p"
+}
+
+program_test lc_114_conntrack_follows
+lc_114_conntrack_follows() {
+	local state
+	tcp_wire $client $server || return
+	rules $server <<-END || return
+		table ip t {
+			counter new { }
+			counter invalid { }
+			chain in {
+				type filter hook input priority filter
+				ct state new counter name new
+				ct state invalid counter name invalid
+			}
+		}
+	END
+	start $server "$run" socat -t 30 tcp4-listen:5001,reuseaddr exec:'sleep 1000'
+	await_row $server xtcp 5001 0A || return
+	start $client "$run" socat -u tcp4:10.9.0.2:5001 -
+	await_row $server xtcp 5001 01 || return
+	state=$(on $server conntrack -L -p tcp --dport 5001 2>/dev/null)
+	case $state in
+	*ESTABLISHED*ASSURED*) ;;
+	*) echo "while it lasts: $state"; return 1 ;;
+	esac
+	kill "${pids[1]}"
+	sleep 1
+	kill "${pids[0]}"
+	sleep 2
+	state=$(on $server conntrack -L -p tcp --dport 5001 2>/dev/null)
+	case $state in
+	*TIME_WAIT* | *CLOSE*) ;;
+	*) echo "after its end: $state"; return 1 ;;
+	esac
+	expect_equal 1 "$(counted $server new)" 'new connections' &&
+		expect_equal 0 "$(counted $server invalid)" 'invalid packets'
+}
+
+program_test lc_114_input_rules_come_first
+lc_114_input_rules_come_first() {
+	local before
+	tcp_wire $server || return
+	echo_server $server 5002 "$run" || return
+	expect_echo $client '' 10.9.0.2 5002 || return
+	rules $server <<-END || return
+		table ip t {
+			counter dropped { }
+			chain in {
+				type filter hook input priority filter
+				tcp dport 5002 counter name dropped drop
+			}
+		}
+	END
+	before=$(xtcp_count $server TcpInSegs)
+	say $client '' 10.9.0.2 5002 connect-timeout=4 >/dev/null 2>&1 && { echo 'the drop lets it in'; return 1; }
+	expect_equal "$before" "$(xtcp_count $server TcpInSegs)" 'segments that came through' || return
+	[ "$(counted $server dropped)" -ge 2 ] || { echo 'no SYN was dropped'; return 1; }
+	on $server nft flush ruleset
+	expect_echo $client '' 10.9.0.2 5002 || return
+	rules $server <<-END || return
+		table ip t {
+			chain in {
+				type filter hook input priority filter
+				tcp dport 5002 reject with tcp reset
+			}
+		}
+	END
+	expect_status 1 on $client socat - tcp4:10.9.0.2:5002,connect-timeout=4 && grep -q refused "$dir/err"
+}
+
+program_test lc_114_output_rules_and_marks
+lc_114_output_rules_and_marks() {
+	tcp_wire $client $server || return
+	echo_server $server 5003 '' || return
+	rules $client <<-END || return
+		table ip t {
+			counter marked { }
+			counter owned { }
+			counter tos { }
+			chain out {
+				type filter hook output priority filter
+				tcp dport 5003 meta mark 7 counter name marked
+				tcp dport 5003 meta skuid 0 counter name owned
+				tcp dport 5003 ip dscp cs4 counter name tos
+				tcp dport 5004 drop
+			}
+		}
+	END
+	# SO_MARK of SOL_SOCKET, set when it is connected.
+	expect_echo $client "$run" 10.9.0.2 5003 setsockopt-int=1:36:7,ip-tos=128 || return
+	[ "$(counted $client marked)" -ge 3 ] && [ "$(counted $client owned)" -ge 5 ] &&
+		[ "$(counted $client tos)" -ge 3 ] || { on $client nft list ruleset; return 1; }
+	echo_server $server 5004 '' || return
+	! say $client "$run" 10.9.0.2 5004 connect-timeout=3 >/dev/null 2>&1
+}
+
+# Rules for TCP's ports route our packets: without them nobody is there.
+program_test lc_114_policy_routing
+lc_114_policy_routing() {
+	tcp_wire $client || return
+	echo_server $server 5005 '' || return
+	ip -n $server addr add 10.8.0.2/32 dev lo
+	ip -n $client rule add ipproto tcp dport 5005 table 9
+	ip -n $client route add 10.8.0.2/32 via 10.9.0.2 dev $wire table 9
+	! say $client "$run" 10.8.0.2 5004 connect-timeout=2 >/dev/null 2>&1 &&
+		expect_echo $client "$run" 10.8.0.2 5005
+}
+
+program_test lc_114_redirect_either_way
+lc_114_redirect_either_way() {
+	tcp_wire $client $server || return
+	rules $server <<-END || return
+		table ip t {
+			chain pre {
+				type nat hook prerouting priority dstnat
+				tcp dport 80 redirect to :5006
+				tcp dport 81 redirect to :5007
+			}
+		}
+	END
+	echo_server $server 5006 "$run" && echo_server $server 5007 '' || return
+	expect_echo $client '' 10.9.0.2 80 && expect_echo $client "$run" 10.9.0.2 80 &&
+		expect_echo $client "$run" 10.9.0.2 81 || return
+	# Our own connections out are redirected, too.
+	rules $client <<-END || return
+		table ip t {
+			chain out {
+				type nat hook output priority -100
+				tcp dport 82 dnat to 10.9.0.2:5006
+			}
+		}
+	END
+	expect_echo $client "$run" 10.9.9.9 82 2>/dev/null || {
+		ip -n $client route add default via 10.9.0.2
+		expect_echo $client "$run" 10.9.9.9 82
+	}
+}
+
+# $client is the router; behind it $inside, whose address nobody knows.
+behind_nat() {
+	inside=inside-$$
+	ip netns add $inside
+	ip link add veth1 netns $client type veth peer name veth0 netns $inside
+	ip -n $client link set veth1 up
+	ip -n $client addr add 192.168.7.1/24 dev veth1
+	ip -n $inside link set veth0 up
+	ip -n $inside link set lo up
+	ip -n $inside addr add 192.168.7.2/24 dev veth0
+	ip -n $inside route add default via 192.168.7.1
+	on $client sysctl -qw net.ipv4.ip_forward=1
+	tcp_wire $inside $server
+	rules $client <<-END
+		table ip t {
+			chain post {
+				type nat hook postrouting priority srcnat
+				oif $wire masquerade
+			}
+		}
+	END
+}
+
+program_test lc_114_masquerade_either_way
+lc_114_masquerade_either_way() {
+	local status=1
+	behind_nat || return
+	echo_server $server 5008 "$run" && echo_server $server 5009 '' &&
+		expect_echo $inside "$run" 10.9.0.2 5008 && expect_echo $inside '' 10.9.0.2 5008 &&
+		expect_echo $inside "$run" 10.9.0.2 5009 && status=0
+	ip netns del $inside
+	return $status
+}
+
+# Many clients become one address with few ports; each SYN finds the server in
+# TIME-WAIT of somebody else's connection, whose clock was another.
+program_test lc_114_many_behind_one_address
+lc_114_many_behind_one_address() {
+	local i n ok=0 address
+	behind_nat || return
+	on $server sysctl -qw net.ipv4.xtcp_tw_reuse=1 net.ipv4.xtcp_tw_recycle=1
+	on $client nft add rule ip t post oif $wire ip protocol tcp masquerade to :2000-2007
+	on $client nft flush chain ip t post
+	on $client nft add rule ip t post oif $wire ip protocol tcp masquerade to :2000-2007
+	# The server closes first, so that TIME-WAIT is there.
+	start $server "$run" socat -U tcp4-listen:5010,reuseaddr,fork exec:'echo done'
+	await_row $server xtcp 5010 0A || { ip netns del $inside; return 1; }
+	for i in {10..29}; do
+		ip -n $inside addr add 192.168.7.$i/24 dev veth0
+	done
+	for n in 1 2; do
+		for i in {10..29}; do
+			address=192.168.7.$i
+			[ "$(on $inside timeout 5 socat -u tcp4:10.9.0.2:5010,bind=$address - 2>&1)" != 'done' ] ||
+				ok=$((ok + 1))
+			# conntrack forgets a connection before the server does.
+			on $client conntrack -F >/dev/null 2>&1
+		done
+	done
+	ip netns del $inside
+	expect_equal 40 $ok 'connections that were taken'
+}
+
+# How often the hook has run; the kernel's own probe counts.
+hook_runs() {
+	grep -c ' xtcp_hook:' $tracing/trace
+}
+
+probe_hook() {
+	tracing=$dir/tracing
+	mkdir -p $tracing && mount -t tracefs tracefs $tracing &&
+		echo 'p:xtcp_hook xtcp:local_in' >$tracing/kprobe_events &&
+		echo 1 >$tracing/events/kprobes/xtcp_hook/enable
+}
+
+unprobe_hook() {
+	echo 0 >$tracing/events/kprobes/xtcp_hook/enable
+	echo >$tracing/kprobe_events
+	umount $tracing
+}
+
+# The hook is there while a port is held, and a moment longer.
+program_test wish_12_no_hook_without_a_port
+wish_12_no_hook_without_a_port() {
+	local before during after
+	tcp_wire $server && probe_hook || return
+	# Native sockets don't need it.
+	start $server "$run" socat -u tcp4-listen:5011 -
+	await_row $server xtcp 5011 0A || return
+	on $client ping -qc 1 10.9.0.2 >/dev/null
+	during=$(hook_runs)
+	kill "${pids[0]}"
+	sleep 3
+	on $client ping -qc 1 10.9.0.2 >/dev/null
+	after=$(hook_runs)
+	on $server sysctl -qw net.ipv4.xtcp_wire=253
+	start $server "$run" socat -u tcp4-listen:5012 -
+	await_row $server xtcp 5012 0A
+	on $client ping -qc 1 10.9.0.2 >/dev/null
+	before=$(hook_runs)
+	unprobe_hook
+	[ "$during" -ge 1 ] || { echo 'it never ran'; return 1; }
+	expect_equal "$during" "$after" 'runs after the last socket' &&
+		expect_equal "$during" "$before" 'runs with native sockets only'
+}
+
+program_tests_run

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hook: segments of protocol 6 find their way to xtcp, and nothing else does;
+ * what a packet is like when it leaves. RFC 791, LC-27, LC-109, LC-116. What
+ * such segments do then, the other rooms ask on both wires.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/ip_icmp.h>
+
+PEER_FIXTURE(hook);
+FIXTURE_VARIANT_ADD(hook, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
+
+static void wire_tcp(int fd)
+{
+	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
+}
+
+static void expect_alive(struct __test_metadata *_metadata, struct conn *c)
+{
+	conn_send(c, .flags = ACK | PSH, .data = "ping");
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	stream_expect_text(_metadata, c->fd, "ping");
+}
+
+/* A native packet with a TCP-wire connection's tuple is not of it. */
+TEST_F(hook, lc_27_forged_native_packets_are_strangers)
+{
+	static const int flags[] = { RST, RST | ACK, SYN, FIN | ACK, ACK | PSH };
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .prepare = wire_tcp);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		p->wire = IPPROTO_XTCP;
+		peer_send(p, .flags = flags[i], .seq = c.peer_nxt, .ack = c.kern_nxt,
+			  .sport = c.pport, .len = 3);
+		if (!(flags[i] & RST))
+			peer_expect(p, .dport = c.pport);
+		p->wire = IPPROTO_TCP;
+		conn_expect_state(&c, ST_ESTABLISHED);
+	}
+	expect_alive(_metadata, &c);
+}
+
+/* The other way round: on a native connection's port stock answers for 6. */
+TEST_F(hook, lc_27_tcp_packets_are_strangers_to_the_native_wire)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	p->wire = IPPROTO_XTCP;
+	conn_open(p, &c);
+	p->wire = IPPROTO_TCP;
+	p->stock_may_speak = true;
+	peer_send(p, .flags = ACK | PSH, .seq = c.peer_nxt, .ack = 4711, .sport = c.pport,
+		  .data = "no");
+	peer_expect(p, .flags = RST, .seq = 4711, .dport = c.pport);
+	p->wire = IPPROTO_XTCP;
+	conn_expect_state(&c, ST_ESTABLISHED);
+	expect_alive(_metadata, &c);
+}
+
+/* In pieces of eight octets' multiples, first to last and last to first. */
+TEST_F(hook, fragments_are_whole_before)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	for (int backwards = 0; backwards < 2; backwards++) {
+		struct segment_spec spec = conn_spec(&c, .flags = ACK | PSH, .len = 1000);
+		uint8_t whole[PACKET_MAX], part[PACKET_MAX];
+		int len = segment_build(&spec, whole);
+
+		for (int i = 0; i < 3; i++) {
+			int n = backwards ? 2 - i : i;
+			int from = n * 400, to = n == 2 ? len - 20 : from + 400;
+			uint16_t sum, off = htons(from / 8 | (n == 2 ? 0 : 0x2000));
+			uint16_t size = htons(20 + to - from);
+
+			memcpy(part, whole, 20);
+			memcpy(part + 20, whole + 20 + from, to - from);
+			part[4] = 9, part[5] = backwards;
+			memcpy(part + 2, &size, 2);
+			memcpy(part + 6, &off, 2);
+			part[10] = part[11] = 0;
+			sum = htons(ip_checksum(part, 20, 0));
+			memcpy(part + 10, &sum, 2);
+			if (i == 2)
+				peer_expect_silence(p, 5);
+			peer_send_raw(p, part, 20 + to - from);
+		}
+		conn_expect(&c, .flags = ACK, .ack = 1001 + 1000 * backwards,
+			    .within_ms = 210);
+		c.peer_nxt = c.peer_iss + 1001 + 1000 * backwards;
+	}
+}
+
+/* To many is to nobody: neither stack answers. */
+TEST_F(hook, rfc9293_must_57_to_many)
+{
+	static const char *const to[] = { "10.0.0.255", "255.255.255.255", "224.0.0.1" };
+	struct peer *p = &self->peer;
+	struct counters before;
+	int fd;
+
+	NOT_ON_STOCK();
+	fd = stream_socket(AF_INET);
+	wire_tcp(fd);
+	ASSERT_EQ(0, socket_bind(fd, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	counters_take(&before);
+	counters_ignore(&before, "InSegs", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
+		peer_send(p, .flags = SYN, .seq = 1, .dst = ipaddr(to[i]));
+		peer_send(p, .flags = ACK, .seq = 1, .ack = 1, .dst = ipaddr(to[i]));
+	}
+	peer_expect_silence(p, 1200);
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* A martian never comes so far. */
+TEST_F(hook, martians_stay_outside)
+{
+	static const char *const from[] = { "127.0.0.1", "0.0.0.0", "224.0.0.1",
+					    "255.255.255.255", "10.0.0.1" };
+	struct peer *p = &self->peer;
+	struct counters before;
+	int fd;
+
+	NOT_ON_STOCK();
+	fd = stream_socket(AF_INET);
+	wire_tcp(fd);
+	ASSERT_EQ(0, socket_bind(fd, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	counters_take(&before);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
+		peer_send(p, .flags = SYN, .seq = 1, .src = ipaddr(from[i]));
+	peer_expect_silence(p, 1200);
+	counters_expect(_metadata, &before, NULL);
+}
+
+/* A sniffer shares each packet: it sees 6, and the connection doesn't mind. */
+TEST_F(hook, a_sniffer_sees_protocol_6)
+{
+	int sniffer = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
+	struct peer *p = &self->peer;
+	int in = 0, out = 0;
+	uint8_t buf[2048];
+	struct conn c;
+	int n;
+
+	ASSERT_LE(0, sniffer);
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	for (int i = 0; i < 10; i++)
+		expect_alive(_metadata, &c);
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t len = sizeof(from);
+
+		n = recvfrom(sniffer, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
+		if (n < 0)
+			break;
+		if (n < 40 || buf[0] >> 4 != 4)
+			continue;
+		EXPECT_EQ(IPPROTO_TCP, buf[9]);
+		EXPECT_EQ(0, ip_checksum(buf, 20, 0));
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			out++;
+		else
+			in++;
+	}
+	EXPECT_EQ(12, in);
+	EXPECT_EQ(11, out);
+}
+
+/* Of other protocols a raw socket sees its own; of 6 the segments not ours. */
+TEST_F(hook, raw_sockets_do_not_see_ours)
+{
+	int raw = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_TCP);
+	struct peer *p = &self->peer;
+	uint8_t buf[2048];
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_LE(0, raw);
+	conn_open(p, &c, .prepare = wire_tcp);
+	expect_alive(_metadata, &c);
+	EXPECT_GT(0, recv(raw, buf, sizeof(buf), 0));
+	p->stock_may_speak = true;
+	peer_send(p, .flags = SYN, .dport = 9);
+	peer_expect(p, .flags = RST | ACK, .sport = 9);
+	EXPECT_LT(0, recv(raw, buf, sizeof(buf), 0));
+}
+
+/* The message's own sum is looked at first. */
+TEST_F(hook, lc_109_icmp_with_a_wrong_sum)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = stock_mode() ? NULL : wire_tcp);
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
+		       .bad_csum = true);
+	conn_expect_state(&c, ST_SYN_SENT);
+	counters_expect(_metadata, &before, NULL);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
+}
+
+/* Quoting a longer header, and as much text as routers like to add. */
+TEST_F(hook, lc_109_icmp_with_a_long_quote)
+{
+	struct peer *p = &self->peer;
+	struct segment text;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	for (int len = 8; len <= 24; len += 8) {
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
+			       .quote = &text, .quote_len = len);
+		EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	}
+	conn_send(&c, .flags = ACK);
+}
+
+/* Errors about stock's connections go to stock, held ports or not. */
+TEST_F(hook, lc_109_icmp_for_stock_is_stocks)
+{
+	struct peer *p = &self->peer;
+	int ours, stock;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	ours = stream_socket(AF_INET);
+	wire_tcp(ours);
+	ASSERT_EQ(0, socket_bind(ours, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	stock = socket_new(IPPROTO_TCP);
+	ASSERT_EQ(EINPROGRESS, socket_connect(stock, "10.0.0.2", 80));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
+	EXPECT_EQ(ECONNREFUSED, socket_error(stock));
+}
+
+struct ip_options_case {
+	int len;
+	uint8_t set[40], sent[40];
+};
+
+/*
+ * RFC 791 3.1: record route gets our address, timestamp our address too; a
+ * loose source route is left with the peer as its end.
+ */
+static void expect_ip_options(struct __test_metadata *_metadata, struct peer *p, int wire)
+{
+	static const struct ip_options_case cases[] = {
+		{ 12, { 7, 11, 4, 0 }, { 7, 11, 8, 10, 0, 0, 1 } },
+		{ 4, { 148, 4, 0, 0 }, { 148, 4, 0, 0 } },
+		{ 12, { 68, 12, 5, 1 }, { 68, 12, 13, 1, 10, 0, 0, 1 } },
+	};
+
+	p->wire = wire;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct ip_options_case *o = &cases[i];
+		int fd = stream_socket(AF_INET);
+		const struct segment *seg;
+
+		if (!stock_mode())
+			ASSERT_EQ(0, socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, wire));
+		ASSERT_EQ(0, setsockopt(fd, IPPROTO_IP, IP_OPTIONS, o->set, o->len));
+		fd_nonblock(fd);
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+		seg = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
+		EXPECT_EQ(5 + o->len / 4, seg->packet[0] & 15);
+		/* The time is the clock's. */
+		EXPECT_EQ(0, memcmp(o->sent, seg->packet + 20, o->set[0] == 68 ? 8 : o->len))
+			TH_LOG("option %d on wire %d", o->set[0], wire);
+		close(fd);
+	}
+}
+
+TEST_F(hook, rfc791_ip_options_leave)
+{
+	expect_ip_options(_metadata, &self->peer, IPPROTO_TCP);
+	if (!stock_mode())
+		expect_ip_options(_metadata, &self->peer, IPPROTO_XTCP);
+}
+
+/* The first hop in the header, the peer at the route's end and in the sum. */
+TEST_F(hook, rfc9293_must_51_source_route)
+{
+	static const uint8_t route[] = { 131, 11, 4, 10, 0, 0, 7, 10, 0, 0, 2, 0 };
+	static const uint8_t sent[] = { 131, 11, 4, 10, 0, 0, 2, 10, 0, 0, 2, 0 };
+	struct peer *p = &self->peer;
+	const struct segment *seg;
+	int fd = stream_socket(AF_INET);
+
+	if (!stock_mode())
+		wire_tcp(fd);
+	(void)sent;
+	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IP, IP_OPTIONS, route, sizeof(route)));
+	fd_nonblock(fd);
+	ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+	seg = peer_read(p, now_ns() + 10 * NSEC_PER_MSEC);
+	ASSERT_NE(NULL, seg);
+	EXPECT_EQ(8, seg->packet[0] & 15);
+	EXPECT_EQ(0, memcmp(seg->packet + 16, "\12\0\0\7", 4));
+	EXPECT_EQ(131, seg->packet[20]);
+	/* The last of the places left is the peer. */
+	EXPECT_EQ(0, memcmp(seg->packet + 20 + seg->packet[21] - 4, "\12\0\0\2", 4));
+}
+
+/* What is set on the socket is in the header. */
+TEST_F(hook, the_header_follows_the_socket)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_TTL, 7));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_TOS, 0xb8));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	EXPECT_TRUE(conn_expect(&c, .flags = ACK | PSH, .data = "x", .ttl = 7,
+				.tos = 0xb8)->df);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT));
+	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+	EXPECT_FALSE(conn_expect(&c, .flags = ACK | PSH, .data = "y", .ttl = 7)->df);
+	conn_send(&c, .flags = ACK);
+}
+
+/* The module goes with a TIME-WAIT on this wire; the port is stock's again. */
+TEST_F(hook, lc_116_after_unloading_stock_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int fd;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .prepare = wire_tcp, .active = true, .kport = 7001);
+	conn_advance(&c, ST_TIME_WAIT, true);
+	module_await_idle(WHERE(_metadata));
+	EXPECT_EQ(0, module_unload());
+	peer_send(p, .flags = ACK, .ack = 99, .sport = c.pport, .dport = c.kport);
+	peer_expect(p, .flags = RST, .seq = 99, .sport = c.kport, .dport = c.pport);
+	fd = socket_new(IPPROTO_TCP);
+	EXPECT_EQ(0, socket_bind(fd, "", 7001));
+	EXPECT_EQ(0, module_load());
+	/* The new module's namespace counts from zero. */
+	p->stock_may_speak = true;
+}
+
+TEST_HARNESS_MAIN
