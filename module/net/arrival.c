@@ -96,7 +96,8 @@ static struct way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
 }
 
 /* Where to, by the tables alone: there are no rules. */
-static __always_inline bool find_host(struct net *net, __be32 peer, struct fib_result *res)
+static __always_inline bool find_host(struct net *net, __be32 peer,
+				      struct fib_result *res)
 {
 	struct flowi4 fl4 = {
 		.daddr		= peer,
@@ -110,8 +111,8 @@ static __always_inline bool find_host(struct net *net, __be32 peer, struct fib_r
  * Where nothing but the address chooses the route, and that leads over one
  * path that has no exceptions, ip_route_output_flow() would end with this one.
  */
-static __always_inline struct rtable *nexthop_route(const struct net *net,
-				    const struct fib_result *res)
+static __always_inline struct rtable *
+nexthop_route(const struct net *net, const struct fib_result *res)
 {
 	const struct fib_nh_common *nhc = res->nhc;
 	struct rtable *rt;

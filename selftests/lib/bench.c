@@ -82,13 +82,26 @@ void bench_value(const char *name, double value)
 	table->known[i][side] = true;
 }
 
-void bench_value_difference(const char *name, const char *minuend,
-			    const char *subtrahend)
+static void difference(const char *name, const char *minuend, const char *subtrahend,
+		       int subtrahend_side)
 {
 	int a = row_index(minuend), b = row_index(subtrahend);
 
-	if (table->known[a][side] && table->known[b][side])
-		bench_value(name, table->value[a][side] - table->value[b][side]);
+	if (table->known[a][side] && table->known[b][subtrahend_side])
+		bench_value(name, table->value[a][side] -
+				  table->value[b][subtrahend_side]);
+}
+
+void bench_value_difference(const char *name, const char *minuend,
+			    const char *subtrahend)
+{
+	difference(name, minuend, subtrahend, side);
+}
+
+void bench_value_above_stock(const char *name, const char *minuend,
+			     const char *subtrahend)
+{
+	difference(name, minuend, subtrahend, STOCK);
 }
 
 /*

@@ -64,6 +64,10 @@ void bench_value(const char *row, double value);
 void bench_value_difference(const char *row, const char *minuend,
 			    const char *subtrahend);
 
+/* The same, but what is subtracted is stock TCP's value on both sides. */
+void bench_value_above_stock(const char *row, const char *minuend,
+			     const char *subtrahend);
+
 /*
  * Instructions for one call of round(arg), which is called `rounds` times a
  * batch: one batch to warm up, then until the last three batches differ by less
