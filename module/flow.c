@@ -472,8 +472,8 @@ void xtcp_listener_del(struct sock *sk)
  * How well a listener fits; 0: not at all. A device counts over an address, and
  * that over being for one family.
  */
-static unsigned int listener_score(const struct sock *sk,
-				   const struct xtcp_key *key)
+static __always_inline unsigned int
+listener_score(const struct sock *sk, const struct xtcp_key *key)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	int bound = READ_ONCE(sk->sk_bound_dev_if);

@@ -36,40 +36,6 @@
 
 #include "netns.h"
 
-/* One listens at an address or two; neighbours have a place of their own. */
-#define WAYS	8		/* power of two */
-
-/**
- * struct way - how segments come to an address of ours
- * @rt: route of the last one; NULL: none came
- * @daddr: address
- * @dscp: of the segment; it can choose a route
- */
-struct way {
-	struct rtable	*rt;
-	__be32		daddr;
-	u8		dscp;
-};
-
-/**
- * struct xtcp_arrival - what one CPU remembers in a namespace
- * @in: ways in, by the address's last bits
- * @peer: who was looked up last
- * @back: the route to @peer that its next hop keeps for all, or NULL
- */
-struct xtcp_arrival {
-	struct way	in[WAYS];
-	__be32		peer;
-	struct rtable	*back;
-};
-
-static struct xtcp_arrival *memory(const struct xtcp_net *xn)
-{
-	struct xtcp_arrival __percpu *arrival = READ_ONCE(xn->arrival);
-
-	return arrival ? this_cpu_ptr(arrival) : NULL;
-}
-
 /* Not called for the one that is there: so it is for nearly all segments. */
 static noinline void keep(struct rtable **place, struct rtable *rt)
 {
@@ -90,9 +56,9 @@ static u8 dscp_of(const struct iphdr *iph)
 	return iph->tos & INET_DSCP_MASK;
 }
 
-static struct way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
+static struct xtcp_way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
 {
-	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % WAYS];
+	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % XTCP_ARRIVAL_WAYS];
 }
 
 /* Where to, by the tables alone: there are no rules. */
@@ -179,16 +145,17 @@ static __always_inline bool source_is_sane(struct net *net,
  */
 void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	struct xtcp_arrival *mem = memory(xn);
+	struct xtcp_arrival *mem = xtcp_arrival_memory(xn);
 	const struct iphdr *iph = ip_hdr(skb);
 	struct net *net = xn->net;
-	const struct way *way;
+	const struct xtcp_way *way;
 
 	if (!mem || fib4_has_custom_rules(net))
 		return;
 	way = way_of(mem, iph);
-	if (way->daddr == iph->daddr && way->dscp == dscp_of(iph) &&
-	    is_current(net, way->rt) && source_is_sane(net, skb, mem))
+	mem->is_news = way->daddr != iph->daddr ||
+		       way->dscp != dscp_of(iph) || !is_current(net, way->rt);
+	if (!mem->is_news && source_is_sane(net, skb, mem))
 		skb_dst_set_noref(skb, &way->rt->dst);
 }
 
@@ -205,26 +172,19 @@ static bool may_be_learnt(struct net *net, const struct rtable *rt,
 	       !fib_num_tclassid_users(net);
 }
 
-/**
- * xtcp_arrival_learn - remember how a segment was routed to us
- * @xn: namespace
- * @skb: a stranger's segment, with its route, in the softirq in which it came
- */
-void xtcp_arrival_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
+/* xtcp_arrival_learn(), where there is something to be learnt. */
+void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
+			  const struct sk_buff *skb)
 {
-	struct xtcp_arrival *mem = memory(xn);
 	const struct iphdr *iph = ip_hdr(skb);
 	struct rtable *rt = skb_rtable(skb);
-	struct way *way;
+	struct xtcp_way *way = way_of(mem, iph);
 
-	if (!mem)
+	mem->is_news = false;
+	if (!rt || !may_be_learnt(net, rt, iph->daddr))
 		return;
-	way = way_of(mem, iph);
-	/* Each local address has a route of its own. */
-	if (likely(way->rt == rt) || !rt ||
-	    !may_be_learnt(xn->net, rt, iph->daddr))
-		return;
-	keep(&way->rt, rt);
+	if (way->rt != rt)
+		keep(&way->rt, rt);
 	way->daddr = iph->daddr;
 	way->dscp = dscp_of(iph);
 }
@@ -252,7 +212,7 @@ struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
 	const struct xtcp_arrival *mem;
 
 	/* In process context a softirq may come at any moment. */
-	mem = in_softirq() ? memory(xtcp_net(net)) : NULL;
+	mem = in_softirq() ? xtcp_arrival_memory(xtcp_net(net)) : NULL;
 	if (mem && mem->peer == peer && is_current(net, mem->back))
 		return mem->back;
 	return look_up_back(net, peer);
@@ -289,7 +249,7 @@ void xtcp_arrival_net_exit(struct net *net)
 	for_each_possible_cpu(cpu) {
 		mem = per_cpu_ptr(arrival, cpu);
 		keep(&mem->back, NULL);
-		for (i = 0; i < WAYS; i++)
+		for (i = 0; i < XTCP_ARRIVAL_WAYS; i++)
 			keep(&mem->in[i].rt, NULL);
 	}
 	free_percpu(arrival);

@@ -180,6 +180,13 @@ static void drop(struct xtcp_listener *ls, struct sk_buff *skb)
 	kfree_skb(skb);
 }
 
+static inline bool may_syn_ack(struct net *net)
+{
+	int limit = XTCP_KNOB(net, synack_ratelimit);
+
+	return !limit || rate_allows(&gate_of(net)->syn_acks, limit);
+}
+
 /**
  * xtcp_gate_syn - a SYN arrives for a listener
  * @lsk: listener
@@ -201,7 +208,7 @@ void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
 		return;
 	}
 	o = judge(ls, key, tw);
-	if (!is_drop(o.verdict) && !xtcp_gate_may_syn_ack(sock_net(lsk)))
+	if (!is_drop(o.verdict) && !may_syn_ack(sock_net(lsk)))
 		o.verdict = GATE_DROP_RATE;
 	count(ls, &o);
 	trace_xtcp_syn(key, ls, verdict_words[o.verdict], false);
@@ -269,9 +276,7 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
  */
 bool xtcp_gate_may_syn_ack(struct net *net)
 {
-	int limit = XTCP_KNOB(net, synack_ratelimit);
-
-	return !limit || rate_allows(&gate_of(net)->syn_acks, limit);
+	return may_syn_ack(net);
 }
 
 /**
