@@ -73,6 +73,15 @@
 #define XTCP_INFO_RCV_WND(info, octets)	((info)->tcpi_rcv_wnd = (octets))
 #endif
 
+/* linux/tcp.h: and counts timeouts since 6.7 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define XTCP_INFO_TIMEOUTS(info, all, runs)	do { } while (0)
+#else
+#define XTCP_INFO_TIMEOUTS(info, all, runs)			\
+	((info)->tcpi_total_rto = (all),			\
+	 (info)->tcpi_total_rto_recoveries = (runs))
+#endif
+
 /* linux/tracepoint.h: the string's source is named once since 6.10 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst, src)

@@ -81,6 +81,9 @@ struct xtcp_knobs {
 	int	base_mss;		/* octets, with which a search begins */
 	int	mtu_probe_floor;	/* octets, where one ends */
 	int	probe_threshold;	/* octets, closer it doesn't search */
+	int	pacing_ss_ratio;	/* % of a window a round trip, slow start */
+	int	pacing_ca_ratio;	/* % of it later */
+	unsigned int notsent_lowat;	/* octets */
 	unsigned int probe_interval;	/* s until it searches again */
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */

@@ -61,6 +61,16 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->last_snd_ns = xs->last_rcv_ns;
 	xs->bytes_acked = 0;
 	xs->bytes_received = 0;
+	xs->bytes_retrans = 0;
+	xs->delivered = 0;
+	xs->delivered_ce = 0;
+	xs->data_segs_in = 0;
+	xs->data_segs_out = 0;
+	xs->rcv_ooo = 0;
+	xs->timeouts = 0;
+	xs->timeout_runs = 0;
+	xs->dsack_segs = 0;
+	xs->pace_us = 0;
 	xs->segs_in = 0;
 	xs->segs_out = 0;
 	xs->total_retrans = 0;

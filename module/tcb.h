@@ -34,6 +34,7 @@ enum xtcp_timer {
 	XTCP_TIMER_DELAYED_ACK,	/* RFC 9293 3.8.6.3 */
 	XTCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
 	XTCP_TIMER_FIN_WAIT_2,	/* only the peer's FIN is missing */
+	XTCP_TIMER_PACE,	/* the next burst is due */
 	XTCP_TIMERS
 };
 
@@ -184,6 +185,12 @@ enum xtcp_urgent {
  * @ecn_echo: a mark came: our segments say so until the peer has slowed down
  * @ecn_seen: text came that could be marked
  *
+ * Sending, transfer/pacing.c and user/sockopt.c:
+ * @pace_us: when the next burst is due, low 32 bits of CLOCK_MONOTONIC us, where
+ *	we pace
+ * @notsent_lowat: TCP_NOTSENT_LOWAT, octets; 0: the knob's value
+ * @recv_inq: TCP_INQ: recvmsg() tells what is left
+ *
  * Path MTU by trying, RFC 4821; transfer/mtuprobe.c, octets of text and options:
  * @mtu_searched: the search is on
  * @mtu_low: passes, @mtu_high: the most that may
@@ -248,6 +255,12 @@ enum xtcp_urgent {
  * @user_timeout_ms: TCP_USER_TIMEOUT
  * @window_clamp: octets, largest receive window
  * @nagle: XTCP_NAGLE_*
+ *
+ * For TCP_INFO, as Linux counts:
+ * @delivered, @delivered_ce: segments, our SYN included; of them marked (ECN)
+ * @data_segs_in, @data_segs_out: segments with text; @rcv_ooo: out of order
+ * @bytes_retrans: octets sent again
+ * @timeouts, @timeout_runs: of the retransmission timer; first ones of a row
  *
  * @state_since: when the connection came into its state, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
@@ -341,6 +354,8 @@ struct xtcp_sock {
 	u16		mtu_probe;
 	seq_t		mtu_probe_end;
 	u32		mtu_probed_s;
+	u32		pace_us;
+	u32		notsent_lowat;
 
 	u32		ts_offset;
 	u32		ts_recent;
@@ -379,7 +394,8 @@ struct xtcp_sock {
 			ecn_cwr:1,
 			ecn_echo:1,
 			ecn_seen:1,
-			mtu_searched:1;
+			mtu_searched:1,
+			recv_inq:1;
 
 	seq_t		sacked_end;
 	seq_t		resend_seq;
@@ -436,6 +452,14 @@ struct xtcp_sock {
 	struct llist_node resume_link;
 	u64		bytes_acked;
 	u64		bytes_received;
+	u64		bytes_retrans;
+	u32		delivered;
+	u32		delivered_ce;
+	u32		data_segs_in;
+	u32		data_segs_out;
+	u32		rcv_ooo;
+	u16		timeouts;
+	u16		timeout_runs;
 	u32		segs_in;
 	u32		segs_out;
 	u32		total_retrans;
@@ -472,6 +496,13 @@ static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->user_timeout_ms) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
+}
+
+/* TCP_NOTSENT_LOWAT in octets; where it is not set, xtcp_notsent_lowat. */
+static inline u32 xtcp_notsent_lowat(const struct xtcp_sock *xs)
+{
+	return READ_ONCE(xs->notsent_lowat) ?:
+	       XTCP_KNOB(sock_net(&xs->inet.sk), notsent_lowat);
 }
 
 void xtcp_tcb_renew(struct xtcp_sock *xs);

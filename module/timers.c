@@ -35,6 +35,7 @@
 #include "open/connect.h"
 #include "open/echo.h"
 #include "transfer/ack.h"
+#include "transfer/pacing.h"
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
 #include "user/stats.h"
@@ -164,6 +165,9 @@ static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
 		break;
 	case XTCP_TIMER_FIN_WAIT_2:
 		xtcp_close_fin_wait_2_timeout(sk);
+		break;
+	case XTCP_TIMER_PACE:
+		xtcp_pacing_timeout(sk);
 		break;
 	case XTCP_TIMERS:
 		break;

@@ -420,6 +420,8 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->segs_in += segments_of(skb);
+	if (seg->len)
+		xs->data_segs_in += segments_of(skb);
 	xs->last_rcv_ns = xtcp_now_ns();
 	xtcp_demux_remember(sk, skb);
 	if (!checks_pass(sk, skb, seg))
@@ -438,6 +440,8 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;
 	xtcp_send_push(sk, 0);
+	if (unlikely(xtcp_notsent_lowat(xs) != U32_MAX))
+		xtcp_send_wake_writer(sk);
 	xtcp_ack_flush(sk);
 	xtcp_close_settle(sk);
 drop:

@@ -227,6 +227,8 @@ static int transmit(struct sock *sk, struct sk_buff *skb,
 	if (flags & XTCP_ACK)
 		ack_left(sk, &opt);
 	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
+	if (text_len)
+		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, th, text_len);
 	return xmit_result(sk, xs->af->queue_xmit(sk, skb, ecn));
 }

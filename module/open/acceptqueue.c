@@ -50,6 +50,7 @@
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/pacing.h"
 #include "transfer/probe.h"
 #include "transfer/rtt.h"
 #include "transfer/window.h"
@@ -105,6 +106,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->snd_wnd_max = xs->snd_wnd;
 	xs->snd_wl1 = seg->seq;
 
+	xs->delivered = 1;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
 	xs->ecn_ok = ho->ecn_ok;
 	xs->ts_ok = ho->ts_ok;
@@ -166,6 +168,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_congestion_init(sk);
 	xtcp_autotune_send(sk);
 	child_route(sk);
+	xtcp_pacing_update(sk);
 	xtcp_ack_init(sk);
 	xtcp_port_inherit(sk, ho->ls->sk);
 	return sk;

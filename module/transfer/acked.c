@@ -24,6 +24,7 @@
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/pacing.h"
 #include "transfer/probe.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
@@ -154,8 +155,13 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 	return true;
 }
 
-/* Memory came back: tell a writer who found none. */
-static void wake_writer(struct sock *sk)
+/**
+ * xtcp_send_wake_writer - there is more room: tell a writer who found none
+ * @sk: the socket, locked
+ *
+ * Memory came back, or less than TCP_NOTSENT_LOWAT is left to be sent.
+ */
+void xtcp_send_wake_writer(struct sock *sk)
 {
 	/* Either the writer sees the room, or we see that it waits. */
 	smp_mb();
@@ -201,9 +207,14 @@ static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
 
 static void count_delivered(struct sock *sk, const struct xtcp_acked *a)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->delivered += a->delivered;
 	XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
-	if (a->ece)
+	if (a->ece) {
+		xs->delivered_ce += a->delivered;
 		XTCP_ADD(sock_net(sk), DELIVERED_CE, a->delivered);
+	}
 }
 
 /* The scoreboard is up to date: what does that mean? */
@@ -227,6 +238,7 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 		xtcp_prr_acked(xs, a);
 	else if (opens_window(sk, a))
 		xtcp_congestion_acked(sk, a->delivered, a->prior_pipe);
+	xtcp_pacing_update(sk);
 	xtcp_recovery_resend(sk, resend);
 }
 
@@ -256,12 +268,13 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_congestion_init(sk);
 		xtcp_autotune_send(sk);
 		xtcp_rtt_route(sk);
+		xtcp_pacing_update(sk);
 		xtcp_retransmit_arm(sk);
-		XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
+		count_delivered(sk, a);
 	} else {
 		judge(sk, a);
 	}
-	wake_writer(sk);
+	xtcp_send_wake_writer(sk);
 }
 
 /*

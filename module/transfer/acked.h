@@ -70,6 +70,7 @@ struct xtcp_acked {
 		ece:1;
 };
 
+void xtcp_send_wake_writer(struct sock *sk);
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);
 
 #endif /* XTCP_TRANSFER_ACKED_H */

@@ -320,6 +320,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		return;
 	}
 	XTCP_INC(sock_net(sk), OFO_QUEUE);
+	xs->rcv_ooo++;
 	ofo_insert(sk, skb);
 	if (xs->sack_ok)
 		sack_add(sk, seq, end);

@@ -40,6 +40,7 @@
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/pacing.h"
 #include "transfer/ecn.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
@@ -475,7 +476,8 @@ static void resend_lost(struct sock *sk)
 	struct sk_buff *skb;
 	u32 pipe;
 
-	while ((pipe = xtcp_congestion_pipe(xs)) < xs->cwnd) {
+	while ((pipe = xtcp_congestion_pipe(xs)) < xs->cwnd &&
+	       !xtcp_pacing_holds(sk)) {
 		skb = xtcp_scoreboard_next_lost(sk);
 		if (!skb || xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
 			break;

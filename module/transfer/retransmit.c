@@ -246,6 +246,9 @@ static void timed_out(struct sock *sk)
 	if (!xs->retransmits)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);
+	xs->timeouts++;
+	if (!xs->retransmits)
+		xs->timeout_runs++;
 	if (xs->retransmits < U8_MAX)
 		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 

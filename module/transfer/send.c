@@ -24,6 +24,7 @@
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/pacing.h"
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
@@ -143,6 +144,7 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
 	if (xtcp_output_queued(sk, skb, now_ns))
 		return false;
 	sent_first(sk, skb);
+	xtcp_pacing_sent(sk, skb->len);
 	return true;
 }
 
@@ -175,7 +177,7 @@ static int push_probe(struct sock *sk)
 	u32 len;
 
 	len = xtcp_mtuprobe_size(sk, &wait);
-	if (wait)
+	if (wait || (len && xtcp_pacing_holds(sk)))
 		return -EAGAIN;
 	if (!len)
 		return 0;
@@ -186,6 +188,7 @@ static int push_probe(struct sock *sk)
 	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
 		return 0;
 	sent_first(sk, skb);
+	xtcp_pacing_sent(sk, len);
 	xtcp_mtuprobe_sent(xs, len);
 	return 1;
 }
@@ -208,7 +211,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		/* A bare FIN is too little to congest anything. */
 		if (!room && skb->len)
 			break;
-		if (xtcp_smallqueue_is_full(sk, skb))
+		if (xtcp_smallqueue_is_full(sk, skb) || xtcp_pacing_holds(sk))
 			break;
 		if (!force && xs->in_flight &&
 		    xtcp_burst_waits(sk, skb, room, now_ns))
@@ -435,6 +438,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 		cb->retrans++;
 	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);
 	XTCP_ADD(net, RETRANS_SEGS, segs);
+	xs->bytes_retrans += skb->len;
 	if (cb->flags & XTCP_SYN) {
 		XTCP_INC(net, SYN_RETRANS);
 		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
@@ -446,6 +450,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 		return err;
 	}
 	xtcp_sendq_resent(sk, skb);
+	xtcp_pacing_sent(sk, skb->len);
 	return 0;
 }
 

@@ -146,6 +146,18 @@ bool xtcp_socket_orphans_exceed(const struct sock *sk)
 }
 
 /*
+ * TCP_NOTSENT_LOWAT: is less than that left to be sent; to wake a writer up, half
+ * of it (@wake). For struct proto.stream_memory_free, without the lock.
+ */
+static bool sock_takes_text(const struct sock *sk, int wake)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	s32 left = seq_dist(READ_ONCE(xs->snd_nxt), READ_ONCE(xs->write_seq));
+
+	return (u64)max(left, 0) << wake < xtcp_notsent_lowat(xs);
+}
+
+/*
  * Is there room enough to tell a writer? A third of what is queued has to be
  * free, so that writers are not woken for each acknowledged segment.
  */
@@ -154,7 +166,8 @@ static bool sock_has_write_space(const struct sock *sk)
 	int queued = READ_ONCE(sk->sk_wmem_queued);
 
 	return READ_ONCE(sk->sk_sndbuf) - queued >= queued >> 1 &&
-	       queued < READ_ONCE(sk->sk_sndbuf);
+	       queued < READ_ONCE(sk->sk_sndbuf) &&
+	       sock_takes_text(sk, 1);
 }
 
 /*
@@ -491,6 +504,7 @@ struct proto xtcp_prot = {
 
 	.enter_memory_pressure	= memory_pressure_enter,
 	.leave_memory_pressure	= memory_pressure_leave,
+	.stream_memory_free	= sock_takes_text,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_reserve,
 	.memory_pressure	= &memory_pressure,

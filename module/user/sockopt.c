@@ -31,6 +31,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -190,6 +191,11 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 	case TCP_QUICKACK:
 		quickack_set(sk, val);
 		return 0;
+	case TCP_INQ:
+		if (!lies_between(val, 0, 1))
+			return -EINVAL;
+		xs->recv_inq = val;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -221,6 +227,10 @@ static int tcp_set(struct sock *sk, int optname, int val)
 		return 0;
 	case TCP_LINGER2:
 		WRITE_ONCE(xs->linger2_s, clamp(val, -1, LINGER2_MAX));
+		return 0;
+	case TCP_NOTSENT_LOWAT:
+		WRITE_ONCE(xs->notsent_lowat, val);
+		sk->sk_write_space(sk);
 		return 0;
 	case TCP_USER_TIMEOUT:
 		if (val < 0)
@@ -378,6 +388,21 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_pmtu = xs->pmtu;
 }
 
+/*
+ * Octets of text that left, again and again. What was acknowledged may count our
+ * SYN (of connect(), as in Linux), what is in flight our FIN.
+ */
+static u64 info_bytes_sent(const struct xtcp_sock *xs)
+{
+	u64 sent = xs->bytes_acked + seq_dist(xs->snd_una, xs->snd_nxt);
+
+	if (xs->snd_nxt == xs->iss)
+		return 0;
+	sent -= (u32)seq_dist(xs->iss, xs->snd_una) == (u32)xs->bytes_acked;
+	sent -= xs->fin_queued && xs->snd_nxt == xs->write_seq;
+	return sent + xs->bytes_retrans;
+}
+
 /* Only what is kept somewhere; the rest stays 0. Socket lock. */
 static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 {
@@ -399,9 +424,24 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_rttvar = xs->mdev_us >> 2;
 	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
 
+	info->tcpi_rcv_rtt = xtcp_autotune_rtt_us(xs);
+	info->tcpi_rcv_space = xs->read_per_rtt;
+	info->tcpi_rcv_ssthresh = xs->rcv_wnd;
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
+	info->tcpi_last_data_recv = ms_since(xs->last_text_ns);
 	/* Each segment of an open connection carries an ACK. */
 	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
+
+	info->tcpi_delivered = xs->delivered;
+	info->tcpi_delivered_ce = xs->delivered_ce;
+	info->tcpi_bytes_sent = info_bytes_sent(xs);
+	info->tcpi_bytes_retrans = xs->bytes_retrans;
+	info->tcpi_data_segs_in = xs->data_segs_in;
+	info->tcpi_data_segs_out = xs->data_segs_out;
+	info->tcpi_dsack_dups = xs->dsack_segs;
+	info->tcpi_reord_seen = xs->reord_seen;
+	info->tcpi_rcv_ooopack = xs->rcv_ooo;
+	XTCP_INFO_TIMEOUTS(info, xs->timeouts, xs->timeout_runs);
 
 	info->tcpi_bytes_acked = xs->bytes_acked;
 	info->tcpi_bytes_received = xs->bytes_received;
@@ -412,6 +452,12 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	XTCP_INFO_RCV_WND(info, xs->rcv_wnd);
 }
 
+/* ~0UL: no limit, on any machine. */
+static u64 info_rate(unsigned long rate)
+{
+	return rate == ~0UL ? ~0ULL : rate;
+}
+
 static void info_fill(struct sock *sk, struct tcp_info *info)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -420,8 +466,9 @@ static void info_fill(struct sock *sk, struct tcp_info *info)
 
 	lock_sock(sk);
 	info->tcpi_state = sk->sk_state;
-	info->tcpi_pacing_rate = ~0ULL;		/* nothing is paced */
-	info->tcpi_max_pacing_rate = ~0ULL;
+	info->tcpi_pacing_rate = info_rate(READ_ONCE(sk->sk_pacing_rate));
+	info->tcpi_max_pacing_rate =
+		info_rate(READ_ONCE(sk->sk_max_pacing_rate));
 	info->tcpi_reordering = xs->reordering;
 	info->tcpi_snd_cwnd = xs->cwnd;
 	info->tcpi_snd_ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
@@ -497,6 +544,12 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 		return 0;
 	case TCP_QUICKACK:
 		*val = !xs->pingpong;
+		return 0;
+	case TCP_NOTSENT_LOWAT:
+		*val = READ_ONCE(xs->notsent_lowat);
+		return 0;
+	case TCP_INQ:
+		*val = xs->recv_inq;
 		return 0;
 	case TCP_USER_TIMEOUT:
 		*val = READ_ONCE(xs->user_timeout_ms);

@@ -13,6 +13,7 @@
 
 #include <linux/skbuff.h>
 #include <linux/socket.h>
+#include <linux/tcp.h>
 #include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/sock.h>
@@ -442,6 +443,15 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 	return rd->copied ? rd->copied : err;
 }
 
+/* TCP_INQ: octets left to be read; after a FIN one, so that it is read for. */
+static int unread(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int octets = seq_dist(xs->copied_seq, xs->rcv_nxt);
+
+	return octets || !sock_flag(sk, SOCK_DONE) ? octets : 1;
+}
+
 /**
  * xtcp_recvmsg - RECEIVE
  * @sk: the socket, not locked
@@ -461,7 +471,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		.flags = flags,
 		.left = len,
 	};
-	int ret;
+	int ret, inq = -1;
 
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return xtcp_recv_error(sk, msg, len);
@@ -478,7 +488,11 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		ret = recvmsg_locked(sk, &rd);
 		if (!(flags & MSG_PEEK))
 			xtcp_window_consumed(sk, rd.copied);
+		if (unlikely(xtcp_sk(sk)->recv_inq) && ret >= 0)
+			inq = unread(sk);
 	}
 	release_sock(sk);
+	if (unlikely(inq >= 0))
+		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
 	return ret;
 }

@@ -49,6 +49,7 @@ static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
 static int ecn_max = 2;
+static int ratio_max = 1000;		/* per cent */
 static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; as stock */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int source_prefix6_max = 128;	/* bits of an IPv6 address */
@@ -113,6 +114,15 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
 		.proc_handler	= proc_dointvec_minmax,			\
 		.extra1		= min,					\
 		.extra2		= max,					\
+	}
+
+#define KNOB_UINT(field)						\
+	{								\
+		.procname	= "xtcp_" #field,			\
+		.data		= KNOB(field),				\
+		.maxlen		= sizeof(unsigned int),			\
+		.mode		= 0644,					\
+		.proc_handler	= proc_douintvec,			\
 	}
 
 #define KNOB_UINT_MAX(field, max)					\
@@ -320,6 +330,9 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_INT_RANGE(mtu_probe_floor, &snd_mss_min, &snd_mss_max),
 	KNOB_INT(probe_threshold),
 	KNOB_UINT_MAX(probe_interval, &probe_interval_max),
+	KNOB_INT_RANGE(pacing_ss_ratio, &zero, &ratio_max),
+	KNOB_INT_RANGE(pacing_ca_ratio, &zero, &ratio_max),
+	KNOB_UINT(notsent_lowat),
 	KNOB_INT_RANGE(user_timeout, &zero, NULL),
 	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
 	KNOB_TEXT("congestion_control", KNOB(congestion_control), 0644,
@@ -438,6 +451,9 @@ static void knobs_default(struct net *net)
 		.mtu_probe_floor	= 48,
 		.probe_threshold	= 8,
 		.probe_interval		= 600,
+		.pacing_ss_ratio	= 200,
+		.pacing_ca_ratio	= 120,
+		.notsent_lowat		= UINT_MAX,
 		.max_syn_backlog	= max(128U, hash / 128),
 		.syn_per_source_prefix	= 32,
 		.syn_per_source_prefix6	= 64,

@@ -200,6 +200,9 @@ KNOB(base_mss, "1024", "x")
 KNOB(mtu_probe_floor, "48", "47")
 KNOB(probe_threshold, "8", "x")
 KNOB(probe_interval, "600", "-1")
+KNOB(pacing_ss_ratio, "200", "1001")
+KNOB(pacing_ca_ratio, "120", "-1")
+KNOB(notsent_lowat, "4294967295", "-1")
 KNOB(max_reordering, "300", "0")
 
 /* The other bounds it. */
@@ -534,7 +537,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"keepalive_time", "limit_output_bytes", "max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "min_tso_segs", "moderate_rcvbuf",
 		"mtu_probing", "base_mss", "mtu_probe_floor", "probe_threshold",
-		"probe_interval",
+		"probe_interval", "pacing_ss_ratio", "pacing_ca_ratio", "notsent_lowat",
 		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix",

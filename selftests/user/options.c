@@ -107,6 +107,9 @@ OPTION(tcp_window_clamp, SOL_TCP, TCP_WINDOW_CLAMP, 0, TAKES(10000),
 OPTION(tcp_quickack, SOL_TCP, TCP_QUICKACK, 1, TAKES(0), TAKES(1), TAKES(0));
 OPTION(tcp_user_timeout, SOL_TCP, TCP_USER_TIMEOUT, 0, TAKES(1), TAKES(5000),
        TAKES(INT_MAX), REFUSES(-1), REFUSES(INT_MIN), TAKES(0));
+OPTION(tcp_notsent_lowat, SOL_TCP, TCP_NOTSENT_LOWAT, 0, TAKES(1), TAKES(100000), TAKES(0),
+       TAKES(-1));
+OPTION(tcp_inq, SOL_TCP, TCP_INQ, 0, TAKES(1), TAKES(0), REFUSES(2), REFUSES(-1));
 OPTION(so_reuseaddr, SOL_SOCKET, SO_REUSEADDR, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
 OPTION(so_keepalive, SOL_SOCKET, SO_KEEPALIVE, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
 OPTION(so_oobinline, SOL_SOCKET, SO_OOBINLINE, 0, TAKES(1), TAKES(0));
@@ -546,6 +549,91 @@ TEST_F(options, lc_06_tcp_info_has_what_was_agreed)
 	EXPECT_EQ(0, info.tcpi_options);
 	EXPECT_EQ(536, info.tcpi_snd_mss);
 	EXPECT_EQ(1460, info.tcpi_advmss);
+}
+
+/* What ss -i prints of a transfer, both ways, with a loss. */
+TEST_F(options, tcp_info_counts_what_happened)
+{
+	struct peer *p = &self->peer;
+	static char text[5000];
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct conn c;
+	uint32_t s;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK), .rtt_ms = 40);
+	s = c.kern_iss;
+	ASSERT_EQ(5000, send(c.fd, text, 5000, 0));
+	for (int i = 0; i < 5; i++)
+		conn_expect(&c, .len = 1000);
+	conn_send(&c, .flags = ACK, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1001, s + 5001)));
+	conn_expect(&c, .seq = 1, .len = 1000);
+	conn_send(&c, .flags = ACK, .ack = 5001);
+	conn_send(&c, .flags = ACK, .seq = 501, .len = 500);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 500);
+	conn_expect(&c, .flags = ACK, .ack = 1001);
+	p->leave_unread = true;
+	sleep_ms(100);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(6000, (int)info.tcpi_bytes_sent);
+	EXPECT_EQ(1000, (int)info.tcpi_bytes_retrans);
+	EXPECT_EQ(5000, (int)info.tcpi_bytes_acked);
+	EXPECT_EQ(1000, (int)info.tcpi_bytes_received);
+	EXPECT_EQ(6, (int)info.tcpi_data_segs_out);
+	EXPECT_EQ(2, (int)info.tcpi_data_segs_in);
+	EXPECT_EQ(6, (int)info.tcpi_delivered);
+	EXPECT_EQ(0, (int)info.tcpi_delivered_ce);
+	EXPECT_EQ(1, (int)info.tcpi_total_retrans);
+	EXPECT_EQ(1, (int)info.tcpi_rcv_ooopack);
+	EXPECT_EQ(0, (int)info.tcpi_notsent_bytes);
+	EXPECT_EQ(0, (int)info.tcpi_unacked + info.tcpi_sacked + info.tcpi_lost + info.tcpi_retrans);
+	EXPECT_LE(99, (int)info.tcpi_last_data_sent);
+	EXPECT_GE(110, (int)info.tcpi_last_data_sent);
+	EXPECT_LE(99, (int)info.tcpi_last_data_recv);
+	EXPECT_GE(110, (int)info.tcpi_last_data_recv);
+	EXPECT_LE(99, (int)info.tcpi_last_ack_recv);
+	EXPECT_LT(0, (int)info.tcpi_min_rtt);
+	EXPECT_LT(0, (int)info.tcpi_rcv_space);
+	EXPECT_LT(0, (int)info.tcpi_snd_wnd);
+	EXPECT_NE(UINT64_MAX, info.tcpi_pacing_rate);
+	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
+}
+
+/* TCP_INQ: how much is left, after a FIN one, so that it is read for. */
+TEST_F(options, tcp_inq_tells_what_is_left)
+{
+	char text[64], control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { text, 4 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	static const int left[] = { 6, 2, 0 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_INQ, 1));
+	conn_send(&c, .flags = ACK | PSH, .data = "0123456789");
+	conn_expect(&c, .flags = ACK, .within_ms = 210);
+	for (int i = 0; i < 4; i++) {
+		struct cmsghdr *cmsg;
+		int inq;
+
+		if (i == 3) {
+			conn_send(&c, .flags = ACK | FIN);
+			peer_drain(p, 50);
+		}
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		ASSERT_EQ(i < 2 ? 4 : i == 2 ? 2 : 0, (int)recvmsg(c.fd, &msg, 0));
+		cmsg = CMSG_FIRSTHDR(&msg);
+		ASSERT_NE(NULL, cmsg);
+		EXPECT_EQ(SOL_TCP, cmsg->cmsg_level);
+		EXPECT_EQ(TCP_CM_INQ, cmsg->cmsg_type);
+		memcpy(&inq, CMSG_DATA(cmsg), sizeof(inq));
+		EXPECT_EQ(i < 3 ? left[i] : 1, inq);
+	}
 }
 
 TEST_F(options, opt_tcp_info_length)

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pacing.c - how fast segments leave
+ *
+ * A window that leaves in one burst needs a queue of that size somewhere on its
+ * way. So the socket has a rate: a little more than a window for each round
+ * trip, by xtcp_pacing_ss_ratio in slow start, where the window doubles, and
+ * xtcp_pacing_ca_ratio later; never more than SO_MAX_PACING_RATE. The qdisc fq
+ * spaces segments by it, and bursts are sized by it (burst.c). Where the user
+ * sets a rate and there is no fq, we space them: each burst is due when the one
+ * before has had its time, by the socket's one timer.
+ *
+ * All under the socket lock, process context or softirq.
+ */
+#include "transfer/pacing.h"
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "netns.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/acked.h"
+#include "transfer/recovery.h"
+#include "transfer/send.h"
+
+/*
+ * As sch_fq does, a connection begins with so many segments at once: a short
+ * answer shall not take longer for it.
+ */
+#define UNPACED_SEGS	10
+
+/* A timer that comes late is made up for, up to so much; microseconds. */
+#define CREDIT_US	2000U
+
+/**
+ * xtcp_pacing_must_wait - is it too early for the next burst
+ * @sk: the socket, locked, that we pace; the timer is set then
+ */
+bool xtcp_pacing_must_wait(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	s32 early_us = (s32)(xs->pace_us - xtcp_now_us());
+
+	if (early_us <= 0)
+		return false;
+	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
+		xtcp_timer_set(sk, XTCP_TIMER_PACE, early_us * NSEC_PER_USEC);
+	return true;
+}
+
+/**
+ * xtcp_pacing_account - a burst has left: when may the next one
+ * @sk: the socket, locked, that we pace
+ * @octets: of text
+ */
+void xtcp_pacing_account(struct sock *sk, u32 octets)
+{
+	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 now_us = xtcp_now_us();
+
+	if (rate == ~0UL || !rate ||
+	    seq_dist(xs->iss, xs->snd_nxt) < (s32)(UNPACED_SEGS * xs->mss)) {
+		xs->pace_us = now_us;
+		return;
+	}
+	if ((s32)(now_us - xs->pace_us) > (s32)CREDIT_US)
+		xs->pace_us = now_us;
+	/* Beyond a minute the difference of two times has no sign any more. */
+	xs->pace_us += min_t(u64, div64_ul((u64)octets * USEC_PER_SEC, rate),
+			     60 * USEC_PER_SEC);
+}
+
+/**
+ * xtcp_pacing_update - the window or the round trip has changed
+ * @sk: the socket, locked
+ *
+ * SRTT is kept times 8.
+ */
+void xtcp_pacing_update(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool starts = xs->cwnd < xs->ssthresh / 2;
+	u64 rate = (u64)xs->mss * (USEC_PER_SEC / 100 << 3);
+
+	rate *= starts ? XTCP_KNOB(sock_net(sk), pacing_ss_ratio) :
+			 XTCP_KNOB(sock_net(sk), pacing_ca_ratio);
+	rate *= max(xs->cwnd, xs->in_flight);
+	if (xs->srtt_us)
+		rate = div_u64(rate, xs->srtt_us);
+	WRITE_ONCE(sk->sk_pacing_rate,
+		   min_t(u64, rate, READ_ONCE(sk->sk_max_pacing_rate)));
+}
+
+/**
+ * xtcp_pacing_timeout - the next burst is due
+ * @sk: the socket, locked; softirq or release_cb
+ */
+void xtcp_pacing_timeout(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		return;
+	if (xs->recovery >= XTCP_FAST_RECOVERY &&
+	    xs->lost_out > xs->retrans_out)
+		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
+	xtcp_send_push(sk, 0);
+	if (xtcp_notsent_lowat(xs) != U32_MAX)
+		xtcp_send_wake_writer(sk);
+}

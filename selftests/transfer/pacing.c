@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pacing: how fast segments leave: SO_MAX_PACING_RATE, with and without the
+ * qdisc fq, and the rate that a connection gives itself; TCP_NOTSENT_LOWAT.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+#include <poll.h>
+
+PEER_FIXTURE(pacing);
+
+#define MSS 1000
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+#define RATE 1000000		/* octets a second: a segment each millisecond */
+
+static void info_of(struct conn *c, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &len);
+}
+
+static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
+{
+	static uint8_t text[65535];
+
+	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
+}
+
+/* On a path of 20 ms: where it is short, bursts are large whatever the rate. */
+static void open_wide(struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = WITH_SACK, .rtt_ms = 20);
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+}
+
+/* The window is open for fifty segments: the first ten went, all acknowledged. */
+static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_INITCWND] = 60 });
+	open_wide(p, c);
+	EXPECT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
+	give(_metadata, c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(c, .len = MSS);
+	peer_mark_last(p);
+	peer_sleep_until(p, 20);
+	conn_send(c, .flags = ACK);
+}
+
+/* When the last of them came, ms after the mark; they came in good order. */
+static int64_t take(struct conn *c, int segs)
+{
+	for (int i = 0; i < segs; i++)
+		conn_expect(c, .len = MSS, .seq = conn_kern_nxt(c), .within_ms = 1000);
+	return peer_elapsed_ms(c->peer);
+}
+
+/* Fifty segments take fifty times their time, not less, and hardly more. */
+TEST_F(pacing, so_max_pacing_rate)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+	int64_t ms;
+
+	open_paced(_metadata, p, &c);
+	info_of(&c, &info);
+	EXPECT_EQ(RATE, (int)info.tcpi_max_pacing_rate);
+	EXPECT_EQ(RATE, (int)info.tcpi_pacing_rate);
+	peer_mark(p);
+	give(_metadata, &c, 50 * MSS);
+	ms = take(&c, 50);
+	EXPECT_LE(44, ms);
+	EXPECT_GE(56, ms);
+	conn_send(&c, .flags = ACK);
+}
+
+/* The first ten are not held back: a short answer needs no more. */
+TEST_F(pacing, begins_with_ten_segments)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_wide(p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE / 10));
+	peer_mark(p);
+	give(_metadata, &c, 10 * MSS);
+	EXPECT_GE(1, take(&c, 10));
+	conn_send(&c, .flags = ACK);
+}
+
+/* A rate that is set while text waits counts from then on. */
+TEST_F(pacing, so_max_pacing_rate_changes)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE / 10));
+	peer_mark(p);
+	give(_metadata, &c, 10 * MSS);
+	EXPECT_LE(70, take(&c, 10));
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1));
+	info_of(&c, &info);
+	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
+}
+
+/* What is lost is sent again at that pace, too. */
+TEST_F(pacing, retransmissions_are_paced)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t s;
+	int64_t at;
+
+	open_paced(_metadata, p, &c);
+	s = c.kern_iss;
+	at = conn_kern_nxt(&c);
+	peer_mark(p);
+	give(_metadata, &c, 30 * MSS);
+	take(&c, 30);
+	/* The first twenty are lost. */
+	peer_mark(p);
+	conn_send(&c, .flags = ACK, .ack = at,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + at + 20 * MSS, s + at + 30 * MSS)));
+	for (int i = 0; i < 5; i++)
+		conn_expect(&c, .len = MSS, .seq = at + i * MSS, .within_ms = 100);
+	EXPECT_LE(3, peer_elapsed_ms(p));
+	conn_send(&c, .flags = ACK);
+	peer_drain(p, 50);
+	p->leave_unread = true;
+}
+
+/* mss * max(cwnd, in flight) / SRTT, times 2 in slow start, 1.2 later. */
+TEST_F(pacing, knob_pacing_ss_ratio)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+	uint64_t rate;
+
+	EXPECT_EQ(200, knob_get("pacing_ss_ratio"));
+	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
+	give(_metadata, &c, MSS);
+	conn_expect(&c, .len = MSS);
+	peer_mark_last(p);
+	peer_sleep_until(p, 100);
+	conn_send(&c, .flags = ACK);
+	info_of(&c, &info);
+	rate = (uint64_t)MSS * 2 * info.tcpi_snd_cwnd * 1000000 / info.tcpi_rtt;
+	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
+	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
+
+	ASSERT_EQ(0, knob_set("pacing_ss_ratio", 50));
+	give(_metadata, &c, MSS);
+	conn_expect(&c, .len = MSS);
+	peer_mark_last(p);
+	peer_sleep_until(p, 100);
+	conn_send(&c, .flags = ACK);
+	info_of(&c, &info);
+	rate = (uint64_t)MSS * info.tcpi_snd_cwnd * 1000000 / info.tcpi_rtt / 2;
+	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
+	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+}
+
+TEST_F(pacing, knob_pacing_ca_ratio)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+	uint64_t rate;
+	uint32_t s;
+
+	EXPECT_EQ(120, knob_get("pacing_ca_ratio"));
+	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
+	s = c.kern_iss;
+	give(_metadata, &c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	peer_mark_last(p);
+	peer_sleep_until(p, 100);
+	conn_send(&c, .flags = ACK, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + MSS, s + 1 + 10 * MSS)));
+	peer_drain(p, 50);
+	conn_send(&c, .flags = ACK);
+	info_of(&c, &info);
+	EXPECT_EQ(7, (int)info.tcpi_snd_ssthresh);
+	rate = (uint64_t)MSS * 12 * info.tcpi_snd_cwnd * 100000 / info.tcpi_rtt;
+	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
+	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+}
+
+/* --- TCP_NOTSENT_LOWAT ----------------------------------------------------- */
+
+static bool writable(struct conn *c)
+{
+	return socket_poll(c->fd) & POLLOUT;
+}
+
+/* The peer's window takes 10 segments; what waits behind it is bounded. */
+static void open_narrow(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = WITH_SACK, .wnd = 10 * MSS);
+	c->wnd = 10 * MSS;
+	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+}
+
+TEST_F(pacing, tcp_notsent_lowat)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[100000];
+	struct conn c;
+	ssize_t n;
+
+	open_narrow(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 20000));
+	EXPECT_TRUE(writable(&c));
+	n = send(c.fd, text, sizeof(text), 0);
+	/* What is in flight is not counted; the last skb may overshoot. */
+	EXPECT_LE(10 * MSS + 20000, (int)n);
+	EXPECT_GT((int)sizeof(text), (int)n);
+	EXPECT_FALSE(writable(&c));
+	EXPECT_EQ(-1, send(c.fd, text, 1, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	/* Woken when less than half of it is left. */
+	while (n - conn_kern_nxt(&c) + 1 >= 10000) {
+		EXPECT_FALSE(writable(&c));
+		conn_send(&c, .flags = ACK);
+		for (int i = 0; i < 10; i++)
+			conn_expect(&c, .len = MSS);
+	}
+	EXPECT_TRUE(writable(&c));
+	conn_send(&c, .flags = RST, .seq = 1);
+	p->leave_unread = true;
+}
+
+TEST_F(pacing, knob_notsent_lowat_of_all)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[200000];
+	struct conn c;
+
+	/* Without one, the buffer is the bound. */
+	open_narrow(_metadata, p, &c);
+	EXPECT_EQ((int)sizeof(text), (int)send(c.fd, text, sizeof(text), 0));
+	peer_drain(p, 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.lfd);
+	ASSERT_EQ(0, knob_set("notsent_lowat", 20000));
+	open_narrow(_metadata, p, &c);
+	EXPECT_GT((int)sizeof(text), (int)send(c.fd, text, sizeof(text), 0));
+	EXPECT_FALSE(writable(&c));
+	peer_drain(p, 1);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+TEST_HARNESS_MAIN
