@@ -453,6 +453,8 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 	spin_unlock_bh(&ls->accept_lock);
 
 	while ((sk = queue_pop(ls))) {
+		/* The queue's reference ends with it, or goes to another's. */
+		sock_hold(sk);
 		local_bh_disable();
 		/* Its user, if any, is the administrator who kills it. */
 		bh_lock_sock(sk);
@@ -460,6 +462,7 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 			child_end(sk);
 		bh_unlock_sock(sk);
 		local_bh_enable();
+		sock_put(sk);
 		cond_resched();
 	}
 }
