@@ -218,6 +218,46 @@ struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
 	return look_up_back(net, peer);
 }
 
+/*
+ * The address that IP puts into segments by this route, unless the user has
+ * chosen; 0: it would have to think.
+ */
+static __be32 preferred_source(const struct net *net,
+			       const struct fib_result *res)
+{
+	const struct fib_nh *nh;
+
+	if (res->fi->fib_prefsrc)
+		return res->fi->fib_prefsrc;
+	if (res->nhc->nhc_family != AF_INET)
+		return 0;
+	nh = container_of(res->nhc, const struct fib_nh, nh_common);
+	if (nh->nh_saddr_genid != atomic_read(&net->ipv4.dev_addr_genid))
+		return 0;
+	return nh->nh_saddr;
+}
+
+/**
+ * xtcp_arrival_away - the same for who is to be connected to
+ * @net: namespace without policy rules
+ * @peer: where to
+ * @laddr: set to the local address that IP would choose
+ *
+ * Context: process, under RCU.
+ * Return: the route, not referenced; NULL: the routing code has to say.
+ */
+struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
+{
+	struct fib_result res;
+
+	if (is_martian(peer) || !find_host(net, peer, &res))
+		return NULL;
+	*laddr = preferred_source(net, &res);
+	if (!*laddr || ipv4_is_loopback(*laddr))
+		return NULL;
+	return nexthop_route(net, &res);
+}
+
 /**
  * xtcp_arrival_net_add - remember from now on
  * @net: namespace, where this isn't done yet

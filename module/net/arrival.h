@@ -48,6 +48,7 @@ void xtcp_arrival_net_exit(struct net *net);
 
 void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb);
 struct rtable *xtcp_arrival_back(struct net *net, __be32 peer);
+struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr);
 void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
 			  const struct sk_buff *skb);
 

@@ -180,18 +180,25 @@ static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
 }
 
 /*
- * Where nothing but the peer's address chooses the route: that of its next hop.
- * Whatever else there is to be asked (another device or DSCP, policy rules,
- * without which there is no VRF either, IPsec) makes this return NULL. The
+ * Does nothing but the addresses choose the route? There may be another device
+ * or DSCP, policy rules (without which there is no VRF either), IPsec.
+ */
+static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
+{
+	return !fib4_has_custom_rules(net) && !tos &&
+	       xfrm_has_no_say(net, sk) &&
+	       !(sk && (READ_ONCE(sk->sk_bound_dev_if) ||
+			sock_flag(sk, SOCK_LOCALROUTE)));
+}
+
+/*
+ * Where the peer's address alone chooses the route: that of its next hop. The
  * caller has made sure that the local address still is one.
  */
 static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 				    const struct xtcp_key *key, u8 tos)
 {
-	if (fib4_has_custom_rules(net) || tos || !xfrm_has_no_say(net, sk) ||
-	    (sk && (READ_ONCE(sk->sk_bound_dev_if) ||
-		    sock_flag(sk, SOCK_LOCALROUTE))) ||
-	    ipv4_is_loopback(key->laddr))
+	if (!addresses_decide(net, sk, tos) || ipv4_is_loopback(key->laddr))
 		return NULL;
 	return xtcp_arrival_back(net, key->raddr);
 }
@@ -243,6 +250,25 @@ static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
 }
 
+/* The route to a peer; where the user has chosen no address, IP does. */
+static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
+{
+	struct net *net = sock_net(sk);
+	struct rtable *rt = NULL;
+	__be32 laddr;
+
+	rcu_read_lock();
+	if (!fl4->saddr &&
+	    addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
+		rt = xtcp_arrival_away(net, fl4->daddr, &laddr);
+	if (rt && dst_hold_safe(&rt->dst))
+		fl4->saddr = laddr;
+	else
+		rt = NULL;
+	rcu_read_unlock();
+	return rt ?: ip_route_output_flow(net, fl4, sk);
+}
+
 /*
  * Could the route be another one once the local port is known? By policy
  * rules, by the choice among several paths, by IPsec.
@@ -282,7 +308,7 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 		return -EINVAL;
 	connect_flow_init(sk, &fl4, peer,
 			  opt && opt->opt.srr ? opt->opt.faddr : daddr);
-	rt = ip_route_output_flow(sock_net(sk), &fl4, sk);
+	rt = connect_lookup(sk, &fl4);
 	if (IS_ERR(rt)) {
 		if (PTR_ERR(rt) == -ENETUNREACH)
 			IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);

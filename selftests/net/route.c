@@ -85,6 +85,43 @@ TEST_F(route, rfc9293_must_44_source_is_chosen_by_route)
 		  ((struct sockaddr_in *)&sa)->sin_addr.s_addr);
 }
 
+/* Where a connection to that peer comes from. */
+static in_addr_t source_towards(const char *peer)
+{
+	struct sockaddr_in sa = { 0 };
+	socklen_t len = sizeof(sa);
+	int fd = socket_new(-1);
+
+	socket_connect(fd, peer, KERNEL_PORT);
+	getsockname(fd, (struct sockaddr *)&sa, &len);
+	close(fd);
+	return sa.sin_addr.s_addr;
+}
+
+/*
+ * Time and again, for what the first one has found is at hand for the next;
+ * an address that comes with a nearer route changes what was found.
+ */
+TEST_F(route, rfc9293_must_44_each_network_has_its_source)
+{
+	struct ipaddr near = ipaddr("192.0.2.1"), nearer = ipaddr("192.0.2.129");
+	struct peer *p = &self->peer;
+
+	p->leave_unread = true;
+	address_add(WHERE(_metadata), "tun0", &near, 24);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("10.0.0.2"));
+		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("198.51.100.1"));
+		EXPECT_EQ(near.v4.s_addr, source_towards("192.0.2.200"));
+	}
+	address_add(WHERE(_metadata), "tun0", &nearer, 25);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(nearer.v4.s_addr, source_towards("192.0.2.200"));
+		EXPECT_EQ(near.v4.s_addr, source_towards("192.0.2.2"));
+		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("10.0.0.2"));
+	}
+}
+
 TEST_F(route, rfc9293_must_46_no_call_to_many)
 {
 	static const char *const to[] = { "224.0.0.1", "10.0.0.255", "255.255.255.255" };
