@@ -92,6 +92,7 @@ void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq)
 	xs->pushed_seq = seq;
 	xs->recover = seq;
 	xs->resend_seq = seq;
+	xs->holes_seq = seq;
 	xs->rtt_seq = seq;
 }
 

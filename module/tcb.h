@@ -166,6 +166,8 @@ enum xtcp_urgent {
  * @sent_order: segments on their way, by the time of their last sending
  * @sacked_end: after the highest SACKed segment, if @sacked_out
  * @resend_seq: below it nothing that is lost waits to be sent again
+ * @holes_seq: below it all that did not arrive is known to be lost, where SACK
+ *	blocks are counted
  * @lost: losses in all, retransmissions that were lost included
  * @reordering: segments above a hole that make a loss of it
  * @reord_seen: segments have come late
@@ -399,6 +401,7 @@ struct xtcp_sock {
 
 	seq_t		sacked_end;
 	seq_t		resend_seq;
+	seq_t		holes_seq;
 	u32		lost;
 	u32		reordering;
 	u32		dsack_segs;

@@ -439,29 +439,36 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
  * @sk: the socket, locked
  *
  * Or as many as xs->reordering says. Walks down from the highest that has
- * arrived until the next is known to be lost.
+ * arrived to where the last walk found that many above: what is missing below
+ * that is known to be lost. So a segment is passed once, but for the few at the
+ * top.
  */
 void xtcp_scoreboard_lose_holes(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
+	seq_t judged = xs->holes_seq;
+	bool enough = false;
 	u32 above = 0;
 
 	if (xs->sacked_out < xs->reordering)
 		return;
+	/* Of an earlier flight: nothing was judged yet in this one. */
+	if (!seq_between(judged, xs->snd_una, xs->snd_nxt))
+		judged = xs->snd_una;
 	skb = xtcp_send_find(sk, seq_sub(xs->sacked_end, 1));
-	for (; skb; skb = skb_rb_prev(skb)) {
+	for (; skb && !seq_before(xtcp_cb(skb)->seq, judged);
+	     skb = skb_rb_prev(skb)) {
 		u8 marks = xtcp_cb(skb)->marks;
 
-		if (marks & XTCP_MARK_SACKED) {
+		if (marks & XTCP_MARK_SACKED)
 			above += xtcp_send_segs(skb);
-			continue;
+		else if (enough && !(marks & XTCP_MARK_LOST))
+			xtcp_scoreboard_lose(sk, skb);
+		if (!enough && above >= xs->reordering) {
+			enough = true;
+			xs->holes_seq = xtcp_cb(skb)->seq;
 		}
-		if (above < xs->reordering)
-			continue;
-		if (marks & XTCP_MARK_LOST)
-			break;
-		xtcp_scoreboard_lose(sk, skb);
 	}
 }
 
@@ -533,6 +540,7 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 			list_add(&skb->tcp_tsorted_anchor, &xs->sent_order);
 	}
 	xs->lost_out = 0;
+	xs->holes_seq = xs->snd_una;
 }
 
 /**
