@@ -534,6 +534,7 @@ static const struct proto_ops xtcp_stream_ops = {
 	.recvmsg	= inet_recvmsg,
 	.mmap		= sock_no_mmap,
 	.set_rcvlowat	= xtcp_set_rcvlowat,
+	.splice_read	= xtcp_splice_read,
 	XTCP_PROTO_OPS_SPLICE_EOF(xtcp_splice_eof)
 };
 

@@ -11,6 +11,8 @@
  */
 #include "user/stream.h"
 
+#include <linux/fs.h>
+#include <linux/net.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/tcp.h>
@@ -249,11 +251,14 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 /* --- RECEIVE ----------------------------------------------------------- */
 
 /*
- * What a call to recvmsg() has done so far. @seq: where it reads on, which is
- * copied_seq unless it peeks; @target: octets that satisfy it.
+ * What a call to recvmsg(), or with a @pipe to splice(), has done so far. @seq:
+ * where it reads on, which is copied_seq unless it peeks; @target: octets that
+ * satisfy it.
  */
 struct reader {
 	struct msghdr	*msg;
+	struct pipe_inode_info *pipe;
+	unsigned int	splice_flags;
 	int		flags;
 	seq_t		seq;
 	size_t		left;
@@ -307,13 +312,28 @@ static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
 }
 
 /*
- * Copy from @skb, as far as the mark of an urgent octet. 0, or -EFAULT when
- * nothing was copied at all.
+ * Give @len octets of @skb to the reader: by copy, or their pages to a pipe,
+ * which may take fewer. Return: octets, or the error.
+ */
+static int give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
+		u32 offset, u32 len)
+{
+	if (!len || (rd->flags & MSG_TRUNC))
+		return len;
+	if (rd->pipe)
+		return skb_splice_bits(skb, sk, offset, rd->pipe, len,
+				       rd->splice_flags) ?: -EAGAIN;
+	return skb_copy_datagram_msg(skb, offset, rd->msg, len) ?: len;
+}
+
+/*
+ * Take from @skb, as far as the mark of an urgent octet. 0, or an error when
+ * nothing was taken at all.
  */
 static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		     u32 offset)
 {
-	u32 used = min_t(size_t, skb->len - offset, rd->left);
+	int used = min_t(size_t, skb->len - offset, rd->left);
 
 	if (unlikely(xtcp_sk(sk)->urg_state)) {
 		bool skip;
@@ -325,9 +345,9 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 			used--;
 		}
 	}
-	if (used && !(rd->flags & MSG_TRUNC) &&
-	    skb_copy_datagram_msg(skb, offset, rd->msg, used))
-		return -EFAULT;
+	used = give(sk, rd, skb, offset, used);
+	if (used < 0)
+		return used;
 
 	advance(sk, rd, used);
 	if (unlikely(xtcp_sk(sk)->urg_state))
@@ -494,5 +514,47 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	release_sock(sk);
 	if (unlikely(inq >= 0))
 		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
+	return ret;
+}
+
+/**
+ * xtcp_splice_read - proto_ops.splice_read: splice(), sendfile() from a socket
+ * @sock: the socket, not locked
+ * @ppos: a stream has no position
+ * @pipe: where to; locked
+ * @len: octets wanted
+ * @flags: SPLICE_F_*; whether to wait is the socket's O_NONBLOCK to say
+ *
+ * Pages go into the pipe as they are. Returns as soon as there is something.
+ *
+ * Return: octets; 0 at the end of the stream; -ESPIPE with a position, and the
+ * errors of recv()
+ */
+ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos,
+			 struct pipe_inode_info *pipe, size_t len,
+			 unsigned int flags)
+{
+	struct sock *sk = sock->sk;
+	struct reader rd = {
+		.pipe = pipe,
+		.splice_flags = flags,
+		.left = min_t(size_t, len, INT_MAX),
+		.target = 1,
+	};
+	int ret = -ENOTCONN;
+
+	if (unlikely(*ppos))
+		return -ESPIPE;
+	if (!len)
+		return 0;
+	lock_sock(sk);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RECEIVE);
+	if (sk->sk_state != XTCP_LISTEN) {
+		rd.seq = xtcp_sk(sk)->copied_seq;
+		rd.timeo = sock_rcvtimeo(sk, sock->file->f_flags & O_NONBLOCK);
+		ret = recvmsg_locked(sk, &rd);
+		xtcp_window_consumed(sk, rd.copied);
+	}
+	release_sock(sk);
 	return ret;
 }

@@ -554,6 +554,36 @@ TEST_F(message_pair, call_splice_out_and_in)
 	EXPECT_EQ(0, splice(sfd, NULL, in[1], NULL, 65536, SPLICE_F_NONBLOCK));
 }
 
+TEST_F(message, call_splice_leaves_what_the_pipe_does_not_take)
+{
+	struct conn c;
+	char buf[8];
+	int in[2];
+
+	ASSERT_EQ(0, pipe2(in, O_NONBLOCK));
+	ASSERT_EQ(4096, fcntl(in[1], F_SETPIPE_SZ, 4096));	/* one buffer */
+	conn_open(&self->peer, &c);
+	tell(&c, "abcdef");
+	ASSERT_EQ(4, splice(c.fd, NULL, in[1], NULL, 4, 0));
+	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	EXPECT_EQ(EAGAIN, errno_of(splice(c.fd, NULL, in[1], NULL, 4, SPLICE_F_NONBLOCK)));
+	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	ASSERT_EQ(4, read(in[0], buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp(buf, "abcd", 4));
+	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
+	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp(buf, "ef", 2));
+	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 0, 0));
+	/* An urgent octet is not among it. */
+	conn_send(&c, .flags = ACK | URG, .data = "ghXi", .urg = 3);
+	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
+	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
+	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
+	ASSERT_EQ(1, splice(c.fd, NULL, in[1], NULL, 100, 0));
+	ASSERT_EQ(1, read(in[0], buf, sizeof(buf)));
+	EXPECT_EQ('i', buf[0]);
+}
+
 TEST_F(message, call_splice_without_data)
 {
 	struct conn c;

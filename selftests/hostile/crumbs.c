@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * crumbs: a peer that sends its window octet by octet, with holes between them
+ * all. Each octet costs a segment's memory, and a search. The receiver keeps
+ * within its buffer whatever comes, and a segment costs no more because many
+ * are there; what the user can have he gets.
+ */
+/* vm: mem=1G */
+#include "lib/xtcp_test.h"
+
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+
+PEER_FIXTURE(crumbs);
+
+#define SCALED OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7))
+#define RCVBUF (256 << 10)
+/* One segment may be on its way in while another has just filled the buffer. */
+#define SLACK 4096
+#define CRUMBS 6000
+
+static void fix_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF / 2);
+}
+
+static uint32_t meminfo(struct __test_metadata *_metadata, int fd, int which)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(info);
+
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len));
+	return info[which];
+}
+
+static void expect_within(struct __test_metadata *_metadata, struct conn *c)
+{
+	ASSERT_GE(meminfo(_metadata, c->fd, SK_MEMINFO_RCVBUF) + SLACK,
+		  meminfo(_metadata, c->fd, SK_MEMINFO_RMEM_ALLOC));
+}
+
+enum order { UPWARDS, DOWNWARDS, SCATTERED };
+
+/* The n-th octet to come; odd ones never do, nor does the first. */
+static int64_t octet(enum order order, int n)
+{
+	switch (order) {
+	case UPWARDS:
+		return 3 + 2 * n;
+	case DOWNWARDS:
+		return 3 + 2 * (CRUMBS - 1 - n);
+	default:
+		/* 7919 is prime, so that each comes once. */
+		return 3 + 2 * (int64_t)((n * 7919LL) % CRUMBS);
+	}
+}
+
+/* Nanoseconds that octets from..to take; on User-mode Linux none. */
+static int64_t crumble(struct __test_metadata *_metadata, struct conn *c, enum order order,
+		       int from, int to)
+{
+	int64_t begin = now_ns();
+
+	for (int n = from; n < to; n++) {
+		conn_send(c, .flags = ACK, .seq = octet(order, n), .ack = 1, .len = 1);
+		if (n % 64 == 0) {
+			expect_within(_metadata, c);
+			peer_drain(c->peer, 0);
+		}
+	}
+	peer_drain(c->peer, 0);
+	return now_ns() - begin;
+}
+
+static void crumbs_come(struct __test_metadata *_metadata, struct peer *p, enum order order,
+			void (*prepare)(int fd))
+{
+	int64_t first, last;
+	struct conn c;
+	char buf[16];
+
+	conn_open(p, &c, .opt = SCALED, .prepare = prepare);
+	first = crumble(_metadata, &c, order, 0, CRUMBS / 20);
+	crumble(_metadata, &c, order, CRUMBS / 20, CRUMBS - CRUMBS / 20);
+	last = crumble(_metadata, &c, order, CRUMBS - CRUMBS / 20, CRUMBS);
+	/* The tree is deeper, and things are dropped: not ten times as dear. */
+	EXPECT_GE(3 * first, last);
+	TH_LOG("a segment: %lld ns at first, %lld at last",
+	       (long long)first * 20 / CRUMBS, (long long)last * 20 / CRUMBS);
+	/* What is missing at the front is still welcome. */
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1, .data = "ab");
+	peer_drain(p, 5);
+	EXPECT_LE(2, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+	conn_send(&c, .flags = RST, .seq = p->last.ack - c.peer_iss);
+	peer_drain(p, 5);
+}
+
+TEST_F(crumbs, upwards)
+{
+	crumbs_come(_metadata, &self->peer, UPWARDS, fix_buffer);
+}
+
+TEST_F(crumbs, downwards)
+{
+	crumbs_come(_metadata, &self->peer, DOWNWARDS, fix_buffer);
+}
+
+TEST_F(crumbs, scattered)
+{
+	crumbs_come(_metadata, &self->peer, SCATTERED, fix_buffer);
+}
+
+TEST_F(crumbs, buffer_that_may_grow)
+{
+	/* As far as xtcp_rmem allows. */
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 500000"));
+	crumbs_come(_metadata, &self->peer, SCATTERED, NULL);
+}
+
+TEST_F(crumbs, in_order_and_unread)
+{
+	struct peer *p = &self->peer;
+	int64_t got = 0, acked;
+	static char buf[CRUMBS];
+	struct conn c;
+
+	/* What was acknowledged is kept, copied together. */
+	conn_open(p, &c, .opt = SCALED, .prepare = fix_buffer);
+	for (int n = 0; n < CRUMBS; n++) {
+		conn_send(&c, .len = 1);
+		if (n % 64 == 0) {
+			expect_within(_metadata, &c);
+			peer_drain(p, 0);
+		}
+	}
+	peer_drain(p, 250);
+	acked = (uint32_t)(p->last.ack - c.peer_iss) - 1;
+	EXPECT_EQ(CRUMBS, acked);
+	while (got < acked) {
+		ssize_t n = recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+		ASSERT_LT(0, n);
+		ASSERT_EQ(-1, pattern_check(buf, n, got));
+		got += n;
+	}
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_HARNESS_MAIN
