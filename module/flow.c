@@ -469,15 +469,16 @@ void xtcp_listener_del(struct sock *sk)
 }
 
 /*
- * How well a listener fits; 0: not at all. A device counts over an address, and
- * that over being for one family.
+ * How well a listener fits; 0: not at all. A device counts over an address, that
+ * over being for one family, and that over the CPU (SO_INCOMING_CPU), which only
+ * those who share their port differ in.
  */
 static __always_inline unsigned int
 listener_score(const struct sock *sk, const struct xtcp_key *key)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
-	unsigned int score = 1;
+	unsigned int score = 2;
 
 	if (flow->lport != key->lport || flow->wire != key->wire ||
 	    !device_matches(bound, key))
@@ -485,15 +486,17 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 	if (flow->family != AF_UNSPEC) {
 		if (flow->family != key->family)
 			return 0;
-		score += 1;
+		score += 2;
 	}
 	if (flow->laddr) {
 		if (!laddr_matches(flow, key))
 			return 0;
-		score += 2;
+		score += 4;
 	}
 	if (bound)
-		score += 4;
+		score += 8;
+	if (READ_ONCE(sk->sk_incoming_cpu) == raw_smp_processor_id())
+		score += 1;
 	return score;
 }
 

@@ -9,6 +9,7 @@
 
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 PEER_FIXTURE(lookup);
@@ -129,6 +130,45 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 	}
 	for (int i = 0; i < 20; i++)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, N));
+}
+
+/* Among those who share, whoever is meant for the CPU on which a SYN came. */
+TEST_F(lookup, reuseport_incoming_cpu)
+{
+	enum { N = 4 };
+	struct peer *p = &self->peer;
+	cpu_set_t here;
+	int fd[N];
+
+	CPU_ZERO(&here);
+	CPU_SET(0, &here);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(here), &here));
+	for (int i = 0; i < N; i++)
+		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	ASSERT_EQ(0, socket_set(fd[2], SOL_SOCKET, SO_INCOMING_CPU, 0));
+	for (int i = 0; i < 30; i++)
+		EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, N));
+	ASSERT_EQ(0, socket_set(fd[2], SOL_SOCKET, SO_INCOMING_CPU, 1));
+	ASSERT_EQ(0, socket_set(fd[3], SOL_SOCKET, SO_INCOMING_CPU, 0));
+	for (int i = 0; i < 30; i++)
+		EXPECT_EQ(3, who_answers(p, "10.0.0.1", fd, N));
+	close(fd[3]);
+	fd[3] = -1;
+	/* Nobody is: they share as ever. */
+	for (int i = 0; i < 30; i++)
+		EXPECT_LE(0, who_answers(p, "10.0.0.1", fd, N));
+}
+
+/* A better address, too, counts over the CPU. */
+TEST_F(lookup, incoming_cpu_counts_less_than_the_address)
+{
+	struct peer *p = &self->peer;
+	int fd[2];
+
+	fd[0] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	fd[1] = listener(_metadata, "", NULL, SO_REUSEPORT);
+	ASSERT_EQ(0, socket_set(fd[1], SOL_SOCKET, SO_INCOMING_CPU, 0));
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 }
 
 /* Where a program finds the TCP header; at 0 it finds the text. */
