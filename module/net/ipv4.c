@@ -617,7 +617,7 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		__ip_select_ident(net, iph, 1);
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
-	err = ip_local_out(net, NULL, skb);
+	err = ip_local_out(net, skb->sk, skb);
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 

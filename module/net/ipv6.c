@@ -677,7 +677,7 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		    hop_limit(reply->sk, dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
-	return xmit_result(xmit(net, NULL, skb));
+	return xmit_result(xmit(net, skb->sk, skb));
 }
 
 /* As IPv4's: the second look finds the new MTU, or the one in force. */

@@ -101,6 +101,15 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 	return skb;
 }
 
+/* As the receive path does: a reference, but none of the socket's memory. */
+static void segment_own(struct sk_buff *skb, struct sock *sk)
+{
+	if (!refcount_inc_not_zero(&sk->sk_refcnt))
+		return;
+	skb->sk = sk;
+	skb->destructor = sock_efree;
+}
+
 static struct sk_buff *segment_make(struct net *net,
 				    const struct xtcp_reply *reply,
 				    const struct xtcp_bare *bare,
@@ -118,6 +127,8 @@ static struct sk_buff *segment_make(struct net *net,
 	/* MUST-2: over pseudo-header and header. */
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
+	if (reply->owned)
+		segment_own(skb, (struct sock *)reply->sk);
 	return skb;
 }
 
@@ -185,6 +196,7 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
+	reply->owned = false;
 	reply->mark = xtcp_family_get(key->family)->reply_mark(net, skb->mark);
 	reply->tos = 0;
 }

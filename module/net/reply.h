@@ -21,6 +21,8 @@ struct sock;
  * @key: the connection as seen from here: laddr and lport are the source
  * @sk: listener whose device, owner, TTL, priority and path MTU policy apply,
  *	or NULL
+ * @owned: the segment carries @sk, for rules that ask whose it is (skuid,
+ *	cgroups)
  * @spare: segment that has been judged and nobody wants any more, or NULL;
  *	xtcp_reply_send() eats it, and where it may, makes the answer of it
  * @dst: route, or NULL: xtcp_reply_send() looks for one
@@ -35,6 +37,7 @@ struct xtcp_reply {
 	struct sk_buff		*spare;
 	struct dst_entry	*dst;
 	bool			dst_held;
+	bool			owned;
 	u32			mark;
 	u8			tos;
 };

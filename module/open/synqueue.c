@@ -163,10 +163,19 @@ static void enter_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 		;
 }
 
+/*
+ * A record is young until its first timeout or its end, whichever comes first;
+ * the timer and who ends it may meet here. One of the two gets true.
+ */
+static bool grows_up(struct xtcp_halfopen *ho)
+{
+	return cmpxchg(&ho->timeouts, 0, 1) == 0;
+}
+
 static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	atomic_dec(&ls->qlen);
-	if (!ho->timeouts)
+	if (grows_up(ho))
 		atomic_dec(&ls->young);
 	xtcp_source_del(sock_net(ls->sk), &ho->flow);
 }
@@ -425,6 +434,7 @@ static __always_inline void reply_fill(const struct xtcp_halfopen *ho,
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
+	reply->owned = false;
 	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = ho->tos;
 }
@@ -492,6 +502,8 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 
 	reply_fill(ho, &reply);
 	reply.spare = spare;
+	/* As in Linux: in a flood of cookies CPUs would fight for the count. */
+	reply.owned = !cookie;
 	if (af->reply_route(halfopen_net(ho), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;
@@ -596,8 +608,10 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 		goto put;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (!ho->timeouts++)
+	if (grows_up(ho))
 		atomic_dec(&ho->ls->young);
+	else
+		WRITE_ONCE(ho->timeouts, ho->timeouts + 1);
 	if (!is_deferred(ho, ho->timeouts))
 		send_again(ho);
 	if (!xtcp_delay_add(set, delay, delay_ms(ho->timeouts))) {

@@ -387,6 +387,49 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 	close(lfd);
 }
 
+/*
+ * What a tunnel says of a packet stands where its route would. Such a SYN is
+ * routed, and so not dropped early, and what is remembered of others' ways is
+ * not taken for it.
+ */
+TEST_F(gate, a_tunnels_word_is_no_route)
+{
+	struct ipaddr inner = ipaddr("10.9.0.1");
+	struct peer *p = &self->peer;
+	struct segment_spec syn;
+	struct counters before;
+	uint8_t packet[256];
+	struct conn c;
+	int lfd, len;
+
+	NOT_ON_STOCK();
+	if (system("ip link add gre1 type gre external && ip link set gre1 up"))
+		SKIP(return, "no tunnels (ip_gre)");
+	address_add(WHERE(_metadata), "gre1", &inner, 24);
+	lfd = overrun(_metadata, p, &c);
+	/* Without checksum, key and number; then IPv4. */
+	memcpy(packet, (uint8_t[]){ 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 47, 0, 0,
+				    10, 0, 0, 2, 10, 0, 0, 1, 0, 0, 8, 0 }, 24);
+	syn = peer_spec(p, .flags = SYN, .src = ipaddr("10.9.0.2"), .seq = 7);
+	len = 24 + segment_build(&syn, packet + 24);
+	packet[3] = len;
+	counters_take(&before);
+	for (int i = 0; i < 3; i++) {
+		uint16_t csum;
+
+		packet[4] = i;
+		packet[10] = packet[11] = 0;
+		csum = ip_checksum(packet, 20, 0);
+		packet[10] = csum >> 8;
+		packet[11] = csum;
+		peer_send_raw(p, packet, len);
+	}
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 3, "ListenDrops", 3,
+			"TCPReqQFullDrop", 3, NULL);
+	close(lfd);
+}
+
 /* A namespace, and with it the module, may go while the hook is there. */
 TEST_F(gate, the_hook_goes_with_its_namespace)
 {
@@ -466,6 +509,29 @@ TEST_F(gate, the_firewall_sees_each_answer)
 	/* What it drops on the way out does not leave. */
 	nft(_metadata, "add rule ip t out meta l4proto 253 drop");
 	syn_is_dropped(p, "10.0.0.2", 1002);
+	close(lfd);
+}
+
+/* As in Linux: a record's SYN-ACK is its listener's, a cookie's is nobody's. */
+TEST_F(gate, the_firewall_knows_whose_a_syn_ack_is)
+{
+	struct peer *p = &self->peer;
+	int lfd;
+
+	nft(_metadata, "add table ip t;"
+		       "add chain ip t out { type filter hook output priority 0; };"
+		       "add rule ip t out meta skuid 0 counter");
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 10);
+	syn_is_answered(p, "10.0.0.2", 1000);
+	nft_expect(_metadata, "out", "packets 1 ");
+	/* Sent again by the timer. */
+	peer_expect(p, .flags = SYN | ACK, .dport = 1000, .ack = 1001, .within_ms = 1100);
+	nft_expect(_metadata, "out", "packets 2 ");
+	half_open_ends(p, "10.0.0.2", 1000);
+	ASSERT_EQ(0, knob_set("syncookies", 2));
+	syn_is_answered(p, "10.0.0.2", 1001);
+	nft_expect(_metadata, "out", "packets 2 ");
 	close(lfd);
 }
 
