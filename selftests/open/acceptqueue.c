@@ -362,6 +362,35 @@ TEST_F(acceptqueue, ctr_ListenDrops)
 			"TCPReqQFullDrop", 1, NULL);
 }
 
+/* A SYN that neither queue has room for is the accept queue's, as in Linux. */
+TEST_F(acceptqueue, lc_42_full_queue_before_the_reserve)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c[7];
+	int lfd;
+
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = peer_listen(p, KERNEL_PORT, 3);
+	for (int i = 0; i < 2; i++)
+		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
+	for (int i = 2; i < 6; i++) {
+		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
+		conn_send(&c[i], .flags = ACK);
+	}
+	EXPECT_EQ(4, queued());
+	/* Two half-open: the rest of the SYN queue is for known peers now. */
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 1));
+	counters_take(&before);
+	conn_start(p, &c[6], .lfd = lfd);
+	conn_send(&c[6], .flags = SYN);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
+			"ListenDrops", 1, NULL);
+	for (int i = 0; i < 2; i++)
+		conn_send(&c[i], .flags = RST);
+}
+
 TEST_F(acceptqueue, ctr_PassiveOpens)
 {
 	struct peer *p = &self->peer;
