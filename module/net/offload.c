@@ -31,10 +31,12 @@
 
 #include <linux/err.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <net/dst.h>
+#include <net/ip6_checksum.h>
 #include <net/protocol.h>
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
@@ -46,6 +48,7 @@
 
 /* What only devices of software have together; see above. */
 #define GSO_NATIVE	(SKB_GSO_TCPV4 | SKB_GSO_SCTP)
+#define GSO_NATIVE6	(SKB_GSO_TCPV6 | SKB_GSO_SCTP)
 
 /* Summing less than this costs less than what avoids it; octets of text. */
 #define SUM_AT_ONCE_MAX	512U
@@ -54,10 +57,11 @@
  * The marks of an skb by the wire that it takes. A device that cuts TCP has to be
  * told of CWR, which only the first segment may have; segment() knows.
  */
-static unsigned int gso_type(u8 wire, const struct tcphdr *th)
+static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
+			     const struct tcphdr *th)
 {
 	if (wire == XTCP_WIRE_NATIVE)
-		return GSO_NATIVE;
+		return af->family == AF_INET ? GSO_NATIVE : GSO_NATIVE6;
 	return th->cwr ? SKB_GSO_TCPV4 | SKB_GSO_TCP_ECN : SKB_GSO_TCPV4;
 }
 
@@ -131,7 +135,7 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	u32 text_len = skb->len - tcp_hdrlen(skb);
-	unsigned int type = gso_type(key->wire, tcp_hdr(skb));
+	unsigned int type = gso_type(af, key->wire, tcp_hdr(skb));
 
 	if (segs == 1 && !is_worth_marking(sk, key, text_len, type)) {
 		shinfo->gso_size = 0;
@@ -149,17 +153,30 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	sum_later(skb, af, key);
 }
 
+/* Of the pseudo-header; @len octets of segment. */
+static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (iph->version == 6)
+		return ~csum_ipv6_magic(&ipv6_hdr(skb)->saddr,
+					&ipv6_hdr(skb)->daddr, len,
+					IPPROTO_XTCP, 0);
+#endif
+	return ~csum_tcpudp_magic(iph->saddr, iph->daddr, len, IPPROTO_XTCP,
+				  0);
+}
+
 /* One of the segments: its number, its flags, its sum. */
 static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
 {
-	const struct iphdr *iph = ip_hdr(skb);
 	struct tcphdr *th = tcp_hdr(skb);
 	unsigned int len = skb->len - skb_transport_offset(skb);
 
 	th->seq = htonl(seq);
 	((u8 *)th)[13] &= ~not_flags;
-	th->check = ~csum_tcpudp_magic(iph->saddr, iph->daddr, len,
-				       IPPROTO_XTCP, 0);
+	th->check = pseudo_sum(skb, len);
 	th->check = gso_make_checksum(skb, ~csum_unfold(th->check));
 }
 
@@ -168,7 +185,8 @@ static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
  * nothing of us: it is left nothing to sum. FIN and PSH belong to the last
  * segment, CWR to the first (RFC 3168 6.1.2).
  */
-static struct sk_buff *segment(struct sk_buff *skb, netdev_features_t features)
+static struct sk_buff *segment(struct sk_buff *skb, unsigned int type,
+			       netdev_features_t features)
 {
 	u32 mss = skb_shinfo(skb)->gso_size;
 	unsigned int header_len;
@@ -176,8 +194,7 @@ static struct sk_buff *segment(struct sk_buff *skb, netdev_features_t features)
 	u32 seq;
 
 	/* Not ours: somebody forges packets, on a tun device perhaps. */
-	if ((skb_shinfo(skb)->gso_type & (GSO_NATIVE | SKB_GSO_DODGY)) !=
-	    GSO_NATIVE)
+	if ((skb_shinfo(skb)->gso_type & (type | SKB_GSO_DODGY)) != type)
 		return ERR_PTR(-EINVAL);
 	if (!pskb_may_pull(skb, sizeof(struct tcphdr)))
 		return ERR_PTR(-EINVAL);
@@ -198,11 +215,48 @@ static struct sk_buff *segment(struct sk_buff *skb, netdev_features_t features)
 	return segs;
 }
 
+static struct sk_buff *segment4(struct sk_buff *skb, netdev_features_t features)
+{
+	return segment(skb, GSO_NATIVE, features);
+}
+
 static const struct net_offload native_offload = {
 	.callbacks = {
-		.gso_segment	= segment,
+		.gso_segment	= segment4,
 	},
 };
+
+#if IS_ENABLED(CONFIG_IPV6)
+static struct sk_buff *segment6(struct sk_buff *skb, netdev_features_t features)
+{
+	return segment(skb, GSO_NATIVE6, features);
+}
+
+static const struct net_offload native6_offload = {
+	.callbacks = {
+		.gso_segment	= segment6,
+	},
+};
+
+static int offload6_init(void)
+{
+	return inet6_add_offload(&native6_offload, IPPROTO_XTCP);
+}
+
+static void offload6_exit(void)
+{
+	inet6_del_offload(&native6_offload, IPPROTO_XTCP);
+}
+#else
+static int offload6_init(void)
+{
+	return 0;
+}
+
+static void offload6_exit(void)
+{
+}
+#endif
 
 /**
  * xtcp_offload_init - from now on our skbs can be cut by whoever needs to
@@ -211,7 +265,14 @@ static const struct net_offload native_offload = {
  */
 int xtcp_offload_init(void)
 {
-	return inet_add_offload(&native_offload, IPPROTO_XTCP);
+	int err = inet_add_offload(&native_offload, IPPROTO_XTCP);
+
+	if (err)
+		return err;
+	err = offload6_init();
+	if (err)
+		inet_del_offload(&native_offload, IPPROTO_XTCP);
+	return err;
 }
 
 /**
@@ -222,5 +283,6 @@ int xtcp_offload_init(void)
  */
 void xtcp_offload_exit(void)
 {
+	offload6_exit();
 	inet_del_offload(&native_offload, IPPROTO_XTCP);
 }
