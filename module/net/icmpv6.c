@@ -69,7 +69,8 @@ static void error_read(struct xtcp_icmp *ie, u8 type, u8 code)
 	ie->hard = icmpv6_err_convert(type, code, &ie->err);
 	ie->what = XTCP_ICMP_ERROR;
 	ie->no_path = type == ICMPV6_DEST_UNREACH && code == ICMPV6_NOROUTE;
-	ie->no_way = !ie->hard;
+	/* As in Linux; IPv4 gives a record up for want of a path instead. */
+	ie->no_way = ie->hard;
 }
 
 static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)

@@ -243,6 +243,8 @@ static void timed_out(struct sock *sk)
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
+	/* Another flow label, and so perhaps another path (RFC 6438). */
+	sk_rethink_txhash(sk);
 	if (!xs->retransmits)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);

@@ -473,6 +473,77 @@ int peer_listen_at(struct where at, struct peer *p, int port, int backlog)
 	return fd;
 }
 
+/* What an ICMP message of IPv4 is in ICMPv6, as near as can be (RFC 7915 4.2). */
+static void icmp6_translate(struct where at, const struct icmp_spec *s,
+			    uint8_t *type, uint8_t *code, uint32_t *rest)
+{
+	static const uint8_t unreachable[16] = {
+		[0] = 0, [1] = 3, [2] = 4, [3] = 4, [5] = 0, [9] = 1, [10] = 1, [13] = 1,
+	};
+
+	*code = 0;
+	*rest = s->rest;
+	switch (s->type) {
+	case 3:
+		*type = s->code == 4 ? 2 : 1;
+		*code = s->code == 4 ? 0 : unreachable[s->code & 15];
+		if (s->code == 4)
+			*rest += 20;
+		break;
+	case 11:
+		*type = 3;
+		*code = s->code;
+		break;
+	case 12:
+		*type = 4;
+		break;
+	default:
+		/* As it is written: a message of ICMPv6. */
+		*type = s->type;
+		*code = s->code;
+	}
+	check(s->type != 5, at, "redirects are made by hand");
+}
+
+/* The same over IPv6. */
+static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *s)
+{
+	const struct segment *quote = s->quote ? s->quote : &p->last;
+	struct segment_spec carrier = peer_spec(p, .proto = IPPROTO_ICMPV6,
+						.src = s->from);
+	uint8_t packet[40 + 8 + 40 + 60] = { 0 }, built[PACKET_MAX];
+	uint8_t *icmp = packet + 40, *tcp = icmp + 8 + 40;
+	int len = 8 + 40 + s->quote_len;
+	uint32_t rest = s->rest;
+	uint16_t csum;
+
+	icmp[0] = s->type;
+	icmp[1] = s->code;
+	if (!s->v6)
+		icmp6_translate(at, s, &icmp[0], &icmp[1], &rest);
+	for (int i = 0; i < 4; i++)
+		icmp[4 + i] = rest >> (24 - 8 * i);
+	memcpy(icmp + 8, quote->packet, 40 + s->quote_len);
+	if (s->quote_proto != UNSET)
+		icmp[8 + 6] = s->quote_proto;
+	if (s->quote_sport != UNSET)
+		*(uint16_t *)tcp = htons(s->quote_sport);
+	if (s->quote_dport != UNSET)
+		*(uint16_t *)(tcp + 2) = htons(s->quote_dport);
+	for (int i = 0; i < 4 && s->quote_seq != UNSET; i++)
+		tcp[4 + i] = (uint32_t)s->quote_seq >> (24 - 8 * i);
+	carrier.ip_len = len;
+	segment_build(&carrier, built);
+	memcpy(packet, built, 40);
+	csum = ip_checksum(icmp, len, segment_pseudo_sum(&carrier.src, &carrier.dst,
+							 IPPROTO_ICMPV6, len));
+	icmp[2] = csum >> 8;
+	icmp[3] = csum;
+	if (s->bad_csum)
+		icmp[3] ^= 0x55;
+	peer_send_raw_at(at, p, packet, 40 + len);
+}
+
 void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 {
 	const struct segment *quote = s.quote ? s.quote : &p->last;
@@ -484,8 +555,11 @@ void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 	uint16_t csum;
 	int len;
 
-	check(p->family == AF_INET, at, "ICMP for IPv4 only");
 	check(s.quote_len <= quote->packet_len - 20, at, "quote too long");
+	if (p->family == AF_INET6) {
+		send_icmp6(at, p, &s);
+		return;
+	}
 	icmp[0] = s.type;
 	icmp[1] = s.code;
 	for (int i = 0; i < 4; i++)

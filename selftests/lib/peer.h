@@ -156,7 +156,10 @@ int peer_listen_at(struct where at, struct peer *p, int port, int backlog);
 #define peer_listen(p, port, backlog) \
 	peer_listen_at(WHERE((p)->test), p, port, backlog)
 
-/* ICMP from the path or the peer, quoting a segment the kernel sent. */
+/*
+ * ICMP from the path or the peer, quoting a segment the kernel sent. Over IPv6
+ * the message that says the same there, and an MTU 20 octets larger.
+ */
 struct icmp_spec {
 	int type, code;
 	struct ipaddr from;		/* default: the peer */
@@ -167,6 +170,7 @@ struct icmp_spec {
 	int quote_len;			/* bytes of TCP header quoted, default 8 */
 	uint32_t rest;			/* second word: next-hop MTU, gateway */
 	bool bad_csum;
+	bool v6;			/* type and code are ICMPv6's own */
 };
 #define peer_send_icmp(p, ...) \
 	peer_send_icmp_at(WHERE((p)->test), p, (struct icmp_spec){ \

@@ -150,7 +150,7 @@ uint16_t ip_checksum(const void *data, int len, uint32_t start)
 }
 
 /* RFC 9293 3.1 and RFC 8200 8.1: addresses, protocol and length. */
-static uint32_t pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst,
+uint32_t segment_pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst,
 			   int proto, int len)
 {
 	int size = src->family == AF_INET ? 4 : 16;
@@ -193,7 +193,7 @@ static int build_tcp(const struct segment_spec *s, uint8_t *tcp)
 	if (header + text < 18)		/* cut before the checksum's end */
 		return header + text;
 	csum = ip_checksum(tcp, header + text,
-			   pseudo_sum(&s->src, &s->dst, s->proto, header + text));
+			   segment_pseudo_sum(&s->src, &s->dst, s->proto, header + text));
 	put16(tcp + 16, s->bad_csum ? csum ^ 0x5555 : csum);
 	return header + text;
 }
@@ -310,7 +310,7 @@ static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 	seg->len = len - header;
 	seg->data = tcp + header;
 	seg->csum_ok &= !ip_checksum(tcp, len,
-				     pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
+				     segment_pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
 }
 
 void segment_parse(struct segment *seg, int proto)

@@ -167,6 +167,8 @@ void segment_parse(struct segment *seg, int proto);
 const char *segment_text(const struct segment *seg, char *buf, size_t size);
 /* Sequence numbers used: text, SYN and FIN. */
 uint32_t segment_seqlen(const struct segment *seg);
+uint32_t segment_pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst,
+			    int proto, int len);
 uint16_t ip_checksum(const void *data, int len, uint32_t start);
 
 static inline bool seq_before(uint32_t a, uint32_t b)
