@@ -131,6 +131,7 @@ struct xtcp_port_chain {
  *	send one more, as in Linux
  * @gate: what becomes of SYNs
  * @demux: segments find their sockets before they are routed; net/demux.c
+ * @demux6: those of IPv6 do
  * @arrival: how strangers' segments were routed; NULL: each one is
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
@@ -152,6 +153,7 @@ struct xtcp_net {
 	u32				challenges;
 	struct xtcp_gate		gate;
 	bool				demux;
+	bool				demux6;
 	struct xtcp_arrival __percpu	*arrival;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;

@@ -24,8 +24,10 @@
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <net/dst.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
 
@@ -65,21 +67,23 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
  * A SYN is for a listener, and the few others can wait: that is seen before
  * anything is looked up, for a flood of them passes here, too.
  */
-static bool is_syn(const struct sk_buff *skb)
+static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 {
-	return skb->data[ip_hdrlen(skb) + 13] & XTCP_SYN;
+	return skb->data[ip_len + 13] & XTCP_SYN;
 }
 
 /* With a reference. */
-static struct sock *find_socket(struct net *net, struct sk_buff *skb)
+static struct sock *find_socket(struct net *net, struct sk_buff *skb,
+				const struct xtcp_family *af,
+				unsigned int ip_len)
 {
 	struct xtcp_flow *flow;
 	struct xtcp_key key;
 
-	if (is_syn(skb))
+	if (is_syn(skb, ip_len))
 		return NULL;
-	skb_set_transport_header(skb, ip_hdrlen(skb));
-	xtcp_ipv4.key_read(skb, &key);
+	skb_set_transport_header(skb, ip_len);
+	af->key_read(skb, &key);
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (!flow)
 		return NULL;
@@ -97,7 +101,7 @@ static struct dst_entry *route_of(const struct sock *sk,
 
 	if (!dst || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
 		return NULL;
-	return dst_check(dst, 0);
+	return dst_check(dst, sk->sk_rx_dst_cookie);
 }
 
 static unsigned int demux(void *priv, struct sk_buff *skb,
@@ -112,7 +116,7 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	xn = xtcp_net(state->net);
 	if (!READ_ONCE(xn->knobs.early_demux))
 		return NF_ACCEPT;
-	sk = find_socket(state->net, skb);
+	sk = find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb));
 	dst = sk ? route_of(sk, skb) : NULL;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
@@ -135,16 +139,85 @@ static const struct nf_hook_ops demux_ops = {
 	.priority	= NF_IP_PRI_LAST,
 };
 
-/**
- * xtcp_demux_add - segments find their sockets early from now on
- * @net: namespace; nothing happens where they do already
- *
- * Without memory they don't, which costs time alone.
- */
-void xtcp_demux_add(struct net *net)
+#if IS_ENABLED(CONFIG_IPV6)
+/* As above; extension headers are a rarity that can wait. */
+static bool may_be_ours6(struct sk_buff *skb)
+{
+	return ipv6_hdr(skb)->nexthdr == XTCP_WIRE_NATIVE &&
+	       pskb_may_pull(skb, sizeof(struct ipv6hdr) + XTCP_HDR_LEN) &&
+	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
+}
+
+static unsigned int demux6(void *priv, struct sk_buff *skb,
+			   const struct nf_hook_state *state)
+{
+	struct dst_entry *dst;
+	struct sock *sk;
+
+	if (!may_be_ours6(skb) || !XTCP_KNOB(state->net, early_demux))
+		return NF_ACCEPT;
+	sk = find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr));
+	if (!sk)
+		return NF_ACCEPT;
+	dst = route_of(sk, skb);
+	if (dst) {
+		skb_dst_set_noref(skb, dst);
+		skb->sk = sk;
+		skb->destructor = sock_edemux;
+	} else {
+		sock_put(sk);
+	}
+	return NF_ACCEPT;
+}
+
+static const struct nf_hook_ops demux6_ops = {
+	.hook		= demux6,
+	.pf		= NFPROTO_IPV6,
+	.hooknum	= NF_INET_PRE_ROUTING,
+	.priority	= NF_IP6_PRI_LAST,
+};
+
+/* IPv6 packets pay only where there are IPv6 sockets. */
+static void demux6_add(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
+	if (smp_load_acquire(&xn->demux6))	/* as in xtcp_demux_add() */
+		return;
+	mutex_lock(&demux_mutex);
+	if (!xn->demux6 && !nf_register_net_hook(net, &demux6_ops))
+		smp_store_release(&xn->demux6, true);	/* see there */
+	mutex_unlock(&demux_mutex);
+}
+
+static void demux6_del(struct net *net)
+{
+	if (xtcp_net(net)->demux6)
+		nf_unregister_net_hook(net, &demux6_ops);
+}
+#else
+static void demux6_add(struct net *net)
+{
+}
+
+static void demux6_del(struct net *net)
+{
+}
+#endif
+
+/**
+ * xtcp_demux_add - segments find their sockets early from now on
+ * @net: namespace; nothing happens where they do already
+ * @family: of a socket that may get them
+ *
+ * Without memory they don't, which costs time alone.
+ */
+void xtcp_demux_add(struct net *net, u8 family)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	if (xtcp_family_is_wide(family))
+		demux6_add(net);
 	/* Pairs with the store below: who sees it, need not wait for the mutex. */
 	if (smp_load_acquire(&xn->demux))
 		return;
@@ -161,6 +234,7 @@ void xtcp_demux_add(struct net *net)
  */
 void xtcp_demux_net_exit(struct net *net)
 {
+	demux6_del(net);
 	if (xtcp_net(net)->demux)
 		nf_unregister_net_hook(net, &demux_ops);
 }
@@ -180,6 +254,7 @@ void xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 	if (likely(dst == old) || !dst || !dst_hold_safe(dst))
 		return;
 	rcu_assign_pointer(sk->sk_rx_dst, dst);
+	sk->sk_rx_dst_cookie = xtcp_sk(sk)->af->route_cookie(dst);
 	WRITE_ONCE(sk->sk_rx_dst_ifindex, skb->skb_iif);
 	dst_release(old);
 }

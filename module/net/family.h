@@ -67,6 +67,7 @@ struct xtcp_reply;
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
  * @route_cached: that one, if it is still good; else NULL. Socket lock.
+ * @route_cookie: what dst_check() of a route wants to hear
  * @queue_xmit: put an IP header on a segment of @sk, with @ecn for ECN field,
  *	and send it; eats @skb; 0, -errno, or NET_XMIT_* above 0 from a queue
  *	of ours. Socket lock, or softirq.
@@ -118,6 +119,7 @@ struct xtcp_family {
 	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
 	struct dst_entry *(*route)(struct sock *sk);
 	struct dst_entry *(*route_cached)(struct sock *sk);
+	u32	(*route_cookie)(const struct dst_entry *dst);
 	int	(*queue_xmit)(struct sock *sk, struct sk_buff *skb, u8 ecn);
 	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
 	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,

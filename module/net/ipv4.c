@@ -647,6 +647,11 @@ static struct dst_entry *ipv4_route_cached(struct sock *sk)
 	return __sk_dst_check(sk, 0);
 }
 
+static u32 ipv4_route_cookie(const struct dst_entry *dst)
+{
+	return 0;
+}
+
 static bool ipv4_errors_wanted(const struct sock *sk)
 {
 	return inet_test_bit(RECVERR, sk);
@@ -695,6 +700,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.csum_valid	= ipv4_csum_valid,
 	.route		= ipv4_route,
 	.route_cached	= ipv4_route_cached,
+	.route_cookie	= ipv4_route_cookie,
 	.queue_xmit	= ipv4_queue_xmit,
 	.reply_route	= ipv4_reply_route,
 	.reply_xmit	= ipv4_reply_xmit,

@@ -286,10 +286,14 @@ static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, last);
 }
 
+static u32 ipv6_route_cookie(const struct dst_entry *dst)
+{
+	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+}
+
 static void route_keep(struct sock *sk, struct dst_entry *dst)
 {
-	inet6_sk(sk)->dst_cookie =
-		rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+	inet6_sk(sk)->dst_cookie = ipv6_route_cookie(dst);
 	sk_setup_caps(sk, dst);
 }
 
@@ -742,6 +746,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.csum_valid	= ipv6_csum_valid,
 	.route		= ipv6_route,
 	.route_cached	= ipv6_route_cached,
+	.route_cookie	= ipv6_route_cookie,
 	.queue_xmit	= ipv6_queue_xmit,
 	.reply_route	= ipv6_reply_route,
 	.reply_xmit	= ipv6_reply_xmit,

@@ -227,7 +227,7 @@ static int xtcp_sock_init(struct sock *sk)
 
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
-	xtcp_demux_add(net);
+	xtcp_demux_add(net, sk->sk_family);
 	/* From here on the caller can undo it all by proto.destroy. */
 	if (key.wire == XTCP_WIRE_TCP && !xs->af->has_tcp_wire)
 		return -EAFNOSUPPORT;
