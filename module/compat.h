@@ -245,6 +245,54 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #endif
 
 /*
+ * linux/net.h: a socket may answer options of SOL_SOCKET itself, and so claim
+ * SO_ZEROCOPY, since 6.8. linux/skbuff.h: pages may be a device's since 6.16.
+ */
+#ifdef SOCK_CUSTOM_SOCKOPT
+#define XTCP_HAS_ZEROCOPY
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define xtcp_zerocopy_notice(sk, octets, old)				\
+	msg_zerocopy_realloc(sk, octets, old)
+#define xtcp_zerocopy_iter(sk, skb, msg, octets, notice)		\
+	skb_zerocopy_iter_stream(sk, skb, msg, octets, notice)
+#else
+#define xtcp_zerocopy_notice(sk, octets, old)				\
+	msg_zerocopy_realloc(sk, octets, old, false)
+#define xtcp_zerocopy_iter(sk, skb, msg, octets, notice)		\
+	skb_zerocopy_iter_stream(sk, skb, msg, octets, notice, NULL)
+#endif
+#endif
+
+/*
+ * net/af_inet.c: accept() has its arguments in a struct since 6.10.
+ * Defines @name for struct proto_ops: inet_accept(), and then @claim(sk) for
+ * the new socket.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define XTCP_DEFINE_ACCEPT(name, claim)					\
+static int name(struct socket *sock, struct socket *newsock, int flags,	\
+		bool kern)						\
+{									\
+	int err = inet_accept(sock, newsock, flags, kern);		\
+									\
+	if (!err)							\
+		claim(newsock->sk);					\
+	return err;							\
+}
+#else
+#define XTCP_DEFINE_ACCEPT(name, claim)					\
+static int name(struct socket *sock, struct socket *newsock,		\
+		struct proto_accept_arg *arg)				\
+{									\
+	int err = inet_accept(sock, newsock, arg);			\
+									\
+	if (!err)							\
+		claim(newsock->sk);					\
+	return err;							\
+}
+#endif
+
+/*
  * net/sock.h: proto.ioctl() answers into kernel memory since 6.5.
  * Defines @name for struct proto from
  * int fn(struct sock *sk, int cmd, int *karg), where 0 means "*karg is it".

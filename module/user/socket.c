@@ -67,6 +67,7 @@
 #include "user/stats.h"
 #include "user/stream.h"
 #include "user/sysctl.h"
+#include "user/zerocopy.h"
 
 /*
  * Memory of all xtcp sockets of the machine, in pages: low, pressure, max. The
@@ -225,6 +226,7 @@ static int xtcp_sock_init(struct sock *sk)
 	WRITE_ONCE(sk->sk_sndbuf, READ_ONCE(xtcp_net(net)->knobs.wmem[1]));
 	WRITE_ONCE(sk->sk_rcvbuf, READ_ONCE(xtcp_net(net)->knobs.rmem[1]));
 
+	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
 	xtcp_demux_add(net, sk->sk_family);
@@ -514,6 +516,8 @@ struct proto xtcp_prot = {
 	.sockets_allocated	= &sockets_allocated,
 };
 
+XTCP_DEFINE_ACCEPT(accept_and_claim, xtcp_zerocopy_claim)
+
 static const struct proto_ops xtcp_stream_ops = {
 	.family		= PF_INET,
 	.owner		= THIS_MODULE,
@@ -521,14 +525,14 @@ static const struct proto_ops xtcp_stream_ops = {
 	.bind		= inet_bind,
 	.connect	= inet_stream_connect,
 	.socketpair	= sock_no_socketpair,
-	.accept		= inet_accept,
+	.accept		= accept_and_claim,
 	.getname	= inet_getname,
 	.poll		= xtcp_poll,
 	.ioctl		= inet_ioctl,
 	.gettstamp	= sock_gettstamp,
 	.listen		= xtcp_listen,
 	.shutdown	= inet_shutdown,
-	.setsockopt	= sock_common_setsockopt,
+	.setsockopt	= xtcp_setsockopt_any,
 	.getsockopt	= sock_common_getsockopt,
 	.sendmsg	= inet_sendmsg,
 	.recvmsg	= inet_recvmsg,

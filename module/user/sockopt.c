@@ -344,6 +344,47 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	return xtcp_set(sk, optname, val);
 }
 
+/* SO_ZEROCOPY: the core gives it to protocols of its own only. */
+static int zerocopy_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	int val;
+
+	if (optlen < sizeof(int))
+		return -EINVAL;
+	if (copy_from_sockptr(&val, optval, sizeof(val)))
+		return -EFAULT;
+	if (!lies_between(val, 0, 1))
+		return -EINVAL;
+	lock_sock(sk);
+	if (val)
+		sock_set_flag(sk, SOCK_ZEROCOPY);
+	else
+		sock_reset_flag(sk, SOCK_ZEROCOPY);
+	release_sock(sk);
+	return 0;
+}
+
+/**
+ * xtcp_setsockopt_any - setsockopt(), all levels
+ * @sock: socket
+ * @level: SOL_SOCKET, on kernels that leave it to us, and others
+ * @optname: option
+ * @optval: value
+ * @optlen: octets of @optval
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
+			sockptr_t optval, unsigned int optlen)
+{
+	if (level != SOL_SOCKET)
+		return sock_common_setsockopt(sock, level, optname, optval,
+					      optlen);
+	if (optname == SO_ZEROCOPY)
+		return zerocopy_set(sock->sk, optval, optlen);
+	return sock_setsockopt(sock, level, optname, optval, optlen);
+}
+
 /* Linux's names for the phases of loss recovery. */
 static u8 info_recovery(const struct xtcp_sock *xs)
 {

@@ -8,7 +8,10 @@
 #include <linux/sockptr.h>
 
 struct sock;
+struct socket;
 
+int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
+			sockptr_t optval, unsigned int optlen);
 int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 		    unsigned int optlen);
 int xtcp_getsockopt(struct sock *sk, int level, int optname,

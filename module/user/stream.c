@@ -32,6 +32,7 @@
 #include "transfer/smallqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
+#include "user/zerocopy.h"
 
 /* --- SEND -------------------------------------------------------------- */
 
@@ -54,14 +55,15 @@ static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 
 /*
  * The skb to which text can be added: the last one that was never sent,
- * or a new one, which has room in its linear part if @left octets are few. NULL:
- * no room in the buffer.
+ * or a new one (@another: in any case), which has room in its linear part if
+ * @left octets are few. NULL: no room in the buffer.
  */
-static struct sk_buff *open_skb(struct sock *sk, u32 goal, size_t left)
+static struct sk_buff *open_skb(struct sock *sk, u32 goal, size_t left,
+				bool another)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
-	if (skb && takes_more(sk, skb, goal))
+	if (skb && !another && takes_more(sk, skb, goal))
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
@@ -125,6 +127,17 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	return copy;
 }
 
+/* The same with the user's pages; -EMSGSIZE: another skb is needed. */
+static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
+		      struct msghdr *msg, const struct xtcp_zerocopy *zc)
+{
+	u32 octets = min_t(size_t, goal - skb->len, msg_data_left(msg));
+
+	if (!sk_wmem_schedule(sk, octets))
+		return -ENOBUFS;
+	return xtcp_zerocopy_fill(sk, skb, octets, msg, zc);
+}
+
 /*
  * Send what is queued while the user fills on. Full segments go as they
  * become full; a partial last one only when the user waits (@wait), since
@@ -155,10 +168,11 @@ static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 
 /* Queue all of @msg; *copied says how much of it was, on errors, too. */
 static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
-		      int *copied)
+		      const struct xtcp_zerocopy *zc, int *copied)
 {
 	u32 goal = xtcp_burst_goal(sk);
 	int flags = msg->msg_flags;
+	bool another = false;
 
 	while (msg_data_left(msg)) {
 		struct sk_buff *skb;
@@ -167,8 +181,19 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* While we slept, the connection may have ended. */
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			return -EPIPE;
-		skb = open_skb(sk, goal, msg_data_left(msg));
-		n = skb ? fill_skb(sk, skb, goal, msg) : -ENOBUFS;
+		skb = open_skb(sk, goal, zc->pages ? SIZE_MAX :
+			       msg_data_left(msg), another);
+		another = false;
+		if (!skb)
+			n = -ENOBUFS;
+		else if (unlikely(zc->pages))
+			n = fill_pages(sk, skb, goal, msg, zc);
+		else
+			n = fill_skb(sk, skb, goal, msg);
+		if (n == -EMSGSIZE) {
+			another = true;
+			continue;
+		}
 		if (n == -ENOBUFS) {
 			n = wait_for_room(sk, flags, *copied > 0, timeo);
 			if (n)
@@ -190,7 +215,12 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
 	int err = 0, copied = 0;
+	struct xtcp_zerocopy zc;
 	long timeo;
+
+	err = xtcp_zerocopy_begin(sk, msg, &zc);
+	if (err)
+		return err;
 
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
@@ -203,7 +233,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			err = -EPIPE;
 	}
 	if (!err)
-		err = queue_text(sk, msg, &timeo, &copied);
+		err = queue_text(sk, msg, &timeo, &zc, &copied);
+	xtcp_zerocopy_end(&zc, copied);
 
 	xtcp_send_drop_empty(sk);
 	if (copied) {

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zerocopy: MSG_ZEROCOPY, and the notices that say when pages may be used
+ * again. 6.12 and later; before, SO_ZEROCOPY is EOPNOTSUPP.
+ */
+#include "lib/xtcp_test.h"
+
+#include <linux/errqueue.h>
+#include <poll.h>
+#include <sys/utsname.h>
+
+PAIR_FIXTURE(zerocopy);
+PEER_FIXTURE(zerocopy_refused);
+
+#define ROUND 200000
+
+static bool kernel_has_it(void)
+{
+	int major = 0, minor = 0;
+	struct utsname u;
+
+	uname(&u);
+	sscanf(u.release, "%d.%d", &major, &minor);
+	return stock_mode() || major > 6 || (major == 6 && minor >= 12);
+}
+
+/* The next notice: calls first to last; -1: none came within a second. */
+static int notice(int fd, unsigned int *first, unsigned int *last, bool *copied)
+{
+	char control[256];
+	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct pollfd pfd = { .fd = fd };
+	struct sock_extended_err *ee;
+	struct cmsghdr *cmsg;
+
+	if (poll(&pfd, 1, 1000) != 1 || !(pfd.revents & POLLERR))
+		return -1;
+	if (recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_level != SOL_IP || cmsg->cmsg_type != IP_RECVERR)
+		return -1;
+	ee = (struct sock_extended_err *)CMSG_DATA(cmsg);
+	if (ee->ee_origin != SO_EE_ORIGIN_ZEROCOPY || ee->ee_errno)
+		return -1;
+	*first = ee->ee_info;
+	*last = ee->ee_data;
+	*copied = ee->ee_code == SO_EE_CODE_ZEROCOPY_COPIED;
+	return 0;
+}
+
+/* Reads so many octets of the pattern. */
+static bool read_pattern(int fd, size_t octets, uint64_t at)
+{
+	static uint8_t text[65536];
+
+	while (octets) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&pfd, 1, 5000) != 1)
+			return false;
+		n = recv(fd, text, octets < sizeof(text) ? octets : sizeof(text), 0);
+		if (n <= 0 || pattern_check(text, n, at) >= 0)
+			return false;
+		octets -= n;
+		at += n;
+	}
+	return true;
+}
+
+/* Text arrives whole, and each call's pages come back, in order. */
+static void send_pages(struct __test_metadata *_metadata, int from, int to)
+{
+	static uint8_t text[ROUND];
+	unsigned int first, last, next = 0;
+	bool copied;
+
+	pattern_fill(text, sizeof(text), 0);
+	for (int call = 0; call < 3; call++) {
+		size_t sent = 0;
+
+		while (sent < sizeof(text)) {
+			ssize_t n = send(from, text + sent, sizeof(text) - sent, MSG_ZEROCOPY);
+
+			if (n < 0 && errno == EAGAIN)
+				n = 0;
+			ASSERT_LE(0, n);
+			if (n)
+				next++;
+			ASSERT_TRUE(read_pattern(to, n, sent));
+			sent += n;
+		}
+	}
+	for (unsigned int done = 0; done < next; done = last + 1) {
+		ASSERT_EQ(0, notice(from, &first, &last, &copied));
+		EXPECT_EQ(done, first);
+		EXPECT_LE(first, last);
+		EXPECT_GT(next, last);
+	}
+	EXPECT_EQ(0, socket_error(from));
+}
+
+TEST_F(zerocopy, msg_zerocopy)
+{
+	struct pair *pr = &self->pair;
+	int cfd, sfd;
+
+	if (!kernel_has_it())
+		SKIP(return, "needs 6.12");
+	pair_connected(pr, 5000, &cfd, &sfd);
+	ASSERT_EQ(0, socket_set(cfd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	send_pages(_metadata, cfd, sfd);
+}
+
+/* An accepted socket takes the option as well. */
+TEST_F(zerocopy, msg_zerocopy_of_an_accepted_socket)
+{
+	struct pair *pr = &self->pair;
+	int cfd, sfd;
+
+	if (!kernel_has_it())
+		SKIP(return, "needs 6.12");
+	pair_connected(pr, 5000, &cfd, &sfd);
+	ASSERT_EQ(0, socket_set(sfd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	send_pages(_metadata, sfd, cfd);
+}
+
+/* Without SO_ZEROCOPY the flag means nothing, and there is no notice. */
+TEST_F(zerocopy, msg_zerocopy_without_the_option)
+{
+	struct pair *pr = &self->pair;
+	uint8_t text[5000];
+	int cfd, sfd;
+
+	pair_connected(pr, 5000, &cfd, &sfd);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ((int)sizeof(text), (int)send(cfd, text, sizeof(text), MSG_ZEROCOPY));
+	EXPECT_TRUE(read_pattern(sfd, sizeof(text), 0));
+	EXPECT_FALSE(socket_poll(cfd) & POLLERR);
+}
+
+/* Pages must stay as they are until the peer has acknowledged them. */
+TEST_F(zerocopy_refused, notice_comes_with_the_ack)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[1000];
+	unsigned int first, last;
+	struct conn c;
+	bool copied;
+
+	if (!kernel_has_it())
+		SKIP(return, "needs 6.12");
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(1000, send(c.fd, text, sizeof(text), MSG_ZEROCOPY));
+	conn_expect(&c, .len = 1000, .pattern = 0);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, notice(c.fd, &first, &last, &copied));
+	EXPECT_EQ(0, (int)first);
+	EXPECT_EQ(0, (int)last);
+}
+
+TEST_F(zerocopy_refused, so_zerocopy_values)
+{
+	struct peer *p = &self->peer;
+	socklen_t len = sizeof(int);
+	struct conn c;
+	int on = -1;
+
+	conn_open(p, &c);
+	if (!kernel_has_it()) {
+		EXPECT_EQ(EOPNOTSUPP, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+		return;
+	}
+	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 2));
+	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, -1));
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_ZEROCOPY, &on, &len));
+	EXPECT_EQ(1, on);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 0));
+}
+
+TEST_HARNESS_MAIN
