@@ -125,7 +125,8 @@ static bool is_enough(const struct sock *sk, const struct sk_buff *skb,
  * @now_ns: what the clock says
  *
  * Only in a flow of bursts, and if the ACK can be expected before half of a
- * round trip has passed; not what repairs or ends the connection.
+ * round trip has passed; not what repairs or ends the connection, nor, once
+ * something is missing, what duplicate ACKs let go (RFC 3042): they may be few.
  */
 bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 		      u32 segs_max, u64 now_ns)
@@ -135,7 +136,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	u64 half_rtt_ns;
 	s32 window;
 
-	if (skb->len <= xs->mss || xs->recovery >= XTCP_FAST_RECOVERY ||
+	if (skb->len <= xs->mss || xs->recovery != XTCP_OPEN ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
 		return false;
