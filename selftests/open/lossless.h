@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lossless: what the tests of lossless cookies share: a client made by hand that
+ * gets one and brings it back. The format is Documentation/wire.rst's.
+ */
+#ifndef SELFTESTS_OPEN_LOSSLESS_H
+#define SELFTESTS_OPEN_LOSSLESS_H
+
+#include "lib/xtcp_test.h"
+
+#define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
+			OPT_WSCALE(7))
+#define COOKIE_HEAD OPT_EXID(4 + COOKIE_LEN, COOKIE_EXID)
+
+/* What a cookie's first two words say. */
+struct state {
+	int mss, peer_shift, own_shift, minute;
+	bool ecn, sack, ts;
+	uint32_t irs;
+};
+
+static inline struct state state_of(const uint8_t *b)
+{
+	return (struct state){
+		.mss = b[0] << 8 | b[1], .peer_shift = b[2] >> 4,
+		.own_shift = b[2] & 15, .minute = b[3] >> 3, .ecn = b[3] & 4,
+		.sack = b[3] & 2, .ts = b[3] & 1,
+		.irs = (uint32_t)b[4] << 24 | b[5] << 16 | b[6] << 8 | b[7],
+	};
+}
+
+static inline int cookie_listener(struct peer *p)
+{
+	check(!knob_set("syncookies", 2), WHERE(p->test), "no cookies");
+	return peer_listen(p, KERNEL_PORT, 16);
+}
+
+/* SYN and SYN-ACK; what the latter says of itself is the test's affair. */
+#define cookie_get(p, c, lfd_, ...) \
+	do { \
+		conn_start(p, c, .lfd = lfd_, ##__VA_ARGS__); \
+		conn_send(c, .flags = SYN); \
+		conn_expect(c, .flags = SYN | ACK, .ack = 1, .cookie = 1); \
+		conn_expect_state(c, ST_CLOSED); \
+	} while (0)
+
+static inline void option_add(struct optbytes *o, const uint8_t *b, int len)
+{
+	memcpy(o->b + o->len, b, len);
+	o->len += len;
+}
+
+/* The options of a segment of now, with that cookie. */
+static inline struct optbytes with(struct conn *c, const uint8_t *cookie)
+{
+	static const uint8_t head[] = { COOKIE_HEAD };
+	struct optbytes o = conn_spec(c).opt;
+
+	option_add(&o, head, sizeof(head));
+	option_add(&o, cookie, COOKIE_LEN);
+	return o;
+}
+
+/* With the one that the kernel sent. */
+static inline struct optbytes echo(struct conn *c)
+{
+	return with(c, c->kern_opt.cookie);
+}
+
+/* The client's third ACK, and the server's, which is there at once. */
+static inline void redeem(struct conn *c)
+{
+	conn_send(c, .flags = ACK, .opt = echo(c));
+	conn_expect(c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
+	conn_expect_state(c, ST_ESTABLISHED);
+	conn_accept(c);
+}
+
+static inline void refused(struct __test_metadata *_metadata, struct conn *c,
+		    struct segment_spec segment, int failed)
+{
+	struct counters before;
+
+	counters_take(&before);
+	conn_send_at(WHERE(_metadata), c, segment);
+	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
+	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
+			"OutRsts", 1, "SyncookiesFailed", failed, NULL);
+}
+
+#endif
