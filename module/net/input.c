@@ -513,6 +513,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		kfree_skb(skb);
 		return;
 	}
+	sk_incoming_cpu_update(sk);
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {

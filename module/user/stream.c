@@ -211,6 +211,15 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 	return 0;
 }
 
+/* What comes along is understood, or refused; none of it means anything here. */
+static int control_check(struct sock *sk, struct msghdr *msg)
+{
+	struct sockcm_cookie sockc;
+
+	sockcm_init(&sockc, sk);
+	return sock_cmsg_send(sk, msg, &sockc) ? -EINVAL : 0;
+}
+
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
@@ -226,6 +235,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
 		err = sk_stream_wait_connect(sk, &timeo);
+	if (!err && msg->msg_controllen)
+		err = control_check(sk, msg);
 	if (!err) {
 		/* A wake-up from here on is about this call's wait. */
 		sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
