@@ -6,6 +6,7 @@
  */
 #include "lib/due.h"
 
+#include <linux/ethtool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -48,6 +49,23 @@ static void ends_open_veth(struct ends *e)
 	struct pair pair;
 
 	pair_open_at(HERE, &pair, NULL);
+	ends_open_over(e, pair.ns[CLIENT], pair.ns[SERVER], &pair.addr[SERVER]);
+}
+
+/* Devices that do nothing themselves: all is cut and summed by the kernel. */
+static void ends_open_plain(struct ends *e)
+{
+	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
+	struct pair pair;
+
+	pair_open_at(HERE, &pair, NULL);
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		netns_enter(HERE, pair.ns[s]);
+		link_set_offload(HERE, device[s], ETHTOOL_STSO, false);
+		link_set_offload(HERE, device[s], ETHTOOL_SGSO, false);
+		link_set_offload(HERE, device[s], ETHTOOL_SSG, false);
+		link_set_offload(HERE, device[s], ETHTOOL_STXCSUM, false);
+	}
 	ends_open_over(e, pair.ns[CLIENT], pair.ns[SERVER], &pair.addr[SERVER]);
 }
 
@@ -164,6 +182,16 @@ static void step_bulk_lo(void)
 	bulk_measure("bulk_lo", ends_open_lo, BULK_LARGE);
 }
 
+static void step_bulk_plain(void)
+{
+	bulk_measure("bulk_plain", ends_open_plain, BULK_LARGE);
+}
+
+static void step_small_plain(void)
+{
+	bulk_measure("small_plain", ends_open_plain, BULK_SMALL);
+}
+
 static void step_small(void)
 {
 	bulk_measure("small", ends_open_veth, BULK_SMALL);
@@ -204,8 +232,10 @@ static const struct bench_step steps[] = {
 	{ "rr_lo", step_rr_lo },
 	{ "bulk", step_bulk },
 	{ "bulk_lo", step_bulk_lo },
+	{ "bulk_plain", step_bulk_plain },
 	{ "small", step_small },
 	{ "small_lo", step_small_lo },
+	{ "small_plain", step_small_plain },
 	{ "idle", step_idle },
 };
 
@@ -215,8 +245,10 @@ static const struct bench_row rows[] = {
 	{ "rr_lo", "1 byte each way, loopback", "instr", NULL },
 	{ "bulk", "a KiB in writes of 64 KiB, veth", "instr", "1.00" },
 	{ "bulk_lo", "a KiB in writes of 64 KiB, loopback", "instr", "1.00" },
+	{ "bulk_plain", "the same, veth without offloads", "instr", "1.00" },
 	{ "small", "a write of 1 KiB, veth", "instr", "0.90" },
 	{ "small_lo", "a write of 1 KiB, loopback", "instr", "0.90" },
+	{ "small_plain", "the same, veth without offloads", "instr", "1.00" },
 	{ "idle.slab", "a socket in its slab", "bytes", "0.65" },
 	{ "idle.pair", "a connection, both ends, with files", "bytes", NULL },
 };
