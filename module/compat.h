@@ -46,6 +46,25 @@
 #endif
 
 /*
+ * linux/skbuff.h: pages can be handed to sendmsg() since 6.5; before, sendfile()
+ * finds no way to do that and has its text copied. What takes them up lost its
+ * allocation flags in 6.17.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifndef MSG_SPLICE_PAGES
+#define MSG_SPLICE_PAGES	0
+#define MSG_NO_SHARED_FRAGS	0
+#endif
+#define XTCP_SPLICE_FROM_ITER(skb, iter, max, gfp)	(-EMSGSIZE)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define XTCP_SPLICE_FROM_ITER(skb, iter, max, gfp)			\
+	skb_splice_from_iter(skb, iter, max, gfp)
+#else
+#define XTCP_SPLICE_FROM_ITER(skb, iter, max, gfp)			\
+	skb_splice_from_iter(skb, iter, max)
+#endif
+
+/*
  * linux/slab.h: caches can ask to stay apart since 6.5. Before, one that
  * kmemleak is not to look into is never merged either; such kernels have no
  * kmemleak in them anyway.

@@ -48,6 +48,7 @@
 #include "transfer/acked.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 #include "user/stats.h"
@@ -439,7 +440,9 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;
-	xtcp_send_push(sk, 0);
+	if (xtcp_send_has_unsent(sk) ||
+	    xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
+		xtcp_send_push(sk, 0);
 	if (unlikely(xtcp_notsent_lowat(xs) != U32_MAX))
 		xtcp_send_wake_writer(sk);
 	xtcp_ack_flush(sk);

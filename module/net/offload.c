@@ -93,13 +93,19 @@ static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 		(dst->dev->flags & IFF_LOOPBACK));
 }
 
-/* MUST-2: over pseudo-header, header and text. */
+/*
+ * MUST-2: over pseudo-header, header and text. Pages that may be written to
+ * meanwhile are copied first, as far as memory allows.
+ */
 static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 		    const struct xtcp_key *key)
 {
-	struct tcphdr *th = tcp_hdr(skb);
+	struct tcphdr *th;
 	__wsum sum;
 
+	if (unlikely(skb_has_shared_frag(skb)))
+		__skb_linearize(skb);
+	th = tcp_hdr(skb);
 	if (skb_is_nonlinear(skb))
 		sum = skb_checksum(skb, 0, skb->len, 0);
 	else
@@ -124,7 +130,7 @@ static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
  * xtcp_offload_prepare - say how a segment is to be cut, and sum it
  * @sk: the socket, locked
  * @skb: from the header on, its checksum field 0; nobody else may have the
- *	marks of its clones in use
+ *	marks of its clones in use; its header may move
  * @key: between whom
  * @segs: segments that it stands for
  * @seg_size: octets of text in each but the last, if there are several

@@ -229,7 +229,7 @@ static int transmit(struct sock *sk, struct sk_buff *skb,
 	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
 	if (text_len)
 		xs->data_segs_out += go->segs;
-	trace_xtcp_send(sock_net(sk), &key, th, text_len);
+	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), text_len);
 	return xmit_result(sk, xs->af->queue_xmit(sk, skb, ecn));
 }
 

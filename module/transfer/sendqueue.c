@@ -46,7 +46,8 @@ void xtcp_sendq_charge(struct sock *sk, int octets)
 static void free_queued(struct sock *sk, struct sk_buff *skb)
 {
 	xtcp_sendq_charge(sk, -(int)skb->truesize);
-	consume_skb(skb);
+	/* Nobody has seen it: what leaves are clones. */
+	__kfree_skb(skb);
 }
 
 static struct sk_buff *alloc_empty(u32 linear, gfp_t gfp)

@@ -41,17 +41,29 @@ static u32 window_limit(const struct sock *sk)
 	return limit;
 }
 
-static u32 window_space(const struct sock *sk)
+/*
+ * What the buffer can take: @limit, when it is empty; @space, now; and @step, how
+ * far the edge must move to be worth telling (MUST-39).
+ */
+struct room {
+	u32	limit;
+	u32	space;
+	u32	step;
+};
+
+static struct room room_now(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct room room = { .limit = window_limit(sk) };
 	int space = READ_ONCE(sk->sk_rcvbuf) -
 		    READ_ONCE(sk->sk_backlog.len) -
 		    atomic_read(&sk->sk_rmem_alloc);
-	u32 wnd = min(xtcp_autotune_text_in(xs, space), window_limit(sk));
 
+	room.space = min(xtcp_autotune_text_in(xs, space), room.limit);
 	if (unlikely(sk_under_memory_pressure(sk)))
-		wnd = min(wnd, PRESSURE_SEGS * xs->advmss);
-	return wnd;
+		room.space = min(room.space, PRESSURE_SEGS * xs->advmss);
+	room.step = max(min_t(u32, xs->rcv_mss, room.limit / 2), 1U);
+	return room;
 }
 
 /**
@@ -67,12 +79,6 @@ u32 xtcp_window_left(const struct xtcp_sock *xs)
 				    READ_ONCE(xs->rcv_wnd)));
 
 	return max(left, 0);
-}
-
-/* How far the edge must move to be worth telling: MUST-39. */
-static u32 window_step(const struct sock *sk)
-{
-	return max(min_t(u32, xtcp_sk(sk)->rcv_mss, window_limit(sk) / 2), 1U);
 }
 
 /*
@@ -96,17 +102,18 @@ static u32 window_field_max(const struct sock *sk)
  * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
  * unless there is little left.
  */
-static u32 window_next(const struct sock *sk, u32 left)
+static u32 window_next(const struct sock *sk, u32 left,
+		       const struct room *room)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
-	u32 space = min(window_space(sk), window_field_max(sk));
+	u32 space = min(room->space, window_field_max(sk));
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
-	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > window_limit(sk) / 2)
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > room->limit / 2)
 		return left;
-	return space >= left + window_step(sk) ? space : left;
+	return space >= left + room->step ? space : left;
 }
 
 /**
@@ -120,16 +127,16 @@ u32 xtcp_window_select(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	u32 left = xtcp_window_left(xs);
-	u32 wnd = window_next(sk, left);
+	struct room room = room_now(sk);
+	u32 wnd = window_next(sk, xtcp_window_left(xs), &room);
 
 	if (!wnd && xs->rcv_wnd)
 		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
 	else if (wnd && !xs->rcv_wnd)
 		XTCP_INC(net, FROM_ZERO_WINDOW_ADV);
-	else if (wnd && window_space(sk) < window_step(sk))
+	else if (wnd && room.space < room.step)
 		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
-	if (wnd < window_limit(sk) / 2)
+	if (wnd < room.limit / 2)
 		xs->quickack = 0;
 
 	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
@@ -146,8 +153,9 @@ u32 xtcp_window_select(struct sock *sk)
 bool xtcp_window_holds(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct room room = room_now(sk);
 
-	return window_next(sk, xtcp_window_left(xs)) >= xs->rcv_wnd;
+	return window_next(sk, xtcp_window_left(xs), &room) >= xs->rcv_wnd;
 }
 
 /**
@@ -237,6 +245,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 void xtcp_window_consumed(struct sock *sk, u32 copied)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct room room;
 	u32 left, next;
 
 	if (copied) {
@@ -257,7 +266,8 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 	    left > window_limit(sk) / 2)
 		return;
 
-	next = window_next(sk, left);
-	if (next >= 2 * left && next >= left + window_step(sk))
+	room = room_now(sk);
+	next = window_next(sk, left, &room);
+	if (next >= 2 * left && next >= left + room.step)
 		xtcp_output_ack(sk);
 }

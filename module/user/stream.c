@@ -88,6 +88,28 @@ static int fill_linear(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
+ * Let @skb refer to the pages of @msg. Who owns them may still write to them:
+ * then sums that were made in advance are wrong.
+ */
+static int fill_spliced(struct sock *sk, struct sk_buff *skb, u32 goal,
+			struct msghdr *msg)
+{
+	u32 room = min_t(size_t, goal - skb->len, msg_data_left(msg));
+	int n;
+
+	if (!sk_wmem_schedule(sk, room))
+		return -ENOBUFS;
+	n = XTCP_SPLICE_FROM_ITER(skb, &msg->msg_iter, room, sk->sk_allocation);
+	if (n < 0)
+		return n;
+	if (!(msg->msg_flags & MSG_NO_SHARED_FRAGS))
+		skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
+	xtcp_sendq_charge(sk, n);
+	xtcp_send_grown(sk, skb, n);
+	return n;
+}
+
+/*
  * Copy text from @msg into @skb: as much as fits in one fragment and the size
  * goal. Return: octets; 0: @skb takes no more after all, the page is another;
  * -ENOBUFS: wait for memory; other errors are the copy's.
@@ -103,6 +125,12 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	if (!skb->len && msg_data_left(msg) <= LINEAR_MAX &&
 	    msg_data_left(msg) <= skb_tailroom(skb))
 		return fill_linear(sk, skb, msg);
+	if (msg->msg_flags & MSG_SPLICE_PAGES) {
+		err = fill_spliced(sk, skb, goal, msg);
+		/* No place for one more page: but text can be copied. */
+		if (err != -EMSGSIZE)
+			return err;
+	}
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOBUFS;
 	if (!takes_more(sk, skb, goal))
@@ -271,7 +299,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 /**
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
- * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP
+ * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP;
+ *	MSG_SPLICE_PAGES from within the kernel
  * @size: octets in @msg, which says the same
  *
  * With MSG_OOB the last octet of what is queued is the urgent one.
@@ -349,7 +378,8 @@ static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
 		/* Compared before it is freed. */
 		if (head == skb)
 			skb = NULL;
-		consume_skb(head);
+		/* IP hands over none that somebody else refers to. */
+		__kfree_skb(head);
 	} while (skb);
 }
 

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -519,6 +520,36 @@ TEST_F(message, call_sendfile_leaves_no_rest)
 	else
 		conn_expect(&c, .seq = 1, .ack = 1, .len = 100,
 			    .pattern = FILE_BYTES - 100, .within_ms = 260);
+}
+
+/*
+ * What sendfile() sends is the page itself, not a copy: who writes to the file
+ * before it has left changes what leaves, and its checksum. Where pages can't be
+ * handed over (before 6.5) xtcp sends a copy.
+ */
+TEST_F(message, call_sendfile_sends_the_page)
+{
+	bool the_page = stock_mode() || sendfile_tells_the_end();
+	int file = memfd_create("text", MFD_CLOEXEC);
+	static char text[4000];
+	struct peer *p = &self->peer;
+	struct conn c;
+	off_t at = 0;
+
+	ASSERT_LE(0, file);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(sizeof(text), write(file, text, sizeof(text)));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)), .wnd = 0);
+	ASSERT_EQ(sizeof(text), sendfile(c.fd, file, &at, sizeof(text)));
+	peer_expect_silence(p, 50);
+	pattern_fill(text, sizeof(text), 77);
+	ASSERT_EQ(sizeof(text), pwrite(file, text, sizeof(text), 0));
+	conn_send(&c, .flags = ACK, .wnd = 60000);
+	for (int i = 0; i < 4; i++)
+		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000,
+			    .pattern = 1000 * i + (the_page ? 77 : 0));
+	conn_send(&c, .flags = ACK);
+	close(file);
 }
 
 TEST_F(message_pair, call_splice_out_and_in)
