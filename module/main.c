@@ -131,9 +131,12 @@ static int __init xtcp_init(void)
 	err = xtcp_port_init();
 	if (err)
 		goto timewait;
-	err = register_pernet_subsys(&xtcp_net_ops);
+	err = xtcp_shadow_init();
 	if (err)
 		goto port;
+	err = register_pernet_subsys(&xtcp_net_ops);
+	if (err)
+		goto shadow;
 	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
@@ -156,6 +159,8 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
+shadow:
+	xtcp_shadow_exit();
 port:
 	xtcp_port_exit();
 timewait:
@@ -179,6 +184,7 @@ static void __exit xtcp_exit(void)
 	/* Sockets and listeners' queues are freed by RCU callbacks of ours. */
 	rcu_barrier();
 	xtcp_smallqueue_unload();
+	xtcp_shadow_exit();
 	xtcp_port_exit();
 	xtcp_timewait_exit();
 	xtcp_synqueue_exit();

@@ -2,12 +2,12 @@
 /*
  * shadow.c - a port of the TCP wire is held in the kernel's own books, too
  *
- * On the TCP wire there is one port space for two stacks. A shadow is a socket
- * of the kernel's own TCP that xtcp binds to a port which one of its sockets
- * has, and lets listen while that one does. It never says or hears anything:
- * net/hook.c takes the segments away. But the kernel's own rules for bind(),
- * listen() and connect() now see the port, and their EADDRINUSE is the answer
- * to whichever side came second.
+ * On the TCP wire there is one port space for two stacks. A shadow stands in the
+ * kernel's table of ports, where its own TCP's sockets stand, for a port that a
+ * socket of xtcp has, and says that it listens while that one does. It is a
+ * socket to that table alone: no segment can find it. But the kernel's rules for
+ * bind(), listen() and connect() now see the port, and their EADDRINUSE is the
+ * answer to whichever side came second.
  *
  * SO_REUSEADDR is mirrored: between a bound socket of one stack and a bound one
  * of the other it counts as between two of one stack. SO_REUSEPORT isn't, for
@@ -27,14 +27,13 @@
  */
 #include "shadow.h"
 
-#include <linux/net.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
-#include <net/ip.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
-#include "compat.h"
 #include "net/hook.h"
 #include "netns.h"
 
@@ -44,14 +43,14 @@
 /**
  * struct xtcp_shadow - a port held
  * @net: namespace; not held
- * @sock: the kernel's socket, or NULL while it is being made
+ * @sk: what stands in the kernel's table
  * @idle: place among those without owners
  * @ref: buckets, and who is just making one
  * @listeners: sockets of ours that listen there, under xtcp_shadows.lock
  */
 struct xtcp_shadow {
 	struct net		*net;
-	struct socket		*sock;
+	struct sock		*sk;
 	struct llist_node	idle;
 	refcount_t		ref;
 	unsigned int		listeners;
@@ -100,61 +99,58 @@ static void unhook(struct work_struct *work)
 	mutex_unlock(&all->lock);
 }
 
-static int shadow_bind(struct socket *sock,
-		       const struct xtcp_shadow_place *place)
-{
-	struct sockaddr_in addr = {
-		.sin_family	 = AF_INET,
-		.sin_addr.s_addr = place->laddr,
-		.sin_port	 = htons(place->num),
-	};
-	int err;
+/*
+ * Whoever walks the kernel's table of ports finds an ordinary socket that is
+ * bound, and as large as those that he is used to. It needs no inode, no
+ * timers and no queues: it is in no other table. A module reference would be
+ * one for each time-wait record.
+ */
+static struct proto shadow_prot = {
+	.name		= "XTCP-PORT",
+	.obj_size	= sizeof(struct tcp_sock),
+};
 
-	if (place->ifindex) {
-		err = sock_bindtoindex(sock->sk, place->ifindex, true);
-		if (err)
-			return err;
-	}
-	if (place->reuse)
-		sock_set_reuseaddr(sock->sk);
-	if (place->reuseport)
-		sock_set_reuseport(sock->sk);
-	sock->sk->sk_uid = INVALID_UID;
-	SOCK_INODE(sock)->i_uid = INVALID_UID;
-	/* Whether the address may be bound to, our own bind() has judged. */
-	ip_sock_set_freebind(sock->sk);
-	return kernel_bind(sock, (struct sockaddr_unsized *)&addr,
-			   sizeof(addr));
+/* Older kernels take a socket's owner from here. */
+static struct socket_alloc nobody;
+
+static struct sock *shadow_make(struct net *net,
+				const struct xtcp_shadow_place *place)
+{
+	struct sock *sk = sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
+
+	if (!sk)
+		return NULL;
+	sock_init_data(NULL, sk);
+	sk->sk_protocol = IPPROTO_TCP;
+	sk->sk_uid = INVALID_UID;
+	sk->sk_socket = &nobody.socket;
+	sk->sk_reuse = place->reuse ? SK_CAN_REUSE : SK_NO_REUSE;
+	sk->sk_reuseport = place->reuseport;
+	sk->sk_bound_dev_if = place->ifindex;
+	inet_sk(sk)->inet_saddr = place->laddr;
+	sk_rcv_saddr_set(sk, place->laddr);
+	return sk;
+}
+
+/* What the kernel's bind() and listen() ask: once more for who listens. */
+static int shadow_claim(struct sock *sk, u16 num)
+{
+	int err = tcp_prot.get_port(sk, num);
+
+	return !err || err == -ENOMEM ? err : -EADDRINUSE;
 }
 
 /* Undoes shadow_count() and what came after it. */
 static void shadow_free(struct xtcp_shadows *all, struct xtcp_shadow *shadow)
 {
 	lockdep_assert_held(&all->lock);
-	if (shadow->sock)
-		sock_release(shadow->sock);
+	if (shadow->sk) {
+		if (inet_csk(shadow->sk)->icsk_bind_hash)
+			tcp_prot.put_port(shadow->sk);
+		sock_put(shadow->sk);
+	}
 	shadow_uncount(all);
 	kfree(shadow);
-}
-
-/*
- * What tells a shadow from other sockets of the kernel's. It is never called:
- * nothing arrives.
- */
-static void shadow_data_ready(struct sock *sk)
-{
-}
-
-static int shadow_make(struct xtcp_shadow *shadow,
-		       const struct xtcp_shadow_place *place)
-{
-	int err = sock_create_kern(shadow->net, PF_INET, SOCK_STREAM,
-				   IPPROTO_TCP, &shadow->sock);
-
-	if (err)
-		return err;
-	WRITE_ONCE(shadow->sock->sk->sk_data_ready, shadow_data_ready);
-	return shadow_bind(shadow->sock, place);
 }
 
 /**
@@ -183,7 +179,8 @@ struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 	}
 	shadow->net = net;
 	refcount_set(&shadow->ref, 1);
-	err = shadow_make(shadow, place);
+	shadow->sk = shadow_make(net, place);
+	err = shadow->sk ? shadow_claim(shadow->sk, place->num) : -ENOMEM;
 	if (!err)
 		return shadow;
 	mutex_lock(&all->lock);
@@ -267,10 +264,14 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 	int err = 0;
 
 	mutex_lock(&all->lock);
-	if (!shadow->listeners)
-		err = kernel_listen(shadow->sock, 0);
+	if (!shadow->listeners) {
+		smp_store_release(&shadow->sk->sk_state, TCP_LISTEN);
+		err = shadow_claim(shadow->sk, inet_sk(shadow->sk)->inet_num);
+	}
 	if (!err)
 		shadow->listeners++;
+	else
+		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
 	mutex_unlock(&all->lock);
 	return err;
 }
@@ -285,19 +286,27 @@ void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 
 	mutex_lock(&all->lock);
 	if (!--shadow->listeners)
-		kernel_sock_shutdown(shadow->sock, SHUT_RDWR);
+		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
 	mutex_unlock(&all->lock);
 }
 
 /**
- * xtcp_shadow_is - is this socket of the kernel's TCP a shadow
- * @sk: socket, found under RCU
+ * xtcp_shadow_init - at load
  *
- * Context: any, with @sk kept by a reference or RCU.
+ * Return: 0 or -errno.
  */
-bool xtcp_shadow_is(const struct sock *sk)
+int xtcp_shadow_init(void)
 {
-	return READ_ONCE(sk->sk_data_ready) == shadow_data_ready;
+	nobody.vfs_inode.i_uid = INVALID_UID;
+	return proto_register(&shadow_prot, 1);
+}
+
+/**
+ * xtcp_shadow_exit - at unload; no namespace is left
+ */
+void xtcp_shadow_exit(void)
+{
+	proto_unregister(&shadow_prot);
 }
 
 /**

@@ -11,7 +11,6 @@
 #include <linux/workqueue.h>
 
 struct net;
-struct sock;
 struct xtcp_shadow;
 
 /**
@@ -48,6 +47,8 @@ struct xtcp_shadow_place {
 	bool	reuseport;
 };
 
+int xtcp_shadow_init(void);
+void xtcp_shadow_exit(void);
 void xtcp_shadow_net_init(struct net *net);
 void xtcp_shadow_net_quiesce(struct net *net);
 void xtcp_shadow_net_exit(struct net *net);
@@ -59,6 +60,5 @@ void xtcp_shadow_put(struct xtcp_shadow *shadow);
 void xtcp_shadow_reap(struct net *net);
 int xtcp_shadow_listen(struct xtcp_shadow *shadow);
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow);
-bool xtcp_shadow_is(const struct sock *sk);
 
 #endif /* XTCP_SHADOW_H */

@@ -12,7 +12,8 @@
  * again. Where there is no such socket, net/arrival.c may know the route.
  *
  * Each IPv4 packet of the namespace pays for the hook. So it is there only
- * where a program has made an xtcp socket, and then for the namespace's life.
+ * where a program has had a connection, or listens on the native wire, and then
+ * for the namespace's life.
  *
  * The packet holds a reference to the socket, which goes to whoever takes the
  * socket from it, or with the packet.

@@ -39,7 +39,6 @@
 #include "net/family.h"
 #include "net/wire.h"
 #include "port.h"
-#include "shadow.h"
 #include "user/socket.h"
 
 /* Where SYN proxies sit, too: all others have had their say. */
@@ -67,11 +66,10 @@ static bool stock_wants(struct net *net, struct sk_buff *skb,
 		sock_gen_put(sk);
 		return true;
 	}
-	sk = xtcp_stock_listener(net, skb,
-				 ip_hdrlen(skb) + __tcp_hdrlen(tcp_hdr(skb)),
-				 key->raddr, key->rport, key->laddr,
-				 ntohs(key->lport), key->dif, key->sdif);
-	return sk && !xtcp_shadow_is(sk);
+	return xtcp_stock_listener(net, skb,
+				   ip_hdrlen(skb) + __tcp_hdrlen(tcp_hdr(skb)),
+				   key->raddr, key->rport, key->laddr,
+				   ntohs(key->lport), key->dif, key->sdif);
 }
 
 static bool is_opening(const struct tcphdr *th)

@@ -35,6 +35,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/input.h"
 #include "net/output.h"
@@ -394,6 +395,8 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 		*err = wait_for_child(lsk, &timeo);
 	}
 	release_sock(lsk);
+	if (sk)
+		xtcp_demux_add(sock_net(sk), sk->sk_family);
 	return sk;
 }
 

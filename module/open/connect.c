@@ -104,6 +104,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	xs->af = xtcp_family_get(key.family);
 	xtcp_tcb_renew(xs);
 	xtcp_demux_forget(sk);
+	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	xs->iss = SEQ(0);
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
 	err = xtcp_port_connect(sk);

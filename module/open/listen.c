@@ -21,6 +21,7 @@
 #include <net/inet_sock.h>
 #include <net/request_sock.h>
 #include <net/sock_reuseport.h>
+#include <uapi/linux/xtcp.h>
 
 #include "close/reset.h"
 #include "close/timewait.h"
@@ -189,6 +190,8 @@ int xtcp_listen(struct socket *sock, int backlog)
 		err = 0;
 	} else {
 		err = listen_start(sk);
+		if (xtcp_sk(sk)->flow.wire == XTCP_WIRE_NATIVE)
+			xtcp_demux_add(sock_net(sk), sk->sk_family);
 	}
 unlock:
 	release_sock(sk);

@@ -39,7 +39,6 @@
 #include "close/close.h"
 #include "compat.h"
 #include "lifecycle.h"
-#include "net/demux.h"
 #include "net/family.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
@@ -229,7 +228,6 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
-	xtcp_demux_add(net, sk->sk_family);
 	/* From here on the caller can undo it all by proto.destroy. */
 	if (key.wire == XTCP_WIRE_TCP && !xs->af->has_tcp_wire)
 		return -EAFNOSUPPORT;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tcpwire: what the TCP wire costs: two ends of ours, or one of ours and one of
+ * stock's, beside two of stock's; and what stock's own traffic pays for the
+ * hook that stands there while xtcp holds a port.
+ */
+#include "lib/bench.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/stream.h"
+
+#define PORT 5000
+/* As in connection.c. */
+#define ROUNDS 250
+#define BULK_TOTAL (4 << 20)
+#define BULK_FLIGHT 65536
+
+struct site {
+	struct pair pair;
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	bool ours[2];			/* by side; of the xtcp column */
+	int listener;
+	int fd[2];
+	char *data;
+};
+
+static int site_socket(struct site *s, enum side side)
+{
+	bool ours = s->ours[side] && !bench_is_stock();
+	int fd = socket(AF_INET, SOCK_STREAM, ours ? IPPROTO_XTCP : IPPROTO_TCP);
+
+	must(fd >= 0, "socket: %s", strerror(errno));
+	if (ours)
+		must(!setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &(int){ XTCP_WIRE_TCP },
+				 sizeof(int)), "XTCP_WIRE: %s", strerror(errno));
+	return fd;
+}
+
+static void site_open(struct site *s, bool client_ours, bool server_ours)
+{
+	*s = (struct site){ .ours = { [CLIENT] = client_ours, [SERVER] = server_ours } };
+	pair_open_at(HERE, &s->pair, NULL);
+	s->to_len = ipaddr_sockaddr(&s->pair.addr[SERVER], PORT, &s->to);
+	netns_enter(HERE, s->pair.ns[SERVER]);
+	s->listener = site_socket(s, SERVER);
+	must(!bind(s->listener, (void *)&s->to, s->to_len) && !listen(s->listener, 128),
+	     "listener: %s", strerror(errno));
+	netns_enter(HERE, s->pair.ns[CLIENT]);
+}
+
+static void site_connect(struct site *s)
+{
+	s->fd[CLIENT] = site_socket(s, CLIENT);
+	must(!connect(s->fd[CLIENT], (void *)&s->to, s->to_len), "connect: %s",
+	     strerror(errno));
+	s->fd[SERVER] = accept(s->listener, NULL, NULL);
+	must(s->fd[SERVER] >= 0, "accept: %s", strerror(errno));
+}
+
+static void octet(int from, int to)
+{
+	char c = 'x';
+
+	must(send(from, &c, 1, 0) == 1, "send: %s", strerror(errno));
+	must(recv(to, &c, 1, 0) == 1, "recv: %s", strerror(errno));
+}
+
+static void round_trip(void *arg)
+{
+	struct site *s = arg;
+
+	octet(s->fd[CLIENT], s->fd[SERVER]);
+	octet(s->fd[SERVER], s->fd[CLIENT]);
+}
+
+static void request(void *arg)
+{
+	struct site *s = arg;
+
+	site_connect(s);
+	round_trip(s);
+	close(s->fd[CLIENT]);
+	close(s->fd[SERVER]);
+}
+
+/* A flight: written, then read until all of it is there. */
+static void bulk_flight(void *arg)
+{
+	struct site *s = arg;
+	int sent = 0, got = 0;
+
+	while (got < BULK_FLIGHT) {
+		ssize_t n = 0;
+
+		while (sent < BULK_FLIGHT &&
+		       (n = send(s->fd[CLIENT], s->data, BULK_FLIGHT - sent, MSG_DONTWAIT)) > 0)
+			sent += n;
+		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
+		n = recv(s->fd[SERVER], s->data, BULK_FLIGHT, MSG_DONTWAIT);
+		if (n > 0)
+			got += n;
+		else
+			must(errno == EAGAIN, "recv: %s", strerror(errno));
+		if (n < 0)
+			bench_wait(1);
+	}
+}
+
+static void measure_rr(const char *row, bool client_ours, bool server_ours)
+{
+	struct site s;
+
+	site_open(&s, client_ours, server_ours);
+	site_connect(&s);
+	bench_value(row, bench_cost(round_trip, &s, 1000));
+}
+
+static void measure_crr(const char *row, bool client_ours, bool server_ours)
+{
+	struct site s;
+
+	site_open(&s, client_ours, server_ours);
+	bench_value(row, bench_cost(request, &s, ROUNDS));
+}
+
+static void measure_bulk(const char *row, bool client_ours, bool server_ours)
+{
+	struct site s;
+
+	site_open(&s, client_ours, server_ours);
+	s.data = calloc(1, BULK_FLIGHT);
+	site_connect(&s);
+	bench_value(row, bench_cost(bulk_flight, &s, BULK_TOTAL / BULK_FLIGHT) /
+			 (BULK_FLIGHT / 1024));
+}
+
+static void step_rr(void)
+{
+	measure_rr("rr", true, true);
+}
+
+static void step_rr_to_stock(void)
+{
+	measure_rr("rr_to_stock", true, false);
+}
+
+static void step_rr_from_stock(void)
+{
+	measure_rr("rr_from_stock", false, true);
+}
+
+static void step_crr(void)
+{
+	measure_crr("crr", true, true);
+}
+
+static void step_crr_to_stock(void)
+{
+	measure_crr("crr_to_stock", true, false);
+}
+
+static void step_crr_from_stock(void)
+{
+	measure_crr("crr_from_stock", false, true);
+}
+
+static void step_bulk(void)
+{
+	measure_bulk("bulk", true, true);
+}
+
+static void step_bulk_to_stock(void)
+{
+	measure_bulk("bulk_to_stock", true, false);
+}
+
+static void step_bulk_from_stock(void)
+{
+	measure_bulk("bulk_from_stock", false, true);
+}
+
+/* Both ends are stock's; in the xtcp column a socket of ours listens beside each. */
+static void step_hook(void)
+{
+	struct site s;
+
+	site_open(&s, false, false);
+	if (!bench_is_stock()) {
+		s.ours[CLIENT] = s.ours[SERVER] = true;
+		for (enum side side = CLIENT; side <= SERVER; side++) {
+			netns_enter(HERE, s.pair.ns[side]);
+			must(!listen(site_socket(&s, side), 1), "listen: %s", strerror(errno));
+		}
+		s.ours[CLIENT] = s.ours[SERVER] = false;
+		netns_enter(HERE, s.pair.ns[CLIENT]);
+	}
+	site_connect(&s);
+	bench_value("hook", bench_cost(round_trip, &s, 1000));
+}
+
+static const struct bench_step steps[] = {
+	{ "rr", step_rr },
+	{ "rr_to_stock", step_rr_to_stock },
+	{ "rr_from_stock", step_rr_from_stock },
+	{ "crr", step_crr },
+	{ "crr_to_stock", step_crr_to_stock },
+	{ "crr_from_stock", step_crr_from_stock },
+	{ "bulk", step_bulk },
+	{ "bulk_to_stock", step_bulk_to_stock },
+	{ "bulk_from_stock", step_bulk_from_stock },
+	{ "hook", step_hook },
+};
+
+static const struct bench_row rows[] = {
+	{ "rr", "1 octet and back, TCP wire, both ends ours", "instructions" },
+	{ "rr_to_stock", "the same, our client and stock's server", "instructions" },
+	{ "rr_from_stock", "the same, stock's client and our server", "instructions" },
+	{ "crr", "connect, 1 octet and back, close, both ours", "instructions", "0.85" },
+	{ "crr_to_stock", "the same, our client and stock's server", "instructions" },
+	{ "crr_from_stock", "the same, stock's client and our server", "instructions" },
+	{ "bulk", "bulk over veth, TCP wire, both ends ours", "a KiB" },
+	{ "bulk_to_stock", "the same, our client and stock's server", "a KiB" },
+	{ "bulk_from_stock", "the same, stock's client and our server", "a KiB" },
+	{ "hook", "stock's round trip beside a port of ours", "instructions", "1.02" },
+};
+
+BENCH_MAIN("tcpwire", steps, rows)
