@@ -645,8 +645,9 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 {
 	struct net *net = dev_net(skb->dev);
 	struct xtcp_flow *flow;
-	struct xtcp_key key;
-	struct xtcp_seg seg;
+	/* Each is filled below; kernels that zero the stack would do it twice. */
+	struct xtcp_key key __uninitialized;
+	struct xtcp_seg seg __uninitialized;
 	struct sock *sk;
 
 	/* MUST-57: not to us alone, so not an opening. Nor anything else. */

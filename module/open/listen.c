@@ -405,7 +405,8 @@ drop:
  * @key: its connection
  * @seg: what it says
  *
- * A cookie keeps no record: one on the stack serves to build the SYN-ACK.
+ * A cookie keeps no record: one on the stack serves to build the SYN-ACK. It is
+ * filled in as far as that goes, and not zeroed first: this is a flood's path.
  */
 void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg)
@@ -413,8 +414,8 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	u64 identity = xtcp_isn_identity(af, key);
 	struct net *net = sock_net(ls->sk);
-	struct xtcp_cookie cookie;
-	struct xtcp_halfopen6 record;
+	struct xtcp_halfopen6 record __uninitialized;
+	struct xtcp_cookie cookie __uninitialized;
 	struct xtcp_halfopen *ho = &record.ho;
 
 	overflow_note(ls);
