@@ -27,7 +27,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug check-race lint fuzz bench run vm install clean FORCE
+.PHONY: help setup modules check check-debug check-race lint fuzz bench plot run vm install clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -42,6 +42,7 @@ help:
 	@echo 'make lint                       sparse, W=2, clang, checkpatch, cppcheck'
 	@echo 'make fuzz [SECONDS=30]          the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
+	@echo 'make plot                       build/plot.svg: the window of a transfer that loses segments'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    module, header, launcher and man pages for this machine'
 	@echo 'make setup                      fetch what all this needs; every target does so by itself'
@@ -100,6 +101,11 @@ fuzz:
 bench: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
 	@KVER='$(guest_kver)' B='$(value B)' PROFILE='$(PROFILE)' scripts/bench
+
+# build/plot.svg: the window of a transfer over a path that loses.
+plot: setup
+	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
+	@KVER='$(guest_kver)' scripts/plot
 
 run: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'

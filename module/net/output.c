@@ -25,6 +25,7 @@
 #include "transfer/ack.h"
 #include "transfer/ecn.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/pacing.h"
 #include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
@@ -223,6 +224,8 @@ static int transmit(struct sock *sk, struct sk_buff *skb,
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	skb_set_owner_w(skb, sk);
+	if (text_len)
+		xtcp_pacing_stamp(sk, skb, go->now_ns);
 
 	if (flags & XTCP_ACK)
 		ack_left(sk, &opt);

@@ -50,8 +50,23 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 }
 
 /**
+ * xtcp_pacing_due_ns - when the next burst may leave
+ * @sk: the socket, locked
+ * @now_ns: the time
+ *
+ * Return: CLOCK_MONOTONIC ns, @now_ns at the earliest
+ */
+u64 xtcp_pacing_due_ns(const struct sock *sk, u64 now_ns)
+{
+	u32 now_us = div_u64(now_ns, NSEC_PER_USEC);
+	s32 early_us = (s32)(xtcp_sk(sk)->pace_us - now_us);
+
+	return early_us > 0 ? now_ns + early_us * NSEC_PER_USEC : now_ns;
+}
+
+/**
  * xtcp_pacing_account - a burst has left: when may the next one
- * @sk: the socket, locked, that we pace
+ * @sk: the socket, locked, that we or fq pace
  * @octets: of text
  */
 void xtcp_pacing_account(struct sock *sk, u32 octets)

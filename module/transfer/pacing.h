@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 bool xtcp_pacing_must_wait(struct sock *sk);
+u64 xtcp_pacing_due_ns(const struct sock *sk, u64 now_ns);
 void xtcp_pacing_account(struct sock *sk, u32 octets);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
@@ -34,8 +35,23 @@ static inline bool xtcp_pacing_holds(struct sock *sk)
  */
 static inline void xtcp_pacing_sent(struct sock *sk, u32 octets)
 {
-	if (xtcp_pacing_is_ours(sk))
+	if (unlikely(READ_ONCE(sk->sk_pacing_status) != SK_PACING_NONE))
 		xtcp_pacing_account(sk, octets);
+}
+
+/**
+ * xtcp_pacing_stamp - tell fq when a segment with text is due
+ * @sk: the socket, locked
+ * @skb: about to leave
+ * @now_ns: the time
+ *
+ * Since 6.7 fq holds back by this alone what comes while it is empty.
+ */
+static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
+				     u64 now_ns)
+{
+	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
+		skb_set_delivery_time(skb, xtcp_pacing_due_ns(sk, now_ns), 1);
 }
 
 #endif /* XTCP_TRANSFER_PACING_H */

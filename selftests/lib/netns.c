@@ -472,3 +472,17 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 	request_nest_end(&rq, opt);
 	request_send(at, &rq, "netem");
 }
+
+void fq_set(struct where at, const char *dev)
+{
+	struct request rq;
+	struct tcmsg *tcm;
+
+	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
+	tcm->tcm_family = AF_UNSPEC;
+	tcm->tcm_ifindex = if_nametoindex(dev);
+	tcm->tcm_handle = 0x10000;
+	tcm->tcm_parent = TC_H_ROOT;
+	request_attr(&rq, TCA_KIND, "fq", 3);
+	request_send(at, &rq, "fq");
+}

@@ -87,6 +87,8 @@ struct netem {
 	uint64_t seed;
 };
 void netem_set(struct where at, const char *dev, const struct netem *netem);
+/* Segments that leave through dev are spaced by their sockets' rate. */
+void fq_set(struct where at, const char *dev);
 
 /* Writes a line to a file of /proc/sys. Returns 0 or the errno. */
 int sysctl_write(const char *path, const char *value);

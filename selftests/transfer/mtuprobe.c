@@ -194,6 +194,7 @@ TEST_F(mtuprobe, knob_probe_threshold)
 
 	EXPECT_EQ(8, knob_get("probe_threshold"));
 	ASSERT_EQ(0, knob_set("probe_threshold", MOST - BASE + 1));
+	link_set_single_segments(WHERE(_metadata), "tun0");	/* none waits for another */
 	open_searching(_metadata, p, &c);
 	next = ten_fly(_metadata, &c);
 	conn_expect(&c, .seq = next, .len = BASE);

@@ -79,6 +79,46 @@ TEST_F(pacing, so_max_pacing_rate)
 	conn_send(&c, .flags = ACK);
 }
 
+/* The same, where the qdisc fq does it: it spaces what leaves at once. */
+TEST_F(pacing, so_max_pacing_rate_by_fq)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t ms;
+
+	fq_set(WHERE(_metadata), "tun0");
+	open_paced(_metadata, p, &c);
+	peer_mark(p);
+	give(_metadata, &c, 50 * MSS);
+	ms = take(&c, 50);
+	EXPECT_LE(44, ms);
+	EXPECT_GE(70, ms);
+	conn_send(&c, .flags = ACK);
+}
+
+/* And the connection's own rate: two windows of ten a round trip. */
+TEST_F(pacing, fq_spaces_by_the_connection_s_rate)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fq_set(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
+	for (int round = 0; round < 2; round++) {
+		peer_mark(p);
+		give(_metadata, &c, 10 * MSS);
+		take(&c, 10);
+		if (!round) {
+			peer_sleep_until(p, 100);
+			conn_send(&c, .flags = ACK);
+		}
+	}
+	/* 20 segments in the window, 40 in 100 ms: ten take 25 ms, a burst less. */
+	EXPECT_LE(15, peer_elapsed_ms(p));
+	EXPECT_GE(35, peer_elapsed_ms(p));
+	conn_send(&c, .flags = ACK);
+}
+
 /* The first ten are not held back: a short answer needs no more. */
 TEST_F(pacing, begins_with_ten_segments)
 {
