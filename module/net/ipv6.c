@@ -13,9 +13,10 @@
  * addresses does.
  *
  * The flow label of a connection is made of the socket's hash, which begins as
- * a keyed hash of the connection, so that SYN-ACKs, which no socket sends,
- * have the same; and which is drawn anew when segments get lost, so that
- * routers that choose by the label choose another way.
+ * one of the ISN, so that SYN-ACKs, which no socket sends, have the same; and
+ * which is drawn anew when segments get lost, so that routers that choose by
+ * the label choose another way. What else no socket sends has a label made of
+ * the addresses and ports.
  */
 #include <linux/errno.h>
 #include <linux/ipv6.h>
@@ -46,6 +47,7 @@
 #include "net/reply.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "open/isn.h"
 #include "tcb.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -214,6 +216,15 @@ static u32 label_hash(const struct xtcp_key *key)
 	return jhash_3words((__force u32)key->laddr, (__force u32)key->raddr,
 			    (__force u32)key->lport << 16 |
 			    (__force u32)key->rport, secret.label) ?: 1;
+}
+
+/* A SYN-ACK's is that of the socket which it leads to. */
+static u32 reply_hash(const struct xtcp_reply *reply, const struct sk_buff *skb)
+{
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	return th->syn ? xtcp_isn_path_hash(seq_get(&th->seq)) :
+			 label_hash(&reply->key);
 }
 
 /* What the socket's user set, or else what xtcp and the knobs make of @hash. */
@@ -532,7 +543,6 @@ static void ipv6_child_init(struct sock *sk, const struct sock *lsk,
 	sk->sk_v6_rcv_saddr = key->v6.laddr;
 	np->saddr = key->v6.laddr;
 	sk->sk_bound_dev_if = key->dif;
-	sk->sk_txhash = label_hash(key);
 	child_segment(sk, skb);
 	child_options(sk, lsk);
 }
@@ -676,7 +686,7 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		skb_dst_set(skb, dst);
 	else
 		skb_dst_set_noref(skb, dst);
-	label = flow_label(net, skb, reply->sk, 0, label_hash(&reply->key));
+	label = flow_label(net, skb, reply->sk, 0, reply_hash(reply, skb));
 	header_push(skb, &reply->key, reply->tos, label,
 		    hop_limit(reply->sk, dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;

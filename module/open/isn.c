@@ -94,6 +94,17 @@ u32 xtcp_isn_ts_offset(u64 identity)
 }
 
 /**
+ * xtcp_isn_path_hash - the flow hash that goes with an ISN
+ * @iss: our initial sequence number
+ *
+ * Return: not 0, which would be none.
+ */
+u32 xtcp_isn_path_hash(seq_t iss)
+{
+	return hash_32(seq_raw(iss), 32) ?: 1;
+}
+
+/**
  * xtcp_isn_flow_hash - what chooses among queues and paths, and the first IP id
  * @sk: socket whose ISN is chosen, locked
  *
@@ -103,10 +114,8 @@ u32 xtcp_isn_ts_offset(u64 identity)
  */
 void xtcp_isn_flow_hash(struct sock *sk)
 {
-	u32 hash = hash_32(seq_raw(xtcp_sk(sk)->iss), 32);
-
-	sk->sk_txhash = hash ?: 1;	/* 0 is none */
-	atomic_set(&inet_sk(sk)->inet_id, (u16)hash);
+	sk->sk_txhash = xtcp_isn_path_hash(xtcp_sk(sk)->iss);
+	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 }
 
 /**

@@ -30,6 +30,7 @@ u64 xtcp_isn_identity(const struct xtcp_family *af,
 		      const struct xtcp_key *key);
 seq_t xtcp_isn(u64 identity);
 u32 xtcp_isn_ts_offset(u64 identity);
+u32 xtcp_isn_path_hash(seq_t iss);
 void xtcp_isn_flow_hash(struct sock *sk);
 u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
 		    unsigned int bits);

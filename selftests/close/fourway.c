@@ -4,7 +4,7 @@
  * segments, the half-closed time between them, and both closing at once.
  * RFC 9293 3.6 (cases 1 to 3), 3.10.4, 3.10.7.4 fifth and eighth.
  */
-/* vm: wires */
+/* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"
 
 #include <sys/stat.h>

@@ -5,6 +5,7 @@
  * RFC 9293 3.6.1, 3.10.7.4; RFC 1337; RFC 6191; xtcp_tw_reuse,
  * xtcp_max_tw_buckets.
  */
+/* vm: mapped */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(timewait);

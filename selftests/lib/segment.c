@@ -31,7 +31,7 @@ bool test_is_mapped(void)
 
 int socket_family(int family)
 {
-	return test_is_mapped() ? AF_INET6 : family;
+	return test_is_mapped() || test_family() == AF_INET6 ? AF_INET6 : family;
 }
 
 static struct ipaddr mapped(const struct ipaddr *a)

@@ -50,7 +50,7 @@ const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size);
  */
 int test_family(void);
 bool test_is_mapped(void);
-/* The family of the socket that speaks this one on the wire. */
+/* The family of the socket where a test that names none writes AF_INET. */
 int socket_family(int family);
 socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
 			  struct sockaddr_storage *out);

@@ -3,6 +3,7 @@
  * handshake: how a connection opens, segment by segment and second by second.
  * RFC 9293 3.4, 3.5, 3.10.7.2-4; RFC 6298 (timers), RFC 6528 (ISN).
  */
+/* vm: v6 mapped */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(handshake);

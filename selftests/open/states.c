@@ -4,6 +4,7 @@
  * LISTEN, SYN-SENT, SYN-RECEIVED, and half-open, which is SYN-RECEIVED as a
  * listener's record. RFC 9293 3.10.1-5, 3.10.7.1-4; RFC 5961 3, 4.
  */
+/* vm: v6 */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>

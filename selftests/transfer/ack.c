@@ -4,7 +4,7 @@
  * after a delay, or along with what it has to say itself. RFC 9293 3.8.6.3,
  * RFC 5681 4.2, RFC 1122 4.2.3.2.
  */
-/* vm: wires */
+/* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is IPv6's own: both families on one listener, scopes, flow labels,
+ * ICMPv6, extension headers, and addresses that nobody may have. All else is
+ * tested by the rooms' programs, which run over IPv6 as well.
+ * RFC 4007, RFC 4291, RFC 4443, RFC 6437, RFC 8200, RFC 8201.
+ */
+/* vm: short */
+#include "lib/xtcp_test.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DSTOPTS 60
+#define ROUTING 43
+#define HOPOPTS 0
+#define FRAGMENT 44
+
+PEER_FIXTURE(ipv6);
+
+FIXTURE_VARIANT_ADD(ipv6, native) { .setup = { .family = AF_INET6 } };
+
+static struct sockaddr_in6 at(const char *addr, int port, int scope)
+{
+	struct sockaddr_in6 sa = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port),
+		.sin6_scope_id = scope, .sin6_addr = ipaddr(addr).v6,
+	};
+
+	return sa;
+}
+
+static struct sockaddr_in at4(in_addr_t addr, int port)
+{
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons(port),
+		.sin_addr.s_addr = htonl(addr),
+	};
+
+	return sa;
+}
+
+static int error_of(int rc)
+{
+	return rc ? errno : 0;
+}
+
+static int do_bind(int fd, struct sockaddr_in6 sa)
+{
+	return error_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+static int do_bind4(int fd, struct sockaddr_in sa)
+{
+	return error_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+static int do_connect(int fd, struct sockaddr_in6 sa)
+{
+	return error_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+static int do_connect4(int fd, struct sockaddr_in sa)
+{
+	return error_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+static int tcp6(void)
+{
+	return socket(AF_INET6, SOCK_STREAM, stream_proto());
+}
+
+static int tcp4(void)
+{
+	return socket(AF_INET, SOCK_STREAM, stream_proto());
+}
+
+static int option_set(int fd, int option, int value)
+{
+	return error_of(setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof(value)));
+}
+
+static uint32_t label_of(const struct segment *s)
+{
+	return (s->packet[1] & 15) << 16 | s->packet[2] << 8 | s->packet[3];
+}
+
+/* --- both families ---------------------------------------------------------- */
+
+TEST_F(ipv6, dual_stack_listener_takes_both)
+{
+	int lfd = tcp6(), c4 = tcp4(), c6 = tcp6(), fd;
+	struct sockaddr_in6 from;
+	socklen_t len = sizeof(from);
+
+	ASSERT_EQ(0, do_bind(lfd, at("::", 7000, 0)));
+	ASSERT_EQ(0, listen(lfd, 4));
+	ASSERT_EQ(0, do_connect4(c4, at4(INADDR_LOOPBACK, 7000)));
+	fd = accept(lfd, (struct sockaddr *)&from, &len);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(AF_INET6, from.sin6_family);
+	EXPECT_TRUE(IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
+	EXPECT_EQ(htonl(INADDR_LOOPBACK), from.sin6_addr.s6_addr32[3]);
+	ASSERT_EQ(2, write(c4, "hi", 2));
+	ASSERT_EQ(2, read(fd, &(char[2]){ 0 }, 2));
+	close(fd);
+
+	ASSERT_EQ(0, do_connect(c6, at("::1", 7000, 0)));
+	len = sizeof(from);
+	fd = accept(lfd, (struct sockaddr *)&from, &len);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(IN6_IS_ADDR_LOOPBACK(&from.sin6_addr));
+	ASSERT_EQ(2, write(fd, "ho", 2));
+	ASSERT_EQ(2, read(c6, &(char[2]){ 0 }, 2));
+}
+
+TEST_F(ipv6, v6only_listener_leaves_ipv4_alone)
+{
+	int lfd = tcp6(), c4 = tcp4(), other = tcp4();
+
+	ASSERT_EQ(0, option_set(lfd, IPV6_V6ONLY, 1));
+	ASSERT_EQ(0, do_bind(lfd, at("::", 7000, 0)));
+	EXPECT_EQ(EINVAL, option_set(lfd, IPV6_V6ONLY, 0));
+	ASSERT_EQ(0, listen(lfd, 4));
+	EXPECT_EQ(ECONNREFUSED, do_connect4(c4, at4(INADDR_LOOPBACK, 7000)));
+	ASSERT_EQ(0, do_bind4(other, at4(INADDR_ANY, 7000)));
+	ASSERT_EQ(0, listen(other, 4));
+	close(c4);
+	c4 = tcp4();
+	EXPECT_EQ(0, do_connect4(c4, at4(INADDR_LOOPBACK, 7000)));
+}
+
+TEST_F(ipv6, bind_conflicts_across_families)
+{
+	static const struct {
+		const char *v6;
+		in_addr_t v4;
+		int only, error;
+	} cases[] = {
+		{ "::", INADDR_ANY, 0, EADDRINUSE },
+		{ "::", INADDR_LOOPBACK, 0, EADDRINUSE },
+		{ "::", INADDR_ANY, 1, 0 },
+		{ "::1", INADDR_ANY, 0, 0 },
+		{ "::1", INADDR_LOOPBACK, 0, 0 },
+		{ "::ffff:127.0.0.1", INADDR_ANY, 0, EADDRINUSE },
+		{ "::ffff:127.0.0.1", INADDR_LOOPBACK, 0, EADDRINUSE },
+	};
+
+	for (int i = 0; i < (int)(sizeof(cases) / sizeof(cases[0])); i++) {
+		for (int order = 0; order < 2; order++) {
+			int s6 = tcp6(), s4 = tcp4(), first, second;
+
+			ASSERT_EQ(0, option_set(s6, IPV6_V6ONLY, cases[i].only));
+			if (order) {
+				first = do_bind(s6, at(cases[i].v6, 7000, 0));
+				second = do_bind4(s4, at4(cases[i].v4, 7000));
+			} else {
+				first = do_bind4(s4, at4(cases[i].v4, 7000));
+				second = do_bind(s6, at(cases[i].v6, 7000, 0));
+			}
+			EXPECT_EQ(0, first);
+			EXPECT_EQ(cases[i].error, second)
+				TH_LOG("%s, case %d, order %d", cases[i].v6, i, order);
+			close(s6);
+			close(s4);
+		}
+	}
+}
+
+TEST_F(ipv6, connect_to_a_mapped_address_is_ipv4)
+{
+	int lfd = tcp4(), fd = tcp6(), only = tcp6();
+	struct sockaddr_in6 name;
+	socklen_t len = sizeof(name);
+
+	ASSERT_EQ(0, do_bind4(lfd, at4(INADDR_LOOPBACK, 7000)));
+	ASSERT_EQ(0, listen(lfd, 4));
+	ASSERT_EQ(0, do_connect(fd, at("::ffff:127.0.0.1", 7000, 0)));
+	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&name, &len));
+	EXPECT_TRUE(IN6_IS_ADDR_V4MAPPED(&name.sin6_addr));
+	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&name, &len));
+	EXPECT_TRUE(IN6_IS_ADDR_V4MAPPED(&name.sin6_addr));
+	ASSERT_EQ(0, option_set(only, IPV6_V6ONLY, 1));
+	EXPECT_EQ(ENETUNREACH, do_connect(only, at("::ffff:127.0.0.1", 7000, 0)));
+}
+
+TEST_F(ipv6, connect_to_any_is_loopback)
+{
+	int lfd = tcp6(), fd = tcp6();
+
+	ASSERT_EQ(0, do_bind(lfd, at("::1", 7000, 0)));
+	ASSERT_EQ(0, listen(lfd, 4));
+	EXPECT_EQ(0, do_connect(fd, at("::", 7000, 0)));
+}
+
+/* --- scopes --------------------------------------------------------------- */
+
+TEST_F(ipv6, rfc4007_link_local_needs_its_link)
+{
+	struct peer *p = &self->peer;
+	int tun = if_nametoindex("tun0");
+	int fd = tcp6();
+
+	EXPECT_EQ(EINVAL, do_connect(fd, at("fe80::2", 7000, 0)));
+	EXPECT_EQ(EINVAL, do_bind(fd, at("fe80::1", 7000, 0)));
+	fd_nonblock(fd);
+	EXPECT_EQ(EINPROGRESS, do_connect(fd, at("fe80::2", 7000, tun)));
+	peer_expect(p, .flags = SYN, .src = p->kernel, .dst = ipaddr("fe80::2"),
+		    .sport = ANYWHERE, .dport = 7000);
+	close(fd);
+}
+
+TEST_F(ipv6, connect_to_a_group_is_refused)
+{
+	EXPECT_EQ(ENETUNREACH, do_connect(tcp6(), at("ff02::1", 7000, 0)));
+}
+
+/* --- what the header says ---------------------------------------------------- */
+
+TEST_F(ipv6, rfc9293_must_15_default_mss_is_1220)
+{
+	struct peer *p = &self->peer;
+	char text[4000] = { 0 };
+	struct conn c;
+
+	conn_open(p, &c, .no_opt = true);
+	ASSERT_EQ(sizeof(text), write(c.fd, text, sizeof(text)));
+	conn_expect(&c, .seq = 1, .len = 1220);
+	p->leave_unread = true;
+}
+
+TEST_F(ipv6, rfc6437_label_is_the_connections)
+{
+	struct peer *p = &self->peer;
+	uint32_t label;
+	struct conn c;
+	int lfd;
+
+	lfd = peer_listen(p, KERNEL_PORT, 4);
+	conn_open(p, &c, .lfd = lfd);
+	label = label_of(&p->last);
+	EXPECT_NE(0, label);
+	ASSERT_EQ(1, write(c.fd, "a", 1));
+	conn_expect(&c, .seq = 1, .data = "a");
+	EXPECT_EQ(label, label_of(&p->last));
+	/* Lost: it may be the path's fault. */
+	conn_expect(&c, .seq = 1, .data = "a", .within_ms = 1000);
+	if (label == label_of(&p->last))	/* of tail loss probes, and one in 2^19 */
+		conn_expect(&c, .seq = 1, .data = "a", .within_ms = 3000);
+	EXPECT_NE(label, label_of(&p->last));
+	p->leave_unread = true;
+}
+
+TEST_F(ipv6, opt_hops_and_class)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, option_set(c.fd, IPV6_UNICAST_HOPS, 7));
+	ASSERT_EQ(0, option_set(c.fd, IPV6_TCLASS, 0xb8));
+	ASSERT_EQ(1, write(c.fd, "a", 1));
+	conn_expect(&c, .seq = 1, .data = "a", .ttl = 7, .tos = 0xb8);
+	p->leave_unread = true;
+}
+
+/* --- ICMPv6 ---------------------------------------------------------------- */
+
+TEST_F(ipv6, rfc8201_too_big_has_a_floor)
+{
+	struct peer *p = &self->peer;
+	char text[4000] = { 0 };
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(sizeof(text), write(c.fd, text, sizeof(text)));
+	conn_expect(&c, .seq = 1, .len = 1440);
+	/* Less than any link carries: no router said that. */
+	peer_send_icmp(p, .v6 = true, .type = 2, .rest = 1279);
+	conn_expect(&c, .seq = 1441, .len = 1440);
+	conn_expect(&c, .seq = 2881, .len = 1120);
+	peer_expect_silence(p, 10);
+	peer_send_icmp(p, .v6 = true, .type = 2, .rest = 1280);
+	conn_expect(&c, .seq = 1, .len = 1220);
+	p->leave_unread = true;
+}
+
+TEST_F(ipv6, lc_105_icmpv6_ends_an_opening)
+{
+	static const struct {
+		int type, code, error;
+	} cases[] = {
+		{ 1, 0, ENETUNREACH }, { 1, 1, EACCES }, { 1, 2, EHOSTUNREACH },
+		{ 1, 3, EHOSTUNREACH }, { 1, 4, ECONNREFUSED }, { 1, 5, EACCES },
+		{ 1, 6, EACCES }, { 3, 0, EHOSTUNREACH }, { 4, 1, EPROTO },
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int i = 0; i < (int)(sizeof(cases) / sizeof(cases[0])); i++) {
+		conn_to_state(p, &c, ST_SYN_SENT);
+		peer_send_icmp(p, .v6 = true, .type = cases[i].type,
+			       .code = cases[i].code, .quote_seq = p->last.seq + 2);
+		conn_expect_state(&c, ST_SYN_SENT);	/* not in flight: forged */
+		peer_send_icmp(p, .v6 = true, .type = cases[i].type,
+			       .code = cases[i].code);
+		EXPECT_EQ(cases[i].error, socket_error(c.fd))
+			TH_LOG("type %d code %d", cases[i].type, cases[i].code);
+		conn_expect_state(&c, ST_CLOSED);
+	}
+}
+
+TEST_F(ipv6, lc_105_icmpv6_never_ends_a_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, write(c.fd, "a", 1));
+	conn_expect(&c, .seq = 1, .data = "a");
+	for (int code = 0; code <= 6; code++)
+		peer_send_icmp(p, .v6 = true, .type = 1, .code = code);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+/* --- bad input ------------------------------------------------------------- */
+
+TEST_F(ipv6, rfc4291_sources_that_nobody_may_have)
+{
+	static const char *const bad[] = {
+		"::", "ff02::1", "ff0e::1234", "::ffff:10.0.0.2", "::1",
+	};
+	struct peer *p = &self->peer;
+
+	peer_listen(p, KERNEL_PORT, 4);
+	for (int i = 0; i < (int)(sizeof(bad) / sizeof(bad[0])); i++) {
+		struct ipaddr src = { .family = AF_INET6, .v6 = at(bad[i], 0, 0).sin6_addr };
+
+		peer_send(p, .src = src, .flags = SYN, .seq = 1000);
+		peer_send(p, .src = src, .flags = SYN, .seq = 1000, .dport = 9);
+		peer_send(p, .src = src, .flags = ACK, .seq = 1, .ack = 1);
+	}
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
+}
+
+TEST_F(ipv6, rfc9293_must_57_not_to_a_group)
+{
+	struct peer *p = &self->peer;
+
+	peer_listen(p, KERNEL_PORT, 4);
+	peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000);
+	peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000, .dport = 9);
+	peer_expect_silence(p, 100);
+}
+
+/* Puts len bytes of headers, the first of type next, between IP and segment. */
+static void send_behind(struct peer *p, struct segment_spec spec, int next,
+			const uint8_t *headers, int len)
+{
+	uint8_t built[2048], packet[4096];
+	int n = segment_build(&spec, built);
+
+	memcpy(packet, built, 40);
+	memcpy(packet + 40, headers, len);
+	memcpy(packet + 40 + len, built + 40, n - 40);
+	packet[6] = next;
+	packet[4] = (n - 40 + len) >> 8;
+	packet[5] = n - 40 + len;
+	peer_send_raw(p, packet, n + len);
+}
+
+TEST_F(ipv6, rfc8200_destination_options_come_before)
+{
+	/* Next header, 8 octets long, PadN of 4. */
+	uint8_t pad[8] = { 0, 0, 1, 4 };
+	struct peer *p = &self->peer;
+
+	pad[0] = p->wire;
+	peer_listen(p, KERNEL_PORT, 4);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, pad, 8);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+}
+
+TEST_F(ipv6, rfc8200_headers_that_lead_nowhere)
+{
+	struct peer *p = &self->peer;
+	/* Longer than the packet; each names its own kind as the next. */
+	uint8_t chain[64 * 8], longer[8] = { 0, 255, 1, 4 };
+	uint8_t rh0[24] = { 0, 2, 0, 1 };
+	uint8_t jumbo[8] = { 0, 0, 0xc2, 4, 0, 0, 0, 100 };
+
+	peer_listen(p, KERNEL_PORT, 4);
+	longer[0] = jumbo[0] = rh0[0] = p->wire;
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, longer, 8);
+	for (int i = 0; i < 64; i++)
+		memcpy(chain + 8 * i, (uint8_t[]){ DSTOPTS, 0, 1, 4, 0, 0, 0, 0 }, 8);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, chain, sizeof(chain));
+	/* A jumbogram that is none, and RFC 5095's routing header. */
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), HOPOPTS, jumbo, 8);
+	memcpy(rh0 + 8, &p->kernel.v6, 16);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), ROUTING, rh0, 24);
+	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
+	p->leave_unread = true;		/* IP's complaints */
+}
+
+/* One part of a segment: offset in octets, all but the last a multiple of 8. */
+static void send_part(struct peer *p, const uint8_t *built, int n, int from, int to)
+{
+	bool more = to < n - 40;
+	uint8_t packet[4096], *fragment = packet + 40;
+	int len = to - from;
+
+	memcpy(packet, built, 40);
+	packet[6] = FRAGMENT;
+	packet[4] = (len + 8) >> 8;
+	packet[5] = len + 8;
+	memset(fragment, 0, 8);
+	fragment[0] = p->wire;
+	fragment[2] = from >> 8;
+	fragment[3] = (from & 0xf8) | more;
+	memcpy(fragment + 4, "abcd", 4);
+	memcpy(fragment + 8, built + 40 + from, len);
+	peer_send_raw(p, packet, 48 + len);
+}
+
+TEST_F(ipv6, rfc8200_fragments)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec spec;
+	uint8_t built[2048];
+	struct conn c;
+	int n;
+
+	conn_open(p, &c);
+	spec = peer_spec(p, .flags = ACK | PSH, .seq = c.peer_iss + 1,
+			 .ack = c.kern_iss + 1, .len = 64, .sport = c.pport);
+	n = segment_build(&spec, built);
+	/* RFC 5722: parts that overlap make an end of all. */
+	send_part(p, built, n, 0, 48);
+	send_part(p, built, n, 40, n - 40);
+	peer_expect_silence(p, 100);
+	send_part(p, built, n, 0, 40);
+	send_part(p, built, n, 40, n - 40);
+	conn_expect(&c, .flags = ACK, .ack = 65, .within_ms = 210);
+}
+
+/* --- limits and books -------------------------------------------------------- */
+
+TEST_F(ipv6, knob_syn_per_source_prefix6)
+{
+	static const char *const near[] = {
+		"fd00:a:0:0:1::1", "fd00:a::ffff:0:0:2", "fd00:a::3",
+	};
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	peer_listen(p, KERNEL_PORT, 64);
+	for (int i = 0; i < 2; i++) {
+		peer_send(p, .src = ipaddr(near[i]), .flags = SYN, .seq = 1000);
+		peer_expect(p, .flags = SYN | ACK, .dst = ipaddr(near[i]));
+	}
+	peer_send(p, .src = ipaddr(near[2]), .flags = SYN, .seq = 1000);
+	peer_expect_silence(p, 100);
+	/* The next link is another source. */
+	peer_send(p, .src = ipaddr("fd00:a:0:1::1"), .flags = SYN, .seq = 1000);
+	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("fd00:a:0:1::1"));
+}
+
+TEST_F(ipv6, kill_takes_brackets)
+{
+	struct peer *p = &self->peer;
+	int fd = open("/proc/net/xtcp_kill", O_WRONLY);
+	const char *line = "[fd00:a::1]:5000 [fd00:a::2]:40000\n";
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_LE(0, fd);
+	conn_open(p, &c);
+	ASSERT_EQ((ssize_t)strlen(line), write(fd, line, strlen(line)));
+	conn_expect(&c, .flags = RST | ACK);
+	EXPECT_EQ(ECONNABORTED, socket_error(c.fd));
+}
+
+TEST_F(ipv6, proc_tcp6_format)
+{
+	struct peer *p = &self->peer;
+	char line[256] = "", want[128];
+	struct proc_row row;
+	struct conn c;
+	FILE *f;
+
+	conn_open(p, &c);
+	ASSERT_TRUE(proc_row_find(&row, AF_INET6, KERNEL_PORT, c.pport, NULL));
+	EXPECT_TRUE(ipaddr_equal(&p->kernel, &row.local));
+	EXPECT_TRUE(ipaddr_equal(&p->addr, &row.remote));
+	f = fopen(proc_path(AF_INET6), "re");
+	ASSERT_NE(NULL, f);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	EXPECT_STREQ("  sl  local_address                         "
+		     "remote_address                        "
+		     "st tx_queue rx_queue tr tm->when retrnsmt"
+		     "   uid  timeout inode\n", line);
+	fclose(f);
+	snprintf(want, sizeof(want), ": 0A0000FD000000000000000001000000:1388");
+	EXPECT_NE(NULL, strstr(row.line, "0000000001000000:1388 "))
+		TH_LOG("%s", row.line);
+	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+}
+
+TEST_F(ipv6, refused_on_the_tcp_wire)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(EAFNOSUPPORT, error_of(setsockopt(tcp6(), IPPROTO_XTCP, XTCP_WIRE,
+						    &(int){ IPPROTO_TCP }, sizeof(int))));
+	ASSERT_EQ(0, knob_set("wire", IPPROTO_TCP));
+	EXPECT_EQ(-1, tcp6());
+	EXPECT_EQ(EAFNOSUPPORT, errno);
+}
+
+TEST_HARNESS_MAIN
