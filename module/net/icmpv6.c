@@ -64,13 +64,23 @@ static void too_big_read(struct xtcp_icmp *ie)
 		ie->what = XTCP_ICMP_TOO_BIG;
 }
 
+/*
+ * For want of a path, as over IPv4. Linux gives a record of IPv6's up for what
+ * is final instead, a closed port say, and keeps it where there is no route:
+ * one lifecycle serves both here.
+ */
+static bool is_no_way(u8 type, u8 code)
+{
+	return type != ICMPV6_DEST_UNREACH || code == ICMPV6_NOROUTE ||
+	       code == ICMPV6_ADDR_UNREACH;
+}
+
 static void error_read(struct xtcp_icmp *ie, u8 type, u8 code)
 {
 	ie->hard = icmpv6_err_convert(type, code, &ie->err);
 	ie->what = XTCP_ICMP_ERROR;
 	ie->no_path = type == ICMPV6_DEST_UNREACH && code == ICMPV6_NOROUTE;
-	/* As in Linux; IPv4 gives a record up for want of a path instead. */
-	ie->no_way = ie->hard;
+	ie->no_way = is_no_way(type, code);
 }
 
 static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
