@@ -264,7 +264,7 @@ enum xtcp_urgent {
  * @bytes_retrans: octets sent again
  * @timeouts, @timeout_runs: of the retransmission timer; first ones of a row
  *
- * @state_since: when the connection came into its state, jiffies
+ * @state_since: when the connection came into its state, low 32 bits of jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
  * @resume_link: place in a list of smallqueue.c, with XTCP_RESUMING
  * @fin_queued: our FIN stands in the send queue or was sent
@@ -273,11 +273,27 @@ struct xtcp_sock {
 	union {
 		struct inet_sock	inet;
 		/*
-		 * In the kernel's part is a place where datagrams are built
-		 * piece by piece, and where its TCP keeps a flow to look up
-		 * routes by. Neither is done here, and 144 octets of each
-		 * socket would lie idle.
+		 * The kernel's part has flags and a timer, which are for the
+		 * protocol to use, and a place where datagrams are built piece
+		 * by piece and its TCP keeps a flow to look up routes by. None
+		 * of this is done here: 192 octets of each socket would lie
+		 * idle.
 		 */
+		struct {
+			u8	flags_before[offsetof(struct inet_sock,
+						      sk.sk_tsq_flags)];
+			unsigned long deferred;
+		};
+		struct {
+			u8	sk_before[offsetof(struct inet_sock,
+						   sk.sk_timer)];
+			struct xtcp_delay turn;
+			struct llist_node resume_link;
+			u16	turn_cpu;
+			u16	mtu_low;
+			u16	mtu_high;
+			u16	mtu_probe;
+		};
 		struct {
 			u8	inet_before[offsetof(struct inet_sock, cork)];
 
@@ -308,9 +324,11 @@ struct xtcp_sock {
 		u8			cookie[XTCP_COOKIE_LEN];
 	};
 	struct xtcp_port		*port;
+	const struct xtcp_congestion_ops *congestion;
 	bool				port_listens;
 	u8				syncookies;
 	u8				echoes;
+	u8				nr_sacks;
 
 	seq_t		snd_una;
 	seq_t		snd_nxt;
@@ -327,7 +345,6 @@ struct xtcp_sock {
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
-	seq_t		irs;
 	u8		urg_state;
 	u8		urg_octet;
 	u8		rcv_share;
@@ -351,9 +368,6 @@ struct xtcp_sock {
 	u32		mss;
 	u32		pmtu;
 	u32		mtu_pending;
-	u16		mtu_low;
-	u16		mtu_high;
-	u16		mtu_probe;
 	seq_t		mtu_probe_end;
 	u32		mtu_probed_s;
 	u32		pace_us;
@@ -373,7 +387,6 @@ struct xtcp_sock {
 	u32		cwnd;
 	u32		ssthresh;
 	u32		cwnd_cnt;
-	const struct xtcp_congestion_ops *congestion;
 	seq_t		cwnd_full;
 	u32		in_flight;
 	u32		sacked_out;
@@ -398,8 +411,13 @@ struct xtcp_sock {
 			ecn_seen:1,
 			mtu_searched:1,
 			recv_inq:1;
+	u8		retransmits;
+	u8		probes_out;
 
-	seq_t		sacked_end;
+	union {
+		seq_t	irs;
+		seq_t	sacked_end;
+	};
 	seq_t		resend_seq;
 	seq_t		holes_seq;
 	u32		lost;
@@ -411,48 +429,41 @@ struct xtcp_sock {
 	seq_t		rack_end;
 	seq_t		rack_round;
 	u32		rack_rtt_us;
-	u64		rack_sent_ns;
-	struct list_head sent_order;
 	u32		min_rtt_us;
 	u32		min_rtt_last_us;
 	u32		min_rtt_ms;
+	u64		rack_sent_ns;
+	struct list_head sent_order;
 
-	u8		retransmits;
-	u8		probes_out;
-	u8		probe_backoff;
-	u16		turn_cpu;
 	u64		retrans_stamp_ns;
-	struct xtcp_delay turn;
 	u64		deadline_ns[XTCP_TIMERS];
 
 	u8		ack;
 	u8		quickack;
 	u16		ato_ms;
 	u16		rcv_mss;
-	u32		oow_ack_ms;
 	u8		acks_merged;
 	u8		dup_acks;
+	u32		oow_ack_ms;
+	u32		state_since;
 	u64		last_rcv_ns;
 	u64		last_text_ns;
 	u64		last_snd_ns;
 
 	struct rb_root	ofo_queue;
-	u8		nr_sacks;
 
 	u8		keep_probes;
-	u16		keep_idle_s;
-	u16		keep_intvl_s;
 	u8		syn_retries;
 	u8		defer_accept;
 	u8		nagle;
+	u8		probe_backoff;
+	u16		keep_idle_s;
+	u16		keep_intvl_s;
 	u16		tw_timeout_s;
 	int		linger2_s;
 	u32		user_timeout_ms;
 	u32		window_clamp;
 
-	unsigned long	state_since;
-	unsigned long	deferred;
-	struct llist_node resume_link;
 	u64		bytes_acked;
 	u64		bytes_received;
 	u64		bytes_retrans;
@@ -468,7 +479,11 @@ struct xtcp_sock {
 	u32		total_retrans;
 };
 
-/* Nothing reaches beyond that place. */
+/* Nothing reaches beyond these places. */
+static_assert(offsetofend(struct xtcp_sock, deferred) <=
+	      offsetofend(struct inet_sock, sk.sk_tsq_flags));
+static_assert(offsetofend(struct xtcp_sock, mtu_probe) <=
+	      offsetofend(struct inet_sock, sk.sk_timer));
 static_assert(offsetofend(struct xtcp_sock, undo_ts) <=
 	      offsetofend(struct inet_sock, cork));
 

@@ -218,28 +218,40 @@ static void huge_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 400 << 20);
 }
 
-TEST_F(memory, ctr_TCPMemoryPressures)
+/*
+ * One socket that may have more than all of them together should. It lasts
+ * until the socket is gone.
+ */
+TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
 {
 	NOT_ON_STOCK();		/* whose limit is another */
 	struct peer *p = &self->peer;
 	struct counters before;
+	int64_t since_ms = 0;
 	struct conn c;
 	char buf[4096];
 
-	/* One socket that may have more than all of them together should. */
 	link_set_mtu(WHERE(_metadata), "tun0", 65000);
 	conn_open(p, &c, .prepare = huge_buffer,
 		  .opt = OPT(OPT_MSS(64960), OPT_NOP, OPT_WSCALE(7)));
 	counters_take(&before);
 	for (int i = 0; i < 4000 && !moved(&before, "TCPMemoryPressures"); i++) {
+		since_ms = now_ms();
 		conn_send(&c, .len = 60000);
 		peer_drain(p, 0);
 	}
 	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
 	/* Under pressure it still works: the program reads, text comes in. */
 	ASSERT_EQ((ssize_t)sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
+	sleep_ms(500);
+	EXPECT_EQ(0, moved(&before, "TCPMemoryPressuresChrono"));
+	peer_drain(p, 5);
 	conn_send(&c, .flags = RST, .seq = p->last.ack - c.peer_iss);
 	peer_drain(p, 5);
+	close(c.fd);
+	EXPECT_LE(490, moved(&before, "TCPMemoryPressuresChrono"));
+	EXPECT_GE(now_ms() - since_ms + 10, moved(&before, "TCPMemoryPressuresChrono"));
+	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
 }
 
 TEST_HARNESS_MAIN
