@@ -308,6 +308,18 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 	return flow;
 }
 
+/* Who was in the way, with a reference; NULL: it has gone since. */
+static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
+				   const struct xtcp_key *key)
+{
+	if (!xtcp_flow_get(flow))
+		return NULL;
+	if (xtcp_flow_is_still(net, flow, key))
+		return flow;
+	xtcp_flow_put(flow);
+	return NULL;
+}
+
 /**
  * xtcp_flow_insert - make a new connection visible
  * @net: namespace
@@ -334,7 +346,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	} else if (old) {
 		err = -EEXIST;
 		if (clash)
-			*clash = xtcp_flow_get(old) ? old : NULL;
+			*clash = clash_get(net, old, &key);
 	}
 	rcu_read_unlock();
 	return err;

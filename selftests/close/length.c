@@ -124,6 +124,43 @@ TEST_F(length, opt_xtcp_tw_timeout_is_inherited)
 	expect_length(&c, 3000);
 }
 
+#define MANY 40
+
+/*
+ * As many lengths as there are programs: each its own, whichever came first,
+ * and those of the knob beside them.
+ */
+TEST_F(length, opt_xtcp_tw_timeout_of_many)
+{
+	struct peer *p = &self->peer;
+	struct conn c[MANY + 1];
+	int seconds[MANY + 1];
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("tw_timeout", 20));
+	for (int i = 0; i <= MANY; i++) {
+		seconds[i] = i < MANY ? 1 + i * 7 % MANY : 20;
+		conn_to_state(p, &c[i], ST_FIN_WAIT_2, .kport = 6000 + i);
+		if (i < MANY)
+			socket_set(c[i].fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, seconds[i]);
+	}
+	for (int i = 0; i <= MANY; i++) {
+		conn_send(&c[i], .flags = FIN | ACK);
+		conn_expect(&c[i], .flags = ACK, .seq = 2, .ack = 2);
+		if (!i)
+			peer_mark_last(p);
+	}
+	for (int s = 1; s <= MANY; s++) {
+		/* Looking at so many takes a while, too. */
+		peer_sleep_until(p, s * 1000 - 500);
+		for (int i = 0; i <= MANY; i++)
+			conn_expect_state(&c[i], s > seconds[i] ? ST_CLOSED : ST_TIME_WAIT);
+	}
+	peer_sleep_until(p, MANY * 1000 + 500);
+	for (int i = 0; i <= MANY; i++)
+		conn_expect_state(&c[i], ST_CLOSED);
+}
+
 TEST_F_TIMEOUT(length, opt_xtcp_tw_timeout_late_and_longer, 700)
 {
 	struct conn c;
