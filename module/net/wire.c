@@ -107,6 +107,7 @@ static void opt_clear(struct xtcp_options *opt)
 	opt->has_wscale = 0;
 	opt->sack_perm = 0;
 	opt->has_ts = 0;
+	opt->ecn = 0;
 	opt->wscale = 0;
 	opt->nr_sacks = 0;
 	opt->tsval = 0;
