@@ -99,7 +99,7 @@ TEST_F(autotune, steady_reader_needs_no_more)
 	struct conn c;
 	int size = 0;
 
-	/* As much as before in each round trip: twice of it is enough. */
+	/* As much as before in each round trip: the buffer doesn't go on growing. */
 	conn_open(p, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
 	slow_start(&c, 4, true);
 	for (int i = 0; i < 30; i++) {
@@ -112,7 +112,8 @@ TEST_F(autotune, steady_reader_needs_no_more)
 		peer_sleep_until(p, RTT_MS);
 		peer_drain(p, 0);
 	}
-	EXPECT_EQ(size, buffer_of(c.fd, SO_RCVBUF));
+	/* A round trip measured too long has two flights in it, once. */
+	EXPECT_GE(2 * size, buffer_of(c.fd, SO_RCVBUF));
 	conn_send(&c, .flags = RST);
 }
 
