@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <net/inet_common.h>
+#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
@@ -166,11 +167,21 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 #define xtcp_stock_listener(net, ...)					\
 	__inet_lookup_listener(net, (net)->ipv4.tcp_death_row.hashinfo,	\
 			       __VA_ARGS__)
+#define xtcp_stock6_established(net, ...)				\
+	__inet6_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
+				   __VA_ARGS__)
+#define xtcp_stock6_listener(net, ...)					\
+	inet6_lookup_listener(net, (net)->ipv4.tcp_death_row.hashinfo,	\
+			      __VA_ARGS__)
 #else
 #define xtcp_stock_established(net, ...)				\
 	__inet_lookup_established(net, __VA_ARGS__)
 #define xtcp_stock_listener(net, ...)					\
 	__inet_lookup_listener(net, __VA_ARGS__)
+#define xtcp_stock6_established(net, ...)				\
+	__inet6_lookup_established(net, __VA_ARGS__)
+#define xtcp_stock6_listener(net, ...)					\
+	inet6_lookup_listener(net, __VA_ARGS__)
 #endif
 
 /*

@@ -32,7 +32,6 @@
 #include "flow.h"
 
 #include <linux/hash.h>
-#include <linux/jhash.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/sort.h>
@@ -49,20 +48,55 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 
+/* Of the flow hash; drawn at load. */
+static u64 hash_secrets[5] __read_mostly;
+
+/*
+ * Multiply-shift over vectors (Dietzfelbinger): by secret numbers of 64 bits,
+ * of the sum the upper half. Two identities that somebody chose without knowing
+ * these are equal as often as two random numbers, which a table needs, and no
+ * more is asked of it; and it takes a third of what a mixing hash takes.
+ *
+ * Ports that follow each other give sums that do, and of these the table takes
+ * bits from the middle: one multiplier in a thousand would put many into one
+ * chain. So the sum is folded and multiplied once more. Should a chain get long
+ * nevertheless, rhashtable draws another seed: that has to be part of the
+ * multipliers, for one added to the sum would move all chains and part none.
+ */
+static __always_inline u32 identity_hash(__be32 laddr, __be32 raddr, u32 ports,
+					 u8 wire, u32 seed)
+{
+	u64 more = (u64)seed << 16;
+	u64 sum = hash_secrets[0] * (__force u32)laddr +
+		  (hash_secrets[1] + more) * (__force u32)raddr +
+		  (hash_secrets[2] + more) * ports + hash_secrets[3] * wire;
+
+	sum ^= sum >> 32;
+	return (sum * (hash_secrets[4] | 1)) >> 32;
+}
+
 static u32 flow_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_flow *flow = data;
 
-	return jhash_3words((__force u32)flow->laddr, (__force u32)flow->raddr,
-			    flow->ports, seed ^ flow->wire);
+	return identity_hash(flow->laddr, flow->raddr, flow->ports, flow->wire,
+			     seed);
 }
 
 static inline u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_key *key = data;
 
-	return jhash_3words((__force u32)key->laddr, (__force u32)key->raddr,
-			    key->ports, seed ^ key->wire);
+	return identity_hash(key->laddr, key->raddr, key->ports, key->wire,
+			     seed);
+}
+
+/**
+ * xtcp_flow_init_hash - draw the secrets; at load, before the first table
+ */
+void __init xtcp_flow_init_hash(void)
+{
+	get_random_bytes(hash_secrets, sizeof(hash_secrets));
 }
 
 /**
@@ -148,30 +182,6 @@ void xtcp_flow_net_exit(struct net *net)
 }
 
 /**
- * xtcp_flow_sk - the socket of a flow
- * @flow: of kind XTCP_KIND_SOCKET
- *
- * Return: the socket; no reference is taken.
- */
-struct sock *xtcp_flow_sk(const struct xtcp_flow *flow)
-{
-	return (struct sock *)container_of(flow, struct xtcp_sock, flow);
-}
-
-/**
- * xtcp_flow_get - take a reference, unless the last one has gone
- * @flow: found under RCU
- *
- * Return: false when it is being freed.
- */
-bool xtcp_flow_get(struct xtcp_flow *flow)
-{
-	if (flow->kind == XTCP_KIND_SOCKET)
-		return refcount_inc_not_zero(&xtcp_flow_sk(flow)->sk_refcnt);
-	return refcount_inc_not_zero(&flow->ref);
-}
-
-/**
  * xtcp_flow_put - drop a reference
  * @flow: not to be touched afterwards
  */
@@ -203,8 +213,9 @@ static bool is_end_of(const struct rhash_head *pos,
 	return pos == RHT_NULLS_MARKER(bucket);
 }
 
-static struct xtcp_flow *chain_find(struct rhash_lock_head __rcu *const *bucket,
-				    const struct xtcp_key *key)
+static __always_inline struct xtcp_flow *
+chain_find(struct rhash_lock_head __rcu *const *bucket,
+	   const struct xtcp_key *key)
 {
 	struct xtcp_flow *flow;
 	struct rhash_head *pos;
@@ -220,17 +231,8 @@ static struct xtcp_flow *chain_find(struct rhash_lock_head __rcu *const *bucket,
 	return NULL;
 }
 
-/**
- * xtcp_flow_find_rcu - find a connection, if only to look at it
- * @net: namespace
- * @key: whose
- *
- * Context: rcu_read_lock(), which keeps it a flow; no reference is taken.
- * Return: the flow, which may be on its way out, and if a socket then even
- * another one's by now; or NULL.
- */
-struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
-				     const struct xtcp_key *key)
+static __always_inline struct xtcp_flow *
+flow_find(struct net *net, const struct xtcp_key *key)
 {
 	struct rhashtable *flows = &xtcp_net(net)->flows;
 	struct xtcp_flow *flow;
@@ -251,6 +253,21 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 	return NULL;
 }
 
+/**
+ * xtcp_flow_find_rcu - find a connection, if only to look at it
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: rcu_read_lock(), which keeps it a flow; no reference is taken.
+ * Return: the flow, which may be on its way out, and if a socket then even
+ * another one's by now; or NULL.
+ */
+struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
+				     const struct xtcp_key *key)
+{
+	return flow_find(net, key);
+}
+
 /*
  * A socket that is in the table has a next flow, or the end of its chain. It
  * comes and goes under its own lock, so that the answer is final for who has
@@ -269,25 +286,31 @@ static void has_left(struct xtcp_flow *flow)
 		RCU_INIT_POINTER(flow->node.next, NULL);
 }
 
-/* A socket's memory may have become another socket's, of any namespace. */
-static bool is_of_net(const struct xtcp_flow *flow, const struct net *net)
-{
-	return flow->kind != XTCP_KIND_SOCKET ||
-	       net_eq(sock_net(xtcp_flow_sk(flow)), net);
-}
-
 /**
- * xtcp_flow_is_still - is it what it was when it was found
+ * xtcp_flow_lookup_rcu - find a connection, to do something with it
  * @net: namespace
- * @flow: referenced by the caller since
- * @key: by which it was found
+ * @key: whose
  *
- * Return: false when a socket's memory has become another socket's meanwhile.
+ * Context: rcu_read_lock().
+ * Return: the flow with a reference for the caller, or NULL.
  */
-bool xtcp_flow_is_still(const struct net *net, const struct xtcp_flow *flow,
-			const struct xtcp_key *key)
+struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
+				       const struct xtcp_key *key)
 {
-	return xtcp_flow_matches(flow, key) && is_of_net(flow, net);
+	struct xtcp_flow *flow;
+
+	for (;;) {
+		flow = flow_find(net, key);
+		if (!flow)
+			return NULL;
+		/* One on its way out may have a successor: look again. */
+		if (!xtcp_flow_get(flow))
+			continue;
+		if (likely(flow->kind != XTCP_KIND_SOCKET ||
+			   xtcp_flow_is_still(net, flow, key)))
+			return flow;
+		xtcp_flow_put(flow);
+	}
 }
 
 /**
@@ -328,13 +351,14 @@ static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
  * @clash: set on -EEXIST, when not NULL: who holds the 4-tuple, referenced;
  *	NULL if that one has just gone
  *
- * Return: 0, -EEXIST, or -ENOMEM and the like from the table.
+ * Return: 0; -EEXIST; -ENOMEM, which is also said while a table with a chain too
+ * long is made anew
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash)
 {
 	struct xtcp_flow *old;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	int err = 0;
 
 	xtcp_key_from_flow(&key, flow);
@@ -342,7 +366,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	old = rhashtable_lookup_get_insert_key(&xtcp_net(net)->flows, &key,
 					       &flow->node, flow_params);
 	if (IS_ERR(old)) {
-		err = PTR_ERR(old);
+		err = -ENOMEM;
 	} else if (old) {
 		err = -EEXIST;
 		if (clash)
@@ -410,7 +434,7 @@ static bool laddr_matches(const struct xtcp_flow *flow,
 static bool is_same_place(const struct sock *sk, const struct sock *other)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(other)->flow);
 	return laddr_matches(flow, &key) && flow->lport == key.lport &&
@@ -678,7 +702,7 @@ static void list_look_again(struct xtcp_flow_list *list, unsigned long nr,
 	if (list->nr == nr)
 		return;
 	flow = list->entry[nr];
-	if (may_be_in_table(flow) && is_of_net(flow, net))
+	if (may_be_in_table(flow) && xtcp_flow_is_of(flow, net))
 		return;
 	list->nr = nr;
 	xtcp_flow_put(flow);

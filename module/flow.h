@@ -141,6 +141,7 @@ static inline bool xtcp_family_is_wide(u8 family)
 
 struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow);
 
+void xtcp_flow_init_hash(void);
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);
 
@@ -187,8 +188,6 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
-bool xtcp_flow_is_still(const struct net *net, const struct xtcp_flow *flow,
-			const struct xtcp_key *key);
 bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
 			    const struct xtcp_key *key);
 
@@ -218,36 +217,9 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow);
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new);
 
-bool xtcp_flow_get(struct xtcp_flow *flow);
+struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
+				       const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
-struct sock *xtcp_flow_sk(const struct xtcp_flow *flow);
-
-/**
- * xtcp_flow_lookup_rcu - find a connection, to do something with it
- * @net: namespace
- * @key: whose
- *
- * Context: rcu_read_lock().
- * Return: the flow with a reference for the caller, or NULL.
- */
-static inline struct xtcp_flow *
-xtcp_flow_lookup_rcu(struct net *net, const struct xtcp_key *key)
-{
-	struct xtcp_flow *flow;
-
-	for (;;) {
-		flow = xtcp_flow_find_rcu(net, key);
-		if (!flow)
-			return NULL;
-		/* One on its way out may have a successor: look again. */
-		if (!xtcp_flow_get(flow))
-			continue;
-		if (likely(flow->kind != XTCP_KIND_SOCKET ||
-			   xtcp_flow_is_still(net, flow, key)))
-			return flow;
-		xtcp_flow_put(flow);
-	}
-}
 
 int xtcp_listener_add(struct sock *sk);
 void xtcp_listener_del(struct sock *sk);

@@ -339,16 +339,14 @@ static_assert(ARRAY_SIZE(rules) < U16_MAX);
 /* Row number + 1 of a pair; 0: no row. Filled once, read ever after. */
 static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 
+/* The same, of those alone that change nothing. */
+u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
+
 /*
  * The row under whose name a rule is shown: two rules read the same where
  * one of our states is but another body of an RFC 9293 state.
  */
 static u16 shown_as[ARRAY_SIZE(rules)] __ro_after_init;
-
-/* Counts of one CPU. */
-struct xtcp_lifecycle_counts {
-	u64	row[ARRAY_SIZE(rules)];
-};
 
 static const char * const state_names[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= "ESTABLISHED",
@@ -408,6 +406,9 @@ int __init xtcp_lifecycle_init(void)
 		if (WARN_ON(*slot))
 			return -EINVAL;
 		*slot = i + 1;
+		if (rules[i].to == rules[i].from)
+			xtcp_lifecycle_stays[rules[i].from][rules[i].event] =
+				i + 1;
 		for (j = 0; !rules_read_alike(&rules[j], &rules[i]); j++)
 			;
 		shown_as[i] = j;
@@ -425,7 +426,8 @@ int xtcp_lifecycle_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	xn->lifecycle = alloc_percpu(struct xtcp_lifecycle_counts);
+	xn->lifecycle = __alloc_percpu(ARRAY_SIZE(rules) * sizeof(u64),
+				       __alignof__(u64));
 	return xn->lifecycle ? 0 : -ENOMEM;
 }
 
@@ -440,18 +442,18 @@ void xtcp_lifecycle_net_exit(struct net *net)
 
 /* Look the pair up and count it; NULL: it has no row. */
 static __always_inline const struct xtcp_lifecycle_rule *
-rule_take(struct net *net, u8 from, enum xtcp_event event)
+rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
 {
 	unsigned int row = rule_of[from][event];
 
 	if (unlikely(!row)) {
-		XTCP_INC(net, LIFECYCLE_UNKNOWN);
+		this_cpu_inc(xn->mib->item[XTCP_MIB_LIFECYCLE_UNKNOWN]);
 		net_warn_ratelimited("xtcp: no row for %s in %s\n",
 				     event_names[event], xtcp_state_name(from));
 		DEBUG_NET_WARN_ON_ONCE(1);
 		return NULL;
 	}
-	this_cpu_inc(xtcp_net(net)->lifecycle->row[row - 1]);
+	this_cpu_inc(xn->lifecycle[row - 1]);
 	return &rules[row - 1];
 }
 
@@ -482,7 +484,7 @@ static int state_of_sk(u8 state)
 }
 
 /* The one assignment. */
-static void state_set(struct xtcp_flow *flow, u8 state)
+static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 {
 	struct sock *sk;
 
@@ -519,20 +521,25 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 	state_set(from, XTCP_CLOSED);
 }
 
-static noinline void take_transition(struct net *net, struct xtcp_flow *flow,
-				     enum xtcp_event event,
-				     const struct xtcp_lifecycle_rule *rule)
+/*
+ * Out of line: most events change nothing, and each segment is one. The count
+ * of open connections is the difference between what came and what went.
+ */
+static noinline u8 take_transition(const struct xtcp_net *xn,
+				   struct xtcp_flow *flow,
+				   enum xtcp_event event,
+				   const struct xtcp_lifecycle_rule *rule)
 {
-	u8 from = flow->state;
+	u8 from = flow->state, to = rule->to;
 
 	if (rule->mib != NO_MIB)
-		this_cpu_inc(xtcp_net(net)->mib->item[rule->mib]);
-	if (state_is_open(rule->to) && !state_is_open(from))
-		XTCP_INC(net, CURR_ESTAB);
-	if (state_is_open(from) && !state_is_open(rule->to))
-		XTCP_DEC(net, CURR_ESTAB);
-	state_set(flow, rule->to);
-	trace_xtcp_state(net, flow, from, event_names[event], rule->to);
+		this_cpu_inc(xn->mib->item[rule->mib]);
+	if (state_is_open(to) != state_is_open(from))
+		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB],
+			     state_is_open(to) ? 1 : -1);
+	state_set(flow, to);
+	trace_xtcp_state(xn->net, flow, from, event_names[event], to);
+	return to;
 }
 
 /**
@@ -546,15 +553,14 @@ static noinline void take_transition(struct net *net, struct xtcp_flow *flow,
 enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 				     enum xtcp_event event)
 {
+	const struct xtcp_net *xn = xtcp_net(net);
 	const struct xtcp_lifecycle_rule *rule;
 	u8 from = flow->state;
 
-	/* Most events change nothing, and each segment is one. */
-	rule = rule_take(net, from, event);
+	rule = rule_take(xn, from, event);
 	if (!rule || rule->to == from)
 		return from;
-	take_transition(net, flow, event, rule);
-	return rule->to;
+	return take_transition(xn, flow, event, rule);
 }
 
 /**
@@ -578,7 +584,7 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
  */
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
 {
-	rule_take(net, XTCP_CLOSED, event);
+	rule_take(xtcp_net(net), XTCP_CLOSED, event);
 }
 
 static u64 row_count(struct net *net, unsigned int shown)
@@ -591,7 +597,7 @@ static u64 row_count(struct net *net, unsigned int shown)
 		if (shown_as[i] != shown)
 			continue;
 		for_each_possible_cpu(cpu)
-			sum += per_cpu_ptr(xn->lifecycle, cpu)->row[i];
+			sum += per_cpu_ptr(xn->lifecycle, cpu)[i];
 	}
 	return sum;
 }

@@ -104,6 +104,8 @@ enum xtcp_event {
 	XTCP_EVENTS_NR
 };
 
+extern u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR];
+
 int xtcp_lifecycle_init(void);
 int xtcp_lifecycle_net_init(struct net *net);
 void xtcp_lifecycle_net_exit(struct net *net);

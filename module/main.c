@@ -19,6 +19,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/arrival.h"
+#include "net/arrival6.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/hook.h"
@@ -27,7 +28,7 @@
 #include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
-#include "port.h"
+#include "port/port.h"
 #include "shadow.h"
 #include "transfer/smallqueue.h"
 #include "timers.h"
@@ -99,6 +100,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_shadow_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
+	xtcp_arrival6_net_exit(net);
 	xtcp_arrival_net_exit(net);
 }
 
@@ -115,6 +117,7 @@ static int __init xtcp_init(void)
 	int err;
 
 	xtcp_isn_init();
+	xtcp_flow_init_hash();
 	err = xtcp_lifecycle_init();
 	if (err)
 		return err;

@@ -22,9 +22,9 @@
 
 struct ctl_table_header;
 struct xtcp_arrival;
+struct xtcp_arrival6;
 struct xtcp_congestion_ops;
 struct xtcp_mib;
-struct xtcp_lifecycle_counts;
 
 /**
  * struct xtcp_knobs - net.ipv4.xtcp_*, as written; Documentation/knobs.rst
@@ -108,7 +108,7 @@ struct xtcp_knobs {
 
 struct xtcp_port;
 
-/* A chain of struct xtcp_port; port.c. */
+/* A chain of struct xtcp_port; port/bucket.h. */
 struct xtcp_port_chain {
 	spinlock_t		lock;	/* softirqs off */
 	struct xtcp_port	*first;
@@ -133,6 +133,7 @@ struct xtcp_port_chain {
  * @demux: segments find their sockets before they are routed; net/demux.c
  * @demux6: those of IPv6 do
  * @arrival: how strangers' segments were routed; NULL: each one is
+ * @arrival6: the same of IPv6's
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -155,9 +156,10 @@ struct xtcp_net {
 	bool				demux;
 	bool				demux6;
 	struct xtcp_arrival __percpu	*arrival;
+	struct xtcp_arrival6 __percpu	*arrival6;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
-	struct xtcp_lifecycle_counts __percpu *lifecycle;
+	u64 __percpu			*lifecycle;
 	struct ctl_table_header		*sysctl;
 };
 

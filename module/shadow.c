@@ -16,7 +16,7 @@
  * to nobody.
  *
  * Birth and death of a shadow. bind(), listen() and connect() make it, since
- * that takes a process. Buckets of port.c hold it, one reference each; the last
+ * that takes a process. Buckets of port/ hold it, one reference each; the last
  * one may go in softirq, with a time-wait record. Then the shadow waits in
  * @idle for somebody who may sleep: the work item, or close(), so that a
  * program which has closed its socket finds the port free.
@@ -27,12 +27,15 @@
  */
 #include "shadow.h"
 
+#include <linux/ipv6.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <net/transp_v6.h>
 
 #include "net/hook.h"
 #include "netns.h"
@@ -113,10 +116,65 @@ static struct proto shadow_prot = {
 /* Older kernels take a socket's owner from here. */
 static struct socket_alloc nobody;
 
+#if IS_ENABLED(CONFIG_IPV6)
+static struct proto shadow6_prot = {
+	.name		= "XTCP-PORT6",
+	.obj_size	= sizeof(struct tcp6_sock),
+};
+
+/* One at no address at all is in IPv4's way, too, unless told otherwise. */
+static void shadow_name6(struct sock *sk, const struct xtcp_shadow_place *place)
+{
+	inet_sk(sk)->pinet6 = &((struct tcp6_sock *)sk)->inet6;
+	sk->sk_ipv6only = place->family == AF_INET6;
+	if (!sk->sk_ipv6only)
+		return;
+	sk->sk_v6_rcv_saddr = place->laddr6;
+	inet6_sk(sk)->saddr = place->laddr6;
+	if (!ipv6_addr_any(&place->laddr6))
+		inet_sk(sk)->inet_rcv_saddr = LOOPBACK4_IPV6;
+}
+
+static int shadow6_init(void)
+{
+	return proto_register(&shadow6_prot, 1);
+}
+
+static void shadow6_exit(void)
+{
+	proto_unregister(&shadow6_prot);
+}
+
+static struct sock *shadow_alloc(struct net *net, u8 family)
+{
+	if (family == AF_INET)
+		return sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
+	return sk_alloc(net, PF_INET6, GFP_KERNEL, &shadow6_prot, 1);
+}
+#else
+static void shadow_name6(struct sock *sk, const struct xtcp_shadow_place *place)
+{
+}
+
+static int shadow6_init(void)
+{
+	return 0;
+}
+
+static void shadow6_exit(void)
+{
+}
+
+static struct sock *shadow_alloc(struct net *net, u8 family)
+{
+	return sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
+}
+#endif
+
 static struct sock *shadow_make(struct net *net,
 				const struct xtcp_shadow_place *place)
 {
-	struct sock *sk = sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
+	struct sock *sk = shadow_alloc(net, place->family);
 
 	if (!sk)
 		return NULL;
@@ -127,8 +185,12 @@ static struct sock *shadow_make(struct net *net,
 	sk->sk_reuse = place->reuse ? SK_CAN_REUSE : SK_NO_REUSE;
 	sk->sk_reuseport = place->reuseport;
 	sk->sk_bound_dev_if = place->ifindex;
-	inet_sk(sk)->inet_saddr = place->laddr;
-	sk_rcv_saddr_set(sk, place->laddr);
+	if (place->family == AF_INET) {
+		inet_sk(sk)->inet_saddr = place->laddr;
+		sk_rcv_saddr_set(sk, place->laddr);
+	} else {
+		shadow_name6(sk, place);
+	}
 	return sk;
 }
 
@@ -297,8 +359,16 @@ void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
  */
 int xtcp_shadow_init(void)
 {
+	int err;
+
 	nobody.vfs_inode.i_uid = INVALID_UID;
-	return proto_register(&shadow_prot, 1);
+	err = proto_register(&shadow_prot, 1);
+	if (err)
+		return err;
+	err = shadow6_init();
+	if (err)
+		proto_unregister(&shadow_prot);
+	return err;
 }
 
 /**
@@ -306,6 +376,7 @@ int xtcp_shadow_init(void)
  */
 void xtcp_shadow_exit(void)
 {
+	shadow6_exit();
 	proto_unregister(&shadow_prot);
 }
 

@@ -5,6 +5,7 @@
 #ifndef XTCP_SHADOW_H
 #define XTCP_SHADOW_H
 
+#include <linux/in6.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -33,18 +34,22 @@ struct xtcp_shadows {
 
 /**
  * struct xtcp_shadow_place - what a shadow is bound to
- * @laddr: local address, 0 for any
+ * @family: of the address; AF_UNSPEC: both, any address
+ * @laddr: local IPv4 address, 0 for any
+ * @laddr6: local IPv6 address, where it is one of these
  * @ifindex: device, 0 for any
  * @num: port
  * @reuse: SO_REUSEADDR
  * @reuseport: SO_REUSEPORT; for other shadows only
  */
 struct xtcp_shadow_place {
-	__be32	laddr;
-	int	ifindex;
-	u16	num;
-	bool	reuse;
-	bool	reuseport;
+	u8		family;
+	__be32		laddr;
+	struct in6_addr	laddr6;
+	int		ifindex;
+	u16		num;
+	bool		reuse;
+	bool		reuseport;
 };
 
 int xtcp_shadow_init(void);

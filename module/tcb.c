@@ -13,6 +13,7 @@
 
 #include "timers.h"
 #include "transfer/autotune.h"
+#include "transfer/meter.h"
 #include "transfer/scoreboard.h"
 
 /**
@@ -42,12 +43,14 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->nr_sacks = 0;
 	xs->rcv_collapsed = 0;
 	xs->mtu_pending = 0;
+	xtcp_meter_init(xs);
 	xs->mtu_searched = 0;
 	xs->mtu_probe = 0;
 	xs->mtu_high = 0;
 	xs->ts_recent = 0;
 	xs->ts_recent_s = 0;
 	xs->in_flight = 0;
+	xs->bare_out = 0;
 	xs->recovery = XTCP_OPEN;
 	xs->waiting = XTCP_WAIT_TIMEOUT;
 	xs->probe_out = 0;
@@ -71,6 +74,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->timeout_runs = 0;
 	xs->dsack_segs = 0;
 	xs->pace_us = 0;
+	xs->paced = 0;
 	xs->segs_in = 0;
 	xs->segs_out = 0;
 	xs->total_retrans = 0;

@@ -69,6 +69,7 @@ enum xtcp_urgent {
 #define XTCP_ACK_PENDING	0x01	/* one is owed at all */
 #define XTCP_ACK_NOW		0x02	/* it must not wait */
 #define XTCP_ACK_SOON		0x04	/* it waits for the user's next call only */
+#define XTCP_ACK_WHEN_READ	0x08	/* it waits until the user has read all */
 
 /* Bits of struct xtcp_sock::deferred: work for release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
@@ -84,6 +85,18 @@ enum xtcp_urgent {
 #define XTCP_NAGLE_PUSH		0x4	/* what is queued goes out once */
 
 /**
+ * struct xtcp_meter - for TCP_INFO, transfer/meter.c
+ * @spent: times past, by what held the sender back; in 2^22 ns
+ * @since: until when they are counted, low 16 bits
+ * @round_delivered: xs->delivered when the present round began, low 16 bits
+ */
+struct xtcp_meter {
+	u32	spent[3];
+	u16	since;
+	u16	round_delivered;
+};
+
+/**
  * struct xtcp_sock - an xtcp socket
  * @inet: the kernel's part, first
  * @flow: its entry in the flow table
@@ -91,8 +104,9 @@ enum xtcp_urgent {
  * @listener: LISTEN: queues, owned by open/listen.c
  * @accept_link: before accept(): place in the listener's accept queue
  * @cookie: with @cookie_held: the peer's lossless cookie, open/echo.c
- * @port: local port and address it holds, NULL for none; port.c, chain lock
- * @port_listens: listen() has that port; port.c, chain lock
+ * @meter: where neither is needed
+ * @port: local port and address it holds, NULL for none; port/, chain lock
+ * @port_listens: listen() has that port; port/, chain lock
  * @syncookies: XTCP_SYNCOOKIES + 1; 0: the knob's value
  * @echoes: times that @cookie was repeated for want of an answer
  *
@@ -155,6 +169,7 @@ enum xtcp_urgent {
  * @congestion_chosen: by TCP_CONGESTION, not by the knob
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
+ * @bare_out: that is one, our SYN or FIN by itself, and no skb stands for it
  * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
  *	as duplicate ACKs came
  * @lost_out: of these, believed lost; @retrans_out: sent again since
@@ -189,7 +204,7 @@ enum xtcp_urgent {
  *
  * Sending, transfer/pacing.c and user/sockopt.c:
  * @pace_us: when the next burst is due, low 32 bits of CLOCK_MONOTONIC us, where
- *	we pace
+ *	we pace, and once we have: @paced
  * @notsent_lowat: TCP_NOTSENT_LOWAT, octets; 0: the knob's value
  * @recv_inq: TCP_INQ: recvmsg() tells what is left
  *
@@ -262,6 +277,14 @@ enum xtcp_urgent {
  * @delivered, @delivered_ce: segments, our SYN included; of them marked (ECN)
  * @data_segs_in, @data_segs_out: segments with text; @rcv_ooo: out of order
  * @bytes_retrans: octets sent again
+ *
+ * And of these, what transfer/meter.c reckons:
+ * @held: enum xtcp_held
+ * @rate: at which text was delivered last, octets a second: 11 bits, and above
+ *	them 5 that tell how far to shift these left
+ * @rate_limited: the user had no more to send then
+ * @round: when the present round trip began, in 2^10 ns
+ *
  * @timeouts, @timeout_runs: of the retransmission timer; first ones of a row
  *
  * @state_since: when the connection came into its state, low 32 bits of jiffies
@@ -322,6 +345,7 @@ struct xtcp_sock {
 	union {
 		struct list_head	accept_link;
 		u8			cookie[XTCP_COOKIE_LEN];
+		struct xtcp_meter	meter;
 	};
 	struct xtcp_port		*port;
 	const struct xtcp_congestion_ops *congestion;
@@ -361,7 +385,10 @@ struct xtcp_sock {
 			congestion_chosen:1,
 			cookie_held:1,
 			snd_urgent:1,
-			rcv_collapsed:1;
+			rcv_collapsed:1,
+			rate_limited:1,
+			paced:1,
+			held:2;
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;
@@ -410,7 +437,8 @@ struct xtcp_sock {
 			ecn_echo:1,
 			ecn_seen:1,
 			mtu_searched:1,
-			recv_inq:1;
+			recv_inq:1,
+			bare_out:1;
 	u8		retransmits;
 	u8		probes_out;
 
@@ -460,7 +488,8 @@ struct xtcp_sock {
 	u16		keep_idle_s;
 	u16		keep_intvl_s;
 	u16		tw_timeout_s;
-	int		linger2_s;
+	s16		linger2_s;
+	u16		rate;
 	u32		user_timeout_ms;
 	u32		window_clamp;
 
@@ -477,6 +506,7 @@ struct xtcp_sock {
 	u32		segs_in;
 	u32		segs_out;
 	u32		total_retrans;
+	u32		round;
 };
 
 /* Nothing reaches beyond these places. */
@@ -523,6 +553,53 @@ static inline u32 xtcp_notsent_lowat(const struct xtcp_sock *xs)
 	       XTCP_KNOB(sock_net(&xs->inet.sk), notsent_lowat);
 }
 
+/**
+ * xtcp_flow_sk - the socket of a flow
+ * @flow: of kind XTCP_KIND_SOCKET
+ *
+ * Return: the socket; no reference is taken.
+ */
+static inline struct sock *xtcp_flow_sk(const struct xtcp_flow *flow)
+{
+	return (struct sock *)container_of(flow, struct xtcp_sock, flow);
+}
+
+/**
+ * xtcp_flow_get - take a reference, unless the last one has gone
+ * @flow: found under RCU
+ *
+ * Return: false when it is being freed.
+ */
+static inline bool xtcp_flow_get(struct xtcp_flow *flow)
+{
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return refcount_inc_not_zero(&xtcp_flow_sk(flow)->sk_refcnt);
+	return refcount_inc_not_zero(&flow->ref);
+}
+
+/* A socket's memory may have become another socket's, of any namespace. */
+static inline bool xtcp_flow_is_of(const struct xtcp_flow *flow,
+				   const struct net *net)
+{
+	return flow->kind != XTCP_KIND_SOCKET ||
+	       net_eq(sock_net(xtcp_flow_sk(flow)), net);
+}
+
+/**
+ * xtcp_flow_is_still - is it what it was when it was found
+ * @net: namespace
+ * @flow: referenced by the caller since
+ * @key: by which it was found
+ *
+ * Return: false when a socket's memory has become another socket's meanwhile.
+ */
+static inline bool xtcp_flow_is_still(const struct net *net,
+				      const struct xtcp_flow *flow,
+				      const struct xtcp_key *key)
+{
+	return xtcp_flow_matches(flow, key) && xtcp_flow_is_of(flow, net);
+}
+
 void xtcp_tcb_renew(struct xtcp_sock *xs);
 void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq);
 void xtcp_tcb_receive_from(struct xtcp_sock *xs, seq_t seq);
@@ -530,6 +607,23 @@ void xtcp_tcb_receive_from(struct xtcp_sock *xs, seq_t seq);
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 {
 	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;
+}
+
+/**
+ * xtcp_lifecycle_usual - something happened that as a rule changes no state
+ * @sk: socket, locked
+ * @event: what happened
+ *
+ * xtcp_lifecycle_sk() for what each call and each segment reports.
+ */
+static inline void xtcp_lifecycle_usual(struct sock *sk, enum xtcp_event event)
+{
+	u16 row = xtcp_lifecycle_stays[xtcp_sk(sk)->flow.state][event];
+
+	if (likely(row))
+		this_cpu_inc(xtcp_net(sock_net(sk))->lifecycle[row - 1]);
+	else
+		xtcp_lifecycle_sk(sk, event);
 }
 
 #endif /* XTCP_TCB_H */

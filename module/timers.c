@@ -72,16 +72,6 @@ static u64 earliest_deadline(const struct xtcp_sock *xs)
 	return earliest;
 }
 
-/*
- * Has it a place in a wheel? Without the wheel's lock it may just be leaving:
- * then its turn comes, and looks at all deadlines that are set meanwhile.
- */
-static bool turn_is_set(const struct xtcp_sock *xs)
-{
-	/* See above: a stale answer is followed by the turn itself. */
-	return data_race(!list_empty(&xs->turn.link));
-}
-
 /* Return: true when it stood there: the reference is the caller's. */
 static bool turn_take_back(struct timer_base *base, struct xtcp_sock *xs)
 {
@@ -97,7 +87,7 @@ static bool timer_cancel(struct xtcp_sock *xs)
 	struct timer_base *base;
 	bool stood;
 
-	if (!turn_is_set(xs))
+	if (!xtcp_timers_turn_is_set(xs))
 		return false;
 	base = per_cpu_ptr(bases, xs->turn_cpu);
 	spin_lock_bh(&base->lock);
@@ -115,7 +105,12 @@ static void base_start(struct timer_base *base, u64 due_ns)
 		      HRTIMER_MODE_ABS_PINNED_SOFT);
 }
 
-static void timer_arm(struct sock *sk, u64 deadline_ns)
+/**
+ * xtcp_timers_arm - give the socket a turn by then
+ * @sk: locked
+ * @deadline_ns: CLOCK_MONOTONIC
+ */
+void xtcp_timers_arm(struct sock *sk, u64 deadline_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct timer_base *base;
@@ -134,12 +129,6 @@ static void timer_arm(struct sock *sk, u64 deadline_ns)
 	base_start(base, xtcp_delaywheel_add(&base->wheel, &xs->turn));
 	spin_unlock(&base->lock);
 	local_bh_enable();
-}
-
-/* Is its turn no later than that? */
-static bool timer_covers(const struct xtcp_sock *xs, u64 deadline_ns)
-{
-	return turn_is_set(xs) && xs->turn.expires_ns <= deadline_ns;
 }
 
 static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
@@ -193,9 +182,10 @@ void xtcp_timers_run(struct sock *sk)
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		return;
+	sk_mem_reclaim(sk);	/* what transfer/memory.h has kept */
 	earliest = earliest_deadline(xs);
-	if (earliest != U64_MAX && !timer_covers(xs, earliest))
-		timer_arm(sk, earliest);
+	if (earliest != U64_MAX && !xtcp_timers_cover(xs, earliest))
+		xtcp_timers_arm(sk, earliest);
 }
 
 /* The user holds the socket: an ACK whose delay is over goes out late. */
@@ -312,34 +302,6 @@ void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 }
 
 /**
- * xtcp_timer_set_from - the same, for who has just looked at the clock
- * @sk: locked
- * @which: what for
- * @now_ns: when that was
- * @delay_ns: from then
- */
-void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which, u64 now_ns,
-			 u64 delay_ns)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 deadline = now_ns + delay_ns;
-
-	WRITE_ONCE(xs->deadline_ns[which], deadline);
-	if (!timer_covers(xs, deadline))
-		timer_arm(sk, deadline);
-}
-
-/**
- * xtcp_timer_clear - there is nothing to wait for any more
- * @sk: locked
- * @which: what for
- */
-void xtcp_timer_clear(struct sock *sk, enum xtcp_timer which)
-{
-	WRITE_ONCE(xtcp_sk(sk)->deadline_ns[which], 0);
-}
-
-/**
  * xtcp_timers_clear_all - the connection has ended
  * @sk: locked
  *
@@ -353,4 +315,5 @@ void xtcp_timers_clear_all(struct sock *sk)
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 	if (timer_cancel(xs))
 		__sock_put(sk);
+	sk_mem_reclaim(sk);	/* what waited for its turn */
 }

@@ -33,7 +33,7 @@
 #include "net/output.h"
 #include "netns.h"
 #include "open/listen.h"
-#include "port.h"
+#include "port/port.h"
 #include "shadow.h"
 #include "tcb.h"
 #include "timers.h"
@@ -81,7 +81,6 @@ void xtcp_close_destroy(struct sock *sk)
 	WARN_ON_ONCE(sk->sk_state != XTCP_CLOSED);
 	WARN_ON_ONCE(!sock_flag(sk, SOCK_DEAD));
 
-	xtcp_timers_clear_all(sk);
 	sk->sk_prot->destroy(sk);
 	sk_stream_kill_queues(sk);
 	xfrm_sk_free_policy(sk);
@@ -186,7 +185,7 @@ void xtcp_close_shutdown(struct sock *sk, int how)
 	if (!(how & SEND_SHUTDOWN))
 		return;
 	if (xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_SEND) != before)
-		xtcp_send_fin(sk);
+		xtcp_send_fin(sk, NULL);
 }
 
 /**
@@ -229,11 +228,13 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	sk->sk_err_soft = 0;
+	sk_set_peek_off(sk, -1);
 	sk_error_report(sk);
 	return 0;
 }
 
-static bool receive_queue_has_text(struct sock *sk)
+/* Forget what was not read. @spare: the segment of a FIN alone, to be eaten. */
+static bool receive_queue_had_text(struct sock *sk, struct sk_buff **spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -246,7 +247,10 @@ static bool receive_queue_has_text(struct sock *sk)
 			end = seq_sub(end, 1);
 		if (seq_after(end, xs->copied_seq))
 			unread = true;
-		__kfree_skb(skb);
+		if (!skb->len && !*spare)
+			*spare = skb;
+		else
+			__kfree_skb(skb);
 	}
 	return unread;
 }
@@ -268,36 +272,37 @@ static void close_linger(struct sock *sk, long timeout)
 	remove_wait_queue(sk_sleep(sk), &wait);
 }
 
-/* The user's side of close(): queued text, then FIN; or RST. */
-static void close_speak(struct sock *sk)
+/* The user's side of close(): queued text, then FIN; or RST. Eats @spare. */
+static void close_speak(struct sock *sk, struct sk_buff *spare, bool unread)
 {
 	struct net *net = sock_net(sk);
-	bool unread = receive_queue_has_text(sk);
+	u8 before = sk->sk_state;
 	enum xtcp_state state;
 
-	if (sk->sk_state == XTCP_LISTEN) {
-		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
-		xtcp_listen_stop(sk);
-		return;
-	}
-	if (sk->sk_state == XTCP_CLOSED) {
-		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
-	} else if (unread) {
+	if (unread && before != XTCP_CLOSED) {
 		XTCP_INC(net, ABORT_ON_CLOSE);
 		xtcp_close_reset(sk, XTCP_EV_ABORT,
 				 XTCP_MIB_RESET_SENT_UNREAD_TEXT);
-	} else if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime) {
+	} else if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime &&
+		   before != XTCP_CLOSED) {
 		XTCP_INC(net, ABORT_ON_DATA);
 		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 	} else {
-		u8 before = sk->sk_state;
-
 		state = xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
-		if (state == XTCP_CLOSED)
+		if (state != before && state != XTCP_CLOSED) {
+			xtcp_send_fin(sk, spare);
+			return;
+		}
+		if (state == XTCP_CLOSED && before != XTCP_CLOSED)
 			xtcp_close_error(sk, 0);
-		else if (state != before)
-			xtcp_send_fin(sk);
 	}
+	consume_skb(spare);
+}
+
+static void close_listener(struct sock *sk)
+{
+	xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
+	xtcp_listen_stop(sk);
 }
 
 /* Too many orphans, or too much memory in them: this one is not kept. */
@@ -444,11 +449,17 @@ static void close_orphaned(struct sock *sk)
  */
 void xtcp_close(struct sock *sk, long timeout)
 {
+	struct sk_buff *spare = NULL;
+	bool unread;
 	u8 state;
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	close_speak(sk);
+	unread = receive_queue_had_text(sk, &spare);
+	if (sk->sk_state == XTCP_LISTEN)
+		close_listener(sk);
+	else
+		close_speak(sk, spare, unread);
 	close_linger(sk, timeout);
 
 	sock_hold(sk);
@@ -475,10 +486,11 @@ void xtcp_close(struct sock *sk, long timeout)
 /**
  * xtcp_close_fin_received - the peer has nothing more to say
  * @sk: locked; all text before the FIN has been queued
+ * @spare: the FIN's segment if it is not queued, or NULL; eaten
  *
  * RFC 9293 3.10.7.4 eighth.
  */
-void xtcp_close_fin_received(struct sock *sk)
+void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 {
 	u8 before = sk->sk_state;
 	enum xtcp_state state;
@@ -487,10 +499,11 @@ void xtcp_close_fin_received(struct sock *sk)
 	sock_set_flag(sk, SOCK_DONE);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
 	if (state == XTCP_TIME_WAIT) {
-		xtcp_output_ack(sk);
+		xtcp_output_ack_turn(sk, spare);
 		xtcp_timewait_enter(sk);
 		return;
 	}
+	consume_skb(spare);
 	if (state == XTCP_CLOSE_WAIT && state != before)
 		xtcp_ack_fin_received(sk);
 	else

@@ -19,7 +19,7 @@ DECLARE_PER_CPU(unsigned int, xtcp_orphans);
 void xtcp_close(struct sock *sk, long timeout);
 void xtcp_close_shutdown(struct sock *sk, int how);
 int xtcp_close_disconnect(struct sock *sk, int flags);
-void xtcp_close_fin_received(struct sock *sk);
+void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare);
 void xtcp_close_fin_acked(struct sock *sk);
 void xtcp_close_fin_wait_2_timeout(struct sock *sk);
 void xtcp_close_orphan(struct sock *sk);

@@ -38,7 +38,7 @@
 #include "net/reply.h"
 #include "net/paws.h"
 #include "netns.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "user/stats.h"
@@ -240,7 +240,7 @@ static u32 time_wait_ms(const struct sock *sk)
 static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	xtcp_flow_init(&tw->flow, XTCP_KIND_TIMEWAIT, &key);

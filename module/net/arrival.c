@@ -95,7 +95,7 @@ nexthop_route(const struct net *net, const struct fib_result *res)
 static __always_inline const struct net_device *
 source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
 {
-	struct fib_result res;
+	struct fib_result res __uninitialized;
 	struct rtable *back;
 
 	if (mem->peer == peer && is_current(net, mem->back))
@@ -191,7 +191,7 @@ void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
 
 static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
 {
-	struct fib_result res;
+	struct fib_result res __uninitialized;
 
 	return find_host(net, peer, &res) ? nexthop_route(net, &res) : NULL;
 }
@@ -248,7 +248,7 @@ static __be32 preferred_source(const struct net *net,
  */
 struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
 {
-	struct fib_result res;
+	struct fib_result res __uninitialized;
 
 	if (is_martian(peer) || !find_host(net, peer, &res))
 		return NULL;

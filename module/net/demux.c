@@ -9,7 +9,8 @@
  * all others there, which gives the segment its socket's route. Where it can't,
  * because the route went stale or the device is another one, the segment goes
  * its normal way. The socket goes along, so that it need not be looked up
- * again. Where there is no such socket, net/arrival.c may know the route.
+ * again. Where there is no such socket, net/arrival.c and
+ * net/arrival6.c may know the route.
  *
  * Each IPv4 packet of the namespace pays for the hook. So it is there only
  * where a program has had a connection, or listens on the native wire, and then
@@ -34,24 +35,34 @@
 
 #include "flow.h"
 #include "net/arrival.h"
+#include "net/arrival6.h"
 #include "net/family.h"
+#include "net/ipv4.h"
 #include "net/wire.h"
 #include "netns.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "user/socket.h"
 
 /* Guards xn->demux; taken once in a namespace's life. */
 static DEFINE_MUTEX(demux_mutex);
 
-static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb)
+static noinline bool port_may_be_ours(struct net *net,
+				      const struct sk_buff *skb,
+				      unsigned int ip_len)
 {
 	__be16 *ports, buffer[2];
 
-	if (ip_hdr(skb)->protocol != XTCP_WIRE_TCP)
-		return ip_hdr(skb)->protocol == XTCP_WIRE_NATIVE;
-	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
+	ports = skb_header_pointer(skb, ip_len, sizeof(buffer), buffer);
 	return ports && xtcp_port_is_held(net, ntohs(ports[1]));
+}
+
+static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,
+				 u8 protocol, unsigned int ip_len)
+{
+	return protocol == XTCP_WIRE_NATIVE ||
+	       (protocol == XTCP_WIRE_TCP &&
+		port_may_be_ours(net, skb, ip_len));
 }
 
 /* In one piece, for us alone, its header linear, and nobody's yet? */
@@ -59,7 +70,8 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	return protocol_may_be_ours(net, skb) && !ip_is_fragment(iph) &&
+	return protocol_may_be_ours(net, skb, iph->protocol, ip_hdrlen(skb)) &&
+	       !ip_is_fragment(iph) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN) &&
 	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
 }
@@ -74,17 +86,20 @@ static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 }
 
 /* With a reference. */
-static struct sock *find_socket(struct net *net, struct sk_buff *skb,
-				const struct xtcp_family *af,
-				unsigned int ip_len)
+static __always_inline struct sock *
+find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
+	    unsigned int ip_len, u8 wire)
 {
 	struct xtcp_flow *flow;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	if (is_syn(skb, ip_len))
 		return NULL;
 	skb_set_transport_header(skb, ip_len);
-	af->key_read(skb, &key);
+	if (af == &xtcp_ipv4)
+		xtcp_ipv4_key_read(skb, wire, &key);
+	else
+		af->key_read(skb, wire, &key);
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (!flow)
 		return NULL;
@@ -95,19 +110,36 @@ static struct sock *find_socket(struct net *net, struct sk_buff *skb,
 	return xtcp_flow_sk(flow);
 }
 
-static struct dst_entry *route_of(const struct sock *sk,
-				  const struct sk_buff *skb)
+static __always_inline struct dst_entry *route_of(const struct sock *sk,
+						  const struct sk_buff *skb)
 {
 	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
 
-	if (!dst || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
+	if (unlikely(!dst) || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
 		return NULL;
+	if (skb->protocol == htons(ETH_P_IP) && xtcp_ipv4_route_is_fresh(dst))
+		return dst;
 	return dst_check(dst, sk->sk_rx_dst_cookie);
+}
+
+/*
+ * On the TCP wire net/hook.c brings the socket along, unless it is gone by
+ * then: here the kernel's own TCP would take it for one of its own.
+ */
+static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
+{
+	if (skb_dst(skb) && wire == XTCP_WIRE_NATIVE) {
+		skb->sk = sk;
+		skb->destructor = sock_edemux;
+	} else {
+		sock_put(sk);
+	}
 }
 
 static unsigned int demux(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
+	u8 wire = ip_hdr(skb)->protocol;
 	const struct xtcp_net *xn;
 	struct dst_entry *dst;
 	struct sock *sk;
@@ -117,19 +149,14 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	xn = xtcp_net(state->net);
 	if (!READ_ONCE(xn->knobs.early_demux))
 		return NF_ACCEPT;
-	sk = find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb));
+	sk = find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
 	dst = sk ? route_of(sk, skb) : NULL;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
 		xtcp_arrival_route(xn, skb);
-	/* On the TCP wire net/hook.c does the rest, unless it is gone by then. */
-	if (sk && skb_dst(skb) && ip_hdr(skb)->protocol == XTCP_WIRE_NATIVE) {
-		skb->sk = sk;
-		skb->destructor = sock_edemux;
-	} else if (sk) {
-		sock_put(sk);
-	}
+	if (sk)
+		attach(skb, sk, wire);
 	return NF_ACCEPT;
 }
 
@@ -142,32 +169,34 @@ static const struct nf_hook_ops demux_ops = {
 
 #if IS_ENABLED(CONFIG_IPV6)
 /* As above; extension headers are a rarity that can wait. */
-static bool may_be_ours6(struct sk_buff *skb)
+static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 {
-	return ipv6_hdr(skb)->nexthdr == XTCP_WIRE_NATIVE &&
-	       pskb_may_pull(skb, sizeof(struct ipv6hdr) + XTCP_HDR_LEN) &&
+	unsigned int ip_len = sizeof(struct ipv6hdr);
+
+	return protocol_may_be_ours(net, skb, ipv6_hdr(skb)->nexthdr, ip_len) &&
+	       pskb_may_pull(skb, ip_len + XTCP_HDR_LEN) &&
 	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
 }
 
 static unsigned int demux6(void *priv, struct sk_buff *skb,
 			   const struct nf_hook_state *state)
 {
+	u8 wire = ipv6_hdr(skb)->nexthdr;
 	struct dst_entry *dst;
 	struct sock *sk;
 
-	if (!may_be_ours6(skb) || !XTCP_KNOB(state->net, early_demux))
+	if (!may_be_ours6(state->net, skb) ||
+	    !XTCP_KNOB(state->net, early_demux))
 		return NF_ACCEPT;
-	sk = find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr));
-	if (!sk)
-		return NF_ACCEPT;
-	dst = route_of(sk, skb);
-	if (dst) {
+	sk = find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
+			 wire);
+	dst = sk ? route_of(sk, skb) : NULL;
+	if (dst)
 		skb_dst_set_noref(skb, dst);
-		skb->sk = sk;
-		skb->destructor = sock_edemux;
-	} else {
-		sock_put(sk);
-	}
+	else
+		xtcp_arrival6_route(xtcp_net(state->net), skb);
+	if (sk)
+		attach(skb, sk, wire);
 	return NF_ACCEPT;
 }
 
@@ -186,6 +215,7 @@ static void demux6_add(struct net *net)
 	if (smp_load_acquire(&xn->demux6))	/* as in xtcp_demux_add() */
 		return;
 	mutex_lock(&demux_mutex);
+	xtcp_arrival6_net_add(net);
 	if (!xn->demux6 && !nf_register_net_hook(net, &demux6_ops))
 		smp_store_release(&xn->demux6, true);	/* see there */
 	mutex_unlock(&demux_mutex);
@@ -240,19 +270,15 @@ void xtcp_demux_net_exit(struct net *net)
 		nf_unregister_net_hook(net, &demux_ops);
 }
 
-/**
- * xtcp_demux_remember - the route of a segment is good for the next one
- * @sk: the socket, locked
- * @skb: segment of its connection, still with its route
- */
-void xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
+/* xtcp_demux_remember(), where it is another one. */
+void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 {
 	struct dst_entry *dst = skb_dst(skb);
 	struct dst_entry *old;
 
 	old = rcu_dereference_protected(sk->sk_rx_dst,
 					lockdep_sock_is_held(sk));
-	if (likely(dst == old) || !dst || !dst_hold_safe(dst))
+	if (!dst || !dst_hold_safe(dst))
 		return;
 	rcu_assign_pointer(sk->sk_rx_dst, dst);
 	sk->sk_rx_dst_cookie = xtcp_sk(sk)->af->route_cookie(dst);
@@ -272,22 +298,4 @@ void xtcp_demux_forget(struct sock *sk)
 					lockdep_sock_is_held(sk));
 	RCU_INIT_POINTER(sk->sk_rx_dst, NULL);
 	dst_release(old);
-}
-
-/* xtcp_demux_take(), where there is one at all. */
-struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key)
-{
-	struct sock *sk = skb->sk;
-
-	if (skb->destructor != sock_edemux ||
-	    !xtcp_socket_is_ours(sk))
-		return NULL;
-	skb->destructor = NULL;
-	skb->sk = NULL;
-	if (READ_ONCE(xtcp_sk(sk)->flow.state) == XTCP_CLOSED ||
-	    !xtcp_flow_matches(&xtcp_sk(sk)->flow, key)) {
-		sock_put(sk);
-		return NULL;
-	}
-	return sk;
 }

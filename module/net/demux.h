@@ -6,6 +6,11 @@
 #define XTCP_NET_DEMUX_H
 
 #include <linux/skbuff.h>
+#include <net/sock.h>
+
+#include "flow.h"
+#include "tcb.h"
+#include "user/socket.h"
 
 struct net;
 struct sock;
@@ -14,9 +19,8 @@ struct xtcp_key;
 void xtcp_demux_add(struct net *net, u8 family);
 void xtcp_demux_net_exit(struct net *net);
 
-void xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);
+void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);
 void xtcp_demux_forget(struct sock *sk);
-struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key);
 
 /**
  * xtcp_demux_take - the socket that a segment has found early
@@ -29,7 +33,29 @@ struct sock *__xtcp_demux_take(struct sk_buff *skb, const struct xtcp_key *key);
 static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 					   const struct xtcp_key *key)
 {
-	return skb->sk ? __xtcp_demux_take(skb, key) : NULL;
+	struct sock *sk = skb->sk;
+
+	if (!sk || skb->destructor != sock_edemux || !xtcp_socket_is_ours(sk))
+		return NULL;
+	skb->destructor = NULL;
+	skb->sk = NULL;
+	if (likely(READ_ONCE(xtcp_sk(sk)->flow.state) != XTCP_CLOSED &&
+		   xtcp_flow_matches(&xtcp_sk(sk)->flow, key)))
+		return sk;
+	sock_put(sk);
+	return NULL;
+}
+
+/**
+ * xtcp_demux_remember - the route of a segment is good for the next one
+ * @sk: the socket, locked
+ * @skb: segment of its connection, still with its route
+ */
+static inline void xtcp_demux_remember(struct sock *sk,
+				       const struct sk_buff *skb)
+{
+	if (unlikely(skb_dst(skb) != rcu_access_pointer(sk->sk_rx_dst)))
+		__xtcp_demux_remember(sk, skb);
 }
 
 #endif /* XTCP_NET_DEMUX_H */

@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "flow.h"
 #include "net/seq.h"
+#include "net/wire.h"
 
 struct dst_entry;
 struct net;
@@ -33,7 +34,8 @@ struct xtcp_reply;
  * @ip_hdr_len: octets of IP header without options
  * @mss_default: octets, when the peer sends no MSS option (MUST-15)
  * @mtu_min: octets, least path MTU believed
- * @has_tcp_wire: can be had on the TCP wire, too
+ * @cookie_mss: octets, what a client's MSS is rounded down to by a classic cookie,
+ *	which has two bits for it; rising, the first one all can take
  *
  * By the socket's family:
  * @connect_addr: take the peer's address from connect(2), find a route and,
@@ -43,15 +45,18 @@ struct xtcp_reply;
  * @addr_forget: the socket has no peer any more, nor a local address that its
  *	user did not choose. Socket lock.
  * @bound: family and local address that the socket is bound to, for the
- *	fields of @key of those names; AF_UNSPEC: both families. Any context.
+ *	fields of @key of those names, the wide one included; AF_UNSPEC: both
+ *	families. Any context.
  * @child_init: a listener's copy becomes the connection @key: addresses, and
  *	what must not be shared with the listener. @skb: the segment that made
  *	it, at its TCP header. Its maker's lock.
  * @setsockopt, @getsockopt: of the levels that belong to IP
  *
  * By the connection's family:
- * @key_read: addresses, ports, devices and wire of a received segment; the
+ * @key_read: addresses, ports and devices of a segment received on @wire; the
  *	TCP header must be in the linear part
+ * @stock_wants: does the kernel's own TCP have a socket for a segment with
+ *	@key? @offset: from @skb->data to behind its TCP header. Softirq, RCU.
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
  * @ttl: hops left in a received segment
  * @ttl_min: least that the socket takes (IP_MINTTL)
@@ -91,7 +96,7 @@ struct xtcp_family {
 	u16	ip_hdr_len;
 	u16	mss_default;
 	u16	mtu_min;
-	bool	has_tcp_wire;
+	u16	cookie_mss[XTCP_COOKIE_MSS];
 
 	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
 				int addr_len, struct xtcp_key *key);
@@ -105,7 +110,11 @@ struct xtcp_family {
 	int	(*getsockopt)(struct sock *sk, int level, int optname,
 			      char __user *optval, int __user *optlen);
 
-	void	(*key_read)(const struct sk_buff *skb, struct xtcp_key *key);
+	void	(*key_read)(const struct sk_buff *skb, u8 wire,
+			    struct xtcp_key *key);
+	bool	(*stock_wants)(struct net *net, struct sk_buff *skb,
+			       unsigned int offset,
+			       const struct xtcp_key *key);
 	bool	(*src_valid)(const struct sk_buff *skb);
 	u8	(*ttl)(const struct sk_buff *skb);
 	u8	(*ttl_min)(const struct sock *sk);
@@ -137,6 +146,7 @@ struct xtcp_family {
 
 extern const struct xtcp_family xtcp_ipv4;
 
+int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn);
 int xtcp_ipv4_init(void);
 void xtcp_ipv4_exit(void);
 
@@ -160,6 +170,23 @@ static inline void xtcp_ipv6_exit(void)
 {
 }
 #endif
+
+/**
+ * xtcp_ipv4_route_is_fresh - may a cached route be used without a further look
+ * @dst: of IPv4, or NULL
+ *
+ * What the kernel's check of it would say, which takes four times as long by
+ * two calls through pointers.
+ *
+ * Return: false when dst_check() has to be asked.
+ */
+static inline bool xtcp_ipv4_route_is_fresh(const struct dst_entry *dst)
+{
+	return dst && READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK &&
+	       !dst_xfrm(dst) &&
+	       ((const struct rtable *)dst)->rt_genid ==
+			rt_genid_ipv4(dev_net(dst->dev));
+}
 
 /**
  * xtcp_family_get - operations of an address family

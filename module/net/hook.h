@@ -6,36 +6,74 @@
 #define XTCP_NET_HOOK_H
 
 #include <linux/bits.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
 #include <net/ip.h>
 #include <uapi/linux/xtcp.h>
 
 struct net;
 struct sk_buff;
+struct xtcp_family;
+struct xtcp_key;
 
 /*
  * In the IP layer's flags of a packet that the hook has handed to us: clear in
- * whatever comes from outside, for ip_rcv() clears them all.
+ * whatever comes from outside, for ip_rcv() and ipv6_rcv() clear them all.
  */
 #define XTCP_IPSKB_BROUGHT	BIT(15)
 
 int xtcp_hook_add(struct net *net);
 void xtcp_hook_del(struct net *net);
 void xtcp_hook_close(void);
+bool xtcp_hook_is_open(void);
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb);
+bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
+		    const struct xtcp_family *af, unsigned int offset);
+bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
+
+extern const struct nf_hook_ops xtcp_hookv4_ops;
+
+bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
+			     unsigned int offset, const struct xtcp_key *key);
+
+/* The wire that IP's flags of a packet tell of; they tell it once. */
+static inline u8 xtcp_hook_wire(u16 *flags)
+{
+	if (likely(!(*flags & XTCP_IPSKB_BROUGHT)))
+		return XTCP_WIRE_NATIVE;
+	*flags &= ~XTCP_IPSKB_BROUGHT;
+	return XTCP_WIRE_TCP;
+}
 
 /**
- * xtcp_hook_wire - which wire brought a packet
+ * xtcp_hookv4_wire - which wire brought a packet
  * @skb: packet as IP hands it to xtcp's protocol or error handler
  *
  * Return: XTCP_WIRE_TCP once, when the hook has brought it; the caller restores
  * the protocol number. Else XTCP_WIRE_NATIVE.
  */
-static inline u8 xtcp_hook_wire(struct sk_buff *skb)
+static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 {
-	if (likely(!(IPCB(skb)->flags & XTCP_IPSKB_BROUGHT)))
-		return XTCP_WIRE_NATIVE;
-	IPCB(skb)->flags &= ~XTCP_IPSKB_BROUGHT;
-	return XTCP_WIRE_TCP;
+	return xtcp_hook_wire(&IPCB(skb)->flags);
 }
+
+#if IS_ENABLED(CONFIG_IPV6)
+extern const struct nf_hook_ops xtcp_hookv6_ops;
+
+bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
+			     unsigned int offset, const struct xtcp_key *key);
+void xtcp_hookv6_quote_restore(struct sk_buff *skb);
+
+/**
+ * xtcp_hookv6_wire - the same of an IPv6 packet
+ * @skb: packet as IPv6 hands it to xtcp's protocol or error handler
+ *
+ * Return: as xtcp_hookv4_wire().
+ */
+static inline u8 xtcp_hookv6_wire(struct sk_buff *skb)
+{
+	return xtcp_hook_wire(&IP6CB(skb)->flags);
+}
+#endif
 
 #endif /* XTCP_NET_HOOK_H */

@@ -134,7 +134,7 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 	struct xtcp_key key;
 	int err;
 
-	iph->protocol = xtcp_hook_wire(skb);
+	iph->protocol = xtcp_hookv4_wire(skb);
 	ie.seq = seq_get(&ie.th->seq);
 	message_read(&ie, icmp_hdr(skb)->type, icmp_hdr(skb)->code);
 	quoted_key(&key, &ie);

@@ -18,6 +18,7 @@
 
 #include "flow.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/icmp_err.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -98,7 +99,8 @@ static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
 }
 
 /* The quoted segment went out, so its source is our end. */
-static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
+static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
+		       u8 wire)
 {
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)ie->skb->data;
 
@@ -108,7 +110,7 @@ static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
 		.dif	= ie->skb->dev->ifindex,
 		.sdif	= inet6_sdif(ie->skb),
 		.family	= AF_INET6,
-		.wire	= XTCP_WIRE_NATIVE,
+		.wire	= wire,
 		.v6	= { .laddr = iph->saddr, .raddr = iph->daddr },
 	};
 	xtcp_ipv6_digest(key);
@@ -137,12 +139,15 @@ int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		.info	= ntohl(info),
 		.ttl	= ipv6_hdr(skb)->hop_limit,
 	};
+	u8 wire = xtcp_hookv6_wire(skb);
 	struct xtcp_key key;
 	int err;
 
+	if (wire == XTCP_WIRE_TCP)
+		xtcp_hookv6_quote_restore(skb);
 	ie.seq = seq_get(&ie.th->seq);
 	message_read(&ie, type, code);
-	quoted_key(&key, &ie);
+	quoted_key(&key, &ie, wire);
 	err = xtcp_icmp_error(net, &key, &ie);
 	if (err)
 		__ICMP6_INC_STATS(net, __in6_dev_get(skb->dev),

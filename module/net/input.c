@@ -14,7 +14,7 @@
  * first the sequence number (with PAWS, RFC 7323 5, before it), second RST,
  * fourth SYN (both with RFC 5961's challenges), fifth ACK, sixth URG, seventh
  * text, eighth FIN. Each check is a function, which says whether the segment
- * goes on to the next.
+ * goes on to the next. Most segments need none of them: transfer/fastpath.c.
  *
  * Context: softirq under RCU; a socket's part with the socket lock, also in
  * process context for the backlog.
@@ -32,6 +32,7 @@
 #include "compat.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/ipv4.h"
 #include "net/oow.h"
 #include "net/output.h"
 #include "net/paws.h"
@@ -46,6 +47,7 @@
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
+#include "transfer/fastpath.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
@@ -128,7 +130,7 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	xtcp_reset_reply(sock_net(sk), skb, &key, seg, reason);
@@ -286,8 +288,7 @@ static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	if (!xs->ts_ok || !seg->opt.has_ts ||
 	    seq_after(seg->seq, xs->rcv_wup) || paws_rejects(xs, seg))
 		return;
-	xs->ts_recent = seg->opt.tsval;
-	xs->ts_recent_s = ktime_get_seconds();
+	xtcp_paws_note(xs, seg);
 }
 
 /* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
@@ -350,7 +351,7 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 	if (xtcp_send_acked(sk, seg))
 		xtcp_close_fin_acked(sk);
 	else
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK);
+		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
 	if (xtcp_sk(sk)->snd_una != una)
 		sk_dst_confirm(sk);	/* the neighbour is alive */
 	return sk->sk_state != XTCP_CLOSED;
@@ -419,12 +420,17 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = segments_of(skb);
 
-	xs->segs_in += segments_of(skb);
+	xs->segs_in += segs;
 	if (seg->len)
-		xs->data_segs_in += segments_of(skb);
+		xs->data_segs_in += segs;
 	xs->last_rcv_ns = xtcp_now_ns();
 	xtcp_demux_remember(sk, skb);
+	if (xtcp_fastpath_rcv(sk, skb, seg)) {
+		skb = NULL;
+		goto taken;
+	}
 	if (!checks_pass(sk, skb, seg))
 		goto drop;
 	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, TEXT_STATES))
@@ -440,19 +446,21 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		goto drop;
+taken:
 	if (xtcp_send_has_unsent(sk) ||
 	    xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
 		xtcp_send_push(sk, 0);
 	if (unlikely(xtcp_notsent_lowat(xs) != U32_MAX))
 		xtcp_send_wake_writer(sk);
 	xtcp_ack_flush(sk);
-	xtcp_close_settle(sk);
+	if (unlikely(sk->sk_state == XTCP_FIN_WAIT_2))
+		xtcp_close_settle(sk);
 drop:
 	kfree_skb(skb);
 }
 
 /* As above, in whatever state. */
-static void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
+static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 {
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
@@ -479,7 +487,7 @@ static void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
  */
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 {
-	struct xtcp_seg seg;
+	struct xtcp_seg seg __uninitialized;
 
 	xtcp_seg_read(&seg, skb, xtcp_sk(sk)->flow.wire);
 	rcv_sk(sk, skb, &seg);
@@ -490,12 +498,17 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
  * Rules of the system that stand between a segment and a socket. A filter may
  * cut text off, but not the header: @seg follows.
  */
-static bool sk_may_receive(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_family *af, struct xtcp_seg *seg)
+static __always_inline bool sk_may_receive(struct sock *sk,
+					   struct sk_buff *skb,
+					   const struct xtcp_family *af,
+					   struct xtcp_seg *seg)
 {
 	unsigned int len = skb->len;
+	u8 ttl_min;
 
-	if (unlikely(af->ttl(skb) < af->ttl_min(sk))) {
+	ttl_min = likely(af == &xtcp_ipv4) ? xtcp_ipv4_ttl_min(sk) :
+					     af->ttl_min(sk);
+	if (unlikely(ttl_min) && af->ttl(skb) < ttl_min) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
 		return false;
 	}
@@ -633,6 +646,13 @@ static bool segment_is_sound(struct net *net, struct sk_buff *skb,
 	return true;
 }
 
+static inline bool src_is_valid(const struct sk_buff *skb,
+				const struct xtcp_family *af)
+{
+	return likely(af == &xtcp_ipv4) ? xtcp_ipv4_src_valid(skb) :
+					  af->src_valid(skb);
+}
+
 /**
  * xtcp_input - IP has a segment for us
  * @skb: at its TCP header; eaten
@@ -654,9 +674,12 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
 	XTCP_INC(net, IN_SEGS);
-	if (!segment_is_sound(net, skb, af, wire) || !af->src_valid(skb))
+	if (!segment_is_sound(net, skb, af, wire) || !src_is_valid(skb, af))
 		goto drop;
-	af->key_read(skb, &key);
+	if (likely(af == &xtcp_ipv4))
+		xtcp_ipv4_key_read(skb, wire, &key);
+	else
+		af->key_read(skb, wire, &key);
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, &key, &seg);
 

@@ -41,7 +41,9 @@
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
+#include "net/arrival6.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
 #include "net/reply.h"
@@ -90,7 +92,8 @@ void xtcp_ipv6_digest(struct xtcp_key *key)
 	key->raddr = (__force __be32)addr_digest(&key->v6.raddr);
 }
 
-static void ipv6_key_read(const struct sk_buff *skb, struct xtcp_key *key)
+static void ipv6_key_read(const struct sk_buff *skb, u8 wire,
+			  struct xtcp_key *key)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	const struct tcphdr *th = tcp_hdr(skb);
@@ -103,7 +106,7 @@ static void ipv6_key_read(const struct sk_buff *skb, struct xtcp_key *key)
 	key->dif = inet6_iif(skb);
 	key->sdif = inet6_sdif(skb);
 	key->family = AF_INET6;
-	key->wire = XTCP_WIRE_NATIVE;
+	key->wire = wire;
 }
 
 static u8 ipv6_ttl(const struct sk_buff *skb)
@@ -485,6 +488,7 @@ static void ipv6_bound(const struct sock *sk, struct xtcp_key *key)
 {
 	const struct in6_addr *addr = &sk->sk_v6_rcv_saddr;
 
+	key->v6.laddr = *addr;
 	key->laddr = (__force __be32)addr_digest(addr);
 	key->family = AF_INET6;
 	if (ipv6_addr_v4mapped(addr))
@@ -737,6 +741,8 @@ const struct xtcp_family xtcp_ipv6 = {
 	.ip_hdr_len	= sizeof(struct ipv6hdr),
 	.mss_default	= IPV6_MIN_MTU - sizeof(struct ipv6hdr) - XTCP_HDR_LEN,
 	.mtu_min	= IPV6_MIN_MTU,
+	/* As Linux: the least MTU, a tunnel in IPv4, Ethernet, jumbo frames. */
+	.cookie_mss	= { 1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60 },
 	.connect_addr	= ipv6_connect_addr,
 	.addr_forget	= ipv6_addr_forget,
 	.bound		= ipv6_bound,
@@ -744,6 +750,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.setsockopt	= ipv6_setsockopt,
 	.getsockopt	= ipv6_getsockopt,
 	.key_read	= ipv6_key_read,
+	.stock_wants	= xtcp_hookv6_stock_wants,
 	.ttl		= ipv6_ttl,
 	.ttl_min	= ipv6_ttl_min,
 	.ecn		= ipv6_ecn,
@@ -770,9 +777,20 @@ const struct xtcp_family xtcp_ipv6 = {
 	.error_queue	= xtcp_icmpv6_queue,
 };
 
+/* Positive: what net/hook.c has brought is the kernel's after all. */
 static int ipv6_segment(struct sk_buff *skb)
 {
-	xtcp_input(skb, &xtcp_ipv6, XTCP_WIRE_NATIVE);
+	u8 wire = xtcp_hookv6_wire(skb);
+
+	xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
+	if (wire == XTCP_WIRE_TCP) {
+		skb_network_header(skb)[IP6CB(skb)->nhoff] = IPPROTO_TCP;
+		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
+			skb_orphan(skb);
+			return IPPROTO_TCP;
+		}
+	}
+	xtcp_input(skb, &xtcp_ipv6, wire);
 	return 0;
 }
 

@@ -43,6 +43,7 @@
 
 #include "compat.h"
 #include "net/family.h"
+#include "net/ipv4.h"
 #include "net/wire.h"
 #include "tcb.h"
 
@@ -60,9 +61,12 @@
 static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
 			     const struct tcphdr *th)
 {
+	unsigned int tcp = af->family == AF_INET ? SKB_GSO_TCPV4 :
+						   SKB_GSO_TCPV6;
+
 	if (wire == XTCP_WIRE_NATIVE)
-		return af->family == AF_INET ? GSO_NATIVE : GSO_NATIVE6;
-	return th->cwr ? SKB_GSO_TCPV4 | SKB_GSO_TCP_ECN : SKB_GSO_TCPV4;
+		return tcp | SKB_GSO_SCTP;
+	return th->cwr ? tcp | SKB_GSO_TCP_ECN : tcp;
 }
 
 /* Does the route's device hand on what is marked so? Socket lock. */
@@ -93,6 +97,14 @@ static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 		(dst->dev->flags & IFF_LOOPBACK));
 }
 
+/* @sum and that of the pseudo-header, folded. */
+static __sum16 segment_sum(const struct xtcp_family *af,
+			   const struct xtcp_key *key, u32 len, __wsum sum)
+{
+	return likely(af == &xtcp_ipv4) ? xtcp_ipv4_csum(key, len, sum) :
+					  af->csum(key, len, sum);
+}
+
 /*
  * MUST-2: over pseudo-header, header and text. Pages that may be written to
  * meanwhile are copied first, as far as memory allows.
@@ -103,14 +115,14 @@ static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 	struct tcphdr *th;
 	__wsum sum;
 
-	if (unlikely(skb_has_shared_frag(skb)))
+	if (skb_is_nonlinear(skb) && unlikely(skb_has_shared_frag(skb)))
 		__skb_linearize(skb);
 	th = tcp_hdr(skb);
 	if (skb_is_nonlinear(skb))
 		sum = skb_checksum(skb, 0, skb->len, 0);
 	else
 		sum = csum_partial(th, skb->len, 0);
-	th->check = af->csum(key, skb->len, sum);
+	th->check = segment_sum(af, key, skb->len, sum);
 	skb->ip_summed = CHECKSUM_NONE;
 }
 
@@ -120,7 +132,7 @@ static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
 {
 	struct tcphdr *th = tcp_hdr(skb);
 
-	th->check = ~af->csum(key, skb->len, 0);
+	th->check = ~segment_sum(af, key, skb->len, 0);
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct tcphdr, check);
 	skb->ip_summed = CHECKSUM_PARTIAL;

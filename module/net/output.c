@@ -13,6 +13,7 @@
 #include "net/output.h"
 
 #include <linux/err.h>
+#include <linux/indirect_call_wrapper.h>
 #include <linux/minmax.h>
 #include <net/dst.h>
 #include <net/sock.h>
@@ -134,19 +135,16 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 unsigned int xtcp_output_option_size(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_options opt = { .has_ts = xs->ts_ok };
+	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
 
-	if (xs->cookie_held)
-		opt.cookie = xs->cookie;
-
-	return xtcp_options_size(&opt);
+	return unlikely(xs->cookie_held) ? size + XTCP_ROOM_COOKIE : size;
 }
 
 /*
  * The window field. That of a SYN is not scaled (RFC 7323 2.2); a RST promises
  * nothing new.
  */
-static u16 window_field(struct sock *sk, u8 flags)
+static __always_inline u16 window_field(struct sock *sk, u8 flags)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 wnd;
@@ -158,17 +156,6 @@ static u16 window_field(struct sock *sk, u8 flags)
 	else
 		wnd = xtcp_window_select(sk);
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
-}
-
-/* An ACK is paid when it told all that it should: text may crowd out SACK. */
-static void ack_left(struct sock *sk, const struct xtcp_options *opt)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
-	if (!opt->nr_sacks && (xs->nr_sacks || xs->dsack_pending))
-		return;
-	xs->dsack_pending = 0;
-	xtcp_ack_sent(sk);
 }
 
 /*
@@ -194,32 +181,79 @@ struct departure {
 	u64	now_ns;
 };
 
-/* Put a header before the text of @skb and send it now; eats @skb. */
-static int transmit(struct sock *sk, struct sk_buff *skb,
-		    const struct departure *go)
+/* Has it no options but timestamps? */
+static bool options_are_usual(const struct xtcp_sock *xs, u8 flags)
+{
+	return likely(!(flags & XTCP_SYN) && !xs->nr_sacks &&
+		      !xs->dsack_pending && !xs->cookie_held);
+}
+
+/*
+ * Header and options of a segment whose options are others. An ACK is paid
+ * when it tells all that it should: text may crowd out SACK (@told).
+ */
+static noinline struct tcphdr *
+unusual_header_push(struct sock *sk, struct sk_buff *skb,
+		    const struct xtcp_key *key, const struct departure *go,
+		    u8 flags, bool *told)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_options opt;
-	unsigned int text_len = skb->len;
-	struct xtcp_key key;
-	u8 flags = go->flags;
+	/* Its SACK blocks are as many as it says: the rest is never read. */
+	struct xtcp_options opt __uninitialized;
 	struct tcphdr *th;
-	u8 ecn = 0;
 
 	memset(&opt, 0, offsetof(struct xtcp_options, sack));
 	if (flags & XTCP_SYN)
 		syn_options(sk, flags, &opt, go->now_ns);
 	else
-		later_options(xs, go->segs > 1 ? go->seg_size : text_len,
+		later_options(xs, go->segs > 1 ? go->seg_size : skb->len,
 			      &opt, go->now_ns);
+	*told = opt.nr_sacks || !(xs->nr_sacks || xs->dsack_pending);
+	th = xtcp_output_header_push(skb, key,
+				     XTCP_HDR_LEN + xtcp_options_size(&opt),
+				     go->seq, xs->rcv_nxt, flags,
+				     window_field(sk, flags));
+	xtcp_options_write((__be32 *)(th + 1), &opt);
+	return th;
+}
+
+static __always_inline struct tcphdr *
+usual_header_push(struct sock *sk, struct sk_buff *skb,
+		  const struct xtcp_key *key, const struct departure *go,
+		  u8 flags)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 room = xs->ts_ok ? XTCP_TS_ROOM : 0;
+	struct tcphdr *th;
+
+	th = xtcp_output_header_push(skb, key, XTCP_HDR_LEN + room, go->seq,
+				     xs->rcv_nxt, flags,
+				     window_field(sk, flags));
+	if (xs->ts_ok)
+		xtcp_options_write_ts((__be32 *)(th + 1),
+				      tsval_at(xs, go->now_ns),
+				      xs->ts_recent);
+	return th;
+}
+
+/* Put a header before the text of @skb and send it now; eats @skb. */
+static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
+				    const struct departure *go)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	unsigned int text_len = skb->len;
+	struct xtcp_key key __uninitialized;
+	u8 flags = go->flags;
+	struct tcphdr *th;
+	bool told = true;
+	u8 ecn = 0;
+
 	if (xs->ecn_ok && !(flags & XTCP_SYN))
 		ecn = xtcp_ecn_send(xs, go->fresh && text_len, &flags);
-
 	xtcp_key_from_flow(&key, &xs->flow);
-	th = xtcp_output_header_push(skb, &key,
-				     XTCP_HDR_LEN + xtcp_options_size(&opt),
-				     &opt, go->seq, xs->rcv_nxt, flags,
-				     window_field(sk, flags));
+	th = options_are_usual(xs, flags) ?
+	     usual_header_push(sk, skb, &key, go, flags) :
+	     unusual_header_push(sk, skb, &key, go, flags, &told);
 	if (unlikely(xs->snd_urgent))
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
@@ -227,13 +261,17 @@ static int transmit(struct sock *sk, struct sk_buff *skb,
 	if (text_len)
 		xtcp_pacing_stamp(sk, skb, go->now_ns);
 
-	if (flags & XTCP_ACK)
-		ack_left(sk, &opt);
+	if ((flags & XTCP_ACK) && told) {
+		xs->dsack_pending = 0;
+		xtcp_ack_sent(sk);
+	}
 	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
 	if (text_len)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), text_len);
-	return xmit_result(sk, xs->af->queue_xmit(sk, skb, ecn));
+	return xmit_result(sk, INDIRECT_CALL_1(xs->af->queue_xmit,
+					       xtcp_ipv4_queue_xmit,
+					       sk, skb, ecn));
 }
 
 /**
@@ -311,14 +349,14 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
  * Eats @spare. Return: 0; -ENOBUFS when there is no memory, or the error of
  * the route.
  */
-static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
-		     u8 flags)
+static int bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq, u8 flags,
+		   u64 now_ns)
 {
 	struct departure go = {
 		.seq = seq,
 		.flags = flags,
 		.segs = 1,
-		.now_ns = xtcp_now_ns(),
+		.now_ns = now_ns,
 	};
 	struct sk_buff *skb = alloc_bare(spare);
 
@@ -326,6 +364,28 @@ static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
 	return transmit(sk, skb, &go);
+}
+
+static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags)
+{
+	return bare_at(sk, spare, seq, flags, xtcp_now_ns());
+}
+
+/**
+ * xtcp_output_bare - send a SYN or FIN for which there is no skb
+ * @sk: the socket, locked
+ * @spare: received segment that it may be made of, or NULL; eaten
+ * @seq: its number
+ * @flags: XTCP_SYN .. XTCP_CWR
+ * @now_ns: what the clock says
+ *
+ * Return: 0; -ENOBUFS when there is no memory, or the error of the route
+ */
+int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags, u64 now_ns)
+{
+	return bare_at(sk, spare, seq, flags, now_ns);
 }
 
 /**
@@ -400,8 +460,11 @@ void xtcp_output_reset(struct sock *sk)
  */
 void xtcp_output_syn_ack(struct sock *sk)
 {
-	struct sk_buff *skb = xtcp_send_oldest(sk);
+	struct sk_buff *skb;
 
+	if (!xtcp_sendq_embody(sk))
+		return;
+	skb = xtcp_send_oldest(sk);
 	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
 		return;
 	xtcp_cb(skb)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(skb)->flags);

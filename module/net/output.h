@@ -17,6 +17,8 @@ struct xtcp_sock;
 
 /* Of a socket; socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
+int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags, u64 now_ns);
 void xtcp_output_ack(struct sock *sk);
 void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare);
 void xtcp_output_probe(struct sock *sk);
@@ -30,21 +32,21 @@ u32 xtcp_tsval(const struct xtcp_sock *xs);
  * xtcp_output_header_push - put a header before the text
  * @skb: text, with room for the header
  * @key: between whom
- * @len: octets of the header, XTCP_HDR_LEN and xtcp_options_size() of @opt
- * @opt: options
+ * @len: octets of the header, with its options
  * @seq: SEG.SEQ
  * @ack: SEG.ACK, looked at with XTCP_ACK
  * @flags: XTCP_FIN .. XTCP_CWR
  * @wnd: window field
  *
- * Inline, for eight arguments are dear to pass, and each segment has them.
+ * Inline, for seven arguments are dear to pass, and each segment has them.
  *
- * Return: the header, its checksum still to be filled in
+ * Return: the header; its checksum, and the options behind it, are still to be
+ * filled in
  */
 static inline struct tcphdr *
 xtcp_output_header_push(struct sk_buff *skb, const struct xtcp_key *key,
-			unsigned int len, const struct xtcp_options *opt,
-			seq_t seq, seq_t ack, u8 flags, u16 wnd)
+			unsigned int len, seq_t seq, seq_t ack, u8 flags,
+			u16 wnd)
 {
 	struct tcphdr *th = __skb_push(skb, len);
 
@@ -58,7 +60,6 @@ xtcp_output_header_push(struct sk_buff *skb, const struct xtcp_key *key,
 	th->window = htons(wnd);
 	th->check = 0;
 	th->urg_ptr = 0;
-	xtcp_options_write((__be32 *)(th + 1), opt);
 	return th;
 }
 

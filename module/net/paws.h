@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "net/wire.h"
+#include "tcb.h"
 
 #define XTCP_PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)
 
@@ -29,6 +30,14 @@ static inline bool xtcp_paws_rejects(const struct xtcp_seg *seg, u32 ts_recent,
 {
 	return xtcp_paws_is_older(seg, ts_recent) &&
 	       (u32)ktime_get_seconds() - ts_recent_s < XTCP_PAWS_MAX_AGE_S;
+}
+
+/* @seg's timestamp is TS.Recent from now on. */
+static inline void xtcp_paws_note(struct xtcp_sock *xs,
+				  const struct xtcp_seg *seg)
+{
+	xs->ts_recent = seg->opt.tsval;
+	xs->ts_recent_s = ktime_get_seconds();
 }
 
 #endif /* XTCP_NET_PAWS_H */

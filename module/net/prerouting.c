@@ -6,10 +6,10 @@
  * rewrites or drops, it has done by then. It only drops, and only what
  * open/gate.c says that it would drop anyway, so that nothing can pass by the
  * firewall's input rules here. What is not surely ours goes its normal way:
- * other protocols, fragments, addresses that are not local, and everything
- * where policy rules may lead a packet elsewhere.
+ * other protocols, fragments and other extension headers, addresses that are
+ * not local, and everything where policy rules may lead a packet elsewhere.
  *
- * Each IPv4 packet of the namespace pays for the hook. So it is there only
+ * Each packet of the namespace pays for the hooks. So they are there only
  * while a listener drops more than a few SYNs, by reference of one namespace.
  *
  * Context: the hook softirq under RCU; adding and deleting process.
@@ -19,9 +19,13 @@
 #include <linux/inetdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/addrconf.h>
 #include <net/dst_metadata.h>
 #include <net/ip.h>
+#include <net/ip6_fib.h>
 #include <net/ip_fib.h>
+#include <net/ipv6.h>
 #include <net/route.h>
 #include <uapi/linux/xtcp.h>
 
@@ -31,19 +35,21 @@
 #include "open/gate.h"
 #include "user/stats.h"
 
-/*
- * A SYN to a local address in one piece, and its first 20 octets linear? What a
- * tunnel has left in the route's place is no route.
- */
+/* What a tunnel has left in the route's place is no route. */
+static bool is_for_host(const struct sk_buff *skb, u8 protocol)
+{
+	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
+	       skb->pkt_type == PACKET_HOST &&
+	       (!skb_dst(skb) || skb_valid_dst(skb));
+}
+
+/* To a local address, in one piece, and its first 20 octets linear? */
 static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	return (iph->protocol == XTCP_WIRE_NATIVE ||
-		iph->protocol == XTCP_WIRE_TCP) &&
-	       skb->pkt_type == PACKET_HOST && !ip_is_fragment(iph) &&
+	return is_for_host(skb, iph->protocol) && !ip_is_fragment(iph) &&
 	       !fib4_has_custom_rules(net) &&
-	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
 	       __ip_dev_find(net, iph->daddr, false) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
 }
@@ -57,29 +63,26 @@ static bool is_opening(const struct sk_buff *skb)
 }
 
 /* @skb: at its TCP header, as the handler would see it. */
-static bool segment_is_refused(struct net *net, struct sk_buff *skb)
+static bool segment_is_refused(struct net *net, struct sk_buff *skb,
+			       const struct xtcp_family *af, u8 protocol)
 {
-	const struct xtcp_family *af = &xtcp_ipv4;
 	struct xtcp_key key;
 
 	if (!is_opening(skb) || !xtcp_wire_pull(skb) || !af->src_valid(skb))
 		return false;
-	af->key_read(skb, &key);
+	af->key_read(skb, protocol, &key);
 	return xtcp_gate_refuses(net, &key, skb);
 }
 
-static unsigned int prerouting(void *priv, struct sk_buff *skb,
-			       const struct nf_hook_state *state)
+/* @skb: at its IP header, which is @ip_len octets and says @protocol. */
+static unsigned int judge(struct net *net, struct sk_buff *skb,
+			  const struct xtcp_family *af, unsigned int ip_len,
+			  u8 protocol)
 {
-	struct net *net = state->net;
-	unsigned int ip_len;
 	bool refused;
 
-	if (!may_be_ours(net, skb))
-		return NF_ACCEPT;
-	ip_len = ip_hdrlen(skb);
 	__skb_pull(skb, ip_len);
-	refused = segment_is_refused(net, skb);
+	refused = segment_is_refused(net, skb, af, protocol);
 	__skb_push(skb, ip_len);
 	if (!refused)
 		return NF_ACCEPT;
@@ -88,11 +91,51 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 	return NF_DROP;
 }
 
-static const struct nf_hook_ops prerouting_ops = {
-	.hook		= prerouting,
-	.pf		= NFPROTO_IPV4,
-	.hooknum	= NF_INET_PRE_ROUTING,
-	.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c looks */
+static unsigned int prerouting(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	if (!may_be_ours(state->net, skb))
+		return NF_ACCEPT;
+	return judge(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb),
+		     ip_hdr(skb)->protocol);
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+/* A link-local address is ours on its own link alone. */
+static bool may_be_ours6(struct net *net, struct sk_buff *skb)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	return is_for_host(skb, iph->nexthdr) && !fib6_has_custom_rules(net) &&
+	       ipv6_chk_addr(net, &iph->daddr, skb->dev, 0) &&
+	       pskb_may_pull(skb, sizeof(*iph) + XTCP_HDR_LEN);
+}
+
+static unsigned int prerouting6(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	if (!may_be_ours6(state->net, skb))
+		return NF_ACCEPT;
+	return judge(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
+		     ipv6_hdr(skb)->nexthdr);
+}
+#endif
+
+static const struct nf_hook_ops prerouting_ops[] = {
+	{
+		.hook		= prerouting,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c looks */
+	},
+#if IS_ENABLED(CONFIG_IPV6)
+	{
+		.hook		= prerouting6,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= NF_IP6_PRI_LAST - 1,
+	},
+#endif
 };
 
 /**
@@ -103,7 +146,8 @@ static const struct nf_hook_ops prerouting_ops = {
  */
 int xtcp_prerouting_add(struct net *net)
 {
-	return nf_register_net_hook(net, &prerouting_ops);
+	return nf_register_net_hooks(net, prerouting_ops,
+				     ARRAY_SIZE(prerouting_ops));
 }
 
 /**
@@ -112,5 +156,6 @@ int xtcp_prerouting_add(struct net *net)
  */
 void xtcp_prerouting_del(struct net *net)
 {
-	nf_unregister_net_hook(net, &prerouting_ops);
+	nf_unregister_net_hooks(net, prerouting_ops,
+				ARRAY_SIZE(prerouting_ops));
 }

@@ -121,9 +121,9 @@ static struct sk_buff *segment_make(struct net *net,
 
 	if (!skb)
 		return NULL;
-	th = xtcp_output_header_push(skb, &reply->key, len, &bare->opt,
-				     bare->seq, bare->ack, bare->flags,
-				     bare->wnd);
+	th = xtcp_output_header_push(skb, &reply->key, len, bare->seq,
+				     bare->ack, bare->flags, bare->wnd);
+	xtcp_options_write((__be32 *)(th + 1), &bare->opt);
 	/* MUST-2: over pseudo-header and header. */
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);

@@ -24,13 +24,11 @@
 #define ROOM_MSS	4
 #define ROOM_WSCALE	4
 #define ROOM_SACK_PERM	4
-#define ROOM_TS	12
 #define ROOM_SACK(n)	(2 + LEN_SACK(n))
-#define ROOM_COOKIE	LEN_COOKIE
 
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
 /* All that a SYN-ACK may carry fits exactly. */
-static_assert(ROOM_MSS + ROOM_TS + ROOM_WSCALE + ROOM_COOKIE == XTCP_OPT_MAX);
+static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_OPT_MAX);
 
 /* Four octets of options in network order. */
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
@@ -101,30 +99,6 @@ static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 	}
 }
 
-static void opt_clear(struct xtcp_options *opt)
-{
-	opt->mss = 0;
-	opt->has_wscale = 0;
-	opt->sack_perm = 0;
-	opt->has_ts = 0;
-	opt->ecn = 0;
-	opt->wscale = 0;
-	opt->nr_sacks = 0;
-	opt->tsval = 0;
-	opt->tsecr = 0;
-	opt->cookie = NULL;
-}
-
-/* The one option that nearly every segment has, where everyone puts it. */
-static bool opt_is_ts_alone(const struct tcphdr *th)
-{
-	const __be32 *p = (const __be32 *)(th + 1);
-
-	return th->doff * 4 == XTCP_HDR_LEN + ROOM_TS &&
-	       get_unaligned(p) == opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
-					    XTCP_OPT_TS, LEN_TS);
-}
-
 /*
  * A SYN's options as Linux and its kin write them, all of them, where they
  * write them: floods look like that, too.
@@ -133,7 +107,7 @@ static bool opt_is_usual_syn(const struct tcphdr *th)
 {
 	const __be32 *p = (const __be32 *)(th + 1);
 
-	return th->doff * 4 == XTCP_HDR_LEN + ROOM_MSS + ROOM_TS + ROOM_WSCALE &&
+	return th->doff * 4 == XTCP_HDR_LEN + ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE &&
 	       th->syn &&
 	       (get_unaligned(p) & htonl(0xffff0000)) ==
 			opt_word(XTCP_OPT_MSS, LEN_MSS, 0, 0) &&
@@ -166,11 +140,7 @@ void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt)
 	const u8 *p = (const u8 *)(th + 1);
 	const u8 *end = (const u8 *)th + th->doff * 4;
 
-	opt_clear(opt);
-	if (opt_is_ts_alone(th)) {
-		opt_ts_get(p + 4, opt);
-		return;
-	}
+	xtcp_options_clear(opt);
 	if (opt_is_usual_syn(th)) {
 		opt_usual_syn_get(p, opt);
 		return;
@@ -205,13 +175,13 @@ static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 	if (opt->mss)
 		size += ROOM_MSS;
 	if (opt->has_ts)
-		size += ROOM_TS;
+		size += XTCP_TS_ROOM;
 	else if (opt->sack_perm)
 		size += ROOM_SACK_PERM;
 	if (opt->has_wscale)
 		size += ROOM_WSCALE;
 	if (opt->cookie)
-		size += ROOM_COOKIE;
+		size += XTCP_ROOM_COOKIE;
 	return size;
 }
 
@@ -290,31 +260,4 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 		p = opt_cookie_put(p, opt->cookie);
 	if (sacks)
 		opt_sack_put(p, opt, sacks);
-}
-
-/**
- * xtcp_seg_read_options - read a segment's options
- * @seg: its options are filled
- * @skb: segment, as for xtcp_seg_read_header()
- * @wire: which brought it: options of xtcp's own are for the native one only,
- *	since another TCP may mean something else by them
- */
-void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb,
-			   u8 wire)
-{
-	xtcp_options_parse((const struct tcphdr *)skb->data, &seg->opt);
-	if (wire == XTCP_WIRE_TCP)
-		seg->opt.cookie = NULL;
-}
-
-/**
- * xtcp_seg_read - read a segment's header and options
- * @seg: filled
- * @skb: segment, as for xtcp_seg_read_header()
- * @wire: as for xtcp_seg_read_options()
- */
-void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb, u8 wire)
-{
-	xtcp_seg_read_header(seg, skb);
-	xtcp_seg_read_options(seg, skb, wire);
 }

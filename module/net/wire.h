@@ -12,6 +12,7 @@
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <net/ip.h>
+#include <uapi/linux/xtcp.h>
 
 #include "seq.h"
 
@@ -45,6 +46,7 @@ struct xtcp_family;
 #define XTCP_OPT_SACK_PERM	4	/* length 2 */
 #define XTCP_OPT_SACK		5	/* length 2 + 8 n */
 #define XTCP_OPT_TS		8	/* length 10 */
+#define XTCP_TS_ROOM		12	/* octets of it, with the padding in front */
 #define XTCP_OPT_EXPERIMENT	253	/* RFC 6994: a 16-bit ExID says whose */
 
 /*
@@ -53,6 +55,8 @@ struct xtcp_family;
  */
 #define XTCP_EXID_COOKIE	0x5843
 #define XTCP_COOKIE_LEN		16	/* octets behind the ExID */
+#define XTCP_COOKIE_MSS		4	/* values of MSS that a classic one tells */
+#define XTCP_ROOM_COOKIE	(4 + XTCP_COOKIE_LEN)	/* in a header */
 
 /* A run of received octets: [start, end). */
 struct xtcp_sack_block {
@@ -167,9 +171,53 @@ void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt);
 unsigned int xtcp_options_size(const struct xtcp_options *opt);
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
 
-void xtcp_seg_read_options(struct xtcp_seg *seg, const struct sk_buff *skb,
-			   u8 wire);
-void xtcp_seg_read(struct xtcp_seg *seg, const struct sk_buff *skb, u8 wire);
+/* The one option that nearly every segment has, and where everyone puts it. */
+#define XTCP_OPT_TS_WORD \
+	htonl(XTCP_OPT_NOP << 24 | XTCP_OPT_NOP << 16 | XTCP_OPT_TS << 8 | 10)
+
+/**
+ * xtcp_options_write_ts - write timestamps and nothing else
+ * @p: where, aligned to four octets; XTCP_TS_ROOM octets
+ * @tsval: TSval
+ * @tsecr: TSecr
+ */
+static inline void xtcp_options_write_ts(__be32 *p, u32 tsval, u32 tsecr)
+{
+	p[0] = XTCP_OPT_TS_WORD;
+	p[1] = htonl(tsval);
+	p[2] = htonl(tsecr);
+}
+
+static inline void xtcp_options_clear(struct xtcp_options *opt)
+{
+	opt->mss = 0;
+	opt->has_wscale = 0;
+	opt->sack_perm = 0;
+	opt->has_ts = 0;
+	opt->ecn = 0;
+	opt->wscale = 0;
+	opt->nr_sacks = 0;
+	opt->tsval = 0;
+	opt->tsecr = 0;
+	opt->cookie = NULL;
+}
+
+/* Has it timestamps, where xtcp_options_write_ts() puts them, and no more? */
+static inline bool xtcp_options_are_ts_alone(const struct tcphdr *th)
+{
+	return th->doff * 4 == XTCP_HDR_LEN + XTCP_TS_ROOM &&
+	       get_unaligned((const __be32 *)(th + 1)) == XTCP_OPT_TS_WORD;
+}
+
+static inline void xtcp_options_read_ts(struct xtcp_options *opt,
+					const struct tcphdr *th)
+{
+	const u8 *p = (const u8 *)(th + 1);
+
+	opt->has_ts = 1;
+	opt->tsval = get_unaligned_be32(p + 4);
+	opt->tsecr = get_unaligned_be32(p + 8);
+}
 
 /**
  * xtcp_wire_pull - make the header with its options linear
@@ -215,6 +263,41 @@ static inline void xtcp_seg_read_header(struct xtcp_seg *seg,
 	cb->flags = seg->flags;
 	cb->retrans = 0;
 	cb->marks = 0;
+}
+
+/**
+ * xtcp_seg_read_options - read a segment's options
+ * @seg: its options are filled
+ * @skb: segment, as for xtcp_seg_read_header()
+ * @wire: which brought it: options of xtcp's own are for the native one only,
+ *	since another TCP may mean something else by them
+ */
+static inline void xtcp_seg_read_options(struct xtcp_seg *seg,
+					 const struct sk_buff *skb, u8 wire)
+{
+	const struct tcphdr *th = (const struct tcphdr *)skb->data;
+
+	if (likely(xtcp_options_are_ts_alone(th))) {
+		xtcp_options_clear(&seg->opt);
+		xtcp_options_read_ts(&seg->opt, th);
+		return;
+	}
+	xtcp_options_parse(th, &seg->opt);
+	if (wire == XTCP_WIRE_TCP)
+		seg->opt.cookie = NULL;
+}
+
+/**
+ * xtcp_seg_read - read a segment's header and options
+ * @seg: filled
+ * @skb: segment, as for xtcp_seg_read_header()
+ * @wire: as for xtcp_seg_read_options()
+ */
+static inline void xtcp_seg_read(struct xtcp_seg *seg,
+				 const struct sk_buff *skb, u8 wire)
+{
+	xtcp_seg_read_header(seg, skb);
+	xtcp_seg_read_options(seg, skb, wire);
 }
 
 #endif /* XTCP_NET_WIRE_H */

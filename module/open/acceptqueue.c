@@ -44,12 +44,13 @@
 #include "open/isn.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
+#include "transfer/meter.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
@@ -78,7 +79,7 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct inet_sock *inet = &xs->inet;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &ho->flow);
 	xs->af = xtcp_family_get(key.family);
@@ -120,14 +121,16 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	/* Another CPU may have made a child of it, and count it as grown up. */
+	u8 timeouts = READ_ONCE(ho->timeouts);
 	u32 now_us;
 
 	xtcp_rtt_init(xs);
 	/* The record's clock has 32 bits; this child is as old as its segment. */
 	now_us = div_u64(xs->last_rcv_ns, NSEC_PER_USEC);
-	if (!ho->timeouts && !ho->resent)
+	if (!timeouts && !ho->resent)
 		xtcp_rtt_sample(sk, max(1U, now_us - ho->sent_us));
-	else if (ho->timeouts)
+	else if (timeouts)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }
 
@@ -137,8 +140,8 @@ static void child_route(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_window_route(sk);
-	xs->rcv_wnd = xtcp_window_offer(__sk_dst_get(sk), xs->advmss,
-						xs->rcv_wnd);
+	xs->rcv_wnd = xtcp_window_syn_ack(sk, __sk_dst_get(sk), xs->advmss,
+					  xs->ts_ok, xs->rcv_wnd);
 	xtcp_rtt_route(sk);
 }
 
@@ -335,7 +338,8 @@ static struct sock *queue_pop(struct xtcp_listener *ls)
 	xs = list_first_entry_or_null(&ls->accept_queue, struct xtcp_sock,
 				      accept_link);
 	if (xs) {
-		list_del_init(&xs->accept_link);
+		list_del(&xs->accept_link);
+		xtcp_meter_init(xs);
 		sk_acceptq_removed(ls->sk);
 	}
 	spin_unlock_bh(&ls->accept_lock);
@@ -409,7 +413,7 @@ static bool migrate(struct xtcp_listener *ls, struct sock *sk)
 	struct net *net = sock_net(sk);
 	struct xtcp_listener *to;
 	bool moved = false;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	struct sock *heir;
 
 	if (!XTCP_KNOB(net, migrate_req) || !ls->sk->sk_reuseport)

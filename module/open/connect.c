@@ -21,7 +21,7 @@
 #include "netns.h"
 #include "open/echo.h"
 #include "open/isn.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -29,11 +29,19 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/probe.h"
+#include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/window.h"
 #include "user/stats.h"
+
+/*
+ * An ACK of something else says that the peer has an old connection in mind. Our
+ * RST ends that; the SYN is sent again so much later. Linux: two ticks, and not
+ * either when it has been sent again already.
+ */
+#define BAD_ACK_DELAY_MS	8
 
 /*
  * Sequence and timestamp space, once the ports are known. A port taken over
@@ -42,7 +50,7 @@
 static void choose_numbers(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	u64 identity;
 
 	xtcp_key_from_flow(&key, &xs->flow);
@@ -95,7 +103,7 @@ static void connect_undo(struct sock *sk)
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	int err;
 
 	err = xtcp_family_of(sk)->connect_addr(sk, uaddr, addr_len, &key);
@@ -229,7 +237,7 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 			const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	if (!(seg->flags & XTCP_ACK))
 		return false;
@@ -239,11 +247,15 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_SYN_ACK);
-	if (!(seg->flags & XTCP_RST)) {
-		xtcp_key_from_flow(&key, &xs->flow);
-		xtcp_reset_reply(sock_net(sk), skb, &key, seg,
-				 XTCP_MIB_RESET_SENT_BAD_ACK);
-	}
+	if (seg->flags & XTCP_RST)
+		return true;
+	xtcp_key_from_flow(&key, &xs->flow);
+	xtcp_reset_reply(sock_net(sk), skb, &key, seg,
+			 XTCP_MIB_RESET_SENT_BAD_ACK);
+	/* The peer forgets its old connection now: ask again, once. */
+	if (!xs->retransmits)
+		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
+			       BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
 	return true;
 }
 
@@ -307,11 +319,8 @@ void xtcp_connect_timeout(struct sock *sk)
 			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
 	unsigned int retries = linear + (xs->syn_retries ?:
 					 XTCP_KNOB(net, syn_retries));
-	struct sk_buff *syn = xtcp_send_oldest(sk);
 	u64 delay_ns;
 
-	if (WARN_ON_ONCE(!syn))
-		return;
 	XTCP_INC(net, TIMEOUTS);
 	if (xtcp_user_timeout_ms(xs) && !user_timeout_left_ns(xs)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
@@ -319,6 +328,10 @@ void xtcp_connect_timeout(struct sock *sk)
 	}
 	if (xs->retransmits >= retries) {
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		return;
+	}
+	if (!xtcp_sendq_embody(sk)) {
+		xtcp_retransmit_later(sk);
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
@@ -330,7 +343,7 @@ void xtcp_connect_timeout(struct sock *sk)
 		xs->timeout_runs++;
 	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 	sk_rethink_txhash(sk);
-	xtcp_send_retransmit(sk, syn, 1);
+	xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1);
 	if (xs->retransmits > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;

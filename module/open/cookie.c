@@ -4,18 +4,23 @@
  *
  * RFC 4987 3.6. Two encodings in one SYN-ACK. The classic one needs nothing of
  * the client: the sequence number of the SYN-ACK is the record, and the third
- * ACK brings it back. Laid out as Linux's:
+ * ACK brings it back. Laid out much as Linux's:
  *
- *	cookie = A + irs + (minute << 24) + (B + mss index) mod 2^24
+ *	cookie = A + irs + (minute << 24) + (B + (mss index << 22)) mod 2^24
  *
  *	 31          24 23                                0
  *	+--------------+-----------------------------------+
- *	| minute mod   |  B(connection, minute)            |  + A(connection)
- *	|     256      |            + mss index            |  + irs
+ *	| minute mod   |  B(connection, irs, minute)       |  + A(connection)
+ *	|     256      |            + (mss index << 22)    |  + irs
  *	+--------------+-----------------------------------+
  *
  * A hides both fields, B is a MAC that changes with the minute. Two minutes of
  * 256 and four indexes of 2^24 are good, so one guess in 2^29 is.
+ *
+ * Unlike Linux's, B takes in irs, and the index stands above it. An ACK that
+ * comes later in the stream is irs + said and cookie + heard: of a mere sum only
+ * the difference of both would be seen, and one of up to three octets taken for
+ * another MSS. A connection would be made that begins in the midst of the text.
  *
  * What the MSS index can't hold rides in the low bits of the SYN-ACK's
  * timestamp, when the client sends timestamps at all:
@@ -72,6 +77,7 @@
 
 #define COOKIE_MINUTE_SHIFT	24
 #define COOKIE_MAC_MASK		((1U << COOKIE_MINUTE_SHIFT) - 1)
+#define COOKIE_MSS_SHIFT	22	/* of four */
 
 /*
  * Ticks of the minute that a cookie lives: 60 to 120 s. A client that answers
@@ -94,13 +100,6 @@
 #define STATE_ECN		BIT_ULL(34)
 #define STATE_SACK		BIT_ULL(33)
 #define STATE_TS		BIT_ULL(32)
-
-/*
- * The MSS a client may have announced, rounded down to the next: the default
- * that all can take, then what Linux chose by a measurement of 2011: 1300
- * below tunnels, 1440 for PPPoE, 1460 for Ethernet.
- */
-static const u16 mss_table[] = { 536, 1300, 1440, 1460 };
 
 /**
  * struct cookie_secret - the key of one minute
@@ -170,10 +169,13 @@ static const siphash_key_t *secret_of_then(u32 minute)
 	return &secret->key;
 }
 
-/* A connection of another namespace is another one. */
-static u64 cookie_name(const struct net *net, u64 identity)
+/*
+ * A connection of another namespace is another one; so is one that the client
+ * began at another number.
+ */
+static u64 cookie_name(const struct net *net, u64 identity, seq_t irs)
 {
-	return identity ^ net->net_cookie;
+	return identity ^ net->net_cookie ^ (u64)seq_raw(irs) << 32;
 }
 
 /* The inside of SipHash-2-4, and what <linux/siphash.h> does with it. */
@@ -236,17 +238,20 @@ static u64 option_mac(u64 name, u64 state, const siphash_key_t *key)
 	return siphash_2u64(name, state, key);
 }
 
-static unsigned int mss_index(u16 mss)
+/* What the client announced, rounded down to what is in the table. */
+static unsigned int mss_index(const u16 *mss_table, u16 mss)
 {
-	unsigned int i = ARRAY_SIZE(mss_table) - 1;
+	unsigned int i = XTCP_COOKIE_MSS - 1;
 
 	while (i && mss < mss_table[i])
 		i--;
 	return i;
 }
 
-static seq_t classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac)
+static seq_t classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac,
+			    u32 index)
 {
+	mac += index << COOKIE_MSS_SHIFT;
 	return seq_add(irs, (u32)identity + (minute << COOKIE_MINUTE_SHIFT) +
 			    (mac & COOKIE_MAC_MASK));
 }
@@ -305,14 +310,16 @@ static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
  * xtcp_cookie_make - what a SYN-ACK says that nobody remembers
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
+ * @mss_table: cookie_mss of the connection's family
  * @now_ms: timestamp clock, without the connection's offset
  * @ho: a record that is not kept: what was agreed; its @iss is set here
  * @cookie: filled
  */
-void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
+void xtcp_cookie_make(const struct net *net, u64 identity,
+		      const u16 *mss_table, u32 now_ms,
 		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie)
 {
-	u64 name = cookie_name(net, identity);
+	u64 name = cookie_name(net, identity, ho->irs);
 	u32 minute = cookie_minute();
 	const siphash_key_t *key = secret_of_now(minute);
 	u64 state = state_encode(ho, minute);
@@ -320,8 +327,8 @@ void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
 	u32 classic;
 
 	both_macs(name, state, key, &classic, &option);
-	ho->iss = classic_encode(identity, ho->irs, minute,
-				 classic + mss_index(ho->mss));
+	ho->iss = classic_encode(identity, ho->irs, minute, classic,
+				 mss_index(mss_table, ho->mss));
 	cookie->tsval = ts_encode(now_ms, ho) + ho->ts_offset;
 	put_unaligned_be64(state, cookie->option);
 	put_unaligned_be64(option, cookie->option + 8);
@@ -331,13 +338,14 @@ void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
  * xtcp_cookie_check - was this sequence number a cookie of ours
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
+ * @mss_table: cookie_mss of the connection's family
  * @irs: sequence number of the SYN: that of the ACK less one
  * @cookie: acknowledgment number of the ACK less one
  *
  * Return: MSS of the client, octets; 0 when it is forged or too old.
  */
-int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
-		      seq_t cookie)
+int xtcp_cookie_check(const struct net *net, u64 identity,
+		      const u16 *mss_table, seq_t irs, seq_t cookie)
 {
 	u32 fields = seq_raw(cookie) - seq_raw(irs) - (u32)identity;
 	u32 minute = cookie_minute();
@@ -345,20 +353,26 @@ int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
 	const siphash_key_t *key;
 	u32 index;
 
+	BUILD_BUG_ON(XTCP_COOKIE_MSS << COOKIE_MSS_SHIFT !=
+		     COOKIE_MAC_MASK + 1);
+
 	if (age >= COOKIE_MINUTES_MAX)
 		return 0;
 	key = secret_of_then(minute - age);
 	if (!key)
 		return 0;
-	index = (fields - classic_mac(cookie_name(net, identity), key)) &
+	index = (fields - classic_mac(cookie_name(net, identity, irs), key)) &
 		COOKIE_MAC_MASK;
-	return index < ARRAY_SIZE(mss_table) ? mss_table[index] : 0;
+	if (index & ((1U << COOKIE_MSS_SHIFT) - 1))
+		return 0;
+	return mss_table[index >> COOKIE_MSS_SHIFT];
 }
 
 /**
  * xtcp_cookie_check_option - was this option a cookie of ours
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
+ * @mss_table: cookie_mss of the connection's family
  * @option: XTCP_COOKIE_LEN octets
  * @iss: the sequence number that the segment says we began with
  * @ho: what was agreed, and @iss, are filled in if it was
@@ -366,11 +380,11 @@ int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
  * Return: false when it is forged or too old.
  */
 bool xtcp_cookie_check_option(const struct net *net, u64 identity,
-			      const u8 *option, seq_t iss,
-			      struct xtcp_halfopen *ho)
+			      const u16 *mss_table, const u8 *option,
+			      seq_t iss, struct xtcp_halfopen *ho)
 {
 	u64 state = get_unaligned_be64(option);
-	u64 name = cookie_name(net, identity);
+	u64 name = cookie_name(net, identity, SEQ((u32)state));
 	u32 minute = cookie_minute();
 	u32 age = (minute - (u32)(state >> STATE_MINUTE_SHIFT)) &
 		  STATE_MINUTE_MASK;
@@ -384,7 +398,8 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 		return false;
 	state_decode(state, ho);
 	ho->iss = classic_encode(identity, ho->irs, minute - age,
-				 classic_mac(name, key) + mss_index(ho->mss));
+				 classic_mac(name, key),
+				 mss_index(mss_table, ho->mss));
 	return ho->iss == iss;
 }
 

@@ -40,13 +40,14 @@ static inline unsigned int xtcp_cookie_mode(const struct sock *lsk)
 	return own ? own - 1U : XTCP_KNOB(sock_net(lsk), syncookies);
 }
 
-void xtcp_cookie_make(const struct net *net, u64 identity, u32 now_ms,
+void xtcp_cookie_make(const struct net *net, u64 identity,
+		      const u16 *mss_table, u32 now_ms,
 		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie);
-int xtcp_cookie_check(const struct net *net, u64 identity, seq_t irs,
-		      seq_t cookie);
+int xtcp_cookie_check(const struct net *net, u64 identity,
+		      const u16 *mss_table, seq_t irs, seq_t cookie);
 bool xtcp_cookie_check_option(const struct net *net, u64 identity,
-			      const u8 *option, seq_t iss,
-			      struct xtcp_halfopen *ho);
+			      const u16 *mss_table, const u8 *option,
+			      seq_t iss, struct xtcp_halfopen *ho);
 bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 			   struct xtcp_options *opt);
 void xtcp_cookie_read(struct xtcp_options *opt);

@@ -19,6 +19,7 @@
 #include "open/cookie.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/meter.h"
 #include "transfer/rtt.h"
 #include "user/stats.h"
 
@@ -75,6 +76,7 @@ void xtcp_echo_heard(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->cookie_held = 0;
+	xtcp_meter_init(xs);
 	if (!xs->in_flight)
 		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
 	xtcp_output_mss_sync(sk, xs->pmtu);

@@ -35,7 +35,7 @@
 #include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ecn.h"
@@ -275,7 +275,8 @@ static __always_inline void receive_window(struct xtcp_halfopen *ho)
 	u8 wscale;
 	u32 wnd;
 
-	xtcp_window_init(ho->ls->sk, ho->mss, ho->wscale_ok, &wnd, &wscale);
+	/* What we announce as our MSS the route will say: synqueue.c. */
+	xtcp_window_init(ho->ls->sk, 0, ho->wscale_ok, &wnd, &wscale);
 	ho->rcv_wscale = wscale;
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
 }
@@ -422,7 +423,8 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	halfopen_fill(ho, ls, skb, key, seg, identity);
 	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
 	receive_window(ho);
-	xtcp_cookie_make(net, identity, xtcp_now_ms(), ho, &cookie);
+	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
+			 &cookie);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
 	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
@@ -481,7 +483,8 @@ static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 }
 
 /* What a lossless cookie tells: all, whatever the knobs say by now. */
-static bool cookie_take_option(struct xtcp_halfopen *ho, u64 identity,
+static bool cookie_take_option(struct xtcp_halfopen *ho,
+			       const struct xtcp_family *af, u64 identity,
 			       const struct xtcp_seg *seg)
 {
 	const struct net *net = sock_net(ho->ls->sk);
@@ -489,6 +492,7 @@ static bool cookie_take_option(struct xtcp_halfopen *ho, u64 identity,
 
 	if (!count_cookie(ho->ls,
 			  xtcp_cookie_check_option(net, identity,
+						   af->cookie_mss,
 						   seg->opt.cookie, ho->iss,
 						   ho)))
 		return false;
@@ -508,6 +512,7 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg,
 			u64 identity, u16 mss)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_halfopen6 record;
 	struct xtcp_halfopen *ho = &record.ho;
 
@@ -515,7 +520,7 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	ho->irs = seq_sub(seg->seq, 1);
 	ho->iss = seq_sub(seg->ack, 1);
 	ho->resent = 1;		/* nobody knows when the SYN-ACK left */
-	if (seg->opt.cookie ? !cookie_take_option(ho, identity, seg) :
+	if (seg->opt.cookie ? !cookie_take_option(ho, af, identity, seg) :
 			      !cookie_take_classic(ho, mss, seg))
 		return false;
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
@@ -542,7 +547,7 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 	if (!seg->opt.cookie) {
 		/* A forged one is to cost no more than this. */
 		mss = xtcp_cookie_check(sock_net(lsk), identity,
-					seq_sub(seg->seq, 1),
+					af->cookie_mss, seq_sub(seg->seq, 1),
 					seq_sub(seg->ack, 1));
 		if (!count_cookie(ls, mss))
 			return false;

@@ -101,7 +101,7 @@ bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 static void count(struct net *net, const struct xtcp_flow *flow, int n)
 {
 	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate.sources);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	unsigned int row;
 	u64 hash;
 

@@ -378,7 +378,7 @@ static bool migrate(struct xtcp_halfopen *ho)
 	struct net *net = halfopen_net(ho);
 	struct xtcp_listener *ls;
 	bool moved = false;
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	struct sock *heir;
 
 	if (!XTCP_KNOB(net, migrate_req) || !lsk->sk_reuseport)
@@ -494,7 +494,6 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	struct xtcp_bare bare = {
 		.seq	= ho->iss,
 		.ack	= seq_add(ho->irs, 1),
-		.wnd	= ho->rcv_wnd,
 		.flags	= XTCP_SYN | XTCP_ACK,
 	};
 	struct xtcp_reply reply;
@@ -510,7 +509,8 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	}
 	advmss = min_t(u32, dst_metric_advmss(reply.dst), U16_MAX);
 	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
-	bare.wnd = xtcp_window_offer(reply.dst, bare.opt.mss, bare.wnd);
+	bare.wnd = xtcp_window_syn_ack(ho->ls->sk, reply.dst, bare.opt.mss,
+				       ho->ts_ok, ho->rcv_wnd);
 	bare.opt.has_wscale = ho->wscale_ok;
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;
@@ -728,7 +728,7 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 {
 	seq_t expected = seq_add(ho->iss, 1);
 	struct net *net = halfopen_net(ho);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	if (seg->ack == expected)
 		return true;
@@ -760,7 +760,7 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 			    const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 
 	xtcp_listener_overflowed(ho->ls);
 	xtcp_listener_dropped(ho->ls);
@@ -788,7 +788,7 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		       const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
-	struct xtcp_key key;
+	struct xtcp_key key __uninitialized;
 	bool old_timestamp;
 
 	if (is_same_syn(ho, seg)) {

@@ -15,6 +15,11 @@
  * or none comes within a millisecond, the ACK goes by itself. Linux sends such
  * ACKs at once in the beginning, and holds that of a FIN back for 40 ms.
  *
+ * Later, too, what is pushed or small may be all that the peer can send before
+ * it is acknowledged. So when the user has read everything and is not one who
+ * answers, that is acknowledged, as in Linux: a delay would cost the peer time,
+ * and the ACKs of single segments let it send in smaller bursts.
+ *
  * Socket lock; softirq, or process context when the backlog is worked off.
  */
 #include "transfer/ack.h"
@@ -171,6 +176,8 @@ void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
 
 	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
+	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->rcv_mss)
+		xs->ack |= XTCP_ACK_WHEN_READ;
 	if (owed || !answer_is_likely(xs, skb))
 		xs->ack &= ~XTCP_ACK_SOON;
 	else
@@ -280,7 +287,8 @@ static bool ack_is_due(struct sock *sk)
 
 /*
  * Where xtcp_rto_min_us makes timeouts short, the peer has it so too: the ACK
- * leaves a millisecond before its timer may fire. Linux: a clock tick.
+ * leaves a millisecond before its timer may fire. Linux: a clock tick. Nor does
+ * it wait longer than a round trip, if that is known: as in Linux.
  */
 static u64 ack_delay_ns(const struct xtcp_sock *xs)
 {
@@ -290,6 +298,9 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
 	u32 delay_us = xs->ack & XTCP_ACK_SOON ? ACK_SOON_US :
 		       xs->ato_ms * USEC_PER_MSEC;
 
+	if (xs->srtt_us)
+		most_us = min(most_us, max_t(u32, xs->srtt_us >> 3,
+					     XTCP_ATO_MIN_MS * USEC_PER_MSEC));
 	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
 }
 
@@ -393,6 +404,23 @@ void xtcp_ack_deferred(struct sock *sk)
 
 	if ((xs->ack & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_output_ack(sk);
+}
+
+/**
+ * xtcp_ack_is_read - the user has read: was an ACK waiting for that
+ * @sk: the socket, locked, with an ACK pending
+ *
+ * More than a segment is owed, or all of it was read.
+ */
+bool xtcp_ack_is_read(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss)
+		return true;
+	return (xs->ack & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
+	       XTCP_ACK_WHEN_READ && !xs->pingpong &&
+	       xs->copied_seq == xs->rcv_nxt;
 }
 
 /**

@@ -25,6 +25,7 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);
+bool xtcp_ack_is_read(const struct sock *sk);
 void xtcp_ack_reader_waits(struct sock *sk);
 void xtcp_ack_sent(struct sock *sk);
 void xtcp_ack_timeout(struct sock *sk);

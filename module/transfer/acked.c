@@ -23,6 +23,7 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
+#include "transfer/meter.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
@@ -45,8 +46,27 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
 
 	if (!segs)
 		return;
-	xtcp_scoreboard_landed(sk, skb, seq, segs, a);
+	xtcp_scoreboard_landed(sk, xtcp_cb(skb), seq, segs, a);
 	a->segs += segs;
+}
+
+/* Our SYN or FIN, for which there was no skb, is out of the flight. */
+static void bare_acked(struct sock *sk, struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_skb_cb cb __uninitialized;
+
+	cb.seq = seq_sub(xs->snd_una, 1);
+	cb.end = xs->snd_una;
+	cb.sent_ns = xs->retrans_stamp_ns;
+	cb.retrans = 0;
+	cb.marks = 0;
+	xtcp_scoreboard_landed(sk, &cb, cb.seq, 1, a);
+	if (xtcp_sendq_bare_is_fin(xs))
+		a->segs = 1;
+	else
+		a->syn = 1;
+	xtcp_sendq_land_bare(sk);
 }
 
 /* Take what lies below SEG.ACK out of the flight. */
@@ -55,6 +75,8 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
+	if (xs->bare_out)
+		bare_acked(sk, a);
 	while ((skb = xtcp_send_oldest(sk))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
@@ -63,8 +85,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 				part_acked(sk, skb, a);
 			break;
 		}
-		xtcp_scoreboard_landed(sk, skb, cb->seq, xtcp_send_segs(skb),
-				       a);
+		xtcp_scoreboard_landed(sk, cb, cb->seq, xtcp_send_segs(skb), a);
 		if (cb->flags & XTCP_SYN)
 			a->syn = 1;
 		else
@@ -140,6 +161,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 	u8 shift = (seg->flags & XTCP_SYN) ? 0 : xs->snd_wscale;
 	u32 wnd = (u32)seg->wnd << shift;
 	bool changed = wnd != xs->snd_wnd;
+	bool bound;
 
 	if (seq_before(seg->seq, xs->snd_wl1) && seg->ack == xs->snd_una)
 		return false;
@@ -148,9 +170,11 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 		return false;
 	WRITE_ONCE(xs->snd_wnd, wnd);
 	if (wnd > xs->snd_wnd_max) {
+		/* The MSS may be bounded by half of it. */
+		bound = xs->mss >= xs->snd_wnd_max / 2;
 		xs->snd_wnd_max = wnd;
-		/* The MSS is bounded by half of it. */
-		xtcp_output_mss_sync(sk, xs->pmtu);
+		if (bound)
+			xtcp_output_mss_sync(sk, xs->pmtu);
 	}
 	return true;
 }
@@ -273,6 +297,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		count_delivered(sk, a);
 	} else {
 		judge(sk, a);
+		xtcp_meter_acked(sk, a->now_ns, a->prior_pipe);
 	}
 	xtcp_send_wake_writer(sk);
 }
@@ -286,6 +311,8 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	if (!xtcp_sendq_embody(sk))
+		return;
 	xtcp_scoreboard_sacked(sk, seg, a);
 	if (!xs->in_flight && !a->dsack)
 		return;
@@ -321,6 +348,50 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 	a->ece = xtcp_ecn_is_echo(xs, seg);
 }
 
+/* What any ACK says that is not older than the last. True: of the window, too. */
+static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	WRITE_ONCE(sk->sk_err_soft, 0);
+	if (xs->ecn_ok && (seg->flags & XTCP_CWR))
+		xtcp_ecn_cwr_received(xs, seg);
+	if (seg->seq == seg->end)
+		XTCP_INC(sock_net(sk), PURE_ACKS);
+	return update_window(sk, seg);
+}
+
+/*
+ * Is our FIN all that was in flight, and acknowledged now, and nothing amiss?
+ * It was sent once: what is sent again has an skb.
+ */
+static bool is_last_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return xs->bare_out && seg->ack == xs->snd_nxt &&
+	       xtcp_sendq_bare_is_fin(xs) && xs->recovery == XTCP_OPEN &&
+	       !xs->probe_out && !seg->opt.nr_sacks &&
+	       !xtcp_ecn_is_echo(xs, seg);
+}
+
+/*
+ * Nothing will ever follow it, so that no window need be opened; but the round
+ * trip tells how long the end may take.
+ */
+static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 rtt_us = xtcp_rtt_us_between(xs->retrans_stamp_ns, xs->last_rcv_ns);
+
+	xs->bytes_acked++;
+	WRITE_ONCE(xs->snd_una, seg->ack);
+	xtcp_sendq_land_bare(sk);
+	xs->retrans_stamp_ns = 0;
+	xtcp_rtt_sample(sk, rtt_us);
+	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+	xs->delivered++;
+	XTCP_INC(sock_net(sk), DELIVERED);
+}
+
 /**
  * xtcp_send_acked - what SEG.ACK, SEG.WND and SACK say about the send queue
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
@@ -335,23 +406,23 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_acked a;
+	struct xtcp_acked a __uninitialized;
 
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
 	xtcp_probe_answered(sk);
+	if (is_last_ack(xs, seg)) {
+		take_segment(sk, seg);
+		last_acked(sk, seg);
+		return true;
+	}
 	acked_begin(xs, seg, &a);
 	if (seq_before(seg->ack, xs->snd_una)) {
 		old_ack(sk, seg, &a);
 		return false;
 	}
 
-	WRITE_ONCE(sk->sk_err_soft, 0);
-	if (xs->ecn_ok && (seg->flags & XTCP_CWR))
-		xtcp_ecn_cwr_received(xs, seg);
-	if (seg->seq == seg->end)
-		XTCP_INC(sock_net(sk), PURE_ACKS);
-	if (update_window(sk, seg))
+	if (take_segment(sk, seg))
 		a.news = 1;
 	if (seg->ack == xs->snd_una) {
 		same_ack(sk, seg, &a);
@@ -359,4 +430,49 @@ bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
 	}
 	new_ack(sk, seg, &a);
 	return xs->fin_queued && seg->ack == xs->write_seq;
+}
+
+/* The only skb in flight is acknowledged, whole and at its first sending. */
+static void alone_acked(struct sock *sk, struct sk_buff *skb)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 segs = xtcp_send_segs(skb);
+	u32 rtt_us;
+
+	xs->bytes_acked += seq_dist(xs->snd_una, cb->end);
+	WRITE_ONCE(xs->snd_una, cb->end);
+	WRITE_ONCE(xs->retransmits, 0);
+	xs->retrans_stamp_ns = 0;
+	rtt_us = xtcp_rack_delivered(xs, cb, xs->last_rcv_ns);
+	xtcp_sendq_land(sk, skb);
+	xtcp_rtt_sample(sk, rtt_us);
+	xtcp_rtt_min_sample(xs, rtt_us, xs->last_rcv_ns);
+	xtcp_congestion_rtt(xs, rtt_us);
+	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+	xs->delivered += segs;
+	XTCP_ADD(sock_net(sk), DELIVERED, segs);
+	xtcp_congestion_acked(sk, segs, segs);
+	xtcp_pacing_update(sk);
+	xtcp_meter_acked(sk, xs->last_rcv_ns, segs);
+	xtcp_send_wake_writer(sk);
+	sk_dst_confirm(sk);
+}
+
+/**
+ * xtcp_send_acked_alone - what is left of xtcp_send_acked() in calm weather
+ * @sk: the socket, locked, ESTABLISHED; nothing is or was wrong with what it
+ *	has sent, and nothing but text is in flight
+ * @skb: all that is in flight, sent once, which the segment acknowledges; NULL:
+ *	nothing is, and the segment acknowledges what was acknowledged before
+ * @seg: with text that is next in order; it came at last_rcv_ns
+ */
+void xtcp_send_acked_alone(struct sock *sk, struct sk_buff *skb,
+			   const struct xtcp_seg *seg)
+{
+	xtcp_probe_answered(sk);
+	WRITE_ONCE(sk->sk_err_soft, 0);
+	update_window(sk, seg);
+	if (skb)
+		alone_acked(sk, skb);
 }

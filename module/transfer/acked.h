@@ -9,6 +9,7 @@
 
 #include "net/seq.h"
 
+struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
@@ -72,5 +73,7 @@ struct xtcp_acked {
 
 void xtcp_send_wake_writer(struct sock *sk);
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);
+void xtcp_send_acked_alone(struct sock *sk, struct sk_buff *skb,
+			   const struct xtcp_seg *seg);
 
 #endif /* XTCP_TRANSFER_ACKED_H */

@@ -6,7 +6,9 @@
  * default of xtcp_wmem or xtcp_rmem and grows as far as their maximum.
  *
  * The send buffer holds two congestion windows: one in flight, one that waits
- * for the ACK of the first.
+ * for the ACK of the first; in slow start three, and it grows along with the
+ * window, not only when a writer asks: who is woken late shall find that there
+ * was enough to send.
  *
  * The receive buffer should never be what holds the sender back. So it is
  * watched how much the user reads in a round trip ("dynamic right-sizing": Fisk
@@ -52,7 +54,6 @@
 #define TICK_SHIFT	10
 #define TICKS_PER_MS	(NSEC_PER_MSEC >> TICK_SHIFT)
 
-#define SHARE_SHIFT	8		/* rcv_share is in 256ths */
 #define SHARE_UNKNOWN	128		/* half of the memory is text */
 
 /* Segments that a reader may have in a round trip before anything grows. */
@@ -79,20 +80,6 @@ void xtcp_autotune_renew(struct xtcp_sock *xs)
 /* --- text and memory ---------------------------------------------------- */
 
 /**
- * xtcp_autotune_text_in - how much text a part of the receive buffer holds
- * @xs: the connection
- * @space: octets of memory; none if negative
- *
- * Return: octets of text
- */
-u32 xtcp_autotune_text_in(const struct xtcp_sock *xs, int space)
-{
-	if (space <= 0)
-		return 0;
-	return ((u64)space * READ_ONCE(xs->rcv_share)) >> SHARE_SHIFT;
-}
-
-/**
  * xtcp_autotune_space_for - how large a receive buffer holds some text
  * @xs: the connection
  * @text: octets of text
@@ -101,7 +88,7 @@ u32 xtcp_autotune_text_in(const struct xtcp_sock *xs, int space)
  */
 int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text)
 {
-	u64 space = div_u64((u64)text << SHARE_SHIFT,
+	u64 space = div_u64((u64)text << XTCP_SHARE_SHIFT,
 			    READ_ONCE(xs->rcv_share));
 
 	return min_t(u64, space, INT_MAX);
@@ -115,7 +102,7 @@ int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text)
 void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 share = ((u64)skb->len << SHARE_SHIFT) / skb->truesize;
+	u32 share = ((u64)skb->len << XTCP_SHARE_SHIFT) / skb->truesize;
 
 	WRITE_ONCE(xs->rcv_share, clamp(share, 1U, U8_MAX));
 	xs->read_per_rtt = min(xs->read_per_rtt,
@@ -251,25 +238,37 @@ static u32 segment_cost(const struct xtcp_sock *xs)
 	       SKB_DATA_ALIGN(sizeof(struct sk_buff));
 }
 
+/*
+ * Room for the flight and for what follows it. The writer is woken when a third
+ * of the room is free, and may run only after a whole window of ACKs has been
+ * worked off: in slow start each of them lets go twice what it acknowledges.
+ */
+static u64 send_space(const struct xtcp_sock *xs)
+{
+	u32 segs = max3(xs->cwnd, XTCP_INIT_CWND, xs->reordering + 1);
+	bool doubles = xs->cwnd > XTCP_INIT_CWND && xs->cwnd < xs->ssthresh;
+
+	return (doubles ? 3ULL : 2ULL) * segs * segment_cost(xs);
+}
+
 /**
  * xtcp_autotune_send - let the send buffer follow the congestion window
- * @sk: the socket, locked; its user has no room, or the connection begins
+ * @sk: the socket, locked; the connection begins, its window has grown, or its
+ *	user has no room
  *
  * Not where the memory of all sockets is short.
  */
 void xtcp_autotune_send(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = max(xs->cwnd, XTCP_INIT_CWND);
 	u64 want;
 
 	if ((sk->sk_userlocks & SOCK_SNDBUF_LOCK) ||
 	    sk_under_memory_pressure(sk) ||
 	    sk_memory_allocated(sk) >= sk_prot_mem_limits(sk, 0))
 		return;
-	segs = max(segs, xs->reordering + 1);
-	want = 2ULL * segs * segment_cost(xs);
-	want = min_t(u64, want, max(XTCP_KNOB(sock_net(sk), wmem[2]), 0));
+	want = min_t(u64, send_space(xs),
+		     max(XTCP_KNOB(sock_net(sk), wmem[2]), 0));
 	if (want > sk->sk_sndbuf)
 		WRITE_ONCE(sk->sk_sndbuf, (int)want);
 }

@@ -9,6 +9,8 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
@@ -18,7 +20,23 @@ void xtcp_autotune_renew(struct xtcp_sock *xs);
 void xtcp_autotune_send(struct sock *sk);
 
 /* Text and memory; without the lock: estimates. */
-u32 xtcp_autotune_text_in(const struct xtcp_sock *xs, int space);
+#define XTCP_SHARE_SHIFT	8		/* rcv_share is in 256ths */
+
+/**
+ * xtcp_autotune_text_in - how much text a part of the receive buffer holds
+ * @xs: the connection
+ * @space: octets of memory; none if negative
+ *
+ * Return: octets of text
+ */
+static inline u32 xtcp_autotune_text_in(const struct xtcp_sock *xs,
+					int space)
+{
+	if (space <= 0)
+		return 0;
+	return ((u64)space * READ_ONCE(xs->rcv_share)) >> XTCP_SHARE_SHIFT;
+}
+
 int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text);
 
 /* The receiver's measurements. */

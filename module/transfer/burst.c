@@ -134,17 +134,18 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct sk_buff *oldest;
 	u64 half_rtt_ns;
+	u32 burst, limit;
 	s32 window;
 
 	if (skb->len <= xs->mss || xs->recovery != XTCP_OPEN ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
 		return false;
-	segs_max = min(segs_max, xtcp_burst_segs(sk) + 1);
-	if (segs_max > xtcp_burst_segs(sk))
-		return false;
+	burst = xtcp_burst_segs(sk);
+	segs_max = min(segs_max, burst);
 	window = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));
-	if (is_enough(sk, skb, min_t(u32, max(window, 0), segs_max * xs->mss)))
+	limit = min_t(u32, max(window, 0), segs_max * xs->mss);
+	if (limit >= burst * xs->mss || is_enough(sk, skb, limit))
 		return false;
 	oldest = xtcp_send_oldest(sk);
 	if (!oldest || (xtcp_cb(oldest)->marks & XTCP_MARK_SACKED))

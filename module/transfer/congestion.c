@@ -26,6 +26,7 @@
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/autotune.h"
 #include "transfer/rack.h"
 #include "transfer/recovery.h"
 #include "transfer/undo.h"
@@ -283,21 +284,6 @@ void xtcp_congestion_init(struct sock *sk)
 }
 
 /**
- * xtcp_congestion_pipe - segments that are believed to be in the network
- * @xs: the connection
- *
- * RFC 6675 4, SetPipe(): sent, neither SACKed nor lost, and what was sent
- * again since.
- *
- * Return: segments
- */
-u32 xtcp_congestion_pipe(const struct xtcp_sock *xs)
-{
-	return xs->in_flight + xs->retrans_out -
-	       min(xs->in_flight, xs->sacked_out + xs->lost_out);
-}
-
-/**
  * xtcp_congestion_sent - new segments have left
  * @sk: the socket, locked
  * @segs: how many
@@ -333,17 +319,21 @@ static bool window_was_full(struct xtcp_sock *xs)
  *
  * A window that was not used up has not been proven and stays as it is; slow
  * start needs only half of it in use, because ACKs of a burst come back while
- * the rest of it is still leaving.
+ * the rest of it is still leaving. The send buffer grows along.
  */
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool full = window_was_full(xs);
+	u32 cwnd = xs->cwnd;
 
 	if (!full && (xs->cwnd >= xs->ssthresh || xs->cwnd >= 2 * prior_pipe))
 		return;
-	if (acked_segs)
-		xs->congestion->grow(xs, acked_segs);
+	if (!acked_segs)
+		return;
+	xs->congestion->grow(xs, acked_segs);
+	if (xs->cwnd > cwnd)
+		xtcp_autotune_send(sk);
 }
 
 /**

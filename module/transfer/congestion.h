@@ -5,7 +5,10 @@
 #ifndef XTCP_TRANSFER_CONGESTION_H
 #define XTCP_TRANSFER_CONGESTION_H
 
+#include <linux/minmax.h>
 #include <linux/types.h>
+
+#include "tcb.h"
 
 struct sock;
 struct xtcp_sock;
@@ -65,11 +68,25 @@ void xtcp_congestion_init(struct sock *sk);
 void xtcp_congestion_sent(struct sock *sk, u32 segs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
-u32 xtcp_congestion_pipe(const struct xtcp_sock *xs);
 void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 
 /* For the rules. */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs);
 void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs);
+
+/**
+ * xtcp_congestion_pipe - segments that are believed to be in the network
+ * @xs: the connection
+ *
+ * RFC 6675 4, SetPipe(): sent, neither SACKed nor lost, and what was sent
+ * again since.
+ *
+ * Return: segments
+ */
+static inline u32 xtcp_congestion_pipe(const struct xtcp_sock *xs)
+{
+	return xs->in_flight + xs->retrans_out -
+	       min(xs->in_flight, xs->sacked_out + xs->lost_out);
+}
 
 #endif /* XTCP_TRANSFER_CONGESTION_H */

@@ -61,6 +61,17 @@ u8 xtcp_ecn_offer(struct sock *sk)
 
 	xs->ecn_ok = XTCP_KNOB(sock_net(sk), ecn) == 1 ||
 		     xtcp_ecn_route_asks(__sk_dst_get(sk));
+	return xtcp_ecn_offered(xs);
+}
+
+/**
+ * xtcp_ecn_offered - what our SYN has offered
+ * @xs: the connection, locked, in SYN-SENT
+ *
+ * Return: flags of the SYN as it was sent first
+ */
+u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
+{
 	return xs->ecn_ok ? ECN_SETUP : 0;
 }
 

@@ -16,6 +16,7 @@ struct xtcp_sock;
 
 /* Opening. */
 u8 xtcp_ecn_offer(struct sock *sk);
+u8 xtcp_ecn_offered(const struct xtcp_sock *xs);
 u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags);
 u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags);
 void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);

@@ -40,20 +40,20 @@
 #define PTO_SLACK_US	2000U	/* Linux: two of its least timer ticks */
 
 /* Values of xtcp_early_retrans that mean TLP; the others are history. */
-static bool is_on(const struct xtcp_sock *xs)
+static bool is_on(const struct xtcp_knobs *knobs)
 {
-	u8 early = XTCP_KNOB(sock_net(&xs->inet.sk), early_retrans);
+	u8 early = READ_ONCE(knobs->early_retrans);
 
 	return early == 3 || early == 4;
 }
 
-static u64 pto_ns(const struct xtcp_sock *xs)
+static u64 pto_ns(const struct xtcp_sock *xs, const struct xtcp_knobs *knobs)
 {
 	u32 us = XTCP_RTO_INIT_US;
 
 	if (xs->srtt_us)
 		us = (xs->srtt_us >> 2) +
-		     (xs->in_flight == 1 ? xtcp_rtt_rto_min_us(xs) :
+		     (xs->in_flight == 1 ? xtcp_rtt_rto_min_by(xs, knobs) :
 					   PTO_SLACK_US);
 	return (u64)us * NSEC_PER_USEC;
 }
@@ -73,18 +73,19 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
  */
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 {
+	const struct xtcp_knobs *knobs = &xtcp_net(sock_net(sk))->knobs;
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 probe_ns, rto_ns;
 
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
-	    !is_on(xs))
+	    !is_on(knobs))
 		return false;
-	probe_ns = pto_ns(xs);
+	probe_ns = pto_ns(xs, knobs);
 	rto_ns = from_now ? (u64)xs->rto_us * NSEC_PER_USEC :
 			    xtcp_retransmit_left_ns(sk, now_ns);
 	if (rto_ns)
 		probe_ns = min(probe_ns, rto_ns);
-	if (xtcp_user_timeout_ms(xs) &&
+	if (unlikely(xs->user_timeout_ms ?: READ_ONCE(knobs->user_timeout)) &&
 	    xtcp_retransmit_user_left_ns(xs) <= probe_ns)
 		return false;
 	xs->waiting = XTCP_WAIT_LOSS_PROBE;
@@ -107,12 +108,15 @@ static struct sk_buff *last_segment(struct sock *sk, struct sk_buff *skb)
 /* RFC 8985 7.3: a new segment if there is one and the window takes it. */
 static bool probe_send(struct sock *sk)
 {
-	struct sk_buff *newest = xtcp_send_newest(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *newest;
 
 	xs->probe_resent = 0;
 	if (xtcp_send_has_room(sk))
 		return xtcp_send_beyond_cwnd(sk);
+	if (!xtcp_sendq_embody(sk))
+		return false;
+	newest = xtcp_send_newest(sk);
 	/* The peer holds it; and the time of sending would be taken for run_end. */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
 		return false;

@@ -30,8 +30,33 @@
  */
 #define UNPACED_SEGS	10
 
+/*
+ * Times in microseconds have 32 bits and come round in 71 minutes. A burst takes
+ * a minute at most (BURST_MAX_US), those that fq holds a few; a due time that is
+ * so much older than the last text means nothing any more.
+ */
+#define BURST_MAX_US	(60 * USEC_PER_SEC)
+#define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
+
 /* A timer that comes late is made up for, up to so much; microseconds. */
 #define CREDIT_US	2000U
+
+/* Nothing was sent yet: nor is there a due time. */
+static bool is_unpaced(const struct xtcp_sock *xs)
+{
+	return xs->data_segs_out < UNPACED_SEGS;
+}
+
+/* Microseconds until the next burst is due. */
+static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
+{
+	u32 now_us = div_u64(now_ns, NSEC_PER_USEC);
+
+	if (!xs->paced || is_unpaced(xs) ||
+	    now_ns - xs->last_snd_ns > DUE_MAX_NS)
+		xs->pace_us = now_us;
+	return max((s32)(xs->pace_us - now_us), 0);
+}
 
 /**
  * xtcp_pacing_must_wait - is it too early for the next burst
@@ -40,12 +65,13 @@
 bool xtcp_pacing_must_wait(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	s32 early_us = (s32)(xs->pace_us - xtcp_now_us());
+	u32 wait_us = early_us(xs, xtcp_now_ns());
 
-	if (early_us <= 0)
+	if (!wait_us)
 		return false;
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
-		xtcp_timer_set(sk, XTCP_TIMER_PACE, early_us * NSEC_PER_USEC);
+		xtcp_timer_set(sk, XTCP_TIMER_PACE,
+			       wait_us * NSEC_PER_USEC);
 	return true;
 }
 
@@ -56,12 +82,9 @@ bool xtcp_pacing_must_wait(struct sock *sk)
  *
  * Return: CLOCK_MONOTONIC ns, @now_ns at the earliest
  */
-u64 xtcp_pacing_due_ns(const struct sock *sk, u64 now_ns)
+u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
 {
-	u32 now_us = div_u64(now_ns, NSEC_PER_USEC);
-	s32 early_us = (s32)(xtcp_sk(sk)->pace_us - now_us);
-
-	return early_us > 0 ? now_ns + early_us * NSEC_PER_USEC : now_ns;
+	return now_ns + early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
 }
 
 /**
@@ -74,17 +97,20 @@ void xtcp_pacing_account(struct sock *sk, u32 octets)
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 now_us = xtcp_now_us();
+	s32 late_us;
 
-	if (rate == ~0UL || !rate ||
-	    seq_dist(xs->iss, xs->snd_nxt) < (s32)(UNPACED_SEGS * xs->mss)) {
+	if (!xs->paced)
+		xs->pace_us = now_us;
+	xs->paced = 1;
+	late_us = now_us - xs->pace_us;
+	if (rate == ~0UL || !rate || is_unpaced(xs)) {
 		xs->pace_us = now_us;
 		return;
 	}
-	if ((s32)(now_us - xs->pace_us) > (s32)CREDIT_US)
+	if (late_us > (s32)CREDIT_US)
 		xs->pace_us = now_us;
-	/* Beyond a minute the difference of two times has no sign any more. */
 	xs->pace_us += min_t(u64, div64_ul((u64)octets * USEC_PER_SEC, rate),
-			     60 * USEC_PER_SEC);
+			     BURST_MAX_US);
 }
 
 /**

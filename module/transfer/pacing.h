@@ -8,7 +8,7 @@
 #include <net/sock.h>
 
 bool xtcp_pacing_must_wait(struct sock *sk);
-u64 xtcp_pacing_due_ns(const struct sock *sk, u64 now_ns);
+u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns);
 void xtcp_pacing_account(struct sock *sk, u32 octets);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);

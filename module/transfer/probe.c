@@ -127,15 +127,6 @@ void xtcp_probe_window_timeout(struct sock *sk)
 	persist_arm(sk);
 }
 
-/**
- * xtcp_probe_answered - a segment of the peer was accepted: it lives
- * @sk: the socket, locked
- */
-void xtcp_probe_answered(struct sock *sk)
-{
-	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
-}
-
 /*
  * Of a knob kept in jiffies. jiffies_to_nsecs() wraps after 71 minutes. One
  * of 0 or less is a clock tick: it must not make the timer spin.

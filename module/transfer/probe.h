@@ -7,13 +7,23 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sock;
 
 void xtcp_probe_window_check(struct sock *sk);
 void xtcp_probe_window_timeout(struct sock *sk);
-void xtcp_probe_answered(struct sock *sk);
 void xtcp_probe_keepalive_set(struct sock *sk, int on);
 void xtcp_probe_keepalive_start(struct sock *sk);
 void xtcp_probe_keepalive_timeout(struct sock *sk);
+
+/**
+ * xtcp_probe_answered - a segment of the peer was accepted: it lives
+ * @sk: the socket, locked
+ */
+static inline void xtcp_probe_answered(struct sock *sk)
+{
+	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
+}
 
 #endif /* XTCP_TRANSFER_PROBE_H */

@@ -228,17 +228,8 @@ static bool make_room(struct sock *sk, const struct sk_buff *skb)
 	return false;
 }
 
-/**
- * xtcp_prune_reserve - make room in the receive buffer
- * @sk: the socket, locked
- * @skb: segment that has come, trimmed to the window; not charged yet
- *
- * What the user waits for, with nothing there to be read, is always taken:
- * else a machine that is short of memory would never get rid of any.
- *
- * Return: true when @skb may be queued
- */
-bool xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
+/* xtcp_prune_reserve(), where there is not simply room. */
+bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 {
 	if (!xtcp_prune_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))
 		return true;

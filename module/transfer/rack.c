@@ -86,22 +86,25 @@ static bool rack_is_later(const struct xtcp_sock *xs,
  * Steps 1 and 2 of 6.2. A segment sent again that comes back in less than the
  * least RTT was acknowledged for its first copy and tells nothing; nor does one
  * that the peer had reported and then dropped: when it was sent is forgotten.
+ *
+ * Return: microseconds from its last sending to its ACK
  */
-void xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
-			 u64 now_ns)
+u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
+			u64 now_ns)
 {
 	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
 
 	if (!cb->sent_ns)
-		return;
+		return rtt_us;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
-		return;
+		return rtt_us;
 	xs->rack_advanced = 1;
 	xs->rack_rtt_us = rtt_us;
 	if (!xs->rack_sent_ns || !rack_is_later(xs, cb)) {
 		xs->rack_sent_ns = cb->sent_ns;
 		xs->rack_end = cb->end;
 	}
+	return rtt_us;
 }
 
 /**

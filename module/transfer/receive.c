@@ -90,6 +90,21 @@ static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
 	return false;
 }
 
+/*
+ * Of several duplicates that one ACK could tell of it tells of the first, and
+ * what borders on that (RFC 2883 4; as Linux).
+ */
+static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
+{
+	if (seq_after(end, xs->rcv_nxt) ||
+	    !block_touches(&xs->dsack, start, end))
+		return;
+	if (seq_before(start, xs->dsack.start))
+		xs->dsack.start = start;
+	if (seq_after(end, xs->dsack.end))
+		xs->dsack.end = end;
+}
+
 /**
  * xtcp_receive_duplicate - something came that may have been there already
  * @sk: the socket, locked
@@ -107,6 +122,10 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 	if (!xs->sack_ok || !XTCP_KNOB(sock_net(sk), dsack) ||
 	    !seq_before(start, end))
 		return;
+	if (xs->dsack_pending) {
+		dsack_extend(xs, start, end);
+		return;
+	}
 	if (seq_before(start, xs->rcv_nxt)) {
 		if (seq_after(end, xs->rcv_nxt))
 			end = xs->rcv_nxt;
@@ -226,7 +245,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 	}
 
 	if (text) {
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
+		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_TEXT);
 		xtcp_ack_text_received(sk, skb);
 		if (xs->ecn_ok)
 			xtcp_ecn_text_received(sk, skb);
@@ -244,7 +263,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 			fin = ofo_drain(sk);
 	}
 	if (fin) {
-		xtcp_close_fin_received(sk);
+		xtcp_close_fin_received(sk, NULL);
 		return;
 	}
 	if (!sock_flag(sk, SOCK_DEAD))
@@ -352,6 +371,59 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
+/*
+ * A FIN without text for a user who has gone: nobody will look for it in the
+ * queue, and the segment may become its ACK.
+ */
+static bool is_bare_fin_of_orphan(const struct sock *sk,
+				  const struct sk_buff *skb)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return !skb->len && sock_flag(sk, SOCK_DEAD) &&
+	       xtcp_cb(skb)->seq == xs->rcv_nxt &&
+	       RB_EMPTY_ROOT(&xs->ofo_queue);
+}
+
+static void receive_fin_of_orphan(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->bytes_received++;
+	WRITE_ONCE(xs->rcv_nxt, xtcp_cb(skb)->end);
+	xtcp_close_fin_received(sk, skb);
+}
+
+/* What the queues need to know; @skb begins with its text then. */
+static void prepare(struct sock *sk, struct sk_buff *skb,
+		    const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (skb->len > seg->len)
+		__skb_pull(skb, skb->len - seg->len);
+	skb_dst_drop(skb);
+	xtcp_cb(skb)->seq = seg->seq;
+	xtcp_cb(skb)->end = seq_add(seg->seq, seg->len +
+				    !!(seg->flags & XTCP_FIN));
+	xtcp_cb(skb)->flags = seg->flags;
+	if (xs->ts_ok)
+		xtcp_autotune_echo(xs, seg);
+}
+
+/**
+ * xtcp_receive_expected - text, next in order and all of it within the window
+ * @sk: the socket, locked, in ESTABLISHED
+ * @skb: the segment; eaten
+ * @seg: its header, without FIN
+ */
+void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
+			   const struct xtcp_seg *seg)
+{
+	prepare(sk, skb, seg);
+	receive_in_order(sk, skb);
+}
+
 /**
  * xtcp_receive_text - text and FIN of an acceptable segment
  * @sk: the socket, locked, in ESTABLISHED, FIN-WAIT-1 or FIN-WAIT-2
@@ -367,15 +439,7 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
-	if (skb->len > seg->len)
-		__skb_pull(skb, skb->len - seg->len);
-	skb_dst_drop(skb);
-	cb->seq = seg->seq;
-	cb->end = seq_add(seg->seq, seg->len + !!(seg->flags & XTCP_FIN));
-	cb->flags = seg->flags;
-	if (xs->ts_ok)
-		xtcp_autotune_echo(xs, seg);
-
+	prepare(sk, skb, seg);
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
 		/* All of it was here before: our ACK got lost (LC-24, 52). */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
@@ -387,6 +451,10 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 
 	if (seq_after(cb->seq, xs->rcv_nxt)) {
 		receive_ahead(sk, skb);
+		return;
+	}
+	if (is_bare_fin_of_orphan(sk, skb)) {
+		receive_fin_of_orphan(sk, skb);
 		return;
 	}
 	if (seq_before(cb->seq, xs->rcv_nxt))

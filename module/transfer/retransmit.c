@@ -66,11 +66,14 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
  */
 u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
-	const struct sk_buff *oldest = xtcp_send_oldest(sk);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
-	u64 gone_ns = now_ns - xtcp_cb(oldest)->sent_ns;
+	u64 gone_ns;
 
+	if (xs->bare_out)
+		gone_ns = now_ns - xs->retrans_stamp_ns;
+	else
+		gone_ns = now_ns - xtcp_cb(xtcp_send_oldest(sk))->sent_ns;
 	return rto_ns - min(rto_ns, gone_ns);
 }
 
@@ -98,6 +101,20 @@ void xtcp_retransmit_arm(struct sock *sk)
 		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
 	xs->waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_retransmit_later - what timed out could not be sent
+ * @sk: the socket, locked
+ *
+ * The network has not seen it: no reason to back off.
+ */
+void xtcp_retransmit_later(struct sock *sk)
+{
+	u32 delay_us = min(xtcp_sk(sk)->rto_us, LOCAL_RETRY_US);
+
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
+		       (u64)delay_us * NSEC_PER_USEC);
 }
 
 /**
@@ -236,10 +253,13 @@ static void timed_out(struct sock *sk)
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
+	if (!xtcp_sendq_embody(sk)) {
+		xtcp_retransmit_later(sk);
+		return;
+	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (!sock_flag(sk, SOCK_DEAD) &&
-	    xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1))) {
+	if (xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1))) {
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
@@ -255,10 +275,7 @@ static void timed_out(struct sock *sk)
 		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
 
 	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1)) {
-		/* The network has not seen it: no reason to back off. */
-		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-			       (u64)min(xs->rto_us, LOCAL_RETRY_US) *
-			       NSEC_PER_USEC);
+		xtcp_retransmit_later(sk);
 		return;
 	}
 	xtcp_rtt_backoff(xs);

@@ -23,38 +23,6 @@
 #define MIN_RTT_WINDOW_MS	(300U * MSEC_PER_SEC)
 
 /**
- * xtcp_rtt_us_between - a span of time
- * @then_ns: beginning
- * @now_ns: end
- *
- * Return: microseconds, U32_MAX at most
- */
-u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
-{
-	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
-}
-
-/**
- * xtcp_rtt_rto_min_us - what the variance term is at least
- * @xs: the connection
- *
- * xtcp_rto_min_us, or the route's rto_min.
- *
- * Return: microseconds
- */
-u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs)
-{
-	const struct dst_entry *dst;
-
-	dst = rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
-	if (unlikely(dst && dst_metric_locked(dst, RTAX_RTO_MIN)))
-		return min_t(u64, (u64)dst_metric(dst, RTAX_RTO_MIN) *
-				  USEC_PER_MSEC, XTCP_RTO_MAX_US);
-	return min_t(u32, XTCP_KNOB(sock_net(&xs->inet.sk), rto_min_us),
-		     XTCP_RTO_MAX_US);
-}
-
-/**
  * xtcp_rtt_init - forget all samples (RFC 6298 2.1)
  * @xs: the connection, socket lock held or not yet visible
  */

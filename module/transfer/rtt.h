@@ -5,21 +5,62 @@
 #ifndef XTCP_TRANSFER_RTT_H
 #define XTCP_TRANSFER_RTT_H
 
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/rtnetlink.h>
 #include <linux/types.h>
+#include <net/dst.h>
 
-struct sock;
-struct xtcp_sock;
+#include "netns.h"
+#include "tcb.h"
 
 #define XTCP_RTO_INIT_US	1000000U	/* RFC 6298 2.1 */
 #define XTCP_RTO_MIN_US		200000U		/* xtcp_rto_min_us; RFC: 1 s */
 #define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC says >= 60 s */
 #define XTCP_RTO_FALLBACK_US	3000000U	/* RFC 6298 5.7 */
 
-u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns);
+/**
+ * xtcp_rtt_us_between - a span of time
+ * @then_ns: beginning
+ * @now_ns: end
+ *
+ * Return: microseconds, U32_MAX at most
+ */
+static inline u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
+{
+	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
+}
+
+/* xtcp_rtt_rto_min_us(), for who has the knobs at hand. */
+static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
+				      const struct xtcp_knobs *knobs)
+{
+	const struct dst_entry *dst;
+
+	dst = rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
+	if (unlikely(dst && dst_metric_locked(dst, RTAX_RTO_MIN)))
+		return min_t(u64, (u64)dst_metric(dst, RTAX_RTO_MIN) *
+				  USEC_PER_MSEC, XTCP_RTO_MAX_US);
+	return min_t(u32, READ_ONCE(knobs->rto_min_us), XTCP_RTO_MAX_US);
+}
+
+/**
+ * xtcp_rtt_rto_min_us - what the variance term is at least
+ * @xs: the connection
+ *
+ * xtcp_rto_min_us, or the route's rto_min.
+ *
+ * Return: microseconds
+ */
+static inline u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs)
+{
+	return xtcp_rtt_rto_min_by(xs,
+				   &xtcp_net(sock_net(&xs->inet.sk))->knobs);
+}
+
 void xtcp_rtt_init(struct xtcp_sock *xs);
 void xtcp_rtt_route(struct sock *sk);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
-u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs);
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns);

@@ -110,15 +110,14 @@ static void limit_duplicates(struct sock *sk, u32 acked_segs)
 /**
  * xtcp_scoreboard_landed - segments are acknowledged cumulatively
  * @sk: the socket, locked
- * @skb: about to leave the flight, or its first segments have left it
+ * @cb: of an skb about to leave the flight, or whose first segments have left it
  * @seq: where these begin
  * @segs: how many they are
  * @a: what the ACK says
  */
-void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
+void xtcp_scoreboard_landed(struct sock *sk, const struct xtcp_skb_cb *cb,
 			    seq_t seq, u32 segs, struct xtcp_acked *a)
 {
-	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool known = cb->marks & XTCP_MARK_SACKED;
 
@@ -296,7 +295,11 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 			known = seq_later(known, cb->run_end);
 		else
 			segment_arrived(sk, skb, a);
-		/* All from here to the block's end will have arrived. */
+		/*
+		 * All from here to the block's end will have arrived; or, if
+		 * there is no memory to cut the last skb, counts as entered and
+		 * may be sent again for nothing.
+		 */
 		cb->run_end = seq_later(known, b->end);
 		skb = known == cb->end ? skb_rb_next(skb) :
 					 xtcp_send_find(sk, known);
@@ -396,7 +399,9 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	}
 	if (seq_before(cb->seq, xs->resend_seq))
 		xs->resend_seq = cb->seq;
-	list_del_init(&skb->tcp_tsorted_anchor);
+	/* A copy sent before an undo is on its way still, and is timed. */
+	if (!(cb->marks & XTCP_MARK_RETRANS))
+		list_del_init(&skb->tcp_tsorted_anchor);
 }
 
 /**

@@ -16,7 +16,7 @@ struct xtcp_acked;
 struct xtcp_seg;
 
 void xtcp_scoreboard_init(struct xtcp_sock *xs);
-void xtcp_scoreboard_landed(struct sock *sk, const struct sk_buff *skb,
+void xtcp_scoreboard_landed(struct sock *sk, const struct xtcp_skb_cb *cb,
 			    seq_t seq, u32 segs, struct xtcp_acked *a);
 struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 					const struct xtcp_sack_block *b);

@@ -23,6 +23,7 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/lossprobe.h"
+#include "transfer/meter.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
@@ -103,14 +104,16 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 	return len;
 }
 
-/* A segment that never left before left: it is in flight now. */
-static void sent_first(struct sock *sk, struct sk_buff *skb)
+/*
+ * A segment that never left before, and stands in no queue, left: it is in
+ * flight now.
+ */
+static void launched(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_send_segs(skb);
 	bool first = !xs->in_flight;
 
-	__skb_unlink(skb, &sk->sk_write_queue);
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
 	if (skb->len && skb->len < segs * xs->mss)
 		xs->snd_sml = xs->snd_nxt;
@@ -126,6 +129,12 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 	xs->retrans_stamp_ns = xs->last_snd_ns;
 	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
 	xs->waiting = XTCP_WAIT_TIMEOUT;
+}
+
+static void sent_first(struct sock *sk, struct sk_buff *skb)
+{
+	__skb_unlink(skb, &sk->sk_write_queue);
+	launched(sk, skb);
 }
 
 /* Send the first @len octets of @skb, with its FIN if @whole. */
@@ -229,7 +238,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 /* The first in flight starts the timeout; each may put the probe off. */
 static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 {
-	if (!xtcp_lossprobe_schedule(sk, now_ns, false) &&
+	if (!xtcp_lossprobe_schedule(sk, now_ns, was_idle) &&
 	    (was_idle || xtcp_sk(sk)->waiting == XTCP_WAIT_LOSS_PROBE))
 		xtcp_retransmit_arm(sk);
 }
@@ -249,6 +258,7 @@ static void push(struct sock *sk, u8 nagle, bool force)
 		xtcp_congestion_resumed(sk, now_ns);
 	if (push_all(sk, nagle, force, now_ns))
 		pushed_timer(sk, now_ns, was_idle);
+	xtcp_meter_pushed(sk, now_ns, was_idle);
 	xtcp_probe_window_check(sk);
 }
 
@@ -299,6 +309,56 @@ void xtcp_send_push(struct sock *sk, u8 nagle)
 }
 
 /**
+ * xtcp_send_may_go_alone - will a small segment leave at once, whatever it says
+ * @sk: the socket, locked, in ESTABLISHED
+ * @octets: of text
+ *
+ * Nothing waits, nothing is in flight or still in this host, and nothing but
+ * the windows could hold it back. Where it is true xtcp_send_push() would find
+ * the same, step by step.
+ */
+bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return !xtcp_send_has_unsent(sk) && !xs->in_flight &&
+	       octets <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
+	       xs->recovery == XTCP_OPEN && !(xs->nagle & XTCP_NAGLE_CORK) &&
+	       !xs->mtu_searched && !xs->snd_urgent &&
+	       refcount_read(&sk->sk_wmem_alloc) == 1 &&
+	       READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE &&
+	       xtcp_notsent_lowat(xs);
+}
+
+/**
+ * xtcp_send_alone - send a segment for which xtcp_send_may_go_alone() is true
+ * @sk: the socket, locked
+ * @skb: from xtcp_send_skb_alloc(), with its text; the send queue owns it now
+ *
+ * What it is made for is small, and fits the path whatever the route has learnt
+ * of it. One that can't leave waits as it would otherwise.
+ */
+void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 now_ns = xtcp_now_ns();
+
+	xtcp_cb(skb)->flags |= XTCP_PSH;
+	xtcp_sendq_number(sk, skb);
+	xs->pushed_seq = xs->write_seq;
+	xtcp_sendq_measure(skb, xs->mss);
+	xtcp_congestion_resumed(sk, now_ns);
+	if (likely(!xtcp_output_queued(sk, skb, now_ns))) {
+		launched(sk, skb);
+		pushed_timer(sk, now_ns, true);
+		xtcp_meter_started(xs, now_ns);
+	} else {
+		__skb_queue_tail(&sk->sk_write_queue, skb);
+		xtcp_probe_window_check(sk);
+	}
+}
+
+/**
  * xtcp_send_override - send a small segment after all
  * @sk: the socket, locked, with nothing in flight
  *
@@ -312,7 +372,7 @@ void xtcp_send_override(struct sock *sk)
 
 /**
  * xtcp_send_syn - send the SYN of an active open (RFC 9293 3.10.1)
- * @sk: the socket, locked, in SYN-SENT with @iss chosen
+ * @sk: the socket, locked, in SYN-SENT with @iss chosen; just renewed
  *
  * The retransmission timer runs afterwards, whether or not the SYN left.
  */
@@ -320,38 +380,71 @@ void xtcp_send_syn(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 flags = XTCP_SYN | xtcp_ecn_offer(sk);
-	struct sk_buff *skb = xtcp_sendq_alloc_control(flags);
+	/* When connect() began it; the SYN's echo is held against this. */
+	u64 now_ns = xs->last_snd_ns;
 
 	xs->snd_una = xs->iss;
 	xs->snd_nxt = xs->iss;
 	xs->snd_sml = xs->iss;
 	WRITE_ONCE(xs->write_seq, seq_add(xs->iss, 1));
 	xs->pushed_seq = xs->write_seq;
-	/* Before the SYN reads the clock: its echo is held against this. */
-	xs->retrans_stamp_ns = xtcp_now_ns();
-	if (skb) {
-		xtcp_cb(skb)->seq = xs->iss;
-		xtcp_cb(skb)->end = xs->write_seq;
-		xtcp_sendq_charge(sk, skb->truesize);
-		xtcp_sendq_fly(sk, skb);
-		xtcp_output_queued(sk, skb, xs->retrans_stamp_ns);
-	}
+	xtcp_sendq_fly_bare(sk, now_ns);
+	xtcp_output_bare(sk, NULL, xs->iss, flags, now_ns);
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-		       (u64)xs->rto_us * NSEC_PER_USEC);
+	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns,
+			    (u64)xs->rto_us * NSEC_PER_USEC);
+}
+
+/* With nothing queued before it, and nothing to wait for. */
+static bool fin_may_go_bare(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return !xs->in_flight && usable_window(xs) &&
+	       xtcp_state_in(sk, SENDING_STATES) && !xtcp_pacing_holds(sk);
+}
+
+/* Made of @spare, which is eaten. False: it did not leave. */
+static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 now_ns = xtcp_now_ns();
+
+	if (xtcp_output_bare(sk, spare, xs->snd_nxt, XTCP_FIN | XTCP_ACK,
+			     now_ns))
+		return false;
+	WRITE_ONCE(xs->write_seq, seq_add(xs->write_seq, 1));
+	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
+	xs->last_snd_ns = now_ns;
+	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
+	xtcp_sendq_fly_bare(sk, now_ns);
+	xtcp_congestion_sent(sk, 1);
+	xs->waiting = XTCP_WAIT_TIMEOUT;
+	pushed_timer(sk, now_ns, true);
+	return true;
 }
 
 /**
- * xtcp_send_fin - queue our FIN behind all text (RFC 9293 3.10.4)
+ * xtcp_send_fin - send our FIN behind all text (RFC 9293 3.10.4)
  * @sk: the socket, locked
+ * @spare: received segment that nobody wants any more, or NULL; eaten
  */
-void xtcp_send_fin(struct sock *sk)
+void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool alone = !skb && fin_may_go_bare(sk);
 
-	if (xs->fin_queued)
+	if (xs->fin_queued) {
+		consume_skb(spare);
 		return;
+	}
+	if (!alone) {
+		consume_skb(spare);
+	} else if (fin_send_bare(sk, spare)) {
+		xs->fin_queued = 1;
+		return;
+	}
 	if (skb) {
 		xtcp_cb(skb)->flags |= XTCP_FIN;
 		xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, 1);
@@ -363,7 +456,11 @@ void xtcp_send_fin(struct sock *sk)
 		xtcp_send_queue(sk, skb);
 	}
 	xs->fin_queued = 1;
-	xtcp_send_push(sk, XTCP_NAGLE_OFF);
+	/* What could just not leave is tried again by a timer. */
+	if (alone)
+		xtcp_probe_window_check(sk);
+	else
+		xtcp_send_push(sk, XTCP_NAGLE_OFF);
 }
 
 /*

@@ -14,8 +14,10 @@ struct sock;
 
 void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
+bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets);
+void xtcp_send_alone(struct sock *sk, struct sk_buff *skb);
 void xtcp_send_override(struct sock *sk);
-void xtcp_send_fin(struct sock *sk);
+void xtcp_send_fin(struct sock *sk, struct sk_buff *spare);
 bool xtcp_send_has_room(struct sock *sk);
 bool xtcp_send_beyond_cwnd(struct sock *sk);
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max);

@@ -15,6 +15,11 @@
  * only some of them cuts the skb in two, at the edge of a segment: the window,
  * a SACK block, a loss, a smaller MSS. All sums in the TCB count segments.
  *
+ * A SYN, and a FIN that finds the queue empty, is all that is in flight, and most
+ * are acknowledged at once. So they are sent without an skb in the queue: the
+ * TCB knows their number, and when they left. Whatever else befalls them than an
+ * ACK gives them an skb first (xtcp_sendq_embody()).
+ *
  * Socket lock; process context or softirq.
  */
 #include "transfer/sendqueue.h"
@@ -26,22 +31,9 @@
 #include "net/output.h"
 #include "net/wire.h"
 #include "tcb.h"
+#include "transfer/ecn.h"
 
 /* --- memory ------------------------------------------------------------ */
-
-/**
- * xtcp_sendq_charge - account for memory of the send queue
- * @sk: the socket, locked
- * @octets: of truesize more; negative: less
- */
-void xtcp_sendq_charge(struct sock *sk, int octets)
-{
-	sk_wmem_queued_add(sk, octets);
-	if (octets >= 0)
-		sk_mem_charge(sk, octets);
-	else
-		sk_mem_uncharge(sk, -octets);
-}
 
 static void free_queued(struct sock *sk, struct sk_buff *skb)
 {
@@ -50,7 +42,16 @@ static void free_queued(struct sock *sk, struct sk_buff *skb)
 	__kfree_skb(skb);
 }
 
-static struct sk_buff *alloc_empty(u32 linear, gfp_t gfp)
+/**
+ * xtcp_sendq_alloc - an empty segment, of nobody's memory yet
+ * @linear: octets of text that its linear part shall hold
+ * @gfp: allocation flags
+ *
+ * Any context, no lock.
+ *
+ * Return: skb, or NULL
+ */
+struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 {
 	struct sk_buff *skb = alloc_skb_fclone(XTCP_HEADROOM + linear, gfp);
 
@@ -78,7 +79,7 @@ static struct sk_buff *alloc_empty(u32 linear, gfp_t gfp)
  */
 struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp)
 {
-	struct sk_buff *skb = alloc_empty(linear, gfp);
+	struct sk_buff *skb = xtcp_sendq_alloc(linear, gfp);
 
 	if (skb && sk_wmem_schedule(sk, skb->truesize))
 		return skb;
@@ -90,12 +91,12 @@ struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp)
 }
 
 /**
- * xtcp_sendq_alloc_control - a segment for SYN or FIN, which must not fail
- * @flags: XTCP_SYN, XTCP_FIN, XTCP_ACK
+ * xtcp_sendq_alloc_control - a segment for a FIN, which must not fail
+ * @flags: XTCP_FIN, XTCP_ACK
  *
- * They come from connect(), shutdown() and close(): process context with
- * nothing but the socket lock held. Their memory is charged unasked; the next
- * reservation makes up for it.
+ * It comes from shutdown() or close(): process context with nothing but the
+ * socket lock held. Its memory is charged unasked; the next reservation makes
+ * up for it.
  *
  * Return: skb, not charged; NULL in softirq only
  */
@@ -103,24 +104,13 @@ struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
 {
 	struct sk_buff *skb;
 
-	skb = alloc_empty(0, in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
+	skb = xtcp_sendq_alloc(0, in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
 	if (skb)
 		xtcp_cb(skb)->flags = flags;
 	return skb;
 }
 
 /* --- the two queues ---------------------------------------------------- */
-
-/**
- * xtcp_send_oldest - the segment at SND.UNA
- * @sk: the socket, locked
- *
- * Return: oldest segment in flight, NULL if there is none
- */
-struct sk_buff *xtcp_send_oldest(struct sock *sk)
-{
-	return skb_rb_first(&sk->tcp_rtx_queue);
-}
 
 /**
  * xtcp_send_newest - the segment that ends at SND.NXT
@@ -159,22 +149,20 @@ struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq)
 }
 
 /**
- * xtcp_send_has_unsent - does text or FIN wait that was never sent
+ * xtcp_sendq_number - a segment gets its numbers, behind all that was written
  * @sk: the socket, locked
+ * @skb: from xtcp_send_skb_alloc(), flags set; charged to the socket now
  */
-bool xtcp_send_has_unsent(const struct sock *sk)
+void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 {
-	return !skb_queue_empty(&sk->sk_write_queue);
-}
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
-/**
- * xtcp_send_is_idle - is everything sent and acknowledged
- * @sk: the socket, locked
- */
-bool xtcp_send_is_idle(const struct sock *sk)
-{
-	return !xtcp_send_has_unsent(sk) &&
-	       RB_EMPTY_ROOT(&sk->tcp_rtx_queue);
+	cb->seq = xs->write_seq;
+	cb->end = seq_add(cb->seq, skb->len +
+			  !!(cb->flags & (XTCP_SYN | XTCP_FIN)));
+	WRITE_ONCE(xs->write_seq, cb->end);
+	xtcp_sendq_charge(sk, skb->truesize);
 }
 
 /**
@@ -184,15 +172,8 @@ bool xtcp_send_is_idle(const struct sock *sk)
  */
 void xtcp_send_queue(struct sock *sk, struct sk_buff *skb)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_skb_cb *cb = xtcp_cb(skb);
-
-	cb->seq = xs->write_seq;
-	cb->end = seq_add(cb->seq, skb->len +
-			  !!(cb->flags & (XTCP_SYN | XTCP_FIN)));
-	xtcp_sendq_charge(sk, skb->truesize);
+	xtcp_sendq_number(sk, skb);
 	__skb_queue_tail(&sk->sk_write_queue, skb);
-	WRITE_ONCE(xs->write_seq, cb->end);
 }
 
 /**
@@ -328,20 +309,86 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 	free_queued(sk, skb);
 }
 
-/* --- cutting segments -------------------------------------------------- */
+/* --- a SYN or FIN by itself -------------------------------------------- */
 
 /**
- * xtcp_sendq_measure - settle into which segments an skb will be cut
- * @skb: not in flight
- * @mss: octets of text in a full segment
+ * xtcp_sendq_fly_bare - a SYN or FIN leaves, and nothing else is in flight
+ * @sk: the socket, locked; the segment's number is SND.UNA
+ * @now_ns: what the clock said when it was sent
  */
-void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
+void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns)
 {
-	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	cb->seg_size = mss;
-	cb->segs = skb->len > mss ? DIV_ROUND_UP(skb->len, mss) : 1;
+	xs->bare_out = 1;
+	xs->retrans_stamp_ns = now_ns;
+	WRITE_ONCE(xs->in_flight, 1);
 }
+
+/**
+ * xtcp_sendq_land_bare - it is done with
+ * @sk: the socket, locked, with @bare_out
+ */
+void xtcp_sendq_land_bare(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xs->bare_out = 0;
+	WRITE_ONCE(xs->in_flight, 0);
+}
+
+/**
+ * xtcp_sendq_bare_is_fin - is it our FIN, and not our SYN
+ * @xs: the connection, locked, with @bare_out
+ *
+ * Behind a SYN a FIN may wait already.
+ */
+bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs)
+{
+	return xs->fin_queued && xs->snd_nxt == xs->write_seq;
+}
+
+/* As it was sent; but a SYN that the peer's has crossed is a SYN-ACK now. */
+static u8 bare_flags(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xtcp_sendq_bare_is_fin(xs))
+		return XTCP_FIN | XTCP_ACK;
+	if (sk->sk_state == XTCP_SYN_SENT)
+		return XTCP_SYN | xtcp_ecn_offered(xs);
+	return xtcp_ecn_syn_ack(xs, XTCP_SYN);
+}
+
+/**
+ * xtcp_sendq_embody - see that there is an skb for all that is in flight
+ * @sk: the socket, locked
+ *
+ * For those who are about to look at it, mark it or send it again.
+ *
+ * Return: false without memory, then nothing has changed
+ */
+bool xtcp_sendq_embody(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb;
+
+	if (likely(!xs->bare_out))
+		return true;
+	skb = xtcp_sendq_alloc(0, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return false;
+	xtcp_cb(skb)->flags = bare_flags(sk);
+	xtcp_cb(skb)->seq = xs->snd_una;
+	xtcp_cb(skb)->end = xs->snd_nxt;
+	xtcp_cb(skb)->sent_ns = xs->retrans_stamp_ns;
+	xtcp_sendq_charge(sk, skb->truesize);
+	xtcp_sendq_land_bare(sk);
+	xtcp_sendq_fly(sk, skb);
+	return true;
+}
+
+/* --- cutting segments -------------------------------------------------- */
 
 /**
  * xtcp_sendq_measure_again - the MSS is another one, or the text has changed
@@ -392,7 +439,7 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 
 	if (unshare(sk, skb))
 		return NULL;
-	rest = alloc_empty(linear, GFP_ATOMIC);
+	rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
 	if (!rest)
 		return NULL;
 
@@ -547,6 +594,8 @@ void xtcp_send_purge(struct sock *sk)
 		free_queued(sk, skb);
 	while ((skb = xtcp_send_oldest(sk)))
 		xtcp_sendq_land(sk, skb);
+	if (xs->bare_out)
+		xtcp_sendq_land_bare(sk);
 	xs->sacked_out = 0;
 	sk_mem_reclaim(sk);
 }

@@ -4,15 +4,21 @@
  *
  * What was never sent stands in sk_write_queue, what is in flight in the
  * rbtree tcp_rtx_queue by sequence number, and what is on its way in
- * xs->sent_order besides. All under the socket lock.
+ * xs->sent_order besides; but a SYN or FIN by itself may be in flight without
+ * an skb (xs->bare_out). All under the socket lock.
  */
 #ifndef XTCP_TRANSFER_SENDQUEUE_H
 #define XTCP_TRANSFER_SENDQUEUE_H
 
+#include <linux/math.h>
+#include <linux/rbtree.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
+#include <net/sock.h>
 
 #include "net/seq.h"
 #include "net/wire.h"
+#include "transfer/memory.h"
 
 struct sk_buff;
 struct sock;
@@ -28,6 +34,7 @@ static inline u32 xtcp_send_segs(const struct sk_buff *skb)
 }
 
 /* Filling the queue. */
+struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp);
 struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp);
 void xtcp_send_queue(struct sock *sk, struct sk_buff *skb);
 void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
@@ -36,24 +43,80 @@ void xtcp_send_mark_push(struct sock *sk);
 bool xtcp_send_wants_push(const struct xtcp_sock *xs);
 
 /* Looking at it. */
-struct sk_buff *xtcp_send_oldest(struct sock *sk);
 struct sk_buff *xtcp_send_newest(struct sock *sk);
 struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq);
-bool xtcp_send_has_unsent(const struct sock *sk);
-bool xtcp_send_is_idle(const struct sock *sk);
 
 /* For those who send, and those who hear of arrivals. */
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
-void xtcp_sendq_charge(struct sock *sk, int octets);
+void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
-void xtcp_sendq_measure(struct sk_buff *skb, u32 mss);
+bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs);
+void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns);
+void xtcp_sendq_land_bare(struct sock *sk);
+bool xtcp_sendq_embody(struct sock *sk);
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
 struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len);
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
 void xtcp_send_purge(struct sock *sk);
+
+/**
+ * xtcp_send_has_unsent - does text or FIN wait that was never sent
+ * @sk: the socket, locked
+ */
+static inline bool xtcp_send_has_unsent(const struct sock *sk)
+{
+	return !skb_queue_empty(&sk->sk_write_queue);
+}
+
+/**
+ * xtcp_send_is_idle - is everything sent and acknowledged
+ * @sk: the socket, locked
+ */
+static inline bool xtcp_send_is_idle(const struct sock *sk)
+{
+	return !xtcp_send_has_unsent(sk) && !xtcp_sk(sk)->in_flight;
+}
+
+/**
+ * xtcp_send_oldest - the segment at SND.UNA
+ * @sk: the socket, locked
+ *
+ * Return: oldest segment in flight, NULL if there is none, or no skb for it
+ */
+static inline struct sk_buff *xtcp_send_oldest(struct sock *sk)
+{
+	return skb_rb_first(&sk->tcp_rtx_queue);
+}
+
+/**
+ * xtcp_sendq_measure - settle into which segments an skb will be cut
+ * @skb: not in flight
+ * @mss: octets of text in a full segment
+ */
+static inline void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	cb->seg_size = mss;
+	cb->segs = skb->len > mss ? DIV_ROUND_UP(skb->len, mss) : 1;
+}
+
+/**
+ * xtcp_sendq_charge - account for memory of the send queue
+ * @sk: the socket, locked
+ * @octets: of truesize more; negative: less
+ */
+static inline void xtcp_sendq_charge(struct sock *sk, int octets)
+{
+	sk_wmem_queued_add(sk, octets);
+	if (octets >= 0)
+		sk_mem_charge(sk, octets);
+	else
+		xtcp_memory_uncharge(sk, -octets);
+}
 
 #endif /* XTCP_TRANSFER_SENDQUEUE_H */

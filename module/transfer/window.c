@@ -51,7 +51,7 @@ struct room {
 	u32	step;
 };
 
-static struct room room_now(const struct sock *sk)
+static __always_inline struct room room_now(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct room room = { .limit = window_limit(sk) };
@@ -64,21 +64,6 @@ static struct room room_now(const struct sock *sk)
 		room.space = min(room.space, PRESSURE_SEGS * xs->advmss);
 	room.step = max(min_t(u32, xs->rcv_mss, room.limit / 2), 1U);
 	return room;
-}
-
-/**
- * xtcp_window_left - RCV.WND: what the peer may still send
- * @xs: the connection; a reader without the lock gets an estimate
- *
- * Return: octets from RCV.NXT to the edge that was announced last
- */
-u32 xtcp_window_left(const struct xtcp_sock *xs)
-{
-	s32 left = seq_dist(READ_ONCE(xs->rcv_nxt),
-			    seq_add(READ_ONCE(xs->rcv_wup),
-				    READ_ONCE(xs->rcv_wnd)));
-
-	return max(left, 0);
 }
 
 /*
@@ -102,8 +87,8 @@ static u32 window_field_max(const struct sock *sk)
  * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
  * unless there is little left.
  */
-static u32 window_next(const struct sock *sk, u32 left,
-		       const struct room *room)
+static __always_inline u32 window_next(const struct sock *sk, u32 left,
+				       const struct room *room)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
@@ -185,6 +170,25 @@ u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 }
 
 /**
+ * xtcp_window_syn_ack - what a SYN-ACK offers, and its child then keeps to
+ * @sk: the listener, or the child
+ * @dst: route, or NULL
+ * @mss: octets, what the SYN-ACK announces
+ * @ts: time stamps were agreed on, so that a segment has less text
+ * @wnd: octets that the buffer takes
+ *
+ * Return: octets
+ */
+u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
+			u32 mss, bool ts, u32 wnd)
+{
+	u32 text = mss - (ts ? XTCP_TS_ROOM : 0);
+
+	return xtcp_window_offer(dst, mss,
+				 min(wnd, xtcp_window_first(sk, text)));
+}
+
+/**
  * xtcp_window_route - let the route's "window" bound a connection
  * @sk: the socket; its route is known; nobody has seen it yet, or it is in
  *	connect(). A user who has set TCP_WINDOW_CLAMP knows better.
@@ -199,11 +203,30 @@ void xtcp_window_route(struct sock *sk)
 }
 
 /**
+ * xtcp_window_first - the window of a SYN or SYN-ACK
+ * @sk: the socket, or the listener; need not be locked
+ * @mss: octets of text in a full segment to us; 0: not known yet
+ *
+ * As many segments as the buffer takes.
+ *
+ * Return: octets; the header can hold 65535 of them, a SYN is not scaled
+ */
+u32 xtcp_window_first(const struct sock *sk, u32 mss)
+{
+	u32 space = window_limit(sk);
+
+	if (mss && space > mss)
+		space = rounddown(space, mss);
+	return min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
+			  S16_MAX : XTCP_WINDOW_MAX);
+}
+
+/**
  * xtcp_window_init - window and scale of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
- * @mss: octets, the MSS we announce
+ * @mss: octets, the MSS we announce; 0: that is not known yet
  * @scaling: window scaling is offered or was agreed
- * @wnd: octets; the header can hold 65535 of them, a SYN is not scaled
+ * @wnd: octets, xtcp_window_first()
  * @wscale: shift of later windows, RFC 7323 2
  *
  * The scale fits the largest buffer that the socket may grow to.
@@ -215,10 +238,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 	u32 space = window_limit(sk);
 	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
 
-	if (mss && space > mss)
-		space = rounddown(space, mss);
-	*wnd = min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
-			  S16_MAX : XTCP_WINDOW_MAX);
+	*wnd = xtcp_window_first(sk, mss);
 	*wscale = 0;
 	if (!scaling)
 		return;
@@ -256,8 +276,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 			       XTCP_STATEF(XTCP_FIN_WAIT_1) |
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)))
 		return;
-	if ((xs->ack & XTCP_ACK_PENDING) &&
-	    seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss) {
+	if ((xs->ack & XTCP_ACK_PENDING) && xtcp_ack_is_read(sk)) {
 		xtcp_output_ack(sk);
 		return;
 	}

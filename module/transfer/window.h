@@ -7,19 +7,39 @@
 #ifndef XTCP_TRANSFER_WINDOW_H
 #define XTCP_TRANSFER_WINDOW_H
 
+#include <linux/minmax.h>
 #include <linux/types.h>
+
+#include "tcb.h"
 
 struct dst_entry;
 struct sock;
 struct xtcp_sock;
 
-u32 xtcp_window_left(const struct xtcp_sock *xs);
 u32 xtcp_window_select(struct sock *sk);
 bool xtcp_window_holds(const struct sock *sk);
 u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd);
 void xtcp_window_route(struct sock *sk);
+u32 xtcp_window_first(const struct sock *sk, u32 mss);
+u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
+			u32 mss, bool ts, u32 wnd);
 void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling, u32 *wnd,
 		      u8 *wscale);
 void xtcp_window_consumed(struct sock *sk, u32 copied);
+
+/**
+ * xtcp_window_left - RCV.WND: what the peer may still send
+ * @xs: the connection; a reader without the lock gets an estimate
+ *
+ * Return: octets from RCV.NXT to the edge that was announced last
+ */
+static inline u32 xtcp_window_left(const struct xtcp_sock *xs)
+{
+	s32 left = seq_dist(READ_ONCE(xs->rcv_nxt),
+			    seq_add(READ_ONCE(xs->rcv_wup),
+				    READ_ONCE(xs->rcv_wnd)));
+
+	return max(left, 0);
+}
 
 #endif /* XTCP_TRANSFER_WINDOW_H */

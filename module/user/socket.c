@@ -47,7 +47,7 @@
 #include "open/acceptqueue.h"
 #include "open/connect.h"
 #include "open/listen.h"
-#include "port.h"
+#include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -130,19 +130,23 @@ static void memory_limit_init(void)
  */
 bool xtcp_socket_orphans_exceed(const struct sock *sk)
 {
+	int most = READ_ONCE(xtcp_socket_orphans_max);
 	unsigned int shift = 0;
 	int orphans = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		orphans += per_cpu(xtcp_orphans, cpu);
+	/* So few that it doesn't matter which one this is. */
+	if (likely(orphans << 2 <= most))
+		return false;
 
 	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
 	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
 		shift++;
 	if (READ_ONCE(sk->sk_err_soft))
 		shift++;
-	return orphans << shift > READ_ONCE(xtcp_socket_orphans_max);
+	return orphans << shift > most;
 }
 
 /*
@@ -210,14 +214,16 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_lifecycle_born(&xs->flow, XTCP_CLOSED);
 
 	xs->peer_mss = xs->af->mss_default;
-	xs->mss = xs->af->mss_default;
+	xs->mss = XTCP_MSS_DEFAULT;	/* TCP_MAXSEG, as Linux: of any family */
 	xs->ofo_queue = RB_ROOT;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xtcp_autotune_renew(xs);
 	xtcp_timers_init(sk);
 	xtcp_rtt_init(xs);
 	xtcp_congestion_assign(xs);
-	xtcp_congestion_init(sk);
+	/* For who looks at it; a connection begins with connect(), or a child. */
+	xs->cwnd = XTCP_INIT_CWND;
+	xs->ssthresh = U32_MAX;
 	xtcp_ack_init(sk);
 
 	sk->sk_write_space = sock_write_space;
@@ -228,9 +234,6 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
-	/* From here on the caller can undo it all by proto.destroy. */
-	if (key.wire == XTCP_WIRE_TCP && !xs->af->has_tcp_wire)
-		return -EAFNOSUPPORT;
 	return 0;
 }
 
@@ -535,6 +538,7 @@ static const struct proto_ops xtcp_stream_ops = {
 	.sendmsg	= inet_sendmsg,
 	.recvmsg	= inet_recvmsg,
 	.mmap		= sock_no_mmap,
+	.set_peek_off	= sk_set_peek_off,
 	.set_rcvlowat	= xtcp_set_rcvlowat,
 	.splice_read	= xtcp_splice_read,
 	XTCP_PROTO_OPS_SPLICE_EOF(xtcp_splice_eof)

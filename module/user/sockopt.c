@@ -33,6 +33,7 @@
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
+#include "transfer/meter.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 
@@ -258,8 +259,6 @@ static int wire_set(struct sock *sk, int val)
 		err = -EINVAL;
 	else if (val != XTCP_WIRE_TCP && val != XTCP_WIRE_NATIVE)
 		err = -EINVAL;
-	else if (val == XTCP_WIRE_TCP && !xtcp_family_of(sk)->has_tcp_wire)
-		err = -EAFNOSUPPORT;
 	else
 		xtcp_sk(sk)->flow.wire = val;
 	release_sock(sk);
@@ -490,6 +489,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_segs_in = xs->segs_in;
 	info->tcpi_segs_out = xs->segs_out;
 	info->tcpi_snd_wnd = xs->snd_wnd;
+	xtcp_meter_info(xs, info);
 	XTCP_INFO_RCV_WND(info, xs->rcv_wnd);
 }
 

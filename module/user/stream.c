@@ -24,9 +24,12 @@
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "tcb.h"
+#include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/burst.h"
+#include "transfer/memory.h"
+#include "transfer/meter.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
@@ -41,6 +44,13 @@
  * linear part, and summed in one go with the header.
  */
 #define LINEAR_MAX	256U
+
+/*
+ * So few octets take a step on the stack. Before the kernel copies from or to a
+ * user it looks up what it is about to touch (hardened usercopy), which for
+ * memory of a slab costs more than the copy does.
+ */
+#define BY_STACK_MAX	128U
 
 /* Has @skb room for text up to @goal, and a place for the next fragment? */
 static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
@@ -191,6 +201,7 @@ static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 	if (copied)
 		push_on_the_way(sk, flags, true);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	xtcp_meter_pushed(sk, xtcp_now_ns(), false);
 	return sk_stream_wait_memory(sk, timeo);
 }
 
@@ -296,6 +307,58 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	return err;
 }
 
+/* A short write, and it seems that nothing is on its way: without the lock. */
+static bool may_send_few(const struct sock *sk, const struct msghdr *msg,
+			 size_t size)
+{
+	return size && size <= BY_STACK_MAX && !msg->msg_controllen &&
+	       !(msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
+	       !READ_ONCE(xtcp_sk(sk)->in_flight);
+}
+
+/* With the lock: will it leave at once? */
+static bool few_may_go(struct sock *sk, const struct sk_buff *skb)
+{
+	return sk->sk_state == XTCP_ESTABLISHED && !sk->sk_err &&
+	       !(sk->sk_shutdown & SEND_SHUTDOWN) &&
+	       xtcp_send_may_go_alone(sk, skb->len) &&
+	       sk_wmem_schedule(sk, skb->truesize);
+}
+
+/*
+ * Such a write is a segment of its own. It is made before the lock is taken,
+ * which then need not be one that lets its holder sleep.
+ * Return: octets; 0: it has to go the long way, and nothing has happened.
+ */
+static int send_few(struct sock *sk, struct msghdr *msg, u32 size)
+{
+	u8 few[BY_STACK_MAX] __uninitialized;
+	struct sk_buff *skb;
+	bool slow;
+
+	if (!copy_from_iter_full(few, size, &msg->msg_iter))
+		return 0;
+	skb = xtcp_sendq_alloc(size, sk->sk_allocation);
+	if (!skb)
+		goto revert;
+	memcpy(__skb_put(skb, size), few, size);
+
+	slow = lock_sock_fast(sk);
+	if (unlikely(!few_may_go(sk, skb))) {
+		unlock_sock_fast(sk, slow);
+		kfree_skb(skb);
+		goto revert;
+	}
+	xtcp_lifecycle_usual(sk, XTCP_EV_SEND);
+	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	xtcp_send_alone(sk, skb);
+	unlock_sock_fast(sk, slow);
+	return size;
+revert:
+	iov_iter_revert(&msg->msg_iter, size);
+	return 0;
+}
+
 /**
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
@@ -312,8 +375,13 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 {
 	int ret;
 
+	if (may_send_few(sk, msg, size)) {
+		ret = send_few(sk, msg, size);
+		if (likely(ret))
+			return ret;
+	}
 	lock_sock(sk);
-	xtcp_lifecycle_sk(sk, XTCP_EV_SEND);
+	xtcp_lifecycle_usual(sk, XTCP_EV_SEND);
 	ret = sendmsg_locked(sk, msg);
 	release_sock(sk);
 	return ret;
@@ -323,8 +391,8 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 
 /*
  * What a call to recvmsg(), or with a @pipe to splice(), has done so far. @seq:
- * where it reads on, which is copied_seq unless it peeks; @target: octets that
- * satisfy it.
+ * where it reads on, which is copied_seq unless it peeks (SO_PEEK_OFF); @target:
+ * octets that satisfy it.
  */
 struct reader {
 	struct msghdr	*msg;
@@ -378,9 +446,23 @@ static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
 		/* Compared before it is freed. */
 		if (head == skb)
 			skb = NULL;
-		/* IP hands over none that somebody else refers to. */
-		__kfree_skb(head);
+		xtcp_memory_free_read(sk, head);
 	} while (skb);
+}
+
+/* Copy a few octets of the linear part; all, or none and the error. */
+static int give_few(struct msghdr *msg, const struct sk_buff *skb, u32 offset,
+		    u32 len)
+{
+	u8 few[BY_STACK_MAX] __uninitialized;
+	size_t copied;
+
+	memcpy(few, skb->data + offset, len);
+	copied = copy_to_iter(few, len, &msg->msg_iter);
+	if (likely(copied == len))
+		return len;
+	iov_iter_revert(&msg->msg_iter, copied);
+	return -EFAULT;
 }
 
 /*
@@ -395,6 +477,8 @@ static int give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 	if (rd->pipe)
 		return skb_splice_bits(skb, sk, offset, rd->pipe, len,
 				       rd->splice_flags) ?: -EAGAIN;
+	if (len <= BY_STACK_MAX && offset + len <= skb_headlen(skb))
+		return give_few(rd->msg, skb, offset, len);
 	return skb_copy_datagram_msg(skb, offset, rd->msg, len) ?: len;
 }
 
@@ -535,6 +619,71 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 	return rd->copied ? rd->copied : err;
 }
 
+/* Is there little to be read, and nothing said of how? Without the lock. */
+static bool may_read_few(const struct sock *sk, int flags)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return !(flags & ~MSG_DONTWAIT) &&
+	       (u32)seq_dist(READ_ONCE(xs->copied_seq),
+			     READ_ONCE(xs->rcv_nxt)) - 1 < BY_STACK_MAX;
+}
+
+/*
+ * All that there is to be read, if that is one small segment, wanted whole, and
+ * as it is; NULL: recvmsg_locked() has to see.
+ */
+static struct sk_buff *small_text(const struct sock *sk, size_t room)
+{
+	struct sk_buff *skb = skb_peek(&sk->sk_receive_queue);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!skb || !skb_queue_is_last(&sk->sk_receive_queue, skb) ||
+	    skb->len > BY_STACK_MAX || skb_is_nonlinear(skb) ||
+	    skb->len > room ||
+	    (skb->len < room && skb->len < READ_ONCE(sk->sk_rcvlowat)) ||
+	    xtcp_cb(skb)->seq != xs->copied_seq ||
+	    (xtcp_cb(skb)->flags & XTCP_FIN) || xs->urg_state ||
+	    xs->recv_inq || READ_ONCE(sk->sk_backlog.tail))
+		return NULL;
+	return skb;
+}
+
+/* Copy so little that the page may not even be missing. */
+static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
+{
+	bool given;
+
+	pagefault_disable();
+	given = give_few(msg, skb, 0, skb->len) > 0;
+	pagefault_enable();
+	return given;
+}
+
+/*
+ * Give it to recv(), under a lock that doesn't let its holder sleep.
+ * Return: octets; 0: it has to be read the long way, and nothing has happened.
+ */
+static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
+{
+	bool slow = lock_sock_fast(sk);
+	struct sk_buff *skb;
+	int n = 0;
+
+	skb = small_text(sk, room);
+	if (likely(skb && give_at_once(msg, skb))) {
+		n = skb->len;
+		xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
+		WRITE_ONCE(xtcp_sk(sk)->copied_seq, xtcp_cb(skb)->end);
+		__skb_unlink(skb, &sk->sk_receive_queue);
+		xtcp_memory_free_read(sk, skb);
+		sk_peek_offset_bwd(sk, n);
+		xtcp_window_consumed(sk, n);
+	}
+	unlock_sock_fast(sk, slow);
+	return n;
+}
+
 /* TCP_INQ: octets left to be read; after a FIN one, so that it is read for. */
 static int unread(struct sock *sk)
 {
@@ -565,21 +714,31 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	};
 	int ret, inq = -1;
 
+	if (may_read_few(sk, flags)) {
+		ret = read_few(sk, msg, len);
+		if (likely(ret))
+			return ret;
+	}
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return xtcp_recv_error(sk, msg, len);
 	lock_sock(sk);
-	xtcp_lifecycle_sk(sk, XTCP_EV_RECEIVE);
+	xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state == XTCP_LISTEN) {
 		ret = -ENOTCONN;
 	} else if (flags & MSG_OOB) {
 		ret = xtcp_urgent_read(sk, msg, len, flags);
 	} else {
-		rd.seq = xtcp_sk(sk)->copied_seq;
+		rd.seq = seq_add(xtcp_sk(sk)->copied_seq,
+				 max(sk_peek_offset(sk, flags), 0));
 		rd.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 		rd.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
 		ret = recvmsg_locked(sk, &rd);
-		if (!(flags & MSG_PEEK))
+		if (flags & MSG_PEEK) {
+			sk_peek_offset_fwd(sk, rd.copied);
+		} else {
+			sk_peek_offset_bwd(sk, rd.copied);
 			xtcp_window_consumed(sk, rd.copied);
+		}
 		if (unlikely(xtcp_sk(sk)->recv_inq) && ret >= 0)
 			inq = unread(sk);
 	}
@@ -620,7 +779,7 @@ ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos,
 	if (!len)
 		return 0;
 	lock_sock(sk);
-	xtcp_lifecycle_sk(sk, XTCP_EV_RECEIVE);
+	xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state != XTCP_LISTEN) {
 		rd.seq = xtcp_sk(sk)->copied_seq;
 		rd.timeo = sock_rcvtimeo(sk, sock->file->f_flags & O_NONBLOCK);

@@ -9,8 +9,9 @@
  *	xtcp:xtcp_reset	a RST was sent or taken, and why
  *	xtcp:xtcp_syn	a listener has judged a SYN
  *
- * Fields are in host order, addresses as the four octets on the wire. laddr
- * and lport are this host's side in both directions.
+ * Fields are in host order. laddr and lport are this host's side in both
+ * directions. Addresses are socket addresses of their family, ports included;
+ * lport and rport are for filters.
  *
  * Context: any; nothing here sleeps or takes a lock.
  */
@@ -29,6 +30,7 @@
 #include "lifecycle.h"
 #include "net/wire.h"
 #include "open/listen.h"
+#include "user/traceaddr.h"
 
 /* User space tools resolve the numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
@@ -59,8 +61,8 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 /* What the two events of a segment have in common. */
 #define XTCP_TRACE_SEGMENT_FIELDS					\
 		__field(unsigned int, netns)				\
-		__array(u8, laddr, 4)					\
-		__array(u8, raddr, 4)					\
+		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)		\
+		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)		\
 		__field(u16, lport)					\
 		__field(u16, rport)					\
 		__field(u32, seq)					\
@@ -73,20 +75,19 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 #define XTCP_TRACE_SEGMENT_KEY(net, key)				\
 		do {							\
 			__entry->netns = (net)->ns.inum;		\
-			memcpy(__entry->laddr, &(key)->laddr, 4);	\
-			memcpy(__entry->raddr, &(key)->raddr, 4);	\
+			xtcp_trace_laddr(__entry->laddr, key);		\
+			xtcp_trace_raddr(__entry->raddr, key);		\
 			__entry->lport = ntohs((key)->lport);		\
 			__entry->rport = ntohs((key)->rport);		\
 			__entry->wire = (key)->wire;			\
 		} while (0)
 
 #define XTCP_TRACE_SEGMENT_FORMAT					\
-	"netns=%u wire=%u %pI4:%u %pI4:%u seq=%u ack=%u len=%u wnd=%u flags=%s"
+	"netns=%u wire=%u %pISpc %pISpc seq=%u ack=%u len=%u wnd=%u flags=%s"
 
 #define XTCP_TRACE_SEGMENT_ARGS						\
 		  __entry->netns, __entry->wire,			\
-		  __entry->laddr, __entry->lport,			\
-		  __entry->raddr, __entry->rport,			\
+		  __entry->laddr, __entry->raddr,			\
 		  __entry->seq, __entry->ack, __entry->len,		\
 		  __entry->wnd, xtcp_show_flags(__entry->flags)
 
@@ -108,8 +109,8 @@ TRACE_EVENT(xtcp_state,
 	TP_STRUCT__entry(
 		__field(const void *, flow)
 		__field(unsigned int, netns)
-		__array(u8, laddr, 4)
-		__array(u8, raddr, 4)
+		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
+		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
 		__field(u16, lport)
 		__field(u16, rport)
 		__field(u8, wire)
@@ -121,8 +122,7 @@ TRACE_EVENT(xtcp_state,
 	TP_fast_assign(
 		__entry->flow = flow;
 		__entry->netns = net->ns.inum;
-		memcpy(__entry->laddr, &flow->laddr, 4);
-		memcpy(__entry->raddr, &flow->raddr, 4);
+		xtcp_trace_ends(__entry->laddr, __entry->raddr, flow);
 		__entry->lport = ntohs(flow->lport);
 		__entry->rport = ntohs(flow->rport);
 		__entry->wire = flow->wire;
@@ -131,10 +131,9 @@ TRACE_EVENT(xtcp_state,
 		XTCP_ASSIGN_STR(event, event);
 	),
 
-	TP_printk("flow=%p netns=%u wire=%u %pI4:%u %pI4:%u %s -> %s on %s",
+	TP_printk("flow=%p netns=%u wire=%u %pISpc %pISpc %s -> %s on %s",
 		  __entry->flow, __entry->netns, __entry->wire,
-		  __entry->laddr, __entry->lport,
-		  __entry->raddr, __entry->rport,
+		  __entry->laddr, __entry->raddr,
 		  xtcp_show_state(__entry->from), xtcp_show_state(__entry->to),
 		  __get_str(event))
 );
@@ -210,8 +209,8 @@ TRACE_EVENT(xtcp_reset,
 
 	TP_STRUCT__entry(
 		__field(unsigned int, netns)
-		__array(u8, laddr, 4)
-		__array(u8, raddr, 4)
+		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
+		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
 		__field(u16, lport)
 		__field(u16, rport)
 		__field(u8, wire)
@@ -221,8 +220,8 @@ TRACE_EVENT(xtcp_reset,
 
 	TP_fast_assign(
 		__entry->netns = net->ns.inum;
-		memcpy(__entry->laddr, &key->laddr, 4);
-		memcpy(__entry->raddr, &key->raddr, 4);
+		xtcp_trace_laddr(__entry->laddr, key);
+		xtcp_trace_raddr(__entry->raddr, key);
 		__entry->lport = ntohs(key->lport);
 		__entry->rport = ntohs(key->rport);
 		__entry->wire = key->wire;
@@ -230,10 +229,9 @@ TRACE_EVENT(xtcp_reset,
 		XTCP_ASSIGN_STR(reason, reason);
 	),
 
-	TP_printk("netns=%u wire=%u %pI4:%u %pI4:%u %s: %s",
+	TP_printk("netns=%u wire=%u %pISpc %pISpc %s: %s",
 		  __entry->netns, __entry->wire,
-		  __entry->laddr, __entry->lport,
-		  __entry->raddr, __entry->rport,
+		  __entry->laddr, __entry->raddr,
 		  __entry->sent ? "sent" : "received",
 		  __get_str(reason))
 );
@@ -258,8 +256,8 @@ TRACE_EVENT(xtcp_syn,
 	TP_STRUCT__entry(
 		__field(const void *, listener)
 		__field(unsigned int, netns)
-		__array(u8, laddr, 4)
-		__array(u8, raddr, 4)
+		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
+		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
 		__field(u16, lport)
 		__field(u16, rport)
 		__field(u8, wire)
@@ -274,8 +272,8 @@ TRACE_EVENT(xtcp_syn,
 	TP_fast_assign(
 		__entry->listener = ls->sk;
 		__entry->netns = sock_net(ls->sk)->ns.inum;
-		memcpy(__entry->laddr, &key->laddr, 4);
-		memcpy(__entry->raddr, &key->raddr, 4);
+		xtcp_trace_laddr(__entry->laddr, key);
+		xtcp_trace_raddr(__entry->raddr, key);
 		__entry->lport = ntohs(key->lport);
 		__entry->rport = ntohs(key->rport);
 		__entry->wire = key->wire;
@@ -287,10 +285,9 @@ TRACE_EVENT(xtcp_syn,
 		__entry->early = early;
 	),
 
-	TP_printk("listener=%p netns=%u wire=%u %pI4:%u %pI4:%u syn=%u/%u accept=%u/%u %s%s",
+	TP_printk("listener=%p netns=%u wire=%u %pISpc %pISpc syn=%u/%u accept=%u/%u %s%s",
 		  __entry->listener, __entry->netns, __entry->wire,
-		  __entry->laddr, __entry->lport,
-		  __entry->raddr, __entry->rport,
+		  __entry->laddr, __entry->raddr,
 		  __entry->syn, __entry->syn_limit,
 		  __entry->accept, __entry->accept_limit,
 		  __get_str(verdict),

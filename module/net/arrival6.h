@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * arrival6.h - a stranger's segment of IPv6 is routed by what the one before was
+ */
+#ifndef XTCP_NET_ARRIVAL6_H
+#define XTCP_NET_ARRIVAL6_H
+
+#include <linux/kconfig.h>
+
+struct net;
+struct sk_buff;
+struct xtcp_net;
+
+#if IS_ENABLED(CONFIG_IPV6)
+void xtcp_arrival6_net_add(struct net *net);
+void xtcp_arrival6_net_exit(struct net *net);
+
+void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb);
+void xtcp_arrival6_learn(const struct xtcp_net *xn, const struct sk_buff *skb);
+#else
+static inline void xtcp_arrival6_net_exit(struct net *net)
+{
+}
+#endif
+
+#endif /* XTCP_NET_ARRIVAL6_H */

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hookv4.c - what the TCP wire's hook looks at and rewrites in an IPv4 packet
+ *
+ * RFC 791, RFC 792; net/hook.c says why. Packets are whole here: IP has put
+ * fragments together. Context: softirq under RCU.
+ */
+#include "net/hook.h"
+
+#include <linux/icmp.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/inet_hashtables.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "flow.h"
+#include "net/family.h"
+#include "port/port.h"
+
+/**
+ * xtcp_hookv4_stock_wants - has the kernel's own TCP a socket for a segment
+ * @net: namespace
+ * @skb: packet
+ * @offset: from @skb->data to behind the TCP header
+ * @key: of the segment; nobody of ours wants it
+ */
+bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
+			     unsigned int offset, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	sk = xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
+				    ntohs(key->lport), key->dif, key->sdif);
+	if (sk) {
+		sock_gen_put(sk);
+		return true;
+	}
+	return xtcp_stock_listener(net, skb, offset, key->raddr, key->rport,
+				   key->laddr, ntohs(key->lport), key->dif,
+				   key->sdif);
+}
+
+static unsigned int segment_in(struct net *net, struct sk_buff *skb)
+{
+	__be16 *ports, buffer[2];
+
+	/* What is not for us alone both stacks drop. */
+	if (skb->pkt_type != PACKET_HOST)
+		return NF_ACCEPT;
+	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
+	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
+	    !xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb)))
+		return NF_ACCEPT;
+	/* A packet socket may look at the same header. */
+	if (skb_ensure_writable(skb, sizeof(struct iphdr)))
+		return NF_DROP;
+	ip_hdr(skb)->protocol = XTCP_WIRE_NATIVE;
+	IPCB(skb)->flags |= XTCP_IPSKB_BROUGHT;
+	return NF_ACCEPT;
+}
+
+static bool is_error(u8 type)
+{
+	switch (type) {
+	case ICMP_DEST_UNREACH:
+	case ICMP_SOURCE_QUENCH:
+	case ICMP_REDIRECT:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETERPROB:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The quoted segment went out, so its source is our end. */
+static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
+			   const struct iphdr *quoted, const __be16 *ports)
+{
+	struct xtcp_key key = {
+		.laddr	= quoted->saddr,
+		.raddr	= quoted->daddr,
+		.lport	= ports[0],
+		.rport	= ports[1],
+		.dif	= inet_iif(skb),
+		.sdif	= inet_sdif(skb),
+		.family	= AF_INET,
+		.wire	= XTCP_WIRE_TCP,
+	};
+
+	return xtcp_hook_owns_quoted(net, &key);
+}
+
+/* Rewrites what lies @offset octets into the packet. */
+static unsigned int quoted_bring(struct sk_buff *skb, unsigned int offset)
+{
+	struct iphdr *quoted;
+	struct icmphdr *icmph;
+	__be16 *word, old;
+
+	if (skb_ensure_writable(skb, offset + sizeof(*quoted)))
+		return NF_DROP;
+	icmph = (struct icmphdr *)(skb->data + ip_hdrlen(skb));
+	quoted = (struct iphdr *)(skb->data + offset);
+	/* Protocol and TTL are one word of the sum. */
+	word = (__be16 *)&quoted->ttl;
+	old = *word;
+	quoted->protocol = XTCP_WIRE_NATIVE;
+	csum_replace2(&icmph->checksum, old, *word);
+	IPCB(skb)->flags |= XTCP_IPSKB_BROUGHT;
+	return NF_ACCEPT;
+}
+
+static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
+{
+	unsigned int offset = ip_hdrlen(skb) + sizeof(struct icmphdr);
+	struct iphdr *quoted, ip_buffer;
+	struct icmphdr *icmph, buffer;
+	__be16 *ports, ports_buffer[2];
+
+	icmph = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer),
+				   &buffer);
+	if (!icmph || !is_error(icmph->type))
+		return NF_ACCEPT;
+	quoted = skb_header_pointer(skb, offset, sizeof(ip_buffer),
+				    &ip_buffer);
+	if (!quoted || quoted->protocol != IPPROTO_TCP || quoted->ihl < 5)
+		return NF_ACCEPT;
+	ports = skb_header_pointer(skb, offset + quoted->ihl * 4,
+				   sizeof(ports_buffer), ports_buffer);
+	if (!ports || !quoted_is_ours(net, skb, quoted, ports))
+		return NF_ACCEPT;
+	return quoted_bring(skb, offset);
+}
+
+static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state)
+{
+	u8 protocol = ip_hdr(skb)->protocol;
+
+	if (protocol == IPPROTO_TCP && xtcp_hook_is_open())
+		return segment_in(state->net, skb);
+	if (protocol == IPPROTO_ICMP && xtcp_hook_is_open())
+		return icmp_in(state->net, skb);
+	return NF_ACCEPT;
+}
+
+/* Where SYN proxies sit, too: all others have had their say. */
+const struct nf_hook_ops xtcp_hookv4_ops = {
+	.hook		= hookv4_local_in,
+	.pf		= NFPROTO_IPV4,
+	.hooknum	= NF_INET_LOCAL_IN,
+	.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,
+};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ipv4.h - what of ipv4.c each segment of the net/ layer needs in place
+ *
+ * Everybody else goes by struct xtcp_family.
+ */
+#ifndef XTCP_NET_IPV4_H
+#define XTCP_NET_IPV4_H
+
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "flow.h"
+
+/**
+ * xtcp_ipv4_key_read - xtcp_family.key_read of IPv4
+ * @skb: segment, its TCP header linear and known
+ * @wire: which brought it
+ * @key: filled
+ */
+static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
+				      struct xtcp_key *key)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	key->laddr = iph->daddr;
+	key->raddr = iph->saddr;
+	key->lport = th->dest;
+	key->rport = th->source;
+	key->dif = inet_iif(skb);
+	key->sdif = inet_sdif(skb);
+	key->family = AF_INET;
+	key->wire = wire;
+}
+
+/* xtcp_family.ttl_min of IPv4 */
+static inline u8 xtcp_ipv4_ttl_min(const struct sock *sk)
+{
+	return READ_ONCE(inet_sk(sk)->min_ttl);
+}
+
+/* 0/8, RFC 1122 3.2.1.3. ipv4_is_zeronet() has meant 0.0.0.0 alone since 5.3. */
+static inline bool xtcp_ipv4_is_this_network(__be32 addr)
+{
+	return !(addr & htonl(IN_CLASSA_NET));
+}
+
+/*
+ * xtcp_family.src_valid of IPv4. MUST-63: no answer to who can't have an
+ * address; MUST-57: none to what was sent to many. A subnet's broadcast address
+ * as the source is a martian to routing only with rp_filter:
+ * ipv4_reply_route() sees it otherwise.
+ */
+static inline bool xtcp_ipv4_src_valid(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+	__be32 saddr = ip_hdr(skb)->saddr;
+
+	if (xtcp_ipv4_is_this_network(saddr) || ipv4_is_multicast(saddr) ||
+	    ipv4_is_lbcast(saddr))
+		return false;
+	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
+/* xtcp_family.csum of IPv4 */
+static inline __sum16 xtcp_ipv4_csum(const struct xtcp_key *key,
+				     unsigned int len, __wsum sum)
+{
+	return csum_tcpudp_magic(key->laddr, key->raddr, len, key->wire, sum);
+}
+
+#endif /* XTCP_NET_IPV4_H */

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bind.c - bind() and listen() take a port
+ *
+ * RFC 9293 3.9.1.1 (local socket). A claim has to pass our own rules first
+ * (conflict.c), and on the TCP wire the kernel's then, by a shadow.
+ *
+ * Socket lock, process context.
+ */
+#include "port/bucket.h"
+
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+
+#include "port/conflict.h"
+#include "port/ephemeral.h"
+#include "port/port.h"
+#include "shadow.h"
+
+/* By our own rules. */
+static int bind_claim(struct sock *sk, const struct xtcp_claim *claim, u16 num,
+		      bool listens, struct xtcp_port **spare)
+{
+	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
+	struct xtcp_port *port;
+	int err = -EADDRINUSE;
+
+	if (xtcp_claim_conflicts(claim, chain, num))
+		goto unlock;
+	if (!xtcp_sk(sk)->port) {
+		err = -ENOMEM;
+		port = xtcp_port_get(sock_net(sk), chain, num, claim->at,
+				     claim->ifindex, xtcp_port_class(sk),
+				     spare);
+		if (!port)
+			goto unlock;
+		xtcp_port_owner_add(sk, port);
+	}
+	xtcp_sk(sk)->port->shared = false;
+	xtcp_sk(sk)->port_listens = listens;
+	inet_sk(sk)->inet_num = num;
+	err = 0;
+unlock:
+	xtcp_port_chain_unlock(chain);
+	return err;
+}
+
+/* One bucket, one shadow, even if several sockets are just coming to it. */
+static DEFINE_MUTEX(shadow_mutex);
+
+/*
+ * By the kernel's rules: @tcp gets its shadow, if it has none. @at: where its
+ * owner is bound, of which the bucket may have but a digest.
+ */
+static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
+		     const struct xtcp_key *at)
+{
+	const struct xtcp_port *port = &tcp->port;
+	struct xtcp_shadow_place place = {
+		.family		= at->family,
+		.laddr		= at->laddr,
+		.laddr6		= at->v6.laddr,
+		.ifindex	= tcp->ifindex,
+		.num		= port->num,
+		.reuse		= port->class & XTCP_PORT_REUSE,
+		.reuseport	= port->class & XTCP_PORT_REUSEPORT,
+	};
+	struct xtcp_port_chain *chain;
+	struct xtcp_shadow *shadow;
+
+	lockdep_assert_held(&shadow_mutex);
+	if (tcp->shadow)
+		return 0;
+	shadow = xtcp_shadow_open(net, &place);
+	if (IS_ERR(shadow))
+		return PTR_ERR(shadow);
+	chain = xtcp_port_chain_lock(net, port->num);
+	tcp->shadow = shadow;
+	xtcp_port_chain_unlock(chain);
+	return 0;
+}
+
+static int bind_hold(struct sock *sk, bool listens)
+{
+	struct xtcp_port *port = xtcp_sk(sk)->port;
+	struct xtcp_key at = { };
+	int err;
+
+	xtcp_family_of(sk)->bound(sk, &at);
+	mutex_lock(&shadow_mutex);
+	err = port_hold(sock_net(sk), xtcp_tcp_port(port), &at);
+	mutex_unlock(&shadow_mutex);
+	if (!err && listens)
+		err = xtcp_shadow_listen(xtcp_port_shadow(port));
+	return err;
+}
+
+/* bind() at one port; listen() comes here again for a socket that holds it. */
+static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
+		    bool listens, struct xtcp_port **spare)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool had_port = xs->port;
+	struct xtcp_port_chain *chain;
+	int err;
+
+	err = bind_claim(sk, claim, num, listens, spare);
+	if (err || !claim->wire)
+		return err;
+	err = bind_hold(sk, listens);
+	if (!err)
+		return 0;
+	chain = xtcp_port_chain_lock(sock_net(sk), num);
+	xs->port_listens = false;
+	if (!had_port) {
+		xtcp_port_owner_del(chain, sk);
+		inet_sk(sk)->inet_num = 0;
+	}
+	xtcp_port_chain_unlock(chain);
+	if (!*spare)
+		*spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
+	return err;
+}
+
+static int bind_scan(struct sock *sk, const struct xtcp_claim *claim,
+		     bool listens, struct xtcp_port **spare)
+{
+	struct xtcp_port_range range;
+	int err = -EADDRINUSE;
+	u32 i;
+	u16 num;
+
+	xtcp_port_range_bind(&range, sk);
+	for (i = 0; i <= range.count && err == -EADDRINUSE; i++) {
+		num = xtcp_port_range_nth(&range, i);
+		if (!inet_is_local_reserved_port(sock_net(sk), num))
+			err = bind_try(sk, claim, num, listens, spare);
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * Any port: one that is all ours; if there is none left and
+ * net.ipv4.ip_autobind_reuse allows it, one that SO_REUSEADDR shares.
+ */
+static int bind_any(struct sock *sk, struct xtcp_claim *claim, bool listens,
+		    struct xtcp_port **spare)
+{
+	int err = bind_scan(sk, claim, listens, spare);
+
+	if (err != -EADDRINUSE ||
+	    !READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_autobind_reuse))
+		return err;
+	claim->crowd = true;
+	return bind_scan(sk, claim, listens, spare);
+}
+
+static int bind_port(struct sock *sk, u16 num, bool listens)
+{
+	struct xtcp_port *spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
+	struct xtcp_claim claim;
+	int err;
+
+	xtcp_claim_init(&claim, sk);
+	if (num) {
+		claim.by_number = true;
+		claim.crowd = true;
+		err = bind_try(sk, &claim, num, listens, &spare);
+	} else {
+		err = bind_any(sk, &claim, listens, &spare);
+	}
+	xtcp_port_free(spare);
+	return err;
+}
+
+/**
+ * xtcp_port_bind - get_port of struct proto: bind(2)
+ * @sk: socket; inet_rcv_saddr is the address it wants
+ * @port: port, or 0 for any
+ *
+ * Context: socket lock, process.
+ * Return: 0 with inet_num set; -EADDRINUSE; -ENOMEM.
+ */
+int xtcp_port_bind(struct sock *sk, unsigned short port)
+{
+	return bind_port(sk, port, false);
+}
+
+/**
+ * xtcp_port_listen - listen(2) begins
+ * @sk: socket; takes any port when it has none
+ *
+ * Two sockets with SO_REUSEADDR may be bound alike, but only one of them may
+ * listen, so that the check is made again, as if in LISTEN.
+ *
+ * Context: socket lock, process.
+ * Return: 0 with inet_num and inet_sport set; -EADDRINUSE; -ENOMEM.
+ */
+int xtcp_port_listen(struct sock *sk)
+{
+	struct inet_sock *inet = inet_sk(sk);
+	int err = bind_port(sk, inet->inet_num, true);
+
+	if (!err)
+		inet->inet_sport = htons(inet->inet_num);
+	return err;
+}
+
+/**
+ * xtcp_port_unlisten - the socket listens no longer, but may keep its port
+ * @sk: socket
+ *
+ * Context: socket lock, process.
+ */
+void xtcp_port_unlisten(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_shadow *shadow = NULL;
+	struct xtcp_port_chain *chain;
+
+	if (!inet_sk(sk)->inet_num)
+		return;
+	chain = xtcp_port_chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
+	if (xs->port_listens)
+		shadow = xtcp_port_shadow(xs->port);
+	xs->port_listens = false;
+	xtcp_port_chain_unlock(chain);
+	if (shadow)
+		xtcp_shadow_unlisten(shadow);
+}

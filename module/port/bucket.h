@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * bucket.h - the table of local ports in use
+ *
+ * What the files of this room share. The others know port.h.
+ */
+#ifndef XTCP_PORT_BUCKET_H
+#define XTCP_PORT_BUCKET_H
+
+#include <linux/container_of.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "flow.h"
+#include "net/family.h"
+#include "netns.h"
+#include "tcb.h"
+
+struct xtcp_shadow;
+
+/* Which sharing options a socket has, or that of a time-wait record had. */
+#define XTCP_PORT_REUSE		1
+#define XTCP_PORT_REUSEPORT	2
+/* And its wire; ports of the other one are other ports. */
+#define XTCP_PORT_TCP_WIRE	4
+
+/**
+ * struct xtcp_place - where a port is used
+ * @laddr: local address, or a digest of it (flow.h), 0 for any
+ * @family: of @laddr; AF_UNSPEC: any address of either
+ *
+ * Two addresses with one digest are one to bind(): of two thousand million
+ * pairs, one is.
+ */
+struct xtcp_place {
+	__be32			laddr;
+	u8			family;
+};
+
+/**
+ * struct xtcp_port - a port in use at one local address
+ * @next: in its chain
+ * @owners: sockets, by sk_bind_node; of @class when they came
+ * @at: local address
+ * @tw: time-wait records of @class
+ * @num: port
+ * @class: XTCP_PORT_*
+ * @shared: nobody asked for it by number, so that connect() may take it too
+ */
+struct xtcp_port {
+	struct xtcp_port	*next;
+	struct hlist_head	owners;
+	struct xtcp_place	at;
+	u32			tw;
+	u16			num;
+	u8			class;
+	bool			shared;
+};
+
+#if BITS_PER_LONG == 64
+/* With the time-wait record that keeps it alive: 128. */
+static_assert(sizeof(struct xtcp_port) == 32);
+#endif
+
+/**
+ * struct xtcp_tcp_port - a port of the TCP wire
+ * @port: its head
+ * @ifindex: device, 0 for any; part of the name
+ * @shadow: what holds it against the kernel's own TCP; NULL while that is
+ *	being made. Set once, under the chain lock
+ */
+struct xtcp_tcp_port {
+	struct xtcp_port	port;
+	int			ifindex;
+	struct xtcp_shadow	*shadow;
+};
+
+/**
+ * xtcp_tcp_port - what a port of the TCP wire has besides
+ * @port: bucket
+ *
+ * Return: that, or NULL for one of the native wire.
+ */
+static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
+{
+	return port->class & XTCP_PORT_TCP_WIRE ?
+	       container_of(port, struct xtcp_tcp_port, port) : NULL;
+}
+
+/**
+ * xtcp_port_shadow - what holds a port against the kernel's own TCP
+ * @port: bucket; may be NULL
+ *
+ * Context: chain lock, or an owner's socket lock.
+ * Return: the shadow, or NULL.
+ */
+static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
+{
+	struct xtcp_tcp_port *tcp = port ? xtcp_tcp_port(port) : NULL;
+
+	return tcp ? tcp->shadow : NULL;
+}
+
+/**
+ * xtcp_port_chain_lock - nobody else changes ports of that number
+ * @net: namespace
+ * @num: port
+ *
+ * Context: any but under another chain's lock. Return: its chain.
+ */
+static inline struct xtcp_port_chain *
+xtcp_port_chain_lock(const struct net *net, u16 num)
+	__acquires(chain)
+{
+	struct xtcp_port_chain *chain =
+		&xtcp_net(net)->ports[num & (XTCP_PORT_BUCKETS - 1)];
+
+	spin_lock_bh(&chain->lock);
+	return chain;
+}
+
+/**
+ * xtcp_port_chain_unlock - undo xtcp_port_chain_lock()
+ * @chain: what it returned
+ */
+static inline void xtcp_port_chain_unlock(struct xtcp_port_chain *chain)
+	__releases(chain)
+{
+	spin_unlock_bh(&chain->lock);
+}
+
+/**
+ * xtcp_place_of_flow - where a connection is
+ * @flow: its flow
+ *
+ * Return: the place.
+ */
+static inline struct xtcp_place xtcp_place_of_flow(const struct xtcp_flow *flow)
+{
+	return (struct xtcp_place){
+		.laddr = flow->laddr, .family = flow->family,
+	};
+}
+
+/**
+ * xtcp_place_of_sk - where a socket is bound
+ * @sk: socket; need not be locked
+ *
+ * Return: the place.
+ */
+static inline struct xtcp_place xtcp_place_of_sk(const struct sock *sk)
+{
+	struct xtcp_key key;
+
+	xtcp_family_of(sk)->bound(sk, &key);
+	return (struct xtcp_place){ .laddr = key.laddr, .family = key.family };
+}
+
+/**
+ * xtcp_places_are_one - the same address
+ * @a: a place
+ * @b: another one
+ *
+ * Return: are they.
+ */
+static inline bool xtcp_places_are_one(struct xtcp_place a, struct xtcp_place b)
+{
+	return a.laddr == b.laddr && a.family == b.family;
+}
+
+/**
+ * xtcp_place_covers - is each connection at one place at another one, too
+ * @a: the wider place
+ * @b: the other one
+ *
+ * Return: is it.
+ */
+static inline bool xtcp_place_covers(struct xtcp_place a, struct xtcp_place b)
+{
+	return (a.family == b.family || !a.family) &&
+	       (a.laddr == b.laddr || !a.laddr);
+}
+
+/**
+ * xtcp_places_overlap - an address, and one that it is or that means any
+ * @a: a place
+ * @b: another one
+ *
+ * Return: do they.
+ */
+static inline bool xtcp_places_overlap(struct xtcp_place a, struct xtcp_place b)
+{
+	return (a.family == b.family || !a.family || !b.family) &&
+	       (a.laddr == b.laddr || !a.laddr || !b.laddr);
+}
+
+/**
+ * xtcp_port_wire_class - the wire's part of a class
+ * @wire: XTCP_WIRE_*
+ *
+ * Return: XTCP_PORT_TCP_WIRE or 0.
+ */
+static inline u8 xtcp_port_wire_class(u8 wire)
+{
+	return wire == XTCP_WIRE_TCP ? XTCP_PORT_TCP_WIRE : 0;
+}
+
+/**
+ * xtcp_port_class - which buckets a socket belongs to
+ * @sk: socket
+ *
+ * Return: XTCP_PORT_*.
+ */
+static inline u8 xtcp_port_class(const struct sock *sk)
+{
+	return (sk->sk_reuse ? XTCP_PORT_REUSE : 0) |
+	       (sk->sk_reuseport ? XTCP_PORT_REUSEPORT : 0) |
+	       xtcp_port_wire_class(xtcp_sk(sk)->flow.wire);
+}
+
+struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp);
+void xtcp_port_free(struct xtcp_port *port);
+void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from);
+struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
+				 struct xtcp_place at, int ifindex, u8 class);
+struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
+				u16 num, struct xtcp_place at, int ifindex,
+				u8 class, struct xtcp_port **spare);
+
+/**
+ * xtcp_port_find_flow - the bucket of a connection
+ * @chain: of its local port, locked
+ * @flow: its flow
+ * @class: XTCP_PORT_*
+ *
+ * Return: the bucket, or NULL.
+ */
+static inline struct xtcp_port *
+xtcp_port_find_flow(const struct xtcp_port_chain *chain,
+		    const struct xtcp_flow *flow, u8 class)
+{
+	return xtcp_port_find(chain, ntohs(flow->lport),
+			      xtcp_place_of_flow(flow), flow->ifindex, class);
+}
+
+/**
+ * xtcp_port_get_flow - find the bucket of a connection, or make it
+ * @net: namespace
+ * @chain: of its local port, locked
+ * @flow: its flow
+ * @class: XTCP_PORT_*
+ * @spare: as for xtcp_port_get()
+ *
+ * Return: the bucket; NULL if there is neither.
+ */
+static inline struct xtcp_port *
+xtcp_port_get_flow(struct net *net, struct xtcp_port_chain *chain,
+		   const struct xtcp_flow *flow, u8 class,
+		   struct xtcp_port **spare)
+{
+	return xtcp_port_get(net, chain, ntohs(flow->lport),
+			     xtcp_place_of_flow(flow), flow->ifindex, class,
+			     spare);
+}
+
+void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
+		   struct xtcp_port *port);
+void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port);
+void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk);
+void xtcp_port_number(struct sock *sk, u16 num);
+
+#endif /* XTCP_PORT_BUCKET_H */

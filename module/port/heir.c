@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * heir.c - a port goes from one body of a connection to the next
+ *
+ * A child has its listener's port, a time-wait record its socket's. The last
+ * who goes gives it back.
+ *
+ * Softirq or process context.
+ */
+#include "port/bucket.h"
+
+#include <net/inet_sock.h>
+
+#include "close/timewait.h"
+#include "port/port.h"
+
+/**
+ * xtcp_port_inherit - a child holds its listener's port too
+ * @child: new socket, a clone, not yet visible
+ * @listener: where it came from
+ *
+ * Without memory the child goes on without: a bind() may then miss it.
+ *
+ * Context: softirq or process.
+ */
+void xtcp_port_inherit(struct sock *child, struct sock *listener)
+{
+	struct net *net = sock_net(child);
+	struct xtcp_sock *xs = xtcp_sk(child);
+	u16 num = ntohs(xs->flow.lport);
+	u8 class = xtcp_port_class(child);
+	struct xtcp_port_chain *chain;
+	struct xtcp_port *spare = NULL;
+	struct xtcp_port *port;
+
+	xs->port = NULL;
+	xs->port_listens = false;
+	xtcp_port_number(child, num);
+	chain = xtcp_port_chain_lock(net, num);
+	port = xtcp_port_find_flow(chain, &xs->flow, class);
+	if (!port) {
+		spare = xtcp_port_alloc(class, GFP_ATOMIC);
+		port = xtcp_port_get_flow(net, chain, &xs->flow, class, &spare);
+	}
+	/* A listener gives this port back under this lock only. */
+	if (inet_sk(listener)->inet_num == num) {
+		if (port)
+			xtcp_port_inherit_shadow(port, xtcp_sk(listener)->port);
+		else
+			port = xtcp_sk(listener)->port;
+	}
+	if (port) {
+		port->shared = false;
+		xtcp_port_owner_add(child, port);
+	}
+	xtcp_port_chain_unlock(chain);
+}
+
+/**
+ * xtcp_port_release - put_port of struct proto: give the port back
+ * @sk: socket; may hold none
+ *
+ * Context: socket lock, or the last reference.
+ */
+void xtcp_port_release(struct sock *sk)
+{
+	struct xtcp_port_chain *chain;
+
+	if (!inet_sk(sk)->inet_num)
+		return;
+	chain = xtcp_port_chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
+	if (xtcp_sk(sk)->port)
+		xtcp_port_owner_del(chain, sk);
+	xtcp_sk(sk)->port_listens = false;
+	inet_sk(sk)->inet_num = 0;
+	xtcp_port_chain_unlock(chain);
+}
+
+static u8 timewait_class(const struct xtcp_timewait *tw)
+{
+	return (tw->reuse ? XTCP_PORT_REUSE : 0) |
+	       (tw->reuseport ? XTCP_PORT_REUSEPORT : 0) |
+	       xtcp_port_wire_class(tw->flow.wire);
+}
+
+static struct xtcp_port *timewait_port(const struct xtcp_port_chain *chain,
+				       const struct xtcp_timewait *tw)
+{
+	return xtcp_port_find_flow(chain, &tw->flow, timewait_class(tw));
+}
+
+/**
+ * xtcp_port_to_timewait - count a time-wait record at its socket's port
+ * @sk: socket; keeps the port until xtcp_port_release()
+ * @tw: its record, not yet visible, its flow named
+ *
+ * Without memory, which takes a bucket at another address or of another class
+ * than the connection's, the record is not counted and @tw->port_held stays 0.
+ *
+ * Context: socket lock, softirq or process.
+ */
+void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
+{
+	u16 num = ntohs(tw->flow.lport);
+	struct xtcp_port_chain *chain;
+	struct xtcp_port *spare = NULL;
+	struct xtcp_port *port;
+
+	tw->reuse = !!sk->sk_reuse;
+	tw->reuseport = !!sk->sk_reuseport;
+	tw->port_held = 0;
+	chain = xtcp_port_chain_lock(sock_net(sk), num);
+	port = timewait_port(chain, tw);
+	if (!port) {
+		spare = xtcp_port_alloc(timewait_class(tw), GFP_ATOMIC);
+		port = xtcp_port_get_flow(sock_net(sk), chain, &tw->flow,
+					  timewait_class(tw), &spare);
+		if (port && xtcp_sk(sk)->port) {
+			xtcp_port_inherit_shadow(port, xtcp_sk(sk)->port);
+			port->shared = xtcp_sk(sk)->port->shared;
+		}
+	}
+	if (port) {
+		port->tw++;
+		tw->port_held = 1;
+	}
+	xtcp_port_chain_unlock(chain);
+}
+
+/**
+ * xtcp_port_timewait_release - a time-wait record ends
+ * @net: namespace
+ * @tw: record; a second call does nothing
+ *
+ * Context: any, without a chain lock.
+ */
+void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw)
+{
+	u16 num = ntohs(tw->flow.lport);
+	struct xtcp_port_chain *chain;
+	struct xtcp_port *port;
+
+	chain = xtcp_port_chain_lock(net, num);
+	if (tw->port_held) {
+		tw->port_held = 0;
+		port = timewait_port(chain, tw);
+		if (!WARN_ON_ONCE(!port)) {
+			port->tw--;
+			xtcp_port_put(net, chain, port);
+		}
+	}
+	xtcp_port_chain_unlock(chain);
+}

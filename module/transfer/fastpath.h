@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * fastpath.h - the segment that was expected
+ */
+#ifndef XTCP_TRANSFER_FASTPATH_H
+#define XTCP_TRANSFER_FASTPATH_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct sock;
+struct xtcp_seg;
+
+bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
+		       const struct xtcp_seg *seg);
+
+#endif /* XTCP_TRANSFER_FASTPATH_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * memory.h - memory that a socket gives back
+ *
+ * The socket layer accounts in pages: what a socket needs beyond the rest of its
+ * last page is reserved from the machine's budget (xtcp_mem), and a whole page
+ * that is free again goes back at once. A request and its answer then take a
+ * page and give it back, four times in a round trip. So a connection whose turn
+ * in a timer wheel is near keeps a little until then: xtcp_timers_run() gives
+ * back what is not in use. An idle socket keeps nothing.
+ *
+ * Socket lock.
+ */
+#ifndef XTCP_TRANSFER_MEMORY_H
+#define XTCP_TRANSFER_MEMORY_H
+
+#include <net/sock.h>
+
+#include "tcb.h"
+#include "timers.h"
+
+/* Free memory that a busy connection may keep; octets, less than that. */
+#define XTCP_MEMORY_KEPT	(2 * (int)PAGE_SIZE)
+
+/**
+ * xtcp_memory_uncharge - memory of a queue was freed
+ * @sk: the socket, locked
+ * @octets: of truesize
+ */
+static inline void xtcp_memory_uncharge(struct sock *sk, int octets)
+{
+	sk_forward_alloc_add(sk, octets);
+	if (sk->sk_forward_alloc < (int)PAGE_SIZE)
+		return;
+	if (sk->sk_forward_alloc >= XTCP_MEMORY_KEPT ||
+	    !xtcp_timers_turn_is_near(xtcp_sk(sk)))
+		sk_mem_reclaim(sk);
+}
+
+/**
+ * xtcp_memory_free_read - free a segment that the user has read
+ * @sk: the socket, locked
+ * @skb: was charged by skb_set_owner_r(); in no queue any more
+ */
+static inline void xtcp_memory_free_read(struct sock *sk, struct sk_buff *skb)
+{
+	skb->destructor = NULL;
+	skb->sk = NULL;
+	atomic_sub(skb->truesize, &sk->sk_rmem_alloc);
+	xtcp_memory_uncharge(sk, skb->truesize);
+	/* IP hands over none that somebody else refers to. */
+	__kfree_skb(skb);
+}
+
+#endif /* XTCP_TRANSFER_MEMORY_H */

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * meter.c - what a sender waited for, and how fast it got on
+ *
+ * For TCP_INFO: whoever asks why a transfer is slow shall see whether the path,
+ * the peer's window or the send buffer held it back, and for how long; and at
+ * which rate text was delivered last.
+ *
+ * The rate is measured once a round trip, from when the first of a flight left
+ * or the last measurement ended, over what was delivered since. Where the user
+ * had no more to send it is a lower bound only, and replaces a larger one never
+ * (draft-cheng-iccrg-delivery-rate-estimation 3.3). Linux measures from segment
+ * to segment, which costs every segment three stamps.
+ *
+ * Time is counted in 2^22 ns (Linux: clock ticks), a round trip in 2^10 ns: no
+ * division. A sender that is held back tries again before 2^16 of the former
+ * have passed, XTCP_RTO_MAX_US being less. The room is that of the accept
+ * queue's link and of the cookie: nothing is measured while either is needed.
+ * Socket lock; softirq or process context.
+ */
+#include "transfer/meter.h"
+
+#include <linux/bitops.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/congestion.h"
+#include "transfer/send.h"
+#include "transfer/sendqueue.h"
+
+#define SPAN_SHIFT	22	/* of struct xtcp_meter's since and spent */
+#define ROUND_SHIFT	10	/* of xs->round */
+#define RATE_BITS	11	/* of xs->rate; the rest is the exponent */
+
+/**
+ * xtcp_meter_init - nothing was sent yet
+ * @xs: not in an accept queue, and without a cookie
+ */
+void xtcp_meter_init(struct xtcp_sock *xs)
+{
+	BUILD_BUG_ON(sizeof(xs->meter) > sizeof(xs->cookie));
+	memset(&xs->meter, 0, sizeof(xs->meter));
+	xs->rate = 0;
+	xs->held = XTCP_HELD_NOT;
+	xs->rate_limited = 0;
+}
+
+static void held_by(struct xtcp_sock *xs, enum xtcp_held held, u64 now_ns)
+{
+	u16 now = now_ns >> SPAN_SHIFT;
+
+	if (xs->held != XTCP_HELD_NOT)
+		xs->meter.spent[xs->held - 1] += (u16)(now - xs->meter.since);
+	xs->meter.since = now;
+	xs->held = held;
+}
+
+static enum xtcp_held what_holds(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	bool open = xtcp_congestion_pipe(xs) < xs->cwnd;
+
+	if (xtcp_send_has_unsent(sk))
+		return open && !xtcp_send_has_room(sk) ? XTCP_HELD_PEER :
+							 XTCP_HELD_PATH;
+	if (open && sk->sk_socket &&
+	    test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		return XTCP_HELD_BUFFER;
+	return xs->in_flight ? XTCP_HELD_PATH : XTCP_HELD_NOT;
+}
+
+static void round_begin(struct xtcp_sock *xs, u64 now_ns)
+{
+	xs->round = now_ns >> ROUND_SHIFT;
+	xs->meter.round_delivered = xs->delivered;
+}
+
+/**
+ * xtcp_meter_pushed - what might go has gone; or the user finds no room
+ * @sk: the socket, locked
+ * @now_ns: when
+ * @was_idle: nothing was in flight before
+ */
+void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (unlikely(xs->cookie_held))
+		return;
+	held_by(xs, what_holds(sk), now_ns);
+	if (was_idle)
+		round_begin(xs, now_ns);
+}
+
+/**
+ * xtcp_meter_started - a segment left alone, and all that the user had is in it
+ * @xs: of the socket, locked; nothing was in flight before, and nobody waits for
+ *	room
+ * @now_ns: when
+ *
+ * What xtcp_meter_pushed() would find, without looking.
+ */
+void xtcp_meter_started(struct xtcp_sock *xs, u64 now_ns)
+{
+	if (unlikely(xs->cookie_held))
+		return;
+	held_by(xs, XTCP_HELD_PATH, now_ns);
+	round_begin(xs, now_ns);
+}
+
+/* Rounded down; larger rates remain larger. Beyond 2^42 there is no faster. */
+static u16 rate_pack(u64 rate)
+{
+	u32 shift;
+
+	rate = min(rate, BIT_ULL(42) - 1);
+	shift = fls64(rate >> RATE_BITS);
+	return shift << RATE_BITS | rate >> shift;
+}
+
+static u64 rate_unpack(u16 rate)
+{
+	return (u64)(rate & (BIT(RATE_BITS) - 1)) << (rate >> RATE_BITS);
+}
+
+/* A round trip is over: how much was delivered in it? */
+static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u16 segs = xs->delivered - xs->meter.round_delivered;
+	bool limited = prior_pipe < xs->cwnd && !xtcp_send_has_unsent(sk);
+	u64 octets = (u64)segs * xs->mss;
+	u16 rate = rate_pack(div_u64(octets * (NSEC_PER_SEC >> ROUND_SHIFT),
+				     max(span, 1U)));
+
+	if (limited && rate < xs->rate)
+		return;
+	xs->rate = rate;
+	xs->rate_limited = limited;
+}
+
+/**
+ * xtcp_meter_acked - text was acknowledged
+ * @sk: the socket, locked; nothing new was sent yet
+ * @now_ns: when
+ * @prior_pipe: segments in flight before
+ */
+void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 span = (u32)(now_ns >> ROUND_SHIFT) - xs->round;
+	u32 rtt = ((u64)(xs->srtt_us >> 3) * NSEC_PER_USEC) >> ROUND_SHIFT;
+
+	if (unlikely(xs->cookie_held) || (xs->in_flight && span < rtt))
+		return;
+	rate_take(sk, prior_pipe, span);
+	round_begin(xs, now_ns);
+	if (!xs->in_flight && !xtcp_send_has_unsent(sk))
+		held_by(xs, XTCP_HELD_NOT, now_ns);
+}
+
+static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
+{
+	u32 spent = xs->meter.spent[held - 1];
+
+	if (xs->held == held)
+		spent += (u16)((xtcp_now_ns() >> SPAN_SHIFT) - xs->meter.since);
+	return div_u64((u64)spent << SPAN_SHIFT, NSEC_PER_USEC);
+}
+
+/**
+ * xtcp_meter_info - tell the user
+ * @xs: a connection, locked
+ * @info: filled
+ */
+void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
+{
+	if (xs->cookie_held)
+		return;
+	info->tcpi_rwnd_limited = spent_us(xs, XTCP_HELD_PEER);
+	info->tcpi_sndbuf_limited = spent_us(xs, XTCP_HELD_BUFFER);
+	info->tcpi_busy_time = spent_us(xs, XTCP_HELD_PATH) +
+			       info->tcpi_rwnd_limited +
+			       info->tcpi_sndbuf_limited;
+	info->tcpi_delivery_rate = rate_unpack(xs->rate);
+	info->tcpi_delivery_rate_app_limited = xs->rate_limited;
+}

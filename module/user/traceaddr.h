@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * traceaddr.h - the two ends of a connection, as tracepoints keep them
+ *
+ * Each as a socket address, struct sockaddr_in or sockaddr_in6, for which the
+ * kernel's printk() and tools that read a trace have one format that fits both
+ * (%pISpc: 10.0.0.1:80, [fd00::1]:80).
+ *
+ * Context: any.
+ */
+#ifndef XTCP_USER_TRACEADDR_H
+#define XTCP_USER_TRACEADDR_H
+
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/string.h>
+
+#include "flow.h"
+
+/* Octets of an end in an event. */
+#define XTCP_TRACE_ADDR_LEN	sizeof(struct sockaddr_in6)
+
+/* @to: in an event, of any alignment; a listener for both families is at ::. */
+static inline void xtcp_trace_addr(u8 *to, const struct xtcp_key *key,
+				   __be32 addr, const struct in6_addr *addr6,
+				   __be16 port)
+{
+	union {
+		struct sockaddr_in	in;
+		struct sockaddr_in6	in6;
+	} sa = {};
+
+	if (key->family == AF_INET) {
+		sa.in.sin_family = AF_INET;
+		sa.in.sin_port = port;
+		sa.in.sin_addr.s_addr = addr;
+	} else {
+		sa.in6.sin6_family = AF_INET6;
+		sa.in6.sin6_port = port;
+		if (key->family == AF_INET6)
+			sa.in6.sin6_addr = *addr6;
+	}
+	memcpy(to, &sa, sizeof(sa));
+}
+
+/* This host's end. */
+static inline void xtcp_trace_laddr(u8 *to, const struct xtcp_key *key)
+{
+	xtcp_trace_addr(to, key, key->laddr, &key->v6.laddr, key->lport);
+}
+
+/* The peer's. */
+static inline void xtcp_trace_raddr(u8 *to, const struct xtcp_key *key)
+{
+	xtcp_trace_addr(to, key, key->raddr, &key->v6.raddr, key->rport);
+}
+
+/* Both, of a connection or a listener. */
+static inline void xtcp_trace_ends(u8 *laddr, u8 *raddr,
+				   const struct xtcp_flow *flow)
+{
+	struct xtcp_key key;
+
+	xtcp_key_from_flow(&key, flow);
+	xtcp_trace_laddr(laddr, &key);
+	xtcp_trace_raddr(raddr, &key);
+}
+
+#endif /* XTCP_USER_TRACEADDR_H */
