@@ -27,7 +27,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug check-race lint fuzz bench plot run vm install clean FORCE
+.PHONY: help setup modules check check-debug check-race coverage lint fuzz bench plot run vm install clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -39,9 +39,10 @@ help:
 	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      on two CPUs and a kernel that looks for data races (KCSAN)'
+	@echo 'make coverage                   the functions that the packet fuzzer enters'
 	@echo 'make lint                       sparse, W=2, clang, checkpatch, cppcheck'
 	@echo 'make fuzz [SECONDS=30]          the parsers as programs, under libFuzzer'
-	@echo 'make bench [B=PATTERN] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
+	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
 	@echo 'make plot                       build/plot.svg: the window of a transfer that loses segments'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    module, header, launcher and man pages for this machine'
@@ -88,6 +89,9 @@ check-race: setup
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T='$(T)' SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
 
+coverage: setup
+	@scripts/coverage
+
 lint:
 	@scripts/setup --checkers
 	@scripts/lint
@@ -100,7 +104,7 @@ fuzz:
 # whose dollars are not make's.
 bench: setup
 	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
-	@KVER='$(guest_kver)' B='$(value B)' PROFILE='$(PROFILE)' scripts/bench
+	@KVER='$(guest_kver)' B='$(value B)' FAMILY='$(FAMILY)' PROFILE='$(PROFILE)' scripts/bench
 
 # build/plot.svg: the window of a transfer over a path that loses.
 plot: setup

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,10 @@ typedef uint8_t u8, __u8;
 typedef uint16_t u16, __u16, __be16, __sum16;
 typedef uint32_t u32, __u32, __be32, __wsum;
 typedef uint64_t u64, __u64;
+typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64, ktime_t;
-typedef unsigned int __poll_t;
+typedef unsigned int __poll_t, gfp_t;
 
 #define __bitwise
 #define __force
@@ -48,6 +50,11 @@ typedef unsigned int __poll_t;
 #define BIT_ULL(n)		(1ULL << (n))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(t, m)	sizeof(((t *)0)->m)
+#define offsetofend(t, m)	(offsetof(t, m) + sizeof_field(t, m))
+#define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define rounddown(n, d)		((n) - (n) % (d))
+#define roundup(n, d)		(DIV_ROUND_UP(n, d) * (d))
 #define NSEC_PER_MSEC		1000000L
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define max(a, b)		((a) > (b) ? (a) : (b))
@@ -61,6 +68,8 @@ typedef unsigned int __poll_t;
 #define rcu_dereference_sched(p) (p)
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)
+#define this_cpu_inc(x)		((x)++)
+#define this_cpu_add(x, n)	((x) += (n))
 
 /* --- octets in order ---------------------------------------------------- */
 
@@ -132,18 +141,6 @@ struct inet_skb_parm {
 	char	opaque[24];
 };
 
-/* One linear piece; what lies behind its end is somebody else's. */
-struct sk_buff {
-	u8		*data;
-	unsigned int	len;
-	char		cb[48] __aligned(8);
-};
-
-static inline bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
-{
-	return len <= skb->len;
-}
-
 /* As include/net/tcp_states.h numbers them. */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -160,14 +157,154 @@ enum {
 	TCP_NEW_SYN_RECV,
 };
 
-/* --- opaque --------------------------------------------------------------- */
-
-typedef struct { int counter; } atomic_t, refcount_t;
-typedef struct { int lock; } spinlock_t;
+/* --- lists and trees ------------------------------------------------------- */
 
 struct list_head {
 	struct list_head *next, *prev;
 };
+
+static inline void INIT_LIST_HEAD(struct list_head *list)
+{
+	list->next = list;
+	list->prev = list;
+}
+
+static inline bool list_empty(const struct list_head *list)
+{
+	return list->next == list;
+}
+
+static inline void list_add(struct list_head *entry, struct list_head *after)
+{
+	entry->prev = after;
+	entry->next = after->next;
+	after->next->prev = entry;
+	after->next = entry;
+}
+
+static inline void list_add_tail(struct list_head *entry, struct list_head *list)
+{
+	list_add(entry, list->prev);
+}
+
+static inline void list_del_init(struct list_head *entry)
+{
+	entry->prev->next = entry->next;
+	entry->next->prev = entry->prev;
+	INIT_LIST_HEAD(entry);
+}
+
+/* The kernel's keeps itself balanced; in what order it stands is the same. */
+struct rb_node {
+	struct rb_node *rb_parent, *rb_left, *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+/* The place that refers to @node. */
+static inline struct rb_node **rb_place(struct rb_node *node, struct rb_root *root)
+{
+	struct rb_node *parent = node->rb_parent;
+
+	if (!parent)
+		return &root->rb_node;
+	return parent->rb_left == node ? &parent->rb_left : &parent->rb_right;
+}
+
+static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
+				struct rb_node **place)
+{
+	node->rb_parent = parent;
+	node->rb_left = NULL;
+	node->rb_right = NULL;
+	*place = node;
+}
+
+static inline struct rb_node *rb_first(const struct rb_root *root)
+{
+	struct rb_node *node = root->rb_node;
+
+	while (node && node->rb_left)
+		node = node->rb_left;
+	return node;
+}
+
+static inline struct rb_node *rb_last(const struct rb_root *root)
+{
+	struct rb_node *node = root->rb_node;
+
+	while (node && node->rb_right)
+		node = node->rb_right;
+	return node;
+}
+
+static inline struct rb_node *rb_next(const struct rb_node *node)
+{
+	struct rb_node *next = node->rb_right;
+
+	if (next) {
+		while (next->rb_left)
+			next = next->rb_left;
+		return next;
+	}
+	for (next = node->rb_parent; next && next->rb_right == node; next = next->rb_parent)
+		node = next;
+	return next;
+}
+
+static inline struct rb_node *rb_prev(const struct rb_node *node)
+{
+	struct rb_node *prev = node->rb_left;
+
+	if (prev) {
+		while (prev->rb_right)
+			prev = prev->rb_right;
+		return prev;
+	}
+	for (prev = node->rb_parent; prev && prev->rb_left == node; prev = prev->rb_parent)
+		node = prev;
+	return prev;
+}
+
+/* The first alone, which is all that is taken out here: it has no left. */
+static inline void rb_erase_first(struct rb_node *node, struct rb_root *root)
+{
+	*rb_place(node, root) = node->rb_right;
+	if (node->rb_right)
+		node->rb_right->rb_parent = node->rb_parent;
+}
+
+/* One linear piece; what lies behind its end is somebody else's. */
+struct sk_buff {
+	struct rb_node	 rbnode;
+	struct list_head tcp_tsorted_anchor;
+	u8		*data;
+	unsigned int	len;
+	char		cb[48] __aligned(8);
+};
+
+static inline bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return len <= skb->len;
+}
+
+#define rb_to_skb(node)		container_of(node, struct sk_buff, rbnode)
+#define rb_to_skb_or_null(node)						\
+({									\
+	struct rb_node *__node = (node);				\
+	__node ? rb_to_skb(__node) : NULL;				\
+})
+#define skb_rb_first(root)	rb_to_skb_or_null(rb_first(root))
+#define skb_rb_last(root)	rb_to_skb_or_null(rb_last(root))
+#define skb_rb_next(skb)	rb_to_skb_or_null(rb_next(&(skb)->rbnode))
+#define skb_rb_prev(skb)	rb_to_skb_or_null(rb_prev(&(skb)->rbnode))
+
+/* --- opaque --------------------------------------------------------------- */
+
+typedef struct { int counter; } atomic_t, refcount_t;
+typedef struct { int lock; } spinlock_t;
 
 struct hlist_head {
 	void *first;
@@ -175,14 +312,6 @@ struct hlist_head {
 
 struct hlist_node {
 	void *next, **pprev;
-};
-
-struct rb_node {
-	void *left, *right;
-};
-
-struct rb_root {
-	struct rb_node *rb_node;
 };
 
 struct rcu_head {
@@ -197,6 +326,7 @@ struct rhashtable { int opaque; };
 struct work_struct { int opaque; };
 struct mutex { int opaque; };
 struct llist_head { void *first; };
+struct llist_node { void *next; };
 struct delayed_work { int opaque; };
 struct hrtimer { int opaque; };
 struct msghdr { int opaque; };
@@ -210,18 +340,41 @@ struct net {
 	struct net_generic	*gen;
 };
 
+#define AF_INET		2
+#define AF_INET6	10
+
+struct in6_addr {
+	u32	word[4];
+};
+
+/* What tcb.h puts its own into is as large as the kernel's. */
 struct sock {
 	struct net	*sk_net;
 	u8		sk_state;
+	refcount_t	sk_refcnt;
+	struct rb_root	tcp_rtx_queue;
+	unsigned long	sk_tsq_flags;
+	u64		sk_timer[5];
 };
 
 struct inet_sock {
 	struct sock	sk;
+	u64		cork[23];
 };
 
 static inline struct net *sock_net(const struct sock *sk)
 {
 	return sk->sk_net;
+}
+
+static inline bool net_eq(const struct net *a, const struct net *b)
+{
+	return a == b;
+}
+
+static inline bool refcount_inc_not_zero(refcount_t *r)
+{
+	return r->counter ? ++r->counter : 0;
 }
 
 int inet_recv_error(struct sock *sk, struct msghdr *msg, int len);
@@ -235,6 +388,22 @@ int inet_recv_error(struct sock *sk, struct msghdr *msg, int len);
 
 typedef struct { u64 key[2]; } siphash_key_t;
 
+/* SipHash's beginning, "somepseudorandomlygeneratedbytes", and its round. */
+#define SIPHASH_CONST_0		0x736f6d6570736575ULL
+#define SIPHASH_CONST_1		0x646f72616e646f6dULL
+#define SIPHASH_CONST_2		0x6c7967656e657261ULL
+#define SIPHASH_CONST_3		0x7465646279746573ULL
+
+#define rol64(x, n)		((x) << (n) | (x) >> (64 - (n)))
+
+#define SIPHASH_PERMUTATION(a, b, c, d)					\
+	do {								\
+		(a) += (b); (b) = rol64(b, 13) ^ (a); (a) = rol64(a, 32); \
+		(c) += (d); (d) = rol64(d, 16) ^ (c);			\
+		(a) += (d); (d) = rol64(d, 21) ^ (a);			\
+		(c) += (b); (b) = rol64(b, 17) ^ (c); (c) = rol64(c, 32); \
+	} while (0)
+
 s64 ktime_get_seconds(void);
 u64 ktime_get_ns(void);
 void get_random_bytes(void *p, size_t len);
@@ -245,7 +414,7 @@ u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key);
 #define MUST(x)								\
 	do {								\
 		if (!(x)) {						\
-			__builtin_printf("%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
 			abort();					\
 		}							\
 	} while (0)

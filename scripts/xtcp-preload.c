@@ -2,16 +2,12 @@
 /*
  * The library that xtcp-run preloads into unmodified programs.
  *
- * It stands between a program and the C library in three places:
+ * It stands between a program and the C library in two places:
  *
- *   socket()       an IPv4 stream socket that asks for TCP, by number or by
- *                  leaving the choice open, becomes an xtcp one. An IPv6
- *                  one fails with EAFNOSUPPORT, as on a machine without IPv6,
- *                  so that a program falls back to IPv4 or stops; it never
- *                  gets the kernel's own TCP unawares. So does Multipath TCP,
- *                  which would fall back to the kernel's TCP by itself.
- *   getaddrinfo()  where a name has IPv4 addresses, its IPv6 stream
- *                  addresses are left out: programs don't try what must fail.
+ *   socket()       an IPv4 or IPv6 stream socket that asks for TCP, by number or
+ *                  by leaving the choice open, becomes an xtcp one. Multipath
+ *                  TCP fails with EPROTONOSUPPORT: it would fall back to the
+ *                  kernel's own TCP by itself, unawares.
  *   getsockopt()   SO_PROTOCOL tells the truth (253) unless the user asked
  *                  for a program's sake that it say IPPROTO_TCP.
  *
@@ -25,7 +21,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -105,14 +100,9 @@ static bool is_tcp(int protocol)
 	return protocol == 0 || protocol == IPPROTO_TCP;
 }
 
-static int refuse_ipv6(void)
+static bool is_internet(int family)
 {
-	static atomic_flag said = ATOMIC_FLAG_INIT;
-
-	if (!atomic_flag_test_and_set(&said))
-		say("IPv6 stream socket refused (EAFNOSUPPORT): xtcp speaks only IPv4 so far");
-	errno = EAFNOSUPPORT;
-	return -1;
+	return family == AF_INET || family == AF_INET6;
 }
 
 static int refuse_mptcp(void)
@@ -125,10 +115,10 @@ static int refuse_mptcp(void)
 	return -1;
 }
 
-static int open_xtcp(int type)
+static int open_xtcp(int family, int type)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;
-	int fd = NEXT(socket)(AF_INET, type, IPPROTO_XTCP);
+	int fd = NEXT(socket)(family, type, IPPROTO_XTCP);
 
 	if (fd < 0 && errno == EPROTONOSUPPORT &&
 	    !atomic_flag_test_and_set(&said))
@@ -142,68 +132,13 @@ static int open_xtcp(int type)
 __attribute__((visibility("default")))
 int socket(int family, int type, int protocol)
 {
-	if (!is_stream(type))
+	if (!is_stream(type) || !is_internet(family))
 		return NEXT(socket)(family, type, protocol);
-	if (family == AF_INET && is_tcp(protocol))
-		return open_xtcp(type);
-	if (family == AF_INET6 && is_tcp(protocol))
-		return refuse_ipv6();
-	if ((family == AF_INET || family == AF_INET6) &&
-	    protocol == PROTO_MPTCP)
+	if (is_tcp(protocol))
+		return open_xtcp(family, type);
+	if (protocol == PROTO_MPTCP)
 		return refuse_mptcp();
 	return NEXT(socket)(family, type, protocol);
-}
-
-static bool is_stream_address(const struct addrinfo *ai, int family)
-{
-	return ai->ai_family == family && ai->ai_socktype == SOCK_STREAM &&
-	       is_tcp(ai->ai_protocol);
-}
-
-static bool has_stream_address(const struct addrinfo *ai, int family)
-{
-	for (; ai; ai = ai->ai_next)
-		if (is_stream_address(ai, family))
-			return true;
-	return false;
-}
-
-/* Takes the IPv6 stream addresses out of the list. POSIX lets freeaddrinfo() have
- * any part of a list. The canonical name hangs on the first entry, whichever
- * that is, and moves with the honour.
- */
-static struct addrinfo *leave_ipv4(struct addrinfo *list)
-{
-	struct addrinfo **link = &list, *ai;
-	char *canonname = list->ai_canonname;
-
-	list->ai_canonname = NULL;
-	while ((ai = *link)) {
-		if (!is_stream_address(ai, AF_INET6)) {
-			link = &ai->ai_next;
-			continue;
-		}
-		*link = ai->ai_next;
-		ai->ai_next = NULL;
-		freeaddrinfo(ai);
-	}
-	list->ai_canonname = canonname;
-	return list;
-}
-
-__attribute__((visibility("default")))
-int getaddrinfo(const char *node, const char *service,
-		const struct addrinfo *hints, struct addrinfo **res)
-{
-	int rc = NEXT(getaddrinfo)(node, service, hints, res);
-
-	/* A name that has only IPv6 addresses keeps them: socket() will then say
-	 * what is wrong, which an empty answer would not.
-	 */
-	if (!rc && has_stream_address(*res, AF_INET) &&
-	    has_stream_address(*res, AF_INET6))
-		*res = leave_ipv4(*res);
-	return rc;
 }
 
 __attribute__((visibility("default")))

@@ -7,7 +7,7 @@
  *
  *	1700000000.123456 client:40000 server:80 SYN,ACK seq=y ack=x+1 len=0 win=64240 mss=1460
  *
- * The time is the kernel's for the frame. x is the initial sequence number of the
+ * Over IPv4 and IPv6. The time is the kernel's for the frame. x is the initial sequence number of the
  * end that sent the first SYN, y that of the other; a segment of a connection
  * whose SYN was not seen has plain numbers. PROTOCOL is the IP protocol number:
  * tcpdump would decode 6 as well, but not 253.
@@ -21,6 +21,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@
 
 /* What is remembered of a connection: who began it, and from which numbers. */
 struct flow {
-	struct in_addr addr[2];		/* [0] sent the first SYN */
+	struct in6_addr addr[2];	/* [0] sent the first SYN; IPv4's mapped */
 	in_port_t port[2];
 	uint32_t isn[2];
 	bool has_isn[2];
@@ -41,10 +42,30 @@ static struct flow flows[256];
 static unsigned int flows_len;
 
 static struct {
-	struct in_addr addr;
+	struct in6_addr addr;
 	const char *name;
 } names[16];
 static unsigned int names_len;
+
+static struct in6_addr widen(struct in_addr addr)
+{
+	struct in6_addr wide = { .s6_addr = { [10] = 0xff, 0xff } };
+
+	memcpy(&wide.s6_addr[12], &addr, sizeof(addr));
+	return wide;
+}
+
+static bool read_address(const char *text, struct in6_addr *addr)
+{
+	struct in_addr narrow;
+
+	if (inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	if (inet_pton(AF_INET, text, &narrow) != 1)
+		return false;
+	*addr = widen(narrow);
+	return true;
+}
 
 static void learn_name(char *word)
 {
@@ -53,26 +74,34 @@ static void learn_name(char *word)
 	if (!sep || names_len == sizeof(names) / sizeof(names[0]))
 		errx(2, "%s: ADDRESS=NAME expected", word);
 	*sep = '\0';
-	if (inet_pton(AF_INET, word, &names[names_len].addr) != 1)
-		errx(2, "%s: no IPv4 address", word);
+	if (!read_address(word, &names[names_len].addr))
+		errx(2, "%s: no address", word);
 	names[names_len++].name = sep + 1;
 }
 
-static const char *name_of(struct in_addr addr)
+static bool is_same(const struct in6_addr *a, const struct in6_addr *b)
 {
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static const char *name_of(const struct in6_addr *addr)
+{
+	static char text[2][INET6_ADDRSTRLEN];
+	static unsigned int next;
 	unsigned int i;
 
 	for (i = 0; i < names_len; i++)
-		if (names[i].addr.s_addr == addr.s_addr)
+		if (is_same(&names[i].addr, addr))
 			return names[i].name;
-	return inet_ntoa(addr);
+	next = !next;
+	return inet_ntop(AF_INET6, addr, text[next], sizeof(text[0]));
 }
 
 /* The flow of a segment from (sa, sp) to (da, dp), and which end sent it. The ring
  * forgets the oldest flow when it is full.
  */
-static struct flow *flow_find(struct in_addr sa, in_port_t sp,
-			      struct in_addr da, in_port_t dp, int *end)
+static struct flow *flow_find(const struct in6_addr *sa, in_port_t sp,
+			      const struct in6_addr *da, in_port_t dp, int *end)
 {
 	const unsigned int size = sizeof(flows) / sizeof(flows[0]);
 	unsigned int i;
@@ -81,9 +110,9 @@ static struct flow *flow_find(struct in_addr sa, in_port_t sp,
 	for (i = 0; i < size; i++) {
 		f = &flows[i];
 		for (*end = 0; *end < 2; (*end)++)
-			if (f->addr[*end].s_addr == sa.s_addr &&
+			if (is_same(&f->addr[*end], sa) &&
 			    f->port[*end] == sp &&
-			    f->addr[!*end].s_addr == da.s_addr &&
+			    is_same(&f->addr[!*end], da) &&
 			    f->port[!*end] == dp)
 				return f;
 	}
@@ -91,8 +120,8 @@ static struct flow *flow_find(struct in_addr sa, in_port_t sp,
 	f = &flows[flows_len++ % size];
 	memset(f, 0, sizeof(*f));
 	*end = 0;
-	f->addr[0] = sa;
-	f->addr[1] = da;
+	f->addr[0] = *sa;
+	f->addr[1] = *da;
 	f->port[0] = sp;
 	f->port[1] = dp;
 	return f;
@@ -158,26 +187,60 @@ static void print_options(const struct tcphdr *th, bool syn)
 	}
 }
 
-static void print_segment(const struct timespec *when, const struct ip *ip,
-			  size_t len)
+/* A packet: between whom, what it carries and where that begins. */
+struct packet {
+	struct in6_addr src, dst;
+	int protocol;
+	size_t header, len;	/* octets; len: of all that the header claims */
+};
+
+static bool read_ipv4(const void *frame, size_t len, struct packet *p)
 {
-	const struct tcphdr *th = (void *)((const char *)ip + ip->ip_hl * 4);
-	size_t hdrs = ip->ip_hl * 4 + sizeof(*th);
+	const struct ip *ip = frame;
+
+	if (len < sizeof(*ip))
+		return false;
+	*p = (struct packet) {
+		.src = widen(ip->ip_src), .dst = widen(ip->ip_dst), .protocol = ip->ip_p,
+		.header = ip->ip_hl * 4, .len = ntohs(ip->ip_len),
+	};
+	return true;
+}
+
+/* Extension headers, which nobody here sends, are none of its business. */
+static bool read_ipv6(const void *frame, size_t len, struct packet *p)
+{
+	const struct ip6_hdr *ip = frame;
+
+	if (len < sizeof(*ip))
+		return false;
+	*p = (struct packet) {
+		.src = ip->ip6_src, .dst = ip->ip6_dst, .protocol = ip->ip6_nxt,
+		.header = sizeof(*ip), .len = sizeof(*ip) + ntohs(ip->ip6_plen),
+	};
+	return true;
+}
+
+static void print_segment(const struct timespec *when, const char *frame,
+			  const struct packet *p, size_t len)
+{
+	const struct tcphdr *th = (void *)(frame + p->header);
+	size_t hdrs = p->header + sizeof(*th);
 	bool syn, ack;
 	struct flow *f;
 	int end;
 
 	if (len < hdrs || th->th_off < 5 ||
-	    len < ip->ip_hl * 4u + th->th_off * 4u)
+	    len < p->header + th->th_off * 4u)
 		return;
-	hdrs = ip->ip_hl * 4 + th->th_off * 4;
+	hdrs = p->header + th->th_off * 4;
 	/* A large-send frame still being cut up may carry length 0. */
-	if (ntohs(ip->ip_len) >= hdrs && ntohs(ip->ip_len) < len)
-		len = ntohs(ip->ip_len);
+	if (p->len >= hdrs && p->len < len)
+		len = p->len;
 
 	syn = th->th_flags & TH_SYN;
 	ack = th->th_flags & TH_ACK;
-	f = flow_find(ip->ip_src, th->th_sport, ip->ip_dst, th->th_dport, &end);
+	f = flow_find(&p->src, th->th_sport, &p->dst, th->th_dport, &end);
 	if (syn && !ack && (!f->has_isn[end] || f->isn[end] != ntohl(th->th_seq))) {
 		/* a new connection between the same ports */
 		f->has_isn[!end] = false;
@@ -197,8 +260,8 @@ static void print_segment(const struct timespec *when, const struct ip *ip,
 	}
 
 	printf("%lld.%06ld", (long long)when->tv_sec, when->tv_nsec / 1000);
-	printf(" %s:%u", name_of(ip->ip_src), ntohs(th->th_sport));
-	printf(" %s:%u", name_of(ip->ip_dst), ntohs(th->th_dport));
+	printf(" %s:%u", name_of(&p->src), ntohs(th->th_sport));
+	printf(" %s:%u", name_of(&p->dst), ntohs(th->th_dport));
 	print_flags(th);
 	print_number("seq", f, end, ntohl(th->th_seq));
 	if (ack)
@@ -255,17 +318,18 @@ int main(int argc, char **argv)
 			.msg_control = control,
 			.msg_controllen = sizeof(control),
 		};
-		const struct ip *ip = (void *)frame;
 		struct timespec when;
+		struct packet packet;
 		ssize_t len;
 
 		len = recvmsg(fd, &msg, 0);
 		if (len < 0)
 			err(1, "recvmsg");
-		if (from.sll_protocol != htons(ETH_P_IP) ||
-		    len < (ssize_t)sizeof(*ip) || ip->ip_p != protocol)
+		if (!(from.sll_protocol == htons(ETH_P_IP) ? read_ipv4(frame, len, &packet) :
+		      from.sll_protocol == htons(ETH_P_IPV6) && read_ipv6(frame, len, &packet)) ||
+		    packet.protocol != protocol)
 			continue;
 		when = stamp_of(&msg);
-		print_segment(&when, ip, len);
+		print_segment(&when, frame, &packet, len);
 	}
 }
