@@ -4,6 +4,7 @@
  * namespaces over veth, client and server in one thread, so that every
  * instruction of a connection's life is counted and no scheduler's.
  */
+/* vm: families */
 #include "lib/bench.h"
 
 #include <sys/socket.h>
@@ -30,7 +31,7 @@ static void site_open(struct site *s)
 
 static void site_connect(struct site *s, int *client, int *server)
 {
-	*client = socket(AF_INET, SOCK_STREAM, bench_proto());
+	*client = socket(socket_family(AF_INET), SOCK_STREAM, bench_proto());
 	must(*client >= 0, "socket: %s", strerror(errno));
 	must(!connect(*client, (void *)&s->to, s->to_len), "connect: %s", strerror(errno));
 	*server = accept(s->listener, NULL, NULL);
@@ -76,7 +77,7 @@ static void request(void *arg)
 
 static void socket_close(void *arg)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, bench_proto());
+	int fd = socket(socket_family(AF_INET), SOCK_STREAM, bench_proto());
 
 	(void)arg;
 	must(fd >= 0, "socket: %s", strerror(errno));

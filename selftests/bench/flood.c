@@ -4,6 +4,7 @@
  * kernel's answers lie in the device's queue and are taken out between
  * batches.
  */
+/* vm: families */
 #include "lib/flood.h"
 
 static void step_rst_closed(void)

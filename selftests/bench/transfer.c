@@ -4,6 +4,7 @@
  * of an octet on an open connection, and bulk, over veth between two namespaces
  * and over loopback in one.
  */
+/* vm: families */
 #include "lib/due.h"
 
 #include <linux/ethtool.h>
@@ -32,11 +33,11 @@ static void ends_open_over(struct ends *e, int client_ns, int server_ns,
 	int listener;
 
 	netns_enter(HERE, server_ns);
-	listener = socket(AF_INET, SOCK_STREAM, bench_proto());
+	listener = socket(socket_family(AF_INET), SOCK_STREAM, bench_proto());
 	must(listener >= 0 && !bind(listener, (void *)&sa, len) && !listen(listener, 16),
 	     "listener: %s", strerror(errno));
 	netns_enter(HERE, client_ns);
-	e->client = socket(AF_INET, SOCK_STREAM, bench_proto());
+	e->client = socket(socket_family(AF_INET), SOCK_STREAM, bench_proto());
 	must(e->client >= 0 && !connect(e->client, (void *)&sa, len), "connect: %s",
 	     strerror(errno));
 	e->server = accept(listener, NULL, NULL);
@@ -122,11 +123,11 @@ static void step_rr_udp(void)
 		socklen_t len = ipaddr_sockaddr(&pair.addr[s], PORT, &sa[s]);
 
 		netns_enter(HERE, pair.ns[s]);
-		fd[s] = socket(AF_INET, SOCK_DGRAM, 0);
+		fd[s] = socket(socket_family(AF_INET), SOCK_DGRAM, 0);
 		must(fd[s] >= 0 && !bind(fd[s], (void *)&sa[s], len), "udp: %s", strerror(errno));
 	}
 	for (enum side s = CLIENT; s <= SERVER; s++)
-		must(!connect(fd[s], (void *)&sa[!s], sizeof(struct sockaddr_in)),
+		must(!connect(fd[s], (void *)&sa[!s], sizeof(sa[0])),
 		     "udp: %s", strerror(errno));
 	e = (struct ends) { .client = fd[CLIENT], .server = fd[SERVER] };
 	bench_value("rr_udp", bench_cost(round_trip, &e, 1000));
@@ -205,7 +206,8 @@ static void step_small_lo(void)
 /* An idle connection's two sockets: their cache's objects, and all the rest. */
 static void step_idle(void)
 {
-	const char *cache = bench_is_stock() ? "TCP" : "XTCP";
+	bool v6 = test_family() == AF_INET6;
+	const char *cache = bench_is_stock() ? v6 ? "TCPv6" : "TCP" : v6 ? "XTCPv6" : "XTCP";
 	struct ipaddr lo = ipaddr("127.0.0.1");
 	struct bench_slab slab;
 	int ns = netns_new(HERE);
@@ -218,7 +220,8 @@ static void step_idle(void)
 	bench_value("idle.slab", slab.size);
 	before = memory_used();
 	for (int i = 0; i < IDLE; i++) {
-		lo.v4.s_addr = htonl(0x7f000100 + i);
+		if (!v6)
+			lo.v4.s_addr = htonl(0x7f000100 + i);
 		ends_open_over(&e, ns, ns, &lo);
 		round_trip(&e);
 	}

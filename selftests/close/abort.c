@@ -3,6 +3,7 @@
  * abort: the ends of a connection that are no agreement: unread text, SO_LINGER,
  * RST; and what the program is told. RFC 9293 3.5.3, 3.6.1, 3.9.1.5-6.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <sys/wait.h>

@@ -4,6 +4,7 @@
  * RFC 9293 3.6 case 1 sets no limit, nor does xtcp unless the knob
  * xtcp_attached_fin_timeout says so. Linux has no such thing.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(attached);

@@ -5,7 +5,7 @@
  * it may be delivered, and nobody be thrown out. RFC 9293 3.6.1, RFC 5961,
  * RFC 6191, RFC 7323 5; LC-24, LC-79, LC-90.
  */
-/* vm: v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>

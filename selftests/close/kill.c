@@ -3,6 +3,7 @@
  * kill: /proc/net/xtcp_kill: what the administrator ends, in each state; who
  * is told what; who may; and what is no line. RFC 9293 3.10.5.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
@@ -28,12 +29,23 @@ static int say(const char *text)
 	return n;
 }
 
+static const char *line(const char *local, int lport, const char *remote, int rport)
+{
+	static char text[160];
+
+	snprintf(text, sizeof(text), "%s %s\n", end_text(local, lport), end_text(remote, rport));
+	return text;
+}
+
+/* A listener's. */
+static const char *line_at(const char *local, int port)
+{
+	return line(local, port, "0.0.0.0", 0);
+}
+
 static const char *line_of(const struct conn *c)
 {
-	static char line[80];
-
-	snprintf(line, sizeof(line), "10.0.0.1:%u 10.0.0.2:%u\n", c->kport, c->pport);
-	return line;
+	return line("10.0.0.1", c->kport, "10.0.0.2", c->pport);
 }
 
 static void expect_killed(struct __test_metadata *_metadata, const struct conn *c)
@@ -147,7 +159,7 @@ TEST_F(killing, kill_before_accept)
 	close(fd);
 }
 
-static const char *listener_line = "10.0.0.1:5000 0.0.0.0:0\n";
+#define listener_line line_at("10.0.0.1", 5000)
 
 /* As after shutdown() of a listener: its half-open and queued go with it. */
 TEST_F(killing, kill_listener)
@@ -196,12 +208,12 @@ TEST_F(killing, kill_listener_exactly)
 	ASSERT_EQ(0, socket_listen(here, 1));
 	ASSERT_EQ(0, socket_bind(again, "10.0.0.1", 5000));
 	ASSERT_EQ(0, socket_listen(again, 1));
-	EXPECT_EQ(-ENOENT, say("0.0.0.0:5000 0.0.0.0:0\n"));
-	EXPECT_EQ(-ENOENT, say("10.0.0.1:6000 0.0.0.0:0\n"));
+	EXPECT_EQ(-ENOENT, say(line_at("0.0.0.0", 5000)));
+	EXPECT_EQ(-ENOENT, say(line_at("10.0.0.1", 6000)));
 	EXPECT_EQ(3, proc_rows(AF_INET, ROW_LISTEN));
 	EXPECT_LT(0, say(listener_line));
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
-	EXPECT_LT(0, say("0.0.0.0:6000 0.0.0.0:0\n"));
+	EXPECT_LT(0, say(line_at("0.0.0.0", 6000)));
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
 }
 
@@ -213,20 +225,20 @@ static int bind_to_lo(int fd)
 TEST_F(killing, kill_bound_to_a_device)
 {
 	int fd = socket_new(-1);
-	char line[64];
+	char addr[64];
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, bind_to_lo(fd));
 	ASSERT_EQ(0, socket_bind(fd, "127.0.0.1", 5000));
 	ASSERT_EQ(0, socket_listen(fd, 1));
-	EXPECT_EQ(-ENOENT, say("127.0.0.1:5000 0.0.0.0:0\n"));
-	EXPECT_EQ(-EINVAL, say("127.0.0.1%nosuch:5000 0.0.0.0:0\n"));
+	EXPECT_EQ(-ENOENT, say(line_at("127.0.0.1", 5000)));
+	EXPECT_EQ(-EINVAL, say(line_at("127.0.0.1%nosuch", 5000)));
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
-	EXPECT_LT(0, say("127.0.0.1%lo:5000 0.0.0.0:0\n"));
+	EXPECT_LT(0, say(line_at("127.0.0.1%lo", 5000)));
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
 	ASSERT_EQ(0, socket_listen(fd, 1));
-	snprintf(line, sizeof(line), "127.0.0.1%%%u:5000 0.0.0.0:0\n", if_nametoindex("lo"));
-	EXPECT_LT(0, say(line));
+	snprintf(addr, sizeof(addr), "127.0.0.1%%%u", if_nametoindex("lo"));
+	EXPECT_LT(0, say(line_at(addr, 5000)));
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
 }
 
@@ -265,7 +277,7 @@ TEST_F(killing, kill_several_lines)
 		conn_open(p, &c[i], .kport = 6000 + i);
 		/* The third has gone by itself. */
 		if (i == 2)
-			strcat(text, "10.0.0.1:6002 10.0.0.9:1\n");
+			strcat(text, line("10.0.0.1", 6002, "10.0.0.9", 1));
 		else
 			strcat(text, line_of(&c[i]));
 		if (i == 1)
@@ -278,8 +290,8 @@ TEST_F(killing, kill_several_lines)
 	conn_expect_state(&c[2], ST_ESTABLISHED);
 	conn_expect_state(&c[3], ST_ESTABLISHED);
 	/* A line of xtcp_age as it is. */
-	snprintf(text, sizeof(text), "  10.0.0.1:6003\t10.0.0.2:%u ESTABLISHED 0.100 0 77\n",
-		 c[3].pport);
+	snprintf(text, sizeof(text), "  %s\t%s ESTABLISHED 0.100 0 77\n",
+		 end_text("10.0.0.1", 6003), end_text("10.0.0.2", c[3].pport));
 	EXPECT_EQ((int)strlen(text), say(text));
 	conn_expect(&c[3], .flags = RST | ACK, .seq = 1);
 }

@@ -4,6 +4,7 @@
  * timestamps guard the next connection, xtcp_tw_recycle, which must not shut
  * anybody out. RFC 9293 3.6.1; RFC 7323 5; RFC 6191; LC-76, LC-91.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(length);

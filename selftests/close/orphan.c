@@ -5,7 +5,7 @@
  * RFC 9293 3.6, 3.6.1, 3.8.3; xtcp_orphan_retries, xtcp_fin_timeout,
  * TCP_LINGER2.
  */
-/* vm: v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>

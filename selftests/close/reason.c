@@ -4,6 +4,7 @@
  * counter XtcpReset... is provoked by what it is named after, and no other of
  * them moves. RFC 9293 3.5.2 and 3.10.7.1 (sending), 3.5.3 (taking).
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
@@ -75,6 +76,7 @@ static void expect_reason(struct __test_metadata *_metadata,
 REASON(ctr_XtcpResetSentNoConnection, "XtcpResetSentNoConnection")
 {
 	(void)_metadata;
+	peer_hold(p, KERNEL_PORT);
 	counters_take(before);
 	peer_send(p, .flags = SYN, .seq = 1000);
 	peer_expect(p, .flags = RST | ACK, .seq = 0, .ack = 1001);
@@ -272,10 +274,11 @@ REASON(ctr_XtcpResetSentKeepalive, "XtcpResetSentKeepalive")
 REASON(ctr_XtcpResetSentKilled, "XtcpResetSentKilled")
 {
 	struct conn c;
-	char line[80];
+	char line[160];
 
 	conn_open(p, &c);
-	snprintf(line, sizeof(line), "10.0.0.1:%u 10.0.0.2:%u\n", c.kport, c.pport);
+	snprintf(line, sizeof(line), "%s %s\n", end_text("10.0.0.1", c.kport),
+		 end_text("10.0.0.2", c.pport));
 	counters_take(before);
 	EXPECT_EQ(0, sysctl_write("/proc/net/xtcp_kill", line));
 	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);

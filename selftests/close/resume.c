@@ -4,6 +4,7 @@
  * if that SYN turns out to be an old duplicate. RFC 9293 MAY-2, LC-93. Stock
  * ends TIME-WAIT with the SYN.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(resume);

@@ -14,7 +14,7 @@
  *	es ESTABLISHED	f1 FIN-WAIT-1	f2 FIN-WAIT-2	cw CLOSE-WAIT
  *	cg CLOSING	la LAST-ACK	tw TIME-WAIT	fo orphan in FIN-WAIT-2
  */
-/* vm: wires v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>

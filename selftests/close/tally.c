@@ -2,6 +2,7 @@
 /*
  * tally: counters of ends and of answers, each provoked once; no other moves.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 #include "lib/program.h"
 

@@ -6,6 +6,7 @@
  *
  * Unloads the module and loads it again.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>

@@ -5,7 +5,7 @@
  * RFC 9293 3.6.1, 3.10.7.4; RFC 1337; RFC 6191; xtcp_tw_reuse,
  * xtcp_max_tw_buckets.
  */
-/* vm: mapped */
+/* vm: wires mapped families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(timewait);
@@ -102,6 +102,7 @@ TEST_F(timewait, lc_78_fin_after_2msl_meets_rst)
 
 	conn_to_state(p, &c, ST_TIME_WAIT, .active = true);
 	sleep_ms(GONE_MS);
+	peer_hold(p, c.kport);
 	counters_take(&before);
 	counters_ignore_traffic(&before);
 	conn_send(&c, .flags = FIN | ACK, .seq = 1);

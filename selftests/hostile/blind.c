@@ -4,6 +4,7 @@
  * that lost its memory. RFC 5961 3 (RST), 4 (SYN), 5 (text), 7 (throttling);
  * RFC 9293 3.5.1, 3.10.7.4.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(blind);

@@ -7,6 +7,7 @@
  * segment may lead to and which answers it may have; anything else fails. Where
  * the RFC leaves a choice, the model has both.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(flags);

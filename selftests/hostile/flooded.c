@@ -6,6 +6,7 @@
  *
  * Unloads the module and loads it again.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <linux/membarrier.h>
@@ -47,7 +48,7 @@ static void flood(struct peer *p, int n)
 {
 	static uint8_t syn[PACKET_MAX];
 	struct segment_spec spec = SEGMENT_SPEC(
-		.src = ipaddr("198.18.0.0"), .dst = p->kernel, .proto = stream_proto(),
+		.src = ipaddr("198.18.0.0"), .dst = p->kernel, .proto = stream_wire(),
 		.sport = 1024, .dport = KERNEL_PORT, .flags = SYN, .seq = 1);
 	int len = segment_build(&spec, syn);
 

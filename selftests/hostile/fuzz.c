@@ -11,7 +11,7 @@
  *	XTCP_FUZZ_SEED=N	begin with that round [1]
  *	XTCP_FUZZ_ROUNDS=N	so many rounds, each from the seed of its number [12]
  *
- * vm: wires debug timeout=900
+ * vm: wires v6 debug timeout=900
  */
 #include "lib/xtcp_test.h"
 
@@ -21,107 +21,32 @@
 
 PEER_FIXTURE(fuzz);
 
-#define SLOTS 12
-#define STEPS 1500
-#define FIRST_PORT 7000
-
-struct play {
-	struct __test_metadata *test;
-	struct peer *p;
-	uint64_t state;
-	struct conn conn[SLOTS];
-	bool used[SLOTS];
-	struct segment heard;		/* the last one of any connection */
-	unsigned long sent, received, calls, errors;
-};
-
-static uint32_t draw(struct play *w, uint32_t below)
-{
-	/* splitmix64: any seed is a good one. */
-	uint64_t z = w->state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return (z ^ (z >> 31)) % below;
-}
-
-static bool chance(struct play *w, int percent)
-{
-	return draw(w, 100) < percent;
-}
-
-static struct conn *conn_of(struct play *w, const struct segment *seg)
-{
-	for (int i = 0; i < SLOTS; i++)
-		if (w->used[i] && w->conn[i].pport == seg->dport &&
-		    (!w->conn[i].kport || w->conn[i].kport == seg->sport))
-			return &w->conn[i];
-	return NULL;
-}
-
-static void hear(struct play *w, const struct segment *seg)
-{
-	struct conn *c;
-	uint32_t end;
-
-	w->received++;
-	/* A program may ask for fragments. */
-	if (!seg->is_tcp || (seg->packet[6] & 0x3f) | seg->packet[7])
-		return;
-	if (!seg->csum_ok || seg->opt.malformed || seg->reserved)
-		peer_fail(WHERE(w->test), w->p, "malformed");
-	if (seg->flags & SYN && seg->flags & (FIN | RST))
-		peer_fail(WHERE(w->test), w->p, "SYN beside FIN or RST");
-	if (!(seg->flags & (SYN | RST | ACK)))
-		peer_fail(WHERE(w->test), w->p, "neither SYN nor RST nor ACK");
-	w->heard = *seg;
-	c = conn_of(w, seg);
-	if (!c || seg->flags & RST)
-		return;
-	if (seg->flags & SYN) {
-		if (!c->kern_nxt || seg->seq != c->kern_iss)
-			conn_learn(c, seg);
-		return;
-	}
-	end = seg->seq + segment_seqlen(seg);
-	if (seq_before(c->kern_nxt, end))
-		c->kern_nxt = end;
-	if (c->ts && seg->opt.ts)
-		c->ts_recent = seg->opt.tsval;
-}
-
-static void listen_for(struct play *w, int64_t ms)
-{
-	int64_t until_ns = now_ns() + ms * NSEC_PER_MSEC;
-	const struct segment *seg;
-
-	while ((seg = peer_read(w->p, until_ns)))
-		hear(w, seg);
-}
+#define SLOTS 8
+#define STEPS 2000
 
 /* --- the peer ------------------------------------------------------------- */
 
 /* Options that mean something, or look as if. */
-static struct optbytes some_options(struct play *w, const struct conn *c)
+static struct optbytes some_options(const struct conn *c)
 {
 	struct optbytes o = { 0 };
 
-	while (chance(w, 70) && o.len < 30) {
-		uint32_t a = c->kern_iss + draw(w, 20000), b = a + draw(w, 5000);
-		uint32_t ts = c->tsval_base + draw(w, 100000) - 1000;
+	while (chance(70) && o.len < 30) {
+		uint32_t a = c->kern_iss + draw(20000), b = a + draw(5000);
+		uint32_t ts = c->tsval_base + draw(100000) - 1000;
 		struct optbytes one;
 
-		switch (draw(w, 10)) {
-		case 0: one = OPT(OPT_MSS(draw(w, 65536))); break;
-		case 1: one = OPT(OPT_WSCALE(draw(w, 256))); break;
+		switch (draw(10)) {
+		case 0: one = OPT(OPT_MSS(draw(65536))); break;
+		case 1: one = OPT(OPT_WSCALE(draw(256))); break;
 		case 2: one = OPT(OPT_SACKOK); break;
 		case 3: one = OPT(OPT_SACK1(a, b)); break;
 		case 4: one = OPT(OPT_SACK2(b, a, a - 3000, b)); break;
-		case 5: one = OPT(OPT_TS(ts, c->ts_recent - draw(w, 3))); break;
+		case 5: one = OPT(OPT_TS(ts, c->ts_recent - draw(3))); break;
 		case 6: one = OPT(OPT_EXID(4, COOKIE_EXID)); break;
-		case 7: one = OPT(OPT_EXID(20, COOKIE_EXID), 5, 0xb4, draw(w, 256), draw(w, 256),
+		case 7: one = OPT(OPT_EXID(20, COOKIE_EXID), 5, 0xb4, draw(256), draw(256),
 				  OPT_BE32(a), OPT_BE32(b), OPT_BE32(ts)); break;
-		case 8: one = OPT(draw(w, 256), draw(w, 12), draw(w, 256)); break;
+		case 8: one = OPT(draw(256), draw(12), draw(256)); break;
 		default: one = OPT(OPT_NOP); break;
 		}
 		if (o.len + one.len > TCP_OPTIONS_MAX)
@@ -139,45 +64,78 @@ static void say_segment(struct play *w, struct conn *c)
 		SYN | ACK, RST, RST | ACK, FIN, 0, URG | ACK, URG | PSH | ACK,
 		SYN | FIN, ACK | ECE, ACK | CWR, ACK | ECE | CWR, SYN | ECE | CWR, 0xff,
 	};
-	struct segment_spec spec = SEGMENT_SPEC(.flags = flags[draw(w, ARRAY_SIZE(flags))]);
+	struct segment_spec spec = SEGMENT_SPEC(.flags = flags[draw(ARRAY_SIZE(flags))]);
 
 	if (c->peer_nxt == c->peer_iss)
-		spec.flags = c->lfd >= 0 || chance(w, 30) ? SYN : SYN | ACK;
-	if (spec.flags & RST && chance(w, 80))
+		spec.flags = c->lfd >= 0 || chance(30) ? SYN : SYN | ACK;
+	if (spec.flags & RST && chance(80))
 		spec.flags = ACK;
-	if (chance(w, 40))
-		spec.len = draw(w, 1461);
-	if (chance(w, 20))
-		spec.seq = conn_peer_nxt(c) + (int)draw(w, 8000) - 4000;
-	if (chance(w, 25))
-		spec.ack = conn_kern_nxt(c) + (int)draw(w, 8000) - 4000;
-	if (chance(w, 1))
-		spec.seq = draw(w, UINT32_MAX);
-	if (chance(w, 1))
-		spec.ack = draw(w, UINT32_MAX);
-	if (chance(w, 15))
-		spec.wnd = chance(w, 30) ? 0 : draw(w, 65536);
-	if (chance(w, 10))
-		spec.urg = draw(w, 65536);
-	if (chance(w, 25))
-		spec.opt = some_options(w, c);
-	if (chance(w, 10))
-		spec.tos = draw(w, 256);
-	if (chance(w, 2))
+	if (chance(40))
+		spec.len = draw(1461);
+	if (chance(20))
+		spec.seq = conn_peer_nxt(c) + (int)draw(8000) - 4000;
+	if (chance(25))
+		spec.ack = conn_kern_nxt(c) + (int)draw(8000) - 4000;
+	if (chance(1))
+		spec.seq = draw(UINT32_MAX);
+	if (chance(1))
+		spec.ack = draw(UINT32_MAX);
+	if (chance(15))
+		spec.wnd = chance(30) ? 0 : draw(65536);
+	if (chance(10))
+		spec.urg = draw(65536);
+	if (chance(25))
+		spec.opt = some_options(c);
+	if (chance(10))
+		spec.tos = draw(256);
+	if (chance(2))
 		spec.bad_csum = true;
-	if (chance(w, 2))
-		spec.doff = draw(w, 16);
-	if (chance(w, 2))
-		spec.cut = draw(w, 60);
-	if (chance(w, 2))
-		spec.reserved = draw(w, 16);
-	if (chance(w, 2))
-		spec.ttl = 1 + draw(w, 255);
-	if (chance(w, 1))
-		spec.frag = draw(w, 65536);
-	if (chance(w, 2))
+	if (chance(2))
+		spec.doff = draw(16);
+	if (chance(2))
+		spec.cut = draw(60);
+	if (chance(2))
+		spec.reserved = draw(16);
+	if (chance(2))
+		spec.ttl = 1 + draw(255);
+	if (chance(1))
+		spec.frag = draw(65536);
+	if (chance(2))
 		spec.ip_opt = (struct optbytes){ .len = 4, .b = { 148, 4 } };
-	conn_send_at(WHERE(w->test), c, spec);
+	conn_send_at(WHERE(w->p->test), c, spec);
+	w->sent++;
+}
+
+/* A hole: nothing new is acknowledged, but, perhaps, what lies above. */
+static void say_hole(struct play *w, struct conn *c)
+{
+	uint32_t una = w->una[c - w->conn], flight = conn_kern_nxt(c) - una;
+	struct segment_spec spec = SEGMENT_SPEC(.flags = ACK, .ack = una);
+
+	if (!flight || flight > 1 << 20)
+		return;
+	if (chance(80)) {
+		uint32_t from = c->kern_iss + una + 1 + draw(flight);
+
+		spec.opt = OPT(OPT_NOP, OPT_NOP,
+			       OPT_SACK1(from, chance(70) ? c->kern_nxt : from + draw(flight)));
+	}
+	for (int n = 1 + draw(4); n; n--)
+		conn_send_at(WHERE(w->p->test), c, spec);
+	w->sent++;
+}
+
+/* What an honest peer says: all of it came, and perhaps that was all. */
+static void say_honestly(struct play *w, struct conn *c)
+{
+	struct segment_spec spec = SEGMENT_SPEC(.flags = chance(15) ? ACK | FIN : ACK);
+
+	if (c->peer_nxt == c->peer_iss)
+		spec.flags = c->lfd >= 0 ? SYN : SYN | ACK;
+	if (chance(40))
+		spec.len = draw(1461);
+	conn_send_at(WHERE(w->p->test), c, spec);
+	w->una[c - w->conn] = conn_kern_nxt(c);
 	w->sent++;
 }
 
@@ -185,13 +143,13 @@ static void say_segment(struct play *w, struct conn *c)
 static void say_bytes(struct play *w, struct conn *c)
 {
 	static uint8_t packet[PACKET_MAX];
-	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH, .len = draw(w, 100));
+	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH, .len = draw(100));
 	int len = segment_build(&spec, packet);
 
-	for (int n = 1 + draw(w, 3); n; n--)
-		packet[draw(w, len)] = draw(w, 256);
-	if (chance(w, 10))
-		len = 1 + draw(w, len);
+	for (int n = 1 + draw(3); n; n--)
+		packet[draw(len)] = draw(256);
+	if (chance(10))
+		len = 1 + draw(len);
 	/* The kernel may find that no packet at all. */
 	if (write(w->p->tun, packet, len) == len)
 		w->sent++;
@@ -199,76 +157,92 @@ static void say_bytes(struct play *w, struct conn *c)
 
 static void say_icmp(struct play *w)
 {
+	int type;
+
 	if (!w->received)
 		return;
 	w->p->last = w->heard;
 	if (!w->p->last.is_tcp)
 		return;
-	peer_send_icmp(w->p, .type = chance(w, 80) ? 3 : draw(w, 20), .code = draw(w, 16),
-		       .quote = &w->heard, .rest = chance(w, 50) ? draw(w, 1600) : 0,
-		       .quote_len = 8 + draw(w, 13), .bad_csum = chance(w, 5));
+	/* Of IPv6 a redirect is of another make. */
+	type = chance(80) ? 3 : draw(20);
+	if (type == 5 && w->p->family == AF_INET6)
+		type = 4;
+	peer_send_icmp(w->p, .type = type, .code = draw(16),
+		       .quote = &w->heard, .rest = chance(50) ? draw(1600) : 0,
+		       .quote_len = 8 + draw(13), .bad_csum = chance(5));
 	w->sent++;
 }
 
 /* --- the program ------------------------------------------------------------ */
 
-static void call_option(struct play *w, int fd)
+static void call_option(int fd)
 {
 	static const int levels[] = { SOL_SOCKET, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_IP, 253 };
-	int level = levels[draw(w, ARRAY_SIZE(levels))];
-	int name = draw(w, level == SOL_SOCKET ? 80 : 45);
+	int level = levels[draw(ARRAY_SIZE(levels))];
+	int name = draw(level == SOL_SOCKET ? 80 : 45);
 	uint8_t value[64];
-	socklen_t len = chance(w, 80) ? 4 : draw(w, sizeof(value));
+	socklen_t len = chance(80) ? 4 : draw(sizeof(value));
 
 	/* The buffers' memory is the machine's, and the filters' programs. */
 	if (level == SOL_SOCKET && (name == SO_RCVBUFFORCE || name == SO_SNDBUFFORCE))
 		return;
 	for (int i = 0; i < sizeof(value); i++)
-		value[i] = chance(w, 60) ? 0 : draw(w, 256);
-	if (chance(w, 60))
+		value[i] = chance(60) ? 0 : draw(256);
+	if (chance(60))
 		setsockopt(fd, level, name, value, len);
 	else
 		getsockopt(fd, level, name, value, &len);
 }
 
-static void call_transfer(struct play *w, int fd)
+static void call_transfer(int fd)
 {
 	static uint8_t buf[70000];
 	struct iovec iov[3] = {
-		{ buf, draw(w, 100) }, { buf, draw(w, 20000) }, { buf, draw(w, 5) },
+		{ buf, draw(100) }, { buf, draw(20000) }, { buf, draw(5) },
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = draw(w, 4) };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = draw(4) };
 	int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
-	if (chance(w, 20))
-		flags |= 1 << draw(w, 27);
+	if (chance(20))
+		flags |= 1 << draw(27);
 	/* Connects, and would wait for it. */
 	flags &= ~(MSG_WAITALL | MSG_FASTOPEN);
-	switch (draw(w, 4)) {
-	case 0: send(fd, buf, draw(w, sizeof(buf)), flags); break;
+	if (chance(5)) {
+		int pipe_fd[2];
+
+		if (!pipe2(pipe_fd, O_NONBLOCK | O_CLOEXEC)) {
+			splice(fd, NULL, pipe_fd[1], NULL, 20000, SPLICE_F_NONBLOCK);
+			close(pipe_fd[0]);
+			close(pipe_fd[1]);
+		}
+		return;
+	}
+	switch (draw(4)) {
+	case 0: send(fd, buf, draw(sizeof(buf)), flags); break;
 	case 1: sendmsg(fd, &msg, flags); break;
 	case 2: recvmsg(fd, &msg, flags); break;
-	case 3: recv(fd, buf, draw(w, sizeof(buf)), flags); break;
+	case 3: recv(fd, buf, draw(sizeof(buf)), flags); break;
 	}
 }
 
 static void call(struct play *w, struct conn *c)
 {
 	int fd = c->fd >= 0 ? c->fd : c->lfd, new;
-	struct sockaddr_in sa = { .sin_family = chance(w, 30) ? AF_UNSPEC : AF_INET };
+	struct sockaddr_in sa = { .sin_family = chance(30) ? AF_UNSPEC : AF_INET };
 	socklen_t len = sizeof(sa);
 
 	w->calls++;
-	switch (draw(w, 16)) {
-	case 0: case 1: case 2: case 3: case 4: call_transfer(w, fd); break;
-	case 5: case 6: call_option(w, fd); break;
-	case 7: shutdown(fd, draw(w, 3)); break;
-	case 8: ioctl(fd, chance(w, 50) ? FIONREAD : TIOCOUTQ, &(int){ 0 }); break;
+	switch (draw(16)) {
+	case 0: case 1: case 2: case 3: case 4: call_transfer(fd); break;
+	case 5: case 6: call_option(fd); break;
+	case 7: shutdown(fd, draw(3)); break;
+	case 8: ioctl(fd, chance(50) ? FIONREAD : TIOCOUTQ, &(int){ 0 }); break;
 	case 9: socket_poll(fd); break;
 	case 10: getsockname(fd, (struct sockaddr *)&sa, &len); break;
 	case 11: getpeername(fd, (struct sockaddr *)&sa, &len); break;
 	case 12: connect(fd, (struct sockaddr *)&sa, sizeof(sa)); break;
-	case 13: listen(fd, draw(w, 5)); break;
+	case 13: listen(fd, draw(5)); break;
 	case 14: socket_error(fd); break;
 	case 15:
 		new = accept(fd, NULL, NULL);
@@ -280,36 +254,9 @@ static void call(struct play *w, struct conn *c)
 	}
 }
 
-static void finish(struct play *w, int i)
-{
-	struct linger off = { .l_onoff = chance(w, 30) };
-	struct conn *c = &w->conn[i];
-
-	if (c->fd >= 0) {
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-		close(c->fd);
-	}
-	if (c->lfd >= 0)
-		close(c->lfd);
-	c->fd = c->lfd = -1;
-	w->used[i] = false;
-}
-
-static void begin(struct play *w, int i)
-{
-	struct optbytes all = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP,
-				  OPT_WSCALE(5));
-	struct optbytes few = OPT(OPT_MSS(700));
-
-	conn_start(w->p, &w->conn[i], .active = chance(w, 40), .kport = FIRST_PORT + i,
-		   .pport = 20000 + draw(w, 40000), .backlog = draw(w, 4),
-		   .opt = chance(w, 60) ? all : few);
-	w->used[i] = true;
-}
-
 /* --- what is around it --------------------------------------------------------- */
 
-static void turn_a_knob(struct play *w)
+static void turn_a_knob(void)
 {
 	static const struct {
 		const char *name;
@@ -322,45 +269,72 @@ static void turn_a_knob(struct play *w)
 		{ "max_syn_backlog", 6 }, { "syn_per_source_limit", 3 },
 		{ "max_tw_buckets", 5 }, { "early_demux", 2 }, { "mtu_probing", 3 },
 		{ "slow_start_after_idle", 2 }, { "synack_retries", 7 }, { "reordering", 9 },
+		{ "synack_ratelimit", 4 }, { "rst_ratelimit", 4 }, { "tw_timeout", 5 },
+		{ "autocorking", 2 }, { "notsent_lowat", 20000 },
 	};
-	int i = draw(w, ARRAY_SIZE(knobs));
+	int i = draw(ARRAY_SIZE(knobs));
 
-	knob_set(knobs[i].name, draw(w, knobs[i].values));
+	if (chance(10))
+		knob_set_text("congestion_control", chance(50) ? "reno" : "cubic");
+	knob_set(knobs[i].name, draw(knobs[i].values));
+}
+
+/* Whoever looks at all this, and who ends it from outside. */
+static void look_around(void)
+{
+	static const char * const path[] = {
+		"/proc/net/xtcp", "/proc/net/xtcp6", "/proc/net/xtcp_age", "/proc/net/xtcp_listen",
+		"/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat", "/proc/net/xtcp_lifecycle",
+		"/proc/sys/net/ipv4/xtcp_available_congestion_control",
+		"/proc/sys/net/ipv4/xtcp_allowed_congestion_control",
+		"/proc/sys/net/ipv4/xtcp_congestion_control", "/proc/sys/net/ipv4/xtcp_wire",
+	};
+	int fd = open(path[draw(ARRAY_SIZE(path))], O_RDONLY | O_CLOEXEC);
+	char buf[3000];
+
+	while (read(fd, buf, 1 + draw(sizeof(buf))) > 0)
+		;
+	close(fd);
+	if (chance(20))
+		crowd_kill_rows(20);
 }
 
 static void act(struct play *w, int i)
 {
-	int what = draw(w, 100);
+	int what = draw(100);
 
 	if (!w->used[i])
-		begin(w, i);
-	else if (what < 50)
+		play_begin(w, i);
+	else if (what < 30)
 		say_segment(w, &w->conn[i]);
-	else if (what < 55)
+	else if (what < 40)
+		say_honestly(w, &w->conn[i]);
+	else if (what < 48)
+		say_hole(w, &w->conn[i]);
+	else if (what < 52)
 		say_bytes(w, &w->conn[i]);
-	else if (what < 58)
+	else if (what < 56)
 		say_icmp(w);
-	else if (what < 59)
-		turn_a_knob(w);
-	else if (what < 96)
+	else if (what < 57)
+		turn_a_knob();
+	else if (what < 58)
+		look_around();
+	else if (what < 98)
 		call(w, &w->conn[i]);
 	else
-		finish(w, i);
+		play_finish(w, i);
 }
 
 static void play_round(struct play *w, int steps)
 {
 	for (int step = 0; step < steps; step++) {
-		act(w, draw(w, SLOTS));
-		listen_for(w, chance(w, 10) ? draw(w, 400) : 0);
-		if (chance(w, 1))
-			listen_for(w, draw(w, 100000));
+		act(w, draw(SLOTS));
+		play_pause(w);
+		coverage_gather();
 	}
-	for (int i = 0; i < SLOTS; i++)
-		if (w->used[i])
-			finish(w, i);
+	play_finish_all(w);
 	/* Orphans and TIME-WAIT: less than an hour. */
-	listen_for(w, 3600000);
+	play_listen(w, 3600000);
 }
 
 static int from_environment(const char *name, int otherwise)
@@ -374,20 +348,21 @@ TEST_F_TIMEOUT(fuzz, nothing_that_is_said_or_done_does_harm, 10000000)
 {
 	int first = from_environment("XTCP_FUZZ_SEED", 1);
 	int rounds = from_environment("XTCP_FUZZ_ROUNDS", 12);
-	static struct play w;
+	static struct play w = { .slots = SLOTS };
 
-	w.test = _metadata;
 	w.p = &self->peer;
 	w.p->leave_unread = true;
 	/* Segments with a broken protocol number are the kernel's own TCP's. */
 	w.p->stock_may_speak = true;
+	coverage_begin();
 	for (int seed = first; seed < first + rounds; seed++) {
 		peer_note(w.p, "XTCP_FUZZ_SEED=%d", seed);
 		TH_LOG("XTCP_FUZZ_SEED=%d", seed);
-		w.state = seed;
+		draw_seed(seed);
 		play_round(&w, STEPS);
-		EXPECT_EQ(0, proc_rows(AF_INET, 0)) TH_LOG("something is left");
+		EXPECT_EQ(0, proc_rows(w.p->family, 0)) TH_LOG("something is left");
 	}
+	coverage_report();
 	TH_LOG("%lu segments to xtcp, %lu from it, %lu calls", w.sent, w.received, w.calls);
 	EXPECT_LT(rounds * STEPS / 8, w.received);
 }

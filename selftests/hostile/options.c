@@ -4,6 +4,7 @@
  * byte, and lists of noise. RFC 9293 3.1 (MUST-5, 6, 7, 68): no crash, no loop,
  * and the segment counts with the options that stand before the fault.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(bad_options);

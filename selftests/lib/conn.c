@@ -62,8 +62,11 @@ static void start_connect(struct where at, struct conn *c, const struct conn_set
 		      strerror(errno));
 	}
 	len = ipaddr_sockaddr(&c->peer_addr, c->pport, &sa);
-	check(connect(c->fd, (struct sockaddr *)&sa, len) < 0 && errno == EINPROGRESS,
-	      at, "connect: %s", strerror(errno));
+	if (connect(c->fd, (struct sockaddr *)&sa, len) && errno == EINPROGRESS)
+		return;
+	check(s->may_clash && errno == EADDRNOTAVAIL, at, "connect: %s", strerror(errno));
+	close(c->fd);
+	c->fd = -1;
 }
 
 static void start_listen(struct where at, struct conn *c, const struct conn_setup *s)
@@ -234,6 +237,11 @@ int conn_accept_at(struct where at, struct conn *c)
 	return c->fd;
 }
 
+int mss_default(void)
+{
+	return test_family() == AF_INET6 ? 1280 - 60 : 576 - 40;
+}
+
 int socket_error(int fd)
 {
 	int err = 0;
@@ -374,6 +382,7 @@ void conn_to_state_at(struct where at, struct peer *p, struct conn *c,
 		c->peer_iss = c->peer_nxt = random32();
 		c->kern_iss = c->kern_nxt = random32();
 		c->wnd = 65535;
+		peer_hold_at(at, p, c->kport);
 		return;
 	}
 	conn_start_at(at, p, c, s);

@@ -28,6 +28,7 @@ const char *conn_state_name(enum conn_state st);
 struct conn_setup {
 	bool active;			/* the kernel connects [listens] */
 	bool orphan;			/* close(), not shutdown(), on the way */
+	bool may_clash;			/* an older one may be in its way: no fd then */
 	int64_t peer_iss;		/* [random] */
 	int64_t pport;			/* the peer's port [the next free one] */
 	int64_t kport;			/* the kernel's [KERNEL_PORT; ephemeral] */
@@ -127,6 +128,9 @@ void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state
 	conn_expect_move_at(WHERE((c)->peer->test), c, from, to, at_ms)
 void conn_expect_move_at(struct where at, const struct conn *c,
 			 enum conn_state from, enum conn_state to, int64_t at_ms);
+
+/* What a SYN without an MSS option stands for (MUST-15): 536, or over IPv6 1220. */
+int mss_default(void);
 
 /* SO_ERROR, which clears it. */
 int socket_error(int fd);

@@ -8,9 +8,17 @@ static struct flood flood;
 
 struct ipaddr flood_source(uint32_t n)
 {
-	struct ipaddr a = { .family = AF_INET };
+	uint32_t word = htonl(0x14000000 + (n * 2654435761u & 0x3fffffff));
+	struct ipaddr a = { .family = test_family() };
 
-	a.v4.s_addr = htonl(0x14000000 + (n * 2654435761u & 0x3fffffff));
+	if (a.family == AF_INET) {
+		a.v4.s_addr = word;
+		return a;
+	}
+	/* Each of a network of its own, 2001:db8:14xx:xxxx::1. */
+	memcpy(a.v6.s6_addr, (uint8_t[]){ 0x20, 0x01, 0x0d, 0xb8 }, 4);
+	memcpy(a.v6.s6_addr + 4, &word, 4);
+	a.v6.s6_addr[15] = 1;
 	return a;
 }
 
@@ -29,19 +37,21 @@ static void packet_make(struct flood *f, uint8_t *packet)
 		s.opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(n, 0), OPT_NOP, OPT_WSCALE(7));
 	f->len = segment_build(&s, buf);
 	must(f->len <= (int)sizeof(f->packet[0]), "a segment of %d", f->len);
+	/* IPv6 has no checksum; what is shorter than it says is dropped at that point. */
 	if (f->wrong == BAD_IP_CSUM)
-		buf[10] ^= 0x55;
+		buf[test_family() == AF_INET6 ? 4 : 10] ^= 0x55;
 	memcpy(packet, buf, f->len);
 }
 
 static int answers_take(struct flood *f, int flags)
 {
+	int flags_at = (test_family() == AF_INET6 ? 40 : 20) + 13;
 	uint8_t buf[256];
 	int n = 0;
 
 	while (read(f->tun, buf, sizeof(buf)) > 0) {
-		must(!flags || (buf[33] & (SYN | ACK | RST)) == flags,
-		     "an answer with flags %#x", buf[33]);
+		must(!flags || (buf[flags_at] & (SYN | ACK | RST)) == flags,
+		     "an answer with flags %#x", buf[flags_at]);
 		n++;
 	}
 	return n;
@@ -94,7 +104,7 @@ void flood_expect(struct flood *f, int flags)
 
 void flood_sink(void)
 {
-	struct ipaddr any = { .family = AF_INET };
+	struct ipaddr any = { .family = test_family() };
 	struct ipaddr here = ipaddr("10.1.0.1"), gateway = ipaddr("10.1.0.2");
 
 	dummy_new(HERE, "sink0");
@@ -106,11 +116,16 @@ void flood_sink(void)
 struct flood *flood_open_here(const struct ipaddr *dst)
 {
 	struct flood *f = &flood;
-	struct ipaddr here = ipaddr("10.7.0.1");
+	struct ipaddr here = ipaddr("10.7.0.1"), gateway = ipaddr("10.7.0.2");
+	struct ipaddr any = { .family = test_family() };
 
 	f->tun = tun_new(HERE, "tun0");
 	address_add(HERE, "tun0", &here, 24);
-	route_add_default(HERE, "tun0", AF_INET);
+	/* Over IPv6 each of them would be a neighbour, made and announced. */
+	if (test_family() == AF_INET6)
+		route_add(HERE, &any, 0, &gateway, "tun0");
+	else
+		route_add_default(HERE, "tun0", AF_INET);
 	f->dst = *dst;
 	f->flags = SYN;
 	f->port = FLOOD_PORT;
@@ -122,16 +137,19 @@ struct flood *flood_open(void)
 	struct ipaddr dst = ipaddr("10.7.0.1");
 
 	netns_new(HERE);
-	sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	if (test_family() == AF_INET)
+		sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	else
+		sysctl_write("/proc/sys/net/ipv6/conf/default/router_solicitations", "0");
 	return flood_open_here(&dst);
 }
 
 int flood_listen(int backlog, int max_syn_backlog, int cookies)
 {
-	struct ipaddr any = { .family = AF_INET };
+	struct ipaddr any = { .family = test_family() };
 	struct sockaddr_storage sa;
 	socklen_t len = ipaddr_sockaddr(&any, FLOOD_PORT, &sa);
-	int fd = socket(AF_INET, SOCK_STREAM, bench_proto());
+	int fd = socket(test_family(), SOCK_STREAM, bench_proto());
 
 	must(!sysctl_write("/proc/sys/net/core/somaxconn", "4194304"), "somaxconn");
 	must(!knob_set("max_syn_backlog", max_syn_backlog), "max_syn_backlog");

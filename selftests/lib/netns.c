@@ -146,14 +146,28 @@ void link_up(struct where at, const char *name)
 	request_send(at, &rq, "link up");
 }
 
+int mtu_of(int ipv4_mtu)
+{
+	return ipv4_mtu + (test_family() == AF_INET6 ? 20 : 0);
+}
+
+int default_ttl_set(int ttl)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", ttl);
+	return sysctl_write(test_family() == AF_INET6 ?
+			    "/proc/sys/net/ipv6/conf/tun0/hop_limit" :
+			    "/proc/sys/net/ipv4/ip_default_ttl", text);
+}
+
 void link_set_mtu(struct where at, const char *name, int mtu)
 {
 	struct ifinfomsg *ifi;
 	struct request rq;
 
 	/* So that segments are of the same size over both. */
-	if (test_family() == AF_INET6)
-		mtu += 20;
+	mtu = mtu_of(mtu);
 	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = if_nametoindex(name);
 	request_attr(&rq, IFLA_MTU, &mtu, sizeof(mtu));
@@ -236,6 +250,16 @@ void veth_new(struct where at, const char *name, int peer_ns,
 	request_send(at, &rq, "veth");
 }
 
+void link_del(struct where at, const char *name)
+{
+	struct ifinfomsg *ifi;
+	struct request rq;
+
+	ifi = request_start(&rq, RTM_DELLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = if_nametoindex(name);
+	request_send(at, &rq, "link del");
+}
+
 void dummy_new(struct where at, const char *name)
 {
 	struct ifinfomsg ifi = { 0 };
@@ -297,14 +321,14 @@ static void address_wait(struct where at, const struct ipaddr *addr)
 	check(false, at, "the address does not become the host's");
 }
 
-void address_add(struct where at, const char *dev, const struct ipaddr *addr,
-		 int prefix_len)
+static void address_ask(struct where at, int type, int flags, const char *dev,
+			const struct ipaddr *addr, int prefix_len)
 {
 	int size = addr->family == AF_INET ? 4 : 16;
 	struct ifaddrmsg *ifa;
 	struct request rq;
 
-	ifa = request_start(&rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
+	ifa = request_start(&rq, type, flags, sizeof(*ifa));
 	ifa->ifa_family = addr->family;
 	ifa->ifa_prefixlen = prefix_bits(addr, prefix_len);
 	ifa->ifa_index = if_nametoindex(dev);
@@ -313,8 +337,19 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 	request_attr(&rq, IFA_LOCAL, &addr->v6, size);
 	request_attr(&rq, IFA_ADDRESS, &addr->v6, size);
 	request_send(at, &rq, "address");
+}
+
+void address_add(struct where at, const char *dev, const struct ipaddr *addr,
+		 int prefix_len)
+{
+	address_ask(at, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, dev, addr, prefix_len);
 	if (addr->family == AF_INET6)
 		address_wait(at, addr);
+}
+
+void address_del(struct where at, const char *dev, const struct ipaddr *addr, int prefix_len)
+{
+	address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
 }
 
 /* Metrics that were given, by their number. */

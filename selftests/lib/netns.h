@@ -43,9 +43,16 @@ void veth_new(struct where at, const char *name, int peer_ns,
 /* A device that takes every packet and forgets it, up. */
 void dummy_new(struct where at, const char *name);
 void link_up(struct where at, const char *name);
+void link_del(struct where at, const char *name);
 /* Over IPv6, when the test names no family: 20 more, its header is so much longer. */
 void link_set_mtu(struct where at, const char *name, int mtu);
+/* What an IPv4 MTU is there: link_set_mtu(..., n) makes it mtu_of(n). */
+int mtu_of(int ipv4_mtu);
+/* The TTL, or hop limit, of what leaves through tun0 and has none of its own. */
+int default_ttl_set(int ttl);
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
+		 int prefix_len);
+void address_del(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 /* Every destination of that family leaves through dev. */
 void route_add_default(struct where at, const char *dev, int family);

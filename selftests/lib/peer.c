@@ -473,18 +473,46 @@ int peer_listen_at(struct where at, struct peer *p, int port, int backlog)
 	return fd;
 }
 
+void peer_go_native(struct peer *p)
+{
+	p->wire = XTCP_WIRE_NATIVE;
+	sysctl_write("/proc/sys/net/ipv4/xtcp_wire", "253");
+}
+
+int peer_hold_at(struct where at, struct peer *p, int port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&p->kernel, port, &sa);
+	int one = 1, fd;
+
+	if (stock_mode() || p->wire != XTCP_WIRE_TCP)
+		return -1;
+	fd = stream_socket(p->family);
+	check(fd >= 0, at, "socket: %s", strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	check(!bind(fd, (struct sockaddr *)&sa, len), at, "bind: %s", strerror(errno));
+	return fd;
+}
+
 /* What an ICMP message of IPv4 is in ICMPv6, as near as can be (RFC 7915 4.2). */
 static void icmp6_translate(struct where at, const struct icmp_spec *s,
 			    uint8_t *type, uint8_t *code, uint32_t *rest)
 {
 	static const uint8_t unreachable[16] = {
-		[0] = 0, [1] = 3, [2] = 4, [3] = 4, [5] = 0, [9] = 1, [10] = 1, [13] = 1,
+		[0] = 0, [1] = 3, [3] = 4, [5] = 0, [9] = 1, [10] = 1, [13] = 1,
 	};
 
 	*code = 0;
 	*rest = s->rest;
 	switch (s->type) {
 	case 3:
+		if (s->code == 2) {
+			/* The next header is unknown: what points at it says so. */
+			*type = 4;
+			*code = 1;
+			*rest = 6;
+			break;
+		}
 		*type = s->code == 4 ? 2 : 1;
 		*code = s->code == 4 ? 0 : unreachable[s->code & 15];
 		if (s->code == 4)
@@ -505,6 +533,41 @@ static void icmp6_translate(struct where at, const struct icmp_spec *s,
 	check(s->type != 5, at, "redirects are made by hand");
 }
 
+struct icmp_meaning {
+	int err;
+	bool final;
+};
+
+static struct icmp_meaning icmp_meaning(int type, int code)
+{
+	static const struct icmp_meaning unreachable[2][16] = {
+		{
+			[0] = { ENETUNREACH, false }, [1] = { EHOSTUNREACH, false },
+			[2] = { ENOPROTOOPT, true }, [3] = { ECONNREFUSED, true },
+			[5] = { EOPNOTSUPP, false }, [13] = { EHOSTUNREACH, true },
+		}, {
+			[0] = { ENETUNREACH, false }, [1] = { EHOSTUNREACH, false },
+			[2] = { EPROTO, true }, [3] = { ECONNREFUSED, true },
+			[5] = { ENETUNREACH, false }, [13] = { EACCES, true },
+		},
+	};
+	bool v6 = test_family() == AF_INET6;
+
+	if (type == 3)
+		return unreachable[v6][code & 15];
+	return (struct icmp_meaning){ type == 11 ? EHOSTUNREACH : EPROTO, type == 12 && v6 };
+}
+
+bool icmp_is_final(int type, int code)
+{
+	return icmp_meaning(type, code).final;
+}
+
+int icmp_errno(int type, int code)
+{
+	return icmp_meaning(type, code).err;
+}
+
 /* The same over IPv6. */
 static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *s)
 {
@@ -517,6 +580,8 @@ static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *
 	uint32_t rest = s->rest;
 	uint16_t csum;
 
+	if (s->type == 4 && !s->v6)
+		return;
 	icmp[0] = s->type;
 	icmp[1] = s->code;
 	if (!s->v6)

@@ -156,9 +156,22 @@ int peer_listen_at(struct where at, struct peer *p, int port, int backlog);
 #define peer_listen(p, port, backlog) \
 	peer_listen_at(WHERE((p)->test), p, port, backlog)
 
+/* For a test of the native wire's own: on it from now on, whatever the run is on. */
+void peer_go_native(struct peer *p);
+
+/*
+ * Nobody listens there, and xtcp shall say so: on the TCP wire it speaks only for
+ * the ports that a socket of its own holds, here one that is bound and no more,
+ * until the test ends or its fd is closed. The native wire's ports are xtcp's all
+ * the same; -1.
+ */
+int peer_hold_at(struct where at, struct peer *p, int port);
+#define peer_hold(p, port) peer_hold_at(WHERE((p)->test), p, port)
+
 /*
  * ICMP from the path or the peer, quoting a segment the kernel sent. Over IPv6
- * the message that says the same there, and an MTU 20 octets larger.
+ * the message that says the same there, and an MTU 20 octets larger; nothing
+ * for a source quench, which it has not.
  */
 struct icmp_spec {
 	int type, code;
@@ -177,6 +190,13 @@ struct icmp_spec {
 		.quote_seq = UNSET, .quote_sport = UNSET, .quote_dport = UNSET, \
 		.quote_proto = UNSET, .quote_len = 8, ##__VA_ARGS__ })
 void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec spec);
+
+/*
+ * Whether Linux takes such an error for final, and the errno that it makes of it,
+ * over the family that the test runs over.
+ */
+bool icmp_is_final(int type, int code);
+int icmp_errno(int type, int code);
 
 /* A line of the test's own in the trace. */
 void peer_note(struct peer *p, const char *fmt, ...)

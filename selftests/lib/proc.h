@@ -46,7 +46,7 @@ struct proc_row {
 bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *n);
 /* Rows in that state (0: all). */
 int proc_rows(int family, unsigned int st);
-/* Path of the state file: /proc/net/xtcp and so on. */
+/* Path of the state file of sockets of that family, as socket_family() has it. */
 const char *proc_path(int family);
 
 /* Counters: every one of Tcp: and TcpExt: of this namespace. */

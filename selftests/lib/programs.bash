@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2154,SC2034 # for those who source this
+# shellcheck shell=bash disable=SC2154,SC2034,SC2086 # for those who source this
 #
 # programs: what tests of real programs stand on. Each has two namespaces,
-# $client (10.9.0.1) and $server (10.9.0.2), joined by a veth pair whose ends
-# are both $wire; TAP, a line for each function named by program_test.
+# $client (10.9.0.1, fd09::1) and $server (10.9.0.2, fd09::2), joined by a veth
+# pair whose ends are both $wire; TAP, a line for each function named by
+# program_test.
 #
 # A test sources this, calls program_test before each of its functions, and
 # program_tests_run at its end. A test function prints what went wrong and
@@ -29,6 +30,7 @@ open_namespaces() {
 		ip -n $ns link set lo up
 		ip -n $ns link set $wire up
 		ip -n $ns addr add 10.9.0.$n/24 dev $wire
+		ip -n $ns addr add fd09::$n/64 dev $wire nodad
 		n=$((n + 1))
 	done
 }
@@ -74,7 +76,7 @@ on() { # NAMESPACE COMMAND...
 	ip netns exec "$@"
 }
 
-# Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, tcp, tcp6).
+# Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, xtcp6, tcp, tcp6).
 await_row() { # NAMESPACE TABLE PORT STATE
 	local i
 	for ((i = 0; i < 40; i++)); do
@@ -134,9 +136,11 @@ expect_equal() { # WANTED GOT WHAT
 	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
 }
 
-# nginx on PORT, serving $dir/www.
+# nginx on PORT, serving $dir/www; over IPv6 alone if that is [::]:PORT; the
+# kernel's if $run is empty.
 start_nginx() { # PORT [DIRECTIVE...]
-	local port=$1
+	local listen=$1 port=${1##*:} table=${run:+x}tcp
+	[ "$listen" = "$port" ] || table=${table}6
 	shift
 	mkdir -p "$dir/www"
 	cat >"$dir/nginx.conf" <<-END
@@ -145,10 +149,10 @@ start_nginx() { # PORT [DIRECTIVE...]
 		http { access_log off; client_body_temp_path $dir/t; proxy_temp_path $dir/t;
 		fastcgi_temp_path $dir/t; uwsgi_temp_path $dir/t; scgi_temp_path $dir/t;
 		$*
-		server { listen $port; root $dir/www; } }
+		server { listen $listen; root $dir/www; } }
 	END
-	start $server "$run" nginx -e stderr -c "$dir/nginx.conf"
-	await_row $server xtcp "$port" 0A || { cat "$dir/out.0"; return 1; }
+	start $server $run nginx -e stderr -c "$dir/nginx.conf"
+	await_row $server $table "$port" 0A || { cat "$dir/out.$((${#pids[@]} - 1))"; return 1; }
 }
 
 program_tests_run() {

@@ -87,6 +87,22 @@ const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size)
 	return buf;
 }
 
+const char *end_text(const char *addr, int port)
+{
+	static char texts[4][96];
+	static unsigned int next;
+	char *text = texts[next++ % 4], bare[64], printed[INET6_ADDRSTRLEN];
+	const char *device = strchr(addr, '%') ?: "";
+	struct ipaddr a;
+
+	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(addr, "%"), addr);
+	a = ipaddr(bare);
+	ipaddr_text(&a, printed, sizeof(printed));
+	snprintf(text, sizeof(texts[0]), a.family == AF_INET6 ? "[%s]%s:%d" : "%s%s:%d",
+		 printed, device, port);
+	return text;
+}
+
 socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
 			  struct sockaddr_storage *out)
 {

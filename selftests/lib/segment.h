@@ -44,6 +44,12 @@ struct ipaddr ipaddr(const char *text);
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
 const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size);
 /*
+ * An end of a connection as xtcp's own files have it: 10.0.0.1:5000, or over IPv6
+ * [fd00:a::1]:5000. A device may follow the address: "127.0.0.1%lo". One of the
+ * last four stays.
+ */
+const char *end_text(const char *addr, int port);
+/*
  * What a test runs over that does not name it, by XTCP_TEST_FAMILY: 4 (or
  * unset), 6, or mapped. Then it speaks IPv4 on the wire with IPv6 sockets: an
  * IPv4 address becomes a mapped one where a socket takes it.

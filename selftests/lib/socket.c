@@ -38,6 +38,18 @@ int socket_bind(int fd, const char *addr, int port)
 	return error_of(bind(fd, (struct sockaddr *)&sa, len));
 }
 
+bool stock_knows_wildcard(void)
+{
+	int any = socket_new(IPPROTO_TCP), one = socket_new(IPPROTO_TCP);
+	bool knows;
+
+	socket_bind(any, "", 9);
+	knows = socket_bind(one, "127.0.0.1", 9) == EADDRINUSE;
+	close(one);
+	close(any);
+	return knows;
+}
+
 int socket_connect(int fd, const char *addr, int port)
 {
 	struct sockaddr_storage sa;
@@ -101,4 +113,17 @@ int socket_port(int fd)
 	if (getsockname(fd, (struct sockaddr *)&sin, &len))
 		return 0;
 	return ntohs(sin.sin_port);
+}
+
+int socket_set_ip(int fd, int option, int value)
+{
+	static const int ipv6[] = {
+		[IP_TTL] = IPV6_UNICAST_HOPS, [IP_TOS] = IPV6_TCLASS,
+		[IP_MINTTL] = IPV6_MINHOPCOUNT, [IP_MTU_DISCOVER] = IPV6_MTU_DISCOVER,
+		[IP_RECVERR] = IPV6_RECVERR,
+	};
+	bool v6 = test_family() == AF_INET6;
+
+	return error_of(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? ipv6[option] : option,
+				   &value, sizeof(value)));
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * socket: the calls of a program, each of which returns 0 or its errno, with
- * addresses as text. IPv4; "" is any address.
+ * addresses as text, those of ipaddr(); "" is any address.
  */
 #ifndef SELFTESTS_LIB_SOCKET_H
 #define SELFTESTS_LIB_SOCKET_H
 
+#include <stdbool.h>
+
 /* A non-blocking stream socket of that protocol; -1: of the stack under test. */
 int socket_new(int protocol);
 int socket_bind(int fd, const char *addr, int port);
+/*
+ * Does the kernel's own TCP take the wildcard for what it is in this family? Until
+ * 6.8 "::ffff:0.0.0.0" was an address like others to it, and clashed with none.
+ */
+bool stock_knows_wildcard(void);
 int socket_connect(int fd, const char *addr, int port);
 int socket_disconnect(int fd);		/* connect() to AF_UNSPEC */
 int socket_listen(int fd, int backlog);
@@ -21,5 +28,10 @@ int socket_shutdown(int fd, int how);
 void socket_abort(int fd);
 /* The port it is bound to; 0: none. */
 int socket_port(int fd);
+/*
+ * setsockopt() of an IPv4 option, IP_TTL, IP_TOS, IP_MINTTL, IP_MTU_DISCOVER or
+ * IP_RECVERR, or over IPv6 of the one that says the same there.
+ */
+int socket_set_ip(int fd, int option, int value);
 
 #endif

@@ -3,6 +3,7 @@
  * header: what of an arriving header is checked, and what becomes of a segment
  * that fails. RFC 9293 3.1, 3.10.7, MUST-2, 3, 50, 57, 63, 66.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(header);
@@ -23,6 +24,7 @@ TEST_F(header, rfc9293_must_02_every_segment_is_summed)
 	}
 	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
 	conn_expect(&c, .flags = FIN | ACK);
+	peer_hold(p, 1);
 	peer_send(p, .flags = SYN, .seq = 99, .dport = 1);
 	peer_expect(p, .flags = RST | ACK, .ack = 100, .sport = 1);
 }
@@ -136,10 +138,14 @@ TEST_F(header, hostile_data_offset_past_the_end)
 TEST_F(header, hostile_truncated_header)
 {
 	struct peer *p = &self->peer;
+	/* Nobody can tell whose those without a port are: on the TCP wire, Linux's. */
+	int portless = stream_wire() == XTCP_WIRE_TCP && !stock_mode() ? 2 * 4 : 0;
 	struct counters before;
 	struct conn c;
 
+	p->stock_may_speak = portless;
 	conn_open(p, &c);
+	peer_hold(p, 1);
 	counters_take(&before);
 	counters_ignore(&before, "InErrs", NULL);
 	for (int cut = 0; cut < 20; cut++) {
@@ -152,7 +158,7 @@ TEST_F(header, hostile_truncated_header)
 			  .opt = (struct optbytes){ .len = 40, .b = { 1, 1, 1 } });
 	peer_expect_silence(p, 5);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	counters_expect(_metadata, &before, "InSegs", 80, NULL);
+	counters_expect(_metadata, &before, "InSegs", 80 - portless, NULL);
 	conn_send(&c, .flags = ACK | PSH, .data = "alive");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6, .within_ms = 210);
 	stream_expect_text(_metadata, c.fd, "alive");
@@ -215,6 +221,7 @@ TEST_F(header, rfc9293_must_57_syn_to_many_is_ignored)
 	struct counters before;
 
 	listen_any(p);
+	peer_hold(p, 1);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "ListenDrops", NULL);
 	/* Stock TCP counts RSTs for the ACKs, which its own routing then loses. */
@@ -300,6 +307,7 @@ TEST_F(header, rfc9293_must_49_ttl)
 	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_IP, IP_TTL, &(int){ 7 }, sizeof(int)));
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "x", .ttl = 7);
+	peer_hold(p, 1);
 	peer_send(p, .flags = ACK, .dport = 1);
 	peer_expect(p, .flags = RST, .sport = 1, .ttl = 64);
 }

@@ -4,7 +4,7 @@
  * SHLD-26), RFC 5927 (a quote must be of something in flight), RFC 6633 (source
  * quench), RFC 1122 3.2.2.2 (redirect), RFC 1191 (too big).
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>
@@ -21,15 +21,15 @@ static void expect_alive(struct conn *c)
 TEST_F(icmp, lc_105_ends_connect)
 {
 	static const struct {
-		int type, code, error;
+		int type, code;
 	} cases[] = {
-		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH, ENETUNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, EHOSTUNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, ENOPROTOOPT },
-		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, ECONNREFUSED },
-		{ ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, EHOSTUNREACH },
-		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, EHOSTUNREACH },
-		{ ICMP_PARAMETERPROB, 0, EPROTO },
+		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_PKT_FILTERED },
+		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL },
+		{ ICMP_PARAMETERPROB, 0 },
 	};
 	struct peer *p = &self->peer;
 
@@ -43,7 +43,7 @@ TEST_F(icmp, lc_105_ends_connect)
 		peer_send_icmp(p, .type = cases[i].type, .code = cases[i].code);
 		conn_expect_state(&c, ST_CLOSED);
 		EXPECT_TRUE(socket_poll(c.fd) & POLLERR);
-		EXPECT_EQ(cases[i].error, socket_error(c.fd));
+		EXPECT_EQ(icmp_errno(cases[i].type, cases[i].code), socket_error(c.fd));
 		counters_expect(_metadata, &before, "AttemptFails", 1, NULL);
 		close(c.fd);
 	}
@@ -65,15 +65,15 @@ TEST_F(icmp, lc_105_from_a_router_on_the_way)
 TEST_F(icmp, lc_105_never_aborts_a_connection)
 {
 	static const struct {
-		int type, code, error;
+		int type, code;
 	} cases[] = {
-		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH, ENETUNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, EHOSTUNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, ENOPROTOOPT },
-		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, ECONNREFUSED },
-		{ ICMP_DEST_UNREACH, ICMP_SR_FAILED, EOPNOTSUPP },
-		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, EHOSTUNREACH },
-		{ ICMP_PARAMETERPROB, 0, EPROTO },
+		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
+		{ ICMP_DEST_UNREACH, ICMP_SR_FAILED },
+		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL },
+		{ ICMP_PARAMETERPROB, 0 },
 	};
 	struct peer *p = &self->peer;
 	struct segment text;
@@ -86,7 +86,7 @@ TEST_F(icmp, lc_105_never_aborts_a_connection)
 		peer_send_icmp(p, .type = cases[i].type, .code = cases[i].code,
 			       .quote = &text);
 		/* Readable once, and no more than that. */
-		EXPECT_EQ(cases[i].error, socket_error(c.fd));
+		EXPECT_EQ(icmp_errno(cases[i].type, cases[i].code), socket_error(c.fd));
 		EXPECT_EQ(0, socket_error(c.fd));
 		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 		conn_expect_state(&c, ST_ESTABLISHED);
@@ -114,15 +114,19 @@ TEST_F(icmp, lc_105_half_open)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct counters before;
 		struct conn c;
+		bool removes;
 
 		peer_note(p, "type %d code %d", cases[i].type, cases[i].code);
 		conn_to_state(p, &c, ST_HALF_OPEN, .kport = 6000 + i);
+		/* IPv6 knows no unreachable protocol, only a header that is wrong. */
+		removes = cases[i].removes ||
+			  (p->family == AF_INET6 && cases[i].type == ICMP_DEST_UNREACH &&
+			   cases[i].code == ICMP_PROT_UNREACH);
 		counters_take(&before);
 		peer_send_icmp(p, .type = cases[i].type, .code = cases[i].code);
-		conn_expect_state(&c, cases[i].removes ? ST_CLOSED : ST_HALF_OPEN);
-		counters_expect(_metadata, &before, "ListenDrops",
-				(int)cases[i].removes, NULL);
-		if (cases[i].removes)
+		conn_expect_state(&c, removes ? ST_CLOSED : ST_HALF_OPEN);
+		counters_expect(_metadata, &before, "ListenDrops", (int)removes, NULL);
+		if (removes)
 			continue;
 		/* What stayed completes. */
 		conn_send(&c, .flags = ACK);
@@ -287,9 +291,13 @@ TEST_F(icmp, quotes_that_fit_nothing)
 	for (int len = 0; len < 8; len++)
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH,
 			       .code = ICMP_PORT_UNREACH, .quote_len = len);
-	/* Codes and types that Linux does not know of. */
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = 99);
-	peer_send_icmp(p, .type = 99, .code = 0);
+	/* Codes and types that Linux does not know of; of IPv6's it takes any error. */
+	if (p->family == AF_INET) {
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = 99);
+		peer_send_icmp(p, .type = 99, .code = 0);
+	} else {
+		peer_send_icmp(p, .type = 199, .code = 0, .v6 = true);
+	}
 	conn_expect_state(&c, ST_SYN_SENT);
 	EXPECT_EQ(0, socket_error(c.fd));
 	counters_expect(_metadata, &before, NULL);
@@ -317,10 +325,52 @@ TEST_F(icmp, time_wait_and_listener_do_not_care)
 	EXPECT_EQ(0, socket_error(c.lfd));
 }
 
+/*
+ * A router says that another is the better one. Over IPv6 both are known by their
+ * link-local addresses, the packet has not been forwarded (hop limit 255), and the
+ * message names the destination (RFC 4861 4.5); what it quotes is an option.
+ */
+static void redirect(struct peer *p, const struct segment *quote, int dport,
+		     const struct ipaddr *from, const struct ipaddr *to)
+{
+	struct segment_spec carrier = peer_spec(p, .src = *from, .proto = IPPROTO_ICMPV6,
+						.ttl = 255);
+	int quoted = 64, len = 40 + 8 + quoted;
+	uint8_t packet[PACKET_MAX], *message = packet + 40;
+	uint16_t csum;
+
+	if (p->family == AF_INET) {
+		peer_send_icmp(p, .type = ICMP_REDIRECT, .code = ICMP_REDIR_HOST, .from = *from,
+			       .quote = quote, .quote_dport = dport < 0 ? UNSET : dport,
+			       .rest = ntohl(to->v4.s_addr));
+		return;
+	}
+	carrier.ip_len = len;
+	segment_build(&carrier, packet);
+	memset(message, 0, 8);
+	message[0] = 137;
+	memcpy(message + 8, &to->v6, 16);
+	memcpy(message + 24, &quote->dst.v6, 16);
+	/* The redirected packet's option, in units of eight octets. */
+	memset(message + 40, 0, 8);
+	message[40] = 4;
+	message[41] = (8 + quoted) / 8;
+	memcpy(message + 48, quote->packet, quoted);
+	if (dport >= 0)
+		memcpy(message + 48 + 42, &(uint16_t){ htons(dport) }, 2);
+	csum = ip_checksum(message, len, segment_pseudo_sum(&carrier.src, &carrier.dst,
+							    IPPROTO_ICMPV6, len));
+	message[2] = csum >> 8;
+	message[3] = csum;
+	peer_send_raw(p, packet, 40 + len);
+}
+
 TEST_F(icmp, lc_104_redirect_changes_the_route)
 {
-	struct ipaddr far = ipaddr("192.0.2.2"), old = ipaddr("10.0.0.254");
-	struct ipaddr new = ipaddr("10.0.0.253"), gw;
+	bool v6 = self->peer.family == AF_INET6;
+	struct ipaddr old = ipaddr(v6 ? "fe80::fe" : "10.0.0.254");
+	struct ipaddr new = ipaddr(v6 ? "fe80::fd" : "10.0.0.253"), gw;
+	struct ipaddr far = ipaddr("192.0.2.2");
 	struct where at = WHERE(_metadata);
 	struct peer *p = &self->peer;
 	struct segment text;
@@ -333,13 +383,10 @@ TEST_F(icmp, lc_104_redirect_changes_the_route)
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
 	/* About a connection that is not there: the route stays. */
-	peer_send_icmp(p, .type = ICMP_REDIRECT, .code = ICMP_REDIR_HOST,
-		       .from = old, .quote = &text, .quote_dport = 9,
-		       .rest = ntohl(new.v4.s_addr));
+	redirect(p, &text, 9, &old, &new);
 	gw = route_gateway(at, &far);
 	EXPECT_TRUE(ipaddr_equal(&old, &gw));
-	peer_send_icmp(p, .type = ICMP_REDIRECT, .code = ICMP_REDIR_HOST,
-		       .from = old, .quote = &text, .rest = ntohl(new.v4.s_addr));
+	redirect(p, &text, -1, &old, &new);
 	gw = route_gateway(at, &far);
 	EXPECT_TRUE(ipaddr_equal(&new, &gw));
 	conn_send(&c, .flags = ACK);
@@ -359,16 +406,16 @@ TEST_F(icmp, lc_106_too_big_makes_segments_smaller)
 	first = *conn_expect(&c, .len = 1460, .pattern = 0);
 	EXPECT_TRUE(first.df);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
-		       .quote = &first, .rest = 1000);
+		       .quote = &first, .rest = 1300);
 	/* At once, not after the timeout. */
-	conn_expect(&c, .seq = 1, .len = 960, .pattern = 0);
+	conn_expect(&c, .seq = 1, .len = 1260, .pattern = 0);
 	peer_drain(p, 20);
-	conn_send(&c, .flags = ACK, .ack = 961);
+	conn_send(&c, .flags = ACK, .ack = 1261);
 	peer_drain(p, 20);
 	conn_send(&c, .flags = ACK, .ack = 1461);
-	pattern_fill(text, 960, 1460);
-	ASSERT_EQ(960, send(c.fd, text, 960, 0));
-	conn_expect(&c, .seq = 1461, .len = 960, .pattern = 1460);
+	pattern_fill(text, 1260, 1460);
+	ASSERT_EQ(1260, send(c.fd, text, 1260, 0));
+	conn_expect(&c, .seq = 1461, .len = 1260, .pattern = 1460);
 	conn_send(&c, .flags = ACK);
 	expect_alive(&c);
 }
@@ -376,25 +423,25 @@ TEST_F(icmp, lc_106_too_big_makes_segments_smaller)
 TEST_F(icmp, lc_102_ping_is_answered)
 {
 	struct peer *p = &self->peer;
-	uint8_t packet[28];
-	struct segment_spec spec = peer_spec(p, .proto = IPPROTO_ICMP);
-	uint8_t built[128];
+	bool v6 = p->family == AF_INET6;
+	int ip = v6 ? 40 : 20, proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	struct segment_spec spec = peer_spec(p, .proto = proto);
+	uint8_t packet[PACKET_MAX], *echo = packet + ip;
 	uint16_t csum;
 
-	spec.ip_len = sizeof(packet);
-	segment_build(&spec, built);
-	memcpy(packet, built, 20);
-	memset(packet + 20, 0, 8);
-	packet[20] = ICMP_ECHO;
-	packet[25] = 7;
-	csum = ip_checksum(packet + 20, 8, 0);
-	packet[22] = csum >> 8;
-	packet[23] = csum;
-	peer_send_raw(p, packet, sizeof(packet));
+	spec.ip_len = v6 ? 8 : 28;
+	segment_build(&spec, packet);
+	memset(echo, 0, 8);
+	echo[0] = v6 ? 128 : ICMP_ECHO;
+	echo[5] = 7;
+	csum = ip_checksum(echo, 8, v6 ? segment_pseudo_sum(&spec.src, &spec.dst, proto, 8) : 0);
+	echo[2] = csum >> 8;
+	echo[3] = csum;
+	peer_send_raw(p, packet, ip + 8);
 	ASSERT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));
-	EXPECT_EQ(IPPROTO_ICMP, p->last.proto);
-	EXPECT_EQ(ICMP_ECHOREPLY, p->last.packet[20]);
-	EXPECT_EQ(7, p->last.packet[25]);
+	EXPECT_EQ(proto, p->last.proto);
+	EXPECT_EQ(v6 ? 129 : ICMP_ECHOREPLY, p->last.packet[ip]);
+	EXPECT_EQ(7, p->last.packet[ip + 5]);
 }
 
 TEST_HARNESS_MAIN

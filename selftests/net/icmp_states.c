@@ -4,7 +4,7 @@
  * no state. RFC 5927 5.2, RFC 9293 MUST-56; a smaller MTU counts in each (RFC
  * 1191). States x errors.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>
@@ -12,7 +12,7 @@
 PEER_FIXTURE(icmp_states);
 
 #define TEXT	1460
-#define MTU	1000
+#define MTU	1300
 
 /*
  * To the state, with text in flight where it can be: what is quoted must be in

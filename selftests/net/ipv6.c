@@ -5,7 +5,7 @@
  * tested by the rooms' programs, which run over IPv6 as well.
  * RFC 4007, RFC 4291, RFC 4443, RFC 6437, RFC 8200, RFC 8201.
  */
-/* vm: short */
+/* vm: short wires */
 #include "lib/xtcp_test.h"
 
 #include <errno.h>
@@ -14,10 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DSTOPTS 60
-#define ROUTING 43
-#define HOPOPTS 0
-#define FRAGMENT 44
 
 PEER_FIXTURE(ipv6);
 
@@ -341,8 +337,10 @@ TEST_F(ipv6, rfc4291_sources_that_nobody_may_have)
 		struct ipaddr src = { .family = AF_INET6, .v6 = at(bad[i], 0, 0).sin6_addr };
 
 		peer_send(p, .src = src, .flags = SYN, .seq = 1000);
-		peer_send(p, .src = src, .flags = SYN, .seq = 1000, .dport = 9);
 		peer_send(p, .src = src, .flags = ACK, .seq = 1, .ack = 1);
+		/* On the TCP wire this port would be the kernel's TCP's. */
+		if (p->wire == XTCP_WIRE_NATIVE)
+			peer_send(p, .src = src, .flags = SYN, .seq = 1000, .dport = 9);
 	}
 	peer_expect_silence(p, 100);
 	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
@@ -354,24 +352,21 @@ TEST_F(ipv6, rfc9293_must_57_not_to_a_group)
 
 	peer_listen(p, KERNEL_PORT, 4);
 	peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000);
-	peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000, .dport = 9);
+	if (p->wire == XTCP_WIRE_NATIVE)
+		peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000,
+			  .dport = 9);
 	peer_expect_silence(p, 100);
 }
 
-/* Puts len bytes of headers, the first of type next, between IP and segment. */
+/* The segment behind len octets of headers, the first of kind next. */
 static void send_behind(struct peer *p, struct segment_spec spec, int next,
 			const uint8_t *headers, int len)
 {
-	uint8_t built[2048], packet[4096];
-	int n = segment_build(&spec, built);
+	uint8_t packet[4096];
+	int n = segment_build(&spec, packet);
 
-	memcpy(packet, built, 40);
-	memcpy(packet + 40, headers, len);
-	memcpy(packet + 40 + len, built + 40, n - 40);
-	packet[6] = next;
-	packet[4] = (n - 40 + len) >> 8;
-	packet[5] = n - 40 + len;
-	peer_send_raw(p, packet, n + len);
+	n = exthdr_put(packet, n, next, headers, len);
+	peer_send_raw(p, packet, n);
 }
 
 TEST_F(ipv6, rfc8200_destination_options_come_before)
@@ -382,7 +377,7 @@ TEST_F(ipv6, rfc8200_destination_options_come_before)
 
 	pad[0] = p->wire;
 	peer_listen(p, KERNEL_PORT, 4);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, pad, 8);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, pad, 8);
 	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
 }
 
@@ -396,36 +391,23 @@ TEST_F(ipv6, rfc8200_headers_that_lead_nowhere)
 
 	peer_listen(p, KERNEL_PORT, 4);
 	longer[0] = jumbo[0] = rh0[0] = p->wire;
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, longer, 8);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, longer, 8);
 	for (int i = 0; i < 64; i++)
-		memcpy(chain + 8 * i, (uint8_t[]){ DSTOPTS, 0, 1, 4, 0, 0, 0, 0 }, 8);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), DSTOPTS, chain, sizeof(chain));
+		memcpy(chain + 8 * i, (uint8_t[]){ EXT_DSTOPTS, 0, 1, 4, 0, 0, 0, 0 }, 8);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, chain, sizeof(chain));
 	/* A jumbogram that is none, and RFC 5095's routing header. */
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), HOPOPTS, jumbo, 8);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_HOPOPTS, jumbo, 8);
 	memcpy(rh0 + 8, &p->kernel.v6, 16);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), ROUTING, rh0, 24);
+	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_ROUTING, rh0, 24);
 	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
 	p->leave_unread = true;		/* IP's complaints */
 }
 
-/* One part of a segment: offset in octets, all but the last a multiple of 8. */
 static void send_part(struct peer *p, const uint8_t *built, int n, int from, int to)
 {
-	bool more = to < n - 40;
-	uint8_t packet[4096], *fragment = packet + 40;
-	int len = to - from;
+	uint8_t packet[4096];
 
-	memcpy(packet, built, 40);
-	packet[6] = FRAGMENT;
-	packet[4] = (len + 8) >> 8;
-	packet[5] = len + 8;
-	memset(fragment, 0, 8);
-	fragment[0] = p->wire;
-	fragment[2] = from >> 8;
-	fragment[3] = (from & 0xf8) | more;
-	memcpy(fragment + 4, "abcd", 4);
-	memcpy(fragment + 8, built + 40 + from, len);
-	peer_send_raw(p, packet, 48 + len);
+	peer_send_raw(p, packet, fragment_cut(built, n, from, to, 1, packet));
 }
 
 TEST_F(ipv6, rfc8200_fragments)
@@ -512,16 +494,6 @@ TEST_F(ipv6, proc_tcp6_format)
 	EXPECT_NE(NULL, strstr(row.line, "0000000001000000:1388 "))
 		TH_LOG("%s", row.line);
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
-}
-
-TEST_F(ipv6, refused_on_the_tcp_wire)
-{
-	NOT_ON_STOCK();
-	EXPECT_EQ(EAFNOSUPPORT, error_of(setsockopt(tcp6(), IPPROTO_XTCP, XTCP_WIRE,
-						    &(int){ IPPROTO_TCP }, sizeof(int))));
-	ASSERT_EQ(0, knob_set("wire", IPPROTO_TCP));
-	EXPECT_EQ(-1, tcp6());
-	EXPECT_EQ(EAFNOSUPPORT, errno);
 }
 
 TEST_HARNESS_MAIN

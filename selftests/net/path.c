@@ -6,7 +6,7 @@
  * option, which xtcp skips), RFC 3042 (limited transmit keeps a small window
  * going).
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>
@@ -60,6 +60,13 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	write_text(_metadata, &c, 1460);
 	first = *conn_expect(&c, .len = 1460);
 	too_big(p, &first, 20);
+	if (p->family == AF_INET6) {
+		/* RFC 8201 4: nor any of IPv6's below what each link takes, 1280. */
+		too_big(p, &first, 1259);
+		peer_expect_silence(p, 20);
+		conn_send(&c, .flags = ACK, .ack = 1461);
+		return;
+	}
 	/* Linux, and xtcp, go down to net.ipv4.route.min_pmtu, 552. */
 	conn_expect(&c, .seq = 1, .len = 512);
 	p->leave_unread = true;
@@ -79,8 +86,8 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
 	small = *conn_expect(&c, .len = 300);
 	counters_take(&before);
 	counters_ignore_traffic(&before);
-	/* 340 octets have left, and a router can't have choked on 600. */
-	too_big(p, &small, 600);
+	/* 340 octets have left, and a router can't have choked on 1300. */
+	too_big(p, &small, 1300);
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
 	conn_send(&c, .flags = ACK, .ack = 301);
 	write_text(_metadata, &c, 1460);

@@ -3,6 +3,7 @@
  * acceptqueue: what a listener keeps for accept(), and what happens when its
  * program is too slow. RFC 9293 3.10.7.4 fifth (SYN-RECEIVED).
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/filter.h>

@@ -4,7 +4,7 @@
  * RFC 4987 3.6; the layout is Linux's: sequence number, and with timestamps six
  * bits of the clock.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
@@ -218,43 +218,47 @@ TEST_F(cookie, lc_38_redeemed_once)
 /* What the client announced, rounded down to what two bits can say. */
 TEST_F(cookie, lc_38_mss_survives)
 {
+	/* The device's MTU makes 1460 of what is 8940. */
 	static const struct {
 		int announced, used;
-	} cases[] = {
-		{ 100, 536 }, { 536, 536 }, { 1299, 536 }, { 1300, 1300 },
-		{ 1439, 1300 }, { 1440, 1440 }, { 1459, 1440 }, { 1460, 1460 },
-		{ 8960, 1460 },
+	} cases[2][9] = {
+		{ { 100, 536 }, { 536, 536 }, { 1299, 536 }, { 1300, 1300 }, { 1439, 1300 },
+		  { 1440, 1440 }, { 1459, 1440 }, { 1460, 1460 }, { 8960, 1460 } },
+		{ { 100, 1220 }, { 1220, 1220 }, { 1419, 1220 }, { 1420, 1420 }, { 1439, 1420 },
+		  { 1440, 1440 }, { 1460, 1440 }, { 8939, 1440 }, { 8940, 1460 } },
 	};
+	bool v6 = test_family() == AF_INET6;
 	struct peer *p = &self->peer;
 	char text[1460] = { 0 };
 	int lfd;
 
 	lfd = cookie_listener(p);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases[0]); i++) {
 		struct conn c;
 
-		peer_note(p, "MSS %d", cases[i].announced);
-		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(cases[i].announced)));
+		peer_note(p, "MSS %d", cases[v6][i].announced);
+		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(cases[v6][i].announced)));
 		cookie_redeem(&c);
 		ASSERT_EQ(1460, send(c.fd, text, 1460, 0));
-		/* An MSS of 100 that a cookie turned into 536, too. */
-		conn_expect(&c, .seq = 1, .len = cases[i].used);
+		/* An MSS of 100 that a cookie turned into the least, too. */
+		conn_expect(&c, .seq = 1, .len = cases[v6][i].used);
 		peer_drain(p, 5);
 		conn_send(&c, .flags = RST | ACK, .ack = 1461);
 		close(c.fd);
 	}
 }
 
-TEST_F(cookie, lc_38_no_mss_is_536)
+TEST_F(cookie, lc_38_no_mss_is_the_default)
 {
+	int least = test_family() == AF_INET6 ? 1220 : 536;
 	struct peer *p = &self->peer;
-	char text[600] = { 0 };
+	char text[1284] = { 0 };
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p), .no_opt = true);
 	cookie_redeem(&c);
-	ASSERT_EQ(600, send(c.fd, text, 600, 0));
-	conn_expect(&c, .seq = 1, .len = 536);
+	ASSERT_EQ(least + 64, send(c.fd, text, least + 64, 0));
+	conn_expect(&c, .seq = 1, .len = least);
 	conn_expect(&c, .len = 64);
 }
 
@@ -361,6 +365,45 @@ TEST_F(cookie, lc_39_forged)
 	/* The true one is good all the same. */
 	conn_send(&c, .flags = ACK, .seq = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/*
+ * A connection that the server has forgotten, and its client not, must not come
+ * to life again in its midst: what was said before would be missing. With the
+ * numbers of both sides the sums of Linux's cookie move as well, by as much as
+ * one has said more than the other, and few octets look like another MSS.
+ */
+TEST_F(cookie, lc_39_later_octets_bring_no_cookie)
+{
+	static const int mss[] = { 536, 1300, 1440, 1460, 8940 };
+	struct peer *p = &self->peer;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = cookie_listener(p);
+	for (size_t i = 0; i < ARRAY_SIZE(mss); i++) {
+		struct conn c;
+
+		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(mss[i])));
+		for (int said = 0; said <= 4; said++) {
+			for (int heard = 0; heard <= 4; heard++) {
+				if (!said && !heard)
+					continue;
+				peer_note(p, "MSS %d, said %d, heard %d", mss[i], said, heard);
+				refused(_metadata, &c, SEGMENT_SPEC(.seq = 1 + said,
+								    .ack = 1 + heard), 1);
+			}
+		}
+		/* Question and answer of one length. */
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1001, .ack = 1001), 1);
+		/* A keepalive probe of who has said nothing. */
+		refused(_metadata, &c, SEGMENT_SPEC(.seq = 0, .ack = 1), 1);
+		conn_send(&c, .flags = ACK, .seq = 1);
+		conn_expect_state(&c, ST_ESTABLISHED);
+		conn_accept(&c);
+		socket_abort(c.fd);
+		conn_expect(&c, .flags = RST | ACK);
+	}
 }
 
 TEST_F(cookie, lc_39_guesses_fail)
@@ -582,7 +625,8 @@ TEST_F(cookie, ctr_SyncookiesFailed)
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p));
-	refused(_metadata, &c, SEGMENT_SPEC(.ack = 2), 1);
+	/* Less than four more would be the same one for a larger MSS. */
+	refused(_metadata, &c, SEGMENT_SPEC(.ack = 5), 1);
 }
 
 TEST_F(cookie, ctr_TCPReqQFullDrop)

@@ -4,7 +4,7 @@
  * text, and a client whose third ACK waits for it. RFC 9293 3.10.7.4 fifth: it
  * is the server's right to let an ACK be lost.
  */
-/* vm: v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>

@@ -4,6 +4,7 @@
  * the server; first with the server made by hand, then with both ends real and
  * segments lost between them. LC-47; the server's part is lossless.c.
  */
+/* vm: families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,6 +4,7 @@
  * those of others, those seen before; and options that only look like one.
  * LC-47; why they can't be forged is in Documentation/synflood.rst.
  */
+/* vm: families */
 #include "lossless.h"
 
 PEER_FIXTURE(server);		/* the kernel listens, the client is made by hand */

@@ -4,6 +4,7 @@
  * source and of a second, drops before routing, the firewall's say, and that the
  * segment which becomes the answer is nobody else's. RFC 4987.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/if_packet.h>
@@ -48,7 +49,15 @@ static void half_open_ends(struct peer *p, const char *src, int sport)
 
 static void anywhere_by_tun(struct peer *p)
 {
-	route_add_default(WHERE(p->test), "tun0", AF_INET);
+	route_add_default(WHERE(p->test), "tun0", p->family);
+}
+
+/* So many bits of an IPv4 address make a source, or what ipaddr() makes of them. */
+static int source_bits(struct peer *p, int bits)
+{
+	if (p->family == AF_INET)
+		return knob_set("syn_per_source_prefix", bits);
+	return knob_set("syn_per_source_prefix6", bits == 32 ? 128 : bits == 24 ? 64 : 24 + bits);
 }
 
 /* --- one source ------------------------------------------------------------ */
@@ -62,6 +71,7 @@ TEST_F(gate, lc_43_one_source_floods)
 	NOT_ON_STOCK();
 	anywhere_by_tun(p);
 	ASSERT_EQ(0, knob_set("syn_per_source_limit", 3));
+	ASSERT_EQ(0, source_bits(p, 32));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	for (int i = 0; i < 3; i++)
 		syn_is_answered(p, "192.0.2.1", 1000 + i);
@@ -127,13 +137,13 @@ TEST_F(gate, knob_syn_per_source_prefix)
 	NOT_ON_STOCK();
 	anywhere_by_tun(p);
 	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
-	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 24));
+	ASSERT_EQ(0, source_bits(p, 24));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	syn_is_answered(p, "192.0.2.1", 1000);
 	syn_is_answered(p, "192.0.2.255", 1000);
 	syn_is_dropped(p, "192.0.2.128", 1000);
 	syn_is_answered(p, "192.0.3.1", 1000);
-	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 1));
+	ASSERT_EQ(0, source_bits(p, 1));
 	syn_is_answered(p, "193.0.0.1", 1000);
 	syn_is_answered(p, "255.0.0.1", 1000);
 	syn_is_dropped(p, "128.1.0.1", 1000);
@@ -149,13 +159,14 @@ TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
 
 	NOT_ON_STOCK();
 	anywhere_by_tun(p);
+	ASSERT_EQ(0, source_bits(p, 32));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	syn_is_answered(p, "192.0.2.1", 1000);		/* not counted */
 	ASSERT_EQ(0, knob_set("syn_per_source_limit", 2));
 	syn_is_answered(p, "192.0.2.1", 1001);
 	syn_is_answered(p, "192.0.2.1", 1002);
 	syn_is_dropped(p, "192.0.2.1", 1003);
-	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 8));
+	ASSERT_EQ(0, source_bits(p, 8));
 	syn_is_answered(p, "192.0.2.1", 1004);
 	syn_is_answered(p, "192.9.9.9", 1005);
 	syn_is_dropped(p, "192.0.2.1", 1006);
@@ -172,7 +183,7 @@ TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
 	syn_is_answered(p, "192.0.2.1", 1008);
 	syn_is_answered(p, "192.0.2.1", 1009);
 	syn_is_dropped(p, "192.0.2.1", 1010);
-	ASSERT_EQ(0, knob_set("syn_per_source_prefix", 32));
+	ASSERT_EQ(0, source_bits(p, 32));
 	syn_is_answered(p, "192.0.2.1", 1011);
 	syn_is_answered(p, "192.0.2.1", 1012);
 	syn_is_dropped(p, "192.0.2.1", 1013);
@@ -223,6 +234,7 @@ TEST_F(gate, knob_rst_ratelimit)
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("rst_ratelimit", 2));
+	peer_hold(p, 9);
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	second_begin();
 	counters_take(&before);
@@ -313,6 +325,7 @@ TEST_F(gate, ctr_XtcpSynEarlyDrop)
 
 	NOT_ON_STOCK();
 	lfd = overrun(_metadata, p, &c);
+	peer_hold(p, 9);
 	counters_take(&before);
 	flood(p, 100, 998);
 	peer_expect_silence(p, 10);
@@ -358,7 +371,7 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(5001) };
+	bool v6 = p->family == AF_INET6;
 	struct conn c;
 	int lfd, any_fd;
 
@@ -366,11 +379,12 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 	lfd = overrun(_metadata, p, &c);
 	/* A listener on every address, and no room in its queue either. */
 	any_fd = stream_socket(AF_INET);
-	ASSERT_EQ(0, bind(any_fd, (struct sockaddr *)&any, sizeof(any)));
+	ASSERT_EQ(0, socket_bind(any_fd, "", 5001));
 	ASSERT_EQ(0, listen(any_fd, 0));
 	peer_send(p, .flags = SYN, .dport = 5001, .sport = 998, .seq = 5);
 	peer_expect(p, .flags = SYN | ACK, .sport = 5001, .dport = 998, .ack = 6);
-	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/forwarding", "1"));
+	ASSERT_EQ(0, sysctl_write(v6 ? "/proc/sys/net/ipv6/conf/all/forwarding" :
+				  "/proc/sys/net/ipv4/conf/all/forwarding", "1"));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/send_redirects", "0"));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun0/send_redirects", "0"));
 	counters_take(&before);
@@ -406,10 +420,15 @@ TEST_F(gate, a_tunnels_word_is_no_route)
 	if (system("ip link add gre1 type gre external && ip link set gre1 up"))
 		SKIP(return, "no tunnels (ip_gre)");
 	address_add(WHERE(_metadata), "gre1", &inner, 24);
+	/* The tunnel itself is IPv4's, whatever goes through it. */
+	if (p->family == AF_INET6)
+		ASSERT_EQ(0, system("ip addr add 10.0.0.1/24 dev tun0"));
 	lfd = overrun(_metadata, p, &c);
-	/* Without checksum, key and number; then IPv4. */
+	/* Without checksum, key and number; then the protocol inside. */
 	memcpy(packet, (uint8_t[]){ 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 47, 0, 0,
 				    10, 0, 0, 2, 10, 0, 0, 1, 0, 0, 8, 0 }, 24);
+	if (p->family == AF_INET6)
+		memcpy(packet + 22, (uint8_t[]){ 0x86, 0xdd }, 2);
 	syn = peer_spec(p, .flags = SYN, .src = ipaddr("10.9.0.2"), .seq = 7);
 	len = 24 + segment_build(&syn, packet + 24);
 	packet[3] = len;
@@ -453,7 +472,7 @@ static void nft_expect(struct __test_metadata *_metadata, const char *chain, con
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "nft list chain ip t %s | grep -q '%s'", chain, text);
+	snprintf(command, sizeof(command), "nft list chain inet t %s | grep -q '%s'", chain, text);
 	EXPECT_EQ(0, system(command)) TH_LOG("no '%s' in %s", text, chain);
 }
 
@@ -467,8 +486,9 @@ TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 
 	NOT_ON_STOCK();
 	lfd = overrun(_metadata, p, &c);
-	nft(_metadata, "add table ip t; add chain ip t in { type filter hook input priority 0; };"
-		       "add rule ip t in meta l4proto 253 counter drop");
+	peer_hold(p, 9);
+	nft(_metadata, "add table inet t; add chain inet t in { type filter hook input priority 0; };"
+		       "add rule inet t in meta l4proto { 6, 253 } counter drop");
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .dport = 9, .sport = 998, .seq = 1);
 	peer_send(p, .flags = ACK, .sport = 998, .seq = 1, .ack = 5);
@@ -491,13 +511,14 @@ TEST_F(gate, the_firewall_sees_each_answer)
 	int lfd;
 
 	NOT_ON_STOCK();
-	nft(_metadata, "add table ip t;"
-		       "add chain ip t out { type filter hook output priority 0; };"
-		       "add chain ip t post { type filter hook postrouting priority 0; };"
-		       "add rule ip t out meta l4proto 253 ct state new,established,invalid meta mark 0 counter;"
-		       "add rule ip t post meta l4proto 253 oifname tun0 counter;"
-		       "add chain ip t pre { type filter hook prerouting priority -150; };"
-		       "add rule ip t pre meta mark set 5");
+	nft(_metadata, "add table inet t;"
+		       "add chain inet t out { type filter hook output priority 0; };"
+		       "add chain inet t post { type filter hook postrouting priority 0; };"
+		       "add rule inet t out meta l4proto { 6, 253 } ct state new,established,invalid meta mark 0 counter;"
+		       "add rule inet t post meta l4proto { 6, 253 } oifname tun0 counter;"
+		       "add chain inet t pre { type filter hook prerouting priority -150; };"
+		       "add rule inet t pre meta mark set 5");
+	peer_hold(p, 9);
 	lfd = peer_listen(p, KERNEL_PORT, 10);
 	syn_is_answered(p, "10.0.0.2", 1000);
 	ASSERT_EQ(0, knob_set("syncookies", 2));
@@ -507,7 +528,8 @@ TEST_F(gate, the_firewall_sees_each_answer)
 	nft_expect(_metadata, "out", "packets 3 ");
 	nft_expect(_metadata, "post", "packets 3 ");
 	/* What it drops on the way out does not leave. */
-	nft(_metadata, "add rule ip t out meta l4proto 253 drop");
+	nft(_metadata, "add rule inet t out meta l4proto 6 drop;"
+		       "add rule inet t out meta l4proto 253 drop");
 	syn_is_dropped(p, "10.0.0.2", 1002);
 	close(lfd);
 }
@@ -518,9 +540,9 @@ TEST_F(gate, the_firewall_knows_whose_a_syn_ack_is)
 	struct peer *p = &self->peer;
 	int lfd;
 
-	nft(_metadata, "add table ip t;"
-		       "add chain ip t out { type filter hook output priority 0; };"
-		       "add rule ip t out meta skuid 0 counter");
+	nft(_metadata, "add table inet t;"
+		       "add chain inet t out { type filter hook output priority 0; };"
+		       "add rule inet t out meta skuid 0 counter");
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	lfd = peer_listen(p, KERNEL_PORT, 10);
 	syn_is_answered(p, "10.0.0.2", 1000);
@@ -556,7 +578,7 @@ static void sniff(struct __test_metadata *_metadata, int fd, struct segment *s)
 {
 	s->packet_len = recv(fd, s->packet, sizeof(s->packet), 0);
 	ASSERT_LT(0, s->packet_len);
-	segment_parse(s, stream_proto());
+	segment_parse(s, stream_wire());
 }
 
 TEST_F(gate, a_sniffer_sees_the_syn_as_it_came)
@@ -592,6 +614,7 @@ TEST_F(gate, the_size_of_a_syn_does_not_show_in_its_answer)
 	int lfd;
 
 	NOT_ON_STOCK();
+	peer_hold(p, 9);
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	for (int mode = 1; mode <= 2; mode++) {
 		ASSERT_EQ(0, knob_set("syncookies", mode));
@@ -619,11 +642,21 @@ TEST_F(gate, hostile_land)
 
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	counters_take(&before);
-	/* Both ends are the kernel's: routing knows it for a martian. */
-	peer_send(p, .flags = SYN, .src = p->kernel, .sport = KERNEL_PORT, .seq = 1);
 	peer_send(p, .flags = SYN, .src = ipaddr("127.0.0.1"), .sport = 999, .seq = 1);
 	peer_expect_silence(p, 2000);
 	counters_expect(_metadata, &before, NULL);
+	/*
+	 * Both ends are the kernel's: IPv4's routing knows it for a martian. IPv6
+	 * has none; the answer goes to whom it is said to be from.
+	 */
+	peer_send(p, .flags = SYN, .src = p->kernel, .sport = KERNEL_PORT, .seq = 1);
+	if (p->family == AF_INET6) {
+		peer_expect_silence(p, 70000);
+		EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
+	} else {
+		peer_expect_silence(p, 2000);
+		counters_expect(_metadata, &before, NULL);
+	}
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_SYN_RECEIVED));
 	close(lfd);
 }

@@ -3,7 +3,7 @@
  * handshake: how a connection opens, segment by segment and second by second.
  * RFC 9293 3.4, 3.5, 3.10.7.2-4; RFC 6298 (timers), RFC 6528 (ISN).
  */
-/* vm: v6 mapped */
+/* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(handshake);
@@ -673,6 +673,7 @@ TEST_F(handshake, sm_closed_answers_rst)
 	struct peer *p = &self->peer;
 	struct counters before;
 
+	peer_hold(p, KERNEL_PORT);
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .seq = 1000);
 	peer_expect(p, .flags = RST | ACK, .seq = 0, .ack = 1001);

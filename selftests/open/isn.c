@@ -3,6 +3,7 @@
  * isn: initial sequence numbers. RFC 9293 3.4.1, RFC 6528: ISN = M + F(4-tuple,
  * secret), M a clock.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(isn);

@@ -4,7 +4,7 @@
  * OPEN may name the local address or leave it open; the more that fits, the
  * better.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/bpf.h>
@@ -172,7 +172,7 @@ TEST_F(lookup, incoming_cpu_counts_less_than_the_address)
 }
 
 /* Where a program finds the TCP header; at 0 it finds the text. */
-#define TCP_AT(offset) (SKF_NET_OFF + 20 + (offset))
+#define TCP_AT(offset) (SKF_NET_OFF + (test_family() == AF_INET6 ? 40 : 20) + (offset))
 
 static int attach(int fd, struct sock_filter *code, unsigned short len)
 {

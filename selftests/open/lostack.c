@@ -4,6 +4,7 @@
  * 20 ms apart. The client believes it is connected, and speaks, is silent, ends
  * or aborts; the server is half-open and must not mind. RFC 9293 3.10.7.4.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PAIR_FIXTURE(lostack);

@@ -4,6 +4,7 @@
  * reset, or with xtcp_migrate_req goes on with another one of the group. (In
  * stock mode: tcp_migrate_req.)
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/filter.h>
@@ -197,6 +198,7 @@ TEST_F(migrate, lc_46_handed_on_until_nobody_is_left)
 	conn_expect(&child, .flags = RST | ACK, .seq = 1, .ack = 1);
 	if (!stock_mode())
 		EXPECT_EQ(0, half_open_rows());
+	peer_hold(p, KERNEL_PORT);
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	peer_expect_silence(p, 70000);

@@ -4,7 +4,7 @@
  * LISTEN, SYN-SENT, SYN-RECEIVED, and half-open, which is SYN-RECEIVED as a
  * listener's record. RFC 9293 3.10.1-5, 3.10.7.1-4; RFC 5961 3, 4.
  */
-/* vm: v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>
@@ -212,6 +212,7 @@ static void segment_check(struct __test_metadata *_metadata, struct peer *p,
 	struct conn c;
 
 	conn_to_state(p, &c, cell.from);
+	peer_mark(p);
 	conn_send(&c, .flags = cell.flags, .seq = cell.seq, .ack = cell.ack,
 		  .data = cell.text);
 	if (cell.answer == (RST | ACK))
@@ -225,6 +226,9 @@ static void segment_check(struct __test_metadata *_metadata, struct peer *p,
 	else if (cell.answer)
 		conn_expect(&c, .flags = cell.answer, .seq = cell.answer_seq,
 			    .ack = cell.answer_ack, .within_ms = 210);
+	/* The peer has forgotten its old connection now. */
+	if (cell.answer == RST && cell.from == ST_SYN_SENT)
+		conn_expect(&c, .flags = SYN, .seq = 0, .at_ms = 8);
 	peer_expect_silence(p, 220);
 	conn_expect_state(&c, cell.to);
 	if (c.fd >= 0)
@@ -280,11 +284,11 @@ SEGMENT(listen_rst_ack, ST_LISTEN, RST | ACK, 0, 500, NULL, ST_LISTEN)
 SEGMENT(syn_sent_syn, ST_SYN_SENT, SYN, 0, 0, NULL, ST_SYN_RECEIVED, SYN | ACK, 0, 1)
 SEGMENT(syn_sent_syn_ack, ST_SYN_SENT, SYN | ACK, 0, 1, NULL, ST_ESTABLISHED, ACK, 1, 1)
 /* Linux sends its SYN again right after such a RST. */
-OUR_SEGMENT(syn_sent_syn_ack_above, ST_SYN_SENT, SYN | ACK, 0, 2, NULL, ST_SYN_SENT, RST, 2)
-OUR_SEGMENT(syn_sent_syn_ack_below, ST_SYN_SENT, SYN | ACK, 0, 0, NULL, ST_SYN_SENT, RST, 0)
+SEGMENT(syn_sent_syn_ack_above, ST_SYN_SENT, SYN | ACK, 0, 2, NULL, ST_SYN_SENT, RST, 2)
+SEGMENT(syn_sent_syn_ack_below, ST_SYN_SENT, SYN | ACK, 0, 0, NULL, ST_SYN_SENT, RST, 0)
 SEGMENT(syn_sent_ack, ST_SYN_SENT, ACK, 0, 1, NULL, ST_SYN_SENT)
-OUR_SEGMENT(syn_sent_ack_above, ST_SYN_SENT, ACK, 0, 2, NULL, ST_SYN_SENT, RST, 2)
-OUR_SEGMENT(syn_sent_ack_below, ST_SYN_SENT, ACK, 0, -5, NULL, ST_SYN_SENT, RST, -5)
+SEGMENT(syn_sent_ack_above, ST_SYN_SENT, ACK, 0, 2, NULL, ST_SYN_SENT, RST, 2)
+SEGMENT(syn_sent_ack_below, ST_SYN_SENT, ACK, 0, -5, NULL, ST_SYN_SENT, RST, -5)
 SEGMENT(syn_sent_text, ST_SYN_SENT, ACK | PSH, 0, 1, "text", ST_SYN_SENT)
 SEGMENT(syn_sent_fin, ST_SYN_SENT, FIN, 0, 0, NULL, ST_SYN_SENT)
 SEGMENT(syn_sent_fin_ack, ST_SYN_SENT, FIN | ACK, 0, 1, NULL, ST_SYN_SENT)

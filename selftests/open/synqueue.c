@@ -4,6 +4,7 @@
  * what they cost. RFC 9293 3.10.7.2 and 3.10.7.4 (SYN-RECEIVED), RFC 4987 3
  * (backlog, SYN-RECEIVED timer), RFC 6298 5.5 (backoff).
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(synqueue);
@@ -147,16 +148,25 @@ TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
 	fill(p, &c, 1, lfd);
 }
 
+/* One of many hosts, 192.0.2.1 and so on. */
+static struct ipaddr stranger(int i)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "192.0.%d.%d", 2 + i / 256, i % 256);
+	return ipaddr(text);
+}
+
 TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 {
-	struct ipaddr from = ipaddr("192.0.2.0");
+	struct ipaddr from;
 	struct peer *p = &self->peer;
 	struct conn c;
 	int lfd;
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	for (int i = 0; i < 400; i++) {
-		from.v4.s_addr = htonl(0xc0000200 + i);
+		from = stranger(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
 		peer_expect(p, .flags = SYN | ACK, .ack = i + 1, .dst = from,
 			    .dport = 1024 + i);
@@ -178,7 +188,7 @@ TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 /* Who was there before the flood keeps his place, with and without cookies. */
 static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *p)
 {
-	struct ipaddr from = ipaddr("192.0.2.0");
+	struct ipaddr from;
 	struct counters before;
 	struct conn c[3];
 	int lfd;
@@ -186,7 +196,7 @@ static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	fill(p, c, 3, lfd);
 	for (int i = 0; i < 300; i++) {
-		from.v4.s_addr = htonl(0xc0000200 + i);
+		from = stranger(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
 	}
 	peer_drain(p, 20);
@@ -375,20 +385,21 @@ TEST_F(synqueue, lc_42_syncnt_of_the_listener)
 
 TEST_F(synqueue, lc_44_half_open_rows_tell_a_flood)
 {
-	struct ipaddr from = ipaddr("192.0.2.0");
 	struct peer *p = &self->peer;
+	char look[128];
 	struct proc_row row;
+	struct ipaddr from;
 
 	peer_listen(p, KERNEL_PORT, 64);
 	for (int i = 1; i <= 20; i++) {
-		from.v4.s_addr = htonl(0xc0000200 + i);
+		from = stranger(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + 7 * i);
 		peer_expect(p, .flags = SYN | ACK, .ack = i + 1, .dst = from,
 			    .dport = 1024 + 7 * i);
 	}
 	EXPECT_EQ(20, half_open_rows());
 	for (int i = 1; i <= 20; i++) {
-		from.v4.s_addr = htonl(0xc0000200 + i);
+		from = stranger(i);
 		ASSERT_TRUE(proc_row_find(&row, AF_INET, KERNEL_PORT, 1024 + 7 * i, NULL));
 		EXPECT_TRUE(ipaddr_equal(&from, &row.remote));
 		EXPECT_EQ(ROW_SYN_RECEIVED, row.st);
@@ -396,15 +407,17 @@ TEST_F(synqueue, lc_44_half_open_rows_tell_a_flood)
 		EXPECT_FALSE(row.full);
 	}
 	/* What a script would look for: column 4. */
-	if (!stock_mode())
-		EXPECT_EQ(0, system("test $(awk '$4 == \"03\"' /proc/net/xtcp | wc -l) = 20"));
+	snprintf(look, sizeof(look), "test $(awk '$4 == \"03\"' %s | wc -l) = 20",
+		 proc_path(AF_INET));
+	EXPECT_EQ(0, system(look));
 }
 
 /* Sockets in use, and their memory in pages, of the stack under test. */
 static int protocol_column(int column)
 {
 	FILE *f = fopen("/proc/net/protocols", "re");
-	const char *name = stock_mode() ? "TCP" : "XTCP";
+	bool v6 = socket_family(AF_INET) == AF_INET6;
+	const char *name = stock_mode() ? v6 ? "TCPv6" : "TCP" : v6 ? "XTCPv6" : "XTCP";
 	char line[256], proto[16];
 	int v[3], found = -1;
 
@@ -466,7 +479,7 @@ TEST_F(synqueue, lc_46_half_open_vanish_with_their_listener)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c[2];
-	int lfd;
+	int lfd, held;
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	fill(p, c, 2, lfd);
@@ -474,11 +487,13 @@ TEST_F(synqueue, lc_46_half_open_vanish_with_their_listener)
 	close(lfd);
 	peer_expect_silence(p, 3000);
 	EXPECT_EQ(0, proc_rows(p->family, 0));
+	held = peer_hold(p, KERNEL_PORT);
 	conn_send(&c[0], .flags = ACK);
 	conn_expect(&c[0], .flags = RST, .seq = 1);
 	conn_send(&c[1], .flags = ACK | PSH, .data = "text");
 	conn_expect(&c[1], .flags = RST, .seq = 1);
 	counters_expect(_metadata, &before, "InSegs", 2, "OutSegs", 2, "OutRsts", 2, NULL);
+	close(held);
 	peer_listen(p, KERNEL_PORT, 16);
 	peer_expect_silence(p, 70000);
 }

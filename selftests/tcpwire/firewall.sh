@@ -3,8 +3,8 @@
 # shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
 #
 # On the TCP wire xtcp is TCP to everything between device and socket: nft's
-# rules on input and output, conntrack, NAT both ways, marks; and where nobody
-# listens there is no hook. LC-114.
+# rules on input and output, conntrack, NAT both ways, marks, control groups,
+# IPsec; and where nobody listens there is no hook. LC-114.
 # vm: timeout=400 busy
 set -u
 
@@ -246,6 +246,128 @@ lc_114_many_behind_one_address() {
 	expect_equal 40 $ok 'connections that were taken'
 }
 
+# What conntrack saw of a connection to a port of $server, state by state.
+states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
+	local tracker
+	on $server conntrack -E -p tcp --dport $1 -o timestamp >$dir/events 2>/dev/null &
+	tracker=$!
+	sleep 0.5
+	start $server $3 socat -U tcp4-listen:$1,reuseaddr exec:'echo done'
+	await_row $server "${3:+x}tcp" $1 0A || return
+	on $client timeout 10 $2 socat -u tcp4:10.9.0.2:$1 - >/dev/null
+	sleep 1
+	kill $tracker
+	wait $tracker 2>/dev/null
+	grep -o 'SYN_SENT\|SYN_RECV\|ESTABLISHED\|FIN_WAIT\|CLOSE_WAIT\|LAST_ACK\|TIME_WAIT\|CLOSE' $dir/events |
+		tr '\n' ' '
+}
+
+# Each state in its turn, the same for either end, and TIME_WAIT at last.
+program_test lc_114_conntrack_sees_every_state
+lc_114_conntrack_sees_every_state() {
+	local whole='SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT '
+	tcp_wire $client $server || return
+	# It follows where somebody asks.
+	rules $server <<<'table ip t { chain in { type filter hook input priority 0; ct state invalid drop; }; }'
+	expect_equal "$whole" "$(states_of 5021 '' '')" 'states between two of stock' &&
+		expect_equal "$whole" "$(states_of 5022 '' "$run")" 'states of our server' &&
+		expect_equal "$whole" "$(states_of 5023 "$run" '')" 'states of our client' &&
+		expect_equal "$whole" "$(states_of 5024 "$run" "$run")" 'states of both'
+}
+
+# A rule that refuses on the way out is a refusal to our program.
+program_test lc_114_output_reject
+lc_114_output_reject() {
+	local program
+	tcp_wire $client || return
+	rules $client <<-END || return
+		table ip t {
+			chain out {
+				type filter hook output priority filter
+				tcp dport 5031 reject with tcp reset
+			}
+		}
+	END
+	for program in '' "$run"; do
+		expect_status 1 on $client $program socat - tcp4:10.9.0.2:5031,connect-timeout=5 || return
+		grep -q refused "$dir/err" || { echo "'$program': $(cat "$dir/err")"; return 1; }
+	done
+}
+
+# Whose group of processes a packet comes from: all of a connection's.
+program_test lc_114_output_cgroup
+lc_114_output_cgroup() {
+	local group=/sys/fs/cgroup/xtcp-test
+	tcp_wire $client $server || return
+	grep -q ' /sys/fs/cgroup cgroup2 ' /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup || return
+	mkdir -p $group
+	echo_server $server 5032 '' && echo_server $client 5033 "$run" || return
+	# "ip netns exec" has a /sys of its own, without groups.
+	nsenter --net=/run/netns/$client nft -f - <<-END || { rmdir $group; return 1; }
+		table ip t {
+			counter here { }
+			counter elsewhere { }
+			chain out {
+				type filter hook output priority filter
+				tcp dport 5032 socket cgroupv2 level 1 "xtcp-test" counter name here
+				tcp dport 5032 socket cgroupv2 level 1 != "xtcp-test" counter name elsewhere
+			}
+		}
+	END
+	# The socket belongs where its maker is.
+	(
+		echo $BASHPID >$group/cgroup.procs
+		expect_echo $client "$run" 10.9.0.2 5032
+	)
+	local status=$?
+	rmdir $group
+	[ $status = 0 ] || return
+	# SYN, ACK, question, two FINs or what goes with them.
+	[ "$(counted $client here)" -ge 4 ] || { on $client nft list ruleset; return 1; }
+	# The last ACK is a time-wait record's, which has no socket.
+	[ "$(counted $client elsewhere)" -le 1 ] || { on $client nft list ruleset; return 1; }
+}
+
+ipsec() { # NAMESPACE ours|theirs...
+	local ns=$1 key=0x0102030405060708090a0b0c0d0e0f1011121314 spi=0 way
+	for way in '10.9.0.1 dst 10.9.0.2' '10.9.0.2 dst 10.9.0.1'; do
+		spi=$((spi + 1))
+		ip -n $ns xfrm state add src $way proto esp spi $spi mode transport \
+			enc 'ecb(cipher_null)' '' auth 'hmac(sha1)' $key || return
+	done
+}
+
+# POLICY: which way packets have to be protected.
+ipsec_policy() { # NAMESPACE SOURCE DESTINATION in|out
+	ip -n "$1" xfrm policy add src "$2" dst "$3" proto tcp dir "$4" tmpl proto esp mode transport
+}
+
+protected() { # NAMESPACE SPI: packets so far
+	ip -n "$1" -s xfrm state list spi "$2" | sed -n 's/.*(bytes), \([0-9]*\)(packets).*/\1/p' | head -1
+}
+
+program_test lc_114_ipsec
+lc_114_ipsec() {
+	local before policies
+	tcp_wire $client $server || return
+	ipsec $client && ipsec $server || { echo 'no IPsec'; return 1; }
+	ipsec_policy $client 10.9.0.1 10.9.0.2 out && ipsec_policy $client 10.9.0.2 10.9.0.1 in &&
+		ipsec_policy $server 10.9.0.2 10.9.0.1 out && ipsec_policy $server 10.9.0.1 10.9.0.2 in || return
+	echo_server $server 5034 "$run" && echo_server $server 5035 '' || return
+	expect_echo $client "$run" 10.9.0.2 5034 && expect_echo $client '' 10.9.0.2 5034 &&
+		expect_echo $client "$run" 10.9.0.2 5035 || return
+	[ "$(protected $server 1)" -ge 12 ] && [ "$(protected $client 2)" -ge 9 ] ||
+		{ ip -n $server -s xfrm state; return 1; }
+	# Who comes without it does not get in, and is not answered.
+	ip -n $client xfrm policy flush
+	before=$(xtcp_count $server TcpPassiveOpens)
+	policies=$(on $server sed -n 's/^XfrmInTmplMismatch[[:space:]]*//p' /proc/net/xfrm_stat)
+	! say $client '' 10.9.0.2 5034 connect-timeout=3 >/dev/null 2>&1 || { echo 'it got in'; return 1; }
+	expect_equal "$before" "$(xtcp_count $server TcpPassiveOpens)" 'openings without protection' || return
+	[ "$(on $server sed -n 's/^XfrmInTmplMismatch[[:space:]]*//p' /proc/net/xfrm_stat)" -gt "$policies" ] ||
+		{ echo 'no policy was in the way'; return 1; }
+}
+
 # How often the hook has run; the kernel's own probe counts.
 hook_runs() {
 	grep -c ' xtcp_hook:' $tracing/trace
@@ -254,7 +376,7 @@ hook_runs() {
 probe_hook() {
 	tracing=$dir/tracing
 	mkdir -p $tracing && mount -t tracefs tracefs $tracing &&
-		echo 'p:xtcp_hook xtcp:local_in' >$tracing/kprobe_events &&
+		echo 'p:xtcp_hook xtcp:hookv4_local_in' >$tracing/kprobe_events &&
 		echo 1 >$tracing/events/kprobes/xtcp_hook/enable
 }
 

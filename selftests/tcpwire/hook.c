@@ -4,6 +4,7 @@
  * what a packet is like when it leaves. RFC 791, LC-27, LC-109, LC-116. What
  * such segments do then, the other rooms ask on both wires.
  */
+/* vm: mapped */
 #include "lib/xtcp_test.h"
 
 #include <linux/if_packet.h>

@@ -5,8 +5,10 @@
  * (simultaneous open), 3.6 (simultaneous close, half-close), 3.8.4
  * (keepalive), RFC 7323, 2018, 3168, 7413, 8684; LC-100.
  */
+/* vm: families */
 #include "lib/xtcp_test.h"
 
+#include <linux/ethtool.h>
 #include <netinet/tcp.h>
 
 #define PORT 7000
@@ -56,7 +58,7 @@ static int side_socket(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *s
 	int fd;
 
 	pair_enter(&self->pair, side);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, ours ? IPPROTO_XTCP : IPPROTO_TCP);
+	fd = socket(socket_family(test_family()), SOCK_STREAM | SOCK_CLOEXEC, ours ? IPPROTO_XTCP : IPPROTO_TCP);
 	ASSERT_LE(0, fd);
 	if (ours)
 		ASSERT_EQ(0, socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP));
@@ -74,13 +76,15 @@ static int side_listen(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *s
 }
 
 /* Both ends non-blocking; the listener stays if @lfd wants it. */
-static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
-		      int *client, int *server, int *lfd)
+static void connected_from(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
+			   int port, int *client, int *server, int *lfd)
 {
-	int listener = side_listen(_metadata, self);
+	int listener = lfd && *lfd >= 0 ? *lfd : side_listen(_metadata, self);
 
 	*client = side_socket(_metadata, self, CLIENT);
-	ASSERT_EQ(0, socket_connect(*client, "10.0.0.2", PORT));
+	if (port)
+		ASSERT_EQ(0, socket_bind(*client, "10.0.0.1", port));
+	ASSERT_EQ(0, socket_connect(*client, "10.0.0.2", PORT)) TH_LOG("from port %d", port);
 	*server = accept(listener, NULL, NULL);
 	ASSERT_LE(0, *server);
 	fd_nonblock(*client);
@@ -89,6 +93,14 @@ static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *se
 		*lfd = listener;
 	else
 		close(listener);
+}
+
+static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
+		      int *client, int *server, int *lfd)
+{
+	if (lfd)
+		*lfd = -1;
+	connected_from(_metadata, self, 0, client, server, lfd);
 }
 
 static struct tcp_info info_of(struct __test_metadata *_metadata, int fd)
@@ -188,12 +200,33 @@ TEST_F(stock, without_large_segments)
 	stream_exchange(_metadata, client, server, 500000, STALL_MS);
 }
 
-TEST_F(stock, mtu_changes_in_mid_flow)
+/* Large segments are sent one by one, and merged where they come in. */
+TEST_F(stock, merged_on_arrival_at_either_end)
 {
 	int client, server;
 
+	for (enum side merges = CLIENT; merges <= SERVER; merges++) {
+		pair_enter(&self->pair, CLIENT);
+		link_set_offload(WHERE(_metadata), "veth0", ETHTOOL_STSO, false);
+		link_set_offload(WHERE(_metadata), "veth0", ETHTOOL_SGRO, merges == CLIENT);
+		pair_enter(&self->pair, SERVER);
+		link_set_offload(WHERE(_metadata), "veth1", ETHTOOL_STSO, false);
+		link_set_offload(WHERE(_metadata), "veth1", ETHTOOL_SGRO, merges == SERVER);
+		connected(_metadata, self, &client, &server, NULL);
+		stream_exchange(_metadata, client, server, 500000, STALL_MS);
+		close(client);
+		close(server);
+	}
+}
+
+TEST_F(stock, mtu_changes_in_mid_flow)
+{
+	/* RFC 8200 5: no less than 1280 over IPv6, which has 20 more here. */
+	int least = test_family() == AF_INET6 ? 1260 : 300;
+	int client, server;
+
 	connected(_metadata, self, &client, &server, NULL);
-	for (int mtu = 1500; mtu >= 300; mtu -= 400) {
+	for (int mtu = 1500; mtu >= least; mtu -= (1500 - least) / 3) {
 		pair_enter(&self->pair, CLIENT);
 		link_set_mtu(WHERE(_metadata), "veth0", mtu);
 		pair_enter(&self->pair, SERVER);
@@ -331,12 +364,81 @@ TEST_F(stock, rfc9293_simultaneous_close)
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_TIME_WAIT));
 }
 
+/* Stock's, of one of its files: what stands before the state is as wide as ends are. */
+static int stock_time_waits(struct __test_metadata *_metadata, const char *path, int column)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	int n = 0;
+
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, " 06 ") == line + column;
+	fclose(f);
+	return n;
+}
+
+static int time_waits(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
+		      enum side side)
+{
+	pair_enter(&self->pair, side);
+	if (side == self->ours)
+		return proc_rows(AF_INET, ROW_TIME_WAIT);
+	return stock_time_waits(_metadata, "/proc/net/tcp", 33) +
+	       stock_time_waits(_metadata, "/proc/net/tcp6", 81);
+}
+
+/*
+ * Who closes first is in TIME-WAIT, for the other's next connection from the same
+ * port no obstacle (RFC 9293 MAY-2), nor for its own, a second later (RFC 6191).
+ */
+TEST_F(stock, lc_84_time_wait_at_either_end)
+{
+	for (enum side first = CLIENT; first <= SERVER; first++) {
+		int lfd = -1, end[2];
+
+		connected_from(_metadata, self, 41000 + first, &end[CLIENT], &end[SERVER], &lfd);
+		stream_exchange(_metadata, end[CLIENT], end[SERVER], 1000, STALL_MS);
+		close(end[first]);
+		sleep_ms(50);
+		close(end[!first]);
+		sleep_ms(2000);
+		EXPECT_EQ(1, time_waits(_metadata, self, first));
+		EXPECT_EQ(0, time_waits(_metadata, self, !first));
+		ASSERT_EQ(0, side_knob(self, CLIENT, "tw_reuse", "1"));
+		connected_from(_metadata, self, 41000 + first, &end[CLIENT], &end[SERVER], &lfd);
+		EXPECT_EQ(0, time_waits(_metadata, self, first));
+		stream_exchange(_metadata, end[CLIENT], end[SERVER], 100000, STALL_MS);
+		socket_abort(end[CLIENT]);
+		close(end[SERVER]);
+		close(lfd);
+	}
+}
+
+/* Nobody comes back to it: it is gone after its time. */
+TEST_F(stock, lc_76_time_wait_ends_at_either_end)
+{
+	int client, server;
+
+	for (enum side first = CLIENT; first <= SERVER; first++) {
+		connected(_metadata, self, &client, &server, NULL);
+		close(first == CLIENT ? client : server);
+		sleep_ms(50);
+		close(first == CLIENT ? server : client);
+		sleep_ms(59000);
+		EXPECT_EQ(1, time_waits(_metadata, self, first));
+		/* Its timers of a minute are some seconds late. */
+		sleep_ms(first == self->ours ? 2000 : 10000);
+		EXPECT_EQ(0, time_waits(_metadata, self, first));
+	}
+}
+
 /* RFC 9293 figure 8: SYNs cross, and there is one connection. */
 TEST_F(stock, rfc9293_must_10_simultaneous_open)
 {
 	int client = side_socket(_metadata, self, CLIENT);
 	int server = side_socket(_metadata, self, SERVER);
-	struct sockaddr_in addr;
+	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
 
 	delay(self, 50);
@@ -399,11 +501,10 @@ TEST_F(stock, rfc9293_must_36_zero_window)
 /* RFC 7413 3: a server without it skips the option, and what comes with it. */
 TEST_F(stock, rfc7413_fast_open_is_declined)
 {
-	struct sockaddr_in to = {
-		.sin_family = AF_INET, .sin_port = htons(PORT),
-		.sin_addr.s_addr = htonl(0x0a000002),
-	};
+	struct ipaddr addr = ipaddr("10.0.0.2");
 	int lfd, client, server;
+	struct sockaddr_storage to;
+	socklen_t to_len = ipaddr_sockaddr(&addr, PORT, &to);
 
 	if (self->ours == CLIENT)
 		return;		/* xtcp doesn't offer it */
@@ -413,7 +514,7 @@ TEST_F(stock, rfc7413_fast_open_is_declined)
 		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_fastopen", "0x5"));
 		client = side_socket(_metadata, self, CLIENT);
 		ASSERT_EQ(5, sendto(client, "first", 5, MSG_FASTOPEN, (struct sockaddr *)&to,
-				    sizeof(to)));
+				    to_len));
 		server = accept(lfd, NULL, NULL);
 		ASSERT_LE(0, server);
 		sleep_ms(1500);
@@ -435,7 +536,8 @@ TEST_F(stock, rfc8684_multipath_is_declined)
 		return;
 	lfd = side_listen(_metadata, self);
 	pair_enter(&self->pair, CLIENT);
-	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	client = socket(socket_family(test_family()), SOCK_STREAM | SOCK_CLOEXEC,
+			IPPROTO_MPTCP);
 	if (client < 0)
 		SKIP(return, "this kernel has no MPTCP");
 	ASSERT_EQ(0, socket_connect(client, "10.0.0.2", PORT));

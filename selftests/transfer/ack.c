@@ -126,6 +126,57 @@ TEST_F(ack, second_segment_waits_for_the_reader)
 	peer_expect_silence(p, 300);
 }
 
+/* Full segments until they are not acknowledged at once any more. */
+static void use_up_quickacks(struct __test_metadata *_metadata, struct conn *c)
+{
+	int quick = 0;
+
+	for (;;) {
+		peer_mark(c->peer);
+		conn_send(c, .len = MSS);
+		conn_expect(c, .flags = ACK, .within_ms = 300);
+		if (peer_elapsed_ms(c->peer) >= ATO_MIN_MS / 2)
+			break;
+		ASSERT_GE(16, ++quick);
+	}
+	reads(c);
+	conn_send(c, .len = MSS);
+	conn_expect(c, .flags = ACK, .within_ms = 300);
+	reads(c);
+}
+
+/* Who pushes may wait for the ACK: it goes when all of it is read. */
+TEST_F(ack, pushed_text_is_acknowledged_when_read)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	/* A full one. */
+	conn_send(&c, .flags = ACK | PSH, .len = MSS);
+	peer_expect_silence(p, 20);
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	/* A small one, though it isn't pushed; and not before the rest is read. */
+	conn_send(&c, .len = 20);
+	reads_some(&c, 10);
+	peer_expect_silence(p, 20);
+	reads_some(&c, 10);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	/* One that is full and not pushed: there is more to come. */
+	peer_mark(p);
+	conn_send(&c, .len = MSS);
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .at_ms = ATO_MIN_MS, .ack = conn_peer_nxt(&c));
+	/* One who answers is left the time to. */
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	peer_mark(p);
+	conn_send(&c, .flags = ACK | PSH, .len = 20);
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .at_ms = ATO_MIN_MS, .ack = conn_peer_nxt(&c));
+}
+
 TEST_F(ack, rfc9293_must_58_aggregates)
 {
 	struct peer *p = &self->peer;

@@ -5,7 +5,7 @@
  * buffer grow, and what doesn't, is as on Linux TCP; that windows open at once
  * is ours.
  */
-/* vm: mem=1G */
+/* vm: wires families mem=1G */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -170,15 +170,13 @@ TEST_F(autotune, so_rcvbuf_is_kept)
 	conn_send(&c, .flags = RST);
 }
 
-/* As much as the buffer takes, then all of it is acknowledged, segment by segment. */
-static int64_t send_round(struct conn *c)
-{
-	static uint8_t text[8 << 20];
-	struct peer *p = c->peer;
-	int64_t n, all = 0;
+static uint8_t text[8 << 20];
 
-	while ((n = send(c->fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
-		all += n;
+/* A round trip later all that was sent is acknowledged, segment by segment. */
+static void acknowledged(struct conn *c)
+{
+	struct peer *p = c->peer;
+
 	peer_mark(p);
 	peer_drain(p, 0);
 	peer_sleep_until(p, RTT_MS);
@@ -186,6 +184,16 @@ static int64_t send_round(struct conn *c)
 		c->kern_nxt += MSS;
 		conn_send(c, .flags = ACK, .wnd = 60000);
 	}
+}
+
+/* As much as the buffer takes. */
+static int64_t send_round(struct conn *c)
+{
+	int64_t n, all = 0;
+
+	while ((n = send(c->fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
+		all += n;
+	acknowledged(c);
 	return all;
 }
 
@@ -209,6 +217,26 @@ TEST_F(autotune, send_buffer_follows_cwnd)
 	EXPECT_LE(2 * 10 * MSS, before);
 	sends(_metadata, &c, 3);
 	EXPECT_LT(3 * before, buffer_of(c.fd, SO_SNDBUF));
+}
+
+/*
+ * Nobody ever finds the buffer full, and yet it grows: in slow start it holds
+ * three windows. Linux waits until somebody does.
+ */
+TEST_F(autotune, send_buffer_grows_before_it_is_full)
+{
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)),
+		  .rtt_ms = RTT_MS);
+	for (int segs = 10; segs <= 40; segs *= 2) {
+		ASSERT_EQ(segs * MSS, send(c.fd, text, segs * MSS, MSG_DONTWAIT));
+		acknowledged(&c);
+	}
+	EXPECT_LE(3 * 80 * MSS, buffer_of(c.fd, SO_SNDBUF));
+	peer_drain(&self->peer, 1);
+	conn_send(&c, .flags = RST);
 }
 
 TEST_F(autotune, wmem_is_the_limit)

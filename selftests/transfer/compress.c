@@ -4,6 +4,7 @@
  * same. RFC 5681 4.2, RFC 2018; xtcp_comp_sack_nr, xtcp_comp_sack_delay_ns. As
  * on Linux TCP, but for the slack of its timer.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(compress);

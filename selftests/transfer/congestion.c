@@ -3,6 +3,7 @@
  * congestion: the rules by which the window grows and shrinks. RFC 9438
  * (CUBIC), 9406 (HyStart++), 5681 (Reno, TCP_CONGESTION chooses it).
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,6 +4,7 @@
  * of it), RFC 9293 SHLD-8. The peer plays the router as well: it marks its own
  * text, and tells of marks that nobody made.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -279,6 +280,7 @@ TEST_F(ecn, lc_47_a_lossless_cookie_keeps_it)
 	struct conn c;
 
 	NOT_ON_STOCK();		/* it has no such option */
+	peer_go_native(p);
 	ASSERT_EQ(0, knob_set("syncookies", 2));
 	conn_start(p, &c, .opt = WITH_SACK);
 	conn_send(&c, .flags = SETUP);
@@ -344,7 +346,7 @@ TEST_F(ecn, rfc3168_5_ip_tos_is_the_user_s)
 	struct conn c;
 
 	open_asked(p, &c);
-	EXPECT_EQ(0, socket_set(c.fd, SOL_IP, IP_TOS, 0x10 | CE));
+	EXPECT_EQ(0, socket_set_ip(c.fd, IP_TOS, 0x10 | CE));
 	give(_metadata, &c, 1);
 	conn_expect(&c, .len = MSS, .tos = 0x10 | ECT0);
 	conn_send(&c, .flags = ACK, .len = MSS);

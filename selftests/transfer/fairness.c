@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fairness: flows that share a bottleneck share it evenly, and one alone uses
- * a path that loses. With XTCP_PLOT set the latter prints what TCP_INFO says on
+ * fairness: flows that share a bottleneck share it evenly, two of ours and one
+ * of ours with one of the kernel's; and one alone fills a long path, and uses
+ * one that loses. With XTCP_PLOT set the latter prints what TCP_INFO says on
  * its way, for scripts/plot.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -13,6 +15,8 @@
 PAIR_FIXTURE(fairness);
 
 #define DELAY_MS 20
+#define SETTLE_MS 3000
+#define RUN_MS 15000
 
 /* Writes and reads as much as both take now. Octets read. */
 static size_t pump(int from, int to)
@@ -48,42 +52,139 @@ static void flows_run(struct flow *flow, int flows, int64_t until_ms)
 	}
 }
 
-/* 10 Mbit/s, 20 ms each way, a queue of one and a half times their product. */
-TEST_F(fairness, two_flows_on_one_bottleneck)
-{
-	struct pair *pr = &self->pair;
-	struct flow flow[2] = { };
-	int64_t start;
-	double share;
+/* Whose flows they are: both wires' segments look alike on the TCP wire. */
+enum stack { TESTED, OURS_AS_TCP, KERNELS };
 
-	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = DELAY_MS, .rate_mbit = 10,
-						.limit = 50 });
+static int stack_socket(struct __test_metadata *_metadata, struct pair *pr, enum stack stack)
+{
+	int fd = socket(pr->addr[SERVER].family, SOCK_STREAM | SOCK_CLOEXEC,
+			stack == KERNELS ? IPPROTO_TCP : IPPROTO_XTCP);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	if (stack == OURS_AS_TCP)
+		ASSERT_EQ(0, socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP));
+	return fd;
+}
+
+static void flow_open(struct __test_metadata *_metadata, struct pair *pr, enum stack stack,
+		      int port, struct flow *flow)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
+	int lfd;
+
+	flow->octets = 0;
+	if (stack == TESTED) {
+		pair_connected(pr, port, &flow->from, &flow->to);
+		return;
+	}
+	pair_enter(pr, SERVER);
+	lfd = stack_socket(_metadata, pr, stack);
+	ASSERT_EQ(0, bind(lfd, (void *)&sa, len));
+	ASSERT_EQ(0, socket_listen(lfd, 1));
+	pair_enter(pr, CLIENT);
+	flow->from = stack_socket(_metadata, pr, stack);
+	ASSERT_EQ(0, connect(flow->from, (void *)&sa, len));
+	flow->to = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, flow->to);
+	close(lfd);
+	fd_nonblock(flow->from);
+	fd_nonblock(flow->to);
+}
+
+/* On the TCP wire what is still on its way meets a port that is stock's again. */
+static void flow_end(struct pair *pr, const struct flow *flow)
+{
+	pr->stock_may_speak = pr->stock_may_speak || stream_wire() == XTCP_WIRE_TCP;
+	close(flow->to);
+	close(flow->from);
+}
+
+/*
+ * The share of the first, which is @alone_ms ahead, on 5 Mbit/s, 20 ms each
+ * way, with a queue of one and a half times their product. The queue counts
+ * what it holds, and so each segment must be by itself in it: else whoever
+ * makes larger skbs has more of it.
+ */
+static double share(struct __test_metadata *_metadata, struct pair *pr, enum stack first,
+		    enum stack second, int alone_ms)
+{
+	struct flow flow[2];
+	int64_t start;
+	double all;
+
+	pair_enter(pr, CLIENT);
+	link_set_single_segments(WHERE(_metadata), "veth0");
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = DELAY_MS, .rate_mbit = 5,
+						.limit = 26 });
 	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = DELAY_MS });
-	for (int i = 0; i < 2; i++)
-		pair_connected(pr, 5000 + i, &flow[i].from, &flow[i].to);
+	flow_open(_metadata, pr, first, 5000, &flow[0]);
+	flow_open(_metadata, pr, second, 5001, &flow[1]);
 	start = now_ms();
-	/* The second comes a second later, into a full queue. */
-	flows_run(flow, 1, start + 1000);
-	flows_run(flow, 2, start + 10000);
+	flows_run(flow, 1, start + alone_ms);
+	flows_run(flow, 2, start + SETTLE_MS);
 	flow[0].octets = 0;
 	flow[1].octets = 0;
-	flows_run(flow, 2, start + 40000);
-	share = (double)flow[0].octets / (flow[0].octets + flow[1].octets);
-	TH_LOG("share of the first %.3f, together %.2f Mbit/s", share,
-	       (flow[0].octets + flow[1].octets) * 8 / 30e6);
-	/*
-	 * The aim is 0.4 to 0.6. Where the queue drops what comes last, who
-	 * loses depends on the phase of the two: 0.41 to 0.75 were measured. This
-	 * guards against one that starves the other, no more.
-	 */
-	EXPECT_LE(0.1, share);
-	EXPECT_GE(0.9, share);
-	/* Together they fill it: 10 Mbit/s, less the headers. */
-	EXPECT_LE(9.0 * 30e6 / 8, (double)(flow[0].octets + flow[1].octets));
-	for (int i = 0; i < 2; i++) {
-		close(flow[i].to);
-		close(flow[i].from);
+	flows_run(flow, 2, start + SETTLE_MS + RUN_MS);
+	all = flow[0].octets + flow[1].octets;
+	TH_LOG("%d ms ahead: share of the first %.3f, together %.2f Mbit/s", alone_ms,
+	       flow[0].octets / all, all * 8 / 1e3 / RUN_MS);
+	/* Together they fill it: 5 Mbit/s, less the headers. */
+	EXPECT_LE(0.95 * 5e6 * 1448 / 1514 * RUN_MS / 8e3, all);
+	for (int i = 0; i < 2; i++)
+		flow_end(pr, &flow[i]);
+	return flow[0].octets / all;
+}
+
+TEST_F(fairness, two_flows_on_one_bottleneck)
+{
+	double mean = (share(_metadata, &self->pair, TESTED, TESTED, 300) +
+		       share(_metadata, &self->pair, TESTED, TESTED, 1100)) / 2;
+
+	EXPECT_LE(0.4, mean);
+	EXPECT_GE(0.6, mean);
+}
+
+/* Each of them is the first as often, for he who comes second has to fight. */
+TEST_F(fairness, beside_the_kernels_cubic)
+{
+	static const int alone_ms[] = { 300, 1100, 1700 };
+	struct pair *pr = &self->pair;
+	double ours = 0;
+
+	NOT_ON_STOCK();
+	pr->stock_may_speak = true;
+	for (int i = 0; i < 3; i++) {
+		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i]) / 6;
+		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i])) / 6;
 	}
+	TH_LOG("our mean share %.3f", ours);
+	EXPECT_LE(0.4, ours);
+	EXPECT_GE(0.6, ours);
+}
+
+/*
+ * 100 Mbit/s, 100 ms each way, the usual buffers: what is in flight is 2.5 MB.
+ * After slow start, which leaves before the queue is full, five seconds.
+ */
+TEST_F(fairness, one_flow_fills_a_long_path)
+{
+	struct pair *pr = &self->pair;
+	struct flow flow;
+	int64_t start;
+
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 100, .rate_mbit = 100,
+						.limit = 4000 });
+	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = 100, .limit = 4000 });
+	flow_open(_metadata, pr, TESTED, 5000, &flow);
+	start = now_ms();
+	flows_run(&flow, 1, start + 5000);
+	flow.octets = 0;
+	flows_run(&flow, 1, start + 10000);
+	TH_LOG("%.2f Mbit/s", flow.octets * 8 / 5e6);
+	EXPECT_LE(0.95 * 100e6 * 5 / 8, flow.octets);
+	flow_end(pr, &flow);
 }
 
 static void sample(int fd, int64_t ms)
@@ -121,8 +222,7 @@ TEST_F(fairness, one_flow_over_a_lossy_path)
 	}
 	EXPECT_LE(2U << 20, flow.octets);
 	TH_LOG("%lld ms", (long long)(now_ms() - start));
-	close(flow.to);
-	close(flow.from);
+	flow_end(pr, &flow);
 }
 
 TEST_HARNESS_MAIN

@@ -3,7 +3,7 @@
  * keepalive: asking a peer that has been silent for long whether it is there.
  * RFC 9293 3.8.4 (MUST-24..29, SHLD-12, MAY-5, MAY-6). LC-58.
  */
-/* vm: v6 */
+/* vm: wires v6 families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,6 +4,7 @@
  * duplicates, reorders, damages and delays, every octet compared; and across
  * the end of the sequence space. LC-25, 50, 52, 55, 100.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <sys/wait.h>

@@ -4,6 +4,7 @@
  * error tells (RFC 2923). The peer is the path as well: it drops what is too
  * big without a word.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -139,7 +140,7 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 	EXPECT_EQ(probe, (int)info_of(&c).snd_mss);
 	/* The window is as many octets as before, and one more segment. */
 	EXPECT_EQ(19 * (BASE + 40) / (probe + 40) + 1, (int)info_of(&c).cwnd);
-	EXPECT_EQ(1500, (int)info_of(&c).pmtu);
+	EXPECT_EQ(mtu_of(1500), (int)info_of(&c).pmtu);
 	next += probe + 18 * BASE;
 	conn_send(&c, .flags = ACK, .ack = next);
 	/* What follows is full at once. */
@@ -292,6 +293,22 @@ TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/* The program has gone; its text still has to get through. */
+TEST_F(mtuprobe, black_hole_of_an_orphan)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("mtu_probing", 1));
+	black_hole(_metadata, p, &c);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1 + MOST);
+	conn_expect(&c, .seq = 1, .len = BASE, .within_ms = 60000);
+	conn_expect(&c, .seq = 1, .len = BASE / 2, .within_ms = 60000);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 TEST_F(mtuprobe, knob_mtu_probing_0_stays)
 {
 	struct peer *p = &self->peer;
@@ -331,6 +348,14 @@ TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
 	next = 1;
 	give(_metadata, &c, BASE);
 	first = *conn_expect(&c, .seq = next, .len = BASE);
+	if (p->family == AF_INET6) {
+		/* Every link takes more: no router can have said that. */
+		peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1260);
+		peer_expect_silence(p, 20);
+		EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+		conn_send(&c, .flags = ACK);
+		return;
+	}
 	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1000);
 	conn_expect(&c, .seq = next, .len = 960);
 	conn_expect(&c, .seq = next + 960, .len = BASE - 960);

@@ -3,6 +3,7 @@
  * pacing: how fast segments leave: SO_MAX_PACING_RATE, with and without the
  * qdisc fq, and the rate that a connection gives itself; TCP_NOTSENT_LOWAT.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -76,6 +77,56 @@ TEST_F(pacing, so_max_pacing_rate)
 	ms = take(&c, 50);
 	EXPECT_LE(44, ms);
 	EXPECT_GE(56, ms);
+	conn_send(&c, .flags = ACK);
+}
+
+/*
+ * Clocks of microseconds come round after 71 minutes, and look backwards for
+ * the latter half of them: to a new connection, and to one that was idle.
+ */
+TEST_F_TIMEOUT(pacing, whatever_the_time, 3 * 3600)
+{
+	static const int64_t round_ns = (1LL << 32) * 1000;
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t ms;
+
+	EXPECT_EQ(0, knob_set("slow_start_after_idle", 0));
+	sleep_until_ns((now_ns() / round_ns + 1) * round_ns - 600 * NSEC_PER_SEC);
+	open_paced(_metadata, p, &c);
+	for (int i = 0; i < 2; i++) {
+		peer_mark(p);
+		give(_metadata, &c, 50 * MSS);
+		ms = take(&c, 50);
+		EXPECT_LE(25, ms);
+		EXPECT_GE(56, ms);
+		conn_send(&c, .flags = ACK);
+		/* By then the time it was due at lies ahead, if one looks naively. */
+		sleep_ms(3000 * 1000);
+	}
+}
+
+/*
+ * In the latter half of those 71 minutes a connection that has sent a lot is told
+ * to pace from now on: nothing is due yet.
+ */
+TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 3 * 3600)
+{
+	static const int64_t round_ns = (1LL << 32) * 1000;
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	sleep_until_ns((now_ns() / round_ns + 1) * round_ns - 2000 * NSEC_PER_SEC);
+	open_wide(p, &c);
+	for (int i = 0; i < 3; i++) {
+		give(_metadata, &c, 10 * MSS);
+		take(&c, 10);
+		conn_send(&c, .flags = ACK);
+	}
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
+	peer_mark(p);
+	give(_metadata, &c, 10 * MSS);
+	EXPECT_GE(12, take(&c, 10));
 	conn_send(&c, .flags = ACK);
 }
 

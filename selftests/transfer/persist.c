@@ -4,6 +4,7 @@
  * has opened. RFC 9293 3.8.6.1 (MUST-35..37, SHLD-17, SHLD-29, SHLD-30,
  * MAY-8). LC-57.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

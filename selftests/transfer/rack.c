@@ -5,6 +5,7 @@
  * 3708 (D-SACK), 2018 (SACK blocks that can't be). All is Linux's behaviour,
  * and stock TCP passes this, too, but for its coarser clock.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -5,6 +5,7 @@
  * fast retransmit), 6582 (NewReno), 6928 (initial window), 3042 (limited
  * transmit), 6675 (what SACK says is lost), 2018 8 (reneging).
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,6 +4,7 @@
  * and when that ends. RFC 9293 3.8.1 (timeout), 3.8.3 (R1, R2), RFC 6298, RFC
  * 5482 (the user timeout, its local part). LC-56, LC-61, LC-62.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -3,11 +3,16 @@
  * unreachable: a router that knows no way tells that the path is broken, not
  * congested; RFC 6069 takes one doubling of the timeout back for it.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/icmp.h>
 
 PEER_FIXTURE(unreachable);
+
+/* Of IPv6's codes there is one that is about the path, and none about the host. */
+#define NO_WAY_TO_HOST \
+	(test_family() == AF_INET6 ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH)
 
 /* Text that is never acknowledged, sent twice again. Returns the first RTO. */
 static int64_t resent_twice(struct __test_metadata *_metadata, struct conn *c)
@@ -38,7 +43,7 @@ TEST_F(unreachable, rfc6069_host_unreachable_undoes_a_doubling)
 
 	/* The wait would be 4 RTO: it is 2 again, from the last send on. */
 	peer_sleep_until(p, 50);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
 		    .at_ms = 2 * rto_ms);
 	/* And doubles on from there. */
@@ -70,7 +75,7 @@ TEST_F(unreachable, rfc6069_late_error_sends_at_once)
 
 	/* 3 RTO have passed; of a wait of 2 nothing remains. */
 	peer_sleep_until(p, 3 * rto_ms);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
 		    .at_ms = 3 * rto_ms);
 }
@@ -85,7 +90,7 @@ TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
 	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL);
 	/* Nor one about another segment than the oldest. */
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST,
 		       .quote_seq = p->last.seq + 4);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
 		    .at_ms = 4 * rto_ms);

@@ -4,6 +4,7 @@
  * how long it waits. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all
  * of it holds on stock TCP as well.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>
@@ -507,6 +508,7 @@ TEST_F(calls, lc_27_same_tuple_on_both_protocols)
 
 	NOT_ON_STOCK();
 	p->stock_may_speak = true;
+	peer_go_native(p);
 	peer_listen(p, 5000, 1);
 	ASSERT_EQ(0, bind_errno(stock, "10.0.0.1", 5000));
 	ASSERT_EQ(0, listen(stock, 1));

@@ -5,6 +5,7 @@
  * to read alike, and the defaults have to agree; a few are xtcp's own. What a knob does is tested where it does it; here only
  * those that a SYN shows.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <dirent.h>
@@ -426,7 +427,7 @@ TEST_F(knobs, knob_tw_reuse_delay)
 TEST_F(knobs, knob_wire)
 {
 	NOT_ON_STOCK();
-	EXPECT_EQ(253, knob_get("wire"));
+	EXPECT_EQ(stream_wire(), knob_get("wire"));
 	EXPECT_EQ(0, knob_set("wire", 6));
 	EXPECT_EQ(6, knob_get("wire"));
 	EXPECT_EQ(0, knob_set("wire", 253));

@@ -4,6 +4,7 @@
  * queues hold, have held and may hold. RFC 4987 is about the attack that it
  * shows.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <net/if.h>
@@ -94,7 +95,7 @@ TEST_F(listeners, wish_05_proc_listen_names_the_listener)
 	EXPECT_EQ(0, listeners_read(_metadata, l, 1));
 	first = peer_listen(p, 80, 5);
 	l[0] = only_listener(_metadata);
-	EXPECT_STREQ("10.0.0.1", l[0].address);
+	EXPECT_STREQ(p->family == AF_INET6 ? "[fd00:a::1]" : "10.0.0.1", l[0].address);
 	EXPECT_EQ(80, l[0].port);
 	EXPECT_EQ(0, l[0].device);
 	EXPECT_EQ(0, l[0].uid);
@@ -306,14 +307,11 @@ TEST_F(listeners, proc_listen_lists_each_once)
 {
 	static struct listener l[600];
 	static bool seen[600];
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-
 	/* More than there are buckets, and more than fits a first buffer. */
 	for (int i = 0; i < 600; i++) {
 		int fd = stream_socket(AF_INET);
 
-		sin.sin_port = htons(10000 + i);
-		ASSERT_EQ(0, bind(fd, (struct sockaddr *)&sin, sizeof(sin)));
+		ASSERT_EQ(0, socket_bind(fd, "", 10000 + i));
 		ASSERT_EQ(0, listen(fd, i));
 	}
 	ASSERT_EQ(600, listeners_read(_metadata, l, 600));
@@ -324,7 +322,7 @@ TEST_F(listeners, proc_listen_lists_each_once)
 		EXPECT_FALSE(seen[n]);
 		seen[n] = true;
 		EXPECT_EQ(n, l[i].accept_limit);
-		EXPECT_STREQ("0.0.0.0", l[i].address);
+		EXPECT_STREQ(test_family() == AF_INET6 ? "[::]" : "0.0.0.0", l[i].address);
 	}
 }
 

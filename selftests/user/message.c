@@ -4,6 +4,7 @@
  * ways, and the ioctls that count it. RFC 9293 3.9.1.2, 3.9.1.3; all as on
  * Linux TCP, on which these tests hold as well.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/sockios.h>
@@ -63,6 +64,45 @@ TEST_F(message, msg_peek_leaves_the_data)
 	expect_read(c.fd, "ef", MSG_PEEK);
 	expect_read(c.fd, "ef", 0);
 	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, (char[1]){ 0 }, 1, MSG_PEEK)));
+}
+
+/* Stock has it since 6.9: each peek goes on where the last one ended. */
+TEST_F(message, so_peek_off_goes_on)
+{
+	socklen_t len = sizeof(int);
+	struct conn c;
+	int off = -1;
+
+	NOT_ON_STOCK();
+	conn_open(&self->peer, &c);
+	tell(&c, "abc");
+	tell(&c, "defghi");
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ 0 }, sizeof(int)));
+	expect_read(c.fd, "ab", MSG_PEEK);
+	expect_read(c.fd, "cde", MSG_PEEK);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(5, off);
+	/* What is read comes off it. */
+	expect_read(c.fd, "abcd", 0);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(1, off);
+	expect_read(c.fd, "fghi", MSG_PEEK);
+	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, (char[1]){ 0 }, 1, MSG_PEEK)));
+	expect_read(c.fd, "efghi", 0);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
+	EXPECT_EQ(0, off);
+	tell(&c, "jk");
+	expect_read(c.fd, "jk", MSG_PEEK);
+	/* None: each begins at the first octet again. */
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ -1 }, sizeof(int)));
+	expect_read(c.fd, "jk", MSG_PEEK);
+	/* And beyond a FIN there is nothing. */
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ 2 }, sizeof(int)));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK);
+	EXPECT_EQ(0, recv(c.fd, (char[1]){ 0 }, 1, MSG_PEEK));
+	expect_read(c.fd, "jk", 0);
+	EXPECT_EQ(0, recv(c.fd, (char[1]){ 0 }, 1, 0));
 }
 
 TEST_F(message, msg_peek_leaves_the_window_shut)

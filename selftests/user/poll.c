@@ -5,6 +5,7 @@
  * told once by an epoll that was there before (EPOLLET). RFC 9293 3.9.1; all
  * as on Linux TCP.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>
@@ -53,10 +54,9 @@ TEST_F(poll, poll_fresh)
 
 TEST_F(poll, poll_bound)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(5000) };
 	int fd = stream_socket(AF_INET);
 
-	ASSERT_EQ(0, bind(fd, (void *)&sin, sizeof(sin)));
+	ASSERT_EQ(0, socket_bind(fd, "", 5000));
 	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(fd));
 }
 

@@ -11,25 +11,18 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdatomic.h>
 
 static void *fake_next(const char *name);
-static void fake_freeaddrinfo(struct addrinfo *ai);
 __typeof__(socket) preload_socket;
-__typeof__(getaddrinfo) preload_getaddrinfo;
 __typeof__(getsockopt) preload_getsockopt;
 
 #define dlsym(handle, name)	fake_next(name)
-#define freeaddrinfo		fake_freeaddrinfo
 #define socket			preload_socket
-#define getaddrinfo		preload_getaddrinfo
 #define getsockopt		preload_getsockopt
 #include "../scripts/xtcp-preload.c"
 #undef dlsym
-#undef freeaddrinfo
 #undef socket
-#undef getaddrinfo
 #undef getsockopt
 
 /* What the library asked for last, and what it shall be answered. */
@@ -38,8 +31,6 @@ static struct {
 	int errno_then;		/* not 0: fail with it */
 } asked;
 static int kernel_protocol;
-static struct addrinfo *found;
-static int freed;
 
 static int fake_socket(int family, int type, int protocol)
 {
@@ -49,13 +40,6 @@ static int fake_socket(int family, int type, int protocol)
 	asked.protocol = protocol;
 	errno = asked.errno_then;
 	return asked.errno_then ? -1 : 7;
-}
-
-static int fake_getaddrinfo(const char *node, const char *service,
-			    const struct addrinfo *hints, struct addrinfo **res)
-{
-	*res = found;
-	return found ? 0 : EAI_NONAME;
 }
 
 static int fake_getsockopt(int fd, int level, int name, void *value,
@@ -69,15 +53,7 @@ static void *fake_next(const char *name)
 {
 	if (!strcmp(name, "socket"))
 		return fake_socket;
-	if (!strcmp(name, "getaddrinfo"))
-		return fake_getaddrinfo;
 	return fake_getsockopt;
-}
-
-static void fake_freeaddrinfo(struct addrinfo *ai)
-{
-	for (; ai; ai = ai->ai_next)
-		freed++;
 }
 
 /* Calls socket() and collects what it writes to stderr meanwhile. */
@@ -132,6 +108,26 @@ TEST(launcher_socket_protocol_tcp_keeps_flags)
 	expect_asked(AF_INET, type, IPPROTO_XTCP);
 }
 
+TEST(launcher_socket_ipv6_too)
+{
+	EXPECT_EQ(7, preload_socket(AF_INET6, SOCK_STREAM, 0));
+	expect_asked(AF_INET6, SOCK_STREAM, IPPROTO_XTCP);
+	asked.calls = 0;
+	EXPECT_EQ(7, preload_socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+	expect_asked(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_XTCP);
+}
+
+/* On a machine without IPv6 a program is told so, and not that there is no xtcp. */
+TEST(launcher_socket_no_ipv6_here)
+{
+	char said[512];
+
+	asked.errno_then = EAFNOSUPPORT;
+	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_EQ(EAFNOSUPPORT, errno);
+	EXPECT_STREQ("", said);
+}
+
 /* Families x types x protocols that are none of the launcher's business. */
 TEST(launcher_socket_others_untouched)
 {
@@ -154,23 +150,6 @@ TEST(launcher_socket_others_untouched)
 					    other[i].protocol));
 		expect_asked(other[i].family, other[i].type, other[i].protocol);
 	}
-}
-
-TEST(launcher_socket_ipv6_refused_and_said_once)
-{
-	char said[512];
-
-	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM, 0, said, sizeof(said)));
-	EXPECT_EQ(EAFNOSUPPORT, errno);
-	EXPECT_EQ(1, lines_in(said));
-	EXPECT_NE(NULL, strstr(said, "xtcp-run: "));
-	EXPECT_NE(NULL, strstr(said, "EAFNOSUPPORT"));
-
-	EXPECT_EQ(-1, socket_says(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK,
-				  IPPROTO_TCP, said, sizeof(said)));
-	EXPECT_EQ(EAFNOSUPPORT, errno);
-	EXPECT_STREQ("", said);
-	EXPECT_EQ(0, asked.calls);
 }
 
 TEST(launcher_socket_mptcp_refused_and_said_once)
@@ -258,77 +237,6 @@ TEST(launcher_so_protocol_as_tcp)
 	len = 1;
 	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
 	EXPECT_EQ(0xfffffffd, (unsigned int)value);
-}
-
-/* Links entries into the list that the resolver "finds". */
-static void find(struct addrinfo *list, int n)
-{
-	for (int i = 0; i < n; i++)
-		list[i].ai_next = i + 1 < n ? &list[i + 1] : NULL;
-	found = n ? list : NULL;
-}
-
-#define ADDRESS(f, t, p) { .ai_family = f, .ai_socktype = t, .ai_protocol = p }
-
-TEST(launcher_getaddrinfo_ipv4_alone)
-{
-	struct addrinfo *res, list[] = {
-		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-		ADDRESS(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
-		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-		ADDRESS(AF_INET, SOCK_STREAM, IPPROTO_TCP),
-		ADDRESS(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
-		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-	};
-
-	list[0].ai_canonname = "canonical";
-	find(list, 6);
-	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
-	EXPECT_EQ(&list[1], res);
-	EXPECT_EQ(&list[3], list[1].ai_next);
-	EXPECT_EQ(&list[4], list[3].ai_next);
-	EXPECT_EQ(NULL, list[4].ai_next);
-	EXPECT_EQ(3, freed);
-	/* the name moved to the new first entry and was not freed with the old */
-	EXPECT_STREQ("canonical", res->ai_canonname);
-	EXPECT_EQ(NULL, list[0].ai_canonname);
-}
-
-TEST(launcher_getaddrinfo_ipv6_only_stays)
-{
-	struct addrinfo *res, list[] = {
-		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-		ADDRESS(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
-	};
-
-	find(list, 2);
-	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
-	EXPECT_EQ(&list[0], res);
-	EXPECT_EQ(&list[1], list[0].ai_next);
-	EXPECT_EQ(0, freed);
-}
-
-/* IPv4 datagram addresses are no reason to take away the only stream ones. */
-TEST(launcher_getaddrinfo_ipv4_datagrams_only)
-{
-	struct addrinfo *res, list[] = {
-		ADDRESS(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
-		ADDRESS(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
-	};
-
-	find(list, 2);
-	ASSERT_EQ(0, preload_getaddrinfo("name", NULL, NULL, &res));
-	EXPECT_EQ(&list[0], res);
-	EXPECT_EQ(0, freed);
-}
-
-TEST(launcher_getaddrinfo_failure_passes)
-{
-	struct addrinfo *res;
-
-	find(NULL, 0);
-	EXPECT_EQ(EAI_NONAME, preload_getaddrinfo("name", NULL, NULL, &res));
-	EXPECT_EQ(0, freed);
 }
 
 TEST_HARNESS_MAIN

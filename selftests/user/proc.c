@@ -4,6 +4,7 @@
  * passes all this as well; how it is read; and the counters and lifecycle
  * files beside it.
  */
+/* vm: wires */
 #include "lib/xtcp_test.h"
 
 #include <sys/stat.h>

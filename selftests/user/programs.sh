@@ -6,7 +6,7 @@
 # iperf3 and socat move data, ss and nstat read xtcp's files. And what is no
 # business of xtcp's: ping, UDP, other IP protocols. The kernel's own TCP must
 # not notice any of it.
-# vm: timeout=300 busy
+# vm: timeout=600 busy
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
@@ -33,6 +33,26 @@ program_nginx_curl_checksums() {
 	unmoved "$before"
 }
 
+# The same over IPv6; by an address that means nothing without its link, too.
+program_test program_nginx_curl_over_ipv6
+program_nginx_curl_over_ipv6() {
+	local before link
+	before=$(kernel_tcp)
+	mkdir -p "$dir/www"
+	head -c 1048576 /dev/urandom >"$dir/www/file"
+	link=$(ip -n $server -6 -o addr show dev $wire scope link | sed -n 's/.*inet6 \([^/]*\).*/\1/p')
+	[ -n "$link" ] || { echo "no link-local address"; return 1; }
+	start_nginx '[::]:5001' || return
+	expect_status 0 on $client timeout 60 "$run" curl -sS -o "$dir/file" -w '%{remote_ip}' \
+		'http://[fd09::2]:5001/file' && expect_equal fd09::2 "$(cat "$dir/out")" 'who answered' &&
+		cmp "$dir/www/file" "$dir/file" || return
+	expect_status 0 on $client timeout 60 "$run" curl -sS -o "$dir/file" \
+		"http://[$link%25$wire]:5001/file" && cmp "$dir/www/file" "$dir/file" || return
+	# Of a server that listens for IPv6 alone IPv4 hears nothing but a RST.
+	expect_status 7 on $client timeout 20 "$run" curl -sS http://10.9.0.2:5001/file || return
+	unmoved "$before"
+}
+
 # LC-115: whoever closes first has the TIME-WAIT, here the server each time.
 program_test lc_115_connection_close_load
 lc_115_connection_close_load() {
@@ -52,12 +72,13 @@ lc_115_connection_close_load() {
 	expect_equal 0 "$(on $server grep -c ':138A [0-9A-F:]* 06 ' /proc/net/xtcp)" 'rows 06 after 61 s'
 }
 
-iperf3_moves() { # OPTION...
+iperf3_moves() { # ADDRESS OPTION...
 	local before
 	before=$(kernel_tcp)
 	start $server "$run" iperf3 -s -1 -p 5003
-	await_row $server xtcp 5003 0A || { cat "$dir/out.0"; return 1; }
-	expect_status 0 on $client timeout 60 "$run" iperf3 -c 10.9.0.2 -p 5003 -n 1M --json "$@" || return
+	# One that serves IPv4 as well.
+	await_row $server xtcp6 5003 0A || { cat "$dir/out.0"; return 1; }
+	expect_status 0 on $client timeout 60 "$run" iperf3 -p 5003 -n 1M --json -c "$@" || return
 	# At the end of its time the server does not read what is on its way.
 	sent=$(sed -n '/"sum_sent"/,/}/s/.*"bytes":[^0-9]*\([0-9]*\).*/\1/p' "$dir/out")
 	received=$(sed -n '/"sum_received"/,/}/s/.*"bytes":[^0-9]*\([0-9]*\).*/\1/p' "$dir/out")
@@ -68,12 +89,17 @@ iperf3_moves() { # OPTION...
 
 program_test program_iperf3_to_the_server
 program_iperf3_to_the_server() {
-	iperf3_moves
+	iperf3_moves 10.9.0.2
 }
 
 program_test program_iperf3_to_the_client
 program_iperf3_to_the_client() {
-	iperf3_moves -R
+	iperf3_moves 10.9.0.2 -R
+}
+
+program_test program_iperf3_over_ipv6
+program_iperf3_over_ipv6() {
+	iperf3_moves fd09::2 && iperf3_moves fd09::2 -R
 }
 
 program_test program_iperf3_both_at_once
@@ -81,7 +107,7 @@ program_iperf3_both_at_once() {
 	local before
 	before=$(kernel_tcp)
 	start $server "$run" iperf3 -s -1 -p 5003
-	await_row $server xtcp 5003 0A || { cat "$dir/out.0"; return 1; }
+	await_row $server xtcp6 5003 0A || { cat "$dir/out.0"; return 1; }
 	expect_status 0 on $client timeout 60 "$run" iperf3 -c 10.9.0.2 -p 5003 -n 500K --bidir -P 2 &&
 		unmoved "$before"
 }
@@ -201,6 +227,22 @@ proc_ss_shows_every_state() {
 	ss_expect $server CLOSING 5016 on,
 }
 
+program_test proc_ss_shows_ipv6
+proc_ss_shows_ipv6() {
+	# Without the first of the two it would ask by netlink.
+	local ss='env PROC_NET_TCP=/proc/net/xtcp PROC_NET_TCP6=/proc/net/xtcp6 ss -6tano'
+	start $server "$run" socat -t 1000 tcp6-listen:5019,reuseaddr exec:'sleep 1000'
+	await_row $server xtcp6 5019 0A || return
+	on $server $ss >"$dir/out"
+	start $client "$run" socat -t 1000 -u 'tcp6:[fd09::2]:5019' create:/dev/null
+	await_row $server xtcp6 5019 01 || return
+	# It takes one connection and listens no longer.
+	on $server $ss >>"$dir/out"
+	grep -Eq '^LISTEN .* (\[::\]|\*):5019 ' "$dir/out" &&
+		grep -Eq '^ESTAB .* \[fd09::2\]:5019 +\[fd09::1\]:[0-9]+' "$dir/out" ||
+		{ cat "$dir/out"; return 1; }
+}
+
 program_test proc_ss_filters_work
 proc_ss_filters_work() {
 	connected 5021 && connected 5022 || return
@@ -257,9 +299,9 @@ program_test lc_102_ping_with_xtcp_idle_and_busy
 lc_102_ping_with_xtcp_idle_and_busy() {
 	pings || return
 	start $server "$run" iperf3 -s -1 -p 5031
-	await_row $server xtcp 5031 0A || return
+	await_row $server xtcp6 5031 0A || return
 	start $client "$run" iperf3 -c 10.9.0.2 -p 5031 -n 500K -b 4M
-	await_row $server xtcp 5031 01 && pings
+	await_row $server xtcp6 5031 01 && pings
 }
 
 program_test lc_103_icmp_timestamp_is_answered

@@ -3,6 +3,7 @@
  * zerocopy: MSG_ZEROCOPY, and the notices that say when pages may be used
  * again. 6.12 and later; before, SO_ZEROCOPY is EOPNOTSUPP.
  */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/errqueue.h>
@@ -29,6 +30,7 @@ static int notice(int fd, unsigned int *first, unsigned int *last, bool *copied)
 {
 	char control[256];
 	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+	bool v6 = socket_family(AF_INET) == AF_INET6;
 	struct pollfd pfd = { .fd = fd };
 	struct sock_extended_err *ee;
 	struct cmsghdr *cmsg;
@@ -38,7 +40,8 @@ static int notice(int fd, unsigned int *first, unsigned int *last, bool *copied)
 	if (recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
 		return -1;
 	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_level != SOL_IP || cmsg->cmsg_type != IP_RECVERR)
+	if (!cmsg || cmsg->cmsg_level != (v6 ? SOL_IPV6 : SOL_IP) ||
+	    cmsg->cmsg_type != (v6 ? IPV6_RECVERR : IP_RECVERR))
 		return -1;
 	ee = (struct sock_extended_err *)CMSG_DATA(cmsg);
 	if (ee->ee_origin != SO_EE_ORIGIN_ZEROCOPY || ee->ee_errno)

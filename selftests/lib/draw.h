@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * draw: numbers by chance, the same ones again from the same seed. Each thread
+ * draws its own.
+ */
+#ifndef SELFTESTS_LIB_DRAW_H
+#define SELFTESTS_LIB_DRAW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void draw_seed(uint64_t seed);
+/* 0 to below - 1; below is not 0. */
+uint32_t draw(uint32_t below);
+/* True so often in a hundred. */
+bool chance(int percent);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * exthdr: what may stand between IPv6's header and a segment, and packets in
+ * pieces. RFC 8200 4.
+ */
+#ifndef SELFTESTS_LIB_EXTHDR_H
+#define SELFTESTS_LIB_EXTHDR_H
+
+#include <stdint.h>
+
+/* Kinds of extension headers, as the octet before them names them. */
+enum {
+	EXT_HOPOPTS = 0, EXT_ROUTING = 43, EXT_FRAGMENT = 44, EXT_DSTOPTS = 60,
+};
+
+/*
+ * Puts len octets of extension headers, the first of kind next, behind the
+ * IPv6 header of a packet of n octets, which has room. The last of them names
+ * what the header named. Returns the packet's new length.
+ */
+int exthdr_put(uint8_t *packet, int n, int next, const uint8_t *headers, int len);
+
+/*
+ * Makes a packet of a part of another one's payload, from octet from to octet
+ * to, all but the last a multiple of 8. Returns its length.
+ */
+int fragment_cut(const uint8_t *packet, int n, int from, int to, uint32_t id,
+		 uint8_t *out);
+
+#endif

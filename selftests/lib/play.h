@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * play: a handful of connections between a program and a peer who do as chance
+ * will have it. What comes is looked at, whatever was said before: it is a
+ * segment that a TCP may send.
+ */
+#ifndef SELFTESTS_LIB_PLAY_H
+#define SELFTESTS_LIB_PLAY_H
+
+#include "check.h"
+#include "conn.h"
+#include "draw.h"
+#include "peer.h"
+
+#define PLAY_SLOTS 16
+#define PLAY_PORT 6000
+
+struct play {
+	struct peer *p;
+	int slots;
+	struct conn conn[PLAY_SLOTS];
+	bool used[PLAY_SLOTS];
+	uint32_t una[PLAY_SLOTS];	/* for whom acknowledges little: up to there */
+	struct segment heard;		/* the last one of any connection */
+	unsigned long sent, received, calls;
+};
+
+/* A connection begins in that slot, by either side. */
+void play_begin(struct play *w, int slot);
+/* The program closes all it has of it, perhaps with a RST. */
+void play_finish(struct play *w, int slot);
+void play_finish_all(struct play *w);
+/* Hears what comes for so long. */
+void play_listen(struct play *w, int64_t ms);
+/* A moment, perhaps some time, rarely a long one. */
+void play_pause(struct play *w);
+
+#endif

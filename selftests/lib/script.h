@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * script: packet scripts in the language of packetdrill, as far as it is about
+ * one TCP connection.
+ *
+ *	0     socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+ *	+0    bind(3, ..., ...) = 0
+ *	+0    listen(3, 1) = 0
+ *	+0    < S 0:0(0) win 65535 <mss 1460>
+ *	+0    > S. 0:0(0) ack 1 <mss 1460>
+ *	+.1   < . 1:1(0) ack 1 win 65535
+ *	+0    accept(3, ..., ...) = 4
+ *	+.2~+.3 > ...
+ *
+ * "<" is what the peer sends, ">" what the kernel has to. A segment that is
+ * expected without options has none, with <...> whichever; a window that is not
+ * given is not compared. selftests/README tells what else there is.
+ *
+ * scriptparse.c reads events, scriptcall.c makes calls, scriptassert.c judges
+ * what is between %{ and }%, script.c does it all in time.
+ */
+#ifndef SELFTESTS_LIB_SCRIPT_H
+#define SELFTESTS_LIB_SCRIPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "peer.h"
+
+#define SCRIPT_ARGS 8
+#define SCRIPT_LIST 8
+#define SCRIPT_FDS 32
+#define SCRIPT_QUEUE 128
+
+/* What a call is given: "...", a number, "text", or numbers in brackets. */
+struct script_arg {
+	enum { ARG_ANY, ARG_NUMBER, ARG_TEXT, ARG_LIST } kind;
+	int64_t number;
+	int n;
+	int64_t list[SCRIPT_LIST];
+	char text[64];
+};
+
+struct script_call {
+	char name[24];
+	int n;
+	struct script_arg arg[SCRIPT_ARGS];
+	bool any_result;
+	int64_t result;
+	int error;			/* errno; 0: none named */
+};
+
+struct script_segment {
+	int flags;
+	uint32_t seq, ack;
+	int len;
+	int64_t wnd;			/* UNSET: not given */
+	int urg;
+	int tos, tos_mask;		/* compared, or set, under the mask */
+	int ttl;			/* 0: not given */
+	bool any_options;
+	struct optbytes opt;		/* numbers as the script has them */
+};
+
+struct script_icmp {
+	int type, code;
+	uint32_t mtu;
+	uint32_t seq;
+};
+
+enum script_when { WHEN_ABSOLUTE, WHEN_RELATIVE, WHEN_ANY };
+enum script_kind { EVENT_IN, EVENT_OUT, EVENT_ICMP, EVENT_CALL, EVENT_COMMAND, EVENT_CODE };
+
+struct script_event {
+	int line;
+	const char *text, *end;		/* in the script */
+	enum script_when when;
+	int64_t at_ns;
+	int64_t until_ns;		/* of a range; UNSET: none */
+	int64_t returns_ns;		/* of a call that blocks; UNSET: it doesn't */
+	enum script_kind kind;
+	union {
+		struct script_segment seg;
+		struct script_icmp icmp;
+		struct script_call call;
+	};
+	const char *body;		/* of a command or code: up to body_end */
+	const char *body_end;
+};
+
+struct script {
+	const char *path;
+	char *text;			/* the whole */
+	const char *pos;
+	int line;
+	int64_t tolerance_ns;
+	char error[160];		/* why it can't be read */
+};
+
+/* false: error says why. */
+bool script_open(struct script *s, const char *path);
+void script_close(struct script *s);
+/* The next event; false at the end, or with error set. */
+bool script_next(struct script *s, struct script_event *event);
+
+/* The script's file descriptors and ours. */
+struct script_fds {
+	int live[SCRIPT_FDS];		/* -1: none */
+	int last;			/* the latest that was made; -1: none */
+};
+
+/* Makes a call; -1 and errno as it does. *why: what differs in what it wrote. */
+long script_call(const struct script_call *call, struct script_fds *fds,
+		 const struct peer *p, char *why, size_t size);
+/* What "assert" lines say of a socket's TCP_INFO. false: *why tells. */
+bool script_assert(const char *text, const char *end, int fd, char *why, size_t size);
+
+/*
+ * Runs a script. A stranger's may leave segments unread at its end, and is
+ * measured with packetdrill's tolerance.
+ */
+#define script_run(p, path) script_run_at(WHERE((p)->test), p, path)
+void script_run_at(struct where at, struct peer *p, const char *path);
+
+#endif

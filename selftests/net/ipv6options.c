@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ipv6options: options of level IPPROTO_IPV6 and what they do to a connection's
+ * segments; user/matrix asks each for its values, beside stock. RFC 3493, RFC
+ * 3542, RFC 6437 (flow labels).
+ */
+/* vm: short */
+#include "lib/xtcp_test.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <net/if.h>
+
+PEER_FIXTURE(options6);
+
+FIXTURE_VARIANT_ADD(options6, native) { .setup = { .family = AF_INET6 } };
+
+/* linux/in6.h, which can't stand beside netinet/in.h. */
+#ifndef IPV6_FLOWLABEL_MGR
+#define IPV6_FLOWLABEL_MGR	32
+#define IPV6_FLOWINFO_SEND	33
+#endif
+#define FL_A_GET	0
+#define FL_F_CREATE	1
+#define FL_S_EXCL	1
+
+struct label_request {
+	struct in6_addr dst;
+	uint32_t label;
+	uint8_t action, share;
+	uint16_t flags, expires, linger;
+	uint32_t pad;
+};
+
+static int option(int fd, int name, int value)
+{
+	return socket_set(fd, IPPROTO_IPV6, name, value);
+}
+
+static uint32_t label_of(const struct segment *s)
+{
+	return (s->packet[1] & 15) << 16 | s->packet[2] << 8 | s->packet[3];
+}
+
+static struct sockaddr_in6 at(const char *addr, int port)
+{
+	struct sockaddr_in6 sa = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = ipaddr(addr).v6,
+	};
+
+	return sa;
+}
+
+static int do_bind(int fd, const char *addr, int port)
+{
+	struct sockaddr_in6 sa = at(addr, port);
+
+	return bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ? errno : 0;
+}
+
+static int do_connect(int fd, const char *addr, uint32_t flowinfo)
+{
+	struct sockaddr_in6 sa = at(addr, 80);
+
+	sa.sin6_flowinfo = htonl(flowinfo);
+	fd_nonblock(fd);
+	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ? errno : 0;
+}
+
+TEST_F(options6, freebind)
+{
+	int fd = stream_socket(AF_INET6);
+
+	EXPECT_EQ(EADDRNOTAVAIL, do_bind(fd, "2001:db8::1", 7000));
+	ASSERT_EQ(0, option(fd, IPV6_FREEBIND, 1));
+	EXPECT_EQ(0, do_bind(fd, "2001:db8::1", 7000));
+	close(fd);
+}
+
+/* Another's address, and segments that come from it. */
+TEST_F(options6, transparent)
+{
+	struct peer *p = &self->peer;
+	int fd = stream_socket(AF_INET6);
+
+	ASSERT_EQ(0, option(fd, IPV6_TRANSPARENT, 1));
+	ASSERT_EQ(0, do_bind(fd, "2001:db8::2", 7000));
+	EXPECT_EQ(EINPROGRESS, do_connect(fd, "fd00:a::2", 0));
+	peer_expect(p, .flags = SYN, .src = ipaddr("2001:db8::2"), .sport = 7000, .dport = 80);
+	socket_abort(fd);
+}
+
+static void no_label(int fd)
+{
+	option(fd, IPV6_AUTOFLOWLABEL, 0);
+}
+
+TEST_F(options6, autoflowlabel_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .prepare = no_label);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1);
+	EXPECT_EQ(0, label_of(&p->last));
+	conn_send(&c, .flags = ACK);
+	/* And on again, at any time. */
+	ASSERT_EQ(0, option(c.fd, IPV6_AUTOFLOWLABEL, 1));
+	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+	conn_expect(&c, .len = 1);
+	EXPECT_NE(0, label_of(&p->last));
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(options6, autoflowlabel_of_the_namespace)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/auto_flowlabels", "0"));
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1);
+	EXPECT_EQ(0, label_of(&p->last));
+	conn_send(&c, .flags = ACK);
+}
+
+/*
+ * The user's label is on every segment. Once one in the namespace is its owner's
+ * alone, all have to be had before they are used.
+ */
+TEST_F(options6, flowinfo_send)
+{
+	struct peer *p = &self->peer;
+	struct label_request rq = {
+		.dst = p->addr.v6, .label = htonl(0x12345), .action = FL_A_GET,
+		.share = FL_S_EXCL, .flags = FL_F_CREATE,
+	};
+	int fd = stream_socket(AF_INET6), other = stream_socket(AF_INET6);
+
+	ASSERT_EQ(0, option(fd, IPV6_FLOWINFO_SEND, 1));
+	ASSERT_EQ(0, option(other, IPV6_FLOWINFO_SEND, 1));
+	ASSERT_EQ(0, setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, &rq, sizeof(rq)));
+	EXPECT_EQ(EINVAL, do_connect(other, "fd00:a::2", 0x12345));
+	EXPECT_EQ(EINVAL, do_connect(fd, "fd00:a::2", 0x54321));
+	close(other);
+	EXPECT_EQ(EINPROGRESS, do_connect(fd, "fd00:a::2", 0x12345));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
+	EXPECT_EQ(0x12345, label_of(&p->last));
+	/* Sent again it is the same: who asked for it gets it. */
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .within_ms = 1100);
+	EXPECT_EQ(0x12345, label_of(&p->last));
+	socket_abort(fd);
+}
+
+/* As the namespace says: a child's label is that which the peer's ACK had. */
+TEST_F(options6, label_is_reflected)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec spec;
+	uint8_t packet[PACKET_MAX];
+	struct conn c;
+	int len;
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/flowlabel_reflect", "1"));
+	conn_start(p, &c);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	spec = conn_spec(&c, .flags = ACK);
+	len = segment_build(&spec, packet);
+	packet[1] = (packet[1] & 0xf0) | 0xa;
+	packet[2] = 0xbc;
+	packet[3] = 0xde;
+	peer_send_raw(p, packet, len);
+	conn_accept(&c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1);
+	EXPECT_EQ(0xabcde, label_of(&p->last));
+	conn_send(&c, .flags = ACK);
+}
+
+/* RFC 3542 4: what a stream's user may ask of the segment that made it. */
+TEST_F(options6, pktoptions_of_a_stream)
+{
+	struct peer *p = &self->peer;
+	struct in6_pktinfo *info;
+	char control[256];
+	struct msghdr msg = { .msg_control = control };
+	socklen_t len = sizeof(control);
+	struct cmsghdr *cmsg;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, option(c.fd, IPV6_RECVPKTINFO, 1));
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */, control, &len));
+	msg.msg_controllen = len;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	EXPECT_EQ(IPPROTO_IPV6, cmsg->cmsg_level);
+	EXPECT_EQ(IPV6_PKTINFO, cmsg->cmsg_type);
+	info = (struct in6_pktinfo *)CMSG_DATA(cmsg);
+	EXPECT_EQ(if_nametoindex("tun0"), info->ipi6_ifindex);
+}
+
+static void with_errors(int fd)
+{
+	option(fd, IPV6_RECVERR, 1);
+}
+
+/* What ended an opening can be read, with whom it came from. */
+TEST_F(options6, recverr)
+{
+	struct ipaddr router = ipaddr("2001:db8::fe");
+	struct peer *p = &self->peer;
+	struct sock_extended_err *ee;
+	char control[512], text[64];
+	struct iovec iov = { text, sizeof(text) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct sockaddr_in6 *from;
+	struct cmsghdr *cmsg;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors);
+	peer_send_icmp(p, .v6 = true, .type = 1, .code = 3, .from = router);
+	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
+	ASSERT_LE(0, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	EXPECT_EQ(SOL_IPV6, cmsg->cmsg_level);
+	EXPECT_EQ(IPV6_RECVERR, cmsg->cmsg_type);
+	ee = (struct sock_extended_err *)CMSG_DATA(cmsg);
+	EXPECT_EQ(SO_EE_ORIGIN_ICMP6, ee->ee_origin);
+	EXPECT_EQ(EHOSTUNREACH, (int)ee->ee_errno);
+	EXPECT_EQ(1, ee->ee_type);
+	EXPECT_EQ(3, ee->ee_code);
+	from = (struct sockaddr_in6 *)SO_EE_OFFENDER(ee);
+	EXPECT_EQ(0, memcmp(&from->sin6_addr, &router.v6, sizeof(router.v6)));
+	/* Read there, it is not told again. */
+	EXPECT_EQ(0, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_HARNESS_MAIN

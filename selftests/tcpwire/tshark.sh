@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; called by name
+#
+# What somebody else's decoder thinks of a whole connection on the TCP wire:
+# tcpdump writes down what is on the wire between real programs, and tshark,
+# whose analysis follows sequence numbers, windows and checksums on its own,
+# has to find nothing. Checksums are in the packets: offloads are off.
+# RFC 9293 3.1, 3.4, 3.6, 3.8; RFC 7323 3.2.
+# vm: timeout=600 busy with=tshark
+set -u
+
+# shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/programs.bash"
+
+# Elsewhere than in a guest it is at home.
+export HOME=$dir
+
+single_packets() {
+	local ns
+	for ns in $client $server; do
+		on $ns ethtool -K $wire tx off tso off gso off gro off >/dev/null 2>&1 || return
+	done
+}
+
+# tcpdump says when it listens.
+capture() {
+	local i
+	start $client tcpdump --immediate-mode -U -B 32768 -s 0 -i $wire -w "$dir/pcap" tcp
+	dump=${#pids[@]}
+	for ((i = 0; i < 100; i++)); do
+		! grep -qs 'listening on' "$dir/out.$((dump - 1))" || return 0
+		sleep .05
+	done
+	cat "$dir/out.$((dump - 1))"
+	return 1
+}
+
+captured() {
+	sleep 1
+	kill -INT "${pids[dump - 1]}"
+	wait "${pids[dump - 1]}"
+	grep -q '^0 packets dropped' "$dir/out.$((dump - 1))" || { cat "$dir/out.$((dump - 1))"; return 1; }
+}
+
+# A line a packet: port of the server, SYN, ACK, FIN, RST, octets of text, verdicts on
+# the two checksums (1: good), timestamp, and of each remark of the expert severity and
+# words. One start of tshark for all, for that is what it costs most. HTTP and the
+# like it need not look at.
+decode() {
+	tshark -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.try_heuristic_first:FALSE \
+		--disable-protocol http -r "$dir/pcap" -T fields -E 'separator=|' -E 'aggregator=;' \
+		-e tcp.port -e tcp.flags.syn -e tcp.flags.ack -e tcp.flags.fin -e tcp.flags.reset \
+		-e tcp.len -e ip.checksum.status -e tcp.checksum.status \
+		-e tcp.options.timestamp.tsval -e _ws.expert.severity -e _ws.expert.message \
+		>"$dir/packets" 2>"$dir/tshark" || { cat "$dir/tshark"; return 1; }
+}
+
+# Those of a server's port.
+packets_of() { # PORT
+	awk -F'|' -v port="$1" '{ split($1, ports, ";") } ports[1] == port || ports[2] == port' "$dir/packets"
+}
+
+# Prints what is wrong, if anything is: an opening, so much text and two FINs
+# there must be, every packet summed and with its time, and of the expert's
+# remarks no warning, no error, and no note but on who closes.
+faults() { # PORT OCTETS-AT-LEAST
+	packets_of $1 | awk -F'|' -v wanted="$2" '
+		function fault(what) { print "packet " NR ": " what ": " $0 }
+		function is(field) { return field == 1 || field == "True" }
+		{ octets += $6 }
+		is($2) { is($3) ? synacks++ : syns++ }
+		is($4) { fins++ }
+		is($5) { fault("RST") }
+		$7 != 1 || $8 != 1 { fault("checksum") }
+		$9 == "" || $9 == 0 { fault("no timestamp") }
+		{
+			n = split($10, severity, ";")
+			split($11, words, ";")
+			for (i = 1; i <= n; i++) {
+				if (severity[i] > 4194304)
+					fault("warning or error")
+				else if (severity[i] == 4194304 && words[i] !~ /connection closing$/)
+					fault("note")
+			}
+		}
+		END {
+			if (octets < wanted)
+				print octets + 0 " octets of text, not " wanted
+			if (syns != 1 || synacks != 1 || fins != 2)
+				print syns + 0 " SYN, " synacks + 0 " SYN-ACK, " fins + 0 " FIN"
+		}'
+}
+
+expect_faultless() { # PORT OCTETS-AT-LEAST
+	[ -n "$(faults $1 $2)" ] || return 0
+	faults $1 $2 | head -n 20
+	return 1
+}
+
+# nginx and curl, of which either is xtcp's; many windows full.
+page() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
+	local run=$2
+	start_nginx $1 || return
+	expect_status 0 on $client timeout 60 $3 curl -sS -o "$dir/file" http://10.9.0.2:$1/file &&
+		cmp "$dir/www/file" "$dir/file"
+}
+
+# Both directions, and the client's half ends first. Less than a window: a program
+# that writes before it reads would fill it, and that is a warning.
+echo_back() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
+	head -c 30000 /dev/urandom >"$dir/file"
+	start $server $2 socat -t 60 tcp4-listen:$1 exec:cat
+	await_row $server "${2:+x}tcp" $1 0A || return
+	on $client timeout 60 $3 socat -t 60 - tcp4:10.9.0.2:$1 <"$dir/file" >"$dir/back" &&
+		cmp "$dir/file" "$dir/back"
+}
+
+# Packets are lost, and a stranger's are wrongly summed.
+bad_path() { # PORT PORT-OF-STRANGER
+	on $server hping3 -q -c 3 -i u1000 -b -S -s $2 -k -p $2 10.9.0.1 >/dev/null 2>&1
+	on $server tc qdisc add dev $wire root netem delay 5ms loss 5% || return
+	start $server "$run" socat -u "file:$dir/www/file" tcp4-listen:$1
+	await_row $server xtcp $1 0A || return
+	on $client timeout 60 socat -u tcp4:10.9.0.2:$1 - >"$dir/got" && cmp "$dir/www/file" "$dir/got"
+}
+
+# What the other tests look at.
+program_test tshark_reads_all
+tshark_reads_all() {
+	single_packets && on $client sysctl -qw net.ipv4.xtcp_wire=6 &&
+		on $server sysctl -qw net.ipv4.xtcp_wire=6 && capture && mkdir -p "$dir/www" || return
+	head -c 500000 /dev/urandom >"$dir/www/file"
+	page 5001 "$run" '' && page 5002 '' "$run" && page 5003 "$run" "$run" &&
+		echo_back 5004 "$run" '' && echo_back 5005 '' "$run" && bad_path 5006 5007 &&
+		captured && decode && [ -n "$(packets_of 5006)" ]
+}
+
+program_test tshark_serves_a_page
+tshark_serves_a_page() {
+	expect_faultless 5001 500000
+}
+
+program_test tshark_gets_a_page
+tshark_gets_a_page() {
+	expect_faultless 5002 500000
+}
+
+program_test tshark_between_two_of_ours
+tshark_between_two_of_ours() {
+	expect_faultless 5003 500000
+}
+
+program_test tshark_echo_served
+tshark_echo_served() {
+	expect_faultless 5004 60000
+}
+
+program_test tshark_echo_asked
+tshark_echo_asked() {
+	expect_faultless 5005 60000
+}
+
+program_test tshark_would_tell
+tshark_would_tell() {
+	local seen
+	seen=$(faults 5006 500000; faults 5007 1)
+	grep -q retransmission <<<"$seen" && grep -q 'not captured' <<<"$seen" &&
+		[ "$(grep -c ': checksum:' <<<"$seen")" -eq 3 ] && return
+	echo "$seen"
+	return 1
+}
+
+program_tests_run
