@@ -42,15 +42,21 @@ static bool ecn_is_agreed(struct conn *c)
 	return info.tcpi_options & TCPI_OPT_ECN;
 }
 
-/* The peer connects, and asks for it. */
-static void open_asked(struct peer *p, struct conn *c)
+/* The peer connects, and asks for it; skbs have many segments. */
+static void open_whole(struct peer *p, struct conn *c)
 {
-	link_set_single_segments(WHERE(p->test), "tun0");
 	conn_start(p, c, .opt = WITH_SACK);
 	conn_send(c, .flags = SETUP);
 	conn_expect(c, .flags = SYN | ACK | ECE, .ack = 1, .tos = NOT_ECT);
 	conn_send(c, .flags = ACK);
 	conn_accept(c);
+}
+
+/* And where each segment is an skb of its own. */
+static void open_asked(struct peer *p, struct conn *c)
+{
+	link_set_single_segments(WHERE(p->test), "tun0");
+	open_whole(p, c);
 }
 
 static void give(struct __test_metadata *_metadata, struct conn *c, int segs)
@@ -464,6 +470,33 @@ TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
 	EXPECT_EQ(7, info_of(&c).ssthresh);
 	EXPECT_LE(7, info_of(&c).cwnd);
 	p->leave_unread = true;
+}
+
+/*
+ * Several segments in one skb: CWR is said once, by the first of them, or a peer
+ * whose mark came meanwhile would take it back; ECE and ECT(0) by each.
+ */
+TEST_F(ecn, rfc3168_6_1_2_cwr_on_the_first_of_many)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which sends them in smaller skbs, each with its PSH */
+	open_whole(p, &c);
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = seg(i), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = seg(1));
+	give(_metadata, &c, 4);
+	for (int i = 10; i < 14; i++)
+		conn_expect(&c, .flags = ACK | ECE | (i == 10 ? CWR : 0) | (i == 13 ? PSH : 0),
+			    .seq = seg(i), .ack = seg(1), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = ACK | CWR, .ack = seg(14));
+	give(_metadata, &c, 2);
+	conn_expect(&c, .flags = ACK, .seq = seg(14), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK | PSH, .seq = seg(15), .len = MSS, .tos = ECT0);
 }
 
 /* The next window may be reduced anew. */
