@@ -280,6 +280,27 @@ TEST_F(options, mss_of_zero_is_none)
 	expect_segment_size(_metadata, &c, mss_default());
 }
 
+/* Small segments cost the sender most: xtcp_min_snd_mss is as small as they get. */
+TEST_F(options, mss_of_one_is_min_snd_mss)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(1));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 48);
+}
+
+TEST_F(options, mss_of_65535_is_what_the_path_takes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	syn_with(p, &c, OPT_MSS(65535));
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	expect_segment_size(_metadata, &c, 1460);
+}
+
 TEST_F(options, rfc7323_wscale_on_syn_only)
 {
 	struct peer *p = &self->peer;
