@@ -64,6 +64,8 @@ struct xtcp_reply;
  *	@bound, 0 for none, gets a segment with @key
  * @tos: DSCP and ECN octet of a socket's segments
  * @reply_mark: mark of an answer to a segment with @mark
+ * @options_len: octets that the socket's own IP options, or extension headers,
+ *	take in each packet. Socket lock, or RCU.
  * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
@@ -122,6 +124,7 @@ struct xtcp_family {
 	u8	(*tos)(const struct sock *sk);
 	u32	(*reply_mark)(const struct net *net, u32 mark);
 	u8	(*ecn)(const struct sk_buff *skb);
+	unsigned int (*options_len)(const struct sock *sk);
 	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);

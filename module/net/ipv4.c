@@ -156,6 +156,16 @@ static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 	return xtcp_arrival_back(net, key->raddr);
 }
 
+/* RCU or the socket lock keeps the options. */
+static unsigned int ipv4_options_len(const struct sock *sk)
+{
+	const struct ip_options_rcu *opt;
+
+	opt = rcu_dereference_check(inet_sk(sk)->inet_opt,
+				    lockdep_sock_is_held(sk));
+	return opt ? opt->opt.optlen : 0;
+}
+
 /* First hop of @sk: the next one of its source route, or the peer. */
 static __be32 first_hop(const struct sock *sk)
 {
@@ -662,6 +672,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.ttl_min	= xtcp_ipv4_ttl_min,
 	.device		= ipv4_device,
 	.tos		= ipv4_tos,
+	.options_len	= ipv4_options_len,
 	.reply_mark	= ipv4_reply_mark,
 	.ecn		= ipv4_ecn,
 	.is_loopback	= ipv4_flow_is_loopback,

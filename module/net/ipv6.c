@@ -290,6 +290,13 @@ static const struct ipv6_txoptions *tx_options(const struct sock *sk)
 				     lockdep_sock_is_held(sk));
 }
 
+static unsigned int ipv6_options_len(const struct sock *sk)
+{
+	const struct ipv6_txoptions *opt = tx_options(sk);
+
+	return opt ? opt->opt_flen + opt->opt_nflen : 0;
+}
+
 static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
 {
 	struct in6_addr final;
@@ -756,6 +763,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.ecn		= ipv6_ecn,
 	.device		= ipv6_device,
 	.tos		= ipv6_tos,
+	.options_len	= ipv6_options_len,
 	.reply_mark	= ipv6_reply_mark,
 	.is_loopback	= ipv6_flow_is_loopback,
 	.src_valid	= ipv6_src_valid,

@@ -122,22 +122,32 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 	used = xtcp_options_size(opt);
 	room = XTCP_OPT_MAX - used;
 	if (text_len) {
-		used += xs->af->ip_hdr_len + XTCP_HDR_LEN + text_len;
+		used += xs->af->ip_hdr_len + xs->af->options_len(&xs->inet.sk) +
+			XTCP_HDR_LEN + text_len;
 		room = min(room, xs->pmtu > used ? xs->pmtu - used : 0);
 	}
 	put_sacks(xs, opt, room);
 }
 
+/* Octets of TCP options in each segment with text. */
+static unsigned int text_options(const struct xtcp_sock *xs)
+{
+	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
+
+	return unlikely(xs->cookie_held) ? size + XTCP_ROOM_COOKIE : size;
+}
+
 /**
  * xtcp_output_option_size - option octets of each segment with text
  * @sk: the socket, locked
+ *
+ * TCP's and IP's: what the MSS doesn't count (RFC 6691 2).
  */
 unsigned int xtcp_output_option_size(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
 
-	return unlikely(xs->cookie_held) ? size + XTCP_ROOM_COOKIE : size;
+	return text_options(xs) + xs->af->options_len(sk);
 }
 
 /*
@@ -485,7 +495,8 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
  * @pmtu: octets, path MTU; 0: ask the route, also for the MSS we announce
  *
  * RFC 9293 3.7.1: the least of the peer's MSS option, the path and TCP_MAXSEG,
- * less the options that each segment carries (MUST-16). Never more than half
+ * less the options that each segment carries, IP's too (MUST-16, RFC 6691 2;
+ * xtcp_min_snd_mss has no say in TCP's). Never more than half
  * of the largest window the peer has shown, so that a small buffer can hold
  * two segments, as in Linux. What is queued already is cut when it is sent.
  */
@@ -510,8 +521,9 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = min_t(u32, mss, xs->peer_mss);
 	if (xs->user_mss)
 		mss = min_t(u32, mss, xs->user_mss);
+	mss -= min(mss, xs->af->options_len(sk));
 	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
-	      xtcp_output_option_size(sk);
+	      text_options(xs);
 
 	if (half > XTCP_MSS_DEFAULT)
 		half /= 2;

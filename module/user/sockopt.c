@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "net/family.h"
 #include "lifecycle.h"
+#include "net/output.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "open/cookie.h"
@@ -312,6 +313,23 @@ static int congestion_set(struct sock *sk, sockptr_t optval,
 	return err;
 }
 
+/* An option of IP's: each packet may have more or less room for text now. */
+static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
+		  unsigned int optlen)
+{
+	int err = xtcp_family_of(sk)->setsockopt(sk, level, optname, optval,
+						 optlen);
+
+	if (err)
+		return err;
+	lock_sock(sk);
+	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			       XTCP_STATEF(XTCP_LISTEN)))
+		xtcp_output_mss_sync(sk, xtcp_sk(sk)->pmtu);
+	release_sock(sk);
+	return 0;
+}
+
 /**
  * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
@@ -328,8 +346,7 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	int val;
 
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
-		return xtcp_family_of(sk)->setsockopt(sk, level, optname,
-						      optval, optlen);
+		return ip_set(sk, level, optname, optval, optlen);
 
 	if (level == SOL_TCP && optname == TCP_CONGESTION)
 		return congestion_set(sk, optval, optlen);

@@ -329,6 +329,19 @@ static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 				     segment_pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
 }
 
+/* Over hop-by-hop and destination options, which say what comes behind them. */
+static int past_options(struct segment *seg, int header)
+{
+	const uint8_t *p = seg->packet;
+
+	while ((seg->proto == IPPROTO_HOPOPTS || seg->proto == IPPROTO_DSTOPTS) &&
+	       header + 8 <= seg->packet_len) {
+		seg->proto = p[header];
+		header += 8 * (p[header + 1] + 1);
+	}
+	return header < seg->packet_len ? header : seg->packet_len;
+}
+
 void segment_parse(struct segment *seg, int proto)
 {
 	const uint8_t *p = seg->packet;
@@ -359,6 +372,7 @@ void segment_parse(struct segment *seg, int proto)
 		seg->ttl = p[7];
 		seg->proto = p[6];
 		seg->csum_ok = get16(p + 4) + IPV6_HEADER == len;
+		header = past_options(seg, header);
 	} else {
 		return;
 	}

@@ -155,6 +155,77 @@ TEST_F(path, rfc6691_sender_subtracts_its_options)
 	conn_send(&c, .flags = ACK, .ack = 1001 - TIMESTAMPS);
 }
 
+/*
+ * Forty octets of IP's own options, or as many of an extension header; none: 0.
+ * The kernel's programs have to set them again for each connection over IPv4.
+ */
+static void ip_options_set(int fd, int len)
+{
+	static const uint8_t route[40] = { 7, 39, 4 };
+	static const uint8_t pad[40] = { 0, 4, 1, 36 };
+	bool v6 = test_family() == AF_INET6;
+	int err = setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_DSTOPTS : IP_OPTIONS,
+			     v6 ? pad : route, len);
+
+	if (err)
+		printf("# options of %d octets: %s\n", len, strerror(errno));
+}
+
+static void ip_options_forty(int fd)
+{
+	ip_options_set(fd, 40);
+}
+
+static void expect_full(struct __test_metadata *_metadata, struct conn *c, int len)
+{
+	int at = conn_kern_nxt(c);
+	const struct segment *s;
+
+	write_text(_metadata, c, 2 * len);
+	for (int i = 0; i < 2; i++) {
+		s = conn_expect(c, .seq = at + i * len, .len = len);
+		EXPECT_GE(mtu_of(1500), s->packet_len);
+	}
+	conn_send(c, .flags = ACK);
+}
+
+/* RFC 6691 2: IP's options take their room from the text, whoever opened. */
+TEST_F(path, rfc9293_must_16_ip_options_count)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .prepare = ip_options_forty,
+		  .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	expect_full(_metadata, &c, 1460 - 40 - TIMESTAMPS);
+	/* The MSS that the peer announced is no packet's size, either. */
+	conn_open(p, &c, .active = true, .prepare = ip_options_forty,
+		  .opt = OPT(OPT_MSS(1000)));
+	expect_full(_metadata, &c, 1000 - 40);
+}
+
+/* They come and go while the connection is there. */
+TEST_F(path, rfc9293_must_16_ip_options_set_later)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	expect_full(_metadata, &c, 1460);
+	ip_options_set(c.fd, 40);
+	expect_full(_metadata, &c, 1460 - 40);
+	/* A router's word is about packets, too; the options come first in its quote. */
+	write_text(_metadata, &c, 1420);
+	conn_expect(&c, .len = 1420);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote_len = 40 + 8, .rest = 1400);
+	conn_expect(&c, .len = 1400 - 80);
+	conn_expect(&c, .len = 100);
+	conn_send(&c, .flags = ACK);
+	ip_options_set(c.fd, 0);
+	expect_full(_metadata, &c, 1400 - 40);
+}
+
 /* Kinds 34 and 254: a cookie, or a request for one. Neither is answered. */
 TEST_F(path, rfc7413_fast_open_is_skipped)
 {
