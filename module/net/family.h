@@ -55,6 +55,8 @@ struct xtcp_reply;
  * By the connection's family:
  * @key_read: addresses, ports and devices of a segment received on @wire; the
  *	TCP header must be in the linear part
+ * @stock_connected: has the kernel's own TCP a connection @key, or a time-wait
+ *	record of one? RCU.
  * @stock_wants: does the kernel's own TCP have a socket for a segment with
  *	@key? @offset: from @skb->data to behind its TCP header. Softirq, RCU.
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
@@ -62,10 +64,10 @@ struct xtcp_reply;
  * @ttl_min: least that the socket takes (IP_MINTTL)
  * @device: interface that a connection is bound to when a listener bound to
  *	@bound, 0 for none, gets a segment with @key
- * @tos: DSCP and ECN octet of a socket's segments
- * @reply_mark: mark of an answer to a segment with @mark
  * @options_len: octets that the socket's own IP options, or extension headers,
  *	take in each packet. Socket lock, or RCU.
+ * @tos: DSCP and ECN octet of a socket's segments
+ * @reply_mark: mark of an answer to a segment with @mark
  * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
@@ -114,6 +116,7 @@ struct xtcp_family {
 
 	void	(*key_read)(const struct sk_buff *skb, u8 wire,
 			    struct xtcp_key *key);
+	bool	(*stock_connected)(struct net *net, const struct xtcp_key *key);
 	bool	(*stock_wants)(struct net *net, struct sk_buff *skb,
 			       unsigned int offset,
 			       const struct xtcp_key *key);
@@ -121,10 +124,10 @@ struct xtcp_family {
 	u8	(*ttl)(const struct sk_buff *skb);
 	u8	(*ttl_min)(const struct sock *sk);
 	int	(*device)(const struct xtcp_key *key, int bound);
+	unsigned int (*options_len)(const struct sock *sk);
 	u8	(*tos)(const struct sock *sk);
 	u32	(*reply_mark)(const struct net *net, u32 mark);
 	u8	(*ecn)(const struct sk_buff *skb);
-	unsigned int (*options_len)(const struct sock *sk);
 	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);

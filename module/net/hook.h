@@ -33,6 +33,7 @@ bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;
 
+bool xtcp_hookv4_stock_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key);
 
@@ -60,6 +61,7 @@ static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 #if IS_ENABLED(CONFIG_IPV6)
 extern const struct nf_hook_ops xtcp_hookv6_ops;
 
+bool xtcp_hookv6_stock_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key);
 void xtcp_hookv6_quote_restore(struct sk_buff *skb);

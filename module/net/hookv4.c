@@ -18,6 +18,24 @@
 #include "port/port.h"
 
 /**
+ * xtcp_hookv4_stock_connected - has the kernel's own TCP that connection
+ * @net: namespace
+ * @key: as seen from this end
+ *
+ * Context: RCU. Return: true for one in TIME-WAIT, too.
+ */
+bool xtcp_hookv4_stock_connected(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	sk = xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
+				    ntohs(key->lport), key->dif, key->sdif);
+	if (sk)
+		sock_gen_put(sk);
+	return sk;
+}
+
+/**
  * xtcp_hookv4_stock_wants - has the kernel's own TCP a socket for a segment
  * @net: namespace
  * @skb: packet
@@ -27,15 +45,8 @@
 bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key)
 {
-	struct sock *sk;
-
-	sk = xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
-				    ntohs(key->lport), key->dif, key->sdif);
-	if (sk) {
-		sock_gen_put(sk);
-		return true;
-	}
-	return xtcp_stock_listener(net, skb, offset, key->raddr, key->rport,
+	return xtcp_hookv4_stock_connected(net, key) ||
+	       xtcp_stock_listener(net, skb, offset, key->raddr, key->rport,
 				   key->laddr, ntohs(key->lport), key->dif,
 				   key->sdif);
 }

@@ -140,6 +140,25 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
 }
 
 /**
+ * xtcp_hookv6_stock_connected - has the kernel's own TCP that connection
+ * @net: namespace
+ * @key: as seen from this end
+ *
+ * Context: RCU. Return: true for one in TIME-WAIT, too.
+ */
+bool xtcp_hookv6_stock_connected(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	sk = xtcp_stock6_established(net, &key->v6.raddr, key->rport,
+				     &key->v6.laddr, ntohs(key->lport),
+				     key->dif, key->sdif);
+	if (sk)
+		sock_gen_put(sk);
+	return sk;
+}
+
+/**
  * xtcp_hookv6_stock_wants - has the kernel's own TCP a socket for a segment
  * @net: namespace
  * @skb: packet
@@ -149,16 +168,8 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
 bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key)
 {
-	struct sock *sk;
-
-	sk = xtcp_stock6_established(net, &key->v6.raddr, key->rport,
-				     &key->v6.laddr, ntohs(key->lport),
-				     key->dif, key->sdif);
-	if (sk) {
-		sock_gen_put(sk);
-		return true;
-	}
-	return xtcp_stock6_listener(net, skb, offset, &key->v6.raddr,
+	return xtcp_hookv6_stock_connected(net, key) ||
+	       xtcp_stock6_listener(net, skb, offset, &key->v6.raddr,
 				    key->rport, &key->v6.laddr,
 				    ntohs(key->lport), key->dif, key->sdif);
 }

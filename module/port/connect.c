@@ -5,7 +5,8 @@
  * RFC 6056 (ephemeral ports). Under the chain's lock the socket gets the number
  * and enters the flow table, so that no bind() slips in between; if the 4-tuple
  * is there already, the next candidate comes. On the TCP wire a shadow comes
- * first.
+ * first, and the kernel's own connections are in the way, too: SO_REUSEADDR
+ * lets both stacks bind to one port.
  *
  * Socket lock, process context.
  */
@@ -17,6 +18,7 @@
 #include <net/ip.h>
 
 #include "close/timewait.h"
+#include "net/family.h"
 #include "port/conflict.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
@@ -37,6 +39,26 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
 }
 
 /*
+ * One 4-tuple, one connection. What is in TIME-WAIT there stays, whatever its
+ * age: only its own stack knows how it ended.
+ */
+static bool stock_is_there(const struct sock *sk)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct xtcp_key key __uninitialized;
+	bool there;
+
+	if (flow->wire != XTCP_WIRE_TCP)
+		return false;
+	xtcp_key_from_flow(&key, flow);
+	rcu_read_lock();
+	there = xtcp_family_get(flow->family)->stock_connected(sock_net(sk),
+							       &key);
+	rcu_read_unlock();
+	return there;
+}
+
+/*
  * Enters @sk into the flow table. @bound: its user chose the port. @tw:
  * time-wait record that gave way, with the reference of the lookup; it is to
  * end once the chain lock is gone.
@@ -46,6 +68,8 @@ static int flow_claim(struct sock *sk, bool bound, struct xtcp_timewait **tw)
 	struct xtcp_flow *clash;
 	int err;
 
+	if (stock_is_there(sk))
+		return -EADDRNOTAVAIL;
 	do {
 		clash = NULL;
 		err = xtcp_flow_insert(sock_net(sk), &xtcp_sk(sk)->flow,

@@ -366,6 +366,82 @@ TEST_F(port, a_connection_of_stocks_goes_on)
 	p->leave_unread = true;
 }
 
+/* A connection of stock's from @port to the peer's 80, its numbers 1 and 1. */
+static int stock_connected(struct __test_metadata *_metadata, struct peer *p, int port,
+			   uint32_t *nxt)
+{
+	int fd = stack_socket(STOCKS, REUSEADDR);
+
+	p->stock_may_speak = true;
+	p->leave_unread = true;
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", port));
+	ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+	*nxt = peer_expect(p, .flags = SYN, .sport = port, .dport = 80)->seq + 1;
+	peer_send(p, .flags = SYN | ACK, .seq = 0, .ack = *nxt, .sport = 80, .dport = port);
+	peer_expect(p, .flags = ACK, .ack = 1, .sport = port, .dport = 80);
+	return fd;
+}
+
+/* What connect() of one of ours says there, to that port of the peer. */
+static int ours_connect_errno(int port, int peer_port, int *got)
+{
+	int fd = stack_socket(OURS, REUSEADDR);
+	int err = port ? socket_bind(fd, "10.0.0.1", port) : 0;
+
+	if (!err)
+		err = socket_connect(fd, "10.0.0.2", peer_port);
+	if (got)
+		*got = socket_port(fd);
+	close(fd);
+	return err;
+}
+
+/*
+ * SO_REUSEADDR lets both bind to a port; a 4-tuple is one connection's all the
+ * same, and stays so in TIME-WAIT.
+ */
+TEST_F(port, lc_95_a_connection_of_stocks_is_in_the_way)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt;
+	int fd;
+
+	NOT_ON_STOCK();
+	fd = stock_connected(_metadata, p, 7006, &nxt);
+	EXPECT_EQ(EADDRNOTAVAIL, ours_connect_errno(7006, 80, NULL));
+	EXPECT_EQ(EINPROGRESS, ours_connect_errno(7006, 81, NULL));
+	peer_drain(p, 20);
+	close(fd);
+	peer_expect(p, .flags = FIN | ACK, .seq = nxt, .sport = 7006, .dport = 80);
+	peer_send(p, .flags = FIN | ACK, .seq = 1, .ack = nxt + 1, .sport = 80, .dport = 7006);
+	peer_expect(p, .flags = ACK, .ack = 2, .sport = 7006, .dport = 80);
+	sleep_ms(50000);
+	EXPECT_EQ(EADDRNOTAVAIL, ours_connect_errno(7006, 80, NULL));
+	sleep_ms(25000);
+	EXPECT_EQ(EINPROGRESS, ours_connect_errno(7006, 80, NULL));
+}
+
+/* Where connect() chooses, it goes on to the next one, of which there is none. */
+TEST_F(port, lc_95_no_ephemeral_port_of_stocks_connection)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt;
+	int port;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	stock_connected(_metadata, p, 41000, &nxt);
+	EXPECT_EQ(EADDRNOTAVAIL, ours_connect_errno(0, 80, &port));
+	EXPECT_EQ(0, port);
+	EXPECT_EQ(EINPROGRESS, ours_connect_errno(0, 81, &port));
+	EXPECT_EQ(41000, port);
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41001"));
+	for (int i = 0; i < 4; i++) {
+		EXPECT_EQ(EINPROGRESS, ours_connect_errno(0, 80, &port));
+		EXPECT_EQ(41001, port);
+	}
+}
+
 /* SO_REUSEPORT: a group of ours takes a port, wide and narrow, in any order. */
 TEST_F(port, groups_of_ours_share_a_port)
 {
