@@ -67,6 +67,8 @@ struct xtcp_reply;
  * @options_len: octets that the socket's own IP options, or extension headers,
  *	take in each packet. Socket lock, or RCU.
  * @tos: DSCP and ECN octet of a socket's segments
+ * @tos_set: make it that of all later ones. Its maker's lock.
+ * @dscp: that octet of a received segment, less ECN
  * @reply_mark: mark of an answer to a segment with @mark
  * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
@@ -126,6 +128,8 @@ struct xtcp_family {
 	int	(*device)(const struct xtcp_key *key, int bound);
 	unsigned int (*options_len)(const struct sock *sk);
 	u8	(*tos)(const struct sock *sk);
+	void	(*tos_set)(struct sock *sk, u8 tos);
+	u8	(*dscp)(const struct sk_buff *skb);
 	u32	(*reply_mark)(const struct net *net, u32 mark);
 	u8	(*ecn)(const struct sk_buff *skb);
 	bool	(*is_loopback)(const struct xtcp_flow *flow);

@@ -58,6 +58,16 @@ static u8 ipv4_tos(const struct sock *sk)
 	return READ_ONCE(inet_sk(sk)->tos);
 }
 
+static void ipv4_tos_set(struct sock *sk, u8 tos)
+{
+	WRITE_ONCE(inet_sk(sk)->tos, tos);
+}
+
+static u8 ipv4_dscp(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->tos & ~INET_ECN_MASK;
+}
+
 static u32 ipv4_reply_mark(const struct net *net, u32 mark)
 {
 	return IP4_REPLY_MARK(net, mark);
@@ -674,6 +684,8 @@ const struct xtcp_family xtcp_ipv4 = {
 	.device		= ipv4_device,
 	.options_len	= ipv4_options_len,
 	.tos		= ipv4_tos,
+	.tos_set	= ipv4_tos_set,
+	.dscp		= ipv4_dscp,
 	.reply_mark	= ipv4_reply_mark,
 	.ecn		= ipv4_ecn,
 	.is_loopback	= ipv4_flow_is_loopback,

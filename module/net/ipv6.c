@@ -137,6 +137,16 @@ static u8 ipv6_tos(const struct sock *sk)
 	return READ_ONCE(inet6_sk(sk)->tclass);
 }
 
+static void ipv6_tos_set(struct sock *sk, u8 tos)
+{
+	WRITE_ONCE(inet6_sk(sk)->tclass, tos);
+}
+
+static u8 ipv6_dscp(const struct sk_buff *skb)
+{
+	return ipv6_get_dsfield(ipv6_hdr(skb)) & ~INET_ECN_MASK;
+}
+
 static u32 ipv6_reply_mark(const struct net *net, u32 mark)
 {
 	return IP6_REPLY_MARK(net, mark);
@@ -765,6 +775,8 @@ const struct xtcp_family xtcp_ipv6 = {
 	.device		= ipv6_device,
 	.options_len	= ipv6_options_len,
 	.tos		= ipv6_tos,
+	.tos_set	= ipv6_tos_set,
+	.dscp		= ipv6_dscp,
 	.reply_mark	= ipv6_reply_mark,
 	.is_loopback	= ipv6_flow_is_loopback,
 	.src_valid	= ipv6_src_valid,

@@ -186,17 +186,20 @@ unlock:
  * @skb: the segment; not yet spare
  * @key: its key, as seen from here
  *
- * The mark is the segment's where fwmark_reflect of its family says so.
+ * The mark is the segment's where fwmark_reflect of its family says so. Its DSCP
+ * is answered with, as Linux does: whoever marked it wants such treatment.
  */
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key)
 {
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+
 	reply->key = *key;
 	reply->sk = NULL;
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
 	reply->owned = false;
-	reply->mark = xtcp_family_get(key->family)->reply_mark(net, skb->mark);
-	reply->tos = 0;
+	reply->mark = af->reply_mark(net, skb->mark);
+	reply->tos = af->dscp(skb);
 }

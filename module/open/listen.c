@@ -18,6 +18,7 @@
 
 #include <linux/slab.h>
 #include <linux/tcp.h>
+#include <net/inet_ecn.h>
 #include <net/inet_sock.h>
 #include <net/request_sock.h>
 #include <net/sock_reuseport.h>
@@ -281,6 +282,17 @@ static __always_inline void receive_window(struct xtcp_halfopen *ho)
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
 }
 
+/* xtcp_reflect_tos: the client chooses the DSCP, for the child as well. */
+static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
+		      const struct xtcp_family *af)
+{
+	u8 tos = af->tos(lsk);
+
+	if (likely(!XTCP_KNOB(sock_net(lsk), reflect_tos)))
+		return tos;
+	return af->dscp(skb) | (tos & INET_ECN_MASK);
+}
+
 /* Everything that follows from the SYN alone. */
 static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			  const struct sk_buff *skb, const struct xtcp_key *key,
@@ -296,7 +308,7 @@ static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_
 	ho->ls = ls;
 	ho->irs = seg->seq;
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	ho->tos = af->tos(lsk);
+	ho->tos = syn_ack_tos(lsk, skb, af);
 	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;

@@ -192,6 +192,7 @@ KNOB(stdurg, "0", "256")
 KNOB_RANGE(autocorking, "1", "2", "0")
 KNOB(limit_output_bytes, "1048576", "x")
 KNOB(min_tso_segs, "2", "0")
+KNOB_RANGE(reflect_tos, "0", "2", "1")
 KNOB_RANGE(tso_rtt_log, "9", "32", "5")
 KNOB(tso_win_divisor, "3", "256")
 KNOB(moderate_rcvbuf, "1", "256")
@@ -544,7 +545,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "min_tso_segs", "moderate_rcvbuf",
 		"mtu_probing", "base_mss", "mtu_probe_floor", "probe_threshold",
 		"probe_interval", "pacing_ss_ratio", "pacing_ca_ratio", "notsent_lowat",
-		"orphan_retries", "recovery", "reordering", "retries1", "retries2", "rfc1337", "rmem",
+		"orphan_retries", "recovery", "reflect_tos", "reordering", "retries1", "retries2", "rfc1337", "rmem",
 		"rst_ratelimit", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix",
 		"syn_per_source_prefix6", "synack_ratelimit",
