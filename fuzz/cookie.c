@@ -158,9 +158,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	now_s += in.seconds;
 	age = cookie_minute() - age;
 	good = age < COOKIE_MINUTES_MAX;
-	MUST(xtcp_cookie_check(&net, in.identity, mss_table, ho.irs, ho.iss) == (good ? rounded(in.mss) : 0));
+	MUST(xtcp_cookie_check(&net, in.identity, mss_table, ho.irs, ho.iss) ==
+	     (good ? rounded(in.mss) : 0));
 	memset(&back, 0, sizeof(back));
-	MUST(xtcp_cookie_check_option(&net, in.identity, mss_table, cookie.option, ho.iss, &back) == good);
+	MUST(xtcp_cookie_check_option(&net, in.identity, mss_table, cookie.option, ho.iss,
+				      &back) == good);
 	if (good)
 		must_be_what_was_agreed(&ho, &back);
 

@@ -327,12 +327,14 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 
 	mutex_lock(&all->lock);
 	if (!shadow->listeners) {
+		/* As inet_csk_listen_start() does, for readers without a lock. */
 		smp_store_release(&shadow->sk->sk_state, TCP_LISTEN);
 		err = shadow_claim(shadow->sk, inet_sk(shadow->sk)->inet_num);
 	}
 	if (!err)
 		shadow->listeners++;
 	else
+		/* As above. */
 		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
 	mutex_unlock(&all->lock);
 	return err;
@@ -348,6 +350,7 @@ void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 
 	mutex_lock(&all->lock);
 	if (!--shadow->listeners)
+		/* As in xtcp_shadow_listen(). */
 		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
 	mutex_unlock(&all->lock);
 }

@@ -24,7 +24,7 @@ struct xtcp_shadow;
  * @unhook: takes the hook away when there has been no shadow for a while
  */
 struct xtcp_shadows {
-	struct mutex		lock;
+	struct mutex		lock;	/* @nr, @hooked, making and listening */
 	unsigned int		nr;
 	bool			hooked;
 	struct llist_head	idle;

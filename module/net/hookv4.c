@@ -145,7 +145,7 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
 }
 
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state)
+				    const struct nf_hook_state *state)
 {
 	u8 protocol = ip_hdr(skb)->protocol;
 

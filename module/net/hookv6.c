@@ -309,7 +309,7 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 }
 
 static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state)
+				    const struct nf_hook_state *state)
 {
 	struct spot spot = behind_hops(skb);
 

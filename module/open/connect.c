@@ -75,7 +75,7 @@ static void offer(struct sock *sk)
 	xtcp_window_route(sk);
 	xtcp_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
 	xs->rcv_wnd = xtcp_window_offer(__sk_dst_get(sk), xs->advmss,
-						xs->rcv_wnd);
+					xs->rcv_wnd);
 	xs->rcv_wscale = wscale;
 	xtcp_rtt_init(xs);
 	xtcp_congestion_route(sk);

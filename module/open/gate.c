@@ -99,7 +99,7 @@ struct opinion {
  * had a connection to us.
  */
 static __always_inline struct opinion judge(struct xtcp_listener *ls,
-			    const struct xtcp_key *key, bool proven)
+					    const struct xtcp_key *key, bool proven)
 {
 	unsigned int mode = xtcp_cookie_mode(ls->sk);
 	struct opinion o = { .verdict = GATE_QUEUE };

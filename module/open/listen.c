@@ -245,7 +245,7 @@ static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
  * costs at each SYN, so they become part of who calls them.
  */
 static __always_inline void negotiate(struct net *net, struct xtcp_halfopen *ho,
-		      const struct xtcp_seg *seg, bool ecn_offered)
+				      const struct xtcp_seg *seg, bool ecn_offered)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
@@ -295,8 +295,8 @@ static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
 
 /* Everything that follows from the SYN alone. */
 static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
-			  const struct sk_buff *skb, const struct xtcp_key *key,
-			  const struct xtcp_seg *seg, u64 identity)
+					  const struct sk_buff *skb, const struct xtcp_key *key,
+					  const struct xtcp_seg *seg, u64 identity)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	const struct sock *lsk = ls->sk;

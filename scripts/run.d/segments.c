@@ -7,10 +7,10 @@
  *
  *	1700000000.123456 client:40000 server:80 SYN,ACK seq=y ack=x+1 len=0 win=64240 mss=1460
  *
- * Over IPv4 and IPv6. The time is the kernel's for the frame. x is the initial sequence number of the
- * end that sent the first SYN, y that of the other; a segment of a connection
- * whose SYN was not seen has plain numbers. PROTOCOL is the IP protocol number:
- * tcpdump would decode 6 as well, but not 253.
+ * Over IPv4 and IPv6. The time is the kernel's for the frame. x is the initial
+ * sequence number of the end that sent the first SYN, y that of the other; a
+ * segment of a connection whose SYN was not seen has plain numbers. PROTOCOL is
+ * the IP protocol number: tcpdump would decode 6 as well, but not 253.
  *
  * Runs in the namespace of DEVICE until it is killed; a line is out as soon as its
  * segment is.

@@ -247,17 +247,18 @@ static bool argument(struct script *s, struct script_arg *arg)
 	skip(s);
 	if (take(s, "...")) {
 		arg->kind = ARG_ANY;
-	} else if (*s->pos == '[' || *s->pos == '{') {
+		return true;
+	}
+	if (*s->pos == '[' || *s->pos == '{') {
 		arg->kind = ARG_LIST;
 		return list(s, arg);
-	} else if (*s->pos == '"') {
+	}
+	if (*s->pos == '"') {
 		arg->kind = ARG_TEXT;
 		return quoted(s, arg);
-	} else {
-		arg->kind = ARG_NUMBER;
-		return value(s, &arg->number);
 	}
-	return true;
+	arg->kind = ARG_NUMBER;
+	return value(s, &arg->number);
 }
 
 static bool call(struct script *s, struct script_event *e)

@@ -89,7 +89,8 @@ TEST_F(hook, fragments_are_whole_before)
 
 			memcpy(part, whole, 20);
 			memcpy(part + 20, whole + 20 + from, to - from);
-			part[4] = 9, part[5] = backwards;
+			part[4] = 9;
+			part[5] = backwards;
 			memcpy(part + 2, &size, 2);
 			memcpy(part + 6, &off, 2);
 			part[10] = part[11] = 0;

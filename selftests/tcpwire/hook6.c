@@ -460,8 +460,10 @@ static void send_redirect(struct peer *p, const struct segment *quote, int befor
 	icmp[0] = 137;
 	memcpy(icmp + 8, &p->addr.v6, 16);
 	memcpy(icmp + 24, &p->addr.v6, 16);
-	for (int i = 0; i < before; i++, opt += 8)
-		opt[0] = 14, opt[1] = 1;	/* RFC 3971: a nonce */
+	for (int i = 0; i < before; i++, opt += 8) {
+		opt[0] = 14;		/* RFC 3971: a nonce */
+		opt[1] = 1;
+	}
 	opt[0] = 4;
 	opt[1] = (8 + quoted) / 8;
 	memcpy(opt + 8, quote->packet, quoted);

@@ -220,7 +220,8 @@ static void stock_server(struct shared *s)
 	uint64_t offset = 0;
 	ssize_t n;
 
-	if (!listen_at(lfd, STOCK_PORT) || (fd = accept(lfd, NULL, NULL)) < 0) {
+	fd = listen_at(lfd, STOCK_PORT) ? accept(lfd, NULL, NULL) : -1;
+	if (fd < 0) {
 		s->stock_failed++;
 		return;
 	}
@@ -406,8 +407,9 @@ TEST_F(teardown, the_hook_goes_while_segments_come)
 		pair_enter(pr, CLIENT);
 		to = socket(AF_INET, SOCK_STREAM, 0);
 		patience(to, 2000);
-		if (!connect(to, (struct sockaddr *)&sin, sizeof(sin)) &&
-		    (fd = accept(lfd, NULL, NULL)) >= 0) {
+		fd = connect(to, (struct sockaddr *)&sin, sizeof(sin)) ? -1 :
+		     accept(lfd, NULL, NULL);
+		if (fd >= 0) {
 			/* We close first: TIME-WAIT is ours. */
 			close(fd);
 			recv(to, &fd, 1, 0);
