@@ -442,6 +442,19 @@ static uint32_t netem_fraction(double percent)
 /* TCA_NETEM_PRNG_SEED, which older headers lack. */
 #define NETEM_SEED (TCA_NETEM_JITTER64 + 3)
 
+/* What all packets that leave through dev wait in: its options come behind. */
+static void request_qdisc(struct request *rq, const char *dev, const char *kind)
+{
+	struct tcmsg *tcm;
+
+	tcm = request_start(rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
+	tcm->tcm_family = AF_UNSPEC;
+	tcm->tcm_ifindex = if_nametoindex(dev);
+	tcm->tcm_handle = 0x10000;
+	tcm->tcm_parent = TC_H_ROOT;
+	request_attr(rq, TCA_KIND, kind, strlen(kind) + 1);
+}
+
 void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_t limit)
 {
 	struct tc_tbf_qopt qopt = {
@@ -451,14 +464,8 @@ void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_
 	uint32_t burst = 1600;		/* a packet */
 	struct request rq;
 	struct rtattr *opt;
-	struct tcmsg *tcm;
 
-	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = if_nametoindex(dev);
-	tcm->tcm_handle = 0x10000;
-	tcm->tcm_parent = TC_H_ROOT;
-	request_attr(&rq, TCA_KIND, "tbf", 4);
+	request_qdisc(&rq, dev, "tbf");
 	opt = request_attr(&rq, TCA_OPTIONS, NULL, 0);
 	request_attr(&rq, TCA_TBF_PARMS, &qopt, sizeof(qopt));
 	request_attr(&rq, TCA_TBF_BURST, &burst, sizeof(burst));
@@ -485,14 +492,8 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 	int64_t delay_ns = netem->delay_ms * 1e6, jitter_ns = netem->jitter_ms * 1e6;
 	struct request rq;
 	struct rtattr *opt;
-	struct tcmsg *tcm;
 
-	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = if_nametoindex(dev);
-	tcm->tcm_handle = 0x10000;
-	tcm->tcm_parent = TC_H_ROOT;
-	request_attr(&rq, TCA_KIND, "netem", 6);
+	request_qdisc(&rq, dev, "netem");
 	opt = request_attr(&rq, TCA_OPTIONS, &qopt, sizeof(qopt));
 	request_attr(&rq, TCA_NETEM_LATENCY64, &delay_ns, sizeof(delay_ns));
 	request_attr(&rq, TCA_NETEM_JITTER64, &jitter_ns, sizeof(jitter_ns));
@@ -511,13 +512,7 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 void fq_set(struct where at, const char *dev)
 {
 	struct request rq;
-	struct tcmsg *tcm;
 
-	tcm = request_start(&rq, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = if_nametoindex(dev);
-	tcm->tcm_handle = 0x10000;
-	tcm->tcm_parent = TC_H_ROOT;
-	request_attr(&rq, TCA_KIND, "fq", 3);
+	request_qdisc(&rq, dev, "fq");
 	request_send(at, &rq, "fq");
 }
