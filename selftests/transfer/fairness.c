@@ -5,7 +5,7 @@
  * one that loses. With XTCP_PLOT set the latter prints what TCP_INFO says on
  * its way, for scripts/plot.
  */
-/* vm: wires */
+/* vm: wires timeout=600 */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -15,8 +15,13 @@
 PAIR_FIXTURE(fairness);
 
 #define DELAY_MS 20
-#define SETTLE_MS 3000
-#define RUN_MS 15000
+/* Until flows are held against each other, and for how long. */
+struct span {
+	int settle_ms, run_ms;
+};
+
+#define SHORT (struct span){ 3000, 15000 }
+#define LONG (struct span){ 5000, 40000 }
 
 /* Writes and reads as much as both take now. Octets read. */
 static size_t pump(int from, int to)
@@ -108,7 +113,7 @@ static void flow_end(struct pair *pr, const struct flow *flow)
  * makes larger skbs has more of it.
  */
 static double share(struct __test_metadata *_metadata, struct pair *pr, enum stack first,
-		    enum stack second, int alone_ms)
+		    enum stack second, int alone_ms, struct span span)
 {
 	struct flow flow[2];
 	int64_t start;
@@ -123,25 +128,36 @@ static double share(struct __test_metadata *_metadata, struct pair *pr, enum sta
 	flow_open(_metadata, pr, second, 5001, &flow[1]);
 	start = now_ms();
 	flows_run(flow, 1, start + alone_ms);
-	flows_run(flow, 2, start + SETTLE_MS);
+	flows_run(flow, 2, start + span.settle_ms);
 	flow[0].octets = 0;
 	flow[1].octets = 0;
-	flows_run(flow, 2, start + SETTLE_MS + RUN_MS);
+	flows_run(flow, 2, start + span.settle_ms + span.run_ms);
 	all = flow[0].octets + flow[1].octets;
 	TH_LOG("%d ms ahead: share of the first %.3f, together %.2f Mbit/s", alone_ms,
-	       flow[0].octets / all, all * 8 / 1e3 / RUN_MS);
+	       flow[0].octets / all, all * 8 / 1e3 / span.run_ms);
 	/* Together they fill it: 5 Mbit/s, less the headers. */
-	EXPECT_LE(0.95 * 5e6 * 1448 / 1514 * RUN_MS / 8e3, all);
+	EXPECT_LE(0.95 * 5e6 * 1448 / 1514 * span.run_ms / 8e3, all);
 	for (int i = 0; i < 2; i++)
 		flow_end(pr, &flow[i]);
 	return flow[0].octets / all;
 }
 
+/*
+ * Whom a full queue turns away is a matter of phase, and with twelve losses or so
+ * in fifteen seconds one flow may have but a third of it. It evens out in forty.
+ * A flow that starves does so however long it takes: no mean hides that.
+ */
 TEST_F(fairness, two_flows_on_one_bottleneck)
 {
-	double mean = (share(_metadata, &self->pair, TESTED, TESTED, 300) +
-		       share(_metadata, &self->pair, TESTED, TESTED, 1100)) / 2;
+	static const int alone_ms[] = { 300, 700 };
+	double of_first, mean = 0;
 
+	for (int i = 0; i < 2; i++) {
+		of_first = share(_metadata, &self->pair, TESTED, TESTED, alone_ms[i], LONG);
+		EXPECT_LE(0.25, of_first);
+		EXPECT_GE(0.75, of_first);
+		mean += of_first / 2;
+	}
 	EXPECT_LE(0.4, mean);
 	EXPECT_GE(0.6, mean);
 }
@@ -156,8 +172,8 @@ TEST_F(fairness, beside_the_kernels_cubic)
 	NOT_ON_STOCK();
 	pr->stock_may_speak = true;
 	for (int i = 0; i < 3; i++) {
-		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i]) / 6;
-		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i])) / 6;
+		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i], SHORT) / 6;
+		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i], SHORT)) / 6;
 	}
 	TH_LOG("our mean share %.3f", ours);
 	EXPECT_LE(0.4, ours);
