@@ -1,12 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * marks: what a socket's user, or who sends to it, asks of IP for each packet:
- * the DSCP. RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
+ * mark, priority, DSCP. Whether a packet has the first two only rules on its
+ * way out can tell: nft's count. RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <stdlib.h>
+
+#define MARK 7
+#define PRIORITY 5
+#define ACCEPT "/proc/sys/net/ipv4/tcp_fwmark_accept"
+
 PEER_FIXTURE(marks);
+
+/* Counters of packets that leave: all, those with each mark, the urgent ones. */
+static const char ruleset[] =
+	"table inet t {\n"
+	"counter left { }\n counter seven { }\n counter eleven { }\n counter five { }\n"
+	"chain in { type filter hook prerouting priority filter; }\n"
+	"chain out { type filter hook output priority filter;\n"
+	"meta l4proto != { 6, 253 } accept\n"
+	"counter name left\n"
+	"meta mark 7 counter name seven\n"
+	"meta mark 11 counter name eleven\n"
+	"meta priority 0:5 counter name five\n"
+	"}\n}\n";
+
+static void rules_load(struct __test_metadata *_metadata)
+{
+	FILE *nft = popen("nft -f -", "we");
+
+	ASSERT_NE(NULL, nft);
+	fputs(ruleset, nft);
+	ASSERT_EQ(0, pclose(nft));
+}
+
+/* What comes has this mark from now on. */
+static void mark_arrivals(struct __test_metadata *_metadata, int mark)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "nft add rule inet t in meta mark set %d", mark);
+	ASSERT_EQ(0, system(command));
+}
+
+static int counted(struct __test_metadata *_metadata, const char *name)
+{
+	char command[100], line[200];
+	int n = -1;
+	FILE *nft;
+
+	snprintf(command, sizeof(command), "nft list counter inet t %s", name);
+	nft = popen(command, "re");
+	ASSERT_NE(NULL, nft);
+	while (fgets(line, sizeof(line), nft))
+		if (strstr(line, "packets"))
+			n = atoi(strstr(line, "packets") + 8);
+	pclose(nft);
+	return n;
+}
+
+static void mark_and_priority(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_MARK, MARK);
+	socket_set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY);
+}
 
 /* Text and its ACK, our FIN and the peer's, and that again in TIME-WAIT. */
 static void rest_of_life(struct __test_metadata *_metadata, struct conn *c, int tos)
@@ -22,6 +82,77 @@ static void rest_of_life(struct __test_metadata *_metadata, struct conn *c, int 
 	sleep_ms(1000);
 	conn_send(c, .flags = FIN | ACK, .seq = 1);
 	conn_expect(c, .flags = ACK, .ack = 2, .tos = tos);
+}
+
+/* SYN, ACK, text, FIN and its answer's ACK; a record's, which keeps no priority. */
+TEST_F(marks, lc_114_mark_and_priority_of_a_client)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	conn_open(p, &c, .active = true, .prepare = mark_and_priority);
+	rest_of_life(_metadata, &c, 0);
+	EXPECT_EQ(6, counted(_metadata, "left"));
+	EXPECT_EQ(6, counted(_metadata, "seven"));
+	EXPECT_LE(5, counted(_metadata, "five"));
+	if (!stock_mode())
+		EXPECT_EQ(5, counted(_metadata, "five"));
+}
+
+/* SYN-ACK, text, FIN, and the two ACKs. */
+TEST_F(marks, lc_114_mark_and_priority_of_a_listener)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	conn_open(p, &c, .prepare = mark_and_priority);
+	rest_of_life(_metadata, &c, 0);
+	EXPECT_EQ(5, counted(_metadata, "left"));
+	EXPECT_EQ(5, counted(_metadata, "seven"));
+	/* A child of stock's begins without; its listener's SYN-ACK has it. */
+	EXPECT_LE(1, counted(_metadata, "five"));
+}
+
+/* net.ipv4.tcp_fwmark_accept: a connection has its SYN's mark, on both stacks. */
+TEST_F(marks, knob_tcp_fwmark_accept)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	mark_arrivals(_metadata, 11);
+	conn_open(p, &c);
+	EXPECT_EQ(1, counted(_metadata, "left"));
+	EXPECT_EQ(0, counted(_metadata, "eleven"));
+	ASSERT_EQ(0, sysctl_write(ACCEPT, "1"));
+	close(c.lfd);
+	conn_open(p, &c);
+	rest_of_life(_metadata, &c, 0);
+	EXPECT_EQ(6, counted(_metadata, "left"));
+	EXPECT_EQ(5, counted(_metadata, "eleven"));
+}
+
+/* net.ipv4.fwmark_reflect, net.ipv6.fwmark_reflect: of what has no socket. */
+TEST_F(marks, knob_fwmark_reflect)
+{
+	struct peer *p = &self->peer;
+	char path[60];
+
+	rules_load(_metadata);
+	mark_arrivals(_metadata, 11);
+	peer_hold(p, 1);
+	peer_send(p, .flags = SYN, .dport = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 1);
+	EXPECT_EQ(0, counted(_metadata, "eleven"));
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/fwmark_reflect",
+		 p->family == AF_INET6 ? 6 : 4);
+	ASSERT_EQ(0, sysctl_write(path, "1"));
+	peer_send(p, .flags = SYN, .dport = 1);
+	peer_expect(p, .flags = RST | ACK, .sport = 1);
+	EXPECT_EQ(1, counted(_metadata, "eleven"));
+	EXPECT_EQ(2, counted(_metadata, "left"));
 }
 
 static void expedited(int fd)
