@@ -20,8 +20,7 @@ struct span {
 	int settle_ms, run_ms;
 };
 
-#define SHORT (struct span){ 3000, 15000 }
-#define LONG (struct span){ 5000, 40000 }
+static const struct span brief = { 3000, 15000 }, lengthy = { 5000, 40000 };
 
 /* Writes and reads as much as both take now. Octets read. */
 static size_t pump(int from, int to)
@@ -153,7 +152,7 @@ TEST_F(fairness, two_flows_on_one_bottleneck)
 	double of_first, mean = 0;
 
 	for (int i = 0; i < 2; i++) {
-		of_first = share(_metadata, &self->pair, TESTED, TESTED, alone_ms[i], LONG);
+		of_first = share(_metadata, &self->pair, TESTED, TESTED, alone_ms[i], lengthy);
 		EXPECT_LE(0.25, of_first);
 		EXPECT_GE(0.75, of_first);
 		mean += of_first / 2;
@@ -172,8 +171,8 @@ TEST_F(fairness, beside_the_kernels_cubic)
 	NOT_ON_STOCK();
 	pr->stock_may_speak = true;
 	for (int i = 0; i < 3; i++) {
-		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i], SHORT) / 6;
-		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i], SHORT)) / 6;
+		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i], brief) / 6;
+		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i], brief)) / 6;
 	}
 	TH_LOG("our mean share %.3f", ours);
 	EXPECT_LE(0.4, ours);
