@@ -7,8 +7,10 @@
 
 #include <linux/kconfig.h>
 
+struct dst_entry;
 struct net;
 struct sk_buff;
+struct xtcp_addrs6;
 struct xtcp_net;
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -17,6 +19,11 @@ void xtcp_arrival6_net_exit(struct net *net);
 
 void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb);
 void xtcp_arrival6_learn(const struct xtcp_net *xn, const struct sk_buff *skb);
+struct dst_entry *xtcp_arrival6_back(const struct xtcp_net *xn,
+				     const struct xtcp_addrs6 *addrs);
+void xtcp_arrival6_back_learn(struct xtcp_net *xn,
+			      const struct xtcp_addrs6 *addrs,
+			      struct dst_entry *dst);
 #else
 static inline void xtcp_arrival6_net_exit(struct net *net)
 {

@@ -38,6 +38,7 @@
 #include "net/arrival6.h"
 #include "net/family.h"
 #include "net/ipv4.h"
+#include "net/route6.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "port/port.h"
@@ -117,7 +118,9 @@ static __always_inline struct dst_entry *route_of(const struct sock *sk,
 
 	if (unlikely(!dst) || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
 		return NULL;
-	if (skb->protocol == htons(ETH_P_IP) && xtcp_ipv4_route_is_fresh(dst))
+	if (skb->protocol == htons(ETH_P_IP) ?
+	    xtcp_ipv4_route_is_fresh(dst) :
+	    xtcp_ipv6_route_is_fresh(dst, sk->sk_rx_dst_cookie))
 		return dst;
 	return dst_check(dst, sk->sk_rx_dst_cookie);
 }

@@ -27,7 +27,6 @@
 #include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
-#include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
 
 #include "net/arrival.h"
@@ -35,6 +34,7 @@
 #include "net/hook.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
+#include "net/ipsec.h"
 #include "net/ipv4.h"
 #include "net/reply.h"
 #include "net/wire.h"
@@ -130,18 +130,6 @@ static void flow_init(struct flowi4 *fl4, const struct net *net,
 			   sock_net_uid(net, sk));
 }
 
-static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
-{
-#ifdef CONFIG_XFRM
-	return !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
-	       net->xfrm.policy_default[XFRM_POLICY_OUT] !=
-							XFRM_USERPOLICY_BLOCK &&
-	       !(sk && rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]));
-#else
-	return true;
-#endif
-}
-
 /*
  * Does nothing but the addresses choose the route? There may be another device
  * or DSCP, policy rules (without which there is no VRF either), IPsec.
@@ -149,7 +137,7 @@ static bool xfrm_has_no_say(struct net *net, const struct sock *sk)
 static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
 {
 	return !fib4_has_custom_rules(net) && !tos &&
-	       xfrm_has_no_say(net, sk) &&
+	       xtcp_ipsec_is_silent(net, sk) &&
 	       !(sk && (READ_ONCE(sk->sk_bound_dev_if) ||
 			sock_flag(sk, SOCK_LOCALROUTE)));
 }
@@ -252,7 +240,7 @@ static bool ports_have_a_say(struct net *net, const struct sock *sk)
 	if (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy))
 		return true;
 #endif
-	return fib4_has_custom_rules(net) || !xfrm_has_no_say(net, sk);
+	return fib4_has_custom_rules(net) || !xtcp_ipsec_is_silent(net, sk);
 }
 
 /*

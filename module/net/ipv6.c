@@ -37,7 +37,6 @@
 #include <net/protocol.h>
 #include <net/tcp.h>
 #include <net/transp_v6.h>
-#include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
@@ -46,7 +45,9 @@
 #include "net/hook.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
+#include "net/ipsec.h"
 #include "net/reply.h"
+#include "net/route6.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "open/isn.h"
@@ -307,13 +308,68 @@ static unsigned int ipv6_options_len(const struct sock *sk)
 	return opt ? opt->opt_flen + opt->opt_nflen : 0;
 }
 
+/*
+ * Does nothing but the addresses choose the route? There may be a device,
+ * policy rules (without which there is no VRF either), IPsec.
+ */
+static bool addresses_decide(const struct net *net, const struct sock *sk,
+			     int oif)
+{
+	return !oif && !fib6_has_custom_rules(net) &&
+	       xtcp_ipsec_is_silent(net, sk);
+}
+
+/* What is known of the way already; the local address is chosen as IP would. */
+static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
+{
+	struct xtcp_addrs6 addrs = { .raddr = fl6->daddr, .laddr = fl6->saddr };
+	struct net *net = sock_net(sk);
+	struct fib6_info *from;
+	struct dst_entry *dst;
+
+	rcu_read_lock();
+	dst = xtcp_arrival6_back(xtcp_net(net), &addrs);
+	if (dst && ipv6_addr_any(&fl6->saddr)) {
+		from = rcu_dereference(((struct rt6_info *)dst)->from);
+		if (!from || ip6_route_get_saddr(net, from, &fl6->daddr,
+						 inet6_sk(sk)->srcprefs, 0,
+						 &fl6->saddr))
+			dst = NULL;
+	}
+	if (dst && !dst_hold_safe(dst))
+		dst = NULL;
+	rcu_read_unlock();
+	return dst;
+}
+
+/* The route of a flow without extension headers, which is remembered. */
+static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
+{
+	struct dst_entry *dst = known_route(sk, fl6);
+	struct xtcp_addrs6 addrs;
+
+	if (dst)
+		return dst;
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl6, NULL);
+	if (IS_ERR(dst))
+		return dst;
+	addrs = (struct xtcp_addrs6) { fl6->daddr, fl6->saddr };
+	rcu_read_lock();
+	xtcp_arrival6_back_learn(xtcp_net(sock_net(sk)), &addrs, dst);
+	rcu_read_unlock();
+	return dst;
+}
+
 static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
 {
+	const struct ipv6_txoptions *opt = tx_options(sk);
 	struct in6_addr final;
 	struct in6_addr *last;
 
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
-	last = first_hop(fl6, tx_options(sk), &final);
+	if (!opt && addresses_decide(sock_net(sk), sk, fl6->flowi6_oif))
+		return plain_lookup(sk, fl6);
+	last = first_hop(fl6, opt, &final);
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, last);
 }
 
@@ -330,7 +386,14 @@ static void route_keep(struct sock *sk, struct dst_entry *dst)
 
 static struct dst_entry *ipv6_route_cached(struct sock *sk)
 {
-	return __sk_dst_check(sk, inet6_sk(sk)->dst_cookie);
+	struct dst_entry *dst = __sk_dst_get(sk);
+	u32 cookie = inet6_sk(sk)->dst_cookie;
+	bool fresh;
+
+	rcu_read_lock();
+	fresh = xtcp_ipv6_route_is_fresh(dst, cookie);
+	rcu_read_unlock();
+	return likely(fresh) ? dst : __sk_dst_check(sk, cookie);
 }
 
 /* LC-110: a cached route that went stale is looked up again. */
@@ -577,17 +640,19 @@ static int hop_limit(const struct sock *sk, const struct dst_entry *dst)
 	return hops < 0 ? ip6_dst_hoplimit((struct dst_entry *)dst) : hops;
 }
 
-static void header_push(struct sk_buff *skb, const struct xtcp_key *key,
-			u8 tclass, __be32 label, int hops)
+/* There is room: a segment is made with it. */
+static inline void header_push(struct sk_buff *skb,
+			       const struct xtcp_addrs6 *addrs, u8 wire,
+			       u8 tclass, __be32 label, int hops)
 {
-	struct ipv6hdr *iph = skb_push(skb, sizeof(*iph));
+	struct ipv6hdr *iph = __skb_push(skb, sizeof(*iph));
 
 	skb_reset_network_header(skb);
 	ip6_flow_hdr(iph, tclass, label);
-	iph->nexthdr = key->wire;
+	iph->nexthdr = wire;
 	iph->hop_limit = hops;
-	iph->saddr = key->v6.laddr;
-	iph->daddr = key->v6.raddr;
+	iph->saddr = addrs->laddr;
+	iph->daddr = addrs->raddr;
 }
 
 /* What IP's output answers, as 0 or -errno. */
@@ -622,14 +687,14 @@ static int xmit_with_options(struct sock *sk, struct sk_buff *skb,
 static int xmit_plain(struct sock *sk, struct sk_buff *skb,
 		      const struct dst_entry *dst, u8 tclass)
 {
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
-	struct xtcp_key key;
 	__be32 label;
 
-	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	label = flow_label(net, skb, sk, inet6_sk(sk)->flow_label,
 			   READ_ONCE(sk->sk_txhash));
-	header_push(skb, &key, tclass, label, hop_limit(sk, dst));
+	header_push(skb, xtcp_flow_addrs6(flow), flow->wire, tclass, label,
+		    hop_limit(sk, dst));
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = READ_ONCE(sk->sk_mark);
 	return xmit(net, sk, skb);
@@ -639,12 +704,13 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	u8 tclass = (ipv6_tos(sk) & ~INET_ECN_MASK) | ecn;
 	const struct ipv6_txoptions *opt;
-	struct dst_entry *dst;
+	struct dst_entry *dst = __sk_dst_get(sk);
 	int err;
 
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	rcu_read_lock();
-	dst = ipv6_route(sk);
+	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, inet6_sk(sk)->dst_cookie)))
+		dst = ipv6_route(sk);
 	if (IS_ERR(dst)) {
 		rcu_read_unlock();
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -677,22 +743,38 @@ static int reply_oif(struct net *net, const struct xtcp_reply *reply)
 	return oif;
 }
 
-static int ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
+/* With a reference, or ERR_PTR. */
+static struct dst_entry *reply_lookup(struct net *net,
+				      const struct xtcp_reply *reply, int oif)
 {
-	struct dst_entry *dst;
 	struct flowi6 fl6;
 
-	flow_init(&fl6, net, reply->sk, &reply->key, reply_oif(net, reply),
-		  reply->mark);
+	flow_init(&fl6, net, reply->sk, &reply->key, oif, reply->mark);
 	fl6.flowlabel = ip6_make_flowinfo(reply->tos, 0);
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi6_to_flowi_common(&fl6));
-	dst = ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+	return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+}
+
+static int ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
+{
+	const struct xtcp_addrs6 *addrs = &reply->key.v6;
+	struct xtcp_net *xn = xtcp_net(net);
+	int oif = reply_oif(net, reply);
+	bool plain = addresses_decide(net, reply->sk, oif);
+	struct dst_entry *dst;
+
+	reply->dst = plain ? xtcp_arrival6_back(xn, addrs) : NULL;
+	reply->dst_held = !reply->dst;
+	if (reply->dst)
+		return 0;
+	dst = reply_lookup(net, reply, oif);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
+	if (plain)
+		xtcp_arrival6_back_learn(xn, addrs, dst);
 	reply->dst = dst;
-	reply->dst_held = true;
 	return 0;
 }
 
@@ -708,7 +790,7 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	else
 		skb_dst_set_noref(skb, dst);
 	label = flow_label(net, skb, reply->sk, 0, reply_hash(reply, skb));
-	header_push(skb, &reply->key, reply->tos, label,
+	header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
 		    hop_limit(reply->sk, dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * route6.h - is a route of IPv6 that was kept still good
+ */
+#ifndef XTCP_NET_ROUTE6_H
+#define XTCP_NET_ROUTE6_H
+
+#include <net/dst.h>
+#include <net/ip6_fib.h>
+
+/**
+ * xtcp_ipv6_route_is_fresh - may a cached route be used without a further look
+ * @dst: of IPv6, or NULL
+ * @cookie: what its check wants to hear
+ *
+ * What the kernel's check of it would say of nearly all routes.
+ *
+ * Context: RCU.
+ * Return: false when dst_check() has to be asked.
+ */
+static inline bool xtcp_ipv6_route_is_fresh(const struct dst_entry *dst,
+					    u32 cookie)
+{
+	const struct rt6_info *rt = (const struct rt6_info *)dst;
+	const struct fib6_info *from;
+	u32 now;
+
+	if (!dst || READ_ONCE(dst->obsolete) != DST_OBSOLETE_FORCE_CHK ||
+	    dst_xfrm(dst) || rt->sernum || rt->rt6i_flags & RTF_EXPIRES)
+		return false;
+	from = rcu_dereference(rt->from);
+	return from && fib6_get_cookie_safe(from, &now) && now == cookie &&
+	       !fib6_check_expired(from);
+}
+
+#endif /* XTCP_NET_ROUTE6_H */
