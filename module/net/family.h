@@ -73,7 +73,7 @@ struct xtcp_reply;
  * @ecn: ECN field of a received segment, INET_ECN_*
  * @is_loopback: does this connection stay inside the machine
  * @csum: checksum field for @len octets of segment whose sum is @sum
- * @csum_valid: check a received segment; handles offload results
+ * @csum_pseudo: sum of the pseudo-header of a received segment, as long as @skb
  * @route: the route for a segment of @sk; looked up again when the cached
  *	one went stale; returned without a reference, cached in the socket.
  *	ERR_PTR on failure. Socket lock.
@@ -135,7 +135,7 @@ struct xtcp_family {
 	bool	(*is_loopback)(const struct xtcp_flow *flow);
 	__sum16	(*csum)(const struct xtcp_key *key, unsigned int len,
 			__wsum sum);
-	bool	(*csum_valid)(struct sk_buff *skb, u8 wire);
+	__wsum	(*csum_pseudo)(struct sk_buff *skb, int wire);
 	struct dst_entry *(*route)(struct sock *sk);
 	struct dst_entry *(*route_cached)(struct sock *sk);
 	u32	(*route_cookie)(const struct dst_entry *dst);

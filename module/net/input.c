@@ -630,6 +630,21 @@ static void rcv_flow(struct net *net, struct xtcp_flow *flow,
 	}
 }
 
+/*
+ * In one piece, as most are, and nobody has looked at it: just add it up. What a
+ * device or an offload has found out is IP's to judge.
+ */
+static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
+			  u8 wire)
+{
+	if (skb->ip_summed != CHECKSUM_NONE || skb_is_nonlinear(skb) ||
+	    skb->csum_valid)
+		return !skb_checksum_validate(skb, wire, af->csum_pseudo);
+	skb->csum_valid = !csum_fold(csum_partial(skb->data, skb->len,
+						  af->csum_pseudo(skb, wire)));
+	return skb->csum_valid;
+}
+
 /* Header and checksum; false: counted, and to be dropped. */
 static bool segment_is_sound(struct net *net, struct sk_buff *skb,
 			     const struct xtcp_family *af, u8 wire)
@@ -638,7 +653,7 @@ static bool segment_is_sound(struct net *net, struct sk_buff *skb,
 		XTCP_INC(net, IN_ERRS);
 		return false;
 	}
-	if (!af->csum_valid(skb, wire)) {
+	if (!csum_is_right(skb, af, wire)) {
 		XTCP_INC(net, IN_CSUM_ERRORS);
 		XTCP_INC(net, IN_ERRS);
 		return false;

@@ -78,26 +78,6 @@ static u8 ipv4_ecn(const struct sk_buff *skb)
 	return ip_hdr(skb)->tos & INET_ECN_MASK;
 }
 
-/* In one piece, as most are, and nobody has looked at it: just add it up. */
-static bool csum_adds_up(struct sk_buff *skb, u8 wire)
-{
-	const struct iphdr *iph = ip_hdr(skb);
-
-	if (csum_tcpudp_magic(iph->saddr, iph->daddr, skb->len, wire,
-			      csum_partial(skb->data, skb->len, 0)))
-		return false;
-	skb->csum_valid = 1;
-	return true;
-}
-
-static bool ipv4_csum_valid(struct sk_buff *skb, u8 wire)
-{
-	if (skb->ip_summed == CHECKSUM_NONE && !skb_is_nonlinear(skb) &&
-	    !skb->csum_valid)
-		return csum_adds_up(skb, wire);
-	return !skb_checksum_validate(skb, wire, inet_compute_pseudo);
-}
-
 static u64 ipv4_hash(const struct xtcp_key *key, const void *secret)
 {
 	u64 addrs = (u64)(__force u32)key->laddr << 32 |
@@ -679,7 +659,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.is_loopback	= ipv4_flow_is_loopback,
 	.src_valid	= xtcp_ipv4_src_valid,
 	.csum		= xtcp_ipv4_csum,
-	.csum_valid	= ipv4_csum_valid,
+	.csum_pseudo	= inet_compute_pseudo,
 	.route		= ipv4_route,
 	.route_cached	= ipv4_route_cached,
 	.route_cookie	= ipv4_route_cookie,

@@ -177,26 +177,6 @@ static __sum16 ipv6_csum(const struct xtcp_key *key, unsigned int len,
 			       sum);
 }
 
-/* In one piece, as most are, and nobody has looked at it: just add it up. */
-static bool csum_adds_up(struct sk_buff *skb, u8 wire)
-{
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-
-	if (csum_ipv6_magic(&iph->saddr, &iph->daddr, skb->len, wire,
-			    csum_partial(skb->data, skb->len, 0)))
-		return false;
-	skb->csum_valid = 1;
-	return true;
-}
-
-static bool ipv6_csum_valid(struct sk_buff *skb, u8 wire)
-{
-	if (skb->ip_summed == CHECKSUM_NONE && !skb_is_nonlinear(skb) &&
-	    !skb->csum_valid)
-		return csum_adds_up(skb, wire);
-	return !skb_checksum_validate(skb, wire, ip6_compute_pseudo);
-}
-
 static u64 ipv6_hash(const struct xtcp_key *key, const void *key_of)
 {
 	struct {
@@ -863,7 +843,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.is_loopback	= ipv6_flow_is_loopback,
 	.src_valid	= ipv6_src_valid,
 	.csum		= ipv6_csum,
-	.csum_valid	= ipv6_csum_valid,
+	.csum_pseudo	= ip6_compute_pseudo,
 	.route		= ipv6_route,
 	.route_cached	= ipv6_route_cached,
 	.route_cookie	= ipv6_route_cookie,
