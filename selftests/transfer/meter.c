@@ -4,6 +4,7 @@
  * back, and of the rate at which text was delivered. The same as Linux's, but
  * for its clock, which counts in ticks.
  */
+/* vm: families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
