@@ -74,6 +74,46 @@
 #define SLAB_NO_MERGE	SLAB_NOLEAKTRACE
 #endif
 
+/*
+ * linux/slab.h: since 6.12 a cache whose objects keep their type for readers
+ * under RCU says where in a free one its link may lie. Before, that was behind
+ * the object, which made it larger: a record waits for a grace period there
+ * instead, by a head in its free part.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+static inline struct kmem_cache *
+xtcp_record_cache(const char *name, unsigned int size, unsigned int free_part)
+{
+	return kmem_cache_create(name, size, 0, SLAB_NO_MERGE, NULL);
+}
+
+static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
+				    struct rcu_head *head,
+				    rcu_callback_t free_rcu)
+{
+	call_rcu(head, free_rcu);
+}
+#else
+static inline struct kmem_cache *
+xtcp_record_cache(const char *name, unsigned int size, unsigned int free_part)
+{
+	struct kmem_cache_args args = {
+		.use_freeptr_offset	= true,
+		.freeptr_offset		= free_part,
+	};
+
+	return kmem_cache_create(name, size, &args,
+				 SLAB_NO_MERGE | SLAB_TYPESAFE_BY_RCU);
+}
+
+static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
+				    struct rcu_head *head,
+				    rcu_callback_t free_rcu)
+{
+	kmem_cache_free(cache, record);
+}
+#endif
+
 /* linux/socket.h: addresses of any length have a type of their own since 6.19 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized	sockaddr

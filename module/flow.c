@@ -10,17 +10,18 @@
  *  - The table holds one reference to a record. To a socket it holds none:
  *    a socket leaves the table before its last reference goes
  *    (xtcp_close_destroy()).
- *  - Records are freed a grace period after their last reference has gone, so
- *    a reader that finds one finds that connection and no other; whether it
- *    still lives, xtcp_flow_get() says.
- *  - A socket's memory may be another socket's at once (SLAB_TYPESAFE_BY_RCU),
- *    for a grace period would cost a short connection more than its routes do.
- *    So a reader looks twice: once it has a reference, whether the socket is
- *    still the one that it looked for. And it may be standing on a socket that
- *    leaves: one that is in no table has no next flow, by which the reader sees
- *    that, and begins its chain again. rhashtable's own readers would follow
- *    it; so what is done without a bucket lock, xtcp_flow_find_rcu() and the
- *    walk through the table, is done here.
+ *  - The memory of a socket, or a record, may be another's of its kind at once
+ *    (SLAB_TYPESAFE_BY_RCU), for a grace period would cost a short connection
+ *    more than its routes do. So a reader looks twice: once it has a reference,
+ *    whether the socket is still the one that it looked for, or the record the
+ *    one that the table has. And it may be standing on one that leaves, and may
+ *    enter another chain: each chain ends in a mark of its own, by which the
+ *    reader sees that, and begins its chain again. A socket that is in no table
+ *    has no next flow, for new ones have none. rhashtable's own readers would
+ *    follow it; so what is done without a bucket lock, xtcp_flow_find_rcu() and
+ *    the walk through the table, is done here.
+ *  - Kernels before 6.12 free records a grace period after their last reference
+ *    has gone (compat.h), so that a record that is found is that one.
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
  *    wins owns its end: it reports the event and drops the table's reference.
  *
@@ -234,7 +235,7 @@ chain_find(struct rhash_lock_head __rcu *const *bucket,
 static __always_inline struct xtcp_flow *
 flow_find(struct net *net, const struct xtcp_key *key)
 {
-	struct rhashtable *flows = &xtcp_net(net)->flows;
+	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
 	struct xtcp_flow *flow;
 	struct bucket_table *tbl;
 	u32 hash;
@@ -286,6 +287,47 @@ static void has_left(struct xtcp_flow *flow)
 		RCU_INIT_POINTER(flow->node.next, NULL);
 }
 
+/*
+ * Has the table that record? Who has a reference keeps it from being another
+ * one, but not from having become it before.
+ */
+static noinline bool record_is_still(struct net *net,
+				     const struct xtcp_flow *flow,
+				     const struct xtcp_key *key)
+{
+	smp_rmb();	/* pairs with xtcp_flow_hold_new() */
+	return flow_find(net, key) == flow;
+}
+
+/* Is @flow, referenced since it was found by @key, still what it was? */
+static __always_inline bool flow_is_still(struct net *net,
+					  const struct xtcp_flow *flow,
+					  const struct xtcp_key *key)
+{
+	return flow->kind == XTCP_KIND_SOCKET ?
+	       likely(xtcp_flow_is_still(net, flow, key)) :
+	       record_is_still(net, flow, key);
+}
+
+/* @sockets: a record is nothing to the caller. */
+static __always_inline struct xtcp_flow *
+flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
+{
+	struct xtcp_flow *flow;
+
+	for (;;) {
+		flow = flow_find(net, key);
+		if (!flow || (sockets && flow->kind != XTCP_KIND_SOCKET))
+			return NULL;
+		/* One on its way out may have a successor: look again. */
+		if (!xtcp_flow_get(flow))
+			continue;
+		if (flow_is_still(net, flow, key))
+			return flow;
+		xtcp_flow_put(flow);
+	}
+}
+
 /**
  * xtcp_flow_lookup_rcu - find a connection, to do something with it
  * @net: namespace
@@ -297,20 +339,24 @@ static void has_left(struct xtcp_flow *flow)
 struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 				       const struct xtcp_key *key)
 {
-	struct xtcp_flow *flow;
+	return flow_lookup(net, key, false);
+}
 
-	for (;;) {
-		flow = flow_find(net, key);
-		if (!flow)
-			return NULL;
-		/* One on its way out may have a successor: look again. */
-		if (!xtcp_flow_get(flow))
-			continue;
-		if (likely(flow->kind != XTCP_KIND_SOCKET ||
-			   xtcp_flow_is_still(net, flow, key)))
-			return flow;
-		xtcp_flow_put(flow);
-	}
+/**
+ * xtcp_flow_lookup_sk_rcu - find a connection that is a socket
+ * @net: namespace
+ * @key: whose
+ *
+ * Context: rcu_read_lock().
+ * Return: the socket with a reference for the caller; NULL if there is none, or
+ * only a record
+ */
+struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
+				     const struct xtcp_key *key)
+{
+	struct xtcp_flow *flow = flow_lookup(net, key, true);
+
+	return flow ? xtcp_flow_sk(flow) : NULL;
 }
 
 /**
@@ -337,7 +383,7 @@ static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
 {
 	if (!xtcp_flow_get(flow))
 		return NULL;
-	if (xtcp_flow_is_still(net, flow, key))
+	if (flow_is_still(net, flow, key))
 		return flow;
 	xtcp_flow_put(flow);
 	return NULL;
@@ -363,7 +409,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 
 	xtcp_key_from_flow(&key, flow);
 	rcu_read_lock();
-	old = rhashtable_lookup_get_insert_key(&xtcp_net(net)->flows, &key,
+	old = rhashtable_lookup_get_insert_key(&xtcp_net_rcu(net)->flows, &key,
 					       &flow->node, flow_params);
 	if (IS_ERR(old)) {
 		err = -ENOMEM;
@@ -610,7 +656,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 				      const struct xtcp_key *key,
 				      struct sk_buff *skb)
 {
-	struct xtcp_net *xn = xtcp_net(net);
+	struct xtcp_net *xn = xtcp_net_rcu(net);
 	unsigned int score, best_score = 0;
 	struct sock *sk, *best = NULL;
 
@@ -695,14 +741,16 @@ static bool list_append(struct xtcp_flow_list *list, unsigned long max,
 
 /* The one that was just appended may have left, and be another's by now. */
 static void list_look_again(struct xtcp_flow_list *list, unsigned long nr,
-			    const struct net *net)
+			    struct net *net)
 {
+	struct xtcp_key key __uninitialized;
 	struct xtcp_flow *flow;
 
 	if (list->nr == nr)
 		return;
 	flow = list->entry[nr];
-	if (may_be_in_table(flow) && xtcp_flow_is_of(flow, net))
+	xtcp_key_from_flow(&key, flow);
+	if (may_be_in_table(flow) && flow_is_still(net, flow, &key))
 		return;
 	list->nr = nr;
 	xtcp_flow_put(flow);
@@ -710,7 +758,7 @@ static void list_look_again(struct xtcp_flow_list *list, unsigned long nr,
 
 /* A chain that moves while it is read is read again: @twice. */
 static bool list_add_chain(struct xtcp_flow_list *list, unsigned long max,
-			   const struct net *net,
+			   struct net *net,
 			   struct rhash_lock_head __rcu *const *bucket,
 			   bool *twice)
 {

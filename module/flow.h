@@ -188,6 +188,20 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
+/**
+ * xtcp_flow_hold_new - a record is ready to be found
+ * @flow: its head; all of the record is filled in
+ * @refs: references, of those who are about to have it
+ *
+ * Before this nobody gets one, though a reader may look at its memory, which
+ * was another record's.
+ */
+static inline void xtcp_flow_hold_new(struct xtcp_flow *flow, int refs)
+{
+	smp_wmb();	/* pairs with smp_rmb() in flow.c */
+	refcount_set(&flow->ref, refs);
+}
+
 bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
 			    const struct xtcp_key *key);
 
@@ -219,6 +233,8 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 
 struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 				       const struct xtcp_key *key);
+struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
+				     const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
 
 int xtcp_listener_add(struct sock *sk);

@@ -181,6 +181,12 @@ static inline struct xtcp_net *xtcp_net(const struct net *net)
 	return xn;
 }
 
+/* The same for who is in an RCU section anyway, of whichever kind. */
+static inline struct xtcp_net *xtcp_net_rcu(const struct net *net)
+{
+	return rcu_dereference_check(net->gen, rcu_read_lock_any_held())->ptr[xtcp_net_id];
+}
+
 #define XTCP_KNOB(net, name)	READ_ONCE(xtcp_net(net)->knobs.name)
 
 #endif /* XTCP_NETNS_H */

@@ -581,14 +581,13 @@ static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 static inline bool xtcp_flow_is_of(const struct xtcp_flow *flow,
 				   const struct net *net)
 {
-	return flow->kind != XTCP_KIND_SOCKET ||
-	       net_eq(sock_net(xtcp_flow_sk(flow)), net);
+	return net_eq(sock_net(xtcp_flow_sk(flow)), net);
 }
 
 /**
- * xtcp_flow_is_still - is it what it was when it was found
+ * xtcp_flow_is_still - is a socket what it was when it was found
  * @net: namespace
- * @flow: referenced by the caller since
+ * @flow: of a socket, referenced by the caller since
  * @key: by which it was found
  *
  * Return: false when a socket's memory has become another socket's meanwhile.

@@ -68,13 +68,14 @@ static struct kmem_cache *cache_of(u8 family)
  */
 int __init xtcp_timewait_init(void)
 {
-	timewait_cache = kmem_cache_create("xtcp_timewait",
-					   sizeof(struct xtcp_timewait), 0,
-					   SLAB_NO_MERGE,
-					   NULL);
-	timewait6_cache = kmem_cache_create("xtcp_timewait6",
-					    sizeof(struct xtcp_timewait6), 0,
-					    SLAB_NO_MERGE, NULL);
+	timewait_cache = xtcp_record_cache("xtcp_timewait",
+					   sizeof(struct xtcp_timewait),
+					   offsetof(struct xtcp_timewait,
+						    delay));
+	timewait6_cache = xtcp_record_cache("xtcp_timewait6",
+					    sizeof(struct xtcp_timewait6),
+					    offsetof(struct xtcp_timewait6,
+						     tw.delay));
 	if (timewait_cache && timewait6_cache)
 		return 0;
 	xtcp_timewait_exit();
@@ -102,12 +103,15 @@ static void free_rcu(struct rcu_head *rcu)
  * xtcp_timewait_free - give a record's memory back
  * @flow: its head; the last reference has gone
  *
- * A reader may be looking at it still: it goes a grace period later.
+ * A reader may be looking at it still: its memory stays that of a record, or it
+ * goes a grace period later (flow.c).
  */
 void xtcp_timewait_free(struct xtcp_flow *flow)
 {
-	call_rcu(&container_of(flow, struct xtcp_timewait, flow)->delay.rcu,
-		 free_rcu);
+	struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait,
+						flow);
+
+	xtcp_record_free(cache_of(flow->family), tw, &tw->delay.rcu, free_rcu);
 }
 
 static struct xtcp_net *set_to_net(struct xtcp_delayset *set)
@@ -245,7 +249,6 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	xtcp_key_from_flow(&key, &xs->flow);
 	xtcp_flow_init(&tw->flow, XTCP_KIND_TIMEWAIT, &key);
 	tw->flow.mapped = sk->sk_family != key.family;
-	refcount_set(&tw->flow.ref, 2);
 	xtcp_delay_init(&tw->delay);
 	xtcp_lifecycle_born(&tw->flow, xs->flow.state);
 	tw->rcv_nxt = xs->rcv_nxt;
@@ -263,6 +266,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
 	tw->port_held = 0;
+	xtcp_flow_hold_new(&tw->flow, 2);
 }
 
 /* Is there room for one more? Counts it if so. */
@@ -344,8 +348,10 @@ static void enter(struct sock *sk, u32 fin_wait_2_ms)
 	return;
 
 give_back:
-	if (tw)
-		kmem_cache_free(cache_of(tw->flow.family), tw);
+	if (tw) {
+		xtcp_flow_put(&tw->flow);	/* the line's */
+		xtcp_flow_put(&tw->flow);	/* the table's */
+	}
 	atomic_dec(&xn->tw_count);
 full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);

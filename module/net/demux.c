@@ -91,7 +91,6 @@ static __always_inline struct sock *
 find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	    unsigned int ip_len, u8 wire)
 {
-	struct xtcp_flow *flow;
 	struct xtcp_key key __uninitialized;
 
 	if (is_syn(skb, ip_len))
@@ -101,14 +100,7 @@ find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 		xtcp_ipv4_key_read(skb, wire, &key);
 	else
 		af->key_read(skb, wire, &key);
-	flow = xtcp_flow_lookup_rcu(net, &key);
-	if (!flow)
-		return NULL;
-	if (flow->kind != XTCP_KIND_SOCKET) {
-		xtcp_flow_put(flow);
-		return NULL;
-	}
-	return xtcp_flow_sk(flow);
+	return xtcp_flow_lookup_sk_rcu(net, &key);
 }
 
 static __always_inline struct dst_entry *route_of(const struct sock *sk,

@@ -21,13 +21,15 @@
  *     more), then each record left is dropped, or its place in the table taken
  *     by a copy that belongs to another listener of the group. A reader that
  *     still holds one sees the listener and its queues, which are freed by RCU.
- *  5. When the last reference has gone the record is freed by RCU; the head
- *     for that lies where the delay line's link was.
+ *  5. When the last reference has gone the record is freed. A reader without
+ *     one may be looking at it still (flow.c); so it remains a record, or is
+ *     freed by RCU, with a head for that where the delay line's link was.
  *
  * A SYN that opens a connection in TIME-WAIT anew makes a record that stands
  * before the time-wait record in the table until the third ACK proves it: then
  * the old connection ends. If it proves nothing, the old one has its place
- * again, and what is left of its 2MSL (RFC 9293 MAY-2).
+ * again, and what is left of its 2MSL (RFC 9293 MAY-2). The record holds a
+ * reference to it to its own end, for who has the record in hand may look at it.
  *
  * Fields are written before the record is visible. Afterwards @timeouts
  * changes (timer only), and @acked, @resent, @sent_us and @ts_recent, by
@@ -82,13 +84,14 @@ static struct kmem_cache *cache_of(u8 family)
  */
 int __init xtcp_synqueue_init(void)
 {
-	halfopen_cache = kmem_cache_create("xtcp_halfopen",
-					   sizeof(struct xtcp_halfopen), 0,
-					   SLAB_NO_MERGE,
-					   NULL);
-	halfopen6_cache = kmem_cache_create("xtcp_halfopen6",
-					    sizeof(struct xtcp_halfopen6), 0,
-					    SLAB_NO_MERGE, NULL);
+	halfopen_cache = xtcp_record_cache("xtcp_halfopen",
+					   sizeof(struct xtcp_halfopen),
+					   offsetof(struct xtcp_halfopen,
+						    delay));
+	halfopen6_cache = xtcp_record_cache("xtcp_halfopen6",
+					    sizeof(struct xtcp_halfopen6),
+					    offsetof(struct xtcp_halfopen6,
+						     ho.delay));
 	if (halfopen_cache && halfopen6_cache)
 		return 0;
 	xtcp_synqueue_exit();
@@ -126,14 +129,19 @@ static void free_rcu(struct rcu_head *rcu)
 
 /**
  * xtcp_synqueue_free - give a record's memory back
- * @flow: its head; the last reference has gone, or none was ever taken
+ * @flow: its head; the last reference has gone
  *
- * A reader may be looking at it still: it goes a grace period later.
+ * A reader may be looking at it still: its memory stays that of a record, or it
+ * goes a grace period later (flow.c).
  */
 void xtcp_synqueue_free(struct xtcp_flow *flow)
 {
-	call_rcu(&container_of(flow, struct xtcp_halfopen, flow)->delay.rcu,
-		 free_rcu);
+	struct xtcp_halfopen *ho = container_of(flow, struct xtcp_halfopen,
+						flow);
+
+	if (unlikely(ho->shadows))
+		xtcp_flow_put(&ho->shadowed->flow);
+	xtcp_record_free(cache_of(flow->family), ho, &ho->delay.rcu, free_rcu);
 }
 
 static struct net *halfopen_net(const struct xtcp_halfopen *ho)
@@ -233,6 +241,7 @@ static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 
 	if (!tw)
 		return !xtcp_flow_insert(net, &ho->flow, NULL);
+	refcount_inc(&tw->flow.ref);
 	tw->ts_offset = ho->ts_offset;
 	tw->mark = ho->mark;
 	ho->shadowed = tw;
@@ -255,16 +264,16 @@ static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw)
 {
-	refcount_set(&ho->flow.ref, 3);
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
 	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
+	xtcp_flow_hold_new(&ho->flow, 3);
 	enter_queue(ls, ho);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
 			    delay_ms(ho->timeouts)))
-		goto free;
+		goto no_line;
 	/* The clock has just been read, and the SYN-ACK leaves next. */
 	ho->sent_us = div_u64(ho->delay.expires_ns -
 			      (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC,
@@ -291,9 +300,11 @@ leave_line:
 	xtcp_flow_put(&ho->flow);	/* the table's */
 	xtcp_flow_put(&ho->flow);
 	return false;
-free:
+no_line:
 	leave_queue(ls, ho);
-	xtcp_synqueue_free(&ho->flow);
+	xtcp_flow_put(&ho->flow);	/* the line's */
+	xtcp_flow_put(&ho->flow);	/* the table's */
+	xtcp_flow_put(&ho->flow);
 	return false;
 }
 
@@ -347,13 +358,17 @@ static bool move_to(struct xtcp_halfopen *ho, struct xtcp_listener *heir)
 	if (xtcp_family_is_wide(ho->flow.family))
 		*xtcp_flow_addrs6(&copy->flow) = *xtcp_flow_addrs6(&ho->flow);
 	copy->ls = heir;
-	refcount_set(&copy->flow.ref, 3);
+	if (copy->shadows)
+		refcount_inc(&copy->shadowed->flow.ref);
 	xtcp_delay_init(&copy->delay);
+	xtcp_flow_hold_new(&copy->flow, 3);
 	enter_queue(heir, copy);
 	if (!xtcp_flow_replace(net, &ho->flow, &copy->flow)) {
 		/* Its peer, or another CPU, has just ended it. */
 		leave_queue(heir, copy);
-		xtcp_synqueue_free(&copy->flow);
+		xtcp_flow_put(&copy->flow);	/* the line's */
+		xtcp_flow_put(&copy->flow);	/* the table's */
+		xtcp_flow_put(&copy->flow);
 		return false;
 	}
 	/* The copy has its state; it may have changed already. */
