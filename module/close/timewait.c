@@ -261,7 +261,6 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->oow_ack_ms = 0;
 	tw->mark = sk->sk_mark;
 	tw->wait_ms = time_wait_ms(sk);
-	tw->since_ms = xtcp_now_ms();
 	tw->tos = xs->af->tos(sk);
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
@@ -306,6 +305,9 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 
 	if (!wait(net, tw, delay_ms))
 		return false;
+	/* The clock has just been read. */
+	tw->since_ms = div_u64(tw->delay.expires_ns -
+			       (u64)delay_ms * NSEC_PER_MSEC, NSEC_PER_MSEC);
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record is in charge, and may have changed by now. */

@@ -398,14 +398,8 @@ int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 	return bare_at(sk, spare, seq, flags, now_ns);
 }
 
-/**
- * xtcp_output_ack_turn - send an ACK without text now, made of what it answers
- * @sk: the socket, locked
- * @spare: received segment that nobody wants any more, or NULL; eaten
- *
- * Without memory it is owed on, and tried again before the peer's timer.
- */
-void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
+/* Without memory it is owed on, and tried again before the peer's timer. */
+static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -414,7 +408,7 @@ void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
 		consume_skb(spare);
 		return;
 	}
-	if (send_bare(sk, spare, bare_seq(xs), XTCP_ACK) != -ENOBUFS)
+	if (bare_at(sk, spare, bare_seq(xs), XTCP_ACK, now_ns) != -ENOBUFS)
 		return;
 	xs->ack |= XTCP_ACK_PENDING;
 	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
@@ -422,12 +416,26 @@ void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
 }
 
 /**
+ * xtcp_output_ack_turn - send an ACK without text now, made of what it answers
+ * @sk: the socket, locked; a segment that came at last_rcv_ns is being handled
+ * @spare: that segment if nobody wants it any more, or NULL; eaten
+ *
+ * As xtcp_output_ack() otherwise.
+ */
+void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
+{
+	ack_at(sk, spare, xtcp_sk(sk)->last_rcv_ns);
+}
+
+/**
  * xtcp_output_ack - send an ACK without text now
  * @sk: the socket, locked
+ *
+ * Without memory it is owed on, and tried again before the peer's timer.
  */
 void xtcp_output_ack(struct sock *sk)
 {
-	xtcp_output_ack_turn(sk, NULL);
+	ack_at(sk, NULL, xtcp_now_ns());
 }
 
 /**

@@ -249,6 +249,12 @@ static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 	return xtcp_flow_replace(net, &tw->flow, &ho->flow);
 }
 
+/* When a record began its first wait. */
+static u64 born_ns(const struct xtcp_halfopen *ho)
+{
+	return ho->delay.expires_ns - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
+}
+
 /**
  * xtcp_synqueue_insert - a SYN has made a connection
  * @ls: its listener's queues
@@ -275,9 +281,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			    delay_ms(ho->timeouts)))
 		goto no_line;
 	/* The clock has just been read, and the SYN-ACK leaves next. */
-	ho->sent_us = div_u64(ho->delay.expires_ns -
-			      (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC,
-			      NSEC_PER_USEC);
+	ho->sent_us = div_u64(born_ns(ho), NSEC_PER_USEC);
 	if (!enter_table(ho, tw))
 		goto leave_line;
 	/*
@@ -465,10 +469,12 @@ void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 	reply_fill(ho, reply);
 }
 
-static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt)
+static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt,
+		    u64 now_ns)
 {
 	opt->has_ts = ho->ts_ok;
-	opt->tsval = xtcp_now_ms() + xtcp_synqueue_ts_offset(ho);
+	opt->tsval = (u32)div_u64(now_ns, NSEC_PER_MSEC) +
+		     xtcp_synqueue_ts_offset(ho);
 	opt->tsecr = ho->ts_recent;
 }
 
@@ -532,7 +538,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	if (cookie)
 		put_cookie(ho, cookie, &bare.opt);
 	else
-		fill_ts(ho, &bare.opt);
+		fill_ts(ho, &bare.opt, spare ? born_ns(ho) : xtcp_now_ns());
 	if (ho->ecn_ok && (!cookie || ho->ts_ok))
 		bare.flags |= XTCP_ECE;
 	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
@@ -557,7 +563,7 @@ static void send_ack(const struct xtcp_halfopen *ho)
 	};
 	struct xtcp_reply reply;
 
-	fill_ts(ho, &bare.opt);
+	fill_ts(ho, &bare.opt, xtcp_now_ns());
 	xtcp_synqueue_reply(ho, &reply);
 	xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
