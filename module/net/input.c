@@ -459,7 +459,33 @@ drop:
 	kfree_skb(skb);
 }
 
-/* As above, in whatever state. */
+/**
+ * xtcp_input_third_ack - the segment that has just made a child
+ * @sk: the child, locked, ESTABLISHED since the segment came
+ * @skb: segment, at its TCP header; eaten
+ * @seg: what the header says
+ *
+ * Whoever made the child has judged its number, timestamp and ACK, and taken its
+ * window (3.10.7.4 first to fifth): only what it brings besides is news.
+ */
+void xtcp_input_third_ack(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seg->flags != XTCP_ACK || seg->len || seg->opt.nr_sacks ||
+	    seg->opt.cookie || xs->ack) {
+		xtcp_input_synchronized(sk, skb, seg);
+		return;
+	}
+	xs->segs_in++;
+	XTCP_INC(sock_net(sk), PURE_ACKS);
+	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
+	xtcp_demux_remember(sk, skb);
+	consume_skb(skb);
+}
+
+/* A segment, in whatever state. */
 static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 {
 	switch (sk->sk_state) {

@@ -15,6 +15,8 @@ struct xtcp_seg;
 void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire);
 void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg);
+void xtcp_input_third_ack(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg);
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);
 
 #endif /* XTCP_NET_INPUT_H */

@@ -235,7 +235,7 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 	xtcp_probe_keepalive_start(sk);
 	if (queue_add(ls, sk)) {
 		/* Text and FIN of the third ACK are the child's. */
-		xtcp_input_synchronized(sk, skb, seg);
+		xtcp_input_third_ack(sk, skb, seg);
 		ls->sk->sk_data_ready(ls->sk);
 	} else {
 		child_refuse(sk);
