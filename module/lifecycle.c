@@ -342,6 +342,9 @@ static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 /* The same, of those alone that change nothing. */
 u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 
+/* By how much a row moves the number of open connections. */
+static s8 opens[ARRAY_SIZE(rules)] __ro_after_init;
+
 /*
  * The row under whose name a rule is shown: two rules read the same where
  * one of our states is but another body of an RFC 9293 state.
@@ -391,6 +394,11 @@ static bool __init rules_read_alike(const struct xtcp_lifecycle_rule *a,
 	       state_names[a->to] == state_names[b->to];
 }
 
+static bool __init state_is_open(u8 state)
+{
+	return state == XTCP_ESTABLISHED || state == XTCP_CLOSE_WAIT;
+}
+
 /**
  * xtcp_lifecycle_init - index the table
  *
@@ -409,6 +417,8 @@ int __init xtcp_lifecycle_init(void)
 		if (rules[i].to == rules[i].from)
 			xtcp_lifecycle_stays[rules[i].from][rules[i].event] =
 				i + 1;
+		opens[i] = state_is_open(rules[i].to) -
+			   state_is_open(rules[i].from);
 		for (j = 0; !rules_read_alike(&rules[j], &rules[i]); j++)
 			;
 		shown_as[i] = j;
@@ -457,11 +467,6 @@ rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
 	return &rules[row - 1];
 }
 
-static bool state_is_open(u8 state)
-{
-	return state == XTCP_ESTABLISHED || state == XTCP_CLOSE_WAIT;
-}
-
 /*
  * What the kernel may see in sk_state. A socket that passes through a
  * record's state on its way into or out of one must not show it: to the
@@ -469,19 +474,21 @@ static bool state_is_open(u8 state)
  * all. It would take a segment's socket (net/demux.c) for a record of its own
  * TCP's, and free it as such.
  */
-static int state_of_sk(u8 state)
-{
-	switch (state) {
-	case XTCP_HALF_OPEN:
-		return TCP_SYN_RECV;
-	case XTCP_ORPHAN_FIN_WAIT_2:
-		return TCP_FIN_WAIT2;
-	case XTCP_TIME_WAIT:
-		return TCP_CLOSING;
-	default:
-		return state;
-	}
-}
+static const u8 state_of_sk[XTCP_STATES] = {
+	[XTCP_ESTABLISHED]		= TCP_ESTABLISHED,
+	[XTCP_SYN_SENT]			= TCP_SYN_SENT,
+	[XTCP_SYN_RECEIVED]		= TCP_SYN_RECV,
+	[XTCP_FIN_WAIT_1]		= TCP_FIN_WAIT1,
+	[XTCP_FIN_WAIT_2]		= TCP_FIN_WAIT2,
+	[XTCP_TIME_WAIT]		= TCP_CLOSING,
+	[XTCP_CLOSED]			= TCP_CLOSE,
+	[XTCP_CLOSE_WAIT]		= TCP_CLOSE_WAIT,
+	[XTCP_LAST_ACK]			= TCP_LAST_ACK,
+	[XTCP_LISTEN]			= TCP_LISTEN,
+	[XTCP_CLOSING]			= TCP_CLOSING,
+	[XTCP_HALF_OPEN]		= TCP_SYN_RECV,
+	[XTCP_ORPHAN_FIN_WAIT_2]	= TCP_FIN_WAIT2,
+};
 
 /* The one assignment. */
 static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
@@ -493,7 +500,7 @@ static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 		return;
 	sk = xtcp_flow_sk(flow);
 	WRITE_ONCE(xtcp_sk(sk)->state_since, jiffies);
-	inet_sk_set_state(sk, state_of_sk(state));
+	inet_sk_set_state(sk, state_of_sk[state]);
 }
 
 /**
@@ -517,28 +524,41 @@ void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state)
  */
 void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 {
-	state_set(to, from->state);
+	/* A child, its own already, was born in the state of its record. */
+	if (to->state != from->state)
+		state_set(to, from->state);
 	state_set(from, XTCP_CLOSED);
 }
 
-/*
- * Out of line: most events change nothing, and each segment is one. The count
- * of open connections is the difference between what came and what went.
- */
+/* Somebody watches. */
+static noinline u8 state_set_traced(const struct xtcp_net *xn,
+				    struct xtcp_flow *flow,
+				    enum xtcp_event event, u8 to)
+{
+	u8 from = flow->state;
+
+	state_set(flow, to);
+	trace_xtcp_state(xn->net, flow, from, event_names[event], to);
+	return to;
+}
+
+/* Out of line: most events change nothing, and each segment is one. */
 static noinline u8 take_transition(const struct xtcp_net *xn,
 				   struct xtcp_flow *flow,
 				   enum xtcp_event event,
 				   const struct xtcp_lifecycle_rule *rule)
 {
-	u8 from = flow->state, to = rule->to;
+	s8 more = opens[rule - rules];
+	u8 to = rule->to;
 
 	if (rule->mib != NO_MIB)
 		this_cpu_inc(xn->mib->item[rule->mib]);
-	if (state_is_open(to) != state_is_open(from))
-		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB],
-			     state_is_open(to) ? 1 : -1);
+	/* The difference between what came and what went. */
+	if (more)
+		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB], more);
+	if (trace_xtcp_state_enabled())
+		return state_set_traced(xn, flow, event, to);
 	state_set(flow, to);
-	trace_xtcp_state(xn->net, flow, from, event_names[event], to);
 	return to;
 }
 
