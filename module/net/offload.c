@@ -77,6 +77,12 @@ static bool device_hands_on(const struct sock *sk, unsigned int type)
 	return dst && !dst->header_len && net_gso_ok(dst->dev->features, type);
 }
 
+/* So little that nobody is to be asked: as most segments of a short connection. */
+static bool is_summed_at_once(const struct xtcp_key *key, u32 text_len)
+{
+	return key->wire != XTCP_WIRE_TCP && text_len < SUM_AT_ONCE_MAX;
+}
+
 /* Is a single segment of the native wire left unsummed, and marked for that? */
 static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
 			     u32 text_len, unsigned int type)
@@ -153,13 +159,17 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	u32 text_len = skb->len - tcp_hdrlen(skb);
-	unsigned int type = gso_type(af, key->wire, tcp_hdr(skb));
+	bool sum_at_once = segs == 1 && is_summed_at_once(key, text_len);
+	unsigned int type = 0;
 
-	if (segs == 1 && !is_worth_marking(sk, key, text_len, type)) {
+	if (!sum_at_once)
+		type = gso_type(af, key->wire, tcp_hdr(skb));
+	if (sum_at_once ||
+	    (segs == 1 && !is_worth_marking(sk, key, text_len, type))) {
 		shinfo->gso_size = 0;
 		shinfo->gso_segs = 0;
 		shinfo->gso_type = 0;
-		if (is_safe_unmarked(sk, key, text_len))
+		if (!sum_at_once && is_safe_unmarked(sk, key, text_len))
 			sum_later(skb, af, key);
 		else
 			sum_now(skb, af, key);

@@ -246,6 +246,18 @@ usual_header_push(struct sock *sk, struct sk_buff *skb,
 	return th;
 }
 
+/*
+ * skb_set_owner_w() for an skb that is nobody's, and a socket that is no record of
+ * the kernel's.
+ */
+static void skb_own(struct sk_buff *skb, struct sock *sk)
+{
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	skb_set_hash_from_sk(skb, sk);
+	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
+}
+
 /* Put a header before the text of @skb and send it now; eats @skb. */
 static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 				    const struct departure *go)
@@ -267,7 +279,7 @@ static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 	if (unlikely(xs->snd_urgent))
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
-	skb_set_owner_w(skb, sk);
+	skb_own(skb, sk);
 	if (text_len)
 		xtcp_pacing_stamp(sk, skb, go->now_ns);
 
