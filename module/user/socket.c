@@ -243,7 +243,9 @@ static int xtcp_sock_init(struct sock *sk)
  */
 static void xtcp_sock_destroy(struct sock *sk)
 {
-	xtcp_timers_clear_all(sk);
+	/* They went with the connection, if there ever was one. */
+	if (unlikely(xtcp_timers_turn_is_set(xtcp_sk(sk))))
+		xtcp_timers_clear_all(sk);
 	xtcp_send_purge(sk);
 	xtcp_receive_purge(sk);
 	xtcp_port_release(sk);
