@@ -126,20 +126,23 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #define XTCP_CTL_CONST	const
 #endif
 
-/* linux/tcp.h: struct tcp_info shows our window since 6.2 */
+/* linux/tcp.h: struct tcp_info shows our window and flow hashes since 6.2 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define XTCP_INFO_RCV_WND(info, octets)	do { } while (0)
+#define XTCP_INFO_REHASH(info, times)	do { } while (0)
 #else
 #define XTCP_INFO_RCV_WND(info, octets)	((info)->tcpi_rcv_wnd = (octets))
+#define XTCP_INFO_REHASH(info, times)	((info)->tcpi_rehash = (times))
 #endif
 
 /* linux/tcp.h: and counts timeouts since 6.7 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-#define XTCP_INFO_TIMEOUTS(info, all, runs)	do { } while (0)
+#define XTCP_INFO_TIMEOUTS(info, all, runs, ms)	do { } while (0)
 #else
-#define XTCP_INFO_TIMEOUTS(info, all, runs)			\
+#define XTCP_INFO_TIMEOUTS(info, all, runs, ms)			\
 	((info)->tcpi_total_rto = (all),			\
-	 (info)->tcpi_total_rto_recoveries = (runs))
+	 (info)->tcpi_total_rto_recoveries = (runs),		\
+	 (info)->tcpi_total_rto_time = (ms))
 #endif
 
 /* linux/tracepoint.h: the string's source is named once since 6.10 */

@@ -72,6 +72,9 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->rcv_ooo = 0;
 	xs->timeouts = 0;
 	xs->timeout_runs = 0;
+	xs->rto_ms = 0;
+	xs->rto_timed = 0;
+	xs->rehashes = 0;
 	xs->dsack_segs = 0;
 	xs->pace_us = 0;
 	xs->paced = 0;

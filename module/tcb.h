@@ -286,6 +286,9 @@ struct xtcp_meter {
  * @round: when the present round trip began, in 2^10 ns
  *
  * @timeouts, @timeout_runs: of the retransmission timer; first ones of a row
+ * @rto_ms: milliseconds from such a first one until what it began was over, in
+ *	all; while @rto_timed, less the time on the clock when it began
+ * @rehashes: timeouts that gave the flow another hash
  *
  * @state_since: when the connection came into its state, low 32 bits of jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
@@ -320,7 +323,7 @@ struct xtcp_sock {
 		struct {
 			u8	inet_before[offsetof(struct inet_sock, cork)];
 
-			u64	congestion_state[6];
+			u64	congestion_state[5];
 			struct xtcp_sack_block sacks[XTCP_SACK_MAX];
 			struct xtcp_sack_block dsack;
 			u32	rcv_rtt;
@@ -337,6 +340,8 @@ struct xtcp_sock {
 			u32	prr_delivered;
 			u32	prr_out;
 			u32	undo_ts;
+			u32	rto_ms;
+			u16	rehashes;
 		};
 	};
 	struct xtcp_flow		flow;
@@ -438,7 +443,8 @@ struct xtcp_sock {
 			ecn_seen:1,
 			mtu_searched:1,
 			recv_inq:1,
-			bare_out:1;
+			bare_out:1,
+			rto_timed:1;
 	u8		retransmits;
 	u8		probes_out;
 
@@ -514,7 +520,7 @@ static_assert(offsetofend(struct xtcp_sock, deferred) <=
 	      offsetofend(struct inet_sock, sk.sk_tsq_flags));
 static_assert(offsetofend(struct xtcp_sock, mtu_probe) <=
 	      offsetofend(struct inet_sock, sk.sk_timer));
-static_assert(offsetofend(struct xtcp_sock, undo_ts) <=
+static_assert(offsetofend(struct xtcp_sock, rehashes) <=
 	      offsetofend(struct inet_sock, cork));
 
 #if IS_ENABLED(CONFIG_IPV6)

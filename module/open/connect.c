@@ -336,13 +336,9 @@ void xtcp_connect_timeout(struct sock *sk)
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	/* MUST-20 for a SYN: the second timeout doubts the route. */
-	xs->timeouts++;
 	if (xs->retransmits)
 		__dst_negative_advice(sk);
-	else
-		xs->timeout_runs++;
-	WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
-	sk_rethink_txhash(sk);
+	xtcp_retransmit_counted(sk);
 	xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1);
 	if (xs->retransmits > linear)
 		xtcp_rtt_backoff(xs);

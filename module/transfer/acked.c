@@ -253,6 +253,8 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 		xtcp_lossprobe_acked(sk, a);
 	if (is_of_interest(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
+	if (unlikely(xs->rto_timed) && xs->recovery != XTCP_LOSS_RECOVERY)
+		xtcp_retransmit_settled(xs);
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
 
@@ -287,6 +289,8 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (unlikely(xs->mtu_probe))
 		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
+		if (unlikely(xs->rto_timed))
+			xtcp_retransmit_settled(xs);
 		/* The peer's MSS is known now. */
 		xtcp_mtuprobe_init(sk);
 		xtcp_congestion_init(sk);

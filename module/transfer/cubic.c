@@ -38,8 +38,8 @@
 
 /**
  * struct cubic_curve - one epoch of congestion avoidance
- * @gain: UNITs times segments acknowledged: a window full of UNITs makes one
- *	more segment
+ * @gain: UNITs times segments acknowledged that are left over: a window full of
+ *	UNITs makes one more segment
  * @epoch_ms: when it began
  * @k_ms: K
  * @origin: segments, W_max of this epoch: where the curve is flat
@@ -47,7 +47,7 @@
  * @est_cnt: segments acknowledged since @w_est grew, times alpha
  */
 struct cubic_curve {
-	u64	gain;
+	u32	gain;
 	u32	epoch_ms;
 	u32	k_ms;
 	u32	origin;
@@ -170,15 +170,15 @@ static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
 	u32 rtt_ms = (xs->srtt_us >> 3) / USEC_PER_MSEC;
 	u32 target = w_cubic(c, t_ms + rtt_ms);
 	u32 cwnd = xs->cwnd * UNIT;
-	u32 more;
+	u64 gain;
 
 	target = clamp(target, cwnd, cwnd + cwnd / 2);
-	c->gain += (u64)(target - cwnd) * segs;
-	if (c->gain < cwnd)
+	gain = c->gain + (u64)(target - cwnd) * segs;
+	if (gain < cwnd) {
+		c->gain = gain;
 		return 0;
-	more = div_u64(c->gain, cwnd);
-	c->gain -= (u64)more * cwnd;
-	return more;
+	}
+	return div_u64_rem(gain, cwnd, &c->gain);
 }
 
 static void cubic_avoid(struct xtcp_sock *xs, u32 segs)

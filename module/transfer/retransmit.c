@@ -212,6 +212,51 @@ static bool r2_is_reached(struct sock *sk)
 	return xtcp_retransmit_gives_up(sk, XTCP_KNOB(sock_net(sk), retries2));
 }
 
+/**
+ * xtcp_retransmit_counted - a timeout sends something again
+ * @sk: the socket, locked
+ *
+ * It counts for TCP_INFO and, but for the time of the first of a row, for the
+ * backoff. Another flow hash, and label, may mean another path (RFC 6438).
+ */
+void xtcp_retransmit_counted(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (sk_rethink_txhash(sk))
+		xs->rehashes++;
+	xs->timeouts++;
+	if (!xs->retransmits)
+		xs->timeout_runs++;
+	if (!xs->rto_timed) {
+		xs->rto_timed = 1;
+		xs->rto_ms -= xtcp_now_ms();
+	}
+	if (xs->retransmits < U8_MAX)
+		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
+}
+
+/**
+ * xtcp_retransmit_settled - what a timeout began is over
+ * @xs: the connection, locked, with @rto_timed
+ */
+void xtcp_retransmit_settled(struct xtcp_sock *xs)
+{
+	xs->rto_timed = 0;
+	xs->rto_ms += xtcp_now_ms();
+}
+
+/**
+ * xtcp_retransmit_settling_ms - how long what timeouts began has taken
+ * @xs: the connection, locked
+ *
+ * Return: milliseconds, of all of them; one that is not over counts up to now
+ */
+u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs)
+{
+	return xs->rto_ms + (xs->rto_timed ? xtcp_now_ms() : 0);
+}
+
 /* What the timeout interrupted, under Linux's names. */
 static void count_failure(struct sock *sk)
 {
@@ -263,16 +308,10 @@ static void timed_out(struct sock *sk)
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
-	/* Another flow label, and so perhaps another path (RFC 6438). */
-	sk_rethink_txhash(sk);
 	if (!xs->retransmits)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);
-	xs->timeouts++;
-	if (!xs->retransmits)
-		xs->timeout_runs++;
-	if (xs->retransmits < U8_MAX)
-		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
+	xtcp_retransmit_counted(sk);
 
 	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1)) {
 		xtcp_retransmit_later(sk);

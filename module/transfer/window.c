@@ -30,8 +30,14 @@
 /* Under memory pressure nobody is offered more; segments. As Linux. */
 #define PRESSURE_SEGS	4U
 
-/* The largest window that the buffer can take, when it is empty. */
-static u32 window_limit(const struct sock *sk)
+/**
+ * xtcp_window_limit - the largest window that there may be now
+ * @sk: the socket, locked
+ *
+ * Return: octets: what the buffer can take when it is empty, and
+ * TCP_WINDOW_CLAMP allows
+ */
+u32 xtcp_window_limit(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 limit = xtcp_autotune_text_in(xs, READ_ONCE(sk->sk_rcvbuf));
@@ -54,7 +60,7 @@ struct room {
 static __always_inline struct room room_now(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct room room = { .limit = window_limit(sk) };
+	struct room room = { .limit = xtcp_window_limit(sk) };
 	int space = READ_ONCE(sk->sk_rcvbuf) -
 		    READ_ONCE(sk->sk_backlog.len) -
 		    atomic_read(&sk->sk_rmem_alloc);
@@ -213,7 +219,7 @@ void xtcp_window_route(struct sock *sk)
  */
 u32 xtcp_window_first(const struct sock *sk, u32 mss)
 {
-	u32 space = window_limit(sk);
+	u32 space = xtcp_window_limit(sk);
 
 	if (mss && space > mss)
 		space = rounddown(space, mss);
@@ -235,7 +241,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 		      u32 *wnd, u8 *wscale)
 {
 	u32 clamp = xtcp_sk(sk)->window_clamp;
-	u32 space = window_limit(sk);
+	u32 space = xtcp_window_limit(sk);
 	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
 
 	*wnd = xtcp_window_first(sk, mss);
@@ -282,7 +288,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 	}
 	left = xtcp_window_left(xs);
 	if (!copied || (sk->sk_shutdown & RCV_SHUTDOWN) ||
-	    left > window_limit(sk) / 2)
+	    left > xtcp_window_limit(sk) / 2)
 		return;
 
 	room = room_now(sk);

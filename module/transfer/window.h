@@ -16,6 +16,7 @@ struct dst_entry;
 struct sock;
 struct xtcp_sock;
 
+u32 xtcp_window_limit(const struct sock *sk);
 u32 xtcp_window_select(struct sock *sk);
 bool xtcp_window_holds(const struct sock *sk);
 u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd);

@@ -35,8 +35,10 @@
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/meter.h"
+#include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/window.h"
 
 /* Bounds that Linux gives the options of the same name. */
 #define MAXSEG_MIN	88		/* octets */
@@ -483,7 +485,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 
 	info->tcpi_rcv_rtt = xtcp_autotune_rtt_us(xs);
 	info->tcpi_rcv_space = xs->read_per_rtt;
-	info->tcpi_rcv_ssthresh = xs->rcv_wnd;
+	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
 	info->tcpi_last_data_recv = ms_since(xs->last_text_ns);
 	/* Each segment of an open connection carries an ACK. */
@@ -498,7 +500,9 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_dsack_dups = xs->dsack_segs;
 	info->tcpi_reord_seen = xs->reord_seen;
 	info->tcpi_rcv_ooopack = xs->rcv_ooo;
-	XTCP_INFO_TIMEOUTS(info, xs->timeouts, xs->timeout_runs);
+	XTCP_INFO_TIMEOUTS(info, xs->timeouts, xs->timeout_runs,
+			   xtcp_retransmit_settling_ms(xs));
+	XTCP_INFO_REHASH(info, xs->rehashes);
 
 	info->tcpi_bytes_acked = xs->bytes_acked;
 	info->tcpi_bytes_received = xs->bytes_received;

@@ -687,6 +687,133 @@ TEST_F(options, opt_tcp_info_counts)
 	EXPECT_EQ(65535, info.tcpi_snd_wnd);
 }
 
+/* What struct tcp_info got after 6.1, behind tcpi_snd_wnd. */
+struct newer_info {
+	struct tcp_info info;
+	uint32_t rcv_wnd;		/* 6.2 */
+	uint32_t rehash;
+	uint16_t total_rto;		/* 6.7 */
+	uint16_t total_rto_recoveries;
+	uint32_t total_rto_time;
+};
+
+/* How much of it the kernel knows. */
+static socklen_t newer(int fd, struct newer_info *info)
+{
+	const size_t known = offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t);
+	unsigned char buf[512] = "";
+	socklen_t len = sizeof(buf);
+
+	if (getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len))
+		return 0;
+	memset(info, 0, sizeof(*info));
+	memcpy(&info->info, buf, sizeof(info->info));
+	memcpy(&info->rcv_wnd, buf + known, sizeof(*info) - offsetof(struct newer_info, rcv_wnd));
+	return len;
+}
+
+/* Of a kernel before 6.7 the rest of such a test is without an object. */
+#define KNOWS_TIMEOUTS 248
+
+/*
+ * A timeout of 240 ms and one of 480: what the first began is over with the ACK.
+ * Each of them changes the flow's hash, unless the user doesn't want that.
+ */
+TEST_F(options, opt_tcp_info_timeouts)
+{
+	struct peer *p = &self->peer;
+	struct newer_info now;
+	struct conn c;
+
+	conn_open(p, &c, .rtt_ms = 40);
+	if (newer(c.fd, &now) < KNOWS_TIMEOUTS)
+		return;
+	EXPECT_EQ(0, now.total_rto + now.total_rto_recoveries + now.total_rto_time + now.rehash);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .seq = 1, .len = 5);
+	conn_expect(&c, .seq = 1, .len = 5, .within_ms = 260);
+	newer(c.fd, &now);
+	EXPECT_EQ(1, now.total_rto);
+	EXPECT_GE(2, (int)now.total_rto_time);
+	conn_expect(&c, .seq = 1, .len = 5, .within_ms = 500);
+	sleep_ms(100);
+	newer(c.fd, &now);
+	EXPECT_EQ(2, now.total_rto);
+	EXPECT_EQ(1, now.total_rto_recoveries);
+	EXPECT_EQ(2, (int)now.rehash);
+	EXPECT_LE(570, (int)now.total_rto_time);
+	EXPECT_GE(600, (int)now.total_rto_time);
+	conn_send(&c, .flags = ACK, .ack = 6);
+	sleep_ms(1000);
+	newer(c.fd, &now);
+	EXPECT_LE(570, (int)now.total_rto_time);
+	EXPECT_GE(600, (int)now.total_rto_time);
+
+	/* Another row of them, without another hash. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 0));
+	ASSERT_EQ(5, send(c.fd, "again", 5, 0));
+	conn_expect(&c, .seq = 6, .len = 5);
+	conn_expect(&c, .seq = 6, .len = 5, .within_ms = 1100);
+	sleep_ms(50);
+	conn_send(&c, .flags = ACK, .ack = 11);
+	peer_drain(p, 1);
+	newer(c.fd, &now);
+	EXPECT_EQ(3, now.total_rto);
+	EXPECT_EQ(2, now.total_rto_recoveries);
+	EXPECT_EQ(2, (int)now.rehash);
+	EXPECT_LE(620, (int)now.total_rto_time);
+	EXPECT_GE(660, (int)now.total_rto_time);
+}
+
+/* SYNs count as well. */
+TEST_F(options, opt_tcp_info_timeouts_of_a_syn)
+{
+	struct newer_info now;
+	struct conn c;
+
+	conn_start(&self->peer, &c, .active = true);
+	conn_expect(&c, .flags = SYN);
+	if (newer(c.fd, &now) < KNOWS_TIMEOUTS)
+		return;
+	conn_expect(&c, .flags = SYN, .within_ms = 1100);
+	sleep_ms(200);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	sleep_ms(500);
+	newer(c.fd, &now);
+	EXPECT_EQ(1, now.total_rto);
+	EXPECT_EQ(1, now.total_rto_recoveries);
+	EXPECT_EQ(1, (int)now.rehash);
+	EXPECT_LE(199, (int)now.total_rto_time);
+	EXPECT_GE(220, (int)now.total_rto_time);
+}
+
+/* The largest window that there may be, however much of it is used now. */
+TEST_F(options, opt_tcp_info_rcv_ssthresh)
+{
+	struct peer *p = &self->peer;
+	struct newer_info before, now;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(0)));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 100000));
+	conn_send(&c, .flags = ACK, .len = 1400);
+	conn_send(&c, .flags = ACK, .len = 1400);
+	peer_drain(p, 300);
+	newer(c.fd, &before);
+	EXPECT_LT(64000, (int)before.info.tcpi_rcv_ssthresh);
+	for (int i = 0; i < 10; i++)
+		conn_send(&c, .flags = ACK, .len = 1400);
+	peer_drain(p, 300);
+	newer(c.fd, &now);
+	EXPECT_EQ(before.info.tcpi_rcv_ssthresh, now.info.tcpi_rcv_ssthresh);
+	EXPECT_LE(p->last.wnd << c.kern_wscale, (int)now.info.tcpi_rcv_ssthresh);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_WINDOW_CLAMP, 7000));
+	newer(c.fd, &now);
+	EXPECT_EQ(7000, (int)now.info.tcpi_rcv_ssthresh);
+}
+
 TEST_F(options, opt_tcp_info_of_a_listener)
 {
 	struct tcp_info info;
