@@ -501,6 +501,8 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 		request_attr(&rq, TCA_NETEM_REORDER, &reorder, sizeof(reorder));
 	if (netem->corrupt)
 		request_attr(&rq, TCA_NETEM_CORRUPT, &corrupt, sizeof(corrupt));
+	if (netem->ecn)
+		request_attr(&rq, TCA_NETEM_ECN, &(uint32_t){ 1 }, sizeof(uint32_t));
 	if (netem->rate_mbit)
 		request_attr(&rq, TCA_NETEM_RATE, &link, sizeof(link));
 	if (netem->seed)

@@ -89,6 +89,7 @@ struct netem {
 	double delay_ms, jitter_ms;
 	double loss, duplicate, reorder, corrupt;	/* per cent */
 	int limit;				/* packets, default 1000 */
+	bool ecn;				/* marked, not lost, if it may be */
 	double rate_mbit;			/* of the link, 10^6 bits/s */
 	/* Fixes the pattern, from 6.7 on; 0: another one each time. */
 	uint64_t seed;

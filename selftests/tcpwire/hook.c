@@ -295,7 +295,7 @@ static void expect_ip_options(struct __test_metadata *_metadata, struct peer *p,
 	}
 }
 
-TEST_F(hook, rfc791_ip_options_leave)
+TEST_F(hook, rfc9293_may_10_may_11_ip_options_leave)
 {
 	expect_ip_options(_metadata, &self->peer, IPPROTO_TCP);
 	if (!stock_mode())

@@ -9,7 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/ethtool.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 
 #define PORT 7000
 #define STALL_MS 200000
@@ -284,6 +284,107 @@ TEST_F(stock, rfc3168_ecn_is_agreed)
 	}
 }
 
+static void both_single_segments(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self)
+{
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(&self->pair, s);
+		link_set_single_segments(WHERE(_metadata), s == CLIENT ? "veth0" : "veth1");
+	}
+}
+
+/*
+ * A router that marks each packet that it may, and would lose it else: all text
+ * arrives marked, none is sent twice, and the window is as small as it gets.
+ */
+TEST_F(stock, rfc3168_a_path_that_marks)
+{
+	static const struct netem marks = {
+		.delay_ms = 5, .loss = 100, .ecn = true, .limit = 10000,
+	};
+	static const struct netem slow = { .delay_ms = 5, .limit = 10000 };
+	struct tcp_info info;
+	int end[2];
+
+	both_single_segments(_metadata, self);
+	for (enum side from = CLIENT; from <= SERVER; from++) {
+		ASSERT_EQ(0, side_knob(self, CLIENT, "ecn", "1"));
+		ASSERT_EQ(0, side_knob(self, SERVER, "ecn", "1"));
+		connected(_metadata, self, &end[CLIENT], &end[SERVER], NULL);
+		pair_netem(&self->pair, from, &marks);
+		pair_netem(&self->pair, !from, &slow);
+		stream_transfer(_metadata, end[from], end[!from], 100000, STALL_MS);
+		/* The last ACKs are on their way yet. */
+		sleep_ms(500);
+		info = info_of(_metadata, end[from]);
+		EXPECT_EQ(0, info.tcpi_total_retrans);
+		EXPECT_EQ(info.tcpi_data_segs_out, info.tcpi_delivered_ce);
+		EXPECT_GE(4, info.tcpi_snd_cwnd);
+		EXPECT_GE(4, info.tcpi_snd_ssthresh);
+		EXPECT_EQ(0, info_of(_metadata, end[!from]).tcpi_delivered_ce);
+		pair_netem(&self->pair, from, &slow);
+		close(end[CLIENT]);
+		close(end[SERVER]);
+		sleep_ms(100);
+		pair_netem(&self->pair, CLIENT, &(struct netem){ .delay_ms = 0.1 });
+		pair_netem(&self->pair, SERVER, &(struct netem){ .delay_ms = 0.1 });
+	}
+}
+
+/* One end doesn't want it: the same router loses what it would have marked. */
+TEST_F(stock, rfc3168_off_at_either_end)
+{
+	static const struct netem lossy = {
+		.delay_ms = 5, .loss = 4, .ecn = true, .limit = 10000,
+	};
+	struct tcp_info info;
+	int end[2];
+
+	both_single_segments(_metadata, self);
+	for (int i = 0; i < 4; i++) {
+		enum side off = i & 1, from = i >> 1;
+
+		ASSERT_EQ(0, side_knob(self, off, "ecn", "0"));
+		ASSERT_EQ(0, side_knob(self, !off, "ecn", "1"));
+		connected(_metadata, self, &end[CLIENT], &end[SERVER], NULL);
+		pair_netem(&self->pair, from, &lossy);
+		stream_transfer(_metadata, end[from], end[!from], 400000, STALL_MS);
+		info = info_of(_metadata, end[from]);
+		EXPECT_EQ(0, info.tcpi_delivered_ce);
+		/* 274 segments: that none is lost is one chance in 70,000. */
+		EXPECT_LT(0, info.tcpi_total_retrans);
+		close(end[CLIENT]);
+		close(end[SERVER]);
+		pair_netem(&self->pair, from, &(struct netem){ .delay_ms = 0.1 });
+	}
+}
+
+/* Counters of stock's, of a file like /proc/net/netstat: the sum of one name's. */
+static long long file_counter(const char *path, const char *name)
+{
+	char names[8192], values[8192], *n, *v, *name_at, *value_at;
+	FILE *f = fopen(path, "re");
+	long long sum = -1;
+
+	while (f && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+		n = strtok_r(names, " \n", &name_at);
+		v = strtok_r(values, " \n", &value_at);
+		for (; n && v; n = strtok_r(NULL, " \n", &name_at),
+			       v = strtok_r(NULL, " \n", &value_at))
+			if (!strcmp(n, name))
+				sum = atoll(v);
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static long long side_counter(FIXTURE_DATA(stock) *self, enum side side, const char *name)
+{
+	pair_enter(&self->pair, side);
+	return file_counter(side == self->ours ? "/proc/net/xtcp_netstat" : "/proc/net/netstat",
+			    name);
+}
+
 /* The server answers each SYN by a cookie. */
 TEST_F(stock, lc_47_cookies_cross)
 {
@@ -296,6 +397,9 @@ TEST_F(stock, lc_47_cookies_cross)
 		if (timestamps)
 			EXPECT_TRUE(info_of(_metadata, server).tcpi_options & TCPI_OPT_SACK);
 		stream_exchange(_metadata, client, server, 200000, STALL_MS);
+		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesSent"));
+		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesRecv"));
+		EXPECT_EQ(0, side_counter(self, SERVER, "SyncookiesFailed"));
 		close(client);
 		close(server);
 		close(lfd);
@@ -346,24 +450,6 @@ static void delay(FIXTURE_DATA(stock) *self, double ms)
 	pair_netem(&self->pair, SERVER, &slow);
 }
 
-/* RFC 9293 figure 12: FINs cross. Both end up in TIME-WAIT. */
-TEST_F(stock, rfc9293_simultaneous_close)
-{
-	int client, server;
-
-	connected(_metadata, self, &client, &server, NULL);
-	delay(self, 50);
-	ASSERT_EQ(0, shutdown(client, SHUT_WR));
-	ASSERT_EQ(0, shutdown(server, SHUT_WR));
-	sleep_ms(300);
-	EXPECT_EQ(0, read_to_end(client));
-	EXPECT_EQ(0, read_to_end(server));
-	close(client);
-	close(server);
-	pair_enter(&self->pair, self->ours);
-	EXPECT_EQ(1, proc_rows(AF_INET, ROW_TIME_WAIT));
-}
-
 /* Stock's, of one of its files: what stands before the state is as wide as ends are. */
 static int stock_time_waits(struct __test_metadata *_metadata, const char *path, int column)
 {
@@ -386,6 +472,24 @@ static int time_waits(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *se
 		return proc_rows(AF_INET, ROW_TIME_WAIT);
 	return stock_time_waits(_metadata, "/proc/net/tcp", 33) +
 	       stock_time_waits(_metadata, "/proc/net/tcp6", 81);
+}
+
+/* RFC 9293 figure 12: FINs cross. Both end up in TIME-WAIT. */
+TEST_F(stock, rfc9293_simultaneous_close)
+{
+	int client, server;
+
+	connected(_metadata, self, &client, &server, NULL);
+	delay(self, 50);
+	ASSERT_EQ(0, shutdown(client, SHUT_WR));
+	ASSERT_EQ(0, shutdown(server, SHUT_WR));
+	sleep_ms(300);
+	EXPECT_EQ(0, read_to_end(client));
+	EXPECT_EQ(0, read_to_end(server));
+	close(client);
+	close(server);
+	EXPECT_EQ(1, time_waits(_metadata, self, CLIENT));
+	EXPECT_EQ(1, time_waits(_metadata, self, SERVER));
 }
 
 /*

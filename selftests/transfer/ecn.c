@@ -68,7 +68,7 @@ static void give(struct __test_metadata *_metadata, struct conn *c, int segs)
 
 /* --- opening ------------------------------------------------------------- */
 
-TEST_F(ecn, rfc9293_shld_8_answers_who_asks)
+TEST_F(ecn, rfc9293_shld_08_answers_who_asks)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

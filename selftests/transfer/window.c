@@ -269,7 +269,7 @@ TEST_F(window, rfc9293_must_01_unsigned)
 	conn_send(&c, .flags = ACK);
 }
 
-TEST_F(window, rfc9293_rec_1_windows_of_32_bits)
+TEST_F(window, rfc9293_rec_01_windows_of_32_bits)
 {
 	struct peer *p = &self->peer;
 	static uint8_t text[30000];
