@@ -19,6 +19,7 @@ fi
 run=${XTCP_RUN:-xtcp-run}
 dir=$(mktemp -d)
 client=client-$$ server=server-$$ wire=veth0
+inside=
 pids=() tests=() number=0
 
 open_namespaces() {
@@ -52,6 +53,8 @@ close_namespaces() {
 	lifecycle_log
 	ip netns del $client 2>/dev/null
 	ip netns del $server 2>/dev/null
+	[ -z "$inside" ] || ip netns del $inside 2>/dev/null
+	inside=
 }
 trap 'close_namespaces; rm -rf "$dir"' EXIT
 
@@ -74,6 +77,45 @@ report() { # NAME
 
 on() { # NAMESPACE COMMAND...
 	ip netns exec "$@"
+}
+
+tcp_wire() { # NAMESPACE...
+	local ns
+	for ns; do
+		on $ns sysctl -qw net.ipv4.xtcp_wire=6 || return
+	done
+}
+
+# A namespace $inside (192.168.7.2, fd07::2) whose router, 192.168.7.1 and
+# fd07::1 on veth1, is $client.
+open_inside() {
+	inside=inside-$$
+	ip netns add $inside &&
+		ip link add veth1 netns $client type veth peer name veth0 netns $inside || return
+	ip -n $client link set veth1 up
+	ip -n $client addr add 192.168.7.1/24 dev veth1
+	ip -n $client addr add fd07::1/64 dev veth1 nodad
+	ip -n $inside link set veth0 up
+	ip -n $inside link set lo up
+	ip -n $inside addr add 192.168.7.2/24 dev veth0
+	ip -n $inside addr add fd07::2/64 dev veth0 nodad
+	ip -n $inside route add default via 192.168.7.1
+	ip -n $inside route add default via fd07::1
+	on $client sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+rules() { # NAMESPACE, rules on stdin
+	on "$1" nft -f -
+}
+
+# Packets that the named counter of nft's has seen.
+counted() { # NAMESPACE COUNTER
+	on "$1" nft list counters | sed -n "/counter $2 {/,/}/s/.*packets \([0-9]*\) .*/\1/p"
+}
+
+xtcp_count() { # NAMESPACE NAME
+	on "$1" env PROC_NET_SNMP=/proc/net/xtcp_snmp PROC_NET_NETSTAT=/proc/net/xtcp_netstat \
+		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p"
 }
 
 # Waits for a socket in state STATE (hex) on PORT in TABLE (xtcp, xtcp6, tcp, tcp6).

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
+# shellcheck disable=SC2016,SC2086,SC2154,SC2317 # names have no blanks; tests are called by name
 #
 # On the TCP wire xtcp is TCP to everything between device and socket: nft's
 # rules on input and output, conntrack, NAT both ways, marks, control groups,
@@ -10,22 +10,6 @@ set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
-
-tcp_wire() { # NAMESPACE...
-	local ns
-	for ns; do
-		on $ns sysctl -qw net.ipv4.xtcp_wire=6 || return
-	done
-}
-
-rules() { # NAMESPACE, rules on stdin
-	on "$1" nft -f -
-}
-
-# Packets that the named counter of table t has seen.
-counted() { # NAMESPACE COUNTER
-	on "$1" nft list counter ip t "$2" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
-}
 
 # A server that says back what it hears; PROGRAM is xtcp-run or empty for stock.
 echo_server() { # NAMESPACE PORT PROGRAM
@@ -39,11 +23,6 @@ say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
 
 expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
 	expect_equal hello "$(say "$@" 2>&1)" "echo of $3:$4 to '$2'"
-}
-
-xtcp_count() { # NAMESPACE NAME
-	on "$1" env PROC_NET_SNMP=/proc/net/xtcp_snmp PROC_NET_NETSTAT=/proc/net/xtcp_netstat \
-		nstat -asz "$2" | sed -n "s/^$2 *\([0-9]*\) .*/\1/p"
 }
 
 program_test lc_114_conntrack_follows
@@ -185,16 +164,7 @@ lc_114_redirect_either_way() {
 
 # $client is the router; behind it $inside, whose address nobody knows.
 behind_nat() {
-	inside=inside-$$
-	ip netns add $inside
-	ip link add veth1 netns $client type veth peer name veth0 netns $inside
-	ip -n $client link set veth1 up
-	ip -n $client addr add 192.168.7.1/24 dev veth1
-	ip -n $inside link set veth0 up
-	ip -n $inside link set lo up
-	ip -n $inside addr add 192.168.7.2/24 dev veth0
-	ip -n $inside route add default via 192.168.7.1
-	on $client sysctl -qw net.ipv4.ip_forward=1
+	open_inside || return
 	tcp_wire $inside $server
 	rules $client <<-END
 		table ip t {
@@ -208,13 +178,89 @@ behind_nat() {
 
 program_test lc_114_masquerade_either_way
 lc_114_masquerade_either_way() {
-	local status=1
 	behind_nat || return
 	echo_server $server 5008 "$run" && echo_server $server 5009 '' &&
 		expect_echo $inside "$run" 10.9.0.2 5008 && expect_echo $inside '' 10.9.0.2 5008 &&
-		expect_echo $inside "$run" 10.9.0.2 5009 && status=0
-	ip netns del $inside
-	return $status
+		expect_echo $inside "$run" 10.9.0.2 5009
+}
+
+# NAT on xtcp's own host, at each of the four places, either role: what it sends
+# is redirected (above) or leaves from another address; what comes is sent on to
+# an address that is here, or seems to come from elsewhere.
+program_test lc_114_nat_at_the_host
+lc_114_nat_at_the_host() {
+	local program port
+	tcp_wire $client $server || return
+	ip -n $client addr add 10.9.0.77/24 dev $wire
+	ip -n $server addr add 10.9.0.88/24 dev $wire
+	rules $client <<-END || return
+		table ip t {
+			counter snat { }
+			chain post {
+				type nat hook postrouting priority srcnat
+				tcp dport 5040-5043 counter name snat snat to 10.9.0.77
+			}
+		}
+	END
+	rules $server <<-END || return
+		table ip t {
+			counter dnat { }
+			counter input { }
+			chain pre {
+				type nat hook prerouting priority dstnat
+				tcp dport 5042 counter name dnat dnat to 10.9.0.88:5040
+				tcp dport 5043 counter name dnat dnat to 10.9.0.88:5041
+			}
+			chain in {
+				type nat hook input priority 100
+				tcp dport 5040-5041 counter name input snat to 10.9.0.99
+			}
+		}
+	END
+	start $server "$run" socat tcp4-listen:5040,reuseaddr,fork system:'echo $SOCAT_PEERADDR; cat'
+	start $server socat tcp4-listen:5041,reuseaddr,fork system:'echo $SOCAT_PEERADDR; cat'
+	await_row $server xtcp 5040 0A && await_row $server tcp 5041 0A || return
+	for program in "$run" ''; do
+		for port in 5040 5041 5042 5043; do
+			[ -n "$program" ] || [ $port = 5040 ] || [ $port = 5042 ] || continue
+			expect_equal "10.9.0.99 hello" "$(say $client "$program" 10.9.0.2 $port 2>&1 | tr '\n' ' ' | sed 's/ $//')" \
+				"who came to $port from '$program', and what was said" || return
+		done
+	done
+	expect_equal 6 "$(counted $client snat)" 'connections that left by another address' &&
+		expect_equal 3 "$(counted $server dnat)" 'connections sent on' &&
+		expect_equal 6 "$(counted $server input)" 'connections whose origin was hidden'
+}
+
+# An ICMP error quotes what the NAT made of a segment; conntrack puts the quote
+# back, and it reaches the socket that sent it.
+program_test lc_109_icmp_through_a_nat
+lc_109_icmp_through_a_nat() {
+	local before
+	behind_nat || return
+	# Nobody has that address.
+	on $client sysctl -qw net.ipv4.neigh.$wire.mcast_solicit=1 net.ipv4.neigh.$wire.retrans_time_ms=200
+	expect_status 1 on $inside timeout 20 "$run" socat - tcp4:10.9.0.250:5045 &&
+		grep -q 'No route to host' "$dir/err" || { cat "$dir/err"; return 1; }
+	rules $server <<<'table ip t { chain in { type filter hook input priority 0; tcp dport 5046 reject; }; }' || return
+	expect_status 1 on $inside timeout 20 "$run" socat - tcp4:10.9.0.2:5046 &&
+		grep -q refused "$dir/err" || { cat "$dir/err"; return 1; }
+	# Too big, says the router, whose outer link takes less than the inner one.
+	start $server socat -u tcp4-listen:5047,reuseaddr exec:sha256sum
+	start $server "$run" socat -u tcp4-listen:5048,reuseaddr exec:sha256sum
+	await_row $server tcp 5047 0A && await_row $server xtcp 5048 0A || return
+	ip -n $client link set $wire mtu 1000
+	ip -n $server link set $wire mtu 1000
+	before=$(on $inside nstat -asz IcmpInDestUnreachs | sed -n 's/^IcmpInDestUnreachs *\([0-9]*\) .*/\1/p')
+	head -c 300000 /dev/urandom >"$dir/file"
+	on $inside timeout 60 "$run" socat -u "open:$dir/file" tcp4:10.9.0.2:5047 &&
+		on $inside timeout 60 "$run" socat -u "open:$dir/file" tcp4:10.9.0.2:5048 || return
+	sleep 1
+	expect_equal "$(sha256sum <"$dir/file")" "$(cat "$dir/out.0")" 'checksum at stock' &&
+		expect_equal "$(sha256sum <"$dir/file")" "$(cat "$dir/out.1")" 'checksum at xtcp' || return
+	[ "$(on $inside nstat -asz IcmpInDestUnreachs | sed -n 's/^IcmpInDestUnreachs *\([0-9]*\) .*/\1/p')" -gt "$before" ] ||
+		{ echo 'no ICMP error came'; return 1; }
+	on $inside ip route get 10.9.0.2 | grep -q 'mtu 1000' || { on $inside ip route get 10.9.0.2; return 1; }
 }
 
 # Many clients become one address with few ports; each SYN finds the server in
@@ -229,7 +275,7 @@ lc_114_many_behind_one_address() {
 	on $client nft add rule ip t post oif $wire ip protocol tcp masquerade to :2000-2007
 	# The server closes first, so that TIME-WAIT is there.
 	start $server "$run" socat -U tcp4-listen:5010,reuseaddr,fork exec:'echo done'
-	await_row $server xtcp 5010 0A || { ip netns del $inside; return 1; }
+	await_row $server xtcp 5010 0A || return
 	for i in {10..29}; do
 		ip -n $inside addr add 192.168.7.$i/24 dev veth0
 	done
@@ -242,7 +288,6 @@ lc_114_many_behind_one_address() {
 			on $client conntrack -F >/dev/null 2>&1
 		done
 	done
-	ip netns del $inside
 	expect_equal 40 $ok 'connections that were taken'
 }
 

@@ -13,22 +13,6 @@ set -u
 
 large=${XTCP_TEST_LARGE:-8388608}
 
-tcp_wire() { # NAMESPACE...
-	local ns
-	for ns; do
-		on $ns sysctl -qw net.ipv4.xtcp_wire=6 || return
-	done
-}
-
-rules() { # NAMESPACE, rules on stdin
-	on "$1" nft -f -
-}
-
-# Packets that the named counter of table t has seen.
-counted() { # NAMESPACE COUNTER
-	on "$1" nft list counter inet t "$2" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
-}
-
 # A server that says back what it hears; PROGRAM is xtcp-run or empty for stock.
 echo_server() { # NAMESPACE PORT PROGRAM
 	start $1 $3 socat tcp6-listen:$2,reuseaddr,fork exec:cat
@@ -63,6 +47,25 @@ program_curl_of_a_stock_nginx() {
 	run='' start_nginx '[::]:5001' || return
 	expect_status 0 on $client timeout 60 "$ours" curl -sS -o "$dir/file" \
 		'http://[fd09::2]:5001/file' && cmp "$dir/www/file" "$dir/file"
+}
+
+iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
+	local server_run=$1 client_run=$2
+	shift 2
+	tcp_wire $client $server || return
+	start $server $server_run iperf3 -6 -s -1 -p 5003
+	await_row $server "${server_run:+x}tcp6" 5003 0A || { cat "$dir/out.0"; return 1; }
+	expect_status 0 on $client timeout 100 $client_run iperf3 -6 -c fd09::2 -p 5003 -n 2M "$@"
+}
+
+program_test program_iperf3_serves
+program_iperf3_serves() {
+	iperf3_moves "$run" '' && iperf3_moves "$run" '' -R
+}
+
+program_test program_iperf3_connects
+program_iperf3_connects() {
+	iperf3_moves '' "$run" && iperf3_moves '' "$run" -R
 }
 
 # Through sha256sum at the other end, and its answer back by a half-close.
@@ -129,19 +132,87 @@ lc_114_input_rules_come_first() {
 	expect_status 1 on $client socat - 'tcp6:[fd09::2]:5007,connect-timeout=4' && grep -q refused "$dir/err"
 }
 
+# What conntrack saw of a connection to a port of $server, state by state.
+states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
+	local tracker
+	on $server conntrack -f ipv6 -E -p tcp --dport $1 >$dir/events 2>/dev/null &
+	tracker=$!
+	sleep 0.5
+	start $server $3 socat -U tcp6-listen:$1,reuseaddr exec:'echo done'
+	await_row $server "${3:+x}tcp6" $1 0A || return
+	on $client timeout 10 $2 socat -u "tcp6:[fd09::2]:$1" - >/dev/null
+	sleep 1
+	kill $tracker
+	wait $tracker 2>/dev/null
+	grep -o 'SYN_SENT\|SYN_RECV\|ESTABLISHED\|FIN_WAIT\|CLOSE_WAIT\|LAST_ACK\|TIME_WAIT\|CLOSE' $dir/events |
+		tr '\n' ' '
+}
+
+program_test lc_114_conntrack_sees_every_state
+lc_114_conntrack_sees_every_state() {
+	local whole='SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT '
+	tcp_wire $client $server || return
+	rules $server <<<'table ip6 t { chain in { type filter hook input priority 0; ct state invalid drop; }; }'
+	expect_equal "$whole" "$(states_of 5022 '' "$run")" 'states of our server' &&
+		expect_equal "$whole" "$(states_of 5023 "$run" '')" 'states of our client' &&
+		expect_equal "$whole" "$(states_of 5024 "$run" "$run")" 'states of both'
+}
+
+program_test lc_114_redirect_either_way
+lc_114_redirect_either_way() {
+	tcp_wire $client $server || return
+	rules $server <<-END || return
+		table ip6 t {
+			chain pre {
+				type nat hook prerouting priority dstnat
+				tcp dport 80 redirect to :5012
+				tcp dport 81 redirect to :5013
+			}
+		}
+	END
+	rules $client <<-END || return
+		table ip6 t {
+			chain out {
+				type nat hook output priority -100
+				tcp dport 82 dnat to [fd09::2]:5012
+			}
+		}
+	END
+	echo_server $server 5012 "$run" && echo_server $server 5013 '' || return
+	expect_echo $client '' fd09::2 80 && expect_echo $client "$run" fd09::2 80 &&
+		expect_echo $client "$run" fd09::2 81 && expect_echo $client "$run" fd09::99 82
+}
+
+# RFC 4861 7.3.1: while text is acknowledged nobody asks for the neighbour again.
+program_test rfc4861_progress_confirms_the_neighbour
+rfc4861_progress_confirms_the_neighbour() {
+	local before after i ns
+	tcp_wire $client $server || return
+	for ns in $client $server; do
+		on $ns sysctl -qw net.ipv6.neigh.$wire.base_reachable_time_ms=2000 \
+			net.ipv6.neigh.$wire.delay_first_probe_time=1
+	done
+	echo_server $server 5014 '' || return
+	(for ((i = 0; i < 100; i++)); do echo $i; sleep .2; done) |
+		on $client timeout 60 "$run" socat -t 5 - 'tcp6:[fd09::2]:5014' >"$dir/back" &
+	pids+=($!)
+	sleep 5
+	before=$(solicitations)
+	sleep 12
+	after=$(solicitations)
+	expect_equal "$before" "$after" "neighbour solicitations of the client's" &&
+		[ "$(wc -l <"$dir/back")" -ge 60 ]
+}
+
+solicitations() {
+	on $client nstat -asz Icmp6OutNeighborSolicits |
+		sed -n 's/^Icmp6OutNeighborSolicits *\([0-9]*\) .*/\1/p'
+}
+
 # NAT66: $client is the router; behind it $inside, whose address nobody knows.
 program_test lc_114_masquerade_either_way
 lc_114_masquerade_either_way() {
-	local inside=inside-$$ status=1
-	ip netns add $inside
-	ip link add veth1 netns $client type veth peer name veth0 netns $inside
-	ip -n $client link set veth1 up
-	ip -n $client addr add fd07::1/64 dev veth1 nodad
-	ip -n $inside link set veth0 up
-	ip -n $inside link set lo up
-	ip -n $inside addr add fd07::2/64 dev veth0 nodad
-	ip -n $inside route add default via fd07::1
-	on $client sysctl -qw net.ipv6.conf.all.forwarding=1
+	open_inside || return
 	tcp_wire $inside $server
 	rules $client <<-END
 		table inet t {
@@ -153,9 +224,7 @@ lc_114_masquerade_either_way() {
 	END
 	echo_server $server 5010 "$run" && echo_server $server 5011 '' &&
 		expect_echo $inside "$run" fd09::2 5010 && expect_echo $inside '' fd09::2 5010 &&
-		expect_echo $inside "$run" fd09::2 5011 && status=0
-	ip netns del $inside
-	return $status
+		expect_echo $inside "$run" fd09::2 5011
 }
 
 program_tests_run

@@ -14,15 +14,11 @@ set -u
 
 large=${XTCP_TEST_LARGE:-67108864}
 
-tcp_wire() {
-	on $client sysctl -qw net.ipv4.xtcp_wire=6 && on $server sysctl -qw net.ipv4.xtcp_wire=6
-}
-
 # Of the server's programs and the client's one is xtcp's.
 iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
 	local server_run=$1 client_run=$2
 	shift 2
-	tcp_wire || return
+	tcp_wire $client $server || return
 	start $server $server_run iperf3 -s -1 -p 5003
 	await_row $server "${server_run:+x}tcp" 5003 0A ||
 		await_row $server "${server_run:+x}tcp6" 5003 0A || { cat "$dir/out.0"; return 1; }
@@ -58,7 +54,7 @@ tcpwire_iperf3_bidirectional() {
 # A page of 2 MiB, posted back as well; twice on one connection.
 page_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	local run=$1
-	tcp_wire && mkdir -p "$dir/www" && head -c 2097152 /dev/urandom >"$dir/www/file" || return
+	tcp_wire $client $server && mkdir -p "$dir/www" && head -c 2097152 /dev/urandom >"$dir/www/file" || return
 	start_nginx 5001 'client_max_body_size 4m;' || return
 	expect_status 0 on $client timeout 60 $2 curl -sS -o "$dir/file" http://10.9.0.2:5001/file \
 		-o "$dir/again" http://10.9.0.2:5001/file -w '%{num_connects}' &&
@@ -82,7 +78,7 @@ tcpwire_curl_from_a_stock_nginx() {
 # A session with a key: a megabyte through the far end's cat and back, its stderr and
 # its exit status.
 ssh_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
-	tcp_wire || return
+	tcp_wire $client $server || return
 	# Where the server looks; the client writes nothing.
 	mkdir -p -m 700 ~root/.ssh
 	export HOME=$dir
@@ -123,7 +119,7 @@ redis() { # CLIENT-PROGRAM COMMAND...
 # that waits for what another publishes.
 redis_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	local i
-	tcp_wire || return
+	tcp_wire $client $server || return
 	start $server $1 redis-server --port 5007 --bind 10.9.0.2 --save '' --appendonly no \
 		--protected-mode no --dir "$dir" --daemonize no
 	await_row $server "${1:+x}tcp" 5007 0A || { cat "$dir/out.0"; return 1; }
@@ -160,7 +156,7 @@ numbers() {
 # Through a checksum at the other end, and its answer back by a half-close.
 hash_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	local sum
-	tcp_wire || return
+	tcp_wire $client $server || return
 	start $server $1 socat -b 131072 -t 60 tcp4-listen:5004 exec:cksum
 	await_row $server "${1:+x}tcp" 5004 0A || return
 	sum=$(numbers | on $client timeout 3000 $2 socat -b 131072 -t 60 - tcp4:10.9.0.2:5004)

@@ -17,17 +17,9 @@ far=192.168.7.2
 
 # $client is the router, $inside the server behind it; $server is the client.
 open_router() {
-	inside=inside-$$
-	ip netns add $inside
-	ip link add veth1 netns $client type veth peer name veth0 netns $inside
-	ip -n $client link set veth1 up
-	ip -n $client addr add 192.168.7.1/24 dev veth1
-	ip -n $inside link set veth0 up
-	ip -n $inside link set lo up
-	ip -n $inside addr add $far/24 dev veth0
-	ip -n $inside route add default via 192.168.7.1
+	open_inside || return
 	ip -n $server route add 192.168.7.0/24 via 10.9.0.1
-	on $client sysctl -qw net.ipv4.ip_forward=1 net.netfilter.nf_conntrack_tcp_loose=0
+	on $client sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
 	on $inside sysctl -qw net.ipv4.xtcp_wire=6 net.ipv4.xtcp_mtu_probing=1 &&
 		on $server sysctl -qw net.ipv4.xtcp_wire=6 net.ipv4.xtcp_mtu_probing=1 || return
 	on $client nft -f - <<-END
@@ -42,10 +34,6 @@ open_router() {
 			}
 		}
 	END
-}
-
-counted() { # COUNTER
-	on $client nft list counter ip t "$1" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
 
 # What the server sends is what the client has sent: both directions are full.
@@ -86,7 +74,7 @@ conntrack_says() { # PORT PATTERN
 	return 1
 }
 
-moves_through() { # PORT SERVER-PROGRAM CLIENT-PROGRAM CHANGE
+through() { # PORT SERVER-PROGRAM CLIENT-PROGRAM CHANGE
 	local port=$1 server_run=$2 client_run=$3 change=$4
 	open_router && start_echo $port "$server_run" && start_asking $port "$client_run" &&
 		await_back $((octets / 2)) && conntrack_says $port 'ESTABLISHED.*ASSURED' || return
@@ -95,16 +83,8 @@ moves_through() { # PORT SERVER-PROGRAM CLIENT-PROGRAM CHANGE
 	await_back $octets && cmp "$dir/file" "$dir/back" || return
 	sleep 2
 	conntrack_says $port 'TIME_WAIT.*ASSURED' &&
-		expect_equal 1 "$(counted new)" 'connections that conntrack saw begin' &&
-		expect_equal 0 "$(counted invalid)" 'packets that belong to none'
-}
-
-through() { # as above
-	local status
-	moves_through "$@"
-	status=$?
-	ip netns del $inside
-	return $status
+		expect_equal 1 "$(counted $client new)" 'connections that conntrack saw begin' &&
+		expect_equal 0 "$(counted $client invalid)" 'packets that belong to none'
 }
 
 nothing() {
