@@ -15,12 +15,8 @@
 PAIR_FIXTURE(fairness);
 
 #define DELAY_MS 20
-/* Until flows are held against each other, and for how long. */
-struct span {
-	int settle_ms, run_ms;
-};
-
-static const struct span brief = { 3000, 15000 }, lengthy = { 5000, 40000 };
+#define SETTLE_MS 5000		/* until flows are held against each other */
+#define RUN_MS 40000
 
 /* Writes and reads as much as both take now. Octets read. */
 static size_t pump(int from, int to)
@@ -112,7 +108,7 @@ static void flow_end(struct pair *pr, const struct flow *flow)
  * makes larger skbs has more of it.
  */
 static double share(struct __test_metadata *_metadata, struct pair *pr, enum stack first,
-		    enum stack second, int alone_ms, struct span span)
+		    enum stack second, int alone_ms)
 {
 	struct flow flow[2];
 	int64_t start;
@@ -127,15 +123,15 @@ static double share(struct __test_metadata *_metadata, struct pair *pr, enum sta
 	flow_open(_metadata, pr, second, 5001, &flow[1]);
 	start = now_ms();
 	flows_run(flow, 1, start + alone_ms);
-	flows_run(flow, 2, start + span.settle_ms);
+	flows_run(flow, 2, start + SETTLE_MS);
 	flow[0].octets = 0;
 	flow[1].octets = 0;
-	flows_run(flow, 2, start + span.settle_ms + span.run_ms);
+	flows_run(flow, 2, start + SETTLE_MS + RUN_MS);
 	all = flow[0].octets + flow[1].octets;
 	TH_LOG("%d ms ahead: share of the first %.3f, together %.2f Mbit/s", alone_ms,
-	       flow[0].octets / all, all * 8 / 1e3 / span.run_ms);
+	       flow[0].octets / all, all * 8 / 1e3 / RUN_MS);
 	/* Together they fill it: 5 Mbit/s, less the headers. */
-	EXPECT_LE(0.95 * 5e6 * 1448 / 1514 * span.run_ms / 8e3, all);
+	EXPECT_LE(0.95 * 5e6 * 1448 / 1514 * RUN_MS / 8e3, all);
 	for (int i = 0; i < 2; i++)
 		flow_end(pr, &flow[i]);
 	return flow[0].octets / all;
@@ -152,7 +148,7 @@ TEST_F(fairness, two_flows_on_one_bottleneck)
 	double of_first, mean = 0;
 
 	for (int i = 0; i < 4; i++) {
-		of_first = share(_metadata, &self->pair, TESTED, TESTED, alone_ms[i], lengthy);
+		of_first = share(_metadata, &self->pair, TESTED, TESTED, alone_ms[i]);
 		EXPECT_LE(0.25, of_first);
 		EXPECT_GE(0.75, of_first);
 		mean += of_first / 4;
@@ -161,7 +157,11 @@ TEST_F(fairness, two_flows_on_one_bottleneck)
 	EXPECT_GE(0.6, mean);
 }
 
-/* Each of them is the first as often, for he who comes second has to fight. */
+/*
+ * Each of them is the first as often, for he who comes second has to fight. Four
+ * runs of this had means of 0.435 to 0.452; after a settling of three seconds and
+ * runs of fifteen one of them was 0.39.
+ */
 TEST_F(fairness, beside_the_kernels_cubic)
 {
 	static const int alone_ms[] = { 300, 1100, 1700 };
@@ -171,8 +171,8 @@ TEST_F(fairness, beside_the_kernels_cubic)
 	NOT_ON_STOCK();
 	pr->stock_may_speak = true;
 	for (int i = 0; i < 3; i++) {
-		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i], brief) / 6;
-		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i], brief)) / 6;
+		ours += share(_metadata, pr, OURS_AS_TCP, KERNELS, alone_ms[i]) / 6;
+		ours += (1 - share(_metadata, pr, KERNELS, OURS_AS_TCP, alone_ms[i])) / 6;
 	}
 	TH_LOG("our mean share %.3f", ours);
 	EXPECT_LE(0.4, ours);
