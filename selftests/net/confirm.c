@@ -154,10 +154,10 @@ TEST_F(confirm, datagrams_prove_nothing)
 	/* Which finds the neighbour, however often that has to be tried. */
 	pair_connected(pr, PORT, &client, &server);
 	pair_enter(pr, SERVER);
-	to = socket(pr->addr[SERVER].family, SOCK_DGRAM, 0);
+	to = socket(sa.ss_family, SOCK_DGRAM, 0);
 	ASSERT_EQ(0, bind(to, (void *)&sa, len));
 	pair_enter(pr, CLIENT);
-	from = socket(pr->addr[SERVER].family, SOCK_DGRAM, 0);
+	from = socket(sa.ss_family, SOCK_DGRAM, 0);
 	ASSERT_EQ(0, connect(from, (void *)&sa, len));
 	questions(pr, seen, CLIENT);
 	for (end_ms = now_ms() + RUN_MS; now_ms() < end_ms; sleep_ms(EACH_MS))
