@@ -69,8 +69,12 @@ void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
 {
 	pair_enter(pr, side);
 	netem_set(WHERE(pr->test), device[side], netem);
-	/* A port that was damaged on the TCP wire is the kernel's, which finds the sum wrong. */
-	if (netem->corrupt && stream_wire() == XTCP_WIRE_TCP)
+	/*
+	 * On the TCP wire a port that was damaged is the kernel's, which finds the sum
+	 * wrong; and so is one whose connection is over when a segment of it comes late.
+	 */
+	if ((netem->corrupt || netem->duplicate || netem->reorder || netem->loss) &&
+	    stream_wire() == XTCP_WIRE_TCP)
 		pr->stock_may_speak = true;
 }
 
