@@ -4,7 +4,7 @@
 #
 # Unmodified programs, one end on xtcp's TCP wire under the launcher, the other
 # on the kernel's TCP: nginx and curl, iperf3, ssh (dropbear), redis, socat with
-# a checksum.
+# a hash.
 # XTCP_TEST_LARGE=1073741824 is a GiB each way.
 # vm: timeout=900 busy
 set -u
@@ -13,6 +13,8 @@ set -u
 . "$(dirname "$0")/../lib/programs.bash"
 
 large=${XTCP_TEST_LARGE:-67108864}
+# Segment by segment over a bad path, which takes several times as long.
+large_bad=${XTCP_TEST_LARGE:-8388608}
 
 # Of the server's programs and the client's one is xtcp's.
 iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
@@ -149,29 +151,60 @@ tcpwire_redis_connects() {
 }
 
 # Numbers, one after the other: no two blocks of it are alike.
-numbers() {
-	seq 1 $large | head -c $large
+numbers() { # OCTETS
+	seq 1 $1 | head -c $1
 }
 
-# Through a checksum at the other end, and its answer back by a half-close.
-hash_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
+# Through a hash at the other end, and its answer back by a half-close.
+hash_moves() { # OCTETS SERVER-PROGRAM CLIENT-PROGRAM
 	local sum
 	tcp_wire $client $server || return
-	start $server $1 socat -b 131072 -t 60 tcp4-listen:5004 exec:cksum
-	await_row $server "${1:+x}tcp" 5004 0A || return
-	sum=$(numbers | on $client timeout 3000 $2 socat -b 131072 -t 60 - tcp4:10.9.0.2:5004)
-	[ -n "${expected-}" ] || expected=$(numbers | cksum)
-	expect_equal "$expected" "$sum" 'checksum from the other side'
+	start $server $2 socat -b 131072 -t 600 tcp4-listen:5004 exec:sha256sum
+	await_row $server "${2:+x}tcp" 5004 0A || return
+	sum=$(numbers $1 | on $client timeout 7000 $3 socat -b 131072 -t 600 - tcp4:10.9.0.2:5004)
+	expect_equal "$(numbers $1 | sha256sum)" "$sum" 'hash from the other side'
 }
 
 program_test lc_100_hash_to_ours
 lc_100_hash_to_ours() {
-	hash_moves "$run" ''
+	hash_moves $large "$run" ''
 }
 
 program_test lc_100_hash_from_ours
 lc_100_hash_from_ours() {
-	hash_moves '' "$run"
+	hash_moves $large '' "$run"
+}
+
+# Either way, each segment for itself: one in a hundred is lost, one comes twice,
+# five overtake the others.
+bad_path() {
+	local ns
+	for ns in $client $server; do
+		ip -n $ns link set $wire gso_max_segs 1 &&
+			tc -n $ns qdisc add dev $wire root netem delay 1ms loss 1% duplicate 1% \
+				reorder 5% limit 10000 || return
+	done
+}
+
+# Of what was sent in $1 some was lost, and sent again by its TCP.
+retransmitted() { # NAMESPACE PROGRAM
+	local count
+	if [ -n "$2" ]; then
+		count=$(xtcp_count $1 TcpRetransSegs)
+	else
+		count=$(on $1 nstat -asz TcpRetransSegs | sed -n 's/^TcpRetransSegs *\([0-9]*\) .*/\1/p')
+	fi
+	[ "$count" -gt 0 ] || { echo "nothing was sent again: $count"; return 1; }
+}
+
+program_test lc_100_hash_to_ours_over_a_bad_path
+lc_100_hash_to_ours_over_a_bad_path() {
+	bad_path && hash_moves $large_bad "$run" '' && retransmitted $client ''
+}
+
+program_test lc_100_hash_from_ours_over_a_bad_path
+lc_100_hash_from_ours_over_a_bad_path() {
+	bad_path && hash_moves $large_bad '' "$run" && retransmitted $client "$run"
 }
 
 program_tests_run

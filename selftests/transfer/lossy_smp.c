@@ -3,8 +3,8 @@
 /*
  * lossy_smp: transfers on two CPUs that really run side by side, over a path
  * that loses and reorders: softirq of one against system calls of the other.
- * LC-100. In real time: nothing here is about when. XTCP_LOSSY_MIB says how much
- * one of them carries (4): Documentation/testing.rst.
+ * LC-100. In real time: nothing here is about when. XTCP_TEST_LARGE says how many
+ * octets one of them carries (4 MiB).
  */
 #include "lib/xtcp_test.h"
 #include "lib/program.h"
@@ -126,8 +126,8 @@ static uint64_t receive_pattern(struct __test_metadata *_metadata, int fd)
  */
 TEST_F_TIMEOUT(lossy_smp, lc_100_smp_many_octets, 36000)
 {
-	const char *mib = getenv("XTCP_LOSSY_MIB");
-	uint64_t octets = (mib ? strtoull(mib, NULL, 10) : 4) << 20;
+	const char *large = getenv("XTCP_TEST_LARGE");
+	uint64_t octets = large ? strtoull(large, NULL, 10) : 4 << 20;
 	const struct netem netem = { .loss = 1, .duplicate = 1, .reorder = 5, .delay_ms = 1,
 				     .limit = 10000 };
 	struct pair *pr = &self->pair;
