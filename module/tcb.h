@@ -253,7 +253,7 @@ struct xtcp_meter {
  * @dup_acks: of these that went by themselves, while RCV.NXT was @dup_ack_seq
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: last segment in, for keepalive
- * @last_text_ns: last text in, for @ato_ms
+ * @last_text_ms: last text in, low 32 bits of ms, for @ato_ms; unless that is 0
  * @last_snd_ns: last data out, for restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
@@ -341,6 +341,7 @@ struct xtcp_sock {
 			u32	prr_out;
 			u32	undo_ts;
 			u32	rto_ms;
+			u16	timeout_runs;
 			u16	rehashes;
 		};
 	};
@@ -399,7 +400,7 @@ struct xtcp_sock {
 	u16		user_mss;
 	u32		mss;
 	u32		pmtu;
-	u32		mtu_pending;
+	u32		last_text_ms;
 	seq_t		mtu_probe_end;
 	u32		mtu_probed_s;
 	u32		pace_us;
@@ -481,7 +482,6 @@ struct xtcp_sock {
 	u32		oow_ack_ms;
 	u32		state_since;
 	u64		last_rcv_ns;
-	u64		last_text_ns;
 	u64		last_snd_ns;
 
 	struct rb_root	ofo_queue;
@@ -496,6 +496,9 @@ struct xtcp_sock {
 	u16		tw_timeout_s;
 	s16		linger2_s;
 	u16		rate;
+	u16		timeouts;
+	u16		mtu_pending;
+	u32		rcv_ooo;
 	u32		user_timeout_ms;
 	u32		window_clamp;
 
@@ -506,9 +509,6 @@ struct xtcp_sock {
 	u32		delivered_ce;
 	u32		data_segs_in;
 	u32		data_segs_out;
-	u32		rcv_ooo;
-	u16		timeouts;
-	u16		timeout_runs;
 	u32		segs_in;
 	u32		segs_out;
 	u32		total_retrans;

@@ -146,7 +146,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 
 	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
 		return;
-	mtu = max_t(u32, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
+	mtu = max_t(unsigned int, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
 	if (!too_big_is_credible(sk, mtu)) {
 		XTCP_INC(sock_net(sk), OUT_OF_WINDOW_ICMPS);
 		return;
@@ -173,7 +173,8 @@ static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	WRITE_ONCE(xs->mtu_pending, ie->info);
+	/* None of ours is larger: then none was too large. */
+	WRITE_ONCE(xs->mtu_pending, min_t(u32, ie->info, U16_MAX));
 	if (sock_owned_by_user(sk))
 		set_bit(XTCP_DEFER_MTU, &xs->deferred);
 	else

@@ -69,7 +69,6 @@ void xtcp_ack_init(struct sock *sk)
 	xs->ato_ms = 0;
 	xs->acks_merged = 0;
 	xs->dup_acks = 0;
-	xs->last_text_ns = 0;
 	xs->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
 			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
 }
@@ -129,18 +128,16 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
  */
 static void delay_follow(struct xtcp_sock *xs)
 {
-	u64 now = xs->last_rcv_ns;
-	u64 gap_ms;
+	u32 now_ms = div_u64(xs->last_rcv_ns, NSEC_PER_MSEC);
+	u32 gap_ms = now_ms - xs->last_text_ms;
 
+	xs->last_text_ms = now_ms;
 	if (!xs->ato_ms) {
 		quickack_start(xs);
 		xs->ato_ms = XTCP_ATO_MIN_MS;
-		xs->last_text_ns = now;
 		return;
 	}
 
-	gap_ms = div_u64(now - xs->last_text_ns, NSEC_PER_MSEC);
-	xs->last_text_ns += gap_ms * NSEC_PER_MSEC;
 	if (gap_ms <= XTCP_ATO_MIN_MS / 2)
 		xs->ato_ms = xs->ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
 	else if (gap_ms < xs->ato_ms)
@@ -211,8 +208,7 @@ void xtcp_ack_text_sent(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->last_text_ns && now_ns - xs->last_text_ns <
-	    (u64)xs->ato_ms * NSEC_PER_MSEC)
+	if ((u32)div_u64(now_ns, NSEC_PER_MSEC) - xs->last_text_ms < xs->ato_ms)
 		xs->pingpong = 1;
 }
 
