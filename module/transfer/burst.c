@@ -134,22 +134,20 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct sk_buff *oldest;
 	u64 half_rtt_ns;
-	u32 burst, limit;
 	s32 window;
+	u32 limit;
 
 	if (skb->len <= xs->mss || xs->recovery != XTCP_OPEN ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
 		return false;
-	burst = xtcp_burst_segs(sk);
-	segs_max = min(segs_max, burst);
 	window = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));
-	limit = min_t(u32, max(window, 0), segs_max * xs->mss);
-	if (limit >= burst * xs->mss || is_enough(sk, skb, limit))
+	limit = min_t(u64, max(window, 0), (u64)segs_max * xs->mss);
+	if (is_enough(sk, skb, limit))
 		return false;
 	oldest = xtcp_send_oldest(sk);
-	if (!oldest || (xtcp_cb(oldest)->marks & XTCP_MARK_SACKED))
-		return false;
 	half_rtt_ns = (u64)(xs->srtt_us >> 4) * NSEC_PER_USEC;
-	return now_ns - xtcp_cb(oldest)->sent_ns >= half_rtt_ns;
+	return oldest && !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED) &&
+	       now_ns - xtcp_cb(oldest)->sent_ns >= half_rtt_ns &&
+	       limit < xtcp_burst_segs(sk) * xs->mss;
 }

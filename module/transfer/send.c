@@ -48,7 +48,7 @@ static u32 usable_window(const struct xtcp_sock *xs)
  * Nagle (RFC 9293 3.7.4, SHLD-7) with Minshall's change: a segment that is
  * not full waits while another such is unacknowledged, not while anything is.
  */
-static bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
+static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 {
 	if (nagle & XTCP_NAGLE_PUSH)
 		return true;
@@ -61,12 +61,25 @@ static bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 }
 
 /* May the last segment of @skb, which is not full, go? */
-static bool tail_may_go(const struct sock *sk, const struct sk_buff *skb,
-			u8 nagle)
+static __always_inline bool tail_may_go(const struct sock *sk,
+					const struct sk_buff *skb, u8 nagle)
 {
 	return (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	       !skb_queue_is_last(&sk->sk_write_queue, skb) ||
 	       small_may_go(xtcp_sk(sk), nagle);
+}
+
+/*
+ * Is @skb, the first that waits, less than a segment, and does nothing but Nagle
+ * hold it? What may_send() would find, without the calculation.
+ */
+static __always_inline bool nagle_holds(const struct sock *sk,
+					const struct sk_buff *skb, u8 nagle)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return skb->len < xs->mss && usable_window(xs) >= xs->mss &&
+	       !tail_may_go(sk, skb, nagle);
 }
 
 /*
@@ -85,14 +98,16 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 
 	if (!usable)
 		return -1;
-	if (skb->len > xs->mss)
+	full = min(skb->len, usable) / xs->mss;
+	if (full > 1)
 		segs_max = min(segs_max, xtcp_burst_segs(sk));
-	full = min(min(skb->len, usable) / xs->mss, segs_max);
+	full = min(full, segs_max);
 	len = full * xs->mss;
 	tail = skb->len - len;
 	if (tail && tail < xs->mss && tail <= usable - len &&
 	    (!full || full < segs_max) &&
-	    (force || tail_may_go(sk, skb, nagle)))
+	    (force || tail_may_go(sk, skb, nagle)) &&
+	    (full != 1 || xtcp_burst_segs(sk) > 1))
 		len = skb->len;
 	else if (!full && tail > usable &&
 		 (force || usable >= xs->snd_wnd_max / 2))
@@ -220,6 +235,8 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		/* A bare FIN is too little to congest anything. */
 		if (!room && skb->len)
 			break;
+		if (!force && nagle_holds(sk, skb, nagle))
+			break;
 		if (xtcp_smallqueue_is_full(sk, skb) || xtcp_pacing_holds(sk))
 			break;
 		if (!force && xs->in_flight &&
@@ -306,6 +323,23 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 void xtcp_send_push(struct sock *sk, u8 nagle)
 {
 	push(sk, xtcp_sk(sk)->nagle | nagle, false);
+}
+
+/**
+ * xtcp_send_waits_for_more - does Nagle still hold all that waits
+ * @sk: the socket, locked; text was added to what waits
+ * @nagle: as for xtcp_send_push()
+ *
+ * Less than a segment waits, as it did when that was last looked at. Where it is
+ * true xtcp_send_push() would find nothing to do, step by step.
+ */
+bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
+{
+	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xs->in_flight && xs->held == XTCP_HELD_PATH && skb &&
+	       nagle_holds(sk, skb, xs->nagle | nagle);
 }
 
 /**

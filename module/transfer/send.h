@@ -14,6 +14,7 @@ struct sock;
 
 void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
+bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);
 bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets);
 void xtcp_send_alone(struct sock *sk, struct sk_buff *skb);
 void xtcp_send_override(struct sock *sk);

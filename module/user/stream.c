@@ -143,7 +143,8 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	}
 	if (!sk_page_frag_refill(sk, pfrag))
 		return -ENOBUFS;
-	if (!takes_more(sk, skb, goal))
+	if (unlikely(nr == MAX_SKB_FRAGS) &&
+	    !skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset))
 		return 0;
 	copy = min_t(size_t, goal - skb->len, msg_data_left(msg));
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
@@ -262,6 +263,7 @@ static int control_check(struct sock *sk, struct msghdr *msg)
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
+	u8 nagle = flags & MSG_MORE ? XTCP_NAGLE_CORK : 0;
 	int err = 0, copied = 0;
 	struct xtcp_zerocopy zc;
 	long timeo;
@@ -292,9 +294,9 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_send_mark_push(sk);
-		if (!xtcp_smallqueue_corks(sk))
-			xtcp_send_push(sk, flags & MSG_MORE ? XTCP_NAGLE_CORK :
-							      0);
+		if (!xtcp_send_waits_for_more(sk, nagle) &&
+		    !xtcp_smallqueue_corks(sk))
+			xtcp_send_push(sk, nagle);
 		return copied;
 	}
 	if (!err)
