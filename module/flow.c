@@ -100,39 +100,6 @@ void __init xtcp_flow_init_hash(void)
 	get_random_bytes(hash_secrets, sizeof(hash_secrets));
 }
 
-/**
- * xtcp_flow_addrs6 - where the wide addresses of a connection stand
- * @flow: of a family whose addresses are wide
- *
- * A socket's are the kernel's sk_v6_daddr and sk_v6_rcv_saddr.
- */
-struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow)
-{
-#if IS_ENABLED(CONFIG_IPV6)
-	static_assert(offsetof(struct sock, sk_v6_rcv_saddr) -
-		      offsetof(struct sock, sk_v6_daddr) ==
-		      offsetof(struct xtcp_addrs6, laddr));
-
-	if (flow->kind == XTCP_KIND_SOCKET)
-		return (struct xtcp_addrs6 *)&xtcp_flow_sk(flow)->sk_v6_daddr;
-#endif
-	return (struct xtcp_addrs6 *)((u8 *)flow + XTCP_RECORD_LEN);
-}
-
-/**
- * xtcp_flow_matches_wide - are both addresses those of a segment
- * @flow: connection, of a family whose addresses are wide
- * @key: of the segment; the digests are equal already
- */
-bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
-			    const struct xtcp_key *key)
-{
-	const struct xtcp_addrs6 *addrs = xtcp_flow_addrs6(flow);
-
-	return ipv6_addr_equal(&addrs->raddr, &key->v6.raddr) &&
-	       ipv6_addr_equal(&addrs->laddr, &key->v6.laddr);
-}
-
 static bool device_matches(int bound, const struct xtcp_key *key)
 {
 	return !bound || bound == key->dif || bound == key->sdif;

@@ -139,54 +139,9 @@ static inline bool xtcp_family_is_wide(u8 family)
 	return IS_ENABLED(CONFIG_IPV6) && unlikely(family == AF_INET6);
 }
 
-struct xtcp_addrs6 *xtcp_flow_addrs6(const struct xtcp_flow *flow);
-
 void xtcp_flow_init_hash(void);
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);
-
-/**
- * xtcp_key_from_flow - the key under which a flow is found
- * @key: filled; @key->dif is the device the flow is bound to
- * @flow: connection
- *
- * Each segment that is sent needs one: so it is here, and field by field.
- */
-static inline void xtcp_key_from_flow(struct xtcp_key *key,
-				      const struct xtcp_flow *flow)
-{
-	key->addrs = flow->addrs;
-	key->ports = flow->ports;
-	key->dif = flow->ifindex;
-	key->sdif = 0;
-	key->family = flow->family;
-	key->wire = flow->wire;
-	if (xtcp_family_is_wide(flow->family))
-		key->v6 = *xtcp_flow_addrs6(flow);
-}
-
-/**
- * xtcp_flow_init - name a new connection
- * @flow: in no table; its state and references are left to others
- * @kind: which life
- * @key: identity; @key->dif is the device it is bound to, 0 for any
- */
-static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
-				  const struct xtcp_key *key)
-{
-	flow->laddr = key->laddr;
-	flow->raddr = key->raddr;
-	flow->lport = key->lport;
-	flow->rport = key->rport;
-	flow->ifindex = key->dif;
-	flow->kind = kind;
-	flow->mapped = 0;
-	flow->source_bits = 0;
-	flow->family = key->family;
-	flow->wire = key->wire;
-	if (xtcp_family_is_wide(key->family))
-		*xtcp_flow_addrs6(flow) = key->v6;
-}
 
 /**
  * xtcp_flow_hold_new - a record is ready to be found
@@ -200,25 +155,6 @@ static inline void xtcp_flow_hold_new(struct xtcp_flow *flow, int refs)
 {
 	smp_wmb();	/* pairs with smp_rmb() in flow.c */
 	refcount_set(&flow->ref, refs);
-}
-
-bool xtcp_flow_matches_wide(const struct xtcp_flow *flow,
-			    const struct xtcp_key *key);
-
-/**
- * xtcp_flow_matches - is this the connection of a segment
- * @flow: connection
- * @key: of the segment
- */
-static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
-				     const struct xtcp_key *key)
-{
-	return flow->addrs == key->addrs && flow->ports == key->ports &&
-	       flow->wire == key->wire && flow->family == key->family &&
-	       (!flow->ifindex || flow->ifindex == key->dif ||
-		flow->ifindex == key->sdif) &&
-	       (!xtcp_family_is_wide(flow->family) ||
-		xtcp_flow_matches_wide(flow, key));
 }
 
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,

@@ -14,6 +14,7 @@
 #include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <net/inet_sock.h>
+#include <net/ipv6.h>
 
 #include "delayline.h"
 #include "flow.h"
@@ -571,6 +572,107 @@ static inline struct sock *xtcp_flow_sk(const struct xtcp_flow *flow)
 }
 
 /**
+ * xtcp_flow_addrs6 - where the wide addresses of a connection stand
+ * @flow: of a family whose addresses are wide
+ *
+ * A socket's are the kernel's sk_v6_daddr and sk_v6_rcv_saddr.
+ */
+static inline struct xtcp_addrs6 *
+xtcp_flow_addrs6(const struct xtcp_flow *flow)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	static_assert(offsetof(struct sock, sk_v6_rcv_saddr) -
+		      offsetof(struct sock, sk_v6_daddr) ==
+		      offsetof(struct xtcp_addrs6, laddr));
+
+	if (flow->kind == XTCP_KIND_SOCKET)
+		return (struct xtcp_addrs6 *)&xtcp_flow_sk(flow)->sk_v6_daddr;
+#endif
+	return (struct xtcp_addrs6 *)((u8 *)flow + XTCP_RECORD_LEN);
+}
+
+/**
+ * xtcp_key_from_flow - the key under which a flow is found
+ * @key: filled; @key->dif is the device the flow is bound to
+ * @flow: connection
+ *
+ * Each segment that is sent needs one: so it is here, and field by field.
+ */
+static inline void xtcp_key_from_flow(struct xtcp_key *key,
+				      const struct xtcp_flow *flow)
+{
+	key->addrs = flow->addrs;
+	key->ports = flow->ports;
+	key->dif = flow->ifindex;
+	key->sdif = 0;
+	key->family = flow->family;
+	key->wire = flow->wire;
+	if (xtcp_family_is_wide(flow->family))
+		key->v6 = *xtcp_flow_addrs6(flow);
+}
+
+/**
+ * xtcp_flow_init - name a new connection
+ * @flow: in no table; its state and references are left to others
+ * @kind: which life
+ * @key: identity; @key->dif is the device it is bound to, 0 for any
+ */
+static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
+				  const struct xtcp_key *key)
+{
+	flow->laddr = key->laddr;
+	flow->raddr = key->raddr;
+	flow->lport = key->lport;
+	flow->rport = key->rport;
+	flow->ifindex = key->dif;
+	flow->kind = kind;
+	flow->mapped = 0;
+	flow->source_bits = 0;
+	flow->family = key->family;
+	flow->wire = key->wire;
+	if (xtcp_family_is_wide(key->family))
+		*xtcp_flow_addrs6(flow) = key->v6;
+}
+
+/**
+ * xtcp_flow_is_named - is this the connection of a segment
+ * @flow: connection
+ * @key: of the segment; where its addresses are wide, their digests don't count
+ *
+ * To look at one connection: where the addresses decide at once, digests would
+ * cost more than they save.
+ */
+static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
+				      const struct xtcp_key *key)
+{
+	const struct xtcp_addrs6 *addrs;
+
+	if (flow->ports != key->ports || flow->wire != key->wire ||
+	    flow->family != key->family ||
+	    (flow->ifindex && flow->ifindex != key->dif &&
+	     flow->ifindex != key->sdif))
+		return false;
+	if (!xtcp_family_is_wide(flow->family))
+		return flow->addrs == key->addrs;
+	addrs = xtcp_flow_addrs6(flow);
+	return ipv6_addr_equal(&addrs->raddr, &key->v6.raddr) &&
+	       ipv6_addr_equal(&addrs->laddr, &key->v6.laddr);
+}
+
+/**
+ * xtcp_flow_matches - is this the connection of a segment
+ * @flow: connection
+ * @key: of the segment
+ *
+ * To look through many.
+ */
+static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
+				     const struct xtcp_key *key)
+{
+	return flow->addrs == key->addrs && xtcp_flow_is_named(flow, key);
+}
+
+/**
  * xtcp_flow_get - take a reference, unless the last one has gone
  * @flow: found under RCU
  *
@@ -602,7 +704,7 @@ static inline bool xtcp_flow_is_still(const struct net *net,
 				      const struct xtcp_flow *flow,
 				      const struct xtcp_key *key)
 {
-	return xtcp_flow_matches(flow, key) && xtcp_flow_is_of(flow, net);
+	return xtcp_flow_is_named(flow, key) && xtcp_flow_is_of(flow, net);
 }
 
 void xtcp_tcb_renew(struct xtcp_sock *xs);

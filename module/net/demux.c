@@ -38,6 +38,7 @@
 #include "net/arrival6.h"
 #include "net/family.h"
 #include "net/ipv4.h"
+#include "net/key6.h"
 #include "net/route6.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -99,7 +100,8 @@ find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	if (af == &xtcp_ipv4)
 		xtcp_ipv4_key_read(skb, wire, &key);
 	else
-		af->key_read(skb, wire, &key);
+		xtcp_ipv6_key_read(skb, wire, &key);
+	xtcp_key_digest(&key);
 	return xtcp_flow_lookup_sk_rcu(net, &key);
 }
 

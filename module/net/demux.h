@@ -40,7 +40,7 @@ static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 	skb->destructor = NULL;
 	skb->sk = NULL;
 	if (likely(READ_ONCE(xtcp_sk(sk)->flow.state) != XTCP_CLOSED &&
-		   xtcp_flow_matches(&xtcp_sk(sk)->flow, key)))
+		   xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)))
 		return sk;
 	sock_put(sk);
 	return NULL;

@@ -54,7 +54,8 @@ struct xtcp_reply;
  *
  * By the connection's family:
  * @key_read: addresses, ports and devices of a segment received on @wire; the
- *	TCP header must be in the linear part
+ *	TCP header must be in the linear part. Whoever looks for a connection
+ *	calls xtcp_key_digest() next
  * @stock_connected: has the kernel's own TCP a connection @key, or a time-wait
  *	record of one? RCU.
  * @stock_wants: does the kernel's own TCP have a socket for a segment with
@@ -180,6 +181,16 @@ static inline void xtcp_ipv6_exit(void)
 {
 }
 #endif
+
+/**
+ * xtcp_key_digest - what wide addresses are looked up by
+ * @key: complete, but for the digests of its addresses
+ */
+static inline void xtcp_key_digest(struct xtcp_key *key)
+{
+	if (xtcp_family_is_wide(key->family))
+		xtcp_ipv6_digest(key);
+}
 
 /**
  * xtcp_ipv4_route_is_fresh - may a cached route be used without a further look

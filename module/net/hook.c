@@ -87,6 +87,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (found_by_stock(skb))
 		return false;
 	af->key_read(skb, XTCP_WIRE_TCP, &key);
+	xtcp_key_digest(&key);
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		attach(skb, flow);

@@ -731,6 +731,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 		sock_put(sk);
 		return;
 	}
+	xtcp_key_digest(&key);
 	/* Nobody reads the options of a segment to nobody. */
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {

@@ -46,6 +46,7 @@
 #include "net/icmp_err.h"
 #include "net/input.h"
 #include "net/ipsec.h"
+#include "net/key6.h"
 #include "net/reply.h"
 #include "net/route6.h"
 #include "net/wire.h"
@@ -69,7 +70,7 @@ static struct {
 	u32	label;
 } secret __ro_after_init;
 
-static u32 addr_digest(const struct in6_addr *addr)
+static inline u32 addr_digest(const struct in6_addr *addr)
 {
 	const __be32 *word = addr->s6_addr32;
 	u64 sum;
@@ -93,21 +94,10 @@ void xtcp_ipv6_digest(struct xtcp_key *key)
 	key->raddr = (__force __be32)addr_digest(&key->v6.raddr);
 }
 
-static void ipv6_key_read(const struct sk_buff *skb, u8 wire,
-			  struct xtcp_key *key)
+/* IPv6's part of a socket of ours, which is never a record of the kernel's. */
+static struct ipv6_pinfo *pinfo_of(const struct sock *sk)
 {
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	const struct tcphdr *th = tcp_hdr(skb);
-
-	key->v6.laddr = iph->daddr;
-	key->v6.raddr = iph->saddr;
-	xtcp_ipv6_digest(key);
-	key->lport = th->dest;
-	key->rport = th->source;
-	key->dif = inet6_iif(skb);
-	key->sdif = inet6_sdif(skb);
-	key->family = AF_INET6;
-	key->wire = wire;
+	return inet_sk(sk)->pinet6;
 }
 
 static u8 ipv6_ttl(const struct sk_buff *skb)
@@ -117,7 +107,7 @@ static u8 ipv6_ttl(const struct sk_buff *skb)
 
 static u8 ipv6_ttl_min(const struct sock *sk)
 {
-	return READ_ONCE(inet6_sk(sk)->min_hopcount);
+	return READ_ONCE(pinfo_of(sk)->min_hopcount);
 }
 
 static u8 ipv6_ecn(const struct sk_buff *skb)
@@ -135,12 +125,12 @@ static int ipv6_device(const struct xtcp_key *key, int bound)
 
 static u8 ipv6_tos(const struct sock *sk)
 {
-	return READ_ONCE(inet6_sk(sk)->tclass);
+	return READ_ONCE(pinfo_of(sk)->tclass);
 }
 
 static void ipv6_tos_set(struct sock *sk, u8 tos)
 {
-	WRITE_ONCE(inet6_sk(sk)->tclass, tos);
+	WRITE_ONCE(pinfo_of(sk)->tclass, tos);
 }
 
 static u8 ipv6_dscp(const struct sk_buff *skb)
@@ -222,8 +212,8 @@ static u32 reply_hash(const struct xtcp_reply *reply, const struct sk_buff *skb)
 }
 
 /* What the socket's user set, or else what xtcp and the knobs make of @hash. */
-static __be32 flow_label(struct net *net, struct sk_buff *skb,
-			 const struct sock *sk, __be32 chosen, u32 hash)
+static inline __be32 flow_label(struct net *net, struct sk_buff *skb,
+				const struct sock *sk, __be32 chosen, u32 hash)
 {
 	bool automatic = ip6_default_np_autolabel(net);
 
@@ -277,7 +267,7 @@ static struct in6_addr *first_hop(struct flowi6 *fl6,
 /* RCU or the socket lock keeps the options. */
 static const struct ipv6_txoptions *tx_options(const struct sock *sk)
 {
-	return rcu_dereference_check(inet6_sk(sk)->opt,
+	return rcu_dereference_check(pinfo_of(sk)->opt,
 				     lockdep_sock_is_held(sk));
 }
 
@@ -312,7 +302,7 @@ static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
 	if (dst && ipv6_addr_any(&fl6->saddr)) {
 		from = rcu_dereference(((struct rt6_info *)dst)->from);
 		if (!from || ip6_route_get_saddr(net, from, &fl6->daddr,
-						 inet6_sk(sk)->srcprefs, 0,
+						 pinfo_of(sk)->srcprefs, 0,
 						 &fl6->saddr))
 			dst = NULL;
 	}
@@ -360,14 +350,14 @@ static u32 ipv6_route_cookie(const struct dst_entry *dst)
 
 static void route_keep(struct sock *sk, struct dst_entry *dst)
 {
-	inet6_sk(sk)->dst_cookie = ipv6_route_cookie(dst);
+	pinfo_of(sk)->dst_cookie = ipv6_route_cookie(dst);
 	sk_setup_caps(sk, dst);
 }
 
 static struct dst_entry *ipv6_route_cached(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
-	u32 cookie = inet6_sk(sk)->dst_cookie;
+	u32 cookie = pinfo_of(sk)->dst_cookie;
 	bool fresh;
 
 	rcu_read_lock();
@@ -389,7 +379,7 @@ static struct dst_entry *ipv6_route(struct sock *sk)
 	flow_init(&fl6, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
 		  READ_ONCE(sk->sk_mark));
 	fl6.flowlabel = ip6_make_flowinfo(ipv6_tos(sk),
-					  inet6_sk(sk)->flow_label);
+					  pinfo_of(sk)->flow_label);
 	dst = route_lookup(sk, &fl6);
 	if (!IS_ERR(dst))
 		route_keep(sk, dst);
@@ -437,7 +427,7 @@ static void mapped_show(struct sock *sk)
 
 	ipv6_addr_set_v4mapped(inet->inet_daddr, &sk->sk_v6_daddr);
 	ipv6_addr_set_v4mapped(inet->inet_rcv_saddr, &sk->sk_v6_rcv_saddr);
-	ipv6_addr_set_v4mapped(inet->inet_saddr, &inet6_sk(sk)->saddr);
+	ipv6_addr_set_v4mapped(inet->inet_saddr, &pinfo_of(sk)->saddr);
 }
 
 static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
@@ -463,7 +453,7 @@ static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
 static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 			  __be32 flowinfo, struct xtcp_key *key)
 {
-	struct ipv6_pinfo *np = inet6_sk(sk);
+	struct ipv6_pinfo *np = pinfo_of(sk);
 	struct inet_sock *inet = inet_sk(sk);
 	struct dst_entry *dst;
 	struct flowi6 fl6;
@@ -539,7 +529,7 @@ static void ipv6_addr_forget(struct sock *sk)
 	xtcp_ipv4.addr_forget(sk);
 	if (sk->sk_userlocks & SOCK_BINDADDR_LOCK)
 		return;
-	inet6_sk(sk)->saddr = in6addr_any;
+	pinfo_of(sk)->saddr = in6addr_any;
 	sk->sk_v6_rcv_saddr = in6addr_any;
 }
 
@@ -560,7 +550,7 @@ static void ipv6_bound(const struct sock *sk, struct xtcp_key *key)
 /* What the segment that made it tells of the peer, for getsockopt(). */
 static void child_segment(struct sock *sk, const struct sk_buff *skb)
 {
-	struct ipv6_pinfo *np = inet6_sk(sk);
+	struct ipv6_pinfo *np = pinfo_of(sk);
 
 	np->mcast_oif = inet6_iif(skb);
 	np->mcast_hops = ipv6_hdr(skb)->hop_limit;
@@ -574,10 +564,10 @@ static void child_options(struct sock *sk, const struct sock *lsk)
 {
 	struct ipv6_txoptions *opt;
 
-	opt = rcu_dereference(inet6_sk(lsk)->opt);
+	opt = rcu_dereference(pinfo_of(lsk)->opt);
 	if (opt)
 		opt = ipv6_dup_options(sk, opt);
-	RCU_INIT_POINTER(inet6_sk(sk)->opt, opt);
+	RCU_INIT_POINTER(pinfo_of(sk)->opt, opt);
 }
 
 static void ipv6_child_init(struct sock *sk, const struct sock *lsk,
@@ -611,19 +601,29 @@ static void ipv6_child_init(struct sock *sk, const struct sock *lsk,
 	child_options(sk, lsk);
 }
 
-static int hop_limit(const struct sock *sk, const struct dst_entry *dst)
+/*
+ * sk NULL: the route's own, or the device's. That is ip6_dst_hoplimit(), less
+ * the lock that the caller has.
+ */
+static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 {
-	int hops = -1;
+	int hops = sk ? pinfo_of(sk)->hop_limit : -1;
+	const struct inet6_dev *idev;
 
-	if (sk && sk->sk_family == AF_INET6)
-		hops = inet6_sk(sk)->hop_limit;
-	return hops < 0 ? ip6_dst_hoplimit((struct dst_entry *)dst) : hops;
+	if (hops >= 0)
+		return hops;
+	hops = dst_metric_raw(dst, RTAX_HOPLIMIT);
+	if (hops)
+		return hops;
+	idev = __in6_dev_get(dst->dev);
+	return idev ? READ_ONCE(idev->cnf.hop_limit) :
+		      READ_ONCE(dev_net(dst->dev)->ipv6.devconf_all->hop_limit);
 }
 
 /* There is room: a segment is made with it. */
 static inline void header_push(struct sk_buff *skb,
 			       const struct xtcp_addrs6 *addrs, u8 wire,
-			       u8 tclass, __be32 label, int hops)
+			       u8 tclass, __be32 label, u8 hops)
 {
 	struct ipv6hdr *iph = __skb_push(skb, sizeof(*iph));
 
@@ -657,7 +657,7 @@ static int xmit_with_options(struct sock *sk, struct sk_buff *skb,
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	flow_init(&fl6, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
 		  READ_ONCE(sk->sk_mark));
-	fl6.flowlabel = inet6_sk(sk)->flow_label;
+	fl6.flowlabel = pinfo_of(sk)->flow_label;
 	skb_set_hash_from_sk(skb, sk);
 	return ip6_xmit(sk, skb, &fl6, READ_ONCE(sk->sk_mark),
 			(struct ipv6_txoptions *)opt, tclass,
@@ -671,7 +671,7 @@ static int xmit_plain(struct sock *sk, struct sk_buff *skb,
 	struct net *net = sock_net(sk);
 	__be32 label;
 
-	label = flow_label(net, skb, sk, inet6_sk(sk)->flow_label,
+	label = flow_label(net, skb, sk, pinfo_of(sk)->flow_label,
 			   READ_ONCE(sk->sk_txhash));
 	header_push(skb, xtcp_flow_addrs6(flow), flow->wire, tclass, label,
 		    hop_limit(sk, dst));
@@ -689,7 +689,7 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	rcu_read_lock();
-	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, inet6_sk(sk)->dst_cookie)))
+	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, pinfo_of(sk)->dst_cookie)))
 		dst = ipv6_route(sk);
 	if (IS_ERR(dst)) {
 		rcu_read_unlock();
@@ -828,7 +828,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.child_init	= ipv6_child_init,
 	.setsockopt	= ipv6_setsockopt,
 	.getsockopt	= ipv6_getsockopt,
-	.key_read	= ipv6_key_read,
+	.key_read	= xtcp_ipv6_key_read,
 	.stock_connected = xtcp_hookv6_stock_connected,
 	.stock_wants	= xtcp_hookv6_stock_wants,
 	.ttl		= ipv6_ttl,
@@ -865,7 +865,6 @@ static int ipv6_segment(struct sk_buff *skb)
 {
 	u8 wire = xtcp_hookv6_wire(skb);
 
-	xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
 	if (wire == XTCP_WIRE_TCP) {
 		skb_network_header(skb)[IP6CB(skb)->nhoff] = IPPROTO_TCP;
 		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
@@ -873,6 +872,8 @@ static int ipv6_segment(struct sk_buff *skb)
 			return IPPROTO_TCP;
 		}
 	}
+	if (!skb->sk)
+		xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
 	xtcp_input(skb, &xtcp_ipv6, wire);
 	return 0;
 }

@@ -71,6 +71,7 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 	if (!is_opening(skb) || !xtcp_wire_pull(skb) || !af->src_valid(skb))
 		return false;
 	af->key_read(skb, protocol, &key);
+	xtcp_key_digest(&key);
 	return xtcp_gate_refuses(net, &key, skb);
 }
 

@@ -27,6 +27,7 @@
 #include "net/family.h"
 #include "netns.h"
 #include "open/isn.h"
+#include "tcb.h"
 
 #define SOURCE_ROWS	2
 #define SOURCE_COLUMNS	4096U	/* power of two; 32 KiB in all */

@@ -118,8 +118,7 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
 		       &key->rport, NULL) || family != key->family)
 		return false;
-	if (xtcp_family_is_wide(family))
-		xtcp_ipv6_digest(key);
+	xtcp_key_digest(key);
 	return key->lport && !key->raddr == !key->rport;
 }
 
@@ -152,7 +151,7 @@ static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 	bh_lock_sock(sk);
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			       XTCP_STATEF(XTCP_LISTEN)) &&
-	    xtcp_flow_matches(&xtcp_sk(sk)->flow, key)) {
+	    xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)) {
 		xtcp_close_kill(sk);
 		err = 0;
 	}

@@ -15,7 +15,7 @@
 #include <linux/in6.h>
 #include <linux/string.h>
 
-#include "flow.h"
+#include "tcb.h"
 
 /* Octets of an end in an event. */
 #define XTCP_TRACE_ADDR_LEN	sizeof(struct sockaddr_in6)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * key6.h - whose is a segment that IPv6 brings
+ */
+#ifndef XTCP_NET_KEY6_H
+#define XTCP_NET_KEY6_H
+
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <net/ipv6.h>
+
+#include "flow.h"
+
+/**
+ * xtcp_ipv6_key_read - xtcp_family.key_read of IPv6
+ * @skb: segment, its TCP header linear and known
+ * @wire: which brought it
+ * @key: filled
+ */
+static inline void xtcp_ipv6_key_read(const struct sk_buff *skb, u8 wire,
+				      struct xtcp_key *key)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	const struct tcphdr *th = tcp_hdr(skb);
+
+	key->v6.laddr = iph->daddr;
+	key->v6.raddr = iph->saddr;
+	key->lport = th->dest;
+	key->rport = th->source;
+	key->dif = inet6_iif(skb);
+	key->sdif = inet6_sdif(skb);
+	key->family = AF_INET6;
+	key->wire = wire;
+}
+
+#endif /* XTCP_NET_KEY6_H */
