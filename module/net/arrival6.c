@@ -112,6 +112,34 @@ static unsigned int way_of(const struct in6_addr *daddr)
 	return ntohl(daddr->s6_addr32[3]) % WAYS;
 }
 
+/* By which a segment to that address came by that device; NULL: none is known. */
+static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
+				const struct sk_buff *skb)
+{
+	const struct in6_addr *daddr = &ipv6_hdr(skb)->daddr;
+	unsigned int i = way_of(daddr);
+	struct dst_entry *dst = mem->in[i].dst;
+
+	return mem->in[i].iif == skb->skb_iif &&
+	       ipv6_addr_equal(&mem->in[i].daddr, daddr) &&
+	       xtcp_ipv6_route_is_fresh(dst, mem->in[i].cookie) ? dst : NULL;
+}
+
+/**
+ * xtcp_arrival6_is_known - is a segment for an address of this host's
+ * @xn: namespace without policy rules
+ * @skb: segment in one piece, addressed to this host
+ *
+ * Return: false where somebody else has to be asked.
+ */
+bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
+			    const struct sk_buff *skb)
+{
+	const struct xtcp_arrival6 *mem = memory_of(xn);
+
+	return mem && way_in(mem, skb);
+}
+
 /**
  * xtcp_arrival6_route - route a stranger's segment
  * @xn: namespace
@@ -120,23 +148,15 @@ static unsigned int way_of(const struct in6_addr *daddr)
  */
 void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	const struct in6_addr *daddr = &ipv6_hdr(skb)->daddr;
 	struct xtcp_arrival6 *mem = memory_of(xn);
 	struct dst_entry *dst;
-	unsigned int i;
 
 	if (!mem || fib6_has_custom_rules(xn->net))
 		return;
-	i = way_of(daddr);
-	mem->is_news = true;
-	if (!mem->in[i].dst || mem->in[i].iif != skb->skb_iif ||
-	    !ipv6_addr_equal(&mem->in[i].daddr, daddr))
-		return;
-	dst = mem->in[i].dst;
-	if (!xtcp_ipv6_route_is_fresh(dst, mem->in[i].cookie))
-		return;
-	mem->is_news = false;
-	skb_dst_set_noref(skb, dst);
+	dst = way_in(mem, skb);
+	mem->is_news = !dst;
+	if (dst)
+		skb_dst_set_noref(skb, dst);
 }
 
 /* An address of this host's own, found by the tables alone? */

@@ -6,6 +6,7 @@
 #define XTCP_NET_ARRIVAL6_H
 
 #include <linux/kconfig.h>
+#include <linux/types.h>
 
 struct dst_entry;
 struct net;
@@ -17,6 +18,8 @@ struct xtcp_net;
 void xtcp_arrival6_net_add(struct net *net);
 void xtcp_arrival6_net_exit(struct net *net);
 
+bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
+			    const struct sk_buff *skb);
 void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb);
 void xtcp_arrival6_learn(const struct xtcp_net *xn, const struct sk_buff *skb);
 struct dst_entry *xtcp_arrival6_back(const struct xtcp_net *xn,

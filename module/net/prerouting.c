@@ -30,8 +30,10 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
+#include "net/arrival6.h"
 #include "net/family.h"
 #include "net/wire.h"
+#include "netns.h"
 #include "open/gate.h"
 #include "user/stats.h"
 
@@ -102,13 +104,20 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
+/* Most are sent to one address, by which they came before: that is seen sooner. */
+static bool is_local6(struct net *net, const struct sk_buff *skb)
+{
+	return xtcp_arrival6_is_known(xtcp_net(net), skb) ||
+	       ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, skb->dev, 0);
+}
+
 /* A link-local address is ours on its own link alone. */
 static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 
 	return is_for_host(skb, iph->nexthdr) && !fib6_has_custom_rules(net) &&
-	       ipv6_chk_addr(net, &iph->daddr, skb->dev, 0) &&
+	       is_local6(net, skb) &&
 	       pskb_may_pull(skb, sizeof(*iph) + XTCP_HDR_LEN);
 }
 
