@@ -92,7 +92,7 @@ struct xtcp_reply;
  * @source_hash: the same of the first @bits of the peer's address alone
  * @source_bits: how many make a source (xtcp_syn_per_source_prefix)
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
- *	of @sk and return the path MTU now in force. Socket lock.
+ *	of @sk and return the path MTU now in force; 0: as before. Socket lock.
  * @pmtu_believed: does the socket follow what routers say of the MTU at all
  * @pmtu_bound: are its segments lost, not cut, where they are too big
  * @errors_wanted: does the user want to see each ICMP error (IP_RECVERR)

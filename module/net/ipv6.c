@@ -777,11 +777,17 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	return xmit_result(xmit(net, skb->sk, skb));
 }
 
-/* As IPv4's: the second look finds the new MTU, or the one in force. */
+/*
+ * As IPv4's: the second look finds the new MTU, or the one in force. A user who
+ * does not listen to routers has not the route listen either: others use it.
+ */
 static unsigned int ipv6_mtu_reduced(struct sock *sk, unsigned int mtu)
 {
-	struct dst_entry *dst = ipv6_route(sk);
+	struct dst_entry *dst;
 
+	if (!ip6_sk_accept_pmtu(sk))
+		return 0;
+	dst = ipv6_route(sk);
 	if (IS_ERR(dst))
 		return 0;
 	dst->ops->update_pmtu(dst, sk, NULL, max_t(u32, mtu, IPV6_MIN_MTU),

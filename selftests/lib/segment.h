@@ -24,7 +24,7 @@ enum {
 	ACK = 0x10, URG = 0x20, ECE = 0x40, CWR = 0x80,
 };
 
-#define PACKET_MAX 65535
+#define PACKET_MAX 66000	/* octets; IP: 65535, but for a jumbogram (RFC 2675) */
 #define TCP_HEADER_MIN 20
 #define TCP_OPTIONS_MAX 40
 

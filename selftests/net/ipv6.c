@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is IPv6's own: both families on one listener, scopes, flow labels,
- * ICMPv6, extension headers, and addresses that nobody may have. All else is
- * tested by the rooms' programs, which run over IPv6 as well.
- * RFC 4007, RFC 4291, RFC 4443, RFC 6437, RFC 8200, RFC 8201.
+ * What is IPv6's own: both families on one listener, scopes, flow labels, and
+ * addresses that nobody may have. All else is tested by net/ipv6*, and by the
+ * rooms' programs, which run over IPv6 as well. RFC 4007, RFC 4291, RFC 6437.
  */
 /* vm: short wires */
 #include "lib/xtcp_test.h"
@@ -263,66 +262,6 @@ TEST_F(ipv6, opt_hops_and_class)
 	p->leave_unread = true;
 }
 
-/* --- ICMPv6 ---------------------------------------------------------------- */
-
-TEST_F(ipv6, rfc8201_too_big_has_a_floor)
-{
-	struct peer *p = &self->peer;
-	char text[4000] = { 0 };
-	struct conn c;
-
-	conn_open(p, &c);
-	ASSERT_EQ(sizeof(text), write(c.fd, text, sizeof(text)));
-	conn_expect(&c, .seq = 1, .len = 1440);
-	/* Less than any link carries: no router said that. */
-	peer_send_icmp(p, .v6 = true, .type = 2, .rest = 1279);
-	conn_expect(&c, .seq = 1441, .len = 1440);
-	conn_expect(&c, .seq = 2881, .len = 1120);
-	peer_expect_silence(p, 10);
-	peer_send_icmp(p, .v6 = true, .type = 2, .rest = 1280);
-	conn_expect(&c, .seq = 1, .len = 1220);
-	p->leave_unread = true;
-}
-
-TEST_F(ipv6, lc_105_icmpv6_ends_an_opening)
-{
-	static const struct {
-		int type, code, error;
-	} cases[] = {
-		{ 1, 0, ENETUNREACH }, { 1, 1, EACCES }, { 1, 2, EHOSTUNREACH },
-		{ 1, 3, EHOSTUNREACH }, { 1, 4, ECONNREFUSED }, { 1, 5, EACCES },
-		{ 1, 6, EACCES }, { 3, 0, EHOSTUNREACH }, { 4, 1, EPROTO },
-	};
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	for (int i = 0; i < (int)(sizeof(cases) / sizeof(cases[0])); i++) {
-		conn_to_state(p, &c, ST_SYN_SENT);
-		peer_send_icmp(p, .v6 = true, .type = cases[i].type,
-			       .code = cases[i].code, .quote_seq = p->last.seq + 2);
-		conn_expect_state(&c, ST_SYN_SENT);	/* not in flight: forged */
-		peer_send_icmp(p, .v6 = true, .type = cases[i].type,
-			       .code = cases[i].code);
-		EXPECT_EQ(cases[i].error, socket_error(c.fd))
-			TH_LOG("type %d code %d", cases[i].type, cases[i].code);
-		conn_expect_state(&c, ST_CLOSED);
-	}
-}
-
-TEST_F(ipv6, lc_105_icmpv6_never_ends_a_connection)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	conn_open(p, &c);
-	ASSERT_EQ(1, write(c.fd, "a", 1));
-	conn_expect(&c, .seq = 1, .data = "a");
-	for (int code = 0; code <= 6; code++)
-		peer_send_icmp(p, .v6 = true, .type = 1, .code = code);
-	conn_expect_state(&c, ST_ESTABLISHED);
-	p->leave_unread = true;
-}
-
 /* --- bad input ------------------------------------------------------------- */
 
 TEST_F(ipv6, rfc4291_sources_that_nobody_may_have)
@@ -356,79 +295,6 @@ TEST_F(ipv6, rfc9293_must_57_not_to_a_group)
 		peer_send(p, .dst = ipaddr("ff02::1"), .flags = SYN, .seq = 1000,
 			  .dport = 9);
 	peer_expect_silence(p, 100);
-}
-
-/* The segment behind len octets of headers, the first of kind next. */
-static void send_behind(struct peer *p, struct segment_spec spec, int next,
-			const uint8_t *headers, int len)
-{
-	uint8_t packet[4096];
-	int n = segment_build(&spec, packet);
-
-	n = exthdr_put(packet, n, next, headers, len);
-	peer_send_raw(p, packet, n);
-}
-
-TEST_F(ipv6, rfc8200_destination_options_come_before)
-{
-	/* Next header, 8 octets long, PadN of 4. */
-	uint8_t pad[8] = { 0, 0, 1, 4 };
-	struct peer *p = &self->peer;
-
-	pad[0] = p->wire;
-	peer_listen(p, KERNEL_PORT, 4);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, pad, 8);
-	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
-}
-
-TEST_F(ipv6, rfc8200_headers_that_lead_nowhere)
-{
-	struct peer *p = &self->peer;
-	/* Longer than the packet; each names its own kind as the next. */
-	uint8_t chain[64 * 8], longer[8] = { 0, 255, 1, 4 };
-	uint8_t rh0[24] = { 0, 2, 0, 1 };
-	uint8_t jumbo[8] = { 0, 0, 0xc2, 4, 0, 0, 0, 100 };
-
-	peer_listen(p, KERNEL_PORT, 4);
-	longer[0] = jumbo[0] = rh0[0] = p->wire;
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, longer, 8);
-	for (int i = 0; i < 64; i++)
-		memcpy(chain + 8 * i, (uint8_t[]){ EXT_DSTOPTS, 0, 1, 4, 0, 0, 0, 0 }, 8);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_DSTOPTS, chain, sizeof(chain));
-	/* A jumbogram that is none, and RFC 5095's routing header. */
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_HOPOPTS, jumbo, 8);
-	memcpy(rh0 + 8, &p->kernel.v6, 16);
-	send_behind(p, peer_spec(p, .flags = SYN, .seq = 1000), EXT_ROUTING, rh0, 24);
-	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
-	p->leave_unread = true;		/* IP's complaints */
-}
-
-static void send_part(struct peer *p, const uint8_t *built, int n, int from, int to)
-{
-	uint8_t packet[4096];
-
-	peer_send_raw(p, packet, fragment_cut(built, n, from, to, 1, packet));
-}
-
-TEST_F(ipv6, rfc8200_fragments)
-{
-	struct peer *p = &self->peer;
-	struct segment_spec spec;
-	uint8_t built[2048];
-	struct conn c;
-	int n;
-
-	conn_open(p, &c);
-	spec = peer_spec(p, .flags = ACK | PSH, .seq = c.peer_iss + 1,
-			 .ack = c.kern_iss + 1, .len = 64, .sport = c.pport);
-	n = segment_build(&spec, built);
-	/* RFC 5722: parts that overlap make an end of all. */
-	send_part(p, built, n, 0, 48);
-	send_part(p, built, n, 40, n - 40);
-	peer_expect_silence(p, 100);
-	send_part(p, built, n, 0, 40);
-	send_part(p, built, n, 40, n - 40);
-	conn_expect(&c, .flags = ACK, .ack = 65, .within_ms = 210);
 }
 
 /* --- limits and books -------------------------------------------------------- */
