@@ -193,7 +193,7 @@ TEST_F(ipv6headers, rfc2675_malformed_jumbograms)
 }
 
 /* So much text that the packet is a jumbogram, and still in the first window. */
-#define JUMBO_TEXT	65510
+#define JUMBO_TEXT	65530
 
 static void large_buffer(int fd)
 {
