@@ -21,6 +21,7 @@ dir=$(mktemp -d)
 client=client-$$ server=server-$$ wire=veth0
 inside=
 pids=() tests=() number=0
+family=4 # IP's version, for what is below as servers and clients; a test's to set
 
 open_namespaces() {
 	local ns n=1
@@ -176,6 +177,68 @@ expect_error() { # TEXT; on exactly one line of stderr
 
 expect_equal() { # WANTED GOT WHAT
 	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
+}
+
+# /proc/net's table of a program's sockets; PROGRAM is xtcp-run or empty for stock.
+table_of() { # PROGRAM
+	echo "${1:+x}tcp${family#4}"
+}
+
+# For socat.
+peer_at() { # ADDRESS PORT
+	case $family in
+	4) echo "tcp4:$1:$2" ;;
+	6) echo "tcp6:[$1]:$2" ;;
+	esac
+}
+
+server_address() {
+	case $family in
+	4) echo 10.9.0.2 ;;
+	6) echo fd09::2 ;;
+	esac
+}
+
+# A server that says back what it hears.
+echo_server() { # NAMESPACE PORT PROGRAM
+	start $1 $3 socat tcp$family-listen:$2,reuseaddr,fork exec:cat
+	await_row $1 "$(table_of "$3")" $2 0A
+}
+
+say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
+	echo hello | on $1 timeout 20 $2 socat -t 10 - "$(peer_at $3 $4)${5:+,$5}"
+}
+
+expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
+	expect_equal hello "$(say "$@" 2>&1)" "echo of $(peer_at $3 $4) to '$2'"
+}
+
+# What conntrack saw of a connection to a port of $server, state by state.
+states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
+	local tracker
+	on $server conntrack -f ipv$family -E -p tcp --dport $1 >$dir/events 2>/dev/null &
+	tracker=$!
+	sleep 0.5
+	start $server $3 socat -U tcp$family-listen:$1,reuseaddr exec:'echo done'
+	await_row $server "$(table_of "$3")" $1 0A || return
+	on $client timeout 10 $2 socat -u "$(peer_at "$(server_address)" $1)" - >/dev/null
+	sleep 1
+	kill $tracker
+	wait $tracker 2>/dev/null
+	grep -o 'SYN_SENT\|SYN_RECV\|ESTABLISHED\|FIN_WAIT\|CLOSE_WAIT\|LAST_ACK\|TIME_WAIT\|CLOSE' $dir/events |
+		tr '\n' ' '
+}
+
+# Each state in its turn, the same for either end, and TIME_WAIT at last.
+conntrack_sees_every_state() {
+	local whole='SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT '
+	tcp_wire $client $server || return
+	# It follows where somebody asks.
+	rules $server <<<'table inet t { chain in { type filter hook input priority 0; ct state invalid drop; }; }'
+	expect_equal "$whole" "$(states_of 5021 '' '')" 'states between two of stock' &&
+		expect_equal "$whole" "$(states_of 5022 '' "$run")" 'states of our server' &&
+		expect_equal "$whole" "$(states_of 5023 "$run" '')" 'states of our client' &&
+		expect_equal "$whole" "$(states_of 5024 "$run" "$run")" 'states of both'
 }
 
 # nginx on PORT, serving $dir/www; over IPv6 alone if that is [::]:PORT; the

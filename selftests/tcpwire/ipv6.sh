@@ -11,21 +11,8 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
+family=6
 large=${XTCP_TEST_LARGE:-8388608}
-
-# A server that says back what it hears; PROGRAM is xtcp-run or empty for stock.
-echo_server() { # NAMESPACE PORT PROGRAM
-	start $1 $3 socat tcp6-listen:$2,reuseaddr,fork exec:cat
-	await_row $1 "${3:+x}tcp6" $2 0A
-}
-
-say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
-	echo hello | on $1 timeout 20 $2 socat -t 10 - "tcp6:[$3]:$4${5:+,$5}"
-}
-
-expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
-	expect_equal hello "$(say "$@" 2>&1)" "echo of [$3]:$4 to '$2'"
-}
 
 # --- programs ---------------------------------------------------------------
 
@@ -132,30 +119,9 @@ lc_114_input_rules_come_first() {
 	expect_status 1 on $client socat - 'tcp6:[fd09::2]:5007,connect-timeout=4' && grep -q refused "$dir/err"
 }
 
-# What conntrack saw of a connection to a port of $server, state by state.
-states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
-	local tracker
-	on $server conntrack -f ipv6 -E -p tcp --dport $1 >$dir/events 2>/dev/null &
-	tracker=$!
-	sleep 0.5
-	start $server $3 socat -U tcp6-listen:$1,reuseaddr exec:'echo done'
-	await_row $server "${3:+x}tcp6" $1 0A || return
-	on $client timeout 10 $2 socat -u "tcp6:[fd09::2]:$1" - >/dev/null
-	sleep 1
-	kill $tracker
-	wait $tracker 2>/dev/null
-	grep -o 'SYN_SENT\|SYN_RECV\|ESTABLISHED\|FIN_WAIT\|CLOSE_WAIT\|LAST_ACK\|TIME_WAIT\|CLOSE' $dir/events |
-		tr '\n' ' '
-}
-
 program_test lc_114_conntrack_sees_every_state
 lc_114_conntrack_sees_every_state() {
-	local whole='SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT '
-	tcp_wire $client $server || return
-	rules $server <<<'table ip6 t { chain in { type filter hook input priority 0; ct state invalid drop; }; }'
-	expect_equal "$whole" "$(states_of 5022 '' "$run")" 'states of our server' &&
-		expect_equal "$whole" "$(states_of 5023 "$run" '')" 'states of our client' &&
-		expect_equal "$whole" "$(states_of 5024 "$run" "$run")" 'states of both'
+	conntrack_sees_every_state
 }
 
 program_test lc_114_redirect_either_way
