@@ -25,7 +25,6 @@
 struct dst_entry;
 struct net;
 struct sk_buff;
-struct xtcp_icmp;
 struct xtcp_reply;
 
 /**
@@ -96,7 +95,6 @@ struct xtcp_reply;
  * @pmtu_believed: does the socket follow what routers say of the MTU at all
  * @pmtu_bound: are its segments lost, not cut, where they are too big
  * @errors_wanted: does the user want to see each ICMP error (IP_RECVERR)
- * @error_queue: keep one for recvmsg(MSG_ERRQUEUE). Socket's spinlock.
  */
 struct xtcp_family {
 	u8	family;
@@ -152,7 +150,6 @@ struct xtcp_family {
 	bool	(*pmtu_believed)(const struct sock *sk);
 	bool	(*pmtu_bound)(struct sock *sk);
 	bool	(*errors_wanted)(const struct sock *sk);
-	void	(*error_queue)(struct sock *sk, const struct xtcp_icmp *ie);
 };
 
 extern const struct xtcp_family xtcp_ipv4;

@@ -21,6 +21,7 @@
  */
 #include "net/icmp_err.h"
 
+#include <linux/errqueue.h>
 #include <linux/tcp.h>
 #include <net/dst.h>
 #include <net/sock.h>
@@ -206,6 +207,35 @@ static enum xtcp_event icmp_event(const struct sock *sk,
 }
 
 /*
+ * Keep an error for recvmsg(MSG_ERRQUEUE); what is left of the quoted segment goes
+ * along as its data. ip_icmp_error() and ipv6_icmp_error() do this and more, but
+ * 6.1 keeps them to itself. Socket's spinlock.
+ */
+static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
+{
+	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
+	struct sock_exterr_skb *serr;
+
+	if (!skb)
+		return;
+	serr = SKB_EXT_ERR(skb);
+	memset(serr, 0, sizeof(*serr));
+	serr->ee.ee_errno = ie->err;
+	serr->ee.ee_origin = ie->origin;
+	serr->ee.ee_type = ie->type;
+	serr->ee.ee_code = ie->code;
+	serr->ee.ee_info = ie->info;
+	serr->addr_offset = skb->data + ie->peer_at - skb_network_header(skb);
+	serr->port = ie->th->dest;
+	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
+		skb_reset_transport_header(skb);
+		if (!sock_queue_err_skb(sk, skb))
+			return;
+	}
+	kfree_skb(skb);
+}
+
+/*
  * An error about an opening: SHLD-26 for the hard ones; that a soft one ends
  * SYN-SENT too is Linux's deviation from MUST-56.
  */
@@ -215,7 +245,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	enum xtcp_event event = icmp_event(sk, ie);
 
 	if (af->errors_wanted(sk))
-		af->error_queue(sk, ie);
+		error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
 		WRITE_ONCE(sk->sk_err_soft, ie->err);
 		return;

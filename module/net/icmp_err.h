@@ -33,6 +33,9 @@ enum xtcp_icmp_what {
  * @seq: quoted sequence number
  * @info: what ICMP passes along, host order: MTU or pointer
  * @err: errno for the user, of XTCP_ICMP_ERROR
+ * @peer_at: offset of the peer's address in the quoted IP header
+ * @origin: which ICMP, SO_EE_ORIGIN_*
+ * @type, @code: the message's own
  * @what: what it is about
  * @ttl: hops left, for IP_MINTTL and IPV6_MINHOPCOUNT
  * @hard: no use in trying again (RFC 1122 4.2.3.9); else it may pass
@@ -45,6 +48,10 @@ struct xtcp_icmp {
 	seq_t			seq;
 	u32			info;
 	int			err;
+	u16			peer_at;
+	u8			origin;
+	u8			type;
+	u8			code;
 	enum xtcp_icmp_what	what;
 	u8			ttl;
 	bool			hard;
@@ -57,9 +64,7 @@ int xtcp_icmp_error(struct net *net, const struct xtcp_key *key,
 void xtcp_icmp_mtu_apply(struct sock *sk);
 
 int xtcp_icmpv4_err(struct sk_buff *skb, u32 info);
-void xtcp_icmpv4_queue(struct sock *sk, const struct xtcp_icmp *ie);
 int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		    u8 code, int offset, __be32 info);
-void xtcp_icmpv6_queue(struct sock *sk, const struct xtcp_icmp *ie);
 
 #endif /* XTCP_NET_ICMP_ERR_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmpv4.c - what an ICMP error says, and how a program reads it
+ * icmpv4.c - what an ICMP error says
  *
  * RFC 792, RFC 1122 3.2.2 and 4.2.3.9. What it means for a connection is
  * net/icmp.c's. Context: softirq, under RCU.
@@ -17,40 +17,6 @@
 #include "flow.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
-
-/**
- * xtcp_icmpv4_queue - keep an error for recvmsg(MSG_ERRQUEUE)
- * @sk: socket, its spinlock held
- * @ie: the error; what is left of the quoted segment goes along as its data
- *
- * ip_icmp_error() does this and more, but 6.1 keeps it to itself.
- */
-void xtcp_icmpv4_queue(struct sock *sk, const struct xtcp_icmp *ie)
-{
-	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
-	const struct iphdr *quoted;
-	struct sock_exterr_skb *serr;
-
-	if (!skb)
-		return;
-	quoted = (const struct iphdr *)skb->data;
-	serr = SKB_EXT_ERR(skb);
-	memset(serr, 0, sizeof(*serr));
-	serr->ee.ee_errno = ie->err;
-	serr->ee.ee_origin = SO_EE_ORIGIN_ICMP;
-	serr->ee.ee_type = icmp_hdr(skb)->type;
-	serr->ee.ee_code = icmp_hdr(skb)->code;
-	serr->ee.ee_info = ie->info;
-	serr->addr_offset = (const u8 *)&quoted->daddr -
-			    skb_network_header(skb);
-	serr->port = ie->th->dest;
-	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
-		skb_reset_transport_header(skb);
-		if (!sock_queue_err_skb(sk, skb))
-			return;
-	}
-	kfree_skb(skb);
-}
 
 static void unreachable_read(struct xtcp_icmp *ie, u8 code)
 {
@@ -76,11 +42,11 @@ static void soft_read(struct xtcp_icmp *ie, int err)
 	ie->no_way = true;
 }
 
-static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
+static void message_read(struct xtcp_icmp *ie)
 {
-	switch (type) {
+	switch (ie->type) {
 	case ICMP_DEST_UNREACH:
-		unreachable_read(ie, code);
+		unreachable_read(ie, ie->code);
 		break;
 	case ICMP_TIME_EXCEEDED:
 		soft_read(ie, EHOSTUNREACH);
@@ -129,6 +95,10 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 		.skb	= skb,
 		.th	= (const struct tcphdr *)(skb->data + iph->ihl * 4),
 		.info	= info,
+		.peer_at = offsetof(struct iphdr, daddr),
+		.origin	= SO_EE_ORIGIN_ICMP,
+		.type	= icmp_hdr(skb)->type,
+		.code	= icmp_hdr(skb)->code,
 		.ttl	= iph->ttl,
 	};
 	struct xtcp_key key;
@@ -136,7 +106,7 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 
 	iph->protocol = xtcp_hookv4_wire(skb);
 	ie.seq = seq_get(&ie.th->seq);
-	message_read(&ie, icmp_hdr(skb)->type, icmp_hdr(skb)->code);
+	message_read(&ie);
 	quoted_key(&key, &ie);
 	err = xtcp_icmp_error(net, &key, &ie);
 	if (err)

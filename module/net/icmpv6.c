@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmpv6.c - what an ICMPv6 error says, and how a program reads it
+ * icmpv6.c - what an ICMPv6 error says
  *
  * RFC 4443, RFC 8201 (path MTU). What it means for a connection is
  * net/icmp.c's. Context: softirq, under RCU.
@@ -23,41 +23,6 @@
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-/**
- * xtcp_icmpv6_queue - keep an error for recvmsg(MSG_ERRQUEUE)
- * @sk: socket, its spinlock held
- * @ie: the error; what is left of the quoted segment goes along as its data
- *
- * ipv6_icmp_error() does this and more, but 6.1 keeps it to itself.
- */
-void xtcp_icmpv6_queue(struct sock *sk, const struct xtcp_icmp *ie)
-{
-	struct sk_buff *skb = skb_clone(ie->skb, GFP_ATOMIC);
-	const struct ipv6hdr *quoted;
-	struct sock_exterr_skb *serr;
-
-	if (!skb)
-		return;
-	skb->protocol = htons(ETH_P_IPV6);
-	quoted = (const struct ipv6hdr *)skb->data;
-	serr = SKB_EXT_ERR(skb);
-	memset(serr, 0, sizeof(*serr));
-	serr->ee.ee_errno = ie->err;
-	serr->ee.ee_origin = SO_EE_ORIGIN_ICMP6;
-	serr->ee.ee_type = icmp6_hdr(skb)->icmp6_type;
-	serr->ee.ee_code = icmp6_hdr(skb)->icmp6_code;
-	serr->ee.ee_info = ie->info;
-	serr->addr_offset = (const u8 *)&quoted->daddr -
-			    skb_network_header(skb);
-	serr->port = ie->th->dest;
-	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
-		skb_reset_transport_header(skb);
-		if (!sock_queue_err_skb(sk, skb))
-			return;
-	}
-	kfree_skb(skb);
-}
-
 /* RFC 8201 4: less than any IPv6 link carries was not said by a router. */
 static void too_big_read(struct xtcp_icmp *ie)
 {
@@ -76,17 +41,18 @@ static bool is_no_way(u8 type, u8 code)
 	       code == ICMPV6_ADDR_UNREACH;
 }
 
-static void error_read(struct xtcp_icmp *ie, u8 type, u8 code)
+static void error_read(struct xtcp_icmp *ie)
 {
-	ie->hard = icmpv6_err_convert(type, code, &ie->err);
+	ie->hard = icmpv6_err_convert(ie->type, ie->code, &ie->err);
 	ie->what = XTCP_ICMP_ERROR;
-	ie->no_path = type == ICMPV6_DEST_UNREACH && code == ICMPV6_NOROUTE;
-	ie->no_way = is_no_way(type, code);
+	ie->no_path = ie->type == ICMPV6_DEST_UNREACH &&
+		      ie->code == ICMPV6_NOROUTE;
+	ie->no_way = is_no_way(ie->type, ie->code);
 }
 
-static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
+static void message_read(struct xtcp_icmp *ie)
 {
-	switch (type) {
+	switch (ie->type) {
 	case ICMPV6_PKT_TOOBIG:
 		too_big_read(ie);
 		break;
@@ -94,7 +60,7 @@ static void message_read(struct xtcp_icmp *ie, u8 type, u8 code)
 		ie->what = XTCP_ICMP_REDIRECT;
 		break;
 	default:
-		error_read(ie, type, code);
+		error_read(ie);
 	}
 }
 
@@ -137,6 +103,10 @@ int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 		.skb	= skb,
 		.th	= (const struct tcphdr *)(skb->data + offset),
 		.info	= ntohl(info),
+		.peer_at = offsetof(struct ipv6hdr, daddr),
+		.origin	= SO_EE_ORIGIN_ICMP6,
+		.type	= type,
+		.code	= code,
 		.ttl	= ipv6_hdr(skb)->hop_limit,
 	};
 	u8 wire = xtcp_hookv6_wire(skb);
@@ -146,7 +116,7 @@ int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	if (wire == XTCP_WIRE_TCP)
 		xtcp_hookv6_quote_restore(skb);
 	ie.seq = seq_get(&ie.th->seq);
-	message_read(&ie, type, code);
+	message_read(&ie);
 	quoted_key(&key, &ie, wire);
 	err = xtcp_icmp_error(net, &key, &ie);
 	if (err)

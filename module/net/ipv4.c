@@ -673,7 +673,6 @@ const struct xtcp_family xtcp_ipv4 = {
 	.pmtu_believed	= ipv4_pmtu_believed,
 	.pmtu_bound	= ipv4_pmtu_bound,
 	.errors_wanted	= ipv4_errors_wanted,
-	.error_queue	= xtcp_icmpv4_queue,
 };
 
 /* Negative: what net/hook.c has brought is the kernel's after all. */

@@ -863,7 +863,6 @@ const struct xtcp_family xtcp_ipv6 = {
 	.pmtu_believed	= ipv6_pmtu_believed,
 	.pmtu_bound	= ipv6_pmtu_bound,
 	.errors_wanted	= ipv6_errors_wanted,
-	.error_queue	= xtcp_icmpv6_queue,
 };
 
 /* Positive: what net/hook.c has brought is the kernel's after all. */
