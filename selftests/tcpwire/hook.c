@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * hook: segments of protocol 6 find their way to xtcp, and nothing else does;
- * what a packet is like when it leaves. RFC 791, LC-27, LC-109, LC-116. What
- * such segments do then, the other rooms ask on both wires.
+ * what a packet is like when it leaves. RFC 791, LC-27. What such segments do then,
+ * the other rooms ask on both wires; errors about them, tcpwire/quotes.
  */
 /* vm: mapped */
 #include "lib/xtcp_test.h"
 
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <netinet/ip_icmp.h>
 
 PEER_FIXTURE(hook);
 FIXTURE_VARIANT_ADD(hook, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
@@ -203,61 +202,6 @@ TEST_F(hook, raw_sockets_do_not_see_ours)
 	EXPECT_LT(0, recv(raw, buf, sizeof(buf), 0));
 }
 
-/* The message's own sum is looked at first. */
-TEST_F(hook, lc_109_icmp_with_a_wrong_sum)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-
-	conn_to_state(p, &c, ST_SYN_SENT, .prepare = stock_mode() ? NULL : wire_tcp);
-	counters_take(&before);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
-		       .bad_csum = true);
-	conn_expect_state(&c, ST_SYN_SENT);
-	counters_expect(_metadata, &before, NULL);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
-	conn_expect_state(&c, ST_CLOSED);
-	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
-}
-
-/* Quoting a longer header, and as much text as routers like to add. */
-TEST_F(hook, lc_109_icmp_with_a_long_quote)
-{
-	struct peer *p = &self->peer;
-	struct segment text;
-	struct conn c;
-
-	conn_open(p, &c, .prepare = stock_mode() ? NULL : wire_tcp);
-	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
-	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
-	for (int len = 8; len <= 24; len += 8) {
-		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
-			       .quote = &text, .quote_len = len);
-		EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
-	}
-	conn_send(&c, .flags = ACK);
-}
-
-/* Errors about stock's connections go to stock, held ports or not. */
-TEST_F(hook, lc_109_icmp_for_stock_is_stocks)
-{
-	struct peer *p = &self->peer;
-	int ours, stock;
-
-	NOT_ON_STOCK();
-	p->stock_may_speak = true;
-	ours = stream_socket(AF_INET);
-	wire_tcp(ours);
-	ASSERT_EQ(0, socket_bind(ours, "10.0.0.1", KERNEL_PORT));
-	ASSERT_EQ(0, socket_listen(ours, 4));
-	stock = socket_new(IPPROTO_TCP);
-	ASSERT_EQ(EINPROGRESS, socket_connect(stock, "10.0.0.2", 80));
-	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
-	EXPECT_EQ(ECONNREFUSED, socket_error(stock));
-}
-
 struct ip_options_case {
 	int len;
 	uint8_t set[40], sent[40];
@@ -343,27 +287,6 @@ TEST_F(hook, the_header_follows_the_socket)
 	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
 	EXPECT_FALSE(conn_expect(&c, .flags = ACK | PSH, .data = "y", .ttl = 7)->df);
 	conn_send(&c, .flags = ACK);
-}
-
-/* The module goes with a TIME-WAIT on this wire; the port is stock's again. */
-TEST_F(hook, lc_116_after_unloading_stock_answers)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-	int fd;
-
-	NOT_ON_STOCK();
-	conn_open(p, &c, .prepare = wire_tcp, .active = true, .kport = 7001);
-	conn_advance(&c, ST_TIME_WAIT, true);
-	module_await_idle(WHERE(_metadata));
-	EXPECT_EQ(0, module_unload());
-	peer_send(p, .flags = ACK, .ack = 99, .sport = c.pport, .dport = c.kport);
-	peer_expect(p, .flags = RST, .seq = 99, .sport = c.kport, .dport = c.pport);
-	fd = socket_new(IPPROTO_TCP);
-	EXPECT_EQ(0, socket_bind(fd, "", 7001));
-	EXPECT_EQ(0, module_load());
-	/* The new module's namespace counts from zero. */
-	p->stock_may_speak = true;
 }
 
 TEST_HARNESS_MAIN

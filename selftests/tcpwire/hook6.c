@@ -2,8 +2,8 @@
 /*
  * hook6: IPv6 segments of protocol 6 find their way to xtcp, whatever stands
  * before them and in however many pieces, and nothing else does. RFC 8200,
- * 5095, 5722, 6946, 4443, 4861; LC-27, LC-102, LC-109, LC-116. What is done on
- * IPv4's packets as well, tcpwire/hook asks.
+ * 5095, 5722, 6946, 4443, 4861; LC-27, LC-102, LC-109. What is done on IPv4's
+ * packets as well, tcpwire/hook and tcpwire/quotes ask.
  */
 #include "lib/xtcp_test.h"
 
@@ -368,24 +368,6 @@ TEST_F(hook6, a_sniffer_sees_protocol_6)
 
 /* --- errors that quote ------------------------------------------------------- */
 
-TEST_F(hook6, lc_109_icmp_with_a_wrong_sum)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-
-	conn_to_state(p, &c, ST_SYN_SENT, .prepare = stock_mode() ? NULL : wire_tcp);
-	counters_take(&before);
-	peer_send_icmp(p, .v6 = true, .type = ICMP6_DST_UNREACH,
-		       .code = ICMP6_DST_UNREACH_NOPORT, .bad_csum = true);
-	conn_expect_state(&c, ST_SYN_SENT);
-	counters_expect(_metadata, &before, NULL);
-	peer_send_icmp(p, .v6 = true, .type = ICMP6_DST_UNREACH,
-		       .code = ICMP6_DST_UNREACH_NOPORT);
-	conn_expect_state(&c, ST_CLOSED);
-	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
-}
-
 TEST_F(hook6, lc_106_too_big_makes_segments_smaller)
 {
 	struct peer *p = &self->peer;
@@ -426,26 +408,6 @@ TEST_F(hook6, lc_109_icmp_is_kept_as_it_came)
 	ASSERT_EQ(24, n);
 	EXPECT_EQ(0, memcmp(data + 20, "text", 4));
 	conn_send(&c, .flags = ACK);
-}
-
-/* Errors about stock's connections go to stock, held ports or not. */
-TEST_F(hook6, lc_109_icmp_for_stock_is_stocks)
-{
-	struct peer *p = &self->peer;
-	int ours, stock;
-
-	NOT_ON_STOCK();
-	p->stock_may_speak = true;
-	ours = stream_socket(AF_INET6);
-	wire_tcp(ours);
-	ASSERT_EQ(0, socket_bind(ours, "fd00:a::1", KERNEL_PORT));
-	ASSERT_EQ(0, socket_listen(ours, 4));
-	stock = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
-	ASSERT_EQ(EINPROGRESS, socket_connect(stock, "fd00:a::2", 80));
-	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
-	peer_send_icmp(p, .v6 = true, .type = ICMP6_DST_UNREACH,
-		       .code = ICMP6_DST_UNREACH_NOPORT);
-	EXPECT_EQ(ECONNREFUSED, socket_error(stock));
 }
 
 /* RFC 4861 4.5: what it quotes is in an option, here behind another one. */
@@ -625,26 +587,6 @@ TEST_F(hook6, checksum_complete_is_kept_right)
 		EXPECT_EQ(ARRAY_SIZE(passable), sums_counted(_metadata));
 	EXPECT_EQ(ARRAY_SIZE(passable), proc_rows(AF_INET6, ROW_SYN_RECEIVED));
 	close(fd);
-}
-
-/* The module goes with a TIME-WAIT on this wire; the port is stock's again. */
-TEST_F(hook6, lc_116_after_unloading_stock_answers)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-	int fd;
-
-	NOT_ON_STOCK();
-	conn_open(p, &c, .prepare = wire_tcp, .active = true, .kport = 7001);
-	conn_advance(&c, ST_TIME_WAIT, true);
-	module_await_idle(WHERE(_metadata));
-	EXPECT_EQ(0, module_unload());
-	peer_send(p, .flags = ACK, .ack = 99, .sport = c.pport, .dport = c.kport);
-	peer_expect(p, .flags = RST, .seq = 99, .sport = c.kport, .dport = c.pport);
-	fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
-	EXPECT_EQ(0, socket_bind(fd, "::", 7001));
-	EXPECT_EQ(0, module_load());
-	p->stock_may_speak = true;
 }
 
 TEST_HARNESS_MAIN
