@@ -11,6 +11,8 @@
 
 #include "flow.h"
 
+u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr);
+
 /**
  * xtcp_ipv6_key_read - xtcp_family.key_read of IPv6
  * @skb: segment, its TCP header linear and known

@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * route6.h - is a route of IPv6 that was kept still good
+ * route6.h - routes of IPv6: which one, and is one that was kept still good
  */
 #ifndef XTCP_NET_ROUTE6_H
 #define XTCP_NET_ROUTE6_H
 
 #include <net/dst.h>
 #include <net/ip6_fib.h>
+
+struct flowi6;
+struct net;
+struct sock;
+struct xtcp_key;
+struct xtcp_reply;
+
+void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
+			 const struct sock *sk, const struct xtcp_key *key,
+			 int oif, u32 mark);
+struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
+				       __be32 label);
+struct dst_entry *xtcp_ipv6_route(struct sock *sk);
+struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk);
+u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst);
+int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply);
+unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu);
 
 /**
  * xtcp_ipv6_route_is_fresh - may a cached route be used without a further look

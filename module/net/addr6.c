@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * addr6.c - the addresses of an IPv6 socket: connect(), bind(), accept()
+ *
+ * RFC 9293 3.9.1, RFC 4007 (scopes), RFC 4291 2.5.5.2 (IPv4-mapped addresses), RFC
+ * 6437 (flow labels that a user asks for).
+ *
+ * An AF_INET6 socket whose peer has an IPv4-mapped address has an IPv4
+ * connection: net/ipv4.c finds its route, and what is shown to the user is here.
+ */
+#include "net/addr6.h"
+
+#include <linux/err.h>
+#include <linux/socket.h>
+#include <net/addrconf.h>
+#include <net/inet_ecn.h>
+#include <net/sock.h>
+#include <net/transp_v6.h>
+
+#include "net/family.h"
+#include "net/key6.h"
+#include "net/route6.h"
+#include "tcb.h"
+
+#if IS_ENABLED(CONFIG_IPV6)
+
+/* What IPv4's fields say of a socket that has no IPv4 address. */
+#define NO_IPV4_ADDRESS	LOOPBACK4_IPV6
+
+/* The label of IPV6_FLOWINFO_SEND must be one that the user may use. */
+static int label_take(struct sock *sk, const struct sockaddr_in6 *peer,
+		      __be32 *flowinfo)
+{
+	struct ip6_flowlabel *label;
+
+	*flowinfo = 0;
+	if (!inet6_test_bit(SNDFLOW, sk))
+		return 0;
+	*flowinfo = peer->sin6_flowinfo & IPV6_FLOWINFO_MASK;
+	IP6_ECN_flow_init(*flowinfo);
+	if (!(*flowinfo & IPV6_FLOWLABEL_MASK))
+		return 0;
+	label = fl6_sock_lookup(sk, *flowinfo);
+	if (IS_ERR(label))
+		return -EINVAL;
+	fl6_sock_release(label);
+	return 0;
+}
+
+/* RFC 4007 6: a link-local address means nothing without its link. */
+static int scope_take(struct sock *sk, const struct sockaddr_in6 *peer,
+		      int addr_len)
+{
+	if (!__ipv6_addr_needs_scope_id(__ipv6_addr_type(&peer->sin6_addr)))
+		return 0;
+	if (addr_len >= (int)sizeof(*peer) && peer->sin6_scope_id) {
+		if (!sk_dev_equal_l3scope(sk, peer->sin6_scope_id))
+			return -EINVAL;
+		sk->sk_bound_dev_if = peer->sin6_scope_id;
+	}
+	return sk->sk_bound_dev_if ? 0 : -EINVAL;
+}
+
+/* What IPv4 has chosen, as the socket's user wants to see it. */
+static void mapped_show(struct sock *sk)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+
+	ipv6_addr_set_v4mapped(inet->inet_daddr, &sk->sk_v6_daddr);
+	ipv6_addr_set_v4mapped(inet->inet_rcv_saddr, &sk->sk_v6_rcv_saddr);
+	ipv6_addr_set_v4mapped(inet->inet_saddr, &xtcp_ipv6_pinfo(sk)->saddr);
+}
+
+static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
+			  struct xtcp_key *key)
+{
+	struct sockaddr_in sin = {
+		.sin_family	= AF_INET,
+		.sin_port	= peer->sin6_port,
+		.sin_addr	= { peer->sin6_addr.s6_addr32[3] },
+	};
+	int err;
+
+	if (ipv6_only_sock(sk))
+		return -ENETUNREACH;
+	err = xtcp_ipv4.connect_addr(sk, (struct sockaddr_unsized *)&sin,
+				     sizeof(sin), key);
+	if (!err)
+		mapped_show(sk);
+	return err;
+}
+
+/* Find the route, and with it our own address, if the user chose none. */
+static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
+			  __be32 flowinfo, struct xtcp_key *key)
+{
+	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
+	struct inet_sock *inet = inet_sk(sk);
+	struct dst_entry *dst;
+
+	*key = (struct xtcp_key) {
+		.lport	= inet->inet_sport,
+		.rport	= peer->sin6_port,
+		.dif	= sk->sk_bound_dev_if,
+		.family	= AF_INET6,
+		.wire	= xtcp_sk(sk)->flow.wire,
+		.v6	= { .raddr = peer->sin6_addr,
+			    .laddr = sk->sk_v6_rcv_saddr },
+	};
+	dst = xtcp_ipv6_route_find(sk, key, flowinfo);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	xtcp_ipv6_digest(key);
+	np->flow_label = flowinfo;
+	np->saddr = key->v6.laddr;
+	sk->sk_v6_rcv_saddr = key->v6.laddr;
+	sk->sk_v6_daddr = peer->sin6_addr;
+	inet->inet_saddr = NO_IPV4_ADDRESS;
+	inet->inet_rcv_saddr = NO_IPV4_ADDRESS;
+	inet->inet_daddr = NO_IPV4_ADDRESS;
+	inet->inet_dport = peer->sin6_port;
+	return 0;
+}
+
+/* "::" is this host, in the family that the socket is bound in. */
+static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
+{
+	if (!ipv6_addr_any(&peer->sin6_addr))
+		return;
+	if (ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+		ipv6_addr_set_v4mapped(htonl(INADDR_LOOPBACK),
+				       &peer->sin6_addr);
+	else
+		peer->sin6_addr = in6addr_loopback;
+}
+
+/**
+ * xtcp_ipv6_connect_addr - xtcp_family.connect_addr of IPv6
+ * @sk: the socket, locked
+ * @uaddr: the peer, as connect(2) has it
+ * @addr_len: octets of @uaddr
+ * @key: filled
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_ipv6_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
+			   int addr_len, struct xtcp_key *key)
+{
+	struct sockaddr_in6 *peer = (struct sockaddr_in6 *)uaddr;
+	__be32 flowinfo;
+	int err;
+
+	if (addr_len < SIN6_LEN_RFC2133)
+		return -EINVAL;
+	if (peer->sin6_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	err = label_take(sk, peer, &flowinfo);
+	if (err)
+		return err;
+	any_is_loopback(sk, peer);
+	if (ipv6_addr_is_multicast(&peer->sin6_addr))
+		return -ENETUNREACH;	/* MUST-46 */
+	err = scope_take(sk, peer, addr_len);
+	if (err)
+		return err;
+	if (ipv6_addr_v4mapped(&peer->sin6_addr))
+		return connect_mapped(sk, peer, key);
+	return connect_native(sk, peer, flowinfo, key);
+}
+
+/**
+ * xtcp_ipv6_addr_forget - xtcp_family.addr_forget of IPv6
+ * @sk: the socket, locked
+ */
+void xtcp_ipv6_addr_forget(struct sock *sk)
+{
+	xtcp_ipv4.addr_forget(sk);
+	if (sk->sk_userlocks & SOCK_BINDADDR_LOCK)
+		return;
+	xtcp_ipv6_pinfo(sk)->saddr = in6addr_any;
+	sk->sk_v6_rcv_saddr = in6addr_any;
+}
+
+/**
+ * xtcp_ipv6_bound - xtcp_family.bound of IPv6
+ * @sk: socket
+ * @key: gets family and local address
+ *
+ * Three kinds: to an IPv4 address, to nothing in both families, or to ours.
+ */
+void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key)
+{
+	const struct in6_addr *addr = &sk->sk_v6_rcv_saddr;
+
+	key->v6.laddr = *addr;
+	key->laddr = (__force __be32)xtcp_ipv6_addr_digest(addr);
+	key->family = AF_INET6;
+	if (ipv6_addr_v4mapped(addr))
+		xtcp_ipv4.bound(sk, key);
+	else if (ipv6_addr_any(addr) && !ipv6_only_sock(sk))
+		key->family = AF_UNSPEC;
+}
+
+/* What the segment that made it tells of the peer, for getsockopt(). */
+static void child_segment(struct sock *sk, const struct sk_buff *skb)
+{
+	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
+
+	np->mcast_oif = inet6_iif(skb);
+	np->mcast_hops = ipv6_hdr(skb)->hop_limit;
+	np->rcv_flowinfo = ip6_flowinfo(ipv6_hdr(skb));
+	if (inet6_test_bit(REPFLOW, sk))
+		np->flow_label = ip6_flowlabel(ipv6_hdr(skb));
+}
+
+/* A child without memory for its listener's options goes on without them. */
+static void child_options(struct sock *sk, const struct sock *lsk)
+{
+	struct ipv6_txoptions *opt;
+
+	opt = rcu_dereference(xtcp_ipv6_pinfo(lsk)->opt);
+	if (opt)
+		opt = ipv6_dup_options(sk, opt);
+	RCU_INIT_POINTER(xtcp_ipv6_pinfo(sk)->opt, opt);
+}
+
+/**
+ * xtcp_ipv6_child_init - xtcp_family.child_init of IPv6
+ * @sk: child
+ * @lsk: its listener
+ * @key: its connection
+ * @skb: segment that made it
+ */
+void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
+			  const struct xtcp_key *key,
+			  const struct sk_buff *skb)
+{
+	struct inet_sock *inet = inet_sk(sk);
+	struct ipv6_pinfo *np;
+
+	inet->pinet6 = &((struct xtcp_sock6 *)sk)->pinfo;
+	np = inet->pinet6;
+	xtcp_ipv6_fl_list_clear(sk);
+	np->ipv6_mc_list = NULL;
+	np->ipv6_ac_list = NULL;
+	np->pktoptions = NULL;
+	np->rxpmtu = NULL;
+	RCU_INIT_POINTER(np->opt, NULL);
+	xtcp_ipv4.child_init(sk, lsk, key, skb);
+	if (key->family != AF_INET6) {
+		mapped_show(sk);
+		return;
+	}
+	inet->inet_saddr = NO_IPV4_ADDRESS;
+	inet->inet_rcv_saddr = NO_IPV4_ADDRESS;
+	inet->inet_daddr = NO_IPV4_ADDRESS;
+	sk->sk_v6_daddr = key->v6.raddr;
+	sk->sk_v6_rcv_saddr = key->v6.laddr;
+	np->saddr = key->v6.laddr;
+	sk->sk_bound_dev_if = key->dif;
+	child_segment(sk, skb);
+	child_options(sk, lsk);
+}
+
+#endif /* CONFIG_IPV6 */

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * route6.c - which way a segment of IPv6 goes
+ *
+ * RFC 9293 3.9.2, RFC 8201 (path MTU), RFC 4007 (scopes). A socket keeps its
+ * route, and one that went stale is looked up again (LC-110); where nothing but
+ * the addresses chooses, net/arrival6.c knows most routes. Runs in softirq and in
+ * process context. Functions that take a socket want its lock, which also guards
+ * the route cached in it; the rest needs none.
+ */
+#include "net/route6.h"
+
+#include <linux/err.h>
+#include <linux/netdevice.h>
+#include <linux/security.h>
+#include <linux/seg6.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+
+#include "net/addr6.h"
+#include "net/arrival6.h"
+#include "net/ipsec.h"
+#include "net/reply.h"
+#include "netns.h"
+#include "tcb.h"
+
+#if IS_ENABLED(CONFIG_IPV6)
+
+/**
+ * xtcp_ipv6_flow_init - what a route is looked up by
+ * @fl6: filled, but for its label
+ * @net: namespace
+ * @sk: whose it is, or NULL
+ * @key: between whom
+ * @oif: device, or 0
+ * @mark: of its packets
+ */
+void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
+			 const struct sock *sk, const struct xtcp_key *key,
+			 int oif, u32 mark)
+{
+	memset(fl6, 0, sizeof(*fl6));
+	fl6->flowi6_proto = key->wire;
+	fl6->daddr = key->v6.raddr;
+	fl6->saddr = key->v6.laddr;
+	fl6->flowi6_oif = oif;
+	fl6->flowi6_mark = mark;
+	fl6->fl6_dport = key->rport;
+	fl6->fl6_sport = key->lport;
+	fl6->flowi6_uid = sock_net_uid(net, sk);
+}
+
+/*
+ * Route the flow to the first stop of a routing header, if there is one;
+ * @final then has the peer's own address, for IPsec to go by.
+ *
+ * Return: @final, or NULL.
+ */
+static struct in6_addr *first_hop(struct flowi6 *fl6,
+				  const struct ipv6_txoptions *opt,
+				  struct in6_addr *final)
+{
+	const struct ipv6_sr_hdr *srh;
+
+	if (!opt || !opt->srcrt)
+		return NULL;
+	*final = fl6->daddr;
+	if (opt->srcrt->type == IPV6_SRCRT_TYPE_4) {
+		srh = (const struct ipv6_sr_hdr *)opt->srcrt;
+		fl6->daddr = srh->segments[srh->first_segment];
+	} else {
+		fl6->daddr = *((const struct rt0_hdr *)opt->srcrt)->addr;
+	}
+	return final;
+}
+
+/*
+ * Does nothing but the addresses choose the route? There may be a device,
+ * policy rules (without which there is no VRF either), IPsec.
+ */
+static bool addresses_decide(const struct net *net, const struct sock *sk,
+			     int oif)
+{
+	return !oif && !fib6_has_custom_rules(net) &&
+	       xtcp_ipsec_is_silent(net, sk);
+}
+
+/* What is known of the way already; the local address is chosen as IP would. */
+static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
+{
+	struct xtcp_addrs6 addrs = { .raddr = fl6->daddr, .laddr = fl6->saddr };
+	struct net *net = sock_net(sk);
+	struct fib6_info *from;
+	struct dst_entry *dst;
+
+	rcu_read_lock();
+	dst = xtcp_arrival6_back(xtcp_net(net), &addrs);
+	if (dst && ipv6_addr_any(&fl6->saddr)) {
+		from = rcu_dereference(((struct rt6_info *)dst)->from);
+		if (!from ||
+		    ip6_route_get_saddr(net, from, &fl6->daddr,
+					xtcp_ipv6_pinfo(sk)->srcprefs, 0,
+					&fl6->saddr))
+			dst = NULL;
+	}
+	if (dst && !dst_hold_safe(dst))
+		dst = NULL;
+	rcu_read_unlock();
+	return dst;
+}
+
+/* The route of a flow without extension headers, which is remembered. */
+static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
+{
+	struct dst_entry *dst = known_route(sk, fl6);
+	struct xtcp_addrs6 addrs;
+
+	if (dst)
+		return dst;
+	dst = ip6_dst_lookup_flow(sock_net(sk), sk, fl6, NULL);
+	if (IS_ERR(dst))
+		return dst;
+	addrs = (struct xtcp_addrs6) { fl6->daddr, fl6->saddr };
+	rcu_read_lock();
+	xtcp_arrival6_back_learn(xtcp_net(sock_net(sk)), &addrs, dst);
+	rcu_read_unlock();
+	return dst;
+}
+
+static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
+{
+	const struct ipv6_txoptions *opt = xtcp_ipv6_tx_options(sk);
+	struct in6_addr final;
+	struct in6_addr *last;
+
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
+	if (!opt && addresses_decide(sock_net(sk), sk, fl6->flowi6_oif))
+		return plain_lookup(sk, fl6);
+	last = first_hop(fl6, opt, &final);
+	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, last);
+}
+
+/**
+ * xtcp_ipv6_route_cookie - xtcp_family.route_cookie of IPv6
+ * @dst: route
+ */
+u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst)
+{
+	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+}
+
+/**
+ * xtcp_ipv6_route_find - look up the route of a socket's segments, and keep it
+ * @sk: the socket, locked
+ * @key: between whom; where it has no local address, it gets one
+ * @label: flow label and class that the user has set
+ *
+ * Return: the route, without a reference, or ERR_PTR.
+ */
+struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
+				       __be32 label)
+{
+	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
+	struct dst_entry *dst;
+	struct flowi6 fl6;
+
+	xtcp_ipv6_flow_init(&fl6, sock_net(sk), sk, key,
+			    READ_ONCE(sk->sk_bound_dev_if),
+			    READ_ONCE(sk->sk_mark));
+	fl6.flowlabel = ip6_make_flowinfo(READ_ONCE(np->tclass), label);
+	dst = route_lookup(sk, &fl6);
+	if (IS_ERR(dst))
+		return dst;
+	np->dst_cookie = xtcp_ipv6_route_cookie(dst);
+	sk_setup_caps(sk, dst);
+	key->v6.laddr = fl6.saddr;
+	return dst;
+}
+
+/**
+ * xtcp_ipv6_route_cached - xtcp_family.route_cached of IPv6
+ * @sk: the socket, locked
+ */
+struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk)
+{
+	struct dst_entry *dst = __sk_dst_get(sk);
+	u32 cookie = xtcp_ipv6_pinfo(sk)->dst_cookie;
+	bool fresh;
+
+	rcu_read_lock();
+	fresh = xtcp_ipv6_route_is_fresh(dst, cookie);
+	rcu_read_unlock();
+	return likely(fresh) ? dst : __sk_dst_check(sk, cookie);
+}
+
+/**
+ * xtcp_ipv6_route - xtcp_family.route of IPv6
+ * @sk: the socket, locked
+ */
+struct dst_entry *xtcp_ipv6_route(struct sock *sk)
+{
+	struct dst_entry *dst = xtcp_ipv6_route_cached(sk);
+	struct xtcp_key key;
+
+	if (likely(dst))
+		return dst;
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	return xtcp_ipv6_route_find(sk, &key, xtcp_ipv6_pinfo(sk)->flow_label);
+}
+
+/*
+ * The device that a reply must leave by: the link of a peer whose address has
+ * a scope, the one its listener is bound to, the L3 master (VRF) that the
+ * segment came in on, else any.
+ */
+static int reply_oif(struct net *net, const struct xtcp_reply *reply)
+{
+	int oif = reply->sk ? READ_ONCE(reply->sk->sk_bound_dev_if) : 0;
+
+	if (!oif && reply->key.dif &&
+	    (rt6_need_strict(&reply->key.v6.raddr) ||
+	     netif_index_is_l3_master(net, reply->key.dif)))
+		oif = reply->key.dif;
+	return oif;
+}
+
+/* With a reference, or ERR_PTR. */
+static struct dst_entry *reply_lookup(struct net *net,
+				      const struct xtcp_reply *reply, int oif)
+{
+	struct flowi6 fl6;
+
+	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, oif,
+			    reply->mark);
+	fl6.flowlabel = ip6_make_flowinfo(reply->tos, 0);
+	if (reply->sk)
+		security_sk_classify_flow((struct sock *)reply->sk,
+					  flowi6_to_flowi_common(&fl6));
+	return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+}
+
+/**
+ * xtcp_ipv6_reply_route - xtcp_family.reply_route of IPv6
+ * @net: namespace
+ * @reply: gets a route
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
+{
+	const struct xtcp_addrs6 *addrs = &reply->key.v6;
+	struct xtcp_net *xn = xtcp_net(net);
+	int oif = reply_oif(net, reply);
+	bool plain = addresses_decide(net, reply->sk, oif);
+	struct dst_entry *dst;
+
+	reply->dst = plain ? xtcp_arrival6_back(xn, addrs) : NULL;
+	reply->dst_held = !reply->dst;
+	if (reply->dst)
+		return 0;
+	dst = reply_lookup(net, reply, oif);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	if (plain)
+		xtcp_arrival6_back_learn(xn, addrs, dst);
+	reply->dst = dst;
+	return 0;
+}
+
+/**
+ * xtcp_ipv6_mtu_reduced - xtcp_family.mtu_reduced of IPv6
+ * @sk: the socket, locked
+ * @mtu: octets
+ *
+ * As IPv4's: the second look finds the new MTU, or the one in force. A user who
+ * does not listen to routers has not the route listen either: others use it.
+ *
+ * Return: octets; 0: nothing has changed.
+ */
+unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu)
+{
+	struct dst_entry *dst;
+
+	if (!ip6_sk_accept_pmtu(sk))
+		return 0;
+	dst = xtcp_ipv6_route(sk);
+	if (IS_ERR(dst))
+		return 0;
+	dst->ops->update_pmtu(dst, sk, NULL, max_t(u32, mtu, IPV6_MIN_MTU),
+			      true);
+	dst = xtcp_ipv6_route(sk);
+	return IS_ERR(dst) ? 0 : dst_mtu(dst);
+}
+
+#endif /* CONFIG_IPV6 */
