@@ -43,8 +43,6 @@ typedef unsigned int __poll_t, gfp_t;
 #define static_assert(x, ...)	_Static_assert(x, #x)
 #define BUILD_BUG_ON(x)		_Static_assert(!(x), #x)
 #define IS_ENABLED(x)		0
-#define KERNEL_VERSION(a, b, c)	(((a) << 16) + ((b) << 8) + (c))
-#define LINUX_VERSION_CODE	KERNEL_VERSION(99, 0, 0)
 #define U32_MAX			UINT32_MAX
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
@@ -66,6 +64,9 @@ typedef unsigned int __poll_t, gfp_t;
 #define smp_load_acquire(p)	(*(p))
 #define smp_store_release(p, v)	(*(p) = (v))
 #define rcu_dereference_sched(p) (p)
+#define rcu_dereference_check(p, held) (p)
+#define rcu_access_pointer(p)	(p)
+#define smp_wmb()		do { } while (0)
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)
 #define this_cpu_inc(x)		((x)++)
@@ -347,6 +348,11 @@ struct in6_addr {
 	u32	word[4];
 };
 
+static inline bool ipv6_addr_equal(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
 /* What tcb.h puts its own into is as large as the kernel's. */
 struct sock {
 	struct net	*sk_net;
@@ -375,6 +381,11 @@ static inline bool net_eq(const struct net *a, const struct net *b)
 static inline bool refcount_inc_not_zero(refcount_t *r)
 {
 	return r->counter ? ++r->counter : 0;
+}
+
+static inline void refcount_set(refcount_t *r, int n)
+{
+	r->counter = n;
 }
 
 int inet_recv_error(struct sock *sk, struct msghdr *msg, int len);
