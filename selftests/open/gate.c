@@ -401,6 +401,39 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 	close(lfd);
 }
 
+/* Nor what no longer is, however often it came before. */
+TEST_F(gate, early_drops_end_with_the_address)
+{
+	struct peer *p = &self->peer;
+	int bits = p->family == AF_INET6 ? 128 : 32;
+	struct ipaddr second = ipaddr("203.0.113.9");
+	struct counters before;
+	struct conn c;
+	int lfd, any_fd;
+
+	NOT_ON_STOCK();
+	address_add(WHERE(_metadata), "tun0", &second, bits);
+	lfd = overrun(_metadata, p, &c);
+	any_fd = stream_socket(AF_INET);
+	ASSERT_EQ(0, socket_bind(any_fd, "", 5001));
+	ASSERT_EQ(0, listen(any_fd, 0));
+	peer_send(p, .flags = SYN, .dst = second, .dport = 5001, .sport = 998, .seq = 5);
+	peer_expect(p, .flags = SYN | ACK, .src = second, .sport = 5001, .dport = 998, .ack = 6);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++)
+		peer_send(p, .flags = SYN, .dst = second, .dport = 5001, .sport = 999, .seq = 5);
+	counters_expect(_metadata, &before, "InSegs", 3, "ListenDrops", 3,
+			"TCPReqQFullDrop", 3, "XtcpSynEarlyDrop", 3, NULL);
+	address_del(WHERE(_metadata), "tun0", &second, bits);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++)
+		peer_send(p, .flags = SYN, .dst = second, .dport = 5001, .sport = 999, .seq = 5);
+	counters_expect(_metadata, &before, NULL);
+	peer_expect_silence(p, 10);
+	close(any_fd);
+	close(lfd);
+}
+
 /*
  * What a tunnel says of a packet stands where its route would. Such a SYN is
  * routed, and so not dropped early, and what is remembered of others' ways is
