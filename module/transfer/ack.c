@@ -257,7 +257,9 @@ static bool route_wants_acks(const struct sock *sk)
  * RFC 5681 4.2: at least every second full segment. But where an ACK would tell
  * of a window that has shrunk, because the user has not read yet, it waits for
  * him, or for the timer: the next recv() makes one ACK of many, and one that
- * opens the window. As Linux does.
+ * opens the window. Not yet, though, if the buffer is far larger than what has
+ * come: then the peer is in slow start, where each ACK that is missing is a
+ * segment less in its window. As Linux does, whose window opens in such steps.
  */
 static bool more_than_a_segment_is_owed(const struct sock *sk)
 {
@@ -266,7 +268,9 @@ static bool more_than_a_segment_is_owed(const struct sock *sk)
 	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) <= (s32)xs->rcv_mss)
 		return false;
 	return seq_dist(xs->copied_seq, xs->rcv_nxt) < sk->sk_rcvlowat ||
-	       xtcp_window_holds(sk);
+	       xtcp_window_holds(sk) ||
+	       xs->bytes_received + XTCP_WINDOW_MAX <
+	       xtcp_window_limit(sk);
 }
 
 /* RFC 5681 4.2: at once when there is a hole. */
