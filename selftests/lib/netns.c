@@ -146,6 +146,44 @@ void link_up(struct where at, const char *name)
 	request_send(at, &rq, "link up");
 }
 
+/* RFC 2863's state, IF_OPER_*. */
+static int link_state(struct where at, const char *name)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg ifi;
+		char attrs[8192];
+	} answer;
+	struct ifinfomsg *ifi;
+	struct rtattr *rta;
+	struct request rq;
+	int len;
+
+	ifi = request_start(&rq, RTM_GETLINK, 0, sizeof(*ifi));
+	rq.nlh.nlmsg_flags &= ~NLM_F_ACK;
+	ifi->ifi_index = if_nametoindex(name);
+	check(fd >= 0 && send(fd, &rq, rq.nlh.nlmsg_len, 0) >= 0 &&
+	      recv(fd, &answer, sizeof(answer), 0) >= 0 &&
+	      answer.nlh.nlmsg_type == RTM_NEWLINK,
+	      at, "%s: netlink: %s", name, strerror(errno));
+	close(fd);
+	len = answer.nlh.nlmsg_len - NLMSG_LENGTH(sizeof(answer.ifi));
+	for (rta = IFLA_RTA(&answer.ifi); RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
+		if (rta->rta_type == IFLA_OPERSTATE)
+			return *(uint8_t *)RTA_DATA(rta);
+	return IF_OPER_UNKNOWN;
+}
+
+void link_await(struct where at, const char *name)
+{
+	int64_t until_ns = now_ns() + 5 * NSEC_PER_SEC;
+
+	while (link_state(at, name) != IF_OPER_UP && now_ns() < until_ns)
+		sleep_ms(1);
+	check(link_state(at, name) == IF_OPER_UP, at, "%s does not come up", name);
+}
+
 int mtu_of(int ipv4_mtu)
 {
 	return ipv4_mtu + (test_family() == AF_INET6 ? 20 : 0);

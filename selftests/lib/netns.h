@@ -43,6 +43,8 @@ void veth_new(struct where at, const char *name, int peer_ns,
 /* A device that takes every packet and forgets it, up. */
 void dummy_new(struct where at, const char *name);
 void link_up(struct where at, const char *name);
+/* Until it lets packets through, which a worker of the kernel's sees to. */
+void link_await(struct where at, const char *name);
 void link_del(struct where at, const char *name);
 /* Over IPv6, when the test names no family: 20 more, its header is so much longer. */
 void link_set_mtu(struct where at, const char *name, int mtu);

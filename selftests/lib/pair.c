@@ -45,6 +45,10 @@ void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *set
 	veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);
 	prepare_side(at, pr, SERVER);
 	prepare_side(at, pr, CLIENT);
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		netns_enter(at, pr->ns[s]);
+		link_await(at, device[s]);
+	}
 }
 
 void pair_close_at(struct where at, struct pair *pr)
