@@ -14,6 +14,7 @@
 #include "lib/xtcp_test.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -707,41 +708,71 @@ TEST_F_TIMEOUT(faults, proc_and_knobs, 36000)
 	over(p, &c);
 }
 
-/* Allocations that a new namespace takes; debugging's own make it vary. */
-static int namespace_allocations(struct __test_metadata *_metadata)
+/* Where the module's code begins and ends. */
+static void module_text(struct __test_metadata *_metadata, uint64_t *start, uint64_t *end)
 {
-	char text[16] = "";
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], module[64], type;
+	uint64_t at;
 
-	faults_arm(1000000);
-	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_LT(0, pread(fail_nth, text, sizeof(text) - 1, 0));
-	faults_disarm();
-	return 1000000 - atoi(text);
+	ASSERT_NE(NULL, f);
+	*start = UINT64_MAX;
+	*end = 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 " %c %*s [%63[^]]", &at, &type, module) != 3 ||
+		    strcmp(module, "xtcp") || (type != 't' && type != 'T'))
+			continue;
+		*start = at < *start ? at : *start;
+		*end = at > *end ? at : *end;
+	}
+	fclose(f);
+	ASSERT_LT(*start, *end);
 }
 
-#define XTCP_SHARE_MAX 150
+/* Callers that count: those between these places, however far up the stack. */
+static void faults_of_callers(uint64_t start, uint64_t end)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	char path[128], text[32];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), FAULTS "%s/stacktrace-depth", kinds[i]);
+		write_to(path, "32");
+		snprintf(path, sizeof(path), FAULTS "%s/require-start", kinds[i]);
+		snprintf(text, sizeof(text), "0x%" PRIx64, start);
+		write_to(path, text);
+		snprintf(path, sizeof(path), FAULTS "%s/require-end", kinds[i]);
+		snprintf(text, sizeof(text), "0x%" PRIx64, end);
+		write_to(path, text);
+	}
+}
 
 /*
- * The last of them, for xtcp joined last: the rest of the network does not get
- * by without a warning of its own.
+ * Those alone that xtcp makes: the rest of the network does not get by without
+ * one that fails, and says so in warnings of its own.
  */
-TEST_F_TIMEOUT(faults, namespace, 36000)
+TEST_F_TIMEOUT(faults, namespace, 600)
 {
+	uint64_t start, end;
 	int failed = 0;
 
-	/* From the last one backwards; without a fault there is nothing to count. */
-	for (int n = namespace_allocations(_metadata); failed < XTCP_SHARE_MAX; n--) {
+	module_text(_metadata, &start, &end);
+	faults_of_callers(start, end);
+	EACH_FAULT(n, more) {
 		int error = 0;
 
-		ASSERT_LT(0, n);
 		faults_arm(n);
 		if (unshare(CLONE_NEWNET))
 			error = errno;
-		failed += faults_disarm();
+		more = faults_disarm();
 		if (error)
 			EXPECT_TRUE(no_memory(error)) TH_LOG("%d: %s", n, strerror(error));
+		failed += error != 0;
 	}
-	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	faults_of_callers(0, UINT64_MAX);
+	TH_LOG("%d namespaces were refused", failed);
+	EXPECT_LT(5, failed);
+	EXPECT_FAULTS("unshare(CLONE_NEWNET)", 8);
 	EXPECT_TRUE(knob_exists("syncookies"));
 	EXPECT_EQ(0, socket_listen(socket_new(-1), 1));
 }
