@@ -126,6 +126,41 @@ TEST_F(ack, second_segment_waits_for_the_reader)
 	peer_expect_silence(p, 300);
 }
 
+#define LARGE_BUFFER 300000
+
+static void large_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, LARGE_BUFFER / 2);
+}
+
+/*
+ * Before a large buffer has seen much the peer is in slow start, and needs its
+ * ACKs: every second segment has one, though nobody reads. At most half of the
+ * buffer is for text.
+ */
+TEST_F(ack, slow_start_waits_for_no_reader)
+{
+	struct peer *p = &self->peer;
+	int octets = MSS;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7)),
+		  .prepare = large_buffer);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS, .within_ms = 300);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	do {
+		peer_mark(p);
+		conn_send(&c, .len = MSS);
+		conn_send(&c, .len = MSS);
+		octets += 2 * MSS;
+		conn_expect(&c, .flags = ACK, .ack = 1 + octets, .within_ms = 300);
+	} while (peer_elapsed_ms(p) < ATO_MIN_MS / 2);
+	EXPECT_LE(LARGE_BUFFER / 5, octets);
+	EXPECT_GT(LARGE_BUFFER / 2 - UINT16_MAX + 3 * MSS, octets);
+}
+
 /* Full segments until they are not acknowledged at once any more. */
 static void use_up_quickacks(struct __test_metadata *_metadata, struct conn *c)
 {
