@@ -11,20 +11,6 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-# A server that says back what it hears; PROGRAM is xtcp-run or empty for stock.
-echo_server() { # NAMESPACE PORT PROGRAM
-	start $1 $3 socat tcp4-listen:$2,reuseaddr,fork exec:cat
-	await_row $1 "${3:+x}tcp" $2 0A
-}
-
-say() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
-	echo hello | on $1 timeout 20 $2 socat -t 10 - "tcp4:$3:$4${5:+,$5}"
-}
-
-expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
-	expect_equal hello "$(say "$@" 2>&1)" "echo of $3:$4 to '$2'"
-}
-
 # Packets that the rules of CHAIN with TARGET have seen.
 matched() { # NAMESPACE TABLE CHAIN TARGET
 	on $1 iptables -t $2 -nvxL $3 | awk -v target=$4 '$3 == target { sum += $1 } END { print sum + 0 }'
