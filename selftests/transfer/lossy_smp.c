@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: wires smp=2 */
+/* vm: wires families smp=2 */
 /*
  * lossy_smp: transfers on two CPUs that really run side by side, over a path
  * that loses and reorders: softirq of one against system calls of the other.
