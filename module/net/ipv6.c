@@ -330,7 +330,7 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	else
 		err = xmit_plain(sk, skb, dst, tclass);
 	rcu_read_unlock();
-	return xmit_result(err);
+	return err;
 }
 
 static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
