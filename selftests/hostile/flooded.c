@@ -6,7 +6,7 @@
  *
  * Unloads the module and loads it again.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/membarrier.h>
@@ -15,7 +15,12 @@
 
 PEER_FIXTURE(flooded);
 
-#define CACHE "xtcp_halfopen"
+/* What a record over this family is of. */
+static const char *cache(void)
+{
+	return test_family() == AF_INET6 ? "xtcp_halfopen6" : "xtcp_halfopen";
+}
+
 /* What freeing so many takes on the guest's CPU, after the grace period. */
 #define FREED_MS 300
 
@@ -41,39 +46,48 @@ static void change(uint8_t *sum, uint8_t *word, uint16_t to)
 }
 
 /*
- * SYNs of as many sources. One is built, the others differ in their source
- * address and port. Of the answers the device keeps some and loses the rest.
+ * SYNs of as many sources. One is built, the others differ in the end of their
+ * source address and in their port. Of the answers the device keeps some and
+ * loses the rest.
  */
 static void flood(struct peer *p, int n)
 {
+	bool v6 = test_family() == AF_INET6;
 	static uint8_t syn[PACKET_MAX];
+	uint8_t *source = &syn[v6 ? 22 : 14], *tcp = &syn[v6 ? 40 : 20];
 	struct segment_spec spec = SEGMENT_SPEC(
-		.src = ipaddr("198.18.0.0"), .dst = p->kernel, .proto = stream_wire(),
-		.sport = 1024, .dport = KERNEL_PORT, .flags = SYN, .seq = 1);
+		.src = ipaddr(v6 ? "fd00:f::" : "198.18.0.0"), .dst = p->kernel,
+		.proto = stream_wire(), .sport = 1024, .dport = KERNEL_PORT,
+		.flags = SYN, .seq = 1);
 	int len = segment_build(&spec, syn);
 
 	for (int i = 0; i < n; i++) {
 		/* The address counts in the pseudo-header, too. */
-		uint8_t old[2] = { syn[14], syn[15] };
+		uint8_t old[2] = { source[0], source[1] };
 
-		change(&syn[20 + 16], old, i & 0xffff);
-		change(&syn[10], &syn[14], i & 0xffff);
+		change(&tcp[16], old, i & 0xffff);
+		if (v6)
+			memcpy(source, (uint8_t[]){ i >> 8, i }, 2);
+		else
+			change(&syn[10], source, i & 0xffff);
 		if (!(i & 0xffff))
-			change(&syn[20 + 16], &syn[20], 1024 + (i >> 16));
+			change(&tcp[16], tcp, 1024 + (i >> 16));
 		check(write(p->tun, syn, len) == len, WHERE(p->test), "write: %s", strerror(errno));
 	}
 }
 
 /* A listener on a port of its own or one of a group, all full of strangers. */
-static int listener(struct __test_metadata *_metadata, bool group)
+static int listener(struct __test_metadata *_metadata, const struct peer *p, bool group)
 {
 	int fd = socket_new(-1);
+	char text[64];
 
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "1000000"));
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 1000000));
 	ASSERT_EQ(0, socket_set(fd, SOL_SOCKET, SO_REUSEPORT, group));
-	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_bind(fd, ipaddr_text(&p->kernel, text, sizeof(text)),
+				 KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(fd, 1000000));
 	return fd;
 }
@@ -89,18 +103,20 @@ static void expect_freed(struct __test_metadata *_metadata)
 	int64_t until = now_ms() + FREED_MS;
 
 	await_grace_period(_metadata);
-	while (cache_objects(CACHE) && now_ms() < until)
+	while (cache_objects(cache()) && now_ms() < until)
 		sleep_ms(10);
-	EXPECT_EQ(0, cache_objects(CACHE));
+	EXPECT_EQ(0, cache_objects(cache()));
 }
 
 static void expect_unloads(struct __test_metadata *_metadata)
 {
 	int unloaded, left, loaded;
+	char path[64];
 
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s", cache());
 	module_await_idle(WHERE(_metadata));
 	unloaded = module_unload();
-	left = access("/sys/kernel/slab/" CACHE, F_OK);
+	left = access(path, F_OK);
 	loaded = module_load();
 	EXPECT_EQ(0, unloaded);
 	EXPECT_EQ(-1, left);
@@ -114,12 +130,12 @@ TEST_F(flooded, lc_46_a_closing_listener_takes_them_along)
 	int lfd;
 
 	NOT_ON_STOCK();
-	lfd = listener(_metadata, false);
+	lfd = listener(_metadata, p, false);
 	flood(p, records());
-	EXPECT_EQ(records(), cache_objects(CACHE));
+	EXPECT_EQ(records(), cache_objects(cache()));
 	close(lfd);
 	counters_take(&before);
-	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	EXPECT_EQ(0, proc_rows(p->family, 0));
 	expect_freed(_metadata);
 	peer_drain(p, 0);
 	/* Nobody is told, then or later. */
@@ -135,18 +151,18 @@ TEST_F(flooded, lc_46_a_group_hands_them_on)
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("migrate_req", 1));
-	fd[0] = listener(_metadata, true);
+	fd[0] = listener(_metadata, p, true);
 	flood(p, records() / 10);
-	fd[1] = listener(_metadata, true);
+	fd[1] = listener(_metadata, p, true);
 	peer_drain(p, 0);
 	close(fd[0]);
-	EXPECT_EQ(records() / 10, proc_rows(AF_INET, ROW_SYN_RECEIVED));
+	EXPECT_EQ(records() / 10, proc_rows(p->family, ROW_SYN_RECEIVED));
 	/* One copy each; the originals go. */
 	await_grace_period(_metadata);
 	sleep_ms(FREED_MS);
-	EXPECT_EQ(records() / 10, cache_objects(CACHE));
+	EXPECT_EQ(records() / 10, cache_objects(cache()));
 	close(fd[1]);
-	EXPECT_EQ(0, proc_rows(AF_INET, 0));
+	EXPECT_EQ(0, proc_rows(p->family, 0));
 	expect_freed(_metadata);
 	p->leave_unread = true;
 }
@@ -165,9 +181,9 @@ TEST_F(flooded, a_namespace_takes_them_along)
 		static struct peer p;
 
 		peer_open_at(WHERE(_metadata), &p, NULL);
-		listener(_metadata, false);
+		listener(_metadata, &p, false);
 		flood(&p, records());
-		EXPECT_LE(records(), cache_objects(CACHE));
+		EXPECT_LE(records(), cache_objects(cache()));
 		_exit(_metadata->exit_code != KSFT_PASS);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));

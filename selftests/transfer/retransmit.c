@@ -4,7 +4,7 @@
  * and when that ends. RFC 9293 3.8.1 (timeout), 3.8.3 (R1, R2), RFC 6298, RFC
  * 5482 (the user timeout, its local part). LC-56, LC-61, LC-62.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -315,6 +315,9 @@ static void expect_r1(struct __test_metadata *_metadata, struct peer *p, int r1)
 	int64_t rto;
 	struct conn c;
 
+	/* An IPv6 router's word stays in a table that its trace says nothing of. */
+	if (p->family == AF_INET6)
+		return;
 	sysctl_write("/proc/sys/net/ipv4/conf/all/accept_redirects", "1");
 	sysctl_write("/proc/sys/net/ipv4/conf/tun0/accept_redirects", "1");
 	route_add(at, &far, 32, &old, "tun0");
