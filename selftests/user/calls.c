@@ -4,7 +4,7 @@
  * how long it waits. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all
  * of it holds on stock TCP as well.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>
@@ -43,6 +43,50 @@ static int errno_of(long ret)
 	return ret < 0 ? errno : 0;
 }
 
+/* One that the test's sockets are not of. */
+static int other_family(void)
+{
+	return socket_family(AF_INET) == AF_INET6 ? AF_INET : AF_INET6;
+}
+
+/* Linux takes no less of an address: RFC 2133's had no scope. */
+static socklen_t address_len_min(void)
+{
+	return socket_family(AF_INET) == AF_INET6 ?
+	       offsetof(struct sockaddr_in6, sin6_scope_id) : sizeof(struct sockaddr_in);
+}
+
+typedef int (*name_call)(int, struct sockaddr *, socklen_t *);
+
+static int name_errno(name_call call, int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	return errno_of(call(fd, (struct sockaddr *)&sa, &len));
+}
+
+static void address_expect(struct __test_metadata *_metadata, const struct sockaddr_storage *sa,
+			   socklen_t len, const struct ipaddr *addr, int port)
+{
+	struct sockaddr_storage want;
+
+	EXPECT_EQ(ipaddr_sockaddr(addr, port, &want), len);
+	EXPECT_EQ(0, memcmp(&want, sa, len));
+}
+
+/* addr NULL: none, which is :: with mapped addresses, too. */
+static void name_expect(struct __test_metadata *_metadata, name_call call, int fd,
+			const struct ipaddr *addr, int port)
+{
+	struct ipaddr none = { .family = socket_family(AF_INET) };
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	ASSERT_EQ(0, call(fd, (struct sockaddr *)&sa, &len));
+	address_expect(_metadata, &sa, len, addr ?: &none, port);
+}
+
 static int nonblock_accept(int lfd)
 {
 	return errno_of(accept4(lfd, NULL, NULL, SOCK_NONBLOCK));
@@ -60,9 +104,9 @@ static void elapsed_expect(struct __test_metadata *_metadata, int64_t ms, int64_
 TEST_F(calls, errno_socket_of_other_types)
 {
 	NOT_ON_STOCK();
-	EXPECT_EQ(-1, socket(AF_INET, SOCK_DGRAM, IPPROTO_XTCP));
+	EXPECT_EQ(-1, socket(socket_family(AF_INET), SOCK_DGRAM, IPPROTO_XTCP));
 	EXPECT_EQ(EPROTONOSUPPORT, errno);
-	EXPECT_EQ(-1, socket(AF_INET, SOCK_SEQPACKET, IPPROTO_XTCP));
+	EXPECT_EQ(-1, socket(socket_family(AF_INET), SOCK_SEQPACKET, IPPROTO_XTCP));
 	EXPECT_EQ(ESOCKTNOSUPPORT, errno);
 }
 
@@ -70,7 +114,7 @@ TEST_F(calls, errno_socketpair_unsupported)
 {
 	int fd[2];
 
-	EXPECT_EQ(-1, socketpair(AF_INET, SOCK_STREAM, stream_proto(), fd));
+	EXPECT_EQ(-1, socketpair(socket_family(AF_INET), SOCK_STREAM, stream_proto(), fd));
 	EXPECT_EQ(EOPNOTSUPP, errno);
 }
 
@@ -84,7 +128,7 @@ TEST_F(calls, call_socket_describes_itself)
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_TYPE, &val, &len));
 	EXPECT_EQ(SOCK_STREAM, val);
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &val, &len));
-	EXPECT_EQ(AF_INET, val);
+	EXPECT_EQ(socket_family(AF_INET), val);
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &val, &len));
 	EXPECT_EQ(0, val);
 	ASSERT_EQ(0, listen(fd, 1));
@@ -122,21 +166,20 @@ TEST_F(calls, errno_connect_eisconn_on_listener)
 
 TEST_F(calls, errno_connect_bad_address)
 {
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_port = htons(40000),
-		.sin_addr = self->peer.addr.v4,
-	};
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&self->peer.addr, 40000, &sa);
 	int fd = fresh(_metadata);
 
-	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 7)));
-	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 1)));
-	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sin, 129)));
-	EXPECT_EQ(EFAULT, errno_of(connect(fd, (void *)1, sizeof(sin))));
-	sin.sin_family = AF_INET6;
-	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sin, sizeof(sin))));
-	sin.sin_family = 77;
-	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sin, sizeof(sin))));
-	EXPECT_EQ(EBADF, errno_of(connect(-1, (void *)&sin, sizeof(sin))));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sa, 7)));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sa, 1)));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sa, address_len_min() - 1)));
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (void *)&sa, sizeof(sa) + 1)));
+	EXPECT_EQ(EFAULT, errno_of(connect(fd, (void *)1, len)));
+	sa.ss_family = other_family();
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sa, len)));
+	sa.ss_family = 77;
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sa, len)));
+	EXPECT_EQ(EBADF, errno_of(connect(-1, (void *)&sa, len)));
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
 	/* None of that spoilt the socket. */
 	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "10.0.0.2", 40000));
@@ -145,11 +188,16 @@ TEST_F(calls, errno_connect_bad_address)
 
 TEST_F(calls, errno_connect_enetunreach)
 {
+	/* IPv6 has no broadcast, but groups of each scope. */
+	static const char *const many[2][3] = {
+		{ "224.0.0.1", "10.0.0.255", "255.255.255.255" },
+		{ "ff01::1", "ff02::1", "ff0e::1" },
+	};
+	bool v6 = test_family() == AF_INET6;
 	int fd = fresh(_metadata);
 
-	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "224.0.0.1", 40000));
-	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "10.0.0.255", 40000));
-	EXPECT_EQ(ENETUNREACH, connect_errno(fd, "255.255.255.255", 40000));
+	for (size_t i = 0; i < ARRAY_SIZE(many[v6]); i++)
+		EXPECT_EQ(ENETUNREACH, connect_errno(fd, many[v6][i], 40000));
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
 	/* A namespace without any route. */
 	netns_new(WHERE(_metadata));
@@ -185,7 +233,13 @@ FIXTURE(refusal) {
 FIXTURE_VARIANT(refusal) {
 	int type, code;		/* of ICMP; type 0: a RST */
 	int error;
+	int error6;		/* of ICMPv6's message that says the same */
 };
+
+static int of_family(int error, int error6)
+{
+	return test_family() == AF_INET6 ? error6 : error;
+}
 
 FIXTURE_SETUP(refusal)
 {
@@ -200,18 +254,18 @@ FIXTURE_TEARDOWN(refusal)
 #define REFUSAL(name, ...) \
 	FIXTURE_VARIANT_ADD(refusal, name) { __VA_ARGS__ }
 
-REFUSAL(rst, 0, 0, ECONNREFUSED);
-REFUSAL(net_unreachable, 3, 0, ENETUNREACH);
-REFUSAL(host_unreachable, 3, 1, EHOSTUNREACH);
-REFUSAL(protocol_unreachable, 3, 2, ENOPROTOOPT);
-REFUSAL(port_unreachable, 3, 3, ECONNREFUSED);
-REFUSAL(source_route_failed, 3, 5, EOPNOTSUPP);
-REFUSAL(net_unknown, 3, 6, ENETUNREACH);
-REFUSAL(host_unknown, 3, 7, EHOSTDOWN);
-REFUSAL(host_isolated, 3, 8, ENONET);
-REFUSAL(prohibited, 3, 13, EHOSTUNREACH);
-REFUSAL(time_exceeded, 11, 0, EHOSTUNREACH);
-REFUSAL(parameter_problem, 12, 0, EPROTO);
+REFUSAL(rst, 0, 0, ECONNREFUSED, ECONNREFUSED);
+REFUSAL(net_unreachable, 3, 0, ENETUNREACH, ENETUNREACH);
+REFUSAL(host_unreachable, 3, 1, EHOSTUNREACH, EHOSTUNREACH);
+REFUSAL(protocol_unreachable, 3, 2, ENOPROTOOPT, EPROTO);
+REFUSAL(port_unreachable, 3, 3, ECONNREFUSED, ECONNREFUSED);
+REFUSAL(source_route_failed, 3, 5, EOPNOTSUPP, ENETUNREACH);
+REFUSAL(net_unknown, 3, 6, ENETUNREACH, ENETUNREACH);
+REFUSAL(host_unknown, 3, 7, EHOSTDOWN, ENETUNREACH);
+REFUSAL(host_isolated, 3, 8, ENONET, ENETUNREACH);
+REFUSAL(prohibited, 3, 13, EHOSTUNREACH, EACCES);
+REFUSAL(time_exceeded, 11, 0, EHOSTUNREACH, EHOSTUNREACH);
+REFUSAL(parameter_problem, 12, 0, EPROTO, EPROTO);
 
 static void refuse(struct conn *c, int type, int code)
 {
@@ -228,7 +282,7 @@ TEST_F(refusal, errno_connect_is_told_why)
 	conn_to_state(&self->peer, &c, ST_SYN_SENT);
 	refuse(&c, variant->type, variant->code);
 	EXPECT_EQ(POLLERR | POLLHUP, socket_poll(c.fd) & (POLLERR | POLLHUP));
-	EXPECT_EQ(variant->error, socket_error(c.fd));
+	EXPECT_EQ(of_family(variant->error, variant->error6), socket_error(c.fd));
 	EXPECT_EQ(0, socket_error(c.fd));
 	conn_expect_state(&c, ST_CLOSED);
 }
@@ -257,7 +311,7 @@ TEST_F(refusal, errno_blocking_connect)
 		peer_send(p, .flags = RST | ACK, .dport = syn->sport, .ack = syn->seq + 1);
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(-1, r.ret);
-	EXPECT_EQ(variant->error, r.err);
+	EXPECT_EQ(of_family(variant->error, variant->error6), r.err);
 	/* Told once, and the socket may try again. */
 	EXPECT_EQ(0, socket_error(fd));
 	fd_nonblock(fd);
@@ -348,18 +402,15 @@ TEST_F(calls, call_connect_interrupted)
 TEST_F(calls, call_connect_any_is_loopback)
 {
 	int lfd = fresh(_metadata), fd = fresh(_metadata);
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
+	struct ipaddr loopback = ipaddr("127.0.0.1");
 
 	ASSERT_EQ(0, bind_errno(lfd, "0.0.0.0", 5001));
 	ASSERT_EQ(0, listen(lfd, 1));
 	EXPECT_EQ(EINPROGRESS, connect_errno(fd, "0.0.0.0", 5001));
 	EXPECT_EQ(0, connect_errno(fd, "0.0.0.0", 5001));
-	ASSERT_EQ(0, getpeername(fd, (void *)&sin, &len));
-	EXPECT_EQ(htonl(INADDR_LOOPBACK), sin.sin_addr.s_addr);
-	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
-	EXPECT_EQ(htonl(INADDR_LOOPBACK), sin.sin_addr.s_addr);
-	EXPECT_NE(0, sin.sin_port);
+	name_expect(_metadata, getpeername, fd, &loopback, 5001);
+	EXPECT_NE(0, socket_port(fd));
+	name_expect(_metadata, getsockname, fd, &loopback, socket_port(fd));
 	EXPECT_EQ(0, nonblock_accept(lfd));
 }
 
@@ -373,8 +424,6 @@ static int disconnect(int fd)
 TEST_F(calls, call_disconnect_established_resets)
 {
 	struct peer *p = &self->peer;
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 	struct counters before;
 	struct conn c;
 
@@ -385,10 +434,8 @@ TEST_F(calls, call_disconnect_established_resets)
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "CurrEstab", -1, "EstabResets", 1,
 			"OutRsts", 1, "OutSegs", 1, NULL);
-	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(ENOTCONN, errno);
-	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(0, sin.sin_addr.s_addr);
+	EXPECT_EQ(ENOTCONN, name_errno(getpeername, c.fd));
+	name_expect(_metadata, getsockname, c.fd, NULL, socket_port(c.fd));
 	EXPECT_EQ(POLLOUT | POLLHUP | POLLERR, socket_poll(c.fd));
 	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
 	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(c.fd));
@@ -431,36 +478,32 @@ TEST_F(calls, call_disconnect_stops_listening)
 TEST_F(calls, call_disconnect_keeps_a_bound_address)
 {
 	struct peer *p = &self->peer;
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 	struct conn c;
 
 	conn_open(p, &c, .active = true, .kport = 5100);
 	ASSERT_EQ(0, disconnect(c.fd));
 	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
-	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(5100, ntohs(sin.sin_port));
-	EXPECT_EQ(p->kernel.v4.s_addr, sin.sin_addr.s_addr);
+	name_expect(_metadata, getsockname, c.fd, &p->kernel, 5100);
 }
 
 /* --- bind -------------------------------------------------------------- */
 
 TEST_F(calls, errno_bind)
 {
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_port = htons(5000),
-		.sin_addr = self->peer.kernel.v4,
-	};
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&self->peer.kernel, 5000, &sa);
 	int fd = fresh(_metadata), other = fresh(_metadata);
 
-	EXPECT_EQ(EINVAL, errno_of(bind(fd, (void *)&sin, 7)));
+	EXPECT_EQ(EINVAL, errno_of(bind(fd, (void *)&sa, 7)));
+	EXPECT_EQ(EINVAL, errno_of(bind(fd, (void *)&sa, address_len_min() - 1)));
 	EXPECT_EQ(EADDRNOTAVAIL, bind_errno(fd, "10.0.0.99", 5000));
-	sin.sin_family = AF_INET6;
-	EXPECT_EQ(EAFNOSUPPORT, errno_of(bind(fd, (void *)&sin, sizeof(sin))));
+	sa.ss_family = other_family();
+	EXPECT_EQ(EAFNOSUPPORT, errno_of(bind(fd, (void *)&sa, len)));
 	EXPECT_EQ(0, bind_errno(fd, "10.0.0.1", 5000));
 	EXPECT_EQ(EINVAL, bind_errno(fd, "10.0.0.1", 5001));
 	EXPECT_EQ(EADDRINUSE, bind_errno(other, "10.0.0.1", 5000));
-	EXPECT_EQ(EADDRINUSE, bind_errno(other, "0.0.0.0", 5000));
+	if (!stock_mode() || stock_knows_wildcard())
+		EXPECT_EQ(EADDRINUSE, bind_errno(other, "0.0.0.0", 5000));
 	/* Another address has ports of its own. */
 	EXPECT_EQ(0, bind_errno(other, "127.0.0.1", 5000));
 	close(fd);
@@ -503,7 +546,7 @@ TEST_F(calls, errno_bind_all_ephemeral_ports_taken)
 TEST_F(calls, lc_27_same_tuple_on_both_protocols)
 {
 	struct peer *p = &self->peer;
-	int stock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
+	int stock = socket_new(IPPROTO_TCP);
 	uint32_t ours, stocks;
 
 	NOT_ON_STOCK();
@@ -547,12 +590,9 @@ TEST_F(calls, errno_listen_when_connected)
 TEST_F(calls, call_listen_binds_and_may_be_repeated)
 {
 	int fd = fresh(_metadata);
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 
 	ASSERT_EQ(0, listen(fd, 1));
-	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
-	EXPECT_LE(32768, ntohs(sin.sin_port));
+	EXPECT_LE(32768, socket_port(fd));
 	EXPECT_EQ(0, listen(fd, 5));
 	EXPECT_EQ(0, listen(fd, -1));
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_LISTEN));
@@ -577,19 +617,16 @@ TEST_F(calls, errno_accept)
 TEST_F(calls, call_accept4_flags_and_address)
 {
 	struct peer *p = &self->peer;
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
+	struct sockaddr_storage sa, begun;
+	socklen_t len = sizeof(sa), whole;
 	struct conn c;
 	int fd;
 
 	conn_to_state(p, &c, ST_HALF_OPEN);
 	conn_send(&c, .flags = ACK);
-	fd = accept4(c.lfd, (void *)&sin, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(c.lfd, (void *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(sizeof(sin), len);
-	EXPECT_EQ(AF_INET, sin.sin_family);
-	EXPECT_EQ(p->addr.v4.s_addr, sin.sin_addr.s_addr);
-	EXPECT_EQ(c.pport, ntohs(sin.sin_port));
+	address_expect(_metadata, &sa, len, &p->addr, c.pport);
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 	EXPECT_EQ(O_NONBLOCK, fcntl(fd, F_GETFL) & O_NONBLOCK);
 
@@ -598,10 +635,15 @@ TEST_F(calls, call_accept4_flags_and_address)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_send(&c, .flags = ACK);
 	/* A short buffer gets the beginning, and how long it would have been. */
+	whole = len;
 	len = 4;
-	fd = accept4(c.lfd, (void *)&sin, &len, 0);
+	memset(&begun, 0xff, sizeof(begun));
+	fd = accept4(c.lfd, (void *)&begun, &len, 0);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(sizeof(sin), len);
+	EXPECT_EQ(whole, len);
+	EXPECT_EQ(sa.ss_family, begun.ss_family);
+	EXPECT_EQ(htons(c.pport), ((struct sockaddr_in *)&begun)->sin_port);
+	EXPECT_EQ(INADDR_NONE, ((struct sockaddr_in *)&begun)->sin_addr.s_addr);
 	EXPECT_EQ(0, fcntl(fd, F_GETFD));
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
@@ -701,50 +743,35 @@ TEST_F(calls, call_accept_restarted)
 TEST_F(calls, errno_without_a_connection)
 {
 	int fd = fresh(_metadata);
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 	char b;
 
-	EXPECT_EQ(-1, getpeername(fd, (void *)&sin, &len));
-	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(ENOTCONN, name_errno(getpeername, fd));
 	EXPECT_EQ(ENOTCONN, errno_of(recv(fd, &b, 1, 0)));
 	EXPECT_EQ(EPIPE, errno_of(send(fd, "x", 1, MSG_NOSIGNAL)));
 	EXPECT_EQ(EINVAL, errno_of(shutdown(fd, 3)));
 	EXPECT_EQ(ENOTCONN, errno_of(shutdown(fd, SHUT_RDWR)));
-	ASSERT_EQ(0, getsockname(fd, (void *)&sin, &len));
-	EXPECT_EQ(AF_INET, sin.sin_family);
-	EXPECT_EQ(0, sin.sin_port);
-	EXPECT_EQ(0, sin.sin_addr.s_addr);
+	name_expect(_metadata, getsockname, fd, NULL, 0);
 	/* Listening is no connection either. */
 	ASSERT_EQ(0, listen(fd, 1));
 	EXPECT_EQ(ENOTCONN, errno_of(recv(fd, &b, 1, 0)));
 	EXPECT_EQ(EPIPE, errno_of(send(fd, "x", 1, MSG_NOSIGNAL)));
-	EXPECT_EQ(-1, getpeername(fd, (void *)&sin, &len));
-	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(ENOTCONN, name_errno(getpeername, fd));
 }
 
 TEST_F(calls, errno_names_of_a_closed_connection)
 {
 	struct peer *p = &self->peer;
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 	struct conn c;
 
 	conn_to_state(p, &c, ST_SYN_SENT);
 	/* Half a connection has half the names. */
-	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(ENOTCONN, errno);
-	ASSERT_EQ(0, getsockname(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(c.kport, ntohs(sin.sin_port));
-	EXPECT_EQ(p->kernel.v4.s_addr, sin.sin_addr.s_addr);
+	EXPECT_EQ(ENOTCONN, name_errno(getpeername, c.fd));
+	name_expect(_metadata, getsockname, c.fd, &p->kernel, c.kport);
 
 	conn_open(p, &c);
-	ASSERT_EQ(0, getpeername(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(c.pport, ntohs(sin.sin_port));
-	EXPECT_EQ(p->addr.v4.s_addr, sin.sin_addr.s_addr);
+	name_expect(_metadata, getpeername, c.fd, &p->addr, c.pport);
 	conn_send(&c, .flags = RST);
-	EXPECT_EQ(-1, getpeername(c.fd, (void *)&sin, &len));
-	EXPECT_EQ(ENOTCONN, errno);
+	EXPECT_EQ(ENOTCONN, name_errno(getpeername, c.fd));
 	EXPECT_EQ(ENOTCONN, errno_of(shutdown(c.fd, SHUT_WR)));
 }
 
