@@ -3,7 +3,7 @@
  * route: neighbours that don't answer and routes that change under a
  * connection. RFC 9293 3.9.2 (MUST-44..46), RFC 1122 2.3.2.
  */
-/* vm: wires */
+/* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(route);
@@ -24,7 +24,7 @@ TEST_F(neighbour, lc_101_unresolved_is_ehostunreach)
 	start_ms = now_ms();
 	ASSERT_EQ(-1, connect(fd, (struct sockaddr *)&sa, len));
 	EXPECT_EQ(EHOSTUNREACH, errno);
-	/* Three ARP requests a second apart. */
+	/* Three ARP requests, or neighbour solicitations, a second apart. */
 	EXPECT_LE(2900, now_ms() - start_ms);
 	EXPECT_GE(3500, now_ms() - start_ms);
 }
@@ -74,62 +74,80 @@ TEST_F(route, lc_110_route_lost_and_found)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* Is that its own address? */
+static bool comes_from(int fd, const struct ipaddr *source)
+{
+	struct sockaddr_storage sa, want;
+	socklen_t len = sizeof(sa);
+
+	ipaddr_sockaddr(source, socket_port(fd), &want);
+	return !getsockname(fd, (struct sockaddr *)&sa, &len) && !memcmp(&want, &sa, len);
+}
+
 TEST_F(route, rfc9293_must_44_source_is_chosen_by_route)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
 	struct conn c;
 
 	conn_open(&self->peer, &c, .active = true);
-	ASSERT_EQ(0, getsockname(c.fd, (struct sockaddr *)&sa, &len));
-	EXPECT_EQ(self->peer.kernel.v4.s_addr,
-		  ((struct sockaddr_in *)&sa)->sin_addr.s_addr);
+	EXPECT_TRUE(comes_from(c.fd, &self->peer.kernel));
 }
 
-/* Where a connection to that peer comes from. */
-static in_addr_t source_towards(const char *peer)
+/* Does a connection to that peer come from there? */
+static bool source_towards_is(const char *peer, const struct ipaddr *source)
 {
-	struct sockaddr_in sa = { 0 };
-	socklen_t len = sizeof(sa);
 	int fd = socket_new(-1);
+	bool is;
 
 	socket_connect(fd, peer, KERNEL_PORT);
-	getsockname(fd, (struct sockaddr *)&sa, &len);
+	is = comes_from(fd, source);
 	close(fd);
-	return sa.sin_addr.s_addr;
+	return is;
 }
 
 /*
- * Time and again, for what the first one has found is at hand for the next;
- * an address that comes with a nearer route changes what was found.
+ * Time and again, for what the first one has found is at hand for the next; an
+ * address that comes with a nearer route, or over IPv6 is itself nearer to the
+ * peer (RFC 6724 5, rule 8), changes what was found.
  */
 TEST_F(route, rfc9293_must_44_each_network_has_its_source)
 {
-	struct ipaddr near = ipaddr("192.0.2.1"), nearer = ipaddr("192.0.2.129");
+	static const struct networks {
+		const char *near, *nearer, *lower, *upper, *elsewhere;
+	} at[2] = {
+		{ "192.0.2.1", "192.0.2.129", "192.0.2.2", "192.0.2.200", "198.51.100.1" },
+		{ "fd00:c0::1", "fd00:c0:0:1::1", "fd00:c0::2", "fd00:c0:0:1::200", "fd00:b::1" },
+	};
+	const struct networks *to = &at[test_family() == AF_INET6];
+	struct ipaddr near = ipaddr(to->near), nearer = ipaddr(to->nearer);
 	struct peer *p = &self->peer;
 
 	p->leave_unread = true;
 	address_add(WHERE(_metadata), "tun0", &near, 24);
 	for (int i = 0; i < 3; i++) {
-		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("10.0.0.2"));
-		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("198.51.100.1"));
-		EXPECT_EQ(near.v4.s_addr, source_towards("192.0.2.200"));
+		EXPECT_TRUE(source_towards_is("10.0.0.2", &p->kernel));
+		EXPECT_TRUE(source_towards_is(to->elsewhere, &p->kernel));
+		EXPECT_TRUE(source_towards_is(to->upper, &near));
 	}
 	address_add(WHERE(_metadata), "tun0", &nearer, 25);
 	for (int i = 0; i < 3; i++) {
-		EXPECT_EQ(nearer.v4.s_addr, source_towards("192.0.2.200"));
-		EXPECT_EQ(near.v4.s_addr, source_towards("192.0.2.2"));
-		EXPECT_EQ(p->kernel.v4.s_addr, source_towards("10.0.0.2"));
+		EXPECT_TRUE(source_towards_is(to->upper, &nearer));
+		EXPECT_TRUE(source_towards_is(to->lower, &near));
+		EXPECT_TRUE(source_towards_is("10.0.0.2", &p->kernel));
 	}
 }
 
 TEST_F(route, rfc9293_must_46_no_call_to_many)
 {
-	static const char *const to[] = { "224.0.0.1", "10.0.0.255", "255.255.255.255" };
+	/* IPv6 has no broadcast, but groups of each scope. */
+	static const char *const to[2][3] = {
+		{ "224.0.0.1", "10.0.0.255", "255.255.255.255" },
+		{ "ff01::1", "ff02::1", "ff0e::1" },
+	};
+	bool v6 = test_family() == AF_INET6;
 	struct peer *p = &self->peer;
 
-	for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
-		struct ipaddr dst = ipaddr(to[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(to[v6]); i++) {
+		struct ipaddr dst = ipaddr(to[v6][i]);
 		int fd = stream_socket(AF_INET);
 		struct sockaddr_storage sa;
 		socklen_t len = ipaddr_sockaddr(&dst, 7, &sa);
