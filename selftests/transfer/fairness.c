@@ -57,7 +57,7 @@ enum stack { TESTED, OURS_AS_TCP, KERNELS };
 
 static int stack_socket(struct __test_metadata *_metadata, struct pair *pr, enum stack stack)
 {
-	int fd = socket(pr->addr[SERVER].family, SOCK_STREAM | SOCK_CLOEXEC,
+	int fd = socket(socket_family(pr->family), SOCK_STREAM | SOCK_CLOEXEC,
 			stack == KERNELS ? IPPROTO_TCP : IPPROTO_XTCP);
 
 	ASSERT_LE(0, fd);
