@@ -26,11 +26,16 @@ open_router() {
 		table ip t {
 			counter new { }
 			counter invalid { }
+			counter told { }
 			chain through {
 				type filter hook forward priority filter; policy drop;
 				ct state invalid counter name invalid drop
 				ct state established,related accept
 				tcp dport 5001-5009 ct state new counter name new accept
+			}
+			chain told {
+				type filter hook output priority filter;
+				icmp type destination-unreachable icmp code frag-needed counter name told
 			}
 		}
 	END
@@ -106,19 +111,28 @@ lc_114_conntrack_between_both() {
 	through 5003 "$run" "$run" nothing
 }
 
-# The router's links carry less from now on; it tells whoever sends more.
+# The router's ways out carry less from now on; it tells whoever sends more. Not the
+# links' MTU: a veth drops what is larger than the MTU of the end that receives, and
+# nobody tells the sender.
 path_shrinks() {
-	ip -n $client link set $wire mtu 1200 && ip -n $client link set veth1 mtu 900
+	ip -n $client route change 10.9.0.0/24 dev $wire src 10.9.0.1 mtu 1200 &&
+		ip -n $client route change 192.168.7.0/24 dev veth1 src 192.168.7.1 mtu 900
+}
+
+expect_both_told() {
+	[ "$(counted $client told)" -ge 2 ] && return
+	echo "the router told $(counted $client told) times that a packet was too big"
+	return 1
 }
 
 program_test lc_105_path_shrinks_for_client
 lc_105_path_shrinks_for_client() {
-	through 5004 '' "$run" path_shrinks
+	through 5004 '' "$run" path_shrinks && expect_both_told
 }
 
 program_test lc_105_path_shrinks_for_server
 lc_105_path_shrinks_for_server() {
-	through 5005 "$run" '' path_shrinks
+	through 5005 "$run" '' path_shrinks && expect_both_told
 }
 
 # It tells nobody: the black hole is found by probing.
