@@ -450,17 +450,35 @@ void xtcp_lifecycle_net_exit(struct net *net)
 	free_percpu(xtcp_net(net)->lifecycle);
 }
 
-/* Look the pair up and count it; NULL: it has no row. */
+static noinline void rule_missing(const struct xtcp_net *xn, u8 from,
+				  enum xtcp_event event)
+{
+	this_cpu_inc(xn->mib->item[XTCP_MIB_LIFECYCLE_UNKNOWN]);
+	net_warn_ratelimited("xtcp: no row for %s in %s\n",
+			     event_names[event], xtcp_state_name(from));
+	DEBUG_NET_WARN_ON_ONCE(1);
+}
+
+/*
+ * Nobody locks a record: another CPU may have ended it, which is a matter of who
+ * takes it out of the table, since this one found it there. What happens to it
+ * then came too late to happen to anybody.
+ */
+static bool is_late(const struct xtcp_flow *flow, u8 from)
+{
+	return from == XTCP_CLOSED && flow && flow->kind != XTCP_KIND_SOCKET;
+}
+
+/* Look the pair up and count it; NULL: it has no row. @flow: NULL for nobody's */
 static __always_inline const struct xtcp_lifecycle_rule *
-rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
+rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
+	  enum xtcp_event event)
 {
 	unsigned int row = rule_of[from][event];
 
 	if (unlikely(!row)) {
-		this_cpu_inc(xn->mib->item[XTCP_MIB_LIFECYCLE_UNKNOWN]);
-		net_warn_ratelimited("xtcp: no row for %s in %s\n",
-				     event_names[event], xtcp_state_name(from));
-		DEBUG_NET_WARN_ON_ONCE(1);
+		if (!is_late(flow, from))
+			rule_missing(xn, from, event);
 		return NULL;
 	}
 	this_cpu_inc(xn->lifecycle[row - 1]);
@@ -575,9 +593,9 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 {
 	const struct xtcp_net *xn = xtcp_net(net);
 	const struct xtcp_lifecycle_rule *rule;
-	u8 from = flow->state;
+	u8 from = READ_ONCE(flow->state);
 
-	rule = rule_take(xn, from, event);
+	rule = rule_take(xn, flow, from, event);
 	if (!rule || rule->to == from)
 		return from;
 	return take_transition(xn, flow, event, rule);
@@ -604,7 +622,7 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
  */
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
 {
-	rule_take(xtcp_net(net), XTCP_CLOSED, event);
+	rule_take(xtcp_net(net), NULL, XTCP_CLOSED, event);
 }
 
 static u64 row_count(struct net *net, unsigned int shown)
