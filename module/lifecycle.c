@@ -7,7 +7,8 @@
  * happens goes to `to`; the section is where the RFC says so. A row whose two
  * states are the same is an event that the RFC wants handled without leaving
  * the state. A pair without a row cannot happen: debug kernels warn, others
- * count it (XtcpLifecycleUnknown), and the state stays.
+ * count it (XtcpLifecycleUnknown), and the state stays. What comes to a record
+ * that has just ended is neither counted nor unknown.
  *
  * Three things hang on a row: its count, per CPU and netns, for
  * /proc/net/xtcp_lifecycle; the tracepoint xtcp:xtcp_state; and the counter
@@ -15,7 +16,7 @@
  *
  * Context: any. The caller holds what guards the state: the socket lock for a
  * socket; for a record, the right to remove it (it won xtcp_flow_remove() or
- * xtcp_flow_replace()), or the record's own serialisation for an event that
+ * xtcp_flow_replace()), or no more than a reference to it for an event that
  * leaves the state alone.
  */
 #include "lifecycle.h"
