@@ -298,6 +298,8 @@ static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
 	link_await(at, "in");
 	address_add(at, "in", &far, 24);
 	route_add(at, &back, 24, &near, "in");
+	pair_enter(pr, SERVER);
+	link_await(at, "out");
 	pair_enter(pr, CLIENT);
 	route_add(at, &net, 24, &pr->addr[SERVER], "veth0");
 
