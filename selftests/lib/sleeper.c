@@ -99,3 +99,9 @@ struct sleeper_result sleeper_expect_done_at(struct where at, struct sleeper *s,
 	close(s->pipe);
 	return r;
 }
+
+void sleeper_expect_ms(struct where at, int64_t ms, int64_t want_ms)
+{
+	check(ms >= want_ms && ms <= want_ms + want_ms / 8 + 12, at, "after %lld ms, not %lld",
+	      (long long)ms, (long long)want_ms);
+}

@@ -44,5 +44,7 @@ void sleeper_expect_asleep_at(struct where at, struct sleeper *s, int ms);
 	sleeper_expect_done_at(WHERE((s)->test), s, ms)
 struct sleeper_result sleeper_expect_done_at(struct where at, struct sleeper *s,
 					     int ms);
+/* So long did a call take that waits by the socket layer's timers, which are coarse. */
+void sleeper_expect_ms(struct where at, int64_t ms, int64_t want_ms);
 
 #endif

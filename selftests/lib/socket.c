@@ -5,16 +5,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "netns.h"
 #include "segment.h"
-
-static int error_of(long ret)
-{
-	return ret < 0 ? errno : 0;
-}
 
 static socklen_t address(const char *addr, int port, struct sockaddr_storage *sa)
 {
@@ -35,7 +31,7 @@ int socket_bind(int fd, const char *addr, int port)
 	struct sockaddr_storage sa;
 	socklen_t len = address(addr, port, &sa);
 
-	return error_of(bind(fd, (struct sockaddr *)&sa, len));
+	return errno_of(bind(fd, (struct sockaddr *)&sa, len));
 }
 
 bool stock_knows_wildcard(void)
@@ -55,19 +51,19 @@ int socket_connect(int fd, const char *addr, int port)
 	struct sockaddr_storage sa;
 	socklen_t len = address(addr, port, &sa);
 
-	return error_of(connect(fd, (struct sockaddr *)&sa, len));
+	return errno_of(connect(fd, (struct sockaddr *)&sa, len));
 }
 
 int socket_disconnect(int fd)
 {
 	struct sockaddr sa = { .sa_family = AF_UNSPEC };
 
-	return error_of(connect(fd, &sa, sizeof(sa)));
+	return errno_of(connect(fd, &sa, sizeof(sa)));
 }
 
 int socket_listen(int fd, int backlog)
 {
-	return error_of(listen(fd, backlog));
+	return errno_of(listen(fd, backlog));
 }
 
 int socket_accept(int fd)
@@ -82,19 +78,19 @@ int socket_accept(int fd)
 
 int socket_send(int fd)
 {
-	return error_of(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+	return errno_of(send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 int socket_receive(int fd)
 {
 	char octet;
 
-	return error_of(recv(fd, &octet, 1, MSG_DONTWAIT));
+	return errno_of(recv(fd, &octet, 1, MSG_DONTWAIT));
 }
 
 int socket_shutdown(int fd, int how)
 {
-	return error_of(shutdown(fd, how));
+	return errno_of(shutdown(fd, how));
 }
 
 void socket_abort(int fd)
@@ -103,6 +99,34 @@ void socket_abort(int fd)
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
+}
+
+int socket_name(int fd, socket_name_call call)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	return errno_of(call(fd, (struct sockaddr *)&sa, &len));
+}
+
+void socket_expect_address(struct where at, const struct sockaddr_storage *sa, socklen_t len,
+			   const struct ipaddr *addr, int port)
+{
+	struct sockaddr_storage want;
+	socklen_t want_len = ipaddr_sockaddr(addr, port, &want);
+
+	check(len == want_len && !memcmp(&want, sa, len), at, "another address");
+}
+
+void socket_expect_name(struct where at, int fd, socket_name_call call,
+			const struct ipaddr *addr, int port)
+{
+	struct ipaddr none = { .family = socket_family(AF_INET) };
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	check(!call(fd, (struct sockaddr *)&sa, &len), at, "no name: %s", strerror(errno));
+	socket_expect_address(at, &sa, len, addr ?: &none, port);
 }
 
 int socket_port(int fd)
@@ -124,6 +148,6 @@ int socket_set_ip(int fd, int option, int value)
 	};
 	bool v6 = test_family() == AF_INET6;
 
-	return error_of(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? ipv6[option] : option,
+	return errno_of(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? ipv6[option] : option,
 				   &value, sizeof(value)));
 }

@@ -6,7 +6,17 @@
 #ifndef SELFTESTS_LIB_SOCKET_H
 #define SELFTESTS_LIB_SOCKET_H
 
+#include <errno.h>
 #include <stdbool.h>
+
+#include "check.h"
+#include "segment.h"
+
+/* What a call that returned so much leaves in errno, or 0. */
+static inline int errno_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
 
 /* A non-blocking stream socket of that protocol; -1: of the stack under test. */
 int socket_new(int protocol);
@@ -26,6 +36,15 @@ int socket_receive(int fd);
 int socket_shutdown(int fd, int how);
 /* close() with a RST instead of a FIN. */
 void socket_abort(int fd);
+/* getsockname() or getpeername(). */
+typedef int (*socket_name_call)(int, struct sockaddr *, socklen_t *);
+int socket_name(int fd, socket_name_call call);
+/* addr NULL: no address, which is :: to a socket of IPv6 over IPv4, too. */
+void socket_expect_name(struct where at, int fd, socket_name_call call,
+			const struct ipaddr *addr, int port);
+/* What a call gave for that. */
+void socket_expect_address(struct where at, const struct sockaddr_storage *sa, socklen_t len,
+			   const struct ipaddr *addr, int port);
 /* The port it is bound to; 0: none. */
 int socket_port(int fd);
 /*

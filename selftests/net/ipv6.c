@@ -38,29 +38,24 @@ static struct sockaddr_in at4(in_addr_t addr, int port)
 	return sa;
 }
 
-static int error_of(int rc)
-{
-	return rc ? errno : 0;
-}
-
 static int do_bind(int fd, struct sockaddr_in6 sa)
 {
-	return error_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
+	return errno_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
 }
 
 static int do_bind4(int fd, struct sockaddr_in sa)
 {
-	return error_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
+	return errno_of(bind(fd, (struct sockaddr *)&sa, sizeof(sa)));
 }
 
 static int do_connect(int fd, struct sockaddr_in6 sa)
 {
-	return error_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+	return errno_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
 }
 
 static int do_connect4(int fd, struct sockaddr_in sa)
 {
-	return error_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+	return errno_of(connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
 }
 
 static int tcp6(void)
@@ -75,7 +70,7 @@ static int tcp4(void)
 
 static int option_set(int fd, int option, int value)
 {
-	return error_of(setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof(value)));
+	return errno_of(setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof(value)));
 }
 
 static uint32_t label_of(const struct segment *s)

@@ -21,11 +21,6 @@ PAIR_FIXTURE(message_pair);
 
 #define DELAYED_ACK_MS 210
 
-static int errno_of(long ret)
-{
-	return ret < 0 ? errno : 0;
-}
-
 /* The peer says so, and the kernel acknowledges it. */
 static void tell(struct conn *c, const char *text)
 {
