@@ -120,9 +120,12 @@ static void in_flight(struct __test_metadata *_metadata, struct peer *p, struct 
 	conn_expect(c, .len = len < 1440 ? len : 1440);
 }
 
-TEST_F(ipv6icmp, rfc5927_is_soft_to_a_connection)
+typedef void (*hears)(struct __test_metadata *_metadata, struct conn *c,
+		      const struct segment *text, const struct error *e);
+
+/* Each error in turn, about a segment in flight; none ends the connection. */
+static void outlives_errors(struct __test_metadata *_metadata, struct peer *p, hears each)
 {
-	struct peer *p = &self->peer;
 	struct segment text;
 	struct conn c;
 
@@ -130,15 +133,27 @@ TEST_F(ipv6icmp, rfc5927_is_soft_to_a_connection)
 	text = p->last;
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		note(p, &errors[i]);
-		send_error(p, &errors[i], .quote = &text, .quote_seq = text.seq + 5);
-		EXPECT_EQ(0, socket_error(c.fd));	/* forged */
-		send_error(p, &errors[i], .quote = &text);
-		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
-		EXPECT_EQ(errors[i].err, socket_error(c.fd));
+		each(_metadata, &c, &text, &errors[i]);
 		EXPECT_EQ(0, socket_error(c.fd));
+		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	}
 	conn_expect_state(&c, ST_ESTABLISHED);
 	conn_send(&c, .flags = ACK);
+}
+
+static void hears_once(struct __test_metadata *_metadata, struct conn *c,
+		       const struct segment *text, const struct error *e)
+{
+	send_error(c->peer, e, .quote = text, .quote_seq = text->seq + 5);
+	EXPECT_EQ(0, socket_error(c->fd));	/* forged */
+	send_error(c->peer, e, .quote = text);
+	EXPECT_EQ(POLLOUT, socket_poll(c->fd));
+	EXPECT_EQ(e->err, socket_error(c->fd));
+}
+
+TEST_F(ipv6icmp, rfc5927_is_soft_to_a_connection)
+{
+	outlives_errors(_metadata, &self->peer, hears_once);
 }
 
 /* The error queue's next: what ICMPv6 said, whole. */
@@ -167,36 +182,29 @@ static void expect_told(struct __test_metadata *_metadata, int fd, const struct 
 	EXPECT_EQ(e->type == 4 ? POINTER : 0, (int)ee->ee_info);
 }
 
-/* Stock has a queue for an opening's alone. */
-TEST_F(ipv6icmp, ipv6_recverr_tells_a_connection)
-{
-	struct peer *p = &self->peer;
-	struct segment text;
-	struct conn c;
-
-	in_flight(_metadata, p, &c, 4);
-	text = p->last;
-	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_IPV6, IPV6_RECVERR, 1));
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		note(p, &errors[i]);
-		send_error(p, &errors[i], .quote = &text);
-		EXPECT_EQ(POLLERR | POLLOUT, socket_poll(c.fd));
-		if (!stock_mode() && i % 2)
-			expect_told(_metadata, c.fd, &errors[i]);
-		else
-			EXPECT_EQ(errors[i].err, socket_error(c.fd));
-		while (recv(c.fd, &(char){ 0 }, 1, MSG_ERRQUEUE) >= 0)
-			;
-		EXPECT_EQ(0, socket_error(c.fd));
-		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
-	}
-	conn_expect_state(&c, ST_ESTABLISHED);
-	conn_send(&c, .flags = ACK);
-}
-
 static void with_errors(int fd)
 {
 	socket_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+}
+
+/* Told by the queue, or by SO_ERROR; stock has a queue for an opening's alone. */
+static void hears_in_detail(struct __test_metadata *_metadata, struct conn *c,
+			    const struct segment *text, const struct error *e)
+{
+	with_errors(c->fd);
+	send_error(c->peer, e, .quote = text);
+	EXPECT_EQ(POLLERR | POLLOUT, socket_poll(c->fd));
+	if (!stock_mode() && (e - errors) % 2)
+		expect_told(_metadata, c->fd, e);
+	else
+		EXPECT_EQ(e->err, socket_error(c->fd));
+	while (recv(c->fd, &(char){ 0 }, 1, MSG_ERRQUEUE) >= 0)
+		;
+}
+
+TEST_F(ipv6icmp, ipv6_recverr_tells_a_connection)
+{
+	outlives_errors(_metadata, &self->peer, hears_in_detail);
 }
 
 TEST_F(ipv6icmp, ipv6_recverr_tells_an_opening)
