@@ -61,6 +61,10 @@ struct xtcp_addrs6 {
  * @wire: IP protocol number of its segments
  * @ref: references of a record; a socket is counted by sk_refcnt instead
  *
+ * The words of addresses and ports stand in struct xtcp_key once more. As a
+ * structure of their own they would be 16 octets for 12, for they are aligned to
+ * eight, and this one 40; and each use would have to name the member.
+ *
  * A wide address has no room here. Both stand behind the record, or in the
  * kernel's part of the socket; xtcp_flow_addrs6() says where. The digests are
  * keyed, so that nobody outside can make many connections look alike, and tell
@@ -110,6 +114,9 @@ static_assert(sizeof(struct xtcp_flow) == 32);
  * @family: AF_INET, AF_INET6
  * @wire: IP protocol number
  * @v6: the addresses themselves, where they are wide; else undefined
+ *
+ * Addresses and ports are written as in struct xtcp_flow, which says why they
+ * are written twice.
  */
 struct xtcp_key {
 	union {
