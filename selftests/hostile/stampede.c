@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: wires smp=2 mem=2G timeout=600 */
+/* vm: wires v6 families smp=2 mem=2G timeout=600 */
 /*
  * stampede: many at once, on two CPUs. Connections by the thousand, listeners
  * that close while SYNs and third ACKs arrive on both CPUs, namespaces that
@@ -10,22 +10,22 @@
  */
 #include "lib/xtcp_test.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
+static struct __test_metadata *test;
+
 /* --- short connections ---------------------------------------------------- */
 
 /* One octet each way, and gone: the memory of the one is the next one's. */
-static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_in *to)
+static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_storage *to, socklen_t len)
 {
 	char said = draw(256), heard = ~said;
 	int fd = stream_socket(AF_INET), at, n;
 
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+	if (connect(fd, (const struct sockaddr *)to, len)) {
 		crowd_note_refusal(c);
 		close(fd);
 		return;
@@ -47,33 +47,50 @@ static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_in *to)
 
 static void brief_at(struct crowd *c, const char *server)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	socklen_t len = sizeof(to);
 	int lfd = stream_socket(AF_INET);
+	struct sockaddr_storage to;
+	socklen_t len = sizeof(to);
 
-	inet_pton(AF_INET, server, &to.sin_addr);
-	if (bind(lfd, (struct sockaddr *)&to, len) || listen(lfd, 8) ||
+	if (socket_bind(lfd, server, 0) || listen(lfd, 8) ||
 	    getsockname(lfd, (struct sockaddr *)&to, &len))
 		_exit(1);
 	while (!crowd_is_over(c))
-		brief_talk(c, lfd, &to);
+		brief_talk(c, lfd, &to, len);
 }
+
+/* Either namespace's own address. */
+#define HERE_ADDR	"127.0.1.1"
+#define THERE_ADDR	"127.0.2.1"
 
 static void role_brief_here(struct crowd *c)
 {
-	brief_at(c, "127.0.1.1");
+	brief_at(c, HERE_ADDR);
 }
 
 static void role_brief_there(struct crowd *c)
 {
-	brief_at(c, "127.0.2.1");
+	brief_at(c, THERE_ADDR);
+}
+
+/* As rows have it: each of its words is a host's number. A mapped one ends so. */
+static void row_address(const char *addr, char *text)
+{
+	struct ipaddr a = ipaddr(addr);
+	int words = a.family == AF_INET ? 1 : 4;
+	uint32_t word;
+
+	for (int i = 0; i < words; i++) {
+		memcpy(&word, (char *)&a.v6 + 4 * i, sizeof(word));
+		sprintf(text + 8 * i, "%08X:", word);
+	}
 }
 
 /* Only its own namespace's connections are shown, however they change. */
-static void guard_against(struct crowd *c, const char *foreign)
+static void guard_against(struct crowd *c, const char *addr)
 {
-	char line[256];
+	char line[256], foreign[40];
 
+	row_address(addr, foreign);
 	while (!crowd_is_over(c)) {
 		FILE *f = fopen(proc_path(AF_INET), "r");
 
@@ -87,12 +104,12 @@ static void guard_against(struct crowd *c, const char *foreign)
 
 static void role_guard_here(struct crowd *c)
 {
-	guard_against(c, "0102007F:");
+	guard_against(c, THERE_ADDR);
 }
 
 static void role_guard_there(struct crowd *c)
 {
-	guard_against(c, "0101007F:");
+	guard_against(c, HERE_ADDR);
 }
 
 /* --- segments from nowhere ------------------------------------------------ */
@@ -213,6 +230,12 @@ static void role_fickle_listener(struct crowd *c)
 
 /* --- ground that shakes ----------------------------------------------------- */
 
+#define CLIENT_ADDR	"10.0.0.1"
+#define SERVER_ADDR	"10.0.0.2"
+/* Less, and a device has no IPv6. */
+#define MTU_MIN		(test_family() == AF_INET6 ? 1280 : 576)
+#define MTU_MAX		1500
+
 static int device_ioctl(int request, struct ifreq *ifr, const char *name)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), err;
@@ -230,17 +253,12 @@ static void device_up(const char *name, bool up)
 	device_ioctl(SIOCSIFFLAGS, &ifr, name);
 }
 
-static void device_address(const char *name, const char *addr)
+/* Over IPv6 it goes with the device, too. */
+static void client_address(bool there)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct ifreq ifr = { 0 };
+	struct ipaddr addr = ipaddr(CLIENT_ADDR);
 
-	inet_pton(AF_INET, addr, &in.sin_addr);
-	memcpy(&ifr.ifr_addr, &in, sizeof(in));
-	device_ioctl(SIOCSIFADDR, &ifr, name);
-	inet_pton(AF_INET, "255.255.255.0", &in.sin_addr);
-	memcpy(&ifr.ifr_addr, &in, sizeof(in));
-	device_ioctl(SIOCSIFNETMASK, &ifr, name);
+	address_set(WHERE(test), "veth0", &addr, 24, there);
 }
 
 static void device_mtu(const char *name, int mtu)
@@ -286,26 +304,28 @@ static void role_shaker(struct crowd *c)
 			device_up("veth0", false);
 			rest_us(draw(20000));
 			device_up("veth0", true);
+			client_address(true);
 			break;
 		case 1:
-			device_address("veth0", "0.0.0.0");
+			client_address(false);
 			rest_us(draw(20000));
-			device_address("veth0", "10.0.0.1");
+			client_address(true);
 			break;
 		case 2:
-			device_mtu("veth0", 576 + draw(925));
+			device_mtu("veth0", MTU_MIN + draw(MTU_MAX + 1 - MTU_MIN));
 			break;
 		case 3:
 			sysctl_write("/proc/sys/net/ipv4/route/flush", "1");
+			sysctl_write("/proc/sys/net/ipv6/route/flush", "1");
 			break;
 		default:
 			knob_sweep();
 		}
 		rest_us(draw(30000));
 	}
-	device_mtu("veth0", 1500);
+	device_mtu("veth0", MTU_MAX);
 	device_up("veth0", true);
-	device_address("veth0", "10.0.0.1");
+	client_address(true);
 }
 
 /* --- the tests ----------------------------------------------------------------- */
@@ -317,6 +337,7 @@ FIXTURE(stampede) {
 
 FIXTURE_SETUP(stampede)
 {
+	test = _metadata;
 	self->ns = netns_new(WHERE(_metadata));
 	knobs_for_haste();
 	self->c = crowd_new();
@@ -368,7 +389,7 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 
 	c->tun = tun_new(WHERE(_metadata), "tun0");
 	address_add(WHERE(_metadata), "tun0", &addr, 24);
-	route_add_default(WHERE(_metadata), "tun0", AF_INET);
+	route_add_default(WHERE(_metadata), "tun0", test_family());
 	/* More than the readers can take: a full queue is part of the game. */
 	knob_set("max_syn_backlog", 4096);
 	role_start(c, role_fickle_listener);
@@ -389,7 +410,7 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 
 TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 {
-	struct ipaddr client = ipaddr("10.0.0.1"), server = ipaddr("10.0.0.2");
+	struct ipaddr client = ipaddr(CLIENT_ADDR), server = ipaddr(SERVER_ADDR);
 	struct crowd *c = self->c;
 	int there = netns_new(WHERE(_metadata));
 
@@ -397,7 +418,7 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 	address_add(WHERE(_metadata), "veth0", &server, 24);
 	link_up(WHERE(_metadata), "veth0");
 	knobs_for_haste();
-	strcpy(c->way[0].server, "10.0.0.2");
+	strcpy(c->way[0].server, SERVER_ADDR);
 	role_start(c, role_server);
 	role_start(c, role_restless_server);
 	role_start(c, role_onlooker);
@@ -425,16 +446,17 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
  */
 TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 {
+	struct ipaddr addr[] = { ipaddr(HERE_ADDR), ipaddr(THERE_ADDR) };
 	struct crowd *c = self->c;
 	int there = netns_new(WHERE(_metadata));
 
-	device_up("lo", true);
+	address_add(WHERE(_metadata), "lo", &addr[1], 32);
 	knobs_for_haste();
 	role_start(c, role_brief_there);
 	role_start(c, role_brief_there);
 	role_start(c, role_guard_there);
 	netns_enter(WHERE(_metadata), self->ns);
-	device_up("lo", true);
+	address_add(WHERE(_metadata), "lo", &addr[0], 32);
 	role_start(c, role_brief_here);
 	role_start(c, role_brief_here);
 	role_start(c, role_guard_here);
@@ -452,9 +474,7 @@ TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 static void namespace_full_of_talk(struct crowd *c)
 {
 	setpgid(0, 0);
-	if (unshare(CLONE_NEWNET))
-		_exit(1);
-	device_up("lo", true);
+	netns_new(WHERE(test));
 	knobs_for_haste();
 	role_fork(c, role_server, draw(1 << 20));
 	role_fork(c, role_restless_server, draw(1 << 20));

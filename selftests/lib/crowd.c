@@ -5,7 +5,6 @@
 #endif
 #include "crowd.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -311,7 +310,8 @@ void crowd_note_refusal(struct crowd *c)
 
 int way_socket(const struct way *way)
 {
-	int fd = socket(way->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, stream_proto());
+	int fd = socket(socket_family(way->family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			stream_proto());
 
 	if (fd >= 0 && way->wire)
 		setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &way->wire, sizeof(way->wire));
@@ -322,19 +322,10 @@ int way_socket(const struct way *way)
 static socklen_t way_address(const struct way *way, bool any, int port,
 			     struct sockaddr_storage *sa)
 {
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
-	struct sockaddr_in *in = (struct sockaddr_in *)sa;
+	const char *of_any = way->family == AF_INET ? "0.0.0.0" : "::";
+	struct ipaddr a = ipaddr(any ? of_any : way->server);
 
-	memset(sa, 0, sizeof(*sa));
-	sa->ss_family = way->family;
-	/* The port is at the same place in either family's. */
-	in->sin_port = htons(port);
-	if (way->family == AF_INET) {
-		inet_pton(AF_INET, any ? "0.0.0.0" : way->server, &in->sin_addr);
-		return sizeof(*in);
-	}
-	inet_pton(AF_INET6, any ? "::" : way->server, &in6->sin6_addr);
-	return sizeof(*in6);
+	return ipaddr_sockaddr(&a, port, sa);
 }
 
 static void talk_connect(struct crowd *c, struct talk *t)

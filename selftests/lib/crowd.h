@@ -23,9 +23,12 @@
 #define CROWD_SETTLE_MS	60000
 #define CROWD_HEARD	256		/* SYN-ACKs that injectors remember */
 
-/* A way to a server: a family, a wire, an address. */
+/*
+ * A way to a server: a family, a wire, an address. An IPv4 way is over what the test
+ * runs over, as an address of ipaddr() is.
+ */
 struct way {
-	int family;			/* of the socket */
+	int family;
 	int wire;			/* XTCP_WIRE_*; 0: the knob's */
 	char server[40];
 };

@@ -118,7 +118,8 @@ static void request_nest_end(struct request *rq, struct rtattr *rta)
 	rta->rta_len = (char *)rq + rq->nlh.nlmsg_len - (char *)rta;
 }
 
-static void request_send(struct where at, struct request *rq, const char *what)
+/* The kernel's answer: 0 or an errno. */
+static int request_try(struct where at, struct request *rq, const char *what)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	struct {
@@ -131,8 +132,15 @@ static void request_send(struct where at, struct request *rq, const char *what)
 	      recv(fd, &answer, sizeof(answer), 0) >= 0,
 	      at, "%s: netlink: %s", what, strerror(errno));
 	close(fd);
-	check(answer.nlh.nlmsg_type == NLMSG_ERROR && !answer.err.error, at,
-	      "%s: %s", what, strerror(-answer.err.error));
+	check(answer.nlh.nlmsg_type == NLMSG_ERROR, at, "%s: no answer", what);
+	return -answer.err.error;
+}
+
+static void request_send(struct where at, struct request *rq, const char *what)
+{
+	int err = request_try(at, rq, what);
+
+	check(!err, at, "%s: %s", what, strerror(err));
 }
 
 void link_up(struct where at, const char *name)
@@ -359,8 +367,8 @@ static void address_wait(struct where at, const struct ipaddr *addr)
 	check(false, at, "the address does not become the host's");
 }
 
-static void address_ask(struct where at, int type, int flags, const char *dev,
-			const struct ipaddr *addr, int prefix_len)
+static int address_ask(struct where at, int type, int flags, const char *dev,
+		       const struct ipaddr *addr, int prefix_len)
 {
 	int size = addr->family == AF_INET ? 4 : 16;
 	struct ifaddrmsg *ifa;
@@ -374,20 +382,32 @@ static void address_ask(struct where at, int type, int flags, const char *dev,
 		ifa->ifa_flags = IFA_F_NODAD;
 	request_attr(&rq, IFA_LOCAL, &addr->v6, size);
 	request_attr(&rq, IFA_ADDRESS, &addr->v6, size);
-	request_send(at, &rq, "address");
+	return request_try(at, &rq, "address");
 }
 
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len)
 {
-	address_ask(at, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, dev, addr, prefix_len);
+	int err = address_ask(at, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, dev, addr, prefix_len);
+
+	check(!err, at, "address on %s: %s", dev, strerror(err));
 	if (addr->family == AF_INET6)
 		address_wait(at, addr);
 }
 
 void address_del(struct where at, const char *dev, const struct ipaddr *addr, int prefix_len)
 {
-	address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
+	int err = address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
+
+	check(!err, at, "no address on %s: %s", dev, strerror(err));
+}
+
+int address_set(struct where at, const char *dev, const struct ipaddr *addr, int prefix_len,
+		bool there)
+{
+	return there ?
+	       address_ask(at, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, dev, addr, prefix_len) :
+	       address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
 }
 
 /* Metrics that were given, by their number. */

@@ -56,6 +56,12 @@ void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 void address_del(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
+/*
+ * The same for who is not alone: it may be there, or gone, already, and the device
+ * may not want it. Returns 0 or the errno.
+ */
+int address_set(struct where at, const char *dev, const struct ipaddr *addr,
+		int prefix_len, bool there);
 /* Every destination of that family leaves through dev. */
 void route_add_default(struct where at, const char *dev, int family);
 
