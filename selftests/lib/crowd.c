@@ -79,10 +79,9 @@ void role_start(struct crowd *c, role play)
 
 void crowd_wait(struct where at, struct crowd *c)
 {
-	int64_t late_ns = c->until_ns + HANG_MS * NSEC_PER_MSEC;
 	int status, left = c->nr, failed = -1;
 
-	while (left && now_ns() < late_ns) {
+	while (left && now_ns() < c->until_ns + HANG_MS * NSEC_PER_MSEC) {
 		for (int i = 0; i < c->nr; i++) {
 			if (!c->pid[i] || waitpid(c->pid[i], &status, WNOHANG) <= 0)
 				continue;

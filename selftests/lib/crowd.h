@@ -41,7 +41,7 @@ struct heard {
 
 /* What the processes of a test share. */
 struct crowd {
-	int64_t until_ns;
+	_Atomic int64_t until_ns;
 	struct way way[8];		/* [0]: IPv4, loopback, unless the test says else */
 	int ways;
 	int talks;			/* connections of each client or server at a time */
