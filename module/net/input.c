@@ -144,6 +144,7 @@ static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 	if (!(seg->len || fin) || !seq_before(seg->seq, xtcp_sk(sk)->rcv_nxt))
 		return;
 	XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
+	xtcp_ack_refused(sk);
 	xtcp_receive_duplicate(sk, seg->seq, seg->end);
 }
 

@@ -100,6 +100,17 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 	xs->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
 
+/**
+ * xtcp_ack_refused - text came that is here already, or for which no room is
+ * @sk: the socket, locked
+ *
+ * The peer missed an ACK of ours; it is to miss nothing more.
+ */
+void xtcp_ack_refused(struct sock *sk)
+{
+	xtcp_ack_quickly(xtcp_sk(sk), QUICKACKS_MAX);
+}
+
 /*
  * The largest segment seen tells what a full segment of the peer is. A
  * smaller one without PSH was not cut short by the end of a write, so it is

@@ -22,6 +22,7 @@ void xtcp_ack_now(struct sock *sk);
 void xtcp_ack_ahead(struct sock *sk);
 void xtcp_ack_forgetting(struct sock *sk);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
+void xtcp_ack_refused(struct sock *sk);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);

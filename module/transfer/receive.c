@@ -463,7 +463,7 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 	return;
 
 refuse:
-	xtcp_ack_now(sk);
+	xtcp_ack_refused(sk);
 	kfree_skb(skb);
 }
 

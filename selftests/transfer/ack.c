@@ -595,6 +595,23 @@ TEST_F(ack, ctr_DelayedACKLost)
 			"OutSegs", 1, NULL);
 }
 
+/* The peer missed an ACK: for a while it gets each one at once. */
+TEST_F(ack, a_repetition_makes_acks_quick)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	conn_send(&c, .seq = conn_peer_nxt(&c) - MSS, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	for (int i = 0; i < 5; i++) {
+		peer_mark(p);
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .at_ms = 0, .ack = conn_peer_nxt(&c));
+	}
+}
+
 TEST_F(ack, ctr_TCPBacklogDrop)
 {
 	struct peer *p = &self->peer;
