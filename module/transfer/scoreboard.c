@@ -281,6 +281,30 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 	return NULL;
 }
 
+/* Nothing will be asked of it but whether it has arrived, and what of it is left. */
+static bool is_plain_arrival(const struct sk_buff *skb)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	return cb->marks == XTCP_MARK_SACKED && !cb->retrans;
+}
+
+/*
+ * What has just arrived joins the run of arrivals that it makes longer. Not what
+ * was sent again: a D-SACK may yet speak of it alone.
+ */
+static struct sk_buff *join_run(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *prev = skb_rb_prev(skb);
+	seq_t run_end = xtcp_cb(skb)->run_end;
+
+	if (!prev || !is_plain_arrival(skb) || !is_plain_arrival(prev) ||
+	    !xtcp_sendq_merge(sk, prev, skb))
+		return skb;
+	xtcp_cb(prev)->run_end = seq_later(xtcp_cb(prev)->run_end, run_end);
+	return prev;
+}
+
 /* Enter one block. */
 static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 			  struct xtcp_acked *a)
@@ -289,20 +313,23 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 
 	while ((skb = xtcp_scoreboard_covered(sk, skb, b))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
-		seq_t known = cb->end;
+		bool news = !(cb->marks & XTCP_MARK_SACKED);
+		seq_t end = cb->end;
+		seq_t known = end;
 
-		if (cb->marks & XTCP_MARK_SACKED)
-			known = seq_later(known, cb->run_end);
-		else
+		if (news)
 			segment_arrived(sk, skb, a);
+		else
+			known = seq_later(known, cb->run_end);
 		/*
 		 * All from here to the block's end will have arrived; or, if
 		 * there is no memory to cut the last skb, counts as entered and
 		 * may be sent again for nothing.
 		 */
 		cb->run_end = seq_later(known, b->end);
-		skb = known == cb->end ? skb_rb_next(skb) :
-					 xtcp_send_find(sk, known);
+		if (news)
+			skb = join_run(sk, skb);
+		skb = known == end ? skb_rb_next(skb) : xtcp_send_find(sk, known);
 	}
 }
 

@@ -293,6 +293,15 @@ void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb)
 	list_move_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
 }
 
+/* It has left the tree, and the order of sending. */
+static void free_landed(struct sock *sk, struct sk_buff *skb)
+{
+	/* The links share their place with these, which kfree_skb() looks at. */
+	skb->_skb_refdst = 0;
+	skb->destructor = NULL;
+	free_queued(sk, skb);
+}
+
 /**
  * xtcp_sendq_land - a segment in flight is done with
  * @sk: the socket, locked
@@ -303,10 +312,7 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 	recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_send_segs(skb));
 	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
 	list_del(&skb->tcp_tsorted_anchor);
-	/* The links share their place with these, which kfree_skb() looks at. */
-	skb->_skb_refdst = 0;
-	skb->destructor = NULL;
-	free_queued(sk, skb);
+	free_landed(sk, skb);
 }
 
 /* --- a SYN or FIN by itself -------------------------------------------- */
@@ -486,21 +492,60 @@ bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
 	return true;
 }
 
+/* Move the text of what follows @skb into it; @next is to be unlinked and freed. */
+static bool take_text(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
+{
+	bool stolen;
+	int delta;
+
+	/* Heads come from kmalloc(): none is ever stolen. */
+	if ((xtcp_cb(next)->flags & XTCP_FIN) ||
+	    !skb_try_coalesce(skb, next, &stolen, &delta))
+		return false;
+	xtcp_sendq_charge(sk, delta);
+	xtcp_cb(skb)->end = xtcp_cb(next)->end;
+	xtcp_cb(skb)->flags |= xtcp_cb(next)->flags;
+	return true;
+}
+
+/**
+ * xtcp_sendq_merge - one skb for two in flight
+ * @sk: the socket, locked
+ * @skb: in flight, in no order of sending (SACKed)
+ * @next: likewise; in sequence and marks it goes on where @skb ends
+ *
+ * A window of single segments costs half as much again in skbs as it has text. Of
+ * what has arrived none needs one of its own, and the writer gets the room.
+ *
+ * Return: true: @next is gone, @skb stands for both; false: they don't fit together
+ */
+bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
+{
+	const struct xtcp_skb_cb *more = xtcp_cb(next);
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	/* Its segments must be countable, and cuttable at the same edges. */
+	if (cb->end != more->seq || cb->seg_size != more->seg_size ||
+	    !cb->seg_size || skb->len % cb->seg_size ||
+	    skb->len + next->len > GSO_LEGACY_MAX_SIZE ||
+	    skb_shinfo(skb)->nr_frags + skb_shinfo(next)->nr_frags > MAX_SKB_FRAGS ||
+	    unshare(sk, skb) || !take_text(sk, skb, next))
+		return false;
+	cb->segs += more->segs;
+	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
+	free_landed(sk, next);
+	return true;
+}
+
 /* Move the text of what follows @skb into it. */
 static bool gather_next(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *next = skb_queue_next(&sk->sk_write_queue, skb);
-	bool stolen;
-	int delta;
 
-	if ((xtcp_cb(next)->flags & XTCP_FIN) ||
-	    !skb_try_coalesce(skb, next, &stolen, &delta))
+	if (!take_text(sk, skb, next))
 		return false;
-	xtcp_sendq_charge(sk, delta - (int)next->truesize);
-	xtcp_cb(skb)->end = xtcp_cb(next)->end;
-	xtcp_cb(skb)->flags |= xtcp_cb(next)->flags;
 	__skb_unlink(next, &sk->sk_write_queue);
-	kfree_skb_partial(next, stolen);
+	free_queued(sk, next);
 	return true;
 }
 

@@ -8,6 +8,8 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(recovery);
@@ -588,6 +590,46 @@ TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 	counters_expect(_metadata, &before, NULL);
 	EXPECT_EQ(0, info_of(&c).recovery);
 	ack(&c, 10);
+}
+
+/* Octets of memory that the send queue is charged with. */
+static int queued(struct __test_metadata *_metadata, const struct conn *c)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
+
+	EXPECT_EQ(0, getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
+	return mem[SK_MEMINFO_WMEM_QUEUED];
+}
+
+TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int before;
+
+	/*
+	 * Told of one by one, the segments are cut out of the piece that they were
+	 * written in. None keeps a header of its own.
+	 */
+	open_by_count(p, &c);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	before = queued(_metadata, &c);
+	for (int i = 2; i <= 10; i++) {
+		sack(&c, 0, 1, i);
+		if (i == 4)
+			conn_expect(&c, .seq = seg(0), .len = MSS);
+	}
+	EXPECT_EQ(10, info_of(&c).unacked);
+	EXPECT_GT(before + 2 * MSS, queued(_metadata, &c));
+	/* What is acknowledged of the run goes; the rest is known to be there. */
+	ack(&c, 4);
+	EXPECT_EQ(6, info_of(&c).unacked);
+	EXPECT_GT(before - 2 * MSS, queued(_metadata, &c));
+	ack(&c, 10);
+	EXPECT_EQ(0, queued(_metadata, &c));
+	peer_expect_silence(p, 1000);
 }
 
 TEST_F(recovery, rfc2018_8_reneging)
