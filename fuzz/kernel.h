@@ -269,12 +269,20 @@ static inline struct rb_node *rb_prev(const struct rb_node *node)
 	return prev;
 }
 
-/* The first alone, which is all that is taken out here: it has no left. */
-static inline void rb_erase_first(struct rb_node *node, struct rb_root *root)
+/* Not balanced: what is left of it goes below what comes next. */
+static inline void rb_erase(struct rb_node *node, struct rb_root *root)
 {
-	*rb_place(node, root) = node->rb_right;
-	if (node->rb_right)
-		node->rb_right->rb_parent = node->rb_parent;
+	struct rb_node *heir = node->rb_right ? node->rb_right : node->rb_left;
+
+	if (node->rb_left && node->rb_right) {
+		struct rb_node *next = rb_next(node);
+
+		next->rb_left = node->rb_left;
+		next->rb_left->rb_parent = next;
+	}
+	*rb_place(node, root) = heir;
+	if (heir)
+		heir->rb_parent = node->rb_parent;
 }
 
 /* One linear piece; what lies behind its end is somebody else's. */

@@ -27,6 +27,7 @@ static inline u32 xtcp_send_segs(const struct sk_buff *skb)
 struct sk_buff *xtcp_send_oldest(struct sock *s);
 struct sk_buff *xtcp_send_find(struct sock *s, seq_t seq);
 bool xtcp_sendq_cut(struct sock *s, struct sk_buff *skb, u32 len);
+bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next);
 
 #include "../module/transfer/scoreboard.c"
 
@@ -131,10 +132,29 @@ bool xtcp_sendq_cut(struct sock *s, struct sk_buff *skb, u32 len)
 	return true;
 }
 
+/* Both have arrived, and are in no order of sending. */
+bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next)
+{
+	struct xtcp_skb_cb *cb = xtcp_cb(skb), *more = xtcp_cb(next);
+
+	MUST(cb->marks == XTCP_MARK_SACKED && more->marks == XTCP_MARK_SACKED);
+	MUST(list_empty(&skb->tcp_tsorted_anchor) && list_empty(&next->tcp_tsorted_anchor));
+	MUST(skb_rb_next(skb) == next && cb->end == more->seq);
+	if (out_of_memory || (more->flags & XTCP_FIN) || cb->seg_size != more->seg_size ||
+	    skb->len % cb->seg_size || cb->segs + more->segs > 17)
+		return false;
+	skb->len += next->len;
+	cb->end = more->end;
+	cb->segs += more->segs;
+	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
+	free(next);
+	return true;
+}
+
 static void land(struct sk_buff *skb)
 {
 	recount(xtcp_cb(skb), -1);
-	rb_erase_first(&skb->rbnode, &sk->tcp_rtx_queue);
+	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
 	list_del_init(&skb->tcp_tsorted_anchor);
 	free(skb);
 }
