@@ -15,9 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
-/* For what is to be seen, and may not be yet. */
-#define PATIENCE_S	60
-
 static struct __test_metadata *test;
 
 /* --- short connections ---------------------------------------------------- */
@@ -231,25 +228,6 @@ static void role_fickle_listener(struct crowd *c)
 	}
 }
 
-/*
- * Some find their port shared when they close, and leave what they have to others:
- * how soon, chance and the host decide. The crowd stays until it has happened.
- */
-static void role_witness(struct crowd *c)
-{
-	int64_t latest_ns = c->until_ns + PATIENCE_S * NSEC_PER_SEC;
-	struct counters now;
-
-	do {
-		rest_us(100000);
-		counters_take(&now);
-		if (counter_get(&now, "TCPMigrateReqSuccess") > 0)
-			return;
-		if (c->until_ns < now_ns() + NSEC_PER_SEC && c->until_ns < latest_ns)
-			c->until_ns += NSEC_PER_SEC;
-	} while (!crowd_is_over(c));
-}
-
 /* --- ground that shakes ----------------------------------------------------- */
 
 #define CLIENT_ADDR	"10.0.0.1"
@@ -350,6 +328,33 @@ static void role_shaker(struct crowd *c)
 	client_address(true);
 }
 
+/* --- what they come for ------------------------------------------------------ */
+
+static bool has_talked(const struct crowd *c)
+{
+	return c->accepted > 20 && c->octets > 10000;
+}
+
+static bool has_accepted(const struct crowd *c)
+{
+	return c->accepted > 10;
+}
+
+static bool has_accepted_many(const struct crowd *c)
+{
+	return c->accepted > 100;
+}
+
+/* Some found their port shared when they closed, and left what they had to others. */
+static bool has_migrated(const struct crowd *c)
+{
+	struct counters now;
+
+	counters_take(&now);
+	return c->opened > 100 && has_accepted(c) &&
+	       counter_get(&now, "TCPMigrateReqSuccess") > 0;
+}
+
 /* --- the tests ----------------------------------------------------------------- */
 
 FIXTURE(stampede) {
@@ -377,14 +382,13 @@ TEST_F_TIMEOUT(stampede, connections_come_and_go, 1000)
 {
 	struct crowd *c = self->c;
 
+	c->purpose = has_talked;
 	role_start(c, role_server);
 	role_start(c, role_server);
 	role_start(c, role_clients);
 	role_start(c, role_clients);
 	role_start(c, role_onlooker);
 	crowd_wait(WHERE(_metadata), c);
-	EXPECT_LT(20, c->accepted);
-	EXPECT_LT(10000, c->octets);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 }
 
@@ -392,6 +396,7 @@ TEST_F_TIMEOUT(stampede, listeners_come_and_go, 1000)
 {
 	struct crowd *c = self->c;
 
+	c->purpose = has_accepted;
 	role_start(c, role_restless_server);
 	role_start(c, role_restless_server);
 	role_start(c, role_restless_server);
@@ -399,7 +404,6 @@ TEST_F_TIMEOUT(stampede, listeners_come_and_go, 1000)
 	role_start(c, role_clients);
 	role_start(c, role_onlooker);
 	crowd_wait(WHERE(_metadata), c);
-	EXPECT_LT(10, c->accepted);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 }
 
@@ -407,8 +411,8 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 {
 	struct ipaddr addr = ipaddr("10.0.0.1");
 	struct crowd *c = self->c;
-	struct counters now;
 
+	c->purpose = has_migrated;
 	c->tun = tun_new(WHERE(_metadata), "tun0");
 	address_add(WHERE(_metadata), "tun0", &addr, 24);
 	route_add_default(WHERE(_metadata), "tun0", test_family());
@@ -418,13 +422,8 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 	role_start(c, role_fickle_listener);
 	role_start(c, role_injector);
 	role_start(c, role_injector);
-	role_start(c, role_witness);
 	role_start(c, role_onlooker);
 	crowd_wait(WHERE(_metadata), c);
-	EXPECT_LT(100, c->opened);
-	EXPECT_LT(10, c->accepted);
-	counters_take(&now);
-	EXPECT_LT(0, counter_get(&now, "TCPMigrateReqSuccess"));
 	/* A peer that never answered had RSTs; with the device goes the rest. */
 	close(c->tun);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
@@ -440,6 +439,7 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 	address_add(WHERE(_metadata), "veth0", &server, 24);
 	link_up(WHERE(_metadata), "veth0");
 	knobs_for_haste();
+	c->purpose = has_accepted;
 	strcpy(c->way[0].server, SERVER_ADDR);
 	role_start(c, role_server);
 	role_start(c, role_restless_server);
@@ -452,7 +452,6 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 	role_start(c, role_shaker);
 	role_start(c, role_shaker);
 	crowd_wait(WHERE(_metadata), c);
-	EXPECT_LT(5, c->accepted);
 	/* Both ends can reach each other again, and no patience is too long. */
 	knobs_for_haste();
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
@@ -474,6 +473,7 @@ TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 
 	address_add(WHERE(_metadata), "lo", &addr[1], 32);
 	knobs_for_haste();
+	c->purpose = has_accepted_many;
 	role_start(c, role_brief_there);
 	role_start(c, role_brief_there);
 	role_start(c, role_guard_there);
@@ -483,7 +483,6 @@ TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 	role_start(c, role_brief_here);
 	role_start(c, role_guard_here);
 	crowd_wait(WHERE(_metadata), c);
-	EXPECT_LT(100, c->accepted);
 	EXPECT_EQ(0, c->refused);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 	netns_enter(WHERE(_metadata), there);
@@ -524,6 +523,7 @@ TEST_F_TIMEOUT(stampede, namespaces_die_and_the_module_stays_until_it_may_go, 10
 	NOT_ON_STOCK();
 	fd = socket_new(-1);
 	ASSERT_LE(0, fd);
+	c->purpose = has_accepted;
 	role_start(c, role_destroyer);
 	role_start(c, role_destroyer);
 	role_start(c, role_server);
@@ -531,7 +531,6 @@ TEST_F_TIMEOUT(stampede, namespaces_die_and_the_module_stays_until_it_may_go, 10
 	role_start(c, role_unloader);
 	crowd_wait(WHERE(_metadata), c);
 	EXPECT_EQ(0, c->unloaded);
-	EXPECT_LT(10, c->accepted);
 	close(fd);
 	EXPECT_EQ(0, crowd_unload()) { TH_LOG("still in use"); }
 	EXPECT_EQ(0, module_load());

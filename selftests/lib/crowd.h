@@ -21,6 +21,7 @@
 #define CROWD_PORT	7000		/* the first of the servers' ports */
 #define CROWD_PORTS	4
 #define CROWD_SETTLE_MS	60000
+#define CROWD_PATIENCE_S 60
 #define CROWD_HEARD	256		/* SYN-ACKs that injectors remember */
 
 /*
@@ -42,6 +43,11 @@ struct heard {
 /* What the processes of a test share. */
 struct crowd {
 	_Atomic int64_t until_ns;
+	/*
+	 * What is to come about, how soon is up to chance and the host: they stay until
+	 * then, but no more than CROWD_PATIENCE_S longer. NULL: nothing. Asked by the test.
+	 */
+	bool (*purpose)(const struct crowd *c);
 	struct way way[8];		/* [0]: IPv4, loopback, unless the test says else */
 	int ways;
 	int talks;			/* connections of each client or server at a time */
@@ -70,7 +76,7 @@ void rest_us(int us);
 pid_t role_fork(struct crowd *c, role play, uint32_t seed);
 /* The same, to be waited for. */
 void role_start(struct crowd *c, role play);
-/* Everybody comes to an end, and nobody was told nonsense. */
+/* Everybody comes to an end, after what was the purpose; nobody was told nonsense. */
 void crowd_wait(struct where at, struct crowd *c);
 /* Only records in TIME-WAIT are left: they need nobody. */
 void crowd_expect_settled(struct where at, int family);
