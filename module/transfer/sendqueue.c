@@ -524,11 +524,15 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	const struct xtcp_skb_cb *more = xtcp_cb(next);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
-	/* Its segments must be countable, and cuttable at the same edges. */
+	/*
+	 * Its segments must be countable, and cuttable at the same edges. Pages
+	 * of the user's stay as they are: to make them private is to copy them.
+	 */
 	if (cb->end != more->seq || cb->seg_size != more->seg_size ||
 	    !cb->seg_size || skb->len % cb->seg_size ||
 	    skb->len + next->len > GSO_LEGACY_MAX_SIZE ||
 	    skb_shinfo(skb)->nr_frags + skb_shinfo(next)->nr_frags > MAX_SKB_FRAGS ||
+	    skb_zcopy(skb) || skb_zcopy(next) ||
 	    unshare(sk, skb) || !take_text(sk, skb, next))
 		return false;
 	cb->segs += more->segs;
