@@ -21,6 +21,8 @@
  * resend_seq is where the next lost segment can stand at the earliest. What is
  * left is O(log n) for each block, and a step for each segment whose mark
  * changes.
+ * What has arrived and was sent once shares its skbs with what arrived before it
+ * (join_run()): then it costs its text, and hardly any more.
  *
  * Without SACK a duplicate ACK stands for one segment that has arrived,
  * whichever that was: sacked_out counts them, and no segment is marked.

@@ -13,7 +13,8 @@
  * will cut it into (net/offload.c): up to 64 KiB. How many they are is settled
  * when it is sent, by the MSS of that time (xtcp_sendq_measure()). What befalls
  * only some of them cuts the skb in two, at the edge of a segment: the window,
- * a SACK block, a loss, a smaller MSS. All sums in the TCB count segments.
+ * a SACK block, a loss, a smaller MSS. What has arrived out of order is put
+ * together again. All sums in the TCB count segments.
  *
  * A SYN, and a FIN that finds the queue empty, is all that is in flight, and most
  * are acknowledged at once. So they are sent without an skb in the queue: the
