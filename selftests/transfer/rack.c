@@ -326,6 +326,56 @@ TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
 	ack(&c, 11);
 }
 
+/* --- PRR ----------------------------------------------------------------- */
+
+/* More is lost than the window had to come down by: it grows up to ssthresh. */
+TEST_F(rack, rfc6937_one_more_where_snd_una_moves)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Nothing is in the network, and five are allowed: as many as arrived. */
+	fly(_metadata, p, &c, WITH_SACK, 10);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 7, 10);
+	expect_segs(&c, 0, 2);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	/* One has arrived, and nothing else is lost: for it, and one more. */
+	sack(&c, 1, 7, 10);
+	expect_segs(&c, 3, 4);
+	sack(&c, 2, 7, 10);
+	expect_segs(&c, 5, 6);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+}
+
+TEST_F(rack, rfc6937_none_more_where_a_loss_shows)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t s;
+
+	fly(_metadata, p, &c, WITH_SACK, 10);
+	s = c.kern_iss;
+	peer_sleep_until(p, RTT_MS);
+	ack(&c, 10);
+	offer(_metadata, &c, 20);
+	peer_mark(p);
+	expect_segs(&c, 10, 29);
+	peer_sleep_until(p, RTT_MS);
+	/* Ten are lost, seven in the network, ten allowed: as many as arrived. */
+	sack(&c, 10, 20, 23);
+	expect_segs(&c, 10, 12);
+	EXPECT_EQ(10, info_of(&c).ssthresh);
+	/* Four arrived, and 23 is lost as well: five in the network. */
+	conn_send(&c, .flags = ACK, .ack = seg(11),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK2((uint32_t)(s + seg(24)), (uint32_t)(s + seg(27)),
+				       (uint32_t)(s + seg(20)), (uint32_t)(s + seg(23)))));
+	expect_segs(&c, 13, 16);
+	conn_send(&c, .flags = RST);
+}
+
 /* --- what is taken back -------------------------------------------------- */
 
 TEST_F(rack, rfc3522_eifel_full_undo)
@@ -380,6 +430,122 @@ TEST_F(rack, rfc3708_dsack_undo)
 			"TCPDSACKUndo", 1, NULL);
 	EXPECT_EQ(10, info_of(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+}
+
+/* Also once a window has come down before: what it was proven for since then counts. */
+TEST_F(rack, rfc4015_undo_keeps_three_quarters_of_the_window)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int n = 10;
+	uint32_t s;
+
+	fly(_metadata, p, &c, WITH_SACK, n);
+	s = c.kern_iss;
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, 0, 1, n);
+	expect_seg(&c, 0);
+	ack(&c, n);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	/* Congestion avoidance, up to eight. */
+	for (int cwnd; (cwnd = info_of(&c).cwnd) < 8; n += cwnd) {
+		offer(_metadata, &c, cwnd);
+		peer_mark(p);
+		expect_segs(&c, n, n + cwnd - 1);
+		peer_sleep_until(p, RTT_MS);
+		ack(&c, n + cwnd);
+	}
+	EXPECT_EQ(8, info_of(&c).cwnd);
+	offer(_metadata, &c, 8);
+	peer_mark(p);
+	expect_segs(&c, n, n + 7);
+	peer_sleep_until(p, RTT_MS);
+	sack(&c, n, n + 1, n + 8);
+	expect_seg(&c, n);
+	ack(&c, n + 8);
+	EXPECT_EQ(4, info_of(&c).ssthresh);
+	counters_begin(&before);
+	conn_send(&c, .flags = ACK, .ack = seg(n + 8),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK1((uint32_t)(s + seg(n)), (uint32_t)(s + seg(n + 1)))));
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(8, info_of(&c).cwnd);
+	EXPECT_EQ(6, info_of(&c).ssthresh);
+}
+
+/* Arrivals share an skb, but each that was sent again is reported by itself. */
+TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	uint32_t s;
+
+	/* 0 and 2 are late, and go again. */
+	fly(_metadata, p, &c, WITH_SACK, 10);
+	s = c.kern_iss;
+	peer_sleep_until(p, RTT_MS);
+	conn_send(&c, .flags = ACK, .ack = seg(0),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK2((uint32_t)(s + seg(3)), (uint32_t)(s + seg(10)),
+				       (uint32_t)(s + seg(1)), (uint32_t)(s + seg(2)))));
+	expect_seg(&c, 0);
+	expect_seg(&c, 2);
+	peer_expect_silence(p, 5);
+	counters_begin(&before);
+	/* 2 comes, and comes again, while 0 is missing; then 0, twice as well. */
+	sack(&c, 0, 1, 10);
+	conn_send(&c, .flags = ACK, .ack = seg(0),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK2((uint32_t)(s + seg(2)), (uint32_t)(s + seg(3)),
+				       (uint32_t)(s + seg(1)), (uint32_t)(s + seg(10)))));
+	ack(&c, 10);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	conn_send(&c, .flags = ACK, .ack = seg(10),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK1((uint32_t)(s + seg(0)), (uint32_t)(s + seg(1)))));
+	counters_expect(_metadata, &before, "TCPDSACKOfoRecv", 1, "TCPDSACKRecv", 1,
+			"TCPDSACKRecvSegs", 2, "TCPSACKReorder", 1,
+			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+}
+
+/*
+ * 0 was late, and 1 is taken back along with it; that ACK tells of no arrival by
+ * which 1 could be judged again, and yet it must not be left to the timeout.
+ */
+TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	uint32_t first_ts;
+
+	fly(_metadata, p, &c, WITH_TS, 10);
+	first_ts = c.ts_recent;
+	peer_sleep_until(p, RTT_MS);
+	peer_mark(p);
+	/* Two are lost; the window has room for one of them. */
+	conn_send(&c, .flags = ACK, .ack = seg(0),
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_TS(c.tsval_base + RTT_MS, first_ts), OPT_NOP, OPT_NOP,
+			     OPT_SACK1((uint32_t)(c.kern_iss + seg(2)),
+				       (uint32_t)(c.kern_iss + seg(5)))));
+	expect_segs(&c, 0, 0);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	counters_begin(&before);
+	c.ts_recent = first_ts;
+	ack(&c, 1);
+	EXPECT_EQ(1, info_of(&c).recovery);
+	EXPECT_LE(10, info_of(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	conn_expect(&c, .seq = seg(1), .len = len_of_segment, .at_ms = WINDOW_MS);
+	counters_expect(_metadata, &before, "TCPTSReorder", 1, "TCPPartialUndo", 1,
+			"TCPSackRecovery", 1, "TCPFastRetrans", 1, "RetransSegs", 1, NULL);
+	ack(&c, 10);
 }
 
 TEST_F(rack, rfc5682_spurious_timeout)
