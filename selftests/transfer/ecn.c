@@ -389,6 +389,61 @@ TEST_F(ecn, rfc3168_6_1_3_ce_is_echoed_until_cwr)
 	counters_expect(_metadata, &before, NULL);
 }
 
+/* Each is acknowledged at once in the beginning, but not after 16 of them. */
+static void past_quick_acks(struct conn *c, int tos)
+{
+	for (int i = 0; i < 20; i++) {
+		conn_send(c, .flags = ACK, .len = MSS, .tos = tos);
+		conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	}
+}
+
+/* An ACK of the next segment goes so much later, if nothing calls for it. */
+static void acked_after(struct conn *c, int flags, int tos, int ms)
+{
+	peer_mark(c->peer);
+	conn_send(c, .flags = ACK | flags, .len = MSS, .tos = tos);
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .at_ms = ms);
+}
+
+#define DELAYED_MS 40
+
+/* Two segments may be all that the sender's window still has. */
+TEST_F(ecn, rfc3168_6_1_3_cwr_is_acknowledged_at_once)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	past_quick_acks(&c, ECT0);
+	acked_after(&c, 0, ECT0, DELAYED_MS);
+	acked_after(&c, CWR, ECT0, 0);
+	acked_after(&c, 0, ECT0, DELAYED_MS);
+	/* It is heard without text as well, but that calls for no ACK. */
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = conn_peer_nxt(&c));
+	conn_send(&c, .flags = ACK | CWR);
+	peer_expect_silence(p, 100);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 60);
+}
+
+/* Text that is not ECT among such that is goes again: two ACKs without delay. */
+TEST_F(ecn, rfc3168_6_1_5_what_goes_again_is_acknowledged_at_once)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	past_quick_acks(&c, NOT_ECT);
+	/* None was ECT so far: it says nothing. */
+	acked_after(&c, 0, NOT_ECT, DELAYED_MS);
+	acked_after(&c, 0, ECT0, DELAYED_MS);
+	acked_after(&c, 0, NOT_ECT, 0);
+	acked_after(&c, 0, ECT0, 0);
+	acked_after(&c, 0, ECT0, DELAYED_MS);
+}
+
 /* A mark behind a hole counts as well. */
 TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 {
@@ -576,6 +631,97 @@ TEST_F(ecn, rfc3168_6_1_2_cwr_after_a_loss)
 	give(_metadata, &c, 2);
 	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
 	conn_expect(&c, .flags = PSH | ACK, .seq = seg(11), .len = MSS, .tos = ECT0);
+}
+
+/* Ten in flight, of which the first seems lost, and goes again. */
+static void first_of_ten_late(struct __test_metadata *_metadata, struct conn *c, int flags)
+{
+	uint32_t s = c->kern_iss;
+
+	give(_metadata, c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(c, .len = MSS, .seq = seg(i), .tos = ECT0);
+	conn_send(c, .flags = ACK | flags, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(1), s + seg(10))));
+	conn_expect(c, .flags = ACK, .seq = 1, .len = MSS, .tos = NOT_ECT);
+	EXPECT_EQ(7, info_of(c).ssthresh);
+	conn_send(c, .flags = ACK, .ack = seg(10));
+	/* Both copies came: nothing was lost. */
+	conn_send(c, .flags = ACK, .ack = seg(10),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(1))));
+}
+
+/* What is taken back is not told; but a mark is no loss, and stands. */
+TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	open_asked(p, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	first_of_ten_late(_metadata, &c, 0);
+	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
+			"RetransSegs", 1, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKUndo", 1, NULL);
+	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	give(_metadata, &c, 2);
+	conn_expect(&c, .flags = ACK, .seq = seg(10), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = PSH | ACK, .seq = seg(11), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = RST);
+	close(c.lfd);
+
+	open_whole(p, &c);
+	first_of_ten_late(_metadata, &c, ECE);
+	EXPECT_EQ(7, info_of(&c).ssthresh);
+	give(_metadata, &c, 1);
+	conn_expect(&c, .flags = PSH | ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = RST);
+}
+
+/*
+ * A window that a mark brings down is open to probes all the while. The last
+ * segment goes again, but not one that the peer has reported.
+ */
+TEST_F(ecn, rfc8985_7_3_no_probe_of_what_has_arrived)
+{
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	uint32_t s;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* sends it again all the same */
+	/* By time a hole below it would be lost before a probe is due. */
+	ASSERT_EQ(0, knob_set("recovery", 0));
+	open_asked(p, &c);
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(1));
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	conn_expect(&c, .len = MSS, .seq = seg(9), .tos = NOT_ECT, .within_ms = 20);
+	conn_send(&c, .flags = RST);
+	close(c.lfd);
+
+	open_whole(p, &c);
+	s = c.kern_iss;
+	peer_mark(p);
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = ECT0);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(1));
+	conn_send(&c, .flags = ACK, .ack = seg(1),
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(8), s + seg(10))));
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	conn_expect(&c, .len = MSS, .seq = seg(1), .tos = NOT_ECT,
+		    .at_ms = info_of(&c).rto_us / 1000);
+	counters_take(&after);
+	EXPECT_EQ(0, counter_get(&after, "TCPLossProbes") -
+		     counter_get(&before, "TCPLossProbes"));
+	EXPECT_EQ(1, counter_get(&after, "TCPTimeouts") - counter_get(&before, "TCPTimeouts"));
+	conn_send(&c, .flags = RST);
 }
 
 /* RFC 3168 6.1.2: with one segment the sender waits no longer than it must. */
