@@ -19,6 +19,11 @@ static void small_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 8192);
 }
 
+static void medium_buffer(int fd)
+{
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 16384);
+}
+
 /* The right edge of the window, relative, that the last segment shows. */
 static int64_t edge(struct conn *c)
 {
@@ -171,6 +176,71 @@ TEST_F(window, rfc9293_shld_14_edge_never_moves_left)
 		while (peer_read(p, now_ns()))
 			;
 	}
+}
+
+TEST_F(window, rfc9293_shld_14_edge_of_a_scaled_window)
+{
+	struct peer *p = &self->peer;
+	int64_t before;
+	struct conn c;
+
+	/* What is left of it is no multiple of the scale. */
+	conn_open(p, &c, .opt = SCALED);
+	ASSERT_LT(0, c.kern_wscale);
+	for (int i = 0; i < 20; i++) {
+		before = i ? edge(&c) : 0;
+		conn_send(&c, .len = 37);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+		EXPECT_LE(before, edge(&c));
+	}
+}
+
+TEST_F(window, rfc5681_2_window_stays_behind_a_hole)
+{
+	struct peer *p = &self->peer;
+	int64_t at, before;
+	struct conn c;
+
+	/* With another one it were no duplicate ACK: the reader has to wait. */
+	conn_open(p, &c);
+	for (int i = 0; i < 20; i++) {
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	}
+	at = conn_peer_nxt(&c);
+	conn_send(&c, .seq = at + MSS, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = at);
+	before = edge(&c);
+	EXPECT_EQ(20 * MSS, read_all(&c));
+	peer_expect_silence(p, 5);
+	conn_send(&c, .seq = at + 2 * MSS, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = at);
+	EXPECT_EQ(before, edge(&c));
+	/* The hole is filled. */
+	conn_send(&c, .seq = at, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = at + 3 * MSS, .within_ms = 210);
+	EXPECT_LT(before, edge(&c));
+}
+
+TEST_F(window, rfc5681_4_2_quick_acks_end_where_room_does)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n = 1;
+
+	/* A small segment first: by its size there are 14 ACKs without delay. */
+	conn_open(p, &c, .prepare = medium_buffer);
+	conn_send(&c, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	for (; edge(&c) - conn_peer_nxt(&c) > 6000; n++) {
+		conn_send(&c, .len = 1460);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	}
+	/* Less than half of the buffer, and not 14 segments yet. */
+	EXPECT_GE(12, n);
+	peer_mark(p);
+	conn_send(&c, .len = 1460);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .at_ms = 40);
 }
 
 TEST_F(window, rfc9293_must_34_survives_shrinking)
@@ -345,6 +415,29 @@ TEST_F(window, knob_rmem)
 	EXPECT_EQ(EINVAL, knob_set_text("rmem", "0 1 2"));
 	ASSERT_EQ(0, knob_get_text("rmem", text, sizeof(text)));
 	EXPECT_EQ(0, strcmp(text, "4096\t40000\t60000"));
+}
+
+/* The scale has to do for the largest buffer that the user may ask for later. */
+TEST_F(window, rfc7323_2_scale_is_that_of_rmem_max)
+{
+	struct peer *p = &self->peer;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), scale = 0;
+	struct conn c;
+
+	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 1 << 29);
+	while (buffer_of(fd, SO_RCVBUF) / 2 >> scale >= 1 << 16)
+		scale++;
+	close(fd);
+	ASSERT_LT(0, scale);
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 40000 60000"));
+	conn_start(p, &c, .kport = 6001, .opt = SCALED);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wscale = scale);
+	/* Who has asked for one gets no larger one. */
+	conn_start(p, &c, .kport = 6002, .opt = SCALED, .prepare = medium_buffer);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .wscale = 0);
+	p->leave_unread = true;
 }
 
 TEST_F(window, knob_wmem)
