@@ -129,6 +129,41 @@ TEST_F(autotune, who_does_not_read_gets_no_more)
 	conn_send(&c, .flags = RST);
 }
 
+/* The round trip that the receiver sees, microseconds; 0: it knows none. */
+static uint32_t rcv_rtt_us(struct conn *c)
+{
+	struct tcp_info info = { };
+	socklen_t len = sizeof(info);
+
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_rcv_rtt;
+}
+
+/* It comes so long after the ACK that it echoes. */
+static void echo_after(struct conn *c, int ms, int len)
+{
+	peer_mark_last(c->peer);
+	peer_sleep_until(c->peer, ms);
+	conn_send(c, .len = len);
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+}
+
+TEST_F(autotune, rfc7323_small_segments_are_not_timed)
+{
+	struct conn c;
+
+	/* What made it late may be the peer's user. */
+	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
+	echo_after(&c, 1000, 100);
+	EXPECT_EQ(0, rcv_rtt_us(&c));
+	echo_after(&c, RTT_MS, MSS);
+	EXPECT_LE(1000 * (RTT_MS - 1), rcv_rtt_us(&c));
+	EXPECT_GE(1000 * (RTT_MS + 2), rcv_rtt_us(&c));
+	echo_after(&c, 1000, 100);
+	EXPECT_GE(1000 * (RTT_MS + 2), rcv_rtt_us(&c));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(autotune, rmem_is_the_limit)
 {
 	struct conn c;
