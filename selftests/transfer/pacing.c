@@ -288,6 +288,36 @@ TEST_F(pacing, knob_pacing_ca_ratio)
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
 }
 
+/* While the window comes down it is smaller than what it has to replace. */
+TEST_F(pacing, rate_is_of_what_is_in_flight)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+	uint64_t rate;
+	uint32_t s;
+
+	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
+	s = c.kern_iss;
+	give(_metadata, &c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	peer_mark_last(p);
+	peer_sleep_until(p, 100);
+	conn_send(&c, .flags = ACK, .ack = 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + MSS, s + 1 + 10 * MSS)));
+	conn_expect(&c, .seq = 1, .len = MSS);
+	info_of(&c, &info);
+	EXPECT_EQ(10, (int)info.tcpi_unacked);
+	EXPECT_GE(7, (int)info.tcpi_snd_cwnd);
+	EXPECT_EQ(7, (int)info.tcpi_snd_ssthresh);
+	rate = (uint64_t)MSS * (info.tcpi_snd_cwnd < 7 / 2 ? 20 : 12) * 10 * 100000 /
+	       info.tcpi_rtt;
+	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
+	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+	conn_send(&c, .flags = ACK);
+}
+
 /* --- TCP_NOTSENT_LOWAT ----------------------------------------------------- */
 
 static bool writable(struct conn *c)
