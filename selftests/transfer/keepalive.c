@@ -322,6 +322,19 @@ TEST_F(keepalive, rfc5482_user_timeout_ends_it)
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
 }
 
+TEST_F(keepalive, rfc5482_user_timeout_shorter_than_idle_time)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The peer was silent for longer; but nobody has asked it yet. */
+	conn_open(p, &c, .prepare = keepalive_short);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50000));
+	speak(&c);
+	expect_probe(&c, 100000);
+	p->leave_unread = true;
+}
+
 TEST_F(keepalive, knob_keepalive_time)
 {
 	struct conn c;
