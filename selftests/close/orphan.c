@@ -454,6 +454,31 @@ TEST_F(crowd, knob_max_orphans_at_a_timeout)
 	EXPECT_EQ(1, lifecycle_count("LAST-ACK", "NO-MEMORY", "CLOSED"));
 }
 
+/* The same where nothing is in flight, and the window is what is waited for. */
+TEST_F(crowd, knob_max_orphans_at_a_window_probe)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .wnd = 0);
+	socket_info(&c, &info);
+	peer_mark(p);
+	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
+	close(c.fd);
+	conn_expect(&c, .flags = ACK, .seq = 0, .at_ms = info.rto_us / 1000);
+	limit_orphans(_metadata, "0");
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, info.rto_us * 3 / 1000);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1);
+	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "OutRsts", 1,
+			"XtcpResetSentNoMemory", 1, NULL);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-1", "NO-MEMORY", "CLOSED"));
+}
+
 TEST_F(crowd, knob_max_orphans_in_closing)
 {
 	struct peer *p = &self->peer;
