@@ -45,11 +45,12 @@ captured() {
 
 # A line a packet: port of the server, SYN, ACK, FIN, RST, octets of text, verdicts on
 # the two checksums (1: good), timestamp, and of each remark of the expert severity and
-# words. One start of tshark for all, for that is what it costs most. HTTP and the
-# like it need not look at.
+# words. One start of tshark for all, for that is what it costs most. The text is
+# data to it: among its many guesses at a protocol one would take random octets for
+# its own some day, and find them malformed.
 decode() {
 	tshark -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.try_heuristic_first:FALSE \
-		--disable-protocol http -r "$dir/pcap" -T fields -E 'separator=|' -E 'aggregator=;' \
+		-d tcp.port==5001-5007,data -r "$dir/pcap" -T fields -E 'separator=|' -E 'aggregator=;' \
 		-e tcp.port -e tcp.flags.syn -e tcp.flags.ack -e tcp.flags.fin -e tcp.flags.reset \
 		-e tcp.len -e ip.checksum.status -e tcp.checksum.status \
 		-e tcp.options.timestamp.tsval -e _ws.expert.severity -e _ws.expert.message \
@@ -72,14 +73,17 @@ faults() { # PORT OCTETS-AT-LEAST
 		is($2) { is($3) ? synacks++ : syns++ }
 		is($4) { fins++ }
 		is($5) { fault("RST") }
-		$7 != 1 || $8 != 1 { fault("checksum") }
+		# For a sum of zero skb_checksum_help() writes the other zero, as UDP has to:
+		# one packet of 65536, whoever sends it.
+		{ other_zero = $11 ~ /0xffff instead of 0x0000/ }
+		$7 != 1 || ($8 != 1 && !other_zero) { fault("checksum") }
 		$9 == "" || $9 == 0 { fault("no timestamp") }
 		{
 			n = split($10, severity, ";")
 			split($11, words, ";")
 			for (i = 1; i <= n; i++) {
 				# How fast the other reads is not for the sender to say.
-				if (words[i] ~ /receiver is now completely full$/)
+				if (words[i] ~ /receiver is now completely full$|0xffff instead of 0x0000/)
 					continue
 				if (severity[i] > 4194304)
 					fault("warning or error")
@@ -122,7 +126,9 @@ echo_back() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
 # Packets are lost, and a stranger's are wrongly summed.
 bad_path() { # PORT PORT-OF-STRANGER
 	on $server hping3 -q -c 3 -i u1000 -b -S -s $2 -k -p $2 10.9.0.1 >/dev/null 2>&1
-	on $server tc qdisc add dev $wire root netem delay 5ms loss 5% || return
+	# One by one, whatever the device: what is lost of forty large ones may be none.
+	ip -n $server link set $wire gso_max_segs 1 &&
+		on $server tc qdisc add dev $wire root netem delay 5ms loss 5% || return
 	start $server "$run" socat -u "file:$dir/www/file" tcp4-listen:$1
 	await_row $server xtcp $1 0A || return
 	on $client timeout 60 socat -u tcp4:10.9.0.2:$1 - >"$dir/got" && cmp "$dir/www/file" "$dir/got"
