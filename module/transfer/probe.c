@@ -36,16 +36,15 @@
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/* Time until the user timeout after @since_ns, at most @delay_ns. */
-static u64 bound_by_user_timeout(const struct xtcp_sock *xs, u64 since_ns,
-				 u64 delay_ns)
+/* Time until the user timeout after @since_ns; 0: it is over, U64_MAX: none. */
+static u64 user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
 {
 	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 waited_ns = xtcp_now_ns() - since_ns;
 
 	if (!limit_ns)
-		return delay_ns;
-	return min(delay_ns, limit_ns > waited_ns ? limit_ns - waited_ns : 1);
+		return U64_MAX;
+	return limit_ns > waited_ns ? limit_ns - waited_ns : 0;
 }
 
 /* SHLD-29 and 30: the first probe after one RTO, then doubling. */
@@ -53,12 +52,12 @@ static void persist_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 delay_us = max(xs->rto_us, xtcp_rtt_rto_min_us(xs));
+	u64 left_ns = user_timeout_left_ns(xs, xs->retrans_stamp_ns);
 
 	delay_us = min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
 			 XTCP_RTO_MAX_US);
 	xtcp_timer_set(sk, XTCP_TIMER_PERSIST,
-		       bound_by_user_timeout(xs, xs->retrans_stamp_ns,
-					     delay_us * NSEC_PER_USEC));
+		       min(delay_us * NSEC_PER_USEC, max(left_ns, 1ULL)));
 }
 
 /**
@@ -220,7 +219,7 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 void xtcp_probe_keepalive_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 idle_ns, need_ns = keep_idle_ns(sk);
+	u64 idle_ns, left_ns, need_ns = keep_idle_ns(sk);
 
 	if (!sock_flag(sk, SOCK_KEEPOPEN))
 		return;
@@ -245,6 +244,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	xtcp_output_probe(sk);
 	XTCP_INC(sock_net(sk), KEEP_ALIVE);
 	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
-	keepalive_arm(sk, bound_by_user_timeout(xs, xs->last_rcv_ns,
-						keep_intvl_ns(sk)));
+	/* If it was over before the first probe, that has its interval all the same. */
+	left_ns = user_timeout_left_ns(xs, xs->last_rcv_ns);
+	keepalive_arm(sk, min(keep_intvl_ns(sk), left_ns ?: U64_MAX));
 }

@@ -331,8 +331,13 @@ TEST_F(keepalive, rfc5482_user_timeout_shorter_than_idle_time)
 	conn_open(p, &c, .prepare = keepalive_short);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50000));
 	speak(&c);
-	expect_probe(&c, 100000);
-	p->leave_unread = true;
+	expect_probe(&c, 1000 * IDLE_S);
+	speak(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	/* The next one it leaves unanswered for as long as any. */
+	expect_probe(&c, 1000 * IDLE_S);
+	conn_expect(&c, .flags = RST | ACK, .at_ms = 1000 * (IDLE_S + INTVL_S));
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
 }
 
 TEST_F(keepalive, knob_keepalive_time)
