@@ -68,9 +68,8 @@ static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 		     (xs->recovery == XTCP_REDUCTION ||
 		      seq_after(xs->snd_una, xs->recover));
 	bool next = xs->recovery == XTCP_FAST_RECOVERY && a->advanced;
-	struct sk_buff *oldest = xtcp_send_oldest(sk);
 
-	if ((first || next) && !(xtcp_cb(oldest)->marks & XTCP_MARK_LOST))
+	if (first || next)
 		xtcp_scoreboard_lose_oldest(sk);
 }
 

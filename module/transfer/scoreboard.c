@@ -437,12 +437,16 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
  * xtcp_scoreboard_lose_oldest - believe the segment at SND.UNA lost
  * @sk: the socket, locked, with something in flight
  *
- * For those who know of that one alone: the others of its skb are cut off.
+ * For those who know of that one alone: the others of its skb are cut off. If
+ * it is believed lost already it may have been sent again, and of that copy they
+ * know nothing.
  */
 void xtcp_scoreboard_lose_oldest(struct sock *sk)
 {
 	struct sk_buff *skb = xtcp_send_oldest(sk);
 
+	if (xtcp_cb(skb)->marks & XTCP_MARK_LOST)
+		return;
 	if (xtcp_send_segs(skb) > 1)
 		xtcp_sendq_cut(sk, skb, xtcp_cb(skb)->seg_size);
 	xtcp_scoreboard_lose(sk, skb);

@@ -554,6 +554,32 @@ TEST_F(recovery, rfc6675_hole_below_is_found_later)
 	EXPECT_EQ(0, info_of(&c).recovery);
 }
 
+TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	/* 0, 1 and 2 are lost, and all three go again at once. */
+	open_by_count(p, &c);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	counters_take(&before);
+	sack(&c, 0, 3, 10);
+	expect_segs(&c, 0, 2);
+	/* That 0 has come tells nothing of how 1 and 2 fare. */
+	sack(&c, 1, 3, 10);
+	sack(&c, 2, 3, 10);
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 3,
+			"RetransSegs", 3, "TCPDelivered", 9, "InSegs", 3,
+			"TCPPureAcks", 3, NULL);
+	ack(&c, 10);
+	EXPECT_EQ(0, info_of(&c).recovery);
+	peer_expect_silence(p, 1000);
+}
+
 TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 {
 	struct peer *p = &self->peer;
