@@ -177,7 +177,7 @@ static int xmit_result(struct sock *sk, int err)
 	if (likely(err <= 0))
 		return err;
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
-		xtcp_recovery_reduce(sk);
+		xtcp_recovery_reduce(sk, xtcp_sk(sk)->in_flight);
 	return net_xmit_errno(err);
 }
 

@@ -26,7 +26,8 @@ struct xtcp_sock;
  *	there is none
  * @grow: so many segments were newly delivered while the window was in use
  * @ssthresh: a loss was found: the window to come down to, in segments, 2 at
- *	least; called once for each reduction
+ *	least; called once for each reduction. So many segments were in flight
+ *	when the segment left, or came, that tells of it
  * @rtt: a round trip was measured, in microseconds; NULL: not of interest
  * @resumed: segments leave again after @idle_ns of nothing in flight; NULL:
  *	not of interest
@@ -42,7 +43,7 @@ struct xtcp_congestion_ops {
 	const char	*name;
 	void		(*init)(struct xtcp_sock *xs);
 	void		(*grow)(struct xtcp_sock *xs, u32 segs);
-	u32		(*ssthresh)(struct xtcp_sock *xs);
+	u32		(*ssthresh)(struct xtcp_sock *xs, u32 flight);
 	void		(*rtt)(struct xtcp_sock *xs, u32 rtt_us);
 	void		(*resumed)(struct xtcp_sock *xs, u64 idle_ns);
 	void		(*timed_out)(struct xtcp_sock *xs);

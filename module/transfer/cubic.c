@@ -160,7 +160,8 @@ static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 
 /*
  * 4.4, 4.5: towards where the curve will be in one round trip, at most half
- * as much again in one.
+ * as much again in one. Rounded up as in Linux: down would leave a flow that
+ * loses now and then a segment, or two, behind those beside it.
  *
  * Return: segments by which the window grows
  */
@@ -168,7 +169,8 @@ static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
 		      u32 t_ms, u32 segs)
 {
 	u32 rtt_ms = (xs->srtt_us >> 3) / USEC_PER_MSEC;
-	u32 target = w_cubic(c, t_ms + rtt_ms);
+	/* A window is whole segments; the curve is between two of them. */
+	u32 target = roundup(w_cubic(c, t_ms + rtt_ms), UNIT);
 	u32 cwnd = xs->cwnd * UNIT;
 	u64 gain;
 
@@ -226,7 +228,7 @@ static void cubic_grow(struct xtcp_sock *xs, u32 segs)
  * 4.6 and 4.7, fast convergence: a flow whose window shrinks from loss to
  * loss makes room for newcomers by aiming lower than it was.
  */
-static u32 cubic_ssthresh(struct xtcp_sock *xs)
+static u32 cubic_ssthresh(struct xtcp_sock *xs, u32 flight)
 {
 	struct cubic *c = cubic_of(xs);
 	u32 cwnd = xs->cwnd;

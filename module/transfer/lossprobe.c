@@ -151,12 +151,12 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 }
 
 /* The probe's ACK says nothing of a second arrival: the first was lost. */
-static void probe_has_repaired(struct sock *sk)
+static void probe_has_repaired(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->undo_armed = 0;
-	xtcp_prr_begin(xs);
+	xtcp_prr_begin(xs, xs->in_flight + a->segs);
 	WRITE_ONCE(xs->cwnd, xs->ssthresh);
 	xtcp_recovery_settle(sk);
 	XTCP_INC(sock_net(sk), LOSS_PROBE_RECOVERY);
@@ -180,7 +180,7 @@ void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a)
 	if (!xs->probe_resent || a->dsack_of_probe)
 		xs->probe_out = 0;
 	else if (seq_after(xs->snd_una, xs->probe_seq))
-		probe_has_repaired(sk);
+		probe_has_repaired(sk, a);
 	else if (!a->advanced && !a->news && !a->sacked)
 		xs->probe_out = 0;
 }

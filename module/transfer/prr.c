@@ -42,10 +42,11 @@ u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
 /**
  * xtcp_prr_begin - a loss was found, or a router told of congestion
  * @xs: the connection, locked
+ * @flight: segments that were in flight before
  *
  * A loss probe on its way has served its purpose.
  */
-void xtcp_prr_begin(struct xtcp_sock *xs)
+void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 {
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
@@ -53,7 +54,7 @@ void xtcp_prr_begin(struct xtcp_sock *xs)
 	xs->prior_cwnd = xs->cwnd;
 	xs->prr_delivered = 0;
 	xs->prr_out = 0;
-	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
+	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, flight));
 	xtcp_ecn_reduced(xs);
 }
 

@@ -155,10 +155,11 @@ static void settle_without_loss(struct sock *sk)
 }
 
 /*
- * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. With @marked, a router tells
- * of congestion as well: that is not taken back.
+ * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. @flight segments were in
+ * flight. With @marked, a router tells of congestion as well: that is not taken
+ * back.
  */
-static void fast_recovery_enter(struct sock *sk, bool marked)
+static void fast_recovery_enter(struct sock *sk, u32 flight, bool marked)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -173,29 +174,30 @@ static void fast_recovery_enter(struct sock *sk, bool marked)
 		xs->prior_ssthresh = 0;
 	} else {
 		xs->prior_ssthresh = marked ? 0 : xtcp_prr_ssthresh_now(xs);
-		xtcp_prr_begin(xs);
+		xtcp_prr_begin(xs, flight);
 	}
 	xs->recovery = XTCP_FAST_RECOVERY;
 }
 
 /* A probe of the path's MTU that was lost is no congestion: RFC 4821 7.5. */
-static void loss_found(struct sock *sk, bool marked)
+static void loss_found(struct sock *sk, u32 flight, bool marked)
 {
 	if (xtcp_mtuprobe_is_lost(xtcp_sk(sk))) {
 		xtcp_mtuprobe_failed(sk);
 		xtcp_recovery_path_shrank(sk);
 	} else {
-		fast_recovery_enter(sk, marked);
+		fast_recovery_enter(sk, flight, marked);
 	}
 }
 
 /**
  * xtcp_recovery_reduce - congestion without loss
  * @sk: the socket, locked
+ * @flight: segments that were in flight before
  *
  * RFC 3168 6.1.2: as if a segment had been lost, and once for each window.
  */
-void xtcp_recovery_reduce(struct sock *sk)
+void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -203,7 +205,7 @@ void xtcp_recovery_reduce(struct sock *sk)
 	if (xs->recovery > XTCP_DISORDER)
 		return;
 	xs->undo_armed = 0;
-	xtcp_prr_begin(xs);
+	xtcp_prr_begin(xs, flight);
 	xs->recovery = XTCP_REDUCTION;
 }
 
@@ -218,6 +220,12 @@ static bool undo_by_dsack(struct sock *sk)
 	xtcp_undo_restore(sk, false);
 	XTCP_INC(sock_net(sk), DSACK_UNDO);
 	return true;
+}
+
+/* Segments in flight before the ACK came, which may have acknowledged all. */
+static u32 flight_before(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	return xs->in_flight + a->segs;
 }
 
 static bool is_duplicate(const struct xtcp_acked *a)
@@ -238,11 +246,17 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 	find_losses(sk, a);
 	if (!xs->lost_out) {
 		if (a->ece)
-			xtcp_recovery_reduce(sk);
+			xtcp_recovery_reduce(sk, flight_before(xs, a));
 		settle_without_loss(sk);
 		return XTCP_RESEND_NONE;
 	}
-	loss_found(sk, a->ece);
+	/*
+	 * What is acknowledged arrived before the loss was seen. A receiver that
+	 * is too busy to say so apart shall not cost half a round of slow start.
+	 */
+	if (a->segs && xs->recovery <= XTCP_DISORDER)
+		xtcp_congestion_acked(sk, a->segs, a->prior_pipe);
+	loss_found(sk, flight_before(xs, a), a->ece);
 	return XTCP_RESEND_LOST;
 }
 
@@ -309,7 +323,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 		if (!xs->lost_out)
 			return XTCP_RESEND_NONE;
 		/* It was reordering, and now there is a loss as well. */
-		fast_recovery_enter(sk, a->ece);
+		fast_recovery_enter(sk, flight_before(xs, a), a->ece);
 	}
 	return XTCP_RESEND_LOST;
 }
@@ -548,7 +562,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	if (!is_reduced(xs)) {
 		xs->prior_ssthresh = xtcp_prr_ssthresh_now(xs);
 		xs->prior_cwnd = xs->cwnd;
-		WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs));
+		WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, xs->in_flight));
 		if (xs->congestion->timed_out)
 			xs->congestion->timed_out(xs);
 		xtcp_undo_prepare(xs);
@@ -585,7 +599,7 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {
 		if (xs->recovery != XTCP_FAST_RECOVERY) {
-			loss_found(sk, false);
+			loss_found(sk, xs->in_flight, false);
 			a.lost = xs->lost - lost;
 			if (xs->recovery == XTCP_FAST_RECOVERY)
 				xtcp_prr_acked(xs, &a);

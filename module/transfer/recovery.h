@@ -38,6 +38,6 @@ void xtcp_recovery_settle(struct sock *sk);
 void xtcp_recovery_timed_out(struct sock *sk);
 void xtcp_recovery_reorder_timeout(struct sock *sk);
 void xtcp_recovery_path_shrank(struct sock *sk);
-void xtcp_recovery_reduce(struct sock *sk);
+void xtcp_recovery_reduce(struct sock *sk, u32 flight);
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */

@@ -27,9 +27,9 @@ static void reno_grow(struct xtcp_sock *xs, u32 segs)
  * RFC 5681 (4): half of what is in flight, never below two segments. Linux
  * halves cwnd instead; they differ when the application leaves cwnd unused.
  */
-static u32 reno_ssthresh(struct xtcp_sock *xs)
+static u32 reno_ssthresh(struct xtcp_sock *xs, u32 flight)
 {
-	return max(min(xs->in_flight, xs->cwnd) / 2, 2U);
+	return max(min(flight, xs->cwnd) / 2, 2U);
 }
 
 const struct xtcp_congestion_ops xtcp_reno = {

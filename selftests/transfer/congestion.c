@@ -63,8 +63,9 @@ static void round_trip(struct __test_metadata *_metadata, struct conn *c, int *n
 	*next += n;
 }
 
-/* The first of a window of ten is lost; all is well again afterwards. */
-static void lose_one_over(struct __test_metadata *_metadata, struct conn *c, int *next, int rtt_ms)
+/* One of a window of ten is lost; all is well again afterwards. */
+static void lose_nth_over(struct __test_metadata *_metadata, struct conn *c, int *next,
+			  int lost, int rtt_ms)
 {
 	static uint8_t text[FLIGHT_MAX * MSS];
 	int n = info_of(c).cwnd;
@@ -75,14 +76,20 @@ static void lose_one_over(struct __test_metadata *_metadata, struct conn *c, int
 	for (int i = 0; i < n; i++)
 		conn_expect(c, .seq = seg(*next + i), .len = MSS);
 	peer_sleep_until(c->peer, rtt_ms);
-	conn_send(c, .flags = ACK, .ack = seg(*next),
+	lost += *next;
+	conn_send(c, .flags = ACK, .ack = seg(lost),
 		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1(s + (uint32_t)seg(*next + 1), s + (uint32_t)seg(*next + n))));
-	conn_expect(c, .seq = seg(*next), .len = MSS);
+			     OPT_SACK1(s + (uint32_t)seg(lost + 1), s + (uint32_t)seg(*next + n))));
+	conn_expect(c, .seq = seg(lost), .len = MSS);
 	peer_mark_last(c->peer);
 	peer_sleep_until(c->peer, rtt_ms);
 	*next += n;
 	conn_send(c, .flags = ACK, .ack = seg(*next));
+}
+
+static void lose_one_over(struct __test_metadata *_metadata, struct conn *c, int *next, int rtt_ms)
+{
+	lose_nth_over(_metadata, c, next, 0, rtt_ms);
 }
 
 static void lose_one(struct __test_metadata *_metadata, struct conn *c, int *next)
@@ -104,6 +111,22 @@ TEST_F(congestion, rfc9438_4_6_a_loss_takes_three_tenths)
 	for (int i = 0; i < 2; i++)
 		lose_one(_metadata, &c, &next);
 	EXPECT_EQ(2, info_of(&c).ssthresh);
+}
+
+TEST_F(congestion, rfc9438_4_6_what_arrived_before_opens_it_first)
+{
+	int next = 0;
+	struct conn c;
+
+	/*
+	 * One ACK tells that six have arrived and the seventh is lost: had the six
+	 * ACKs come apart, the window would be ten and six.
+	 */
+	NOT_ON_STOCK();		/* whose window is as it was before the ACK */
+	open_with_rule(_metadata, &self->peer, &c, "cubic");
+	lose_nth_over(_metadata, &c, &next, 6, RTT_MS);
+	EXPECT_EQ(11, info_of(&c).ssthresh);
+	EXPECT_EQ(11, info_of(&c).cwnd);
 }
 
 TEST_F(congestion, rfc9438_4_3_as_fast_as_reno)
@@ -151,6 +174,26 @@ TEST_F(congestion, rfc9438_4_2_the_curve)
 	}
 	EXPECT_LE(4, rounds);
 	EXPECT_GE(7, rounds);
+}
+
+TEST_F(congestion, rfc9438_4_4_whole_segments_above_the_curve)
+{
+	struct peer *p = &self->peer;
+	int next = 0, rtt_ms = 400;
+	struct conn c;
+
+	/*
+	 * W_max 10, from 7, K = 1.96 s: 8.5 where the first round trip of 400 ms
+	 * ends, so 9; 9.4 where the second does, so 10.
+	 */
+	NOT_ON_STOCK();		/* where a full window in flight counts as a pause */
+	open_over(_metadata, p, &c, "cubic", rtt_ms);
+	lose_one_over(_metadata, &c, &next, rtt_ms);
+	EXPECT_EQ(7, info_of(&c).cwnd);
+	for (int cwnd = 9; cwnd <= 10; cwnd++) {
+		round_trip(_metadata, &c, &next, rtt_ms);
+		EXPECT_EQ(cwnd, info_of(&c).cwnd);
+	}
 }
 
 TEST_F(congestion, rfc9438_4_7_fast_convergence)

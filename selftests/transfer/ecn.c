@@ -554,6 +554,23 @@ TEST_F(ecn, rfc3168_6_1_2_cwr_on_the_first_of_many)
 	conn_expect(&c, .flags = ACK | PSH, .seq = seg(15), .len = MSS, .tos = ECT0);
 }
 
+/* One ACK marks a whole flight, and nothing of it is left. */
+TEST_F(ecn, rfc5681_3_1_half_of_what_was_in_flight)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_asked(p, &c);
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	give(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = seg(i), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
+	peer_expect_silence(p, 5);
+	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+}
+
 /* The next window may be reduced anew. */
 TEST_F(ecn, rfc3168_6_1_2_the_next_window)
 {

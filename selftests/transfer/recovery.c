@@ -580,6 +580,24 @@ TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
 	peer_expect_silence(p, 1000);
 }
 
+TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
+{
+	NOT_ON_STOCK();		/* RACK */
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* One ACK tells that six have arrived, and that the seventh is lost. */
+	open_by_count(p, &c);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	sack(&c, 6, 7, 10);
+	expect_segs(&c, 6, 6);
+	EXPECT_EQ(3, info_of(&c).recovery);
+	EXPECT_EQ(5, info_of(&c).ssthresh);
+	ack(&c, 10);
+	EXPECT_EQ(5, info_of(&c).cwnd);
+}
+
 TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 {
 	struct peer *p = &self->peer;
