@@ -321,7 +321,7 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
  * linux/net.h: a socket may answer options of SOL_SOCKET itself, and so claim
  * SO_ZEROCOPY, since 6.8. linux/skbuff.h: pages may be a device's since 6.16.
  */
-#ifdef SOCK_CUSTOM_SOCKOPT
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define XTCP_HAS_ZEROCOPY
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define xtcp_zerocopy_notice(sk, octets, old)				\
@@ -334,6 +334,13 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #define xtcp_zerocopy_iter(sk, skb, msg, octets, notice)		\
 	skb_zerocopy_iter_stream(sk, skb, msg, octets, notice, NULL)
 #endif
+#endif
+
+/* net/ipv4/tcp_ipv4.c: the default of tcp_limit_output_bytes, since 6.16. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define XTCP_LIMIT_OUTPUT_BYTES		(1 << 20)
+#else
+#define XTCP_LIMIT_OUTPUT_BYTES		(4 << 20)
 #endif
 
 /*

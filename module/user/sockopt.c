@@ -362,7 +362,7 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	return xtcp_set(sk, optname, val);
 }
 
-/* SO_ZEROCOPY: the core gives it to protocols of its own only. */
+/* SO_ZEROCOPY: the core leaves it to TCP and a few others. */
 static int zerocopy_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
 {
 	int val;
@@ -379,6 +379,23 @@ static int zerocopy_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
 	else
 		sock_reset_flag(sk, SOCK_ZEROCOPY);
 	release_sock(sk);
+	return 0;
+}
+
+/* SO_TXREHASH: the core leaves it to TCP, in kernels after 6.12. */
+static int txrehash_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	int val;
+
+	if (optlen < sizeof(int))
+		return -EINVAL;
+	if (copy_from_sockptr(&val, optval, sizeof(val)))
+		return -EFAULT;
+	if (!lies_between(val, -1, 1))
+		return -EINVAL;
+	if ((u8)val == SOCK_TXREHASH_DEFAULT)
+		val = READ_ONCE(sock_net(sk)->core.sysctl_txrehash);
+	WRITE_ONCE(sk->sk_txrehash, (u8)val);
 	return 0;
 }
 
@@ -400,6 +417,8 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 					      optlen);
 	if (optname == SO_ZEROCOPY)
 		return zerocopy_set(sock->sk, optval, optlen);
+	if (optname == SO_TXREHASH)
+		return txrehash_set(sock->sk, optval, optlen);
 	return sock_setsockopt(sock, level, optname, optval, optlen);
 }
 

@@ -439,7 +439,7 @@ static void knobs_default(struct net *net)
 		.max_reordering		= 300,
 		.early_demux		= 1,
 		.autocorking		= 1,
-		.limit_output_bytes	= 16 * 65536,
+		.limit_output_bytes	= XTCP_LIMIT_OUTPUT_BYTES,
 		.min_tso_segs		= 2,
 		.tso_rtt_log		= 9,
 		.tso_win_divisor	= 3,

@@ -750,6 +750,8 @@ TEST_F(options, opt_tcp_info_timeouts)
 	EXPECT_GE(600, (int)now.total_rto_time);
 
 	/* Another row of them, without another hash. */
+	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 2));
+	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, -2));
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 0));
 	ASSERT_EQ(5, send(c.fd, "again", 5, 0));
 	conn_expect(&c, .seq = 6, .len = 5);
