@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: mem=1G timeout=1800 */
+/* vm: mem=1G timeout=1800 clock */
 /*
  * lossy: how long 8 MiB take over a bad path, 20 ms each way: that loses,
  * reorders or doubles segments by a fixed pattern, the same for both sides; ten
