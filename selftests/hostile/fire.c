@@ -5,7 +5,8 @@
  * namespaces, and everything around them goes. The device between them is
  * deleted and made anew, addresses and routes vanish, every knob is swept across
  * its range and beyond, programs are killed, the administrator ends connections,
- * whole namespaces die, and somebody wants to unload the module all the while.
+ * whole namespaces die, those of both ends or that of one, and somebody wants to
+ * unload the module all the while.
  *
  * What must hold: no octet is wrong, nobody hangs, nothing is left, the module
  * stays while a socket lives and goes when none does, and its caches with it.
@@ -23,6 +24,11 @@
 
 #define KNOBS "/proc/sys/net/ipv4"
 #define KNOBS_MAX 128
+#define KNOB_VALUES 32
+/* A prime, so that no number of knobs has it in common. */
+#define KNOB_STRIDE 7919
+/* In so many seconds each knob has had each value, on the slowest kernel. */
+#define ROUND_S 120
 #define TALKS 400
 /* Connections at a time, for each second that there is to make them in. */
 #define LIVE_PER_S 25
@@ -33,9 +39,18 @@ static int ns_client, ns_server;
 
 static struct __test_metadata *test;
 
+static struct ipaddr address_of(bool v6, int net, int host)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), v6 ? "fd0%d::%d" : "10.%d.0.%d", net, host);
+	return ipaddr(text);
+}
+
 FIXTURE(fire) {
 	struct crowd *c;	/* who talk from one namespace to the other */
 	struct crowd *doomed;	/* who talk to themselves, and don't get old */
+	struct crowd *left;	/* who talk to servers that don't */
 	int home;
 };
 
@@ -168,28 +183,36 @@ static void knobs_restore(const struct knobs *k)
 		knob_set_text(k->name[i], k->value[i]);
 }
 
-static void knob_turn(const struct knobs *k)
+/* The next pair of a knob and a value: each comes once in a round, in no order. */
+static void knob_turn(const struct knobs *k, int turn)
 {
-	static const char * const value[] = {
+	static const char * const value[KNOB_VALUES] = {
 		"-1", "0", "1", "2", "3", "5", "10", "47", "100", "127", "128", "255", "256",
 		"1000", "4096", "65535", "65536", "1048576", "2147483647", "4294967295",
 		"99999999999999999999", "reno", "cubic", "x", "253", "6", "0 0 0", "1 1 1",
 		"4096 8192 16384", "4096 131072 6291456", "100 200 300", "2000 4000 8000",
 	};
 
-	knob_set_text(k->name[draw(k->nr)], value[draw(ARRAY_SIZE(value))]);
+	turn = (int64_t)turn * KNOB_STRIDE % (k->nr * KNOB_VALUES);
+	knob_set_text(k->name[turn / KNOB_VALUES], value[turn % KNOB_VALUES]);
 }
 
 static void sweep_in(struct crowd *c, int ns)
 {
+	int64_t began_ns = now_ns();
 	static struct knobs before;
+	int turns = 0, round;
 
 	netns_enter(WHERE(test), ns);
 	knobs_read(&before);
+	round = before.nr * KNOB_VALUES;
 	while (!crowd_is_over(c)) {
-		knob_turn(&before);
-		rest_us(draw(5000));
+		knob_turn(&before, turns++ % round);
+		rest_us(draw(3000));
 	}
+	printf("# %d knobs of %d values each, turned %d times\n", before.nr, KNOB_VALUES, turns);
+	check(turns >= round || now_ns() - began_ns < ROUND_S * NSEC_PER_SEC, WHERE(test),
+	      "%d knobs were turned %d times only", before.nr, turns);
 	knobs_restore(&before);
 }
 
@@ -247,6 +270,73 @@ static void role_destroyer(struct crowd *doomed)
 	die_again(doomed, world_of_talk, 2000000);
 }
 
+/*
+ * From this namespace, a new one, to that of @peer_ns: a device between 10.@net.0.1
+ * and 10.@net.0.2, fd0@net::1 and fd0@net::2. It goes with this one, some time after.
+ */
+static void path_to(int own_ns, int peer_ns, int net)
+{
+	static const int prefix[] = { 24, 64 };
+	char name[16];
+
+	snprintf(name, sizeof(name), "world%d", getpid());
+	veth_new(WHERE(test), "veth0", peer_ns, name);
+	for (int peer = 0; peer < 2; peer++) {
+		const char *dev = peer ? name : "veth0";
+
+		netns_enter(WHERE(test), peer ? peer_ns : own_ns);
+		link_up(WHERE(test), dev);
+		for (int v6 = 0; v6 < 2; v6++) {
+			struct ipaddr addr = address_of(v6, net, 1 + peer);
+
+			address_add(WHERE(test), dev, &addr, prefix[v6]);
+		}
+	}
+}
+
+/* Clients whose namespace dies while their server's lives on. */
+static void world_of_clients(struct crowd *c)
+{
+	int ns;
+
+	setpgid(0, 0);
+	ns = netns_new(WHERE(test));
+	path_to(ns, ns_server, 1);
+	netns_enter(WHERE(test), ns);
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct ipaddr server = ipaddr(c->way[2 * v6].server);
+		struct ipaddr gateway = address_of(v6, 1, 2);
+
+		route_add(WHERE(test), &server, v6 ? 128 : 32, &gateway, "veth0");
+	}
+	role_clients(c);
+}
+
+static void role_client_destroyer(struct crowd *c)
+{
+	die_again(c, world_of_clients, 2000000);
+}
+
+/* Servers whose namespace dies while their clients' lives on. */
+static void world_of_servers(struct crowd *c)
+{
+	int ns;
+
+	setpgid(0, 0);
+	ns = netns_new(WHERE(test));
+	knobs_for_haste();
+	path_to(ns, ns_client, 2);
+	netns_enter(WHERE(test), ns);
+	for (int i = 1; i < c->ways; i++)
+		role_fork(c, role_server, draw(1 << 20));
+	role_server(c);
+}
+
+static void role_server_destroyer(struct crowd *c)
+{
+	die_again(c, world_of_servers, 2000000);
+}
+
 /* The administrator, here and there. */
 static void role_executioner(struct crowd *c)
 {
@@ -290,6 +380,9 @@ FIXTURE_SETUP(fire)
 	ways_to(self->c, "10.0.0.2", "fd00::2");
 	self->doomed = crowd_new();
 	ways_to(self->doomed, "127.0.0.1", "::1");
+	self->left = crowd_new();
+	ways_to(self->left, "10.2.0.1", "fd02::1");
+	self->left->talks = 100;
 }
 
 FIXTURE_TEARDOWN(fire)
@@ -321,7 +414,7 @@ static void settle(int ns)
 
 TEST_F_TIMEOUT(fire, all_goes_while_thousands_talk, 2000)
 {
-	struct crowd *c = self->c, *doomed = self->doomed;
+	struct crowd *c = self->c, *doomed = self->doomed, *left = self->left;
 	int64_t peace_ns = (c->until_ns - now_ns()) / 3;
 	int live_min = peace_ns * LIVE_PER_S / NSEC_PER_SEC;
 
@@ -346,9 +439,13 @@ TEST_F_TIMEOUT(fire, all_goes_while_thousands_talk, 2000)
 	role_start(c, role_machine_sweeper);
 	role_start(c, role_victim);
 	role_start(c, role_executioner);
+	role_start(c, role_client_destroyer);
 	role_start(doomed, role_destroyer);
+	role_start(left, role_clients);
+	role_start(left, role_server_destroyer);
 	crowd_wait(WHERE(test), c);
 	crowd_wait(WHERE(test), doomed);
+	crowd_wait(WHERE(test), left);
 	TH_LOG("%d connections at a time", c->live_max);
 	EXPECT_EQ(0, c->unloaded);
 	/* A debug kernel takes its time, how much the host alone knows. */
