@@ -290,7 +290,8 @@ static void ipv4_addr_forget(struct sock *sk)
 	inet->inet_daddr = 0;
 	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
 		inet->inet_saddr = 0;
-		inet->inet_rcv_saddr = 0;
+		/* Who binds to our port may be looking: ipv4_bound(). */
+		WRITE_ONCE(inet->inet_rcv_saddr, 0);
 	}
 }
 
