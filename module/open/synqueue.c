@@ -602,8 +602,9 @@ static bool is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 /* The record lives as long as its deferral, if that is the longer one. */
 static bool is_given_up(const struct xtcp_halfopen *ho)
 {
-	return ho->timeouts >= retries_max(ho->ls) &&
-	       !is_deferred(ho, ho->timeouts);
+	u8 timeouts = READ_ONCE(ho->timeouts);
+
+	return timeouts >= retries_max(ho->ls) && !is_deferred(ho, timeouts);
 }
 
 /**
@@ -763,7 +764,8 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 /* TCP_DEFER_ACCEPT: a bare ACK makes no socket yet. */
 static bool may_defer(const struct xtcp_halfopen *ho)
 {
-	return ho->timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
+	return READ_ONCE(ho->timeouts) <
+	       READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
 }
 
 static void defer(struct xtcp_halfopen *ho)
