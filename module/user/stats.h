@@ -174,7 +174,7 @@ struct xtcp_mib {
 #define XTCP_DEC(net, symbol) \
 	this_cpu_dec(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
 #define XTCP_ADD(net, symbol, n) \
-	this_cpu_add(xtcp_net(net)->mib->item[XTCP_MIB_##symbol], n)
+	this_cpu_add(xtcp_net(net)->mib->item[XTCP_MIB_##symbol], (unsigned long)(n))
 
 int xtcp_stats_net_init(struct net *net);
 void xtcp_stats_net_exit(struct net *net);
