@@ -154,12 +154,17 @@ static void settle_without_loss(struct sock *sk)
 		xtcp_recovery_settle(sk);
 }
 
+/* Segments in flight before the ACK came, which may have acknowledged all. */
+static u32 flight_before(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	return xs->in_flight + a->segs;
+}
+
 /*
- * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. @flight segments were in
- * flight. With @marked, a router tells of congestion as well: that is not taken
- * back.
+ * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. That a router tells of
+ * congestion as well is not taken back.
  */
-static void fast_recovery_enter(struct sock *sk, u32 flight, bool marked)
+static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -173,21 +178,30 @@ static void fast_recovery_enter(struct sock *sk, u32 flight, bool marked)
 	if (xtcp_recovery_reduces(xs)) {
 		xs->prior_ssthresh = 0;
 	} else {
-		xs->prior_ssthresh = marked ? 0 : xtcp_prr_ssthresh_now(xs);
-		xtcp_prr_begin(xs, flight);
+		xs->prior_ssthresh = a->ece ? 0 : xtcp_prr_ssthresh_now(xs);
+		xtcp_prr_begin(xs, flight_before(xs, a));
 	}
 	xs->recovery = XTCP_FAST_RECOVERY;
 }
 
-/* A probe of the path's MTU that was lost is no congestion: RFC 4821 7.5. */
-static void loss_found(struct sock *sk, u32 flight, bool marked)
+/*
+ * A probe of the path's MTU that was lost is no congestion: RFC 4821 7.5.
+ *
+ * What is acknowledged arrived before the loss was seen. A receiver that is too
+ * busy to say so apart shall not cost half a round of slow start.
+ */
+static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 {
-	if (xtcp_mtuprobe_is_lost(xtcp_sk(sk))) {
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xtcp_mtuprobe_is_lost(xs)) {
 		xtcp_mtuprobe_failed(sk);
 		xtcp_recovery_path_shrank(sk);
-	} else {
-		fast_recovery_enter(sk, flight, marked);
+		return;
 	}
+	if (a->segs && xs->recovery <= XTCP_DISORDER)
+		xtcp_congestion_acked(sk, a->segs, a->prior_pipe);
+	fast_recovery_enter(sk, a);
 }
 
 /**
@@ -222,12 +236,6 @@ static bool undo_by_dsack(struct sock *sk)
 	return true;
 }
 
-/* Segments in flight before the ACK came, which may have acknowledged all. */
-static u32 flight_before(const struct xtcp_sock *xs, const struct xtcp_acked *a)
-{
-	return xs->in_flight + a->segs;
-}
-
 static bool is_duplicate(const struct xtcp_acked *a)
 {
 	return !a->advanced && !a->news && !a->dsack;
@@ -250,13 +258,7 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 		settle_without_loss(sk);
 		return XTCP_RESEND_NONE;
 	}
-	/*
-	 * What is acknowledged arrived before the loss was seen. A receiver that
-	 * is too busy to say so apart shall not cost half a round of slow start.
-	 */
-	if (a->segs && xs->recovery <= XTCP_DISORDER)
-		xtcp_congestion_acked(sk, a->segs, a->prior_pipe);
-	loss_found(sk, flight_before(xs, a), a->ece);
+	loss_found(sk, a);
 	return XTCP_RESEND_LOST;
 }
 
@@ -323,7 +325,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 		if (!xs->lost_out)
 			return XTCP_RESEND_NONE;
 		/* It was reordering, and now there is a loss as well. */
-		fast_recovery_enter(sk, flight_before(xs, a), a->ece);
+		fast_recovery_enter(sk, a);
 	}
 	return XTCP_RESEND_LOST;
 }
@@ -599,7 +601,7 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {
 		if (xs->recovery != XTCP_FAST_RECOVERY) {
-			loss_found(sk, xs->in_flight, false);
+			loss_found(sk, &a);
 			a.lost = xs->lost - lost;
 			if (xs->recovery == XTCP_FAST_RECOVERY)
 				xtcp_prr_acked(xs, &a);
