@@ -106,6 +106,30 @@ TEST_F(icmp_states, sm_f2_icmp_too_big)
 	conn_send(&c, .flags = RST);
 }
 
+/* Of a program that is gone a record is left, which nobody tells. */
+TEST_F(icmp_states, sm_f2_record_icmp)
+{
+	static const struct {
+		int code;
+		const char *event;
+	} error[] = {
+		{ ICMP_PORT_UNREACH, "ICMP-hard-error" },
+		{ ICMP_HOST_UNREACH, "ICMP-soft-error" },
+		{ ICMP_FRAG_NEEDED, "ICMP-too-big" },
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
+	for (int i = 0; i < 3; i++) {
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = error[i].code,
+			       .rest = MTU);
+		conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+		EXPECT_EQ(1, lifecycle_count("FIN-WAIT-2", error[i].event, "FIN-WAIT-2"));
+	}
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(icmp_states, sm_tw_icmp_too_big)
 {
 	struct peer *p = &self->peer;
