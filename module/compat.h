@@ -338,9 +338,9 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 
 /* net/ipv4/tcp_ipv4.c: the default of tcp_limit_output_bytes, since 6.16. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
-#define XTCP_LIMIT_OUTPUT_BYTES		(1 << 20)
+#define XTCP_LIMIT_OUTPUT_BYTES		1048576
 #else
-#define XTCP_LIMIT_OUTPUT_BYTES		(4 << 20)
+#define XTCP_LIMIT_OUTPUT_BYTES		4194304
 #endif
 
 /*

@@ -288,10 +288,10 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		   READ_ONCE(xs->retransmits), xtcp_procfs_uid(m, sk),
 		   READ_ONCE(xs->probes_out), sock_i_ino(sk),
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
-	/* A bit, whose neighbours are written meanwhile (+ 0: no typeof). */
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rto_us) / (USEC_PER_SEC / 100),
 		   READ_ONCE(xs->ato_ms) / (MSEC_PER_SEC / 100),
+		   /* A bit, whose neighbours are written meanwhile (+ 0: no typeof). */
 		   READ_ONCE(xs->quickack) << 1 | data_race(xs->pingpong + 0),
 		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
 	return 0;
