@@ -332,6 +332,14 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 	return 0;
 }
 
+/* An option's value; more than an int may be given, as in Linux. */
+static int int_read(int *val, sockptr_t optval, unsigned int optlen)
+{
+	if (optlen < sizeof(*val))
+		return -EINVAL;
+	return copy_from_sockptr(val, optval, sizeof(*val)) ? -EFAULT : 0;
+}
+
 /**
  * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
@@ -345,32 +353,24 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 		    unsigned int optlen)
 {
-	int val;
+	int val, err;
 
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
 		return ip_set(sk, level, optname, optval, optlen);
 
 	if (level == SOL_TCP && optname == TCP_CONGESTION)
 		return congestion_set(sk, optval, optlen);
-	if (optlen < sizeof(int))
-		return -EINVAL;
-	if (copy_from_sockptr(&val, optval, sizeof(val)))
-		return -EFAULT;
-
+	err = int_read(&val, optval, optlen);
+	if (err)
+		return err;
 	if (level == SOL_TCP)
 		return tcp_set(sk, optname, val);
 	return xtcp_set(sk, optname, val);
 }
 
 /* SO_ZEROCOPY: the core leaves it to TCP and a few others. */
-static int zerocopy_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
+static int zerocopy_set(struct sock *sk, int val)
 {
-	int val;
-
-	if (optlen < sizeof(int))
-		return -EINVAL;
-	if (copy_from_sockptr(&val, optval, sizeof(val)))
-		return -EFAULT;
 	if (!lies_between(val, 0, 1))
 		return -EINVAL;
 	lock_sock(sk);
@@ -383,14 +383,8 @@ static int zerocopy_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
 }
 
 /* SO_TXREHASH: the core leaves it to TCP, in kernels after 6.12. */
-static int txrehash_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
+static int txrehash_set(struct sock *sk, int val)
 {
-	int val;
-
-	if (optlen < sizeof(int))
-		return -EINVAL;
-	if (copy_from_sockptr(&val, optval, sizeof(val)))
-		return -EFAULT;
 	if (!lies_between(val, -1, 1))
 		return -EINVAL;
 	if ((u8)val == SOCK_TXREHASH_DEFAULT)
@@ -412,14 +406,19 @@ static int txrehash_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
 int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 			sockptr_t optval, unsigned int optlen)
 {
+	struct sock *sk = sock->sk;
+	int val, err;
+
 	if (level != SOL_SOCKET)
 		return sock_common_setsockopt(sock, level, optname, optval,
 					      optlen);
-	if (optname == SO_ZEROCOPY)
-		return zerocopy_set(sock->sk, optval, optlen);
-	if (optname == SO_TXREHASH)
-		return txrehash_set(sock->sk, optval, optlen);
-	return sock_setsockopt(sock, level, optname, optval, optlen);
+	if (optname != SO_ZEROCOPY && optname != SO_TXREHASH)
+		return sock_setsockopt(sock, level, optname, optval, optlen);
+	err = int_read(&val, optval, optlen);
+	if (err)
+		return err;
+	return optname == SO_ZEROCOPY ? zerocopy_set(sk, val) :
+					txrehash_set(sk, val);
 }
 
 /* Linux's names for the phases of loss recovery. */
