@@ -408,6 +408,22 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt,
 	}
 }
 
+/*
+ * Identifications go on by one from segment to segment, as TCP's: GRO joins no
+ * others. The kernel's ip_select_ident_segs() has that for TCP alone; for the
+ * rest it counts first, so that an skb of two segments behind one of eight
+ * would take numbers that these have. The socket lock keeps the count.
+ */
+static __always_inline void ident_select(struct sock *sk, struct iphdr *iph,
+					 u32 segs)
+{
+	atomic_t *ident = &inet_sk(sk)->inet_id;
+	int first = atomic_read(ident);
+
+	atomic_set(ident, first + segs);
+	iph->id = htons(first);
+}
+
 static __always_inline int xmit(struct sock *sk, struct sk_buff *skb,
 				const struct dst_entry *dst,
 				const struct ip_options *opt, u8 ecn)
@@ -428,7 +444,7 @@ static __always_inline int xmit(struct sock *sk, struct sk_buff *skb,
 	}
 	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
 		iph->frag_off = htons(IP_DF);
-	ip_select_ident_segs(net, skb, sk, skb_shinfo(skb)->gso_segs ?: 1);
+	ident_select(sk, iph, skb_shinfo(skb)->gso_segs ?: 1);
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = READ_ONCE(sk->sk_mark);
 	return ip_local_out(net, sk, skb);

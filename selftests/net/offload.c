@@ -66,6 +66,30 @@ TEST_F(tun, one_write_becomes_ten_segments)
 	conn_send(&c, .flags = ACK);
 }
 
+/* GRO joins what is numbered on: from skb to skb, too, whatever their sizes. */
+TEST_F(tun, identifications_go_on)
+{
+	static const int sizes[] = { 8, 2, 1, 1, 5 };
+	struct peer *p = &self->peer;
+	static uint8_t text[8 * MSS];
+	struct conn c;
+	int id = -1, at = 1;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ASSERT_EQ(sizes[i] * MSS, send(c.fd, text, sizes[i] * MSS, 0));
+		for (int end = at + sizes[i] * MSS; at < end; at += MSS) {
+			int now = conn_expect(&c, .seq = at, .len = MSS)->ip_id;
+
+			/* IPv6's header has none: it gives one to fragments alone. */
+			if (id >= 0 && p->family == AF_INET)
+				EXPECT_EQ((uint16_t)(id + 1), now);
+			id = now;
+		}
+		conn_send(&c, .flags = ACK, .ack = at);
+	}
+}
+
 TEST_F(tun, fin_is_on_the_last_segment_only)
 {
 	static uint8_t text[3 * MSS];
