@@ -4,7 +4,7 @@
  * counter XtcpReset... is provoked by what it is named after, and no other of
  * them moves. RFC 9293 3.5.2 and 3.10.7.1 (sending), 3.5.3 (taking).
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
@@ -111,6 +111,8 @@ REASON(ctr_XtcpResetSentBadAck, "XtcpResetSentBadAck")
 	(void)_metadata;
 	conn_to_state(p, &c, ST_SYN_SENT);
 	expect_rst_of_bad_ack(&c, ST_SYN_SENT, SYN | ACK, before);
+	/* The peer's old connection is gone now: the SYN comes again soon. */
+	conn_expect(&c, .flags = SYN, .seq = 0, .within_ms = 10);
 }
 
 REASON(ctr_XtcpResetSentBadAck_half_open, "XtcpResetSentBadAck")

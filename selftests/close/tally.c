@@ -2,7 +2,7 @@
 /*
  * tally: counters of ends and of answers, each provoked once; no other moves.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 #include "lib/program.h"
 

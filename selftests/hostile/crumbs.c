@@ -5,7 +5,7 @@
  * within its buffer whatever comes, and a segment costs no more because many
  * are there; what the user can have he gets.
  */
-/* vm: wires families mem=1G */
+/* vm: wires families mem=1G short */
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>

@@ -144,6 +144,11 @@ void peer_sleep_until(struct peer *p, int64_t at_ms);
 int64_t peer_late_max_ns(int64_t delay_ns);
 /* What a debug kernel's checks, or real time on a busy host, may add to it. */
 int64_t peer_slack_ns(void);
+/*
+ * The guest's clock goes on while somebody computes. Loss probes, which come after
+ * two round trips of some ms, are off then, unless a test turns them on.
+ */
+bool peer_real_time(void);
 
 /* poll() reports these events of fd at_ms after the mark, and none before. */
 #define peer_expect_poll(p, fd, events, at_ms) \

@@ -179,6 +179,17 @@ expect_equal() { # WANTED GOT WHAT
 	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
 }
 
+# Once COMMAND says WANT, which is due soon: programs have only just been started.
+expect_soon() { # WANT WHAT COMMAND...
+	local want=$1 what=$2 i
+	shift 2
+	for ((i = 0; i < 40; i++)); do
+		[ "$("$@")" != "$want" ] || return 0
+		sleep .05
+	done
+	expect_equal "$want" "$("$@")" "$what"
+}
+
 # /proc/net's table of a program's sockets; PROGRAM is xtcp-run or empty for stock.
 table_of() { # PROGRAM
 	echo "${1:+x}tcp${family#4}"

@@ -5,7 +5,7 @@
  * way is known, and then one that must not take it. RFC 1122 3.2.1.3, RFC 3704
  * (reverse path), Linux's ip-sysctl. (demux.c counts the lookups.)
  */
-/* vm: wires */
+/* vm: wires short */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(arrival);

@@ -5,7 +5,7 @@
  * tracepoint fib:fib_table_lookup); those for packets that come in name the
  * device. (arrival.c has who is not let in.)
  */
-/* vm: wires */
+/* vm: wires short */
 #include "lib/xtcp_test.h"
 
 #include <sys/mount.h>

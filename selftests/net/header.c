@@ -3,7 +3,7 @@
  * header: what of an arriving header is checked, and what becomes of a segment
  * that fails. RFC 9293 3.1, 3.10.7, MUST-2, 3, 50, 57, 63, 66.
  */
-/* vm: wires */
+/* vm: wires short */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(header);

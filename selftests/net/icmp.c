@@ -4,7 +4,8 @@
  * SHLD-26), RFC 5927 (a quote must be of something in flight), RFC 6633 (source
  * quench), RFC 1122 3.2.2.2 (redirect), RFC 1191 (too big).
  */
-/* vm: wires families */
+/* vm: wires families short */
+/* vm: still=lc_107_source_quench_is_nothing */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>

@@ -4,7 +4,7 @@
  * no state. RFC 5927 5.2, RFC 9293 MUST-56; a smaller MTU counts in each (RFC
  * 1191). States x errors.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>

@@ -4,7 +4,7 @@
  * mark, priority, DSCP. Whether a packet has the first two only rules on its
  * way out can tell: nft's count. RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <stdlib.h>

@@ -5,7 +5,9 @@
  * off in turn, and its checksums and text are looked at here. On the way, in the
  * middle (a router), and where it is lost one by one. RFC 9293 MUST-2.
  */
-/* vm: wires families */
+/* vm: wires families short */
+/* vm: still=a_block_counts_whole_segments */
+/* vm: still=rfc9293_must_02_without_gso_and_tso */
 #include "lib/xtcp_test.h"
 
 #include <arpa/inet.h>

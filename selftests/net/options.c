@@ -4,7 +4,7 @@
  * broken list does. RFC 9293 3.1, 3.2, 3.7.1 (MUST-4..7, 14-16, 64, 65, 67-69),
  * RFC 7323 2.2 (window scale), RFC 6691 (MSS and options).
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>
@@ -178,32 +178,35 @@ TEST_F(options, rfc9293_must_16_path_limits_a_large_mss)
 	expect_segment_size(_metadata, &c, 1460);
 }
 
+static struct optbytes shifted(int pad, struct optbytes known)
+{
+	struct optbytes o = { .len = pad + known.len, .b = { 1, 1, 1, 1 } };
+
+	memcpy(o.b + pad, known.b, known.len);
+	return o;
+}
+
 TEST_F(options, rfc9293_must_64_any_alignment)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
 
 	for (int pad = 0; pad < 4; pad++) {
-		struct optbytes o = { .len = pad, .b = { 1, 1, 1, 1 } };
-		struct optbytes known = OPT(OPT_MSS(900), OPT_WSCALE(3),
-					    OPT_TS(0x01020304, 0), OPT_SACKOK);
 		uint32_t tsval;
 
-		memcpy(o.b + pad, known.b, known.len);
-		o.len += known.len;
-		conn_start(p, &c, .opt = o, .kport = 7000 + pad);
-		conn_send(&c, .flags = SYN);
+		conn_start(p, &c, .opt = OPT(OPT_MSS(900), OPT_WSCALE(3), OPT_TS(0, 0),
+					     OPT_SACKOK), .kport = 7000 + pad);
+		conn_send(&c, .flags = SYN,
+			  .opt = shifted(pad, OPT(OPT_MSS(900), OPT_WSCALE(3),
+						  OPT_TS(c.tsval_base, 0), OPT_SACKOK)));
 		tsval = conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1,
 				    .ts = 1, .tsecr = c.tsval_base)->opt.tsval;
 		ASSERT_LE(0, p->last.opt.wscale);
 		conn_send(&c, .flags = ACK);
 		conn_accept(&c);
 		/* Timestamps on text, shifted; the echo shows it was read. */
-		o = (struct optbytes){ .len = pad, .b = { 1, 1, 1, 1 } };
-		known = OPT(OPT_TS(c.tsval_base + 1000, tsval));
-		memcpy(o.b + pad, known.b, known.len);
-		o.len += known.len;
-		conn_send(&c, .flags = ACK | PSH, .data = "t", .opt = o);
+		conn_send(&c, .flags = ACK | PSH, .data = "t",
+			  .opt = shifted(pad, OPT(OPT_TS(c.tsval_base + 1000, tsval))));
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .ts = 1,
 			    .tsecr = c.tsval_base + 1000, .within_ms = 210);
 	}

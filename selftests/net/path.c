@@ -6,7 +6,7 @@
  * option, which xtcp skips), RFC 3042 (limited transmit keeps a small window
  * going).
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>

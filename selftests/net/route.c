@@ -3,7 +3,7 @@
  * route: neighbours that don't answer and routes that change under a
  * connection. RFC 9293 3.9.2 (MUST-44..46), RFC 1122 2.3.2.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(route);

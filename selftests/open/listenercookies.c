@@ -3,7 +3,7 @@
  * listenercookies: XTCP_SYNCOOKIES, by which each listener has a mode of its own
  * in place of the namespace's xtcp_syncookies.
  */
-/* vm: families */
+/* vm: families short */
 #include "lossless.h"
 
 PEER_FIXTURE(server);		/* the kernel listens, the client is made by hand */

@@ -4,7 +4,7 @@
  * OPEN may name the local address or leave it open; the more that fits, the
  * better.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/bpf.h>

@@ -4,7 +4,7 @@
  * what a packet is like when it leaves. RFC 791, LC-27. What such segments do then,
  * the other rooms ask on both wires; errors about them, tcpwire/quotes.
  */
-/* vm: mapped */
+/* vm: mapped short */
 #include "lib/xtcp_test.h"
 
 #include <linux/if_packet.h>

@@ -5,7 +5,7 @@
 # Rules in the older language, by iptables: its matches and targets (x_tables,
 # under nf_tables' hooks) look into the TCP header by themselves, so what
 # firewall.sh shows of nft's they are asked here again. LC-114.
-# vm: timeout=400 with=iptables
+# vm: timeout=400 with=iptables short
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* vm: short */
 /*
  * vanish: between the hook and the protocol's handler. A queue to user space,
  * behind the hook, holds a segment there: its header has the native wire's

@@ -4,7 +4,11 @@
  * same. RFC 5681 4.2, RFC 2018; xtcp_comp_sack_nr, xtcp_comp_sack_delay_ns. As
  * on Linux TCP, but for the slack of its timer.
  */
-/* vm: wires families */
+/* vm: wires families short */
+/* vm: still=ctr_TCPAckCompressed */
+/* vm: still=a_twentieth_of_the_round_trip */
+/* vm: still=knob_comp_sack_nr_acts */
+/* vm: still=no_block_is_forgotten_untold */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(compress);

@@ -4,7 +4,8 @@
  * of it), RFC 9293 SHLD-8. The peer plays the router as well: it marks its own
  * text, and tells of marks that nobody made.
  */
-/* vm: wires families */
+/* vm: wires families short */
+/* vm: still=rfc8985_7_3_no_probe_of_what_has_arrived */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

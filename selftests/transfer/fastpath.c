@@ -5,7 +5,12 @@
  * nobody outside may see which it was: sums, memory, what goes out. RFC 9293
  * 3.10.7.4.
  */
-/* vm: wires families */
+/* vm: wires families short */
+/* vm: still=request_and_answer */
+/* vm: still=answers_are_timed */
+/* vm: still=an_answer_to_what_was_sent_again */
+/* vm: still=an_answer_to_half */
+/* vm: still=kept_memory_goes_back */
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>

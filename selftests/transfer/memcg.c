@@ -3,7 +3,7 @@
  * memcg: what sockets hold is charged to the memory cgroup of those who made
  * them, accepted ones included, and comes back when it is read.
  */
-/* vm: wires families mem=1G */
+/* vm: wires families mem=1G short */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>

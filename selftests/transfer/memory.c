@@ -4,7 +4,7 @@
  * order goes first, then new text is refused; what was acknowledged stays.
  * RFC 2018 8, RFC 9293 3.10.7.4.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,7 +4,9 @@
  * back, and of the rate at which text was delivered. The same as Linux's, but
  * for its clock, which counts in ticks.
  */
-/* vm: families */
+/* vm: families short */
+/* vm: still=delivery_rate */
+/* vm: still=delivery_rate_of_one_with_little_to_say */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

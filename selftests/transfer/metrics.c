@@ -3,7 +3,7 @@
  * metrics: what the administrator knows of a path and writes into its route
  * ("ip route ... mtu lock 1000 initcwnd 20"), ip-route(8).
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -4,7 +4,7 @@
  * wait. RFC 9293 3.7.1 (MSS), 3.7.4 (Nagle), 3.8.6.2.1 (the sender's side of
  * silly windows), 3.9.1.2 (PSH). LC-50.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

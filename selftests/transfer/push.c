@@ -4,7 +4,7 @@
  * What RFC 9293 3.9.1 lets a TCP do about that and xtcp, like Linux, does not:
  * flags PUSH in SEND and RECEIVE, FLUSH. LC-113.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

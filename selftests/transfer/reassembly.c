@@ -4,7 +4,7 @@
  * the receiver tells of it. RFC 9293 3.10.7.4 (text), 3.4 (sequence numbers),
  * RFC 2018 (SACK blocks), 2883 (D-SACK), 5681 4.2 (duplicate ACKs). LC-51, 52.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

@@ -3,7 +3,7 @@
  * unreachable: a router that knows no way tells that the path is broken, not
  * congested; RFC 6069 takes one doubling of the timeout back for it.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/icmp.h>

@@ -5,7 +5,7 @@
  * (MUST-30 to 33, 62, 66), RFC 6093; all as on Linux TCP, on which these tests
  * hold as well.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>

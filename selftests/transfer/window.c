@@ -4,7 +4,7 @@
  * offers. RFC 9293 3.8.6 (MUST-1, 34, 39, 66; SHLD-14..16; REC-1), RFC 7323 2
  * (scale). LC-53, LC-54.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>

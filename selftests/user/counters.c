@@ -6,7 +6,7 @@
  * the test names it. And the TTL itself, which bounds how old a segment can be
  * (RFC 9293 3.4.1 and MUST-49).
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <net/if.h>

@@ -4,7 +4,7 @@
  * queues hold, have held and may hold. RFC 4987 is about the attack that it
  * shows.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <net/if.h>

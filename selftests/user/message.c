@@ -4,7 +4,7 @@
  * ways, and the ioctls that count it. RFC 9293 3.9.1.2, 3.9.1.3; all as on
  * Linux TCP, on which these tests hold as well.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <linux/sockios.h>

@@ -5,7 +5,7 @@
  * told once by an epoll that was there before (EPOLLET). RFC 9293 3.9.1; all
  * as on Linux TCP.
  */
-/* vm: wires families */
+/* vm: wires families short */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* vm: short */
 /*
  * preload: the decisions of xtcp-run's library, call by call.
  *
