@@ -84,6 +84,7 @@ enum xtcp_urgent {
 #define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
 #define XTCP_NAGLE_PUSH		0x4	/* what is queued goes out once */
+#define XTCP_NAGLE_LARGE	0x8	/* the last SEND was of many segments */
 
 /**
  * struct xtcp_meter - for TCP_INFO, transfer/meter.c

@@ -47,6 +47,9 @@ static u32 usable_window(const struct xtcp_sock *xs)
 /*
  * Nagle (RFC 9293 3.7.4, SHLD-7) with Minshall's change: a segment that is
  * not full waits while another such is unacknowledged, not while anything is.
+ * The end of a large write does not wait even then: it is one small segment
+ * among many, not what Nagle is against, and as a rule the peer has to have it
+ * before it can go on. Linux holds it for a round trip, or not, as it happens.
  */
 static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 {
@@ -55,6 +58,8 @@ static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 	if (nagle & XTCP_NAGLE_CORK)
 		return false;
 	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->snd_urgent)
+		return true;
+	if (nagle & XTCP_NAGLE_LARGE)
 		return true;
 	return !(seq_after(xs->snd_sml, xs->snd_una) &&
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));
@@ -130,7 +135,9 @@ static void launched(struct sock *sk, struct sk_buff *skb)
 	bool first = !xs->in_flight;
 
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
-	if (skb->len && skb->len < segs * xs->mss)
+	/* The end of a large write is none that others have to wait for. */
+	if (skb->len && skb->len < segs * xs->mss &&
+	    !(xs->nagle & XTCP_NAGLE_LARGE))
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
 		xtcp_ack_text_sent(sk, xtcp_cb(skb)->sent_ns);
@@ -378,6 +385,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 	u64 now_ns = xtcp_now_ns();
 
 	xtcp_cb(skb)->flags |= XTCP_PSH;
+	xs->nagle &= ~XTCP_NAGLE_LARGE;
 	xtcp_sendq_number(sk, skb);
 	xs->pushed_seq = xs->write_seq;
 	xtcp_sendq_measure(skb, xs->mss);

@@ -52,6 +52,9 @@
  */
 #define BY_STACK_MAX	128U
 
+/* A write of so many segments is a large one; XTCP_NAGLE_LARGE. */
+#define LARGE_SEGS	10
+
 /* Has @skb room for text up to @goal, and a place for the next fragment? */
 static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
@@ -272,6 +275,7 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	if (err)
 		return err;
 
+	xtcp_sk(sk)->nagle &= ~XTCP_NAGLE_LARGE;
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
@@ -294,6 +298,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_send_mark_push(sk);
+		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss)
+			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
 		if (!xtcp_send_waits_for_more(sk, nagle) &&
 		    !xtcp_smallqueue_corks(sk))
 			xtcp_send_push(sk, nagle);

@@ -175,6 +175,76 @@ TEST_F(nagle, rfc9293_shld_07_nagle)
 	conn_send(&c, .flags = ACK);
 }
 
+/* One small segment in flight, and a window for many others. */
+static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
+			    struct conn *c)
+{
+	static uint8_t text[12 * MSS];
+	int at = 1;
+
+	conn_open(p, c, .opt = SMALL_MSS);
+	/* Slow start opens the window. */
+	for (int i = 0; i < 10; i++, at += MSS) {
+		ASSERT_EQ(MSS, send(c->fd, text, MSS, 0));
+		expect_text(c, at, MSS);
+		if (i == 9)
+			conn_send(c, .flags = ACK, .ack = at + MSS);
+	}
+	ASSERT_EQ(1, send(c->fd, text, 1, 0));
+	expect_text(c, at, 1);
+}
+
+/* The end of a large write waits for no small segment, and none for it. */
+TEST_F(nagle, the_end_of_a_large_write_goes)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[10 * MSS + 100];
+	int at = 10 * MSS + 2;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where it waits */
+	small_in_flight(_metadata, p, &c);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 10; i++, at += MSS)
+		expect_text(&c, at, MSS);
+	expect_text(&c, at, 100, .flags = ACK | PSH);
+	/* The small one before it is still in flight. */
+	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = 10 * MSS + 2);
+	expect_text(&c, at + 100, 1);
+	conn_send(&c, .flags = ACK);
+	/* Behind another all is as before. */
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	EXPECT_EQ(11, peer_drain(p, 1));
+	at += 101 + sizeof(text);
+	conn_send(&c, .flags = ACK, .ack = at);
+	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	expect_text(&c, at, 1);
+	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = at + 1);
+	expect_text(&c, at + 1, 1);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, the_end_of_a_lesser_write_waits)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[9 * MSS + 100];
+	int at = 10 * MSS + 2;
+	struct conn c;
+
+	small_in_flight(_metadata, p, &c);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 9; i++, at += MSS)
+		expect_text(&c, at, MSS);
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = 10 * MSS + 2);
+	expect_text(&c, at, 100);
+	conn_send(&c, .flags = ACK);
+}
+
 TEST_F(nagle, rfc9293_must_17_nodelay)
 {
 	struct peer *p = &self->peer;
