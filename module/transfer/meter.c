@@ -38,13 +38,23 @@
 #define RATE_BITS	11	/* of xs->rate; the rest is the exponent */
 
 /**
- * xtcp_meter_init - nothing was sent yet
- * @xs: not in an accept queue, and without a cookie
+ * xtcp_meter_place - what stood in its place is gone
+ * @xs: just taken from an accept queue. Its lock may be another CPU's, which
+ *	works on the segment that opened it: nothing else may be written
  */
-void xtcp_meter_init(struct xtcp_sock *xs)
+void xtcp_meter_place(struct xtcp_sock *xs)
 {
 	BUILD_BUG_ON(sizeof(xs->meter) > sizeof(xs->cookie));
 	memset(&xs->meter, 0, sizeof(xs->meter));
+}
+
+/**
+ * xtcp_meter_init - nothing was sent yet
+ * @xs: locked or not visible yet; not in an accept queue, and without a cookie
+ */
+void xtcp_meter_init(struct xtcp_sock *xs)
+{
+	xtcp_meter_place(xs);
 	xs->rate = 0;
 	xs->held = XTCP_HELD_NOT;
 	xs->rate_limited = 0;
