@@ -616,7 +616,8 @@ struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
  * @key: of the segment
  * @skb: the segment, at its TCP header; NULL: any of those who fit best will do
  *
- * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
+ * Context: softirqs off; rcu_read_lock(), which keeps the socket; no reference is
+ * taken.
  * Return: the listener that fits best, or NULL.
  */
 struct sock *xtcp_listener_lookup_rcu(struct net *net,
@@ -627,6 +628,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	unsigned int score, best_score = 0;
 	struct sock *sk, *best = NULL;
 
+	lockdep_assert_in_softirq();
 	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport))) {
 		score = listener_score(sk, key);
 		if (score > best_score) {

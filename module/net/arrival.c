@@ -18,9 +18,10 @@
  * Birth and death: what a CPU remembers it holds a reference to, one route for
  * each way. Another one replaces it, and the namespace's end drops the last.
  *
- * Context: softirq under RCU, of the one CPU whose memory it is: no locks. Where
- * softirqs can be preempted nothing is remembered. xtcp_arrival_net_*():
- * process.
+ * Context: under RCU. A CPU's memory has no lock: only this CPU uses it, and only
+ * with softirqs off. Who comes with softirqs on (a task that gives the verdict of
+ * a netfilter queue, or connects) does without. Where softirqs can be preempted
+ * nothing is remembered. xtcp_arrival_net_*(): process.
  */
 #include "net/arrival.h"
 
@@ -142,14 +143,19 @@ static __always_inline bool source_is_sane(struct net *net,
  * @xn: namespace
  * @skb: segment in one piece, addressed to this host, without a route; gets
  *	one if what the CPU remembers allows it
+ *
+ * Context: RCU; any. With softirqs on, the routing code routes it.
  */
 void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	struct xtcp_arrival *mem = xtcp_arrival_memory(xn);
 	const struct iphdr *iph = ip_hdr(skb);
 	struct net *net = xn->net;
 	const struct xtcp_way *way;
+	struct xtcp_arrival *mem;
 
+	if (unlikely(!in_softirq()))
+		return;
+	mem = xtcp_arrival_memory(xn);
 	if (!mem || fib4_has_custom_rules(net))
 		return;
 	way = way_of(mem, iph);

@@ -5,6 +5,7 @@
 #ifndef XTCP_NET_ARRIVAL_H
 #define XTCP_NET_ARRIVAL_H
 
+#include <linux/lockdep.h>
 #include <linux/percpu.h>
 #include <linux/types.h>
 
@@ -56,7 +57,7 @@ void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
  * xtcp_arrival_memory - what this CPU remembers
  * @xn: namespace
  *
- * Context: softirq.
+ * Context: softirqs off, until the caller is done with it.
  * Return: NULL: nothing, and never will.
  */
 static inline struct xtcp_arrival *
@@ -64,13 +65,16 @@ xtcp_arrival_memory(const struct xtcp_net *xn)
 {
 	struct xtcp_arrival __percpu *arrival = READ_ONCE(xn->arrival);
 
+	lockdep_assert_in_softirq();
 	return arrival ? this_cpu_ptr(arrival) : NULL;
 }
 
 /**
  * xtcp_arrival_learn - remember how a segment was routed to us
  * @xn: namespace
- * @skb: a stranger's segment, with its route, in the softirq in which it came
+ * @skb: a stranger's segment, with its route
+ *
+ * Context: RCU, softirqs off: as IP calls a protocol's handler.
  *
  * Called for each, so it is here that most have nothing new to tell.
  */

@@ -24,9 +24,9 @@
  * the first answer. What a CPU remembers it holds a reference to. Another one
  * replaces it, and the namespace's end drops the last.
  *
- * Context: softirq under RCU, of the one CPU whose memory it is: no locks. Where
- * softirqs can be preempted nothing is remembered. xtcp_arrival6_net_*():
- * process.
+ * Context: under RCU. A CPU's memory has no lock: only this CPU uses it, and only
+ * with softirqs off. Where softirqs can be preempted nothing is remembered.
+ * xtcp_arrival6_net_*(): process.
  */
 #include "net/arrival6.h"
 
@@ -34,7 +34,9 @@
 #include <linux/gfp.h>
 #include <linux/ipv6.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <net/dst.h>
 #include <net/if_inet6.h>
 #include <net/ip6_fib.h>
@@ -87,11 +89,12 @@ struct xtcp_arrival6 {
 	} back[WAYS_BACK];
 };
 
-/* NULL: nothing, and never will. */
+/* NULL: nothing, and never will. Softirqs are off until the caller is done. */
 static struct xtcp_arrival6 *memory_of(const struct xtcp_net *xn)
 {
 	struct xtcp_arrival6 __percpu *arrival = READ_ONCE(xn->arrival6);
 
+	lockdep_assert_in_softirq();
 	return arrival ? this_cpu_ptr(arrival) : NULL;
 }
 
@@ -130,6 +133,7 @@ static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
  * @xn: namespace without policy rules
  * @skb: segment in one piece, addressed to this host
  *
+ * Context: RCU, softirqs off.
  * Return: false where somebody else has to be asked.
  */
 bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
@@ -145,12 +149,17 @@ bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
  * @xn: namespace
  * @skb: segment in one piece, addressed to this host, without a route; gets
  *	one if what the CPU remembers allows it
+ *
+ * Context: RCU; any. With softirqs on, the routing code routes it.
  */
 void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	struct xtcp_arrival6 *mem = memory_of(xn);
+	struct xtcp_arrival6 *mem;
 	struct dst_entry *dst;
 
+	if (unlikely(!in_softirq()))
+		return;
+	mem = memory_of(xn);
 	if (!mem || fib6_has_custom_rules(xn->net))
 		return;
 	dst = way_in(mem, skb);
@@ -169,7 +178,9 @@ static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
 /**
  * xtcp_arrival6_learn - remember how a segment was routed to us
  * @xn: namespace
- * @skb: a stranger's segment, with its route, in the softirq in which it came
+ * @skb: a stranger's segment, with its route
+ *
+ * Context: RCU, softirqs off: as IP calls a protocol's handler.
  */
 void xtcp_arrival6_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
 {

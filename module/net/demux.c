@@ -19,7 +19,9 @@
  * The packet holds a reference to the socket, which goes to whoever takes the
  * socket from it, or with the packet.
  *
- * Context: the hook softirq under RCU; xtcp_demux_add() process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
+ * a netfilter queue comes with the task that gives the verdict, and softirqs on:
+ * nothing of a CPU's own is used then. xtcp_demux_add(): process.
  */
 #include "net/demux.h"
 

@@ -25,7 +25,9 @@
  * xtcp holds a port of the TCP wire (shadow.c), and a bit for each port is
  * looked at before anything else.
  *
- * Context: the hook softirq under RCU; adding and deleting process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
+ * a netfilter queue comes with the task that gives the verdict, and softirqs on:
+ * the hook turns them off meanwhile. Adding and deleting: process.
  */
 #include "net/hook.h"
 
@@ -73,6 +75,8 @@ static void attach(struct sk_buff *skb, struct xtcp_flow *flow)
  * @offset: of the TCP header in @skb->data
  *
  * One too short to be judged is for whoever holds the port.
+ *
+ * Context: RCU, softirqs off: BPF programs may choose listeners.
  */
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset)

@@ -3,12 +3,14 @@
  * hookv4.c - what the TCP wire's hook looks at and rewrites in an IPv4 packet
  *
  * RFC 791, RFC 792; net/hook.c says why. Packets are whole here: IP has put
- * fragments together. Context: softirq under RCU.
+ * fragments together. Context: under RCU; as in net/hook.c.
  */
 #include "net/hook.h"
 
+#include <linux/bottom_half.h>
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/preempt.h>
 #include <net/inet_hashtables.h>
 #include <net/sock.h>
 
@@ -144,16 +146,28 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
 	return quoted_bring(skb, offset);
 }
 
-static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state)
+static unsigned int packet_in(struct net *net, struct sk_buff *skb)
 {
 	u8 protocol = ip_hdr(skb)->protocol;
 
 	if (protocol == IPPROTO_TCP && xtcp_hook_is_open())
-		return segment_in(state->net, skb);
+		return segment_in(net, skb);
 	if (protocol == IPPROTO_ICMP && xtcp_hook_is_open())
-		return icmp_in(state->net, skb);
+		return icmp_in(net, skb);
 	return NF_ACCEPT;
+}
+
+static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	if (likely(in_softirq()))
+		return packet_in(state->net, skb);
+	local_bh_disable();
+	verdict = packet_in(state->net, skb);
+	local_bh_enable();
+	return verdict;
 }
 
 /* Where SYN proxies sit, too: all others have had their say. */

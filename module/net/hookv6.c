@@ -17,14 +17,16 @@
  * it stands then, with the other number in it. The sender will not know it for
  * his, as if it had got lost.
  *
- * Context: softirq under RCU.
+ * Context: under RCU; as in net/hook.c.
  */
 #include "net/hook.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
 
+#include <linux/bottom_half.h>
 #include <linux/icmpv6.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/preempt.h>
 #include <net/inet6_hashtables.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
@@ -308,8 +310,7 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 		skb->data[spot.named_at] = IPPROTO_TCP;
 }
 
-static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state)
+static unsigned int packet_in(struct net *net, struct sk_buff *skb)
 {
 	struct spot spot = behind_hops(skb);
 
@@ -317,11 +318,24 @@ static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	switch (walk(skb, &spot, false)) {
 	case IPPROTO_TCP:
-		return segment_in(state->net, skb, &spot);
+		return segment_in(net, skb, &spot);
 	case IPPROTO_ICMPV6:
-		return icmp_in(state->net, skb, spot.offset);
+		return icmp_in(net, skb, spot.offset);
 	}
 	return NF_ACCEPT;
+}
+
+static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	if (likely(in_softirq()))
+		return packet_in(state->net, skb);
+	local_bh_disable();
+	verdict = packet_in(state->net, skb);
+	local_bh_enable();
+	return verdict;
 }
 
 /* Where SYN proxies sit, too: all others have had their say. */

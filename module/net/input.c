@@ -701,7 +701,7 @@ static inline bool src_is_valid(const struct sk_buff *skb,
  * @af: which IP
  * @wire: which IP protocol
  *
- * Context: softirq under RCU.
+ * Context: softirqs off, under RCU.
  */
 void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 {
@@ -712,6 +712,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	struct xtcp_seg seg __uninitialized;
 	struct sock *sk;
 
+	lockdep_assert_in_softirq();
 	/* MUST-57: not to us alone, so not an opening. Nor anything else. */
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;

@@ -12,7 +12,9 @@
  * Each packet of the namespace pays for the hooks. So they are there only
  * while a listener drops more than a few SYNs, by reference of one namespace.
  *
- * Context: the hook softirq under RCU; adding and deleting process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
+ * a netfilter queue comes with the task that gives the verdict, and softirqs on:
+ * it goes its normal way. Adding and deleting: process.
  */
 #include "net/prerouting.h"
 
@@ -20,6 +22,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/preempt.h>
 #include <net/addrconf.h>
 #include <net/dst_metadata.h>
 #include <net/ip.h>
@@ -37,11 +40,14 @@
 #include "open/gate.h"
 #include "user/stats.h"
 
-/* What a tunnel has left in the route's place is no route. */
+/*
+ * What a tunnel has left in the route's place is no route. A listener is looked
+ * up with softirqs off alone: a BPF program may choose it.
+ */
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
-	       skb->pkt_type == PACKET_HOST &&
+	       skb->pkt_type == PACKET_HOST && in_softirq() &&
 	       (!skb_dst(skb) || skb_valid_dst(skb));
 }
 

@@ -59,6 +59,7 @@
 #include "holder.h"
 #include "module.h"
 #include "netns.h"
+#include "nfqueue.h"
 #include "pair.h"
 #include "peer.h"
 #include "play.h"

@@ -74,6 +74,29 @@ TEST_F(arrival6, an_address_that_went_is_none)
 	close(lfd);
 }
 
+/* Packets come back from user space with a task: a CPU's memory is not for it. */
+TEST_F(arrival6, netfilter_queue_a_verdict_brings_it)
+{
+	struct peer *p = &self->peer;
+	int lfd = way_is_known(_metadata, p);
+	struct nfqueue q;
+
+	nfqueue_open(WHERE(_metadata), &q);
+	run(_metadata, "nft 'table ip6 t {"
+		       "chain p { type filter hook prerouting priority 0;"
+		       "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; };"
+		       "chain i { type filter hook input priority 0;"
+		       "ip6 nexthdr 6 queue num 5; ip6 nexthdr 253 queue num 5; }; }'");
+	for (int i = 0; i < 5; i++) {
+		syn(p, "2001:db8::3", HERE);
+		nfqueue_pass(WHERE(_metadata), &q);
+		nfqueue_pass(WHERE(_metadata), &q);
+		peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("2001:db8::3"), .ack = 1001);
+	}
+	close(q.nl);
+	close(lfd);
+}
+
 TEST_F(arrival6, a_rule_takes_the_decision)
 {
 	struct peer *p = &self->peer;

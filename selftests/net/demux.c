@@ -8,6 +8,7 @@
 /* vm: wires short */
 #include "lib/xtcp_test.h"
 
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -139,6 +140,69 @@ TEST_F(demux, strangers_are_routed_once)
 	peer_expect(p, .flags = RST, .sport = 1, .seq = 1);
 	EXPECT_EQ(1, routed(_metadata));
 	close(lfd);
+}
+
+/*
+ * Rules send packets to user space and back, before routing and on the way up. Who
+ * gives the verdict calls the hooks behind: a task, whose softirqs are on. A CPU's
+ * memory is not for it.
+ */
+static void queue_begin(struct __test_metadata *_metadata, struct nfqueue *q)
+{
+	nfqueue_open(WHERE(_metadata), q);
+	ASSERT_EQ(0, system("nft 'table ip t {"
+			    "chain p { type filter hook prerouting priority 0;"
+			    "ip protocol 6 queue num 5; ip protocol 253 queue num 5; };"
+			    "chain i { type filter hook input priority 0;"
+			    "ip protocol 6 queue num 5; ip protocol 253 queue num 5; }; }'"));
+}
+
+/* Each packet waits twice. */
+static void queue_pass(struct __test_metadata *_metadata, struct nfqueue *q)
+{
+	nfqueue_pass(WHERE(_metadata), q);
+	nfqueue_pass(WHERE(_metadata), q);
+}
+
+TEST_F(demux, netfilter_queue_strangers_are_routed_each)
+{
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, KERNEL_PORT, 16);
+	struct nfqueue q;
+
+	peer_send(p, .flags = SYN, .sport = 999, .seq = 1);
+	peer_expect(p, .flags = SYN | ACK, .dport = 999, .ack = 2);
+	queue_begin(_metadata, &q);
+	routed(_metadata);
+	for (int i = 0; i < 5; i++) {
+		peer_send(p, .flags = SYN, .sport = 1000 + i, .seq = 1);
+		queue_pass(_metadata, &q);
+		peer_expect(p, .flags = SYN | ACK, .dport = 1000 + i, .ack = 2);
+	}
+	EXPECT_EQ(5, routed(_metadata));
+	close(q.nl);
+	close(lfd);
+}
+
+TEST_F(demux, netfilter_queue_an_open_connection_is_not_routed)
+{
+	struct peer *p = &self->peer;
+	struct nfqueue q;
+	struct conn c;
+
+	conn_open(p, &c);
+	exchange(&c);
+	queue_begin(_metadata, &q);
+	routed(_metadata);
+	for (int i = 0; i < 5; i++) {
+		conn_send(&c, .flags = ACK | PSH, .data = "word");
+		queue_pass(_metadata, &q);
+		conn_expect(&c, .flags = ACK, .within_ms = 210);
+	}
+	EXPECT_EQ(0, routed(_metadata));
+	close(q.nl);
+	/* Nobody gives verdicts any more: nothing arrives. */
+	system("nft delete table ip t");
 }
 
 /* The route may have become another one: it is looked up once more. */

@@ -510,6 +510,33 @@ static void nft_expect(struct __test_metadata *_metadata, const char *chain, con
 	EXPECT_EQ(0, system(command)) TH_LOG("no '%s' in %s", text, chain);
 }
 
+/* Back from user space it comes with a task: who is to judge it judges it later. */
+TEST_F(gate, netfilter_queue_no_early_drop)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct nfqueue q;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	lfd = overrun(_metadata, p, &c);
+	nfqueue_open(WHERE(_metadata), &q);
+	nft(_metadata, "add table inet t;"
+		       "add chain inet t p { type filter hook prerouting priority 0; };"
+		       "add rule inet t p meta l4proto $wire queue num 5");
+	counters_take(&before);
+	for (int i = 0; i < 5; i++) {
+		peer_send(p, .flags = SYN, .sport = 998, .seq = 1);
+		nfqueue_pass(WHERE(_metadata), &q);
+	}
+	peer_expect_silence(p, 10);
+	counters_expect(_metadata, &before, "InSegs", 5, "ListenDrops", 5,
+			"TCPReqQFullDrop", 5, NULL);
+	close(q.nl);
+	close(lfd);
+}
+
 /* Neither SYN-ACK nor cookie nor RST, and a flood changes nothing about it. */
 TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 {
