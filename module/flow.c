@@ -262,7 +262,6 @@ static noinline bool record_is_still(struct net *net,
 				     const struct xtcp_flow *flow,
 				     const struct xtcp_key *key)
 {
-	smp_rmb();	/* pairs with xtcp_flow_hold_new() */
 	return flow_find(net, key) == flow;
 }
 

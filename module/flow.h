@@ -60,6 +60,8 @@ struct xtcp_addrs6 {
  * @state: enum xtcp_state; written by lifecycle.c only
  * @wire: IP protocol number of its segments
  * @ref: references of a record; a socket is counted by sk_refcnt instead
+ * @uncopied: has no size. It is constant, so the compiler refuses to assign a flow,
+ *	or what holds one, as a whole: the count of one is not another's
  *
  * The words of addresses and ports stand in struct xtcp_key once more. As a
  * structure of their own they would be 16 octets for 12, for they are aligned to
@@ -94,6 +96,7 @@ struct xtcp_flow {
 	u8			state;
 	u8			wire;
 	refcount_t		ref;
+	const struct { }	uncopied;
 };
 
 static_assert(sizeof(struct xtcp_flow) == 32);
@@ -152,15 +155,18 @@ void xtcp_flow_net_exit(struct net *net);
 
 /**
  * xtcp_flow_hold_new - a record is ready to be found
- * @flow: its head; all of the record is filled in
+ * @flow: its head; all of the record is filled in that is not written under the
+ *	locks of those who are about to have it
  * @refs: references, of those who are about to have it
  *
- * Before this nobody gets one, though a reader may look at its memory, which
- * was another record's.
+ * Nothing else sets a count. The memory was another record's, at which a reader
+ * may still look; he takes no reference while the count is 0, which the other
+ * record left. From here on he may take one, until he sees that it is another
+ * record: so a count that is set twice, or copied, loses his.
  */
 static inline void xtcp_flow_hold_new(struct xtcp_flow *flow, int refs)
 {
-	smp_wmb();	/* pairs with smp_rmb() in flow.c */
+	smp_wmb();	/* pairs with xtcp_flow_get() */
 	refcount_set(&flow->ref, refs);
 }
 

@@ -528,7 +528,8 @@ static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 /**
  * xtcp_lifecycle_born - give a new connection its first state
  * @flow: in no table yet
- * @state: CLOSED for a new socket, LISTEN for a record that a SYN makes
+ * @state: CLOSED for a new socket, LISTEN for a record that a SYN makes, for a
+ *	copy of a record the state of that
  *
  * Not a transition: nothing is counted.
  */

@@ -677,13 +677,24 @@ static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
  * xtcp_flow_get - take a reference, unless the last one has gone
  * @flow: found under RCU
  *
+ * What the caller reads of it from here on is no older than the count: so it can
+ * tell whether the memory has become another one's.
+ *
  * Return: false when it is being freed.
  */
 static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 {
-	if (flow->kind == XTCP_KIND_SOCKET)
-		return refcount_inc_not_zero(&xtcp_flow_sk(flow)->sk_refcnt);
-	return refcount_inc_not_zero(&flow->ref);
+	refcount_t *ref = flow->kind == XTCP_KIND_SOCKET ?
+			  &xtcp_flow_sk(flow)->sk_refcnt : &flow->ref;
+
+	if (!refcount_inc_not_zero(ref))
+		return false;
+	/*
+	 * Pairs with the barrier before the count is set: in sk_clone_lock() and
+	 * sock_init_data(), or xtcp_flow_hold_new().
+	 */
+	smp_acquire__after_ctrl_dep();
+	return true;
 }
 
 /* A socket's memory may have become another socket's, of any namespace. */

@@ -275,8 +275,8 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->resent = 0;
 	ho->shadows = 0;
 	xtcp_delay_init(&ho->delay);
-	xtcp_flow_hold_new(&ho->flow, 3);
 	enter_queue(ls, ho);
+	xtcp_flow_hold_new(&ho->flow, 3);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
 			    delay_ms(ho->timeouts)))
 		goto no_line;
@@ -347,26 +347,41 @@ void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 }
 
 /*
+ * All of a record but its count and its place in the table. A reader may be looking
+ * at what the copy's memory was, and will take a reference as soon as there is a
+ * count.
+ */
+static void copy_fill(struct xtcp_halfopen *copy, const struct xtcp_halfopen *ho,
+		      const struct xtcp_key *key, struct xtcp_listener *heir)
+{
+	unsigned int head = sizeof(ho->flow);
+
+	xtcp_flow_init(&copy->flow, XTCP_KIND_HALFOPEN, key);
+	copy->flow.mapped = ho->flow.mapped;
+	xtcp_lifecycle_born(&copy->flow, READ_ONCE(ho->flow.state));
+	memcpy((void *)copy + head, (const void *)ho + head, sizeof(*ho) - head);
+	copy->ls = heir;
+	if (copy->shadows)
+		refcount_inc(&copy->shadowed->flow.ref);
+	xtcp_delay_init(&copy->delay);
+}
+
+/*
  * A record goes on in a copy that belongs to another listener: as a record's
  * listener never changes, nobody who holds the old one need look twice. The
  * copy enters the table before its line, like a record in the timer's hands.
  */
-static bool move_to(struct xtcp_halfopen *ho, struct xtcp_listener *heir)
+static bool move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
+		    struct xtcp_listener *heir)
 {
 	struct net *net = halfopen_net(ho);
 	struct xtcp_halfopen *copy = xtcp_synqueue_alloc(ho->flow.family);
 
 	if (!copy)
 		return false;
-	*copy = *ho;
-	if (xtcp_family_is_wide(ho->flow.family))
-		*xtcp_flow_addrs6(&copy->flow) = *xtcp_flow_addrs6(&ho->flow);
-	copy->ls = heir;
-	if (copy->shadows)
-		refcount_inc(&copy->shadowed->flow.ref);
-	xtcp_delay_init(&copy->delay);
-	xtcp_flow_hold_new(&copy->flow, 3);
+	copy_fill(copy, ho, key, heir);
 	enter_queue(heir, copy);
+	xtcp_flow_hold_new(&copy->flow, 3);
 	if (!xtcp_flow_replace(net, &ho->flow, &copy->flow)) {
 		/* Its peer, or another CPU, has just ended it. */
 		leave_queue(heir, copy);
@@ -407,7 +422,7 @@ static bool migrate(struct xtcp_halfopen *ho)
 	heir = xtcp_listener_heir_rcu(lsk, &key);
 	ls = heir ? xtcp_listener_of(heir) : NULL;
 	if (ls)
-		moved = move_to(ho, ls);
+		moved = move_to(ho, &key, ls);
 	rcu_read_unlock();
 	if (moved)
 		XTCP_INC(net, MIGRATE_REQ_SUCCESS);

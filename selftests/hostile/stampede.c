@@ -228,6 +228,47 @@ static void role_fickle_listener(struct crowd *c)
 	}
 }
 
+/* The same few SYNs again and again: readers of a few records, whoever has them. */
+static void role_repeater(struct crowd *c)
+{
+	struct segment_spec spec = SEGMENT_SPEC(.proto = stream_wire(), .flags = SYN, .wnd = 20000);
+	static struct segment seg;
+
+	spec.src = ipaddr("10.1.0.1");
+	spec.dst = ipaddr("10.0.0.1");
+	spec.dport = CROWD_PORT;
+	spec.seq = 1;
+	while (!crowd_is_over(c)) {
+		for (int i = 0; i < 8; i++) {
+			spec.sport = 1024 + i;
+			inject(c, &spec);
+		}
+		listen_in(c, &seg);
+	}
+}
+
+static int listener_of_group(void)
+{
+	int fd = stream_socket(AF_INET);
+
+	if (socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) ||
+	    socket_bind(fd, "10.0.0.1", CROWD_PORT) || listen(fd, 16))
+		_exit(1);
+	return fd;
+}
+
+/* Two listeners of a group: each in turn hands its records on, and comes back. */
+static void role_changing_guard(struct crowd *c)
+{
+	int fd[] = { listener_of_group(), listener_of_group() };
+
+	for (int i = 0; !crowd_is_over(c); i ^= 1) {
+		close(fd[i]);
+		fd[i] = listener_of_group();
+		rest_us(draw(3000));
+	}
+}
+
 /* --- ground that shakes ----------------------------------------------------- */
 
 #define CLIENT_ADDR	"10.0.0.1"
@@ -355,6 +396,14 @@ static bool has_migrated(const struct crowd *c)
 	       counter_get(&now, "TCPMigrateReqSuccess") > 0;
 }
 
+static bool has_migrated_much(const struct crowd *c)
+{
+	struct counters now;
+
+	counters_take(&now);
+	return counter_get(&now, "TCPMigrateReqSuccess") > 100;
+}
+
 /* --- the tests ----------------------------------------------------------------- */
 
 FIXTURE(stampede) {
@@ -425,6 +474,25 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 	role_start(c, role_onlooker);
 	crowd_wait(WHERE(_metadata), c);
 	/* A peer that never answered had RSTs; with the device goes the rest. */
+	close(c->tun);
+	crowd_expect_settled(WHERE(_metadata), AF_INET);
+}
+
+/* A record's memory is its copy's at once: who finds the one may count for the other. */
+TEST_F_TIMEOUT(stampede, records_move_under_their_syns, 1000)
+{
+	struct ipaddr addr = ipaddr("10.0.0.1");
+	struct crowd *c = self->c;
+
+	c->purpose = has_migrated_much;
+	c->tun = tun_new(WHERE(_metadata), "tun0");
+	address_add(WHERE(_metadata), "tun0", &addr, 24);
+	route_add_default(WHERE(_metadata), "tun0", test_family());
+	ASSERT_EQ(0, knob_set("migrate_req", 1));
+	role_start(c, role_changing_guard);
+	role_start(c, role_repeater);
+	role_start(c, role_repeater);
+	crowd_wait(WHERE(_metadata), c);
 	close(c->tun);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 }
