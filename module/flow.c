@@ -557,7 +557,7 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 static bool listener_wins(const struct sock *sk, const struct sock *over,
 			  const struct xtcp_key *key)
 {
-	u64 lot = xtcp_isn_hash(xtcp_family_get(key->family), key,
+	u64 lot = xtcp_isn_hash(sock_net(sk), xtcp_family_get(key->family), key,
 				XTCP_SECRET_LISTENER);
 
 	return hash_64(lot ^ (unsigned long)sk, 32) >
@@ -579,7 +579,7 @@ static struct sock *program_choice(struct sock *sk, const struct xtcp_key *key,
 	reuse = rcu_dereference(sk->sk_reuseport_cb);
 	if (likely(!reuse) || !rcu_access_pointer(reuse->prog))
 		return sk;
-	lot = xtcp_isn_hash(xtcp_family_get(key->family), key,
+	lot = xtcp_isn_hash(sock_net(sk), xtcp_family_get(key->family), key,
 			    XTCP_SECRET_LISTENER);
 	chosen = reuseport_select_sock(sk, lot, skb, tcp_hdrlen(skb));
 	/* One that is just coming or going is in the group, too. */

@@ -11,6 +11,7 @@
  * RCU still has to free is waited for.
  */
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/stringify.h>
 #include <net/net_namespace.h>
@@ -44,6 +45,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	int err;
 
 	xtcp_net(net)->net = net;
+	xtcp_isn_net_init(net);
 	err = xtcp_stats_net_init(net);
 	if (err)
 		return err;
@@ -116,7 +118,13 @@ static int __init xtcp_init(void)
 {
 	int err;
 
-	xtcp_isn_init();
+	/*
+	 * Early at boot the kernel's random numbers may still be guessed. All
+	 * keys are drawn below and later, so none is drawn before this.
+	 */
+	err = wait_for_random_bytes();
+	if (err)
+		return err;
 	xtcp_flow_init_hash();
 	err = xtcp_lifecycle_init();
 	if (err)

@@ -6,6 +6,7 @@
 #define XTCP_NETNS_H
 
 #include <linux/rhashtable-types.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <net/inet_timewait_sock.h>
@@ -14,6 +15,7 @@
 
 #include "delayline.h"
 #include "open/gate.h"
+#include "open/isn.h"
 #include "shadow.h"
 
 /* Macros of that header, for fields of its own; here they are knobs' names. */
@@ -118,6 +120,7 @@ struct xtcp_port_chain {
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
+ * @secrets: keys of what nobody outside may guess; open/isn.c
  * @flows: all 4-tuples: half-open, sockets, time-wait
  * @listen_lock: guards writers of @listeners
  * @listeners: sockets in LISTEN by local port, RCU
@@ -142,6 +145,7 @@ struct xtcp_port_chain {
  */
 struct xtcp_net {
 	struct net			*net;
+	siphash_key_t			secrets[XTCP_SECRETS];
 	struct rhashtable		flows;
 	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];

@@ -54,7 +54,7 @@ static void choose_numbers(struct sock *sk)
 	u64 identity;
 
 	xtcp_key_from_flow(&key, &xs->flow);
-	identity = xtcp_isn_identity(xs->af, &key);
+	identity = xtcp_isn_identity(sock_net(sk), xs->af, &key);
 	if (!seq_raw(xs->iss))
 		xs->iss = xtcp_isn(identity);
 	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?

@@ -4,21 +4,21 @@
  *
  * Each is a keyed hash of the connection's addresses and ports. RFC 9293
  * 3.4.1 and RFC 6528 (sequence numbers), RFC 7323 5.4 (timestamp offset),
- * RFC 6056 3.3.4 (ports). Any context, no locks: the secrets are written once,
- * before the first socket can be.
+ * RFC 6056 3.3.4 (ports). Each network namespace has keys of its own: what its
+ * peers learn tells nothing about the other namespaces of the machine. Any
+ * context, no locks: the keys are written once, before the namespace's first
+ * socket can exist.
  */
 #include "open/isn.h"
 
-#include <linux/cache.h>
 #include <linux/hash.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/timekeeping.h>
 
 #include "net/family.h"
+#include "netns.h"
 #include "tcb.h"
-
-static siphash_key_t secrets[XTCP_SECRETS] __read_mostly;
 
 /*
  * The ISN clock ticks every 64 ns: RFC 9293 asks for 4 us or faster. At this
@@ -27,29 +27,43 @@ static siphash_key_t secrets[XTCP_SECRETS] __read_mostly;
 #define XTCP_ISN_CLOCK_SHIFT	6
 
 /**
- * xtcp_isn_init - draw the secrets; at load, before the first socket
+ * xtcp_isn_net_init - draw a namespace's keys
+ * @net: namespace, before its first socket
+ *
+ * The kernel's random numbers are ready: xtcp_init() waits for that.
  */
-void xtcp_isn_init(void)
+void xtcp_isn_net_init(struct net *net)
 {
-	get_random_bytes(secrets, sizeof(secrets));
+	struct xtcp_net *xn = xtcp_net(net);
+
+	get_random_bytes(xn->secrets, sizeof(xn->secrets));
+}
+
+static const siphash_key_t *secret_of(const struct net *net,
+				      enum xtcp_secret secret)
+{
+	return &xtcp_net(net)->secrets[secret];
 }
 
 /**
  * xtcp_isn_hash - hash a connection's identity
+ * @net: its namespace
  * @af: its address family
  * @key: addresses, ports, wire
  * @secret: what for
  *
- * Return: 64 bits, the same for the same @key until the module goes.
+ * Return: 64 bits, the same for the same @key as long as the namespace lives
+ * and the module is loaded.
  */
-u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
-		  enum xtcp_secret secret)
+u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
+		  const struct xtcp_key *key, enum xtcp_secret secret)
 {
-	return af->hash(key, &secrets[secret]);
+	return af->hash(key, secret_of(net, secret));
 }
 
 /**
  * xtcp_isn_identity - a secret name of a connection
+ * @net: its namespace
  * @af: its address family
  * @key: its identity
  *
@@ -60,9 +74,10 @@ u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
  * initial sequence number, or the fields of a SYN cookie, which stands in
  * place of one.
  */
-u64 xtcp_isn_identity(const struct xtcp_family *af, const struct xtcp_key *key)
+u64 xtcp_isn_identity(const struct net *net, const struct xtcp_family *af,
+		      const struct xtcp_key *key)
 {
-	return xtcp_isn_hash(af, key, XTCP_SECRET_IDENTITY);
+	return xtcp_isn_hash(net, af, key, XTCP_SECRET_IDENTITY);
 }
 
 /**
@@ -120,30 +135,32 @@ void xtcp_isn_flow_hash(struct sock *sk)
 
 /**
  * xtcp_isn_source - a name for where a segment comes from
+ * @net: namespace
  * @af: address family
  * @key: its connection
  * @bits: of the peer's address that count, at least one
  *
  * Return: 64 bits, the same for all whose address begins alike.
  */
-u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
-		    unsigned int bits)
+u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
+		    const struct xtcp_key *key, unsigned int bits)
 {
-	return af->source_hash(key, bits, &secrets[XTCP_SECRET_SOURCE]);
+	return af->source_hash(key, bits, secret_of(net, XTCP_SECRET_SOURCE));
 }
 
 /**
  * xtcp_isn_port_offset - where the search for an ephemeral port begins
+ * @net: namespace
  * @af: address family
  * @key: addresses and remote port; the local port doesn't matter
  *
  * Return: 64 bits, evenly spread: RFC 6056's F and G in one.
  */
-u64 xtcp_isn_port_offset(const struct xtcp_family *af,
+u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 			 const struct xtcp_key *key)
 {
 	struct xtcp_key peer = *key;
 
 	peer.lport = 0;
-	return xtcp_isn_hash(af, &peer, XTCP_SECRET_PORT);
+	return xtcp_isn_hash(net, af, &peer, XTCP_SECRET_PORT);
 }

@@ -9,6 +9,7 @@
 
 #include "net/seq.h"
 
+struct net;
 struct sock;
 struct xtcp_family;
 struct xtcp_key;
@@ -22,19 +23,19 @@ enum xtcp_secret {
 	XTCP_SECRETS
 };
 
-void xtcp_isn_init(void);
+void xtcp_isn_net_init(struct net *net);
 
-u64 xtcp_isn_hash(const struct xtcp_family *af, const struct xtcp_key *key,
-		  enum xtcp_secret secret);
-u64 xtcp_isn_identity(const struct xtcp_family *af,
+u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
+		  const struct xtcp_key *key, enum xtcp_secret secret);
+u64 xtcp_isn_identity(const struct net *net, const struct xtcp_family *af,
 		      const struct xtcp_key *key);
 seq_t xtcp_isn(u64 identity);
 u32 xtcp_isn_ts_offset(u64 identity);
 u32 xtcp_isn_path_hash(seq_t iss);
 void xtcp_isn_flow_hash(struct sock *sk);
-u64 xtcp_isn_source(const struct xtcp_family *af, const struct xtcp_key *key,
-		    unsigned int bits);
-u64 xtcp_isn_port_offset(const struct xtcp_family *af,
+u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
+		    const struct xtcp_key *key, unsigned int bits);
+u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 			 const struct xtcp_key *key);
 
 #endif /* XTCP_OPEN_ISN_H */

@@ -395,7 +395,7 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 		xtcp_listener_dropped(ls);
 		goto drop;
 	}
-	identity = xtcp_isn_identity(xtcp_family_get(key->family), key);
+	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
 	halfopen_fill(ho, ls, skb, key, seg, identity);
 	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
 	receive_window(ho);
@@ -425,8 +425,8 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
-	u64 identity = xtcp_isn_identity(af, key);
 	struct net *net = sock_net(ls->sk);
+	u64 identity = xtcp_isn_identity(net, af, key);
 	struct xtcp_halfopen6 record __uninitialized;
 	struct xtcp_cookie cookie __uninitialized;
 	struct xtcp_halfopen *ho = &record.ho;
@@ -555,7 +555,7 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 
 	if (!ls || !cookie_may_be(lsk, ls))
 		return false;
-	identity = xtcp_isn_identity(af, key);
+	identity = xtcp_isn_identity(sock_net(lsk), af, key);
 	if (!seg->opt.cookie) {
 		/* A forged one is to cost no more than this. */
 		mss = xtcp_cookie_check(sock_net(lsk), identity,

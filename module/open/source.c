@@ -92,7 +92,7 @@ bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 
 	if (!limit || !sources)
 		return false;
-	hash = xtcp_isn_source(af, key, af->source_bits(net));
+	hash = xtcp_isn_source(net, af, key, af->source_bits(net));
 	for (row = 0; row < SOURCE_ROWS; row++)
 		if (atomic_read(counter(sources, hash, row)) < limit)
 			return false;
@@ -107,7 +107,7 @@ static void count(struct net *net, const struct xtcp_flow *flow, int n)
 	u64 hash;
 
 	xtcp_key_from_flow(&key, flow);
-	hash = xtcp_isn_source(xtcp_family_get(flow->family), &key,
+	hash = xtcp_isn_source(net, xtcp_family_get(flow->family), &key,
 			       flow->source_bits);
 	for (row = 0; row < SOURCE_ROWS; row++)
 		atomic_add(n, counter(sources, hash, row));

@@ -61,7 +61,7 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 	u64 offset;
 
 	xtcp_key_from_flow(&key, &xs->flow);
-	offset = xtcp_isn_port_offset(xs->af, &key);
+	offset = xtcp_isn_port_offset(sock_net(sk), xs->af, &key);
 	range->counter = &counters[offset & (XTCP_PERTURB_SLOTS - 1)];
 	range_init(range, sk,
 		   READ_ONCE(*range->counter) + (u32)(offset >> 32), false);

@@ -129,6 +129,67 @@ TEST_F(gate, lc_43_a_repeated_syn_is_no_new_one)
 	close(lfd);
 }
 
+/* --- who shares a counter with whom ------------------------------------------ */
+
+#define SOURCES 2000
+#define PROBES 300
+
+static const char *source(char *text, size_t size, int net, int i)
+{
+	snprintf(text, size, "%d.%d.%d.1", net, i / 200, i % 200);
+	return text;
+}
+
+/*
+ * Each of many sources gets the one record that it may have. Then: which others
+ * are refused, because both of their counters are taken. Returns how many.
+ */
+static int refused_sources(struct peer *p, bool *refused)
+{
+	char text[32];
+	int n = 0;
+
+	anywhere_by_tun(p);
+	knob_set("syn_per_source_limit", 1);
+	source_bits(p, 32);
+	knob_set("max_syn_backlog", 2 * SOURCES);
+	sysctl_write("/proc/sys/net/core/somaxconn", "8000");
+	peer_listen(p, KERNEL_PORT, 2 * SOURCES);
+	for (int i = 0; i < SOURCES; i++) {
+		syn_from(p, source(text, sizeof(text), 20, i), 1000);
+		peer_read(p, now_ns() + 5 * NSEC_PER_MSEC);
+	}
+	for (int i = 0; i < PROBES; i++) {
+		syn_from(p, source(text, sizeof(text), 30, i), 1000);
+		refused[i] = !peer_read(p, now_ns() + 5 * NSEC_PER_MSEC);
+		if (!refused[i])
+			half_open_ends(p, text, 1000);
+		n += refused[i];
+	}
+	p->leave_unread = true;
+	return n;
+}
+
+/* Nobody outside can know: in another namespace, by another key, others do. */
+TEST_F(gate, source_counters_are_shared_by_a_secret)
+{
+	bool here[PROBES], there[PROBES];
+	int n, m, both = 0;
+	struct peer other;
+
+	NOT_ON_STOCK();
+	n = refused_sources(&self->peer, here);
+	peer_open_at(WHERE(_metadata), &other, NULL);
+	m = refused_sources(&other, there);
+	peer_close_at(WHERE(_metadata), &other);
+	/* 2,000 in 2 rows of 4,096: 15 of 100 by chance, 45 in all. */
+	EXPECT_LT(10, n);
+	EXPECT_LT(10, m);
+	for (int i = 0; i < PROBES; i++)
+		both += here[i] && there[i];
+	EXPECT_GT((n < m ? n : m) / 2, both);
+}
+
 TEST_F(gate, knob_syn_per_source_prefix)
 {
 	struct peer *p = &self->peer;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * isn: initial sequence numbers. RFC 9293 3.4.1, RFC 6528: ISN = M + F(4-tuple,
- * secret), M a clock.
+ * secret), M a clock. And the timestamps' offsets, RFC 7323 5.4.
+ *
+ * Unloads the module and loads it again.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -12,7 +14,7 @@ PEER_FIXTURE(isn);
 #define STEP_NS 64
 
 struct sample {
-	uint32_t isn;
+	uint32_t isn, tsval;
 	int64_t when_ns;
 };
 
@@ -27,10 +29,11 @@ static struct sample passive(struct peer *p, struct tuple t)
 	struct sample s;
 
 	peer_send(p, .flags = SYN, .seq = 77, .src = t.src, .dst = t.dst,
-		  .sport = t.sport, .dport = t.dport);
+		  .sport = t.sport, .dport = t.dport,
+		  .opt = OPT(OPT_MSS(1460), OPT_TS(7, 0)));
 	peer_expect(p, .flags = SYN | ACK, .ack = 78, .src = t.dst, .dst = t.src,
 		    .sport = t.dport, .dport = t.sport);
-	s = (struct sample){ p->last.seq, p->last.when_ns };
+	s = (struct sample){ p->last.seq, p->last.opt.tsval, p->last.when_ns };
 	peer_send(p, .flags = RST, .seq = 78, .src = t.src, .dst = t.dst,
 		  .sport = t.sport, .dport = t.dport);
 	return s;
@@ -43,7 +46,7 @@ static struct sample active(struct peer *p, int pport, int kport)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_SYN_SENT, .pport = pport, .kport = kport);
-	s = (struct sample){ c.kern_iss, p->last.when_ns };
+	s = (struct sample){ .isn = c.kern_iss, .when_ns = p->last.when_ns };
 	close(c.fd);
 	return s;
 }
@@ -201,6 +204,110 @@ TEST_F(isn, rfc6528_next_incarnation_begins_higher)
 		b = active(p, 2000, 3000);
 		EXPECT_TRUE(seq_before(a.isn, b.isn));
 	}
+}
+
+/* The offset alone: what is left of TSval when the clock's part is taken off. */
+static uint32_t offset_part(struct sample s)
+{
+	return s.tsval - (uint32_t)(s.when_ns / NSEC_PER_MSEC);
+}
+
+/* Further apart than a second of the timestamp clock. */
+static bool is_far_ms(uint32_t a, uint32_t b)
+{
+	uint32_t d = a - b;
+
+	return d > 1000 && d < -1000U;
+}
+
+/*
+ * What the offset of one connection tells of the others': nothing. No bit is
+ * constant, steps from port to port do not repeat, and the ISN is no hint.
+ */
+TEST_F(isn, rfc7323_5_4_timestamp_offsets_are_uncorrelated)
+{
+	enum { N = 128 };
+	uint32_t f[N], ones = 0, zeroes = 0, step;
+	struct peer *p = &self->peer;
+	int near = 0, same_step = 0, as_isn = 0;
+
+	peer_listen(p, KERNEL_PORT, 16);
+	for (int i = 0; i < N; i++) {
+		struct sample s = passive(p, (struct tuple){
+			p->addr, p->kernel, 2000 + i, KERNEL_PORT });
+
+		f[i] = offset_part(s);
+		ones |= f[i];
+		zeroes |= ~f[i];
+		as_isn += !is_far(f[i], hash_part(s));
+	}
+	EXPECT_EQ(UINT32_MAX, ones);
+	EXPECT_EQ(UINT32_MAX, zeroes);
+	for (int i = 1; i < N; i++) {
+		step = f[i] - f[i - 1];
+		near += !is_far(f[i], f[i - 1]);
+		for (int j = 1; j < i; j++)
+			same_step += !is_far(step, f[j] - f[j - 1]);
+	}
+	/* By chance 1 in 2048 each, as above. */
+	EXPECT_GE(3, as_isn);
+	EXPECT_GE(3, near);
+	EXPECT_GE(20, same_step);
+}
+
+/* One 4-tuple, twice: ISN and timestamp offset have nothing in common. */
+static void expect_strangers(struct __test_metadata *_metadata, struct sample a,
+			     struct sample b)
+{
+	EXPECT_TRUE(is_far(hash_part(a), hash_part(b)));
+	EXPECT_TRUE(is_far_ms(offset_part(a), offset_part(b)));
+}
+
+/*
+ * RFC 6528 3: the key is secret, so what a peer of one namespace learns must not
+ * tell what another namespace's connections begin with.
+ */
+TEST_F(isn, rfc6528_each_namespace_has_its_own_space)
+{
+	struct peer *p = &self->peer;
+	struct tuple t = { p->addr, p->kernel, 2000, KERNEL_PORT };
+	struct sample a, b, again;
+	struct peer other;
+
+	/* Stock's numbers are the machine's. */
+	NOT_ON_STOCK();
+	peer_listen(p, KERNEL_PORT, 16);
+	a = passive(p, t);
+	again = passive(p, t);
+	EXPECT_FALSE(is_far(hash_part(a), hash_part(again)));
+	EXPECT_FALSE(is_far_ms(offset_part(a), offset_part(again)));
+	peer_open_at(WHERE(_metadata), &other, NULL);
+	peer_listen(&other, KERNEL_PORT, 16);
+	b = passive(&other, t);
+	peer_close_at(WHERE(_metadata), &other);
+	expect_strangers(_metadata, a, b);
+}
+
+/* Keys are drawn at random, not built in: those of the next load are others. */
+TEST_F(isn, rfc6528_key_is_drawn_at_load)
+{
+	struct peer *p = &self->peer;
+	struct tuple t = { p->addr, p->kernel, 2000, KERNEL_PORT };
+	int lfd, unloaded, loaded;
+	struct sample a;
+
+	NOT_ON_STOCK();
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	a = passive(p, t);
+	close(lfd);
+	module_await_idle(WHERE(_metadata));
+	unloaded = module_unload();
+	loaded = module_load();
+	ASSERT_EQ(0, unloaded);
+	ASSERT_EQ(0, loaded);
+	ASSERT_EQ(0, knob_set("wire", stream_wire()));
+	peer_listen(p, KERNEL_PORT, 16);
+	expect_strangers(_metadata, a, passive(p, t));
 }
 
 TEST_HARNESS_MAIN
