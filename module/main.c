@@ -29,6 +29,7 @@
 #include "open/gate.h"
 #include "open/isn.h"
 #include "open/synqueue.h"
+#include "port/ephemeral.h"
 #include "port/port.h"
 #include "shadow.h"
 #include "transfer/smallqueue.h"
@@ -126,6 +127,7 @@ static int __init xtcp_init(void)
 	if (err)
 		return err;
 	xtcp_flow_init_hash();
+	xtcp_port_range_init();
 	err = xtcp_lifecycle_init();
 	if (err)
 		return err;

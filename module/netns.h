@@ -107,7 +107,6 @@ struct xtcp_knobs {
 
 #define XTCP_LISTEN_BUCKETS	256	/* power of two */
 #define XTCP_PORT_BUCKETS	4096	/* power of two */
-#define XTCP_PERTURB_SLOTS	256	/* power of two; RFC 6056 3.3.4 */
 
 struct xtcp_port;
 
@@ -127,7 +126,6 @@ struct xtcp_port_chain {
  * @ports: local ports in use
  * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
  * @shadows: what holds these against the kernel's own TCP
- * @perturb: counters of the ephemeral port choice
  * @timewait: delay lines of time-wait records
  * @tw_count: time-wait records
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges counts
@@ -152,7 +150,6 @@ struct xtcp_net {
 	struct xtcp_port_chain		*ports;
 	unsigned long			*tcp_ports;
 	struct xtcp_shadows		shadows;
-	u32				*perturb;
 	struct xtcp_delayset		timewait;
 	atomic_t			tw_count;
 	u32				challenge_s;

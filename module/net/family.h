@@ -86,8 +86,8 @@ struct xtcp_reply;
  *	0 or -errno. RCU, until the segment has been sent.
  * @reply_xmit: put an IP header on it and send it by @reply->dst; eats @skb
  *	and the route; 0 or -errno. RCU.
- * @hash: 64-bit siphash of the connection's identity under @secret; equal
- *	input gives equal output until the module goes
+ * @hash: 64-bit siphash of the connection's identity and the lower 24 bits
+ *	of @salt under the key @secret
  * @source_hash: the same of the first @bits of the peer's address alone
  * @source_bits: how many make a source (xtcp_syn_per_source_prefix)
  * @mtu_reduced: a router said that @mtu octets is the most; tell the route
@@ -142,7 +142,8 @@ struct xtcp_family {
 	int	(*reply_route)(struct net *net, struct xtcp_reply *reply);
 	int	(*reply_xmit)(struct net *net, struct xtcp_reply *reply,
 			      struct sk_buff *skb);
-	u64	(*hash)(const struct xtcp_key *key, const void *secret);
+	u64	(*hash)(const struct xtcp_key *key, u32 salt,
+			const void *secret);
 	u64	(*source_hash)(const struct xtcp_key *key, unsigned int bits,
 			       const void *secret);
 	unsigned int (*source_bits)(const struct net *net);

@@ -78,14 +78,11 @@ static u8 ipv4_ecn(const struct sk_buff *skb)
 	return ip_hdr(skb)->tos & INET_ECN_MASK;
 }
 
-static u64 ipv4_hash(const struct xtcp_key *key, const void *secret)
+static u64 ipv4_hash(const struct xtcp_key *key, u32 salt, const void *secret)
 {
-	u64 addrs = (u64)(__force u32)key->laddr << 32 |
-		    (__force u32)key->raddr;
-	u64 ports = (u64)(__force u16)key->lport << 32 |
-		    (u64)(__force u16)key->rport << 16 | key->wire;
+	u64 ports = (u64)key->ports << 32 | salt << 8 | key->wire;
 
-	return siphash_2u64(addrs, ports, secret);
+	return siphash_2u64(key->addrs, ports, secret);
 }
 
 static u64 ipv4_source_hash(const struct xtcp_key *key, unsigned int bits,

@@ -162,15 +162,14 @@ static __sum16 ipv6_csum(const struct xtcp_key *key, unsigned int len,
 			       sum);
 }
 
-static u64 ipv6_hash(const struct xtcp_key *key, const void *key_of)
+static u64 ipv6_hash(const struct xtcp_key *key, u32 salt, const void *key_of)
 {
 	struct {
 		struct xtcp_addrs6	addrs;
 		u64			ports;
 	} __aligned(SIPHASH_ALIGNMENT) name = {
 		.addrs	= key->v6,
-		.ports	= (u64)(__force u16)key->lport << 32 |
-			  (u64)(__force u16)key->rport << 16 | key->wire,
+		.ports	= (u64)key->ports << 32 | salt << 8 | key->wire,
 	};
 
 	return siphash(&name, sizeof(name), key_of);

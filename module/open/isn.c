@@ -12,6 +12,7 @@
 #include "open/isn.h"
 
 #include <linux/hash.h>
+#include <linux/jiffies.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/timekeeping.h>
@@ -25,6 +26,9 @@
  * rate the ring is round in 275 s, more than twice the life of a segment.
  */
 #define XTCP_ISN_CLOCK_SHIFT	6
+
+/* How long the port search of one destination keeps its place, as in Linux. */
+#define XTCP_PORT_PERIOD	(10 * HZ)
 
 /**
  * xtcp_isn_net_init - draw a namespace's keys
@@ -58,7 +62,7 @@ static const siphash_key_t *secret_of(const struct net *net,
 u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
 		  const struct xtcp_key *key, enum xtcp_secret secret)
 {
-	return af->hash(key, secret_of(net, secret));
+	return af->hash(key, 0, secret_of(net, secret));
 }
 
 /**
@@ -154,7 +158,11 @@ u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
  * @af: address family
  * @key: addresses and remote port; the local port doesn't matter
  *
- * Return: 64 bits, evenly spread: RFC 6056's F and G in one.
+ * RFC 6056's F and G in one. Which destinations meet in one counter of
+ * port/ephemeral.c is a fingerprint of the machine, and so this hash changes
+ * every 10 s (CVE-2022-32296).
+ *
+ * Return: 64 bits, evenly spread; other ones after each %XTCP_PORT_PERIOD.
  */
 u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 			 const struct xtcp_key *key)
@@ -162,5 +170,6 @@ u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 	struct xtcp_key peer = *key;
 
 	peer.lport = 0;
-	return xtcp_isn_hash(net, af, &peer, XTCP_SECRET_PORT);
+	return af->hash(&peer, jiffies / XTCP_PORT_PERIOD,
+			secret_of(net, XTCP_SECRET_PORT));
 }

@@ -22,7 +22,6 @@
 
 #include <linux/bitmap.h>
 #include <linux/mm.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 
@@ -250,7 +249,7 @@ void xtcp_port_exit(void)
 }
 
 /**
- * xtcp_port_net_init - chains and counters of a namespace
+ * xtcp_port_net_init - chains of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -262,12 +261,9 @@ int xtcp_port_net_init(struct net *net)
 
 	xn->ports = kvmalloc_array(XTCP_PORT_BUCKETS, sizeof(*xn->ports),
 				   GFP_KERNEL_ACCOUNT);
-	xn->perturb = kmalloc_array(XTCP_PERTURB_SLOTS, sizeof(*xn->perturb),
-				    GFP_KERNEL_ACCOUNT);
 	xn->tcp_ports = bitmap_zalloc(U16_MAX + 1, GFP_KERNEL_ACCOUNT);
-	if (!xn->ports || !xn->perturb || !xn->tcp_ports) {
+	if (!xn->ports || !xn->tcp_ports) {
 		kvfree(xn->ports);
-		kfree(xn->perturb);
 		bitmap_free(xn->tcp_ports);
 		return -ENOMEM;
 	}
@@ -275,7 +271,6 @@ int xtcp_port_net_init(struct net *net)
 		spin_lock_init(&xn->ports[i].lock);
 		xn->ports[i].first = NULL;
 	}
-	get_random_bytes(xn->perturb, XTCP_PERTURB_SLOTS * sizeof(u32));
 	return 0;
 }
 
@@ -291,6 +286,5 @@ void xtcp_port_net_exit(struct net *net)
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++)
 		WARN_ON_ONCE(xn->ports[i].first);
 	kvfree(xn->ports);
-	kfree(xn->perturb);
 	bitmap_free(xn->tcp_ports);
 }

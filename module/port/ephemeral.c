@@ -7,18 +7,36 @@
  * the range's first parity, bind() to port 0 with the others, so that they
  * seldom meet.
  *
- * Process context; the counters are read and written without a lock, for one
- * that is lost does no harm.
+ * A destination has a counter by its hash, and others may have the same one.
+ * Whoever sees several destinations' ports can tell which ones share a counter,
+ * and these pairs would name the machine: so there are many counters, and the
+ * hash is another one every 10 s and in each namespace (open/isn.c).
+ *
+ * Process context. The counters are read and written without a lock, because a
+ * lost step does no harm.
  */
 #include "port/ephemeral.h"
 
+#include <linux/cache.h>
+#include <linux/init.h>
 #include <linux/random.h>
 #include <net/ip.h>
 
 #include "flow.h"
-#include "netns.h"
 #include "open/isn.h"
 #include "tcb.h"
+
+static u32 perturb[XTCP_PERTURB_SLOTS] __read_mostly;
+
+/**
+ * xtcp_port_range_init - set the counters at random
+ *
+ * Context: at load, before the first socket.
+ */
+void __init xtcp_port_range_init(void)
+{
+	get_random_bytes(perturb, sizeof(perturb));
+}
 
 /* @where: any number, evenly spread. */
 static void range_init(struct xtcp_port_range *range, const struct sock *sk,
@@ -56,13 +74,12 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 			     const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 *counters = xtcp_net(sock_net(sk))->perturb;
 	struct xtcp_key key __uninitialized;
 	u64 offset;
 
 	xtcp_key_from_flow(&key, &xs->flow);
 	offset = xtcp_isn_port_offset(sock_net(sk), xs->af, &key);
-	range->counter = &counters[offset & (XTCP_PERTURB_SLOTS - 1)];
+	range->counter = &perturb[offset & (XTCP_PERTURB_SLOTS - 1)];
 	range_init(range, sk,
 		   READ_ONCE(*range->counter) + (u32)(offset >> 32), false);
 }

@@ -9,6 +9,9 @@
 
 struct sock;
 
+/* Counters of the machine, as many as Linux has; RFC 6056 3.3.4. */
+#define XTCP_PERTURB_SLOTS	65536	/* power of two */
+
 /**
  * struct xtcp_port_range - ports in the order in which they are tried
  * @counter: to be moved on; NULL for bind()
@@ -25,6 +28,7 @@ struct xtcp_port_range {
 	bool	odd;
 };
 
+void xtcp_port_range_init(void);
 void xtcp_port_range_bind(struct xtcp_port_range *range, const struct sock *sk);
 void xtcp_port_range_connect(struct xtcp_port_range *range,
 			     const struct sock *sk);

@@ -488,6 +488,120 @@ TEST_F(port, rfc6056_next_port_is_not_known)
 	EXPECT_GE(32, same);
 }
 
+/* --- what many destinations' ports tell of the machine, CVE-2022-32296 */
+
+/* A device that answers nothing, and how many of its peers' ports are tried. */
+#define NOWHERE "10.9.0.2"
+#define DESTINATIONS 1500
+/* Connections to each; a counter moves by STEP_MAX at most for each of them. */
+#define ROUNDS 8
+#define STEP_MAX 16
+#define RANGE (60999 - 32768 + 1)
+
+static void nowhere_add(struct __test_metadata *_metadata)
+{
+	struct ipaddr own = ipaddr("10.9.0.1");
+
+	dummy_new(WHERE(_metadata), "dummy0");
+	address_add(WHERE(_metadata), "dummy0", &own, test_family() == AF_INET6 ? 64 : 24);
+}
+
+static int port_towards(int dport)
+{
+	int fd = socket_new(-1), port;
+
+	socket_connect(fd, NOWHERE, dport);
+	port = socket_port(fd);
+	close(fd);
+	return port;
+}
+
+/* How far the counter has moved on. */
+static int port_step(int from, int to)
+{
+	return (to - from + RANGE) % RANGE;
+}
+
+/*
+ * Until the hash of port searches changes, which is when a destination's ports
+ * begin elsewhere. Returns when that was; fails after three of its periods.
+ */
+static int64_t period_begin(struct __test_metadata *_metadata)
+{
+	int64_t end = now_ns() + 30 * NSEC_PER_SEC;
+	int last = port_towards(999), port;
+
+	do {
+		ASSERT_GT(end, now_ns()) {
+			TH_LOG("ports of one destination go on from each other for ever");
+		}
+		sleep_ms(20);
+		port = last;
+		last = port_towards(999);
+	} while (port_step(port, last) <= STEP_MAX);
+	return now_ns();
+}
+
+/*
+ * Which destinations share a counter with another one: their ports move further
+ * than their own connections move them. Returns how many.
+ */
+static int shared_counters(bool *shared)
+{
+	int first[DESTINATIONS], n = 0;
+
+	for (int i = 0; i < DESTINATIONS; i++)
+		first[i] = port_towards(1000 + i);
+	for (int round = 1; round < ROUNDS; round++)
+		for (int i = 0; i < DESTINATIONS; i++)
+			port_towards(1000 + i);
+	for (int i = 0; i < DESTINATIONS; i++) {
+		shared[i] = port_step(first[i], port_towards(1000 + i)) > ROUNDS * STEP_MAX;
+		n += shared[i];
+	}
+	return n;
+}
+
+static int both(const bool *a, const bool *b)
+{
+	int n = 0;
+
+	for (int i = 0; i < DESTINATIONS; i++)
+		n += a[i] && b[i];
+	return n;
+}
+
+/*
+ * Of 1,500 destinations some 17 pairs meet in 2^16 counters. They are others
+ * after 10 s, and in another namespace: so nobody knows the machine again by
+ * them, whose keys are no constants.
+ */
+TEST_F(port, cve_2022_32296_ports_do_not_name_the_machine)
+{
+	bool a[DESTINATIONS], later[DESTINATIONS], elsewhere[DESTINATIONS];
+	int64_t began;
+	int n;
+
+	/* Stock's key is the machine's. */
+	NOT_ON_STOCK();
+	nowhere_add(_metadata);
+	period_begin(_metadata);
+	n = shared_counters(a);
+	EXPECT_LE(1, n);
+	EXPECT_GE(100, n);
+	began = period_begin(_metadata);
+	EXPECT_GE(100, shared_counters(later));
+	netns_new(WHERE(_metadata));
+	nowhere_add(_metadata);
+	EXPECT_GE(100, shared_counters(elsewhere));
+	/* Three counts of one period, or nothing was compared. */
+	EXPECT_GT(9 * NSEC_PER_SEC, now_ns() - began);
+	/* By chance less than one of some 30. */
+	EXPECT_GE(6, both(a, later));
+	EXPECT_GE(6, both(later, elsewhere));
+	EXPECT_GE(6, both(a, elsewhere));
+}
+
 /* A port that somebody asked for by number is not given to connect(). */
 TEST_F(port, rfc6056_bound_ports_are_left_out)
 {
