@@ -398,16 +398,17 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 /* --- RECEIVE ----------------------------------------------------------- */
 
 /*
- * What a call to recvmsg(), or with a @pipe to splice(), has done so far. @seq:
- * where it reads on, which is copied_seq unless it peeks (SO_PEEK_OFF); @target:
- * octets that satisfy it.
+ * What a call to recvmsg(), or with a @pipe to splice(), has done so far. @target:
+ * octets that satisfy it. A call that peeks goes on at @peek_seq. All others go on
+ * at copied_seq and keep no copy of it: while they sleep, another reader or an
+ * urgent mark may move it, and the connection may only just begin.
  */
 struct reader {
 	struct msghdr	*msg;
 	struct pipe_inode_info *pipe;
 	unsigned int	splice_flags;
 	int		flags;
-	seq_t		seq;
+	seq_t		peek_seq;
 	size_t		left;
 	int		copied;
 	int		target;
@@ -415,14 +416,21 @@ struct reader {
 	bool		fin;
 };
 
-/* The segment that holds rd->seq, NULL when it did not come yet. */
+/* Where the call reads on. Good as long as the socket lock is held. */
+static seq_t next_seq(const struct sock *sk, const struct reader *rd)
+{
+	return rd->flags & MSG_PEEK ? rd->peek_seq : xtcp_sk(sk)->copied_seq;
+}
+
+/* The segment that holds the next octet, NULL when it did not come yet. */
 static struct sk_buff *find_text(struct sock *sk, const struct reader *rd,
 				 u32 *offset)
 {
+	seq_t seq = next_seq(sk, rd);
 	struct sk_buff *skb;
 
 	skb_queue_walk(&sk->sk_receive_queue, skb) {
-		s32 skip = seq_dist(xtcp_cb(skb)->seq, rd->seq);
+		s32 skip = seq_dist(xtcp_cb(skb)->seq, seq);
 
 		if (skip < 0)
 			return NULL;
@@ -437,9 +445,12 @@ static struct sk_buff *find_text(struct sock *sk, const struct reader *rd,
 
 static void advance(struct sock *sk, struct reader *rd, u32 octets)
 {
-	rd->seq = seq_add(rd->seq, octets);
-	if (!(rd->flags & MSG_PEEK))
-		WRITE_ONCE(xtcp_sk(sk)->copied_seq, rd->seq);
+	seq_t seq = seq_add(next_seq(sk, rd), octets);
+
+	if (rd->flags & MSG_PEEK)
+		rd->peek_seq = seq;
+	else
+		WRITE_ONCE(xtcp_sk(sk)->copied_seq, seq);
 }
 
 /* All segments up to @skb were read: free them. */
@@ -502,7 +513,7 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 	if (unlikely(xtcp_sk(sk)->urg_state)) {
 		bool skip;
 
-		used = xtcp_urgent_text(sk, rd->seq, used, &skip);
+		used = xtcp_urgent_text(sk, next_seq(sk, rd), used, &skip);
 		if (skip) {
 			advance(sk, rd, 1);
 			offset++;
@@ -568,13 +579,26 @@ static int wait_for_text(struct sock *sk, struct reader *rd)
 			    skb_peek_tail(&sk->sk_receive_queue));
 }
 
-/* Another reader took what this one only peeks at: begin where it left. */
+/* SO_PEEK_OFF counts from what was not read yet. */
+static void peek_begin(struct sock *sk, struct reader *rd)
+{
+	rd->peek_seq = seq_add(xtcp_sk(sk)->copied_seq,
+			       max(sk_peek_offset(sk, rd->flags), 0));
+}
+
+/*
+ * The lock was released. A peek that has seen nothing yet begins anew: before
+ * the SYN-ACK there was no sequence number to begin at, and others may have
+ * read. One that has goes on, but not behind what another reader took.
+ */
 static void peek_again(struct sock *sk, struct reader *rd)
 {
 	seq_t copied_seq = xtcp_sk(sk)->copied_seq;
 
-	if ((rd->flags & MSG_PEEK) && seq_before(rd->seq, copied_seq))
-		rd->seq = copied_seq;
+	if (!rd->copied)
+		peek_begin(sk, rd);
+	else if (seq_before(rd->peek_seq, copied_seq))
+		rd->peek_seq = copied_seq;
 }
 
 /*
@@ -600,7 +624,7 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		struct sk_buff *skb;
 		u32 offset;
 
-		if (xtcp_urgent_is_at(xtcp_sk(sk), rd->seq) &&
+		if (xtcp_urgent_is_at(xtcp_sk(sk), next_seq(sk, rd)) &&
 		    stops_at_mark(rd, &err))
 			break;
 		skb = find_text(sk, rd, &offset);
@@ -622,7 +646,8 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		if (err < 0)
 			break;
 		err = 0;
-		peek_again(sk, rd);
+		if (rd->flags & MSG_PEEK)
+			peek_again(sk, rd);
 	} while (rd->left && !rd->fin);
 	return rd->copied ? rd->copied : err;
 }
@@ -736,8 +761,8 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	} else if (flags & MSG_OOB) {
 		ret = xtcp_urgent_read(sk, msg, len, flags);
 	} else {
-		rd.seq = seq_add(xtcp_sk(sk)->copied_seq,
-				 max(sk_peek_offset(sk, flags), 0));
+		if (flags & MSG_PEEK)
+			peek_begin(sk, &rd);
 		rd.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 		rd.target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
 		ret = recvmsg_locked(sk, &rd);
@@ -789,7 +814,6 @@ ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos,
 	lock_sock(sk);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state != XTCP_LISTEN) {
-		rd.seq = xtcp_sk(sk)->copied_seq;
 		rd.timeo = sock_rcvtimeo(sk, sock->file->f_flags & O_NONBLOCK);
 		ret = recvmsg_locked(sk, &rd);
 		xtcp_window_consumed(sk, rd.copied);

@@ -312,6 +312,36 @@ TEST_F(urgent, rfc6093_newer_takes_the_place)
 	expect_text(c.fd, "V", 1, MSG_OOB);
 }
 
+static long recv_100(int fd, char *data)
+{
+	return recv(fd, data, 100, 0);
+}
+
+/*
+ * The mark goes on while a reader sleeps, and an octet that nobody asked for is
+ * skipped on his behalf. He finds what stands behind.
+ */
+TEST_F(urgent, moves_on_behind_a_sleeping_reader)
+{
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	s = sleeper_start(_metadata, c.fd, recv_100);
+	sleeper_expect_asleep(&s, 20);
+	conn_send(&c, .flags = ACK | URG, .urg = 1);
+	conn_send(&c, .flags = ACK | PSH, .data = "U");
+	conn_send(&c, .flags = ACK | PSH | URG, .urg = 1, .data = "V");
+	sleeper_expect_asleep(&s, 20);
+	conn_send(&c, .flags = ACK | PSH, .data = "words");
+	r = sleeper_expect_done(&s, 1000);
+	EXPECT_EQ(5, r.ret);
+	EXPECT_EQ(0, memcmp("words", r.data, 5));
+	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	self->peer.leave_unread = true;
+}
+
 TEST_F(urgent, comes_out_of_order)
 {
 	char b;
