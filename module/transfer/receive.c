@@ -348,7 +348,9 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 /*
  * Cut off what lies beyond the window, FIN included. A bare FIN needs no room
  * and passes a closed window, as in Linux: some peers send it there. False
- * when nothing is left, or memory is short.
+ * when nothing new is left, or memory is short. Of a segment that begins before a
+ * closed window nothing new is left: queued, it would only pin the memory that
+ * the window waits for.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {
@@ -362,8 +364,11 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 		return true;
 	if (!skb->len)
 		return cb->seq == xs->rcv_nxt;
-	if (!window)
+	if (!window) {
 		XTCP_INC(sock_net(sk), ZERO_WINDOW_DROP);
+		xtcp_receive_duplicate(sk, cb->seq, xs->rcv_nxt);
+		return false;
+	}
 	if (room <= 0 || pskb_trim(skb, min_t(u32, room, skb->len)))
 		return false;
 	cb->end = seq_add(cb->seq, skb->len);

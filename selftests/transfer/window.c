@@ -7,6 +7,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(window);
@@ -529,6 +530,42 @@ TEST_F(window, ctr_TCPWantZeroWindowAdv)
 	counters_take(&now);
 	EXPECT_LE(1, counter_get(&now, "TCPWantZeroWindowAdv") -
 		     counter_get(&before, "TCPWantZeroWindowAdv"));
+}
+
+/*
+ * What begins before a closed window and goes on behind it brings nothing that
+ * there is room for. Kept all the same, it would fill a buffer of a fixed size,
+ * and the window would stay closed though all is read.
+ */
+TEST_F(window, lc_54_straddling_a_closed_window)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 1 };
+	socklen_t len = sizeof(info);
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int64_t in;
+
+	conn_open(p, &c, .prepare = small_buffer, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	in = fill_window(_metadata, &c);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPDSACKOldSent", "TCPRcvCollapsed", "PruneCalled", "RcvPruned",
+			"TCPRcvQDrop", NULL);
+	for (int i = 0; i < 16; i++)
+		conn_send(&c, .flags = ACK | PSH, .seq = in - 49, .len = 1400);
+	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 16, NULL);
+	peer_drain(p, 5);
+	EXPECT_EQ(in, read_all(&c));
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_MEMINFO, info, &len));
+	EXPECT_EQ(0, info[SK_MEMINFO_RMEM_ALLOC]);
+	/* The window opens. */
+	peer_drain(p, 5);
+	EXPECT_LT(MSS, p->last.wnd);
+	EXPECT_EQ(in + 1, (uint32_t)(p->last.ack - c.peer_iss));
+	conn_send(&c, .flags = ACK | PSH, .seq = in + 1, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = in + 101, .within_ms = 210);
+	EXPECT_EQ(100, read_all(&c));
 }
 
 TEST_F(window, ctr_TCPZeroWindowDrop)
