@@ -42,6 +42,7 @@ void xtcp_tcb_renew(struct xtcp_sock *xs)
 	xs->urg_state = XTCP_URGENT_NONE;
 	xs->nr_sacks = 0;
 	xs->rcv_collapsed = 0;
+	xs->ofo_collapsed = 0;
 	xs->mtu_pending = 0;
 	xtcp_meter_init(xs);
 	xs->mtu_searched = 0;

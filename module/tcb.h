@@ -262,7 +262,8 @@ struct xtcp_meter {
  * @ofo_queue: skbs by sequence number
  * @sacks: blocks to report, latest first; @nr_sacks of them (RFC 2018 4)
  * @dsack: duplicate to report once; @dsack_pending (RFC 2883)
- * @rcv_collapsed: no memory can be saved by copying, prune.c
+ * @rcv_collapsed: no memory can be saved by copying, prune.c; until the user reads
+ * @ofo_collapsed: none in @ofo_queue, until an skb is added
  *
  * Options of the user; 0 means the knob's value where there is one:
  * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
@@ -394,6 +395,7 @@ struct xtcp_sock {
 			cookie_held:1,
 			snd_urgent:1,
 			rcv_collapsed:1,
+			ofo_collapsed:1,
 			rate_limited:1,
 			paced:1,
 			held:2;

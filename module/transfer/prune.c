@@ -179,10 +179,15 @@ static void move_text(struct sock *sk, bool ahead, struct sk_buff *to,
 	XTCP_INC(sock_net(sk), RCV_COLLAPSED);
 }
 
-/* Copy runs of small segments into one page each. */
+/*
+ * Copy runs of small segments into one page each. Ahead of a hole most may stand
+ * alone. There the walk ends when an eighth of the buffer, as in Linux, has given
+ * nothing: one arrival costs no more however large the buffer is.
+ */
 static void collapse(struct sock *sk, bool ahead)
 {
 	struct sk_buff *skb, *next, *to = NULL;
+	int patience = sk->sk_rcvbuf >> 3;
 
 	for (skb = first_of(sk, ahead); skb; skb = next) {
 		next = next_of(sk, ahead, skb);
@@ -195,13 +200,31 @@ static void collapse(struct sock *sk, bool ahead)
 		to = has_room(skb) ? skb : NULL;
 		/* One that nothing follows would only be copied. */
 		if (to || !is_wasteful(skb) || !next ||
-		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end))
+		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end)) {
+			patience -= skb->truesize;
+			if (ahead && patience < 0)
+				return;
 			continue;
+		}
 		to = page_before(sk, ahead, skb);
 		if (!to)
 			return;
 		move_text(sk, ahead, to, skb);
 	}
+}
+
+/*
+ * Not again before the user has read, or, ahead of a hole, where reading changes
+ * nothing, before something was added.
+ */
+static void collapse_all(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->ofo_collapsed)
+		collapse(sk, true);
+	xs->ofo_collapsed = 1;
+	collapse(sk, false);
 }
 
 /* --- room for one more -------------------------------------------------- */
@@ -214,10 +237,8 @@ static bool make_room(struct sock *sk, const struct sk_buff *skb)
 	buffer_stretch(sk);
 	if (!xtcp_prune_is_full(sk))
 		return true;
-	/* A walk over all queues: not again before the user has read. */
 	if (!xs->rcv_collapsed) {
-		collapse(sk, true);
-		collapse(sk, false);
+		collapse_all(sk);
 		if (!xtcp_prune_is_full(sk))
 			return true;
 	}

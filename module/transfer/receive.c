@@ -306,6 +306,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	rb_link_node(&skb->rbnode, parent, p);
 	rb_insert_color(&skb->rbnode, &xs->ofo_queue);
 	skb_set_owner_r(skb, sk);
+	xs->ofo_collapsed = 0;
 
 	/* Those behind it that hold nothing it doesn't are of no more use. */
 	while ((other = skb_rb_next(skb)) &&

@@ -147,4 +147,52 @@ TEST_F(crumbs, in_order_and_unread)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * The user reads each octet as it comes, which makes the receiver look for room
+ * anew. That must not cost the more, the more stands ahead of the hole. How many
+ * octets of memory the buffer has; Return: nanoseconds of a round.
+ */
+static int64_t read_one_by_one(struct __test_metadata *_metadata, struct peer *p, int size)
+{
+	int64_t begin, ahead = 1001, next = 1;
+	int crumbs = size / 700, rounds = 300;
+	char octet[8];
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 33554432"));
+	conn_open(p, &c, .opt = SCALED, .kport = KERNEL_PORT + size % 1000);
+	socket_set(c.fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2);
+	for (int n = 0; n < crumbs; n++, ahead += 2) {
+		conn_send(&c, .flags = ACK, .seq = ahead, .ack = 1, .len = 1);
+		if (n % 64 == 0)
+			peer_drain(p, 0);
+	}
+	peer_drain(p, 0);
+	EXPECT_LT(size - size / 8, (int)meminfo(_metadata, c.fd, SK_MEMINFO_RMEM_ALLOC));
+	begin = now_ns();
+	for (int n = 0; n < rounds; n++) {
+		conn_send(&c, .flags = ACK | PSH, .seq = next++, .ack = 1, .len = 1);
+		ASSERT_EQ(1, recv(c.fd, octet, sizeof(octet), MSG_DONTWAIT));
+		conn_send(&c, .flags = ACK, .seq = ahead + 2 * n, .ack = 1, .len = 1);
+		if (n % 64 == 0)
+			peer_drain(p, 0);
+	}
+	peer_drain(p, 0);
+	begin = now_ns() - begin;
+	socket_abort(c.fd);
+	peer_drain(p, 5);
+	return begin / rounds;
+}
+
+TEST_F(crumbs, read_one_by_one)
+{
+	int64_t small, large;
+
+	small = read_one_by_one(_metadata, &self->peer, 64 << 10);
+	large = read_one_by_one(_metadata, &self->peer, 4 << 20);
+	TH_LOG("a round: %lld ns with 64 KiB, %lld with 4 MiB", (long long)small, (long long)large);
+	EXPECT_GE(2 * small, large);
+	self->peer.leave_unread = true;
+}
+
 TEST_HARNESS_MAIN
