@@ -151,10 +151,20 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * RFC 9293 3.10.7.4, fifth: SND.WND follows the latest segment. SND.UNA
- * stands in for SND.WL2: whoever gets here has SEG.ACK at or above it. A
- * SYN's window is not scaled (RFC 7323 2.2).
+ * RFC 9293 3.10.7.4, fifth: SND.WND follows the latest segment. SND.UNA, which has
+ * not moved yet, stands in for SND.WL2: SEG.ACK is at or above it here. Of two
+ * bare ACKs with the same numbers nobody knows which is the later, so the larger
+ * window of them holds, and a closed one. As Linux.
  */
+static bool window_is_news(const struct xtcp_sock *xs,
+			   const struct xtcp_seg *seg, u32 wnd)
+{
+	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
+		return true;
+	return seg->seq == xs->snd_wl1 && (wnd > xs->snd_wnd || !wnd);
+}
+
+/* A SYN's window is not scaled (RFC 7323 2.2). */
 static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -163,7 +173,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 	bool changed = wnd != xs->snd_wnd;
 	bool bound;
 
-	if (seq_before(seg->seq, xs->snd_wl1) && seg->ack == xs->snd_una)
+	if (!window_is_news(xs, seg, wnd))
 		return false;
 	xs->snd_wl1 = seg->seq;
 	if (!changed)

@@ -255,10 +255,10 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 	ASSERT_EQ(3 * MSS, send(c.fd, text, 3 * MSS, 0));
 	for (int i = 0; i < 3; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
-	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 1500);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS / 2, .wnd = 1500);
 	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
 	/* The first fits, and is resent by the timer. */
-	conn_expect(&c, .seq = 1, .len = MSS, .within_ms = 300);
+	conn_expect(&c, .seq = 1 + MSS / 2, .len = MSS, .within_ms = 300);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 65535);
 	peer_drain(p, 50);
@@ -266,6 +266,42 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 	peer_drain(p, 50);
 	EXPECT_EQ((uint32_t)(c.kern_iss + 1 + 4 * MSS), p->last.seq + p->last.len);
 	conn_send(&c, .flags = ACK, .ack = 1 + 4 * MSS, .wnd = 65535);
+}
+
+/*
+ * Bare ACKs of the same numbers may overtake each other on the way, and only the
+ * larger window is believed, or a closed one. What has moved a number is later.
+ */
+TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[2 * MSS];
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 2000);
+	conn_send(&c, .flags = ACK, .wnd = 60000);
+	conn_send(&c, .flags = ACK, .wnd = MSS / 2);
+	ASSERT_EQ(2 * MSS, send(c.fd, text, 2 * MSS, 0));
+	conn_expect(&c, .seq = 1, .len = MSS);
+	conn_expect(&c, .seq = 1 + MSS, .len = MSS);
+	/* So is what stands behind more of the stream, in either direction. */
+	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS / 2);
+	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_expect(&c, .seq = 1 + 2 * MSS, .len = MSS / 2, .within_ms = 300);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 2 * MSS + MSS / 2, .wnd = 60000);
+	conn_expect(&c, .len = MSS / 2);
+	conn_send(&c, .flags = ACK | PSH, .data = "x", .ack = 1 + 3 * MSS, .wnd = 10);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
+	/* Older text that comes late says nothing of the window. */
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "x", .ack = 1 + 3 * MSS, .wnd = 60000);
+	conn_expect(&c, .flags = ACK, .ack = 2);
+	/* A window that is closed is believed though nothing else has changed. */
+	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 0);
+	ASSERT_EQ(5, send(c.fd, text, 5, 0));
+	peer_expect_silence(p, 150);
+	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 60000);
+	conn_expect(&c, .seq = 1 + 3 * MSS, .len = 5);
+	conn_send(&c, .flags = ACK);
 }
 
 TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
