@@ -497,6 +497,9 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
+	/* What came ahead of the FIN lies beyond the end of the stream. */
+	if (unlikely(!RB_EMPTY_ROOT(&xtcp_sk(sk)->ofo_queue)))
+		xtcp_receive_purge(sk);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack_turn(sk, spare);

@@ -7,6 +7,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(reassembly);
@@ -220,6 +221,32 @@ TEST_F(reassembly, sm_f1_fin_out_of_order)
 	conn_expect_state(&c, ST_CLOSING);
 	conn_send(&c, .flags = ACK, .seq = 102);
 	conn_expect_state(&c, ST_TIME_WAIT);
+}
+
+/*
+ * A peer that ends its stream before what it has sent already. Nobody will ever
+ * read that: its memory is free, and no SACK block names it.
+ */
+TEST_F(reassembly, fin_ends_what_came_ahead_of_it)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 1 };
+	socklen_t len = sizeof(info);
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = WITH_SACK);
+	for (int i = 0; i < 3; i++) {
+		text(&c, 1000 * (i + 1), 1000 * (i + 1) + 500);
+		conn_expect(&c, .flags = ACK, .ack = 1);
+	}
+	conn_send(&c, .flags = ACK | FIN, .seq = 1);
+	conn_expect(&c, .flags = ACK, .ack = 2, .sacks = 0, .within_ms = 210);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_MEMINFO, info, &len));
+	/* The FIN may stand there for the reader. */
+	EXPECT_GE(1000, info[SK_MEMINFO_RMEM_ALLOC]);
+	ASSERT_EQ(4, send(c.fd, "last", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .ack = 2, .sacks = 0, .data = "last");
+	EXPECT_EQ(0, recv(c.fd, info, sizeof(info), MSG_DONTWAIT));
 }
 
 TEST_F(reassembly, sm_es_text_outside)
