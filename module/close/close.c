@@ -227,6 +227,8 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xs->fin_queued = 0;
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
+	xs->snd_nxt = xs->snd_una;
+	WRITE_ONCE(xs->urg_state, XTCP_URGENT_NONE);
 	sk->sk_err_soft = 0;
 	sk_set_peek_off(sk, -1);
 	sk_error_report(sk);

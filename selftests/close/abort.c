@@ -6,6 +6,8 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 PEER_FIXTURE(abort);
@@ -63,6 +65,17 @@ TEST_F(abort, lc_84_unread_text_in_close_wait)
 TEST_F(abort, lc_84_unread_text_in_fin_wait_2)
 {
 	unread_text(_metadata, &self->peer, ST_FIN_WAIT_2);
+}
+
+/* Both sides have said FIN. The peer learns all the same that text was lost. */
+TEST_F(abort, lc_84_unread_text_in_last_ack)
+{
+	unread_text(_metadata, &self->peer, ST_LAST_ACK);
+}
+
+TEST_F(abort, lc_84_unread_text_in_closing)
+{
+	unread_text(_metadata, &self->peer, ST_CLOSING);
 }
 
 TEST_F(abort, rfc9293_shld_03_close_with_unread_text)
@@ -464,6 +477,63 @@ TEST_F(abort, disconnected_socket_connects_again)
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 4242);
 	conn_open(p, &again, .kport = 6000);
 	conn_expect_state(&again, ST_ESTABLISHED);
+}
+
+static int asked(int fd, unsigned long request)
+{
+	int n = -1;
+
+	return ioctl(fd, request, &n) ? -errno : n;
+}
+
+/* Nothing of the connection is left to be told. */
+TEST_F(abort, disconnected_socket_has_nothing)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "hello");
+	conn_send(&c, .flags = ACK | URG, .urg = 1, .data = "u", .ack = 1);
+	sleep_ms(5);
+	EXPECT_EQ(POLLPRI, socket_poll(c.fd) & POLLPRI);
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	EXPECT_EQ(0, socket_poll(c.fd) & POLLPRI);
+	if (!stock_mode()) {
+		/* Whose numbers of both are of no connection. */
+		EXPECT_EQ(0, asked(c.fd, SIOCOUTQNSD));
+		EXPECT_EQ(0, asked(c.fd, SIOCOUTQ));
+	}
+	EXPECT_EQ(0, asked(c.fd, SIOCINQ));
+	self->peer.leave_unread = true;
+}
+
+/* What LAST-ACK still had to say is lost then, and the peer told; its FIN alone is not. */
+static void disconnect_in_last_ack(struct __test_metadata *_metadata, struct peer *p, int wnd)
+{
+	struct conn c;
+
+	conn_to_state(p, &c, ST_CLOSE_WAIT);
+	conn_send(&c, .flags = ACK, .wnd = wnd);
+	p->leave_unread = true;
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect_state(&c, ST_LAST_ACK);
+	peer_drain(p, 5);
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	EXPECT_EQ(wnd ? 0 : ECONNRESET, socket_error(c.fd));
+	peer_drain(p, 5);
+	EXPECT_EQ(wnd ? 0 : RST, p->last.flags & RST);
+}
+
+TEST_F(abort, disconnect_in_last_ack_with_unsent_text)
+{
+	disconnect_in_last_ack(_metadata, &self->peer, 0);
+}
+
+TEST_F(abort, disconnect_in_last_ack)
+{
+	disconnect_in_last_ack(_metadata, &self->peer, 10000);
 }
 
 TEST_HARNESS_MAIN
