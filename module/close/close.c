@@ -50,11 +50,15 @@
 	(XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_CLOSING) | \
 	 XTCP_STATEF(XTCP_LAST_ACK))
 
-/* States in which the peer has to be told that we give up. */
+/* States in which the peer has to be told in any case that we give up. */
 #define RESET_STATES \
 	(XTCP_STATEF(XTCP_SYN_RECEIVED) | XTCP_STATEF(XTCP_ESTABLISHED) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2) | \
 	 XTCP_STATEF(XTCP_CLOSE_WAIT))
+
+/* Both sides are done. The peer may not have all that we said. */
+#define LAST_STATES \
+	(XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
 
 /* The longest that a record waits for a FIN; before, the socket does. */
 #define RECORD_WAIT_MS	60000U
@@ -135,18 +139,29 @@ void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 	xtcp_close_error(sk, READ_ONCE(sk->sk_err_soft) ?: ETIMEDOUT);
 }
 
+/* Does an ABORT take something from the peer? RFC 9293 3.10.5; as in Linux. */
+static bool aborts_speech(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xtcp_state_in(sk, RESET_STATES) ||
+	       (xtcp_state_in(sk, LAST_STATES) && xs->snd_nxt != xs->write_seq);
+}
+
 /**
  * xtcp_close_reset - end it from our side, and say so to the peer
  * @sk: locked; the caller holds a reference
  * @event: leads to CLOSED
  * @reason: why, XTCP_MIB_RESET_SENT_*
  *
- * The user sees no error: it asked for it, or is gone.
+ * The user sees no error: it asked for it, or is gone. A peer that is done is
+ * told, too, when text of its own was not read.
  */
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason)
 {
-	if (xtcp_state_in(sk, RESET_STATES))
+	if (aborts_speech(sk) || (reason == XTCP_MIB_RESET_SENT_UNREAD_TEXT &&
+				  xtcp_state_in(sk, LAST_STATES)))
 		xtcp_reset_send(sk, reason);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, 0);
@@ -202,7 +217,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 old = sk->sk_state;
 
-	if (xtcp_state_in(sk, RESET_STATES)) {
+	if (aborts_speech(sk)) {
 		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_DISCONNECT);
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
 	} else if (old == XTCP_SYN_SENT) {
