@@ -549,6 +549,16 @@ static __always_inline bool sk_may_receive(struct sock *sk,
 	return true;
 }
 
+/*
+ * How many octets of memory may wait for a user who holds the socket. Each buffer
+ * may be as large as an int can say.
+ */
+static unsigned int backlog_limit(const struct sock *sk)
+{
+	return min_t(u64, (u64)READ_ONCE(sk->sk_rcvbuf) +
+			  READ_ONCE(sk->sk_sndbuf) + SZ_64K, UINT_MAX);
+}
+
 static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		       struct xtcp_seg *seg)
 {
@@ -561,8 +571,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {
 		rcv_sk(sk, skb, seg);
-	} else if (sk_add_backlog(sk, skb, READ_ONCE(sk->sk_rcvbuf) +
-					   READ_ONCE(sk->sk_sndbuf) + SZ_64K)) {
+	} else if (sk_add_backlog(sk, skb, backlog_limit(sk))) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);
 		kfree_skb(skb);
 	}

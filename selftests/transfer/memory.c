@@ -255,4 +255,29 @@ TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
 	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
 }
 
+/* What two buffers may hold, each as large as an int can say, does not fit in one. */
+TEST_F(memory, backlog_of_large_buffers)
+{
+	struct counters before;
+	static char buf[65536];
+	ssize_t n, all = 0;
+	struct holder h;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUFFORCE, INT_MAX));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, INT_MAX));
+	conn_send(&c, .flags = ACK | PSH, .len = 1);
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	for (int i = 0; i < 40; i++)
+		conn_send(&c, .flags = ACK, .len = 1400);
+	holder_release(&h);
+	while ((n = recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		all += n;
+	EXPECT_EQ(1 + 40 * 1400, all);
+	EXPECT_EQ(0, moved(&before, "TCPBacklogDrop"));
+	self->peer.leave_unread = true;
+}
+
 TEST_HARNESS_MAIN
