@@ -215,6 +215,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(FIN_WAIT_1, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 	STAY(FIN_WAIT_2, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 	STAY(CLOSE_WAIT, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
+	STAY(CLOSING, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 	STAY(LAST_ACK, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 
 	/* --- open: what routers say (RFC 5927: none is believed too much) */
