@@ -293,7 +293,7 @@ struct xtcp_meter {
  *	all; while @rto_timed, less the time on the clock when it began
  * @rehashes: timeouts that gave the flow another hash
  *
- * @state_since: when the connection came into its state, low 32 bits of jiffies
+ * @state_since: when the connection came into its state, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
  * @resume_link: place in a list of smallqueue.c, with XTCP_RESUMING
  * @fin_queued: our FIN stands in the send queue or was sent
@@ -484,7 +484,7 @@ struct xtcp_sock {
 	u8		acks_merged;
 	u8		dup_acks;
 	u32		oow_ack_ms;
-	u32		state_since;
+	unsigned long	state_since;
 	u64		last_rcv_ns;
 	u64		last_snd_ns;
 

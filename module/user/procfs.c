@@ -488,7 +488,7 @@ static int timewait_age_show(struct seq_file *m, const struct xtcp_timewait *tw)
 static int sock_age_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 since = READ_ONCE(xs->state_since);
+	unsigned long since = READ_ONCE(xs->state_since);
 	u8 state = READ_ONCE(sk->sk_state);
 	struct xtcp_key key;
 
@@ -498,7 +498,7 @@ static int sock_age_show(struct seq_file *m, struct sock *sk)
 	key.family = xs->flow.family ?: sk->sk_family;
 	if (!key.rport)
 		key.v6.raddr = (struct in6_addr){};
-	age_show(m, &key, state, jiffies_to_msecs((u32)jiffies - since),
+	age_show(m, &key, state, jiffies64_to_msecs(jiffies - since),
 		 xtcp_procfs_uid(m, sk), sock_i_ino(sk));
 	return 0;
 }
