@@ -406,6 +406,43 @@ TEST_F(cookie, lc_39_later_octets_bring_no_cookie)
 	}
 }
 
+/*
+ * The whole story, which Linux's cookies allow: a question and an answer of one
+ * length, the server forgets the connection, its RST is lost, and the client goes
+ * on. The listener takes that for the ACK of a cookie, and a program reads octets
+ * out of the midst of a stream as if they were its first.
+ */
+TEST_F(cookie, lc_39_a_forgotten_stream_begins_nowhere)
+{
+	struct peer *p = &self->peer;
+	char buf[100];
+	struct conn c;
+	int lfd;
+
+	lfd = cookie_listener(p);
+	cookie_get(p, &c, lfd);
+	cookie_redeem(&c);
+	conn_send(&c, .flags = ACK | PSH, .len = 39);
+	conn_expect(&c, .flags = ACK, .ack = 40, .within_ms = 210);
+	ASSERT_EQ(39, recv(c.fd, buf, sizeof(buf), 0));
+	ASSERT_EQ(39, send(c.fd, buf, 39, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 40, .len = 39);
+	conn_send(&c, .flags = ACK);
+	socket_abort(c.fd);
+	peer_drain(p, 5);
+
+	conn_send(&c, .flags = ACK | PSH, .seq = 40, .ack = 40, .len = 39, .pattern = 39);
+	if (stock_mode()) {
+		c.fd = conn_accept(&c);
+		ASSERT_EQ(39, recv(c.fd, buf, sizeof(buf), 0));
+		EXPECT_EQ(-1, pattern_check(buf, 39, 39));
+		p->leave_unread = true;
+		return;
+	}
+	conn_expect(&c, .flags = RST, .seq = 40);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+}
+
 TEST_F(cookie, lc_39_guesses_fail)
 {
 	struct peer *p = &self->peer;
