@@ -294,7 +294,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	xtcp_send_drop_empty(sk);
 	if (copied) {
-		if (flags & MSG_OOB)
+		/* If it waited, the last of it may be gone, or its connection. */
+		if ((flags & MSG_OOB) && xtcp_send_has_unsent(sk))
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_send_mark_push(sk);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * readers: several readers sleep at one socket, and the socket changes while one
- * sleeps. Each octet of the stream goes to one reader, once. RFC 9293 3.9.1.3;
+ * sleeps, or a writer. Each octet of the stream goes to one reader, once. RFC 9293 3.9.1.3;
  * all as on Linux TCP, on which these tests hold as well.
  */
 /* vm: wires families */
@@ -234,6 +234,35 @@ TEST_F(readers, call_recv_ends_at_disconnect)
 TEST_F(readers, msg_peek_ends_at_disconnect)
 {
 	reconnected(_metadata, &self->peer, peek_10);
+}
+
+static long send_urgent(int fd, char *data)
+{
+	static char text[4 << 20];
+
+	(void)data;
+	return send(fd, text, sizeof(text), MSG_OOB | MSG_NOSIGNAL);
+}
+
+/* A writer that slept meanwhile leaves no mark on the next connection. */
+TEST_F(readers, msg_oob_ends_at_disconnect)
+{
+	struct peer *p = &self->peer;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .wnd = 100);
+	p->leave_unread = true;
+	s = sleeper_start(_metadata, c.fd, send_urgent);
+	sleeper_expect_asleep(&s, 50);
+	fcntl(c.fd, F_SETFL, O_NONBLOCK);
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", c.pport));
+	EXPECT_LT(0, sleeper_expect_done(&s, 1000).ret);
+	peer_drain(p, 50);
+	/* Its SYN, sent again. */
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = c.pport, .within_ms = 1100);
 }
 
 TEST_HARNESS_MAIN
