@@ -35,8 +35,9 @@
 #include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
-#include <linux/sort.h>
+#include <linux/sched/signal.h>
 #include <linux/tcp.h>
+#include <linux/workqueue.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/sock_reuseport.h>
@@ -673,168 +674,284 @@ struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
 	return sk;
 }
 
-static int compare_pointers(const void *a, const void *b)
-{
-	const void *x = *(const void **)a, *y = *(const void **)b;
+/* --- walking through all of them ------------------------------------------- */
 
-	return x < y ? -1 : x > y;
+/* Buckets that are looked at in one RCU section. */
+#define WALK_STEP	64U
+
+enum walk_part { WALK_LISTENERS, WALK_TABLE, WALK_END };
+
+/* Within a bucket flows stand by hash, those of one hash by address. */
+static bool is_behind(const struct xtcp_flow_mark *mark, u32 hash,
+		      const struct xtcp_flow *flow)
+{
+	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
 }
 
-/* A table that changed during the walk was walked twice in parts. */
-static void list_drop_duplicates(struct xtcp_flow_list *list)
+/* Of a connection that is in the table now: was it there before, and passed? */
+static bool was_passed(const struct xtcp_flow_walk *walk,
+		       const struct xtcp_key *key, const struct xtcp_flow *flow)
 {
-	unsigned long i, n = list->nr_listeners;
+	const struct xtcp_flow_mark *old;
+	unsigned int i;
+	u32 hash, bucket;
 
-	sort(list->entry + n, list->nr - n, sizeof(list->entry[0]),
-	     compare_pointers, NULL);
-	for (i = n; i < list->nr; i++) {
-		if (n > list->nr_listeners &&
-		    list->entry[i] == list->entry[n - 1])
-			xtcp_flow_put(list->entry[i]);
-		else
-			list->entry[n++] = list->entry[i];
+	for (i = 0; i < walk->nr_old; i++) {
+		old = &walk->old[i];
+		hash = key_hash(key, 0, old->seed);
+		bucket = hash & (old->size - 1);	/* rht_bucket_index() */
+		if (bucket < old->bucket ||
+		    (bucket == old->bucket && !is_behind(old, hash, flow)))
+			return true;
 	}
-	list->nr = n;
+	return false;
 }
 
-static bool list_append(struct xtcp_flow_list *list, unsigned long max,
-			struct xtcp_flow *flow)
+/*
+ * The first ones behind the mark, in order; what has no room comes again. Takes the
+ * caller's reference.
+ */
+static void batch_add(struct xtcp_flow_walk *walk, struct xtcp_flow *flow,
+		      u32 hash)
 {
-	if (list->nr == max)
-		return false;
-	if (xtcp_flow_get(flow))
-		list->entry[list->nr++] = flow;
-	return true;
-}
+	struct xtcp_flow_mark here = { .hash = hash, .flow = flow };
+	unsigned int i = walk->nr;
 
-/* The one that was just appended may have left, and be another's by now. */
-static void list_look_again(struct xtcp_flow_list *list, unsigned long nr,
-			    struct net *net)
-{
-	struct xtcp_key key __uninitialized;
-	struct xtcp_flow *flow;
-
-	if (list->nr == nr)
-		return;
-	flow = list->entry[nr];
-	xtcp_key_from_flow(&key, flow);
-	if (may_be_in_table(flow) && flow_is_still(net, flow, &key))
-		return;
-	list->nr = nr;
+	if (!is_behind(&walk->mark, hash, flow))
+		goto drop;
+	while (i && is_behind(&here, walk->batch[i - 1].hash,
+			      walk->batch[i - 1].flow))
+		i--;
+	/* A chain that is read again has it once more. */
+	if (i && walk->batch[i - 1].flow == flow)
+		goto drop;
+	if (walk->nr == XTCP_WALK_BATCH) {
+		walk->full = true;
+		if (i == XTCP_WALK_BATCH)
+			goto drop;
+		xtcp_flow_put(walk->batch[--walk->nr].flow);
+	}
+	memmove(&walk->batch[i + 1], &walk->batch[i],
+		(walk->nr - i) * sizeof(walk->batch[0]));
+	walk->batch[i].flow = flow;
+	walk->batch[i].hash = hash;
+	walk->nr++;
+	return;
+drop:
 	xtcp_flow_put(flow);
 }
 
-/* A chain that moves while it is read is read again: @twice. */
-static bool list_add_chain(struct xtcp_flow_list *list, unsigned long max,
-			   struct net *net,
-			   struct rhash_lock_head __rcu *const *bucket,
-			   bool *twice)
+/* It may have left, and be another's by now, or stand in another bucket. */
+static void batch_add_found(struct xtcp_flow_walk *walk, struct xtcp_flow *flow)
 {
-	struct xtcp_flow *flow;
+	struct xtcp_key key __uninitialized;
+	u32 hash;
+
+	if (!xtcp_flow_get(flow))
+		return;
+	xtcp_key_from_flow(&key, flow);
+	hash = key_hash(&key, 0, walk->mark.seed);
+	if ((hash & (walk->mark.size - 1)) == walk->mark.bucket &&
+	    may_be_in_table(flow) && flow_is_still(walk->net, flow, &key) &&
+	    !was_passed(walk, &key, flow))
+		batch_add(walk, flow, hash);
+	else
+		xtcp_flow_put(flow);
+}
+
+/* A chain that moves while it is read is read again. */
+static void batch_add_chain(struct xtcp_flow_walk *walk,
+			    struct rhash_lock_head __rcu *const *bucket)
+{
 	struct rhash_head *pos;
-	unsigned long nr;
-
-	for (;;) {
-		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
-		     pos = next_rcu(pos)) {
-			flow = container_of(pos, struct xtcp_flow, node);
-			nr = list->nr;
-			if (!list_append(list, max, flow))
-				return false;
-			list_look_again(list, nr, net);
-		}
-		if (likely(is_end_of(pos, bucket)))
-			return true;
-		*twice = true;
-	}
-}
-
-static bool list_add_listeners(struct xtcp_flow_list *list, unsigned long max,
-			       struct xtcp_net *xn)
-{
-	struct sock *sk;
-	bool room = true;
-	unsigned int i;
-
-	rcu_read_lock();
-	for (i = 0; i < XTCP_LISTEN_BUCKETS && room; i++)
-		sk_for_each_rcu(sk, &xn->listeners[i])
-			room = room && list_append(list, max,
-						   &xtcp_sk(sk)->flow);
-	rcu_read_unlock();
-	list->nr_listeners = list->nr;
-	return room;
-}
-
-static bool list_add_flows(struct xtcp_flow_list *list, unsigned long max,
-			   struct net *net)
-{
-	struct rhashtable *flows = &xtcp_net(net)->flows;
-	struct bucket_table *tbl;
-	bool twice = false;
-	bool room = true;
-	unsigned int i;
-
-	rcu_read_lock();
-	tbl = rht_dereference_rcu(flows->tbl, flows);
-	while (room && tbl) {
-		for (i = 0; i < tbl->size && room; i++)
-			room = list_add_chain(list, max, net,
-					      rht_bucket(tbl, i), &twice);
-		/* Being moved to a new table: some are seen in both. */
-		smp_rmb();
-		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
-		twice = twice || tbl;
-	}
-	rcu_read_unlock();
-	if (twice)
-		list_drop_duplicates(list);
-	return room;
-}
-
-/**
- * xtcp_flow_list_make - all listeners and connections of a namespace
- * @net: namespace
- *
- * One that stays the whole time is listed exactly once; one that comes or
- * goes meanwhile, at most once.
- *
- * Context: process.
- * Return: the list, to be freed with xtcp_flow_list_free(), or NULL.
- */
-struct xtcp_flow_list *xtcp_flow_list_make(struct net *net)
-{
-	struct xtcp_net *xn = xtcp_net(net);
-	struct xtcp_flow_list *list;
-	unsigned long max = 64;
-	bool complete;
 
 	do {
-		max += 2 * (unsigned long)atomic_read(&xn->flows.nelems);
-		list = kvzalloc(struct_size(list, entry, max),
-				GFP_KERNEL_ACCOUNT);
-		if (!list)
-			return NULL;
-		complete = list_add_listeners(list, max, xn) &&
-			   list_add_flows(list, max, net);
-		if (!complete)
-			xtcp_flow_list_free(list);
-		max *= 2;
-	} while (!complete);
-	return list;
+		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
+		     pos = next_rcu(pos))
+			batch_add_found(walk, container_of(pos, struct xtcp_flow,
+							   node));
+	} while (unlikely(!is_end_of(pos, bucket)));
+}
+
+static void batch_drop(struct xtcp_flow_walk *walk)
+{
+	while (walk->at < walk->nr)
+		xtcp_flow_put(walk->batch[walk->at++].flow);
+	walk->nr = 0;
+	walk->at = 0;
+	walk->full = false;
+}
+
+static void next_bucket(struct xtcp_flow_walk *walk)
+{
+	walk->mark.bucket++;
+	walk->mark.hash = 0;
+	walk->mark.flow = NULL;
+}
+
+static void next_part(struct xtcp_flow_walk *walk)
+{
+	walk->part = walk->part == WALK_LISTENERS && !walk->listeners_only ?
+		     WALK_TABLE : WALK_END;
+	walk->mark = (struct xtcp_flow_mark){};
+}
+
+static void batch_add_listeners(struct xtcp_flow_walk *walk)
+{
+	struct xtcp_net *xn = xtcp_net(walk->net);
+	struct sock *sk;
+
+	rcu_read_lock();
+	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
+		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket])
+			if (xtcp_flow_get(&xtcp_sk(sk)->flow))
+				batch_add(walk, &xtcp_sk(sk)->flow, 0);
+		if (!walk->nr)
+			next_bucket(walk);
+	}
+	rcu_read_unlock();
+	if (!walk->nr)
+		next_part(walk);
+}
+
+/* How far the one table was walked says whom not to show again from the next. */
+static void enter_table(struct xtcp_flow_walk *walk,
+			const struct bucket_table *tbl)
+{
+	if (walk->mark.seed == tbl->hash_rnd && walk->mark.size == tbl->size)
+		return;
+	if (walk->mark.bucket || walk->mark.flow) {
+		if (walk->nr_old == XTCP_WALK_TABLES)
+			memmove(&walk->old[0], &walk->old[1],
+				--walk->nr_old * sizeof(walk->old[0]));
+		walk->old[walk->nr_old++] = walk->mark;
+	}
+	walk->mark = (struct xtcp_flow_mark){
+		.seed = tbl->hash_rnd, .size = tbl->size,
+	};
+}
+
+/*
+ * While flows are on their way to a new table, some stand in it and some do not yet:
+ * such a time passes by itself. Return: false then.
+ */
+static bool batch_add_buckets(struct xtcp_flow_walk *walk)
+{
+	struct rhashtable *flows = &xtcp_net_rcu(walk->net)->flows;
+	struct bucket_table *tbl = rht_dereference_rcu(flows->tbl, flows);
+	unsigned int i;
+
+	if (rcu_access_pointer(tbl->future_tbl))
+		return false;
+	enter_table(walk, tbl);
+	for (i = 0; i < WALK_STEP && walk->mark.bucket < tbl->size; i++) {
+		batch_add_chain(walk, rht_bucket(tbl, walk->mark.bucket));
+		/* Who saw one that had moved sees the table that it moved to. */
+		smp_rmb();
+		if (rcu_access_pointer(tbl->future_tbl)) {
+			batch_drop(walk);
+			return false;
+		}
+		if (walk->nr)
+			return true;
+		next_bucket(walk);
+	}
+	if (walk->mark.bucket == tbl->size)
+		next_part(walk);
+	return true;
+}
+
+/* Until the flows are in the new table; before the work begins, a tick. */
+static int await_table(struct xtcp_flow_walk *walk)
+{
+	if (!flush_work(&xtcp_net(walk->net)->flows.run_work))
+		schedule_timeout_killable(1);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int batch_fill(struct xtcp_flow_walk *walk)
+{
+	bool settled;
+
+	if (walk->nr && !walk->full)
+		next_bucket(walk);
+	batch_drop(walk);
+	if (walk->part == WALK_LISTENERS) {
+		batch_add_listeners(walk);
+		return 0;
+	}
+	rcu_read_lock();
+	settled = batch_add_buckets(walk);
+	rcu_read_unlock();
+	cond_resched();
+	return settled ? 0 : await_table(walk);
 }
 
 /**
- * xtcp_flow_list_free - drop a list and what it references
- * @list: from xtcp_flow_list_make(), or NULL
+ * xtcp_flow_walk_begin - walk through all listeners and connections
+ * @walk: to be filled; holds no references yet
+ * @net: namespace
+ * @listeners_only: leave out connections
  */
-void xtcp_flow_list_free(struct xtcp_flow_list *list)
+void xtcp_flow_walk_begin(struct xtcp_flow_walk *walk, struct net *net,
+			  bool listeners_only)
 {
-	unsigned long i;
+	memset(walk, 0, sizeof(*walk));
+	walk->net = net;
+	walk->listeners_only = listeners_only;
+	walk->part = WALK_LISTENERS;
+}
 
-	if (!list)
-		return;
-	for (i = 0; i < list->nr; i++)
-		xtcp_flow_put(list->entry[i]);
-	kvfree(list);
+/**
+ * xtcp_flow_walk_current - the one at which the walk has arrived
+ * @walk: begun
+ *
+ * Listeners come first. One that stays the whole time comes exactly once; one that
+ * comes or goes meanwhile, at most once. That holds as well if the table is made
+ * anew, up to XTCP_WALK_TABLES times; after more, some come again.
+ *
+ * Context: process, may sleep.
+ * Return: the flow, referenced until the walk goes on or pauses; NULL at the end;
+ * or -EINTR as an ERR_PTR(), and the walk can go on later.
+ */
+struct xtcp_flow *xtcp_flow_walk_current(struct xtcp_flow_walk *walk)
+{
+	int err;
+
+	while (walk->at == walk->nr) {
+		if (walk->part == WALK_END)
+			return NULL;
+		err = batch_fill(walk);
+		if (err)
+			return ERR_PTR(err);
+	}
+	return walk->batch[walk->at].flow;
+}
+
+/**
+ * xtcp_flow_walk_next - go on to the next one
+ * @walk: arrived at one, with no pause since
+ *
+ * Context: process, may sleep.
+ * Return: as xtcp_flow_walk_current().
+ */
+struct xtcp_flow *xtcp_flow_walk_next(struct xtcp_flow_walk *walk)
+{
+	struct xtcp_flow *flow = walk->batch[walk->at].flow;
+
+	walk->mark.hash = walk->batch[walk->at].hash;
+	walk->mark.flow = flow;
+	walk->at++;
+	xtcp_flow_put(flow);
+	return xtcp_flow_walk_current(walk);
+}
+
+/**
+ * xtcp_flow_walk_pause - hold no references until the walk goes on
+ * @walk: begun; it goes on with xtcp_flow_walk_current(), at the same one or, if that
+ *	has left, behind it
+ */
+void xtcp_flow_walk_pause(struct xtcp_flow_walk *walk)
+{
+	batch_drop(walk);
 }

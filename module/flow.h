@@ -195,19 +195,62 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
 				    const struct xtcp_key *key);
 
+#define XTCP_WALK_BATCH		16	/* flows referenced at a time */
+#define XTCP_WALK_TABLES	8	/* that one walk may see, besides the last */
+
 /**
- * struct xtcp_flow_list - what stood in a netns' tables at one moment
- * @nr_listeners: listeners in @entry, before the flows
- * @nr: all
- * @entry: referenced; listeners are sockets' flows too
+ * struct xtcp_flow_mark - how far a table has been walked
+ * @seed: of its hash; tells tables apart, with @size
+ * @size: buckets; 0: no table yet
+ * @bucket: those before it have been passed
+ * @hash: of @flow
+ * @flow: the last one of @bucket that was passed, only to compare; NULL: none
  */
-struct xtcp_flow_list {
-	unsigned long		nr_listeners;
-	unsigned long		nr;
-	struct xtcp_flow	*entry[];
+struct xtcp_flow_mark {
+	u32			seed;
+	u32			size;
+	u32			bucket;
+	u32			hash;
+	const struct xtcp_flow	*flow;
 };
 
-struct xtcp_flow_list *xtcp_flow_list_make(struct net *net);
-void xtcp_flow_list_free(struct xtcp_flow_list *list);
+/**
+ * struct xtcp_flow_walk - a walk through all listeners and connections
+ * @net: namespace
+ * @listeners_only: leave out connections
+ * @part: listeners, connections or the end
+ * @full: @mark's bucket has more than the batch
+ * @nr: flows in @batch
+ * @at: the current one
+ * @nr_old: tables in @old
+ * @mark: how far this table has been walked; the batch is behind it
+ * @old: how far the tables before it were
+ * @batch: flows of one bucket, in order
+ * @batch.flow: flow, referenced
+ * @batch.hash: of its identity, by @mark's seed
+ *
+ * Who walks owns it. Between two calls it may pause, and then holds no reference.
+ */
+struct xtcp_flow_walk {
+	struct net		*net;
+	bool			listeners_only;
+	bool			full;
+	u8			part;
+	u8			nr;
+	u8			at;
+	u8			nr_old;
+	struct xtcp_flow_mark	mark;
+	struct xtcp_flow_mark	old[XTCP_WALK_TABLES];
+	struct {
+		struct xtcp_flow	*flow;
+		u32			hash;
+	} batch[XTCP_WALK_BATCH];
+};
+
+void xtcp_flow_walk_begin(struct xtcp_flow_walk *walk, struct net *net,
+			  bool listeners_only);
+struct xtcp_flow *xtcp_flow_walk_current(struct xtcp_flow_walk *walk);
+struct xtcp_flow *xtcp_flow_walk_next(struct xtcp_flow_walk *walk);
+void xtcp_flow_walk_pause(struct xtcp_flow_walk *walk);
 
 #endif /* XTCP_FLOW_H */

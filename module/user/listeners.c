@@ -7,8 +7,8 @@
  * are numbers but for the address; Documentation/counters.rst explains them.
  * New ones come at the end of the line.
  *
- * Context: process. The lines are made in one go under RCU, and kept until the
- * file is read to its end: a reader sees one moment.
+ * Context: process. The reader is that of user/procfs.c, and as in /proc/net/xtcp a
+ * line is of the moment in which it is read.
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -41,13 +41,23 @@ static void counts_show(struct seq_file *m, const struct xtcp_listener *ls)
 		   sum.cookies_accepted, sum.cookies_failed);
 }
 
-static void listener_show(struct seq_file *m, struct sock *sk)
+static void header_show(struct seq_file *m)
+{
+	seq_puts(m, "address port device syn_now syn_limit syn_peak");
+	seq_puts(m, " accept_now accept_limit accept_peak");
+	seq_puts(m, " syn_overflows accept_overflows drops");
+	seq_puts(m, " cookies_sent cookies_accepted cookies_failed");
+	seq_puts(m, " uid inode\n");
+}
+
+/* RCU, for a listener that closes lets go of its queues. */
+static int listener_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_listener *ls = xtcp_listener_of(sk);
 	struct xtcp_key key;
 
 	if (!ls)
-		return;
+		return SEQ_SKIP;
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	if (key.family == AF_UNSPEC) {
 		key.family = sk->sk_family;
@@ -59,32 +69,42 @@ static void listener_show(struct seq_file *m, struct sock *sk)
 	queues_show(m, sk, ls);
 	counts_show(m, ls);
 	seq_printf(m, " %u %lu\n", xtcp_procfs_uid(m, sk), sock_i_ino(sk));
+	return 0;
 }
 
 static int listeners_show(struct seq_file *m, void *v)
 {
-	struct xtcp_net *xn = xtcp_net(m->private);
-	struct sock *sk;
-	unsigned int i;
+	int err;
 
-	seq_puts(m, "address port device syn_now syn_limit syn_peak");
-	seq_puts(m, " accept_now accept_limit accept_peak");
-	seq_puts(m, " syn_overflows accept_overflows drops");
-	seq_puts(m, " cookies_sent cookies_accepted cookies_failed");
-	seq_puts(m, " uid inode\n");
-
+	if (v == SEQ_START_TOKEN) {
+		header_show(m);
+		return 0;
+	}
 	rcu_read_lock();
-	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
-		sk_for_each_rcu(sk, &xn->listeners[i]) {
-			listener_show(m, sk);
-			/* Will be asked again with a larger buffer. */
-			if (seq_has_overflowed(m))
-				goto unlock;
-		}
-unlock:
+	err = listener_show(m, xtcp_flow_sk(v));
 	rcu_read_unlock();
-	return 0;
+	return err;
 }
+
+static const struct seq_operations listeners_seq_ops = {
+	.start	= xtcp_procfs_start,
+	.next	= xtcp_procfs_next,
+	.stop	= xtcp_procfs_stop,
+	.show	= listeners_show,
+};
+
+static int listeners_open(struct inode *inode, struct file *file)
+{
+	return xtcp_procfs_open(inode, file, &listeners_seq_ops, AF_UNSPEC,
+				true);
+}
+
+static const struct proc_ops listeners_proc_ops = {
+	.proc_open	= listeners_open,
+	.proc_read_iter	= seq_read_iter,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= seq_release_private,
+};
 
 /**
  * xtcp_listeners_net_init - put xtcp_listen into /proc/net of a netns
@@ -94,8 +114,8 @@ unlock:
  */
 int xtcp_listeners_net_init(struct net *net)
 {
-	return proc_create_net_single("xtcp_listen", 0444, net->proc_net,
-				      listeners_show, NULL) ? 0 : -ENOMEM;
+	return proc_create_data("xtcp_listen", 0444, net->proc_net,
+				&listeners_proc_ops, net) ? 0 : -ENOMEM;
 }
 
 /**

@@ -11,12 +11,12 @@
  *	xtcp_lifecycle	every row of the lifecycle table and its count
  *	xtcp_listen	listeners and their queues; user/listeners.c
  *
- * The rows of xtcp and xtcp_age are those of one moment: a reader that begins at offset 0
- * gets a list of references to everything that stood in the tables then, and
- * keeps it until it reaches the end, begins again or closes the file. So no
- * lock is held between two reads, no row comes twice however small the reads
- * are, and what dies meanwhile is left out or, in the row being printed,
- * shown as it was.
+ * A reader of xtcp, xtcp_age or xtcp_listen walks through the tables bucket by
+ * bucket (flow.c), in RCU sections of no more than some buckets. Between two reads
+ * it keeps its place, and holds nothing: no reference, no lock, no memory that grows
+ * with the rows. Rows are as of the moment in which they are read. What stays the
+ * whole time comes exactly once, however small the reads are; what comes or goes
+ * meanwhile, at most once.
  *
  * Context: process; objects are read without their locks. A row is a glance:
  * fields that move together may be one segment apart.
@@ -54,22 +54,6 @@
 #define TR_KEEPALIVE	2	/* also an orphan socket in FIN-WAIT-2 */
 #define TR_RECORD	3	/* life of a time-wait record */
 #define TR_PERSIST	4
-
-/**
- * struct xtcp_reader - an open /proc/net/xtcp, xtcp6 or xtcp_age
- * @net: the namespace; outlives the file's entry in /proc
- * @family: whose sockets' rows are shown; AF_UNSPEC: all
- * @list: what is being shown, NULL before the first read and after the last
- * @again: the next start from the first row makes a new list; set by a read
- *	at offset 0, without a lock: two readers of one open file may get one
- *	list or two
- */
-struct xtcp_reader {
-	struct net		*net;
-	struct xtcp_flow_list	*list;
-	u8			family;
-	bool			again;
-};
 
 /* Hundredths of a second until @deadline_ns, 0 when past. */
 static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
@@ -312,69 +296,95 @@ static int flow_show(struct seq_file *m, unsigned long sl,
 	}
 }
 
-static void reader_drop(struct xtcp_reader *reader)
+/* The first one, from @flow on, that the file shows. */
+static struct xtcp_flow *reader_seek(struct xtcp_reader *reader,
+				     struct xtcp_flow *flow)
 {
-	if (reader->list)
-		xtcp_flow_list_free(reader->list);
-	reader->list = NULL;
+	while (!IS_ERR_OR_NULL(flow) && reader->family != AF_UNSPEC &&
+	       family_shown(flow) != reader->family)
+		flow = xtcp_flow_walk_next(&reader->walk);
+	return flow;
 }
 
-/* Only those of one family stay, so that rows are numbered in a row. */
-static void list_keep(struct xtcp_flow_list *list, u8 family)
+static void reader_rewind(struct xtcp_reader *reader)
 {
-	unsigned long i, n = 0;
-
-	for (i = 0; i < list->nr; i++) {
-		if (family_shown(list->entry[i]) == family)
-			list->entry[n++] = list->entry[i];
-		else
-			xtcp_flow_put(list->entry[i]);
-	}
-	list->nr = n;
+	xtcp_flow_walk_begin(&reader->walk, reader->net,
+			     reader->listeners_only);
+	reader->line = 1;
 }
 
-/* Line 0 is the header, line n + 1 is entry n. */
-static void *reader_line(struct xtcp_reader *reader, loff_t pos)
+static struct xtcp_flow *reader_current(struct xtcp_reader *reader)
 {
-	if (pos == 0)
-		return SEQ_START_TOKEN;
-	if (pos > reader->list->nr)
-		return NULL;
-	return &reader->list->entry[pos - 1];
+	return reader_seek(reader, xtcp_flow_walk_current(&reader->walk));
 }
 
-static void *connections_start(struct seq_file *m, loff_t *pos)
+static struct xtcp_flow *reader_next(struct xtcp_reader *reader)
+{
+	reader->line++;
+	return reader_seek(reader, xtcp_flow_walk_next(&reader->walk));
+}
+
+/* Forward from the first row: only for who goes where he did not stop. */
+static struct xtcp_flow *reader_go_to(struct xtcp_reader *reader, loff_t line)
+{
+	struct xtcp_flow *flow;
+
+	reader_rewind(reader);
+	flow = reader_current(reader);
+	while (!IS_ERR_OR_NULL(flow) && reader->line < line)
+		flow = reader_next(reader);
+	return flow;
+}
+
+/**
+ * xtcp_procfs_start - seq_operations.start of a file with rows of flows
+ * @m: the file; private is its struct xtcp_reader
+ * @pos: line 0 is the header
+ *
+ * Return: SEQ_START_TOKEN, a struct xtcp_flow referenced until .stop, NULL at the
+ * end or ERR_PTR().
+ */
+void *xtcp_procfs_start(struct seq_file *m, loff_t *pos)
 {
 	struct xtcp_reader *reader = m->private;
-	void *line;
 
-	if (*pos == 0 && READ_ONCE(reader->again))
-		reader_drop(reader);
-	WRITE_ONCE(reader->again, false);
-
-	if (!reader->list) {
-		reader->list = xtcp_flow_list_make(reader->net);
-		if (!reader->list)
-			return ERR_PTR(-ENOMEM);
-		if (reader->family != AF_UNSPEC)
-			list_keep(reader->list, reader->family);
+	if (*pos == 0) {
+		reader_rewind(reader);
+		return SEQ_START_TOKEN;
 	}
-
-	/* Who keeps the file open after its end keeps no connection alive. */
-	line = reader_line(reader, *pos);
-	if (!line)
-		reader_drop(reader);
-	return line;
+	return *pos == reader->line ? reader_current(reader) :
+				      reader_go_to(reader, *pos);
 }
 
-static void *connections_next(struct seq_file *m, void *v, loff_t *pos)
+/**
+ * xtcp_procfs_next - seq_operations.next of such a file
+ * @m: the file
+ * @v: of the line before
+ * @pos: counted up
+ *
+ * Return: as xtcp_procfs_start().
+ */
+void *xtcp_procfs_next(struct seq_file *m, void *v, loff_t *pos)
 {
+	struct xtcp_reader *reader = m->private;
+
 	++*pos;
-	return reader_line(m->private, *pos);
+	return v == SEQ_START_TOKEN ? reader_current(reader) :
+				      reader_next(reader);
 }
 
-static void connections_stop(struct seq_file *m, void *v)
+/**
+ * xtcp_procfs_stop - seq_operations.stop of such a file
+ * @m: the file
+ * @v: of the line behind the last one shown
+ *
+ * From here to the next start nothing is held.
+ */
+void xtcp_procfs_stop(struct seq_file *m, void *v)
 {
+	struct xtcp_reader *reader = m->private;
+
+	xtcp_flow_walk_pause(&reader->walk);
 }
 
 static void header_show(struct seq_file *m, bool narrow)
@@ -388,7 +398,6 @@ static int connections_show(struct seq_file *m, void *v)
 {
 	const struct xtcp_reader *reader = m->private;
 	bool narrow = reader->family == AF_INET;
-	struct xtcp_flow **entry = v;
 	int err = 0;
 
 	if (narrow)
@@ -396,7 +405,7 @@ static int connections_show(struct seq_file *m, void *v)
 	if (v == SEQ_START_TOKEN)
 		header_show(m, narrow);
 	else
-		err = flow_show(m, entry - reader->list->entry, *entry);
+		err = flow_show(m, reader->line - 1, v);
 	if (!err && narrow)
 		seq_pad(m, '\n');
 	else if (!err)
@@ -405,9 +414,9 @@ static int connections_show(struct seq_file *m, void *v)
 }
 
 static const struct seq_operations connections_seq_ops = {
-	.start	= connections_start,
-	.next	= connections_next,
-	.stop	= connections_stop,
+	.start	= xtcp_procfs_start,
+	.next	= xtcp_procfs_next,
+	.stop	= xtcp_procfs_stop,
 	.show	= connections_show,
 };
 
@@ -511,7 +520,7 @@ static int ages_show(struct seq_file *m, void *v)
 		seq_puts(m, "local remote state seconds uid inode\n");
 		return 0;
 	}
-	flow = *(struct xtcp_flow **)v;
+	flow = v;
 	switch (flow->kind) {
 	case XTCP_KIND_HALFOPEN:
 		return halfopen_age_show(m, container_of(flow,
@@ -525,14 +534,25 @@ static int ages_show(struct seq_file *m, void *v)
 }
 
 static const struct seq_operations ages_seq_ops = {
-	.start	= connections_start,
-	.next	= connections_next,
-	.stop	= connections_stop,
+	.start	= xtcp_procfs_start,
+	.next	= xtcp_procfs_next,
+	.stop	= xtcp_procfs_stop,
 	.show	= ages_show,
 };
 
-static int reader_open(struct inode *inode, struct file *file,
-		       const struct seq_operations *ops, u8 family)
+/**
+ * xtcp_procfs_open - open a file with rows of flows
+ * @inode: its data is the namespace
+ * @file: to be opened
+ * @ops: with xtcp_procfs_start(), _next() and _stop()
+ * @family: whose sockets' rows are shown; AF_UNSPEC: all
+ * @listeners_only: leave out connections
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_procfs_open(struct inode *inode, struct file *file,
+		     const struct seq_operations *ops, u8 family,
+		     bool listeners_only)
 {
 	struct xtcp_reader *reader;
 
@@ -541,61 +561,47 @@ static int reader_open(struct inode *inode, struct file *file,
 		return -ENOMEM;
 	reader->net = pde_data(inode);
 	reader->family = family;
+	reader->listeners_only = listeners_only;
+	reader_rewind(reader);
 	return 0;
 }
 
 static int connections_open(struct inode *inode, struct file *file)
 {
-	return reader_open(inode, file, &connections_seq_ops, AF_INET);
+	return xtcp_procfs_open(inode, file, &connections_seq_ops, AF_INET,
+				false);
 }
 
 static int connections6_open(struct inode *inode, struct file *file)
 {
-	return reader_open(inode, file, &connections_seq_ops, AF_INET6);
+	return xtcp_procfs_open(inode, file, &connections_seq_ops, AF_INET6,
+				false);
 }
 
 static int ages_open(struct inode *inode, struct file *file)
 {
-	return reader_open(inode, file, &ages_seq_ops, AF_UNSPEC);
-}
-
-static ssize_t connections_read(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct seq_file *m = iocb->ki_filp->private_data;
-	struct xtcp_reader *reader = m->private;
-
-	if (iocb->ki_pos == 0)
-		WRITE_ONCE(reader->again, true);
-	return seq_read_iter(iocb, to);
-}
-
-static int connections_release(struct inode *inode, struct file *file)
-{
-	struct seq_file *m = file->private_data;
-
-	reader_drop(m->private);
-	return seq_release_private(inode, file);
+	return xtcp_procfs_open(inode, file, &ages_seq_ops, AF_UNSPEC, false);
 }
 
 static const struct proc_ops connections_proc_ops = {
 	.proc_open	= connections_open,
-	.proc_read_iter	= connections_read,
+	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= connections_release,
+	.proc_release	= seq_release_private,
 };
 
 static const struct proc_ops connections6_proc_ops = {
 	.proc_open	= connections6_open,
-	.proc_read_iter	= connections_read,
+	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= connections_release,
+	.proc_release	= seq_release_private,
 };
 
 static const struct proc_ops ages_proc_ops = {
 	.proc_open	= ages_open,
-	.proc_read_iter	= connections_read,
+	.proc_read_iter	= seq_read_iter,
 	.proc_lseek	= seq_lseek,
-	.proc_release	= connections_release,
+	.proc_release	= seq_release_private,
 };
 
 /* The first counter of line TcpExt. */
@@ -731,8 +737,7 @@ undo_connections:
  * xtcp_procfs_net_exit - take the files away
  * @net: the namespace
  *
- * Waits for readers inside a call, and closes what is still open: references
- * of a half-read /proc/net/xtcp are gone on return.
+ * Waits for readers inside a call, and closes what is still open.
  */
 void xtcp_procfs_net_exit(struct net *net)
 {

@@ -6,10 +6,41 @@
 #ifndef XTCP_USER_PROCFS_H
 #define XTCP_USER_PROCFS_H
 
+#include <linux/seq_file.h>
+#include <linux/types.h>
+
+#include "flow.h"
+
+struct file;
+struct inode;
 struct net;
-struct seq_file;
 struct xtcp_key;
 struct sock;
+
+/**
+ * struct xtcp_reader - an open file with rows of flows
+ * @net: the namespace; outlives the file's entry in /proc
+ * @walk: where the reader is; between two reads it holds nothing
+ * @line: that of the row at which the walk is; 0 is the header
+ * @family: whose sockets' rows are shown; AF_UNSPEC: all
+ * @listeners_only: no connections
+ *
+ * Guarded by the file's own lock.
+ */
+struct xtcp_reader {
+	struct net		*net;
+	struct xtcp_flow_walk	walk;
+	loff_t			line;
+	u8			family;
+	bool			listeners_only;
+};
+
+int xtcp_procfs_open(struct inode *inode, struct file *file,
+		     const struct seq_operations *ops, u8 family,
+		     bool listeners_only);
+void *xtcp_procfs_start(struct seq_file *m, loff_t *pos);
+void *xtcp_procfs_next(struct seq_file *m, void *v, loff_t *pos);
+void xtcp_procfs_stop(struct seq_file *m, void *v);
 
 int xtcp_procfs_net_init(struct net *net);
 void xtcp_procfs_net_exit(struct net *net);

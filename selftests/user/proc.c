@@ -572,8 +572,8 @@ TEST_F(proc, proc_listeners_first)
 #define MANY 150
 
 /* Connections without a timer, so that their lines stay as they are. */
-static void many_connections(struct __test_metadata *_metadata, struct pair *pr,
-			     int *client, int *server)
+static int many_connections(struct __test_metadata *_metadata, struct pair *pr,
+			    int *client, int *server)
 {
 	int lfd = pair_listen(pr, 5000, MANY);
 
@@ -583,6 +583,7 @@ static void many_connections(struct __test_metadata *_metadata, struct pair *pr,
 		ASSERT_LE(0, server[i]);
 	}
 	pair_enter(pr, SERVER);
+	return lfd;
 }
 
 /* However it is read, it is the same: no row lost, none twice. */
@@ -711,6 +712,91 @@ TEST_F(proc, proc_open_file_keeps_nothing)
 	close(fd);
 }
 
+/* Nor does he who reads a little of it: sockets go, and nobody holds the module. */
+TEST_F(proc_pair, proc_half_read_file_keeps_nothing)
+{
+	struct linger linger = { .l_onoff = 1 };
+	static const char * const name[] = { "xtcp", "xtcp6", "xtcp_age", "xtcp_listen" };
+	int client[MANY], server[MANY], fd[ARRAY_SIZE(name)], lfd, other;
+	char path[64], part[200];
+
+	NOT_ON_STOCK();
+	lfd = many_connections(_metadata, &self->pair, client, server);
+	other = pair_listen(&self->pair, 5001, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
+		snprintf(path, sizeof(path), "/proc/thread-self/net/%s", name[i]);
+		fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, fd[i]);
+		ASSERT_LT(0, read(fd[i], part, sizeof(part)));
+	}
+	for (int i = 0; i < MANY; i++) {
+		setsockopt(client[i], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+		close(client[i]);
+		close(server[i]);
+	}
+	close(lfd);
+	close(other);
+	module_await_idle(WHERE(_metadata));
+	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
+		EXPECT_LE(0, read(fd[i], part, sizeof(part)));
+		close(fd[i]);
+	}
+}
+
+#define STAYING 300
+#define GROWTH 500
+#define GROWTH_MAX 12000
+
+static void records_add(struct peer *p, int from, int n, int sport)
+{
+	for (int i = from; i < from + n; i++) {
+		struct ipaddr src = ipaddr("10.1.0.0");
+
+		if (p->family == AF_INET)
+			src.v4.s_addr += htonl(i);
+		else
+			src.v6.s6_addr32[3] += htonl(i);
+		peer_send(p, .flags = SYN, .seq = i, .src = src, .sport = sport);
+	}
+}
+
+/*
+ * While it is read bit by bit, the table is made anew, and again, larger each time.
+ * Each that stays is there once.
+ */
+TEST_F(proc, proc_growing_table_without_duplicates)
+{
+	static char text[STAYING * 2 * 256 + GROWTH_MAX * 256];
+	struct peer *p = &self->peer;
+	int fd, seen, extra = 0;
+	char remote[20];
+	size_t got = 0;
+	ssize_t n;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "200000"));
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 1000000));
+	peer_listen(p, KERNEL_PORT, 200000);
+	p->leave_unread = true;
+	records_add(p, 0, STAYING, 20000);
+	fd = open_proc(_metadata);
+	while ((n = read(fd, text + got, 1000)) > 0) {
+		got += n;
+		if (extra < GROWTH_MAX)
+			records_add(p, STAYING + extra, GROWTH, 30000);
+		extra += GROWTH;
+	}
+	close(fd);
+	text[got] = '\0';
+	snprintf(remote, sizeof(remote), ":%04X 03 ", 20000);
+	seen = 0;
+	for (char *at = text; (at = strstr(at, remote)); at++)
+		seen++;
+	EXPECT_EQ(STAYING, seen);
+	/* Of those who come, none twice either. */
+	EXPECT_GE(STAYING + GROWTH_MAX + 2, lines_in(text, got));
+}
+
 /* LC-27: a namespace shows its own, and the same numbers in both are two. */
 TEST_F(proc_pair, proc_shows_its_own_namespace)
 {
@@ -738,6 +824,7 @@ TEST_F(proc_pair, proc_shows_its_own_namespace)
 #define ROWS_MS 200
 /* Their addresses have four times the digits. */
 #define ROWS6_MS 260
+#define FIRST_READ_US 1000
 
 TEST_F(proc, proc_20k_rows_in_200_ms)
 {
@@ -763,6 +850,12 @@ TEST_F(proc, proc_20k_rows_in_200_ms)
 		peer_send(p, .flags = SYN, .seq = i, .src = src, .sport = 1024 + i % 50000);
 	}
 	fd = open_proc(_metadata);
+	start = now_ns();
+	n = read(fd, buf, 4096);
+	/* It is as long as its rows, however many there are besides. */
+	EXPECT_GT(FIRST_READ_US * 1000 + peer_slack_ns(), now_ns() - start);
+	ASSERT_LT(0, n);
+	lines = lines_in(buf, n);
 	start = now_ms();
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		lines += lines_in(buf, n);
