@@ -84,7 +84,8 @@
 static inline struct kmem_cache *
 xtcp_record_cache(const char *name, unsigned int size, unsigned int free_part)
 {
-	return kmem_cache_create(name, size, 0, SLAB_NO_MERGE, NULL);
+	return kmem_cache_create(name, size, 0, SLAB_NO_MERGE | SLAB_ACCOUNT,
+				 NULL);
 }
 
 static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
@@ -103,7 +104,8 @@ xtcp_record_cache(const char *name, unsigned int size, unsigned int free_part)
 	};
 
 	return kmem_cache_create(name, size, &args,
-				 SLAB_NO_MERGE | SLAB_TYPESAFE_BY_RCU);
+				 SLAB_NO_MERGE | SLAB_ACCOUNT |
+				 SLAB_TYPESAFE_BY_RCU);
 }
 
 static inline void xtcp_record_free(struct kmem_cache *cache, void *record,

@@ -441,8 +441,8 @@ int xtcp_lifecycle_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	xn->lifecycle = __alloc_percpu(ARRAY_SIZE(rules) * sizeof(u64),
-				       __alignof__(u64));
+	xn->lifecycle = __alloc_percpu_gfp(ARRAY_SIZE(rules) * sizeof(u64),
+					   __alignof__(u64), GFP_KERNEL_ACCOUNT);
 	return xn->lifecycle ? 0 : -ENOMEM;
 }
 

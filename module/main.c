@@ -60,6 +60,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	if (err)
 		goto port;
 	xtcp_shadow_net_init(net);
+	xtcp_demux_net_init(net);
 	xtcp_timewait_net_init(net);
 	xtcp_gate_net_init(net);
 	err = xtcp_sysctl_net_init(net);

@@ -5,6 +5,7 @@
 #ifndef XTCP_NETNS_H
 #define XTCP_NETNS_H
 
+#include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
@@ -132,6 +133,7 @@ struct xtcp_port_chain {
  * @challenges: challenge ACKs still allowed in it; a race between CPUs may
  *	send one more, as in Linux
  * @gate: what becomes of SYNs
+ * @demux_lock: for who makes @demux, @demux6, @arrival and @arrival6
  * @demux: segments find their sockets before they are routed; net/demux.c
  * @demux6: those of IPv6 do
  * @arrival: how strangers' segments were routed; NULL: each one is
@@ -155,6 +157,7 @@ struct xtcp_net {
 	u32				challenge_s;
 	u32				challenges;
 	struct xtcp_gate		gate;
+	struct mutex			demux_lock;	/* makers */
 	bool				demux;
 	bool				demux6;
 	struct xtcp_arrival __percpu	*arrival;

@@ -25,6 +25,7 @@
  */
 #include "net/arrival.h"
 
+#include <linux/gfp.h>
 #include <linux/inetdevice.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -275,8 +276,10 @@ void xtcp_arrival_net_add(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !xn->arrival)
-		WRITE_ONCE(xn->arrival, alloc_percpu(struct xtcp_arrival));
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->arrival)
+		return;
+	arrival = alloc_percpu_gfp(struct xtcp_arrival, GFP_KERNEL_ACCOUNT);
+	WRITE_ONCE(xn->arrival, arrival);
 }
 
 /**

@@ -360,7 +360,7 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
 	if (locals != from->fib6_table &&
 	    !range_grow(net, locals, &addrs->raddr, NULL, &bits))
 		return;
-	memory_make(xn, GFP_NOWAIT);
+	memory_make(xn, GFP_NOWAIT | __GFP_ACCOUNT);
 	local_bh_disable();
 	mem = memory_of(xn);
 	if (mem && dst_hold_safe(dst)) {
@@ -385,7 +385,7 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
  */
 void xtcp_arrival6_net_add(struct net *net)
 {
-	memory_make(xtcp_net(net), GFP_KERNEL);
+	memory_make(xtcp_net(net), GFP_KERNEL_ACCOUNT);
 }
 
 /**

@@ -5,7 +5,7 @@
  * Routing a segment to us costs a fifth of what its whole way costs, and for
  * one of an open connection the answer is known: that of the one before. The
  * kernel asks its own TCP and UDP at that point, and nobody else
- * (net.ipv4.tcp_early_demux). So this is a netfilter hook at PRE_ROUTING, behind
+ * (net.ipv4.ip_early_demux and tcp_early_demux). So this is a netfilter hook at PRE_ROUTING, behind
  * all others there, which gives the segment its socket's route. Where it can't,
  * because the route went stale or the device is another one, the segment goes
  * its normal way. The socket goes along, so that it need not be looked up
@@ -25,7 +25,6 @@
  */
 #include "net/demux.h"
 
-#include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -47,9 +46,6 @@
 #include "port/port.h"
 #include "tcb.h"
 #include "user/socket.h"
-
-/* Guards xn->demux; taken once in a namespace's life. */
-static DEFINE_MUTEX(demux_mutex);
 
 static noinline bool port_may_be_ours(struct net *net,
 				      const struct sk_buff *skb,
@@ -135,6 +131,13 @@ static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
 	}
 }
 
+/* As for the kernel's TCP, IP's switch and ours have to be on; IPv6 has IPv4's. */
+static bool is_wanted(const struct net *net, const struct xtcp_net *xn)
+{
+	return READ_ONCE(xn->knobs.early_demux) &&
+	       READ_ONCE(net->ipv4.sysctl_ip_early_demux);
+}
+
 static unsigned int demux(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
@@ -146,7 +149,7 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	if (!may_be_ours(state->net, skb))
 		return NF_ACCEPT;
 	xn = xtcp_net(state->net);
-	if (!READ_ONCE(xn->knobs.early_demux))
+	if (!is_wanted(state->net, xn))
 		return NF_ACCEPT;
 	sk = find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
 	dst = sk ? route_of(sk, skb) : NULL;
@@ -185,7 +188,7 @@ static unsigned int demux6(void *priv, struct sk_buff *skb,
 	struct sock *sk;
 
 	if (!may_be_ours6(state->net, skb) ||
-	    !XTCP_KNOB(state->net, early_demux))
+	    !is_wanted(state->net, xtcp_net(state->net)))
 		return NF_ACCEPT;
 	sk = find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
 			 wire);
@@ -213,11 +216,11 @@ static void demux6_add(struct net *net)
 
 	if (smp_load_acquire(&xn->demux6))	/* as in xtcp_demux_add() */
 		return;
-	mutex_lock(&demux_mutex);
+	mutex_lock(&xn->demux_lock);
 	xtcp_arrival6_net_add(net);
 	if (!xn->demux6 && !nf_register_net_hook(net, &demux6_ops))
 		smp_store_release(&xn->demux6, true);	/* see there */
-	mutex_unlock(&demux_mutex);
+	mutex_unlock(&xn->demux_lock);
 }
 
 static void demux6_del(struct net *net)
@@ -251,11 +254,20 @@ void xtcp_demux_add(struct net *net, u8 family)
 	/* Pairs with the store below: who sees it, need not wait for the mutex. */
 	if (smp_load_acquire(&xn->demux))
 		return;
-	mutex_lock(&demux_mutex);
+	mutex_lock(&xn->demux_lock);
 	xtcp_arrival_net_add(net);
 	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
 		smp_store_release(&xn->demux, true);	/* see above */
-	mutex_unlock(&demux_mutex);
+	mutex_unlock(&xn->demux_lock);
+}
+
+/**
+ * xtcp_demux_net_init - segments do not find their sockets early yet
+ * @net: new namespace
+ */
+void xtcp_demux_net_init(struct net *net)
+{
+	mutex_init(&xtcp_net(net)->demux_lock);
 }
 
 /**

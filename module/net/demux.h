@@ -17,6 +17,7 @@ struct sock;
 struct xtcp_key;
 
 void xtcp_demux_add(struct net *net, u8 family);
+void xtcp_demux_net_init(struct net *net);
 void xtcp_demux_net_exit(struct net *net);
 
 void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);

@@ -50,7 +50,7 @@ int xtcp_source_net_prepare(struct net *net)
 
 	if (READ_ONCE(gate->sources))
 		return 0;
-	sources = kvzalloc(sizeof(*sources), GFP_KERNEL);
+	sources = kvzalloc(sizeof(*sources), GFP_KERNEL_ACCOUNT);
 	if (!sources)
 		return -ENOMEM;
 	/* Two writers of the knob; who sees the pointer sees zeroes. */

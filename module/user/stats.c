@@ -25,7 +25,7 @@ int xtcp_stats_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	xn->mib = alloc_percpu(struct xtcp_mib);
+	xn->mib = alloc_percpu_gfp(struct xtcp_mib, GFP_KERNEL_ACCOUNT);
 	return xn->mib ? 0 : -ENOMEM;
 }
 

@@ -505,7 +505,8 @@ int xtcp_sysctl_net_init(struct net *net)
 	knobs_default(net);
 
 	/* One row more than announced: the empty one that 6.1 stops at. */
-	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table), GFP_KERNEL);
+	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table),
+			GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
 

@@ -117,6 +117,23 @@ TEST_F(demux, knob_early_demux_off)
 	EXPECT_EQ(0, routed(_metadata));
 }
 
+/* As stock's: it takes IP's switch and TCP's. */
+TEST_F(demux, knob_ip_early_demux_off)
+{
+	const char *knob = "/proc/sys/net/ipv4/ip_early_demux";
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	exchange(&c);
+	routed(_metadata);
+	ASSERT_EQ(0, sysctl_write(knob, "0"));
+	exchanges(&c, 10);
+	EXPECT_EQ(10, routed(_metadata));
+	ASSERT_EQ(0, sysctl_write(knob, "1"));
+	exchanges(&c, 10);
+	EXPECT_EQ(0, routed(_metadata));
+}
+
 /*
  * One decision for all that come to an address, and a look at each source. On the
  * TCP wire nobody knows yet whose a stranger is: IP routes each.

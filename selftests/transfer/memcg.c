@@ -28,8 +28,8 @@ static int write_file(const char *path, const char *text)
 	return n < 0 ? errno : 0;
 }
 
-/* Octets of socket memory in the group. */
-static long charged(struct __test_metadata *_metadata)
+/* Octets of that kind in the group. */
+static long charged_as(struct __test_metadata *_metadata, const char *kind)
 {
 	FILE *f = fopen(GROUP "/memory.stat", "r");
 	long octets = -1;
@@ -37,10 +37,16 @@ static long charged(struct __test_metadata *_metadata)
 
 	ASSERT_NE(NULL, f);
 	while (octets < 0 && fscanf(f, "%63s %ld", name, &octets) == 2)
-		if (strcmp(name, "sock"))
+		if (strcmp(name, kind))
 			octets = -1;
 	fclose(f);
 	return octets;
+}
+
+/* Of socket memory. */
+static long charged(struct __test_metadata *_metadata)
+{
+	return charged_as(_metadata, "sock");
 }
 
 static void enter_group(struct __test_metadata *_metadata)
@@ -114,6 +120,27 @@ static void one_way(struct __test_metadata *_metadata, struct pair *pr, bool to_
 	EXPECT_GT(TEXT / 2, charged(_metadata));
 	close(client);
 	close(server);
+	leave_group(_metadata);
+}
+
+/* What each CPU counts of a namespace: who makes many namespaces pays for it. */
+#define COUNTERS_MIN 4000
+
+TEST_F(memcg, counters_of_a_namespace)
+{
+	long before, after;
+
+	NOT_ON_STOCK();
+	enter_group(_metadata);
+	/* The kernel sums its statistics up every two seconds. */
+	sleep_ms(3000);
+	before = charged_as(_metadata, "percpu");
+	ASSERT_LE(0, before);
+	netns_new(WHERE(_metadata));
+	sleep_ms(3000);
+	after = charged_as(_metadata, "percpu");
+	EXPECT_LE(COUNTERS_MIN, after - before);
+	pair_enter(&self->pair, CLIENT);
 	leave_group(_metadata);
 }
 
