@@ -21,6 +21,7 @@
 #include <linux/sysctl.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <net/dst.h>
 #include <net/inet_common.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
@@ -159,6 +160,14 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #include <asm/unaligned.h>
 #else
 #include <linux/unaligned.h>
+#endif
+
+/*
+ * net/dst.h: a route's device, which may change while it is looked at, is read
+ * through a function since 6.17
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define dst_dev(dst)	READ_ONCE((dst)->dev)
 #endif
 
 /* net/gso.h: segmentation has a header of its own since 6.5 */

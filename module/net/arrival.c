@@ -36,6 +36,7 @@
 #include <net/nexthop.h>
 #include <net/route.h>
 
+#include "compat.h"
 #include "netns.h"
 
 /* Not called for the one that is there: so it is for nearly all segments. */
@@ -101,7 +102,7 @@ source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
 	struct rtable *back;
 
 	if (mem->peer == peer && is_current(net, mem->back))
-		return mem->back->dst.dev;
+		return dst_dev(&mem->back->dst);
 	if (!find_host(net, peer, &res))
 		return NULL;
 	mem->peer = peer;
@@ -274,6 +275,7 @@ struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
  */
 void xtcp_arrival_net_add(struct net *net)
 {
+	struct xtcp_arrival __percpu *arrival;
 	struct xtcp_net *xn = xtcp_net(net);
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->arrival)

@@ -111,7 +111,7 @@ static __always_inline struct dst_entry *route_of(const struct sock *sk,
 	if (unlikely(!dst) || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
 		return NULL;
 	if (skb->protocol == htons(ETH_P_IP) ?
-	    xtcp_ipv4_route_is_fresh(dst) :
+	    xtcp_ipv4_route_is_fresh(sock_net(sk), dst) :
 	    xtcp_ipv6_route_is_fresh(dst, sk->sk_rx_dst_cookie))
 		return dst;
 	return dst_check(dst, sk->sk_rx_dst_cookie);

@@ -192,6 +192,7 @@ static inline void xtcp_key_digest(struct xtcp_key *key)
 
 /**
  * xtcp_ipv4_route_is_fresh - may a cached route be used without a further look
+ * @net: namespace; the route's device, which knows it, may be going
  * @dst: of IPv4, or NULL
  *
  * What the kernel's check of it would say, which takes four times as long by
@@ -199,12 +200,12 @@ static inline void xtcp_key_digest(struct xtcp_key *key)
  *
  * Return: false when dst_check() has to be asked.
  */
-static inline bool xtcp_ipv4_route_is_fresh(const struct dst_entry *dst)
+static inline bool xtcp_ipv4_route_is_fresh(const struct net *net,
+					    const struct dst_entry *dst)
 {
 	return dst && READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK &&
 	       !dst_xfrm(dst) &&
-	       ((const struct rtable *)dst)->rt_genid ==
-			rt_genid_ipv4(dev_net(dst->dev));
+	       ((const struct rtable *)dst)->rt_genid == rt_genid_ipv4(net);
 }
 
 /**

@@ -317,7 +317,7 @@ static struct dst_entry *ipv4_route(struct sock *sk)
 	struct dst_entry *dst = __sk_dst_get(sk);
 	struct rtable *rt;
 
-	if (likely(xtcp_ipv4_route_is_fresh(dst)))
+	if (likely(xtcp_ipv4_route_is_fresh(sock_net(sk), dst)))
 		return dst;
 	dst = __sk_dst_check(sk, 0);
 	if (dst)

@@ -232,6 +232,7 @@ static unsigned int ipv6_options_len(const struct sock *sk)
 static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 {
 	int hops = sk ? xtcp_ipv6_pinfo(sk)->hop_limit : -1;
+	const struct net_device *dev;
 	const struct inet6_dev *idev;
 
 	if (hops >= 0)
@@ -239,9 +240,10 @@ static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 	hops = dst_metric_raw(dst, RTAX_HOPLIMIT);
 	if (hops)
 		return hops;
-	idev = __in6_dev_get(dst->dev);
+	dev = dst_dev(dst);
+	idev = __in6_dev_get(dev);
 	return idev ? READ_ONCE(idev->cnf.hop_limit) :
-		      READ_ONCE(dev_net(dst->dev)->ipv6.devconf_all->hop_limit);
+		      READ_ONCE(dev_net(dev)->ipv6.devconf_all->hop_limit);
 }
 
 /* There is room: a segment is made with it. */

@@ -33,6 +33,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/preempt.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <net/dst.h>
@@ -69,12 +70,33 @@ static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
 	return th->cwr ? tcp | SKB_GSO_TCP_ECN : tcp;
 }
 
-/* Does the route's device hand on what is marked so? Socket lock. */
+/*
+ * Does the route's device hand on what is marked so? Socket lock. That keeps the
+ * route, but not its device: another one may take its place, and a section without
+ * preemption holds up the grace period that it lives on for.
+ */
 static bool device_hands_on(const struct sock *sk, unsigned int type)
 {
 	const struct dst_entry *dst = __sk_dst_get((struct sock *)sk);
+	bool does;
 
-	return dst && !dst->header_len && net_gso_ok(dst->dev->features, type);
+	if (!dst || dst->header_len)
+		return false;
+	preempt_disable();
+	does = net_gso_ok(dst_dev(dst)->features, type);
+	preempt_enable();
+	return does;
+}
+
+/* As above. */
+static bool device_is_loopback(const struct dst_entry *dst)
+{
+	bool is;
+
+	preempt_disable();
+	is = dst_dev(dst)->flags & IFF_LOOPBACK;
+	preempt_enable();
+	return is;
 }
 
 /* So little that nobody is to be asked: as most segments of a short connection. */
@@ -100,7 +122,7 @@ static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 	return key->wire == XTCP_WIRE_TCP ||
 	       (text_len > SUM_AT_ONCE_MAX && dst &&
 		text_len > sk->sk_gso_max_size &&
-		(dst->dev->flags & IFF_LOOPBACK));
+		device_is_loopback(dst));
 }
 
 /* @sum and that of the pseudo-header, folded. */

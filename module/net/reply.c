@@ -19,6 +19,7 @@
 #include <net/dst.h>
 #include <net/ip.h>
 
+#include "compat.h"
 #include "net/family.h"
 #include "net/output.h"
 #include "user/stats.h"
@@ -40,7 +41,8 @@ static __always_inline bool spare_may_turn(struct sk_buff *skb,
 /*
  * Turn a received segment round: it comes to look as if alloc_skb() had just
  * made it. That leaves its old route, conntrack entry, security path, mark and
- * time behind, and whose memory it was.
+ * time behind, and whose memory it was; and what a sender on this machine knows of
+ * his neighbour, which is not ours.
  */
 static __always_inline void spare_turn(struct sk_buff *skb)
 {
@@ -51,6 +53,7 @@ static __always_inline void spare_turn(struct sk_buff *skb)
 	skb_init_secmark(skb);
 	skb_reset_redirect(skb);
 	skb_set_queue_mapping(skb, 0);
+	skb_set_dst_pending_confirm(skb, 0);
 	skb->encapsulation = 0;
 	skb->ip_summed = CHECKSUM_NONE;
 	skb->csum_valid = 0;
@@ -86,11 +89,12 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 				   unsigned int ip_hdr_len, unsigned int len)
 {
 	const struct dst_entry *dst = reply->dst;
+	const struct net_device *dev = dst_dev(dst);
 	struct sk_buff *skb = reply->spare;
 	unsigned int room, tail;
 
-	room = LL_RESERVED_SPACE(dst->dev) + dst->header_len + ip_hdr_len + len;
-	tail = dst->dev->needed_tailroom + dst->trailer_len;
+	room = LL_RESERVED_SPACE(dev) + dst->header_len + ip_hdr_len + len;
+	tail = dev->needed_tailroom + dst->trailer_len;
 	if (!turn(skb, room + tail)) {
 		consume_skb(skb);
 		skb = alloc_skb(room + tail, GFP_ATOMIC | __GFP_NOWARN);

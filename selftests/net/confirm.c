@@ -13,6 +13,7 @@
 #include <netinet/icmp6.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 PAIR_FIXTURE(confirm);
 
@@ -167,6 +168,64 @@ TEST_F(confirm, datagrams_prove_nothing)
 	close(to);
 	close(client);
 	close(server);
+}
+
+/* Seconds since the other side was confirmed to be there. */
+static int confirmed_ago(struct __test_metadata *_metadata, struct pair *pr, enum side side)
+{
+	int used, confirmed = -1;
+	char line[256], *at;
+	FILE *ip;
+
+	pair_enter(pr, side);
+	ip = popen("ip -s neigh", "re");
+	ASSERT_NE(NULL, ip);
+	while (confirmed < 0 && fgets(line, sizeof(line), ip)) {
+		at = strstr(line, " used ");
+		if (at && strncmp(line, "fe80", 4))
+			sscanf(at, " used %d/%d/", &used, &confirmed);
+	}
+	pclose(ip);
+	ASSERT_LE(0, confirmed);
+	return confirmed;
+}
+
+/* In the first half of it somebody may ask after a neighbour. */
+#define SILENCE_S 30
+
+/*
+ * The client's ACK says to the client's own IP that the server is there. The server
+ * knows of no connection, and makes its RST of the same memory: that says nothing
+ * of the client.
+ */
+TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
+{
+	struct netem slow = { .delay_ms = 200 }, deaf = { .loss = 100 }, well = { };
+	struct linger reset = { .l_onoff = 1 };
+	struct pair *pr = &self->pair;
+	int client, server;
+	char octet = 'x';
+
+	pair_connected(pr, PORT, &client, &server);
+	pass(_metadata, server, client);
+	pass(_metadata, client, server);
+	sleep_ms(SILENCE_S * 1000);
+	pair_netem(pr, CLIENT, &slow);
+	pass(_metadata, client, server);
+	ASSERT_EQ(1, send(server, &octet, 1, 0));
+	sleep_ms(100);
+	/* The ACK of that is on its way, and finds nobody. */
+	pair_netem(pr, SERVER, &deaf);
+	setsockopt(server, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(server);
+	pair_netem(pr, SERVER, &well);
+	EXPECT_LE(SILENCE_S / 2, confirmed_ago(_metadata, pr, SERVER));
+	sleep_ms(300);
+	/* The RST came. */
+	EXPECT_EQ(-1, send(client, &octet, 1, MSG_NOSIGNAL));
+	EXPECT_EQ(ECONNRESET, errno);
+	EXPECT_LE(SILENCE_S / 2, confirmed_ago(_metadata, pr, SERVER));
+	close(client);
 }
 
 TEST_HARNESS_MAIN
