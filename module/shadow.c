@@ -40,9 +40,6 @@
 #include "net/hook.h"
 #include "netns.h"
 
-/* Registering a hook stops the machine for a moment: not for each connect(). */
-#define UNHOOK_DELAY	HZ
-
 /**
  * struct xtcp_shadow - a port held
  * @net: namespace; not held
@@ -64,7 +61,11 @@ static struct xtcp_shadows *shadows_of(struct net *net)
 	return &xtcp_net(net)->shadows;
 }
 
-/* One more shadow; the first one brings the hook. */
+/*
+ * One more shadow. The first one of a namespace registers the hook, which stays
+ * until the namespace ends: to unregister a hook empties the namespace's queues
+ * to user space (NFQUEUE), and an unprivileged bind() and close() led to that.
+ */
 static int shadow_count(struct net *net)
 {
 	struct xtcp_shadows *all = shadows_of(net);
@@ -84,22 +85,7 @@ static int shadow_count(struct net *net)
 static void shadow_uncount(struct xtcp_shadows *all)
 {
 	lockdep_assert_held(&all->lock);
-	if (!--all->nr)
-		mod_delayed_work(system_wq, &all->unhook, UNHOOK_DELAY);
-}
-
-static void unhook(struct work_struct *work)
-{
-	struct xtcp_shadows *all =
-		container_of(work, struct xtcp_shadows, unhook.work);
-	struct net *net = container_of(all, struct xtcp_net, shadows)->net;
-
-	mutex_lock(&all->lock);
-	if (!all->nr && all->hooked) {
-		all->hooked = false;
-		xtcp_hook_del(net);
-	}
-	mutex_unlock(&all->lock);
+	all->nr--;
 }
 
 /*
@@ -394,7 +380,6 @@ void xtcp_shadow_net_init(struct net *net)
 	mutex_init(&all->lock);
 	init_llist_head(&all->idle);
 	INIT_WORK(&all->reap, reap);
-	INIT_DELAYED_WORK(&all->unhook, unhook);
 }
 
 /**
@@ -424,6 +409,5 @@ void xtcp_shadow_net_exit(struct net *net)
 
 	cancel_work_sync(&all->reap);
 	xtcp_shadow_reap(net);
-	cancel_delayed_work_sync(&all->unhook);
 	WARN_ON_ONCE(all->nr);
 }

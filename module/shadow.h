@@ -18,10 +18,10 @@ struct xtcp_shadow;
  * struct xtcp_shadows - the shadows of a namespace
  * @lock: guards @nr and @hooked, and the making and listening of shadows
  * @nr: shadows; those in @idle count
- * @hooked: segments of protocol 6 are looked at; net/hook.c
+ * @hooked: segments of protocol 6 are looked at; net/hook.c. Set until the
+ *	namespace ends
  * @idle: shadows without owners, to be released by whoever may sleep
  * @reap: who releases them
- * @unhook: takes the hook away when there has been no shadow for a while
  */
 struct xtcp_shadows {
 	struct mutex		lock;	/* @nr, @hooked, making and listening */
@@ -29,7 +29,6 @@ struct xtcp_shadows {
 	bool			hooked;
 	struct llist_head	idle;
 	struct work_struct	reap;
-	struct delayed_work	unhook;
 };
 
 /**

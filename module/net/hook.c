@@ -21,9 +21,12 @@
  * wants it; on a port that xtcp holds, xtcp says so. Where all this stands in a
  * packet, hookv4.c and hookv6.c know, each a hook of its own.
  *
- * Each packet to this host pays for the hook, so that it is there only while
- * xtcp holds a port of the TCP wire (shadow.c), and a bit for each port is
- * looked at before anything else.
+ * Each packet to this host pays for the hook. So it is registered when xtcp
+ * first holds a port of the TCP wire in the namespace (shadow.c), and the hook
+ * looks at a bit for each port before anything else. It stays registered until
+ * the namespace ends: nf_unregister_net_hook() drops the packets of all queues to
+ * user space (NFQUEUE) in the namespace, and programs without privileges bind and
+ * close ports.
  *
  * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
  * a netfilter queue comes with the task that gives the verdict, and softirqs on:

@@ -9,8 +9,11 @@
  * other protocols, fragments and other extension headers, addresses that are
  * not local, and everything where policy rules may lead a packet elsewhere.
  *
- * Each packet of the namespace pays for the hooks. So they are there only
- * while a listener drops more than a few SYNs, by reference of one namespace.
+ * Each packet of the namespace pays for the hooks. So they are registered when a
+ * listener of the namespace first drops more than a few SYNs, and stay until the
+ * namespace ends: nf_unregister_net_hook() drops the packets of all queues to
+ * user space (NFQUEUE) in the namespace, and a flood begins and ends as its
+ * sender likes. Between floods the hooks read one flag (open/gate.c).
  *
  * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
  * a netfilter queue comes with the task that gives the verdict, and softirqs on:
@@ -103,7 +106,8 @@ static unsigned int judge(struct net *net, struct sk_buff *skb,
 static unsigned int prerouting(void *priv, struct sk_buff *skb,
 			       const struct nf_hook_state *state)
 {
-	if (!may_be_ours(state->net, skb))
+	if (!xtcp_gate_drops_early(state->net) ||
+	    !may_be_ours(state->net, skb))
 		return NF_ACCEPT;
 	return judge(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb),
 		     ip_hdr(skb)->protocol);
@@ -130,7 +134,8 @@ static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 static unsigned int prerouting6(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
-	if (!may_be_ours6(state->net, skb))
+	if (!xtcp_gate_drops_early(state->net) ||
+	    !may_be_ours6(state->net, skb))
 		return NF_ACCEPT;
 	return judge(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
 		     ipv6_hdr(skb)->nexthdr);
@@ -155,7 +160,7 @@ static const struct nf_hook_ops prerouting_ops[] = {
 };
 
 /**
- * xtcp_prerouting_add - drop early from now on
+ * xtcp_prerouting_add - drop early while the gate says so
  * @net: namespace, where this isn't done yet
  *
  * Return: 0 or -errno.

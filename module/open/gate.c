@@ -10,8 +10,8 @@
  * While SYNs are being dropped by the dozen, net/prerouting.c asks
  * xtcp_gate_refuses() before IP has looked for a route: the same verdict, some
  * thousand instructions earlier. It is never asked for more than a drop, so
- * that an answer always has the firewall's input rules behind it. The hook
- * comes and goes by a work item, for registering one may sleep.
+ * that an answer always has the firewall's input rules behind it. A work item
+ * registers the hook, which may sleep, and says when it drops.
  *
  * No SYN ever ends another's half-open connection: with a full queue it is the
  * new one that has to go without (LC-41 only shortens the wait of old ones).
@@ -37,9 +37,9 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
-/* So many drops in a second are worth a hook that each packet pays for. */
+/* So many drops in a second are worth what each packet pays in the hook. */
 #define HOOK_DROPS	64
-/* Without a drop for as long, the hook goes again. */
+/* Without a drop for as long, the hook lets all pass again. */
 #define HOOK_CALM_S	2U
 
 static struct xtcp_gate *gate_of(struct net *net)
@@ -169,7 +169,7 @@ static void note_drop(struct net *net)
 
 	if (READ_ONCE(gate->dropped_s) != now)
 		WRITE_ONCE(gate->dropped_s, now);
-	if (!READ_ONCE(gate->hooked) && !rate_allows(&gate->drops, HOOK_DROPS))
+	if (!READ_ONCE(gate->early) && !rate_allows(&gate->drops, HOOK_DROPS))
 		schedule_delayed_work(&gate->watch, 0);
 }
 
@@ -269,6 +269,17 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 }
 
 /**
+ * xtcp_gate_drops_early - are SYNs dropped before they are routed
+ * @net: namespace
+ *
+ * Context: RCU. Return: true while a flood lasts, and two to three seconds more.
+ */
+bool xtcp_gate_drops_early(struct net *net)
+{
+	return READ_ONCE(xtcp_net_rcu(net)->gate.early);
+}
+
+/**
  * xtcp_gate_may_syn_ack - may one more SYN-ACK answer a SYN in this second?
  * @net: namespace
  *
@@ -315,13 +326,10 @@ static void watch(struct work_struct *work)
 	bool calm = (u32)ktime_get_seconds() - READ_ONCE(gate->dropped_s) >=
 		    HOOK_CALM_S;
 
-	if (gate->hooked && calm) {
-		WRITE_ONCE(gate->hooked, false);
-		xtcp_prerouting_del(net);
-	} else if (!gate->hooked && !calm && !xtcp_prerouting_add(net)) {
-		WRITE_ONCE(gate->hooked, true);
-	}
-	if (gate->hooked)
+	if (!calm && !gate->hooked)
+		gate->hooked = !xtcp_prerouting_add(net);
+	WRITE_ONCE(gate->early, !calm && gate->hooked);
+	if (gate->early)
 		schedule_delayed_work(&gate->watch, HZ);
 }
 

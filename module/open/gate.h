@@ -32,10 +32,12 @@ struct xtcp_rate {
  * struct xtcp_gate - the gate of a namespace
  * @syn_acks: SYN-ACKs in answer to SYNs, with xtcp_synack_ratelimit
  * @resets: RSTs to nobody's segments, with xtcp_rst_ratelimit
- * @drops: SYNs dropped, while @hooked isn't set
+ * @drops: SYNs dropped, while @early isn't set
  * @dropped_s: second of CLOCK_MONOTONIC in which one was last
- * @hooked: PRE_ROUTING drops already; written by @watch
- * @watch: registers that hook and takes it away
+ * @early: PRE_ROUTING drops already; written by @watch
+ * @hooked: the hook that does so is registered; of @watch, and set until the
+ *	namespace ends
+ * @watch: registers that hook, and sets and clears @early
  * @sources: half-open records of each source, or NULL: never asked for
  */
 struct xtcp_gate {
@@ -43,6 +45,7 @@ struct xtcp_gate {
 	struct xtcp_rate	resets;
 	struct xtcp_rate	drops;
 	u32			dropped_s;
+	bool			early;
 	bool			hooked;
 	struct delayed_work	watch;
 	struct xtcp_sources	*sources;
@@ -56,6 +59,7 @@ void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
 		   struct xtcp_timewait *tw);
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);
+bool xtcp_gate_drops_early(struct net *net);
 bool xtcp_gate_may_syn_ack(struct net *net);
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,

@@ -122,4 +122,70 @@ TEST_F(vanish, lc_116_text_whose_connection_has_gone)
 	peer_expect(p, .flags = RST, .seq = p->last.seq + 1, .sport = 5001);
 }
 
+/* A SYN for a listener of stock's is held on its way. */
+static int stocks_syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
+{
+	struct peer *p = &self->peer;
+	struct sockaddr_storage ss;
+	socklen_t len = ipaddr_sockaddr(&p->kernel, 5001, &ss);
+	int stock = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+	p->stock_may_speak = true;
+	ASSERT_EQ(0, bind(stock, (struct sockaddr *)&ss, len));
+	ASSERT_EQ(0, listen(stock, 4));
+	peer_send(p, .flags = SYN, .seq = 1000, .dport = 5001, .opt = OPT(OPT_MSS(1460)));
+	nfqueue_take(WHERE(_metadata), &self->queue);
+	return stock;
+}
+
+/* The kernel empties queues to user space when somebody unregisters a hook. */
+TEST_F(vanish, queues_outlive_a_listener_of_ours)
+{
+	struct peer *p = &self->peer;
+	int stock, lfd;
+
+	NOT_ON_STOCK();
+	lfd = stream_socket(AF_INET);
+	wire_tcp(lfd);
+	ASSERT_EQ(0, socket_bind(lfd, "", 5002));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	stock = stocks_syn_held(_metadata, self);
+	close(lfd);
+	peer_expect_silence(p, 4000);
+	nfqueue_accept(WHERE(_metadata), &self->queue);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001, .sport = 5001);
+	close(stock);
+}
+
+/* Nor does the end of a flood, whose SYNs were dropped before they were routed. */
+TEST_F(vanish, queues_outlive_a_flood)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int stock, lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("syncookies", 0));
+	lfd = stream_socket(AF_INET);
+	wire_tcp(lfd);
+	ASSERT_EQ(0, socket_bind(lfd, "", 5002));
+	ASSERT_EQ(0, socket_listen(lfd, 0));
+	stock = stocks_syn_held(_metadata, self);
+	peer_send(p, .flags = SYN, .seq = 1, .sport = 4000, .dport = 5002);
+	peer_expect(p, .flags = SYN | ACK, .ack = 2, .sport = 5002, .dport = 4000);
+	for (int i = 0; i < 200; i++)
+		peer_send(p, .flags = SYN, .seq = 1, .sport = 4001 + i, .dport = 5002);
+	sleep_ms(20);
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .seq = 1, .sport = 5001, .dport = 5002);
+	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
+			"TCPReqQFullDrop", 1, "XtcpSynEarlyDrop", 1, NULL);
+	peer_send(p, .flags = RST, .seq = 2, .sport = 4000, .dport = 5002);
+	peer_expect_silence(p, 4500);
+	nfqueue_accept(WHERE(_metadata), &self->queue);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001, .sport = 5001);
+	close(lfd);
+	close(stock);
+}
+
 TEST_HARNESS_MAIN
