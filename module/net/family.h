@@ -55,8 +55,9 @@ struct xtcp_reply;
  * @key_read: addresses, ports and devices of a segment received on @wire; the
  *	TCP header must be in the linear part. Whoever looks for a connection
  *	calls xtcp_key_digest() next
- * @stock_connected: has the kernel's own TCP a connection @key, or a time-wait
- *	record of one? RCU.
+ * @stock_connection: what the kernel's own TCP has for a connection @key: a
+ *	socket, half-open or time-wait record, to be released with
+ *	sock_gen_put(); or NULL. RCU.
  * @stock_wants: does the kernel's own TCP have a socket for a segment with
  *	@key? @offset: from @skb->data to behind its TCP header. Softirq, RCU.
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
@@ -117,7 +118,8 @@ struct xtcp_family {
 
 	void	(*key_read)(const struct sk_buff *skb, u8 wire,
 			    struct xtcp_key *key);
-	bool	(*stock_connected)(struct net *net, const struct xtcp_key *key);
+	struct sock *(*stock_connection)(struct net *net,
+					 const struct xtcp_key *key);
 	bool	(*stock_wants)(struct net *net, struct sk_buff *skb,
 			       unsigned int offset,
 			       const struct xtcp_key *key);

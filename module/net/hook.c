@@ -16,10 +16,13 @@
  * protocol number is rewritten, and the message's checksum with it, so that a
  * wrong one stays wrong.
  *
- * Whose is a segment? A connection of ours, or a SYN for a listener of ours:
- * ours. Else, if a socket of the kernel's TCP wants it: not ours. Else nobody
- * wants it; on a port that xtcp holds, xtcp says so. Where all this stands in a
- * packet, hookv4.c and hookv6.c know, each a hook of its own.
+ * Whose is a segment? A connection of ours: ours. A SYN for a listener of ours:
+ * ours, unless the kernel's TCP has a connection with these addresses and ports;
+ * a server that moves to xtcp with SO_REUSEADDR leaves connections of the
+ * kernel's TCP behind on its port. Else, if a socket of the kernel's TCP wants
+ * it: not ours. Else nobody wants it; on a port that xtcp holds, xtcp says so.
+ * Where all this stands in a packet, hookv4.c and hookv6.c know, each a hook of
+ * its own.
  *
  * Each packet to this host pays for the hook. So it is registered when xtcp
  * first holds a port of the TCP wire in the namespace (shadow.c), and the hook
@@ -34,10 +37,14 @@
  */
 #include "net/hook.h"
 
+#include <linux/tcp.h>
+#include <net/inet_timewait_sock.h>
+#include <net/request_sock.h>
 #include <net/sock.h>
 
 #include "flow.h"
 #include "net/family.h"
+#include "net/paws.h"
 #include "net/wire.h"
 #include "port/port.h"
 #include "tcb.h"
@@ -46,16 +53,87 @@
 /* The module is going: nobody is there any more to bring a segment to. */
 static bool closed __read_mostly;
 
+/*
+ * Does the kernel's TCP give a segment to @sk, which it found by addresses and
+ * ports? A half-open connection ends where its listener no longer listens: the
+ * kernel's TCP drops it then, and looks for another listener. A SYN may end a
+ * TIME-WAIT; others decide.
+ */
+static bool stock_keeps(const struct sock *sk)
+{
+	switch (READ_ONCE(sk->sk_state)) {
+	case TCP_TIME_WAIT:
+		return false;
+	case TCP_NEW_SYN_RECV:
+		sk = inet_reqsk(sk)->rsk_listener;
+		return sk && READ_ONCE(sk->sk_state) == TCP_LISTEN;
+	}
+	return true;
+}
+
 /* Early demultiplexing knows the socket of many segments already. */
 static bool found_by_stock(const struct sk_buff *skb)
 {
-	return skb->sk && !xtcp_socket_is_ours(skb->sk) &&
-	       skb->sk->sk_state != TCP_TIME_WAIT;
+	return skb->sk && !xtcp_socket_is_ours(skb->sk) && stock_keeps(skb->sk);
 }
 
 static bool is_opening(const struct tcphdr *th)
 {
 	return th->syn && !th->ack && !th->rst;
+}
+
+/*
+ * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? Only
+ * an intact one does. The first fragment of a packet is not intact.
+ */
+static bool timewait_gives_way(struct sock *sk, struct sk_buff *skb,
+			       const struct xtcp_family *af,
+			       unsigned int offset)
+{
+	const struct tcp_timewait_sock *tw = tcp_twsk(sk);
+	u32 stamp = READ_ONCE(tw->tw_ts_recent_stamp);
+	u32 len = __tcp_hdrlen(tcp_hdr(skb));
+	struct xtcp_seg seg;
+
+	if (READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT ||
+	    len < XTCP_HDR_LEN || !pskb_may_pull(skb, offset + len) ||
+	    nf_checksum(skb, NF_INET_LOCAL_IN, offset, IPPROTO_TCP, af->family))
+		return false;
+	xtcp_options_parse(tcp_hdr(skb), &seg.opt);
+	seg.seq = seq_get(&tcp_hdr(skb)->seq);
+	seg.flags = XTCP_SYN;
+	seg.opt.has_ts = seg.opt.has_ts && stamp;
+	if (xtcp_paws_rejects(&seg, tw->tw_ts_recent, stamp))
+		return false;
+	return seq_after(seg.seq, SEQ(READ_ONCE(tw->tw_rcv_nxt))) ||
+	       (seg.opt.has_ts &&
+		(s32)(seg.opt.tsval - READ_ONCE(tw->tw_ts_recent)) > 0);
+}
+
+/*
+ * A SYN has a listener of ours. Has the kernel's TCP a connection with the same
+ * addresses and ports? That connection answers it (RFC 5961 4), and may be what
+ * somebody forged the SYN for. A TIME-WAIT that the SYN may end, ends.
+ */
+static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
+			  const struct xtcp_family *af, unsigned int offset,
+			  const struct xtcp_key *key)
+{
+	struct sock *sk = af->stock_connection(net, key);
+	bool waits, keeps;
+
+	if (likely(!sk))
+		return false;
+	waits = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT;
+	keeps = waits ? !timewait_gives_way(sk, skb, af, offset) :
+			stock_keeps(sk);
+	if (!keeps)
+		skb_orphan(skb);
+	if (waits && !keeps)
+		inet_twsk_deschedule_put(inet_twsk(sk));
+	else
+		sock_gen_put(sk);
+	return keeps;
 }
 
 /* The socket goes along with its reference, as in net/demux.c. */
@@ -102,9 +180,26 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	}
 	if (is_opening(tcp_hdr(skb)) &&
 	    xtcp_listener_lookup_rcu(net, &key, NULL))
-		return true;
+		return !syn_is_stocks(net, skb, af, offset, &key);
 	return !af->stock_wants(net, skb, offset + __tcp_hdrlen(tcp_hdr(skb)),
 				&key);
+}
+
+/**
+ * xtcp_hook_stock_connected - has the kernel's own TCP that connection
+ * @net: namespace
+ * @key: as seen from this end
+ *
+ * Context: RCU. Return: true for one that is half-open or in TIME-WAIT, too.
+ */
+bool xtcp_hook_stock_connected(struct net *net, const struct xtcp_key *key)
+{
+	struct sock *sk;
+
+	sk = xtcp_family_get(key->family)->stock_connection(net, key);
+	if (sk)
+		sock_gen_put(sk);
+	return sk;
 }
 
 /**

@@ -20,21 +20,19 @@
 #include "port/port.h"
 
 /**
- * xtcp_hookv4_stock_connected - has the kernel's own TCP that connection
+ * xtcp_hookv4_stock_connection - what the kernel's own TCP has for a connection
  * @net: namespace
  * @key: as seen from this end
  *
- * Context: RCU. Return: true for one in TIME-WAIT, too.
+ * Context: RCU.
+ * Return: a socket, half-open or time-wait record, to be released with
+ * sock_gen_put(); or NULL.
  */
-bool xtcp_hookv4_stock_connected(struct net *net, const struct xtcp_key *key)
+struct sock *xtcp_hookv4_stock_connection(struct net *net,
+					  const struct xtcp_key *key)
 {
-	struct sock *sk;
-
-	sk = xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
-				    ntohs(key->lport), key->dif, key->sdif);
-	if (sk)
-		sock_gen_put(sk);
-	return sk;
+	return xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
+				      ntohs(key->lport), key->dif, key->sdif);
 }
 
 /**
@@ -47,7 +45,7 @@ bool xtcp_hookv4_stock_connected(struct net *net, const struct xtcp_key *key)
 bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key)
 {
-	return xtcp_hookv4_stock_connected(net, key) ||
+	return xtcp_hook_stock_connected(net, key) ||
 	       xtcp_stock_listener(net, skb, offset, key->raddr, key->rport,
 				   key->laddr, ntohs(key->lport), key->dif,
 				   key->sdif);

@@ -27,6 +27,7 @@
 
 #include "close/reset.h"
 #include "flow.h"
+#include "net/hook.h"
 #include "net/prerouting.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -227,6 +228,12 @@ static bool syn_acks_are_spent(struct net *net)
 	return limit && rate_is_spent(&gate_of(net)->syn_acks, limit);
 }
 
+/* Has the kernel's own TCP that connection? net/hook.c gives it the SYN then. */
+static bool is_for_stock(struct net *net, const struct xtcp_key *key)
+{
+	return key->wire == XTCP_WIRE_TCP && xtcp_hook_stock_connected(net, key);
+}
+
 /* For a SYN of no connection: would its listener drop it? Counts if so. */
 static bool listener_refuses(struct xtcp_listener *ls,
 			     const struct xtcp_key *key)
@@ -235,7 +242,7 @@ static bool listener_refuses(struct xtcp_listener *ls,
 
 	if (!is_drop(o.verdict) && syn_acks_are_spent(sock_net(ls->sk)))
 		o.verdict = GATE_DROP_RATE;
-	if (!is_drop(o.verdict))
+	if (!is_drop(o.verdict) || is_for_stock(sock_net(ls->sk), key))
 		return false;
 	count(ls, &o);
 	trace_xtcp_syn(key, ls, verdict_words[o.verdict], true);
@@ -249,7 +256,8 @@ static bool listener_refuses(struct xtcp_listener *ls,
  * @key: connection; its local address is one of ours
  * @skb: segment, at its TCP header; not checked further
  *
- * A SYN of a connection that there is, even in TIME-WAIT, is let through.
+ * A SYN of a connection that there is, even in TIME-WAIT, is let through; on the
+ * TCP wire that of one of the kernel's own TCP, too.
  *
  * Context: softirq under RCU.
  * Return: true: it was counted as dropped, and is to be.

@@ -18,7 +18,7 @@
 #include <net/ip.h>
 
 #include "close/timewait.h"
-#include "net/family.h"
+#include "net/hook.h"
 #include "port/conflict.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
@@ -52,8 +52,7 @@ static bool stock_is_there(const struct sock *sk)
 		return false;
 	xtcp_key_from_flow(&key, flow);
 	rcu_read_lock();
-	there = xtcp_family_get(flow->family)->stock_connected(sock_net(sk),
-							       &key);
+	there = xtcp_hook_stock_connected(sock_net(sk), &key);
 	rcu_read_unlock();
 	return there;
 }

@@ -366,6 +366,126 @@ TEST_F(port, a_connection_of_stocks_goes_on)
 	p->leave_unread = true;
 }
 
+/*
+ * A server of stock's with one connection closes its listener, and one of ours
+ * listens in its place. Our end's next number is *@nxt, the peer's 6.
+ */
+static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ours,
+		      uint32_t *nxt)
+{
+	int stock, fd;
+
+	p->stock_may_speak = true;
+	p->leave_unread = true;
+	stock = stack_socket(STOCKS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(stock, 4));
+	peer_send(p, .flags = SYN, .seq = 5);
+	*nxt = peer_expect(p, .flags = SYN | ACK, .ack = 6)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 6, .ack = *nxt);
+	fd = accept(stock, NULL, NULL);
+	ASSERT_LE(0, fd);
+	close(stock);
+	*ours = stack_socket(OURS, REUSEADDR);
+	ASSERT_EQ(0, socket_bind(*ours, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(*ours, 4));
+	return fd;
+}
+
+static void stock_early_demux(bool on)
+{
+	sysctl_write("/proc/sys/net/ipv4/tcp_early_demux", on ? "1" : "0");
+}
+
+/* A SYN for a connection of stock's is challenged by it, whoever forged it. */
+TEST_F(port, rfc5961_4_a_syn_for_a_connection_of_stocks)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t nxt;
+	int ours, fd;
+
+	NOT_ON_STOCK();
+	fd = taken_over(_metadata, p, &ours, &nxt);
+	counters_take(&before);
+	for (int early = 0; early < 2; early++) {
+		stock_early_demux(early);
+		peer_send(p, .flags = SYN, .seq = 0x12345678 + early);
+		peer_expect(p, .flags = ACK, .seq = nxt, .ack = 6 + 4 * early);
+		peer_send(p, .flags = ACK | PSH, .seq = 6 + 4 * early, .ack = nxt, .data = "text");
+		peer_expect(p, .flags = ACK, .seq = nxt, .ack = 10 + 4 * early,
+			    .within_ms = 300);
+		sleep_ms(1000);
+	}
+	fd_nonblock(fd);
+	stream_expect_text(_metadata, fd, "texttext");
+	counters_expect(_metadata, &before, NULL);
+	close(ours);
+}
+
+/* One in TIME-WAIT ends by a SYN that is newer than it, which is ours then. */
+TEST_F(port, rfc6191_a_time_wait_of_stocks_gives_way)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t nxt;
+	int ours, fd;
+
+	NOT_ON_STOCK();
+	for (int early = 0; early < 2; early++) {
+		stock_early_demux(early);
+		fd = taken_over(_metadata, p, &ours, &nxt);
+		close(fd);
+		peer_expect(p, .flags = FIN | ACK, .seq = nxt, .ack = 6);
+		counters_take(&before);
+		peer_send(p, .flags = ACK, .seq = 6, .ack = nxt + 1);
+		peer_send(p, .flags = FIN | ACK, .seq = 6, .ack = nxt + 1);
+		peer_expect(p, .flags = ACK, .seq = nxt + 1, .ack = 7);
+		peer_send(p, .flags = SYN, .seq = 4);
+		peer_expect(p, .flags = ACK, .seq = nxt + 1, .ack = 7);
+		peer_send(p, .flags = SYN, .seq = 5000, .bad_csum = true);
+		peer_expect_silence(p, 100);
+		counters_expect(_metadata, &before, NULL);
+		peer_send(p, .flags = SYN, .seq = 5000);
+		nxt = peer_expect(p, .flags = SYN | ACK, .ack = 5001)->seq + 1;
+		peer_send(p, .flags = ACK, .seq = 5001, .ack = nxt);
+		EXPECT_EQ(0, socket_accept(ours));
+		peer_expect(p, .flags = FIN | ACK, .seq = nxt);
+		peer_send(p, .flags = RST | ACK, .seq = 5001, .ack = nxt + 1);
+		close(ours);
+	}
+}
+
+/* A half-open one goes with its listener: a SYN that comes again is ours. */
+TEST_F(port, a_half_open_connection_of_stocks_goes_with_its_listener)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int stock, ours;
+
+	NOT_ON_STOCK();
+	p->stock_may_speak = true;
+	for (int early = 0; early < 2; early++) {
+		stock_early_demux(early);
+		stock = stack_socket(STOCKS, REUSEADDR);
+		ASSERT_EQ(0, socket_bind(stock, "", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(stock, 4));
+		peer_send(p, .flags = SYN, .seq = 5);
+		peer_expect(p, .flags = SYN | ACK, .ack = 6);
+		close(stock);
+		ours = stack_socket(OURS, REUSEADDR);
+		ASSERT_EQ(0, socket_bind(ours, "", KERNEL_PORT));
+		ASSERT_EQ(0, socket_listen(ours, 4));
+		counters_take(&before);
+		peer_send(p, .flags = SYN, .seq = 5);
+		peer_expect(p, .flags = SYN | ACK, .ack = 6);
+		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
+		peer_send(p, .flags = RST, .seq = 6);
+		close(ours);
+		sleep_ms(20000);
+	}
+}
+
 /* A connection of stock's from @port to the peer's 80, its numbers 1 and 1. */
 static int stock_connected(struct __test_metadata *_metadata, struct peer *p, int port,
 			   uint32_t *nxt)
