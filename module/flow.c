@@ -44,6 +44,7 @@
 
 #include "close/timewait.h"
 #include "compat.h"
+#include "net/device.h"
 #include "net/family.h"
 #include "netns.h"
 #include "open/isn.h"
@@ -99,11 +100,6 @@ static inline u32 key_hash(const void *data, u32 len, u32 seed)
 void __init xtcp_flow_init_hash(void)
 {
 	get_random_bytes(hash_secrets, sizeof(hash_secrets));
-}
-
-static bool device_matches(int bound, const struct xtcp_key *key)
-{
-	return !bound || bound == key->dif || bound == key->sdif;
 }
 
 static int flow_differs(struct rhashtable_compare_arg *arg, const void *obj)
@@ -375,6 +371,8 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	int err = 0;
 
 	xtcp_key_from_flow(&key, flow);
+	if (unlikely(key.dif))
+		xtcp_key_is_bound(&key, net, key.dif);
 	rcu_read_lock();
 	old = rhashtable_lookup_get_insert_key(&xtcp_net_rcu(net)->flows, &key,
 					       &flow->node, flow_params);
@@ -530,7 +528,7 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 	unsigned int score = 2;
 
 	if (flow->lport != key->lport || flow->wire != key->wire ||
-	    !device_matches(bound, key))
+	    !xtcp_device_matches(bound, key))
 		return 0;
 	if (flow->family != AF_UNSPEC) {
 		if (flow->family != key->family)

@@ -51,7 +51,8 @@ struct xtcp_addrs6 {
  * @lport: local port
  * @rport: peer's port
  * @ports: both
- * @ifindex: device it is bound to, 0 for any
+ * @ifindex: device it is bound to, 0 for any; a socket's may change
+ *	(SO_BINDTODEVICE)
  * @kind: enum xtcp_kind; constant for the object's life
  * @family: AF_INET, AF_INET6; of a listener for both, AF_UNSPEC
  * @mapped: of a record: an IPv4 connection of an IPv6 socket
@@ -114,6 +115,8 @@ static_assert(sizeof(struct xtcp_flow) == 32);
  * @ports: both
  * @dif: device the segment came in on, or the one a new socket is bound to
  * @sdif: its l3mdev slave device, else 0
+ * @bound_only: it came in on a VRF, and is not for who is bound to no device;
+ *	net/device.h
  * @family: AF_INET, AF_INET6
  * @wire: IP protocol number
  * @v6: the addresses themselves, where they are wide; else undefined
@@ -140,8 +143,23 @@ struct xtcp_key {
 	int	sdif;
 	u8	family;
 	u8	wire;
+	bool	bound_only;
 	struct xtcp_addrs6 v6;
 };
+
+/**
+ * xtcp_device_matches - does a socket get segments that came in there
+ * @bound: device that it is bound to, or 0
+ * @key: of a segment
+ *
+ * Return: true if the devices of @key allow it.
+ */
+static inline bool xtcp_device_matches(int bound, const struct xtcp_key *key)
+{
+	if (likely(!bound))
+		return !key->bound_only;
+	return bound == key->dif || bound == key->sdif;
+}
 
 /* Do addresses of this family not fit into 32 bits? */
 static inline bool xtcp_family_is_wide(u8 family)

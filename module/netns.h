@@ -44,6 +44,7 @@ struct xtcp_knobs {
 	u8	abort_on_overflow;	/* 0, 1 */
 	u8	migrate_req;		/* 0, 1 */
 	u8	reflect_tos;		/* 0, 1 */
+	u8	l3mdev_accept;		/* 0, 1: unbound sockets are for VRFs, too */
 	u8	tw_reuse;		/* 0 off, 1 all, 2 loopback */
 	u8	tw_recycle;		/* 0, 1: TIME-WAIT for 3.5 RTO */
 	u8	rfc1337;		/* 0, 1: no RST ends TIME-WAIT */

@@ -606,8 +606,9 @@ static inline void xtcp_key_from_flow(struct xtcp_key *key,
 {
 	key->addrs = flow->addrs;
 	key->ports = flow->ports;
-	key->dif = flow->ifindex;
+	key->dif = READ_ONCE(flow->ifindex);
 	key->sdif = 0;
+	key->bound_only = false;
 	key->family = flow->family;
 	key->wire = flow->wire;
 	if (xtcp_family_is_wide(flow->family))
@@ -652,8 +653,7 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 
 	if (flow->ports != key->ports || flow->wire != key->wire ||
 	    flow->family != key->family ||
-	    (flow->ifindex && flow->ifindex != key->dif &&
-	     flow->ifindex != key->sdif))
+	    !xtcp_device_matches(READ_ONCE(flow->ifindex), key))
 		return false;
 	if (!xtcp_family_is_wide(flow->family))
 		return flow->addrs == key->addrs;

@@ -32,7 +32,8 @@ static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
 
 static void reset_reply(struct net *net, const struct sk_buff *skb,
 			struct sk_buff *spare, const struct xtcp_key *key,
-			const struct xtcp_seg *seg, enum xtcp_mib_item reason)
+			int bound, const struct xtcp_seg *seg,
+			enum xtcp_mib_item reason)
 {
 	struct xtcp_bare bare = { .flags = XTCP_RST };
 	struct xtcp_reply reply;
@@ -48,7 +49,7 @@ static void reset_reply(struct net *net, const struct sk_buff *skb,
 		bare.flags |= XTCP_ACK;
 	}
 	reset_note(net, key, true, reason);
-	xtcp_reply_init(net, &reply, skb, key);
+	xtcp_reply_init(net, &reply, skb, key, bound);
 	reply.spare = spare;
 	xtcp_reply_send(net, &reply, &bare);
 }
@@ -58,6 +59,7 @@ static void reset_reply(struct net *net, const struct sk_buff *skb,
  * @net: namespace
  * @skb: the segment
  * @key: its connection, as seen from here
+ * @bound: device that the connection is bound to, 0 for any
  * @seg: what it says; a RST is never answered
  * @reason: XTCP_MIB_RESET_SENT_*
  *
@@ -66,14 +68,14 @@ static void reset_reply(struct net *net, const struct sk_buff *skb,
  * acknowledges all of the segment.
  */
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg,
-		      enum xtcp_mib_item reason)
+		      const struct xtcp_key *key, int bound,
+		      const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
-	reset_reply(net, skb, NULL, key, seg, reason);
+	reset_reply(net, skb, NULL, key, bound, seg, reason);
 }
 
 /**
- * xtcp_reset_turn - the same, and nobody wants the segment any more
+ * xtcp_reset_turn - the same without a connection; nobody wants the segment
  * @net: namespace
  * @skb: the segment; eaten: the RST is made of it where it may be
  * @key: its connection, as seen from here
@@ -84,7 +86,7 @@ void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     enum xtcp_mib_item reason)
 {
-	reset_reply(net, skb, skb, key, seg, reason);
+	reset_reply(net, skb, skb, key, 0, seg, reason);
 }
 
 /**

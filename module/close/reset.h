@@ -18,8 +18,8 @@ struct xtcp_flow;
 struct xtcp_seg;
 
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg,
-		      enum xtcp_mib_item reason);
+		      const struct xtcp_key *key, int bound,
+		      const struct xtcp_seg *seg, enum xtcp_mib_item reason);
 void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     enum xtcp_mib_item reason);

@@ -430,7 +430,11 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
 			.tsecr	= tw->ts_recent,
 		},
 	};
-	struct xtcp_reply reply = { .mark = tw->mark, .tos = tw->tos };
+	struct xtcp_reply reply = {
+		.oif	= tw->flow.ifindex,
+		.mark	= tw->mark,
+		.tos	= tw->tos,
+	};
 
 	xtcp_key_from_flow(&reply.key, &tw->flow);
 	xtcp_reply_send(net, &reply, &bare);
@@ -487,7 +491,8 @@ static void refuse(struct net *net, struct xtcp_timewait *tw,
 		   const struct sk_buff *skb, const struct xtcp_key *key,
 		   const struct xtcp_seg *seg, enum xtcp_event event)
 {
-	xtcp_reset_reply(net, skb, key, seg, event == XTCP_EV_RCV_SYN ?
+	xtcp_reset_reply(net, skb, key, tw->flow.ifindex, seg,
+			 event == XTCP_EV_RCV_SYN ?
 			 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW :
 			 XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
 	xtcp_timewait_kill(net, tw, event);

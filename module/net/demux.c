@@ -65,7 +65,10 @@ static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,
 		port_may_be_ours(net, skb, ip_len));
 }
 
-/* In one piece, for us alone, its header linear, and nobody's yet? */
+/*
+ * In one piece, for us alone, its header linear, and nobody's yet? What comes in
+ * on a slave of a VRF comes here once more, as the VRF's.
+ */
 static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
@@ -73,7 +76,8 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 	return protocol_may_be_ours(net, skb, iph->protocol, ip_hdrlen(skb)) &&
 	       !ip_is_fragment(iph) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN) &&
-	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
+	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk &&
+	       !netif_is_l3_slave(skb->dev);
 }
 
 /*
@@ -177,7 +181,8 @@ static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 
 	return protocol_may_be_ours(net, skb, ipv6_hdr(skb)->nexthdr, ip_len) &&
 	       pskb_may_pull(skb, ip_len + XTCP_HDR_LEN) &&
-	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk;
+	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk &&
+	       !netif_is_l3_slave(skb->dev);
 }
 
 static unsigned int demux6(void *priv, struct sk_buff *skb,

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "flow.h"
+#include "net/device.h"
 #include "net/family.h"
 #include "port/port.h"
 
@@ -93,12 +94,11 @@ static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 		.raddr	= quoted->daddr,
 		.lport	= ports[0],
 		.rport	= ports[1],
-		.dif	= inet_iif(skb),
-		.sdif	= inet_sdif(skb),
 		.family	= AF_INET,
 		.wire	= XTCP_WIRE_TCP,
 	};
 
+	xtcp_key_came_in(&key, net, inet_iif(skb), inet_sdif(skb));
 	return xtcp_hook_owns_quoted(net, &key);
 }
 

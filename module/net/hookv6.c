@@ -34,6 +34,7 @@
 
 #include "compat.h"
 #include "flow.h"
+#include "net/device.h"
 #include "net/family.h"
 #include "net/wire.h"
 #include "port/port.h"
@@ -256,12 +257,11 @@ static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 	key = (struct xtcp_key) {
 		.lport	= ports[0],
 		.rport	= ports[1],
-		.dif	= inet6_iif(skb),
-		.sdif	= inet6_sdif(skb),
 		.family	= AF_INET6,
 		.wire	= XTCP_WIRE_TCP,
 		.v6	= { .laddr = quoted->saddr, .raddr = quoted->daddr },
 	};
+	xtcp_key_came_in(&key, net, inet6_iif(skb), inet6_sdif(skb));
 	xtcp_ipv6_digest(&key);
 	return xtcp_hook_owns_quoted(net, &key);
 }

@@ -15,6 +15,7 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "net/device.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
 
@@ -70,11 +71,11 @@ static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
 		.raddr	= iph->daddr,
 		.lport	= ie->th->source,
 		.rport	= ie->th->dest,
-		.dif	= inet_iif(ie->skb),
-		.sdif	= inet_sdif(ie->skb),
 		.family	= AF_INET,
 		.wire	= iph->protocol,
 	};
+	xtcp_key_came_in(key, dev_net(ie->skb->dev), inet_iif(ie->skb),
+			 inet_sdif(ie->skb));
 }
 
 /**

@@ -17,6 +17,7 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
+#include "net/device.h"
 #include "net/family.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
@@ -73,12 +74,12 @@ static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
 	*key = (struct xtcp_key) {
 		.lport	= ie->th->source,
 		.rport	= ie->th->dest,
-		.dif	= ie->skb->dev->ifindex,
-		.sdif	= inet6_sdif(ie->skb),
 		.family	= AF_INET6,
 		.wire	= wire,
 		.v6	= { .laddr = iph->saddr, .raddr = iph->daddr },
 	};
+	xtcp_key_came_in(key, dev_net(ie->skb->dev), ie->skb->dev->ifindex,
+			 inet6_sdif(ie->skb));
 	xtcp_ipv6_digest(key);
 }
 

@@ -133,7 +133,8 @@ static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	xtcp_reset_reply(sock_net(sk), skb, &key, seg, reason);
+	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
+			 reason);
 }
 
 /* What was here before comes again: our ACK of it was lost. */

@@ -50,7 +50,7 @@ static u8 ipv4_ttl(const struct sk_buff *skb)
 
 static int ipv4_device(const struct xtcp_key *key, int bound)
 {
-	return bound;
+	return bound ?: key->sdif ? key->dif : 0;
 }
 
 static u8 ipv4_tos(const struct sock *sk)
@@ -309,6 +309,7 @@ static void ipv4_child_init(struct sock *sk, const struct sock *lsk,
 	sk_daddr_set(sk, key->raddr);
 	sk_rcv_saddr_set(sk, key->laddr);
 	inet->inet_saddr = key->laddr;
+	sk->sk_bound_dev_if = key->dif;
 }
 
 /* LC-110: a cached route that went stale is looked up again. */
@@ -486,19 +487,6 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 }
 
 /*
- * The device that a reply must leave by: the one its listener is bound to,
- * else the L3 master (VRF) that the segment came in on, else any.
- */
-static int reply_oif(struct net *net, const struct xtcp_reply *reply)
-{
-	int oif = reply->sk ? READ_ONCE(reply->sk->sk_bound_dev_if) : 0;
-
-	if (!oif && netif_index_is_l3_master(net, reply->key.dif))
-		oif = reply->key.dif;
-	return oif;
-}
-
-/*
  * MUST-63: an answer goes to one host. That the sender of a segment was a
  * subnet's broadcast address shows here for nothing; on the way in it would
  * cost a look into the table.
@@ -511,7 +499,7 @@ static struct rtable *reply_lookup(struct net *net,
 	struct flowi4 fl4;
 	struct rtable *rt;
 
-	flow_init(&fl4, net, reply->sk, &reply->key, reply_oif(net, reply),
+	flow_init(&fl4, net, reply->sk, &reply->key, reply->oif,
 		  reply->mark, reply->tos);
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
@@ -539,7 +527,7 @@ static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
 {
 	struct rtable *rt = NULL;
 
-	if (reply_src_is_local(net, reply))
+	if (!reply->oif && reply_src_is_local(net, reply))
 		rt = nexthop_route(net, reply->sk, &reply->key, reply->tos);
 	reply->dst_held = !rt;
 	if (!rt) {

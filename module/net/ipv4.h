@@ -15,6 +15,7 @@
 #include <net/route.h>
 
 #include "flow.h"
+#include "net/device.h"
 
 /**
  * xtcp_ipv4_key_read - xtcp_family.key_read of IPv4
@@ -32,8 +33,7 @@ static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
 	key->raddr = iph->saddr;
 	key->lport = th->dest;
 	key->rport = th->source;
-	key->dif = inet_iif(skb);
-	key->sdif = inet_sdif(skb);
+	xtcp_key_came_in(key, dev_net(skb->dev), inet_iif(skb), inet_sdif(skb));
 	key->family = AF_INET;
 	key->wire = wire;
 }

@@ -115,7 +115,7 @@ static int ipv6_device(const struct xtcp_key *key, int bound)
 {
 	if (__ipv6_addr_needs_scope_id(__ipv6_addr_type(&key->v6.raddr)))
 		return key->dif;
-	return bound;
+	return bound ?: key->sdif ? key->dif : 0;
 }
 
 static u8 ipv6_tos(const struct sock *sk)

@@ -10,6 +10,7 @@
 #include <net/ipv6.h>
 
 #include "flow.h"
+#include "net/device.h"
 
 u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr);
 
@@ -29,8 +30,8 @@ static inline void xtcp_ipv6_key_read(const struct sk_buff *skb, u8 wire,
 	key->v6.raddr = iph->saddr;
 	key->lport = th->dest;
 	key->rport = th->source;
-	key->dif = inet6_iif(skb);
-	key->sdif = inet6_sdif(skb);
+	xtcp_key_came_in(key, dev_net(skb->dev), inet6_iif(skb),
+			 inet6_sdif(skb));
 	key->family = AF_INET6;
 	key->wire = wire;
 }

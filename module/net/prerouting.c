@@ -45,13 +45,15 @@
 
 /*
  * What a tunnel has left in the route's place is no route. A listener is looked
- * up with softirqs off alone: a BPF program may choose it.
+ * up with softirqs off alone: a BPF program may choose it. What comes in on a
+ * slave of a VRF comes here once more, as the VRF's.
  */
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
 	       skb->pkt_type == PACKET_HOST && in_softirq() &&
-	       (!skb_dst(skb) || skb_valid_dst(skb));
+	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
+	       !netif_is_l3_slave(skb->dev);
 }
 
 /* To a local address, in one piece, and its first 20 octets linear? */

@@ -18,6 +18,7 @@
 #include <net/checksum.h>
 #include <net/dst.h>
 #include <net/ip.h>
+#include <net/l3mdev.h>
 
 #include "compat.h"
 #include "net/family.h"
@@ -189,14 +190,20 @@ unlock:
  * @reply: to be filled
  * @skb: the segment; not yet spare
  * @key: its key, as seen from here
+ * @bound: device that its connection is bound to, 0 for any
  *
- * The mark is the segment's where fwmark_reflect of its family says so. Its DSCP
- * is answered with, as Linux does: whoever marked it wants such treatment.
+ * Without such a device, what came in on a VRF is answered there. The mark is
+ * the segment's where fwmark_reflect of its family says so. Its DSCP is answered
+ * with, as Linux does: whoever marked it wants such treatment.
  */
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
-		     const struct sk_buff *skb, const struct xtcp_key *key)
+		     const struct sk_buff *skb, const struct xtcp_key *key,
+		     int bound)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
+
+	if (!bound && netif_index_is_l3_master(net, skb->skb_iif))
+		bound = skb->skb_iif;
 
 	reply->key = *key;
 	reply->sk = NULL;
@@ -204,6 +211,7 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->dst = NULL;
 	reply->dst_held = false;
 	reply->owned = false;
+	reply->oif = bound;
 	reply->mark = af->reply_mark(net, skb->mark);
 	reply->tos = af->dscp(skb);
 }

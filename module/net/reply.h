@@ -19,7 +19,7 @@ struct sock;
 /**
  * struct xtcp_reply - how a segment leaves that no socket sends
  * @key: the connection as seen from here: laddr and lport are the source
- * @sk: listener whose device, owner, TTL, priority and path MTU policy apply,
+ * @sk: listener whose owner, TTL, priority and path MTU policy apply,
  *	or NULL
  * @owned: the segment carries @sk, for rules that ask whose it is (skuid,
  *	cgroups)
@@ -28,6 +28,8 @@ struct sock;
  * @dst: route, or NULL: xtcp_reply_send() looks for one
  * @dst_held: @dst has a reference; else it lives as long as the caller's RCU
  *	section
+ * @oif: device that it has to leave by, because its connection is bound to it,
+ *	or it answers what came in on a VRF; 0: any
  * @mark: skb and flow mark
  * @tos: DSCP and ECN octet
  */
@@ -38,6 +40,7 @@ struct xtcp_reply {
 	struct dst_entry	*dst;
 	bool			dst_held;
 	bool			owned;
+	int			oif;
 	u32			mark;
 	u8			tos;
 };
@@ -62,6 +65,7 @@ bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets);
 int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 		    const struct xtcp_bare *bare);
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
-		     const struct sk_buff *skb, const struct xtcp_key *key);
+		     const struct sk_buff *skb, const struct xtcp_key *key,
+		     int bound);
 
 #endif /* XTCP_NET_REPLY_H */

@@ -210,26 +210,23 @@ struct dst_entry *xtcp_ipv6_route(struct sock *sk)
 }
 
 /*
- * The device that a reply must leave by: the link of a peer whose address has
- * a scope, the one its listener is bound to, the L3 master (VRF) that the
- * segment came in on, else any.
+ * The device that a reply must leave by: the one that its connection is bound
+ * to, the link of a peer whose address has a scope, else any.
  */
-static int reply_oif(struct net *net, const struct xtcp_reply *reply)
+static int reply_oif(const struct xtcp_reply *reply)
 {
-	int oif = reply->sk ? READ_ONCE(reply->sk->sk_bound_dev_if) : 0;
-
-	if (!oif && reply->key.dif &&
-	    (rt6_need_strict(&reply->key.v6.raddr) ||
-	     netif_index_is_l3_master(net, reply->key.dif)))
-		oif = reply->key.dif;
-	return oif;
+	if (!reply->oif && rt6_need_strict(&reply->key.v6.raddr))
+		return reply->key.dif;
+	return reply->oif;
 }
 
 /* With a reference, or ERR_PTR. */
 static struct dst_entry *reply_lookup(struct net *net,
 				      const struct xtcp_reply *reply, int oif)
 {
+	struct dst_entry *dst;
 	struct flowi6 fl6;
+	int err;
 
 	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, oif,
 			    reply->mark);
@@ -237,7 +234,16 @@ static struct dst_entry *reply_lookup(struct net *net,
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi6_to_flowi_common(&fl6));
-	return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+	if (!oif || reply->sk)
+		return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+	/* Where no socket is bound to it, IPv6 merely prefers the device. */
+	dst = ip6_route_output_flags(net, NULL, &fl6, RT6_LOOKUP_F_IFACE);
+	if (dst->error) {
+		err = dst->error;
+		dst_release(dst);
+		return ERR_PTR(err);
+	}
+	return xfrm_lookup_route(net, dst, flowi6_to_flowi(&fl6), NULL, 0);
 }
 
 /**
@@ -251,7 +257,7 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 {
 	const struct xtcp_addrs6 *addrs = &reply->key.v6;
 	struct xtcp_net *xn = xtcp_net(net);
-	int oif = reply_oif(net, reply);
+	int oif = reply_oif(reply);
 	bool plain = addresses_decide(net, reply->sk, oif);
 	struct dst_entry *dst;
 

@@ -250,7 +250,7 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	if (seg->flags & XTCP_RST)
 		return true;
 	xtcp_key_from_flow(&key, &xs->flow);
-	xtcp_reset_reply(sock_net(sk), skb, &key, seg,
+	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
 			 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/* The peer forgets its old connection now: ask again, once. */
 	if (!xs->retransmits)

@@ -469,6 +469,7 @@ static __always_inline void reply_fill(const struct xtcp_halfopen *ho,
 	reply->dst = NULL;
 	reply->dst_held = false;
 	reply->owned = false;
+	reply->oif = ho->flow.ifindex;
 	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = ho->tos;
 }
@@ -772,7 +773,8 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
 			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
 	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
+	xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
+			 XTCP_MIB_RESET_SENT_BAD_ACK);
 	return false;
 }
 
@@ -808,7 +810,8 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 		return;
 	}
 	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, seg, XTCP_MIB_RESET_SENT_OVERFLOW);
+	xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
+			 XTCP_MIB_RESET_SENT_OVERFLOW);
 	XTCP_INC(net, EMBRYONIC_RSTS);
 	xtcp_synqueue_drop(ho, XTCP_EV_ABORT);
 }
@@ -846,7 +849,7 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
 		XTCP_INC(net, EMBRYONIC_RSTS);
 		xtcp_key_from_flow(&key, &ho->flow);
-		xtcp_reset_reply(net, skb, &key, seg,
+		xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
 				 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
 		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
 		goto drop;

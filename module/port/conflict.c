@@ -21,6 +21,8 @@
 
 #include <linux/lockdep.h>
 
+#include "net/device.h"
+
 /**
  * xtcp_claim_init - what a socket would have of a port
  * @claim: filled in; any port, not shared with a crowd
@@ -48,18 +50,14 @@ static bool claim_may_share(const struct xtcp_claim *claim, bool reuse,
 	return claim->by_number && port_too;
 }
 
-static bool devices_overlap(int a, int b)
-{
-	return a == b || !a || !b;
-}
-
 static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other)
 {
 	bool port_too;
 
 	if (other == claim->sk ||
 	    !xtcp_places_overlap(claim->at, xtcp_place_of_sk(other)) ||
-	    !devices_overlap(claim->ifindex, READ_ONCE(other->sk_bound_dev_if)))
+	    !xtcp_device_overlaps(sock_net(other), claim->ifindex,
+				  READ_ONCE(other->sk_bound_dev_if)))
 		return false;
 	port_too = claim->reuseport && other->sk_reuseport &&
 		   uid_eq(claim->uid, sk_uid(other));
@@ -67,11 +65,21 @@ static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other
 				xtcp_sk(other)->port_listens, port_too);
 }
 
-/* The records' devices are not kept: any device meets them. */
+/* Buckets of the native wire have no device: a record meets any there. */
+static bool timewait_is_apart(const struct xtcp_claim *claim,
+			      struct xtcp_port *port)
+{
+	const struct xtcp_tcp_port *tcp = xtcp_tcp_port(port);
+
+	return tcp && !xtcp_device_overlaps(sock_net(claim->sk), claim->ifindex,
+					    tcp->ifindex);
+}
+
 static bool claim_meets_timewait(const struct xtcp_claim *claim,
-				 const struct xtcp_port *port)
+				 struct xtcp_port *port)
 {
 	return port->tw && xtcp_places_overlap(claim->at, port->at) &&
+	       !timewait_is_apart(claim, port) &&
 	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false,
 				claim->reuseport &&
 				port->class & XTCP_PORT_REUSEPORT);

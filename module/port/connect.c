@@ -18,6 +18,7 @@
 #include <net/ip.h>
 
 #include "close/timewait.h"
+#include "net/device.h"
 #include "net/hook.h"
 #include "port/conflict.h"
 #include "port/ephemeral.h"
@@ -51,6 +52,8 @@ static bool stock_is_there(const struct sock *sk)
 	if (flow->wire != XTCP_WIRE_TCP)
 		return false;
 	xtcp_key_from_flow(&key, flow);
+	if (key.dif)
+		xtcp_key_is_bound(&key, sock_net(sk), key.dif);
 	rcu_read_lock();
 	there = xtcp_hook_stock_connected(sock_net(sk), &key);
 	rcu_read_unlock();
@@ -156,7 +159,8 @@ unlock:
 }
 
 /* What holds the port there already, referenced; or NULL. */
-static struct xtcp_shadow *shadow_over(const struct xtcp_port_chain *chain,
+static struct xtcp_shadow *shadow_over(struct net *net,
+				       const struct xtcp_port_chain *chain,
 				       u16 num, const struct xtcp_flow *flow)
 {
 	struct xtcp_port *port;
@@ -168,7 +172,8 @@ static struct xtcp_shadow *shadow_over(const struct xtcp_port_chain *chain,
 			continue;
 		ifindex = xtcp_tcp_port(port)->ifindex;
 		if (xtcp_place_covers(port->at, xtcp_place_of_flow(flow)) &&
-		    (!ifindex || ifindex == flow->ifindex))
+		    (!ifindex || ifindex == flow->ifindex) &&
+		    xtcp_device_overlaps(net, ifindex, flow->ifindex))
 			return xtcp_shadow_get(xtcp_port_shadow(port));
 	}
 	return NULL;
@@ -197,7 +202,7 @@ static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
 		place.laddr6 = xtcp_flow_addrs6(flow)->laddr;
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
 	if (!xtcp_port_is_private(chain, num, XTCP_PORT_TCP_WIRE))
-		shadow = shadow_over(chain, num, flow);
+		shadow = shadow_over(sock_net(sk), chain, num, flow);
 	xtcp_port_chain_unlock(chain);
 	return shadow ?: xtcp_shadow_open(sock_net(sk), &place);
 }

@@ -285,6 +285,14 @@ static void xtcp_sock_unhash(struct sock *sk)
 {
 }
 
+/* SO_BINDTODEVICE: a connection gets no segments from other devices any more. */
+static void xtcp_sock_rehash(struct sock *sk)
+{
+	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			       XTCP_STATEF(XTCP_LISTEN)))
+		WRITE_ONCE(xtcp_sk(sk)->flow.ifindex, sk->sk_bound_dev_if);
+}
+
 /*
  * Octets that recv() would return; a FIN in order is none. One call reads no
  * further than an urgent octet that is not in line. Socket lock.
@@ -504,6 +512,7 @@ struct proto xtcp_prot = {
 	.release_cb		= xtcp_sock_release_cb,
 	.hash			= xtcp_sock_hash,
 	.unhash			= xtcp_sock_unhash,
+	.rehash			= xtcp_sock_rehash,
 	.get_port		= xtcp_port_bind,
 	.put_port		= xtcp_port_release,
 

@@ -280,6 +280,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(abort_on_overflow, NULL, NULL),
 	KNOB_U8(migrate_req, &zero, &one),
 	KNOB_U8(reflect_tos, &zero, &one),
+	KNOB_U8(l3mdev_accept, &zero, &one),
 	KNOB_U8(syn_retries, &syn_retries_min, &syn_retries_max),
 	KNOB_U8(retries1, NULL, NULL),
 	KNOB_U8(retries2, NULL, NULL),

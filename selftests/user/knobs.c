@@ -193,6 +193,7 @@ KNOB_RANGE(autocorking, "1", "2", "0")
 KNOB(limit_output_bytes, NULL, "x")
 KNOB(min_tso_segs, "2", "0")
 KNOB_RANGE(reflect_tos, "0", "2", "1")
+KNOB_RANGE(l3mdev_accept, "0", "2", "1")
 KNOB_RANGE(tso_rtt_log, "9", "32", "5")
 KNOB(tso_win_divisor, "3", "256")
 KNOB(moderate_rcvbuf, "1", "256")
@@ -541,7 +542,8 @@ TEST_F(knobs, knob_all_have_a_test)
 		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto",
 		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
-		"keepalive_time", "limit_output_bytes", "max_orphans", "max_reordering", "max_syn_backlog",
+		"keepalive_time", "l3mdev_accept", "limit_output_bytes",
+		"max_orphans", "max_reordering", "max_syn_backlog",
 		"max_tw_buckets", "mem", "migrate_req", "min_snd_mss", "min_tso_segs", "moderate_rcvbuf",
 		"mtu_probing", "base_mss", "mtu_probe_floor", "probe_threshold",
 		"probe_interval", "pacing_ss_ratio", "pacing_ca_ratio", "notsent_lowat",

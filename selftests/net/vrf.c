@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrf: sockets and the devices that their segments come in on and leave by: VRFs,
+ * and SO_BINDTODEVICE.
+ */
+/* vm: wires families short */
+#include "lib/xtcp_test.h"
+
+#include <net/if.h>
+#include <netinet/ip_icmp.h>
+
+PEER_FIXTURE(vrf);
+
+/* tun1, and its peer with the same addresses as on tun0; p->tun is either's end. */
+struct second {
+	struct peer *p;
+	int tun[2];
+};
+
+enum { PLAIN, RED };
+
+static void on(struct second *s, int which)
+{
+	s->p->tun = s->tun[which];
+}
+
+static void run(struct __test_metadata *_metadata, const char *commands)
+{
+	ASSERT_EQ(0, system(commands)) TH_LOG("%s", commands);
+}
+
+static void second_tun(struct __test_metadata *_metadata, struct second *s, struct peer *p)
+{
+	s->p = p;
+	s->tun[PLAIN] = p->tun;
+	s->tun[RED] = tun_new(WHERE(_metadata), "tun1");
+}
+
+/* A VRF "red" of tun1, whose network has the addresses of the one outside. */
+static void red_vrf(struct __test_metadata *_metadata, struct second *s, struct peer *p)
+{
+	second_tun(_metadata, s, p);
+	run(_metadata, "ip link add red type vrf table 10 && ip link set red up && "
+		       "ip link set tun1 master red");
+	address_add(WHERE(_metadata), "tun1", &p->kernel, p->family == AF_INET6 ? 64 : 24);
+}
+
+static void second_close(struct second *s)
+{
+	for (int i = 0; i < 2; i++) {
+		on(s, i);
+		peer_expect_silence(s->p, 20);
+	}
+	on(s, PLAIN);
+	close(s->tun[RED]);
+}
+
+static int bound_socket(const char *dev)
+{
+	int fd = socket_new(-1);
+
+	if (dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)))
+		return -1;
+	return fd;
+}
+
+static int bound_listener(struct __test_metadata *_metadata, const char *dev)
+{
+	int fd = bound_socket(dev);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, socket_bind(fd, "", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	return fd;
+}
+
+/* The peer connects from where it is; its next number is @seq + 1. */
+static int connected(struct __test_metadata *_metadata, struct peer *p, int lfd, uint32_t seq,
+		     uint32_t *nxt)
+{
+	int fd;
+
+	peer_send(p, .flags = SYN, .seq = seq);
+	*nxt = peer_expect(p, .flags = SYN | ACK, .ack = seq + 1)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = seq + 1, .ack = *nxt);
+	fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	fd_nonblock(fd);
+	return fd;
+}
+
+static const char *device_of(int fd)
+{
+	static char name[IFNAMSIZ];
+	socklen_t len = sizeof(name);
+
+	name[0] = 0;
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) || !len ? "" : name;
+}
+
+/* What comes in on a VRF is for who is bound to it, or to the slave. */
+TEST_F(vrf, listeners_outside_are_not_for_a_vrf)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t nxt;
+	int lfd, red, fd;
+
+	red_vrf(_metadata, &s, p);
+	lfd = bound_listener(_metadata, NULL);
+	on(&s, RED);
+	peer_send(p, .flags = SYN, .seq = 100);
+	peer_expect(p, .flags = RST | ACK, .ack = 101);
+	for (int i = 0; i < 2; i++) {
+		const char *dev = i ? "tun1" : "red";
+
+		red = bound_listener(_metadata, dev);
+		fd = connected(_metadata, p, red, 200, &nxt);
+		EXPECT_STREQ(dev, device_of(fd));
+		EXPECT_EQ(4, send(fd, "text", 4, 0));
+		peer_expect(p, .flags = ACK | PSH, .seq = nxt, .ack = 201, .data = "text");
+		peer_send(p, .flags = RST, .seq = 201);
+		close(fd);
+		close(red);
+	}
+	on(&s, PLAIN);
+	fd = connected(_metadata, p, lfd, 300, &nxt);
+	EXPECT_STREQ("", device_of(fd));
+	peer_send(p, .flags = RST, .seq = 301);
+	close(fd);
+	close(lfd);
+	second_close(&s);
+}
+
+/* Unless it is asked to be. The connection is the VRF's then. */
+TEST_F(vrf, knob_l3mdev_accept)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t nxt;
+	int lfd, fd;
+
+	red_vrf(_metadata, &s, p);
+	EXPECT_EQ(0, knob_get("l3mdev_accept"));
+	ASSERT_EQ(0, knob_set("l3mdev_accept", 1));
+	lfd = bound_listener(_metadata, NULL);
+	on(&s, RED);
+	fd = connected(_metadata, p, lfd, 200, &nxt);
+	EXPECT_STREQ("red", device_of(fd));
+	EXPECT_EQ(4, send(fd, "text", 4, 0));
+	peer_expect(p, .flags = ACK | PSH, .seq = nxt, .ack = 201, .data = "text");
+	peer_send(p, .flags = ACK, .seq = 201, .ack = nxt + 4);
+	on(&s, PLAIN);
+	peer_send(p, .flags = RST, .seq = 201);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, socket_error(fd));
+	on(&s, RED);
+	/* A SYN-ACK that is sent again finds its way, too. */
+	peer_send(p, .flags = SYN, .seq = 400, .sport = 4000);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 401, .dport = 4000)->seq + 1;
+	peer_expect(p, .flags = SYN | ACK, .ack = 401, .dport = 4000, .within_ms = 1100);
+	peer_send(p, .flags = RST, .seq = 401, .sport = 4000);
+	peer_send(p, .flags = RST, .seq = 201);
+	close(fd);
+	close(lfd);
+	second_close(&s);
+}
+
+/* Both have a connection between the same two ends, and neither gets the other's. */
+TEST_F(vrf, connections_inside_and_outside_are_others)
+{
+	struct peer *p = &self->peer;
+	uint32_t nxt[2], seq[2] = { 1000, 500000 };
+	int lfd[2], fd[2];
+	struct second s;
+
+	red_vrf(_metadata, &s, p);
+	lfd[PLAIN] = bound_listener(_metadata, NULL);
+	lfd[RED] = bound_listener(_metadata, "red");
+	for (int i = 0; i < 2; i++) {
+		on(&s, i);
+		fd[i] = connected(_metadata, p, lfd[i], seq[i], &nxt[i]);
+		seq[i]++;
+	}
+	/* A RST of one is none of the other. */
+	on(&s, RED);
+	peer_send(p, .flags = RST, .seq = seq[PLAIN]);
+	on(&s, PLAIN);
+	peer_send(p, .flags = RST, .seq = seq[RED]);
+	for (int i = 0; i < 2; i++) {
+		on(&s, i);
+		peer_send(p, .flags = ACK | PSH, .seq = seq[i], .ack = nxt[i], .data = "text");
+		peer_expect(p, .flags = ACK, .seq = nxt[i], .ack = seq[i] + 4, .within_ms = 300);
+		stream_expect_text(_metadata, fd[i], "text");
+		/* Our FIN, TIME-WAIT, and the peer's FIN once more. */
+		close(fd[i]);
+		peer_expect(p, .flags = FIN | ACK, .seq = nxt[i], .ack = seq[i] + 4);
+		peer_send(p, .flags = FIN | ACK, .seq = seq[i] + 4, .ack = nxt[i] + 1);
+		peer_expect(p, .flags = ACK, .seq = nxt[i] + 1, .ack = seq[i] + 5);
+	}
+	sleep_ms(1000);
+	for (int i = 0; i < 2; i++) {
+		on(&s, i);
+		peer_send(p, .flags = FIN | ACK, .seq = seq[i] + 4, .ack = nxt[i] + 1);
+		peer_expect(p, .flags = ACK, .seq = nxt[i] + 1, .ack = seq[i] + 5);
+		close(lfd[i]);
+	}
+	second_close(&s);
+}
+
+/* A RST, or an error, from inside a VRF ends no connection outside. */
+TEST_F(vrf, rfc5927_errors_stay_inside_a_vrf)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	struct conn c;
+
+	/* Linux does not look at the VRF's slave for errors of IPv4. */
+	NOT_ON_STOCK();
+	red_vrf(_metadata, &s, p);
+	conn_to_state(p, &c, ST_SYN_SENT);
+	on(&s, RED);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
+	sleep_ms(10);
+	conn_expect_state(&c, ST_SYN_SENT);
+	on(&s, PLAIN);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
+	close(c.fd);
+	second_close(&s);
+}
+
+/* bind() and listen(): a port outside is another one than in a VRF. */
+TEST_F(vrf, ports_of_a_vrf_are_others)
+{
+	static const char *const devs[] = { NULL, "red", "tun1" };
+	struct peer *p = &self->peer;
+	struct second s;
+
+	red_vrf(_metadata, &s, p);
+	for (int accept = 0; accept < 2; accept++) {
+		ASSERT_EQ(0, knob_set("l3mdev_accept", accept));
+		sysctl_write("/proc/sys/net/ipv4/tcp_l3mdev_accept", accept ? "1" : "0");
+		for (int i = 0; i < 9; i++) {
+			const char *one = devs[i / 3], *two = devs[i % 3];
+			int lfd = bound_listener(_metadata, one), fd = bound_socket(two);
+			bool meet = one == two || (accept && (!one || !two));
+
+			EXPECT_EQ(meet ? EADDRINUSE : 0, socket_bind(fd, "", KERNEL_PORT))
+				TH_LOG("accept %d: %s, then %s", accept, one ?: "none",
+				       two ?: "none");
+			close(fd);
+			close(lfd);
+		}
+	}
+	second_close(&s);
+}
+
+/* A peer whose best route is tun0's, while sockets are bound to tun1. */
+static void far_peer(struct __test_metadata *_metadata, struct second *s, struct peer *p)
+{
+	struct ipaddr far = ipaddr("192.0.2.2"), network = ipaddr("192.0.2.0");
+
+	second_tun(_metadata, s, p);
+	route_add(WHERE(_metadata), &far, 32, NULL, "tun0");
+	route_add(WHERE(_metadata), &network, 24, NULL, "tun1");
+	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+	sysctl_write("/proc/sys/net/ipv4/conf/tun1/rp_filter", "0");
+	p->addr = far;
+	on(s, RED);
+}
+
+/* Whatever a connection says leaves by the device that it is bound to. */
+TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t nxt;
+	int lfd, fd;
+
+	far_peer(_metadata, &s, p);
+	lfd = bound_listener(_metadata, "tun1");
+	/* Half-open: an ACK of what was not sent, and a window that is missed. */
+	peer_send(p, .flags = SYN, .seq = 10, .sport = 4000);
+	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 11, .dport = 4000)->seq + 1;
+	peer_send(p, .flags = ACK, .seq = 11 + (1 << 30), .ack = nxt, .sport = 4000);
+	peer_expect(p, .flags = ACK, .seq = nxt, .ack = 11, .dport = 4000);
+	peer_send(p, .flags = ACK, .seq = 11, .ack = nxt + 77, .sport = 4000);
+	peer_expect(p, .flags = RST, .seq = nxt + 77, .dport = 4000);
+	peer_send(p, .flags = RST, .seq = 11, .sport = 4000);
+	/* Open: a challenge ACK. TIME-WAIT: the ACK of a FIN that comes again. */
+	fd = connected(_metadata, p, lfd, 100, &nxt);
+	EXPECT_STREQ("tun1", device_of(fd));
+	peer_send(p, .flags = SYN, .seq = 5000);
+	peer_expect(p, .flags = ACK, .seq = nxt, .ack = 101);
+	close(fd);
+	peer_expect(p, .flags = FIN | ACK, .seq = nxt, .ack = 101);
+	peer_send(p, .flags = FIN | ACK, .seq = 101, .ack = nxt + 1);
+	peer_expect(p, .flags = ACK, .seq = nxt + 1, .ack = 102);
+	sleep_ms(1000);
+	peer_send(p, .flags = FIN | ACK, .seq = 101, .ack = nxt + 1);
+	peer_expect(p, .flags = ACK, .seq = nxt + 1, .ack = 102);
+	close(lfd);
+	second_close(&s);
+}
+
+/* An opening that gets a wrong answer resets it by that device, too. */
+TEST_F(vrf, resets_leave_by_the_device_that_is_bound)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t iss;
+	int fd, port;
+
+	far_peer(_metadata, &s, p);
+	fd = bound_socket("tun1");
+	fd_nonblock(fd);
+	ASSERT_EQ(EINPROGRESS, socket_connect(fd, "192.0.2.2", 80));
+	port = socket_port(fd);
+	iss = peer_expect(p, .flags = SYN, .sport = port, .dport = 80)->seq;
+	peer_send(p, .flags = SYN | ACK, .seq = 7, .ack = iss + 77, .sport = 80, .dport = port);
+	peer_expect(p, .flags = RST, .seq = iss + 77, .sport = port, .dport = 80);
+	p->leave_unread = true;
+	close(fd);
+	peer_drain(p, 20);
+	on(&s, PLAIN);
+	peer_expect_silence(p, 20);
+	second_close(&s);
+}
+
+/* SO_BINDTODEVICE after the connection was made holds for what comes in, too. */
+TEST_F(vrf, bound_later_is_bound)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t nxt;
+	int lfd, fd;
+
+	far_peer(_metadata, &s, p);
+	on(&s, PLAIN);
+	lfd = bound_listener(_metadata, NULL);
+	fd = connected(_metadata, p, lfd, 100, &nxt);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun1", 5));
+	/* To nobody, now. */
+	peer_send(p, .flags = ACK | PSH, .seq = 101, .ack = nxt, .data = "no");
+	peer_expect(p, .flags = RST, .seq = nxt);
+	on(&s, RED);
+	peer_send(p, .flags = ACK | PSH, .seq = 101, .ack = nxt, .data = "text");
+	peer_expect(p, .flags = ACK, .seq = nxt, .ack = 105, .within_ms = 300);
+	stream_expect_text(_metadata, fd, "text");
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0));
+	peer_send(p, .flags = ACK | PSH, .seq = 105, .ack = nxt, .data = "more");
+	on(&s, PLAIN);
+	peer_expect(p, .flags = ACK, .seq = nxt, .ack = 109, .within_ms = 300);
+	stream_expect_text(_metadata, fd, "more");
+	peer_send(p, .flags = RST, .seq = 109);
+	close(fd);
+	close(lfd);
+	second_close(&s);
+}
+
+TEST_HARNESS_MAIN
