@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where things are, what the environment asks for, and output."""
+
+import os
+import sys
+import threading
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SCRIPTS = os.path.join(TOP, "scripts")
+
+# XTCP_TEST_STOCK: the kernel's own TCP is tested, not xtcp.
+STOCK = bool(os.environ.get("XTCP_TEST_STOCK"))
+# How many CPUs each guest gets. More than one run in real time.
+SMP = int(os.environ.get("SMP") or 1)
+
+print_lock = threading.Lock()
+
+
+def say(text=""):
+    with print_lock:
+        print(text, flush=True)
+
+
+def die(text):
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {text}")

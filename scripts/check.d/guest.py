@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One guest: what it is, what it gets to run, what comes out of it."""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from common import SCRIPTS, STOCK, TOP
+from kernellog import KernelLog
+from tap import Outcome, read_tap
+from variants import DEFAULT_TIMEOUT_S
+
+BOOT_TIMEOUT_S = 90
+# A trace after a hang: NMI, panic, reboot.
+DEATH_TIMEOUT_S = 30
+# No guest ends by itself before its tests do.
+GUEST_TIMEOUT_S = 24 * 3600
+# The last words of a guest that died.
+LAST_LINES = 15
+# What slow checks, or real time on a busy host, may add to an answer's time.
+DEBUG_SLACK_MS = 8
+REAL_TIME_SLACK_MS = 500
+STRESS_S = 4
+# What so many bytes more may add to a test's wall time.
+LARGE_S = int(os.environ.get("XTCP_TEST_LARGE") or 0) * 8 >> 20
+# Variables of the user that tests read.
+PASSED_ON = ("XTCP_FUZZ_SEED", "XTCP_FUZZ_ROUNDS", "XTCP_TEST_LARGE")
+
+# What an interrupted run has to end and to remove.
+running = set()
+folders = set()
+
+
+def end_all():
+    for vm in list(running):
+        vm.terminate()
+    for folder in list(folders):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Guest:
+    """One boot: runs tests until all are done or the guest is dead."""
+
+    def __init__(self, kernel, wants, tests, name):
+        self.kernel, self.wants, self.tests = kernel, wants, tests
+        self.by_name = {t.name: t for t in tests}
+        self.log = KernelLog(os.path.join(kernel.folder, f"guest-{name}.log"))
+        self.lines = queue.Queue()
+        self.current = self.outcome = None
+        self.began = time.monotonic()
+        self.said = []
+        self.finished = False
+        self.done = set()
+        self.wall_s = 0
+
+    def options(self):
+        """What the tests want, as options of scripts/vm."""
+        words = []
+        for option, value in self.wants:
+            if option == "--mem":
+                value = self.kernel.memory(value)
+            for one in value if isinstance(value, tuple) else [str(value)]:
+                words += [option, one] if one else []
+        return words
+
+    def environment(self):
+        """What the tests read, as NAME=VALUE."""
+        slack_ms = DEBUG_SLACK_MS if self.kernel.slowness > 1 else 0
+        values = []
+        if dict(self.wants)["--smp"] > 1:
+            slack_ms += REAL_TIME_SLACK_MS
+            values.append("XTCP_TEST_REAL_TIME=1")
+        values.append(f"XTCP_TEST_SLACK_MS={slack_ms}")
+        stress_s = os.environ.get("XTCP_STRESS_S") or STRESS_S * self.kernel.slowness
+        values.append(f"XTCP_STRESS_S={stress_s}")
+        if self.kernel.debug:
+            values.append("XTCP_TEST_DEBUG=1")
+        values += [f"{name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]
+        if STOCK:
+            values.append("XTCP_TEST_STOCK=1")
+        return values
+
+    def limit_s(self, name):
+        """The wall time that a program may take; None: the guest's boot."""
+        if name in self.by_name:
+            limit = self.by_name[name].marks["timeout"] + LARGE_S
+        else:
+            limit = DEFAULT_TIMEOUT_S if name else BOOT_TIMEOUT_S
+        return limit * self.kernel.slowness
+
+    def run(self):
+        """The tests that still have to be run, in another guest; None: all over."""
+        with tempfile.TemporaryDirectory(prefix="xtcp-check.") as folder:
+            folders.add(folder)
+            self.pack(folder)
+            self.watch(self.start(folder))
+            folders.discard(folder)
+        if self.finished:
+            trace = self.log.find(self.log.outside())
+            if trace:
+                outcome = Outcome("vm/kernel-log")
+                outcome.fail("the kernel complained while no test ran", trace)
+                self.kernel.report(outcome)
+            return None
+        self.kernel.whole = False
+        self.bury()
+        return [t for t in self.tests if t.name not in self.done]
+
+    def pack(self, folder):
+        tree = os.path.join(folder, "selftests")
+        # Scripts, and whatever data the programs read; not sources.
+        shutil.copytree(os.path.join(TOP, "selftests"), tree,
+                        ignore=shutil.ignore_patterns("*.c", "*.h", ".*"))
+        with open(os.path.join(folder, "jobs"), "w") as jobs:
+            for test in self.tests:
+                if not test.is_script:
+                    shutil.copy(os.path.join(TOP, test.program), os.path.join(tree, test.stem))
+                jobs.write(f"{test.name}\t{test.command()}\n")
+
+    def start(self, folder):
+        command = [os.path.join(SCRIPTS, "vm"), "--kver", self.kernel.release, "--no-netns",
+                   "--warn-ok", "--no-trace", *self.options(),
+                   "--timeout", str(GUEST_TIMEOUT_S), "--log", self.log.path,
+                   "--add", os.path.join(folder, "selftests") + ":/xtcp/selftests",
+                   "--add", os.path.join(folder, "jobs") + ":/xtcp/jobs",
+                   # Some tests run what it prints.
+                   "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation"]
+        for value in self.environment():
+            command += ["--env", value]
+        if STOCK:
+            command.append("--no-module")
+        command += ["--script", os.path.join(SCRIPTS, "check-guest")]
+        vm = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace")
+        running.add(vm)
+        threading.Thread(target=self.listen, args=(vm,), daemon=True).start()
+        return vm
+
+    def listen(self, vm):
+        for line in vm.stdout:
+            self.lines.put(line.rstrip("\r\n"))
+        self.lines.put(None)
+
+    def watch(self, vm):
+        asked = False
+        while True:
+            limit = self.limit_s(self.current)
+            if asked:
+                limit = DEATH_TIMEOUT_S * self.kernel.slowness
+            try:
+                line = self.lines.get(timeout=max(0.0, self.began + limit - time.monotonic()))
+            except queue.Empty:
+                if asked:
+                    vm.kill()
+                    break
+                asked = True
+                self.wall_s = limit
+                self.began = time.monotonic()
+                self.said.append(f"# no end after {limit} s of wall time")
+                vm.send_signal(signal.SIGUSR1)
+                continue
+            if line is None:
+                break
+            self.take(line)
+        vm.wait()
+        running.discard(vm)
+
+    def take(self, line):
+        """One line of the guest: scripts/check-guest's own begin with @@."""
+        if not line.startswith("@@ "):
+            self.said.append(line)
+            return
+        word, _, rest = line[3:].partition(" ")
+        if word == "begin":
+            self.current, self.outcome = rest, Outcome(rest)
+            self.said, self.began = [], time.monotonic()
+        elif word == "end":
+            name, status, guest_ms = rest.split()
+            self.end(name, int(status), int(guest_ms))
+        elif word == "taken":
+            row, _, count = rest.rpartition(" ")
+            self.kernel.count_row(row, int(count))
+        elif word == "row":
+            self.kernel.count_row(rest)
+
+    def keep(self, name):
+        with open(os.path.join(self.kernel.folder, name.replace("/", ".") + ".tap"), "w") as f:
+            f.write("\n".join(self.said) + "\n")
+
+    def end(self, name, status, guest_ms):
+        """A program has ended."""
+        outcome = self.outcome
+        outcome.wall_s, outcome.guest_ms = time.monotonic() - self.began, guest_ms
+        self.keep(name)
+        read_tap(outcome, self.said, status)
+        trace = self.log.find(self.log.section(name, wait=True))
+        if trace:
+            outcome.fail("the kernel complained", trace)
+        self.done.add(name)
+        if name == "vm/unload":
+            self.finished = True
+        self.kernel.report(outcome)
+        self.current, self.outcome, self.said = None, None, []
+        self.began = time.monotonic()
+
+    def bury(self):
+        """The guest died: blame what was running."""
+        name = self.current or "vm/guest"
+        outcome = self.outcome or Outcome(name)
+        outcome.wall_s = self.wall_s or time.monotonic() - self.began
+        if self.current:
+            self.keep(name)
+            read_tap(outcome, self.said, None)
+            section = self.log.section(name, wait=False)
+        else:
+            section = self.log.lines()
+        trace = self.log.find(section) or section[-LAST_LINES:]
+        hung = [s for s in self.said if s.startswith("# no end after")]
+        outcome.fail("the guest hung" if hung else "the guest died",
+                     self.said[-LAST_LINES:] + ["the kernel's log:"] + trace)
+        self.done.add(name)
+        self.kernel.report(outcome)

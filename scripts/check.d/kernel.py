@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One kernel: what it is, its guests one after the other, and what they reported."""
+
+import collections
+import os
+import re
+import subprocess
+import threading
+
+from common import SCRIPTS, TOP, say
+from guest import Guest
+from tap import Outcome
+from variants import ORDINARY, UM
+
+# A debug kernel executes some ten times the instructions, on as slow a CPU.
+DEBUG_SLOWNESS = 5
+DEBUG_MEM_MB = 1024
+
+
+class Kernel:
+    """A kernel, and what came of the tests on it."""
+
+    def __init__(self, release):
+        self.release = release
+        folder = subprocess.run([os.path.join(SCRIPTS, "kver"), "--dir", release],
+                                stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        self.debug = os.path.exists(os.path.join(folder, "named"))
+        self.um = os.path.exists(os.path.join(folder, "linux"))
+        self.short = re.match(r"\d+\.\d+", release).group(0)
+        if self.debug:
+            self.short = release.split("-")[-1]
+        self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
+        self.outcomes = []
+        self.rows, self.taken = set(), collections.Counter()
+        self.whole = True       # no guest died: what was taken is known in full
+        self.folder = os.path.join(TOP, "build", "check", release)
+        self.lock = threading.Lock()
+
+    def place(self):
+        """Which place of variants.py it is; None: one where every program runs."""
+        if not self.debug:
+            return ORDINARY
+        return UM if self.um else None
+
+    def memory(self, size):
+        """What a guest needs for tests that want @size (512M, 1G)."""
+        if not self.debug:
+            return size
+        size_mb = int(size.rstrip("GM")) * (1024 if size.endswith("G") else 1)
+        return f"{size_mb + DEBUG_MEM_MB}M"
+
+    def count_row(self, row, taken=None):
+        """The lifecycle table has @row, or it was taken so often."""
+        with self.lock:
+            if taken is None:
+                self.rows.add(row)
+            else:
+                self.taken[row] += taken
+
+    def report(self, outcome):
+        with self.lock:
+            self.outcomes.append(outcome)
+        say(f"{self.short:5} {outcome.describe()}")
+
+    def run(self, wants, tests, number):
+        """Run tests in a guest; those behind a death in another one."""
+        left = list(tests)
+        attempt = 0
+        while left or attempt == 0:
+            attempt += 1
+            before = len(left)
+            left = Guest(self, wants, left, f"{number}.{attempt}").run()
+            if left is None:
+                return
+            if len(left) == before:
+                for test in left:
+                    outcome = Outcome(test.name)
+                    outcome.fail("the guest did not come so far")
+                    self.report(outcome)
+                return

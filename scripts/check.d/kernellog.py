@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest's kernel log: what the kernel complained of, and during which test."""
+
+import os
+import re
+import time
+
+from common import SCRIPTS
+from races import Races
+
+TRACE_LINES_MAX = 60
+# What the kernel says before the line that counts, and belongs to it.
+LINES_BEFORE = 3
+# The log's end may reach the host later than the program's last words.
+LATE_S = 5
+
+
+class KernelLog:
+    """A file that scripts/vm writes; scripts/check-guest marks in it where tests begin and end."""
+
+    def __init__(self, path):
+        self.path = path
+        self.races = Races()
+        with open(os.path.join(SCRIPTS, "vm-trouble")) as f:
+            self.trouble = re.compile("|".join(f"(?:{line.rstrip(chr(10))})"
+                                               for line in f if line.strip()))
+
+    def lines(self):
+        try:
+            with open(self.path, errors="replace") as f:
+                return [line.rstrip("\r\n") for line in f]
+        except FileNotFoundError:
+            return []
+
+    def find(self, lines):
+        """From a little before the first trouble on; empty if there is none.
+        Without the stack's leftovers, which the kernel itself marks with "?"."""
+        for i, line in enumerate(lines):
+            if self.trouble.search(line) and not self.races.is_excused(line):
+                return [rest for rest in lines[max(0, i - LINES_BEFORE):]
+                        if "]  ? " not in rest][:TRACE_LINES_MAX]
+        return []
+
+    def section(self, name, wait):
+        """What the kernel said while a program ran, or after it began."""
+        deadline = time.monotonic() + (LATE_S if wait else 0)
+        while True:
+            lines, start, end = self.lines(), None, None
+            for i, line in enumerate(lines):
+                if line.endswith(f"xtcp-check: begin {name}"):
+                    start, end = i + 1, None
+                elif start is not None and f"xtcp-check: end {name} " in line:
+                    end = i
+            if start is not None and (end is not None or time.monotonic() > deadline):
+                return lines[start:end]
+            if time.monotonic() > deadline:
+                return []
+            time.sleep(0.05)
+
+    def outside(self):
+        """What it said while no program ran."""
+        rest, inside = [], False
+        for line in self.lines():
+            if "xtcp-check: begin " in line:
+                inside = True
+            elif "xtcp-check: end " in line:
+                inside = False
+            elif not inside:
+                rest.append(line)
+        return rest

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lifecycle table: whether each row was taken by a test or has its reason."""
+
+import os
+
+from common import TOP, say
+from tap import Outcome
+
+NOT_TAKEN = "selftests/lifecycle-not-taken"
+
+
+def read_not_taken():
+    """Rows with the reasons why no test takes them."""
+    rows, problems = {}, []
+    path = os.path.join(TOP, NOT_TAKEN)
+    if not os.path.exists(path):
+        return rows, problems
+    with open(path) as f:
+        for number, line in enumerate(f, 1):
+            row, hash_, reason = line.partition("#")
+            words = row.split()
+            if not words:
+                continue
+            if len(words) < 3 or not hash_ or not reason.strip():
+                problems.append(f"{NOT_TAKEN}:{number}: wants 'from event to # reason'")
+                continue
+            rows[" ".join(words)] = reason.strip()
+    return rows, problems
+
+
+def check_lifecycle(kernel):
+    """Report whether every row is taken or excused; nothing without rows."""
+    if not kernel.rows or not kernel.taken:
+        return
+    excused, problems = read_not_taken()
+    taken = {row for row in kernel.taken if row in kernel.rows}
+    outcome = Outcome("vm/lifecycle")
+    for row in sorted(kernel.rows - taken - set(excused)):
+        problems.append(f"{row}: taken by no test, and no reason in {NOT_TAKEN}")
+    for row in sorted(set(excused) & taken):
+        problems.append(f"{row}: is taken, so it must leave {NOT_TAKEN}")
+    for row in sorted(set(excused) - kernel.rows):
+        problems.append(f"{row}: in {NOT_TAKEN}, but no row of the table")
+    for row in sorted(set(kernel.taken) - kernel.rows):
+        problems.append(f"{row}: taken, but no row of the table")
+    if problems and not kernel.whole:
+        problems.append("(a guest died, and with it what its last test had taken)")
+    if problems:
+        outcome.fail("rows of the lifecycle table", problems)
+    else:
+        outcome.passed.append("rows_are_taken_or_excused")
+    kernel.report(outcome)
+    say(f"{kernel.short:5} lifecycle: {len(taken)} of {len(kernel.rows)} rows taken")

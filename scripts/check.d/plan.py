@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The plan: which programs run together, in which guest, on which kernels."""
+
+import collections
+import typing
+
+from common import SMP, say
+from variants import REAL_TIME, by_age, runs_at
+
+# Fewer programs are not worth another guest's boot.
+DIVIDED_TESTS_MIN = 20
+PARTS_MAX = 4
+
+
+class Job(typing.NamedTuple):
+    """Tests that want the same guest."""
+    kernel: typing.Any
+    wants: tuple            # what variants.guest_of() says
+    tests: list
+    number: str             # names the guest in build/check
+
+
+def put_in_real_time(tests):
+    """SMP=2: those that run there, changed to that."""
+    chosen = [t for t in tests if runs_at(REAL_TIME, t.marks)]
+    say(f"check: SMP={SMP}: {len(chosen)} of {len(tests)} programs are short "
+        "or want two CPUs anyway")
+    for test in chosen:
+        test.put_in_real_time(SMP)
+    return chosen
+
+
+def share(tests, kernel, kernels):
+    """The tests that a kernel runs. @kernels: all of them; empty: each test
+    runs on every kernel that can."""
+    return [t for t in tests
+            if runs_at(kernel.place(), t.marks) and
+            (not kernels or kernel in by_age(kernels)[t.kernels])]
+
+
+def divide(jobs, parts):
+    """Larger jobs in virtual time as so many of their own, each in another guest."""
+    for job in jobs:
+        if parts < 2 or dict(job.wants)["--smp"] > 1 or len(job.tests) < DIVIDED_TESTS_MIN:
+            yield job
+            continue
+        for part in range(parts):
+            yield job._replace(tests=job.tests[part::parts], number=f"{job.number}{'abcd'[part]}")
+
+
+def make_plan(tests, kernels, is_chosen, at_a_time):
+    """Jobs for all kernels. @is_chosen: the user named the tests, so they run
+    on every kernel; @at_a_time: how many guests run side by side."""
+    guests = collections.defaultdict(list)
+    for test in tests:
+        guests[test.guest()].append(test)
+    # Guests in real time last: their times suffer least from others then.
+    order = sorted(guests, key=lambda wants: dict(wants)["--smp"])
+    jobs = [Job(kernel, wants, share(guests[wants], kernel, [] if is_chosen else kernels),
+                str(number))
+            for number, wants in enumerate(order, 1) for kernel in kernels]
+    # A kernel alone shall not leave CPUs idle.
+    return list(divide([job for job in jobs if job.tests],
+                       min(at_a_time // len(kernels), PARTS_MAX)))

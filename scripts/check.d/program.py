@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tests' programs: which there are, how they are built, what they hold."""
+
+import collections
+import os
+import re
+import shlex
+import subprocess
+
+import marker
+from common import TOP, die
+from variants import EVERY, VARIANTS, WORDS, guest_of, kernels_of
+
+ERROR_LINES = 40
+
+
+class Test:
+    """One program as one of its variants."""
+
+    def __init__(self, source, marks, variant, kernels=EVERY):
+        self.source, self.variant = source, variant
+        self.marks = dict(marks)    # the words of its marker and their values
+        self.kernels = kernels      # where it is run, of the kernels by age
+        self.stem, kind = os.path.splitext(source[len("selftests/"):])
+        self.name = self.stem + variant.suffix
+        self.is_script = kind == ".sh"
+        self.subtests = []          # empty: all of them
+        self.broken = None          # the compiler's words
+
+    @property
+    def program(self):
+        return os.path.join("build", "selftests", self.stem)
+
+    def guest(self):
+        return guest_of(self.marks)
+
+    def command(self):
+        words = ["/xtcp/selftests/" + self.stem]
+        if self.is_script:
+            words = ["bash", words[0] + ".sh"]
+        if self.variant.environment:
+            words = ["env"] + self.variant.environment.split() + words
+        for subtest in self.subtests:
+            words += ["-r", subtest]
+        return " ".join(map(shlex.quote, words))
+
+    def put_in_real_time(self, cpus):
+        """Change what it wants to @cpus CPUs, and leave out what needs virtual time."""
+        self.marks["smp"] = cpus
+        still = self.marks["still"]
+        if not still or self.subtests or self.broken:
+            return
+        subtests = self.list_subtests()
+        for name in still:
+            if not any(s.endswith("." + name) for s in subtests):
+                die(f"{self.source}: no subtest '{name}', after vm: still=")
+        self.subtests = [s for s in subtests if s.rpartition(".")[2] not in still]
+
+    def list_subtests(self):
+        """The harness can list its tests, but prints variants and tests as two
+        columns beside each other; an absent word leaves its column blank."""
+        out = subprocess.run([os.path.join(TOP, self.program), "-l"], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             errors="replace", timeout=20, check=False).stdout
+        fixtures = []
+        for line in out.splitlines():
+            if not line.strip() or line.startswith(("#", "--")):
+                continue
+            indent = len(line) - len(line.lstrip(" "))
+            words = line.split()
+            if indent == 0:
+                fixtures.append((words.pop(0), [], []))
+                indent = 21 if len(words) == 2 else 47
+            if not fixtures:
+                continue
+            _, variants, tests = fixtures[-1]
+            if len(words) == 2:
+                variants.append(words[0])
+                tests.append(words[1])
+            elif words:
+                (variants if indent < 40 else tests).append(words[0])
+        return [".".join(filter(None, (f, v, t)))
+                for f, variants, tests in fixtures for v in variants or [""] for t in tests]
+
+
+def find_sources():
+    """Each room's programs and scripts, by name."""
+    sources = []
+    for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
+        folder = os.path.join(TOP, "selftests", room)
+        if room in ("lib", "bench") or not os.path.isdir(folder):
+            continue
+        sources += [f"selftests/{room}/{name}" for name in sorted(os.listdir(folder))
+                    if name.endswith((".c", ".sh")) and not name.startswith(".")]
+    names = collections.Counter(os.path.splitext(source)[0] for source in sources)
+    for name, count in names.items():
+        if count > 1:
+            die(f"{name}: both a program and a script")
+    return sources
+
+
+def find_tests():
+    """All tests there are: one variant after the other."""
+    marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
+    tests = []
+    for variant in VARIANTS:
+        for source, marks in marked:
+            kernels = kernels_of(variant, marks)
+            if kernels:
+                tests.append(Test(source, marks, variant, kernels))
+    return tests
+
+
+def make(programs, *options):
+    environment = {k: v for k, v in os.environ.items()
+                   if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    os.makedirs(os.path.join(TOP, "build"), exist_ok=True)
+    return subprocess.run(["flock", "build/selftests.lock", "make", "-s", "--no-print-directory",
+                           *options, "-f", "scripts/check.mk", *programs],
+                          cwd=TOP, env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+
+
+def build(tests):
+    """Programs, side by side; one that does not compile is a failed test."""
+    programs = [t for t in tests if not t.is_script]
+    options = ("-k", f"-j{os.cpu_count()}")
+    if not programs or make([t.program for t in programs], *options).returncode == 0:
+        return
+    for test in programs:
+        one = make([test.program], *options)
+        if one.returncode != 0:
+            test.broken = one.stdout.splitlines()[-ERROR_LINES:]
+
+
+def choose(tests, pattern):
+    """Tests whose name matches, else those of which some subtests do; built."""
+    try:
+        wanted = re.compile(pattern)
+    except re.error as e:
+        die(f"T={pattern} is no regular expression: {e}")
+    chosen = [t for t in tests if wanted.search(t.name)]
+    if chosen:
+        build(chosen)
+        return chosen
+    # Only compiled programs know their subtests; a script is searched as text.
+    build(tests)
+    for test in tests:
+        if test.is_script:
+            with open(os.path.join(TOP, test.source), errors="replace") as f:
+                if wanted.search(f.read()):
+                    chosen.append(test)
+        elif not test.broken:
+            test.subtests = [s for s in test.list_subtests()
+                             if wanted.search(s) or wanted.search(f"{test.name}:{s}")]
+            if test.subtests:
+                chosen.append(test)
+    if not chosen:
+        die(f"T={pattern} matches no test")
+    return chosen
