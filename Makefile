@@ -50,6 +50,7 @@ help:
 	@echo 'make clean'
 	@echo
 	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12.'
+	@echo 'scripts/check --list prints what make check would run, and where.'
 	@echo 'Documentation/testing.rst tells the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
 setup:

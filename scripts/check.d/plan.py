@@ -5,6 +5,7 @@ import collections
 import typing
 
 from common import SMP, say
+from guest import Guest
 from variants import REAL_TIME, by_age, runs_at
 
 # Fewer programs are not worth another guest's boot.
@@ -62,3 +63,13 @@ def make_plan(tests, kernels, is_chosen, at_a_time):
     # A kernel alone shall not leave CPUs idle.
     return list(divide([job for job in jobs if job.tests],
                        min(at_a_time // len(kernels), PARTS_MAX)))
+
+
+def show(plan):
+    """The plan as text: each guest, and below it its programs in their order."""
+    for job in plan:
+        guest = Guest(job.kernel, job.wants, job.tests, job.number)
+        say(f"{job.kernel.release} guest {job.number}: "
+            f"{' '.join(guest.options() + guest.environment())}")
+        for test in job.tests:
+            say(f"  {test.name:28} {guest.limit_s(test.name)} s: {test.command()}")
