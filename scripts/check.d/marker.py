@@ -3,7 +3,8 @@
 
   /* vm: smp=2 mem=2G short */        # vm: timeout=300
 
-Which words there are is said by the caller's table.
+Each script has its own table of the words it knows: scripts/check in variants.py,
+scripts/bench in itself.
 """
 
 import os
