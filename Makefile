@@ -13,11 +13,19 @@ KVER ?= 6.1 6.12
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# $(call quoted,NAME): the variable as the user wrote it, as one word of the shell.
+# Neither make nor the shell interprets it: T='a$|b' reaches scripts/check unchanged.
+quoted = '$(subst ','\'',$(value $(1)))'
+# By default make exports the variables of its command line, and expands them first:
+# not these, nor does the kernel's build get them.
+free_text := T B CMD STORY
+unexport $(free_text)
+
 # A guest runs one kernel: the one asked for, else the newest 6.12.
 ifeq ($(origin KVER),file)
 guest_kver := 6.12
 else
-guest_kver := $(KVER)
+guest_kver := $(value KVER)
 endif
 
 # What a kernel's build gets to see.
@@ -54,12 +62,12 @@ help:
 	@echo 'Documentation/testing.rst tells the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
 setup:
-	@scripts/setup --quick $(KVER)
+	@kver=$(call quoted,KVER); scripts/setup --quick $$kver
 
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
 modules: setup
-	@set -e; releases=$$(scripts/kver $(KVER)); for release in $$releases; do \
+	@set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
 
@@ -70,25 +78,27 @@ build/%/xtcp.ko: FORCE
 	exec 9>'$(@D).lock' && flock 9 && \
 	find '$(@D)' -xtype l -delete && \
 	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
-	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) modules 9>&- && \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) \
+		$(addsuffix =,$(free_text)) modules 9>&- && \
 	scripts/symbols '$@' "$$headers/Module.symvers"
 
 FORCE:
 
 check: modules
-	@KVER='$(KVER)' T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
+	@KVER=$(call quoted,KVER) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
+		scripts/check
 
 # Kernels built from source, which their full releases alone name: User-mode
 # Linux for one CPU in virtual time, an emulated machine for several.
 check-debug: setup
 	@release=$$(scripts/build-kernel $(if $(filter-out 0 1,$(SMP)),debug,um)) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
-	KVER=$$release T='$(T)' STRICT='$(STRICT)' SMP='$(SMP)' scripts/check
+	KVER=$$release T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) scripts/check
 
 check-race: setup
 	@release=$$(scripts/build-kernel race) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
-	KVER=$$release T='$(T)' SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
+	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
 
 coverage: setup
 	@scripts/coverage
@@ -101,27 +111,27 @@ fuzz:
 	@scripts/setup --checkers
 	@scripts/fuzz $(or $(SECONDS),30)
 
-# Numbers are shown, never asserted; no CI runs this. B is a regular expression
-# whose dollars are not make's.
+# Numbers are shown, never asserted; no CI runs this.
 bench: setup
-	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
-	@KVER='$(guest_kver)' B='$(value B)' FAMILY='$(FAMILY)' PROFILE='$(PROFILE)' scripts/bench
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) B=$(call quoted,B) FAMILY=$(call quoted,FAMILY) \
+		PROFILE=$(call quoted,PROFILE) scripts/bench
 
 # build/plot.svg: the window of a transfer over a path that loses.
 plot: setup
-	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
-	@KVER='$(guest_kver)' scripts/plot
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) scripts/plot
 
 run: setup
-	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)'
-	@KVER='$(guest_kver)' STORY='$(STORY)' scripts/run
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
+	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
 
-# The command travels in the environment: no character of it means anything
-# to make's shell.
-vm: export XTCP_VM_COMMAND = $(CMD)
+# The command travels in the environment, for it may have several lines.
+vm: export XTCP_VM_COMMAND = $(value CMD)
 vm: setup
-	@$(MAKE) --no-print-directory modules KVER='$(guest_kver)' >&2
-	@KVER='$(guest_kver)' SMP='$(SMP)' MEM='$(or $(MEM),1G)' TIMEOUT='$(TIMEOUT)' \
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) SMP=$(call quoted,SMP) \
+		MEM=$(if $(value MEM),$(call quoted,MEM),1G) TIMEOUT=$(call quoted,TIMEOUT) \
 		scripts/vm $${XTCP_VM_COMMAND:+"$$XTCP_VM_COMMAND"} || { \
 		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
 
