@@ -319,6 +319,8 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, xtcp_ipv6_pinfo(sk)->dst_cookie)))
 		dst = xtcp_ipv6_route(sk);
 	if (IS_ERR(dst)) {
+		/* As Linux's IPv6, not its IPv4: the program gets to see it. */
+		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 		rcu_read_unlock();
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;

@@ -48,16 +48,22 @@ static u64 user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
 }
 
 /* SHLD-29 and 30: the first probe after one RTO, then doubling. */
+static u64 persist_us(const struct xtcp_sock *xs)
+{
+	u64 delay_us = max(xs->rto_us, xtcp_rtt_rto_min_us(xs));
+
+	return min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
+		     XTCP_RTO_MAX_US);
+}
+
 static void persist_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 delay_us = max(xs->rto_us, xtcp_rtt_rto_min_us(xs));
 	u64 left_ns = user_timeout_left_ns(xs, xs->retrans_stamp_ns);
 
-	delay_us = min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
-			 XTCP_RTO_MAX_US);
 	xtcp_timer_set(sk, XTCP_TIMER_PERSIST,
-		       min(delay_us * NSEC_PER_USEC, max(left_ns, 1ULL)));
+		       min(persist_us(xs) * NSEC_PER_USEC,
+			   max(left_ns, 1ULL)));
 }
 
 /**
@@ -84,46 +90,72 @@ void xtcp_probe_window_check(struct sock *sk)
 	persist_arm(sk);
 }
 
+/*
+ * R2 of a connection that waits for a window. A connection that a program holds
+ * lives as long as its probes are answered. An orphan ends as well when the time
+ * between two probes has reached its maximum and doubled retries times, whatever
+ * the peer answers: as Linux.
+ */
+static bool persist_is_exhausted(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	bool alive = persist_us(xs) < XTCP_RTO_MAX_US;
+	u32 retries;
+
+	if (!sock_flag(sk, SOCK_DEAD))
+		return xs->probes_out >= XTCP_KNOB(sock_net(sk), retries2);
+	retries = xtcp_retransmit_orphan_retries(sk, alive);
+	return xs->probes_out >= retries ||
+	       (!alive && xs->probe_backoff >= retries);
+}
+
+/* One more attempt counts, and the next one is set. */
+static void persist_backoff(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
+	WRITE_ONCE(xs->probe_backoff, min(xs->probe_backoff + 1, U8_MAX));
+	persist_arm(sk);
+}
+
 /**
  * xtcp_probe_window_timeout - the persist timer fired
  * @sk: the socket, locked
  *
  * Probes that are answered go on for ever (MUST-37); without answers the
  * connection ends after R2. With a window that is open but too small for
- * MUST-38, what fits is sent.
+ * MUST-38, what fits is sent. A segment that can't leave this host (no route, a
+ * rule of OUTPUT, no memory) counts as an unanswered probe. The timer runs
+ * before the segment is sent, so that a failure does not start it anew.
  */
 void xtcp_probe_window_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct net *net = sock_net(sk);
-	u32 retries;
 
 	if (xs->in_flight || !xtcp_send_has_unsent(sk))
 		return;
-	retries = sock_flag(sk, SOCK_DEAD) ? xtcp_retransmit_orphan_retries(sk) :
-					     XTCP_KNOB(net, retries2);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
 	if (xtcp_retransmit_user_timeout(sk)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
-	if (xs->probes_out >= retries) {
+	if (persist_is_exhausted(sk)) {
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_PERSIST_TIMEOUT);
-	if (xs->snd_wnd) {
-		xtcp_send_override(sk);
-		if (xs->in_flight)
-			return;
+	persist_backoff(sk);
+	if (!xs->snd_wnd) {
+		xtcp_output_probe(sk);
+		XTCP_INC(sock_net(sk), WIN_PROBE);
+		return;
 	}
-	xtcp_output_probe(sk);
-	XTCP_INC(net, WIN_PROBE);
-	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
-	WRITE_ONCE(xs->probe_backoff, min(xs->probe_backoff + 1, 31));
-	persist_arm(sk);
+	xtcp_send_override(sk);
+	if (xs->in_flight)
+		WRITE_ONCE(xs->probes_out, 0);
 }
 
 /*

@@ -188,28 +188,32 @@ bool xtcp_retransmit_user_timeout(const struct sock *sk)
 /**
  * xtcp_retransmit_orphan_retries - R2 of a connection that no user waits for
  * @sk: the socket, locked
+ * @alive: the wait for the peer has not reached its maximum yet
  *
- * A router that reports the path broken ends the patience at once, as in
- * Linux: nobody is left whom it would hurt.
+ * As in Linux. Once the wait can't grow any more, the default is to give up, and
+ * so is any value if a router has reported the path broken. Before, a router's
+ * report changes nothing: it may be forged, or true for a second only.
  *
  * Return: retransmissions
  */
-u32 xtcp_retransmit_orphan_retries(const struct sock *sk)
+u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 {
 	u32 retries = XTCP_KNOB(sock_net(sk), orphan_retries);
 
-	if (READ_ONCE(sk->sk_err_soft))
-		return 0;
-	return retries ? retries : ORPHAN_RETRIES;
+	if (alive)
+		return retries ? retries : ORPHAN_RETRIES;
+	return READ_ONCE(sk->sk_err_soft) ? 0 : retries;
 }
 
 /* R2, by whatever bounds this connection. */
 static bool r2_is_reached(struct sock *sk)
 {
-	if (sock_flag(sk, SOCK_DEAD))
-		return xtcp_retransmit_gives_up(sk,
-					      xtcp_retransmit_orphan_retries(sk));
-	return xtcp_retransmit_gives_up(sk, XTCP_KNOB(sock_net(sk), retries2));
+	bool alive = xtcp_sk(sk)->rto_us < XTCP_RTO_MAX_US;
+	u32 retries = sock_flag(sk, SOCK_DEAD) ?
+		      xtcp_retransmit_orphan_retries(sk, alive) :
+		      XTCP_KNOB(sock_net(sk), retries2);
+
+	return xtcp_retransmit_gives_up(sk, retries);
 }
 
 /**

@@ -19,7 +19,7 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns);
 u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs);
 bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries);
 bool xtcp_retransmit_user_timeout(const struct sock *sk);
-u32 xtcp_retransmit_orphan_retries(const struct sock *sk);
+u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive);
 void xtcp_retransmit_counted(struct sock *sk);
 void xtcp_retransmit_settled(struct xtcp_sock *xs);
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs);

@@ -9,6 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 
 PEER_FIXTURE(orphan);
@@ -84,6 +85,23 @@ TEST_F(orphan, knob_orphan_retries_range)
 	EXPECT_EQ(EINVAL, knob_set("orphan_retries", 256));
 	EXPECT_EQ(EINVAL, knob_set("orphan_retries", -1));
 	EXPECT_EQ(255, knob_get("orphan_retries"));
+}
+
+/* That a router can't reach the peer just now is no reason to give up. */
+TEST_F(orphan, lc_82_unreachable_peer)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct conn c;
+
+	EXACT_TIMES_ONLY();
+	conn_to_state(p, &c, ST_CLOSE_WAIT);
+	socket_info(&c, &info);
+	peer_mark(p);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = 0);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	expect_fins(&c, info.rto_us, 8, true);
 }
 
 TEST_F(orphan, lc_82_ack_ends_it_any_time)

@@ -8,6 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
+#include <stdlib.h>
 
 PEER_FIXTURE(persist);
 
@@ -369,6 +370,187 @@ TEST_F(persist, sm_f1_orphan_gives_up)
 	EXPECT_EQ(8, probes);
 	counters_ignore(&before, "OutSegs", NULL);
 	counters_expect(_metadata, &before, "TCPWinProbe", 8, "TCPAbortOnTimeout", 1, NULL);
+}
+
+/* An answer to each probe is no reason to keep what nobody waits for. */
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t delay;
+	struct conn c;
+
+	conn_open(p, &c);
+	close_window(_metadata, &c);
+	delay = rto_us(&c);
+	close(c.fd);
+	c.fd = -1;
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	counters_ignore(&before, "TCPPureAcks", NULL);
+	/* Until two of them are as far apart as they can be. */
+	for (; delay < RTO_MAX_US; delay *= 2) {
+		conn_expect_state(&c, ST_FIN_WAIT_1);
+		expect_probe(&c, delay);
+		conn_send(&c, .flags = ACK, .ack = 13);
+	}
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, RTO_MAX_US / 1000);
+	peer_expect_silence(p, 200000);
+	counters_expect(_metadata, &before, "TCPWinProbe", 10, "TCPAbortOnTimeout", 1,
+			NULL);
+}
+
+/* --- what can't leave this machine ---------------------------------------- */
+
+static void run(struct __test_metadata *_metadata, const char *command)
+{
+	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
+}
+
+/* A rule of OUTPUT, or of the routes, that lets nothing out to the peer. */
+static void way_shut(struct __test_metadata *_metadata, const struct peer *p, bool rule)
+{
+	char command[128], to[64];
+
+	if (rule) {
+		run(_metadata, "nft 'add table inet t; add chain inet t out "
+			       "{ type filter hook output priority 0; policy drop; }'");
+		return;
+	}
+	snprintf(command, sizeof(command), "ip route add unreachable %s metric 1",
+		 ipaddr_text(&p->addr, to, sizeof(to)));
+	run(_metadata, command);
+}
+
+static void way_opened(struct __test_metadata *_metadata, const struct peer *p, bool rule)
+{
+	char command[128], to[64];
+
+	snprintf(command, sizeof(command), "ip route del unreachable %s",
+		 ipaddr_text(&p->addr, to, sizeof(to)));
+	run(_metadata, rule ? "nft delete table inet t" : command);
+}
+
+/* When the @n-th attempt is made: RTO, 2 * RTO, ... apart, 120 s at most. */
+static int64_t attempt_us(int64_t rto, int n)
+{
+	int64_t at = 0;
+
+	for (; n; n--, rto *= 2)
+		at += rto < RTO_MAX_US ? rto : RTO_MAX_US;
+	return at;
+}
+
+/* Text with nothing in flight, and no way: five octets that wait. */
+static int64_t send_in_vain(struct __test_metadata *_metadata, struct conn *c,
+			    bool rule, int user_timeout_ms)
+{
+	int64_t rto;
+
+	conn_open(c->peer, c);
+	rto = rto_us(c);
+	if (user_timeout_ms)
+		ASSERT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+					user_timeout_ms));
+	way_shut(_metadata, c->peer, rule);
+	peer_mark(c->peer);
+	ASSERT_EQ(5, send(c->fd, "after", 5, 0));
+	return rto;
+}
+
+static void gives_up_at_r2(struct __test_metadata *_metadata, struct peer *p, bool rule)
+{
+	struct conn c = { .peer = p };
+	int64_t rto = send_in_vain(_metadata, &c, rule, 0);
+
+	/* Fifteen attempts after the first, as with probes that nobody answers. */
+	peer_expect_poll(p, c.fd, POLLERR, attempt_us(rto, 16) / 1000);
+	/* Of IPv6's routes the socket keeps the error. */
+	EXPECT_EQ(rule || p->family == AF_INET ? ETIMEDOUT : EHOSTUNREACH,
+		  socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
+TEST_F_TIMEOUT(persist, rfc9293_must_20_no_route_until_r2, 4000)
+{
+	gives_up_at_r2(_metadata, &self->peer, false);
+}
+
+TEST_F_TIMEOUT(persist, rfc9293_must_20_dropped_at_home_until_r2, 4000)
+{
+	gives_up_at_r2(_metadata, &self->peer, true);
+}
+
+static void user_timeout_holds(struct __test_metadata *_metadata, struct peer *p, bool rule)
+{
+	static const int timeouts_ms[] = { 3000, 60000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(timeouts_ms); i++) {
+		struct conn c = { .peer = p };
+
+		send_in_vain(_metadata, &c, rule, timeouts_ms[i]);
+		peer_expect_poll(p, c.fd, POLLERR, timeouts_ms[i]);
+		EXPECT_EQ(rule || p->family == AF_INET ? ETIMEDOUT : EHOSTUNREACH,
+			  socket_error(c.fd));
+		conn_expect_state(&c, ST_CLOSED);
+		way_opened(_metadata, p, rule);
+		close(c.fd);
+		close(c.lfd);
+	}
+}
+
+TEST_F(persist, rfc5482_user_timeout_without_route)
+{
+	NOT_ON_STOCK();		/* which counts it from the first attempt after */
+	user_timeout_holds(_metadata, &self->peer, false);
+}
+
+TEST_F(persist, rfc5482_user_timeout_dropped_at_home)
+{
+	NOT_ON_STOCK();
+	user_timeout_holds(_metadata, &self->peer, true);
+}
+
+TEST_F(persist, shld_30_no_route_and_back)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	struct socket_info info;
+	int64_t rto;
+
+	/* After the fifth attempt in vain: with the sixth the text leaves. */
+	rto = send_in_vain(_metadata, &c, false, 0);
+	peer_expect_silence_until(p, attempt_us(rto, 5) / 1000 + 300);
+	socket_info(&c, &info);
+	EXPECT_EQ(5, info.probes);
+	way_opened(_metadata, p, false);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "after",
+		    .at_ms = attempt_us(rto, 6) / 1000);
+	socket_info(&c, &info);
+	EXPECT_EQ(0, info.probes);
+	EXPECT_EQ(1, info.unacked);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 5000);
+}
+
+TEST_F_TIMEOUT(persist, sm_f1_orphan_without_route, 2000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	int64_t rto;
+
+	/* Its FIN is tried eight times more. */
+	conn_open(p, &c);
+	rto = rto_us(&c);
+	way_shut(_metadata, p, false);
+	counters_take(&before);
+	counters_ignore_traffic(&before);
+	peer_mark(p);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, attempt_us(rto, 9) / 1000);
+	counters_expect(_metadata, &before, "CurrEstab", -1, "TCPAbortOnTimeout", 1, NULL);
 }
 
 /* --- counters ------------------------------------------------------------ */
