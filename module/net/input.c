@@ -317,6 +317,18 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	return true;
 }
 
+/*
+ * RFC 5961 5.2: @ack lies before SND.UNA. No segment of that age can still be on
+ * its way when it lies a window below, and none ever was when it lies below what
+ * we have sent at all.
+ */
+static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
+{
+	u32 span = min_t(u64, xs->snd_wnd_max, xs->bytes_acked);
+
+	return seq_before(ack, seq_sub(xs->snd_una, span));
+}
+
 /* 3.10.7.4 fifth, synchronized states; RFC 5961 5.2 for the lower bound. */
 static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -327,7 +339,7 @@ static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg)
 		answer_invalid(sk, seg, ANSWER_SEQ);
 		return false;
 	}
-	if (seq_before(seg->ack, seq_sub(xs->snd_una, xs->snd_wnd_max))) {
+	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
 		return false;

@@ -139,6 +139,38 @@ TEST_F(blind, rfc5961_old_ack_within_the_window_is_fine)
 	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
 }
 
+/* What was never sent can't be acknowledged, however large the window is. */
+TEST_F(blind, rfc5961_ghost_ack_brings_no_text)
+{
+	struct peer *p = &self->peer;
+
+	for (int active = 0; active < 2; active++) {
+		static const int64_t acks[] = { -1, -2, -30000 };
+		struct conn c;
+		char byte;
+
+		conn_open(p, &c, .active = active);
+		ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+		conn_expect(&c, .flags = ACK | PSH, .data = "hello");
+		conn_send(&c, .flags = ACK);
+		for (size_t i = 0; i < ARRAY_SIZE(acks); i++) {
+			conn_send(&c, .flags = ACK | PSH, .data = "ghost", .ack = acks[i]);
+			c.peer_nxt -= 5;
+			conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+			EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
+			EXPECT_EQ(EAGAIN, errno);
+			sleep_ms(1000);
+		}
+		/* All that was sent is old, but not impossible. */
+		conn_send(&c, .flags = ACK | PSH, .data = "late", .ack = 1);
+		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5, .within_ms = 210);
+		program_reads(_metadata, c.fd, "late");
+		close(c.fd);
+		conn_expect(&c, .flags = FIN | ACK, .seq = 6);
+		conn_send(&c, .flags = RST);
+	}
+}
+
 TEST_F(blind, rfc5961_challenges_are_throttled)
 {
 	struct peer *p = &self->peer;
