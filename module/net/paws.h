@@ -4,7 +4,8 @@
  *
  * RFC 7323 5: a segment whose timestamp is older than one that came before is
  * of another lap of the sequence space. A RST is exempt (5.2), and a
- * timestamp that was taken more than 24 days ago proves nothing (5.5).
+ * timestamp that was taken more than 24 days ago proves nothing (5.5). Nor does
+ * 0: some systems send it in their SYN, and their clock's time afterwards.
  */
 #ifndef XTCP_NET_PAWS_H
 #define XTCP_NET_PAWS_H
@@ -21,7 +22,7 @@
 static inline bool xtcp_paws_is_older(const struct xtcp_seg *seg, u32 ts_recent)
 {
 	return seg->opt.has_ts && !(seg->flags & XTCP_RST) &&
-	       (s32)(seg->opt.tsval - ts_recent) < 0;
+	       (s32)(seg->opt.tsval - ts_recent) < 0 && ts_recent;
 }
 
 /* The same, when TS.Recent was taken at @ts_recent_s (s of CLOCK_MONOTONIC). */

@@ -426,6 +426,84 @@ TEST_F(options, rfc7323_paws_spares_rst)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/*
+ * A system may say TSval 0 in its SYN and its clock afterwards, which may be past
+ * the middle of its lap: 0 is no timestamp that others could be older than.
+ */
+#define TS_ZERO_SYN OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(0, 0))
+#define LATE_TS(c) OPT(OPT_NOP, OPT_NOP, OPT_TS(0x90000000u, (c)->kern_opt.tsval))
+
+static void expect_late_taken(struct __test_metadata *_metadata, struct conn *c)
+{
+	conn_send(c, .flags = ACK | PSH, .data = "late", .opt = LATE_TS(c));
+	program_reads(_metadata, c->fd, "late");
+	peer_drain(c->peer, 210);
+	/* From now on there is one. */
+	conn_send(c, .flags = ACK | PSH, .data = "old",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(0x8fff0000u, c->kern_opt.tsval)));
+	c->peer_nxt -= 3;
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .tsecr = 0x90000000u);
+	EXPECT_EQ(EAGAIN, socket_receive(c->fd));
+}
+
+TEST_F(options, rfc7323_paws_tsval_zero_of_a_caller)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The third ACK has the clock already, or not before the text. */
+	for (int i = 0; i < 2; i++) {
+		conn_start(p, &c, .kport = 6000 + i, .opt = TS_ZERO_SYN);
+		conn_send(&c, .flags = SYN, .seq = 0, .opt = TS_ZERO_SYN);
+		conn_learn(&c, peer_expect(p, .sport = c.kport, .dport = c.pport,
+					   .flags = SYN | ACK, .ts = 1));
+		if (i)
+			conn_send(&c, .flags = ACK, .opt = LATE_TS(&c));
+		else
+			conn_send(&c, .flags = ACK,
+				  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(0, c.kern_opt.tsval)));
+		c.fd = conn_accept(&c);
+		expect_late_taken(_metadata, &c);
+	}
+}
+
+TEST_F(options, rfc7323_paws_tsval_zero_of_a_server)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .active = true, .opt = TS_ZERO_SYN);
+	conn_learn(&c, peer_expect(p, .sport = ANYWHERE, .dport = c.pport, .flags = SYN));
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 1,
+		  .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(0, c.kern_opt.tsval)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	expect_late_taken(_metadata, &c);
+}
+
+TEST_F(options, rfc7323_paws_tsval_zero_in_time_wait)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* All that it sent had TSval 0; its FIN again has the clock, or a new SYN. */
+	conn_start(p, &c, .opt = TS_ZERO_SYN);
+	conn_send(&c, .flags = SYN, .seq = 0, .opt = TS_ZERO_SYN);
+	conn_learn(&c, peer_expect(p, .sport = c.kport, .dport = c.pport,
+				   .flags = SYN | ACK, .ts = 1));
+	c.tsval_base = 0;
+	conn_send(&c, .flags = ACK, .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(0, 0)));
+	c.fd = conn_accept(&c);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
+	conn_send(&c, .flags = FIN | ACK, .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(0, 0)));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	peer_send(p, .sport = c.pport, .dport = c.kport, .flags = SYN, .seq = c.peer_iss + 100000,
+		  .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(0x90000000u, 0)));
+	peer_expect(p, .sport = c.kport, .dport = c.pport, .flags = SYN | ACK,
+		    .ack = c.peer_iss + 100001);
+}
+
 TEST_F(options, rfc7323_segment_without_timestamp_is_taken)
 {
 	struct peer *p = &self->peer;
