@@ -137,7 +137,8 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	if (!seg->opt.has_ts || seg->opt.tsecr == xs->rcv_rtt_echo)
 		return;
 	xs->rcv_rtt_echo = seg->opt.tsecr;
-	if (seg->len < xs->rcv_mss)
+	/* Some peers echo nothing: TSecr 0. */
+	if (seg->len < xs->rcv_mss || !seg->opt.tsecr)
 		return;
 	ms = (s32)(xtcp_tsval(xs) - seg->opt.tsecr);
 	if (ms > 0)

@@ -235,9 +235,10 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 
 /* --- timestamps --------------------------------------------------------- */
 
+/* Some peers echo nothing: TSecr 0 says nothing of any time. */
 static bool echo_is_before(const struct xtcp_acked *a, u32 tsval)
 {
-	return a->has_tsecr && (s32)(a->tsecr - tsval) < 0;
+	return a->has_tsecr && a->tsecr && (s32)(a->tsecr - tsval) < 0;
 }
 
 /**

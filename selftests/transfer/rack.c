@@ -406,6 +406,43 @@ TEST_F(rack, rfc3522_eifel_full_undo)
 	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
 }
 
+/*
+ * Some systems echo nothing, TSecr 0: that is no time before anything, whatever our
+ * clock says (RFC 7323 3.2).
+ */
+TEST_F(rack, rfc3522_tsecr_zero_undoes_nothing)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int early = 0;
+	struct conn c;
+
+	/* Until 0 would have been before our clock, and after it. */
+	for (int n = 0; n < 40 && early != 3; n++) {
+		fly(_metadata, p, &c, WITH_TS, 5);
+		early |= (int32_t)c.ts_recent > 0 ? 1 : 2;
+		peer_sleep_until(p, RTT_MS);
+		c.ts_recent = 0;
+		conn_send(&c, .flags = ACK, .ack = seg(0),
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_TS(c.tsval_base + RTT_MS, 0), OPT_NOP, OPT_NOP,
+				     OPT_SACK1((uint32_t)(c.kern_iss + seg(1)),
+					       (uint32_t)(c.kern_iss + seg(5)))));
+		expect_seg(&c, 0);
+		EXPECT_EQ(3, info_of(&c).recovery);
+		counters_begin(&before);
+		c.ts_recent = 0;
+		ack(&c, 5);
+		counters_expect(_metadata, &before, NULL);
+		EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
+		EXPECT_GE(7, info_of(&c).cwnd);
+		conn_send(&c, .flags = RST);
+		close(c.fd);
+		close(c.lfd);
+	}
+	EXPECT_EQ(3, early);
+}
+
 TEST_F(rack, rfc3708_dsack_undo)
 {
 	struct peer *p = &self->peer;
