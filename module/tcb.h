@@ -254,7 +254,8 @@ struct xtcp_meter {
  * @acks_merged: duplicate ACKs that one will stand for
  * @dup_acks: of these that went by themselves, while RCV.NXT was @dup_ack_seq
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
- * @last_rcv_ns: last segment in, for keepalive
+ * @last_rcv_ns: last segment in that passed the checks of RFC 9293 3.10.7.4; of
+ *	any, while it is handled
  * @last_text_ms: last text in, low 32 bits of ms, for @ato_ms; unless that is 0
  * @last_snd_ns: last data out, for restart after idle
  *

@@ -414,6 +414,12 @@ static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 	return check_ack(sk, skb, seg) && check_reader(sk, skb, seg);
 }
 
+/* Is @seg, which passed the checks, an ACK of before the last one, and no more? */
+static bool is_old_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seq_before(seg->ack, xs->snd_una) && seg->seq == seg->end;
+}
+
 /* What comes from this machine, or from a hypervisor, may not have been cut. */
 static u32 segments_of(const struct sk_buff *skb)
 {
@@ -428,12 +434,15 @@ static u32 segments_of(const struct sk_buff *skb)
  * @skb: segment, at its TCP header; eaten
  * @seg: what the header says
  *
- * RFC 9293 3.10.7.4.
+ * RFC 9293 3.10.7.4. last_rcv_ns is the time of the segment while it is handled.
+ * Anybody can send a segment that the checks drop, so it is no sign that the peer
+ * lives: last_rcv_ns is set back then.
  */
 void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 heard_ns = xs->last_rcv_ns;
 	u32 segs = segments_of(skb);
 
 	xs->segs_in += segs;
@@ -445,8 +454,12 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 		skb = NULL;
 		goto taken;
 	}
-	if (!checks_pass(sk, skb, seg))
+	if (!checks_pass(sk, skb, seg)) {
+		xs->last_rcv_ns = heard_ns;
 		goto drop;
+	}
+	if (unlikely(is_old_news(xs, seg)))
+		xs->last_rcv_ns = heard_ns;
 	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, TEXT_STATES))
 		xtcp_urgent_received(sk, skb, seg);
 	if (!xtcp_state_in(sk, TEXT_STATES)) {

@@ -367,6 +367,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_probe_answered(sk);
 	WRITE_ONCE(sk->sk_err_soft, 0);
 	if (xs->ecn_ok && (seg->flags & XTCP_CWR))
 		xtcp_ecn_cwr_received(xs, seg);
@@ -424,7 +425,6 @@ bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
-	xtcp_probe_answered(sk);
 	if (is_last_ack(xs, seg)) {
 		take_segment(sk, seg);
 		last_acked(sk, seg);

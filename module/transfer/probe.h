@@ -18,7 +18,7 @@ void xtcp_probe_keepalive_start(struct sock *sk);
 void xtcp_probe_keepalive_timeout(struct sock *sk);
 
 /**
- * xtcp_probe_answered - a segment of the peer was accepted: it lives
+ * xtcp_probe_answered - the peer sent an ACK that is not older than the last
  * @sk: the socket, locked
  */
 static inline void xtcp_probe_answered(struct sock *sk)

@@ -76,6 +76,24 @@ TEST_F_TIMEOUT(attached, wish_07_no_limit_is_the_default, 4000)
 	EXPECT_EQ(0, socket_receive(c.fd));
 }
 
+/* What the checks of RFC 9293 3.10.7.4 do not let pass is no word of the peer's. */
+TEST_F(attached, wish_07_junk_does_not_count)
+{
+	struct peer *p = &self->peer;
+	struct conn c, was;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("attached_fin_timeout", 10));
+	shut_down(p, &c);
+	was = c;
+	for (int i = 1; i < 10; i += 2) {
+		peer_sleep_until(p, 1000 * i);
+		conn_send(&c, .flags = RST, .seq = -100000);
+		c = was;
+	}
+	expect_end(_metadata, &c, 10000);
+}
+
 /* A half-close in use is no leak: each segment of the peer begins it anew. */
 TEST_F(attached, wish_07_counts_from_the_peers_last_segment)
 {

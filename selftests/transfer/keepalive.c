@@ -384,6 +384,92 @@ TEST_F(keepalive, knob_keepalive_probes)
 	EXPECT_EQ(2, knob_get("keepalive_probes"));
 }
 
+/* --- who does not count as the peer --------------------------------------- */
+
+#define TS_SYN OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0))
+
+/*
+ * The peer is dead, but segments come that the checks of RFC 9293 3.10.7.4 do not
+ * let pass, from nobody knows whom: the end is that of silence.
+ */
+static void ends_in_spite_of(struct conn *c, struct segment_spec junk)
+{
+	static const int at_ms[] = { 50000, 95000, 105000, 115000, 125000 };
+	struct peer *p = c->peer;
+	int probe_ms = 1000 * IDLE_S;
+	struct conn was = *c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++) {
+		for (; probe_ms < at_ms[i]; probe_ms += 1000 * INTVL_S)
+			expect_probe(c, probe_ms);
+		peer_sleep_until(p, at_ms[i]);
+		conn_send_at(WHERE(p->test), c, junk);
+		*c = was;
+		/* What answers it is no probe. */
+		peer_drain(p, 20);
+	}
+	conn_expect(c, .flags = RST | ACK, .seq = conn_kern_nxt(c), .at_ms = 130000);
+	if (socket_error(c->fd) != ETIMEDOUT)
+		peer_fail(WHERE(p->test), p, "not ETIMEDOUT");
+	conn_expect_state(c, ST_CLOSED);
+}
+
+#define JUNK(name, ...)								\
+TEST_F(keepalive, rfc9293_3_10_7_4_##name)					\
+{										\
+	struct peer *p = &self->peer;						\
+	struct conn c;								\
+										\
+	conn_open(p, &c, .prepare = keepalive_short, .opt = TS_SYN);		\
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));					\
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");			\
+	speak(&c);								\
+	ends_in_spite_of(&c, SEGMENT_SPEC(__VA_ARGS__));			\
+}
+
+JUNK(rst_outside_is_not_the_peer, .flags = RST, .seq = -100000)
+JUNK(ack_outside_is_not_the_peer, .flags = ACK, .seq = -100000)
+JUNK(text_outside_is_not_the_peer, .flags = ACK, .seq = 100000, .data = "?")
+JUNK(syn_is_not_the_peer, .flags = SYN, .seq = 1000)
+JUNK(rst_in_window_is_not_the_peer, .flags = RST, .seq = 1000)
+JUNK(ack_of_the_future_is_not_the_peer, .flags = ACK, .ack = 100000)
+JUNK(ack_long_ago_is_not_the_peer, .flags = ACK, .ack = -100000)
+JUNK(ack_overtaken_is_not_the_peer, .flags = ACK, .ack = 3)
+JUNK(no_ack_is_not_the_peer, .flags = 0)
+
+TEST_F(keepalive, rfc7323_old_timestamp_is_not_the_peer)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short, .opt = TS_SYN);
+	speak(&c);
+	ends_in_spite_of(&c, SEGMENT_SPEC(.flags = ACK,
+					  .opt = OPT(OPT_NOP, OPT_NOP,
+						     OPT_TS(c.tsval_base - 1000000, 0))));
+}
+
+TEST_F(keepalive, tcp_info_last_ack_recv_is_of_the_peer)
+{
+	struct peer *p = &self->peer;
+	struct conn c, was;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	conn_open(p, &c);
+	speak(&c);
+	was = c;
+	peer_sleep_until(p, 5000);
+	conn_send(&c, .flags = RST, .seq = -100000);
+	c = was;
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_LE(4990, info.tcpi_last_ack_recv);
+	speak(&c);
+	len = sizeof(info);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_GE(100, info.tcpi_last_ack_recv);
+}
+
 /* --- state by state ------------------------------------------------------ */
 
 static void probes_in(struct __test_metadata *_metadata, struct peer *p,

@@ -553,6 +553,31 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_without_route, 2000)
 	counters_expect(_metadata, &before, "CurrEstab", -1, "TCPAbortOnTimeout", 1, NULL);
 }
 
+/* --- junk is no answer ---------------------------------------------------- */
+
+TEST_F_TIMEOUT(persist, rfc9293_shld_17_junk_is_no_answer, 2000)
+{
+	struct peer *p = &self->peer;
+	struct conn c, was;
+
+	/* Text in flight, the window closed; then the peer is gone for good. */
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK, .ack = 1);
+	peer_mark(p);
+	was = c;
+	while (peer_elapsed_ms(p) < 600000 && !(socket_poll(c.fd) & POLLERR)) {
+		conn_send(&c, .flags = RST, .seq = -100000);
+		conn_send(&c, .flags = ACK, .seq = -100000);
+		c = was;
+		peer_drain(p, 10000);
+	}
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
+}
+
 /* --- counters ------------------------------------------------------------ */
 
 TEST_F(persist, ctr_TCPWinProbe)
