@@ -46,14 +46,14 @@ static unsigned int digit(u64 tick, unsigned int level)
 	return (tick >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
 }
 
-/* What lies in the past is due now. */
+/* What lies in the past is due now; the last tick of all is not rounded up. */
 static u64 expiry(const struct xtcp_delaywheel *wheel,
 		  const struct xtcp_delay *delay)
 {
 	u64 last_ns = BIT_ULL(XTCP_WHEEL_TICK) - 1;
+	u64 end_ns = min(delay->expires_ns, U64_MAX - last_ns) + last_ns;
 
-	return max((delay->expires_ns + last_ns) >> XTCP_WHEEL_TICK,
-		   wheel->now);
+	return max(end_ns >> XTCP_WHEEL_TICK, wheel->now);
 }
 
 /**

@@ -7,14 +7,21 @@
 
 #include <linux/bits.h>
 #include <linux/list.h>
+#include <linux/math.h>
 #include <linux/types.h>
 
 struct xtcp_delay;
 
 #define XTCP_WHEEL_BITS		4	/* of the time that a level looks at */
 #define XTCP_WHEEL_SLOTS	BIT(XTCP_WHEEL_BITS)
-#define XTCP_WHEEL_LEVELS	12	/* 48 bits of ticks: 73 years */
 #define XTCP_WHEEL_TICK		13	/* log2 of a tick in ns: 8.192 us */
+
+/*
+ * As many as a time in ns has digits, 64 bits less those of a tick. So there is a
+ * level for any expiry: a knob may ask for 68 years, on top of the uptime.
+ */
+#define XTCP_WHEEL_LEVELS \
+	DIV_ROUND_UP(64 - XTCP_WHEEL_TICK, XTCP_WHEEL_BITS)
 
 /**
  * struct xtcp_delaywheel - records by the time at which they expire
@@ -30,6 +37,7 @@ struct xtcp_delaywheel {
 
 static_assert(sizeof_field(struct xtcp_delaywheel, used[0]) * 8 ==
 	      XTCP_WHEEL_SLOTS);
+static_assert(XTCP_WHEEL_TICK + XTCP_WHEEL_LEVELS * XTCP_WHEEL_BITS >= 64);
 
 void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns);
 u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel,
