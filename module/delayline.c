@@ -11,7 +11,9 @@
  * A delay of a record's own, computed from a round trip time or set by a
  * program, gets no line, for there may be as many of them as somebody likes:
  * such records wait in a wheel (delaywheel.c), with one hrtimer of their own.
- * They leave it in the same way.
+ * They leave it in the same way. A set has eight lines at most. A line that is
+ * empty takes another delay; a ninth delay in use waits in the wheel. So a knob
+ * that is changed again and again costs no memory.
  *
  * Who may end a record's wait: xtcp_delay_del() and the timer both unlink it
  * under the lock, so exactly one of them gets it, and the reference that the
@@ -36,6 +38,12 @@
 #define EXPIRE_BATCH	256
 #define EXPIRE_PAUSE_NS	(256 * NSEC_PER_USEC)
 
+/*
+ * Lines of a set. A listener needs one for each delay between its SYN-ACKs, a
+ * namespace one for each of its two knobs, and for what these were before.
+ */
+#define LINES_MAX	8
+
 /**
  * xtcp_delayset_init - an owner's empty set of lines
  * @set: to be set up
@@ -47,6 +55,7 @@ void xtcp_delayset_init(struct xtcp_delayset *set,
 {
 	spin_lock_init(&set->lock);
 	set->lines = NULL;
+	set->nr_lines = 0;
 	set->queue = NULL;
 	set->expire = expire;
 	set->dead = false;
@@ -119,6 +128,38 @@ static enum hrtimer_restart line_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* A line that no record waits in, and whose timer does not look at it again. */
+static struct xtcp_delayline *line_idle(struct xtcp_delayset *set)
+{
+	struct xtcp_delayline *line;
+
+	for (line = set->lines; line; line = line->next)
+		if (!line->armed && list_empty(&line->fifo))
+			return line;
+	return NULL;
+}
+
+static struct xtcp_delayline *line_new(struct xtcp_delayset *set)
+{
+	struct xtcp_delayline *line;
+
+	if (set->nr_lines >= LINES_MAX)
+		return NULL;
+	line = kmalloc(sizeof(*line), GFP_ATOMIC | __GFP_NOWARN);
+	if (!line)
+		return NULL;
+	line->set = set;
+	line->armed = false;
+	INIT_LIST_HEAD(&line->fifo);
+	hrtimer_setup(&line->timer, line_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	line->next = set->lines;
+	set->lines = line;
+	set->nr_lines++;
+	return line;
+}
+
+/* The line of a delay, or one that gets it; NULL: all are in use. */
 static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 					u32 delay_ms)
 {
@@ -128,17 +169,9 @@ static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 	for (line = set->lines; line; line = line->next)
 		if (line->delay_ms == delay_ms)
 			return line;
-	line = kmalloc(sizeof(*line), GFP_ATOMIC | __GFP_NOWARN);
-	if (!line)
-		return NULL;
-	line->set = set;
-	line->delay_ms = delay_ms;
-	line->armed = false;
-	INIT_LIST_HEAD(&line->fifo);
-	hrtimer_setup(&line->timer, line_timer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_ABS_SOFT);
-	line->next = set->lines;
-	set->lines = line;
+	line = line_idle(set) ?: line_new(set);
+	if (line)
+		line->delay_ms = delay_ms;
 	return line;
 }
 
@@ -235,7 +268,8 @@ static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
  * xtcp_delay_add - let a record wait as many do
  * @set: its owner's set
  * @delay: in no line; the caller's reference to the record passes to the line
- * @delay_ms: how long, from now; one of few, for each gets a line for good
+ * @delay_ms: how long, from now; one of few: where many differ, some wait in
+ *	the wheel
  *
  * Context: any.
  * Return: false when the set is closed or memory is short: the reference is
@@ -250,7 +284,8 @@ bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 	if (!set->dead) {
 		WRITE_ONCE(delay->expires_ns, ktime_get_ns() +
 			   (u64)delay_ms * NSEC_PER_MSEC);
-		waits = line_add(set, delay, delay_ms);
+		waits = line_add(set, delay, delay_ms) ||
+			queue_add(set, delay);
 	}
 	spin_unlock_bh(&set->lock);
 	return waits;

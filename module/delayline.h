@@ -71,7 +71,8 @@ struct xtcp_delayqueue {
 /**
  * struct xtcp_delayset - the lines of one owner (a listener, a netns)
  * @lock: guards all lines; innermost, softirq-safe
- * @lines: a line for each delay ever used, freed with the set
+ * @lines: a line for each delay in use, freed with the set
+ * @nr_lines: how many there are
  * @queue: for delays of a record's own; made when the first comes, freed with
  *	the set
  * @expire: called without @lock, in softirq, for each record that was due
@@ -85,6 +86,7 @@ struct xtcp_delayset {
 	void			(*expire)(struct xtcp_delayset *set,
 					  struct xtcp_delay *delay);
 	bool			dead;
+	u8			nr_lines;
 };
 
 void xtcp_delayset_init(struct xtcp_delayset *set,

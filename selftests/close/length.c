@@ -12,6 +12,7 @@ PEER_FIXTURE(length);
 #define MSL2_MS 60000
 #define STAMPS(val) OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(val, 0))
 #define RECYCLE_MIN_MS 1000
+#define LINE_CACHE "kmalloc-128"	/* where a queue of records is taken from */
 
 /* In FIN-WAIT-2: with the peer's FIN, TIME-WAIT begins; so long it lasts. */
 static void expect_length(struct conn *c, int64_t ms)
@@ -160,6 +161,58 @@ TEST_F(length, opt_xtcp_tw_timeout_of_many)
 	peer_sleep_until(p, MANY * 1000 + 500);
 	for (int i = 0; i <= MANY; i++)
 		conn_expect_state(&c[i], ST_CLOSED);
+}
+
+/* The knob, too, may be changed all the time: each record keeps what it said then. */
+TEST_F(length, knob_tw_timeout_changed_all_the_time)
+{
+	struct peer *p = &self->peer;
+	struct conn c[MANY];
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < MANY; i++)
+		conn_to_state(p, &c[i], ST_FIN_WAIT_2, .kport = 6000 + i);
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_EQ(0, knob_set("tw_timeout", 1 + i));
+		conn_send(&c[i], .flags = FIN | ACK);
+		conn_expect(&c[i], .flags = ACK, .seq = 2, .ack = 2);
+		if (!i)
+			peer_mark_last(p);
+	}
+	for (int s = 1; s <= MANY; s++) {
+		peer_sleep_until(p, s * 1000 - 500);
+		for (int i = 0; i < MANY; i++)
+			conn_expect_state(&c[i], s > 1 + i ? ST_CLOSED : ST_TIME_WAIT);
+	}
+	peer_sleep_until(p, MANY * 1000 + 500);
+	for (int i = 0; i < MANY; i++)
+		conn_expect_state(&c[i], ST_CLOSED);
+}
+
+/* And costs no memory: what kept the records of the one value serves the next. */
+TEST_F_TIMEOUT(length, knob_tw_timeout_changed_costs_no_memory, 1000)
+{
+	struct peer *p = &self->peer;
+	long before = 0, after;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	for (int i = 0; i <= 400; i++) {
+		if (i == 100)
+			before = cache_objects(LINE_CACHE);
+		ASSERT_EQ(0, knob_set("tw_timeout", 1 + i));
+		conn_to_state(p, &c, ST_TIME_WAIT);
+		close(c.fd);
+		close(c.lfd);
+		/* Of the last ones many wait at the same time. */
+		if (i > 20)
+			continue;
+		sleep_ms(1000 * (i + 2));
+		conn_expect_state(&c, ST_CLOSED);
+	}
+	after = cache_objects(LINE_CACHE);
+	ASSERT_LE(0, before);
+	EXPECT_GE(before + 150, after);
 }
 
 TEST_F_TIMEOUT(length, opt_xtcp_tw_timeout_late_and_longer, 700)
