@@ -21,6 +21,8 @@
  */
 #include "close/close.h"
 
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/sched/signal.h>
 #include <net/inet_common.h>
 #include <net/inet_sock.h>
@@ -358,6 +360,21 @@ u32 xtcp_close_patience_ms(const struct xtcp_sock *xs)
 	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
 }
 
+/**
+ * xtcp_close_fin_timeout_ms - xtcp_fin_timeout
+ * @net: namespace
+ *
+ * The knob takes up to 99 days; jiffies_to_msecs() comes round after 49.
+ *
+ * Return: ms, U32_MAX at most
+ */
+u32 xtcp_close_fin_timeout_ms(const struct net *net)
+{
+	u64 jiffies_ms = (u64)max(XTCP_KNOB(net, fin_timeout), 0) * MSEC_PER_SEC;
+
+	return min_t(u64, div_u64(jiffies_ms, HZ), U32_MAX);
+}
+
 static u32 fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -366,8 +383,7 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 	if (xs->linger2_s)
 		ms = xs->linger2_s * MSEC_PER_SEC;
 	else
-		ms = jiffies_to_msecs(max(XTCP_KNOB(sock_net(sk), fin_timeout),
-					  0));
+		ms = xtcp_close_fin_timeout_ms(sock_net(sk));
 	return max(ms, xtcp_close_patience_ms(xs));
 }
 

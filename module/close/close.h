@@ -11,6 +11,7 @@
 #include "lifecycle.h"
 #include "user/stats.h"
 
+struct net;
 struct sock;
 struct xtcp_sock;
 
@@ -31,6 +32,7 @@ void xtcp_close_kill(struct sock *sk);
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
+u32 xtcp_close_fin_timeout_ms(const struct net *net);
 u32 xtcp_close_patience_ms(const struct xtcp_sock *xs);
 bool xtcp_close_out_of_resources(struct sock *sk);
 

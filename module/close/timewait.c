@@ -283,7 +283,7 @@ static bool bucket_take(struct xtcp_net *xn)
 static bool is_common(const struct net *net, u32 delay_ms)
 {
 	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
-	       delay_ms == jiffies_to_msecs(XTCP_KNOB(net, fin_timeout));
+	       delay_ms == xtcp_close_fin_timeout_ms(net);
 }
 
 static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)

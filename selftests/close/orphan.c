@@ -206,6 +206,21 @@ TEST_F(orphan, knob_fin_timeout_90)
 	peer_expect_silence(p, 1000);
 }
 
+/* 50 days are more than fits into 32 bits of milliseconds. */
+TEST_F(orphan, knob_fin_timeout_of_days)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fin_timeout", 4294970));
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 100000);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+	conn_send(&c, .flags = RST);
+	conn_expect_state(&c, ST_CLOSED);
+}
+
 TEST_F(orphan, knob_fin_timeout_range)
 {
 	EXPECT_EQ(60, knob_get("fin_timeout"));
