@@ -377,6 +377,7 @@ void xtcp_shadow_net_init(struct net *net)
 {
 	struct xtcp_shadows *all = shadows_of(net);
 
+	mutex_init(&all->making);
 	mutex_init(&all->lock);
 	init_llist_head(&all->idle);
 	INIT_WORK(&all->reap, reap);

@@ -16,6 +16,9 @@ struct xtcp_shadow;
 
 /**
  * struct xtcp_shadows - the shadows of a namespace
+ * @making: held while a bucket gets its shadow, so that it gets one only, even
+ *	if several sockets come to it at once. A namespace's own, because the
+ *	allocations under it may wait for its memory cgroup
  * @lock: guards @nr and @hooked, and the making and listening of shadows
  * @nr: shadows; those in @idle count
  * @hooked: segments of protocol 6 are looked at; net/hook.c. Set until the
@@ -24,6 +27,7 @@ struct xtcp_shadow;
  * @reap: who releases them
  */
 struct xtcp_shadows {
+	struct mutex		making;	/* of a bucket's shadow; port/bind.c */
 	struct mutex		lock;	/* @nr, @hooked, making and listening */
 	unsigned int		nr;
 	bool			hooked;

@@ -48,9 +48,6 @@ unlock:
 	return err;
 }
 
-/* One bucket, one shadow, even if several sockets are just coming to it. */
-static DEFINE_MUTEX(shadow_mutex);
-
 /*
  * By the kernel's rules: @tcp gets its shadow, if it has none. @at: where its
  * owner is bound, of which the bucket may have but a digest.
@@ -71,7 +68,7 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 	struct xtcp_port_chain *chain;
 	struct xtcp_shadow *shadow;
 
-	lockdep_assert_held(&shadow_mutex);
+	lockdep_assert_held(&xtcp_net(net)->shadows.making);
 	if (tcp->shadow)
 		return 0;
 	shadow = xtcp_shadow_open(net, &place);
@@ -85,14 +82,15 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 
 static int bind_hold(struct sock *sk, bool listens)
 {
+	struct mutex *making = &xtcp_net(sock_net(sk))->shadows.making;
 	struct xtcp_port *port = xtcp_sk(sk)->port;
 	struct xtcp_key at = { };
 	int err;
 
 	xtcp_family_of(sk)->bound(sk, &at);
-	mutex_lock(&shadow_mutex);
+	mutex_lock(making);
 	err = port_hold(sock_net(sk), xtcp_tcp_port(port), &at);
-	mutex_unlock(&shadow_mutex);
+	mutex_unlock(making);
 	if (!err && listens)
 		err = xtcp_shadow_listen(xtcp_port_shadow(port));
 	return err;
