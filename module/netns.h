@@ -111,11 +111,24 @@ struct xtcp_knobs {
 #define XTCP_PORT_BUCKETS	4096	/* power of two */
 
 struct xtcp_port;
+struct xtcp_port_crowd;
 
-/* A chain of struct xtcp_port; port/bucket.h. */
+/**
+ * struct xtcp_port_chain - buckets of the port numbers that share a chain
+ * @lock: guards all of it, softirqs off
+ * @nr: buckets
+ * @crowded: they are many, and hashed by number and address
+ * @first: the list of all, where they are few
+ * @crowd: where they are many; port/bucket.c
+ */
 struct xtcp_port_chain {
-	spinlock_t		lock;	/* softirqs off */
-	struct xtcp_port	*first;
+	spinlock_t			lock;	/* softirqs off */
+	u32				nr:31,
+					crowded:1;
+	union {
+		struct xtcp_port	*first;
+		struct xtcp_port_crowd	*crowd;
+	};
 };
 
 /**

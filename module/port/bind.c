@@ -39,8 +39,8 @@ static int bind_claim(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 			goto unlock;
 		xtcp_port_owner_add(sk, port);
 	}
-	xtcp_sk(sk)->port->shared = false;
-	xtcp_sk(sk)->port_listens = listens;
+	xtcp_port_set_shared(chain, xtcp_sk(sk)->port, false);
+	xtcp_port_set_listens(sk, listens);
 	inet_sk(sk)->inet_num = num;
 	err = 0;
 unlock:
@@ -112,7 +112,7 @@ static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 	if (!err)
 		return 0;
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
-	xs->port_listens = false;
+	xtcp_port_set_listens(sk, false);
 	if (!had_port) {
 		xtcp_port_owner_del(chain, sk);
 		inet_sk(sk)->inet_num = 0;
@@ -225,7 +225,7 @@ void xtcp_port_unlisten(struct sock *sk)
 	chain = xtcp_port_chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
 	if (xs->port_listens)
 		shadow = xtcp_port_shadow(xs->port);
-	xs->port_listens = false;
+	xtcp_port_set_listens(sk, false);
 	xtcp_port_chain_unlock(chain);
 	if (shadow)
 		xtcp_shadow_unlisten(shadow);

@@ -10,6 +10,12 @@
  * small, and ports whose records had other sharing options have one for each
  * of these classes.
  *
+ * A chain has the buckets of a few numbers in one list, as long as these are few.
+ * A user may bind to one number at millions of addresses (127.0.0.0/8), and
+ * would make everybody slow whose number shares the chain: beyond
+ * %CHAIN_SHORT buckets, each number of the chain has a hash table by address,
+ * under a random factor, that grows. It stays until the chain is empty.
+ *
  * The two wires have ports of their own. Those of the TCP wire are shared with
  * the kernel's own TCP, which sees each of them through a shadow (shadow.c).
  *
@@ -21,12 +27,48 @@
 #include "port/bucket.h"
 
 #include <linux/bitmap.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 
 #include "port/port.h"
 #include "shadow.h"
+
+/* Buckets in one list. */
+#define CHAIN_SHORT		16
+/* Numbers that share a chain. */
+#define CHAIN_NUMBERS		((U16_MAX + 1) / XTCP_PORT_BUCKETS)
+/* Lists of a table, as a power of two, and how long they get before it grows. */
+#define TABLE_BITS_MAX		12
+#define TABLE_LIST_LEN		4
+#define TABLE_GROWTH		2
+
+/**
+ * struct port_table - buckets of one number
+ * @lists: by local address
+ * @one: the only list, at first
+ * @bits: lists, as a power of two
+ * @nr: buckets
+ * @nr_tcp: buckets of the TCP wire
+ * @nr_private: buckets that are not shared, of the native and the TCP wire
+ */
+struct port_table {
+	struct xtcp_port	**lists;
+	struct xtcp_port	*one;
+	u32			bits;
+	u32			nr;
+	u32			nr_tcp;
+	u32			nr_private[2];
+};
+
+struct xtcp_port_crowd {
+	struct port_table	table[CHAIN_NUMBERS];
+};
+
+/* Of the hash by address; odd. */
+static u64 laddr_factor __read_mostly;
 
 static struct kmem_cache *port_cache __read_mostly;
 static struct kmem_cache *tcp_port_cache __read_mostly;
@@ -89,6 +131,248 @@ void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from)
 		tcp->shadow = xtcp_shadow_get(xtcp_port_shadow(from));
 }
 
+static struct port_table *table_of(const struct xtcp_port_chain *chain, u16 num)
+{
+	return &chain->crowd->table[num / XTCP_PORT_BUCKETS];
+}
+
+/* Multiply-shift: two addresses meet as often as two random numbers. */
+static struct xtcp_port **table_list(const struct port_table *table,
+				     __be32 laddr)
+{
+	u64 product = (__force u32)laddr * laddr_factor;
+
+	return &table->lists[table->bits ? product >> (64 - table->bits) : 0];
+}
+
+/* Where buckets of a number and an address are; those of others may be, too. */
+static struct xtcp_port **list_at(struct xtcp_port_chain *chain, u16 num,
+				  __be32 laddr)
+{
+	return likely(!chain->crowded) ?
+	       &chain->first : table_list(table_of(chain, num), laddr);
+}
+
+/**
+ * xtcp_port_list_at - the list that has a number's buckets at an address
+ * @chain: its chain, locked
+ * @num: port
+ * @laddr: as in struct xtcp_place
+ *
+ * Return: the first of the list, or NULL; others' buckets may be in it.
+ */
+struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
+				    u16 num, __be32 laddr)
+{
+	return likely(!chain->crowded) ?
+	       chain->first : *table_list(table_of(chain, num), laddr);
+}
+
+/**
+ * xtcp_port_lists - how many lists have a number's buckets
+ * @chain: its chain, locked
+ * @num: port
+ *
+ * Return: at least 1.
+ */
+unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num)
+{
+	return likely(!chain->crowded) ? 1 : 1U << table_of(chain, num)->bits;
+}
+
+/**
+ * xtcp_port_list - one of these lists
+ * @chain: its chain, locked
+ * @num: port
+ * @i: which, below xtcp_port_lists()
+ *
+ * Return: the first of the list, or NULL; others' buckets may be in it.
+ */
+struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,
+				 unsigned int i)
+{
+	return likely(!chain->crowded) ?
+	       chain->first : table_of(chain, num)->lists[i];
+}
+
+static bool is_tcp(u8 class)
+{
+	return class & XTCP_PORT_TCP_WIRE;
+}
+
+/* @by: 1 for one that comes, -1 for one that goes. */
+static void table_count(struct port_table *table, const struct xtcp_port *port,
+			int by)
+{
+	bool tcp = is_tcp(port->class);
+
+	table->nr += by;
+	if (tcp)
+		table->nr_tcp += by;
+	if (!port->shared)
+		table->nr_private[tcp] += by;
+}
+
+static void table_link(struct port_table *table, struct xtcp_port *port)
+{
+	struct xtcp_port **list = table_list(table, port->laddr);
+
+	port->next = *list;
+	*list = port;
+}
+
+/* All buckets of a table as one list; it is empty then. */
+static struct xtcp_port *table_empty(struct port_table *table)
+{
+	struct xtcp_port *all = NULL, *port;
+	unsigned int i;
+
+	for (i = 0; i < 1U << table->bits; i++) {
+		while ((port = table->lists[i])) {
+			table->lists[i] = port->next;
+			port->next = all;
+			all = port;
+		}
+	}
+	return all;
+}
+
+static void table_free_lists(struct port_table *table)
+{
+	if (table->lists != &table->one)
+		kfree(table->lists);
+}
+
+/* Without memory the lists get longer. */
+static void table_grow(struct port_table *table)
+{
+	u32 bits = min(table->bits + TABLE_GROWTH, (u32)TABLE_BITS_MAX);
+	struct xtcp_port **lists, *all, *port;
+
+	if (table->nr <= TABLE_LIST_LEN << table->bits || bits == table->bits)
+		return;
+	lists = kcalloc(1U << bits, sizeof(*lists),
+			GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!lists)
+		return;
+	all = table_empty(table);
+	table_free_lists(table);
+	table->lists = lists;
+	table->bits = bits;
+	while ((port = all)) {
+		all = port->next;
+		table_link(table, port);
+	}
+}
+
+static void crowd_add(struct xtcp_port_chain *chain, struct xtcp_port *port)
+{
+	struct port_table *table = table_of(chain, port->num);
+
+	table_count(table, port, 1);
+	table_link(table, port);
+	table_grow(table);
+}
+
+/* A list that got long becomes tables. Without memory it gets longer. */
+static noinline void chain_crowd(struct xtcp_port_chain *chain)
+{
+	struct xtcp_port *all = chain->first, *port;
+	struct xtcp_port_crowd *crowd;
+	unsigned int i;
+
+	crowd = kzalloc(sizeof(*crowd),
+			GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!crowd)
+		return;
+	for (i = 0; i < CHAIN_NUMBERS; i++)
+		crowd->table[i].lists = &crowd->table[i].one;
+	chain->crowd = crowd;
+	chain->crowded = true;
+	while ((port = all)) {
+		all = port->next;
+		crowd_add(chain, port);
+	}
+}
+
+/* The chain is empty. */
+static noinline void chain_uncrowd(struct xtcp_port_chain *chain)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHAIN_NUMBERS; i++)
+		table_free_lists(&chain->crowd->table[i]);
+	kfree(chain->crowd);
+	chain->first = NULL;
+	chain->crowded = false;
+}
+
+static void chain_add(struct xtcp_port_chain *chain, struct xtcp_port *port)
+{
+	if (unlikely(++chain->nr > CHAIN_SHORT && !chain->crowded))
+		chain_crowd(chain);
+	if (unlikely(chain->crowded)) {
+		crowd_add(chain, port);
+		return;
+	}
+	port->next = chain->first;
+	chain->first = port;
+}
+
+static void chain_del(struct xtcp_port_chain *chain, struct xtcp_port *port)
+{
+	struct xtcp_port **link = list_at(chain, port->num, port->laddr);
+
+	while (*link != port)
+		link = &(*link)->next;
+	*link = port->next;
+	chain->nr--;
+	if (likely(!chain->crowded))
+		return;
+	table_count(table_of(chain, port->num), port, -1);
+	if (!chain->nr)
+		chain_uncrowd(chain);
+}
+
+/**
+ * xtcp_port_is_private - did somebody ask for this port by number
+ * @chain: of the port, locked
+ * @num: port
+ * @class: whose wire counts
+ *
+ * Return: true if a socket bound to it by number, at whatever address.
+ */
+bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
+			  u8 class)
+{
+	const struct xtcp_port *port;
+
+	if (unlikely(chain->crowded))
+		return table_of(chain, num)->nr_private[is_tcp(class)];
+	for (port = chain->first; port; port = port->next)
+		if (port->num == num && !port->shared &&
+		    is_tcp(port->class) == is_tcp(class))
+			return true;
+	return false;
+}
+
+/**
+ * xtcp_port_set_shared - may connect() take a bucket's port, too
+ * @chain: of the port, locked
+ * @port: bucket
+ * @shared: may it
+ */
+void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
+			  bool shared)
+{
+	lockdep_assert_held(&chain->lock);
+	if (unlikely(chain->crowded))
+		table_count(table_of(chain, port->num), port, -1);
+	port->shared = shared;
+	if (unlikely(chain->crowded))
+		table_count(table_of(chain, port->num), port, 1);
+}
+
 /**
  * xtcp_port_find - the bucket of a port, place and class
  * @chain: its chain, locked
@@ -105,10 +389,11 @@ struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
 	struct xtcp_port *port;
 
 	lockdep_assert_held(&chain->lock);
-	for (port = chain->first; port; port = port->next)
+	for (port = xtcp_port_list_at(chain, num, at.laddr); port;
+	     port = port->next)
 		if (port->num == num && port->class == class &&
-		    xtcp_places_are_one(port->at, at) &&
-		    (!(class & XTCP_PORT_TCP_WIRE) ||
+		    xtcp_places_are_one(xtcp_port_place(port), at) &&
+		    (!is_tcp(class) ||
 		     xtcp_tcp_port(port)->ifindex == ifindex))
 			return port;
 	return NULL;
@@ -119,8 +404,10 @@ static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
 {
 	const struct xtcp_port *port;
 
+	if (unlikely(chain->crowded))
+		return table_of(chain, num)->nr_tcp;
 	for (port = chain->first; port; port = port->next)
-		if (port->num == num && port->class & XTCP_PORT_TCP_WIRE)
+		if (port->num == num && is_tcp(port->class))
 			return true;
 	return false;
 }
@@ -148,14 +435,14 @@ struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 	port = *spare;
 	*spare = NULL;
 	*port = (struct xtcp_port) {
-		.next	= chain->first,
-		.at	= at,
+		.laddr	= at.laddr,
+		.family	= at.family,
 		.num	= num,
 		.class	= class,
 		.shared	= true,
 	};
-	chain->first = port;
-	if (class & XTCP_PORT_TCP_WIRE) {
+	chain_add(chain, port);
+	if (is_tcp(class)) {
 		xtcp_tcp_port(port)->ifindex = ifindex;
 		set_bit(num, xtcp_net(net)->tcp_ports);
 	}
@@ -171,17 +458,21 @@ struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port *port)
 {
-	struct xtcp_port **link = &chain->first;
-
 	lockdep_assert_held(&chain->lock);
 	if (!hlist_empty(&port->owners) || port->tw)
 		return;
-	while (*link != port)
-		link = &(*link)->next;
-	*link = port->next;
-	if (port->class & XTCP_PORT_TCP_WIRE && !num_is_held(chain, port->num))
+	chain_del(chain, port);
+	if (is_tcp(port->class) && !num_is_held(chain, port->num))
 		clear_bit(port->num, xtcp_net(net)->tcp_ports);
 	xtcp_port_free(port);
+}
+
+static bool is_of_another_user(const struct sock *sk,
+			       const struct xtcp_port *port)
+{
+	const struct sock *first = xtcp_port_first_owner(port);
+
+	return first && !uid_eq(sk_uid(sk), sk_uid(first));
 }
 
 /**
@@ -191,8 +482,26 @@ void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
  */
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 {
+	if (port->class & XTCP_PORT_REUSEPORT && is_of_another_user(sk, port))
+		port->mixed = true;
 	sk_add_bind_node(sk, &port->owners);
 	xtcp_sk(sk)->port = port;
+}
+
+/**
+ * xtcp_port_set_listens - a socket listens at its port, or does no longer
+ * @sk: socket; without a bucket nothing is counted
+ * @listens: does it
+ *
+ * Context: chain lock.
+ */
+void xtcp_port_set_listens(struct sock *sk, bool listens)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->port)
+		xs->port->listeners += listens - xs->port_listens;
+	xs->port_listens = listens;
 }
 
 /**
@@ -204,7 +513,10 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 {
 	struct xtcp_port *port = xtcp_sk(sk)->port;
 
+	xtcp_port_set_listens(sk, false);
 	__sk_del_bind_node(sk);
+	if (hlist_empty(&port->owners))
+		port->mixed = false;
 	xtcp_sk(sk)->port = NULL;
 	xtcp_port_put(sock_net(sk), chain, port);
 }
@@ -228,6 +540,7 @@ void xtcp_port_number(struct sock *sk, u16 num)
  */
 int xtcp_port_init(void)
 {
+	laddr_factor = get_random_u64() | 1;
 	port_cache = kmem_cache_create("xtcp_port", sizeof(struct xtcp_port),
 				       0, SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
 	tcp_port_cache = kmem_cache_create("xtcp_tcp_port",
@@ -269,6 +582,8 @@ int xtcp_port_net_init(struct net *net)
 	}
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++) {
 		spin_lock_init(&xn->ports[i].lock);
+		xn->ports[i].nr = 0;
+		xn->ports[i].crowded = false;
 		xn->ports[i].first = NULL;
 	}
 	return 0;
@@ -284,7 +599,7 @@ void xtcp_port_net_exit(struct net *net)
 	unsigned int i;
 
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++)
-		WARN_ON_ONCE(xn->ports[i].first);
+		WARN_ON_ONCE(xn->ports[i].nr);
 	kvfree(xn->ports);
 	bitmap_free(xn->tcp_ports);
 }

@@ -42,22 +42,28 @@ struct xtcp_place {
 
 /**
  * struct xtcp_port - a port in use at one local address
- * @next: in its chain
+ * @next: in its list
  * @owners: sockets, by sk_bind_node; of @class when they came
- * @at: local address
+ * @laddr: local address, or a digest of it, as in struct xtcp_place
  * @tw: time-wait records of @class
- * @num: port
- * @class: XTCP_PORT_*
+ * @listeners: owners that listen (xs->port_listens)
  * @shared: nobody asked for it by number, so that connect() may take it too
+ * @mixed: owners are of several users
+ * @num: port
+ * @family: of @laddr, as in struct xtcp_place
+ * @class: XTCP_PORT_*
  */
 struct xtcp_port {
 	struct xtcp_port	*next;
 	struct hlist_head	owners;
-	struct xtcp_place	at;
+	__be32			laddr;
 	u32			tw;
+	u32			listeners:30,
+				shared:1,
+				mixed:1;
 	u16			num;
+	u8			family;
 	u8			class;
-	bool			shared;
 };
 
 #if BITS_PER_LONG == 64
@@ -102,6 +108,30 @@ static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
 	struct xtcp_tcp_port *tcp = port ? xtcp_tcp_port(port) : NULL;
 
 	return tcp ? tcp->shadow : NULL;
+}
+
+/**
+ * xtcp_port_place - where a bucket is
+ * @port: bucket
+ *
+ * Return: the place.
+ */
+static inline struct xtcp_place xtcp_port_place(const struct xtcp_port *port)
+{
+	return (struct xtcp_place){
+		.laddr = port->laddr, .family = port->family,
+	};
+}
+
+/**
+ * xtcp_port_first_owner - one of a bucket's sockets
+ * @port: bucket, its chain locked
+ *
+ * Return: the socket, or NULL if it has none.
+ */
+static inline struct sock *xtcp_port_first_owner(const struct xtcp_port *port)
+{
+	return hlist_entry_safe(port->owners.first, struct sock, sk_bind_node);
 }
 
 /**
@@ -224,6 +254,15 @@ static inline u8 xtcp_port_class(const struct sock *sk)
 struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp);
 void xtcp_port_free(struct xtcp_port *port);
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from);
+unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num);
+struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,
+				 unsigned int i);
+struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
+				    u16 num, __be32 laddr);
+bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
+			  u8 class);
+void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
+			  bool shared);
 struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
 				 struct xtcp_place at, int ifindex, u8 class);
 struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
@@ -270,6 +309,7 @@ void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port *port);
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port);
 void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk);
+void xtcp_port_set_listens(struct sock *sk, bool listens);
 void xtcp_port_number(struct sock *sk, u16 num);
 
 #endif /* XTCP_PORT_BUCKET_H */

@@ -75,14 +75,61 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
 					    tcp->ifindex);
 }
 
+/*
+ * None of a bucket's owners can object, by the options that they had when they
+ * came. As in stock, one who changes them later still counts as he was: so a
+ * port that ten thousand sockets share is taken without a look at each.
+ */
+static bool claim_suits_owners(const struct xtcp_claim *claim,
+			       const struct xtcp_port *port)
+{
+	bool port_too = claim->reuseport && port->class & XTCP_PORT_REUSEPORT;
+	const struct sock *first = xtcp_port_first_owner(port);
+
+	if (!first)
+		return true;
+	/* Of one of several users it would have to be asked which. */
+	if (port_too && (port->mixed || !claim->by_number))
+		return false;
+	port_too = port_too && uid_eq(claim->uid, sk_uid(first));
+	return claim_may_share(claim, port->class & XTCP_PORT_REUSE,
+			       port->listeners, port_too);
+}
+
+static bool claim_meets_owners(const struct xtcp_claim *claim,
+			       const struct xtcp_port *port)
+{
+	struct sock *other;
+
+	if (claim_suits_owners(claim, port))
+		return false;
+	sk_for_each_bound(other, &port->owners)
+		if (claim_meets_owner(claim, other))
+			return true;
+	return false;
+}
+
 static bool claim_meets_timewait(const struct xtcp_claim *claim,
 				 struct xtcp_port *port)
 {
-	return port->tw && xtcp_places_overlap(claim->at, port->at) &&
+	return port->tw && xtcp_places_overlap(claim->at, xtcp_port_place(port)) &&
 	       !timewait_is_apart(claim, port) &&
 	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false,
 				claim->reuseport &&
 				port->class & XTCP_PORT_REUSEPORT);
+}
+
+/* @port: first of a list, which may have buckets of other numbers. */
+static bool claim_meets(const struct xtcp_claim *claim,
+			struct xtcp_port *port, u16 num)
+{
+	for (; port; port = port->next)
+		if (port->num == num &&
+		    (port->class & XTCP_PORT_TCP_WIRE) == claim->wire &&
+		    (claim_meets_timewait(claim, port) ||
+		     claim_meets_owners(claim, port)))
+			return true;
+	return false;
 }
 
 /**
@@ -91,44 +138,25 @@ static bool claim_meets_timewait(const struct xtcp_claim *claim,
  * @chain: of the port, locked
  * @num: port
  *
- * Return: is there.
+ * A claim to one address looks there and at the wildcard, one to any address
+ * everywhere.
+ *
+ * Return: true if there is.
  */
 bool xtcp_claim_conflicts(const struct xtcp_claim *claim,
 			  const struct xtcp_port_chain *chain, u16 num)
 {
-	struct xtcp_port *port;
-	struct sock *other;
+	unsigned int i, n = xtcp_port_lists(chain, num);
 
 	lockdep_assert_held(&chain->lock);
-	for (port = chain->first; port; port = port->next) {
-		if (port->num != num ||
-		    (port->class & XTCP_PORT_TCP_WIRE) != claim->wire)
-			continue;
-		if (claim_meets_timewait(claim, port))
-			return true;
-		sk_for_each_bound(other, &port->owners)
-			if (claim_meets_owner(claim, other))
-				return true;
-	}
-	return false;
-}
-
-/**
- * xtcp_port_is_private - did somebody ask for this port by number
- * @chain: of the port, locked
- * @num: port
- * @class: whose wire counts
- *
- * Return: did he, at whatever address.
- */
-bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
-			  u8 class)
-{
-	const struct xtcp_port *port;
-
-	for (port = chain->first; port; port = port->next)
-		if (port->num == num && !port->shared &&
-		    !((port->class ^ class) & XTCP_PORT_TCP_WIRE))
+	if (claim->at.laddr && n > 1)
+		return claim_meets(claim,
+				   xtcp_port_list_at(chain, num,
+						     claim->at.laddr), num) ||
+		       claim_meets(claim, xtcp_port_list_at(chain, num, 0),
+				   num);
+	for (i = 0; i < n; i++)
+		if (claim_meets(claim, xtcp_port_list(chain, num, i), num))
 			return true;
 	return false;
 }

@@ -37,7 +37,5 @@ struct xtcp_claim {
 void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk);
 bool xtcp_claim_conflicts(const struct xtcp_claim *claim,
 			  const struct xtcp_port_chain *chain, u16 num);
-bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
-			  u8 class);
 
 #endif /* XTCP_PORT_CONFLICT_H */

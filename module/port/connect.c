@@ -116,12 +116,13 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	xtcp_port_number(sk, num);
 	err = flow_claim(sk, true, tw);
 	if (!err && xs->port &&
-	    !xtcp_places_are_one(xs->port->at, xtcp_place_of_flow(&xs->flow))) {
+	    !xtcp_places_are_one(xtcp_port_place(xs->port), xtcp_place_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
 					  xtcp_port_class(sk), spare);
 		if (port) {
 			xtcp_port_inherit_shadow(port, xs->port);
-			port->shared = port->shared && xs->port->shared;
+			xtcp_port_set_shared(chain, port,
+					     port->shared && xs->port->shared);
 			xtcp_port_owner_del(chain, sk);
 			xtcp_port_owner_add(sk, port);
 		}
@@ -158,25 +159,41 @@ unlock:
 	return err;
 }
 
-/* What holds the port there already, referenced; or NULL. */
+static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
+				     u16 num, const struct xtcp_flow *flow)
+{
+	int ifindex;
+
+	for (; port; port = port->next) {
+		if (port->num != num || !xtcp_port_shadow(port))
+			continue;
+		ifindex = xtcp_tcp_port(port)->ifindex;
+		if (xtcp_place_covers(xtcp_port_place(port),
+				      xtcp_place_of_flow(flow)) &&
+		    (!ifindex || ifindex == flow->ifindex) &&
+		    xtcp_device_overlaps(net, ifindex, flow->ifindex))
+			return xtcp_port_shadow(port);
+	}
+	return NULL;
+}
+
+/*
+ * What holds the port there already, at the flow's address or at the wildcard,
+ * referenced; or NULL.
+ */
 static struct xtcp_shadow *shadow_over(struct net *net,
 				       const struct xtcp_port_chain *chain,
 				       u16 num, const struct xtcp_flow *flow)
 {
-	struct xtcp_port *port;
-	int ifindex;
+	struct xtcp_shadow *shadow;
 
 	lockdep_assert_held(&chain->lock);
-	for (port = chain->first; port; port = port->next) {
-		if (port->num != num || !xtcp_port_shadow(port))
-			continue;
-		ifindex = xtcp_tcp_port(port)->ifindex;
-		if (xtcp_place_covers(port->at, xtcp_place_of_flow(flow)) &&
-		    (!ifindex || ifindex == flow->ifindex) &&
-		    xtcp_device_overlaps(net, ifindex, flow->ifindex))
-			return xtcp_shadow_get(xtcp_port_shadow(port));
-	}
-	return NULL;
+	shadow = shadow_in(net, xtcp_port_list_at(chain, num, flow->laddr), num,
+			   flow);
+	if (!shadow)
+		shadow = shadow_in(net, xtcp_port_list_at(chain, num, 0), num,
+				   flow);
+	return xtcp_shadow_get(shadow);
 }
 
 /*

@@ -50,7 +50,7 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 			port = xtcp_sk(listener)->port;
 	}
 	if (port) {
-		port->shared = false;
+		xtcp_port_set_shared(chain, port, false);
 		xtcp_port_owner_add(child, port);
 	}
 	xtcp_port_chain_unlock(chain);
@@ -71,7 +71,7 @@ void xtcp_port_release(struct sock *sk)
 	chain = xtcp_port_chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
 	if (xtcp_sk(sk)->port)
 		xtcp_port_owner_del(chain, sk);
-	xtcp_sk(sk)->port_listens = false;
+	xtcp_port_set_listens(sk, false);
 	inet_sk(sk)->inet_num = 0;
 	xtcp_port_chain_unlock(chain);
 }
@@ -117,7 +117,8 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 					  timewait_class(tw), &spare);
 		if (port && xtcp_sk(sk)->port) {
 			xtcp_port_inherit_shadow(port, xtcp_sk(sk)->port);
-			port->shared = xtcp_sk(sk)->port->shared;
+			xtcp_port_set_shared(chain, port,
+					     xtcp_sk(sk)->port->shared);
 		}
 	}
 	if (port) {

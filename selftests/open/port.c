@@ -16,6 +16,14 @@
 
 PEER_FIXTURE(port);
 
+/* Addresses need not be there to be bound to. */
+static void anywhere_may_be_bound(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
+	if (test_family() == AF_INET6)
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1"));
+}
+
 /* --- bind() and listen() beside another socket */
 
 enum { REUSEADDR = 1, REUSEPORT = 2 };
@@ -303,6 +311,71 @@ TEST_F(port, bind_to_a_foreign_address_if_allowed)
 	EXPECT_EQ(0, socket_bind(fd, "192.0.2.3", 7000));
 }
 
+/* --- one port at many addresses */
+
+#define CROWD 60
+
+/*
+ * What a socket with these options hears at that address from a port which many
+ * have, each at an address of its own.
+ */
+static int crowd_errno(int protocol, int crowd_options, bool listen, const char *addr,
+		       int options, int port)
+{
+	int crowd[CROWD], fd = socket_like(protocol, options), err;
+	char text[32];
+
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(text, sizeof(text), "127.0.1.%d", 1 + i / 2);
+		crowd[i] = socket_like(protocol, crowd_options);
+		/* Every other one elsewhere, for xtcp in the same chain. */
+		err = socket_bind(crowd[i], text, port + i % 2 * 4096);
+		if (!err && listen)
+			err = socket_listen(crowd[i], 1);
+		if (err)
+			break;
+	}
+	if (!err) {
+		err = socket_bind(fd, addr, port);
+		if (!err && socket_listen(fd, 4))
+			err = 2000 + errno;
+	} else {
+		err += 1000;
+	}
+	for (int i = 0; i < CROWD; i++)
+		close(crowd[i]);
+	close(fd);
+	return err;
+}
+
+static void crowd_compare(struct __test_metadata *_metadata, int crowd_options, bool listen,
+			  int options, int *port)
+{
+	static const char *const where[] = {
+		"", "10.0.0.1", "127.0.1.1", "127.0.1.30", "127.0.1.31",
+	};
+	int stock;
+
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++, ++*port) {
+		stock = crowd_errno(IPPROTO_TCP, crowd_options, listen, where[i], options, *port);
+		EXPECT_EQ(stock, crowd_errno(-1, crowd_options, listen, where[i], options, *port)) {
+			TH_LOG("%s, crowd %d %s, options %d", where[i], crowd_options,
+			       listen ? "listens" : "bound", options);
+		}
+	}
+}
+
+TEST_F(port, lc_88_port_at_many_addresses_as_linux_has_it)
+{
+	int port = 7000;
+
+	anywhere_may_be_bound(_metadata);
+	for (int listen = 0; listen < 2; listen++)
+		for (int crowd = 0; crowd < 4; crowd++)
+			for (int options = 0; options < 4; options++)
+				crowd_compare(_metadata, crowd, listen, options, &port);
+}
+
 /* --- ephemeral ports, RFC 6056 */
 
 /* The port of a new connection to that address, which is given up if not kept. */
@@ -331,6 +404,29 @@ static void range_set(struct __test_metadata *_metadata, int low, int high)
 
 	snprintf(text, sizeof(text), "%d %d", low, high);
 	ASSERT_EQ(0, sysctl_write(PORT_RANGE, text));
+}
+
+/* Who asked for it by number keeps it, and when all have gone it is anybody's. */
+TEST_F(port, rfc6056_port_at_many_addresses_is_left_out)
+{
+	struct peer *p = &self->peer;
+	int crowd[CROWD], fd;
+	char text[32];
+
+	anywhere_may_be_bound(_metadata);
+	range_set(_metadata, 40000, 40001);
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(text, sizeof(text), "127.0.1.%d", 1 + i);
+		crowd[i] = socket_new(-1);
+		ASSERT_EQ(0, socket_bind(crowd[i], text, 40000));
+	}
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(40001, ephemeral(p, "10.0.0.2", 80, NULL));
+	for (int i = 0; i < CROWD; i++)
+		close(crowd[i]);
+	fd = socket_new(-1);
+	EXPECT_EQ(0, socket_bind(fd, "", 40001));
+	EXPECT_EQ(40000, ephemeral(p, "10.0.0.2", 80, NULL));
 }
 
 TEST_F(port, rfc6056_ports_come_from_the_range)
