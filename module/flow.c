@@ -25,29 +25,24 @@
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
  *    wins owns its end: it reports the event and drops the table's reference.
  *
- * Listeners: a hash of RCU lists by local port; xn->listen_lock for writers.
+ * Listeners have no 4-tuple: open/lookup.c.
  *
  * Context: lookups in softirq or process context; writers with softirqs
  * allowed or not, rhashtable sees to that.
  */
 #include "flow.h"
 
-#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/sched/signal.h>
-#include <linux/tcp.h>
 #include <linux/workqueue.h>
-#include <net/ipv6.h>
 #include <net/sock.h>
-#include <net/sock_reuseport.h>
 
 #include "close/timewait.h"
 #include "compat.h"
 #include "net/device.h"
 #include "net/family.h"
 #include "netns.h"
-#include "open/isn.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 
@@ -118,7 +113,7 @@ static const struct rhashtable_params flow_params = {
 };
 
 /**
- * xtcp_flow_net_init - tables of a namespace
+ * xtcp_flow_net_init - flow table of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -126,11 +121,7 @@ static const struct rhashtable_params flow_params = {
 int xtcp_flow_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
-	unsigned int i;
 
-	spin_lock_init(&xn->listen_lock);
-	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
-		INIT_HLIST_HEAD(&xn->listeners[i]);
 	return rhashtable_init(&xn->flows, &flow_params);
 }
 
@@ -424,252 +415,6 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		return false;
 	has_left(old);
 	return true;
-}
-
-static struct hlist_head *listener_bucket(struct xtcp_net *xn, u16 port)
-{
-	return &xn->listeners[port & (XTCP_LISTEN_BUCKETS - 1)];
-}
-
-/* Is a listener bound to just the local address of @key? */
-static bool laddr_matches(const struct xtcp_flow *flow,
-			  const struct xtcp_key *key)
-{
-	return flow->laddr == key->laddr &&
-	       (!flow->laddr || !xtcp_family_is_wide(flow->family) ||
-		ipv6_addr_equal(&xtcp_flow_addrs6(flow)->laddr,
-				&key->v6.laddr));
-}
-
-/* Do two listeners stand at the same address, port and wire? */
-static bool is_same_place(const struct sock *sk, const struct sock *other)
-{
-	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
-	struct xtcp_key key __uninitialized;
-
-	xtcp_key_from_flow(&key, &xtcp_sk(other)->flow);
-	return laddr_matches(flow, &key) && flow->lport == key.lport &&
-	       flow->family == key.family && flow->wire == key.wire;
-}
-
-/* Do two listeners make a group by SO_REUSEPORT? Only of one user's. */
-static bool shares_port(const struct sock *sk, const struct sock *other)
-{
-	return sk->sk_reuseport && other->sk_reuseport &&
-	       is_same_place(sk, other) &&
-	       READ_ONCE(sk->sk_bound_dev_if) ==
-	       READ_ONCE(other->sk_bound_dev_if) &&
-	       uid_eq(sk_uid(sk), sk_uid(other));
-}
-
-/*
- * The kernel's own books of such groups, under sk->sk_reuseport_cb: there
- * setsockopt() leaves the program that is to choose among them.
- */
-static int group_join(struct sock *sk, const struct hlist_head *bucket)
-{
-	bool any = !xtcp_sk(sk)->flow.laddr;
-	struct sock *other;
-
-	if (!sk->sk_reuseport)
-		return 0;
-	sk_for_each(other, bucket)
-		if (shares_port(sk, other))
-			return reuseport_add_sock(sk, other, any);
-	return reuseport_alloc(sk, any);
-}
-
-/**
- * xtcp_listener_add - SYNs may find this socket from now on
- * @sk: in LISTEN, bound, locked
- *
- * Return: 0 or -errno, when it could not join its SO_REUSEPORT group.
- */
-int xtcp_listener_add(struct sock *sk)
-{
-	struct xtcp_net *xn = xtcp_net(sock_net(sk));
-	struct hlist_head *bucket;
-	int err;
-
-	bucket = listener_bucket(xn, inet_sk(sk)->inet_num);
-	spin_lock_bh(&xn->listen_lock);
-	err = group_join(sk, bucket);
-	if (!err)
-		sk_add_node_rcu(sk, bucket);
-	spin_unlock_bh(&xn->listen_lock);
-	return err;
-}
-
-/**
- * xtcp_listener_del - no SYN finds this socket any more
- * @sk: locked; a lookup under RCU may still hold it
- */
-void xtcp_listener_del(struct sock *sk)
-{
-	struct xtcp_net *xn = xtcp_net(sock_net(sk));
-
-	spin_lock_bh(&xn->listen_lock);
-	sk_del_node_init_rcu(sk);
-	if (rcu_access_pointer(sk->sk_reuseport_cb))
-		reuseport_detach_sock(sk);
-	spin_unlock_bh(&xn->listen_lock);
-}
-
-/*
- * How well a listener fits; 0: not at all. A device counts over an address, that
- * over being for one family, and that over the CPU (SO_INCOMING_CPU), which only
- * those who share their port differ in.
- */
-static __always_inline unsigned int
-listener_score(const struct sock *sk, const struct xtcp_key *key)
-{
-	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
-	int bound = READ_ONCE(sk->sk_bound_dev_if);
-	unsigned int score = 2;
-
-	if (flow->lport != key->lport || flow->wire != key->wire ||
-	    !xtcp_device_matches(bound, key))
-		return 0;
-	if (flow->family != AF_UNSPEC) {
-		if (flow->family != key->family)
-			return 0;
-		score += 2;
-	}
-	if (flow->laddr) {
-		if (!laddr_matches(flow, key))
-			return 0;
-		score += 4;
-	}
-	if (bound)
-		score += 8;
-	if (READ_ONCE(sk->sk_incoming_cpu) == raw_smp_processor_id())
-		score += 1;
-	return score;
-}
-
-/*
- * Listeners that fit alike share their port by SO_REUSEPORT. The connection
- * decides which of them it is for: each gets its share, a third ACK finds the
- * one whose cookie it brings back, and when one closes the others keep theirs.
- * Nobody outside can choose.
- */
-static bool listener_wins(const struct sock *sk, const struct sock *over,
-			  const struct xtcp_key *key)
-{
-	u64 lot = xtcp_isn_hash(sock_net(sk), xtcp_family_get(key->family), key,
-				XTCP_SECRET_LISTENER);
-
-	return hash_64(lot ^ (unsigned long)sk, 32) >
-	       hash_64(lot ^ (unsigned long)over, 32);
-}
-
-/*
- * A program attached by SO_ATTACH_REUSEPORT_CBPF or _EBPF has its say. It sees
- * the segment from behind the TCP header on, and names a listener of the group
- * by its number; a number too high leaves it to chance.
- */
-static struct sock *program_choice(struct sock *sk, const struct xtcp_key *key,
-				   struct sk_buff *skb)
-{
-	const struct sock_reuseport *reuse;
-	struct sock *chosen;
-	u32 lot;
-
-	reuse = rcu_dereference(sk->sk_reuseport_cb);
-	if (likely(!reuse) || !rcu_access_pointer(reuse->prog))
-		return sk;
-	lot = xtcp_isn_hash(sock_net(sk), xtcp_family_get(key->family), key,
-			    XTCP_SECRET_LISTENER);
-	chosen = reuseport_select_sock(sk, lot, skb, tcp_hdrlen(skb));
-	/* One that is just coming or going is in the group, too. */
-	if (IS_ERR_OR_NULL(chosen) || READ_ONCE(chosen->sk_state) != XTCP_LISTEN)
-		return sk;
-	return chosen;
-}
-
-/**
- * xtcp_listener_heir_rcu - who takes over from a listener that closes
- * @sk: not to be found any more
- * @key: connection that it leaves behind
- *
- * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
- * Return: a listener of its SO_REUSEPORT group, or NULL.
- */
-struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
-				    const struct xtcp_key *key)
-{
-	struct xtcp_net *xn = xtcp_net(sock_net(sk));
-	struct sock *other, *heir = NULL;
-
-	sk_for_each_rcu(other, listener_bucket(xn, inet_sk(sk)->inet_num))
-		if (shares_port(sk, other) &&
-		    (!heir || listener_wins(other, heir, key)))
-			heir = other;
-	return heir;
-}
-
-/**
- * xtcp_listener_lookup_rcu - who wants this SYN
- * @net: namespace
- * @key: of the segment
- * @skb: the segment, at its TCP header; NULL: any of those who fit best will do
- *
- * Context: softirqs off; rcu_read_lock(), which keeps the socket; no reference is
- * taken.
- * Return: the listener that fits best, or NULL.
- */
-struct sock *xtcp_listener_lookup_rcu(struct net *net,
-				      const struct xtcp_key *key,
-				      struct sk_buff *skb)
-{
-	struct xtcp_net *xn = xtcp_net_rcu(net);
-	unsigned int score, best_score = 0;
-	struct sock *sk, *best = NULL;
-
-	lockdep_assert_in_softirq();
-	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport))) {
-		score = listener_score(sk, key);
-		if (score > best_score) {
-			best_score = score;
-			best = sk;
-		} else if (score && score == best_score &&
-			   listener_wins(sk, best, key)) {
-			best = sk;
-		}
-	}
-	return best && skb ? program_choice(best, key, skb) : best;
-}
-
-/* A listener for both is known by its IPv6 address. */
-static u8 family_shown(const struct sock *sk)
-{
-	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
-}
-
-/**
- * xtcp_listener_get - one that listens just there
- * @net: namespace
- * @key: local address, port and device as they were bound, 0 for any; the
- *	remote ones don't matter
- *
- * Context: any.
- * Return: a listener with a reference for the caller, any one if several share
- * the port; or NULL.
- */
-struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
-{
-	struct xtcp_net *xn = xtcp_net(net);
-	struct sock *sk;
-
-	rcu_read_lock();
-	sk_for_each_rcu(sk, listener_bucket(xn, ntohs(key->lport)))
-		if (listener_score(sk, key) && family_shown(sk) == key->family &&
-		    laddr_matches(&xtcp_sk(sk)->flow, key) &&
-		    READ_ONCE(sk->sk_bound_dev_if) == key->dif &&
-		    refcount_inc_not_zero(&sk->sk_refcnt))
-			break;
-	rcu_read_unlock();
-	return sk;
 }
 
 /* --- walking through all of them ------------------------------------------- */

@@ -7,7 +7,7 @@
  * are found in one RCU hash table by their 4-tuple. Changing the life swaps
  * the table entry in place, so that no segment can fall between two of them.
  *
- * Listeners have no 4-tuple; they stand in a small RCU hash by local port.
+ * Listeners have no 4-tuple: open/lookup.h.
  */
 #ifndef XTCP_FLOW_H
 #define XTCP_FLOW_H
@@ -19,7 +19,6 @@
 #include <linux/types.h>
 
 struct net;
-struct sk_buff;
 struct sock;
 struct xtcp_family;
 
@@ -203,15 +202,6 @@ struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 				     const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
-
-int xtcp_listener_add(struct sock *sk);
-void xtcp_listener_del(struct sock *sk);
-struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key);
-struct sock *xtcp_listener_lookup_rcu(struct net *net,
-				      const struct xtcp_key *key,
-				      struct sk_buff *skb);
-struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
-				    const struct xtcp_key *key);
 
 #define XTCP_WALK_BATCH		16	/* flows referenced at a time */
 #define XTCP_WALK_TABLES	8	/* that one walk may see, besides the last */

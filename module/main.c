@@ -28,6 +28,7 @@
 #include "netns.h"
 #include "open/gate.h"
 #include "open/isn.h"
+#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
@@ -59,13 +60,16 @@ static int __net_init xtcp_net_start(struct net *net)
 	err = xtcp_flow_net_init(net);
 	if (err)
 		goto port;
+	err = xtcp_listener_net_init(net);
+	if (err)
+		goto flow;
 	xtcp_shadow_net_init(net);
 	xtcp_demux_net_init(net);
 	xtcp_timewait_net_init(net);
 	xtcp_gate_net_init(net);
 	err = xtcp_sysctl_net_init(net);
 	if (err)
-		goto flow;
+		goto listener;
 	err = xtcp_procfs_net_init(net);
 	if (err)
 		goto sysctl;
@@ -73,9 +77,11 @@ static int __net_init xtcp_net_start(struct net *net)
 
 sysctl:
 	xtcp_sysctl_net_exit(net);
-flow:
+listener:
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
+	xtcp_listener_net_exit(net);
+flow:
 	xtcp_flow_net_exit(net);
 port:
 	xtcp_port_net_exit(net);
@@ -99,6 +105,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_sysctl_net_exit(net);
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
+	xtcp_listener_net_exit(net);
 	xtcp_flow_net_exit(net);
 	xtcp_port_net_exit(net);
 	xtcp_shadow_net_exit(net);
@@ -128,6 +135,7 @@ static int __init xtcp_init(void)
 	if (err)
 		return err;
 	xtcp_flow_init_hash();
+	xtcp_listener_init_hash();
 	xtcp_port_range_init();
 	err = xtcp_lifecycle_init();
 	if (err)

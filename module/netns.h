@@ -136,8 +136,9 @@ struct xtcp_port_chain {
  * @net: the namespace
  * @secrets: keys of what nobody outside may guess; open/isn.c
  * @flows: all 4-tuples: half-open, sockets, time-wait
- * @listen_lock: guards writers of @listeners
- * @listeners: sockets in LISTEN by local port, RCU
+ * @listen_lock: guards writers of @listeners and @places
+ * @listeners: sockets in LISTEN, RCU; for the files of /proc
+ * @places: those that SYNs find; open/lookup.c
  * @ports: local ports in use
  * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
  * @shadows: what holds these against the kernel's own TCP
@@ -163,6 +164,7 @@ struct xtcp_net {
 	struct rhashtable		flows;
 	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
+	struct rhltable			places;
 	struct xtcp_port_chain		*ports;
 	unsigned long			*tcp_ports;
 	struct xtcp_shadows		shadows;

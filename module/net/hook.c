@@ -46,6 +46,7 @@
 #include "net/family.h"
 #include "net/paws.h"
 #include "net/wire.h"
+#include "open/lookup.h"
 #include "port/port.h"
 #include "tcb.h"
 #include "user/socket.h"

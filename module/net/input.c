@@ -42,6 +42,7 @@
 #include "open/echo.h"
 #include "open/gate.h"
 #include "open/listen.h"
+#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "timers.h"

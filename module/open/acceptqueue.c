@@ -44,6 +44,7 @@
 #include "netns.h"
 #include "open/isn.h"
 #include "open/listen.h"
+#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"

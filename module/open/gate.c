@@ -34,6 +34,7 @@
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/listen.h"
+#include "open/lookup.h"
 #include "open/source.h"
 #include "user/stats.h"
 #include "user/trace.h"

@@ -35,6 +35,7 @@
 #include "open/cookie.h"
 #include "open/gate.h"
 #include "open/isn.h"
+#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"

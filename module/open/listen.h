@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <net/sock.h>
@@ -47,6 +48,8 @@ struct xtcp_listener_counts {
 /**
  * struct xtcp_listener - queues of a socket in LISTEN
  * @sk: the listening socket
+ * @place: among those that SYNs find; open/lookup.c
+ * @placed: it is in there; xn->listen_lock
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records
  * @young: of these, never retransmitted
@@ -65,6 +68,7 @@ struct xtcp_listener_counts {
  */
 struct xtcp_listener {
 	struct sock		*sk;
+	struct rhlist_head	place;
 	struct xtcp_delayset	lines;
 	atomic_t		qlen;
 	atomic_t		young;
@@ -75,6 +79,7 @@ struct xtcp_listener {
 	u32			overflow_s;
 	bool			warned;
 	bool			open;
+	bool			placed;
 	struct xtcp_listener_counts __percpu *counts;
 	struct rcu_head		rcu;
 };

@@ -57,6 +57,7 @@
 #include "open/gate.h"
 #include "open/isn.h"
 #include "open/listen.h"
+#include "open/lookup.h"
 #include "open/source.h"
 #include "tcb.h"
 #include "transfer/window.h"

@@ -35,6 +35,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/family.h"
+#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "shadow.h"
 #include "tcb.h"

@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 PEER_FIXTURE(lookup);
@@ -130,6 +131,152 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 	}
 	for (int i = 0; i < 20; i++)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, N));
+}
+
+/* Whoever of them closes first, the rest goes on. */
+TEST_F(lookup, reuseport_group_outlives_each_member)
+{
+	enum { N = 4 };
+	struct peer *p = &self->peer;
+	int fd[N], who;
+
+	for (int first = 0; first < N; first++) {
+		for (int i = 0; i < N; i++)
+			fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+		for (int i = 0; i < N; i++) {
+			for (int n = 0; n < 10; n++) {
+				who = who_answers(p, "10.0.0.1", fd, N);
+				ASSERT_LE(0, who);
+				EXPECT_LE(0, fd[who]);
+			}
+			close(fd[(first + i) % N]);
+			fd[(first + i) % N] = -1;
+		}
+	}
+}
+
+/* Who of four gets the connections of so many ports. */
+static void choices(struct __test_metadata *_metadata, struct peer *p, int *who, int n)
+{
+	int fd[4];
+
+	for (int i = 0; i < 4; i++)
+		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	for (int i = 0; i < n; i++)
+		who[i] = who_answers(p, "10.0.0.1", fd, 4);
+}
+
+/* Chance has a key, and each namespace its own: nobody outside can choose. */
+TEST_F(lookup, reuseport_choice_is_by_a_secret)
+{
+	enum { N = 64 };
+	int here[N], there[N], same = 0;
+	struct peer other;
+
+	NOT_ON_STOCK();
+	choices(_metadata, &self->peer, here, N);
+	peer_open_at(WHERE(_metadata), &other, NULL);
+	choices(_metadata, &other, there, N);
+	peer_close_at(WHERE(_metadata), &other);
+	for (int i = 0; i < N; i++)
+		same += here[i] == there[i];
+	/* By chance 16; 40 in one of 10^9. */
+	EXPECT_GE(40, same);
+}
+
+/* --- what many listeners cost those who have nothing to do with them */
+
+#define MANY 3000
+#define ROUNDS 100
+
+/* A quarter more, or on a clock that others turn as well, much more. */
+static int64_t at_most(int64_t before)
+{
+	return peer_real_time() ? 100 * before : before + before / 4;
+}
+
+static void files_allow(struct __test_metadata *_metadata, int n)
+{
+	struct rlimit many = { n, n };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
+}
+
+/* Addresses need not be there to be bound to. */
+static void anywhere_may_be_bound(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
+	if (test_family() == AF_INET6)
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1"));
+}
+
+/* ns for a connection that is made, accepted and reset. */
+static int64_t connection_ns(struct peer *p, const int *fd)
+{
+	int64_t began = now_ns();
+
+	for (int i = 0; i < ROUNDS; i++)
+		who_answers(p, "10.0.0.1", fd, 1);
+	return (now_ns() - began) / ROUNDS;
+}
+
+/* ns for a SYN that is answered, and a RST. */
+static int64_t syn_ns(struct peer *p)
+{
+	int64_t began = now_ns();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		peer_send(p, .flags = SYN, .seq = 1, .sport = 1000 + i);
+		peer_expect(p, .flags = SYN | ACK, .ack = 2, .dport = 1000 + i);
+		peer_send(p, .flags = RST, .seq = 2, .sport = 1000 + i);
+	}
+	return (now_ns() - began) / ROUNDS;
+}
+
+/* 1/2 MANY listeners, each at an address of its own, or all at one. Returns ns. */
+static int64_t half_of_many(struct __test_metadata *_metadata, int from, bool at_one)
+{
+	int64_t began = now_ns();
+	char addr[32];
+
+	for (int i = from; i < from + MANY / 2; i++) {
+		snprintf(addr, sizeof(addr), "20.0.%d.%d", i / 250, i % 250);
+		listener(_metadata, at_one ? "10.0.0.1" : addr, NULL, SO_REUSEPORT);
+	}
+	return now_ns() - began;
+}
+
+/* The same port at other addresses: to bind there takes no privilege. */
+TEST_F(lookup, listeners_elsewhere_cost_nothing)
+{
+	struct peer *p = &self->peer;
+	int fd = listener(_metadata, "10.0.0.1", NULL, SO_REUSEADDR);
+	int64_t before, first, second;
+
+	files_allow(_metadata, MANY + 100);
+	anywhere_may_be_bound(_metadata);
+	connection_ns(p, &fd);
+	before = connection_ns(p, &fd);
+	first = half_of_many(_metadata, 0, false);
+	second = half_of_many(_metadata, MANY / 2, false);
+	EXPECT_GE(at_most(before), connection_ns(p, &fd));
+	EXPECT_GE(at_most(first), second);
+}
+
+TEST_F(lookup, reuseport_group_costs_no_more_when_it_is_large)
+{
+	struct peer *p = &self->peer;
+	int64_t before, first, second;
+
+	listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	files_allow(_metadata, MANY + 100);
+	syn_ns(p);
+	before = syn_ns(p);
+	first = half_of_many(_metadata, 0, true);
+	second = half_of_many(_metadata, MANY / 2, true);
+	EXPECT_GE(at_most(before), syn_ns(p));
+	EXPECT_GE(at_most(first), second);
 }
 
 /* Among those who share, whoever is meant for the CPU on which a SYN came. */

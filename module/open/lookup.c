@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lookup.c - which listener a SYN is for
+ *
+ * RFC 9293 3.10.1: a passive OPEN may name the local address or leave it open.
+ *
+ * Listeners are hashed by local address, port and wire, under random numbers, in
+ * a table that grows. A SYN looks twice: at its own address and at the
+ * wildcard. So listeners at other addresses of the same port cost it nothing,
+ * however many an unprivileged user makes. What is found in one place differs
+ * in device and family alone: the table has one member of each SO_REUSEPORT
+ * group, the group's head, and the kernel's array of the group
+ * (sk->sk_reuseport_cb) has all of them. When the head closes, another member
+ * becomes the head.
+ *
+ * The files of /proc walk another table (xn->listeners).
+ *
+ * Context: xn->listen_lock for writers. Readers use RCU: a listener and its
+ * socket are freed a grace period after they have left.
+ */
+#include "open/lookup.h"
+
+#include <linux/hash.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/random.h>
+#include <linux/rhashtable.h>
+#include <linux/tcp.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+#include <net/sock_reuseport.h>
+
+#include "compat.h"
+#include "net/family.h"
+#include "netns.h"
+#include "open/isn.h"
+#include "open/listen.h"
+#include "tcb.h"
+
+/**
+ * struct place - what the table knows listeners by
+ * @laddr: local address, or a digest of it (flow.h), 0 for any
+ * @lport: local port
+ * @wire: IP protocol number
+ */
+struct place {
+	__be32	laddr;
+	__be16	lport;
+	u8	wire;
+};
+
+static struct place place_of_sk(const struct sock *sk)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+
+	return (struct place){ flow->laddr, flow->lport, flow->wire };
+}
+
+/* Of the hash; drawn at load. */
+static u64 hash_secrets[3] __read_mostly;
+
+/* The same kind of hash as that of flows, see flow.c. */
+static __always_inline u32 place_hash(const struct place *place, u32 seed)
+{
+	u64 sum = hash_secrets[0] * (__force u32)place->laddr +
+		  (hash_secrets[1] + ((u64)seed << 16)) *
+		  ((__force u32)place->lport << 8 | place->wire);
+
+	sum ^= sum >> 32;
+	return (sum * (hash_secrets[2] | 1)) >> 32;
+}
+
+static inline u32 key_hash(const void *data, u32 len, u32 seed)
+{
+	return place_hash(data, seed);
+}
+
+static u32 listener_hash(const void *data, u32 len, u32 seed)
+{
+	const struct xtcp_listener *ls = data;
+	struct place place = place_of_sk(ls->sk);
+
+	return place_hash(&place, seed);
+}
+
+static int listener_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct xtcp_listener *ls = obj;
+	const struct xtcp_flow *flow = &xtcp_sk(ls->sk)->flow;
+	const struct place *place = arg->key;
+
+	return flow->laddr != place->laddr || flow->lport != place->lport ||
+	       flow->wire != place->wire;
+}
+
+static const struct rhashtable_params listener_params = {
+	.key_len		= sizeof(struct place),
+	.head_offset		= offsetof(struct xtcp_listener, place),
+	.hashfn			= key_hash,
+	.obj_hashfn		= listener_hash,
+	.obj_cmpfn		= listener_differs,
+	.automatic_shrinking	= true,
+};
+
+/**
+ * xtcp_listener_init_hash - draw the secrets
+ *
+ * Context: at load, before the first table.
+ */
+void __init xtcp_listener_init_hash(void)
+{
+	get_random_bytes(hash_secrets, sizeof(hash_secrets));
+}
+
+/**
+ * xtcp_listener_net_init - listeners' tables of a namespace
+ * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_listener_net_init(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	unsigned int i;
+
+	spin_lock_init(&xn->listen_lock);
+	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
+		INIT_HLIST_HEAD(&xn->listeners[i]);
+	return rhltable_init(&xn->places, &listener_params);
+}
+
+/**
+ * xtcp_listener_net_exit - undo xtcp_listener_net_init()
+ * @net: namespace; its sockets are gone
+ */
+void xtcp_listener_net_exit(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	WARN_ON_ONCE(atomic_read(&xn->places.ht.nelems));
+	rhltable_destroy(&xn->places);
+}
+
+/* Is a listener bound to just the local address of @key? */
+static bool laddr_matches(const struct xtcp_flow *flow,
+			  const struct xtcp_key *key)
+{
+	return flow->laddr == key->laddr &&
+	       (!flow->laddr || !xtcp_family_is_wide(flow->family) ||
+		ipv6_addr_equal(&xtcp_flow_addrs6(flow)->laddr,
+				&key->v6.laddr));
+}
+
+/* Do two listeners stand at the same address, port and wire? */
+static bool is_same_place(const struct sock *sk, const struct sock *other)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	struct xtcp_key key __uninitialized;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(other)->flow);
+	return laddr_matches(flow, &key) && flow->lport == key.lport &&
+	       flow->family == key.family && flow->wire == key.wire;
+}
+
+/* Do two listeners make a group by SO_REUSEPORT? Only of one user's. */
+static bool shares_port(const struct sock *sk, const struct sock *other)
+{
+	return sk->sk_reuseport && other->sk_reuseport &&
+	       is_same_place(sk, other) &&
+	       READ_ONCE(sk->sk_bound_dev_if) ==
+	       READ_ONCE(other->sk_bound_dev_if) &&
+	       uid_eq(sk_uid(sk), sk_uid(other));
+}
+
+/* The head of the group that @sk belongs to, or would belong to; or NULL. */
+static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
+{
+	struct place place = place_of_sk(sk);
+	struct rhlist_head *list, *pos;
+	struct xtcp_listener *ls;
+
+	list = rhltable_lookup(&xn->places, &place, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, place)
+		if (ls->sk != sk && shares_port(sk, ls->sk))
+			return ls->sk;
+	return NULL;
+}
+
+/*
+ * The kernel's own books of such groups, under sk->sk_reuseport_cb: there
+ * setsockopt() leaves the program that is to choose among them.
+ */
+static int group_join(struct sock *sk, struct sock *head)
+{
+	bool any = !xtcp_sk(sk)->flow.laddr;
+
+	if (!sk->sk_reuseport)
+		return 0;
+	return head ? reuseport_add_sock(sk, head, any) :
+		      reuseport_alloc(sk, any);
+}
+
+static int place_add(struct xtcp_net *xn, struct xtcp_listener *ls)
+{
+	struct place place = place_of_sk(ls->sk);
+	int err;
+
+	err = rhltable_insert_key(&xn->places, &place, &ls->place,
+				  listener_params);
+	ls->placed = !err;
+	return err ? -ENOMEM : 0;
+}
+
+static void place_del(struct xtcp_net *xn, struct xtcp_listener *ls)
+{
+	rhltable_remove(&xn->places, &ls->place, listener_params);
+	ls->placed = false;
+}
+
+/* Finds its group, or is found on its own. */
+static int listener_join(struct xtcp_net *xn, struct sock *sk)
+{
+	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
+	int err = group_join(sk, head);
+
+	if (err || head)
+		return err;
+	return place_add(xn, xtcp_sk(sk)->listener);
+}
+
+/* Evenly, whatever ports users choose: whoever walks them stops in between. */
+static struct hlist_head *list_of(struct xtcp_net *xn, const struct sock *sk)
+{
+	return &xn->listeners[hash_ptr(sk, ilog2(XTCP_LISTEN_BUCKETS))];
+}
+
+/**
+ * xtcp_listener_add - SYNs may find this socket from now on
+ * @sk: in LISTEN, bound, locked
+ *
+ * On an error xtcp_listener_del() undoes what was done.
+ *
+ * Return: 0; -ENOMEM, -EBUSY when it could not join its SO_REUSEPORT group.
+ */
+int xtcp_listener_add(struct sock *sk)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+	int err;
+
+	spin_lock_bh(&xn->listen_lock);
+	rcu_read_lock();
+	err = listener_join(xn, sk);
+	rcu_read_unlock();
+	if (!err)
+		sk_add_node_rcu(sk, list_of(xn, sk));
+	spin_unlock_bh(&xn->listen_lock);
+	return err;
+}
+
+/* Returns who is left of the group, or NULL. */
+static struct sock *group_leave(struct sock *sk)
+{
+	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
+
+	if (!reuse)
+		return NULL;
+	reuseport_detach_sock(sk);
+	return READ_ONCE(reuse->num_socks) ? READ_ONCE(reuse->socks[0]) : NULL;
+}
+
+/* A new head comes before the old one goes, so that no SYN finds none. */
+static void listener_leave(struct xtcp_net *xn, struct sock *sk)
+{
+	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
+	struct sock *heir = group_leave(sk);
+
+	if (!ls->placed)
+		return;
+	/* Its place is in the table already: that takes no memory. */
+	if (heir)
+		WARN_ON_ONCE(place_add(xn, xtcp_sk(heir)->listener));
+	place_del(xn, ls);
+}
+
+/**
+ * xtcp_listener_del - no SYN finds this socket any more
+ * @sk: locked, its queues still there; a lookup under RCU may still hold it
+ */
+void xtcp_listener_del(struct sock *sk)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+
+	spin_lock_bh(&xn->listen_lock);
+	sk_del_node_init_rcu(sk);
+	rcu_read_lock();
+	listener_leave(xn, sk);
+	rcu_read_unlock();
+	spin_unlock_bh(&xn->listen_lock);
+}
+
+/*
+ * How well a listener in the right place fits; 0: not at all. A device counts
+ * over an address, and that over being for one family.
+ */
+static __always_inline unsigned int
+listener_score(const struct sock *sk, const struct xtcp_key *key)
+{
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	int bound = READ_ONCE(sk->sk_bound_dev_if);
+	unsigned int score = 1;
+
+	if (!xtcp_device_matches(bound, key))
+		return 0;
+	if (flow->family != AF_UNSPEC) {
+		if (flow->family != key->family)
+			return 0;
+		score += 1;
+	}
+	if (flow->laddr) {
+		if (!laddr_matches(flow, key))
+			return 0;
+		score += 2;
+	}
+	if (bound)
+		score += 4;
+	return score;
+}
+
+/**
+ * struct choice - the best listener so far
+ * @sk: it, or NULL
+ * @score: how well it fits
+ */
+struct choice {
+	struct sock	*sk;
+	unsigned int	score;
+};
+
+/* Look at who listens at @laddr, the SYN's own address or 0. */
+static __always_inline void look_at(struct xtcp_net *xn,
+				    const struct xtcp_key *key, __be32 laddr,
+				    struct choice *best)
+{
+	struct place place = { laddr, key->lport, key->wire };
+	struct rhlist_head *list, *pos;
+	struct xtcp_listener *ls;
+	unsigned int score;
+
+	list = rhltable_lookup(&xn->places, &place, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, place) {
+		score = listener_score(ls->sk, key);
+		if (score > best->score)
+			*best = (struct choice){ ls->sk, score };
+	}
+}
+
+/*
+ * Which of a SO_REUSEPORT group. The connection decides: each member gets its
+ * share, and a third ACK finds the member whose cookie it brings back. Nobody
+ * outside can choose. SO_INCOMING_CPU counts before that, and before all a
+ * program attached by SO_ATTACH_REUSEPORT_CBPF or _EBPF. It sees the segment
+ * from behind the TCP header on, and names a member by its number; a number too
+ * high leaves it to chance.
+ */
+static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
+				 struct sk_buff *skb)
+{
+	struct sock *chosen;
+	u32 lot;
+
+	lot = xtcp_isn_hash(sock_net(head), xtcp_family_get(key->family), key,
+			    XTCP_SECRET_LISTENER);
+	chosen = reuseport_select_sock(head, lot, skb,
+				       skb ? tcp_hdrlen(skb) : 0);
+	/* One that is just coming or going is in the group, too. */
+	if (IS_ERR_OR_NULL(chosen) || READ_ONCE(chosen->sk_state) != XTCP_LISTEN)
+		return head;
+	return chosen;
+}
+
+/**
+ * xtcp_listener_heir_rcu - who takes over from a listener that closes
+ * @sk: not to be found any more
+ * @key: connection that it leaves behind
+ *
+ * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
+ * Return: a listener of its SO_REUSEPORT group, or NULL.
+ */
+struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
+				    const struct xtcp_key *key)
+{
+	struct sock *head = group_head(xtcp_net_rcu(sock_net(sk)), sk);
+
+	return head ? group_choice(head, key, NULL) : NULL;
+}
+
+/**
+ * xtcp_listener_lookup_rcu - who wants this SYN
+ * @net: namespace
+ * @key: of the segment
+ * @skb: the segment, at its TCP header; NULL: any of those who fit best will do
+ *
+ * Context: softirqs off; rcu_read_lock(), which keeps the socket; no reference is
+ * taken.
+ * Return: the listener that fits best, or NULL.
+ */
+struct sock *xtcp_listener_lookup_rcu(struct net *net,
+				      const struct xtcp_key *key,
+				      struct sk_buff *skb)
+{
+	struct xtcp_net *xn = xtcp_net_rcu(net);
+	struct choice best = { };
+
+	lockdep_assert_in_softirq();
+	look_at(xn, key, key->laddr, &best);
+	look_at(xn, key, 0, &best);
+	if (!best.sk || !skb || !rcu_access_pointer(best.sk->sk_reuseport_cb))
+		return best.sk;
+	return group_choice(best.sk, key, skb);
+}
+
+/* A listener for both is known by its IPv6 address. */
+static u8 family_shown(const struct sock *sk)
+{
+	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
+}
+
+static bool is_just_there(const struct sock *sk, const struct xtcp_key *key)
+{
+	return listener_score(sk, key) && family_shown(sk) == key->family &&
+	       laddr_matches(&xtcp_sk(sk)->flow, key) &&
+	       READ_ONCE(sk->sk_bound_dev_if) == key->dif;
+}
+
+/**
+ * xtcp_listener_get - one that listens just there
+ * @net: namespace
+ * @key: local address, port and device as they were bound, 0 for any; the
+ *	remote ones don't matter
+ *
+ * Context: any.
+ * Return: a listener with a reference for the caller, any one if several share
+ * the port; or NULL.
+ */
+struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
+{
+	struct place place = { key->laddr, key->lport, key->wire };
+	struct xtcp_net *xn = xtcp_net(net);
+	struct rhlist_head *list, *pos;
+	struct xtcp_listener *ls;
+	struct sock *sk = NULL;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&xn->places, &place, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, place) {
+		if (!is_just_there(ls->sk, key) ||
+		    !refcount_inc_not_zero(&ls->sk->sk_refcnt))
+			continue;
+		sk = ls->sk;
+		break;
+	}
+	rcu_read_unlock();
+	return sk;
+}
