@@ -152,6 +152,7 @@ install:
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
+	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
 	install -D -m 755 scripts/xtcp-run '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
 	install -D -m 755 scripts/xtcp-forgotten '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten'
 	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'

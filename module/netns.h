@@ -7,9 +7,11 @@
 
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
+#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include <net/inet_timewait_sock.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -55,6 +57,7 @@ struct xtcp_knobs {
 	u8	timestamps;		/* 0 off, 1 offset, 2 plain */
 	u8	window_scaling;		/* 0, 1 */
 	u8	sack;			/* 0, 1 */
+	kgid_t	gid_range[2];		/* who may make sockets; gid_lock */
 	u8	wire;			/* IP protocol number of new sockets */
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
@@ -153,6 +156,7 @@ struct xtcp_port_chain {
  * @demux6: those of IPv6 do
  * @arrival: how strangers' segments were routed; NULL: each one is
  * @arrival6: the same of IPv6's
+ * @gid_lock: guards @knobs.gid_range, two words that belong together
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -178,6 +182,7 @@ struct xtcp_net {
 	bool				demux6;
 	struct xtcp_arrival __percpu	*arrival;
 	struct xtcp_arrival6 __percpu	*arrival6;
+	seqlock_t			gid_lock;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	u64 __percpu			*lifecycle;

@@ -115,15 +115,29 @@ static int refuse_mptcp(void)
 	return -1;
 }
 
-static int open_xtcp(int family, int type)
+/* Why there is no xtcp socket, where the user can do something about it. */
+static void explain(int err)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;
-	int fd = NEXT(socket)(family, type, IPPROTO_XTCP);
 
-	if (fd < 0 && errno == EPROTONOSUPPORT &&
-	    !atomic_flag_test_and_set(&said))
+	if (err != EPROTONOSUPPORT && err != EACCES)
+		return;
+	if (atomic_flag_test_and_set(&said))
+		return;
+	if (err == EPROTONOSUPPORT)
 		say("the kernel knows no protocol %d: is the xtcp module loaded?",
 		    IPPROTO_XTCP);
+	else
+		say("group %u may open no xtcp sockets: see net.ipv4.xtcp_gid_range",
+		    (unsigned int)getegid());
+}
+
+static int open_xtcp(int family, int type)
+{
+	int fd = NEXT(socket)(family, type, IPPROTO_XTCP);
+
+	if (fd < 0)
+		explain(errno);
 	if (fd >= 0 && is_set("XTCP_RUN_VERBOSE"))
 		say("socket %d is an xtcp socket", fd);
 	return fd;

@@ -23,6 +23,8 @@
 #include "user/socket.h"
 
 #include <asm/ioctls.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
@@ -30,6 +32,7 @@
 #include <linux/poll.h>
 #include <linux/sockios.h>
 #include <linux/swap.h>
+#include <linux/uidgid.h>
 #include <net/inet_common.h>
 #include <net/ipv6.h>
 #include <net/protocol.h>
@@ -201,6 +204,39 @@ static void sock_write_space(struct sock *sk)
 	rcu_read_unlock();
 }
 
+static bool gid_lies_in(kgid_t gid, const kgid_t range[2])
+{
+	return gid_lte(range[0], gid) && gid_lte(gid, range[1]);
+}
+
+/* Is one of the caller's groups in the knob gid_range? */
+static bool caller_is_in_range(const struct net *net)
+{
+	const struct group_info *groups = current_cred()->group_info;
+	kgid_t range[2];
+	int i;
+
+	xtcp_sysctl_gid_range(net, range);
+	if (gid_lies_in(current_egid(), range))
+		return true;
+	for (i = 0; i < groups->ngroups; i++)
+		if (gid_lies_in(groups->gid[i], range))
+			return true;
+	return false;
+}
+
+/*
+ * Landlock and SELinux tell TCP by its protocol number, so their rules for TCP
+ * do not see xtcp. Only who the administrator trusts opens a socket.
+ */
+static bool caller_may_open(const struct sock *sk)
+{
+	const struct net *net = sock_net(sk);
+
+	return sk->sk_kern_sock || caller_is_in_range(net) ||
+	       ns_capable(net->user_ns, CAP_NET_ADMIN);
+}
+
 /* proto.init: socket() made @sk, all zero but for the kernel's own part. */
 static int xtcp_sock_init(struct sock *sk)
 {
@@ -234,7 +270,8 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
-	return 0;
+	/* Last: when this fails the core calls destroy(), which undoes it all. */
+	return caller_may_open(sk) ? 0 : -EACCES;
 }
 
 /*

@@ -21,10 +21,13 @@
 
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/seqlock.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/sysctl.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 #include <uapi/linux/xtcp.h>
 
@@ -56,6 +59,10 @@ static int source_prefix6_max = 128;	/* bits of an IPv6 address */
 static int zero;
 static int one = 1;
 static int tso_rtt_log_max = 31;
+
+/* Of each of the two; as stock's ping_group_range. */
+static unsigned long gid_min[] = { 0, 0 };
+static unsigned long gid_max[] = { U32_MAX - 1, U32_MAX - 1 };
 
 static unsigned int wire_min = XTCP_WIRE_TCP;
 static unsigned int wire_max = XTCP_WIRE_NATIVE;
@@ -257,6 +264,71 @@ static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 	return 0;
 }
 
+/* A range that holds no group. */
+static void gid_range_empty(kgid_t range[2])
+{
+	range[0] = make_kgid(&init_user_ns, 1);
+	range[1] = make_kgid(&init_user_ns, 0);
+}
+
+/**
+ * xtcp_sysctl_gid_range - the knob gid_range
+ * @net: namespace
+ * @range: filled: the lowest and the highest group that may make sockets
+ */
+void xtcp_sysctl_gid_range(const struct net *net, kgid_t range[2])
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	unsigned int seq;
+
+	do {
+		seq = read_seqbegin(&xn->gid_lock);
+		range[0] = xn->knobs.gid_range[0];
+		range[1] = xn->knobs.gid_range[1];
+	} while (read_seqretry(&xn->gid_lock, seq));
+}
+
+static int gid_range_set(struct xtcp_net *xn, const unsigned long number[2])
+{
+	struct user_namespace *user_ns = current_user_ns();
+	kgid_t range[2] = { make_kgid(user_ns, number[0]),
+			    make_kgid(user_ns, number[1]) };
+
+	if (!gid_valid(range[0]) || !gid_valid(range[1]))
+		return -EINVAL;
+	if (number[1] < number[0] || gid_lt(range[1], range[0]))
+		gid_range_empty(range);
+	write_seqlock(&xn->gid_lock);
+	xn->knobs.gid_range[0] = range[0];
+	xn->knobs.gid_range[1] = range[1];
+	write_sequnlock(&xn->gid_lock);
+	return 0;
+}
+
+/* Two groups, in the numbers of the user namespace of who reads or writes. */
+static int gid_range_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+			    void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.gid_range);
+	unsigned long number[2];
+	struct ctl_table numbers = {
+		.data	= number,
+		.maxlen	= sizeof(number),
+		.mode	= ctl->mode,
+		.extra1	= gid_min,
+		.extra2	= gid_max,
+	};
+	kgid_t range[2];
+	int err;
+
+	xtcp_sysctl_gid_range(xn->net, range);
+	number[0] = from_kgid_munged(current_user_ns(), range[0]);
+	number[1] = from_kgid_munged(current_user_ns(), range[1]);
+	err = proc_doulongvec_minmax(&numbers, write, buffer, lenp, ppos);
+	return write && !err ? gid_range_set(xn, number) : err;
+}
+
 /* Of the whole system: may be written in the first namespace only. */
 #define KNOB_OF_SYSTEM	((void *)-1L)
 
@@ -301,6 +373,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_SIZES(rmem, &rmem_min),
 	KNOB_SIZES(wmem, &wmem_min),
 	KNOB_TEXT("wire", KNOB(wire), 0644, wire_handle),
+	KNOB_TEXT("gid_range", KNOB(gid_range), 0644, gid_range_handle),
 	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
@@ -466,6 +539,7 @@ static void knobs_default(struct net *net)
 		.congestion_control	= &xtcp_cubic,
 	};
 
+	gid_range_empty(knobs->gid_range);
 	if (net_eq(net, &init_net)) {
 		sizes_default(knobs);
 	} else {
@@ -503,6 +577,7 @@ int xtcp_sysctl_net_init(struct net *net)
 	struct ctl_table *table;
 	unsigned int i;
 
+	seqlock_init(&xn->gid_lock);
 	knobs_default(net);
 
 	/* One row more than announced: the empty one that 6.1 stops at. */

@@ -256,6 +256,8 @@ TEST_F(port, reuseport_is_for_one_user)
 	ASSERT_EQ(0, socket_listen(fd[0], 4));
 	EXPECT_EQ(0, socket_bind(fd[1], "10.0.0.1", 7000));
 	EXPECT_EQ(0, socket_listen(fd[1], 4));
+	if (!stock_mode())
+		ASSERT_EQ(0, knob_set_text("gid_range", "0 2147483647"));
 	ASSERT_EQ(0, setresuid(1000, 1000, 0));
 	close(fd[2]);
 	fd[2] = socket_like(-1, REUSEPORT);

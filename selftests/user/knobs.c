@@ -442,6 +442,41 @@ TEST_F(knobs, knob_wire)
 	EXPECT_EQ(253, knob_get("wire"));
 }
 
+/*
+ * Two groups, by the rules of stock's ping_group_range: what is written to both
+ * is taken or refused by both, and reads alike.
+ */
+TEST_F(knobs, knob_gid_range)
+{
+	static const char stocks[] = "/proc/sys/net/ipv4/ping_group_range";
+	static const char *const texts[] = {
+		"0 0", "5 9", "9 5", "0 2147483647", "0 2147483648", "7", "-1 3",
+		"x", "3 x", "", "1 2 3", "100\t200", "4294967295 4294967295",
+	};
+	const char *ours = path_of("xtcp", "gid_range");
+	char value[VALUE_MAX], twin[VALUE_MAX];
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, sysctl_read(ours, value, sizeof(value)));
+	EXPECT_STREQ("1\t0", value);
+	for (size_t i = 0; i < ARRAY_SIZE(texts) + ARRAY_SIZE(values); i++) {
+		const char *text = i < ARRAY_SIZE(texts) ? texts[i] :
+							   values[i - ARRAY_SIZE(texts)];
+
+		EXPECT_EQ(sysctl_write(stocks, text), sysctl_write(ours, text))
+			TH_LOG("\"%s\"", text);
+		ASSERT_EQ(0, sysctl_read(stocks, twin, sizeof(twin)));
+		ASSERT_EQ(0, sysctl_read(ours, value, sizeof(value)));
+		EXPECT_STREQ(twin, value)
+			TH_LOG("\"%s\"", text);
+	}
+	/* A new namespace has the default, whatever its parent has. */
+	ASSERT_EQ(0, sysctl_write(ours, "5 9"));
+	netns_new(WHERE(_metadata));
+	ASSERT_EQ(0, sysctl_read(ours, value, sizeof(value)));
+	EXPECT_STREQ("1\t0", value);
+}
+
 /* --- names -------------------------------------------------------------- */
 
 static void text_is(struct __test_metadata *_metadata, const char *knob, const char *text)
@@ -539,7 +574,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"abort_on_overflow", "allowed_congestion_control",
 		"attached_fin_timeout", "autocorking", "available_congestion_control",
 		"challenge_ack_limit", "comp_sack_delay_ns", "comp_sack_nr", "congestion_control", "dsack", "early_demux",
-		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto",
+		"early_retrans", "ecn", "ecn_fallback", "fin_timeout", "frto", "gid_range",
 		"icmp_soft_abort",
 		"invalid_ratelimit", "keepalive_intvl", "keepalive_probes",
 		"keepalive_time", "l3mdev_accept", "limit_output_bytes",

@@ -127,6 +127,15 @@ launcher_name_of_both_families() {
 		expect_equal 10.9.0.2 "$(cat "$dir/out")" 'who answered'
 }
 
+# --- users who may not ----------------------------------------------------
+
+# Root of a user namespace is nobody in a network that was there before it.
+program_test launcher_says_who_may_open_a_socket
+launcher_says_who_may_open_a_socket() {
+	expect_status 1 on $client unshare -U -r "$run" socat -u /dev/null TCP4:10.9.0.2:9 &&
+		expect_error 'may open no xtcp sockets: see net.ipv4.xtcp_gid_range'
+}
+
 # --- programs out of reach ------------------------------------------------
 
 program_test launcher_static_program_refused

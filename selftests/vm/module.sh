@@ -19,6 +19,7 @@ tests=(
 	module_loads_100_times
 	module_in_use_is_not_unloaded
 	module_loads_by_need
+	module_is_not_loaded_for_a_user
 	module_survives_a_namespace_that_dies_in_transfer
 	module_survives_a_namespace_that_dies_half_open
 )
@@ -125,18 +126,47 @@ module_in_use_is_not_unloaded()
 	return $status
 }
 
-module_loads_by_need()
+# Where modprobe finds it, as `make install` would put it.
+install_module()
 {
-	local lib status=0
+	local lib
 	lib=/lib/modules/$(uname -r)/updates
-	unload || return 1
 	mkdir -p "$lib" && cp $ko "$lib" && depmod
 	ip netns add $a && ip -n $a link set lo up
+}
+
+uninstall_module()
+{
+	rm -rf "/lib/modules/$(uname -r)/updates" /etc/modprobe.d/xtcp.conf
+	depmod
+}
+
+# An administrator who wants that says so by an empty file.
+module_loads_by_need()
+{
+	local status=0
+	unload && install_module || return 1
+	mkdir -p /etc/modprobe.d && : >/etc/modprobe.d/xtcp.conf
 	# Nobody listens: the socket alone is what loads the module.
 	ip netns exec $a xtcp-run socat -u /dev/null TCP4:127.0.0.1:9 2>"$dir/socat"
 	[ -d /sys/module/xtcp ] || { cat "$dir/socat"; status=1; }
 	stop_all
-	rm -rf "$lib" && depmod
+	uninstall_module
+	return $status
+}
+
+# By the file that is installed with the module a socket loads nothing; a name does.
+module_is_not_loaded_for_a_user()
+{
+	local status=0
+	unload && install_module || return 1
+	ip netns exec $a xtcp-run socat -u /dev/null TCP4:127.0.0.1:9 2>"$dir/socat"
+	[ ! -d /sys/module/xtcp ] || { echo "a socket loaded the module"; status=1; }
+	grep -q 'is the xtcp module loaded' "$dir/socat" || { cat "$dir/socat"; status=1; }
+	modprobe xtcp || status=1
+	[ -d /sys/module/xtcp ] || { echo "modprobe did not load it"; status=1; }
+	stop_all
+	uninstall_module
 	return $status
 }
 

@@ -6,6 +6,9 @@
  *
  *	fd = socket(AF_INET, SOCK_STREAM, IPPROTO_XTCP);
  *
+ * EACCES: no group of the caller lies in net.ipv4.xtcp_gid_range, and it has no
+ * CAP_NET_ADMIN. EPROTONOSUPPORT: the module is not loaded.
+ *
  * Level IPPROTO_TCP takes the TCP_* options that programs already set.
  * Level IPPROTO_XTCP takes the options below.
  */
