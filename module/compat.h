@@ -13,6 +13,7 @@
 #ifndef XTCP_COMPAT_H
 #define XTCP_COMPAT_H
 
+#include <linux/bpf-cgroup.h>
 #include <linux/hrtimer.h>
 #include <linux/ipv6.h>
 #include <linux/memcontrol.h>
@@ -28,6 +29,22 @@
 #include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
+
+/*
+ * linux/bpf-cgroup.h: programs of a cgroup that see a connect() can change the
+ * address's length as well since 6.7
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define XTCP_CGROUP_CONNECT4(sk, uaddr, len)				\
+	((void)(len), BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, uaddr))
+#define XTCP_CGROUP_CONNECT6(sk, uaddr, len)				\
+	((void)(len), BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, uaddr))
+#else
+#define XTCP_CGROUP_CONNECT4(sk, uaddr, len)				\
+	BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, uaddr, len)
+#define XTCP_CGROUP_CONNECT6(sk, uaddr, len)				\
+	BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, uaddr, len)
+#endif
 
 /* linux/hrtimer.h: one call sets up clock, mode and function since 6.13 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)

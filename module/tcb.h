@@ -283,6 +283,7 @@ struct xtcp_meter {
  * @bytes_retrans: octets sent again
  *
  * And of these, what transfer/meter.c reckons:
+ * @filtering: programs that may bind it are running in an RCU section
  * @held: enum xtcp_held
  * @rate: at which text was delivered last, octets a second: 11 bits, and above
  *	them 5 that tell how far to shift these left
@@ -399,6 +400,7 @@ struct xtcp_sock {
 			ofo_collapsed:1,
 			rate_limited:1,
 			paced:1,
+			filtering:1,
 			held:2;
 	u16		advmss;
 	u16		peer_mss;

@@ -17,6 +17,7 @@
 #include <net/sock.h>
 #include <net/transp_v6.h>
 
+#include "compat.h"
 #include "net/family.h"
 #include "net/key6.h"
 #include "net/route6.h"
@@ -132,6 +133,25 @@ static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
 				       &peer->sin6_addr);
 	else
 		peer->sin6_addr = in6addr_loopback;
+}
+
+/**
+ * xtcp_ipv6_connect_filter - xtcp_family.connect_filter of IPv6
+ * @sk: the socket, locked
+ * @uaddr: the peer, as connect(2) has it; a program may change it
+ * @addr_len: octets of @uaddr
+ *
+ * A program may read a whole address: a shorter one does not come to it. An
+ * IPv4-mapped address is one of IPv6 to the programs, as on Linux.
+ *
+ * Return: 0 or -errno.
+ */
+int xtcp_ipv6_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
+			     int addr_len)
+{
+	if (addr_len < SIN6_LEN_RFC2133)
+		return -EINVAL;
+	return XTCP_CGROUP_CONNECT6(sk, uaddr, &addr_len);
 }
 
 /**

@@ -15,6 +15,8 @@ struct sk_buff;
 struct sock;
 struct xtcp_key;
 
+int xtcp_ipv6_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
+			     int addr_len);
 int xtcp_ipv6_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 			   int addr_len, struct xtcp_key *key);
 void xtcp_ipv6_addr_forget(struct sock *sk);

@@ -37,6 +37,8 @@ struct xtcp_reply;
  *	which has two bits for it; rising, the first one all can take
  *
  * By the socket's family:
+ * @connect_filter: ask the cgroup's BPF programs for connect(2), which may
+ *	change @uaddr or bind the socket; -errno: they refuse. Socket lock.
  * @connect_addr: take the peer's address from connect(2), find a route and,
  *	if it is not bound, the local address; fills the socket's addresses and
  *	remote port, and @key, and forgets an older route. -errno as connect(2)
@@ -104,6 +106,9 @@ struct xtcp_family {
 	u16	mtu_min;
 	u16	cookie_mss[XTCP_COOKIE_MSS];
 
+	int	(*connect_filter)(struct sock *sk,
+				  struct sockaddr_unsized *uaddr,
+				  int addr_len);
 	int	(*connect_addr)(struct sock *sk, struct sockaddr_unsized *uaddr,
 				int addr_len, struct xtcp_key *key);
 	void	(*addr_forget)(struct sock *sk);

@@ -29,6 +29,7 @@
 #include <net/tcp.h>
 #include <uapi/linux/xtcp.h>
 
+#include "compat.h"
 #include "net/arrival.h"
 #include "net/family.h"
 #include "net/hook.h"
@@ -218,6 +219,15 @@ static bool ports_have_a_say(struct net *net, const struct sock *sk)
 		return true;
 #endif
 	return fib4_has_custom_rules(net) || !xtcp_ipsec_is_silent(net, sk);
+}
+
+/* A program may read a whole address: a shorter one does not come to it. */
+static int ipv4_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
+			       int addr_len)
+{
+	if (addr_len < (int)sizeof(struct sockaddr_in))
+		return -EINVAL;
+	return XTCP_CGROUP_CONNECT4(sk, uaddr, &addr_len);
 }
 
 /*
@@ -640,6 +650,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	 * for PPPoE, 1460 for Ethernet.
 	 */
 	.cookie_mss	= { 536, 1300, 1440, 1460 },
+	.connect_filter	= ipv4_connect_filter,
 	.connect_addr	= ipv4_connect_addr,
 	.addr_forget	= ipv4_addr_forget,
 	.bound		= ipv4_bound,

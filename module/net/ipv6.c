@@ -387,6 +387,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.mtu_min	= IPV6_MIN_MTU,
 	/* As Linux: the least MTU, a tunnel in IPv4, Ethernet, jumbo frames. */
 	.cookie_mss	= { 1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60 },
+	.connect_filter	= xtcp_ipv6_connect_filter,
 	.connect_addr	= xtcp_ipv6_connect_addr,
 	.addr_forget	= xtcp_ipv6_addr_forget,
 	.bound		= xtcp_ipv6_bound,

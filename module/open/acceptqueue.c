@@ -27,6 +27,7 @@
 #include "open/acceptqueue.h"
 
 #include <linux/sched/signal.h>
+#include <linux/security.h>
 #include <net/inet_ecn.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
@@ -233,6 +234,8 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
+	/* The peer's label, for SO_PEERSEC: the listener's copy has another's. */
+	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
 	if (queue_add(ls, sk)) {
 		/* Text and FIN of the third ACK are the child's. */

@@ -10,6 +10,7 @@
  */
 #include "open/connect.h"
 
+#include <linux/security.h>
 #include <net/inet_sock.h>
 
 #include "close/close.h"
@@ -88,6 +89,33 @@ static void connect_undo(struct sock *sk)
 	sk_dst_reset(sk);
 	sk->sk_route_caps = 0;
 	xtcp_family_of(sk)->addr_forget(sk);
+}
+
+/**
+ * xtcp_connect_filter - connect(2): ask the cgroup's BPF programs
+ * @sk: in CLOSED, locked
+ * @uaddr: the peer; a program may put another one there
+ * @addr_len: octets of it
+ *
+ * For pre_connect of struct proto. The programs run in an RCU section, where
+ * nothing may sleep; one of them may bind the socket all the same (bpf_bind()).
+ * So what binding has to sleep for is done after they have returned.
+ *
+ * Context: process.
+ * Return: 0; -EPERM, or what a program chose: it refuses; -EINVAL: the address
+ * is too short; -EADDRINUSE: the kernel's own TCP has the port that a program
+ * bound.
+ */
+int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
+			int addr_len)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err;
+
+	xs->filtering = 1;
+	err = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
+	xs->filtering = 0;
+	return err ?: xtcp_port_settle(sk);
 }
 
 /**
@@ -200,6 +228,7 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
+	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
 	/* A client's TCP_DEFER_ACCEPT: the third ACK waits for its text. */
 	if (READ_ONCE(xs->defer_accept)) {

@@ -13,6 +13,8 @@ struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
+int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
+			int addr_len);
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 		 int addr_len);
 void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
+#include <uapi/linux/xtcp.h>
 
 #include "port/conflict.h"
 #include "port/ephemeral.h"
@@ -175,16 +176,61 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 	return err;
 }
 
+/* The same where nothing may sleep; xtcp_port_settle() does the rest. */
+static int bind_atomic(struct sock *sk, u16 num)
+{
+	struct xtcp_port *spare;
+	struct xtcp_claim claim;
+	int err;
+
+	if (!num)
+		return -EADDRINUSE;
+	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_ATOMIC);
+	xtcp_claim_init(&claim, sk);
+	claim.by_number = true;
+	claim.crowd = true;
+	err = bind_claim(sk, &claim, num, false, &spare);
+	xtcp_port_free(spare);
+	return err;
+}
+
+/**
+ * xtcp_port_settle - a BPF program may have bound the socket: do the rest
+ * @sk: socket
+ *
+ * On the TCP wire the kernel's TCP has a say, which was not to be asked in the
+ * program's RCU section.
+ *
+ * Context: socket lock, process.
+ * Return: 0; -EADDRINUSE; -ENOMEM; then the socket has no port.
+ */
+int xtcp_port_settle(struct sock *sk)
+{
+	int err;
+
+	if (!xtcp_sk(sk)->port || xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP)
+		return 0;
+	err = bind_hold(sk, false);
+	if (!err)
+		return 0;
+	xtcp_port_release(sk);
+	inet_sk(sk)->inet_sport = 0;
+	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
+	return err;
+}
+
 /**
  * xtcp_port_bind - get_port of struct proto: bind(2)
  * @sk: socket; inet_rcv_saddr is the address it wants
  * @port: port, or 0 for any
  *
- * Context: socket lock, process.
+ * Context: socket lock, process; xs->filtering: must not sleep.
  * Return: 0 with inet_num set; -EADDRINUSE; -ENOMEM.
  */
 int xtcp_port_bind(struct sock *sk, unsigned short port)
 {
+	if (unlikely(xtcp_sk(sk)->filtering))
+		return bind_atomic(sk, port);
 	return bind_port(sk, port, false);
 }
 

@@ -537,6 +537,7 @@ struct proto xtcp_prot = {
 	.close			= xtcp_close,
 	.shutdown		= xtcp_close_shutdown,
 	.disconnect		= xtcp_close_disconnect,
+	.pre_connect		= xtcp_connect_filter,
 	.connect		= xtcp_connect,
 	.accept			= xtcp_proto_accept,
 	.ioctl			= xtcp_proto_ioctl,

@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * policy: what an administrator forbids or changes. A cgroup's BPF programs see
+ * each bind(), connect() and name of an xtcp socket as of any TCP socket.
+ * Landlock and SELinux tell TCP by its protocol number and don't see it: who
+ * may open an xtcp socket at all says net.ipv4.xtcp_gid_range.
+ */
+/* vm: wires families */
+#include "lib/xtcp_test.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define MOUNT "/tmp/policy"
+#define GROUP MOUNT "/test"
+#define NOBODY 65534
+
+#define PORT 7000		/* that the program under test asks for */
+#define OTHER 7001		/* that a BPF program has it get */
+
+PEER_FIXTURE(policy);
+
+/* --- a cgroup with a program -------------------------------------------- */
+
+static void write_file(struct __test_metadata *_metadata, const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ((ssize_t)strlen(text), write(fd, text, strlen(text)));
+	close(fd);
+}
+
+static void group_enter(struct __test_metadata *_metadata)
+{
+	mkdir(MOUNT, 0755);
+	ASSERT_EQ(0, mount("none", MOUNT, "cgroup2", 0, NULL));
+	mkdir(GROUP, 0755);
+	write_file(_metadata, GROUP "/cgroup.procs", "0");
+}
+
+/* With the group go its programs. */
+static void group_leave(struct __test_metadata *_metadata)
+{
+	write_file(_metadata, MOUNT "/cgroup.procs", "0");
+	EXPECT_EQ(0, rmdir(GROUP));
+	umount(MOUNT);
+}
+
+/* A program of the family in which the test's sockets are. */
+enum hook { CONNECT, BIND, POST_BIND, GETSOCKNAME, GETPEERNAME, CREATE };
+
+static bool wide(void)
+{
+	return socket_family(AF_INET) == AF_INET6;
+}
+
+static int attach_type(enum hook hook)
+{
+	static const int types[][2] = {
+		[CONNECT] = { BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT },
+		[BIND] = { BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND },
+		[POST_BIND] = { BPF_CGROUP_INET4_POST_BIND, BPF_CGROUP_INET6_POST_BIND },
+		[GETSOCKNAME] = { BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_GETSOCKNAME },
+		[GETPEERNAME] = { BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME },
+		[CREATE] = { BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET_SOCK_CREATE },
+	};
+
+	return types[hook][wide()];
+}
+
+#define INSN(...) ((struct bpf_insn){ __VA_ARGS__ })
+#define SET(reg, n) \
+	INSN(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (n))
+#define COPY(reg, from) \
+	INSN(.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (reg), .src_reg = (from))
+#define ADD(reg, n) \
+	INSN(.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (reg), .imm = (n))
+#define STORE(width, at, offset, reg) \
+	INSN(.code = BPF_STX | BPF_MEM | (width), .dst_reg = (at), .src_reg = (reg), \
+	     .off = (offset))
+#define CALL(helper) INSN(.code = BPF_JMP | BPF_CALL, .imm = (helper))
+#define SKIP_IF_ZERO(reg, n) \
+	INSN(.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = (reg), .off = (n))
+#define EXIT INSN(.code = BPF_JMP | BPF_EXIT)
+
+static void program_attach(struct __test_metadata *_metadata, enum hook hook,
+			   const struct bpf_insn *insns, int count)
+{
+	bool of_socket = hook == CREATE || hook == POST_BIND;
+	static char log[4096];
+	union bpf_attr load = {
+		.prog_type = of_socket ? BPF_PROG_TYPE_CGROUP_SOCK :
+					 BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+		.expected_attach_type = attach_type(hook),
+		.insns = (uintptr_t)insns,
+		.insn_cnt = count,
+		.license = (uintptr_t)"GPL",
+		.log_buf = (uintptr_t)log,
+		.log_size = sizeof(log),
+		.log_level = 1,
+	};
+	int program = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	union bpf_attr attach = {
+		.target_fd = open(GROUP, O_RDONLY | O_DIRECTORY),
+		.attach_bpf_fd = program,
+		.attach_type = attach_type(hook),
+	};
+
+	ASSERT_LE(0, program)
+		TH_LOG("%s", log);
+	ASSERT_EQ(0, syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)));
+	close(attach.target_fd);
+	close(program);
+}
+
+static void refuse(struct __test_metadata *_metadata, enum hook hook)
+{
+	const struct bpf_insn insns[] = { SET(0, 0), EXIT };
+
+	program_attach(_metadata, hook, insns, ARRAY_SIZE(insns));
+}
+
+/* The last 32 bits of an address, in network order. */
+static uint32_t address_tail(const struct ipaddr *addr)
+{
+	return addr->family == AF_INET ? addr->v4.s_addr : addr->v6.s6_addr32[3];
+}
+
+/* The port becomes OTHER; and the address addr, if there is one. */
+static void rewrite(struct __test_metadata *_metadata, enum hook hook, const char *addr)
+{
+	struct ipaddr to = ipaddr(addr ?: "10.0.0.1");
+	int ip = wide() ? offsetof(struct bpf_sock_addr, user_ip6[3]) :
+			  offsetof(struct bpf_sock_addr, user_ip4);
+	const struct bpf_insn insns[] = {
+		SET(2, htons(OTHER)),
+		STORE(BPF_W, 1, offsetof(struct bpf_sock_addr, user_port), 2),
+		SET(0, 1),
+		addr ? SET(2, address_tail(&to)) : EXIT,
+		addr ? STORE(BPF_W, 1, ip, 2) : SET(0, 1),
+		EXIT,
+	};
+
+	program_attach(_metadata, hook, insns, addr ? ARRAY_SIZE(insns) : 4);
+}
+
+/* connect() binds the socket there before; it fails if that does. */
+static void bind_first(struct __test_metadata *_metadata, const char *addr, int port)
+{
+	struct ipaddr to = ipaddr(addr);
+	struct bpf_insn insns[32];
+	union {
+		struct sockaddr_storage sa;
+		uint64_t word[4];
+	} name = { };
+	int len = ipaddr_sockaddr(&to, port, &name.sa), n = 0;
+
+	for (int i = 0; i < 4; i++) {
+		insns[n++] = INSN(.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = 3,
+				  .imm = name.word[i]);
+		insns[n++] = INSN(.imm = name.word[i] >> 32);
+		insns[n++] = STORE(BPF_DW, 10, 8 * i - 32, 3);
+	}
+	insns[n++] = COPY(2, 10);
+	insns[n++] = ADD(2, -32);
+	insns[n++] = SET(3, len);
+	insns[n++] = CALL(BPF_FUNC_bind);
+	insns[n++] = COPY(6, 0);
+	insns[n++] = SET(0, 1);
+	insns[n++] = SKIP_IF_ZERO(6, 1);
+	insns[n++] = SET(0, 0);
+	insns[n++] = EXIT;
+	program_attach(_metadata, CONNECT, insns, n);
+}
+
+/* --- connect() ---------------------------------------------------------- */
+
+TEST_F(policy, cgroup_connect_is_refused)
+{
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	refuse(_metadata, CONNECT);
+	EXPECT_EQ(EPERM, socket_connect(fd, "10.0.0.2", PORT));
+	EXPECT_EQ(0, socket_port(fd));
+	peer_expect_silence(&self->peer, 1500);
+	close(fd);
+	group_leave(_metadata);
+	/* It was about the group, and not about the socket's next user. */
+	fd = socket_new(-1);
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE, .dport = PORT);
+	socket_abort(fd);
+}
+
+TEST_F(policy, cgroup_connect_goes_elsewhere)
+{
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	rewrite(_metadata, CONNECT, "10.0.0.3");
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE, .dport = OTHER,
+		    .dst = ipaddr("10.0.0.3"));
+	socket_abort(fd);
+	group_leave(_metadata);
+}
+
+/* An address that is too short for a program to look at. */
+TEST_F(policy, cgroup_connect_of_a_short_address)
+{
+	struct ipaddr to = ipaddr("10.0.0.2");
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&to, PORT, &sa);
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	rewrite(_metadata, CONNECT, NULL);
+	EXPECT_EQ(EINVAL, errno_of(connect(fd, (struct sockaddr *)&sa, len / 2)));
+	close(fd);
+	group_leave(_metadata);
+}
+
+TEST_F(policy, cgroup_connect_binds_the_address)
+{
+	struct ipaddr other = ipaddr("10.0.0.11");
+	int fd;
+
+	address_add(WHERE(_metadata), "lo", &other, other.family == AF_INET ? 32 : 128);
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	bind_first(_metadata, "10.0.0.11", 0);
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE, .dport = PORT,
+		    .src = ipaddr("10.0.0.11"));
+	socket_abort(fd);
+	group_leave(_metadata);
+}
+
+/* No program may sleep, whatever bind() on the TCP wire has to do. */
+TEST_F(policy, cgroup_connect_binds_the_port)
+{
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	bind_first(_metadata, "10.0.0.1", 5555);
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = 5555, .dport = PORT);
+	EXPECT_EQ(5555, socket_port(fd));
+	socket_abort(fd);
+	/* Which is free again. */
+	fd = socket_new(-1);
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = 5555, .dport = PORT);
+	socket_abort(fd);
+	group_leave(_metadata);
+}
+
+/* A port of the TCP wire that the kernel's own TCP has is not to be had. */
+TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
+{
+	int fd, stock = socket_new(IPPROTO_TCP);
+	bool shared = stream_wire() == XTCP_WIRE_TCP;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, socket_bind(stock, "10.0.0.1", 5555));
+	ASSERT_EQ(0, socket_listen(stock, 1));
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	bind_first(_metadata, "10.0.0.1", 5555);
+	EXPECT_EQ(shared ? EADDRINUSE : EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	EXPECT_EQ(shared ? 0 : 5555, socket_port(fd));
+	if (!shared)
+		peer_expect(&self->peer, .flags = SYN, .sport = 5555, .dport = PORT);
+	socket_abort(fd);
+	close(stock);
+	group_leave(_metadata);
+}
+
+/* --- bind() and names --------------------------------------------------- */
+
+TEST_F(policy, cgroup_bind_is_refused)
+{
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	refuse(_metadata, BIND);
+	EXPECT_EQ(EPERM, socket_bind(fd, "10.0.0.1", PORT));
+	EXPECT_EQ(0, socket_port(fd));
+	close(fd);
+	group_leave(_metadata);
+}
+
+TEST_F(policy, cgroup_bind_after_the_fact_is_refused)
+{
+	int fd;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	refuse(_metadata, POST_BIND);
+	EXPECT_EQ(EPERM, socket_bind(fd, "10.0.0.1", PORT));
+	EXPECT_EQ(0, socket_port(fd));
+	close(fd);
+	group_leave(_metadata);
+	fd = socket_new(-1);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", PORT));
+	close(fd);
+}
+
+TEST_F(policy, cgroup_bind_goes_elsewhere)
+{
+	int fd, stock = socket_new(IPPROTO_TCP);
+	bool shared = stream_wire() == XTCP_WIRE_TCP;
+
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	rewrite(_metadata, BIND, NULL);
+	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", PORT));
+	EXPECT_EQ(OTHER, socket_port(fd));
+	group_leave(_metadata);
+	/* That is the port which is held against stock, too. */
+	EXPECT_EQ(shared ? EADDRINUSE : 0, socket_bind(stock, "10.0.0.1", OTHER));
+	close(stock);
+	stock = socket_new(IPPROTO_TCP);
+	EXPECT_EQ(0, socket_bind(stock, "10.0.0.1", PORT));
+	close(stock);
+	close(fd);
+}
+
+TEST_F(policy, cgroup_names_are_changed)
+{
+	struct ipaddr other = ipaddr("10.0.0.3");
+	struct conn c;
+
+	group_enter(_metadata);
+	conn_open(&self->peer, &c, .active = true);
+	rewrite(_metadata, GETSOCKNAME, NULL);
+	EXPECT_EQ(OTHER, socket_port(c.fd));
+	rewrite(_metadata, GETPEERNAME, "10.0.0.3");
+	socket_expect_name(WHERE(_metadata), c.fd, getpeername, &other, OTHER);
+	group_leave(_metadata);
+}
+
+TEST_F(policy, cgroup_socket_is_refused)
+{
+	int fd;
+
+	group_enter(_metadata);
+	refuse(_metadata, CREATE);
+	fd = stream_socket(socket_family(AF_INET));
+	EXPECT_EQ(-1, fd);
+	EXPECT_EQ(EPERM, errno);
+	group_leave(_metadata);
+}
+
+/* --- labels ------------------------------------------------------------- */
+
+#define TRACING "/sys/kernel/tracing/"
+#define PROBE "xtcp_policy"
+
+static int probe_hits(struct __test_metadata *_metadata)
+{
+	FILE *f = fopen(TRACING "kprobe_profile", "r");
+	char name[64];
+	int hits = -1;
+
+	ASSERT_NE(NULL, f);
+	while (hits < 0 && fscanf(f, "%63s %d %*d", name, &hits) == 2)
+		if (strcmp(name, PROBE))
+			hits = -1;
+	fclose(f);
+	return hits;
+}
+
+/* Whose label the peer has is told to the security modules, at either end. */
+TEST_F(policy, established_is_told_to_security_modules)
+{
+	struct conn c;
+
+	if (access(TRACING "kprobe_events", W_OK))
+		return;	/* A kernel that was built without a way to see it. */
+	write_file(_metadata, TRACING "kprobe_events",
+		   "p:" PROBE " security_inet_conn_established");
+	write_file(_metadata, TRACING "events/kprobes/" PROBE "/enable", "1");
+	conn_open(&self->peer, &c, .active = true);
+	EXPECT_EQ(1, probe_hits(_metadata));
+	conn_open(&self->peer, &c);
+	/* Stock has another hook there, by which a child gets its request's. */
+	EXPECT_EQ(stock_mode() ? 1 : 2, probe_hits(_metadata));
+	write_file(_metadata, TRACING "events/kprobes/" PROBE "/enable", "0");
+	write_file(_metadata, TRACING "kprobe_events", "-:" PROBE);
+}
+
+/* --- who may open one --------------------------------------------------- */
+
+/* errno of socket() for a user with these groups and no capability. */
+static int open_as(struct __test_metadata *_metadata, int family, gid_t gid, gid_t group)
+{
+	int fd, err;
+
+	ASSERT_EQ(0, setgroups(1, &group));
+	ASSERT_EQ(0, setegid(gid));
+	ASSERT_EQ(0, seteuid(NOBODY));
+	fd = stream_socket(family);
+	err = errno_of(fd);
+	close(fd);
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_EQ(0, setegid(0));
+	ASSERT_EQ(0, setgroups(0, NULL));
+	return err;
+}
+
+TEST_F(policy, gid_range_says_who_may_open)
+{
+	static const struct {
+		const char *range;
+		gid_t gid, group;
+		int err;
+	} rows[] = {
+		{ NULL, 0, 0, EACCES },		/* the default */
+		{ NULL, 1, 1, EACCES },
+		{ "100 200", 99, 99, EACCES },
+		{ "100 200", 201, 201, EACCES },
+		{ "100 200", 100, 99, 0 },
+		{ "100 200", 200, 99, 0 },
+		{ "100 200", 99, 100, 0 },
+		{ "100 200", 99, 200, 0 },
+		{ "200 100", 150, 150, EACCES },
+		{ "0 2147483647", NOBODY, NOBODY, 0 },
+		{ "0 0", 0, 1, 0 },
+		{ "1 0", 0, 1, EACCES },
+	};
+	int family = socket_family(AF_INET), fd;
+
+	NOT_ON_STOCK();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].range)
+			ASSERT_EQ(0, knob_set_text("gid_range", rows[i].range));
+		EXPECT_EQ(rows[i].err,
+			  open_as(_metadata, family, rows[i].gid, rows[i].group))
+			TH_LOG("range %s, gid %u, group %u", rows[i].range ?: "as it was",
+			       rows[i].gid, rows[i].group);
+		/* Who has CAP_NET_ADMIN needs no group. */
+		fd = stream_socket(family);
+		EXPECT_LE(0, fd);
+		close(fd);
+	}
+}
+
+/* Sockets that are there already are for whoever has them. */
+TEST_F(policy, gid_range_is_about_socket_alone)
+{
+	int lfd = socket_new(-1), fd = socket_new(-1);
+	struct conn c;
+
+	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	ASSERT_EQ(0, seteuid(NOBODY));
+	conn_open(&self->peer, &c, .lfd = lfd);
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE, .dport = PORT);
+	ASSERT_EQ(0, seteuid(0));
+	socket_abort(fd);
+}
+
+/* errno of socket() and connect() in a child that has done what @prepare does. */
+static int connect_after(struct __test_metadata *_metadata, void (*prepare)(void))
+{
+	int family = socket_family(AF_INET), status;
+	pid_t child = fork();
+
+	ASSERT_LE(0, child);
+	if (!child) {
+		int fd;
+
+		prepare();
+		fd = stream_socket(family);
+		_exit(fd < 0 ? errno : socket_connect(fd, "10.0.0.2", PORT));
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define DO(call) \
+	do { \
+		if (call) \
+			_exit(200); \
+	} while (0)
+
+/* Root that gave up one capability is not the administrator of the network. */
+static void without_net_admin(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	DO(syscall(SYS_capget, &head, data));
+	data[0].effective &= ~(1U << CAP_NET_ADMIN);
+	data[0].permitted &= ~(1U << CAP_NET_ADMIN);
+	DO(syscall(SYS_capset, &head, data));
+}
+
+/* Root of a user namespace is none in the network that was there before it. */
+static void root_elsewhere(void)
+{
+	DO(setgid(NOBODY));
+	DO(setuid(NOBODY));
+	DO(unshare(CLONE_NEWUSER));
+}
+
+/* But in one of its own. */
+static void root_at_home(void)
+{
+	root_elsewhere();
+	DO(unshare(CLONE_NEWNET));
+}
+
+TEST_F(policy, gid_range_asks_for_net_admin_of_the_namespace)
+{
+	NOT_ON_STOCK();
+	EXPECT_EQ(EACCES, connect_after(_metadata, without_net_admin));
+	EXPECT_EQ(EACCES, connect_after(_metadata, root_elsewhere));
+	/* There it may, but there is no way out. */
+	EXPECT_NE(EACCES, connect_after(_metadata, root_at_home));
+}
+
+#define LANDLOCK_CONNECT_TCP 2ULL
+
+/* From here on no connect() over TCP, where Landlock has such a rule (6.7). */
+static bool sandbox(void)
+{
+	struct {
+		uint64_t fs, net;
+	} handled = { .net = LANDLOCK_CONNECT_TCP };
+	int rules = syscall(444, &handled, sizeof(handled), 0);
+
+	return rules >= 0 && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !syscall(446, rules, 0);
+}
+
+static void in_a_sandbox(void)
+{
+	DO(setgid(NOBODY));
+	DO(setuid(NOBODY));
+	if (!sandbox() && stock_mode())
+		_exit(0);
+}
+
+/*
+ * Who is in a sandbox gets no connection that the sandbox doesn't see: stock's
+ * is refused by Landlock, ours has no socket to begin with.
+ */
+TEST_F(policy, landlock_is_not_passed_by)
+{
+	int err = connect_after(_metadata, in_a_sandbox);
+
+	if (!err)
+		SKIP(return, "Landlock has no rules for TCP here");
+	EXPECT_EQ(EACCES, err);
+}
+
+TEST_HARNESS_MAIN
