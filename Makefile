@@ -48,7 +48,7 @@ help:
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      on two CPUs and a kernel that looks for data races (KCSAN)'
 	@echo 'make coverage                   the functions that the packet fuzzer enters'
-	@echo 'make lint                       sparse, W=2, clang, checkpatch, cppcheck, pyflakes'
+	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, pyflakes'
 	@echo 'make fuzz [SECONDS=30]          the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
 	@echo 'make plot                       build/plot.svg: the window of a transfer that loses segments'

@@ -25,6 +25,7 @@ void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
 			  const struct xtcp_key *key,
 			  const struct sk_buff *skb);
 
+#if IS_ENABLED(CONFIG_IPV6)
 /* IPv6's part of a socket of ours, which is never a record of the kernel's. */
 static inline struct ipv6_pinfo *xtcp_ipv6_pinfo(const struct sock *sk)
 {
@@ -38,5 +39,6 @@ xtcp_ipv6_tx_options(const struct sock *sk)
 	return rcu_dereference_check(xtcp_ipv6_pinfo(sk)->opt,
 				     lockdep_sock_is_held(sk));
 }
+#endif /* CONFIG_IPV6 */
 
 #endif /* XTCP_NET_ADDR6_H */
