@@ -84,6 +84,17 @@
 #endif
 
 /*
+ * uapi/linux/net_tstamp.h: a socket can ask for some kinds of stamps and leave
+ * out others that another socket asked for since 6.12
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define XTCP_STAMP_IS_WANTED(flags, kind)	true
+#else
+#define XTCP_STAMP_IS_WANTED(flags, kind)				\
+	(!((flags) & SOF_TIMESTAMPING_OPT_RX_FILTER) || ((flags) & (kind)))
+#endif
+
+/*
  * linux/slab.h: caches can ask to stay apart since 6.5. Before, one that
  * kmemleak is not to look into is never merged either; such kernels have no
  * kmemleak in them anyway.

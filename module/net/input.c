@@ -22,6 +22,7 @@
 #include "net/input.h"
 
 #include <linux/filter.h>
+#include <net/busy_poll.h>
 #include <net/inet_sock.h>
 #include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
@@ -594,6 +595,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		return;
 	}
 	sk_incoming_cpu_update(sk);
+	sk_mark_napi_id(sk, skb);
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {

@@ -320,6 +320,12 @@ static void ipv4_child_init(struct sock *sk, const struct sock *lsk,
 	sk_rcv_saddr_set(sk, key->laddr);
 	inet->inet_saddr = key->laddr;
 	sk->sk_bound_dev_if = key->dif;
+	/* What that segment tells of the peer, for getsockopt(IP_PKTOPTIONS). */
+	if (key->family == AF_INET) {
+		inet->mc_index = inet_iif(skb);
+		inet->mc_ttl = ip_hdr(skb)->ttl;
+		inet->rcv_tos = ip_hdr(skb)->tos;
+	}
 }
 
 /* LC-110: a cached route that went stale is looked up again. */

@@ -165,6 +165,9 @@ static bool coalesce(struct sock *sk, struct sk_buff *to, struct sk_buff *from)
 	sk_mem_charge(sk, delta);
 	xtcp_cb(to)->end = xtcp_cb(from)->end;
 	xtcp_cb(to)->flags |= xtcp_cb(from)->flags;
+	/* When the last of it arrived (SO_TIMESTAMP). */
+	to->tstamp = from->tstamp;
+	skb_hwtstamps(to)->hwtstamp = skb_hwtstamps(from)->hwtstamp;
 	kfree_skb_partial(from, stolen);
 	XTCP_INC(sock_net(sk), RCV_COALESCE);
 	return true;

@@ -15,6 +15,7 @@
  */
 #include "user/sockopt.h"
 
+#include <linux/net_tstamp.h>
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
 #include <net/ip.h>
@@ -393,6 +394,20 @@ static int txrehash_set(struct sock *sk, int val)
 	return 0;
 }
 
+/* SO_TIMESTAMPING: xtcp tells when text came, and not when it leaves. */
+static int timestamping_set(struct socket *sock, int optname, sockptr_t optval,
+			    unsigned int optlen)
+{
+	int flags;
+	int err = int_read(&flags, optval, optlen);
+
+	if (err)
+		return err;
+	if (flags & SOF_TIMESTAMPING_TX_RECORD_MASK)
+		return -EOPNOTSUPP;
+	return sock_setsockopt(sock, SOL_SOCKET, optname, optval, optlen);
+}
+
 /**
  * xtcp_setsockopt_any - setsockopt(), all levels
  * @sock: socket
@@ -412,6 +427,8 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 	if (level != SOL_SOCKET)
 		return sock_common_setsockopt(sock, level, optname, optval,
 					      optlen);
+	if (optname == SO_TIMESTAMPING_OLD || optname == SO_TIMESTAMPING_NEW)
+		return timestamping_set(sock, optname, optval, optlen);
 	if (optname != SO_ZEROCOPY && optname != SO_TXREHASH)
 		return sock_setsockopt(sock, level, optname, optval, optlen);
 	err = int_read(&val, optval, optlen);

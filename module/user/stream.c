@@ -13,12 +13,15 @@
 
 #include <linux/fs.h>
 #include <linux/net.h>
+#include <linux/net_tstamp.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
+#include <net/busy_poll.h>
 #include <net/inet_common.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
 #include "lifecycle.h"
@@ -260,7 +263,28 @@ static int control_check(struct sock *sk, struct msghdr *msg)
 	struct sockcm_cookie sockc;
 
 	sockcm_init(&sockc, sk);
-	return sock_cmsg_send(sk, msg, &sockc) ? -EINVAL : 0;
+	if (sock_cmsg_send(sk, msg, &sockc))
+		return -EINVAL;
+	/* Nobody would be told when it leaves. */
+	return sockc.tsflags & ~READ_ONCE(sk->sk_tsflags) &
+	       SOF_TIMESTAMPING_TX_RECORD_MASK ? -EOPNOTSUPP : 0;
+}
+
+/*
+ * MSG_FASTOPEN: connect(), then send. The SYN carries no text, as that of Linux's TCP
+ * doesn't while it has no cookie of the peer; nor is one asked for.
+ */
+static int connect_first(struct sock *sk, struct msghdr *msg)
+{
+	int flags = msg->msg_flags & MSG_DONTWAIT ? O_NONBLOCK : 0;
+
+	if (!(READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_fastopen) &
+	      TFO_CLIENT_ENABLE) ||
+	    (msg->msg_name && msg->msg_namelen >= (int)sizeof(sa_family_t) &&
+	     ((struct sockaddr *)msg->msg_name)->sa_family == AF_UNSPEC))
+		return -EOPNOTSUPP;
+	return __inet_stream_connect(sk->sk_socket, msg->msg_name,
+				     msg->msg_namelen, flags, 1);
 }
 
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
@@ -277,8 +301,10 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	xtcp_sk(sk)->nagle &= ~XTCP_NAGLE_LARGE;
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
-	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
-			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
+	if (unlikely(flags & MSG_FASTOPEN))
+		err = connect_first(sk, msg);
+	if (!err && !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
+				       XTCP_STATEF(XTCP_CLOSE_WAIT)))
 		err = sk_stream_wait_connect(sk, &timeo);
 	if (!err && msg->msg_controllen)
 		err = control_check(sk, msg);
@@ -372,7 +398,7 @@ revert:
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
  * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP;
- *	MSG_SPLICE_PAGES from within the kernel
+ *	MSG_FASTOPEN connects first; MSG_SPLICE_PAGES from within the kernel
  * @size: octets in @msg, which says the same
  *
  * With MSG_OOB the last octet of what is queued is the urgent one.
@@ -415,7 +441,82 @@ struct reader {
 	int		target;
 	long		timeo;
 	bool		fin;
+	bool		stamped;
+	ktime_t		stamp;
+	ktime_t		hw_stamp;
 };
+
+/* Has the user asked when segments arrive (SO_TIMESTAMP, SO_TIMESTAMPING)? */
+static bool wants_stamps(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_RCVTSTAMP) ||
+	       (READ_ONCE(sk->sk_tsflags) & (SOF_TIMESTAMPING_SOFTWARE |
+					     SOF_TIMESTAMPING_RAW_HARDWARE));
+}
+
+/* Text of @skb was read: the last segment's arrival is the call's. */
+static void keep_stamp(struct reader *rd, struct sk_buff *skb)
+{
+	rd->stamp = skb->tstamp;
+	rd->hw_stamp = skb_hwtstamps(skb)->hwtstamp;
+}
+
+/* SO_TIMESTAMP, SO_TIMESTAMPNS, and their _NEW forms for 64-bit times. */
+static void put_stamp(const struct sock *sk, struct msghdr *msg, ktime_t stamp)
+{
+	bool wide = sock_flag(sk, SOCK_TSTAMP_NEW);
+	struct timespec64 ts = ktime_to_timespec64(stamp);
+	struct __kernel_timespec ns = {
+		.tv_sec		= ts.tv_sec,
+		.tv_nsec	= ts.tv_nsec,
+	};
+	struct __kernel_sock_timeval us = {
+		.tv_sec		= ts.tv_sec,
+		.tv_usec	= ts.tv_nsec / NSEC_PER_USEC,
+	};
+
+	/* The old forms are laid out alike, since a long has 64 bits. */
+	BUILD_BUG_ON(sizeof(ns) != sizeof(struct __kernel_old_timespec));
+	BUILD_BUG_ON(sizeof(us) != sizeof(struct __kernel_old_timeval));
+	if (sock_flag(sk, SOCK_RCVTSTAMPNS))
+		put_cmsg(msg, SOL_SOCKET, wide ? SO_TIMESTAMPNS_NEW :
+						 SO_TIMESTAMPNS_OLD,
+			 sizeof(ns), &ns);
+	else
+		put_cmsg(msg, SOL_SOCKET, wide ? SO_TIMESTAMP_NEW :
+						 SO_TIMESTAMP_OLD,
+			 sizeof(us), &us);
+}
+
+/* SO_TIMESTAMPING: of the times there are, those that were asked for. */
+static void put_stamping(const struct sock *sk, struct msghdr *msg,
+			 const struct reader *rd)
+{
+	u32 flags = READ_ONCE(sk->sk_tsflags);
+	struct scm_timestamping_internal all = { };
+
+	if (flags & SOF_TIMESTAMPING_SOFTWARE &&
+	    XTCP_STAMP_IS_WANTED(flags, SOF_TIMESTAMPING_RX_SOFTWARE))
+		all.ts[0] = ktime_to_timespec64(rd->stamp);
+	if (flags & SOF_TIMESTAMPING_RAW_HARDWARE &&
+	    XTCP_STAMP_IS_WANTED(flags, SOF_TIMESTAMPING_RX_HARDWARE))
+		all.ts[2] = ktime_to_timespec64(rd->hw_stamp);
+	if (!all.ts[0].tv_sec && !all.ts[0].tv_nsec &&
+	    !all.ts[2].tv_sec && !all.ts[2].tv_nsec)
+		return;
+	if (sock_flag(sk, SOCK_TSTAMP_NEW))
+		put_cmsg_scm_timestamping64(msg, &all);
+	else
+		put_cmsg_scm_timestamping(msg, &all);
+}
+
+static void put_stamps(const struct sock *sk, struct msghdr *msg,
+		       const struct reader *rd)
+{
+	if (rd->stamp && sock_flag(sk, SOCK_RCVTSTAMP))
+		put_stamp(sk, msg, rd->stamp);
+	put_stamping(sk, msg, rd);
+}
 
 /* Where the call reads on. Good as long as the socket lock is held. */
 static seq_t next_seq(const struct sock *sk, const struct reader *rd)
@@ -530,6 +631,8 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		xtcp_urgent_passed(xtcp_sk(sk));
 	rd->copied += used;
 	rd->left -= used;
+	if (unlikely(rd->stamped) && used)
+		keep_stamp(rd, skb);
 	if (offset + used < skb->len)
 		return 0;
 	if (xtcp_cb(skb)->flags & XTCP_FIN) {
@@ -678,7 +781,7 @@ static struct sk_buff *small_text(const struct sock *sk, size_t room)
 	    (skb->len < room && skb->len < READ_ONCE(sk->sk_rcvlowat)) ||
 	    xtcp_cb(skb)->seq != xs->copied_seq ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) || xs->urg_state ||
-	    xs->recv_inq || READ_ONCE(sk->sk_backlog.tail))
+	    xs->recv_inq || wants_stamps(sk) || READ_ONCE(sk->sk_backlog.tail))
 		return NULL;
 	return skb;
 }
@@ -745,6 +848,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		.msg = msg,
 		.flags = flags,
 		.left = len,
+		.stamped = wants_stamps(sk),
 	};
 	int ret, inq = -1;
 
@@ -755,6 +859,9 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 	}
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return xtcp_recv_error(sk, msg, len);
+	if (sk_can_busy_loop(sk) && sk->sk_state == XTCP_ESTABLISHED &&
+	    skb_queue_empty_lockless(&sk->sk_receive_queue))
+		sk_busy_loop(sk, flags & MSG_DONTWAIT);
 	lock_sock(sk);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state == XTCP_LISTEN) {
@@ -777,6 +884,8 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 			inq = unread(sk);
 	}
 	release_sock(sk);
+	if (unlikely(rd.stamped) && ret > 0)
+		put_stamps(sk, msg, &rd);
 	if (unlikely(inq >= 0))
 		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
 	return ret;

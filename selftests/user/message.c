@@ -7,6 +7,8 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <linux/ethtool.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -525,14 +527,19 @@ TEST_F(message_pair, call_sendfile)
 	EXPECT_EQ(FILE_BYTES, lseek(file, 0, SEEK_CUR));
 }
 
-/* Since 6.5 the kernel tells a protocol when sendfile() met the file's end. */
-static bool sendfile_tells_the_end(void)
+static bool kernel_is_since(int want_major, int want_minor)
 {
 	struct utsname u;
 	int major, minor;
 
 	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 5));
+	       (major > want_major || (major == want_major && minor >= want_minor));
+}
+
+/* The kernel tells a protocol when sendfile() met the file's end. */
+static bool sendfile_tells_the_end(void)
+{
+	return kernel_is_since(6, 5);
 }
 
 /*
@@ -762,6 +769,207 @@ TEST_F(message, ioctl_last_packet_time)
 	conn_open(&self->peer, &c);
 	/* Asked for after the fact there is none. */
 	EXPECT_EQ(ENOENT, errno_of(ioctl(c.fd, SIOCGSTAMP, &tv)));
+}
+
+/* --- times -------------------------------------------------------------- */
+
+static int64_t wall_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* recvmsg(): what it says of the time; -1: nothing. */
+static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option, int octets)
+{
+	bool nanoseconds = option != SO_TIMESTAMP_OLD && option != SO_TIMESTAMP_NEW;
+	char buf[64], control[256] = "";
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int64_t when[2];
+
+	EXPECT_EQ(octets, recvmsg(fd, &msg, MSG_DONTWAIT));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg)
+		return -1;
+	EXPECT_EQ(SOL_SOCKET, cmsg->cmsg_level);
+	EXPECT_EQ(option, cmsg->cmsg_type);
+	EXPECT_EQ(NULL, CMSG_NXTHDR(&msg, cmsg));
+	memcpy(when, CMSG_DATA(cmsg), sizeof(when));
+	return when[0] * NSEC_PER_SEC + when[1] * (nanoseconds ? 1 : 1000);
+}
+
+/* The last segment's arrival, whatever came before and when it is read. */
+TEST_F(message_pair, so_timestamp_is_when_it_came)
+{
+	static const int options[] = {
+		SO_TIMESTAMP_OLD, SO_TIMESTAMPNS_OLD, SO_TIMESTAMP_NEW,
+		SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_OLD, SO_TIMESTAMPING_NEW,
+	};
+	int client, server, flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		bool all = options[i] == SO_TIMESTAMPING_OLD ||
+			   options[i] == SO_TIMESTAMPING_NEW;
+		int64_t sent, stamp;
+
+		socket_set(server, SOL_SOCKET, options[i], all ? flags : 1);
+		/* The first who asks has a worker switch it on. */
+		sleep_ms(100);
+		ASSERT_EQ(3, send(client, "abc", 3, 0));
+		sleep_ms(50);
+		sent = wall_ns();
+		ASSERT_EQ(3, send(client, "def", 3, 0));
+		sleep_ms(100);
+		stamp = read_stamp(_metadata, server, options[i], 6);
+		EXPECT_LE(sent / 1000, stamp / 1000);
+		EXPECT_GT(sent + 50 * NSEC_PER_MSEC, stamp);
+		/* One small segment, which has a way of its own to the reader. */
+		sent = wall_ns();
+		ASSERT_EQ(1, send(client, "g", 1, 0));
+		sleep_ms(100);
+		stamp = read_stamp(_metadata, server, options[i], 1);
+		EXPECT_LE(sent / 1000, stamp / 1000);
+		EXPECT_GT(sent + 50 * NSEC_PER_MSEC, stamp);
+		socket_set(server, SOL_SOCKET, options[i], 0);
+		ASSERT_EQ(1, send(client, "h", 1, 0));
+		sleep_ms(50);
+		EXPECT_EQ(-1, read_stamp(_metadata, server, options[i], 1));
+	}
+}
+
+/* Asked for with a call, too; kernels before 6.8 don't let xtcp see the option. */
+TEST_F(message_pair, so_timestamping_of_what_is_sent_is_refused)
+{
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE;
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { "abc", 3 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int client, server;
+
+	NOT_ON_STOCK();
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	if (kernel_is_since(6, 8)) {
+		EXPECT_EQ(EOPNOTSUPP,
+			  errno_of(setsockopt(client, SOL_SOCKET, SO_TIMESTAMPING_OLD, &flags,
+					      sizeof(flags))));
+		EXPECT_EQ(EOPNOTSUPP,
+			  errno_of(setsockopt(server, SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags,
+					      sizeof(flags))));
+	}
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SO_TIMESTAMPING_OLD;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(flags));
+	memcpy(CMSG_DATA(cmsg), &flags, sizeof(flags));
+	EXPECT_EQ(EOPNOTSUPP, errno_of(sendmsg(client, &msg, 0)));
+}
+
+/* The queue of the device by which text comes is known, for who polls it. */
+TEST_F(message_pair, so_busy_poll_knows_its_queue)
+{
+	int client, server, id = 0;
+	socklen_t len = sizeof(id);
+
+	/* By these two a veth device has queues that can be polled. */
+	pair_enter(&self->pair, CLIENT);
+	link_set_offload(WHERE(_metadata), "veth0", ETHTOOL_STSO, false);
+	pair_enter(&self->pair, SERVER);
+	link_set_offload(WHERE(_metadata), "veth1", ETHTOOL_SGRO, true);
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	socket_set(server, SOL_SOCKET, SO_BUSY_POLL, 50);
+	ASSERT_EQ(3, send(client, "abc", 3, 0));
+	sleep_ms(10);
+	expect_read(server, "abc", 0);
+	ASSERT_EQ(0, getsockopt(server, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &len));
+	EXPECT_NE(0, id);
+	/* It polls for so long, and no longer. */
+	EXPECT_EQ(EAGAIN, errno_of(recv(server, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
+	ASSERT_EQ(3, send(client, "def", 3, 0));
+	expect_read(server, "def", 0);
+}
+
+/* --- send() that connects ----------------------------------------------- */
+
+static ssize_t send_to(struct pair *pr, int fd, const char *text, int flags)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], KERNEL_PORT, &sa);
+
+	return sendto(fd, text, strlen(text), flags | MSG_FASTOPEN | MSG_NOSIGNAL,
+		      (struct sockaddr *)&sa, len);
+}
+
+#define TCP_FASTOPEN_KNOB "/proc/sys/net/ipv4/tcp_fastopen"
+
+/* As to a peer whose cookie Linux's TCP doesn't have: first the handshake, then the text. */
+TEST_F(message_pair, msg_fastopen_connects)
+{
+	int lfd = pair_listen(&self->pair, KERNEL_PORT, 4), fd, child;
+	struct sockaddr any = { .sa_family = AF_UNSPEC };
+
+	pair_enter(&self->pair, CLIENT);
+	fd = stream_socket(socket_family(AF_INET));
+	EXPECT_EQ(5, send_to(&self->pair, fd, "hello", 0));
+	child = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, child);
+	sleep_ms(10);
+	expect_read(child, "hello", 0);
+	/* It is connected. */
+	EXPECT_EQ(EISCONN, errno_of(send_to(&self->pair, fd, "hello", 0)));
+	close(fd);
+	close(child);
+
+	fd = stream_socket(socket_family(AF_INET));
+	EXPECT_EQ(EOPNOTSUPP, errno_of(sendto(fd, "x", 1, MSG_FASTOPEN, &any, sizeof(any))));
+	EXPECT_EQ(EINPROGRESS, errno_of(send_to(&self->pair, fd, "hello", MSG_DONTWAIT)));
+	sleep_ms(10);
+	EXPECT_EQ(2, send(fd, "hi", 2, MSG_DONTWAIT));
+	close(fd);
+
+	ASSERT_EQ(0, sysctl_write(TCP_FASTOPEN_KNOB, "0"));
+	fd = stream_socket(socket_family(AF_INET));
+	EXPECT_EQ(EOPNOTSUPP, errno_of(send_to(&self->pair, fd, "hello", 0)));
+	close(fd);
+	close(lfd);
+}
+
+/* --- what the segment that made a socket tells --------------------------- */
+
+TEST_F(message, ip_pktoptions_of_a_child)
+{
+	char control[128] = "";
+	struct msghdr msg = { .msg_control = control };
+	socklen_t len = sizeof(control);
+	struct cmsghdr *cmsg;
+	struct conn c;
+	uint8_t ttl = 0;
+
+	conn_open(&self->peer, &c);
+	if (socket_family(AF_INET) != AF_INET)
+		return;		/* An option of IPv4's. */
+	socket_set(c.fd, IPPROTO_IP, IP_RECVTTL, 1);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IP, IP_PKTOPTIONS, control, &len));
+	msg.msg_controllen = len;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	EXPECT_EQ(IP_TTL, cmsg->cmsg_type);
+	memcpy(&ttl, CMSG_DATA(cmsg), 1);
+	EXPECT_EQ(64, ttl);
 }
 
 TEST_HARNESS_MAIN
