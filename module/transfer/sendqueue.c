@@ -412,12 +412,17 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 		(int)xtcp_send_segs(skb) - before);
 }
 
-/* Make the fragment list private: a clone may still be on its way out. */
+/*
+ * Make the fragment list private, because a clone may still be on its way out,
+ * and let each fragment hold a reference to its page: io_uring's registered
+ * pages have one for all of the skb instead.
+ */
 static int unshare(struct sock *sk, struct sk_buff *skb)
 {
 	int before = skb->truesize;
 	int err;
 
+	skb_zcopy_downgrade_managed(skb);
 	if (!skb_cloned(skb))
 		return 0;
 	err = pskb_expand_head(skb, 0, 0, GFP_ATOMIC);
@@ -580,7 +585,7 @@ struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
 	return skb;
 }
 
-/* Drop the first @eat octets of the fragments, which are private. */
+/* Drop the first @eat bytes of the fragments, after unshare(). */
 static void eat_frags(struct sk_buff *skb, u32 eat)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);

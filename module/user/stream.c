@@ -156,6 +156,8 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, copy))
 		return -ENOBUFS;
+	/* This page gets a reference; io_uring's registered pages have none. */
+	skb_zcopy_downgrade_managed(skb);
 	err = skb_copy_to_page_nocache(sk, &msg->msg_iter, skb, pfrag->page,
 				       pfrag->offset, copy);
 	if (err)
