@@ -33,6 +33,7 @@
 #include "net/wire.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
+#include "user/stats.h"
 
 /* --- memory ------------------------------------------------------------ */
 
@@ -430,18 +431,30 @@ static int unshare(struct sock *sk, struct sk_buff *skb)
 	return err;
 }
 
-/**
- * xtcp_sendq_split - cut an skb in two
- * @sk: the socket, locked
- * @skb: of the send queue; keeps the first part
- * @len: octets of text that stay in it
- *
- * Neither is measured anew.
- *
- * Return: the rest, with FIN and PSH, charged, for the caller to put into the
- * same queue; NULL without memory
+/* Does @skb stand at an end of what is in flight? */
+static bool is_at_an_end(struct sock *sk, const struct sk_buff *skb)
+{
+	return skb == xtcp_send_oldest(sk) || skb == xtcp_send_newest(sk);
+}
+
+/*
+ * The second part of a cut: an empty skb with a reservation. Without a
+ * reservation only where the connection could not go on otherwise (@must); the
+ * next reservation makes up for it.
  */
-struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
+static struct sk_buff *rest_alloc(struct sock *sk, u32 linear, bool must)
+{
+	struct sk_buff *rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
+
+	if (!rest || sk_wmem_schedule(sk, rest->truesize) || must)
+		return rest;
+	consume_skb(rest);
+	return NULL;
+}
+
+/* xtcp_sendq_split(); @must as for rest_alloc(). */
+static struct sk_buff *split(struct sock *sk, struct sk_buff *skb, u32 len,
+			     bool must)
 {
 	u32 linear = skb_headlen(skb) > len ? skb_headlen(skb) - len : 0;
 	u32 moved = skb->len - len - linear;
@@ -451,7 +464,7 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 
 	if (unshare(sk, skb))
 		return NULL;
-	rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
+	rest = rest_alloc(sk, linear, must);
 	if (!rest)
 		return NULL;
 
@@ -470,21 +483,58 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 }
 
 /**
+ * xtcp_sendq_split - cut an skb in two
+ * @sk: the socket, locked
+ * @skb: of the send queue; keeps the first part
+ * @len: bytes of payload that stay in it
+ *
+ * Neither is measured anew.
+ *
+ * Return: the rest, with FIN and PSH, charged, for the caller to put into the
+ * same queue; NULL without memory
+ */
+struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
+{
+	return split(sk, skb, len, true);
+}
+
+/*
+ * A peer with a small MSS that reports every second segment (CVE-2019-11478)
+ * makes an skb of each: many times the memory of the payload. As in Linux the
+ * queue may grow to twice the send buffer and what a write can overshoot; then
+ * only its ends are cut, so that the connection goes on.
+ */
+static bool queue_is_too_big(const struct sock *sk)
+{
+	long limit = READ_ONCE(sk->sk_sndbuf) +
+		     2L * SKB_TRUESIZE(GSO_LEGACY_MAX_SIZE);
+
+	return unlikely(sk->sk_wmem_queued >> 1 > limit);
+}
+
+/**
  * xtcp_sendq_cut - cut an skb in flight in two
  * @sk: the socket, locked
  * @skb: in flight; keeps the first part
- * @len: octets of text that stay in it; where they end a segment ends from
+ * @len: bytes of payload that stay in it; where they end a segment ends from
  *	now on
  *
  * The rest follows it in the flight, with the same marks.
  *
- * Return: false without memory, then nothing has changed
+ * Return: false without memory, or if the send queue has too much of it
+ * already; then nothing has changed
  */
 bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
 {
-	struct sk_buff *rest = xtcp_sendq_split(sk, skb, len);
 	u32 size = xtcp_cb(skb)->seg_size;
+	bool must = is_at_an_end(sk, skb);
+	struct sk_buff *rest;
 
+	if (queue_is_too_big(sk) && !must) {
+		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
+		return false;
+	}
+	rest = split(sk, skb, len, must);
 	if (!rest)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);

@@ -150,6 +150,7 @@
 	X(DELIVERED,		"TCPDelivered") \
 	X(DSACK_RECV_SEGS,	"TCPDSACKRecvSegs") \
 	X(DSACK_IGNORED_DUBIOUS,	"TCPDSACKIgnoredDubious") \
+	X(WQUEUE_TOO_BIG,	"TCPWqueueTooBig") \
 	X(MIGRATE_REQ_SUCCESS,	"TCPMigrateReqSuccess") \
 	X(MIGRATE_REQ_FAILURE,	"TCPMigrateReqFailure") \
 	X(NO_PORT_LEFT,		"XtcpNoPortLeft") \

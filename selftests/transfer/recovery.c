@@ -10,7 +10,9 @@
 
 
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <sys/ioctl.h>
 
 PEER_FIXTURE(recovery);
 
@@ -636,14 +638,19 @@ TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 	ack(&c, 10);
 }
 
-/* Octets of memory that the send queue is charged with. */
-static int queued(struct __test_metadata *_metadata, const struct conn *c)
+static int meminfo(struct __test_metadata *_metadata, const struct conn *c, int which)
 {
 	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(mem);
 
 	EXPECT_EQ(0, getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
-	return mem[SK_MEMINFO_WMEM_QUEUED];
+	return mem[which];
+}
+
+/* Octets of memory that the send queue is charged with. */
+static int queued(struct __test_metadata *_metadata, const struct conn *c)
+{
+	return meminfo(_metadata, c, SK_MEMINFO_WMEM_QUEUED);
 }
 
 TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
@@ -674,6 +681,92 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	ack(&c, 10);
 	EXPECT_EQ(0, queued(_metadata, &c));
 	peer_expect_silence(p, 1000);
+}
+
+/* Bytes in flight: sent, not acknowledged. */
+static int flight(const struct conn *c)
+{
+	int all = 0, unsent = 0;
+
+	ioctl(c->fd, SIOCOUTQ, &all);
+	ioctl(c->fd, SIOCOUTQNSD, &unsent);
+	return all - unsent;
+}
+
+/* A flight of at least so many bytes that nobody sees. */
+static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int bytes)
+{
+	static uint8_t text[1 << 16];
+
+	for (int i = 0; i < 60; i++) {
+		int n;
+
+		while (send(c->fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+			;
+		n = flight(c);
+		if (n >= bytes)
+			return;
+		for (int acks = 8; acks; acks--) {
+			c->kern_nxt += n / acks;
+			n -= n / acks;
+			conn_send(c, .flags = ACK);
+		}
+	}
+	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight(c));
+}
+
+TEST_F(recovery, cve_2019_11478_every_second_segment)
+{
+	struct netem netem = { .loss = 100 };
+	/* What a write can overshoot by: two skbs of 64 KiB and their heads. */
+	const int overshoot = 2 * (65536 + 2048);
+	const int mss = 48;
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	int limit, queued_max = 0, free_min = INT_MAX;
+	int64_t at, end;
+	struct conn c;
+
+	/*
+	 * Each report makes two skbs of one. They are charged like others, and
+	 * there is an end to it.
+	 */
+	knob_set("early_retrans", 0);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(mss), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 100000);
+	limit = 2 * (meminfo(_metadata, &c, SK_MEMINFO_SNDBUF) + overshoot);
+	c.wnd = 60000;
+	conn_send(&c, .flags = ACK);
+	netem_set(WHERE(_metadata), "tun0", &netem);
+	fly_unseen(_metadata, &c, 100000);
+	counters_take(&before);
+
+	at = conn_kern_nxt(&c) + mss;
+	end = conn_kern_nxt(&c) + flight(&c) - 4 * mss;
+	for (; at < end; at += 4 * mss) {
+		uint32_t l = c.kern_iss + (uint32_t)at;
+
+		conn_send(&c, .flags = ACK,
+			  .opt = OPT(OPT_NOP, OPT_NOP,
+				     OPT_SACK2(l + 2 * mss, l + 3 * mss, l, l + mss)));
+		if (queued(_metadata, &c) > queued_max)
+			queued_max = queued(_metadata, &c);
+		if (meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC) < free_min)
+			free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
+	}
+	EXPECT_GT(limit + 16384, queued_max);
+	/* What isn't reserved shows as less than nothing. */
+	EXPECT_LE(0, free_min);
+	counters_take(&after);
+	EXPECT_LT(counter_get(&before, "TCPWqueueTooBig"),
+		  counter_get(&after, "TCPWqueueTooBig"));
+	/* The ends can still be cut: it goes on. */
+	netem.loss = 0;
+	netem_set(WHERE(_metadata), "tun0", &netem);
+	conn_send(&c, .flags = ACK, .ack = conn_kern_nxt(&c) + 10);
+	conn_expect(&c, .seq = conn_kern_nxt(&c) + 10, .within_ms = 3000);
+	p->leave_unread = true;
+	socket_abort(c.fd);
 }
 
 TEST_F(recovery, rfc2018_8_reneging)
