@@ -214,6 +214,9 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 			xs->retrans_out -= segs;
 		cb->marks = 0;
 	}
+	/* Whatever was judged before may be a lap of the sequence space ago. */
+	if (!xs->sacked_out)
+		xs->holes_seq = xs->snd_una;
 	if (!xs->sacked_out || seq_after(cb->end, xs->sacked_end))
 		xs->sacked_end = cb->end;
 	cb->marks |= XTCP_MARK_SACKED;
@@ -485,15 +488,16 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-	seq_t judged = xs->holes_seq;
 	bool enough = false;
 	u32 above = 0;
+	seq_t judged;
 
+	/* Of an earlier flight: nothing was judged yet in this one. */
+	if (!seq_between(xs->holes_seq, xs->snd_una, xs->snd_nxt))
+		xs->holes_seq = xs->snd_una;
+	judged = xs->holes_seq;
 	if (xs->sacked_out < xs->reordering)
 		return;
-	/* Of an earlier flight: nothing was judged yet in this one. */
-	if (!seq_between(judged, xs->snd_una, xs->snd_nxt))
-		judged = xs->snd_una;
 	skb = xtcp_send_find(sk, seq_sub(xs->sacked_end, 1));
 	for (; skb && !seq_before(xtcp_cb(skb)->seq, judged);
 	     skb = skb_rb_prev(skb)) {

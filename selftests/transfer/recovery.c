@@ -13,6 +13,8 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 
 PEER_FIXTURE(recovery);
 
@@ -767,6 +769,66 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	conn_expect(&c, .seq = conn_kern_nxt(&c) + 10, .within_ms = 3000);
 	p->leave_unread = true;
 	socket_abort(c.fd);
+}
+
+/* So many bytes are sent, and acknowledged, that nobody sees. */
+static void pass_unseen(struct __test_metadata *_metadata, struct conn *c, int64_t bytes)
+{
+	int file = memfd_create("text", 0);
+	const int64_t size = 1 << 20;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, size));
+	while (bytes) {
+		off_t at = 0;
+		ssize_t n = sendfile(c->fd, file, &at, bytes < size ? bytes : size);
+
+		if (n > 0)
+			bytes -= n;
+		c->kern_nxt += flight(c);
+		conn_send(c, .flags = ACK);
+	}
+	while (flight(c)) {
+		c->kern_nxt += flight(c);
+		conn_send(c, .flags = ACK);
+	}
+	close(file);
+}
+
+TEST_F_TIMEOUT(recovery, rfc6675_holes_of_an_earlier_lap, 3600)
+{
+	/* The flight begins three segments before what was judged, a lap later. */
+	const int64_t lap = (1LL << 32) - 2 * MSS;
+	struct netem netem = { .loss = 100 };
+	struct peer *p = &self->peer;
+	struct conn c;
+	uint32_t una;
+
+	knob_set("recovery", 0);
+	knob_set("early_retrans", 0);
+	open_with(p, &c, OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
+	c.wnd = 60000;
+	conn_send(&c, .flags = ACK);
+	offer(_metadata, &c, 10);
+	expect_segs(&c, 0, 9);
+	sack(&c, 0, 1, 10);
+	conn_expect(&c, .seq = seg(0), .len = MSS);
+	ack(&c, 10);
+	netem_set(WHERE(_metadata), "tun0", &netem);
+	pass_unseen(_metadata, &c, lap - 10 * MSS);
+	netem.loss = 0;
+	netem_set(WHERE(_metadata), "tun0", &netem);
+
+	una = c.kern_nxt - c.kern_iss;
+	offer(_metadata, &c, 10);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .seq = (uint32_t)(una + i * MSS), .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = una,
+		  .opt = OPT(OPT_NOP, OPT_NOP,
+			     OPT_SACK1(c.kern_iss + una + MSS,
+				       c.kern_iss + una + 10 * MSS)));
+	conn_expect(&c, .seq = una, .len = MSS);
+	conn_send(&c, .flags = ACK, .ack = (uint32_t)(una + 10 * MSS));
 }
 
 TEST_F(recovery, rfc2018_8_reneging)
