@@ -70,7 +70,8 @@ static void persist_arm(struct sock *sk)
  * xtcp_probe_window_check - nothing could be sent: will anything wake us
  * @sk: the socket, locked
  *
- * While something is in flight its ACK or its timer will. Else, with text
+ * While something is in flight its ACK or its timer will, and with an open
+ * window the pacing timer, where that runs. Else, with text
  * or FIN waiting for a window (or for a worthwhile part of one), only the
  * persist timer can (MUST-36). Stops it when it has no more to do.
  */
@@ -78,7 +79,8 @@ void xtcp_probe_window_check(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->in_flight || !xtcp_send_has_unsent(sk)) {
+	if (xs->in_flight || !xtcp_send_has_unsent(sk) ||
+	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
 		WRITE_ONCE(xs->probe_backoff, 0);
 		return;

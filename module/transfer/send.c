@@ -303,7 +303,8 @@ bool xtcp_send_has_room(struct sock *sk)
  * xtcp_send_beyond_cwnd - send one new segment, cwnd or not
  * @sk: the socket, locked, with something in flight
  *
- * For the loss probe, whose timer the caller sets.
+ * For the loss probe, whose timer the caller sets. It waits for its turn where
+ * segments are paced, and for the host's own queue, as in Linux.
  *
  * Return: true when it left
  */
@@ -313,6 +314,8 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 	bool whole;
 	s32 len;
 
+	if (xtcp_pacing_holds(sk))
+		return false;
 	refresh_mss(sk);
 	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
 	return len >= 0 && push_one(sk, skb, len, whole,

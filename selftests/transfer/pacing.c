@@ -130,6 +130,78 @@ TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 3 * 3600)
 	conn_send(&c, .flags = ACK);
 }
 
+/*
+ * A rate of a segment a second: while one waits for its turn, and nothing is in
+ * flight, nobody asks the peer for its window, which is open.
+ */
+TEST_F(pacing, no_probe_between_paced_segments)
+{
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	struct conn c;
+
+	/* Not two at a time. */
+	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS));
+	counters_take(&before);
+	give(_metadata, &c, 5 * MSS);
+	conn_expect(&c, .len = MSS);
+	for (int i = 1; i < 5; i++) {
+		peer_mark_last(p);
+		/* A round trip of microseconds would let several go in one burst. */
+		peer_sleep_until(p, 20);
+		conn_send(&c, .flags = ACK);
+		conn_expect(&c, .len = MSS, .at_ms = 1000);
+	}
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 3000);
+	counters_take(&after);
+	EXPECT_EQ(counter_get(&before, "TCPWinProbe"), counter_get(&after, "TCPWinProbe"));
+}
+
+/* With a closed window the probe goes, whatever is due when. */
+TEST_F(pacing, paced_segments_meet_a_closed_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Not two at a time. */
+	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS));
+	give(_metadata, &c, 2 * MSS);
+	conn_expect(&c, .len = MSS);
+	conn_send(&c, .flags = ACK, .wnd = 0);
+	conn_expect(&c, .len = 0, .seq = conn_kern_nxt(&c) - 1, .within_ms = 1500);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .len = MSS, .within_ms = 1500);
+	conn_send(&c, .flags = ACK);
+}
+
+/* A loss probe is no reason to send a new segment before it is due. */
+TEST_F(pacing, loss_probe_waits_for_its_turn)
+{
+	struct peer *p = &self->peer;
+	struct counters before, after;
+	struct conn c;
+
+	EXPECT_EQ(0, knob_set("early_retrans", 3));
+	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
+	open_paced(_metadata, p, &c);
+	/* 60 ms a segment: longer than the probe waits. */
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS * 1000 / 60));
+	counters_take(&before);
+	give(_metadata, &c, 3 * MSS);
+	conn_expect(&c, .len = MSS);
+	peer_mark_last(p);
+	conn_expect(&c, .len = MSS, .at_ms = 60);
+	conn_expect(&c, .len = MSS, .at_ms = 120);
+	counters_take(&after);
+	EXPECT_EQ(counter_get(&before, "TCPLossProbes"), counter_get(&after, "TCPLossProbes"));
+	conn_send(&c, .flags = ACK);
+}
+
 /* The same, where the qdisc fq does it: it spaces what leaves at once. */
 TEST_F(pacing, so_max_pacing_rate_by_fq)
 {
