@@ -9,7 +9,7 @@
  *
  *	PTO = 2 * SRTT, and
  *	      the least RTO when one segment is in flight: its ACK may be delayed
- *	      2 ms otherwise
+ *	      two clock ticks otherwise, 2 ms at the least
  *	    = 1 s without an RTT; never beyond the RTO
  *
  * One probe at a time, and only outside of a recovery. If it repairs the loss
@@ -37,7 +37,12 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-#define PTO_SLACK_US	2000U	/* Linux: two of its least timer ticks */
+/*
+ * What an ACK may take beyond the round trips seen so far: the peer's CPU, or
+ * ours, was busy. Linux waits for two ticks of its timer wheel. Ours is exact,
+ * and would probe a clean path of 100 us for every pause of 2 ms.
+ */
+#define PTO_SLACK_US	max_t(u32, 2000, 2 * USEC_PER_SEC / HZ)
 
 /* Values of xtcp_early_retrans that mean TLP; the others are history. */
 static bool is_on(const struct xtcp_knobs *knobs)
