@@ -35,6 +35,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/smallqueue.h"
 #include "user/stats.h"
 
 /*
@@ -124,6 +125,8 @@ static bool probe_send(struct sock *sk)
 	newest = xtcp_send_newest(sk);
 	/* The peer holds it; and the time of sending would be taken for run_end. */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
+		return false;
+	if (xtcp_smallqueue_holds_copy(sk, newest))
 		return false;
 	newest = last_segment(sk, newest);
 	if (!newest || xtcp_send_again(sk, newest, 1))

@@ -140,14 +140,10 @@ void xtcp_pacing_update(struct sock *sk)
  */
 void xtcp_pacing_timeout(struct sock *sk)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return;
-	if (xs->recovery >= XTCP_FAST_RECOVERY &&
-	    xs->lost_out > xs->retrans_out)
-		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
+	xtcp_recovery_resume(sk);
 	xtcp_send_push(sk, 0);
-	if (xtcp_notsent_lowat(xs) != U32_MAX)
+	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
 		xtcp_send_wake_writer(sk);
 }

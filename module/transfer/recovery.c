@@ -48,6 +48,7 @@
 #include "transfer/scoreboard.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/smallqueue.h"
 #include "transfer/undo.h"
 #include "user/stats.h"
 
@@ -494,7 +495,8 @@ static void resend_lost(struct sock *sk)
 	while ((pipe = xtcp_congestion_pipe(xs)) < xs->cwnd &&
 	       !xtcp_pacing_holds(sk)) {
 		skb = xtcp_scoreboard_next_lost(sk);
-		if (!skb || xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
+		if (!skb || xtcp_smallqueue_is_full(sk, skb, 1) ||
+		    xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
 			break;
 		if (xs->recovery == XTCP_LOSS_RECOVERY)
 			XTCP_ADD(sock_net(sk), SLOW_START_RETRANS,
@@ -531,6 +533,21 @@ void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what)
 	}
 	if (what != XTCP_RESEND_NONE)
 		resend_lost(sk);
+}
+
+/**
+ * xtcp_recovery_resume - what held back retransmissions is over
+ * @sk: the socket, locked
+ *
+ * Pacing, or skbs that had not left this host.
+ */
+void xtcp_recovery_resume(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->recovery >= XTCP_FAST_RECOVERY &&
+	    xs->lost_out > xs->retrans_out)
+		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
 }
 
 /* --- timers ------------------------------------------------------------- */

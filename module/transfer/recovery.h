@@ -33,6 +33,7 @@ enum xtcp_resend {
 
 enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a);
 void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what);
+void xtcp_recovery_resume(struct sock *sk);
 void xtcp_recovery_passed(struct xtcp_sock *xs);
 void xtcp_recovery_settle(struct sock *sk);
 void xtcp_recovery_timed_out(struct sock *sk);

@@ -244,7 +244,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 			break;
 		if (!force && nagle_holds(sk, skb, nagle))
 			break;
-		if (xtcp_smallqueue_is_full(sk, skb) || xtcp_pacing_holds(sk))
+		if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
 			break;
 		if (!force && xs->in_flight &&
 		    xtcp_burst_waits(sk, skb, room, now_ns))
@@ -314,7 +314,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 	bool whole;
 	s32 len;
 
-	if (xtcp_pacing_holds(sk))
+	if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
 		return false;
 	refresh_mss(sk);
 	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
@@ -555,8 +555,8 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
  *
  * The scoreboard is not told: the loss probe doesn't mean that it is lost.
  *
- * Return: 0 when it left, -EAGAIN when it lies beyond the window, -ENOMEM or
- * an error of the route
+ * Return: 0 when it left, -EAGAIN when it lies beyond the window, -EBUSY when
+ * its last copy has not left this host, -ENOMEM or an error of the route
  */
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 {
@@ -566,6 +566,8 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	u32 segs;
 	int err;
 
+	if (xtcp_smallqueue_holds_copy(sk, skb))
+		return -EBUSY;
 	refresh_mss(sk);
 	if (!(cb->flags & XTCP_SYN)) {
 		err = retransmit_fit(sk, skb, segs_max);

@@ -8,7 +8,8 @@
  * lets go in a millisecond, have not left the host yet, and goes on when one of
  * them is freed. Short writes are held back likewise while something of the
  * socket has not left: the next one can be put into the same segment
- * (xtcp_autocorking).
+ * (xtcp_autocorking). What is lost is sent again up to twice that limit, and
+ * only once the copy before has left.
  *
  * What has not left is sk_wmem_alloc, which sock_wfree() lowers when a device
  * frees an skb. For a socket without SOCK_USE_WRITE_QUEUE it then calls
@@ -32,6 +33,7 @@
 #include "netns.h"
 #include "tcb.h"
 #include "transfer/burst.h"
+#include "transfer/recovery.h"
 #include "transfer/send.h"
 #include "user/stats.h"
 
@@ -68,14 +70,42 @@ static bool stop(struct sock *sk, u32 limit)
 }
 
 /**
+ * xtcp_smallqueue_holds_copy - is what would be sent again still in this host
+ * @sk: the socket, locked
+ * @skb: in flight
+ *
+ * The peer cannot have acknowledged it, and a second copy would leave behind
+ * the first. Sending goes on once the first has left. Where the socket flag is
+ * cleared only here, an skb that is just being freed may not tell: then the
+ * retransmission timer looks again.
+ *
+ * Return: true if a clone of @skb waits in a queue of this host
+ */
+bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
+{
+	if (likely(!skb_fclone_busy(sk, skb)))
+		return false;
+	sock_reset_flag(sk, SOCK_USE_WRITE_QUEUE);
+	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
+	/* As in stop(). */
+	smp_mb__after_atomic();
+	if (!skb_fclone_busy(sk, skb))
+		return false;
+	XTCP_INC(sock_net(sk), SPURIOUS_RTX_HOST_QUEUES);
+	return true;
+}
+
+/**
  * xtcp_smallqueue_is_full - should no more be sent until some of it has left
  * @sk: the socket, locked
  * @skb: what would be sent
+ * @shift: the limit is shifted by: 0; 1 for what is lost, as in Linux
  *
  * Two skbs go in any case, so that the device is never idle. If a single skb is
  * in flight, then all that has not left are ACKs and copies of that.
  */
-bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb)
+bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
+			     unsigned int shift)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	u32 limit = 2 * skb->truesize;
@@ -88,6 +118,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb)
 	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE)
 		limit = min_t(u32, limit,
 			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
+	limit <<= shift;
 	if (not_left(sk) <= limit ||
 	    rb_first(&sk->tcp_rtx_queue) == rb_last(&sk->tcp_rtx_queue))
 		return false;
@@ -121,8 +152,10 @@ bool xtcp_smallqueue_corks(struct sock *sk)
  */
 void xtcp_smallqueue_resume(struct sock *sk)
 {
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
-		xtcp_send_push(sk, 0);
+	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		return;
+	xtcp_recovery_resume(sk);
+	xtcp_send_push(sk, 0);
 }
 
 static void resume(struct sock *sk)

@@ -11,7 +11,9 @@ struct sk_buff;
 struct sock;
 
 /* Socket lock. */
-bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb);
+bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb);
+bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
+			     unsigned int shift);
 bool xtcp_smallqueue_corks(struct sock *sk);
 void xtcp_smallqueue_resume(struct sock *sk);
 

@@ -133,6 +133,7 @@
 	X(FROM_ZERO_WINDOW_ADV,	"TCPFromZeroWindowAdv") \
 	X(TO_ZERO_WINDOW_ADV,	"TCPToZeroWindowAdv") \
 	X(WANT_ZERO_WINDOW_ADV,	"TCPWantZeroWindowAdv") \
+	X(SPURIOUS_RTX_HOST_QUEUES, "TCPSpuriousRtxHostQueues") \
 	X(SYN_RETRANS,		"TCPSynRetrans") \
 	X(ORIG_DATA_SENT,	"TCPOrigDataSent") \
 	X(AUTO_CORKING,		"TCPAutoCorking") \

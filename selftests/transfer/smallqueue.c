@@ -165,4 +165,51 @@ TEST_F(smallqueue, knob_autocorking_off)
 	EXPECT_EQ(0, corked);
 }
 
+/* Reads so much, and no more comes. */
+static void read_all(struct __test_metadata *_metadata, int fd, int octets)
+{
+	static uint8_t buf[65536];
+
+	while (octets > 0) {
+		struct pollfd in = { fd, POLLIN, 0 };
+		ssize_t n;
+
+		ASSERT_EQ(1, poll(&in, 1, 20000));
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		ASSERT_LT(0, n);
+		octets -= n;
+	}
+	EXPECT_EQ(0, octets);
+}
+
+/*
+ * A device that needs a second for each segment: the timers for retransmissions
+ * and probes end long before it has sent what they are for. A second copy would
+ * stand behind the first.
+ */
+TEST_F(smallqueue, ctr_TCPSpuriousRtxHostQueues)
+{
+	struct pair *pr = &self->pair;
+	struct counters before, after;
+	static uint8_t text[1400];
+	int client, server;
+
+	fast_then_shaped(_metadata, pr, 1500, &client, &server);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), MSG_DONTWAIT));
+	read_all(_metadata, server, 3 * sizeof(text));
+	sleep_ms(3000);
+	counters_take(&after);
+	EXPECT_EQ(0, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	EXPECT_LE(1, counter_get(&after, "TCPSpuriousRtxHostQueues") -
+		     counter_get(&before, "TCPSpuriousRtxHostQueues"));
+	/* And it goes on. */
+	ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), MSG_DONTWAIT));
+	read_all(_metadata, server, sizeof(text));
+	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
+	close(client);
+	close(server);
+}
+
 TEST_HARNESS_MAIN
