@@ -177,30 +177,37 @@ static bool sock_has_write_space(const struct sock *sk)
 	       sock_takes_text(sk, 1);
 }
 
-/*
- * sk->sk_write_space: octets were acknowledged, or the buffer is larger; or
- * sock_wfree() tells that an skb was freed. Any context; who calls holds the
- * socket's memory.
- */
-static void sock_write_space(struct sock *sk)
+/* RCU. */
+static void wake_writers(struct sock *sk)
 {
-	struct socket *sock = READ_ONCE(sk->sk_socket);
-	struct socket_wq *wq;
+	struct socket_wq *wq = rcu_dereference(sk->sk_wq);
 
-	if (test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
-		xtcp_smallqueue_drained(sk);
-	if (!sock || !test_bit(SOCK_NOSPACE, &sock->flags) ||
-	    !sock_has_write_space(sk))
-		return;
-	clear_bit(SOCK_NOSPACE, &sock->flags);
-
-	rcu_read_lock();
-	wq = rcu_dereference(sk->sk_wq);
 	if (skwq_has_sleeper(wq))
 		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
 						      EPOLLWRBAND);
 	if (wq && wq->fasync_list && !(sk->sk_shutdown & SEND_SHUTDOWN))
 		sock_wake_async(wq, SOCK_WAKE_SPACE, POLL_OUT);
+}
+
+/*
+ * sk->sk_write_space: octets were acknowledged, or the buffer is larger; or
+ * sock_wfree() tells that an skb was freed. Any context; who calls holds the
+ * socket's memory. close() may free the struct socket meanwhile, after a grace
+ * period.
+ */
+static void sock_write_space(struct sock *sk)
+{
+	struct socket *sock;
+
+	if (test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
+		xtcp_smallqueue_drained(sk);
+	rcu_read_lock();
+	sock = READ_ONCE(sk->sk_socket);
+	if (sock && test_bit(SOCK_NOSPACE, &sock->flags) &&
+	    sock_has_write_space(sk)) {
+		clear_bit(SOCK_NOSPACE, &sock->flags);
+		wake_writers(sk);
+	}
 	rcu_read_unlock();
 }
 
