@@ -198,6 +198,14 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #define dst_dev(dst)	READ_ONCE((dst)->dev)
 #endif
 
+/* net/dropreason-core.h: two reasons of TCP's are known since 6.3 and 6.9 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define SKB_DROP_REASON_TCP_MINTTL	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define SKB_DROP_REASON_TCP_ABORT_ON_DATA	SKB_DROP_REASON_NOT_SPECIFIED
+#endif
+
 /* net/gso.h: segmentation has a header of its own since 6.5 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>

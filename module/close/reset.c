@@ -39,7 +39,7 @@ static void reset_reply(struct net *net, const struct sk_buff *skb,
 	struct xtcp_reply reply;
 
 	if (seg->flags & XTCP_RST) {
-		kfree_skb(spare);
+		kfree_skb_reason(spare, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
 	if (seg->flags & XTCP_ACK) {

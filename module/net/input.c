@@ -173,7 +173,8 @@ static bool is_overtaken_ack(const struct xtcp_sock *xs,
 	       xs->ts_recent - seg->opt.tsval <= rto_ms;
 }
 
-static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
+static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
+			    enum skb_drop_reason *why)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -183,6 +184,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg)
 	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	answer_invalid(sk, seg, ANSWER_PAWS);
+	*why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
 	return false;
 }
 
@@ -223,10 +225,12 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 }
 
-static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
+static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
+			   enum skb_drop_reason *why)
 {
 	if (likely(in_window(xtcp_sk(sk), seg)) || is_reset_of_closed(sk, seg))
 		return true;
+	*why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 	if (seg->flags & XTCP_RST) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if ((seg->flags & XTCP_SYN) &&
@@ -241,10 +245,12 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /* 3.10.7.4 second; RFC 5961 3.2: exact, or a challenge. */
-static bool check_rst(struct sock *sk, const struct xtcp_seg *seg)
+static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
+		      enum skb_drop_reason *why)
 {
 	if (likely(!(seg->flags & XTCP_RST)))
 		return true;
+	*why = SKB_DROP_REASON_TCP_RESET;
 	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
 		xtcp_reset_received(sk);
 	} else {
@@ -265,7 +271,8 @@ static bool is_crossing_syn_ack(const struct sock *sk,
 	       seg->seq == xs->irs && seg->ack == xs->snd_nxt;
 }
 
-static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
+static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
+		      enum skb_drop_reason *why)
 {
 	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
 		return true;
@@ -275,6 +282,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_output_syn_ack(sk);
 		return false;
 	}
+	*why = SKB_DROP_REASON_TCP_INVALID_SYN;
 	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
 			  sk->sk_state != XTCP_SYN_RECEIVED ?
@@ -297,12 +305,13 @@ static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 
 /* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
 static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
-		       const struct xtcp_seg *seg)
+		       const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool crossing = seg->flags & XTCP_SYN;
 
 	if (seg->ack != xs->snd_nxt) {
+		*why = SKB_DROP_REASON_TCP_OLD_ACK;
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
 				  XTCP_EV_RCV_ACK_BELOW);
@@ -332,35 +341,39 @@ static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 }
 
 /* 3.10.7.4 fifth, synchronized states; RFC 5961 5.2 for the lower bound. */
-static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg)
+static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg,
+			 enum skb_drop_reason *why)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (seq_after(seg->ack, xs->snd_nxt)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
 		answer_invalid(sk, seg, ANSWER_SEQ);
+		*why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
 		return false;
 	}
 	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
+		*why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
 		return false;
 	}
 	return true;
 }
 
 static bool check_ack(struct sock *sk, const struct sk_buff *skb,
-		      const struct xtcp_seg *seg)
+		      const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
 	seq_t una = xtcp_sk(sk)->snd_una;
 
 	if (unlikely(!(seg->flags & XTCP_ACK))) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
+		*why = SKB_DROP_REASON_TCP_FLAGS;
 		return false;
 	}
 	if (unlikely(sk->sk_state == XTCP_SYN_RECEIVED))
-		return ack_of_syn(sk, skb, seg);
-	if (!ack_in_range(sk, seg))
+		return ack_of_syn(sk, skb, seg, why);
+	if (!ack_in_range(sk, seg, why))
 		return false;
 	if (unlikely(xtcp_sk(sk)->cookie_held))
 		xtcp_echo_heard(sk);
@@ -378,7 +391,7 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
  * must know.
  */
 static bool check_reader(struct sock *sk, const struct sk_buff *skb,
-			 const struct xtcp_seg *seg)
+			 const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
 	seq_t text_end = seq_add(seg->seq, seg->len);
 
@@ -391,6 +404,7 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
 	xtcp_close_error(sk, ECONNRESET);
+	*why = SKB_DROP_REASON_TCP_ABORT_ON_DATA;
 	return false;
 }
 
@@ -406,14 +420,15 @@ static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_ack_now(sk);
 }
 
+/* @why is left alone where a segment does all that it is for. */
 static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
-			const struct xtcp_seg *seg)
+			const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
-	if (!check_timestamp(sk, seg) || !check_sequence(sk, seg) ||
-	    !check_rst(sk, seg) || !check_syn(sk, seg))
+	if (!check_timestamp(sk, seg, why) || !check_sequence(sk, seg, why) ||
+	    !check_rst(sk, seg, why) || !check_syn(sk, seg, why))
 		return false;
 	take_timestamp(xtcp_sk(sk), seg);
-	return check_ack(sk, skb, seg) && check_reader(sk, skb, seg);
+	return check_ack(sk, skb, seg, why) && check_reader(sk, skb, seg, why);
 }
 
 /* Is @seg, which passed the checks, an ACK of before the last one, and no more? */
@@ -443,6 +458,7 @@ static u32 segments_of(const struct sk_buff *skb)
 void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
+	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 heard_ns = xs->last_rcv_ns;
 	u32 segs = segments_of(skb);
@@ -456,9 +472,9 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 		skb = NULL;
 		goto taken;
 	}
-	if (!checks_pass(sk, skb, seg)) {
+	if (!checks_pass(sk, skb, seg, &why)) {
 		xs->last_rcv_ns = heard_ns;
-		goto drop;
+		goto done;
 	}
 	if (unlikely(is_old_news(xs, seg)))
 		xs->last_rcv_ns = heard_ns;
@@ -466,6 +482,8 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 		xtcp_urgent_received(sk, skb, seg);
 	if (!xtcp_state_in(sk, TEXT_STATES)) {
 		text_ignored(sk, seg);
+		if (seg->len)
+			why = SKB_DROP_REASON_TCP_OLD_DATA;
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
 		xtcp_receive_text(sk, skb, seg);
 		skb = NULL;
@@ -474,7 +492,7 @@ void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
 		xtcp_ack_now(sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
-		goto drop;
+		goto done;
 taken:
 	if (xtcp_send_has_unsent(sk) ||
 	    xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
@@ -484,8 +502,8 @@ taken:
 	xtcp_ack_flush(sk);
 	if (unlikely(sk->sk_state == XTCP_FIN_WAIT_2))
 		xtcp_close_settle(sk);
-drop:
-	kfree_skb(skb);
+done:
+	xtcp_input_done(skb, why);
 }
 
 /**
@@ -521,7 +539,7 @@ static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct 
 	case XTCP_CLOSED:
 	case XTCP_LISTEN:
 		/* It ended while the segment waited in the backlog. */
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_TCP_CLOSE);
 		break;
 	case XTCP_SYN_SENT:
 		xtcp_sk(sk)->last_rcv_ns = xtcp_now_ns();
@@ -551,13 +569,14 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 
 /*
  * Rules of the system that stand between a segment and a socket. A filter may
- * cut text off, but not the header: @seg follows.
+ * cut text off, but not the header: @seg follows. False: @skb was dropped.
  */
 static __always_inline bool sk_may_receive(struct sock *sk,
 					   struct sk_buff *skb,
 					   const struct xtcp_family *af,
 					   struct xtcp_seg *seg)
 {
+	enum skb_drop_reason why;
 	unsigned int len = skb->len;
 	u8 ttl_min;
 
@@ -565,16 +584,24 @@ static __always_inline bool sk_may_receive(struct sock *sk,
 					     af->ttl_min(sk);
 	if (unlikely(ttl_min) && af->ttl(skb) < ttl_min) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
-		return false;
+		why = SKB_DROP_REASON_TCP_MINTTL;
+		goto drop;
 	}
-	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, af->family))
-		return false;
+	if (!xfrm_policy_check(sk, XFRM_POLICY_IN, skb, af->family)) {
+		why = SKB_DROP_REASON_XFRM_POLICY;
+		goto drop;
+	}
 	nf_reset_ct(skb);
-	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb)))
-		return false;
+	if (sk_filter_trim_cap(sk, skb, tcp_hdrlen(skb))) {
+		why = SKB_DROP_REASON_SOCKET_FILTER;
+		goto drop;
+	}
 	if (unlikely(skb->len != len))
 		xtcp_seg_read(seg, skb, xtcp_sk(sk)->flow.wire);
 	return true;
+drop:
+	kfree_skb_reason(skb, why);
+	return false;
 }
 
 /*
@@ -590,10 +617,8 @@ static unsigned int backlog_limit(const struct sock *sk)
 static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		       struct xtcp_seg *seg)
 {
-	if (!sk_may_receive(sk, skb, xtcp_sk(sk)->af, seg)) {
-		kfree_skb(skb);
+	if (!sk_may_receive(sk, skb, xtcp_sk(sk)->af, seg))
 		return;
-	}
 	sk_incoming_cpu_update(sk);
 	sk_mark_napi_id(sk, skb);
 	skb->dev = NULL;
@@ -602,7 +627,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 		rcv_sk(sk, skb, seg);
 	} else if (sk_add_backlog(sk, skb, backlog_limit(sk))) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_BACKLOG);
 	}
 	bh_unlock_sock(sk);
 }
@@ -612,7 +637,7 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
 		return;
 	}
 	if (seg->flags & XTCP_RST)
@@ -635,13 +660,19 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 
 	if (!lsk) {
 		rcv_closed(net, skb, key, seg);
-	} else if (!sk_may_receive(lsk, skb, xtcp_family_get(key->family),
-				   seg)) {
-		kfree_skb(skb);
-	} else {
+	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
+				  seg)) {
 		xtcp_seg_read_options(seg, skb, key->wire);
 		xtcp_listen_rcv(lsk, skb, key, seg);
 	}
+}
+
+/* Of a segment that a time-wait record has dealt with. */
+static enum skb_drop_reason timewait_reason(const struct xtcp_seg *seg)
+{
+	if (seg->flags & XTCP_RST)
+		return SKB_DROP_REASON_TCP_RESET;
+	return seg->len ? SKB_DROP_REASON_TCP_CLOSE : SKB_NOT_DROPPED_YET;
 }
 
 static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
@@ -650,20 +681,23 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 {
 	struct sock *lsk;
 
-	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family) ||
-	    !xtcp_timewait_rcv(net, tw, skb, key, seg))
-		goto drop;
+	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+		return;
+	}
+	if (!xtcp_timewait_rcv(net, tw, skb, key, seg)) {
+		xtcp_input_done(skb, timewait_reason(seg));
+		return;
+	}
 	lsk = xtcp_listener_lookup_rcu(net, key, skb);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
 		xtcp_gate_syn(lsk, skb, key, seg, tw);
-		return;
 	}
-drop:
-	kfree_skb(skb);
 }
 
 static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
@@ -672,8 +706,6 @@ static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if (sk_may_receive(ho->ls->sk, skb,
 			   xtcp_family_get(ho->flow.family), seg))
 		xtcp_synqueue_rcv(ho, skb, seg);
-	else
-		kfree_skb(skb);
 }
 
 static void rcv_flow(struct net *net, struct xtcp_flow *flow,
@@ -710,20 +742,20 @@ static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
 	return skb->csum_valid;
 }
 
-/* Header and checksum; false: counted, and to be dropped. */
-static bool segment_is_sound(struct net *net, struct sk_buff *skb,
-			     const struct xtcp_family *af, u8 wire)
+/* Header and checksum. Else it was counted, and is to be dropped: why. */
+static enum skb_drop_reason segment_judge(struct net *net, struct sk_buff *skb,
+					  const struct xtcp_family *af, u8 wire)
 {
 	if (!xtcp_wire_pull(skb)) {
 		XTCP_INC(net, IN_ERRS);
-		return false;
+		return SKB_DROP_REASON_PKT_TOO_SMALL;
 	}
 	if (!csum_is_right(skb, af, wire)) {
 		XTCP_INC(net, IN_CSUM_ERRORS);
 		XTCP_INC(net, IN_ERRS);
-		return false;
+		return SKB_DROP_REASON_TCP_CSUM;
 	}
-	return true;
+	return SKB_NOT_DROPPED_YET;
 }
 
 static inline bool src_is_valid(const struct sk_buff *skb,
@@ -748,14 +780,20 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	/* Each is filled below; kernels that zero the stack would do it twice. */
 	struct xtcp_key key __uninitialized;
 	struct xtcp_seg seg __uninitialized;
+	enum skb_drop_reason why;
 	struct sock *sk;
 
 	lockdep_assert_in_softirq();
 	/* MUST-57: not to us alone, so not an opening. Nor anything else. */
+	why = SKB_DROP_REASON_OTHERHOST;
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
 	XTCP_INC(net, IN_SEGS);
-	if (!segment_is_sound(net, skb, af, wire) || !src_is_valid(skb, af))
+	why = segment_judge(net, skb, af, wire);
+	if (why)
+		goto drop;
+	why = SKB_DROP_REASON_NOT_SPECIFIED;
+	if (!src_is_valid(skb, af))
 		goto drop;
 	if (likely(af == &xtcp_ipv4))
 		xtcp_ipv4_key_read(skb, wire, &key);
@@ -783,5 +821,5 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	}
 	return;
 drop:
-	kfree_skb(skb);
+	kfree_skb_reason(skb, why);
 }

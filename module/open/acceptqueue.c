@@ -243,7 +243,7 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 		ls->sk->sk_data_ready(ls->sk);
 	} else {
 		child_refuse(sk);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	}
 	child_release(sk);
 }
@@ -271,7 +271,8 @@ void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 
 	if (!sk) {
 		no_child(ho);
-		goto drop;
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+		return;
 	}
 	if (!xtcp_flow_replace(net, &ho->flow, &xtcp_sk(sk)->flow)) {
 		/* Another CPU has promoted or dropped the record. */

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/input.h"
 #include "net/output.h"
 #include "netns.h"
 #include "open/echo.h"
@@ -300,11 +301,15 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		      struct xtcp_seg *seg)
 {
+	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	bool ack = seg->flags & XTCP_ACK;
 
-	if (rcv_bad_ack(sk, skb, seg))
-		goto drop;
+	if (rcv_bad_ack(sk, skb, seg)) {
+		why = SKB_DROP_REASON_TCP_OLD_ACK;
+		goto done;
+	}
 	if (seg->flags & XTCP_RST) {
+		why = SKB_DROP_REASON_TCP_RESET;
 		if (ack)
 			xtcp_reset_received(sk);
 		else
@@ -316,12 +321,13 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		rcv_syn_ack(sk, skb, seg);
 		return;
 	} else if (!(seg->flags & XTCP_FIN)) {
+		why = SKB_NOT_DROPPED_YET;
 		rcv_syn(sk, seg);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
 	}
-drop:
-	kfree_skb(skb);
+done:
+	xtcp_input_done(skb, why);
 }
 
 static u64 user_timeout_left_ns(const struct xtcp_sock *xs)

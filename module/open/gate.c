@@ -206,7 +206,7 @@ void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
 	struct opinion o;
 
 	if (!ls) {
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
 	o = judge(ls, key, tw);
@@ -318,7 +318,7 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 	if (limit && !(seg->flags & XTCP_RST) &&
 	    !rate_allows(&gate_of(net)->resets, limit)) {
 		XTCP_INC(net, RST_RATE_DROP);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
 	xtcp_reset_turn(net, skb, key, seg,

@@ -394,7 +394,8 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 
 	if (!ho) {
 		xtcp_listener_dropped(ls);
-		goto drop;
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+		return;
 	}
 	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
 	halfopen_fill(ho, ls, skb, key, seg, identity);
@@ -402,14 +403,14 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (!xtcp_synqueue_insert(ls, ho, tw))
-		goto drop;
+	if (!xtcp_synqueue_insert(ls, ho, tw)) {
+		/* Another CPU was first with the same SYN, or the listener closes. */
+		kfree_skb(skb);
+		return;
+	}
 	if (xtcp_synqueue_send_syn_ack(ho, NULL, skb) == -EHOSTUNREACH)
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	xtcp_flow_put(&ho->flow);
-	return;
-drop:
-	kfree_skb(skb);
 }
 
 /**
@@ -580,10 +581,12 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
+	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
 
 	if (seg->flags & XTCP_RST) {
+		why = SKB_DROP_REASON_TCP_RESET;
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
@@ -600,5 +603,5 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_gate_syn(sk, skb, key, seg, NULL);
 		return;
 	}
-	kfree_skb(skb);
+	kfree_skb_reason(skb, why);
 }

@@ -48,6 +48,7 @@
 #include "close/timewait.h"
 #include "compat.h"
 #include "net/family.h"
+#include "net/input.h"
 #include "net/oow.h"
 #include "net/paws.h"
 #include "net/reply.h"
@@ -830,21 +831,25 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		       const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
+	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
 	struct xtcp_key key __uninitialized;
 	bool old_timestamp;
 
 	if (is_same_syn(ho, seg)) {
 		rcv_same_syn(ho, seg);
-		goto drop;
+		goto done;
 	}
 	old_timestamp = paws_rejects(ho, seg);
 	if (old_timestamp || !in_window(ho, seg)) {
 		answer_outside(ho, seg, old_timestamp);
-		goto drop;
+		why = old_timestamp ? SKB_DROP_REASON_TCP_RFC7323_PAWS :
+				      SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+		goto done;
 	}
 	if (seg->flags & XTCP_RST) {
 		rcv_rst(ho, seg);
-		goto drop;
+		why = SKB_DROP_REASON_TCP_RESET;
+		goto done;
 	}
 	/* A SYN in front of the window belongs to the same opening. */
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
@@ -853,26 +858,31 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
 				 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
 		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
-		goto drop;
+		why = SKB_DROP_REASON_TCP_INVALID_SYN;
+		goto done;
 	}
 	if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_BAD_FLAGS);
-		goto drop;
+		why = SKB_DROP_REASON_TCP_FLAGS;
+		goto done;
 	}
-	if (!ack_is_ours(ho, skb, seg))
-		goto drop;
+	if (!ack_is_ours(ho, skb, seg)) {
+		why = SKB_DROP_REASON_TCP_OLD_ACK;
+		goto done;
+	}
 	if (seg->end == seq_add(ho->irs, 1) && may_defer(ho)) {
 		defer(ho);
-		goto drop;
+		goto done;
 	}
 	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
 		ho->ts_recent = seg->opt.tsval;
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		accept_overflow(ho, skb, seg);
-		goto drop;
+		why = SKB_DROP_REASON_NOT_SPECIFIED;
+		goto done;
 	}
 	xtcp_acceptqueue_promote(ho, skb, seg);
 	return;
-drop:
-	kfree_skb(skb);
+done:
+	xtcp_input_done(skb, why);
 }

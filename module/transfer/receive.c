@@ -243,7 +243,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		sk->sk_data_ready(sk);
 		xtcp_ack_now(sk);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
 		return;
 	}
 
@@ -339,7 +339,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	if (!xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
-		kfree_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
 		return;
 	}
 	XTCP_INC(sock_net(sk), OFO_QUEUE);
@@ -447,16 +447,21 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	enum skb_drop_reason why;
 
 	prepare(sk, skb, seg);
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
 		/* All of it was here before: our ACK got lost (LC-24, 52). */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
 		xtcp_receive_duplicate(sk, cb->seq, cb->end);
+		why = SKB_DROP_REASON_TCP_OLD_DATA;
 		goto refuse;
 	}
-	if (!trim_to_window(sk, skb))
+	if (!trim_to_window(sk, skb)) {
+		why = xtcp_window_left(xs) ? SKB_DROP_REASON_TCP_OVERWINDOW :
+					     SKB_DROP_REASON_TCP_ZEROWINDOW;
 		goto refuse;
+	}
 
 	if (seq_after(cb->seq, xs->rcv_nxt)) {
 		receive_ahead(sk, skb);
@@ -473,7 +478,7 @@ void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
 
 refuse:
 	xtcp_ack_refused(sk);
-	kfree_skb(skb);
+	kfree_skb_reason(skb, why);
 }
 
 /**

@@ -383,7 +383,7 @@ static int send_few(struct sock *sk, struct msghdr *msg, u32 size)
 	slow = lock_sock_fast(sk);
 	if (unlikely(!few_may_go(sk, skb))) {
 		unlock_sock_fast(sk, slow);
-		kfree_skb(skb);
+		consume_skb(skb);
 		goto revert;
 	}
 	xtcp_lifecycle_usual(sk, XTCP_EV_SEND);

@@ -460,4 +460,93 @@ TEST_F(trace, wish_15_lifecycle_is_of_a_namespace)
 	EXPECT_EQ(0, moves(_metadata));
 }
 
+/* --- skb:kfree_skb --------------------------------------------------------- */
+
+PAIR_FIXTURE(drops);
+PEER_FIXTURE(drops_by_hand);
+
+/* Everything that is dropped by anybody, until drops_of_xtcp(). */
+static void drops_watch(struct __test_metadata *_metadata)
+{
+	mkdir(TRACING, 0700);
+	if (mount("tracefs", TRACING, "tracefs", 0, NULL))
+		ASSERT_EQ(EBUSY, errno);
+	rmdir(BUFFER);
+	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
+	put(_metadata, BUFFER "/events/skb/kfree_skb/enable", "1");
+}
+
+/* How many segments xtcp has dropped since for that reason; NULL: for any. */
+static int drops_of_xtcp(struct __test_metadata *_metadata, const char *reason)
+{
+	FILE *f = fopen(BUFFER "/trace", "r");
+	char line[512];
+	int n = 0;
+
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "kfree_skb:") && strstr(line, "[xtcp]") &&
+		    (!reason || strstr(line, reason))) {
+			if (!reason)
+				TH_LOG("%s", line);
+			n++;
+		}
+	fclose(f);
+	return n;
+}
+
+static void drops_forget(struct __test_metadata *_metadata)
+{
+	put(_metadata, BUFFER "/events/skb/kfree_skb/enable", "0");
+	EXPECT_EQ(0, rmdir(BUFFER));
+	EXPECT_EQ(0, umount(TRACING));
+}
+
+/* Whoever watches drops hears of none while all goes well. */
+TEST_F(drops, accepted_segments_are_no_drops)
+{
+	struct pair *pr = &self->pair;
+	int client, server;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	pair_connected(pr, 5000, &client, &server);
+	stream_transfer(_metadata, server, client, 1000000, 5000);
+	stream_transfer(_metadata, client, server, 1000000, 5000);
+	sleep_ms(1000);
+	close(server);
+	sleep_ms(100);
+	close(client);
+	sleep_ms(3000);
+	EXPECT_EQ(0, drops_of_xtcp(_metadata, NULL));
+	drops_forget(_metadata);
+}
+
+/* And of others hears why. */
+TEST_F(drops_by_hand, drops_have_a_reason)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	drops_watch(_metadata);
+	conn_open(p, &c);
+	conn_send(&c, .flags = ACK, .len = 100);
+	conn_expect(&c, .flags = ACK, .within_ms = 300);
+	EXPECT_EQ(0, drops_of_xtcp(_metadata, NULL));
+	conn_send(&c, .flags = ACK, .bad_csum = true, .len = 10);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_CSUM"));
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 100);
+	conn_expect(&c, .flags = ACK);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_OLD_DATA") +
+		     drops_of_xtcp(_metadata, "TCP_INVALID_SEQUENCE"));
+	conn_send(&c, .flags = ACK, .seq = 1000000, .len = 10);
+	conn_send(&c, .flags = 0, .seq = 101);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_FLAGS"));
+	conn_send(&c, .flags = RST, .seq = 101);
+	EXPECT_EQ(1, drops_of_xtcp(_metadata, "TCP_RESET"));
+	p->leave_unread = true;
+	drops_forget(_metadata);
+}
+
 TEST_HARNESS_MAIN
