@@ -142,6 +142,7 @@ struct xtcp_port_chain {
  * @listen_lock: guards writers of @listeners and @places
  * @listeners: sockets in LISTEN, RCU; for the files of /proc
  * @places: those that SYNs find; open/lookup.c
+ * @places_at: entries of @places at an address; @places_any: at the wildcard
  * @ports: local ports in use
  * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
  * @shadows: what holds these against the kernel's own TCP
@@ -169,6 +170,8 @@ struct xtcp_net {
 	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
 	struct rhltable			places;
+	u32				places_at;
+	u32				places_any;
 	struct xtcp_port_chain		*ports;
 	unsigned long			*tcp_ports;
 	struct xtcp_shadows		shadows;

@@ -200,20 +200,33 @@ static int group_join(struct sock *sk, struct sock *head)
 		      reuseport_alloc(sk, any);
 }
 
+/* How many entries there are of its kind: at an address, or at the wildcard. */
+static u32 *place_count(struct xtcp_net *xn, const struct xtcp_listener *ls)
+{
+	return xtcp_sk(ls->sk)->flow.laddr ? &xn->places_at : &xn->places_any;
+}
+
 static int place_add(struct xtcp_net *xn, struct xtcp_listener *ls)
 {
 	struct place place = place_of_sk(ls->sk);
+	u32 *count = place_count(xn, ls);
 	int err;
 
 	err = rhltable_insert_key(&xn->places, &place, &ls->place,
 				  listener_params);
 	ls->placed = !err;
-	return err ? -ENOMEM : 0;
+	if (err)
+		return -ENOMEM;
+	WRITE_ONCE(*count, *count + 1);
+	return 0;
 }
 
 static void place_del(struct xtcp_net *xn, struct xtcp_listener *ls)
 {
+	u32 *count = place_count(xn, ls);
+
 	rhltable_remove(&xn->places, &ls->place, listener_params);
+	WRITE_ONCE(*count, *count - 1);
 	ls->placed = false;
 }
 
@@ -412,8 +425,11 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	struct choice best = { };
 
 	lockdep_assert_in_softirq();
-	look_at(xn, key, key->laddr, &best);
-	look_at(xn, key, 0, &best);
+	/* Each look is a tenth of what dropping a SYN costs. */
+	if (READ_ONCE(xn->places_at))
+		look_at(xn, key, key->laddr, &best);
+	if (READ_ONCE(xn->places_any))
+		look_at(xn, key, 0, &best);
 	if (!best.sk || !skb || !rcu_access_pointer(best.sk->sk_reuseport_cb))
 		return best.sk;
 	return group_choice(best.sk, key, skb);
