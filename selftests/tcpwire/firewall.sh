@@ -393,29 +393,31 @@ unprobe_hook() {
 	umount $tracing
 }
 
-# The hook is there while a port is held, and a moment longer.
+# The hook comes with the first port of the TCP wire, and stays: to take it away
+# would empty the namespace's queues to user space.
 program_test wish_12_no_hook_without_a_port
 wish_12_no_hook_without_a_port() {
 	local before during after
 	tcp_wire $server && probe_hook || return
 	# Native sockets don't need it.
+	on $server sysctl -qw net.ipv4.xtcp_wire=253
+	start $server "$run" socat -u tcp4-listen:5012 -
+	await_row $server xtcp 5012 0A || return
+	on $client ping -qc 1 10.9.0.2 >/dev/null
+	before=$(hook_runs)
+	on $server sysctl -qw net.ipv4.xtcp_wire=6
 	start $server "$run" socat -u tcp4-listen:5011 -
 	await_row $server xtcp 5011 0A || return
 	on $client ping -qc 1 10.9.0.2 >/dev/null
 	during=$(hook_runs)
-	kill "${pids[0]}"
+	kill "${pids[@]}"
 	sleep 3
 	on $client ping -qc 1 10.9.0.2 >/dev/null
 	after=$(hook_runs)
-	on $server sysctl -qw net.ipv4.xtcp_wire=253
-	start $server "$run" socat -u tcp4-listen:5012 -
-	await_row $server xtcp 5012 0A
-	on $client ping -qc 1 10.9.0.2 >/dev/null
-	before=$(hook_runs)
 	unprobe_hook
+	expect_equal 0 "$before" 'runs with native sockets only' || return
 	[ "$during" -ge 1 ] || { echo 'it never ran'; return 1; }
-	expect_equal "$during" "$after" 'runs after the last socket' &&
-		expect_equal "$during" "$before" 'runs with native sockets only'
+	[ "$after" -gt "$during" ] || { echo 'it went with the last socket'; return 1; }
 }
 
 program_tests_run

@@ -185,7 +185,8 @@ static void read_all(struct __test_metadata *_metadata, int fd, int octets)
 /*
  * A device that needs a second for each segment: the timers for retransmissions
  * and probes end long before it has sent what they are for. A second copy would
- * stand behind the first.
+ * stand behind the first. What a timeout has marked lost goes when its first copy
+ * has left, if its ACK is not there by then: once, for the ACK may wait 1 ms.
  */
 TEST_F(smallqueue, ctr_TCPSpuriousRtxHostQueues)
 {
@@ -201,7 +202,7 @@ TEST_F(smallqueue, ctr_TCPSpuriousRtxHostQueues)
 	read_all(_metadata, server, 3 * sizeof(text));
 	sleep_ms(3000);
 	counters_take(&after);
-	EXPECT_EQ(0, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	EXPECT_GE(1, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
 	EXPECT_LE(1, counter_get(&after, "TCPSpuriousRtxHostQueues") -
 		     counter_get(&before, "TCPSpuriousRtxHostQueues"));
 	/* And it goes on. */
