@@ -314,6 +314,8 @@ static inline bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
 
 typedef struct { int counter; } atomic_t, refcount_t;
 typedef struct { int lock; } spinlock_t;
+typedef struct { int lock; } seqlock_t;
+typedef struct { gid_t val; } kgid_t;
 
 struct hlist_head {
 	void *first;
@@ -332,6 +334,7 @@ struct rhash_head {
 };
 
 struct rhashtable { int opaque; };
+struct rhltable { int opaque; };
 struct work_struct { int opaque; };
 struct mutex { int opaque; };
 struct llist_head { void *first; };
@@ -384,6 +387,10 @@ static inline struct net *sock_net(const struct sock *sk)
 static inline bool net_eq(const struct net *a, const struct net *b)
 {
 	return a == b;
+}
+
+static inline void smp_acquire__after_ctrl_dep(void)
+{
 }
 
 static inline bool refcount_inc_not_zero(refcount_t *r)
