@@ -75,9 +75,12 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 	shadow = xtcp_shadow_open(net, &place);
 	if (IS_ERR(shadow))
 		return PTR_ERR(shadow);
+	/* Meanwhile the bucket may have inherited one: xtcp_port_inherit_shadow(). */
 	chain = xtcp_port_chain_lock(net, port->num);
-	tcp->shadow = shadow;
+	if (!tcp->shadow)
+		swap(tcp->shadow, shadow);
 	xtcp_port_chain_unlock(chain);
+	xtcp_shadow_put(shadow);
 	return 0;
 }
 
