@@ -111,12 +111,14 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 			int addr_len)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	int err;
+	int refused, err;
 
 	xs->filtering = 1;
-	err = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
+	refused = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
 	xs->filtering = 0;
-	return err ?: xtcp_port_settle(sk);
+	/* A program may have bound the socket and refused all the same. */
+	err = xtcp_port_settle(sk);
+	return refused ?: err;
 }
 
 /**
