@@ -493,6 +493,8 @@ static void batch_add_found(struct xtcp_flow_walk *walk, struct xtcp_flow *flow)
 	if (!xtcp_flow_get(flow))
 		return;
 	xtcp_key_from_flow(&key, flow);
+	/* Not one with the same ends that is bound to no device. */
+	key.bound_only = key.dif != 0;
 	hash = key_hash(&key, 0, walk->mark.seed);
 	if ((hash & (walk->mark.size - 1)) == walk->mark.bucket &&
 	    may_be_in_table(flow) && flow_is_still(walk->net, flow, &key) &&
@@ -621,7 +623,8 @@ static int batch_fill(struct xtcp_flow_walk *walk)
 	batch_drop(walk);
 	if (walk->part == WALK_LISTENERS) {
 		batch_add_listeners(walk);
-		return 0;
+		cond_resched();
+		return fatal_signal_pending(current) ? -EINTR : 0;
 	}
 	rcu_read_lock();
 	settled = batch_add_buckets(walk);

@@ -119,6 +119,8 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
 		       &key->rport, NULL) || family != key->family)
 		return false;
+	/* Of two connections with these ends only the one of that device. */
+	key->bound_only = key->dif != 0;
 	xtcp_key_digest(key);
 	return key->lport && !key->raddr == !key->rport;
 }
