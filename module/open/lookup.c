@@ -62,8 +62,9 @@ static u64 hash_secrets[3] __read_mostly;
 /* The same kind of hash as that of flows, see flow.c. */
 static __always_inline u32 place_hash(const struct place *place, u32 seed)
 {
-	u64 sum = hash_secrets[0] * (__force u32)place->laddr +
-		  (hash_secrets[1] + ((u64)seed << 16)) *
+	u64 more = (u64)seed << 16;
+	u64 sum = (hash_secrets[0] + more) * (__force u32)place->laddr +
+		  (hash_secrets[1] + more) *
 		  ((__force u32)place->lport << 8 | place->wire);
 
 	sum ^= sum >> 32;
@@ -322,7 +323,9 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
 	unsigned int score = 1;
 
-	if (!xtcp_device_matches(bound, key))
+	/* A reader may stand on an entry whose socket listens elsewhere by now. */
+	if (flow->lport != key->lport || flow->wire != key->wire ||
+	    !xtcp_device_matches(bound, key))
 		return 0;
 	if (flow->family != AF_UNSPEC) {
 		if (flow->family != key->family)
