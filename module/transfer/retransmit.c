@@ -287,6 +287,7 @@ static void timed_out(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
+	int err;
 
 	if (!xs->in_flight)
 		return;
@@ -317,7 +318,9 @@ static void timed_out(struct sock *sk)
 	xtcp_recovery_timed_out(sk);
 	xtcp_retransmit_counted(sk);
 
-	if (xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1)) {
+	err = xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1);
+	/* While its last copy is still in this host, time passes as in Linux. */
+	if (err && err != -EBUSY) {
 		xtcp_retransmit_later(sk);
 		return;
 	}
