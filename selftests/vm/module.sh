@@ -163,7 +163,8 @@ module_is_not_loaded_for_a_user()
 	ip netns exec $a xtcp-run socat -u /dev/null TCP4:127.0.0.1:9 2>"$dir/socat"
 	[ ! -d /sys/module/xtcp ] || { echo "a socket loaded the module"; status=1; }
 	grep -q 'is the xtcp module loaded' "$dir/socat" || { cat "$dir/socat"; status=1; }
-	modprobe xtcp || status=1
+	# As systemd-modules-load asks for it at boot.
+	modprobe -b xtcp || status=1
 	[ -d /sys/module/xtcp ] || { echo "modprobe did not load it"; status=1; }
 	stop_all
 	uninstall_module
