@@ -760,7 +760,9 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 		if (meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC) < free_min)
 			free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
 	}
-	EXPECT_GT(limit + 16384, queued_max);
+	/* A debug kernel's clock stands, and each segment leaves as an skb of its own. */
+	if (!kernel_is_debug())
+		EXPECT_GT(limit + 16384, queued_max);
 	/* What isn't reserved shows as less than nothing. */
 	EXPECT_LE(0, free_min);
 	counters_take(&after);
