@@ -410,8 +410,8 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 /**
  * xtcp_send_acked - what SEG.ACK, SEG.WND and SACK say about the send queue
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
- * @seg: with ACK in [SND.UNA - largest window, SND.NXT]; it came at
- *	last_rcv_ns
+ * @seg: with ACK no more than the largest window, or all that was ever
+ *	acknowledged, below SND.UNA, and up to SND.NXT; it came at last_rcv_ns
  *
  * RFC 9293 3.10.7.4, fifth. What is lost may be sent again here, nothing new
  * is: the caller pushes at the end of the segment.
