@@ -760,7 +760,10 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 		if (meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC) < free_min)
 			free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
 	}
-	/* A debug kernel's clock stands, and each segment leaves as an skb of its own. */
+	/*
+	 * On User-mode Linux the bound holds for this test alone (667,552 bytes), but
+	 * not behind the others of this program (1,272,688): not explained yet.
+	 */
 	if (!kernel_is_debug())
 		EXPECT_GT(limit + 16384, queued_max);
 	/* What isn't reserved shows as less than nothing. */
