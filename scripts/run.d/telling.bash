@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154,SC2034 # for those who source this
 #
-# How a demonstration tells and checks, and what it knows of the two hosts. Sourced by
-# scripts that run in a guest made by scripts/vm, in a folder of their own.
+# Functions of a demonstration: printing, checking, and the two hosts. Sourced by scripts
+# that run in a guest of scripts/vm, in a folder of their own.
 
-# --- telling and checking -------------------------------------------------
+# --- printing and checking -------------------------------------------------
 
 facts=0 wrong=0
 
-chapter() { # TITLE; what to know first comes on stdin
+chapter() { # TITLE; the introduction is on stdin
 	printf '\n=== %s\n\n' "$1"
 	sed 's/^/  /'
 	echo
 }
 
-show() { # COMMAND...; in the words one would type
+show() { # COMMAND..., as it would be typed
 	printf '    $ %s\n' "$*"
 }
 
@@ -39,7 +39,7 @@ same() { # WANTED GOT
 	[ "$1" = "$2" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; false; }
 }
 
-within() { # SECONDS WANTED; a timer is never early, and 2 ms late at most
+within() { # SECONDS WANTED; a timer is never early and at most 2 ms late
 	awk -v got="$1" -v want="$2" 'BEGIN {
 		if (got < want - .0005 || got > want + .002) {
 			print "wanted: " want " s\ngot:    " got " s"; exit 1
@@ -57,7 +57,7 @@ pause() { # SECONDS
 	read -rt "$1" <>never || true
 }
 
-# The kernel's own TCP: every counter it has, of both hosts.
+# All counters of the kernel's TCP, of both hosts.
 kernel_tcp() {
 	on client grep ^Tcp: /proc/net/snmp
 	on server grep ^Tcp: /proc/net/snmp
