@@ -42,24 +42,24 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 .NOTPARALLEL:
 
 help:
-	@echo 'make modules [KVER=...] [C=1]   build/RELEASE/xtcp.ko; C=1: with sparse'
-	@echo 'make run [STORY=flood]          the demonstration: nginx and curl over xtcp, in a guest; under attack'
-	@echo 'make check [T=PATTERN] [KVER=...]  the tests, in guests'
-	@echo 'make check-debug [T=PATTERN] [SMP=2]  the same on a kernel with KASAN, lockdep, kmemleak, ...'
-	@echo 'make check-race [T=PATTERN]      on two CPUs and a kernel that looks for data races (KCSAN)'
-	@echo 'make coverage                   the functions that the packet fuzzer enters'
-	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, pyflakes'
-	@echo 'make fuzz [SECONDS=30]          the parsers as programs, under libFuzzer'
-	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  the work xtcp does beside stock TCP, in instructions'
-	@echo 'make plot                       build/plot.svg: the window of a transfer that loses segments'
-	@echo 'make vm [CMD=COMMAND] [SMP=2]   a command, or a shell, in a guest with xtcp loaded'
-	@echo 'make install                    module, header, launcher and man pages for this machine'
-	@echo 'make setup                      fetch what all this needs; every target does so by itself'
-	@echo 'make clean'
+	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko; C=1: with sparse'
+	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
+	@echo 'make check [T=PATTERN] [KVER=...]  run the tests, in guests'
+	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
+	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
+	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
+	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
+	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
+	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
+	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
+	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
+	@echo 'make install                    install module, header, launcher and man pages on this machine'
+	@echo 'make setup                      download what these targets need; each target does so by itself'
+	@echo 'make clean                      remove build/'
 	@echo
 	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12.'
-	@echo 'scripts/check --list prints what make check would run, and where.'
-	@echo 'Documentation/testing.rst tells the rest (T=, STRICT=, MEM=, TIMEOUT=).'
+	@echo 'scripts/check --list prints what make check would run, and in which guests.'
+	@echo 'Documentation/testing.rst explains the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
 setup:
 	@kver=$(call quoted,KVER); scripts/setup --quick $$kver

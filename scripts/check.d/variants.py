@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the words after "vm:" do: tables, and the few functions that read them.
+"""What the words after "vm:" do: tables, and the functions that read them.
 
 A new word is a row of WORDS, a new variant a row of VARIANTS.
 """
@@ -10,43 +10,43 @@ import typing
 from common import STOCK
 from marker import Word, names, number, text, words
 
-# The places where a program may be asked to run. A place that is in some row's
-# .admits runs only programs with such a word; no place runs a program with a
-# word that bars it there.
-REAL_TIME = "real time"         # SMP=2: no clock that waits for computing
+# The environments in which a program may run. An environment in some row's .admits
+# runs only programs with such a word. No environment runs a program with a word that
+# bars it.
+REAL_TIME = "real time"         # SMP=2: computing takes time on the clock
 ORDINARY = "ordinary kernel"    # without the checks of a debug kernel
-UM = "User-mode Linux"          # one CPU; its clock stands while it computes
+UM = "User-mode Linux"          # one CPU; computing takes no time on its clock
 
 DEFAULT_TIMEOUT_S = 180
 
 # A word counts for .admits and .bars where its value is not the default.
 WORDS = (
-    Word("smp", "N", "N CPUs in real time, not one in virtual time",
+    Word("smp", "N", "N CPUs in real time, instead of one in virtual time",
          number, 1, option="--smp", admits=(REAL_TIME,), bars=(UM,)),
     Word("mem", "SIZE", "memory (1G)",
          text, "1G", option="--mem"),
     Word("append", "WORD", "one more word on the kernel's command line",
          words, "", option="--append"),
-    Word("with", "PROGRAM", "a program that not every guest has: tshark",
+    Word("with", "PROGRAM", "add a program that is not in every guest: tshark",
          names, (), option="--with"),
     Word("timeout", "SEC", f"wall time before the guest counts as hung ({DEFAULT_TIMEOUT_S})",
          number, DEFAULT_TIMEOUT_S),
-    Word("short", "", "its waits sum to less than 10 s: SMP=2 runs it, too",
+    Word("short", "", "its waits add up to less than 10 s: SMP=2 runs it, too",
          admits=(REAL_TIME,)),
-    Word("still", "NAME", "SMP=2 leaves out this subtest: it asks for times that only a\n"
-         "clock keeps that stands while the CPU computes",
+    Word("still", "NAME", "SMP=2 leaves out this test: its times are exact only if computing\n"
+         "takes no time",
          names, ()),
-    Word("busy", "", "it computes until some time has passed, as iperf3 does: User-mode\n"
-         "Linux, whose clock stands meanwhile, does not run it",
+    Word("busy", "", "it computes until some time has passed, as iperf3 does: not run on\n"
+         "User-mode Linux, where computing takes no time",
          bars=(UM,)),
-    Word("debug", "", "only for debug kernels, one CPU: it needs their checks",
+    Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
          bars=(ORDINARY,)),
-    Word("wires", "", "run it a second time on the TCP wire, as NAME@6: the same segments\n"
-         "and times are asked of both"),
+    Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
+         "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
-    Word("mapped", "", "and with IPv6 sockets over IPv4, as NAME@mapped"),
-    Word("families", "", "both, too, but each on one kernel alone: over IPv6 on the newest of\n"
-         "them, mapped on the oldest, unless T= names what is wanted"),
+    Word("mapped", "", "run it again with IPv6 sockets over IPv4, as NAME@mapped"),
+    Word("families", "", "v6 on the newest kernel only and mapped on the oldest only, unless T=\n"
+         "names a variant"),
 )
 
 # Of the kernels of a run, ordered by age.
