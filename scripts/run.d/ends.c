@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One end of the demonstration's connections: makes one socket call for each line it
- * reads, and answers with one line that shows the call and what came of it.
+ * One end of the demonstration's connections: makes one socket call for each line that
+ * it reads, and prints one line with the call and its result.
  *
  *	listen PORT		socket, SO_REUSEADDR, bind and listen
  *	accept
- *	connect ADDRESS PORT	socket and connect; the answer has the seconds it took
+ *	connect ADDRESS PORT	socket and connect; the result includes the seconds
  *	write TEXT
  *	read
  *	shutdown		of the sending half
  *	close
  *	syn SOURCE SPORT ADDRESS PORT
- *				no socket: a lone SYN in the name of another host
+ *				no socket: a single SYN with a forged source
  *
- * An end holds one connection at a time, and one listener beside it. The sockets are
- * opened as a program written for xtcp opens them: with IPPROTO_XTCP.
+ * An end has at most one connection and one listener at a time. It opens its sockets
+ * with IPPROTO_XTCP.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

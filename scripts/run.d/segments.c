@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The witness of the demonstration: prints every TCP segment that crosses a
- * device, one a line, in the words of RFC 9293.
+ * The sniffer of the demonstration: prints every TCP segment that crosses a device,
+ * one per line, with the terms of RFC 9293.
  *
  *	segments DEVICE PROTOCOL [ADDRESS=NAME]...
  *
  *	1700000000.123456 client:40000 server:80 SYN,ACK seq=y ack=x+1 len=0 win=64240 mss=1460
  *
- * Over IPv4 and IPv6. The time is the kernel's for the frame. x is the initial
- * sequence number of the end that sent the first SYN, y that of the other; a
- * segment of a connection whose SYN was not seen has plain numbers. PROTOCOL is
- * the IP protocol number: tcpdump would decode 6 as well, but not 253.
+ * It decodes IPv4 and IPv6. The time is the kernel's timestamp of the frame. x is the
+ * initial sequence number of the end that sent the first SYN, y that of the other; if
+ * the SYN was not captured, numbers are printed as they are. PROTOCOL is the IP
+ * protocol number: tcpdump decodes 6, but not 253.
  *
- * Runs in the namespace of DEVICE until it is killed; a line is out as soon as its
- * segment is.
+ * Runs in the namespace of DEVICE until it is killed, and flushes each line.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -30,7 +29,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* What is remembered of a connection: who began it, and from which numbers. */
+/* A connection: its ends and their initial sequence numbers. */
 struct flow {
 	struct in6_addr addr[2];	/* [0] sent the first SYN; IPv4's mapped */
 	in_port_t port[2];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The attackers of the flood's demonstration: SYNs from hosts that don't exist.
+ * The attacker of the demonstration: SYNs from hosts that don't exist.
  *
- *	strangers ADDRESS PORT RATE SECONDS
+ *	synflood ADDRESS PORT RATE SECONDS
  *
- * Sends RATE SYNs a second, spread evenly, each from another address of
- * 198.18.0.0/15 (RFC 2544: kept for tests), as a client of today sends them. Twice
- * a second it prints how many it has sent. Needs CAP_NET_RAW, and no
- * xtcp: it is a raw socket's program.
+ * Sends RATE SYNs a second, evenly spaced, each from another address of
+ * 198.18.0.0/15 (reserved for tests by RFC 2544) and with the options of a modern
+ * client. Twice a second it prints the number of SYNs sent. It uses a raw socket, so
+ * it needs CAP_NET_RAW and no xtcp.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 5 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
-		errx(2, "usage: strangers ADDRESS PORT RATE SECONDS");
+		errx(2, "usage: synflood ADDRESS PORT RATE SECONDS");
 	to.sin_port = htons(atoi(argv[2]));
 	rate = atoi(argv[3]);
 	ticks = atoi(argv[4]) * TICKS;
