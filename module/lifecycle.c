@@ -559,10 +559,12 @@ static noinline u8 state_set_traced(const struct xtcp_net *xn,
 				    struct xtcp_flow *flow,
 				    enum xtcp_event event, u8 to)
 {
+	struct xtcp_key key __uninitialized;
 	u8 from = flow->state;
 
 	state_set(flow, to);
-	trace_xtcp_state(xn->net, flow, from, event_names[event], to);
+	xtcp_key_from_flow(&key, flow);
+	trace_xtcp_state(xn->net, &key, flow, from, event_names[event], to);
 	return to;
 }
 

@@ -163,6 +163,18 @@ static __always_inline void count(struct xtcp_listener *ls, const struct opinion
 		xtcp_listener_dropped(ls);
 }
 
+/* xtcp:xtcp_syn; the arguments cost loads, so only if it is enabled. */
+static __always_inline void trace_verdict(const struct xtcp_listener *ls,
+					  const struct xtcp_key *key,
+					  enum verdict verdict, bool early)
+{
+	if (!trace_xtcp_syn_enabled())
+		return;
+	trace_xtcp_syn(key, ls->sk, atomic_read(&ls->qlen),
+		       xtcp_listener_syn_limit(ls), verdict_words[verdict],
+		       early);
+}
+
 /* A drop: are there so many that the hook pays? */
 static void note_drop(struct net *net)
 {
@@ -213,7 +225,7 @@ void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
 	if (!is_drop(o.verdict) && !may_syn_ack(sock_net(lsk)))
 		o.verdict = GATE_DROP_RATE;
 	count(ls, &o);
-	trace_xtcp_syn(key, ls, verdict_words[o.verdict], false);
+	trace_verdict(ls, key, o.verdict, false);
 	if (o.verdict == GATE_QUEUE)
 		xtcp_listen_queue(ls, skb, key, seg, tw);
 	else if (o.verdict == GATE_COOKIE)
@@ -246,7 +258,7 @@ static bool listener_refuses(struct xtcp_listener *ls,
 	if (!is_drop(o.verdict) || is_for_stock(sock_net(ls->sk), key))
 		return false;
 	count(ls, &o);
-	trace_xtcp_syn(key, ls, verdict_words[o.verdict], true);
+	trace_verdict(ls, key, o.verdict, true);
 	note_drop(sock_net(ls->sk));
 	return true;
 }

@@ -24,12 +24,12 @@
 #include <linux/tcp.h>
 #include <linux/tracepoint.h>
 #include <net/net_namespace.h>
+#include <net/sock.h>
 
 #include "compat.h"
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/wire.h"
-#include "open/listen.h"
 #include "user/traceaddr.h"
 
 /* User space tools resolve the numbers in a format by these. */
@@ -94,17 +94,18 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 /**
  * trace_xtcp_state - an event met a connection
  * @net: the namespace
- * @flow: the connection
+ * @key: the connection, or the ends of a listener
+ * @flow: tells connections apart; only its address is used
  * @from: enum xtcp_state before
  * @event: name of the event, as in /proc/net/xtcp_lifecycle
  * @to: enum xtcp_state after
  */
 TRACE_EVENT(xtcp_state,
 
-	TP_PROTO(const struct net *net, const struct xtcp_flow *flow, u8 from,
-		 const char *event, u8 to),
+	TP_PROTO(const struct net *net, const struct xtcp_key *key,
+		 const void *flow, u8 from, const char *event, u8 to),
 
-	TP_ARGS(net, flow, from, event, to),
+	TP_ARGS(net, key, flow, from, event, to),
 
 	TP_STRUCT__entry(
 		__field(const void *, flow)
@@ -122,10 +123,11 @@ TRACE_EVENT(xtcp_state,
 	TP_fast_assign(
 		__entry->flow = flow;
 		__entry->netns = net->ns.inum;
-		xtcp_trace_ends(__entry->laddr, __entry->raddr, flow);
-		__entry->lport = ntohs(flow->lport);
-		__entry->rport = ntohs(flow->rport);
-		__entry->wire = flow->wire;
+		xtcp_trace_laddr(__entry->laddr, key);
+		xtcp_trace_raddr(__entry->raddr, key);
+		__entry->lport = ntohs(key->lport);
+		__entry->rport = ntohs(key->rport);
+		__entry->wire = key->wire;
 		__entry->from = from;
 		__entry->to = to;
 		XTCP_ASSIGN_STR(event, event);
@@ -239,7 +241,9 @@ TRACE_EVENT(xtcp_reset,
 /**
  * trace_xtcp_syn - a listener has judged a SYN
  * @key: the connection that it would open, as seen from here
- * @ls: queues of the listener
+ * @lsk: the listener
+ * @syn: half-open records in its SYN queue
+ * @syn_limit: records beyond which the SYN queue is full
  * @verdict: a few words, such as "cookie"
  * @early: it was before routing, and is dropped
  *
@@ -248,10 +252,10 @@ TRACE_EVENT(xtcp_reset,
  */
 TRACE_EVENT(xtcp_syn,
 
-	TP_PROTO(const struct xtcp_key *key, const struct xtcp_listener *ls,
-		 const char *verdict, bool early),
+	TP_PROTO(const struct xtcp_key *key, const struct sock *lsk, u32 syn,
+		 u32 syn_limit, const char *verdict, bool early),
 
-	TP_ARGS(key, ls, verdict, early),
+	TP_ARGS(key, lsk, syn, syn_limit, verdict, early),
 
 	TP_STRUCT__entry(
 		__field(const void *, listener)
@@ -270,17 +274,17 @@ TRACE_EVENT(xtcp_syn,
 	),
 
 	TP_fast_assign(
-		__entry->listener = ls->sk;
-		__entry->netns = sock_net(ls->sk)->ns.inum;
+		__entry->listener = lsk;
+		__entry->netns = sock_net(lsk)->ns.inum;
 		xtcp_trace_laddr(__entry->laddr, key);
 		xtcp_trace_raddr(__entry->raddr, key);
 		__entry->lport = ntohs(key->lport);
 		__entry->rport = ntohs(key->rport);
 		__entry->wire = key->wire;
-		__entry->syn = atomic_read(&ls->qlen);
-		__entry->syn_limit = xtcp_listener_syn_limit(ls);
-		__entry->accept = READ_ONCE(ls->sk->sk_ack_backlog);
-		__entry->accept_limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
+		__entry->syn = syn;
+		__entry->syn_limit = syn_limit;
+		__entry->accept = READ_ONCE(lsk->sk_ack_backlog);
+		__entry->accept_limit = READ_ONCE(lsk->sk_max_ack_backlog);
 		XTCP_ASSIGN_STR(verdict, verdict);
 		__entry->early = early;
 	),

@@ -15,7 +15,7 @@
 #include <linux/in6.h>
 #include <linux/string.h>
 
-#include "tcb.h"
+#include "flow.h"
 
 /* Octets of an end in an event. */
 #define XTCP_TRACE_ADDR_LEN	sizeof(struct sockaddr_in6)
@@ -53,17 +53,6 @@ static inline void xtcp_trace_laddr(u8 *to, const struct xtcp_key *key)
 static inline void xtcp_trace_raddr(u8 *to, const struct xtcp_key *key)
 {
 	xtcp_trace_addr(to, key, key->raddr, &key->v6.raddr, key->rport);
-}
-
-/* Both, of a connection or a listener. */
-static inline void xtcp_trace_ends(u8 *laddr, u8 *raddr,
-				   const struct xtcp_flow *flow)
-{
-	struct xtcp_key key;
-
-	xtcp_key_from_flow(&key, flow);
-	xtcp_trace_laddr(laddr, &key);
-	xtcp_trace_raddr(raddr, &key);
 }
 
 #endif /* XTCP_USER_TRACEADDR_H */
