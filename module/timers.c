@@ -22,6 +22,8 @@
  * socket lock; a turn that finds the socket in its user's hands leaves a note
  * (XTCP_DEFER_TIMERS) that release_sock() acts upon.
  *
+ * What happens at a deadline is deadlines.c's.
+ *
  * Context: softirq (HRTIMER_MODE_ABS_PINNED_SOFT).
  */
 #include "timers.h"
@@ -30,14 +32,7 @@
 #include <linux/percpu.h>
 #include <linux/smp.h>
 
-#include "close/close.h"
 #include "compat.h"
-#include "open/connect.h"
-#include "open/echo.h"
-#include "transfer/ack.h"
-#include "transfer/pacing.h"
-#include "transfer/probe.h"
-#include "transfer/retransmit.h"
 #include "user/stats.h"
 
 /* Sockets looked at in one run; other softirqs get their turn then. */
@@ -131,38 +126,6 @@ void xtcp_timers_arm(struct sock *sk, u64 deadline_ns)
 	local_bh_enable();
 }
 
-static void timer_dispatch(struct sock *sk, enum xtcp_timer which)
-{
-	switch (which) {
-	case XTCP_TIMER_RETRANSMIT:
-		if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-				      XTCP_STATEF(XTCP_SYN_RECEIVED)))
-			xtcp_connect_timeout(sk);
-		else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
-			xtcp_echo_timeout(sk);
-		else
-			xtcp_retransmit_timeout(sk);
-		break;
-	case XTCP_TIMER_PERSIST:
-		xtcp_probe_window_timeout(sk);
-		break;
-	case XTCP_TIMER_DELAYED_ACK:
-		xtcp_ack_timeout(sk);
-		break;
-	case XTCP_TIMER_KEEPALIVE:
-		xtcp_probe_keepalive_timeout(sk);
-		break;
-	case XTCP_TIMER_FIN_WAIT_2:
-		xtcp_close_fin_wait_2_timeout(sk);
-		break;
-	case XTCP_TIMER_PACE:
-		xtcp_pacing_timeout(sk);
-		break;
-	case XTCP_TIMERS:
-		break;
-	}
-}
-
 /**
  * xtcp_timers_run - act on the deadlines that have passed
  * @sk: locked, not in its user's hands; the caller holds a reference, for the
@@ -178,7 +141,7 @@ void xtcp_timers_run(struct sock *sk)
 		if (!xs->deadline_ns[i] || xs->deadline_ns[i] > now)
 			continue;
 		WRITE_ONCE(xs->deadline_ns[i], 0);
-		timer_dispatch(sk, i);
+		xtcp_timer_handlers[i](sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		return;

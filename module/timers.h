@@ -26,6 +26,9 @@ static inline u32 xtcp_now_ms(void)
 	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);
 }
 
+/* What happens at each deadline, with the socket locked; deadlines.c. */
+extern void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk);
+
 int xtcp_timers_load(void);
 void xtcp_timers_unload(void);
 
