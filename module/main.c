@@ -63,13 +63,19 @@ static int __net_init xtcp_net_start(struct net *net)
 	err = xtcp_listener_net_init(net);
 	if (err)
 		goto flow;
-	xtcp_shadow_net_init(net);
 	xtcp_demux_net_init(net);
-	xtcp_timewait_net_init(net);
-	xtcp_gate_net_init(net);
-	err = xtcp_sysctl_net_init(net);
+	err = xtcp_shadow_net_init(net);
 	if (err)
 		goto listener;
+	err = xtcp_timewait_net_init(net);
+	if (err)
+		goto shadow;
+	err = xtcp_gate_net_init(net);
+	if (err)
+		goto timewait;
+	err = xtcp_sysctl_net_init(net);
+	if (err)
+		goto gate;
 	err = xtcp_procfs_net_init(net);
 	if (err)
 		goto sysctl;
@@ -77,9 +83,13 @@ static int __net_init xtcp_net_start(struct net *net)
 
 sysctl:
 	xtcp_sysctl_net_exit(net);
-listener:
+gate:
 	xtcp_gate_net_exit(net);
+timewait:
 	xtcp_timewait_net_exit(net);
+shadow:
+	xtcp_shadow_net_exit(net);
+listener:
 	xtcp_listener_net_exit(net);
 flow:
 	xtcp_flow_net_exit(net);

@@ -16,11 +16,6 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-#include "delayline.h"
-#include "open/gate.h"
-#include "open/isn.h"
-#include "shadow.h"
-
 /* Macros of that header, for fields of its own; here they are knobs' names. */
 #undef tw_reuse
 #undef tw_timeout
@@ -29,7 +24,19 @@ struct ctl_table_header;
 struct xtcp_arrival;
 struct xtcp_arrival6;
 struct xtcp_congestion_ops;
+struct xtcp_gate;
 struct xtcp_mib;
+struct xtcp_shadows;
+struct xtcp_timewaits;
+
+/* What a secret is for; a hash made for one tells nothing about another. */
+enum xtcp_secret {
+	XTCP_SECRET_IDENTITY,
+	XTCP_SECRET_PORT,
+	XTCP_SECRET_LISTENER,
+	XTCP_SECRET_SOURCE,
+	XTCP_SECRETS
+};
 
 /**
  * struct xtcp_knobs - net.ipv4.xtcp_*, as written; Documentation/knobs.rst
@@ -145,13 +152,13 @@ struct xtcp_port_chain {
  * @places_at: entries of @places at an address; @places_any: at the wildcard
  * @ports: local ports in use
  * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
- * @shadows: what holds these against the kernel's own TCP
- * @timewait: delay lines of time-wait records
+ * @shadows: what holds these against the kernel's own TCP; shadow.c
+ * @timewaits: delay lines of time-wait records; close/timewait.c
  * @tw_count: time-wait records
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges counts
  * @challenges: challenge ACKs still allowed in it; a race between CPUs may
  *	send one more, as in Linux
- * @gate: what becomes of SYNs
+ * @gate: what becomes of SYNs; open/gate.c
  * @demux_lock: for who makes @demux, @demux6, @arrival and @arrival6
  * @demux: segments find their sockets before they are routed; net/demux.c
  * @demux6: those of IPv6 do
@@ -174,12 +181,12 @@ struct xtcp_net {
 	u32				places_any;
 	struct xtcp_port_chain		*ports;
 	unsigned long			*tcp_ports;
-	struct xtcp_shadows		shadows;
-	struct xtcp_delayset		timewait;
+	struct xtcp_shadows		*shadows;
+	struct xtcp_timewaits		*timewaits;
 	atomic_t			tw_count;
 	u32				challenge_s;
 	u32				challenges;
-	struct xtcp_gate		gate;
+	struct xtcp_gate		*gate;
 	struct mutex			demux_lock;	/* makers */
 	bool				demux;
 	bool				demux6;

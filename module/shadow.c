@@ -58,7 +58,7 @@ struct xtcp_shadow {
 
 static struct xtcp_shadows *shadows_of(struct net *net)
 {
-	return &xtcp_net(net)->shadows;
+	return xtcp_net(net)->shadows;
 }
 
 /*
@@ -297,7 +297,7 @@ static void reap(struct work_struct *work)
 	struct xtcp_shadows *all =
 		container_of(work, struct xtcp_shadows, reap);
 
-	xtcp_shadow_reap(container_of(all, struct xtcp_net, shadows)->net);
+	xtcp_shadow_reap(all->net);
 }
 
 /**
@@ -372,15 +372,22 @@ void xtcp_shadow_exit(void)
 /**
  * xtcp_shadow_net_init - a namespace without shadows
  * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
  */
-void xtcp_shadow_net_init(struct net *net)
+int xtcp_shadow_net_init(struct net *net)
 {
-	struct xtcp_shadows *all = shadows_of(net);
+	struct xtcp_shadows *all = kzalloc(sizeof(*all), GFP_KERNEL_ACCOUNT);
 
+	if (!all)
+		return -ENOMEM;
+	all->net = net;
 	mutex_init(&all->making);
 	mutex_init(&all->lock);
 	init_llist_head(&all->idle);
 	INIT_WORK(&all->reap, reap);
+	xtcp_net(net)->shadows = all;
+	return 0;
 }
 
 /**
@@ -411,4 +418,5 @@ void xtcp_shadow_net_exit(struct net *net)
 	cancel_work_sync(&all->reap);
 	xtcp_shadow_reap(net);
 	WARN_ON_ONCE(all->nr);
+	kfree(all);
 }

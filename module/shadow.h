@@ -16,6 +16,7 @@ struct xtcp_shadow;
 
 /**
  * struct xtcp_shadows - the shadows of a namespace
+ * @net: the namespace
  * @making: held while a bucket gets its shadow, so that it gets one only, even
  *	if several sockets come to it at once. A namespace's own, because the
  *	allocations under it may wait for its memory cgroup
@@ -27,6 +28,7 @@ struct xtcp_shadow;
  * @reap: who releases them
  */
 struct xtcp_shadows {
+	struct net		*net;
 	struct mutex		making;	/* of a bucket's shadow; port/bind.c */
 	struct mutex		lock;	/* @nr, @hooked, making and listening */
 	unsigned int		nr;
@@ -57,7 +59,7 @@ struct xtcp_shadow_place {
 
 int xtcp_shadow_init(void);
 void xtcp_shadow_exit(void);
-void xtcp_shadow_net_init(struct net *net);
+int xtcp_shadow_net_init(struct net *net);
 void xtcp_shadow_net_quiesce(struct net *net);
 void xtcp_shadow_net_exit(struct net *net);
 

@@ -114,19 +114,32 @@ void xtcp_timewait_free(struct xtcp_flow *flow)
 	xtcp_record_free(cache_of(flow->family), tw, &tw->delay.rcu, free_rcu);
 }
 
-static struct xtcp_net *set_to_net(struct xtcp_delayset *set)
+/**
+ * struct xtcp_timewaits - the records of a namespace
+ * @net: the namespace
+ * @lines: their delay lines
+ */
+struct xtcp_timewaits {
+	struct net		*net;
+	struct xtcp_delayset	lines;
+};
+
+static struct xtcp_delayset *lines_of(struct net *net)
 {
-	return container_of(set, struct xtcp_net, timewait);
+	return &xtcp_net(net)->timewaits->lines;
+}
+
+static struct net *lines_net(struct xtcp_delayset *lines)
+{
+	return container_of(lines, struct xtcp_timewaits, lines)->net;
 }
 
 /* A record that has just left the table. */
 static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
-	struct xtcp_net *xn = xtcp_net(net);
-
 	xtcp_port_timewait_release(net, tw);
-	atomic_dec(&xn->tw_count);
-	if (xtcp_delay_del(&xn->timewait, &tw->delay))
+	atomic_dec(&xtcp_net(net)->tw_count);
+	if (xtcp_delay_del(lines_of(net), &tw->delay))
 		xtcp_flow_put(&tw->flow);
 	xtcp_flow_put(&tw->flow);
 }
@@ -169,7 +182,7 @@ void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
  */
 void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 {
-	if (!xtcp_delay_is_waiting(&xtcp_net(net)->timewait, &tw->delay))
+	if (!xtcp_delay_is_waiting(lines_of(net), &tw->delay))
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
 }
 
@@ -182,7 +195,7 @@ static void timewait_expire(struct xtcp_delayset *set,
 {
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
-	struct net *net = set_to_net(set)->net;
+	struct net *net = lines_net(set);
 
 	if (xtcp_flow_remove(net, &tw->flow)) {
 		xtcp_lifecycle_event(net, &tw->flow,
@@ -199,17 +212,26 @@ static void timewait_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
 
-	xtcp_timewait_kill(set_to_net(set)->net, tw, XTCP_EV_ABORT);
+	xtcp_timewait_kill(lines_net(set), tw, XTCP_EV_ABORT);
 	xtcp_flow_put(&tw->flow);
 }
 
 /**
  * xtcp_timewait_net_init - delay lines of a namespace
  * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
  */
-void xtcp_timewait_net_init(struct net *net)
+int xtcp_timewait_net_init(struct net *net)
 {
-	xtcp_delayset_init(&xtcp_net(net)->timewait, timewait_expire);
+	struct xtcp_timewaits *all = kzalloc(sizeof(*all), GFP_KERNEL_ACCOUNT);
+
+	if (!all)
+		return -ENOMEM;
+	all->net = net;
+	xtcp_delayset_init(&all->lines, timewait_expire);
+	xtcp_net(net)->timewaits = all;
+	return 0;
 }
 
 /**
@@ -218,7 +240,8 @@ void xtcp_timewait_net_init(struct net *net)
  */
 void xtcp_timewait_net_exit(struct net *net)
 {
-	xtcp_delayset_close(&xtcp_net(net)->timewait, timewait_left);
+	xtcp_delayset_close(lines_of(net), timewait_left);
+	kfree(xtcp_net(net)->timewaits);
 }
 
 /*
@@ -288,7 +311,7 @@ static bool is_common(const struct net *net, u32 delay_ms)
 
 static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
 {
-	struct xtcp_delayset *set = &xtcp_net(net)->timewait;
+	struct xtcp_delayset *set = lines_of(net);
 
 	if (is_common(net, delay_ms))
 		return xtcp_delay_add(set, &tw->delay, delay_ms);
@@ -301,7 +324,6 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 			       u32 delay_ms)
 {
 	struct net *net = sock_net(sk);
-	struct xtcp_net *xn = xtcp_net(net);
 
 	if (!wait(net, tw, delay_ms))
 		return false;
@@ -316,7 +338,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	}
 	/* A socket that was never in the table: nothing to wait for. */
 	xtcp_port_timewait_release(net, tw);
-	WARN_ON_ONCE(!xtcp_delay_del(&xn->timewait, &tw->delay));
+	WARN_ON_ONCE(!xtcp_delay_del(lines_of(net), &tw->delay));
 	return false;
 }
 
@@ -471,7 +493,7 @@ static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
 /* 2MSL begins anew. Whoever is ending the record just now goes on with it. */
 static void restart(struct net *net, struct xtcp_timewait *tw)
 {
-	struct xtcp_delayset *set = &xtcp_net(net)->timewait;
+	struct xtcp_delayset *set = lines_of(net);
 
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;

@@ -71,7 +71,7 @@ struct xtcp_timewait6 {
 
 int xtcp_timewait_init(void);
 void xtcp_timewait_exit(void);
-void xtcp_timewait_net_init(struct net *net);
+int xtcp_timewait_net_init(struct net *net);
 void xtcp_timewait_net_exit(struct net *net);
 void xtcp_timewait_free(struct xtcp_flow *flow);
 

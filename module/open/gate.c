@@ -22,6 +22,7 @@
 #include "open/gate.h"
 
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <net/inet_sock.h>
 
@@ -46,7 +47,7 @@
 
 static struct xtcp_gate *gate_of(struct net *net)
 {
-	return &xtcp_net(net)->gate;
+	return xtcp_net(net)->gate;
 }
 
 /* Count one more; was it among the first @limit of this second? */
@@ -297,7 +298,7 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
  */
 bool xtcp_gate_drops_early(struct net *net)
 {
-	return READ_ONCE(xtcp_net_rcu(net)->gate.early);
+	return READ_ONCE(xtcp_net_rcu(net)->gate->early);
 }
 
 /**
@@ -343,12 +344,11 @@ static void watch(struct work_struct *work)
 {
 	struct xtcp_gate *gate =
 		container_of(work, struct xtcp_gate, watch.work);
-	struct net *net = container_of(gate, struct xtcp_net, gate)->net;
 	bool calm = (u32)ktime_get_seconds() - READ_ONCE(gate->dropped_s) >=
 		    HOOK_CALM_S;
 
 	if (!calm && !gate->hooked)
-		gate->hooked = !xtcp_prerouting_add(net);
+		gate->hooked = !xtcp_prerouting_add(gate->net);
 	WRITE_ONCE(gate->early, !calm && gate->hooked);
 	if (gate->early)
 		schedule_delayed_work(&gate->watch, HZ);
@@ -357,10 +357,19 @@ static void watch(struct work_struct *work)
 /**
  * xtcp_gate_net_init - the gate of a new namespace
  * @net: namespace
+ *
+ * Return: 0 or -ENOMEM.
  */
-void xtcp_gate_net_init(struct net *net)
+int xtcp_gate_net_init(struct net *net)
 {
-	INIT_DELAYED_WORK(&gate_of(net)->watch, watch);
+	struct xtcp_gate *gate = kzalloc(sizeof(*gate), GFP_KERNEL_ACCOUNT);
+
+	if (!gate)
+		return -ENOMEM;
+	gate->net = net;
+	INIT_DELAYED_WORK(&gate->watch, watch);
+	xtcp_net(net)->gate = gate;
+	return 0;
 }
 
 /**
@@ -379,4 +388,5 @@ void xtcp_gate_net_exit(struct net *net)
 		synchronize_net();
 	}
 	xtcp_source_net_exit(net);
+	kfree(gate);
 }

@@ -30,6 +30,7 @@ struct xtcp_rate {
 
 /**
  * struct xtcp_gate - the gate of a namespace
+ * @net: the namespace
  * @syn_acks: SYN-ACKs in answer to SYNs, with xtcp_synack_ratelimit
  * @resets: RSTs to nobody's segments, with xtcp_rst_ratelimit
  * @drops: SYNs dropped, while @early isn't set
@@ -41,6 +42,7 @@ struct xtcp_rate {
  * @sources: half-open records of each source, or NULL: never asked for
  */
 struct xtcp_gate {
+	struct net		*net;
 	struct xtcp_rate	syn_acks;
 	struct xtcp_rate	resets;
 	struct xtcp_rate	drops;
@@ -51,7 +53,7 @@ struct xtcp_gate {
 	struct xtcp_sources	*sources;
 };
 
-void xtcp_gate_net_init(struct net *net);
+int xtcp_gate_net_init(struct net *net);
 void xtcp_gate_net_exit(struct net *net);
 
 void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,

@@ -8,20 +8,12 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "netns.h"
 
 struct net;
 struct sock;
 struct xtcp_family;
 struct xtcp_key;
-
-/* What a secret is for; a hash made for one tells nothing about another. */
-enum xtcp_secret {
-	XTCP_SECRET_IDENTITY,
-	XTCP_SECRET_PORT,
-	XTCP_SECRET_LISTENER,
-	XTCP_SECRET_SOURCE,
-	XTCP_SECRETS
-};
 
 void xtcp_isn_net_init(struct net *net);
 

@@ -26,6 +26,7 @@
 #include "flow.h"
 #include "net/family.h"
 #include "netns.h"
+#include "open/gate.h"
 #include "open/isn.h"
 #include "tcb.h"
 
@@ -45,7 +46,7 @@ struct xtcp_sources {
  */
 int xtcp_source_net_prepare(struct net *net)
 {
-	struct xtcp_gate *gate = &xtcp_net(net)->gate;
+	struct xtcp_gate *gate = xtcp_net(net)->gate;
 	struct xtcp_sources *sources;
 
 	if (READ_ONCE(gate->sources))
@@ -65,7 +66,7 @@ int xtcp_source_net_prepare(struct net *net)
  */
 void xtcp_source_net_exit(struct net *net)
 {
-	kvfree(xtcp_net(net)->gate.sources);
+	kvfree(xtcp_net(net)->gate->sources);
 }
 
 /* One hash has bits enough for either row. */
@@ -84,13 +85,16 @@ static atomic_t *counter(struct xtcp_sources *sources, u64 hash,
  */
 bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 {
-	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate.sources);
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	int limit = XTCP_KNOB(net, syn_per_source_limit);
+	struct xtcp_sources *sources;
 	unsigned int row;
 	u64 hash;
 
-	if (!limit || !sources)
+	if (!limit)
+		return false;
+	sources = READ_ONCE(xtcp_net(net)->gate->sources);
+	if (!sources)
 		return false;
 	hash = xtcp_isn_source(net, af, key, af->source_bits(net));
 	for (row = 0; row < SOURCE_ROWS; row++)
@@ -101,7 +105,7 @@ bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 
 static void count(struct net *net, const struct xtcp_flow *flow, int n)
 {
-	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate.sources);
+	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate->sources);
 	struct xtcp_key key __uninitialized;
 	unsigned int row;
 	u64 hash;
@@ -122,7 +126,7 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 {
 	flow->source_bits = 0;
 	if (!XTCP_KNOB(net, syn_per_source_limit) ||
-	    !READ_ONCE(xtcp_net(net)->gate.sources))
+	    !READ_ONCE(xtcp_net(net)->gate->sources))
 		return;
 	flow->source_bits = xtcp_family_get(flow->family)->source_bits(net);
 	count(net, flow, 1);

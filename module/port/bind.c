@@ -69,7 +69,7 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 	struct xtcp_port_chain *chain;
 	struct xtcp_shadow *shadow;
 
-	lockdep_assert_held(&xtcp_net(net)->shadows.making);
+	lockdep_assert_held(&xtcp_net(net)->shadows->making);
 	if (tcp->shadow)
 		return 0;
 	shadow = xtcp_shadow_open(net, &place);
@@ -86,7 +86,7 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 
 static int bind_hold(struct sock *sk, bool listens)
 {
-	struct mutex *making = &xtcp_net(sock_net(sk))->shadows.making;
+	struct mutex *making = &xtcp_net(sock_net(sk))->shadows->making;
 	struct xtcp_port *port = xtcp_sk(sk)->port;
 	struct xtcp_key at = { };
 	int err;
