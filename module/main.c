@@ -18,23 +18,24 @@
 
 #include "close/timewait.h"
 #include "flow.h"
+#include "isn.h"
 #include "lifecycle.h"
 #include "net/arrival.h"
 #include "net/arrival6.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/handler.h"
 #include "net/hook.h"
 #include "net/offload.h"
 #include "netns.h"
 #include "open/gate.h"
-#include "open/isn.h"
 #include "open/lookup.h"
 #include "open/synqueue.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
 #include "shadow.h"
-#include "transfer/smallqueue.h"
 #include "timers.h"
+#include "transfer/smallqueue.h"
 #include "user/procfs.h"
 #include "user/socket.h"
 #include "user/stats.h"
@@ -145,6 +146,7 @@ static int __init xtcp_init(void)
 	if (err)
 		return err;
 	xtcp_flow_init_hash();
+	xtcp_ipv6_init_digest();
 	xtcp_listener_init_hash();
 	xtcp_port_range_init();
 	err = xtcp_lifecycle_init();
@@ -172,21 +174,16 @@ static int __init xtcp_init(void)
 	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
-	err = xtcp_ipv4_init();
+	err = xtcp_handler_init();
 	if (err)
 		goto offload;
-	err = xtcp_ipv6_init();
-	if (err)
-		goto ipv4;
 	err = xtcp_socket_init();
 	if (err)
-		goto ipv6;
+		goto handler;
 	return 0;
 
-ipv6:
-	xtcp_ipv6_exit();
-ipv4:
-	xtcp_ipv4_exit();
+handler:
+	xtcp_handler_exit();
 offload:
 	xtcp_offload_exit();
 pernet:
@@ -208,8 +205,7 @@ static void __exit xtcp_exit(void)
 {
 	xtcp_hook_close();
 	/* Wait for the segments that are being handled. */
-	xtcp_ipv6_exit();
-	xtcp_ipv4_exit();
+	xtcp_handler_exit();
 	xtcp_offload_exit();
 	xtcp_socket_exit();
 	unregister_pernet_subsys(&xtcp_net_ops);

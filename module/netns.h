@@ -144,7 +144,7 @@ struct xtcp_port_chain {
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
- * @secrets: keys of what nobody outside may guess; open/isn.c
+ * @secrets: keys of what nobody outside may guess; isn.c
  * @flows: all 4-tuples: half-open, sockets, time-wait
  * @listen_lock: guards writers of @listeners and @places
  * @listeners: sockets in LISTEN, RCU; for the files of /proc

@@ -17,8 +17,8 @@
 
 #include "close/close.h"
 #include "net/family.h"
-#include "net/output.h"
 #include "net/reply.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "user/stats.h"
 #include "user/trace.h"

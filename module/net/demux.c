@@ -45,7 +45,6 @@
 #include "netns.h"
 #include "port/port.h"
 #include "tcb.h"
-#include "user/socket.h"
 
 static noinline bool port_may_be_ours(struct net *net,
 				      const struct sk_buff *skb,

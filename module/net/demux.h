@@ -9,8 +9,8 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "proto.h"
 #include "tcb.h"
-#include "user/socket.h"
 
 struct net;
 struct sock;

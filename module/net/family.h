@@ -163,26 +163,18 @@ struct xtcp_family {
 extern const struct xtcp_family xtcp_ipv4;
 
 int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn);
-int xtcp_ipv4_init(void);
-void xtcp_ipv4_exit(void);
 
 #if IS_ENABLED(CONFIG_IPV6)
 extern const struct xtcp_family xtcp_ipv6;
 
 void xtcp_ipv6_digest(struct xtcp_key *key);
-int xtcp_ipv6_init(void);
-void xtcp_ipv6_exit(void);
+void xtcp_ipv6_init_digest(void);
 #else
 static inline void xtcp_ipv6_digest(struct xtcp_key *key)
 {
 }
 
-static inline int xtcp_ipv6_init(void)
-{
-	return 0;
-}
-
-static inline void xtcp_ipv6_exit(void)
+static inline void xtcp_ipv6_init_digest(void)
 {
 }
 #endif

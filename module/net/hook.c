@@ -44,12 +44,12 @@
 
 #include "flow.h"
 #include "net/family.h"
-#include "net/paws.h"
 #include "net/wire.h"
 #include "open/lookup.h"
+#include "paws.h"
 #include "port/port.h"
+#include "proto.h"
 #include "tcb.h"
-#include "user/socket.h"
 
 /* The module is going: nobody is there any more to bring a segment to. */
 static bool closed __read_mostly;

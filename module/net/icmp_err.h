@@ -12,11 +12,8 @@
 #include "net/seq.h"
 
 struct inet6_skb_parm;
-struct net;
 struct sk_buff;
-struct sock;
 struct tcphdr;
-struct xtcp_key;
 
 /* What an ICMP message is about. */
 enum xtcp_icmp_what {
@@ -58,10 +55,6 @@ struct xtcp_icmp {
 	bool			no_path;
 	bool			no_way;
 };
-
-int xtcp_icmp_error(struct net *net, const struct xtcp_key *key,
-		    const struct xtcp_icmp *ie);
-void xtcp_icmp_mtu_apply(struct sock *sk);
 
 int xtcp_icmpv4_err(struct sk_buff *skb, u32 info);
 int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,

@@ -3,7 +3,7 @@
  * icmpv4.c - what an ICMP error says
  *
  * RFC 792, RFC 1122 3.2.2 and 4.2.3.9. What it means for a connection is
- * net/icmp.c's. Context: softirq, under RCU.
+ * segment/icmp.c's. Context: softirq, under RCU.
  */
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
@@ -18,6 +18,7 @@
 #include "net/device.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
+#include "net/input.h"
 
 static void unreachable_read(struct xtcp_icmp *ie, u8 code)
 {
@@ -109,7 +110,7 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 	ie.seq = seq_get(&ie.th->seq);
 	message_read(&ie);
 	quoted_key(&key, &ie);
-	err = xtcp_icmp_error(net, &key, &ie);
+	err = xtcp_input_error(net, &key, &ie);
 	if (err)
 		__ICMP_INC_STATS(net, ICMP_MIB_INERRORS);
 	return err;

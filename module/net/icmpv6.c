@@ -3,7 +3,7 @@
  * icmpv6.c - what an ICMPv6 error says
  *
  * RFC 4443, RFC 8201 (path MTU). What it means for a connection is
- * net/icmp.c's. Context: softirq, under RCU.
+ * segment/icmp.c's. Context: softirq, under RCU.
  */
 #include <linux/errqueue.h>
 #include <linux/icmpv6.h>
@@ -21,6 +21,7 @@
 #include "net/family.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
+#include "net/input.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
 
@@ -119,7 +120,7 @@ int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	ie.seq = seq_get(&ie.th->seq);
 	message_read(&ie);
 	quoted_key(&key, &ie, wire);
-	err = xtcp_icmp_error(net, &key, &ie);
+	err = xtcp_input_error(net, &key, &ie);
 	if (err)
 		__ICMP6_INC_STATS(net, __in6_dev_get(skb->dev),
 				  ICMP6_MIB_INERRORS);

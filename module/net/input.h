@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * input.h - a segment arrives
+ * input.h - a segment, or an ICMP error, arrives
  */
 #ifndef XTCP_NET_INPUT_H
 #define XTCP_NET_INPUT_H
 
-#include <linux/skbuff.h>
 #include <linux/types.h>
 
+struct net;
+struct sk_buff;
 struct sock;
 struct xtcp_family;
-struct xtcp_seg;
+struct xtcp_icmp;
+struct xtcp_key;
 
 void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire);
-void xtcp_input_synchronized(struct sock *sk, struct sk_buff *skb,
-			     const struct xtcp_seg *seg);
-void xtcp_input_third_ack(struct sock *sk, struct sk_buff *skb,
-			  const struct xtcp_seg *seg);
+int xtcp_input_error(struct net *net, const struct xtcp_key *key,
+		     const struct xtcp_icmp *ie);
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb);
-
-/**
- * xtcp_input_done - a segment is not needed any more
- * @skb: segment, or NULL; consumed
- * @why: SKB_NOT_DROPPED_YET: it was accepted, and drop monitors shall not
- *	hear of it
- */
-static inline void xtcp_input_done(struct sk_buff *skb,
-				   enum skb_drop_reason why)
-{
-	if (unlikely(why))
-		kfree_skb_reason(skb, why);
-	else
-		consume_skb(skb);
-}
 
 #endif /* XTCP_NET_INPUT_H */

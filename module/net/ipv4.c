@@ -24,7 +24,6 @@
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/ip_fib.h>
-#include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
 #include <uapi/linux/xtcp.h>
@@ -33,8 +32,6 @@
 #include "net/arrival.h"
 #include "net/family.h"
 #include "net/hook.h"
-#include "net/icmp_err.h"
-#include "net/input.h"
 #include "net/ipsec.h"
 #include "net/ipv4.h"
 #include "net/reply.h"
@@ -693,45 +690,3 @@ const struct xtcp_family xtcp_ipv4 = {
 	.pmtu_bound	= ipv4_pmtu_bound,
 	.errors_wanted	= ipv4_errors_wanted,
 };
-
-/* Negative: what net/hook.c has brought is the kernel's after all. */
-static int ipv4_rcv(struct sk_buff *skb)
-{
-	u8 wire = xtcp_hookv4_wire(skb);
-
-	if (wire == XTCP_WIRE_TCP) {
-		ip_hdr(skb)->protocol = IPPROTO_TCP;
-		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
-			skb_orphan(skb);
-			return -IPPROTO_TCP;
-		}
-	}
-	if (!skb->sk)
-		xtcp_arrival_learn(xtcp_net(dev_net(skb->dev)), skb);
-	xtcp_input(skb, &xtcp_ipv4, wire);
-	return 0;
-}
-
-static const struct net_protocol ipv4_protocol = {
-	.handler	= ipv4_rcv,
-	.err_handler	= xtcp_icmpv4_err,
-	.no_policy	= 1,	/* checked once the socket is known */
-};
-
-/**
- * xtcp_ipv4_init - IPv4 hands us segments from now on
- *
- * Return: 0 or -errno.
- */
-int xtcp_ipv4_init(void)
-{
-	return inet_add_protocol(&ipv4_protocol, IPPROTO_XTCP);
-}
-
-/**
- * xtcp_ipv4_exit - no more; waits for those that are being handled
- */
-void xtcp_ipv4_exit(void)
-{
-	inet_del_protocol(&ipv4_protocol, IPPROTO_XTCP);
-}

@@ -27,24 +27,21 @@
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
-#include <net/protocol.h>
 #include <net/tcp.h>
 #include <net/transp_v6.h>
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
+#include "isn.h"
 #include "net/addr6.h"
 #include "net/arrival6.h"
 #include "net/family.h"
 #include "net/hook.h"
-#include "net/icmp_err.h"
-#include "net/input.h"
 #include "net/key6.h"
 #include "net/reply.h"
 #include "net/route6.h"
 #include "net/wire.h"
 #include "netns.h"
-#include "open/isn.h"
 #include "tcb.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -425,51 +422,13 @@ const struct xtcp_family xtcp_ipv6 = {
 	.errors_wanted	= ipv6_errors_wanted,
 };
 
-/* Positive: what net/hook.c has brought is the kernel's after all. */
-static int ipv6_segment(struct sk_buff *skb)
-{
-	u8 wire = xtcp_hookv6_wire(skb);
-
-	if (wire == XTCP_WIRE_TCP) {
-		skb_network_header(skb)[IP6CB(skb)->nhoff] = IPPROTO_TCP;
-		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
-			skb_orphan(skb);
-			return IPPROTO_TCP;
-		}
-	}
-	if (!skb->sk)
-		xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
-	xtcp_input(skb, &xtcp_ipv6, wire);
-	return 0;
-}
-
-static const struct inet6_protocol ipv6_protocol = {
-	.handler	= ipv6_segment,
-	.err_handler	= xtcp_icmpv6_err,
-	/* Policy is checked once the socket is known. */
-	.flags		= INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
-};
-
 /**
- * xtcp_ipv6_init - IPv6 hands us segments from now on
- *
- * On a kernel booted with ipv6.disable=1 it never does, and no harm is done.
- *
- * Return: 0 or -errno.
+ * xtcp_ipv6_init_digest - draw the keys of the digest; at load
  */
-int __init xtcp_ipv6_init(void)
+void __init xtcp_ipv6_init_digest(void)
 {
 	get_random_bytes(&secret, sizeof(secret));
 	secret.factor |= 1;
-	return inet6_add_protocol(&ipv6_protocol, IPPROTO_XTCP);
-}
-
-/**
- * xtcp_ipv6_exit - no more; waits for those that are being handled
- */
-void xtcp_ipv6_exit(void)
-{
-	inet6_del_protocol(&ipv6_protocol, IPPROTO_XTCP);
 }
 
 #endif /* CONFIG_IPV6 */

@@ -22,7 +22,7 @@
 
 #include "compat.h"
 #include "net/family.h"
-#include "net/output.h"
+#include "net/header.h"
 #include "user/stats.h"
 #include "user/trace.h"
 
@@ -126,8 +126,8 @@ static struct sk_buff *segment_make(struct net *net,
 
 	if (!skb)
 		return NULL;
-	th = xtcp_output_header_push(skb, &reply->key, len, bare->seq,
-				     bare->ack, bare->flags, bare->wnd);
+	th = xtcp_header_push(skb, &reply->key, len, bare->seq, bare->ack,
+			      bare->flags, bare->wnd);
 	xtcp_options_write((__be32 *)(th + 1), &bare->opt);
 	/* MUST-2: over pseudo-header and header. */
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));

@@ -37,17 +37,17 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "isn.h"
 #include "net/demux.h"
 #include "net/family.h"
-#include "net/input.h"
-#include "net/output.h"
-#include "net/paws.h"
 #include "netns.h"
-#include "open/isn.h"
 #include "open/listen.h"
 #include "open/lookup.h"
 #include "open/synqueue.h"
+#include "paws.h"
 #include "port/port.h"
+#include "segment/output.h"
+#include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -239,7 +239,7 @@ static void child_start(struct xtcp_listener *ls, struct sock *sk,
 	xtcp_probe_keepalive_start(sk);
 	if (queue_add(ls, sk)) {
 		/* Text and FIN of the third ACK are the child's. */
-		xtcp_input_third_ack(sk, skb, seg);
+		xtcp_synchronized_third_ack(sk, skb, seg);
 		ls->sk->sk_data_ready(ls->sk);
 	} else {
 		child_refuse(sk);

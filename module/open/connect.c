@@ -16,14 +16,14 @@
 #include "close/close.h"
 #include "close/reset.h"
 #include "compat.h"
+#include "isn.h"
 #include "net/demux.h"
 #include "net/family.h"
-#include "net/input.h"
-#include "net/output.h"
+#include "net/skb.h"
 #include "netns.h"
 #include "open/echo.h"
-#include "open/isn.h"
 #include "port/port.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -329,7 +329,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
 	}
 done:
-	xtcp_input_done(skb, why);
+	xtcp_skb_done(skb, why);
 }
 
 static u64 user_timeout_left_ns(const struct xtcp_sock *xs)

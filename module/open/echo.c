@@ -15,8 +15,8 @@
  */
 #include "open/echo.h"
 
-#include "net/output.h"
 #include "open/cookie.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/meter.h"

@@ -31,9 +31,9 @@
 #include <net/sock_reuseport.h>
 
 #include "compat.h"
+#include "isn.h"
 #include "net/family.h"
 #include "netns.h"
-#include "open/isn.h"
 #include "open/listen.h"
 #include "tcb.h"
 

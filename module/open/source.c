@@ -24,10 +24,10 @@
 #include <linux/slab.h>
 
 #include "flow.h"
+#include "isn.h"
 #include "net/family.h"
 #include "netns.h"
 #include "open/gate.h"
-#include "open/isn.h"
 #include "tcb.h"
 
 #define SOURCE_ROWS	2

@@ -47,19 +47,19 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "isn.h"
 #include "net/family.h"
-#include "net/input.h"
-#include "net/oow.h"
-#include "net/paws.h"
 #include "net/reply.h"
+#include "net/skb.h"
 #include "netns.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/gate.h"
-#include "open/isn.h"
 #include "open/listen.h"
 #include "open/lookup.h"
 #include "open/source.h"
+#include "paws.h"
+#include "segment/oow.h"
 #include "tcb.h"
 #include "transfer/window.h"
 #include "user/stats.h"
@@ -686,7 +686,7 @@ static bool in_window(const struct xtcp_halfopen *ho,
 	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
 }
 
-/* The rate limit of net/oow.h, out of two fields that are there anyway. */
+/* The rate limit of segment/oow.h, out of two fields that are there anyway. */
 static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_us();
@@ -884,5 +884,5 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	xtcp_acceptqueue_promote(ho, skb, seg);
 	return;
 done:
-	xtcp_input_done(skb, why);
+	xtcp_skb_done(skb, why);
 }

@@ -10,7 +10,7 @@
  * A destination has a counter by its hash, and others may have the same one.
  * Whoever sees several destinations' ports can tell which ones share a counter,
  * and these pairs would name the machine: so there are many counters, and the
- * hash is another one every 10 s and in each namespace (open/isn.c).
+ * hash is another one every 10 s and in each namespace (isn.c).
  *
  * Process context. The counters are read and written without a lock, because a
  * lost step does no harm.
@@ -23,7 +23,7 @@
 #include <net/ip.h>
 
 #include "flow.h"
-#include "open/isn.h"
+#include "isn.h"
 #include "tcb.h"
 
 static u32 perturb[XTCP_PERTURB_SLOTS] __read_mostly;

@@ -29,9 +29,9 @@
 #include <linux/skbuff.h>
 #include <net/dst.h>
 
-#include "net/output.h"
 #include "net/seq.h"
 #include "net/wire.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/autotune.h"

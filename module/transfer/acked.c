@@ -14,9 +14,9 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "net/output.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/autotune.h"

@@ -40,9 +40,9 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "net/output.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/congestion.h"

@@ -8,7 +8,8 @@
  * the scoreboard would find out, little is left then ("header prediction":
  * Jacobson, 1990). So this is looked at first. Nothing here is another way of
  * doing things: what a segment does is done by those who always do it, and
- * whatever is not as expected goes through all of the checks (net/input.c).
+ * whatever is not as expected goes through all of the checks
+ * (segment/synchronized.c).
  *
  * Socket lock; softirq, or process context from the backlog.
  */
@@ -17,8 +18,8 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "net/paws.h"
 #include "net/wire.h"
+#include "paws.h"
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/receive.h"

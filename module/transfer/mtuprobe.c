@@ -29,12 +29,12 @@
 #include <net/sock.h>
 
 #include "net/family.h"
-#include "net/output.h"
 #include "net/seq.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
-#include "transfer/prr.h"
 #include "transfer/congestion.h"
+#include "transfer/prr.h"
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 

@@ -18,8 +18,8 @@
 
 #include "close/close.h"
 #include "close/reset.h"
-#include "net/output.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/retransmit.h"

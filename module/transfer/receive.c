@@ -20,9 +20,9 @@
 
 #include "close/close.h"
 #include "compat.h"
-#include "net/output.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"

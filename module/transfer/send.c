@@ -13,9 +13,9 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "net/output.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"

@@ -29,8 +29,9 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "net/output.h"
+#include "net/header.h"
 #include "net/wire.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
 #include "user/stats.h"
@@ -60,7 +61,7 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, XTCP_HEADROOM);
-	/* Whoever copies text in need not sum it: output.c does. */
+	/* Whoever copies text in need not sum it: segment/output.c does. */
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	memset(skb->cb, 0, sizeof(skb->cb));
 	xtcp_cb(skb)->flags = XTCP_ACK;

@@ -24,9 +24,9 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "net/output.h"
 #include "net/seq.h"
 #include "net/wire.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/scoreboard.h"

@@ -9,7 +9,7 @@
  * context, no locks: the keys are written once, before the namespace's first
  * socket can exist.
  */
-#include "open/isn.h"
+#include "isn.h"
 
 #include <linux/hash.h>
 #include <linux/jiffies.h>

@@ -2,8 +2,8 @@
 /*
  * isn.h - the numbers nobody outside may guess
  */
-#ifndef XTCP_OPEN_ISN_H
-#define XTCP_OPEN_ISN_H
+#ifndef XTCP_ISN_H
+#define XTCP_ISN_H
 
 #include <linux/types.h>
 
@@ -30,4 +30,4 @@ u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 			 const struct xtcp_key *key);
 
-#endif /* XTCP_OPEN_ISN_H */
+#endif /* XTCP_ISN_H */

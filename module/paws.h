@@ -7,8 +7,8 @@
  * timestamp that was taken more than 24 days ago proves nothing (5.5). Nor does
  * 0: some systems send it in their SYN, and their clock's time afterwards.
  */
-#ifndef XTCP_NET_PAWS_H
-#define XTCP_NET_PAWS_H
+#ifndef XTCP_PAWS_H
+#define XTCP_PAWS_H
 
 #include <linux/timekeeping.h>
 #include <linux/types.h>
@@ -41,4 +41,4 @@ static inline void xtcp_paws_note(struct xtcp_sock *xs,
 	xs->ts_recent_s = ktime_get_seconds();
 }
 
-#endif /* XTCP_NET_PAWS_H */
+#endif /* XTCP_PAWS_H */

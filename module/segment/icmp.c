@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmp.c - an ICMP error quotes one of our segments
+ * icmp.c - what an ICMP error does to a connection
  *
  * RFC 9293 3.9.2.2, RFC 1122 4.2.3.9 (what an error may do), RFC 5927 (what a
  * forged one may not), RFC 1191 (path MTU), RFC 6633 (source quench is dead).
@@ -16,10 +16,10 @@
  *
  * Context: softirq, under RCU. A socket is taken with bh_lock_sock(); while a
  * user holds it, a new path MTU waits for release_cb and the rest can only
- * leave a soft error behind. What a message says, icmpv4.c and icmpv6.c have
- * found out before.
+ * leave a soft error behind. What a message says, net/icmpv4.c and
+ * net/icmpv6.c have found out before.
  */
-#include "net/icmp_err.h"
+#include "segment/icmp.h"
 
 #include <linux/errqueue.h>
 #include <linux/tcp.h>
@@ -30,10 +30,11 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/family.h"
-#include "net/output.h"
+#include "net/icmp_err.h"
 #include "netns.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
+#include "segment/output.h"
 #include "tcb.h"
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
@@ -42,9 +43,14 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-/* What a record does with an error that leaves it alone. */
-static void icmp_record_stays(struct net *net, struct xtcp_flow *flow,
-			      const struct xtcp_icmp *ie)
+/**
+ * xtcp_icmp_record - an ICMP error about a record, which it leaves alone
+ * @net: namespace
+ * @flow: head of a half-open or a time-wait record, referenced by the caller
+ * @ie: the error
+ */
+void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
+		      const struct xtcp_icmp *ie)
 {
 	if (ie->what == XTCP_ICMP_TOO_BIG)
 		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_TOO_BIG);
@@ -56,8 +62,14 @@ static void icmp_record_stays(struct net *net, struct xtcp_flow *flow,
 		xtcp_lifecycle_event(net, flow, XTCP_EV_ICMP_SOFT);
 }
 
-static void icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
-			  const struct xtcp_icmp *ie)
+/**
+ * xtcp_icmp_halfopen - an ICMP error quotes the SYN-ACK of a half-open record
+ * @net: namespace
+ * @ho: record, referenced by the caller
+ * @ie: the error
+ */
+void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
+			const struct xtcp_icmp *ie)
 {
 	if (ie->seq != ho->iss) {
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
@@ -65,7 +77,7 @@ static void icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 		xtcp_listener_dropped(ho->ls);
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	} else {
-		icmp_record_stays(net, &ho->flow, ie);
+		xtcp_icmp_record(net, &ho->flow, ie);
 	}
 }
 
@@ -298,41 +310,16 @@ static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 	}
 }
 
-static void icmp_sk(struct sock *sk, const struct xtcp_icmp *ie)
+/**
+ * xtcp_icmp_socket - an ICMP error quotes a segment of a socket
+ * @sk: socket, referenced by the caller
+ * @ie: the error
+ *
+ * Context: softirq.
+ */
+void xtcp_icmp_socket(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	bh_lock_sock(sk);
 	icmp_sk_locked(sk, ie);
 	bh_unlock_sock(sk);
-}
-
-/**
- * xtcp_icmp_error - what an ICMP error does to the connection that it quotes
- * @net: namespace
- * @key: the connection
- * @ie: the error
- *
- * Context: softirq, rcu_read_lock().
- * Return: 0, or -ENOENT when the connection is unknown.
- */
-int xtcp_icmp_error(struct net *net, const struct xtcp_key *key,
-		    const struct xtcp_icmp *ie)
-{
-	struct xtcp_flow *flow = xtcp_flow_lookup(net, key);
-
-	if (!flow)
-		return -ENOENT;
-	switch (flow->kind) {
-	case XTCP_KIND_SOCKET:
-		icmp_sk(xtcp_flow_sk(flow), ie);
-		break;
-	case XTCP_KIND_HALFOPEN:
-		icmp_halfopen(net, container_of(flow, struct xtcp_halfopen,
-						flow), ie);
-		break;
-	case XTCP_KIND_TIMEWAIT:
-		icmp_record_stays(net, flow, ie);
-		break;
-	}
-	xtcp_flow_put(flow);
-	return 0;
 }

@@ -8,8 +8,8 @@
  * always: an ACK does not bring them forth, so they make no loop, and their
  * sender waits for the answer.
  */
-#ifndef XTCP_NET_OOW_H
-#define XTCP_NET_OOW_H
+#ifndef XTCP_SEGMENT_OOW_H
+#define XTCP_SEGMENT_OOW_H
 
 #include <linux/types.h>
 
@@ -45,4 +45,4 @@ static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 	return true;
 }
 
-#endif /* XTCP_NET_OOW_H */
+#endif /* XTCP_SEGMENT_OOW_H */

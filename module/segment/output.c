@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * output.c - a segment leaves: header, options, checksum, route
+ * output.c - a connection sends a segment: header, options, window
  *
  * RFC 9293 3.1 (header), 3.7.1 (MSS), RFC 7323 (timestamps, window scale),
  * RFC 2018 and 2883 (SACK blocks). A segment is either a clone of one in the
  * send queue, or made here and forgotten. What leaves as several segments in
- * one skb, and who computes the checksum, is offload.c's.
+ * one skb, and who computes the checksum, is net/offload.c's.
  *
  * Context: socket lock, process context or softirq. What no socket sends is
  * net/reply.c's.
  */
-#include "net/output.h"
+#include "segment/output.h"
 
 #include <linux/err.h>
 #include <linux/indirect_call_wrapper.h>
@@ -18,8 +18,11 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "net/family.h"
+#include "net/header.h"
 #include "net/offload.h"
 #include "net/reply.h"
+#include "net/wire.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
@@ -219,10 +222,9 @@ unusual_header_push(struct sock *sk, struct sk_buff *skb,
 		later_options(xs, go->segs > 1 ? go->seg_size : skb->len,
 			      &opt, go->now_ns);
 	*told = opt.nr_sacks || !(xs->nr_sacks || xs->dsack_pending);
-	th = xtcp_output_header_push(skb, key,
-				     XTCP_HDR_LEN + xtcp_options_size(&opt),
-				     go->seq, xs->rcv_nxt, flags,
-				     window_field(sk, flags));
+	th = xtcp_header_push(skb, key, XTCP_HDR_LEN + xtcp_options_size(&opt),
+			      go->seq, xs->rcv_nxt, flags,
+			      window_field(sk, flags));
 	xtcp_options_write((__be32 *)(th + 1), &opt);
 	return th;
 }
@@ -236,9 +238,8 @@ usual_header_push(struct sock *sk, struct sk_buff *skb,
 	u32 room = xs->ts_ok ? XTCP_TS_ROOM : 0;
 	struct tcphdr *th;
 
-	th = xtcp_output_header_push(skb, key, XTCP_HDR_LEN + room, go->seq,
-				     xs->rcv_nxt, flags,
-				     window_field(sk, flags));
+	th = xtcp_header_push(skb, key, XTCP_HDR_LEN + room, go->seq,
+			      xs->rcv_nxt, flags, window_field(sk, flags));
 	if (xs->ts_ok)
 		xtcp_options_write_ts((__be32 *)(th + 1),
 				      tsval_at(xs, go->now_ns),

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * handler.c - IP hands us segments and ICMP errors
+ *
+ * Protocol 253 of IPv4 and IPv6. Segments of the TCP wire come here as well,
+ * brought by net/hook.c, with a mark that says so.
+ *
+ * Context: softirq under RCU.
+ */
+#include "net/handler.h"
+
+#include <net/protocol.h>
+#include <net/sock.h>
+#include <uapi/linux/xtcp.h>
+
+#include "compat.h"
+#include "net/arrival.h"
+#include "net/arrival6.h"
+#include "net/family.h"
+#include "net/hook.h"
+#include "net/icmp_err.h"
+#include "net/input.h"
+#include "netns.h"
+
+/* Negative: what net/hook.c has brought is the kernel's after all. */
+static int ipv4_rcv(struct sk_buff *skb)
+{
+	u8 wire = xtcp_hookv4_wire(skb);
+
+	if (wire == XTCP_WIRE_TCP) {
+		ip_hdr(skb)->protocol = IPPROTO_TCP;
+		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
+			skb_orphan(skb);
+			return -IPPROTO_TCP;
+		}
+	}
+	if (!skb->sk)
+		xtcp_arrival_learn(xtcp_net(dev_net(skb->dev)), skb);
+	xtcp_input(skb, &xtcp_ipv4, wire);
+	return 0;
+}
+
+static const struct net_protocol ipv4_protocol = {
+	.handler	= ipv4_rcv,
+	.err_handler	= xtcp_icmpv4_err,
+	.no_policy	= 1,	/* checked once the socket is known */
+};
+
+#if IS_ENABLED(CONFIG_IPV6)
+/* Positive: what net/hook.c has brought is the kernel's after all. */
+static int ipv6_segment(struct sk_buff *skb)
+{
+	u8 wire = xtcp_hookv6_wire(skb);
+
+	if (wire == XTCP_WIRE_TCP) {
+		skb_network_header(skb)[IP6CB(skb)->nhoff] = IPPROTO_TCP;
+		if (!xtcp_hook_holds(dev_net(skb->dev), skb)) {
+			skb_orphan(skb);
+			return IPPROTO_TCP;
+		}
+	}
+	if (!skb->sk)
+		xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
+	xtcp_input(skb, &xtcp_ipv6, wire);
+	return 0;
+}
+
+static const struct inet6_protocol ipv6_protocol = {
+	.handler	= ipv6_segment,
+	.err_handler	= xtcp_icmpv6_err,
+	/* Policy is checked once the socket is known. */
+	.flags		= INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
+};
+
+/* On a kernel booted with ipv6.disable=1 IPv6 never hands us any. */
+static int ipv6_protocol_add(void)
+{
+	return inet6_add_protocol(&ipv6_protocol, IPPROTO_XTCP);
+}
+
+static void ipv6_protocol_del(void)
+{
+	inet6_del_protocol(&ipv6_protocol, IPPROTO_XTCP);
+}
+#else
+static int ipv6_protocol_add(void)
+{
+	return 0;
+}
+
+static void ipv6_protocol_del(void)
+{
+}
+#endif
+
+/**
+ * xtcp_handler_init - IP hands us segments from now on
+ *
+ * Return: 0 or -errno.
+ */
+int __init xtcp_handler_init(void)
+{
+	int err = inet_add_protocol(&ipv4_protocol, IPPROTO_XTCP);
+
+	if (err)
+		return err;
+	err = ipv6_protocol_add();
+	if (err)
+		inet_del_protocol(&ipv4_protocol, IPPROTO_XTCP);
+	return err;
+}
+
+/**
+ * xtcp_handler_exit - no more; waits for those that are being handled
+ */
+void xtcp_handler_exit(void)
+{
+	ipv6_protocol_del();
+	inet_del_protocol(&ipv4_protocol, IPPROTO_XTCP);
+}

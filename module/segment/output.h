@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * output.h - a connection sends a segment
+ */
+#ifndef XTCP_SEGMENT_OUTPUT_H
+#define XTCP_SEGMENT_OUTPUT_H
+
+#include <linux/types.h>
+
+#include "net/seq.h"
+
+struct sk_buff;
+struct sock;
+struct xtcp_sock;
+
+/* Of a socket; socket lock. */
+int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
+int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
+		     u8 flags, u64 now_ns);
+void xtcp_output_ack(struct sock *sk);
+void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare);
+void xtcp_output_probe(struct sock *sk);
+void xtcp_output_reset(struct sock *sk);
+void xtcp_output_syn_ack(struct sock *sk);
+unsigned int xtcp_output_option_size(const struct sock *sk);
+void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
+u32 xtcp_tsval(const struct xtcp_sock *xs);
+
+#endif /* XTCP_SEGMENT_OUTPUT_H */

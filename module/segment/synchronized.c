@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * synchronized.c - a segment arrives for an open connection
+ *
+ * RFC 9293 3.10.7.4, the checks in the RFC's order: first the sequence number
+ * (with PAWS, RFC 7323 5, before it), second RST, fourth SYN (both with RFC
+ * 5961's challenges), fifth ACK, sixth URG, seventh text, eighth FIN. Each check
+ * is a function, which says whether the segment goes on to the next. Most
+ * segments need none of them: transfer/fastpath.c.
+ *
+ * Context: socket lock; softirq under RCU, or process context for the backlog.
+ */
+#include "segment/synchronized.h"
+
+#include <linux/random.h>
+#include <net/sock.h>
+
+#include "close/close.h"
+#include "close/reset.h"
+#include "compat.h"
+#include "net/demux.h"
+#include "net/skb.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "open/connect.h"
+#include "open/echo.h"
+#include "paws.h"
+#include "segment/oow.h"
+#include "segment/output.h"
+#include "tcb.h"
+#include "timers.h"
+#include "transfer/ack.h"
+#include "transfer/acked.h"
+#include "transfer/fastpath.h"
+#include "transfer/receive.h"
+#include "transfer/send.h"
+#include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
+#include "transfer/window.h"
+#include "user/stats.h"
+
+/* States that still take text (3.10.7.4 seventh). */
+#define TEXT_STATES \
+	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \
+	 XTCP_STATEF(XTCP_FIN_WAIT_2))
+
+/* States in which the peer's FIN has come. */
+#define PEER_DONE_STATES \
+	(XTCP_STATEF(XTCP_CLOSE_WAIT) | XTCP_STATEF(XTCP_CLOSING) | \
+	 XTCP_STATEF(XTCP_LAST_ACK))
+
+/* Why an invalid segment is answered; says which counter a silence moves. */
+enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
+
+/*
+ * xtcp_challenge_ack_limit: so many a second in the netns. Each second's share
+ * is drawn at random around that, or an attacker who counts the challenges
+ * that his own connection gets learns how many another one has caused.
+ */
+static bool challenge_is_allowed(struct net *net)
+{
+	int limit = XTCP_KNOB(net, challenge_ack_limit);
+	struct xtcp_net *xn = xtcp_net(net);
+	u32 now = ktime_get_seconds();
+	u32 left;
+
+	if (limit == INT_MAX)
+		return true;
+	if (READ_ONCE(xn->challenge_s) != now) {
+		limit = max(limit, 0);
+		WRITE_ONCE(xn->challenge_s, now);
+		WRITE_ONCE(xn->challenges,
+			   limit / 2 + get_random_u32_below(limit + 1));
+	}
+	left = READ_ONCE(xn->challenges);
+	if (!left)
+		return false;
+	WRITE_ONCE(xn->challenges, left - 1);
+	return true;
+}
+
+/* RFC 5961 7: an ACK that says where we are, unless one has just gone out. */
+static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
+			   enum answer why)
+{
+	struct net *net = sock_net(sk);
+
+	if (why == ANSWER_CHALLENGE)
+		seg = NULL;	/* RFC 5961 7 knows no exemption */
+	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
+		if (why == ANSWER_CHALLENGE) {
+			if (!challenge_is_allowed(net))
+				return;
+			XTCP_INC(net, CHALLENGE_ACK);
+		}
+		xtcp_output_ack(sk);
+		return;
+	}
+	switch (why) {
+	case ANSWER_PAWS:
+		XTCP_INC(net, ACK_SKIPPED_PAWS);
+		break;
+	case ANSWER_SEQ:
+		XTCP_INC(net, ACK_SKIPPED_SEQ);
+		break;
+	case ANSWER_CHALLENGE:
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+		break;
+	}
+}
+
+/* Answer with a RST that takes its number from the segment. */
+static void answer_reset(struct sock *sk, const struct sk_buff *skb,
+			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
+{
+	struct xtcp_key key __uninitialized;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
+			 reason);
+}
+
+/* What was here before comes again: our ACK of it was lost. */
+static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
+{
+	bool fin = seg->flags & XTCP_FIN;
+
+	if (!(seg->len || fin) || !seq_before(seg->seq, xtcp_sk(sk)->rcv_nxt))
+		return;
+	XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
+	xtcp_ack_refused(sk);
+	xtcp_receive_duplicate(sk, seg->seq, seg->end);
+}
+
+/* RFC 7323 5.2: is the timestamp older than one that came before? */
+static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return xs->ts_ok &&
+	       xtcp_paws_rejects(seg, xs->ts_recent, xs->ts_recent_s);
+}
+
+/*
+ * A pure ACK that was overtaken on its way is no threat, and answering it
+ * would look like a duplicate ACK: RFC 7323 5.3 R1 lets it pass.
+ */
+static bool is_overtaken_ack(const struct xtcp_sock *xs,
+			     const struct xtcp_seg *seg)
+{
+	u32 rto_ms = max(xs->rto_us / (u32)USEC_PER_MSEC, 1U);
+
+	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) && !seg->len &&
+	       seg->seq == xs->rcv_nxt && seg->ack == xs->snd_una &&
+	       (u32)seg->wnd << xs->snd_wscale == xs->snd_wnd &&
+	       xs->ts_recent - seg->opt.tsval <= rto_ms;
+}
+
+static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
+			    enum skb_drop_reason *why)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg))
+		return true;
+	XTCP_INC(sock_net(sk), PAWS_ESTAB);
+	note_duplicate(sk, seg);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+	answer_invalid(sk, seg, ANSWER_PAWS);
+	*why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
+	return false;
+}
+
+/*
+ * 3.10.7.4 first. A segment that ends at what we last acknowledged counts as
+ * inside: it may carry the newest ACK. Behind a closed window only a segment
+ * at RCV.NXT is looked at, for its ACK, RST and URG (MUST-66).
+ */
+static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seq_after_eq(seg->end, xs->rcv_wup) &&
+	       seq_before_eq(seg->seq, seq_add(xs->rcv_nxt,
+					       xtcp_window_left(xs)));
+}
+
+/* A peer that has sent its FIN may reset from one before it. */
+static bool is_reset_of_closed(const struct sock *sk,
+			       const struct xtcp_seg *seg)
+{
+	return (seg->flags & XTCP_RST) &&
+	       seg->seq == seq_sub(xtcp_sk(sk)->rcv_nxt, 1) &&
+	       xtcp_state_in(sk, PEER_DONE_STATES);
+}
+
+/* A SYN on an open connection counts as an error; Linux: in this state only. */
+static void count_syn_challenge(const struct sock *sk)
+{
+	if (sk->sk_state == XTCP_ESTABLISHED)
+		XTCP_INC(sock_net(sk), IN_ERRS);
+	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+}
+
+static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	count_syn_challenge(sk);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
+						      XTCP_EV_RCV_SYN);
+	answer_invalid(sk, seg, ANSWER_CHALLENGE);
+}
+
+static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
+			   enum skb_drop_reason *why)
+{
+	if (likely(in_window(xtcp_sk(sk), seg)) || is_reset_of_closed(sk, seg))
+		return true;
+	*why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+	if (seg->flags & XTCP_RST) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
+	} else if ((seg->flags & XTCP_SYN) &&
+		   sk->sk_state != XTCP_SYN_RECEIVED) {
+		challenge_syn(sk, seg);
+	} else {
+		note_duplicate(sk, seg);
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
+		answer_invalid(sk, seg, ANSWER_SEQ);
+	}
+	return false;
+}
+
+/* 3.10.7.4 second; RFC 5961 3.2: exact, or a challenge. */
+static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
+		      enum skb_drop_reason *why)
+{
+	if (likely(!(seg->flags & XTCP_RST)))
+		return true;
+	*why = SKB_DROP_REASON_TCP_RESET;
+	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
+		xtcp_reset_received(sk);
+	} else {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
+		answer_invalid(sk, seg, ANSWER_CHALLENGE);
+	}
+	return false;
+}
+
+/* The SYN-ACK that answers ours when both sides opened at once. */
+static bool is_crossing_syn_ack(const struct sock *sk,
+				const struct xtcp_seg *seg)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return sk->sk_state == XTCP_SYN_RECEIVED &&
+	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == (XTCP_SYN | XTCP_ACK) &&
+	       seg->seq == xs->irs && seg->ack == xs->snd_nxt;
+}
+
+static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
+		      enum skb_drop_reason *why)
+{
+	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
+		return true;
+	if (sk->sk_state == XTCP_SYN_RECEIVED &&
+	    !(seg->flags & XTCP_ACK) && seg->seq == xtcp_sk(sk)->irs) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
+		xtcp_output_syn_ack(sk);
+		return false;
+	}
+	*why = SKB_DROP_REASON_TCP_INVALID_SYN;
+	count_syn_challenge(sk);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
+			  sk->sk_state != XTCP_SYN_RECEIVED ?
+			  XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
+	answer_invalid(sk, seg, ANSWER_CHALLENGE);
+	return false;
+}
+
+/*
+ * RFC 7323 4.3: the timestamp to echo is that of the segment that last
+ * advanced the left edge, so only one that spans it is taken.
+ */
+static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	if (!xs->ts_ok || !seg->opt.has_ts ||
+	    seq_after(seg->seq, xs->rcv_wup) || paws_rejects(xs, seg))
+		return;
+	xtcp_paws_note(xs, seg);
+}
+
+/* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
+static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
+		       const struct xtcp_seg *seg, enum skb_drop_reason *why)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool crossing = seg->flags & XTCP_SYN;
+
+	if (seg->ack != xs->snd_nxt) {
+		*why = SKB_DROP_REASON_TCP_OLD_ACK;
+		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
+				  XTCP_EV_RCV_ACK_ABOVE :
+				  XTCP_EV_RCV_ACK_BELOW);
+		answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
+		return false;
+	}
+	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
+					 XTCP_EV_RCV_ACK_OF_SYN);
+	xtcp_send_acked(sk, seg);
+	xs->snd_wnd = (u32)seg->wnd << (crossing ? 0 : xs->snd_wscale);
+	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
+	xs->snd_wl1 = seg->seq;
+	xtcp_connect_done(sk);
+	return true;
+}
+
+/*
+ * RFC 5961 5.2: @ack lies before SND.UNA. No segment of that age can still be on
+ * its way when it lies a window below, and none ever was when it lies below what
+ * we have sent at all.
+ */
+static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
+{
+	u32 span = min_t(u64, xs->snd_wnd_max, xs->bytes_acked);
+
+	return seq_before(ack, seq_sub(xs->snd_una, span));
+}
+
+/* 3.10.7.4 fifth, synchronized states; RFC 5961 5.2 for the lower bound. */
+static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg,
+			 enum skb_drop_reason *why)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seq_after(seg->ack, xs->snd_nxt)) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
+		answer_invalid(sk, seg, ANSWER_SEQ);
+		*why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+		return false;
+	}
+	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
+		answer_invalid(sk, seg, ANSWER_CHALLENGE);
+		*why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
+		return false;
+	}
+	return true;
+}
+
+static bool check_ack(struct sock *sk, const struct sk_buff *skb,
+		      const struct xtcp_seg *seg, enum skb_drop_reason *why)
+{
+	seq_t una = xtcp_sk(sk)->snd_una;
+
+	if (unlikely(!(seg->flags & XTCP_ACK))) {
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
+		*why = SKB_DROP_REASON_TCP_FLAGS;
+		return false;
+	}
+	if (unlikely(sk->sk_state == XTCP_SYN_RECEIVED))
+		return ack_of_syn(sk, skb, seg, why);
+	if (!ack_in_range(sk, seg, why))
+		return false;
+	if (unlikely(xtcp_sk(sk)->cookie_held))
+		xtcp_echo_heard(sk);
+	if (xtcp_send_acked(sk, seg))
+		xtcp_close_fin_acked(sk);
+	else
+		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
+	if (xtcp_sk(sk)->snd_una != una)
+		sk_dst_confirm(sk);	/* the neighbour is alive */
+	return sk->sk_state != XTCP_CLOSED;
+}
+
+/*
+ * RFC 9293 3.6.1 SHLD-3: text for a user who has closed is lost, and the peer
+ * must know.
+ */
+static bool check_reader(struct sock *sk, const struct sk_buff *skb,
+			 const struct xtcp_seg *seg, enum skb_drop_reason *why)
+{
+	seq_t text_end = seq_add(seg->seq, seg->len);
+
+	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || !seg->len ||
+	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_FIN_WAIT_1) |
+			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
+	    !seq_after(text_end, xtcp_sk(sk)->rcv_nxt))
+		return true;
+	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
+	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
+	xtcp_close_error(sk, ECONNRESET);
+	*why = SKB_DROP_REASON_TCP_ABORT_ON_DATA;
+	return false;
+}
+
+/* After the peer's FIN there is no text: what comes is a repetition. */
+static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
+{
+	note_duplicate(sk, seg);
+	if (seg->len)
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
+	if (seg->flags & XTCP_FIN)
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
+	if (seg->len || (seg->flags & XTCP_FIN))
+		xtcp_ack_now(sk);
+}
+
+/* @why is left alone where a segment does all that it is for. */
+static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
+			const struct xtcp_seg *seg, enum skb_drop_reason *why)
+{
+	if (!check_timestamp(sk, seg, why) || !check_sequence(sk, seg, why) ||
+	    !check_rst(sk, seg, why) || !check_syn(sk, seg, why))
+		return false;
+	take_timestamp(xtcp_sk(sk), seg);
+	return check_ack(sk, skb, seg, why) && check_reader(sk, skb, seg, why);
+}
+
+/* Is @seg, which passed the checks, an ACK of before the last one, and no more? */
+static bool is_old_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seq_before(seg->ack, xs->snd_una) && seg->seq == seg->end;
+}
+
+/**
+ * xtcp_synchronized_rcv - a segment arrives for an open connection
+ * @sk: locked, not in its user's hands, its SYN acknowledged or crossing the
+ *	peer's; the caller holds a reference or RCU, for the connection may end
+ *	here
+ * @skb: segment, at its TCP header; eaten
+ * @seg: what the header says
+ *
+ * RFC 9293 3.10.7.4. last_rcv_ns is the time of the segment while it is handled.
+ * Anybody can send a segment that the checks drop, so it is no sign that the peer
+ * lives: last_rcv_ns is set back then.
+ */
+void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
+			   const struct xtcp_seg *seg)
+{
+	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 heard_ns = xs->last_rcv_ns;
+	u32 segs = xtcp_skb_segs(skb);
+
+	xs->segs_in += segs;
+	if (seg->len)
+		xs->data_segs_in += segs;
+	xs->last_rcv_ns = xtcp_now_ns();
+	xtcp_demux_remember(sk, skb);
+	if (xtcp_fastpath_rcv(sk, skb, seg)) {
+		skb = NULL;
+		goto taken;
+	}
+	if (!checks_pass(sk, skb, seg, &why)) {
+		xs->last_rcv_ns = heard_ns;
+		goto done;
+	}
+	if (unlikely(is_old_news(xs, seg)))
+		xs->last_rcv_ns = heard_ns;
+	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, TEXT_STATES))
+		xtcp_urgent_received(sk, skb, seg);
+	if (!xtcp_state_in(sk, TEXT_STATES)) {
+		text_ignored(sk, seg);
+		if (seg->len)
+			why = SKB_DROP_REASON_TCP_OLD_DATA;
+	} else if (seg->len || (seg->flags & XTCP_FIN)) {
+		xtcp_receive_text(sk, skb, seg);
+		skb = NULL;
+	} else if (unlikely(seg->opt.cookie)) {
+		/* It has not heard our answer to its cookie. */
+		xtcp_ack_now(sk);
+	}
+	if (sk->sk_state == XTCP_CLOSED)
+		goto done;
+taken:
+	if (xtcp_send_has_unsent(sk) ||
+	    xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
+		xtcp_send_push(sk, 0);
+	if (unlikely(xtcp_notsent_lowat(xs) != U32_MAX))
+		xtcp_send_wake_writer(sk);
+	xtcp_ack_flush(sk);
+	if (unlikely(sk->sk_state == XTCP_FIN_WAIT_2))
+		xtcp_close_settle(sk);
+done:
+	xtcp_skb_done(skb, why);
+}
+
+/**
+ * xtcp_synchronized_third_ack - the segment that has just made a child
+ * @sk: the child, locked, ESTABLISHED since the segment came
+ * @skb: segment, at its TCP header; eaten
+ * @seg: what the header says
+ *
+ * Whoever made the child has judged its number, timestamp and ACK, and taken its
+ * window (3.10.7.4 first to fifth): only what it brings besides is news.
+ */
+void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
+				 const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (seg->flags != XTCP_ACK || seg->len || seg->opt.nr_sacks ||
+	    seg->opt.cookie || xs->ack) {
+		xtcp_synchronized_rcv(sk, skb, seg);
+		return;
+	}
+	xs->segs_in++;
+	XTCP_INC(sock_net(sk), PURE_ACKS);
+	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
+	xtcp_demux_remember(sk, skb);
+	consume_skb(skb);
+}
