@@ -724,10 +724,6 @@ static inline bool xtcp_flow_is_still(const struct net *net,
 	return xtcp_flow_is_named(flow, key) && xtcp_flow_is_of(flow, net);
 }
 
-void xtcp_tcb_renew(struct xtcp_sock *xs);
-void xtcp_tcb_send_from(struct xtcp_sock *xs, seq_t seq);
-void xtcp_tcb_receive_from(struct xtcp_sock *xs, seq_t seq);
-
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 {
 	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;

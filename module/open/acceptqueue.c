@@ -41,6 +41,7 @@
 #include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
+#include "open/begin.h"
 #include "open/listen.h"
 #include "open/lookup.h"
 #include "open/synqueue.h"
@@ -100,10 +101,10 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 			   const struct xtcp_seg *seg)
 {
 	xs->iss = ho->iss;
-	xtcp_tcb_send_from(xs, seq_add(ho->iss, 1));
+	xtcp_begin_send(xs, seq_add(ho->iss, 1));
 
 	xs->irs = ho->irs;
-	xtcp_tcb_receive_from(xs, seq_add(ho->irs, 1));
+	xtcp_begin_receive(xs, seq_add(ho->irs, 1));
 	xs->rcv_wnd = ho->rcv_wnd;
 
 	xs->wscale_ok = ho->wscale_ok;
@@ -165,7 +166,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_memcg_inherit(ho->ls->sk, sk);
 	child_name(sk, ho, skb);
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
-	xtcp_tcb_renew(xs);
+	xtcp_begin(xs);
 	child_sequence(xs, ho, seg);
 	xtcp_isn_flow_hash(sk);
 	xs->peer_mss = ho->mss;

@@ -21,6 +21,7 @@
 #include "net/family.h"
 #include "net/skb.h"
 #include "netns.h"
+#include "open/begin.h"
 #include "open/echo.h"
 #include "port/port.h"
 #include "segment/output.h"
@@ -61,9 +62,9 @@ static void choose_numbers(struct sock *sk)
 		xs->iss = xtcp_isn(identity);
 	xs->ts_offset = XTCP_KNOB(sock_net(sk), timestamps) == 1 ?
 			xtcp_isn_ts_offset(identity) : 0;
-	xtcp_tcb_send_from(xs, xs->iss);
+	xtcp_begin_send(xs, xs->iss);
 	xs->irs = SEQ(0);
-	xtcp_tcb_receive_from(xs, SEQ(0));
+	xtcp_begin_receive(xs, SEQ(0));
 }
 
 static void offer(struct sock *sk)
@@ -141,7 +142,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	if (err)
 		return err;
 	xs->af = xtcp_family_get(key.family);
-	xtcp_tcb_renew(xs);
+	xtcp_begin(xs);
 	xtcp_demux_forget(sk);
 	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	xs->iss = SEQ(0);
@@ -193,7 +194,7 @@ static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 	take_options(sk, &seg->opt);
 	xtcp_ecn_syn_received(xs, seg);
 	xs->irs = seg->seq;
-	xtcp_tcb_receive_from(xs, seq_add(seg->seq, 1));
+	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
 	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;

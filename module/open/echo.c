@@ -41,6 +41,15 @@ static void echo_arm(struct sock *sk)
 }
 
 /**
+ * xtcp_echo_init - no cookie to repeat
+ * @xs: a connection that begins
+ */
+void xtcp_echo_init(struct xtcp_sock *xs)
+{
+	xs->cookie_held = 0;
+}
+
+/**
  * xtcp_echo_keep - a SYN-ACK has a cookie
  * @sk: in SYN-SENT, locked
  * @opt: options of the SYN-ACK; what only the cookie says is added

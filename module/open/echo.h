@@ -7,7 +7,9 @@
 
 struct sock;
 struct xtcp_options;
+struct xtcp_sock;
 
+void xtcp_echo_init(struct xtcp_sock *xs);
 void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt);
 void xtcp_echo_start(struct sock *sk);
 void xtcp_echo_heard(struct sock *sk);

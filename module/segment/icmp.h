@@ -10,7 +10,9 @@ struct sock;
 struct xtcp_flow;
 struct xtcp_halfopen;
 struct xtcp_icmp;
+struct xtcp_sock;
 
+void xtcp_icmp_init(struct xtcp_sock *xs);
 void xtcp_icmp_socket(struct sock *sk, const struct xtcp_icmp *ie);
 void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 			const struct xtcp_icmp *ie);

@@ -13,6 +13,8 @@ struct sk_buff;
 struct sock;
 struct xtcp_sock;
 
+void xtcp_output_init(struct xtcp_sock *xs);
+
 /* Of a socket; socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,

@@ -190,6 +190,16 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
+ * xtcp_acked_init - nothing was acknowledged
+ * @xs: a connection that begins
+ */
+void xtcp_acked_init(struct xtcp_sock *xs)
+{
+	xs->bytes_acked = 0;
+	xs->delivered = 0;
+}
+
+/**
  * xtcp_send_wake_writer - there is more room: tell a writer who found none
  * @sk: the socket, locked
  *

@@ -12,6 +12,7 @@
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
+struct xtcp_sock;
 
 /**
  * struct xtcp_acked - what one ACK says, gathered on its way through
@@ -71,6 +72,7 @@ struct xtcp_acked {
 		ece:1;
 };
 
+void xtcp_acked_init(struct xtcp_sock *xs);
 void xtcp_send_wake_writer(struct sock *sk);
 bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);
 void xtcp_send_acked_alone(struct sock *sk, struct sk_buff *skb,

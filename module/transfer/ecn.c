@@ -40,6 +40,19 @@
 /* --- opening ------------------------------------------------------------ */
 
 /**
+ * xtcp_ecn_init - ECN is not agreed on
+ * @xs: a connection that begins
+ */
+void xtcp_ecn_init(struct xtcp_sock *xs)
+{
+	xs->ecn_ok = 0;
+	xs->ecn_cwr = 0;
+	xs->ecn_echo = 0;
+	xs->ecn_seen = 0;
+	xs->delivered_ce = 0;
+}
+
+/**
  * xtcp_ecn_route_asks - does the route have "features ecn"
  * @dst: route, or NULL
  */

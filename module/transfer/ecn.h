@@ -19,6 +19,7 @@ u8 xtcp_ecn_offer(struct sock *sk);
 u8 xtcp_ecn_offered(const struct xtcp_sock *xs);
 u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags);
 u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags);
+void xtcp_ecn_init(struct xtcp_sock *xs);
 void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
 bool xtcp_ecn_route_asks(const struct dst_entry *dst);
 bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,

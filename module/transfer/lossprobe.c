@@ -70,6 +70,15 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_lossprobe_init - no loss probe is in flight
+ * @xs: a connection that begins
+ */
+void xtcp_lossprobe_init(struct xtcp_sock *xs)
+{
+	xs->probe_out = 0;
+}
+
+/**
  * xtcp_lossprobe_schedule - let the timer send a probe, if one is called for
  * @sk: the socket, locked
  * @now_ns: what the clock says

@@ -9,7 +9,9 @@
 
 struct sock;
 struct xtcp_acked;
+struct xtcp_sock;
 
+void xtcp_lossprobe_init(struct xtcp_sock *xs);
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now);
 void xtcp_lossprobe_timeout(struct sock *sk);
 void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a);

@@ -55,6 +55,17 @@ static struct net *net_of(const struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_mtuprobe_renew - no path MTU was searched for
+ * @xs: a connection that begins
+ */
+void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
+{
+	xs->mtu_searched = 0;
+	xs->mtu_probe = 0;
+	xs->mtu_high = 0;
+}
+
+/**
  * xtcp_mtuprobe_init - a connection opens
  * @sk: the socket; the peer's MSS and the options agreed are known
  *

@@ -10,6 +10,7 @@
 struct sock;
 struct xtcp_sock;
 
+void xtcp_mtuprobe_renew(struct xtcp_sock *xs);
 void xtcp_mtuprobe_init(struct sock *sk);
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most);
 void xtcp_mtuprobe_black_hole(struct sock *sk);

@@ -59,6 +59,16 @@ static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
+ * xtcp_pacing_init - nothing is paced
+ * @xs: a connection that begins
+ */
+void xtcp_pacing_init(struct xtcp_sock *xs)
+{
+	xs->pace_us = 0;
+	xs->paced = 0;
+}
+
+/**
  * xtcp_pacing_must_wait - is it too early for the next burst
  * @sk: the socket, locked, that we pace; the timer is set then
  */

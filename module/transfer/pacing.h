@@ -7,6 +7,9 @@
 
 #include <net/sock.h>
 
+struct xtcp_sock;
+
+void xtcp_pacing_init(struct xtcp_sock *xs);
 bool xtcp_pacing_must_wait(struct sock *sk);
 u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns);
 void xtcp_pacing_account(struct sock *sk, u32 octets);

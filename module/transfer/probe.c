@@ -67,6 +67,16 @@ static void persist_arm(struct sock *sk)
 }
 
 /**
+ * xtcp_probe_init - no probe was sent
+ * @xs: a connection that begins
+ */
+void xtcp_probe_init(struct xtcp_sock *xs)
+{
+	xs->probes_out = 0;
+	xs->probe_backoff = 0;
+}
+
+/**
  * xtcp_probe_window_check - nothing could be sent: will anything wake us
  * @sk: the socket, locked
  *

@@ -11,6 +11,7 @@
 
 struct sock;
 
+void xtcp_probe_init(struct xtcp_sock *xs);
 void xtcp_probe_window_check(struct sock *sk);
 void xtcp_probe_window_timeout(struct sock *sk);
 void xtcp_probe_keepalive_set(struct sock *sk, int on);

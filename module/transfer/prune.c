@@ -21,6 +21,16 @@
 #include "tcb.h"
 #include "user/stats.h"
 
+/**
+ * xtcp_prune_init - copying may save memory
+ * @xs: a connection that begins
+ */
+void xtcp_prune_init(struct xtcp_sock *xs)
+{
+	xs->rcv_collapsed = 0;
+	xs->ofo_collapsed = 0;
+}
+
 /*
  * Give up what came out of order, last first, an eighth of the buffer at a
  * time. Not for a segment that would come to stand behind it all: that one is

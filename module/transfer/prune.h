@@ -12,6 +12,9 @@
 #include <net/sock.h>
 
 struct sk_buff;
+struct xtcp_sock;
+
+void xtcp_prune_init(struct xtcp_sock *xs);
 
 static inline bool xtcp_prune_is_full(const struct sock *sk)
 {

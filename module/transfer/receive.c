@@ -106,6 +106,18 @@ static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
 }
 
 /**
+ * xtcp_receive_init - nothing was received, nothing is to be reported
+ * @xs: a connection that begins
+ */
+void xtcp_receive_init(struct xtcp_sock *xs)
+{
+	xs->nr_sacks = 0;
+	xs->dsack_pending = 0;
+	xs->bytes_received = 0;
+	xs->rcv_ooo = 0;
+}
+
+/**
  * xtcp_receive_duplicate - something came that may have been there already
  * @sk: the socket, locked
  * @start: its first octet

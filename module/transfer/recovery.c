@@ -122,6 +122,16 @@ static void find_losses(struct sock *sk, struct xtcp_acked *a)
 /* --- open and disorder -------------------------------------------------- */
 
 /**
+ * xtcp_recovery_init - nothing is lost
+ * @xs: a connection that begins
+ */
+void xtcp_recovery_init(struct xtcp_sock *xs)
+{
+	xs->recovery = XTCP_OPEN;
+	xs->frto = 0;
+}
+
+/**
  * xtcp_recovery_passed - SND.UNA has moved on, and there is no SACK
  * @xs: the connection, locked; SND.UNA is up to date
  *

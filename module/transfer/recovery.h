@@ -12,6 +12,8 @@
 struct sock;
 struct xtcp_acked;
 
+void xtcp_recovery_init(struct xtcp_sock *xs);
+
 /* Is the window on its way down: prr.c has the say. */
 static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 {

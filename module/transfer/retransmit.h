@@ -12,6 +12,7 @@
 struct sock;
 struct xtcp_sock;
 
+void xtcp_retransmit_init(struct xtcp_sock *xs);
 void xtcp_retransmit_arm(struct sock *sk);
 void xtcp_retransmit_later(struct sock *sk);
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns);

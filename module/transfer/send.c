@@ -287,6 +287,20 @@ static void push(struct sock *sk, u8 nagle, bool force)
 }
 
 /**
+ * xtcp_send_init - nothing was sent, and no window is known
+ * @xs: a connection that begins
+ * @now_ns: what the clock says
+ */
+void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
+{
+	xs->snd_wnd = 0;
+	xs->snd_wnd_max = 0;
+	xs->bytes_retrans = 0;
+	xs->total_retrans = 0;
+	xs->last_snd_ns = now_ns;
+}
+
+/**
  * xtcp_send_has_room - is there something new, and does the window take it
  * @sk: the socket, locked
  */

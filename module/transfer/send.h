@@ -11,7 +11,9 @@
 
 struct sk_buff;
 struct sock;
+struct xtcp_sock;
 
+void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns);
 void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);

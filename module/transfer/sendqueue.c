@@ -46,6 +46,17 @@ static void free_queued(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
+ * xtcp_sendq_init - nothing is queued or in flight
+ * @xs: a connection that begins
+ */
+void xtcp_sendq_init(struct xtcp_sock *xs)
+{
+	xs->fin_queued = 0;
+	xs->in_flight = 0;
+	xs->bare_out = 0;
+}
+
+/**
  * xtcp_sendq_alloc - an empty segment, of nobody's memory yet
  * @linear: octets of text that its linear part shall hold
  * @gfp: allocation flags

@@ -24,6 +24,8 @@ struct sk_buff;
 struct sock;
 struct xtcp_sock;
 
+void xtcp_sendq_init(struct xtcp_sock *xs);
+
 /*
  * Segments on the wire that an skb of the queue stands for; before it is sent
  * for the first time they are not counted yet.

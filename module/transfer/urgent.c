@@ -73,6 +73,16 @@ static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
+ * xtcp_urgent_init - no urgent data in either direction
+ * @xs: a connection that begins
+ */
+void xtcp_urgent_init(struct xtcp_sock *xs)
+{
+	xs->snd_urgent = 0;
+	xs->urg_state = XTCP_URGENT_NONE;
+}
+
+/**
  * xtcp_urgent_received - a segment has URG, or may bring the urgent octet
  * @sk: the socket, locked, in a state that takes text
  * @skb: the segment; the text is its end

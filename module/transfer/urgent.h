@@ -19,6 +19,8 @@ struct sock;
 struct tcphdr;
 struct xtcp_seg;
 
+void xtcp_urgent_init(struct xtcp_sock *xs);
+
 /* Inwards. */
 void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
