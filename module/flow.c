@@ -38,12 +38,10 @@
 #include <linux/workqueue.h>
 #include <net/sock.h>
 
-#include "close/timewait.h"
 #include "compat.h"
 #include "net/device.h"
 #include "net/family.h"
 #include "netns.h"
-#include "open/synqueue.h"
 #include "tcb.h"
 
 /* Of the flow hash; drawn at load. */
@@ -87,6 +85,20 @@ static inline u32 key_hash(const void *data, u32 len, u32 seed)
 
 	return identity_hash(key->laddr, key->raddr, key->ports, key->wire,
 			     seed);
+}
+
+/* Of records, by kind. */
+static const struct xtcp_flow_ops *kind_ops[XTCP_KINDS] __ro_after_init;
+
+/**
+ * xtcp_flow_register - the owner of a kind of record tells how it ends
+ * @kind: of record; a socket is freed by the kernel
+ * @ops: kept
+ */
+void __init xtcp_flow_register(enum xtcp_kind kind,
+			       const struct xtcp_flow_ops *ops)
+{
+	kind_ops[kind] = ops;
 }
 
 /**
@@ -145,12 +157,8 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 {
 	if (flow->kind == XTCP_KIND_SOCKET)
 		sock_put(xtcp_flow_sk(flow));
-	else if (!refcount_dec_and_test(&flow->ref))
-		return;
-	else if (flow->kind == XTCP_KIND_HALFOPEN)
-		xtcp_synqueue_free(flow);
-	else
-		xtcp_timewait_free(flow);
+	else if (refcount_dec_and_test(&flow->ref))
+		kind_ops[flow->kind]->free(flow);
 }
 
 /*

@@ -29,6 +29,8 @@ enum xtcp_kind {
 	XTCP_KIND_TIMEWAIT,
 };
 
+#define XTCP_KINDS	(XTCP_KIND_TIMEWAIT + 1)
+
 /**
  * struct xtcp_addrs6 - the two ends of an IPv6 connection
  * @raddr: peer's address
@@ -166,6 +168,15 @@ static inline bool xtcp_family_is_wide(u8 family)
 	return IS_ENABLED(CONFIG_IPV6) && unlikely(family == AF_INET6);
 }
 
+/**
+ * struct xtcp_flow_ops - what a kind of record does in its own way
+ * @free: the last reference has gone
+ */
+struct xtcp_flow_ops {
+	void	(*free)(struct xtcp_flow *flow);
+};
+
+void xtcp_flow_register(enum xtcp_kind kind, const struct xtcp_flow_ops *ops);
 void xtcp_flow_init_hash(void);
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);

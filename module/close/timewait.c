@@ -61,6 +61,30 @@ static struct kmem_cache *cache_of(u8 family)
 	return xtcp_family_is_wide(family) ? timewait6_cache : timewait_cache;
 }
 
+static void free_rcu(struct rcu_head *rcu)
+{
+	struct xtcp_timewait *tw =
+		container_of(rcu, struct xtcp_timewait, delay.rcu);
+
+	kmem_cache_free(cache_of(tw->flow.family), tw);
+}
+
+/*
+ * The last reference has gone. A reader may be looking at it still: its memory
+ * stays that of a record, or it goes a grace period later (flow.c).
+ */
+static void timewait_free(struct xtcp_flow *flow)
+{
+	struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait,
+						flow);
+
+	xtcp_record_free(cache_of(flow->family), tw, &tw->delay.rcu, free_rcu);
+}
+
+static const struct xtcp_flow_ops timewait_ops = {
+	.free	= timewait_free,
+};
+
 /**
  * xtcp_timewait_init - make the cache
  *
@@ -68,6 +92,7 @@ static struct kmem_cache *cache_of(u8 family)
  */
 int __init xtcp_timewait_init(void)
 {
+	xtcp_flow_register(XTCP_KIND_TIMEWAIT, &timewait_ops);
 	timewait_cache = xtcp_record_cache("xtcp_timewait",
 					   sizeof(struct xtcp_timewait),
 					   offsetof(struct xtcp_timewait,
@@ -89,29 +114,6 @@ void xtcp_timewait_exit(void)
 {
 	kmem_cache_destroy(timewait6_cache);
 	kmem_cache_destroy(timewait_cache);
-}
-
-static void free_rcu(struct rcu_head *rcu)
-{
-	struct xtcp_timewait *tw =
-		container_of(rcu, struct xtcp_timewait, delay.rcu);
-
-	kmem_cache_free(cache_of(tw->flow.family), tw);
-}
-
-/**
- * xtcp_timewait_free - give a record's memory back
- * @flow: its head; the last reference has gone
- *
- * A reader may be looking at it still: its memory stays that of a record, or it
- * goes a grace period later (flow.c).
- */
-void xtcp_timewait_free(struct xtcp_flow *flow)
-{
-	struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait,
-						flow);
-
-	xtcp_record_free(cache_of(flow->family), tw, &tw->delay.rcu, free_rcu);
 }
 
 /**

@@ -73,7 +73,6 @@ int xtcp_timewait_init(void);
 void xtcp_timewait_exit(void);
 int xtcp_timewait_net_init(struct net *net);
 void xtcp_timewait_net_exit(struct net *net);
-void xtcp_timewait_free(struct xtcp_flow *flow);
 
 void xtcp_timewait_enter(struct sock *sk);
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms);

@@ -79,6 +79,32 @@ static struct kmem_cache *cache_of(u8 family)
 	return xtcp_family_is_wide(family) ? halfopen6_cache : halfopen_cache;
 }
 
+static void free_rcu(struct rcu_head *rcu)
+{
+	struct xtcp_halfopen *ho =
+		container_of(rcu, struct xtcp_halfopen, delay.rcu);
+
+	kmem_cache_free(cache_of(ho->flow.family), ho);
+}
+
+/*
+ * The last reference has gone. A reader may be looking at it still: its memory
+ * stays that of a record, or it goes a grace period later (flow.c).
+ */
+static void synqueue_free(struct xtcp_flow *flow)
+{
+	struct xtcp_halfopen *ho = container_of(flow, struct xtcp_halfopen,
+						flow);
+
+	if (unlikely(ho->shadows))
+		xtcp_flow_put(&ho->shadowed->flow);
+	xtcp_record_free(cache_of(flow->family), ho, &ho->delay.rcu, free_rcu);
+}
+
+static const struct xtcp_flow_ops synqueue_ops = {
+	.free	= synqueue_free,
+};
+
 /**
  * xtcp_synqueue_init - make the caches
  *
@@ -86,6 +112,7 @@ static struct kmem_cache *cache_of(u8 family)
  */
 int __init xtcp_synqueue_init(void)
 {
+	xtcp_flow_register(XTCP_KIND_HALFOPEN, &synqueue_ops);
 	halfopen_cache = xtcp_record_cache("xtcp_halfopen",
 					   sizeof(struct xtcp_halfopen),
 					   offsetof(struct xtcp_halfopen,
@@ -119,31 +146,6 @@ void xtcp_synqueue_exit(void)
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 {
 	return kmem_cache_alloc(cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
-}
-
-static void free_rcu(struct rcu_head *rcu)
-{
-	struct xtcp_halfopen *ho =
-		container_of(rcu, struct xtcp_halfopen, delay.rcu);
-
-	kmem_cache_free(cache_of(ho->flow.family), ho);
-}
-
-/**
- * xtcp_synqueue_free - give a record's memory back
- * @flow: its head; the last reference has gone
- *
- * A reader may be looking at it still: its memory stays that of a record, or it
- * goes a grace period later (flow.c).
- */
-void xtcp_synqueue_free(struct xtcp_flow *flow)
-{
-	struct xtcp_halfopen *ho = container_of(flow, struct xtcp_halfopen,
-						flow);
-
-	if (unlikely(ho->shadows))
-		xtcp_flow_put(&ho->shadowed->flow);
-	xtcp_record_free(cache_of(flow->family), ho, &ho->delay.rcu, free_rcu);
 }
 
 static struct net *halfopen_net(const struct xtcp_halfopen *ho)

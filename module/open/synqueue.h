@@ -88,7 +88,6 @@ struct xtcp_halfopen6 {
 
 int xtcp_synqueue_init(void);
 void xtcp_synqueue_exit(void);
-void xtcp_synqueue_free(struct xtcp_flow *flow);
 
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family);
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
