@@ -25,7 +25,7 @@
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
  *    wins owns its end: it reports the event and drops the table's reference.
  *
- * Listeners have no 4-tuple: open/lookup.c.
+ * Listeners have no 4-tuple: lookup.c.
  *
  * Context: lookups in softirq or process context; writers with softirqs
  * allowed or not, rhashtable sees to that.

@@ -7,7 +7,7 @@
  * are found in one RCU hash table by their 4-tuple. Changing the life swaps
  * the table entry in place, so that no segment can fall between two of them.
  *
- * Listeners have no 4-tuple: open/lookup.h.
+ * Listeners have no 4-tuple: lookup.h.
  */
 #ifndef XTCP_FLOW_H
 #define XTCP_FLOW_H

@@ -148,7 +148,7 @@ struct xtcp_port_chain {
  * @flows: all 4-tuples: half-open, sockets, time-wait
  * @listen_lock: guards writers of @listeners and @places
  * @listeners: sockets in LISTEN, RCU; for the files of /proc
- * @places: those that SYNs find; open/lookup.c
+ * @places: those that SYNs find; lookup.c
  * @places_at: entries of @places at an address; @places_any: at the wildcard
  * @ports: local ports in use
  * @tcp_ports: a bit for each number of which a port of the TCP wire is in use

@@ -43,9 +43,9 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "lookup.h"
 #include "net/family.h"
 #include "net/wire.h"
-#include "open/lookup.h"
 #include "paws.h"
 #include "port/port.h"
 #include "proto.h"

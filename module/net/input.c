@@ -28,6 +28,7 @@
 
 #include "close/timewait.h"
 #include "compat.h"
+#include "lookup.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/ipv4.h"
@@ -37,7 +38,6 @@
 #include "open/connect.h"
 #include "open/gate.h"
 #include "open/listen.h"
-#include "open/lookup.h"
 #include "open/synqueue.h"
 #include "segment/icmp.h"
 #include "segment/synchronized.h"

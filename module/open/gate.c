@@ -28,6 +28,7 @@
 
 #include "close/reset.h"
 #include "flow.h"
+#include "lookup.h"
 #include "net/hook.h"
 #include "net/prerouting.h"
 #include "net/wire.h"
@@ -35,7 +36,6 @@
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/listen.h"
-#include "open/lookup.h"
 #include "open/source.h"
 #include "user/stats.h"
 #include "user/trace.h"

@@ -18,7 +18,7 @@
  * Context: xn->listen_lock for writers. Readers use RCU: a listener and its
  * socket are freed a grace period after they have left.
  */
-#include "open/lookup.h"
+#include "lookup.h"
 
 #include <linux/hash.h>
 #include <linux/lockdep.h>
@@ -32,9 +32,9 @@
 
 #include "compat.h"
 #include "isn.h"
+#include "listener.h"
 #include "net/family.h"
 #include "netns.h"
-#include "open/listen.h"
 #include "tcb.h"
 
 /**

@@ -2,8 +2,8 @@
 /*
  * lookup.h - which listener a SYN is for
  */
-#ifndef XTCP_OPEN_LOOKUP_H
-#define XTCP_OPEN_LOOKUP_H
+#ifndef XTCP_LOOKUP_H
+#define XTCP_LOOKUP_H
 
 #include <linux/init.h>
 
@@ -25,4 +25,4 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
 				    const struct xtcp_key *key);
 
-#endif /* XTCP_OPEN_LOOKUP_H */
+#endif /* XTCP_LOOKUP_H */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * listener.h - the record of a listener
+ *
+ * open/listen.c makes and frees it, lookup.c finds it.
+ */
+#ifndef XTCP_LISTENER_H
+#define XTCP_LISTENER_H
+
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <net/sock.h>
+
+#include "delayline.h"
+#include "tcb.h"
+
+/**
+ * struct xtcp_listener_counts - what a listener has seen, on one CPU
+ * @syn_overflows: SYNs that found the SYN queue full
+ * @accept_overflows: SYNs and third ACKs that found the accept queue full;
+ *	its part of ListenOverflows
+ * @drops: SYNs and third ACKs lost for any reason; its part of ListenDrops
+ * @cookies_sent: SYN-ACKs with a cookie
+ * @cookies_accepted: ACKs that brought one back
+ * @cookies_failed: ACKs with a cookie that was forged, or too old
+ *
+ * Per CPU, since a flood counts with every SYN. /proc/net/xtcp_listen shows
+ * the sums.
+ */
+struct xtcp_listener_counts {
+	unsigned long		syn_overflows;
+	unsigned long		accept_overflows;
+	unsigned long		drops;
+	unsigned long		cookies_sent;
+	unsigned long		cookies_accepted;
+	unsigned long		cookies_failed;
+};
+
+#define XTCP_LISTENER_INC(ls, field)	this_cpu_inc((ls)->counts->field)
+
+/**
+ * struct xtcp_listener - queues of a socket in LISTEN
+ * @sk: the listening socket
+ * @place: among those that SYNs find; lookup.c
+ * @placed: it is in there; xn->listen_lock
+ * @lines: delay lines of the SYN queue
+ * @qlen: half-open records
+ * @young: of these, never retransmitted
+ * @qlen_peak: most @qlen ever
+ * @accept_lock: guards @accept_queue, @accept_peak and sk->sk_ack_backlog;
+ *	after the child's socket lock
+ * @accept_queue: established children, oldest first
+ * @accept_peak: most children ever in it
+ * @overflow_s: seconds of CLOCK_MONOTONIC when the SYN queue last overflowed,
+ *	0: never; cookies are believed for two minutes after. Not used in
+ *	a SO_REUSEPORT group, which keeps one for all
+ * @warned: the SYN flood line was logged
+ * @open: children may still be queued; written under @accept_lock
+ * @counts: what it has seen
+ * @rcu: freed a grace period after the listener closed
+ */
+struct xtcp_listener {
+	struct sock		*sk;
+	struct rhlist_head	place;
+	struct xtcp_delayset	lines;
+	atomic_t		qlen;
+	atomic_t		young;
+	atomic_t		qlen_peak;
+	spinlock_t		accept_lock;	/* softirqs off */
+	struct list_head	accept_queue;
+	u32			accept_peak;
+	u32			overflow_s;
+	bool			warned;
+	bool			open;
+	bool			placed;
+	struct xtcp_listener_counts __percpu *counts;
+	struct rcu_head		rcu;
+};
+
+/**
+ * xtcp_listener_of - queues of a listener
+ * @sk: socket
+ *
+ * Context: socket lock, or RCU.
+ * Return: NULL when the socket does not listen.
+ */
+static inline struct xtcp_listener *
+xtcp_listener_of(const struct sock *sk)
+{
+	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
+		return NULL;
+	return READ_ONCE(xtcp_sk(sk)->listener);
+}
+
+/**
+ * xtcp_listener_is_full - may no more half-open records be made?
+ * @ls: queues of a listener
+ */
+static inline bool xtcp_listener_is_full(const struct xtcp_listener *ls)
+{
+	return atomic_read(&ls->qlen) > READ_ONCE(ls->sk->sk_max_ack_backlog);
+}
+
+#endif /* XTCP_LISTENER_H */
