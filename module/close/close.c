@@ -44,7 +44,6 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/socket.h"
 #include "user/stats.h"
 
 /* RFC 9293 3.10.4: what the user's last word makes of the connection. */
@@ -67,6 +66,8 @@
 
 /* Counted where they come and go, so a CPU's part may be negative. */
 DEFINE_PER_CPU(unsigned int, xtcp_orphans);
+
+int xtcp_close_orphans_max;	/* the knob xtcp_max_orphans; any CPU's */
 
 /**
  * xtcp_close_orphan - the user is gone
@@ -167,6 +168,32 @@ void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		xtcp_reset_send(sk, reason);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, 0);
+}
+
+static int reset_errno(u8 state)
+{
+	switch (state) {
+	case XTCP_SYN_SENT:
+	case XTCP_SYN_RECEIVED:
+		return ECONNREFUSED;
+	case XTCP_CLOSE_WAIT:
+		return EPIPE;
+	default:
+		return ECONNRESET;
+	}
+}
+
+/**
+ * xtcp_close_reset_received - the peer has ended the connection
+ * @sk: locked; the RST was an acceptable one
+ */
+void xtcp_close_reset_received(struct sock *sk)
+{
+	int err = reset_errno(sk->sk_state);
+
+	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
+	xtcp_close_error(sk, err);
 }
 
 /**
@@ -324,10 +351,40 @@ static void close_listener(struct sock *sk)
 	xtcp_listen_stop(sk);
 }
 
+/*
+ * Has the machine too many orphans? @sk: one of them.
+ *
+ * xtcp_max_orphans is one cap for all namespaces. One that has sent nothing for two of the
+ * longest timeouts meets the cap at half, so does one that ICMP says is
+ * unreachable; at a quarter if both hold: these go first.
+ *
+ * Return: true if @sk should not be kept.
+ */
+static bool orphans_exceed(const struct sock *sk)
+{
+	int most = READ_ONCE(xtcp_close_orphans_max);
+	unsigned int shift = 0;
+	int orphans = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		orphans += per_cpu(xtcp_orphans, cpu);
+	/* So few that it doesn't matter which one this is. */
+	if (likely(orphans << 2 <= most))
+		return false;
+
+	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
+	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
+		shift++;
+	if (READ_ONCE(sk->sk_err_soft))
+		shift++;
+	return orphans << shift > most;
+}
+
 /* Too many orphans, or too much memory in them: this one is not kept. */
 static bool orphan_is_too_much(const struct sock *sk)
 {
-	return xtcp_socket_orphans_exceed(sk) ||
+	return orphans_exceed(sk) ||
 	       (sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
 		sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2));
 }
@@ -347,34 +404,6 @@ bool xtcp_close_out_of_resources(struct sock *sk)
 	return true;
 }
 
-/**
- * xtcp_close_patience_ms - how long the end of a connection may at least take
- * @xs: the connection
- *
- * Linux's measure: a FIN sent twice more before the peer's next timeout.
- *
- * Return: ms, three and a half retransmission timeouts.
- */
-u32 xtcp_close_patience_ms(const struct xtcp_sock *xs)
-{
-	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
-}
-
-/**
- * xtcp_close_fin_timeout_ms - xtcp_fin_timeout
- * @net: namespace
- *
- * The knob takes up to 99 days; jiffies_to_msecs() comes round after 49.
- *
- * Return: ms, U32_MAX at most
- */
-u32 xtcp_close_fin_timeout_ms(const struct net *net)
-{
-	u64 jiffies_ms = (u64)max(XTCP_KNOB(net, fin_timeout), 0) * MSEC_PER_SEC;
-
-	return min_t(u64, div_u64(jiffies_ms, HZ), U32_MAX);
-}
-
 static u32 fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -383,8 +412,8 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 	if (xs->linger2_s)
 		ms = xs->linger2_s * MSEC_PER_SEC;
 	else
-		ms = xtcp_close_fin_timeout_ms(sock_net(sk));
-	return max(ms, xtcp_close_patience_ms(xs));
+		ms = xtcp_timewait_fin_timeout_ms(sock_net(sk));
+	return max(ms, xtcp_timewait_patience_ms(xs));
 }
 
 /*
@@ -399,6 +428,21 @@ static void attached_arm(struct sock *sk, u64 waited_ns)
 	if (limit_ns)
 		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
 			       limit_ns - min(limit_ns, waited_ns));
+}
+
+/* A record takes the waiting over, and the socket is done. */
+static void enter_time_wait(struct sock *sk)
+{
+	xtcp_timewait_enter(sk);
+	xtcp_close_done(sk);
+}
+
+/* The same for an orphan's FIN-WAIT-2. */
+static void enter_fin_wait_2(struct sock *sk, u32 wait_ms)
+{
+	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
+	xtcp_close_done(sk);
 }
 
 /**
@@ -426,8 +470,7 @@ void xtcp_close_settle(struct sock *sk)
 			       (u64)(wait_ms - RECORD_WAIT_MS) * NSEC_PER_MSEC);
 		return;
 	}
-	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
-	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
+	enter_fin_wait_2(sk, wait_ms);
 }
 
 /* The time counts from the peer's last segment: a half-close in use lives. */
@@ -456,8 +499,7 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 		attached_timeout(sk);
 		return;
 	}
-	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
-	xtcp_timewait_enter_fin_wait_2(sk, RECORD_WAIT_MS);
+	enter_fin_wait_2(sk, RECORD_WAIT_MS);
 }
 
 /* The user has gone: what remains is between us and the peer. */
@@ -536,7 +578,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack_turn(sk, spare);
-		xtcp_timewait_enter(sk);
+		enter_time_wait(sk);
 		return;
 	}
 	consume_skb(spare);
@@ -571,7 +613,7 @@ void xtcp_close_fin_acked(struct sock *sk)
 		attached_arm(sk, 0);
 		break;
 	case XTCP_TIME_WAIT:
-		xtcp_timewait_enter(sk);
+		enter_time_wait(sk);
 		break;
 	case XTCP_CLOSED:
 		xtcp_close_done(sk);

@@ -11,11 +11,12 @@
 #include "lifecycle.h"
 #include "user/stats.h"
 
-struct net;
 struct sock;
-struct xtcp_sock;
 
 DECLARE_PER_CPU(unsigned int, xtcp_orphans);
+
+/* Of the whole machine; net.ipv4.xtcp_max_orphans. */
+extern int xtcp_close_orphans_max;
 
 void xtcp_close(struct sock *sk, long timeout);
 void xtcp_close_shutdown(struct sock *sk, int how);
@@ -28,12 +29,11 @@ void xtcp_close_destroy(struct sock *sk);
 void xtcp_close_settle(struct sock *sk);
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason);
+void xtcp_close_reset_received(struct sock *sk);
 void xtcp_close_kill(struct sock *sk);
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
-u32 xtcp_close_fin_timeout_ms(const struct net *net);
-u32 xtcp_close_patience_ms(const struct xtcp_sock *xs);
 bool xtcp_close_out_of_resources(struct sock *sk);
 
 #endif /* XTCP_CLOSE_CLOSE_H */

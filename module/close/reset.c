@@ -15,7 +15,6 @@
  */
 #include "close/reset.h"
 
-#include "close/close.h"
 #include "net/family.h"
 #include "net/reply.h"
 #include "segment/output.h"
@@ -131,30 +130,4 @@ void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow)
 
 	xtcp_key_from_flow(&key, flow);
 	reset_note(net, &key, false, taken_in(flow->state));
-}
-
-static int reset_errno(u8 state)
-{
-	switch (state) {
-	case XTCP_SYN_SENT:
-	case XTCP_SYN_RECEIVED:
-		return ECONNREFUSED;
-	case XTCP_CLOSE_WAIT:
-		return EPIPE;
-	default:
-		return ECONNRESET;
-	}
-}
-
-/**
- * xtcp_reset_received - the peer has ended the connection
- * @sk: locked; the RST was an acceptable one
- */
-void xtcp_reset_received(struct sock *sk)
-{
-	int err = reset_errno(sk->sk_state);
-
-	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
-	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
-	xtcp_close_error(sk, err);
 }

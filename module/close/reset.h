@@ -25,6 +25,5 @@ void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
 		     enum xtcp_mib_item reason);
 void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason);
 void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow);
-void xtcp_reset_received(struct sock *sk);
 
 #endif /* XTCP_CLOSE_RESET_H */

@@ -30,7 +30,6 @@
 #include <net/inet_sock.h>
 #include <net/route.h>
 
-#include "close/close.h"
 #include "close/reset.h"
 #include "compat.h"
 #include "net/family.h"
@@ -246,6 +245,34 @@ void xtcp_timewait_net_exit(struct net *net)
 	kfree(xtcp_net(net)->timewaits);
 }
 
+/**
+ * xtcp_timewait_patience_ms - how long the end of a connection may at least take
+ * @xs: the connection
+ *
+ * Linux's measure: a FIN sent twice more before the peer's next timeout.
+ *
+ * Return: ms, three and a half retransmission timeouts.
+ */
+u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs)
+{
+	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
+}
+
+/**
+ * xtcp_timewait_fin_timeout_ms - xtcp_fin_timeout
+ * @net: namespace
+ *
+ * The knob takes up to 99 days; jiffies_to_msecs() comes round after 49.
+ *
+ * Return: ms, U32_MAX at most
+ */
+u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
+{
+	u64 jiffies_ms = (u64)max(XTCP_KNOB(net, fin_timeout), 0) * MSEC_PER_SEC;
+
+	return min_t(u64, div_u64(jiffies_ms, HZ), U32_MAX);
+}
+
 /*
  * 2MSL. LC-91: where both sides sent timestamps, these tell a segment of the
  * old connection from one of the next, for the offset of ours is the same
@@ -263,7 +290,7 @@ static u32 time_wait_ms(const struct sock *sk)
 
 	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle))
 		return ms;
-	return min(ms, max(xtcp_close_patience_ms(xs), RECYCLE_MIN_MS));
+	return min(ms, max(xtcp_timewait_patience_ms(xs), RECYCLE_MIN_MS));
 }
 
 static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
@@ -308,7 +335,7 @@ static bool bucket_take(struct xtcp_net *xn)
 static bool is_common(const struct net *net, u32 delay_ms)
 {
 	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
-	       delay_ms == xtcp_close_fin_timeout_ms(net);
+	       delay_ms == xtcp_timewait_fin_timeout_ms(net);
 }
 
 static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
@@ -370,7 +397,6 @@ static void enter(struct sock *sk, u32 fin_wait_2_ms)
 	if (!timewait_take_over(sk, tw, delay_ms))
 		goto give_back;
 	count_life(net, delay_ms);
-	xtcp_close_done(sk);
 	return;
 
 give_back:
@@ -383,13 +409,12 @@ full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);
 	net_info_ratelimited("xtcp: no room for TIME-WAIT (xtcp_max_tw_buckets)\n");
 	xtcp_lifecycle_sk(sk, XTCP_EV_TIME_WAIT_FULL);
-	xtcp_close_done(sk);
 }
 
 /**
  * xtcp_timewait_enter - a record takes TIME-WAIT over from a socket
- * @sk: in TIME-WAIT, locked; the caller holds a reference. In CLOSED
- *	afterwards
+ * @sk: in TIME-WAIT, locked; in CLOSED afterwards, and the caller's to end
+ *	(xtcp_close_done())
  *
  * How long it lasts is settled here: XTCP_TW_TIMEOUT, xtcp_tw_timeout,
  * xtcp_tw_recycle. Where xtcp_max_tw_buckets or memory leaves no room the

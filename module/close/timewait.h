@@ -17,6 +17,7 @@ struct sk_buff;
 struct sock;
 struct xtcp_key;
 struct xtcp_seg;
+struct xtcp_sock;
 
 #define XTCP_TIME_WAIT_S	60	/* 2 MSL, MSL 30 s as in Linux */
 #define XTCP_TIME_WAIT_S_MAX	600	/* more than RFC 9293's 4 minutes */
@@ -74,6 +75,8 @@ void xtcp_timewait_exit(void);
 int xtcp_timewait_net_init(struct net *net);
 void xtcp_timewait_net_exit(struct net *net);
 
+u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs);
+u32 xtcp_timewait_fin_timeout_ms(const struct net *net);
 void xtcp_timewait_enter(struct sock *sk);
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms);
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,

@@ -314,7 +314,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	if (seg->flags & XTCP_RST) {
 		why = SKB_DROP_REASON_TCP_RESET;
 		if (ack)
-			xtcp_reset_received(sk);
+			xtcp_close_reset_received(sk);
 		else
 			xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (!(seg->flags & XTCP_SYN)) {

@@ -233,7 +233,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 		return true;
 	*why = SKB_DROP_REASON_TCP_RESET;
 	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
-		xtcp_reset_received(sk);
+		xtcp_close_reset_received(sk);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);

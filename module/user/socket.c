@@ -84,8 +84,6 @@ static unsigned long memory_pressure;	/* jiffies; 0: there is none */
 
 static struct percpu_counter sockets_allocated;
 
-int xtcp_socket_orphans_max;	/* the knob xtcp_max_orphans; any CPU's */
-
 /*
  * What a socket may always have, even under memory pressure: min, default,
  * max, of which the socket layer reads the first. The knobs cannot be used
@@ -121,37 +119,6 @@ static void memory_limit_init(void)
 	xtcp_socket_memory_limit[0] = pages / 4 * 3;
 	xtcp_socket_memory_limit[1] = pages;
 	xtcp_socket_memory_limit[2] = xtcp_socket_memory_limit[0] * 2;
-}
-
-/**
- * xtcp_socket_orphans_exceed - has the machine too many orphans
- * @sk: one of them
- *
- * xtcp_max_orphans is one cap for all namespaces. One that has sent nothing for two of the
- * longest timeouts meets the cap at half, so does one that ICMP says is
- * unreachable; at a quarter if both hold: these go first.
- *
- * Return: true when @sk should not be kept.
- */
-bool xtcp_socket_orphans_exceed(const struct sock *sk)
-{
-	int most = READ_ONCE(xtcp_socket_orphans_max);
-	unsigned int shift = 0;
-	int orphans = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		orphans += per_cpu(xtcp_orphans, cpu);
-	/* So few that it doesn't matter which one this is. */
-	if (likely(orphans << 2 <= most))
-		return false;
-
-	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
-	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
-		shift++;
-	if (READ_ONCE(sk->sk_err_soft))
-		shift++;
-	return orphans << shift > most;
 }
 
 /*
@@ -690,7 +657,7 @@ int __init xtcp_socket_init(void)
 
 	memory_limit_init();
 	/* Half an orphan for each entry of stock's connection hash. */
-	xtcp_socket_orphans_max = xtcp_sysctl_hash_entries() / 2;
+	xtcp_close_orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;

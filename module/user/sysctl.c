@@ -31,6 +31,7 @@
 #include <net/net_namespace.h>
 #include <uapi/linux/xtcp.h>
 
+#include "close/close.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
@@ -422,8 +423,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 static const struct ctl_table xtcp_machine_rows[] = {
 	{
 		.procname	= "xtcp_max_orphans",
-		.data		= &xtcp_socket_orphans_max,
-		.maxlen		= sizeof(xtcp_socket_orphans_max),
+		.data		= &xtcp_close_orphans_max,
+		.maxlen		= sizeof(xtcp_close_orphans_max),
 		.mode		= 0644,
 		.proc_handler	= proc_dointvec,
 	},
