@@ -35,6 +35,7 @@
 #include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "open/acceptqueue.h"
 #include "open/connect.h"
 #include "open/gate.h"
 #include "open/listen.h"
@@ -167,17 +168,31 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 	xtcp_gate_reset(net, skb, key, seg, false);
 }
 
+/*
+ * The segment has made a child, and is handled as the child's. The listener,
+ * under RCU, is told afterwards.
+ */
+static void rcv_child(struct sock *lsk, struct sock *child, struct sk_buff *skb,
+		      const struct xtcp_seg *seg)
+{
+	xtcp_synchronized_third_ack(child, skb, seg);
+	xtcp_acceptqueue_announce(lsk, child);
+}
+
 static void rcv_listener(struct net *net, struct sk_buff *skb,
 			 const struct xtcp_key *key, struct xtcp_seg *seg)
 {
 	struct sock *lsk = xtcp_listener_lookup_rcu(net, key, skb);
+	struct sock *child;
 
 	if (!lsk) {
 		rcv_closed(net, skb, key, seg);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
 		xtcp_seg_read_options(seg, skb, key->wire);
-		xtcp_listen_rcv(lsk, skb, key, seg);
+		child = xtcp_listen_rcv(lsk, skb, key, seg);
+		if (child)
+			rcv_child(lsk, child, skb, seg);
 	}
 }
 
@@ -210,16 +225,21 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
-		xtcp_gate_syn(lsk, skb, key, seg, tw);
+		xtcp_listen_syn(lsk, skb, key, seg, tw);
 	}
 }
 
 static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			 struct xtcp_seg *seg)
 {
-	if (sk_may_receive(ho->ls->sk, skb,
-			   xtcp_family_get(ho->flow.family), seg))
-		xtcp_synqueue_rcv(ho, skb, seg);
+	struct sock *lsk = ho->ls->sk;
+	struct sock *child;
+
+	if (!sk_may_receive(lsk, skb, xtcp_family_get(ho->flow.family), seg))
+		return;
+	child = xtcp_synqueue_rcv(ho, skb, seg);
+	if (child)
+		rcv_child(lsk, child, skb, seg);
 }
 
 static void rcv_flow(struct net *net, struct xtcp_flow *flow,

@@ -48,7 +48,6 @@
 #include "paws.h"
 #include "port/port.h"
 #include "segment/output.h"
-#include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -230,22 +229,34 @@ static void child_refuse(struct sock *sk)
 	xtcp_close_done(sk);
 }
 
-/* The child is in the table and locked: let it live, and let go of it. */
-static void child_start(struct xtcp_listener *ls, struct sock *sk,
-			struct sk_buff *skb, const struct xtcp_seg *seg)
+/*
+ * The child is in the table and locked: let it live. Return: false, and the
+ * child is gone, if the listener has closed.
+ */
+static bool child_start(struct xtcp_listener *ls, struct sock *sk,
+			struct sk_buff *skb)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
 	/* The peer's label, for SO_PEERSEC: the listener's copy has another's. */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
-	if (queue_add(ls, sk)) {
-		/* Text and FIN of the third ACK are the child's. */
-		xtcp_synchronized_third_ack(sk, skb, seg);
-		ls->sk->sk_data_ready(ls->sk);
-	} else {
-		child_refuse(sk);
-		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
-	}
+	if (queue_add(ls, sk))
+		return true;
+	child_refuse(sk);
+	child_release(sk);
+	kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+	return false;
+}
+
+/**
+ * xtcp_acceptqueue_announce - the child's first segment was handled
+ * @lsk: its listener, under RCU
+ * @sk: child that xtcp_acceptqueue_promote() has returned; unlocked here, and
+ *	not to be touched afterwards
+ */
+void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk)
+{
+	lsk->sk_data_ready(lsk);
 	child_release(sk);
 }
 
@@ -259,13 +270,19 @@ static void no_child(struct xtcp_halfopen *ho)
 /**
  * xtcp_acceptqueue_promote - a half-open connection is established
  * @ho: record in the table, referenced by the caller
- * @skb: the segment that acknowledges our SYN; eaten
+ * @skb: the segment that acknowledges our SYN; eaten, unless a child is
+ *	returned
  * @seg: what it says
  *
  * When memory is short the record stays: the peer sends again.
+ *
+ * Return: the child, locked, in the accept queue; the caller hands it @skb,
+ * whose payload and FIN are the child's, and calls xtcp_acceptqueue_announce().
+ * NULL if there is none.
  */
-void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
-			      const struct xtcp_seg *seg)
+struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
+				      struct sk_buff *skb,
+				      const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	struct sock *sk = child_make(ho, skb, seg);
@@ -273,21 +290,19 @@ void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	if (!sk) {
 		no_child(ho);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
-		return;
+		return NULL;
 	}
 	if (!xtcp_flow_replace(net, &ho->flow, &xtcp_sk(sk)->flow)) {
 		/* Another CPU has promoted or dropped the record. */
 		child_discard(sk);
-		goto drop;
+		kfree_skb(skb);
+		return NULL;
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
 	if (ho->shadows)
 		xtcp_timewait_succeeded(net, ho->shadowed, XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
-	child_start(ho->ls, sk, skb, seg);
-	return;
-drop:
-	kfree_skb(skb);
+	return child_start(ho->ls, sk, skb) ? sk : NULL;
 }
 
 /*
@@ -307,12 +322,14 @@ static void child_of_option(struct sock *sk, const struct xtcp_seg *seg)
 /**
  * xtcp_acceptqueue_promote_cookie - a cookie came back
  * @ho: what the cookie tells; in no table, stays the caller's
- * @skb: the segment that brought it; eaten
+ * @skb: the segment that brought it; eaten, unless a child is returned
  * @seg: what it says
+ *
+ * Return: as xtcp_acceptqueue_promote().
  */
-void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
-				     struct sk_buff *skb,
-				     const struct xtcp_seg *seg)
+struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
+					     struct sk_buff *skb,
+					     const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	struct sock *sk;
@@ -333,10 +350,10 @@ void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 	}
 	if (seg->opt.cookie)
 		child_of_option(sk, seg);
-	child_start(ho->ls, sk, skb, seg);
-	return;
+	return child_start(ho->ls, sk, skb) ? sk : NULL;
 drop:
 	kfree_skb(skb);
+	return NULL;
 }
 
 static struct sock *queue_pop(struct xtcp_listener *ls)

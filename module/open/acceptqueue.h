@@ -26,11 +26,13 @@ static inline bool xtcp_acceptqueue_is_full(const struct sock *lsk)
 	return sk_acceptq_is_full(lsk);
 }
 
-void xtcp_acceptqueue_promote(struct xtcp_halfopen *ho, struct sk_buff *skb,
-			      const struct xtcp_seg *seg);
-void xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
-				     struct sk_buff *skb,
-				     const struct xtcp_seg *seg);
+struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
+				      struct sk_buff *skb,
+				      const struct xtcp_seg *seg);
+struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
+					     struct sk_buff *skb,
+					     const struct xtcp_seg *seg);
+void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk);
 struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err);
 void xtcp_acceptqueue_stop(struct xtcp_listener *ls);
 

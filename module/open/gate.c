@@ -28,6 +28,7 @@
 
 #include "close/reset.h"
 #include "flow.h"
+#include "listener.h"
 #include "lookup.h"
 #include "net/hook.h"
 #include "net/prerouting.h"
@@ -69,29 +70,19 @@ static bool rate_is_spent(const struct xtcp_rate *rate, int limit)
 	       atomic_read(&rate->count) >= limit;
 }
 
-enum verdict {
-	GATE_QUEUE,		/* a half-open record, a SYN-ACK */
-	GATE_COOKIE,		/* a SYN-ACK that carries the record */
-	GATE_DROP_QUEUE,	/* the SYN queue is full, no cookies */
-	GATE_DROP_RESERVED,	/* what is left is for known peers */
-	GATE_DROP_ACCEPT,	/* the accept queue is full */
-	GATE_DROP_SOURCE,	/* its source has too many records */
-	GATE_DROP_RATE,		/* SYN-ACKs enough for this second */
-};
-
 static const char *const verdict_words[] = {
-	[GATE_QUEUE]		= "queued",
-	[GATE_COOKIE]		= "cookie",
-	[GATE_DROP_QUEUE]	= "dropped, SYN queue full",
-	[GATE_DROP_RESERVED]	= "dropped, rest kept for known peers",
-	[GATE_DROP_ACCEPT]	= "dropped, accept queue full",
-	[GATE_DROP_SOURCE]	= "dropped, too many of its source",
-	[GATE_DROP_RATE]	= "dropped, rate limit",
+	[XTCP_GATE_QUEUE]		= "queued",
+	[XTCP_GATE_COOKIE]		= "cookie",
+	[XTCP_GATE_DROP_QUEUE]	= "dropped, SYN queue full",
+	[XTCP_GATE_DROP_RESERVED]	= "dropped, rest kept for known peers",
+	[XTCP_GATE_DROP_ACCEPT]	= "dropped, accept queue full",
+	[XTCP_GATE_DROP_SOURCE]	= "dropped, too many of its source",
+	[XTCP_GATE_DROP_RATE]	= "dropped, rate limit",
 };
 
 /* What the gate thinks of a SYN, before anything is counted. */
 struct opinion {
-	enum verdict	verdict;
+	enum xtcp_gate_verdict	verdict;
 	bool			full;	/* the SYN queue; not asked if proven */
 	bool			cookie;	/* no record may be made */
 };
@@ -105,28 +96,28 @@ static __always_inline struct opinion judge(struct xtcp_listener *ls,
 					    const struct xtcp_key *key, bool proven)
 {
 	unsigned int mode = xtcp_cookie_mode(ls->sk);
-	struct opinion o = { .verdict = GATE_QUEUE };
+	struct opinion o = { .verdict = XTCP_GATE_QUEUE };
 
 	if (!proven) {
 		o.full = xtcp_listener_is_full(ls);
 		o.cookie = mode >= 2 || (mode && o.full);
 	}
 	if (o.full && !o.cookie)
-		o.verdict = GATE_DROP_QUEUE;
+		o.verdict = XTCP_GATE_DROP_QUEUE;
 	else if (xtcp_acceptqueue_is_full(ls->sk))
-		o.verdict = GATE_DROP_ACCEPT;
+		o.verdict = XTCP_GATE_DROP_ACCEPT;
 	else if (!mode && !proven && xtcp_listener_is_reserved(ls))
-		o.verdict = GATE_DROP_RESERVED;
+		o.verdict = XTCP_GATE_DROP_RESERVED;
 	else if (o.cookie)
-		o.verdict = GATE_COOKIE;
+		o.verdict = XTCP_GATE_COOKIE;
 	else if (xtcp_source_is_over(sock_net(ls->sk), key))
-		o.verdict = GATE_DROP_SOURCE;
+		o.verdict = XTCP_GATE_DROP_SOURCE;
 	return o;
 }
 
-static bool is_drop(enum verdict verdict)
+static bool is_drop(enum xtcp_gate_verdict verdict)
 {
-	return verdict != GATE_QUEUE && verdict != GATE_COOKIE;
+	return verdict != XTCP_GATE_QUEUE && verdict != XTCP_GATE_COOKIE;
 }
 
 /* One line a listener, however long the flood lasts. */
@@ -152,13 +143,13 @@ static __always_inline void count(struct xtcp_listener *ls, const struct opinion
 	}
 	if (o->cookie)
 		XTCP_INC(net, REQ_Q_FULL_DO_COOKIES);
-	if (o->verdict == GATE_DROP_QUEUE)
+	if (o->verdict == XTCP_GATE_DROP_QUEUE)
 		XTCP_INC(net, REQ_Q_FULL_DROP);
-	else if (o->verdict == GATE_DROP_ACCEPT)
+	else if (o->verdict == XTCP_GATE_DROP_ACCEPT)
 		xtcp_listener_overflowed(ls);
-	else if (o->verdict == GATE_DROP_SOURCE)
+	else if (o->verdict == XTCP_GATE_DROP_SOURCE)
 		XTCP_INC(net, SYN_PER_SOURCE_DROP);
-	else if (o->verdict == GATE_DROP_RATE)
+	else if (o->verdict == XTCP_GATE_DROP_RATE)
 		XTCP_INC(net, SYNACK_RATE_DROP);
 	if (is_drop(o->verdict))
 		xtcp_listener_dropped(ls);
@@ -167,7 +158,7 @@ static __always_inline void count(struct xtcp_listener *ls, const struct opinion
 /* xtcp:xtcp_syn; the arguments cost loads, so only if it is enabled. */
 static __always_inline void trace_verdict(const struct xtcp_listener *ls,
 					  const struct xtcp_key *key,
-					  enum verdict verdict, bool early)
+					  enum xtcp_gate_verdict verdict, bool early)
 {
 	if (!trace_xtcp_syn_enabled())
 		return;
@@ -188,13 +179,6 @@ static void note_drop(struct net *net)
 		schedule_delayed_work(&gate->watch, 0);
 }
 
-/* No socket is looked at here: what the verdict was, is all there is. */
-static void drop(struct xtcp_listener *ls, struct sk_buff *skb)
-{
-	note_drop(sock_net(ls->sk));
-	kfree_skb(skb);
-}
-
 static inline bool may_syn_ack(struct net *net)
 {
 	int limit = XTCP_KNOB(net, synack_ratelimit);
@@ -203,36 +187,28 @@ static inline bool may_syn_ack(struct net *net)
 }
 
 /**
- * xtcp_gate_syn - a SYN arrives for a listener
- * @lsk: listener
- * @skb: segment; eaten
- * @key: its connection
- * @seg: what it says
- * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL;
- *	such a peer is known to be there
+ * xtcp_gate_syn - a SYN arrives for a listener: what becomes of it
+ * @ls: queues of the listener
+ * @key: the SYN's connection
+ * @proven: it may end a TIME-WAIT, so that the peer is known to be there
+ *
+ * The verdict is counted and traced; the caller acts on it.
+ *
+ * Return: XTCP_GATE_QUEUE, XTCP_GATE_COOKIE, or why the SYN is to be dropped.
  */
-void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
-		   const struct xtcp_key *key, const struct xtcp_seg *seg,
-		   struct xtcp_timewait *tw)
+enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
+				     const struct xtcp_key *key, bool proven)
 {
-	struct xtcp_listener *ls = xtcp_listener_of(lsk);
-	struct opinion o;
+	struct net *net = sock_net(ls->sk);
+	struct opinion o = judge(ls, key, proven);
 
-	if (!ls) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
-		return;
-	}
-	o = judge(ls, key, tw);
-	if (!is_drop(o.verdict) && !may_syn_ack(sock_net(lsk)))
-		o.verdict = GATE_DROP_RATE;
+	if (!is_drop(o.verdict) && !may_syn_ack(net))
+		o.verdict = XTCP_GATE_DROP_RATE;
 	count(ls, &o);
 	trace_verdict(ls, key, o.verdict, false);
-	if (o.verdict == GATE_QUEUE)
-		xtcp_listen_queue(ls, skb, key, seg, tw);
-	else if (o.verdict == GATE_COOKIE)
-		xtcp_listen_cookie(ls, skb, key, seg);
-	else
-		drop(ls, skb);
+	if (is_drop(o.verdict))
+		note_drop(net);
+	return o.verdict;
 }
 
 static bool syn_acks_are_spent(struct net *net)
@@ -255,7 +231,7 @@ static bool listener_refuses(struct xtcp_listener *ls,
 	struct opinion o = judge(ls, key, false);
 
 	if (!is_drop(o.verdict) && syn_acks_are_spent(sock_net(ls->sk)))
-		o.verdict = GATE_DROP_RATE;
+		o.verdict = XTCP_GATE_DROP_RATE;
 	if (!is_drop(o.verdict) || is_for_stock(sock_net(ls->sk), key))
 		return false;
 	count(ls, &o);

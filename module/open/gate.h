@@ -11,11 +11,21 @@
 
 struct net;
 struct sk_buff;
-struct sock;
 struct xtcp_key;
+struct xtcp_listener;
 struct xtcp_seg;
 struct xtcp_sources;
-struct xtcp_timewait;
+
+/* What becomes of a SYN. */
+enum xtcp_gate_verdict {
+	XTCP_GATE_QUEUE,		/* a half-open record, a SYN-ACK */
+	XTCP_GATE_COOKIE,		/* a SYN-ACK that carries the record */
+	XTCP_GATE_DROP_QUEUE,		/* the SYN queue is full, no cookies */
+	XTCP_GATE_DROP_RESERVED,	/* what is left is for known peers */
+	XTCP_GATE_DROP_ACCEPT,		/* the accept queue is full */
+	XTCP_GATE_DROP_SOURCE,		/* its source has too many records */
+	XTCP_GATE_DROP_RATE,		/* SYN-ACKs enough for this second */
+};
 
 /**
  * struct xtcp_rate - events in the current second
@@ -56,9 +66,8 @@ struct xtcp_gate {
 int xtcp_gate_net_init(struct net *net);
 void xtcp_gate_net_exit(struct net *net);
 
-void xtcp_gate_syn(struct sock *lsk, struct sk_buff *skb,
-		   const struct xtcp_key *key, const struct xtcp_seg *seg,
-		   struct xtcp_timewait *tw);
+enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
+				     const struct xtcp_key *key, bool proven);
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);
 bool xtcp_gate_drops_early(struct net *net);

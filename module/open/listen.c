@@ -376,17 +376,10 @@ unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
 	return min_t(unsigned int, limit, unreserved_backlog(net));
 }
 
-/**
- * xtcp_listen_queue - a SYN gets a half-open record
- * @ls: queues of its listener
- * @skb: segment; eaten
- * @key: its connection
- * @seg: what it says
- * @tw: TIME-WAIT that it may end, referenced by the caller, or NULL
- */
-void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg,
-		       struct xtcp_timewait *tw)
+/* A SYN gets a half-open record. */
+static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
+		      const struct xtcp_key *key, const struct xtcp_seg *seg,
+		      struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc(key->family);
@@ -413,18 +406,14 @@ void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	xtcp_flow_put(&ho->flow);
 }
 
-/**
- * xtcp_listen_cookie - a SYN gets a cookie
- * @ls: queues of its listener
- * @skb: segment; eaten
- * @key: its connection
- * @seg: what it says
+/*
+ * A SYN gets a cookie.
  *
  * A cookie keeps no record: one on the stack serves to build the SYN-ACK. It is
  * filled in as far as that goes, and not zeroed first: this is a flood's path.
  */
-void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
-			const struct xtcp_key *key, const struct xtcp_seg *seg)
+static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
+		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(ls->sk);
@@ -443,6 +432,36 @@ void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
+	}
+}
+
+/**
+ * xtcp_listen_syn - a SYN arrives for a listener
+ * @lsk: listener, under RCU
+ * @skb: segment; eaten
+ * @key: its connection
+ * @seg: what it says
+ * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL
+ */
+void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     struct xtcp_timewait *tw)
+{
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+
+	if (!ls) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return;
+	}
+	switch (xtcp_gate_syn(ls, key, tw)) {
+	case XTCP_GATE_QUEUE:
+		syn_queue(ls, skb, key, seg, tw);
+		break;
+	case XTCP_GATE_COOKIE:
+		syn_cookie(ls, skb, key, seg);
+		break;
+	default:
+		kfree_skb(skb);
 	}
 }
 
@@ -519,12 +538,12 @@ static bool cookie_take_option(struct xtcp_halfopen *ho,
 
 /*
  * A segment brings a cookie: @mss is that of a classic one, which was good. The
- * lossless one is judged here. Returns true when it was good; a socket has then
- * eaten the segment.
+ * lossless one is judged here. Return: true if it was good; *@child is then the
+ * child that it made, or NULL: there is none, and the segment was eaten.
  */
 static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg,
-			u64 identity, u16 mss)
+			u64 identity, u16 mss, struct sock **child)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_halfopen6 record;
@@ -538,17 +557,18 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 			      !cookie_take_classic(ho, mss, seg))
 		return false;
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
-	xtcp_acceptqueue_promote_cookie(ho, skb, seg);
+	*child = xtcp_acceptqueue_promote_cookie(ho, skb, seg);
 	return true;
 }
 
 /*
  * An ACK for a listener: one that brings a cookie, or one that belongs to
- * nobody. A segment that has the option is judged by that alone. Returns true
- * when it was good; a socket has then eaten the segment.
+ * nobody. A segment that has the option is judged by that alone. Return: as
+ * cookie_take().
  */
 static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+		       const struct xtcp_key *key, const struct xtcp_seg *seg,
+		       struct sock **child)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
@@ -566,24 +586,29 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 		if (!count_cookie(ls, mss))
 			return false;
 	}
-	return cookie_take(ls, skb, key, seg, identity, mss);
+	return cookie_take(ls, skb, key, seg, identity, mss, child);
 }
 
 /**
  * xtcp_listen_rcv - a segment arrives for a listener
  * @sk: listener, under RCU
- * @skb: segment; eaten
+ * @skb: segment; eaten, unless a child is returned
  * @key: its connection
  * @seg: what it says
  *
  * RFC 9293 3.10.7.2 in its order.
+ *
+ * Return: the child that the segment made (xtcp_acceptqueue_promote_cookie()),
+ * or NULL.
  */
-void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg)
+struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
+			     const struct xtcp_key *key,
+			     const struct xtcp_seg *seg)
 {
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
+	struct sock *child;
 
 	if (seg->flags & XTCP_RST) {
 		why = SKB_DROP_REASON_TCP_RESET;
@@ -591,17 +616,18 @@ void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
 
-		if (!syn && cookie_rcv(sk, skb, key, seg))
-			return;
+		if (!syn && cookie_rcv(sk, skb, key, seg, &child))
+			return child;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);
 		xtcp_gate_reset(net, skb, key, seg, true);
-		return;
+		return NULL;
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) != XTCP_SYN) {
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
 	} else {
-		xtcp_gate_syn(sk, skb, key, seg, NULL);
-		return;
+		xtcp_listen_syn(sk, skb, key, seg, NULL);
+		return NULL;
 	}
 	kfree_skb_reason(skb, why);
+	return NULL;
 }

@@ -25,13 +25,11 @@ void xtcp_listener_overflowed(struct xtcp_listener *ls);
 
 int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);
-void xtcp_listen_queue(struct xtcp_listener *ls, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg,
-		       struct xtcp_timewait *tw);
-void xtcp_listen_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
-			const struct xtcp_key *key,
-			const struct xtcp_seg *seg);
-void xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg);
+void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     struct xtcp_timewait *tw);
+struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
+			     const struct xtcp_key *key,
+			     const struct xtcp_seg *seg);
 
 #endif /* XTCP_OPEN_LISTEN_H */

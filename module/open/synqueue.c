@@ -823,14 +823,16 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 /**
  * xtcp_synqueue_rcv - a segment arrives for a half-open connection
  * @ho: record, referenced by the caller
- * @skb: segment; eaten
+ * @skb: segment; eaten, unless a child is returned
  * @seg: what it says
  *
  * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. From there
  * on a socket takes over.
+ *
+ * Return: the child that the segment made (xtcp_acceptqueue_promote()), or NULL.
  */
-void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
-		       const struct xtcp_seg *seg)
+struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			       const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
@@ -883,8 +885,8 @@ void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		why = SKB_DROP_REASON_NOT_SPECIFIED;
 		goto done;
 	}
-	xtcp_acceptqueue_promote(ho, skb, seg);
-	return;
+	return xtcp_acceptqueue_promote(ho, skb, seg);
 done:
 	xtcp_skb_done(skb, why);
+	return NULL;
 }

@@ -98,8 +98,8 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);
-void xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
-		       const struct xtcp_seg *seg);
+struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			       const struct xtcp_seg *seg);
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 			       const struct xtcp_cookie *cookie,
 			       struct sk_buff *spare);
