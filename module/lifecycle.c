@@ -297,7 +297,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	GO(FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
 
 	/* --- FIN-WAIT-2 whose user is gone: first a socket, then a record */
-	GO(FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, ORPHAN_FIN_WAIT_2, "3.6, Linux"),
+	GO(FIN_WAIT_2, ORPHAN_RECORD, ORPHAN_FIN_WAIT_2, "3.6, Linux"),
 	GO(ORPHAN_FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, CLOSED, "3.6, Linux"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_RST_OUTSIDE, "3.10.7.4 second"),
@@ -540,6 +540,18 @@ void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state)
 }
 
 /**
+ * xtcp_lifecycle_gone - a flow represents no connection any more
+ * @flow: one that another flow has replaced in the table, or that never came
+ *	into it
+ *
+ * Not a transition: nothing is counted.
+ */
+void xtcp_lifecycle_gone(struct xtcp_flow *flow)
+{
+	state_set(flow, XTCP_CLOSED);
+}
+
+/**
  * xtcp_lifecycle_move - a connection changes its body, not its state
  * @to: the new body (socket or record)
  * @from: the old one, which is nobody's connection afterwards
@@ -551,7 +563,7 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 	/* A child, its own already, was born in the state of its record. */
 	if (to->state != from->state)
 		state_set(to, from->state);
-	state_set(from, XTCP_CLOSED);
+	xtcp_lifecycle_gone(from);
 }
 
 /* Somebody watches. */

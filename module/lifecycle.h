@@ -85,6 +85,7 @@ enum xtcp_state {
 	X(KEEPALIVE_TIMEOUT,	"KEEPALIVE-TIMEOUT") \
 	X(KEEPALIVE_GIVE_UP,	"KEEPALIVE-GIVE-UP") \
 	X(FIN_WAIT_2_TIMEOUT,	"FIN-WAIT-2-TIMEOUT") \
+	X(ORPHAN_RECORD,	"ORPHAN-RECORD") \
 	X(TIME_WAIT_TIMEOUT,	"TIME-WAIT-TIMEOUT") \
 	X(DELAYED_ACK_TIMEOUT,	"DELAYED-ACK-TIMEOUT") \
 	X(USER_TIMEOUT,		"USER-TIMEOUT") \
@@ -111,6 +112,7 @@ int xtcp_lifecycle_net_init(struct net *net);
 void xtcp_lifecycle_net_exit(struct net *net);
 
 void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state);
+void xtcp_lifecycle_gone(struct xtcp_flow *flow);
 enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 				     enum xtcp_event event);
 enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event);

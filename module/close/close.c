@@ -440,7 +440,7 @@ static void enter_time_wait(struct sock *sk)
 /* The same for an orphan's FIN-WAIT-2. */
 static void enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
-	xtcp_lifecycle_sk(sk, XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	xtcp_lifecycle_sk(sk, XTCP_EV_ORPHAN_RECORD);
 	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
 	xtcp_close_done(sk);
 }

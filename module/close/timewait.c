@@ -362,7 +362,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record is in charge, and may have changed by now. */
-		xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
+		xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
 		return true;
 	}
 	/* A socket that was never in the table: nothing to wait for. */

@@ -194,7 +194,7 @@ static void child_release(struct sock *sk)
 /* A child that nobody but its maker has seen. */
 static void child_discard(struct sock *sk)
 {
-	xtcp_lifecycle_born(&xtcp_sk(sk)->flow, XTCP_CLOSED);
+	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
 	xtcp_close_orphan(sk);
 	xtcp_close_destroy(sk);
 	child_release(sk);

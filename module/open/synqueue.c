@@ -395,7 +395,7 @@ static bool move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
 		return false;
 	}
 	/* The copy has its state; it may have changed already. */
-	xtcp_lifecycle_born(&ho->flow, XTCP_CLOSED);
+	xtcp_lifecycle_gone(&ho->flow);
 	xtcp_synqueue_detach(ho);
 	if (!xtcp_delay_add_until(&heir->lines, &copy->delay,
 				  ho->delay.expires_ns)) {

@@ -141,12 +141,14 @@ static void expect_record_for(struct __test_metadata *_metadata, struct conn *c,
 	peer_mark(p);
 	conn_send(c, .flags = ACK);
 	conn_expect_state(c, ST_ORPHAN_FIN_WAIT_2);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-2", "ORPHAN-RECORD", "FIN-WAIT-2"));
 	ASSERT_TRUE(proc_row_find(&row, p->family, c->kport, c->pport, NULL));
 	EXPECT_EQ(ROW_FIN_WAIT_2, row.st);
 	EXPECT_EQ(3, row.timer);
 	EXPECT_LE(ms / 10 - 10, row.timer_cs);
 	EXPECT_GE(ms / 10, row.timer_cs);
 	conn_expect_move(c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, ms);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-2", "FIN-WAIT-2-TIMEOUT", "CLOSED"));
 	counters_expect(_metadata, &before, counter, 1, NULL);
 	/* It went without a word; a later FIN is for nobody. */
 	peer_expect_silence(p, 1000);
