@@ -19,7 +19,7 @@
  *    reader sees that, and begins its chain again. A socket that is in no table
  *    has no next flow, for new ones have none. rhashtable's own readers would
  *    follow it; so what is done without a bucket lock, xtcp_flow_find_rcu() and
- *    the walk through the table, is done here.
+ *    xtcp_flow_visit_rcu(), is done here.
  *  - Kernels before 6.12 free records a grace period after their last reference
  *    has gone (compat.h), so that a record that is found is that one.
  *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
@@ -34,7 +34,6 @@
 
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
-#include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
 
@@ -425,287 +424,104 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 	return true;
 }
 
-/* --- walking through all of them ------------------------------------------- */
+/* --- looking at all of them ------------------------------------------------- */
 
-/* Buckets that are looked at in one RCU section. */
-#define WALK_STEP	64U
-
-enum walk_part { WALK_LISTENERS, WALK_TABLE, WALK_END };
-
-/* Within a bucket flows stand by hash, those of one hash by address. */
-static bool is_behind(const struct xtcp_flow_mark *mark, u32 hash,
-		      const struct xtcp_flow *flow)
-{
-	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
-}
-
-/* Of a connection that is in the table now: was it there before, and passed? */
-static bool was_passed(const struct xtcp_flow_walk *walk,
-		       const struct xtcp_key *key, const struct xtcp_flow *flow)
-{
-	const struct xtcp_flow_mark *old;
-	unsigned int i;
-	u32 hash, bucket;
-
-	for (i = 0; i < walk->nr_old; i++) {
-		old = &walk->old[i];
-		hash = key_hash(key, 0, old->seed);
-		bucket = hash & (old->size - 1);	/* rht_bucket_index() */
-		if (bucket < old->bucket ||
-		    (bucket == old->bucket && !is_behind(old, hash, flow)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The first ones behind the mark, in order; what has no room comes again. Takes the
- * caller's reference.
+/**
+ * xtcp_flow_hash - where a connection stands
+ * @key: the connection
+ * @table: of its namespace
+ *
+ * Return: 32 bits; the lowest are the bucket's number.
  */
-static void batch_add(struct xtcp_flow_walk *walk, struct xtcp_flow *flow,
-		      u32 hash)
+u32 xtcp_flow_hash(const struct xtcp_key *key,
+		   const struct xtcp_flow_table *table)
 {
-	struct xtcp_flow_mark here = { .hash = hash, .flow = flow };
-	unsigned int i = walk->nr;
-
-	if (!is_behind(&walk->mark, hash, flow))
-		goto drop;
-	while (i && is_behind(&here, walk->batch[i - 1].hash,
-			      walk->batch[i - 1].flow))
-		i--;
-	/* A chain that is read again has it once more. */
-	if (i && walk->batch[i - 1].flow == flow)
-		goto drop;
-	if (walk->nr == XTCP_WALK_BATCH) {
-		walk->full = true;
-		if (i == XTCP_WALK_BATCH)
-			goto drop;
-		xtcp_flow_put(walk->batch[--walk->nr].flow);
-	}
-	memmove(&walk->batch[i + 1], &walk->batch[i],
-		(walk->nr - i) * sizeof(walk->batch[0]));
-	walk->batch[i].flow = flow;
-	walk->batch[i].hash = hash;
-	walk->nr++;
-	return;
-drop:
-	xtcp_flow_put(flow);
+	return key_hash(key, 0, table->seed);
 }
 
-/* It may have left, and be another's by now, or stand in another bucket. */
-static void batch_add_found(struct xtcp_flow_walk *walk, struct xtcp_flow *flow)
-{
-	struct xtcp_key key __uninitialized;
-	u32 hash;
-
-	if (!xtcp_flow_get(flow))
-		return;
-	xtcp_key_from_flow(&key, flow);
-	/* Not one with the same ends that is bound to no device. */
-	key.bound_only = key.dif != 0;
-	hash = key_hash(&key, 0, walk->mark.seed);
-	if ((hash & (walk->mark.size - 1)) == walk->mark.bucket &&
-	    may_be_in_table(flow) && flow_is_still(walk->net, flow, &key) &&
-	    !was_passed(walk, &key, flow))
-		batch_add(walk, flow, hash);
-	else
-		xtcp_flow_put(flow);
-}
-
-/* A chain that moves while it is read is read again. */
-static void batch_add_chain(struct xtcp_flow_walk *walk,
-			    struct rhash_lock_head __rcu *const *bucket)
-{
-	struct rhash_head *pos;
-
-	do {
-		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
-		     pos = next_rcu(pos))
-			batch_add_found(walk, container_of(pos, struct xtcp_flow,
-							   node));
-	} while (unlikely(!is_end_of(pos, bucket)));
-}
-
-static void batch_drop(struct xtcp_flow_walk *walk)
-{
-	while (walk->at < walk->nr)
-		xtcp_flow_put(walk->batch[walk->at++].flow);
-	walk->nr = 0;
-	walk->at = 0;
-	walk->full = false;
-}
-
-static void next_bucket(struct xtcp_flow_walk *walk)
-{
-	walk->mark.bucket++;
-	walk->mark.hash = 0;
-	walk->mark.flow = NULL;
-}
-
-static void next_part(struct xtcp_flow_walk *walk)
-{
-	walk->part = walk->part == WALK_LISTENERS && !walk->listeners_only ?
-		     WALK_TABLE : WALK_END;
-	walk->mark = (struct xtcp_flow_mark){};
-}
-
-static void batch_add_listeners(struct xtcp_flow_walk *walk)
-{
-	struct xtcp_net *xn = xtcp_net(walk->net);
-	struct sock *sk;
-
-	rcu_read_lock();
-	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
-		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket])
-			if (xtcp_flow_get(&xtcp_sk(sk)->flow))
-				batch_add(walk, &xtcp_sk(sk)->flow, 0);
-		if (!walk->nr)
-			next_bucket(walk);
-	}
-	rcu_read_unlock();
-	if (!walk->nr)
-		next_part(walk);
-}
-
-/* How far the one table was walked says whom not to show again from the next. */
-static void enter_table(struct xtcp_flow_walk *walk,
-			const struct bucket_table *tbl)
-{
-	if (walk->mark.seed == tbl->hash_rnd && walk->mark.size == tbl->size)
-		return;
-	if (walk->mark.bucket || walk->mark.flow) {
-		if (walk->nr_old == XTCP_WALK_TABLES)
-			memmove(&walk->old[0], &walk->old[1],
-				--walk->nr_old * sizeof(walk->old[0]));
-		walk->old[walk->nr_old++] = walk->mark;
-	}
-	walk->mark = (struct xtcp_flow_mark){
-		.seed = tbl->hash_rnd, .size = tbl->size,
-	};
-}
-
-/*
- * While flows are on their way to a new table, some stand in it and some do not yet:
- * such a time passes by itself. Return: false then.
+/**
+ * xtcp_flow_is_hashed_rcu - does the table still have a flow
+ * @net: namespace
+ * @flow: referenced by the caller
+ * @key: its connection
+ *
+ * Context: rcu_read_lock().
+ * Return: false if it has left, or become another connection's.
  */
-static bool batch_add_buckets(struct xtcp_flow_walk *walk)
+bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
+			     const struct xtcp_key *key)
 {
-	struct rhashtable *flows = &xtcp_net_rcu(walk->net)->flows;
+	return may_be_in_table(flow) && flow_is_still(net, flow, key);
+}
+
+/**
+ * xtcp_flow_table_rcu - the table of a namespace
+ * @net: namespace
+ * @table: filled
+ *
+ * Context: rcu_read_lock().
+ * Return: false while flows move to a table of another size: some stand in it
+ * and some do not yet. xtcp_flow_await_table() waits until they have.
+ */
+bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table)
+{
+	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
 	struct bucket_table *tbl = rht_dereference_rcu(flows->tbl, flows);
-	unsigned int i;
 
 	if (rcu_access_pointer(tbl->future_tbl))
 		return false;
-	enter_table(walk, tbl);
-	for (i = 0; i < WALK_STEP && walk->mark.bucket < tbl->size; i++) {
-		batch_add_chain(walk, rht_bucket(tbl, walk->mark.bucket));
-		/* Who saw one that had moved sees the table that it moved to. */
-		smp_rmb();
-		if (rcu_access_pointer(tbl->future_tbl)) {
-			batch_drop(walk);
-			return false;
-		}
-		if (walk->nr)
-			return true;
-		next_bucket(walk);
-	}
-	if (walk->mark.bucket == tbl->size)
-		next_part(walk);
+	table->seed = tbl->hash_rnd;
+	table->size = tbl->size;
 	return true;
 }
 
-/* Until the flows are in the new table; before the work begins, a tick. */
-static int await_table(struct xtcp_flow_walk *walk)
-{
-	if (!flush_work(&xtcp_net(walk->net)->flows.run_work))
-		schedule_timeout_killable(1);
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
-static int batch_fill(struct xtcp_flow_walk *walk)
-{
-	bool settled;
-
-	if (walk->nr && !walk->full)
-		next_bucket(walk);
-	batch_drop(walk);
-	if (walk->part == WALK_LISTENERS) {
-		batch_add_listeners(walk);
-		cond_resched();
-		return fatal_signal_pending(current) ? -EINTR : 0;
-	}
-	rcu_read_lock();
-	settled = batch_add_buckets(walk);
-	rcu_read_unlock();
-	cond_resched();
-	return settled ? 0 : await_table(walk);
-}
-
 /**
- * xtcp_flow_walk_begin - walk through all listeners and connections
- * @walk: to be filled; holds no references yet
+ * xtcp_flow_visit_rcu - look at each flow of a bucket
  * @net: namespace
- * @listeners_only: leave out connections
+ * @table: from xtcp_flow_table_rcu()
+ * @bucket: less than @table->size
+ * @visit: called for each; it has no reference, may be on its way out, and may
+ *	come twice
+ * @arg: for @visit
+ *
+ * Context: rcu_read_lock().
+ * Return: false if @table is not the namespace's any more, or ceased to be
+ * meanwhile: flows of the bucket may have been missed.
  */
-void xtcp_flow_walk_begin(struct xtcp_flow_walk *walk, struct net *net,
-			  bool listeners_only)
+bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
+			 u32 bucket,
+			 void (*visit)(struct xtcp_flow *flow, void *arg),
+			 void *arg)
 {
-	memset(walk, 0, sizeof(*walk));
-	walk->net = net;
-	walk->listeners_only = listeners_only;
-	walk->part = WALK_LISTENERS;
+	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
+	struct bucket_table *tbl = rht_dereference_rcu(flows->tbl, flows);
+	struct rhash_lock_head __rcu *const *head;
+	struct rhash_head *pos;
+
+	if (tbl->hash_rnd != table->seed || tbl->size != table->size)
+		return false;
+	head = rht_bucket(tbl, bucket);
+	/* A chain that moves while it is read is read again. */
+	do {
+		for (pos = rht_ptr_rcu(head); pos && !rht_is_a_nulls(pos);
+		     pos = next_rcu(pos))
+			visit(container_of(pos, struct xtcp_flow, node), arg);
+	} while (unlikely(!is_end_of(pos, head)));
+	/* Who saw one that had moved sees the table that it moved to. */
+	smp_rmb();
+	return !rcu_access_pointer(tbl->future_tbl);
 }
 
 /**
- * xtcp_flow_walk_current - the one at which the walk has arrived
- * @walk: begun
+ * xtcp_flow_await_table - wait until the flows are in the new table
+ * @net: namespace
  *
- * Listeners come first. One that stays the whole time comes exactly once; one that
- * comes or goes meanwhile, at most once. That holds as well if the table is made
- * anew, up to XTCP_WALK_TABLES times; after more, some come again.
+ * Before the work begins that moves them, for a tick.
  *
  * Context: process, may sleep.
- * Return: the flow, referenced until the walk goes on or pauses; NULL at the end;
- * or -EINTR as an ERR_PTR(), and the walk can go on later.
  */
-struct xtcp_flow *xtcp_flow_walk_current(struct xtcp_flow_walk *walk)
+void xtcp_flow_await_table(struct net *net)
 {
-	int err;
-
-	while (walk->at == walk->nr) {
-		if (walk->part == WALK_END)
-			return NULL;
-		err = batch_fill(walk);
-		if (err)
-			return ERR_PTR(err);
-	}
-	return walk->batch[walk->at].flow;
-}
-
-/**
- * xtcp_flow_walk_next - go on to the next one
- * @walk: arrived at one, with no pause since
- *
- * Context: process, may sleep.
- * Return: as xtcp_flow_walk_current().
- */
-struct xtcp_flow *xtcp_flow_walk_next(struct xtcp_flow_walk *walk)
-{
-	struct xtcp_flow *flow = walk->batch[walk->at].flow;
-
-	walk->mark.hash = walk->batch[walk->at].hash;
-	walk->mark.flow = flow;
-	walk->at++;
-	xtcp_flow_put(flow);
-	return xtcp_flow_walk_current(walk);
-}
-
-/**
- * xtcp_flow_walk_pause - hold no references until the walk goes on
- * @walk: begun; it goes on with xtcp_flow_walk_current(), at the same one or, if that
- *	has left, behind it
- */
-void xtcp_flow_walk_pause(struct xtcp_flow_walk *walk)
-{
-	batch_drop(walk);
+	if (!flush_work(&xtcp_net(net)->flows.run_work))
+		schedule_timeout_killable(1);
 }

@@ -214,62 +214,27 @@ struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 				     const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
 
-#define XTCP_WALK_BATCH		16	/* flows referenced at a time */
-#define XTCP_WALK_TABLES	8	/* that one walk may see, besides the last */
-
 /**
- * struct xtcp_flow_mark - how far a table has been walked
- * @seed: of its hash; tells tables apart, with @size
- * @size: buckets; 0: no table yet
- * @bucket: those before it have been passed
- * @hash: of @flow
- * @flow: the last one of @bucket that was passed, only to compare; NULL: none
- */
-struct xtcp_flow_mark {
-	u32			seed;
-	u32			size;
-	u32			bucket;
-	u32			hash;
-	const struct xtcp_flow	*flow;
-};
-
-/**
- * struct xtcp_flow_walk - a walk through all listeners and connections
- * @net: namespace
- * @listeners_only: leave out connections
- * @part: listeners, connections or the end
- * @full: @mark's bucket has more than the batch
- * @nr: flows in @batch
- * @at: the current one
- * @nr_old: tables in @old
- * @mark: how far this table has been walked; the batch is behind it
- * @old: how far the tables before it were
- * @batch: flows of one bucket, in order
- * @batch.flow: flow, referenced
- * @batch.hash: of its identity, by @mark's seed
+ * struct xtcp_flow_table - a flow table between two changes of its size
+ * @seed: of its hash
+ * @size: buckets; 0: no table
  *
- * Who walks owns it. Between two calls it may pause, and then holds no reference.
+ * The two tell one table from another.
  */
-struct xtcp_flow_walk {
-	struct net		*net;
-	bool			listeners_only;
-	bool			full;
-	u8			part;
-	u8			nr;
-	u8			at;
-	u8			nr_old;
-	struct xtcp_flow_mark	mark;
-	struct xtcp_flow_mark	old[XTCP_WALK_TABLES];
-	struct {
-		struct xtcp_flow	*flow;
-		u32			hash;
-	} batch[XTCP_WALK_BATCH];
+struct xtcp_flow_table {
+	u32	seed;
+	u32	size;
 };
 
-void xtcp_flow_walk_begin(struct xtcp_flow_walk *walk, struct net *net,
-			  bool listeners_only);
-struct xtcp_flow *xtcp_flow_walk_current(struct xtcp_flow_walk *walk);
-struct xtcp_flow *xtcp_flow_walk_next(struct xtcp_flow_walk *walk);
-void xtcp_flow_walk_pause(struct xtcp_flow_walk *walk);
+u32 xtcp_flow_hash(const struct xtcp_key *key,
+		   const struct xtcp_flow_table *table);
+bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
+			     const struct xtcp_key *key);
+bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table);
+bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
+			 u32 bucket,
+			 void (*visit)(struct xtcp_flow *flow, void *arg),
+			 void *arg);
+void xtcp_flow_await_table(struct net *net);
 
 #endif /* XTCP_FLOW_H */

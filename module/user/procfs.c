@@ -302,26 +302,25 @@ static struct xtcp_flow *reader_seek(struct xtcp_reader *reader,
 {
 	while (!IS_ERR_OR_NULL(flow) && reader->family != AF_UNSPEC &&
 	       family_shown(flow) != reader->family)
-		flow = xtcp_flow_walk_next(&reader->walk);
+		flow = xtcp_walk_next(&reader->walk);
 	return flow;
 }
 
 static void reader_rewind(struct xtcp_reader *reader)
 {
-	xtcp_flow_walk_begin(&reader->walk, reader->net,
-			     reader->listeners_only);
+	xtcp_walk_begin(&reader->walk, reader->net, reader->listeners_only);
 	reader->line = 1;
 }
 
 static struct xtcp_flow *reader_current(struct xtcp_reader *reader)
 {
-	return reader_seek(reader, xtcp_flow_walk_current(&reader->walk));
+	return reader_seek(reader, xtcp_walk_current(&reader->walk));
 }
 
 static struct xtcp_flow *reader_next(struct xtcp_reader *reader)
 {
 	reader->line++;
-	return reader_seek(reader, xtcp_flow_walk_next(&reader->walk));
+	return reader_seek(reader, xtcp_walk_next(&reader->walk));
 }
 
 /* Forward from the first row: only for who goes where he did not stop. */
@@ -384,7 +383,7 @@ void xtcp_procfs_stop(struct seq_file *m, void *v)
 {
 	struct xtcp_reader *reader = m->private;
 
-	xtcp_flow_walk_pause(&reader->walk);
+	xtcp_walk_pause(&reader->walk);
 }
 
 static void header_show(struct seq_file *m, bool narrow)

@@ -9,7 +9,7 @@
 #include <linux/seq_file.h>
 #include <linux/types.h>
 
-#include "flow.h"
+#include "user/walk.h"
 
 struct file;
 struct inode;
@@ -29,7 +29,7 @@ struct sock;
  */
 struct xtcp_reader {
 	struct net		*net;
-	struct xtcp_flow_walk	walk;
+	struct xtcp_walk	walk;
 	loff_t			line;
 	u8			family;
 	bool			listeners_only;

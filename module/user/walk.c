@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * walk.c - a walk through all listeners and connections, for /proc
+ *
+ * The flow table is walked bucket by bucket, a batch of references at a time,
+ * while connections come and go and the table changes its size.
+ *
+ * Context: process, may sleep.
+ */
+#include "user/walk.h"
+
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <net/sock.h>
+
+#include "netns.h"
+#include "tcb.h"
+
+/* Buckets that are looked at in one RCU section. */
+#define WALK_STEP	64U
+
+enum walk_part { WALK_LISTENERS, WALK_TABLE, WALK_END };
+
+/* Within a bucket flows stand by hash, those of one hash by address. */
+static bool is_behind(const struct xtcp_walk_mark *mark, u32 hash,
+		      const struct xtcp_flow *flow)
+{
+	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
+}
+
+/* Of a connection that is in the table now: was it there before, and passed? */
+static bool was_passed(const struct xtcp_walk *walk,
+		       const struct xtcp_key *key, const struct xtcp_flow *flow)
+{
+	const struct xtcp_walk_mark *old;
+	unsigned int i;
+	u32 hash, bucket;
+
+	for (i = 0; i < walk->nr_old; i++) {
+		old = &walk->old[i];
+		hash = xtcp_flow_hash(key, &old->table);
+		bucket = hash & (old->table.size - 1);
+		if (bucket < old->bucket ||
+		    (bucket == old->bucket && !is_behind(old, hash, flow)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The first ones behind the mark, in order; what has no room comes again. Takes the
+ * caller's reference.
+ */
+static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
+		      u32 hash)
+{
+	struct xtcp_walk_mark here = { .hash = hash, .flow = flow };
+	unsigned int i = walk->nr;
+
+	if (!is_behind(&walk->mark, hash, flow))
+		goto drop;
+	while (i && is_behind(&here, walk->batch[i - 1].hash,
+			      walk->batch[i - 1].flow))
+		i--;
+	/* A chain that is read again has it once more. */
+	if (i && walk->batch[i - 1].flow == flow)
+		goto drop;
+	if (walk->nr == XTCP_WALK_BATCH) {
+		walk->full = true;
+		if (i == XTCP_WALK_BATCH)
+			goto drop;
+		xtcp_flow_put(walk->batch[--walk->nr].flow);
+	}
+	memmove(&walk->batch[i + 1], &walk->batch[i],
+		(walk->nr - i) * sizeof(walk->batch[0]));
+	walk->batch[i].flow = flow;
+	walk->batch[i].hash = hash;
+	walk->nr++;
+	return;
+drop:
+	xtcp_flow_put(flow);
+}
+
+/* It may have left, and be another's by now, or stand in another bucket. */
+static void batch_add_found(struct xtcp_flow *flow, void *arg)
+{
+	struct xtcp_walk *walk = arg;
+	struct xtcp_key key __uninitialized;
+	u32 hash;
+
+	if (!xtcp_flow_get(flow))
+		return;
+	xtcp_key_from_flow(&key, flow);
+	/* Not one with the same ends that is bound to no device. */
+	key.bound_only = key.dif != 0;
+	hash = xtcp_flow_hash(&key, &walk->mark.table);
+	if ((hash & (walk->mark.table.size - 1)) == walk->mark.bucket &&
+	    xtcp_flow_is_hashed_rcu(walk->net, flow, &key) &&
+	    !was_passed(walk, &key, flow))
+		batch_add(walk, flow, hash);
+	else
+		xtcp_flow_put(flow);
+}
+
+static void batch_drop(struct xtcp_walk *walk)
+{
+	while (walk->at < walk->nr)
+		xtcp_flow_put(walk->batch[walk->at++].flow);
+	walk->nr = 0;
+	walk->at = 0;
+	walk->full = false;
+}
+
+static void next_bucket(struct xtcp_walk *walk)
+{
+	walk->mark.bucket++;
+	walk->mark.hash = 0;
+	walk->mark.flow = NULL;
+}
+
+static void next_part(struct xtcp_walk *walk)
+{
+	walk->part = walk->part == WALK_LISTENERS && !walk->listeners_only ?
+		     WALK_TABLE : WALK_END;
+	walk->mark = (struct xtcp_walk_mark){};
+}
+
+static void batch_add_listeners(struct xtcp_walk *walk)
+{
+	struct xtcp_net *xn = xtcp_net(walk->net);
+	struct sock *sk;
+
+	rcu_read_lock();
+	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
+		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket])
+			if (xtcp_flow_get(&xtcp_sk(sk)->flow))
+				batch_add(walk, &xtcp_sk(sk)->flow, 0);
+		if (!walk->nr)
+			next_bucket(walk);
+	}
+	rcu_read_unlock();
+	if (!walk->nr)
+		next_part(walk);
+}
+
+/* How far the one table was walked says whom not to show again from the next. */
+static void walk_enter_table(struct xtcp_walk *walk,
+			     const struct xtcp_flow_table *table)
+{
+	if (walk->mark.table.seed == table->seed &&
+	    walk->mark.table.size == table->size)
+		return;
+	if (walk->mark.bucket || walk->mark.flow) {
+		if (walk->nr_old == XTCP_WALK_TABLES)
+			memmove(&walk->old[0], &walk->old[1],
+				--walk->nr_old * sizeof(walk->old[0]));
+		walk->old[walk->nr_old++] = walk->mark;
+	}
+	walk->mark = (struct xtcp_walk_mark){ .table = *table };
+}
+
+/*
+ * While flows are on their way to a new table, some stand in it and some do not yet:
+ * such a time passes by itself. Return: false then.
+ */
+static bool batch_add_buckets(struct xtcp_walk *walk)
+{
+	struct xtcp_flow_table table;
+	unsigned int i;
+
+	if (!xtcp_flow_table_rcu(walk->net, &table))
+		return false;
+	walk_enter_table(walk, &table);
+	for (i = 0; i < WALK_STEP && walk->mark.bucket < table.size; i++) {
+		if (!xtcp_flow_visit_rcu(walk->net, &table, walk->mark.bucket,
+					 batch_add_found, walk)) {
+			batch_drop(walk);
+			return false;
+		}
+		if (walk->nr)
+			return true;
+		next_bucket(walk);
+	}
+	if (walk->mark.bucket == table.size)
+		next_part(walk);
+	return true;
+}
+
+static int await_table(struct xtcp_walk *walk)
+{
+	xtcp_flow_await_table(walk->net);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int batch_fill(struct xtcp_walk *walk)
+{
+	bool settled;
+
+	if (walk->nr && !walk->full)
+		next_bucket(walk);
+	batch_drop(walk);
+	if (walk->part == WALK_LISTENERS) {
+		batch_add_listeners(walk);
+		cond_resched();
+		return fatal_signal_pending(current) ? -EINTR : 0;
+	}
+	rcu_read_lock();
+	settled = batch_add_buckets(walk);
+	rcu_read_unlock();
+	cond_resched();
+	return settled ? 0 : await_table(walk);
+}
+
+/**
+ * xtcp_walk_begin - walk through all listeners and connections
+ * @walk: to be filled; holds no references yet
+ * @net: namespace
+ * @listeners_only: leave out connections
+ */
+void xtcp_walk_begin(struct xtcp_walk *walk, struct net *net,
+		     bool listeners_only)
+{
+	memset(walk, 0, sizeof(*walk));
+	walk->net = net;
+	walk->listeners_only = listeners_only;
+	walk->part = WALK_LISTENERS;
+}
+
+/**
+ * xtcp_walk_current - the one at which the walk has arrived
+ * @walk: begun
+ *
+ * Listeners come first. One that stays the whole time comes exactly once; one that
+ * comes or goes meanwhile, at most once. That holds as well if the table is made
+ * anew, up to XTCP_WALK_TABLES times; after more, some come again.
+ *
+ * Context: process, may sleep.
+ * Return: the flow, referenced until the walk goes on or pauses; NULL at the end;
+ * or -EINTR as an ERR_PTR(), and the walk can go on later.
+ */
+struct xtcp_flow *xtcp_walk_current(struct xtcp_walk *walk)
+{
+	int err;
+
+	while (walk->at == walk->nr) {
+		if (walk->part == WALK_END)
+			return NULL;
+		err = batch_fill(walk);
+		if (err)
+			return ERR_PTR(err);
+	}
+	return walk->batch[walk->at].flow;
+}
+
+/**
+ * xtcp_walk_next - go on to the next one
+ * @walk: arrived at one, with no pause since
+ *
+ * Context: process, may sleep.
+ * Return: as xtcp_walk_current().
+ */
+struct xtcp_flow *xtcp_walk_next(struct xtcp_walk *walk)
+{
+	struct xtcp_flow *flow = walk->batch[walk->at].flow;
+
+	walk->mark.hash = walk->batch[walk->at].hash;
+	walk->mark.flow = flow;
+	walk->at++;
+	xtcp_flow_put(flow);
+	return xtcp_walk_current(walk);
+}
+
+/**
+ * xtcp_walk_pause - hold no references until the walk goes on
+ * @walk: begun; it goes on with xtcp_walk_current(), at the same one or, if that
+ *	has left, behind it
+ */
+void xtcp_walk_pause(struct xtcp_walk *walk)
+{
+	batch_drop(walk);
+}
