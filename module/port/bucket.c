@@ -157,7 +157,7 @@ static struct xtcp_port **list_at(struct xtcp_port_chain *chain, u16 num,
  * xtcp_port_list_at - the list that has a number's buckets at an address
  * @chain: its chain, locked
  * @num: port
- * @laddr: as in struct xtcp_place
+ * @laddr: as in struct xtcp_bind_addr
  *
  * Return: the first of the list, or NULL; others' buckets may be in it.
  */
@@ -384,7 +384,7 @@ void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
  * Return: the bucket, or NULL.
  */
 struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
-				 struct xtcp_place at, int ifindex, u8 class)
+				 struct xtcp_bind_addr at, int ifindex, u8 class)
 {
 	struct xtcp_port *port;
 
@@ -392,7 +392,7 @@ struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
 	for (port = xtcp_port_list_at(chain, num, at.laddr); port;
 	     port = port->next)
 		if (port->num == num && port->class == class &&
-		    xtcp_places_are_one(xtcp_port_place(port), at) &&
+		    xtcp_bind_addrs_equal(xtcp_port_bind_addr(port), at) &&
 		    (!is_tcp(class) ||
 		     xtcp_tcp_port(port)->ifindex == ifindex))
 			return port;
@@ -425,7 +425,7 @@ static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
  * Return: the bucket; NULL if there is neither.
  */
 struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
-				u16 num, struct xtcp_place at, int ifindex,
+				u16 num, struct xtcp_bind_addr at, int ifindex,
 				u8 class, struct xtcp_port **spare)
 {
 	struct xtcp_port *port = xtcp_port_find(chain, num, at, ifindex, class);

@@ -28,14 +28,14 @@ struct xtcp_shadow;
 #define XTCP_PORT_TCP_WIRE	4
 
 /**
- * struct xtcp_place - where a port is used
+ * struct xtcp_bind_addr - where a port is used
  * @laddr: local address, or a digest of it (flow.h), 0 for any
  * @family: of @laddr; AF_UNSPEC: any address of either
  *
  * Two addresses with one digest are one to bind(): of two thousand million
  * pairs, one is.
  */
-struct xtcp_place {
+struct xtcp_bind_addr {
 	__be32			laddr;
 	u8			family;
 };
@@ -44,13 +44,13 @@ struct xtcp_place {
  * struct xtcp_port - a port in use at one local address
  * @next: in its list
  * @owners: sockets, by sk_bind_node; of @class when they came
- * @laddr: local address, or a digest of it, as in struct xtcp_place
+ * @laddr: local address, or a digest of it, as in struct xtcp_bind_addr
  * @tw: time-wait records of @class
  * @listeners: owners that listen (xs->port_listens)
  * @shared: nobody asked for it by number, so that connect() may take it too
  * @mixed: owners are of several users
  * @num: port
- * @family: of @laddr, as in struct xtcp_place
+ * @family: of @laddr, as in struct xtcp_bind_addr
  * @class: XTCP_PORT_*
  */
 struct xtcp_port {
@@ -111,14 +111,15 @@ static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_place - where a bucket is
+ * xtcp_port_bind_addr - where a bucket is
  * @port: bucket
  *
  * Return: the place.
  */
-static inline struct xtcp_place xtcp_port_place(const struct xtcp_port *port)
+static inline struct xtcp_bind_addr
+xtcp_port_bind_addr(const struct xtcp_port *port)
 {
-	return (struct xtcp_place){
+	return (struct xtcp_bind_addr){
 		.laddr = port->laddr, .family = port->family,
 	};
 }
@@ -163,65 +164,72 @@ static inline void xtcp_port_chain_unlock(struct xtcp_port_chain *chain)
 }
 
 /**
- * xtcp_place_of_flow - where a connection is
+ * xtcp_bind_addr_of_flow - where a connection is
  * @flow: its flow
  *
  * Return: the place.
  */
-static inline struct xtcp_place xtcp_place_of_flow(const struct xtcp_flow *flow)
+static inline struct xtcp_bind_addr
+xtcp_bind_addr_of_flow(const struct xtcp_flow *flow)
 {
-	return (struct xtcp_place){
+	return (struct xtcp_bind_addr){
 		.laddr = flow->laddr, .family = flow->family,
 	};
 }
 
 /**
- * xtcp_place_of_sk - where a socket is bound
+ * xtcp_bind_addr_of_sk - where a socket is bound
  * @sk: socket; need not be locked
  *
  * Return: the place.
  */
-static inline struct xtcp_place xtcp_place_of_sk(const struct sock *sk)
+static inline struct xtcp_bind_addr
+xtcp_bind_addr_of_sk(const struct sock *sk)
 {
 	struct xtcp_key key;
 
 	xtcp_family_of(sk)->bound(sk, &key);
-	return (struct xtcp_place){ .laddr = key.laddr, .family = key.family };
+	return (struct xtcp_bind_addr){
+		.laddr = key.laddr, .family = key.family,
+	};
 }
 
 /**
- * xtcp_places_are_one - the same address
+ * xtcp_bind_addrs_equal - the same address
  * @a: a place
  * @b: another one
  *
  * Return: are they.
  */
-static inline bool xtcp_places_are_one(struct xtcp_place a, struct xtcp_place b)
+static inline bool xtcp_bind_addrs_equal(struct xtcp_bind_addr a,
+					 struct xtcp_bind_addr b)
 {
 	return a.laddr == b.laddr && a.family == b.family;
 }
 
 /**
- * xtcp_place_covers - is each connection at one place at another one, too
+ * xtcp_bind_addr_covers - is each connection at one place at another one, too
  * @a: the wider place
  * @b: the other one
  *
  * Return: is it.
  */
-static inline bool xtcp_place_covers(struct xtcp_place a, struct xtcp_place b)
+static inline bool xtcp_bind_addr_covers(struct xtcp_bind_addr a,
+					 struct xtcp_bind_addr b)
 {
 	return (a.family == b.family || !a.family) &&
 	       (a.laddr == b.laddr || !a.laddr);
 }
 
 /**
- * xtcp_places_overlap - an address, and one that it is or that means any
+ * xtcp_bind_addrs_overlap - an address, and one that it is or that means any
  * @a: a place
  * @b: another one
  *
  * Return: do they.
  */
-static inline bool xtcp_places_overlap(struct xtcp_place a, struct xtcp_place b)
+static inline bool xtcp_bind_addrs_overlap(struct xtcp_bind_addr a,
+					   struct xtcp_bind_addr b)
 {
 	return (a.family == b.family || !a.family || !b.family) &&
 	       (a.laddr == b.laddr || !a.laddr || !b.laddr);
@@ -264,9 +272,9 @@ bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
 void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
 			  bool shared);
 struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
-				 struct xtcp_place at, int ifindex, u8 class);
+				 struct xtcp_bind_addr at, int ifindex, u8 class);
 struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
-				u16 num, struct xtcp_place at, int ifindex,
+				u16 num, struct xtcp_bind_addr at, int ifindex,
 				u8 class, struct xtcp_port **spare);
 
 /**
@@ -282,7 +290,7 @@ xtcp_port_find_flow(const struct xtcp_port_chain *chain,
 		    const struct xtcp_flow *flow, u8 class)
 {
 	return xtcp_port_find(chain, ntohs(flow->lport),
-			      xtcp_place_of_flow(flow), flow->ifindex, class);
+			      xtcp_bind_addr_of_flow(flow), flow->ifindex, class);
 }
 
 /**
@@ -301,7 +309,7 @@ xtcp_port_get_flow(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port **spare)
 {
 	return xtcp_port_get(net, chain, ntohs(flow->lport),
-			     xtcp_place_of_flow(flow), flow->ifindex, class,
+			     xtcp_bind_addr_of_flow(flow), flow->ifindex, class,
 			     spare);
 }
 

@@ -32,7 +32,7 @@ void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
 {
 	*claim = (struct xtcp_claim) {
 		.sk		= sk,
-		.at		= xtcp_place_of_sk(sk),
+		.at		= xtcp_bind_addr_of_sk(sk),
 		.ifindex	= READ_ONCE(sk->sk_bound_dev_if),
 		.uid		= sk_uid(sk),
 		.wire		= xtcp_port_wire_class(xtcp_sk(sk)->flow.wire),
@@ -55,7 +55,7 @@ static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other
 	bool port_too;
 
 	if (other == claim->sk ||
-	    !xtcp_places_overlap(claim->at, xtcp_place_of_sk(other)) ||
+	    !xtcp_bind_addrs_overlap(claim->at, xtcp_bind_addr_of_sk(other)) ||
 	    !xtcp_device_overlaps(sock_net(other), claim->ifindex,
 				  READ_ONCE(other->sk_bound_dev_if)))
 		return false;
@@ -112,7 +112,8 @@ static bool claim_meets_owners(const struct xtcp_claim *claim,
 static bool claim_meets_timewait(const struct xtcp_claim *claim,
 				 struct xtcp_port *port)
 {
-	return port->tw && xtcp_places_overlap(claim->at, xtcp_port_place(port)) &&
+	return port->tw &&
+	       xtcp_bind_addrs_overlap(claim->at, xtcp_port_bind_addr(port)) &&
 	       !timewait_is_apart(claim, port) &&
 	       !claim_may_share(claim, port->class & XTCP_PORT_REUSE, false,
 				claim->reuseport &&

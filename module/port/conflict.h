@@ -24,7 +24,7 @@
  */
 struct xtcp_claim {
 	const struct sock	*sk;
-	struct xtcp_place	at;
+	struct xtcp_bind_addr	at;
 	int			ifindex;
 	kuid_t			uid;
 	u8			wire;

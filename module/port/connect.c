@@ -116,7 +116,8 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	xtcp_port_number(sk, num);
 	err = flow_claim(sk, true, tw);
 	if (!err && xs->port &&
-	    !xtcp_places_are_one(xtcp_port_place(xs->port), xtcp_place_of_flow(&xs->flow))) {
+	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
+				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
 					  xtcp_port_class(sk), spare);
 		if (port) {
@@ -168,8 +169,8 @@ static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
 		if (port->num != num || !xtcp_port_shadow(port))
 			continue;
 		ifindex = xtcp_tcp_port(port)->ifindex;
-		if (xtcp_place_covers(xtcp_port_place(port),
-				      xtcp_place_of_flow(flow)) &&
+		if (xtcp_bind_addr_covers(xtcp_port_bind_addr(port),
+					  xtcp_bind_addr_of_flow(flow)) &&
 		    (!ifindex || ifindex == flow->ifindex) &&
 		    xtcp_device_overlaps(net, ifindex, flow->ifindex))
 			return xtcp_port_shadow(port);
