@@ -41,11 +41,11 @@ enum xtcp_timer {
 
 /* Phases of loss recovery, transfer/recovery.c; in the order of trouble. */
 enum xtcp_recovery {
-	XTCP_OPEN,		/* nothing is wrong */
-	XTCP_DISORDER,		/* something is missing, and may still come */
-	XTCP_REDUCTION,		/* a mark, or a full queue of our own: RFC 3168 */
-	XTCP_FAST_RECOVERY,	/* ACKs showed a loss */
-	XTCP_LOSS_RECOVERY,	/* the retransmission timer fired */
+	XTCP_RECOVERY_NONE,	/* nothing is wrong */
+	XTCP_RECOVERY_DISORDER,	/* something is missing, and may still come */
+	XTCP_RECOVERY_REDUCTION, /* CE mark, or a full queue of this host */
+	XTCP_RECOVERY_FAST,	/* ACKs showed a loss */
+	XTCP_RECOVERY_LOSS,	/* the retransmission timer fired */
 };
 
 /* What XTCP_TIMER_RETRANSMIT stands for, transfer/retransmit.c. */

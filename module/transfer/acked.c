@@ -233,7 +233,7 @@ static bool is_of_interest(const struct xtcp_sock *xs,
 			   const struct xtcp_acked *a)
 {
 	return !a->news || a->sacked || a->dsack || a->ece ||
-	       xs->recovery != XTCP_OPEN;
+	       xs->recovery != XTCP_RECOVERY_NONE;
 }
 
 /*
@@ -273,7 +273,7 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 		xtcp_lossprobe_acked(sk, a);
 	if (is_of_interest(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
-	if (unlikely(xs->rto_timed) && xs->recovery != XTCP_LOSS_RECOVERY)
+	if (unlikely(xs->rto_timed) && xs->recovery != XTCP_RECOVERY_LOSS)
 		xtcp_retransmit_settled(xs);
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
@@ -393,7 +393,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 static bool is_last_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return xs->bare_out && seg->ack == xs->snd_nxt &&
-	       xtcp_sendq_bare_is_fin(xs) && xs->recovery == XTCP_OPEN &&
+	       xtcp_sendq_bare_is_fin(xs) && xs->recovery == XTCP_RECOVERY_NONE &&
 	       !xs->probe_out && !seg->opt.nr_sacks &&
 	       !xtcp_ecn_is_echo(xs, seg);
 }

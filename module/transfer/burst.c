@@ -137,7 +137,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	s32 window;
 	u32 limit;
 
-	if (skb->len <= xs->mss || xs->recovery != XTCP_OPEN ||
+	if (skb->len <= xs->mss || xs->recovery != XTCP_RECOVERY_NONE ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
 		return false;

@@ -276,7 +276,7 @@ void xtcp_congestion_init(struct sock *sk)
 	xs->cwnd_cnt = 0;
 	rule_begin(xs);
 	xs->cwnd_full = seq_sub(xs->snd_una, 1);
-	xs->recovery = XTCP_OPEN;
+	xs->recovery = XTCP_RECOVERY_NONE;
 	/* Nothing was ever lost: the first loss may be repaired fast. */
 	xs->recover = seq_sub(xs->snd_una, 1);
 	xtcp_undo_init(xs);

@@ -45,8 +45,9 @@ static bool text_is_expected(const struct xtcp_sock *xs,
 /* Has nothing of ours to be repaired, tried, or told besides text? */
 static bool flight_is_calm(const struct xtcp_sock *xs)
 {
-	return xs->recovery == XTCP_OPEN && xs->sack_ok && !xs->probe_out &&
-	       !xs->rack_dsack && (xs->rack_persist || xs->rack_steps == 1) &&
+	return xs->recovery == XTCP_RECOVERY_NONE && xs->sack_ok &&
+	       !xs->probe_out && !xs->rack_dsack &&
+	       (xs->rack_persist || xs->rack_steps == 1) &&
 	       !xs->mtu_probe && !xs->snd_urgent && !xs->fin_queued &&
 	       !xs->cookie_held;
 }

@@ -66,7 +66,8 @@ static u64 pto_ns(const struct xtcp_sock *xs, const struct xtcp_knobs *knobs)
 
 static bool nothing_is_missing(const struct xtcp_sock *xs)
 {
-	return xs->recovery == XTCP_OPEN || xs->recovery == XTCP_REDUCTION;
+	return xs->recovery == XTCP_RECOVERY_NONE ||
+	       xs->recovery == XTCP_RECOVERY_REDUCTION;
 }
 
 /**

@@ -158,7 +158,7 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 
 	*wait = false;
 	if (likely(!xs->mtu_searched) || xs->mtu_probe ||
-	    xs->recovery != XTCP_OPEN || xs->cwnd < PROBE_CWND_MIN ||
+	    xs->recovery != XTCP_RECOVERY_NONE || xs->cwnd < PROBE_CWND_MIN ||
 	    xs->nr_sacks || xs->dsack_pending)
 		return 0;
 	options = xtcp_output_option_size(sk);
@@ -228,7 +228,7 @@ bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs)
 {
 	u32 options = xtcp_output_option_size(&xs->inet.sk);
 
-	return unlikely(xs->mtu_probe) && xs->recovery <= XTCP_DISORDER &&
+	return unlikely(xs->mtu_probe) && xs->recovery <= XTCP_RECOVERY_DISORDER &&
 	       seq_add(xs->snd_una, xs->mtu_probe - options) ==
 	       xs->mtu_probe_end;
 }

@@ -97,6 +97,6 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 void xtcp_prr_end(struct xtcp_sock *xs)
 {
 	if (xs->ssthresh != U32_MAX &&
-	    (xs->undo_armed || xs->recovery == XTCP_REDUCTION))
+	    (xs->undo_armed || xs->recovery == XTCP_RECOVERY_REDUCTION))
 		WRITE_ONCE(xs->cwnd, xs->ssthresh);
 }

@@ -134,7 +134,7 @@ static u32 window_us(const struct xtcp_sock *xs)
 	u8 recovery = XTCP_KNOB(sock_net(&xs->inet.sk), recovery);
 
 	if (!xs->reord_seen) {
-		if (xs->recovery >= XTCP_FAST_RECOVERY)
+		if (xs->recovery >= XTCP_RECOVERY_FAST)
 			return 0;
 		if (xs->sacked_out >= xs->reordering &&
 		    !(recovery & RECOVERY_NO_DUPTHRESH))

@@ -64,11 +64,11 @@
 static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool first = xs->recovery < XTCP_FAST_RECOVERY &&
+	bool first = xs->recovery < XTCP_RECOVERY_FAST &&
 		     xs->sacked_out >= xs->reordering &&
-		     (xs->recovery == XTCP_REDUCTION ||
+		     (xs->recovery == XTCP_RECOVERY_REDUCTION ||
 		      seq_after(xs->snd_una, xs->recover));
-	bool next = xs->recovery == XTCP_FAST_RECOVERY && a->advanced;
+	bool next = xs->recovery == XTCP_RECOVERY_FAST && a->advanced;
 
 	if (first || next)
 		xtcp_scoreboard_lose_oldest(sk);
@@ -83,7 +83,7 @@ static void lose_by_count(struct sock *sk, const struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_scoreboard_lose_holes(sk);
-	if (xs->recovery == XTCP_FAST_RECOVERY && a->advanced && a->segs &&
+	if (xs->recovery == XTCP_RECOVERY_FAST && a->advanced && a->segs &&
 	    xs->sacked_out)
 		xtcp_scoreboard_lose_oldest(sk);
 }
@@ -127,7 +127,7 @@ static void find_losses(struct sock *sk, struct xtcp_acked *a)
  */
 void xtcp_recovery_init(struct xtcp_sock *xs)
 {
-	xs->recovery = XTCP_OPEN;
+	xs->recovery = XTCP_RECOVERY_NONE;
 	xs->frto = 0;
 }
 
@@ -141,7 +141,8 @@ void xtcp_recovery_init(struct xtcp_sock *xs)
  */
 void xtcp_recovery_passed(struct xtcp_sock *xs)
 {
-	if (xs->recovery <= XTCP_DISORDER && seq_after(xs->snd_una, xs->recover))
+	if (xs->recovery <= XTCP_RECOVERY_DISORDER &&
+	    seq_after(xs->snd_una, xs->recover))
 		xs->recover = seq_sub(xs->snd_una, 1);
 }
 
@@ -154,14 +155,15 @@ void xtcp_recovery_settle(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->recovery = xs->sacked_out || xs->lost_out ||
-		       xtcp_undo_any_resent(sk) ? XTCP_DISORDER : XTCP_OPEN;
+		       xtcp_undo_any_resent(sk) ?
+		       XTCP_RECOVERY_DISORDER : XTCP_RECOVERY_NONE;
 }
 
 static void settle_without_loss(struct sock *sk)
 {
 	if (!xtcp_undo_any_resent(sk))
 		xtcp_sk(sk)->undo_ts_set = 0;
-	if (xtcp_sk(sk)->recovery != XTCP_REDUCTION)
+	if (xtcp_sk(sk)->recovery != XTCP_RECOVERY_REDUCTION)
 		xtcp_recovery_settle(sk);
 }
 
@@ -192,7 +194,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 		xs->prior_ssthresh = a->ece ? 0 : xtcp_prr_ssthresh_now(xs);
 		xtcp_prr_begin(xs, flight_before(xs, a));
 	}
-	xs->recovery = XTCP_FAST_RECOVERY;
+	xs->recovery = XTCP_RECOVERY_FAST;
 }
 
 /*
@@ -210,7 +212,7 @@ static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 		xtcp_recovery_path_shrank(sk);
 		return;
 	}
-	if (a->segs && xs->recovery <= XTCP_DISORDER)
+	if (a->segs && xs->recovery <= XTCP_RECOVERY_DISORDER)
 		xtcp_congestion_acked(sk, a->segs, a->prior_pipe);
 	fast_recovery_enter(sk, a);
 }
@@ -227,11 +229,11 @@ void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xs->prior_ssthresh = 0;
-	if (xs->recovery > XTCP_DISORDER)
+	if (xs->recovery > XTCP_RECOVERY_DISORDER)
 		return;
 	xs->undo_armed = 0;
 	xtcp_prr_begin(xs, flight);
-	xs->recovery = XTCP_REDUCTION;
+	xs->recovery = XTCP_RECOVERY_REDUCTION;
 }
 
 /* All that was sent again had arrived before: D-SACKs told. */
@@ -260,7 +262,7 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->sacked_out = 0;
 	if (!xs->sack_ok && is_duplicate(a))
 		xtcp_scoreboard_duplicate(sk, a);
-	if (xs->recovery <= XTCP_DISORDER)
+	if (xs->recovery <= XTCP_RECOVERY_DISORDER)
 		undo_by_dsack(sk);
 	find_losses(sk, a);
 	if (!xs->lost_out) {
@@ -285,14 +287,14 @@ static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
 
 	if (xtcp_undo_is_due(xs, a)) {
 		xtcp_undo_restore(sk, false);
-		if (xs->recovery == XTCP_LOSS_RECOVERY)
+		if (xs->recovery == XTCP_RECOVERY_LOSS)
 			XTCP_INC(sock_net(sk), LOSS_UNDO);
 		else
 			XTCP_INC(sock_net(sk), FULL_UNDO);
 	} else if (xs->rack_persist) {
 		xs->rack_persist--;
 	}
-	xs->recovery = XTCP_OPEN;
+	xs->recovery = XTCP_RECOVERY_NONE;
 }
 
 /*
@@ -332,7 +334,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 	if (undo_by_dsack(sk))
 		settle_without_loss(sk);
 	find_losses(sk, a);
-	if (xs->recovery != XTCP_FAST_RECOVERY) {
+	if (xs->recovery != XTCP_RECOVERY_FAST) {
 		if (!xs->lost_out)
 			return XTCP_RESEND_NONE;
 		/* It was reordering, and now there is a loss as well. */
@@ -357,7 +359,7 @@ static bool undo_timeout(struct sock *sk, const struct xtcp_acked *a,
 		XTCP_INC(sock_net(sk), SPURIOUS_RTOS);
 	WRITE_ONCE(xs->retransmits, 0);
 	if (by_frto || xs->sack_ok)
-		xs->recovery = XTCP_OPEN;
+		xs->recovery = XTCP_RECOVERY_NONE;
 	return true;
 }
 
@@ -459,14 +461,14 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->prior_ssthresh = 0;
 	if (peer_seems_to_renege(sk, a))
 		return XTCP_RESEND_NONE;
-	if (xs->recovery == XTCP_OPEN) {
+	if (xs->recovery == XTCP_RECOVERY_NONE) {
 		xs->undo_ts_set = 0;
-	} else if (xs->recovery == XTCP_REDUCTION &&
+	} else if (xs->recovery == XTCP_RECOVERY_REDUCTION &&
 		   seq_after(xs->snd_una, xs->recover)) {
 		/* Above, so that CWR has reached the peer. */
 		xtcp_prr_end(xs);
-		xs->recovery = XTCP_OPEN;
-	} else if (xs->recovery == XTCP_FAST_RECOVERY &&
+		xs->recovery = XTCP_RECOVERY_NONE;
+	} else if (xs->recovery == XTCP_RECOVERY_FAST &&
 		   seq_after_eq(xs->snd_una, xs->recover)) {
 		if (!xs->sack_ok)
 			xs->sacked_out = 0;
@@ -475,18 +477,18 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	}
 
 	switch ((enum xtcp_recovery)xs->recovery) {
-	case XTCP_FAST_RECOVERY:
+	case XTCP_RECOVERY_FAST:
 		return fast_recovery_acked(sk, a);
-	case XTCP_LOSS_RECOVERY:
+	case XTCP_RECOVERY_LOSS:
 		what = loss_recovery_acked(sk, a);
 		find_losses(sk, a);
 		/* Over; or retransmissions are lost: then it is a new loss. */
-		if (xs->recovery != XTCP_OPEN && !a->lost_again)
+		if (xs->recovery != XTCP_RECOVERY_NONE && !a->lost_again)
 			return what;
 		fallthrough;
-	case XTCP_OPEN:
-	case XTCP_DISORDER:
-	case XTCP_REDUCTION:
+	case XTCP_RECOVERY_NONE:
+	case XTCP_RECOVERY_DISORDER:
+	case XTCP_RECOVERY_REDUCTION:
 		return open_acked(sk, a);
 	}
 	return XTCP_RESEND_NONE;
@@ -508,13 +510,13 @@ static void resend_lost(struct sock *sk)
 		if (!skb || xtcp_smallqueue_is_full(sk, skb, 1) ||
 		    xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
 			break;
-		if (xs->recovery == XTCP_LOSS_RECOVERY)
+		if (xs->recovery == XTCP_RECOVERY_LOSS)
 			XTCP_ADD(sock_net(sk), SLOW_START_RETRANS,
 				 xtcp_send_segs(skb));
 		else
 			XTCP_ADD(sock_net(sk), FAST_RETRANS,
 				 xtcp_send_segs(skb));
-		if (xs->recovery == XTCP_FAST_RECOVERY)
+		if (xs->recovery == XTCP_RECOVERY_FAST)
 			xs->prr_out += xtcp_send_segs(skb);
 		if (skb == xtcp_send_oldest(sk))
 			oldest_went = true;
@@ -555,7 +557,7 @@ void xtcp_recovery_resume(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->recovery >= XTCP_FAST_RECOVERY &&
+	if (xs->recovery >= XTCP_RECOVERY_FAST &&
 	    xs->lost_out > xs->retrans_out)
 		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
 }
@@ -565,10 +567,10 @@ void xtcp_recovery_resume(struct sock *sk)
 /* Has the window come down already for what is in flight now? */
 static bool is_reduced(const struct xtcp_sock *xs)
 {
-	if (xs->recovery <= XTCP_DISORDER ||
+	if (xs->recovery <= XTCP_RECOVERY_DISORDER ||
 	    !seq_after(xs->recover, xs->snd_una))
 		return false;
-	return xs->recovery != XTCP_LOSS_RECOVERY || xs->retransmits;
+	return xs->recovery != XTCP_RECOVERY_LOSS || xs->retransmits;
 }
 
 /**
@@ -584,8 +586,8 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
 	u32 reordering = XTCP_KNOB(net, reordering);
-	bool first = xs->recovery < XTCP_FAST_RECOVERY;
-	bool unknown = xs->recovery <= XTCP_DISORDER;
+	bool first = xs->recovery < XTCP_RECOVERY_FAST;
+	bool unknown = xs->recovery <= XTCP_RECOVERY_DISORDER;
 
 	xtcp_scoreboard_lose_flight(sk);
 	if (!is_reduced(xs)) {
@@ -602,7 +604,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	/* So many duplicates, and no recovery: too much was made of reordering. */
 	if (unknown && xs->sacked_out >= reordering)
 		xs->reordering = min(xs->reordering, reordering);
-	xs->recovery = XTCP_LOSS_RECOVERY;
+	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
 	xtcp_ecn_reduced(xs);
@@ -627,10 +629,10 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 	if (wait_ns)
 		xtcp_retransmit_arm_reorder(sk, wait_ns);
 	if (xtcp_congestion_pipe(xs) != pipe) {
-		if (xs->recovery != XTCP_FAST_RECOVERY) {
+		if (xs->recovery != XTCP_RECOVERY_FAST) {
 			loss_found(sk, &a);
 			a.lost = xs->lost - lost;
-			if (xs->recovery == XTCP_FAST_RECOVERY)
+			if (xs->recovery == XTCP_RECOVERY_FAST)
 				xtcp_prr_acked(xs, &a);
 		}
 		resend_lost(sk);
@@ -650,9 +652,9 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->recovery == XTCP_LOSS_RECOVERY || !xs->lost_out)
+	if (xs->recovery == XTCP_RECOVERY_LOSS || !xs->lost_out)
 		return;
-	xs->recovery = XTCP_LOSS_RECOVERY;
+	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
 	WRITE_ONCE(xs->ssthresh, xtcp_prr_ssthresh_now(xs));
 	xtcp_undo_init(xs);

@@ -17,8 +17,8 @@ void xtcp_recovery_init(struct xtcp_sock *xs);
 /* Is the window on its way down: prr.c has the say. */
 static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 {
-	return xs->recovery == XTCP_FAST_RECOVERY ||
-	       xs->recovery == XTCP_REDUCTION;
+	return xs->recovery == XTCP_RECOVERY_FAST ||
+	       xs->recovery == XTCP_RECOVERY_REDUCTION;
 }
 
 /**

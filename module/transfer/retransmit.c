@@ -283,11 +283,11 @@ static void count_failure(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
 
-	if (xs->recovery == XTCP_LOSS_RECOVERY)
+	if (xs->recovery == XTCP_RECOVERY_LOSS)
 		XTCP_INC(net, LOSS_FAILURES);
-	else if (xs->recovery == XTCP_FAST_RECOVERY && xs->sack_ok)
+	else if (xs->recovery == XTCP_RECOVERY_FAST && xs->sack_ok)
 		XTCP_INC(net, SACK_RECOVERY_FAIL);
-	else if (xs->recovery == XTCP_FAST_RECOVERY)
+	else if (xs->recovery == XTCP_RECOVERY_FAST)
 		XTCP_INC(net, RENO_RECOVERY_FAIL);
 	else if (xs->sacked_out && xs->sack_ok)
 		XTCP_INC(net, SACK_FAILURES);

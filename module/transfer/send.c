@@ -381,7 +381,8 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets)
 
 	return !xtcp_send_has_unsent(sk) && !xs->in_flight &&
 	       octets <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
-	       xs->recovery == XTCP_OPEN && !(xs->nagle & XTCP_NAGLE_CORK) &&
+	       xs->recovery == XTCP_RECOVERY_NONE &&
+	       !(xs->nagle & XTCP_NAGLE_CORK) &&
 	       !xs->mtu_searched && !xs->snd_urgent &&
 	       refcount_read(&sk->sk_wmem_alloc) == 1 &&
 	       READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE &&

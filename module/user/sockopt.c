@@ -442,13 +442,13 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 static u8 info_recovery(const struct xtcp_sock *xs)
 {
 	switch (xs->recovery) {
-	case XTCP_DISORDER:
+	case XTCP_RECOVERY_DISORDER:
 		return TCP_CA_Disorder;
-	case XTCP_REDUCTION:
+	case XTCP_RECOVERY_REDUCTION:
 		return TCP_CA_CWR;
-	case XTCP_FAST_RECOVERY:
+	case XTCP_RECOVERY_FAST:
 		return TCP_CA_Recovery;
-	case XTCP_LOSS_RECOVERY:
+	case XTCP_RECOVERY_LOSS:
 		return TCP_CA_Loss;
 	default:
 		return TCP_CA_Open;
