@@ -19,14 +19,14 @@
 #define XTCP_TIMERS_H
 #define XTCP_TRANSFER_SENDQUEUE_H
 
-static inline u32 xtcp_send_segs(const struct sk_buff *skb)
+static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
 {
 	return xtcp_cb(skb)->segs;
 }
 
-struct sk_buff *xtcp_send_oldest(struct sock *s);
-struct sk_buff *xtcp_send_find(struct sock *s, seq_t seq);
-bool xtcp_sendq_cut(struct sock *s, struct sk_buff *skb, u32 len);
+struct sk_buff *xtcp_sendq_oldest(struct sock *s);
+struct sk_buff *xtcp_sendq_find(struct sock *s, seq_t seq);
+bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next);
 
 #include "../module/transfer/scoreboard.c"
@@ -60,14 +60,14 @@ static bool cut_failed;		/* some time: what arrived may not be known since */
 static u64 now;			/* counts steps */
 static u64 recent_since;	/* what was sent since then can't have timed out */
 
-struct sk_buff *xtcp_send_oldest(struct sock *s)
+struct sk_buff *xtcp_sendq_oldest(struct sock *s)
 {
 	return skb_rb_first(&s->tcp_rtx_queue);
 }
 
-struct sk_buff *xtcp_send_find(struct sock *s, seq_t seq)
+struct sk_buff *xtcp_sendq_find(struct sock *s, seq_t seq)
 {
-	struct sk_buff *skb = xtcp_send_oldest(s);
+	struct sk_buff *skb = xtcp_sendq_oldest(s);
 
 	while (skb && seq_before_eq(xtcp_cb(skb)->end, seq))
 		skb = skb_rb_next(skb);
@@ -103,7 +103,7 @@ static void measure(struct sk_buff *skb)
 	cb->segs = skb->len > cb->seg_size ? DIV_ROUND_UP(skb->len, cb->seg_size) : 1;
 }
 
-bool xtcp_sendq_cut(struct sock *s, struct sk_buff *skb, u32 len)
+bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct sk_buff *rest;
@@ -238,7 +238,7 @@ static void must_stand_in_order(void)
 	struct list_head *pos;
 	u32 listed = 0, want = 0;
 
-	for (struct sk_buff *skb = xtcp_send_oldest(sk); skb; skb = skb_rb_next(skb)) {
+	for (struct sk_buff *skb = xtcp_sendq_oldest(sk); skb; skb = skb_rb_next(skb)) {
 		MUST(is_on_its_way(xtcp_cb(skb)->marks) !=
 		     list_empty(&skb->tcp_tsorted_anchor));
 		want += is_on_its_way(xtcp_cb(skb)->marks);
@@ -255,7 +255,7 @@ static void look(void)
 	seq_t next = tcb.snd_una;
 
 	segs = 0;
-	for (struct sk_buff *skb = xtcp_send_oldest(sk); skb; skb = skb_rb_next(skb)) {
+	for (struct sk_buff *skb = xtcp_sendq_oldest(sk); skb; skb = skb_rb_next(skb)) {
 		const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
 		MUST(cb->seq == next || (segs == 0 && seq_before(cb->seq, next)));
@@ -340,7 +340,7 @@ static void acknowledge(seq_t ack, struct xtcp_acked *a)
 	struct sk_buff *skb;
 
 	tcb.snd_una = ack;
-	while ((skb = xtcp_send_oldest(sk))) {
+	while ((skb = xtcp_sendq_oldest(sk))) {
 		seq_t seq = xtcp_cb(skb)->seq;
 
 		if (seq_after(xtcp_cb(skb)->end, ack)) {
@@ -350,7 +350,7 @@ static void acknowledge(seq_t ack, struct xtcp_acked *a)
 				take(skb, seq, n, a);
 			break;
 		}
-		take(skb, seq, xtcp_send_segs(skb), a);
+		take(skb, seq, xtcp_sendq_segs(skb), a);
 		land(skb);
 	}
 	if (!tcb.in_flight)
@@ -498,7 +498,7 @@ static void absolve(void)
 
 static void resend(void)
 {
-	struct sk_buff *skb, *want = xtcp_send_oldest(sk);
+	struct sk_buff *skb, *want = xtcp_sendq_oldest(sk);
 
 	while (want && (xtcp_cb(want)->marks & (XTCP_MARK_LOST | XTCP_MARK_RETRANS)) !=
 		       XTCP_MARK_LOST)
@@ -507,10 +507,10 @@ static void resend(void)
 	MUST(skb == want);
 	if (!skb)
 		return;
-	if (xtcp_send_segs(skb) > 1 && draw(2))
-		xtcp_sendq_cut(sk, skb, xtcp_cb(skb)->seg_size);
+	if (xtcp_sendq_segs(skb) > 1 && draw(2))
+		xtcp_sendq_split_flight(sk, skb, xtcp_cb(skb)->seg_size);
 	xtcp_cb(skb)->marks |= XTCP_MARK_RETRANS;
-	tcb.retrans_out += xtcp_send_segs(skb);
+	tcb.retrans_out += xtcp_sendq_segs(skb);
 	xtcp_cb(skb)->retrans = 1;
 	xtcp_cb(skb)->sent_ns = ++now;
 	list_del_init(&skb->tcp_tsorted_anchor);
@@ -560,7 +560,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		steps[step % ARRAY_SIZE(steps)]();
 		look();
 	}
-	while ((skb = xtcp_send_oldest(sk)))
+	while ((skb = xtcp_sendq_oldest(sk)))
 		land(skb);
 	return 0;
 }

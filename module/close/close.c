@@ -123,7 +123,7 @@ void xtcp_close_error(struct sock *sk, int err)
 		WRITE_ONCE(sk->sk_err, err);
 	/* Whoever sees the error must find the rest in place (poll). */
 	smp_wmb();
-	xtcp_send_purge(sk);
+	xtcp_sendq_purge(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	if (err && !sock_flag(sk, SOCK_DEAD))
 		sk_error_report(sk);
@@ -260,7 +260,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_flow_remove(sock_net(sk), &xs->flow);
 	__skb_queue_purge(&sk->sk_receive_queue);
 	xtcp_receive_purge(sk);
-	xtcp_send_purge(sk);
+	xtcp_sendq_purge(sk);
 	xtcp_family_of(sk)->addr_forget(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);

@@ -226,7 +226,7 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 		xtcp_echo_keep(sk, &seg->opt);
 	xtcp_demux_remember(sk, skb);
 	take_syn(sk, seg);
-	xtcp_send_acked(sk, seg);
+	xtcp_acked_rcv(sk, seg);
 	/* As for any SYN: the field is the window itself. */
 	xs->snd_wnd = seg->wnd;
 	xs->snd_wnd_max = seg->wnd;
@@ -368,7 +368,7 @@ void xtcp_connect_timeout(struct sock *sk)
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
-	if (!xtcp_sendq_embody(sk)) {
+	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
 		return;
 	}
@@ -377,7 +377,7 @@ void xtcp_connect_timeout(struct sock *sk)
 	if (xs->retransmits)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);
-	xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1);
+	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
 	if (xs->retransmits > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;

@@ -94,7 +94,7 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
-	u32 text_len = xtcp_send_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
+	u32 text_len = xtcp_sendq_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
 						 skb->len;
 
 	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_LEN +
@@ -140,7 +140,7 @@ static struct sk_buff *resend_until(struct sock *sk, struct sk_buff *skb,
  */
 static void resend_too_big(struct sock *sk, unsigned int mtu)
 {
-	struct sk_buff *skb = xtcp_send_oldest(sk);
+	struct sk_buff *skb = xtcp_sendq_oldest(sk);
 
 	while (skb) {
 		if (packet_size(sk, skb) <= mtu ||

@@ -503,9 +503,9 @@ void xtcp_output_syn_ack(struct sock *sk)
 {
 	struct sk_buff *skb;
 
-	if (!xtcp_sendq_embody(sk))
+	if (!xtcp_sendq_bare_to_skb(sk))
 		return;
-	skb = xtcp_send_oldest(sk);
+	skb = xtcp_sendq_oldest(sk);
 	if (!skb || !(xtcp_cb(skb)->flags & XTCP_SYN))
 		return;
 	xtcp_cb(skb)->flags = xtcp_ecn_syn_ack(xtcp_sk(sk), xtcp_cb(skb)->flags);

@@ -301,7 +301,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	}
 	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
 					 XTCP_EV_RCV_ACK_OF_SYN);
-	xtcp_send_acked(sk, seg);
+	xtcp_acked_rcv(sk, seg);
 	xs->snd_wnd = (u32)seg->wnd << (crossing ? 0 : xs->snd_wscale);
 	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
 	xs->snd_wl1 = seg->seq;
@@ -358,7 +358,7 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 		return false;
 	if (unlikely(xtcp_sk(sk)->cookie_held))
 		xtcp_echo_heard(sk);
-	if (xtcp_send_acked(sk, seg))
+	if (xtcp_acked_rcv(sk, seg))
 		xtcp_close_fin_acked(sk);
 	else
 		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
@@ -484,11 +484,11 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 	if (sk->sk_state == XTCP_CLOSED)
 		goto done;
 taken:
-	if (xtcp_send_has_unsent(sk) ||
+	if (xtcp_sendq_has_unsent(sk) ||
 	    xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
 		xtcp_send_push(sk, 0);
 	if (unlikely(xtcp_notsent_lowat(xs) != U32_MAX))
-		xtcp_send_wake_writer(sk);
+		xtcp_acked_wake_writer(sk);
 	xtcp_ack_flush(sk);
 	if (unlikely(sk->sk_state == XTCP_FIN_WAIT_2))
 		xtcp_close_settle(sk);

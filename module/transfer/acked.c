@@ -77,7 +77,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 
 	if (xs->bare_out)
 		bare_acked(sk, a);
-	while ((skb = xtcp_send_oldest(sk))) {
+	while ((skb = xtcp_sendq_oldest(sk))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
 		if (seq_after(cb->end, xs->snd_una)) {
@@ -85,11 +85,12 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 				part_acked(sk, skb, a);
 			break;
 		}
-		xtcp_scoreboard_landed(sk, cb, cb->seq, xtcp_send_segs(skb), a);
+		xtcp_scoreboard_landed(sk, cb, cb->seq, xtcp_sendq_segs(skb),
+				       a);
 		if (cb->flags & XTCP_SYN)
 			a->syn = 1;
 		else
-			a->segs += xtcp_send_segs(skb);
+			a->segs += xtcp_sendq_segs(skb);
 		xtcp_sendq_land(sk, skb);
 	}
 	if (!xs->in_flight)
@@ -200,12 +201,12 @@ void xtcp_acked_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_send_wake_writer - there is more room: tell a writer who found none
+ * xtcp_acked_wake_writer - there is more room: tell a writer who found none
  * @sk: the socket, locked
  *
  * Memory came back, or less than TCP_NOTSENT_LOWAT is left to be sent.
  */
-void xtcp_send_wake_writer(struct sock *sk)
+void xtcp_acked_wake_writer(struct sock *sk)
 {
 	/* Either the writer sees the room, or we see that it waits. */
 	smp_mb();
@@ -222,7 +223,7 @@ void xtcp_send_wake_writer(struct sock *sk)
  */
 static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 {
-	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 
 	return a->sack_sent_ns && oldest &&
 	       a->sack_sent_ns < xtcp_cb(oldest)->sent_ns;
@@ -323,7 +324,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		judge(sk, a);
 		xtcp_meter_acked(sk, a->now_ns, a->prior_pipe);
 	}
-	xtcp_send_wake_writer(sk);
+	xtcp_acked_wake_writer(sk);
 }
 
 /*
@@ -335,7 +336,7 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xtcp_sendq_embody(sk))
+	if (!xtcp_sendq_bare_to_skb(sk))
 		return;
 	xtcp_scoreboard_sacked(sk, seg, a);
 	if (!xs->in_flight && !a->dsack)
@@ -418,7 +419,7 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_send_acked - what SEG.ACK, SEG.WND and SACK say about the send queue
+ * xtcp_acked_rcv - what SEG.ACK, SEG.WND and SACK say about the send queue
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
  * @seg: with ACK no more than the largest window, or all that was ever
  *	acknowledged, below SND.UNA, and up to SND.NXT; it came at last_rcv_ns
@@ -428,7 +429,7 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
  *
  * Return: true when this ACK is the first that covers our FIN
  */
-bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg)
+bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_acked a __uninitialized;
@@ -461,7 +462,7 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 	u32 rtt_us;
 
 	xs->bytes_acked += seq_dist(xs->snd_una, cb->end);
@@ -479,20 +480,20 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 	xtcp_congestion_acked(sk, segs, segs);
 	xtcp_pacing_update(sk);
 	xtcp_meter_acked(sk, xs->last_rcv_ns, segs);
-	xtcp_send_wake_writer(sk);
+	xtcp_acked_wake_writer(sk);
 	sk_dst_confirm(sk);
 }
 
 /**
- * xtcp_send_acked_alone - what is left of xtcp_send_acked() in calm weather
+ * xtcp_acked_rcv_alone - what is left of xtcp_acked_rcv() in calm weather
  * @sk: the socket, locked, ESTABLISHED; nothing is or was wrong with what it
  *	has sent, and nothing but text is in flight
  * @skb: all that is in flight, sent once, which the segment acknowledges; NULL:
  *	nothing is, and the segment acknowledges what was acknowledged before
  * @seg: with text that is next in order; it came at last_rcv_ns
  */
-void xtcp_send_acked_alone(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_seg *seg)
+void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg)
 {
 	xtcp_probe_answered(sk);
 	WRITE_ONCE(sk->sk_err_soft, 0);

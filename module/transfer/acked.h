@@ -73,9 +73,9 @@ struct xtcp_acked {
 };
 
 void xtcp_acked_init(struct xtcp_sock *xs);
-void xtcp_send_wake_writer(struct sock *sk);
-bool xtcp_send_acked(struct sock *sk, const struct xtcp_seg *seg);
-void xtcp_send_acked_alone(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_seg *seg);
+void xtcp_acked_wake_writer(struct sock *sk);
+bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);
+void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg);
 
 #endif /* XTCP_TRANSFER_ACKED_H */

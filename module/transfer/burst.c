@@ -145,7 +145,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	limit = min_t(u64, max(window, 0), (u64)segs_max * xs->mss);
 	if (is_enough(sk, skb, limit))
 		return false;
-	oldest = xtcp_send_oldest(sk);
+	oldest = xtcp_sendq_oldest(sk);
 	half_rtt_ns = (u64)(xs->srtt_us >> 4) * NSEC_PER_USEC;
 	return oldest && !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED) &&
 	       now_ns - xtcp_cb(oldest)->sent_ns >= half_rtt_ns &&

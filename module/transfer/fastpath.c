@@ -98,7 +98,7 @@ bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 
 	if (xs->ts_ok && seq_before_eq(seg->seq, xs->rcv_wup))
 		xtcp_paws_note(xs, seg);
-	xtcp_send_acked_alone(sk, acked, seg);
+	xtcp_acked_rcv_alone(sk, acked, seg);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
 	xtcp_receive_expected(sk, skb, seg);
 	return true;

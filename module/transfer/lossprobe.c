@@ -112,11 +112,12 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 /* Of an skb in flight the last segment, as an skb of its own. */
 static struct sk_buff *last_segment(struct sock *sk, struct sk_buff *skb)
 {
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	if (segs == 1)
 		return skb;
-	if (!xtcp_sendq_cut(sk, skb, (segs - 1) * xtcp_cb(skb)->seg_size))
+	if (!xtcp_sendq_split_flight(sk, skb,
+				     (segs - 1) * xtcp_cb(skb)->seg_size))
 		return NULL;
 	return skb_rb_next(skb);
 }
@@ -130,9 +131,9 @@ static bool probe_send(struct sock *sk)
 	xs->probe_resent = 0;
 	if (xtcp_send_has_room(sk))
 		return xtcp_send_beyond_cwnd(sk);
-	if (!xtcp_sendq_embody(sk))
+	if (!xtcp_sendq_bare_to_skb(sk))
 		return false;
-	newest = xtcp_send_newest(sk);
+	newest = xtcp_sendq_newest(sk);
 	/* The peer holds it; and the time of sending would be taken for run_end. */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
 		return false;

@@ -75,7 +75,7 @@ static enum xtcp_held what_holds(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	bool open = xtcp_congestion_pipe(xs) < xs->cwnd;
 
-	if (xtcp_send_has_unsent(sk))
+	if (xtcp_sendq_has_unsent(sk))
 		return open && !xtcp_send_has_room(sk) ? XTCP_HELD_PEER :
 							 XTCP_HELD_PATH;
 	if (open && sk->sk_socket &&
@@ -143,7 +143,7 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u16 segs = xs->delivered - xs->meter.round_delivered;
-	bool limited = prior_pipe < xs->cwnd && !xtcp_send_has_unsent(sk);
+	bool limited = prior_pipe < xs->cwnd && !xtcp_sendq_has_unsent(sk);
 	u64 octets = (u64)segs * xs->mss;
 	u16 rate = rate_pack(div_u64(octets * (NSEC_PER_SEC >> ROUND_SHIFT),
 				     max(span, 1U)));
@@ -170,7 +170,7 @@ void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 		return;
 	rate_take(sk, prior_pipe, span);
 	round_begin(xs, now_ns);
-	if (!xs->in_flight && !xtcp_send_has_unsent(sk))
+	if (!xs->in_flight && !xtcp_sendq_has_unsent(sk))
 		held_by(xs, XTCP_HELD_NOT, now_ns);
 }
 

@@ -155,5 +155,5 @@ void xtcp_pacing_timeout(struct sock *sk)
 	xtcp_recovery_resume(sk);
 	xtcp_send_push(sk, 0);
 	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
-		xtcp_send_wake_writer(sk);
+		xtcp_acked_wake_writer(sk);
 }

@@ -89,7 +89,7 @@ void xtcp_probe_window_check(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->in_flight || !xtcp_send_has_unsent(sk) ||
+	if (xs->in_flight || !xtcp_sendq_has_unsent(sk) ||
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
 		WRITE_ONCE(xs->probe_backoff, 0);
@@ -145,7 +145,7 @@ void xtcp_probe_window_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->in_flight || !xtcp_send_has_unsent(sk))
+	if (xs->in_flight || !xtcp_sendq_has_unsent(sk))
 		return;
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
@@ -267,7 +267,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 
 	if (!sock_flag(sk, SOCK_KEEPOPEN))
 		return;
-	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_send_is_idle(sk)) {
+	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_sendq_is_idle(sk)) {
 		if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED)))
 			keepalive_arm(sk, need_ns);
 		return;

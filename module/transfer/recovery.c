@@ -427,7 +427,7 @@ static enum xtcp_resend loss_recovery_acked(struct sock *sk,
  */
 static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 {
-	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!a->advanced || !oldest ||
@@ -512,13 +512,13 @@ static void resend_lost(struct sock *sk)
 			break;
 		if (xs->recovery == XTCP_RECOVERY_LOSS)
 			XTCP_ADD(sock_net(sk), SLOW_START_RETRANS,
-				 xtcp_send_segs(skb));
+				 xtcp_sendq_segs(skb));
 		else
 			XTCP_ADD(sock_net(sk), FAST_RETRANS,
-				 xtcp_send_segs(skb));
+				 xtcp_sendq_segs(skb));
 		if (xs->recovery == XTCP_RECOVERY_FAST)
-			xs->prr_out += xtcp_send_segs(skb);
-		if (skb == xtcp_send_oldest(sk))
+			xs->prr_out += xtcp_sendq_segs(skb);
+		if (skb == xtcp_sendq_oldest(sk))
 			oldest_went = true;
 	}
 	/* The oldest was sent anew: time it from here. */

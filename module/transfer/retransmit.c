@@ -89,7 +89,7 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 	if (xs->bare_out)
 		gone_ns = now_ns - xs->retrans_stamp_ns;
 	else
-		gone_ns = now_ns - xtcp_cb(xtcp_send_oldest(sk))->sent_ns;
+		gone_ns = now_ns - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
 	return rto_ns - min(rto_ns, gone_ns);
 }
 
@@ -319,7 +319,7 @@ static void timed_out(struct sock *sk)
 		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		return;
 	}
-	if (!xtcp_sendq_embody(sk)) {
+	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
 		return;
 	}
@@ -334,7 +334,7 @@ static void timed_out(struct sock *sk)
 	xtcp_recovery_timed_out(sk);
 	xtcp_retransmit_counted(sk);
 
-	err = xtcp_send_retransmit(sk, xtcp_send_oldest(sk), 1);
+	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
 	/* While its last copy is still in this host, time passes as in Linux. */
 	if (err && err != -EBUSY) {
 		xtcp_retransmit_later(sk);
@@ -383,7 +383,7 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 		return;
 	WRITE_ONCE(xs->rto_us, max(xs->rto_us / 2, base_us));
 	rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
-	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_send_oldest(sk))->sent_ns;
+	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
 	xs->waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 		       rto_ns - min(rto_ns, waited_ns));

@@ -193,7 +193,7 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	xtcp_rack_delivered(xs, cb, a->now_ns);
 	if (!cb->retrans) {
@@ -236,7 +236,7 @@ static struct sk_buff *cut_before(struct sock *sk, struct sk_buff *skb,
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	u32 outside = roundup((u32)seq_dist(cb->seq, start), cb->seg_size);
 
-	if (outside < skb->len && !xtcp_sendq_cut(sk, skb, outside))
+	if (outside < skb->len && !xtcp_sendq_split_flight(sk, skb, outside))
 		return NULL;
 	return skb_rb_next(skb);
 }
@@ -249,13 +249,13 @@ static bool cut_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 	u32 inside = min((u32)seq_dist(cb->seq, end), skb->len - 1);
 
 	inside = rounddown(inside, cb->seg_size);
-	return inside && xtcp_sendq_cut(sk, skb, inside);
+	return inside && xtcp_sendq_split_flight(sk, skb, inside);
 }
 
 /**
  * xtcp_scoreboard_covered - find what of the flight lies in a SACK block
  * @sk: the socket, locked
- * @skb: in flight; begin with xtcp_send_find() of the block's start
+ * @skb: in flight; begin with xtcp_sendq_find() of the block's start
  * @b: the block; nothing said of it has to be true
  *
  * A segment counts once all of it is covered. Where only some segments of an
@@ -268,7 +268,7 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 					const struct xtcp_sack_block *b)
 {
 	while (skb && seq_before(xtcp_cb(skb)->seq, b->start)) {
-		if (xtcp_send_segs(skb) > 1 &&
+		if (xtcp_sendq_segs(skb) > 1 &&
 		    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
 		    seq_after(xtcp_cb(skb)->end, b->start))
 			skb = cut_before(sk, skb, b->start);
@@ -279,7 +279,7 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 		return NULL;
 	if (!seq_after(xtcp_cb(skb)->end, b->end))
 		return skb;
-	if (xtcp_send_segs(skb) > 1 &&
+	if (xtcp_sendq_segs(skb) > 1 &&
 	    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
 	    cut_after(sk, skb, b->end))
 		return skb;
@@ -314,7 +314,7 @@ static struct sk_buff *join_run(struct sock *sk, struct sk_buff *skb)
 static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 			  struct xtcp_acked *a)
 {
-	struct sk_buff *skb = xtcp_send_find(sk, b->start);
+	struct sk_buff *skb = xtcp_sendq_find(sk, b->start);
 
 	while ((skb = xtcp_scoreboard_covered(sk, skb, b))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
@@ -334,7 +334,7 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 		cb->run_end = seq_later(known, b->end);
 		if (news)
 			skb = join_run(sk, skb);
-		skb = known == end ? skb_rb_next(skb) : xtcp_send_find(sk, known);
+		skb = known == end ? skb_rb_next(skb) : xtcp_sendq_find(sk, known);
 	}
 }
 
@@ -400,7 +400,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 static void lose_resent(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	xtcp_cb(skb)->marks &= ~XTCP_MARK_RETRANS;
 	xs->retrans_out -= segs;
@@ -418,7 +418,7 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	if (cb->marks & XTCP_MARK_SACKED)
 		return;
@@ -446,12 +446,12 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_scoreboard_lose_oldest(struct sock *sk)
 {
-	struct sk_buff *skb = xtcp_send_oldest(sk);
+	struct sk_buff *skb = xtcp_sendq_oldest(sk);
 
 	if (xtcp_cb(skb)->marks & XTCP_MARK_LOST)
 		return;
-	if (xtcp_send_segs(skb) > 1)
-		xtcp_sendq_cut(sk, skb, xtcp_cb(skb)->seg_size);
+	if (xtcp_sendq_segs(skb) > 1)
+		xtcp_sendq_split_flight(sk, skb, xtcp_cb(skb)->seg_size);
 	xtcp_scoreboard_lose(sk, skb);
 }
 
@@ -498,13 +498,13 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	judged = xs->holes_seq;
 	if (xs->sacked_out < xs->reordering)
 		return;
-	skb = xtcp_send_find(sk, seq_sub(xs->sacked_end, 1));
+	skb = xtcp_sendq_find(sk, seq_sub(xs->sacked_end, 1));
 	for (; skb && !seq_before(xtcp_cb(skb)->seq, judged);
 	     skb = skb_rb_prev(skb)) {
 		u8 marks = xtcp_cb(skb)->marks;
 
 		if (marks & XTCP_MARK_SACKED)
-			above += xtcp_send_segs(skb);
+			above += xtcp_sendq_segs(skb);
 		else if (enough && !(marks & XTCP_MARK_LOST))
 			xtcp_scoreboard_lose(sk, skb);
 		if (!enough && above >= xs->reordering) {
@@ -539,7 +539,7 @@ static void forget_arrival(struct xtcp_skb_cb *cb)
  */
 void xtcp_scoreboard_lose_flight(struct sock *sk)
 {
-	struct sk_buff *oldest = xtcp_send_oldest(sk);
+	struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 	bool reneged = xtcp_cb(oldest)->marks & XTCP_MARK_SACKED;
@@ -599,7 +599,7 @@ struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk)
 
 	if (!xs->lost_out)
 		return NULL;
-	for (skb = xtcp_send_find(sk, xs->resend_seq); skb;
+	for (skb = xtcp_sendq_find(sk, xs->resend_seq); skb;
 	     skb = skb_rb_next(skb)) {
 		u8 marks = xtcp_cb(skb)->marks;
 

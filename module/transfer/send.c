@@ -131,7 +131,7 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 static void launched(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 	bool first = !xs->in_flight;
 
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
@@ -272,7 +272,7 @@ static void push(struct sock *sk, u8 nagle, bool force)
 	bool was_idle = !xtcp_sk(sk)->in_flight;
 	u64 now_ns;
 
-	if (!xtcp_send_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
+	if (!xtcp_sendq_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
 		xtcp_probe_window_check(sk);
 		return;
 	}
@@ -379,7 +379,7 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	return !xtcp_send_has_unsent(sk) && !xs->in_flight &&
+	return !xtcp_sendq_has_unsent(sk) && !xs->in_flight &&
 	       octets <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
 	       xs->recovery == XTCP_RECOVERY_NONE &&
 	       !(xs->nagle & XTCP_NAGLE_CORK) &&
@@ -392,7 +392,7 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets)
 /**
  * xtcp_send_alone - send a segment for which xtcp_send_may_go_alone() is true
  * @sk: the socket, locked
- * @skb: from xtcp_send_skb_alloc(), with its text; the send queue owns it now
+ * @skb: from xtcp_sendq_alloc_reserved(), with its text; the send queue owns it now
  *
  * What it is made for is small, and fits the path whatever the route has learnt
  * of it. One that can't leave waits as it would otherwise.
@@ -513,7 +513,7 @@ void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 		skb = xtcp_sendq_alloc_control(XTCP_FIN | XTCP_ACK);
 		if (!skb)
 			return;
-		xtcp_send_queue(sk, skb);
+		xtcp_sendq_append(sk, skb);
 	}
 	xs->fin_queued = 1;
 	/* What could just not leave is tried again by a timer. */
@@ -555,9 +555,9 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	room = retransmit_room(xs, skb, segs_max);
 	if (!room)
 		return -EAGAIN;
-	if (skb->len > room && !xtcp_sendq_cut(sk, skb, room))
+	if (skb->len > room && !xtcp_sendq_split_flight(sk, skb, room))
 		return -ENOMEM;
-	if (skb->len > xs->mss || xtcp_send_segs(skb) > 1)
+	if (skb->len > xs->mss || xtcp_sendq_segs(skb) > 1)
 		xtcp_sendq_measure_again(sk, skb, xs->mss);
 	return 0;
 }
@@ -590,7 +590,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 			return err;
 	}
 
-	segs = xtcp_send_segs(skb);
+	segs = xtcp_sendq_segs(skb);
 	/* If it is the probe, nobody can tell any more which copy arrived. */
 	xs->mtu_probe = 0;
 	if (cb->retrans < U8_MAX)
@@ -626,7 +626,7 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	int err = xtcp_send_again(sk, skb, segs_max);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	if (err)
 		return err;

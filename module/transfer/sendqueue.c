@@ -19,7 +19,7 @@
  * A SYN, and a FIN that finds the queue empty, is all that is in flight, and most
  * are acknowledged at once. So they are sent without an skb in the queue: the
  * TCB knows their number, and when they left. Whatever else befalls them than an
- * ACK gives them an skb first (xtcp_sendq_embody()).
+ * ACK gives them an skb first (xtcp_sendq_bare_to_skb()).
  *
  * Socket lock; process context or softirq.
  */
@@ -83,7 +83,7 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 }
 
 /**
- * xtcp_send_skb_alloc - an empty segment for the send queue
+ * xtcp_sendq_alloc_reserved - an empty segment for the send queue
  * @sk: the socket, locked
  * @linear: octets of text that its linear part shall hold
  * @gfp: allocation flags
@@ -91,7 +91,8 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
  * Return: skb whose memory is reserved, not yet charged; NULL when the socket
  * or the machine is short of memory, then the socket's send buffer was cut
  */
-struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp)
+struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
+					  gfp_t gfp)
 {
 	struct sk_buff *skb = xtcp_sendq_alloc(linear, gfp);
 
@@ -127,24 +128,24 @@ struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
 /* --- the two queues ---------------------------------------------------- */
 
 /**
- * xtcp_send_newest - the segment that ends at SND.NXT
+ * xtcp_sendq_newest - the segment that ends at SND.NXT
  * @sk: the socket, locked, with something in flight
  *
  * Return: the segment in flight with the highest number
  */
-struct sk_buff *xtcp_send_newest(struct sock *sk)
+struct sk_buff *xtcp_sendq_newest(struct sock *sk)
 {
 	return skb_rb_last(&sk->tcp_rtx_queue);
 }
 
 /**
- * xtcp_send_find - the segment in flight that has an octet
+ * xtcp_sendq_find - the segment in flight that has an octet
  * @sk: the socket, locked
  * @seq: number of the octet
  *
  * Return: the segment, or the first after it; NULL: all end before
  */
-struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq)
+struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq)
 {
 	struct rb_node *node = sk->tcp_rtx_queue.rb_node;
 	struct sk_buff *found = NULL;
@@ -165,7 +166,7 @@ struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq)
 /**
  * xtcp_sendq_number - a segment gets its numbers, behind all that was written
  * @sk: the socket, locked
- * @skb: from xtcp_send_skb_alloc(), flags set; charged to the socket now
+ * @skb: from xtcp_sendq_alloc_reserved(), flags set; charged to the socket now
  */
 void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 {
@@ -180,23 +181,23 @@ void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_send_queue - append a segment to what waits to be sent
+ * xtcp_sendq_append - append a segment to what waits to be sent
  * @sk: the socket, locked
- * @skb: from xtcp_send_skb_alloc(), flags set; the queue owns it now
+ * @skb: from xtcp_sendq_alloc_reserved(), flags set; the queue owns it now
  */
-void xtcp_send_queue(struct sock *sk, struct sk_buff *skb)
+void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb)
 {
 	xtcp_sendq_number(sk, skb);
 	__skb_queue_tail(&sk->sk_write_queue, skb);
 }
 
 /**
- * xtcp_send_grown - text was added to the last queued segment
+ * xtcp_sendq_grown - text was added to the last queued segment
  * @sk: the socket, locked
  * @skb: tail of sk_write_queue
  * @octets: added; they are charged already
  */
-void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets)
+void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 octets)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -206,12 +207,12 @@ void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets)
 }
 
 /**
- * xtcp_send_drop_empty - take back a segment that got no text
+ * xtcp_sendq_drop_empty - take back a segment that got no text
  * @sk: the socket, locked
  *
  * Before the lock is let go: an empty segment must not be sent.
  */
-void xtcp_send_drop_empty(struct sock *sk)
+void xtcp_sendq_drop_empty(struct sock *sk)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
@@ -222,10 +223,10 @@ void xtcp_send_drop_empty(struct sock *sk)
 }
 
 /**
- * xtcp_send_mark_push - the user's write ends here (RFC 9293 MUST-61)
+ * xtcp_sendq_mark_push - the user's write ends here (RFC 9293 MUST-61)
  * @sk: the socket, locked
  */
-void xtcp_send_mark_push(struct sock *sk)
+void xtcp_sendq_mark_push(struct sock *sk)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -237,12 +238,12 @@ void xtcp_send_mark_push(struct sock *sk)
 }
 
 /**
- * xtcp_send_wants_push - has half a window been queued since the last PSH
+ * xtcp_sendq_wants_push - has half a window been queued since the last PSH
  * @xs: the connection
  *
  * A long write pushes on its way, so that neither side waits for its end.
  */
-bool xtcp_send_wants_push(const struct xtcp_sock *xs)
+bool xtcp_sendq_wants_push(const struct xtcp_sock *xs)
 {
 	return seq_dist(xs->pushed_seq, xs->write_seq) >
 	       (s32)(xs->snd_wnd_max / 2);
@@ -294,7 +295,7 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 
 	tree_add(sk, skb);
 	list_add_tail(&skb->tcp_tsorted_anchor, &xs->sent_order);
-	recount(xs, 0, xtcp_send_segs(skb));
+	recount(xs, 0, xtcp_sendq_segs(skb));
 }
 
 /**
@@ -323,7 +324,7 @@ static void free_landed(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 {
-	recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_send_segs(skb));
+	recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_sendq_segs(skb));
 	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
 	list_del(&skb->tcp_tsorted_anchor);
 	free_landed(sk, skb);
@@ -381,14 +382,14 @@ static u8 bare_flags(const struct sock *sk)
 }
 
 /**
- * xtcp_sendq_embody - see that there is an skb for all that is in flight
+ * xtcp_sendq_bare_to_skb - see that there is an skb for all that is in flight
  * @sk: the socket, locked
  *
  * For those who are about to look at it, mark it or send it again.
  *
  * Return: false without memory, then nothing has changed
  */
-bool xtcp_sendq_embody(struct sock *sk)
+bool xtcp_sendq_bare_to_skb(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -418,11 +419,11 @@ bool xtcp_sendq_embody(struct sock *sk)
  */
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 {
-	int before = xtcp_send_segs(skb);
+	int before = xtcp_sendq_segs(skb);
 
 	xtcp_sendq_measure(skb, mss);
 	recount(xtcp_sk(sk), xtcp_cb(skb)->marks,
-		(int)xtcp_send_segs(skb) - before);
+		(int)xtcp_sendq_segs(skb) - before);
 }
 
 /*
@@ -446,7 +447,7 @@ static int unshare(struct sock *sk, struct sk_buff *skb)
 /* Does @skb stand at an end of what is in flight? */
 static bool is_at_an_end(struct sock *sk, const struct sk_buff *skb)
 {
-	return skb == xtcp_send_oldest(sk) || skb == xtcp_send_newest(sk);
+	return skb == xtcp_sendq_oldest(sk) || skb == xtcp_sendq_newest(sk);
 }
 
 /*
@@ -525,7 +526,7 @@ static bool queue_is_too_big(const struct sock *sk)
 }
 
 /**
- * xtcp_sendq_cut - cut an skb in flight in two
+ * xtcp_sendq_split_flight - cut an skb in flight in two
  * @sk: the socket, locked
  * @skb: in flight; keeps the first part
  * @len: bytes of payload that stay in it; where they end a segment ends from
@@ -536,7 +537,7 @@ static bool queue_is_too_big(const struct sock *sk)
  * Return: false without memory, or if the send queue has too much of it
  * already; then nothing has changed
  */
-bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
+bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 size = xtcp_cb(skb)->seg_size;
 	bool must = is_at_an_end(sk, skb);
@@ -551,7 +552,7 @@ bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);
 	xtcp_sendq_measure(rest, size);
-	recount(xtcp_sk(sk), xtcp_cb(rest)->marks, xtcp_send_segs(rest));
+	recount(xtcp_sk(sk), xtcp_cb(rest)->marks, xtcp_sendq_segs(rest));
 	tree_add(sk, rest);
 	if (list_empty(&skb->tcp_tsorted_anchor))
 		INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
@@ -684,7 +685,7 @@ static void eat_frags(struct sk_buff *skb, u32 eat)
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 {
 	u32 eat = seq_dist(xtcp_cb(skb)->seq, ack);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 	u32 linear;
 
 	if (eat > skb->len || unshare(sk, skb))
@@ -695,21 +696,21 @@ u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 	xtcp_sendq_charge(sk, -(int)(eat - linear));
 	xtcp_cb(skb)->seq = ack;
 	xtcp_sendq_measure_again(sk, skb, xtcp_cb(skb)->seg_size);
-	return segs - xtcp_send_segs(skb);
+	return segs - xtcp_sendq_segs(skb);
 }
 
 /**
- * xtcp_send_purge - forget all that was not acknowledged
+ * xtcp_sendq_purge - forget all that was not acknowledged
  * @sk: the socket, locked or no longer visible
  */
-void xtcp_send_purge(struct sock *sk)
+void xtcp_sendq_purge(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
 	while ((skb = __skb_dequeue(&sk->sk_write_queue)))
 		free_queued(sk, skb);
-	while ((skb = xtcp_send_oldest(sk)))
+	while ((skb = xtcp_sendq_oldest(sk)))
 		xtcp_sendq_land(sk, skb);
 	if (xs->bare_out)
 		xtcp_sendq_land_bare(sk);

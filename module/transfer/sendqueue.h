@@ -30,23 +30,24 @@ void xtcp_sendq_init(struct xtcp_sock *xs);
  * Segments on the wire that an skb of the queue stands for; before it is sent
  * for the first time they are not counted yet.
  */
-static inline u32 xtcp_send_segs(const struct sk_buff *skb)
+static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
 {
 	return xtcp_cb(skb)->segs;
 }
 
 /* Filling the queue. */
 struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp);
-struct sk_buff *xtcp_send_skb_alloc(struct sock *sk, u32 linear, gfp_t gfp);
-void xtcp_send_queue(struct sock *sk, struct sk_buff *skb);
-void xtcp_send_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
-void xtcp_send_drop_empty(struct sock *sk);
-void xtcp_send_mark_push(struct sock *sk);
-bool xtcp_send_wants_push(const struct xtcp_sock *xs);
+struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
+					  gfp_t gfp);
+void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb);
+void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
+void xtcp_sendq_drop_empty(struct sock *sk);
+void xtcp_sendq_mark_push(struct sock *sk);
+bool xtcp_sendq_wants_push(const struct xtcp_sock *xs);
 
 /* Looking at it. */
-struct sk_buff *xtcp_send_newest(struct sock *sk);
-struct sk_buff *xtcp_send_find(struct sock *sk, seq_t seq);
+struct sk_buff *xtcp_sendq_newest(struct sock *sk);
+struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq);
 
 /* For those who send, and those who hear of arrivals. */
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
@@ -57,40 +58,40 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb);
 bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs);
 void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns);
 void xtcp_sendq_land_bare(struct sock *sk);
-bool xtcp_sendq_embody(struct sock *sk);
+bool xtcp_sendq_bare_to_skb(struct sock *sk);
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
 struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
-bool xtcp_sendq_cut(struct sock *sk, struct sk_buff *skb, u32 len);
+bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next);
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
-void xtcp_send_purge(struct sock *sk);
+void xtcp_sendq_purge(struct sock *sk);
 
 /**
- * xtcp_send_has_unsent - does text or FIN wait that was never sent
+ * xtcp_sendq_has_unsent - does text or FIN wait that was never sent
  * @sk: the socket, locked
  */
-static inline bool xtcp_send_has_unsent(const struct sock *sk)
+static inline bool xtcp_sendq_has_unsent(const struct sock *sk)
 {
 	return !skb_queue_empty(&sk->sk_write_queue);
 }
 
 /**
- * xtcp_send_is_idle - is everything sent and acknowledged
+ * xtcp_sendq_is_idle - is everything sent and acknowledged
  * @sk: the socket, locked
  */
-static inline bool xtcp_send_is_idle(const struct sock *sk)
+static inline bool xtcp_sendq_is_idle(const struct sock *sk)
 {
-	return !xtcp_send_has_unsent(sk) && !xtcp_sk(sk)->in_flight;
+	return !xtcp_sendq_has_unsent(sk) && !xtcp_sk(sk)->in_flight;
 }
 
 /**
- * xtcp_send_oldest - the segment at SND.UNA
+ * xtcp_sendq_oldest - the segment at SND.UNA
  * @sk: the socket, locked
  *
  * Return: oldest segment in flight, NULL if there is none, or no skb for it
  */
-static inline struct sk_buff *xtcp_send_oldest(struct sock *sk)
+static inline struct sk_buff *xtcp_sendq_oldest(struct sock *sk)
 {
 	return skb_rb_first(&sk->tcp_rtx_queue);
 }

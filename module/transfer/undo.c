@@ -86,7 +86,7 @@ void xtcp_undo_resent(struct sock *sk, u32 segs)
  */
 bool xtcp_undo_any_resent(struct sock *sk)
 {
-	const struct sk_buff *oldest = xtcp_send_oldest(sk);
+	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 
 	return xtcp_sk(sk)->retrans_out || (oldest && xtcp_cb(oldest)->retrans);
 }
@@ -146,7 +146,7 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 segs = xtcp_send_segs(skb);
+	u32 segs = xtcp_sendq_segs(skb);
 
 	discount(xs, cb->end, segs);
 	if ((cb->marks & XTCP_MARK_SACKED) &&
@@ -168,7 +168,7 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 			    struct xtcp_acked *a)
 {
-	struct sk_buff *skb = xtcp_send_find(sk, b->start);
+	struct sk_buff *skb = xtcp_sendq_find(sk, b->start);
 
 	while (skb && xtcp_cb(skb)->retrans) {
 		skb = xtcp_scoreboard_covered(sk, skb, b);

@@ -259,7 +259,7 @@ static void xtcp_sock_destroy(struct sock *sk)
 	/* They went with the connection, if there ever was one. */
 	if (unlikely(xtcp_timers_turn_is_set(xtcp_sk(sk))))
 		xtcp_timers_clear_all(sk);
-	xtcp_send_purge(sk);
+	xtcp_sendq_purge(sk);
 	xtcp_receive_purge(sk);
 	xtcp_port_release(sk);
 	sk_sockets_allocated_dec(sk);
@@ -490,7 +490,7 @@ static void __maybe_unused xtcp_splice_eof(struct socket *sock)
 
 	lock_sock(sk);
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED)) {
-		xtcp_send_mark_push(sk);
+		xtcp_sendq_mark_push(sk);
 		xtcp_send_push(sk, 0);
 	}
 	release_sock(sk);

@@ -83,10 +83,10 @@ static struct sk_buff *open_skb(struct sock *sk, u32 goal, size_t left,
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
-	skb = xtcp_send_skb_alloc(sk, left <= LINEAR_MAX ? left : 0,
-				  sk->sk_allocation);
+	skb = xtcp_sendq_alloc_reserved(sk, left <= LINEAR_MAX ? left : 0,
+					sk->sk_allocation);
 	if (skb)
-		xtcp_send_queue(sk, skb);
+		xtcp_sendq_append(sk, skb);
 	return skb;
 }
 
@@ -99,7 +99,7 @@ static int fill_linear(struct sock *sk, struct sk_buff *skb,
 	if (!copy_from_iter_full(skb->data, copy, &msg->msg_iter))
 		return -EFAULT;
 	__skb_put(skb, copy);
-	xtcp_send_grown(sk, skb, copy);
+	xtcp_sendq_grown(sk, skb, copy);
 	return copy;
 }
 
@@ -121,7 +121,7 @@ static int fill_spliced(struct sock *sk, struct sk_buff *skb, u32 goal,
 	if (!(msg->msg_flags & MSG_NO_SHARED_FRAGS))
 		skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
 	xtcp_sendq_charge(sk, n);
-	xtcp_send_grown(sk, skb, n);
+	xtcp_sendq_grown(sk, skb, n);
 	return n;
 }
 
@@ -170,7 +170,7 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 		get_page(pfrag->page);
 	}
 	pfrag->offset += copy;
-	xtcp_send_grown(sk, skb, copy);
+	xtcp_sendq_grown(sk, skb, copy);
 	return copy;
 }
 
@@ -193,10 +193,10 @@ static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 static void push_on_the_way(struct sock *sk, int flags, bool wait)
 {
 	if (wait && !(flags & MSG_MORE)) {
-		xtcp_send_mark_push(sk);
+		xtcp_sendq_mark_push(sk);
 		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
-	} else if (xtcp_send_wants_push(xtcp_sk(sk))) {
-		xtcp_send_mark_push(sk);
+	} else if (xtcp_sendq_wants_push(xtcp_sk(sk))) {
+		xtcp_sendq_mark_push(sk);
 		xtcp_send_push(sk, XTCP_NAGLE_CORK);
 	} else {
 		xtcp_send_push(sk, XTCP_NAGLE_CORK);
@@ -206,7 +206,7 @@ static void push_on_the_way(struct sock *sk, int flags, bool wait)
 /* The buffer is full. 0: there is room now. */
 static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 {
-	xtcp_send_drop_empty(sk);
+	xtcp_sendq_drop_empty(sk);
 	if (copied)
 		push_on_the_way(sk, flags, true);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
@@ -320,13 +320,13 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 		err = queue_text(sk, msg, &timeo, &zc, &copied);
 	xtcp_zerocopy_end(&zc, copied);
 
-	xtcp_send_drop_empty(sk);
+	xtcp_sendq_drop_empty(sk);
 	if (copied) {
 		/* If it waited, the last of it may be gone, or its connection. */
-		if ((flags & MSG_OOB) && xtcp_send_has_unsent(sk))
+		if ((flags & MSG_OOB) && xtcp_sendq_has_unsent(sk))
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
-			xtcp_send_mark_push(sk);
+			xtcp_sendq_mark_push(sk);
 		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss)
 			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
 		if (!xtcp_send_waits_for_more(sk, nagle) &&
@@ -339,7 +339,7 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	err = sk_stream_error(sk, flags, err);
 	/* Whoever waits for an edge must see it, though nothing is queued. */
-	if (err == -EAGAIN && !xtcp_send_has_unsent(sk))
+	if (err == -EAGAIN && !xtcp_sendq_has_unsent(sk))
 		sk->sk_write_space(sk);
 	return err;
 }

@@ -94,7 +94,7 @@ int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 octets,
 	if (n == -EEXIST || n == -EMSGSIZE)
 		return -EMSGSIZE;
 	if (n > 0)
-		xtcp_send_grown(sk, skb, n);
+		xtcp_sendq_grown(sk, skb, n);
 	return n;
 #else
 	return -EOPNOTSUPP;
