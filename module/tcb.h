@@ -132,7 +132,7 @@ struct xtcp_meter {
  * @irs: initial receive sequence number
  * @urg_seq: the peer's urgent octet, if @urg_state; RCV.UP less one
  * @urg_state: enum xtcp_urgent
- * @urg_octet: that octet itself, once it is here
+ * @urg_byte: that octet itself, once it is here
  *
  * Receive buffer, transfer/autotune.c; times in 1024 ns:
  * @rcv_rtt: the receiver's round trip time, times 8; 0: no sample yet
@@ -256,7 +256,7 @@ struct xtcp_meter {
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: last segment in that passed the checks of RFC 9293 3.10.7.4; of
  *	any, while it is handled
- * @last_text_ms: last text in, low 32 bits of ms, for @ato_ms; unless that is 0
+ * @last_payload_ms: last text in, low 32 bits of ms, for @ato_ms; unless that is 0
  * @last_snd_ns: last data out, for restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
@@ -381,7 +381,7 @@ struct xtcp_sock {
 	u32		rcv_wnd;
 	seq_t		copied_seq;
 	u8		urg_state;
-	u8		urg_octet;
+	u8		urg_byte;
 	u8		rcv_share;
 
 	u8		snd_wscale:4,
@@ -407,7 +407,7 @@ struct xtcp_sock {
 	u16		user_mss;
 	u32		mss;
 	u32		pmtu;
-	u32		last_text_ms;
+	u32		last_payload_ms;
 	seq_t		mtu_probe_end;
 	u32		mtu_probed_s;
 	u32		pace_us;

@@ -365,7 +365,7 @@ static struct sock *queue_pop(struct xtcp_listener *ls)
 				      accept_link);
 	if (xs) {
 		list_del(&xs->accept_link);
-		xtcp_meter_place(xs);
+		xtcp_meter_clear(xs);
 		sk_acceptq_removed(ls->sk);
 	}
 	spin_unlock_bh(&ls->accept_lock);

@@ -195,7 +195,7 @@ struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,
 	       chain->first : table_of(chain, num)->lists[i];
 }
 
-static bool is_tcp(u8 class)
+static bool class_is_tcp(u8 class)
 {
 	return class & XTCP_PORT_TCP_WIRE;
 }
@@ -204,7 +204,7 @@ static bool is_tcp(u8 class)
 static void table_count(struct port_table *table, const struct xtcp_port *port,
 			int by)
 {
-	bool tcp = is_tcp(port->class);
+	bool tcp = class_is_tcp(port->class);
 
 	table->nr += by;
 	if (tcp)
@@ -348,10 +348,10 @@ bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
 	const struct xtcp_port *port;
 
 	if (unlikely(chain->crowded))
-		return table_of(chain, num)->nr_private[is_tcp(class)];
+		return table_of(chain, num)->nr_private[class_is_tcp(class)];
 	for (port = chain->first; port; port = port->next)
 		if (port->num == num && !port->shared &&
-		    is_tcp(port->class) == is_tcp(class))
+		    class_is_tcp(port->class) == class_is_tcp(class))
 			return true;
 	return false;
 }
@@ -393,7 +393,7 @@ struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
 	     port = port->next)
 		if (port->num == num && port->class == class &&
 		    xtcp_bind_addrs_equal(xtcp_port_bind_addr(port), at) &&
-		    (!is_tcp(class) ||
+		    (!class_is_tcp(class) ||
 		     xtcp_tcp_port(port)->ifindex == ifindex))
 			return port;
 	return NULL;
@@ -407,7 +407,7 @@ static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
 	if (unlikely(chain->crowded))
 		return table_of(chain, num)->nr_tcp;
 	for (port = chain->first; port; port = port->next)
-		if (port->num == num && is_tcp(port->class))
+		if (port->num == num && class_is_tcp(port->class))
 			return true;
 	return false;
 }
@@ -442,7 +442,7 @@ struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 		.shared	= true,
 	};
 	chain_add(chain, port);
-	if (is_tcp(class)) {
+	if (class_is_tcp(class)) {
 		xtcp_tcp_port(port)->ifindex = ifindex;
 		set_bit(num, xtcp_net(net)->tcp_ports);
 	}
@@ -462,13 +462,13 @@ void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 	if (!hlist_empty(&port->owners) || port->tw)
 		return;
 	chain_del(chain, port);
-	if (is_tcp(port->class) && !num_is_held(chain, port->num))
+	if (class_is_tcp(port->class) && !num_is_held(chain, port->num))
 		clear_bit(port->num, xtcp_net(net)->tcp_ports);
 	xtcp_port_free(port);
 }
 
-static bool is_of_another_user(const struct sock *sk,
-			       const struct xtcp_port *port)
+static bool owner_is_another_user(const struct sock *sk,
+				  const struct xtcp_port *port)
 {
 	const struct sock *first = xtcp_port_first_owner(port);
 
@@ -482,7 +482,8 @@ static bool is_of_another_user(const struct sock *sk,
  */
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 {
-	if (port->class & XTCP_PORT_REUSEPORT && is_of_another_user(sk, port))
+	if (port->class & XTCP_PORT_REUSEPORT &&
+	    owner_is_another_user(sk, port))
 		port->mixed = true;
 	sk_add_bind_node(sk, &port->owners);
 	xtcp_sk(sk)->port = port;

@@ -43,7 +43,7 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
  * One 4-tuple, one connection. What is in TIME-WAIT there stays, whatever its
  * age: only its own stack knows how it ended.
  */
-static bool stock_is_there(const struct sock *sk)
+static bool kernel_tcp_is_there(const struct sock *sk)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct xtcp_key key __uninitialized;
@@ -70,7 +70,7 @@ static int flow_claim(struct sock *sk, bool bound, struct xtcp_timewait **tw)
 	struct xtcp_flow *clash;
 	int err;
 
-	if (stock_is_there(sk))
+	if (kernel_tcp_is_there(sk))
 		return -EADDRNOTAVAIL;
 	do {
 		clash = NULL;

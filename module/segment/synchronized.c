@@ -475,7 +475,7 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		if (seg->len)
 			why = SKB_DROP_REASON_TCP_OLD_DATA;
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
-		xtcp_receive_text(sk, skb, seg);
+		xtcp_receive_payload(sk, skb, seg);
 		skb = NULL;
 	} else if (unlikely(seg->opt.cookie)) {
 		/* It has not heard our answer to its cookie. */

@@ -3,7 +3,7 @@
  * ack.c - when to acknowledge: at once, delayed, or along with data
  *
  * RFC 9293 3.8.6.3 (delayed ACK), RFC 5681 4.2. Whoever finds that the peer
- * is owed an ACK marks it (xtcp_ack_now(), xtcp_ack_text_received()); at the
+ * is owed an ACK marks it (xtcp_ack_now(), xtcp_ack_payload_received()); at the
  * end of the segment xtcp_ack_flush() decides whether it goes now or waits
  * for the user's answer or the timer. Any segment with ACK pays the debt.
  *
@@ -140,9 +140,9 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 static void delay_follow(struct xtcp_sock *xs)
 {
 	u32 now_ms = div_u64(xs->last_rcv_ns, NSEC_PER_MSEC);
-	u32 gap_ms = now_ms - xs->last_text_ms;
+	u32 gap_ms = now_ms - xs->last_payload_ms;
 
-	xs->last_text_ms = now_ms;
+	xs->last_payload_ms = now_ms;
 	if (!xs->ato_ms) {
 		quickack_start(xs);
 		xs->ato_ms = XTCP_ATO_MIN_MS;
@@ -173,11 +173,11 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_ack_text_received - text came in order: an ACK is owed
+ * xtcp_ack_payload_received - text came in order: an ACK is owed
  * @sk: the socket, locked
  * @skb: the text, header pulled
  */
-void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb)
+void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool owed = xs->ack & XTCP_ACK_PENDING;
@@ -208,18 +208,18 @@ void xtcp_ack_fin_received(struct sock *sk)
 }
 
 /**
- * xtcp_ack_text_sent - the user answers what came in
+ * xtcp_ack_payload_sent - the user answers what came in
  * @sk: the socket, locked
  * @now_ns: when
  *
  * Text that follows the peer's within the delay carries its ACK, and so may
  * the next one: leave it time to.
  */
-void xtcp_ack_text_sent(struct sock *sk, u64 now_ns)
+void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if ((u32)div_u64(now_ns, NSEC_PER_MSEC) - xs->last_text_ms < xs->ato_ms)
+	if ((u32)div_u64(now_ns, NSEC_PER_MSEC) - xs->last_payload_ms < xs->ato_ms)
 		xs->pingpong = 1;
 }
 

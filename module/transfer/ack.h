@@ -15,9 +15,9 @@ struct xtcp_sock;
 #define XTCP_ATO_MAX_MS	200U
 
 void xtcp_ack_init(struct sock *sk);
-void xtcp_ack_text_received(struct sock *sk, const struct sk_buff *skb);
+void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb);
 void xtcp_ack_fin_received(struct sock *sk);
-void xtcp_ack_text_sent(struct sock *sk, u64 now_ns);
+void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns);
 void xtcp_ack_now(struct sock *sk);
 void xtcp_ack_ahead(struct sock *sk);
 void xtcp_ack_forgetting(struct sock *sk);

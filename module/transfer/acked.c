@@ -97,7 +97,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->sacked_out = 0;
 	xtcp_scoreboard_swept(sk, a);
 	if (a->syn || a->segs) {
-		a->news = 1;
+		a->new_data = 1;
 		a->arm = 1;
 	}
 }
@@ -157,8 +157,8 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
  * bare ACKs with the same numbers nobody knows which is the later, so the larger
  * window of them holds, and a closed one. As Linux.
  */
-static bool window_is_news(const struct xtcp_sock *xs,
-			   const struct xtcp_seg *seg, u32 wnd)
+static bool window_is_new(const struct xtcp_sock *xs,
+			  const struct xtcp_seg *seg, u32 wnd)
 {
 	if (seg->ack != xs->snd_una || seq_after(seg->seq, xs->snd_wl1))
 		return true;
@@ -174,7 +174,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 	bool changed = wnd != xs->snd_wnd;
 	bool bound;
 
-	if (!window_is_news(xs, seg, wnd))
+	if (!window_is_new(xs, seg, wnd))
 		return false;
 	xs->snd_wl1 = seg->seq;
 	if (!changed)
@@ -230,10 +230,10 @@ static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /* RFC 5681 2; RFC 6675 2 for an ACK with SACK. */
-static bool is_of_interest(const struct xtcp_sock *xs,
-			   const struct xtcp_acked *a)
+static bool ack_concerns_recovery(const struct xtcp_sock *xs,
+				  const struct xtcp_acked *a)
 {
-	return !a->news || a->sacked || a->dsack || a->ece ||
+	return !a->new_data || a->sacked || a->dsack || a->ece ||
 	       xs->recovery != XTCP_RECOVERY_NONE;
 }
 
@@ -263,7 +263,7 @@ static void count_delivered(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /* The scoreboard is up to date: what does that mean? */
-static void judge(struct sock *sk, struct xtcp_acked *a)
+static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 {
 	enum xtcp_resend resend = XTCP_RESEND_NONE;
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -272,7 +272,7 @@ static void judge(struct sock *sk, struct xtcp_acked *a)
 	xtcp_rack_window_adapt(xs);
 	if (xs->probe_out)
 		xtcp_lossprobe_acked(sk, a);
-	if (is_of_interest(xs, a))
+	if (ack_concerns_recovery(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
 	if (unlikely(xs->rto_timed) && xs->recovery != XTCP_RECOVERY_LOSS)
 		xtcp_retransmit_settled(xs);
@@ -321,7 +321,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_retransmit_arm(sk);
 		count_delivered(sk, a);
 	} else {
-		judge(sk, a);
+		acked_evaluate(sk, a);
 		xtcp_meter_acked(sk, a->now_ns, a->prior_pipe);
 	}
 	xtcp_acked_wake_writer(sk);
@@ -343,7 +343,7 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 		return;
 	if (a->sack_sent_ns && take_rtt(sk, a) && sack_extends_timeout(sk, a))
 		a->arm = 1;
-	judge(sk, a);
+	acked_evaluate(sk, a);
 }
 
 /*
@@ -355,7 +355,7 @@ static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 {
 	if (!xtcp_sk(sk)->sack_ok || !seg->opt.nr_sacks)
 		return;
-	a->news = 1;
+	a->new_data = 1;
 	same_ack(sk, seg, a);
 }
 
@@ -369,7 +369,7 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 	a->prior_pipe = xtcp_congestion_pipe(xs);
 	a->has_tsecr = seg->opt.has_ts && (xs->ts_ok || seg->flags & XTCP_SYN);
 	a->tsecr = seg->opt.tsecr;
-	a->news = seg->seq != seg->end;
+	a->new_data = seg->seq != seg->end;
 	a->ece = xtcp_ecn_is_echo(xs, seg);
 }
 
@@ -391,7 +391,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
  * Is our FIN all that was in flight, and acknowledged now, and nothing amiss?
  * It was sent once: what is sent again has an skb.
  */
-static bool is_last_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+static bool ack_is_last(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return xs->bare_out && seg->ack == xs->snd_nxt &&
 	       xtcp_sendq_bare_is_fin(xs) && xs->recovery == XTCP_RECOVERY_NONE &&
@@ -436,7 +436,7 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
-	if (is_last_ack(xs, seg)) {
+	if (ack_is_last(xs, seg)) {
 		take_segment(sk, seg);
 		last_acked(sk, seg);
 		return true;
@@ -448,7 +448,7 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	}
 
 	if (take_segment(sk, seg))
-		a.news = 1;
+		a.new_data = 1;
 	if (seg->ack == xs->snd_una) {
 		same_ack(sk, seg, &a);
 		return false;

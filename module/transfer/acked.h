@@ -66,7 +66,7 @@ struct xtcp_acked {
 		sack_late:1,
 		dsack:1,
 		dsack_of_probe:1,
-		news:1,
+		new_data:1,
 		lost_again:1,
 		arm:1,
 		ece:1;

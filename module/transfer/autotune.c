@@ -86,9 +86,9 @@ void xtcp_autotune_renew(struct xtcp_sock *xs)
  *
  * Return: octets of memory
  */
-int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text)
+int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 payload)
 {
-	u64 space = div_u64((u64)text << XTCP_SHARE_SHIFT,
+	u64 space = div_u64((u64)payload << XTCP_SHARE_SHIFT,
 			    READ_ONCE(xs->rcv_share));
 
 	return min_t(u64, space, INT_MAX);
@@ -106,7 +106,7 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
 
 	WRITE_ONCE(xs->rcv_share, clamp(share, 1U, U8_MAX));
 	xs->read_per_rtt = min(xs->read_per_rtt,
-			       xtcp_autotune_text_in(xs, sk->sk_rcvbuf));
+			       xtcp_autotune_payload_in(xs, sk->sk_rcvbuf));
 }
 
 /* --- the receiver's round trip ------------------------------------------ */
@@ -146,10 +146,10 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_autotune_text - text came in order
+ * xtcp_autotune_payload - text came in order
  * @xs: the connection; RCV.NXT is behind it
  */
-void xtcp_autotune_text(struct xtcp_sock *xs)
+void xtcp_autotune_payload(struct xtcp_sock *xs)
 {
 	u32 now = tick_of(xs->last_rcv_ns);
 
@@ -186,14 +186,15 @@ static void receive_grow(struct sock *sk, u32 read)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 text = 2ULL * read + CUSHION_SEGS * xs->advmss;
+	u64 payload = 2ULL * read + CUSHION_SEGS * xs->advmss;
 	int space, most = XTCP_KNOB(net, rmem[2]);
 
 	if (!XTCP_KNOB(net, moderate_rcvbuf) ||
 	    (sk->sk_userlocks & SOCK_RCVBUF_LOCK))
 		return;
-	text += 2 * div_u64(text * (read - xs->read_per_rtt), xs->read_per_rtt);
-	space = xtcp_autotune_space_for(xs, min_t(u64, text, INT_MAX));
+	payload += 2 * div_u64(payload * (read - xs->read_per_rtt),
+			       xs->read_per_rtt);
+	space = xtcp_autotune_space_for(xs, min_t(u64, payload, INT_MAX));
 	space = min(space, most);
 	if (space > sk->sk_rcvbuf)
 		WRITE_ONCE(sk->sk_rcvbuf, space);
@@ -230,12 +231,12 @@ void xtcp_autotune_read(struct sock *sk)
 /* Memory of a segment at worst: its head is allocated in powers of two. */
 static u32 segment_cost(const struct xtcp_sock *xs)
 {
-	u32 text = max_t(u32, xs->mss, xs->peer_mss);
+	u32 payload = max_t(u32, xs->mss, xs->peer_mss);
 	u32 header = L1_CACHE_ALIGN(128 + MAX_HEADER);
 
 	u32 shared = SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 
-	return roundup_pow_of_two(text + header + shared) +
+	return roundup_pow_of_two(payload + header + shared) +
 	       SKB_DATA_ALIGN(sizeof(struct sk_buff));
 }
 

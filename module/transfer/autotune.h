@@ -23,26 +23,26 @@ void xtcp_autotune_send(struct sock *sk);
 #define XTCP_SHARE_SHIFT	8		/* rcv_share is in 256ths */
 
 /**
- * xtcp_autotune_text_in - how much text a part of the receive buffer holds
+ * xtcp_autotune_payload_in - how much text a part of the receive buffer holds
  * @xs: the connection
  * @space: octets of memory; none if negative
  *
  * Return: octets of text
  */
-static inline u32 xtcp_autotune_text_in(const struct xtcp_sock *xs,
-					int space)
+static inline u32 xtcp_autotune_payload_in(const struct xtcp_sock *xs,
+					   int space)
 {
 	if (space <= 0)
 		return 0;
 	return ((u64)space * READ_ONCE(xs->rcv_share)) >> XTCP_SHARE_SHIFT;
 }
 
-int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 text);
+int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 payload);
 
 /* The receiver's measurements. */
 void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb);
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg);
-void xtcp_autotune_text(struct xtcp_sock *xs);
+void xtcp_autotune_payload(struct xtcp_sock *xs);
 void xtcp_autotune_read(struct sock *sk);
 u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs);
 

@@ -67,16 +67,16 @@ u32 xtcp_burst_goal(const struct sock *sk)
 }
 
 /* Octets that leave in the time that pacing takes for one burst. */
-static u32 paced_octets(const struct sock *sk, unsigned long rate)
+static u32 paced_bytes(const struct sock *sk, unsigned long rate)
 {
 	u32 min_rtt_us = xtcp_rtt_min_us(xtcp_sk(sk));
-	unsigned long octets = rate >> READ_ONCE(sk->sk_pacing_shift);
+	unsigned long bytes = rate >> READ_ONCE(sk->sk_pacing_shift);
 	u32 log = XTCP_KNOB(sock_net(sk), tso_rtt_log);
 	u32 halvings = min_rtt_us >> min(log, 31U);
 
 	if (halvings < BITS_PER_TYPE(sk->sk_gso_max_size))
-		octets += sk->sk_gso_max_size >> halvings;
-	return min_t(unsigned long, octets, sk->sk_gso_max_size);
+		bytes += sk->sk_gso_max_size >> halvings;
+	return min_t(unsigned long, bytes, sk->sk_gso_max_size);
 }
 
 /**
@@ -96,14 +96,14 @@ u32 xtcp_burst_segs(const struct sock *sk)
 
 	if (rate == ~0UL || most == 1)
 		return most;
-	segs = paced_octets(sk, rate) / xtcp_sk(sk)->mss;
+	segs = paced_bytes(sk, rate) / xtcp_sk(sk)->mss;
 	segs = max_t(u32, segs, XTCP_KNOB(sock_net(sk), min_tso_segs));
 	return clamp(segs, 1U, most);
 }
 
 /* Is so much let go that waiting for more is not worth it? */
-static bool is_enough(const struct sock *sk, const struct sk_buff *skb,
-		      u32 limit)
+static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
+			    u32 limit)
 {
 	u32 divisor = XTCP_KNOB(sock_net(sk), tso_win_divisor);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -143,7 +143,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 		return false;
 	window = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));
 	limit = min_t(u64, max(window, 0), (u64)segs_max * xs->mss);
-	if (is_enough(sk, skb, limit))
+	if (burst_is_enough(sk, skb, limit))
 		return false;
 	oldest = xtcp_sendq_oldest(sk);
 	half_rtt_ns = (u64)(xs->srtt_us >> 4) * NSEC_PER_USEC;

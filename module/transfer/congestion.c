@@ -389,7 +389,7 @@ void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
  * as Linux does, the window is halved once for each RTO of idleness, down to
  * that, and ssthresh keeps three quarters of what was reached.
  */
-static void restart(struct xtcp_sock *xs, u64 idle_ns)
+static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
 	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
 	u32 floor = min(XTCP_INIT_CWND, xs->cwnd);
@@ -424,5 +424,5 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
 	if (idle_ns > (u64)xs->rto_us * NSEC_PER_USEC &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
-		restart(xs, idle_ns);
+		congestion_restart(xs, idle_ns);
 }

@@ -165,11 +165,11 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
  *
  * Return: ECN field of its IP header
  */
-u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_text, u8 *flags)
+u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 {
 	if (xs->ecn_echo)
 		*flags |= XTCP_ECE;
-	if (!new_text)
+	if (!new_data)
 		return INET_ECN_NOT_ECT;
 	if (xs->ecn_cwr)
 		*flags |= XTCP_CWR;
@@ -218,14 +218,14 @@ void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_ecn_text_received - text that is new to us has come
+ * xtcp_ecn_payload_received - text that is new to us has come
  * @sk: the socket, locked, ECN agreed
  * @skb: segment
  *
  * Where marks were seen before, text that is not ECT is a retransmission: the
  * peer has had a loss, and its window is small.
  */
-void xtcp_ecn_text_received(struct sock *sk, const struct sk_buff *skb)
+void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 

@@ -26,12 +26,12 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 			 u8 codepoint);
 
 /* Sending. */
-u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_text, u8 *flags);
+u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags);
 void xtcp_ecn_reduced(struct xtcp_sock *xs);
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg);
 
 /* Receiving. */
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
-void xtcp_ecn_text_received(struct sock *sk, const struct sk_buff *skb);
+void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb);
 
 #endif /* XTCP_TRANSFER_ECN_H */

@@ -28,8 +28,8 @@
 #include "user/stats.h"
 
 /* Text, next in order, within the window, with the options of all others? */
-static bool text_is_expected(const struct xtcp_sock *xs,
-			     const struct xtcp_seg *seg)
+static bool payload_is_expected(const struct xtcp_sock *xs,
+				const struct xtcp_seg *seg)
 {
 	seq_t edge = seq_add(xs->rcv_wup, xs->rcv_wnd);
 
@@ -43,7 +43,7 @@ static bool text_is_expected(const struct xtcp_sock *xs,
 }
 
 /* Has nothing of ours to be repaired, tried, or told besides text? */
-static bool flight_is_calm(const struct xtcp_sock *xs)
+static bool flight_is_plain(const struct xtcp_sock *xs)
 {
 	return xs->recovery == XTCP_RECOVERY_NONE && xs->sack_ok &&
 	       !xs->probe_out && !xs->rack_dsack &&
@@ -85,8 +85,8 @@ bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *acked = NULL;
 
-	if (sk->sk_state != XTCP_ESTABLISHED || !text_is_expected(xs, seg) ||
-	    !flight_is_calm(xs))
+	if (sk->sk_state != XTCP_ESTABLISHED || !payload_is_expected(xs, seg) ||
+	    !flight_is_plain(xs))
 		return false;
 	if (xs->in_flight) {
 		acked = acked_alone(sk, seg);

@@ -46,7 +46,7 @@
 #define PTO_SLACK_US	max_t(u32, 2000, 2 * USEC_PER_SEC / HZ)
 
 /* Values of xtcp_early_retrans that mean TLP; the others are history. */
-static bool is_on(const struct xtcp_knobs *knobs)
+static bool lossprobe_is_on(const struct xtcp_knobs *knobs)
 {
 	u8 early = READ_ONCE(knobs->early_retrans);
 
@@ -94,7 +94,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	u64 probe_ns, rto_ns;
 
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
-	    !is_on(knobs))
+	    !lossprobe_is_on(knobs))
 		return false;
 	probe_ns = pto_ns(xs, knobs);
 	rto_ns = from_now ? (u64)xs->rto_us * NSEC_PER_USEC :
@@ -200,6 +200,6 @@ void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a)
 		xs->probe_out = 0;
 	else if (seq_after(xs->snd_una, xs->probe_seq))
 		probe_has_repaired(sk, a);
-	else if (!a->advanced && !a->news && !a->sacked)
+	else if (!a->advanced && !a->new_data && !a->sacked)
 		xs->probe_out = 0;
 }

@@ -27,9 +27,9 @@
  * @sk: the socket, locked
  * @octets: of truesize
  */
-static inline void xtcp_memory_uncharge(struct sock *sk, int octets)
+static inline void xtcp_memory_uncharge(struct sock *sk, int bytes)
 {
-	sk_forward_alloc_add(sk, octets);
+	sk_forward_alloc_add(sk, bytes);
 	if (sk->sk_forward_alloc < (int)PAGE_SIZE)
 		return;
 	if (sk->sk_forward_alloc >= XTCP_MEMORY_KEPT ||

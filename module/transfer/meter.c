@@ -38,11 +38,11 @@
 #define RATE_BITS	11	/* of xs->rate; the rest is the exponent */
 
 /**
- * xtcp_meter_place - what stood in its place is gone
+ * xtcp_meter_clear - what stood in its place is gone
  * @xs: just taken from an accept queue. Its lock may be another CPU's, which
  *	works on the segment that opened it: nothing else may be written
  */
-void xtcp_meter_place(struct xtcp_sock *xs)
+void xtcp_meter_clear(struct xtcp_sock *xs)
 {
 	BUILD_BUG_ON(sizeof(xs->meter) > sizeof(xs->cookie));
 	memset(&xs->meter, 0, sizeof(xs->meter));
@@ -54,7 +54,7 @@ void xtcp_meter_place(struct xtcp_sock *xs)
  */
 void xtcp_meter_init(struct xtcp_sock *xs)
 {
-	xtcp_meter_place(xs);
+	xtcp_meter_clear(xs);
 	xs->rate = 0;
 	xs->held = XTCP_HELD_NOT;
 	xs->rate_limited = 0;
@@ -144,8 +144,8 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u16 segs = xs->delivered - xs->meter.round_delivered;
 	bool limited = prior_pipe < xs->cwnd && !xtcp_sendq_has_unsent(sk);
-	u64 octets = (u64)segs * xs->mss;
-	u16 rate = rate_pack(div_u64(octets * (NSEC_PER_SEC >> ROUND_SHIFT),
+	u64 bytes = (u64)segs * xs->mss;
+	u16 rate = rate_pack(div_u64(bytes * (NSEC_PER_SEC >> ROUND_SHIFT),
 				     max(span, 1U)));
 
 	if (limited && rate < xs->rate)

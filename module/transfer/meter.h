@@ -25,7 +25,7 @@ enum xtcp_held {
 	XTCP_HELD_BUFFER,
 };
 
-void xtcp_meter_place(struct xtcp_sock *xs);
+void xtcp_meter_clear(struct xtcp_sock *xs);
 void xtcp_meter_init(struct xtcp_sock *xs);
 void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle);
 void xtcp_meter_started(struct xtcp_sock *xs, u64 now_ns);

@@ -154,7 +154,7 @@ static void search_again(struct xtcp_sock *xs)
 u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 options, text, need, pipe;
+	u32 options, payload, need, pipe;
 
 	*wait = false;
 	if (likely(!xs->mtu_searched) || xs->mtu_probe ||
@@ -162,14 +162,14 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	    xs->nr_sacks || xs->dsack_pending)
 		return 0;
 	options = xtcp_output_option_size(sk);
-	text = (xs->mtu_high + xs->mtu_low) / 2 - options;
+	payload = (xs->mtu_high + xs->mtu_low) / 2 - options;
 	if (xs->mtu_high < xs->mtu_low ||
 	    xs->mtu_high - xs->mtu_low < XTCP_KNOB(sock_net(sk),
 						   probe_threshold)) {
 		search_again(xs);
 		return 0;
 	}
-	need = text + (xs->reordering + 1) * xs->mss;
+	need = payload + (xs->reordering + 1) * xs->mss;
 	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s32)need ||
 	    xs->snd_wnd < need)
 		return 0;
@@ -177,7 +177,7 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	*wait = seq_after(seq_add(xs->snd_nxt, need),
 			  seq_add(xs->snd_una, xs->snd_wnd)) ||
 		(pipe && pipe + 2 > xs->cwnd);
-	return *wait ? 0 : text;
+	return *wait ? 0 : payload;
 }
 
 /**
@@ -187,9 +187,9 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
  *
  * It counts for two segments until it is known what became of it.
  */
-void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 text_len)
+void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 {
-	xs->mtu_probe = text_len + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu_probe = payload_len + xtcp_output_option_size(xtcp_to_sk(xs));
 	xs->mtu_probe_end = xs->snd_nxt;
 	WRITE_ONCE(xs->cwnd, xs->cwnd - 1);
 }
@@ -205,12 +205,12 @@ void xtcp_mtuprobe_acked(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
 	u32 options = xtcp_output_option_size(sk);
-	u64 octets;
+	u64 bytes;
 
 	if (seq_before(xs->snd_una, xs->mtu_probe_end))
 		return;
-	octets = (u64)xs->cwnd * (xs->mss + options + header);
-	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(octets, xs->mtu_probe + header),
+	bytes = (u64)xs->cwnd * (xs->mss + options + header);
+	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(bytes, xs->mtu_probe + header),
 				   1));
 	xs->cwnd_cnt = 0;
 	WRITE_ONCE(xs->ssthresh, xtcp_prr_ssthresh_now(xs));

@@ -15,7 +15,7 @@ void xtcp_mtuprobe_init(struct sock *sk);
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most);
 void xtcp_mtuprobe_black_hole(struct sock *sk);
 u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait);
-void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 text_len);
+void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len);
 void xtcp_mtuprobe_acked(struct sock *sk);
 bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs);
 void xtcp_mtuprobe_failed(struct sock *sk);

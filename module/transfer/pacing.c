@@ -42,7 +42,7 @@
 #define CREDIT_US	2000U
 
 /* Nothing was sent yet: nor is there a due time. */
-static bool is_unpaced(const struct xtcp_sock *xs)
+static bool pacing_is_off(const struct xtcp_sock *xs)
 {
 	return xs->data_segs_out < UNPACED_SEGS;
 }
@@ -52,7 +52,7 @@ static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
 {
 	u32 now_us = div_u64(now_ns, NSEC_PER_USEC);
 
-	if (!xs->paced || is_unpaced(xs) ||
+	if (!xs->paced || pacing_is_off(xs) ||
 	    now_ns - xs->last_snd_ns > DUE_MAX_NS)
 		xs->pace_us = now_us;
 	return max((s32)(xs->pace_us - now_us), 0);
@@ -102,7 +102,7 @@ u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
  * @sk: the socket, locked, that we or fq pace
  * @octets: of text
  */
-void xtcp_pacing_account(struct sock *sk, u32 octets)
+void xtcp_pacing_account(struct sock *sk, u32 bytes)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -113,13 +113,13 @@ void xtcp_pacing_account(struct sock *sk, u32 octets)
 		xs->pace_us = now_us;
 	xs->paced = 1;
 	late_us = now_us - xs->pace_us;
-	if (rate == ~0UL || !rate || is_unpaced(xs)) {
+	if (rate == ~0UL || !rate || pacing_is_off(xs)) {
 		xs->pace_us = now_us;
 		return;
 	}
 	if (late_us > (s32)CREDIT_US)
 		xs->pace_us = now_us;
-	xs->pace_us += min_t(u64, div64_ul((u64)octets * USEC_PER_SEC, rate),
+	xs->pace_us += min_t(u64, div64_ul((u64)bytes * USEC_PER_SEC, rate),
 			     BURST_MAX_US);
 }
 

@@ -12,7 +12,7 @@ struct xtcp_sock;
 void xtcp_pacing_init(struct xtcp_sock *xs);
 bool xtcp_pacing_must_wait(struct sock *sk);
 u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns);
-void xtcp_pacing_account(struct sock *sk, u32 octets);
+void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
 
@@ -36,10 +36,10 @@ static inline bool xtcp_pacing_holds(struct sock *sk)
  * @sk: the socket, locked
  * @octets: of text
  */
-static inline void xtcp_pacing_sent(struct sock *sk, u32 octets)
+static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 {
 	if (unlikely(READ_ONCE(sk->sk_pacing_status) != SK_PACING_NONE))
-		xtcp_pacing_account(sk, octets);
+		xtcp_pacing_account(sk, bytes);
 }
 
 /**

@@ -37,7 +37,7 @@
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
 /* Time until the user timeout after @since_ns; 0: it is over, U64_MAX: none. */
-static u64 user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
+static u64 probe_user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
 {
 	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 waited_ns = xtcp_now_ns() - since_ns;
@@ -59,7 +59,7 @@ static u64 persist_us(const struct xtcp_sock *xs)
 static void persist_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 left_ns = user_timeout_left_ns(xs, xs->retrans_stamp_ns);
+	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
 
 	xtcp_timer_set(sk, XTCP_TIMER_PERSIST,
 		       min(persist_us(xs) * NSEC_PER_USEC,
@@ -289,6 +289,6 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	XTCP_INC(sock_net(sk), KEEP_ALIVE);
 	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
 	/* If it was over before the first probe, that has its interval all the same. */
-	left_ns = user_timeout_left_ns(xs, xs->last_rcv_ns);
+	left_ns = probe_user_timeout_left_ns(xs, xs->last_rcv_ns);
 	keepalive_arm(sk, min(keep_intvl_ns(sk), left_ns ?: U64_MAX));
 }

@@ -107,23 +107,23 @@ static struct sk_buff *next_of(struct sock *sk, bool ahead, struct sk_buff *skb)
 static void put_before(struct sock *sk, bool ahead, struct sk_buff *skb,
 		       struct sk_buff *new)
 {
-	struct rb_node *at, **place;
+	struct rb_node *at, **link;
 
 	if (!ahead) {
 		__skb_queue_before(&sk->sk_receive_queue, skb, new);
 		return;
 	}
 	at = &skb->rbnode;
-	place = &at->rb_left;
-	if (*place) {
+	link = &at->rb_left;
+	if (*link) {
 		at = rb_prev(at);
-		place = &at->rb_right;
+		link = &at->rb_right;
 	}
-	rb_link_node(&new->rbnode, at, place);
+	rb_link_node(&new->rbnode, at, link);
 	rb_insert_color(&new->rbnode, &xtcp_sk(sk)->ofo_queue);
 }
 
-static void take_out(struct sock *sk, bool ahead, struct sk_buff *skb)
+static void queue_unlink(struct sock *sk, bool ahead, struct sk_buff *skb)
 {
 	if (ahead)
 		rb_erase(&skb->rbnode, &xtcp_sk(sk)->ofo_queue);
@@ -133,7 +133,7 @@ static void take_out(struct sock *sk, bool ahead, struct sk_buff *skb)
 }
 
 /* Octets of text in @skb from @seq on. */
-static u32 text_from(const struct sk_buff *skb, seq_t seq)
+static u32 payload_from(const struct sk_buff *skb, seq_t seq)
 {
 	s32 skip = seq_dist(xtcp_cb(skb)->seq, seq);
 
@@ -141,21 +141,21 @@ static u32 text_from(const struct sk_buff *skb, seq_t seq)
 }
 
 /* Less than three quarters of it is text; of a full page seven eighths are. */
-static bool is_wasteful(const struct sk_buff *skb)
+static bool skb_is_wasteful(const struct sk_buff *skb)
 {
 	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
 }
 
 /* A page that an earlier run has begun. */
-static bool has_room(const struct sk_buff *skb)
+static bool page_has_space(const struct sk_buff *skb)
 {
 	return !skb_cloned(skb) && skb_tailroom(skb) >= COLLAPSE_ROOM;
 }
 
 /* Does the text of @skb go on where that of @to ends, and fit there? */
-static bool takes(const struct sk_buff *to, const struct sk_buff *skb)
+static bool page_takes(const struct sk_buff *to, const struct sk_buff *skb)
 {
-	return is_wasteful(skb) && skb_tailroom(to) >= skb->len &&
+	return skb_is_wasteful(skb) && skb_tailroom(to) >= skb->len &&
 	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
 }
 
@@ -176,16 +176,16 @@ static struct sk_buff *page_before(struct sock *sk, bool ahead,
 }
 
 /* Move the text of @from behind that of @to, which takes it. */
-static void move_text(struct sock *sk, bool ahead, struct sk_buff *to,
-		      struct sk_buff *from)
+static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
+			 struct sk_buff *from)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(to);
-	u32 len = text_from(from, cb->end);
+	u32 len = payload_from(from, cb->end);
 	u32 skip = from->len - len;
 
 	if (len && !skb_copy_bits(from, skip, skb_put(to, len), len))
 		cb->end = seq_add(cb->end, len);
-	take_out(sk, ahead, from);
+	queue_unlink(sk, ahead, from);
 	XTCP_INC(sock_net(sk), RCV_COLLAPSED);
 }
 
@@ -194,32 +194,32 @@ static void move_text(struct sock *sk, bool ahead, struct sk_buff *to,
  * alone. There the walk ends when an eighth of the buffer, as in Linux, has given
  * nothing: one arrival costs no more however large the buffer is.
  */
-static void collapse(struct sock *sk, bool ahead)
+static void prune_collapse(struct sock *sk, bool ahead)
 {
 	struct sk_buff *skb, *next, *to = NULL;
-	int patience = sk->sk_rcvbuf >> 3;
+	int credit = sk->sk_rcvbuf >> 3;
 
 	for (skb = first_of(sk, ahead); skb; skb = next) {
 		next = next_of(sk, ahead, skb);
 		if (xtcp_cb(skb)->flags & XTCP_FIN)
 			return;
-		if (to && takes(to, skb)) {
-			move_text(sk, ahead, to, skb);
+		if (to && page_takes(to, skb)) {
+			move_payload(sk, ahead, to, skb);
 			continue;
 		}
-		to = has_room(skb) ? skb : NULL;
+		to = page_has_space(skb) ? skb : NULL;
 		/* One that nothing follows would only be copied. */
-		if (to || !is_wasteful(skb) || !next ||
+		if (to || !skb_is_wasteful(skb) || !next ||
 		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end)) {
-			patience -= skb->truesize;
-			if (ahead && patience < 0)
+			credit -= skb->truesize;
+			if (ahead && credit < 0)
 				return;
 			continue;
 		}
 		to = page_before(sk, ahead, skb);
 		if (!to)
 			return;
-		move_text(sk, ahead, to, skb);
+		move_payload(sk, ahead, to, skb);
 	}
 }
 
@@ -227,20 +227,20 @@ static void collapse(struct sock *sk, bool ahead)
  * Not again before the user has read, or, ahead of a hole, where reading changes
  * nothing, before something was added.
  */
-static void collapse_all(struct sock *sk)
+static void prune_collapse_all(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!xs->ofo_collapsed)
-		collapse(sk, true);
+		prune_collapse(sk, true);
 	xs->ofo_collapsed = 1;
-	collapse(sk, false);
+	prune_collapse(sk, false);
 }
 
 /* --- room for one more -------------------------------------------------- */
 
 /* Is there room now that the buffer was full? */
-static bool make_room(struct sock *sk, const struct sk_buff *skb)
+static bool prune_make_space(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -248,7 +248,7 @@ static bool make_room(struct sock *sk, const struct sk_buff *skb)
 	if (!xtcp_prune_is_full(sk))
 		return true;
 	if (!xs->rcv_collapsed) {
-		collapse_all(sk);
+		prune_collapse_all(sk);
 		if (!xtcp_prune_is_full(sk))
 			return true;
 	}
@@ -269,7 +269,7 @@ bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 		return true;
 
 	XTCP_INC(sock_net(sk), PRUNE_CALLED);
-	if (xtcp_prune_is_full(sk) && !make_room(sk, skb))
+	if (xtcp_prune_is_full(sk) && !prune_make_space(sk, skb))
 		return false;
 	while (!sk_rmem_schedule(sk, skb, skb->truesize))
 		if (!ofo_prune(sk, skb))

@@ -129,7 +129,7 @@ void xtcp_rack_window_adapt(struct xtcp_sock *xs)
 	xs->rack_dsack = 0;
 }
 
-static u32 window_us(const struct xtcp_sock *xs)
+static u32 rack_window_us(const struct xtcp_sock *xs)
 {
 	u8 recovery = XTCP_KNOB(sock_net(&xs->inet.sk), recovery);
 
@@ -145,8 +145,8 @@ static u32 window_us(const struct xtcp_sock *xs)
 }
 
 /* How much longer a segment may take; 0 or less: it is lost. */
-static s64 patience_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
-		       u32 wnd_us, u64 now_ns)
+static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
+			u32 wnd_us, u64 now_ns)
 {
 	u64 allowed_ns = ((u64)xs->rack_rtt_us + wnd_us) * NSEC_PER_USEC;
 
@@ -166,7 +166,7 @@ static s64 patience_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 u64 xtcp_rack_detect(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 wnd_us = window_us(xs);
+	u32 wnd_us = rack_window_us(xs);
 	u64 now_ns = xtcp_now_ns();
 	struct sk_buff *skb, *next;
 
@@ -177,7 +177,7 @@ u64 xtcp_rack_detect(struct sock *sk)
 
 		if (!rack_is_later(xs, xtcp_cb(skb)))
 			break;
-		left_ns = patience_ns(xs, skb, wnd_us, now_ns);
+		left_ns = rack_left_ns(xs, skb, wnd_us, now_ns);
 		if (left_ns > 0)
 			return left_ns;
 		xtcp_scoreboard_lose_copies(sk, skb);
@@ -198,5 +198,5 @@ bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb)
 
 	return xtcp_rack_is_on(xs) &&
 	       !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
-	       patience_ns(xs, skb, 0, xtcp_now_ns()) > 0;
+	       rack_left_ns(xs, skb, 0, xtcp_now_ns()) > 0;
 }

@@ -164,7 +164,8 @@ static void ofo_drop(struct sock *sk, struct sk_buff *skb)
  * Append @from to @to where memory allows it without copying much. True: all
  * of it, its FIN included, is in @to, and the rest of it was freed.
  */
-static bool coalesce(struct sock *sk, struct sk_buff *to, struct sk_buff *from)
+static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
+			     struct sk_buff *from)
 {
 	bool stolen;
 	int delta;
@@ -194,7 +195,7 @@ static void take_in_order(struct sock *sk, struct sk_buff *skb)
 
 	xs->bytes_received += seq_dist(xs->rcv_nxt, end);
 	WRITE_ONCE(xs->rcv_nxt, end);
-	if (tail && coalesce(sk, tail, skb))
+	if (tail && receive_coalesce(sk, tail, skb))
 		return;
 	__skb_queue_tail(&sk->sk_receive_queue, skb);
 }
@@ -246,7 +247,7 @@ static void wake_reader(struct sock *sk)
 static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool text = skb->len > 0;
+	bool payload = skb->len > 0;
 	bool had_hole = !RB_EMPTY_ROOT(&xs->ofo_queue);
 	bool fin;
 
@@ -259,17 +260,17 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 		return;
 	}
 
-	if (text) {
+	if (payload) {
 		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_TEXT);
-		xtcp_ack_text_received(sk, skb);
+		xtcp_ack_payload_received(sk, skb);
 		if (xs->ecn_ok)
-			xtcp_ecn_text_received(sk, skb);
+			xtcp_ecn_payload_received(sk, skb);
 	}
 	fin = xtcp_cb(skb)->flags & XTCP_FIN;
 	skb_set_owner_r(skb, sk);
 	take_in_order(sk, skb);
-	if (text)
-		xtcp_autotune_text(xs);
+	if (payload)
+		xtcp_autotune_payload(xs);
 
 	if (had_hole) {
 		/* RFC 5681 4.2: at once when it fills all or part of a hole. */
@@ -314,7 +315,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		}
 		if (seq_before(seq, xtcp_cb(other)->end))
 			xtcp_receive_duplicate(sk, seq, xtcp_cb(other)->end);
-		else if (coalesce(sk, other, skb))
+		else if (receive_coalesce(sk, other, skb))
 			return false;
 		p = &parent->rb_right;
 	}
@@ -347,7 +348,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_AHEAD);
 	xtcp_ack_ahead(sk);
 	if (xs->ecn_ok && skb->len)
-		xtcp_ecn_text_received(sk, skb);
+		xtcp_ecn_payload_received(sk, skb);
 	if (!xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
@@ -416,8 +417,8 @@ static void receive_fin_of_orphan(struct sock *sk, struct sk_buff *skb)
 }
 
 /* What the queues need to know; @skb begins with its text then. */
-static void prepare(struct sock *sk, struct sk_buff *skb,
-		    const struct xtcp_seg *seg)
+static void receive_prepare(struct sock *sk, struct sk_buff *skb,
+			    const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -441,12 +442,12 @@ static void prepare(struct sock *sk, struct sk_buff *skb,
 void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg)
 {
-	prepare(sk, skb, seg);
+	receive_prepare(sk, skb, seg);
 	receive_in_order(sk, skb);
 }
 
 /**
- * xtcp_receive_text - text and FIN of an acceptable segment
+ * xtcp_receive_payload - text and FIN of an acceptable segment
  * @sk: the socket, locked, in ESTABLISHED, FIN-WAIT-1 or FIN-WAIT-2
  * @skb: the segment; eaten
  * @seg: its header
@@ -454,14 +455,14 @@ void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
  * RFC 9293 3.10.7.4, seventh and eighth. After a FIN in order the state has
  * changed, and the socket may be an orphan's last.
  */
-void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
-		       const struct xtcp_seg *seg)
+void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	enum skb_drop_reason why;
 
-	prepare(sk, skb, seg);
+	receive_prepare(sk, skb, seg);
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
 		/* All of it was here before: our ACK got lost (LC-24, 52). */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);

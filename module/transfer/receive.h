@@ -18,8 +18,8 @@ struct xtcp_seg;
 struct xtcp_sock;
 
 void xtcp_receive_init(struct xtcp_sock *xs);
-void xtcp_receive_text(struct sock *sk, struct sk_buff *skb,
-		       const struct xtcp_seg *seg);
+void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
+			  const struct xtcp_seg *seg);
 void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg);
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end);

@@ -249,9 +249,9 @@ static bool undo_by_dsack(struct sock *sk)
 	return true;
 }
 
-static bool is_duplicate(const struct xtcp_acked *a)
+static bool ack_is_duplicate(const struct xtcp_acked *a)
 {
-	return !a->advanced && !a->news && !a->dsack;
+	return !a->advanced && !a->new_data && !a->dsack;
 }
 
 static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
@@ -260,7 +260,7 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 
 	if (!xs->sack_ok && a->advanced)
 		xs->sacked_out = 0;
-	if (!xs->sack_ok && is_duplicate(a))
+	if (!xs->sack_ok && ack_is_duplicate(a))
 		xtcp_scoreboard_duplicate(sk, a);
 	if (xs->recovery <= XTCP_RECOVERY_DISORDER)
 		undo_by_dsack(sk);
@@ -328,7 +328,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 	if (a->advanced) {
 		if (undo_partial(sk, a))
 			return XTCP_RESEND_NONE;
-	} else if (!xs->sack_ok && is_duplicate(a)) {
+	} else if (!xs->sack_ok && ack_is_duplicate(a)) {
 		xtcp_scoreboard_duplicate(sk, a);
 	}
 	if (undo_by_dsack(sk))
@@ -379,7 +379,7 @@ static bool frto_acked(struct sock *sk, const struct xtcp_acked *a,
 		return true;
 	if (seq_after(xs->snd_nxt, xs->recover)) {
 		/* 3.a: new segments arrive over a hole: it is a loss. */
-		if (a->sacked || is_duplicate(a))
+		if (a->sacked || ack_is_duplicate(a))
 			xs->frto = 0;
 	} else if (a->advanced && seq_before(xs->snd_una, xs->recover)) {
 		/* 2.b: ask with new segments, if there are any. */
@@ -410,7 +410,7 @@ static enum xtcp_resend loss_recovery_acked(struct sock *sk,
 	}
 	if (!xs->sack_ok) {
 		/* New segments of F-RTO arrive: there is room for others. */
-		if (seq_after(xs->snd_nxt, xs->recover) && is_duplicate(a))
+		if (seq_after(xs->snd_nxt, xs->recover) && ack_is_duplicate(a))
 			xtcp_scoreboard_duplicate(sk, a);
 		else if (a->advanced)
 			xs->sacked_out = 0;
@@ -565,7 +565,7 @@ void xtcp_recovery_resume(struct sock *sk)
 /* --- timers ------------------------------------------------------------- */
 
 /* Has the window come down already for what is in flight now? */
-static bool is_reduced(const struct xtcp_sock *xs)
+static bool window_is_reduced(const struct xtcp_sock *xs)
 {
 	if (xs->recovery <= XTCP_RECOVERY_DISORDER ||
 	    !seq_after(xs->recover, xs->snd_una))
@@ -590,7 +590,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	bool unknown = xs->recovery <= XTCP_RECOVERY_DISORDER;
 
 	xtcp_scoreboard_lose_flight(sk);
-	if (!is_reduced(xs)) {
+	if (!window_is_reduced(xs)) {
 		xs->prior_ssthresh = xtcp_prr_ssthresh_now(xs);
 		xs->prior_cwnd = xs->cwnd;
 		WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, xs->in_flight));

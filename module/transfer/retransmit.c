@@ -299,7 +299,7 @@ static void count_failure(struct sock *sk)
  * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: the oldest segment goes
  * again, the RTO doubles; at R1 the route is told, at R2 the connection ends.
  */
-static void timed_out(struct sock *sk)
+static void retransmit_timed_out(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -352,7 +352,7 @@ void xtcp_retransmit_timeout(struct sock *sk)
 {
 	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
 	case XTCP_WAIT_TIMEOUT:
-		timed_out(sk);
+		retransmit_timed_out(sk);
 		break;
 	case XTCP_WAIT_LOSS_PROBE:
 		xtcp_lossprobe_timeout(sk);

@@ -230,8 +230,8 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
  * Cut off what lies before @start, in whole segments: the first that is all
  * inside begins an skb of its own.
  */
-static struct sk_buff *cut_before(struct sock *sk, struct sk_buff *skb,
-				  seq_t start)
+static struct sk_buff *split_before(struct sock *sk, struct sk_buff *skb,
+				    seq_t start)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	u32 outside = roundup((u32)seq_dist(cb->seq, start), cb->seg_size);
@@ -242,7 +242,7 @@ static struct sk_buff *cut_before(struct sock *sk, struct sk_buff *skb,
 }
 
 /* Cut off the segments that are not all before @end; false: none is. */
-static bool cut_after(struct sock *sk, struct sk_buff *skb, seq_t end)
+static bool split_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	/* If FIN alone is missing, then its segment is. */
@@ -271,7 +271,7 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 		if (xtcp_sendq_segs(skb) > 1 &&
 		    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
 		    seq_after(xtcp_cb(skb)->end, b->start))
-			skb = cut_before(sk, skb, b->start);
+			skb = split_before(sk, skb, b->start);
 		else
 			skb = skb_rb_next(skb);
 	}
@@ -281,7 +281,7 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 		return skb;
 	if (xtcp_sendq_segs(skb) > 1 &&
 	    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
-	    cut_after(sk, skb, b->end))
+	    split_after(sk, skb, b->end))
 		return skb;
 	return NULL;
 }
@@ -318,11 +318,11 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 
 	while ((skb = xtcp_scoreboard_covered(sk, skb, b))) {
 		struct xtcp_skb_cb *cb = xtcp_cb(skb);
-		bool news = !(cb->marks & XTCP_MARK_SACKED);
+		bool is_new = !(cb->marks & XTCP_MARK_SACKED);
 		seq_t end = cb->end;
 		seq_t known = end;
 
-		if (news)
+		if (is_new)
 			segment_arrived(sk, skb, a);
 		else
 			known = seq_later(known, cb->run_end);
@@ -332,7 +332,7 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 		 * may be sent again for nothing.
 		 */
 		cb->run_end = seq_later(known, b->end);
-		if (news)
+		if (is_new)
 			skb = join_run(sk, skb);
 		skb = known == end ? skb_rb_next(skb) : xtcp_sendq_find(sk, known);
 	}

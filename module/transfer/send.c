@@ -128,7 +128,7 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
  * A segment that never left before, and stands in no queue, left: it is in
  * flight now.
  */
-static void launched(struct sock *sk, struct sk_buff *skb)
+static void send_launched(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_sendq_segs(skb);
@@ -140,7 +140,7 @@ static void launched(struct sock *sk, struct sk_buff *skb)
 	    !(xs->nagle & XTCP_NAGLE_LARGE))
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
-		xtcp_ack_text_sent(sk, xtcp_cb(skb)->sent_ns);
+		xtcp_ack_payload_sent(sk, xtcp_cb(skb)->sent_ns);
 	xs->last_snd_ns = xtcp_cb(skb)->sent_ns;
 	XTCP_ADD(sock_net(sk), ORIG_DATA_SENT, segs);
 
@@ -156,7 +156,7 @@ static void launched(struct sock *sk, struct sk_buff *skb)
 static void sent_first(struct sock *sk, struct sk_buff *skb)
 {
 	__skb_unlink(skb, &sk->sk_write_queue);
-	launched(sk, skb);
+	send_launched(sk, skb);
 }
 
 /* Send the first @len octets of @skb, with its FIN if @whole. */
@@ -267,7 +267,7 @@ static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 		xtcp_retransmit_arm(sk);
 }
 
-static void push(struct sock *sk, u8 nagle, bool force)
+static void send_push(struct sock *sk, u8 nagle, bool force)
 {
 	bool was_idle = !xtcp_sk(sk)->in_flight;
 	u64 now_ns;
@@ -346,7 +346,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
  */
 void xtcp_send_push(struct sock *sk, u8 nagle)
 {
-	push(sk, xtcp_sk(sk)->nagle | nagle, false);
+	send_push(sk, xtcp_sk(sk)->nagle | nagle, false);
 }
 
 /**
@@ -375,12 +375,12 @@ bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
  * the windows could hold it back. Where it is true xtcp_send_push() would find
  * the same, step by step.
  */
-bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets)
+bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	return !xtcp_sendq_has_unsent(sk) && !xs->in_flight &&
-	       octets <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
+	       bytes <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
 	       xs->recovery == XTCP_RECOVERY_NONE &&
 	       !(xs->nagle & XTCP_NAGLE_CORK) &&
 	       !xs->mtu_searched && !xs->snd_urgent &&
@@ -409,7 +409,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 	xtcp_sendq_measure(skb, xs->mss);
 	xtcp_congestion_resumed(sk, now_ns);
 	if (likely(!xtcp_output_queued(sk, skb, now_ns))) {
-		launched(sk, skb);
+		send_launched(sk, skb);
 		pushed_timer(sk, now_ns, true);
 		xtcp_meter_started(xs, now_ns);
 	} else {
@@ -427,7 +427,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_send_override(struct sock *sk)
 {
-	push(sk, XTCP_NAGLE_PUSH, true);
+	send_push(sk, XTCP_NAGLE_PUSH, true);
 }
 
 /**

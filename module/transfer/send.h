@@ -17,7 +17,7 @@ void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns);
 void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);
-bool xtcp_send_may_go_alone(const struct sock *sk, u32 octets);
+bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes);
 void xtcp_send_alone(struct sock *sk, struct sk_buff *skb);
 void xtcp_send_override(struct sock *sk);
 void xtcp_send_fin(struct sock *sk, struct sk_buff *spare);

@@ -197,13 +197,13 @@ void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb)
  * @skb: tail of sk_write_queue
  * @octets: added; they are charged already
  */
-void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 octets)
+void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_cb(skb)->flags &= ~XTCP_PSH;
-	xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, octets);
-	WRITE_ONCE(xs->write_seq, seq_add(xs->write_seq, octets));
+	xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, bytes);
+	WRITE_ONCE(xs->write_seq, seq_add(xs->write_seq, bytes));
 }
 
 /**
@@ -253,7 +253,7 @@ bool xtcp_sendq_wants_push(const struct xtcp_sock *xs)
  * Segments of an skb with these marks join the flight; negative: leave it.
  * Without SACK none is marked SACKED, and sacked_out is a count of ACKs.
  */
-static void recount(struct xtcp_sock *xs, u8 marks, int segs)
+static void sendq_recount(struct xtcp_sock *xs, u8 marks, int segs)
 {
 	if (!segs)
 		return;
@@ -295,7 +295,7 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 
 	tree_add(sk, skb);
 	list_add_tail(&skb->tcp_tsorted_anchor, &xs->sent_order);
-	recount(xs, 0, xtcp_sendq_segs(skb));
+	sendq_recount(xs, 0, xtcp_sendq_segs(skb));
 }
 
 /**
@@ -324,7 +324,7 @@ static void free_landed(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 {
-	recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_sendq_segs(skb));
+	sendq_recount(xtcp_sk(sk), xtcp_cb(skb)->marks, -(int)xtcp_sendq_segs(skb));
 	rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
 	list_del(&skb->tcp_tsorted_anchor);
 	free_landed(sk, skb);
@@ -422,8 +422,8 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 	int before = xtcp_sendq_segs(skb);
 
 	xtcp_sendq_measure(skb, mss);
-	recount(xtcp_sk(sk), xtcp_cb(skb)->marks,
-		(int)xtcp_sendq_segs(skb) - before);
+	sendq_recount(xtcp_sk(sk), xtcp_cb(skb)->marks,
+		      (int)xtcp_sendq_segs(skb) - before);
 }
 
 /*
@@ -431,7 +431,7 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
  * and let each fragment hold a reference to its page: io_uring's registered
  * pages have one for all of the skb instead.
  */
-static int unshare(struct sock *sk, struct sk_buff *skb)
+static int sendq_unshare(struct sock *sk, struct sk_buff *skb)
 {
 	int before = skb->truesize;
 	int err;
@@ -445,7 +445,7 @@ static int unshare(struct sock *sk, struct sk_buff *skb)
 }
 
 /* Does @skb stand at an end of what is in flight? */
-static bool is_at_an_end(struct sock *sk, const struct sk_buff *skb)
+static bool skb_is_at_an_end(struct sock *sk, const struct sk_buff *skb)
 {
 	return skb == xtcp_sendq_oldest(sk) || skb == xtcp_sendq_newest(sk);
 }
@@ -466,8 +466,8 @@ static struct sk_buff *rest_alloc(struct sock *sk, u32 linear, bool must)
 }
 
 /* xtcp_sendq_split(); @must as for rest_alloc(). */
-static struct sk_buff *split(struct sock *sk, struct sk_buff *skb, u32 len,
-			     bool must)
+static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len,
+				   bool must)
 {
 	u32 linear = skb_headlen(skb) > len ? skb_headlen(skb) - len : 0;
 	u32 moved = skb->len - len - linear;
@@ -475,7 +475,7 @@ static struct sk_buff *split(struct sock *sk, struct sk_buff *skb, u32 len,
 	struct xtcp_skb_cb *rest_cb;
 	struct sk_buff *rest;
 
-	if (unshare(sk, skb))
+	if (sendq_unshare(sk, skb))
 		return NULL;
 	rest = rest_alloc(sk, linear, must);
 	if (!rest)
@@ -508,7 +508,7 @@ static struct sk_buff *split(struct sock *sk, struct sk_buff *skb, u32 len,
  */
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 {
-	return split(sk, skb, len, true);
+	return sendq_split(sk, skb, len, true);
 }
 
 /*
@@ -540,19 +540,19 @@ static bool queue_is_too_big(const struct sock *sk)
 bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 size = xtcp_cb(skb)->seg_size;
-	bool must = is_at_an_end(sk, skb);
+	bool must = skb_is_at_an_end(sk, skb);
 	struct sk_buff *rest;
 
 	if (queue_is_too_big(sk) && !must) {
 		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
 		return false;
 	}
-	rest = split(sk, skb, len, must);
+	rest = sendq_split(sk, skb, len, must);
 	if (!rest)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);
 	xtcp_sendq_measure(rest, size);
-	recount(xtcp_sk(sk), xtcp_cb(rest)->marks, xtcp_sendq_segs(rest));
+	sendq_recount(xtcp_sk(sk), xtcp_cb(rest)->marks, xtcp_sendq_segs(rest));
 	tree_add(sk, rest);
 	if (list_empty(&skb->tcp_tsorted_anchor))
 		INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
@@ -562,7 +562,8 @@ bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 }
 
 /* Move the text of what follows @skb into it; @next is to be unlinked and freed. */
-static bool take_text(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
+static bool take_payload(struct sock *sk, struct sk_buff *skb,
+			 struct sk_buff *next)
 {
 	bool stolen;
 	int delta;
@@ -602,7 +603,7 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	    skb->len + next->len > GSO_LEGACY_MAX_SIZE ||
 	    skb_shinfo(skb)->nr_frags + skb_shinfo(next)->nr_frags > MAX_SKB_FRAGS ||
 	    skb_zcopy(skb) || skb_zcopy(next) ||
-	    unshare(sk, skb) || !take_text(sk, skb, next))
+	    sendq_unshare(sk, skb) || !take_payload(sk, skb, next))
 		return false;
 	cb->segs += more->segs;
 	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
@@ -615,7 +616,7 @@ static bool gather_next(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *next = skb_queue_next(&sk->sk_write_queue, skb);
 
-	if (!take_text(sk, skb, next))
+	if (!take_payload(sk, skb, next))
 		return false;
 	__skb_unlink(next, &sk->sk_write_queue);
 	free_queued(sk, next);
@@ -648,27 +649,27 @@ struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
 	return skb;
 }
 
-/* Drop the first @eat bytes of the fragments, after unshare(). */
-static void eat_frags(struct sk_buff *skb, u32 eat)
+/* Drop the first @eat bytes of the fragments, after sendq_unshare(). */
+static void consume_frags(struct sk_buff *skb, u32 bytes)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	int from, to = 0;
 
-	skb->len -= eat;
-	skb->data_len -= eat;
-	skb->truesize -= eat;
+	skb->len -= bytes;
+	skb->data_len -= bytes;
+	skb->truesize -= bytes;
 	for (from = 0; from < shinfo->nr_frags; from++) {
 		skb_frag_t *frag = &shinfo->frags[from];
 		u32 size = skb_frag_size(frag);
 
-		if (size <= eat) {
+		if (size <= bytes) {
 			put_page(skb_frag_page(frag));
-			eat -= size;
+			bytes -= size;
 			continue;
 		}
-		skb_frag_off_add(frag, eat);
-		skb_frag_size_sub(frag, eat);
-		eat = 0;
+		skb_frag_off_add(frag, bytes);
+		skb_frag_size_sub(frag, bytes);
+		bytes = 0;
 		shinfo->frags[to++] = *frag;
 	}
 	shinfo->nr_frags = to;
@@ -684,16 +685,16 @@ static void eat_frags(struct sk_buff *skb, u32 eat)
  */
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 {
-	u32 eat = seq_dist(xtcp_cb(skb)->seq, ack);
+	u32 bytes = seq_dist(xtcp_cb(skb)->seq, ack);
 	u32 segs = xtcp_sendq_segs(skb);
 	u32 linear;
 
-	if (eat > skb->len || unshare(sk, skb))
+	if (bytes > skb->len || sendq_unshare(sk, skb))
 		return 0;
-	linear = min(eat, skb_headlen(skb));
+	linear = min(bytes, skb_headlen(skb));
 	__skb_pull(skb, linear);
-	eat_frags(skb, eat - linear);
-	xtcp_sendq_charge(sk, -(int)(eat - linear));
+	consume_frags(skb, bytes - linear);
+	xtcp_sendq_charge(sk, -(int)(bytes - linear));
 	xtcp_cb(skb)->seq = ack;
 	xtcp_sendq_measure_again(sk, skb, xtcp_cb(skb)->seg_size);
 	return segs - xtcp_sendq_segs(skb);

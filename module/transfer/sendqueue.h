@@ -40,7 +40,7 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp);
 struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 					  gfp_t gfp);
 void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb);
-void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 octets);
+void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes);
 void xtcp_sendq_drop_empty(struct sock *sk);
 void xtcp_sendq_mark_push(struct sock *sk);
 bool xtcp_sendq_wants_push(const struct xtcp_sock *xs);
@@ -114,13 +114,13 @@ static inline void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
  * @sk: the socket, locked
  * @octets: of truesize more; negative: less
  */
-static inline void xtcp_sendq_charge(struct sock *sk, int octets)
+static inline void xtcp_sendq_charge(struct sock *sk, int bytes)
 {
-	sk_wmem_queued_add(sk, octets);
-	if (octets >= 0)
-		sk_mem_charge(sk, octets);
+	sk_wmem_queued_add(sk, bytes);
+	if (bytes >= 0)
+		sk_mem_charge(sk, bytes);
 	else
-		xtcp_memory_uncharge(sk, -octets);
+		xtcp_memory_uncharge(sk, -bytes);
 }
 
 #endif /* XTCP_TRANSFER_SENDQUEUE_H */

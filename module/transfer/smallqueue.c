@@ -46,7 +46,7 @@ struct resumer {
 static DEFINE_PER_CPU(struct resumer, resumers);
 
 /* Does sk_write_space() tell of each skb that is freed, from before this call? */
-static bool is_told(struct sock *sk)
+static bool smallqueue_is_told(struct sock *sk)
 {
 	if (!sock_flag(sk, SOCK_USE_WRITE_QUEUE))
 		return true;
@@ -55,18 +55,18 @@ static bool is_told(struct sock *sk)
 }
 
 /* Octets of memory on their way to the device. One stands for the socket. */
-static u32 not_left(const struct sock *sk)
+static u32 smallqueue_bytes(const struct sock *sk)
 {
 	return refcount_read(&sk->sk_wmem_alloc) - 1;
 }
 
 /* Stop, unless less than @limit is left by now. */
-static bool stop(struct sock *sk, u32 limit)
+static bool smallqueue_stop(struct sock *sk, u32 limit)
 {
 	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
 	/* Either we see what was freed, or who frees sees that we stopped. */
 	smp_mb__after_atomic();
-	return not_left(sk) > limit;
+	return smallqueue_bytes(sk) > limit;
 }
 
 /**
@@ -87,7 +87,7 @@ bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
 		return false;
 	sock_reset_flag(sk, SOCK_USE_WRITE_QUEUE);
 	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
-	/* As in stop(). */
+	/* As in smallqueue_stop(). */
 	smp_mb__after_atomic();
 	if (!skb_fclone_busy(sk, skb))
 		return false;
@@ -110,7 +110,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	u32 limit = 2 * skb->truesize;
 
-	if (not_left(sk) <= limit)
+	if (smallqueue_bytes(sk) <= limit)
 		return false;
 	limit = max_t(unsigned long, limit,
 		      min_t(unsigned long, INT_MAX,
@@ -119,10 +119,10 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 		limit = min_t(u32, limit,
 			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
 	limit <<= shift;
-	if (not_left(sk) <= limit ||
+	if (smallqueue_bytes(sk) <= limit ||
 	    rb_first(&sk->tcp_rtx_queue) == rb_last(&sk->tcp_rtx_queue))
 		return false;
-	return is_told(sk) && stop(sk, limit);
+	return smallqueue_is_told(sk) && smallqueue_stop(sk, limit);
 }
 
 /**
@@ -136,14 +136,14 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 {
 	const struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
-	if (!skb || not_left(sk) <= skb->truesize ||
+	if (!skb || smallqueue_bytes(sk) <= skb->truesize ||
 	    skb->len >= xtcp_burst_goal(sk) ||
 	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) ||
-	    !XTCP_KNOB(sock_net(sk), autocorking) || !is_told(sk))
+	    !XTCP_KNOB(sock_net(sk), autocorking) || !smallqueue_is_told(sk))
 		return false;
 	if (!test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
 		XTCP_INC(sock_net(sk), AUTO_CORKING);
-	return stop(sk, skb->truesize);
+	return smallqueue_stop(sk, skb->truesize);
 }
 
 /**
@@ -158,7 +158,7 @@ void xtcp_smallqueue_resume(struct sock *sk)
 	xtcp_send_push(sk, 0);
 }
 
-static void resume(struct sock *sk)
+static void smallqueue_resume_sk(struct sock *sk)
 {
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk))
@@ -168,7 +168,7 @@ static void resume(struct sock *sk)
 	bh_unlock_sock(sk);
 }
 
-static void resume_all(struct tasklet_struct *tasklet)
+static void smallqueue_resume_all(struct tasklet_struct *tasklet)
 {
 	struct resumer *r = container_of(tasklet, struct resumer, tasklet);
 	struct xtcp_sock *xs, *next;
@@ -181,7 +181,7 @@ static void resume_all(struct tasklet_struct *tasklet)
 		/* What is freed from here on puts it into a list again. */
 		smp_mb__before_atomic();
 		clear_bit(XTCP_RESUMING, &xs->deferred);
-		resume(sk);
+		smallqueue_resume_sk(sk);
 		sock_put(sk);
 	}
 }
@@ -221,7 +221,7 @@ void xtcp_smallqueue_load(void)
 		struct resumer *r = per_cpu_ptr(&resumers, cpu);
 
 		init_llist_head(&r->waiting);
-		tasklet_setup(&r->tasklet, resume_all);
+		tasklet_setup(&r->tasklet, smallqueue_resume_all);
 	}
 }
 

@@ -94,7 +94,7 @@ bool xtcp_undo_any_resent(struct sock *sk)
 /* --- D-SACK ------------------------------------------------------------- */
 
 /* RFC 2883 4: below the ACK, or part of the block that follows it. */
-static bool is_dsack(struct sock *sk, const struct xtcp_seg *seg)
+static bool block_is_dsack(struct sock *sk, const struct xtcp_seg *seg)
 {
 	const struct xtcp_sack_block *b = seg->opt.sack;
 
@@ -133,7 +133,7 @@ static u32 dsack_segs(struct xtcp_sock *xs, const struct xtcp_sack_block *b,
 	return xs->dsack_segs > xs->total_retrans ? 0 : segs;
 }
 
-static void discount(struct xtcp_sock *xs, seq_t end, u32 segs)
+static void undo_discount(struct xtcp_sock *xs, seq_t end, u32 segs)
 {
 	if (xs->undo_armed && xs->undo_retrans > 0 &&
 	    seq_after(end, xs->undo_seq))
@@ -148,7 +148,7 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_sendq_segs(skb);
 
-	discount(xs, cb->end, segs);
+	undo_discount(xs, cb->end, segs);
 	if ((cb->marks & XTCP_MARK_SACKED) &&
 	    (!a->sack_late || seq_before(cb->seq, a->sack_late_seq))) {
 		a->sack_late = 1;
@@ -210,7 +210,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	struct net *net = sock_net(sk);
 	u32 segs;
 
-	if (!is_dsack(sk, seg))
+	if (!block_is_dsack(sk, seg))
 		return false;
 	segs = dsack_segs(xs, b, a);
 	if (!segs) {
@@ -229,7 +229,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	else if (!xs->undo_armed || !seq_after(b->end, xs->undo_seq))
 		dsack_in_vain(sk);
 	else
-		discount(xs, b->end, segs);
+		undo_discount(xs, b->end, segs);
 	return true;
 }
 

@@ -103,7 +103,7 @@ void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 		return;
 	at = seq_dist(seg->seq, xs->urg_seq);
 	if (at < 0 || at >= (s32)seg->len ||
-	    skb_copy_bits(skb, skb->len - seg->len + at, &xs->urg_octet, 1))
+	    skb_copy_bits(skb, skb->len - seg->len + at, &xs->urg_byte, 1))
 		return;
 	WRITE_ONCE(xs->urg_state, XTCP_URGENT_HERE);
 	if (!sock_flag(sk, SOCK_DEAD))
@@ -144,13 +144,13 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 		msg->msg_flags |= MSG_TRUNC;
 		return 0;
 	}
-	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &xs->urg_octet, 1))
+	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &xs->urg_byte, 1))
 		return -EFAULT;
 	return 1;
 }
 
 /**
- * xtcp_urgent_text - how much may be read in one go
+ * xtcp_urgent_readable - how much may be read in one go
  * @sk: the socket, locked, with xs->urg_state
  * @seq: number of the next octet
  * @len: octets there and wanted
@@ -158,7 +158,7 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
  *
  * Return: octets up to the mark, at most @len
  */
-u32 xtcp_urgent_text(const struct sock *sk, seq_t seq, u32 len, bool *skip)
+u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 {
 	u32 ahead = seq_dist(seq, xtcp_sk(sk)->urg_seq);
 

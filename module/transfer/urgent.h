@@ -26,7 +26,7 @@ void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
 int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 		     int flags);
-u32 xtcp_urgent_text(const struct sock *sk, seq_t seq, u32 len, bool *skip);
+u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip);
 void xtcp_urgent_passed(struct xtcp_sock *xs);
 
 /* Outwards. */

@@ -40,7 +40,7 @@
 u32 xtcp_window_limit(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 limit = xtcp_autotune_text_in(xs, READ_ONCE(sk->sk_rcvbuf));
+	u32 limit = xtcp_autotune_payload_in(xs, READ_ONCE(sk->sk_rcvbuf));
 
 	if (xs->window_clamp)
 		limit = min(limit, xs->window_clamp);
@@ -51,25 +51,26 @@ u32 xtcp_window_limit(const struct sock *sk)
  * What the buffer can take: @limit, when it is empty; @space, now; and @step, how
  * far the edge must move to be worth telling (MUST-39).
  */
-struct room {
+struct window_space {
 	u32	limit;
 	u32	space;
 	u32	step;
 };
 
-static __always_inline struct room room_now(const struct sock *sk)
+static __always_inline struct window_space
+window_space_now(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct room room = { .limit = xtcp_window_limit(sk) };
+	struct window_space buf = { .limit = xtcp_window_limit(sk) };
 	int space = READ_ONCE(sk->sk_rcvbuf) -
 		    READ_ONCE(sk->sk_backlog.len) -
 		    atomic_read(&sk->sk_rmem_alloc);
 
-	room.space = min(xtcp_autotune_text_in(xs, space), room.limit);
+	buf.space = min(xtcp_autotune_payload_in(xs, space), buf.limit);
 	if (unlikely(sk_under_memory_pressure(sk)))
-		room.space = min(room.space, PRESSURE_SEGS * xs->advmss);
-	room.step = max(min_t(u32, xs->rcv_mss, room.limit / 2), 1U);
-	return room;
+		buf.space = min(buf.space, PRESSURE_SEGS * xs->advmss);
+	buf.step = max(min_t(u32, xs->rcv_mss, buf.limit / 2), 1U);
+	return buf;
 }
 
 /*
@@ -94,17 +95,17 @@ static u32 window_field_max(const struct sock *sk)
  * unless there is little left.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
-				       const struct room *room)
+				       const struct window_space *buf)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
-	u32 space = min(room->space, window_field_max(sk));
+	u32 space = min(buf->space, window_field_max(sk));
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
-	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > room->limit / 2)
+	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > buf->limit / 2)
 		return left;
-	return space >= left + room->step ? space : left;
+	return space >= left + buf->step ? space : left;
 }
 
 /**
@@ -118,16 +119,16 @@ u32 xtcp_window_select(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	struct room room = room_now(sk);
-	u32 wnd = window_next(sk, xtcp_window_left(xs), &room);
+	struct window_space buf = window_space_now(sk);
+	u32 wnd = window_next(sk, xtcp_window_left(xs), &buf);
 
 	if (!wnd && xs->rcv_wnd)
 		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
 	else if (wnd && !xs->rcv_wnd)
 		XTCP_INC(net, FROM_ZERO_WINDOW_ADV);
-	else if (wnd && room.space < room.step)
+	else if (wnd && buf.space < buf.step)
 		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
-	if (wnd < room.limit / 2)
+	if (wnd < buf.limit / 2)
 		xs->quickack = 0;
 
 	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
@@ -144,9 +145,9 @@ u32 xtcp_window_select(struct sock *sk)
 bool xtcp_window_holds(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct room room = room_now(sk);
+	struct window_space buf = window_space_now(sk);
 
-	return window_next(sk, xtcp_window_left(xs), &room) >= xs->rcv_wnd;
+	return window_next(sk, xtcp_window_left(xs), &buf) >= xs->rcv_wnd;
 }
 
 /**
@@ -188,10 +189,10 @@ u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 			u32 mss, bool ts, u32 wnd)
 {
-	u32 text = mss - (ts ? XTCP_TS_ROOM : 0);
+	u32 payload = mss - (ts ? XTCP_TS_ROOM : 0);
 
 	return xtcp_window_offer(dst, mss,
-				 min(wnd, xtcp_window_first(sk, text)));
+				 min(wnd, xtcp_window_first(sk, payload)));
 }
 
 /**
@@ -271,7 +272,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 void xtcp_window_consumed(struct sock *sk, u32 copied)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct room room;
+	struct window_space buf;
 	u32 left, next;
 
 	if (copied) {
@@ -291,8 +292,8 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 	    left > xtcp_window_limit(sk) / 2)
 		return;
 
-	room = room_now(sk);
-	next = window_next(sk, left, &room);
-	if (next >= 2 * left && next >= left + room.step)
+	buf = window_space_now(sk);
+	next = window_next(sk, left, &buf);
+	if (next >= 2 * left && next >= left + buf.step)
 		xtcp_output_ack(sk);
 }

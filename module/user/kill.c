@@ -229,9 +229,9 @@ static int line_kill(struct net *net, char *line)
  * Only whole lines: half of one names another connection. Returns the octets
  * done, or the errno of the first line.
  */
-static ssize_t lines_kill(struct net *net, char *text)
+static ssize_t lines_kill(struct net *net, char *lines)
 {
-	char *next = text, *line;
+	char *next = lines, *line;
 	ssize_t done = 0;
 	int err;
 
@@ -240,7 +240,7 @@ static ssize_t lines_kill(struct net *net, char *text)
 		err = line_kill(net, line);
 		if (err)
 			return done ?: err;
-		done = next - text;
+		done = next - lines;
 	}
 	return done ?: -EINVAL;
 }
@@ -250,16 +250,16 @@ static ssize_t kill_write(struct file *file, const char __user *buf,
 {
 	struct net *net = pde_data(file_inode(file));
 	ssize_t done;
-	char *text;
+	char *lines;
 
 	/* Of who opened it: a program must not be tricked into writing. */
 	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
-	text = memdup_user_nul(buf, min(len, WRITE_MAX));
-	if (IS_ERR(text))
-		return PTR_ERR(text);
-	done = lines_kill(net, text);
-	kfree(text);
+	lines = memdup_user_nul(buf, min(len, WRITE_MAX));
+	if (IS_ERR(lines))
+		return PTR_ERR(lines);
+	done = lines_kill(net, lines);
+	kfree(lines);
 	return done;
 }
 

@@ -41,7 +41,7 @@ static void counts_show(struct seq_file *m, const struct xtcp_listener *ls)
 		   sum.cookies_accepted, sum.cookies_failed);
 }
 
-static void header_show(struct seq_file *m)
+static void listeners_header_show(struct seq_file *m)
 {
 	seq_puts(m, "address port device syn_now syn_limit syn_peak");
 	seq_puts(m, " accept_now accept_limit accept_peak");
@@ -77,7 +77,7 @@ static int listeners_show(struct seq_file *m, void *v)
 	int err;
 
 	if (v == SEQ_START_TOKEN) {
-		header_show(m);
+		listeners_header_show(m);
 		return 0;
 	}
 	rcu_read_lock();

@@ -79,7 +79,7 @@ unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk)
 }
 
 /* What a program of the socket's family knows the connection by. */
-static u8 family_shown(const struct xtcp_flow *flow)
+static u8 procfs_family_shown(const struct xtcp_flow *flow)
 {
 	if (flow->kind == XTCP_KIND_SOCKET)
 		return xtcp_flow_sk(flow)->sk_family;
@@ -87,7 +87,7 @@ static u8 family_shown(const struct xtcp_flow *flow)
 }
 
 /* Wide, and so an IPv4 address too, when an IPv6 socket has it. */
-static struct in6_addr addr_widen(__be32 addr)
+static struct in6_addr addr_to_mapped(__be32 addr)
 {
 	struct in6_addr mapped;
 
@@ -118,8 +118,8 @@ static void addresses_show(struct seq_file *m, unsigned long sl, u8 family,
 		return;
 	}
 	if (key->family == AF_INET) {
-		addrs.laddr = addr_widen(key->laddr);
-		addrs.raddr = addr_widen(key->raddr);
+		addrs.laddr = addr_to_mapped(key->laddr);
+		addrs.raddr = addr_to_mapped(key->raddr);
 	}
 	addr6_show(m, &addrs.laddr, key->lport);
 	addr6_show(m, &addrs.raddr, key->rport);
@@ -131,7 +131,7 @@ static void record_addresses_show(struct seq_file *m, unsigned long sl,
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, flow);
-	addresses_show(m, sl, family_shown(flow), &key);
+	addresses_show(m, sl, procfs_family_shown(flow), &key);
 }
 
 /* A socket has addresses before it has a connection, and after. */
@@ -301,7 +301,7 @@ static struct xtcp_flow *reader_seek(struct xtcp_reader *reader,
 				     struct xtcp_flow *flow)
 {
 	while (!IS_ERR_OR_NULL(flow) && reader->family != AF_UNSPEC &&
-	       family_shown(flow) != reader->family)
+	       procfs_family_shown(flow) != reader->family)
 		flow = xtcp_walk_next(&reader->walk);
 	return flow;
 }
@@ -386,9 +386,9 @@ void xtcp_procfs_stop(struct seq_file *m, void *v)
 	xtcp_walk_pause(&reader->walk);
 }
 
-static void header_show(struct seq_file *m, bool narrow)
+static void procfs_header_show(struct seq_file *m, bool ipv4)
 {
-	seq_puts(m, narrow ? "  sl  local_address rem_address  " :
+	seq_puts(m, ipv4 ? "  sl  local_address rem_address  " :
 			     "  sl  local_address                         remote_address                       ");
 	seq_puts(m, " st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
 }
@@ -396,16 +396,16 @@ static void header_show(struct seq_file *m, bool narrow)
 static int connections_show(struct seq_file *m, void *v)
 {
 	const struct xtcp_reader *reader = m->private;
-	bool narrow = reader->family == AF_INET;
+	bool ipv4 = reader->family == AF_INET;
 	int err = 0;
 
-	if (narrow)
+	if (ipv4)
 		seq_setwidth(m, ROW_WIDTH);
 	if (v == SEQ_START_TOKEN)
-		header_show(m, narrow);
+		procfs_header_show(m, ipv4);
 	else
 		err = flow_show(m, reader->line - 1, v);
-	if (!err && narrow)
+	if (!err && ipv4)
 		seq_pad(m, '\n');
 	else if (!err)
 		seq_putc(m, '\n');

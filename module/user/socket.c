@@ -125,7 +125,7 @@ static void memory_limit_init(void)
  * TCP_NOTSENT_LOWAT: is less than that left to be sent; to wake a writer up, half
  * of it (@wake). For struct proto.stream_memory_free, without the lock.
  */
-static bool sock_takes_text(const struct sock *sk, int wake)
+static bool sock_takes_data(const struct sock *sk, int wake)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	s32 left = seq_dist(READ_ONCE(xs->snd_nxt), READ_ONCE(xs->write_seq));
@@ -143,7 +143,7 @@ static bool sock_has_write_space(const struct sock *sk)
 
 	return READ_ONCE(sk->sk_sndbuf) - queued >= queued >> 1 &&
 	       queued < READ_ONCE(sk->sk_sndbuf) &&
-	       sock_takes_text(sk, 1);
+	       sock_takes_data(sk, 1);
 }
 
 /* RCU. */
@@ -310,10 +310,10 @@ static void xtcp_sock_rehash(struct sock *sk)
  * Octets that recv() would return; a FIN in order is none. One call reads no
  * further than an urgent octet that is not in line. Socket lock.
  */
-static int unread_octets(const struct sock *sk)
+static int unread_bytes(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int octets;
+	int bytes;
 
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
@@ -322,14 +322,14 @@ static int unread_octets(const struct sock *sk)
 	    !seq_before(xs->urg_seq, xs->copied_seq) &&
 	    seq_before(xs->urg_seq, xs->rcv_nxt))
 		return seq_dist(xs->copied_seq, xs->urg_seq);
-	octets = seq_dist(xs->copied_seq, xs->rcv_nxt);
-	if (octets > 0 && sock_flag(sk, SOCK_DONE))
-		octets--;
-	return octets;
+	bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
+	if (bytes > 0 && sock_flag(sk, SOCK_DONE))
+		bytes--;
+	return bytes;
 }
 
 /* Octets from @from to the end of what was written; SYN does not count. */
-static int unsent_octets(const struct sock *sk, seq_t from)
+static int unsent_bytes(const struct sock *sk, seq_t from)
 {
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
@@ -358,9 +358,9 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 
 	lock_sock(sk);
 	if (cmd == SIOCINQ)
-		*answer = unread_octets(sk);
+		*answer = unread_bytes(sk);
 	else
-		*answer = unsent_octets(sk, cmd == SIOCOUTQ ? xs->snd_una :
+		*answer = unsent_bytes(sk, cmd == SIOCOUTQ ? xs->snd_una :
 							      xs->snd_nxt);
 	release_sock(sk);
 	return 0;
@@ -374,12 +374,12 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 static bool sock_is_readable(const struct sock *sk, int target)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int octets = seq_dist(READ_ONCE(xs->copied_seq),
-			      READ_ONCE(xs->rcv_nxt));
+	int bytes = seq_dist(READ_ONCE(xs->copied_seq),
+			     READ_ONCE(xs->rcv_nxt));
 
-	if (octets <= 0)
+	if (bytes <= 0)
 		return false;
-	return octets >= target || sk_under_memory_pressure(sk) ||
+	return bytes >= target || sk_under_memory_pressure(sk) ||
 	       xtcp_prune_is_full(sk) ||
 	       xtcp_window_left(xs) <= xs->rcv_mss;
 }
@@ -532,7 +532,7 @@ struct proto xtcp_prot = {
 
 	.enter_memory_pressure	= memory_pressure_enter,
 	.leave_memory_pressure	= memory_pressure_leave,
-	.stream_memory_free	= sock_takes_text,
+	.stream_memory_free	= sock_takes_data,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_reserve,
 	.memory_pressure	= &memory_pressure,

@@ -523,7 +523,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
 	if (xs->ato_ms)
-		info->tcpi_last_data_recv = xtcp_now_ms() - xs->last_text_ms;
+		info->tcpi_last_data_recv = xtcp_now_ms() - xs->last_payload_ms;
 	/* Each segment of an open connection carries an ACK. */
 	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
 

@@ -59,7 +59,7 @@
 #define LARGE_SEGS	10
 
 /* Has @skb room for text up to @goal, and a place for the next fragment? */
-static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
+static bool skb_takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
 	const struct page_frag *pfrag = sk_page_frag(sk);
 	int nr = skb_shinfo(skb)->nr_frags;
@@ -74,12 +74,12 @@ static bool takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
  * or a new one (@another: in any case), which has room in its linear part if
  * @left octets are few. NULL: no room in the buffer.
  */
-static struct sk_buff *open_skb(struct sock *sk, u32 goal, size_t left,
-				bool another)
+static struct sk_buff *stream_open_skb(struct sock *sk, u32 goal, size_t left,
+				       bool another)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
-	if (skb && !another && takes_more(sk, skb, goal))
+	if (skb && !another && skb_takes_more(sk, skb, goal))
 		return skb;
 	if (!sk_stream_memory_free(sk))
 		return NULL;
@@ -178,11 +178,11 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 		      struct msghdr *msg, const struct xtcp_zerocopy *zc)
 {
-	u32 octets = min_t(size_t, goal - skb->len, msg_data_left(msg));
+	u32 bytes = min_t(size_t, goal - skb->len, msg_data_left(msg));
 
-	if (!sk_wmem_schedule(sk, octets))
+	if (!sk_wmem_schedule(sk, bytes))
 		return -ENOBUFS;
-	return xtcp_zerocopy_fill(sk, skb, octets, msg, zc);
+	return xtcp_zerocopy_fill(sk, skb, bytes, msg, zc);
 }
 
 /*
@@ -204,7 +204,7 @@ static void push_on_the_way(struct sock *sk, int flags, bool wait)
 }
 
 /* The buffer is full. 0: there is room now. */
-static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
+static int wait_for_space(struct sock *sk, int flags, bool copied, long *timeo)
 {
 	xtcp_sendq_drop_empty(sk);
 	if (copied)
@@ -215,7 +215,7 @@ static int wait_for_room(struct sock *sk, int flags, bool copied, long *timeo)
 }
 
 /* Queue all of @msg; *copied says how much of it was, on errors, too. */
-static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
+static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		      const struct xtcp_zerocopy *zc, int *copied)
 {
 	u32 goal = xtcp_burst_goal(sk);
@@ -229,8 +229,8 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* While we slept, the connection may have ended. */
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			return -EPIPE;
-		skb = open_skb(sk, goal, zc->pages ? SIZE_MAX :
-			       msg_data_left(msg), another);
+		skb = stream_open_skb(sk, goal, zc->pages ? SIZE_MAX :
+				      msg_data_left(msg), another);
 		another = false;
 		if (!skb)
 			n = -ENOBUFS;
@@ -243,7 +243,7 @@ static int queue_text(struct sock *sk, struct msghdr *msg, long *timeo,
 			continue;
 		}
 		if (n == -ENOBUFS) {
-			n = wait_for_room(sk, flags, *copied > 0, timeo);
+			n = wait_for_space(sk, flags, *copied > 0, timeo);
 			if (n)
 				return n;
 			/* The MSS, or the route, may be another one now. */
@@ -317,7 +317,7 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			err = -EPIPE;
 	}
 	if (!err)
-		err = queue_text(sk, msg, &timeo, &zc, &copied);
+		err = queue_data(sk, msg, &timeo, &zc, &copied);
 	xtcp_zerocopy_end(&zc, copied);
 
 	xtcp_sendq_drop_empty(sk);
@@ -466,7 +466,7 @@ static void keep_stamp(struct reader *rd, struct sk_buff *skb)
 /* SO_TIMESTAMP, SO_TIMESTAMPNS, and their _NEW forms for 64-bit times. */
 static void put_stamp(const struct sock *sk, struct msghdr *msg, ktime_t stamp)
 {
-	bool wide = sock_flag(sk, SOCK_TSTAMP_NEW);
+	bool is_64bit = sock_flag(sk, SOCK_TSTAMP_NEW);
 	struct timespec64 ts = ktime_to_timespec64(stamp);
 	struct __kernel_timespec ns = {
 		.tv_sec		= ts.tv_sec,
@@ -481,11 +481,11 @@ static void put_stamp(const struct sock *sk, struct msghdr *msg, ktime_t stamp)
 	BUILD_BUG_ON(sizeof(ns) != sizeof(struct __kernel_old_timespec));
 	BUILD_BUG_ON(sizeof(us) != sizeof(struct __kernel_old_timeval));
 	if (sock_flag(sk, SOCK_RCVTSTAMPNS))
-		put_cmsg(msg, SOL_SOCKET, wide ? SO_TIMESTAMPNS_NEW :
+		put_cmsg(msg, SOL_SOCKET, is_64bit ? SO_TIMESTAMPNS_NEW :
 						 SO_TIMESTAMPNS_OLD,
 			 sizeof(ns), &ns);
 	else
-		put_cmsg(msg, SOL_SOCKET, wide ? SO_TIMESTAMP_NEW :
+		put_cmsg(msg, SOL_SOCKET, is_64bit ? SO_TIMESTAMP_NEW :
 						 SO_TIMESTAMP_OLD,
 			 sizeof(us), &us);
 }
@@ -527,7 +527,7 @@ static seq_t next_seq(const struct sock *sk, const struct reader *rd)
 }
 
 /* The segment that holds the next octet, NULL when it did not come yet. */
-static struct sk_buff *find_text(struct sock *sk, const struct reader *rd,
+static struct sk_buff *find_data(struct sock *sk, const struct reader *rd,
 				 u32 *offset)
 {
 	seq_t seq = next_seq(sk, rd);
@@ -547,9 +547,9 @@ static struct sk_buff *find_text(struct sock *sk, const struct reader *rd,
 	return NULL;
 }
 
-static void advance(struct sock *sk, struct reader *rd, u32 octets)
+static void stream_advance(struct sock *sk, struct reader *rd, u32 bytes)
 {
-	seq_t seq = seq_add(next_seq(sk, rd), octets);
+	seq_t seq = seq_add(next_seq(sk, rd), bytes);
 
 	if (rd->flags & MSG_PEEK)
 		rd->peek_seq = seq;
@@ -558,7 +558,8 @@ static void advance(struct sock *sk, struct reader *rd, u32 octets)
 }
 
 /* All segments up to @skb were read: free them. */
-static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
+static void stream_consume(struct sock *sk, const struct reader *rd,
+			   struct sk_buff *skb)
 {
 	struct sk_buff *head;
 
@@ -574,8 +575,8 @@ static void eat(struct sock *sk, const struct reader *rd, struct sk_buff *skb)
 }
 
 /* Copy a few octets of the linear part; all, or none and the error. */
-static int give_few(struct msghdr *msg, const struct sk_buff *skb, u32 offset,
-		    u32 len)
+static int stream_give_few(struct msghdr *msg, const struct sk_buff *skb,
+			   u32 offset, u32 len)
 {
 	u8 few[BY_STACK_MAX] __uninitialized;
 	size_t copied;
@@ -592,8 +593,8 @@ static int give_few(struct msghdr *msg, const struct sk_buff *skb, u32 offset,
  * Give @len octets of @skb to the reader: by copy, or their pages to a pipe,
  * which may take fewer. Return: octets, or the error.
  */
-static int give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
-		u32 offset, u32 len)
+static int stream_give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
+		       u32 offset, u32 len)
 {
 	if (!len || (rd->flags & MSG_TRUNC))
 		return len;
@@ -601,7 +602,7 @@ static int give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		return skb_splice_bits(skb, sk, offset, rd->pipe, len,
 				       rd->splice_flags) ?: -EAGAIN;
 	if (len <= BY_STACK_MAX && offset + len <= skb_headlen(skb))
-		return give_few(rd->msg, skb, offset, len);
+		return stream_give_few(rd->msg, skb, offset, len);
 	return skb_copy_datagram_msg(skb, offset, rd->msg, len) ?: len;
 }
 
@@ -609,7 +610,7 @@ static int give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
  * Take from @skb, as far as the mark of an urgent octet. 0, or an error when
  * nothing was taken at all.
  */
-static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
+static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		     u32 offset)
 {
 	int used = min_t(size_t, skb->len - offset, rd->left);
@@ -617,18 +618,18 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 	if (unlikely(xtcp_sk(sk)->urg_state)) {
 		bool skip;
 
-		used = xtcp_urgent_text(sk, next_seq(sk, rd), used, &skip);
+		used = xtcp_urgent_readable(sk, next_seq(sk, rd), used, &skip);
 		if (skip) {
-			advance(sk, rd, 1);
+			stream_advance(sk, rd, 1);
 			offset++;
 			used--;
 		}
 	}
-	used = give(sk, rd, skb, offset, used);
+	used = stream_give(sk, rd, skb, offset, used);
 	if (used < 0)
 		return used;
 
-	advance(sk, rd, used);
+	stream_advance(sk, rd, used);
 	if (unlikely(xtcp_sk(sk)->urg_state))
 		xtcp_urgent_passed(xtcp_sk(sk));
 	rd->copied += used;
@@ -639,9 +640,9 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		return 0;
 	if (xtcp_cb(skb)->flags & XTCP_FIN) {
 		rd->fin = true;
-		advance(sk, rd, 1);
+		stream_advance(sk, rd, 1);
 	}
-	eat(sk, rd, skb);
+	stream_consume(sk, rd, skb);
 	return 0;
 }
 
@@ -649,7 +650,7 @@ static int copy_text(struct sock *sk, struct reader *rd, struct sk_buff *skb,
  * Nothing more to copy now. 1: wait; 0: return what there is; negative: the
  * error for a call that has nothing.
  */
-static int may_wait(struct sock *sk, const struct reader *rd)
+static int reader_may_wait(struct sock *sk, const struct reader *rd)
 {
 	if (rd->copied) {
 		if (sk->sk_err || sk->sk_state == XTCP_CLOSED ||
@@ -674,7 +675,7 @@ static int may_wait(struct sock *sk, const struct reader *rd)
 }
 
 /* Let the backlog in, or sleep until something comes. */
-static int wait_for_text(struct sock *sk, struct reader *rd)
+static int wait_for_data(struct sock *sk, struct reader *rd)
 {
 	if (rd->copied >= rd->target) {
 		sk_flush_backlog(sk);
@@ -733,9 +734,9 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		if (xtcp_urgent_is_at(xtcp_sk(sk), next_seq(sk, rd)) &&
 		    stops_at_mark(rd, &err))
 			break;
-		skb = find_text(sk, rd, &offset);
+		skb = find_data(sk, rd, &offset);
 		if (skb) {
-			err = copy_text(sk, rd, skb, offset);
+			err = copy_data(sk, rd, skb, offset);
 			if (err)
 				break;
 			continue;
@@ -743,12 +744,12 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 		if (rd->copied >= rd->target &&
 		    !READ_ONCE(sk->sk_backlog.tail))
 			break;
-		err = may_wait(sk, rd);
+		err = reader_may_wait(sk, rd);
 		if (err > 0 || err == -EAGAIN)
 			xtcp_ack_reader_waits(sk);
 		if (err <= 0)
 			break;
-		err = wait_for_text(sk, rd);
+		err = wait_for_data(sk, rd);
 		if (err < 0)
 			break;
 		err = 0;
@@ -772,7 +773,7 @@ static bool may_read_few(const struct sock *sk, int flags)
  * All that there is to be read, if that is one small segment, wanted whole, and
  * as it is; NULL: recvmsg_locked() has to see.
  */
-static struct sk_buff *small_text(const struct sock *sk, size_t room)
+static struct sk_buff *small_segment(const struct sock *sk, size_t room)
 {
 	struct sk_buff *skb = skb_peek(&sk->sk_receive_queue);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -794,7 +795,7 @@ static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
 	bool given;
 
 	pagefault_disable();
-	given = give_few(msg, skb, 0, skb->len) > 0;
+	given = stream_give_few(msg, skb, 0, skb->len) > 0;
 	pagefault_enable();
 	return given;
 }
@@ -809,7 +810,7 @@ static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
 	struct sk_buff *skb;
 	int n = 0;
 
-	skb = small_text(sk, room);
+	skb = small_segment(sk, room);
 	if (likely(skb && give_at_once(msg, skb))) {
 		n = skb->len;
 		xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
@@ -824,12 +825,12 @@ static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
 }
 
 /* TCP_INQ: octets left to be read; after a FIN one, so that it is read for. */
-static int unread(struct sock *sk)
+static int stream_unread(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int octets = seq_dist(xs->copied_seq, xs->rcv_nxt);
+	int bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
 
-	return octets || !sock_flag(sk, SOCK_DONE) ? octets : 1;
+	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
 }
 
 /**
@@ -883,7 +884,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 			xtcp_window_consumed(sk, rd.copied);
 		}
 		if (unlikely(xtcp_sk(sk)->recv_inq) && ret >= 0)
-			inq = unread(sk);
+			inq = stream_unread(sk);
 	}
 	release_sock(sk);
 	if (unlikely(rd.stamped) && ret > 0)

@@ -189,12 +189,12 @@ static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
 					   knobs.congestion_control);
 	char name[XTCP_CONGESTION_NAME_MAX];
-	struct ctl_table text = { .data = name, .maxlen = sizeof(name) };
+	struct ctl_table string = { .data = name, .maxlen = sizeof(name) };
 	int err;
 
 	strscpy(name, READ_ONCE(xn->knobs.congestion_control)->name,
 		sizeof(name));
-	err = proc_dostring(&text, write, buffer, lenp, ppos);
+	err = proc_dostring(&string, write, buffer, lenp, ppos);
 	return write && !err ? congestion_control_set(xn, name) : err;
 }
 
@@ -203,10 +203,10 @@ static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				       loff_t *ppos)
 {
 	char line[XTCP_CONGESTION_LIST_MAX];
-	struct ctl_table text = { .data = line, .maxlen = sizeof(line) };
+	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
 
 	xtcp_congestion_list(line, false);
-	return proc_dostring(&text, write, buffer, lenp, ppos);
+	return proc_dostring(&string, write, buffer, lenp, ppos);
 }
 
 static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
@@ -214,11 +214,11 @@ static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				     loff_t *ppos)
 {
 	char line[XTCP_CONGESTION_LIST_MAX];
-	struct ctl_table text = { .data = line, .maxlen = sizeof(line) };
+	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
 	int err;
 
 	xtcp_congestion_list(line, true);
-	err = proc_dostring(&text, write, buffer, lenp, ppos);
+	err = proc_dostring(&string, write, buffer, lenp, ppos);
 	return write && !err ? xtcp_congestion_allow_only(line) : err;
 }
 

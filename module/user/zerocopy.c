@@ -84,11 +84,11 @@ int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
  *
  * Return: octets; -EMSGSIZE: it takes no more, another skb may; -EFAULT
  */
-int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 octets,
+int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 		       struct msghdr *msg, const struct xtcp_zerocopy *zc)
 {
 #ifdef XTCP_HAS_ZEROCOPY
-	int n = xtcp_zerocopy_iter(sk, skb, msg, octets, zc->notice);
+	int n = xtcp_zerocopy_iter(sk, skb, msg, bytes, zc->notice);
 
 	/* It has another call's pages, or no room. */
 	if (n == -EEXIST || n == -EMSGSIZE)

@@ -28,7 +28,7 @@ struct xtcp_zerocopy {
 void xtcp_zerocopy_claim(struct sock *sk);
 int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
 			struct xtcp_zerocopy *zc);
-int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 octets,
+int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 		       struct msghdr *msg, const struct xtcp_zerocopy *zc);
 void xtcp_zerocopy_end(const struct xtcp_zerocopy *zc, bool queued);
 
