@@ -2,10 +2,11 @@
 /*
  * bind.c - bind() and listen() take a port
  *
- * RFC 9293 3.9.1.1 (local socket). A claim has to pass our own rules first
- * (conflict.c), and on the TCP wire the kernel's then, by a shadow.
+ * RFC 9293 3.9.1.1 (local socket). A claim is checked against xtcp's own
+ * sockets first (conflict.c). On the TCP wire the kernel's TCP must then accept
+ * a shadow of the port (shadow.c).
  *
- * Socket lock, process context.
+ * Context: socket lock, process.
  */
 #include "port/bucket.h"
 
@@ -21,7 +22,7 @@
 #include "port/port.h"
 #include "shadow.h"
 
-/* By our own rules. */
+/* Take port @num by xtcp's own rules. */
 static int bind_claim(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 		      bool listens, struct xtcp_port **spare)
 {
@@ -50,8 +51,8 @@ unlock:
 }
 
 /*
- * By the kernel's rules: @tcp gets its shadow, if it has none. @at: where its
- * owner is bound, of which the bucket may have but a digest.
+ * Give the port bucket @tcp a shadow, unless it has one. @at is the owner's
+ * full bind address, because an IPv6 bucket knows only the address digest.
  */
 static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 		     const struct xtcp_key *at)
@@ -75,7 +76,7 @@ static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
 	shadow = xtcp_shadow_open(net, &place);
 	if (IS_ERR(shadow))
 		return PTR_ERR(shadow);
-	/* Meanwhile the bucket may have inherited one: xtcp_port_inherit_shadow(). */
+	/* xtcp_port_inherit_shadow() may have set one meanwhile. */
 	chain = xtcp_port_chain_lock(net, port->num);
 	if (!tcp->shadow)
 		swap(tcp->shadow, shadow);
@@ -100,7 +101,7 @@ static int bind_hold(struct sock *sk, bool listens)
 	return err;
 }
 
-/* bind() at one port; listen() comes here again for a socket that holds it. */
+/* bind() to one port; also listen() for a socket that has the port. */
 static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 		    bool listens, struct xtcp_port **spare)
 {
@@ -146,8 +147,8 @@ static int bind_scan(struct sock *sk, const struct xtcp_claim *claim,
 }
 
 /*
- * Any port: one that is all ours; if there is none left and
- * net.ipv4.ip_autobind_reuse allows it, one that SO_REUSEADDR shares.
+ * Take any port that nobody else uses. If there is none left and
+ * net.ipv4.ip_autobind_reuse allows it, take one that SO_REUSEADDR shares.
  */
 static int bind_any(struct sock *sk, struct xtcp_claim *claim, bool listens,
 		    struct xtcp_port **spare)
@@ -179,7 +180,7 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 	return err;
 }
 
-/* The same where nothing may sleep; xtcp_port_settle() does the rest. */
+/* bind_port() in atomic context; xtcp_port_settle() opens the shadow. */
 static int bind_atomic(struct sock *sk, u16 num)
 {
 	struct xtcp_port *spare;
@@ -198,14 +199,14 @@ static int bind_atomic(struct sock *sk, u16 num)
 }
 
 /**
- * xtcp_port_settle - a BPF program may have bound the socket: do the rest
- * @sk: socket
+ * xtcp_port_settle - complete a bind() that a BPF program may have made
+ * @sk: socket; with or without a port
  *
- * On the TCP wire the kernel's TCP has a say, which was not to be asked in the
- * program's RCU section.
+ * On the TCP wire the port needs a shadow. Opening one sleeps, so it could not
+ * be done in the program's RCU section.
  *
  * Context: socket lock, process.
- * Return: 0; -EADDRINUSE; -ENOMEM; then the socket has no port.
+ * Return: 0; -EADDRINUSE or -ENOMEM, and the socket has no port any more.
  */
 int xtcp_port_settle(struct sock *sk)
 {
@@ -224,10 +225,10 @@ int xtcp_port_settle(struct sock *sk)
 
 /**
  * xtcp_port_bind - get_port of struct proto: bind(2)
- * @sk: socket; inet_rcv_saddr is the address it wants
+ * @sk: socket; inet_rcv_saddr is the address to bind to
  * @port: port, or 0 for any
  *
- * Context: socket lock, process; xs->filtering: must not sleep.
+ * Context: socket lock, process. Does not sleep while xs->filtering is set.
  * Return: 0 with inet_num set; -EADDRINUSE; -ENOMEM.
  */
 int xtcp_port_bind(struct sock *sk, unsigned short port)
@@ -238,11 +239,11 @@ int xtcp_port_bind(struct sock *sk, unsigned short port)
 }
 
 /**
- * xtcp_port_listen - listen(2) begins
- * @sk: socket; takes any port when it has none
+ * xtcp_port_listen - take or keep a port for listen(2)
+ * @sk: socket; gets any free port if it has none
  *
- * Two sockets with SO_REUSEADDR may be bound alike, but only one of them may
- * listen, so that the check is made again, as if in LISTEN.
+ * Two sockets with SO_REUSEADDR may be bound to the same address, but only one
+ * of them may listen. So the conflict check is repeated, as for a listener.
  *
  * Context: socket lock, process.
  * Return: 0 with inet_num and inet_sport set; -EADDRINUSE; -ENOMEM.
@@ -258,8 +259,8 @@ int xtcp_port_listen(struct sock *sk)
 }
 
 /**
- * xtcp_port_unlisten - the socket listens no longer, but may keep its port
- * @sk: socket
+ * xtcp_port_unlisten - note that a socket listens no longer
+ * @sk: socket; may keep its port
  *
  * Context: socket lock, process.
  */

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bucket.c - the table of local ports in use
+ * bucket.c - the table of port buckets
  *
- * A struct xtcp_port stands for a local port in use at one local address. It
- * lists the sockets there, whatever gave them the port (bind, listen, connect,
- * or the listener that they are children of), and counts the time-wait
- * records that their connections left behind. It goes when both are gone. A
- * record of a client keeps one alive for itself alone, as a rule; so it is
- * small, and ports whose records had other sharing options have one for each
- * of these classes.
+ * A struct xtcp_port (port bucket) stands for a local port in use at one local
+ * address. It lists the sockets that hold the port, whether they got it by
+ * bind(), listen(), connect() or from their listener, and counts the TIME-WAIT
+ * records of their connections. It is freed when it has neither. A client's
+ * TIME-WAIT record is usually the only holder of its bucket; so a bucket is
+ * small, and a port whose records had different sharing options has one bucket
+ * for each combination (class).
  *
- * A chain has the buckets of a few numbers in one list, as long as these are few.
- * A user may bind to one number at millions of addresses (127.0.0.0/8), and
- * would make everybody slow whose number shares the chain: beyond
- * %CHAIN_SHORT buckets, each number of the chain has a hash table by address,
- * under a random factor, that grows. It stays until the chain is empty.
+ * A chain links the buckets of several port numbers in one list while they are
+ * few. A user may bind one number at millions of addresses (127.0.0.0/8), which
+ * would slow down every port of the chain. So beyond %CHAIN_SHORT buckets the
+ * chain becomes crowded: each of its numbers gets a hash table by address, with
+ * a random factor, which grows. It goes back to a list when the chain is empty.
  *
- * The two wires have ports of their own. Those of the TCP wire are shared with
- * the kernel's own TCP, which sees each of them through a shadow (shadow.c).
+ * The two wires have separate ports. Ports of the TCP wire are shared with the
+ * kernel's TCP, which sees each of them as a shadow (shadow.c).
  *
- * Locks: a chain's lock guards its buckets, their owners and counts, and
+ * Locks: a chain's lock protects its buckets, their owners and counts, and
  * xs->port and xs->port_listens of the owners. It is taken with softirqs off,
- * under the socket lock, one chain at a time; the flow table is entered under
- * it.
+ * under the socket lock, one chain at a time. The flow table may be changed
+ * under it.
  */
 #include "port/bucket.h"
 
@@ -36,20 +36,20 @@
 #include "port/port.h"
 #include "shadow.h"
 
-/* Buckets in one list. */
+/* Buckets in a list before the chain becomes crowded. */
 #define CHAIN_SHORT		16
-/* Numbers that share a chain. */
+/* Port numbers in one chain. */
 #define CHAIN_NUMBERS		((U16_MAX + 1) / XTCP_PORT_BUCKETS)
-/* Lists of a table, as a power of two, and how long they get before it grows. */
+/* Most bits of a table; length of a list to grow at; bits added. */
 #define TABLE_BITS_MAX		12
 #define TABLE_LIST_LEN		4
 #define TABLE_GROWTH		2
 
 /**
- * struct port_table - buckets of one number
- * @lists: by local address
- * @one: the only list, at first
- * @bits: lists, as a power of two
+ * struct port_table - hash table of the buckets of one port number
+ * @lists: buckets by local address
+ * @one: the only list, while @bits is 0
+ * @bits: binary logarithm of the number of lists
  * @nr: buckets
  * @nr_tcp: buckets of the TCP wire
  * @nr_private: buckets that are not shared, of the native and the TCP wire
@@ -67,16 +67,16 @@ struct xtcp_port_crowd {
 	struct port_table	table[CHAIN_NUMBERS];
 };
 
-/* Of the hash by address; odd. */
+/* Factor of the hash by address; odd. */
 static u64 laddr_factor __read_mostly;
 
 static struct kmem_cache *port_cache __read_mostly;
 static struct kmem_cache *tcp_port_cache __read_mostly;
 
 /**
- * xtcp_port_alloc - a bucket for xtcp_port_get()
- * @class: which it will have
- * @gfp: how to allocate
+ * xtcp_port_alloc - allocate a bucket for xtcp_port_get()
+ * @class: XTCP_PORT_*, the bucket's class
+ * @gfp: allocation flags
  *
  * Return: the bucket, or NULL.
  */
@@ -100,7 +100,7 @@ struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp)
 }
 
 /**
- * xtcp_port_free - undo xtcp_port_alloc(), and give the shadow back
+ * xtcp_port_free - free a bucket and release its shadow
  * @port: bucket that is in no chain; may be NULL
  */
 void xtcp_port_free(struct xtcp_port *port)
@@ -116,10 +116,10 @@ void xtcp_port_free(struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_inherit_shadow - a new bucket holds what an older one holds
+ * xtcp_port_inherit_shadow - let a new bucket share an older one's shadow
  * @port: bucket
- * @from: the one that its owner comes from: a child its listener's, a
- *	time-wait record its socket's; may be NULL
+ * @from: bucket of the listener, for a child's; of the socket, for a TIME-WAIT
+ *	record's; may be NULL
  *
  * Context: chain lock.
  */
@@ -136,7 +136,7 @@ static struct port_table *table_of(const struct xtcp_port_chain *chain, u16 num)
 	return &chain->crowd->table[num / XTCP_PORT_BUCKETS];
 }
 
-/* Multiply-shift: two addresses meet as often as two random numbers. */
+/* Multiply-shift: addresses can't be chosen to make long lists. */
 static struct xtcp_port **table_list(const struct port_table *table,
 				     __be32 laddr)
 {
@@ -145,7 +145,7 @@ static struct xtcp_port **table_list(const struct port_table *table,
 	return &table->lists[table->bits ? product >> (64 - table->bits) : 0];
 }
 
-/* Where buckets of a number and an address are; those of others may be, too. */
+/* Head of the list with @num's buckets at @laddr, and possibly with others. */
 static struct xtcp_port **list_at(struct xtcp_port_chain *chain, u16 num,
 				  __be32 laddr)
 {
@@ -154,12 +154,13 @@ static struct xtcp_port **list_at(struct xtcp_port_chain *chain, u16 num,
 }
 
 /**
- * xtcp_port_list_at - the list that has a number's buckets at an address
- * @chain: its chain, locked
+ * xtcp_port_list_at - find the list of a port's buckets at an address
+ * @chain: chain of @num, locked
  * @num: port
  * @laddr: as in struct xtcp_bind_addr
  *
- * Return: the first of the list, or NULL; others' buckets may be in it.
+ * Return: the first bucket of the list, or NULL. The list may hold other
+ * buckets, too.
  */
 struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
 				    u16 num, __be32 laddr)
@@ -169,8 +170,8 @@ struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
 }
 
 /**
- * xtcp_port_lists - how many lists have a number's buckets
- * @chain: its chain, locked
+ * xtcp_port_lists - number of lists that hold a port's buckets
+ * @chain: chain of @num, locked
  * @num: port
  *
  * Return: at least 1.
@@ -181,12 +182,13 @@ unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num)
 }
 
 /**
- * xtcp_port_list - one of these lists
- * @chain: its chain, locked
+ * xtcp_port_list - one of the lists that hold a port's buckets
+ * @chain: chain of @num, locked
  * @num: port
- * @i: which, below xtcp_port_lists()
+ * @i: index, below xtcp_port_lists()
  *
- * Return: the first of the list, or NULL; others' buckets may be in it.
+ * Return: the first bucket of the list, or NULL. The list may hold other
+ * buckets, too.
  */
 struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,
 				 unsigned int i)
@@ -200,7 +202,7 @@ static bool class_is_tcp(u8 class)
 	return class & XTCP_PORT_TCP_WIRE;
 }
 
-/* @by: 1 for one that comes, -1 for one that goes. */
+/* Count @port in (@by is 1) or out (-1). */
 static void table_count(struct port_table *table, const struct xtcp_port *port,
 			int by)
 {
@@ -221,7 +223,7 @@ static void table_link(struct port_table *table, struct xtcp_port *port)
 	*list = port;
 }
 
-/* All buckets of a table as one list; it is empty then. */
+/* Unlink all buckets of a table and return them as one list. */
 static struct xtcp_port *table_empty(struct port_table *table)
 {
 	struct xtcp_port *all = NULL, *port;
@@ -243,7 +245,7 @@ static void table_free_lists(struct port_table *table)
 		kfree(table->lists);
 }
 
-/* Without memory the lists get longer. */
+/* Without memory the table keeps its size and the lists get longer. */
 static void table_grow(struct port_table *table)
 {
 	u32 bits = min(table->bits + TABLE_GROWTH, (u32)TABLE_BITS_MAX);
@@ -274,7 +276,7 @@ static void crowd_add(struct xtcp_port_chain *chain, struct xtcp_port *port)
 	table_grow(table);
 }
 
-/* A list that got long becomes tables. Without memory it gets longer. */
+/* Turn a long list into tables. Without memory the list gets longer. */
 static noinline void chain_crowd(struct xtcp_port_chain *chain)
 {
 	struct xtcp_port *all = chain->first, *port;
@@ -295,7 +297,7 @@ static noinline void chain_crowd(struct xtcp_port_chain *chain)
 	}
 }
 
-/* The chain is empty. */
+/* Go back to a list; the chain is empty. */
 static noinline void chain_uncrowd(struct xtcp_port_chain *chain)
 {
 	unsigned int i;
@@ -335,12 +337,12 @@ static void chain_del(struct xtcp_port_chain *chain, struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_is_private - did somebody ask for this port by number
- * @chain: of the port, locked
+ * xtcp_port_is_private - check for an explicit bind of a port
+ * @chain: chain of @num, locked
  * @num: port
- * @class: whose wire counts
+ * @class: only its wire counts
  *
- * Return: true if a socket bound to it by number, at whatever address.
+ * Return: true if a socket bound this port explicitly, at any address.
  */
 bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
 			  u8 class)
@@ -357,10 +359,10 @@ bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
 }
 
 /**
- * xtcp_port_set_shared - may connect() take a bucket's port, too
- * @chain: of the port, locked
+ * xtcp_port_set_shared - set whether connect() may share a bucket's port
+ * @chain: the bucket's chain, locked
  * @port: bucket
- * @shared: may it
+ * @shared: true if connect() may take the port, too
  */
 void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
 			  bool shared)
@@ -374,11 +376,11 @@ void xtcp_port_set_shared(struct xtcp_port_chain *chain, struct xtcp_port *port,
 }
 
 /**
- * xtcp_port_find - the bucket of a port, place and class
- * @chain: its chain, locked
+ * xtcp_port_find - find the bucket of a port, address and class
+ * @chain: chain of @num, locked
  * @num: port
  * @at: local address
- * @ifindex: device, 0 for any; counts on the TCP wire only
+ * @ifindex: device, 0 for any; compared on the TCP wire only
  * @class: XTCP_PORT_*
  *
  * Return: the bucket, or NULL.
@@ -399,7 +401,7 @@ struct xtcp_port *xtcp_port_find(const struct xtcp_port_chain *chain, u16 num,
 	return NULL;
 }
 
-/* Has anyone that number on the TCP wire? */
+/* True if the TCP wire has a bucket with that port, at any address. */
 static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
 {
 	const struct xtcp_port *port;
@@ -413,16 +415,17 @@ static bool num_is_held(const struct xtcp_port_chain *chain, u16 num)
 }
 
 /**
- * xtcp_port_get - find the bucket, or make it
+ * xtcp_port_get - find the bucket, or create it from a spare one
  * @net: namespace
- * @chain: its chain, locked
+ * @chain: chain of @num, locked
  * @num: port
  * @at: local address
- * @ifindex: device, 0 for any; counts on the TCP wire only
+ * @ifindex: device, 0 for any; compared on the TCP wire only
  * @class: XTCP_PORT_*
- * @spare: what to make it of, of that class; *@spare is NULL then
+ * @spare: bucket of @class from xtcp_port_alloc(), or a pointer to NULL; set to
+ *	NULL when it was used
  *
- * Return: the bucket; NULL if there is neither.
+ * Return: the bucket; NULL if there is none and no spare one.
  */
 struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 				u16 num, struct xtcp_bind_addr at, int ifindex,
@@ -450,10 +453,10 @@ struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 }
 
 /**
- * xtcp_port_put - somebody has gone: the last one takes the bucket along
+ * xtcp_port_put - free a bucket that has no holder any more
  * @net: namespace
- * @chain: its chain, locked
- * @port: bucket
+ * @chain: the bucket's chain, locked
+ * @port: bucket; stays if it still has owners or TIME-WAIT records
  */
 void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port *port)
@@ -476,8 +479,8 @@ static bool owner_is_another_user(const struct sock *sk,
 }
 
 /**
- * xtcp_port_owner_add - a socket has a port
- * @sk: socket without one
+ * xtcp_port_owner_add - make a socket an owner of a port bucket
+ * @sk: socket without a bucket
  * @port: bucket, its chain locked
  */
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
@@ -490,9 +493,9 @@ void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_set_listens - a socket listens at its port, or does no longer
- * @sk: socket; without a bucket nothing is counted
- * @listens: does it
+ * xtcp_port_set_listens - count a socket as a listener at its port, or not
+ * @sk: socket; if it has no bucket nothing is counted
+ * @listens: true if it listens
  *
  * Context: chain lock.
  */
@@ -506,9 +509,9 @@ void xtcp_port_set_listens(struct sock *sk, bool listens)
 }
 
 /**
- * xtcp_port_owner_del - a socket has it no longer
- * @chain: of the port, locked
- * @sk: socket
+ * xtcp_port_owner_del - remove a socket from its port bucket
+ * @chain: chain of the port, locked
+ * @sk: socket with a bucket, which may be freed
  */
 void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 {
@@ -523,7 +526,7 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 }
 
 /**
- * xtcp_port_number - a connection's local port, wherever it is noted
+ * xtcp_port_number - set a socket's local port in all three fields
  * @sk: socket
  * @num: port, or 0
  */
@@ -535,7 +538,7 @@ void xtcp_port_number(struct sock *sk, u16 num)
 }
 
 /**
- * xtcp_port_init - at load
+ * xtcp_port_init - create the caches of buckets, when the module is loaded
  *
  * Return: 0 or -ENOMEM.
  */
@@ -554,7 +557,9 @@ int xtcp_port_init(void)
 }
 
 /**
- * xtcp_port_exit - at unload; no namespace is left
+ * xtcp_port_exit - destroy the caches of buckets
+ *
+ * Context: module unload; no namespace is left.
  */
 void xtcp_port_exit(void)
 {
@@ -563,7 +568,7 @@ void xtcp_port_exit(void)
 }
 
 /**
- * xtcp_port_net_init - chains of a namespace
+ * xtcp_port_net_init - create the chains of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -592,7 +597,7 @@ int xtcp_port_net_init(struct net *net)
 
 /**
  * xtcp_port_net_exit - undo xtcp_port_net_init()
- * @net: namespace; its sockets and records are gone
+ * @net: namespace without sockets and records
  */
 void xtcp_port_net_exit(struct net *net)
 {

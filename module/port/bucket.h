@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * bucket.h - the table of local ports in use
+ * bucket.h - the table of port buckets
  *
- * What the files of this room share. The others know port.h.
+ * For the files of this directory only; the rest of the module uses port.h.
  */
 #ifndef XTCP_PORT_BUCKET_H
 #define XTCP_PORT_BUCKET_H
@@ -21,19 +21,19 @@
 
 struct xtcp_shadow;
 
-/* Which sharing options a socket has, or that of a time-wait record had. */
+/* Sharing options of the sockets, also of those of TIME-WAIT records. */
 #define XTCP_PORT_REUSE		1
 #define XTCP_PORT_REUSEPORT	2
-/* And its wire; ports of the other one are other ports. */
+/* The wire. The two wires have separate ports. */
 #define XTCP_PORT_TCP_WIRE	4
 
 /**
- * struct xtcp_bind_addr - where a port is used
- * @laddr: local address, or a digest of it (flow.h), 0 for any
- * @family: of @laddr; AF_UNSPEC: any address of either
+ * struct xtcp_bind_addr - address and family of a port bucket
+ * @laddr: local address, or its digest (flow.h); 0 for any
+ * @family: family of @laddr; AF_UNSPEC for any address of either family
  *
- * Two addresses with one digest are one to bind(): of two thousand million
- * pairs, one is.
+ * bind() takes two IPv6 addresses with the same digest for the same address. Of
+ * two thousand million pairs, one has the same digest.
  */
 struct xtcp_bind_addr {
 	__be32			laddr;
@@ -41,16 +41,16 @@ struct xtcp_bind_addr {
 };
 
 /**
- * struct xtcp_port - a port in use at one local address
- * @next: in its list
- * @owners: sockets, by sk_bind_node; of @class when they came
- * @laddr: local address, or a digest of it, as in struct xtcp_bind_addr
- * @tw: time-wait records of @class
+ * struct xtcp_port - port bucket: a port in use at one local address
+ * @next: next bucket in the list
+ * @owners: sockets, by sk_bind_node; they had class @class when they were added
+ * @laddr: local address, as in struct xtcp_bind_addr
+ * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
- * @shared: nobody asked for it by number, so that connect() may take it too
- * @mixed: owners are of several users
+ * @shared: no socket bound the port explicitly; connect() may take it, too
+ * @mixed: the owners belong to several users
  * @num: port
- * @family: of @laddr, as in struct xtcp_bind_addr
+ * @family: family of @laddr, as in struct xtcp_bind_addr
  * @class: XTCP_PORT_*
  */
 struct xtcp_port {
@@ -67,16 +67,16 @@ struct xtcp_port {
 };
 
 #if BITS_PER_LONG == 64
-/* With the time-wait record that keeps it alive: 128. */
+/* With the TIME-WAIT record that keeps it alive: 128 bytes. */
 static_assert(sizeof(struct xtcp_port) == 32);
 #endif
 
 /**
- * struct xtcp_tcp_port - a port of the TCP wire
- * @port: its head
- * @ifindex: device, 0 for any; part of the name
- * @shadow: what holds it against the kernel's own TCP; NULL while that is
- *	being made. Set once, under the chain lock
+ * struct xtcp_tcp_port - port bucket of the TCP wire
+ * @port: bucket
+ * @ifindex: device, 0 for any; part of the key
+ * @shadow: holds the port in the kernel's bind table; NULL until it is open.
+ *	Set once, under the chain lock
  */
 struct xtcp_tcp_port {
 	struct xtcp_port	port;
@@ -85,10 +85,10 @@ struct xtcp_tcp_port {
 };
 
 /**
- * xtcp_tcp_port - what a port of the TCP wire has besides
+ * xtcp_tcp_port - the TCP wire's part of a port bucket
  * @port: bucket
  *
- * Return: that, or NULL for one of the native wire.
+ * Return: that part, or NULL for a bucket of the native wire.
  */
 static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
 {
@@ -97,7 +97,7 @@ static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_shadow - what holds a port against the kernel's own TCP
+ * xtcp_port_shadow - a port bucket's shadow
  * @port: bucket; may be NULL
  *
  * Context: chain lock, or an owner's socket lock.
@@ -111,10 +111,10 @@ static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_bind_addr - where a bucket is
+ * xtcp_port_bind_addr - a port bucket's bind address
  * @port: bucket
  *
- * Return: the place.
+ * Return: the address and family.
  */
 static inline struct xtcp_bind_addr
 xtcp_port_bind_addr(const struct xtcp_port *port)
@@ -125,10 +125,10 @@ xtcp_port_bind_addr(const struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_first_owner - one of a bucket's sockets
+ * xtcp_port_first_owner - the first of a port bucket's sockets
  * @port: bucket, its chain locked
  *
- * Return: the socket, or NULL if it has none.
+ * Return: the socket, or NULL if there is none.
  */
 static inline struct sock *xtcp_port_first_owner(const struct xtcp_port *port)
 {
@@ -136,11 +136,12 @@ static inline struct sock *xtcp_port_first_owner(const struct xtcp_port *port)
 }
 
 /**
- * xtcp_port_chain_lock - nobody else changes ports of that number
+ * xtcp_port_chain_lock - lock the chain of a port
  * @net: namespace
  * @num: port
  *
- * Context: any but under another chain's lock. Return: its chain.
+ * Context: any, without another chain's lock.
+ * Return: the chain.
  */
 static inline struct xtcp_port_chain *
 xtcp_port_chain_lock(const struct net *net, u16 num)
@@ -164,10 +165,10 @@ static inline void xtcp_port_chain_unlock(struct xtcp_port_chain *chain)
 }
 
 /**
- * xtcp_bind_addr_of_flow - where a connection is
- * @flow: its flow
+ * xtcp_bind_addr_of_flow - bind address of a connection
+ * @flow: flow of the connection
  *
- * Return: the place.
+ * Return: its local address and family.
  */
 static inline struct xtcp_bind_addr
 xtcp_bind_addr_of_flow(const struct xtcp_flow *flow)
@@ -178,10 +179,10 @@ xtcp_bind_addr_of_flow(const struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_bind_addr_of_sk - where a socket is bound
+ * xtcp_bind_addr_of_sk - bind address of a socket
  * @sk: socket; need not be locked
  *
- * Return: the place.
+ * Return: the address and family that it is bound to.
  */
 static inline struct xtcp_bind_addr
 xtcp_bind_addr_of_sk(const struct sock *sk)
@@ -195,11 +196,11 @@ xtcp_bind_addr_of_sk(const struct sock *sk)
 }
 
 /**
- * xtcp_bind_addrs_equal - the same address
- * @a: a place
- * @b: another one
+ * xtcp_bind_addrs_equal - compare two bind addresses
+ * @a: an address
+ * @b: another address
  *
- * Return: are they.
+ * Return: true if @a and @b are the same address.
  */
 static inline bool xtcp_bind_addrs_equal(struct xtcp_bind_addr a,
 					 struct xtcp_bind_addr b)
@@ -208,11 +209,11 @@ static inline bool xtcp_bind_addrs_equal(struct xtcp_bind_addr a,
 }
 
 /**
- * xtcp_bind_addr_covers - is each connection at one place at another one, too
- * @a: the wider place
- * @b: the other one
+ * xtcp_bind_addr_covers - check whether an address includes another one
+ * @a: the address that may be a wildcard
+ * @b: the other address
  *
- * Return: is it.
+ * Return: true if every connection at @b is also at @a.
  */
 static inline bool xtcp_bind_addr_covers(struct xtcp_bind_addr a,
 					 struct xtcp_bind_addr b)
@@ -222,11 +223,12 @@ static inline bool xtcp_bind_addr_covers(struct xtcp_bind_addr a,
 }
 
 /**
- * xtcp_bind_addrs_overlap - an address, and one that it is or that means any
- * @a: a place
- * @b: another one
+ * xtcp_bind_addrs_overlap - check whether two addresses have one in common
+ * @a: an address
+ * @b: another address
  *
- * Return: do they.
+ * Return: true if @a and @b are the same address, or one of them is a wildcard
+ * that includes the other.
  */
 static inline bool xtcp_bind_addrs_overlap(struct xtcp_bind_addr a,
 					   struct xtcp_bind_addr b)
@@ -236,7 +238,7 @@ static inline bool xtcp_bind_addrs_overlap(struct xtcp_bind_addr a,
 }
 
 /**
- * xtcp_port_wire_class - the wire's part of a class
+ * xtcp_port_wire_class - the wire's bit of a class
  * @wire: XTCP_WIRE_*
  *
  * Return: XTCP_PORT_TCP_WIRE or 0.
@@ -247,10 +249,10 @@ static inline u8 xtcp_port_wire_class(u8 wire)
 }
 
 /**
- * xtcp_port_class - which buckets a socket belongs to
+ * xtcp_port_class - class of the bucket that a socket belongs to
  * @sk: socket
  *
- * Return: XTCP_PORT_*.
+ * Return: XTCP_PORT_* flags.
  */
 static inline u8 xtcp_port_class(const struct sock *sk)
 {
@@ -278,9 +280,9 @@ struct xtcp_port *xtcp_port_get(struct net *net, struct xtcp_port_chain *chain,
 				u8 class, struct xtcp_port **spare);
 
 /**
- * xtcp_port_find_flow - the bucket of a connection
- * @chain: of its local port, locked
- * @flow: its flow
+ * xtcp_port_find_flow - find the bucket of a connection
+ * @chain: chain of its local port, locked
+ * @flow: flow of the connection
  * @class: XTCP_PORT_*
  *
  * Return: the bucket, or NULL.
@@ -294,14 +296,14 @@ xtcp_port_find_flow(const struct xtcp_port_chain *chain,
 }
 
 /**
- * xtcp_port_get_flow - find the bucket of a connection, or make it
+ * xtcp_port_get_flow - find the bucket of a connection, or create it
  * @net: namespace
- * @chain: of its local port, locked
- * @flow: its flow
+ * @chain: chain of its local port, locked
+ * @flow: flow of the connection
  * @class: XTCP_PORT_*
  * @spare: as for xtcp_port_get()
  *
- * Return: the bucket; NULL if there is neither.
+ * Return: the bucket; NULL if there is none and no spare one.
  */
 static inline struct xtcp_port *
 xtcp_port_get_flow(struct net *net, struct xtcp_port_chain *chain,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * conflict.c - who may share a port with whom
+ * conflict.c - which sockets and records may share a port
  *
- * Stock's rules, which users know by their EADDRINUSE:
+ * The rules are those of the kernel's TCP, because programs rely on its
+ * EADDRINUSE:
+ *  - bind() and listen() fail if address and device overlap with those of a
+ *    holder that does not share the port. SO_REUSEADDR on both sides shares it
+ *    unless the other one listens; SO_REUSEPORT on both sides shares it between
+ *    sockets of one user. A TIME-WAIT record keeps its socket's options.
+ *  - connect() without a port takes one that no socket bound explicitly, and
+ *    shares it with other connections: only the 4-tuple must be new.
  *
- *  - bind() and listen() must not overlap in address and device with anyone
- *    who doesn't want to share. SO_REUSEADDR on both sides shares unless the
- *    other listens; SO_REUSEPORT on both sides shares between sockets of one
- *    user; for a time-wait record its socket's options go on counting.
- *  - connect() without a port takes one that nobody asked for by number, and
- *    shares it with other connects: only the 4-tuple has to be new.
+ * Address, device and sharing options of other sockets are read without their
+ * locks. As in the kernel's TCP, a setsockopt() during the check may or may not
+ * be seen.
  *
- * What others' sockets say of themselves (address, device, sharing options) is
- * read without their locks: as in stock, a setsockopt() during the check counts
- * or doesn't.
- *
- * Chain lock.
+ * Context: chain lock.
  */
 #include "port/conflict.h"
 
@@ -24,8 +24,8 @@
 #include "net/device.h"
 
 /**
- * xtcp_claim_init - what a socket would have of a port
- * @claim: filled in; any port, not shared with a crowd
+ * xtcp_claim_init - fill in a claim from a socket's address and options
+ * @claim: filled in; for any port, not to be shared by SO_REUSEADDR
  * @sk: socket, locked
  */
 void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
@@ -41,7 +41,7 @@ void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
 	};
 }
 
-/* @port_too: both have SO_REUSEPORT, and the user is the same. */
+/* @port_too: both have SO_REUSEPORT and belong to the same user. */
 static bool claim_may_share(const struct xtcp_claim *claim, bool reuse,
 			    bool listens, bool port_too)
 {
@@ -65,7 +65,7 @@ static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other
 				xtcp_sk(other)->port_listens, port_too);
 }
 
-/* Buckets of the native wire have no device: a record meets any there. */
+/* Native buckets have no device, so their records conflict with any device. */
 static bool timewait_is_apart(const struct xtcp_claim *claim,
 			      struct xtcp_port *port)
 {
@@ -76,9 +76,10 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
 }
 
 /*
- * None of a bucket's owners can object, by the options that they had when they
- * came. As in stock, one who changes them later still counts as he was: so a
- * port that ten thousand sockets share is taken without a look at each.
+ * Check a bucket's owners together, by the options that they had when they were
+ * added: true if none of them can object. So a port that ten thousand sockets
+ * share is taken without a look at each. As in the kernel's TCP, a later
+ * setsockopt() of an owner is not seen.
  */
 static bool claim_suits_owners(const struct xtcp_claim *claim,
 			       const struct xtcp_port *port)
@@ -88,7 +89,7 @@ static bool claim_suits_owners(const struct xtcp_claim *claim,
 
 	if (!first)
 		return true;
-	/* Of one of several users it would have to be asked which. */
+	/* Owners of several users must be checked one by one. */
 	if (port_too && (port->mixed || !claim->by_number))
 		return false;
 	port_too = port_too && uid_eq(claim->uid, sk_uid(first));
@@ -120,7 +121,7 @@ static bool claim_meets_timewait(const struct xtcp_claim *claim,
 				port->class & XTCP_PORT_REUSEPORT);
 }
 
-/* @port: first of a list, which may have buckets of other numbers. */
+/* @port: first bucket of a list, which may also hold other numbers' buckets. */
 static bool claim_meets(const struct xtcp_claim *claim,
 			struct xtcp_port *port, u16 num)
 {
@@ -134,15 +135,15 @@ static bool claim_meets(const struct xtcp_claim *claim,
 }
 
 /**
- * xtcp_claim_conflicts - is somebody at that port who doesn't want to share
- * @claim: what is wanted
- * @chain: of the port, locked
+ * xtcp_claim_conflicts - check a claim against all holders of a port
+ * @claim: the claim
+ * @chain: chain of @num, locked
  * @num: port
  *
- * A claim to one address looks there and at the wildcard, one to any address
- * everywhere.
+ * A claim to one address is compared with the buckets at that address and at
+ * the wildcard, a claim to any address with all.
  *
- * Return: true if there is.
+ * Return: true if a holder of the port does not share it.
  */
 bool xtcp_claim_conflicts(const struct xtcp_claim *claim,
 			  const struct xtcp_port_chain *chain, u16 num)

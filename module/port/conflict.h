@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * conflict.h - who may share a port with whom
- */
+/* conflict.h - which sockets and records may share a port */
 #ifndef XTCP_PORT_CONFLICT_H
 #define XTCP_PORT_CONFLICT_H
 
@@ -11,16 +9,16 @@
 #include "port/bucket.h"
 
 /**
- * struct xtcp_claim - what a socket wants of a port
- * @sk: socket; doesn't conflict with itself
+ * struct xtcp_claim - a port as a socket wants to have it
+ * @sk: socket; does not conflict with itself
  * @at: local address
  * @ifindex: device, 0 for any
- * @uid: owner
+ * @uid: owner of the socket
  * @wire: XTCP_PORT_TCP_WIRE or 0
- * @reuse: SO_REUSEADDR
- * @reuseport: SO_REUSEPORT
- * @by_number: a certain port is wanted, so that SO_REUSEPORT may share it
- * @crowd: SO_REUSEADDR may share it
+ * @reuse: SO_REUSEADDR is set
+ * @reuseport: SO_REUSEPORT is set
+ * @by_number: explicit bind, so that SO_REUSEPORT may share the port
+ * @crowd: SO_REUSEADDR may share the port
  */
 struct xtcp_claim {
 	const struct sock	*sk;

@@ -2,13 +2,13 @@
 /*
  * connect.c - connect() takes a port and enters the flow table
  *
- * RFC 6056 (ephemeral ports). Under the chain's lock the socket gets the number
- * and enters the flow table, so that no bind() slips in between; if the 4-tuple
- * is there already, the next candidate comes. On the TCP wire a shadow comes
- * first, and the kernel's own connections are in the way, too: SO_REUSEADDR
- * lets both stacks bind to one port.
+ * RFC 6056 (ephemeral ports). The socket gets its port number and enters the
+ * flow table under one hold of the chain lock, so that no bind() comes in
+ * between. If the 4-tuple is in use, the next candidate is tried. On the TCP
+ * wire a shadow is opened first, and the connections of the kernel's TCP are
+ * checked as well, because SO_REUSEADDR lets both stacks bind to one port.
  *
- * Socket lock, process context.
+ * Context: socket lock, process.
  */
 #include "port/bucket.h"
 
@@ -26,7 +26,7 @@
 #include "shadow.h"
 #include "user/stats.h"
 
-/* LC-90: a connection in TIME-WAIT makes room for its next incarnation. */
+/* LC-90: a new connection replaces one in TIME-WAIT. */
 static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
 			     bool bound)
 {
@@ -40,8 +40,9 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
 }
 
 /*
- * One 4-tuple, one connection. What is in TIME-WAIT there stays, whatever its
- * age: only its own stack knows how it ended.
+ * A 4-tuple may belong to one of the two stacks only. A connection of the
+ * kernel's TCP in TIME-WAIT counts, too, whatever its age: only the kernel's
+ * TCP knows how it ended.
  */
 static bool kernel_tcp_is_there(const struct sock *sk)
 {
@@ -61,9 +62,9 @@ static bool kernel_tcp_is_there(const struct sock *sk)
 }
 
 /*
- * Enters @sk into the flow table. @bound: its user chose the port. @tw:
- * time-wait record that gave way, with the reference of the lookup; it is to
- * end once the chain lock is gone.
+ * Enter @sk into the flow table. @bound: the port is an explicit bind. @tw is
+ * set to the TIME-WAIT record that was replaced, with the reference of the
+ * lookup; the caller ends it after releasing the chain lock.
  */
 static int flow_claim(struct sock *sk, bool bound, struct xtcp_timewait **tw)
 {
@@ -99,9 +100,9 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 }
 
 /*
- * The socket has a port. If it was bound to any address, it moves to the
- * bucket of the one that its connection has now, where its time-wait record
- * will be counted; without memory for that it stays.
+ * connect() of a socket that has a port. If it was bound to the wildcard, it
+ * moves to the bucket of the connection's address, where its TIME-WAIT record
+ * will be counted. Without memory for that bucket it stays.
  */
 static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare)
@@ -132,7 +133,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	return err;
 }
 
-/* By our own rules; @shadow comes along, in case that the bucket needs one. */
+/* Try port @num by xtcp's own rules. A new bucket takes over @shadow. */
 static int connect_claim(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare, struct xtcp_shadow **shadow)
 {
@@ -179,8 +180,8 @@ static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
 }
 
 /*
- * What holds the port there already, at the flow's address or at the wildcard,
- * referenced; or NULL.
+ * Find an open shadow of the port at the flow's address or at the wildcard, and
+ * take a reference. NULL if there is none.
  */
 static struct xtcp_shadow *shadow_over(struct net *net,
 				       const struct xtcp_port_chain *chain,
@@ -198,9 +199,9 @@ static struct xtcp_shadow *shadow_over(struct net *net,
 }
 
 /*
- * By the kernel's rules: a shadow for a port that connect() may take, whatever
- * the sharing options of others who connect from there. Comes first, for
- * it may sleep and fail.
+ * Get a shadow for a port that connect() may take, whatever sharing options
+ * other connecting sockets there have. Called before the chain lock is taken,
+ * because opening a shadow may sleep and fail.
  */
 static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
 {
@@ -266,15 +267,15 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
 }
 
 /**
- * xtcp_port_connect - connect(2) enters the flow table
- * @sk: socket; its flow is named but for the local port, if it has none
+ * xtcp_port_connect - take a port and enter the flow table, for connect(2)
+ * @sk: socket; its flow is complete but for the local port, if it has none
  *
- * When a time-wait record gave way, xs->iss is the ISN to use and TS.Recent is
- * set; neither is touched otherwise.
+ * When a TIME-WAIT record is replaced, xs->iss is set to the ISN to use and
+ * TS.Recent is taken over. Otherwise neither is changed.
  *
  * Context: socket lock, process.
- * Return: 0 with the local port set everywhere; -EADDRNOTAVAIL when the
- * 4-tuple is in use or no port is left; -ENOMEM.
+ * Return: 0 with the local port set everywhere; -EADDRNOTAVAIL when the 4-tuple
+ * is in use or no port is left; -ENOMEM.
  */
 int xtcp_port_connect(struct sock *sk)
 {

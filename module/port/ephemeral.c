@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ephemeral.c - which port is tried next, when none was asked for
+ * ephemeral.c - the order in which ephemeral ports are tried
  *
- * RFC 6056. The range is ip_local_port_range's or the socket's own
- * (IP_LOCAL_PORT_RANGE). Stock's parity is kept: connect() begins with ports of
- * the range's first parity, bind() to port 0 with the others, so that they
- * seldom meet.
+ * RFC 6056. The range is ip_local_port_range or the socket's own
+ * (IP_LOCAL_PORT_RANGE). As in the kernel's TCP, connect() begins with the
+ * ports of the parity of the range's first port and bind() to port 0 with the
+ * others, so that the two seldom compete.
  *
- * A destination has a counter by its hash, and others may have the same one.
- * Whoever sees several destinations' ports can tell which ones share a counter,
- * and these pairs would name the machine: so there are many counters, and the
- * hash is another one every 10 s and in each namespace (isn.c).
+ * A destination's hash selects a counter, which other destinations may share.
+ * An observer of several destinations' ports could learn which of them share a
+ * counter and recognize the host by these pairs. So there are many counters,
+ * and the hash changes every 10 s and differs between namespaces (isn.c).
  *
- * Process context. The counters are read and written without a lock, because a
+ * Context: process. The counters are read and written without a lock, because a
  * lost step does no harm.
  */
 #include "port/ephemeral.h"
@@ -29,16 +29,16 @@
 static u32 perturb[XTCP_PERTURB_SLOTS] __read_mostly;
 
 /**
- * xtcp_port_range_init - set the counters at random
+ * xtcp_port_range_init - set the counters to random values
  *
- * Context: at load, before the first socket.
+ * Context: module load, before the first socket.
  */
 void __init xtcp_port_range_init(void)
 {
 	get_random_bytes(perturb, sizeof(perturb));
 }
 
-/* @where: any number, evenly spread. */
+/* @where: random number that selects the first port. */
 static void range_init(struct xtcp_port_range *range, const struct sock *sk,
 		       u32 where, bool odd)
 {
@@ -65,10 +65,10 @@ void xtcp_port_range_bind(struct xtcp_port_range *range, const struct sock *sk)
 /**
  * xtcp_port_range_connect - begin a search for connect()
  * @range: filled in
- * @sk: socket, locked; its flow names both addresses and the peer's port
+ * @sk: socket, locked; its flow has both addresses and the peer's port
  *
- * RFC 6056 3.3.4, algorithm 4: the keyed hash gives each peer a place of its
- * own to begin at, and a counter moves it on.
+ * RFC 6056 3.3.4, algorithm 4: a keyed hash of the peer selects where to begin,
+ * and a counter advances it.
  */
 void xtcp_port_range_connect(struct xtcp_port_range *range,
 			     const struct sock *sk)
@@ -85,9 +85,10 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 }
 
 /**
- * xtcp_port_range_nth - a port to try
- * @range: where
- * @i: which; those below @range->count + 1 name each port at least once
+ * xtcp_port_range_nth - the port to try at a step of the search
+ * @range: the search
+ * @i: step; the steps up to and including @range->count visit each port at
+ *	least once
  *
  * Return: the port.
  */
@@ -102,11 +103,13 @@ u16 xtcp_port_range_nth(const struct xtcp_port_range *range, u32 i)
 }
 
 /**
- * xtcp_port_range_found - the next search of connect() begins behind this one
- * @range: where a port was found
- * @tries: after how many
+ * xtcp_port_range_found - let the next search of connect() begin after this
+ * port
+ * @range: the search
+ * @tries: steps that it took
  *
- * A random step now and then keeps the next port from being known.
+ * The counter advances by a random amount at least, so that the next port
+ * cannot be predicted.
  */
 void xtcp_port_range_found(const struct xtcp_port_range *range, u32 tries)
 {

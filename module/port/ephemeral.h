@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * ephemeral.h - which port is tried next
- */
+/* ephemeral.h - the order in which ephemeral ports are tried */
 #ifndef XTCP_PORT_EPHEMERAL_H
 #define XTCP_PORT_EPHEMERAL_H
 
@@ -9,16 +7,16 @@
 
 struct sock;
 
-/* Counters of the machine, as many as Linux has; RFC 6056 3.3.4. */
+/* Counters of the host, as many as in Linux; RFC 6056 3.3.4. */
 #define XTCP_PERTURB_SLOTS	65536	/* power of two */
 
 /**
- * struct xtcp_port_range - ports in the order in which they are tried
- * @counter: to be moved on; NULL for bind()
- * @low: first of the range
- * @count: how many
+ * struct xtcp_port_range - a search for an ephemeral port
+ * @counter: advanced when a port was found; NULL for bind()
+ * @low: first port of the range
+ * @count: number of ports
  * @start: offset to begin at, even
- * @odd: offsets that are odd come first
+ * @odd: try odd offsets before even ones
  */
 struct xtcp_port_range {
 	u32	*counter;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * port.h - who holds which local port
- */
+/* port.h - local ports, as the rest of the module uses them */
 #ifndef XTCP_PORT_H
 #define XTCP_PORT_H
 
@@ -31,12 +29,13 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw);
 void xtcp_port_timewait_release(struct net *net, struct xtcp_timewait *tw);
 
 /**
- * xtcp_port_is_held - may a segment of the TCP wire be for xtcp
+ * xtcp_port_is_held - check whether a segment of the TCP wire may be for xtcp
  * @net: namespace
  * @num: port that it is sent to
  *
- * Context: any. Return: has any socket or record of the TCP wire that port, at
- * whatever address.
+ * Context: any.
+ * Return: true if a socket or record of the TCP wire holds that port, at any
+ * address.
  */
 static inline bool xtcp_port_is_held(const struct net *net, u16 num)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * heir.c - a port goes from one body of a connection to the next
+ * successor.c - children and TIME-WAIT records hold ports, too
  *
- * A child has its listener's port, a time-wait record its socket's. The last
- * who goes gives it back.
+ * A child shares its listener's port, a TIME-WAIT record its socket's. The last
+ * holder releases the port.
  *
- * Softirq or process context.
+ * Context: softirq or process.
  */
 #include "port/bucket.h"
 
@@ -15,11 +15,11 @@
 #include "port/port.h"
 
 /**
- * xtcp_port_inherit - a child holds its listener's port too
+ * xtcp_port_inherit - let a child hold its listener's port
  * @child: new socket, a clone, not yet visible
- * @listener: where it came from
+ * @listener: its listener
  *
- * Without memory the child goes on without: a bind() may then miss it.
+ * Without memory the child holds no bucket, and a bind() may miss it.
  *
  * Context: softirq or process.
  */
@@ -42,7 +42,7 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 		spare = xtcp_port_alloc(class, GFP_ATOMIC);
 		port = xtcp_port_get_flow(net, chain, &xs->flow, class, &spare);
 	}
-	/* A listener gives this port back under this lock only. */
+	/* The listener's bucket can't change: that needs this chain lock. */
 	if (inet_sk(listener)->inet_num == num) {
 		if (port)
 			xtcp_port_inherit_shadow(port, xtcp_sk(listener)->port);
@@ -57,7 +57,7 @@ void xtcp_port_inherit(struct sock *child, struct sock *listener)
 }
 
 /**
- * xtcp_port_release - put_port of struct proto: give the port back
+ * xtcp_port_release - put_port of struct proto: release the port
  * @sk: socket; may hold none
  *
  * Context: socket lock, or the last reference.
@@ -90,14 +90,14 @@ static struct xtcp_port *timewait_port(const struct xtcp_port_chain *chain,
 }
 
 /**
- * xtcp_port_to_timewait - count a time-wait record at its socket's port
+ * xtcp_port_to_timewait - let a TIME-WAIT record hold its socket's port
  * @sk: socket; keeps the port until xtcp_port_release()
- * @tw: its record, not yet visible, its flow named
+ * @tw: its record, not yet visible, its flow complete
  *
- * Without memory, which takes a bucket at another address or of another class
- * than the connection's, the record is not counted and @tw->port_held stays 0.
+ * The record needs a new bucket if the socket's has another address or class.
+ * Without memory for it the record holds no port and @tw->port_held stays 0.
  *
- * Context: socket lock, softirq or process.
+ * Context: socket lock; softirq or process.
  */
 void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 {
@@ -129,7 +129,7 @@ void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_port_timewait_release - a time-wait record ends
+ * xtcp_port_timewait_release - release a TIME-WAIT record's port
  * @net: namespace
  * @tw: record; a second call does nothing
  *
