@@ -2,19 +2,19 @@
 /*
  * kill.c - /proc/net/xtcp_kill: the administrator ends connections
  *
- * RFC 9293 3.10.5 (ABORT), by somebody else than the user. `ss -K` asks for
- * it by netlink, in a way that knows the kernel's own protocols only; so xtcp
- * has a file. A line written to it names a connection as /proc/net/xtcp_age
- * does,
+ * RFC 9293 3.10.5 (ABORT), called by the administrator instead of the user. `ss
+ * -K` asks for it by netlink, which supports the kernel's own protocols only;
+ * so xtcp has a file. A line written to it names a connection as
+ * /proc/net/xtcp_age does,
  *
  *	10.0.0.2:5000 10.0.0.1:40000
  *
- * in whatever state it is, or a listener, whose remote end is 0.0.0.0:0. More
- * words may follow, so that a line of xtcp_age can be copied. A local address
- * that is bound to a device has that after a "%".
+ * in any state, or a listener, whose remote end is 0.0.0.0:0. More words may
+ * follow, so that a line of xtcp_age can be copied. A local address that is
+ * bound to a device is followed by "%" and the device.
  *
- * The lines of a write are done one after the other. When one fails the write
- * ends before it; if it is the first, the write fails.
+ * The lines of a write are processed one after the other. When one fails the
+ * write ends before it; if it is the first, the write fails.
  *
  * Context: process, sleeps on socket locks.
  */
@@ -41,9 +41,9 @@
 #include "tcb.h"
 #include "user/procfs.h"
 
-#define WRITE_MAX	PAGE_SIZE	/* octets looked at in one write */
+#define WRITE_MAX	PAGE_SIZE	/* bytes processed of one write */
 
-/* A name, or the number that stands for one that has gone; 0: neither. */
+/* Name, or the ifindex of a device that is gone; returns 0 for neither. */
 static int device_parse(struct net *net, const char *word)
 {
 	struct net_device *dev;
@@ -59,7 +59,7 @@ static int device_parse(struct net *net, const char *word)
 	return ifindex;
 }
 
-/* "10.0.0.2", or "[fd00::2]", by which @family is known. */
+/* "10.0.0.2", or "[fd00::2]"; sets @family accordingly. */
 static bool addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
 		       u8 *family)
 {
@@ -75,8 +75,8 @@ static bool addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
 }
 
 /*
- * "10.0.0.2:5000", or "10.0.0.2%eth0:5000" if @ifindex is not NULL; an address
- * of IPv6 stands in brackets, the device behind them.
+ * "10.0.0.2:5000", or "10.0.0.2%eth0:5000" unless @ifindex is NULL; an IPv6
+ * address is in brackets, followed by the device.
  */
 static bool end_parse(struct net *net, char *word, __be32 *addr,
 		      struct in6_addr *addr6, u8 *family, __be16 *port,
@@ -101,7 +101,7 @@ static bool end_parse(struct net *net, char *word, __be32 *addr,
 	return addr_parse(word, addr, addr6, family);
 }
 
-/* @line is taken apart. */
+/* Modifies @line. */
 static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 {
 	char *local, *remote;
@@ -119,7 +119,7 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
 		       &key->rport, NULL) || family != key->family)
 		return false;
-	/* Of two connections with these ends only the one of that device. */
+	/* With a device, match only a connection that is bound to it. */
 	key->bound_only = key->dif != 0;
 	xtcp_key_digest(key);
 	return key->lport && !key->raddr == !key->rport;
@@ -141,9 +141,9 @@ static int listener_kill(struct sock *sk)
 }
 
 /*
- * As its user, against calls of the program's, and with the spinlock as well:
- * a listener that closes ends its children by that alone. It may be another
- * connection by now. Drops the caller's reference.
+ * Takes the socket lock, against system calls of the user, and the spinlock as
+ * well: a closing listener ends its children under that alone. The socket may
+ * have got another connection meanwhile. Drops the caller's reference.
  */
 static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 {
@@ -165,7 +165,10 @@ static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 	return err;
 }
 
-/* All that listen there: SO_REUSEPORT. Their owner may be making new ones. */
+/*
+ * Close all listeners with that key (SO_REUSEPORT); their owner may add new
+ * ones.
+ */
 static int listeners_kill(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk;
@@ -193,7 +196,10 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 {
 	struct xtcp_flow *flow;
 
-	/* A half-open record may be looked into while its listener stays. */
+	/*
+	 * A half-open record may refer to its listener only within the RCU
+	 * section.
+	 */
 	rcu_read_lock();
 	flow = xtcp_flow_lookup(net, key);
 	if (flow && flow->kind != XTCP_KIND_SOCKET) {
@@ -205,7 +211,7 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 	return flow ? sock_kill(xtcp_flow_sk(flow), key) : -ENOENT;
 }
 
-/* A line does not say which wire: what stands there on either is meant. */
+/* A line does not name a wire: it applies to both. */
 static int line_kill(struct net *net, char *line)
 {
 	static const u8 wires[] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
@@ -226,8 +232,8 @@ static int line_kill(struct net *net, char *line)
 }
 
 /*
- * Only whole lines: half of one names another connection. Returns the octets
- * done, or the errno of the first line.
+ * Process whole lines only: half of a line names another connection. Returns
+ * the bytes processed, or the errno of the first line.
  */
 static ssize_t lines_kill(struct net *net, char *lines)
 {
@@ -252,7 +258,10 @@ static ssize_t kill_write(struct file *file, const char __user *buf,
 	ssize_t done;
 	char *lines;
 
-	/* Of who opened it: a program must not be tricked into writing. */
+	/*
+	 * Checks the opener's capability: a setuid program must not be tricked
+	 * into writing.
+	 */
 	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	lines = memdup_user_nul(buf, min(len, WRITE_MAX));
@@ -269,7 +278,7 @@ static const struct proc_ops kill_proc_ops = {
 };
 
 /**
- * xtcp_kill_net_init - put the file into /proc/net of a netns
+ * xtcp_kill_net_init - create the file in /proc/net of a netns
  * @net: the namespace
  *
  * Return: 0 or -ENOMEM.
@@ -281,7 +290,7 @@ int xtcp_kill_net_init(struct net *net)
 }
 
 /**
- * xtcp_kill_net_exit - take the file away
+ * xtcp_kill_net_exit - remove the file
  * @net: the namespace
  *
  * Waits for writers inside a call.

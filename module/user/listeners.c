@@ -2,13 +2,12 @@
 /*
  * listeners.c - /proc/net/xtcp_listen: each listener and its two queues
  *
- * Whoever asks which listener overflows gets one line for each: how full its
- * queues are, have ever been and may be, and what it had to refuse. Columns
- * are numbers but for the address; Documentation/counters.rst explains them.
- * New ones come at the end of the line.
+ * One line for each listener: the length, limit and peak of its queues, and
+ * what it had to refuse. The columns are numbers except for the address;
+ * Documentation/counters.rst explains them. New columns are added at the end.
  *
- * Context: process. The reader is that of user/procfs.c, and as in /proc/net/xtcp a
- * line is of the moment in which it is read.
+ * Context: process. The reader is that of user/procfs.c; as in /proc/net/xtcp
+ * each line shows the moment when it is read.
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
@@ -50,7 +49,7 @@ static void listeners_header_show(struct seq_file *m)
 	seq_puts(m, " uid inode\n");
 }
 
-/* RCU, for a listener that closes lets go of its queues. */
+/* Called under RCU, because a closing listener frees its queues. */
 static int listener_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_listener *ls = xtcp_listener_of(sk);
@@ -107,7 +106,7 @@ static const struct proc_ops listeners_proc_ops = {
 };
 
 /**
- * xtcp_listeners_net_init - put xtcp_listen into /proc/net of a netns
+ * xtcp_listeners_net_init - create xtcp_listen in /proc/net of a netns
  * @net: the namespace, with its tables ready
  *
  * Return: 0 or -ENOMEM.
@@ -119,7 +118,7 @@ int xtcp_listeners_net_init(struct net *net)
 }
 
 /**
- * xtcp_listeners_net_exit - take the file away
+ * xtcp_listeners_net_exit - remove the file
  * @net: the namespace
  *
  * Waits for readers inside a call.

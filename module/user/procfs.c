@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * procfs.c - what /proc/net shows of xtcp
+ * procfs.c - the files of xtcp in /proc/net
  *
  *	xtcp		connections, byte for byte in the format of tcp
- *	xtcp6		those of IPv6 sockets, in that of tcp6
+ *	xtcp6		those of IPv6 sockets, in the format of tcp6
  *	xtcp_age	the same connections, and how long each has been in its
  *			state
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
@@ -12,14 +12,14 @@
  *	xtcp_listen	listeners and their queues; user/listeners.c
  *
  * A reader of xtcp, xtcp_age or xtcp_listen walks through the tables bucket by
- * bucket (flow.c), in RCU sections of no more than some buckets. Between two reads
- * it keeps its place, and holds nothing: no reference, no lock, no memory that grows
- * with the rows. Rows are as of the moment in which they are read. What stays the
- * whole time comes exactly once, however small the reads are; what comes or goes
- * meanwhile, at most once.
+ * bucket (flow.c), in RCU sections of a few buckets each. Between two reads it
+ * keeps its position and nothing else: no reference, no lock, no memory that
+ * grows with the rows. A row shows the moment when it is read. A flow that
+ * exists the whole time is shown exactly once, however small the reads are; a
+ * flow that is added or removed meanwhile, at most once.
  *
- * Context: process; objects are read without their locks. A row is a glance:
- * fields that move together may be one segment apart.
+ * Context: process; objects are read without their locks, so that fields of a
+ * row may be one segment apart.
  */
 #include "user/procfs.h"
 
@@ -45,17 +45,17 @@
 #include "timers.h"
 #include "user/stats.h"
 
-/* Octets of a line without its newline; readers seek by it. */
+/* Bytes of a line without its newline; programs seek by it. */
 #define ROW_WIDTH	149
 
-/* Column "tr": which timer is shown. */
+/* Column "tr": the timer shown. */
 #define TR_NONE		0
 #define TR_RETRANSMIT	1	/* also SYN-ACKs of a half-open record */
 #define TR_KEEPALIVE	2	/* also an orphan socket in FIN-WAIT-2 */
-#define TR_RECORD	3	/* life of a time-wait record */
+#define TR_RECORD	3	/* lifetime of a TIME-WAIT record */
 #define TR_PERSIST	4
 
-/* Hundredths of a second until @deadline_ns, 0 when past. */
+/* Hundredths of a second until @deadline_ns, 0 when it is past. */
 static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
 {
 	if (deadline_ns <= now_ns)
@@ -64,21 +64,21 @@ static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
 }
 
 /**
- * xtcp_procfs_uid - who owns a socket, as the reader of a file sees it
+ * xtcp_procfs_uid - owner of a socket, in the reader's user namespace
  * @m: the file
  * @sk: socket
  *
- * Return: uid in the reader's user namespace.
+ * Return: uid
  */
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk)
 {
-	/* Nobody owns an orphan or a child that was not accepted yet. */
+	/* An orphan, or a child that was not accepted yet, has no owner. */
 	kuid_t uid = READ_ONCE(sk->sk_socket) ? sk_uid(sk) : GLOBAL_ROOT_UID;
 
 	return from_kuid_munged(seq_user_ns(m), uid);
 }
 
-/* What a program of the socket's family knows the connection by. */
+/* Address family of the socket to which the connection belongs. */
 static u8 procfs_family_shown(const struct xtcp_flow *flow)
 {
 	if (flow->kind == XTCP_KIND_SOCKET)
@@ -86,7 +86,7 @@ static u8 procfs_family_shown(const struct xtcp_flow *flow)
 	return flow->mapped ? AF_INET6 : flow->family;
 }
 
-/* Wide, and so an IPv4 address too, when an IPv6 socket has it. */
+/* IPv4-mapped address, by which an IPv6 socket shows an IPv4 one. */
 static struct in6_addr addr_to_mapped(__be32 addr)
 {
 	struct in6_addr mapped;
@@ -134,7 +134,7 @@ static void record_addresses_show(struct seq_file *m, unsigned long sl,
 	addresses_show(m, sl, procfs_family_shown(flow), &key);
 }
 
-/* A socket has addresses before it has a connection, and after. */
+/* Addresses of a socket, which may be set before and after its connection. */
 static void sk_key(const struct sock *sk, struct xtcp_key *key)
 {
 	const struct inet_sock *inet = inet_sk(sk);
@@ -154,9 +154,9 @@ static void sk_key(const struct sock *sk, struct xtcp_key *key)
 }
 
 /**
- * xtcp_procfs_addr - show a local address as xtcp_kill takes it
+ * xtcp_procfs_addr - show a local address in the format of xtcp_kill
  * @m: the file
- * @key: its local address, port left out
+ * @key: its local address is shown, without the port
  */
 void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key)
 {
@@ -174,9 +174,9 @@ static int halfopen_show(struct seq_file *m, unsigned long sl,
 	unsigned int uid;
 
 	/*
-	 * A dying listener first ends its records and is then freed after a
-	 * grace period. So while the record is found alive within this
-	 * section, the listener can be looked at.
+	 * A closing listener first ends its records and is freed after a grace
+	 * period. So while the record is found alive within this section, the
+	 * listener is valid.
 	 */
 	rcu_read_lock();
 	if (READ_ONCE(ho->flow.state) != XTCP_HALF_OPEN) {
@@ -238,7 +238,7 @@ static int ssthresh_shown(const struct xtcp_sock *xs, int state)
 	u32 ssthresh = READ_ONCE(xs->ssthresh);
 
 	if (state == XTCP_LISTEN)
-		return 0;	/* fast open's queue limit in stock */
+		return 0;	/* the kernel's TCP: queue limit of fast open */
 	return ssthresh > INT_MAX ? -1 : (int)ssthresh;
 }
 
@@ -275,7 +275,10 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rto_us) / (USEC_PER_SEC / 100),
 		   READ_ONCE(xs->ato_ms) / (MSEC_PER_SEC / 100),
-		   /* A bit, whose neighbours are written meanwhile (+ 0: no typeof). */
+		   /*
+		    * A bit-field, whose neighbours may be written meanwhile (+
+		    * 0: no typeof).
+		    */
 		   READ_ONCE(xs->quickack) << 1 | data_race(xs->pingpong + 0),
 		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
 	return 0;
@@ -296,7 +299,7 @@ static int flow_show(struct seq_file *m, unsigned long sl,
 	}
 }
 
-/* The first one, from @flow on, that the file shows. */
+/* First flow, from @flow on, that the file shows. */
 static struct xtcp_flow *reader_seek(struct xtcp_reader *reader,
 				     struct xtcp_flow *flow)
 {
@@ -323,7 +326,7 @@ static struct xtcp_flow *reader_next(struct xtcp_reader *reader)
 	return reader_seek(reader, xtcp_walk_next(&reader->walk));
 }
 
-/* Forward from the first row: only for who goes where he did not stop. */
+/* From the first row forward: only for a reader that seeks. */
 static struct xtcp_flow *reader_go_to(struct xtcp_reader *reader, loff_t line)
 {
 	struct xtcp_flow *flow;
@@ -338,10 +341,10 @@ static struct xtcp_flow *reader_go_to(struct xtcp_reader *reader, loff_t line)
 /**
  * xtcp_procfs_start - seq_operations.start of a file with rows of flows
  * @m: the file; private is its struct xtcp_reader
- * @pos: line 0 is the header
+ * @pos: line; 0 is the header
  *
- * Return: SEQ_START_TOKEN, a struct xtcp_flow referenced until .stop, NULL at the
- * end or ERR_PTR().
+ * Return: SEQ_START_TOKEN; a struct xtcp_flow, referenced until .stop; NULL at
+ * the end; or ERR_PTR().
  */
 void *xtcp_procfs_start(struct seq_file *m, loff_t *pos)
 {
@@ -356,10 +359,10 @@ void *xtcp_procfs_start(struct seq_file *m, loff_t *pos)
 }
 
 /**
- * xtcp_procfs_next - seq_operations.next of such a file
+ * xtcp_procfs_next - seq_operations.next of a file with rows of flows
  * @m: the file
- * @v: of the line before
- * @pos: counted up
+ * @v: flow of the line before
+ * @pos: incremented
  *
  * Return: as xtcp_procfs_start().
  */
@@ -373,9 +376,9 @@ void *xtcp_procfs_next(struct seq_file *m, void *v, loff_t *pos)
 }
 
 /**
- * xtcp_procfs_stop - seq_operations.stop of such a file
+ * xtcp_procfs_stop - seq_operations.stop of a file with rows of flows
  * @m: the file
- * @v: of the line behind the last one shown
+ * @v: flow after the last one shown
  *
  * From here to the next start nothing is held.
  */
@@ -419,7 +422,7 @@ static const struct seq_operations connections_seq_ops = {
 	.show	= connections_show,
 };
 
-/* The address and port of one end, as xtcp_kill takes them. */
+/* Address and port of one end, in the format of xtcp_kill. */
 static void end_show(struct seq_file *m, const struct xtcp_key *key,
 		     int ifindex)
 {
@@ -542,9 +545,9 @@ static const struct seq_operations ages_seq_ops = {
 /**
  * xtcp_procfs_open - open a file with rows of flows
  * @inode: its data is the namespace
- * @file: to be opened
+ * @file: file to be opened
  * @ops: with xtcp_procfs_start(), _next() and _stop()
- * @family: whose sockets' rows are shown; AF_UNSPEC: all
+ * @family: family of the sockets to be shown; AF_UNSPEC for all
  * @listeners_only: leave out connections
  *
  * Return: 0 or -ENOMEM.
@@ -603,7 +606,7 @@ static const struct proc_ops ages_proc_ops = {
 	.proc_release	= seq_release_private,
 };
 
-/* The first counter of line TcpExt. */
+/* MIB_TCP_NR: index of the first counter of line TcpExt. */
 enum {
 #define X(symbol, name) MIB_TCP_##symbol,
 	XTCP_MIB_TCP(X)
@@ -635,8 +638,8 @@ static void mib_values_show(struct seq_file *m, const struct xtcp_mib *sum,
 }
 
 /*
- * The constants of RFC 4022: 1 is "other" as stock says, 200 ms and 120 s are
- * the bounds of the RTO, -1 means no limit of connections.
+ * The constants are RFC 4022's: 1 is "other", as the kernel's TCP has it; 200
+ * ms and 120 s are the bounds of the RTO; -1 means no limit of connections.
  */
 static int snmp_show(struct seq_file *m, void *v)
 {
@@ -686,7 +689,7 @@ static int lifecycle_show(struct seq_file *m, void *v)
 }
 
 /**
- * xtcp_procfs_net_init - put xtcp's files into /proc/net of a netns
+ * xtcp_procfs_net_init - create xtcp's files in /proc/net of a netns
  * @net: the namespace, with its tables and counters ready
  *
  * Return: 0 or -ENOMEM.
@@ -733,10 +736,10 @@ undo_connections:
 }
 
 /**
- * xtcp_procfs_net_exit - take the files away
+ * xtcp_procfs_net_exit - remove the files
  * @net: the namespace
  *
- * Waits for readers inside a call, and closes what is still open.
+ * Waits for readers inside a call, and closes open files.
  */
 void xtcp_procfs_net_exit(struct net *net)
 {

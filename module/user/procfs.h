@@ -20,12 +20,12 @@ struct sock;
 /**
  * struct xtcp_reader - an open file with rows of flows
  * @net: the namespace; outlives the file's entry in /proc
- * @walk: where the reader is; between two reads it holds nothing
- * @line: that of the row at which the walk is; 0 is the header
- * @family: whose sockets' rows are shown; AF_UNSPEC: all
- * @listeners_only: no connections
+ * @walk: position in the tables; holds nothing between two reads
+ * @line: line of the row at @walk; 0 is the header
+ * @family: family of the sockets to be shown; AF_UNSPEC for all
+ * @listeners_only: leave out connections
  *
- * Guarded by the file's own lock.
+ * Protected by the file's own lock.
  */
 struct xtcp_reader {
 	struct net		*net;

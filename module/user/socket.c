@@ -2,23 +2,23 @@
 /*
  * socket.c - the socket as the kernel's socket layer sees it
  *
- * The tables through which system calls reach the engine (struct proto and
- * struct proto_ops), the birth and death of a socket, and the calls that are
- * about the socket rather than about a stage of its connection: poll(),
- * ioctl(), SO_RCVLOWAT. RFC 9293 3.9.1 is the user interface meant; how it
- * looks on a socket is what Linux programs know from TCP.
+ * The tables by which system calls reach the engine (struct proto and struct
+ * proto_ops), creation and destruction of a socket, and the calls that concern
+ * the socket rather than a stage of its connection: poll(), ioctl(),
+ * SO_RCVLOWAT. They implement RFC 9293 3.9.1 (the user interface) in the way
+ * that Linux programs know from TCP.
  *
- * Birth and death of a socket: socket() or a promoted half-open record makes
- * one reference, which the file or the accept queue holds. Its place in a timer
- * wheel is another. close() drops the file's; the connection goes on as an
- * orphan until its state is CLOSED, when close/close.c takes it out of the
- * table and calls xtcp_sock_destroy(). The last reference frees it: at once,
- * for its memory stays that of a socket as long as a lookup under RCU may look
- * at it (flow.c); one that has listened after a grace period (SOCK_RCU_FREE),
- * because listeners are used without a reference. Each socket holds the module.
+ * References: socket(), or a half-open record that becomes a child, creates
+ * one, which the file or the accept queue holds. The wheel entry holds another.
+ * close() drops the file's; the connection continues as an orphan until its
+ * state is CLOSED, when close/close.c unhashes it and calls
+ * xtcp_sock_destroy(). The last reference frees it: at once, because a lookup
+ * under RCU may find the memory reused as another socket (flow.c); a former
+ * listener after a grace period (SOCK_RCU_FREE), because listeners are used
+ * without a reference. Each socket holds the module.
  *
- * Context: process, but for release_cb and backlog_rcv (process with softirq
- * off, inside release_sock()) and the write space callback (any).
+ * Context: process; release_cb and backlog_rcv in process context with softirqs
+ * off, inside release_sock(); the write space callback in any.
  */
 #include "user/socket.h"
 
@@ -74,20 +74,20 @@
 #include "user/zerocopy.h"
 
 /*
- * Memory of all xtcp sockets of the machine, in pages: low, pressure, max. The
- * knob xtcp_mem; one value for all namespaces, as the socket layer has it.
+ * Memory of all xtcp sockets of the host, in pages: low, pressure, max. The
+ * knob xtcp_mem; one value for all namespaces, as the socket layer requires.
  */
 long xtcp_socket_memory_limit[3];
 static atomic_long_t memory_allocated;
 static DEFINE_PER_CPU(int, memory_reserve);
-static unsigned long memory_pressure;	/* jiffies; 0: there is none */
+static unsigned long memory_pressure;	/* jiffies; 0 for none */
 
 static struct percpu_counter sockets_allocated;
 
 /*
- * What a socket may always have, even under memory pressure: min, default,
- * max, of which the socket layer reads the first. The knobs cannot be used
- * here, they belong to a netns and the layer wants one place for all.
+ * Memory that a socket may always have, even under memory pressure: min,
+ * default, max, of which the socket layer reads the first. It needs one array
+ * for all namespaces, so the knobs can't be used.
  */
 static int buffer_floor[3] = { 4096, 4096, 4096 };
 
@@ -111,7 +111,7 @@ static void memory_pressure_leave(struct sock *sk)
 			 jiffies_to_msecs(jiffies - since));
 }
 
-/* A sixteenth of low memory is where pressure begins, as stock has it. */
+/* As in the kernel's TCP, pressure begins at a sixteenth of low memory. */
 static void memory_limit_init(void)
 {
 	unsigned long pages = max(nr_free_buffer_pages() / 16, 128UL);
@@ -122,8 +122,9 @@ static void memory_limit_init(void)
 }
 
 /*
- * TCP_NOTSENT_LOWAT: is less than that left to be sent; to wake a writer up, half
- * of it (@wake). For struct proto.stream_memory_free, without the lock.
+ * TCP_NOTSENT_LOWAT: true if less than that is unsent; to wake a writer, less
+ * than half of it (@wake). For struct proto.stream_memory_free, without the
+ * lock.
  */
 static bool sock_takes_data(const struct sock *sk, int wake)
 {
@@ -134,8 +135,8 @@ static bool sock_takes_data(const struct sock *sk, int wake)
 }
 
 /*
- * Is there room enough to tell a writer? A third of what is queued has to be
- * free, so that writers are not woken for each acknowledged segment.
+ * True if there is enough space to wake a writer: a third of the buffer, so
+ * that writers are not woken for each acknowledged segment.
  */
 static bool sock_has_write_space(const struct sock *sk)
 {
@@ -146,7 +147,7 @@ static bool sock_has_write_space(const struct sock *sk)
 	       sock_takes_data(sk, 1);
 }
 
-/* RCU. */
+/* Context: RCU. */
 static void wake_writers(struct sock *sk)
 {
 	struct socket_wq *wq = rcu_dereference(sk->sk_wq);
@@ -159,9 +160,9 @@ static void wake_writers(struct sock *sk)
 }
 
 /*
- * sk->sk_write_space: octets were acknowledged, or the buffer is larger; or
- * sock_wfree() tells that an skb was freed. Any context; who calls holds the
- * socket's memory. close() may free the struct socket meanwhile, after a grace
+ * sk->sk_write_space: data was acknowledged, or the buffer has grown; or
+ * sock_wfree() has freed an skb. Any context; the caller keeps the socket's
+ * memory valid. A concurrent close() may free the struct socket after a grace
  * period.
  */
 static void sock_write_space(struct sock *sk)
@@ -185,7 +186,7 @@ static bool gid_lies_in(kgid_t gid, const kgid_t range[2])
 	return gid_lte(range[0], gid) && gid_lte(gid, range[1]);
 }
 
-/* Is one of the caller's groups in the knob gid_range? */
+/* True if one of the caller's groups is in the knob gid_range. */
 static bool caller_is_in_range(const struct net *net)
 {
 	const struct group_info *groups = current_cred()->group_info;
@@ -202,8 +203,9 @@ static bool caller_is_in_range(const struct net *net)
 }
 
 /*
- * Landlock and SELinux tell TCP by its protocol number, so their rules for TCP
- * do not see xtcp. Only who the administrator trusts opens a socket.
+ * Landlock and SELinux recognize TCP by its protocol number, so their rules for
+ * TCP do not apply to xtcp. Only users that the administrator trusts may open a
+ * socket.
  */
 static bool caller_may_open(const struct sock *sk)
 {
@@ -213,7 +215,7 @@ static bool caller_may_open(const struct sock *sk)
 	       ns_capable(net->user_ns, CAP_NET_ADMIN);
 }
 
-/* proto.init: socket() made @sk, all zero but for the kernel's own part. */
+/* proto.init: socket() allocated @sk, zeroed except for the kernel's part. */
 static int xtcp_sock_init(struct sock *sk)
 {
 	struct xtcp_key key = { .family = sk->sk_family };
@@ -226,14 +228,14 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_lifecycle_born(&xs->flow, XTCP_CLOSED);
 
 	xs->peer_mss = xs->af->mss_default;
-	xs->mss = XTCP_MSS_DEFAULT;	/* TCP_MAXSEG, as Linux: of any family */
+	xs->mss = XTCP_MSS_DEFAULT;	/* TCP_MAXSEG, of any family: Linux */
 	xs->ofo_queue = RB_ROOT;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xtcp_autotune_renew(xs);
 	xtcp_timers_init(sk);
 	xtcp_rtt_init(xs);
 	xtcp_congestion_assign(xs);
-	/* For who looks at it; a connection begins with connect(), or a child. */
+	/* For display; a connection initializes them when it opens. */
 	xs->cwnd = XTCP_INIT_CWND;
 	xs->ssthresh = U32_MAX;
 	xtcp_ack_init(sk);
@@ -246,17 +248,20 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_zerocopy_claim(sk);
 	sk_sockets_allocated_inc(sk);
 	sock_prot_inuse_add(net, sk->sk_prot, 1);
-	/* Last: when this fails the core calls destroy(), which undoes it all. */
+	/*
+	 * Last: if it fails the socket layer calls destroy(), which undoes the
+	 * rest.
+	 */
 	return caller_may_open(sk) ? 0 : -EACCES;
 }
 
 /*
- * proto.destroy: the connection is over (state CLOSED), in no table, and no
- * user holds it. What is left is freed with the last reference.
+ * proto.destroy: the connection is over (state CLOSED), in no table, and has no
+ * user. Memory is freed with the last reference.
  */
 static void xtcp_sock_destroy(struct sock *sk)
 {
-	/* They went with the connection, if there ever was one. */
+	/* Usually cleared already when the connection ended. */
 	if (unlikely(xtcp_timers_turn_is_set(xtcp_sk(sk))))
 		xtcp_timers_clear_all(sk);
 	xtcp_sendq_purge(sk);
@@ -266,7 +271,7 @@ static void xtcp_sock_destroy(struct sock *sk)
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
-/* proto.release_cb: what came while the user held the socket. */
+/* proto.release_cb: do what was deferred while the user owned the socket. */
 static void xtcp_sock_release_cb(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -280,14 +285,14 @@ static void xtcp_sock_release_cb(struct sock *sk)
 		xtcp_icmp_mtu_apply(sk);
 	if (test_and_clear_bit(XTCP_DEFER_SEND, &xs->deferred))
 		xtcp_smallqueue_resume(sk);
-	/* Last: the others may leave one more ACK to be sent. */
+	/* Last: the others may leave an ACK pending. */
 	if (test_and_clear_bit(XTCP_DEFER_ACK, &xs->deferred))
 		xtcp_ack_deferred(sk);
 }
 
 /*
- * The flow table is entered by connect() and by promotion, the listener table
- * by listen(), each in its own way: the generic hooks have nothing to do.
+ * connect() and promotion enter the flow table, listen() enters the listener
+ * table; the generic hooks do nothing.
  */
 static int xtcp_sock_hash(struct sock *sk)
 {
@@ -298,7 +303,7 @@ static void xtcp_sock_unhash(struct sock *sk)
 {
 }
 
-/* SO_BINDTODEVICE: a connection gets no segments from other devices any more. */
+/* SO_BINDTODEVICE: other devices' segments no longer reach the connection. */
 static void xtcp_sock_rehash(struct sock *sk)
 {
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
@@ -307,8 +312,8 @@ static void xtcp_sock_rehash(struct sock *sk)
 }
 
 /*
- * Octets that recv() would return; a FIN in order is none. One call reads no
- * further than an urgent octet that is not in line. Socket lock.
+ * Bytes that recv() would return; a FIN in order is none. One call reads only
+ * up to an urgent byte that is not inline. Socket lock.
  */
 static int unread_bytes(const struct sock *sk)
 {
@@ -328,7 +333,7 @@ static int unread_bytes(const struct sock *sk)
 	return bytes;
 }
 
-/* Octets from @from to the end of what was written; SYN does not count. */
+/* Bytes from @from to the end of the written data; a SYN does not count. */
 static int unsent_bytes(const struct sock *sk, seq_t from)
 {
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
@@ -367,9 +372,9 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 }
 
 /*
- * Is there something for a reader who wants @target octets? Less than that
- * will do when more cannot come: the buffer is full, or the window is down to
- * less than a segment.
+ * True if a reader that wants @target bytes can read. Fewer are enough when
+ * more can't arrive: when the buffer is full, or the window is less than a
+ * segment.
  */
 static bool sock_is_readable(const struct sock *sk, int target)
 {
@@ -385,9 +390,9 @@ static bool sock_is_readable(const struct sock *sk, int target)
 }
 
 /*
- * Is there room to write? When not, ask for a wake-up, then look again: room
- * made between look and ask would be announced to nobody, and a program that
- * waits for an edge would sleep for good.
+ * True if there is buffer space. If not, ask for a wake-up and check again:
+ * otherwise space freed in between would cause no wake-up, and a program that
+ * waits for an edge would sleep forever.
  */
 static bool sock_poll_writable(struct sock *sk)
 {
@@ -401,8 +406,8 @@ static bool sock_poll_writable(struct sock *sk)
 }
 
 /*
- * proto_ops.poll. Without the socket lock: what changes meanwhile comes with
- * a wake-up of its own, and whoever is woken asks again.
+ * proto_ops.poll. Without the socket lock: each change wakes the program, which
+ * polls again.
  */
 static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 			  poll_table *wait)
@@ -422,9 +427,10 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 
 	shutdown = READ_ONCE(sk->sk_shutdown);
 	/*
-	 * Another CPU is ending the connection, has set the state, and is
-	 * about to set the error, then both shutdown bits, then to wake us.
-	 * "Writable" without the error would look like a success of connect().
+	 * Another CPU is ending the connection: it has set the state and is
+	 * about to set the error, both shutdown bits, and to wake us, in this
+	 * order. "Writable" without the error would look like a successful
+	 * connect().
 	 */
 	if (state == XTCP_CLOSED && shutdown != SHUTDOWN_MASK &&
 	    sock->state != SS_UNCONNECTED)
@@ -438,7 +444,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 		const struct xtcp_sock *xs = xtcp_sk(sk);
 		int target = sock_rcvlowat(sk, 0, INT_MAX);
 
-		/* The urgent octet is none that recv() would return. */
+		/* recv() does not return the urgent byte. */
 		if (xtcp_urgent_is_at(xs, READ_ONCE(xs->copied_seq)) &&
 		    !sock_flag(sk, SOCK_URGINLINE))
 			target++;
@@ -446,7 +452,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 			mask |= EPOLLIN | EPOLLRDNORM;
 		if (xtcp_urgent_is_here(xs))
 			mask |= EPOLLPRI;
-		/* Who may not write learns of it by trying. */
+		/* After shutdown(SHUT_WR) a write reports the error. */
 		if ((shutdown & SEND_SHUTDOWN) || sock_poll_writable(sk))
 			mask |= EPOLLOUT | EPOLLWRNORM;
 	}
@@ -459,9 +465,8 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 }
 
 /*
- * proto_ops.set_rcvlowat; socket lock. More than half of the buffer would
- * never come together, because the window closes before. A reader that waits
- * may have enough now.
+ * proto_ops.set_rcvlowat; socket lock. At most half of the buffer, because the
+ * window closes before more arrives. A waiting reader may have enough now.
  */
 static int xtcp_set_rcvlowat(struct sock *sk, int val)
 {
@@ -483,7 +488,7 @@ static int xtcp_set_rcvlowat(struct sock *sk, int val)
 	return 0;
 }
 
-/* proto_ops.splice_eof: sendfile() said "more", and there is no more. */
+/* proto_ops.splice_eof: sendfile() said MSG_MORE, but there is no more data. */
 static void __maybe_unused xtcp_splice_eof(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
@@ -570,8 +575,8 @@ static const struct proto_ops xtcp_stream_ops = {
 };
 
 /*
- * No INET_PROTOSW_ICSK: the flag tells the core that the socket is one of the
- * kernel's own inet_connection_sock, and it is not.
+ * No INET_PROTOSW_ICSK: it would mark the socket as an inet_connection_sock,
+ * which it is not.
  */
 static struct inet_protosw xtcp_protosw = {
 	.type		= SOCK_STREAM,
@@ -582,7 +587,7 @@ static struct inet_protosw xtcp_protosw = {
 
 #if IS_ENABLED(CONFIG_IPV6)
 /*
- * AF_INET6: the same functions, but for what the kernel's IPv6 does with
+ * AF_INET6: the same functions, except for the kernel's IPv6 functions for
  * addresses. Filled in before they are registered.
  */
 struct proto xtcp6_prot;
@@ -644,10 +649,10 @@ static void socket6_exit(void)
 #endif
 
 /**
- * xtcp_socket_init - let socket() make xtcp sockets
+ * xtcp_socket_init - let socket() create xtcp sockets
  *
- * The last step of loading: a socket may exist, and use everything else,
- * before this returns.
+ * The last step of loading: sockets may exist, and use everything else, before
+ * this returns.
  *
  * Return: 0 or -errno.
  */
@@ -656,7 +661,7 @@ int __init xtcp_socket_init(void)
 	int err;
 
 	memory_limit_init();
-	/* Half an orphan for each entry of stock's connection hash. */
+	/* Half an orphan for each entry of the kernel TCP's connection hash. */
 	xtcp_close_orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
@@ -681,11 +686,11 @@ undo_counter:
 }
 
 /**
- * xtcp_socket_exit - no more sockets
+ * xtcp_socket_exit - stop creating sockets
  *
- * The first step of unloading. There are none left, since each holds the
- * module; but the last ones may still wait for their grace period, and their
- * cache goes here.
+ * The first step of unloading. No socket is left, since each holds the module;
+ * but the last ones may still wait for their grace period, after which their
+ * cache is destroyed.
  */
 void xtcp_socket_exit(void)
 {

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 #include <net/sock.h>
 
-/* Of the whole machine; net.ipv4.xtcp_mem. */
+/* Limits of the host; net.ipv4.xtcp_mem. */
 extern long xtcp_socket_memory_limit[3];
 
 int xtcp_socket_init(void);

@@ -2,16 +2,16 @@
 /*
  * sockopt.c - setsockopt() and getsockopt() below SOL_SOCKET
  *
- * Level IPPROTO_TCP has the options that programs set on TCP, as far as xtcp
- * has their mechanism: value, range and error as on Linux, ENOPROTOOPT for
- * the rest. Level IPPROTO_XTCP has xtcp's own (uapi/linux/xtcp.h). Level
- * IPPROTO_IP is the kernel's.
+ * Level IPPROTO_TCP has the options of TCP for which xtcp has the mechanism:
+ * value, range and error as on Linux, ENOPROTOOPT for the rest. Level
+ * IPPROTO_XTCP has xtcp's own (uapi/linux/xtcp.h). Level IPPROTO_IP is the
+ * kernel's.
  *
- * An accepted socket begins with its listener's values, but for
+ * An accepted socket inherits its listener's values, except for
  * XTCP_SYNCOOKIES.
  *
- * Context: process. Words that stages read without the socket lock are
- * written with WRITE_ONCE(); what acts on the connection takes the lock.
+ * Context: process. Fields that are read without the socket lock are written
+ * with WRITE_ONCE(); options that act on the connection take the lock.
  */
 #include "user/sockopt.h"
 
@@ -41,18 +41,18 @@
 #include "transfer/send.h"
 #include "transfer/window.h"
 
-/* Bounds that Linux gives the options of the same name. */
-#define MAXSEG_MIN	88		/* octets */
-#define MAXSEG_MAX	32767		/* octets */
+/* Linux's bounds of the options. */
+#define MAXSEG_MIN	88		/* bytes */
+#define MAXSEG_MAX	32767		/* bytes */
 #define KEEPIDLE_MAX	32767		/* seconds */
 #define KEEPINTVL_MAX	32767		/* seconds */
 #define KEEPCNT_MAX	127
 #define SYNCNT_MAX	127
-#define LINGER2_MAX	120		/* seconds; more is cut down to it */
-#define DEFER_DELAY_MAX	120		/* seconds; longest wait of a SYN-ACK */
+#define LINGER2_MAX	120		/* seconds; more becomes this */
+#define DEFER_DELAY_MAX	120		/* seconds between two SYN-ACKs */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
 
-#define TIMESTAMP_SPACE	12		/* octets: the option and two NOP */
+#define TIMESTAMP_SPACE	12		/* bytes: the option and two NOPs */
 
 static bool lies_between(int val, int min, int max)
 {
@@ -60,9 +60,9 @@ static bool lies_between(int val, int min, int max)
 }
 
 /*
- * TCP_DEFER_ACCEPT is told in seconds and kept as a number of SYN-ACK timeouts,
- * which come after 1 s, 2 s, 4 s and so on, none later than 120 s after the one
- * before. It never lasts shorter than asked for, and reads as what it became.
+ * TCP_DEFER_ACCEPT is set in seconds and stored as a number of SYN-ACK
+ * timeouts, which follow after 1 s, 2 s, 4 s and so on, at most 120 s each. It
+ * lasts at least as long as set, and getsockopt() returns the actual time.
  */
 static u8 timeouts_in(int seconds)
 {
@@ -88,7 +88,7 @@ static int timeouts_last(u8 n)
 	return sum_s;
 }
 
-/* TCP_NODELAY: what Nagle's rule held back goes out at once. */
+/* TCP_NODELAY: what Nagle held back is sent at once. */
 static void nodelay_set(struct sock *sk, bool on)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -103,8 +103,8 @@ static void nodelay_set(struct sock *sk, bool on)
 }
 
 /*
- * TCP_CORK: partial segments wait until it is taken off; then Nagle's rule
- * has its say again.
+ * TCP_CORK: partial segments wait until the option is cleared; then Nagle
+ * applies again.
  */
 static void cork_set(struct sock *sk, bool on)
 {
@@ -121,8 +121,9 @@ static void cork_set(struct sock *sk, bool on)
 }
 
 /*
- * TCP_QUICKACK: 0 lets ACKs wait for data to ride on; odd: they go at once
- * from now on; even: the one that is owed goes, the next may wait.
+ * TCP_QUICKACK: 0 lets ACKs wait for data; with an odd value they are sent at
+ * once from now on; with an even value the pending ACK is sent, the next may
+ * wait.
  */
 static void quickack_set(struct sock *sk, int val)
 {
@@ -140,7 +141,7 @@ static void quickack_set(struct sock *sk, int val)
 		xs->pingpong = 1;
 }
 
-/* TCP_KEEPIDLE: the idle time that has already passed counts. */
+/* TCP_KEEPIDLE: the time already idle counts. */
 static int keepidle_set(struct sock *sk, int val)
 {
 	u64 idle_ns, need_ns = val * NSEC_PER_SEC;
@@ -159,7 +160,10 @@ static int keepidle_set(struct sock *sk, int val)
 	return 0;
 }
 
-/* TCP_WINDOW_CLAMP: 0 takes it off, which a connection would not survive. */
+/*
+ * TCP_WINDOW_CLAMP: 0 removes the limit, which an open connection does not
+ * allow.
+ */
 static int window_clamp_set(struct sock *sk, int val)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -251,8 +255,8 @@ static int tcp_set(struct sock *sk, int optname, int val)
 }
 
 /*
- * XTCP_WIRE: how segments travel is part of the connection's identity, so it
- * is settled before the socket has any.
+ * XTCP_WIRE: the wire is part of the connection's key, so it can't be changed
+ * once the socket has a port.
  */
 static int wire_set(struct sock *sk, int val)
 {
@@ -269,7 +273,7 @@ static int wire_set(struct sock *sk, int val)
 	return err;
 }
 
-/* XTCP_SYNCOOKIES; the next SYN sees it. */
+/* XTCP_SYNCOOKIES; used from the next SYN on. */
 static int syncookies_set(struct sock *sk, int val)
 {
 	if (!lies_between(val, XTCP_SYNCOOKIES_NEVER, XTCP_SYNCOOKIES_ALWAYS))
@@ -316,7 +320,7 @@ static int congestion_set(struct sock *sk, sockptr_t optval,
 	return err;
 }
 
-/* An option of IP's: each packet may have more or less room for text now. */
+/* An option of IP may change the payload that fits in a packet. */
 static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 		  unsigned int optlen)
 {
@@ -333,7 +337,7 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 	return 0;
 }
 
-/* An option's value; more than an int may be given, as in Linux. */
+/* The value of an option; it may be larger than an int, as in Linux. */
 static int int_read(int *val, sockptr_t optval, unsigned int optlen)
 {
 	if (optlen < sizeof(*val))
@@ -344,10 +348,10 @@ static int int_read(int *val, sockptr_t optval, unsigned int optlen)
 /**
  * xtcp_setsockopt - setsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
- * @level: IPPROTO_TCP, IPPROTO_XTCP, or the kernel's
+ * @level: IPPROTO_TCP, IPPROTO_XTCP, or a level of the kernel
  * @optname: option
- * @optval: value, an int; TCP_CONGESTION: a name
- * @optlen: octets of @optval
+ * @optval: value, an int; for TCP_CONGESTION a name
+ * @optlen: size of @optval, bytes
  *
  * Return: 0 or -errno.
  */
@@ -369,7 +373,7 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 	return xtcp_set(sk, optname, val);
 }
 
-/* SO_ZEROCOPY: the core leaves it to TCP and a few others. */
+/* SO_ZEROCOPY: the socket layer handles it for TCP and a few others only. */
 static int zerocopy_set(struct sock *sk, int val)
 {
 	if (!lies_between(val, 0, 1))
@@ -383,7 +387,7 @@ static int zerocopy_set(struct sock *sk, int val)
 	return 0;
 }
 
-/* SO_TXREHASH: the core leaves it to TCP, in kernels after 6.12. */
+/* SO_TXREHASH: since 6.12 the socket layer handles it for TCP only. */
 static int txrehash_set(struct sock *sk, int val)
 {
 	if (!lies_between(val, -1, 1))
@@ -394,7 +398,7 @@ static int txrehash_set(struct sock *sk, int val)
 	return 0;
 }
 
-/* SO_TIMESTAMPING: xtcp tells when text came, and not when it leaves. */
+/* SO_TIMESTAMPING: xtcp reports when data arrived, not when it was sent. */
 static int timestamping_set(struct socket *sock, int optname, sockptr_t optval,
 			    unsigned int optlen)
 {
@@ -410,11 +414,11 @@ static int timestamping_set(struct socket *sock, int optname, sockptr_t optval,
 
 /**
  * xtcp_setsockopt_any - setsockopt(), all levels
- * @sock: socket
- * @level: SOL_SOCKET, on kernels that leave it to us, and others
+ * @sock: socket, not locked
+ * @level: SOL_SOCKET, on kernels that pass it on, and others
  * @optname: option
  * @optval: value
- * @optlen: octets of @optval
+ * @optlen: size of @optval, bytes
  *
  * Return: 0 or -errno.
  */
@@ -438,7 +442,7 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 					txrehash_set(sk, val);
 }
 
-/* Linux's names for the phases of loss recovery. */
+/* The phase of loss recovery, by Linux's names. */
 static u8 info_recovery(const struct xtcp_sock *xs)
 {
 	switch (xs->recovery) {
@@ -477,13 +481,13 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 		info->tcpi_options |= TCPI_OPT_ECN_SEEN;
 	info->tcpi_snd_mss = xs->mss;
 	info->tcpi_rcv_mss = xs->rcv_mss;
-	/* As Linux has it: what is left for text. */
+	/* As in Linux: the payload that fits. */
 	info->tcpi_advmss = xs->advmss - (xs->ts_ok ? TIMESTAMP_SPACE : 0);
 	info->tcpi_pmtu = xs->pmtu;
 }
 
 /*
- * Octets of text that left, again and again. What was acknowledged may count our
+ * Bytes of payload sent, retransmissions included. bytes_acked may include our
  * SYN (of connect(), as in Linux), what is in flight our FIN.
  */
 static u64 info_bytes_sent(const struct xtcp_sock *xs)
@@ -497,7 +501,7 @@ static u64 info_bytes_sent(const struct xtcp_sock *xs)
 	return sent + xs->bytes_retrans;
 }
 
-/* Only what is kept somewhere; the rest stays 0. Socket lock. */
+/* Fills what xtcp keeps; the rest stays 0. Socket lock. */
 static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 {
 	info_negotiated(xs, info);
@@ -550,7 +554,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	XTCP_INFO_RCV_WND(info, xs->rcv_wnd);
 }
 
-/* ~0UL: no limit, on any machine. */
+/* ~0UL means no limit, also on 32-bit hosts. */
 static u64 info_rate(unsigned long rate)
 {
 	return rate == ~0UL ? ~0ULL : rate;
@@ -581,7 +585,7 @@ static void info_fill(struct sock *sk, struct tcp_info *info)
 	release_sock(sk);
 }
 
-/* The MSS in force, or the one asked for while there is no connection. */
+/* The current MSS, or the one that was set while there is no connection. */
 static int maxseg_get(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -592,7 +596,7 @@ static int maxseg_get(const struct sock *sk)
 	return xs->mss;
 }
 
-/* Seconds that an orphan waits in FIN-WAIT-2; -1: it does not. */
+/* Seconds that an orphan waits in FIN-WAIT-2; -1 if it does not wait. */
 static int linger2_get(const struct sock *sk)
 {
 	int val = READ_ONCE(xtcp_sk(sk)->linger2_s);
@@ -677,7 +681,7 @@ static int xtcp_get(const struct sock *sk, int optname, int *val)
 	}
 }
 
-/* As much of @answer as the caller has room for. */
+/* Copy as much of @answer as fits. */
 static int answer_put(char __user *optval, int __user *optlen,
 		      const void *answer, int len, int size)
 {
@@ -690,10 +694,10 @@ static int answer_put(char __user *optval, int __user *optlen,
 /**
  * xtcp_getsockopt - getsockopt(), all levels but SOL_SOCKET
  * @sk: socket, not locked
- * @level: IPPROTO_TCP, IPPROTO_XTCP, or the kernel's
+ * @level: IPPROTO_TCP, IPPROTO_XTCP, or a level of the kernel
  * @optname: option
- * @optval: where the value goes
- * @optlen: octets of room there; then octets written. A short buffer gets
+ * @optval: buffer for the value
+ * @optlen: size of the buffer, set to the bytes written. A short buffer gets
  *	the beginning
  *
  * Return: 0 or -errno.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stats.c - where the counters live, and their sums
+ * stats.c - the counters and their sums
  *
  * One array for each CPU and netns, so that counting is one instruction on
- * memory no other CPU writes. A counter never goes back to 0; CurrEstab is a
- * gauge whose parts may be negative on a CPU, only their sum means anything.
+ * memory that no other CPU writes. A counter never goes back to 0. CurrEstab is
+ * a gauge: a CPU's part may be negative, and only the sum is meaningful.
  *
- * Context: XTCP_INC() and its kin from anywhere; sums in process context,
- * without a lock: a sum may miss what moves meanwhile.
+ * Context: XTCP_INC() and the other macros in any; sums in process context,
+ * without a lock, so that a sum may miss concurrent changes.
  */
 #include "user/stats.h"
 
@@ -16,7 +16,7 @@
 #include <linux/string.h>
 
 /**
- * xtcp_stats_net_init - give a netns its counters, all 0
+ * xtcp_stats_net_init - allocate the counters of a netns, all 0
  * @net: the namespace
  *
  * Return: 0 or -ENOMEM.
@@ -31,7 +31,7 @@ int xtcp_stats_net_init(struct net *net)
 
 /**
  * xtcp_stats_net_exit - free the counters of a netns
- * @net: the namespace; nothing of it may count any more
+ * @net: the namespace, in which nothing counts any more
  */
 void xtcp_stats_net_exit(struct net *net)
 {
@@ -49,7 +49,7 @@ static const char * const names[XTCP_MIB_NR] = {
 };
 
 /**
- * xtcp_stats_name - a counter as /proc calls it
+ * xtcp_stats_name - name of a counter in /proc
  * @item: counter
  *
  * Return: static string.
@@ -60,7 +60,7 @@ const char *xtcp_stats_name(enum xtcp_mib_item item)
 }
 
 /**
- * xtcp_stats_sum - add up the counters of all CPUs
+ * xtcp_stats_sum - sum the counters of all CPUs
  * @net: the namespace
  * @sum: result
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * stats.h - counters, one per CPU and netns, under stock TCP's names
+ * stats.h - counters per CPU and netns, under the kernel TCP's names
  *
- * X(symbol, name in /proc). A counter is here when something in the module
- * moves it; Documentation/counters.rst says when.
+ * X(symbol, name in /proc). Each counter here is counted somewhere in the
+ * module; Documentation/counters.rst says when.
  */
 #ifndef XTCP_USER_STATS_H
 #define XTCP_USER_STATS_H
@@ -28,8 +28,8 @@
 	X(IN_CSUM_ERRORS,	"InCsumErrors")
 
 /*
- * Why a RST was sent (all but TCPAbortFailed sum up to OutRsts), and what the
- * connection was when one was taken. close/reset.c counts.
+ * Why a RST was sent (all but TCPAbortFailed sum up to OutRsts), and the state
+ * of the connection when one was accepted. Counted by close/reset.c.
  */
 #define XTCP_MIB_RESETS(X) \
 	X(RESET_SENT_NO_CONNECTION,	"XtcpResetSentNoConnection") \

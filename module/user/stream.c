@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stream.c - the user's octets in and out: bodies of sendmsg and recvmsg
+ * stream.c - sendmsg() and recvmsg()
  *
  * RFC 9293 3.9.1.2 (SEND), 3.9.1.3 (RECEIVE), with the blocking, flags and
- * errors that Linux programs know from TCP. What is sent is copied into page
- * fragments of the last queued segment; what is received is copied out of
- * the receive queue. When and in which pieces it travels is transfer/'s.
+ * errors that Linux programs know from TCP. Data to be sent is copied into page
+ * fragments of the last unsent segment; received data is copied out of the
+ * receive queue. transfer/ decides when data is sent, and in which segments.
  *
- * Process context; takes the socket lock, and lets go of it while it waits.
+ * Context: process; takes the socket lock, and releases it while it waits.
  */
 #include "user/stream.h"
 
@@ -43,22 +43,22 @@
 /* --- SEND -------------------------------------------------------------- */
 
 /*
- * Text of so many octets is worth no page fragment: it is copied into the skb's
- * linear part, and summed in one go with the header.
+ * Writes up to this size use no page fragment: they are copied into the skb's
+ * linear part, and checksummed together with the header.
  */
 #define LINEAR_MAX	256U
 
 /*
- * So few octets take a step on the stack. Before the kernel copies from or to a
- * user it looks up what it is about to touch (hardened usercopy), which for
- * memory of a slab costs more than the copy does.
+ * Up to this size data is copied by way of the stack. Before each copy from or
+ * to the user the kernel checks the kernel address (hardened usercopy), which
+ * for slab memory costs more than the copy.
  */
 #define BY_STACK_MAX	128U
 
-/* A write of so many segments is a large one; XTCP_NAGLE_LARGE. */
+/* Segments that make a large write; XTCP_NAGLE_LARGE. */
 #define LARGE_SEGS	10
 
-/* Has @skb room for text up to @goal, and a place for the next fragment? */
+/* True if @skb can take data up to @goal, and another fragment. */
 static bool skb_takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
 	const struct page_frag *pfrag = sk_page_frag(sk);
@@ -70,9 +70,9 @@ static bool skb_takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 }
 
 /*
- * The skb to which text can be added: the last one that was never sent,
- * or a new one (@another: in any case), which has room in its linear part if
- * @left octets are few. NULL: no room in the buffer.
+ * The skb to which data can be added: the last unsent one, or a new one (always
+ * with @another), with space in its linear part if @left is small. NULL without
+ * buffer space.
  */
 static struct sk_buff *stream_open_skb(struct sock *sk, u32 goal, size_t left,
 				       bool another)
@@ -104,8 +104,8 @@ static int fill_linear(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * Let @skb refer to the pages of @msg. Who owns them may still write to them:
- * then sums that were made in advance are wrong.
+ * Let @skb refer to the pages of @msg. Their owner may still write to them, so
+ * that a checksum computed before may be wrong.
  */
 static int fill_spliced(struct sock *sk, struct sk_buff *skb, u32 goal,
 			struct msghdr *msg)
@@ -126,9 +126,9 @@ static int fill_spliced(struct sock *sk, struct sk_buff *skb, u32 goal,
 }
 
 /*
- * Copy text from @msg into @skb: as much as fits in one fragment and the size
- * goal. Return: octets; 0: @skb takes no more after all, the page is another;
- * -ENOBUFS: wait for memory; other errors are the copy's.
+ * Copy data from @msg into @skb: as much as fits in one fragment and the goal.
+ * Returns bytes; 0 if @skb takes no more, because the page has changed;
+ * -ENOBUFS to wait for memory; other errors of the copy.
  */
 static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 		    struct msghdr *msg)
@@ -143,7 +143,7 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 		return fill_linear(sk, skb, msg);
 	if (msg->msg_flags & MSG_SPLICE_PAGES) {
 		err = fill_spliced(sk, skb, goal, msg);
-		/* No place for one more page: but text can be copied. */
+		/* No further page fits, but data can be copied. */
 		if (err != -EMSGSIZE)
 			return err;
 	}
@@ -156,7 +156,10 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
 	if (!sk_wmem_schedule(sk, copy))
 		return -ENOBUFS;
-	/* This page gets a reference; io_uring's registered pages have none. */
+	/*
+	 * The new fragment takes a reference; registered pages of io_uring have
+	 * none.
+	 */
 	skb_zcopy_downgrade_managed(skb);
 	err = skb_copy_to_page_nocache(sk, &msg->msg_iter, skb, pfrag->page,
 				       pfrag->offset, copy);
@@ -174,7 +177,7 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 	return copy;
 }
 
-/* The same with the user's pages; -EMSGSIZE: another skb is needed. */
+/* fill_skb() with the user's pages; -EMSGSIZE: another skb is needed. */
 static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 		      struct msghdr *msg, const struct xtcp_zerocopy *zc)
 {
@@ -186,9 +189,9 @@ static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 }
 
 /*
- * Send what is queued while the user fills on. Full segments go as they
- * become full; a partial last one only when the user waits (@wait), since
- * nothing would be added to it before some of this is acknowledged.
+ * Send queued data while the user's write goes on. Full segments are sent when
+ * they become full; a partial last one only when the write sleeps (@wait),
+ * because nothing is added to it before some data is acknowledged.
  */
 static void push_on_the_way(struct sock *sk, int flags, bool wait)
 {
@@ -203,7 +206,7 @@ static void push_on_the_way(struct sock *sk, int flags, bool wait)
 	}
 }
 
-/* The buffer is full. 0: there is room now. */
+/* The buffer is full: sleep. Returns 0 when there is space. */
 static int wait_for_space(struct sock *sk, int flags, bool copied, long *timeo)
 {
 	xtcp_sendq_drop_empty(sk);
@@ -214,7 +217,7 @@ static int wait_for_space(struct sock *sk, int flags, bool copied, long *timeo)
 	return sk_stream_wait_memory(sk, timeo);
 }
 
-/* Queue all of @msg; *copied says how much of it was, on errors, too. */
+/* Queue all of @msg; *copied is the amount queued, on errors, too. */
 static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		      const struct xtcp_zerocopy *zc, int *copied)
 {
@@ -226,7 +229,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		struct sk_buff *skb;
 		int n;
 
-		/* While we slept, the connection may have ended. */
+		/* The connection may have ended while we slept. */
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			return -EPIPE;
 		skb = stream_open_skb(sk, goal, zc->pages ? SIZE_MAX :
@@ -246,7 +249,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 			n = wait_for_space(sk, flags, *copied > 0, timeo);
 			if (n)
 				return n;
-			/* The MSS, or the route, may be another one now. */
+			/* The MSS or the route may have changed. */
 			goal = xtcp_burst_goal(sk);
 			continue;
 		}
@@ -259,7 +262,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 	return 0;
 }
 
-/* What comes along is understood, or refused; none of it means anything here. */
+/* Validate control messages; none affects a stream. */
 static int control_check(struct sock *sk, struct msghdr *msg)
 {
 	struct sockcm_cookie sockc;
@@ -267,14 +270,14 @@ static int control_check(struct sock *sk, struct msghdr *msg)
 	sockcm_init(&sockc, sk);
 	if (sock_cmsg_send(sk, msg, &sockc))
 		return -EINVAL;
-	/* Nobody would be told when it leaves. */
+	/* xtcp makes no transmit timestamps. */
 	return sockc.tsflags & ~READ_ONCE(sk->sk_tsflags) &
 	       SOF_TIMESTAMPING_TX_RECORD_MASK ? -EOPNOTSUPP : 0;
 }
 
 /*
- * MSG_FASTOPEN: connect(), then send. The SYN carries no text, as that of Linux's TCP
- * doesn't while it has no cookie of the peer; nor is one asked for.
+ * MSG_FASTOPEN: connect(), then send. The SYN carries no data, as in Linux's
+ * TCP without a cookie of the peer; nor is a cookie requested.
  */
 static int connect_first(struct sock *sk, struct msghdr *msg)
 {
@@ -311,7 +314,7 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	if (!err && msg->msg_controllen)
 		err = control_check(sk, msg);
 	if (!err) {
-		/* A wake-up from here on is about this call's wait. */
+		/* A wake-up from here on belongs to this call's wait. */
 		sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 		if (sk->sk_err || (sk->sk_shutdown & SEND_SHUTDOWN))
 			err = -EPIPE;
@@ -322,7 +325,10 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 
 	xtcp_sendq_drop_empty(sk);
 	if (copied) {
-		/* If it waited, the last of it may be gone, or its connection. */
+		/*
+		 * If the call slept, the last byte may have been sent, or the
+		 * connection ended.
+		 */
 		if ((flags & MSG_OOB) && xtcp_sendq_has_unsent(sk))
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
@@ -338,13 +344,16 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 		return 0;
 
 	err = sk_stream_error(sk, flags, err);
-	/* Whoever waits for an edge must see it, though nothing is queued. */
+	/*
+	 * A program that waits for an edge must see one, although nothing is
+	 * queued.
+	 */
 	if (err == -EAGAIN && !xtcp_sendq_has_unsent(sk))
 		sk->sk_write_space(sk);
 	return err;
 }
 
-/* A short write, and it seems that nothing is on its way: without the lock. */
+/* Without the lock: true for a short write with nothing in flight. */
 static bool may_send_few(const struct sock *sk, const struct msghdr *msg,
 			 size_t size)
 {
@@ -353,7 +362,7 @@ static bool may_send_few(const struct sock *sk, const struct msghdr *msg,
 	       !READ_ONCE(xtcp_sk(sk)->in_flight);
 }
 
-/* With the lock: will it leave at once? */
+/* With the lock: true if it can be sent at once. */
 static bool few_may_go(struct sock *sk, const struct sk_buff *skb)
 {
 	return sk->sk_state == XTCP_ESTABLISHED && !sk->sk_err &&
@@ -363,9 +372,10 @@ static bool few_may_go(struct sock *sk, const struct sk_buff *skb)
 }
 
 /*
- * Such a write is a segment of its own. It is made before the lock is taken,
- * which then need not be one that lets its holder sleep.
- * Return: octets; 0: it has to go the long way, and nothing has happened.
+ * Fast path of a short write, which becomes a segment of its own. It is built
+ * before the lock is taken, so that the lock need not allow sleeping.
+ *
+ * Return: bytes; 0 if the slow path is needed, and nothing has changed.
  */
 static int send_few(struct sock *sk, struct msghdr *msg, u32 size)
 {
@@ -399,13 +409,13 @@ revert:
 /**
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
- * @msg: what; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP;
+ * @msg: data; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP;
  *	MSG_FASTOPEN connects first; MSG_SPLICE_PAGES from within the kernel
- * @size: octets in @msg, which says the same
+ * @size: bytes in @msg
  *
- * With MSG_OOB the last octet of what is queued is the urgent one.
+ * With MSG_OOB the last byte queued is the urgent one.
  *
- * Return: octets queued; -EAGAIN, -EPIPE (with SIGPIPE), the socket's pending
+ * Return: bytes queued; -EAGAIN, -EPIPE (with SIGPIPE), the socket's pending
  * error, -EINTR or -ERESTARTSYS, -EFAULT
  */
 int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
@@ -427,10 +437,10 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 /* --- RECEIVE ----------------------------------------------------------- */
 
 /*
- * What a call to recvmsg(), or with a @pipe to splice(), has done so far. @target:
- * octets that satisfy it. A call that peeks goes on at @peek_seq. All others go on
- * at copied_seq and keep no copy of it: while they sleep, another reader or an
- * urgent mark may move it, and the connection may only just begin.
+ * State of a call of recvmsg(), or of splice() with a @pipe. @target: bytes
+ * that satisfy it. A peek continues at @peek_seq. All other calls continue at
+ * copied_seq and keep no copy of it: while they sleep, another reader or an
+ * urgent mark may move it, or the connection may open.
  */
 struct reader {
 	struct msghdr	*msg;
@@ -448,7 +458,7 @@ struct reader {
 	ktime_t		hw_stamp;
 };
 
-/* Has the user asked when segments arrive (SO_TIMESTAMP, SO_TIMESTAMPING)? */
+/* True if the user wants receive timestamps (SO_TIMESTAMP, SO_TIMESTAMPING). */
 static bool wants_stamps(const struct sock *sk)
 {
 	return sock_flag(sk, SOCK_RCVTSTAMP) ||
@@ -456,7 +466,7 @@ static bool wants_stamps(const struct sock *sk)
 					     SOF_TIMESTAMPING_RAW_HARDWARE));
 }
 
-/* Text of @skb was read: the last segment's arrival is the call's. */
+/* Keep the timestamp of the last segment read. */
 static void keep_stamp(struct reader *rd, struct sk_buff *skb)
 {
 	rd->stamp = skb->tstamp;
@@ -477,7 +487,7 @@ static void put_stamp(const struct sock *sk, struct msghdr *msg, ktime_t stamp)
 		.tv_usec	= ts.tv_nsec / NSEC_PER_USEC,
 	};
 
-	/* The old forms are laid out alike, since a long has 64 bits. */
+	/* With a 64-bit long the old forms have the same layout. */
 	BUILD_BUG_ON(sizeof(ns) != sizeof(struct __kernel_old_timespec));
 	BUILD_BUG_ON(sizeof(us) != sizeof(struct __kernel_old_timeval));
 	if (sock_flag(sk, SOCK_RCVTSTAMPNS))
@@ -490,7 +500,7 @@ static void put_stamp(const struct sock *sk, struct msghdr *msg, ktime_t stamp)
 			 sizeof(us), &us);
 }
 
-/* SO_TIMESTAMPING: of the times there are, those that were asked for. */
+/* SO_TIMESTAMPING: pass on the timestamps that were requested. */
 static void put_stamping(const struct sock *sk, struct msghdr *msg,
 			 const struct reader *rd)
 {
@@ -520,13 +530,13 @@ static void put_stamps(const struct sock *sk, struct msghdr *msg,
 	put_stamping(sk, msg, rd);
 }
 
-/* Where the call reads on. Good as long as the socket lock is held. */
+/* Where the call continues to read. Valid while the socket lock is held. */
 static seq_t next_seq(const struct sock *sk, const struct reader *rd)
 {
 	return rd->flags & MSG_PEEK ? rd->peek_seq : xtcp_sk(sk)->copied_seq;
 }
 
-/* The segment that holds the next octet, NULL when it did not come yet. */
+/* The segment with the next byte; NULL if it has not arrived yet. */
 static struct sk_buff *find_data(struct sock *sk, const struct reader *rd,
 				 u32 *offset)
 {
@@ -557,7 +567,7 @@ static void stream_advance(struct sock *sk, struct reader *rd, u32 bytes)
 		WRITE_ONCE(xtcp_sk(sk)->copied_seq, seq);
 }
 
-/* All segments up to @skb were read: free them. */
+/* Free all segments up to @skb; they were read. */
 static void stream_consume(struct sock *sk, const struct reader *rd,
 			   struct sk_buff *skb)
 {
@@ -574,7 +584,7 @@ static void stream_consume(struct sock *sk, const struct reader *rd,
 	} while (skb);
 }
 
-/* Copy a few octets of the linear part; all, or none and the error. */
+/* Copy a few bytes of the linear part; all, or none with an error. */
 static int stream_give_few(struct msghdr *msg, const struct sk_buff *skb,
 			   u32 offset, u32 len)
 {
@@ -590,8 +600,8 @@ static int stream_give_few(struct msghdr *msg, const struct sk_buff *skb,
 }
 
 /*
- * Give @len octets of @skb to the reader: by copy, or their pages to a pipe,
- * which may take fewer. Return: octets, or the error.
+ * Give @len bytes of @skb to the reader: copied, or as pages to a pipe, which
+ * may take fewer. Returns bytes, or the error.
  */
 static int stream_give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		       u32 offset, u32 len)
@@ -607,8 +617,8 @@ static int stream_give(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 }
 
 /*
- * Take from @skb, as far as the mark of an urgent octet. 0, or an error when
- * nothing was taken at all.
+ * Read from @skb, up to an urgent mark. Returns 0, or an error if nothing was
+ * read.
  */
 static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		     u32 offset)
@@ -647,8 +657,8 @@ static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 }
 
 /*
- * Nothing more to copy now. 1: wait; 0: return what there is; negative: the
- * error for a call that has nothing.
+ * There is no more data. Returns 1 to wait; 0 to return what was read; or the
+ * error for a call that has read nothing.
  */
 static int reader_may_wait(struct sock *sk, const struct reader *rd)
 {
@@ -674,7 +684,7 @@ static int reader_may_wait(struct sock *sk, const struct reader *rd)
 	return 1;
 }
 
-/* Let the backlog in, or sleep until something comes. */
+/* Process the backlog, or sleep until data arrives. */
 static int wait_for_data(struct sock *sk, struct reader *rd)
 {
 	if (rd->copied >= rd->target) {
@@ -686,7 +696,7 @@ static int wait_for_data(struct sock *sk, struct reader *rd)
 			    skb_peek_tail(&sk->sk_receive_queue));
 }
 
-/* SO_PEEK_OFF counts from what was not read yet. */
+/* SO_PEEK_OFF counts from the first unread byte. */
 static void peek_begin(struct sock *sk, struct reader *rd)
 {
 	rd->peek_seq = seq_add(xtcp_sk(sk)->copied_seq,
@@ -694,9 +704,9 @@ static void peek_begin(struct sock *sk, struct reader *rd)
 }
 
 /*
- * The lock was released. A peek that has seen nothing yet begins anew: before
- * the SYN-ACK there was no sequence number to begin at, and others may have
- * read. One that has goes on, but not behind what another reader took.
+ * The lock was released. A peek that has read nothing begins again: before the
+ * SYN-ACK there was no sequence number, and others may have read. Otherwise it
+ * continues, but not before what another reader has consumed.
  */
 static void peek_again(struct sock *sk, struct reader *rd)
 {
@@ -709,8 +719,8 @@ static void peek_again(struct sock *sk, struct reader *rd)
 }
 
 /*
- * The reader stands at the urgent octet: what comes next is another call's.
- * One that begins here lets SIGURG be handled first.
+ * The reader is at the urgent mark: the data behind it is for the next call. A
+ * call that begins here lets SIGURG be handled first.
  */
 static bool stops_at_mark(const struct reader *rd, int *err)
 {
@@ -726,7 +736,7 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 {
 	int err = 0;
 
-	/* Once in any case: a read of nothing waits and tells errors, too. */
+	/* At least once: a read of 0 bytes waits and reports errors, too. */
 	do {
 		struct sk_buff *skb;
 		u32 offset;
@@ -759,7 +769,7 @@ static int recvmsg_locked(struct sock *sk, struct reader *rd)
 	return rd->copied ? rd->copied : err;
 }
 
-/* Is there little to be read, and nothing said of how? Without the lock. */
+/* Without the lock: true if there is little to read, and no special flag. */
 static bool may_read_few(const struct sock *sk, int flags)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -770,8 +780,8 @@ static bool may_read_few(const struct sock *sk, int flags)
 }
 
 /*
- * All that there is to be read, if that is one small segment, wanted whole, and
- * as it is; NULL: recvmsg_locked() has to see.
+ * All data there is, if it is one small segment, wanted as a whole and without
+ * special treatment; NULL if recvmsg_locked() is needed.
  */
 static struct sk_buff *small_segment(const struct sock *sk, size_t room)
 {
@@ -789,7 +799,7 @@ static struct sk_buff *small_segment(const struct sock *sk, size_t room)
 	return skb;
 }
 
-/* Copy so little that the page may not even be missing. */
+/* Copy a small segment, unless the user's page is missing. */
 static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
 {
 	bool given;
@@ -801,8 +811,10 @@ static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
 }
 
 /*
- * Give it to recv(), under a lock that doesn't let its holder sleep.
- * Return: octets; 0: it has to be read the long way, and nothing has happened.
+ * Fast path of recv() for a small segment, under a lock that does not allow
+ * sleeping.
+ *
+ * Return: bytes; 0 if the slow path is needed, and nothing has changed.
  */
 static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
 {
@@ -824,7 +836,7 @@ static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
 	return n;
 }
 
-/* TCP_INQ: octets left to be read; after a FIN one, so that it is read for. */
+/* TCP_INQ: unread bytes; after a FIN at least 1, to be read on. */
 static int stream_unread(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -836,14 +848,14 @@ static int stream_unread(struct sock *sk)
 /**
  * xtcp_recvmsg - RECEIVE
  * @sk: the socket, not locked
- * @msg: where to
- * @len: octets of room
+ * @msg: destination
+ * @len: size of the user's buffer, bytes
  * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_OOB, MSG_ERRQUEUE
  *	as for TCP
  *
- * Return: octets; 0 after the peer's FIN or shutdown(SHUT_RD); -EAGAIN,
+ * Return: bytes; 0 after the peer's FIN or shutdown(SHUT_RD); -EAGAIN,
  * -ENOTCONN, the socket's pending error, -EINTR or -ERESTARTSYS, -EFAULT; with
- * MSG_OOB as xtcp_urgent_read() says
+ * MSG_OOB as xtcp_urgent_read()
  */
 int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 {
@@ -897,14 +909,15 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 /**
  * xtcp_splice_read - proto_ops.splice_read: splice(), sendfile() from a socket
  * @sock: the socket, not locked
- * @ppos: a stream has no position
- * @pipe: where to; locked
- * @len: octets wanted
- * @flags: SPLICE_F_*; whether to wait is the socket's O_NONBLOCK to say
+ * @ppos: must be 0, because a stream has no position
+ * @pipe: destination; locked
+ * @len: bytes wanted
+ * @flags: SPLICE_F_*; O_NONBLOCK of the socket decides whether to wait
  *
- * Pages go into the pipe as they are. Returns as soon as there is something.
+ * Moves pages into the pipe without a copy. Returns as soon as there is some
+ * data.
  *
- * Return: octets; 0 at the end of the stream; -ESPIPE with a position, and the
+ * Return: bytes; 0 at the end of the stream; -ESPIPE with a position, and the
  * errors of recv()
  */
 ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos,

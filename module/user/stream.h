@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * stream.h - the user's octets in and out
- */
+/* stream.h - sendmsg() and recvmsg() */
 #ifndef XTCP_USER_STREAM_H
 #define XTCP_USER_STREAM_H
 

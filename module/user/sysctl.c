@@ -2,17 +2,18 @@
 /*
  * sysctl.c - the knobs net.ipv4.xtcp_*: names, ranges, defaults
  *
- * A knob has the name, unit, default and range of stock's tcp_* knob, and the
- * kernel's own handler for it: what stock refuses is refused, what it takes
- * beyond the documented range is stored, and whoever reads the knob takes the
- * nearest value that means something. Documentation/knobs.rst explains each.
+ * A knob has the name, unit, default and range of the kernel TCP's tcp_* knob,
+ * and the kernel's own handler for it: it refuses and accepts the same values.
+ * Where that accepts values outside of the documented range, the code that
+ * reads the knob uses the nearest meaningful value. Documentation/knobs.rst
+ * explains each.
  *
- * xtcp_max_orphans and xtcp_mem limit the whole machine: one value, which only
- * the first netns may write.
+ * xtcp_max_orphans and xtcp_mem limit the whole host: one value, which only the
+ * first netns may write.
  *
- * A new netns starts with the defaults, not with its parent's values; only
- * the two buffer knobs and xtcp_congestion_control are copied from the first netns,
- * as stock does.
+ * A new netns starts with the defaults, not with its parent's values; only the
+ * two buffer knobs and xtcp_congestion_control are copied from the first netns,
+ * as in the kernel's TCP.
  *
  * Context: process. Writers race with each other and with readers on single
  * words; readers use READ_ONCE().
@@ -40,28 +41,28 @@
 #include "transfer/rtt.h"
 #include "user/socket.h"
 
-/* Bounds; where a row below has none, the type of the knob is its bound. */
-static int syn_retries_min = 1;		/* 0 SYN retries would mean no timer */
-static int syn_retries_max = 127;	/* also the most that TCP_SYNCNT takes */
+/* Bounds; rows without one are bounded by the knob's type. */
+static int syn_retries_min = 1;		/* with 0 no timer would run */
+static int syn_retries_max = 127;	/* also the maximum of TCP_SYNCNT */
 static int tw_reuse_max = 2;
 static int tw_reuse_delay_max = 60000;	/* ms */
 static int tw_timeout_max = XTCP_TIME_WAIT_S_MAX;
-static int rmem_min = 4096;		/* bytes; less starves the window */
+static int rmem_min = 4096;		/* bytes; less would leave no window */
 static int wmem_min = 1;		/* bytes */
 static int rto_min = 1;			/* us */
-static int snd_mss_min = 48;		/* octets: a full set of options, and 8 */
+static int snd_mss_min = 48;		/* bytes: all options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
 static int ecn_max = 2;
 static int ratio_max = 1000;		/* per cent */
-static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; as stock */
+static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; kernel's TCP */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int source_prefix6_max = 128;	/* bits of an IPv6 address */
 static int zero;
 static int one = 1;
 static int tso_rtt_log_max = 31;
 
-/* Of each of the two; as stock's ping_group_range. */
+/* Of each of the two; as in the kernel's ping_group_range. */
 static unsigned long gid_min[] = { 0, 0 };
 static unsigned long gid_max[] = { U32_MAX - 1, U32_MAX - 1 };
 
@@ -166,8 +167,8 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
 /* --- names instead of numbers --- */
 
 /*
- * As in Linux another namespace may only choose what the first one allows;
- * and what the first one chooses is allowed from then on.
+ * As in Linux another namespace may only choose what the first one allows; and
+ * the first one's choice is allowed from then on.
  */
 static int congestion_control_set(struct xtcp_net *xn, const char *name)
 {
@@ -222,7 +223,7 @@ static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	return write && !err ? xtcp_congestion_allow_only(line) : err;
 }
 
-/* What counts the sources is made when somebody first asks for it. */
+/* The table of sources is allocated when the limit is first set. */
 static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				       int write, void *buffer, size_t *lenp,
 				       loff_t *ppos)
@@ -244,7 +245,7 @@ static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 		.extra1		= &zero,				\
 	}
 
-/* Two numbers, and none of those between. */
+/* Two values, and none of those between. */
 static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 		       void *buffer, size_t *lenp, loff_t *ppos)
 {
@@ -265,7 +266,7 @@ static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 	return 0;
 }
 
-/* A range that holds no group. */
+/* A range that contains no group. */
 static void gid_range_empty(kgid_t range[2])
 {
 	range[0] = make_kgid(&init_user_ns, 1);
@@ -273,9 +274,9 @@ static void gid_range_empty(kgid_t range[2])
 }
 
 /**
- * xtcp_sysctl_gid_range - the knob gid_range
+ * xtcp_sysctl_gid_range - read the knob gid_range
  * @net: namespace
- * @range: filled: the lowest and the highest group that may make sockets
+ * @range: set to the lowest and the highest group that may create sockets
  */
 void xtcp_sysctl_gid_range(const struct net *net, kgid_t range[2])
 {
@@ -306,7 +307,7 @@ static int gid_range_set(struct xtcp_net *xn, const unsigned long number[2])
 	return 0;
 }
 
-/* Two groups, in the numbers of the user namespace of who reads or writes. */
+/* Two groups, as numbers in the user namespace of the reader or writer. */
 static int gid_range_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 			    void *buffer, size_t *lenp, loff_t *ppos)
 {
@@ -419,7 +420,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 		  congestion_allowed_handle),
 };
 
-/* One value for all namespaces: .data is where it stands. */
+/* One value for all namespaces: .data is its address. */
 static const struct ctl_table xtcp_machine_rows[] = {
 	{
 		.procname	= "xtcp_max_orphans",
@@ -441,13 +442,13 @@ static const struct ctl_table xtcp_machine_rows[] = {
 #define MACHINE_KNOBS	ARRAY_SIZE(xtcp_machine_rows)
 
 /**
- * xtcp_sysctl_hash_entries - how large stock's connection hash would be
+ * xtcp_sysctl_hash_entries - size of the kernel TCP's connection hash
  *
- * Stock derives defaults from it: an entry for every 128 KiB of memory,
- * rounded up to a power of two, at most 2^19. xtcp's own table grows as
- * needed, so only the number is made here. Stock starts from the pages
- * present at boot; those managed now are a little fewer, which the rounding
- * swallows unless memory is just above a power of two.
+ * The kernel's TCP derives defaults from it: an entry for every 128 KiB of
+ * memory, rounded up to a power of two, at most 2^19. xtcp's own table grows as
+ * needed, so only the number is computed here. The kernel uses the pages
+ * present at boot, xtcp the pages managed now, which are a little fewer. The
+ * results differ only if memory is just above a power of two.
  *
  * Return: entries.
  */
@@ -461,8 +462,8 @@ unsigned int xtcp_sysctl_hash_entries(void)
 }
 
 /*
- * Largest buffers that auto-tuning may reach: 1/128 of low memory, but at
- * most 6 MiB to receive and 4 MiB to send, and never below the defaults.
+ * Maximum of auto-tuned buffers: 1/128 of low memory, but at most 6 MiB to
+ * receive and 4 MiB to send, and at least the defaults.
  */
 static void sizes_default(struct xtcp_knobs *knobs)
 {
@@ -486,8 +487,8 @@ static void knobs_default(struct net *net)
 
 	*knobs = (struct xtcp_knobs) {
 		.syncookies		= 1,
-		.synack_retries		= 5,		/* gone after 63 s */
-		.syn_retries		= 6,		/* gives up at 127 s */
+		.synack_retries		= 5,		/* ends after 63 s */
+		.syn_retries		= 6,		/* ends after 127 s */
 		.abort_on_overflow	= 0,
 		.tw_reuse		= 2,		/* loopback only */
 		.tw_reuse_delay		= 1000,
@@ -553,7 +554,7 @@ static void knobs_default(struct net *net)
 	}
 }
 
-/* An offset, in a row of the table above, becomes an address in this netns. */
+/* Turn the offsets of a row into addresses in this netns. */
 static void row_localize(struct ctl_table *row, struct net *net)
 {
 	void *knobs = &xtcp_net(net)->knobs;
@@ -567,8 +568,8 @@ static void row_localize(struct ctl_table *row, struct net *net)
 }
 
 /**
- * xtcp_sysctl_net_init - set the knobs of a netns to defaults and show them
- * @net: the namespace; the first one comes first
+ * xtcp_sysctl_net_init - set the knobs of a netns to defaults and register them
+ * @net: the namespace; the first netns is initialized first
  *
  * Return: 0 or -ENOMEM.
  */
@@ -581,7 +582,7 @@ int xtcp_sysctl_net_init(struct net *net)
 	seqlock_init(&xn->gid_lock);
 	knobs_default(net);
 
-	/* One row more than announced: the empty one that 6.1 stops at. */
+	/* One more row than registered: the empty one at which 6.1 stops. */
 	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table),
 			GFP_KERNEL_ACCOUNT);
 	if (!table)
@@ -607,10 +608,10 @@ int xtcp_sysctl_net_init(struct net *net)
 }
 
 /**
- * xtcp_sysctl_net_exit - take the knobs of a netns away
+ * xtcp_sysctl_net_exit - remove the knobs of a netns
  * @net: the namespace
  *
- * Waits for whoever is just reading or writing one.
+ * Waits for concurrent readers and writers.
  */
 void xtcp_sysctl_net_exit(struct net *net)
 {

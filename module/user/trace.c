@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * trace.c - the one place that gives the tracepoints of trace.h a body
- */
+/* trace.c - instantiates the tracepoints of trace.h */
 #define CREATE_TRACE_POINTS
 #include "user/trace.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * trace.h - tracepoints: what happens to a connection, as it happens
+ * trace.h - tracepoints of a connection's events
  *
- *	xtcp:xtcp_state	an event met a connection (RFC 9293 3.3.2); from == to
- *			for those that leave the state alone
- *	xtcp:xtcp_rcv	a segment came in, before any check but the checksum
- *	xtcp:xtcp_send	a segment goes to IP, header complete
- *	xtcp:xtcp_reset	a RST was sent or taken, and why
- *	xtcp:xtcp_syn	a listener has judged a SYN
+ *   xtcp:xtcp_state	an event of a connection (RFC 9293 3.3.2); from == to
+ *			for events that don't change the state
+ *   xtcp:xtcp_rcv	a segment was received; only its checksum was checked
+ *   xtcp:xtcp_send	a segment is passed to IP, header complete
+ *   xtcp:xtcp_reset	a RST was sent or accepted, and why
+ *   xtcp:xtcp_syn	the gate's verdict on a SYN for a listener
  *
  * Fields are in host order. laddr and lport are this host's side in both
  * directions. Addresses are socket addresses of their family, ports included;
@@ -32,7 +32,7 @@
 #include "net/wire.h"
 #include "user/traceaddr.h"
 
-/* User space tools resolve the numbers in a format by these. */
+/* User space tools resolve numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
 TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 
@@ -58,7 +58,7 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 		{ 0x08, "PSH" }, { 0x10, "ACK" }, { 0x20, "URG" },	\
 		{ 0x40, "ECE" }, { 0x80, "CWR" })
 
-/* What the two events of a segment have in common. */
+/* Common fields of the two segment events. */
 #define XTCP_TRACE_SEGMENT_FIELDS					\
 		__field(unsigned int, netns)				\
 		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)		\
@@ -92,7 +92,7 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 		  __entry->wnd, xtcp_show_flags(__entry->flags)
 
 /**
- * trace_xtcp_state - an event met a connection
+ * trace_xtcp_state - a connection received an event
  * @net: the namespace
  * @key: the connection, or the ends of a listener
  * @flow: tells connections apart; only its address is used
@@ -141,10 +141,10 @@ TRACE_EVENT(xtcp_state,
 );
 
 /**
- * trace_xtcp_rcv - a segment came in, its checksum is right
+ * trace_xtcp_rcv - a segment was received, its checksum is correct
  * @net: the namespace
  * @key: its connection, as seen from here
- * @seg: what it says
+ * @seg: its parsed header
  */
 TRACE_EVENT(xtcp_rcv,
 
@@ -168,11 +168,11 @@ TRACE_EVENT(xtcp_rcv,
 );
 
 /**
- * trace_xtcp_send - a segment goes to IP
+ * trace_xtcp_send - a segment is passed to IP
  * @net: the namespace
  * @key: its connection, as seen from here
  * @th: its header, complete
- * @len: octets of text
+ * @len: bytes of payload
  */
 TRACE_EVENT(xtcp_send,
 
@@ -196,10 +196,10 @@ TRACE_EVENT(xtcp_send,
 );
 
 /**
- * trace_xtcp_reset - a RST was sent, or one was taken
+ * trace_xtcp_reset - a RST was sent or accepted
  * @net: the namespace
  * @key: the connection, as seen from here
- * @sent: by us; false: by the peer
+ * @sent: true if sent by us, false if by the peer
  * @reason: a word or two, such as "no connection"
  */
 TRACE_EVENT(xtcp_reset,
@@ -239,16 +239,17 @@ TRACE_EVENT(xtcp_reset,
 );
 
 /**
- * trace_xtcp_syn - a listener has judged a SYN
+ * trace_xtcp_syn - the gate's verdict on a SYN for a listener
  * @key: the connection that it would open, as seen from here
  * @lsk: the listener
  * @syn: half-open records in its SYN queue
- * @syn_limit: records beyond which the SYN queue is full
+ * @syn_limit: the SYN queue is full when it has more records than this
  * @verdict: a few words, such as "cookie"
- * @early: it was before routing, and is dropped
+ * @early: dropped before routing
  *
- * Fields: listener: its struct sock; syn, syn_limit, accept, accept_limit: what
- * its queues held just before, each full when it holds more than its limit.
+ * Fields: listener: its struct sock; syn, syn_limit, accept, accept_limit:
+ * lengths and limits of its queues just before, each full when longer than its
+ * limit.
  */
 TRACE_EVENT(xtcp_syn,
 
@@ -301,8 +302,8 @@ TRACE_EVENT(xtcp_syn,
 #endif /* XTCP_USER_TRACE_H */
 
 /*
- * Resolved against -I module of Kbuild, so that it works wherever the tree of
- * a build stands.
+ * Relative to -I module of Kbuild, so that it does not depend on the location
+ * of the build tree.
  */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH user

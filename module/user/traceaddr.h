@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * traceaddr.h - the two ends of a connection, as tracepoints keep them
+ * traceaddr.h - the two ends of a connection in tracepoints
  *
- * Each as a socket address, struct sockaddr_in or sockaddr_in6, for which the
- * kernel's printk() and tools that read a trace have one format that fits both
- * (%pISpc: 10.0.0.1:80, [fd00::1]:80).
+ * Each is a socket address, struct sockaddr_in or sockaddr_in6, because the
+ * kernel's printk() and trace tools have one format for both (%pISpc:
+ * 10.0.0.1:80, [fd00::1]:80).
  *
  * Context: any.
  */
@@ -17,10 +17,10 @@
 
 #include "flow.h"
 
-/* Octets of an end in an event. */
+/* Bytes of one end in an event. */
 #define XTCP_TRACE_ADDR_LEN	sizeof(struct sockaddr_in6)
 
-/* @to: in an event, of any alignment; a listener for both families is at ::. */
+/* @to may be unaligned. A listener of both families is at ::. */
 static inline void xtcp_trace_addr(u8 *to, const struct xtcp_key *key,
 				   __be32 addr, const struct in6_addr *addr6,
 				   __be16 port)
@@ -49,7 +49,7 @@ static inline void xtcp_trace_laddr(u8 *to, const struct xtcp_key *key)
 	xtcp_trace_addr(to, key, key->laddr, &key->v6.laddr, key->lport);
 }
 
-/* The peer's. */
+/* The peer's end. */
 static inline void xtcp_trace_raddr(u8 *to, const struct xtcp_key *key)
 {
 	xtcp_trace_addr(to, key, key->raddr, &key->v6.raddr, key->rport);

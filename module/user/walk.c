@@ -17,19 +17,23 @@
 #include "netns.h"
 #include "tcb.h"
 
-/* Buckets that are looked at in one RCU section. */
+/* Buckets visited in one RCU section. */
 #define WALK_STEP	64U
 
 enum walk_part { WALK_LISTENERS, WALK_TABLE, WALK_END };
 
-/* Within a bucket flows stand by hash, those of one hash by address. */
+/*
+ * Within a bucket flows are ordered by hash, and by address if that is equal.
+ */
 static bool is_behind(const struct xtcp_walk_mark *mark, u32 hash,
 		      const struct xtcp_flow *flow)
 {
 	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
 }
 
-/* Of a connection that is in the table now: was it there before, and passed? */
+/*
+ * True if a flow of the current table was in an earlier one, and shown there.
+ */
 static bool was_passed(const struct xtcp_walk *walk,
 		       const struct xtcp_key *key, const struct xtcp_flow *flow)
 {
@@ -49,8 +53,8 @@ static bool was_passed(const struct xtcp_walk *walk,
 }
 
 /*
- * The first ones behind the mark, in order; what has no room comes again. Takes the
- * caller's reference.
+ * Insert a flow that is behind the mark, in order; flows that don't fit are
+ * read again later. Takes the caller's reference.
  */
 static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
 		      u32 hash)
@@ -63,7 +67,7 @@ static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
 	while (i && is_behind(&here, walk->batch[i - 1].hash,
 			      walk->batch[i - 1].flow))
 		i--;
-	/* A chain that is read again has it once more. */
+	/* A chain that is read again has it a second time. */
 	if (i && walk->batch[i - 1].flow == flow)
 		goto drop;
 	if (walk->nr == XTCP_WALK_BATCH) {
@@ -82,7 +86,7 @@ drop:
 	xtcp_flow_put(flow);
 }
 
-/* It may have left, and be another's by now, or stand in another bucket. */
+/* @flow may have been unhashed and reused, or be in another bucket by now. */
 static void batch_add_found(struct xtcp_flow *flow, void *arg)
 {
 	struct xtcp_walk *walk = arg;
@@ -92,7 +96,7 @@ static void batch_add_found(struct xtcp_flow *flow, void *arg)
 	if (!xtcp_flow_get(flow))
 		return;
 	xtcp_key_from_flow(&key, flow);
-	/* Not one with the same ends that is bound to no device. */
+	/* Not a flow with the same ends that is not bound to a device. */
 	key.bound_only = key.dif != 0;
 	hash = xtcp_flow_hash(&key, &walk->mark.table);
 	if ((hash & (walk->mark.table.size - 1)) == walk->mark.bucket &&
@@ -144,7 +148,7 @@ static void batch_add_listeners(struct xtcp_walk *walk)
 		next_part(walk);
 }
 
-/* How far the one table was walked says whom not to show again from the next. */
+/* The position in the old table tells which flows of the new one were shown. */
 static void walk_enter_table(struct xtcp_walk *walk,
 			     const struct xtcp_flow_table *table)
 {
@@ -161,8 +165,8 @@ static void walk_enter_table(struct xtcp_walk *walk,
 }
 
 /*
- * While flows are on their way to a new table, some stand in it and some do not yet:
- * such a time passes by itself. Return: false then.
+ * While flows move to a new table, some are in it and others are not yet.
+ * Returns false then; that time passes by itself.
  */
 static bool batch_add_buckets(struct xtcp_walk *walk)
 {
@@ -228,16 +232,17 @@ void xtcp_walk_begin(struct xtcp_walk *walk, struct net *net,
 }
 
 /**
- * xtcp_walk_current - the one at which the walk has arrived
+ * xtcp_walk_current - the flow at which the walk is
  * @walk: begun
  *
- * Listeners come first. One that stays the whole time comes exactly once; one that
- * comes or goes meanwhile, at most once. That holds as well if the table is made
- * anew, up to XTCP_WALK_TABLES times; after more, some come again.
+ * Listeners come first. A flow that exists the whole time is returned exactly
+ * once; a flow that is added or removed meanwhile, at most once. That also
+ * holds if the table is resized, up to XTCP_WALK_TABLES times; after more, some
+ * flows are returned again.
  *
  * Context: process, may sleep.
- * Return: the flow, referenced until the walk goes on or pauses; NULL at the end;
- * or -EINTR as an ERR_PTR(), and the walk can go on later.
+ * Return: the flow, referenced until the walk goes on or pauses; NULL at the
+ * end; or -EINTR as an ERR_PTR(), and the walk can go on later.
  */
 struct xtcp_flow *xtcp_walk_current(struct xtcp_walk *walk)
 {
@@ -254,8 +259,8 @@ struct xtcp_flow *xtcp_walk_current(struct xtcp_walk *walk)
 }
 
 /**
- * xtcp_walk_next - go on to the next one
- * @walk: arrived at one, with no pause since
+ * xtcp_walk_next - go on to the next flow
+ * @walk: at a flow, without a pause since
  *
  * Context: process, may sleep.
  * Return: as xtcp_walk_current().
@@ -273,8 +278,8 @@ struct xtcp_flow *xtcp_walk_next(struct xtcp_walk *walk)
 
 /**
  * xtcp_walk_pause - hold no references until the walk goes on
- * @walk: begun; it goes on with xtcp_walk_current(), at the same one or, if that
- *	has left, behind it
+ * @walk: begun; xtcp_walk_current() continues it at the same flow or, if that
+ *	was unhashed, behind it
  */
 void xtcp_walk_pause(struct xtcp_walk *walk)
 {

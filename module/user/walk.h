@@ -10,14 +10,15 @@
 #include "flow.h"
 
 #define XTCP_WALK_BATCH		16	/* flows referenced at a time */
-#define XTCP_WALK_TABLES	8	/* that one walk may see, besides the last */
+#define XTCP_WALK_TABLES	8	/* tables that one walk may see, besides the last */
 
 /**
  * struct xtcp_walk_mark - how far a table has been walked
- * @table: which table; of size 0: none yet
- * @bucket: those before it have been passed
- * @hash: of @flow
- * @flow: the last one of @bucket that was passed, only to compare; NULL: none
+ * @table: the table; of size 0 if there is none yet
+ * @bucket: the buckets before it have been visited
+ * @hash: hash of @flow
+ * @flow: the last flow of @bucket that was visited, only to compare; NULL if
+ *	none
  */
 struct xtcp_walk_mark {
 	struct xtcp_flow_table	table;
@@ -31,17 +32,18 @@ struct xtcp_walk_mark {
  * @net: namespace
  * @listeners_only: leave out connections
  * @part: listeners, connections or the end
- * @full: @mark's bucket has more than the batch
+ * @full: @mark's bucket has more flows than the batch
  * @nr: flows in @batch
- * @at: the current one
+ * @at: index of the current flow
  * @nr_old: tables in @old
  * @mark: how far this table has been walked; the batch is behind it
- * @old: how far the tables before it were
+ * @old: how far the tables before it were walked
  * @batch: flows of one bucket, in order
  * @batch.flow: flow, referenced
- * @batch.hash: of its identity, by @mark's seed
+ * @batch.hash: hash of its key, by @mark's seed
  *
- * Who walks owns it. Between two calls it may pause, and then holds no reference.
+ * The caller owns the walk. Between two calls it may pause, and holds no
+ * reference then.
  */
 struct xtcp_walk {
 	struct net		*net;

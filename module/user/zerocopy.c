@@ -2,17 +2,18 @@
 /*
  * zerocopy.c - send from the user's pages: MSG_ZEROCOPY
  *
- * Text is not copied: the queue's skbs refer to the user's pages, and when the
- * last of them is freed, because the peer has acknowledged it, a notice stands
- * in the socket's error queue. Which pages, and the notice, is the core's work
- * (msg_zerocopy_realloc() and what follows); here is what is ours of it.
+ * Data is not copied: skbs refer to the user's pages, and when the last of them
+ * is freed, because the peer has acknowledged it, a notification is put into
+ * the socket's error queue. The socket layer tracks the pages and makes the
+ * notification (msg_zerocopy_realloc() and what follows); this file is xtcp's
+ * part.
  *
- * The core allows SO_ZEROCOPY to protocols that it knows. Since 6.12 a socket
- * may take options of SOL_SOCKET in its own hands (SOCK_CUSTOM_SOCKOPT): that
- * one we answer, the others go back. On 6.1 SO_ZEROCOPY is EOPNOTSUPP, and
- * MSG_ZEROCOPY without it copies, as in Linux.
+ * The socket layer allows SO_ZEROCOPY for protocols that it knows. Since 6.12 a
+ * socket may handle options of SOL_SOCKET itself (SOCK_CUSTOM_SOCKOPT): xtcp
+ * handles SO_ZEROCOPY, and passes the others back. On 6.1 SO_ZEROCOPY is
+ * EOPNOTSUPP, and MSG_ZEROCOPY without it copies, as in Linux.
  *
- * Process context, socket lock.
+ * Context: process, socket lock.
  */
 #include "user/zerocopy.h"
 
@@ -27,7 +28,7 @@
 #include "transfer/sendqueue.h"
 
 /**
- * xtcp_zerocopy_claim - let SO_ZEROCOPY of a socket come to us
+ * xtcp_zerocopy_claim - handle SO_ZEROCOPY of a socket here
  * @sk: new, or just accepted; with its struct socket
  */
 void xtcp_zerocopy_claim(struct sock *sk)
@@ -41,12 +42,12 @@ void xtcp_zerocopy_claim(struct sock *sk)
 }
 
 /**
- * xtcp_zerocopy_begin - a call of sendmsg(): copy, or use the pages
+ * xtcp_zerocopy_begin - decide whether a sendmsg() uses the user's pages
  * @sk: the socket, locked
- * @msg: with something in it
+ * @msg: the user's message, not empty
  * @zc: filled, for xtcp_zerocopy_end()
  *
- * Return: 0; -ENOBUFS when too many notices are outstanding
+ * Return: 0; -ENOBUFS when too many notifications are outstanding
  */
 int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
 			struct xtcp_zerocopy *zc)
@@ -78,11 +79,11 @@ int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
  * xtcp_zerocopy_fill - let an skb refer to the user's pages
  * @sk: the socket, locked
  * @skb: last of the send queue
- * @octets: of text, at most; their memory is reserved
+ * @bytes: maximum of payload; its memory is reserved
  * @msg: the pages
  * @zc: with pages
  *
- * Return: octets; -EMSGSIZE: it takes no more, another skb may; -EFAULT
+ * Return: bytes; -EMSGSIZE if @skb takes no more, but another skb may; -EFAULT
  */
 int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 		       struct msghdr *msg, const struct xtcp_zerocopy *zc)
@@ -90,7 +91,7 @@ int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 #ifdef XTCP_HAS_ZEROCOPY
 	int n = xtcp_zerocopy_iter(sk, skb, msg, bytes, zc->notice);
 
-	/* It has another call's pages, or no room. */
+	/* It has another call's pages, or no further fragment fits. */
 	if (n == -EEXIST || n == -EMSGSIZE)
 		return -EMSGSIZE;
 	if (n > 0)
@@ -102,9 +103,9 @@ int xtcp_zerocopy_fill(struct sock *sk, struct sk_buff *skb, u32 bytes,
 }
 
 /**
- * xtcp_zerocopy_end - the call is over
+ * xtcp_zerocopy_end - end of the sendmsg()
  * @zc: from xtcp_zerocopy_begin()
- * @queued: something was queued; else there will be no notice
+ * @queued: data was queued; otherwise there will be no notification
  */
 void xtcp_zerocopy_end(const struct xtcp_zerocopy *zc, bool queued)
 {

@@ -14,10 +14,11 @@ struct ubuf_info;
 
 /**
  * struct xtcp_zerocopy - one call of sendmsg() with MSG_ZEROCOPY
- * @notice: whom to tell when the pages are no longer needed; NULL: nobody, text
- *	is copied as ever
- * @pages: the device takes them; else text is copied, and the notice says so
- * @owned: @notice has a reference of this call
+ * @notice: called when the pages are no longer needed; NULL if there is no
+ *	notification, and data is copied as usual
+ * @pages: the device can send from the pages; otherwise data is copied, and the
+ *	notification says so
+ * @owned: this call has a reference to @notice
  */
 struct xtcp_zerocopy {
 	struct ubuf_info	*notice;
