@@ -2,25 +2,27 @@
 /*
  * ack.c - when to acknowledge: at once, delayed, or along with data
  *
- * RFC 9293 3.8.6.3 (delayed ACK), RFC 5681 4.2. Whoever finds that the peer
- * is owed an ACK marks it (xtcp_ack_now(), xtcp_ack_payload_received()); at the
- * end of the segment xtcp_ack_flush() decides whether it goes now or waits
- * for the user's answer or the timer. Any segment with ACK pays the debt.
+ * RFC 9293 3.8.6.3 (delayed ACK), RFC 5681 4.2. Code that finds an ACK due to
+ * the peer marks it as pending (xtcp_ack_now(), xtcp_ack_payload_received()).
+ * At the end of the segment xtcp_ack_flush() decides whether it is sent now or
+ * waits for the user's answer or the timer. Any segment with ACK clears the
+ * pending ACK.
  *
- * Between the two stands an ACK that goes soon (XTCP_ACK_SOON). What the peer
- * has said in one small segment, pushed, or with its FIN, is for the user to
- * answer: as a rule the next call is send() or close(), and the segment that it
- * makes carries the ACK. So a request and its answer, or the closing of both
- * sides (LC-80), save a segment. When that call is a recv() that finds nothing,
- * or none comes within a millisecond, the ACK goes by itself. Linux sends such
- * ACKs at once in the beginning, and holds that of a FIN back for 40 ms.
+ * Between "now" and "delayed" there is an ACK that is sent soon
+ * (XTCP_ACK_SOON). After one small pushed segment, or a FIN, the user's next
+ * call is usually send() or close(), and the segment that it makes carries the
+ * ACK. So a request and its answer, or the closing of both sides (LC-80), save
+ * a segment. If that call is a recv() that finds nothing, or if no call comes
+ * within a millisecond, the ACK is sent alone. Linux sends such ACKs at once in
+ * the beginning of a connection, and delays that of a FIN by 40 ms.
  *
- * Later, too, what is pushed or small may be all that the peer can send before
- * it is acknowledged. So when the user has read everything and is not one who
- * answers, that is acknowledged, as in Linux: a delay would cost the peer time,
- * and the ACKs of single segments let it send in smaller bursts.
+ * Later in a connection, too, a pushed or small segment may be all that the
+ * peer can send before it is acknowledged. So when the user has read everything
+ * and does not usually answer, it is acknowledged, as in Linux: a delay would
+ * cost the peer time, and the ACKs of single segments let it send in smaller
+ * bursts.
  *
- * Socket lock; softirq, or process context when the backlog is worked off.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/ack.h"
 
@@ -43,19 +45,19 @@
 #define QUICKACKS_MAX	16U
 
 /*
- * How long an ACK that goes soon waits. Enough for a program that is ready to
- * run, too little to delay a peer whose next segment depends on the ACK.
+ * Delay of an ACK that is sent soon: enough for a program that is ready to run,
+ * too little to delay a peer whose next segment depends on the ACK.
  */
 #define ACK_SOON_US	1000U
 
-/* Duplicate ACKs that every sender understands; RFC 5681 3.2. */
+/* Duplicate ACKs after which every sender assumes a loss; RFC 5681 3.2. */
 #define DUPLICATES_ENOUGH	3U
 
-/* Without any segment of the peer its size is taken for this; octets. */
+/* Least estimate of the peer's segment size, before one arrives; bytes. */
 #define RCV_MSS_MIN	88U
 
 /**
- * xtcp_ack_init - nothing was received yet
+ * xtcp_ack_init - initialize the state of a new connection
  * @sk: the socket
  */
 void xtcp_ack_init(struct sock *sk)
@@ -74,8 +76,9 @@ void xtcp_ack_init(struct sock *sk)
 }
 
 /*
- * ACK each of the next segments at once, enough to open the peer's window;
- * but where the user answers (pingpong), the answers do that.
+ * Acknowledge each of the next segments at once, enough of them to open the
+ * peer's window. Has no effect while the user's answers carry the ACKs
+ * (pingpong).
  */
 static void quickack_start(struct xtcp_sock *xs)
 {
@@ -85,9 +88,9 @@ static void quickack_start(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_ack_quickly - the peer needs ACKs, do not wait for answers to carry them
+ * xtcp_ack_quickly - acknowledge at once, without waiting for an answer
  * @xs: the connection, locked
- * @segs: so many segments are acknowledged at once
+ * @segs: number of segments to acknowledge at once
  */
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 {
@@ -101,10 +104,10 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 }
 
 /**
- * xtcp_ack_refused - text came that is here already, or for which no room is
+ * xtcp_ack_refused - acknowledge duplicate data, or data without buffer space
  * @sk: the socket, locked
  *
- * The peer missed an ACK of ours; it is to miss nothing more.
+ * The peer has missed an ACK, so it gets this one and the next ones at once.
  */
 void xtcp_ack_refused(struct sock *sk)
 {
@@ -112,9 +115,9 @@ void xtcp_ack_refused(struct sock *sk)
 }
 
 /*
- * The largest segment seen tells what a full segment of the peer is. A
- * smaller one without PSH was not cut short by the end of a write, so it is
- * full as well: the path has become narrower.
+ * The largest segment seen is taken for a full segment of the peer. A smaller
+ * one without PSH does not end a write, so it is full as well: the path's MTU
+ * has shrunk.
  */
 static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 {
@@ -133,9 +136,9 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 }
 
 /*
- * The delay follows the spacing of the peer's segments, between
- * XTCP_ATO_MIN_MS and XTCP_ATO_MAX_MS and no longer than an RTO, so that it
- * is never the ACK that the peer's timer waits for.
+ * The delay follows the spacing of the peer's segments, between XTCP_ATO_MIN_MS
+ * and XTCP_ATO_MAX_MS and not longer than an RTO, so that the peer never
+ * retransmits because of it.
  */
 static void delay_follow(struct xtcp_sock *xs)
 {
@@ -154,15 +157,15 @@ static void delay_follow(struct xtcp_sock *xs)
 	else if (gap_ms < xs->ato_ms)
 		xs->ato_ms = xs->ato_ms / 2 + gap_ms;
 	else if (gap_ms > xs->rto_us / USEC_PER_MSEC)
-		quickack_start(xs);	/* a pause: the peer starts slowly */
+		quickack_start(xs);	/* a pause: slow start again */
 	xs->ato_ms = clamp_t(u32, xs->ato_ms, XTCP_ATO_MIN_MS,
 			     XTCP_ATO_MAX_MS);
 }
 
 /*
- * Would this text's ACK go at once, though the user may be about to answer?
- * A peer that sent a small segment, pushed, has no more to say as a rule, so
- * that its window need not be opened.
+ * True if the ACK would be sent at once, although the user may be about to
+ * answer. After a small pushed segment the peer usually has nothing more to
+ * send, so its window need not be opened.
  */
 static bool answer_is_likely(const struct xtcp_sock *xs,
 			     const struct sk_buff *skb)
@@ -173,9 +176,9 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_ack_payload_received - text came in order: an ACK is owed
+ * xtcp_ack_payload_received - payload arrived in order: mark an ACK as pending
  * @sk: the socket, locked
- * @skb: the text, header pulled
+ * @skb: the segment, header pulled
  */
 void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
@@ -194,26 +197,27 @@ void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 }
 
 /**
- * xtcp_ack_fin_received - the peer's FIN came in order: an ACK is owed
- * @sk: the socket, locked, in CLOSE-WAIT: the user may close it just now
+ * xtcp_ack_fin_received - the peer's FIN arrived in order: mark an ACK as
+ * pending
+ * @sk: the socket, locked, in CLOSE-WAIT; the user may be closing it just now
  */
 void xtcp_ack_fin_received(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	/* Whatever the user says next is the answer to all. */
+	/* The user's next segment answers everything. */
 	xs->pingpong = 1;
 	xs->ack |= XTCP_ACK_PENDING;
 	xs->ack |= xs->ack_eager ? XTCP_ACK_NOW : XTCP_ACK_SOON;
 }
 
 /**
- * xtcp_ack_payload_sent - the user answers what came in
+ * xtcp_ack_payload_sent - note that the user may be answering
  * @sk: the socket, locked
- * @now_ns: when
+ * @now_ns: time of sending
  *
- * Text that follows the peer's within the delay carries its ACK, and so may
- * the next one: leave it time to.
+ * Payload sent within the delay after the peer's carries its ACK. The next one
+ * may do so, too; so the next ACK waits for it.
  */
 void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 {
@@ -224,10 +228,11 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 }
 
 /**
- * xtcp_ack_now - an ACK is owed and must not wait
+ * xtcp_ack_now - mark an ACK as pending that must not wait
+ *
  * @sk: the socket, locked
  *
- * It is sent by xtcp_ack_flush() at the end of the segment.
+ * xtcp_ack_flush() sends it at the end of the segment.
  */
 void xtcp_ack_now(struct sock *sk)
 {
@@ -235,7 +240,8 @@ void xtcp_ack_now(struct sock *sk)
 }
 
 /**
- * xtcp_ack_ahead - text came behind a hole: a duplicate ACK is owed
+ * xtcp_ack_ahead - payload arrived above a hole: mark a duplicate ACK as
+ * pending
  * @sk: the socket, locked
  */
 void xtcp_ack_ahead(struct sock *sk)
@@ -244,10 +250,10 @@ void xtcp_ack_ahead(struct sock *sk)
 }
 
 /**
- * xtcp_ack_wait - an ACK is owed, and the user is about to send text
+ * xtcp_ack_wait - mark an ACK as pending; the user is about to send data
  * @sk: the socket, locked
  *
- * The text carries it, if it comes within XTCP_ATO_MAX_MS.
+ * The data carries the ACK, if it is sent within XTCP_ATO_MAX_MS.
  */
 void xtcp_ack_wait(struct sock *sk)
 {
@@ -256,7 +262,7 @@ void xtcp_ack_wait(struct sock *sk)
 		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
 }
 
-/* A route with "quickack" has no ACK delayed. */
+/* True if the route has "quickack": no ACK is delayed. */
 static bool route_wants_acks(const struct sock *sk)
 {
 	const struct dst_entry *dst = rcu_dereference_raw(sk->sk_dst_cache);
@@ -265,12 +271,12 @@ static bool route_wants_acks(const struct sock *sk)
 }
 
 /*
- * RFC 5681 4.2: at least every second full segment. But where an ACK would tell
- * of a window that has shrunk, because the user has not read yet, it waits for
- * him, or for the timer: the next recv() makes one ACK of many, and one that
- * opens the window. Not yet, though, if the buffer is far larger than what has
- * come: then the peer is in slow start, where each ACK that is missing is a
- * segment less in its window. As Linux does, whose window opens in such steps.
+ * RFC 5681 4.2: acknowledge at least every second full segment. But an ACK that
+ * would shrink the window, because the user has not read yet, waits for the
+ * user or the timer: the next recv() then sends one ACK instead of many, with a
+ * larger window. It doesn't wait while the buffer is far larger than all that
+ * has arrived: then the peer is in slow start, and each missing ACK is a
+ * segment less in its window. Linux does the same.
  */
 static bool more_than_a_segment_is_owed(const struct sock *sk)
 {
@@ -284,7 +290,7 @@ static bool more_than_a_segment_is_owed(const struct sock *sk)
 	       xtcp_window_limit(sk);
 }
 
-/* RFC 5681 4.2: at once when there is a hole. */
+/* RFC 5681 4.2. */
 static bool ack_is_due(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -297,9 +303,9 @@ static bool ack_is_due(struct sock *sk)
 }
 
 /*
- * Where xtcp_rto_min_us makes timeouts short, the peer has it so too: the ACK
- * leaves a millisecond before its timer may fire. Linux: a clock tick. Nor does
- * it wait longer than a round trip, if that is known: as in Linux.
+ * With a short xtcp_rto_min_us the peer's timeout is taken to be as short: the
+ * ACK is sent a millisecond before it. (Linux: a clock tick.) Nor does an ACK
+ * wait longer than a round trip, if that is known, as in Linux.
  */
 static u64 ack_delay_ns(const struct xtcp_sock *xs)
 {
@@ -315,7 +321,7 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
 	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
 }
 
-/* A running timer keeps its deadline (MUST-40), unless it is to go sooner. */
+/* A running timer keeps its deadline (MUST-40), unless the ACK is sent soon. */
 static void ack_wait(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -327,11 +333,11 @@ static void ack_wait(struct sock *sk)
 }
 
 /*
- * Something is missing, and each segment behind it is worth a duplicate ACK
- * (RFC 5681 4.2). The peer needs three to believe in a loss. What comes after
- * these may share an ACK, whose SACK blocks tell of all of it: within a
- * twentieth of a round trip, so that the peer's clock of ACKs goes on. False:
- * the ACK goes now.
+ * Segments are missing, and each one above the hole calls for a duplicate ACK
+ * (RFC 5681 4.2). The peer needs three to detect a loss. Later ones may share
+ * an ACK, because its SACK blocks report all of them; it follows within a
+ * twentieth of a round trip, to keep the peer's ACK clock running. Returns
+ * false if the ACK must be sent now.
  */
 static bool duplicate_waits(struct sock *sk)
 {
@@ -361,8 +367,8 @@ static bool duplicate_waits(struct sock *sk)
 }
 
 /**
- * xtcp_ack_forgetting - a block is about to be forgotten that no ACK told of
- * @sk: the socket, locked; more was received ahead than SACK blocks can say
+ * xtcp_ack_forgetting - a SACK block that was never sent is about to be dropped
+ * @sk: the socket, locked; there are more ranges than SACK blocks
  */
 void xtcp_ack_forgetting(struct sock *sk)
 {
@@ -372,16 +378,16 @@ void xtcp_ack_forgetting(struct sock *sk)
 		return;
 	xs->acks_merged--;
 	xtcp_output_ack(sk);
-	/* For the segment that pushes it out an ACK is still owed. */
+	/* The segment that displaces the block still needs an ACK. */
 	xs->ack |= XTCP_ACK_PENDING;
 }
 
 /**
- * xtcp_ack_flush - end of a segment: send the ACK that is owed, or wait
+ * xtcp_ack_flush - end of a segment: send the pending ACK, or start its timer
  * @sk: the socket, locked
  *
- * While release_sock() works off what came in behind the user's back, the
- * whole batch is taken in before one ACK answers it (RFC 9293 MUST-59).
+ * While release_sock() processes the backlog, one ACK answers all of it (RFC
+ * 9293 MUST-59).
  */
 void xtcp_ack_flush(struct sock *sk)
 {
@@ -406,7 +412,7 @@ void xtcp_ack_flush(struct sock *sk)
 }
 
 /**
- * xtcp_ack_deferred - the backlog is worked off: pay what is still owed
+ * xtcp_ack_deferred - end of the backlog: send the ACK that is still pending
  * @sk: the socket, locked; from release_cb, for XTCP_DEFER_ACK
  */
 void xtcp_ack_deferred(struct sock *sk)
@@ -418,10 +424,11 @@ void xtcp_ack_deferred(struct sock *sk)
 }
 
 /**
- * xtcp_ack_is_read - the user has read: was an ACK waiting for that
+ * xtcp_ack_is_read - check whether the user's recv() makes the pending ACK due
  * @sk: the socket, locked, with an ACK pending
  *
- * More than a segment is owed, or all of it was read.
+ * Return: true if more than a segment is unacknowledged, or if an ACK was
+ * waiting for the user to read everything.
  */
 bool xtcp_ack_is_read(const struct sock *sk)
 {
@@ -435,10 +442,10 @@ bool xtcp_ack_is_read(const struct sock *sk)
 }
 
 /**
- * xtcp_ack_reader_waits - the user asks for more, and there is none
+ * xtcp_ack_reader_waits - the user wants to read, and there is no data
  * @sk: the socket, locked
  *
- * So there will be no answer yet for the ACK to ride on.
+ * There will be no answer to carry the ACK yet.
  */
 void xtcp_ack_reader_waits(struct sock *sk)
 {
@@ -447,7 +454,7 @@ void xtcp_ack_reader_waits(struct sock *sk)
 }
 
 /**
- * xtcp_ack_sent - a segment with ACK left and told all there is to tell
+ * xtcp_ack_sent - a segment with ACK and all SACK blocks was sent
  * @sk: the socket, locked
  */
 void xtcp_ack_sent(struct sock *sk)
@@ -468,7 +475,7 @@ void xtcp_ack_sent(struct sock *sk)
 }
 
 /**
- * xtcp_ack_timeout - the delayed ACK must wait no longer
+ * xtcp_ack_timeout - the timer of the delayed ACK has expired
  * @sk: the socket, locked; softirq
  */
 void xtcp_ack_timeout(struct sock *sk)
@@ -481,7 +488,7 @@ void xtcp_ack_timeout(struct sock *sk)
 		return;
 
 	if (xs->acks_merged) {
-		/* One of them is sent. */
+		/* One of the merged ACKs is sent. */
 		xs->acks_merged--;
 		xtcp_output_ack(sk);
 		return;
@@ -491,8 +498,9 @@ void xtcp_ack_timeout(struct sock *sk)
 		return;
 	}
 	/*
-	 * Interactive traffic, but no answer came to carry the ACK: next time
-	 * don't wait for one. Else the peer is slower than thought.
+	 * In interactive traffic no answer came to carry the ACK: don't wait
+	 * for one next time. Otherwise the peer's segments are further apart
+	 * than assumed.
 	 */
 	if (xs->pingpong) {
 		xs->pingpong = 0;

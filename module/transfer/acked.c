@@ -2,12 +2,12 @@
 /*
  * acked.c - what an ACK does to the send queue
  *
- * RFC 9293 3.10.7.4 fifth: SND.UNA moves, what lies before it leaves the
- * flight, SND.WND follows. RFC 6298 3 (Karn) and RFC 7323 4 for the round trip
- * that an ACK tells, RFC 5681 2 for what a duplicate is. What an ACK says is
- * gathered in struct xtcp_acked, and judged at its end.
+ * RFC 9293 3.10.7.4 fifth: SND.UNA advances, segments below it leave the
+ * flight, and SND.WND follows. RFC 6298 3 (Karn) and RFC 7323 4 for the round
+ * trip that an ACK measures, RFC 5681 2 for what a duplicate is. What an ACK
+ * says is gathered in struct xtcp_acked and evaluated at its end.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/acked.h"
 
@@ -37,7 +37,7 @@
 #include "transfer/urgent.h"
 #include "user/stats.h"
 
-/* SEG.ACK lies in @skb: what of it is a whole segment is out of the flight. */
+/* SEG.ACK lies within @skb: its segments below leave the flight. */
 static void part_acked(struct sock *sk, struct sk_buff *skb,
 		       struct xtcp_acked *a)
 {
@@ -50,7 +50,7 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
 	a->segs += segs;
 }
 
-/* Our SYN or FIN, for which there was no skb, is out of the flight. */
+/* Our SYN or FIN, sent without an skb, leaves the flight. */
 static void bare_acked(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -69,7 +69,7 @@ static void bare_acked(struct sock *sk, struct xtcp_acked *a)
 	xtcp_sendq_land_bare(sk);
 }
 
-/* Take what lies below SEG.ACK out of the flight. */
+/* Remove what lies below SEG.ACK from the flight. */
 static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -102,7 +102,10 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 	}
 }
 
-/* By the timestamps option: milliseconds; 0: it can't be told. */
+/*
+ * RTT by the timestamps option, in whole milliseconds; 0 if it can't be
+ * measured.
+ */
 static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
 	s32 ms;
@@ -116,11 +119,11 @@ static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 }
 
 /*
- * RFC 6298 3: time a segment that was sent once, acknowledged cumulatively or
- * else by SACK; else the timestamps option tells which of the copies was
- * acknowledged (RFC 7323 4). Congestion control gets to know the youngest. A
- * SYN that had to be sent again and can't be timed makes the first RTO 3 s
- * (RFC 6298 5.7).
+ * RFC 6298 3: measure the RTT by a segment that was sent once and is now
+ * acknowledged cumulatively or else by SACK. Otherwise the timestamps option
+ * tells which copy was acknowledged (RFC 7323 4). Congestion control gets the
+ * RTT of the segment sent last. A SYN that was sent again and can't be measured
+ * makes the first RTO 3 s (RFC 6298 5.7).
  */
 static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -152,10 +155,10 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * RFC 9293 3.10.7.4, fifth: SND.WND follows the latest segment. SND.UNA, which has
- * not moved yet, stands in for SND.WL2: SEG.ACK is at or above it here. Of two
- * bare ACKs with the same numbers nobody knows which is the later, so the larger
- * window of them holds, and a closed one. As Linux.
+ * RFC 9293 3.10.7.4, fifth: SND.WND follows the latest segment. SND.UNA, which
+ * has not advanced yet, serves as SND.WL2, because SEG.ACK is not below it
+ * here. The order of two pure ACKs with the same numbers is unknown, so the
+ * larger window counts, and a closed one always does; as in Linux.
  */
 static bool window_is_new(const struct xtcp_sock *xs,
 			  const struct xtcp_seg *seg, u32 wnd)
@@ -181,7 +184,7 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 		return false;
 	WRITE_ONCE(xs->snd_wnd, wnd);
 	if (wnd > xs->snd_wnd_max) {
-		/* The MSS may be bounded by half of it. */
+		/* The old window may have limited the MSS to half of it. */
 		bound = xs->mss >= xs->snd_wnd_max / 2;
 		xs->snd_wnd_max = wnd;
 		if (bound)
@@ -191,8 +194,8 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_acked_init - nothing was acknowledged
- * @xs: a connection that begins
+ * xtcp_acked_init - initialize the counts of a new connection
+ * @xs: TCB of the connection
  */
 void xtcp_acked_init(struct xtcp_sock *xs)
 {
@@ -201,14 +204,14 @@ void xtcp_acked_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_acked_wake_writer - there is more room: tell a writer who found none
+ * xtcp_acked_wake_writer - wake a writer that waits for buffer space
  * @sk: the socket, locked
  *
- * Memory came back, or less than TCP_NOTSENT_LOWAT is left to be sent.
+ * Called when memory was freed, or less than TCP_NOTSENT_LOWAT is unsent.
  */
 void xtcp_acked_wake_writer(struct sock *sk)
 {
-	/* Either the writer sees the room, or we see that it waits. */
+	/* Pairs with the writer, which sets SOCK_NOSPACE and looks again. */
 	smp_mb();
 	if (!sk->sk_socket || !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		return;
@@ -217,9 +220,9 @@ void xtcp_acked_wake_writer(struct sock *sk)
 }
 
 /*
- * A SACK block times the RTT of a segment that left after the oldest did: then
- * the oldest, too, is given its time anew. But not for what left before it
- * was sent again, or recovery would put the timeout off for ever.
+ * A SACK block acknowledged a segment sent after the oldest one: restart the
+ * timer for the oldest. Not for a segment sent before the oldest was sent
+ * again; otherwise recovery would postpone the timeout again and again.
  */
 static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -229,7 +232,7 @@ static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 	       a->sack_sent_ns < xtcp_cb(oldest)->sent_ns;
 }
 
-/* RFC 5681 2; RFC 6675 2 for an ACK with SACK. */
+/* True if the ACK may concern recovery: RFC 5681 2; RFC 6675 2 for SACK. */
 static bool ack_concerns_recovery(const struct xtcp_sock *xs,
 				  const struct xtcp_acked *a)
 {
@@ -238,8 +241,8 @@ static bool ack_concerns_recovery(const struct xtcp_sock *xs,
 }
 
 /*
- * Where reordering is known to be far, what arrives counts, in order or not;
- * else only what is in order opens the window.
+ * Where far reordering is known, all arrivals open the window; otherwise only
+ * cumulative acknowledgment does.
  */
 static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -262,7 +265,7 @@ static void count_delivered(struct sock *sk, const struct xtcp_acked *a)
 	}
 }
 
-/* The scoreboard is up to date: what does that mean? */
+/* The scoreboard is up to date: recover, set the timer and the window. */
 static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 {
 	enum xtcp_resend resend = XTCP_RESEND_NONE;
@@ -289,7 +292,7 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	xtcp_recovery_resend(sk, resend);
 }
 
-/* SND.UNA moves up to SEG.ACK. */
+/* SND.UNA advances to SEG.ACK. */
 static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		    struct xtcp_acked *a)
 {
@@ -328,8 +331,8 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 }
 
 /*
- * Nothing is acknowledged in order, but SACK blocks may tell of arrivals; or
- * it is a duplicate ACK.
+ * SND.UNA does not advance, but SACK blocks may report arrivals, or the ACK is
+ * a duplicate.
  */
 static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 		     struct xtcp_acked *a)
@@ -347,8 +350,8 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 }
 
 /*
- * It was overtaken by a later one: its SACK blocks may still be news, but it
- * neither opens the window nor is it a duplicate.
+ * A later ACK overtook this one. Its SACK blocks may still be new, but it
+ * neither opens the window nor counts as a duplicate.
  */
 static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 		    struct xtcp_acked *a)
@@ -373,7 +376,10 @@ static void acked_begin(const struct xtcp_sock *xs, const struct xtcp_seg *seg,
 	a->ece = xtcp_ecn_is_echo(xs, seg);
 }
 
-/* What any ACK says that is not older than the last. True: of the window, too. */
+/*
+ * Process what any ACK says that is not older than the last one. Returns true
+ * if it changed the window.
+ */
 static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -388,8 +394,8 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * Is our FIN all that was in flight, and acknowledged now, and nothing amiss?
- * It was sent once: what is sent again has an skb.
+ * True if our FIN was all that was in flight, is acknowledged now and nothing
+ * is unusual. It was sent once, because a FIN sent again has an skb.
  */
 static bool ack_is_last(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -400,8 +406,8 @@ static bool ack_is_last(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /*
- * Nothing will ever follow it, so that no window need be opened; but the round
- * trip tells how long the end may take.
+ * Fast path for the ACK of our FIN. Nothing will be sent after it, so no window
+ * is opened; but the round trip determines the length of TIME-WAIT.
  */
 static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -419,15 +425,15 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_acked_rcv - what SEG.ACK, SEG.WND and SACK say about the send queue
+ * xtcp_acked_rcv - process SEG.ACK, SEG.WND and the SACK blocks
  * @sk: the socket, locked, synchronized (or its SYN is being acknowledged)
- * @seg: with ACK no more than the largest window, or all that was ever
- *	acknowledged, below SND.UNA, and up to SND.NXT; it came at last_rcv_ns
+ * @seg: segment with ACK, received at last_rcv_ns. Its SEG.ACK is at most
+ *	SND.NXT, and below SND.UNA by the largest window at most
  *
- * RFC 9293 3.10.7.4, fifth. What is lost may be sent again here, nothing new
- * is: the caller pushes at the end of the segment.
+ * RFC 9293 3.10.7.4, fifth. Lost segments may be sent again here; new ones are
+ * not: the caller pushes at the end of the segment.
  *
- * Return: true when this ACK is the first that covers our FIN
+ * Return: true if this ACK is the first that covers our FIN
  */
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -457,7 +463,7 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	return xs->fin_queued && seg->ack == xs->write_seq;
 }
 
-/* The only skb in flight is acknowledged, whole and at its first sending. */
+/* The only skb in flight is acknowledged in full, and was sent once. */
 static void alone_acked(struct sock *sk, struct sk_buff *skb)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
@@ -485,12 +491,11 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_acked_rcv_alone - what is left of xtcp_acked_rcv() in calm weather
- * @sk: the socket, locked, ESTABLISHED; nothing is or was wrong with what it
- *	has sent, and nothing but text is in flight
- * @skb: all that is in flight, sent once, which the segment acknowledges; NULL:
- *	nothing is, and the segment acknowledges what was acknowledged before
- * @seg: with text that is next in order; it came at last_rcv_ns
+ * xtcp_acked_rcv_alone - fast path of xtcp_acked_rcv()
+ * @sk: the socket, locked, ESTABLISHED; no recovery, and only payload in flight
+ * @skb: the only skb in flight, sent once, which the segment acknowledges; NULL
+ *	if nothing is in flight and the segment acknowledges nothing new
+ * @seg: segment with payload that is next in order, received at last_rcv_ns
  */
 void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg)

@@ -15,32 +15,36 @@ struct xtcp_seg;
 struct xtcp_sock;
 
 /**
- * struct xtcp_acked - what one ACK says, gathered on its way through
- * @now_ns: when it came
- * @sent_ns: first of those acknowledged cumulatively that were sent once and
- *	not known to have arrived: when it was sent; 0: there is none
- * @last_sent_ns: the same of the last
- * @sack_sent_ns, @sack_last_sent_ns: the same of those newly SACKed
- * @prior_una: SND.UNA before
- * @prior_highest: highest number reported before
- * @late_seq: begin of the segment of @sent_ns
- * @sack_late_seq: lowest of those SACKed late, if @sack_late
- * @tsecr: the timestamp echo, if @has_tsecr
- * @segs: segments with text or FIN acknowledged cumulatively
+ * struct xtcp_acked - what one ACK says, gathered while it is processed
+ * @now_ns: time when it arrived
+ * @sent_ns: time when the first of the segments was sent that were acknowledged
+ *	cumulatively, sent once and not known to have arrived; 0 if there is
+ *	none
+ * @last_sent_ns: the same for the last of them
+ * @sack_sent_ns: the same for the first segment that was newly SACKed
+ * @sack_last_sent_ns: the same for the last segment that was newly SACKed
+ * @prior_una: SND.UNA before the ACK
+ * @prior_highest: highest sequence number reported before the ACK
+ * @late_seq: first sequence number of the segment of @sent_ns
+ * @sack_late_seq: lowest sequence number that was SACKed late, if @sack_late
+ * @tsecr: timestamp echo, if @has_tsecr
+ * @segs: segments with payload or FIN acknowledged cumulatively
  * @delivered: segments not known to have arrived before
  * @lost: segments that it shows to be lost
- * @prior_pipe: segments in flight before
- * @advanced: SND.UNA has moved
- * @syn: our SYN is acknowledged
- * @resent: some of them were sent more than once
- * @original: some were sent once, before the recovery under way began
+ * @prior_pipe: segments in flight before the ACK
+ * @has_tsecr: it has a timestamp echo
+ * @advanced: SND.UNA has advanced
+ * @syn: it acknowledges our SYN
+ * @resent: some of the segments acknowledged were sent more than once
+ * @original: some were sent once, before the current recovery began
  * @sacked: some were newly SACKed
- * @sack_late: and some of these below others known before
- * @dsack: it reports a duplicate, @dsack_of_probe: of the loss probe
- * @news: it has text, another window, or acknowledges something
+ * @sack_late: some of these lie below segments known to have arrived
+ * @dsack: it reports a duplicate
+ * @dsack_of_probe: it reports the loss probe as a duplicate
+ * @new_data: it has payload, another window, or acknowledges new data
  * @lost_again: retransmissions were lost
- * @arm: the retransmission timer is to be set anew
- * @ece: a router has marked our text
+ * @arm: the retransmission timer is to be set again
+ * @ece: it echoes a CE mark
  */
 struct xtcp_acked {
 	u64	now_ns;

@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * autotune.c - how large the buffers of a connection grow
+ * autotune.c - size of the send and receive buffers
  *
  * A buffer that the user has not fixed (SO_SNDBUF, SO_RCVBUF) begins with the
- * default of xtcp_wmem or xtcp_rmem and grows as far as their maximum.
+ * default of xtcp_wmem or xtcp_rmem and grows up to their maximum.
  *
- * The send buffer holds two congestion windows: one in flight, one that waits
- * for the ACK of the first; in slow start three, and it grows along with the
- * window, not only when a writer asks: who is woken late shall find that there
- * was enough to send.
+ * The send buffer holds two congestion windows: one in flight, and one that
+ * waits for the ACK of the first. In slow start it holds three. It grows with
+ * the window, not only when a writer needs space, so that a writer that wakes
+ * late has not kept the window unused.
  *
- * The receive buffer should never be what holds the sender back. So it is
- * watched how much the user reads in a round trip ("dynamic right-sizing": Fisk
- * and Feng, 2001). Twice that is kept free, since a lost segment takes a round
- * trip more to come; and where the amount grew from one round trip to the next,
- * as in slow start, as much more as it would have grown by the time that the
- * window does its work, two round trips later. A user who reads less than comes
- * makes nothing grow.
+ * The receive buffer must not limit the sender. So the amount that the user
+ * reads in a round trip is measured ("dynamic right-sizing": Fisk and Feng,
+ * 2001). Twice that is kept free, because a lost segment arrives a round trip
+ * later. If the amount grows from one round trip to the next, as in slow start,
+ * the expected growth of the next two round trips is added: a window takes that
+ * long to have its effect. The buffer does not grow while the user reads less
+ * than arrives.
  *
- * The receiver's round trip time is that from an ACK to the first text that
- * echoes its timestamp; a sender that has nothing to say makes it too long, but
- * then the buffer is not what it lacks. Without timestamps, and for less than
- * their clock shows, it is the time that a whole window took to come, the
- * least of these.
+ * The receiver's round trip time is that from an ACK to the first payload that
+ * echoes its timestamp. An idle sender makes it too long, but an idle sender
+ * needs no buffer. Without timestamps, and for times below their resolution,
+ * the receiver takes the least time in which a whole window arrived.
  *
- * Text costs more memory than its octets. What share it is of the memory
- * is taken from the largest segment that came.
+ * Payload needs more memory than its length. The ratio is that of the largest
+ * segment received.
  *
- * Socket lock; softirq, or process context.
+ * Context: socket lock; softirq or process.
  */
 #include "transfer/autotune.h"
 
@@ -47,18 +46,15 @@
 #include "timers.h"
 #include "transfer/congestion.h"
 
-/*
- * Time is kept in units of 1024 ns, which a shift makes of the clock; 32 bits
- * of it are 73 minutes.
- */
+/* Unit of time: 1024 ns, so that a shift converts; 32 bits are 73 minutes. */
 #define TICK_SHIFT	10
 #define TICKS_PER_MS	(NSEC_PER_MSEC >> TICK_SHIFT)
 
-#define SHARE_UNKNOWN	128		/* half of the memory is text */
+#define SHARE_UNKNOWN	128		/* half of the memory is payload */
 
-/* Segments that a reader may have in a round trip before anything grows. */
+/* Segments that a user may read in a round trip before the buffer grows. */
 #define READ_SEGS_MIN	XTCP_INIT_CWND
-/* Room for the jitter of a round trip, segments. */
+/* Reserve for the jitter of a round trip, segments. */
 #define CUSHION_SEGS	16U
 
 static u32 tick_of(u64 ns)
@@ -67,8 +63,8 @@ static u32 tick_of(u64 ns)
 }
 
 /**
- * xtcp_autotune_renew - nothing was measured yet
- * @xs: connection record of a new connection
+ * xtcp_autotune_renew - forget all measurements
+ * @xs: TCB of a new connection
  */
 void xtcp_autotune_renew(struct xtcp_sock *xs)
 {
@@ -77,14 +73,14 @@ void xtcp_autotune_renew(struct xtcp_sock *xs)
 	xs->read_per_rtt = 0;
 }
 
-/* --- text and memory ---------------------------------------------------- */
+/* --- payload and memory ------------------------------------------------- */
 
 /**
- * xtcp_autotune_space_for - how large a receive buffer holds some text
+ * xtcp_autotune_space_for - memory that a receive buffer needs for some payload
  * @xs: the connection
- * @text: octets of text
+ * @payload: bytes of payload
  *
- * Return: octets of memory
+ * Return: bytes of memory
  */
 int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 payload)
 {
@@ -95,7 +91,8 @@ int xtcp_autotune_space_for(const struct xtcp_sock *xs, u32 payload)
 }
 
 /**
- * xtcp_autotune_segment - the largest segment so far came: what did it cost
+ * xtcp_autotune_segment - measure the memory needed by the largest segment so
+ * far
  * @sk: the socket, locked
  * @skb: the segment, header pulled
  */
@@ -111,7 +108,10 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
 
 /* --- the receiver's round trip ------------------------------------------ */
 
-/* @ticks of one round trip; @least: it may have been a pause as well. */
+/*
+ * @ticks: length of a round trip. @least: it may include a pause, so that only
+ * a new minimum counts.
+ */
 static void rtt_sample(struct xtcp_sock *xs, u32 ticks, bool least)
 {
 	u32 sample = min(ticks, U32_MAX >> 3) << 3;
@@ -123,12 +123,12 @@ static void rtt_sample(struct xtcp_sock *xs, u32 ticks, bool least)
 }
 
 /**
- * xtcp_autotune_echo - a segment came with a timestamp of ours
- * @xs: the connection, which has timestamps
- * @seg: acceptable, with text
+ * xtcp_autotune_echo - measure the round trip by a timestamp echo
+ * @xs: the connection, with timestamps
+ * @seg: acceptable segment with payload
  *
- * The first that echoes it, if it is a full one: a small one may have waited
- * for the peer's user.
+ * Only the first segment that echoes a timestamp counts, if it is a full one: a
+ * small one may have waited for the peer's user.
  */
 void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -146,8 +146,8 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_autotune_payload - text came in order
- * @xs: the connection; RCV.NXT is behind it
+ * xtcp_autotune_payload - measure the time in which a window arrives
+ * @xs: the connection; RCV.NXT includes the payload just received
  */
 void xtcp_autotune_payload(struct xtcp_sock *xs)
 {
@@ -167,10 +167,10 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_autotune_rtt_us - the round trip that the receiver sees
+ * xtcp_autotune_rtt_us - round trip time as the receiver measures it
  * @xs: the connection
  *
- * Return: microseconds; 0: not known
+ * Return: microseconds; 0 if unknown
  */
 u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs)
 {
@@ -181,7 +181,7 @@ u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs)
 
 /* --- the receive buffer ------------------------------------------------- */
 
-/* @read octets in a round trip, where it was xs->read_per_rtt before. */
+/* @read: bytes read in a round trip; xs->read_per_rtt in the one before. */
 static void receive_grow(struct sock *sk, u32 read)
 {
 	struct net *net = sock_net(sk);
@@ -201,10 +201,11 @@ static void receive_grow(struct sock *sk, u32 read)
 }
 
 /**
- * xtcp_autotune_read - the user has read: was it more than before
+ * xtcp_autotune_read - the user has read: grow the buffer if that was more than
+ * before
  * @sk: the socket, locked
  *
- * Judged once a round trip. The clock is that of the last segment that came.
+ * Compared once a round trip, by the arrival time of the last segment.
  */
 void xtcp_autotune_read(struct sock *sk)
 {
@@ -215,7 +216,7 @@ void xtcp_autotune_read(struct sock *sk)
 	if (!xs->rcv_rtt || !xs->read_per_rtt ||
 	    now - xs->read_tick < xs->rcv_rtt >> 3)
 		return;
-	/* What is left unread is no reason to make room for more. */
+	/* Data left unread calls for no more buffer space. */
 	read = seq_dist(xs->read_seq, xs->copied_seq) -
 	       seq_dist(xs->copied_seq, xs->rcv_nxt);
 	if (read > (s32)xs->read_per_rtt) {
@@ -228,7 +229,7 @@ void xtcp_autotune_read(struct sock *sk)
 
 /* --- the send buffer ---------------------------------------------------- */
 
-/* Memory of a segment at worst: its head is allocated in powers of two. */
+/* Most memory of a segment: heads are allocated in powers of two. */
 static u32 segment_cost(const struct xtcp_sock *xs)
 {
 	u32 payload = max_t(u32, xs->mss, xs->peer_mss);
@@ -241,9 +242,9 @@ static u32 segment_cost(const struct xtcp_sock *xs)
 }
 
 /*
- * Room for the flight and for what follows it. The writer is woken when a third
- * of the room is free, and may run only after a whole window of ACKs has been
- * worked off: in slow start each of them lets go twice what it acknowledges.
+ * Space for the flight and for the data that follows. The writer is woken when
+ * a third of the space is free, and may run only after a whole window of ACKs
+ * was processed, each of which lets twice its amount be sent in slow start.
  */
 static u64 send_space(const struct xtcp_sock *xs)
 {
@@ -255,10 +256,10 @@ static u64 send_space(const struct xtcp_sock *xs)
 
 /**
  * xtcp_autotune_send - let the send buffer follow the congestion window
- * @sk: the socket, locked; the connection begins, its window has grown, or its
- *	user has no room
+ * @sk: the socket, locked; called when the connection opens, when the window
+ *	has grown, or when the writer finds no space
  *
- * Not where the memory of all sockets is short.
+ * The buffer doesn't grow under memory pressure.
  */
 void xtcp_autotune_send(struct sock *sk)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * autotune.h - how large the buffers of a connection grow
+ * autotune.h - size of the send and receive buffers
  *
- * All under the socket lock unless said otherwise.
+ * Context: socket lock, unless said otherwise.
  */
 #ifndef XTCP_TRANSFER_AUTOTUNE_H
 #define XTCP_TRANSFER_AUTOTUNE_H
@@ -19,15 +19,15 @@ struct xtcp_sock;
 void xtcp_autotune_renew(struct xtcp_sock *xs);
 void xtcp_autotune_send(struct sock *sk);
 
-/* Text and memory; without the lock: estimates. */
+/* Payload and memory. Without the socket lock the results are estimates. */
 #define XTCP_SHARE_SHIFT	8		/* rcv_share is in 256ths */
 
 /**
- * xtcp_autotune_payload_in - how much text a part of the receive buffer holds
+ * xtcp_autotune_payload_in - payload that a part of the receive buffer holds
  * @xs: the connection
- * @space: octets of memory; none if negative
+ * @space: bytes of memory; may be negative
  *
- * Return: octets of text
+ * Return: bytes of payload
  */
 static inline u32 xtcp_autotune_payload_in(const struct xtcp_sock *xs,
 					   int space)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * burst.c - how many segments go out in one skb
+ * burst.c - how many segments one skb may hold
  *
- * Large skbs are cheap (net/offload.c), but what is cut from one leaves the
- * machine back to back. So where sending is paced, an skb has what may leave in
- * a millisecond or so, and more on short paths, where bursts do no harm. Where
- * the windows let only little go, it waits for the next ACK to let more go:
- * else the ACKs of small skbs would call for small skbs for ever.
+ * Large skbs are cheap (net/offload.c), but the segments of one leave the host
+ * back to back. So with pacing an skb holds what may be sent in about a
+ * millisecond, and more on paths with a short RTT, where bursts do no harm.
+ * Where the windows allow only little, the skb waits for the next ACK to allow
+ * more: otherwise the ACKs of small skbs would keep making small skbs.
  *
- * Socket lock; process context or softirq.
+ * Context: socket lock; process or softirq.
  */
 #include "transfer/burst.h"
 
@@ -24,15 +24,16 @@
 #include "transfer/rtt.h"
 #include "transfer/sendqueue.h"
 
-/* With xtcp_tso_win_divisor = 0: more segments than these need not wait. */
+/* With xtcp_tso_win_divisor = 0, more segments than these don't wait. */
 #define WAITING_SEGS_MAX	3U
 
-/* What is written so long after the last sending is no part of a burst. */
+/* Data written this long after the last sending is not part of a burst. */
 #define BURST_GAP_NS		NSEC_PER_MSEC
 
 /*
- * What the route's device takes at once. The urgent pointer counts from each
- * segment's number: nobody who cuts skbs knows of that.
+ * Segments that the route's device takes in one skb. Data with an urgent
+ * pointer is not segmented, because the pointer is relative to each segment's
+ * number.
  */
 static u32 device_segs(const struct sock *sk)
 {
@@ -44,14 +45,14 @@ static u32 device_segs(const struct sock *sk)
 }
 
 /**
- * xtcp_burst_goal - octets that one skb is filled with
+ * xtcp_burst_goal - size to which skbs of new data are filled
  * @sk: the socket, locked
  *
- * Full segments, as many as may ever leave together; not more than half of the
- * largest window seen, so that there is something to be sent while the rest is
- * acknowledged.
+ * Full segments, as many as may ever be sent at once, but at most half of the
+ * largest window seen, so that something can be sent while the rest is in
+ * flight.
  *
- * Return: octets of text, one MSS at least
+ * Return: bytes of payload, at least one MSS
  */
 u32 xtcp_burst_goal(const struct sock *sk)
 {
@@ -66,7 +67,7 @@ u32 xtcp_burst_goal(const struct sock *sk)
 	return min_t(u32, most / xs->mss, sk->sk_gso_max_segs) * xs->mss;
 }
 
-/* Octets that leave in the time that pacing takes for one burst. */
+/* Bytes that may be sent in the time that pacing allots to one burst. */
 static u32 paced_bytes(const struct sock *sk, unsigned long rate)
 {
 	u32 min_rtt_us = xtcp_rtt_min_us(xtcp_sk(sk));
@@ -80,13 +81,13 @@ static u32 paced_bytes(const struct sock *sk, unsigned long rate)
 }
 
 /**
- * xtcp_burst_segs - segments that one skb may be cut into now
+ * xtcp_burst_segs - segments that one skb may hold now
  * @sk: the socket, locked
  *
- * What the device takes, and no more than pacing lets go at once, but
- * xtcp_min_tso_segs in any case.
+ * At most what the device takes. At most what pacing allows at once, but no
+ * less than xtcp_min_tso_segs.
  *
- * Return: 1 at least
+ * Return: at least 1
  */
 u32 xtcp_burst_segs(const struct sock *sk)
 {
@@ -101,7 +102,7 @@ u32 xtcp_burst_segs(const struct sock *sk)
 	return clamp(segs, 1U, most);
 }
 
-/* Is so much let go that waiting for more is not worth it? */
+/* True if the windows allow so much that waiting for more is not worth it. */
 static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 			    u32 limit)
 {
@@ -118,15 +119,17 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_burst_waits - is it better to send nothing, and more after the next ACK
+ * xtcp_burst_waits - decide whether to wait for the next ACK and send more then
  * @sk: the socket, locked, with something in flight
- * @skb: the first that waits
- * @segs_max: segments that cwnd lets go
- * @now_ns: what the clock says
+ * @skb: next skb to send
+ * @segs_max: segments that cwnd allows
+ * @now_ns: current time
  *
- * Only in a flow of bursts, and if the ACK can be expected before half of a
- * round trip has passed; not what repairs or ends the connection, nor, once
- * something is missing, what duplicate ACKs let go (RFC 3042): they may be few.
+ * Only within a burst, and only if the ACK is expected within half a round
+ * trip. Not for a FIN, nor in disorder, where the segments that duplicate ACKs
+ * allow (RFC 3042) may be few.
+ *
+ * Return: true if nothing should be sent now
  */
 bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 		      u32 segs_max, u64 now_ns)

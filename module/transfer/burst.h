@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * burst.h - how many segments go out in one skb
+ * burst.h - how many segments one skb may hold
  *
- * All under the socket lock.
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_BURST_H
 #define XTCP_TRANSFER_BURST_H

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * congestion.c - how much may be in flight, whatever the rule
+ * congestion.c - the congestion window, independent of the algorithm
  *
- * The initial and the restart window (RFC 6928, RFC 5681 4.1), what is in
- * flight ("pipe" of RFC 6675), whether the window is in use at all, and the
- * list of the rules by which it moves: struct xtcp_congestion_ops, a file
- * each. Windows count segments, so that an ACK of part of one opens nothing
- * (RFC 5681, ACK division). What is in flight is estimated by the scoreboard,
- * so that the window needs no inflating by duplicate ACKs.
+ * The initial and the restart window (RFC 6928, RFC 5681 4.1), the amount in
+ * flight ("pipe" of RFC 6675), the check that the window is in use at all, and
+ * the list of algorithms: struct xtcp_congestion_ops, a file each. Windows
+ * count segments, so that an ACK of part of a segment opens nothing (RFC 5681,
+ * ACK division). The scoreboard estimates what is in flight, so that duplicate
+ * ACKs need not inflate the window.
  *
- * All under the socket lock, but for the list of allowed rules: a word that
- * is written by privileged processes and read anywhere.
+ * Context: socket lock, except for the list of allowed algorithms: privileged
+ * processes write that word, and it is read in any context.
  */
 #include "transfer/congestion.h"
 
@@ -31,15 +31,15 @@
 #include "transfer/recovery.h"
 #include "transfer/undo.h"
 
-/* --- the rules ---------------------------------------------------------- */
+/* --- the algorithms ----------------------------------------------------- */
 
-/* In the order in which xtcp_available_congestion_control shows them. */
+/* In the order of xtcp_available_congestion_control. */
 static const struct xtcp_congestion_ops * const rules[] = {
 	&xtcp_reno,
 	&xtcp_cubic,
 };
 
-/* Those that an unprivileged user may choose: a bit for each of @rules. */
+/* Algorithms that an unprivileged user may choose: a bit for each of @rules. */
 static unsigned long allowed = BIT(ARRAY_SIZE(rules)) - 1;
 
 static unsigned int index_of(const struct xtcp_congestion_ops *ops)
@@ -53,10 +53,11 @@ static unsigned int index_of(const struct xtcp_congestion_ops *ops)
 }
 
 /**
- * xtcp_congestion_find - a rule by its name
+ * xtcp_congestion_find - find an algorithm by its name
  * @name: such as "cubic"
  *
- * Return: the rule, or NULL. Any context.
+ * Context: any.
+ * Return: the algorithm, or NULL.
  */
 const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name)
 {
@@ -69,8 +70,10 @@ const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name)
 }
 
 /**
- * xtcp_congestion_is_allowed - may an unprivileged user choose it
- * @ops: a rule
+ * xtcp_congestion_is_allowed - check whether an unprivileged user may choose it
+ * @ops: the algorithm
+ *
+ * Return: true if an unprivileged user may choose @ops
  */
 bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops)
 {
@@ -78,8 +81,8 @@ bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops)
 }
 
 /**
- * xtcp_congestion_allow - let unprivileged users choose a rule
- * @ops: the rule; as in Linux, being the default of the system allows it
+ * xtcp_congestion_allow - let unprivileged users choose an algorithm
+ * @ops: the algorithm. As in Linux, the default of the system becomes allowed
  */
 void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops)
 {
@@ -88,10 +91,10 @@ void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops)
 
 /**
  * xtcp_congestion_allow_only - write xtcp_allowed_congestion_control
- * @names: separated by single blanks, cut up here; as in Linux the first empty
- *	name ends it
+ * @names: separated by single blanks, modified; as in Linux an empty name ends
+ *	the list
  *
- * Return: 0; -ENOENT when a name is unknown, then nothing has changed
+ * Return: 0; -ENOENT when a name is unknown, and nothing has changed
  */
 int xtcp_congestion_allow_only(char *names)
 {
@@ -110,9 +113,9 @@ int xtcp_congestion_allow_only(char *names)
 }
 
 /**
- * xtcp_congestion_list - the names of the rules in one line
- * @line: XTCP_CONGESTION_LIST_MAX octets, filled
- * @allowed_only: those that unprivileged users may choose
+ * xtcp_congestion_list - write the names of the algorithms in one line
+ * @line: XTCP_CONGESTION_LIST_MAX bytes, filled
+ * @allowed_only: only those that unprivileged users may choose
  */
 void xtcp_congestion_list(char *line, bool allowed_only)
 {
@@ -128,15 +131,15 @@ void xtcp_congestion_list(char *line, bool allowed_only)
 	}
 }
 
-/* --- what the route says ------------------------------------------------ */
+/* --- metrics of the route ----------------------------------------------- */
 
-/* Socket lock; or the connection is not visible yet. */
+/* Context: socket lock, or the connection is not visible yet. */
 static const struct dst_entry *route_of(const struct xtcp_sock *xs)
 {
 	return rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
 }
 
-/* The most that the window may grow to: "cwnd lock" of the route. */
+/* Largest window: "cwnd lock" of the route. */
 static u32 window_limit(const struct xtcp_sock *xs)
 {
 	const struct dst_entry *dst = route_of(xs);
@@ -146,7 +149,7 @@ static u32 window_limit(const struct xtcp_sock *xs)
 	return clamp(dst_metric(dst, RTAX_CWND), 1U, XTCP_CWND_MAX);
 }
 
-/* The kernel keeps the name of "congctl" as this hash. */
+/* Key of an algorithm in the route's metric "congctl": a hash of the name. */
 static u32 rule_key(const struct xtcp_congestion_ops *ops)
 {
 	char name[XTCP_CONGESTION_NAME_MAX] = { };
@@ -156,12 +159,12 @@ static u32 rule_key(const struct xtcp_congestion_ops *ops)
 }
 
 /**
- * xtcp_congestion_route - the route may name the rule, and what is known of it
+ * xtcp_congestion_route - take algorithm and reordering from the route
  * @sk: the socket; its route is known, its window is not set yet
  *
- * "congctl" goes before the user's choice, as in Linux; a rule that we have not
- * is passed over. The rest counts if it is locked: what Linux would otherwise
- * remember of earlier connections we don't.
+ * "congctl" overrides the user's choice, as in Linux; an algorithm that xtcp
+ * doesn't have is ignored. "reordering" counts only if it is locked: otherwise
+ * it is what Linux caches of earlier connections, which xtcp does not use.
  */
 void xtcp_congestion_route(struct sock *sk)
 {
@@ -179,7 +182,7 @@ void xtcp_congestion_route(struct sock *sk)
 						      max_reordering));
 }
 
-/* --- a connection's rule ------------------------------------------------- */
+/* --- a connection's algorithm ------------------------------------------- */
 
 static void rule_begin(struct xtcp_sock *xs)
 {
@@ -188,9 +191,9 @@ static void rule_begin(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_congestion_assign - give a socket the rule of its namespace
- * @xs: new socket, or a child that nobody has seen yet; one that was told its
- *	rule by setsockopt(), itself or its listener, keeps it
+ * xtcp_congestion_assign - give a socket the default algorithm of its namespace
+ * @xs: new socket, or a child that is not visible yet; if it or its listener
+ *	was given an algorithm by setsockopt(), it keeps that
  */
 void xtcp_congestion_assign(struct xtcp_sock *xs)
 {
@@ -200,15 +203,15 @@ void xtcp_congestion_assign(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_congestion_set - TCP_CONGESTION
+ * xtcp_congestion_set - set a socket's algorithm (TCP_CONGESTION)
  * @sk: the socket, locked
- * @name: of the rule
+ * @name: name of the algorithm
  *
- * A connection goes on with the window that it has.
+ * An open connection keeps its window.
  *
- * Return: 0; -ENOENT when there is no such rule, -EPERM when it is not in
- * xtcp_allowed_congestion_control and the user has not CAP_NET_ADMIN, or the
- * route has "congctl lock"
+ * Return: 0; -ENOENT when there is no such algorithm; -EPERM when it is not in
+ * xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN, or when
+ * the route has "congctl lock"
  */
 int xtcp_congestion_set(struct sock *sk, const char *name)
 {
@@ -235,7 +238,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 
 /* --- the window --------------------------------------------------------- */
 
-/* RFC 5681 3.1: unknown, unless the route has "ssthresh lock". */
+/* RFC 5681 3.1: unlimited, unless the route has "ssthresh lock". */
 static u32 initial_threshold(const struct xtcp_sock *xs)
 {
 	const struct dst_entry *dst = route_of(xs);
@@ -246,9 +249,9 @@ static u32 initial_threshold(const struct xtcp_sock *xs)
 }
 
 /*
- * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) octets, in segments; one
- * segment when the handshake lost more than one SYN (RFC 5681 3.1). A route
- * with initcwnd knows better.
+ * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) bytes, in segments; one
+ * segment when the handshake lost more than one SYN (RFC 5681 3.1). A route's
+ * initcwnd overrides both.
  */
 static u32 initial_window(const struct xtcp_sock *xs)
 {
@@ -264,7 +267,7 @@ static u32 initial_window(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_congestion_init - start of a connection
+ * xtcp_congestion_init - initialize the window of a new connection
  * @sk: the socket; its MSS and sequence numbers are set
  */
 void xtcp_congestion_init(struct sock *sk)
@@ -284,9 +287,9 @@ void xtcp_congestion_init(struct sock *sk)
 }
 
 /**
- * xtcp_congestion_sent - new segments have left
+ * xtcp_congestion_sent - account for new segments that were sent
  * @sk: the socket, locked
- * @segs: how many
+ * @segs: number of segments
  */
 void xtcp_congestion_sent(struct sock *sk, u32 segs)
 {
@@ -299,9 +302,10 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs)
 }
 
 /*
- * Were the segments that end at SND.UNA in flight together with a full
- * window? Then their arrival proves it, though the sender may have had no
- * more to add meanwhile. The mark is moved along, lest it comes to lie ahead.
+ * True if the segments that end at SND.UNA were in flight together with a full
+ * window. Their arrival shows that the path takes this window, even if the
+ * sender has had no data to fill it since. cwnd_full follows SND.UNA, so that
+ * it never falls so far behind that it seems to lie ahead.
  */
 static bool window_was_full(struct xtcp_sock *xs)
 {
@@ -317,9 +321,10 @@ static bool window_was_full(struct xtcp_sock *xs)
  * @acked_segs: segments newly delivered
  * @prior_pipe: segments in flight before this ACK
  *
- * A window that was not used up has not been proven and stays as it is; slow
- * start needs only half of it in use, because ACKs of a burst come back while
- * the rest of it is still leaving. The send buffer grows along.
+ * A window that was not used up stays as it is, because nothing shows that the
+ * path takes it. In slow start it is enough that half of it was used, because
+ * the first ACKs of a burst arrive while the rest is still being sent. The send
+ * buffer grows with the window.
  */
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 {
@@ -337,7 +342,7 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 }
 
 /**
- * xtcp_congestion_rtt - a round trip was measured
+ * xtcp_congestion_rtt - give the algorithm a measured round trip
  * @xs: the connection, locked
  * @rtt_us: microseconds, of the segment sent last among those acknowledged
  */
@@ -348,13 +353,13 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 }
 
 /**
- * xtcp_congestion_slow_start - open the window by what was acknowledged
+ * xtcp_congestion_slow_start - open the window by the segments acknowledged
  * @xs: the connection, locked
- * @segs: segments
+ * @segs: segments acknowledged
  *
- * RFC 5681 3.1: up to the threshold.
+ * RFC 5681 3.1: up to ssthresh.
  *
- * Return: segments that the threshold left over
+ * Return: segments that remain beyond ssthresh
  */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
 {
@@ -366,7 +371,7 @@ u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
 }
 
 /**
- * xtcp_congestion_avoidance - open the window by one for so many segments
+ * xtcp_congestion_avoidance - open the window by one for a number of segments
  * @xs: the connection, locked
  * @per_segment: acknowledged segments that open it by one
  * @segs: segments acknowledged
@@ -385,9 +390,9 @@ void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
 }
 
 /*
- * RFC 5681 4.1: an idle connection restarts with the initial window at most;
- * as Linux does, the window is halved once for each RTO of idleness, down to
- * that, and ssthresh keeps three quarters of what was reached.
+ * RFC 5681 4.1: an idle connection restarts with the initial window at most. As
+ * in Linux the window is halved once for each idle RTO, down to that, and
+ * ssthresh keeps at least three quarters of the old window.
  */
 static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
@@ -406,9 +411,9 @@ static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 }
 
 /**
- * xtcp_congestion_resumed - before sending after a pause
+ * xtcp_congestion_resumed - adjust the window before sending after a pause
  * @sk: the socket, locked, with nothing in flight
- * @now_ns: what the clock says
+ * @now_ns: current time
  */
 void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 {
@@ -417,7 +422,10 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 
 	if (!xs->last_snd_ns)
 		return;
-	/* RFC 5681 counts from the last sending, while it was in flight too. */
+	/*
+	 * RFC 5681 counts from the last sending, even if that was in flight
+	 * meanwhile.
+	 */
 	idle_ns = now_ns - xs->last_snd_ns;
 	quiet_ns = now_ns - xs->last_rcv_ns;
 	if (xs->congestion->resumed)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * congestion.h - how much may be in flight, RFC 5681, and by which rule
- */
+/* congestion.h - the congestion window, RFC 5681, and its algorithms */
 #ifndef XTCP_TRANSFER_CONGESTION_H
 #define XTCP_TRANSFER_CONGESTION_H
 
@@ -16,27 +14,28 @@ struct xtcp_sock;
 #define XTCP_INIT_CWND	10U		/* segments, RFC 6928 */
 #define XTCP_CWND_MAX	(1U << 20)	/* segments; keeps sums in u32 */
 
-#define XTCP_CONGESTION_NAME_MAX	16	/* with the final 0, as Linux */
+#define XTCP_CONGESTION_NAME_MAX	16	/* with the final 0; Linux */
 #define XTCP_CONGESTION_LIST_MAX	128	/* all names in one line */
 
 /**
- * struct xtcp_congestion_ops - a rule by which the congestion window moves
- * @name: what TCP_CONGESTION and xtcp_congestion_control call it
- * @init: begin with xs->congestion_state, of an earlier rule or zero; NULL:
- *	there is none
- * @grow: so many segments were newly delivered while the window was in use
- * @ssthresh: a loss was found: the window to come down to, in segments, 2 at
- *	least; called once for each reduction. So many segments were in flight
- *	when the segment left, or came, that tells of it
- * @rtt: a round trip was measured, in microseconds; NULL: not of interest
- * @resumed: segments leave again after @idle_ns of nothing in flight; NULL:
- *	not of interest
- * @timed_out: a retransmission timeout has reduced the window; NULL: not of
- *	interest
+ * struct xtcp_congestion_ops - an algorithm that moves the congestion window
+ * @name: its name for TCP_CONGESTION and xtcp_congestion_control
+ * @init: initialize xs->congestion_state, which another algorithm may have
+ *	used; NULL if there is nothing to do
+ * @grow: @segs segments were delivered while the window was in use
+ * @ssthresh: a loss was found: return the new window in segments, at least 2.
+ *	Called once for each reduction. @flight: segments in flight when the
+ *	lost segment was sent, or when the ACK arrived that reports it
+ * @rtt: a round trip was measured, in microseconds; NULL if not needed
+ * @resumed: segments are sent again after @idle_ns with nothing in flight; NULL
+ *	if not needed
+ * @timed_out: a retransmission timeout has reduced the window; NULL if not
+ *	needed
  *
- * All under the socket lock, in softirq or process context. What a rule keeps
- * for a connection stands in xs->congestion_state. How a reduction is spread
- * over a round trip, and whether it is taken back, is recovery's.
+ * Context: socket lock; softirq or process. An algorithm's state of a
+ * connection is in xs->congestion_state. recovery.c spreads a reduction over a
+ * round trip, and may undo it.
+ *
  * Documentation/congestion.rst says how to add one.
  */
 struct xtcp_congestion_ops {
@@ -52,14 +51,14 @@ struct xtcp_congestion_ops {
 extern const struct xtcp_congestion_ops xtcp_reno;
 extern const struct xtcp_congestion_ops xtcp_cubic;
 
-/* The rules there are. */
+/* The algorithms. */
 const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name);
 bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops);
 void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops);
 int xtcp_congestion_allow_only(char *names);
 void xtcp_congestion_list(char *line, bool allowed_only);
 
-/* A connection's rule. */
+/* A connection's algorithm. */
 void xtcp_congestion_assign(struct xtcp_sock *xs);
 void xtcp_congestion_route(struct sock *sk);
 int xtcp_congestion_set(struct sock *sk, const char *name);
@@ -71,16 +70,16 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
 void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 
-/* For the rules. */
+/* For the algorithms. */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs);
 void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs);
 
 /**
- * xtcp_congestion_pipe - segments that are believed to be in the network
+ * xtcp_congestion_pipe - estimate the segments that are in the network
  * @xs: the connection
  *
- * RFC 6675 4, SetPipe(): sent, neither SACKed nor lost, and what was sent
- * again since.
+ * RFC 6675 4, SetPipe(): segments sent that are neither SACKed nor lost, and
+ * retransmissions in flight.
  *
  * Return: segments
  */

@@ -2,20 +2,20 @@
 /*
  * cubic.c - the congestion window of RFC 9438, CUBIC
  *
- * After a loss the window comes back along a cubic curve of the time t since
- * then: fast at first, flat around the window W_max at which the loss
- * happened, and fast again beyond it, however long the round trip is:
+ * After a loss the window grows along a cubic curve of the time t since then:
+ * fast at first, slowly around the window W_max at which the loss happened, and
+ * fast again beyond it, independent of the round trip time:
  *
- *	W_cubic(t) = C * (t - K)^3 + W_max	C = 0.4
- *	K = cbrt((W_max - cwnd_epoch) / C)	where the curve meets W_max
- *	loss: ssthresh = 0.7 * cwnd
+ *   W_cubic(t) = C * (t - K)^3 + W_max	C = 0.4
+ *   K = cbrt((W_max - cwnd_epoch) / C)	where the curve reaches W_max
+ *   loss:	ssthresh = 0.7 * cwnd
  *
- * Where Reno would be faster, on short or slow paths, an estimate W_est of
- * what it would have reached is followed instead (4.3). Slow start is
- * HyStart++'s.
+ * Where Reno would be faster, on short or slow paths, the window follows an
+ * estimate W_est of Reno's window instead (4.3). Slow start is HyStart++.
  *
- * The curve is reckoned in parts of a segment (UNIT) and in milliseconds. All
- * under the socket lock.
+ * The curve is computed in fractions of a segment (UNIT) and in milliseconds.
+ *
+ * Context: socket lock.
  */
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -33,17 +33,17 @@
 #define ALPHA_NUM	9U
 #define ALPHA_DEN	17U
 
-/* Further from K the curve is beyond XTCP_CWND_MAX anyway, and u64 suffices. */
+/* The curve exceeds XTCP_CWND_MAX further from K; keeps the cube within u64. */
 #define SPAN_MAX_MS	100000
 
 /**
  * struct cubic_curve - one epoch of congestion avoidance
- * @gain: UNITs times segments acknowledged that are left over: a window full of
- *	UNITs makes one more segment
- * @epoch_ms: when it began
+ * @gain: rest of (UNITs times segments acknowledged); a window full of UNITs is
+ *	one more segment
+ * @epoch_ms: beginning of the epoch
  * @k_ms: K
- * @origin: segments, W_max of this epoch: where the curve is flat
- * @w_est: segments, what Reno would have by now
+ * @origin: segments, W_max of this epoch, where the curve is flat
+ * @w_est: segments, estimate of Reno's window
  * @est_cnt: segments acknowledged since @w_est grew, times alpha
  */
 struct cubic_curve {
@@ -56,11 +56,11 @@ struct cubic_curve {
 };
 
 /**
- * struct cubic - what CUBIC keeps for a connection
- * @hystart: while there is no threshold
- * @curve: if @in_epoch
- * @w_max: segments, window at the last reduction, or what fast convergence
- *	makes of it; 0: there was none
+ * struct cubic - CUBIC's state of a connection
+ * @hystart: valid unless @in_epoch
+ * @curve: valid if @in_epoch
+ * @w_max: segments, window at the last reduction, lowered by fast convergence;
+ *	0 if there was none
  * @prior: segments, the window before the reduction
  * @in_epoch: congestion avoidance has begun since the last reduction
  */
@@ -104,13 +104,13 @@ static u32 cube_root(u64 n)
 	return root;
 }
 
-/* (4.2): K in milliseconds, segments of difference over 0.4 to the third. */
+/* (4.2): K in milliseconds: the cube root of @segs / 0.4, in seconds. */
 static u32 k_of(u32 segs)
 {
 	return cube_root(segs * 2500000000ULL);
 }
 
-/* RFC 9438 4.2: where the curve starts, and when it will be flat. */
+/* RFC 9438 4.2: begin a curve at the current window. */
 static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
 {
 	struct cubic_curve *curve = &c->curve;
@@ -129,12 +129,12 @@ static void epoch_begin(struct cubic *c, const struct xtcp_sock *xs)
 	}
 }
 
-/* W_cubic, in UNITs, so long after the epoch began. */
+/* W_cubic in UNITs, @t_ms after the epoch began. */
 static u32 w_cubic(const struct cubic_curve *c, u32 t_ms)
 {
 	s64 span = clamp_t(s64, (s64)t_ms - c->k_ms, -SPAN_MAX_MS, SPAN_MAX_MS);
 	u64 cube = (u64)abs(span) * abs(span) * abs(span);
-	/* 0.4 segments a cubic second */
+	/* 0.4 segments per cubic second */
 	u64 delta = div64_u64(cube * 4 * UNIT, 10000000000ULL);
 	u64 origin = (u64)c->origin * UNIT;
 
@@ -144,8 +144,9 @@ static u32 w_cubic(const struct cubic_curve *c, u32 t_ms)
 }
 
 /*
- * 4.3: alpha_cubic segments a window, so that with a window that falls to 0.7
- * the mean is Reno's; one a window from where the last loss was.
+ * 4.3: alpha_cubic segments per window, so that the mean is Reno's although the
+ * window falls to 0.7 only; one segment per window above the window of the last
+ * loss.
  */
 static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 {
@@ -159,9 +160,9 @@ static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 }
 
 /*
- * 4.4, 4.5: towards where the curve will be in one round trip, at most half
- * as much again in one. Rounded up as in Linux: down would leave a flow that
- * loses now and then a segment, or two, behind those beside it.
+ * 4.4, 4.5: grow towards the curve's value one round trip from now, by at most
+ * half of the window per round trip. Rounded up as in Linux: rounded down, a
+ * flow that loses a segment now and then would stay behind its competitors.
  *
  * Return: segments by which the window grows
  */
@@ -169,7 +170,7 @@ static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
 		      u32 t_ms, u32 segs)
 {
 	u32 rtt_ms = (xs->srtt_us >> 3) / USEC_PER_MSEC;
-	/* A window is whole segments; the curve is between two of them. */
+	/* The window is whole segments; the curve is not. */
 	u32 target = roundup(w_cubic(c, t_ms + rtt_ms), UNIT);
 	u32 cwnd = xs->cwnd * UNIT;
 	u64 gain;
@@ -202,7 +203,7 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 	WRITE_ONCE(xs->cwnd, min(cwnd, XTCP_CWND_MAX));
 }
 
-/* A reduction that was taken back may have taken the threshold along. */
+/* After an undone reduction ssthresh may be unlimited again. */
 static struct xtcp_hystart *hystart_of(struct cubic *c,
 				       const struct xtcp_sock *xs)
 {
@@ -225,8 +226,8 @@ static void cubic_grow(struct xtcp_sock *xs, u32 segs)
 }
 
 /*
- * 4.6 and 4.7, fast convergence: a flow whose window shrinks from loss to
- * loss makes room for newcomers by aiming lower than it was.
+ * 4.6 and 4.7, fast convergence: a flow whose window shrinks from loss to loss
+ * aims lower than its last window, to leave capacity to new flows.
  */
 static u32 cubic_ssthresh(struct xtcp_sock *xs, u32 flight)
 {
@@ -249,8 +250,8 @@ static void cubic_rtt(struct xtcp_sock *xs, u32 rtt_us)
 }
 
 /*
- * 5.8: the curve stands still while nothing is sent; but an epoch that began
- * meanwhile does not begin in the future.
+ * 5.8: the epoch does not advance while nothing is sent; and an epoch that
+ * began during the pause must not begin in the future.
  */
 static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
 {
@@ -262,7 +263,7 @@ static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
 						  c->curve.epoch_ms);
 }
 
-/* 4.8: after a timeout slow start comes first, then a new curve. */
+/* 4.8: slow start follows a timeout, then a new epoch. */
 static void cubic_timed_out(struct xtcp_sock *xs)
 {
 	cubic_of(xs)->in_epoch = false;

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ecn.c - congestion that routers tell of
+ * ecn.c - Explicit Congestion Notification, RFC 3168
  *
- * RFC 3168, Explicit Congestion Notification. A router that would drop a
- * packet marks it instead (CE), if it may (ECT); the receiver says so in each
- * segment (ECE) until it hears that the sender has slowed down (CWR):
+ * A router that would otherwise drop a packet marks it (CE), if the packet
+ * allows it (ECT). The receiver echoes the mark in each segment (ECE) until the
+ * sender says that it has reduced its window (CWR):
  *
- *	sender   -- text, ECT(0) -->  router  -- text, CE -->  receiver
- *	sender   <------------------ ECE --------------------- receiver
- *	sender   -- new text, CWR -------------------------->  receiver
+ *   sender   -- payload, ECT(0) -->  router  -- payload, CE -->  receiver
+ *   sender   <---------------------- ECE ----------------------- receiver
+ *   sender   -- new data, CWR -------------------------------->  receiver
  *
- * Both must want it: SYN with ECE and CWR, SYN-ACK with ECE alone (6.1.1).
- * Only new text is ECT: what is sent again, a segment without text, SYN and
- * RST are not (6.1.4 to 6.1.6), so that nobody can be harmed by marks on what
- * was never sent. ECT(1) is left alone, as RFC 8311 has it. What ECE means for
- * the window is recovery.c's.
+ * Both ends must agree: SYN with ECE and CWR, SYN-ACK with ECE alone (6.1.1).
+ * Only payload sent for the first time is ECT. Retransmissions, pure ACKs, SYN
+ * and RST are not (6.1.4 to 6.1.6), so that marks on forged segments do no
+ * harm. ECT(1) is not used (RFC 8311). recovery.c reduces the window for ECE.
  *
- * Socket lock, but for the listener's part, which is under RCU.
+ * Context: socket lock; RCU for the listener's part.
  */
 #include "transfer/ecn.h"
 
@@ -34,14 +33,14 @@
 
 #define ECN_SETUP	(XTCP_ECE | XTCP_CWR)
 
-/* ACKs sent at once when a mark is seen, as in Linux. */
+/* ACKs sent at once after a CE mark, as in Linux. */
 #define ECN_QUICKACKS	2U
 
 /* --- opening ------------------------------------------------------------ */
 
 /**
- * xtcp_ecn_init - ECN is not agreed on
- * @xs: a connection that begins
+ * xtcp_ecn_init - begin without ECN
+ * @xs: TCB of a new connection
  */
 void xtcp_ecn_init(struct xtcp_sock *xs)
 {
@@ -53,8 +52,10 @@ void xtcp_ecn_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_ecn_route_asks - does the route have "features ecn"
+ * xtcp_ecn_route_asks - check whether the route has "features ecn"
  * @dst: route, or NULL
+ *
+ * Return: true if the route asks for ECN
  */
 bool xtcp_ecn_route_asks(const struct dst_entry *dst)
 {
@@ -62,11 +63,10 @@ bool xtcp_ecn_route_asks(const struct dst_entry *dst)
 }
 
 /**
- * xtcp_ecn_offer - begin an active open
+ * xtcp_ecn_offer - decide on ECN at the begin of an active open
  * @sk: the socket, locked
  *
- * Return: flags that the SYN gets; 0 when neither xtcp_ecn nor the route
- * wants ECN
+ * Return: flags for the SYN; 0 if neither xtcp_ecn nor the route asks for ECN
  */
 u8 xtcp_ecn_offer(struct sock *sk)
 {
@@ -78,10 +78,10 @@ u8 xtcp_ecn_offer(struct sock *sk)
 }
 
 /**
- * xtcp_ecn_offered - what our SYN has offered
+ * xtcp_ecn_offered - flags of ECN that our SYN was sent with
  * @xs: the connection, locked, in SYN-SENT
  *
- * Return: flags of the SYN as it was sent first
+ * Return: flags of the first SYN
  */
 u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
 {
@@ -89,12 +89,12 @@ u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_ecn_syn_again - what is left of the offer when a SYN goes again
+ * xtcp_ecn_syn_again - remove the offer from a SYN that is sent again
  * @sk: the socket, locked
- * @flags: of the SYN
+ * @flags: flags of the SYN
  *
- * RFC 3168 6.1.1.1: something on the path may drop SYNs that ask for ECN; with
- * xtcp_ecn_fallback the next one does not ask.
+ * RFC 3168 6.1.1.1: something on the path may drop SYNs that ask for ECN. With
+ * xtcp_ecn_fallback the next SYN does not ask.
  *
  * Return: flags
  */
@@ -107,12 +107,12 @@ u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags)
 }
 
 /**
- * xtcp_ecn_syn_received - the peer's SYN, with ACK or without, answers ours
+ * xtcp_ecn_syn_received - process the ECN flags of the peer's SYN or SYN-ACK
  * @xs: the connection, locked
- * @seg: what it says
+ * @seg: the SYN
  *
- * A SYN-ACK agrees by ECE alone: one with both bits comes from a host that
- * mirrors what it doesn't know.
+ * A SYN-ACK agrees by ECE alone: a SYN-ACK with both bits comes from a host
+ * that mirrors reserved bits.
  */
 void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -123,9 +123,9 @@ void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_ecn_syn_ack - our SYN becomes a SYN-ACK: both sides connect
- * @xs: the connection, locked; the peer's SYN was judged
- * @flags: of our SYN
+ * xtcp_ecn_syn_ack - turn our SYN into a SYN-ACK: simultaneous open
+ * @xs: the connection, locked; the peer's SYN was processed
+ * @flags: flags of our SYN
  *
  * Return: flags
  */
@@ -136,19 +136,21 @@ u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
 }
 
 /**
- * xtcp_ecn_is_offered - does a SYN that came in offer ECN
+ * xtcp_ecn_is_offered - check whether a received SYN offers ECN
  * @skb: the SYN, at its header
- * @seg: what it says
+ * @seg: its parsed header
  * @codepoint: ECN field of its IP header
  *
- * A SYN that is ECT itself was made so by something that sets the bits of all
- * packets: its marks would mean nothing. But for one with reserved bits, which
- * tries an extension that may mark SYNs, too.
+ * Something on the path that sets the ECN bits of all packets has changed a SYN
+ * that is ECT itself, so its marks mean nothing. A SYN with reserved bits is
+ * accepted all the same: it tries an extension that may use ECT on SYNs.
+ *
+ * Return: true if it does
  */
 bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 			 u8 codepoint)
 {
-	/* The octet of the data offset: kernels name its other bits differently. */
+	/* The data offset's byte; kernels name its other bits differently. */
 	u8 reserved = skb->data[12] & 0x0f;
 
 	return (seg->flags & ECN_SETUP) == ECN_SETUP &&
@@ -158,10 +160,10 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 /* --- sending ------------------------------------------------------------ */
 
 /**
- * xtcp_ecn_send - a segment leaves
+ * xtcp_ecn_send - set the ECN bits of a segment
  * @xs: the connection, locked, ECN agreed
- * @new_text: it has text that was never sent before
- * @flags: of the segment, not a SYN; ECE and CWR are added
+ * @new_data: it has payload that was never sent before
+ * @flags: flags of the segment, not a SYN; ECE and CWR are added
  *
  * Return: ECN field of its IP header
  */
@@ -178,10 +180,10 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 }
 
 /**
- * xtcp_ecn_reduced - the window comes down, for whatever reason
+ * xtcp_ecn_reduced - the window is reduced, for any reason
  * @xs: the connection, locked
  *
- * RFC 3168 6.1.2: the next new text says so.
+ * RFC 3168 6.1.2: the next new data carries CWR.
  */
 void xtcp_ecn_reduced(struct xtcp_sock *xs)
 {
@@ -189,9 +191,11 @@ void xtcp_ecn_reduced(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_ecn_is_echo - does an ACK tell of a mark
+ * xtcp_ecn_is_echo - check whether an ACK echoes a CE mark
  * @xs: the connection
- * @seg: what it says
+ * @seg: the ACK
+ *
+ * Return: true if it does
  */
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -202,13 +206,13 @@ bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 /* --- receiving ---------------------------------------------------------- */
 
 /**
- * xtcp_ecn_cwr_received - a segment with CWR
+ * xtcp_ecn_cwr_received - process CWR
  * @xs: the connection, locked, ECN agreed
- * @seg: what it says
+ * @seg: segment with CWR
  *
- * CWR belongs to text, but counts without it as well: some peers send it so.
- * The ACK of the sender's first window after the reduction must not wait: it
- * may be a single segment.
+ * CWR belongs to payload, but is accepted without it as well, because some
+ * peers send it so. The ACK of the first window after the reduction must not
+ * wait: it may be a single segment.
  */
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -218,12 +222,12 @@ void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_ecn_payload_received - text that is new to us has come
+ * xtcp_ecn_payload_received - process the ECN field of new payload
  * @sk: the socket, locked, ECN agreed
  * @skb: segment
  *
- * Where marks were seen before, text that is not ECT is a retransmission: the
- * peer has had a loss, and its window is small.
+ * When the peer uses ECT, payload that is not ECT is a retransmission: the peer
+ * has had a loss and its window is small, so it needs ACKs at once.
  */
 void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * ecn.h - congestion that routers tell of, RFC 3168
- */
+/* ecn.h - Explicit Congestion Notification, RFC 3168 */
 #ifndef XTCP_TRANSFER_ECN_H
 #define XTCP_TRANSFER_ECN_H
 

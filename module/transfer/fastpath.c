@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fastpath.c - the segment that was expected
+ * fastpath.c - fast path for the segment that is next in order
  *
- * On an open connection nearly each segment brings the text that is next, and
- * acknowledges either nothing new or all that is in flight, which is one skb
- * that was sent once. Of what RFC 9293 3.10.7.4 asks, and of what recovery and
- * the scoreboard would find out, little is left then ("header prediction":
- * Jacobson, 1990). So this is looked at first. Nothing here is another way of
- * doing things: what a segment does is done by those who always do it, and
- * whatever is not as expected goes through all of the checks
- * (segment/synchronized.c).
+ * On an open connection most segments bring the payload that is next, and
+ * acknowledge either nothing new or all that is in flight, which is one skb
+ * that was sent once. For these, few of the steps of RFC 9293 3.10.7.4,
+ * recovery and the scoreboard have any effect ("header prediction": Jacobson,
+ * 1990). So this case is tested first. The fast path calls the slow path's own
+ * functions and leaves out only steps without effect; all other segments take
+ * the slow path (segment/synchronized.c).
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/fastpath.h"
 
@@ -27,7 +26,10 @@
 #include "transfer/urgent.h"
 #include "user/stats.h"
 
-/* Text, next in order, within the window, with the options of all others? */
+/*
+ * True for payload that is next in order, within the window, with the usual
+ * options only.
+ */
 static bool payload_is_expected(const struct xtcp_sock *xs,
 				const struct xtcp_seg *seg)
 {
@@ -42,7 +44,7 @@ static bool payload_is_expected(const struct xtcp_sock *xs,
 						 xs->ts_recent_s));
 }
 
-/* Has nothing of ours to be repaired, tried, or told besides text? */
+/* True if the flight needs no recovery, no probe and no flag besides ACK. */
 static bool flight_is_plain(const struct xtcp_sock *xs)
 {
 	return xs->recovery == XTCP_RECOVERY_NONE && xs->sack_ok &&
@@ -52,7 +54,7 @@ static bool flight_is_plain(const struct xtcp_sock *xs)
 	       !xs->cookie_held;
 }
 
-/* The one skb in flight, if it was sent once and ends where SEG.ACK is. */
+/* The only skb in flight, if it was sent once and ends at SEG.ACK; or NULL. */
 static struct sk_buff *acked_alone(const struct sock *sk,
 				   const struct xtcp_seg *seg)
 {
@@ -69,15 +71,15 @@ static struct sk_buff *acked_alone(const struct sock *sk,
 }
 
 /**
- * xtcp_fastpath_rcv - take a segment that is what was expected
+ * xtcp_fastpath_rcv - process a segment if it is the expected one
  * @sk: the socket, locked
  * @skb: segment, at its TCP header
- * @seg: what the header says; it came at last_rcv_ns
+ * @seg: its parsed header; received at last_rcv_ns
  *
- * RFC 9293 3.10.7.4, all of it, for this one case. What may be sent now, and
- * the ACK that is owed, are the caller's as for any other segment.
+ * All of RFC 9293 3.10.7.4 for this case. The caller sends what may be sent now
+ * and the pending ACK, as for any other segment.
  *
- * Return: true when @skb was taken; false: nothing has happened
+ * Return: true if @skb was consumed; false if nothing was changed
  */
 bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 		       const struct xtcp_seg *seg)

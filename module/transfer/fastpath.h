@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * fastpath.h - the segment that was expected
- */
+/* fastpath.h - fast path for the segment that is next in order */
 #ifndef XTCP_TRANSFER_FASTPATH_H
 #define XTCP_TRANSFER_FASTPATH_H
 

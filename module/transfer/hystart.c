@@ -2,24 +2,26 @@
 /*
  * hystart.c - leave slow start before it overruns the path
  *
- * RFC 9406, HyStart++. The queue at the bottleneck shows in the round trip
- * time before it overflows. So the smallest RTT of each round of a slow start
- * is held against that of the round before:
+ * RFC 9406, HyStart++. The queue at the bottleneck shows in the round trip time
+ * before it overflows. So the smallest RTT of each round of a slow start is
+ * compared with that of the round before:
  *
- *	slow start ---- RTT grew ----> conservative slow start (CSS)
- *	     ^                            |                |
- *	     +------ RTT fell again ------+     five rounds: ssthresh = cwnd
+ *   slow start ---- RTT grew ----> conservative slow start (CSS)
+ *       ^                            |                |
+ *       +------ RTT fell again ------+     five rounds: ssthresh = cwnd
  *
  * In CSS the window grows a quarter as fast, so that a wrong guess costs
- * little. Linux ends slow start at the first sign instead; that is its
- * HyStart, without the two pluses.
+ * little. Linux ends slow start at the first sign instead; that is its HyStart,
+ * without the two pluses.
  *
- * The RFC lets one ACK add eight segments at most, unless they are paced. As
- * in Linux there is no such limit: receivers that acknowledge dozens at once
- * are common, and one window is all that an ACK can ever let go.
+ * The RFC lets one ACK add eight segments at most, unless they are paced. As in
+ * Linux there is no such limit: many receivers acknowledge dozens of segments
+ * at once, and an ACK never opens the window by more than one window.
  *
- * The first slow start of a connection only (4.3): later ones have a
- * threshold. All under the socket lock.
+ * Only in the first slow start of a connection (4.3): later ones have a
+ * threshold.
+ *
+ * Context: socket lock.
  */
 #include "transfer/hystart.h"
 
@@ -37,8 +39,8 @@
 #define CSS_ROUNDS		5U
 
 /**
- * xtcp_hystart_init - a slow start begins
- * @hs: its state
+ * xtcp_hystart_init - begin a slow start
+ * @hs: state, initialized
  * @xs: the connection
  */
 void xtcp_hystart_init(struct xtcp_hystart *hs, const struct xtcp_sock *xs)
@@ -52,7 +54,7 @@ void xtcp_hystart_init(struct xtcp_hystart *hs, const struct xtcp_sock *xs)
 	hs->growth = 0;
 }
 
-/* All that was in flight when the round began has been acknowledged. */
+/* All that was in flight when the round began is acknowledged. */
 static void next_round(struct xtcp_hystart *hs, struct xtcp_sock *xs)
 {
 	hs->round_end = xs->snd_nxt;
@@ -73,7 +75,7 @@ static bool rtt_has_grown(const struct xtcp_hystart *hs)
 }
 
 /**
- * xtcp_hystart_rtt - a round trip was measured during slow start
+ * xtcp_hystart_rtt - process a round trip measured in slow start
  * @hs: state
  * @xs: the connection; SND.UNA is up to date
  * @rtt_us: microseconds
@@ -99,7 +101,7 @@ void xtcp_hystart_rtt(struct xtcp_hystart *hs, struct xtcp_sock *xs, u32 rtt_us)
 }
 
 /**
- * xtcp_hystart_growth - by how much an ACK opens the window in slow start
+ * xtcp_hystart_growth - segments by which an ACK opens the window in slow start
  * @hs: state
  * @segs: segments acknowledged
  *

@@ -13,13 +13,13 @@ struct xtcp_sock;
 
 /**
  * struct xtcp_hystart - the rounds of a slow start
- * @round_end: SND.NXT when the round began: it ends when that is acknowledged
- * @min_us: smallest RTT of this round, @last_min_us of the one before; U32_MAX:
- *	none
- * @css_base_us: RTT that made the start conservative; a smaller one undoes that
+ * @round_end: SND.NXT when the round began; its acknowledgment ends the round
+ * @min_us: smallest RTT of this round; U32_MAX if there is none
+ * @last_min_us: smallest RTT of the round before; U32_MAX if there is none
+ * @css_base_us: RTT at which CSS began; a smaller RTT ends CSS
  * @samples: RTTs measured in this round, saturating
- * @css_round: rounds of conservative slow start begun; 0: not in it
- * @growth: segments acknowledged in it that have not yet opened the window
+ * @css_round: rounds of CSS begun; 0 outside of CSS
+ * @growth: segments acknowledged in CSS that have not opened the window yet
  */
 struct xtcp_hystart {
 	seq_t	round_end;

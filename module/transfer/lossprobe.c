@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lossprobe.c - ask for an ACK before the timeout
+ * lossprobe.c - tail loss probe, RFC 8985 7
  *
- * RFC 8985 7, TLP: when the last segments of a flight are lost nothing comes
- * back that could tell, and only the retransmission timeout would, which also
- * empties the window. So after two round trips of silence one segment more is
- * sent, a new one or the last one again. Its ACK lets RACK find the losses.
+ * When the last segments of a flight are lost, no ACK reports it. Only the
+ * retransmission timeout would, which also empties the window. So after two
+ * round trips of silence one more segment is sent, a new one or the last one
+ * again. Its ACK lets RACK find the losses.
  *
- *	PTO = 2 * SRTT, and
- *	      the least RTO when one segment is in flight: its ACK may be delayed
- *	      two clock ticks otherwise, 2 ms at the least
- *	    = 1 s without an RTT; never beyond the RTO
+ *   PTO = 2 * SRTT, and
+ *	the least RTO when one segment is in flight: its ACK may be delayed
+ *	two clock ticks otherwise, 2 ms at the least
+ *       = 1 s without an RTT; never beyond the RTO
  *
- * One probe at a time, and only outside of a recovery. If it repairs the loss
- * by itself, that is noticed here, and the window comes down as for any other.
+ * There is one probe at a time, and only outside of a recovery. If the probe
+ * itself repairs the loss, xtcp_lossprobe_acked() notices that and the window
+ * is reduced as for any other loss.
  *
- * Socket lock; softirq, process context, or the timer.
+ * Context: socket lock; softirq, process or timer.
  */
 #include "transfer/lossprobe.h"
 
@@ -39,13 +40,14 @@
 #include "user/stats.h"
 
 /*
- * What an ACK may take beyond the round trips seen so far: the peer's CPU, or
- * ours, was busy. Linux waits for two ticks of its timer wheel. Ours is exact,
- * and would probe a clean path of 100 us for every pause of 2 ms.
+ * Time that an ACK may take beyond the RTT, because a CPU on either side is
+ * busy. Linux waits for two ticks of its timer wheel. xtcp's timers are finer,
+ * and without this slack every pause of 2 ms on a clean path of 100 us would
+ * cause a probe.
  */
 #define PTO_SLACK_US	max_t(u32, 2000, 2 * USEC_PER_SEC / HZ)
 
-/* Values of xtcp_early_retrans that mean TLP; the others are history. */
+/* xtcp_early_retrans: 3 and 4 mean TLP; the other values are obsolete. */
 static bool lossprobe_is_on(const struct xtcp_knobs *knobs)
 {
 	u8 early = READ_ONCE(knobs->early_retrans);
@@ -71,8 +73,8 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_lossprobe_init - no loss probe is in flight
- * @xs: a connection that begins
+ * xtcp_lossprobe_init - begin without a loss probe in flight
+ * @xs: TCB of a new connection
  */
 void xtcp_lossprobe_init(struct xtcp_sock *xs)
 {
@@ -80,12 +82,12 @@ void xtcp_lossprobe_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_lossprobe_schedule - let the timer send a probe, if one is called for
+ * xtcp_lossprobe_schedule - set the timer for a probe, if one should be sent
  * @sk: the socket, locked
- * @now_ns: what the clock says
- * @from_now: the timeout, too, counts from now, not from the oldest segment
+ * @now_ns: current time
+ * @from_now: the RTO counts from now, not from the oldest segment
  *
- * Return: false when it is not, or a timeout comes first
+ * Return: false if no probe should be sent, or a timeout comes first
  */
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 {
@@ -109,7 +111,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	return true;
 }
 
-/* Of an skb in flight the last segment, as an skb of its own. */
+/* Split the last segment off an skb in flight; NULL without memory. */
 static struct sk_buff *last_segment(struct sock *sk, struct sk_buff *skb)
 {
 	u32 segs = xtcp_sendq_segs(skb);
@@ -122,7 +124,7 @@ static struct sk_buff *last_segment(struct sock *sk, struct sk_buff *skb)
 	return skb_rb_next(skb);
 }
 
-/* RFC 8985 7.3: a new segment if there is one and the window takes it. */
+/* RFC 8985 7.3: send a new segment if there is one and the window allows it. */
 static bool probe_send(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -134,7 +136,10 @@ static bool probe_send(struct sock *sk)
 	if (!xtcp_sendq_bare_to_skb(sk))
 		return false;
 	newest = xtcp_sendq_newest(sk);
-	/* The peer holds it; and the time of sending would be taken for run_end. */
+	/*
+	 * The peer has it. Besides, run_end of its run depends on the time of
+	 * sending.
+	 */
 	if (xtcp_cb(newest)->marks & XTCP_MARK_SACKED)
 		return false;
 	if (xtcp_smallqueue_holds_copy(sk, newest))
@@ -147,11 +152,11 @@ static bool probe_send(struct sock *sk)
 }
 
 /**
- * xtcp_lossprobe_timeout - nothing was heard for as long as a probe waits
+ * xtcp_lossprobe_timeout - the probe's timer has expired
  * @sk: the socket, locked; softirq or release_cb
  *
- * A SACK since then may have shown that something is missing: then there is
- * nothing to ask for, and the timeout is what remains.
+ * If a SACK block has shown a loss since then, no probe is sent and the timeout
+ * follows.
  */
 void xtcp_lossprobe_timeout(struct sock *sk)
 {
@@ -163,13 +168,13 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 		xs->probe_out = 1;
 		xs->probe_seq = xs->snd_nxt;
 		XTCP_INC(sock_net(sk), LOSS_PROBES);
-		/* The timeout counts from the probe. */
+		/* The RTO counts from the probe. */
 		xs->waiting = XTCP_WAIT_TIMEOUT;
 	}
 	xtcp_retransmit_arm(sk);
 }
 
-/* The probe's ACK says nothing of a second arrival: the first was lost. */
+/* No duplicate was reported for the probe, so the original was lost. */
 static void probe_has_repaired(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -182,13 +187,13 @@ static void probe_has_repaired(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /**
- * xtcp_lossprobe_acked - what an ACK says about the probe on its way
- * @sk: the socket, locked, with a probe out
+ * xtcp_lossprobe_acked - process an ACK while a probe is in flight
+ * @sk: the socket, locked, with a probe in flight
  * @a: what the ACK says
  *
- * RFC 8985 7.4.2: if the probe was the last segment again, and both copies
- * arrived, a duplicate ACK or a D-SACK tells; an ACK beyond it without either
- * means that one was lost.
+ * RFC 8985 7.4.2: if the probe was a retransmission of the last segment and
+ * both copies arrived, a duplicate ACK or a D-SACK reports that. An ACK beyond
+ * the probe without either means that the original was lost.
  */
 void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * lossprobe.h - ask for an ACK before the timeout: RFC 8985, TLP
- */
+/* lossprobe.h - tail loss probe, RFC 8985 7 */
 #ifndef XTCP_TRANSFER_LOSSPROBE_H
 #define XTCP_TRANSFER_LOSSPROBE_H
 

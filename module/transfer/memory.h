@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * memory.h - memory that a socket gives back
+ * memory.h - return a socket's memory to the host's budget
  *
- * The socket layer accounts in pages: what a socket needs beyond the rest of its
- * last page is reserved from the machine's budget (xtcp_mem), and a whole page
- * that is free again goes back at once. A request and its answer then take a
- * page and give it back, four times in a round trip. So a connection whose turn
- * in a timer wheel is near keeps a little until then: xtcp_timers_run() gives
- * back what is not in use. An idle socket keeps nothing.
+ * The socket layer accounts in pages: a socket reserves whole pages from the
+ * host's budget (xtcp_mem), and a page that becomes free is returned at once. A
+ * request and its answer would then reserve and return a page four times in a
+ * round trip. So a connection whose wheel entry expires soon keeps a little
+ * memory until then: xtcp_timers_run() returns what is not in use. An idle
+ * socket keeps nothing.
  *
- * Socket lock.
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_MEMORY_H
 #define XTCP_TRANSFER_MEMORY_H
@@ -19,13 +19,13 @@
 #include "tcb.h"
 #include "timers.h"
 
-/* Free memory that a busy connection may keep; octets, less than that. */
+/* Free memory that a busy connection may keep stays below this; bytes. */
 #define XTCP_MEMORY_KEPT	(2 * (int)PAGE_SIZE)
 
 /**
  * xtcp_memory_uncharge - memory of a queue was freed
  * @sk: the socket, locked
- * @octets: of truesize
+ * @bytes: truesize of what was freed
  */
 static inline void xtcp_memory_uncharge(struct sock *sk, int bytes)
 {
@@ -48,7 +48,7 @@ static inline void xtcp_memory_free_read(struct sock *sk, struct sk_buff *skb)
 	skb->sk = NULL;
 	atomic_sub(skb->truesize, &sk->sk_rmem_alloc);
 	xtcp_memory_uncharge(sk, skb->truesize);
-	/* IP hands over none that somebody else refers to. */
+	/* IP passes on no skb with further references. */
 	__kfree_skb(skb);
 }
 

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * meter.c - what a sender waited for, and how fast it got on
+ * meter.c - what a sender waited for, and its delivery rate
  *
- * For TCP_INFO: whoever asks why a transfer is slow shall see whether the path,
- * the peer's window or the send buffer held it back, and for how long; and at
- * which rate text was delivered last.
+ * For TCP_INFO: how long the path, the peer's window or the send buffer limited
+ * a transfer, and the rate at which data was delivered last.
  *
- * The rate is measured once a round trip, from when the first of a flight left
- * or the last measurement ended, over what was delivered since. Where the user
- * had no more to send it is a lower bound only, and replaces a larger one never
- * (draft-cheng-iccrg-delivery-rate-estimation 3.3). Linux measures from segment
- * to segment, which costs every segment three stamps.
+ * The rate is measured once a round trip: the data delivered since the first
+ * segment of a flight was sent, or since the last measurement. If the user had
+ * no more data to send, the rate is only a lower bound and never replaces a
+ * larger one (draft-cheng-iccrg-delivery-rate-estimation 3.3). Linux measures
+ * from segment to segment, which needs three timestamps per segment.
  *
- * Time is counted in 2^22 ns (Linux: clock ticks), a round trip in 2^10 ns: no
- * division. A sender that is held back tries again before 2^16 of the former
- * have passed, XTCP_RTO_MAX_US being less. The room is that of the accept
- * queue's link and of the cookie: nothing is measured while either is needed.
- * Socket lock; softirq or process context.
+ * Times are counted in units of 2^22 ns (Linux: clock ticks), a round trip in
+ * 2^10 ns, which needs no division. A limited sender tries again within 2^16 of
+ * the former units, because XTCP_RTO_MAX_US is less. The fields share their
+ * memory with the accept queue's link and the cookie; nothing is measured while
+ * either is in use.
+ *
+ * Context: socket lock; softirq or process.
  */
 #include "transfer/meter.h"
 
@@ -33,14 +34,15 @@
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 
-#define SPAN_SHIFT	22	/* of struct xtcp_meter's since and spent */
-#define ROUND_SHIFT	10	/* of xs->round */
-#define RATE_BITS	11	/* of xs->rate; the rest is the exponent */
+#define SPAN_SHIFT	22	/* unit of xs->meter.since, .spent */
+#define ROUND_SHIFT	10	/* unit of xs->round */
+#define RATE_BITS	11	/* mantissa of xs->rate; then exponent */
 
 /**
- * xtcp_meter_clear - what stood in its place is gone
- * @xs: just taken from an accept queue. Its lock may be another CPU's, which
- *	works on the segment that opened it: nothing else may be written
+ * xtcp_meter_clear - initialize the fields that shared memory with the queue
+ * link
+ * @xs: just taken from an accept queue. Another CPU may hold its lock and
+ *	process the segment that opened it: nothing else may be written
  */
 void xtcp_meter_clear(struct xtcp_sock *xs)
 {
@@ -49,7 +51,7 @@ void xtcp_meter_clear(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_meter_init - nothing was sent yet
+ * xtcp_meter_init - begin to measure a connection
  * @xs: locked or not visible yet; not in an accept queue, and without a cookie
  */
 void xtcp_meter_init(struct xtcp_sock *xs)
@@ -91,9 +93,10 @@ static void round_begin(struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
- * xtcp_meter_pushed - what might go has gone; or the user finds no room
- * @sk: the socket, locked
- * @now_ns: when
+ * xtcp_meter_pushed - note what limits the sender, after sending all that may
+ * go
+ * @sk: the socket, locked; or its user finds no buffer space
+ * @now_ns: current time
  * @was_idle: nothing was in flight before
  */
 void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle)
@@ -108,12 +111,10 @@ void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle)
 }
 
 /**
- * xtcp_meter_started - a segment left alone, and all that the user had is in it
- * @xs: of the socket, locked; nothing was in flight before, and nobody waits for
- *	room
- * @now_ns: when
- *
- * What xtcp_meter_pushed() would find, without looking.
+ * xtcp_meter_started - like xtcp_meter_pushed(), for a segment sent alone
+ * @xs: TCB, locked; nothing was in flight before, no data is left unsent, and
+ *	no writer waits for buffer space
+ * @now_ns: current time
  */
 void xtcp_meter_started(struct xtcp_sock *xs, u64 now_ns)
 {
@@ -123,7 +124,7 @@ void xtcp_meter_started(struct xtcp_sock *xs, u64 now_ns)
 	round_begin(xs, now_ns);
 }
 
-/* Rounded down; larger rates remain larger. Beyond 2^42 there is no faster. */
+/* Rounded down, monotonic. Rates beyond 2^42 are cut to that. */
 static u16 rate_pack(u64 rate)
 {
 	u32 shift;
@@ -138,7 +139,7 @@ static u64 rate_unpack(u16 rate)
 	return (u64)(rate & (BIT(RATE_BITS) - 1)) << (rate >> RATE_BITS);
 }
 
-/* A round trip is over: how much was delivered in it? */
+/* End of a round trip: compute the rate from what was delivered in it. */
 static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -155,10 +156,10 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 }
 
 /**
- * xtcp_meter_acked - text was acknowledged
+ * xtcp_meter_acked - data was acknowledged
  * @sk: the socket, locked; nothing new was sent yet
- * @now_ns: when
- * @prior_pipe: segments in flight before
+ * @now_ns: current time
+ * @prior_pipe: segments in flight before the ACK
  */
 void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 {
@@ -184,7 +185,7 @@ static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
 }
 
 /**
- * xtcp_meter_info - tell the user
+ * xtcp_meter_info - fill in the measurements
  * @xs: a connection, locked
  * @info: filled
  */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * meter.h - what a sender waited for, and how fast it got on
- */
+/* meter.h - what a sender waited for, and its delivery rate */
 #ifndef XTCP_TRANSFER_METER_H
 #define XTCP_TRANSFER_METER_H
 
@@ -12,11 +10,11 @@ struct tcp_info;
 struct xtcp_sock;
 
 /**
- * enum xtcp_held - what holds a sender back
+ * enum xtcp_held - what limits a sender
  * @XTCP_HELD_NOT: it has nothing to send, and nothing is in flight
  * @XTCP_HELD_PATH: congestion window, pacing, the round trip itself
  * @XTCP_HELD_PEER: the peer's window
- * @XTCP_HELD_BUFFER: its own buffer: all of it is in flight, and the user waits
+ * @XTCP_HELD_BUFFER: its send buffer: all data is in flight, and the user waits
  */
 enum xtcp_held {
 	XTCP_HELD_NOT,

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mtuprobe.c - what the path takes, found by trying
+ * mtuprobe.c - find the path's MTU by probing
  *
- * RFC 4821, Packetization Layer Path MTU Discovery: where routers drop what is
- * too big and their ICMP errors are lost as well (a black hole), text itself
- * finds out. Between a size that is known to pass and the largest one there
- * may be, a segment of the size in the middle is sent as a probe:
+ * RFC 4821, Packetization Layer Path MTU Discovery: for paths on which routers
+ * drop packets that are too big and their ICMP errors are lost as well (a black
+ * hole). Between a size that is known to pass and the largest possible one, a
+ * segment of the size in the middle is sent as a probe:
  *
- *	low ........... probe ........... high
+ *   low ........... probe ........... high
  *
- *	acknowledged:	low = probe, and the MSS grows to it
- *	lost alone:	high = probe - 1; it goes again in smaller segments, and
- *			is no sign of congestion (RFC 4821 7.5)
+ *   acknowledged:  low = probe, and the MSS grows to it
+ *   lost alone:    high = probe - 1; it is sent again in smaller segments, and
+ *		 is no sign of congestion (RFC 4821 7.5)
  *
- * until they are closer than xtcp_probe_threshold; xtcp_probe_interval later
- * the search begins anew, for paths change. With xtcp_mtu_probing = 1 nothing
- * is probed until timeouts make it seem that there is a black hole (7.7).
+ * until they are closer than xtcp_probe_threshold. After xtcp_probe_interval
+ * the search begins again, because the path may have changed. With
+ * xtcp_mtu_probing = 1 it begins only when timeouts suggest a black hole (7.7).
  *
- * Sizes are octets of a segment without its fixed header: text and options, as
- * the MSS option counts. All under the socket lock.
+ * Sizes are bytes of a segment without its fixed header: payload and options,
+ * as in the MSS option.
+ *
+ * Context: socket lock.
  */
 #include "transfer/mtuprobe.h"
 
@@ -39,8 +41,8 @@
 #include "user/stats.h"
 
 /*
- * The window that a probe needs, segments: fast recovery repairs its loss, and
- * the segment less that goes meanwhile is no great matter. As in Linux.
+ * Least window for a probe, in segments: fast recovery can repair its loss, and
+ * the window that the probe takes does not matter much. As in Linux.
  */
 #define PROBE_CWND_MIN	11U
 
@@ -55,8 +57,8 @@ static struct net *net_of(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_mtuprobe_renew - no path MTU was searched for
- * @xs: a connection that begins
+ * xtcp_mtuprobe_renew - begin without a search for the path's MTU
+ * @xs: TCB of a new connection
  */
 void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
 {
@@ -66,7 +68,7 @@ void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_mtuprobe_init - a connection opens
+ * xtcp_mtuprobe_init - initialize the search of a new connection
  * @sk: the socket; the peer's MSS and the options agreed are known
  *
  * With xtcp_mtu_probing = 2 it begins with segments of xtcp_base_mss.
@@ -87,11 +89,11 @@ void xtcp_mtuprobe_init(struct sock *sk)
 }
 
 /**
- * xtcp_mtuprobe_bound - the MSS is made anew
+ * xtcp_mtuprobe_bound - limit the MSS by the search
  * @xs: the connection, locked
- * @most: what the route's MTU leaves
+ * @most: MSS by the route's MTU
  *
- * Return: that, or less while the search has not shown so much to pass
+ * Return: @most, or less while the search has not shown that size to pass
  */
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most)
 {
@@ -101,11 +103,11 @@ u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most)
 }
 
 /**
- * xtcp_mtuprobe_black_hole - R1: several timeouts, and nothing gets through
+ * xtcp_mtuprobe_black_hole - R1 is reached: nothing gets through
  * @sk: the socket, locked
  *
- * The first time the search begins, with xtcp_base_mss; then half of what was
- * believed to pass is tried, down to xtcp_mtu_probe_floor.
+ * The first time the search begins, with xtcp_base_mss. Each further time the
+ * size assumed to pass is halved, down to xtcp_mtu_probe_floor.
  */
 void xtcp_mtuprobe_black_hole(struct sock *sk)
 {
@@ -129,7 +131,7 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
-/* The range is narrow enough; but after a while paths are other paths. */
+/* The search is complete: begin again after a while, as the path may change. */
 static void search_again(struct xtcp_sock *xs)
 {
 	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
@@ -142,14 +144,14 @@ static void search_again(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_mtuprobe_size - is a probe to be sent now
- * @sk: the socket, locked, with something that was never sent
- * @wait: set when one is, as soon as the window has room for it: then nothing
- *	else may go before
+ * xtcp_mtuprobe_size - decide whether to send a probe now
+ * @sk: the socket, locked, with data that was never sent
+ * @wait: set if a probe is to be sent as soon as the window allows it; then
+ *	nothing else may be sent before
  *
- * What follows the probe must be enough to show its loss by duplicate ACKs.
+ * Enough data must follow the probe for duplicate ACKs to show its loss.
  *
- * Return: octets of its text; 0: none
+ * Return: bytes of its payload; 0 for no probe
  */
 u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 {
@@ -181,11 +183,11 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 }
 
 /**
- * xtcp_mtuprobe_sent - a probe has left
+ * xtcp_mtuprobe_sent - a probe was sent
  * @xs: the connection, locked; SND.NXT is behind it
- * @text_len: octets of its text
+ * @payload_len: bytes of its payload
  *
- * It counts for two segments until it is known what became of it.
+ * It counts as two segments until its fate is known.
  */
 void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 {
@@ -195,10 +197,11 @@ void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 }
 
 /**
- * xtcp_mtuprobe_acked - SND.UNA has moved, and there is a probe
+ * xtcp_mtuprobe_acked - SND.UNA has advanced while a probe is in flight
  * @sk: the socket, locked
  *
- * If it has arrived, the window is as many octets as before in fewer segments.
+ * If the probe has arrived, the window keeps its bytes in fewer, larger
+ * segments.
  */
 void xtcp_mtuprobe_acked(struct sock *sk)
 {
@@ -221,8 +224,10 @@ void xtcp_mtuprobe_acked(struct sock *sk)
 }
 
 /**
- * xtcp_mtuprobe_is_lost - losses were found: is it the probe, and that first
+ * xtcp_mtuprobe_is_lost - check whether the first loss found is the probe
  * @xs: the connection, locked
+ *
+ * Return: true if it is
  */
 bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs)
 {

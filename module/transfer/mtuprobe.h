@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * mtuprobe.h - what the path takes, found by trying: RFC 4821
- */
+/* mtuprobe.h - find the path's MTU by probing: RFC 4821 */
 #ifndef XTCP_TRANSFER_MTUPROBE_H
 #define XTCP_TRANSFER_MTUPROBE_H
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pacing.c - how fast segments leave
+ * pacing.c - how fast segments are sent
  *
- * A window that leaves in one burst needs a queue of that size somewhere on its
- * way. So the socket has a rate: a little more than a window for each round
- * trip, by xtcp_pacing_ss_ratio in slow start, where the window doubles, and
- * xtcp_pacing_ca_ratio later; never more than SO_MAX_PACING_RATE. The qdisc fq
- * spaces segments by it, and bursts are sized by it (burst.c). Where the user
- * sets a rate and there is no fq, we space them: each burst is due when the one
- * before has had its time, by the socket's one timer.
+ * A window sent in one burst needs a queue of that size somewhere on the path.
+ * So the socket has a rate: a little more than a window per round trip, by
+ * xtcp_pacing_ss_ratio in slow start, where the window doubles, and by
+ * xtcp_pacing_ca_ratio later; at most SO_MAX_PACING_RATE. The qdisc fq spaces
+ * segments by it, and burst.c sizes skbs by it. If the user sets a rate and
+ * there is no fq, xtcp spaces them itself: each burst is due when the time of
+ * the one before is over.
  *
- * All under the socket lock, process context or softirq.
+ * Context: socket lock; process or softirq.
  */
 #include "transfer/pacing.h"
 
@@ -25,23 +25,23 @@
 #include "transfer/send.h"
 
 /*
- * As sch_fq does, a connection begins with so many segments at once: a short
- * answer shall not take longer for it.
+ * As in sch_fq, a connection may send this many segments at once in the
+ * beginning, so that pacing does not delay a short answer.
  */
 #define UNPACED_SEGS	10
 
 /*
- * Times in microseconds have 32 bits and come round in 71 minutes. A burst takes
- * a minute at most (BURST_MAX_US), those that fq holds a few; a due time that is
- * so much older than the last text means nothing any more.
+ * Times in microseconds have 32 bits and wrap in 71 minutes. A burst takes a
+ * minute at most (BURST_MAX_US), the bursts that fq holds a few. A due time
+ * this much older than the last sending is meaningless.
  */
 #define BURST_MAX_US	(60 * USEC_PER_SEC)
 #define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
 
-/* A timer that comes late is made up for, up to so much; microseconds. */
+/* Delay of the timer that is made up for; microseconds. */
 #define CREDIT_US	2000U
 
-/* Nothing was sent yet: nor is there a due time. */
+/* True while pacing has not begun; then there is no due time. */
 static bool pacing_is_off(const struct xtcp_sock *xs)
 {
 	return xs->data_segs_out < UNPACED_SEGS;
@@ -59,8 +59,8 @@ static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
- * xtcp_pacing_init - nothing is paced
- * @xs: a connection that begins
+ * xtcp_pacing_init - begin without a due time
+ * @xs: TCB of a new connection
  */
 void xtcp_pacing_init(struct xtcp_sock *xs)
 {
@@ -69,8 +69,10 @@ void xtcp_pacing_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_pacing_must_wait - is it too early for the next burst
- * @sk: the socket, locked, that we pace; the timer is set then
+ * xtcp_pacing_must_wait - check whether it is too early for the next burst
+ * @sk: the socket, locked, paced by xtcp
+ *
+ * Return: true if it is; the timer is set then
  */
 bool xtcp_pacing_must_wait(struct sock *sk)
 {
@@ -86,11 +88,11 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 }
 
 /**
- * xtcp_pacing_due_ns - when the next burst may leave
+ * xtcp_pacing_due_ns - time at which the next burst may be sent
  * @sk: the socket, locked
- * @now_ns: the time
+ * @now_ns: current time
  *
- * Return: CLOCK_MONOTONIC ns, @now_ns at the earliest
+ * Return: CLOCK_MONOTONIC ns, not before @now_ns
  */
 u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
 {
@@ -98,9 +100,9 @@ u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
 }
 
 /**
- * xtcp_pacing_account - a burst has left: when may the next one
- * @sk: the socket, locked, that we or fq pace
- * @octets: of text
+ * xtcp_pacing_account - a burst was sent: compute when the next one is due
+ * @sk: the socket, locked, paced by xtcp or fq
+ * @bytes: payload of the burst
  */
 void xtcp_pacing_account(struct sock *sk, u32 bytes)
 {
@@ -124,10 +126,10 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 }
 
 /**
- * xtcp_pacing_update - the window or the round trip has changed
+ * xtcp_pacing_update - compute the rate from the window and the RTT
  * @sk: the socket, locked
  *
- * SRTT is kept times 8.
+ * SRTT is scaled by 8.
  */
 void xtcp_pacing_update(struct sock *sk)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * pacing.h - how fast segments leave
- */
+/* pacing.h - how fast segments are sent */
 #ifndef XTCP_TRANSFER_PACING_H
 #define XTCP_TRANSFER_PACING_H
 
@@ -16,15 +14,17 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
 
-/* Is it we who pace: SO_MAX_PACING_RATE, and no qdisc that does. */
+/* True if xtcp paces: SO_MAX_PACING_RATE is set, and no qdisc does it. */
 static inline bool xtcp_pacing_is_ours(const struct sock *sk)
 {
 	return unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_NEEDED);
 }
 
 /**
- * xtcp_pacing_holds - has a segment to wait for its turn
- * @sk: the socket, locked; if so the timer sends it
+ * xtcp_pacing_holds - check whether a segment must wait until it is due
+ * @sk: the socket, locked
+ *
+ * Return: true if it must; the timer sends it then
  */
 static inline bool xtcp_pacing_holds(struct sock *sk)
 {
@@ -32,9 +32,9 @@ static inline bool xtcp_pacing_holds(struct sock *sk)
 }
 
 /**
- * xtcp_pacing_sent - text has left
+ * xtcp_pacing_sent - payload was sent
  * @sk: the socket, locked
- * @octets: of text
+ * @bytes: number of bytes
  */
 static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 {
@@ -43,12 +43,12 @@ static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 }
 
 /**
- * xtcp_pacing_stamp - tell fq when a segment with text is due
+ * xtcp_pacing_stamp - tell fq when a segment with payload is due
  * @sk: the socket, locked
- * @skb: about to leave
- * @now_ns: the time
+ * @skb: about to be sent
+ * @now_ns: current time
  *
- * Since 6.7 fq holds back by this alone what comes while it is empty.
+ * Since 6.7 fq, while it is empty, delays segments by this stamp only.
  */
 static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
 				     u64 now_ns)

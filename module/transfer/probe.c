@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * probe.c - asking a silent peer: zero window and keepalive
+ * probe.c - probes of a silent peer: zero window and keepalive
  *
- * RFC 9293 3.8.6.1 (zero-window probes), 3.8.6.2.1 (the override timeout of
- * the sender's silly window avoidance, which shares the persist timer) and
- * 3.8.4 (keepalive). A probe is an ACK with the sequence number SND.UNA-1,
- * which the peer must answer because it lies outside its window.
+ * RFC 9293 3.8.6.1 (zero-window probes), 3.8.6.2.1 (the override timeout of the
+ * sender's silly window avoidance, which shares the persist timer) and 3.8.4
+ * (keepalive). A probe is an ACK with the sequence number SND.UNA-1, which the
+ * peer must answer because it lies outside its window.
  *
- * Socket lock; the timeouts run in softirq or release_cb.
+ * Context: socket lock; softirq or release_cb for the timeouts.
  */
 #include "transfer/probe.h"
 
@@ -29,14 +29,18 @@
 #include "user/stats.h"
 
 /*
- * States that keepalive watches: RFC 9293 3.8.4, "idle" connections. In the
- * others something of ours, our FIN at least, is not acknowledged.
+ * States in which keepalive probes are sent: RFC 9293 3.8.4, "idle"
+ * connections. In the others something of ours, our FIN at least, is not
+ * acknowledged.
  */
 #define KEEPALIVE_STATES \
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_CLOSE_WAIT) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/* Time until the user timeout after @since_ns; 0: it is over, U64_MAX: none. */
+/*
+ * Time until the user timeout that began at @since_ns; 0 if it is over, U64_MAX
+ * if there is none.
+ */
 static u64 probe_user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
 {
 	u64 limit_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
@@ -67,8 +71,8 @@ static void persist_arm(struct sock *sk)
 }
 
 /**
- * xtcp_probe_init - no probe was sent
- * @xs: a connection that begins
+ * xtcp_probe_init - begin without unanswered probes
+ * @xs: TCB of a new connection
  */
 void xtcp_probe_init(struct xtcp_sock *xs)
 {
@@ -77,13 +81,14 @@ void xtcp_probe_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_probe_window_check - nothing could be sent: will anything wake us
+ * xtcp_probe_window_check - nothing could be sent: set the persist timer if
+ * needed
  * @sk: the socket, locked
  *
- * While something is in flight its ACK or its timer will, and with an open
- * window the pacing timer, where that runs. Else, with text
- * or FIN waiting for a window (or for a worthwhile part of one), only the
- * persist timer can (MUST-36). Stops it when it has no more to do.
+ * While something is in flight, its ACK or the retransmission timer resumes
+ * sending; with an open window, the pacing timer does, if it runs. Otherwise,
+ * with data or a FIN waiting for a window (or for a worthwhile part of one),
+ * only the persist timer can (MUST-36). It is stopped when it is not needed.
  */
 void xtcp_probe_window_check(struct sock *sk)
 {
@@ -104,9 +109,9 @@ void xtcp_probe_window_check(struct sock *sk)
 
 /*
  * R2 of a connection that waits for a window. A connection that a program holds
- * lives as long as its probes are answered. An orphan ends as well when the time
- * between two probes has reached its maximum and doubled retries times, whatever
- * the peer answers: as Linux.
+ * lives as long as its probes are answered. An orphan also ends when the probe
+ * interval has reached its maximum and was doubled retries times, whatever the
+ * peer answers; as in Linux.
  */
 static bool persist_is_exhausted(const struct sock *sk)
 {
@@ -121,7 +126,7 @@ static bool persist_is_exhausted(const struct sock *sk)
 	       (!alive && xs->probe_backoff >= retries);
 }
 
-/* One more attempt counts, and the next one is set. */
+/* Count an attempt and set the timer for the next one. */
 static void persist_backoff(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -132,14 +137,14 @@ static void persist_backoff(struct sock *sk)
 }
 
 /**
- * xtcp_probe_window_timeout - the persist timer fired
+ * xtcp_probe_window_timeout - the persist timer has expired
  * @sk: the socket, locked
  *
  * Probes that are answered go on for ever (MUST-37); without answers the
- * connection ends after R2. With a window that is open but too small for
- * MUST-38, what fits is sent. A segment that can't leave this host (no route, a
- * rule of OUTPUT, no memory) counts as an unanswered probe. The timer runs
- * before the segment is sent, so that a failure does not start it anew.
+ * connection ends after R2. If the window is open but too small for MUST-38,
+ * what fits is sent. A segment that can't leave this host (no route, a rule of
+ * OUTPUT, no memory) counts as an unanswered probe. The timer is set before the
+ * segment is sent, so that a failure does not start it again.
  */
 void xtcp_probe_window_timeout(struct sock *sk)
 {
@@ -171,8 +176,8 @@ void xtcp_probe_window_timeout(struct sock *sk)
 }
 
 /*
- * Of a knob kept in jiffies. jiffies_to_nsecs() wraps after 71 minutes. One
- * of 0 or less is a clock tick: it must not make the timer spin.
+ * Nanoseconds of a knob in jiffies. jiffies_to_nsecs() wraps after 71 minutes.
+ * A value of 0 or less counts as a clock tick, so that the timer can't spin.
  */
 static u64 knob_ns(int knob)
 {
@@ -210,7 +215,7 @@ static void keepalive_arm(struct sock *sk, u64 delay_ns)
 }
 
 /**
- * xtcp_probe_keepalive_set - SO_KEEPALIVE was switched (MUST-24)
+ * xtcp_probe_keepalive_set - SO_KEEPALIVE is switched (MUST-24)
  * @sk: the socket, locked; the flag still has its old value
  * @on: new value
  */
@@ -238,9 +243,9 @@ void xtcp_probe_keepalive_start(struct sock *sk)
 }
 
 /*
- * One probe that went unanswered never kills (MUST-29): all of them must. A
- * user timeout counts instead of their number where one is set, but not
- * before the first probe.
+ * One unanswered probe never ends a connection (MUST-29): all of them must be
+ * unanswered. A user timeout replaces their number, but not before the first
+ * probe.
  */
 static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 {
@@ -253,12 +258,12 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 }
 
 /**
- * xtcp_probe_keepalive_timeout - the keepalive timer fired
+ * xtcp_probe_keepalive_timeout - the keepalive timer has expired
  * @sk: the socket, locked
  *
- * The timer is not moved by each segment that comes in: it looks back when
- * it fires, and waits for the rest. Not while text is on its way: the
- * retransmission timer asks the peer then (MUST-26).
+ * Received segments don't move the timer: when it expires it looks back and
+ * waits for the rest of the time. No probe is sent while data is in flight: the
+ * retransmission timer tests the peer then (MUST-26).
  */
 void xtcp_probe_keepalive_timeout(struct sock *sk)
 {
@@ -288,7 +293,10 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	xtcp_output_probe(sk);
 	XTCP_INC(sock_net(sk), KEEP_ALIVE);
 	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
-	/* If it was over before the first probe, that has its interval all the same. */
+	/*
+	 * The first probe gets its interval even if the user timeout is over
+	 * already.
+	 */
 	left_ns = probe_user_timeout_left_ns(xs, xs->last_rcv_ns);
 	keepalive_arm(sk, min(keep_intvl_ns(sk), left_ns ?: U64_MAX));
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * probe.h - asking a silent peer: zero window and keepalive
- */
+/* probe.h - probes of a silent peer: zero window and keepalive */
 #ifndef XTCP_TRANSFER_PROBE_H
 #define XTCP_TRANSFER_PROBE_H
 
@@ -20,6 +18,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk);
 
 /**
  * xtcp_probe_answered - the peer sent an ACK that is not older than the last
+ * one
  * @sk: the socket, locked
  */
 static inline void xtcp_probe_answered(struct sock *sk)

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * prr.c - how the window comes down
+ * prr.c - how a reduction of the window is spread over a round trip
  *
- * RFC 6937, Proportional Rate Reduction: the reduction that a loss calls for
- * is spread over the round trip of the recovery, so that sending never stops
- * and never bursts. Of what is delivered, such a share is sent:
+ * RFC 6937, Proportional Rate Reduction: the reduction for a loss is spread
+ * over the round trip of the recovery, so that sending neither stops nor
+ * bursts. For the segments delivered, so many are sent:
  *
- *	pipe > ssthresh		prr_out = prr_delivered * ssthresh / RecoverFS
- *	else			as much as was delivered; and one more, slow start
- *				up to ssthresh, when the ACK moved SND.UNA and
- *				showed no further loss (PRR-SSRB)
+ *   pipe > ssthresh	prr_out = prr_delivered * ssthresh / RecoverFS
+ *   otherwise		as much as was delivered; and one more, slow start
+ *			up to ssthresh, when the ACK advanced SND.UNA and
+ *			showed no further loss (PRR-SSRB)
  *
- * cwnd is set to what is in flight and that, so that whoever sends need not
- * know. All under the socket lock.
+ * cwnd is set to the segments in flight plus these, so that the sending code
+ * need not know about it.
+ *
+ * Context: socket lock.
  */
 #include "transfer/prr.h"
 
@@ -26,11 +28,11 @@
 #include "transfer/recovery.h"
 
 /**
- * xtcp_prr_ssthresh_now - the threshold to come back to if nothing was lost
+ * xtcp_prr_ssthresh_now - threshold to restore if nothing turns out to be lost
  * @xs: the connection, locked
  *
- * Return: segments; outside of a reduction three quarters of the window count
- * as proven, as in Linux
+ * Return: segments; outside of a reduction at least three quarters of the
+ * window, as in Linux
  */
 u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
 {
@@ -40,11 +42,11 @@ u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_prr_begin - a loss was found, or a router told of congestion
+ * xtcp_prr_begin - begin a reduction: a loss was found, or a CE mark echoed
  * @xs: the connection, locked
  * @flight: segments that were in flight before
  *
- * A loss probe on its way has served its purpose.
+ * A loss probe in flight is no longer needed.
  */
 void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 {
@@ -59,8 +61,8 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 }
 
 /**
- * xtcp_prr_acked - how much may be sent after this ACK
- * @xs: the connection, locked, while its window comes down
+ * xtcp_prr_acked - set how much may be sent after this ACK
+ * @xs: the connection, locked, in a reduction
  * @a: what the ACK says
  */
 void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
@@ -84,15 +86,15 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 			count++;
 		count = min(room, count);
 	}
-	/* The first goes in any case: it is the fast retransmission. */
+	/* The first segment is always sent: it is the fast retransmission. */
 	count = max(count, xs->prr_out ? 0 : 1);
 	WRITE_ONCE(xs->cwnd, min(pipe + count, XTCP_CWND_MAX));
 }
 
 /**
- * xtcp_prr_end - the recovery is over
- * @xs: the connection, locked; if it was taken back the window stays. What a
- *	router told is never taken back.
+ * xtcp_prr_end - end a reduction
+ * @xs: the connection, locked. The window stays if the reduction was undone. A
+ *	reduction for a CE mark is never undone
  */
 void xtcp_prr_end(struct xtcp_sock *xs)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * prr.h - how the window comes down, RFC 6937
+ * prr.h - how a reduction of the window is spread over a round trip, RFC 6937
  */
 #ifndef XTCP_TRANSFER_PRR_H
 #define XTCP_TRANSFER_PRR_H

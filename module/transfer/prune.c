@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * prune.c - the receive buffer is full: what goes, and what stays
+ * prune.c - find space in a full receive buffer
  *
- * What was acknowledged stays, whatever it costs, copied together if need be.
- * What came out of order goes, last first: RFC 2018 8 allows to drop what was
- * reported, the peer keeps it until it is acknowledged. What is new is refused
- * when nothing else helps.
+ * Acknowledged data always stays; small segments of it are copied together if
+ * needed. Data above a hole is dropped, last first: RFC 2018 8 allows to drop
+ * what was SACKed, because the peer keeps it until it is acknowledged. A new
+ * segment is refused when nothing else helps.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/prune.h"
 
@@ -22,8 +22,8 @@
 #include "user/stats.h"
 
 /**
- * xtcp_prune_init - copying may save memory
- * @xs: a connection that begins
+ * xtcp_prune_init - let a full buffer be collapsed
+ * @xs: TCB of a new connection
  */
 void xtcp_prune_init(struct xtcp_sock *xs)
 {
@@ -32,9 +32,8 @@ void xtcp_prune_init(struct xtcp_sock *xs)
 }
 
 /*
- * Give up what came out of order, last first, an eighth of the buffer at a
- * time. Not for a segment that would come to stand behind it all: that one is
- * worth less than what is there.
+ * Drop data above a hole, last first, an eighth of the buffer at a time. Not
+ * for a segment that lies behind all of it, because that is worth less.
  */
 static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 {
@@ -65,10 +64,10 @@ static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 }
 
 /*
- * Small segments may cost far more than the text that the window counts. Let
- * the buffer grow where the user has not fixed it: the peer only used what it
- * was given. It grows to what is in use and no further, so that there is no
- * space to announce: a user who doesn't read closes the window (LC-54).
+ * Small segments may need far more memory than the payload that the window
+ * counts. Let the buffer grow unless the user has fixed it, because the peer
+ * kept to its window. It grows to what is in use and no further, so that no
+ * window is announced: a user that doesn't read closes the window (LC-54).
  */
 static void buffer_stretch(struct sock *sk)
 {
@@ -85,12 +84,12 @@ static void buffer_stretch(struct sock *sk)
 
 /* --- copying together --------------------------------------------------- */
 
-#define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* octets of text */
-#define COLLAPSE_ROOM	1024	/* octets of tailroom worth filling */
+#define COLLAPSE_LEN	SKB_WITH_OVERHEAD(PAGE_SIZE)	/* bytes of payload */
+#define COLLAPSE_ROOM	1024	/* bytes of tailroom worth filling */
 
 /*
- * Segments stand in the receive queue, or, ahead of a hole, in the tree. What
- * follows is the same for both.
+ * Segments are in the receive queue or, above a hole (@ahead), in the tree. The
+ * functions below work on either.
  */
 static struct sk_buff *first_of(struct sock *sk, bool ahead)
 {
@@ -132,7 +131,7 @@ static void queue_unlink(struct sock *sk, bool ahead, struct sk_buff *skb)
 	consume_skb(skb);
 }
 
-/* Octets of text in @skb from @seq on. */
+/* Bytes of payload in @skb from @seq on. */
 static u32 payload_from(const struct sk_buff *skb, seq_t seq)
 {
 	s32 skip = seq_dist(xtcp_cb(skb)->seq, seq);
@@ -140,26 +139,26 @@ static u32 payload_from(const struct sk_buff *skb, seq_t seq)
 	return skip < 0 || skip >= (s32)skb->len ? 0 : skb->len - skip;
 }
 
-/* Less than three quarters of it is text; of a full page seven eighths are. */
+/* True if less than three quarters is payload; a full page is seven eighths. */
 static bool skb_is_wasteful(const struct sk_buff *skb)
 {
 	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
 }
 
-/* A page that an earlier run has begun. */
+/* True for a page that an earlier run has left partly empty. */
 static bool page_has_space(const struct sk_buff *skb)
 {
 	return !skb_cloned(skb) && skb_tailroom(skb) >= COLLAPSE_ROOM;
 }
 
-/* Does the text of @skb go on where that of @to ends, and fit there? */
+/* True if @skb continues the payload of @to and fits there. */
 static bool page_takes(const struct sk_buff *to, const struct sk_buff *skb)
 {
 	return skb_is_wasteful(skb) && skb_tailroom(to) >= skb->len &&
 	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
 }
 
-/* A new page in front of @skb, for text from there on. */
+/* Insert an empty page before @skb. */
 static struct sk_buff *page_before(struct sock *sk, bool ahead,
 				   struct sk_buff *skb)
 {
@@ -175,7 +174,7 @@ static struct sk_buff *page_before(struct sock *sk, bool ahead,
 	return to;
 }
 
-/* Move the text of @from behind that of @to, which takes it. */
+/* Append the payload of @from to @to and free @from. */
 static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
 			 struct sk_buff *from)
 {
@@ -190,9 +189,10 @@ static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
 }
 
 /*
- * Copy runs of small segments into one page each. Ahead of a hole most may stand
- * alone. There the walk ends when an eighth of the buffer, as in Linux, has given
- * nothing: one arrival costs no more however large the buffer is.
+ * Copy runs of small segments into one page each. Above a hole most segments
+ * may be alone. There the walk ends when an eighth of the buffer, as in Linux,
+ * has yielded nothing, so that the cost of an arrival does not grow with the
+ * buffer.
  */
 static void prune_collapse(struct sock *sk, bool ahead)
 {
@@ -208,7 +208,7 @@ static void prune_collapse(struct sock *sk, bool ahead)
 			continue;
 		}
 		to = page_has_space(skb) ? skb : NULL;
-		/* One that nothing follows would only be copied. */
+		/* Copying a single segment would gain nothing. */
 		if (to || !skb_is_wasteful(skb) || !next ||
 		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end)) {
 			credit -= skb->truesize;
@@ -224,8 +224,8 @@ static void prune_collapse(struct sock *sk, bool ahead)
 }
 
 /*
- * Not again before the user has read, or, ahead of a hole, where reading changes
- * nothing, before something was added.
+ * Not again before the user has read or, above a hole, where reading changes
+ * nothing, before a segment was added.
  */
 static void prune_collapse_all(struct sock *sk)
 {
@@ -237,9 +237,12 @@ static void prune_collapse_all(struct sock *sk)
 	prune_collapse(sk, false);
 }
 
-/* --- room for one more -------------------------------------------------- */
+/* --- space for one more ------------------------------------------------- */
 
-/* Is there room now that the buffer was full? */
+/*
+ * The buffer is full: try to free space for @skb. Returns true if there is
+ * some.
+ */
 static bool prune_make_space(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -259,7 +262,7 @@ static bool prune_make_space(struct sock *sk, const struct sk_buff *skb)
 	return false;
 }
 
-/* xtcp_prune_reserve(), where there is not simply room. */
+/* xtcp_prune_reserve(), slow path. */
 bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 {
 	if (!xtcp_prune_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * prune.h - the receive buffer is full: what goes, and what stays
+ * prune.h - find space in a full receive buffer
  *
- * All under the socket lock.
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_PRUNE_H
 #define XTCP_TRANSFER_PRUNE_H
@@ -24,14 +24,14 @@ static inline bool xtcp_prune_is_full(const struct sock *sk)
 bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb);
 
 /**
- * xtcp_prune_reserve - make room in the receive buffer
+ * xtcp_prune_reserve - reserve buffer space for a received segment
  * @sk: the socket, locked
- * @skb: segment that has come, trimmed to the window; not charged yet
+ * @skb: segment, trimmed to the window; not charged yet
  *
- * What the user waits for, with nothing there to be read, is always taken:
- * else a machine that is short of memory would never get rid of any.
+ * The segment that the user waits for is always accepted when there is nothing
+ * to read: otherwise a host that is short of memory could never free any.
  *
- * Return: true when @skb may be queued
+ * Return: true if @skb may be queued
  */
 static inline bool xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 {

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rack.c - loss by time
+ * rack.c - loss detection by time
  *
- * RFC 8985 6.2, RACK: a segment is lost when one that was sent later has been
- * delivered and a round trip, and the reordering window, have passed since it
- * was sent. That holds for retransmissions, too, and for the last segments of
- * a flight, which no three others can follow:
+ * RFC 8985 6.2, RACK: a segment is lost when a segment that was sent later has
+ * been delivered and a round trip plus the reordering window have passed since
+ * it was sent. That holds for retransmissions, too, and for the last segments
+ * of a flight, which no three others can follow:
  *
- *	sent    1 . . . 2 . . . 3
- *	                        |<-- RTT of 3 -->| reo_wnd |
- *	                                         ACK of 3  lost: 1, 2
+ *   sent    1 . . . 2 . . . 3
+ *			  |<-- RTT of 3 -->| reo_wnd |
+ *   ACK of 3					     lost: 1, 2
  *
- * Segments on their way stand in xs->sent_order by the time of their last
- * transmission, so the ones to be looked at are the first of it.
+ * xs->sent_order lists the segments in flight by the time of their last
+ * transmission, so that the ones to check come first.
  *
- * The reordering window is 0 until reordering has been seen, while enough
- * segments above a hole, or a recovery under way, speak for a loss; else a
- * quarter of the least RTT, and one more quarter for each round trip in which
- * a D-SACK showed that this was too little, up to the smoothed RTT. After 16
- * recoveries without such it is a quarter again.
+ * The reordering window is 0 until reordering has been seen, if enough segments
+ * above a hole or a recovery suggest a loss. Otherwise it is a quarter of the
+ * least RTT, and one more quarter for each round trip in which a D-SACK showed
+ * that this was too little, up to the smoothed RTT. After 16 recoveries without
+ * such a D-SACK it is a quarter again.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/rack.h"
 
@@ -45,8 +45,8 @@
 #define WINDOW_STEPS_MAX	255U
 
 /**
- * xtcp_rack_init - nothing was delivered yet
- * @xs: connection record of a new connection
+ * xtcp_rack_init - initialize the state of a new connection
+ * @xs: TCB of the connection
  */
 void xtcp_rack_init(struct xtcp_sock *xs)
 {
@@ -60,15 +60,17 @@ void xtcp_rack_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_rack_is_on - does xtcp_recovery say that time decides
+ * xtcp_rack_is_on - check whether xtcp_recovery selects RACK
  * @xs: the connection
+ *
+ * Return: true if it does
  */
 bool xtcp_rack_is_on(const struct xtcp_sock *xs)
 {
 	return XTCP_KNOB(sock_net(&xs->inet.sk), recovery) & RECOVERY_RACK;
 }
 
-/* RFC 8985 6.2, RACK_sent_after(): by time, and by number if that is equal. */
+/* RFC 8985 6.2, RACK_sent_after(): by time, then by sequence number. */
 static bool rack_is_later(const struct xtcp_sock *xs,
 			  const struct xtcp_skb_cb *cb)
 {
@@ -81,13 +83,14 @@ static bool rack_is_later(const struct xtcp_sock *xs,
  * xtcp_rack_delivered - a segment has arrived
  * @xs: the connection, locked
  * @cb: the segment
- * @now_ns: when its ACK came
+ * @now_ns: time when its ACK arrived
  *
- * Steps 1 and 2 of 6.2. A segment sent again that comes back in less than the
- * least RTT was acknowledged for its first copy and tells nothing; nor does one
- * that the peer had reported and then dropped: when it was sent is forgotten.
+ * Steps 1 and 2 of 6.2. If a segment was sent again and its ACK arrives in less
+ * than the least RTT, the ACK is that of the first copy and gives no sample.
+ * Neither does a segment that the peer had SACKed and then dropped, because its
+ * time of sending is no longer known.
  *
- * Return: microseconds from its last sending to its ACK
+ * Return: microseconds from its last transmission to the ACK
  */
 u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 			u64 now_ns)
@@ -108,8 +111,8 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 }
 
 /**
- * xtcp_rack_window_adapt - widen the reordering window, or let it shrink
- * @xs: the connection, locked; at the end of an ACK's cumulative part
+ * xtcp_rack_window_adapt - adapt the reordering window
+ * @xs: the connection, locked; after the cumulative part of an ACK
  *
  * Step 4 of 6.2: at most one step a round trip.
  */
@@ -144,7 +147,7 @@ static u32 rack_window_us(const struct xtcp_sock *xs)
 		     xs->srtt_us >> 3);
 }
 
-/* How much longer a segment may take; 0 or less: it is lost. */
+/* Time after which @skb is lost; lost already if 0 or less. */
 static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 			u32 wnd_us, u64 now_ns)
 {
@@ -154,14 +157,14 @@ static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_rack_detect - believe lost what has taken too long
+ * xtcp_rack_detect - mark segments as lost that have taken too long
  * @sk: the socket, locked
  *
- * Step 5 of 6.2. The RFC, and Linux, wait for the last of the segments that
- * may still come; here it is the first of them, because finding it costs
- * nothing; the slack of the timer gathers those that follow it closely.
+ * Step 5 of 6.2. The RFC, and Linux, set the timer for the last of the segments
+ * that may still arrive; xtcp sets it for the first, because that is free to
+ * find. The timer's slack combines it with those that follow closely.
  *
- * Return: nanoseconds until the next would be lost; 0: there is none
+ * Return: nanoseconds until the next segment would be lost; 0 if there is none
  */
 u64 xtcp_rack_detect(struct sock *sk)
 {
@@ -186,11 +189,13 @@ u64 xtcp_rack_detect(struct sock *sk)
 }
 
 /**
- * xtcp_rack_is_recent - was a segment sent less than a round trip ago
+ * xtcp_rack_is_recent - check whether a segment was sent less than an RTT ago
  * @sk: the socket, locked
  * @skb: in flight
  *
- * RFC 8985 6.3: such a one has not timed out, if another has.
+ * RFC 8985 6.3: such a segment has not timed out when another one has.
+ *
+ * Return: true if it was
  */
 bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * rack.h - loss by time: RFC 8985, RACK
- */
+/* rack.h - loss detection by time: RFC 8985, RACK */
 #ifndef XTCP_TRANSFER_RACK_H
 #define XTCP_TRANSFER_RACK_H
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * receive.c - text and FIN on their way in: reassembly
+ * receive.c - reassembly of received payload and FIN
  *
- * RFC 9293 3.10.7.4 seventh and eighth (text, FIN), RFC 2018 and 2883 (what
- * SACK blocks are to report).
+ * RFC 9293 3.10.7.4 seventh and eighth (payload, FIN), RFC 2018 and 2883 (which
+ * SACK blocks to report).
  *
- * What came in order stands in sk_receive_queue, ready for the user; what
- * came ahead of a hole in an rbtree by sequence number. Segments in the tree
- * may overlap; whoever takes from either queue skips what was taken before by
- * comparing sequence numbers. Both are charged to sk_rmem_alloc by truesize.
+ * Data received in order is in sk_receive_queue, ready for the user; data above
+ * a hole is in an rbtree by sequence number. Segments in the tree may overlap;
+ * a reader of either queue compares sequence numbers to skip what was read
+ * before. Both are charged to sk_rmem_alloc by truesize.
  *
- * Socket lock; softirq, or process context from the backlog and recvmsg().
+ * Context: socket lock; softirq, or process for the backlog and recvmsg().
  */
 #include "transfer/receive.h"
 
@@ -39,7 +39,7 @@ static bool block_touches(const struct xtcp_sack_block *b, seq_t start,
 	return seq_after_eq(end, b->start) && seq_before_eq(start, b->end);
 }
 
-/* [start, end) came: its block is the first to be reported (RFC 2018 4). */
+/* [start, end) was received: its block is reported first (RFC 2018 4). */
 static void sack_add(struct sock *sk, seq_t start, seq_t end)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -67,7 +67,7 @@ static void sack_add(struct sock *sk, seq_t start, seq_t end)
 	xs->nr_sacks = nr + 1;
 }
 
-/* RCV.NXT moved: what lies below it is acknowledged, not reported. */
+/* RCV.NXT has advanced: remove the blocks below it. */
 static void sack_advance(struct xtcp_sock *xs)
 {
 	unsigned int i, nr = 0;
@@ -78,7 +78,7 @@ static void sack_advance(struct xtcp_sock *xs)
 	xs->nr_sacks = nr;
 }
 
-/* Is all of [start, end) in the out-of-order queue? */
+/* True if all of [start, end) is in the out-of-order queue. */
 static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
 {
 	unsigned int i;
@@ -91,8 +91,8 @@ static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
 }
 
 /*
- * Of several duplicates that one ACK could tell of it tells of the first, and
- * what borders on that (RFC 2883 4; as Linux).
+ * If several duplicates arrive before an ACK is sent, the ACK reports the first
+ * and those adjacent to it (RFC 2883 4; as Linux).
  */
 static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
 {
@@ -106,8 +106,8 @@ static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
 }
 
 /**
- * xtcp_receive_init - nothing was received, nothing is to be reported
- * @xs: a connection that begins
+ * xtcp_receive_init - begin with empty queues and no SACK blocks
+ * @xs: TCB of a new connection
  */
 void xtcp_receive_init(struct xtcp_sock *xs)
 {
@@ -118,14 +118,14 @@ void xtcp_receive_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_receive_duplicate - something came that may have been there already
+ * xtcp_receive_duplicate - report what was received before as a duplicate
  * @sk: the socket, locked
- * @start: its first octet
- * @end: after its last
+ * @start: first sequence number of what was received
+ * @end: sequence number after its last
  *
- * What was there, below RCV.NXT or in the out-of-order queue, is reported
- * once, in the next ACK (RFC 2883). The rest is not: a peer would take it for
- * received and never send it again.
+ * What was received before, below RCV.NXT or in the out-of-order queue, is
+ * reported once, in the next ACK (RFC 2883). New data must not be: the peer
+ * would take it for received and never send it again.
  */
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 {
@@ -161,8 +161,8 @@ static void ofo_drop(struct sock *sk, struct sk_buff *skb)
 /* --- queues ------------------------------------------------------------ */
 
 /*
- * Append @from to @to where memory allows it without copying much. True: all
- * of it, its FIN included, is in @to, and the rest of it was freed.
+ * Append @from to @to if that takes no large copy. Returns true if all of it,
+ * its FIN included, is in @to; the rest of @from was freed then.
  */
 static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
 			     struct sk_buff *from)
@@ -178,7 +178,7 @@ static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
 	sk_mem_charge(sk, delta);
 	xtcp_cb(to)->end = xtcp_cb(from)->end;
 	xtcp_cb(to)->flags |= xtcp_cb(from)->flags;
-	/* When the last of it arrived (SO_TIMESTAMP). */
+	/* Arrival of the last segment (SO_TIMESTAMP). */
 	to->tstamp = from->tstamp;
 	skb_hwtstamps(to)->hwtstamp = skb_hwtstamps(from)->hwtstamp;
 	kfree_skb_partial(from, stolen);
@@ -186,7 +186,7 @@ static bool receive_coalesce(struct sock *sk, struct sk_buff *to,
 	return true;
 }
 
-/* @skb is next for the user; its FIN and SEG.SEQ may lie before RCV.NXT. */
+/* Queue @skb for the user. Its FIN, and SEG.SEQ, may lie below RCV.NXT. */
 static void take_in_order(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
@@ -201,8 +201,8 @@ static void take_in_order(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * The hole is filled: what lay behind it follows. @skb is charged already.
- * True when the peer's FIN was among it.
+ * The hole is filled: move what follows to the receive queue. It is charged
+ * already. Returns true if the peer's FIN is among it.
  */
 static bool ofo_drain(struct sock *sk)
 {
@@ -287,9 +287,9 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Put @skb into the tree. False: others there hold all of it already, or it
- * was joined to its neighbour; it is freed then. Duplicates are remembered
- * for D-SACK.
+ * Put @skb into the tree. Returns false if @skb was freed, because its data was
+ * there already or was appended to its neighbour. Records duplicates for
+ * D-SACK.
  */
 static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 {
@@ -324,7 +324,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	skb_set_owner_r(skb, sk);
 	xs->ofo_collapsed = 0;
 
-	/* Those behind it that hold nothing it doesn't are of no more use. */
+	/* Free the following segments whose data @skb contains. */
 	while ((other = skb_rb_next(skb)) &&
 	       !seq_after(xtcp_cb(other)->end, end)) {
 		XTCP_INC(sock_net(sk), OFO_MERGE);
@@ -335,7 +335,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
-/* SHLD-31: keep it; MAY-13, RFC 5681 4.2: tell the peer at once. */
+/* SHLD-31: queue it; MAY-13, RFC 5681 4.2: acknowledge at once. */
 static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -363,11 +363,11 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Cut off what lies beyond the window, FIN included. A bare FIN needs no room
- * and passes a closed window, as in Linux: some peers send it there. False
- * when nothing new is left, or memory is short. Of a segment that begins before a
- * closed window nothing new is left: queued, it would only pin the memory that
- * the window waits for.
+ * Trim @skb to the window, FIN included. A bare FIN needs no buffer space and
+ * is accepted with a closed window, as in Linux, because some peers send it
+ * then. Returns false if no new data is left, or without memory. With a closed
+ * window a segment that begins below it has no new data: queueing it would only
+ * use the memory that the window waits for.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {
@@ -394,8 +394,8 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * A FIN without text for a user who has gone: nobody will look for it in the
- * queue, and the segment may become its ACK.
+ * True for a FIN without payload for an orphan: nobody will read it from the
+ * queue, and the skb may be recycled for its ACK.
  */
 static bool is_bare_fin_of_orphan(const struct sock *sk,
 				  const struct sk_buff *skb)
@@ -416,7 +416,7 @@ static void receive_fin_of_orphan(struct sock *sk, struct sk_buff *skb)
 	xtcp_close_fin_received(sk, skb);
 }
 
-/* What the queues need to know; @skb begins with its text then. */
+/* Prepare @skb for the queues; it begins with its payload then. */
 static void receive_prepare(struct sock *sk, struct sk_buff *skb,
 			    const struct xtcp_seg *seg)
 {
@@ -434,9 +434,10 @@ static void receive_prepare(struct sock *sk, struct sk_buff *skb,
 }
 
 /**
- * xtcp_receive_expected - text, next in order and all of it within the window
+ * xtcp_receive_expected - receive payload that is next in order and in the
+ * window
  * @sk: the socket, locked, in ESTABLISHED
- * @skb: the segment; eaten
+ * @skb: the segment; consumed
  * @seg: its header, without FIN
  */
 void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
@@ -447,13 +448,13 @@ void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 }
 
 /**
- * xtcp_receive_payload - text and FIN of an acceptable segment
+ * xtcp_receive_payload - receive payload and FIN of an acceptable segment
  * @sk: the socket, locked, in ESTABLISHED, FIN-WAIT-1 or FIN-WAIT-2
- * @skb: the segment; eaten
+ * @skb: the segment; consumed
  * @seg: its header
  *
  * RFC 9293 3.10.7.4, seventh and eighth. After a FIN in order the state has
- * changed, and the socket may be an orphan's last.
+ * changed, and the socket may be an orphan that has ended.
  */
 void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg)
@@ -464,7 +465,7 @@ void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
 
 	receive_prepare(sk, skb, seg);
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
-		/* All of it was here before: our ACK got lost (LC-24, 52). */
+		/* All of it was received before: our ACK was lost (LC-24, 52). */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
 		xtcp_receive_duplicate(sk, cb->seq, cb->end);
 		why = SKB_DROP_REASON_TCP_OLD_DATA;
@@ -495,11 +496,11 @@ refuse:
 }
 
 /**
- * xtcp_receive_purge - forget what came out of order
+ * xtcp_receive_purge - free the out-of-order queue
  * @sk: the socket, locked or no longer visible
  *
- * After a FIN, or when nobody will fill the hole. What is in order and unread
- * stays the user's.
+ * Called after a FIN, or when the hole can't be filled any more. Unread data in
+ * order stays.
  */
 void xtcp_receive_purge(struct sock *sk)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * receive.h - text and FIN on their way in: reassembly
+ * receive.h - reassembly of received payload and FIN
  *
- * All under the socket lock.
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_RECEIVE_H
 #define XTCP_TRANSFER_RECEIVE_H

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * recovery.c - what to do about loss
+ * recovery.c - the phases of loss recovery
  *
- * The phases of a connection, RFC 5681, and what moves it from one to another:
+ * The phases of a connection, RFC 5681, and what changes them:
  *
- *	open -- something is missing --> disorder -- it is lost --> fast recovery
- *	  ^                                                            |   |
- *	  +---- all that was in flight then is acknowledged -----------+   |
- *	  |                                                  RTO (from any) |
- *	  +---- or it turns out that nothing was lost ----- loss recovery <-+
+ *   none -- something is missing --> disorder -- it is lost --> fast recovery
+ *    ^                                                            |   |
+ *    +---- all that was in flight then is acknowledged -----------+   |
+ *    |                                                  RTO (from any) |
+ *    +---- or it turns out that nothing was lost ----- loss recovery <-+
  *
- * Beside these, where nothing is lost: a router that marks our text (ECN, RFC
- * 3168), or a queue of our own host that was full, calls for a reduction once
- * for each window. A loss found meanwhile makes a fast recovery of it, for the
- * same reduction.
+ * Besides there is the reduction without loss, once for each window: for a CE
+ * mark (ECN, RFC 3168) or a full queue of the own host. A loss found meanwhile
+ * turns it into a fast recovery with the same reduction.
  *
- * What is lost rack.c tells (RFC 8985); with xtcp_recovery = 0 it is three
- * segments above a hole (RFC 6675), and without SACK three duplicate ACKs and
- * then each partial one (RFC 6582, NewReno). How the window comes down is
- * prr.c's, whether it comes back undo.c's.
+ * rack.c detects losses (RFC 8985). With xtcp_recovery = 0 a segment is lost if
+ * three segments above it have arrived (RFC 6675), and without SACK after three
+ * duplicate ACKs and then with each partial ACK (RFC 6582, NewReno). prr.c
+ * reduces the window, undo.c restores it.
  *
- * After a timeout F-RTO (RFC 5682) holds back what else seems lost: the oldest
- * segment goes again, then new ones. If the ACKs tell that the rest had
- * arrived, the timeout was spurious.
+ * After a timeout F-RTO (RFC 5682) delays the retransmission of the other
+ * segments: the oldest segment is sent again, then new ones. If the ACKs show
+ * that the rest had arrived, the timeout was spurious.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/recovery.h"
 
@@ -52,14 +51,14 @@
 #include "transfer/undo.h"
 #include "user/stats.h"
 
-/* How long a peer that seems to have reneged gets to correct itself. */
+/* Time for a peer that seems to have reneged to correct itself. */
 #define RENEGE_WAIT_US	10000U
 
 /* --- what is lost ------------------------------------------------------- */
 
 /*
  * RFC 5681 3.2 and RFC 6582 3.2. A duplicate ACK below what the last recovery
- * covered may be the echo of what it sent again needlessly (step 1).
+ * covered may be caused by its needless retransmissions (step 1).
  */
 static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -75,8 +74,8 @@ static void lose_without_sack(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * RFC 6675 4 and 5. After a partial ACK the oldest segment is the next that
- * was lost, if some above it have arrived: NextSeg() (3).
+ * RFC 6675 4 and 5. After a partial ACK the oldest segment is the next one
+ * lost, if some above it have arrived: NextSeg() (3).
  */
 static void lose_by_count(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -119,11 +118,11 @@ static void find_losses(struct sock *sk, struct xtcp_acked *a)
 		lose_by_count(sk, a);
 }
 
-/* --- open and disorder -------------------------------------------------- */
+/* --- no recovery, and disorder ------------------------------------------- */
 
 /**
- * xtcp_recovery_init - nothing is lost
- * @xs: a connection that begins
+ * xtcp_recovery_init - begin without a recovery
+ * @xs: TCB of a new connection
  */
 void xtcp_recovery_init(struct xtcp_sock *xs)
 {
@@ -132,12 +131,12 @@ void xtcp_recovery_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_recovery_passed - SND.UNA has moved on, and there is no SACK
+ * xtcp_recovery_passed - SND.UNA has advanced on a connection without SACK
  * @xs: the connection, locked; SND.UNA is up to date
  *
- * Once it is past what the last recovery covered it takes xs->recover along.
- * Left behind for 2^31 octets that would seem to lie ahead, and duplicate ACKs
- * would be taken for echoes of the recovery (see lose_without_sack()).
+ * Beyond the last recovery xs->recover follows SND.UNA. Left behind for 2^31
+ * bytes it would seem to lie ahead, and duplicate ACKs would be taken for
+ * consequences of that recovery (see lose_without_sack()).
  */
 void xtcp_recovery_passed(struct xtcp_sock *xs)
 {
@@ -147,7 +146,7 @@ void xtcp_recovery_passed(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_recovery_settle - no recovery is under way: open, or in disorder
+ * xtcp_recovery_settle - leave a recovery for none, or for disorder
  * @sk: the socket, locked
  */
 void xtcp_recovery_settle(struct sock *sk)
@@ -167,15 +166,15 @@ static void settle_without_loss(struct sock *sk)
 		xtcp_recovery_settle(sk);
 }
 
-/* Segments in flight before the ACK came, which may have acknowledged all. */
+/* Segments in flight before the ACK, including those it covers. */
 static u32 flight_before(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
 	return xs->in_flight + a->segs;
 }
 
 /*
- * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. That a router tells of
- * congestion as well is not taken back.
+ * RFC 5681 3.2, steps 2 and 3; RFC 6675 5, step 4. If the ACK also echoes a CE
+ * mark, the reduction can't be undone.
  */
 static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -198,10 +197,11 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * A probe of the path's MTU that was lost is no congestion: RFC 4821 7.5.
+ * A lost probe of the path's MTU is no congestion: RFC 4821 7.5.
  *
- * What is acknowledged arrived before the loss was seen. A receiver that is too
- * busy to say so apart shall not cost half a round of slow start.
+ * The segments acknowledged had arrived before the loss was found, so they open
+ * the window first. Otherwise a receiver that combines its ACKs would lose half
+ * a round of slow start.
  */
 static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -218,11 +218,11 @@ static void loss_found(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /**
- * xtcp_recovery_reduce - congestion without loss
+ * xtcp_recovery_reduce - reduce the window without a loss
  * @sk: the socket, locked
  * @flight: segments that were in flight before
  *
- * RFC 3168 6.1.2: as if a segment had been lost, and once for each window.
+ * RFC 3168 6.1.2: as for a lost segment, and once for each window.
  */
 void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 {
@@ -236,7 +236,7 @@ void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 	xs->recovery = XTCP_RECOVERY_REDUCTION;
 }
 
-/* All that was sent again had arrived before: D-SACKs told. */
+/* D-SACKs report all retransmissions as duplicates: undo the reduction. */
 static bool undo_by_dsack(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -279,7 +279,7 @@ static enum xtcp_resend open_acked(struct sock *sk, struct xtcp_acked *a)
 
 /*
  * All that was in flight when the recovery began is acknowledged. If nothing
- * had been lost the window is what it was.
+ * was lost the window is restored.
  */
 static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -298,10 +298,10 @@ static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
 }
 
 /*
- * A partial ACK of what had only been late: the hole was filled by the first
- * copy. While retransmissions are on their way it is too early to tell.
+ * A partial ACK shows that the first copy filled the hole: it was only late.
+ * While retransmissions are in flight it is too early to decide.
  *
- * Return: true when nothing more is to be believed lost for now
+ * Return: true if nothing else should be marked as lost for now
  */
 static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 {
@@ -337,7 +337,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 	if (xs->recovery != XTCP_RECOVERY_FAST) {
 		if (!xs->lost_out)
 			return XTCP_RESEND_NONE;
-		/* It was reordering, and now there is a loss as well. */
+		/* The old loss was reordering, but there is a new loss. */
 		fast_recovery_enter(sk, a);
 	}
 	return XTCP_RESEND_LOST;
@@ -345,7 +345,7 @@ static enum xtcp_resend fast_recovery_acked(struct sock *sk,
 
 /* --- loss recovery ------------------------------------------------------ */
 
-/* The timeout was spurious: by F-RTO (@by_frto), by timestamp or D-SACK. */
+/* Undo a timeout found spurious by F-RTO, timestamp or D-SACK. */
 static bool undo_timeout(struct sock *sk, const struct xtcp_acked *a,
 			 bool by_frto)
 {
@@ -366,7 +366,7 @@ static bool undo_timeout(struct sock *sk, const struct xtcp_acked *a,
 /*
  * RFC 5682 2.1 and 3.1, the steps after the retransmission of the oldest.
  *
- * Return: true when that is all there is to do for this ACK; *@what then
+ * Return: true if that is all to do for this ACK, with *@what set
  */
 static bool frto_acked(struct sock *sk, const struct xtcp_acked *a,
 		       enum xtcp_resend *what)
@@ -374,15 +374,15 @@ static bool frto_acked(struct sock *sk, const struct xtcp_acked *a,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	*what = XTCP_RESEND_NONE;
-	/* 3.b: what was sent once, before the timeout, has arrived. */
+	/* 3.b: a segment sent once, before the timeout, has arrived. */
 	if (a->original && undo_timeout(sk, a, true))
 		return true;
 	if (seq_after(xs->snd_nxt, xs->recover)) {
-		/* 3.a: new segments arrive over a hole: it is a loss. */
+		/* 3.a: new segments arrive above a hole: it is a loss. */
 		if (a->sacked || ack_is_duplicate(a))
 			xs->frto = 0;
 	} else if (a->advanced && seq_before(xs->snd_una, xs->recover)) {
-		/* 2.b: ask with new segments, if there are any. */
+		/* 2.b: send new segments as a test, if there are any. */
 		xs->recover = xs->snd_nxt;
 		if (xtcp_send_has_room(sk)) {
 			*what = XTCP_RESEND_NEW;
@@ -409,7 +409,7 @@ static enum xtcp_resend loss_recovery_acked(struct sock *sk,
 		return XTCP_RESEND_NONE;
 	}
 	if (!xs->sack_ok) {
-		/* New segments of F-RTO arrive: there is room for others. */
+		/* New segments of F-RTO arrive and leave space for others. */
 		if (seq_after(xs->snd_nxt, xs->recover) && ack_is_duplicate(a))
 			xtcp_scoreboard_duplicate(sk, a);
 		else if (a->advanced)
@@ -421,9 +421,9 @@ static enum xtcp_resend loss_recovery_acked(struct sock *sk,
 /* --- an ACK ------------------------------------------------------------- */
 
 /*
- * The oldest segment is one that the peer had reported: it has dropped it,
- * or its ACKs were reordered. It gets a little time to make up for that; then
- * the timeout forgets all that it had reported (RFC 2018 8).
+ * The oldest segment was SACKed: the peer has dropped it, or its ACKs were
+ * reordered. It gets a short time to acknowledge it; then the timeout clears
+ * all SACKs (RFC 2018 8).
  */
 static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 {
@@ -442,11 +442,11 @@ static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 }
 
 /**
- * xtcp_recovery_acked - what an ACK means for what is lost
+ * xtcp_recovery_acked - detect losses and change the phase after an ACK
  * @sk: the socket, locked; SND.UNA and the scoreboard are up to date
- * @a: what the ACK says; told of losses
+ * @a: what the ACK says; losses are added
  *
- * The window is not moved, and nothing sent: that is done at the end of the
+ * Neither moves the window nor sends anything: that follows at the end of the
  * ACK (prr.c, congestion.c, xtcp_recovery_resend()).
  *
  * Return: what may be sent then
@@ -456,7 +456,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	enum xtcp_resend what;
 
-	/* The peer's marks stand, whatever becomes of losses. */
+	/* A reduction for CE marks stands, even if losses are undone. */
 	if (a->ece)
 		xs->prior_ssthresh = 0;
 	if (peer_seems_to_renege(sk, a))
@@ -465,7 +465,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 		xs->undo_ts_set = 0;
 	} else if (xs->recovery == XTCP_RECOVERY_REDUCTION &&
 		   seq_after(xs->snd_una, xs->recover)) {
-		/* Above, so that CWR has reached the peer. */
+		/* Only above xs->recover: then CWR has reached the peer. */
 		xtcp_prr_end(xs);
 		xs->recovery = XTCP_RECOVERY_NONE;
 	} else if (xs->recovery == XTCP_RECOVERY_FAST &&
@@ -482,7 +482,10 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	case XTCP_RECOVERY_LOSS:
 		what = loss_recovery_acked(sk, a);
 		find_losses(sk, a);
-		/* Over; or retransmissions are lost: then it is a new loss. */
+		/*
+		 * Recovery is over; or retransmissions were lost, which is a
+		 * new loss.
+		 */
 		if (xs->recovery != XTCP_RECOVERY_NONE && !a->lost_again)
 			return what;
 		fallthrough;
@@ -494,9 +497,9 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	return XTCP_RESEND_NONE;
 }
 
-/* --- sending again ------------------------------------------------------ */
+/* --- retransmission ----------------------------------------------------- */
 
-/* Send again what is lost, oldest first, as far as the window allows. */
+/* Send lost segments again, oldest first, as far as the window allows. */
 static void resend_lost(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -521,7 +524,7 @@ static void resend_lost(struct sock *sk)
 		if (skb == xtcp_sendq_oldest(sk))
 			oldest_went = true;
 	}
-	/* The oldest was sent anew: time it from here. */
+	/* The oldest was sent again: restart its timer. */
 	if (oldest_went && xs->waiting != XTCP_WAIT_REORDER) {
 		xs->waiting = XTCP_WAIT_TIMEOUT;
 		xtcp_retransmit_arm(sk);
@@ -529,7 +532,7 @@ static void resend_lost(struct sock *sk)
 }
 
 /**
- * xtcp_recovery_resend - send what an ACK, or the end of patience, lets go
+ * xtcp_recovery_resend - send what an ACK, or RACK's timer, allows
  * @sk: the socket, locked; the window is up to date
  * @what: from xtcp_recovery_acked()
  */
@@ -548,10 +551,10 @@ void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what)
 }
 
 /**
- * xtcp_recovery_resume - what held back retransmissions is over
+ * xtcp_recovery_resume - continue retransmissions that were held back
  * @sk: the socket, locked
  *
- * Pacing, or skbs that had not left this host.
+ * Held back by pacing, or by skbs that had not left this host.
  */
 void xtcp_recovery_resume(struct sock *sk)
 {
@@ -564,7 +567,7 @@ void xtcp_recovery_resume(struct sock *sk)
 
 /* --- timers ------------------------------------------------------------- */
 
-/* Has the window come down already for what is in flight now? */
+/* True if the window was already reduced for what is in flight now. */
 static bool window_is_reduced(const struct xtcp_sock *xs)
 {
 	if (xs->recovery <= XTCP_RECOVERY_DISORDER ||
@@ -577,9 +580,9 @@ static bool window_is_reduced(const struct xtcp_sock *xs)
  * xtcp_recovery_timed_out - the retransmission timeout has passed
  * @sk: the socket, locked, with something in flight
  *
- * RFC 5681 3.1: all counts as lost, slow start from one segment; ssthresh
- * falls once, however often the timer fires. F-RTO, unless another recovery
- * was under way (RFC 5682 2.1, step 1).
+ * RFC 5681 3.1: all segments count as lost, slow start begins with one segment;
+ * ssthresh is reduced once, however often the timer expires. F-RTO is used
+ * unless another recovery was under way (RFC 5682 2.1, step 1).
  */
 void xtcp_recovery_timed_out(struct sock *sk)
 {
@@ -601,7 +604,10 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	WRITE_ONCE(xs->cwnd, xtcp_congestion_pipe(xs) + 1);
 	xs->cwnd_cnt = 0;
 
-	/* So many duplicates, and no recovery: too much was made of reordering. */
+	/*
+	 * So many duplicates without recovery: the reordering was
+	 * overestimated.
+	 */
 	if (unknown && xs->sacked_out >= reordering)
 		xs->reordering = min(xs->reordering, reordering);
 	xs->recovery = XTCP_RECOVERY_LOSS;
@@ -612,7 +618,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 }
 
 /**
- * xtcp_recovery_reorder_timeout - RACK's patience with reordering is over
+ * xtcp_recovery_reorder_timeout - RACK's reordering window has passed
  * @sk: the socket, locked; softirq or release_cb
  */
 void xtcp_recovery_reorder_timeout(struct sock *sk)
@@ -642,10 +648,10 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 }
 
 /**
- * xtcp_recovery_path_shrank - segments were lost for being too big
+ * xtcp_recovery_path_shrank - segments were lost because they were too big
  * @sk: the socket, locked
  *
- * RFC 1191 6.5: they are repaired like others, but are no sign of congestion:
+ * RFC 1191 6.5: they are sent again like others, but are no sign of congestion:
  * cwnd stays as it is.
  */
 void xtcp_recovery_path_shrank(struct sock *sk)

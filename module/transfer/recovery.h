@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * recovery.h - what to do about loss
- */
+/* recovery.h - the phases of loss recovery */
 #ifndef XTCP_TRANSFER_RECOVERY_H
 #define XTCP_TRANSFER_RECOVERY_H
 
@@ -14,7 +12,7 @@ struct xtcp_acked;
 
 void xtcp_recovery_init(struct xtcp_sock *xs);
 
-/* Is the window on its way down: prr.c has the say. */
+/* True while the window is being reduced: then prr.c sets cwnd. */
 static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 {
 	return xs->recovery == XTCP_RECOVERY_FAST ||
@@ -22,10 +20,10 @@ static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 }
 
 /**
- * enum xtcp_resend - what an ACK lets the sender do about loss
+ * enum xtcp_resend - what an ACK allows to send for recovery
  * @XTCP_RESEND_NONE: nothing
- * @XTCP_RESEND_LOST: send again what is lost, as far as the window allows
- * @XTCP_RESEND_NEW: send new segments, to see whether anything was lost (F-RTO)
+ * @XTCP_RESEND_LOST: lost segments, as far as the window allows
+ * @XTCP_RESEND_NEW: new segments, to test whether anything was lost (F-RTO)
  */
 enum xtcp_resend {
 	XTCP_RESEND_NONE,

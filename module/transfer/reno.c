@@ -2,14 +2,14 @@
 /*
  * reno.c - the congestion window of RFC 5681
  *
- * Slow start doubles it with each round trip, congestion avoidance adds one
- * segment to it, a loss halves it:
+ * Slow start doubles the window with each round trip, congestion avoidance adds
+ * one segment per round trip, a loss halves it:
  *
- *	cwnd < ssthresh		cwnd += segments acknowledged
- *	otherwise		cwnd += 1 for each cwnd acknowledged
- *	loss			ssthresh = half of what is in flight
+ *   cwnd < ssthresh	cwnd += segments acknowledged
+ *   otherwise		cwnd += 1 for each cwnd acknowledged
+ *   loss			ssthresh = half of what is in flight
  *
- * All under the socket lock.
+ * Context: socket lock.
  */
 #include <linux/minmax.h>
 
@@ -24,8 +24,9 @@ static void reno_grow(struct xtcp_sock *xs, u32 segs)
 }
 
 /*
- * RFC 5681 (4): half of what is in flight, never below two segments. Linux
- * halves cwnd instead; they differ when the application leaves cwnd unused.
+ * RFC 5681 (4): half of what is in flight, but at least two segments. Linux
+ * halves cwnd instead; the results differ when the application does not use up
+ * cwnd.
  */
 static u32 reno_ssthresh(struct xtcp_sock *xs, u32 flight)
 {

@@ -3,12 +3,12 @@
  * retransmit.c - the retransmission timer, and when to give up
  *
  * RFC 6298 5 and RFC 9293 3.8.3 (R1, R2), RFC 5482 (user timeout), RFC 6069
- * (unreachable). While something is in flight the connection waits for one of
- * three things, whichever comes first (enum xtcp_wait): the timeout, the loss
- * probe that comes before it, or the end of RACK's patience with reordering.
- * They share a deadline, XTCP_TIMER_RETRANSMIT.
+ * (unreachable). While something is in flight the timer waits for the first of
+ * three events (enum xtcp_wait): the timeout, the loss probe before it, or the
+ * end of RACK's reordering window. They share a deadline,
+ * XTCP_TIMER_RETRANSMIT.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/retransmit.h"
 
@@ -29,23 +29,23 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-#define ORPHAN_RETRIES	8U	/* what xtcp_orphan_retries = 0 means; Linux */
+#define ORPHAN_RETRIES	8U	/* for xtcp_orphan_retries = 0; Linux */
 
-/* A segment that could not even leave this host is tried again after this. */
+/* Delay before a segment is tried again that could not leave this host. */
 #define LOCAL_RETRY_US	500000U
 
-/* RACK's timer: so close together, losses are found in one go. */
+/* RACK's timer: losses this close together are found in one go. */
 #define REORDER_SLACK_NS	(2 * NSEC_PER_MSEC)
 
-/* How long the peer has owed an answer. */
+/* Time for which the peer has not answered. */
 static u64 waited_ns(const struct xtcp_sock *xs)
 {
 	return xs->retrans_stamp_ns ? xtcp_now_ns() - xs->retrans_stamp_ns : 0;
 }
 
 /**
- * xtcp_retransmit_init - no timeout has passed, and the peer owes nothing
- * @xs: a connection that begins
+ * xtcp_retransmit_init - begin without timeouts
+ * @xs: TCB of a new connection
  */
 void xtcp_retransmit_init(struct xtcp_sock *xs)
 {
@@ -60,10 +60,10 @@ void xtcp_retransmit_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_retransmit_user_left_ns - what remains of TCP_USER_TIMEOUT
- * @xs: the connection, locked; it has one
+ * xtcp_retransmit_user_left_ns - time until TCP_USER_TIMEOUT
+ * @xs: the connection, locked; it has a user timeout
  *
- * Return: nanoseconds, 1 at least
+ * Return: nanoseconds, at least 1
  */
 u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 {
@@ -74,11 +74,11 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_retransmit_left_ns - when the oldest segment in flight times out
+ * xtcp_retransmit_left_ns - time until the oldest segment in flight times out
  * @sk: the socket, locked, with something in flight
- * @now_ns: what the clock says
+ * @now_ns: current time
  *
- * Return: nanoseconds from now; 0: it has
+ * Return: nanoseconds from now; 0 if it has timed out
  */
 u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
@@ -94,13 +94,13 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 }
 
 /**
- * xtcp_retransmit_arm - start the retransmission timer anew (RFC 6298 5.1-5.3)
+ * xtcp_retransmit_arm - restart the retransmission timer (RFC 6298 5.1-5.3)
  * @sk: the socket, locked
  *
- * Off when nothing is in flight. It counts from now; but from the last sending
- * of the oldest segment when a loss probe, or RACK, had taken its place. A
- * user timeout that ends sooner than the
- * RTO brings the timer forward, so that it is kept to the millisecond.
+ * Stops it when nothing is in flight. The timeout counts from now; but after a
+ * loss probe or RACK's timer from the last transmission of the oldest segment.
+ * A user timeout that ends before the RTO brings the timer forward, so that it
+ * is kept to the millisecond.
  */
 void xtcp_retransmit_arm(struct sock *sk)
 {
@@ -120,10 +120,10 @@ void xtcp_retransmit_arm(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_later - what timed out could not be sent
+ * xtcp_retransmit_later - a retransmission could not leave this host
  * @sk: the socket, locked
  *
- * The network has not seen it: no reason to back off.
+ * The network has not seen the segment, so there is no backoff.
  */
 void xtcp_retransmit_later(struct sock *sk)
 {
@@ -134,12 +134,12 @@ void xtcp_retransmit_later(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_arm_reorder - look again when a segment can only be lost
+ * xtcp_retransmit_arm_reorder - set the timer for the end of RACK's window
  * @sk: the socket, locked, with something in flight
- * @delay_ns: when that is, from now
+ * @delay_ns: time until then, from now
  *
- * It stands in the timeout's place, so it waits no longer than that would; and
- * gives way to a user timeout that ends sooner.
+ * It replaces the timeout, so it waits at most an RTO. A user timeout that ends
+ * sooner takes precedence.
  */
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 {
@@ -160,15 +160,17 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 }
 
 /**
- * xtcp_retransmit_gives_up - has the peer been silent for @retries timeouts
+ * xtcp_retransmit_gives_up - check whether @retries timeouts went unanswered
  * @sk: the socket, locked
- * @retries: retransmissions; the time is what they would take at the least
- *	RTO, doubled up to the largest: 924.6 s for 15
+ * @retries: number of retransmissions; stands for the time that they take at
+ *	least with a doubling RTO: 924.6 s for 15
  *
- * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection
- * with a long RTO doesn't live hours; but one retransmission is made in any
- * case. A peer that keeps its window at zero and answers is alive (SHLD-17):
- * then it must not have been heard for two of the longest timeouts.
+ * As in Linux R1 and R2 (RFC 9293 3.8.3) are times, so that a connection with a
+ * long RTO does not live for hours; but at least one retransmission is made. A
+ * peer that keeps its window at zero and answers is alive (SHLD-17): it must
+ * have been silent for two of the longest timeouts.
+ *
+ * Return: true if they did
  */
 bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 {
@@ -190,8 +192,10 @@ bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 }
 
 /**
- * xtcp_retransmit_user_timeout - has TCP_USER_TIMEOUT passed without an answer
+ * xtcp_retransmit_user_timeout - check whether TCP_USER_TIMEOUT has passed
  * @sk: the socket, locked
+ *
+ * Return: true if it has, without an answer
  */
 bool xtcp_retransmit_user_timeout(const struct sock *sk)
 {
@@ -202,13 +206,14 @@ bool xtcp_retransmit_user_timeout(const struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_orphan_retries - R2 of a connection that no user waits for
+ * xtcp_retransmit_orphan_retries - R2 of an orphan
  * @sk: the socket, locked
- * @alive: the wait for the peer has not reached its maximum yet
+ * @alive: the backoff has not reached its maximum yet
  *
- * As in Linux. Once the wait can't grow any more, the default is to give up, and
- * so is any value if a router has reported the path broken. Before, a router's
- * report changes nothing: it may be forged, or true for a second only.
+ * As in Linux. Once the backoff is at its maximum, the default is to give up,
+ * and so is any value if an ICMP error has reported the path broken. Before
+ * that an ICMP error has no effect: it may be forged, or true for a second
+ * only.
  *
  * Return: retransmissions
  */
@@ -221,7 +226,7 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 	return READ_ONCE(sk->sk_err_soft) ? 0 : retries;
 }
 
-/* R2, by whatever bounds this connection. */
+/* True if R2 is reached, of an orphan or of a socket in use. */
 static bool r2_is_reached(struct sock *sk)
 {
 	bool alive = xtcp_sk(sk)->rto_us < XTCP_RTO_MAX_US;
@@ -233,11 +238,11 @@ static bool r2_is_reached(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_counted - a timeout sends something again
+ * xtcp_retransmit_counted - count a retransmission by timeout
  * @sk: the socket, locked
  *
- * It counts for TCP_INFO and, but for the time of the first of a row, for the
- * backoff. Another flow hash, and label, may mean another path (RFC 6438).
+ * For TCP_INFO and, except for the time of the first in a row, for the backoff.
+ * A new flow hash, and flow label, may lead to another path (RFC 6438).
  */
 void xtcp_retransmit_counted(struct sock *sk)
 {
@@ -257,7 +262,7 @@ void xtcp_retransmit_counted(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_settled - what a timeout began is over
+ * xtcp_retransmit_settled - recovery from a timeout is over
  * @xs: the connection, locked, with @rto_timed
  */
 void xtcp_retransmit_settled(struct xtcp_sock *xs)
@@ -267,17 +272,17 @@ void xtcp_retransmit_settled(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_retransmit_settling_ms - how long what timeouts began has taken
+ * xtcp_retransmit_settling_ms - total time of recoveries from timeouts
  * @xs: the connection, locked
  *
- * Return: milliseconds, of all of them; one that is not over counts up to now
+ * Return: milliseconds, including the current recovery up to now
  */
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs)
 {
 	return xs->rto_ms + (xs->rto_timed ? xtcp_now_ms() : 0);
 }
 
-/* What the timeout interrupted, under Linux's names. */
+/* Count the phase that the timeout interrupted, under Linux's names. */
 static void count_failure(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -296,8 +301,8 @@ static void count_failure(struct sock *sk)
 }
 
 /*
- * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: the oldest segment goes
- * again, the RTO doubles; at R1 the route is told, at R2 the connection ends.
+ * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: send the oldest segment again
+ * and double the RTO; report to the route at R1, end the connection at R2.
  */
 static void retransmit_timed_out(struct sock *sk)
 {
@@ -307,7 +312,7 @@ static void retransmit_timed_out(struct sock *sk)
 
 	if (!xs->in_flight)
 		return;
-	/* As in Linux the one that ends the connection counts, too. */
+	/* As in Linux the timeout that ends the connection counts, too. */
 	XTCP_INC(net, TIMEOUTS);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
 		return;
@@ -335,7 +340,7 @@ static void retransmit_timed_out(struct sock *sk)
 	xtcp_retransmit_counted(sk);
 
 	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
-	/* While its last copy is still in this host, time passes as in Linux. */
+	/* -EBUSY: a copy is still in this host; back off, as in Linux. */
 	if (err && err != -EBUSY) {
 		xtcp_retransmit_later(sk);
 		return;
@@ -345,7 +350,7 @@ static void retransmit_timed_out(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_timeout - what was waited for has not come
+ * xtcp_retransmit_timeout - the retransmission timer has expired
  * @sk: the socket, locked; softirq or release_cb
  */
 void xtcp_retransmit_timeout(struct sock *sk)
@@ -364,13 +369,13 @@ void xtcp_retransmit_timeout(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_unreachable - a router has no way for our retransmission
- * @sk: the socket, locked and not in its user's hands
+ * xtcp_retransmit_unreachable - an ICMP error reports that there is no route
+ * @sk: the socket, locked and not owned by the user
  * @seq: sequence number of the segment that the ICMP error quotes
  *
- * RFC 6069: that the path is broken, not congested, is no reason to wait ever
- * longer. One doubling is taken back for each such error about the oldest
- * segment, and the timer set to what remains of the shorter wait.
+ * RFC 6069: the path is broken, not congested, so the backoff is needless. Each
+ * such error about the oldest segment undoes one doubling, and the timer is set
+ * to what remains of the shorter timeout.
  */
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {

@@ -2,11 +2,12 @@
 /*
  * rtt.c - round trip time and retransmission timeout
  *
- * RFC 6298 with Linux's two deviations: the floor of 200 ms (the knob
- * xtcp_rto_min_us) stands under the variance term, so that
- * RTO = SRTT + max(200 ms, 4 * RTTVAR), and the variance follows the largest
- * deviation within a round trip upwards at once and downwards slowly. All in
- * microseconds, all under the socket lock.
+ * RFC 6298 with Linux's two deviations: the minimum of 200 ms (knob
+ * xtcp_rto_min_us) applies to the variance term, so that RTO = SRTT + max(200
+ * ms, 4 * RTTVAR), and the variance follows the largest deviation within a
+ * round trip upwards at once and downwards slowly. All in microseconds.
+ *
+ * Context: socket lock.
  */
 #include "transfer/rtt.h"
 
@@ -19,12 +20,12 @@
 #include "tcb.h"
 #include "timers.h"
 
-/* How long the least round trip is remembered; Linux's default. */
+/* Time for which the minimum RTT is kept; Linux's default. */
 #define MIN_RTT_WINDOW_MS	(300U * MSEC_PER_SEC)
 
 /**
- * xtcp_rtt_init - forget all samples (RFC 6298 2.1)
- * @xs: the connection, socket lock held or not yet visible
+ * xtcp_rtt_init - reset all samples (RFC 6298 2.1)
+ * @xs: the connection, locked or not yet visible
  */
 void xtcp_rtt_init(struct xtcp_sock *xs)
 {
@@ -39,10 +40,11 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_rtt_route - a connection is open: does the route know a longer RTT
+ * xtcp_rtt_route - use the route's RTT for a new connection
  * @sk: the socket, locked or not yet visible
  *
- * "rtt lock", kept times 8: until the next sample the timeout is made from it.
+ * Metric "rtt lock", scaled by 8. A longer RTT than measured determines the
+ * timeout until the next sample.
  */
 void xtcp_rtt_route(struct sock *sk)
 {
@@ -72,10 +74,10 @@ static void first_sample(struct xtcp_sock *xs, u32 rtt_us)
 }
 
 /*
- * RFC 6298 2.3 in scaled integers: SRTT is kept times 8, the mean deviation
- * times 4. A sample below SRTT by more than the deviation moves the latter by
- * an eighth of its share only: a sudden drop of the RTT is no reason to wait
- * longer.
+ * RFC 6298 2.3 in scaled integers: SRTT is scaled by 8, the mean deviation by
+ * 4. A sample below SRTT by more than the deviation raises the deviation by an
+ * eighth of the usual amount only, because a shorter RTT is no reason for a
+ * longer timeout.
  */
 static void next_sample(struct xtcp_sock *xs, u32 rtt_us)
 {
@@ -93,14 +95,17 @@ static void next_sample(struct xtcp_sock *xs, u32 rtt_us)
 	if (!seq_after(xs->snd_una, xs->rtt_seq))
 		return;
 
-	/* A round trip has passed: let the variance come down a quarter. */
+	/*
+	 * A round trip has passed: lower the variance by a quarter of the
+	 * excess.
+	 */
 	xs->rttvar_us -= (xs->rttvar_us - xs->mdev_max_us) >> 2;
 	xs->rtt_seq = xs->snd_nxt;
 	xs->mdev_max_us = xtcp_rtt_rto_min_us(xs);
 }
 
 /**
- * xtcp_rtt_sample - take a measured round trip into account
+ * xtcp_rtt_sample - process a measured round trip
  * @sk: the socket, locked
  * @rtt_us: microseconds, of a segment that was sent once (Karn), or by the
  *	timestamps option
@@ -111,7 +116,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	/* Above the cap a sample says no more; and SRTT * 8 must fit. */
+	/* Larger samples have no further effect, and SRTT * 8 must fit. */
 	rtt_us = clamp(rtt_us, 1U, XTCP_RTO_MAX_US);
 	if (!xs->srtt_us)
 		first_sample(xs, rtt_us);
@@ -121,10 +126,10 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 }
 
 /**
- * xtcp_rtt_min_us - the least round trip of late
+ * xtcp_rtt_min_us - the minimum RTT of the last minutes
  * @xs: the connection, locked
  *
- * Return: microseconds; U32_MAX: there was none
+ * Return: microseconds; U32_MAX if there is none
  */
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
 {
@@ -132,14 +137,14 @@ u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_rtt_min_sample - take a round trip into account for the least one
+ * xtcp_rtt_min_sample - update the minimum RTT
  * @xs: the connection, locked
  * @rtt_us: microseconds
- * @now_ns: when it was measured
+ * @now_ns: time of the measurement
  *
- * The least of the current and the last window of time: a sample counts for
- * five minutes at least and ten at most, then a path that has become longer
- * is believed.
+ * The minimum is that of the current and the last period of five minutes: a
+ * sample counts for at least five and at most ten minutes, and then a longer
+ * path is accepted.
  */
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
@@ -170,8 +175,8 @@ u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_rtt_backoff - double the timeout in force (RFC 6298 5.5)
- * @xs: the connection
+ * xtcp_rtt_backoff - double the current timeout (RFC 6298 5.5)
+ * @xs: the connection, locked
  */
 void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {

@@ -16,22 +16,22 @@
 
 #define XTCP_RTO_INIT_US	1000000U	/* RFC 6298 2.1 */
 #define XTCP_RTO_MIN_US		200000U		/* xtcp_rto_min_us; RFC: 1 s */
-#define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC says >= 60 s */
+#define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC: >= 60 s */
 #define XTCP_RTO_FALLBACK_US	3000000U	/* RFC 6298 5.7 */
 
 /**
- * xtcp_rtt_us_between - a span of time
+ * xtcp_rtt_us_between - microseconds between two times
  * @then_ns: beginning
  * @now_ns: end
  *
- * Return: microseconds, U32_MAX at most
+ * Return: microseconds, at most U32_MAX
  */
 static inline u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
 {
 	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
 }
 
-/* xtcp_rtt_rto_min_us(), for who has the knobs at hand. */
+/* Like xtcp_rtt_rto_min_us(), for callers that have the knobs. */
 static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
 				      const struct xtcp_knobs *knobs)
 {
@@ -45,7 +45,7 @@ static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_rtt_rto_min_us - what the variance term is at least
+ * xtcp_rtt_rto_min_us - minimum of the RTO's variance term
  * @xs: the connection
  *
  * xtcp_rto_min_us, or the route's rto_min.

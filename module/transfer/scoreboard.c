@@ -2,32 +2,33 @@
 /*
  * scoreboard.c - what is known of the segments in flight
  *
- * RFC 2018 (SACK), 2883 (D-SACK), 6675 (the scoreboard). Each segment in
- * flight has marks, and the TCB their sums:
+ * RFC 2018 (SACK), 2883 (D-SACK), 6675 (the scoreboard). Each segment in flight
+ * has scoreboard flags, and the TCB their counts:
  *
- *	(none)		on its way
- *	SACKED		the peer holds it
- *	LOST		believed lost, to be sent again
- *	LOST RETRANS	sent again, on its way once more
- *	RETRANS		sent again, and then the loss was taken back: two copies
- *			are on their way (one arrived: with SACKED)
+ *   (none)		in the network
+ *   SACKED		received by the peer
+ *   LOST			assumed lost, to be sent again
+ *   LOST RETRANS		sent again, in the network
+ *   RETRANS		sent again, and then the loss was undone: two copies
+ *			are in the network (with SACKED: one has arrived)
  *
- * Segments on their way stand in xs->sent_order besides, in the order of their
- * last transmission, for RACK.
+ * Segments in the network are also in xs->sent_order, by the time of their last
+ * transmission, for RACK.
  *
- * No ACK may cost a walk over the flight. Of a run of SACKed segments each one
- * remembers how far it is known to go (run_end), so that a block that grows
- * from ACK to ACK is entered at its new end; searches go down the tree; and
- * resend_seq is where the next lost segment can stand at the earliest. What is
- * left is O(log n) for each block, and a step for each segment whose mark
- * changes.
- * What has arrived and was sent once shares its skbs with what arrived before it
- * (join_run()): then it costs its text, and hardly any more.
+ * No ACK may cost a walk over the flight. Each skb of a run of SACKed segments
+ * stores how far the run is known to reach (run_end), so that a block that
+ * grows from ACK to ACK is entered at its new end. Searches descend the tree,
+ * and resend_seq is a lower bound of the next lost segment. The rest is O(log
+ * n) for each block, and a step for each segment whose flags change.
  *
- * Without SACK a duplicate ACK stands for one segment that has arrived,
- * whichever that was: sacked_out counts them, and no segment is marked.
+ * Segments that were sent once and have arrived are merged into the skb of the
+ * segments before them (join_run()), so that they need little memory beyond
+ * their payload.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Without SACK a duplicate ACK stands for the arrival of one unknown segment:
+ * sacked_out counts them, and no segment is flagged.
+ *
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/scoreboard.h"
 
@@ -45,8 +46,8 @@
 #include "user/stats.h"
 
 /**
- * xtcp_scoreboard_init - nothing is in flight, and nothing is known
- * @xs: connection record of a new connection
+ * xtcp_scoreboard_init - initialize the scoreboard of a new connection
+ * @xs: TCB of the connection
  */
 void xtcp_scoreboard_init(struct xtcp_sock *xs)
 {
@@ -64,11 +65,11 @@ void xtcp_scoreboard_init(struct xtcp_sock *xs)
 /**
  * xtcp_scoreboard_reordered - a segment arrived after later ones
  * @sk: the socket, locked
- * @low: where it begins
- * @by_timestamp: the timestamp echo told, not a SACK block
+ * @low: its first sequence number
+ * @by_timestamp: found by the timestamp echo, not by a SACK block
  *
- * How far apart they were is what xtcp_reordering stands for from now on, up
- * to xtcp_max_reordering: so many segments above a hole are no proof of loss.
+ * From now on their distance replaces xtcp_reordering, up to
+ * xtcp_max_reordering: that many segments above a hole don't prove a loss.
  */
 void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
 {
@@ -90,8 +91,8 @@ void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
 }
 
 /*
- * Without SACK: at least one segment is still missing, so more duplicates
- * than that can only mean that what was missing had been overtaken.
+ * Without SACK: at least one segment is missing, so if there are more duplicate
+ * ACKs than other segments, the missing ones were only late.
  */
 static void limit_duplicates(struct sock *sk, u32 acked_segs)
 {
@@ -112,9 +113,10 @@ static void limit_duplicates(struct sock *sk, u32 acked_segs)
 /**
  * xtcp_scoreboard_landed - segments are acknowledged cumulatively
  * @sk: the socket, locked
- * @cb: of an skb about to leave the flight, or whose first segments have left it
- * @seq: where these begin
- * @segs: how many they are
+ * @cb: control block of an skb about to leave the flight, or whose first
+ *	segments have left it
+ * @seq: first sequence number of these segments
+ * @segs: number of these segments
  * @a: what the ACK says
  */
 void xtcp_scoreboard_landed(struct sock *sk, const struct xtcp_skb_cb *cb,
@@ -142,14 +144,13 @@ void xtcp_scoreboard_landed(struct sock *sk, const struct xtcp_skb_cb *cb,
 }
 
 /**
- * xtcp_scoreboard_swept - all that an ACK acknowledges cumulatively is out
+ * xtcp_scoreboard_swept - all that an ACK acknowledges cumulatively has left
  * @sk: the socket, locked; SND.UNA is up to date
  * @a: what the ACK says
  *
  * With SACK: a segment that was sent once and is acknowledged only now, below
- * others that were reported before, came late. Without it: one of the
- * acknowledged segments filled the hole, the others are those that duplicate
- * ACKs had told of.
+ * others that were SACKed before, arrived late. Without SACK: one of the
+ * segments filled the hole, and the duplicate ACKs stood for the others.
  */
 void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
 {
@@ -164,13 +165,13 @@ void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
 						   !!a->segs;
 	xs->sacked_out -= min(xs->sacked_out, a->segs ? a->segs - 1 : 0);
 	limit_duplicates(sk, a->segs);
-	/* Which of them was the original nobody can tell. */
+	/* It is unknown which copy arrived. */
 	if (a->resent)
 		a->original = 0;
 }
 
 /**
- * xtcp_scoreboard_duplicate - a duplicate ACK came, and there is no SACK
+ * xtcp_scoreboard_duplicate - process a duplicate ACK without SACK
  * @sk: the socket, locked
  * @a: what the ACK says
  */
@@ -187,7 +188,7 @@ void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a)
 
 /* --- SACK --------------------------------------------------------------- */
 
-/* One more segment is known to have arrived. */
+/* @skb is now known to have arrived. */
 static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 			    struct xtcp_acked *a)
 {
@@ -214,7 +215,7 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 			xs->retrans_out -= segs;
 		cb->marks = 0;
 	}
-	/* Whatever was judged before may be a lap of the sequence space ago. */
+	/* holes_seq may date from before a wrap of the sequence numbers. */
 	if (!xs->sacked_out)
 		xs->holes_seq = xs->snd_una;
 	if (!xs->sacked_out || seq_after(cb->end, xs->sacked_end))
@@ -227,8 +228,8 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * Cut off what lies before @start, in whole segments: the first that is all
- * inside begins an skb of its own.
+ * Split off what lies before @start, in whole segments. Returns the skb that
+ * begins with the first segment completely inside.
  */
 static struct sk_buff *split_before(struct sock *sk, struct sk_buff *skb,
 				    seq_t start)
@@ -241,11 +242,11 @@ static struct sk_buff *split_before(struct sock *sk, struct sk_buff *skb,
 	return skb_rb_next(skb);
 }
 
-/* Cut off the segments that are not all before @end; false: none is. */
+/* Split off the segments that reach beyond @end; false if none is inside. */
 static bool split_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
-	/* If FIN alone is missing, then its segment is. */
+	/* If the FIN alone is missing, its segment is. */
 	u32 inside = min((u32)seq_dist(cb->seq, end), skb->len - 1);
 
 	inside = rounddown(inside, cb->seg_size);
@@ -253,16 +254,17 @@ static bool split_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 }
 
 /**
- * xtcp_scoreboard_covered - find what of the flight lies in a SACK block
+ * xtcp_scoreboard_covered - find the part of the flight that a SACK block
+ * covers
  * @sk: the socket, locked
- * @skb: in flight; begin with xtcp_sendq_find() of the block's start
- * @b: the block; nothing said of it has to be true
+ * @skb: in flight; first xtcp_sendq_find() of the block's start
+ * @b: the block; not checked
  *
- * A segment counts once all of it is covered. Where only some segments of an
- * skb are, and that is news, it is cut.
+ * A segment counts when all of it is covered. An skb of which only some
+ * segments are newly covered is split.
  *
- * Return: the first skb, from @skb on, that is covered; NULL: none is, or
- * there is no memory to tell
+ * Return: the first skb, from @skb on, that is covered; NULL if there is none,
+ * or without memory for a split
  */
 struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 					const struct xtcp_sack_block *b)
@@ -286,7 +288,7 @@ struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 	return NULL;
 }
 
-/* Nothing will be asked of it but whether it has arrived, and what of it is left. */
+/* True if only the arrival of @skb matters: no flag besides, and sent once. */
 static bool is_plain_arrival(const struct sk_buff *skb)
 {
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
@@ -295,8 +297,8 @@ static bool is_plain_arrival(const struct sk_buff *skb)
 }
 
 /*
- * What has just arrived joins the run of arrivals that it makes longer. Not what
- * was sent again: a D-SACK may yet speak of it alone.
+ * Merge @skb, which has just arrived, into the run of arrivals before it. Not
+ * if it was sent again, because a D-SACK may report it alone.
  */
 static struct sk_buff *join_run(struct sock *sk, struct sk_buff *skb)
 {
@@ -310,7 +312,7 @@ static struct sk_buff *join_run(struct sock *sk, struct sk_buff *skb)
 	return prev;
 }
 
-/* Enter one block. */
+/* Flag the segments that a block covers. */
 static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 			  struct xtcp_acked *a)
 {
@@ -327,9 +329,9 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 		else
 			known = seq_later(known, cb->run_end);
 		/*
-		 * All from here to the block's end will have arrived; or, if
-		 * there is no memory to cut the last skb, counts as entered and
-		 * may be sent again for nothing.
+		 * Everything from here to the block's end will be flagged.
+		 * Without memory to split the last skb it counts as flagged,
+		 * and may be sent again needlessly.
 		 */
 		cb->run_end = seq_later(known, b->end);
 		if (is_new)
@@ -339,8 +341,8 @@ static void block_arrived(struct sock *sk, const struct xtcp_sack_block *b,
 }
 
 /*
- * Something within a window, and not beyond what was sent. One that starts
- * at SND.UNA contradicts its own ACK.
+ * A block must lie in the window and within what was sent. One that begins at
+ * SND.UNA contradicts its own ACK.
  */
 static bool block_is_sound(const struct xtcp_sock *xs,
 			   const struct xtcp_sack_block *b)
@@ -356,20 +358,20 @@ static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	/* An ACK that was overtaken reports what is acknowledged by now. */
+	/* An overtaken ACK may report what is acknowledged by now. */
 	if (seg->ack != xs->snd_una && seq_before_eq(b->end, xs->snd_una))
 		return;
 	XTCP_INC(sock_net(sk), SACK_DISCARD);
 }
 
 /**
- * xtcp_scoreboard_sacked - enter an ACK's SACK blocks
- * @sk: the socket, locked; the cumulative part of the ACK is done
+ * xtcp_scoreboard_sacked - process the SACK blocks of an ACK
+ * @sk: the socket, locked; the cumulative part of the ACK is processed
  * @seg: the segment
  * @a: what the ACK says
  *
- * The first block may be a D-SACK (RFC 2883), which undo.c looks at. Blocks
- * that say nothing, or what can't be, are discarded.
+ * The first block may be a D-SACK (RFC 2883), which undo.c handles. Invalid
+ * blocks are ignored.
  */
 void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			    struct xtcp_acked *a)
@@ -396,7 +398,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 
 /* --- losses ------------------------------------------------------------- */
 
-/* The copy that was sent again is lost, too. */
+/* The retransmitted copy is lost, too. */
 static void lose_resent(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -409,10 +411,10 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_scoreboard_lose - believe a segment lost
+ * xtcp_scoreboard_lose - mark a segment as lost
  * @sk: the socket, locked
- * @skb: in flight; one copy of it, and if the first is lost already the one
- *	that was sent again
+ * @skb: in flight; if its first copy is lost already, the retransmitted copy is
+ *	marked
  */
 void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 {
@@ -431,18 +433,18 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	}
 	if (seq_before(cb->seq, xs->resend_seq))
 		xs->resend_seq = cb->seq;
-	/* A copy sent before an undo is on its way still, and is timed. */
+	/* A copy sent before an undo is still in the network, and timed. */
 	if (!(cb->marks & XTCP_MARK_RETRANS))
 		list_del_init(&skb->tcp_tsorted_anchor);
 }
 
 /**
- * xtcp_scoreboard_lose_oldest - believe the segment at SND.UNA lost
+ * xtcp_scoreboard_lose_oldest - mark the segment at SND.UNA as lost
  * @sk: the socket, locked, with something in flight
  *
- * For those who know of that one alone: the others of its skb are cut off. If
- * it is believed lost already it may have been sent again, and of that copy they
- * know nothing.
+ * Marks one segment only; the others of its skb are split off. If it is marked
+ * as lost already it may have been sent again, and nothing is known of that
+ * copy.
  */
 void xtcp_scoreboard_lose_oldest(struct sock *sk)
 {
@@ -456,13 +458,13 @@ void xtcp_scoreboard_lose_oldest(struct sock *sk)
 }
 
 /**
- * xtcp_scoreboard_lose_copies - believe all copies of a segment lost
+ * xtcp_scoreboard_lose_copies - mark all copies of a segment as lost
  * @sk: the socket, locked
  * @skb: in flight
  *
- * For those who judge by the time of the last transmission. After an undo two
- * copies may be on their way; counting what arrived above speaks of the first
- * only, time of both.
+ * For detection by the time of the last transmission. After an undo two copies
+ * may be in the network. Counting the arrivals above concerns the first copy
+ * only, the time concerns both.
  */
 void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
 {
@@ -475,14 +477,13 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_scoreboard_lose_holes - RFC 6675 4, IsLost(): three segments above it
- *	have arrived
+ * xtcp_scoreboard_lose_holes - RFC 6675 4, IsLost(): mark holes as lost
  * @sk: the socket, locked
  *
- * Or as many as xs->reordering says. Walks down from the highest that has
- * arrived to where the last walk found that many above: what is missing below
- * that is known to be lost. So a segment is passed once, but for the few at the
- * top.
+ * A segment is lost when three segments above it have arrived, or
+ * xs->reordering ones. The walk descends from the highest arrival to where the
+ * last walk found that many above: holes below are marked already. So each
+ * segment is passed once, except for the few at the top.
  */
 void xtcp_scoreboard_lose_holes(struct sock *sk)
 {
@@ -492,7 +493,7 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	u32 above = 0;
 	seq_t judged;
 
-	/* Of an earlier flight: nothing was judged yet in this one. */
+	/* It is of an earlier flight: nothing was checked in this one. */
 	if (!seq_between(xs->holes_seq, xs->snd_una, xs->snd_nxt))
 		xs->holes_seq = xs->snd_una;
 	judged = xs->holes_seq;
@@ -515,8 +516,8 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 }
 
 /*
- * The peer has dropped it. When it was sent is not known any more, run_end
- * stood there: so it must not be timed, as if it had been sent again already.
+ * The peer has dropped @cb. Its time of sending was overwritten by run_end; so
+ * it must not be timed, as if it had been sent again.
  */
 static void forget_arrival(struct xtcp_skb_cb *cb)
 {
@@ -529,13 +530,13 @@ static void forget_arrival(struct xtcp_skb_cb *cb)
 }
 
 /**
- * xtcp_scoreboard_lose_flight - the retransmission timer fired
+ * xtcp_scoreboard_lose_flight - the retransmission timer has expired
  * @sk: the socket, locked, with something in flight
  *
- * RFC 5681 3.1: all that was sent and not SACKed counts as lost; with RACK not
- * what was sent so recently that it can't be (RFC 8985 6.3). If the oldest
- * segment is among those SACKed, the peer has dropped what it had reported
- * (RFC 2018 8): nothing that it said counts any more, and all is lost.
+ * RFC 5681 3.1: all that was sent and not SACKed counts as lost; with RACK
+ * except for what was sent too recently (RFC 8985 6.3). If the oldest segment
+ * is SACKed, the peer has dropped what it had reported (RFC 2018 8): all SACKs
+ * are cleared, and everything is lost.
  */
 void xtcp_scoreboard_lose_flight(struct sock *sk)
 {
@@ -558,11 +559,11 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 }
 
 /**
- * xtcp_scoreboard_absolve - nothing was lost after all
+ * xtcp_scoreboard_absolve - clear all losses: nothing was lost after all
  * @sk: the socket, locked
  *
- * What was not sent again goes back to the front of xs->sent_order: it left
- * before all that stands there.
+ * Segments that were not sent again return to the front of xs->sent_order,
+ * because they were sent before all that is in it.
  */
 void xtcp_scoreboard_absolve(struct sock *sk)
 {
@@ -586,10 +587,10 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 }
 
 /**
- * xtcp_scoreboard_next_lost - the segment to be sent again next
+ * xtcp_scoreboard_next_lost - find the next segment to be sent again
  * @sk: the socket, locked
  *
- * Return: the first that is lost and has not been sent again since; NULL:
+ * Return: the first segment that is lost and was not sent again since; NULL if
  * there is none
  */
 struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk)

@@ -33,10 +33,7 @@ void xtcp_scoreboard_absolve(struct sock *sk);
 struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk);
 void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp);
 
-/*
- * After the highest segment that the peer has reported; SND.UNA when it has
- * reported none.
- */
+/* End of the highest SACKed segment; SND.UNA if there is none. */
 static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
 {
 	return xs->sacked_out ? xs->sacked_end : xs->snd_una;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * send.c - text and FIN on their way out: what may go now
+ * send.c - decide what may be sent, and send it
  *
  * RFC 9293 3.8.6 (window), 3.8.6.2.1 (sender's silly window avoidance), 3.7.4
- * (Nagle). The queue that it works off is sendqueue.c's.
+ * (Nagle). sendqueue.c holds the queue.
  *
- * Socket lock; process context or softirq.
+ * Context: socket lock; process or softirq.
  */
 #include "transfer/send.h"
 
@@ -33,10 +33,10 @@
 #include "transfer/undo.h"
 #include "user/stats.h"
 
-/* States in which text or FIN may leave. */
+/* States in which payload or FIN may be sent. */
 #define SENDING_STATES	XTCP_SYNCHRONIZED
 
-/* Octets that the peer's window still takes after SND.NXT. */
+/* Bytes of the peer's window beyond SND.NXT. */
 static u32 usable_window(const struct xtcp_sock *xs)
 {
 	s32 usable = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));
@@ -45,11 +45,11 @@ static u32 usable_window(const struct xtcp_sock *xs)
 }
 
 /*
- * Nagle (RFC 9293 3.7.4, SHLD-7) with Minshall's change: a segment that is
- * not full waits while another such is unacknowledged, not while anything is.
- * The end of a large write does not wait even then: it is one small segment
- * among many, not what Nagle is against, and as a rule the peer has to have it
- * before it can go on. Linux holds it for a round trip, or not, as it happens.
+ * Nagle (RFC 9293 3.7.4, SHLD-7) with Minshall's change: a segment that is not
+ * full waits only while another such segment is unacknowledged. The end of a
+ * large write does not wait even then: it is one small segment among many, and
+ * the peer usually needs it before it can go on. Linux may delay it by a round
+ * trip.
  */
 static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 {
@@ -65,7 +65,7 @@ static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));
 }
 
-/* May the last segment of @skb, which is not full, go? */
+/* True if the last segment of @skb, which is not full, may be sent. */
 static __always_inline bool tail_may_go(const struct sock *sk,
 					const struct sk_buff *skb, u8 nagle)
 {
@@ -75,8 +75,8 @@ static __always_inline bool tail_may_go(const struct sock *sk,
 }
 
 /*
- * Is @skb, the first that waits, less than a segment, and does nothing but Nagle
- * hold it? What may_send() would find, without the calculation.
+ * True if @skb, the first unsent one, is less than a segment and only Nagle
+ * holds it back. Same result as may_send(), without its calculation.
  */
 static __always_inline bool nagle_holds(const struct sock *sk,
 					const struct sk_buff *skb, u8 nagle)
@@ -88,11 +88,11 @@ static __always_inline bool nagle_holds(const struct sock *sk,
 }
 
 /*
- * How many octets of @skb, the first that waits, may go now: RFC 9293
- * 3.8.6.2.1 (MUST-38). @whole says if FIN and PSH go with them. Negative:
- * nothing may. A part of a segment goes only when the window ends in it and
- * is at least half of the largest seen, or when @force; by itself, for what
- * was full went before.
+ * Bytes of @skb, the first unsent one, that may be sent now: RFC 9293 3.8.6.2.1
+ * (MUST-38). *@whole is set if FIN and PSH may go with them. Negative if
+ * nothing may. Part of a segment is sent only when the window ends in it and is
+ * at least half of the largest seen, or with @force; and alone, because the
+ * full segments were sent before.
  */
 static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 		    u8 nagle, bool force, u32 segs_max, bool *whole)
@@ -124,10 +124,7 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 	return len;
 }
 
-/*
- * A segment that never left before, and stands in no queue, left: it is in
- * flight now.
- */
+/* @skb was sent for the first time and is in no queue: put it in flight. */
 static void send_launched(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -135,7 +132,7 @@ static void send_launched(struct sock *sk, struct sk_buff *skb)
 	bool first = !xs->in_flight;
 
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
-	/* The end of a large write is none that others have to wait for. */
+	/* The end of a large write makes no other small segment wait. */
 	if (skb->len && skb->len < segs * xs->mss &&
 	    !(xs->nagle & XTCP_NAGLE_LARGE))
 		xs->snd_sml = xs->snd_nxt;
@@ -159,7 +156,7 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 	send_launched(sk, skb);
 }
 
-/* Send the first @len octets of @skb, with its FIN if @whole. */
+/* Send the first @len bytes of @skb, with its FIN if @whole. */
 static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
 		     u64 now_ns)
 {
@@ -179,7 +176,7 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
 	return true;
 }
 
-/* The route may have learned another MTU since the last segment. */
+/* The route's MTU may have changed since the last segment. */
 static void refresh_mss(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
@@ -188,7 +185,7 @@ static void refresh_mss(struct sock *sk)
 		xtcp_output_mss_sync(sk, dst_mtu(dst));
 }
 
-/* Segments that the congestion window lets go. */
+/* Segments that the congestion window allows. */
 static u32 congestion_room(const struct xtcp_sock *xs)
 {
 	u32 pipe = xtcp_congestion_pipe(xs);
@@ -197,8 +194,8 @@ static u32 congestion_room(const struct xtcp_sock *xs)
 }
 
 /*
- * Send a probe of the path's MTU, if one is due. Negative: what is queued must
- * wait for it; 0: it may go; 1: a probe went.
+ * Send a probe of the path's MTU, if one is due. Negative: unsent data must
+ * wait for the probe; 0: it may be sent; 1: a probe was sent.
  */
 static int push_probe(struct sock *sk)
 {
@@ -224,7 +221,7 @@ static int push_probe(struct sock *sk)
 	return 1;
 }
 
-/* Send what may go; Return: something went. */
+/* Send what may be sent. Returns true if something was. */
 static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -239,7 +236,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		bool whole;
 		s32 len;
 
-		/* A bare FIN is too little to congest anything. */
+		/* A bare FIN is too small to cause congestion. */
 		if (!room && skb->len)
 			break;
 		if (!force && nagle_holds(sk, skb, nagle))
@@ -249,7 +246,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		if (!force && xs->in_flight &&
 		    xtcp_burst_waits(sk, skb, room, now_ns))
 			break;
-		/* The override is for one segment. */
+		/* The override applies to one segment. */
 		len = may_send(sk, skb, nagle, force, force ? 1 : room, &whole);
 		if (len < 0 || !push_one(sk, skb, len, whole, now_ns))
 			break;
@@ -259,7 +256,10 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 	return pushed;
 }
 
-/* The first in flight starts the timeout; each may put the probe off. */
+/*
+ * The first segment in flight starts the timeout; each may postpone the loss
+ * probe.
+ */
 static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 {
 	if (!xtcp_lossprobe_schedule(sk, now_ns, was_idle) &&
@@ -287,9 +287,9 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 }
 
 /**
- * xtcp_send_init - nothing was sent, and no window is known
- * @xs: a connection that begins
- * @now_ns: what the clock says
+ * xtcp_send_init - begin with nothing sent and no window known
+ * @xs: TCB of a new connection
+ * @now_ns: current time
  */
 void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
 {
@@ -301,8 +301,10 @@ void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
- * xtcp_send_has_room - is there something new, and does the window take it
+ * xtcp_send_has_room - check whether the window allows a new segment
  * @sk: the socket, locked
+ *
+ * Return: true if there is unsent data, and the window allows a segment of it
  */
 bool xtcp_send_has_room(struct sock *sk)
 {
@@ -314,13 +316,13 @@ bool xtcp_send_has_room(struct sock *sk)
 }
 
 /**
- * xtcp_send_beyond_cwnd - send one new segment, cwnd or not
+ * xtcp_send_beyond_cwnd - send one new segment, regardless of cwnd
  * @sk: the socket, locked, with something in flight
  *
- * For the loss probe, whose timer the caller sets. It waits for its turn where
- * segments are paced, and for the host's own queue, as in Linux.
+ * For the loss probe, whose timer the caller sets. It waits for pacing and for
+ * the host's own queue, as in Linux.
  *
- * Return: true when it left
+ * Return: true if it was sent
  */
 bool xtcp_send_beyond_cwnd(struct sock *sk)
 {
@@ -337,11 +339,11 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 }
 
 /**
- * xtcp_send_push - send what the windows, cwnd and Nagle let go
+ * xtcp_send_push - send what the windows, cwnd and Nagle allow
  * @sk: the socket, locked
  * @nagle: XTCP_NAGLE_* to be added to the socket's for this call
  *
- * If nothing is in flight afterwards and something waits, the persist timer
+ * If nothing is in flight afterwards and data is unsent, the persist timer
  * runs.
  */
 void xtcp_send_push(struct sock *sk, u8 nagle)
@@ -350,12 +352,14 @@ void xtcp_send_push(struct sock *sk, u8 nagle)
 }
 
 /**
- * xtcp_send_waits_for_more - does Nagle still hold all that waits
- * @sk: the socket, locked; text was added to what waits
+ * xtcp_send_waits_for_more - check whether Nagle still holds back all unsent
+ * data
+ * @sk: the socket, locked; data was just added
  * @nagle: as for xtcp_send_push()
  *
- * Less than a segment waits, as it did when that was last looked at. Where it is
- * true xtcp_send_push() would find nothing to do, step by step.
+ * Fast path: less than a segment is unsent, as it was at the last check.
+ *
+ * Return: true if xtcp_send_push() would send nothing
  */
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
 {
@@ -367,13 +371,14 @@ bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
 }
 
 /**
- * xtcp_send_may_go_alone - will a small segment leave at once, whatever it says
+ * xtcp_send_may_go_alone - check whether a small segment would be sent at once
  * @sk: the socket, locked, in ESTABLISHED
- * @octets: of text
+ * @bytes: bytes of its payload
  *
- * Nothing waits, nothing is in flight or still in this host, and nothing but
- * the windows could hold it back. Where it is true xtcp_send_push() would find
- * the same, step by step.
+ * Fast path: nothing is unsent, in flight or still in this host, and only the
+ * windows could hold it back.
+ *
+ * Return: true if xtcp_send_push() would send it as one segment
  */
 bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
 {
@@ -392,10 +397,11 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
 /**
  * xtcp_send_alone - send a segment for which xtcp_send_may_go_alone() is true
  * @sk: the socket, locked
- * @skb: from xtcp_sendq_alloc_reserved(), with its text; the send queue owns it now
+ * @skb: from xtcp_sendq_alloc_reserved(), with its payload; the send queue owns
+ *	it now
  *
- * What it is made for is small, and fits the path whatever the route has learnt
- * of it. One that can't leave waits as it would otherwise.
+ * Such a segment is small and fits any MTU of the route. If it can't be sent it
+ * is queued as usual.
  */
 void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 {
@@ -419,11 +425,11 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_send_override - send a small segment after all
+ * xtcp_send_override - send a small segment although it was held back
  * @sk: the socket, locked, with nothing in flight
  *
- * RFC 9293 3.8.6.2.1, (4): the override timeout has passed. Also the end of
- * the patience with TCP_CORK.
+ * RFC 9293 3.8.6.2.1, (4): the override timeout has passed. Also ends
+ * TCP_CORK's delay.
  */
 void xtcp_send_override(struct sock *sk)
 {
@@ -432,15 +438,16 @@ void xtcp_send_override(struct sock *sk)
 
 /**
  * xtcp_send_syn - send the SYN of an active open (RFC 9293 3.10.1)
- * @sk: the socket, locked, in SYN-SENT with @iss chosen; just renewed
+ * @sk: the socket, locked, in SYN-SENT with @iss chosen; its TCB was just
+ *	renewed
  *
- * The retransmission timer runs afterwards, whether or not the SYN left.
+ * The retransmission timer runs afterwards, even if the SYN could not be sent.
  */
 void xtcp_send_syn(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 flags = XTCP_SYN | xtcp_ecn_offer(sk);
-	/* When connect() began it; the SYN's echo is held against this. */
+	/* Start of connect(); the SYN's timestamp echo is compared with it. */
 	u64 now_ns = xs->last_snd_ns;
 
 	xs->snd_una = xs->iss;
@@ -455,7 +462,7 @@ void xtcp_send_syn(struct sock *sk)
 			    (u64)xs->rto_us * NSEC_PER_USEC);
 }
 
-/* With nothing queued before it, and nothing to wait for. */
+/* True if a FIN may be sent at once; the queue is empty. */
 static bool fin_may_go_bare(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -464,7 +471,7 @@ static bool fin_may_go_bare(struct sock *sk)
 	       xtcp_state_in(sk, SENDING_STATES) && !xtcp_pacing_holds(sk);
 }
 
-/* Made of @spare, which is eaten. False: it did not leave. */
+/* Built in @spare, which is consumed. False if it was not sent. */
 static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -485,9 +492,9 @@ static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
 }
 
 /**
- * xtcp_send_fin - send our FIN behind all text (RFC 9293 3.10.4)
+ * xtcp_send_fin - send our FIN after all data (RFC 9293 3.10.4)
  * @sk: the socket, locked
- * @spare: received segment that nobody wants any more, or NULL; eaten
+ * @spare: spare skb or NULL; consumed
  */
 void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 {
@@ -516,7 +523,7 @@ void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 		xtcp_sendq_append(sk, skb);
 	}
 	xs->fin_queued = 1;
-	/* What could just not leave is tried again by a timer. */
+	/* A timer tries again what could not be sent. */
 	if (alone)
 		xtcp_probe_window_check(sk);
 	else
@@ -524,9 +531,9 @@ void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 }
 
 /*
- * Octets of @skb that may be sent again: never beyond the window, which may
- * have shrunk (SHLD-16, MAY-7), except that the oldest always goes: with a
- * closed window it is the probe (MUST-35). 0: none.
+ * Bytes of @skb that may be sent again: not beyond the window, which may have
+ * shrunk (SHLD-16, MAY-7), but the oldest segment always: with a closed window
+ * it is the probe (MUST-35). 0 for none.
  */
 static u32 retransmit_room(const struct xtcp_sock *xs,
 			   const struct sk_buff *skb, u32 segs_max)
@@ -540,7 +547,8 @@ static u32 retransmit_room(const struct xtcp_sock *xs,
 }
 
 /*
- * Cut @skb to what may be sent again, and into segments of today's MSS.
+ * Split @skb to what may be sent again, in segments of the current MSS.
+ *
  * Return: 0; -EAGAIN, -ENOMEM.
  */
 static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
@@ -565,13 +573,13 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 /**
  * xtcp_send_again - send a segment in flight once more
  * @sk: the socket, locked
- * @skb: in flight; cut to the MSS and the window of today
- * @segs_max: segments of it that may go; what is cut off stays in flight
+ * @skb: in flight; split by the current MSS and window
+ * @segs_max: segments of it that may be sent; the rest stays in flight
  *
- * The scoreboard is not told: the loss probe doesn't mean that it is lost.
+ * Does not change the scoreboard, because for the loss probe it is not lost.
  *
- * Return: 0 when it left, -EAGAIN when it lies beyond the window, -EBUSY when
- * its last copy has not left this host, -ENOMEM or an error of the route
+ * Return: 0 when it was sent, -EAGAIN when it lies beyond the window, -EBUSY
+ * when its last copy has not left this host, -ENOMEM or an error of the route
  */
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 {
@@ -591,7 +599,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	}
 
 	segs = xtcp_sendq_segs(skb);
-	/* If it is the probe, nobody can tell any more which copy arrived. */
+	/* If it is the probe, its ACK can't be attributed any more. */
 	xs->mtu_probe = 0;
 	if (cb->retrans < U8_MAX)
 		cb->retrans++;
@@ -617,9 +625,9 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
  * xtcp_send_retransmit - send a lost segment again
  * @sk: the socket, locked
  * @skb: in flight; see xtcp_send_again()
- * @segs_max: segments of it that may go
+ * @segs_max: segments of it that may be sent
  *
- * Return: 0 when it left, or an error of xtcp_send_again()
+ * Return: 0 when it was sent, or an error of xtcp_send_again()
  */
 int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 {

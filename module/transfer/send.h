@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * send.h - text and FIN on their way out: what may go now
+ * send.h - decide what may be sent, and send it
  *
- * All under the socket lock.
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_SEND_H
 #define XTCP_TRANSFER_SEND_H

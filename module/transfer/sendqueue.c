@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sendqueue.c - where text and FIN wait, and where they are while in flight
+ * sendqueue.c - data and FIN that are unsent or in flight
  *
- * RFC 9293 3.10.2. Text lives in page fragments, and the first of it in the
- * linear part, if it was little, behind the room for the headers of the skb's
- * clones. An skb moves once
- * from sk_write_queue to the rbtree of what is in flight, keyed by sequence
- * number, and leaves that when it is acknowledged. A queued skb is charged to
- * sk_wmem_queued by its truesize for as long as it stands in either.
+ * RFC 9293 3.10.2. Payload is in page fragments; the first of it, if it is
+ * small, is in the linear part, behind the headroom for the headers of the
+ * skb's clones. An skb moves once from sk_write_queue to the rbtree of the
+ * flight, which is keyed by sequence number, and leaves that when it is
+ * acknowledged. While it is in either, its truesize is charged to
+ * sk_wmem_queued.
  *
- * One skb stands for as many segments as a device, or the kernel on its behalf,
- * will cut it into (net/offload.c): up to 64 KiB. How many they are is settled
- * when it is sent, by the MSS of that time (xtcp_sendq_measure()). What befalls
- * only some of them cuts the skb in two, at the edge of a segment: the window,
- * a SACK block, a loss, a smaller MSS. What has arrived out of order is put
- * together again. All sums in the TCB count segments.
+ * One skb holds as many segments as the device, or the kernel for it, will
+ * segment it into (net/offload.c): up to 64 KiB. Their number is determined by
+ * the MSS when it is sent (xtcp_sendq_measure()). An event that concerns only
+ * some of them (the window, a SACK block, a loss, a smaller MSS) splits the skb
+ * at a segment's edge. What has arrived out of order is merged again. All
+ * counts in the TCB are segments.
  *
- * A SYN, and a FIN that finds the queue empty, is all that is in flight, and most
- * are acknowledged at once. So they are sent without an skb in the queue: the
- * TCB knows their number, and when they left. Whatever else befalls them than an
- * ACK gives them an skb first (xtcp_sendq_bare_to_skb()).
+ * A SYN, and a FIN that finds the queue empty, is all that is in flight, and is
+ * usually acknowledged at once. So it is sent without an skb in the queue: the
+ * TCB knows its number and time of sending. Before anything else than its ACK
+ * is processed it gets an skb (xtcp_sendq_bare_to_skb()).
  *
- * Socket lock; process context or softirq.
+ * Context: socket lock; process or softirq.
  */
 #include "transfer/sendqueue.h"
 
@@ -41,13 +41,13 @@
 static void free_queued(struct sock *sk, struct sk_buff *skb)
 {
 	xtcp_sendq_charge(sk, -(int)skb->truesize);
-	/* Nobody has seen it: what leaves are clones. */
+	/* No one else refers to it: what was sent were clones. */
 	__kfree_skb(skb);
 }
 
 /**
- * xtcp_sendq_init - nothing is queued or in flight
- * @xs: a connection that begins
+ * xtcp_sendq_init - begin with nothing queued or in flight
+ * @xs: TCB of a new connection
  */
 void xtcp_sendq_init(struct xtcp_sock *xs)
 {
@@ -57,12 +57,11 @@ void xtcp_sendq_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_sendq_alloc - an empty segment, of nobody's memory yet
- * @linear: octets of text that its linear part shall hold
+ * xtcp_sendq_alloc - allocate an empty segment, without accounting
+ * @linear: bytes of payload for its linear part
  * @gfp: allocation flags
  *
- * Any context, no lock.
- *
+ * Context: any, no lock.
  * Return: skb, or NULL
  */
 struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
@@ -72,24 +71,29 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, XTCP_HEADROOM);
-	/* Whoever copies text in need not sum it: segment/output.c does. */
+	/*
+	 * Copying data in need not compute the checksum: segment/output.c does.
+	 */
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	memset(skb->cb, 0, sizeof(skb->cb));
 	xtcp_cb(skb)->flags = XTCP_ACK;
 	xtcp_cb(skb)->segs = 1;
-	/* Whoever rewrites the header of a clone touches nothing of ours. */
+	/*
+	 * A clone's header may be rewritten: it is not shared with the
+	 * original.
+	 */
 	__skb_header_release(skb);
 	return skb;
 }
 
 /**
- * xtcp_sendq_alloc_reserved - an empty segment for the send queue
+ * xtcp_sendq_alloc_reserved - allocate an empty segment for the send queue
  * @sk: the socket, locked
- * @linear: octets of text that its linear part shall hold
+ * @linear: bytes of payload for its linear part
  * @gfp: allocation flags
  *
  * Return: skb whose memory is reserved, not yet charged; NULL when the socket
- * or the machine is short of memory, then the socket's send buffer was cut
+ * or the host is short of memory, and the socket's send buffer was reduced
  */
 struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 					  gfp_t gfp)
@@ -106,12 +110,12 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 }
 
 /**
- * xtcp_sendq_alloc_control - a segment for a FIN, which must not fail
+ * xtcp_sendq_alloc_control - allocate a segment for a FIN, which must not fail
  * @flags: XTCP_FIN, XTCP_ACK
  *
- * It comes from shutdown() or close(): process context with nothing but the
- * socket lock held. Its memory is charged unasked; the next reservation makes
- * up for it.
+ * Called by shutdown() or close(): process context with only the socket lock
+ * held. Its memory is charged without a reservation; the next reservation
+ * includes it.
  *
  * Return: skb, not charged; NULL in softirq only
  */
@@ -131,7 +135,7 @@ struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
  * xtcp_sendq_newest - the segment that ends at SND.NXT
  * @sk: the socket, locked, with something in flight
  *
- * Return: the segment in flight with the highest number
+ * Return: the segment in flight with the highest sequence number
  */
 struct sk_buff *xtcp_sendq_newest(struct sock *sk)
 {
@@ -139,11 +143,11 @@ struct sk_buff *xtcp_sendq_newest(struct sock *sk)
 }
 
 /**
- * xtcp_sendq_find - the segment in flight that has an octet
+ * xtcp_sendq_find - find the segment in flight that contains a byte
  * @sk: the socket, locked
- * @seq: number of the octet
+ * @seq: sequence number of the byte
  *
- * Return: the segment, or the first after it; NULL: all end before
+ * Return: the segment, or the first one after it; NULL if all end before
  */
 struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq)
 {
@@ -164,7 +168,7 @@ struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq)
 }
 
 /**
- * xtcp_sendq_number - a segment gets its numbers, behind all that was written
+ * xtcp_sendq_number - assign the next sequence numbers to a segment
  * @sk: the socket, locked
  * @skb: from xtcp_sendq_alloc_reserved(), flags set; charged to the socket now
  */
@@ -181,7 +185,7 @@ void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_append - append a segment to what waits to be sent
+ * xtcp_sendq_append - append a segment to the unsent data
  * @sk: the socket, locked
  * @skb: from xtcp_sendq_alloc_reserved(), flags set; the queue owns it now
  */
@@ -192,10 +196,10 @@ void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_grown - text was added to the last queued segment
+ * xtcp_sendq_grown - payload was added to the last unsent segment
  * @sk: the socket, locked
  * @skb: tail of sk_write_queue
- * @octets: added; they are charged already
+ * @bytes: bytes added; charged already
  */
 void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes)
 {
@@ -207,10 +211,11 @@ void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes)
 }
 
 /**
- * xtcp_sendq_drop_empty - take back a segment that got no text
+ * xtcp_sendq_drop_empty - remove a segment that got no payload
  * @sk: the socket, locked
  *
- * Before the lock is let go: an empty segment must not be sent.
+ * Called before the lock is released, because an empty segment must not be
+ * sent.
  */
 void xtcp_sendq_drop_empty(struct sock *sk)
 {
@@ -223,7 +228,8 @@ void xtcp_sendq_drop_empty(struct sock *sk)
 }
 
 /**
- * xtcp_sendq_mark_push - the user's write ends here (RFC 9293 MUST-61)
+ * xtcp_sendq_mark_push - set PSH at the end of the user's write (RFC 9293
+ * MUST-61)
  * @sk: the socket, locked
  */
 void xtcp_sendq_mark_push(struct sock *sk)
@@ -238,10 +244,12 @@ void xtcp_sendq_mark_push(struct sock *sk)
 }
 
 /**
- * xtcp_sendq_wants_push - has half a window been queued since the last PSH
- * @xs: the connection
+ * xtcp_sendq_wants_push - check whether a long write needs a PSH meanwhile
+ * @xs: the connection, locked
  *
- * A long write pushes on its way, so that neither side waits for its end.
+ * So that neither side waits for its end.
+ *
+ * Return: true if half a window was queued since the last PSH
  */
 bool xtcp_sendq_wants_push(const struct xtcp_sock *xs)
 {
@@ -250,8 +258,8 @@ bool xtcp_sendq_wants_push(const struct xtcp_sock *xs)
 }
 
 /*
- * Segments of an skb with these marks join the flight; negative: leave it.
- * Without SACK none is marked SACKED, and sacked_out is a count of ACKs.
+ * Count @segs segments with these flags into the flight, or out if negative.
+ * Without SACK none is flagged SACKED, and sacked_out counts ACKs.
  */
 static void sendq_recount(struct xtcp_sock *xs, u8 marks, int segs)
 {
@@ -266,7 +274,7 @@ static void sendq_recount(struct xtcp_sock *xs, u8 marks, int segs)
 		xs->retrans_out += segs;
 }
 
-/* Into the tree of what is in flight, by number. */
+/* Insert into the tree of the flight, by sequence number. */
 static void tree_add(struct sock *sk, struct sk_buff *skb)
 {
 	struct rb_node **p = &sk->tcp_rtx_queue.rb_node;
@@ -285,7 +293,7 @@ static void tree_add(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_fly - put segments among those in flight
+ * xtcp_sendq_fly - add segments to the flight
  * @sk: the socket, locked
  * @skb: in no queue, just sent, measured
  */
@@ -301,24 +309,24 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 /**
  * xtcp_sendq_resent - a segment in flight was sent again
  * @sk: the socket, locked
- * @skb: it is now the one that was sent last
+ * @skb: the segment, now the last one in the order of sending
  */
 void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb)
 {
 	list_move_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
 }
 
-/* It has left the tree, and the order of sending. */
+/* @skb is in neither the tree nor the order of sending. */
 static void free_landed(struct sock *sk, struct sk_buff *skb)
 {
-	/* The links share their place with these, which kfree_skb() looks at. */
+	/* Their memory was used for the links, and kfree_skb() reads them. */
 	skb->_skb_refdst = 0;
 	skb->destructor = NULL;
 	free_queued(sk, skb);
 }
 
 /**
- * xtcp_sendq_land - a segment in flight is done with
+ * xtcp_sendq_land - remove a segment from the flight
  * @sk: the socket, locked
  * @skb: freed
  */
@@ -330,12 +338,12 @@ void xtcp_sendq_land(struct sock *sk, struct sk_buff *skb)
 	free_landed(sk, skb);
 }
 
-/* --- a SYN or FIN by itself -------------------------------------------- */
+/* --- a SYN or FIN without an skb ---------------------------------------- */
 
 /**
- * xtcp_sendq_fly_bare - a SYN or FIN leaves, and nothing else is in flight
- * @sk: the socket, locked; the segment's number is SND.UNA
- * @now_ns: what the clock said when it was sent
+ * xtcp_sendq_fly_bare - add a SYN or FIN without an skb to the empty flight
+ * @sk: the socket, locked; the sequence number is SND.UNA
+ * @now_ns: time of sending
  */
 void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns)
 {
@@ -347,7 +355,7 @@ void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns)
 }
 
 /**
- * xtcp_sendq_land_bare - it is done with
+ * xtcp_sendq_land_bare - remove a SYN or FIN without an skb from the flight
  * @sk: the socket, locked, with @bare_out
  */
 void xtcp_sendq_land_bare(struct sock *sk)
@@ -359,17 +367,19 @@ void xtcp_sendq_land_bare(struct sock *sk)
 }
 
 /**
- * xtcp_sendq_bare_is_fin - is it our FIN, and not our SYN
+ * xtcp_sendq_bare_is_fin - tell our FIN from our SYN
  * @xs: the connection, locked, with @bare_out
  *
- * Behind a SYN a FIN may wait already.
+ * A FIN may already be queued behind a SYN.
+ *
+ * Return: true if the FIN is in flight
  */
 bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs)
 {
 	return xs->fin_queued && xs->snd_nxt == xs->write_seq;
 }
 
-/* As it was sent; but a SYN that the peer's has crossed is a SYN-ACK now. */
+/* Flags as sent; but after a crossing SYN, ours is a SYN-ACK. */
 static u8 bare_flags(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -382,12 +392,12 @@ static u8 bare_flags(const struct sock *sk)
 }
 
 /**
- * xtcp_sendq_bare_to_skb - see that there is an skb for all that is in flight
+ * xtcp_sendq_bare_to_skb - make sure that all that is in flight has an skb
  * @sk: the socket, locked
  *
- * For those who are about to look at it, mark it or send it again.
+ * Called before the flight is searched, flagged or sent again.
  *
- * Return: false without memory, then nothing has changed
+ * Return: false without memory; nothing has changed then
  */
 bool xtcp_sendq_bare_to_skb(struct sock *sk)
 {
@@ -409,13 +419,13 @@ bool xtcp_sendq_bare_to_skb(struct sock *sk)
 	return true;
 }
 
-/* --- cutting segments -------------------------------------------------- */
+/* --- splitting and merging ---------------------------------------------- */
 
 /**
- * xtcp_sendq_measure_again - the MSS is another one, or the text has changed
+ * xtcp_sendq_measure_again - the MSS or the payload of a segment has changed
  * @sk: the socket, locked
- * @skb: in flight; the sums follow
- * @mss: octets of text in a full segment
+ * @skb: in flight; the counts follow
+ * @mss: payload of a full segment, bytes
  */
 void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 {
@@ -427,9 +437,9 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 }
 
 /*
- * Make the fragment list private, because a clone may still be on its way out,
- * and let each fragment hold a reference to its page: io_uring's registered
- * pages have one for all of the skb instead.
+ * Make the fragment list private, because a clone may still be queued in this
+ * host, and let each fragment hold a reference to its page: registered pages of
+ * io_uring have one reference for the whole skb instead.
  */
 static int sendq_unshare(struct sock *sk, struct sk_buff *skb)
 {
@@ -444,16 +454,16 @@ static int sendq_unshare(struct sock *sk, struct sk_buff *skb)
 	return err;
 }
 
-/* Does @skb stand at an end of what is in flight? */
+/* True if @skb is the first or the last in flight. */
 static bool skb_is_at_an_end(struct sock *sk, const struct sk_buff *skb)
 {
 	return skb == xtcp_sendq_oldest(sk) || skb == xtcp_sendq_newest(sk);
 }
 
 /*
- * The second part of a cut: an empty skb with a reservation. Without a
- * reservation only where the connection could not go on otherwise (@must); the
- * next reservation makes up for it.
+ * Allocate an empty skb for the second part of a split, with a reservation. If
+ * the connection could not go on otherwise (@must), also without one; the next
+ * reservation includes it.
  */
 static struct sk_buff *rest_alloc(struct sock *sk, u32 linear, bool must)
 {
@@ -489,19 +499,19 @@ static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len
 
 	xtcp_sendq_charge(sk, rest->truesize);
 	skb_split(skb, rest, len);
-	/* Of pages alone: each keeps its linear part. */
+	/* Of the pages only: each skb keeps its linear part. */
 	skb->truesize -= moved;
 	rest->truesize += moved;
 	return rest;
 }
 
 /**
- * xtcp_sendq_split - cut an skb in two
+ * xtcp_sendq_split - split an skb in two
  * @sk: the socket, locked
  * @skb: of the send queue; keeps the first part
  * @len: bytes of payload that stay in it
  *
- * Neither is measured anew.
+ * The caller measures both again.
  *
  * Return: the rest, with FIN and PSH, charged, for the caller to put into the
  * same queue; NULL without memory
@@ -512,10 +522,10 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 }
 
 /*
- * A peer with a small MSS that reports every second segment (CVE-2019-11478)
- * makes an skb of each: many times the memory of the payload. As in Linux the
- * queue may grow to twice the send buffer and what a write can overshoot; then
- * only its ends are cut, so that the connection goes on.
+ * A peer with a small MSS that SACKs every second segment (CVE-2019-11478)
+ * causes an skb for each: many times the memory of the payload. As in Linux the
+ * queue may grow to twice the send buffer plus the excess of a write; beyond
+ * that only its first and last skb are split, so that the connection goes on.
  */
 static bool queue_is_too_big(const struct sock *sk)
 {
@@ -526,16 +536,15 @@ static bool queue_is_too_big(const struct sock *sk)
 }
 
 /**
- * xtcp_sendq_split_flight - cut an skb in flight in two
+ * xtcp_sendq_split_flight - split an skb in flight in two
  * @sk: the socket, locked
  * @skb: in flight; keeps the first part
- * @len: bytes of payload that stay in it; where they end a segment ends from
- *	now on
+ * @len: bytes of payload that stay in it; a segment ends there from now on
  *
- * The rest follows it in the flight, with the same marks.
+ * The rest follows it in the flight, with the same flags.
  *
- * Return: false without memory, or if the send queue has too much of it
- * already; then nothing has changed
+ * Return: false without memory, or if the send queue is too big; nothing has
+ * changed then
  */
 bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
@@ -561,14 +570,14 @@ bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 	return true;
 }
 
-/* Move the text of what follows @skb into it; @next is to be unlinked and freed. */
+/* Append the payload of @next to @skb; the caller unlinks and frees @next. */
 static bool take_payload(struct sock *sk, struct sk_buff *skb,
 			 struct sk_buff *next)
 {
 	bool stolen;
 	int delta;
 
-	/* Heads come from kmalloc(): none is ever stolen. */
+	/* Heads are from kmalloc(), so none is stolen. */
 	if ((xtcp_cb(next)->flags & XTCP_FIN) ||
 	    !skb_try_coalesce(skb, next, &stolen, &delta))
 		return false;
@@ -579,15 +588,16 @@ static bool take_payload(struct sock *sk, struct sk_buff *skb,
 }
 
 /**
- * xtcp_sendq_merge - one skb for two in flight
+ * xtcp_sendq_merge - merge two skbs in flight into one
  * @sk: the socket, locked
- * @skb: in flight, in no order of sending (SACKed)
- * @next: likewise; in sequence and marks it goes on where @skb ends
+ * @skb: in flight, not in the order of sending (SACKed)
+ * @next: likewise; its sequence numbers and flags continue those of @skb
  *
- * A window of single segments costs half as much again in skbs as it has text. Of
- * what has arrived none needs one of its own, and the writer gets the room.
+ * In a window of single segments the skbs take half as much memory as the
+ * payload. Arrived segments need no skb of their own, and the writer gets the
+ * space.
  *
- * Return: true: @next is gone, @skb stands for both; false: they don't fit together
+ * Return: true if @next was merged and freed; false if they don't fit together
  */
 bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
 {
@@ -595,8 +605,9 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
 	/*
-	 * Its segments must be countable, and cuttable at the same edges. Pages
-	 * of the user's stay as they are: to make them private is to copy them.
+	 * The segments must be countable, and splittable at the same edges. The
+	 * user's own pages are left alone, because making them private copies
+	 * them.
 	 */
 	if (cb->end != more->seq || cb->seg_size != more->seg_size ||
 	    !cb->seg_size || skb->len % cb->seg_size ||
@@ -611,7 +622,7 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	return true;
 }
 
-/* Move the text of what follows @skb into it. */
+/* Append the payload of the next unsent skb to @skb. */
 static bool gather_next(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *next = skb_queue_next(&sk->sk_write_queue, skb);
@@ -624,11 +635,11 @@ static bool gather_next(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_gather - make the first segment that waits so large
- * @sk: the socket, locked, with more than @len octets in sk_write_queue
- * @len: octets of text
+ * xtcp_sendq_gather - make the first unsent segment hold a number of bytes
+ * @sk: the socket, locked, with more than @len bytes in sk_write_queue
+ * @len: bytes of payload
  *
- * Return: it, first of the queue still; NULL: it can't be made of what is there
+ * Return: the segment, still first of the queue; NULL if that was not possible
  */
 struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
 {
@@ -649,7 +660,7 @@ struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
 	return skb;
 }
 
-/* Drop the first @eat bytes of the fragments, after sendq_unshare(). */
+/* Drop the first @bytes of the fragments; sendq_unshare() was called. */
 static void consume_frags(struct sk_buff *skb, u32 bytes)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
@@ -676,12 +687,13 @@ static void consume_frags(struct sk_buff *skb, u32 bytes)
 }
 
 /**
- * xtcp_sendq_trim_head - cut off what was acknowledged
+ * xtcp_sendq_trim_head - remove acknowledged payload from a segment
  * @sk: the socket, locked
  * @skb: in flight
- * @ack: inside it; if memory is short all of it is just sent again
+ * @ack: sequence number inside it; without memory nothing is removed, and all
+ *	of it may be sent again
  *
- * Return: segments that are not in flight any more
+ * Return: number of segments that left the flight
  */
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 {
@@ -701,7 +713,7 @@ u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 }
 
 /**
- * xtcp_sendq_purge - forget all that was not acknowledged
+ * xtcp_sendq_purge - free all unsent and unacknowledged segments
  * @sk: the socket, locked or no longer visible
  */
 void xtcp_sendq_purge(struct sock *sk)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * sendqueue.h - where text and FIN wait, and where they are while in flight
+ * sendqueue.h - data and FIN that are unsent or in flight
  *
- * What was never sent stands in sk_write_queue, what is in flight in the
- * rbtree tcp_rtx_queue by sequence number, and what is on its way in
- * xs->sent_order besides; but a SYN or FIN by itself may be in flight without
- * an skb (xs->bare_out). All under the socket lock.
+ * Unsent skbs are in sk_write_queue; those in flight are in the rbtree
+ * tcp_rtx_queue by sequence number, and those in the network in xs->sent_order
+ * besides. A SYN or FIN alone may be in flight without an skb (xs->bare_out).
+ *
+ * Context: socket lock.
  */
 #ifndef XTCP_TRANSFER_SENDQUEUE_H
 #define XTCP_TRANSFER_SENDQUEUE_H
@@ -27,8 +28,8 @@ struct xtcp_sock;
 void xtcp_sendq_init(struct xtcp_sock *xs);
 
 /*
- * Segments on the wire that an skb of the queue stands for; before it is sent
- * for the first time they are not counted yet.
+ * Number of segments that an skb of the queue holds; not valid before it is
+ * sent for the first time.
  */
 static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
 {
@@ -45,11 +46,11 @@ void xtcp_sendq_drop_empty(struct sock *sk);
 void xtcp_sendq_mark_push(struct sock *sk);
 bool xtcp_sendq_wants_push(const struct xtcp_sock *xs);
 
-/* Looking at it. */
+/* Searching it. */
 struct sk_buff *xtcp_sendq_newest(struct sock *sk);
 struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq);
 
-/* For those who send, and those who hear of arrivals. */
+/* For sending and for processing ACKs. */
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags);
 void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb);
@@ -68,8 +69,10 @@ u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
 void xtcp_sendq_purge(struct sock *sk);
 
 /**
- * xtcp_sendq_has_unsent - does text or FIN wait that was never sent
+ * xtcp_sendq_has_unsent - check for data or a FIN that was never sent
  * @sk: the socket, locked
+ *
+ * Return: true if there is some
  */
 static inline bool xtcp_sendq_has_unsent(const struct sock *sk)
 {
@@ -77,8 +80,10 @@ static inline bool xtcp_sendq_has_unsent(const struct sock *sk)
 }
 
 /**
- * xtcp_sendq_is_idle - is everything sent and acknowledged
+ * xtcp_sendq_is_idle - check whether everything is sent and acknowledged
  * @sk: the socket, locked
+ *
+ * Return: true if it is
  */
 static inline bool xtcp_sendq_is_idle(const struct sock *sk)
 {
@@ -89,7 +94,7 @@ static inline bool xtcp_sendq_is_idle(const struct sock *sk)
  * xtcp_sendq_oldest - the segment at SND.UNA
  * @sk: the socket, locked
  *
- * Return: oldest segment in flight, NULL if there is none, or no skb for it
+ * Return: the oldest segment in flight; NULL if there is none, or it has no skb
  */
 static inline struct sk_buff *xtcp_sendq_oldest(struct sock *sk)
 {
@@ -97,9 +102,9 @@ static inline struct sk_buff *xtcp_sendq_oldest(struct sock *sk)
 }
 
 /**
- * xtcp_sendq_measure - settle into which segments an skb will be cut
+ * xtcp_sendq_measure - determine the segments of an skb
  * @skb: not in flight
- * @mss: octets of text in a full segment
+ * @mss: payload of a full segment, bytes
  */
 static inline void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
 {
@@ -112,7 +117,7 @@ static inline void xtcp_sendq_measure(struct sk_buff *skb, u32 mss)
 /**
  * xtcp_sendq_charge - account for memory of the send queue
  * @sk: the socket, locked
- * @octets: of truesize more; negative: less
+ * @bytes: change of the truesize; may be negative
  */
 static inline void xtcp_sendq_charge(struct sock *sk, int bytes)
 {

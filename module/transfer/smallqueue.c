@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * smallqueue.c - no socket may fill the queues of its own host
+ * smallqueue.c - limit what a socket has in the queues of its own host
  *
- * A window of segments that stands in the queue of a slow device is latency for
- * everybody else, and hides from the connection that it sends too fast. So a
- * socket stops when xtcp_limit_output_bytes of its skbs, or what its pacing
- * lets go in a millisecond, have not left the host yet, and goes on when one of
- * them is freed. Short writes are held back likewise while something of the
- * socket has not left: the next one can be put into the same segment
- * (xtcp_autocorking). What is lost is sent again up to twice that limit, and
- * only once the copy before has left.
+ * A window of segments in the queue of a slow device is latency for all others,
+ * and hides from the connection that it sends too fast. So a socket stops when
+ * xtcp_limit_output_bytes of its skbs, or what its pacing sends in a
+ * millisecond, have not left the host, and continues when one of them is freed.
+ * In the same way short writes are held back while something of the socket has
+ * not left, so that the next one can be put into the same segment
+ * (xtcp_autocorking). Lost segments are sent again up to twice that limit, and
+ * only after the previous copy has left.
  *
- * What has not left is sk_wmem_alloc, which sock_wfree() lowers when a device
+ * sk_wmem_alloc counts what has not left; sock_wfree() lowers it when a device
  * frees an skb. For a socket without SOCK_USE_WRITE_QUEUE it then calls
- * sk_write_space(), wherever it is, with whatever locks: so the sending is left
- * to a tasklet. The flag is cleared when a socket first has reason to stop, and
- * that time it doesn't: an skb that is just being freed elsewhere might have
- * seen the flag.
+ * sk_write_space(), in any context and under any locks; so a tasklet does the
+ * sending. SOCK_USE_WRITE_QUEUE is cleared the first time the limit is hit. The
+ * socket does not stop that time, because a concurrent sock_wfree() may have
+ * tested the flag already.
  *
- *	xs->deferred: XTCP_THROTTLED	has stopped, and wants to know
- *		      XTCP_RESUMING	stands in a tasklet's list, with a reference
- *		      XTCP_DEFER_SEND	the tasklet found it in its user's hands
+ *   xs->deferred: XTCP_THROTTLED   has stopped, and wants to be called
+ *	        XTCP_RESUMING    is in a tasklet's list, with a reference
+ *	        XTCP_DEFER_SEND  the tasklet found it owned by the user
+ *
+ * Context: see each function.
  */
 #include "transfer/smallqueue.h"
 
@@ -37,7 +39,7 @@
 #include "transfer/send.h"
 #include "user/stats.h"
 
-/* Sockets of which something was freed on this CPU. */
+/* Sockets that may continue, because skbs were freed on this CPU. */
 struct resumer {
 	struct llist_head	waiting;
 	struct tasklet_struct	tasklet;
@@ -45,7 +47,7 @@ struct resumer {
 
 static DEFINE_PER_CPU(struct resumer, resumers);
 
-/* Does sk_write_space() tell of each skb that is freed, from before this call? */
+/* True if sk_write_space() reports freed skbs since before this call. */
 static bool smallqueue_is_told(struct sock *sk)
 {
 	if (!sock_flag(sk, SOCK_USE_WRITE_QUEUE))
@@ -54,30 +56,31 @@ static bool smallqueue_is_told(struct sock *sk)
 	return false;
 }
 
-/* Octets of memory on their way to the device. One stands for the socket. */
+/* Memory that has not left the host, bytes. The socket itself counts as one. */
 static u32 smallqueue_bytes(const struct sock *sk)
 {
 	return refcount_read(&sk->sk_wmem_alloc) - 1;
 }
 
-/* Stop, unless less than @limit is left by now. */
+/* Stop, unless less than @limit is left by now. Returns true if stopped. */
 static bool smallqueue_stop(struct sock *sk, u32 limit)
 {
 	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
-	/* Either we see what was freed, or who frees sees that we stopped. */
+	/* Either we see the freed memory, or sock_wfree() our flag. */
 	smp_mb__after_atomic();
 	return smallqueue_bytes(sk) > limit;
 }
 
 /**
- * xtcp_smallqueue_holds_copy - is what would be sent again still in this host
+ * xtcp_smallqueue_holds_copy - check whether a copy of a segment is in this
+ * host
  * @sk: the socket, locked
  * @skb: in flight
  *
- * The peer cannot have acknowledged it, and a second copy would leave behind
- * the first. Sending goes on once the first has left. Where the socket flag is
- * cleared only here, an skb that is just being freed may not tell: then the
- * retransmission timer looks again.
+ * The peer can't have acknowledged that copy, and a second one would be sent
+ * behind it. Sending continues when the first has left. If the socket flag is
+ * cleared only here, an skb that is just being freed may not be noticed: then
+ * the retransmission timer tries again.
  *
  * Return: true if a clone of @skb waits in a queue of this host
  */
@@ -96,13 +99,17 @@ bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
 }
 
 /**
- * xtcp_smallqueue_is_full - should no more be sent until some of it has left
+ * xtcp_smallqueue_is_full - check whether sending must stop until skbs have
+ * left
  * @sk: the socket, locked
- * @skb: what would be sent
- * @shift: the limit is shifted by: 0; 1 for what is lost, as in Linux
+ * @skb: skb to be sent
+ * @shift: the limit is shifted left by this: 0; 1 for lost segments, as in
+ *	Linux
  *
- * Two skbs go in any case, so that the device is never idle. If a single skb is
- * in flight, then all that has not left are ACKs and copies of that.
+ * Two skbs are always allowed, so that the device is never idle. If a single
+ * skb is in flight, all that has not left are ACKs and copies of it.
+ *
+ * Return: true if it must; sending continues by itself then
  */
 bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 			     unsigned int shift)
@@ -126,11 +133,14 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_smallqueue_corks - should a short write wait for the next one
- * @sk: the socket, locked; something was just written
+ * xtcp_smallqueue_corks - check whether a short write should wait for the next
+ * one
+ * @sk: the socket, locked; data was just written
  *
- * While something of the socket has not left the host, and something is in
- * flight whose ACK would let go what waits.
+ * Only while something of the socket has not left the host, and something is in
+ * flight whose ACK would let the data be sent.
+ *
+ * Return: true if it should
  */
 bool xtcp_smallqueue_corks(struct sock *sk)
 {
@@ -147,8 +157,8 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 }
 
 /**
- * xtcp_smallqueue_resume - go on sending
- * @sk: the socket, locked and not in its user's hands, or from release_cb
+ * xtcp_smallqueue_resume - continue sending
+ * @sk: the socket, locked and not owned by the user, or from release_cb
  */
 void xtcp_smallqueue_resume(struct sock *sk)
 {
@@ -178,7 +188,7 @@ static void smallqueue_resume_all(struct tasklet_struct *tasklet)
 	llist_for_each_entry_safe(xs, next, list, resume_link) {
 		struct sock *sk = xtcp_to_sk(xs);
 
-		/* What is freed from here on puts it into a list again. */
+		/* An skb freed from here on puts it into a list again. */
 		smp_mb__before_atomic();
 		clear_bit(XTCP_RESUMING, &xs->deferred);
 		smallqueue_resume_sk(sk);
@@ -188,9 +198,11 @@ static void smallqueue_resume_all(struct tasklet_struct *tasklet)
 
 /**
  * xtcp_smallqueue_drained - an skb of the socket was freed
- * @sk: the socket; only its memory is sure to be there
+ * @sk: the socket; perhaps without a reference, its memory is valid
  *
- * Any context. One whose last reference has gone sends no more.
+ * A socket without references sends no more.
+ *
+ * Context: any.
  */
 void xtcp_smallqueue_drained(struct sock *sk)
 {
@@ -211,7 +223,9 @@ void xtcp_smallqueue_drained(struct sock *sk)
 }
 
 /**
- * xtcp_smallqueue_load - before the first socket
+ * xtcp_smallqueue_load - initialize the tasklets
+ *
+ * Context: module load, before the first socket.
  */
 void xtcp_smallqueue_load(void)
 {
@@ -226,9 +240,11 @@ void xtcp_smallqueue_load(void)
 }
 
 /**
- * xtcp_smallqueue_unload - after the last socket
+ * xtcp_smallqueue_unload - stop the tasklets
  *
- * The tasklet that dropped its reference may still be running.
+ * The tasklet that dropped the last reference may still be running.
+ *
+ * Context: module unload, after the last socket.
  */
 void xtcp_smallqueue_unload(void)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * smallqueue.h - no socket may fill the queues of its own host
- */
+/* smallqueue.h - limit what a socket has in the queues of its own host */
 #ifndef XTCP_TRANSFER_SMALLQUEUE_H
 #define XTCP_TRANSFER_SMALLQUEUE_H
 

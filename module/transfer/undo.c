@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * undo.c - was it sent again for nothing
+ * undo.c - detect needless retransmissions, and undo their reduction
  *
- * Two things tell that a reduction of the window was unfounded:
+ * Two signs show that a reduction of the window was unfounded:
  *
- * the timestamp echo (RFC 3522, Eifel)
- *	acknowledges what was sent again, but echoes a time before that: the
+ *   the timestamp echo (RFC 3522, Eifel)
+ *	an ACK of a retransmitted segment echoes a time before that: the
  *	first copy has arrived
- * D-SACK (RFC 2883, RFC 3708)
+ *   D-SACK (RFC 2883, RFC 3708)
  *	each segment that was sent again is reported as a duplicate
  *
- * Then the window and the threshold are what they were before (RFC 4015).
- * Which segments belong to the reduction is told by undo_seq, SND.UNA at its
- * beginning; undo_retrans counts those sent again and not reported as
- * duplicates yet, and is -1 until the first.
+ * Then the window and ssthresh are restored (RFC 4015). undo_seq, SND.UNA at
+ * the beginning of the reduction, tells which segments belong to it;
+ * undo_retrans counts those sent again and not reported as duplicates yet, and
+ * is -1 until the first.
  *
- * Socket lock; softirq, or process context from the backlog.
+ * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/undo.h"
 
@@ -34,8 +34,8 @@
 #include "user/stats.h"
 
 /**
- * xtcp_undo_init - there is nothing to be undone
- * @xs: the connection
+ * xtcp_undo_init - forget the last reduction
+ * @xs: the connection, locked or not yet visible
  */
 void xtcp_undo_init(struct xtcp_sock *xs)
 {
@@ -46,7 +46,7 @@ void xtcp_undo_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_undo_prepare - a reduction begins
+ * xtcp_undo_prepare - a reduction begins: prepare to undo it
  * @xs: the connection, locked
  *
  * Copies of earlier retransmissions may still be reported as duplicates.
@@ -63,9 +63,9 @@ void xtcp_undo_prepare(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_undo_resent - segments were sent again
+ * xtcp_undo_resent - count segments that were sent again
  * @sk: the socket, locked
- * @segs: how many
+ * @segs: number of segments
  */
 void xtcp_undo_resent(struct sock *sk, u32 segs)
 {
@@ -79,10 +79,10 @@ void xtcp_undo_resent(struct sock *sk, u32 segs)
 }
 
 /**
- * xtcp_undo_any_resent - is something in flight that was sent again
+ * xtcp_undo_any_resent - check whether something in flight was sent again
  * @sk: the socket, locked
  *
- * Among the segments whose loss was believed, or the oldest.
+ * Return: true if a segment marked as lost, or the oldest one, was
  */
 bool xtcp_undo_any_resent(struct sock *sk)
 {
@@ -93,7 +93,7 @@ bool xtcp_undo_any_resent(struct sock *sk)
 
 /* --- D-SACK ------------------------------------------------------------- */
 
-/* RFC 2883 4: below the ACK, or part of the block that follows it. */
+/* RFC 2883 4: below SEG.ACK, or part of the second block. */
 static bool block_is_dsack(struct sock *sk, const struct xtcp_seg *seg)
 {
 	const struct xtcp_sack_block *b = seg->opt.sack;
@@ -111,7 +111,7 @@ static bool block_is_dsack(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * How many segments it reports; 0 when it can't be so: more than a window,
+ * Segments that a D-SACK reports; 0 if that is impossible: more than a window,
  * or more duplicates than were ever sent again.
  */
 static u32 dsack_segs(struct xtcp_sock *xs, const struct xtcp_sack_block *b,
@@ -140,7 +140,7 @@ static void undo_discount(struct xtcp_sock *xs, seq_t end, u32 segs)
 		xs->undo_retrans = max_t(s32, xs->undo_retrans - (s32)segs, 0);
 }
 
-/* A duplicate of something in flight: its second copy is not on its way. */
+/* A duplicate of something in flight: its second copy has arrived. */
 static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 				struct xtcp_acked *a)
 {
@@ -161,9 +161,9 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * Only segments that were sent again can have come twice by our doing; a
- * block that goes beyond them is not believed further. So the walk is paid by
- * the retransmissions: dsack_segs() bounds the sum of all.
+ * Only segments that were sent again can have arrived twice; the part of a
+ * block beyond them is ignored. So retransmissions bound the walk: dsack_segs()
+ * limits the sum.
  */
 static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 			    struct xtcp_acked *a)
@@ -180,8 +180,8 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 }
 
 /*
- * A D-SACK below the reduction, or with none, is of no consequence. As in
- * Linux it is counted only while something is in flight.
+ * Count a D-SACK that concerns no current reduction. As in Linux only while
+ * something is in flight.
  */
 static void dsack_in_vain(struct sock *sk)
 {
@@ -194,13 +194,13 @@ static void dsack_in_vain(struct sock *sk)
 }
 
 /**
- * xtcp_undo_dsack_received - is the first SACK block a D-SACK
- * @sk: the socket, locked; the cumulative part of the ACK is done
+ * xtcp_undo_dsack_received - process the first SACK block if it is a D-SACK
+ * @sk: the socket, locked; the cumulative part of the ACK is processed
  * @seg: segment with SACK blocks
  * @a: what the ACK says
  *
- * Return: true when it is, and is no report of an arrival; one that can't be
- * true is left to be judged as such
+ * Return: true if it is a D-SACK, and so reports no arrival; false for an
+ * impossible one, which the caller discards
  */
 bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 			      struct xtcp_acked *a)
@@ -220,7 +220,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	XTCP_ADD(net, DSACK_RECV_SEGS, segs);
 	a->dsack = 1;
 	a->delivered += segs;
-	/* RACK was too quick, unless it was a probe, or loss without reorder. */
+	/* RACK's window was too short, unless the duplicate is a probe's. */
 	if (xs->reord_seen && !a->dsack_of_probe)
 		xs->rack_dsack = 1;
 
@@ -235,17 +235,19 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 
 /* --- timestamps --------------------------------------------------------- */
 
-/* Some peers echo nothing: TSecr 0 says nothing of any time. */
+/* Some peers echo TSecr 0, which stands for no time. */
 static bool echo_is_before(const struct xtcp_acked *a, u32 tsval)
 {
 	return a->has_tsecr && a->tsecr && (s32)(a->tsecr - tsval) < 0;
 }
 
 /**
- * xtcp_undo_is_echo_of_earlier - does an ACK answer an earlier copy
+ * xtcp_undo_is_echo_of_earlier - check whether an ACK answers an earlier copy
  * @xs: the connection
  * @a: what the ACK says
- * @cb: segment that it acknowledges
+ * @cb: a segment that it acknowledges
+ *
+ * Return: true if its echo is older than the last transmission of @cb
  */
 bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
 				  const struct xtcp_acked *a,
@@ -257,13 +259,13 @@ bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_undo_was_delayed - had what was acknowledged only been late
+ * xtcp_undo_was_delayed - check whether the segment acknowledged was only late
  * @xs: the connection, locked
  * @a: what the ACK says
  *
- * Its echo is from before the first retransmission; or nothing had been sent
- * again at all. Without SACK the latter is not known any more once all of the
- * recovery is acknowledged.
+ * Return: true if the echo is older than the first retransmission, or nothing
+ * was sent again at all. Without SACK the latter is unknown once all of the
+ * recovery is acknowledged
  */
 bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 			   const struct xtcp_acked *a)
@@ -274,8 +276,10 @@ bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_undo_all_duplicate - was all that was sent again reported as duplicate
+ * xtcp_undo_all_duplicate - check whether all retransmissions were duplicates
  * @xs: the connection, locked
+ *
+ * Return: true if D-SACKs have reported all of them
  */
 bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
 {
@@ -283,9 +287,11 @@ bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_undo_is_due - was the reduction unfounded
+ * xtcp_undo_is_due - check whether the reduction was unfounded
  * @xs: the connection, locked
  * @a: what the ACK says
+ *
+ * Return: true if it was
  */
 bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
@@ -294,9 +300,9 @@ bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 }
 
 /**
- * xtcp_undo_restore - take the reduction back
+ * xtcp_undo_restore - undo the reduction
  * @sk: the socket, locked
- * @absolve: and what counts as lost as well
+ * @absolve: clear all losses, too
  */
 void xtcp_undo_restore(struct sock *sk, bool absolve)
 {
@@ -310,6 +316,6 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 		xs->ecn_cwr = 0;
 	}
 	xs->undo_armed = 0;
-	/* What is late is judged anew. */
+	/* Let RACK check the late segments again. */
 	xs->rack_advanced = 1;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * undo.h - was it sent again for nothing
- */
+/* undo.h - detect needless retransmissions, and undo their reduction */
 #ifndef XTCP_TRANSFER_UNDO_H
 #define XTCP_TRANSFER_UNDO_H
 

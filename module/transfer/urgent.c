@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * urgent.c - the urgent octet of either direction
+ * urgent.c - urgent data, sent and received
  *
- * RFC 9293 3.8.5, RFC 6093. On the wire the urgent pointer says how far
- * urgent text goes; programs know one urgent octet, the last before it, as
- * they do on every system with sockets. Unless SO_OOBINLINE is set it is
- * taken out of the stream and read with MSG_OOB; where it stood remains a
- * mark, at which reading stops.
+ * RFC 9293 3.8.5, RFC 6093. The urgent pointer gives the end of the urgent
+ * data; programs know one urgent byte, the last before it, as on every system
+ * with sockets. Unless SO_OOBINLINE is set it is taken out of the stream and
+ * read with MSG_OOB; its position remains a mark, at which reading stops.
  *
- * The pointer is the octet's number plus one (RFC 9293 MUST-62, RFC 6093 5);
- * what comes in is read so too unless the knob xtcp_stdurg says that peers
- * follow RFC 1122, in which it was the octet's number.
+ * The pointer is the byte's sequence number plus one (RFC 9293 MUST-62, RFC
+ * 6093 5). A received pointer is read the same way, unless the knob xtcp_stdurg
+ * says that peers follow RFC 1122, in which it was the byte's own number.
  *
- * A newer pointer takes the place of an older one. The octet that nobody has
- * read yet then stays where it was, in the text.
+ * A newer pointer replaces an older one. If the older byte was not read yet, it
+ * becomes part of the stream again.
  *
- * Socket lock; softirq, or process context from send(), recv() and the
- * backlog.
+ * Context: socket lock; softirq, or process for send(), recv() and the backlog.
  */
 #include "transfer/urgent.h"
 
@@ -28,13 +26,13 @@
 #include "net/wire.h"
 #include "netns.h"
 
-#define POINTER_MAX	0xffffU	/* octets: 16 bits of header */
+#define POINTER_MAX	0xffffU	/* bytes: 16 bits of header */
 
-/* --- inwards ------------------------------------------------------------ */
+/* --- receiving ---------------------------------------------------------- */
 
 /*
- * The last urgent octet was the last that was read, and nobody asked for it:
- * it is skipped now, before it could become text again.
+ * The last urgent byte is next in the stream and was not read: skip it now,
+ * before it becomes part of the stream again.
  */
 static void skip_read_mark(struct sock *sk)
 {
@@ -52,8 +50,8 @@ static void skip_read_mark(struct sock *sk)
 }
 
 /*
- * A pointer came (MUST-32). Not news: what was received already, or is not
- * beyond the mark that we know.
+ * Process an urgent pointer (MUST-32). One to data that was received already,
+ * or not beyond the known mark, is ignored.
  */
 static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -73,8 +71,8 @@ static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_urgent_init - no urgent data in either direction
- * @xs: a connection that begins
+ * xtcp_urgent_init - begin without urgent data in either direction
+ * @xs: TCB of a new connection
  */
 void xtcp_urgent_init(struct xtcp_sock *xs)
 {
@@ -83,13 +81,13 @@ void xtcp_urgent_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_urgent_received - a segment has URG, or may bring the urgent octet
- * @sk: the socket, locked, in a state that takes text
- * @skb: the segment; the text is its end
- * @seg: its header; acceptable, not yet cut to the window
+ * xtcp_urgent_received - process URG, and the urgent byte if the segment has it
+ * @sk: the socket, locked, in a state that accepts payload
+ * @skb: the segment, which ends with its payload
+ * @seg: its header; acceptable, not yet trimmed to the window
  *
- * RFC 9293 3.10.7.4, sixth. The octet is copied as soon as it comes, ahead
- * of a hole or not: it is urgent.
+ * RFC 9293 3.10.7.4, sixth. The byte is copied when it arrives, even above a
+ * hole, because it is urgent.
  */
 void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 			  const struct xtcp_seg *seg)
@@ -111,17 +109,18 @@ void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_urgent_read - recv() with MSG_OOB
+ * xtcp_urgent_read - read the urgent byte: recv() with MSG_OOB
  * @sk: the socket, locked, not a listener
- * @msg: where to; gets MSG_OOB
- * @len: octets of room
- * @flags: MSG_PEEK leaves it to be read again, MSG_TRUNC doesn't copy
+ * @msg: destination; MSG_OOB is set
+ * @len: size of the user's buffer, bytes
+ * @flags: with MSG_PEEK the byte can be read again, with MSG_TRUNC it is not
+ *	copied
  *
  * Never waits.
  *
- * Return: octets, 1 or, with no room, 0; 0 when the stream has ended; -EINVAL
- * when there is none, it was read, or it is in line; -EAGAIN while only the
- * pointer has come; -ENOTCONN, -EFAULT
+ * Return: 1, or 0 with @len 0; 0 at the end of the stream; -EINVAL when there
+ * is none, it was read, or it is inline; -EAGAIN while only the pointer has
+ * arrived; -ENOTCONN, -EFAULT
  */
 int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 		     int flags)
@@ -150,13 +149,13 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 }
 
 /**
- * xtcp_urgent_readable - how much may be read in one go
+ * xtcp_urgent_readable - bytes that may be read before the urgent mark
  * @sk: the socket, locked, with xs->urg_state
- * @seq: number of the next octet
- * @len: octets there and wanted
- * @skip: set when the next octet is the urgent one and no text
+ * @seq: sequence number of the next byte
+ * @len: bytes that are there and wanted
+ * @skip: set if the next byte is the urgent one and not part of the stream
  *
- * Return: octets up to the mark, at most @len
+ * Return: bytes up to the mark, at most @len
  */
 u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 {
@@ -167,8 +166,8 @@ u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 }
 
 /**
- * xtcp_urgent_passed - the reader went on: is the mark behind it
- * @xs: the connection
+ * xtcp_urgent_passed - drop the mark if the reader is beyond it
+ * @xs: the connection, locked
  */
 void xtcp_urgent_passed(struct xtcp_sock *xs)
 {
@@ -176,14 +175,14 @@ void xtcp_urgent_passed(struct xtcp_sock *xs)
 		WRITE_ONCE(xs->urg_state, XTCP_URGENT_NONE);
 }
 
-/* --- outwards ----------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------ */
 
 /**
- * xtcp_urgent_mark - the octet queued last is urgent (MUST-30)
- * @xs: the connection
+ * xtcp_urgent_mark - make the byte queued last urgent (MUST-30)
+ * @xs: the connection, locked
  *
- * Until it is acknowledged, each segment before it says so. A later mark takes
- * its place (MUST-31: as far as the user likes to go).
+ * Until it is acknowledged, each segment before it has URG. A later mark
+ * replaces it (MUST-31: as far as the user likes).
  */
 void xtcp_urgent_mark(struct xtcp_sock *xs)
 {
@@ -193,13 +192,13 @@ void xtcp_urgent_mark(struct xtcp_sock *xs)
 
 /**
  * xtcp_urgent_point - put the urgent pointer into a header
- * @xs: the connection, with @snd_urgent
- * @th: header of a segment that leaves
+ * @xs: the connection, locked, with @snd_urgent
+ * @th: header of a segment to be sent
  * @seq: its SEG.SEQ
  *
- * An octet too far away for 16 bits: as far as they reach, so that the peer
- * knows that there is one; but only beyond all that was sent, or it would take
- * an octet of text for it.
+ * If the byte is too far away for 16 bits the pointer has its maximum, so that
+ * the peer knows of urgent data; but only if that lies beyond all that was
+ * sent, otherwise the peer would take a byte of the stream for it.
  */
 void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
 		       seq_t seq)
@@ -216,8 +215,8 @@ void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
 }
 
 /**
- * xtcp_urgent_acked - SND.UNA moved: has the peer the urgent octet
- * @xs: the connection
+ * xtcp_urgent_acked - SND.UNA has advanced: stop setting URG beyond the mark
+ * @xs: the connection, locked
  */
 void xtcp_urgent_acked(struct xtcp_sock *xs)
 {

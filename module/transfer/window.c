@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * window.c - what the peer may send: the window that is offered to it
+ * window.c - the window that is offered to the peer
  *
  * RFC 9293 3.8.6 (window), 3.8.6.2.2 (receiver's silly window avoidance), RFC
- * 7323 2 (scale). The window is made of the receive buffer, whose size is the
- * user's or else autotune.c's. Not in small steps at the beginning, as Linux
- * opens it (rcv_ssthresh): what a window may cost at worst is bounded by the
- * buffer, which prune.c defends.
+ * 7323 2 (scale). The window follows from the receive buffer, whose size is set
+ * by the user or else by autotune.c. Unlike Linux (rcv_ssthresh) it is not
+ * opened in small steps in the beginning: the buffer, which prune.c defends,
+ * limits the memory that a window may cost.
  *
- * Socket lock; softirq, or process context from the backlog and recvmsg().
+ * Context: socket lock; softirq, or process for the backlog and recvmsg().
  */
 #include "transfer/window.h"
 
@@ -27,15 +27,14 @@
 #include "transfer/autotune.h"
 #include "user/stats.h"
 
-/* Under memory pressure nobody is offered more; segments. As Linux. */
+/* Largest window under memory pressure, segments. As Linux. */
 #define PRESSURE_SEGS	4U
 
 /**
- * xtcp_window_limit - the largest window that there may be now
- * @sk: the socket, locked
+ * xtcp_window_limit - the largest window that is possible now
+ * @sk: the socket; without its lock the result is an estimate
  *
- * Return: octets: what the buffer can take when it is empty, and
- * TCP_WINDOW_CLAMP allows
+ * Return: bytes that the empty buffer can take and TCP_WINDOW_CLAMP allows
  */
 u32 xtcp_window_limit(const struct sock *sk)
 {
@@ -48,8 +47,8 @@ u32 xtcp_window_limit(const struct sock *sk)
 }
 
 /*
- * What the buffer can take: @limit, when it is empty; @space, now; and @step, how
- * far the edge must move to be worth telling (MUST-39).
+ * Bytes of payload that the buffer can take: @limit when it is empty, @space
+ * now. @step: the least move of the edge that is announced (MUST-39).
  */
 struct window_space {
 	u32	limit;
@@ -74,8 +73,8 @@ window_space_now(const struct sock *sk)
 }
 
 /*
- * Some peers take the field for a signed number; where xtcp_workaround_...
- * says so, one that is not scaled stays positive for them.
+ * Some peers read the field as a signed number. With
+ * xtcp_workaround_signed_windows an unscaled window stays positive for them.
  */
 static u32 window_field_max(const struct sock *sk)
 {
@@ -88,11 +87,11 @@ static u32 window_field_max(const struct sock *sk)
 }
 
 /*
- * What to announce when the window ends @left octets from RCV.NXT: the edge
- * moves by a step or not at all. SHLD-14: never to the left, so what is left
- * is rounded up to the scale, what is new down. Behind a hole it stays, for
- * an ACK with another window is no duplicate ACK to the peer (RFC 5681 2),
- * unless there is little left.
+ * The window to announce when the old one ends @left bytes from RCV.NXT: the
+ * edge moves by at least a step. SHLD-14: never to the left, so @left is
+ * rounded up to the scale, new space down. Below a hole the window stays,
+ * because an ACK with another window is no duplicate ACK for the peer (RFC 5681
+ * 2), unless little of it is left.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)
@@ -109,11 +108,10 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 }
 
 /**
- * xtcp_window_select - choose the window of a segment that leaves
+ * xtcp_window_select - choose the window of a segment to be sent
  * @sk: the socket, locked
  *
- * Return: octets from RCV.NXT, a multiple of the scale; it is recorded as
- * announced
+ * Return: bytes from RCV.NXT, a multiple of the scale; recorded as announced
  */
 u32 xtcp_window_select(struct sock *sk)
 {
@@ -137,10 +135,11 @@ u32 xtcp_window_select(struct sock *sk)
 }
 
 /**
- * xtcp_window_holds - would an ACK announce as much as the last one did
+ * xtcp_window_holds - check whether an ACK would announce as much as the last
+ * one
  * @sk: the socket, locked
  *
- * Return: false when the user has to read first
+ * Return: false if the user has to read first
  */
 bool xtcp_window_holds(const struct sock *sk)
 {
@@ -151,15 +150,15 @@ bool xtcp_window_holds(const struct sock *sk)
 }
 
 /**
- * xtcp_window_offer - what of the first window the route lets us offer
+ * xtcp_window_offer - limit the first window by the route
  * @dst: route, or NULL
- * @mss: octets, a full segment of the peer
- * @wnd: octets
+ * @mss: a full segment of the peer, bytes
+ * @wnd: the window, bytes
  *
- * Route metrics "window", the most at any time, and "initrwnd", segments of the
- * first.
+ * Route metrics "window", a maximum at any time, and "initrwnd", segments of
+ * the first window.
  *
- * Return: octets
+ * Return: bytes
  */
 u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 {
@@ -177,14 +176,14 @@ u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 }
 
 /**
- * xtcp_window_syn_ack - what a SYN-ACK offers, and its child then keeps to
+ * xtcp_window_syn_ack - window of a SYN-ACK, to which the child keeps
  * @sk: the listener, or the child
  * @dst: route, or NULL
- * @mss: octets, what the SYN-ACK announces
- * @ts: time stamps were agreed on, so that a segment has less text
- * @wnd: octets that the buffer takes
+ * @mss: MSS that the SYN-ACK announces, bytes
+ * @ts: timestamps were agreed on, which reduces the payload of a segment
+ * @wnd: bytes that the buffer takes
  *
- * Return: octets
+ * Return: bytes
  */
 u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 			u32 mss, bool ts, u32 wnd)
@@ -196,9 +195,9 @@ u32 xtcp_window_syn_ack(const struct sock *sk, const struct dst_entry *dst,
 }
 
 /**
- * xtcp_window_route - let the route's "window" bound a connection
- * @sk: the socket; its route is known; nobody has seen it yet, or it is in
- *	connect(). A user who has set TCP_WINDOW_CLAMP knows better.
+ * xtcp_window_route - limit a connection by the route's "window"
+ * @sk: the socket; its route is known; not visible yet, or in connect(). The
+ *	user's TCP_WINDOW_CLAMP takes precedence
  */
 void xtcp_window_route(struct sock *sk)
 {
@@ -212,11 +211,11 @@ void xtcp_window_route(struct sock *sk)
 /**
  * xtcp_window_first - the window of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
- * @mss: octets of text in a full segment to us; 0: not known yet
+ * @mss: payload of a full segment from the peer, bytes; 0 if not known yet
  *
- * As many segments as the buffer takes.
+ * As many full segments as the buffer takes.
  *
- * Return: octets; the header can hold 65535 of them, a SYN is not scaled
+ * Return: bytes, at most 65535: the window of a SYN is not scaled
  */
 u32 xtcp_window_first(const struct sock *sk, u32 mss)
 {
@@ -231,10 +230,10 @@ u32 xtcp_window_first(const struct sock *sk, u32 mss)
 /**
  * xtcp_window_init - window and scale of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
- * @mss: octets, the MSS we announce; 0: that is not known yet
- * @scaling: window scaling is offered or was agreed
- * @wnd: octets, xtcp_window_first()
- * @wscale: shift of later windows, RFC 7323 2
+ * @mss: the MSS that we announce, bytes; 0 if not known yet
+ * @scaling: window scaling is offered or was agreed on
+ * @wnd: set to xtcp_window_first(), bytes
+ * @wscale: set to the shift of later windows, RFC 7323 2
  *
  * The scale fits the largest buffer that the socket may grow to.
  */
@@ -260,14 +259,14 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 }
 
 /**
- * xtcp_window_consumed - the user took text out of the queue
+ * xtcp_window_consumed - the user has read data: send a window update if needed
  * @sk: the socket, locked, process context
- * @copied: octets
+ * @copied: bytes read
  *
  * Sends the window update that the peer may wait for (LC-54): when the window
- * can at least double and moves by a segment or half of the buffer. A larger
- * window is told by the ACKs of what comes in anyway. Also sends an ACK that
- * is owed for more than a segment.
+ * at least doubles and moves by a segment or half of the buffer. Larger windows
+ * are announced by the ACKs of received data anyway. Also sends an ACK that is
+ * pending for more than a segment.
  */
 void xtcp_window_consumed(struct sock *sk, u32 copied)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * window.h - what the peer may send: the window that is offered to it
+ * window.h - the window that is offered to the peer
  *
- * All under the socket lock unless said otherwise.
+ * Context: socket lock, unless said otherwise.
  */
 #ifndef XTCP_TRANSFER_WINDOW_H
 #define XTCP_TRANSFER_WINDOW_H
@@ -30,9 +30,9 @@ void xtcp_window_consumed(struct sock *sk, u32 copied);
 
 /**
  * xtcp_window_left - RCV.WND: what the peer may still send
- * @xs: the connection; a reader without the lock gets an estimate
+ * @xs: the connection; without the socket lock the result is an estimate
  *
- * Return: octets from RCV.NXT to the edge that was announced last
+ * Return: bytes from RCV.NXT to the edge that was announced last
  */
 static inline u32 xtcp_window_left(const struct xtcp_sock *xs)
 {
