@@ -128,6 +128,15 @@ TEST_F(length, opt_xtcp_tw_timeout_is_inherited)
 
 #define MANY 40
 
+/* The peer ends connection @i; the mark is where the first one ends. */
+static void end_nth(struct conn *c, int i)
+{
+	conn_send(&c[i], .flags = FIN | ACK);
+	conn_expect(&c[i], .flags = ACK, .seq = 2, .ack = 2);
+	if (!i)
+		peer_mark_last(c->peer);
+}
+
 /*
  * As many lengths as there are programs: each its own, whichever came first,
  * and those of the knob beside them.
@@ -146,12 +155,8 @@ TEST_F(length, opt_xtcp_tw_timeout_of_many)
 		if (i < MANY)
 			socket_set(c[i].fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, seconds[i]);
 	}
-	for (int i = 0; i <= MANY; i++) {
-		conn_send(&c[i], .flags = FIN | ACK);
-		conn_expect(&c[i], .flags = ACK, .seq = 2, .ack = 2);
-		if (!i)
-			peer_mark_last(p);
-	}
+	for (int i = 0; i <= MANY; i++)
+		end_nth(c, i);
 	for (int s = 1; s <= MANY; s++) {
 		/* Looking at so many takes a while, too. */
 		peer_sleep_until(p, s * 1000 - 500);
@@ -174,10 +179,7 @@ TEST_F(length, knob_tw_timeout_changed_all_the_time)
 		conn_to_state(p, &c[i], ST_FIN_WAIT_2, .kport = 6000 + i);
 	for (int i = 0; i < MANY; i++) {
 		ASSERT_EQ(0, knob_set("tw_timeout", 1 + i));
-		conn_send(&c[i], .flags = FIN | ACK);
-		conn_expect(&c[i], .flags = ACK, .seq = 2, .ack = 2);
-		if (!i)
-			peer_mark_last(p);
+		end_nth(c, i);
 	}
 	for (int s = 1; s <= MANY; s++) {
 		peer_sleep_until(p, s * 1000 - 500);
@@ -243,7 +245,7 @@ static int64_t recycled_ms(struct conn *c)
 	struct socket_info info;
 	int64_t ms;
 
-	socket_info(c, &info);
+	info = conn_info(c);
 	ms = (info.rto_us * 7 / 2 + 999) / 1000;
 	return ms > RECYCLE_MIN_MS ? ms : RECYCLE_MIN_MS;
 }
@@ -257,8 +259,7 @@ TEST_F(length, knob_tw_recycle_1_s_at_least)
 	ASSERT_EQ(0, knob_set("tw_recycle", 1));
 	conn_to_state(&self->peer, &c, ST_FIN_WAIT_2, .opt = STAMPS(1000));
 	ASSERT_EQ(RECYCLE_MIN_MS, recycled_ms(&c));
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	expect_length(&c, RECYCLE_MIN_MS);
 	counters_expect(_metadata, &before, "TWKilled", 1, NULL);
 }
@@ -456,8 +457,7 @@ TEST_F(length, lc_91_paws_guards_the_next_connection)
 	conn_open(p, &c, .pport = 20000, .lfd = c.lfd, .peer_iss = 4900, .opt = STAMPS(1));
 	/* The peer's clock runs on, too: of the old connection it was less. */
 	old = c.tsval_base - RECYCLE_MIN_MS;
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	/* Right in the new window, by its number; but old. */
 	conn_send(&c, .flags = PSH | ACK, .seq = 1, .data = "old",
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(old, 0)));

@@ -48,9 +48,8 @@ static void resend_fin(struct __test_metadata *_metadata, struct peer *p,
 	EXPECT_EQ(0, knob_get("orphan_retries"));
 	ASSERT_EQ(0, knob_set("orphan_retries", knob));
 	conn_to_state(p, &c, last_ack ? ST_CLOSE_WAIT : ST_ESTABLISHED);
-	socket_info(&c, &info);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	info = conn_info(&c);
+	counters_begin(&before);
 	counters_ignore(&before, "TCPLostRetransmit", NULL);
 	peer_mark(p);
 	close(c.fd);
@@ -96,7 +95,7 @@ TEST_F(orphan, lc_82_unreachable_peer)
 
 	EXACT_TIMES_ONLY();
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	peer_mark(p);
 	close(c.fd);
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = 0);
@@ -136,8 +135,7 @@ static void expect_record_for(struct __test_metadata *_metadata, struct conn *c,
 	struct counters before;
 	struct proc_row row;
 
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	peer_mark(p);
 	conn_send(c, .flags = ACK);
 	conn_expect_state(c, ST_ORPHAN_FIN_WAIT_2);
@@ -242,7 +240,7 @@ TEST_F(orphan, knob_fin_timeout_floor)
 	EXACT_TIMES_ONLY();
 	ASSERT_EQ(0, knob_set("fin_timeout", 1));
 	conn_open(p, &c, .rtt_ms = 400);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	EXPECT_LT(400000, info.rto_us);
 	close(c.fd);
 	conn_expect(&c, .flags = FIN | ACK);
@@ -275,8 +273,7 @@ TEST_F(orphan, lc_83_negative_linger2_resets)
 	/* close() in FIN-WAIT-2. */
 	conn_to_state(p, &c, ST_FIN_WAIT_2);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_LINGER2, -1));
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	close(c.fd);
 	conn_expect(&c, .flags = RST | ACK, .seq = 2, .ack = 1);
 	conn_expect_state(&c, ST_CLOSED);
@@ -306,8 +303,7 @@ TEST_F(orphan, lc_83_fin_leads_to_time_wait)
 	ASSERT_EQ(0, knob_set("fin_timeout", 20));
 	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2);
 	sleep_ms(15000);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	peer_mark(p);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .at_ms = 0);
@@ -322,8 +318,7 @@ TEST_F(orphan, lc_85_text_after_close_in_fin_wait_1)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = PSH | ACK, .data = "anybody?", .ack = 2);
 	conn_expect(&c, .flags = RST, .seq = 2);
 	conn_expect_state(&c, ST_CLOSED);
@@ -380,8 +375,7 @@ TEST_F(orphan, ctr_TCPAbortOnTimeout_window_stays_shut)
 	ASSERT_EQ(0, knob_set("orphan_retries", 3));
 	conn_open(p, &c, .wnd = 0);
 	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	close(c.fd);
 	for (int i = 0; i < 3; i++)
 		conn_expect(&c, .flags = ACK, .seq = 0, .within_ms = 2000);
@@ -475,14 +469,13 @@ TEST_F(crowd, knob_max_orphans_at_a_timeout)
 
 	NOT_ON_STOCK();
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	close(c.fd);
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1);
 	peer_mark_last(p);
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = info.rto_us / 1000);
 	limit_orphans(_metadata, "0");
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	/* LAST-ACK: the peer waits for nothing but this. */
 	conn_expect_move(&c, ST_LAST_ACK, ST_CLOSED, info.rto_us * 3 / 1000);
 	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "TCPTimeouts", MOVED, NULL);
@@ -499,14 +492,13 @@ TEST_F(crowd, knob_max_orphans_at_a_window_probe)
 
 	NOT_ON_STOCK();
 	conn_open(p, &c, .wnd = 0);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	peer_mark(p);
 	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
 	close(c.fd);
 	conn_expect(&c, .flags = ACK, .seq = 0, .at_ms = info.rto_us / 1000);
 	limit_orphans(_metadata, "0");
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, info.rto_us * 3 / 1000);
 	conn_expect(&c, .flags = RST | ACK, .seq = 1);
 	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "OutRsts", 1,

@@ -82,6 +82,12 @@ void bench_value(const char *name, double value)
 	table->known[i][side] = true;
 }
 
+void bench_value_xtcp(const char *name, double value)
+{
+	if (!bench_is_stock())
+		bench_value(name, value);
+}
+
 static void difference(const char *name, const char *minuend, const char *subtrahend,
 		       int subtrahend_side)
 {
@@ -102,6 +108,33 @@ void bench_value_above_stock(const char *name, const char *minuend,
 			     const char *subtrahend)
 {
 	difference(name, minuend, subtrahend, STOCK);
+}
+
+void bench_flight(int from, int to, char *data, int len, int write_size, int read_size)
+{
+	int sent = 0, got = 0;
+
+	while (got < len) {
+		ssize_t n = 0;
+		int most;
+
+		while (sent < len) {
+			most = len - sent < write_size ? len - sent : write_size;
+			n = send(from, data, most, MSG_DONTWAIT);
+			if (n <= 0)
+				break;
+			sent += n;
+		}
+		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
+		n = recv(to, data, read_size, MSG_DONTWAIT);
+		if (n > 0)
+			got += n;
+		else
+			must(errno == EAGAIN, "recv: %s", strerror(errno));
+		/* Nothing is on its way: a timer has to come first. */
+		if (n < 0)
+			bench_wait(1);
+	}
 }
 
 /*

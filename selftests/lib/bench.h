@@ -60,6 +60,8 @@ int bench_proto(void);
 
 /* The value of a row for this side. */
 void bench_value(const char *row, double value);
+/* The same, not on stock: its timers would blur what is due at one moment. */
+void bench_value_xtcp(const char *row, double value);
 /* The difference of two other rows' values, if this run has them both. */
 void bench_value_difference(const char *row, const char *minuend,
 			    const char *subtrahend);
@@ -67,6 +69,12 @@ void bench_value_difference(const char *row, const char *minuend,
 /* The same, but what is subtracted is stock TCP's value on both sides. */
 void bench_value_above_stock(const char *row, const char *minuend,
 			     const char *subtrahend);
+
+/*
+ * @len bytes of @data go from one socket to the other, in writes of at most
+ * @write_size and reads of at most @read_size, until all of them have been read.
+ */
+void bench_flight(int from, int to, char *data, int len, int write_size, int read_size);
 
 /*
  * Instructions for one call of round(arg), which is called `rounds` times a

@@ -17,8 +17,8 @@
 #include "proc.h"
 #include "stream.h"
 
-/* An ACK that the kernel may delay comes within this (MUST-40: 500 ms). */
-#define DELAYED_ACK_MS 210
+/* What the timestamps option takes of each segment. */
+#define TIMESTAMPS_LEN 12
 
 static const char *const state_names[ST_COUNT] = {
 	[ST_CLOSED] = "CLOSED", [ST_LISTEN] = "LISTEN",
@@ -110,12 +110,23 @@ void conn_start_at(struct where at, struct peer *p, struct conn *c,
 		start_listen(at, c, &s);
 }
 
-static bool has_option(const struct optbytes *o, int kind)
+static const uint8_t *find_option(const struct optbytes *o, int kind)
 {
-	for (int i = 0; i < o->len && o->b[i]; i += o->b[i] == 1 ? 1 : o->b[i + 1])
+	for (int i = 0, len; i < o->len && o->b[i]; i += len) {
+		len = o->b[i] == 1 ? 1 : o->b[i + 1];
+		if (!len || i + len > o->len)
+			return NULL;
 		if (o->b[i] == kind)
-			return true;
-	return false;
+			return o->b + i;
+	}
+	return NULL;
+}
+
+static int option_mss(const struct optbytes *o)
+{
+	const uint8_t *mss = find_option(o, 2);
+
+	return mss && mss[1] == 4 ? mss[2] << 8 | mss[3] : mss_default();
 }
 
 void conn_learn(struct conn *c, const struct segment *syn)
@@ -124,11 +135,12 @@ void conn_learn(struct conn *c, const struct segment *syn)
 	c->kern_nxt = syn->seq + 1;
 	c->kport = syn->sport;
 	c->kern_opt = syn->opt;
-	c->ts = syn->opt.ts && has_option(&c->peer_opt, 8);
-	c->kern_wscale = syn->opt.wscale >= 0 && has_option(&c->peer_opt, 3) ?
+	c->ts = syn->opt.ts && find_option(&c->peer_opt, 8);
+	c->kern_wscale = syn->opt.wscale >= 0 && find_option(&c->peer_opt, 3) ?
 			 syn->opt.wscale : 0;
 	if (c->ts)
 		c->ts_recent = syn->opt.tsval;
+	c->seg_len = option_mss(&c->peer_opt) - (c->ts ? TIMESTAMPS_LEN : 0);
 }
 
 static uint32_t conn_tsval(const struct conn *c)
@@ -146,6 +158,14 @@ static struct optbytes syn_options(const struct conn *c, bool ack)
 		if (o.b[i] == 8)
 			memcpy(o.b + i, ts.b, ts.len);
 	return o;
+}
+
+/* The options of every segment behind the SYN. */
+static struct optbytes usual_options(const struct conn *c)
+{
+	if (!c->ts)
+		return (struct optbytes){ 0 };
+	return OPT(OPT_NOP, OPT_NOP, OPT_TS(conn_tsval(c), c->ts_recent));
 }
 
 struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec s)
@@ -172,9 +192,8 @@ struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec s)
 	if (!s.opt.len && !s.no_opt) {
 		if (s.flags & SYN)
 			s.opt = syn_options(c, s.flags & ACK);
-		else if (c->ts)
-			s.opt = OPT(OPT_NOP, OPT_NOP,
-				    OPT_TS(conn_tsval(c), c->ts_recent));
+		else
+			s.opt = usual_options(c);
 	}
 	return peer_spec_complete(c->peer, s);
 }
@@ -191,6 +210,35 @@ void conn_send_at(struct where at, struct conn *c, struct segment_spec s)
 	if (!broken && (next || s.seq == c->peer_nxt))
 		c->peer_nxt = s.seq + used;
 	peer_send_at(at, c->peer, s);
+}
+
+void conn_send_sack_at(struct where at, struct conn *c, int flags, int64_t ack,
+		       const struct range *ranges, int count)
+{
+	struct optbytes opt = usual_options(c);
+
+	check(opt.len + 4 + 8 * count <= TCP_OPTIONS_MAX, at, "%d SACK blocks", count);
+	memcpy(opt.b + opt.len, (uint8_t[]){ OPT_NOP, OPT_NOP, 5, 2 + 8 * count }, 4);
+	opt.len += 4;
+	for (int i = 0; i < count; i++) {
+		struct sack_block block = {
+			htonl(c->kern_iss + ranges[i].first), htonl(c->kern_iss + ranges[i].end),
+		};
+
+		memcpy(opt.b + opt.len, &block, sizeof(block));
+		opt.len += sizeof(block);
+	}
+	conn_send_at(at, c, SEGMENT_SPEC(.flags = flags, .ack = ack, .opt = opt));
+}
+
+void conn_write_at(struct where at, struct conn *c, int bytes)
+{
+	static uint8_t text[1 << 17];
+
+	check(bytes <= (int)sizeof(text), at, "a write of %d bytes", bytes);
+	pattern_fill(text, bytes, 0);
+	if (send(c->fd, text, bytes, MSG_NOSIGNAL) != bytes)
+		peer_fail(at, c->peer, "the socket does not take %d bytes", bytes);
 }
 
 const struct segment *conn_expect_at(struct where at, struct conn *c,
@@ -266,14 +314,20 @@ int socket_set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? errno : 0;
 }
 
-void socket_info_at(struct where at, int fd, struct socket_info *info)
+void socket_read_tcp_info_at(struct where at, int fd, void *info, int size)
+{
+	socklen_t len = size;
+
+	check(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len), at, "TCP_INFO: %s",
+	      strerror(errno));
+}
+
+struct socket_info socket_info_at(struct where at, int fd)
 {
 	struct tcp_info ti = { 0 };
-	socklen_t len = sizeof(ti);
 
-	check(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len), at,
-	      "TCP_INFO: %s", strerror(errno));
-	*info = (struct socket_info){
+	socket_read_tcp_info_at(at, fd, &ti, sizeof(ti));
+	return (struct socket_info){
 		.rto_us = ti.tcpi_rto, .srtt_us = ti.tcpi_rtt,
 		.rttvar_us = ti.tcpi_rttvar, .ato_us = ti.tcpi_ato,
 		.cwnd = ti.tcpi_snd_cwnd, .ssthresh = ti.tcpi_snd_ssthresh,

@@ -12,6 +12,9 @@
 
 #include "peer.h"
 
+/* An ACK that the kernel may delay comes within this (MUST-40: 500 ms). */
+#define DELAYED_ACK_MS 210
+
 enum conn_state {
 	ST_CLOSED, ST_LISTEN, ST_SYN_SENT,
 	ST_SYN_RECEIVED,	/* a whole socket, by simultaneous open */
@@ -59,6 +62,7 @@ struct conn {
 	uint32_t tsval_base, ts_recent;
 	int64_t tsval_start_ns;
 	int kern_wscale;		/* of the kernel's windows, 0 if not agreed */
+	int seg_len;			/* bytes in a full segment of the kernel, by the peer's MSS */
 	struct segment_options kern_opt;	/* of the kernel's SYN or SYN-ACK */
 	struct optbytes peer_opt;	/* of the peer's */
 };
@@ -101,6 +105,26 @@ void conn_send_at(struct where at, struct conn *c, struct segment_spec spec);
 struct segment_spec conn_spec_complete(struct conn *c, struct segment_spec spec);
 #define conn_spec(c, ...) \
 	conn_spec_complete(c, SEGMENT_SPEC(__VA_ARGS__))
+
+/* Bytes of a direction: { the first, the one behind the last }. */
+struct range {
+	int64_t first, end;
+};
+
+/* An array of ranges and its length, as two arguments. */
+#define RANGES(...) \
+	(struct range[]){ __VA_ARGS__ }, \
+	(int)(sizeof((struct range[]){ __VA_ARGS__ }) / sizeof(struct range))
+
+/* An ACK whose SACK blocks report these ranges: conn_send_sack(c, 1, { 1001, 2001 }). */
+#define conn_send_sack(c, ack, ...) \
+	conn_send_sack_at(WHERE((c)->peer->test), c, ACK, ack, RANGES(__VA_ARGS__))
+void conn_send_sack_at(struct where at, struct conn *c, int flags, int64_t ack,
+		       const struct range *ranges, int count);
+
+/* The program writes so many bytes of the pattern, in one call that takes all of them. */
+#define conn_write(c, bytes) conn_write_at(WHERE((c)->peer->test), c, bytes)
+void conn_write_at(struct where at, struct conn *c, int bytes);
 
 #define conn_expect(c, ...) \
 	conn_expect_at(WHERE((c)->peer->test), c, SEGMENT_WANT(__VA_ARGS__))
@@ -148,8 +172,16 @@ struct socket_info {
 	int recovery;			/* TCP_CA_Open and so on */
 };
 
-void socket_info_at(struct where at, int fd, struct socket_info *info);
-#define socket_info(c, info) \
-	socket_info_at(WHERE((c)->peer->test), (c)->fd, info)
+struct socket_info socket_info_at(struct where at, int fd);
+#define conn_info(c) socket_info_at(WHERE((c)->peer->test), (c)->fd)
+
+/* All of TCP_INFO, for a test that includes <linux/tcp.h> or <netinet/tcp.h>. */
+#define socket_tcp_info(md, fd) ({ \
+	struct tcp_info info_ = { 0 }; \
+	socket_read_tcp_info_at(WHERE(md), fd, &info_, sizeof(info_)); \
+	info_; \
+})
+#define conn_tcp_info(c) socket_tcp_info((c)->peer->test, (c)->fd)
+void socket_read_tcp_info_at(struct where at, int fd, void *info, int size);
 
 #endif

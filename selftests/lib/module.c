@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -70,4 +71,18 @@ long cache_object_size(const char *cache)
 bool kernel_is_debug(void)
 {
 	return getenv("XTCP_TEST_DEBUG");
+}
+
+bool kernel_is_since(int want_major, int want_minor)
+{
+	struct utsname u;
+	int major, minor;
+
+	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > want_major || (major == want_major && minor >= want_minor));
+}
+
+bool kernel_sends_pages(void)
+{
+	return stock_mode() || kernel_is_since(6, 12);
 }

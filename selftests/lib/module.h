@@ -27,6 +27,12 @@ long cache_objects(const char *cache);
 /* Octets that one takes; on a debug kernel without what its checks add. -1: no such cache. */
 long cache_object_size(const char *cache);
 
+/* The release of the running kernel: 6.12 and later, say. */
+bool kernel_is_since(int major, int minor);
+
+/* Does it let the stack under test send a program's own pages? xtcp: from 6.12 on. */
+bool kernel_sends_pages(void);
+
 /* Does the kernel look for mistakes, at the cost of memory and instructions? */
 bool kernel_is_debug(void);
 

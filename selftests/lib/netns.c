@@ -53,6 +53,16 @@ int stream_socket(int family)
 	return socket(socket_family(family), SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
 }
 
+void file_write_at(struct where at, const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	check(fd >= 0, at, "%s: %s", path, strerror(errno));
+	check(write(fd, text, strlen(text)) == (ssize_t)strlen(text), at, "%s: %s", path,
+	      strerror(errno));
+	close(fd);
+}
+
 int sysctl_write(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -261,6 +271,15 @@ int netns_new(struct where at)
 void netns_enter(struct where at, int ns_fd)
 {
 	check(!setns(ns_fd, CLONE_NEWNET), at, "setns: %s", strerror(errno));
+}
+
+void netns_enter_first(struct where at)
+{
+	int fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+
+	check(fd >= 0, at, "namespace of process 1: %s", strerror(errno));
+	netns_enter(at, fd);
+	close(fd);
 }
 
 int tun_new(struct where at, const char *name)

@@ -34,6 +34,8 @@ int stream_socket(int family);
 int netns_new(struct where at);
 /* Moves this process there; sockets it already has stay where they are. */
 void netns_enter(struct where at, int ns_fd);
+/* The network namespace of the guest's first process. */
+void netns_enter_first(struct where at);
 
 /* A layer 3 tun device with no offloads, up. Returns its fd. */
 int tun_new(struct where at, const char *name);
@@ -106,6 +108,9 @@ void netem_set(struct where at, const char *dev, const struct netem *netem);
 /* Segments that leave through dev are spaced by their sockets' rate. */
 void fq_set(struct where at, const char *dev);
 
+/* Replaces what the file holds; all of @text must go in. */
+#define file_write(md, path, text) file_write_at(WHERE(md), path, text)
+void file_write_at(struct where at, const char *path, const char *text);
 /* Writes a line to a file of /proc/sys. Returns 0 or the errno. */
 int sysctl_write(const char *path, const char *value);
 /* Reads one, without its newline. Returns 0 or the errno. */

@@ -222,6 +222,20 @@ void counters_ignore_traffic(struct counters *before)
 		counter_ignore(before, names[i]);
 }
 
+void counters_begin(struct counters *before)
+{
+	counters_take(before);
+	counters_ignore_traffic(before);
+}
+
+long long counter_moved(const struct counters *before, const char *name)
+{
+	struct counters now;
+
+	counters_take(&now);
+	return counter_get(&now, name) - counter_get(before, name);
+}
+
 #define EXPECTED_MAX 32
 
 /* The moves that were asked for; value MOVED: at least one. */

@@ -70,6 +70,10 @@ long long counter_get(const struct counters *c, const char *name);
 void counters_ignore(struct counters *before, ...) __attribute__((sentinel));
 /* Those that only say that segments came and went, not what happened. */
 void counters_ignore_traffic(struct counters *before);
+/* counters_take(), and those are ignored. */
+void counters_begin(struct counters *before);
+/* By how much that one has moved since. */
+long long counter_moved(const struct counters *before, const char *name);
 /*
  * counters_expect(_metadata, &before, "PassiveOpens", 1, NULL): these moved by
  * exactly so much since, and all others not at all, ignored ones apart. Values

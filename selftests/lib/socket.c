@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "netns.h"
@@ -44,6 +45,12 @@ bool stock_knows_wildcard(void)
 	close(one);
 	close(any);
 	return knows;
+}
+
+void socket_share(int fd, int options)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ !!(options & REUSEADDR) }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ !!(options & REUSEPORT) }, sizeof(int));
 }
 
 int socket_connect(int fd, const char *addr, int port)
@@ -127,6 +134,13 @@ void socket_expect_name(struct where at, int fd, socket_name_call call,
 
 	check(!call(fd, (struct sockaddr *)&sa, &len), at, "no name: %s", strerror(errno));
 	socket_expect_address(at, &sa, len, addr ?: &none, port);
+}
+
+unsigned long socket_inode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_ino;
 }
 
 int socket_port(int fd)

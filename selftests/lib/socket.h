@@ -26,6 +26,9 @@ int socket_bind(int fd, const char *addr, int port);
  * 6.8 "::ffff:0.0.0.0" was an address like others to it, and clashed with none.
  */
 bool stock_knows_wildcard(void);
+/* SO_REUSEADDR and SO_REUSEPORT, those that @options names. */
+enum { REUSEADDR = 1, REUSEPORT = 2 };
+void socket_share(int fd, int options);
 int socket_connect(int fd, const char *addr, int port);
 int socket_disconnect(int fd);		/* connect() to AF_UNSPEC */
 int socket_listen(int fd, int backlog);
@@ -45,6 +48,8 @@ void socket_expect_name(struct where at, int fd, socket_name_call call,
 /* What a call gave for that. */
 void socket_expect_address(struct where at, const struct sockaddr_storage *sa, socklen_t len,
 			   const struct ipaddr *addr, int port);
+/* As the files of /proc/net name it; 0: none. */
+unsigned long socket_inode(int fd);
 /* The port it is bound to; 0: none. */
 int socket_port(int fd);
 /*

@@ -56,6 +56,7 @@
 #include "coverage.h"
 #include "crowd.h"
 #include "exthdr.h"
+#include "flight.h"
 #include "holder.h"
 #include "module.h"
 #include "netns.h"
@@ -89,41 +90,44 @@ bool check_is_over(struct __test_metadata *test)
 	return test->exit_code != KSFT_PASS;
 }
 
-/* A fixture with a raw peer: self->peer. Variants may be added; .setup. */
-#define PEER_FIXTURE(name) \
+/* A fixture with a struct @member, self->@member, made by @member_open_at(). */
+#define FIXTURE_WITH(name, member) \
 	FIXTURE(name) { \
-		struct peer peer; \
+		struct member member; \
 	}; \
 	FIXTURE_VARIANT(name) { \
 		struct peer_setup setup; \
 	}; \
 	FIXTURE_SETUP(name) \
 	{ \
-		peer_open_at(WHERE(_metadata), &self->peer, \
-			     variant ? &variant->setup : NULL); \
+		member##_open_at(WHERE(_metadata), &self->member, \
+				 variant ? &variant->setup : NULL); \
 	} \
 	FIXTURE_TEARDOWN(name) \
 	{ \
-		peer_close_at(WHERE(_metadata), &self->peer); \
+		member##_close_at(WHERE(_metadata), &self->member); \
 	}
 
+/* A fixture with a raw peer: self->peer. Variants may be added; .setup. */
+#define PEER_FIXTURE(name) FIXTURE_WITH(name, peer)
 /* A fixture with two namespaces: self->pair. */
-#define PAIR_FIXTURE(name) \
-	FIXTURE(name) { \
-		struct pair pair; \
-	}; \
-	FIXTURE_VARIANT(name) { \
-		struct peer_setup setup; \
-	}; \
-	FIXTURE_SETUP(name) \
-	{ \
-		pair_open_at(WHERE(_metadata), &self->pair, \
-			     variant ? &variant->setup : NULL); \
-	} \
-	FIXTURE_TEARDOWN(name) \
-	{ \
-		pair_close_at(WHERE(_metadata), &self->pair); \
+#define PAIR_FIXTURE(name) FIXTURE_WITH(name, pair)
+
+/* @run in a child process; the test fails if an assertion of @run does. */
+static inline void child_run(struct __test_metadata *_metadata,
+			     void (*run)(struct __test_metadata *_metadata))
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		run(_metadata);
+		_exit(_metadata->exit_code != KSFT_PASS);
 	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+}
 
 /* For a test of something that stock TCP does not have or do. */
 #define NOT_ON_STOCK() \

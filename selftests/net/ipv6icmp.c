@@ -302,7 +302,7 @@ static int mss_of_the_next(struct __test_metadata *_metadata, struct peer *p)
 	struct conn c;
 
 	conn_open(p, &c, .kport = p->next_port + 10000);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	conn_send(&c, .flags = RST);
 	close(c.fd);
 	return info.snd_mss;

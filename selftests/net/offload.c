@@ -29,15 +29,6 @@ PAIR_FIXTURE(offload);
 
 unsigned int if_nametoindex(const char *name);
 
-static struct tcp_info info_of(const struct conn *c)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return info;
-}
-
 /* A device without offloads gets segments: numbers, flags, ids, sums. */
 TEST_F(tun, one_write_becomes_ten_segments)
 {
@@ -113,48 +104,35 @@ TEST_F(tun, fin_is_on_the_last_segment_only)
 /* A segment in the middle of an skb is lost: it alone is sent again. */
 TEST_F(tun, a_lost_segment_is_cut_out)
 {
-	static uint8_t text[8 * MSS];
-	struct counters before, after;
+	struct counters before;
 	struct peer *p = &self->peer;
 	struct conn c;
-	uint32_t s;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_NOP, OPT_SACKOK));
-	pattern_fill(text, sizeof(text), 0);
-	s = c.kern_iss;
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 8; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	flight_write(&c, 8);
+	flight_expect_all(&c, 0, 7);
 	counters_take(&before);
-	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + 4 * MSS, s + 1 + 8 * MSS)));
-	conn_expect(&c, .seq = 1 + 3 * MSS, .len = MSS, .pattern = 3 * MSS);
+	flight_sack(&c, 3, { 4, 8 });
+	flight_expect(&c, 3, .pattern = 3 * MSS);
 	peer_expect_silence(p, 100);
-	counters_take(&after);
-	EXPECT_EQ(1, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	EXPECT_EQ(1, counter_moved(&before, "RetransSegs"));
 	conn_send(&c, .flags = ACK, .ack = 1 + 8 * MSS);
 }
 
 /* A block that covers half of a segment says nothing of it. */
 TEST_F(tun, a_block_counts_whole_segments)
 {
-	static uint8_t text[6 * MSS];
 	struct peer *p = &self->peer;
 	struct conn c;
-	uint32_t s;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_NOP, OPT_SACKOK));
-	s = c.kern_iss;
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 6; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	flight_write(&c, 6);
+	flight_expect_all(&c, 0, 5);
 	/* Half of the second, all of the third and fourth, half of the fifth. */
-	conn_send(&c, .flags = ACK, .ack = 1,
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1(s + 1 + 3 * MSS / 2, s + 1 + 9 * MSS / 2)));
-	EXPECT_EQ(2, info_of(&c).tcpi_sacked);
+	conn_send_sack(&c, 1, { 1 + 3 * MSS / 2, 1 + 9 * MSS / 2 });
+	EXPECT_EQ(2, conn_tcp_info(&c).tcpi_sacked);
 	conn_send(&c, .flags = ACK, .ack = 1 + 6 * MSS);
-	EXPECT_EQ(0, info_of(&c).tcpi_sacked);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_sacked);
 }
 
 /* An acknowledgement ends within an skb: what is left of it is what is sent. */
@@ -170,11 +148,11 @@ TEST_F(tun, a_partial_acknowledgement)
 	for (int i = 0; i < 5; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS + 400);
-	EXPECT_EQ(3, info_of(&c).tcpi_unacked);
+	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
 	conn_expect(&c, .seq = 1 + 2 * MSS + 400, .len = MSS, .pattern = 2 * MSS + 400,
 		    .within_ms = 1500);
 	conn_send(&c, .flags = ACK, .ack = 1 + 5 * MSS);
-	EXPECT_EQ(0, info_of(&c).tcpi_unacked);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_unacked);
 }
 
 /* Everything that comes in by a device, from now on. */
@@ -369,7 +347,7 @@ TEST_F(offload, a_router_cuts_them)
 /* Cut at the sender, lost and overtaken one by one behind it. */
 TEST_F_TIMEOUT(offload, segments_of_large_skbs_are_lost, 4000)
 {
-	struct counters before, after;
+	struct counters before;
 	int client, server;
 
 	through_a_router(_metadata, &self->pair, &client, &server);
@@ -381,8 +359,7 @@ TEST_F_TIMEOUT(offload, segments_of_large_skbs_are_lost, 4000)
 	pair_enter(&self->pair, CLIENT);
 	counters_take(&before);
 	stream_transfer(_metadata, client, server, 8 << 20, 900000);
-	counters_take(&after);
-	EXPECT_LT(50, counter_get(&after, "RetransSegs") - counter_get(&before, "RetransSegs"));
+	EXPECT_LT(50, counter_moved(&before, "RetransSegs"));
 	close(client);
 	close(server);
 }

@@ -22,14 +22,6 @@ static void syn(struct peer *p, struct conn *c, struct optbytes opt)
 	conn_send(c, .flags = SYN, .opt = opt);
 }
 
-static void write_text(struct __test_metadata *_metadata, struct conn *c, int len)
-{
-	static uint8_t text[64 * 1024];
-
-	pattern_fill(text, len, 0);
-	ASSERT_EQ(len, send(c->fd, text, len, MSG_NOSIGNAL));
-}
-
 static void too_big(struct peer *p, const struct segment *quote, int mtu)
 {
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
@@ -43,7 +35,7 @@ TEST_F(path, rfc1191_every_segment_forbids_fragments)
 	struct conn c;
 
 	conn_open(p, &c);
-	write_text(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	s = conn_expect(&c, .len = 1460);
 	EXPECT_TRUE(s->df);
 	conn_send(&c, .flags = ACK, .ack = 1461);
@@ -57,7 +49,7 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	struct conn c;
 
 	conn_open(p, &c);
-	write_text(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	first = *conn_expect(&c, .len = 1460);
 	too_big(p, &first, 20);
 	if (p->family == AF_INET6) {
@@ -82,15 +74,14 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
 	/* Stock lets it lower the route's MTU. */
 	NOT_ON_STOCK();
 	conn_open(p, &c);
-	write_text(_metadata, &c, 300);
+	conn_write(&c, 300);
 	small = *conn_expect(&c, .len = 300);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	/* 340 octets have left, and a router can't have choked on 1300. */
 	too_big(p, &small, 1300);
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
 	conn_send(&c, .flags = ACK, .ack = 301);
-	write_text(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	conn_expect(&c, .seq = 301, .len = 1460);
 	conn_send(&c, .flags = ACK, .ack = 1761);
 }
@@ -101,7 +92,7 @@ TEST_F(path, rfc5927_hard_errors_end_no_connection)
 	struct conn c;
 
 	conn_open(p, &c);
-	write_text(_metadata, &c, 100);
+	conn_write(&c, 100);
 	conn_expect(&c, .len = 100);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PROT_UNREACH);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
@@ -118,13 +109,12 @@ TEST_F(path, rfc5927_quote_of_the_past_counts_as_forged)
 	struct conn c;
 
 	conn_open(p, &c);
-	write_text(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	old = *conn_expect(&c, .len = 1460);
 	conn_send(&c, .flags = ACK, .ack = 1461);
-	write_text(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	conn_expect(&c, .seq = 1461, .len = 1460);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	too_big(p, &old, 1000);
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
 	conn_send(&c, .flags = ACK, .ack = 2921);
@@ -150,7 +140,7 @@ TEST_F(path, rfc6691_sender_subtracts_its_options)
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_TS(1, 0)));
-	write_text(_metadata, &c, 1000 - TIMESTAMPS);
+	conn_write(&c, 1000 - TIMESTAMPS);
 	conn_expect(&c, .len = 1000 - TIMESTAMPS);
 	conn_send(&c, .flags = ACK, .ack = 1001 - TIMESTAMPS);
 }
@@ -181,7 +171,7 @@ static void expect_full(struct __test_metadata *_metadata, struct conn *c, int l
 	int at = conn_kern_nxt(c);
 	const struct segment *s;
 
-	write_text(_metadata, c, 2 * len);
+	conn_write(c, 2 * len);
 	for (int i = 0; i < 2; i++) {
 		s = conn_expect(c, .seq = at + i * len, .len = len);
 		EXPECT_GE(mtu_of(1500), s->packet_len);
@@ -215,7 +205,7 @@ TEST_F(path, rfc9293_must_16_ip_options_set_later)
 	ip_options_set(c.fd, 40);
 	expect_full(_metadata, &c, 1460 - 40);
 	/* A router's word is about packets, too; the options come first in its quote. */
-	write_text(_metadata, &c, 1420);
+	conn_write(&c, 1420);
 	conn_expect(&c, .len = 1420);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
 		       .quote_len = 40 + 8, .rest = 1400);
@@ -250,7 +240,7 @@ TEST_F(path, rfc3042_limited_transmit)
 	/* Stock waits to make one large packet of what it may send. */
 	NOT_ON_STOCK();
 	conn_open(p, &c, .wnd = 60000);
-	write_text(_metadata, &c, 14 * 1460);
+	conn_write(&c, 14 * 1460);
 	for (int i = 0; i < 10; i++)
 		conn_expect(&c, .seq = 1 + i * 1460, .len = 1460);
 	peer_expect_silence(p, 5);

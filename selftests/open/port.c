@@ -26,8 +26,6 @@ static void anywhere_may_be_bound(struct __test_metadata *_metadata)
 
 /* --- bind() and listen() beside another socket */
 
-enum { REUSEADDR = 1, REUSEPORT = 2 };
-
 enum first { BOUND, LISTENS, CONNECTS };
 static const char *const first_names[] = { "bound", "listening", "connecting" };
 
@@ -37,10 +35,7 @@ static int socket_like(int protocol, int options)
 {
 	int fd = socket_new(protocol);
 
-	if (options & REUSEADDR)
-		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (options & REUSEPORT)
-		socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	socket_share(fd, options);
 	return fd;
 }
 

@@ -11,7 +11,6 @@
 PEER_FIXTURE(port);
 FIXTURE_VARIANT_ADD(port, tcp) { .setup = { .wire = XTCP_WIRE_TCP } };
 
-enum { REUSEADDR = 1, REUSEPORT = 2 };
 enum first { BOUND, LISTENS };
 enum stack { OURS, STOCKS };
 
@@ -23,10 +22,7 @@ static int stack_socket(enum stack stack, int options)
 
 	if (stack == OURS)
 		socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
-	if (options & REUSEADDR)
-		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (options & REUSEPORT)
-		socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	socket_share(fd, options);
 	return fd;
 }
 

@@ -103,15 +103,6 @@ static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *se
 	connected_from(_metadata, self, 0, client, server, lfd);
 }
 
-static struct tcp_info info_of(struct __test_metadata *_metadata, int fd)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	ASSERT_EQ(0, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
-	return info;
-}
-
 static int side_knob(FIXTURE_DATA(stock) *self, enum side side, const char *name,
 		     const char *value)
 {
@@ -255,10 +246,10 @@ TEST_F(stock, options_off_at_either_end)
 		ASSERT_EQ(0, side_knob(self, off, cases[i / 2].knob, "0"));
 		connected(_metadata, self, &client, &server, NULL);
 		EXPECT_EQ(all & ~cases[i / 2].option,
-			  info_of(_metadata, client).tcpi_options & all)
+			  socket_tcp_info(_metadata, client).tcpi_options & all)
 			TH_LOG("%s off at side %d", cases[i / 2].knob, off);
 		EXPECT_EQ(all & ~cases[i / 2].option,
-			  info_of(_metadata, server).tcpi_options & all)
+			  socket_tcp_info(_metadata, server).tcpi_options & all)
 			TH_LOG("%s off at side %d", cases[i / 2].knob, off);
 		stream_exchange(_metadata, client, server, 200000, STALL_MS);
 		close(client);
@@ -276,8 +267,8 @@ TEST_F(stock, rfc3168_ecn_is_agreed)
 		ASSERT_EQ(0, side_knob(self, CLIENT, "ecn", "1"));
 		ASSERT_EQ(0, side_knob(self, SERVER, "ecn", both ? "1" : "0"));
 		connected(_metadata, self, &client, &server, NULL);
-		EXPECT_EQ(both, !!(info_of(_metadata, client).tcpi_options & TCPI_OPT_ECN));
-		EXPECT_EQ(both, !!(info_of(_metadata, server).tcpi_options & TCPI_OPT_ECN));
+		EXPECT_EQ(both, !!(socket_tcp_info(_metadata, client).tcpi_options & TCPI_OPT_ECN));
+		EXPECT_EQ(both, !!(socket_tcp_info(_metadata, server).tcpi_options & TCPI_OPT_ECN));
 		stream_exchange(_metadata, client, server, 200000, STALL_MS);
 		close(client);
 		close(server);
@@ -315,12 +306,12 @@ TEST_F(stock, rfc3168_a_path_that_marks)
 		stream_transfer(_metadata, end[from], end[!from], 100000, STALL_MS);
 		/* The last ACKs are on their way yet. */
 		sleep_ms(500);
-		info = info_of(_metadata, end[from]);
+		info = socket_tcp_info(_metadata, end[from]);
 		EXPECT_EQ(0, info.tcpi_total_retrans);
 		EXPECT_EQ(info.tcpi_data_segs_out, info.tcpi_delivered_ce);
 		EXPECT_GE(4, info.tcpi_snd_cwnd);
 		EXPECT_GE(4, info.tcpi_snd_ssthresh);
-		EXPECT_EQ(0, info_of(_metadata, end[!from]).tcpi_delivered_ce);
+		EXPECT_EQ(0, socket_tcp_info(_metadata, end[!from]).tcpi_delivered_ce);
 		pair_netem(&self->pair, from, &slow);
 		close(end[CLIENT]);
 		close(end[SERVER]);
@@ -348,7 +339,7 @@ TEST_F(stock, rfc3168_off_at_either_end)
 		connected(_metadata, self, &end[CLIENT], &end[SERVER], NULL);
 		pair_netem(&self->pair, from, &lossy);
 		stream_transfer(_metadata, end[from], end[!from], 400000, STALL_MS);
-		info = info_of(_metadata, end[from]);
+		info = socket_tcp_info(_metadata, end[from]);
 		EXPECT_EQ(0, info.tcpi_delivered_ce);
 		/* 274 segments: that none is lost is one chance in 70,000. */
 		EXPECT_LT(0, info.tcpi_total_retrans);
@@ -395,7 +386,7 @@ TEST_F(stock, lc_47_cookies_cross)
 		ASSERT_EQ(0, side_knob(self, CLIENT, "timestamps", timestamps ? "1" : "0"));
 		connected(_metadata, self, &client, &server, &lfd);
 		if (timestamps)
-			EXPECT_TRUE(info_of(_metadata, server).tcpi_options & TCPI_OPT_SACK);
+			EXPECT_TRUE(socket_tcp_info(_metadata, server).tcpi_options & TCPI_OPT_SACK);
 		stream_exchange(_metadata, client, server, 200000, STALL_MS);
 		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesSent"));
 		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesRecv"));

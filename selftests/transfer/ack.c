@@ -280,8 +280,7 @@ TEST_F(ack, lc_55_rides_on_an_answer)
 	struct conn c;
 
 	open_patient(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	for (int i = 0; i < 5; i++) {
 		conn_send(&c, .flags = ACK | PSH, .data = "question");
 		sleep_ms(10);
@@ -409,6 +408,13 @@ TEST_F(ack, lc_55_soon_is_a_millisecond)
 	peer_expect_silence(p, 1000);
 }
 
+/* A new connection, and the time in ns. */
+static int64_t open_now(struct peer *p, struct conn *c)
+{
+	conn_open(p, c);
+	return now_ns();
+}
+
 TEST_F(ack, lc_55_reader_asks_for_more)
 {
 	NOT_ON_STOCK();
@@ -417,8 +423,7 @@ TEST_F(ack, lc_55_reader_asks_for_more)
 	struct conn c;
 
 	/* There is nothing: it won't answer before more has come. */
-	conn_open(p, &c);
-	ns = now_ns();
+	ns = open_now(p, &c);
 	conn_send(&c, .flags = ACK | PSH, .data = "half a quest");
 	reads(&c);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 13);
@@ -433,8 +438,7 @@ TEST_F(ack, lc_55_second_segment_is_not_waited_with)
 	int64_t ns;
 	struct conn c;
 
-	conn_open(p, &c);
-	ns = now_ns();
+	ns = open_now(p, &c);
 	conn_send(&c, .flags = ACK | PSH, .data = "one");
 	conn_send(&c, .flags = ACK | PSH, .data = "two");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 7);
@@ -450,8 +454,7 @@ TEST_F(ack, rfc5681_4_2_unpushed_is_quick)
 	struct conn c;
 
 	/* No PSH, or a full segment: there is more, and its window must open. */
-	conn_open(p, &c);
-	ns = now_ns();
+	ns = open_now(p, &c);
 	conn_send(&c, .len = 100);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 101);
 	conn_send(&c, .flags = ACK | PSH, .len = MSS);
@@ -615,7 +618,7 @@ TEST_F(ack, a_repetition_makes_acks_quick)
 TEST_F(ack, ctr_TCPBacklogDrop)
 {
 	struct peer *p = &self->peer;
-	struct counters before, now;
+	struct counters before;
 	long long dropped;
 	struct holder h;
 	struct conn c;
@@ -629,9 +632,7 @@ TEST_F(ack, ctr_TCPBacklogDrop)
 	holder_hold(_metadata, &h, c.fd);
 	for (int i = 0; i < 300; i++)
 		conn_send(&c, .seq = 1 + MSS, .len = MSS);
-	counters_take(&now);
-	dropped = counter_get(&now, "TCPBacklogDrop") -
-		  counter_get(&before, "TCPBacklogDrop");
+	dropped = counter_moved(&before, "TCPBacklogDrop");
 	EXPECT_LT(0, dropped);
 	EXPECT_GT(300, dropped);
 	counters_expect(_metadata, &before, "InSegs", 300, "TCPBacklogDrop",

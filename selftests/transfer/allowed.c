@@ -12,14 +12,6 @@ PEER_FIXTURE(allowed);
 
 #define MSS 1000
 
-static void write_text(struct __test_metadata *_metadata, struct conn *c, int len)
-{
-	static uint8_t text[16 * MSS];
-
-	pattern_fill(text, len, 0);
-	ASSERT_EQ(len, send(c->fd, text, len, MSG_NOSIGNAL));
-}
-
 static void open_with_mss(struct peer *p, struct conn *c)
 {
 	conn_open(p, c, .opt = OPT(OPT_MSS(MSS)));
@@ -48,7 +40,7 @@ TEST_F(allowed, rfc9293_may_04_resent_segment_is_another_packet)
 	struct conn c;
 
 	open_with_mss(p, &c);
-	write_text(_metadata, &c, 100);
+	conn_write(&c, 100);
 	s = conn_expect(&c, .len = 100);
 	EXPECT_TRUE(s->df);
 	s = conn_expect(&c, .seq = 1, .len = 100, .within_ms = 300);
@@ -118,7 +110,7 @@ TEST_F(allowed, rfc9293_shld_16_old_text_inside_a_shrunk_window)
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 4000);
-	write_text(_metadata, &c, 4 * MSS);
+	conn_write(&c, 4 * MSS);
 	for (int i = 0; i < 4; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 2000);

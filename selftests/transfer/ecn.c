@@ -21,19 +21,6 @@ enum { NOT_ECT, ECT1, ECT0, CE };
 
 #define SETUP (SYN | ECE | CWR)
 
-static int64_t seg(int n)
-{
-	return 1 + (int64_t)n * MSS;
-}
-
-static struct socket_info info_of(struct conn *c)
-{
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info;
-}
-
 static bool ecn_is_agreed(struct conn *c)
 {
 	struct tcp_info info;
@@ -60,13 +47,6 @@ static void open_asked(struct peer *p, struct conn *c)
 	open_whole(p, c);
 }
 
-static void give(struct __test_metadata *_metadata, struct conn *c, int segs)
-{
-	static uint8_t text[64 * MSS];
-
-	ASSERT_EQ(segs * MSS, send(c->fd, text, segs * MSS, 0));
-}
-
 /* --- opening ------------------------------------------------------------- */
 
 TEST_F(ecn, rfc9293_shld_08_answers_who_asks)
@@ -78,7 +58,7 @@ TEST_F(ecn, rfc9293_shld_08_answers_who_asks)
 	EXPECT_EQ(2, knob_get("ecn"));
 	open_asked(p, &c);
 	EXPECT_TRUE(ecn_is_agreed(&c));
-	give(_metadata, &c, 1);
+	flight_write(&c, 1);
 	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .len = MSS, .tos = ECT0);
 }
 
@@ -93,7 +73,7 @@ TEST_F(ecn, knob_ecn_2_does_not_ask)
 	conn_send(&c, .flags = SYN | ACK | ECE);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	EXPECT_FALSE(ecn_is_agreed(&c));
-	give(_metadata, &c, 1);
+	conn_write(&c, MSS);
 	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = NOT_ECT);
 }
 
@@ -108,7 +88,7 @@ TEST_F(ecn, knob_ecn_1_asks)
 	conn_send(&c, .flags = SYN | ACK | ECE);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = NOT_ECT);
 	EXPECT_TRUE(ecn_is_agreed(&c));
-	give(_metadata, &c, 1);
+	conn_write(&c, MSS);
 	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = ECT0);
 }
 
@@ -124,7 +104,7 @@ TEST_F(ecn, rfc3168_6_1_1_mirrored_bits_agree_to_nothing)
 	conn_send(&c, .flags = SYN | ACK | ECE | CWR);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	EXPECT_FALSE(ecn_is_agreed(&c));
-	give(_metadata, &c, 1);
+	conn_write(&c, MSS);
 	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = NOT_ECT);
 }
 
@@ -309,15 +289,15 @@ TEST_F(ecn, rfc3168_6_1_5_no_ect_on_what_goes_again)
 	struct conn c;
 
 	open_asked(p, &c);
-	give(_metadata, &c, 1);
+	flight_write(&c, 1);
 	conn_expect(&c, .len = MSS, .seq = 1, .tos = ECT0);
 	peer_mark_last(p);
 	/* The loss probe, and the timeout. */
 	conn_expect(&c, .len = MSS, .seq = 1, .tos = NOT_ECT, .within_ms = 300);
 	conn_expect(&c, .len = MSS, .seq = 1, .tos = NOT_ECT, .within_ms = 600);
 	conn_send(&c, .flags = ACK);
-	give(_metadata, &c, 1);
-	conn_expect(&c, .len = MSS, .seq = seg(1), .tos = ECT0);
+	flight_write(&c, 1);
+	flight_expect(&c, 1, .tos = ECT0);
 }
 
 TEST_F(ecn, rfc3168_6_1_4_no_ect_without_text)
@@ -354,7 +334,7 @@ TEST_F(ecn, rfc3168_5_ip_tos_is_the_user_s)
 
 	open_asked(p, &c);
 	EXPECT_EQ(0, socket_set_ip(c.fd, IP_TOS, 0x10 | CE));
-	give(_metadata, &c, 1);
+	flight_write(&c, 1);
 	conn_expect(&c, .len = MSS, .tos = 0x10 | ECT0);
 	conn_send(&c, .flags = ACK, .len = MSS);
 	conn_expect(&c, .flags = ACK, .tos = 0x10, .within_ms = 210);
@@ -369,24 +349,23 @@ TEST_F(ecn, rfc3168_6_1_3_ce_is_echoed_until_cwr)
 	struct conn c;
 
 	open_asked(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK | ECE, .ack = seg(1), .tos = NOT_ECT);
+	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 1), .tos = NOT_ECT);
 	/* All segments say so, text as well. */
-	give(_metadata, &c, 1);
-	conn_expect(&c, .flags = PSH | ACK | ECE, .ack = seg(1), .len = MSS, .tos = ECT0);
+	flight_write(&c, 1);
+	conn_expect(&c, .flags = PSH | ACK | ECE, .ack = flight_seq(&c, 1), .len = MSS, .tos = ECT0);
 	conn_send(&c, .flags = ACK);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK | ECE, .ack = seg(2), .within_ms = 210);
+	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 2), .within_ms = 210);
 	/* Until the peer has slowed down: its ACK goes at once. */
 	conn_send(&c, .flags = ACK | CWR, .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK, .ack = seg(3));
+	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 3));
 	conn_send(&c, .flags = ACK | PSH, .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK, .ack = seg(4), .within_ms = 210);
+	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 4), .within_ms = 210);
 	/* CE along with CWR is a new mark. */
 	conn_send(&c, .flags = ACK | CWR, .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK | ECE, .ack = seg(5));
+	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 5));
 	counters_expect(_metadata, &before, NULL);
 }
 
@@ -452,8 +431,8 @@ TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 	struct conn c;
 
 	open_asked(p, &c);
-	conn_send(&c, .flags = ACK, .seq = seg(1), .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ seg(1), seg(2) }});
+	conn_send(&c, .flags = ACK, .seq = flight_seq(&c, 1), .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ flight_seq(&c, 1), flight_seq(&c, 2) }});
 }
 
 /* Old text is not ours to judge: RFC 3168 6.1.5, the sender's marks don't count. */
@@ -464,9 +443,9 @@ TEST_F(ecn, rfc3168_6_1_5_ce_on_a_duplicate_is_ignored)
 
 	open_asked(p, &c);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 210);
+	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 1), .within_ms = 210);
 	conn_send(&c, .flags = ACK, .seq = 1, .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK, .ack = seg(1));
+	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 1));
 }
 
 TEST_F(ecn, rfc3168_6_1_ce_means_nothing_where_it_was_not_agreed)
@@ -476,13 +455,12 @@ TEST_F(ecn, rfc3168_6_1_ce_means_nothing_where_it_was_not_agreed)
 
 	conn_open(p, &c, .opt = WITH_SACK);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 210);
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = NOT_ECT);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
-	EXPECT_LE(10, info_of(&c).cwnd);
-	EXPECT_EQ(TCP_CA_Open, info_of(&c).recovery);
+	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 1), .within_ms = 210);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = NOT_ECT);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 10));
+	EXPECT_LE(10, conn_info(&c).cwnd);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 }
 
 /* --- sender -------------------------------------------------------------- */
@@ -491,10 +469,9 @@ TEST_F(ecn, rfc3168_6_1_ce_means_nothing_where_it_was_not_agreed)
 static void ten_marked(struct __test_metadata *_metadata, struct conn *c)
 {
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
-	give(_metadata, c, 40);
-	for (int i = 0; i < 10; i++)
-		conn_expect(c, .len = MSS, .seq = seg(i), .tos = ECT0);
-	conn_send(c, .flags = ACK | ECE, .ack = seg(1));
+	flight_write(c, 40);
+	flight_expect_all(c, 0, 9, .tos = ECT0);
+	conn_send(c, .flags = ACK | ECE, .ack = flight_seq(c, 1));
 }
 
 TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
@@ -505,26 +482,26 @@ TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
 	open_asked(p, &c);
 	ten_marked(_metadata, &c);
 	/* One for the first delivered: CWR on it, and on no other. */
-	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
-	EXPECT_EQ(7, info_of(&c).ssthresh);
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
 	/* More of the same window: nothing new. PRR: seven for ten, then seven. */
 	for (int i = 2, next = 11; i <= 10; i++) {
 		int pipe = next - i;
 
-		conn_send(&c, .flags = ACK | ECE, .ack = seg(i));
+		conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, i));
 		if (pipe > 7 ? (7 * i + 9) / 10 > next - 10 : pipe < 7) {
-			conn_expect(&c, .flags = ACK, .seq = seg(next), .len = MSS, .tos = ECT0);
+			conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, next), .len = MSS, .tos = ECT0);
 			next++;
 		}
 	}
-	EXPECT_EQ(7, info_of(&c).ssthresh);
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
 	/* Above what was in flight then, CWR has arrived: it is over. */
-	conn_send(&c, .flags = ACK, .ack = seg(11));
-	EXPECT_EQ(TCP_CA_Open, info_of(&c).recovery);
-	EXPECT_EQ(7, info_of(&c).ssthresh);
-	EXPECT_LE(7, info_of(&c).cwnd);
+	flight_ack(&c, 11);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	EXPECT_LE(7, conn_info(&c).cwnd);
 	p->leave_unread = true;
 }
 
@@ -539,20 +516,19 @@ TEST_F(ecn, rfc3168_6_1_2_cwr_on_the_first_of_many)
 
 	NOT_ON_STOCK();		/* which sends them in smaller skbs, each with its PSH */
 	open_whole(p, &c);
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .seq = seg(i), .len = MSS, .tos = ECT0);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 10));
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK | ECE, .ack = seg(1));
-	give(_metadata, &c, 4);
+	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 1));
+	flight_write(&c, 4);
 	for (int i = 10; i < 14; i++)
 		conn_expect(&c, .flags = ACK | ECE | (i == 10 ? CWR : 0) | (i == 13 ? PSH : 0),
-			    .seq = seg(i), .ack = seg(1), .len = MSS, .tos = ECT0);
-	conn_send(&c, .flags = ACK | CWR, .ack = seg(14));
-	give(_metadata, &c, 2);
-	conn_expect(&c, .flags = ACK, .seq = seg(14), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK | PSH, .seq = seg(15), .len = MSS, .tos = ECT0);
+			    .seq = flight_seq(&c, i), .ack = flight_seq(&c, 1), .len = MSS, .tos = ECT0);
+	conn_send(&c, .flags = ACK | CWR, .ack = flight_seq(&c, 14));
+	flight_write(&c, 2);
+	conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, 14), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK | PSH, .seq = flight_seq(&c, 15), .len = MSS, .tos = ECT0);
 }
 
 /* One ACK marks a whole flight, and nothing of it is left. */
@@ -563,13 +539,12 @@ TEST_F(ecn, rfc5681_3_1_half_of_what_was_in_flight)
 
 	open_asked(p, &c);
 	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .seq = seg(i), .len = MSS, .tos = ECT0);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(10));
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 10));
 	peer_expect_silence(p, 5);
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
 }
 
 /* The next window may be reduced anew. */
@@ -580,33 +555,31 @@ TEST_F(ecn, rfc3168_6_1_2_the_next_window)
 
 	open_asked(p, &c);
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
-	conn_send(&c, .flags = ACK, .ack = seg(10));
+	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	flight_ack(&c, 10);
 	peer_drain(p, 1);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(11));
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
-	EXPECT_EQ(4, info_of(&c).ssthresh);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 11));
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
+	EXPECT_EQ(4, conn_info(&c).ssthresh);
 	p->leave_unread = true;
 }
 
 TEST_F(ecn, ctr_TCPDeliveredCE)
 {
 	struct peer *p = &self->peer;
-	struct counters before, after;
+	struct counters before;
 	struct conn c;
 
 	open_asked(p, &c);
 	counters_take(&before);
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(5));
+	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 5));
 	peer_drain(p, 1);
-	conn_send(&c, .flags = ACK, .ack = seg(10));
+	flight_ack(&c, 10);
 	peer_drain(p, 1);
-	counters_take(&after);
-	EXPECT_EQ(10, counter_get(&after, "TCPDelivered") - counter_get(&before, "TCPDelivered"));
-	EXPECT_EQ(5, counter_get(&after, "TCPDeliveredCE") -
-		     counter_get(&before, "TCPDeliveredCE"));
+	EXPECT_EQ(10, counter_moved(&before, "TCPDelivered"));
+	EXPECT_EQ(5, counter_moved(&before, "TCPDeliveredCE"));
 	p->leave_unread = true;
 }
 
@@ -614,19 +587,16 @@ TEST_F(ecn, ctr_TCPDeliveredCE)
 TEST_F(ecn, rfc3168_6_1_2_a_loss_meanwhile)
 {
 	struct peer *p = &self->peer;
-	uint32_t s;
 	struct conn c;
 
 	open_asked(p, &c);
-	s = c.kern_iss;
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS);
-	EXPECT_EQ(7, info_of(&c).ssthresh);
-	conn_send(&c, .flags = ACK, .ack = seg(1),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(2), s + seg(6))));
-	conn_expect(&c, .seq = seg(1), .len = MSS, .tos = NOT_ECT);
-	EXPECT_EQ(TCP_CA_Recovery, info_of(&c).recovery);
-	EXPECT_EQ(7, info_of(&c).ssthresh);
+	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	flight_sack(&c, 1, { 2, 6 });
+	flight_expect(&c, 1, .tos = NOT_ECT);
+	EXPECT_EQ(TCP_CA_Recovery, conn_info(&c).recovery);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	p->leave_unread = true;
 }
 
@@ -634,39 +604,30 @@ TEST_F(ecn, rfc3168_6_1_2_a_loss_meanwhile)
 TEST_F(ecn, rfc3168_6_1_2_cwr_after_a_loss)
 {
 	struct peer *p = &self->peer;
-	uint32_t s;
 	struct conn c;
 
 	open_asked(p, &c);
-	s = c.kern_iss;
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS, .seq = seg(i));
-	conn_send(&c, .flags = ACK, .ack = 1,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(1), s + seg(10))));
-	conn_expect(&c, .flags = ACK, .seq = 1, .len = MSS, .tos = NOT_ECT);
-	conn_send(&c, .flags = ACK, .ack = seg(10));
-	give(_metadata, &c, 2);
-	conn_expect(&c, .flags = ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = PSH | ACK, .seq = seg(11), .len = MSS, .tos = ECT0);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9);
+	flight_sack(&c, 0, { 1, 10 });
+	flight_expect(&c, 0, .flags = ACK, .tos = NOT_ECT);
+	flight_ack(&c, 10);
+	flight_write(&c, 2);
+	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = PSH | ACK, .seq = flight_seq(&c, 11), .len = MSS, .tos = ECT0);
 }
 
 /* Ten in flight, of which the first seems lost, and goes again. */
 static void first_of_ten_late(struct __test_metadata *_metadata, struct conn *c, int flags)
 {
-	uint32_t s = c->kern_iss;
-
-	give(_metadata, c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(c, .len = MSS, .seq = seg(i), .tos = ECT0);
-	conn_send(c, .flags = ACK | flags, .ack = 1,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(1), s + seg(10))));
-	conn_expect(c, .flags = ACK, .seq = 1, .len = MSS, .tos = NOT_ECT);
-	EXPECT_EQ(7, info_of(c).ssthresh);
-	conn_send(c, .flags = ACK, .ack = seg(10));
+	flight_write(c, 10);
+	flight_expect_all(c, 0, 9, .tos = ECT0);
+	flight_sack_flags(c, flags, 0, { 1, 10 });
+	flight_expect(c, 0, .flags = ACK, .tos = NOT_ECT);
+	EXPECT_EQ(7, conn_info(c).ssthresh);
+	flight_ack(c, 10);
 	/* Both copies came: nothing was lost. */
-	conn_send(c, .flags = ACK, .ack = seg(10),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(1))));
+	flight_sack(c, 10, { 0, 1 });
 }
 
 /* What is taken back is not told; but a mark is no loss, and stands. */
@@ -677,24 +638,23 @@ TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
 	struct conn c;
 
 	open_asked(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	first_of_ten_late(_metadata, &c, 0);
 	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
 			"RetransSegs", 1, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			"TCPDSACKUndo", 1, NULL);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
-	give(_metadata, &c, 2);
-	conn_expect(&c, .flags = ACK, .seq = seg(10), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = PSH | ACK, .seq = seg(11), .len = MSS, .tos = ECT0);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
+	flight_write(&c, 2);
+	conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = PSH | ACK, .seq = flight_seq(&c, 11), .len = MSS, .tos = ECT0);
 	conn_send(&c, .flags = RST);
 	close(c.lfd);
 
 	open_whole(p, &c);
 	first_of_ten_late(_metadata, &c, ECE);
-	EXPECT_EQ(7, info_of(&c).ssthresh);
-	give(_metadata, &c, 1);
-	conn_expect(&c, .flags = PSH | ACK | CWR, .seq = seg(10), .len = MSS, .tos = ECT0);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	flight_write(&c, 1);
+	conn_expect(&c, .flags = PSH | ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
 	conn_send(&c, .flags = RST);
 }
 
@@ -705,40 +665,33 @@ TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
 TEST_F(ecn, rfc8985_7_3_no_probe_of_what_has_arrived)
 {
 	struct peer *p = &self->peer;
-	struct counters before, after;
-	uint32_t s;
+	struct counters before;
 	struct conn c;
 
 	NOT_ON_STOCK();		/* sends it again all the same */
 	/* By time a hole below it would be lost before a probe is due. */
 	ASSERT_EQ(0, knob_set("recovery", 0));
 	open_asked(p, &c);
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = ECT0);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(1));
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
-	conn_expect(&c, .len = MSS, .seq = seg(9), .tos = NOT_ECT, .within_ms = 20);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = ECT0);
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 1));
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
+	flight_expect(&c, 9, .tos = NOT_ECT, .within_ms = 20);
 	conn_send(&c, .flags = RST);
 	close(c.lfd);
 
 	open_whole(p, &c);
-	s = c.kern_iss;
 	peer_mark(p);
-	give(_metadata, &c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS, .seq = seg(i), .tos = ECT0);
+	flight_write(&c, 10);
+	flight_expect_all(&c, 0, 9, .tos = ECT0);
 	counters_take(&before);
-	conn_send(&c, .flags = ACK | ECE, .ack = seg(1));
-	conn_send(&c, .flags = ACK, .ack = seg(1),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(8), s + seg(10))));
-	EXPECT_EQ(TCP_CA_CWR, info_of(&c).recovery);
-	conn_expect(&c, .len = MSS, .seq = seg(1), .tos = NOT_ECT,
-		    .at_ms = info_of(&c).rto_us / 1000);
-	counters_take(&after);
-	EXPECT_EQ(0, counter_get(&after, "TCPLossProbes") -
-		     counter_get(&before, "TCPLossProbes"));
-	EXPECT_EQ(1, counter_get(&after, "TCPTimeouts") - counter_get(&before, "TCPTimeouts"));
+	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 1));
+	flight_sack(&c, 1, { 8, 10 });
+	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
+	flight_expect(&c, 1, .tos = NOT_ECT,
+		    .at_ms = conn_info(&c).rto_us / 1000);
+	EXPECT_EQ(0, counter_moved(&before, "TCPLossProbes"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPTimeouts"));
 	conn_send(&c, .flags = RST);
 }
 
@@ -752,14 +705,13 @@ TEST_F(ecn, ece_never_below_two)
 	open_asked(p, &c);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
 	for (int i = 0; i < 8; i++) {
-		give(_metadata, &c, 2);
-		for (int j = 0; j < 2; j++)
-			conn_expect(&c, .len = MSS, .seq = seg(next + j));
+		flight_write(&c, 2);
+		flight_expect_all(&c, next, next + 1);
 		next += 2;
-		conn_send(&c, .flags = ACK | ECE, .ack = seg(next));
+		conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, next));
 	}
-	EXPECT_EQ(2, info_of(&c).ssthresh);
-	EXPECT_LE(1, info_of(&c).cwnd);
+	EXPECT_EQ(2, conn_info(&c).ssthresh);
+	EXPECT_LE(1, conn_info(&c).cwnd);
 }
 
 /* --- routes -------------------------------------------------------------- */

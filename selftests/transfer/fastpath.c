@@ -21,14 +21,6 @@ PEER_FIXTURE(fastpath);
 #define USUAL OPT(OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7))
 #define ROUNDS 20
 
-static void info_of(struct conn *c, struct tcp_info *info)
-{
-	socklen_t len = sizeof(*info);
-
-	memset(info, 0, sizeof(*info));
-	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &len);
-}
-
 /* What the peer says, and its text read by the program. */
 static void hear(struct __test_metadata *_metadata, struct conn *c, int flags, const char *text)
 {
@@ -57,7 +49,7 @@ TEST_F(fastpath, request_and_answer)
 	say(_metadata, &c, "first");
 	hear(_metadata, &c, PSH, "ok");
 	say(_metadata, &c, "second");
-	info_of(&c, &before);
+	before = conn_tcp_info(&c);
 	counters_take(&counted);
 	for (int i = 0; i < ROUNDS; i++) {
 		hear(_metadata, &c, PSH, "what?");
@@ -65,7 +57,7 @@ TEST_F(fastpath, request_and_answer)
 	}
 	counters_expect(_metadata, &counted, "InSegs", ROUNDS, "OutSegs", ROUNDS,
 			"TCPOrigDataSent", ROUNDS, "TCPDelivered", ROUNDS, NULL);
-	info_of(&c, &after);
+	after = conn_tcp_info(&c);
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_segs_in - before.tcpi_segs_in));
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_segs_out - before.tcpi_segs_out));
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_data_segs_in - before.tcpi_data_segs_in));
@@ -91,7 +83,7 @@ TEST_F(fastpath, answers_are_timed)
 		say(_metadata, &c, "a");
 		sleep_ms(i < 15 ? 50 : 90);
 		hear(_metadata, &c, PSH, "b");
-		info_of(&c, &info);
+		info = conn_tcp_info(&c);
 		if (i == 14) {
 			EXPECT_LE(49000, (int)info.tcpi_rtt);
 			EXPECT_GE(52000, (int)info.tcpi_rtt);
@@ -120,7 +112,7 @@ TEST_F(fastpath, an_answer_to_what_was_sent_again)
 	say(_metadata, &c, "on");
 	hear(_metadata, &c, PSH, "we");
 	say(_metadata, &c, "go");
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(1, (int)info.tcpi_total_retrans);
 	EXPECT_EQ(0, (int)info.tcpi_retransmits);
 	EXPECT_EQ(1, (int)info.tcpi_unacked);
@@ -160,11 +152,11 @@ TEST_F(fastpath, an_answer_to_half)
 	say(_metadata, &c, "two");
 	conn_send(&c, .flags = ACK | PSH, .ack = 4, .data = "half");
 	ASSERT_EQ(4, recv(c.fd, (char[8]){}, 8, MSG_DONTWAIT));
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(1, (int)info.tcpi_unacked);
 	EXPECT_EQ(3, (int)info.tcpi_bytes_acked);
 	hear(_metadata, &c, PSH, "all");
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(0, (int)info.tcpi_unacked);
 	EXPECT_EQ(6, (int)info.tcpi_bytes_acked);
 	conn_expect(&c, .flags = ACK, .within_ms = 210);

@@ -218,6 +218,14 @@ TEST_F(keepalive, idle_time_set_later_counts_what_passed)
 	conn_send(&c, .flags = ACK);
 }
 
+/* The mark is at the last segment of the peer. */
+static void open_short_counted(struct peer *p, struct conn *c, struct counters *before)
+{
+	conn_open(p, c, .prepare = keepalive_short);
+	speak(c);
+	counters_begin(before);
+}
+
 /* Crashed and up again: it knows of no connection, and says so at once. */
 TEST_F(keepalive, lc_61_rebooted_peer_meets_a_probe)
 {
@@ -225,10 +233,7 @@ TEST_F(keepalive, lc_61_rebooted_peer_meets_a_probe)
 	struct counters before;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = keepalive_short);
-	speak(&c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	open_short_counted(p, &c, &before);
 	expect_probe(&c, 100000);
 	conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c));
 	EXPECT_EQ(POLLERR | POLLHUP, socket_poll(c.fd) & (POLLERR | POLLHUP));
@@ -250,10 +255,7 @@ TEST_F(keepalive, lc_58_unreachable_peer)
 	struct counters before;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = keepalive_short);
-	speak(&c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	open_short_counted(p, &c, &before);
 	for (int i = 0; i < PROBES; i++) {
 		expect_probe(&c, 100000 + 10000 * i);
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
@@ -293,10 +295,7 @@ TEST_F_TIMEOUT(keepalive, lc_58_living_peer, 3000)
 	struct counters before;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = keepalive_short);
-	speak(&c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	open_short_counted(p, &c, &before);
 	for (int i = 0; i < 20; i++) {
 		expect_probe(&c, 100000);
 		peer_mark_last(p);

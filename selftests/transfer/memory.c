@@ -14,14 +14,6 @@ PEER_FIXTURE(memory);
 #define SEG 1000
 #define WITH_SACK OPT(OPT_MSS(1460), OPT_SACKOK)
 
-static long long moved(const struct counters *before, const char *name)
-{
-	struct counters now;
-
-	counters_take(&now);
-	return counter_get(&now, name) - counter_get(before, name);
-}
-
 /* 64 KiB were offered; then the program makes its buffer a twentieth of that. */
 static void open_shrunk(struct __test_metadata *_metadata, struct peer *p,
 			struct conn *c, enum conn_state st)
@@ -70,9 +62,9 @@ static void refuses_in(struct __test_metadata *_metadata, struct peer *p,
 	rows = lifecycle_count(name, "MEMORY-PRESSURE", name);
 	counters_take(&before);
 	ack = fill_until_refused(_metadata, &c);
-	EXPECT_EQ(1, moved(&before, "TCPRcvQDrop"));
-	EXPECT_LE(1, moved(&before, "RcvPruned"));
-	EXPECT_LE(1, moved(&before, "PruneCalled"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPRcvQDrop"));
+	EXPECT_LE(1, counter_moved(&before, "RcvPruned"));
+	EXPECT_LE(1, counter_moved(&before, "PruneCalled"));
 	conn_expect_state(&c, st);
 	if (!stock_mode())
 		EXPECT_EQ(rows + 1, lifecycle_count(name, "MEMORY-PRESSURE", name));
@@ -99,17 +91,23 @@ TEST_F(memory, sm_f2_memory_pressure)
 	refuses_in(_metadata, &self->peer, ST_FIN_WAIT_2);
 }
 
+/* A connection whose receive buffer is full; the counters begin then. */
+static void open_refusing(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
+			  struct counters *before)
+{
+	open_shrunk(_metadata, p, c, ST_ESTABLISHED);
+	fill_until_refused(_metadata, c);
+	counters_begin(before);
+	counters_ignore(before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
+}
+
 TEST_F(memory, ctr_TCPRcvQDrop)
 {
 	struct counters before;
 	struct conn c;
 
-	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
-	fill_until_refused(_metadata, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
-	counters_ignore(&before, "RcvPruned", "PruneCalled", "TCPRcvCollapsed",
-			"TCPWantZeroWindowAdv", NULL);
+	open_refusing(_metadata, &self->peer, &c, &before);
+	counters_ignore(&before, "RcvPruned", "PruneCalled", NULL);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, NULL);
@@ -120,11 +118,7 @@ TEST_F(memory, ctr_RcvPruned)
 	struct counters before;
 	struct conn c;
 
-	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
-	fill_until_refused(_metadata, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
-	counters_ignore(&before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
+	open_refusing(_metadata, &self->peer, &c, &before);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, "RcvPruned", 1,
@@ -137,11 +131,7 @@ TEST_F(memory, ctr_TCPOFODrop)
 	struct conn c;
 
 	/* The buffer is full of what is in order: nothing else can make room. */
-	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
-	fill_until_refused(_metadata, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
-	counters_ignore(&before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
+	open_refusing(_metadata, &self->peer, &c, &before);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss + 2 * SEG, .len = SEG);
 	conn_expect(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "TCPOFODrop", 1, "RcvPruned", 1,
@@ -162,20 +152,20 @@ TEST_F(memory, ctr_OfoPruned)
 	 */
 	open_shrunk(_metadata, p, &c, ST_ESTABLISHED);
 	counters_take(&before);
-	for (i = 39; i > 2 && !moved(&before, "OfoPruned"); i--) {
+	for (i = 39; i > 2 && !counter_moved(&before, "OfoPruned"); i--) {
 		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
 		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
 	}
-	EXPECT_EQ(1, moved(&before, "OfoPruned"));
+	EXPECT_EQ(1, counter_moved(&before, "OfoPruned"));
 	/* Not for one that would come to stand behind them all. */
 	conn_send(&c, .seq = 1 + 45 * SEG, .len = SEG);
 	conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
-	for (i = 46; i < 60 && !moved(&before, "TCPOFODrop"); i++) {
+	for (i = 46; i < 60 && !counter_moved(&before, "TCPOFODrop"); i++) {
 		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
 		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
 	}
-	EXPECT_EQ(1, moved(&before, "TCPOFODrop"));
-	EXPECT_EQ(1, moved(&before, "OfoPruned"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPOFODrop"));
+	EXPECT_EQ(1, counter_moved(&before, "OfoPruned"));
 	/* The peer keeps it all and sends it again: nothing is lost or mixed up. */
 	for (i = 1; i < 5; i++) {
 		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
@@ -196,7 +186,7 @@ TEST_F(memory, ctr_TCPRcvCollapsed)
 	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
 	counters_take(&before);
 	ack = fill_until_refused(_metadata, &c);
-	EXPECT_LE(1, moved(&before, "TCPRcvCollapsed"));
+	EXPECT_LE(1, counter_moved(&before, "TCPRcvCollapsed"));
 	expect_pattern(_metadata, &c, ack - 1);
 	peer_drain(&self->peer, 5);
 }
@@ -211,7 +201,7 @@ TEST_F(memory, ctr_PruneCalled)
 	counters_take(&before);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
-	EXPECT_EQ(1, moved(&before, "PruneCalled"));
+	EXPECT_EQ(1, counter_moved(&before, "PruneCalled"));
 }
 
 static void huge_buffer(int fd)
@@ -236,23 +226,23 @@ TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
 	conn_open(p, &c, .prepare = huge_buffer,
 		  .opt = OPT(OPT_MSS(64960), OPT_NOP, OPT_WSCALE(7)));
 	counters_take(&before);
-	for (int i = 0; i < 4000 && !moved(&before, "TCPMemoryPressures"); i++) {
+	for (int i = 0; i < 4000 && !counter_moved(&before, "TCPMemoryPressures"); i++) {
 		since_ms = now_ms();
 		conn_send(&c, .len = 60000);
 		peer_drain(p, 0);
 	}
-	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPMemoryPressures"));
 	/* Under pressure it still works: the program reads, text comes in. */
 	ASSERT_EQ((ssize_t)sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
 	sleep_ms(500);
-	EXPECT_EQ(0, moved(&before, "TCPMemoryPressuresChrono"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPMemoryPressuresChrono"));
 	peer_drain(p, 5);
 	conn_send(&c, .flags = RST, .seq = p->last.ack - c.peer_iss);
 	peer_drain(p, 5);
 	close(c.fd);
-	EXPECT_LE(490, moved(&before, "TCPMemoryPressuresChrono"));
-	EXPECT_GE(now_ms() - since_ms + 10, moved(&before, "TCPMemoryPressuresChrono"));
-	EXPECT_EQ(1, moved(&before, "TCPMemoryPressures"));
+	EXPECT_LE(490, counter_moved(&before, "TCPMemoryPressuresChrono"));
+	EXPECT_GE(now_ms() - since_ms + 10, counter_moved(&before, "TCPMemoryPressuresChrono"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPMemoryPressures"));
 }
 
 /* What two buffers may hold, each as large as an int can say, does not fit in one. */
@@ -276,7 +266,7 @@ TEST_F(memory, backlog_of_large_buffers)
 	while ((n = recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
 		all += n;
 	EXPECT_EQ(1 + 40 * 1400, all);
-	EXPECT_EQ(0, moved(&before, "TCPBacklogDrop"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPBacklogDrop"));
 	self->peer.leave_unread = true;
 }
 

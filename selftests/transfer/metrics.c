@@ -14,21 +14,6 @@ PEER_FIXTURE(metrics);
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 #define RTO_MS 200
 
-static struct socket_info info_of(struct conn *c)
-{
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info;
-}
-
-static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
-{
-	static uint8_t text[65535];
-
-	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
-}
-
 /* The route to the peer has them: route(p, .value[RTAX_MTU] = 1000). */
 #define route(p, ...) \
 	route_add_metrics(WHERE((p)->test), &(p)->addr, 32, "tun0", \
@@ -42,10 +27,10 @@ TEST_F(metrics, mtu)
 
 	route(p, .value[RTAX_MTU] = mtu_of(1400));
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
-	EXPECT_EQ(1360, (int)info_of(&c).snd_mss);
-	EXPECT_EQ(mtu_of(1400), (int)info_of(&c).pmtu);
+	EXPECT_EQ(1360, (int)conn_info(&c).snd_mss);
+	EXPECT_EQ(mtu_of(1400), (int)conn_info(&c).pmtu);
 	EXPECT_EQ(1360, (int)c.kern_opt.mss);
-	give(_metadata, &c, 1360);
+	conn_write(&c, 1360);
 	first = *conn_expect(&c, .len = 1360);
 	EXPECT_TRUE(first.df);
 	conn_send(&c, .flags = ACK);
@@ -60,7 +45,7 @@ TEST_F(metrics, mtu_lock)
 
 	route(p, .value[RTAX_MTU] = mtu_of(1400), .value[RTAX_LOCK] = 1 << RTAX_MTU);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
-	give(_metadata, &c, 1360);
+	conn_write(&c, 1360);
 	first = *conn_expect(&c, .len = 1360);
 	EXPECT_EQ(p->family == AF_INET6, first.df);
 	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1300);
@@ -69,7 +54,7 @@ TEST_F(metrics, mtu_lock)
 		conn_expect(&c, .seq = 1, .len = 1260);
 	else
 		peer_expect_silence(p, 20);
-	EXPECT_EQ(p->family == AF_INET6 ? 1260 : 1360, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(p->family == AF_INET6 ? 1260 : 1360, (int)conn_info(&c).snd_mss);
 	peer_drain(p, 1);
 	conn_send(&c, .flags = ACK);
 }
@@ -96,14 +81,14 @@ TEST_F(metrics, initcwnd)
 
 	route(p, .value[RTAX_INITCWND] = 17);
 	conn_open(p, &c, .opt = WITH_SACK);
-	EXPECT_EQ(17, (int)info_of(&c).cwnd);
+	EXPECT_EQ(17, (int)conn_info(&c).cwnd);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
-	give(_metadata, &c, 30 * MSS);
+	conn_write(&c, 30 * MSS);
 	EXPECT_EQ(17, peer_drain(p, 1));
 	conn_send(&c, .flags = RST, .seq = 1);
 
 	conn_open(p, &c, .active = true, .opt = WITH_SACK);
-	EXPECT_EQ(17, (int)info_of(&c).cwnd);
+	EXPECT_EQ(17, (int)conn_info(&c).cwnd);
 }
 
 TEST_F(metrics, initrwnd)
@@ -146,7 +131,7 @@ TEST_F(metrics, rto_min)
 
 	route(p, .value[RTAX_RTO_MIN] = 1000, .value[RTAX_LOCK] = 1 << RTAX_RTO_MIN);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	give(_metadata, &c, MSS);
+	conn_write(&c, MSS);
 	conn_expect(&c, .seq = 1, .len = MSS);
 	peer_mark_last(p);
 	conn_expect(&c, .seq = 1, .len = MSS, .at_ms = 1000);
@@ -163,11 +148,11 @@ TEST_F(metrics, rtt)
 	/* In eighths of a millisecond: 500 ms, so 500 + 2 * 500 until there is a sample. */
 	route(p, .value[RTAX_RTT] = 8 * 500, .value[RTAX_LOCK] = 1 << RTAX_RTT);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	EXPECT_EQ(1500, (int)(info_of(&c).rto_us / 1000));
-	give(_metadata, &c, MSS);
+	EXPECT_EQ(1500, (int)(conn_info(&c).rto_us / 1000));
+	conn_write(&c, MSS);
 	conn_expect(&c, .seq = 1, .len = MSS);
 	conn_send(&c, .flags = ACK);
-	EXPECT_GE(210, (int)(info_of(&c).rto_us / 1000));
+	EXPECT_GE(210, (int)(conn_info(&c).rto_us / 1000));
 }
 
 TEST_F(metrics, cwnd_lock)
@@ -182,14 +167,14 @@ TEST_F(metrics, cwnd_lock)
 	conn_open(p, &c, .opt = WITH_SACK);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
 	for (int round = 0; round < 3; round++) {
-		int n = info_of(&c).cwnd;
+		int n = conn_info(&c).cwnd;
 
-		give(_metadata, &c, n * MSS);
+		conn_write(&c, n * MSS);
 		for (int i = 0; i < n; i++, next += MSS)
 			conn_expect(&c, .seq = next, .len = MSS);
 		conn_send(&c, .flags = ACK);
 	}
-	EXPECT_EQ(12, (int)info_of(&c).cwnd);
+	EXPECT_EQ(12, (int)conn_info(&c).cwnd);
 }
 
 TEST_F(metrics, reordering_lock)
@@ -215,7 +200,7 @@ TEST_F(metrics, ssthresh_lock)
 	NOT_ON_STOCK();
 	route(p, .value[RTAX_SSTHRESH] = 11, .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH);
 	conn_open(p, &c, .opt = WITH_SACK);
-	EXPECT_EQ(11, (int)info_of(&c).ssthresh);
+	EXPECT_EQ(11, (int)conn_info(&c).ssthresh);
 }
 
 TEST_F(metrics, quickack)
@@ -243,7 +228,7 @@ TEST_F(metrics, hoplimit)
 	conn_expect(&c, .flags = SYN | ACK, .ttl = 7);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
-	give(_metadata, &c, 10);
+	conn_write(&c, 10);
 	conn_expect(&c, .len = 10, .ttl = 7);
 	conn_send(&c, .flags = ACK);
 }
@@ -285,7 +270,7 @@ static void too_big(struct __test_metadata *_metadata, struct peer *p, int mode,
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
 	EXPECT_EQ(0, socket_set_ip(c.fd, IP_MTU_DISCOVER, mode));
-	give(_metadata, &c, 1460);
+	conn_write(&c, 1460);
 	first = *conn_expect(&c, .len = 1460);
 	EXPECT_EQ(df || p->family == AF_INET6, first.df);
 	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1300);
@@ -294,7 +279,7 @@ static void too_big(struct __test_metadata *_metadata, struct peer *p, int mode,
 	else
 		peer_expect_silence(p, 20);
 	peer_drain(p, 1);
-	EXPECT_EQ(believed ? 1260 : 1460, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(believed ? 1260 : 1460, (int)conn_info(&c).snd_mss);
 	conn_send(&c, .flags = RST, .seq = 1);
 	p->leave_unread = true;
 }

@@ -15,29 +15,8 @@ PEER_FIXTURE(mtuprobe);
 #define MOST 1460
 #define WITH_SACK OPT(OPT_MSS(MOST), OPT_SACKOK)
 #define RTO_MS 200
-
-static struct socket_info info_of(struct conn *c)
-{
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info;
-}
-
-static long long moved(const struct counters *before, const char *name)
-{
-	struct counters after;
-
-	counters_take(&after);
-	return counter_get(&after, name) - counter_get(before, name);
-}
-
-static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
-{
-	static uint8_t text[65535];
-
-	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
-}
+/* The first size that is tried: half way between. */
+#define FIRST_PROBE ((BASE + MOST) / 2)
 
 static void open_searching(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
@@ -54,7 +33,7 @@ static void open_searching(struct __test_metadata *_metadata, struct peer *p, st
  */
 static int64_t ten_fly(struct __test_metadata *_metadata, struct conn *c)
 {
-	give(_metadata, c, 58 * BASE);
+	conn_write(c, 58 * BASE);
 	for (int i = 0; i < 10; i++)
 		conn_expect(c, .seq = 1 + i * BASE, .len = BASE);
 	conn_send(c, .flags = ACK, .ack = 1 + BASE);
@@ -65,15 +44,14 @@ static int64_t ten_fly(struct __test_metadata *_metadata, struct conn *c)
 static int64_t until_probe(struct __test_metadata *_metadata, struct conn *c)
 {
 	int64_t next = ten_fly(_metadata, c);
-	int probe = (BASE + MOST) / 2;
 
-	conn_expect(c, .seq = next, .len = probe, .flags = ACK);
+	conn_expect(c, .seq = next, .len = FIRST_PROBE, .flags = ACK);
 	/* It counts for two: 10 + 1 - 1. */
-	EXPECT_EQ(10, (int)info_of(c).cwnd);
+	EXPECT_EQ(10, (int)conn_info(c).cwnd);
 	conn_send(c, .flags = ACK, .ack = next);
 	for (int i = 0; i < 18; i++)
-		conn_expect(c, .seq = next + probe + i * BASE, .len = BASE);
-	EXPECT_EQ(19, (int)info_of(c).cwnd);
+		conn_expect(c, .seq = next + FIRST_PROBE + i * BASE, .len = BASE);
+	EXPECT_EQ(19, (int)conn_info(c).cwnd);
 	return next;
 }
 
@@ -98,13 +76,13 @@ TEST_F(mtuprobe, knob_mtu_probing_2_begins_small)
 	EXPECT_EQ(0, knob_get("mtu_probing"));
 	EXPECT_EQ(BASE, knob_get("base_mss"));
 	conn_open(p, &c, .opt = WITH_SACK);
-	EXPECT_EQ(MOST, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(MOST, (int)conn_info(&c).snd_mss);
 	open_searching(_metadata, p, &c);
-	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
 	ASSERT_EQ(0, knob_set("base_mss", 800));
 	open_searching(_metadata, p, &c);
-	EXPECT_EQ(800, (int)info_of(&c).snd_mss);
-	give(_metadata, &c, 900);
+	EXPECT_EQ(800, (int)conn_info(&c).snd_mss);
+	conn_write(&c, 900);
 	conn_expect(&c, .seq = 1, .len = 800);
 	conn_send(&c, .flags = ACK, .ack = 801);
 	conn_expect(&c, .seq = 801, .len = 100);
@@ -119,13 +97,12 @@ TEST_F(mtuprobe, knob_mtu_probing_2_passive)
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("mtu_probing", 2));
 	conn_open(p, &c, .opt = WITH_SACK);
-	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
 }
 
 TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 {
 	struct peer *p = &self->peer;
-	int probe = (BASE + MOST) / 2;
 	struct counters before;
 	struct conn c;
 	int64_t next;
@@ -134,18 +111,18 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 	ASSERT_EQ(0, knob_set("probe_threshold", 300));	/* one probe */
 	counters_take(&before);
 	next = until_probe(_metadata, &c);
-	conn_send(&c, .flags = ACK, .ack = next + probe);
-	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
-	EXPECT_EQ(0, moved(&before, "TCPMTUPFail"));
-	EXPECT_EQ(probe, (int)info_of(&c).snd_mss);
+	conn_send(&c, .flags = ACK, .ack = next + FIRST_PROBE);
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(FIRST_PROBE, (int)conn_info(&c).snd_mss);
 	/* The window is as many octets as before, and one more segment. */
-	EXPECT_EQ(19 * (BASE + 40) / (probe + 40) + 1, (int)info_of(&c).cwnd);
-	EXPECT_EQ(mtu_of(1500), (int)info_of(&c).pmtu);
-	next += probe + 18 * BASE;
+	EXPECT_EQ(19 * (BASE + 40) / (FIRST_PROBE + 40) + 1, (int)conn_info(&c).cwnd);
+	EXPECT_EQ(mtu_of(1500), (int)conn_info(&c).pmtu);
+	next += FIRST_PROBE + 18 * BASE;
 	conn_send(&c, .flags = ACK, .ack = next);
 	/* What follows is full at once. */
-	conn_expect(&c, .seq = next, .len = probe);
-	conn_expect(&c, .seq = next + probe, .len = probe);
+	conn_expect(&c, .seq = next, .len = FIRST_PROBE);
+	conn_expect(&c, .seq = next + FIRST_PROBE, .len = FIRST_PROBE);
 	p->leave_unread = true;
 }
 
@@ -153,36 +130,31 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 TEST_F(mtuprobe, rfc4821_7_5_a_lost_probe_is_no_congestion)
 {
 	struct peer *p = &self->peer;
-	int probe = (BASE + MOST) / 2;
 	struct counters before;
 	struct conn c;
 	int64_t next;
-	uint32_t s;
 
 	open_searching(_metadata, p, &c);
-	s = c.kern_iss;
 	counters_take(&before);
 	next = until_probe(_metadata, &c);
 	for (int i = 1; i <= 4; i++)
-		conn_send(&c, .flags = ACK, .ack = next,
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK1(s + next + probe, s + next + probe + i * BASE)));
+		conn_send_sack(&c, next, { next + FIRST_PROBE, next + FIRST_PROBE + i * BASE });
 	conn_expect(&c, .seq = next, .len = BASE);
-	conn_expect(&c, .seq = next + BASE, .len = probe - BASE);
-	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
-	EXPECT_EQ(0, moved(&before, "TCPMTUPSuccess"));
-	EXPECT_EQ(0, moved(&before, "TCPSackRecovery"));
-	EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
-	EXPECT_LE(20, (int)info_of(&c).cwnd);
+	conn_expect(&c, .seq = next + BASE, .len = FIRST_PROBE - BASE);
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPSackRecovery"));
+	EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
+	EXPECT_LE(20, (int)conn_info(&c).cwnd);
 	drain(&c);
 	next = conn_kern_nxt(&c);
 	conn_send(&c, .flags = ACK, .ack = next);
-	EXPECT_LE(20, (int)info_of(&c).cwnd);
+	EXPECT_LE(20, (int)conn_info(&c).cwnd);
 	/* The next one is between what passed and what did not. */
-	conn_expect(&c, .seq = next, .len = (BASE + probe - 1) / 2);
+	conn_expect(&c, .seq = next, .len = (BASE + FIRST_PROBE - 1) / 2);
 	drain(&c);
 	conn_send(&c, .flags = ACK);
-	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPSuccess"));
 	p->leave_unread = true;
 }
 
@@ -219,45 +191,40 @@ static void take_all(struct conn *c, int64_t end)
 /* More than the peer's window takes, so that some of it waits. */
 static void give_two_windows(struct __test_metadata *_metadata, struct conn *c)
 {
-	give(_metadata, c, 60 * BASE);
-	give(_metadata, c, 60 * BASE);
+	conn_write(c, 60 * BASE);
+	conn_write(c, 60 * BASE);
 }
 
 /* Paths change: after a while the whole range is searched again. */
 TEST_F(mtuprobe, knob_probe_interval)
 {
 	struct peer *p = &self->peer;
-	int probe = (BASE + MOST) / 2;
 	struct counters before;
 	struct conn c;
 	int64_t next;
-	uint32_t s;
 
 	EXPECT_EQ(600, knob_get("probe_interval"));
 	ASSERT_EQ(0, knob_set("probe_interval", 30));
 	ASSERT_EQ(0, knob_set("slow_start_after_idle", 0));
 	counters_take(&before);
 	open_searching(_metadata, p, &c);
-	s = c.kern_iss;
 	peer_mark(p);
 	ASSERT_EQ(0, knob_set("probe_threshold", 300));
 	next = until_probe(_metadata, &c);
-	conn_send(&c, .flags = ACK, .ack = next,
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1(s + next + probe, s + next + probe + 4 * BASE)));
+	conn_send_sack(&c, next, { next + FIRST_PROBE, next + FIRST_PROBE + 4 * BASE });
 	take_all(&c, 1 + 58 * BASE);
-	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPFail"));
 	/* What is left is too narrow a range. */
 	peer_sleep_until(p, 28000);
 	give_two_windows(_metadata, &c);
 	take_all(&c, 1 + 178 * BASE);
-	EXPECT_EQ(0, moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPMTUPSuccess"));
 	peer_sleep_until(p, 31500);
 	give_two_windows(_metadata, &c);
 	take_all(&c, 1 + 298 * BASE);
-	EXPECT_EQ(1, moved(&before, "TCPMTUPSuccess"));
-	EXPECT_EQ(1, moved(&before, "TCPMTUPFail"));
-	EXPECT_EQ(probe, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ(FIRST_PROBE, (int)conn_info(&c).snd_mss);
 }
 
 /*
@@ -267,7 +234,7 @@ TEST_F(mtuprobe, knob_probe_interval)
 static void black_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
 	conn_open(p, c, .opt = WITH_SACK);
-	give(_metadata, c, MOST);
+	conn_write(c, MOST);
 	conn_expect(c, .seq = 1, .len = MOST);
 	peer_mark_last(p);
 	peer_drain(p, 2000);
@@ -281,10 +248,10 @@ TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
 
 	ASSERT_EQ(0, knob_set("mtu_probing", 1));
 	black_hole(_metadata, p, &c);
-	EXPECT_EQ(MOST, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(MOST, (int)conn_info(&c).snd_mss);
 	for (int i = 0; i < 3; i++) {
 		conn_expect(&c, .seq = 1, .len = tried[i], .within_ms = 60000);
-		EXPECT_EQ(tried[i], (int)info_of(&c).snd_mss);
+		EXPECT_EQ(tried[i], (int)conn_info(&c).snd_mss);
 	}
 	/* That one passes, and the rest goes in such pieces. */
 	conn_send(&c, .flags = ACK, .ack = 1 + tried[2]);
@@ -346,23 +313,23 @@ TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
 
 	open_searching(_metadata, p, &c);
 	next = 1;
-	give(_metadata, &c, BASE);
+	conn_write(&c, BASE);
 	first = *conn_expect(&c, .seq = next, .len = BASE);
 	if (p->family == AF_INET6) {
 		/* Every link takes more: no router can have said that. */
 		peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1260);
 		peer_expect_silence(p, 20);
-		EXPECT_EQ(BASE, (int)info_of(&c).snd_mss);
+		EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
 		conn_send(&c, .flags = ACK);
 		return;
 	}
 	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1000);
 	conn_expect(&c, .seq = next, .len = 960);
 	conn_expect(&c, .seq = next + 960, .len = BASE - 960);
-	EXPECT_EQ(960, (int)info_of(&c).snd_mss);
+	EXPECT_EQ(960, (int)conn_info(&c).snd_mss);
 	next += BASE;
 	conn_send(&c, .flags = ACK, .ack = next);
-	give(_metadata, &c, 6 * 960);
+	conn_write(&c, 6 * 960);
 	for (int i = 0; i < 6; i++)
 		conn_expect(&c, .seq = next + i * 960, .len = 960);
 	conn_send(&c, .flags = ACK);

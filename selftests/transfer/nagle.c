@@ -406,7 +406,7 @@ TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
 
 	/* A peer whose whole buffer is smaller than a segment. */
 	conn_open(p, &c, .wnd = 600);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	EXPECT_EQ(300, info.snd_mss);
 	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
 	expect_text(&c, 1, 300);
@@ -431,7 +431,7 @@ TEST_F(nagle, rfc9293_must_38_override)
 	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
 	expect_text(&c, 1, MSS);
 	expect_text(&c, 1 + MSS, MSS);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	peer_mark(p);
 	conn_send(&c, .flags = ACK, .wnd = 300);
 	expect_text(&c, 1 + 2 * MSS, 300, .at_ms = info.rto_us / 1000);

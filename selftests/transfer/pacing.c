@@ -15,21 +15,6 @@ PEER_FIXTURE(pacing);
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 #define RATE 1000000		/* octets a second: a segment each millisecond */
 
-static void info_of(struct conn *c, struct tcp_info *info)
-{
-	socklen_t len = sizeof(*info);
-
-	memset(info, 0, sizeof(*info));
-	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &len);
-}
-
-static void give(struct __test_metadata *_metadata, struct conn *c, int octets)
-{
-	static uint8_t text[65535];
-
-	ASSERT_EQ(octets, send(c->fd, text, octets, 0));
-}
-
 /* On a path of 20 ms: where it is short, bursts are large whatever the rate. */
 static void open_wide(struct peer *p, struct conn *c)
 {
@@ -44,7 +29,7 @@ static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct
 			  &(struct route_metrics){ .value[RTAX_INITCWND] = 60 });
 	open_wide(p, c);
 	EXPECT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
-	give(_metadata, c, 10 * MSS);
+	conn_write(c, 10 * MSS);
 	for (int i = 0; i < 10; i++)
 		conn_expect(c, .len = MSS);
 	peer_mark_last(p);
@@ -69,11 +54,11 @@ TEST_F(pacing, so_max_pacing_rate)
 	int64_t ms;
 
 	open_paced(_metadata, p, &c);
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(RATE, (int)info.tcpi_max_pacing_rate);
 	EXPECT_EQ(RATE, (int)info.tcpi_pacing_rate);
 	peer_mark(p);
-	give(_metadata, &c, 50 * MSS);
+	conn_write(&c, 50 * MSS);
 	ms = take(&c, 50);
 	EXPECT_LE(44, ms);
 	EXPECT_GE(56, ms);
@@ -96,7 +81,7 @@ TEST_F_TIMEOUT(pacing, whatever_the_time, 3 * 3600)
 	open_paced(_metadata, p, &c);
 	for (int i = 0; i < 2; i++) {
 		peer_mark(p);
-		give(_metadata, &c, 50 * MSS);
+		conn_write(&c, 50 * MSS);
 		ms = take(&c, 50);
 		EXPECT_LE(25, ms);
 		EXPECT_GE(56, ms);
@@ -119,13 +104,13 @@ TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 3 * 3600)
 	sleep_until_ns((now_ns() / round_ns + 1) * round_ns - 2000 * NSEC_PER_SEC);
 	open_wide(p, &c);
 	for (int i = 0; i < 3; i++) {
-		give(_metadata, &c, 10 * MSS);
+		conn_write(&c, 10 * MSS);
 		take(&c, 10);
 		conn_send(&c, .flags = ACK);
 	}
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE));
 	peer_mark(p);
-	give(_metadata, &c, 10 * MSS);
+	conn_write(&c, 10 * MSS);
 	EXPECT_GE(12, take(&c, 10));
 	conn_send(&c, .flags = ACK);
 }
@@ -145,7 +130,7 @@ TEST_F(pacing, no_probe_between_paced_segments)
 	open_paced(_metadata, p, &c);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS));
 	counters_take(&before);
-	give(_metadata, &c, 5 * MSS);
+	conn_write(&c, 5 * MSS);
 	conn_expect(&c, .len = MSS);
 	for (int i = 1; i < 5; i++) {
 		peer_mark_last(p);
@@ -170,7 +155,7 @@ TEST_F(pacing, paced_segments_meet_a_closed_window)
 	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
 	open_paced(_metadata, p, &c);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS));
-	give(_metadata, &c, 2 * MSS);
+	conn_write(&c, 2 * MSS);
 	conn_expect(&c, .len = MSS);
 	conn_send(&c, .flags = ACK, .wnd = 0);
 	conn_expect(&c, .len = 0, .seq = conn_kern_nxt(&c) - 1, .within_ms = 1500);
@@ -192,7 +177,7 @@ TEST_F(pacing, loss_probe_waits_for_its_turn)
 	/* 60 ms a segment: longer than the probe waits. */
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS * 1000 / 60));
 	counters_take(&before);
-	give(_metadata, &c, 3 * MSS);
+	conn_write(&c, 3 * MSS);
 	conn_expect(&c, .len = MSS);
 	peer_mark_last(p);
 	conn_expect(&c, .len = MSS, .at_ms = 60);
@@ -212,7 +197,7 @@ TEST_F(pacing, so_max_pacing_rate_by_fq)
 	fq_set(WHERE(_metadata), "tun0");
 	open_paced(_metadata, p, &c);
 	peer_mark(p);
-	give(_metadata, &c, 50 * MSS);
+	conn_write(&c, 50 * MSS);
 	ms = take(&c, 50);
 	EXPECT_LE(44, ms);
 	EXPECT_GE(70, ms);
@@ -229,7 +214,7 @@ TEST_F(pacing, fq_spaces_by_the_connection_s_rate)
 	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
 	for (int round = 0; round < 2; round++) {
 		peer_mark(p);
-		give(_metadata, &c, 10 * MSS);
+		conn_write(&c, 10 * MSS);
 		take(&c, 10);
 		if (!round) {
 			peer_sleep_until(p, 100);
@@ -251,7 +236,7 @@ TEST_F(pacing, begins_with_ten_segments)
 	open_wide(p, &c);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE / 10));
 	peer_mark(p);
-	give(_metadata, &c, 10 * MSS);
+	conn_write(&c, 10 * MSS);
 	EXPECT_GE(1, take(&c, 10));
 	conn_send(&c, .flags = ACK);
 }
@@ -266,11 +251,11 @@ TEST_F(pacing, so_max_pacing_rate_changes)
 	open_paced(_metadata, p, &c);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, RATE / 10));
 	peer_mark(p);
-	give(_metadata, &c, 10 * MSS);
+	conn_write(&c, 10 * MSS);
 	EXPECT_LE(70, take(&c, 10));
 	conn_send(&c, .flags = ACK);
 	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1));
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
 }
 
@@ -279,25 +264,33 @@ TEST_F(pacing, retransmissions_are_paced)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	uint32_t s;
 	int64_t at;
 
 	open_paced(_metadata, p, &c);
-	s = c.kern_iss;
 	at = conn_kern_nxt(&c);
 	peer_mark(p);
-	give(_metadata, &c, 30 * MSS);
+	conn_write(&c, 30 * MSS);
 	take(&c, 30);
 	/* The first twenty are lost. */
 	peer_mark(p);
-	conn_send(&c, .flags = ACK, .ack = at,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + at + 20 * MSS, s + at + 30 * MSS)));
+	conn_send_sack(&c, at, { at + 20 * MSS, at + 30 * MSS });
 	for (int i = 0; i < 5; i++)
 		conn_expect(&c, .len = MSS, .seq = at + i * MSS, .within_ms = 100);
 	EXPECT_LE(3, peer_elapsed_ms(p));
 	conn_send(&c, .flags = ACK);
 	peer_drain(p, 50);
 	p->leave_unread = true;
+}
+
+/* A segment is acknowledged after 100 ms. Returns TCP_INFO of then. */
+static struct tcp_info one_round_trip(struct conn *c)
+{
+	conn_write(c, MSS);
+	conn_expect(c, .len = MSS);
+	peer_mark_last(c->peer);
+	peer_sleep_until(c->peer, 100);
+	conn_send(c, .flags = ACK);
+	return conn_tcp_info(c);
 }
 
 /* mss * max(cwnd, in flight) / SRTT, times 2 in slow start, 1.2 later. */
@@ -310,27 +303,28 @@ TEST_F(pacing, knob_pacing_ss_ratio)
 
 	EXPECT_EQ(200, knob_get("pacing_ss_ratio"));
 	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
-	give(_metadata, &c, MSS);
-	conn_expect(&c, .len = MSS);
-	peer_mark_last(p);
-	peer_sleep_until(p, 100);
-	conn_send(&c, .flags = ACK);
-	info_of(&c, &info);
+	info = one_round_trip(&c);
 	rate = (uint64_t)MSS * 2 * info.tcpi_snd_cwnd * 1000000 / info.tcpi_rtt;
 	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
 	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
 
 	ASSERT_EQ(0, knob_set("pacing_ss_ratio", 50));
-	give(_metadata, &c, MSS);
-	conn_expect(&c, .len = MSS);
-	peer_mark_last(p);
-	peer_sleep_until(p, 100);
-	conn_send(&c, .flags = ACK);
-	info_of(&c, &info);
+	info = one_round_trip(&c);
 	rate = (uint64_t)MSS * info.tcpi_snd_cwnd * 1000000 / info.tcpi_rtt / 2;
 	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+}
+
+/* Of ten segments in flight the first is lost; SACK tells after a round trip of 100 ms. */
+static void lose_first_of_ten(struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = WITH_SACK, .rtt_ms = 100);
+	flight_write(c, 10);
+	flight_expect_all(c, 0, 9);
+	peer_mark_last(p);
+	peer_sleep_until(p, 100);
+	flight_sack(c, 0, { 1, 10 });
 }
 
 TEST_F(pacing, knob_pacing_ca_ratio)
@@ -339,21 +333,12 @@ TEST_F(pacing, knob_pacing_ca_ratio)
 	struct tcp_info info;
 	struct conn c;
 	uint64_t rate;
-	uint32_t s;
 
 	EXPECT_EQ(120, knob_get("pacing_ca_ratio"));
-	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
-	s = c.kern_iss;
-	give(_metadata, &c, 10 * MSS);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS);
-	peer_mark_last(p);
-	peer_sleep_until(p, 100);
-	conn_send(&c, .flags = ACK, .ack = 1,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + MSS, s + 1 + 10 * MSS)));
+	lose_first_of_ten(p, &c);
 	peer_drain(p, 50);
 	conn_send(&c, .flags = ACK);
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(7, (int)info.tcpi_snd_ssthresh);
 	rate = (uint64_t)MSS * 12 * info.tcpi_snd_cwnd * 100000 / info.tcpi_rtt;
 	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
@@ -367,19 +352,10 @@ TEST_F(pacing, rate_is_of_what_is_in_flight)
 	struct tcp_info info;
 	struct conn c;
 	uint64_t rate;
-	uint32_t s;
 
-	conn_open(p, &c, .opt = WITH_SACK, .rtt_ms = 100);
-	s = c.kern_iss;
-	give(_metadata, &c, 10 * MSS);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .len = MSS);
-	peer_mark_last(p);
-	peer_sleep_until(p, 100);
-	conn_send(&c, .flags = ACK, .ack = 1,
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + 1 + MSS, s + 1 + 10 * MSS)));
+	lose_first_of_ten(p, &c);
 	conn_expect(&c, .seq = 1, .len = MSS);
-	info_of(&c, &info);
+	info = conn_tcp_info(&c);
 	EXPECT_EQ(10, (int)info.tcpi_unacked);
 	EXPECT_GE(7, (int)info.tcpi_snd_cwnd);
 	EXPECT_EQ(7, (int)info.tcpi_snd_ssthresh);

@@ -16,10 +16,7 @@ PEER_FIXTURE(persist);
 
 static int64_t rto_us(struct conn *c)
 {
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info.rto_us;
+	return conn_info(c).rto_us;
 }
 
 /* Twelve octets sent and acknowledged, then the window closed; five wait. */
@@ -33,6 +30,15 @@ static void close_window(struct __test_metadata *_metadata, struct conn *c)
 	peer_mark(c->peer);
 	if (send(c->fd, "after", 5, 0) != 5)
 		peer_fail(WHERE(_metadata), c->peer, "send");
+}
+
+/* A connection whose window is closed. Returns when the first probe is due, in us. */
+static int64_t open_closed_window(struct __test_metadata *_metadata, struct peer *p,
+				  struct conn *c)
+{
+	conn_open(p, c);
+	close_window(_metadata, c);
+	return rto_us(c);
 }
 
 /* A probe: nothing new, and one below SND.UNA, so that it must be answered. */
@@ -59,9 +65,7 @@ TEST_F_TIMEOUT(persist, lc_57_probes, 3000)
 	int64_t delay;
 	struct conn c;
 
-	conn_open(p, &c);
-	close_window(_metadata, &c);
-	delay = rto_us(&c);
+	delay = open_closed_window(_metadata, p, &c);
 	counters_take(&before);
 	/* 0.2 0.4 0.8 ... up to 120 s apart, each one answered: for ever. */
 	for (int i = 0; i < 16; i++) {
@@ -219,9 +223,7 @@ TEST_F_TIMEOUT(persist, lc_57_unanswered, 4000)
 	struct conn c;
 
 	/* Nobody answers: after fifteen it is over, as with retransmissions. */
-	conn_open(p, &c);
-	close_window(_metadata, &c);
-	delay = rto_us(&c);
+	delay = open_closed_window(_metadata, p, &c);
 	counters_take(&before);
 	for (int i = 0; i < 15; i++) {
 		expect_probe(&c, delay);
@@ -380,13 +382,10 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
 	int64_t delay;
 	struct conn c;
 
-	conn_open(p, &c);
-	close_window(_metadata, &c);
-	delay = rto_us(&c);
+	delay = open_closed_window(_metadata, p, &c);
 	close(c.fd);
 	c.fd = -1;
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "TCPPureAcks", NULL);
 	/* Until two of them are as far apart as they can be. */
 	for (; delay < RTO_MAX_US; delay *= 2) {
@@ -521,12 +520,12 @@ TEST_F(persist, shld_30_no_route_and_back)
 	/* After the fifth attempt in vain: with the sixth the text leaves. */
 	rto = send_in_vain(_metadata, &c, false, 0);
 	peer_expect_silence_until(p, attempt_us(rto, 5) / 1000 + 300);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	EXPECT_EQ(5, info.probes);
 	way_opened(_metadata, p, false);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "after",
 		    .at_ms = attempt_us(rto, 6) / 1000);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	EXPECT_EQ(0, info.probes);
 	EXPECT_EQ(1, info.unacked);
 	conn_send(&c, .flags = ACK);
@@ -544,8 +543,7 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_without_route, 2000)
 	conn_open(p, &c);
 	rto = rto_us(&c);
 	way_shut(_metadata, p, false);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	peer_mark(p);
 	close(c.fd);
 	c.fd = -1;

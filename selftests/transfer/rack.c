@@ -32,81 +32,50 @@ static int slack_ms(void)
 	return ms > 2 ? ms : 2;
 }
 
-/* Octets of text in a full segment; timestamps take their part. */
-static int len_of_segment = MSS;
-
-/* Relative number of the first octet of the n-th segment, from 0. */
-static int64_t seg(int n)
+/* A connection with @n segments in flight, just sent. */
+static void fly(struct peer *p, struct conn *c, struct optbytes opt, int n)
 {
-	return 1 + (int64_t)n * len_of_segment;
+	flight_start(p, c, n, .opt = opt, .rtt_ms = RTT_MS);
 }
 
-/* Offers so many full segments. */
-static void offer(struct __test_metadata *_metadata, struct conn *c, int n)
+/* The same, a round trip later. */
+static void fly_rtt(struct peer *p, struct conn *c, struct optbytes opt, int n)
 {
-	static uint8_t text[64 * MSS];
-
-	if (n > 64 || send(c->fd, text, n * len_of_segment, MSG_NOSIGNAL) != n * len_of_segment)
-		peer_fail(WHERE(_metadata), c->peer, "send of %d segments", n);
+	fly(p, c, opt, n);
+	peer_sleep_until(p, RTT_MS);
 }
 
-static void expect_seg(struct conn *c, int n)
+/* Twenty segments to send, no loss probe, and the timeout has resent the first of them. */
+static void fly_into_timeout(struct peer *p, struct conn *c)
 {
-	conn_expect(c, .seq = seg(n), .len = len_of_segment);
+	knob_set("early_retrans", 0);
+	fly(p, c, WITH_SACK, 20);
+	flight_expect(c, 0, .at_ms = RTO_MS);
 }
 
-/* Segments first to last, in order and at once, and then nothing. */
-static void expect_segs(struct conn *c, int first, int last)
+/* counters_begin(), without what tells how the scoreboard is kept: stock has its own. */
+static void counters_begin_sack(struct counters *before)
 {
-	for (int i = first; i <= last; i++)
-		expect_seg(c, i);
-	peer_expect_silence(c->peer, 5);
-}
-
-static void ack(struct conn *c, int n)
-{
-	conn_send(c, .flags = ACK, .ack = seg(n));
-}
-
-/* An ACK of n segments that reports segments first to last - 1 as well. */
-static void sack(struct conn *c, int n, int first, int last)
-{
-	uint32_t l = c->kern_iss + seg(first), r = c->kern_iss + seg(last);
-
-	conn_send(c, .flags = ACK, .ack = seg(n),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(l, r)));
-}
-
-/* With n segments in flight, just sent; Reno, whose windows are whole. */
-static void fly(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
-		struct optbytes opt, int n)
-{
-	conn_open(p, c, .opt = opt, .rtt_ms = RTT_MS);
-	len_of_segment = opt.len > 8 ? MSS - 12 : MSS;
-	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
-	ASSERT_EQ(0, setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
-	offer(_metadata, c, n);
-	peer_mark(p);
-	for (int i = 0; i < n && i < 10; i++)
-		expect_seg(c, i);
-}
-
-static struct socket_info info_of(struct conn *c)
-{
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info;
-}
-
-static void counters_begin(struct counters *before)
-{
-	counters_take(before);
-	counters_ignore_traffic(before);
-	/* How it keeps its scoreboard is stock's affair. */
+	counters_begin(before);
 	if (stock_mode())
 		counters_ignore(before, "TCPSackShifted", "TCPSackMerged",
 				"TCPSackShiftFallback", NULL);
+}
+
+/* Of three segments the last is unanswered: the loss probe resends it; counters begin. */
+static void fly_into_probe(struct peer *p, struct conn *c, struct counters *before)
+{
+	fly(p, c, WITH_SACK, 3);
+	flight_expect(c, 2, .at_ms = PTO_MS);
+	counters_begin_sack(before);
+}
+
+/* One more segment behind the three, and its ACK. */
+static void fourth_arrives(struct conn *c)
+{
+	flight_write(c, 1);
+	flight_expect(c, 3);
+	flight_ack(c, 4);
 }
 
 /* --- TLP ----------------------------------------------------------------- */
@@ -117,15 +86,15 @@ TEST_F(rack, rfc8985_7_probe_is_the_last_segment)
 	struct counters before;
 	struct conn c;
 
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	counters_begin(&before);
-	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
+	fly(p, &c, WITH_SACK, 3);
+	counters_begin_sack(&before);
+	flight_expect(&c, 2, .at_ms = PTO_MS);
 	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 1, NULL);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 	/* One probe; then the timeout counts from it. */
 	peer_mark_last(p);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
 	conn_send(&c, .flags = RST);
 }
 
@@ -136,9 +105,9 @@ TEST_F(rack, rfc8985_7_probe_is_new_text)
 	struct conn c;
 
 	/* cwnd is full: the probe goes beyond it. */
-	fly(_metadata, p, &c, WITH_SACK, 15);
-	counters_begin(&before);
-	conn_expect(&c, .seq = seg(10), .len = MSS, .at_ms = PTO_MS);
+	fly(p, &c, WITH_SACK, 15);
+	counters_begin_sack(&before);
+	flight_expect(&c, 10, .at_ms = PTO_MS);
 	counters_expect(_metadata, &before, "TCPLossProbes", 1, NULL);
 	conn_send(&c, .flags = RST);
 }
@@ -150,12 +119,12 @@ TEST_F(rack, rfc8985_7_probe_of_one_segment_waits_for_a_delayed_ack)
 	struct conn c;
 
 	/* 2 * SRTT and the least RTO: the RTO would come first, so then. */
-	fly(_metadata, p, &c, WITH_SACK, 1);
-	counters_begin(&before);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	fly(p, &c, WITH_SACK, 1);
+	counters_begin_sack(&before);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
 	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 1, NULL);
 	peer_mark_last(p);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
 	counters_expect(_metadata, &before, "TCPLossProbes", 1, "RetransSegs", 2,
 			"TCPTimeouts", 1, NULL);
 	conn_send(&c, .flags = RST);
@@ -168,37 +137,26 @@ TEST_F(rack, rfc8985_7_4_probe_repairs_the_loss)
 	struct conn c;
 
 	/* The last of three is lost; nobody would ever know but for the probe. */
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
-	counters_begin(&before);
-	ack(&c, 3);
-	offer(_metadata, &c, 1);
-	expect_seg(&c, 3);
-	ack(&c, 4);
+	fly_into_probe(p, &c, &before);
+	flight_ack(&c, 3);
+	fourth_arrives(&c);
 	counters_expect(_metadata, &before, "TCPLossProbeRecovery", 1, NULL);
-	EXPECT_GT(10, info_of(&c).cwnd);
+	EXPECT_GT(10, conn_info(&c).cwnd);
 }
 
 TEST_F(rack, rfc8985_7_4_both_copies_arrived)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	uint32_t s;
 	struct conn c;
 
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	conn_expect(&c, .seq = seg(2), .len = MSS, .at_ms = PTO_MS);
-	counters_begin(&before);
-	s = c.kern_iss;
-	ack(&c, 3);
-	conn_send(&c, .flags = ACK, .ack = seg(3),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(2), s + seg(3))));
-	offer(_metadata, &c, 1);
-	expect_seg(&c, 3);
-	ack(&c, 4);
+	fly_into_probe(p, &c, &before);
+	flight_ack(&c, 3);
+	flight_sack(&c, 3, { 2, 3 });
+	fourth_arrives(&c);
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			NULL);
-	EXPECT_LE(10, info_of(&c).cwnd);
+	EXPECT_LE(10, conn_info(&c).cwnd);
 }
 
 TEST_F(rack, knob_early_retrans_is_off)
@@ -208,9 +166,9 @@ TEST_F(rack, knob_early_retrans_is_off)
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set("early_retrans", 0));
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	counters_begin(&before);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	fly(p, &c, WITH_SACK, 3);
+	counters_begin_sack(&before);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1, NULL);
 	conn_send(&c, .flags = RST);
 }
@@ -220,8 +178,8 @@ TEST_F(rack, rfc8985_7_without_sack_there_is_no_probe)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	fly(_metadata, p, &c, OPT(OPT_MSS(MSS)), 3);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
+	fly(p, &c, OPT(OPT_MSS(MSS)), 3);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
 	conn_send(&c, .flags = RST);
 }
 
@@ -234,18 +192,17 @@ TEST_F(rack, rfc8985_6_2_lost_when_time_is_up)
 	struct conn c;
 
 	/* One segment above the hole is enough, a little later. */
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	peer_sleep_until(p, RTT_MS);
-	counters_begin(&before);
+	fly_rtt(p, &c, WITH_SACK, 3);
+	counters_begin_sack(&before);
 	peer_mark(p);
-	sack(&c, 0, 1, 2);
-	EXPECT_EQ(1, info_of(&c).recovery);	/* Disorder */
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = WINDOW_MS);
+	flight_sack(&c, 0, { 1, 2 });
+	EXPECT_EQ(1, conn_info(&c).recovery);	/* Disorder */
+	flight_expect(&c, 0, .at_ms = WINDOW_MS);
 	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
 			"RetransSegs", 1, NULL);
-	EXPECT_EQ(3, info_of(&c).recovery);
-	ack(&c, 3);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	flight_ack(&c, 3);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 }
 
 TEST_F(rack, rfc8985_6_2_lost_at_once_when_three_arrived)
@@ -253,12 +210,11 @@ TEST_F(rack, rfc8985_6_2_lost_at_once_when_three_arrived)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, 4);
-	conn_expect(&c, .seq = seg(0), .len = MSS);
+	fly_rtt(p, &c, WITH_SACK, 5);
+	flight_sack(&c, 0, { 1, 4 });
+	flight_expect(&c, 0);
 	peer_expect_silence(p, 50);
-	ack(&c, 5);
+	flight_ack(&c, 5);
 }
 
 TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
@@ -268,17 +224,16 @@ TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
 	struct conn c;
 
 	/* What was sent after it has arrived, a round trip later: lost again. */
-	fly(_metadata, p, &c, WITH_SACK, 20);
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, 10);
-	expect_seg(&c, 0);
-	counters_begin(&before);
+	fly_rtt(p, &c, WITH_SACK, 20);
+	flight_sack(&c, 0, { 1, 10 });
+	flight_expect(&c, 0);
+	counters_begin_sack(&before);
 	peer_mark(p);
-	conn_expect(&c, .seq = seg(10), .len = MSS);
+	flight_expect(&c, 10);
 	peer_drain(p, 5);
 	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, 11);
-	expect_seg(&c, 0);
+	flight_sack(&c, 0, { 1, 11 });
+	flight_expect(&c, 0);
 	counters_expect(_metadata, &before, "TCPLostRetransmit", 1, "TCPFastRetrans", 1,
 			"RetransSegs", 1, NULL);
 	peer_drain(p, 5);
@@ -293,10 +248,10 @@ TEST_F(rack, knob_recovery_by_count)
 	/* Two above it are not enough, ever; the timeout is what is left. */
 	ASSERT_EQ(0, knob_set("recovery", 0));
 	ASSERT_EQ(0, knob_set("early_retrans", 0));
-	fly(_metadata, p, &c, WITH_SACK, 3);
-	sack(&c, 0, 1, 3);
+	fly(p, &c, WITH_SACK, 3);
+	flight_sack(&c, 0, { 1, 3 });
 	peer_expect_silence_until(p, RTT_MS + 50);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = RTO_MS);
+	flight_expect(&c, 0, .within_ms = RTO_MS);
 	conn_send(&c, .flags = RST);
 }
 
@@ -306,12 +261,11 @@ TEST_F(rack, knob_recovery_4_keeps_the_window)
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set("recovery", 5));
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	peer_sleep_until(p, RTT_MS);
+	fly_rtt(p, &c, WITH_SACK, 5);
 	peer_mark(p);
-	sack(&c, 0, 1, 5);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = WINDOW_MS);
-	ack(&c, 5);
+	flight_sack(&c, 0, { 1, 5 });
+	flight_expect(&c, 0, .at_ms = WINDOW_MS);
+	flight_ack(&c, 5);
 }
 
 TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
@@ -321,21 +275,20 @@ TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
 	struct conn c;
 
 	/* 0 comes after 1 to 4, and was sent once: it was overtaken. */
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	peer_sleep_until(p, RTT_MS);
-	counters_begin(&before);
-	sack(&c, 0, 1, 3);
-	ack(&c, 5);
+	fly_rtt(p, &c, WITH_SACK, 5);
+	counters_begin_sack(&before);
+	flight_sack(&c, 0, { 1, 3 });
+	flight_ack(&c, 5);
 	counters_expect(_metadata, &before, "TCPSACKReorder", 1, NULL);
 	/* From now on three above a hole prove nothing before time is up. */
-	offer(_metadata, &c, 6);
+	flight_write(&c, 6);
 	peer_mark(p);
-	expect_segs(&c, 5, 10);
+	flight_expect_only(&c, 5, 10);
 	peer_sleep_until(p, RTT_MS);
 	peer_mark(p);
-	sack(&c, 5, 6, 11);
-	conn_expect(&c, .seq = seg(5), .len = MSS, .at_ms = WINDOW_MS);
-	ack(&c, 11);
+	flight_sack(&c, 5, { 6, 11 });
+	flight_expect(&c, 5, .at_ms = WINDOW_MS);
+	flight_ack(&c, 11);
 }
 
 /* --- PRR ----------------------------------------------------------------- */
@@ -347,44 +300,37 @@ TEST_F(rack, rfc6937_one_more_where_snd_una_moves)
 	struct conn c;
 
 	/* Nothing is in the network, and five are allowed: as many as arrived. */
-	fly(_metadata, p, &c, WITH_SACK, 10);
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 7, 10);
-	expect_segs(&c, 0, 2);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 0, { 7, 10 });
+	flight_expect_only(&c, 0, 2);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
 	/* One has arrived, and nothing else is lost: for it, and one more. */
-	sack(&c, 1, 7, 10);
-	expect_segs(&c, 3, 4);
-	sack(&c, 2, 7, 10);
-	expect_segs(&c, 5, 6);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	flight_sack(&c, 1, { 7, 10 });
+	flight_expect_only(&c, 3, 4);
+	flight_sack(&c, 2, { 7, 10 });
+	flight_expect_only(&c, 5, 6);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 }
 
 TEST_F(rack, rfc6937_none_more_where_a_loss_shows)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	uint32_t s;
 
-	fly(_metadata, p, &c, WITH_SACK, 10);
-	s = c.kern_iss;
-	peer_sleep_until(p, RTT_MS);
-	ack(&c, 10);
-	offer(_metadata, &c, 20);
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_ack(&c, 10);
+	flight_write(&c, 20);
 	peer_mark(p);
-	expect_segs(&c, 10, 29);
+	flight_expect_only(&c, 10, 29);
 	peer_sleep_until(p, RTT_MS);
 	/* Ten are lost, seven in the network, ten allowed: as many as arrived. */
-	sack(&c, 10, 20, 23);
-	expect_segs(&c, 10, 12);
-	EXPECT_EQ(10, info_of(&c).ssthresh);
+	flight_sack(&c, 10, { 20, 23 });
+	flight_expect_only(&c, 10, 12);
+	EXPECT_EQ(10, conn_info(&c).ssthresh);
 	/* Four arrived, and 23 is lost as well: five in the network. */
-	conn_send(&c, .flags = ACK, .ack = seg(11),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK2((uint32_t)(s + seg(24)), (uint32_t)(s + seg(27)),
-				       (uint32_t)(s + seg(20)), (uint32_t)(s + seg(23)))));
-	expect_segs(&c, 13, 16);
+	flight_sack(&c, 11, { 24, 27 }, { 20, 23 });
+	flight_expect_only(&c, 13, 16);
 	conn_send(&c, .flags = RST);
 }
 
@@ -397,25 +343,21 @@ TEST_F(rack, rfc3522_eifel_full_undo)
 	struct conn c;
 	uint32_t first_ts;
 
-	fly(_metadata, p, &c, WITH_TS, 5);
+	fly(p, &c, WITH_TS, 5);
 	first_ts = c.ts_recent;
 	peer_sleep_until(p, RTT_MS);
-	conn_send(&c, .flags = ACK, .ack = seg(0),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_TS(c.tsval_base + RTT_MS, first_ts), OPT_NOP, OPT_NOP,
-			     OPT_SACK1((uint32_t)(c.kern_iss + seg(1)),
-				       (uint32_t)(c.kern_iss + seg(5)))));
-	expect_seg(&c, 0);
-	EXPECT_EQ(3, info_of(&c).recovery);
-	EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
-	counters_begin(&before);
+	flight_sack(&c, 0, { 1, 5 });
+	flight_expect(&c, 0);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(stock_mode() ? 5 : 2, conn_info(&c).ssthresh);
+	counters_begin_sack(&before);
 	/* The ACK of it all echoes the first copy. */
 	c.ts_recent = first_ts;
-	ack(&c, 5);
+	flight_ack(&c, 5);
 	counters_expect(_metadata, &before, "TCPFullUndo", 1, NULL);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	EXPECT_LE(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_LE(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
 
 /*
@@ -431,23 +373,19 @@ TEST_F(rack, rfc3522_tsecr_zero_undoes_nothing)
 
 	/* Until 0 would have been before our clock, and after it. */
 	for (int n = 0; n < 40 && early != 3; n++) {
-		fly(_metadata, p, &c, WITH_TS, 5);
+		fly(p, &c, WITH_TS, 5);
 		early |= (int32_t)c.ts_recent > 0 ? 1 : 2;
 		peer_sleep_until(p, RTT_MS);
 		c.ts_recent = 0;
-		conn_send(&c, .flags = ACK, .ack = seg(0),
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_TS(c.tsval_base + RTT_MS, 0), OPT_NOP, OPT_NOP,
-				     OPT_SACK1((uint32_t)(c.kern_iss + seg(1)),
-					       (uint32_t)(c.kern_iss + seg(5)))));
-		expect_seg(&c, 0);
-		EXPECT_EQ(3, info_of(&c).recovery);
-		counters_begin(&before);
+		flight_sack(&c, 0, { 1, 5 });
+		flight_expect(&c, 0);
+		EXPECT_EQ(3, conn_info(&c).recovery);
+		counters_begin_sack(&before);
 		c.ts_recent = 0;
-		ack(&c, 5);
+		flight_ack(&c, 5);
 		counters_expect(_metadata, &before, NULL);
-		EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
-		EXPECT_GE(7, info_of(&c).cwnd);
+		EXPECT_EQ(stock_mode() ? 5 : 2, conn_info(&c).ssthresh);
+		EXPECT_GE(7, conn_info(&c).cwnd);
 		conn_send(&c, .flags = RST);
 		close(c.fd);
 		close(c.lfd);
@@ -459,26 +397,22 @@ TEST_F(rack, rfc3708_dsack_undo)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	uint32_t s;
 	struct conn c;
 
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	s = c.kern_iss;
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, 5);
-	expect_seg(&c, 0);
-	EXPECT_EQ(stock_mode() ? 5 : 2, info_of(&c).ssthresh);
-	ack(&c, 5);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	EXPECT_GE(7, info_of(&c).cwnd);
-	counters_begin(&before);
+	fly_rtt(p, &c, WITH_SACK, 5);
+	flight_sack(&c, 0, { 1, 5 });
+	flight_expect(&c, 0);
+	EXPECT_EQ(stock_mode() ? 5 : 2, conn_info(&c).ssthresh);
+	flight_ack(&c, 5);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_GE(7, conn_info(&c).cwnd);
+	counters_begin_sack(&before);
 	/* And then 0 came a second time. */
-	conn_send(&c, .flags = ACK, .ack = seg(5),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(1))));
+	flight_sack(&c, 5, { 0, 1 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			"TCPDSACKUndo", 1, NULL);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
 
 /* Also once a window has come down before: what it was proven for since then counts. */
@@ -488,40 +422,35 @@ TEST_F(rack, rfc4015_undo_keeps_three_quarters_of_the_window)
 	struct counters before;
 	struct conn c;
 	int n = 10;
-	uint32_t s;
 
-	fly(_metadata, p, &c, WITH_SACK, n);
-	s = c.kern_iss;
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, n);
-	expect_seg(&c, 0);
-	ack(&c, n);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
+	fly_rtt(p, &c, WITH_SACK, n);
+	flight_sack(&c, 0, { 1, n });
+	flight_expect(&c, 0);
+	flight_ack(&c, n);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
 	/* Congestion avoidance, up to eight. */
-	for (int cwnd; (cwnd = info_of(&c).cwnd) < 8; n += cwnd) {
-		offer(_metadata, &c, cwnd);
+	for (int cwnd; (cwnd = conn_info(&c).cwnd) < 8; n += cwnd) {
+		flight_write(&c, cwnd);
 		peer_mark(p);
-		expect_segs(&c, n, n + cwnd - 1);
+		flight_expect_only(&c, n, n + cwnd - 1);
 		peer_sleep_until(p, RTT_MS);
-		ack(&c, n + cwnd);
+		flight_ack(&c, n + cwnd);
 	}
-	EXPECT_EQ(8, info_of(&c).cwnd);
-	offer(_metadata, &c, 8);
+	EXPECT_EQ(8, conn_info(&c).cwnd);
+	flight_write(&c, 8);
 	peer_mark(p);
-	expect_segs(&c, n, n + 7);
+	flight_expect_only(&c, n, n + 7);
 	peer_sleep_until(p, RTT_MS);
-	sack(&c, n, n + 1, n + 8);
-	expect_seg(&c, n);
-	ack(&c, n + 8);
-	EXPECT_EQ(4, info_of(&c).ssthresh);
-	counters_begin(&before);
-	conn_send(&c, .flags = ACK, .ack = seg(n + 8),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1((uint32_t)(s + seg(n)), (uint32_t)(s + seg(n + 1)))));
+	flight_sack(&c, n, { n + 1, n + 8 });
+	flight_expect(&c, n);
+	flight_ack(&c, n + 8);
+	EXPECT_EQ(4, conn_info(&c).ssthresh);
+	counters_begin_sack(&before);
+	flight_sack(&c, n + 8, { n, n + 1 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			"TCPDSACKUndo", 1, NULL);
-	EXPECT_EQ(8, info_of(&c).cwnd);
-	EXPECT_EQ(6, info_of(&c).ssthresh);
+	EXPECT_EQ(8, conn_info(&c).cwnd);
+	EXPECT_EQ(6, conn_info(&c).ssthresh);
 }
 
 /* Arrivals share an skb, but each that was sent again is reported by itself. */
@@ -530,36 +459,25 @@ TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
-	uint32_t s;
 
 	/* 0 and 2 are late, and go again. */
-	fly(_metadata, p, &c, WITH_SACK, 10);
-	s = c.kern_iss;
-	peer_sleep_until(p, RTT_MS);
-	conn_send(&c, .flags = ACK, .ack = seg(0),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK2((uint32_t)(s + seg(3)), (uint32_t)(s + seg(10)),
-				       (uint32_t)(s + seg(1)), (uint32_t)(s + seg(2)))));
-	expect_seg(&c, 0);
-	expect_seg(&c, 2);
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 0, { 3, 10 }, { 1, 2 });
+	flight_expect(&c, 0);
+	flight_expect(&c, 2);
 	peer_expect_silence(p, 5);
-	counters_begin(&before);
+	counters_begin_sack(&before);
 	/* 2 comes, and comes again, while 0 is missing; then 0, twice as well. */
-	sack(&c, 0, 1, 10);
-	conn_send(&c, .flags = ACK, .ack = seg(0),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK2((uint32_t)(s + seg(2)), (uint32_t)(s + seg(3)),
-				       (uint32_t)(s + seg(1)), (uint32_t)(s + seg(10)))));
-	ack(&c, 10);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
-	conn_send(&c, .flags = ACK, .ack = seg(10),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1((uint32_t)(s + seg(0)), (uint32_t)(s + seg(1)))));
+	flight_sack(&c, 0, { 1, 10 });
+	flight_sack(&c, 0, { 2, 3 }, { 1, 10 });
+	flight_ack(&c, 10);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	flight_sack(&c, 10, { 0, 1 });
 	counters_expect(_metadata, &before, "TCPDSACKOfoRecv", 1, "TCPDSACKRecv", 1,
 			"TCPDSACKRecvSegs", 2, "TCPSACKReorder", 1,
 			"TCPDSACKUndo", 1, NULL);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
 
 /*
@@ -573,28 +491,24 @@ TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
 	struct conn c;
 	uint32_t first_ts;
 
-	fly(_metadata, p, &c, WITH_TS, 10);
+	fly(p, &c, WITH_TS, 10);
 	first_ts = c.ts_recent;
 	peer_sleep_until(p, RTT_MS);
 	peer_mark(p);
 	/* Two are lost; the window has room for one of them. */
-	conn_send(&c, .flags = ACK, .ack = seg(0),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_TS(c.tsval_base + RTT_MS, first_ts), OPT_NOP, OPT_NOP,
-			     OPT_SACK1((uint32_t)(c.kern_iss + seg(2)),
-				       (uint32_t)(c.kern_iss + seg(5)))));
-	expect_segs(&c, 0, 0);
-	EXPECT_EQ(3, info_of(&c).recovery);
-	counters_begin(&before);
+	flight_sack(&c, 0, { 2, 5 });
+	flight_expect_only(&c, 0, 0);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	counters_begin_sack(&before);
 	c.ts_recent = first_ts;
-	ack(&c, 1);
-	EXPECT_EQ(1, info_of(&c).recovery);
-	EXPECT_LE(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
-	conn_expect(&c, .seq = seg(1), .len = len_of_segment, .at_ms = WINDOW_MS);
+	flight_ack(&c, 1);
+	EXPECT_EQ(1, conn_info(&c).recovery);
+	EXPECT_LE(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
+	flight_expect(&c, 1, .at_ms = WINDOW_MS);
 	counters_expect(_metadata, &before, "TCPTSReorder", 1, "TCPPartialUndo", 1,
 			"TCPSackRecovery", 1, "TCPFastRetrans", 1, "RetransSegs", 1, NULL);
-	ack(&c, 10);
+	flight_ack(&c, 10);
 }
 
 TEST_F(rack, rfc5682_spurious_timeout)
@@ -604,20 +518,18 @@ TEST_F(rack, rfc5682_spurious_timeout)
 	struct conn c;
 
 	/* All was delayed; the ACKs come after the timeout, one by one. */
-	ASSERT_EQ(0, knob_set("early_retrans", 0));
-	fly(_metadata, p, &c, WITH_SACK, 20);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
-	EXPECT_EQ(1, info_of(&c).cwnd);
-	counters_begin(&before);
-	ack(&c, 1);
+	fly_into_timeout(p, &c);
+	EXPECT_EQ(1, conn_info(&c).cwnd);
+	counters_begin_sack(&before);
+	flight_ack(&c, 1);
 	/* Not what seems lost, but two new ones. */
-	expect_segs(&c, 10, 11);
-	EXPECT_EQ(4, info_of(&c).recovery);
-	ack(&c, 2);
+	flight_expect_only(&c, 10, 11);
+	EXPECT_EQ(4, conn_info(&c).recovery);
+	flight_ack(&c, 2);
 	counters_expect(_metadata, &before, "TCPSpuriousRTOs", 1, "TCPLossUndo", 1, NULL);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	EXPECT_LE(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_LE(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 	peer_drain(p, 5);
 	conn_send(&c, .flags = RST);
 }
@@ -629,18 +541,16 @@ TEST_F(rack, rfc5682_real_timeout)
 	struct conn c;
 
 	/* New segments arrive over the hole: it was a loss. */
-	ASSERT_EQ(0, knob_set("early_retrans", 0));
-	fly(_metadata, p, &c, WITH_SACK, 20);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
-	ack(&c, 1);
-	expect_segs(&c, 10, 11);
-	counters_begin(&before);
-	sack(&c, 1, 10, 11);
-	expect_seg(&c, 1);
+	fly_into_timeout(p, &c);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 10, 11);
+	counters_begin_sack(&before);
+	flight_sack(&c, 1, { 10, 11 });
+	flight_expect(&c, 1);
 	peer_drain(p, 5);
 	counters_expect(_metadata, &before, "TCPSlowStartRetrans", MOVED,
 			"RetransSegs", MOVED, NULL);
-	EXPECT_EQ(4, info_of(&c).recovery);
+	EXPECT_EQ(4, conn_info(&c).recovery);
 	conn_send(&c, .flags = RST);
 }
 
@@ -649,12 +559,10 @@ TEST_F(rack, knob_frto_is_off)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	ASSERT_EQ(0, knob_set("frto", 0));
-	fly(_metadata, p, &c, WITH_SACK, 20);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .at_ms = RTO_MS);
-	ack(&c, 1);
-	expect_segs(&c, 1, 2);
+	fly_into_timeout(p, &c);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 1, 2);
 	conn_send(&c, .flags = RST);
 }
 
@@ -665,13 +573,13 @@ TEST_F(rack, ctr_TCPRenoReorder)
 	struct conn c;
 
 	/* More duplicates than segments that can have arrived: reordering. */
-	fly(_metadata, p, &c, OPT(OPT_MSS(MSS)), 3);
-	counters_begin(&before);
+	fly(p, &c, OPT(OPT_MSS(MSS)), 3);
+	counters_begin_sack(&before);
 	for (int i = 0; i < 3; i++)
-		ack(&c, 0);
+		flight_ack(&c, 0);
 	peer_drain(p, 5);
 	counters_expect(_metadata, &before, "TCPRenoReorder", 1, NULL);
-	ack(&c, 3);
+	flight_ack(&c, 3);
 }
 
 /* --- what can't be ------------------------------------------------------- */
@@ -682,25 +590,24 @@ TEST_F(rack, rfc2018_blocks_that_cannot_be)
 	struct counters before;
 	struct conn c;
 
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	peer_sleep_until(p, RTT_MS);
-	counters_begin(&before);
+	fly_rtt(p, &c, WITH_SACK, 5);
+	counters_begin_sack(&before);
 	/* Of what was never sent, reversed, empty, from SND.UNA on, far away. */
-	sack(&c, 0, 5, 9);
-	sack(&c, 0, 4, 2);
-	sack(&c, 0, 2, 2);
-	sack(&c, 0, 0, 3);
-	sack(&c, 0, 1, 2000000);
+	flight_sack(&c, 0, { 5, 9 });
+	flight_sack(&c, 0, { 4, 2 });
+	flight_sack(&c, 0, { 2, 2 });
+	flight_sack(&c, 0, { 0, 3 });
+	flight_sack(&c, 0, { 1, 2000000 });
 	counters_expect(_metadata, &before, "TCPSACKDiscard", 5, NULL);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 	/* Overlapping and repeated: each segment counts once. */
-	sack(&c, 0, 2, 4);
-	sack(&c, 0, 1, 3);
+	flight_sack(&c, 0, { 2, 4 });
+	flight_sack(&c, 0, { 1, 3 });
 	peer_mark(p);
-	sack(&c, 0, 1, 4);
+	flight_sack(&c, 0, { 1, 4 });
 	/* 1 came after 3, that is reordering. */
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = WINDOW_MS + 10);
-	ack(&c, 5);
+	flight_expect(&c, 0, .within_ms = WINDOW_MS + 10);
+	flight_ack(&c, 5);
 }
 
 TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
@@ -712,27 +619,26 @@ TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
 	/* The machine is older than any timeout: a time of 0 would show. */
 	peer_mark(p);
 	peer_sleep_until(p, 30000);
-	fly(_metadata, p, &c, WITH_SACK, 6);
-	peer_sleep_until(p, RTT_MS);
-	sack(&c, 0, 1, 6);
-	expect_seg(&c, 0);
+	fly_rtt(p, &c, WITH_SACK, 6);
+	flight_sack(&c, 0, { 1, 6 });
+	flight_expect(&c, 0);
 	peer_sleep_until(p, 2 * RTT_MS);
 	/* Then it has dropped 1 to 5: half a round trip later all goes again. */
 	peer_mark(p);
-	ack(&c, 1);
-	offer(_metadata, &c, 4);
-	expect_seg(&c, 6);
+	flight_ack(&c, 1);
+	flight_write(&c, 4);
+	flight_expect(&c, 6);
 	peer_drain(p, 5);
-	conn_expect(&c, .seq = seg(1), .len = MSS, .at_ms = RTT_MS / 2);
+	flight_expect(&c, 1, .at_ms = RTT_MS / 2);
 	peer_mark_last(p);
 	peer_sleep_until(p, RTT_MS);
 	/* 2 to 5 have not been sent again; 6 and what follows it is lost, too. */
-	ack(&c, 6);
-	expect_seg(&c, 6);
+	flight_ack(&c, 6);
+	flight_expect(&c, 6);
 	peer_mark_last(p);
 	peer_drain(p, 5);
 	/* The RTO had doubled, and nothing was timed. */
-	conn_expect(&c, .seq = seg(6), .len = MSS, .at_ms = 2 * RTO_MS);
+	flight_expect(&c, 6, .at_ms = 2 * RTO_MS);
 	conn_send(&c, .flags = RST);
 }
 
@@ -740,26 +646,21 @@ TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	uint32_t s;
 	struct conn c;
 
 	/* Nothing was sent twice: the peer lies, or the network doubled it. */
-	fly(_metadata, p, &c, WITH_SACK, 5);
-	s = c.kern_iss;
-	counters_begin(&before);
+	fly(p, &c, WITH_SACK, 5);
+	counters_begin_sack(&before);
 	/* An ACK at once would leave no time in which to be reordered. */
 	peer_sleep_until(p, RTT_MS);
-	conn_send(&c, .flags = ACK, .ack = seg(3),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(s + seg(0), s + seg(2))));
+	flight_sack(&c, 3, { 0, 2 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1,
 			"TCPDSACKIgnoredDubious", 1, "TCPSACKDiscard", 1, NULL);
-	conn_send(&c, .flags = ACK, .ack = seg(3),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK2(s + seg(4), s + seg(5), s + seg(4), s + seg(5))));
+	flight_sack(&c, 3, { 4, 5 }, { 4, 5 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKOfoRecv", 1,
 			"TCPDSACKIgnoredDubious", 2, "TCPSACKDiscard", 1, NULL);
 	peer_drain(p, 40);
-	ack(&c, 5);
+	flight_ack(&c, 5);
 }
 
 TEST_F(rack, rfc5681_split_acks_open_nothing)
@@ -768,15 +669,14 @@ TEST_F(rack, rfc5681_split_acks_open_nothing)
 	struct conn c;
 
 	/* Ten ACKs for a tenth of a segment each are one segment. */
-	fly(_metadata, p, &c, WITH_SACK, 30);
-	peer_sleep_until(p, RTT_MS);
+	fly_rtt(p, &c, WITH_SACK, 30);
 	for (int i = 1; i < 10; i++)
 		conn_send(&c, .flags = ACK, .ack = 1 + i * MSS / 10);
 	peer_expect_silence(p, 20);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	ack(&c, 1);
-	expect_segs(&c, 10, 11);
-	EXPECT_EQ(11, info_of(&c).cwnd);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 10, 11);
+	EXPECT_EQ(11, conn_info(&c).cwnd);
 	conn_send(&c, .flags = RST);
 }
 
@@ -786,13 +686,12 @@ TEST_F(rack, rfc5681_optimistic_acks_open_nothing)
 	struct conn c;
 
 	/* Of what has not been sent: not even the part that was counts. */
-	fly(_metadata, p, &c, WITH_SACK, 10);
-	peer_sleep_until(p, RTT_MS);
-	conn_send(&c, .flags = ACK, .ack = seg(12));
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_ack(&c, 12);
 	peer_drain(p, 5);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	EXPECT_EQ(10, info_of(&c).unacked);
-	ack(&c, 10);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(10, conn_info(&c).unacked);
+	flight_ack(&c, 10);
 }
 
 TEST_HARNESS_MAIN

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * recovery: what duplicate ACKs and SACK blocks make the sender do, and how
- * much it has in flight meanwhile. RFC 5681 (slow start, congestion avoidance,
- * fast retransmit), 6582 (NewReno), 6928 (initial window), 3042 (limited
- * transmit), 6675 (what SACK says is lost), 2018 8 (reneging).
+ * much it has in flight meanwhile. RFC 5681 3.2 (fast retransmit), 6582
+ * (NewReno), 3042 (limited transmit), 6675 (what SACK says is lost), 2018 8
+ * (reneging).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
-
 
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
@@ -22,311 +21,12 @@ PEER_FIXTURE(recovery);
 #define PLAIN OPT(OPT_MSS(MSS))
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 
-/* Relative number of the first octet of the n-th segment, from 0. */
-static int64_t seg(int n)
-{
-	return 1 + (int64_t)n * MSS;
-}
-
-/* Offers so many full segments, as far as the send buffer takes them. */
-static void offer(struct __test_metadata *_metadata, struct conn *c, int n)
-{
-	static uint8_t text[64 * MSS];
-
-	if (n > 64 || send(c->fd, text, n * MSS, MSG_NOSIGNAL) != n * MSS)
-		peer_fail(WHERE(_metadata), c->peer, "send of %d segments", n);
-}
-
-/* Segments first to last, in order and at once, and then nothing. */
-static void expect_segs(struct conn *c, int first, int last)
-{
-	for (int i = first; i <= last; i++)
-		conn_expect(c, .seq = seg(i), .len = MSS);
-	peer_expect_silence(c->peer, 5);
-}
-
-static void ack(struct conn *c, int n)
-{
-	conn_send(c, .flags = ACK, .ack = seg(n));
-}
-
-/* An ACK of n segments that reports segments first to last - 1 as well. */
-static void sack(struct conn *c, int n, int first, int last)
-{
-	uint32_t l = c->kern_iss + seg(first), r = c->kern_iss + seg(last);
-
-	conn_send(c, .flags = ACK, .ack = seg(n),
-		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_SACK1(l, r)));
-}
-
-static void open_with(struct peer *p, struct conn *c, struct optbytes opt)
-{
-	conn_open(p, c, .opt = opt);
-	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
-	/* The rule whose windows are whole numbers of what was acknowledged. */
-	if (setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4))
-		perror("TCP_CONGESTION");
-}
-
 /* Where not time but what arrived decides what is lost; no loss probes. */
 static void open_by_count(struct peer *p, struct conn *c)
 {
 	knob_set("recovery", 0);
 	knob_set("early_retrans", 0);
-	open_with(p, c, WITH_SACK);
-}
-
-static struct socket_info info_of(struct conn *c)
-{
-	struct socket_info info;
-
-	socket_info(c, &info);
-	return info;
-}
-
-/* --- RFC 6928, 5681 3.1: how it begins and grows ------------------------- */
-
-TEST_F(recovery, rfc6928_initial_window)
-{
-	/* min(10 * MSS, max(2 * MSS, 14600)); a tun of 1500 has no larger MSS. */
-	static const struct { int mss, segs; } cases[] = {
-		{ 1460, 10 }, { 1000, 10 }, { 536, 10 }, { 100, 10 },
-	};
-	struct peer *p = &self->peer;
-	static uint8_t text[30000];
-
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int mss = cases[i].mss;
-		struct conn c;
-
-		peer_note(p, "MSS %d", mss);
-		conn_open(p, &c, .kport = 6000 + i, .opt = OPT(OPT_MSS(mss)));
-		socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
-		ASSERT_LT(11 * mss, send(c.fd, text, 12 * mss, 0));
-		for (int k = 0; k < cases[i].segs; k++)
-			conn_expect(&c, .seq = 1 + k * mss, .len = mss);
-		peer_expect_silence(p, 50);
-		conn_send(&c, .flags = RST);
-	}
-}
-
-TEST_F(recovery, rfc6928_initial_window_of_large_segments)
-{
-	struct peer *p = &self->peer;
-	static uint8_t text[60000];
-	struct conn c;
-
-	/* 14600 octets are less than two segments of 8960: then it is two. */
-	link_set_mtu(WHERE(_metadata), "tun0", 9000);
-	conn_open(p, &c, .opt = OPT(OPT_MSS(8960)));
-	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int k = 0; k < (stock_mode() ? 6 : 2); k++)
-		conn_expect(&c, .seq = 1 + k * 8960, .len = 8960);
-	peer_drain(p, 5);
-	conn_send(&c, .flags = RST);
-}
-
-TEST_F(recovery, rfc5681_one_segment_after_two_lost_syns)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	/* RFC 5681 3.1: a lost SYN is a loss. As in Linux one is forgiven. */
-	conn_start(p, &c, .active = true, .opt = PLAIN);
-	conn_expect(&c, .flags = SYN);
-	conn_expect(&c, .flags = SYN, .within_ms = 1100);
-	conn_expect(&c, .flags = SYN, .within_ms = 2300);
-	conn_send(&c, .flags = SYN | ACK);
-	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
-	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
-	offer(_metadata, &c, 8);
-	expect_segs(&c, 0, 0);
-	conn_send(&c, .flags = RST);
-}
-
-TEST_F(recovery, rfc9293_must_19_slow_start)
-{
-	struct peer *p = &self->peer;
-	struct proc_row row;
-	struct conn c;
-
-	/* Each segment acknowledged lets two go. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 60);
-	expect_segs(&c, 0, 9);
-	ack(&c, 1);
-	expect_segs(&c, 10, 11);
-	ack(&c, 2);
-	expect_segs(&c, 12, 13);
-	/* An ACK for two counts as two: RFC 3465 with L = 2 and more, Linux. */
-	ack(&c, 4);
-	expect_segs(&c, 14, 17);
-	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
-	EXPECT_EQ(14, row.cwnd);
-	EXPECT_EQ(-1, row.ssthresh);
-	/* One that acknowledges nothing new opens nothing: RFC 3042 lets one go. */
-	ack(&c, 4);
-	expect_segs(&c, 18, 18);
-	peer_expect_silence(p, 20);
-	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
-	EXPECT_EQ(14, row.cwnd);
-	conn_send(&c, .flags = RST);
-}
-
-TEST_F(recovery, rfc5681_unused_window_does_not_grow)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	/* One segment at a time says nothing about ten. */
-	open_with(p, &c, PLAIN);
-	for (int i = 0; i < 30; i++) {
-		offer(_metadata, &c, 1);
-		conn_expect(&c, .seq = seg(i), .len = MSS);
-		ack(&c, i + 1);
-	}
-	EXPECT_EQ(10, info_of(&c).cwnd);
-}
-
-/* To congestion avoidance by a timeout; cwnd is then at ssthresh. */
-static void to_avoidance(struct __test_metadata *_metadata, struct conn *c,
-			 int *next)
-{
-	/* Ten in flight, all lost: ssthresh 5, cwnd 1. */
-	offer(_metadata, c, 10);
-	expect_segs(c, 0, 9);
-	conn_expect(c, .seq = seg(0), .len = MSS, .within_ms = 300);
-	ack(c, 1);
-	expect_segs(c, 1, 2);
-	ack(c, 3);
-	expect_segs(c, 3, 6);
-	ack(c, 7);
-	expect_segs(c, 7, 9);
-	ack(c, 10);
-	*next = 10;
-}
-
-TEST_F(recovery, rfc9293_must_19_timeout_restarts_from_one)
-{
-	NOT_ON_STOCK();		/* CUBIC: another ssthresh, and F-RTO, TLP */
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct socket_info info;
-	struct conn c;
-
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	counters_take(&before);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 300);
-	peer_expect_silence(p, 50);
-	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1, NULL);
-	info = info_of(&c);
-	EXPECT_EQ(1, info.cwnd);
-	EXPECT_EQ(5, info.ssthresh);		/* half of the flight */
-	EXPECT_EQ(4, info.recovery);		/* Loss */
-	/* Slow start over what was lost. */
-	counters_take(&before);
-	counters_ignore_traffic(&before);
-	ack(&c, 1);
-	expect_segs(&c, 1, 2);
-	counters_expect(_metadata, &before, "TCPSlowStartRetrans", 2,
-			"RetransSegs", 2, NULL);
-	EXPECT_EQ(2, info_of(&c).cwnd);
-	ack(&c, 3);
-	expect_segs(&c, 3, 6);
-	/* All of it had arrived after all, but for these: the end. */
-	ack(&c, 10);
-	info = info_of(&c);
-	EXPECT_EQ(0, info.recovery);
-	EXPECT_EQ(5, info.ssthresh);
-}
-
-TEST_F(recovery, rfc5681_ssthresh_falls_once)
-{
-	NOT_ON_STOCK();
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	/* The second timeout for the same data leaves ssthresh alone. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	for (int i = 0; i < 3; i++) {
-		conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 1000);
-		EXPECT_EQ(5, info_of(&c).ssthresh);
-		EXPECT_EQ(1, info_of(&c).cwnd);
-	}
-	conn_send(&c, .flags = RST);
-}
-
-TEST_F(recovery, rfc5681_congestion_avoidance)
-{
-	NOT_ON_STOCK();		/* CUBIC */
-	struct peer *p = &self->peer;
-	struct conn c;
-	int cwnd, n;
-
-	open_with(p, &c, PLAIN);
-	to_avoidance(_metadata, &c, &n);
-	cwnd = info_of(&c).cwnd;
-	EXPECT_EQ(5, info_of(&c).ssthresh);
-	EXPECT_LE(5, cwnd);
-	/* A window acknowledged in full makes it one segment larger, no more. */
-	for (int round = 0; round < 4; round++) {
-		offer(_metadata, &c, cwnd);
-		expect_segs(&c, n, n + cwnd - 1);
-		for (int i = 1; i <= cwnd; i++) {
-			ack(&c, n + i);
-			if (i < cwnd)
-				EXPECT_GE(cwnd + 1, info_of(&c).cwnd);
-		}
-		n += cwnd;
-		EXPECT_EQ(cwnd + 1, info_of(&c).cwnd);
-		cwnd++;
-	}
-}
-
-TEST_F(recovery, rfc5681_4_1_restart_after_idle)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-	int next = 0, cwnd;
-
-	/* Grown to 20 and more, then silent for longer than an RTO. */
-	open_with(p, &c, PLAIN);
-	for (int i = 0; i < 3; i++) {
-		cwnd = info_of(&c).cwnd;
-		offer(_metadata, &c, cwnd);
-		expect_segs(&c, next, next + cwnd - 1);
-		next += cwnd;
-		ack(&c, next);
-	}
-	cwnd = info_of(&c).cwnd;
-	ASSERT_LE(40, cwnd);
-	sleep_ms(10000);
-	offer(_metadata, &c, 30);
-	expect_segs(&c, next, next + 9);
-	EXPECT_EQ(10, info_of(&c).cwnd);
-	EXPECT_EQ(INT32_MAX, info_of(&c).ssthresh);
-	conn_send(&c, .flags = RST);
-}
-
-TEST_F(recovery, rfc5681_4_1_short_pause_keeps_the_window)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	ack(&c, 10);
-	ASSERT_EQ(20, info_of(&c).cwnd);
-	sleep_ms(150);		/* less than an RTO */
-	offer(_metadata, &c, 20);
-	expect_segs(&c, 10, 29);
-	conn_send(&c, .flags = RST);
+	flight_open(p, c, "reno", .opt = WITH_SACK);
 }
 
 /* --- without SACK: NewReno ----------------------------------------------- */
@@ -340,21 +40,19 @@ TEST_F(recovery, rfc5681_3_2_three_duplicates)
 	struct conn c;
 
 	/* Segment 0 is lost; each duplicate stands for one that arrived. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 30);
-	expect_segs(&c, 0, 9);
+	flight_start(p, &c, 30, .opt = PLAIN);
 	/* RFC 3042: the first two let new segments go. */
-	ack(&c, 0);
-	expect_segs(&c, 10, 10);
-	ack(&c, 0);
-	expect_segs(&c, 11, 11);
+	flight_ack(&c, 0);
+	flight_expect_only(&c, 10, 10);
+	flight_ack(&c, 0);
+	flight_expect_only(&c, 11, 11);
 	counters_take(&before);
-	ack(&c, 0);
-	expect_segs(&c, 0, 0);
+	flight_ack(&c, 0);
+	flight_expect_only(&c, 0, 0);
 	counters_expect(_metadata, &before, "TCPRenoRecovery", 1, "TCPFastRetrans", 1,
 			"RetransSegs", 1, "InSegs", 1, "TCPPureAcks", 1,
 			"TCPDelivered", 1, NULL);
-	info = info_of(&c);
+	info = conn_info(&c);
 	EXPECT_EQ(3, info.recovery);
 	EXPECT_EQ(5, info.ssthresh);
 	/*
@@ -362,17 +60,17 @@ TEST_F(recovery, rfc5681_3_2_three_duplicates)
 	 * arrives lets one go.
 	 */
 	for (int i = 0; i < 2; i++) {
-		ack(&c, 0);
+		flight_ack(&c, 0);
 		peer_expect_silence(p, 5);
-		ack(&c, 0);
-		expect_segs(&c, 12 + i, 12 + i);
+		flight_ack(&c, 0);
+		flight_expect_only(&c, 12 + i, 12 + i);
 	}
 	/* A full ACK ends it: cwnd is at ssthresh, and grows by that ACK. */
-	ack(&c, 12);
-	info = info_of(&c);
+	flight_ack(&c, 12);
+	info = conn_info(&c);
 	EXPECT_EQ(0, info.recovery);
 	EXPECT_EQ(6, info.cwnd);
-	expect_segs(&c, 14, 17);
+	flight_expect_only(&c, 14, 17);
 	conn_send(&c, .flags = RST);
 }
 
@@ -384,25 +82,22 @@ TEST_F(recovery, rfc6582_partial_ack)
 	struct conn c;
 
 	/* Segments 0 and 4 are lost. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
+	flight_start(p, &c, 10, .opt = PLAIN);
 	for (int i = 0; i < 3; i++)
-		ack(&c, 0);
-	expect_segs(&c, 0, 0);
+		flight_ack(&c, 0);
+	flight_expect_only(&c, 0, 0);
 	for (int i = 0; i < 5; i++)
-		ack(&c, 0);
+		flight_ack(&c, 0);
 	peer_expect_silence(p, 5);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	/* Up to 4: less than all that was in flight, so 4 is lost as well. */
-	ack(&c, 4);
-	expect_segs(&c, 4, 4);
-	EXPECT_EQ(3, info_of(&c).recovery);
+	flight_ack(&c, 4);
+	flight_expect_only(&c, 4, 4);
+	EXPECT_EQ(3, conn_info(&c).recovery);
 	counters_expect(_metadata, &before, "TCPFastRetrans", 1, "RetransSegs", 1, NULL);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
 	peer_expect_silence(p, 2000);
 }
 
@@ -413,21 +108,19 @@ TEST_F(recovery, rfc6582_old_duplicates_start_nothing)
 	struct conn c;
 
 	/* After a recovery, echoes below what it had covered are no new loss. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
+	flight_start(p, &c, 10, .opt = PLAIN);
 	for (int i = 0; i < 3; i++)
-		ack(&c, 0);
-	expect_segs(&c, 0, 0);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	offer(_metadata, &c, 2);
-	expect_segs(&c, 10, 11);
+		flight_ack(&c, 0);
+	flight_expect_only(&c, 0, 0);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	flight_write(&c, 2);
+	flight_expect_only(&c, 10, 11);
 	for (int i = 0; i < 3; i++)
-		ack(&c, 10);
+		flight_ack(&c, 10);
 	peer_expect_silence(p, 100);
-	EXPECT_GT(3, info_of(&c).recovery);
-	ack(&c, 12);
+	EXPECT_GT(3, conn_info(&c).recovery);
+	flight_ack(&c, 12);
 }
 
 TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
@@ -436,13 +129,11 @@ TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
 	struct conn c;
 
 	/* With text, or with a window that opens, it says something else. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 5);
-	expect_segs(&c, 0, 4);
-	conn_send(&c, .flags = ACK, .ack = seg(1), .wnd = 50000);
+	flight_start(p, &c, 5, .opt = PLAIN);
+	conn_send(&c, .flags = ACK, .ack = flight_seq(&c, 1), .wnd = 50000);
 	for (int i = 1; i < 5; i++) {
-		conn_send(&c, .flags = ACK, .ack = seg(1), .wnd = 50000 + i);
-		conn_send(&c, .flags = ACK | PSH, .ack = seg(1), .wnd = 50000 + i,
+		conn_send(&c, .flags = ACK, .ack = flight_seq(&c, 1), .wnd = 50000 + i);
+		conn_send(&c, .flags = ACK | PSH, .ack = flight_seq(&c, 1), .wnd = 50000 + i,
 			  .len = 10);
 	}
 	for (int i = 0; i < 20; i++) {
@@ -451,8 +142,8 @@ TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
 		if (s)
 			ASSERT_EQ(0, s->len);
 	}
-	EXPECT_EQ(0, info_of(&c).recovery);
-	ack(&c, 5);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	flight_ack(&c, 5);
 }
 
 TEST_F(recovery, rfc5681_two_duplicates_are_not_enough)
@@ -462,19 +153,16 @@ TEST_F(recovery, rfc5681_two_duplicates_are_not_enough)
 	struct conn c;
 
 	/* Reordering by two places costs nothing. */
-	open_with(p, &c, PLAIN);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
-	ack(&c, 0);
-	ack(&c, 0);
-	ack(&c, 3);
+	flight_start(p, &c, 10, .opt = PLAIN);
+	counters_begin(&before);
+	flight_ack(&c, 0);
+	flight_ack(&c, 0);
+	flight_ack(&c, 3);
 	peer_expect_silence(p, 50);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	flight_ack(&c, 10);
 	/* Each segment that arrived counts once, when SND.UNA moves. */
-	EXPECT_EQ(18, info_of(&c).cwnd);
+	EXPECT_EQ(18, conn_info(&c).cwnd);
 	counters_expect(_metadata, &before, NULL);
 }
 
@@ -489,25 +177,24 @@ TEST_F(recovery, rfc6675_three_sacked_above)
 	struct conn c;
 
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	sack(&c, 0, 1, 2);
+	flight_begin(&c, 10);
+	flight_sack(&c, 0, { 1, 2 });
 	peer_expect_silence(p, 5);
-	sack(&c, 0, 1, 3);
+	flight_sack(&c, 0, { 1, 3 });
 	peer_expect_silence(p, 5);
 	counters_take(&before);
-	sack(&c, 0, 1, 4);
-	expect_segs(&c, 0, 0);
+	flight_sack(&c, 0, { 1, 4 });
+	flight_expect_only(&c, 0, 0);
 	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 1,
 			"RetransSegs", 1, "TCPDelivered", 1, "InSegs", 1,
 			"TCPPureAcks", 1, NULL);
-	info = info_of(&c);
+	info = conn_info(&c);
 	EXPECT_EQ(3, info.recovery);
 	EXPECT_EQ(5, info.ssthresh);
 	/* PRR: six in the network, of ten; half of what arrives may go. */
 	EXPECT_EQ(7, info.cwnd);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 
@@ -515,7 +202,6 @@ TEST_F(recovery, rfc6675_one_ack_may_tell_it_all)
 {
 	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
-	uint32_t s;
 	struct conn c;
 
 	/*
@@ -523,18 +209,14 @@ TEST_F(recovery, rfc6675_one_ack_may_tell_it_all)
 	 * seven, 4 and 5 under four. Three in the network, five allowed.
 	 */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	s = c.kern_iss;
-	conn_send(&c, .flags = ACK, .ack = seg(0),
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK2(s + seg(6), s + seg(10), s + seg(1), s + seg(4))));
-	conn_expect(&c, .seq = seg(0), .len = MSS);
-	conn_expect(&c, .seq = seg(4), .len = MSS);
-	conn_expect(&c, .seq = seg(5), .len = MSS);
+	flight_begin(&c, 10);
+	flight_sack(&c, 0, { 6, 10 }, { 1, 4 });
+	flight_expect(&c, 0);
+	flight_expect(&c, 4);
+	flight_expect(&c, 5);
 	peer_expect_silence(p, 20);
 	/* Nothing that was SACKed goes again. */
-	ack(&c, 10);
+	flight_ack(&c, 10);
 	peer_expect_silence(p, 1000);
 }
 
@@ -546,20 +228,19 @@ TEST_F(recovery, rfc6675_hole_below_is_found_later)
 
 	/* 0, 1 and 2 are lost; four are in the network and five are allowed. */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	sack(&c, 0, 3, 6);
-	expect_segs(&c, 0, 0);
+	flight_begin(&c, 10);
+	flight_sack(&c, 0, { 3, 6 });
+	flight_expect_only(&c, 0, 0);
 	/* Each that arrives makes room for the next. */
-	sack(&c, 1, 3, 6);
-	expect_segs(&c, 1, 1);
-	sack(&c, 2, 3, 6);
-	expect_segs(&c, 2, 2);
-	ack(&c, 6);
+	flight_sack(&c, 1, { 3, 6 });
+	flight_expect_only(&c, 1, 1);
+	flight_sack(&c, 2, { 3, 6 });
+	flight_expect_only(&c, 2, 2);
+	flight_ack(&c, 6);
 	peer_expect_silence(p, 5);
-	EXPECT_EQ(3, info_of(&c).recovery);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 }
 
 TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
@@ -571,20 +252,19 @@ TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
 
 	/* 0, 1 and 2 are lost, and all three go again at once. */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
+	flight_begin(&c, 10);
 	counters_take(&before);
-	sack(&c, 0, 3, 10);
-	expect_segs(&c, 0, 2);
+	flight_sack(&c, 0, { 3, 10 });
+	flight_expect_only(&c, 0, 2);
 	/* That 0 has come tells nothing of how 1 and 2 fare. */
-	sack(&c, 1, 3, 10);
-	sack(&c, 2, 3, 10);
+	flight_sack(&c, 1, { 3, 10 });
+	flight_sack(&c, 2, { 3, 10 });
 	peer_expect_silence(p, 20);
 	counters_expect(_metadata, &before, "TCPSackRecovery", 1, "TCPFastRetrans", 3,
 			"RetransSegs", 3, "TCPDelivered", 9, "InSegs", 3,
 			"TCPPureAcks", 3, NULL);
-	ack(&c, 10);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	flight_ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 
@@ -596,28 +276,24 @@ TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
 
 	/* One ACK tells that six have arrived, and that the seventh is lost. */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	sack(&c, 6, 7, 10);
-	expect_segs(&c, 6, 6);
-	EXPECT_EQ(3, info_of(&c).recovery);
-	EXPECT_EQ(5, info_of(&c).ssthresh);
-	ack(&c, 10);
-	EXPECT_EQ(5, info_of(&c).cwnd);
+	flight_begin(&c, 10);
+	flight_sack(&c, 6, { 7, 10 });
+	flight_expect_only(&c, 6, 6);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	flight_ack(&c, 10);
+	EXPECT_EQ(5, conn_info(&c).cwnd);
 }
 
 TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	uint32_t s;
 	struct conn c;
 
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	ack(&c, 5);
-	s = c.kern_iss;
+	flight_begin(&c, 10);
+	flight_ack(&c, 5);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "TCPPureAcks", "TCPDSACKRecv",
 			"TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo",
@@ -625,23 +301,15 @@ TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 			NULL);
 	/* Below SND.UNA, above SND.NXT, empty, the wrong way round. */
 	for (int i = 0; i < 4; i++) {
-		conn_send(&c, .flags = ACK, .ack = seg(5),
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK1(s + seg(1), s + seg(2))));
-		conn_send(&c, .flags = ACK, .ack = seg(5),
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK1(s + seg(9), s + seg(12))));
-		conn_send(&c, .flags = ACK, .ack = seg(5),
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK1(s + seg(7), s + seg(7))));
-		conn_send(&c, .flags = ACK, .ack = seg(5),
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK1(s + seg(8), s + seg(7))));
+		flight_sack(&c, 5, { 1, 2 });
+		flight_sack(&c, 5, { 9, 12 });
+		flight_sack(&c, 5, { 7, 7 });
+		flight_sack(&c, 5, { 8, 7 });
 	}
 	peer_expect_silence(p, 50);
 	counters_expect(_metadata, &before, NULL);
-	EXPECT_EQ(0, info_of(&c).recovery);
-	ack(&c, 10);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	flight_ack(&c, 10);
 }
 
 static int meminfo(struct __test_metadata *_metadata, const struct conn *c, int which)
@@ -670,21 +338,20 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	 * written in. None keeps a header of its own.
 	 */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
+	flight_begin(&c, 10);
 	before = queued(_metadata, &c);
 	for (int i = 2; i <= 10; i++) {
-		sack(&c, 0, 1, i);
+		flight_sack(&c, 0, { 1, i });
 		if (i == 4)
-			conn_expect(&c, .seq = seg(0), .len = MSS);
+			flight_expect(&c, 0);
 	}
-	EXPECT_EQ(10, info_of(&c).unacked);
+	EXPECT_EQ(10, conn_info(&c).unacked);
 	EXPECT_GT(before + 2 * MSS, queued(_metadata, &c));
 	/* What is acknowledged of the run goes; the rest is known to be there. */
-	ack(&c, 4);
-	EXPECT_EQ(6, info_of(&c).unacked);
+	flight_ack(&c, 4);
+	EXPECT_EQ(6, conn_info(&c).unacked);
 	EXPECT_GT(before - 2 * MSS, queued(_metadata, &c));
-	ack(&c, 10);
+	flight_ack(&c, 10);
 	EXPECT_EQ(0, queued(_metadata, &c));
 	peer_expect_silence(p, 1000);
 }
@@ -750,11 +417,8 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	at = conn_kern_nxt(&c) + mss;
 	end = conn_kern_nxt(&c) + flight(&c) - 4 * mss;
 	for (; at < end; at += 4 * mss) {
-		uint32_t l = c.kern_iss + (uint32_t)at;
-
-		conn_send(&c, .flags = ACK,
-			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_SACK2(l + 2 * mss, l + 3 * mss, l, l + mss)));
+		conn_send_sack(&c, conn_kern_nxt(&c), { at + 2 * mss, at + 3 * mss },
+			       { at, at + mss });
 		if (queued(_metadata, &c) > queued_max)
 			queued_max = queued(_metadata, &c);
 		if (meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC) < free_min)
@@ -815,27 +479,24 @@ TEST_F_TIMEOUT(recovery, rfc6675_holes_of_an_earlier_lap, 3600)
 
 	knob_set("recovery", 0);
 	knob_set("early_retrans", 0);
-	open_with(p, &c, OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
+	flight_open(p, &c, "reno",
+		    .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
 	c.wnd = 60000;
 	conn_send(&c, .flags = ACK);
-	offer(_metadata, &c, 10);
-	expect_segs(&c, 0, 9);
-	sack(&c, 0, 1, 10);
-	conn_expect(&c, .seq = seg(0), .len = MSS);
-	ack(&c, 10);
+	flight_begin(&c, 10);
+	flight_sack(&c, 0, { 1, 10 });
+	flight_expect(&c, 0);
+	flight_ack(&c, 10);
 	netem_set(WHERE(_metadata), "tun0", &netem);
 	pass_unseen(_metadata, &c, lap - 10 * MSS);
 	netem.loss = 0;
 	netem_set(WHERE(_metadata), "tun0", &netem);
 
 	una = c.kern_nxt - c.kern_iss;
-	offer(_metadata, &c, 10);
+	flight_write(&c, 10);
 	for (int i = 0; i < 10; i++)
 		conn_expect(&c, .seq = (uint32_t)(una + i * MSS), .len = MSS);
-	conn_send(&c, .flags = ACK, .ack = una,
-		  .opt = OPT(OPT_NOP, OPT_NOP,
-			     OPT_SACK1(c.kern_iss + una + MSS,
-				       c.kern_iss + una + 10 * MSS)));
+	conn_send_sack(&c, una, { una + MSS, una + 10LL * MSS });
 	conn_expect(&c, .seq = una, .len = MSS);
 	conn_send(&c, .flags = ACK, .ack = (uint32_t)(una + 10 * MSS));
 }
@@ -854,22 +515,20 @@ TEST_F(recovery, rfc2018_8_reneging)
 	 * all goes again.
 	 */
 	open_by_count(p, &c);
-	offer(_metadata, &c, 4);
-	expect_segs(&c, 0, 3);
-	sack(&c, 0, 1, 3);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 300);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	flight_begin(&c, 4);
+	flight_sack(&c, 0, { 1, 3 });
+	flight_expect(&c, 0, .within_ms = 300);
+	counters_begin(&before);
 	peer_mark(p);
-	ack(&c, 1);
-	conn_expect(&c, .seq = seg(1), .len = MSS, .at_ms = 10);
+	flight_ack(&c, 1);
+	flight_expect(&c, 1, .at_ms = 10);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
 			"TCPSACKReneging", 1, "TCPLossFailures", 1, NULL);
-	ack(&c, 2);
-	conn_expect(&c, .seq = seg(2), .len = MSS);
-	conn_expect(&c, .seq = seg(3), .len = MSS);
-	ack(&c, 4);
-	EXPECT_EQ(0, info_of(&c).recovery);
+	flight_ack(&c, 2);
+	flight_expect(&c, 2);
+	flight_expect(&c, 3);
+	flight_ack(&c, 4);
+	EXPECT_EQ(0, conn_info(&c).recovery);
 	peer_expect_silence(p, 1000);
 }
 
@@ -882,17 +541,16 @@ static void lose_first(struct __test_metadata *_metadata, struct peer *p,
 	if (with_sack)
 		open_by_count(p, c);
 	else
-		open_with(p, c, PLAIN);
-	offer(_metadata, c, 10);
-	expect_segs(c, 0, 9);
+		flight_open(p, c, "reno", .opt = PLAIN);
+	flight_begin(c, 10);
 	for (int i = 1; i <= n; i++) {
 		if (with_sack)
-			sack(c, 0, 1, 1 + i);
+			flight_sack(c, 0, { 1, 1 + i });
 		else
-			ack(c, 0);
+			flight_ack(c, 0);
 	}
 	if (n >= 3)
-		expect_segs(c, 0, 0);
+		flight_expect_only(c, 0, 0);
 }
 
 /* What the timeout counts that comes in the middle of it. */
@@ -902,7 +560,7 @@ static void timeout_counts(struct __test_metadata *_metadata, struct conn *c,
 	struct counters before;
 
 	counters_take(&before);
-	conn_expect(c, .seq = seg(0), .len = MSS, .within_ms = 500);
+	flight_expect(c, 0, .within_ms = 500);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
 			name, 1, "TCPLostRetransmit", lost_again, NULL);
 	conn_send(c, .flags = RST);
@@ -952,11 +610,11 @@ TEST_F(recovery, ctr_TCPLossFailures)
 
 	/* A timeout, some progress, and the next one before it is over. */
 	lose_first(_metadata, &self->peer, &c, 0, false);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 500);
-	ack(&c, 1);
-	expect_segs(&c, 1, 2);
+	flight_expect(&c, 0, .within_ms = 500);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 1, 2);
 	counters_take(&before);
-	conn_expect(&c, .seq = seg(1), .len = MSS, .within_ms = 500);
+	flight_expect(&c, 1, .within_ms = 500);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
 			"TCPLossFailures", 1, "TCPLostRetransmit", 2, NULL);
 	conn_send(&c, .flags = RST);
@@ -969,8 +627,8 @@ TEST_F(recovery, ctr_TCPFastRetrans)
 
 	lose_first(_metadata, &self->peer, &c, 2, false);
 	counters_take(&before);
-	ack(&c, 0);
-	conn_expect(&c, .seq = seg(0), .len = MSS);
+	flight_ack(&c, 0);
+	flight_expect(&c, 0);
 	counters_expect(_metadata, &before, "TCPFastRetrans", 1, "RetransSegs", 1,
 			"TCPRenoRecovery", 1, "InSegs", 1, "TCPPureAcks", 1,
 			"TCPDelivered", 1, NULL);
@@ -985,10 +643,10 @@ TEST_F(recovery, ctr_TCPSlowStartRetrans)
 	struct conn c;
 
 	lose_first(_metadata, &self->peer, &c, 0, false);
-	conn_expect(&c, .seq = seg(0), .len = MSS, .within_ms = 500);
+	flight_expect(&c, 0, .within_ms = 500);
 	counters_take(&before);
-	ack(&c, 1);
-	expect_segs(&c, 1, 2);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 1, 2);
 	counters_expect(_metadata, &before, "TCPSlowStartRetrans", 2,
 			"RetransSegs", 2, "InSegs", 1, "TCPPureAcks", 1,
 			"TCPDelivered", 1, NULL);
@@ -1004,7 +662,7 @@ TEST_F(recovery, ctr_TCPRenoRecovery)
 	counters_take(&before);
 	counters_ignore(&before, "TCPFastRetrans", "RetransSegs", "InSegs",
 			"TCPPureAcks", "TCPDelivered", NULL);
-	ack(&c, 0);
+	flight_ack(&c, 0);
 	peer_drain(&self->peer, 5);
 	counters_expect(_metadata, &before, "TCPRenoRecovery", 1, NULL);
 	conn_send(&c, .flags = RST);
@@ -1019,7 +677,7 @@ TEST_F(recovery, ctr_TCPSackRecovery)
 	counters_take(&before);
 	counters_ignore(&before, "TCPFastRetrans", "RetransSegs", "InSegs",
 			"TCPPureAcks", "TCPDelivered", NULL);
-	sack(&c, 0, 1, 4);
+	flight_sack(&c, 0, { 1, 4 });
 	peer_drain(&self->peer, 5);
 	counters_expect(_metadata, &before, "TCPSackRecovery", 1, NULL);
 	conn_send(&c, .flags = RST);

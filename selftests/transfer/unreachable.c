@@ -24,7 +24,7 @@ static int64_t resent_twice(struct __test_metadata *_metadata, struct conn *c)
 	ASSERT_EQ(4, send(c->fd, "text", 4, MSG_NOSIGNAL));
 	conn_expect(c, .flags = ACK | PSH, .seq = 1, .data = "text");
 	peer_mark_last(c->peer);
-	socket_info(c, &info);
+	info = conn_info(c);
 	rto_ms = info.rto_us / 1000;
 	conn_expect(c, .flags = ACK | PSH, .seq = 1, .data = "text",
 		    .at_ms = rto_ms);

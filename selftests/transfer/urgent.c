@@ -16,7 +16,6 @@
 
 PEER_FIXTURE(urgent);
 
-#define DELAYED_ACK_MS 210
 
 static volatile sig_atomic_t sigurgs;
 

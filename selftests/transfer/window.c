@@ -61,6 +61,13 @@ static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
 	return conn_peer_nxt(c) - 1;
 }
 
+/* A connection with a small buffer, which the peer has filled: its window is closed. */
+static int64_t open_full(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .prepare = small_buffer);
+	return fill_window(_metadata, c);
+}
+
 TEST_F(window, lc_54_closes_and_opens)
 {
 	struct peer *p = &self->peer;
@@ -69,8 +76,7 @@ TEST_F(window, lc_54_closes_and_opens)
 	struct conn c;
 
 	conn_open(p, &c, .prepare = small_buffer);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "TCPWantZeroWindowAdv", "TCPRcvCollapsed", "PruneCalled", NULL);
 	in = fill_window(_metadata, &c);
 	counters_expect(_metadata, &before, "TCPToZeroWindowAdv", 1, NULL);
@@ -94,8 +100,7 @@ TEST_F(window, lc_53_never_more_than_the_buffer)
 	struct conn c;
 
 	/* A peer that does not care about the window: nothing beyond it is taken. */
-	conn_open(p, &c, .prepare = small_buffer);
-	in = fill_window(_metadata, &c);
+	in = open_full(_metadata, p, &c);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "OutSegs", "TCPACKSkippedSeq", NULL);
 	for (int i = 0; i < 20; i++)
@@ -140,8 +145,7 @@ TEST_F(window, rfc9293_must_39_silly_window)
 	 * The program reads 50 octets at a time: no update before a segment or
 	 * half of the buffer is free.
 	 */
-	conn_open(p, &c, .prepare = small_buffer);
-	in = fill_window(_metadata, &c);
+	in = open_full(_metadata, p, &c);
 	last = edge(&c);
 	for (int64_t got = 0; got < in; got += 50) {
 		const struct segment *s;
@@ -336,13 +340,11 @@ TEST_F(window, rfc9293_must_66_closed_window_hears_rst_and_ack)
 	int64_t in;
 	struct conn c;
 
-	conn_open(p, &c, .prepare = small_buffer);
-	in = fill_window(_metadata, &c);
+	in = open_full(_metadata, p, &c);
 	/* The ACK field of a segment whose text is refused counts. */
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "text");
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = ACK, .seq = in + 1, .ack = 5, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = in + 1, .wnd = 0);
 	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, NULL);
@@ -528,17 +530,13 @@ TEST_F(window, tcp_window_clamp)
 
 TEST_F(window, ctr_TCPToZeroWindowAdv)
 {
-	struct counters before, now;
+	struct counters before;
 	struct conn c;
 
-	conn_open(&self->peer, &c, .prepare = small_buffer);
 	counters_take(&before);
-	fill_window(_metadata, &c);
-	counters_take(&now);
-	EXPECT_EQ(1, counter_get(&now, "TCPToZeroWindowAdv") -
-		     counter_get(&before, "TCPToZeroWindowAdv"));
-	EXPECT_EQ(0, counter_get(&now, "TCPFromZeroWindowAdv") -
-		     counter_get(&before, "TCPFromZeroWindowAdv"));
+	open_full(_metadata, &self->peer, &c);
+	EXPECT_EQ(1, counter_moved(&before, "TCPToZeroWindowAdv"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFromZeroWindowAdv"));
 }
 
 TEST_F(window, ctr_TCPFromZeroWindowAdv)
@@ -546,8 +544,7 @@ TEST_F(window, ctr_TCPFromZeroWindowAdv)
 	struct counters before;
 	struct conn c;
 
-	conn_open(&self->peer, &c, .prepare = small_buffer);
-	fill_window(_metadata, &c);
+	open_full(_metadata, &self->peer, &c);
 	counters_take(&before);
 	read_all(&c);
 	conn_expect(&c, .flags = ACK);
@@ -556,16 +553,13 @@ TEST_F(window, ctr_TCPFromZeroWindowAdv)
 
 TEST_F(window, ctr_TCPWantZeroWindowAdv)
 {
-	struct counters before, now;
+	struct counters before;
 	struct conn c;
 
 	/* The buffer is full of small segments before the window is used up. */
-	conn_open(&self->peer, &c, .prepare = small_buffer);
 	counters_take(&before);
-	fill_window(_metadata, &c);
-	counters_take(&now);
-	EXPECT_LE(1, counter_get(&now, "TCPWantZeroWindowAdv") -
-		     counter_get(&before, "TCPWantZeroWindowAdv"));
+	open_full(_metadata, &self->peer, &c);
+	EXPECT_LE(1, counter_moved(&before, "TCPWantZeroWindowAdv"));
 }
 
 /*
@@ -584,8 +578,7 @@ TEST_F(window, lc_54_straddling_a_closed_window)
 
 	conn_open(p, &c, .prepare = small_buffer, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
 	in = fill_window(_metadata, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "TCPDSACKOldSent", "TCPRcvCollapsed", "PruneCalled", "RcvPruned",
 			"TCPRcvQDrop", NULL);
 	for (int i = 0; i < 16; i++)

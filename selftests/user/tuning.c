@@ -225,7 +225,7 @@ static void resends_after(struct __test_metadata *_metadata, struct peer *p,
 	send_text(_metadata, c.fd, "text");
 	conn_expect(&c, .flags = ACK | PSH, .data = "text");
 	peer_mark_last(p);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	EXPECT_LE(min_us, info.rto_us);
 	EXPECT_GE(min_us + (stock_mode() ? 8000 : 1000), info.rto_us);
 	rto_us = info.rto_us;
@@ -330,8 +330,7 @@ TEST_F(tuning, knob_user_timeout)
 		EXPECT_EQ(0, val);
 		/* Idle time is no waiting. */
 		sleep_ms(100);
-		counters_take(&before);
-		counters_ignore_traffic(&before);
+		counters_begin(&before);
 		counters_ignore(&before, "TCPTimeouts", "RetransSegs",
 				"TCPLostRetransmit", NULL);
 		text_times_out(_metadata, &c, values_ms[i]);
@@ -436,7 +435,7 @@ static void grow_and_pause(struct __test_metadata *_metadata, struct conn *c)
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 400000);
 	for (int segs = 10; segs < 40; segs *= 2)
 		fill_window(_metadata, c, segs);
-	socket_info(c, &info);
+	info = conn_info(c);
 	ASSERT_EQ(40, info.cwnd);
 	sleep_ms(10000);
 }
@@ -450,7 +449,7 @@ TEST_F(tuning, knob_slow_start_after_idle)
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
 	grow_and_pause(_metadata, &c);
 	fill_window(_metadata, &c, 10);
-	socket_info(&c, &info);
+	info = conn_info(&c);
 	/* Ten more were acknowledged. */
 	EXPECT_EQ(20, info.cwnd);
 
@@ -554,8 +553,7 @@ TEST_F(tuning, knob_dsack)
 	for (int on = 1; on >= 0; on--) {
 		ASSERT_EQ(0, knob_set("dsack", on));
 		conn_open(p, &c, .kport = 6000 + on, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
-		counters_take(&before);
-		counters_ignore_traffic(&before);
+		counters_begin(&before);
 		send_twice(&c, on);
 		counters_expect(_metadata, &before, "DelayedACKLost", 1, "TCPOFOQueue", 2,
 				"TCPOFOMerge", 1,
@@ -599,8 +597,7 @@ TEST_F(tuning, knob_invalid_ratelimit)
 	for (size_t i = 0; i < ARRAY_SIZE(values_ms); i++) {
 		ASSERT_EQ(0, knob_set("invalid_ratelimit", values_ms[i]));
 		conn_open(p, &c, .kport = 6000 + i);
-		counters_take(&before);
-		counters_ignore_traffic(&before);
+		counters_begin(&before);
 		expect_interval(&c, values_ms[i]);
 		counters_expect(_metadata, &before, "TCPACKSkippedSeq",
 				values_ms[i] ? 2 : 0, NULL);
@@ -615,16 +612,14 @@ TEST_F(tuning, knob_invalid_ratelimit_of_a_record)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_HALF_OPEN);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "RetransSegs", "TCPSynRetrans", NULL);
 	for (int i = 0; i < 3; i++)
 		conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0);
 	counters_expect(_metadata, &before, "TCPACKSkippedSynRecv", 2, NULL);
 	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "RetransSegs", "TCPSynRetrans", NULL);
 	for (int i = 0; i < 3; i++) {
 		conn_send(&c, .flags = SYN, .seq = 0);
@@ -656,7 +651,7 @@ TEST_F(tuning, knob_challenge_ack_limit)
 	enum { LIMIT = 20 };
 	struct peer *p = &self->peer;
 	int sent, least = INT_MAX, most = 0, sum = 0;
-	struct counters before, after;
+	struct counters before;
 	struct conn c[2];
 
 	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
@@ -680,9 +675,7 @@ TEST_F(tuning, knob_challenge_ack_limit)
 	}
 	/* Nobody can count on a number: the share is drawn each time. */
 	EXPECT_LT(least + LIMIT / 2, most);
-	counters_take(&after);
-	EXPECT_EQ(sum, counter_get(&after, "TCPChallengeACK") -
-		       counter_get(&before, "TCPChallengeACK"));
+	EXPECT_EQ(sum, counter_moved(&before, "TCPChallengeACK"));
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
 		conn_expect_state(&c[i], ST_ESTABLISHED);
 }

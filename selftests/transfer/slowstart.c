@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slowstart: how the congestion window begins and grows, and what a timeout or
+ * a pause leaves of it. RFC 6928 (initial window), 5681 3.1 (slow start and
+ * congestion avoidance), 4.1 (restart after idle). Losses without a timeout are
+ * recovery.c's.
+ */
+/* vm: wires families */
+#include "lib/xtcp_test.h"
+
+#include <linux/tcp.h>
+
+PEER_FIXTURE(slowstart);
+
+#define MSS 1000
+#define PLAIN OPT(OPT_MSS(MSS))
+
+TEST_F(slowstart, rfc6928_initial_window)
+{
+	/* min(10 * MSS, max(2 * MSS, 14600)); a tun of 1500 has no larger MSS. */
+	static const struct { int mss, segs; } cases[] = {
+		{ 1460, 10 }, { 1000, 10 }, { 536, 10 }, { 100, 10 },
+	};
+	struct peer *p = &self->peer;
+	static uint8_t text[30000];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int mss = cases[i].mss;
+		struct conn c;
+
+		peer_note(p, "MSS %d", mss);
+		conn_open(p, &c, .kport = 6000 + i, .opt = OPT(OPT_MSS(mss)));
+		socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+		ASSERT_LT(11 * mss, send(c.fd, text, 12 * mss, 0));
+		for (int k = 0; k < cases[i].segs; k++)
+			conn_expect(&c, .seq = 1 + k * mss, .len = mss);
+		peer_expect_silence(p, 50);
+		conn_send(&c, .flags = RST);
+	}
+}
+
+TEST_F(slowstart, rfc6928_initial_window_of_large_segments)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[60000];
+	struct conn c;
+
+	/* 14600 octets are less than two segments of 8960: then it is two. */
+	link_set_mtu(WHERE(_metadata), "tun0", 9000);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(8960)));
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int k = 0; k < (stock_mode() ? 6 : 2); k++)
+		conn_expect(&c, .seq = 1 + k * 8960, .len = 8960);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc5681_one_segment_after_two_lost_syns)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* RFC 5681 3.1: a lost SYN is a loss. As in Linux one is forgiven. */
+	conn_start(p, &c, .active = true, .opt = PLAIN);
+	conn_expect(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN, .within_ms = 1100);
+	conn_expect(&c, .flags = SYN, .within_ms = 2300);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	flight_write(&c, 8);
+	flight_expect_only(&c, 0, 0);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc9293_must_19_slow_start)
+{
+	struct peer *p = &self->peer;
+	struct proc_row row;
+	struct conn c;
+
+	/* Each segment acknowledged lets two go. */
+	flight_start(p, &c, 60, .opt = PLAIN);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 10, 11);
+	flight_ack(&c, 2);
+	flight_expect_only(&c, 12, 13);
+	/* An ACK for two counts as two: RFC 3465 with L = 2 and more, Linux. */
+	flight_ack(&c, 4);
+	flight_expect_only(&c, 14, 17);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(14, row.cwnd);
+	EXPECT_EQ(-1, row.ssthresh);
+	/* One that acknowledges nothing new opens nothing: RFC 3042 lets one go. */
+	flight_ack(&c, 4);
+	flight_expect_only(&c, 18, 18);
+	peer_expect_silence(p, 20);
+	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
+	EXPECT_EQ(14, row.cwnd);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc5681_unused_window_does_not_grow)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* One segment at a time says nothing about ten. */
+	flight_open(p, &c, "reno", .opt = PLAIN);
+	for (int i = 0; i < 30; i++) {
+		flight_write(&c, 1);
+		flight_expect(&c, i);
+		flight_ack(&c, i + 1);
+	}
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+}
+
+/* To congestion avoidance by a timeout; cwnd is then at ssthresh. */
+static void to_avoidance(struct __test_metadata *_metadata, struct conn *c,
+			 int *next)
+{
+	/* Ten in flight, all lost: ssthresh 5, cwnd 1. */
+	flight_begin(c, 10);
+	flight_expect(c, 0, .within_ms = 300);
+	flight_ack(c, 1);
+	flight_expect_only(c, 1, 2);
+	flight_ack(c, 3);
+	flight_expect_only(c, 3, 6);
+	flight_ack(c, 7);
+	flight_expect_only(c, 7, 9);
+	flight_ack(c, 10);
+	*next = 10;
+}
+
+TEST_F(slowstart, rfc9293_must_19_timeout_restarts_from_one)
+{
+	NOT_ON_STOCK();		/* CUBIC: another ssthresh, and F-RTO, TLP */
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct socket_info info;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = PLAIN);
+	counters_take(&before);
+	flight_expect(&c, 0, .within_ms = 300);
+	peer_expect_silence(p, 50);
+	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1, NULL);
+	info = conn_info(&c);
+	EXPECT_EQ(1, info.cwnd);
+	EXPECT_EQ(5, info.ssthresh);		/* half of the flight */
+	EXPECT_EQ(4, info.recovery);		/* Loss */
+	/* Slow start over what was lost. */
+	counters_begin(&before);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 1, 2);
+	counters_expect(_metadata, &before, "TCPSlowStartRetrans", 2,
+			"RetransSegs", 2, NULL);
+	EXPECT_EQ(2, conn_info(&c).cwnd);
+	flight_ack(&c, 3);
+	flight_expect_only(&c, 3, 6);
+	/* All of it had arrived after all, but for these: the end. */
+	flight_ack(&c, 10);
+	info = conn_info(&c);
+	EXPECT_EQ(0, info.recovery);
+	EXPECT_EQ(5, info.ssthresh);
+}
+
+TEST_F(slowstart, rfc5681_ssthresh_falls_once)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* The second timeout for the same data leaves ssthresh alone. */
+	flight_start(p, &c, 10, .opt = PLAIN);
+	for (int i = 0; i < 3; i++) {
+		flight_expect(&c, 0, .within_ms = 1000);
+		EXPECT_EQ(5, conn_info(&c).ssthresh);
+		EXPECT_EQ(1, conn_info(&c).cwnd);
+	}
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc5681_congestion_avoidance)
+{
+	NOT_ON_STOCK();		/* CUBIC */
+	struct peer *p = &self->peer;
+	struct conn c;
+	int cwnd, n;
+
+	flight_open(p, &c, "reno", .opt = PLAIN);
+	to_avoidance(_metadata, &c, &n);
+	cwnd = conn_info(&c).cwnd;
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	EXPECT_LE(5, cwnd);
+	/* A window acknowledged in full makes it one segment larger, no more. */
+	for (int round = 0; round < 4; round++) {
+		flight_write(&c, cwnd);
+		flight_expect_only(&c, n, n + cwnd - 1);
+		for (int i = 1; i <= cwnd; i++) {
+			flight_ack(&c, n + i);
+			if (i < cwnd)
+				EXPECT_GE(cwnd + 1, conn_info(&c).cwnd);
+		}
+		n += cwnd;
+		EXPECT_EQ(cwnd + 1, conn_info(&c).cwnd);
+		cwnd++;
+	}
+}
+
+TEST_F(slowstart, rfc5681_4_1_restart_after_idle)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int next = 0, cwnd;
+
+	/* Grown to 20 and more, then silent for longer than an RTO. */
+	flight_open(p, &c, "reno", .opt = PLAIN);
+	for (int i = 0; i < 3; i++) {
+		cwnd = conn_info(&c).cwnd;
+		flight_write(&c, cwnd);
+		flight_expect_only(&c, next, next + cwnd - 1);
+		next += cwnd;
+		flight_ack(&c, next);
+	}
+	cwnd = conn_info(&c).cwnd;
+	ASSERT_LE(40, cwnd);
+	sleep_ms(10000);
+	flight_write(&c, 30);
+	flight_expect_only(&c, next, next + 9);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc5681_4_1_short_pause_keeps_the_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = PLAIN);
+	flight_ack(&c, 10);
+	ASSERT_EQ(20, conn_info(&c).cwnd);
+	sleep_ms(150);		/* less than an RTO */
+	flight_write(&c, 20);
+	flight_expect_only(&c, 10, 29);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_HARNESS_MAIN
