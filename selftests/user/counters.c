@@ -17,6 +17,14 @@
 
 PEER_FIXTURE(counters);
 
+/* A connection, and port 9, which xtcp holds and nobody listens on. */
+static void open_beside_closed_port(struct peer *p, struct conn *c, struct counters *before)
+{
+	conn_open(p, c);
+	peer_hold(p, 9);
+	counters_take(before);
+}
+
 /* --- in and out ---------------------------------------------------------- */
 
 TEST_F(counters, ctr_InSegs)
@@ -25,9 +33,7 @@ TEST_F(counters, ctr_InSegs)
 	struct counters before;
 	struct conn c;
 
-	conn_open(p, &c);
-	peer_hold(p, 9);
-	counters_take(&before);
+	open_beside_closed_port(p, &c, &before);
 	/* Whatever IP hands over, good or bad. */
 	conn_send(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "InSegs", 1, "TCPPureAcks", 1, NULL);
@@ -85,9 +91,7 @@ TEST_F(counters, ctr_OutRsts)
 	struct conn c;
 
 	/* In answer, and unasked. */
-	conn_open(p, &c);
-	peer_hold(p, 9);
-	counters_take(&before);
+	open_beside_closed_port(p, &c, &before);
 	peer_send(p, .flags = SYN, .dport = 9);
 	peer_expect(p, .flags = RST | ACK, .sport = 9);
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1, NULL);
@@ -139,9 +143,7 @@ TEST_F(counters, ctr_InCsumErrors)
 	struct counters before;
 	struct conn c;
 
-	conn_open(p, &c);
-	peer_hold(p, 9);
-	counters_take(&before);
+	open_beside_closed_port(p, &c, &before);
 	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "text", .bad_csum = true);
 	conn_send(&c, .seq = 1, .flags = RST, .bad_csum = true);
 	peer_send(p, .flags = SYN, .dport = 9, .bad_csum = true);
@@ -490,6 +492,174 @@ TEST_F(counters, ctr_XtcpLifecycleUnknown)
 		EXPECT_EQ(0, counter_get(&now, "XtcpLifecycleUnknown"))
 			TH_LOG("in %s", conn_state_name(st));
 	}
+}
+
+/* --- the files ------------------------------------------------------------ */
+
+/* The two lines of one group in a file of two-line groups. */
+static void group_read(struct __test_metadata *_metadata, const char *path, const char *group,
+		       char *names, char *values, size_t size)
+{
+	FILE *f = fopen(path, "r");
+
+	ASSERT_NE(NULL, f);
+	while (fgets(names, size, f) && fgets(values, size, f))
+		if (!strncmp(names, group, strlen(group)))
+			break;
+	fclose(f);
+	ASSERT_EQ(0, strncmp(names, group, strlen(group)));
+	ASSERT_EQ(0, strncmp(values, group, strlen(group)));
+}
+
+static size_t words(const char *line)
+{
+	size_t n = 0;
+
+	for (; *line; line++)
+		n += *line == ' ';
+	return n;
+}
+
+TEST_F(counters, proc_snmp_has_stocks_names)
+{
+	char names[4096], values[4096], stocks[4096];
+
+	NOT_ON_STOCK();
+	group_read(_metadata, "/proc/net/snmp", "Tcp: ", stocks, values, sizeof(stocks));
+	group_read(_metadata, "/proc/net/xtcp_snmp", "Tcp: ", names, values, sizeof(names));
+	EXPECT_STREQ(stocks, names);
+	EXPECT_EQ(words(names), words(values));
+	EXPECT_EQ('\n', values[strlen(values) - 1]);
+}
+
+/* Those without Xtcp in front are stock's, spelled alike. */
+TEST_F(counters, proc_netstat_has_stocks_names)
+{
+	static char names[16384], values[16384], stocks[16384];
+	char *name, *save, spaced[64];
+
+	NOT_ON_STOCK();
+	group_read(_metadata, "/proc/net/netstat", "TcpExt: ", stocks, values, sizeof(stocks));
+	group_read(_metadata, "/proc/net/xtcp_netstat", "TcpExt: ", names, values, sizeof(names));
+	EXPECT_EQ(words(names), words(values));
+	stocks[strcspn(stocks, "\n")] = ' ';
+	names[strcspn(names, "\n")] = '\0';
+	name = strtok_r(names, " ", &save);
+	EXPECT_STREQ("TcpExt:", name);
+	while ((name = strtok_r(NULL, " ", &save))) {
+		if (!strncmp(name, "Xtcp", 4))
+			continue;
+		snprintf(spaced, sizeof(spaced), " %s ", name);
+		EXPECT_NE(NULL, strstr(stocks, spaced)) TH_LOG("%s", name);
+	}
+}
+
+#define CONSTANT(name, value) \
+	TEST_F(counters, ctr_##name) \
+	{ \
+		struct counters c; \
+		\
+		counters_take(&c); \
+		EXPECT_EQ(value, counter_get(&c, #name)); \
+	}
+
+CONSTANT(RtoAlgorithm, 1)
+CONSTANT(RtoMin, 200)
+CONSTANT(RtoMax, 120000)
+CONSTANT(MaxConn, -1)
+
+/* A new namespace has counted nothing. */
+TEST_F(counters, proc_counters_begin_at_0)
+{
+	struct counters c;
+
+	counters_take(&c);
+	ASSERT_LT(50, c.n);
+	for (int i = 4; i < c.n; i++) {
+		EXPECT_EQ(0, c.c[i].value) TH_LOG("%s", c.c[i].name);
+	}
+}
+
+/* A gauge of ESTABLISHED and CLOSE-WAIT. */
+TEST_F(counters, ctr_CurrEstab)
+{
+	static const struct {
+		enum conn_state state;
+		int gauge;
+	} steps[] = {
+		{ ST_SYN_SENT, 0 }, { ST_HALF_OPEN, 0 }, { ST_SYN_RECEIVED, 0 },
+		{ ST_ESTABLISHED, 1 }, { ST_CLOSE_WAIT, 1 }, { ST_FIN_WAIT_1, 0 },
+		{ ST_FIN_WAIT_2, 0 }, { ST_CLOSING, 0 }, { ST_LAST_ACK, 0 },
+		{ ST_TIME_WAIT, 0 }, { ST_ORPHAN_FIN_WAIT_2, 0 },
+	};
+	long long expected = 0;
+	struct counters now;
+	struct conn c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		TH_LOG("%s", conn_state_name(steps[i].state));
+		conn_to_state(&self->peer, &c, steps[i].state, .kport = 5000 + i);
+		counters_take(&now);
+		expected += steps[i].gauge;
+		EXPECT_EQ(expected, counter_get(&now, "CurrEstab"));
+	}
+	/* Not yet accepted counts as well; a RST takes it away. */
+	conn_to_state(&self->peer, &c, ST_HALF_OPEN, .kport = 5100);
+	conn_send(&c, .flags = ACK);
+	counters_take(&now);
+	EXPECT_EQ(expected + 1, counter_get(&now, "CurrEstab"));
+	conn_send(&c, .flags = RST);
+	counters_take(&now);
+	EXPECT_EQ(expected, counter_get(&now, "CurrEstab"));
+	self->peer.leave_unread = true;
+}
+
+/* --- lifecycle ----------------------------------------------------------- */
+
+static bool is_state(const char *word)
+{
+	static const char *const states[] = {
+		"CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED",
+		"FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK",
+		"TIME-WAIT",
+	};
+
+	/* Those that are small records say so behind the state's own name. */
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (!strncmp(word, states[i], strlen(states[i])) &&
+		    strchr("( /", word[strlen(states[i])]))
+			return true;
+	return false;
+}
+
+/* wish_15: a header, then every row there is, those at 0 as well. */
+TEST_F(counters, wish_15_lifecycle_format)
+{
+	char line[256], *last, *end;
+	int rows = 0;
+	FILE *f;
+
+	NOT_ON_STOCK();
+	f = fopen("/proc/net/xtcp_lifecycle", "r");
+	ASSERT_NE(NULL, f);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	EXPECT_STREQ("from event to count\n", line);
+	while (fgets(line, sizeof(line), f)) {
+		rows++;
+		last = strrchr(line, ' ');
+		ASSERT_NE(NULL, last);
+		EXPECT_EQ(0, strtoull(last + 1, &end, 10)) TH_LOG("%s", line);
+		EXPECT_EQ('\n', *end);
+		EXPECT_EQ(NULL, strstr(line, "  "));
+		EXPECT_TRUE(is_state(line)) TH_LOG("%s", line);
+		*last = ' ';
+		last[1] = '\0';
+		for (last--; last > line && *last != ' '; last--)
+			;
+		EXPECT_TRUE(is_state(last + 1)) TH_LOG("%s", line);
+	}
+	fclose(f);
+	EXPECT_LT(100, rows);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ipoptions: the options of IP on a socket: TTL and its least, TOS, and what
+ * IP_RECVERR reports of the path. RFC 9293 MUST-47, 48, 49; SHLD-20, 21, 22, 25. As on
+ * Linux TCP.
+ */
+/* vm: wires families */
+#include "lib/xtcp_test.h"
+
+#include <linux/errqueue.h>
+#include <linux/tcp.h>
+
+PEER_FIXTURE(ipoptions);
+
+static void ttl_100(int fd)
+{
+	socket_set_ip(fd, IP_TTL, 100);
+}
+
+/* On every segment, from the SYN on, and changed at any time. */
+TEST_F(ipoptions, rfc9293_must_49_ttl)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = ttl_100);
+	EXPECT_EQ(100, p->last.ttl);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ttl = 100);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_TTL, 9));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .ttl = 9);
+	/* Without it the namespace's. */
+	conn_open(p, &c);
+	EXPECT_EQ(64, p->last.ttl);
+	ASSERT_EQ(0, default_ttl_set(33));
+	conn_open(p, &c, .kport = 5001);
+	EXPECT_EQ(33, p->last.ttl);
+}
+
+static void tos_a0(int fd)
+{
+	socket_set_ip(fd, IP_TOS, 0xa0);
+}
+
+TEST_F(ipoptions, rfc9293_must_48_tos)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = tos_a0);
+	EXPECT_EQ(0xa0, p->last.tos);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = 0xa0);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .tos = 0xa0);
+}
+
+TEST_F(ipoptions, rfc9293_shld_21_tos_changes_in_mid_connection)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1, .tos = 0);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_TOS, 0x48));
+	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+	conn_expect(&c, .seq = 2, .len = 1, .tos = 0x48);
+}
+
+/* The DSCP reaches IP as it was set; the two ECN bits are TCP's own. */
+TEST_F(ipoptions, rfc9293_shld_22_tos_is_passed_unchanged)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	for (int tos = 0; tos < 256; tos += 36) {
+		ASSERT_EQ(0, socket_set_ip(c.fd, IP_TOS, tos));
+		ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+		conn_expect(&c, .len = 1, .tos = tos & 0xfc);
+		conn_send(&c, .flags = ACK);
+	}
+}
+
+TEST_F(ipoptions, opt_minttl_drops)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_MINTTL, 255));
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "abc", .ttl = 254);
+	peer_expect_silence(&self->peer, 300);
+	conn_send(&c, .seq = 1, .flags = ACK | PSH, .data = "abc", .ttl = 255);
+	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = DELAYED_ACK_MS);
+}
+
+/* --- errors from the path ------------------------------------------------ */
+
+/* Code 1 twice: for SO_ERROR only, then, with IP_RECVERR, in the queue too. */
+TEST_F(ipoptions, rfc9293_must_47_soft_errors_are_reported)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	/* The default: remembered, and told if the connection dies of it. */
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	EXPECT_EQ(0, socket_error(c.fd));
+	p->leave_unread = true;
+}
+
+TEST_F(ipoptions, rfc9293_shld_25_soft_errors_are_visible)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 1));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	/* At once, and the connection lives on. */
+	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	conn_expect_state(&c, ST_ESTABLISHED);
+	p->leave_unread = true;
+}
+
+TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 1));
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	EXPECT_EQ(1, send(c.fd, "y", 1, 0));
+	p->leave_unread = true;
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* procfile: reading /proc/net/xtcp, for the tests of its rows and of the file. */
+#ifndef SELFTESTS_USER_PROCFILE_H
+#define SELFTESTS_USER_PROCFILE_H
+
+#include "lib/xtcp_test.h"
+
+#define LINE 150	/* IPv4's, newline included; IPv6's are as long as they are */
+#define BUFFER (1 << 20)
+
+/* All of the file from offset 0, by reads of so many bytes. Returns bytes. */
+static inline size_t read_by(struct __test_metadata *_metadata, int fd, char *buf, size_t step)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buf + got, got + step > BUFFER ? BUFFER - got : step)) > 0)
+		got += n;
+	ASSERT_EQ(0, n);
+	return got;
+}
+
+static inline int open_proc(struct __test_metadata *_metadata)
+{
+	int fd = open(proc_path(AF_INET), O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	return fd;
+}
+
+static inline bool shows_ipv6(void)
+{
+	return socket_family(AF_INET) == AF_INET6;
+}
+
+static inline size_t lines_in(const char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n += buf[i] == '\n';
+	return n;
+}
+
+/* Words in network order, each printed as a number of this host's. */
+static inline void address_print(char *to, size_t size, const struct ipaddr *a)
+{
+	uint32_t word[4];
+
+	memcpy(word, &a->v6, sizeof(word));
+	if (a->family == AF_INET)
+		snprintf(to, size, "%s%08X", shows_ipv6() ? "0000000000000000FFFF0000" : "",
+			 a->v4.s_addr);
+	else
+		snprintf(to, size, "%08X%08X%08X%08X", word[0], word[1], word[2], word[3]);
+}
+
+#endif
