@@ -96,8 +96,7 @@ static void step_few(void)
 	bench_value("few.slab", slab_bytes());
 	bench_value("few.insert", c.insert);
 	bench_value("few.resend", c.resend);
-	if (!bench_is_stock())
-		bench_value("few.expire", c.expire);
+	bench_value_xtcp("few.expire", c.expire);
 }
 
 static void step_many(void)

@@ -86,27 +86,11 @@ static void request(void *arg)
 	close(s->fd[SERVER]);
 }
 
-/* A flight: written, then read until all of it is there. */
 static void bulk_flight(void *arg)
 {
 	struct site *s = arg;
-	int sent = 0, got = 0;
 
-	while (got < BULK_FLIGHT) {
-		ssize_t n = 0;
-
-		while (sent < BULK_FLIGHT &&
-		       (n = send(s->fd[CLIENT], s->data, BULK_FLIGHT - sent, MSG_DONTWAIT)) > 0)
-			sent += n;
-		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
-		n = recv(s->fd[SERVER], s->data, BULK_FLIGHT, MSG_DONTWAIT);
-		if (n > 0)
-			got += n;
-		else
-			must(errno == EAGAIN, "recv: %s", strerror(errno));
-		if (n < 0)
-			bench_wait(1);
-	}
+	bench_flight(s->fd[CLIENT], s->fd[SERVER], s->data, BULK_FLIGHT, BULK_FLIGHT, BULK_FLIGHT);
 }
 
 static void measure_rr(const char *row, bool client_ours, bool server_ours)

@@ -157,8 +157,7 @@ static void step_few(void)
 
 	crowd_measure(&c, FEW);
 	bench_value("few.enter", c.enter);
-	if (!bench_is_stock())
-		bench_value("few.expire", c.expire);
+	bench_value_xtcp("few.expire", c.expire);
 }
 
 static void step_many(void)

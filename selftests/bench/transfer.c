@@ -139,28 +139,11 @@ struct bulk {
 	char *data;
 };
 
-/* A flight: written in pieces, read until all of it is there. */
 static void bulk_flight(void *arg)
 {
 	struct bulk *b = arg;
-	int sent = 0, got = 0;
 
-	while (got < BULK_FLIGHT) {
-		ssize_t n = 0;
-
-		while (sent < BULK_FLIGHT &&
-		       (n = send(b->ends.client, b->data, b->write_size, MSG_DONTWAIT)) > 0)
-			sent += n;
-		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
-		n = recv(b->ends.server, b->data, READ_SIZE, MSG_DONTWAIT);
-		if (n > 0)
-			got += n;
-		else
-			must(errno == EAGAIN, "recv: %s", strerror(errno));
-		/* Nothing on its way: a timer has to come first. */
-		if (n < 0)
-			bench_wait(1);
-	}
+	bench_flight(b->ends.client, b->ends.server, b->data, BULK_FLIGHT, b->write_size, READ_SIZE);
 }
 
 static void bulk_measure(const char *row, void (*open)(struct ends *e), int write_size)

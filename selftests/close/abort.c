@@ -38,8 +38,7 @@ static void unread_text(struct __test_metadata *_metadata, struct peer *p,
 	conn_send(&c, .flags = PSH | ACK, .data = "unread");
 	conn_expect(&c, .flags = ACK, .ack = 7);
 	conn_advance(&c, st, false);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	close(c.fd);
 	conn_expect(&c, .flags = RST | ACK, .seq = conn_kern_nxt(&c), .ack = conn_peer_nxt(&c));
 	conn_expect_state(&c, ST_CLOSED);
@@ -136,8 +135,7 @@ TEST_F(abort, lc_86_linger_0)
 
 	conn_open(p, &c);
 	program_lingers(c.fd, 0);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	close(c.fd);
 	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
 	conn_expect_state(&c, ST_CLOSED);
@@ -162,6 +160,17 @@ TEST_F(abort, lc_86_linger_0_forgets_queued_text)
 	peer_expect_silence(p, 10000);
 }
 
+/* close() with a long linger time, and its FIN. */
+static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct conn *c)
+{
+	struct sleeper s;
+
+	program_lingers(c->fd, 30);
+	s = close_in_child(_metadata, c);
+	conn_expect(c, .flags = FIN | ACK, .seq = 1, .within_ms = 30);
+	return s;
+}
+
 /* close() that waits until the peer has all, however long the program allows. */
 TEST_F(abort, linger_returns_with_the_last_ack)
 {
@@ -170,9 +179,7 @@ TEST_F(abort, linger_returns_with_the_last_ack)
 	struct conn c;
 
 	conn_open(p, &c);
-	program_lingers(c.fd, 30);
-	s = close_in_child(_metadata, &c);
-	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .within_ms = 30);
+	s = linger_in_child(_metadata, &c);
 	sleeper_expect_asleep(&s, 2000);
 	peer_drain(p, 0);
 	conn_send(&c, .flags = ACK);
@@ -210,9 +217,7 @@ TEST_F(abort, linger_in_last_ack)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
-	program_lingers(c.fd, 30);
-	s = close_in_child(_metadata, &c);
-	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .within_ms = 30);
+	s = linger_in_child(_metadata, &c);
 	sleeper_expect_asleep(&s, 100);
 	conn_send(&c, .flags = ACK);
 	sleeper_expect_done(&s, 20);
@@ -226,9 +231,7 @@ TEST_F(abort, linger_ends_with_a_rst)
 	struct conn c;
 
 	conn_open(p, &c);
-	program_lingers(c.fd, 30);
-	s = close_in_child(_metadata, &c);
-	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .within_ms = 30);
+	s = linger_in_child(_metadata, &c);
 	sleeper_expect_asleep(&s, 100);
 	conn_send(&c, .flags = RST);
 	sleeper_expect_done(&s, 20);
@@ -280,8 +283,7 @@ TEST_F(abort, rfc9293_must_12_reset_is_told_once)
 	struct conn c;
 
 	conn_open(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = RST);
 	conn_expect_state(&c, ST_CLOSED);
 	EXPECT_EQ(POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP, socket_poll(c.fd));
@@ -342,8 +344,7 @@ TEST_F(abort, shutdown_rd_still_acknowledges)
 	struct conn c;
 
 	conn_open(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	EXPECT_EQ(0, socket_shutdown(c.fd, SHUT_RD));
 	program_reads_end(_metadata, c.fd);
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP, socket_poll(c.fd));

@@ -15,6 +15,12 @@ PAIR_FIXTURE(fourway_pair);
 /* Stock TCP may let the ACK of a FIN wait for text to ride on; xtcp does not. */
 #define FIN_ACK_MS (stock_mode() ? 210 : PROMPT_MS)
 
+static void open_counted(struct peer *p, struct conn *c, struct counters *before)
+{
+	conn_open(p, c);
+	counters_begin(before);
+}
+
 TEST_F(fourway, lc_70_fin_takes_one_number)
 {
 	struct peer *p = &self->peer;
@@ -22,9 +28,7 @@ TEST_F(fourway, lc_70_fin_takes_one_number)
 	struct proc_row row;
 	struct conn c;
 
-	conn_open(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	open_counted(p, &c, &before);
 	/* The same ACK twice is a duplicate, with nothing in flight but the FIN. */
 	counters_ignore(&before, "TCPRenoReorder", NULL);
 	peer_mark(p);
@@ -75,9 +79,7 @@ TEST_F(fourway, lc_71_fin_ends_what_is_read)
 	struct proc_row row;
 	struct conn c;
 
-	conn_open(p, &c);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	open_counted(p, &c, &before);
 	conn_send(&c, .flags = FIN | PSH | ACK, .data = "last words");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 12, .within_ms = FIN_ACK_MS);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
@@ -184,8 +186,7 @@ TEST_F(fourway, lc_74_close_in_close_wait)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	peer_mark(p);
 	close(c.fd);
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 2, .at_ms = 0);
@@ -207,8 +208,7 @@ TEST_F(fourway, lc_75_fin_in_fin_wait_2)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_FIN_WAIT_2);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
 	conn_expect_state(&c, ST_TIME_WAIT);
@@ -229,8 +229,7 @@ TEST_F(fourway, lc_75_last_ack_ends_in_silence)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_LAST_ACK);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_CLOSED);
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, socket_poll(c.fd));
@@ -262,8 +261,7 @@ TEST_F(fourway, lc_81_both_close_at_once)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_FIN_WAIT_1);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = FIN | ACK, .ack = 1);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
 	conn_expect_state(&c, ST_CLOSING);

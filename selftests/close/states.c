@@ -189,8 +189,7 @@ static void run(struct __test_metadata *_metadata, struct peer *p,
 	if (cell->not_stock)
 		NOT_ON_STOCK();
 	conn_to_state(p, &c, st);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	if (cell->event)
 		taken = lifecycle_count(row_name(st), cell->event, row_name(to));
 	peer_nxt = c.peer_nxt;
@@ -787,8 +786,7 @@ static void probe_window(struct __test_metadata *_metadata, struct peer *p,
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2);
 	}
 	conn_expect_state(&c, st);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	taken = lifecycle_count(row_name(st), "PERSIST-TIMEOUT", row_name(st));
 	conn_expect(&c, .flags = ACK, .seq = 0, .ack = conn_peer_nxt(&c), .within_ms = 300);
 	counters_expect(_metadata, &before, "TCPWinProbe", 1, NULL);
@@ -832,8 +830,7 @@ static void invalid_ones(struct __test_metadata *_metadata, struct peer *p,
 		conn_to_state(p, &c, st, .kport = 6000 + st);
 	sleep_ms(10);
 	old = c.tsval_base - 100000;
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	for (int i = 0; i < MANY; i++) {
 		if (paws)
 			conn_send(&c, .flags = ACK, .ack = una(&c, st),
@@ -876,8 +873,7 @@ TEST_F(cell, ctr_TCPACKSkippedChallenge)
 		struct conn c;
 
 		conn_to_state(p, &c, st, .kport = 6000 + st);
-		counters_take(&before);
-		counters_ignore_traffic(&before);
+		counters_begin(&before);
 		for (int i = 0; i < MANY; i++)
 			conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c) + 1);
 		conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c));

@@ -121,19 +121,9 @@ static void die_with_everything(struct __test_metadata *_metadata)
 
 TEST_F(teardown, namespace_dies_with_every_state_in_it)
 {
-	int status;
-	pid_t pid;
-
 	NOT_ON_STOCK();
 	module_await_idle(WHERE(_metadata));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		die_with_everything(_metadata);
-		_exit(_metadata->exit_code != KSFT_PASS);
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	child_run(_metadata, die_with_everything);
 	/* Orphans try on; then the namespace goes, and its records with it. */
 	EXPECT_LT(0, module_users());
 	sleep_ms(ORPHANS_GONE_MS);
@@ -190,8 +180,7 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	/* With memory enough, the text of the dead is still theirs to deliver. */
 	close(kept.fd);
 	conn_expect_state(&kept, ST_FIN_WAIT_1);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
 	memory_limit(_metadata, "1 1 1", limit);
 	close(c.fd);

@@ -32,8 +32,7 @@ TEST_F(timewait, lc_76_lasts_60s)
 	/* xtcp_fin_timeout is for FIN-WAIT-2 alone. */
 	ASSERT_EQ(0, knob_set("fin_timeout", 5));
 	conn_to_state(p, &c, ST_FIN_WAIT_2);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	peer_mark(p);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
@@ -103,8 +102,7 @@ TEST_F(timewait, lc_78_fin_after_2msl_meets_rst)
 	conn_to_state(p, &c, ST_TIME_WAIT, .active = true);
 	sleep_ms(GONE_MS);
 	peer_hold(p, c.kport);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = FIN | ACK, .seq = 1);
 	conn_expect(&c, .flags = RST, .seq = 2);
 	counters_expect(_metadata, &before, "OutRsts", 1, NULL);
@@ -121,8 +119,7 @@ TEST_F(timewait, lc_79_late_text)
 	conn_expect(&c, .flags = ACK, .ack = 5);
 	program_reads(_metadata, c.fd, "late");
 	conn_advance(&c, ST_TIME_WAIT, false);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = PSH | ACK, .seq = 1, .data = "late", .ack = 1);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 6);
 	program_reads_end(_metadata, c.fd);
@@ -274,8 +271,7 @@ TEST_F(timewait, lc_90_connect_reuses_an_old_record)
 
 	ASSERT_EQ(0, knob_set("tw_reuse", 1));
 	use_only_port(_metadata, p, &c, true);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	counters_ignore(&before, "XtcpNoPortLeft", NULL);
 	/* Too young: what is under way may be of the same second. */
 	sleep_ms(140);
@@ -460,8 +456,7 @@ TEST_F(timewait, lc_92_no_room_to_wait)
 	ASSERT_EQ(0, knob_set("max_tw_buckets", 1));
 	conn_to_state(p, &first, ST_TIME_WAIT);
 	conn_to_state(p, &c, ST_FIN_WAIT_2, .kport = 6000);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
 	conn_expect_state(&c, ST_CLOSED);
@@ -486,15 +481,13 @@ TEST_F(timewait, knob_max_tw_buckets_0)
 
 	ASSERT_EQ(0, knob_set("max_tw_buckets", 0));
 	conn_to_state(p, &c, ST_CLOSING);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "TCPTimeWaitOverflow", 1, NULL);
 	/* An orphan in FIN-WAIT-2 needs a record as well. */
 	conn_to_state(p, &c, ST_FIN_WAIT_1, .kport = 6000, .orphan = true);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "TCPTimeWaitOverflow", 1, NULL);
@@ -529,8 +522,7 @@ static void try_revival(struct __test_metadata *_metadata, struct peer *p,
 		conn_to_state(p, &c, ST_TIME_WAIT);
 	sleep_ms(10);
 	seq = c.peer_nxt + r->offset;
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	if (r->stamp == STAMP_NONE)
 		peer_send(p, .flags = SYN, .seq = seq, .sport = c.pport, .dport = c.kport,
 			  .opt = OPT(OPT_MSS(1460)));
@@ -660,8 +652,7 @@ TEST_F(timewait, rfc7323_paws_in_time_wait)
 
 	conn_to_state(p, &c, ST_TIME_WAIT, .opt = STAMPS(1000));
 	sleep_ms(10);
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_send(&c, .flags = FIN | ACK, .seq = 1,
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(last_stamp(&c) - 5000, 0)));
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2, .ts = 1,

@@ -153,6 +153,16 @@ static int collect(struct __test_metadata *_metadata, struct conn *c, int len)
 	return len;
 }
 
+/* A new socket's fd, or -1: ENFILE is the kernel's error for an inode without memory. */
+static void close_or_no_inode(struct __test_metadata *_metadata, int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	else
+		ASSERT_TRUE(no_memory(errno) || errno == ENFILE)
+			TH_LOG("%s", strerror(errno));
+}
+
 static void over(struct peer *p, struct conn *c)
 {
 	p->trace_n = 0;
@@ -174,12 +184,7 @@ TEST_F_TIMEOUT(faults, socket, 36000)
 		faults_arm(n);
 		fd = stream_socket(AF_INET);
 		more = faults_disarm();
-		/* The kernel's word for an inode that it can't have. */
-		if (fd >= 0)
-			close(fd);
-		else
-			ASSERT_TRUE(no_memory(errno) || errno == ENFILE)
-				TH_LOG("%s", strerror(errno));
+		close_or_no_inode(_metadata, fd);
 	}
 	EXPECT_FAULTS("socket()", 3);
 }
@@ -314,11 +319,7 @@ TEST_F_TIMEOUT(faults, accept, 36000)
 		fd = accept(c.lfd, NULL, NULL);
 		more = faults_disarm();
 		/* As in Linux the connection is gone; the listener is not. */
-		if (fd >= 0)
-			close(fd);
-		else
-			ASSERT_TRUE(no_memory(errno) || errno == ENFILE)
-				TH_LOG("%s", strerror(errno));
+		close_or_no_inode(_metadata, fd);
 		c.fd = -1;
 		over(p, &c);
 	}

@@ -167,27 +167,23 @@ TEST_F(flooded, lc_46_a_group_hands_them_on)
 	p->leave_unread = true;
 }
 
-/* A process in a namespace of its own is flooded and dies. */
+/* A process in a namespace of its own is flooded. */
+static void flood_a_namespace(struct __test_metadata *_metadata)
+{
+	static struct peer p;
+
+	peer_open_at(WHERE(_metadata), &p, NULL);
+	listener(_metadata, &p, false);
+	flood(&p, records());
+	EXPECT_LE(records(), cache_objects(cache()));
+}
+
+/* And it dies. */
 TEST_F(flooded, a_namespace_takes_them_along)
 {
-	int status;
-	pid_t pid;
-
 	NOT_ON_STOCK();
 	module_await_idle(WHERE(_metadata));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		static struct peer p;
-
-		peer_open_at(WHERE(_metadata), &p, NULL);
-		listener(_metadata, &p, false);
-		flood(&p, records());
-		EXPECT_LE(records(), cache_objects(cache()));
-		_exit(_metadata->exit_code != KSFT_PASS);
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	child_run(_metadata, flood_a_namespace);
 	expect_freed(_metadata);
 	expect_unloads(_metadata);
 }

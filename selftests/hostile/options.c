@@ -75,6 +75,10 @@ static struct optbytes one_option(int kind, int length, int size)
 	return o;
 }
 
+/* Begins the trace anew with a note. Returns false if stock drops such options early. */
+#define to_try(p, o, ...) \
+	(!stock_drops(o) && ((p)->trace_n = 0, peer_note(p, __VA_ARGS__), true))
+
 TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_syn, 3600)
 {
 	struct peer *p = &self->peer;
@@ -85,11 +89,8 @@ TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_syn, 3600)
 		for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 			struct optbytes o = one_option(kind, lengths[i], 40);
 
-			if (stock_drops(&o))
-				continue;
-			p->trace_n = 0;
-			peer_note(p, "kind %d length %d", kind, lengths[i]);
-			syn_survives(p, &o, seq += 100);
+			if (to_try(p, &o, "kind %d length %d", kind, lengths[i]))
+				syn_survives(p, &o, seq += 100);
 		}
 	}
 }
@@ -104,11 +105,8 @@ TEST_F_TIMEOUT(bad_options, rfc9293_must_07_each_kind_and_length_on_text, 3600)
 		for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 			struct optbytes o = one_option(kind, lengths[i], 40);
 
-			if (stock_drops(&o))
-				continue;
-			p->trace_n = 0;
-			peer_note(p, "kind %d length %d", kind, lengths[i]);
-			text_survives(_metadata, &c, &o);
+			if (to_try(p, &o, "kind %d length %d", kind, lengths[i]))
+				text_survives(_metadata, &c, &o);
 		}
 	}
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -209,11 +207,8 @@ TEST_F_TIMEOUT(bad_options, noise_on_syn, 3600)
 	for (int i = 0; i < 3000; i++) {
 		struct optbytes o = noise(&state);
 
-		if (stock_drops(&o))
-			continue;
-		p->trace_n = 0;
-		peer_note(p, "list %d of the noise", i);
-		syn_survives(p, &o, seq += 100);
+		if (to_try(p, &o, "list %d of the noise", i))
+			syn_survives(p, &o, seq += 100);
 	}
 }
 
@@ -227,11 +222,8 @@ TEST_F_TIMEOUT(bad_options, noise_on_text, 3600)
 	for (int i = 0; i < 3000; i++) {
 		struct optbytes o = noise(&state);
 
-		if (stock_drops(&o))
-			continue;
-		p->trace_n = 0;
-		peer_note(p, "list %d of the noise", i);
-		text_survives(_metadata, &c, &o);
+		if (to_try(p, &o, "list %d of the noise", i))
+			text_survives(_metadata, &c, &o);
 	}
 	conn_expect_state(&c, ST_ESTABLISHED);
 	p->leave_unread = true;

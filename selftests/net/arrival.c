@@ -94,15 +94,22 @@ TEST_F(arrival, rfc9293_must_63_nor_who_is_many)
 	close(lfd);
 }
 
+/* The route to 192.0.2.7 is by a second device, which this returns. */
+static int far_by_tun1(struct __test_metadata *_metadata)
+{
+	struct ipaddr far = ipaddr("192.0.2.7");
+	int tun1 = tun_new(WHERE(_metadata), "tun1");
+
+	route_add(WHERE(_metadata), &far, 32, NULL, "tun1");
+	return tun1;
+}
+
 /* RFC 3704 2.2 and 2.3: the way back has to be the way it came, or just there. */
 TEST_F(arrival, reverse_path_is_looked_at)
 {
-	struct ipaddr far = ipaddr("192.0.2.7");
-	struct where at = WHERE(_metadata);
 	struct peer *p = &self->peer;
-	int lfd, tun0 = p->tun, tun1 = tun_new(at, "tun1");
+	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
 
-	route_add(at, &far, 32, NULL, "tun1");
 	lfd = way_is_known(_metadata, p);
 	/* Nobody asks. */
 	syn(p, "192.0.2.7", "10.0.0.1");
@@ -130,12 +137,9 @@ TEST_F(arrival, reverse_path_is_looked_at)
 /* The same source twice: what is remembered of it is the way, not a pardon. */
 TEST_F(arrival, reverse_path_of_who_came_just_now)
 {
-	struct ipaddr far = ipaddr("192.0.2.7");
-	struct where at = WHERE(_metadata);
 	struct peer *p = &self->peer;
-	int lfd, tun0 = p->tun, tun1 = tun_new(at, "tun1");
+	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
 
-	route_add(at, &far, 32, NULL, "tun1");
 	lfd = way_is_known(_metadata, p);
 	ASSERT_EQ(0, sysctl_write(CONF "tun0/rp_filter", "1"));
 	p->tun = tun1;

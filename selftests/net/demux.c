@@ -19,15 +19,6 @@ FIXTURE(demux) {
 	struct peer peer;
 };
 
-static void put(struct __test_metadata *_metadata, const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-	ASSERT_LE(0, fd) TH_LOG("%s: %s", path, strerror(errno));
-	ASSERT_EQ((ssize_t)strlen(value), write(fd, value, strlen(value)));
-	close(fd);
-}
-
 /* Lookups for what goes out say that it comes from device 1, loopback. */
 FIXTURE_SETUP(demux)
 {
@@ -37,13 +28,13 @@ FIXTURE_SETUP(demux)
 		ASSERT_EQ(EBUSY, errno);
 	rmdir(BUFFER);
 	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
-	put(_metadata, BUFFER "/events/fib/fib_table_lookup/filter", "iif > 1");
-	put(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "1");
+	file_write(_metadata, BUFFER "/events/fib/fib_table_lookup/filter", "iif > 1");
+	file_write(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "1");
 }
 
 FIXTURE_TEARDOWN(demux)
 {
-	put(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "0");
+	file_write(_metadata, BUFFER "/events/fib/fib_table_lookup/enable", "0");
 	EXPECT_EQ(0, rmdir(BUFFER));
 	EXPECT_EQ(0, umount(TRACING));
 	peer_close_at(WHERE(_metadata), &self->peer);
@@ -60,7 +51,7 @@ static int routed(struct __test_metadata *_metadata)
 	while (fgets(line, sizeof(line), f))
 		n += !!strstr(line, ": fib_table_lookup: ");
 	fclose(f);
-	put(_metadata, BUFFER "/trace", "");
+	file_write(_metadata, BUFFER "/trace", "");
 	return n;
 }
 

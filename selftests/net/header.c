@@ -29,6 +29,17 @@ TEST_F(header, rfc9293_must_02_every_segment_is_summed)
 	peer_expect(p, .flags = RST | ACK, .ack = 100, .sport = 1);
 }
 
+/* A connection in @st, on a port of its own; the counters begin there. */
+static struct conn nth_in_state(struct peer *p, int n, enum conn_state st,
+				struct counters *before)
+{
+	struct conn c;
+
+	conn_to_state(p, &c, st, .kport = 6000 + n);
+	counters_take(before);
+	return c;
+}
+
 TEST_F(header, rfc9293_must_03_bad_checksum_is_dropped)
 {
 	static const enum conn_state states[] = {
@@ -37,13 +48,11 @@ TEST_F(header, rfc9293_must_03_bad_checksum_is_dropped)
 	};
 	static const int flags[] = { SYN, ACK, RST, FIN | ACK, SYN | ACK, RST | ACK };
 	struct peer *p = &self->peer;
-	struct counters before;
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		struct conn c;
+		struct counters before;
+		struct conn c = nth_in_state(p, i, states[i], &before);
 
-		conn_to_state(p, &c, states[i], .kport = 6000 + i);
-		counters_take(&before);
 		for (size_t f = 0; f < ARRAY_SIZE(flags); f++) {
 			conn_send(&c, .flags = flags[f], .seq = conn_peer_nxt(&c) + 1,
 				  .bad_csum = true);
@@ -88,13 +97,11 @@ TEST_F(header, hostile_data_offset_below_five)
 {
 	static const enum conn_state states[] = { ST_LISTEN, ST_SYN_SENT, ST_ESTABLISHED };
 	struct peer *p = &self->peer;
-	struct counters before;
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		struct conn c;
+		struct counters before;
+		struct conn c = nth_in_state(p, i, states[i], &before);
 
-		conn_to_state(p, &c, states[i], .kport = 6000 + i);
-		counters_take(&before);
 		for (int doff = 0; doff < 5; doff++) {
 			conn_send(&c, .flags = SYN, .doff = doff, .seq = 0);
 			conn_send(&c, .flags = ACK | PSH, .doff = doff, .data = "text",
@@ -115,10 +122,8 @@ TEST_F(header, hostile_data_offset_past_the_end)
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
 		struct counters before;
-		struct conn c;
+		struct conn c = nth_in_state(p, i, states[i], &before);
 
-		conn_to_state(p, &c, states[i], .kport = 6000 + i);
-		counters_take(&before);
 		/* Linux counts a header that is cut short as received, no more. */
 		counters_ignore(&before, "InErrs", NULL);
 		for (int doff = 6; doff < 16; doff++) {

@@ -19,15 +19,20 @@ static void expect_alive(struct conn *c)
 	conn_expect_state(c, ST_ESTABLISHED);
 }
 
+struct icmp_error {
+	int type, code;
+};
+
+#define UNREACHABLE \
+	{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH }, \
+	{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH }, \
+	{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH }, \
+	{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH }
+
 TEST_F(icmp, lc_105_ends_connect)
 {
-	static const struct {
-		int type, code;
-	} cases[] = {
-		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
+	static const struct icmp_error cases[] = {
+		UNREACHABLE,
 		{ ICMP_DEST_UNREACH, ICMP_PKT_FILTERED },
 		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL },
 		{ ICMP_PARAMETERPROB, 0 },
@@ -65,13 +70,8 @@ TEST_F(icmp, lc_105_from_a_router_on_the_way)
 
 TEST_F(icmp, lc_105_never_aborts_a_connection)
 {
-	static const struct {
-		int type, code;
-	} cases[] = {
-		{ ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PROT_UNREACH },
-		{ ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
+	static const struct icmp_error cases[] = {
+		UNREACHABLE,
 		{ ICMP_DEST_UNREACH, ICMP_SR_FAILED },
 		{ ICMP_TIME_EXCEEDED, ICMP_EXC_TTL },
 		{ ICMP_PARAMETERPROB, 0 },
@@ -281,10 +281,10 @@ TEST_F(icmp, quotes_that_fit_nothing)
 	conn_to_state(p, &c, ST_SYN_SENT);
 	counters_take(&before);
 	/* Another port, another protocol, a bad sum, half a quote, a listener's. */
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
-		       .quote_sport = 1);
-	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
-		       .quote_dport = 1);
+	for (int dport = 0; dport < 2; dport++)
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
+			       .quote_sport = dport ? UNSET : 1,
+			       .quote_dport = dport ? 1 : UNSET);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
 		       .quote_proto = p->wire == IPPROTO_TCP ? IPPROTO_XTCP : IPPROTO_TCP);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,

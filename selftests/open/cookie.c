@@ -5,7 +5,7 @@
  * bits of the clock.
  */
 /* vm: wires families */
-#include "lib/xtcp_test.h"
+#include "cookies.h"
 
 #include <fcntl.h>
 
@@ -25,11 +25,13 @@ static int full_listener(struct peer *p)
 	return lfd;
 }
 
-/* One that answers every SYN with a cookie. */
-static int cookie_listener(struct peer *p)
+/* The same; @before is counted from then on. */
+static int full_listener_counted(struct peer *p, struct counters *before)
 {
-	check(!knob_set("syncookies", 2), WHERE(p->test), "no cookies");
-	return peer_listen(p, KERNEL_PORT, 16);
+	int lfd = full_listener(p);
+
+	counters_take(before);
+	return lfd;
 }
 
 /* Those three are sent to again; not what a test looks at. */
@@ -38,14 +40,7 @@ static void forget_half_open(struct peer *p)
 	p->leave_unread = true;
 }
 
-/* All that a cookie leaves behind is its SYN-ACK. */
-#define cookie_get(p, c, lfd_, ...) \
-	do { \
-		conn_start(p, c, .lfd = lfd_, ##__VA_ARGS__); \
-		conn_send(c, .flags = SYN); \
-		conn_expect(c, .flags = SYN | ACK, .ack = 1); \
-		conn_expect_state(c, ST_CLOSED); \
-	} while (0)
+#define cookie_get(p, c, lfd, ...) cookie_get_as(UNSET, p, c, lfd, ##__VA_ARGS__)
 
 static void cookie_redeem(struct conn *c)
 {
@@ -58,11 +53,9 @@ TEST_F(cookie, lc_35_full_queue_sends_cookies)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	int lfd = full_listener_counted(p, &before);
 	struct conn c;
-	int lfd;
 
-	lfd = full_listener(p);
-	counters_take(&before);
 	cookie_get(p, &c, lfd);
 	EXPECT_EQ(1460, p->last.opt.mss);
 	EXPECT_EQ(3, proc_rows(p->family, ROW_SYN_RECEIVED));
@@ -131,12 +124,10 @@ TEST_F(cookie, lc_36_off_means_drop)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	int lfd = full_listener_counted(p, &before);
 	struct conn c;
-	int lfd;
 
 	ASSERT_EQ(0, knob_set("syncookies", 0));
-	lfd = full_listener(p);
-	counters_take(&before);
 	conn_start(p, &c, .lfd = lfd);
 	conn_send(&c, .flags = SYN);
 	peer_expect_silence(p, 500);
@@ -330,19 +321,6 @@ TEST_F(cookie, rfc4987_timestamp_bits)
 	EXPECT_GE(1100, p->last.opt.tsval - first);
 }
 
-static void refused(struct __test_metadata *_metadata, struct conn *c,
-		    struct segment_spec ack, int failed)
-{
-	struct counters before;
-
-	counters_take(&before);
-	conn_send_at(WHERE(_metadata), c, ack);
-	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
-	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
-	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
-			"OutRsts", 1, "SyncookiesFailed", failed, NULL);
-}
-
 TEST_F(cookie, lc_39_forged)
 {
 	struct ipaddr other = ipaddr("10.0.0.3");
@@ -488,12 +466,10 @@ TEST_F(cookie, lc_39_no_overflow_no_belief)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
 
 	/* A cookie by mode 2; then the mode that believes after overflows only. */
-	lfd = cookie_listener(p);
+	cookie_get(p, &c, cookie_listener(p));
 	peer_listen(p, KERNEL_PORT + 1, 16);
-	cookie_get(p, &c, lfd);
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1), 0);
 	ASSERT_EQ(0, knob_set("syncookies", 1));
@@ -524,12 +500,8 @@ TEST_F(cookie, lc_39_full_accept_queue)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c, first;
-	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 0);
-	cookie_get(p, &c, lfd);
-	cookie_get(p, &first, lfd);
+	two_cookies_for_one(p, &first, &c, UNSET);
 	conn_send(&first, .flags = ACK);
 	conn_expect_state(&first, ST_ESTABLISHED);
 	counters_take(&before);
@@ -563,7 +535,7 @@ TEST_F(cookie, lc_40_real_client_in_a_flood)
 {
 	struct ipaddr from = ipaddr("192.0.2.0");
 	struct peer *p = &self->peer;
-	struct counters before, after;
+	struct counters before;
 	struct conn c;
 	int lfd;
 
@@ -577,10 +549,8 @@ TEST_F(cookie, lc_40_real_client_in_a_flood)
 	}
 	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
 	cookie_redeem(&c);
-	counters_take(&after);
 	EXPECT_EQ(9, proc_rows(AF_INET, ROW_SYN_RECEIVED));
-	EXPECT_EQ(992, counter_get(&after, "SyncookiesSent") -
-		       counter_get(&before, "SyncookiesSent"));
+	EXPECT_EQ(992, counter_moved(&before, "SyncookiesSent"));
 	forget_half_open(p);
 }
 
@@ -630,11 +600,9 @@ TEST_F(cookie, ctr_SyncookiesSent)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	int lfd = full_listener_counted(p, &before);
 	struct conn c;
-	int lfd;
 
-	lfd = full_listener(p);
-	counters_take(&before);
 	for (int i = 0; i < 7; i++)
 		cookie_get(p, &c, lfd);
 	counters_expect(_metadata, &before, "InSegs", 7, "OutSegs", 7,
@@ -670,12 +638,10 @@ TEST_F(cookie, ctr_TCPReqQFullDrop)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	int lfd = full_listener_counted(p, &before);
 	struct conn c;
-	int lfd;
 
 	ASSERT_EQ(0, knob_set("syncookies", 0));
-	lfd = full_listener(p);
-	counters_take(&before);
 	for (int i = 0; i < 4; i++) {
 		conn_start(p, &c, .lfd = lfd);
 		conn_send(&c, .flags = SYN);
@@ -690,11 +656,9 @@ TEST_F(cookie, ctr_TCPReqQFullDoCookies)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
+	int lfd = full_listener_counted(p, &before);
 	struct conn c;
-	int lfd;
 
-	lfd = full_listener(p);
-	counters_take(&before);
 	cookie_get(p, &c, lfd);
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
 			"TCPReqQFullDoCookies", 1, "SyncookiesSent", 1, NULL);

@@ -38,9 +38,8 @@ TEST_F(defer, ctr_TCPDeferAcceptDrop)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
 	counters_take(&before);
 	conn_send(&c, .flags = ACK);
@@ -57,9 +56,8 @@ TEST_F(defer, defer_accept_text_completes)
 	struct peer *p = &self->peer;
 	struct conn c;
 	char buf[8];
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	silent_client(p, &c, lfd);
 	peer_expect_silence(p, 2000);
 	conn_send(&c, .flags = ACK | PSH, .data = "text");
@@ -75,9 +73,8 @@ TEST_F(defer, defer_accept_fin_completes)
 	struct peer *p = &self->peer;
 	struct conn c;
 	char b;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	silent_client(p, &c, lfd);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .within_ms = 210);
@@ -91,9 +88,8 @@ TEST_F(defer, defer_accept_ends_after_the_last_retry)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	peer_mark(p);
 	silent_client(p, &c, lfd);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .at_ms = 7000);
@@ -106,9 +102,8 @@ TEST_F(defer, defer_accept_nobody_answers_the_last_retries)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	peer_mark(p);
 	silent_client(p, &c, lfd);
 	for (int s = 7; s <= 31; s = 2 * s + 1)
@@ -123,9 +118,8 @@ TEST_F(defer, defer_accept_does_not_wait_for_the_ack)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	peer_mark(p);
 	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000);
@@ -163,9 +157,8 @@ TEST_F(defer, defer_accept_taken_off)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
+	int lfd = deferring_listener(p);
 
-	lfd = deferring_listener(p);
 	peer_mark(p);
 	silent_client(p, &c, lfd);
 	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0));

@@ -379,13 +379,12 @@ static int overrun(struct __test_metadata *_metadata, struct peer *p, struct con
 
 TEST_F(gate, ctr_XtcpSynEarlyDrop)
 {
+	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
-	int lfd;
+	int lfd = overrun(_metadata, p, &c);
 
-	NOT_ON_STOCK();
-	lfd = overrun(_metadata, p, &c);
 	peer_hold(p, 9);
 	counters_take(&before);
 	flood(p, 100, 998);
@@ -410,13 +409,12 @@ TEST_F(gate, ctr_XtcpSynEarlyDrop)
 
 TEST_F(gate, early_drops_end_when_it_is_calm)
 {
+	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
-	int lfd;
+	int lfd = overrun(_metadata, p, &c);
 
-	NOT_ON_STOCK();
-	lfd = overrun(_metadata, p, &c);
 	peer_drain(p, 4000);
 	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
 	counters_take(&before);
@@ -601,16 +599,15 @@ TEST_F(gate, netfilter_queue_no_early_drop)
 /* Neither SYN-ACK nor cookie nor RST, and a flood changes nothing about it. */
 TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 {
+	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
-	int lfd;
+	int lfd = overrun(_metadata, p, &c);
 
-	NOT_ON_STOCK();
-	lfd = overrun(_metadata, p, &c);
-	peer_hold(p, 9);
 	nft(_metadata, "add table inet t; add chain inet t in { type filter hook input priority 0; };"
 		       "add rule inet t in meta l4proto $wire counter drop");
+	peer_hold(p, 9);
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .dport = 9, .sport = 998, .seq = 1);
 	peer_send(p, .flags = ACK, .sport = 998, .seq = 1, .ack = 5);

@@ -82,6 +82,16 @@ TEST_F(handshake, lc_02_listen_sends_nothing)
 	EXPECT_EQ(0, proc_rows(p->family, 0));
 }
 
+/* A listener's SYN-ACK; the mark is at the SYN. */
+static void syn_is_answered_now(struct peer *p, struct conn *c, struct counters *before)
+{
+	conn_start(p, c);
+	counters_take(before);
+	peer_mark(p);
+	conn_send(c, .flags = SYN);
+	conn_expect(c, .flags = SYN | ACK, .ack = 1, .at_ms = 0);
+}
+
 TEST_F(handshake, lc_03_syn_makes_a_half_open_record)
 {
 	struct peer *p = &self->peer;
@@ -89,11 +99,8 @@ TEST_F(handshake, lc_03_syn_makes_a_half_open_record)
 	struct proc_row row;
 	struct conn c;
 
-	conn_start(p, &c);
-	counters_take(&before);
-	peer_mark(p);
-	conn_send(&c, .flags = SYN);
-	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .mss = 1460, .at_ms = 0);
+	syn_is_answered_now(p, &c, &before);
+	EXPECT_EQ(1460, p->last.opt.mss);
 	conn_expect_state(&c, ST_HALF_OPEN);
 	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
 	EXPECT_EQ(ROW_SYN_RECEIVED, row.st);
@@ -342,11 +349,7 @@ TEST_F(handshake, lc_15_synack_gone_at_63s)
 	struct proc_row row;
 	struct conn c;
 
-	conn_start(p, &c);
-	counters_take(&before);
-	peer_mark(p);
-	conn_send(&c, .flags = SYN);
-	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .at_ms = 0);
+	syn_is_answered_now(p, &c, &before);
 	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++) {
 		conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1,
 			    .mss = 1460, .at_ms = at_ms[i]);
@@ -512,8 +515,7 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	struct counters before;
 	struct conn c;
 
-	counters_take(&before);
-	counters_ignore_traffic(&before);
+	counters_begin(&before);
 	conn_to_state(p, &c, ST_SYN_RECEIVED);
 	/* The peer's own SYN-ACK, in answer to the first SYN. */
 	conn_send(&c, .flags = SYN | ACK, .seq = 0);

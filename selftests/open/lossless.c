@@ -503,12 +503,8 @@ TEST_F(server, lc_47_accept_queue_is_full)
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c, first;
-	int lfd;
 
-	ASSERT_EQ(0, knob_set("syncookies", 2));
-	lfd = peer_listen(p, KERNEL_PORT, 0);
-	cookie_get(p, &c, lfd);
-	cookie_get(p, &first, lfd);
+	two_cookies_for_one(p, &first, &c, 1);
 	conn_send(&first, .flags = ACK, .opt = echo(&first));
 	conn_expect(&first, .flags = ACK, .seq = 1, .ack = 1);
 	counters_take(&before);
@@ -547,11 +543,9 @@ TEST_F(server, lc_47_no_overflow_no_belief)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
-	int lfd;
 
-	lfd = cookie_listener(p);
+	cookie_get(p, &c, cookie_listener(p));
 	peer_listen(p, KERNEL_PORT + 1, 16);
-	cookie_get(p, &c, lfd);
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .opt = echo(&c)), 0);
 	ASSERT_EQ(0, knob_set("syncookies", 1));

@@ -6,7 +6,7 @@
 #ifndef SELFTESTS_OPEN_LOSSLESS_H
 #define SELFTESTS_OPEN_LOSSLESS_H
 
-#include "lib/xtcp_test.h"
+#include "cookies.h"
 
 #define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
 			OPT_WSCALE(7))
@@ -29,20 +29,8 @@ static inline struct state state_of(const uint8_t *b)
 	};
 }
 
-static inline int cookie_listener(struct peer *p)
-{
-	check(!knob_set("syncookies", 2), WHERE(p->test), "no cookies");
-	return peer_listen(p, KERNEL_PORT, 16);
-}
-
-/* SYN and SYN-ACK; what the latter says of itself is the test's affair. */
-#define cookie_get(p, c, lfd_, ...) \
-	do { \
-		conn_start(p, c, .lfd = lfd_, ##__VA_ARGS__); \
-		conn_send(c, .flags = SYN); \
-		conn_expect(c, .flags = SYN | ACK, .ack = 1, .cookie = 1); \
-		conn_expect_state(c, ST_CLOSED); \
-	} while (0)
+/* A cookie in the option of the SYN-ACK. */
+#define cookie_get(p, c, lfd, ...) cookie_get_as(1, p, c, lfd, ##__VA_ARGS__)
 
 static inline void option_add(struct optbytes *o, const uint8_t *b, int len)
 {
@@ -74,19 +62,6 @@ static inline void redeem(struct conn *c)
 	conn_expect(c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 0);
 	conn_expect_state(c, ST_ESTABLISHED);
 	conn_accept(c);
-}
-
-static inline void refused(struct __test_metadata *_metadata, struct conn *c,
-		    struct segment_spec segment, int failed)
-{
-	struct counters before;
-
-	counters_take(&before);
-	conn_send_at(WHERE(_metadata), c, segment);
-	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
-	EXPECT_EQ(0, proc_rows(AF_INET, ROW_ESTABLISHED));
-	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
-			"OutRsts", 1, "SyncookiesFailed", failed, NULL);
 }
 
 #endif

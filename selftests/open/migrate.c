@@ -36,6 +36,27 @@ static void establish(struct peer *p, struct conn *c, int lfd)
 	conn_expect_state(c, ST_ESTABLISHED);
 }
 
+/* The first of two listeners, which may hand over, has a connection in its queue. */
+static void establish_in_group(struct __test_metadata *_metadata, struct peer *p,
+			       struct conn *c, int *fd)
+{
+	ASSERT_EQ(0, knob_set("migrate_req", 1));
+	group(_metadata, fd, 2, 16);
+	establish(p, c, fd[0]);
+}
+
+/* A listener with a connection and a half-open record is closed: it resets the former. */
+static void close_with_children(struct peer *p, int lfd, struct conn *child, struct conn *half,
+				struct counters *before)
+{
+	establish(p, child, lfd);
+	conn_to_state(p, half, ST_HALF_OPEN, .lfd = lfd);
+	counters_take(before);
+	counters_ignore(before, "TCPAbortOnClose", NULL);
+	close(lfd);
+	conn_expect(child, .flags = RST | ACK, .seq = 1, .ack = 1);
+}
+
 static int half_open_rows(void)
 {
 	return proc_rows(AF_INET, ROW_SYN_RECEIVED);
@@ -50,12 +71,7 @@ TEST_F(migrate, knob_migrate_req)
 
 	EXPECT_EQ(0, knob_get("migrate_req"));
 	group(_metadata, fd, 2, 16);
-	establish(p, &child, fd[0]);
-	conn_to_state(p, &half, ST_HALF_OPEN, .lfd = fd[0]);
-	counters_take(&before);
-	counters_ignore(&before, "TCPAbortOnClose", NULL);
-	close(fd[0]);
-	conn_expect(&child, .flags = RST | ACK, .seq = 1, .ack = 1);
+	close_with_children(p, fd[0], &child, &half, &before);
 	/* Stock forgets the record at its next timeout. */
 	if (!stock_mode())
 		EXPECT_EQ(0, half_open_rows());
@@ -76,9 +92,7 @@ TEST_F(migrate, ctr_TCPMigrateReqSuccess)
 	char buf[8];
 	int fd[2];
 
-	ASSERT_EQ(0, knob_set("migrate_req", 1));
-	group(_metadata, fd, 2, 16);
-	establish(p, &c, fd[0]);
+	establish_in_group(_metadata, p, &c, fd);
 	conn_send(&c, .flags = ACK | PSH, .data = "text");
 	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
 	EXPECT_EQ(0, socket_poll(fd[1]));
@@ -110,12 +124,7 @@ TEST_F(migrate, ctr_TCPMigrateReqFailure)
 	ASSERT_EQ(0, socket_set(other, SOL_SOCKET, SO_REUSEPORT, 1));
 	ASSERT_EQ(0, socket_bind(other, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(other, 16));
-	establish(p, &child, fd[0]);
-	conn_to_state(p, &half, ST_HALF_OPEN, .lfd = fd[0]);
-	counters_take(&before);
-	counters_ignore(&before, "TCPAbortOnClose", NULL);
-	close(fd[0]);
-	conn_expect(&child, .flags = RST | ACK, .seq = 1, .ack = 1);
+	close_with_children(p, fd[0], &child, &half, &before);
 	EXPECT_EQ(0, socket_poll(other));
 	/* Stock's record fails later, when it is needed. */
 	counters_expect(_metadata, &before, "CurrEstab", -1, "EstabResets", 1,
@@ -297,9 +306,7 @@ TEST_F(migrate, lc_46_shutdown_hands_over)
 	struct conn c;
 	int fd[2];
 
-	ASSERT_EQ(0, knob_set("migrate_req", 1));
-	group(_metadata, fd, 2, 16);
-	establish(p, &c, fd[0]);
+	establish_in_group(_metadata, p, &c, fd);
 	ASSERT_EQ(0, socket_shutdown(fd[0], SHUT_RD));
 	c.lfd = fd[1];
 	conn_accept(&c);
@@ -313,9 +320,7 @@ TEST_F(migrate, sm_queued_child_is_reset_and_moves)
 	struct conn c;
 	int fd[2];
 
-	ASSERT_EQ(0, knob_set("migrate_req", 1));
-	group(_metadata, fd, 2, 16);
-	establish(p, &c, fd[0]);
+	establish_in_group(_metadata, p, &c, fd);
 	conn_send(&c, .flags = RST);
 	close(fd[0]);
 	c.lfd = fd[1];

@@ -233,6 +233,14 @@ TEST_F(hook6, rfc7112_first_fragments_have_the_header)
 	expect_alive(_metadata, &c);
 }
 
+/* A connection, and a packet of its next 1000 bytes. Returns the packet's length. */
+static int open_with_text(struct peer *p, struct conn *c, struct counters *before, uint8_t *packet)
+{
+	open_ours(p, c);
+	counters_take(before);
+	return text_behind(c, &no_chain, 1000, packet);
+}
+
 /* RFC 5722: fragments that overlap make an end of the whole. */
 TEST_F(hook6, rfc5722_fragments_that_overlap)
 {
@@ -240,11 +248,8 @@ TEST_F(hook6, rfc5722_fragments_that_overlap)
 	uint8_t packet[4096], part[4096];
 	struct counters before;
 	struct conn c;
-	int n;
+	int n = open_with_text(p, &c, &before, packet);
 
-	open_ours(p, &c);
-	counters_take(&before);
-	n = text_behind(&c, &no_chain, 1000, packet);
 	for (int i = 0; i < 2; i++) {
 		peer_send_raw(p, part, fragment_cut(packet, n, i ? 392 : 0, i ? n - 40 : 400,
 						    7 + i, part));
@@ -264,11 +269,8 @@ TEST_F(hook6, rfc8200_a_fragment_alone)
 	const struct segment *seg;
 	struct counters before;
 	struct conn c;
-	int n;
+	int n = open_with_text(p, &c, &before, packet);
 
-	open_ours(p, &c);
-	counters_take(&before);
-	n = text_behind(&c, &no_chain, 1000, packet);
 	peer_send_raw(p, part, fragment_cut(packet, n, 0, 400, 7, part));
 	while ((seg = peer_read(p, now_ns() + 80 * NSEC_PER_SEC)))
 		EXPECT_EQ(IPPROTO_ICMPV6, seg->packet[6]);

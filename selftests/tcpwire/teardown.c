@@ -141,16 +141,20 @@ static void serve(struct shared *s, int port)
 	}
 }
 
+/* Sleeps while there is a rest. Returns false at the end of the test. */
+static bool awake(struct shared *s)
+{
+	while (goes_on(s) && rests(s))
+		sleep_ms(10);
+	return goes_on(s);
+}
+
 /* A server dies and has a successor, as often as there is time. */
 static void servers(struct shared *s, int port)
 {
 	pid_t pid;
 
-	while (goes_on(s)) {
-		if (rests(s)) {
-			sleep_ms(10);
-			continue;
-		}
+	while (awake(s)) {
 		pid = fork();
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -297,11 +301,7 @@ static void namespaces(struct shared *s)
 {
 	pid_t pid;
 
-	while (goes_on(s)) {
-		if (rests(s)) {
-			sleep_ms(10);
-			continue;
-		}
+	while (awake(s)) {
 		pid = fork();
 		if (!pid) {
 			namespace(s);

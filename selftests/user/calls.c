@@ -437,15 +437,24 @@ static long recv_some(int fd, char *data)
 	return recv(fd, data, 100, 0);
 }
 
+/* A connection whose program still sleeps in recv() after so many ms. */
+static struct sleeper asleep_in_recv(struct peer *p, struct conn *c, int ms)
+{
+	struct sleeper s;
+
+	conn_open(p, c);
+	s = sleeper_start(p->test, c->fd, recv_some);
+	sleeper_expect_asleep(&s, ms);
+	return s;
+}
+
 TEST_F(calls, call_recv_blocks_until_data)
 {
 	struct sleeper_result r;
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_some);
-	sleeper_expect_asleep(&s, 500);
+	s = asleep_in_recv(&self->peer, &c, 500);
 	conn_send(&c, .flags = ACK | PSH, .data = "abc");
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(3, r.ret);
@@ -460,9 +469,7 @@ TEST_F(calls, call_recv_ends_at_fin)
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_some);
-	sleeper_expect_asleep(&s, 100);
+	s = asleep_in_recv(&self->peer, &c, 100);
 	conn_send(&c, .flags = FIN | ACK);
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(0, r.ret);
@@ -475,9 +482,7 @@ TEST_F(calls, call_recv_ends_at_rst)
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_some);
-	sleeper_expect_asleep(&s, 100);
+	s = asleep_in_recv(&self->peer, &c, 100);
 	conn_send(&c, .flags = RST);
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(-1, r.ret);
@@ -490,9 +495,7 @@ TEST_F(calls, call_recv_ends_at_shutdown)
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_some);
-	sleeper_expect_asleep(&s, 100);
+	s = asleep_in_recv(&self->peer, &c, 100);
 	ASSERT_EQ(0, shutdown(c.fd, SHUT_RD));
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(0, r.ret);

@@ -192,16 +192,26 @@ static long connect_peer(int fd, char *data)
 	return errno ? -1 : 0;
 }
 
+/* The call, made by a child, and its SYN. */
+static struct sleeper blocking_connect(struct peer *p, int fd, const struct segment **syn)
+{
+	struct sleeper s = sleeper_start(p->test, fd, connect_peer);
+	const struct segment *seg;
+
+	seg = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	if (syn)
+		*syn = seg;
+	return s;
+}
+
 TEST_F(refusal, errno_blocking_connect)
 {
 	struct peer *p = &self->peer;
 	int fd = stream_socket(AF_INET);
 	struct sleeper_result r;
 	const struct segment *syn;
-	struct sleeper s;
+	struct sleeper s = blocking_connect(p, fd, &syn);
 
-	s = sleeper_start(_metadata, fd, connect_peer);
-	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
 	sleeper_expect_asleep(&s, 300);
 	if (variant->type)
 		peer_send_icmp(p, .type = variant->type, .code = variant->code);
@@ -230,10 +240,8 @@ TEST_F(connect, call_connect_blocks_until_established)
 	int fd = stream_socket(AF_INET);
 	struct sleeper_result r;
 	const struct segment *syn;
-	struct sleeper s;
+	struct sleeper s = blocking_connect(p, fd, &syn);
 
-	s = sleeper_start(_metadata, fd, connect_peer);
-	syn = peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
 	sleeper_expect_asleep(&s, 700);
 	peer_accept(p, syn);
 	r = sleeper_expect_done(&s, 20);
@@ -248,8 +256,7 @@ TEST_F(connect, errno_connect_etimedout)
 	struct sleeper s;
 
 	ASSERT_EQ(0, setsockopt(fd, SOL_TCP, TCP_SYNCNT, &(int){ 1 }, sizeof(int)));
-	s = sleeper_start(_metadata, fd, connect_peer);
-	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .within_ms = 50);
+	s = blocking_connect(p, fd, NULL);
 	peer_mark_last(p);
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .at_ms = 1000);
 	r = sleeper_expect_done(&s, 2500);

@@ -362,6 +362,20 @@ TEST_F(knobs, knob_mem)
 
 /* --- without a twin ----------------------------------------------------- */
 
+/* Nothing outside of the range is taken; its @highest is. */
+static void expect_upper_end(struct __test_metadata *_metadata, const char *knob,
+			     const char *highest, const char *above)
+{
+	char value[VALUE_MAX];
+
+	expect_refused(_metadata, knob, "-1");
+	expect_refused(_metadata, knob, above);
+	expect_refused(_metadata, knob, "x");
+	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), highest));
+	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
+	EXPECT_STREQ(highest, value);
+}
+
 static void knob_is_new(struct __test_metadata *_metadata, int ns, const char *knob,
 			const char *initial, const char *highest, const char *above)
 {
@@ -372,12 +386,7 @@ static void knob_is_new(struct __test_metadata *_metadata, int ns, const char *k
 	ASSERT_NE(0, access(path_of("tcp", knob), F_OK));
 	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
 	EXPECT_STREQ(initial, value);
-	expect_refused(_metadata, knob, "-1");
-	expect_refused(_metadata, knob, above);
-	expect_refused(_metadata, knob, "x");
-	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), highest));
-	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
-	EXPECT_STREQ(highest, value);
+	expect_upper_end(_metadata, knob, highest, above);
 	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), "0"));
 	expect_of_a_netns(_metadata, ns, knob, initial, strcmp(initial, "0") ? "0" : "1");
 }
@@ -403,12 +412,7 @@ static void knob_has_range(struct __test_metadata *_metadata, int ns, const char
 	ASSERT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
 	EXPECT_STREQ(initial, value);
 	expect_refused(_metadata, knob, "0");
-	expect_refused(_metadata, knob, "-1");
-	expect_refused(_metadata, knob, above);
-	expect_refused(_metadata, knob, "x");
-	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), highest));
-	EXPECT_EQ(0, sysctl_read(path_of("xtcp", knob), value, sizeof(value)));
-	EXPECT_STREQ(highest, value);
+	expect_upper_end(_metadata, knob, highest, above);
 	EXPECT_EQ(0, sysctl_write(path_of("xtcp", knob), lowest));
 	expect_of_a_netns(_metadata, ns, knob, initial, "2");
 }
@@ -488,15 +492,6 @@ static void text_is(struct __test_metadata *_metadata, const char *knob, const c
 	EXPECT_STREQ(text, value) TH_LOG("%s", knob);
 }
 
-static void netns_of_init(struct __test_metadata *_metadata)
-{
-	int fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
-
-	ASSERT_LE(0, fd);
-	netns_enter(WHERE(_metadata), fd);
-	close(fd);
-}
-
 TEST_F(knobs, knob_congestion_control)
 {
 	int other;
@@ -512,11 +507,11 @@ TEST_F(knobs, knob_congestion_control)
 	/* A new namespace takes over what the first one has, not its parent's. */
 	other = netns_new(WHERE(_metadata));
 	text_is(_metadata, "congestion_control", "cubic");
-	netns_of_init(_metadata);
+	netns_enter_first(WHERE(_metadata));
 	EXPECT_EQ(0, knob_set_text("congestion_control", "reno"));
 	close(netns_new(WHERE(_metadata)));
 	text_is(_metadata, "congestion_control", "reno");
-	netns_of_init(_metadata);
+	netns_enter_first(WHERE(_metadata));
 	EXPECT_EQ(0, knob_set_text("congestion_control", "cubic"));
 	netns_enter(WHERE(_metadata), other);
 	text_is(_metadata, "congestion_control", "cubic");
@@ -531,7 +526,7 @@ TEST_F(knobs, knob_available_congestion_control)
 	text_is(_metadata, "available_congestion_control", "reno cubic");
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0444, st.st_mode & 0777);
-	netns_of_init(_metadata);
+	netns_enter_first(WHERE(_metadata));
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0444, st.st_mode & 0777);
 }
@@ -545,7 +540,7 @@ TEST_F(knobs, knob_allowed_congestion_control)
 	text_is(_metadata, "allowed_congestion_control", "reno cubic");
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0444, st.st_mode & 0777);
-	netns_of_init(_metadata);
+	netns_enter_first(WHERE(_metadata));
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0644, st.st_mode & 0777);
 	EXPECT_EQ(ENOENT, knob_set_text("allowed_congestion_control", "reno nonesuch"));
@@ -558,7 +553,7 @@ TEST_F(knobs, knob_allowed_congestion_control)
 	EXPECT_EQ(0, knob_set_text("congestion_control", "reno"));
 	EXPECT_EQ(EPERM, knob_set_text("congestion_control", "cubic"));
 	/* The first namespace's default becomes allowed. */
-	netns_of_init(_metadata);
+	netns_enter_first(WHERE(_metadata));
 	EXPECT_EQ(0, knob_set_text("congestion_control", "cubic"));
 	text_is(_metadata, "allowed_congestion_control", "reno cubic");
 	/* The first empty name ends the list. */

@@ -8,7 +8,6 @@
 #include "lib/xtcp_test.h"
 
 #include <net/if.h>
-#include <sys/stat.h>
 
 PEER_FIXTURE(listeners);
 
@@ -64,13 +63,6 @@ static struct listener only_listener(struct __test_metadata *_metadata)
 	return l[0];
 }
 
-static unsigned long inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
 /* A SYN of a new peer that is not answered. */
 static void syn_is_dropped(struct peer *p, struct conn *c, int lfd, int port)
 {
@@ -99,7 +91,7 @@ TEST_F(listeners, wish_05_proc_listen_names_the_listener)
 	EXPECT_EQ(80, l[0].port);
 	EXPECT_EQ(0, l[0].device);
 	EXPECT_EQ(0, l[0].uid);
-	EXPECT_EQ(inode_of(first), l[0].inode);
+	EXPECT_EQ(socket_inode(first), l[0].inode);
 	EXPECT_EQ(5, l[0].syn_limit);
 	EXPECT_EQ(5, l[0].accept_limit);
 	EXPECT_EQ(0, l[0].syn_now + l[0].syn_peak + l[0].accept_now + l[0].accept_peak);
@@ -111,7 +103,7 @@ TEST_F(listeners, wish_05_proc_listen_names_the_listener)
 	ASSERT_EQ(0, socket_shutdown(first, SHUT_RD));
 	l[0] = only_listener(_metadata);
 	EXPECT_EQ(5000, l[0].port);
-	EXPECT_EQ(inode_of(second), l[0].inode);
+	EXPECT_EQ(socket_inode(second), l[0].inode);
 	close(second);
 	EXPECT_EQ(0, listeners_read(_metadata, l, 1));
 }

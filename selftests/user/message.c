@@ -16,12 +16,10 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 
 PEER_FIXTURE(message);
 PAIR_FIXTURE(message_pair);
 
-#define DELAYED_ACK_MS 210
 
 /* The peer says so, and the kernel acknowledges it. */
 static void tell(struct conn *c, const char *text)
@@ -155,16 +153,25 @@ static long recv_all_10(int fd, char *data)
 	return recv(fd, data, 10, MSG_WAITALL);
 }
 
+/* A connection whose program waits for ten bytes, of which three have come. */
+static struct sleeper three_of_ten(struct peer *p, struct conn *c)
+{
+	struct sleeper s;
+
+	conn_open(p, c);
+	s = sleeper_start(p->test, c->fd, recv_all_10);
+	tell(c, "abc");
+	sleeper_expect_asleep(&s, 300);
+	return s;
+}
+
 TEST_F(message, msg_waitall_waits_for_all)
 {
 	struct sleeper_result r;
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_all_10);
-	tell(&c, "abc");
-	sleeper_expect_asleep(&s, 300);
+	s = three_of_ten(&self->peer, &c);
 	tell(&c, "defghi");
 	sleeper_expect_asleep(&s, 300);
 	conn_send(&c, .flags = ACK | PSH, .data = "jkl");
@@ -181,10 +188,7 @@ TEST_F(message, msg_waitall_ends_at_fin)
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_all_10);
-	tell(&c, "abc");
-	sleeper_expect_asleep(&s, 300);
+	s = three_of_ten(&self->peer, &c);
 	conn_send(&c, .flags = FIN | ACK);
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(3, r.ret);
@@ -198,10 +202,7 @@ TEST_F(message, msg_waitall_ends_at_rst)
 	struct sleeper s;
 	struct conn c;
 
-	conn_open(&self->peer, &c);
-	s = sleeper_start(_metadata, c.fd, recv_all_10);
-	tell(&c, "abc");
-	sleeper_expect_asleep(&s, 300);
+	s = three_of_ten(&self->peer, &c);
 	conn_send(&c, .flags = RST);
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(3, r.ret);
@@ -525,15 +526,6 @@ TEST_F(message_pair, call_sendfile)
 	}
 	EXPECT_EQ(FILE_BYTES, sent);
 	EXPECT_EQ(FILE_BYTES, lseek(file, 0, SEEK_CUR));
-}
-
-static bool kernel_is_since(int want_major, int want_minor)
-{
-	struct utsname u;
-	int major, minor;
-
-	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
-	       (major > want_major || (major == want_major && minor >= want_minor));
 }
 
 /* The kernel tells a protocol when sendfile() met the file's end. */

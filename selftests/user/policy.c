@@ -30,27 +30,18 @@ PEER_FIXTURE(policy);
 
 /* --- a cgroup with a program -------------------------------------------- */
 
-static void write_file(struct __test_metadata *_metadata, const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ((ssize_t)strlen(text), write(fd, text, strlen(text)));
-	close(fd);
-}
-
 static void group_enter(struct __test_metadata *_metadata)
 {
 	mkdir(MOUNT, 0755);
 	ASSERT_EQ(0, mount("none", MOUNT, "cgroup2", 0, NULL));
 	mkdir(GROUP, 0755);
-	write_file(_metadata, GROUP "/cgroup.procs", "0");
+	file_write(_metadata, GROUP "/cgroup.procs", "0");
 }
 
 /* With the group go its programs. */
 static void group_leave(struct __test_metadata *_metadata)
 {
-	write_file(_metadata, MOUNT "/cgroup.procs", "0");
+	file_write(_metadata, MOUNT "/cgroup.procs", "0");
 	EXPECT_EQ(0, rmdir(GROUP));
 	umount(MOUNT);
 }
@@ -393,16 +384,16 @@ TEST_F(policy, established_is_told_to_security_modules)
 
 	if (access(TRACING "kprobe_events", W_OK))
 		return;	/* A kernel that was built without a way to see it. */
-	write_file(_metadata, TRACING "kprobe_events",
+	file_write(_metadata, TRACING "kprobe_events",
 		   "p:" PROBE " security_inet_conn_established");
-	write_file(_metadata, TRACING "events/kprobes/" PROBE "/enable", "1");
+	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "1");
 	conn_open(&self->peer, &c, .active = true);
 	EXPECT_EQ(1, probe_hits(_metadata));
 	conn_open(&self->peer, &c);
 	/* Stock has another hook there, by which a child gets its request's. */
 	EXPECT_EQ(stock_mode() ? 1 : 2, probe_hits(_metadata));
-	write_file(_metadata, TRACING "events/kprobes/" PROBE "/enable", "0");
-	write_file(_metadata, TRACING "kprobe_events", "-:" PROBE);
+	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "0");
+	file_write(_metadata, TRACING "kprobe_events", "-:" PROBE);
 }
 
 /* --- who may open one --------------------------------------------------- */

@@ -14,7 +14,6 @@
 PEER_FIXTURE(poll);
 
 #define ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)
-#define DELAYED_ACK_MS 210
 #define NOTHING 0
 
 /* An epoll that tells edges of fd; the state of now is told first. */

@@ -17,15 +17,6 @@ FIXTURE(trace) {
 	struct peer peer;
 };
 
-static void put(struct __test_metadata *_metadata, const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-	ASSERT_LE(0, fd) TH_LOG("%s: %s", path, strerror(errno));
-	ASSERT_EQ((ssize_t)strlen(value), write(fd, value, strlen(value)));
-	close(fd);
-}
-
 /* "netns == N": orphans of earlier tests go on in theirs. */
 static const char *own_netns(char *buf, size_t size, const char *rest)
 {
@@ -49,14 +40,14 @@ FIXTURE_SETUP(trace)
 		ASSERT_EQ(EBUSY, errno);
 	rmdir(BUFFER);
 	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
-	put(_metadata, BUFFER "/events/xtcp/filter", own_netns(filter, sizeof(filter), ""));
-	put(_metadata, BUFFER "/events/xtcp/enable", "1");
+	file_write(_metadata, BUFFER "/events/xtcp/filter", own_netns(filter, sizeof(filter), ""));
+	file_write(_metadata, BUFFER "/events/xtcp/enable", "1");
 }
 
 FIXTURE_TEARDOWN(trace)
 {
 	if (!stock_mode()) {
-		put(_metadata, BUFFER "/events/xtcp/enable", "0");
+		file_write(_metadata, BUFFER "/events/xtcp/enable", "0");
 		EXPECT_EQ(0, rmdir(BUFFER));
 		EXPECT_EQ(0, umount(TRACING));
 	}
@@ -104,7 +95,7 @@ static void take(struct __test_metadata *_metadata, struct lines *l)
 		snprintf(l->text[l->n++], sizeof(l->text[0]), "%s", from_addresses(colon + 2));
 	}
 	fclose(f);
-	put(_metadata, BUFFER "/trace", "");
+	file_write(_metadata, BUFFER "/trace", "");
 }
 
 /* What is written for IPv4 here, in the family that the test runs over. */
@@ -352,12 +343,12 @@ TEST_F(trace, trace_can_be_switched_off)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	put(_metadata, BUFFER "/events/xtcp/xtcp_rcv/enable", "0");
-	put(_metadata, BUFFER "/events/xtcp/xtcp_send/enable", "0");
+	file_write(_metadata, BUFFER "/events/xtcp/xtcp_rcv/enable", "0");
+	file_write(_metadata, BUFFER "/events/xtcp/xtcp_send/enable", "0");
 	conn_open(&self->peer, &c);
 	take(_metadata, &l);
 	EXPECT_EQ(4, l.n);
-	put(_metadata, BUFFER "/events/xtcp/enable", "0");
+	file_write(_metadata, BUFFER "/events/xtcp/enable", "0");
 	conn_send(&c, .flags = RST);
 	take(_metadata, &l);
 	EXPECT_EQ(0, l.n);
@@ -373,10 +364,10 @@ TEST_F(trace, trace_filter_by_port)
 
 	NOT_ON_STOCK();
 	snprintf(want, sizeof(want), "%s ", end_text("10.0.0.1", 5001));
-	put(_metadata, BUFFER "/events/xtcp/enable", "0");
-	put(_metadata, BUFFER "/events/xtcp/xtcp_state/filter",
+	file_write(_metadata, BUFFER "/events/xtcp/enable", "0");
+	file_write(_metadata, BUFFER "/events/xtcp/xtcp_state/filter",
 	    own_netns(filter, sizeof(filter), " && lport == 5001"));
-	put(_metadata, BUFFER "/events/xtcp/xtcp_state/enable", "1");
+	file_write(_metadata, BUFFER "/events/xtcp/xtcp_state/enable", "1");
 	conn_open(p, &c, .kport = 5000);
 	conn_open(p, &d, .kport = 5001);
 	take(_metadata, &l);
@@ -473,7 +464,7 @@ static void drops_watch(struct __test_metadata *_metadata)
 		ASSERT_EQ(EBUSY, errno);
 	rmdir(BUFFER);
 	ASSERT_EQ(0, mkdir(BUFFER, 0700)) TH_LOG("%s", strerror(errno));
-	put(_metadata, BUFFER "/events/skb/kfree_skb/enable", "1");
+	file_write(_metadata, BUFFER "/events/skb/kfree_skb/enable", "1");
 }
 
 /*
@@ -509,7 +500,7 @@ static int drops_of_xtcp(struct __test_metadata *_metadata, const char *reason)
 
 static void drops_forget(struct __test_metadata *_metadata)
 {
-	put(_metadata, BUFFER "/events/skb/kfree_skb/enable", "0");
+	file_write(_metadata, BUFFER "/events/skb/kfree_skb/enable", "0");
 	EXPECT_EQ(0, rmdir(BUFFER));
 	EXPECT_EQ(0, umount(TRACING));
 }

@@ -8,22 +8,11 @@
 
 #include <linux/errqueue.h>
 #include <poll.h>
-#include <sys/utsname.h>
 
 PAIR_FIXTURE(zerocopy);
 PEER_FIXTURE(zerocopy_refused);
 
 #define ROUND 200000
-
-static bool kernel_has_it(void)
-{
-	int major = 0, minor = 0;
-	struct utsname u;
-
-	uname(&u);
-	sscanf(u.release, "%d.%d", &major, &minor);
-	return stock_mode() || major > 6 || (major == 6 && minor >= 12);
-}
 
 /* The next notice: calls first to last; -1: none came within a second. */
 static int notice(int fd, unsigned int *first, unsigned int *last, bool *copied)
@@ -122,7 +111,7 @@ TEST_F(zerocopy, msg_zerocopy)
 	int cfd, sfd;
 
 	pair_connected(pr, 5000, &cfd, &sfd);
-	if (!kernel_has_it()) {
+	if (!kernel_sends_pages()) {
 		send_without(_metadata, cfd, sfd);
 		return;
 	}
@@ -137,7 +126,7 @@ TEST_F(zerocopy, msg_zerocopy_of_an_accepted_socket)
 	int cfd, sfd;
 
 	pair_connected(pr, 5000, &cfd, &sfd);
-	if (!kernel_has_it()) {
+	if (!kernel_sends_pages()) {
 		send_without(_metadata, sfd, cfd);
 		return;
 	}
@@ -169,13 +158,13 @@ TEST_F(zerocopy_refused, notice_comes_with_the_ack)
 	bool copied;
 
 	conn_open(p, &c);
-	EXPECT_EQ(kernel_has_it() ? 0 : EOPNOTSUPP,
+	EXPECT_EQ(kernel_sends_pages() ? 0 : EOPNOTSUPP,
 		  socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
 	pattern_fill(text, sizeof(text), 0);
 	ASSERT_EQ(1000, send(c.fd, text, sizeof(text), MSG_ZEROCOPY));
 	conn_expect(&c, .len = 1000, .pattern = 0);
 	conn_send(&c, .flags = ACK);
-	if (!kernel_has_it()) {
+	if (!kernel_sends_pages()) {
 		EXPECT_FALSE(socket_poll(c.fd) & POLLERR);
 		return;
 	}
@@ -192,7 +181,7 @@ TEST_F(zerocopy_refused, so_zerocopy_values)
 	int on = -1;
 
 	conn_open(p, &c);
-	if (!kernel_has_it()) {
+	if (!kernel_sends_pages()) {
 		EXPECT_EQ(EOPNOTSUPP, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
 		return;
 	}
