@@ -32,10 +32,10 @@ static u64 mix(u64 x)
 
 void get_random_bytes(void *p, size_t len)
 {
-	u8 *octet = p;
+	u8 *byte = p;
 
 	while (len--)
-		*octet++ = mix(++chance);
+		*byte++ = mix(++chance);
 }
 
 /* SipHash-2-4 of whole words, as its authors write it down. */

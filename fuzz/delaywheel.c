@@ -59,11 +59,11 @@ static u64 now;
 
 static const u8 *input, *input_end;
 
-static u64 draw(unsigned int octets)
+static u64 draw(unsigned int bytes)
 {
 	u64 x = 0;
 
-	while (octets-- && input < input_end)
+	while (bytes-- && input < input_end)
 		x = x << 8 | *input++;
 	return x;
 }

@@ -72,7 +72,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define this_cpu_inc(x)		((x)++)
 #define this_cpu_add(x, n)	((x) += (n))
 
-/* --- octets in order ---------------------------------------------------- */
+/* --- bytes in order ---------------------------------------------------- */
 
 #define cpu_to_be16(x)		__builtin_bswap16(x)
 #define cpu_to_be32(x)		__builtin_bswap32(x)

@@ -358,7 +358,7 @@ static void acknowledge(seq_t ack, struct xtcp_acked *a)
 	xtcp_scoreboard_swept(sk, a);
 }
 
-/* An octet of the flight, often where a segment begins. */
+/* A byte of the flight, often where a segment begins. */
 static seq_t some_place(void)
 {
 	u32 how = draw(8);

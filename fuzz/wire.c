@@ -11,7 +11,7 @@
 
 #include "../module/net/wire.c"
 
-/* RFC 9293 3.2, octet by octet, without the shortcuts of the module. */
+/* RFC 9293 3.2, byte by byte, without the shortcuts of the module. */
 static void oracle(const u8 *p, unsigned int len, bool syn, struct xtcp_options *opt)
 {
 	unsigned int i = 0;

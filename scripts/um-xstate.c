@@ -3,7 +3,7 @@
  * um-xstate: what User-mode Linux needs on a processor with more registers than it
  * knows of, preloaded into it.
  *
- * It keeps 2,696 octets of a process's floating point state, which end with
+ * It keeps 2,696 bytes of a process's floating point state, which end with
  * AVX-512's. A host whose processor has AMX as well takes back all 11,008 or none
  * (EFAULT), and the guest's first program dies. So the rest is filled up with what
  * the process has now; nothing in the guest can have changed it, for that takes a

@@ -190,7 +190,7 @@ static void print_options(const struct tcphdr *th, bool syn)
 struct packet {
 	struct in6_addr src, dst;
 	int protocol;
-	size_t header, len;	/* octets; len: of all that the header claims */
+	size_t header, len;	/* bytes; len: of all that the header claims */
 };
 
 static bool read_ipv4(const void *frame, size_t len, struct packet *p)

@@ -39,12 +39,12 @@ static const uint8_t options[20] = {
 	2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7,
 };
 
-static uint32_t sum_words(const void *data, size_t octets)
+static uint32_t sum_words(const void *data, size_t bytes)
 {
 	const uint8_t *p = data;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < octets; i += 2)
+	for (size_t i = 0; i < bytes; i += 2)
 		sum += p[i] << 8 | p[i + 1];
 	return sum;
 }

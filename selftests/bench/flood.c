@@ -27,7 +27,7 @@ static void step_bad_csum(void)
 }
 
 /*
- * What it costs to answer at all is what stock TCP's RST for the same SYN costs,
+ * What it costs to answer at all is what the kernel's TCP's RST for the same SYN costs,
  * for either side: who answers more cheaply than that has a share below nothing.
  */
 static void cookie_values(const char *whole, const char *share, const char *own_share,
@@ -65,7 +65,7 @@ static void drop_values(const char *whole, const char *share, struct flood *f)
 }
 
 /*
- * Two limits, and stock TCP looks at them in two places: at listen()'s backlog
+ * Two limits, and the kernel's TCP looks at them in two places: at listen()'s backlog
  * at once; at max_syn_backlog, of which the last quarter is for peers it has
  * met before, when it has already allocated and routed.
  */

@@ -74,7 +74,7 @@ static void crowd_measure(struct costs *costs, int records)
 	costs->memory = memory_used() - used_before;
 	costs->resend = due_cost(start + (QUIET_MS + RESEND_MS) * NSEC_PER_MSEC,
 				 FLOOD_BATCH);
-	/* Stock TCP's timers of 32 s are late by some 300 ms, one more, one less. */
+	/* The kernel's TCP's timers of 32 s are late by some 300 ms, one more, one less. */
 	if (!bench_is_stock())
 		costs->expire = due_cost(start + LIFE_MS * NSEC_PER_MSEC, AHEAD);
 }

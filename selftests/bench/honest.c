@@ -69,7 +69,7 @@ static void spoofed(struct scene *s)
 		flood_inject(s->flood);
 }
 
-/* The server speaks first; one octet tells that the connection works. */
+/* The server speaks first; one byte tells that the connection works. */
 static void honest(struct scene *s, struct agreed agreed[2])
 {
 	int client = socket(AF_INET, SOCK_STREAM, bench_proto()), server;
@@ -79,7 +79,7 @@ static void honest(struct scene *s, struct agreed agreed[2])
 	     strerror(errno));
 	server = accept(s->listener, NULL, NULL);
 	must(server >= 0, "accept: %s", strerror(errno));
-	must(send(server, &c, 1, 0) == 1 && recv(client, &c, 1, 0) == 1, "octet: %s",
+	must(send(server, &c, 1, 0) == 1 && recv(client, &c, 1, 0) == 1, "byte: %s",
 	     strerror(errno));
 	agreed[CLIENT] = agreed_get(client);
 	agreed[SERVER] = agreed_get(server);

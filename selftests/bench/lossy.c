@@ -4,11 +4,11 @@
  * lossy: how long 8 MiB take over a bad path, 20 ms each way: that loses,
  * reorders or doubles segments by a fixed pattern, the same for both sides; ten
  * patterns each, their median, the worst, and the median of what each took on
- * xtcp divided by what it took on stock TCP. Times of the guest's clock: besides
+ * xtcp divided by what it took on the kernel's TCP. Times of the guest's clock: besides
  * the path it counts instructions, which are little here.
  *
  * Both ends are the stack under test. Segments leave one by one, for netem
- * would drop the large ones that stock TCP makes as a whole; the receiver's
+ * would drop the large ones that the kernel's TCP makes as a whole; the receiver's
  * buffer is 4 MiB on both, so that the congestion window decides.
  */
 #include "lib/bench.h"
@@ -57,7 +57,7 @@ static void connected(struct pair *pair, int *client, int *server)
 	nonblocking(*server);
 }
 
-/* Milliseconds until the last octet has been read. */
+/* Milliseconds until the last byte has been read. */
 static double transfer(int from, int to)
 {
 	static char buf[65536];
@@ -70,7 +70,7 @@ static double transfer(int from, int to)
 		};
 		ssize_t n;
 
-		must(poll(fds, 2, STALL_MS) > 0, "stalled after %d octets", got);
+		must(poll(fds, 2, STALL_MS) > 0, "stalled after %d bytes", got);
 		n = sent < TOTAL ? send(from, buf, TOTAL - sent < (int)sizeof(buf) ?
 					TOTAL - sent : (int)sizeof(buf), 0) : 0;
 		must(n >= 0 || errno == EAGAIN, "send: %s", strerror(errno));
@@ -123,7 +123,7 @@ static double median(double *values, int n)
 	return (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* What the patterns of a step took on stock TCP, whose process comes first. */
+/* What the patterns of a step took on the kernel's TCP, whose process comes first. */
 static double *stock_ms;
 
 static void measure(const char *name, int patterns, struct netem netem)

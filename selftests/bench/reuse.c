@@ -12,7 +12,7 @@
 
 #define PORT 5000
 #define CONNECTIONS 500000
-/* Stock TCP's cost is known after fewer. */
+/* The kernel's TCP's cost is known after fewer. */
 #define STOCK_PART 5
 /* All of the range of 28,232 ports in TIME-WAIT, and each reused once more. */
 #define STEADY_AFTER 60000

@@ -60,7 +60,7 @@ static void site_connect(struct site *s)
 	must(s->fd[SERVER] >= 0, "accept: %s", strerror(errno));
 }
 
-static void octet(int from, int to)
+static void byte(int from, int to)
 {
 	char c = 'x';
 
@@ -72,8 +72,8 @@ static void round_trip(void *arg)
 {
 	struct site *s = arg;
 
-	octet(s->fd[CLIENT], s->fd[SERVER]);
-	octet(s->fd[SERVER], s->fd[CLIENT]);
+	byte(s->fd[CLIENT], s->fd[SERVER]);
+	byte(s->fd[SERVER], s->fd[CLIENT]);
 }
 
 static void request(void *arg)
@@ -199,10 +199,10 @@ static const struct bench_step steps[] = {
 };
 
 static const struct bench_row rows[] = {
-	{ "rr", "1 octet and back, TCP wire, both ends ours", "instructions" },
+	{ "rr", "1 byte and back, TCP wire, both ends ours", "instructions" },
 	{ "rr_to_stock", "the same, our client and stock's server", "instructions" },
 	{ "rr_from_stock", "the same, stock's client and our server", "instructions" },
-	{ "crr", "connect, 1 octet and back, close, both ours", "instructions", "0.85" },
+	{ "crr", "connect, 1 byte and back, close, both ours", "instructions", "0.85" },
 	{ "crr_to_stock", "the same, our client and stock's server", "instructions" },
 	{ "crr_from_stock", "the same, stock's client and our server", "instructions" },
 	{ "bulk", "bulk over veth, TCP wire, both ends ours", "a KiB" },

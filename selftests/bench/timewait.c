@@ -146,7 +146,7 @@ static void crowd_measure(struct costs *c, int records)
 	c->memory = memory_used() - used_before;
 	/* Those of a batch end within what entering it took. */
 	spread = (int64_t)((c->enter + injector) * BATCH);
-	/* Stock TCP's timers are late by up to an eighth of the time. */
+	/* The kernel's TCP's timers are late by up to an eighth of the time. */
 	if (!bench_is_stock())
 		c->expire = due_cost(first - spread + life * NSEC_PER_MSEC, BATCH);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * transfer: what moving data costs, both ends together, in one thread: requests
- * of an octet on an open connection, and bulk, over veth between two namespaces
+ * of a byte on an open connection, and bulk, over veth between two namespaces
  * and over loopback in one.
  */
 /* vm: families */
@@ -78,7 +78,7 @@ static void ends_open_lo(struct ends *e)
 	ends_open_over(e, ns, ns, &lo);
 }
 
-static void octet(int from, int to)
+static void byte(int from, int to)
 {
 	char c = 'x';
 
@@ -90,8 +90,8 @@ static void round_trip(void *arg)
 {
 	struct ends *e = arg;
 
-	octet(e->client, e->server);
-	octet(e->server, e->client);
+	byte(e->client, e->server);
+	byte(e->server, e->client);
 }
 
 static void step_rr(void)

@@ -12,7 +12,7 @@
 PEER_FIXTURE(fourway);
 PAIR_FIXTURE(fourway_pair);
 
-/* Stock TCP may let the ACK of a FIN wait for text to ride on; xtcp does not. */
+/* The kernel's TCP may let the ACK of a FIN wait for text to ride on; xtcp does not. */
 #define FIN_ACK_MS (stock_mode() ? 210 : PROMPT_MS)
 
 static void open_counted(struct peer *p, struct conn *c, struct counters *before)

@@ -26,7 +26,7 @@ struct duplicate {
 	bool answered;
 };
 
-/* The peer said SYN at 0, ten octets from 1 and FIN at 11. */
+/* The peer said SYN at 0, ten bytes from 1 and FIN at 11. */
 static const struct duplicate duplicates[] = {
 	{ "the SYN", SYN, 0, 0, true },
 	{ "a SYN before it", SYN, -100000, 0, true },
@@ -142,7 +142,7 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	/*
-	 * By their numbers they are from before the window. (Stock TCP does not
+	 * By their numbers they are from before the window. (The kernel's TCP does not
 	 * answer the one without any flag, as RFC 9293 3.10.7.4 would have it.)
 	 */
 	for (size_t i = 0; i < ARRAY_SIZE(duplicates); i++) {

@@ -16,7 +16,7 @@ PEER_FIXTURE(killing);
 #define KILL_FILE "/proc/net/xtcp_kill"
 #define STAMPS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0))
 
-/* Octets taken; negative errno. */
+/* Bytes taken; negative errno. */
 static int say(const char *text)
 {
 	int fd = open(KILL_FILE, O_WRONLY), n;

@@ -11,7 +11,7 @@
 PEER_FIXTURE(timewait);
 
 #define MSL2_MS 60000
-/* By then a record is gone; stock TCP's wheel may take up to an eighth more. */
+/* By then a record is gone; the kernel's TCP's wheel may take up to an eighth more. */
 #define GONE_MS (MSL2_MS + (stock_mode() ? 7500 : 2))
 #define NEW_ISN_GAP 65537	/* above the last number of the old incarnation */
 
@@ -245,7 +245,7 @@ static void prepare_reuse(int fd)
 }
 
 /*
- * A connection from the one port there is, closed by the kernel. Stock TCP of
+ * A connection from the one port there is, closed by the kernel. The kernel's TCP of
  * these kernels counts a record's age in whole seconds: so begin after one.
  */
 static void use_only_port(struct __test_metadata *_metadata, struct peer *p,
@@ -671,7 +671,7 @@ TEST_F(timewait, lc_115_one_row_for_each_close)
 		close(c.fd);
 		close(c.lfd);
 		sleep_ms(10000);
-		/* The oldest is 60 s old and gone: later for stock TCP. */
+		/* The oldest is 60 s old and gone: later for the kernel's TCP. */
 		if (!stock_mode())
 			EXPECT_EQ(i < 5 ? i + 1 : 5, proc_rows(p->family, ROW_TIME_WAIT));
 	}

@@ -113,7 +113,7 @@ TEST_F(blind, rfc5961_ack_outside_brings_no_text)
 		conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "poison",
 			  .ack = 1 + acks[i]);
 		c.peer_nxt = c.peer_iss + 1;
-		/* Stock TCP says nothing to an ACK of the future. */
+		/* The kernel's TCP says nothing to an ACK of the future. */
 		if (acks[i] < 0 || !stock_mode())
 			expect_challenge(&c);
 		EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));

@@ -37,7 +37,7 @@
 
 /* Sockets, or -1; a number taken from here may be closed by now, or another's. */
 static _Atomic int slot[SLOTS];
-static _Atomic long calls, succeeded, accepted, octets;
+static _Atomic long calls, succeeded, accepted, bytes;
 static int64_t until_ns;
 
 static int any(void)
@@ -234,7 +234,7 @@ static long call_recv(void)
 			      recvfrom(any(), buf, draw(100), some_flags(),
 				       (struct sockaddr *)&sa, &len);
 
-	octets += n > 0 ? n : 0;
+	bytes += n > 0 ? n : 0;
 	return n;
 }
 
@@ -474,14 +474,14 @@ TEST_F_TIMEOUT(calls, any_call_at_any_time, 2000)
 		rest_us(INTERRUPT_US);
 	}
 	ASSERT_EQ(0, left) TH_LOG("%d threads hang", left);
-	TH_LOG("%ld calls, %ld of them answered, %ld accepted, %ld octets", calls, succeeded,
-	       accepted, octets);
+	TH_LOG("%ld calls, %ld of them answered, %ld accepted, %ld bytes", calls, succeeded,
+	       accepted, bytes);
 	/* A debug kernel takes its time, how much the host alone knows. */
 	EXPECT_LT(kernel_is_debug() ? 100 : 1000, calls);
 	EXPECT_LT(calls / 10, succeeded);
 	EXPECT_LT(0, accepted);
 	if (!kernel_is_debug())
-		EXPECT_LT(0, octets);
+		EXPECT_LT(0, bytes);
 	for (int i = 0; i < SLOTS; i++)
 		if (slot[i] >= 0)
 			close(slot[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * crumbs: a peer that sends its window octet by octet, with holes between them
- * all. Each octet costs a segment's memory, and a search. The receiver keeps
+ * crumbs: a peer that sends its window byte by byte, with holes between them
+ * all. Each byte costs a segment's memory, and a search. The receiver keeps
  * within its buffer whatever comes, and a segment costs no more because many
  * are there; what the user can have he gets.
  */
@@ -41,8 +41,8 @@ static void expect_within(struct __test_metadata *_metadata, struct conn *c)
 
 enum order { UPWARDS, DOWNWARDS, SCATTERED };
 
-/* The n-th octet to come; odd ones never do, nor does the first. */
-static int64_t octet(enum order order, int n)
+/* The n-th byte to come; odd ones never do, nor does the first. */
+static int64_t byte(enum order order, int n)
 {
 	switch (order) {
 	case UPWARDS:
@@ -55,14 +55,14 @@ static int64_t octet(enum order order, int n)
 	}
 }
 
-/* Nanoseconds that octets from..to take; on User-mode Linux none. */
+/* Nanoseconds that bytes from..to take; on User-mode Linux none. */
 static int64_t crumble(struct __test_metadata *_metadata, struct conn *c, enum order order,
 		       int from, int to)
 {
 	int64_t begin = now_ns();
 
 	for (int n = from; n < to; n++) {
-		conn_send(c, .flags = ACK, .seq = octet(order, n), .ack = 1, .len = 1);
+		conn_send(c, .flags = ACK, .seq = byte(order, n), .ack = 1, .len = 1);
 		if (n % 64 == 0) {
 			expect_within(_metadata, c);
 			peer_drain(c->peer, 0);
@@ -148,15 +148,15 @@ TEST_F(crumbs, in_order_and_unread)
 }
 
 /*
- * The user reads each octet as it comes, which makes the receiver look for room
+ * The user reads each byte as it comes, which makes the receiver look for room
  * anew. That must not cost the more, the more stands ahead of the hole. How many
- * octets of memory the buffer has; Return: nanoseconds of a round.
+ * bytes of memory the buffer has; Return: nanoseconds of a round.
  */
 static int64_t read_one_by_one(struct __test_metadata *_metadata, struct peer *p, int size)
 {
 	int64_t begin, ahead = 1001, next = 1;
 	int crumbs = size / 700, rounds = 300;
-	char octet[8];
+	char byte[8];
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 33554432"));
@@ -172,7 +172,7 @@ static int64_t read_one_by_one(struct __test_metadata *_metadata, struct peer *p
 	begin = now_ns();
 	for (int n = 0; n < rounds; n++) {
 		conn_send(&c, .flags = ACK | PSH, .seq = next++, .ack = 1, .len = 1);
-		ASSERT_EQ(1, recv(c.fd, octet, sizeof(octet), MSG_DONTWAIT));
+		ASSERT_EQ(1, recv(c.fd, byte, sizeof(byte), MSG_DONTWAIT));
 		conn_send(&c, .flags = ACK, .seq = ahead + 2 * n, .ack = 1, .len = 1);
 		if (n % 64 == 0)
 			peer_drain(p, 0);

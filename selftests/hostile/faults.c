@@ -3,7 +3,7 @@
  * faults: memory runs out at every place where xtcp asks for some. Each
  * allocation of a call, or of what a segment sets off, is made to fail in turn,
  * until the call gets by without one. What must hold each time: the call says
- * so, or the protocol repairs it as if a segment had been lost; no octet is
+ * so, or the protocol repairs it as if a segment had been lost; no byte is
  * wrong; and nothing is left behind, which the end of the run looks for.
  *
  * The kernel counts allocations of the task, softirqs apart. A segment written
@@ -123,7 +123,7 @@ static const struct segment *await(struct peer *p, int flags, int64_t ms)
 	return NULL;
 }
 
-/* The peer's text arrives in the end, each octet of it. */
+/* The peer's text arrives in the end, each byte of it. */
 static void expect_text(struct __test_metadata *_metadata, int fd, int len)
 {
 	uint8_t buf[TEXT_LEN];
@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(faults, listen, 36000)
 		if (!error)
 			error = socket_listen(fd, 5);
 		more = faults_disarm();
-		/* On the TCP wire the kernel's own TCP takes the port, too, in its words. */
+		/* On the TCP wire the kernel's TCP takes the port, too, in its words. */
 		if (error)
 			ASSERT_TRUE(no_memory(error) || (stream_wire() == XTCP_WIRE_TCP &&
 							 error == EADDRINUSE))

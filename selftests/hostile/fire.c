@@ -8,7 +8,7 @@
  * whole namespaces die, those of both ends or that of one, and somebody wants to
  * unload the module all the while.
  *
- * What must hold: no octet is wrong, nobody hangs, nothing is left, the module
+ * What must hold: no byte is wrong, nobody hangs, nothing is left, the module
  * stays while a socket lives and goes when none does, and its caches with it.
  * What goes wrong inside, a debug kernel says.
  *

@@ -146,7 +146,7 @@ static struct verdict judge_time_wait(int flags, enum shape shape)
 	if (flags & RST)
 		return is_outside(shape) || shape == INSIDE ? MAY(stay, quiet) :
 						MAY(BIT(ST_CLOSED), BIT(NONE));
-	/* Stock TCP gives up the record before it looks at the FIN beside the SYN. */
+	/* The kernel's TCP gives up the record before it looks at the FIN beside the SYN. */
 	if ((flags & (SYN | ACK)) == SYN && shape != LEFT)
 		return MAY(stay | (flags & FIN ? 0 : BIT(ST_HALF_OPEN)) |
 			   (flags & FIN && stock_mode() ? BIT(ST_CLOSED) : 0),
@@ -161,7 +161,7 @@ static struct verdict judge_orphan(int flags, enum shape shape)
 
 	if (is_outside(shape) && !(flags & SYN && shape == RIGHT))
 		return MAY(stay, quiet);
-	/* Stock TCP takes any in the window for good. */
+	/* The kernel's TCP takes any in the window for good. */
 	if (flags & RST && shape == INSIDE)
 		return MAY(stay | (stock_mode() ? BIT(ST_CLOSED) : 0), quiet);
 	if (flags & RST)

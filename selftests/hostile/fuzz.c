@@ -352,7 +352,7 @@ TEST_F_TIMEOUT(fuzz, nothing_that_is_said_or_done_does_harm, 10000000)
 
 	w.p = &self->peer;
 	w.p->leave_unread = true;
-	/* Segments with a broken protocol number are the kernel's own TCP's. */
+	/* Segments with a broken protocol number are the kernel's TCP's. */
 	w.p->stock_may_speak = true;
 	coverage_begin();
 	for (int seed = first; seed < first + rounds; seed++) {

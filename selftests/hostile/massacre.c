@@ -163,7 +163,7 @@ static void expect_records(struct __test_metadata *_metadata, struct pair *pr, s
 	EXPECT_EQ(0, proc_rows(pr->family, 0));
 }
 
-/* Stock TCP counts its orphans late and resets many of these. */
+/* The kernel's TCP counts its orphans late and resets many of these. */
 TEST_F(massacre, one_owner_of_ten_thousand)
 {
 	struct scene *s;

@@ -10,7 +10,7 @@
 PEER_FIXTURE(bad_options);
 
 /*
- * Stock TCP looks for signatures (RFC 2385, 5925) first, as long as one would
+ * The kernel's TCP looks for signatures (RFC 2385, 5925) first, as long as one would
  * fit into the bytes left, and drops a segment that has one unasked or whose
  * list breaks before that. xtcp has no signatures and takes the segment.
  */

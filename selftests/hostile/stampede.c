@@ -4,7 +4,7 @@
  * stampede: many at once, on two CPUs. Connections by the thousand, listeners
  * that close while SYNs and third ACKs arrive on both CPUs, namespaces that
  * die in the middle, ground that shakes, and somebody who wants to unload the
- * module all the while. What must hold: octets that arrive are the right ones,
+ * module all the while. What must hold: bytes that arrive are the right ones,
  * nobody hangs, and in the end nothing is left. What goes wrong inside, a
  * debug kernel says.
  */
@@ -19,7 +19,7 @@ static struct __test_metadata *test;
 
 /* --- short connections ---------------------------------------------------- */
 
-/* One octet each way, and gone: the memory of the one is the next one's. */
+/* One byte each way, and gone: the memory of the one is the next one's. */
 static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_storage *to, socklen_t len)
 {
 	char said = draw(256), heard = ~said;
@@ -38,7 +38,7 @@ static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_storage *
 	said = ~said;
 	if (write(at, &said, 1) != 1 || read(fd, &heard, 1) != 1 || heard != said)
 		c->wrong++;
-	c->octets += 2;
+	c->bytes += 2;
 	/* Either end may be the first to close. */
 	n = chance(50);
 	close(n ? fd : at);
@@ -373,7 +373,7 @@ static void role_shaker(struct crowd *c)
 
 static bool has_talked(const struct crowd *c)
 {
-	return c->accepted > 20 && c->octets > 10000;
+	return c->accepted > 20 && c->bytes > 10000;
 }
 
 static bool has_accepted(const struct crowd *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * bench: how much work something is, on stock TCP and on xtcp, in one guest.
+ * bench: how much work something is, on the kernel's TCP and on xtcp, in one guest.
  *
  * The guest's clock advances one nanosecond an instruction and nothing else
  * moves it while there is work, so a difference between two readings of it is
@@ -66,7 +66,7 @@ void bench_value_xtcp(const char *row, double value);
 void bench_value_difference(const char *row, const char *minuend,
 			    const char *subtrahend);
 
-/* The same, but what is subtracted is stock TCP's value on both sides. */
+/* The same, but what is subtracted is the kernel's TCP's value on both sides. */
 void bench_value_above_stock(const char *row, const char *minuend,
 			     const char *subtrahend);
 

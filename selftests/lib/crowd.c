@@ -30,7 +30,7 @@
 #include "socket.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define TALK_MAX	100000		/* octets that one side says */
+#define TALK_MAX	100000		/* bytes that one side says */
 #define HANG_MS		60000
 #define PROLONG_NS	(2 * NSEC_PER_SEC)
 
@@ -108,11 +108,11 @@ void crowd_wait(struct where at, struct crowd *c)
 	for (int i = 0; i < c->nr; i++)
 		if (c->pid[i])
 			kill(c->pid[i], SIGKILL);
-	printf("# %d opened, %d accepted, %d refused (%s), %ld octets\n", c->opened,
-	       c->accepted, c->refused, strerror(c->error), c->octets);
+	printf("# %d opened, %d accepted, %d refused (%s), %ld bytes\n", c->opened,
+	       c->accepted, c->refused, strerror(c->error), c->bytes);
 	check(!left, at, "%d processes hang", left);
 	check(failed < 0, at, "process %d failed", failed);
-	check(!c->wrong, at, "%d octets, or rows, are wrong", c->wrong);
+	check(!c->wrong, at, "%d bytes, or rows, are wrong", c->wrong);
 	check(!c->purpose || c->purpose(c), at, "that is not what they came for");
 }
 
@@ -173,8 +173,8 @@ struct talk {
 	long said, heard;
 };
 
-/* What the client of @port says as its @at-th octet, and the server. */
-static uint8_t octet(uint16_t port, bool client, long at)
+/* What the client of @port says as its @at-th byte, and the server. */
+static uint8_t byte(uint16_t port, bool client, long at)
 {
 	return at * (client ? 7 : 13) + port * 5 + (at >> 8);
 }
@@ -209,7 +209,7 @@ static void talk_say(struct talk *t)
 	ssize_t n;
 
 	for (int i = 0; i < len; i++)
-		buf[i] = octet(t->port, t->client, t->said + i);
+		buf[i] = byte(t->port, t->client, t->said + i);
 	n = send(t->fd, buf, len, MSG_NOSIGNAL);
 	if (n > 0)
 		t->said += n;
@@ -224,7 +224,7 @@ static void heard_is_right(struct crowd *c, const struct talk *t, const uint8_t 
 	int first = -1, wrong = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (buf[i] == octet(t->port, !t->client, t->heard + i))
+		if (buf[i] == byte(t->port, !t->client, t->heard + i))
 			continue;
 		if (first < 0)
 			first = i;
@@ -233,11 +233,11 @@ static void heard_is_right(struct crowd *c, const struct talk *t, const uint8_t 
 	if (!wrong)
 		return;
 	c->wrong += wrong;
-	printf("# %s of port %u %s %d octets at %ld: %d are wrong, from %d on:",
+	printf("# %s of port %u %s %d bytes at %ld: %d are wrong, from %d on:",
 	       t->client ? "client" : "server", t->port, peek ? "peeks" : "reads", n,
 	       t->heard, wrong, first);
 	for (int i = first; i < n && i < first + 16; i++)
-		printf(" %02x/%02x", buf[i], octet(t->port, !t->client, t->heard + i));
+		printf(" %02x/%02x", buf[i], byte(t->port, !t->client, t->heard + i));
 	printf("\n");
 	fflush(stdout);
 }
@@ -261,7 +261,7 @@ static void talk_hear(struct crowd *c, struct talk *t)
 	if (peek)
 		return;
 	t->heard += n;
-	c->octets += n;
+	c->bytes += n;
 }
 
 static void talk_ask(struct talk *t)

@@ -3,7 +3,7 @@
  * crowd: many processes at once, each with a role that it plays until time is
  * up: clients and servers who talk as chance will have it, and whatever a test
  * adds to trouble them. They are processes, not threads, so that some of them
- * can be killed. Every octet that arrives is the one that was sent.
+ * can be killed. Every byte that arrives is the one that was sent.
  *
  * Real time: XTCP_STRESS_S seconds (4 if not said), and then as long as the
  * connections need to end.
@@ -58,8 +58,8 @@ struct crowd {
 	_Atomic int opened, accepted, refused;
 	_Atomic int error;		/* why the last one was refused */
 	_Atomic int live_max;		/* rows in ESTABLISHED that were seen */
-	_Atomic long octets;
-	_Atomic int wrong;		/* octets that were not what was sent */
+	_Atomic long bytes;
+	_Atomic int wrong;		/* bytes that were not what was sent */
 	_Atomic int unloaded;
 	_Atomic unsigned int heard_nr;
 	struct heard heard[CROWD_HEARD];

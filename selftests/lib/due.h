@@ -16,7 +16,7 @@
 #define DUE_EARLY_MS 200
 double due_cost(int64_t due_ns, int records);
 
-/* Octets that the kernel has in slabs and tables, whole pages of them. */
+/* Bytes that the kernel has in slabs and tables, whole pages of them. */
 double memory_used(void);
 
 #endif

@@ -8,20 +8,20 @@
 
 #include <stdint.h>
 
-/* Kinds of extension headers, as the octet before them names them. */
+/* Kinds of extension headers, as the byte before them names them. */
 enum {
 	EXT_HOPOPTS = 0, EXT_ROUTING = 43, EXT_FRAGMENT = 44, EXT_DSTOPTS = 60,
 };
 
 /*
- * Puts len octets of extension headers, the first of kind next, behind the
- * IPv6 header of a packet of n octets, which has room. The last of them names
+ * Puts len bytes of extension headers, the first of kind next, behind the
+ * IPv6 header of a packet of n bytes, which has room. The last of them names
  * what the header named. Returns the packet's new length.
  */
 int exthdr_put(uint8_t *packet, int n, int next, const uint8_t *headers, int len);
 
 /*
- * Makes a packet of a part of another one's payload, from octet from to octet
+ * Makes a packet of a part of another one's payload, from byte from to byte
  * to, all but the last a multiple of 8. Returns its length.
  */
 int fragment_cut(const uint8_t *packet, int n, int from, int to, uint32_t id,

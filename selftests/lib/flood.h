@@ -37,7 +37,7 @@ struct flood *flood_open_here(const struct ipaddr *dst);
 int flood_listen(int backlog, int max_syn_backlog, int cookies);
 
 /*
- * The n-th source. All octets change, yet it stays within 20.0.0.0 to
+ * The n-th source. All bytes change, yet it stays within 20.0.0.0 to
  * 83.255.255.255, away from what has a meaning; no two of 2^30 are the same.
  */
 struct ipaddr flood_source(uint32_t n);

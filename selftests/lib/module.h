@@ -24,7 +24,7 @@ int module_load(void);
  */
 long cache_objects(const char *cache);
 
-/* Octets that one takes; on a debug kernel without what its checks add. -1: no such cache. */
+/* Bytes that one takes; on a debug kernel without what its checks add. -1: no such cache. */
 long cache_object_size(const char *cache);
 
 /* The release of the running kernel: 6.12 and later, say. */

@@ -532,10 +532,10 @@ static void request_qdisc(struct request *rq, const char *dev, const char *kind)
 	request_attr(rq, TCA_KIND, kind, strlen(kind) + 1);
 }
 
-void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_t limit)
+void shaper_set(struct where at, const char *dev, uint32_t bytes_per_s, uint32_t limit)
 {
 	struct tc_tbf_qopt qopt = {
-		.rate = { .rate = octets_per_s, .linklayer = TC_LINKLAYER_ETHERNET },
+		.rate = { .rate = bytes_per_s, .linklayer = TC_LINKLAYER_ETHERNET },
 		.limit = limit,
 	};
 	uint32_t burst = 1600;		/* a packet */
@@ -564,7 +564,7 @@ void netem_set(struct where at, const char *dev, const struct netem *netem)
 	struct tc_netem_corrupt corrupt = {
 		.probability = netem_fraction(netem->corrupt),
 	};
-	uint64_t rate = netem->rate_mbit * 1e6 / 8;	/* octets/s */
+	uint64_t rate = netem->rate_mbit * 1e6 / 8;	/* bytes/s */
 	struct tc_netem_rate link = { .rate = rate < UINT32_MAX ? rate : UINT32_MAX };
 	int64_t delay_ns = netem->delay_ms * 1e6, jitter_ns = netem->jitter_ms * 1e6;
 	struct request rq;

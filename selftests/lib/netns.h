@@ -15,7 +15,7 @@
 
 #include <linux/xtcp.h>
 
-/* XTCP_TEST_STOCK=1: everything runs against the kernel's own TCP. */
+/* XTCP_TEST_STOCK=1: everything runs against the kernel's TCP. */
 bool stock_mode(void);
 /* The protocol to open sockets with: IPPROTO_XTCP, or IPPROTO_TCP. */
 int stream_proto(void);
@@ -89,10 +89,10 @@ void link_set_single_segments(struct where at, const char *dev);
 void link_set_offload(struct where at, const char *dev, uint32_t which, bool on);
 
 /*
- * A token bucket: so many octets a second leave through dev, and what waits for
- * that, up to limit octets, still belongs to its socket.
+ * A token bucket: so many bytes a second leave through dev, and what waits for
+ * that, up to limit bytes, still belongs to its socket.
  */
-void shaper_set(struct where at, const char *dev, uint32_t octets_per_s, uint32_t limit);
+void shaper_set(struct where at, const char *dev, uint32_t bytes_per_s, uint32_t limit);
 
 /* What netem does to packets that leave through dev; 0: not that. */
 struct netem {

@@ -20,7 +20,7 @@ struct pair {
 };
 
 void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *setup);
-/* Stock TCP counted nothing in either namespace; adds to the lifecycle log. */
+/* The kernel's TCP counted nothing in either namespace; adds to the lifecycle log. */
 void pair_close_at(struct where at, struct pair *pr);
 
 /* Where sockets are made, and /proc/net and knobs read, from now on. */

@@ -20,7 +20,7 @@
 
 /*
  * Timing of what the kernel sends by its own clock: never early, at most so
- * much late. Stock TCP's timer wheel is coarser (peer.c widens these for it).
+ * much late. The kernel's TCP's timer wheel is coarser (peer.c widens these for it).
  */
 #define LATE_MAX_NS (2 * NSEC_PER_MSEC)
 /* An answer that no timer holds back is there within this. */
@@ -47,7 +47,7 @@ struct peer {
 	int64_t start_ns;		/* zero of the trace */
 	int64_t mark_ns;		/* zero of .at_ms */
 	bool leave_unread;		/* teardown minds no unread segment */
-	bool stock_may_speak;		/* nor stock TCP's counters */
+	bool stock_may_speak;		/* nor the kernel's TCP's counters */
 	struct segment last;		/* the last one read */
 	int trace_n;
 	char trace[TRACE_LINES][TRACE_WIDTH];
@@ -55,7 +55,7 @@ struct peer {
 
 void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setup);
 /*
- * The end of each test: fails if a segment is left unread, if stock TCP
+ * The end of each test: fails if a segment is left unread, if the kernel's TCP
  * counted one or if an event came that the lifecycle table does not know; adds
  * to the lifecycle log.
  */
@@ -175,7 +175,7 @@ int peer_hold_at(struct where at, struct peer *p, int port);
 
 /*
  * ICMP from the path or the peer, quoting a segment the kernel sent. Over IPv6
- * the message that says the same there, and an MTU 20 octets larger; nothing
+ * the message that says the same there, and an MTU 20 bytes larger; nothing
  * for a source quench, which it has not.
  */
 struct icmp_spec {

@@ -129,7 +129,7 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 }
 
 /*
- * What stock TCP counts beside the names that xtcp has as well: which fast
+ * What the kernel's TCP counts beside the names that xtcp has as well: which fast
  * path it took, and what it does for reasons of its own.
  */
 static bool counter_is_stocks_own(const char *name)

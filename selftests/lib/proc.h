@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * proc: what the stack under test says of itself: rows of /proc/net/xtcp,
- * counters, lifecycle counts, knobs. In stock mode the files of stock TCP.
+ * counters, lifecycle counts, knobs. In stock mode the files of the kernel's TCP.
  */
 #ifndef SELFTESTS_LIB_PROC_H
 #define SELFTESTS_LIB_PROC_H

@@ -180,7 +180,7 @@ static bool option_agrees(struct run *r, const uint8_t *want, const uint8_t *got
 	}
 }
 
-/* One by one, in the same order, to the last octet. */
+/* One by one, in the same order, to the last byte. */
 static bool options_agree(struct run *r, const struct optbytes *want, const struct segment *got)
 {
 	const uint8_t *opt = got->data - got->opt.len;

@@ -312,10 +312,10 @@ static bool range(struct script *s, uint32_t *seq, int *len)
 	return true;
 }
 
-static void put(struct optbytes *opt, int octets, uint32_t v)
+static void put(struct optbytes *opt, int bytes, uint32_t v)
 {
-	while (octets--)
-		opt->b[opt->len++] = v >> octets * 8;
+	while (bytes--)
+		opt->b[opt->len++] = v >> bytes * 8;
 }
 
 static bool sack(struct script *s, struct optbytes *opt)
@@ -338,12 +338,12 @@ static bool sack(struct script *s, struct optbytes *opt)
 
 static bool hex(struct script *s, struct optbytes *opt, int at)
 {
-	unsigned int octet;
+	unsigned int byte;
 
 	skip(s);
-	while (isxdigit((unsigned char)s->pos[0]) && sscanf(s->pos, "%2x", &octet) == 1 &&
+	while (isxdigit((unsigned char)s->pos[0]) && sscanf(s->pos, "%2x", &byte) == 1 &&
 	       opt->len < TCP_OPTIONS_MAX) {
-		put(opt, 1, octet);
+		put(opt, 1, byte);
 		s->pos += 2;
 	}
 	opt->b[at + 1] = opt->len - at;

@@ -24,7 +24,7 @@ enum {
 	ACK = 0x10, URG = 0x20, ECE = 0x40, CWR = 0x80,
 };
 
-#define PACKET_MAX 66000	/* octets; IP: 65535, but for a jumbogram (RFC 2675) */
+#define PACKET_MAX 66000	/* bytes; IP: 65535, but for a jumbogram (RFC 2675) */
 #define TCP_HEADER_MIN 20
 #define TCP_OPTIONS_MAX 40
 
@@ -85,7 +85,7 @@ struct optbytes {
 #define OPT_SACK2(l, r, l2, r2) 5, 18, OPT_BE32(l), OPT_BE32(r), \
 	OPT_BE32(l2), OPT_BE32(r2)
 #define OPT_TS(val, ecr) 8, 10, OPT_BE32(val), OPT_BE32(ecr)
-/* An experiment's option (RFC 6994), so many octets in all; its own follow. */
+/* An experiment's option (RFC 6994), so many bytes in all; its own follow. */
 #define OPT_EXID(len, exid) 253, (len), OPT_BE16(exid)
 
 /* The lossless cookie: what follows its ExID. */

@@ -90,9 +90,9 @@ int socket_send(int fd)
 
 int socket_receive(int fd)
 {
-	char octet;
+	char byte;
 
-	return errno_of(recv(fd, &octet, 1, MSG_DONTWAIT));
+	return errno_of(recv(fd, &byte, 1, MSG_DONTWAIT));
 }
 
 int socket_shutdown(int fd, int how)

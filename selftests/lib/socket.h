@@ -22,7 +22,7 @@ static inline int errno_of(long ret)
 int socket_new(int protocol);
 int socket_bind(int fd, const char *addr, int port);
 /*
- * Does the kernel's own TCP take the wildcard for what it is in this family? Until
+ * Does the kernel's TCP take the wildcard for what it is in this family? Until
  * 6.8 "::ffff:0.0.0.0" was an address like others to it, and clashed with none.
  */
 bool stock_knows_wildcard(void);
@@ -34,7 +34,7 @@ int socket_disconnect(int fd);		/* connect() to AF_UNSPEC */
 int socket_listen(int fd, int backlog);
 /* The new socket is closed again. */
 int socket_accept(int fd);
-int socket_send(int fd);		/* one octet */
+int socket_send(int fd);		/* one byte */
 int socket_receive(int fd);
 int socket_shutdown(int fd, int how);
 /* close() with a RST instead of a FIN. */

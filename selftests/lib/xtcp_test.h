@@ -129,7 +129,7 @@ static inline void child_run(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, status);
 }
 
-/* For a test of something that stock TCP does not have or do. */
+/* For a test of something that the kernel's TCP does not have or do. */
 #define NOT_ON_STOCK() \
 	do { \
 		if (stock_mode()) \

@@ -94,11 +94,11 @@ static int questions(const struct pair *pr, int fd, enum side side)
 static void pass(struct __test_metadata *_metadata, int from, int to)
 {
 	struct pollfd pfd = { .fd = to, .events = POLLIN };
-	char octet = 'x';
+	char byte = 'x';
 
-	ASSERT_EQ(1, send(from, &octet, 1, 0));
+	ASSERT_EQ(1, send(from, &byte, 1, 0));
 	ASSERT_EQ(1, poll(&pfd, 1, 1000));
-	ASSERT_EQ(1, recv(to, &octet, 1, 0));
+	ASSERT_EQ(1, recv(to, &byte, 1, 0));
 }
 
 /* Each text is acknowledged: by the other's, and the last one alone. */
@@ -204,7 +204,7 @@ TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
 	struct linger reset = { .l_onoff = 1 };
 	struct pair *pr = &self->pair;
 	int client, server;
-	char octet = 'x';
+	char byte = 'x';
 
 	pair_connected(pr, PORT, &client, &server);
 	pass(_metadata, server, client);
@@ -212,7 +212,7 @@ TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
 	sleep_ms(SILENCE_S * 1000);
 	pair_netem(pr, CLIENT, &slow);
 	pass(_metadata, client, server);
-	ASSERT_EQ(1, send(server, &octet, 1, 0));
+	ASSERT_EQ(1, send(server, &byte, 1, 0));
 	sleep_ms(100);
 	/* The ACK of that is on its way, and finds nobody. */
 	pair_netem(pr, SERVER, &deaf);
@@ -222,7 +222,7 @@ TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
 	EXPECT_LE(SILENCE_S / 2, confirmed_ago(_metadata, pr, SERVER));
 	sleep_ms(300);
 	/* The RST came. */
-	EXPECT_EQ(-1, send(client, &octet, 1, MSG_NOSIGNAL));
+	EXPECT_EQ(-1, send(client, &byte, 1, MSG_NOSIGNAL));
 	EXPECT_EQ(ECONNRESET, errno);
 	EXPECT_LE(SILENCE_S / 2, confirmed_ago(_metadata, pr, SERVER));
 	close(client);

@@ -229,7 +229,7 @@ TEST_F(header, rfc9293_must_57_syn_to_many_is_ignored)
 	peer_hold(p, 1);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "ListenDrops", NULL);
-	/* Stock TCP counts RSTs for the ACKs, which its own routing then loses. */
+	/* The kernel's TCP counts RSTs for the ACKs, which its own routing then loses. */
 	if (stock_mode())
 		counters_ignore(&before, "OutSegs", "OutRsts", "SyncookiesFailed",
 				NULL);
@@ -253,7 +253,7 @@ TEST_F(header, rfc9293_must_63_syn_from_nobody_is_ignored)
 		"127.0.0.1", "10.0.0.255", "0.1.2.3",
 	};
 	/*
-	 * The last two stock TCP answers: without rp_filter nothing looks at a
+	 * The last two the kernel's TCP answers: without rp_filter nothing looks at a
 	 * subnet's broadcast, and Linux uses 0/8. RFC 1122 3.2.1.3 does neither.
 	 */
 	size_t n = ARRAY_SIZE(from) - (stock_mode() ? 2 : 0);

@@ -352,7 +352,7 @@ static void redirect(struct peer *p, const struct segment *quote, int dport,
 	message[0] = 137;
 	memcpy(message + 8, &to->v6, 16);
 	memcpy(message + 24, &quote->dst.v6, 16);
-	/* The redirected packet's option, in units of eight octets. */
+	/* The redirected packet's option, in units of eight bytes. */
 	memset(message + 40, 0, 8);
 	message[40] = 4;
 	message[41] = (8 + quoted) / 8;

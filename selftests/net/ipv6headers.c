@@ -11,7 +11,7 @@ PEER_FIXTURE(ipv6headers);
 
 FIXTURE_VARIANT_ADD(ipv6headers, native) { .setup = { .family = AF_INET6 } };
 
-/* The segment behind len octets of headers, the first of kind next. */
+/* The segment behind len bytes of headers, the first of kind next. */
 static void send_behind(struct peer *p, struct segment_spec spec, int next,
 			const uint8_t *headers, int len)
 {
@@ -24,7 +24,7 @@ static void send_behind(struct peer *p, struct segment_spec spec, int next,
 
 TEST_F(ipv6headers, rfc8200_destination_options_come_before)
 {
-	/* Next header, 8 octets long, PadN of 4. */
+	/* Next header, 8 bytes long, PadN of 4. */
 	uint8_t pad[8] = { 0, 0, 1, 4 };
 	struct peer *p = &self->peer;
 
@@ -200,7 +200,7 @@ static void large_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
 }
 
-/* The next JUMBO_TEXT octets, the pattern's, behind these headers. */
+/* The next JUMBO_TEXT bytes, the pattern's, behind these headers. */
 static int jumbogram(struct conn *c, int next, uint8_t *headers, int len, uint8_t *packet)
 {
 	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * noipv6: a kernel that was booted without IPv6. xtcp loads, says of IPv6 what
- * stock TCP says, and does IPv4 as ever, with all of its hooks.
+ * the kernel's TCP says, and does IPv4 as ever, with all of its hooks.
  */
 /* vm: append=ipv6.disable=1 short */
 #include "lib/xtcp_test.h"

@@ -23,7 +23,7 @@ PAIR_FIXTURE(offload);
 
 #define PORT 7000
 #define MSS 1000
-#define OCTETS 400000
+#define BYTES 400000
 #define MTU mtu_of(1500)
 #define STALL_MS 20000
 
@@ -174,7 +174,7 @@ static int capture_open(struct __test_metadata *_metadata, const char *device)
 
 struct captured {
 	int packets, largest, wrong, unsummed;
-	int64_t octets;
+	int64_t bytes;
 };
 
 /* All that was captured. Text is the pattern from the first segment on. */
@@ -204,7 +204,7 @@ static struct captured capture_read(int fd)
 		}
 		if (pattern_check(s.data, s.len, s.seq - first) >= 0)
 			all.wrong++;
-		all.octets += s.len;
+		all.bytes += s.len;
 	}
 	return all;
 }
@@ -225,9 +225,9 @@ static struct captured transfer_without(struct __test_metadata *_metadata, struc
 	pair_connected(pr, PORT, &client, &server);
 	pair_enter(pr, SERVER);
 	capture = capture_open(_metadata, "veth1");
-	stream_transfer(_metadata, client, server, OCTETS, STALL_MS);
+	stream_transfer(_metadata, client, server, BYTES, STALL_MS);
 	all = capture_read(capture);
-	EXPECT_EQ(OCTETS, all.octets);
+	EXPECT_EQ(BYTES, all.bytes);
 	close(capture);
 	close(client);
 	close(server);
@@ -256,7 +256,7 @@ static int unsummed_max(const uint32_t *offloads)
 		EXPECT_EQ(0, all.wrong); \
 		EXPECT_GE(unsummed_max(off), all.unsummed); \
 		EXPECT_EQ(MTU, all.largest); \
-		EXPECT_LE(OCTETS / MTU, all.packets); \
+		EXPECT_LE(BYTES / MTU, all.packets); \
 	}
 
 OFFLOAD_TEST(rfc9293_must_02_without_tso, ETHTOOL_STSO)
@@ -272,7 +272,7 @@ TEST_F(offload, veth_takes_them_whole)
 	struct captured all = transfer_without(_metadata, &self->pair, (const uint32_t[]){ 0 });
 
 	EXPECT_LT(10 * MTU, all.largest);
-	EXPECT_GT(OCTETS / MTU / 4, all.packets);
+	EXPECT_GT(BYTES / MTU / 4, all.packets);
 }
 
 /* A client, a router that is told nothing, and a server. */
@@ -333,9 +333,9 @@ TEST_F(offload, a_router_cuts_them)
 	capture = capture_open(_metadata, "in");
 	pair_enter(&self->pair, SERVER);
 	link_set_offload(WHERE(_metadata), "out", ETHTOOL_STSO, false);
-	stream_transfer(_metadata, client, server, OCTETS, STALL_MS);
+	stream_transfer(_metadata, client, server, BYTES, STALL_MS);
 	all = capture_read(capture);
-	EXPECT_EQ(OCTETS, all.octets);
+	EXPECT_EQ(BYTES, all.bytes);
 	EXPECT_EQ(0, all.wrong);
 	EXPECT_GE(unsummed_max((const uint32_t[]){ 0 }), all.unsummed);
 	EXPECT_EQ(MTU, all.largest);

@@ -416,7 +416,7 @@ TEST_F(options, rfc7323_paws_spares_rst)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Stock TCP does so only once the last timestamp is a minute old. */
+	/* The kernel's TCP does so only once the last timestamp is a minute old. */
 	NOT_ON_STOCK();
 	conn_open(p, &c, .opt = TS_OPTIONS);
 	conn_send(&c, .flags = RST, .opt = OLD_TS(&c, 1000));

@@ -13,7 +13,7 @@
 
 PEER_FIXTURE(path);
 
-#define TIMESTAMPS	12	/* octets of option in each segment, padded */
+#define TIMESTAMPS	12	/* bytes of option in each segment, padded */
 
 /* Sends a SYN with these options to a new listener. */
 static void syn(struct peer *p, struct conn *c, struct optbytes opt)
@@ -41,7 +41,7 @@ TEST_F(path, rfc1191_every_segment_forbids_fragments)
 	conn_send(&c, .flags = ACK, .ack = 1461);
 }
 
-/* RFC 1191 3: no router may push it below 68 octets. */
+/* RFC 1191 3: no router may push it below 68 bytes. */
 TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 {
 	struct peer *p = &self->peer;
@@ -77,7 +77,7 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
 	conn_write(&c, 300);
 	small = *conn_expect(&c, .len = 300);
 	counters_begin(&before);
-	/* 340 octets have left, and a router can't have choked on 1300. */
+	/* 340 bytes have left, and a router can't have choked on 1300. */
 	too_big(p, &small, 1300);
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
 	conn_send(&c, .flags = ACK, .ack = 301);
@@ -146,7 +146,7 @@ TEST_F(path, rfc6691_sender_subtracts_its_options)
 }
 
 /*
- * Forty octets of IP's own options, or as many of an extension header; none: 0.
+ * Forty bytes of IP's own options, or as many of an extension header; none: 0.
  * The kernel's programs have to set them again for each connection over IPv4.
  */
 static void ip_options_set(int fd, int len)
@@ -158,7 +158,7 @@ static void ip_options_set(int fd, int len)
 			     v6 ? pad : route, len);
 
 	if (err)
-		printf("# options of %d octets: %s\n", len, strerror(errno));
+		printf("# options of %d bytes: %s\n", len, strerror(errno));
 }
 
 static void ip_options_forty(int fd)

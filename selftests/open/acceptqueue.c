@@ -285,15 +285,15 @@ TEST_F(acceptqueue, sm_queued_child_is_reset_and_forgotten)
 }
 
 /* What options may take of the kernel's memory; once one value for all. */
-static void optmem_set(struct __test_metadata *_metadata, const char *octets)
+static void optmem_set(struct __test_metadata *_metadata, const char *bytes)
 {
 	const char *path = "/proc/sys/net/core/optmem_max";
 	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int init = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
 
-	if (sysctl_write(path, octets)) {
+	if (sysctl_write(path, bytes)) {
 		netns_enter(WHERE(_metadata), init);
-		EXPECT_EQ(0, sysctl_write(path, octets));
+		EXPECT_EQ(0, sysctl_write(path, bytes));
 		netns_enter(WHERE(_metadata), own);
 	}
 	close(own);

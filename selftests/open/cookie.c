@@ -265,7 +265,7 @@ static void options_survive(struct __test_metadata *_metadata, struct peer *p,
 	EXPECT_EQ(wscale, p->last.opt.wscale >= 0);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
-	/* A window of 600 octets, or of 600 << 7. */
+	/* A window of 600 bytes, or of 600 << 7. */
 	ASSERT_EQ(1000, send(c.fd, (char[1000]){ 0 }, 1000, MSG_DONTWAIT));
 	while (peer_read(p, now_ns() + 5 * NSEC_PER_MSEC))
 		sent += p->last.len;
@@ -349,9 +349,9 @@ TEST_F(cookie, lc_39_forged)
  * A connection that the server has forgotten, and its client not, must not come
  * to life again in its midst: what was said before would be missing. With the
  * numbers of both sides the sums of Linux's cookie move as well, by as much as
- * one has said more than the other, and few octets look like another MSS.
+ * one has said more than the other, and few bytes look like another MSS.
  */
-TEST_F(cookie, lc_39_later_octets_bring_no_cookie)
+TEST_F(cookie, lc_39_later_bytes_bring_no_cookie)
 {
 	static const int mss[] = { 536, 1300, 1440, 1460, 8940 };
 	struct peer *p = &self->peer;
@@ -387,7 +387,7 @@ TEST_F(cookie, lc_39_later_octets_bring_no_cookie)
 /*
  * The whole story, which Linux's cookies allow: a question and an answer of one
  * length, the server forgets the connection, its RST is lost, and the client goes
- * on. The listener takes that for the ACK of a cookie, and a program reads octets
+ * on. The listener takes that for the ACK of a cookie, and a program reads bytes
  * out of the midst of a stream as if they were its first.
  */
 TEST_F(cookie, lc_39_a_forgotten_stream_begins_nowhere)

@@ -332,7 +332,7 @@ TEST_F(client, lc_47_cookie_agrees_to_scale_and_sack)
 	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &ti, &len));
 	EXPECT_EQ(TCPI_OPT_SACK | TCPI_OPT_WSCALE, ti.tcpi_options);
 	EXPECT_EQ(5, ti.tcpi_snd_wscale + 0);
-	/* 600 octets until the next window, which is scaled. */
+	/* 600 bytes until the next window, which is scaled. */
 	conn_send(&c, .flags = ACK);
 	ASSERT_EQ(3000, send(c.fd, (char[3000]){ 0 }, 3000, 0));
 	while (peer_read(p, now_ns() + 5 * NSEC_PER_MSEC))

@@ -455,7 +455,7 @@ TEST_F(handshake, lc_19_syn_gives_up_at_127s)
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
 	conn_expect_state(&c, ST_CLOSED);
 	peer_expect_silence_until(p, 300000);
-	/* Of loss bookkeeping a SYN has no need, though stock TCP does it. */
+	/* Of loss bookkeeping a SYN has no need, though the kernel's TCP does it. */
 	counters_ignore(&before, "TCPLostRetransmit", "TcpTimeoutRehash", NULL);
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "AttemptFails", 1,
 			"OutSegs", 1, "RetransSegs", 6, "TCPSynRetrans", 6,
@@ -503,7 +503,7 @@ TEST_F(handshake, lc_21_rst_of_wrong_ack_is_ignored)
 	conn_expect_state(&c, ST_SYN_SENT);
 	conn_send(&c, .flags = RST, .seq = 0);
 	conn_expect_state(&c, ST_SYN_SENT);
-	/* Stock TCP takes the wrong ACK for a reason to repeat its SYN at once. */
+	/* The kernel's TCP takes the wrong ACK for a reason to repeat its SYN at once. */
 	if (stock_mode())
 		peer_drain(p, 20);
 	peer_expect_silence(p, 500);

@@ -186,7 +186,7 @@ static struct deeds deeds_of(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct deeds d = { 0 };
 
-	/* A window of 600 octets, or of 600 shifted; segments of the MSS. */
+	/* A window of 600 bytes, or of 600 shifted; segments of the MSS. */
 	/* In small segments the send buffer takes fewer. */
 	ASSERT_LE(1000, send(c->fd, (char[1500]){ 0 }, 1500, MSG_DONTWAIT));
 	while (peer_read(c->peer, now_ns() + 5 * NSEC_PER_MSEC)) {

@@ -67,7 +67,7 @@ static int second_errno(int protocol, const struct cell *cell, int port)
 	return err;
 }
 
-/* Without connect() nothing is sent, so stock TCP may be asked. */
+/* Without connect() nothing is sent, so the kernel's TCP may be asked. */
 TEST_F(port, lc_88_bind_and_listen_as_linux_has_it)
 {
 	struct ipaddr own = ipaddr("10.0.0.11");

@@ -67,7 +67,7 @@ TEST_F(hook, lc_27_tcp_packets_are_strangers_to_the_native_wire)
 	expect_alive(_metadata, &c);
 }
 
-/* In pieces of eight octets' multiples, first to last and last to first. */
+/* In pieces of eight bytes' multiples, first to last and last to first. */
 TEST_F(hook, fragments_are_whole_before)
 {
 	struct peer *p = &self->peer;

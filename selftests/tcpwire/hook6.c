@@ -20,7 +20,7 @@ FIXTURE_VARIANT_ADD(hook6, tcp) {
 	.setup = { .family = AF_INET6, .wire = XTCP_WIRE_TCP },
 };
 
-/* Eight octets of PadN, 1; of an option that nobody knows, by what to do. */
+/* Eight bytes of PadN, 1; of an option that nobody knows, by what to do. */
 #define DSTOPTS(next) (next), 0, 1, 4, 0, 0, 0, 0
 #define UNKNOWN(next, option) (next), 0, (option), 4, 0, 0, 0, 0
 /* RFC 8200 4.4: an unknown type is skipped where nothing is left to visit. */
@@ -54,7 +54,7 @@ struct chain {
 	uint8_t bytes[64];
 };
 
-/* The next len octets of text, the pattern's, behind these headers. */
+/* The next len bytes of text, the pattern's, behind these headers. */
 static int text_behind(struct conn *c, const struct chain *chain, int len, uint8_t *packet)
 {
 	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH, .len = len);
@@ -159,7 +159,7 @@ TEST_F(hook6, rfc8200_headers_that_lead_nowhere)
 	expect_alive(_metadata, &c);
 }
 
-/* A packet of n octets, cut at every 8 * step octets, from an end. */
+/* A packet of n bytes, cut at every 8 * step bytes, from an end. */
 static void send_pieces(struct peer *p, const uint8_t *packet, int n, int step, int id,
 			bool backwards)
 {

@@ -72,7 +72,7 @@ lc_114_iptables_clamps_the_mss() {
 	on $client timeout 20 $run socat -t 10 - tcp4:10.9.0.2:5004 <"$dir/text" >"$dir/back"
 	cmp "$dir/text" "$dir/back" || return
 	sleep 1
-	# But for the timestamps, 12 octets.
+	# But for the timestamps, 12 bytes.
 	largest=$(sed -n 's/.*\], seq .*, length \([0-9]*\)$/\1/p' "$dir/out.0" | sort -n | tail -n 1)
 	expect_equal 688 "$largest" 'the longest segment' &&
 		expect_equal 2 "$(grep -c 'Flags \[S.*mss 700' "$dir/out.0")" 'SYNs that say 700' || return

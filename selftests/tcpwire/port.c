@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * port: on the TCP wire xtcp and the kernel's own TCP share one port space, by
+ * port: on the TCP wire xtcp and the kernel's TCP share one port space, by
  * the kernel's rules. LC-27, LC-116.
  */
 /* vm: v6 mapped */

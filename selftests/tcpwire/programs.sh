@@ -151,12 +151,12 @@ tcpwire_redis_connects() {
 }
 
 # Numbers, one after the other: no two blocks of it are alike.
-numbers() { # OCTETS
+numbers() { # BYTES
 	seq 1 $1 | head -c $1
 }
 
 # Through a hash at the other end, and its answer back by a half-close.
-hash_moves() { # OCTETS SERVER-PROGRAM CLIENT-PROGRAM
+hash_moves() { # BYTES SERVER-PROGRAM CLIENT-PROGRAM
 	local sum
 	tcp_wire $client $server || return
 	start $server $2 socat -b 131072 -t 600 tcp4-listen:5004 exec:sha256sum

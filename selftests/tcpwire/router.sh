@@ -12,7 +12,7 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-octets=400000
+bytes=400000
 far=192.168.7.2
 
 # $client is the router, $inside the server behind it; $server is the client.
@@ -49,25 +49,25 @@ start_echo() { # PORT PROGRAM
 
 # Half of it, a word from the test, the other half; and all of it back.
 start_asking() { # PORT PROGRAM
-	head -c $octets /dev/urandom >"$dir/file"
+	head -c $bytes /dev/urandom >"$dir/file"
 	rm -f "$dir/go" "$dir/back"
 	mkfifo "$dir/go"
 	{
-		head -c $((octets / 2)) "$dir/file"
+		head -c $((bytes / 2)) "$dir/file"
 		read -r _ <"$dir/go"
-		tail -c +$((octets / 2 + 1)) "$dir/file"
+		tail -c +$((bytes / 2 + 1)) "$dir/file"
 	} | on $server timeout 300 $2 socat -b 65536 -t 100 - tcp4:$far:$1 >"$dir/back" &
 	pids+=($!)
 }
 
 # Until that much has come back.
-await_back() { # OCTETS
+await_back() { # BYTES
 	local i
 	for ((i = 0; i < 400; i++)); do
 		[ "$(stat -c %s "$dir/back" 2>/dev/null || echo 0)" -lt $1 ] || return 0
 		sleep .25
 	done
-	echo "only $(stat -c %s "$dir/back") of $1 octets came back"
+	echo "only $(stat -c %s "$dir/back") of $1 bytes came back"
 	return 1
 }
 
@@ -82,10 +82,10 @@ conntrack_says() { # PORT PATTERN
 through() { # PORT SERVER-PROGRAM CLIENT-PROGRAM CHANGE
 	local port=$1 server_run=$2 client_run=$3 change=$4
 	open_router && start_echo $port "$server_run" && start_asking $port "$client_run" &&
-		await_back $((octets / 2)) && conntrack_says $port 'ESTABLISHED.*ASSURED' || return
+		await_back $((bytes / 2)) && conntrack_says $port 'ESTABLISHED.*ASSURED' || return
 	$change || return
 	echo go >"$dir/go"
-	await_back $octets && cmp "$dir/file" "$dir/back" || return
+	await_back $bytes && cmp "$dir/file" "$dir/back" || return
 	sleep 2
 	conntrack_says $port 'TIME_WAIT.*ASSURED' &&
 		expect_equal 1 "$(counted $client new)" 'connections that conntrack saw begin' &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stock: xtcp on the TCP wire and the kernel's own TCP, who is another program's
+ * stock: xtcp on the TCP wire and the kernel's TCP, who is another program's
  * work, talk to each other, each of them as the client once. RFC 9293 3.5
  * (simultaneous open), 3.6 (simultaneous close, half-close), 3.8.4
  * (keepalive), RFC 7323, 2018, 3168, 7413, 8684; LC-100.

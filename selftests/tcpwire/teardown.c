@@ -5,7 +5,7 @@
  * load, on two CPUs: servers of xtcp are killed and come back, the module is
  * unloaded between them, namespaces end with connections in them, while the
  * kernel's own TCP talks to all of these ports, and to itself. None of the
- * latter's octets may be lost or wrong, and nothing may be left.
+ * latter's bytes may be lost or wrong, and nothing may be left.
  *
  * Real time: XTCP_STRESS_S seconds (4 if not said).
  *
@@ -36,7 +36,7 @@ struct shared {
 	bool rests;			/* now and then nobody has sockets of xtcp */
 	_Atomic int answered, refused, wrong;
 	_Atomic int served, unloaded, namespaces;
-	_Atomic long stock_octets;
+	_Atomic long stock_bytes;
 	_Atomic int stock_failed;
 };
 
@@ -236,7 +236,7 @@ static void stock_server(struct shared *s)
 	}
 	if (n < 0)
 		s->stock_failed++;
-	s->stock_octets -= offset;
+	s->stock_bytes -= offset;
 }
 
 static void stock_client(struct shared *s)
@@ -258,7 +258,7 @@ static void stock_client(struct shared *s)
 		offset += sizeof(buf);
 		sleep_ms(1);
 	}
-	s->stock_octets += offset;
+	s->stock_bytes += offset;
 	shutdown(fd, SHUT_WR);
 	recv(fd, buf, 1, 0);
 }
@@ -354,7 +354,7 @@ static void everything(struct __test_metadata *_metadata, struct pair *pr, struc
 	}
 	EXPECT_EQ(0, s->wrong);
 	EXPECT_EQ(0, s->stock_failed);
-	EXPECT_EQ(0, s->stock_octets);
+	EXPECT_EQ(0, s->stock_bytes);
 	TH_LOG("answered %d, refused %d, served %d, namespaces %d, unloaded %d", s->answered,
 	       s->refused, s->served, s->namespaces, s->unloaded);
 	/* Whatever is still about ends by itself; then nothing is in the way. */
@@ -432,7 +432,7 @@ TEST_F(teardown, the_hook_goes_while_segments_come)
 	TH_LOG("%d rounds, unloaded %d times", tries, s->unloaded);
 	EXPECT_LT(0, s->unloaded);
 	EXPECT_EQ(0, s->stock_failed);
-	EXPECT_EQ(0, s->stock_octets);
+	EXPECT_EQ(0, s->stock_bytes);
 }
 
 TEST_HARNESS_MAIN

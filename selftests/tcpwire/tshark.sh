@@ -43,10 +43,10 @@ captured() {
 	grep -q '^0 packets dropped' "$dir/out.$((dump - 1))" || { cat "$dir/out.$((dump - 1))"; return 1; }
 }
 
-# A line a packet: port of the server, SYN, ACK, FIN, RST, octets of text, verdicts on
+# A line a packet: port of the server, SYN, ACK, FIN, RST, bytes of text, verdicts on
 # the two checksums (1: good), timestamp, and of each remark of the expert severity and
 # words. One start of tshark for all, for that is what it costs most. The text is
-# data to it: among its many guesses at a protocol one would take random octets for
+# data to it: among its many guesses at a protocol one would take random bytes for
 # its own some day, and find them malformed.
 decode() {
 	tshark -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.try_heuristic_first:FALSE \
@@ -65,11 +65,11 @@ packets_of() { # PORT
 # Prints what is wrong, if anything is: an opening, so much text and two FINs
 # there must be, every packet summed and with its time, and of the expert's
 # remarks no error, no warning but of a full window, no note but on who closes.
-faults() { # PORT OCTETS-AT-LEAST
+faults() { # PORT BYTES-AT-LEAST
 	packets_of $1 | awk -F'|' -v wanted="$2" '
 		function fault(what) { print "packet " NR ": " what ": " $0 }
 		function is(field) { return field == 1 || field == "True" }
-		{ octets += $6 }
+		{ bytes += $6 }
 		is($2) { is($3) ? synacks++ : syns++ }
 		is($4) { fins++ }
 		is($5) { fault("RST") }
@@ -92,14 +92,14 @@ faults() { # PORT OCTETS-AT-LEAST
 			}
 		}
 		END {
-			if (octets < wanted)
-				print octets + 0 " octets of text, not " wanted
+			if (bytes < wanted)
+				print bytes + 0 " bytes of text, not " wanted
 			if (syns != 1 || synacks != 1 || fins != 2)
 				print syns + 0 " SYN, " synacks + 0 " SYN-ACK, " fins + 0 " FIN"
 		}'
 }
 
-expect_faultless() { # PORT OCTETS-AT-LEAST
+expect_faultless() { # PORT BYTES-AT-LEAST
 	[ -n "$(faults $1 $2)" ] || return 0
 	faults $1 $2 | head -n 20
 	return 1

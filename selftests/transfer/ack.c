@@ -36,12 +36,12 @@ static void wants_much(struct conn *c)
 	socket_set(c->fd, SOL_SOCKET, SO_RCVLOWAT, 30000);
 }
 
-/* So many octets and no more: it does not ask in vain. */
-static void reads_some(struct conn *c, int octets)
+/* So many bytes and no more: it does not ask in vain. */
+static void reads_some(struct conn *c, int bytes)
 {
 	char buf[64];
 
-	check(recv(c->fd, buf, octets, MSG_DONTWAIT) == octets, WHERE(c->peer->test),
+	check(recv(c->fd, buf, bytes, MSG_DONTWAIT) == bytes, WHERE(c->peer->test),
 	      "recv: %s", strerror(errno));
 }
 
@@ -141,7 +141,7 @@ static void large_buffer(int fd)
 TEST_F(ack, slow_start_waits_for_no_reader)
 {
 	struct peer *p = &self->peer;
-	int octets = MSS;
+	int bytes = MSS;
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7)),
@@ -154,11 +154,11 @@ TEST_F(ack, slow_start_waits_for_no_reader)
 		peer_mark(p);
 		conn_send(&c, .len = MSS);
 		conn_send(&c, .len = MSS);
-		octets += 2 * MSS;
-		conn_expect(&c, .flags = ACK, .ack = 1 + octets, .within_ms = 300);
+		bytes += 2 * MSS;
+		conn_expect(&c, .flags = ACK, .ack = 1 + bytes, .within_ms = 300);
 	} while (peer_elapsed_ms(p) < ATO_MIN_MS / 2);
-	EXPECT_LE(LARGE_BUFFER / 5, octets);
-	EXPECT_GT(LARGE_BUFFER / 2 - UINT16_MAX + 3 * MSS, octets);
+	EXPECT_LE(LARGE_BUFFER / 5, bytes);
+	EXPECT_GT(LARGE_BUFFER / 2 - UINT16_MAX + 3 * MSS, bytes);
 }
 
 /* Full segments until they are not acknowledged at once any more. */

@@ -57,7 +57,7 @@ static void expect_probe(struct __test_metadata *_metadata, struct peer *p)
 	peer_mark(p);
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)));
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
-	/* Nothing in it: one number back, and not an octet of garbage there. */
+	/* Nothing in it: one number back, and not a byte of garbage there. */
 	conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .len = 0,
 		    .within_ms = 5010);
 	conn_send(&c, .flags = ACK);

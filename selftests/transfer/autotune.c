@@ -295,7 +295,7 @@ TEST_F(autotune, so_sndbuf_is_kept)
 	EXPECT_EQ(20000, buffer_of(c.fd, SO_SNDBUF));
 }
 
-/* Octets that come through in @ms, both ends always ready. */
+/* Bytes that come through in @ms, both ends always ready. */
 static int64_t pump(struct __test_metadata *_metadata, int from, int to, int ms)
 {
 	int64_t got = 0, end = now_ms() + ms;
@@ -327,9 +327,9 @@ TEST_F(path, long_fat_path_is_filled)
 	pair_netem(pr, SERVER, &netem);
 	pump(_metadata, client, server, 4000);
 	got = pump(_metadata, client, server, 4000);
-	/* 1448 octets of text for each 1514 of the link. */
+	/* 1448 bytes of text for each 1514 of the link. */
 	EXPECT_LE(0.95 * 100e6 / 8 * 4 * 1448 / 1514, got);
-	TH_LOG("%lld octets in 4 s, %.1f %% of the path", (long long)got,
+	TH_LOG("%lld bytes in 4 s, %.1f %% of the path", (long long)got,
 	       got / (100e6 / 8 * 4 * 1448 / 1514) * 100);
 	close(client);
 	close(server);

@@ -18,23 +18,23 @@ PAIR_FIXTURE(fairness);
 #define SETTLE_MS 5000		/* until flows are held against each other */
 #define RUN_MS 40000
 
-/* Writes and reads as much as both take now. Octets read. */
+/* Writes and reads as much as both take now. Bytes read. */
 static size_t pump(int from, int to)
 {
 	static uint8_t buf[65536];
-	size_t octets = 0;
+	size_t bytes = 0;
 	ssize_t n;
 
 	while (send(from, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
 		;
 	while ((n = recv(to, buf, sizeof(buf), 0)) > 0)
-		octets += n;
-	return octets;
+		bytes += n;
+	return bytes;
 }
 
 struct flow {
 	int from, to;
-	size_t octets;
+	size_t bytes;
 };
 
 static void flows_run(struct flow *flow, int flows, int64_t until_ms)
@@ -48,7 +48,7 @@ static void flows_run(struct flow *flow, int flows, int64_t until_ms)
 		}
 		poll(pfd, 2 * flows, 5);
 		for (int i = 0; i < flows; i++)
-			flow[i].octets += pump(flow[i].from, flow[i].to);
+			flow[i].bytes += pump(flow[i].from, flow[i].to);
 	}
 }
 
@@ -74,7 +74,7 @@ static void flow_open(struct __test_metadata *_metadata, struct pair *pr, enum s
 	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
 	int lfd;
 
-	flow->octets = 0;
+	flow->bytes = 0;
 	if (stack == TESTED) {
 		pair_connected(pr, port, &flow->from, &flow->to);
 		return;
@@ -101,7 +101,7 @@ static void flow_end(struct pair *pr, const struct flow *flow)
 	close(flow->from);
 }
 
-/* Octets of text in a full frame: what its headers leave. */
+/* Bytes of text in a full frame: what its headers leave. */
 static int text_len(const struct pair *pr)
 {
 	return pr->family == AF_INET6 ? 1428 : 1448;
@@ -130,17 +130,17 @@ static double share(struct __test_metadata *_metadata, struct pair *pr, enum sta
 	start = now_ms();
 	flows_run(flow, 1, start + alone_ms);
 	flows_run(flow, 2, start + SETTLE_MS);
-	flow[0].octets = 0;
-	flow[1].octets = 0;
+	flow[0].bytes = 0;
+	flow[1].bytes = 0;
 	flows_run(flow, 2, start + SETTLE_MS + RUN_MS);
-	all = flow[0].octets + flow[1].octets;
+	all = flow[0].bytes + flow[1].bytes;
 	TH_LOG("%d ms ahead: share of the first %.3f, together %.2f Mbit/s", alone_ms,
-	       flow[0].octets / all, all * 8 / 1e3 / RUN_MS);
+	       flow[0].bytes / all, all * 8 / 1e3 / RUN_MS);
 	/* Together they fill it: 5 Mbit/s, less the headers. */
 	EXPECT_LE(0.95 * 5e6 * text_len(pr) / 1514 * RUN_MS / 8e3, all);
 	for (int i = 0; i < 2; i++)
 		flow_end(pr, &flow[i]);
-	return flow[0].octets / all;
+	return flow[0].bytes / all;
 }
 
 /*
@@ -201,10 +201,10 @@ TEST_F(fairness, one_flow_fills_a_long_path)
 	flow_open(_metadata, pr, TESTED, 5000, &flow);
 	start = now_ms();
 	flows_run(&flow, 1, start + 5000);
-	flow.octets = 0;
+	flow.bytes = 0;
 	flows_run(&flow, 1, start + 10000);
-	TH_LOG("%.2f Mbit/s", flow.octets * 8 / 5e6);
-	EXPECT_LE(0.95 * 100e6 * 5 / 8 * text_len(pr) / 1448, flow.octets);
+	TH_LOG("%.2f Mbit/s", flow.bytes * 8 / 5e6);
+	EXPECT_LE(0.95 * 100e6 * 5 / 8 * text_len(pr) / 1448, flow.bytes);
 	flow_end(pr, &flow);
 }
 
@@ -235,13 +235,13 @@ TEST_F(fairness, one_flow_over_a_lossy_path)
 	pair_connected(pr, 5000, &flow.from, &flow.to);
 	start = now_ms();
 	next = start;
-	while (flow.octets < 2 << 20 && now_ms() - start < 30000) {
+	while (flow.bytes < 2 << 20 && now_ms() - start < 30000) {
 		next += 10;
 		flows_run(&flow, 1, next);
 		if (plot)
 			sample(flow.from, now_ms() - start);
 	}
-	EXPECT_LE(2U << 20, flow.octets);
+	EXPECT_LE(2U << 20, flow.bytes);
 	TH_LOG("%lld ms", (long long)(now_ms() - start));
 	flow_end(pr, &flow);
 }

@@ -186,7 +186,7 @@ TEST_F(fastpath, short_reads)
 	conn_expect(&c, .flags = ACK, .within_ms = 210);
 }
 
-/* Octets of accounted memory that a socket has reserved and does not use. */
+/* Bytes of accounted memory that a socket has reserved and does not use. */
 static int spare_memory(struct __test_metadata *_metadata, int fd)
 {
 	uint32_t mem[SK_MEMINFO_VARS];

@@ -36,7 +36,7 @@ static void speak(struct conn *c)
 	conn_send(c, .flags = ACK);
 }
 
-/* SHLD-12, MAY-6: no octet in it; seq below what the peer expects. */
+/* SHLD-12, MAY-6: no byte in it; seq below what the peer expects. */
 static void expect_probe(struct conn *c, int64_t at_ms)
 {
 	conn_expect(c, .flags = ACK, .seq = conn_kern_nxt(c) - 1,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * lossy: whole transfers between two namespaces over a path that loses,
- * duplicates, reorders, damages and delays, every octet compared; and across
+ * duplicates, reorders, damages and delays, every byte compared; and across
  * the end of the sequence space. LC-25, 50, 52, 55, 100.
  */
 /* vm: wires families */
@@ -15,9 +15,9 @@ PEER_FIXTURE(wrap);
 #define PORT 7000
 #define STALL_MS 900000		/* RTOs in a row at 30 % loss; xtcp gives up at 924 s */
 
-/* Both sides suffer the same; that many octets each way at once. */
+/* Both sides suffer the same; that many bytes each way at once. */
 static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
-			   const struct netem *netem, uint64_t octets)
+			   const struct netem *netem, uint64_t bytes)
 {
 	struct counters before;
 	int client, server;
@@ -27,7 +27,7 @@ static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
 	pair_netem(pr, SERVER, netem);
 	pair_enter(pr, CLIENT);
 	counters_take(&before);
-	stream_exchange(_metadata, client, server, octets, STALL_MS);
+	stream_exchange(_metadata, client, server, bytes, STALL_MS);
 	/* The path did something, and xtcp noticed. */
 	if (netem->loss)
 		EXPECT_LT(0, counter_moved(&before, "RetransSegs"));
@@ -43,7 +43,7 @@ static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
 
 /* The same, and what is lost or late is one segment, not an skb full of them. */
 static void exchange(struct __test_metadata *_metadata, struct pair *pr,
-		     const struct netem *netem, uint64_t octets)
+		     const struct netem *netem, uint64_t bytes)
 {
 	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
 
@@ -51,13 +51,13 @@ static void exchange(struct __test_metadata *_metadata, struct pair *pr,
 		pair_enter(pr, side);
 		link_set_single_segments(WHERE(_metadata), device[side]);
 	}
-	exchange_whole(_metadata, pr, netem, octets);
+	exchange_whole(_metadata, pr, netem, bytes);
 }
 
-#define LOSSY_TEST(name, octets, ...) \
+#define LOSSY_TEST(name, bytes, ...) \
 	TEST_F_TIMEOUT(lossy, name, 4000) \
 	{ \
-		exchange(_metadata, &self->pair, &(struct netem){ __VA_ARGS__ }, octets); \
+		exchange(_metadata, &self->pair, &(struct netem){ __VA_ARGS__ }, bytes); \
 	}
 
 LOSSY_TEST(lc_100_nothing_happens, 2 << 20, .delay_ms = 0)

@@ -4,7 +4,7 @@
  * lossy_smp: transfers on two CPUs that really run side by side, over a path
  * that loses and reorders: softirq of one against system calls of the other.
  * LC-100. In real time: nothing here is about when. XTCP_TEST_LARGE says how many
- * octets one of them carries (4 MiB).
+ * bytes one of them carries (4 MiB).
  */
 #include "lib/xtcp_test.h"
 #include "lib/program.h"
@@ -22,7 +22,7 @@ PAIR_FIXTURE(lossy_smp);
 
 /* One process a connection; each fails with its own message. */
 static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
-			 const struct netem *netem, int n, uint64_t octets)
+			 const struct netem *netem, int n, uint64_t bytes)
 {
 	int fd[8][2], status;
 
@@ -36,7 +36,7 @@ static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
 
 		ASSERT_LE(0, pid);
 		if (!pid) {
-			stream_exchange(_metadata, fd[i][0], fd[i][1], octets, STALL_MS);
+			stream_exchange(_metadata, fd[i][0], fd[i][1], bytes, STALL_MS);
 			_exit(0);
 		}
 	}
@@ -79,13 +79,13 @@ static void wait_for(struct __test_metadata *_metadata, int fd, short events)
 	ASSERT_EQ(1, poll(&pfd, 1, STALL_MS));
 }
 
-static void send_pattern(struct __test_metadata *_metadata, int fd, uint64_t octets)
+static void send_pattern(struct __test_metadata *_metadata, int fd, uint64_t bytes)
 {
 	static uint8_t buf[65536];
 	uint64_t at = 0;
 
-	while (at < octets) {
-		size_t len = octets - at < sizeof(buf) ? octets - at : sizeof(buf);
+	while (at < bytes) {
+		size_t len = bytes - at < sizeof(buf) ? bytes - at : sizeof(buf);
 		ssize_t n;
 
 		pattern_fill(buf, len, at);
@@ -101,7 +101,7 @@ static void send_pattern(struct __test_metadata *_metadata, int fd, uint64_t oct
 	ASSERT_EQ(0, shutdown(fd, SHUT_WR));
 }
 
-/* To the end of the stream; each octet has to be the one that was sent there. */
+/* To the end of the stream; each byte has to be the one that was sent there. */
 static uint64_t receive_pattern(struct __test_metadata *_metadata, int fd)
 {
 	static uint8_t buf[65536];
@@ -124,10 +124,10 @@ static uint64_t receive_pattern(struct __test_metadata *_metadata, int fd)
  * One that takes long, segment by segment, sender and receiver each on a CPU:
  * of the segments 1 % are lost, 1 % come twice, 5 % overtake the others.
  */
-TEST_F_TIMEOUT(lossy_smp, lc_100_smp_many_octets, 36000)
+TEST_F_TIMEOUT(lossy_smp, lc_100_smp_many_bytes, 36000)
 {
 	const char *large = getenv("XTCP_TEST_LARGE");
-	uint64_t octets = large ? strtoull(large, NULL, 10) : 4 << 20;
+	uint64_t bytes = large ? strtoull(large, NULL, 10) : 4 << 20;
 	const struct netem netem = { .loss = 1, .duplicate = 1, .reorder = 5, .delay_ms = 1,
 				     .limit = 10000 };
 	struct pair *pr = &self->pair;
@@ -148,15 +148,15 @@ TEST_F_TIMEOUT(lossy_smp, lc_100_smp_many_octets, 36000)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		send_pattern(_metadata, client, octets);
+		send_pattern(_metadata, client, bytes);
 		_exit(0);
 	}
-	EXPECT_EQ(octets, receive_pattern(_metadata, server));
+	EXPECT_EQ(bytes, receive_pattern(_metadata, server));
 	ASSERT_EQ(pid, wait(&status));
 	EXPECT_EQ(0, status);
 	ASSERT_EQ(0, getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len));
-	TH_LOG("%llu octets in %lld ms, %u segments of %u sent again",
-	       (unsigned long long)octets, (long long)(now_ms() - begin_ms),
+	TH_LOG("%llu bytes in %lld ms, %u segments of %u sent again",
+	       (unsigned long long)bytes, (long long)(now_ms() - begin_ms),
 	       info.tcpi_total_retrans, info.tcpi_data_segs_out);
 	EXPECT_LT(0, (int)info.tcpi_total_retrans);
 	program_lingers(server, LINGER_S);

@@ -28,19 +28,19 @@ static int write_file(const char *path, const char *text)
 	return n < 0 ? errno : 0;
 }
 
-/* Octets of that kind in the group. */
+/* Bytes of that kind in the group. */
 static long charged_as(struct __test_metadata *_metadata, const char *kind)
 {
 	FILE *f = fopen(GROUP "/memory.stat", "r");
-	long octets = -1;
+	long bytes = -1;
 	char name[64];
 
 	ASSERT_NE(NULL, f);
-	while (octets < 0 && fscanf(f, "%63s %ld", name, &octets) == 2)
+	while (bytes < 0 && fscanf(f, "%63s %ld", name, &bytes) == 2)
 		if (strcmp(name, kind))
-			octets = -1;
+			bytes = -1;
 	fclose(f);
-	return octets;
+	return bytes;
 }
 
 /* Of socket memory. */
@@ -113,7 +113,7 @@ static void one_way(struct __test_metadata *_metadata, struct pair *pr, bool to_
 	big_buffer(to);
 	EXPECT_GT(TEXT / 2, charged(_metadata));
 	fill(_metadata, from, to);
-	/* Whatever it costs, it is more than its octets. */
+	/* Whatever it costs, it is more than its bytes. */
 	EXPECT_LE(TEXT, charged(_metadata));
 	empty(_metadata, to);
 	sleep_ms(50);

@@ -259,7 +259,7 @@ TEST_F(metrics, congctl)
 /* --- IP_MTU_DISCOVER ------------------------------------------------------- */
 
 /*
- * A segment of 1460 octets, and a router that takes 1300. Does DF, and what goes
+ * A segment of 1460 bytes, and a router that takes 1300. Does DF, and what goes
  * again? IPv6 forbids all routers to cut, so that there is no telling them to.
  */
 static void too_big(struct __test_metadata *_metadata, struct peer *p, int mode, bool df,

@@ -115,7 +115,7 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPSuccess"));
 	EXPECT_EQ(0, counter_moved(&before, "TCPMTUPFail"));
 	EXPECT_EQ(FIRST_PROBE, (int)conn_info(&c).snd_mss);
-	/* The window is as many octets as before, and one more segment. */
+	/* The window is as many bytes as before, and one more segment. */
 	EXPECT_EQ(19 * (BASE + 40) / (FIRST_PROBE + 40) + 1, (int)conn_info(&c).cwnd);
 	EXPECT_EQ(mtu_of(1500), (int)conn_info(&c).pmtu);
 	next += FIRST_PROBE + 18 * BASE;

@@ -15,7 +15,7 @@ PEER_FIXTURE(nagle);
 #define SMALL_MSS OPT(OPT_MSS(MSS))
 
 
-/* A segment of so many octets at relative seq, promptly. */
+/* A segment of so many bytes at relative seq, promptly. */
 #define expect_text(c, at, n, ...) \
 	conn_expect(c, .seq = at, .len = n, ##__VA_ARGS__)
 
@@ -32,7 +32,7 @@ TEST_F(nagle, lc_50_boundaries_are_not_kept)
 	expect_text(&c, 1, 10, .pattern = 0);
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(500, send(c.fd, text + 10 + 500 * i, 500, 0));
-	/* Full segments may go, and 1000 octets of two writes are one. */
+	/* Full segments may go, and 1000 bytes of two writes are one. */
 	expect_text(&c, 11, MSS, .pattern = 10);
 	expect_text(&c, 1011, MSS, .pattern = 1010);
 	ASSERT_EQ(490, send(c.fd, text + 2010, 490, 0));
@@ -126,7 +126,7 @@ TEST_F(nagle, rfc9293_shld_28_full_segments)
 	struct counters before;
 	struct conn c;
 
-	/* A hundred writes of 100 octets while something is unacknowledged. */
+	/* A hundred writes of 100 bytes while something is unacknowledged. */
 	conn_open(p, &c, .opt = SMALL_MSS);
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	expect_text(&c, 1, 1);

@@ -13,7 +13,7 @@ PEER_FIXTURE(pacing);
 
 #define MSS 1000
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
-#define RATE 1000000		/* octets a second: a segment each millisecond */
+#define RATE 1000000		/* bytes a second: a segment each millisecond */
 
 /* On a path of 20 ms: where it is short, bursts are large whatever the rate. */
 static void open_wide(struct peer *p, struct conn *c)

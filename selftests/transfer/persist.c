@@ -19,7 +19,7 @@ static int64_t rto_us(struct conn *c)
 	return conn_info(c).rto_us;
 }
 
-/* Twelve octets sent and acknowledged, then the window closed; five wait. */
+/* Twelve bytes sent and acknowledged, then the window closed; five wait. */
 static void close_window(struct __test_metadata *_metadata, struct conn *c)
 {
 	if (send(c->fd, "before wall.", 12, 0) != 12)
@@ -440,7 +440,7 @@ static int64_t attempt_us(int64_t rto, int n)
 	return at;
 }
 
-/* Text with nothing in flight, and no way: five octets that wait. */
+/* Text with nothing in flight, and no way: five bytes that wait. */
 static int64_t send_in_vain(struct __test_metadata *_metadata, struct conn *c,
 			    bool rule, int user_timeout_ms)
 {

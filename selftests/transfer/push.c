@@ -93,7 +93,7 @@ TEST_F(push, rfc9293_may_14_there_is_no_flush)
 }
 
 /*
- * TFTP sends a block of 512 octets, waits for its acknowledgement, and ends
+ * TFTP sends a block of 512 bytes, waits for its acknowledgement, and ends
  * with a shorter one. A TCP has several in flight, and a short segment is no
  * end: that is the FIN's.
  */
@@ -124,7 +124,7 @@ TEST_F(push, lc_113_no_block_waits_for_the_one_before)
 	p->leave_unread = true;
 }
 
-/* Writes and reads of any sizes: the octets are what counts. */
+/* Writes and reads of any sizes: the bytes are what counts. */
 TEST_F(push_pair, lc_113_writes_leave_no_borders)
 {
 	struct pair *pr = &self->pair;

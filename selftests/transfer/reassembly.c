@@ -15,11 +15,11 @@ PEER_FIXTURE(reassembly);
 #define WITH_SACK OPT(OPT_MSS(1460), OPT_SACKOK)
 #define WITH_TS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0))
 
-/* The text from octet first to last - 1, relative numbers. */
+/* The text from byte first to last - 1, relative numbers. */
 #define text(c, first, last) \
 	conn_send(c, .flags = ACK, .seq = first, .len = (last) - (first))
 
-/* Reads all there is: so many octets of the pattern, from the beginning. */
+/* Reads all there is: so many bytes of the pattern, from the beginning. */
 static void expect_pattern(struct __test_metadata *_metadata, struct conn *c, int len)
 {
 	static uint8_t buf[65536];
@@ -104,7 +104,7 @@ TEST_F(reassembly, lc_52_overlaps)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Each octet comes up to four times, in pieces that fit nowhere. */
+	/* Each byte comes up to four times, in pieces that fit nowhere. */
 	conn_open(p, &c, .opt = WITH_SACK);
 	text(&c, 301, 500);
 	text(&c, 250, 350);

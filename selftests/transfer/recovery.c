@@ -321,7 +321,7 @@ static int meminfo(struct __test_metadata *_metadata, const struct conn *c, int 
 	return mem[which];
 }
 
-/* Octets of memory that the send queue is charged with. */
+/* Bytes of memory that the send queue is charged with. */
 static int queued(struct __test_metadata *_metadata, const struct conn *c)
 {
 	return meminfo(_metadata, c, SK_MEMINFO_WMEM_QUEUED);

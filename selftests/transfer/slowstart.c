@@ -45,7 +45,7 @@ TEST_F(slowstart, rfc6928_initial_window_of_large_segments)
 	static uint8_t text[60000];
 	struct conn c;
 
-	/* 14600 octets are less than two segments of 8960: then it is two. */
+	/* 14600 bytes are less than two segments of 8960: then it is two. */
 	link_set_mtu(WHERE(_metadata), "tun0", 9000);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(8960)));
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);

@@ -14,8 +14,8 @@
 PAIR_FIXTURE(smallqueue);
 
 #define PORT 7000
-#define RATE 1000000		/* octets a second */
-#define OCTETS 2000000
+#define RATE 1000000		/* bytes a second */
+#define BYTES 2000000
 #define SKB_MAX 3000		/* memory of an skb of one segment */
 
 static uint32_t not_left(int fd)
@@ -44,7 +44,7 @@ static void fast_then_shaped(struct __test_metadata *_metadata, struct pair *pr,
 	shaper_set(WHERE(_metadata), "veth0", rate, 100 << 20);
 }
 
-/* The most that stood there while OCTETS were transferred; *ms: how long. */
+/* The most that stood there while BYTES were transferred; *ms: how long. */
 static uint32_t transfer_most(struct __test_metadata *_metadata, int from, int to, int64_t *ms)
 {
 	static uint8_t buf[65536];
@@ -52,14 +52,14 @@ static uint32_t transfer_most(struct __test_metadata *_metadata, int from, int t
 	uint32_t most = 0;
 	int sent = 0, got = 0;
 
-	while (got < OCTETS) {
+	while (got < BYTES) {
 		struct pollfd fds[] = {
-			{ to, POLLIN, 0 }, { sent < OCTETS ? from : -1, POLLOUT, 0 },
+			{ to, POLLIN, 0 }, { sent < BYTES ? from : -1, POLLOUT, 0 },
 		};
 		ssize_t n;
 
 		ASSERT_LT(0, poll(fds, 2, 10000));
-		n = sent < OCTETS ? send(from, buf, sizeof(buf), MSG_DONTWAIT) : 0;
+		n = sent < BYTES ? send(from, buf, sizeof(buf), MSG_DONTWAIT) : 0;
 		sent += n > 0 ? n : 0;
 		if (not_left(from) > most)
 			most = not_left(from);
@@ -166,20 +166,20 @@ TEST_F(smallqueue, knob_autocorking_off)
 }
 
 /* Reads so much, and no more comes. */
-static void read_all(struct __test_metadata *_metadata, int fd, int octets)
+static void read_all(struct __test_metadata *_metadata, int fd, int bytes)
 {
 	static uint8_t buf[65536];
 
-	while (octets > 0) {
+	while (bytes > 0) {
 		struct pollfd in = { fd, POLLIN, 0 };
 		ssize_t n;
 
 		ASSERT_EQ(1, poll(&in, 1, 20000));
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		ASSERT_LT(0, n);
-		octets -= n;
+		bytes -= n;
 	}
-	EXPECT_EQ(0, octets);
+	EXPECT_EQ(0, bytes);
 }
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * urgent: the urgent octet of either direction, with all that programs know of
+ * urgent: the urgent byte of either direction, with all that programs know of
  * it: MSG_OOB, SO_OOBINLINE, SIOCATMARK, SIGURG, POLLPRI. RFC 9293 3.8.5
  * (MUST-30 to 33, 62, 66), RFC 6093; all as on Linux TCP, on which these tests
  * hold as well.
@@ -42,7 +42,7 @@ static int count(int fd, unsigned long request)
 
 #define at_mark(fd)	count(fd, SIOCATMARK)
 
-/* recv() of up to @len octets gives exactly @text. */
+/* recv() of up to @len bytes gives exactly @text. */
 #define expect_text(fd, text, len, flags) \
 	do { \
 		char expect_buf[64] = ""; \
@@ -79,7 +79,7 @@ TEST_F(urgent, rfc9293_must_30_send)
 	conn_send(&c, .flags = ACK, .ack = 7);
 }
 
-TEST_F(urgent, rfc9293_must_62_pointer_is_after_the_octet)
+TEST_F(urgent, rfc9293_must_62_pointer_is_after_the_byte)
 {
 	struct conn c;
 
@@ -246,7 +246,7 @@ TEST_F(urgent, rfc9293_must_32_signal_and_poll)
 	tell(&c, "ab", 0);
 	EXPECT_EQ(0, sigurgs);
 	EXPECT_EQ(POLLIN, socket_poll(c.fd) & (POLLIN | POLLPRI));
-	/* The pointer alone: the program knows, before the octet is here. */
+	/* The pointer alone: the program knows, before the byte is here. */
 	tell(&c, "cd", 4);
 	EXPECT_EQ(1, sigurgs);
 	EXPECT_EQ(POLLIN, socket_poll(c.fd) & (POLLIN | POLLPRI));
@@ -317,7 +317,7 @@ static long recv_100(int fd, char *data)
 }
 
 /*
- * The mark goes on while a reader sleeps, and an octet that nobody asked for is
+ * The mark goes on while a reader sleeps, and a byte that nobody asked for is
  * skipped on his behalf. He finds what stands behind.
  */
 TEST_F(urgent, moves_on_behind_a_sleeping_reader)
@@ -397,7 +397,7 @@ TEST_F(urgent, old_and_wild_pointers_say_nothing)
 	expect_text(c.fd, "abcde", 9, 0);
 }
 
-TEST_F(urgent, the_end_of_the_stream_before_the_octet)
+TEST_F(urgent, the_end_of_the_stream_before_the_byte)
 {
 	char b;
 	struct conn c;

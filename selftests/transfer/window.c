@@ -42,7 +42,7 @@ static int64_t read_all(struct conn *c)
 	return all;
 }
 
-/* Text into the window until it is closed; returns the octets that went in. */
+/* Text into the window until it is closed; returns the bytes that went in. */
 static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct peer *p = c->peer;
@@ -142,7 +142,7 @@ TEST_F(window, rfc9293_must_39_silly_window)
 	struct conn c;
 
 	/*
-	 * The program reads 50 octets at a time: no update before a segment or
+	 * The program reads 50 bytes at a time: no update before a segment or
 	 * half of the buffer is free.
 	 */
 	in = open_full(_metadata, p, &c);
@@ -392,7 +392,7 @@ TEST_F(window, rfc9293_rec_01_windows_of_32_bits)
 	for (int i = 0; i < 10; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	conn_send(&c, .flags = ACK, .wnd = 1);
-	/* One unit of the scale is 16384 octets. */
+	/* One unit of the scale is 16384 bytes. */
 	for (int i = 10; i < 26; i++)
 		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
 	peer_expect_silence(p, 20);

@@ -2,7 +2,7 @@
 /*
  * calls: what each socket call returns when it cannot do what was asked, and
  * how long it waits. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all
- * of it holds on stock TCP as well.
+ * of it holds on the kernel's TCP as well.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"

@@ -3,7 +3,7 @@
  * connect: connect() and bind(), the calls that are given an address, as calls.c has
  * the others: what they return when they cannot do what was asked, and how long they
  * wait. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all of it holds on
- * stock TCP as well.
+ * the kernel's TCP as well.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * matrix: each system call in each state of a connection, on stock TCP and on
+ * matrix: each system call in each state of a connection, on the kernel's TCP and on
  * xtcp beside it, in one namespace. What they answer must be the same, but for
  * what the table of differences names with its reason; one that is not seen any
  * more must leave that table. Stock has learnt this or that with time: the table
@@ -482,7 +482,7 @@ static const struct call {
 	{ "setsockopt IPPROTO_IPV6 -1", do_set_ipv6_minus, 1, 80 },
 	{ "setsockopt IPPROTO_TCP", do_set_tcp, 1, 40 },
 	{ "setsockopt IPPROTO_TCP -1", do_set_tcp_minus, 1, 40 },
-	{ "setsockopt IPPROTO_TCP, one octet", do_set_tcp_short, 1, 40 },
+	{ "setsockopt IPPROTO_TCP, one byte", do_set_tcp_short, 1, 40 },
 	{ "TCP_INFO's state", do_tcp_info_state },
 };
 
@@ -544,7 +544,7 @@ static struct difference {
 	  "not there: ULP, saved SYNs, Fast Open, zero-copy receive" },
 	{ "setsockopt IPPROTO_TCP -1", TCP_TX_DELAY, TCP_TX_DELAY, NULL,
 	  "not there" },
-	{ "setsockopt IPPROTO_TCP, one octet", TCP_ULP, TCP_ULP, NULL, "no ULP" },
+	{ "setsockopt IPPROTO_TCP, one byte", TCP_ULP, TCP_ULP, NULL, "no ULP" },
 	{ "TIOCOUTQ", TIOCOUTQ, TIOCOUTQ, "disconnected",
 	  "stock counts from a number that the next connection begins with" },
 	{ "SIOCOUTQNSD", SIOCOUTQNSD, SIOCOUTQNSD, "disconnected",

@@ -88,7 +88,7 @@ TEST_F(message, so_peek_off_goes_on)
 	EXPECT_EQ(0, off);
 	tell(&c, "jk");
 	expect_read(c.fd, "jk", MSG_PEEK);
-	/* None: each begins at the first octet again. */
+	/* None: each begins at the first byte again. */
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ -1 }, sizeof(int)));
 	expect_read(c.fd, "jk", MSG_PEEK);
 	/* And beyond a FIN there is nothing. */
@@ -536,7 +536,7 @@ static bool sendfile_tells_the_end(void)
 
 /*
  * The end of a file is sent at once, though sendfile() said there is more; on
- * older kernels when what was held back has waited for 200 ms, as on stock TCP.
+ * older kernels when what was held back has waited for 200 ms, as on the kernel's TCP.
  */
 TEST_F(message, call_sendfile_leaves_no_rest)
 {
@@ -639,7 +639,7 @@ TEST_F(message, call_splice_leaves_what_the_pipe_does_not_take)
 	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(buf, "ef", 2));
 	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 0, 0));
-	/* An urgent octet is not among it. */
+	/* An urgent byte is not among it. */
 	conn_send(&c, .flags = ACK | URG, .data = "ghXi", .urg = 3);
 	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
 	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
@@ -774,7 +774,7 @@ static int64_t wall_ns(void)
 }
 
 /* recvmsg(): what it says of the time; -1: nothing. */
-static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option, int octets)
+static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option, int bytes)
 {
 	bool nanoseconds = option != SO_TIMESTAMP_OLD && option != SO_TIMESTAMP_NEW;
 	char buf[64], control[256] = "";
@@ -788,7 +788,7 @@ static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option,
 	struct cmsghdr *cmsg;
 	int64_t when[2];
 
-	EXPECT_EQ(octets, recvmsg(fd, &msg, MSG_DONTWAIT));
+	EXPECT_EQ(bytes, recvmsg(fd, &msg, MSG_DONTWAIT));
 	cmsg = CMSG_FIRSTHDR(&msg);
 	if (!cmsg)
 		return -1;

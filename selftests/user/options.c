@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * options: setsockopt() and getsockopt(). Defaults, ranges and errors are
- * Linux TCP's for those options that there are; stock TCP passes this, too,
+ * Linux TCP's for those options that there are; the kernel's TCP passes this, too,
  * but for xtcp's own level and the options that xtcp does not have.
  * RFC 9293 3.9.1 (MUST-17, 21, 24, 27). TCP_INFO is tcpinfo.c's, IP's options
  * are ipoptions.c's.

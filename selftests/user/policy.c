@@ -260,7 +260,7 @@ TEST_F(policy, cgroup_connect_binds_the_port)
 	group_leave(_metadata);
 }
 
-/* A port of the TCP wire that the kernel's own TCP has is not to be had. */
+/* A port of the TCP wire that the kernel's TCP has is not to be had. */
 TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
 {
 	int fd, stock = socket_new(IPPROTO_TCP);

@@ -60,7 +60,7 @@ lc_115_connection_close_load() {
 	mkdir -p "$dir/www" && echo ok >"$dir/www/page"
 	start_nginx 5002 'keepalive_timeout 0;' || return
 	for n in {1..30}; do
-		# To the end of the stream: a client that counts octets may close first.
+		# To the end of the stream: a client that counts bytes may close first.
 		expect_status 0 on $client timeout 20 "$run" curl -sS --ignore-content-length \
 			http://10.9.0.2:5002/page || return
 	done
@@ -310,7 +310,7 @@ lc_103_icmp_timestamp_is_answered() {
 	grep -q 'ICMP timestamp: Originate=[0-9]* Receive=[0-9]*' "$dir/out" || { cat "$dir/out"; return 1; }
 }
 
-# A full RIP message: 25 routes of 20 octets behind a header of 4.
+# A full RIP message: 25 routes of 20 bytes behind a header of 4.
 program_test lc_111_udp_untouched
 lc_111_udp_untouched() {
 	head -c 504 /dev/urandom >"$dir/rip"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * readers: several readers sleep at one socket, and the socket changes while one
- * sleeps, or a writer. Each octet of the stream goes to one reader, once. RFC 9293 3.9.1.3;
+ * sleeps, or a writer. Each byte of the stream goes to one reader, once. RFC 9293 3.9.1.3;
  * all as on Linux TCP, on which these tests hold as well.
  */
 /* vm: wires families */
@@ -67,7 +67,7 @@ static void two_sleep(struct __test_metadata *_metadata, struct conn *c, struct 
 	}
 }
 
-/* What both were given is the first @len octets of the stream, each once. */
+/* What both were given is the first @len bytes of the stream, each once. */
 static void expect_shared(struct __test_metadata *_metadata, struct peer *p,
 			  struct sleeper_result r[2], int len)
 {
@@ -81,7 +81,7 @@ static void expect_shared(struct __test_metadata *_metadata, struct peer *p,
 		EXPECT_NE(NULL, memchr(all, STREAM[n], len));
 }
 
-/* The octets that two readers want come in one segment. */
+/* The bytes that two readers want come in one segment. */
 static void share_at_once(struct __test_metadata *_metadata, struct peer *p, sleeper_call call)
 {
 	struct sleeper_result r[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * tcpinfo: what TCP_INFO and TCP_INQ tell of a connection. Linux TCP's fields mean the
- * same here; stock TCP passes this, too.
+ * same here; the kernel's TCP passes this, too.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

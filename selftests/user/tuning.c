@@ -484,7 +484,7 @@ TEST_F(tuning, knob_min_snd_mss)
 {
 	struct peer *p = &self->peer;
 
-	/* Timestamps take 12 octets of each segment. */
+	/* Timestamps take 12 bytes of each segment. */
 	expect_segment_size(_metadata, p, 100, false, 100);
 	expect_segment_size(_metadata, p, 1, false, 48);
 	expect_segment_size(_metadata, p, 47, true, 36);

@@ -93,9 +93,9 @@ static int ring_take(struct __test_metadata *_metadata, struct ring *r,
 	return res;
 }
 
-/* Sends the first octets of the buffer. What the call returned. */
+/* Sends the first bytes of the buffer. What the call returned. */
 static int ring_send(struct __test_metadata *_metadata, struct ring *r, int fd,
-		     unsigned int octets)
+		     unsigned int bytes)
 {
 	unsigned int tail = *r->sq_tail;
 	unsigned int at = tail & *r->sq_mask;
@@ -106,7 +106,7 @@ static int ring_send(struct __test_metadata *_metadata, struct ring *r, int fd,
 		.opcode = IORING_OP_SEND_ZC,
 		.fd = fd,
 		.addr = (unsigned long)r->buffer,
-		.len = octets,
+		.len = bytes,
 		.ioprio = IORING_RECVSEND_FIXED_BUF,
 	};
 	r->sq_array[at] = at;
@@ -180,9 +180,9 @@ static void open_unseen(struct peer *p, struct conn *c, int wnd)
 }
 
 /* The peer acknowledges what it never saw; relative to all that it has so far. */
-static void acknowledge(struct conn *c, unsigned int octets)
+static void acknowledge(struct conn *c, unsigned int bytes)
 {
-	c->kern_nxt += octets;
+	c->kern_nxt += bytes;
 	conn_send(c, .flags = ACK);
 }
 

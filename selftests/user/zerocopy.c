@@ -41,21 +41,21 @@ static int notice(int fd, unsigned int *first, unsigned int *last, bool *copied)
 	return 0;
 }
 
-/* Reads so many octets of the pattern. */
-static bool read_pattern(int fd, size_t octets, uint64_t at)
+/* Reads so many bytes of the pattern. */
+static bool read_pattern(int fd, size_t bytes, uint64_t at)
 {
 	static uint8_t text[65536];
 
-	while (octets) {
+	while (bytes) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 		ssize_t n;
 
 		if (poll(&pfd, 1, 5000) != 1)
 			return false;
-		n = recv(fd, text, octets < sizeof(text) ? octets : sizeof(text), 0);
+		n = recv(fd, text, bytes < sizeof(text) ? bytes : sizeof(text), 0);
 		if (n <= 0 || pattern_check(text, n, at) >= 0)
 			return false;
-		octets -= n;
+		bytes -= n;
 		at += n;
 	}
 	return true;
