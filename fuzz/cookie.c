@@ -89,7 +89,7 @@ struct input {
 
 static const u16 mss_table[XTCP_COOKIE_MSS] = { 536, 1300, 1440, 1460 };
 
-/* The largest of the table that is not larger, else its least. */
+/* The largest MSS of the table that is not larger than @mss, or the smallest. */
 static u16 rounded(u16 mss)
 {
 	return mss >= 1460 ? 1460 : mss >= 1440 ? 1440 : mss >= 1300 ? 1300 : 536;
@@ -117,7 +117,7 @@ static void must_be_what_was_agreed(const struct xtcp_halfopen *a, const struct 
 	MUST(a->sack_ok == b->sack_ok && a->ts_ok == b->ts_ok);
 }
 
-/* What the client sees of it agrees with what the server meant. */
+/* The client's view of what was agreed equals the server's. */
 static void must_tell_the_client(const struct xtcp_halfopen *ho, const struct xtcp_cookie *cookie)
 {
 	struct xtcp_options opt = { .cookie = cookie->option };
@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	xn.knobs.timestamps = 1;
 	xn.knobs.sack = 1;
 	xn.knobs.window_scaling = 1;
-	/* Time only goes on; a new life begins with the module. */
+	/* Time only advances; the module is loaded anew for each input. */
 	secrets[0].minute = NO_MINUTE;
 	secrets[1].minute = NO_MINUTE;
 	now_s = in.start_s;
@@ -168,7 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	cookie.option[in.bit / 8 % XTCP_COOKIE_LEN] ^= 1 << in.bit % 8;
 	MUST(!xtcp_cookie_check_option(&net, in.identity, mss_table, cookie.option, ho.iss, &back));
-	/* And whatever else: nothing may go wrong over it. */
+	/* No input may cause a report. */
 	xtcp_cookie_check(&net, in.identity, mss_table, SEQ(in.irs), SEQ(in.ack));
 	xtcp_cookie_check_option(&net, in.identity, mss_table, in.option, SEQ(in.ack), &back);
 	return 0;

@@ -68,7 +68,7 @@ static u64 draw(unsigned int bytes)
 	return x;
 }
 
-/* A span of any length: so many bits, whatever they are. */
+/* A number with a random count of bits. */
 static u64 draw_span(void)
 {
 	unsigned int bits = draw(1) % 65;
@@ -89,7 +89,7 @@ static void add(struct xtcp_delay *r)
 	MUST(due - r->expires_ns < TICK || r->expires_ns > U64_MAX - TICK);
 }
 
-/* The clock goes on, and all leave that are due. */
+/* The clock advances; entries that are due leave. */
 static void run(void)
 {
 	u64 span = draw_span(), first = U64_MAX;

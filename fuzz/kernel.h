@@ -195,7 +195,7 @@ static inline void list_del_init(struct list_head *entry)
 	INIT_LIST_HEAD(entry);
 }
 
-/* The kernel's keeps itself balanced; in what order it stands is the same. */
+/* The kernel's tree is balanced; the order of its nodes is the same. */
 struct rb_node {
 	struct rb_node *rb_parent, *rb_left, *rb_right;
 };
@@ -204,7 +204,7 @@ struct rb_root {
 	struct rb_node *rb_node;
 };
 
-/* The place that refers to @node. */
+/* The link that points to @node. */
 static inline struct rb_node **rb_place(struct rb_node *node, struct rb_root *root)
 {
 	struct rb_node *parent = node->rb_parent;
@@ -269,7 +269,7 @@ static inline struct rb_node *rb_prev(const struct rb_node *node)
 	return prev;
 }
 
-/* Not balanced: what is left of it goes below what comes next. */
+/* Unbalanced: the left subtree goes below the successor. */
 static inline void rb_erase(struct rb_node *node, struct rb_root *root)
 {
 	struct rb_node *heir = node->rb_right ? node->rb_right : node->rb_left;
@@ -285,7 +285,7 @@ static inline void rb_erase(struct rb_node *node, struct rb_root *root)
 		heir->rb_parent = node->rb_parent;
 }
 
-/* One linear piece; what lies behind its end is somebody else's. */
+/* A linear skb; the bytes behind its end belong to other objects. */
 struct sk_buff {
 	struct rb_node	 rbnode;
 	struct list_head tcp_tsorted_anchor;
@@ -364,7 +364,7 @@ static inline bool ipv6_addr_equal(const struct in6_addr *a, const struct in6_ad
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* What tcb.h puts its own into is as large as the kernel's. */
+/* The kernel's structure that tcb.h overlays has the same size here. */
 struct sock {
 	struct net	*sk_net;
 	u8		sk_state;
@@ -414,7 +414,7 @@ int inet_recv_error(struct sock *sk, struct msghdr *msg, int len);
 
 typedef struct { u64 key[2]; } siphash_key_t;
 
-/* SipHash's beginning, "somepseudorandomlygeneratedbytes", and its round. */
+/* SipHash's constant "somepseudorandomlygeneratedbytes" and its round. */
 #define SIPHASH_CONST_0		0x736f6d6570736575ULL
 #define SIPHASH_CONST_1		0x646f72616e646f6dULL
 #define SIPHASH_CONST_2		0x6c7967656e657261ULL
@@ -436,7 +436,7 @@ void get_random_bytes(void *p, size_t len);
 u64 siphash_1u64(u64 a, const siphash_key_t *key);
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key);
 
-/* What must hold, whatever came in. */
+/* A check of the oracle: its failure is a bug, whatever the input was. */
 #define MUST(x)								\
 	do {								\
 		if (!(x)) {						\

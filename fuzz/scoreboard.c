@@ -15,7 +15,7 @@
 
 #include "net/wire.h"
 
-/* The send queue and the clock are this program's: not what their headers do. */
+/* The send queue and the clock are defined here, so their headers are not used. */
 #define XTCP_TIMERS_H
 #define XTCP_TRANSFER_SENDQUEUE_H
 
@@ -56,9 +56,9 @@ static u32 draw(u32 below)
 /* --- the send queue ----------------------------------------------------- */
 
 static bool out_of_memory;
-static bool cut_failed;		/* some time: what arrived may not be known since */
+static bool cut_failed;		/* some time: what arrived need not be known yet */
 static u64 now;			/* counts steps */
-static u64 recent_since;	/* what was sent since then can't have timed out */
+static u64 recent_since;	/* a segment sent since then has not timed out */
 
 struct sk_buff *xtcp_sendq_oldest(struct sock *s)
 {
@@ -132,7 +132,7 @@ bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len)
 	return true;
 }
 
-/* Both have arrived, and are in no order of sending. */
+/* Both parts have arrived, and neither is in the list by time of sending. */
 bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb), *more = xtcp_cb(next);
@@ -159,7 +159,7 @@ static void land(struct sk_buff *skb)
 	free(skb);
 }
 
-/* Cut off what lies before SND.UNA. Return: segments that are gone by it. */
+/* Removes what lies below SND.UNA. Return: the number of segments removed. */
 static u32 trim_head(struct sk_buff *skb)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
@@ -179,7 +179,10 @@ static u32 trim_head(struct sk_buff *skb)
 
 u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb, u64 now_ns)
 {
-	/* Whoever has arrived must not arrive again: its time is gone. */
+	/*
+	 * A segment that has arrived must not arrive again: its send time is no longer
+	 * known.
+	 */
 	MUST(!(cb->marks & XTCP_MARK_SACKED));
 	MUST(cb->sent_ns <= now);
 	return 0;
@@ -198,7 +201,7 @@ bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs, const struct xtcp_
 	return false;
 }
 
-/* RFC 2883 4: a first block below SEG.ACK, or inside the second one. */
+/* RFC 2883 4: D-SACK, a first block below SEG.ACK or inside the second block. */
 static bool is_dsack(const struct xtcp_seg *seg)
 {
 	const struct xtcp_sack_block *b = seg->opt.sack;
@@ -217,7 +220,7 @@ bool xtcp_undo_dsack_received(struct sock *s, const struct xtcp_seg *seg, struct
 
 #define SEGS_MAX 400
 
-/* Each segment in flight by itself, in order. */
+/* The segments in flight, one entry for each, in order. */
 static struct oracle {
 	seq_t	start, end;
 	u8	marks;
@@ -225,7 +228,7 @@ static struct oracle {
 static u32 segs;
 
 static u64 sent, delivered;	/* segments, in all */
-static bool reneged;		/* then some were delivered twice */
+static bool reneged;		/* then some segments were delivered twice */
 
 static bool is_on_its_way(u8 marks)
 {
@@ -248,7 +251,7 @@ static void must_stand_in_order(void)
 	MUST(listed == want);
 }
 
-/* One segment after the other, as the skbs say, and the sums of all. */
+/* The state of each segment, from the skbs, and the sums over all of them. */
 static void look(void)
 {
 	u32 sacked = 0, lost = 0, retrans = 0;
@@ -288,7 +291,7 @@ static void look(void)
 	must_stand_in_order();
 }
 
-/* Marks that must have come out; segments are the same as before. */
+/* The scoreboard flags that must result; the segments themselves are unchanged. */
 static void must_be(const u8 *want, u32 n)
 {
 	look();
@@ -334,7 +337,7 @@ static void take(struct sk_buff *skb, seq_t seq, u32 n, struct xtcp_acked *a)
 	xtcp_scoreboard_landed(sk, xtcp_cb(skb), seq, n, a);
 }
 
-/* As transfer/acked.c does. */
+/* The same steps as in transfer/acked.c. */
 static void acknowledge(seq_t ack, struct xtcp_acked *a)
 {
 	struct sk_buff *skb;
@@ -358,7 +361,7 @@ static void acknowledge(seq_t ack, struct xtcp_acked *a)
 	xtcp_scoreboard_swept(sk, a);
 }
 
-/* A byte of the flight, often where a segment begins. */
+/* A byte of the flight, often the first one of a segment. */
 static seq_t some_place(void)
 {
 	u32 how = draw(8);
@@ -378,7 +381,7 @@ static bool is_sound(const struct xtcp_sack_block *b)
 	       seq_before_eq(b->end, tcb.snd_nxt);
 }
 
-/* Each segment that lies in a sound block has arrived, and no other. */
+/* Each segment that lies in a valid block has arrived, and no other segment. */
 static void must_be_sacked(const struct xtcp_seg *ack)
 {
 	u8 want[SEGS_MAX];
@@ -401,7 +404,7 @@ static void must_be_sacked(const struct xtcp_seg *ack)
 		must_be(want, n);
 		return;
 	}
-	/* What could not be told apart may be missing, but nothing is made up. */
+	/* A D-SACK that is ambiguous may be missed, but none is invented. */
 	look();
 	for (u32 i = 0; i < n; i++)
 		MUST(!(seg[i].marks & XTCP_MARK_SACKED) || want[i] & XTCP_MARK_SACKED);
@@ -443,7 +446,7 @@ static void lose_oldest(void)
 		xtcp_scoreboard_lose_oldest(sk);
 }
 
-/* The first of those on their way, as RACK does. */
+/* The first segment in flight, as RACK chooses it. */
 static void lose_late(void)
 {
 	for (u32 n = draw(8); n && !list_empty(&tcb.sent_order); n--)
@@ -451,7 +454,7 @@ static void lose_late(void)
 							     tcp_tsorted_anchor));
 }
 
-/* RFC 6675 4: lost is what has so many that arrived above it. */
+/* RFC 6675 4: a segment is lost if enough segments above it have arrived. */
 static void lose_holes(void)
 {
 	u8 want[SEGS_MAX];

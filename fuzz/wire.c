@@ -11,7 +11,7 @@
 
 #include "../module/net/wire.c"
 
-/* RFC 9293 3.2, byte by byte, without the shortcuts of the module. */
+/* RFC 9293 3.2, byte by byte, without the module's optimizations. */
 static void oracle(const u8 *p, unsigned int len, bool syn, struct xtcp_options *opt)
 {
 	unsigned int i = 0;
@@ -69,14 +69,14 @@ static void must_be_same(const struct xtcp_options *a, const struct xtcp_options
 		MUST(!memcmp(a->cookie, b->cookie, XTCP_COOKIE_LEN));
 }
 
-/* Written into exactly the room that it asks for, and read again. */
+/* Written into exactly the buffer space that was computed, and read again. */
 static void rewrite(const struct xtcp_options *opt, bool syn)
 {
 	unsigned int size = xtcp_options_size(opt);
 	struct xtcp_options again, fits = *opt;
 	struct tcphdr *th;
 
-	/* Not all combinations that can be read fit when words are filled up. */
+	/* Some combinations that can be read do not fit once words are padded. */
 	if (opt_size_fixed(opt) > XTCP_OPT_MAX)
 		return;
 	MUST(size % 4 == 0 && size <= XTCP_OPT_MAX);

@@ -25,7 +25,7 @@ static void site_open(struct site *s)
 	pair_open_at(HERE, &s->pair, NULL);
 	s->listener = pair_listen_at(HERE, &s->pair, PORT, 128);
 	s->to_len = ipaddr_sockaddr(&s->pair.addr[SERVER], PORT, &s->to);
-	/* The client's namespace is where sockets are made from now on. */
+	/* From now on sockets are made in the client's namespace. */
 	netns_enter(HERE, s->pair.ns[CLIENT]);
 }
 

@@ -27,8 +27,8 @@ static void step_bad_csum(void)
 }
 
 /*
- * What it costs to answer at all is what the kernel's TCP's RST for the same SYN costs,
- * for either side: who answers more cheaply than that has a share below nothing.
+ * The cost of an answer as such: that of the RST by which the kernel's TCP answers the
+ * same SYN, for either side. The share of a cheaper answer is negative.
  */
 static void cookie_values(const char *whole, const char *share, const char *own_share,
 			  struct flood *f)
@@ -65,9 +65,9 @@ static void drop_values(const char *whole, const char *share, struct flood *f)
 }
 
 /*
- * Two limits, and the kernel's TCP looks at them in two places: at listen()'s backlog
- * at once; at max_syn_backlog, of which the last quarter is for peers it has
- * met before, when it has already allocated and routed.
+ * Two limits. The kernel's TCP checks them in two places: listen()'s backlog at once;
+ * max_syn_backlog, whose last quarter is for known peers, after allocation and
+ * routing.
  */
 static void step_full_drop(void)
 {
@@ -105,7 +105,7 @@ static void step_half_open(void)
 	bench_value("half_open", flood_cost(f));
 }
 
-/* Those of which others take shares come first. */
+/* The rows that others are divided by come first. */
 static const struct bench_step steps[] = {
 	{ "rst_closed", step_rst_closed },
 	{ "bad_csum", step_bad_csum },

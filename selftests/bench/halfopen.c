@@ -28,7 +28,7 @@
 #define RETRIES 6
 #define LIFE_MS 127000
 
-/* Instructions for one of a batch, injecting included. */
+/* Instructions for one record of a batch, injecting included. */
 static double batch_cost(struct flood *f)
 {
 	int64_t before;
@@ -40,7 +40,7 @@ static double batch_cost(struct flood *f)
 	return (double)(now_ns() - before) / FLOOD_BATCH;
 }
 
-/* Mean of what all but the first cost, resent SYN-ACKs of theirs included. */
+/* The mean cost of all records but the first, their resent SYN-ACKs included. */
 static void crowd_insert(struct flood *f, int records)
 {
 	for (int n = 0; n < records; n += FLOOD_BATCH)
@@ -74,7 +74,10 @@ static void crowd_measure(struct costs *costs, int records)
 	costs->memory = memory_used() - used_before;
 	costs->resend = due_cost(start + (QUIET_MS + RESEND_MS) * NSEC_PER_MSEC,
 				 FLOOD_BATCH);
-	/* The kernel's TCP's timers of 32 s are late by some 300 ms, one more, one less. */
+	/*
+	 * Timers of 32 s in the kernel's TCP are late by some 300 ms, each by another
+	 * time.
+	 */
 	if (!bench_is_stock())
 		costs->expire = due_cost(start + LIFE_MS * NSEC_PER_MSEC, AHEAD);
 }

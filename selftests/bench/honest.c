@@ -13,7 +13,7 @@
 #define HONEST 10000
 #define SPOOFED_EACH 100
 #define PORT FLOOD_PORT
-/* An MSS that no table of usual ones has: it can't be lost unseen. */
+/* An MSS that no table of usual values has: a loss of it shows. */
 #define MTU 1403
 
 /* What the handshake agreed on, as one end sees it. */
@@ -44,7 +44,7 @@ struct scene {
 	int listener;
 };
 
-/* The flood arrives at the server's namespace too, by the tun device. */
+/* The flood arrives at the server's namespace too, through the tun device. */
 static void scene_open(struct scene *s, int timestamps)
 {
 	struct ipaddr here;
@@ -69,7 +69,7 @@ static void spoofed(struct scene *s)
 		flood_inject(s->flood);
 }
 
-/* The server speaks first; one byte tells that the connection works. */
+/* The server sends first; one byte proves that the connection works. */
 static void honest(struct scene *s, struct agreed agreed[2])
 {
 	int client = socket(AF_INET, SOCK_STREAM, bench_proto()), server;
@@ -103,7 +103,7 @@ static void measure(int cookies, int timestamps, const char *second_syns,
 	struct scene s;
 
 	scene_open(&s, timestamps);
-	/* In peace: a queue that is not full, no cookies. */
+	/* Without a flood: the queue is not full, no cookies are sent. */
 	cookies_set(&s, 0);
 	honest(&s, peace);
 	cookies_set(&s, cookies);
@@ -131,7 +131,7 @@ static void step_mode2(void)
 	measure(2, 1, "mode2.second_syns", "mode2.less", "mode2.by_cookie");
 }
 
-/* Where no timestamp can carry what a sequence number has no room for. */
+/* No timestamp can carry what a sequence number has no bits for. */
 static void step_plain(void)
 {
 	measure(2, 0, "plain.second_syns", "plain.less", "plain.by_cookie");

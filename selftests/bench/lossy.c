@@ -123,7 +123,7 @@ static double median(double *values, int n)
 	return (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* What the patterns of a step took on the kernel's TCP, whose process comes first. */
+/* Times of a step's patterns on the kernel's TCP, whose process comes first. */
 static double *stock_ms;
 
 static void measure(const char *name, int patterns, struct netem netem)
@@ -153,7 +153,7 @@ static void measure(const char *name, int patterns, struct netem netem)
 
 STEP(clean, .loss = 0)
 STEP(loss_01, .loss = 0.1)
-/* Five losses, more or less, are luck: whether two meet in one round trip. */
+/* Five losses are a matter of chance: two may meet in one round trip. */
 STEP_OF(loss_01_many, PATTERNS_MANY, .loss = 0.1)
 STEP(loss_1, .loss = 1)
 STEP(loss_5, .loss = 5)

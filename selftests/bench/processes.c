@@ -20,10 +20,10 @@
 #define PORT 5000
 #define KIB 1024
 #define READ_SIZE 65536
-/* What a round of a bulk transfer reads, and how many rounds are a batch. */
+/* The bytes that a round of a bulk transfer reads, and the rounds of a batch. */
 #define BULK_ROUND (1 << 20)
 #define BULK_ROUNDS 16
-/* To fill the window before anything is measured, and to tell idle time. */
+/* To fill the window before anything is measured, and to measure idle time. */
 #define BULK_IDLE_ROUNDS 64
 #define RR_ROUNDS 1000
 #define REQUEST_MAX 1024
@@ -96,7 +96,7 @@ static void ends_open(struct ends *e, enum path path, int wire)
 	must(e->data, "no memory");
 }
 
-/* Runs loop(e) in a process of its own, as long as this one lives. */
+/* Runs loop(e) in a process of its own, which ends with this one. */
 static void other_start(struct ends *e, void (*loop)(struct ends *e))
 {
 	fflush(stdout);
@@ -192,7 +192,7 @@ static void request(void *arg)
 	take(e->mine, e->data, e->size);
 }
 
-/* Both ends in this process: what a round trip costs without a switch. */
+/* Both ends in this process: the cost of a round trip without a task switch. */
 static void request_alone(void *arg)
 {
 	struct ends *e = arg;

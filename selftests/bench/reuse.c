@@ -12,9 +12,9 @@
 
 #define PORT 5000
 #define CONNECTIONS 500000
-/* The kernel's TCP's cost is known after fewer. */
+/* The cost on the kernel's TCP is known after fewer connections. */
 #define STOCK_PART 5
-/* All of the range of 28,232 ports in TIME-WAIT, and each reused once more. */
+/* All 28,232 ports of the range are in TIME-WAIT, and each is reused once. */
 #define STEADY_AFTER 60000
 
 static void number_send(int fd, uint64_t number)
@@ -53,7 +53,7 @@ static void connection(int listener, const struct sockaddr_storage *to, socklen_
 	number_send(server, ~number);
 	tally->wrong += !number_is(client, ~number);
 	close(client);
-	/* Nothing but the end comes after it. */
+	/* Only the end of the stream follows. */
 	tally->wrong += recv(server, &number, sizeof(number), 0) != 0;
 	close(server);
 }

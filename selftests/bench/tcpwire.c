@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tcpwire: what the TCP wire costs: two ends of ours, or one of ours and one of
- * stock's, beside two of stock's; and what stock's own traffic pays for the
- * hook that stands there while xtcp holds a port.
+ * tcpwire: the cost of the TCP wire: two ends of xtcp, or one of xtcp and one of the
+ * kernel's TCP, compared with two of the kernel's; and the cost that the hook adds to
+ * the kernel's own traffic while xtcp holds a port.
  */
 #include "lib/bench.h"
 
@@ -166,7 +166,10 @@ static void step_bulk_from_stock(void)
 	measure_bulk("bulk_from_stock", false, true);
 }
 
-/* Both ends are stock's; in the xtcp column a socket of ours listens beside each. */
+/*
+ * Both ends are the kernel's TCP; in the xtcp column an xtcp socket listens beside
+ * each.
+ */
 static void step_hook(void)
 {
 	struct site s;

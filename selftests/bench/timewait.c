@@ -18,9 +18,9 @@
 #define MANY 1000000
 #define BATCH FLOOD_BATCH
 #define LIFE_MS 60000
-/* Where the knob is there: time enough for a million to come together. */
+/* Where the knob exists: time enough to reach a million records. */
 #define LONG_LIFE_MS 300000
-/* Between the first batch and the crowd, so that its end is seen alone. */
+/* A pause between the first batch and the crowd, so that the batch ends alone. */
 #define PAUSE_MS 1000
 #define SETTLE_MS 5000
 
@@ -59,7 +59,7 @@ static void packet_send(struct flood *f, const struct peer_made *m, int flags,
 	must(write(f->tun, buf, len) == len, "write: %s", strerror(errno));
 }
 
-/* The next segment in the device; its sequence number. */
+/* The sequence number of the next segment in the device. */
 static uint32_t packet_read(struct flood *f, int flags)
 {
 	uint8_t buf[256];
@@ -69,7 +69,7 @@ static uint32_t packet_read(struct flood *f, int flags)
 	return get32(buf + 24);
 }
 
-/* One connection that the server has closed: FIN-WAIT-1, no socket's owner. */
+/* One connection that the server has closed: an orphan in FIN-WAIT-1. */
 static void open_and_close(struct flood *f, int listener, struct peer_made *m)
 {
 	int fd;
@@ -88,7 +88,9 @@ static void open_and_close(struct flood *f, int listener, struct peer_made *m)
 	packet_read(f, FIN | ACK);
 }
 
-/* A batch enters TIME-WAIT; instructions for each, injecting included. */
+/*
+ * A batch enters TIME-WAIT. Returns instructions for each record, injecting included.
+ */
 static double batch_enter(struct flood *f, int listener)
 {
 	static uint8_t packet[BATCH][64], buf[PACKET_MAX];
@@ -144,9 +146,9 @@ static void crowd_measure(struct costs *c, int records)
 		batch_enter(f, listener);
 	c->enter = batch_enter(f, listener) - injector;
 	c->memory = memory_used() - used_before;
-	/* Those of a batch end within what entering it took. */
+	/* The records of a batch expire within the time that entering them took. */
 	spread = (int64_t)((c->enter + injector) * BATCH);
-	/* The kernel's TCP's timers are late by up to an eighth of the time. */
+	/* Timers of the kernel's TCP are late by up to an eighth of the time. */
 	if (!bench_is_stock())
 		c->expire = due_cost(first - spread + life * NSEC_PER_MSEC, BATCH);
 }
@@ -221,12 +223,12 @@ static void step_kept(void)
 		close(client);
 		close(server);
 	}
-	/* Sockets go a grace period later, and some of what they hold. */
+	/* Sockets are freed a grace period later, with some of what they hold. */
 	sleep_ms(SETTLE_MS);
 	must(proc_rows(AF_INET, ROW_TIME_WAIT) == KEPT, "%d records",
 	     proc_rows(AF_INET, ROW_TIME_WAIT));
 	bench_value("kept.slab", slab_size(bench_is_stock() ? "tw_sock_TCP" : "xtcp_timewait"));
-	/* A few of a slab's last page are counted and not used. */
+	/* A few objects of a slab's last page are counted and not used. */
 	bench_value("kept.all", (long)((kept_memory() - before) / KEPT + 0.5));
 }
 

@@ -12,11 +12,13 @@
 #include <sys/socket.h>
 
 #define PORT 5000
-/* Written and read again in pieces of that size; read() takes what there is. */
+/*
+ * Requests are written and read in pieces of that size; read() returns what there is.
+ */
 #define BULK_TOTAL (4 << 20)
 #define BULK_LARGE 65536
 #define BULK_SMALL 1024
-/* As much as is written before the other end reads: the buffers take it. */
+/* The bytes that are written before the other end reads: the buffers take them. */
 #define BULK_FLIGHT 65536
 #define READ_SIZE 65536
 #define IDLE 500
@@ -53,7 +55,7 @@ static void ends_open_veth(struct ends *e)
 	ends_open_over(e, pair.ns[CLIENT], pair.ns[SERVER], &pair.addr[SERVER]);
 }
 
-/* Devices that do nothing themselves: all is cut and summed by the kernel. */
+/* Devices without offloads: the stack segments and checksums everything. */
 static void ends_open_plain(struct ends *e)
 {
 	static const char *const device[] = { [CLIENT] = "veth0", [SERVER] = "veth1" };
@@ -110,7 +112,7 @@ static void step_rr_lo(void)
 	bench_value("rr_lo", bench_cost(round_trip, &e, 1000));
 }
 
-/* The same path without a transport that does anything: a lower bound. */
+/* The same path without a transport protocol of note: a lower bound. */
 static void step_rr_udp(void)
 {
 	struct sockaddr_storage sa[2];
@@ -143,7 +145,8 @@ static void bulk_flight(void *arg)
 {
 	struct bulk *b = arg;
 
-	bench_flight(b->ends.client, b->ends.server, b->data, BULK_FLIGHT, b->write_size, READ_SIZE);
+	bench_flight(b->ends.client, b->ends.server, b->data, BULK_FLIGHT, b->write_size,
+		     READ_SIZE);
 }
 
 static void bulk_measure(const char *row, void (*open)(struct ends *e), int write_size)
@@ -186,7 +189,7 @@ static void step_small_lo(void)
 	bulk_measure("small_lo", ends_open_lo, BULK_SMALL);
 }
 
-/* An idle connection's two sockets: their cache's objects, and all the rest. */
+/* The sockets of an idle connection: objects of their caches, and all other memory. */
 static void step_idle(void)
 {
 	bool v6 = test_family() == AF_INET6;

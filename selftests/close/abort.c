@@ -66,7 +66,7 @@ TEST_F(abort, lc_84_unread_text_in_fin_wait_2)
 	unread_text(_metadata, &self->peer, ST_FIN_WAIT_2);
 }
 
-/* Both sides have said FIN. The peer learns all the same that text was lost. */
+/* Both sides have sent FIN. The peer still learns that data was lost. */
 TEST_F(abort, lc_84_unread_text_in_last_ack)
 {
 	unread_text(_metadata, &self->peer, ST_LAST_ACK);
@@ -82,7 +82,7 @@ TEST_F(abort, rfc9293_shld_03_close_with_unread_text)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Also when a part of it has been read. */
+	/* The same when a part of it has been read. */
 	conn_open(p, &c);
 	conn_send(&c, .flags = PSH | ACK, .data = "ab");
 	conn_expect(&c, .flags = ACK, .ack = 3);
@@ -97,7 +97,7 @@ TEST_F(abort, lc_84_all_read_is_a_fin)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* An unread FIN is no text. */
+	/* An unread FIN is no data. */
 	conn_open(p, &c);
 	conn_send(&c, .flags = FIN | PSH | ACK, .data = "read");
 	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 210);
@@ -150,7 +150,7 @@ TEST_F(abort, lc_86_linger_0_forgets_queued_text)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* RST at SND.NXT: what was sent, not what was written. */
+	/* RST at SND.NXT: the end of what was sent, not of what was written. */
 	conn_open(p, &c, .wnd = 4);
 	ASSERT_EQ(8, send(c.fd, "sentkept", 8, 0));
 	conn_expect(&c, .seq = 1, .data = "sent", .within_ms = 300);
@@ -160,7 +160,7 @@ TEST_F(abort, lc_86_linger_0_forgets_queued_text)
 	peer_expect_silence(p, 10000);
 }
 
-/* close() with a long linger time, and its FIN. */
+/* close() with a long linger time; its FIN has been read. */
 static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct sleeper s;
@@ -171,7 +171,7 @@ static struct sleeper linger_in_child(struct __test_metadata *_metadata, struct 
 	return s;
 }
 
-/* close() that waits until the peer has all, however long the program allows. */
+/* close() returns with the last ACK, however long a time the program allows. */
 TEST_F(abort, linger_returns_with_the_last_ack)
 {
 	struct peer *p = &self->peer;
@@ -201,9 +201,11 @@ TEST_F(abort, linger_gives_up_waiting)
 	r = sleeper_expect_done(&s, 500);
 	EXPECT_EQ(0, r.ret);
 	EXPECT_LE(3000, r.ms);
-	/* A sleep, not a protocol timer: the kernel rounds it up by an eighth. */
+	/*
+	 * A sleep of the socket layer, whose timer the kernel rounds up by an eighth.
+	 */
 	EXPECT_GE(3400, r.ms);
-	/* The connection goes on without the program. */
+	/* The connection continues without the program. */
 	peer_drain(p, 0);
 	conn_expect_state(&c, ST_FIN_WAIT_1);
 	conn_send(&c, .flags = ACK, .ack = 2);
@@ -238,7 +240,7 @@ TEST_F(abort, linger_ends_with_a_rst)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-/* A program that dies does not linger: nobody could wait. */
+/* A program that is killed does not linger. */
 TEST_F(abort, linger_is_not_for_the_dead)
 {
 	struct peer *p = &self->peer;
@@ -267,7 +269,7 @@ TEST_F(abort, linger_without_need)
 	int64_t start;
 	struct conn c;
 
-	/* The FIN was acknowledged before. */
+	/* The FIN had been acknowledged. */
 	conn_to_state(p, &c, ST_FIN_WAIT_2);
 	program_lingers(c.fd, 30);
 	start = now_ms();
@@ -300,7 +302,7 @@ TEST_F(abort, reset_in_close_wait_is_epipe)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The peer had said it all: nothing was lost but what we send. */
+	/* The peer's data had all arrived: only what we send is lost. */
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
 	conn_send(&c, .flags = RST);
 	EXPECT_EQ(EPIPE, socket_error(c.fd));
@@ -331,7 +333,7 @@ TEST_F(abort, rfc9293_shld_02_rst_may_say_why)
 	conn_send(&c, .flags = RST | ACK, .data = "out of paper");
 	conn_expect_state(&c, ST_CLOSED);
 	EXPECT_EQ(ECONNRESET, socket_receive(c.fd));
-	/* What it said is for no program. */
+	/* No program reads what it said. */
 	program_reads_end(_metadata, c.fd);
 }
 
@@ -352,7 +354,7 @@ TEST_F(abort, shutdown_rd_still_acknowledges)
 	conn_send(&c, .flags = PSH | ACK, .data = "anyway");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 7);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* The other direction is as before. */
+	/* The other direction is unchanged. */
 	EXPECT_EQ(0, socket_send(c.fd));
 	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 7, .data = "x");
 	conn_send(&c, .flags = ACK);
@@ -371,7 +373,7 @@ TEST_F(abort, shutdown_both_is_a_fin)
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, socket_poll(c.fd));
 	EXPECT_EQ(EPIPE, socket_send(c.fd));
 	program_reads_end(_metadata, c.fd);
-	/* Nobody will read this, and all directions are shut: RST. */
+	/* Both directions are shut and the data is unread: RST. */
 	conn_send(&c, .flags = PSH | ACK, .data = "anybody?");
 	conn_expect(&c, .flags = RST, .seq = 2);
 	conn_expect_state(&c, ST_CLOSED);
@@ -394,7 +396,10 @@ TEST_F(abort, shutdown_twice_and_wrong)
 	fd = socket_new(-1);
 	EXPECT_EQ(ENOTCONN, socket_shutdown(fd, SHUT_WR));
 	EXPECT_EQ(ENOTCONN, socket_shutdown(fd, SHUT_RD));
-	/* A listener: its sending half is nothing, its receiving half all. */
+	/*
+	 * A listener: shutdown() of the sending half does nothing, of the receiving
+	 * half ends it.
+	 */
 	EXPECT_EQ(0, socket_shutdown(c.lfd, SHUT_WR));
 	EXPECT_EQ(1, proc_rows(p->family, ROW_LISTEN));
 	EXPECT_EQ(0, socket_shutdown(c.lfd, SHUT_RD));
@@ -418,7 +423,7 @@ TEST_F(abort, sm_sr_shutdown_wr)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Linux lets the FIN wait until the handshake has ended. */
+	/* As in Linux the FIN waits until the handshake is complete. */
 	NOT_ON_STOCK();
 	conn_to_state(p, &c, ST_SYN_RECEIVED);
 	EXPECT_EQ(0, socket_shutdown(c.fd, SHUT_WR));
@@ -462,7 +467,7 @@ TEST_F(abort, sm_sr_abort)
 	peer_expect_silence(p, 5000);
 }
 
-/* The socket of a connection that was cut off can make another one. */
+/* The socket of a reset connection can connect again. */
 TEST_F(abort, disconnected_socket_connects_again)
 {
 	struct peer *p = &self->peer;
@@ -487,7 +492,7 @@ static int asked(int fd, unsigned long request)
 	return ioctl(fd, request, &n) ? -errno : n;
 }
 
-/* Nothing of the connection is left to be told. */
+/* No error of the old connection is left. */
 TEST_F(abort, disconnected_socket_has_nothing)
 {
 	struct conn c;
@@ -501,7 +506,7 @@ TEST_F(abort, disconnected_socket_has_nothing)
 	EXPECT_EQ(0, socket_disconnect(c.fd));
 	EXPECT_EQ(0, socket_poll(c.fd) & POLLPRI);
 	if (!stock_mode()) {
-		/* Whose numbers of both are of no connection. */
+		/* An ACK and a sequence number that belong to neither connection. */
 		EXPECT_EQ(0, asked(c.fd, SIOCOUTQNSD));
 		EXPECT_EQ(0, asked(c.fd, SIOCOUTQ));
 	}
@@ -509,7 +514,10 @@ TEST_F(abort, disconnected_socket_has_nothing)
 	self->peer.leave_unread = true;
 }
 
-/* What LAST-ACK still had to say is lost then, and the peer told; its FIN alone is not. */
+/*
+ * Data that LAST-ACK had queued is lost then, and the peer is told; a FIN alone is
+ * not.
+ */
 static void disconnect_in_last_ack(struct __test_metadata *_metadata, struct peer *p, int wnd)
 {
 	struct conn c;

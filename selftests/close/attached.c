@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * attached: FIN-WAIT-2 of a program that has shut down and keeps its socket.
- * RFC 9293 3.6 case 1 sets no limit, nor does xtcp unless the knob
- * xtcp_attached_fin_timeout says so. Linux has no such thing.
+ * attached: FIN-WAIT-2 of a program that has called shutdown() and keeps its socket.
+ * RFC 9293 3.6 case 1 sets no limit; xtcp sets one if the knob
+ * xtcp_attached_fin_timeout does. Linux has no such limit.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(attached);
 
-/* Into FIN-WAIT-2; the mark is the peer's last segment. */
+/* To FIN-WAIT-2; the mark is at the peer's last segment. */
 static void shut_down(struct peer *p, struct conn *c)
 {
 	conn_to_state(p, c, ST_FIN_WAIT_1);
@@ -18,7 +18,7 @@ static void shut_down(struct peer *p, struct conn *c)
 	conn_expect_state(c, ST_FIN_WAIT_2);
 }
 
-/* It ends with an error for the program, and without a word to the peer. */
+/* The end is an error for the program; no segment is sent. */
 static void expect_end(struct __test_metadata *_metadata, struct conn *c,
 		       int64_t at_ms)
 {
@@ -32,7 +32,7 @@ static void expect_end(struct __test_metadata *_metadata, struct conn *c,
 	EXPECT_EQ(0, socket_error(c->fd));
 	counters_expect(_metadata, &before, "TCPAbortOnTimeout", 1, NULL);
 	peer_expect_silence(c->peer, 1000);
-	/* A peer that comes back learns that it is over. */
+	/* A segment of the peer after that is answered with a RST. */
 	conn_send(c, .flags = FIN | ACK);
 	conn_expect(c, .flags = RST, .seq = 2);
 }
@@ -69,14 +69,14 @@ TEST_F_TIMEOUT(attached, wish_07_no_limit_is_the_default, 4000)
 	peer_expect_silence(p, 3600 * 1000);
 	conn_expect_state(&c, ST_FIN_WAIT_2);
 	EXPECT_EQ(0, socket_error(c.fd));
-	/* After an hour the peer may still say something. */
+	/* After an hour the peer may still send data. */
 	conn_send(&c, .flags = FIN | ACK | PSH, .data = "late");
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 6);
 	conn_expect_state(&c, ST_TIME_WAIT);
 	EXPECT_EQ(0, socket_receive(c.fd));
 }
 
-/* What the checks of RFC 9293 3.10.7.4 do not let pass is no word of the peer's. */
+/* A segment that fails the checks of RFC 9293 3.10.7.4 does not count. */
 TEST_F(attached, wish_07_junk_does_not_count)
 {
 	struct peer *p = &self->peer;
@@ -94,7 +94,7 @@ TEST_F(attached, wish_07_junk_does_not_count)
 	expect_end(_metadata, &c, 10000);
 }
 
-/* A half-close in use is no leak: each segment of the peer begins it anew. */
+/* A half-close in use is no leak: each segment of the peer restarts the timer. */
 TEST_F(attached, wish_07_counts_from_the_peers_last_segment)
 {
 	struct peer *p = &self->peer;
@@ -117,7 +117,7 @@ TEST_F(attached, wish_07_counts_from_the_peers_last_segment)
 	expect_end(_metadata, &c, 10000);
 }
 
-/* FIN in time: TIME-WAIT as ever, which the knob does not shorten. */
+/* A FIN in time: TIME-WAIT as usual, which the knob does not shorten. */
 TEST_F(attached, wish_07_fin_in_time_is_a_normal_close)
 {
 	struct peer *p = &self->peer;
@@ -135,7 +135,7 @@ TEST_F(attached, wish_07_fin_in_time_is_a_normal_close)
 	EXPECT_EQ(0, socket_error(c.fd));
 }
 
-/* Once the program has closed, xtcp_fin_timeout is what counts, from then on. */
+/* Once the program has closed, xtcp_fin_timeout counts, from then on. */
 TEST_F(attached, wish_07_orphan_has_a_knob_of_its_own)
 {
 	struct peer *p = &self->peer;
@@ -151,14 +151,14 @@ TEST_F(attached, wish_07_orphan_has_a_knob_of_its_own)
 	c.fd = -1;
 	conn_expect_move(&c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, 20000);
 
-	/* One that never was attached in FIN-WAIT-2. */
+	/* A socket that was never attached in FIN-WAIT-2. */
 	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true, .kport = 6000);
 	peer_mark(p);
 	conn_send(&c, .flags = ACK);
 	conn_expect_move(&c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, 20000);
 }
 
-/* Longer than TIME-WAIT the orphan waits as a socket first. */
+/* A wait longer than TIME-WAIT: the orphan first waits as a socket. */
 TEST_F(attached, wish_07_orphan_of_a_long_fin_timeout)
 {
 	struct peer *p = &self->peer;
@@ -177,7 +177,7 @@ TEST_F(attached, wish_07_orphan_of_a_long_fin_timeout)
 	conn_expect_move(&c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, 100000);
 }
 
-/* Who sleeps in recv() is woken and told. */
+/* A sleeping recv() is woken and returns the error. */
 TEST_F(attached, wish_07_sleeper_is_told)
 {
 	struct peer *p = &self->peer;

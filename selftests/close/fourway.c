@@ -12,7 +12,7 @@
 PEER_FIXTURE(fourway);
 PAIR_FIXTURE(fourway_pair);
 
-/* The kernel's TCP may let the ACK of a FIN wait for text to ride on; xtcp does not. */
+/* The kernel's TCP may delay the ACK of a FIN for data to carry it; xtcp does not. */
 #define FIN_ACK_MS (stock_mode() ? 210 : PROMPT_MS)
 
 static void open_counted(struct peer *p, struct conn *c, struct counters *before)
@@ -29,7 +29,7 @@ TEST_F(fourway, lc_70_fin_takes_one_number)
 	struct conn c;
 
 	open_counted(p, &c, &before);
-	/* The same ACK twice is a duplicate, with nothing in flight but the FIN. */
+	/* The second of two equal ACKs is a duplicate, with only the FIN in flight. */
 	counters_ignore(&before, "TCPRenoReorder", NULL);
 	peer_mark(p);
 	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
@@ -40,7 +40,7 @@ TEST_F(fourway, lc_70_fin_takes_one_number)
 	EXPECT_EQ(1, row.timer);
 	EXPECT_NE(0, row.inode);
 	EXPECT_EQ(EPIPE, socket_send(c.fd));
-	/* Not acknowledged by an ACK of all that lies before it. */
+	/* An ACK of all that precedes the FIN does not acknowledge it. */
 	conn_send(&c, .flags = ACK, .ack = 1);
 	conn_expect_state(&c, ST_FIN_WAIT_1);
 	counters_expect(_metadata, &before, "CurrEstab", -1, NULL);
@@ -55,14 +55,14 @@ TEST_F(fourway, lc_70_queued_text_goes_first)
 	char text[6000];
 	struct conn c;
 
-	/* The window takes a third of it. */
+	/* The window takes a third of the data. */
 	pattern_fill(text, sizeof(text), 0);
 	conn_open(p, &c, .wnd = 2000);
 	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
 	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
 	conn_expect_state(&c, ST_FIN_WAIT_1);
 	EXPECT_EQ(EPIPE, socket_send(c.fd));
-	/* The FIN comes on the last of it or, beyond the window, after it. */
+	/* The FIN comes with the last data or, beyond the window, after it. */
 	do {
 		conn_expect(&c, .seq = conn_kern_nxt(&c),
 			    .pattern = conn_kern_nxt(&c) - 1, .within_ms = 300);
@@ -91,7 +91,7 @@ TEST_F(fourway, lc_71_fin_ends_what_is_read)
 	program_reads_end(_metadata, c.fd);
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP, socket_poll(c.fd));
 	EXPECT_EQ(0, socket_error(c.fd));
-	/* Still one connection, and nothing that would end it. */
+	/* The connection is still open, and nothing is armed that would end it. */
 	counters_expect(_metadata, &before, NULL);
 	peer_expect_silence(p, 200000);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
@@ -243,7 +243,7 @@ TEST_F(fourway, lc_80_three_segments)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The peer acknowledges our FIN and sends its own in one. */
+	/* The peer acknowledges our FIN and sends its own in one segment. */
 	conn_to_state(p, &c, ST_FIN_WAIT_1);
 	conn_send(&c, .flags = FIN | ACK, .ack = 2);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
@@ -296,7 +296,7 @@ TEST_F(fourway_pair, lc_81_both_ends_pass_closing)
 	}
 }
 
-/* Who sends the first FIN waits, and nobody else. */
+/* Only the side that sends the first FIN enters TIME-WAIT. */
 static void expect_waiter(struct __test_metadata *_metadata, struct pair *pr,
 			  enum side first)
 {
@@ -323,7 +323,7 @@ TEST_F(fourway_pair, lc_87_the_server_waits)
 	expect_waiter(_metadata, &self->pair, SERVER);
 }
 
-/* A whole life as RFC 9293 figure 5 draws it, counted row by row. */
+/* A whole connection as in RFC 9293 figure 5, each lifecycle row counted. */
 struct step {
 	const char *from, *event, *to;
 };
@@ -373,7 +373,7 @@ TEST_F(fourway_pair, lc_95_histories)
 	expect_steps(_metadata, server, ARRAY_SIZE(server));
 }
 
-/* connect() from a port that is bound already, to where the peer is. */
+/* connect() from a port that is bound already, to the peer's port. */
 static int connect_errno(const struct conn *c, int pport, int *fd)
 {
 	struct sockaddr_storage sa;
@@ -434,7 +434,7 @@ TEST_F(fourway, lc_94_close_wait_never_times_out)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_CLOSE_WAIT);
-	/* The test's own timeout bounds the night; nothing is armed at all. */
+	/* The test's own timeout is the limit; no timer is armed. */
 	peer_expect_silence(p, 500000);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
@@ -450,7 +450,7 @@ TEST_F(fourway, lc_24_nothing_of_the_old_incarnation_is_read)
 	struct peer *p = &self->peer;
 	struct conn old, c;
 
-	/* A FIN, data and an ACK of the last life reach the next one. */
+	/* A FIN, data and an ACK of the old connection reach the new one. */
 	conn_to_state(p, &old, ST_TIME_WAIT, .peer_iss = 1000);
 	conn_open(p, &c, .lfd = old.lfd, .pport = old.pport, .peer_iss = 500000);
 	EXPECT_EQ(old.kern_nxt + 65537, c.kern_iss);
@@ -483,7 +483,7 @@ TEST_F(fourway, rfc9293_may_01_close_without_reading_on)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Half-duplex close: who closes cannot read any more; text gets RST. */
+	/* Half-duplex close: a closed socket cannot read; data gets a RST. */
 	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
 	conn_send(&c, .flags = PSH | ACK, .data = "for nobody", .ack = 2);
 	conn_expect(&c, .flags = RST, .seq = 2);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * incarnation: what is still under way of a connection that has ended reaches
- * its TIME-WAIT, or the next connection of the same four numbers. Nothing of
- * it may be delivered, and nobody be thrown out. RFC 9293 3.6.1, RFC 5961,
- * RFC 6191, RFC 7323 5; LC-24, LC-79, LC-90.
+ * incarnation: late segments of a connection that has ended reach its TIME-WAIT record
+ * or the next connection of the same 4-tuple. No late byte may be delivered, and no
+ * connection be ended by them. RFC 9293 3.6.1, RFC 5961, RFC 6191, RFC 7323 5; LC-24,
+ * LC-79, LC-90.
  */
 /* vm: wires v6 families */
 #include "lib/xtcp_test.h"
@@ -26,7 +26,7 @@ struct duplicate {
 	bool answered;
 };
 
-/* The peer said SYN at 0, ten bytes from 1 and FIN at 11. */
+/* The peer sent SYN at 0, ten bytes from 1 and FIN at 11. */
 static const struct duplicate duplicates[] = {
 	{ "the SYN", SYN, 0, 0, true },
 	{ "a SYN before it", SYN, -100000, 0, true },
@@ -60,14 +60,14 @@ static void into_time_wait(struct __test_metadata *_metadata, struct peer *p, bo
 	program_reads(_metadata, c.fd, "0123456789");
 	conn_advance(&c, ST_TIME_WAIT, false);
 	ASSERT_EQ(12, conn_peer_nxt(&c));
-	/* Not all in one half second, in which bare ones are answered once. */
+	/* Not all within one half second, in which bare ACKs are answered once. */
 	for (size_t i = 0; i < ARRAY_SIZE(duplicates); i++) {
 		const struct duplicate *d = &duplicates[i];
 
 		sleep_ms(1000);
 		peer_note(p, "%s", d->what);
 		counters_begin(&before);
-		/* A stamp from before counts as old; the same one does not. */
+		/* An older timestamp is old; an equal one is not. */
 		if (stamps)
 			conn_send(&c, .flags = d->flags, .seq = d->seq, .len = d->len,
 				  .opt = OPT(OPT_NOP, OPT_NOP,
@@ -75,7 +75,7 @@ static void into_time_wait(struct __test_metadata *_metadata, struct peer *p, bo
 		else
 			conn_send(&c, .flags = d->flags, .seq = d->seq, .len = d->len,
 				  .ack = 2);
-		/* Without any flag: it is new by its number, unless its stamp is old. */
+		/* Without any flag: new by its number, unless its timestamp is old. */
 		if (d->answered || (stamps && !d->flags))
 			conn_expect(&c, .flags = ACK, .seq = 2, .ack = 12);
 		peer_expect_silence(p, 5);
@@ -98,7 +98,10 @@ TEST_F(incarnation, rfc7323_duplicates_into_time_wait)
 
 /* --- into the next one -------------------------------------------------- */
 
-/* Two connections in a row from one port, the second in TIME-WAIT's place. */
+/*
+ * Two connections in a row from one port; the second replaces the first's TIME-WAIT
+ * record.
+ */
 static void reuse(struct __test_metadata *_metadata, struct peer *p, struct conn *old,
 		  struct conn *c)
 {
@@ -113,8 +116,8 @@ static void reuse(struct __test_metadata *_metadata, struct peer *p, struct conn
 }
 
 /*
- * The peer never got the last ACK and repeats its FIN, which meets SYN-SENT.
- * RST tells the peer, and the SYN that comes again a second later connects.
+ * The peer did not get the last ACK and repeats its FIN, which reaches SYN-SENT. The
+ * RST tells the peer, and the SYN that is repeated a second later connects.
  */
 TEST_F(incarnation, lc_90_peer_is_still_in_last_ack)
 {
@@ -142,8 +145,8 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	/*
-	 * By their numbers they are from before the window. (The kernel's TCP does not
-	 * answer the one without any flag, as RFC 9293 3.10.7.4 would have it.)
+	 * By their numbers they precede the window. (The kernel's TCP does not answer
+	 * the one without any flag, against RFC 9293 3.10.7.4.)
 	 */
 	for (size_t i = 0; i < ARRAY_SIZE(duplicates); i++) {
 		const struct duplicate *d = &duplicates[i];
@@ -157,7 +160,7 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 		peer_expect_silence(p, 5);
 		conn_expect_state(&c, ST_ESTABLISHED);
 	}
-	/* And these lie in it, so that only their stamps tell. */
+	/* These lie in the window, so only their timestamps tell. */
 	for (size_t i = 0; i < ARRAY_SIZE(duplicates); i++) {
 		const struct duplicate *d = &duplicates[i];
 
@@ -172,7 +175,7 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 		peer_expect_silence(p, 5);
 		conn_expect_state(&c, ST_ESTABLISHED);
 	}
-	/* What is new is read. */
+	/* New data is read. */
 	conn_send(&c, .flags = PSH | ACK, .seq = 1, .data = "new");
 	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
 }
@@ -180,8 +183,8 @@ TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 /* --- in a row ----------------------------------------------------------- */
 
 /*
- * Connection after connection from a handful of ports, in the places of their
- * own TIME-WAITs. Each carries its number both ways; nobody reads another's.
+ * One connection after the other from a handful of ports, each replacing its own
+ * TIME-WAIT record. Each carries its number both ways; no end reads another's.
  */
 TEST_F(incarnations, lc_90_a_thousand_in_a_row)
 {
@@ -198,7 +201,7 @@ TEST_F(incarnations, lc_90_a_thousand_in_a_row)
 		ASSERT_EQ(0, knob_set("tw_reuse_delay", 1));
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40019"));
 	for (uint32_t i = 0; i < 1000; i++) {
-		/* Stock's records must be a second old, and there are 20. */
+		/* The kernel's records must be a second old, and there are 20. */
 		if (stock_mode() && i % 20 == 0)
 			sleep_ms(2100);
 		fd = pair_connect(pr, 80);
@@ -232,7 +235,7 @@ static void wrap(struct __test_metadata *_metadata, struct peer *p, uint32_t pee
 {
 	struct conn c;
 
-	/* Text, FIN, or what follows it, is number 0. */
+	/* Data, FIN, or what follows the FIN, has sequence number 0. */
 	conn_open(p, &c, .peer_iss = peer_iss, .kport = 6000 + (uint16_t)-peer_iss);
 	conn_send(&c, .flags = PSH | ACK, .data = "x");
 	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
@@ -246,7 +249,7 @@ static void wrap(struct __test_metadata *_metadata, struct peer *p, uint32_t pee
 	conn_expect_state(&c, ST_TIME_WAIT);
 	conn_send(&c, .flags = FIN | ACK, .seq = 2);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 3);
-	/* One below is old, one above opens anew. */
+	/* A number below is old, one above opens a new connection. */
 	conn_send(&c, .flags = SYN, .seq = 2);
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 3, .within_ms = 10);
 	peer_send(p, .flags = SYN, .seq = c.peer_iss + 4, .sport = c.pport, .dport = c.kport);
@@ -280,7 +283,7 @@ TEST_F(incarnation, rfc5927_icmp_for_a_closed_connection)
 	peer_expect_silence(p, 10);
 	counters_expect(_metadata, &before, NULL);
 	EXPECT_EQ(0, socket_error(c.fd));
-	/* The listener it came from is no worse for it. */
+	/* The listener is unaffected. */
 	conn_open(p, &c, .lfd = c.lfd);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kill: /proc/net/xtcp_kill: what the administrator ends, in each state; who
- * is told what; who may; and what is no line. RFC 9293 3.10.5.
+ * kill: /proc/net/xtcp_kill: what the administrator ends in each state, who is told,
+ * who may write, and which lines are invalid. RFC 9293 3.10.5.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -16,7 +16,7 @@ PEER_FIXTURE(killing);
 #define KILL_FILE "/proc/net/xtcp_kill"
 #define STAMPS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0))
 
-/* Bytes taken; negative errno. */
+/* Return: bytes taken, or a negative errno. */
 static int say(const char *text)
 {
 	int fd = open(KILL_FILE, O_WRONLY), n;
@@ -37,7 +37,7 @@ static const char *line(const char *local, int lport, const char *remote, int rp
 	return text;
 }
 
-/* A listener's. */
+/* A listener's row. */
 static const char *line_at(const char *local, int port)
 {
 	return line(local, port, "0.0.0.0", 0);
@@ -52,7 +52,7 @@ static void expect_killed(struct __test_metadata *_metadata, const struct conn *
 {
 	EXPECT_EQ((int)strlen(line_of(c)), say(line_of(c)));
 	conn_expect_state(c, ST_CLOSED);
-	/* There is no such connection now. */
+	/* No such connection exists now. */
 	EXPECT_EQ(-ENOENT, say(line_of(c)));
 }
 
@@ -88,7 +88,7 @@ static void kill_in(struct __test_metadata *_metadata, struct peer *p, const str
 		EXPECT_EQ(0, socket_error(c.fd));
 		close(c.fd);
 	}
-	/* What the peer says after that is for nobody. */
+	/* Later segments of the peer get the answer of a closed port. */
 	peer_expect_silence(p, 200000);
 }
 
@@ -104,7 +104,7 @@ KILL(ESTABLISHED, .name = "ESTABLISHED", .estab_resets = true, .was_open = true,
 KILL(CLOSE_WAIT, .name = "CLOSE-WAIT", .estab_resets = true, .was_open = true, .reset = true)
 KILL(FIN_WAIT_1, .name = "FIN-WAIT-1", .reset = true)
 KILL(FIN_WAIT_2, .name = "FIN-WAIT-2", .reset = true)
-/* The peer has said its last word, and ours is under way. */
+/* The peer has sent its FIN, and ours is in flight. */
 KILL(CLOSING, .name = "CLOSING")
 KILL(LAST_ACK, .name = "LAST-ACK")
 KILL(TIME_WAIT, .name = "TIME-WAIT")
@@ -135,13 +135,13 @@ TEST_F(killing, kill_half_open)
 	EXPECT_EQ(1, lifecycle_count("SYN-RECEIVED", "KILL", "CLOSED"));
 	counters_expect(_metadata, &before, NULL);
 	peer_expect_silence(p, 70000);
-	/* The third ACK comes too late; the next SYN does not. */
+	/* The third ACK comes too late; the next SYN connects. */
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	conn_open(p, &c, .lfd = c.lfd);
 }
 
-/* One that waits for accept(): the program gets it, and reads the end. */
+/* A connection that waits for accept(): the program gets it, and reads the end. */
 TEST_F(killing, kill_before_accept)
 {
 	struct peer *p = &self->peer;
@@ -161,7 +161,7 @@ TEST_F(killing, kill_before_accept)
 
 #define listener_line line_at("10.0.0.1", 5000)
 
-/* As after shutdown() of a listener: its half-open and queued go with it. */
+/* As after shutdown() of a listener: half-open and queued connections end with it. */
 TEST_F(killing, kill_listener)
 {
 	struct peer *p = &self->peer;
@@ -185,16 +185,16 @@ TEST_F(killing, kill_listener)
 	EXPECT_EQ(1, lifecycle_count("LISTEN", "KILL", "CLOSED"));
 	EXPECT_EQ(EINVAL, socket_accept(accepted.lfd));
 	EXPECT_EQ(ECONNABORTED, socket_error(accepted.lfd));
-	/* What was accepted lives; and the port may be listened on anew. */
+	/* Accepted connections live on, and the port may be listened on again. */
 	conn_expect_state(&accepted, ST_ESTABLISHED);
 	close(accepted.lfd);
 	conn_open(p, &queued);
-	/* The accepted one's peer, by the way, was never told anything. */
+	/* The accepted connection's peer was told nothing. */
 	conn_send(&accepted, .flags = PSH | ACK, .data = "on");
 	conn_expect(&accepted, .flags = ACK, .ack = 3, .within_ms = 210);
 }
 
-/* It names a listener as it was bound, and takes all that share the port. */
+/* A line names a listener by its bind address, and ends all that share the port. */
 TEST_F(killing, kill_listener_exactly)
 {
 	int any = socket_new(-1), here = socket_new(-1), again = socket_new(-1);
@@ -275,7 +275,7 @@ TEST_F(killing, kill_several_lines)
 	NOT_ON_STOCK();
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		conn_open(p, &c[i], .kport = 6000 + i);
-		/* The third has gone by itself. */
+		/* The third has ended by itself. */
 		if (i == 2)
 			strcat(text, line("10.0.0.1", 6002, "10.0.0.9", 1));
 		else
@@ -289,7 +289,7 @@ TEST_F(killing, kill_several_lines)
 	conn_expect(&c[1], .flags = RST | ACK, .seq = 1);
 	conn_expect_state(&c[2], ST_ESTABLISHED);
 	conn_expect_state(&c[3], ST_ESTABLISHED);
-	/* A line of xtcp_age as it is. */
+	/* A line as xtcp_age prints it. */
 	snprintf(text, sizeof(text), "  %s\t%s ESTABLISHED 0.100 0 77\n",
 		 end_text("10.0.0.1", 6003), end_text("10.0.0.2", c[3].pport));
 	EXPECT_EQ((int)strlen(text), say(text));
@@ -335,7 +335,7 @@ TEST_F(killing, kill_bad_lines)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* CAP_NET_ADMIN of who opens the file. It can't be read by anybody. */
+/* CAP_NET_ADMIN of the task that opens the file. Nobody can read it. */
 TEST_F(killing, kill_needs_privilege)
 {
 	struct peer *p = &self->peer;
@@ -353,7 +353,7 @@ TEST_F(killing, kill_needs_privilege)
 	EXPECT_EQ(-EACCES, say(line_of(&c)));
 	ASSERT_EQ(0, seteuid(0));
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* Even if the file's mode would let them. */
+	/* Even if the file's mode would allow it. */
 	ASSERT_EQ(0, chmod(KILL_FILE, 0222));
 	ASSERT_EQ(0, seteuid(65534));
 	EXPECT_EQ(-EPERM, say(line_of(&c)));
@@ -361,7 +361,7 @@ TEST_F(killing, kill_needs_privilege)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* Only what is in the namespace of the file. */
+/* Only connections of the file's namespace. */
 TEST_F(killing, kill_stays_in_its_namespace)
 {
 	struct peer *p = &self->peer;

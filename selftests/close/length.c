@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * length: how long TIME-WAIT is: xtcp_tw_timeout, XTCP_TW_TIMEOUT and, where
- * timestamps guard the next connection, xtcp_tw_recycle, which must not shut
- * anybody out. RFC 9293 3.6.1; RFC 7323 5; RFC 6191; LC-76, LC-91.
+ * length: the length of TIME-WAIT: xtcp_tw_timeout, XTCP_TW_TIMEOUT and, where
+ * timestamps guard the next connection, xtcp_tw_recycle, which must not refuse any
+ * host. RFC 9293 3.6.1; RFC 7323 5; RFC 6191; LC-76, LC-91.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -12,9 +12,9 @@ PEER_FIXTURE(length);
 #define MSL2_MS 60000
 #define STAMPS(val) OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(val, 0))
 #define RECYCLE_MIN_MS 1000
-#define LINE_CACHE "kmalloc-128"	/* where a queue of records is taken from */
+#define LINE_CACHE "kmalloc-128"	/* slab that the records of a delay line come from */
 
-/* In FIN-WAIT-2: with the peer's FIN, TIME-WAIT begins; so long it lasts. */
+/* In FIN-WAIT-2: TIME-WAIT begins with the peer's FIN and lasts @ms. */
 static void expect_length(struct conn *c, int64_t ms)
 {
 	struct peer *p = c->peer;
@@ -71,7 +71,7 @@ TEST_F(length, wish_01_new_records_only)
 	conn_expect_move(&before, ST_TIME_WAIT, ST_CLOSED, MSL2_MS);
 }
 
-/* It begins anew with the length that it had. */
+/* It restarts with the length that it had. */
 TEST_F(length, lc_77_fin_again_restarts_the_same_length)
 {
 	struct peer *p = &self->peer;
@@ -138,8 +138,8 @@ static void end_nth(struct conn *c, int i)
 }
 
 /*
- * As many lengths as there are programs: each its own, whichever came first,
- * and those of the knob beside them.
+ * As many lengths as programs: each record keeps its own, whichever came first, and so
+ * do those of the knob.
  */
 TEST_F(length, opt_xtcp_tw_timeout_of_many)
 {
@@ -158,7 +158,7 @@ TEST_F(length, opt_xtcp_tw_timeout_of_many)
 	for (int i = 0; i <= MANY; i++)
 		end_nth(c, i);
 	for (int s = 1; s <= MANY; s++) {
-		/* Looking at so many takes a while, too. */
+		/* Checking so many takes a while, too. */
 		peer_sleep_until(p, s * 1000 - 500);
 		for (int i = 0; i <= MANY; i++)
 			conn_expect_state(&c[i], s > seconds[i] ? ST_CLOSED : ST_TIME_WAIT);
@@ -168,7 +168,7 @@ TEST_F(length, opt_xtcp_tw_timeout_of_many)
 		conn_expect_state(&c[i], ST_CLOSED);
 }
 
-/* The knob, too, may be changed all the time: each record keeps what it said then. */
+/* The knob changes all the time: each record keeps the value of its beginning. */
 TEST_F(length, knob_tw_timeout_changed_all_the_time)
 {
 	struct peer *p = &self->peer;
@@ -191,7 +191,7 @@ TEST_F(length, knob_tw_timeout_changed_all_the_time)
 		conn_expect_state(&c[i], ST_CLOSED);
 }
 
-/* And costs no memory: what kept the records of the one value serves the next. */
+/* A change costs no memory: the delay line of one value serves the next. */
 TEST_F_TIMEOUT(length, knob_tw_timeout_changed_costs_no_memory, 1000)
 {
 	struct peer *p = &self->peer;
@@ -206,7 +206,7 @@ TEST_F_TIMEOUT(length, knob_tw_timeout_changed_costs_no_memory, 1000)
 		conn_to_state(p, &c, ST_TIME_WAIT);
 		close(c.fd);
 		close(c.lfd);
-		/* Of the last ones many wait at the same time. */
+		/* Many of the last ones wait at the same time. */
 		if (i > 20)
 			continue;
 		sleep_ms(1000 * (i + 2));
@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(length, opt_xtcp_tw_timeout_late_and_longer, 700)
 	expect_length(&c, 600000);
 }
 
-/* Of an orphan: a record in FIN-WAIT-2 first. */
+/* An orphan: first a FIN-WAIT-2 record. */
 TEST_F(length, opt_xtcp_tw_timeout_by_way_of_an_orphan)
 {
 	struct conn c;
@@ -323,7 +323,7 @@ TEST_F(length, knob_tw_recycle_never_lengthens)
 	expect_length(&c, 1000);
 }
 
-/* The last ACK was lost: a FIN that comes again is still answered. */
+/* The last ACK was lost: a repeated FIN is still answered. */
 TEST_F(length, knob_tw_recycle_fin_again)
 {
 	struct peer *p = &self->peer;
@@ -340,8 +340,8 @@ TEST_F(length, knob_tw_recycle_fin_again)
 }
 
 /*
- * A client behind the one address that all share; its clock begins anywhere.
- * Its first SYN is answered and the connection opened; the server closes first.
+ * A client behind a shared address, with a clock of any value. Its first SYN is
+ * answered and the connection opened; the server closes first.
  */
 static void serve(struct __test_metadata *_metadata, struct peer *p, int lfd, int port)
 {
@@ -358,9 +358,9 @@ static void serve(struct __test_metadata *_metadata, struct peer *p, int lfd, in
 }
 
 /*
- * Many hosts behind one address: their clocks differ by anything, their ports
- * are the translator's. Linux's tw_recycle refused all but the one whose clock
- * was ahead.
+ * Many hosts behind one address: their clocks differ by any value, the translator
+ * chooses their ports. Linux's tw_recycle refused all but the host whose clock was
+ * ahead.
  */
 TEST_F(length, lc_91_clients_behind_one_address)
 {
@@ -374,7 +374,7 @@ TEST_F(length, lc_91_clients_behind_one_address)
 	counters_take(&before);
 	for (int round = 0; round < 4; round++) {
 		for (int i = 0; i < 60; i++, n++)
-			/* Ports come again in the next round, to another host. */
+			/* In the next round the ports go to other hosts. */
 			serve(_metadata, p, lfd, 20000 + i);
 		EXPECT_EQ(60, proc_rows(p->family, ROW_TIME_WAIT));
 		/* The short TIME-WAIT is over, and no trace of any host is left. */
@@ -386,9 +386,9 @@ TEST_F(length, lc_91_clients_behind_one_address)
 }
 
 /*
- * A port given to another host at once, with a clock far behind: the SYN can't
- * be told from an old one, so the record answers; the host says RST, as it has
- * no connection; and its next SYN is served.
+ * A port goes to another host at once, whose clock is far behind: the SYN can't be
+ * told from an old one, so the record answers; the host, which has no connection,
+ * sends RST; and its next SYN is accepted.
  */
 TEST_F(length, wish_03_port_goes_to_a_host_with_an_older_clock)
 {
@@ -412,7 +412,7 @@ TEST_F(length, wish_03_port_goes_to_a_host_with_an_older_clock)
 	peer_expect(p, .flags = FIN | ACK, .dport = 20000);
 }
 
-/* Our own clock runs on for the same four numbers, record or not. */
+/* Our own clock advances for the same 4-tuple, with or without the record. */
 TEST_F(length, rfc7323_offset_outlives_the_record)
 {
 	struct peer *p = &self->peer;
@@ -439,7 +439,7 @@ TEST_F(length, rfc7323_offset_outlives_the_record)
 	}
 }
 
-/* With the record gone so early, PAWS is what keeps old segments out. */
+/* The record is gone so early that only PAWS keeps old segments out. */
 TEST_F(length, lc_91_paws_guards_the_next_connection)
 {
 	struct peer *p = &self->peer;
@@ -455,10 +455,10 @@ TEST_F(length, lc_91_paws_guards_the_next_connection)
 	sleep_ms(RECYCLE_MIN_MS + 10);
 	conn_expect_state(&c, ST_CLOSED);
 	conn_open(p, &c, .pport = 20000, .lfd = c.lfd, .peer_iss = 4900, .opt = STAMPS(1));
-	/* The peer's clock runs on, too: of the old connection it was less. */
+	/* The peer's clock advances, too: the old connection's was less. */
 	old = c.tsval_base - RECYCLE_MIN_MS;
 	counters_begin(&before);
-	/* Right in the new window, by its number; but old. */
+	/* In the new window by its number, but old. */
 	conn_send(&c, .flags = PSH | ACK, .seq = 1, .data = "old",
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(old, 0)));
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);

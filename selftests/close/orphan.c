@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * orphan: a connection whose program has gone: how often its FIN is repeated,
- * how long FIN-WAIT-2 may last, what becomes of text that still comes.
- * RFC 9293 3.6, 3.6.1, 3.8.3; xtcp_orphan_retries, xtcp_fin_timeout,
- * TCP_LINGER2.
+ * orphan: a connection whose program has closed: how often its FIN is repeated, how
+ * long FIN-WAIT-2 may last, what happens to data that still arrives. RFC 9293 3.6,
+ * 3.6.1, 3.8.3; xtcp_orphan_retries, xtcp_fin_timeout, TCP_LINGER2.
  */
 /* vm: wires v6 families */
 #include "lib/xtcp_test.h"
@@ -14,12 +13,12 @@
 
 PEER_FIXTURE(orphan);
 
-/* Stock sends a loss probe first and counts its time in ticks. */
+/* The kernel's TCP sends a loss probe first and counts its time in ticks. */
 #define EXACT_TIMES_ONLY() NOT_ON_STOCK()
 
 /*
- * FIN at 0, then after RTO * (2^n - 1) for n = 1...retries; silence, and no
- * row, when the timeout after that is over. RTO in us, as TCP_INFO told.
+ * FIN at 0, then after RTO * (2^n - 1) for n = 1...retries; then silence, and no row
+ * once the next timeout is over. RTO in us, as in TCP_INFO.
  */
 static void expect_fins(struct conn *c, uint32_t rto_us, int retries, bool last_ack)
 {
@@ -57,7 +56,7 @@ static void resend_fin(struct __test_metadata *_metadata, struct peer *p,
 	expect_fins(&c, info.rto_us, retries, last_ack);
 	counters_expect(_metadata, &before, "CurrEstab", -1, "RetransSegs", retries,
 			"TCPTimeouts", retries + 1, "TCPAbortOnTimeout", 1, NULL);
-	/* Whoever comes back is told. */
+	/* A segment after that is answered with a RST. */
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 2);
 }
@@ -86,7 +85,7 @@ TEST_F(orphan, knob_orphan_retries_range)
 	EXPECT_EQ(255, knob_get("orphan_retries"));
 }
 
-/* That a router can't reach the peer just now is no reason to give up. */
+/* A router's temporary error is no reason to give up. */
 TEST_F(orphan, lc_82_unreachable_peer)
 {
 	struct peer *p = &self->peer;
@@ -116,7 +115,7 @@ TEST_F(orphan, lc_82_ack_ends_it_any_time)
 	peer_expect_silence(p, 120000);
 }
 
-/* While a program holds the socket, its own patience counts. */
+/* While a program holds the socket, its own retry limit counts. */
 TEST_F(orphan, lc_82_shutdown_is_no_orphan)
 {
 	struct peer *p = &self->peer;
@@ -148,7 +147,7 @@ static void expect_record_for(struct __test_metadata *_metadata, struct conn *c,
 	conn_expect_move(c, ST_ORPHAN_FIN_WAIT_2, ST_CLOSED, ms);
 	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-2", "FIN-WAIT-2-TIMEOUT", "CLOSED"));
 	counters_expect(_metadata, &before, counter, 1, NULL);
-	/* It went without a word; a later FIN is for nobody. */
+	/* It ended without a segment; a later FIN finds no connection. */
 	peer_expect_silence(p, 1000);
 	conn_send(c, .flags = FIN | ACK);
 	conn_expect(c, .flags = RST, .seq = 2);
@@ -189,8 +188,8 @@ TEST_F(orphan, knob_fin_timeout_90)
 	struct conn c;
 
 	/*
-	 * A record lives 60 s at most: the excess is spent as a socket. Linux
-	 * does so, too, but then counts the excess once more instead of 60 s.
+	 * A record lives 60 s at most: the excess is spent as a socket. Linux does so,
+	 * too, but then waits the excess once more instead of 60 s.
 	 */
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("fin_timeout", 90));
@@ -206,7 +205,7 @@ TEST_F(orphan, knob_fin_timeout_90)
 	peer_expect_silence(p, 1000);
 }
 
-/* 50 days are more than fits into 32 bits of milliseconds. */
+/* 50 days are more milliseconds than 32 bits hold. */
 TEST_F(orphan, knob_fin_timeout_of_days)
 {
 	struct peer *p = &self->peer;
@@ -247,7 +246,7 @@ TEST_F(orphan, knob_fin_timeout_floor)
 	sleep_ms(400);
 	conn_send(&c, .flags = ACK);
 	peer_mark(p);
-	/* The second sample has brought the RTO down a little. */
+	/* The second sample has lowered the RTO a little. */
 	sleep_ms(1400);
 	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
 	sleep_ms(info.rto_us * 7 / 2 / 1000 - 1400 + 2);
@@ -345,7 +344,7 @@ TEST_F(orphan, rfc9293_shld_03_text_after_close_is_reset)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-/* Text that the program wrote before it closed still goes out, and again. */
+/* Data written before close() is still sent, and repeated. */
 TEST_F(orphan, lc_70_text_of_the_dead_is_delivered)
 {
 	struct peer *p = &self->peer;
@@ -355,7 +354,7 @@ TEST_F(orphan, lc_70_text_of_the_dead_is_delivered)
 	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
 	close(c.fd);
 	conn_expect_state(&c, ST_FIN_WAIT_1);
-	/* The window opens: text and FIN at once. */
+	/* The window opens: data and FIN at once. */
 	conn_send(&c, .flags = ACK, .wnd = 5000);
 	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .data = "will");
 	conn_expect(&c, .flags = FIN | PSH | ACK, .seq = 1, .data = "will",
@@ -371,7 +370,7 @@ TEST_F(orphan, ctr_TCPAbortOnTimeout_window_stays_shut)
 	struct conn c;
 
 	EXACT_TIMES_ONLY();
-	/* A peer that says nothing to the probes of an orphan. */
+	/* A peer that does not answer the probes of an orphan. */
 	ASSERT_EQ(0, knob_set("orphan_retries", 3));
 	conn_open(p, &c, .wnd = 0);
 	ASSERT_EQ(4, send(c.fd, "will", 4, 0));
@@ -390,7 +389,7 @@ TEST_F(orphan, ctr_TCPAbortOnTimeout_window_stays_shut)
 
 #define MAX_ORPHANS "/proc/sys/net/ipv4/xtcp_max_orphans"
 
-/* NULL: the default, which is stock's. */
+/* NULL: the default of the kernel's TCP. */
 static void limit_orphans(struct __test_metadata *_metadata, const char *value)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY);
@@ -412,7 +411,7 @@ FIXTURE(crowd) {
 FIXTURE_SETUP(crowd)
 {
 	if (!stock_mode()) {
-		/* Those that earlier tests left count too, until they give up. */
+		/* Orphans of earlier tests count too, until they give up. */
 		sleep_ms(300000);
 		limit_orphans(_metadata, "2");
 	}
@@ -442,7 +441,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	}
 	counters_take(&before);
 	close(c[2].fd);
-	/* The FIN is under way already. */
+	/* The FIN is in flight already. */
 	conn_expect(&c[2], .flags = FIN | ACK, .seq = 1);
 	conn_expect(&c[2], .flags = RST | ACK, .seq = 2);
 	conn_expect_state(&c[2], ST_CLOSED);
@@ -450,7 +449,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 			"CurrEstab", -1, "OutSegs", 2, "TCPOrigDataSent", 1,
 			"XtcpResetSentNoMemory", 1, NULL);
 	conn_expect_state(&c[0], ST_FIN_WAIT_1);
-	/* A record is no orphan: the first makes room by becoming one. */
+	/* A record is no orphan: the first one makes room by becoming a record. */
 	conn_send(&c[0], .flags = ACK, .ack = 2);
 	conn_expect_state(&c[0], ST_ORPHAN_FIN_WAIT_2);
 	close(later.fd);
@@ -459,7 +458,7 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	p->leave_unread = true;
 }
 
-/* Looked at again at each timeout, when the limit may have come down. */
+/* The limit is checked at each timeout; it may have been lowered. */
 TEST_F(crowd, knob_max_orphans_at_a_timeout)
 {
 	struct peer *p = &self->peer;
@@ -476,13 +475,13 @@ TEST_F(crowd, knob_max_orphans_at_a_timeout)
 	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .at_ms = info.rto_us / 1000);
 	limit_orphans(_metadata, "0");
 	counters_begin(&before);
-	/* LAST-ACK: the peer waits for nothing but this. */
+	/* LAST-ACK: the peer waits for this FIN alone. */
 	conn_expect_move(&c, ST_LAST_ACK, ST_CLOSED, info.rto_us * 3 / 1000);
 	counters_expect(_metadata, &before, "TCPAbortOnMemory", 1, "TCPTimeouts", MOVED, NULL);
 	EXPECT_EQ(1, lifecycle_count("LAST-ACK", "NO-MEMORY", "CLOSED"));
 }
 
-/* The same where nothing is in flight, and the window is what is waited for. */
+/* The same where nothing is in flight and the window is closed. */
 TEST_F(crowd, knob_max_orphans_at_a_window_probe)
 {
 	struct peer *p = &self->peer;
@@ -520,7 +519,7 @@ TEST_F(crowd, knob_max_orphans_in_closing)
 	EXPECT_EQ(1, lifecycle_count("CLOSING", "NO-MEMORY", "CLOSED"));
 }
 
-/* In FIN-WAIT-2 it is asked at close() alone. */
+/* In FIN-WAIT-2 the limit is checked at close() alone. */
 TEST_F(crowd, knob_max_orphans_in_fin_wait_2)
 {
 	struct peer *p = &self->peer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reason: why a RST was sent, and what one that was taken has ended. Each
- * counter XtcpReset... is provoked by what it is named after, and no other of
- * them moves. RFC 9293 3.5.2 and 3.10.7.1 (sending), 3.5.3 (taking).
+ * reason: why a RST was sent, and what a received RST has ended. Each counter
+ * XtcpReset... is provoked by the case of its name, and no other of them moves. RFC
+ * 9293 3.5.2 and 3.10.7.1 (sending), 3.5.3 (receiving).
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -31,8 +31,8 @@ static long long sum_of(const struct counters *counters, const char *prefix)
 }
 
 /*
- * Of all reasons only this one moved since, by one; and every RST that was
- * ever sent here has its reason.
+ * Only the counter of this reason has moved since, by one; and every RST that was sent
+ * here has a reason.
  */
 static void expect_reason(struct __test_metadata *_metadata,
 			  const struct counters *before, const char *name)
@@ -56,7 +56,7 @@ static void expect_reason(struct __test_metadata *_metadata,
 	EXPECT_EQ(counter_get(&now, "OutRsts"), sum_of(&now, SENT));
 }
 
-/* The body has p and takes the counters just before what it provokes. */
+/* The body has p and takes the counters just before the provocation. */
 #define REASON(test, counter) \
 	static void provoke_##test(struct __test_metadata *_metadata, \
 				   struct peer *p, struct counters *before); \
@@ -111,7 +111,7 @@ REASON(ctr_XtcpResetSentBadAck, "XtcpResetSentBadAck")
 	(void)_metadata;
 	conn_to_state(p, &c, ST_SYN_SENT);
 	expect_rst_of_bad_ack(&c, ST_SYN_SENT, SYN | ACK, before);
-	/* The peer's old connection is gone now: the SYN comes again soon. */
+	/* The peer's old connection is gone now: the SYN is repeated soon. */
 	conn_expect(&c, .flags = SYN, .seq = 0, .within_ms = 10);
 }
 
@@ -229,7 +229,7 @@ REASON(ctr_XtcpResetSentLinger, "XtcpResetSentLinger")
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-/* A negative TCP_LINGER2: no waiting in FIN-WAIT-2. */
+/* A negative TCP_LINGER2: no FIN-WAIT-2. */
 REASON(ctr_XtcpResetSentLinger_in_fin_wait_2, "XtcpResetSentLinger")
 {
 	struct conn c;
@@ -286,7 +286,7 @@ REASON(ctr_XtcpResetSentKilled, "XtcpResetSentKilled")
 	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
 }
 
-/* The knob of the first namespace. NULL: its default, which is stock's. */
+/* The knob of the first namespace. NULL: the default of the kernel's TCP. */
 static void limit_orphans(struct __test_metadata *_metadata, const char *value)
 {
 	int home = open("/proc/thread-self/ns/net", O_RDONLY);
@@ -302,7 +302,7 @@ static void limit_orphans(struct __test_metadata *_metadata, const char *value)
 	close(home);
 }
 
-/* One orphan more than xtcp_max_orphans is not kept. */
+/* The first orphan above xtcp_max_orphans is reset. */
 REASON(ctr_XtcpResetSentNoMemory, "XtcpResetSentNoMemory")
 {
 	struct conn c;
@@ -366,7 +366,7 @@ static void take_in(struct __test_metadata *_metadata, struct peer *p,
 		n++;
 	}
 	EXPECT_LT(0, n);
-	/* Not one that is out of window. */
+	/* A RST outside of the window does not count. */
 	conn_open(p, &c);
 	conn_send(&c, .flags = RST, .seq = 1000000);
 	peer_expect_silence(p, 20);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * resume: a SYN may open a connection in TIME-WAIT anew, and TIME-WAIT goes on
- * if that SYN turns out to be an old duplicate. RFC 9293 MAY-2, LC-93. Stock
+ * resume: a SYN may open a connection in TIME-WAIT anew, and TIME-WAIT continues if
+ * that SYN turns out to be an old duplicate. RFC 9293 MAY-2, LC-93. The kernel's TCP
  * ends TIME-WAIT with the SYN.
  */
 /* vm: wires families */
@@ -12,14 +12,14 @@ PEER_FIXTURE(resume);
 #define TIME_WAIT_MS	60000
 #define ISN_GAP		65537
 
-/* TIME-WAIT on the kernel's side, beside its listener; the mark is its start. */
+/* TIME-WAIT on the kernel's side, beside its listener; the mark is at its start. */
 static void time_wait(struct conn *c)
 {
 	conn_to_state(c->peer, c, ST_TIME_WAIT);
 	peer_mark_last(c->peer);
 }
 
-/* A SYN above all that the old connection had; the answer goes on from it. */
+/* A SYN above all numbers of the old connection; the answer continues from it. */
 static uint32_t syn_anew(struct conn *c)
 {
 	struct peer *p = c->peer;
@@ -41,11 +41,11 @@ TEST_F(resume, rfc9293_may_02_resumes_after_rst)
 	time_wait(&c);
 	seq = syn_anew(&c);
 	conn_expect_state(&c, ST_HALF_OPEN);
-	/* Its sender knows nothing of it: it was an old duplicate. */
+	/* Its sender knows no such connection: it was an old duplicate. */
 	peer_send(p, .flags = RST, .seq = seq + 1, .sport = c.pport,
 		  .dport = c.kport);
 	conn_expect_state(&c, ST_TIME_WAIT);
-	/* What was left of 2MSL is left still. */
+	/* The rest of 2MSL is still left. */
 	conn_expect_move(&c, ST_TIME_WAIT, ST_CLOSED, TIME_WAIT_MS);
 }
 
@@ -81,7 +81,7 @@ TEST_F(resume, rfc9293_may_02_third_ack_ends_it)
 	counters_expect(_metadata, &before, "PassiveOpens", 1, "CurrEstab", 1,
 			"InSegs", 2, "OutSegs", 1, "TCPPureAcks", 1, NULL);
 	EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "rcv-SYN", "CLOSED"));
-	/* The old record's time passes, and nothing happens to the new one. */
+	/* The old record's time passes, and the new connection is unaffected. */
 	peer_sleep_until(p, TIME_WAIT_MS + 1000);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
@@ -111,7 +111,7 @@ TEST_F(resume, rfc9293_may_02_silence_resumes_nothing_late)
 	time_wait(&c);
 	syn_anew(&c);
 	p->leave_unread = true;
-	/* The half-open record outlives what was left of TIME-WAIT. */
+	/* The half-open record outlives the rest of TIME-WAIT. */
 	peer_sleep_until(p, TIME_WAIT_MS + 1000);
 	conn_expect_state(&c, ST_HALF_OPEN);
 	peer_sleep_until(p, TIME_WAIT_MS + 5000);

@@ -21,15 +21,15 @@
 
 PEER_FIXTURE(cell);
 
-/* What the peer gets to see at once. */
+/* The peer sees this at once. */
 enum reply {
 	SILENCE,
-	AN_ACK,			/* of all that was taken */
-	A_RST,			/* where the segment's ACK says */
+	AN_ACK,			/* acknowledges all that was received */
+	A_RST,			/* at the number of the segment's ACK */
 	A_RST_ACK,		/* of a segment without ACK */
-	A_RST_OF_OURS,		/* SND.NXT: the program's wish, not an answer */
+	A_RST_OF_OURS,		/* SND.NXT: sent at the program's request, not as an answer */
 	A_FIN,
-	A_SYN_ACK,		/* of a new incarnation */
+	A_SYN_ACK,		/* of a new connection */
 	SOME_TEXT,
 };
 
@@ -45,8 +45,8 @@ struct cell {
 	enum conn_state to;	/* ST_COUNT: stays */
 	enum reply reply;
 	const char *event;	/* row of the lifecycle table, NULL: none */
-	bool taken;		/* the segment's text or FIN is acknowledged */
-	bool not_stock;		/* Linux does something else */
+	bool taken;		/* the segment's data or FIN is acknowledged */
+	bool not_stock;		/* Linux differs */
 	int err;		/* SO_ERROR afterwards */
 	struct count count[COUNTS_MAX];
 };
@@ -59,16 +59,15 @@ struct cell {
 struct event {
 	const char *name;
 	/*
-	 * Makes it happen. Returns the relative number that the answer must
-	 * show: SEG.ACK for a RST, the end of a segment without ACK for what
-	 * acknowledges it.
+	 * Causes the event. Returns the relative number that the answer must carry:
+	 * SEG.ACK for a RST, the end of a segment without ACK for its acknowledgement.
 	 */
 	int64_t (*happen)(struct __test_metadata *_metadata, struct conn *c,
 			  enum conn_state st);
 	struct cell cell[ST_COUNT];
 };
 
-/* All six that RFC 9293 calls synchronized and that are sockets. */
+/* The six states that RFC 9293 calls synchronized and that are sockets. */
 #define SYNC [ST_ESTABLISHED ... ST_LAST_ACK]
 #define ES [ST_ESTABLISHED]
 #define F1 [ST_FIN_WAIT_1]
@@ -89,7 +88,7 @@ static bool is_record(enum conn_state st)
 	return st == ST_TIME_WAIT || st == ST_ORPHAN_FIN_WAIT_2;
 }
 
-/* All that the kernel has sent but for a FIN that must stay unacknowledged. */
+/* All that the kernel has sent, without a FIN that must stay unacknowledged. */
 static int64_t una(const struct conn *c, enum conn_state st)
 {
 	bool fin = st == ST_FIN_WAIT_1 || st == ST_CLOSING || st == ST_LAST_ACK;
@@ -168,7 +167,7 @@ static void expect_counts(struct __test_metadata *_metadata,
 		n[i++] = (struct count){ "OutRsts", 1 };
 	for (int k = 0; k < COUNTS_MAX && cell->count[k].name; k++)
 		n[i++] = cell->count[k];
-	/* The first without a name ends the list. */
+	/* The first entry without a name ends the list. */
 	counters_expect(_metadata, before, n[0].name, n[0].by, n[1].name, n[1].by,
 			n[2].name, n[2].by, n[3].name, n[3].by, n[4].name, n[4].by,
 			n[5].name, n[5].by, n[6].name, n[6].by, n[7].name, n[7].by, NULL);
@@ -252,7 +251,7 @@ static int64_t send_syn(struct conn *c, int flags, int64_t offset)
 	return flags & ACK ? conn_kern_nxt(c) : seq + 1 + (flags & FIN ? 1 : 0);
 }
 
-/* RFC 5961 4: wherever it lies. An orphan's record is gone for its peer. */
+/* RFC 5961 4: wherever the number lies. To an orphan's peer the connection is gone. */
 HAPPEN(syn) { return send_syn(c, SYN, 0); }
 EVENT(syn,
 	CHALLENGED("rcv-SYN"),
@@ -267,7 +266,7 @@ EVENT(syn_left,
 	FO = STAYS(AN_ACK, "rcv-outside-window"));
 CELLS(syn_left)
 
-/* In TIME-WAIT it opens anew: MAY-2. */
+/* In TIME-WAIT it opens a new connection: MAY-2. */
 HAPPEN(syn_right) { return send_syn(c, SYN, 100000); }
 EVENT(syn_right,
 	CHALLENGED("rcv-SYN"),
@@ -304,7 +303,7 @@ EVENT(no_flags,
 	FO = STAYS(SILENCE, "rcv-bad-flags"));
 CELLS(no_flags)
 
-/* Stock answers it in TIME-WAIT. */
+/* The kernel's TCP answers it in TIME-WAIT. */
 HAPPEN(fin_without_ack) { return send_flags(c, FIN); }
 EVENT(fin_without_ack,
 	SYNC = STAYS(SILENCE, "rcv-bad-flags"),
@@ -332,7 +331,10 @@ EVENT(ack,
 	FO = STAYS(SILENCE, "rcv-ACK"));
 CELLS(ack)
 
-/* Of what was never sent. Stock says nothing, or calls it a challenge. */
+/*
+ * An ACK of what was never sent. The kernel's TCP does not answer, or counts a
+ * challenge.
+ */
 HAPPEN(ack_above) { return send_ack(c, conn_kern_nxt(c) + 100); }
 EVENT(ack_above,
 	SYNC = STAYS(AN_ACK, "rcv-ACK-above-SND.NXT", .not_stock = true),
@@ -362,7 +364,9 @@ static int64_t send_text(struct conn *c, enum conn_state st, int64_t offset)
 	return ack;
 }
 
-/* Beyond a FIN there is no text: ignored, where stock does not even answer. */
+/*
+ * There is no data beyond a FIN: ignored, where the kernel's TCP does not even answer.
+ */
 HAPPEN(text) { return send_text(c, st, 0); }
 EVENT(text,
 	ES = STAYS(AN_ACK, "rcv-text", .taken = true),
@@ -375,7 +379,7 @@ EVENT(text,
 	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
 CELLS(text)
 
-/* All of it was here before. */
+/* All of it is a duplicate. */
 HAPPEN(text_again) { return send_text(c, st, -10); }
 EVENT(text_again,
 	SYNC = STAYS(AN_ACK, NULL, OUR_ACK_WAS_LOST),
@@ -436,7 +440,7 @@ EVENT(fin_again,
 	TW = STAYS(AN_ACK, "rcv-FIN"));
 CELL(cw, fin_again) CELL(cg, fin_again) CELL(la, fin_again) CELL(tw, fin_again)
 
-/* Remembered until the gap is filled. Nobody is left to wait in a record. */
+/* Kept until the hole is filled. A record keeps nothing. */
 HAPPEN(fin_ahead) { return send_fin(c, st, 10); }
 EVENT(fin_ahead,
 	ES = STAYS(AN_ACK, "rcv-FIN-out-of-order", OUT_OF_ORDER),
@@ -445,7 +449,7 @@ EVENT(fin_ahead,
 	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
 CELL(es, fin_ahead) CELL(f1, fin_ahead) CELL(f2, fin_ahead) CELL(fo, fin_ahead)
 
-/* What was remembered counts now. */
+/* The kept FIN counts now. */
 HAPPEN(fin_after_gap)
 {
 	int64_t nxt = conn_peer_nxt(c), ack = una(c, st);
@@ -484,14 +488,14 @@ EVENT(rst, RESET(),
 	FO = GOES(CLOSED, SILENCE, "rcv-RST"));
 CELLS(rst)
 
-/* SHLD-2: it may say why. */
+/* SHLD-2: it may carry a reason. */
 HAPPEN(rst_with_text) { return send_rst(c, 0, 20); }
 EVENT(rst_with_text, RESET(),
 	TW = GOES(CLOSED, SILENCE, "rcv-RST"),
 	FO = GOES(CLOSED, SILENCE, "rcv-RST"));
 CELLS(rst_with_text)
 
-/* RFC 5961 3.2. Stock ends an orphan by any RST in its window. */
+/* RFC 5961 3.2. The kernel's TCP ends an orphan by any RST in its window. */
 HAPPEN(rst_near) { return send_rst(c, 1, 0); }
 EVENT(rst_near,
 	SYNC = STAYS(AN_ACK, "rcv-RST-in-window", CHALLENGE),
@@ -499,7 +503,7 @@ EVENT(rst_near,
 	FO = STAYS(AN_ACK, "rcv-RST-in-window", CHALLENGE, .not_stock = true));
 CELLS(rst_near)
 
-/* Stock's record of an orphan even answers these. */
+/* The kernel's record of an orphan even answers these. */
 HAPPEN(rst_left) { return send_rst(c, -100, 0); }
 EVENT(rst_left,
 	SYNC = STAYS(SILENCE, "rcv-RST-outside-window"),
@@ -514,7 +518,7 @@ EVENT(rst_right,
 	FO = STAYS(SILENCE, "rcv-RST-outside-window", .not_stock = true));
 CELLS(rst_right)
 
-/* A peer that closed may reset from where its FIN stood, as in Linux. */
+/* A peer that closed may reset from the number of its FIN, as in Linux. */
 HAPPEN(rst_at_fin) { return send_rst(c, -1, 0); }
 EVENT(rst_at_fin,
 	CW = GOES(CLOSED, SILENCE, "rcv-RST", .err = EPIPE),
@@ -524,7 +528,7 @@ CELL(cw, rst_at_fin) CELL(cg, rst_at_fin) CELL(la, rst_at_fin)
 
 /* --- the program's calls ------------------------------------------------ */
 
-/* In TIME-WAIT the program's socket is closed already; the record waits. */
+/* In TIME-WAIT the program's socket is closed already; the record stays. */
 HAPPEN(send)
 {
 	EXPECT_EQ(is_open(st) ? 0 : EPIPE, socket_send(c->fd));
@@ -640,7 +644,7 @@ EVENT(disconnect,
 	TW = STAYS(SILENCE));
 CELLS_SOCKET(disconnect)
 
-/* An accepted socket has its connection, and neither calls nor listens. */
+/* An accepted socket has its connection, and neither connects nor listens. */
 HAPPEN(connect)
 {
 	EXPECT_EQ(EISCONN, socket_connect(c->fd, "10.0.0.2", 99));
@@ -659,7 +663,7 @@ CELLS_SOCKET(listen)
 
 /* --- timers ------------------------------------------------------------- */
 
-/* Something of ours that the peer does not acknowledge. */
+/* A segment of ours that the peer does not acknowledge. */
 static bool leave_unacked(struct __test_metadata *_metadata, struct conn *c,
 			  enum conn_state st)
 {
@@ -670,7 +674,7 @@ static bool leave_unacked(struct __test_metadata *_metadata, struct conn *c,
 	return true;
 }
 
-/* Stock sends a loss probe before. */
+/* The kernel's TCP sends a loss probe before. */
 HAPPEN(rto)
 {
 	if (leave_unacked(_metadata, c, st))
@@ -722,7 +726,7 @@ static void keep_alive(struct conn *c, int probes)
 HAPPEN(keepalive)
 {
 	keep_alive(c, 9);
-	/* A live peer ends the matter. */
+	/* A segment of a living peer ends the probing. */
 	conn_send(c, .flags = ACK);
 	return 0;
 }
@@ -742,7 +746,7 @@ HAPPEN(keepalive_give_up)
 EVENT(keepalive_give_up, ES = UNANSWERED, F2 = UNANSWERED, CW = UNANSWERED);
 CELL(es, keepalive_give_up) CELL(f2, keepalive_give_up) CELL(cw, keepalive_give_up)
 
-/* Text that the program does not answer: in the end its ACK waits. */
+/* Data that the program does not answer: its ACK is delayed. */
 HAPPEN(delayed_ack)
 {
 	int64_t ack = una(c, st);
@@ -760,8 +764,8 @@ EVENT(delayed_ack, ES = WAITED, F1 = WAITED, F2 = WAITED);
 CELL(es, delayed_ack) CELL(f1, delayed_ack) CELL(f2, delayed_ack)
 
 /*
- * A closed window with text, and a FIN where the state has one, behind it:
- * probed, and sent when it opens.
+ * A closed window with data, and with a FIN behind it where the state has one: probed,
+ * and sent when the window opens.
  */
 static void probe_window(struct __test_metadata *_metadata, struct peer *p,
 			 enum conn_state st)
@@ -823,7 +827,7 @@ static void invalid_ones(struct __test_metadata *_metadata, struct peer *p,
 	struct conn c;
 	uint32_t old;
 
-	/* Pure ACKs: those could go to and fro for ever. */
+	/* Pure ACKs are not answered: two ends would answer each other for ever. */
 	if (paws)
 		conn_to_state(p, &c, st, .opt = opt, .kport = 6000 + st);
 	else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tally: counters of ends and of answers, each provoked once; no other moves.
+ * tally: counters of ends and of answers, each provoked once; no other counter moves.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -95,7 +95,7 @@ TEST_F(tally, ctr_TCPACKSkippedSynRecv)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_HALF_OPEN);
-	/* The first repetition is answered, one right behind it is not. */
+	/* The first repetition is answered, another one right after it is not. */
 	conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK);
 	counters_take(&before);
@@ -129,7 +129,7 @@ TEST_F(tally, ctr_TCPSYNChallenge)
 	counters_take(&before);
 	conn_send(&c, .flags = SYN, .seq = 1000);
 	conn_expect(&c, .flags = ACK);
-	/* Linux, and xtcp, call it an error on an ESTABLISHED connection. */
+	/* Linux and xtcp call it an error on an ESTABLISHED connection. */
 	counters_expect(_metadata, &before, "TCPSYNChallenge", 1,
 			"TCPChallengeACK", 1, "InErrs", 1, "InSegs", 1,
 			"OutSegs", 1, NULL);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * teardown: the world ends under connections that are closing: their namespace
- * goes, or the module does. Sockets keep the module until their connection is
- * over; records that only wait keep nobody.
+ * teardown: namespaces and the module go away while connections close. Sockets keep
+ * the module until their connection is over; records that only wait keep nothing.
  *
  * Unloads the module and loads it again.
  */
@@ -14,7 +13,7 @@
 
 PEER_FIXTURE(teardown);
 
-/* After the last repetition of an orphan's FIN has been waited for. */
+/* After the last repetition of an orphan's FIN. */
 #define ORPHANS_GONE_MS 110000
 
 static void leave_record(struct peer *p, enum conn_state st, int kport)
@@ -38,7 +37,7 @@ TEST_F(teardown, records_do_not_hold_the_module)
 		leave_record(p, ST_TIME_WAIT, 6000 + i);
 		leave_record(p, ST_ORPHAN_FIN_WAIT_2, 7000 + i);
 	}
-	/* And in the wheel: waits that were computed. */
+	/* And in the timing wheel: computed waits. */
 	ASSERT_EQ(0, knob_set("tw_recycle", 1));
 	for (int i = 0; i < 5; i++) {
 		conn_to_state(p, &c, ST_TIME_WAIT, .kport = 8000 + i, .rtt_ms = 800 + 11 * i,
@@ -48,7 +47,7 @@ TEST_F(teardown, records_do_not_hold_the_module)
 	}
 	EXPECT_EQ(10, proc_rows(p->family, ROW_TIME_WAIT));
 	EXPECT_EQ(5, proc_rows(p->family, ROW_FIN_WAIT_2));
-	/* The last socket's memory goes a moment later than the socket. */
+	/* The last socket's memory is freed a moment after the socket. */
 	sleep_ms(100);
 	EXPECT_EQ(0, module_users());
 	unloaded = module_unload();
@@ -94,8 +93,8 @@ TEST_F(teardown, orphan_in_last_ack_holds_the_module)
 }
 
 /*
- * A process in a namespace of its own that brings connections into every
- * state and dies, the last user of all that.
+ * A process in a namespace of its own brings connections into every state and dies: it
+ * was the last user of all of them.
  */
 static void die_with_everything(struct __test_metadata *_metadata)
 {
@@ -108,7 +107,7 @@ static void die_with_everything(struct __test_metadata *_metadata)
 			      .orphan = st == ST_CLOSING || st == ST_LAST_ACK);
 		conn_expect_state(&c, st);
 	}
-	/* Text unread, out of order, and unacknowledged. */
+	/* Data that is unread, out of order, or unacknowledged. */
 	conn_open(&p, &c, .kport = 7000);
 	conn_send(&c, .flags = PSH | ACK, .data = "unread");
 	conn_expect(&c, .flags = ACK);
@@ -124,11 +123,11 @@ TEST_F(teardown, namespace_dies_with_every_state_in_it)
 	NOT_ON_STOCK();
 	module_await_idle(WHERE(_metadata));
 	child_run(_metadata, die_with_everything);
-	/* Orphans try on; then the namespace goes, and its records with it. */
+	/* Orphans retransmit; then the namespace goes, and its records with it. */
 	EXPECT_LT(0, module_users());
 	sleep_ms(ORPHANS_GONE_MS);
 	EXPECT_EQ(0, module_users());
-	/* Long after all that could have been armed. */
+	/* Long after the last timer that could have been armed. */
 	sleep_ms(200000);
 }
 
@@ -143,7 +142,7 @@ static void fill(int fd)
 		;
 }
 
-/* The knob of the first namespace; with the value it had in @old. */
+/* The knob of the first namespace; its old value goes to @old. */
 static void memory_limit(struct __test_metadata *_metadata, const char *value, char *old)
 {
 	static const char path[] = "/proc/sys/net/ipv4/xtcp_mem";
@@ -160,8 +159,8 @@ static void memory_limit(struct __test_metadata *_metadata, const char *value, c
 }
 
 /*
- * Text that a closed window holds back, more than all sockets together may
- * have memory for by xtcp_mem: an orphan is not kept.
+ * A closed window holds back more data than xtcp_mem allows to all sockets together:
+ * the orphan is reset.
  */
 TEST_F(teardown, ctr_TCPAbortOnMemory)
 {
@@ -177,7 +176,7 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	fill(c.fd);
 	p->leave_unread = true;
 	peer_drain(p, 0);
-	/* With memory enough, the text of the dead is still theirs to deliver. */
+	/* With memory enough, data of a dead program is still delivered. */
 	close(kept.fd);
 	conn_expect_state(&kept, ST_FIN_WAIT_1);
 	counters_begin(&before);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timewait: the last minute of a connection: how long it is, what restarts it,
- * what ends it early, who may use the four-tuple again, and how many may wait.
- * RFC 9293 3.6.1, 3.10.7.4; RFC 1337; RFC 6191; xtcp_tw_reuse,
- * xtcp_max_tw_buckets.
+ * timewait: TIME-WAIT: how long it is, what restarts it, what ends it early, who may
+ * use the 4-tuple again, and how many records may wait. RFC 9293 3.6.1, 3.10.7.4; RFC
+ * 1337; RFC 6191; xtcp_tw_reuse, xtcp_max_tw_buckets.
  */
 /* vm: wires mapped families */
 #include "lib/xtcp_test.h"
@@ -11,9 +10,12 @@
 PEER_FIXTURE(timewait);
 
 #define MSL2_MS 60000
-/* By then a record is gone; the kernel's TCP's wheel may take up to an eighth more. */
+/*
+ * By then a record is gone; the timing wheel of the kernel's TCP may be late by an
+ * eighth.
+ */
 #define GONE_MS (MSL2_MS + (stock_mode() ? 7500 : 2))
-#define NEW_ISN_GAP 65537	/* above the last number of the old incarnation */
+#define NEW_ISN_GAP 65537	/* above the last number of the old connection */
 
 #define STAMPS(val) OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(val, 0))
 
@@ -46,7 +48,7 @@ TEST_F(timewait, rfc9293_must_13_lingers_2msl)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* By way of CLOSING as well. */
+	/* Through CLOSING as well. */
 	conn_to_state(p, &c, ST_CLOSING);
 	peer_mark(p);
 	conn_send(&c, .flags = ACK);
@@ -133,7 +135,7 @@ TEST_F(timewait, ctr_TCPACKSkippedTimeWait)
 	struct counters before;
 	struct conn c;
 
-	/* Segments without text or FIN: one answer in half a second. */
+	/* Segments without data or FIN: one answer in half a second. */
 	conn_to_state(p, &c, ST_TIME_WAIT);
 	counters_take(&before);
 	for (int i = 0; i < 5; i++)
@@ -163,7 +165,7 @@ TEST_F(timewait, ctr_TCPACKSkippedFinWait2)
 			"TCPACKSkippedFinWait2", 4, NULL);
 }
 
-/* bind() to the port alone, as a server that starts again would. */
+/* bind() to the port alone, as by a server that restarts. */
 static int rebind(struct peer *p, int port, bool reuse)
 {
 	int fd = socket_new(-1), err;
@@ -181,14 +183,14 @@ TEST_F(timewait, lc_88_only_the_4tuple_is_taken)
 	struct conn c, other;
 
 	conn_to_state(p, &c, ST_TIME_WAIT);
-	/* The listener goes on accepting. */
+	/* The listener still accepts. */
 	conn_open(p, &other, .lfd = c.lfd);
 	conn_expect_state(&other, ST_ESTABLISHED);
 	close(c.lfd);
 	socket_abort(other.fd);
 	conn_expect(&other, .flags = RST | ACK);
 	close(c.fd);
-	/* Nothing but the record holds the port now. */
+	/* Only the record holds the port now. */
 	conn_expect_state(&c, ST_TIME_WAIT);
 	EXPECT_EQ(EADDRINUSE, rebind(p, c.kport, false));
 	EXPECT_EQ(0, rebind(p, c.kport, true));
@@ -196,7 +198,7 @@ TEST_F(timewait, lc_88_only_the_4tuple_is_taken)
 	EXPECT_EQ(0, rebind(p, c.kport, false));
 }
 
-/* From the port that is named, or from any; SO_REUSEADDR for the bind. */
+/* From an explicit port, or from any; SO_REUSEADDR for the bind. */
 static int call_from(int from, const char *addr, int port, int *fd)
 {
 	int err;
@@ -225,7 +227,7 @@ TEST_F(timewait, lc_89_ports_run_out_for_one_destination)
 	EXPECT_EQ(4, proc_rows(p->family, ROW_TIME_WAIT));
 	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
 	close(fd);
-	/* Another port there is another destination, so is another host. */
+	/* Another port of the peer is another destination, and so is another host. */
 	EXPECT_EQ(EINPROGRESS, call("10.0.0.2", 81, &fd));
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 81);
 	close(fd);
@@ -233,7 +235,7 @@ TEST_F(timewait, lc_89_ports_run_out_for_one_destination)
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80,
 		    .dst = ipaddr("10.0.0.3"));
 	close(fd);
-	/* And the records go by and by. */
+	/* The records expire in time. */
 	sleep_ms(GONE_MS);
 	EXPECT_EQ(EINPROGRESS, call("10.0.0.2", 80, &fd));
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
@@ -245,8 +247,8 @@ static void prepare_reuse(int fd)
 }
 
 /*
- * A connection from the one port there is, closed by the kernel. The kernel's TCP of
- * these kernels counts a record's age in whole seconds: so begin after one.
+ * A connection from the only port, closed by the kernel. The kernel's TCP of these
+ * releases counts a record's age in whole seconds: so begin after one.
  */
 static void use_only_port(struct __test_metadata *_metadata, struct peer *p,
 			  struct conn *c, bool stamps)
@@ -273,7 +275,7 @@ TEST_F(timewait, lc_90_connect_reuses_an_old_record)
 	use_only_port(_metadata, p, &c, true);
 	counters_begin(&before);
 	counters_ignore(&before, "XtcpNoPortLeft", NULL);
-	/* Too young: what is under way may be of the same second. */
+	/* Too young: late segments may be of the same second. */
 	sleep_ms(140);
 	EXPECT_EQ(EADDRNOTAVAIL, call("10.0.0.2", 80, &fd));
 	close(fd);
@@ -281,14 +283,14 @@ TEST_F(timewait, lc_90_connect_reuses_an_old_record)
 	EXPECT_EQ(EINPROGRESS, call("10.0.0.2", 80, &fd));
 	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80,
 		    .seq = (uint32_t)(c.kern_nxt + NEW_ISN_GAP), .ts = 1);
-	/* Time runs on, so that the peer can tell old from new. */
+	/* Time advances, so that the peer can tell old from new. */
 	EXPECT_LT(0, (int32_t)(p->last.opt.tsval - c.ts_recent));
 	EXPECT_EQ(0, proc_rows(p->family, ROW_TIME_WAIT));
 	EXPECT_EQ(1, proc_rows(p->family, ROW_SYN_SENT));
 	counters_expect(_metadata, &before, "TWRecycled", 1, "ActiveOpens", 1, NULL);
 	if (!stock_mode())
 		EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "TIME-WAIT-REUSE", "CLOSED"));
-	/* The new one lives. */
+	/* The new connection lives. */
 	again = c;
 	again.fd = fd;
 	again.peer_iss = again.peer_nxt = c.peer_nxt + 70000;
@@ -299,7 +301,7 @@ TEST_F(timewait, lc_90_connect_reuses_an_old_record)
 	conn_expect_state(&again, ST_ESTABLISHED);
 }
 
-/* With the mode and the timestamps of the old connection: may it be reused? */
+/* With that mode and the old connection's timestamps: may the record be reused? */
 static void expect_reuse(struct __test_metadata *_metadata, struct peer *p,
 			 int mode, bool stamps, bool reused)
 {
@@ -335,7 +337,7 @@ TEST_F(timewait, knob_tw_reuse_2_is_not_this)
 	expect_reuse(_metadata, &self->peer, 2, true, false);
 }
 
-/* A user who names the port takes the record over, whatever the knobs say. */
+/* An explicit bind takes the record over, whatever the knobs say. */
 TEST_F(timewait, lc_90_a_bound_port_is_reused_at_any_age)
 {
 	struct peer *p = &self->peer;
@@ -363,7 +365,7 @@ TEST_F(timewait, lc_90_a_bound_port_needs_timestamps)
 	conn_expect_state(&c, ST_TIME_WAIT);
 }
 
-/* The peer may have more to say to an orphan in FIN-WAIT-2. */
+/* The peer may still send to an orphan in FIN-WAIT-2. */
 TEST_F(timewait, lc_95_an_orphan_is_not_reused)
 {
 	struct peer *p = &self->peer;
@@ -381,7 +383,7 @@ TEST_F(timewait, lc_95_an_orphan_is_not_reused)
 	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
 }
 
-/* The age that counts is that of TIME-WAIT, to the millisecond. */
+/* The age that counts is that of TIME-WAIT, in milliseconds. */
 TEST_F(timewait, knob_tw_reuse_delay_20)
 {
 	struct peer *p = &self->peer;
@@ -416,7 +418,7 @@ TEST_F(timewait, wish_02_ctr_XtcpNoPortLeft)
 	counters_expect(_metadata, &before, "XtcpNoPortLeft", 1, NULL);
 }
 
-/* Both ends in this namespace, by the loopback device. */
+/* Both ends in this namespace, over loopback. */
 TEST_F(timewait, knob_tw_reuse_2_is_loopback)
 {
 	int lfd = socket_new(-1), fd, child;
@@ -461,14 +463,14 @@ TEST_F(timewait, lc_92_no_room_to_wait)
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "TCPTimeWaitOverflow", 1, NULL);
-	/* The program sees a good end all the same. */
+	/* The program sees a normal end all the same. */
 	program_reads_end(_metadata, c.fd);
 	EXPECT_EQ(0, socket_error(c.fd));
-	/* The last ACK was lost: nobody knows of it any more. */
+	/* The last ACK was lost: no record knows the connection any more. */
 	conn_send(&c, .flags = FIN | ACK, .seq = 1);
 	conn_expect(&c, .flags = RST, .seq = 2);
 	conn_expect_state(&first, ST_TIME_WAIT);
-	/* What has gone makes room. */
+	/* An expired record makes room. */
 	sleep_ms(GONE_MS);
 	conn_to_state(p, &c, ST_TIME_WAIT, .kport = 6001);
 }
@@ -495,11 +497,11 @@ TEST_F(timewait, knob_max_tw_buckets_0)
 	conn_expect(&c, .flags = RST, .seq = 2);
 }
 
-/* A SYN for the four-tuple of a record. */
+/* A SYN for the 4-tuple of a record. */
 struct revival {
-	int64_t offset;		/* of its number, from the last of the old */
+	int64_t offset;		/* of its number, from the last one of the old connection */
 	bool old_stamps;	/* agreed on in the old connection */
-	int stamp;		/* the SYN's, from the last seen; STAMP_NONE */
+	int stamp;		/* of the SYN's timestamp, from the last one seen; STAMP_NONE */
 	bool opens;
 	bool paws;		/* it is refused for its age */
 	bool not_stock;
@@ -564,12 +566,12 @@ REVIVAL(rfc6191_equal_stamp_and_lower_number_does_not, .offset = -1000,
 	.old_stamps = true, .stamp = 0)
 REVIVAL(rfc6191_older_stamp_does_not, .offset = 1000, .old_stamps = true,
 	.stamp = -1, .paws = true)
-/* None now. */
+/* No timestamps now. */
 REVIVAL(rfc6191_no_stamp_and_higher_number_opens, .offset = 1000,
 	.old_stamps = true, .stamp = STAMP_NONE, .opens = true)
 REVIVAL(rfc6191_no_stamp_and_lower_number_does_not, .offset = -1000,
 	.old_stamps = true, .stamp = STAMP_NONE)
-/* None before; Linux looks at the number alone. */
+/* None before; Linux compares the number alone. */
 REVIVAL(rfc6191_first_stamp_opens, .offset = -1000, .stamp = 12345,
 	.opens = true, .not_stock = true)
 REVIVAL(rfc9293_shld_04_stamps_shorten_it, .offset = -100000, .old_stamps = true,
@@ -593,7 +595,7 @@ TEST_F(timewait, rfc1337_rst_ends_it)
 	struct counters before;
 	struct conn c;
 
-	/* xtcp_rfc1337 = 0 is the default, and Linux's. */
+	/* xtcp_rfc1337 = 0 is the default, as in Linux. */
 	conn_to_state(p, &c, ST_TIME_WAIT);
 	counters_take(&before);
 	conn_send(&c, .flags = RST);
@@ -618,10 +620,10 @@ TEST_F(timewait, knob_rfc1337)
 	counters_expect(_metadata, &before, "InSegs", 1, NULL);
 	if (!stock_mode())
 		EXPECT_EQ(1, lifecycle_count("TIME-WAIT", "rcv-RST-ignored", "TIME-WAIT"));
-	/* It neither ended nor prolonged it. */
+	/* It neither ended nor prolonged TIME-WAIT. */
 	sleep_ms(GONE_MS - 1000);
 	conn_expect_state(&c, ST_CLOSED);
-	/* It is for TIME-WAIT: FIN-WAIT-2 still ends, record or not. */
+	/* The knob is for TIME-WAIT: FIN-WAIT-2 still ends, record or not. */
 	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .kport = 6000);
 	conn_send(&c, .flags = RST);
 	conn_expect_state(&c, ST_CLOSED);
@@ -639,7 +641,7 @@ TEST_F(timewait, rfc1337_other_rst_does_not)
 		conn_send(&c, .flags = RST, .seq = seqs[i]);
 	peer_expect_silence(p, 100);
 	conn_expect_state(&c, ST_TIME_WAIT);
-	/* Nor do they prolong it: 2MSL counts from before. */
+	/* Nor do they prolong it: 2MSL counts from its start. */
 	sleep_ms(GONE_MS - 1100);
 	conn_expect_state(&c, ST_CLOSED);
 }
@@ -665,13 +667,15 @@ TEST_F(timewait, lc_115_one_row_for_each_close)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The closing side's rows: one for each close of the last minute. */
+	/*
+	 * The closing side's rows: one for each connection closed in the last minute.
+	 */
 	for (int i = 0; i < 10; i++) {
 		conn_to_state(p, &c, ST_TIME_WAIT, .kport = 6000 + i);
 		close(c.fd);
 		close(c.lfd);
 		sleep_ms(10000);
-		/* The oldest is 60 s old and gone: later for the kernel's TCP. */
+		/* The oldest is 60 s old and gone; in the kernel's TCP later. */
 		if (!stock_mode())
 			EXPECT_EQ(i < 5 ? i + 1 : 5, proc_rows(p->family, ROW_TIME_WAIT));
 	}

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * blind: somebody who knows the four-tuple and guesses the rest; and a peer
- * that lost its memory. RFC 5961 3 (RST), 4 (SYN), 5 (text), 7 (throttling);
- * RFC 9293 3.5.1, 3.10.7.4.
+ * blind: an attacker who knows the 4-tuple and guesses the numbers; and a peer that
+ * has lost its state. RFC 5961 3 (RST), 4 (SYN), 5 (data), 7 (throttling); RFC 9293
+ * 3.5.1, 3.10.7.4.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(blind);
 
-/* In all of these a guess may fall into the window. */
+/* The states in which a guess may fall into the window. */
 static const enum conn_state synchronized[] = {
 	ST_ESTABLISHED, ST_FIN_WAIT_1, ST_FIN_WAIT_2, ST_CLOSE_WAIT, ST_CLOSING,
 	ST_LAST_ACK,
 };
 
-/* A challenge: where we are, and nothing more. */
+/* A challenge ACK: our current numbers, and nothing else. */
 static void expect_challenge(struct conn *c)
 {
 	conn_expect(c, .flags = ACK, .seq = conn_kern_nxt(c), .ack = conn_peer_nxt(c));
@@ -51,7 +51,7 @@ TEST_F(blind, rfc5961_rst_in_window_is_challenged)
 		struct conn c;
 
 		conn_to_state(p, &c, synchronized[i], .kport = 6000 + i);
-		/* The state may have cost an answer to something odd already. */
+		/* An earlier odd segment may have used up this state's answer. */
 		sleep_ms(700);
 		peer_drain(p, 0);
 		counters_take(&before);
@@ -60,7 +60,10 @@ TEST_F(blind, rfc5961_rst_in_window_is_challenged)
 		conn_expect_state(&c, synchronized[i]);
 		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
 				"TCPChallengeACK", 1, NULL);
-		/* The peer, if it really is gone, answers that: exactly. */
+		/*
+		 * If the peer has lost its state, it answers with a RST of the exact
+		 * number.
+		 */
 		conn_send(&c, .flags = RST);
 		conn_expect_state(&c, ST_CLOSED);
 		peer_drain(p, 0);
@@ -113,7 +116,7 @@ TEST_F(blind, rfc5961_ack_outside_brings_no_text)
 		conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "poison",
 			  .ack = 1 + acks[i]);
 		c.peer_nxt = c.peer_iss + 1;
-		/* The kernel's TCP says nothing to an ACK of the future. */
+		/* The kernel's TCP does not answer an ACK of what was never sent. */
 		if (acks[i] < 0 || !stock_mode())
 			expect_challenge(&c);
 		EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
@@ -133,7 +136,7 @@ TEST_F(blind, rfc5961_old_ack_within_the_window_is_fine)
 	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "hello");
 	conn_send(&c, .flags = ACK);
-	/* A reordered segment of before: its text counts. */
+	/* A late reordered segment: its data counts. */
 	conn_send(&c, .flags = ACK | PSH, .data = "late", .ack = 1);
 	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5, .within_ms = 210);
 	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
@@ -161,7 +164,7 @@ TEST_F(blind, rfc5961_ghost_ack_brings_no_text)
 			EXPECT_EQ(EAGAIN, errno);
 			sleep_ms(1000);
 		}
-		/* All that was sent is old, but not impossible. */
+		/* An ACK of anything sent is old, but not impossible. */
 		conn_send(&c, .flags = ACK | PSH, .data = "late", .ack = 1);
 		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5, .within_ms = 210);
 		program_reads(_metadata, c.fd, "late");
@@ -187,10 +190,10 @@ TEST_F(blind, rfc5961_challenges_are_throttled)
 	peer_expect_silence(p, 20);
 	counters_expect(_metadata, &before, "InSegs", 10, "OutSegs", 1,
 			"TCPChallengeACK", 1, "TCPACKSkippedChallenge", 9, NULL);
-	/* Another connection has a budget of its own: no side channel. */
+	/* Another connection has a rate limit of its own: no side channel. */
 	conn_send(&other, .flags = RST, .seq = 100);
 	expect_challenge(&other);
-	/* And half a second later this one has again. */
+	/* Half a second later this connection answers again. */
 	sleep_ms(510);
 	conn_send(&c, .flags = RST, .seq = 100);
 	expect_challenge(&c);
@@ -203,7 +206,7 @@ TEST_F(blind, lc_26_a_scan_of_the_window_does_not_reset)
 	struct conn c;
 	char byte;
 
-	/* Every 1000th number of the whole window, but for the one. */
+	/* Every 1000th number of the whole window, except the exact one. */
 	conn_open(p, &c);
 	for (int64_t seq = 2; seq < 70000; seq += 1000)
 		conn_send(&c, .flags = RST, .seq = seq);
@@ -224,15 +227,15 @@ TEST_F(blind, lc_62_rebooted_peer_calls_again)
 	char byte;
 
 	conn_open(p, &c, .peer_iss = 5000000);
-	/* It knows nothing of the old connection and takes a new number. */
+	/* The peer has lost the old connection and takes a new number. */
 	peer_send(p, .flags = SYN, .seq = 77, .sport = c.pport);
 	expect_challenge(&c);
-	/* Such an ACK is not what it expects: RST, as SYN-SENT must. */
+	/* The peer, in SYN-SENT, does not expect such an ACK and must send RST. */
 	peer_send(p, .flags = RST, .seq = c.peer_nxt, .sport = c.pport);
 	EXPECT_EQ(-1, recv(c.fd, &byte, 1, MSG_DONTWAIT));
 	EXPECT_EQ(ECONNRESET, errno);
 	conn_expect_state(&c, ST_CLOSED);
-	/* Its SYN, sent again, now connects. */
+	/* Its repeated SYN now connects. */
 	conn_open(p, &again, .lfd = c.lfd, .pport = c.pport, .peer_iss = 77);
 	conn_expect_state(&again, ST_ESTABLISHED);
 }
@@ -258,12 +261,12 @@ TEST_F(blind, rfc9293_must_66_rst_with_zero_window)
 	struct conn c;
 	int64_t got;
 
-	/* Fill the receive buffer until the kernel's window is shut. */
+	/* Fill the receive buffer until the kernel's window is closed. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1460)));
 	do {
 		conn_send(&c, .flags = ACK | PSH, .len = 1000);
 		peer_drain(p, 50);
-		/* Nobody reads, so no more than the buffer's 128 KiB may come in. */
+		/* Nobody reads, so no more than the buffer's 128 KiB may arrive. */
 		ASSERT_GE(131072, conn_peer_nxt(&c));
 	} while (p->last.wnd > 1000);
 	while (p->last.wnd) {
@@ -273,7 +276,7 @@ TEST_F(blind, rfc9293_must_66_rst_with_zero_window)
 	got = (uint32_t)(p->last.ack - c.peer_iss);
 	ASSERT_EQ(0, p->last.wnd);
 	c.peer_nxt = c.peer_iss + got;
-	/* Text is refused and answered; a RST right there is heeded. */
+	/* Data is refused and answered; a RST with the exact number is accepted. */
 	sleep_ms(600);
 	conn_send(&c, .flags = ACK | PSH, .seq = got, .len = 10);
 	c.peer_nxt = c.peer_iss + got;

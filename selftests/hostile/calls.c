@@ -35,7 +35,7 @@
 #define INTERRUPT_US 5000
 #define HANG_MS 60000
 
-/* Sockets, or -1; a number taken from here may be closed by now, or another's. */
+/* Sockets, or -1; an fd read from here may be closed by now, or reused. */
 static _Atomic int slot[SLOTS];
 static _Atomic long calls, succeeded, accepted, bytes;
 static int64_t until_ns;
@@ -45,7 +45,7 @@ static int any(void)
 	return slot[draw(SLOTS)];
 }
 
-/* Into a slot; what was there is closed. */
+/* Into a random slot; the socket that was there is closed. */
 static void put(int fd)
 {
 	int old;
@@ -63,7 +63,7 @@ static socklen_t some_address(struct sockaddr_storage *sa)
 	struct sockaddr_in *in = (struct sockaddr_in *)sa;
 
 	memset(sa, 0, sizeof(*sa));
-	/* The port is at the same place in either family's. */
+	/* The port has the same offset in both families. */
 	in->sin_port = htons(chance(90) ? FIRST_PORT + draw(PORTS) : draw(65536));
 	switch (draw(8)) {
 	case 0:
@@ -107,7 +107,7 @@ static long call_socket(void)
 	return fd;
 }
 
-/* A listener in three calls, which chance alone rarely makes. */
+/* A listener, in three calls: random calls rarely make one. */
 static long call_server(void)
 {
 	struct sockaddr_in6 sa = { .sin6_port = htons(FIRST_PORT + draw(PORTS)) };
@@ -126,7 +126,9 @@ fail:
 	return -1;
 }
 
-/* To one of ours, if it listens: chance alone rarely meets wire, family and port. */
+/*
+ * A connection to a listener of ours: random calls rarely match wire, family and port.
+ */
 static long call_dial(void)
 {
 	struct sockaddr_in6 sa = { 0 };
@@ -208,7 +210,7 @@ static long call_name(void)
 
 static _Thread_local char buf[BUFFER];
 
-/* One flag more than the usual, at times; but none that waits for all. */
+/* Sometimes one flag more than usual; none that waits for all bytes. */
 static int some_flags(void)
 {
 	int flags = MSG_NOSIGNAL | (chance(90) ? MSG_DONTWAIT : 0);
@@ -315,12 +317,12 @@ static long call_option(void)
 	uint8_t value[128];
 	socklen_t len = chance(80) ? 4 : draw(sizeof(value));
 
-	/* The machine's memory is for all. */
+	/* Guest memory is shared by all threads. */
 	if (level == SOL_SOCKET && (name == SO_RCVBUFFORCE || name == SO_SNDBUFFORCE))
 		return -1;
 	for (size_t i = 0; i < sizeof(value); i++)
 		value[i] = chance(60) ? 0 : draw(256);
-	/* Nobody here shall wait for minutes in close(). */
+	/* No close() may wait for minutes. */
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		memset(value + 4, 0, 4);
 	if (chance(50))
@@ -384,7 +386,7 @@ static long call_proc(void)
 	return n;
 }
 
-/* Beside the names: how often, of a thousand. */
+/* Beside each call: how often, of a thousand. */
 static const struct {
 	long (*make)(void);
 	int share;
@@ -441,19 +443,19 @@ TEST_F_TIMEOUT(calls, any_call_at_any_time, 2000)
 	int stamped = socket(AF_INET, SOCK_DGRAM, 0);
 
 	/*
-	 * While somebody wants time stamps the kernel need not rewrite its own code
-	 * each time that a call asks for them, which an emulator of several CPUs
-	 * may see too late ("Oops: int3").
+	 * While some socket has timestamps enabled, the kernel need not rewrite its
+	 * own code each time a call enables them. An emulator of several CPUs may see
+	 * that too late ("Oops: int3").
 	 */
 	ASSERT_EQ(0, socket_set(stamped, SOL_SOCKET, SO_TIMESTAMP, 1));
-	/* Without SA_RESTART: what waits comes back. */
+	/* Without SA_RESTART: a call that waits is interrupted. */
 	sigaction(SIGUSR1, &sa, NULL);
 	signal(SIGIO, SIG_IGN);
 	signal(SIGURG, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < SLOTS; i++)
 		slot[i] = -1;
-	/* Somebody to talk to, from the first call on. */
+	/* A listener from the first call on. */
 	for (int i = 0; i < 2 * PORTS; i++)
 		call_server();
 	until_ns = now_ns() + (s ? atoi(s) : 4) * NSEC_PER_SEC;
@@ -476,7 +478,7 @@ TEST_F_TIMEOUT(calls, any_call_at_any_time, 2000)
 	ASSERT_EQ(0, left) TH_LOG("%d threads hang", left);
 	TH_LOG("%ld calls, %ld of them answered, %ld accepted, %ld bytes", calls, succeeded,
 	       accepted, bytes);
-	/* A debug kernel takes its time, how much the host alone knows. */
+	/* How long a debug kernel takes, depends on the host. */
 	EXPECT_LT(kernel_is_debug() ? 100 : 1000, calls);
 	EXPECT_LT(calls / 10, succeeded);
 	EXPECT_LT(0, accepted);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * crumbs: a peer that sends its window byte by byte, with holes between them
- * all. Each byte costs a segment's memory, and a search. The receiver keeps
- * within its buffer whatever comes, and a segment costs no more because many
- * are there; what the user can have he gets.
+ * crumbs: a peer that sends its window byte by byte, with a hole between any two
+ * bytes. Each byte costs a segment's memory, and a search. The receiver keeps within
+ * its buffer in any case, a segment costs no more because many are queued, and the
+ * program gets all that is in order.
  */
 /* vm: wires families mem=1G short */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,7 @@ PEER_FIXTURE(crumbs);
 
 #define SCALED OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7))
 #define RCVBUF (256 << 10)
-/* One segment may be on its way in while another has just filled the buffer. */
+/* One segment may be arriving while another has just filled the buffer. */
 #define SLACK 4096
 #define CRUMBS 6000
 
@@ -41,7 +41,7 @@ static void expect_within(struct __test_metadata *_metadata, struct conn *c)
 
 enum order { UPWARDS, DOWNWARDS, SCATTERED };
 
-/* The n-th byte to come; odd ones never do, nor does the first. */
+/* The n-th byte to send; odd ones are never sent, nor is the first. */
 static int64_t byte(enum order order, int n)
 {
 	switch (order) {
@@ -50,12 +50,12 @@ static int64_t byte(enum order order, int n)
 	case DOWNWARDS:
 		return 3 + 2 * (CRUMBS - 1 - n);
 	default:
-		/* 7919 is prime, so that each comes once. */
+		/* 7919 is prime, so that each byte comes once. */
 		return 3 + 2 * (int64_t)((n * 7919LL) % CRUMBS);
 	}
 }
 
-/* Nanoseconds that bytes from..to take; on User-mode Linux none. */
+/* Nanoseconds that bytes @from to @to take; 0 on User-mode Linux. */
 static int64_t crumble(struct __test_metadata *_metadata, struct conn *c, enum order order,
 		       int from, int to)
 {
@@ -83,11 +83,13 @@ static void crumbs_come(struct __test_metadata *_metadata, struct peer *p, enum 
 	first = crumble(_metadata, &c, order, 0, CRUMBS / 20);
 	crumble(_metadata, &c, order, CRUMBS / 20, CRUMBS - CRUMBS / 20);
 	last = crumble(_metadata, &c, order, CRUMBS - CRUMBS / 20, CRUMBS);
-	/* The tree is deeper, and things are dropped: not ten times as dear. */
+	/*
+	 * The tree is deeper, and segments are dropped: less than ten times the cost.
+	 */
 	EXPECT_GE(3 * first, last);
 	TH_LOG("a segment: %lld ns at first, %lld at last",
 	       (long long)first * 20 / CRUMBS, (long long)last * 20 / CRUMBS);
-	/* What is missing at the front is still welcome. */
+	/* The byte that is missing in front is still accepted. */
 	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1, .data = "ab");
 	peer_drain(p, 5);
 	EXPECT_LE(2, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
@@ -148,9 +150,9 @@ TEST_F(crumbs, in_order_and_unread)
 }
 
 /*
- * The user reads each byte as it comes, which makes the receiver look for room
- * anew. That must not cost the more, the more stands ahead of the hole. How many
- * bytes of memory the buffer has; Return: nanoseconds of a round.
+ * The program reads each byte as it comes, which makes the receiver compute its buffer
+ * space anew. That must not cost more when more waits behind the hole. @memory: the
+ * buffer's size in bytes. Return: nanoseconds of a round.
  */
 static int64_t read_one_by_one(struct __test_metadata *_metadata, struct peer *p, int size)
 {

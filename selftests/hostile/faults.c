@@ -46,7 +46,7 @@ static void faults_prepare(void)
 	write_to(FAULTS "fail_page_alloc/ignore-gfp-wait", "N");
 	write_to(FAULTS "fail_page_alloc/min-order", "0");
 	write_to(FAULTS "fail_page_alloc/verbose", "0");
-	/* Our own pages are there before. */
+	/* Allocate our own pages before. */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	if (fail_nth < 0)
@@ -64,7 +64,7 @@ static void faults_arm(int n)
 		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
 }
 
-/* Did an allocation fail since? */
+/* Return: true if an allocation has failed since. */
 static bool faults_disarm(void)
 {
 	char text[16] = "";
@@ -79,13 +79,13 @@ static bool faults_disarm(void)
 }
 
 /*
- * The body runs with its n-th allocation failing, for n = 1, 2, ..., and once
- * more without a fault. It has to arm and to set more.
+ * The body runs with its n-th allocation failing, for n = 1, 2, ..., and once more
+ * without a fault. It has to arm the fault and to set more.
  */
 #define EACH_FAULT(n, more) \
 	for (int n = faults_nr = 1, more = true; more; n = ++faults_nr)
 
-/* After it: more than @least allocations failed, one after the other. */
+/* Afterwards: more than @least allocations failed, one after the other. */
 #define EXPECT_FAULTS(what, least) do { \
 	TH_LOG("%s: %d allocations failed in turn", what, faults_nr - 2); \
 	EXPECT_LT(least, faults_nr - 1); \
@@ -96,7 +96,7 @@ static bool no_memory(int error)
 	return error == ENOMEM || error == ENOBUFS;
 }
 
-/* The segment gets lost if there is no memory for the packet itself. */
+/* A segment is lost if there is no memory for the packet itself. */
 static bool send_faulty(struct peer *p, int n, struct segment_spec spec)
 {
 	static uint8_t packet[PACKET_MAX];
@@ -111,7 +111,7 @@ static bool send_faulty(struct peer *p, int n, struct segment_spec spec)
 
 #define send_faulty(p, n, ...) send_faulty(p, n, SEGMENT_SPEC(__VA_ARGS__))
 
-/* The next segment with these flags, those before it dropped. NULL: none came. */
+/* The next segment with these flags; others before it are dropped. NULL: none came. */
 static const struct segment *await(struct peer *p, int flags, int64_t ms)
 {
 	int64_t until_ns = now_ns() + ms * NSEC_PER_MSEC;
@@ -123,7 +123,7 @@ static const struct segment *await(struct peer *p, int flags, int64_t ms)
 	return NULL;
 }
 
-/* The peer's text arrives in the end, each byte of it. */
+/* All bytes of the peer's data arrive in the end. */
 static void expect_text(struct __test_metadata *_metadata, int fd, int len)
 {
 	uint8_t buf[TEXT_LEN];
@@ -132,7 +132,9 @@ static void expect_text(struct __test_metadata *_metadata, int fd, int len)
 	EXPECT_EQ(-1, pattern_check(buf, len, 0));
 }
 
-/* What the kernel sends from its ISN + 1 on, acknowledged; how much came. */
+/*
+ * Acknowledges what the kernel sends from its ISN + 1 on. Returns how many bytes came.
+ */
 static int collect(struct __test_metadata *_metadata, struct conn *c, int len)
 {
 	uint32_t next = c->kern_nxt;
@@ -230,7 +232,10 @@ TEST_F_TIMEOUT(faults, listen, 36000)
 		if (!error)
 			error = socket_listen(fd, 5);
 		more = faults_disarm();
-		/* On the TCP wire the kernel's TCP takes the port, too, in its words. */
+		/*
+		 * On the TCP wire the kernel's TCP takes the port, too, with errors of
+		 * its own.
+		 */
 		if (error)
 			ASSERT_TRUE(no_memory(error) || (stream_wire() == XTCP_WIRE_TCP &&
 							 error == EADDRINUSE))
@@ -253,7 +258,7 @@ TEST_F_TIMEOUT(faults, syn, 36000)
 		answer = await(p, SYN, 10);
 		if (!answer) {
 			ASSERT_TRUE(more);
-			/* As if the SYN, or its answer, had got lost. */
+			/* As if the SYN, or its answer, had been lost. */
 			peer_send(p, .flags = SYN, .seq = 1000, .sport = 20000 + n,
 				  .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
 			answer = await(p, SYN, 10);
@@ -265,7 +270,7 @@ TEST_F_TIMEOUT(faults, syn, 36000)
 	EXPECT_FAULTS("SYN", 2);
 }
 
-/* The ACK that opens a connection, with so much text. */
+/* The ACK that opens a connection, with @len bytes of data. */
 static void third_ack(struct __test_metadata *_metadata, struct peer *p, int len)
 {
 	int lfd = peer_listen(p, KERNEL_PORT, 16);
@@ -282,7 +287,7 @@ static void third_ack(struct __test_metadata *_metadata, struct peer *p, int len
 		iss = answer->seq;
 		more = send_faulty(p, n, .flags = ACK | PSH, .seq = 1001, .ack = iss + 1,
 				   .len = len, .sport = 20000 + n);
-		/* It was lost, in whole or in part: the peer says it again. */
+		/* It was lost, in whole or in part: the peer repeats it. */
 		peer_send(p, .flags = ACK | PSH, .seq = 1001, .ack = iss + 1, .len = 100,
 			  .sport = 20000 + n);
 		fd = accept(lfd, NULL, NULL);
@@ -347,7 +352,7 @@ TEST_F_TIMEOUT(faults, send, 36000)
 				TH_LOG("%s", strerror(errno));
 			sent = 0;
 		}
-		/* What was taken arrives; and the socket takes the rest. */
+		/* The bytes that send() took arrive; and the socket takes the rest. */
 		EXPECT_EQ(sent, collect(_metadata, &c, sent)) TH_LOG("allocation %d", n);
 		EXPECT_EQ(1, send(c.fd, "x", 1, MSG_NOSIGNAL));
 		EXPECT_NE(NULL, await(p, 0, 1000));
@@ -356,7 +361,7 @@ TEST_F_TIMEOUT(faults, send, 36000)
 	EXPECT_FAULTS("send()", 4);
 }
 
-/* An ACK that lets the next segments out, and one that makes them go again. */
+/* One ACK lets the next segments out, another one causes retransmissions. */
 TEST_F_TIMEOUT(faults, acks, 36000)
 {
 	struct peer *p = &self->peer;
@@ -381,7 +386,7 @@ TEST_F_TIMEOUT(faults, acks, 36000)
 						   .sport = c.pport,
 						   .opt = OPT(OPT_SACK1(c.kern_nxt + 1000,
 									c.kern_nxt + 3500)));
-			/* Nothing of it is believed to have come: all goes again. */
+			/* No report is believed: all is retransmitted. */
 			peer_drain(p, 5);
 			conn_send(&c, .flags = ACK, .ack = 1501);
 			c.kern_nxt += 1500;
@@ -411,7 +416,7 @@ TEST_F_TIMEOUT(faults, text, 36000)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The second first, so that it waits; then the first. */
+	/* The second segment first, so that it waits; then the first. */
 	for (int late = 0; late < 2; late++) {
 		EACH_FAULT(n, more) {
 			conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
@@ -444,7 +449,7 @@ TEST_F_TIMEOUT(faults, receive, 36000)
 		faults_arm(n);
 		got = recv(c.fd, buf, sizeof(buf), 0);
 		more = faults_disarm();
-		/* Nothing to be allocated but an ACK, which may come later. */
+		/* The only allocation is for an ACK, which may be sent later. */
 		ASSERT_EQ(1000, got);
 		EXPECT_EQ(-1, pattern_check(buf, 1000, 0));
 		over(p, &c);
@@ -471,7 +476,7 @@ TEST_F_TIMEOUT(faults, close, 36000)
 			more = faults_disarm();
 			if (!shut)
 				c.fd = -1;
-			/* At once, or when the timer asks again. */
+			/* At once, or when the timer retries. */
 			fin = await(p, FIN, 5000);
 			ASSERT_NE(NULL, fin) TH_LOG("no FIN after allocation %d failed", n);
 			conn_send(&c, .flags = RST | ACK, .ack = 2);
@@ -495,7 +500,7 @@ TEST_F_TIMEOUT(faults, abort, 36000)
 		close(c.fd);
 		more = faults_disarm();
 		c.fd = -1;
-		/* Without memory there is no RST; but there is no connection. */
+		/* Without memory there is no RST; but no connection is made, either. */
 		if (!await(p, RST, 10))
 			EXPECT_TRUE(more);
 		EXPECT_EQ(ST_CLOSED, conn_state(&c)) TH_LOG("allocation %d", n);
@@ -533,7 +538,7 @@ TEST_F_TIMEOUT(faults, time_wait, 36000)
 	}
 }
 
-/* A FIN-WAIT-2 socket that nobody has any more becomes a record. */
+/* An orphan's socket in FIN-WAIT-2 becomes a record. */
 TEST_F_TIMEOUT(faults, fin_wait_2, 36000)
 {
 	struct peer *p = &self->peer;
@@ -554,7 +559,7 @@ TEST_F_TIMEOUT(faults, fin_wait_2, 36000)
 
 /* --- without a task ---------------------------------------------------------------- */
 
-/* So many allocations from now on fail, whoever asks. */
+/* @n allocations from now on fail, whoever makes them. */
 static void fail_next(int times)
 {
 	char text[16];
@@ -569,7 +574,7 @@ static void fail_next(int times)
 		write_to(FAULTS "failslab/ignore-gfp-wait", "N");
 }
 
-/* Timers find no memory for what they send: it goes out when they ask again. */
+/* Timers find no memory for their segments, and send them at the next expiry. */
 TEST_F_TIMEOUT(faults, timers, 36000)
 {
 	struct peer *p = &self->peer;
@@ -584,7 +589,7 @@ TEST_F_TIMEOUT(faults, timers, 36000)
 		sleep(1);
 		peer_drain(p, 500);
 		fail_next(0);
-		/* Without memory to wait any longer the record is forgotten. */
+		/* Without memory for another wait the record is forgotten. */
 		if (!await(p, SYN, 40000)) {
 			EXPECT_EQ(ST_CLOSED, conn_state(&c));
 			conn_send(&c, .flags = SYN, .seq = 0, .opt = OPT(OPT_MSS(1460)));
@@ -592,7 +597,7 @@ TEST_F_TIMEOUT(faults, timers, 36000)
 		}
 		conn_send(&c, .flags = RST);
 		over(p, &c);
-		/* text */
+		/* data */
 		conn_open(p, &c);
 		ASSERT_EQ(100, send(c.fd, text, 100, 0));
 		conn_expect(&c, .len = 100);
@@ -709,7 +714,7 @@ TEST_F_TIMEOUT(faults, proc_and_knobs, 36000)
 	over(p, &c);
 }
 
-/* Where the module's code begins and ends. */
+/* The range of the module's code. */
 static void module_text(struct __test_metadata *_metadata, uint64_t *start, uint64_t *end)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
@@ -730,7 +735,7 @@ static void module_text(struct __test_metadata *_metadata, uint64_t *start, uint
 	ASSERT_LT(*start, *end);
 }
 
-/* Callers that count: those between these places, however far up the stack. */
+/* Allocations count that have a caller in this range, however far up the stack. */
 static void faults_of_callers(uint64_t start, uint64_t end)
 {
 	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
@@ -749,8 +754,8 @@ static void faults_of_callers(uint64_t start, uint64_t end)
 }
 
 /*
- * Those alone that xtcp makes: the rest of the network does not get by without
- * one that fails, and says so in warnings of its own.
+ * Only xtcp's own allocations fail: the rest of the network logs warnings when one of
+ * its allocations fails.
  */
 TEST_F_TIMEOUT(faults, namespace, 600)
 {
@@ -773,8 +778,8 @@ TEST_F_TIMEOUT(faults, namespace, 600)
 	faults_of_callers(0, UINT64_MAX);
 	TH_LOG("%d namespaces were refused", failed);
 	/*
-	 * Five to twelve: User-mode Linux finds callers by what looks like one on
-	 * the stack, and what lies there of earlier calls may push xtcp's out.
+	 * Five to twelve: User-mode Linux searches the stack for callers, and remains
+	 * of earlier calls may push xtcp's out of the list.
 	 */
 	EXPECT_LT(2, failed);
 	EXPECT_FAULTS("unshare(CLONE_NEWNET)", 8);
@@ -783,8 +788,8 @@ TEST_F_TIMEOUT(faults, namespace, 600)
 }
 
 /*
- * Those of kmalloc() alone, and not the smallest: when a file of sysfs or its name
- * can't be made, the kernel itself leaks the name of a cache, and its tracing
+ * Allocations of kmalloc() alone, and not the smallest: when a file of sysfs or its
+ * name can't be made, the kernel itself leaks the name of a cache, and its tracing
  * warns about a field of an event.
  */
 static void faults_of_kmalloc_only(void)

@@ -25,16 +25,16 @@
 #define KNOBS "/proc/sys/net/ipv4"
 #define KNOBS_MAX 128
 #define KNOB_VALUES 32
-/* A prime, so that no number of knobs has it in common. */
+/* A prime, so that it has no factor in common with the number of knobs. */
 #define KNOB_STRIDE 7919
-/* In so many seconds each knob has had each value, on the slowest kernel. */
+/* Within so many seconds each knob has had each value, on the slowest kernel. */
 #define ROUND_S 120
 #define TALKS 400
-/* Connections at a time, for each second that there is to make them in. */
+/* Connections at a time, for each second of the run. */
 #define LIVE_PER_S 25
 #define LIVE_MIN_MAX 1000
 
-/* Both ends of the device, whose ground they are. */
+/* Both ends of the device between the namespaces. */
 static int ns_client, ns_server;
 
 static struct __test_metadata *test;
@@ -48,9 +48,9 @@ static struct ipaddr address_of(bool v6, int net, int host)
 }
 
 FIXTURE(fire) {
-	struct crowd *c;	/* who talk from one namespace to the other */
-	struct crowd *doomed;	/* who talk to themselves, and don't get old */
-	struct crowd *left;	/* who talk to servers that don't */
+	struct crowd *c;	/* connections from one namespace to the other */
+	struct crowd *doomed;	/* connections within a namespace, which do not get old */
+	struct crowd *left;	/* clients whose servers do not answer */
 	int home;
 };
 
@@ -99,7 +99,7 @@ static void end_up(const char *v4, const char *v6, bool yes)
 	addresses_give(v4, v6, true);
 }
 
-/* From the client's side; the server's end comes and goes with it. */
+/* Done at the client's side; the server's end goes and comes with it. */
 static void ground_make(void)
 {
 	veth_new(WHERE(test), "veth0", ns_server, "veth0");
@@ -115,7 +115,7 @@ static void ground_route_elsewhere(bool elsewhere)
 			  elsewhere ? "dummy0" : "veth0");
 }
 
-/* One alone shakes it: each step finds what the last one left. */
+/* One process alone does this: each step relies on the one before. */
 static void role_quake(struct crowd *c)
 {
 	netns_enter(WHERE(test), ns_client);
@@ -226,7 +226,7 @@ static void role_server_sweeper(struct crowd *c)
 	sweep_in(c, ns_server);
 }
 
-/* The knobs of the whole machine, which only its first namespace may turn. */
+/* The knobs of the whole machine, which only its first namespace may set. */
 static void role_machine_sweeper(struct crowd *c)
 {
 	int ns = open("/proc/1/ns/net", O_RDONLY);
@@ -236,7 +236,7 @@ static void role_machine_sweeper(struct crowd *c)
 
 /* --- death -------------------------------------------------------------------- */
 
-/* A program that is killed in mid-sentence, and the next, and the next. */
+/* A program that is killed while it sends, and the next one, and so on. */
 static void die_again(struct crowd *c, role play, int most_us)
 {
 	while (!crowd_is_over(c)) {
@@ -265,7 +265,7 @@ static void world_of_talk(struct crowd *c)
 	role_clients(c);
 }
 
-/* Long enough that somebody comes to speak, on the slowest kernel as well. */
+/* Long enough for a connection to be made, on the slowest kernel as well. */
 static void worlds_die(struct crowd *c, role world)
 {
 	die_again(c, world, kernel_is_debug() ? 20000000 : 2000000);
@@ -278,7 +278,8 @@ static void role_destroyer(struct crowd *doomed)
 
 /*
  * From this namespace, a new one, to that of @peer_ns: a device between 10.@net.0.1
- * and 10.@net.0.2, fd0@net::1 and fd0@net::2. It goes with this one, some time after.
+ * and 10.@net.0.2, fd0@net::1 and fd0@net::2. It goes with this namespace, some time
+ * after.
  */
 static void path_to(int own_ns, int peer_ns, int net)
 {
@@ -343,7 +344,7 @@ static void role_server_destroyer(struct crowd *c)
 	worlds_die(c, world_of_servers);
 }
 
-/* The administrator, here and there. */
+/* The administrator, in both namespaces. */
 static void role_executioner(struct crowd *c)
 {
 	while (!crowd_is_over(c)) {
@@ -353,7 +354,7 @@ static void role_executioner(struct crowd *c)
 	}
 }
 
-/* The most connections that were alive at a time. */
+/* The largest number of connections that existed at a time. */
 static void role_census(struct crowd *c)
 {
 	while (!crowd_is_over(c)) {
@@ -409,7 +410,7 @@ static bool caches_are_gone(void)
 	return gone;
 }
 
-/* Nobody has to wait for a FIN that an hour-long knob made patient. */
+/* No orphan has to wait for an hour because of a knob. */
 static void settle(int ns)
 {
 	netns_enter(WHERE(test), ns);
@@ -453,13 +454,13 @@ TEST_F_TIMEOUT(fire, all_goes_while_thousands_talk, 2000)
 	crowd_wait(WHERE(test), doomed);
 	crowd_wait(WHERE(test), left);
 	TH_LOG("%d connections at a time", c->live_max);
-	/* Fifteen seconds are the life of some worlds, or of one on a debug kernel. */
+	/* Some namespaces live for fifteen seconds, which is less on a debug kernel. */
 	if (peace_ns > 15 * NSEC_PER_SEC) {
 		EXPECT_LT(0, doomed->accepted);
 		EXPECT_LT(0, left->accepted);
 	}
 	EXPECT_EQ(0, c->unloaded);
-	/* A debug kernel takes its time, how much the host alone knows. */
+	/* How long a debug kernel takes, depends on the host. */
 	if (kernel_is_debug())
 		live_min = 1;
 	EXPECT_LT(live_min < LIVE_MIN_MAX ? live_min : LIVE_MIN_MAX, c->live_max);

@@ -17,9 +17,9 @@ PEER_FIXTURE(flags);
 enum answer { NONE, PURE_ACK, RESET, SYN_ACK, ANSWERS };
 static const char *const answer_names[] = { "nothing", "ACK", "RST", "SYN-ACK" };
 
-/* Where the segment lies, and what else is odd about it. */
+/* The segment's sequence number, and other odd properties. */
 enum shape {
-	EXACT,		/* at RCV.NXT, acknowledging all there is */
+	EXACT,		/* at RCV.NXT, acknowledging everything */
 	TEXT,		/* the same with ten bytes */
 	INSIDE,		/* in the window, not at its edge */
 	LEFT,		/* long before it */
@@ -49,13 +49,13 @@ static struct verdict judge_listen(int flags)
 		return MAY(BIT(ST_LISTEN), BIT(NONE));
 	if (flags & ACK)
 		return MAY(BIT(ST_LISTEN), BIT(RESET));
-	/* A FIN beside the SYN is nonsense: dropped, as Linux does. */
+	/* SYN with FIN is nonsense: dropped, as in Linux. */
 	if ((flags & (SYN | FIN)) == SYN)
 		return MAY(BIT(ST_HALF_OPEN), BIT(SYN_ACK));
 	return MAY(BIT(ST_LISTEN), BIT(NONE));
 }
 
-/* 3.10.7.3: the sequence number counts for nothing here. */
+/* 3.10.7.3: the sequence number does not count here. */
 static struct verdict judge_syn_sent(int flags, enum shape shape)
 {
 	if (shape == ACK_ABOVE && flags & ACK)
@@ -64,7 +64,7 @@ static struct verdict judge_syn_sent(int flags, enum shape shape)
 		return MAY(BIT(flags & ACK ? ST_CLOSED : ST_SYN_SENT), BIT(NONE));
 	if (!(flags & SYN))
 		return MAY(BIT(ST_SYN_SENT), BIT(NONE));
-	/* A FIN on top: left for later, processed, or the whole dropped. */
+	/* A FIN as well: kept for later, processed, or the whole segment dropped. */
 	if (flags & FIN)
 		return MAY(BIT(ST_SYN_SENT) | BIT(ST_SYN_RECEIVED) |
 			   BIT(ST_ESTABLISHED) | BIT(ST_CLOSE_WAIT),
@@ -74,7 +74,7 @@ static struct verdict judge_syn_sent(int flags, enum shape shape)
 	return MAY(BIT(ST_SYN_RECEIVED), BIT(SYN_ACK));
 }
 
-/* 3.10.7.4 first: what is outside the window is answered by an ACK or nothing. */
+/* 3.10.7.4 first: a segment outside the window is answered by an ACK or not at all. */
 static bool is_outside(enum shape shape)
 {
 	return shape == LEFT || shape == RIGHT;
@@ -84,7 +84,9 @@ static struct verdict judge_half_open(enum conn_state st, int flags, enum shape 
 {
 	unsigned int stay = BIT(st);
 
-	/* A SYN may be this one again (SYN-ACK), and a new one may reset it. */
+	/*
+	 * A SYN may be a repetition (SYN-ACK), and a new one may reset the connection.
+	 */
 	if (is_outside(shape))
 		return MAY(stay, BIT(NONE) | BIT(PURE_ACK));
 	if (flags & RST)
@@ -121,7 +123,7 @@ static struct verdict judge_synchronized(enum conn_state st, int flags,
 
 	if (is_outside(shape))
 		return MAY(stay, quiet);
-	/* Only the very next number resets; else a challenge (RFC 5961 3.2). */
+	/* Only the exact number resets; any other is challenged (RFC 5961 3.2). */
 	if (flags & RST)
 		return shape == INSIDE ? MAY(stay, quiet) : MAY(BIT(ST_CLOSED), BIT(NONE));
 	if (flags & SYN)
@@ -130,7 +132,7 @@ static struct verdict judge_synchronized(enum conn_state st, int flags,
 		return MAY(stay, BIT(NONE));
 	if (shape == ACK_ABOVE)
 		return MAY(stay, quiet);
-	/* Ahead of its turn: the ACK counts, the FIN waits. */
+	/* Ahead of RCV.NXT: the ACK counts, the FIN waits. */
 	if (shape == INSIDE)
 		return MAY(BIT(moves[st].ack), quiet);
 	if (flags & FIN)
@@ -146,7 +148,10 @@ static struct verdict judge_time_wait(int flags, enum shape shape)
 	if (flags & RST)
 		return is_outside(shape) || shape == INSIDE ? MAY(stay, quiet) :
 						MAY(BIT(ST_CLOSED), BIT(NONE));
-	/* The kernel's TCP gives up the record before it looks at the FIN beside the SYN. */
+	/*
+	 * The kernel's TCP gives up the record before it looks at the FIN beside the
+	 * SYN.
+	 */
 	if ((flags & (SYN | ACK)) == SYN && shape != LEFT)
 		return MAY(stay | (flags & FIN ? 0 : BIT(ST_HALF_OPEN)) |
 			   (flags & FIN && stock_mode() ? BIT(ST_CLOSED) : 0),
@@ -154,14 +159,14 @@ static struct verdict judge_time_wait(int flags, enum shape shape)
 	return MAY(stay, quiet);
 }
 
-/* The program is gone: text and a new SYN have nobody to go to. */
+/* The program has closed: data and a new SYN find nobody. */
 static struct verdict judge_orphan(int flags, enum shape shape)
 {
 	unsigned int stay = BIT(ST_ORPHAN_FIN_WAIT_2), quiet = BIT(NONE) | BIT(PURE_ACK);
 
 	if (is_outside(shape) && !(flags & SYN && shape == RIGHT))
 		return MAY(stay, quiet);
-	/* The kernel's TCP takes any in the window for good. */
+	/* The kernel's TCP accepts any RST in the window. */
 	if (flags & RST && shape == INSIDE)
 		return MAY(stay | (stock_mode() ? BIT(ST_CLOSED) : 0), quiet);
 	if (flags & RST)
@@ -173,7 +178,7 @@ static struct verdict judge_orphan(int flags, enum shape shape)
 		return MAY(stay, BIT(NONE));
 	if (shape == TEXT)
 		return MAY(BIT(ST_CLOSED), BIT(RESET));
-	/* A FIN ahead of its turn can't wait in so small a record. */
+	/* A record has no memory in which a FIN ahead of RCV.NXT could wait. */
 	if (shape == INSIDE)
 		return MAY(flags & FIN ? stay | BIT(ST_CLOSED) : stay, quiet | BIT(RESET));
 	if (flags & FIN)
@@ -252,7 +257,7 @@ static void try_one(struct __test_metadata *_metadata, struct peer *p,
 		peer_fail(WHERE(_metadata), p, "%s, %s, flags %#x: the answer is %s",
 			  conn_state_name(st), shape_names[shape], flags,
 			  answer < ANSWERS ? answer_names[answer] : "odd");
-	/* In real time the first may come only now. */
+	/* In real time the first answer may be late. */
 	if (peer_read(p, now_ns()) && (seg || !peer_real_time()))
 		peer_fail(WHERE(_metadata), p, "a second answer");
 	now = conn_state(&c);
@@ -260,7 +265,7 @@ static void try_one(struct __test_metadata *_metadata, struct peer *p,
 		peer_fail(WHERE(_metadata), p, "%s, %s, flags %#x: then in %s",
 			  conn_state_name(st), shape_names[shape], flags,
 			  conn_state_name(now));
-	/* What did not count left no trace: the next text fits. */
+	/* A segment that did not count left no trace: the next data fits. */
 	if (st == ST_ESTABLISHED && now == st && shape != INSIDE &&
 	    !(shape == TEXT && flags & ACK && !(flags & (SYN | RST)))) {
 		conn_send(&c, .flags = ACK | PSH, .data = "fits");
@@ -279,7 +284,7 @@ static void try_all(struct __test_metadata *_metadata, struct peer *p,
 	for (enum shape shape = 0; shape < SHAPES; shape++)
 		for (int flags = 0; flags < 64; flags++)
 			try_one(_metadata, p, st, flags, shape);
-	/* Whoever is left behind by a case may go on about it. */
+	/* Sockets of a case may still send segments. */
 	p->leave_unread = true;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flooded: a hundred thousand half-open connections, and their listener closes,
- * hands them on, or dies with its namespace. All of them go with it at once,
- * their memory as soon as no reader can be left; and the module may go.
+ * flooded: a hundred thousand half-open connections, and their listener closes, hands
+ * them on, or dies with its namespace. All of them end with it at once; their memory
+ * is freed as soon as no reader is left; and the module may go.
  *
  * Unloads the module and loads it again.
  */
@@ -15,22 +15,22 @@
 
 PEER_FIXTURE(flooded);
 
-/* What a record over this family is of. */
+/* The cache of half-open records of this family. */
 static const char *cache(void)
 {
 	return test_family() == AF_INET6 ? "xtcp_halfopen6" : "xtcp_halfopen";
 }
 
-/* What freeing so many takes on the guest's CPU, after the grace period. */
+/* Guest time for freeing so many, after the grace period. */
 #define FREED_MS 300
 
-/* A debug kernel, told by its slack, takes twenty times as long for each. */
+/* A debug kernel, recognized by its slack, takes twenty times as long for each. */
 static int records(void)
 {
 	return peer_slack_ns() ? 3000 : 100000;
 }
 
-/* RFC 1624: a checksum follows a change of one of the words that it covers. */
+/* RFC 1624: adapts a checksum to a change of one of the words that it covers. */
 static void change(uint8_t *sum, uint8_t *word, uint16_t to)
 {
 	uint32_t s = (uint16_t)~(sum[0] << 8 | sum[1]);
@@ -46,9 +46,9 @@ static void change(uint8_t *sum, uint8_t *word, uint16_t to)
 }
 
 /*
- * SYNs of as many sources. One is built, the others differ in the end of their
- * source address and in their port. Of the answers the device keeps some and
- * loses the rest.
+ * SYNs from as many sources. One is built; the others differ in the end of their
+ * source address and in their port. The device keeps some of the answers and loses the
+ * rest.
  */
 static void flood(struct peer *p, int n)
 {
@@ -76,7 +76,10 @@ static void flood(struct peer *p, int n)
 	}
 }
 
-/* A listener on a port of its own or one of a group, all full of strangers. */
+/*
+ * A listener on a port of its own or one of a group, its SYN queue full of unknown
+ * peers.
+ */
 static int listener(struct __test_metadata *_metadata, const struct peer *p, bool group)
 {
 	int fd = socket_new(-1);
@@ -138,7 +141,7 @@ TEST_F(flooded, lc_46_a_closing_listener_takes_them_along)
 	EXPECT_EQ(0, proc_rows(p->family, 0));
 	expect_freed(_metadata);
 	peer_drain(p, 0);
-	/* Nobody is told, then or later. */
+	/* No peer is told, then or later. */
 	peer_expect_silence(p, 130000);
 	counters_expect(_metadata, &before, NULL);
 	expect_unloads(_metadata);
@@ -157,7 +160,7 @@ TEST_F(flooded, lc_46_a_group_hands_them_on)
 	peer_drain(p, 0);
 	close(fd[0]);
 	EXPECT_EQ(records() / 10, proc_rows(p->family, ROW_SYN_RECEIVED));
-	/* One copy each; the originals go. */
+	/* One copy each; the originals are freed. */
 	await_grace_period(_metadata);
 	sleep_ms(FREED_MS);
 	EXPECT_EQ(records() / 10, cache_objects(cache()));
@@ -178,7 +181,7 @@ static void flood_a_namespace(struct __test_metadata *_metadata)
 	EXPECT_LE(records(), cache_objects(cache()));
 }
 
-/* And it dies. */
+/* The process dies. */
 TEST_F(flooded, a_namespace_takes_them_along)
 {
 	NOT_ON_STOCK();

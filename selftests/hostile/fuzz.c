@@ -26,7 +26,7 @@ PEER_FIXTURE(fuzz);
 
 /* --- the peer ------------------------------------------------------------- */
 
-/* Options that mean something, or look as if. */
+/* Options that mean something, or look like it. */
 static struct optbytes some_options(const struct conn *c)
 {
 	struct optbytes o = { 0 };
@@ -106,7 +106,7 @@ static void say_segment(struct play *w, struct conn *c)
 	w->sent++;
 }
 
-/* A hole: nothing new is acknowledged, but, perhaps, what lies above. */
+/* A hole: nothing new is acknowledged, except, perhaps, SACK blocks above it. */
 static void say_hole(struct play *w, struct conn *c)
 {
 	uint32_t una = w->una[c - w->conn], flight = conn_kern_nxt(c) - una;
@@ -125,7 +125,7 @@ static void say_hole(struct play *w, struct conn *c)
 	w->sent++;
 }
 
-/* What an honest peer says: all of it came, and perhaps that was all. */
+/* An honest peer's segment: it acknowledges all or a part. */
 static void say_honestly(struct play *w, struct conn *c)
 {
 	struct segment_spec spec = SEGMENT_SPEC(.flags = chance(15) ? ACK | FIN : ACK);
@@ -139,7 +139,7 @@ static void say_honestly(struct play *w, struct conn *c)
 	w->sent++;
 }
 
-/* The same bytes as an honest segment, but for some of them. */
+/* The bytes of an honest segment, some of them changed. */
 static void say_bytes(struct play *w, struct conn *c)
 {
 	static uint8_t packet[PACKET_MAX];
@@ -150,7 +150,7 @@ static void say_bytes(struct play *w, struct conn *c)
 		packet[draw(len)] = draw(256);
 	if (chance(10))
 		len = 1 + draw(len);
-	/* The kernel may find that no packet at all. */
+	/* The kernel may find that this is no packet at all. */
 	if (write(w->p->tun, packet, len) == len)
 		w->sent++;
 }
@@ -164,7 +164,7 @@ static void say_icmp(struct play *w)
 	w->p->last = w->heard;
 	if (!w->p->last.is_tcp)
 		return;
-	/* Of IPv6 a redirect is of another make. */
+	/* IPv6's redirect has another format. */
 	type = chance(80) ? 3 : draw(20);
 	if (type == 5 && w->p->family == AF_INET6)
 		type = 4;
@@ -184,7 +184,7 @@ static void call_option(int fd)
 	uint8_t value[64];
 	socklen_t len = chance(80) ? 4 : draw(sizeof(value));
 
-	/* The buffers' memory is the machine's, and the filters' programs. */
+	/* Memory of buffers and of filter programs is shared by the guest. */
 	if (level == SOL_SOCKET && (name == SO_RCVBUFFORCE || name == SO_SNDBUFFORCE))
 		return;
 	for (int i = 0; i < sizeof(value); i++)
@@ -206,7 +206,7 @@ static void call_transfer(int fd)
 
 	if (chance(20))
 		flags |= 1 << draw(27);
-	/* Connects, and would wait for it. */
+	/* connect(), which would wait. */
 	flags &= ~(MSG_WAITALL | MSG_FASTOPEN);
 	if (chance(5)) {
 		int pipe_fd[2];
@@ -279,7 +279,7 @@ static void turn_a_knob(void)
 	knob_set(knobs[i].name, draw(knobs[i].values));
 }
 
-/* Whoever looks at all this, and who ends it from outside. */
+/* Readers of all this, and ends from outside. */
 static void look_around(void)
 {
 	static const char * const path[] = {
@@ -352,7 +352,7 @@ TEST_F_TIMEOUT(fuzz, nothing_that_is_said_or_done_does_harm, 10000000)
 
 	w.p = &self->peer;
 	w.p->leave_unread = true;
-	/* Segments with a broken protocol number are the kernel's TCP's. */
+	/* Segments with a broken protocol number go to the kernel's TCP. */
 	w.p->stock_may_speak = true;
 	coverage_begin();
 	for (int seed = first; seed < first + rounds; seed++) {

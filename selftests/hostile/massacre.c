@@ -17,10 +17,13 @@ PAIR_FIXTURE(massacre);
 #define VICTIMS 10000
 #define PROGRAMS 200
 #define TIME_WAIT_MS 60000
-/* What a TIME-WAIT, its port and its share of the table may take; wide addresses. */
+/*
+ * The most that a TIME-WAIT record, its port and its share of the table may take, over
+ * IPv6.
+ */
 #define RECORD_BYTES 192
 #define WIDE_BYTES 32
-/* And on the TCP wire what holds the port in the kernel's own books. */
+/* And on the TCP wire the shadow in the kernel's bind table. */
 #define SHADOW_BYTES 2432
 #define SLACK_KB 8192
 
@@ -28,7 +31,7 @@ struct shared {
 	_Atomic int connected;
 };
 
-/* Kilobytes of the kernel's own. */
+/* Kilobytes of the kernel's own memory. */
 static long kernel_kb(void)
 {
 	char line[128];
@@ -66,7 +69,7 @@ static pid_t program(struct pair *pr, int connections, struct shared *shared)
 		pause();
 }
 
-/* Until all have called: their ends, in @fd. */
+/* Until all have connected: their other ends, in @fd. */
 static void accept_all(struct __test_metadata *_metadata, int lfd, int *fd)
 {
 	int64_t until = now_ms() + 100000;
@@ -117,7 +120,7 @@ static struct scene *scene_new(struct __test_metadata *_metadata, struct pair *p
 	return s;
 }
 
-/* SIGKILL for all of them, and until the last has gone. */
+/* SIGKILL to all of them; returns when the last one is gone. */
 static void strike(struct __test_metadata *_metadata, struct scene *s)
 {
 	int64_t start = now_ms();
@@ -134,7 +137,7 @@ static void expect_ends(struct __test_metadata *_metadata, struct scene *s)
 	int wrong = 0;
 	char b;
 
-	/* A device drops what comes in one burst: time to say it again. */
+	/* A device drops what comes in one burst: time for retransmissions. */
 	sleep_ms(5000);
 	for (int i = 0; i < VICTIMS; i++) {
 		wrong += recv(s->fd[i], &b, 1, 0) != 0;
@@ -144,7 +147,7 @@ static void expect_ends(struct __test_metadata *_metadata, struct scene *s)
 	sleep_ms(5000);
 }
 
-/* What is left a moment after: a record for each, and no more. */
+/* What is left a moment later: one record for each, and no more. */
 static void expect_records(struct __test_metadata *_metadata, struct pair *pr, struct scene *s)
 {
 	long record = RECORD_BYTES + (stream_wire() == XTCP_WIRE_TCP ? SHADOW_BYTES : 0) +
@@ -155,7 +158,7 @@ static void expect_records(struct __test_metadata *_metadata, struct pair *pr, s
 	pair_enter(pr, CLIENT);
 	EXPECT_EQ(VICTIMS, proc_rows(pr->family, ROW_TIME_WAIT));
 	EXPECT_EQ(VICTIMS, proc_rows(pr->family, 0));
-	/* A debug kernel keeps what was freed in quarantine. */
+	/* A debug kernel keeps freed memory in quarantine. */
 	if (!kernel_is_debug())
 		EXPECT_GE(VICTIMS * record / 1024 + SLACK_KB,
 			  kernel_kb() - s->before_kb);
@@ -176,9 +179,9 @@ TEST_F(massacre, one_owner_of_ten_thousand)
 }
 
 /*
- * Two hundred owners of fifty each, and the network dies first. Each has text that was not acknowledged, so an
- * orphan remains of it, up to xtcp_max_orphans; the others are reset, which
- * nobody hears. No orphan outlives its retransmissions.
+ * Two hundred owners of fifty connections each, and the network goes down first. Each
+ * connection has unacknowledged data, so it becomes an orphan, up to xtcp_max_orphans;
+ * the others are reset, but no RST arrives. No orphan outlives its retransmissions.
  */
 TEST_F(massacre, many_owners_and_no_peer)
 {

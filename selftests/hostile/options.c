@@ -10,9 +10,9 @@
 PEER_FIXTURE(bad_options);
 
 /*
- * The kernel's TCP looks for signatures (RFC 2385, 5925) first, as long as one would
- * fit into the bytes left, and drops a segment that has one unasked or whose
- * list breaks before that. xtcp has no signatures and takes the segment.
+ * The kernel's TCP first looks for signatures (RFC 2385, 5925) while one would fit
+ * into the bytes left, and drops a segment that has one unasked or whose list breaks
+ * before that. xtcp has no signatures and takes the segment.
  */
 static bool stock_drops(const struct optbytes *o)
 {
@@ -53,7 +53,7 @@ static void text_survives(struct __test_metadata *_metadata, struct conn *c,
 		peer_trace_print(c->peer);
 	}
 	EXPECT_EQ(pattern_byte(conn_peer_nxt(c) - 2), (uint8_t)byte);
-	/* Some text is acknowledged at once, some later: by number, not by time. */
+	/* Some data is acknowledged at once, some later: by number, not by time. */
 	peer_drain(c->peer, 0);
 }
 
@@ -75,7 +75,10 @@ static struct optbytes one_option(int kind, int length, int size)
 	return o;
 }
 
-/* Begins the trace anew with a note. Returns false if stock drops such options early. */
+/*
+ * Begins the trace anew with a note. False if the kernel's TCP drops such options
+ * early.
+ */
 #define to_try(p, o, ...) \
 	(!stock_drops(o) && ((p)->trace_n = 0, peer_note(p, __VA_ARGS__), true))
 
@@ -122,8 +125,8 @@ TEST_F(bad_options, rfc9293_must_07_cut_at_every_byte)
 	uint32_t seq = 1;
 
 	/*
-	 * The header ends in mid-option: the bytes up to there fill it, the
-	 * rest of its last word is what a receiver must not read on from.
+	 * The header ends in the middle of an option: its bytes fill the header up to
+	 * there; a receiver must not read beyond the header.
 	 */
 	peer_listen(p, KERNEL_PORT, 16);
 	for (int len = 0; len <= good.len; len++) {
@@ -153,7 +156,7 @@ TEST_F(bad_options, sack_blocks_of_wrong_size_or_sense)
 
 		conn_send(&c, .flags = ACK, .opt = o, .ack = 1);
 	}
-	/* Backwards, empty, before SND.UNA, beyond SND.NXT, across the wrap. */
+	/* Blocks backwards, empty, before SND.UNA, beyond SND.NXT, across the wrap. */
 	for (int i = 0; i < 6; i++) {
 		static const int64_t edges[6][2] = {
 			{ 3001, 2001 }, { 2001, 2001 }, { -5000, -4000 },
@@ -163,7 +166,7 @@ TEST_F(bad_options, sack_blocks_of_wrong_size_or_sense)
 
 		conn_send(&c, .flags = ACK, .opt = OPT(OPT_SACK1(l, r)), .ack = 1);
 	}
-	/* Whatever it resends of these five, the connection goes on. */
+	/* The connection continues, whichever of these five are retransmitted. */
 	peer_drain(p, 0);
 	conn_send(&c, .flags = ACK);
 	peer_drain(p, 100);
@@ -188,7 +191,7 @@ static struct optbytes noise(uint32_t *state)
 	for (int i = 0; i < o.len; i++) {
 		uint32_t r = next_noise(state);
 
-		/* Half of it plausible, so that deeper code is reached. */
+		/* Half of the bytes are plausible, so that deeper code is reached. */
 		if (r & 1)
 			o.b[i] = r >> 8;
 		else
@@ -235,7 +238,9 @@ TEST_F_TIMEOUT(bad_options, noise_for_everyone, 3600)
 	struct peer *p = &self->peer;
 	struct conn c[ST_COUNT];
 
-	/* Whole headers of noise at a record in each state: it has to live. */
+	/*
+	 * Whole headers of noise for a connection in each state, which has to survive.
+	 */
 	for (int st = ST_LISTEN; st < ST_COUNT; st++)
 		conn_to_state(p, &c[st], st, .kport = 6000 + st);
 	for (int i = 0; i < 4000; i++) {
@@ -249,7 +254,7 @@ TEST_F_TIMEOUT(bad_options, noise_for_everyone, 3600)
 			  .doff = r >> 28, .len = r >> 20 & 31, .opt = noise(&state));
 		peer_drain(p, 0);
 	}
-	/* And a new connection is as good as ever. */
+	/* A new connection works as always. */
 	p->trace_n = 0;
 	peer_drain(p, 10);
 	for (int st = ST_LISTEN; st < ST_COUNT; st++) {

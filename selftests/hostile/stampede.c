@@ -19,7 +19,7 @@ static struct __test_metadata *test;
 
 /* --- short connections ---------------------------------------------------- */
 
-/* One byte each way, and gone: the memory of the one is the next one's. */
+/* One byte each way, then close: the next connection reuses the memory. */
 static void brief_talk(struct crowd *c, int lfd, const struct sockaddr_storage *to, socklen_t len)
 {
 	char said = draw(256), heard = ~said;
@@ -72,7 +72,10 @@ static void role_brief_there(struct crowd *c)
 	brief_at(c, THERE_ADDR);
 }
 
-/* As rows have it: each of its words is a host's number. A mapped one ends so. */
+/*
+ * As in a row: each word of the address is a number of this host. A mapped address
+ * ends so.
+ */
 static void row_address(const char *addr, char *text)
 {
 	struct ipaddr a = ipaddr(addr);
@@ -85,7 +88,7 @@ static void row_address(const char *addr, char *text)
 	}
 }
 
-/* Only its own namespace's connections are shown, however they change. */
+/* A reader sees only connections of its own namespace, however they change. */
 static void guard_against(struct crowd *c, const char *addr)
 {
 	char line[256], foreign[40];
@@ -147,7 +150,7 @@ static void inject_syn(struct crowd *c)
 		inject(c, &spec);
 }
 
-/* Goes on, or does not, with a handshake that either injector has seen. */
+/* Continues, or does not, a handshake that either injector has seen. */
 static void inject_next(struct crowd *c)
 {
 	static const int flags[] = {
@@ -206,7 +209,7 @@ static void role_injector(struct crowd *c)
 	}
 }
 
-/* Accepts a few and closes; opens again. Nobody is read or written to. */
+/* Accepts a few connections and closes; opens again. It neither reads nor writes. */
 static void role_fickle_listener(struct crowd *c)
 {
 	while (!crowd_is_over(c)) {
@@ -228,7 +231,7 @@ static void role_fickle_listener(struct crowd *c)
 	}
 }
 
-/* The same few SYNs again and again: readers of a few records, whoever has them. */
+/* The same few SYNs again and again: lookups of a few records while these change. */
 static void role_repeater(struct crowd *c)
 {
 	struct segment_spec spec = SEGMENT_SPEC(.proto = stream_wire(), .flags = SYN, .wnd = 20000);
@@ -257,7 +260,7 @@ static int listener_of_group(void)
 	return fd;
 }
 
-/* Two listeners of a group: each in turn hands its records on, and comes back. */
+/* Two listeners of a group: each in turn hands its records on, and opens again. */
 static void role_changing_guard(struct crowd *c)
 {
 	int fd[] = { listener_of_group(), listener_of_group() };
@@ -273,7 +276,7 @@ static void role_changing_guard(struct crowd *c)
 
 #define CLIENT_ADDR	"10.0.0.1"
 #define SERVER_ADDR	"10.0.0.2"
-/* Less, and a device has no IPv6. */
+/* With a smaller MTU a device has no IPv6. */
 #define MTU_MIN		(test_family() == AF_INET6 ? 1280 : 576)
 #define MTU_MAX		1500
 
@@ -294,7 +297,7 @@ static void device_up(const char *name, bool up)
 	device_ioctl(SIOCSIFFLAGS, &ifr, name);
 }
 
-/* Over IPv6 it goes with the device, too. */
+/* IPv6 addresses go with the device, too. */
 static void client_address(bool there)
 {
 	struct ipaddr addr = ipaddr(CLIENT_ADDR);
@@ -310,8 +313,8 @@ static void device_mtu(const char *name, int mtu)
 }
 
 /*
- * Any value of any knob, refused ones included; but an orphan keeps the
- * fin_timeout that it found, and nobody waits an hour for it.
+ * Any value of any knob, refused ones included; but an orphan keeps the fin_timeout of
+ * its beginning, and no test waits an hour for it.
  */
 static void knob_sweep(void)
 {
@@ -386,7 +389,10 @@ static bool has_accepted_many(const struct crowd *c)
 	return c->accepted > 100;
 }
 
-/* Some found their port shared when they closed, and left what they had to others. */
+/*
+ * Some listeners shared their port when they closed, and others inherited their
+ * queues.
+ */
 static bool has_migrated(const struct crowd *c)
 {
 	struct counters now;
@@ -421,7 +427,7 @@ FIXTURE_SETUP(stampede)
 
 FIXTURE_TEARDOWN(stampede)
 {
-	/* On the TCP wire a port that was freed is stock's, with what still comes. */
+	/* On the TCP wire a freed port, with its late segments, is the kernel's. */
 	if (stream_wire() != XTCP_WIRE_TCP)
 		stock_expect_silent(_metadata);
 	close(self->ns);
@@ -465,7 +471,7 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 	c->tun = tun_new(WHERE(_metadata), "tun0");
 	address_add(WHERE(_metadata), "tun0", &addr, 24);
 	route_add_default(WHERE(_metadata), "tun0", test_family());
-	/* More than the readers can take: a full queue is part of the game. */
+	/* More than the readers can take: a full queue is intended. */
 	knob_set("max_syn_backlog", 4096);
 	role_start(c, role_fickle_listener);
 	role_start(c, role_fickle_listener);
@@ -473,12 +479,14 @@ TEST_F_TIMEOUT(stampede, listeners_close_under_syns, 1000)
 	role_start(c, role_injector);
 	role_start(c, role_onlooker);
 	crowd_wait(WHERE(_metadata), c);
-	/* A peer that never answered had RSTs; with the device goes the rest. */
+	/* RSTs to a peer that never answered; removing the device loses the rest. */
 	close(c->tun);
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 }
 
-/* A record's memory is its copy's at once: who finds the one may count for the other. */
+/*
+ * A record's memory is reused at once: a reader that finds one may count the next one.
+ */
 TEST_F_TIMEOUT(stampede, records_move_under_their_syns, 1000)
 {
 	struct ipaddr addr = ipaddr("10.0.0.1");
@@ -520,7 +528,7 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 	role_start(c, role_shaker);
 	role_start(c, role_shaker);
 	crowd_wait(WHERE(_metadata), c);
-	/* Both ends can reach each other again, and no patience is too long. */
+	/* Both ends can reach each other again, and all timeouts are short. */
 	knobs_for_haste();
 	crowd_expect_settled(WHERE(_metadata), AF_INET);
 	netns_enter(WHERE(_metadata), there);
@@ -530,8 +538,8 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
 }
 
 /*
- * Sockets of two namespaces come and go at once, on two CPUs, in the same
- * memory; segments find theirs, and who walks the tables no other's.
+ * Sockets of two namespaces come and go at once, on two CPUs, in the same memory;
+ * segments find the right one, and readers of the tables see only their own namespace.
  */
 TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 {
@@ -559,7 +567,7 @@ TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
 	close(there);
 }
 
-/* A namespace full of talk, whose last process is killed in mid-sentence. */
+/* A namespace of busy connections, whose last process is killed. */
 static void namespace_full_of_talk(struct crowd *c)
 {
 	setpgid(0, 0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * storm: a program and a peer that do anything at any time, to sixteen
- * connections at once. What must hold whatever they do: every segment that
- * comes is well-formed, correctly summed and inside what its connection may
- * say; and once all sockets are closed, in the end nothing is left.
+ * storm: a program and a peer that do anything at any time, to sixteen connections at
+ * once. In any case every segment of the kernel is well-formed, has a correct checksum
+ * and is within what its connection may send; and once all sockets are closed, nothing
+ * is left in the end.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN(storm)
 	peer_close_at(WHERE(_metadata), &self->peer);
 }
 
-/* A segment as a peer may send it, most of the time. */
+/* A segment that a peer may send, most of the time. */
 static void peer_acts(struct play *w, struct conn *c)
 {
 	static const int flags[] = {
@@ -44,7 +44,7 @@ static void peer_acts(struct play *w, struct conn *c)
 	};
 	struct segment_spec spec = SEGMENT_SPEC(.flags = flags[draw(ARRAY_SIZE(flags))]);
 
-	/* Handshakes are made more likely than they are by chance. */
+	/* Handshakes are made more likely than by chance. */
 	if (c->peer_nxt == c->peer_iss)
 		spec.flags = c->lfd >= 0 || chance(30) ? SYN : SYN | ACK;
 	if (spec.flags & RST && chance(70))
@@ -133,8 +133,8 @@ TEST_F_TIMEOUT(storm, whatever_they_do, 100000)
 	EXPECT_LT(variant->steps / 4, w.received);
 	play_finish_all(&w);
 	/*
-	 * The longest life that is left: an orphan whose FIN nobody acknowledges,
-	 * or behind a closed window; then TIME-WAIT. All less than an hour.
+	 * The longest life that is left: an orphan whose FIN is never acknowledged, or
+	 * waits behind a closed window; then TIME-WAIT. Less than an hour in all.
 	 */
 	play_listen(&w, 3600000);
 	for (int i = 0; i < w.slots; i++)

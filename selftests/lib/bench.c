@@ -15,9 +15,9 @@
 #define ROWS_MAX 64
 #define BATCHES_MAX 10
 #define UNSTABLE 0.005
-/* The batch that is profiled: always measured, and past what happens once. */
+/* The batch that is profiled: it is always measured, and comes after one-time work. */
 #define PROFILED 2
-/* Namespaces go in the background; waiting costs nothing in virtual time. */
+/* Namespaces are removed in the background; waiting costs nothing in virtual time. */
 #define SETTLE_MS 5000
 
 enum { STOCK, XTCP, SIDES };
@@ -260,7 +260,7 @@ static void step_run(const struct bench_step *s, int of_side)
 
 	step = s->name;
 	side = of_side;
-	/* What is left of the step before must not be charged to this one. */
+	/* Work that the step before has left must not be charged to this one. */
 	sleep_ms(SETTLE_MS);
 	fflush(stdout);
 	pid = fork();

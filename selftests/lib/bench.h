@@ -29,12 +29,12 @@
 #include "proc.h"
 #include "segment.h"
 
-/* Tables leave out what their line has not. */
+/* A field that a table's line leaves out is zero. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* The library's functions want to know which test calls: none does. */
+/* The library's functions take the calling test: there is none here. */
 #define HERE WHERE(NULL)
-/* What has to work for the number to mean anything. */
+/* A condition without which the number means nothing; the program ends. */
 #define must(cond, ...) check((cond), HERE, __VA_ARGS__)
 
 struct bench_step {
@@ -44,8 +44,8 @@ struct bench_step {
 };
 
 struct bench_row {
-	const char *name;		/* begins with its step's name */
-	const char *what;		/* for the table's reader */
+	const char *name;		/* begins with the name of its step */
+	const char *what;		/* printed beside the numbers */
 	const char *unit;
 	/*
 	 * "0.75": xtcp's value divided by stock's is to be no larger; "=96": xtcp's
@@ -60,13 +60,15 @@ int bench_proto(void);
 
 /* The value of a row for this side. */
 void bench_value(const char *row, double value);
-/* The same, not on stock: its timers would blur what is due at one moment. */
+/*
+ * The same, not on the kernel's TCP: its timers would blur what is due at one moment.
+ */
 void bench_value_xtcp(const char *row, double value);
-/* The difference of two other rows' values, if this run has them both. */
+/* The difference of two other rows' values, if this run has both. */
 void bench_value_difference(const char *row, const char *minuend,
 			    const char *subtrahend);
 
-/* The same, but what is subtracted is the kernel's TCP's value on both sides. */
+/* The same, but the value on the kernel's TCP is subtracted on both sides. */
 void bench_value_above_stock(const char *row, const char *minuend,
 			     const char *subtrahend);
 
@@ -77,10 +79,10 @@ void bench_value_above_stock(const char *row, const char *minuend,
 void bench_flight(int from, int to, char *data, int len, int write_size, int read_size);
 
 /*
- * Instructions for one call of round(arg), which is called `rounds` times a
- * batch: one batch to warm up, then until the last three batches differ by less
- * than a half per cent, but ten at most; their median. between(arg), if not
- * NULL, comes after each batch and is not counted.
+ * Instructions for one call of @round(@arg), which is called @rounds times a batch:
+ * one batch to warm up, then batches until the last three differ by less than half a
+ * per cent, at most ten; the median of the three. @between(@arg), if not NULL, is
+ * called after each batch and is not counted.
  */
 double bench_cost_between(void (*round)(void *arg), void (*between)(void *arg),
 			  void *arg, int rounds);
@@ -89,29 +91,29 @@ static inline double bench_cost(void (*round)(void *arg), void *arg, int rounds)
 	return bench_cost_between(round, NULL, arg, rounds);
 }
 
-/* Within a round: waits so long for a timer. The waiting is not counted. */
+/* Within a round: waits for a timer, for at most @ms. The waiting is not counted. */
 void bench_wait(int64_t ms);
 
 /*
- * For a step that reads the clock itself: what lies between the two is what
- * a profile of this step shows.
+ * For a step that reads the clock itself: the profile of this step shows what runs
+ * between the two.
  */
 void bench_profile_begin(void);
-/* What only serves to be subtracted shall not be profiled. */
+/* A measurement that only serves to be subtracted is not profiled. */
 void bench_profile_off(bool off);
 void bench_profile_end(int rounds);
 
-/* How many a crowd is: `many`, or what XTCP_BENCH_MANY says instead. */
+/* The size of a crowd: @many, or the number in XTCP_BENCH_MANY. */
 int bench_many(int many);
 
-/* Objects and their size in a slab cache of that name, from slabinfo. */
+/* Objects and their size in the slab cache @cache, from slabinfo. */
 struct bench_slab {
 	long active, objects, size, per_slab, pages;
 };
-/* False: there is no such cache, or it is merged with others. */
+/* Return: false if there is no such cache, or it is merged with others. */
 bool bench_slab_read(const char *cache, struct bench_slab *slab);
 
-/* "name" or "name/step" patterns on the command line, none means all. */
+/* Patterns "name" or "name/step" on the command line; none means all. */
 int bench_main(const char *program, const struct bench_step *steps, int n_steps,
 	       const struct bench_row *rows, int n_rows, int argc, char **argv);
 

@@ -26,7 +26,7 @@ struct where {
 __attribute__((noreturn, format(printf, 2, 3)))
 void check_fail(struct where at, const char *fmt, ...);
 
-/* True once the test has failed or been skipped: no second complaint then. */
+/* Return: true once the test has failed or been skipped; it must not complain again. */
 bool check_is_over(struct __test_metadata *test);
 
 #define check(cond, at, ...) \

@@ -44,7 +44,7 @@ static inline void sleep_ms(int64_t ms)
 	sleep_until_ns(now_ns() + ms * NSEC_PER_MSEC);
 }
 
-/* For what the kernel counts by the second: one has just begun. */
+/* For what the kernel counts by the second: returns when a second has just begun. */
 static inline void second_begin(void)
 {
 	sleep_until_ns((now_ns() / NSEC_PER_SEC + 1) * NSEC_PER_SEC +

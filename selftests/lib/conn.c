@@ -17,7 +17,7 @@
 #include "proc.h"
 #include "stream.h"
 
-/* What the timestamps option takes of each segment. */
+/* The bytes that the timestamps option takes of each segment. */
 #define TIMESTAMPS_LEN 12
 
 static const char *const state_names[ST_COUNT] = {
@@ -148,7 +148,7 @@ static uint32_t conn_tsval(const struct conn *c)
 	return c->tsval_base + (now_ns() - c->tsval_start_ns) / NSEC_PER_MSEC;
 }
 
-/* In a SYN's own timestamp option the peer's clock stands, not the test's 0:0. */
+/* A SYN's timestamps option carries the peer's clock, not the 0:0 of the test. */
 static struct optbytes syn_options(const struct conn *c, bool ack)
 {
 	struct optbytes o = c->peer_opt;
@@ -160,7 +160,7 @@ static struct optbytes syn_options(const struct conn *c, bool ack)
 	return o;
 }
 
-/* The options of every segment behind the SYN. */
+/* The options of each segment after the SYN. */
 static struct optbytes usual_options(const struct conn *c)
 {
 	if (!c->ts)
@@ -372,7 +372,7 @@ static void open_active(struct where at, struct conn *c, enum conn_state st,
 	      "the socket is not connected");
 }
 
-/* The kernel's program ends its half. */
+/* The kernel's program closes its direction. */
 static void kernel_fin(struct where at, struct conn *c, bool orphan)
 {
 	if (orphan) {
@@ -385,7 +385,7 @@ static void kernel_fin(struct where at, struct conn *c, bool orphan)
 					   .ack = conn_peer_nxt(c)));
 }
 
-/* The peer ends its half; ack: relative, UNSET for everything seen. */
+/* The peer closes its direction; @ack: relative, UNSET for everything seen. */
 static void peer_fin(struct where at, struct conn *c, int64_t ack)
 {
 	conn_send_at(at, c, SEGMENT_SPEC(.flags = FIN | ACK, .ack = ack));
@@ -491,7 +491,7 @@ void conn_expect_move_at(struct where at, const struct conn *c,
 {
 	int64_t due_ns = c->peer->mark_ns + at_ms * NSEC_PER_MSEC;
 
-	/* Looking takes a moment, too. */
+	/* The look at the state takes a moment, too. */
 	sleep_until_ns(due_ns - (stock_mode() ? 10 : 1) * NSEC_PER_MSEC -
 		       peer_slack_ns());
 	conn_expect_state_at(at, c, from);

@@ -18,20 +18,20 @@
 enum conn_state {
 	ST_CLOSED, ST_LISTEN, ST_SYN_SENT,
 	ST_SYN_RECEIVED,	/* a whole socket, by simultaneous open */
-	ST_HALF_OPEN,		/* a listener's record */
+	ST_HALF_OPEN,		/* a listener's half-open record */
 	ST_ESTABLISHED, ST_FIN_WAIT_1, ST_FIN_WAIT_2, ST_CLOSE_WAIT,
 	ST_CLOSING, ST_LAST_ACK, ST_TIME_WAIT,
-	ST_ORPHAN_FIN_WAIT_2,	/* closed by its program: a small record */
+	ST_ORPHAN_FIN_WAIT_2,	/* closed by its program: a record */
 	ST_COUNT,
 };
 
 const char *conn_state_name(enum conn_state st);
 
-/* How a connection comes to be; what is left out has the default in brackets. */
+/* How a connection is made; what is left out has the default in brackets. */
 struct conn_setup {
 	bool active;			/* the kernel connects [listens] */
 	bool orphan;			/* close(), not shutdown(), on the way */
-	bool may_clash;			/* an older one may be in its way: no fd then */
+	bool may_clash;			/* an older one may hold its port: no fd then */
 	int64_t peer_iss;		/* [random] */
 	int64_t pport;			/* the peer's port [the next free one] */
 	int64_t kport;			/* the kernel's [KERNEL_PORT; ephemeral] */
@@ -39,8 +39,8 @@ struct conn_setup {
 	struct ipaddr peer_addr;	/* [the peer's] */
 	struct optbytes opt;		/* of the peer's SYN [MSS 1460] */
 	bool no_opt;			/* no option in the peer's SYN */
-	int lfd;			/* a listener that is there already */
-	int backlog;			/* of the one to make [16] */
+	int lfd;			/* an existing listener */
+	int backlog;			/* of the listener to make [16] */
 	void (*prepare)(int fd);	/* before listen() or connect() */
 	int64_t rtt_ms;			/* before the peer answers [0] */
 };
@@ -57,12 +57,12 @@ struct conn {
 	uint32_t peer_iss, kern_iss;
 	uint32_t peer_nxt;		/* next the peer will send */
 	uint32_t kern_nxt;		/* next the peer expects */
-	int wnd;			/* the peer's, as the header has it */
+	int wnd;			/* the peer's, as in the header */
 	bool ts;			/* timestamps agreed on */
 	uint32_t tsval_base, ts_recent;
 	int64_t tsval_start_ns;
 	int kern_wscale;		/* of the kernel's windows, 0 if not agreed */
-	int seg_len;			/* bytes in a full segment of the kernel, by the peer's MSS */
+	int seg_len;			/* bytes in a full segment of the kernel */
 	struct segment_options kern_opt;	/* of the kernel's SYN or SYN-ACK */
 	struct optbytes peer_opt;	/* of the peer's */
 };
@@ -70,8 +70,8 @@ struct conn {
 /* To ESTABLISHED, socket non-blocking: conn_open(p, &c, .active = true). */
 #define conn_open(p, c, ...) conn_to_state(p, c, ST_ESTABLISHED, ##__VA_ARGS__)
 /*
- * Brings a new connection to a state, every segment on the way checked, none
- * left over. In FIN-WAIT-1, CLOSING and LAST-ACK the kernel's FIN is unacked.
+ * Brings a new connection to a state; every segment on the way is checked, none is
+ * left over. In FIN-WAIT-1, CLOSING and LAST-ACK the kernel's FIN is unacknowledged.
  */
 #define conn_to_state(p, c, st, ...) \
 	conn_to_state_at(WHERE((p)->test), p, c, st, \
@@ -80,15 +80,15 @@ void conn_to_state_at(struct where at, struct peer *p, struct conn *c,
 		      enum conn_state st, struct conn_setup setup);
 
 /*
- * Parts of the way, for tests that stop in between. conn_start() fills in c,
- * and makes the listener, or the socket and its connect().
+ * Parts of the way, for tests that stop in between. conn_start() fills in @c, and
+ * makes the listener, or the socket and its connect().
  */
 #define conn_start(p, c, ...) \
 	conn_start_at(WHERE((p)->test), p, c, \
 		      (struct conn_setup){ CONN_SETUP_UNSET, ##__VA_ARGS__ })
 void conn_start_at(struct where at, struct peer *p, struct conn *c,
 		   struct conn_setup setup);
-/* Takes the kernel's SYN or SYN-ACK into c: its ISN, port and options. */
+/* Takes the ISN, port and options of the kernel's SYN or SYN-ACK into @c. */
 void conn_learn(struct conn *c, const struct segment *syn);
 #define conn_accept(c) conn_accept_at(WHERE((c)->peer->test), c)
 int conn_accept_at(struct where at, struct conn *c);
@@ -142,7 +142,10 @@ static inline int64_t conn_kern_nxt(const struct conn *c)
 	return (uint32_t)(c->kern_nxt - c->kern_iss);
 }
 
-/* By /proc/net/xtcp; ST_CLOSED: no row of this 4-tuple, nor a listener of c. */
+/*
+ * By /proc/net/xtcp; ST_CLOSED if no row has this 4-tuple, and no listener's row is
+ * c's.
+ */
 enum conn_state conn_state(const struct conn *c);
 #define conn_expect_state(c, st) conn_expect_state_at(WHERE((c)->peer->test), c, st)
 void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state st);
@@ -153,17 +156,20 @@ void conn_expect_state_at(struct where at, const struct conn *c, enum conn_state
 void conn_expect_move_at(struct where at, const struct conn *c,
 			 enum conn_state from, enum conn_state to, int64_t at_ms);
 
-/* What a SYN without an MSS option stands for (MUST-15): 536, or over IPv6 1220. */
+/*
+ * The MSS that a SYN without an MSS option stands for (MUST-15): 536, or over IPv6
+ * 1220.
+ */
 int mss_default(void);
 
 /* SO_ERROR, which clears it. */
 int socket_error(int fd);
-/* poll() without waiting: the events that hold. */
+/* Return: the events that hold now. */
 int socket_poll(int fd);
-/* setsockopt() of an int. 0 or the errno. */
+/* setsockopt() of an int. Return: 0 or the errno. */
 int socket_set(int fd, int level, int option, int value);
 
-/* What TCP_INFO says of a connection, as far as tests ask. */
+/* The part of TCP_INFO that tests ask for. */
 struct socket_info {
 	uint32_t rto_us, srtt_us, rttvar_us, ato_us;
 	uint32_t cwnd, ssthresh;	/* segments */

@@ -25,7 +25,7 @@ static struct function {
 } function[FUNCTIONS_MAX];
 static int functions;
 
-/* The first word counts those that follow, each a place where we were. */
+/* The first word is the number of those that follow, each an address in the code. */
 static uint64_t *trace;
 
 static int by_begin(const void *a, const void *b)
@@ -35,7 +35,7 @@ static int by_begin(const void *a, const void *b)
 	return f->begin < g->begin ? -1 : f->begin > g->begin;
 }
 
-/* Padding before a function has a name of its own where traces are made. */
+/* Symbols of the padding before functions, which exist where functions are traced. */
 static bool is_function(char type, const char *name)
 {
 	return (type == 't' || type == 'T') && strncmp(name, "__pfx_", 6);
@@ -78,7 +78,7 @@ void coverage_begin(void)
 		fail(KCOV);
 }
 
-/* The function that a place is in; NULL: it isn't xtcp's. */
+/* The function that an address is in; NULL if it is not xtcp's. */
 static struct function *function_of(uint64_t place)
 {
 	int low = 0, high = functions;

@@ -30,7 +30,7 @@
 #include "socket.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define TALK_MAX	100000		/* bytes that one side says */
+#define TALK_MAX	100000		/* bytes that one side sends */
 #define HANG_MS		60000
 #define PROLONG_NS	(2 * NSEC_PER_SEC)
 
@@ -78,7 +78,7 @@ void role_start(struct crowd *c, role play)
 	c->nr++;
 }
 
-/* As long as they all are there, and hardly sooner than it matters. */
+/* While all rows must be there, and no longer. */
 static void prolong(struct crowd *c, int64_t latest_ns)
 {
 	int64_t left_ns = c->until_ns - now_ns();
@@ -159,13 +159,13 @@ void knobs_for_haste(void)
 	knob_set("fin_timeout", 2);
 	knob_set("syn_retries", 2);
 	knob_set("retries2", 4);
-	/* What a listener leaves to others of its port. */
+	/* The ways in which a listener closes. */
 	knob_set("migrate_req", 1);
 }
 
 /* --- two who talk --------------------------------------------------------- */
 
-/* One end of a connection, and how far it has come. */
+/* One end of a connection, and its progress. */
 struct talk {
 	int fd;				/* -1: none */
 	uint16_t port;			/* the client's; 0: not known yet */
@@ -173,7 +173,7 @@ struct talk {
 	long said, heard;
 };
 
-/* What the client of @port says as its @at-th byte, and the server. */
+/* The @at-th byte that the client of @port sends, or the server. */
 static uint8_t byte(uint16_t port, bool client, long at)
 {
 	return at * (client ? 7 : 13) + port * 5 + (at >> 8);
@@ -181,7 +181,7 @@ static uint8_t byte(uint16_t port, bool client, long at)
 
 static uint16_t port_of(int fd, bool own)
 {
-	/* The port is at the same place in either family's. */
+	/* The port has the same offset in both families. */
 	struct sockaddr_in6 addr = { 0 };
 	socklen_t len = sizeof(addr);
 
@@ -217,7 +217,7 @@ static void talk_say(struct talk *t)
 		talk_end(t);
 }
 
-/* What is wrong is said in full: it may not come again for hours. */
+/* Wrong bytes are printed in full: they may not come again for hours. */
 static void heard_is_right(struct crowd *c, const struct talk *t, const uint8_t *buf,
 			   int n, bool peek)
 {
@@ -397,7 +397,7 @@ void role_clients(struct crowd *c)
 	talks_end(c, talk);
 }
 
-/* A program that gives each SYN of the group to anybody, or to nobody. */
+/* A program that gives each SYN of the group to any listener, or to none. */
 static void choose_by_chance(int fd)
 {
 	struct sock_filter code[] = {
@@ -419,7 +419,7 @@ static int listen_at(struct crowd *c, const struct way *way, int backlog)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	/* An odd port has as many listeners as want it. */
+	/* An odd port has any number of listeners. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ port % 2 }, sizeof(int));
 	if (way->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));

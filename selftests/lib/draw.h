@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * draw: numbers by chance, the same ones again from the same seed. Each thread
- * draws its own.
+ * draw: random numbers, the same ones again from the same seed. Each thread draws its
+ * own.
  */
 #ifndef SELFTESTS_LIB_DRAW_H
 #define SELFTESTS_LIB_DRAW_H
@@ -12,7 +12,7 @@
 void draw_seed(uint64_t seed);
 /* 0 to below - 1; below is not 0. */
 uint32_t draw(uint32_t below);
-/* True so often in a hundred. */
+/* True in so many of a hundred calls. */
 bool chance(int percent);
 
 #endif

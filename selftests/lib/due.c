@@ -7,8 +7,8 @@
 #define INTERRUPTION_NS 400
 
 /*
- * How much of the time until then others took: softirqs, the tick. This process
- * does nothing but read the clock; a gap between two readings is theirs.
+ * How much of the time until then others took: softirqs, the tick. This process does
+ * nothing but read the clock; a gap between two readings is theirs.
  */
 static double taken_ns(int64_t until_ns)
 {

@@ -15,14 +15,14 @@ struct ipaddr flood_source(uint32_t n)
 		a.v4.s_addr = word;
 		return a;
 	}
-	/* Each of a network of its own, 2001:db8:14xx:xxxx::1. */
+	/* Each from a network of its own, 2001:db8:14xx:xxxx::1. */
 	memcpy(a.v6.s6_addr, (uint8_t[]){ 0x20, 0x01, 0x0d, 0xb8 }, 4);
 	memcpy(a.v6.s6_addr + 4, &word, 4);
 	a.v6.s6_addr[15] = 1;
 	return a;
 }
 
-/* A SYN as Linux and others send it, or a bare ACK. */
+/* A SYN with the options of Linux and others, or a bare ACK. */
 static void packet_make(struct flood *f, uint8_t *packet)
 {
 	static uint8_t buf[PACKET_MAX];
@@ -37,7 +37,10 @@ static void packet_make(struct flood *f, uint8_t *packet)
 		s.opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(n, 0), OPT_NOP, OPT_WSCALE(7));
 	f->len = segment_build(&s, buf);
 	must(f->len <= (int)sizeof(f->packet[0]), "a segment of %d", f->len);
-	/* IPv6 has no checksum; what is shorter than it says is dropped at that point. */
+	/*
+	 * IPv6 has no header checksum; a packet shorter than it says is dropped at
+	 * that point.
+	 */
 	if (f->wrong == BAD_IP_CSUM)
 		buf[test_family() == AF_INET6 ? 4 : 10] ^= 0x55;
 	memcpy(packet, buf, f->len);
@@ -109,7 +112,7 @@ void flood_sink(void)
 
 	dummy_new(HERE, "sink0");
 	address_add(HERE, "sink0", &here, 24);
-	/* Not a neighbour for each of them. */
+	/* So that not each of them becomes a neighbour. */
 	route_add(HERE, &any, 0, &gateway, "sink0");
 }
 

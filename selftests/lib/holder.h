@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * holder: a system call that holds a socket's lock for as long as a test
- * likes, so that segments and timers find the socket in its user's hands.
+ * holder: a system call that holds a socket's lock for as long as a test likes, so
+ * that segments and timers find the socket owned by its user.
  *
- * It is a recv() with MSG_PEEK into a page that is not there: the copy faults
- * under the lock, and userfaultfd keeps it waiting. The socket must have
- * something to read.
+ * It is a recv() with MSG_PEEK into a page that is missing: the copy faults under the
+ * lock, and userfaultfd keeps it waiting. The socket must have data to read.
  */
 #ifndef SELFTESTS_LIB_HOLDER_H
 #define SELFTESTS_LIB_HOLDER_H
@@ -24,7 +23,7 @@ struct holder {
 /* Returns when the lock is held. */
 #define holder_hold(md, h, fd) holder_hold_at(WHERE(md), h, fd)
 void holder_hold_at(struct where at, struct holder *h, int fd);
-/* Returns when the call has returned, and with it what had to wait. */
+/* Returns when the call has returned, and the deferred work has been done. */
 void holder_release(struct holder *h);
 
 #endif

@@ -222,7 +222,7 @@ void link_set_mtu(struct where at, const char *name, int mtu)
 	struct ifinfomsg *ifi;
 	struct request rq;
 
-	/* So that segments are of the same size over both. */
+	/* So that segments have the same size over both families. */
 	mtu = mtu_of(mtu);
 	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = if_nametoindex(name);
@@ -340,7 +340,7 @@ void dummy_new(struct where at, const char *name)
 	link_up(at, name);
 }
 
-/* A /24 of an address that ipaddr() made one of IPv6 is a /64. */
+/* A /24 of an address that ipaddr() has mapped to IPv6 is a /64. */
 static int prefix_bits(const struct ipaddr *a, int len)
 {
 	if (a->family == AF_INET || len > 32 || test_family() == AF_INET || !len)
@@ -348,7 +348,7 @@ static int prefix_bits(const struct ipaddr *a, int len)
 	return len == 32 ? 128 : 16 + 2 * len;
 }
 
-/* What the IP layer would do with a packet to dst; false: no route. */
+/* The IP layer's route for a packet to @dst; false: none. */
 static bool route_ask(const struct ipaddr *dst, struct request *answer)
 {
 	int size = dst->family == AF_INET ? 4 : 16;
@@ -370,8 +370,8 @@ static bool route_ask(const struct ipaddr *dst, struct request *answer)
 }
 
 /*
- * An IPv6 address is the host's own a moment after it has been added, when a
- * work item of the kernel's has run.
+ * An IPv6 address becomes the host's own a moment after it was added, in a work item
+ * of the kernel.
  */
 static void address_wait(struct where at, const struct ipaddr *addr)
 {
@@ -429,7 +429,7 @@ int address_set(struct where at, const char *dev, const struct ipaddr *addr, int
 	       address_ask(at, RTM_DELADDR, 0, dev, addr, prefix_len);
 }
 
-/* Metrics that were given, by their number. */
+/* The metrics that were given, by their number. */
 static void metrics_put(struct request *rq, const struct route_metrics *m)
 {
 	struct rtattr *nest = request_attr(rq, RTA_METRICS, NULL, 0);
@@ -519,7 +519,7 @@ static uint32_t netem_fraction(double percent)
 /* TCA_NETEM_PRNG_SEED, which older headers lack. */
 #define NETEM_SEED (TCA_NETEM_JITTER64 + 3)
 
-/* What all packets that leave through dev wait in: its options come behind. */
+/* The queue of all packets that leave through @dev; its options follow. */
 static void request_qdisc(struct request *rq, const char *dev, const char *kind)
 {
 	struct tcmsg *tcm;

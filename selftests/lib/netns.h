@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * netns: a network namespace of one's own, its devices and addresses, by
- * rtnetlink; and which of the two stacks the tests are pointed at.
+ * netns: a network namespace for a test, its devices and addresses, by rtnetlink; and
+ * which of the two stacks is tested.
  */
 #ifndef SELFTESTS_LIB_NETNS_H
 #define SELFTESTS_LIB_NETNS_H
@@ -20,19 +20,19 @@ bool stock_mode(void);
 /* The protocol to open sockets with: IPPROTO_XTCP, or IPPROTO_TCP. */
 int stream_proto(void);
 /*
- * The protocol that its segments travel by: XTCP_WIRE_NATIVE, or with
- * XTCP_TEST_WIRE=6 XTCP_WIRE_TCP, as always on stock.
+ * The protocol that carries its segments: XTCP_WIRE_NATIVE, or with XTCP_TEST_WIRE=6
+ * XTCP_WIRE_TCP, as always in stock mode.
  */
 int stream_wire(void);
 /* A stream socket of the stack under test, -1 and errno as socket(). */
 int stream_socket(int family);
 
 /*
- * A new namespace for this process, loopback up, its xtcp_wire as above. Returns
- * an fd for it.
+ * A new namespace for this process, loopback up, its xtcp_wire as above. Returns an fd
+ * of it.
  */
 int netns_new(struct where at);
-/* Moves this process there; sockets it already has stay where they are. */
+/* Moves this process there; its existing sockets stay where they are. */
 void netns_enter(struct where at, int ns_fd);
 /* The network namespace of the guest's first process. */
 void netns_enter_first(struct where at);
@@ -42,36 +42,38 @@ int tun_new(struct where at, const char *name);
 /* A veth pair: one end here, the other in the namespace peer_ns. */
 void veth_new(struct where at, const char *name, int peer_ns,
 	      const char *peer_name);
-/* A device that takes every packet and forgets it, up. */
+/* A device that drops every packet, up. */
 void dummy_new(struct where at, const char *name);
 void link_up(struct where at, const char *name);
-/* Until it lets packets through, which a worker of the kernel's sees to. */
+/* Returns when packets can pass, which a work item of the kernel arranges. */
 void link_await(struct where at, const char *name);
 void link_del(struct where at, const char *name);
-/* Over IPv6, when the test names no family: 20 more, its header is so much longer. */
+/* Over IPv6, when the test names no family: 20 more, the difference of the headers. */
 void link_set_mtu(struct where at, const char *name, int mtu);
-/* What an IPv4 MTU is there: link_set_mtu(..., n) makes it mtu_of(n). */
+/* The MTU that stands for an IPv4 MTU: link_set_mtu(..., n) makes it mtu_of(n). */
 int mtu_of(int ipv4_mtu);
-/* The TTL, or hop limit, of what leaves through tun0 and has none of its own. */
+/*
+ * The TTL, or hop limit, of packets that leave through tun0 without one of their own.
+ */
 int default_ttl_set(int ttl);
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 void address_del(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 /*
- * The same for who is not alone: it may be there, or gone, already, and the device
- * may not want it. Returns 0 or the errno.
+ * The same when other processes change the device, too: the address may exist, or be
+ * gone, and the device may refuse it. Returns 0 or the errno.
  */
 int address_set(struct where at, const char *dev, const struct ipaddr *addr,
 		int prefix_len, bool there);
-/* Every destination of that family leaves through dev. */
+/* Every destination of that family leaves through @dev. */
 void route_add_default(struct where at, const char *dev, int family);
 
-/* dst/prefix_len leaves through dev, by way of gw if given. */
+/* @dst/@prefix_len leaves through @dev, by way of @gw if given. */
 void route_add(struct where at, const struct ipaddr *dst, int prefix_len,
 	       const struct ipaddr *gw, const char *dev);
 
-/* What a route says of its path: RTAX_*; 0 and NULL: nothing. */
+/* The metrics of a route: RTAX_*; 0 and NULL: none. */
 struct route_metrics {
 	uint32_t value[RTAX_MAX + 1];
 	const char *congctl;
@@ -79,36 +81,36 @@ struct route_metrics {
 
 void route_add_metrics(struct where at, const struct ipaddr *dst, int prefix_len,
 		       const char *dev, const struct route_metrics *metrics);
-/* The next hop to dst as the IP layer sees it now; family 0: none. */
+/* The next hop to @dst as the IP layer sees it now; family 0: none. */
 struct ipaddr route_gateway(struct where at, const struct ipaddr *dst);
 
-/* Segments are handed to dev one by one, rather than in large ones to cut up. */
+/* Segments reach @dev one by one, not as large skbs to segment. */
 void link_set_single_segments(struct where at, const char *dev);
 
 /* One of the ETHTOOL_S* switches of a device (STSO, SGSO, SSG, STXCSUM). */
 void link_set_offload(struct where at, const char *dev, uint32_t which, bool on);
 
 /*
- * A token bucket: so many bytes a second leave through dev, and what waits for
- * that, up to limit bytes, still belongs to its socket.
+ * A token bucket: so many bytes a second leave through @dev; up to @limit bytes wait
+ * for that, and still belong to their sockets.
  */
 void shaper_set(struct where at, const char *dev, uint32_t bytes_per_s, uint32_t limit);
 
-/* What netem does to packets that leave through dev; 0: not that. */
+/* What netem does to packets that leave through a device; 0: not that. */
 struct netem {
 	double delay_ms, jitter_ms;
 	double loss, duplicate, reorder, corrupt;	/* per cent */
 	int limit;				/* packets, default 1000 */
-	bool ecn;				/* marked, not lost, if it may be */
+	bool ecn;				/* marked with CE instead of lost, if ECT */
 	double rate_mbit;			/* of the link, 10^6 bits/s */
-	/* Fixes the pattern, from 6.7 on; 0: another one each time. */
+	/* fixes the pattern, from 6.7 on; 0: another one each time */
 	uint64_t seed;
 };
 void netem_set(struct where at, const char *dev, const struct netem *netem);
-/* Segments that leave through dev are spaced by their sockets' rate. */
+/* Packets that leave through @dev are spaced by their sockets' rates. */
 void fq_set(struct where at, const char *dev);
 
-/* Replaces what the file holds; all of @text must go in. */
+/* Replaces the content of a file; all of @text must be written. */
 #define file_write(md, path, text) file_write_at(WHERE(md), path, text)
 void file_write_at(struct where at, const char *path, const char *text);
 /* Writes a line to a file of /proc/sys. Returns 0 or the errno. */

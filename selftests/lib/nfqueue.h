@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * nfqueue: packets wait for a program's verdict in a netfilter queue. What the
- * kernel does with them then, it does in the program's call.
+ * nfqueue: packets wait for a program's verdict in a netfilter queue. The kernel
+ * handles an accepted packet within the program's call.
  */
 #ifndef SELFTESTS_LIB_NFQUEUE_H
 #define SELFTESTS_LIB_NFQUEUE_H
@@ -12,11 +12,11 @@
 
 struct nfqueue {
 	int nl;				/* netlink */
-	uint32_t id;			/* of the packet that was taken last */
+	uint32_t id;			/* of the packet taken last */
 	uint8_t packet[256];		/* and its beginning */
 };
 
-/* Rules with "queue num 5" fill it. It goes with its netlink socket. */
+/* Rules with "queue num 5" fill it. The queue ends with its netlink socket. */
 #define NFQUEUE_NUM 5
 void nfqueue_open(struct where at, struct nfqueue *q);
 
@@ -24,7 +24,7 @@ void nfqueue_open(struct where at, struct nfqueue *q);
 void nfqueue_take(struct where at, struct nfqueue *q);
 void nfqueue_accept(struct where at, struct nfqueue *q);
 
-/* The next packet comes, and goes its way. */
+/* The next packet comes and is accepted. */
 void nfqueue_pass(struct where at, struct nfqueue *q);
 
 #endif

@@ -74,8 +74,9 @@ void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
 	pair_enter(pr, side);
 	netem_set(WHERE(pr->test), device[side], netem);
 	/*
-	 * On the TCP wire a port that was damaged is the kernel's, which finds the sum
-	 * wrong; and so is one whose connection is over when a segment of it comes late.
+	 * On the TCP wire a damaged port number makes a segment the kernel's, whose
+	 * TCP finds a wrong checksum; so does a late segment of a connection that is
+	 * over.
 	 */
 	if ((netem->corrupt || netem->duplicate || netem->reorder || netem->loss) &&
 	    stream_wire() == XTCP_WIRE_TCP)

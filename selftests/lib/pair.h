@@ -23,12 +23,12 @@ void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *set
 /* The kernel's TCP counted nothing in either namespace; adds to the lifecycle log. */
 void pair_close_at(struct where at, struct pair *pr);
 
-/* Where sockets are made, and /proc/net and knobs read, from now on. */
+/* Sockets are made there, and /proc/net and knobs read, from now on. */
 void pair_enter(struct pair *pr, enum side side);
-/* What packets leaving that side suffer. */
+/* netem for packets that leave that side. */
 void pair_netem(struct pair *pr, enum side side, const struct netem *netem);
 
-/* All leave this process in the side they name. */
+/* These functions leave this process in the side that they name. */
 #define pair_listen(pr, port, backlog) \
 	pair_listen_at(WHERE((pr)->test), pr, port, backlog)
 int pair_listen_at(struct where at, struct pair *pr, int port, int backlog);

@@ -18,7 +18,7 @@
 #include "proc.h"
 #include "stream.h"
 
-/* From the kernel's handing over to our reading the clock: a wake-up. */
+/* From the kernel's write to our reading of the clock: a wake-up. */
 #define WAKE_NS (100 * 1000LL)
 
 int64_t peer_slack_ns(void)
@@ -35,7 +35,7 @@ bool peer_real_time(void)
 
 int64_t peer_late_max_ns(int64_t delay_ns)
 {
-	/* Stock's wheel: one of eight per level, so up to an eighth late. */
+	/* The kernel's timing wheel: up to an eighth late. */
 	if (stock_mode())
 		return delay_ns / 8 + 30 * NSEC_PER_MSEC;
 	return LATE_MAX_NS + peer_slack_ns();
@@ -43,7 +43,7 @@ int64_t peer_late_max_ns(int64_t delay_ns)
 
 static int64_t early_max_ns(void)
 {
-	/* Stock counts from the last tick of 4 ms. */
+	/* The kernel's TCP counts from the last tick of 4 ms. */
 	if (stock_mode())
 		return 8 * NSEC_PER_MSEC;
 	/* A mark that was set late makes what follows look early. */
@@ -120,18 +120,18 @@ void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setu
 		link_set_mtu(at, "tun0", 1500);
 	address_add(at, "tun0", &p->kernel, v6 ? 64 : 24);
 	route_add_default(at, "tun0", p->family);
-	/* Where stock's defaults are not xtcp's. */
+	/* Where the defaults of the kernel's TCP are not xtcp's. */
 	if (stock_mode()) {
 		knob_set("syn_linear_timeouts", 0);
 		knob_set("no_metrics_save", 1);
 	}
-	/* Nobody reads and answers before it is due. */
+	/* The reader must not answer before it is due. */
 	if (peer_real_time())
 		knob_set("early_retrans", 0);
 	p->start_ns = p->mark_ns = now_ns();
 }
 
-/* Multicast housekeeping of the IP layers is none of our business. */
+/* Multicast housekeeping of the IP layers is left out. */
 static bool is_noise(const struct segment *seg)
 {
 	if (seg->proto == IPPROTO_IGMP)
@@ -333,7 +333,7 @@ static void diff_time(struct diff *d, const struct peer *p,
 				 (long long)w->at_ms);
 }
 
-/* The wanted segment in the words of the trace, as far as it was described. */
+/* The wanted segment, printed like a line of the trace, as far as it was described. */
 static const char *want_text(const struct segment_want *w, char *buf, size_t size)
 {
 	struct {
@@ -505,7 +505,10 @@ int peer_hold_at(struct where at, struct peer *p, int port)
 	return fd;
 }
 
-/* What an ICMP message of IPv4 is in ICMPv6, as near as can be (RFC 7915 4.2). */
+/*
+ * The ICMPv6 equivalent of an ICMP message of IPv4, as near as possible (RFC 7915
+ * 4.2).
+ */
 static void icmp6_translate(struct where at, const struct icmp_spec *s,
 			    uint8_t *type, uint8_t *code, uint32_t *rest)
 {
@@ -518,7 +521,10 @@ static void icmp6_translate(struct where at, const struct icmp_spec *s,
 	switch (s->type) {
 	case 3:
 		if (s->code == 2) {
-			/* The next header is unknown: what points at it says so. */
+			/*
+			 * The next header is unknown: the pointer of the message says
+			 * so.
+			 */
 			*type = 4;
 			*code = 1;
 			*rest = 6;
@@ -537,7 +543,7 @@ static void icmp6_translate(struct where at, const struct icmp_spec *s,
 		*type = 4;
 		break;
 	default:
-		/* As it is written: a message of ICMPv6. */
+		/* A message of ICMPv6 as given. */
 		*type = s->type;
 		*code = s->code;
 	}
@@ -655,7 +661,7 @@ void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 	icmp[3] = csum;
 	if (s.bad_csum)
 		icmp[3] ^= 0x55;
-	/* Only the IP header of a segment built for this is used. */
+	/* Only the IP header of the segment that is built for this is used. */
 	carrier.ip_len = len;
 	segment_build(&carrier, built);
 	memcpy(packet, built, 20);

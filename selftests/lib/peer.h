@@ -19,11 +19,11 @@
 #include "segment.h"
 
 /*
- * Timing of what the kernel sends by its own clock: never early, at most so
- * much late. The kernel's TCP's timer wheel is coarser (peer.c widens these for it).
+ * Timing of what the kernel sends by its own clock: never early, at most so much late.
+ * The timing wheel of the kernel's TCP is coarser (peer.c widens these for it).
  */
 #define LATE_MAX_NS (2 * NSEC_PER_MSEC)
-/* An answer that no timer holds back is there within this. */
+/* An answer that no timer holds back comes within this. */
 #define PROMPT_MS 10
 
 #define PEER_PORT 40000		/* of the peer; each conn takes the next */
@@ -42,12 +42,12 @@ struct peer {
 	int tun;
 	int family, wire;
 	struct ipaddr addr, kernel;	/* the peer's, the kernel's */
-	uint16_t port, kport;		/* when a segment names none */
+	uint16_t port, kport;		/* for a segment that names none */
 	uint16_t next_port;
 	int64_t start_ns;		/* zero of the trace */
 	int64_t mark_ns;		/* zero of .at_ms */
-	bool leave_unread;		/* teardown minds no unread segment */
-	bool stock_may_speak;		/* nor the kernel's TCP's counters */
+	bool leave_unread;		/* at the end segments may be left unread */
+	bool stock_may_speak;		/* and the kernel's TCP may have counted */
 	struct segment last;		/* the last one read */
 	int trace_n;
 	char trace[TRACE_LINES][TRACE_WIDTH];
@@ -65,7 +65,7 @@ void peer_close_at(struct where at, struct peer *p);
 #define peer_send(p, ...) \
 	peer_send_at(WHERE((p)->test), p, SEGMENT_SPEC(__VA_ARGS__))
 void peer_send_at(struct where at, struct peer *p, struct segment_spec spec);
-/* Fills in what the spec leaves open; for tests that build, change and send. */
+/* Fills in what the spec leaves out; for tests that build, change and send. */
 struct segment_spec peer_spec_complete(const struct peer *p, struct segment_spec spec);
 #define peer_spec(p, ...) \
 	peer_spec_complete(p, SEGMENT_SPEC(__VA_ARGS__))
@@ -79,22 +79,22 @@ struct segment_want {
 	int64_t sport, dport;
 	struct ipaddr src, dst;
 	int64_t flags, seq, ack, wnd, urg;
-	int64_t len;			/* bytes of text; 0 if data isn't given */
-	const void *data;		/* the text, len bytes or to its '\0' */
-	int64_t pattern;		/* the text is the pattern from here on */
+	int64_t len;			/* bytes of payload; 0 if data isn't given */
+	const void *data;		/* the payload, len bytes or to its '\0' */
+	int64_t pattern;		/* the payload is the pattern from here on */
 	int64_t ttl, tos;
 	int64_t opt_len;
-	int64_t mss, wscale;		/* ABSENT: that option is not there */
+	int64_t mss, wscale;		/* ABSENT: without that option */
 	int64_t sackok, ts, cookie;	/* 1 there, 0 not */
 	int64_t tsval, tsecr;
 	int64_t sacks;			/* number of blocks */
 	struct sack_block sack[4];	/* compared up to sacks */
-	/* When: at_ms after the mark, exactly; else promptly or within_ms. */
+	/* Time: at_ms after the mark, exactly; else promptly or within_ms. */
 	int64_t at_ms;
 	int64_t within_ms;
 };
 
-#define ANYWHERE (-2)			/* sport, dport: whichever */
+#define ANYWHERE (-2)			/* sport, dport: any */
 #define ABSENT (-1)
 
 #define SEGMENT_WANT_UNSET \
@@ -122,7 +122,7 @@ const struct segment *peer_read(struct peer *p, int64_t deadline_ns);
 /* Reads and drops whatever comes in the next ms. Returns how many. */
 int peer_drain(struct peer *p, int64_t ms);
 
-/* Nothing is sent for so long from now on, or until at_ms after the mark. */
+/* The kernel sends nothing for so long from now on, or until at_ms after the mark. */
 #define peer_expect_silence(p, ms) \
 	peer_expect_silence_at(WHERE((p)->test), p, \
 			       now_ns() + (ms) * NSEC_PER_MSEC)
@@ -140,12 +140,12 @@ int64_t peer_elapsed_ms(const struct peer *p);
 /* Sleeps until then; packets wait in the device. */
 void peer_sleep_until(struct peer *p, int64_t at_ms);
 
-/* How late what is due that long after the mark may be, in ns. */
+/* How late an event may be that is due so long after the mark, in ns. */
 int64_t peer_late_max_ns(int64_t delay_ns);
 /* What a debug kernel's checks, or real time on a busy host, may add to it. */
 int64_t peer_slack_ns(void);
 /*
- * The guest's clock goes on while somebody computes. Loss probes, which come after
+ * The guest's clock advances while programs compute. Loss probes, which are due after
  * two round trips of some ms, are off then, unless a test turns them on.
  */
 bool peer_real_time(void);
@@ -161,22 +161,24 @@ int peer_listen_at(struct where at, struct peer *p, int port, int backlog);
 #define peer_listen(p, port, backlog) \
 	peer_listen_at(WHERE((p)->test), p, port, backlog)
 
-/* For a test of the native wire's own: on it from now on, whatever the run is on. */
+/*
+ * For a test of the native wire alone: uses it from now on, whatever the run's wire
+ * is.
+ */
 void peer_go_native(struct peer *p);
 
 /*
- * Nobody listens there, and xtcp shall say so: on the TCP wire it speaks only for
- * the ports that a socket of its own holds, here one that is bound and no more,
- * until the test ends or its fd is closed. The native wire's ports are xtcp's all
- * the same; -1.
+ * Makes xtcp answer for a port that nobody listens on. On the TCP wire it answers only
+ * for ports that a socket of its own holds: here a bound one, until the test ends or
+ * the returned fd is closed. On the native wire all ports are xtcp's; returns -1.
  */
 int peer_hold_at(struct where at, struct peer *p, int port);
 #define peer_hold(p, port) peer_hold_at(WHERE((p)->test), p, port)
 
 /*
- * ICMP from the path or the peer, quoting a segment the kernel sent. Over IPv6
- * the message that says the same there, and an MTU 20 bytes larger; nothing
- * for a source quench, which it has not.
+ * ICMP from the path or the peer, quoting a segment that the kernel sent. Over IPv6
+ * the equivalent message, with an MTU 20 bytes larger; nothing for a source quench,
+ * which IPv6 has not.
  */
 struct icmp_spec {
 	int type, code;
@@ -197,8 +199,8 @@ struct icmp_spec {
 void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec spec);
 
 /*
- * Whether Linux takes such an error for final, and the errno that it makes of it,
- * over the family that the test runs over.
+ * Whether Linux treats such an error as final, and the errno that it becomes, over the
+ * family of the test run.
  */
 bool icmp_is_final(int type, int code);
 int icmp_errno(int type, int code);
@@ -207,7 +209,7 @@ int icmp_errno(int type, int code);
 void peer_note(struct peer *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void peer_trace_print(const struct peer *p);
-/* Fails the test, trace first. */
+/* Prints the trace and fails the test. */
 __attribute__((noreturn, format(printf, 3, 4)))
 void peer_fail(struct where at, struct peer *p, const char *fmt, ...);
 

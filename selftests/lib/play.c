@@ -16,7 +16,7 @@ void play_begin(struct play *w, int slot)
 
 	conn_start(w->p, &w->conn[slot], .active = chance(40), .may_clash = true,
 		   .kport = PLAY_PORT + slot,
-		   /* The same peer again, at times: its last connection may linger. */
+		   /* Sometimes the same peer again: its last connection may linger. */
 		   .pport = 20000 + (chance(40) ? (uint32_t)slot : draw(40000)),
 		   .backlog = draw(4),
 		   .opt = chance(60) ? all : few);
@@ -79,7 +79,7 @@ static void hear(struct play *w, const struct segment *seg)
 	uint32_t end;
 
 	w->received++;
-	/* ICMP; and fragments, for which a program may ask. */
+	/* ICMP; and fragments, which a program may request. */
 	if (!seg->is_tcp || is_fragment(seg))
 		return;
 	must_be_a_segment(w, seg);
@@ -88,7 +88,7 @@ static void hear(struct play *w, const struct segment *seg)
 	if (!c || seg->flags & RST)
 		return;
 	if (seg->flags & SYN) {
-		/* It may be the first, the same again, or another life's. */
+		/* The number of the first life, of this one, or of another one. */
 		if (!c->kern_nxt || seg->seq != c->kern_iss)
 			conn_learn(c, seg);
 		return;

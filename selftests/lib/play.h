@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * play: a handful of connections between a program and a peer who do as chance
- * will have it. What comes is looked at, whatever was said before: it is a
- * segment that a TCP may send.
+ * play: a handful of connections between a program and a peer that both act at random.
+ * Each segment of the kernel is checked, whatever was sent before: a TCP must be
+ * allowed to send it.
  */
 #ifndef SELFTESTS_LIB_PLAY_H
 #define SELFTESTS_LIB_PLAY_H
@@ -20,19 +20,19 @@ struct play {
 	int slots;
 	struct conn conn[PLAY_SLOTS];
 	bool used[PLAY_SLOTS];
-	uint32_t una[PLAY_SLOTS];	/* for whom acknowledges little: up to there */
+	uint32_t una[PLAY_SLOTS];	/* for a peer that acknowledges little: up to there */
 	struct segment heard;		/* the last one of any connection */
 	unsigned long sent, received, calls;
 };
 
-/* A connection begins in that slot, by either side. */
+/* A connection begins in that slot, opened by either side. */
 void play_begin(struct play *w, int slot);
-/* The program closes all it has of it, perhaps with a RST. */
+/* The program closes all its sockets of it, perhaps with a RST. */
 void play_finish(struct play *w, int slot);
 void play_finish_all(struct play *w);
-/* Hears what comes for so long. */
+/* Reads what comes for so long. */
 void play_listen(struct play *w, int64_t ms);
-/* A moment, perhaps some time, rarely a long one. */
+/* A moment, sometimes longer, rarely very long. */
 void play_pause(struct play *w);
 
 #endif

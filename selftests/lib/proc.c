@@ -121,7 +121,7 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 
 			snprintf(cnt->name, sizeof(cnt->name), "%s", n);
 			cnt->value = strtoll(v, NULL, 10);
-			/* They only say why OutRsts or a state's end moved. */
+			/* Counters that only say why OutRsts or a state's end moved. */
 			cnt->ignored = !strncmp(n, "XtcpReset", 9);
 		}
 	}
@@ -129,8 +129,8 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 }
 
 /*
- * What the kernel's TCP counts beside the names that xtcp has as well: which fast
- * path it took, and what it does for reasons of its own.
+ * Counters of the kernel's TCP beside those whose names xtcp has as well: which fast
+ * path was taken, and work of its own.
  */
 static bool counter_is_stocks_own(const char *name)
 {
@@ -146,7 +146,7 @@ static bool counter_is_stocks_own(const char *name)
 	return false;
 }
 
-/* The fast paths are not xtcp's: a pure ACK there is one more pure ACK. */
+/* xtcp has no such fast paths: a pure ACK there is one more pure ACK. */
 static void counters_merge_fast_path(struct counters *c)
 {
 	struct counter *pure = NULL, *fast = NULL;
@@ -326,7 +326,7 @@ void lifecycle_expect_known_at(struct where at)
 	      "the lifecycle table lacks a row: XtcpLifecycleUnknown is %lld", unknown);
 }
 
-/* "from event to count": the event alone may be of several words. */
+/* "from event to count": the event alone may have several words. */
 static bool lifecycle_parse(char *line, char **from, char **event, char **to,
 			    long long *count)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * proc: what the stack under test says of itself: rows of /proc/net/xtcp,
- * counters, lifecycle counts, knobs. In stock mode the files of the kernel's TCP.
+ * proc: the files of the stack under test: rows of /proc/net/xtcp, counters, lifecycle
+ * counts, knobs. In stock mode the files of the kernel's TCP.
  */
 #ifndef SELFTESTS_LIB_PROC_H
 #define SELFTESTS_LIB_PROC_H
@@ -34,14 +34,14 @@ struct proc_row {
 	unsigned long inode;
 	int ref;
 	char ptr[20];
-	bool full;			/* the five below are there: a socket */
+	bool full;			/* the five below are valid: a socket */
 	unsigned int rto, ato, quick, cwnd;
 	int ssthresh;
 };
 
 /*
- * The first row with these ports, other rows that have them counted in *n if
- * not NULL. rport -1: any. False: none there.
+ * The first row with these ports; *n, if not NULL, is the number of such rows. @rport
+ * -1: any. Return: false if there is none.
  */
 bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *n);
 /* Rows in that state (0: all). */
@@ -49,7 +49,7 @@ int proc_rows(int family, unsigned int st);
 /* Path of the state file of sockets of that family, as socket_family() has it. */
 const char *proc_path(int family);
 
-/* Counters: every one of Tcp: and TcpExt: of this namespace. */
+/* All counters of Tcp: and TcpExt: of this namespace. */
 #define COUNTERS_MAX 256
 
 struct counters {
@@ -68,16 +68,16 @@ void counters_take(struct counters *c);
 long long counter_get(const struct counters *c, const char *name);
 /* counters_ignore(&before, "InSegs", "OutSegs", NULL) */
 void counters_ignore(struct counters *before, ...) __attribute__((sentinel));
-/* Those that only say that segments came and went, not what happened. */
+/* Counters that only tell that segments came and went, not what happened. */
 void counters_ignore_traffic(struct counters *before);
-/* counters_take(), and those are ignored. */
+/* counters_take(), then those are ignored. */
 void counters_begin(struct counters *before);
-/* By how much that one has moved since. */
+/* By how much that counter has moved since. */
 long long counter_moved(const struct counters *before, const char *name);
 /*
- * counters_expect(_metadata, &before, "PassiveOpens", 1, NULL): these moved by
- * exactly so much since, and all others not at all, ignored ones apart. Values
- * are ints; so cast anything wider.
+ * counters_expect(_metadata, &before, "PassiveOpens", 1, NULL): these moved by exactly
+ * so much since, and all others not at all, except ignored ones. Values are ints: cast
+ * anything wider.
  */
 void counters_expect_at(struct where at, const struct counters *before, ...)
 	__attribute__((sentinel));
@@ -85,8 +85,8 @@ void counters_expect_at(struct where at, const struct counters *before, ...)
 	counters_expect_at(WHERE(md), before, __VA_ARGS__)
 
 /*
- * The kernel's own TCP in a namespace where only xtcp spoke: every counter of
- * /proc/net/snmp's Tcp: that counts is 0. Nothing in stock mode.
+ * The kernel's TCP in a namespace where only xtcp was used: every counter of events of
+ * Tcp: in /proc/net/snmp is 0. Does nothing in stock mode.
  */
 void stock_expect_silent_at(struct where at);
 #define stock_expect_silent(md) stock_expect_silent_at(WHERE(md))
@@ -94,7 +94,9 @@ void stock_expect_silent_at(struct where at);
 /* No event came in a state that the lifecycle table does not foresee. */
 void lifecycle_expect_known_at(struct where at);
 
-/* Lifecycle: the count of one row; -1 if there is none, or in stock mode. */
+/*
+ * The count of one row of the lifecycle table; -1 if there is none, or in stock mode.
+ */
 long long lifecycle_count(const char *from, const char *event, const char *to);
 /* Appends this namespace's rows to the file that XTCP_LIFECYCLE_LOG names. */
 void lifecycle_log(struct where at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * script: see script.h. Events in time: what is due is sent, called or
- * expected, and whatever the kernel sends meanwhile is kept with its time.
+ * script: see script.h. Runs the events in time: each is sent, called or expected when
+ * it is due, and whatever the kernel sends meanwhile is kept with its time.
  */
 #define _GNU_SOURCE
 #include "script.h"
@@ -19,7 +19,7 @@
 #include "netns.h"
 #include "stream.h"
 
-/* Time stamps that a script knows by a number of its own. */
+/* Timestamps that a script gives a number of its own. */
 #define STAMPS 64
 
 /* A call in a thread of its own, until it returns. */
@@ -42,7 +42,7 @@ struct run {
 	bool begun;
 	int64_t start_ns;		/* the script's zero */
 	int64_t last_ns;		/* when the event before this one was due */
-	/* What to add to the script's numbers: the peer's and the kernel's. */
+	/* Offsets to add to the script's numbers: the peer's and the kernel's. */
 	uint32_t peer_off, kern_off;
 	bool kern_known;
 	struct {
@@ -124,7 +124,7 @@ static bool stamp_known(const struct run *r, uint32_t script, uint32_t *live)
 	return false;
 }
 
-/* The kernel's time stamp in the script's words has been said to be that one. */
+/* Maps a timestamp of the kernel to the number that the script gives it. */
 static bool stamp_agrees(struct run *r, uint32_t script, uint32_t live)
 {
 	uint32_t known;
@@ -138,7 +138,7 @@ static bool stamp_agrees(struct run *r, uint32_t script, uint32_t live)
 	return true;
 }
 
-/* Our options with the kernel's numbers in place of the script's. */
+/* The script's options with the kernel's numbers in place of its own. */
 static struct optbytes options_live(const struct run *r, struct optbytes opt)
 {
 	uint32_t live;
@@ -180,7 +180,7 @@ static bool option_agrees(struct run *r, const uint8_t *want, const uint8_t *got
 	}
 }
 
-/* One by one, in the same order, to the last byte. */
+/* Compared one by one, in the same order, to the last byte. */
 static bool options_agree(struct run *r, const struct optbytes *want, const struct segment *got)
 {
 	const uint8_t *opt = got->data - got->opt.len;
@@ -235,7 +235,7 @@ static int64_t late_ns(const struct run *r, int64_t delay_ns)
 	return late > r->script.tolerance_ns ? late : r->script.tolerance_ns;
 }
 
-/* The first window of time in which it may come, ANY: the whole of it. */
+/* The first window of time in which it may come; ANY: the whole of it. */
 static void expect_time(struct run *r, const struct script_event *e, int64_t due_ns,
 			int64_t until_ns, int64_t when_ns)
 {
@@ -248,7 +248,7 @@ static void expect_time(struct run *r, const struct script_event *e, int64_t due
 		     (when_ns - r->last_ns) / 1e6, delay_ns / 1e6);
 }
 
-/* A SYN of the kernel's is where its numbers begin. */
+/* The kernel's numbers begin at its SYN. */
 static void learn(struct run *r, const struct script_segment *want,
 		  const struct segment *got)
 {
@@ -260,9 +260,9 @@ static void learn(struct run *r, const struct script_segment *want,
 }
 
 /*
- * A script may have the segments of one write as the one that a device with
- * segmentation offload gets; ours has none, so they are put together. Linux
- * sets PSH in each of these, so that nothing can be said of PSH then.
+ * A script may show the segments of one write as the one large segment of a device
+ * with segmentation offload; ours has none, so they are put together. Linux sets PSH
+ * in each of these, so PSH is not compared then.
  */
 static void join_rest(struct run *r, const struct script_segment *want,
 		      struct segment *got, int64_t until_ns)
@@ -350,7 +350,7 @@ static void *call_thread(void *arg)
 	return NULL;
 }
 
-/* The call that blocks has returned, when it was said to. */
+/* A blocking call has returned, at the time that the script says. */
 static void blocked_join(struct run *r)
 {
 	struct blocked *b = &r->blocked;
@@ -359,7 +359,9 @@ static void blocked_join(struct run *r)
 
 	if (!b->running)
 		return;
-	/* Whoever blocks longer than that is lost; the harness's alarm is slower. */
+	/*
+	 * A call that blocks longer than that has hung; the harness's alarm is slower.
+	 */
 	clock_gettime(CLOCK_REALTIME, &ts);
 	ts.tv_sec += 5;
 	if (pthread_timedjoin_np(b->thread, NULL, &ts))
@@ -386,13 +388,13 @@ static void make_call(struct run *r, const struct script_event *e, int64_t base_
 	}
 	blocked_join(r);
 	*b = (struct blocked){ .event = *e, .run = r, .running = true };
-	/* Since the script's beginning from here on. */
+	/* Time since the script's beginning. */
 	b->event.returns_ns += base_ns - r->start_ns;
 	if (pthread_create(&b->thread, NULL, call_thread, b))
 		lost(r, e, "no thread");
 }
 
-/* A script's words, in which the kernel's knobs become those of xtcp. */
+/* A script's words, with the kernel's knobs replaced by those of xtcp. */
 static void knobs_named(char *out, size_t size, const char *text, const char *end)
 {
 	static const char folder[] = "/proc/sys/net/ipv4/";
@@ -413,7 +415,7 @@ static void knobs_named(char *out, size_t size, const char *text, const char *en
 	out[n] = '\0';
 }
 
-/* In the script's folder; bin/sysctl renames knobs, too. */
+/* Run in the script's folder; bin/sysctl renames knobs, too. */
 static void command(struct run *r, const struct script_event *e)
 {
 	static char text[8192], rest[4096], pid[16];
@@ -454,7 +456,10 @@ static void event(struct run *r, const struct script_event *e)
 		return;
 	}
 	listen_until(r, e, due_ns);
-	/* What it waits for may be this event, so only a call that is late is missed. */
+	/*
+	 * This event may be what the call waits for, so only a call that is late has
+	 * failed.
+	 */
 	if (r->blocked.running &&
 	    now_ns() > r->start_ns + r->blocked.event.returns_ns + late_ns(r, 0))
 		blocked_join(r);
@@ -478,7 +483,7 @@ static void event(struct run *r, const struct script_event *e)
 	}
 }
 
-/* The whole of it can be read, or nothing is done. */
+/* All of the script is read before anything is done. */
 static void readable(struct run *r)
 {
 	struct script *s = &r->script;
@@ -507,10 +512,10 @@ void script_run_at(struct where at, struct peer *p, const char *path)
 		r->fds.live[i] = -1;
 	check(script_open(&r->script, path), at, "%s", r->script.error);
 	readable(r);
-	/* Numbers wrap once in a while. */
+	/* Sequence numbers wrap once in a while. */
 	r->peer_off = now_ns() * 2654435761U;
 	while (script_next(&r->script, &e)) {
-		/* Commands in front are before the script's time begins. */
+		/* Commands in front run before the script's time begins. */
 		if (!r->begun && e.kind != EVENT_COMMAND) {
 			r->start_ns = r->last_ns = now_ns();
 			r->begun = true;

@@ -32,7 +32,7 @@
 #define SCRIPT_FDS 32
 #define SCRIPT_QUEUE 128
 
-/* What a call is given: "...", a number, "text", or numbers in brackets. */
+/* An argument of a call: "...", a number, "text", or numbers in brackets. */
 struct script_arg {
 	enum { ARG_ANY, ARG_NUMBER, ARG_TEXT, ARG_LIST } kind;
 	int64_t number;
@@ -90,7 +90,7 @@ struct script_event {
 
 struct script {
 	const char *path;
-	char *text;			/* the whole */
+	char *text;			/* the whole text */
 	const char *pos;
 	int line;
 	int64_t tolerance_ns;
@@ -109,14 +109,14 @@ struct script_fds {
 	int last;			/* the latest that was made; -1: none */
 };
 
-/* Makes a call; -1 and errno as it does. *why: what differs in what it wrote. */
+/* Makes a call; -1 and errno as the call's. *why: how its output differs. */
 long script_call(const struct script_call *call, struct script_fds *fds,
 		 const struct peer *p, char *why, size_t size);
-/* What "assert" lines say of a socket's TCP_INFO. false: *why tells. */
+/* Checks "assert" lines against a socket's TCP_INFO. false: *why tells. */
 bool script_assert(const char *text, const char *end, int fd, char *why, size_t size);
 
 /*
- * Runs a script. A stranger's may leave segments unread at its end, and is
+ * Runs a script. Scripts of other people may leave segments unread at the end, and are
  * measured with packetdrill's tolerance.
  */
 #define script_run(p, path) script_run_at(WHERE((p)->test), p, path)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * script: see script.h. What stands between %{ and }%: lines "assert A == B",
- * in which A and B are sums of numbers, fields of TCP_INFO and names of its
- * values. packetdrill runs Python there; this is the part that scripts use.
+ * script: see script.h. The text between %{ and }%: lines "assert A == B", in which A
+ * and B are sums of numbers, fields of TCP_INFO and names of their values. packetdrill
+ * runs Python there; this is the part that scripts use.
  */
 #define _GNU_SOURCE
 #include "script.h"
@@ -189,7 +189,7 @@ static bool compare(int64_t a, const char *how, int64_t b)
 	}
 }
 
-/* A == B, 10 <= A <= 20, A: each of them. */
+/* A == B, 10 <= A <= 20, or A for each of them. */
 static bool comparison(struct judge *j)
 {
 	static const char *const signs[] = { "==", "!=", "<=", ">=", "<", ">" };
@@ -226,7 +226,7 @@ static bool statement(struct judge *j)
 		good = comparison(j) && good;
 	while (take(j, "or"))
 		good = comparison(j) || good;
-	/* What to say if it does not hold. */
+	/* The message if the assertion does not hold. */
 	if (take(j, ","))
 		while (j->pos < j->end && *j->pos != '\n')
 			j->pos++;

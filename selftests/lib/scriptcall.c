@@ -16,7 +16,7 @@
 #include "netns.h"
 #include "stream.h"
 
-/* As much as a script writes or reads at once. */
+/* The most bytes that a script writes or reads at once. */
 #define BUFFER_MAX (1 << 20)
 
 struct calling {
@@ -37,7 +37,7 @@ static int live(const struct calling *c, int64_t fd)
 	return fd >= 0 && fd < SCRIPT_FDS ? c->fds->live[fd] : -1;
 }
 
-/* The script's name for it is what the call is to return. */
+/* The fd in the script is the number that the call is to return. */
 static long keep(struct calling *c, int fd)
 {
 	int64_t name = c->call->result;
@@ -134,7 +134,7 @@ static long call_recv(struct calling *c)
 	return recv(live(c, arg(c, 0)), buf, arg(c, 2), arg(c, 3));
 }
 
-/* Of a struct msghdr and its one vector, the length is the last but its flags. */
+/* Of a struct msghdr with one vector, the length is the last number but its flags. */
 static long call_sendmsg(struct calling *c)
 {
 	static uint8_t buf[BUFFER_MAX];
@@ -151,7 +151,7 @@ static long call_sendmsg(struct calling *c)
 	return recvmsg(live(c, arg(c, 0)), &msg, arg(c, 2));
 }
 
-/* Numbers as the kernel's int fields; a text is itself. */
+/* Numbers as the kernel's int fields; a text as itself. */
 static int option_value(const struct script_arg *a, int *value)
 {
 	if (a->kind == ARG_NUMBER) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* script: see script.h. From text to events. */
+/* script: see script.h. Parses a script into events. */
 #define _GNU_SOURCE
 #include "script.h"
 
@@ -27,7 +27,7 @@ static bool fail(struct script *s, const char *what)
 	return false;
 }
 
-/* Over blanks and comments. */
+/* Skips blanks and comments. */
 static void skip(struct script *s)
 {
 	for (;; s->pos++) {
@@ -547,7 +547,7 @@ static bool event_time(struct script *s, struct script_event *e)
 		e->when = WHEN_ANY;
 		return true;
 	}
-	/* A command or code needs none: it comes right behind. */
+	/* A command or code needs no separator: it follows directly. */
 	if (peek(s, "`") || peek(s, "%{")) {
 		e->when = WHEN_RELATIVE;
 		e->at_ns = 0;

@@ -43,7 +43,7 @@ static struct ipaddr mapped(const struct ipaddr *a)
 	return wide;
 }
 
-/* 10.0.0.1 is fd00:a::1: what was a /24 is a /64 then, and so on. */
+/* 10.0.0.1 becomes fd00:a::1; a /24 becomes a /64. */
 static struct ipaddr native(const struct ipaddr *a)
 {
 	const uint8_t *v4 = (const uint8_t *)&a->v4;
@@ -285,7 +285,7 @@ static void parse_option(struct segment_options *o, const uint8_t *p)
 	}
 }
 
-/* The kernel's own options are held to the letter, padding included (MUST-69). */
+/* The kernel's own options are checked strictly, padding included (MUST-69). */
 static void parse_options(struct segment_options *o, const uint8_t *p, int len)
 {
 	const uint8_t *end = p + len;
@@ -329,7 +329,7 @@ static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 				     segment_pseudo_sum(&seg->src, &seg->dst, seg->proto, len));
 }
 
-/* Over hop-by-hop and destination options, which say what comes behind them. */
+/* Skips hop-by-hop and destination options, which name the header behind them. */
 static int past_options(struct segment *seg, int header)
 {
 	const uint8_t *p = seg->packet;

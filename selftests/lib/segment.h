@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * segment: a TCP segment in an IP packet, to build, to take apart and to
- * print. RFC 9293 3.1 (header), RFC 7323 and 2018 (options), RFC 791, 8200.
+ * segment: a TCP segment in an IP packet, to build, to parse and to print. RFC 9293
+ * 3.1 (header), RFC 7323 and 2018 (options), RFC 791, 8200.
  *
- * Three forms: struct segment_spec says what to build and may ask for any
- * nonsense; struct segment is what came in, taken apart; bytes are between.
+ * Three forms: struct segment_spec says what to build and may ask for any nonsense;
+ * struct segment is a parsed segment; bytes are between.
  */
 #ifndef SELFTESTS_LIB_SEGMENT_H
 #define SELFTESTS_LIB_SEGMENT_H
@@ -16,7 +16,7 @@
 
 /* A field that the caller left alone. No header field can hold this value. */
 #define UNSET INT64_MIN
-/* Every field is UNSET first; those that the caller names are given again. */
+/* Every field is UNSET first; then the fields that the caller names are set again. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 enum {
@@ -37,22 +37,22 @@ struct ipaddr {
 };
 
 /*
- * "10.0.0.1" or "fd00::1"; anything else ends the program. A test that runs over
- * IPv6 gets an IPv6 address for an IPv4 one: fd00:a::1, ::1 for 127.0.0.1.
+ * "10.0.0.1" or "fd00::1"; anything else ends the program. A test that runs over IPv6
+ * gets an IPv6 address for an IPv4 one: fd00:a::1, or ::1 for 127.0.0.1.
  */
 struct ipaddr ipaddr(const char *text);
 bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b);
 const char *ipaddr_text(const struct ipaddr *a, char *buf, size_t size);
 /*
- * An end of a connection as xtcp's own files have it: 10.0.0.1:5000, or over IPv6
- * [fd00:a::1]:5000. A device may follow the address: "127.0.0.1%lo". One of the
- * last four stays.
+ * An end of a connection as in xtcp's own files: 10.0.0.1:5000, or over IPv6
+ * [fd00:a::1]:5000. A device may follow the address: "127.0.0.1%lo". Each of the last
+ * four results stays valid.
  */
 const char *end_text(const char *addr, int port);
 /*
- * What a test runs over that does not name it, by XTCP_TEST_FAMILY: 4 (or
- * unset), 6, or mapped. Then it speaks IPv4 on the wire with IPv6 sockets: an
- * IPv4 address becomes a mapped one where a socket takes it.
+ * The family of a test run that the test itself does not name, by XTCP_TEST_FAMILY: 4
+ * (or unset), 6, or mapped. With mapped, IPv4 is on the wire and sockets are IPv6's: a
+ * socket gets a mapped address for an IPv4 one.
  */
 int test_family(void);
 bool test_is_mapped(void);
@@ -85,10 +85,10 @@ struct optbytes {
 #define OPT_SACK2(l, r, l2, r2) 5, 18, OPT_BE32(l), OPT_BE32(r), \
 	OPT_BE32(l2), OPT_BE32(r2)
 #define OPT_TS(val, ecr) 8, 10, OPT_BE32(val), OPT_BE32(ecr)
-/* An experiment's option (RFC 6994), so many bytes in all; its own follow. */
+/* An experiment's option (RFC 6994), so many bytes in all; its own bytes follow. */
 #define OPT_EXID(len, exid) 253, (len), OPT_BE16(exid)
 
-/* The lossless cookie: what follows its ExID. */
+/* The lossless cookie: the bytes behind its ExID. */
 #define COOKIE_EXID 0x5843
 #define COOKIE_LEN 16
 
@@ -109,13 +109,13 @@ struct segment_spec {
 	int reserved;			/* the four bits after the data offset */
 	int64_t doff;			/* data offset to claim, in words */
 	struct optbytes opt;
-	bool no_opt;			/* conn_send: none, not even timestamps */
+	bool no_opt;			/* conn_send: no options, not even timestamps */
 	bool bad_csum;
-	/* text: data, or len bytes of the pattern starting at offset pattern */
+	/* payload: data, or len bytes of the pattern starting at offset pattern */
 	const void *data;
 	int64_t len;
 	int64_t pattern;
-	int64_t cut;			/* keep so many bytes after the IP header */
+	int64_t cut;			/* keep so many bytes behind the IP header */
 };
 
 #define SEGMENT_SPEC_UNSET \
@@ -130,7 +130,7 @@ struct sack_block {
 	uint32_t left, right;
 };
 
-/* What a list of options says, those that were there. */
+/* The options of a list that were there. */
 struct segment_options {
 	int len;			/* bytes of options */
 	int mss;			/* -1: absent, so for each below */
@@ -158,7 +158,7 @@ struct segment {
 	uint32_t seq, ack;
 	uint16_t wnd, urg;
 	struct segment_options opt;
-	int len;			/* bytes of text */
+	int len;			/* bytes of payload */
 	const uint8_t *data;		/* into packet */
 	bool is_tcp;			/* else only src, dst and proto are valid */
 	bool csum_ok;			/* TCP's, and IPv4's own */
@@ -171,7 +171,7 @@ int segment_build(const struct segment_spec *spec, uint8_t *buf);
 /* proto: the IP protocol that carries TCP headers, 6 or 253. */
 void segment_parse(struct segment *seg, int proto);
 const char *segment_text(const struct segment *seg, char *buf, size_t size);
-/* Sequence numbers used: text, SYN and FIN. */
+/* Sequence numbers used: payload, SYN and FIN. */
 uint32_t segment_seqlen(const struct segment *seg);
 uint32_t segment_pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst,
 			    int proto, int len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * sleeper: a system call that may block, made by a child process, while the
- * test goes on being the peer, or the other end, that the call waits for.
+ * sleeper: a system call that may block, made by a child process, while the test acts
+ * as the peer, or the other end, that the call waits for.
  */
 #ifndef SELFTESTS_LIB_SLEEPER_H
 #define SELFTESTS_LIB_SLEEPER_H
@@ -11,15 +11,15 @@
 
 #include "check.h"
 
-/* What the call returned, with errno, after so many milliseconds. */
+/* The call's return value and errno, and its duration in milliseconds. */
 struct sleeper_result {
 	long ret;
 	int err;
 	int64_t ms;
-	char data[512];			/* whatever the call left there */
+	char data[512];			/* output of the call */
 };
 
-/* The call; data is struct sleeper_result's, for what it reads. */
+/* The call; @data is struct sleeper_result's, for what it reads. */
 typedef long (*sleeper_call)(int fd, char *data);
 
 struct sleeper {
@@ -39,12 +39,12 @@ struct sleeper sleeper_start_at(struct where at, int fd, sleeper_call call,
 #define sleeper_expect_asleep(s, ms) \
 	sleeper_expect_asleep_at(WHERE((s)->test), s, ms)
 void sleeper_expect_asleep_at(struct where at, struct sleeper *s, int ms);
-/* It returns before so many ms are over. */
+/* It returns within so many ms. */
 #define sleeper_expect_done(s, ms) \
 	sleeper_expect_done_at(WHERE((s)->test), s, ms)
 struct sleeper_result sleeper_expect_done_at(struct where at, struct sleeper *s,
 					     int ms);
-/* So long did a call take that waits by the socket layer's timers, which are coarse. */
+/* The duration of a call that waits by the socket layer's timers, which are coarse. */
 void sleeper_expect_ms(struct where at, int64_t ms, int64_t want_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * socket: the calls of a program, each of which returns 0 or its errno, with
- * addresses as text, those of ipaddr(); "" is any address.
+ * socket: a program's calls, each of which returns 0 or its errno. Addresses are text,
+ * as for ipaddr(); "" is any address.
  */
 #ifndef SELFTESTS_LIB_SOCKET_H
 #define SELFTESTS_LIB_SOCKET_H
@@ -12,7 +12,7 @@
 #include "check.h"
 #include "segment.h"
 
-/* What a call that returned so much leaves in errno, or 0. */
+/* The errno of a call that returned @ret, or 0. */
 static inline int errno_of(long ret)
 {
 	return ret < 0 ? errno : 0;
@@ -22,8 +22,8 @@ static inline int errno_of(long ret)
 int socket_new(int protocol);
 int socket_bind(int fd, const char *addr, int port);
 /*
- * Does the kernel's TCP take the wildcard for what it is in this family? Until
- * 6.8 "::ffff:0.0.0.0" was an address like others to it, and clashed with none.
+ * Return: true if the kernel's TCP recognizes the wildcard in this family. Until 6.8
+ * "::ffff:0.0.0.0" was an address like others to it, and clashed with none.
  */
 bool stock_knows_wildcard(void);
 /* SO_REUSEADDR and SO_REUSEPORT, those that @options names. */
@@ -42,19 +42,19 @@ void socket_abort(int fd);
 /* getsockname() or getpeername(). */
 typedef int (*socket_name_call)(int, struct sockaddr *, socklen_t *);
 int socket_name(int fd, socket_name_call call);
-/* addr NULL: no address, which is :: to a socket of IPv6 over IPv4, too. */
+/* @addr NULL: no address, which is also :: for an IPv6 socket over IPv4. */
 void socket_expect_name(struct where at, int fd, socket_name_call call,
 			const struct ipaddr *addr, int port);
-/* What a call gave for that. */
+/* Compares an address that a call returned. */
 void socket_expect_address(struct where at, const struct sockaddr_storage *sa, socklen_t len,
 			   const struct ipaddr *addr, int port);
-/* As the files of /proc/net name it; 0: none. */
+/* The inode number as in the files of /proc/net; 0: none. */
 unsigned long socket_inode(int fd);
 /* The port it is bound to; 0: none. */
 int socket_port(int fd);
 /*
  * setsockopt() of an IPv4 option, IP_TTL, IP_TOS, IP_MINTTL, IP_MTU_DISCOVER or
- * IP_RECVERR, or over IPv6 of the one that says the same there.
+ * IP_RECVERR, or over IPv6 of its equivalent.
  */
 int socket_set_ip(int fd, int option, int value);
 

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* One round of a multiplicative mix a word of eight bytes: cheap and aperiodic. */
+/*
+ * One round of a multiplicative mix for each word of eight bytes: cheap and aperiodic.
+ */
 static uint64_t pattern_word(uint64_t index)
 {
 	uint64_t x = (index + 1) * 0x9e3779b97f4a7c15ULL;

@@ -27,8 +27,8 @@
 #endif
 
 /*
- * The harness forks between setjmp and longjmp, compares integers of either
- * sign and has parameters for those who need them.
+ * The harness forks between setjmp and longjmp, compares integers of different signs
+ * and has unused parameters.
  */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wclobbered"
@@ -44,8 +44,8 @@
 #include "kselftest_harness.h"
 
 /*
- * The harness's alarm runs in the guest's time, where waiting out a
- * TIME-WAIT is normal and costs nothing. TEST_F_TIMEOUT for hours.
+ * The harness's alarm runs in the guest's time, where waiting for the end of TIME-WAIT
+ * is normal and costs nothing. TEST_F_TIMEOUT for hours.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 600
@@ -113,7 +113,7 @@ bool check_is_over(struct __test_metadata *test)
 /* A fixture with two namespaces: self->pair. */
 #define PAIR_FIXTURE(name) FIXTURE_WITH(name, pair)
 
-/* @run in a child process; the test fails if an assertion of @run does. */
+/* Runs @run in a child process; the test fails if an assertion of @run does. */
 static inline void child_run(struct __test_metadata *_metadata,
 			     void (*run)(struct __test_metadata *_metadata))
 {
@@ -129,7 +129,7 @@ static inline void child_run(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, status);
 }
 
-/* For a test of something that the kernel's TCP does not have or do. */
+/* For a test of what the kernel's TCP does not have or do. */
 #define NOT_ON_STOCK() \
 	do { \
 		if (stock_mode()) \

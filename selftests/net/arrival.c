@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival: a stranger's segment is routed by what the one before was, and judged
- * as if it had been looked up itself. Each test first lets one in, so that the
- * way is known, and then one that must not take it. RFC 1122 3.2.1.3, RFC 3704
- * (reverse path), Linux's ip-sysctl. (demux.c counts the lookups.)
+ * arrival: a segment of an unknown peer is routed by the CPU's input route cache, and
+ * accepted or refused as if it had been looked up itself. Each test first lets a
+ * segment in, so that the cache has an entry, and then one that must not use it. RFC
+ * 1122 3.2.1.3, RFC 3704 (reverse path), Linux's ip-sysctl. (demux.c counts the
+ * lookups.)
  */
 /* vm: wires short */
 #include "lib/xtcp_test.h"
@@ -34,7 +35,7 @@ static void syn_is_answered(struct peer *p, const char *src, const char *dst)
 	expect_syn_ack(p, src, dst);
 }
 
-/* IP drops it: it never comes up to us. */
+/* IP drops it: it never reaches TCP. */
 static void syn_never_arrives(struct peer *p, const char *src, const char *dst)
 {
 	struct counters before;
@@ -48,7 +49,7 @@ static void syn_never_arrives(struct peer *p, const char *src, const char *dst)
 	counters_expect(p->test, &before, NULL);
 }
 
-/* A listener on every address that keeps nothing, and the world behind tun0. */
+/* A listener on every address that keeps nothing; the default route is tun0. */
 static int way_is_known(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct sockaddr_in any = {
@@ -80,7 +81,7 @@ TEST_F(arrival, rfc9293_must_63_no_martian_follows_an_honest_host)
 	close(lfd);
 }
 
-/* Those IP lets through, and we don't. */
+/* IP lets these through, xtcp does not. */
 TEST_F(arrival, rfc9293_must_63_nor_who_is_many)
 {
 	struct peer *p = &self->peer;
@@ -104,14 +105,17 @@ static int far_by_tun1(struct __test_metadata *_metadata)
 	return tun1;
 }
 
-/* RFC 3704 2.2 and 2.3: the way back has to be the way it came, or just there. */
+/*
+ * RFC 3704 2.2 and 2.3: the route back must be the way that the segment came, or must
+ * exist.
+ */
 TEST_F(arrival, reverse_path_is_looked_at)
 {
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
 
 	lfd = way_is_known(_metadata, p);
-	/* Nobody asks. */
+	/* No reverse-path check. */
 	syn(p, "192.0.2.7", "10.0.0.1");
 	p->tun = tun1;
 	expect_syn_ack(p, "192.0.2.7", "10.0.0.1");
@@ -123,7 +127,10 @@ TEST_F(arrival, reverse_path_is_looked_at)
 	syn(p, "192.0.2.7", "10.0.0.1");
 	p->tun = tun1;
 	expect_syn_ack(p, "192.0.2.7", "10.0.0.1");
-	/* By the other device it may come, too: any device leads to an address. */
+	/*
+	 * It may come by the other device, too: an address may be reached by any
+	 * device.
+	 */
 	syn_is_answered(p, "192.0.2.7", "10.0.0.1");
 	p->tun = tun0;
 	ASSERT_EQ(0, sysctl_write(CONF "tun0/rp_filter", "0"));
@@ -134,7 +141,7 @@ TEST_F(arrival, reverse_path_is_looked_at)
 	close(tun1);
 }
 
-/* The same source twice: what is remembered of it is the way, not a pardon. */
+/* The same source twice: the cache holds the route, not the result of the check. */
 TEST_F(arrival, reverse_path_of_who_came_just_now)
 {
 	struct peer *p = &self->peer;
@@ -156,7 +163,9 @@ TEST_F(arrival, a_rule_takes_the_decision)
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
 
-	/* Ahead of the table of local addresses, which usually comes first. */
+	/*
+	 * A rule in front of the table of local addresses, which usually comes first.
+	 */
 	run(_metadata, "ip rule add pref 2 table local && ip rule del pref 0 &&"
 		       "ip rule add pref 1 from 192.0.2.0/24 blackhole");
 	syn_never_arrives(p, "192.0.2.3", "10.0.0.1");
@@ -181,7 +190,7 @@ TEST_F(arrival, an_address_that_went_is_none)
 	close(lfd);
 }
 
-/* Addresses that share a place in a CPU's memory, in turns. */
+/* Addresses that share an entry of a CPU's cache, alternating. */
 TEST_F(arrival, many_addresses_in_turns)
 {
 	struct peer *p = &self->peer;
@@ -203,7 +212,7 @@ TEST_F(arrival, many_addresses_in_turns)
 	close(lfd);
 }
 
-/* Loopback addresses are reached from outside only where a knob says so. */
+/* Loopback addresses are reached from outside only where a knob allows it. */
 TEST_F(arrival, loopback_is_not_reached)
 {
 	struct peer *p = &self->peer;
@@ -217,7 +226,7 @@ TEST_F(arrival, loopback_is_not_reached)
 	close(lfd);
 }
 
-/* The route of an answer is the one that holds now. */
+/* The route of an answer is the current one. */
 TEST_F(arrival, lc_110_changed_route_of_an_answer)
 {
 	struct ipaddr net = ipaddr("192.0.2.0");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival6: a stranger's segment of IPv6 is routed by what the one before was, and
- * goes where it would have gone by itself. Each test first lets some in, so that
- * the way is known, and then one that must not take it. RFC 8200, RFC 4007.
+ * arrival6: an IPv6 segment of an unknown peer is routed by the CPU's input route
+ * cache, and goes where a lookup of its own would send it. Each test first lets some
+ * in, so that the cache has an entry, and then one that must not use it. RFC 8200, RFC
+ * 4007.
  */
 /* vm: short */
 #include "lib/xtcp_test.h"
@@ -32,7 +33,7 @@ static void syn_is_answered(struct peer *p, const char *src, const char *dst)
 		    .ack = 1001);
 }
 
-/* IP drops it: it never comes up to TCP. */
+/* IP drops it: it never reaches TCP. */
 static void syn_never_arrives(struct peer *p, const char *src, const char *dst)
 {
 	struct counters before;
@@ -43,7 +44,9 @@ static void syn_never_arrives(struct peer *p, const char *src, const char *dst)
 	counters_expect(p->test, &before, NULL);
 }
 
-/* A listener on every address that keeps nothing; two have come by the way. */
+/*
+ * A listener on every address that keeps nothing; two segments have filled the cache.
+ */
 static int way_is_known(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct sockaddr_in6 any = {
@@ -74,7 +77,7 @@ TEST_F(arrival6, an_address_that_went_is_none)
 	close(lfd);
 }
 
-/* Packets come back from user space with a task: a CPU's memory is not for it. */
+/* Packets come back from user space in a task, which must not use a CPU's cache. */
 TEST_F(arrival6, netfilter_queue_a_verdict_brings_it)
 {
 	struct peer *p = &self->peer;
@@ -102,7 +105,9 @@ TEST_F(arrival6, a_rule_takes_the_decision)
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
 
-	/* Ahead of the table of local addresses, which usually comes first. */
+	/*
+	 * A rule in front of the table of local addresses, which usually comes first.
+	 */
 	run(_metadata, "ip -6 rule add pref 2 table local && ip -6 rule del pref 0 &&"
 		       "ip -6 rule add pref 1 from 2001:db8:1::/48 blackhole");
 	syn_never_arrives(p, "2001:db8:1::3", HERE);
@@ -112,7 +117,7 @@ TEST_F(arrival6, a_rule_takes_the_decision)
 	close(lfd);
 }
 
-/* Addresses that share a place in a CPU's memory, in turns. */
+/* Addresses that share an entry of a CPU's cache, alternating. */
 TEST_F(arrival6, many_addresses_in_turns)
 {
 	struct peer *p = &self->peer;
@@ -134,7 +139,7 @@ TEST_F(arrival6, many_addresses_in_turns)
 	close(lfd);
 }
 
-/* RFC 4007: an address is looked for on the link that the segment came by. */
+/* RFC 4007: an address is looked up on the link that the segment came by. */
 TEST_F(arrival6, a_link_local_address_is_the_links_own)
 {
 	struct ipaddr own = ipaddr("fe80::a");
@@ -172,7 +177,7 @@ static void unanswered(struct peer *p, const char *src)
 	peer_expect_silence(p, 10);
 }
 
-/* The route of an answer is the one that holds now. */
+/* The route of an answer is the current one. */
 TEST_F(arrival6, lc_110_changed_route_of_an_answer)
 {
 	struct peer *p = &self->peer;
@@ -197,7 +202,7 @@ TEST_F(arrival6, lc_110_changed_route_of_an_answer)
 	close(tun1);
 }
 
-/* What has become this host's own is no longer reached by the device. */
+/* An address that has become this host's own is no longer reached by the device. */
 TEST_F(arrival6, lc_110_a_range_that_became_local)
 {
 	struct peer *p = &self->peer;
@@ -213,8 +218,8 @@ TEST_F(arrival6, lc_110_a_range_that_became_local)
 }
 
 /*
- * Routes in routes, by turns to one device and the other: an address belongs to
- * the longest, in whatever order they come.
+ * Nested routes, alternating between two devices: an address belongs to the longest
+ * prefix, in whatever order segments come.
  */
 TEST_F(arrival6, a_range_ends_where_another_route_begins)
 {
@@ -288,7 +293,7 @@ TEST_F(arrival6, ipsec_has_a_say)
 	close(lfd);
 }
 
-/* Two paths: which one, the flow's hash decides, for each as if it were alone. */
+/* Two paths: the flow's hash decides, for each flow as if it were alone. */
 TEST_F(arrival6, several_paths_are_all_used)
 {
 	struct peer *p = &self->peer;
@@ -296,7 +301,7 @@ TEST_F(arrival6, several_paths_are_all_used)
 	int tun[2] = { p->tun, tun_new(WHERE(_metadata), "tun1") };
 	char src[32];
 
-	/* A router does not ask whether a gateway is reachable. */
+	/* A router does not check whether a gateway is reachable. */
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/conf/all/forwarding", "1"));
 	run(_metadata, "ip -6 route add 2001:db8:3::/48"
 		       " nexthop via fe80::1 dev tun0 nexthop via fe80::1 dev tun1");

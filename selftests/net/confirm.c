@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * confirm: an ACK of new text proves that the neighbour to whom the text went is
- * there, so that nobody need ask for it. LC-101, RFC 1122 2.3.2.1, RFC 4861 7.3.1.
- * Neighbours are believed for a second or so here, and then asked after another.
+ * confirm: an ACK of new data proves that the neighbour that the data went through is
+ * reachable, so that no probe of it is needed. LC-101, RFC 1122 2.3.2.1, RFC 4861
+ * 7.3.1. Neighbour entries are valid for a second or so here, and then another second.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -20,7 +20,7 @@ PAIR_FIXTURE(confirm);
 #define PORT 7000
 #define RUN_MS 30000
 #define EACH_MS 100
-/* Of a neighbour whom nobody confirms: 1.5 s and 1 s, with some to spare. */
+/* The time until an unconfirmed neighbour is probed: 1.5 s and 1 s, and some more. */
 #define ASKED_AT_LEAST 5
 
 unsigned int if_nametoindex(const char *name);
@@ -40,7 +40,10 @@ static void neighbour_knob(struct __test_metadata *_metadata, const char *dev,
 	}
 }
 
-/* What passes the device of that side, from now on, before it knows a neighbour. */
+/*
+ * Captures what passes the device of that side, from now on, before it knows a
+ * neighbour.
+ */
 static int listen_in(struct __test_metadata *_metadata, struct pair *pr, enum side side)
 {
 	struct sockaddr_ll sll = {
@@ -72,7 +75,7 @@ static bool is_question(const uint8_t *packet, ssize_t n, int protocol,
 	       !memcmp(packet + 48, &whom->v6, 16);
 }
 
-/* How often that side has asked after the other. */
+/* How often that side has probed the other. */
 static int questions(const struct pair *pr, int fd, enum side side)
 {
 	const struct ipaddr *other = &pr->addr[side == CLIENT ? SERVER : CLIENT];
@@ -101,7 +104,7 @@ static void pass(struct __test_metadata *_metadata, int from, int to)
 	ASSERT_EQ(1, recv(to, &byte, 1, 0));
 }
 
-/* Each text is acknowledged: by the other's, and the last one alone. */
+/* Each write is acknowledged: by the other side's, and the last one alone. */
 TEST_F(confirm, lc_101_question_and_answer)
 {
 	struct pair *pr = &self->pair;
@@ -123,7 +126,7 @@ TEST_F(confirm, lc_101_question_and_answer)
 	close(server);
 }
 
-/* Who only sends. */
+/* A side that only sends. */
 TEST_F(confirm, lc_101_acks_alone)
 {
 	struct pair *pr = &self->pair;
@@ -142,7 +145,7 @@ TEST_F(confirm, lc_101_acks_alone)
 	close(server);
 }
 
-/* That they would be asked else: by datagrams, which nobody acknowledges. */
+/* A control: neighbours are probed for datagrams, which are not acknowledged. */
 TEST_F(confirm, datagrams_prove_nothing)
 {
 	struct pair *pr = &self->pair;
@@ -152,7 +155,7 @@ TEST_F(confirm, datagrams_prove_nothing)
 	int64_t end_ms;
 
 	seen = listen_in(_metadata, pr, CLIENT);
-	/* Which finds the neighbour, however often that has to be tried. */
+	/* Resolves the neighbour, however many tries that takes. */
 	pair_connected(pr, PORT, &client, &server);
 	pair_enter(pr, SERVER);
 	to = socket(sa.ss_family, SOCK_DGRAM, 0);
@@ -170,7 +173,7 @@ TEST_F(confirm, datagrams_prove_nothing)
 	close(server);
 }
 
-/* Seconds since the other side was confirmed to be there. */
+/* Seconds since the other side was confirmed to be reachable. */
 static int confirmed_ago(struct __test_metadata *_metadata, struct pair *pr, enum side side)
 {
 	int used, confirmed = -1;
@@ -190,12 +193,12 @@ static int confirmed_ago(struct __test_metadata *_metadata, struct pair *pr, enu
 	return confirmed;
 }
 
-/* In the first half of it somebody may ask after a neighbour. */
+/* In the first half of the time a probe may still be sent. */
 #define SILENCE_S 30
 
 /*
- * The client's ACK says to the client's own IP that the server is there. The server
- * knows of no connection, and makes its RST of the same memory: that says nothing
+ * The client's ACK tells the client's own IP layer that the server is reachable. The
+ * server has no connection, and recycles the ACK's skb for its RST: that says nothing
  * of the client.
  */
 TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
@@ -214,7 +217,7 @@ TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
 	pass(_metadata, client, server);
 	ASSERT_EQ(1, send(server, &byte, 1, 0));
 	sleep_ms(100);
-	/* The ACK of that is on its way, and finds nobody. */
+	/* The ACK of that is in flight, and finds no socket. */
 	pair_netem(pr, SERVER, &deaf);
 	setsockopt(server, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(server);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demux: a segment of an open connection is not routed again, and a stranger's
- * only until the way to us is known. The kernel tells of its lookups (the
- * tracepoint fib:fib_table_lookup); those for packets that come in name the
- * device. (arrival.c has who is not let in.)
+ * demux: a segment of an open connection is not routed again; one of an unknown peer
+ * is, until the input route cache has its route. The kernel traces its lookups
+ * (fib:fib_table_lookup); those for arriving packets name the device. (arrival.c tests
+ * which are refused.)
  */
 /* vm: wires short */
 #include "lib/xtcp_test.h"
@@ -19,7 +19,7 @@ FIXTURE(demux) {
 	struct peer peer;
 };
 
-/* Lookups for what goes out say that it comes from device 1, loopback. */
+/* Lookups for outgoing packets name device 1, loopback, as the origin. */
 FIXTURE_SETUP(demux)
 {
 	peer_open_at(WHERE(_metadata), &self->peer, NULL);
@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN(demux)
 	peer_close_at(WHERE(_metadata), &self->peer);
 }
 
-/* Packets routed on their way in since the last call. */
+/* The number of packets routed on arrival since the last call. */
 static int routed(struct __test_metadata *_metadata)
 {
 	char line[512];
@@ -108,7 +108,7 @@ TEST_F(demux, knob_early_demux_off)
 	EXPECT_EQ(0, routed(_metadata));
 }
 
-/* As stock's: it takes IP's switch and TCP's. */
+/* As in the kernel's TCP: IP's switch and TCP's both enable it. */
 TEST_F(demux, knob_ip_early_demux_off)
 {
 	const char *knob = "/proc/sys/net/ipv4/ip_early_demux";
@@ -126,8 +126,8 @@ TEST_F(demux, knob_ip_early_demux_off)
 }
 
 /*
- * One decision for all that come to an address, and a look at each source. On the
- * TCP wire nobody knows yet whose a stranger is: IP routes each.
+ * One lookup for all segments to an address, and one check of each source. On the TCP
+ * wire the hook does not know yet whose an unknown peer's segment is: IP routes each.
  */
 TEST_F(demux, strangers_are_routed_once)
 {
@@ -151,9 +151,9 @@ TEST_F(demux, strangers_are_routed_once)
 }
 
 /*
- * Rules send packets to user space and back, before routing and on the way up. Who
- * gives the verdict calls the hooks behind: a task, whose softirqs are on. A CPU's
- * memory is not for it.
+ * Rules send packets to user space and back, before routing and at local delivery. The
+ * program that gives the verdict runs the hooks behind: in a task, with softirqs
+ * enabled. A CPU's cache must not be used there.
  */
 static void queue_begin(struct __test_metadata *_metadata, struct nfqueue *q)
 {
@@ -213,7 +213,7 @@ TEST_F(demux, netfilter_queue_an_open_connection_is_not_routed)
 	system("nft delete table ip t");
 }
 
-/* The route may have become another one: it is looked up once more. */
+/* The route may have changed: it is looked up once more. */
 TEST_F(demux, lc_110_changed_routes_are_looked_at)
 {
 	struct ipaddr far = ipaddr("192.0.2.2");
@@ -227,7 +227,7 @@ TEST_F(demux, lc_110_changed_routes_are_looked_at)
 	EXPECT_EQ(1, routed(_metadata));
 }
 
-/* What the route of a peer allows is not for another peer. */
+/* A check of one peer's route does not count for another peer. */
 TEST_F(demux, next_connection_of_a_socket_is_routed)
 {
 	struct ipaddr far = ipaddr("192.0.2.7");
@@ -259,7 +259,7 @@ TEST_F(demux, next_connection_of_a_socket_is_routed)
 	peer_send(p, .flags = ACK, .seq = 1, .ack = 7, .src = far, .sport = 41000,
 		  .dport = sport);
 	peer_expect(p, .flags = RST, .seq = 7, .dst = far, .dport = 41000, .sport = ANYWHERE);
-	/* It would ask again soon. */
+	/* It would send its SYN again soon. */
 	close(c.fd);
 	close(tun1);
 	p->tun = tun0;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * header: what of an arriving header is checked, and what becomes of a segment
- * that fails. RFC 9293 3.1, 3.10.7, MUST-2, 3, 50, 57, 63, 66.
+ * header: the checks of an arriving header, and the fate of a segment that fails them.
+ * RFC 9293 3.1, 3.10.7, MUST-2, 3, 50, 57, 63, 66.
  */
 /* vm: wires short */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(header);
 
-/* The library verifies each sum; here one of each shape has to come. */
+/* The library verifies each checksum; here one segment of each shape has to come. */
 TEST_F(header, rfc9293_must_02_every_segment_is_summed)
 {
 	struct peer *p = &self->peer;
@@ -77,7 +77,7 @@ TEST_F(header, lc_51_checksum_covers_addresses)
 	uint16_t csum;
 	int len;
 
-	/* Summed for another destination, then sent to this one. */
+	/* Checksummed for another destination, then sent to this one. */
 	peer_listen(p, KERNEL_PORT, 4);
 	spec = peer_spec(p, .flags = SYN, .seq = 5, .dst = ipaddr("10.0.0.99"));
 	len = segment_build(&spec, packet);
@@ -143,7 +143,10 @@ TEST_F(header, hostile_data_offset_past_the_end)
 TEST_F(header, hostile_truncated_header)
 {
 	struct peer *p = &self->peer;
-	/* Nobody can tell whose those without a port are: on the TCP wire, Linux's. */
+	/*
+	 * A segment without a readable port can't be attributed: on the TCP wire it is
+	 * Linux's.
+	 */
 	int portless = stream_wire() == XTCP_WIRE_TCP && !stock_mode() ? 2 * 4 : 0;
 	struct counters before;
 	struct conn c;
@@ -188,7 +191,7 @@ TEST_F(header, reserved_bits_are_ignored)
 TEST_F(header, rfc9293_must_50_ip_options_are_no_obstacle)
 {
 	struct peer *p = &self->peer;
-	/* No operation, an unknown one of 6 bytes, end. */
+	/* No-operation, an unknown option of 6 bytes, end of options. */
 	struct optbytes ip_opt = OPT(1, 0x9e, 6, 1, 2, 3, 4, 0);
 	struct conn c;
 
@@ -202,7 +205,7 @@ TEST_F(header, rfc9293_must_50_ip_options_are_no_obstacle)
 	stream_expect_text(_metadata, c.fd, "opt");
 }
 
-/* Listens on every address, so that the destination alone can save us. */
+/* Listens on every address, so that only the check of the destination refuses. */
 static int listen_any(struct peer *p)
 {
 	struct sockaddr_in sa = {
@@ -229,7 +232,9 @@ TEST_F(header, rfc9293_must_57_syn_to_many_is_ignored)
 	peer_hold(p, 1);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "ListenDrops", NULL);
-	/* The kernel's TCP counts RSTs for the ACKs, which its own routing then loses. */
+	/*
+	 * The kernel's TCP counts RSTs for the ACKs, which its own routing then loses.
+	 */
 	if (stock_mode())
 		counters_ignore(&before, "OutSegs", "OutRsts", "SyncookiesFailed",
 				NULL);
@@ -253,8 +258,8 @@ TEST_F(header, rfc9293_must_63_syn_from_nobody_is_ignored)
 		"127.0.0.1", "10.0.0.255", "0.1.2.3",
 	};
 	/*
-	 * The last two the kernel's TCP answers: without rp_filter nothing looks at a
-	 * subnet's broadcast, and Linux uses 0/8. RFC 1122 3.2.1.3 does neither.
+	 * The kernel's TCP answers the last two: without rp_filter nothing checks for
+	 * a subnet's broadcast, and Linux uses 0/8. RFC 1122 3.2.1.3 allows neither.
 	 */
 	size_t n = ARRAY_SIZE(from) - (stock_mode() ? 2 : 0);
 	struct peer *p = &self->peer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmp: what errors about our own segments do. RFC 9293 3.9.2.2 (MUST-54..56,
- * SHLD-26), RFC 5927 (a quote must be of something in flight), RFC 6633 (source
+ * icmp: what ICMP errors about our own segments do. RFC 9293 3.9.2.2 (MUST-54..56,
+ * SHLD-26), RFC 5927 (a quote must be of a segment in flight), RFC 6633 (source
  * quench), RFC 1122 3.2.2.2 (redirect), RFC 1191 (too big).
  */
 /* vm: wires families short */
@@ -86,7 +86,7 @@ TEST_F(icmp, lc_105_never_aborts_a_connection)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		peer_send_icmp(p, .type = cases[i].type, .code = cases[i].code,
 			       .quote = &text);
-		/* Readable once, and no more than that. */
+		/* The error can be read once; nothing else happens. */
 		EXPECT_EQ(icmp_errno(cases[i].type, cases[i].code), socket_error(c.fd));
 		EXPECT_EQ(0, socket_error(c.fd));
 		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
@@ -119,7 +119,7 @@ TEST_F(icmp, lc_105_half_open)
 
 		peer_note(p, "type %d code %d", cases[i].type, cases[i].code);
 		conn_to_state(p, &c, ST_HALF_OPEN, .kport = 6000 + i);
-		/* IPv6 knows no unreachable protocol, only a header that is wrong. */
+		/* IPv6 has no unreachable protocol, only an unknown next header. */
 		removes = cases[i].removes ||
 			  (p->family == AF_INET6 && cases[i].type == ICMP_DEST_UNREACH &&
 			   cases[i].code == ICMP_PROT_UNREACH);
@@ -129,7 +129,7 @@ TEST_F(icmp, lc_105_half_open)
 		counters_expect(_metadata, &before, "ListenDrops", (int)removes, NULL);
 		if (removes)
 			continue;
-		/* What stayed completes. */
+		/* What was not removed completes. */
 		conn_send(&c, .flags = ACK);
 		conn_expect_state(&c, ST_ESTABLISHED);
 	}
@@ -152,7 +152,7 @@ TEST_F(icmp, lc_107_source_quench_is_nothing)
 
 		conn_to_state(p, &c, states[i], .kport = 6000 + i);
 		counters_take(&before);
-		/* Nothing may be in flight, so that the quote is of the past. */
+		/* Nothing need be in flight, so the quote may be of an old segment. */
 		counters_ignore(&before, "OutOfWindowIcmps", NULL);
 		peer_send_icmp(p, .type = ICMP_SOURCE_QUENCH);
 		conn_expect_state(&c, states[i]);
@@ -187,7 +187,10 @@ TEST_F(icmp, rfc9293_must_56_soft_errors_do_not_abort)
 	struct segment first;
 	struct conn c;
 
-	/* The first copies and their resends all meet an error; then one is through. */
+	/*
+	 * The first copies and their retransmissions all cause an error; then one
+	 * passes.
+	 */
 	conn_open(p, &c);
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	first = *conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text");
@@ -213,7 +216,7 @@ TEST_F(icmp, lc_108_quote_out_of_window)
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
 	counters_take(&before);
-	/* SND.UNA is at 1, SND.NXT at 5: neither before nor behind. */
+	/* SND.UNA is at 1, SND.NXT at 5: neither below nor above. */
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
 		       .quote = &text, .quote_seq = c.kern_iss);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
@@ -222,7 +225,7 @@ TEST_F(icmp, lc_108_quote_out_of_window)
 		       .quote = &text, .quote_seq = c.kern_iss + 0x80000000u);
 	EXPECT_EQ(0, socket_error(c.fd));
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 3, NULL);
-	/* And one that is in flight. */
+	/* And a quote of what is in flight. */
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH,
 		       .quote = &text);
 	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
@@ -280,7 +283,10 @@ TEST_F(icmp, quotes_that_fit_nothing)
 
 	conn_to_state(p, &c, ST_SYN_SENT);
 	counters_take(&before);
-	/* Another port, another protocol, a bad sum, half a quote, a listener's. */
+	/*
+	 * Another port, another protocol, a wrong checksum, half a quote, a
+	 * listener's.
+	 */
 	for (int dport = 0; dport < 2; dport++)
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
 			       .quote_sport = dport ? UNSET : 1,
@@ -292,7 +298,7 @@ TEST_F(icmp, quotes_that_fit_nothing)
 	for (int len = 0; len < 8; len++)
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH,
 			       .code = ICMP_PORT_UNREACH, .quote_len = len);
-	/* Codes and types that Linux does not know of; of IPv6's it takes any error. */
+	/* Codes and types unknown to Linux; of ICMPv6's it accepts any error. */
 	if (p->family == AF_INET) {
 		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = 99);
 		peer_send_icmp(p, .type = 99, .code = 0);
@@ -302,7 +308,7 @@ TEST_F(icmp, quotes_that_fit_nothing)
 	conn_expect_state(&c, ST_SYN_SENT);
 	EXPECT_EQ(0, socket_error(c.fd));
 	counters_expect(_metadata, &before, NULL);
-	/* The connection is none the worse. */
+	/* The connection is unaffected. */
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	expect_alive(&c);
@@ -327,9 +333,9 @@ TEST_F(icmp, time_wait_and_listener_do_not_care)
 }
 
 /*
- * A router says that another is the better one. Over IPv6 both are known by their
+ * A router says that another router is better. Over IPv6 both are known by their
  * link-local addresses, the packet has not been forwarded (hop limit 255), and the
- * message names the destination (RFC 4861 4.5); what it quotes is an option.
+ * message names the destination (RFC 4861 4.5); its quote is an option.
  */
 static void redirect(struct peer *p, const struct segment *quote, int dport,
 		     const struct ipaddr *from, const struct ipaddr *to)
@@ -383,7 +389,7 @@ TEST_F(icmp, lc_104_redirect_changes_the_route)
 	conn_open(p, &c, .peer_addr = far);
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
-	/* About a connection that is not there: the route stays. */
+	/* About a connection that does not exist: the route stays. */
 	redirect(p, &text, 9, &old, &new);
 	gw = route_gateway(at, &far);
 	EXPECT_TRUE(ipaddr_equal(&old, &gw));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmp_states: an error about a connection that is open, or closing, ends it in
- * no state. RFC 5927 5.2, RFC 9293 MUST-56; a smaller MTU counts in each (RFC
- * 1191). States x errors.
+ * icmp_states: an error about a connection that is open or closing ends it in no
+ * state. RFC 5927 5.2, RFC 9293 MUST-56; a smaller MTU counts in each (RFC 1191).
+ * States x errors.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,7 @@ PEER_FIXTURE(icmp_states);
 #define MTU	1300
 
 /*
- * To the state, with text in flight where it can be: what is quoted must be in
+ * To the state, with data in flight where possible: a quote must be of something in
  * flight, and too large for the router that complains.
  */
 static void to_state(struct __test_metadata *_metadata, struct peer *p,
@@ -90,7 +90,7 @@ STATE_WITH_FLIGHT(cw, CLOSE_WAIT)
 STATE_WITH_FLIGHT(cg, CLOSING)
 STATE_WITH_FLIGHT(la, LAST_ACK)
 
-/* Nothing is in flight, so that no router can have found it too big. */
+/* Nothing is in flight, so no router can have found it too big. */
 TEST_F(icmp_states, sm_f2_icmp_too_big)
 {
 	struct peer *p = &self->peer;
@@ -106,7 +106,7 @@ TEST_F(icmp_states, sm_f2_icmp_too_big)
 	conn_send(&c, .flags = RST);
 }
 
-/* Of a program that is gone a record is left, which nobody tells. */
+/* Of an orphan in FIN-WAIT-2 there is a record, which is told nothing. */
 TEST_F(icmp_states, sm_f2_record_icmp)
 {
 	static const struct {

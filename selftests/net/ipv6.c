@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is IPv6's own: both families on one listener, scopes, flow labels, and
- * addresses that nobody may have. All else is tested by net/ipv6*, and by the
- * rooms' programs, which run over IPv6 as well. RFC 4007, RFC 4291, RFC 6437.
+ * ipv6: IPv6 alone: both families on one listener, scopes, flow labels, and invalid
+ * addresses. net/ipv6* has the rest, and most programs run over IPv6 as well. RFC
+ * 4007, RFC 4291, RFC 6437.
  */
 /* vm: short wires */
 #include "lib/xtcp_test.h"
@@ -236,7 +236,7 @@ TEST_F(ipv6, rfc6437_label_is_the_connections)
 	ASSERT_EQ(1, write(c.fd, "a", 1));
 	conn_expect(&c, .seq = 1, .data = "a");
 	EXPECT_EQ(label, label_of(&p->last));
-	/* Lost: it may be the path's fault. */
+	/* A loss: the path may be the reason. */
 	conn_expect(&c, .seq = 1, .data = "a", .within_ms = 1000);
 	if (label == label_of(&p->last))	/* of tail loss probes, and one in 2^19 */
 		conn_expect(&c, .seq = 1, .data = "a", .within_ms = 3000);
@@ -272,7 +272,7 @@ TEST_F(ipv6, rfc4291_sources_that_nobody_may_have)
 
 		peer_send(p, .src = src, .flags = SYN, .seq = 1000);
 		peer_send(p, .src = src, .flags = ACK, .seq = 1, .ack = 1);
-		/* On the TCP wire this port would be the kernel's TCP's. */
+		/* On the TCP wire this port would belong to the kernel's TCP. */
 		if (p->wire == XTCP_WIRE_NATIVE)
 			peer_send(p, .src = src, .flags = SYN, .seq = 1000, .dport = 9);
 	}
@@ -311,7 +311,7 @@ TEST_F(ipv6, knob_syn_per_source_prefix6)
 	}
 	peer_send(p, .src = ipaddr(near[2]), .flags = SYN, .seq = 1000);
 	peer_expect_silence(p, 100);
-	/* The next link is another source. */
+	/* Segments of the next link come from another source address. */
 	peer_send(p, .src = ipaddr("fd00:a:0:1::1"), .flags = SYN, .seq = 1000);
 	peer_expect(p, .flags = SYN | ACK, .dst = ipaddr("fd00:a:0:1::1"));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv6headers: what may stand between IPv6's header and a segment, or may not,
- * on either wire: options, routing headers, fragments, jumbograms. What is the
- * TCP wire's own tcpwire/hook6 asks. RFC 2675, RFC 5095, RFC 5722, RFC 8200.
+ * ipv6headers: what may and may not stand between the IPv6 header and a segment, on
+ * either wire: options, routing headers, fragments, jumbograms. The TCP wire's own
+ * cases are in tcpwire/hook6. RFC 2675, RFC 5095, RFC 5722, RFC 8200.
  */
 /* vm: short wires */
 #include "lib/xtcp_test.h"
@@ -11,7 +11,7 @@ PEER_FIXTURE(ipv6headers);
 
 FIXTURE_VARIANT_ADD(ipv6headers, native) { .setup = { .family = AF_INET6 } };
 
-/* The segment behind len bytes of headers, the first of kind next. */
+/* The segment behind @len bytes of headers, the first of kind @next. */
 static void send_behind(struct peer *p, struct segment_spec spec, int next,
 			const uint8_t *headers, int len)
 {
@@ -69,7 +69,7 @@ TEST_F(ipv6headers, rfc8200_fragments)
 	spec = peer_spec(p, .flags = ACK | PSH, .seq = c.peer_iss + 1,
 			 .ack = c.kern_iss + 1, .len = 64, .sport = c.pport);
 	n = segment_build(&spec, built);
-	/* RFC 5722: parts that overlap make an end of all. */
+	/* RFC 5722: fragments that overlap invalidate the whole packet. */
 	send_part(p, built, n, 0, 48);
 	send_part(p, built, n, 40, n - 40);
 	peer_expect_silence(p, 100);
@@ -78,7 +78,7 @@ TEST_F(ipv6headers, rfc8200_fragments)
 	conn_expect(&c, .flags = ACK, .ack = 65, .within_ms = 210);
 }
 
-/* Nothing but an error that has this type and code, and points there; 0: nothing. */
+/* Only an error of this type and code comes, and points there; 0: nothing comes. */
 static void expect_complaint(struct __test_metadata *_metadata, struct peer *p, int type,
 			     int code, uint32_t pointer)
 {
@@ -99,8 +99,8 @@ static void expect_complaint(struct __test_metadata *_metadata, struct peer *p, 
 }
 
 /*
- * RFC 5095: a node that finds one with segments left does not know its type. With
- * none left it is of no account (RFC 8200 4.4).
+ * RFC 5095: to a node a routing header of this type with segments left is unknown.
+ * With none left it is ignored (RFC 8200 4.4).
  */
 TEST_F(ipv6headers, rfc5095_routing_header_type_0)
 {
@@ -129,12 +129,12 @@ TEST_F(ipv6headers, rfc5095_routing_header_type_0)
 
 #define JUMBO(a, b, c, d) 0, 0, 0xc2, 4, (a), (b), (c), (d)
 
-/* Those that IPv6 refuses; what it is then told, and where. */
+/* Headers that IPv6 refuses; the error that it sends, and its pointer. */
 static const struct {
 	const char *name;
 	int next, len;
 	uint8_t bytes[16];
-	bool has_length;		/* IPv6's own header tells it, too */
+	bool has_length;		/* the pointer is at IPv6's own header, too */
 	int type, code;
 	uint32_t pointer;
 } malformed[] = {
@@ -167,7 +167,7 @@ static void malformed_one(struct peer *p, struct segment_spec spec, size_t i)
 	peer_send_raw(p, packet, n);
 }
 
-/* Neither a connection nor a listener hears of them. */
+/* Neither a connection nor a listener gets them. */
 TEST_F(ipv6headers, rfc2675_malformed_jumbograms)
 {
 	struct peer *p = &self->peer;
@@ -192,7 +192,7 @@ TEST_F(ipv6headers, rfc2675_malformed_jumbograms)
 	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
 }
 
-/* So much text that the packet is a jumbogram, and still in the first window. */
+/* So much data that the packet is a jumbogram, and still in the first window. */
 #define JUMBO_TEXT	65530
 
 static void large_buffer(int fd)
@@ -200,7 +200,7 @@ static void large_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
 }
 
-/* The next JUMBO_TEXT bytes, the pattern's, behind these headers. */
+/* The next JUMBO_TEXT bytes of the pattern, behind these headers. */
 static int jumbogram(struct conn *c, int next, uint8_t *headers, int len, uint8_t *packet)
 {
 	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH);
@@ -223,7 +223,7 @@ static int jumbogram(struct conn *c, int next, uint8_t *headers, int len, uint8_
 	return n;
 }
 
-/* It is a segment like any other, whose length no field of 16 bits holds. */
+/* It is a segment like any other, whose length exceeds 16 bits. */
 TEST_F(ipv6headers, rfc2675_a_jumbogram_is_taken)
 {
 	static uint8_t packet[JUMBO_TEXT + 200], got[JUMBO_TEXT];
@@ -234,7 +234,7 @@ TEST_F(ipv6headers, rfc2675_a_jumbogram_is_taken)
 
 	conn_open(p, &c, .prepare = large_buffer);
 	n = jumbogram(&c, EXT_HOPOPTS, jumbo, 8, packet);
-	/* A bit of it is wrong: the sum covers it all. */
+	/* One bit of it is wrong: the checksum covers all of it. */
 	packet[n - 1] ^= 1;
 	peer_send_raw(p, packet, n);
 	peer_expect_silence(p, 250);
@@ -246,7 +246,7 @@ TEST_F(ipv6headers, rfc2675_a_jumbogram_is_taken)
 	p->leave_unread = true;		/* a window that opens again */
 }
 
-/* RFC 2675 3: it is never in pieces. */
+/* RFC 2675 3: a jumbogram is never fragmented. */
 TEST_F(ipv6headers, rfc2675_no_jumbogram_is_a_fragment)
 {
 	static uint8_t packet[JUMBO_TEXT + 200];

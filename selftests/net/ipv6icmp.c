@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv6icmp: each error that ICMPv6 knows, by its own type and code, and what it
- * does to an opening, to a half-open record and to a connection; what
- * IPV6_RECVERR and SO_ERROR tell of it; how large a packet may be. net/icmp asks
- * the same of both families, as far as they have it in common. RFC 4443, RFC
- * 5927, RFC 8201, RFC 8883; LC-105, LC-106.
+ * ipv6icmp: each ICMPv6 error, by type and code: its effect on an opening, a half-open
+ * record and a connection; what IPV6_RECVERR and SO_ERROR report; the path MTU.
+ * net/icmp has what both families have in common. RFC 4443, RFC 5927, RFC 8201, RFC
+ * 8883; LC-105, LC-106.
  */
 /* vm: short wires */
 #include "lib/xtcp_test.h"
@@ -17,7 +16,10 @@ FIXTURE_VARIANT_ADD(ipv6icmp, native) { .setup = { .family = AF_INET6 } };
 
 #define TOO_BIG	2
 
-/* RFC 1122 4.2.3.9's hard errors are final. No way: the path, not the port, fails. */
+/*
+ * RFC 1122 4.2.3.9's hard errors are final. No route is an error of the path, not of
+ * the port.
+ */
 static const struct error {
 	int type, code, err;
 	bool final, no_way;
@@ -27,9 +29,9 @@ static const struct error {
 	{ 1, 2, EHOSTUNREACH, false, false },	/* beyond the source's scope */
 	{ 1, 3, EHOSTUNREACH, false, true },	/* address */
 	{ 1, 4, ECONNREFUSED, true, false },	/* port */
-	{ 1, 5, EACCES, true, false },		/* policy of the source's */
+	{ 1, 5, EACCES, true, false },		/* policy of the source address */
 	{ 1, 6, EACCES, true, false },		/* a route that rejects */
-	{ 1, 7, EPROTO, true, false },		/* source routing; Linux knows it not */
+	{ 1, 7, EPROTO, true, false },		/* source routing; unknown to Linux */
 	{ 3, 0, EHOSTUNREACH, false, true },	/* hops */
 	{ 3, 1, EHOSTUNREACH, false, true },	/* reassembly */
 	{ 4, 0, EPROTO, true, true },		/* a field */
@@ -67,7 +69,7 @@ TEST_F(ipv6icmp, lc_105_ends_an_opening)
 	}
 }
 
-/* MUST-56: what is not final is not the end of it. */
+/* MUST-56: an error that is not final does not end a connection. */
 TEST_F(ipv6icmp, knob_icmp_soft_abort_off)
 {
 	struct peer *p = &self->peer;
@@ -87,7 +89,7 @@ TEST_F(ipv6icmp, knob_icmp_soft_abort_off)
 	}
 }
 
-/* Of a record Linux ends what is final, and keeps it where there is no way. */
+/* A record ends by a final error, as in Linux, and stays where there is no route. */
 TEST_F(ipv6icmp, lc_105_half_open)
 {
 	struct peer *p = &self->peer;
@@ -110,7 +112,7 @@ TEST_F(ipv6icmp, lc_105_half_open)
 	}
 }
 
-/* A connection with something in flight, which is what was read last. */
+/* A connection with a segment in flight, which is the last one read. */
 static void in_flight(struct __test_metadata *_metadata, struct peer *p, struct conn *c, int len)
 {
 	static uint8_t text[8000];
@@ -156,7 +158,7 @@ TEST_F(ipv6icmp, rfc5927_is_soft_to_a_connection)
 	outlives_errors(_metadata, &self->peer, hears_once);
 }
 
-/* The error queue's next: what ICMPv6 said, whole. */
+/* The next message of the error queue: the whole of what ICMPv6 said. */
 static void expect_told(struct __test_metadata *_metadata, int fd, const struct error *e)
 {
 	struct sock_extended_err *ee;
@@ -187,7 +189,10 @@ static void with_errors(int fd)
 	socket_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 }
 
-/* Told by the queue, or by SO_ERROR; stock has a queue for an opening's alone. */
+/*
+ * Reported by the queue, or by SO_ERROR; the kernel's TCP has a queue for an opening
+ * alone.
+ */
 static void hears_in_detail(struct __test_metadata *_metadata, struct conn *c,
 			    const struct segment *text, const struct error *e)
 {
@@ -249,7 +254,7 @@ TEST_F(ipv6icmp, rfc8201_too_big_has_a_floor)
 	first = p->last;
 	conn_expect(&c, .seq = 1441, .len = 1440);
 	conn_expect(&c, .seq = 2881, .len = 1120);
-	/* Less than any link carries: no router said that. */
+	/* Less than the minimum MTU of links: no router can have said that. */
 	for (size_t i = 0; i < ARRAY_SIZE(less); i++)
 		peer_send_icmp(p, .v6 = true, .type = TOO_BIG, .quote = &first, .rest = less[i]);
 	peer_expect_silence(p, 10);
@@ -258,7 +263,7 @@ TEST_F(ipv6icmp, rfc8201_too_big_has_a_floor)
 	p->leave_unread = true;
 }
 
-/* RFC 5927 7: of the past, or of what was never sent, it says nothing. */
+/* RFC 5927 7: an error about old segments, or about what was never sent, is ignored. */
 TEST_F(ipv6icmp, rfc5927_too_big_out_of_window)
 {
 	struct peer *p = &self->peer;
@@ -275,7 +280,10 @@ TEST_F(ipv6icmp, rfc5927_too_big_out_of_window)
 	conn_send(&c, .flags = ACK);
 }
 
-/* No end of the opening, and what comes after it is small; of stock's, it is not. */
+/*
+ * The opening continues, and its later segments are small; in the kernel's TCP they
+ * are not.
+ */
 TEST_F(ipv6icmp, lc_106_too_big_for_a_syn)
 {
 	struct peer *p = &self->peer;
@@ -295,7 +303,10 @@ TEST_F(ipv6icmp, lc_106_too_big_for_a_syn)
 	conn_send(&c, .flags = ACK);
 }
 
-/* What a route says of the path is for all; one that has been closed tells it. */
+/*
+ * The path MTU of a route counts for all sockets; a socket that was closed reported
+ * it.
+ */
 static int mss_of_the_next(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct socket_info info;
@@ -309,8 +320,8 @@ static int mss_of_the_next(struct __test_metadata *_metadata, struct peer *p)
 }
 
 /*
- * With INTERFACE or OMIT a socket does not listen to routers (RFC 8899 4.6.1), so
- * that a forged word to it reaches nobody else either.
+ * With INTERFACE or OMIT a socket ignores routers (RFC 8899 4.6.1), so that a forged
+ * message about it affects no other socket either.
  */
 TEST_F(ipv6icmp, ipv6_mtu_discover_keeps_the_route)
 {

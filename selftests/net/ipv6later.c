@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv6later: IPv6 that comes and goes while sockets are there: addresses added
- * behind a listener's back, and devices on which it is switched off by sysctl.
+ * ipv6later: IPv6 that comes and goes while sockets exist: addresses added after a
+ * listener was made, and devices on which sysctl disables IPv6.
  */
 /* vm: short */
 #include "lib/xtcp_test.h"
@@ -55,7 +55,7 @@ TEST_F(later, an_address_comes_behind_the_listener)
 	close(lfd);
 }
 
-/* bind() to an address that is not there yet is refused, and taken when it is. */
+/* bind() to an address is refused before it exists, and works afterwards. */
 TEST_F(later, bind_waits_for_its_address)
 {
 	struct ipaddr second = ipaddr("fd00:b::1");
@@ -72,8 +72,8 @@ TEST_F(later, bind_waits_for_its_address)
 }
 
 /*
- * Off and on again by sysctl: what a socket sends has no way meanwhile, nothing
- * comes in, and the connection outlives it.
+ * Disabled and enabled again by sysctl: meanwhile a socket's segments have no route,
+ * nothing arrives, and the connection survives.
  */
 TEST_F(later, switched_off_on_a_device)
 {
@@ -101,7 +101,7 @@ TEST_F(later, switched_off_on_a_device)
 	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
 }
 
-/* Without any address a program is told so at once, and a listener can wait. */
+/* Without any address connect() fails at once, and a listener can wait. */
 TEST_F(later, a_device_without_addresses)
 {
 	struct peer *p = &self->peer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv6options: options of level IPPROTO_IPV6 and what they do to a connection's
- * segments; user/matrix asks each for its values, beside stock. RFC 3493, RFC
- * 3542, RFC 6437 (flow labels).
+ * ipv6options: options of level IPPROTO_IPV6 and their effect on a connection's
+ * segments; user/matrix compares the values of each with the kernel's TCP. RFC 3493,
+ * RFC 3542, RFC 6437 (flow labels).
  */
 /* vm: short */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,7 @@ PEER_FIXTURE(options6);
 
 FIXTURE_VARIANT_ADD(options6, native) { .setup = { .family = AF_INET6 } };
 
-/* linux/in6.h, which can't stand beside netinet/in.h. */
+/* From linux/in6.h, which conflicts with netinet/in.h. */
 #ifndef IPV6_FLOWLABEL_MGR
 #define IPV6_FLOWLABEL_MGR	32
 #define IPV6_FLOWINFO_SEND	33
@@ -77,7 +77,7 @@ TEST_F(options6, freebind)
 	close(fd);
 }
 
-/* Another's address, and segments that come from it. */
+/* Another host's address, and segments that come from it. */
 TEST_F(options6, transparent)
 {
 	struct peer *p = &self->peer;
@@ -105,7 +105,7 @@ TEST_F(options6, autoflowlabel_off)
 	conn_expect(&c, .len = 1);
 	EXPECT_EQ(0, label_of(&p->last));
 	conn_send(&c, .flags = ACK);
-	/* And on again, at any time. */
+	/* And enabled again, at any time. */
 	ASSERT_EQ(0, option(c.fd, IPV6_AUTOFLOWLABEL, 1));
 	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
 	conn_expect(&c, .len = 1);
@@ -127,8 +127,8 @@ TEST_F(options6, autoflowlabel_of_the_namespace)
 }
 
 /*
- * The user's label is on every segment. Once one in the namespace is its owner's
- * alone, all have to be had before they are used.
+ * The program's label is on every segment. Once a label of the namespace is exclusive,
+ * all labels have to be allocated before use.
  */
 TEST_F(options6, flowinfo_send)
 {
@@ -148,13 +148,13 @@ TEST_F(options6, flowinfo_send)
 	EXPECT_EQ(EINPROGRESS, do_connect(fd, "fd00:a::2", 0x12345));
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80);
 	EXPECT_EQ(0x12345, label_of(&p->last));
-	/* Sent again it is the same: who asked for it gets it. */
+	/* A retransmission has the same label: the one that was asked for. */
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 80, .within_ms = 1100);
 	EXPECT_EQ(0x12345, label_of(&p->last));
 	socket_abort(fd);
 }
 
-/* As the namespace says: a child's label is that which the peer's ACK had. */
+/* As the namespace's knob says: a child's label is that of the peer's ACK. */
 TEST_F(options6, label_is_reflected)
 {
 	struct peer *p = &self->peer;
@@ -180,7 +180,7 @@ TEST_F(options6, label_is_reflected)
 	conn_send(&c, .flags = ACK);
 }
 
-/* RFC 3542 4: what a stream's user may ask of the segment that made it. */
+/* RFC 3542 4: what a stream's user may ask about the segment that opened it. */
 TEST_F(options6, pktoptions_of_a_stream)
 {
 	struct peer *p = &self->peer;
@@ -208,7 +208,7 @@ static void with_errors(int fd)
 	option(fd, IPV6_RECVERR, 1);
 }
 
-/* What ended an opening can be read, with whom it came from. */
+/* The error that ended an opening can be read, with its sender. */
 TEST_F(options6, recverr)
 {
 	struct ipaddr router = ipaddr("2001:db8::fe");
@@ -239,7 +239,7 @@ TEST_F(options6, recverr)
 	EXPECT_EQ(3, ee->ee_code);
 	from = (struct sockaddr_in6 *)SO_EE_OFFENDER(ee);
 	EXPECT_EQ(0, memcmp(&from->sin6_addr, &router.v6, sizeof(router.v6)));
-	/* Read there, it is not told again. */
+	/* Once read from the queue, it is not reported again. */
 	EXPECT_EQ(0, socket_error(c.fd));
 	conn_expect_state(&c, ST_CLOSED);
 }

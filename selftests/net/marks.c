@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * marks: what a socket's user, or who sends to it, asks of IP for each packet:
- * mark, priority, DSCP. Whether a packet has the first two only rules on its
- * way out can tell: nft's count. RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
+ * marks: what a socket's program, or a sender, asks of IP for each packet: fwmark,
+ * priority, DSCP. Only rules on a packet's way out see the first two: nft's counters.
+ * RFC 9293 3.9.2 (MUST-48, SHLD-22), RFC 2474.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,10 @@
 
 PEER_FIXTURE(marks);
 
-/* Counters of packets that leave: all, those with each mark, the urgent ones. */
+/*
+ * Counters of packets that leave: all, those with each fwmark, those with high
+ * priority.
+ */
 static const char ruleset[] =
 	"table inet t {\n"
 	"counter left { }\n counter seven { }\n counter eleven { }\n counter five { }\n"
@@ -33,13 +36,13 @@ static void rules_load(struct __test_metadata *_metadata)
 	FILE *nft = popen("nft -f -", "we");
 
 	ASSERT_NE(NULL, nft);
-	/* A set of protocols would be in the way of lockdep, as in open/gate. */
+	/* A set of protocols would upset lockdep, as in open/gate. */
 	fprintf(nft, "define wire = %d\n", stream_wire());
 	fputs(ruleset, nft);
 	ASSERT_EQ(0, pclose(nft));
 }
 
-/* What comes has this mark from now on. */
+/* Arriving packets have this fwmark from now on. */
 static void mark_arrivals(struct __test_metadata *_metadata, int mark)
 {
 	char command[100];
@@ -70,7 +73,7 @@ static void mark_and_priority(int fd)
 	socket_set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY);
 }
 
-/* Text and its ACK, our FIN and the peer's, and that again in TIME-WAIT. */
+/* Data and its ACK, our FIN and the peer's, and that again in TIME-WAIT. */
 static void rest_of_life(struct __test_metadata *_metadata, struct conn *c, int tos)
 {
 	ASSERT_EQ(1, send(c->fd, "x", 1, 0));
@@ -86,7 +89,10 @@ static void rest_of_life(struct __test_metadata *_metadata, struct conn *c, int 
 	conn_expect(c, .flags = ACK, .ack = 2, .tos = tos);
 }
 
-/* SYN, ACK, text, FIN and its answer's ACK; a record's, which keeps no priority. */
+/*
+ * SYN, ACK, data, FIN and the ACK of the answer; a record's ACK, which has no
+ * priority.
+ */
 TEST_F(marks, lc_114_mark_and_priority_of_a_client)
 {
 	struct peer *p = &self->peer;
@@ -102,7 +108,7 @@ TEST_F(marks, lc_114_mark_and_priority_of_a_client)
 		EXPECT_EQ(5, counted(_metadata, "five"));
 }
 
-/* SYN-ACK, text, FIN, and the two ACKs. */
+/* SYN-ACK, data, FIN, and the two ACKs. */
 TEST_F(marks, lc_114_mark_and_priority_of_a_listener)
 {
 	struct peer *p = &self->peer;
@@ -113,11 +119,14 @@ TEST_F(marks, lc_114_mark_and_priority_of_a_listener)
 	rest_of_life(_metadata, &c, 0);
 	EXPECT_EQ(5, counted(_metadata, "left"));
 	EXPECT_EQ(5, counted(_metadata, "seven"));
-	/* A child of stock's begins without; its listener's SYN-ACK has it. */
+	/*
+	 * A child of the kernel's TCP begins without a priority; its listener's
+	 * SYN-ACK has it.
+	 */
 	EXPECT_LE(1, counted(_metadata, "five"));
 }
 
-/* net.ipv4.tcp_fwmark_accept: a connection has its SYN's mark, on both stacks. */
+/* net.ipv4.tcp_fwmark_accept: a connection has its SYN's fwmark, on both stacks. */
 TEST_F(marks, knob_tcp_fwmark_accept)
 {
 	struct peer *p = &self->peer;
@@ -136,7 +145,7 @@ TEST_F(marks, knob_tcp_fwmark_accept)
 	EXPECT_EQ(5, counted(_metadata, "eleven"));
 }
 
-/* net.ipv4.fwmark_reflect, net.ipv6.fwmark_reflect: of what has no socket. */
+/* net.ipv4.fwmark_reflect, net.ipv6.fwmark_reflect: answers without a socket. */
 TEST_F(marks, knob_fwmark_reflect)
 {
 	struct peer *p = &self->peer;
@@ -159,7 +168,7 @@ TEST_F(marks, knob_fwmark_reflect)
 
 static void expedited(int fd)
 {
-	/* Of a mapped address it is IPv4's. */
+	/* For a mapped address IPv4's knob counts. */
 	if (test_is_mapped())
 		socket_set(fd, IPPROTO_IP, IP_TOS, 0xb8);
 	else
@@ -182,7 +191,10 @@ TEST_F(marks, rfc9293_must_48_dscp_from_first_to_last)
 	rest_of_life(_metadata, &c, 0xb8);
 }
 
-/* As in Linux: nobody has a socket, and who asked has said how. No ECN, though. */
+/*
+ * As in Linux: without a socket the answer has the DSCP of the segment. No ECN,
+ * though.
+ */
 TEST_F(marks, rfc9293_shld_22_resets_have_the_senders_dscp)
 {
 	static const int sent[] = { 0, 0x28, 0xb8 | 2, 0x03 };
@@ -197,7 +209,7 @@ TEST_F(marks, rfc9293_shld_22_resets_have_the_senders_dscp)
 	}
 }
 
-/* The client chooses; what it changes later changes nothing. */
+/* The client's DSCP counts; its later changes have no effect. */
 TEST_F(marks, knob_reflect_tos)
 {
 	struct peer *p = &self->peer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * noipv6: a kernel that was booted without IPv6. xtcp loads, says of IPv6 what
- * the kernel's TCP says, and does IPv4 as ever, with all of its hooks.
+ * noipv6: a kernel that was booted without IPv6. xtcp loads, has the same errors for
+ * IPv6 as the kernel's TCP, and IPv4 works as usual, with all of its hooks.
  */
 /* vm: append=ipv6.disable=1 short */
 #include "lib/xtcp_test.h"
@@ -12,7 +12,7 @@
 PEER_FIXTURE(noipv6);
 PAIR_FIXTURE(noipv6_pair);
 
-/* Else all that follows proves nothing. */
+/* Otherwise the rest proves nothing. */
 TEST_F(noipv6, the_kernel_has_none)
 {
 	struct stat st;
@@ -41,13 +41,13 @@ TEST_F(noipv6, ipv4_lives_and_dies)
 	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
 	conn_advance(&c, ST_TIME_WAIT, false);
 	close(c.fd);
-	/* The files of both families are there, and one is empty. */
+	/* The files of both families exist, and one is empty. */
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_TIME_WAIT));
 	if (!stock_mode())
 		EXPECT_EQ(0, proc_rows(AF_INET6, 0));
 }
 
-/* The hook before routing is one for each family. */
+/* There is one hook before routing for each family. */
 TEST_F(noipv6, syns_are_dropped_early)
 {
 	struct peer *p = &self->peer;

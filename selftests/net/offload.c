@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * offload: many segments in one skb, and what comes out where a device doesn't
- * take them whole: each is captured behind the device, with one of its offloads
- * off in turn, and its checksums and text are looked at here. On the way, in the
- * middle (a router), and where it is lost one by one. RFC 9293 MUST-2.
+ * offload: many segments in one skb, and the packets where a device does not take them
+ * whole: each is captured behind the device, with one of its offloads off in turn, and
+ * its checksums and payload are checked here. On the path, in the middle (a router),
+ * and where segments are lost one by one. RFC 9293 MUST-2.
  */
 /* vm: wires families short */
 /* vm: still=a_block_counts_whole_segments */
@@ -29,7 +29,7 @@ PAIR_FIXTURE(offload);
 
 unsigned int if_nametoindex(const char *name);
 
-/* A device without offloads gets segments: numbers, flags, ids, sums. */
+/* A device without offloads gets segments: numbers, flags, ids, checksums. */
 TEST_F(tun, one_write_becomes_ten_segments)
 {
 	struct peer *p = &self->peer;
@@ -51,7 +51,7 @@ TEST_F(tun, one_write_becomes_ten_segments)
 				.len = i == 9 ? 300 : MSS, .pattern = i * MSS);
 		if (!i)
 			id = s->ip_id;
-		/* IPv6's header has none: it gives one to fragments alone. */
+		/* IPv6's header has no id: only fragments have one. */
 		if (p->family == AF_INET)
 			EXPECT_EQ((uint16_t)(id + i), s->ip_id);
 	}
@@ -59,7 +59,7 @@ TEST_F(tun, one_write_becomes_ten_segments)
 	conn_send(&c, .flags = ACK);
 }
 
-/* GRO joins what is numbered on: from skb to skb, too, whatever their sizes. */
+/* GRO merges packets with consecutive ids: also across skbs, whatever their sizes. */
 TEST_F(tun, identifications_go_on)
 {
 	static const int sizes[] = { 8, 2, 1, 1, 5 };
@@ -74,7 +74,7 @@ TEST_F(tun, identifications_go_on)
 		for (int end = at + sizes[i] * MSS; at < end; at += MSS) {
 			int now = conn_expect(&c, .seq = at, .len = MSS)->ip_id;
 
-			/* IPv6's header has none: it gives one to fragments alone. */
+			/* IPv6's header has no id: only fragments have one. */
 			if (id >= 0 && p->family == AF_INET)
 				EXPECT_EQ((uint16_t)(id + 1), now);
 			id = now;
@@ -89,7 +89,7 @@ TEST_F(tun, fin_is_on_the_last_segment_only)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* All of it waits for a window, and goes in one skb. */
+	/* All of it waits for a window, and is sent in one skb. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 0);
 	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
 	shutdown(c.fd, SHUT_WR);
@@ -119,7 +119,7 @@ TEST_F(tun, a_lost_segment_is_cut_out)
 	conn_send(&c, .flags = ACK, .ack = 1 + 8 * MSS);
 }
 
-/* A block that covers half of a segment says nothing of it. */
+/* A block that covers half of a segment reports nothing of it. */
 TEST_F(tun, a_block_counts_whole_segments)
 {
 	struct peer *p = &self->peer;
@@ -135,7 +135,7 @@ TEST_F(tun, a_block_counts_whole_segments)
 	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_sacked);
 }
 
-/* An acknowledgement ends within an skb: what is left of it is what is sent. */
+/* An acknowledgement ends within an skb: the rest of the skb is retransmitted. */
 TEST_F(tun, a_partial_acknowledgement)
 {
 	static uint8_t text[5 * MSS];
@@ -155,7 +155,7 @@ TEST_F(tun, a_partial_acknowledgement)
 	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_unacked);
 }
 
-/* Everything that comes in by a device, from now on. */
+/* Captures everything that arrives by a device, from now on. */
 static int capture_open(struct __test_metadata *_metadata, const char *device)
 {
 	int proto = htons(test_family() == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
@@ -177,7 +177,7 @@ struct captured {
 	int64_t bytes;
 };
 
-/* All that was captured. Text is the pattern from the first segment on. */
+/* All that was captured. The payload is the pattern from the first segment on. */
 static struct captured capture_read(int fd)
 {
 	struct captured all = { 0 };
@@ -209,7 +209,7 @@ static struct captured capture_read(int fd)
 	return all;
 }
 
-/* Both devices have no such offload; what comes out behind the client's? */
+/* Both devices lack one offload; what arrives behind the client's device? */
 static struct captured transfer_without(struct __test_metadata *_metadata, struct pair *pr,
 					const uint32_t *offloads)
 {
@@ -234,7 +234,7 @@ static struct captured transfer_without(struct __test_metadata *_metadata, struc
 	return all;
 }
 
-/* Of the TCP wire's segments a veth leaves the sum out as of any TCP's, if it may. */
+/* A veth may leave out the checksum of the TCP wire's segments, as of any TCP's. */
 static int unsummed_max(const uint32_t *offloads)
 {
 	if (stream_wire() != XTCP_WIRE_TCP)
@@ -251,7 +251,7 @@ static int unsummed_max(const uint32_t *offloads)
 		const uint32_t off[] = { __VA_ARGS__, 0 }; \
 		struct captured all; \
  \
-		NOT_ON_STOCK();		/* whose sums veth may leave out */ \
+		NOT_ON_STOCK();		/* veth may leave out its checksums */ \
 		all = transfer_without(_metadata, &self->pair, off); \
 		EXPECT_EQ(0, all.wrong); \
 		EXPECT_GE(unsummed_max(off), all.unsummed); \
@@ -266,7 +266,7 @@ OFFLOAD_TEST(rfc9293_must_02_without_tx_checksums, ETHTOOL_STXCSUM)
 OFFLOAD_TEST(rfc9293_must_02_without_all, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG,
 	     ETHTOOL_STXCSUM)
 
-/* To the other side of a veth pair they go whole, and nobody sums them. */
+/* To the other side of a veth pair they go whole and without checksums. */
 TEST_F(offload, veth_takes_them_whole)
 {
 	struct captured all = transfer_without(_metadata, &self->pair, (const uint32_t[]){ 0 });
@@ -275,7 +275,7 @@ TEST_F(offload, veth_takes_them_whole)
 	EXPECT_GT(BYTES / MTU / 4, all.packets);
 }
 
-/* A client, a router that is told nothing, and a server. */
+/* A client, a router without sockets, and a server. */
 static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
 			     int *client, int *server)
 {
@@ -322,13 +322,13 @@ static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
 	close(listener);
 }
 
-/* What is forwarded is cut by the device that it leaves by. */
+/* Forwarded skbs are segmented by the device that they leave by. */
 TEST_F(offload, a_router_cuts_them)
 {
 	int client, server, capture;
 	struct captured all;
 
-	NOT_ON_STOCK();		/* whose sums veth may leave out */
+	NOT_ON_STOCK();		/* veth may leave out its checksums */
 	through_a_router(_metadata, &self->pair, &client, &server);
 	capture = capture_open(_metadata, "in");
 	pair_enter(&self->pair, SERVER);
@@ -344,7 +344,7 @@ TEST_F(offload, a_router_cuts_them)
 	close(server);
 }
 
-/* Cut at the sender, lost and overtaken one by one behind it. */
+/* Segmented at the sender, lost and reordered one by one behind it. */
 TEST_F_TIMEOUT(offload, segments_of_large_skbs_are_lost, 4000)
 {
 	struct counters before;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * options: which TCP options are understood, where they may stand, and what a
- * broken list does. RFC 9293 3.1, 3.2, 3.7.1 (MUST-4..7, 14-16, 64, 65, 67-69),
- * RFC 7323 2.2 (window scale), RFC 6691 (MSS and options).
+ * options: which TCP options are understood, where they may stand, and the effect of a
+ * broken list. RFC 9293 3.1, 3.2, 3.7.1 (MUST-4..7, 14-16, 64, 65, 67-69), RFC 7323
+ * 2.2 (window scale), RFC 6691 (MSS and options).
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -11,7 +11,7 @@
 
 PEER_FIXTURE(options);
 
-/* Sends a SYN with these options, to a listener that is there. */
+/* Sends a SYN with these options to an existing listener. */
 #define syn_with(p, c, ...) \
 	do { \
 		conn_start(p, c, .kport = p->next_port + 10000); \
@@ -87,7 +87,7 @@ TEST_F(options, rfc9293_must_07_broken_length_ends_the_list)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* What stands before counts, what stands behind does not. */
+	/* Options before the fault count, those behind it do not. */
 	syn_with(p, &c, OPT_MSS(800), 200, 0, OPT_SACKOK);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 0);
 	expect_segment_size(_metadata, &c, 800);
@@ -204,7 +204,7 @@ TEST_F(options, rfc9293_must_64_any_alignment)
 		ASSERT_LE(0, p->last.opt.wscale);
 		conn_send(&c, .flags = ACK);
 		conn_accept(&c);
-		/* Timestamps on text, shifted; the echo shows it was read. */
+		/* Timestamps on data, shifted; the echo shows that they were read. */
 		conn_send(&c, .flags = ACK | PSH, .data = "t",
 			  .opt = shifted(pad, OPT(OPT_TS(c.tsval_base + 1000, tsval))));
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .ts = 1,
@@ -236,14 +236,14 @@ TEST_F(options, rfc9293_must_67_mss_follows_the_mtu)
 	for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
 		struct conn c;
 
-		/* Where an MTU is less, there is no IPv6. */
+		/* With a smaller MTU there is no IPv6. */
 		if (p->family == AF_INET6 && mtu_of(mtus[i]) < 1280)
 			break;
 
 		link_set_mtu(WHERE(_metadata), "tun0", mtus[i]);
 		syn_with(p, &c, OPT_MSS(1460));
 		conn_expect(&c, .flags = SYN | ACK, .mss = mtus[i] - 40);
-		/* Nothing larger than the MTU comes either. */
+		/* Nothing larger than the MTU arrives either. */
 		expect_segment_size(_metadata, &c, mtus[i] - 40);
 		conn_start(p, &c, .active = true);
 		conn_expect(&c, .flags = SYN, .mss = mtus[i] - 40);
@@ -256,7 +256,7 @@ TEST_F(options, rfc9293_must_68_kinds_0_and_1_have_no_length)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Read as kind and length, 1 1 would loop and 1 4 would eat the MSS. */
+	/* Read as kind and length, 1 1 would loop and 1 4 would swallow the MSS. */
 	syn_with(p, &c, OPT_NOP, OPT_NOP, OPT_SACKOK, OPT_NOP, OPT_MSS(650),
 		 OPT_NOP, OPT_NOP, OPT_NOP);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1);
@@ -283,7 +283,7 @@ TEST_F(options, mss_of_zero_is_none)
 	expect_segment_size(_metadata, &c, mss_default());
 }
 
-/* Small segments cost the sender most: xtcp_min_snd_mss is as small as they get. */
+/* Small segments cost the sender most: xtcp_min_snd_mss is the lower limit. */
 TEST_F(options, mss_of_one_is_min_snd_mss)
 {
 	struct peer *p = &self->peer;
@@ -373,12 +373,12 @@ TEST_F(options, rfc7323_timestamps_need_both)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The kernel offered, the peer is silent about it: none from then on. */
+	/* The kernel offered it, the peer did not: it is not used. */
 	conn_to_state(p, &c, ST_SYN_SENT);
 	ASSERT_TRUE(c.kern_opt.ts);
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ts = 0, .opt_len = 0);
-	/* One that comes all the same is skipped. */
+	/* An option that comes all the same is skipped. */
 	conn_send(&c, .flags = ACK | PSH, .data = "abc",
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(5, 5)));
 	conn_expect(&c, .flags = ACK, .ack = 4, .ts = 0, .within_ms = 210);
@@ -386,7 +386,7 @@ TEST_F(options, rfc7323_timestamps_need_both)
 
 #define TS_OPTIONS OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0))
 
-/* A timestamp that much older than the peer's last one. */
+/* A timestamp that is so much older than the peer's last one. */
 #define OLD_TS(c, by) OPT(OPT_NOP, OPT_NOP, \
 	OPT_TS((c)->tsval_base - (by), (c)->ts_recent))
 
@@ -405,7 +405,7 @@ TEST_F(options, rfc7323_paws_drops_what_is_old)
 	EXPECT_EQ(-1, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1,
 			NULL);
-	/* In time the same text is taken. */
+	/* Later the same data is accepted. */
 	conn_send(&c, .flags = ACK | PSH, .data = "new");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
 	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
@@ -427,8 +427,8 @@ TEST_F(options, rfc7323_paws_spares_rst)
 }
 
 /*
- * A system may say TSval 0 in its SYN and its clock afterwards, which may be past
- * the middle of its lap: 0 is no timestamp that others could be older than.
+ * A system may send TSval 0 in its SYN and its clock afterwards, which may be past the
+ * middle of its lap: 0 is no timestamp that others could be older than.
  */
 #define TS_ZERO_SYN OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(0, 0))
 #define LATE_TS(c) OPT(OPT_NOP, OPT_NOP, OPT_TS(0x90000000u, (c)->kern_opt.tsval))
@@ -438,7 +438,7 @@ static void expect_late_taken(struct __test_metadata *_metadata, struct conn *c)
 	conn_send(c, .flags = ACK | PSH, .data = "late", .opt = LATE_TS(c));
 	program_reads(_metadata, c->fd, "late");
 	peer_drain(c->peer, 210);
-	/* From now on there is one. */
+	/* From now on there is a timestamp to compare with. */
 	conn_send(c, .flags = ACK | PSH, .data = "old",
 		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(0x8fff0000u, c->kern_opt.tsval)));
 	c->peer_nxt -= 3;
@@ -451,7 +451,7 @@ TEST_F(options, rfc7323_paws_tsval_zero_of_a_caller)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The third ACK has the clock already, or not before the text. */
+	/* The third ACK has the clock already, or only the data has. */
 	for (int i = 0; i < 2; i++) {
 		conn_start(p, &c, .kport = 6000 + i, .opt = TS_ZERO_SYN);
 		conn_send(&c, .flags = SYN, .seq = 0, .opt = TS_ZERO_SYN);
@@ -485,7 +485,10 @@ TEST_F(options, rfc7323_paws_tsval_zero_in_time_wait)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* All that it sent had TSval 0; its FIN again has the clock, or a new SYN. */
+	/*
+	 * All that it sent had TSval 0; its repeated FIN has the clock, or a new SYN
+	 * has.
+	 */
 	conn_start(p, &c, .opt = TS_ZERO_SYN);
 	conn_send(&c, .flags = SYN, .seq = 0, .opt = TS_ZERO_SYN);
 	conn_learn(&c, peer_expect(p, .sport = c.kport, .dport = c.pport,

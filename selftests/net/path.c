@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * path: what routers and peers may say about how large a segment can be, and
- * how far they are believed. RFC 1191 (path MTU discovery), RFC 5927 (ICMP is
- * easily forged), RFC 6691 (what the MSS option counts), RFC 7413 (fast open's
- * option, which xtcp skips), RFC 3042 (limited transmit keeps a small window
- * going).
+ * path: what routers and peers may say about the size of segments, and how far that is
+ * believed. RFC 1191 (path MTU discovery), RFC 5927 (ICMP is easily forged), RFC 6691
+ * (what the MSS option counts), RFC 7413 (fast open's option, which xtcp skips), RFC
+ * 3042 (limited transmit keeps a small window in use).
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -41,7 +40,7 @@ TEST_F(path, rfc1191_every_segment_forbids_fragments)
 	conn_send(&c, .flags = ACK, .ack = 1461);
 }
 
-/* RFC 1191 3: no router may push it below 68 bytes. */
+/* RFC 1191 3: no router may set it below 68 bytes. */
 TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 {
 	struct peer *p = &self->peer;
@@ -53,13 +52,13 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	first = *conn_expect(&c, .len = 1460);
 	too_big(p, &first, 20);
 	if (p->family == AF_INET6) {
-		/* RFC 8201 4: nor any of IPv6's below what each link takes, 1280. */
+		/* RFC 8201 4: nor IPv6's below the minimum MTU of links, 1280. */
 		too_big(p, &first, 1259);
 		peer_expect_silence(p, 20);
 		conn_send(&c, .flags = ACK, .ack = 1461);
 		return;
 	}
-	/* Linux, and xtcp, go down to net.ipv4.route.min_pmtu, 552. */
+	/* Linux and xtcp go down to net.ipv4.route.min_pmtu, 552. */
 	conn_expect(&c, .seq = 1, .len = 512);
 	p->leave_unread = true;
 }
@@ -71,13 +70,13 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
 	struct segment small;
 	struct conn c;
 
-	/* Stock lets it lower the route's MTU. */
+	/* The kernel's TCP lets it lower the route's MTU. */
 	NOT_ON_STOCK();
 	conn_open(p, &c);
 	conn_write(&c, 300);
 	small = *conn_expect(&c, .len = 300);
 	counters_begin(&before);
-	/* 340 bytes have left, and a router can't have choked on 1300. */
+	/* 340 bytes were sent, and no router can have refused 1300. */
 	too_big(p, &small, 1300);
 	counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
 	conn_send(&c, .flags = ACK, .ack = 301);
@@ -120,7 +119,7 @@ TEST_F(path, rfc5927_quote_of_the_past_counts_as_forged)
 	conn_send(&c, .flags = ACK, .ack = 2921);
 }
 
-/* RFC 6691: the option says MTU less 40, whatever options segments carry... */
+/* RFC 6691: the option is the MTU less 40, whatever options segments carry... */
 TEST_F(path, rfc6691_option_is_not_reduced_for_options)
 {
 	struct peer *p = &self->peer;
@@ -146,8 +145,8 @@ TEST_F(path, rfc6691_sender_subtracts_its_options)
 }
 
 /*
- * Forty bytes of IP's own options, or as many of an extension header; none: 0.
- * The kernel's programs have to set them again for each connection over IPv4.
+ * Forty bytes of IP options, or as many of an extension header; none: 0. The kernel's
+ * TCP needs them set again for each connection over IPv4.
  */
 static void ip_options_set(int fd, int len)
 {
@@ -179,7 +178,7 @@ static void expect_full(struct __test_metadata *_metadata, struct conn *c, int l
 	conn_send(c, .flags = ACK);
 }
 
-/* RFC 6691 2: IP's options take their room from the text, whoever opened. */
+/* RFC 6691 2: IP's options take their bytes from the payload, whichever side opened. */
 TEST_F(path, rfc9293_must_16_ip_options_count)
 {
 	struct peer *p = &self->peer;
@@ -188,13 +187,13 @@ TEST_F(path, rfc9293_must_16_ip_options_count)
 	conn_open(p, &c, .active = true, .prepare = ip_options_forty,
 		  .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
 	expect_full(_metadata, &c, 1460 - 40 - TIMESTAMPS);
-	/* The MSS that the peer announced is no packet's size, either. */
+	/* The MSS that the peer announced is not a packet's size, either. */
 	conn_open(p, &c, .active = true, .prepare = ip_options_forty,
 		  .opt = OPT(OPT_MSS(1000)));
 	expect_full(_metadata, &c, 1000 - 40);
 }
 
-/* They come and go while the connection is there. */
+/* The options are set and removed during the connection. */
 TEST_F(path, rfc9293_must_16_ip_options_set_later)
 {
 	struct peer *p = &self->peer;
@@ -204,7 +203,7 @@ TEST_F(path, rfc9293_must_16_ip_options_set_later)
 	expect_full(_metadata, &c, 1460);
 	ip_options_set(c.fd, 40);
 	expect_full(_metadata, &c, 1460 - 40);
-	/* A router's word is about packets, too; the options come first in its quote. */
+	/* A router's MTU is of packets, too; the options come first in its quote. */
 	conn_write(&c, 1420);
 	conn_expect(&c, .len = 1420);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
@@ -231,13 +230,13 @@ TEST_F(path, rfc7413_fast_open_is_skipped)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .opt_len = 4);
 }
 
-/* RFC 3042: two duplicate ACKs let a new segment out each, above cwnd. */
+/* RFC 3042: each of two duplicate ACKs lets a new segment out, above cwnd. */
 TEST_F(path, rfc3042_limited_transmit)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Stock waits to make one large packet of what it may send. */
+	/* The kernel's TCP waits to make one large packet of what it may send. */
 	NOT_ON_STOCK();
 	conn_open(p, &c, .wnd = 60000);
 	conn_write(&c, 14 * 1460);
@@ -248,9 +247,9 @@ TEST_F(path, rfc3042_limited_transmit)
 	conn_expect(&c, .seq = 1 + 10 * 1460, .len = 1460);
 	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 60000);
 	conn_expect(&c, .seq = 1 + 11 * 1460, .len = 1460);
-	/* Neither changed cwnd: two above it, and no third. */
+	/* Neither changed cwnd: two segments above it, and no third. */
 	peer_expect_silence(p, 5);
-	/* The third is a loss: the oldest goes again. */
+	/* The third duplicate is a loss: the oldest segment is sent again. */
 	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 60000);
 	conn_expect(&c, .seq = 1, .len = 1460);
 	p->leave_unread = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * route: neighbours that don't answer and routes that change under a
- * connection. RFC 9293 3.9.2 (MUST-44..46), RFC 1122 2.3.2.
+ * route: neighbours that do not answer and routes that change under a connection. RFC
+ * 9293 3.9.2 (MUST-44..46), RFC 1122 2.3.2.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -41,7 +41,7 @@ TEST_F(route, lc_110_stale_route_is_looked_up_again)
 	ASSERT_EQ(3, send(c.fd, "old", 3, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "old");
 	conn_send(&c, .flags = ACK);
-	/* The way to the peer turns to another device. */
+	/* The route to the peer changes to another device. */
 	tun0 = p->tun;
 	p->tun = tun_new(at, "tun1");
 	route_add(at, &far, 32, NULL, "tun1");
@@ -62,19 +62,19 @@ TEST_F(route, lc_110_route_lost_and_found)
 	struct conn c;
 	int tun1;
 
-	/* Through a device that goes away, route and all, and then another. */
+	/* The device is deleted, with its route, and made anew. */
 	conn_open(p, &c, .peer_addr = far);
 	tun1 = tun_new(at, "tun1");
 	route_add(at, &far, 32, NULL, "tun1");
 	ASSERT_EQ(4, send(c.fd, "lost", 4, 0));
 	close(tun1);
-	/* What was lost is sent again, on the route that is left. */
+	/* Lost data is sent again, on the route that is left. */
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "lost", .within_ms = 2000);
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* Is that its own address? */
+/* Return: true if the socket has that local address. */
 static bool comes_from(int fd, const struct ipaddr *source)
 {
 	struct sockaddr_storage sa, want;
@@ -92,7 +92,7 @@ TEST_F(route, rfc9293_must_44_source_is_chosen_by_route)
 	EXPECT_TRUE(comes_from(c.fd, &self->peer.kernel));
 }
 
-/* Does a connection to that peer come from there? */
+/* Return: true if a connection to that peer comes from there. */
 static bool source_towards_is(const char *peer, const struct ipaddr *source)
 {
 	int fd = socket_new(-1);
@@ -105,9 +105,9 @@ static bool source_towards_is(const char *peer, const struct ipaddr *source)
 }
 
 /*
- * Time and again, for what the first one has found is at hand for the next; an
- * address that comes with a nearer route, or over IPv6 is itself nearer to the
- * peer (RFC 6724 5, rule 8), changes what was found.
+ * Repeatedly, because the next connection finds the cached source address of the
+ * first; an address that comes with a nearer route, or over IPv6 is itself nearer to
+ * the peer (RFC 6724 5, rule 8), changes the choice.
  */
 TEST_F(route, rfc9293_must_44_each_network_has_its_source)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vrf: sockets and the devices that their segments come in on and leave by: VRFs,
- * and SO_BINDTODEVICE.
+ * vrf: sockets and the devices that their segments arrive on and leave by: VRFs, and
+ * SO_BINDTODEVICE.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -11,7 +11,9 @@
 
 PEER_FIXTURE(vrf);
 
-/* tun1, and its peer with the same addresses as on tun0; p->tun is either's end. */
+/*
+ * tun1, and its peer with the same addresses as on tun0; p->tun is the end of either.
+ */
 struct second {
 	struct peer *p;
 	int tun[2];
@@ -36,7 +38,7 @@ static void second_tun(struct __test_metadata *_metadata, struct second *s, stru
 	s->tun[RED] = tun_new(WHERE(_metadata), "tun1");
 }
 
-/* A VRF "red" of tun1, whose network has the addresses of the one outside. */
+/* A VRF "red" of tun1, whose network has the same addresses as the one outside. */
 static void red_vrf(struct __test_metadata *_metadata, struct second *s, struct peer *p)
 {
 	second_tun(_metadata, s, p);
@@ -74,7 +76,7 @@ static int bound_listener(struct __test_metadata *_metadata, const char *dev)
 	return fd;
 }
 
-/* The peer connects from where it is; its next number is @seq + 1. */
+/* The peer connects; its next number is @seq + 1. */
 static int connected(struct __test_metadata *_metadata, struct peer *p, int lfd, uint32_t seq,
 		     uint32_t *nxt)
 {
@@ -98,7 +100,7 @@ static const char *device_of(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) || !len ? "" : name;
 }
 
-/* What comes in on a VRF is for who is bound to it, or to the slave. */
+/* Segments that arrive on a VRF are for sockets bound to it, or to the slave. */
 TEST_F(vrf, listeners_outside_are_not_for_a_vrf)
 {
 	struct peer *p = &self->peer;
@@ -132,7 +134,7 @@ TEST_F(vrf, listeners_outside_are_not_for_a_vrf)
 	second_close(&s);
 }
 
-/* Unless it is asked to be. The connection is the VRF's then. */
+/* Unless tcp_l3mdev_accept allows it. The connection is the VRF's then. */
 TEST_F(vrf, knob_l3mdev_accept)
 {
 	struct peer *p = &self->peer;
@@ -155,7 +157,7 @@ TEST_F(vrf, knob_l3mdev_accept)
 	peer_expect_silence(p, 20);
 	EXPECT_EQ(0, socket_error(fd));
 	on(&s, RED);
-	/* A SYN-ACK that is sent again finds its way, too. */
+	/* A repeated SYN-ACK leaves by the right device, too. */
 	peer_send(p, .flags = SYN, .seq = 400, .sport = 4000);
 	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 401, .dport = 4000)->seq + 1;
 	peer_expect(p, .flags = SYN | ACK, .ack = 401, .dport = 4000, .within_ms = 1100);
@@ -166,7 +168,10 @@ TEST_F(vrf, knob_l3mdev_accept)
 	second_close(&s);
 }
 
-/* Both have a connection between the same two ends, and neither gets the other's. */
+/*
+ * Both have a connection between the same two ends, and neither gets the other's
+ * segments.
+ */
 TEST_F(vrf, connections_inside_and_outside_are_others)
 {
 	struct peer *p = &self->peer;
@@ -182,7 +187,7 @@ TEST_F(vrf, connections_inside_and_outside_are_others)
 		fd[i] = connected(_metadata, p, lfd[i], seq[i], &nxt[i]);
 		seq[i]++;
 	}
-	/* A RST of one is none of the other. */
+	/* A RST of one does not end the other. */
 	on(&s, RED);
 	peer_send(p, .flags = RST, .seq = seq[PLAIN]);
 	on(&s, PLAIN);
@@ -215,7 +220,7 @@ TEST_F(vrf, rfc5927_errors_stay_inside_a_vrf)
 	struct second s;
 	struct conn c;
 
-	/* Linux does not look at the VRF's slave for errors of IPv4. */
+	/* Linux ignores the VRF's slave for IPv4 errors. */
 	NOT_ON_STOCK();
 	red_vrf(_metadata, &s, p);
 	conn_to_state(p, &c, ST_SYN_SENT);
@@ -271,7 +276,7 @@ static void far_peer(struct __test_metadata *_metadata, struct second *s, struct
 	on(s, RED);
 }
 
-/* Whatever a connection says leaves by the device that it is bound to. */
+/* All segments of a connection leave by the device that it is bound to. */
 TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
 {
 	struct peer *p = &self->peer;
@@ -281,7 +286,7 @@ TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
 
 	far_peer(_metadata, &s, p);
 	lfd = bound_listener(_metadata, "tun1");
-	/* Half-open: an ACK of what was not sent, and a window that is missed. */
+	/* Half-open: an ACK of what was not sent, and a segment outside the window. */
 	peer_send(p, .flags = SYN, .seq = 10, .sport = 4000);
 	nxt = peer_expect(p, .flags = SYN | ACK, .ack = 11, .dport = 4000)->seq + 1;
 	peer_send(p, .flags = ACK, .seq = 11 + (1 << 30), .ack = nxt, .sport = 4000);
@@ -289,7 +294,7 @@ TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
 	peer_send(p, .flags = ACK, .seq = 11, .ack = nxt + 77, .sport = 4000);
 	peer_expect(p, .flags = RST, .seq = nxt + 77, .dport = 4000);
 	peer_send(p, .flags = RST, .seq = 11, .sport = 4000);
-	/* Open: a challenge ACK. TIME-WAIT: the ACK of a FIN that comes again. */
+	/* Open: a challenge ACK. TIME-WAIT: the ACK of a repeated FIN. */
 	fd = connected(_metadata, p, lfd, 100, &nxt);
 	EXPECT_STREQ("tun1", device_of(fd));
 	peer_send(p, .flags = SYN, .seq = 5000);
@@ -305,7 +310,7 @@ TEST_F(vrf, answers_leave_by_the_device_that_is_bound)
 	second_close(&s);
 }
 
-/* An opening that gets a wrong answer resets it by that device, too. */
+/* A wrong answer to a SYN is reset by that device, too. */
 TEST_F(vrf, resets_leave_by_the_device_that_is_bound)
 {
 	struct peer *p = &self->peer;
@@ -329,7 +334,7 @@ TEST_F(vrf, resets_leave_by_the_device_that_is_bound)
 	second_close(&s);
 }
 
-/* SO_BINDTODEVICE after the connection was made holds for what comes in, too. */
+/* SO_BINDTODEVICE on an open connection counts for arriving segments, too. */
 TEST_F(vrf, bound_later_is_bound)
 {
 	struct peer *p = &self->peer;
@@ -342,7 +347,7 @@ TEST_F(vrf, bound_later_is_bound)
 	lfd = bound_listener(_metadata, NULL);
 	fd = connected(_metadata, p, lfd, 100, &nxt);
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun1", 5));
-	/* To nobody, now. */
+	/* Now nobody accepts them. */
 	peer_send(p, .flags = ACK | PSH, .seq = 101, .ack = nxt, .data = "no");
 	peer_expect(p, .flags = RST, .seq = nxt);
 	on(&s, RED);

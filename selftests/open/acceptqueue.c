@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * acceptqueue: what a listener keeps for accept(), and what happens when its
- * program is too slow. RFC 9293 3.10.7.4 fifth (SYN-RECEIVED).
+ * acceptqueue: the connections that a listener keeps for accept(), and what happens
+ * when its program is too slow. RFC 9293 3.10.7.4 fifth (SYN-RECEIVED).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -25,7 +25,7 @@ static unsigned int queued(void)
 	return proc_row_find(&row, AF_INET, KERNEL_PORT, 0, NULL) ? row.rx : 9999;
 }
 
-/* That many connections fit, and the SYN of the next is lost. */
+/* That many connections fit, and the SYN of the next is dropped. */
 static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd,
 		 unsigned int n)
 {
@@ -43,7 +43,7 @@ static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd,
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_SYN_RECEIVED));
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
 			"ListenDrops", 1, NULL);
-	/* The client's next try finds room once the program has made some. */
+	/* The client's next try succeeds once the program has made room. */
 	EXPECT_EQ(0, socket_accept(lfd));
 	conn_expect(&c, .flags = FIN | ACK, .dport = ANYWHERE);
 	conn_send(&c, .flags = SYN, .seq = 0);
@@ -135,11 +135,11 @@ TEST_F(acceptqueue, lc_33_third_ack_waits_for_room)
 	EXPECT_EQ(2, queued());
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenOverflows", 1,
 			"ListenDrops", 1, NULL);
-	/* The peer believes it is connected; what it says is lost as well. */
+	/* The peer believes that it is connected; its data is dropped as well. */
 	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
 	peer_expect_silence(p, 100);
 	conn_expect_state(&c, ST_HALF_OPEN);
-	/* But the SYN-ACK goes out again, and the answer finds room. */
+	/* But the SYN-ACK is repeated, and its answer finds room. */
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .at_ms = 1000);
 	conn_accept(&c);
 	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "hello");
@@ -200,7 +200,7 @@ TEST_F(acceptqueue, knob_abort_on_overflow)
 	overfull(p, &c);
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 20);
-	/* Beyond the documented range it means 1. */
+	/* Values beyond the documented range mean 1. */
 	ASSERT_EQ(0, knob_set("abort_on_overflow", 7));
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
@@ -229,7 +229,7 @@ TEST_F(acceptqueue, accept_takes_the_oldest_first)
 	}
 }
 
-/* What happens to a connection between the third ACK and accept(). */
+/* Events of a connection between the third ACK and accept(). */
 TEST_F(acceptqueue, sm_queued_child_goes_on)
 {
 	struct peer *p = &self->peer;
@@ -263,7 +263,7 @@ TEST_F(acceptqueue, sm_queued_child_is_reset)
 	conn_expect_state(&c, ST_CLOSED);
 	counters_expect(_metadata, &before, "InSegs", 1, "EstabResets", 1,
 			"CurrEstab", -1, NULL);
-	/* accept() returns it all the same; its first call tells. */
+	/* accept() returns it all the same; its first call returns the error. */
 	EXPECT_EQ(1, queued());
 	conn_accept(&c);
 	EXPECT_EQ(ECONNRESET, socket_receive(c.fd));
@@ -284,7 +284,7 @@ TEST_F(acceptqueue, sm_queued_child_is_reset_and_forgotten)
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
 }
 
-/* What options may take of the kernel's memory; once one value for all. */
+/* The kernel memory that options may take; in older kernels one value for all. */
 static void optmem_set(struct __test_metadata *_metadata, const char *bytes)
 {
 	const char *path = "/proc/sys/net/core/optmem_max";
@@ -301,8 +301,8 @@ static void optmem_set(struct __test_metadata *_metadata, const char *bytes)
 }
 
 /*
- * A child that can't be made: its copy of the listener's filter would take more
- * than is allowed by now. The peer's next ACK finds the record still there.
+ * A child that can't be made: its copy of the listener's filter takes more memory than
+ * the knob allows by now. The peer's next ACK finds the record still there.
  */
 TEST_F(acceptqueue, sm_half_open_no_memory)
 {
@@ -344,7 +344,7 @@ TEST_F(acceptqueue, ctr_ListenOverflows)
 			"ListenDrops", 3, NULL);
 }
 
-/* Every lost SYN: also those that another limit than the accept queue's drops. */
+/* Every dropped SYN: also those that another limit than the accept queue's drops. */
 TEST_F(acceptqueue, ctr_ListenDrops)
 {
 	struct peer *p = &self->peer;
@@ -363,7 +363,7 @@ TEST_F(acceptqueue, ctr_ListenDrops)
 			"TCPReqQFullDrop", 1, NULL);
 }
 
-/* A SYN that neither queue has room for is the accept queue's, as in Linux. */
+/* A SYN that neither queue has room for counts for the accept queue, as in Linux. */
 TEST_F(acceptqueue, lc_42_full_queue_before_the_reserve)
 {
 	struct peer *p = &self->peer;
@@ -414,8 +414,8 @@ TEST_F(acceptqueue, ctr_PassiveOpens)
 PAIR_FIXTURE(acceptqueue_pair);
 
 /*
- * The queue holds one. Three clients are connected, as they see it, and all
- * write; the text of two waits until the program has made room.
+ * The queue holds one. Three clients are connected, as they see it, and all write; the
+ * data of two waits until the program has made room.
  */
 TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 {
@@ -429,7 +429,7 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 		struct sockaddr_storage sa;
 		socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], 5000, &sa);
 
-		/* All SYNs before the first ACK, or there were no room for them. */
+		/* All SYNs before the first ACK, or there would be no room for them. */
 		pair_enter(pr, CLIENT);
 		if (!i)
 			pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 10 });
@@ -446,7 +446,7 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 	pair_enter(pr, SERVER);
 	EXPECT_EQ(1, proc_rows(pr->family, ROW_ESTABLISHED));
 	for (int i = 0; i < 3; i++) {
-		/* A SYN-ACK, or the text, comes again and finds the room. */
+		/* A repeated SYN-ACK, or the data, finds the room. */
 		EXPECT_EQ(1, poll(&(struct pollfd){ .fd = lfd, .events = POLLIN }, 1, 8000));
 		child = accept(lfd, NULL, NULL);
 		ASSERT_LE(0, child);
@@ -457,7 +457,7 @@ TEST_F(acceptqueue_pair, lc_33_clients_text_waits_for_room)
 	}
 	EXPECT_EQ(7, seen);
 	counters_take(&after);
-	/* At least the third ACK and the first text of each of the two. */
+	/* At least the third ACK and the first data of each of the two. */
 	EXPECT_LE(4, counter_get(&after, "ListenOverflows"));
 	EXPECT_EQ(3, counter_get(&after, "PassiveOpens"));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * connect: active open: how long it is tried, what ends it, whom it may not
- * disturb. RFC 9293 3.10.1, 3.10.7.3, 3.8.3 (MUST-20..23), 3.5 figure 8
+ * connect: active open: how long it is tried, what ends it, and which connections it
+ * must not disturb. RFC 9293 3.10.1, 3.10.7.3, 3.8.3 (MUST-20..23), 3.5 figure 8
  * (MUST-10, 11); RFC 6298 2.1, 5.5, 5.7 (timer).
  */
 /* vm: wires families */
@@ -13,7 +13,7 @@ PEER_FIXTURE(connect);
 
 /*
  * The SYN at 0 and after each of n doublings, and the end. Each counts from the one
- * before: what a hundred of them cost adds up to milliseconds.
+ * before: the cost of a hundred of them adds up to milliseconds.
  */
 static void tries(struct __test_metadata *_metadata, struct peer *p,
 		  void (*prepare)(int fd), int retries, int end_ms)
@@ -43,14 +43,14 @@ TEST_F(connect, lc_19_seven_retries_are_247s)
 	tries(_metadata, &self->peer, NULL, 7, 247000);
 }
 
-/* R2 of a SYN: at least three minutes, if so set. */
+/* R2 of a SYN: at least three minutes, if set so. */
 TEST_F(connect, rfc9293_must_23_three_minutes_can_be_had)
 {
 	ASSERT_EQ(0, knob_set("syn_retries", 7));
 	tries(_metadata, &self->peer, NULL, 7, 247000);
 }
 
-/* A SYN is sent again as text is: doubling, up to a limit, then an error. */
+/* A SYN is repeated like data: doubling, up to a limit, then an error. */
 TEST_F(connect, rfc9293_must_22_syn_is_retransmitted_like_text)
 {
 	tries(_metadata, &self->peer, NULL, 6, 127000);
@@ -72,7 +72,7 @@ TEST_F(connect, knob_syn_retries)
 	tries(_metadata, &self->peer, NULL, 3, 15000);
 }
 
-/* As far as the knob goes: no step is longer than 120 s. */
+/* Up to the knob's largest value: no step is longer than 120 s. */
 TEST_F_TIMEOUT(connect, lc_19_127_retries, 30000)
 {
 	ASSERT_EQ(0, knob_set("syn_retries", 127));
@@ -117,7 +117,7 @@ TEST_F(connect, sm_syn_sent_user_timeout_is_no_extension)
 	tries(_metadata, &self->peer, two_hundred_seconds, 1, 3000);
 }
 
-/* The handshake's own retransmission ends with its answer, however late. */
+/* The handshake's own retransmission ends with the answer, however late. */
 TEST_F(connect, lc_19_late_answer_connects)
 {
 	struct peer *p = &self->peer;
@@ -159,12 +159,12 @@ TEST_F(connect, lc_19_linear_timeouts)
 
 /* --- the timer, RFC 6298 */
 
-/* Text that nobody acknowledges is sent again after so long. */
+/* Unacknowledged data is sent again after so long. */
 static void expect_rto(struct __test_metadata *_metadata, struct conn *c, int rto_ms)
 {
 	struct peer *p = c->peer;
 
-	/* Stock's loss probe would come first. */
+	/* The loss probe of the kernel's TCP would come first. */
 	if (stock_mode())
 		knob_set("early_retrans", 0);
 	peer_mark(p);
@@ -205,7 +205,7 @@ TEST_F(connect, rfc6298_handshake_is_the_first_sample_of_a_listener_too)
 	expect_rto(_metadata, &c, 900);
 }
 
-/* 5.7: the SYN had to be repeated, so no sample, and 3 s to start with. */
+/* 5.7: the SYN had to be repeated, so there is no sample, and an RTO of 3 s. */
 TEST_F(connect, rfc6298_3s_after_a_lost_syn)
 {
 	struct peer *p = &self->peer;
@@ -271,7 +271,7 @@ TEST_F(connect, rfc9293_must_10_synack_is_sent_again)
 	peer_expect_silence(p, 130000);
 }
 
-/* Options of both SYNs are agreed on in this way, too. */
+/* Options of both SYNs are agreed on in this case, too. */
 TEST_F(connect, rfc9293_must_10_options_are_agreed)
 {
 	struct peer *p = &self->peer;
@@ -290,7 +290,7 @@ TEST_F(connect, rfc9293_must_10_options_are_agreed)
 	conn_expect(&c, .len = 512, .ts = 1);
 }
 
-/* A connection that was opened actively ends at a RST, and says why. */
+/* A connection that was opened actively ends at a RST, and reports it. */
 TEST_F(connect, rfc9293_must_11_active_origin_is_refused)
 {
 	struct peer *p = &self->peer;
@@ -301,12 +301,12 @@ TEST_F(connect, rfc9293_must_11_active_origin_is_refused)
 	counters_take(&before);
 	conn_send(&c, .flags = RST);
 	conn_expect_state(&c, ST_CLOSED);
-	/* "Connection refused", says the RFC; Linux doesn't. */
+	/* The RFC says "connection refused"; Linux does not. */
 	EXPECT_EQ(stock_mode() ? ECONNRESET : ECONNREFUSED, socket_error(c.fd));
 	counters_expect(_metadata, &before, "InSegs", 1, "AttemptFails", 1, NULL);
 }
 
-/* One that came to a listener goes, and the listener is as before. */
+/* A listener's child ends, and the listener is as before. */
 TEST_F(connect, rfc9293_must_11_passive_origin_returns_to_listen)
 {
 	struct peer *p = &self->peer;
@@ -394,7 +394,7 @@ TEST_F(connect, rfc9293_must_45_one_local_address_for_life)
 	p->tun = tun_new(at, "tun1");
 	address_add(at, "tun1", &own, 32);
 	route_add(at, &peer, 32, NULL, "tun1");
-	/* Each segment, from the same address: SYN again, ACK, text. */
+	/* Each segment from the same address: repeated SYN, ACK, data. */
 	conn_expect(&c, .flags = SYN, .within_ms = 1100);
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
@@ -406,7 +406,7 @@ TEST_F(connect, rfc9293_must_45_one_local_address_for_life)
 
 /* --- MSS of both SYNs */
 
-/* 536 is the default; ours is never that by accident, so it is always sent. */
+/* 536 is the default; ours is never 536 by accident, so it is always sent. */
 TEST_F(connect, rfc9293_shld_05_mss_is_sent_when_not_536)
 {
 	struct peer *p = &self->peer;
@@ -447,7 +447,7 @@ TEST_F(connect, lc_27_wires_do_not_mix)
 	ASSERT_EQ(0, socket_bind(stock, "10.0.0.1", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(stock, 4));
 	conn_open(p, &native, .pport = 2000);
-	/* The same 4-tuple over protocol 6: a connection of its own. */
+	/* The same 4-tuple over protocol 6: another connection. */
 	p->wire = IPPROTO_TCP;
 	peer_send(p, .flags = SYN, .seq = 100, .sport = 2000);
 	peer_expect(p, .flags = SYN | ACK, .ack = 101, .dport = 2000);
@@ -512,14 +512,14 @@ TEST_F(connect, lc_95_live_tuple_is_not_available)
 
 		conn_to_state(p, &c, states[i], .active = true, .kport = 3000 + i);
 		fd = socket_new(-1);
-		/* Without SO_REUSEADDR not even the port can be had, ... */
+		/* Without SO_REUSEADDR not even the port is available, ... */
 		EXPECT_EQ(EADDRINUSE, socket_bind(fd, "10.0.0.1", c.kport));
 		/* ... and with it not to the same peer. */
 		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 		ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", c.kport));
 		EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", c.pport));
 		conn_expect_state(&c, states[i]);
-		/* To another it may. */
+		/* To another peer it is. */
 		EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.3", c.pport));
 		peer_expect(p, .flags = SYN, .sport = c.kport, .dport = c.pport,
 			    .dst = ipaddr("10.0.0.3"));
@@ -682,7 +682,7 @@ TEST_F(connect, ctr_TCPTimeouts)
 			"TCPTimeouts", 3, "TCPAbortOnTimeout", 1, "AttemptFails", 1, NULL);
 }
 
-/* RFC 7323: a SYN-ACK that echoes a time we never said is not to our SYN. */
+/* RFC 7323: a SYN-ACK that echoes a time that we never sent does not answer our SYN. */
 TEST_F(connect, ctr_PAWSActive)
 {
 	static const int64_t wrong[] = { -100000, 100000 };

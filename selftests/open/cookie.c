@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cookie: SYN cookies, with which a listener answers when it can keep no more.
- * RFC 4987 3.6; the layout is Linux's: sequence number, and with timestamps six
- * bits of the clock.
+ * cookie: classic SYN cookies, with which a listener answers when its queue is full.
+ * RFC 4987 3.6; the layout is Linux's: sequence number, and with timestamps six bits
+ * of the clock.
  */
 /* vm: wires families */
 #include "cookies.h"
@@ -34,7 +34,7 @@ static int full_listener_counted(struct peer *p, struct counters *before)
 	return lfd;
 }
 
-/* Those three are sent to again; not what a test looks at. */
+/* Retransmissions to those three may be left unread. */
 static void forget_half_open(struct peer *p)
 {
 	p->leave_unread = true;
@@ -73,7 +73,7 @@ TEST_F(cookie, lc_35_cookie_is_not_sent_again)
 	peer_expect_silence(p, 200000);
 }
 
-/* How many lines of the kernel's log since fd was opened have that text. */
+/* The number of lines with @text in the kernel's log since fd was opened. */
 static int log_lines(int fd, const char *text)
 {
 	char line[1024];
@@ -103,7 +103,7 @@ TEST_F(cookie, lc_35_one_line_a_listener)
 	int log, lfd;
 	struct conn c;
 
-	/* The kernel limits such lines of everybody together. */
+	/* The kernel limits such lines of all sources together. */
 	sleep_ms(10000);
 	log = log_open();
 	ASSERT_LE(0, log);
@@ -170,7 +170,7 @@ TEST_F(cookie, lc_38_valid_cookie_makes_a_socket)
 	cookie_redeem(&c);
 	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
 			"PassiveOpens", 1, "CurrEstab", 1, NULL);
-	/* Nothing of the handshake is missing. */
+	/* The connection has all that a handshake agrees on. */
 	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "hello");
 	conn_send(&c, .flags = ACK | PSH, .data = "there");
@@ -191,7 +191,7 @@ TEST_F(cookie, lc_38_third_ack_with_text)
 	EXPECT_EQ(5, recv(c.fd, buf, sizeof(buf), 0));
 }
 
-/* The same ACK twice is one connection. */
+/* The same ACK twice makes one connection. */
 TEST_F(cookie, lc_38_redeemed_once)
 {
 	struct peer *p = &self->peer;
@@ -206,7 +206,7 @@ TEST_F(cookie, lc_38_redeemed_once)
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 }
 
-/* What the client announced, rounded down to what two bits can say. */
+/* The client's MSS, rounded down to what two bits can say. */
 TEST_F(cookie, lc_38_mss_survives)
 {
 	/* The device's MTU makes 1460 of what is 8940. */
@@ -231,7 +231,7 @@ TEST_F(cookie, lc_38_mss_survives)
 		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(cases[v6][i].announced)));
 		cookie_redeem(&c);
 		ASSERT_EQ(1460, send(c.fd, text, 1460, 0));
-		/* An MSS of 100 that a cookie turned into the least, too. */
+		/* An MSS of 100 that a cookie turned into the smallest one, too. */
 		conn_expect(&c, .seq = 1, .len = cases[v6][i].used);
 		peer_drain(p, 5);
 		conn_send(&c, .flags = RST | ACK, .ack = 1461);
@@ -253,7 +253,7 @@ TEST_F(cookie, lc_38_no_mss_is_the_default)
 	conn_expect(&c, .len = 64);
 }
 
-/* Which options came through: by what the connection does. */
+/* Which options were kept: shown by the connection's segments. */
 static void options_survive(struct __test_metadata *_metadata, struct peer *p,
 			    struct optbytes opt, bool wscale, bool sack)
 {
@@ -301,7 +301,7 @@ TEST_F(cookie, lc_38_without_timestamps_there_is_no_room)
 			false, false);
 }
 
-/* The low six bits: scale 7, SACK. Clock and offset are in the others. */
+/* The low six bits: scale 7, SACK. The others have clock and offset. */
 TEST_F(cookie, rfc4987_timestamp_bits)
 {
 	struct peer *p = &self->peer;
@@ -332,7 +332,7 @@ TEST_F(cookie, lc_39_forged)
 	lfd2 = peer_listen(p, KERNEL_PORT + 1, 16);
 	cookie_get(p, &c, lfd2, .kport = KERNEL_PORT + 1);
 	cookie_get(p, &c, lfd);
-	/* Each thing that the cookie covers: itself, the ISN, the 4-tuple. */
+	/* Each part that the cookie covers: itself, the ISN, the 4-tuple. */
 	refused(_metadata, &c, SEGMENT_SPEC(.ack = 17), 1);
 	refused(_metadata, &c, SEGMENT_SPEC(.ack = 1 + (1 << 24)), 1);
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 17), 1);
@@ -340,16 +340,16 @@ TEST_F(cookie, lc_39_forged)
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1), 1);
 	p->addr = other;
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .src = other), 1);
-	/* The true one is good all the same. */
+	/* The true one is still good. */
 	conn_send(&c, .flags = ACK, .seq = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
 /*
- * A connection that the server has forgotten, and its client not, must not come
- * to life again in its midst: what was said before would be missing. With the
- * numbers of both sides the sums of Linux's cookie move as well, by as much as
- * one has said more than the other, and few bytes look like another MSS.
+ * A connection that the server has lost, and its client not, must not be opened again
+ * in its middle: earlier data would be missing. With the numbers of both sides the
+ * sums of Linux's cookie move as well, by the difference of what both have sent, and
+ * few bytes look like another MSS.
  */
 TEST_F(cookie, lc_39_later_bytes_bring_no_cookie)
 {
@@ -374,7 +374,7 @@ TEST_F(cookie, lc_39_later_bytes_bring_no_cookie)
 		}
 		/* Question and answer of one length. */
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1001, .ack = 1001), 1);
-		/* A keepalive probe of who has said nothing. */
+		/* A keepalive probe of a client that has sent nothing. */
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 0, .ack = 1), 1);
 		conn_send(&c, .flags = ACK, .seq = 1);
 		conn_expect_state(&c, ST_ESTABLISHED);
@@ -385,10 +385,10 @@ TEST_F(cookie, lc_39_later_bytes_bring_no_cookie)
 }
 
 /*
- * The whole story, which Linux's cookies allow: a question and an answer of one
- * length, the server forgets the connection, its RST is lost, and the client goes
- * on. The listener takes that for the ACK of a cookie, and a program reads bytes
- * out of the midst of a stream as if they were its first.
+ * The whole case, which Linux's cookies allow: a question and an answer of one length,
+ * the server loses the connection, its RST is lost, and the client continues. The
+ * listener takes that for the ACK of a cookie, and a program reads the middle of a
+ * stream as if it were the beginning.
  */
 TEST_F(cookie, lc_39_a_forgotten_stream_begins_nowhere)
 {
@@ -429,7 +429,7 @@ TEST_F(cookie, lc_39_guesses_fail)
 
 	lfd = cookie_listener(p);
 	cookie_get(p, &c, lfd);
-	/* One in 2^29 is good. */
+	/* One in 2^29 is good by chance. */
 	for (int i = 0; i < 300; i++)
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .ack = 1 + 40503 * (i + 1)), 1);
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
@@ -467,13 +467,16 @@ TEST_F(cookie, lc_39_no_overflow_no_belief)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* A cookie by mode 2; then the mode that believes after overflows only. */
+	/*
+	 * A cookie by mode 2; then mode 1, which believes cookies after overflows
+	 * only.
+	 */
 	cookie_get(p, &c, cookie_listener(p));
 	peer_listen(p, KERNEL_PORT + 1, 16);
 	ASSERT_EQ(0, knob_set("syncookies", 0));
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1), 0);
 	ASSERT_EQ(0, knob_set("syncookies", 1));
-	/* 6.1 counts a failure even where it does not look. */
+	/* 6.1 counts a failure even where it does not check. */
 	if (!stock_mode())
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .dport = KERNEL_PORT + 1), 0);
 	/* The overflow of this listener was a moment ago. */
@@ -491,7 +494,7 @@ TEST_F(cookie, lc_39_belief_ends_after_two_minutes)
 	lfd = full_listener(p);
 	cookie_get(p, &c, lfd);
 	peer_drain(p, 121000);
-	/* Not even looked at: no failure is counted. */
+	/* Not even checked: no failure is counted. */
 	refused(_metadata, &c, SEGMENT_SPEC(.seq = 1), 0);
 }
 
@@ -509,7 +512,7 @@ TEST_F(cookie, lc_39_full_accept_queue)
 	peer_expect_silence(p, 20);
 	counters_expect(_metadata, &before, "InSegs", 1, "SyncookiesRecv", 1,
 			"ListenOverflows", 1, "ListenDrops", 1, NULL);
-	/* With room the same ACK connects. */
+	/* With room in the queue the same ACK connects. */
 	conn_accept(&first);
 	conn_send(&c, .flags = ACK, .seq = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -554,7 +557,7 @@ TEST_F(cookie, lc_40_real_client_in_a_flood)
 	forget_half_open(p);
 }
 
-/* Cookies of a moment are spread: none tells the next. */
+/* Cookies of one moment are spread: none predicts the next. */
 TEST_F(cookie, rfc4987_cookies_are_not_guessable)
 {
 	uint32_t first = 0, near = 0, same_mac = 0, d;
@@ -587,7 +590,7 @@ TEST_F(cookie, knob_syncookies)
 	EXPECT_EQ(1, knob_get("syncookies"));
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
-	/* Beyond the documented range it means 2 (to stock: 1). */
+	/* Values beyond the documented range mean 2 (in the kernel's TCP: 1). */
 	ASSERT_EQ(0, knob_set("syncookies", stock_mode() ? 2 : 3));
 	cookie_get(p, &c, lfd);
 	cookie_redeem(&c);
@@ -630,7 +633,7 @@ TEST_F(cookie, ctr_SyncookiesFailed)
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p));
-	/* Less than four more would be the same one for a larger MSS. */
+	/* Up to four more would be the same cookie for a larger MSS. */
 	refused(_metadata, &c, SEGMENT_SPEC(.ack = 5), 1);
 }
 

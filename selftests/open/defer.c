@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * defer: TCP_DEFER_ACCEPT: a listener that wants no connection before its first
- * text, and a client whose third ACK waits for it. RFC 9293 3.10.7.4 fifth: it
- * is the server's right to let an ACK be lost.
+ * defer: TCP_DEFER_ACCEPT: a listener that accepts no connection before its first
+ * data, and a client that holds back its third ACK. RFC 9293 3.10.7.4 fifth: a server
+ * may treat an ACK as lost.
  */
 /* vm: wires v6 families */
 #include "lib/xtcp_test.h"
@@ -67,7 +67,7 @@ TEST_F(defer, defer_accept_text_completes)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* Its FIN is something to read, too. */
+/* A FIN can be read, too. */
 TEST_F(defer, defer_accept_fin_completes)
 {
 	struct peer *p = &self->peer;
@@ -83,7 +83,7 @@ TEST_F(defer, defer_accept_fin_completes)
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 }
 
-/* 5 s are three timeouts, at 1, 3 and 7 s; only the last one asks again. */
+/* 5 s are three timeouts, at 1, 3 and 7 s; only the last one repeats the SYN-ACK. */
 TEST_F(defer, defer_accept_ends_after_the_last_retry)
 {
 	struct peer *p = &self->peer;
@@ -113,7 +113,7 @@ TEST_F(defer, defer_accept_nobody_answers_the_last_retries)
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 }
 
-/* Who has not completed the handshake is asked again as always. */
+/* A client that has not completed the handshake gets the SYN-ACK again as usual. */
 TEST_F(defer, defer_accept_does_not_wait_for_the_ack)
 {
 	struct peer *p = &self->peer;
@@ -132,7 +132,10 @@ TEST_F(defer, defer_accept_does_not_wait_for_the_ack)
 	conn_accept(&c);
 }
 
-/* The deferral may outlive the retries; but only of who has sent its ACK. */
+/*
+ * The deferral may last longer than the retries; but only for clients that have sent
+ * their ACK.
+ */
 TEST_F(defer, defer_accept_outlives_the_retries)
 {
 	struct peer *p = &self->peer;
@@ -152,7 +155,9 @@ TEST_F(defer, defer_accept_outlives_the_retries)
 	peer_expect_silence(p, 70000);
 }
 
-/* Taken off, it holds no longer for who waits already. */
+/*
+ * Once the option is taken off, clients that wait already are not deferred any longer.
+ */
 TEST_F(defer, defer_accept_taken_off)
 {
 	struct peer *p = &self->peer;

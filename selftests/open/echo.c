@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * echo: a client repeats the lossless cookie of a SYN-ACK until it hears from
- * the server; first with the server made by hand, then with both ends real and
- * segments lost between them. LC-47; the server's part is lossless.c.
+ * echo: a client repeats the lossless cookie of a SYN-ACK until the server answers;
+ * first with the server made by hand, then with both ends real and segments lost
+ * between them. LC-47; the server's part is lossless.c.
  */
 /* vm: families */
 #include "lib/xtcp_test.h"
@@ -17,7 +17,10 @@ PAIR_FIXTURE(both);
 #define COOKIE_OPTION_LEN (4 + COOKIE_LEN)
 #define PORT 7000
 
-/* A server's word that the kernel need not understand; the MAC it can't. */
+/*
+ * A server's cookie: the kernel need not understand its state, and can't verify its
+ * MAC.
+ */
 #define COOKIE(mss, peer_shift, own_shift, flags) \
 	OPT_EXID(COOKIE_OPTION_LEN, COOKIE_EXID), OPT_BE16(mss), \
 	(peer_shift) << 4 | (own_shift), (flags), OPT_BE32(0xc00c1e), \
@@ -40,7 +43,7 @@ static bool is_echo_of(const struct segment_options *o, const struct optbytes *s
 #define expect_echo(c) \
 	EXPECT_TRUE(is_echo_of(&(c)->peer->last.opt, &(c)->peer_opt))
 
-/* The SYN-ACK has a cookie, and the third ACK has it, too; time runs from it. */
+/* The SYN-ACK has a cookie, and the third ACK has it, too; time counts from it. */
 #define connect_by_cookie(p, c, ...) \
 	do { \
 		conn_start(p, c, .active = true, ##__VA_ARGS__); \
@@ -72,18 +75,18 @@ TEST_F(client, lc_47_ack_is_repeated)
 			    .at_ms = at_ms[i]);
 		expect_echo(&c);
 	}
-	/* No cookie lives that long; the connection waits as any other. */
+	/* No cookie is valid that long; the connection waits like any other. */
 	peer_expect_silence(p, 300000);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	counters_expect(_metadata, &before, "OutSegs", 5, "TCPTimeouts", 5, NULL);
 	ASSERT_TRUE(proc_row_find(&row, AF_INET, c.kport, c.pport, NULL));
 	EXPECT_EQ(0, row.timer);
-	/* But what it says one day has the cookie with it. */
+	/* But its later data carries the cookie. */
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .data = "x", .cookie = 1);
 }
 
-/* Whatever the server says, it knows us. */
+/* Any segment of the server shows that it has the connection. */
 static void heard(struct __test_metadata *_metadata, struct peer *p,
 		  struct segment_spec from_server)
 {
@@ -124,7 +127,7 @@ TEST_F(client, lc_47_fin_is_an_answer)
 	heard(_metadata, &self->peer, SEGMENT_SPEC(.flags = FIN | ACK));
 }
 
-/* What a stranger may send outside the window is not. */
+/* A forged segment outside the window does not. */
 TEST_F(client, lc_47_outside_is_no_answer)
 {
 	struct peer *p = &self->peer;
@@ -140,7 +143,7 @@ TEST_F(client, lc_47_outside_is_no_answer)
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .cookie = 1, .at_ms = 1000);
 }
 
-/* A SYN-ACK that comes twice is challenged, and the challenge has the cookie. */
+/* A repeated SYN-ACK is challenged, and the challenge has the cookie. */
 TEST_F(client, lc_47_second_syn_ack)
 {
 	struct peer *p = &self->peer;
@@ -179,7 +182,7 @@ TEST_F(client, lc_47_client_gives_up)
 
 /* --- text has it, too ------------------------------------------------------ */
 
-/* Each segment has less room meanwhile; its timer repeats it, not the ACK. */
+/* Each segment has less payload meanwhile; its timer repeats it, not the ACK. */
 TEST_F(client, lc_47_text_carries_it)
 {
 	const int full = MSS - TS_LEN, less = full - COOKIE_OPTION_LEN;
@@ -202,7 +205,7 @@ TEST_F(client, lc_47_text_carries_it)
 		expect_echo(&c);
 	}
 	conn_expect(&c, .seq = 1 + sent, .len = sizeof(text) - sent, .cookie = 1);
-	/* Nothing but the oldest segment until the server is heard. */
+	/* Only the oldest segment until the server answers. */
 	peer_drain(p, 900);
 	EXPECT_LE(1, p->last.len);
 	EXPECT_TRUE(p->last.opt.has_cookie);
@@ -235,7 +238,7 @@ TEST_F(client, lc_47_text_without_timestamps)
 	p->leave_unread = true;
 }
 
-/* Cut too small at first; whole when the server has answered a part. */
+/* Split small at first; whole when the server has answered a part. */
 TEST_F(client, lc_47_least_mss)
 {
 	struct peer *p = &self->peer;
@@ -280,7 +283,7 @@ TEST_F(client, lc_47_keepalive_carries_it)
 		    .within_ms = 100000);
 }
 
-/* A window of zero: the probe asks, and brings the cookie. */
+/* A window of zero: the probe carries the cookie. */
 TEST_F(client, lc_47_window_probe_carries_it)
 {
 	struct peer *p = &self->peer;
@@ -298,7 +301,7 @@ TEST_F(client, lc_47_window_probe_carries_it)
 	p->leave_unread = true;
 }
 
-/* Something queued before the connection: it goes with the third ACK. */
+/* Data queued before the connection goes with the third ACK. */
 TEST_F(client, lc_47_text_in_syn_sent)
 {
 	struct peer *p = &self->peer;
@@ -325,7 +328,7 @@ TEST_F(client, lc_47_cookie_agrees_to_scale_and_sack)
 	struct conn c;
 	int sent = 0;
 
-	/* No probe so soon: all that comes is new. */
+	/* No probe so soon: all that comes is new data. */
 	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	connect_by_cookie(p, &c, .wnd = 600,
 			  .opt = OPT(OPT_MSS(MSS), COOKIE(MSS, 7, 5, SACK_AGREED)));
@@ -343,7 +346,7 @@ TEST_F(client, lc_47_cookie_agrees_to_scale_and_sack)
 	p->leave_unread = true;
 }
 
-/* What we didn't offer is not agreed, whatever the cookie says. */
+/* What was not offered is not agreed, whatever the cookie says. */
 TEST_F(client, lc_47_cookie_agrees_to_no_more_than_offered)
 {
 	struct peer *p = &self->peer;
@@ -383,7 +386,7 @@ TEST_F(client, lc_47_no_cookie_no_echo)
 	}
 }
 
-/* The next life of the socket knows nothing of it, whether it listens ... */
+/* The socket's next connection does not use it, whether it listens ... */
 TEST_F(client, lc_47_then_a_listener)
 {
 	struct sockaddr sa = { .sa_family = AF_UNSPEC };
@@ -430,7 +433,7 @@ TEST_F(client, lc_47_then_another_connection)
 
 #define DELAY_MS 50
 
-/* A listener that answers all with cookies. */
+/* A listener that answers all SYNs with cookies. */
 static int cookie_listener(struct pair *pr, int backlog)
 {
 	int lfd = pair_listen(pr, PORT, backlog);
@@ -441,8 +444,8 @@ static int cookie_listener(struct pair *pr, int backlog)
 }
 
 /*
- * The SYN and the SYN-ACK come through, then nothing of the client does. Returns
- * the connected socket.
+ * The SYN and the SYN-ACK arrive, then nothing of the client. Returns the connected
+ * socket.
  */
 static int connect_then_lose(struct __test_metadata *_metadata, struct pair *pr)
 {
@@ -499,7 +502,7 @@ TEST_F(both, lc_47_silent_client_and_banner)
 	sleep_ms(500);
 	EXPECT_EQ(EAGAIN, socket_accept(lfd));
 	path_heals(pr);
-	/* The ACK comes again a second after the first. */
+	/* The ACK is repeated a second after the first. */
 	server = accept_within(_metadata, lfd, 600);
 	ASSERT_LE(0, server);
 	ASSERT_EQ(6, send(server, "banner", 6, 0));
@@ -531,7 +534,7 @@ TEST_F(both, lc_47_client_speaks_first)
 			"PassiveOpens", 1, "CurrEstab", 1, NULL);
 }
 
-/* All that the client sent before anything came through, and its FIN. */
+/* All that the client had sent before arrives, and its FIN. */
 TEST_F(both, lc_47_client_sends_all_and_closes)
 {
 	struct pair *pr = &self->pair;
@@ -554,7 +557,7 @@ TEST_F(both, lc_47_client_sends_all_and_closes)
 	EXPECT_EQ(-1, pattern_check(got, n, 0));
 }
 
-/* The server's answers are lost: the client asks, and stops when it hears. */
+/* The server's answers are lost: the client repeats, and stops at an answer. */
 TEST_F(both, lc_47_answers_are_lost)
 {
 	struct pair *pr = &self->pair;
@@ -634,8 +637,8 @@ TEST_F(both, lc_47_without_timestamps)
 }
 
 /*
- * What both sides' packets suffer. Neighbours are asked for until they answer:
- * the path to them is not what is tried here.
+ * What both sides' packets suffer. Neighbour discovery must not fail: it is not what
+ * is tested.
  */
 static void path_is_bad(struct pair *pr, const struct netem *netem)
 {
@@ -668,7 +671,7 @@ TEST_F_TIMEOUT(both, lc_47_lossy_path, 20000)
 	int lfd = cookie_listener(pr, 64);
 
 	counters_take(&before);
-	/* That six ACKs are lost happens to one connection in a million. */
+	/* Six lost ACKs happen to one connection in a million. */
 	path_is_bad(pr, &(struct netem){ .loss = 10, .delay_ms = 5 });
 	for (int i = 0; i < 40; i++)
 		greeted(_metadata, pr, lfd);
@@ -693,7 +696,7 @@ TEST_F_TIMEOUT(both, lc_47_lossy_transfer, 4000)
 	stream_exchange(_metadata, client, server, 200000, 400000);
 }
 
-/* Mode 1 while the queue is full: nobody has to ask twice, or loses anything. */
+/* Mode 1 while the queue is full: no client has to repeat its SYN, or loses options. */
 TEST_F(both, lc_47_crowd)
 {
 	struct pair *pr = &self->pair;
@@ -708,7 +711,7 @@ TEST_F(both, lc_47_crowd)
 	pair_connected(pr, PORT + 1, &fd, &fd);
 	pair_enter(pr, SERVER);
 	counters_take(&before);
-	/* Five that don't hear the SYN-ACK fill the queue for a second. */
+	/* Five clients that do not get the SYN-ACK fill the queue for a second. */
 	pair_netem(pr, SERVER, &(struct netem){ .loss = 100 });
 	pair_enter(pr, CLIENT);
 	len = ipaddr_sockaddr(&pr->addr[SERVER], PORT, &sa);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * entropy: a kernel that has no random numbers yet when xtcp is loaded. No key
- * may be drawn before it has. RFC 6528 3, RFC 4086.
+ * entropy: the kernel has no random numbers yet when xtcp is loaded. No key may be
+ * drawn before it has. RFC 6528 3, RFC 4086.
  */
 /* vm: append=random.trust_cpu=off append=random.trust_bootloader=off short */
 #include "lib/xtcp_test.h"
@@ -13,7 +13,7 @@
 
 static char kernel_log[1 << 18];
 
-/* The guest loads xtcp first and runs programs then, which it says in the log. */
+/* The guest loads xtcp first and runs programs then, as its log says. */
 TEST(rfc6528_key_is_not_drawn_before_it_is_random)
 {
 	const char *ready, *loaded, *begin;
@@ -29,8 +29,9 @@ TEST(rfc6528_key_is_not_drawn_before_it_is_random)
 	ASSERT_NE(NULL, begin);
 	ASSERT_NE(NULL, ready);
 	/*
-	 * Else it had no need to wait, and the test proves nothing: so on User-mode
-	 * Linux, which asks its host for random numbers before anything is loaded.
+	 * Otherwise it had no need to wait, and the test proves nothing: so on
+	 * User-mode Linux, which gets random numbers from its host before anything is
+	 * loaded.
 	 */
 	if (!kernel_is_debug())
 		EXPECT_LT(loaded, ready);

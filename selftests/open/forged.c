@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * forged: lossless cookies that are not to be believed: wrong ones, old ones,
- * those of others, those seen before; and options that only look like one.
- * LC-47; why they can't be forged is in Documentation/synflood.rst.
+ * forged: lossless cookies that must be refused: wrong ones, old ones, those of
+ * others, used ones; and options that only look like one. LC-47;
+ * Documentation/synflood.rst says why they can't be forged.
  */
 /* vm: families */
 #include "lossless.h"
 
 PEER_FIXTURE(server);		/* the kernel listens, the client is made by hand */
 
-/* Each bit counts; and with the option the sequence number alone is no proof. */
+/* Each bit counts; and with the option the sequence number alone proves nothing. */
 TEST_F(server, lc_47_each_bit_counts)
 {
 	struct peer *p = &self->peer;
@@ -104,7 +104,7 @@ TEST_F(server, lc_47_lives_60s_to_120s)
 	refused(_metadata, &old, SEGMENT_SPEC(.seq = 1, .opt = echo(&old)), 1);
 }
 
-/* Neither a minute to come nor one of half an hour ago. */
+/* Neither a future minute nor one of half an hour ago. */
 TEST_F_TIMEOUT(server, lc_47_other_minutes, 4000)
 {
 	struct peer *p = &self->peer;
@@ -124,9 +124,9 @@ TEST_F_TIMEOUT(server, lc_47_other_minutes, 4000)
 }
 
 /*
- * Nobody remembers which cookies came back. One that comes again after its
- * connection's end makes another, which the immediate ACK lets the client's
- * host refuse.
+ * Used cookies are not remembered. One that is used again after its connection's end
+ * makes another connection, which the client's host refuses because of the immediate
+ * ACK.
  */
 TEST_F(server, lc_47_replay_after_the_end)
 {
@@ -214,7 +214,7 @@ TEST_F(server, lc_47_no_cookie_at_all)
 	}
 }
 
-/* The same on a SYN: nothing but the SYN counts. */
+/* The same on a SYN: only the SYN counts. */
 TEST_F(server, lc_47_syn_with_such_options)
 {
 	const struct optbytes opts[] = {
@@ -238,7 +238,7 @@ TEST_F(server, lc_47_syn_with_such_options)
 	}
 }
 
-/* Two of them fill the header; the first is the one that counts. */
+/* Two of them fill the header; the first one counts. */
 TEST_F(server, lc_47_twice)
 {
 	static const uint8_t bad[] = { COOKIE_HEAD, SIXTEEN };

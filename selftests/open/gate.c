@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gate: what becomes of a SYN for a listener, and of its answer. Limits of one
- * source and of a second, drops before routing, the firewall's say, and that the
- * segment which becomes the answer is nobody else's. RFC 4987.
+ * gate: the verdict on a SYN for a listener, and the answer to it. Limits per source
+ * and per second, drops before routing, the firewall, and that the recycled skb is not
+ * shared. RFC 4987.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -16,7 +16,7 @@ PEER_FIXTURE(gate);
 
 #define SYN_OPT OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(7, 0), OPT_NOP, OPT_WSCALE(7))
 
-/* A SYN of 192.0.2.x, or of whom the spec says. */
+/* A SYN of 192.0.2.x, or of the spec's source. */
 static void syn_from(struct peer *p, const char *src, int sport)
 {
 	peer_send(p, .flags = SYN, .src = ipaddr(src), .sport = sport, .seq = 1000,
@@ -52,7 +52,9 @@ static void anywhere_by_tun(struct peer *p)
 	route_add_default(WHERE(p->test), "tun0", p->family);
 }
 
-/* So many bits of an IPv4 address make a source, or what ipaddr() makes of them. */
+/*
+ * The number of bits of an IPv4 address, or of its IPv6 stand-in, that make a source.
+ */
 static int source_bits(struct peer *p, int bits)
 {
 	if (p->family == AF_INET)
@@ -83,7 +85,7 @@ TEST_F(gate, lc_43_one_source_floods)
 	counters_expect(_metadata, &before, "InSegs", 2, "ListenDrops", 2,
 			"XtcpSynPerSourceDrop", 2, NULL);
 
-	/* Nobody else minds. */
+	/* Other sources are not affected. */
 	syn_is_answered(p, "192.0.2.2", 1000);
 	syn_is_answered(p, "10.0.0.2", 1000);
 
@@ -109,7 +111,7 @@ TEST_F(gate, lc_43_one_source_floods)
 	close(lfd);
 }
 
-/* A SYN that repeats one belongs to its connection, not to the count. */
+/* A repeated SYN belongs to its connection and is not counted. */
 TEST_F(gate, lc_43_a_repeated_syn_is_no_new_one)
 {
 	struct peer *p = &self->peer;
@@ -123,7 +125,7 @@ TEST_F(gate, lc_43_a_repeated_syn_is_no_new_one)
 	syn_is_answered(p, "10.0.0.2", 1000);
 	syn_is_dropped(p, "10.0.0.2", 1001);
 	close(lfd);
-	/* Nor does a listener that closes leave anything in it. */
+	/* A listener that closes leaves no count behind, either. */
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	syn_is_answered(p, "10.0.0.2", 1002);
 	close(lfd);
@@ -141,8 +143,8 @@ static const char *source(char *text, size_t size, int net, int i)
 }
 
 /*
- * Each of many sources gets the one record that it may have. Then: which others
- * are refused, because both of their counters are taken. Returns how many.
+ * Each of many sources gets the one record that it may have. Then: which others are
+ * refused, because both of their counters are taken. Returns their number.
  */
 static int refused_sources(struct peer *p, bool *refused)
 {
@@ -170,7 +172,7 @@ static int refused_sources(struct peer *p, bool *refused)
 	return n;
 }
 
-/* Nobody outside can know: in another namespace, by another key, others do. */
+/* No peer can know: with another key, in another namespace, others are refused. */
 TEST_F(gate, source_counters_are_shared_by_a_secret)
 {
 	bool here[PROBES], there[PROBES];
@@ -212,7 +214,7 @@ TEST_F(gate, knob_syn_per_source_prefix)
 	close(lfd);
 }
 
-/* Whatever the knobs say when a record ends: it is discounted where it was. */
+/* Whatever the knobs say when a record ends: it is subtracted where it was added. */
 TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
 {
 	struct peer *p = &self->peer;
@@ -278,7 +280,7 @@ TEST_F(gate, knob_synack_ratelimit)
 			"RetransSegs", 1, "TCPSynRetrans", 1, "SyncookiesSent", 1,
 			"TCPReqQFullDoCookies", 2,
 			"XtcpSynAckRateDrop", 3, "ListenDrops", 2, NULL);
-	/* Its SYN-ACK would be sent again just as the next second begins. */
+	/* Its SYN-ACK would be repeated just as the next second begins. */
 	half_open_ends(p, "10.0.0.2", 1000);
 	second_begin();
 	peer_drain(p, 0);
@@ -299,7 +301,7 @@ TEST_F(gate, knob_rst_ratelimit)
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	second_begin();
 	counters_take(&before);
-	/* A RST is never answered, and takes none of them. */
+	/* A RST is never answered, and uses up no answer. */
 	peer_send(p, .flags = RST, .dport = 9, .seq = 1);
 	peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
 	peer_expect(p, .flags = RST | ACK, .sport = 9, .seq = 0, .ack = 2);
@@ -360,7 +362,7 @@ TEST_F(gate, spoofed_syns_evict_nobody_with_cookies)
 
 /* --- before routing -------------------------------------------------------- */
 
-/* A full queue without cookies, and SYNs enough for the hook to come. */
+/* A full queue without cookies, and SYNs enough to register the hook. */
 static int overrun(struct __test_metadata *_metadata, struct peer *p, struct conn *first)
 {
 	int lfd;
@@ -392,7 +394,7 @@ TEST_F(gate, ctr_XtcpSynEarlyDrop)
 	counters_expect(_metadata, &before, "InSegs", 100, "ListenDrops", 100,
 			"TCPReqQFullDrop", 100, "XtcpSynEarlyDrop", 100, NULL);
 
-	/* Who has a connection gets through, and so does what is no SYN. */
+	/* Segments of a connection get through, and so do segments that are no SYN. */
 	conn_send(&c, .flags = SYN, .seq = 0);
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
 	peer_send(p, .flags = ACK, .sport = 997, .seq = 1, .ack = 55);
@@ -425,7 +427,7 @@ TEST_F(gate, early_drops_end_when_it_is_calm)
 	close(lfd);
 }
 
-/* What isn't for this host is none of the hook's business. */
+/* The hook ignores packets that are not for this host. */
 TEST_F(gate, early_drops_spare_whom_we_forward_for)
 {
 	struct peer *p = &self->peer;
@@ -436,7 +438,7 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 
 	NOT_ON_STOCK();
 	lfd = overrun(_metadata, p, &c);
-	/* A listener on every address, and no room in its queue either. */
+	/* A listener on every address, whose queue is full, too. */
 	any_fd = stream_socket(AF_INET);
 	ASSERT_EQ(0, socket_bind(any_fd, "", 5001));
 	ASSERT_EQ(0, listen(any_fd, 0));
@@ -460,7 +462,7 @@ TEST_F(gate, early_drops_spare_whom_we_forward_for)
 	close(lfd);
 }
 
-/* Nor what no longer is, however often it came before. */
+/* Nor does it drop for an address that is gone, however many SYNs came before. */
 TEST_F(gate, early_drops_end_with_the_address)
 {
 	struct peer *p = &self->peer;
@@ -494,9 +496,8 @@ TEST_F(gate, early_drops_end_with_the_address)
 }
 
 /*
- * What a tunnel says of a packet stands where its route would. Such a SYN is
- * routed, and so not dropped early, and what is remembered of others' ways is
- * not taken for it.
+ * The metadata of a tunnel stand where a packet's route would. Such a SYN is routed,
+ * and so not dropped early, and does not use the input route cache.
  */
 TEST_F(gate, a_tunnels_word_is_no_route)
 {
@@ -512,7 +513,7 @@ TEST_F(gate, a_tunnels_word_is_no_route)
 	if (system("ip link add gre1 type gre external && ip link set gre1 up"))
 		SKIP(return, "no tunnels (ip_gre)");
 	address_add(WHERE(_metadata), "gre1", &inner, 24);
-	/* The tunnel itself is IPv4's, whatever goes through it. */
+	/* The tunnel itself is IPv4's, whatever it carries. */
 	if (p->family == AF_INET6)
 		ASSERT_EQ(0, system("ip addr add 10.0.0.1/24 dev tun0"));
 	lfd = overrun(_metadata, p, &c);
@@ -541,7 +542,7 @@ TEST_F(gate, a_tunnels_word_is_no_route)
 	close(lfd);
 }
 
-/* A namespace, and with it the module, may go while the hook is there. */
+/* A namespace, and with it the module, may go while the hook is registered. */
 TEST_F(gate, the_hook_goes_with_its_namespace)
 {
 	struct conn c;
@@ -552,7 +553,7 @@ TEST_F(gate, the_hook_goes_with_its_namespace)
 
 /* --- the firewall's say ---------------------------------------------------- */
 
-/* $wire in them is the protocol of the segments. A set would be in the way of lockdep. */
+/* $wire in them is the protocol of the segments. A set would upset lockdep. */
 static void nft(struct __test_metadata *_metadata, const char *rules)
 {
 	char command[512];
@@ -569,7 +570,7 @@ static void nft_expect(struct __test_metadata *_metadata, const char *chain, con
 	EXPECT_EQ(0, system(command)) TH_LOG("no '%s' in %s", text, chain);
 }
 
-/* Back from user space it comes with a task: who is to judge it judges it later. */
+/* A packet comes back from user space in a task: the gate's verdict comes later. */
 TEST_F(gate, netfilter_queue_no_early_drop)
 {
 	struct peer *p = &self->peer;
@@ -596,7 +597,7 @@ TEST_F(gate, netfilter_queue_no_early_drop)
 	close(lfd);
 }
 
-/* Neither SYN-ACK nor cookie nor RST, and a flood changes nothing about it. */
+/* Neither SYN-ACK nor cookie nor RST, and a flood does not change that. */
 TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 {
 	NOT_ON_STOCK();
@@ -623,7 +624,7 @@ TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 	close(lfd);
 }
 
-/* Answers made of what they answer pass the chains that all output passes. */
+/* Recycled answers pass the chains that all output passes. */
 TEST_F(gate, the_firewall_sees_each_answer)
 {
 	struct peer *p = &self->peer;
@@ -646,14 +647,14 @@ TEST_F(gate, the_firewall_sees_each_answer)
 	peer_expect(p, .flags = RST | ACK, .sport = 9, .ack = 2);
 	nft_expect(_metadata, "out", "packets 3 ");
 	nft_expect(_metadata, "post", "packets 3 ");
-	/* What it drops on the way out does not leave. */
+	/* An answer dropped on the way out does not leave. */
 	nft(_metadata, "add rule inet t out meta l4proto 6 drop;"
 		       "add rule inet t out meta l4proto 253 drop");
 	syn_is_dropped(p, "10.0.0.2", 1002);
 	close(lfd);
 }
 
-/* As in Linux: a record's SYN-ACK is its listener's, a cookie's is nobody's. */
+/* As in Linux: a record's SYN-ACK belongs to its listener, a cookie's to no socket. */
 TEST_F(gate, the_firewall_knows_whose_a_syn_ack_is)
 {
 	struct peer *p = &self->peer;
@@ -678,7 +679,7 @@ TEST_F(gate, the_firewall_knows_whose_a_syn_ack_is)
 
 /* --- the answer made of the segment ---------------------------------------- */
 
-/* A packet socket: it sees what comes in and what goes out. */
+/* A packet socket: it sees arriving and leaving packets. */
 static int sniffer_open(struct __test_metadata *_metadata)
 {
 	struct sockaddr_ll sll = {
@@ -725,7 +726,7 @@ TEST_F(gate, a_sniffer_sees_the_syn_as_it_came)
 	close(lfd);
 }
 
-/* Small, large, and too small for the answer to fit into: all the same answer. */
+/* Small, large, and too small for the answer to fit: the answer is the same. */
 TEST_F(gate, the_size_of_a_syn_does_not_show_in_its_answer)
 {
 	static const int lens[] = { 0, 1, 100, 1400, 9000 };
@@ -740,7 +741,7 @@ TEST_F(gate, the_size_of_a_syn_does_not_show_in_its_answer)
 		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 			peer_send(p, .flags = SYN, .seq = 1000, .len = lens[i],
 				  .sport = 1000 * mode + i, .opt = SYN_OPT);
-			/* Text in a SYN is not kept. */
+			/* Data in a SYN is not kept. */
 			peer_expect(p, .flags = SYN | ACK, .ack = 1001, .mss = 1460,
 				    .dport = 1000 * mode + i, .tsecr = 7, .wscale = 7,
 				    .sackok = 1, .ttl = 64, .tos = 0);
@@ -765,8 +766,8 @@ TEST_F(gate, hostile_land)
 	peer_expect_silence(p, 2000);
 	counters_expect(_metadata, &before, NULL);
 	/*
-	 * Both ends are the kernel's: IPv4's routing knows it for a martian. IPv6
-	 * has none; the answer goes to whom it is said to be from.
+	 * Both ends are the kernel's: IPv4's routing recognizes a martian. IPv6 has
+	 * none; the answer goes to the claimed source.
 	 */
 	peer_send(p, .flags = SYN, .src = p->kernel, .sport = KERNEL_PORT, .seq = 1);
 	if (p->family == AF_INET6) {

@@ -43,7 +43,7 @@ TEST_F(handshake, lc_01_connect_sends_syn)
 	EXPECT_EQ(0, row.rx);
 	EXPECT_EQ(0, socket_poll(c.fd));
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "OutSegs", 1, NULL);
-	/* The timer is 1 s; the SYN that follows is the same. */
+	/* The timer is 1 s; the repeated SYN is the same. */
 	conn_expect(&c, .flags = SYN, .seq = 0, .mss = 1460, .at_ms = 1000);
 }
 
@@ -151,7 +151,7 @@ TEST_F(handshake, lc_05_ack_completes)
 	counters_take(&before);
 	counters_ignore(&before, "TCPPureAcks", "TCPDelivered", NULL);
 	conn_send(&c, .flags = ACK);
-	/* Before accept() it is a connection already, of nobody yet. */
+	/* Before accept() the connection exists already, without an owner. */
 	conn_expect_state(&c, ST_ESTABLISHED);
 	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, 0, NULL));
 	EXPECT_EQ(1, row.rx);
@@ -252,7 +252,7 @@ TEST_F(handshake, lc_09_text_on_synack_is_left_for_later)
 
 	conn_to_state(p, &c, ST_SYN_SENT);
 	conn_send(&c, .flags = SYN | ACK, .seq = 0, .data = "WXYZ");
-	/* RFC 9293 lets a receiver take it or leave it; both ways all of it arrives. */
+	/* RFC 9293 lets a receiver keep or drop it; both ways all of it arrives. */
 	conn_expect(&c, .flags = ACK, .seq = 1);
 	c.peer_nxt = c.peer_iss + 1;
 	ASSERT_TRUE(p->last.ack == c.peer_iss + 1 || p->last.ack == c.peer_iss + 5);
@@ -319,7 +319,7 @@ TEST_F(handshake, lc_13_same_syn_again)
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .mss = 1460);
 	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, &rows));
 	EXPECT_EQ(1, rows);
-	/* An answer, not a timeout; but a segment sent again. */
+	/* An answer, not a timeout; but a retransmission. */
 	counters_ignore(&before, "TCPTimeouts", NULL);
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1,
 			"RetransSegs", 1, "TCPSynRetrans", 1, NULL);
@@ -410,7 +410,7 @@ TEST_F(handshake, lc_17_late_ack_meets_rst)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 1000);
 	counters_take(&before);
-	/* Nothing overflowed, so nobody looks for a cookie; but 6.1 counts it. */
+	/* Nothing overflowed, so no cookie is checked; but 6.1 counts it. */
 	if (stock_mode())
 		counters_ignore(&before, "SyncookiesFailed", NULL);
 	conn_send(&c, .flags = ACK);
@@ -455,7 +455,7 @@ TEST_F(handshake, lc_19_syn_gives_up_at_127s)
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
 	conn_expect_state(&c, ST_CLOSED);
 	peer_expect_silence_until(p, 300000);
-	/* Of loss bookkeeping a SYN has no need, though the kernel's TCP does it. */
+	/* A SYN needs no loss bookkeeping, though the kernel's TCP does it. */
 	counters_ignore(&before, "TCPLostRetransmit", "TcpTimeoutRehash", NULL);
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "AttemptFails", 1,
 			"OutSegs", 1, "RetransSegs", 6, "TCPSynRetrans", 6,
@@ -503,7 +503,7 @@ TEST_F(handshake, lc_21_rst_of_wrong_ack_is_ignored)
 	conn_expect_state(&c, ST_SYN_SENT);
 	conn_send(&c, .flags = RST, .seq = 0);
 	conn_expect_state(&c, ST_SYN_SENT);
-	/* The kernel's TCP takes the wrong ACK for a reason to repeat its SYN at once. */
+	/* The kernel's TCP repeats its SYN at once after a wrong ACK. */
 	if (stock_mode())
 		peer_drain(p, 20);
 	peer_expect_silence(p, 500);
@@ -581,9 +581,9 @@ TEST_F(handshake, lc_23_isn_is_not_a_mere_clock)
 	int far = 0;
 
 	/*
-	 * Of 32 other 4-tuples within milliseconds all but a few must start
-	 * further away than a clock moves in that time (2^24 64 ns units: 1 s).
-	 * By chance 1 in 128 is near.
+	 * Of 32 other 4-tuples within milliseconds all but a few must start further
+	 * away than a clock moves in that time (2^24 64 ns units: 1 s). By chance 1 in
+	 * 128 is near.
 	 */
 	for (int i = 1; i <= 32; i++) {
 		uint32_t d = isn_of(p, 2000 + i, 3000) - first;
@@ -619,7 +619,7 @@ TEST_F(handshake, lc_24_old_incarnation_is_not_delivered)
 	char buf[16];
 
 	conn_open(p, &c, .peer_iss = 1000000);
-	/* Left of the window, and beyond it. */
+	/* Below the window, and beyond it. */
 	conn_send(&c, .flags = ACK | PSH, .seq = -500000, .data = "old");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	sleep_ms(600);
@@ -654,7 +654,7 @@ TEST_F(handshake, sm_listen_stray_segments)
 	counters_take(&before);
 	if (stock_mode())
 		counters_ignore(&before, "SyncookiesFailed", NULL);
-	/* RST: nothing. ACK or SYN-ACK: RST of its ACK's number. */
+	/* RST: no answer. ACK or SYN-ACK: RST of its ACK's number. */
 	peer_send(p, .flags = RST, .seq = 1000);
 	peer_send(p, .flags = RST | ACK, .seq = 1000, .ack = 5);
 	peer_expect_silence(p, 20);
@@ -705,7 +705,7 @@ TEST_F(handshake, sm_syn_sent_bad_synack)
 	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 0);
 	conn_expect(&c, .flags = RST, .seq = 0);
 	conn_expect_state(&c, ST_SYN_SENT);
-	/* The good one still connects. */
+	/* The correct one still connects. */
 	c.peer_nxt = c.peer_iss;
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);

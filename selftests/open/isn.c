@@ -23,7 +23,7 @@ struct tuple {
 	int sport, dport;
 };
 
-/* A listener's answer to a SYN, which is taken back at once. */
+/* A listener's answer to a SYN; the connection is reset at once. */
 static struct sample passive(struct peer *p, struct tuple t)
 {
 	struct sample s;
@@ -39,7 +39,7 @@ static struct sample passive(struct peer *p, struct tuple t)
 	return s;
 }
 
-/* A SYN from a fixed port, given up at once. */
+/* A SYN from a fixed port; the connect is given up at once. */
 static struct sample active(struct peer *p, int pport, int kport)
 {
 	struct sample s;
@@ -51,7 +51,7 @@ static struct sample active(struct peer *p, int pport, int kport)
 	return s;
 }
 
-/* F alone: what is left when the clock's part is taken off. */
+/* F alone: the ISN less the clock's part. */
 static uint32_t hash_part(struct sample s)
 {
 	return s.isn - (uint32_t)(s.when_ns / STEP_NS);
@@ -107,7 +107,7 @@ TEST_F(isn, rfc9293_must_08_clock_of_listeners)
 	}
 }
 
-/* One direction of a 4-tuple, whoever opens: one number space. */
+/* One direction of a 4-tuple, whichever side opens: one number space. */
 TEST_F(isn, rfc6528_same_tuple_same_space)
 {
 	struct peer *p = &self->peer;
@@ -184,7 +184,7 @@ TEST_F(isn, rfc9293_shld_01_clock_plus_hash_of_the_tuple)
 	EXPECT_FALSE(is_far(f, hash_part(passive(p, base))));
 }
 
-/* A listener that is made anew goes on where the one before was. */
+/* A new listener on the same port continues the number space. */
 TEST_F(isn, rfc6528_listener_is_no_part_of_it)
 {
 	struct peer *p = &self->peer;
@@ -200,8 +200,8 @@ TEST_F(isn, rfc6528_listener_is_no_part_of_it)
 }
 
 /*
- * LC-23, RFC 6528 3: the next incarnation begins above the last one's numbers,
- * so that a segment of the old one is not taken for one of the new.
+ * LC-23, RFC 6528 3: the next connection begins above the last one's numbers, so that
+ * a segment of the old one is not taken for one of the new.
  */
 TEST_F(isn, rfc6528_next_incarnation_begins_higher)
 {
@@ -216,7 +216,7 @@ TEST_F(isn, rfc6528_next_incarnation_begins_higher)
 	}
 }
 
-/* The offset alone: what is left of TSval when the clock's part is taken off. */
+/* The offset alone: TSval less the clock's part. */
 static uint32_t offset_part(struct sample s)
 {
 	return s.tsval - (uint32_t)(s.when_ns / NSEC_PER_MSEC);
@@ -259,8 +259,8 @@ static void expect_strangers(struct __test_metadata *_metadata, struct sample a,
 }
 
 /*
- * RFC 6528 3: the key is secret, so what a peer of one namespace learns must not
- * tell what another namespace's connections begin with.
+ * RFC 6528 3: the key is secret, so the numbers that a peer of one namespace sees must
+ * not predict those of another namespace.
  */
 TEST_F(isn, rfc6528_each_namespace_has_its_own_space)
 {
@@ -269,7 +269,7 @@ TEST_F(isn, rfc6528_each_namespace_has_its_own_space)
 	struct sample a, b, again;
 	struct peer other;
 
-	/* Stock's numbers are the machine's. */
+	/* The kernel's TCP has one key for all namespaces. */
 	NOT_ON_STOCK();
 	peer_listen(p, KERNEL_PORT, 16);
 	a = passive(p, t);
@@ -283,7 +283,7 @@ TEST_F(isn, rfc6528_each_namespace_has_its_own_space)
 	expect_strangers(_metadata, a, b);
 }
 
-/* Keys are drawn at random, not built in: those of the next load are others. */
+/* Keys are drawn at random, not built in: the next load has others. */
 TEST_F(isn, rfc6528_key_is_drawn_at_load)
 {
 	struct peer *p = &self->peer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * listenercookies: XTCP_SYNCOOKIES, by which each listener has a mode of its own
- * in place of the namespace's xtcp_syncookies.
+ * listenercookies: XTCP_SYNCOOKIES gives a listener a mode of its own in place of the
+ * namespace's xtcp_syncookies.
  */
 /* vm: families short */
 #include "lossless.h"
@@ -40,12 +40,12 @@ TEST_F(server, opt_syncookies_of_one_listener)
 	mode_set(_metadata, always, XTCP_SYNCOOKIES_ALWAYS);
 	cookie_get(p, &c, always);
 	redeem(&c);
-	/* What it accepts goes by the knob, and so do others. */
+	/* Its children follow the knob, and so do other listeners. */
 	EXPECT_EQ(0, mode_get(c.fd));
 	EXPECT_EQ(0, mode_get(other));
 	conn_start(p, &c, .lfd = other, .kport = KERNEL_PORT + 1);
 	syn_is_queued(&c);
-	/* It takes effect with the next SYN, and is asked before belief. */
+	/* A change counts from the next SYN on, and for the check of cookies. */
 	cookie_get(p, &c, always);
 	mode_set(_metadata, always, XTCP_SYNCOOKIES_NEVER);
 	conn_send(&c, .flags = ACK, .seq = 1, .opt = echo(&c));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup: which of several listeners a SYN is for. RFC 9293 3.10.1: a passive
- * OPEN may name the local address or leave it open; the more that fits, the
- * better.
+ * lookup: which of several listeners a SYN is for. RFC 9293 3.10.1: a passive OPEN may
+ * name the local address or leave it open; the most specific one wins.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -29,7 +28,7 @@ static int listener(struct __test_metadata *_metadata, const char *addr,
 	return fd;
 }
 
-/* One connection to that address; who of n has it, -1: refused. */
+/* One connection to that address; returns which of n has it, -1: refused. */
 static int who_answers(struct peer *p, const char *addr, const int *fd, int n)
 {
 	struct ipaddr dst = ipaddr(addr);
@@ -46,7 +45,7 @@ static int who_answers(struct peer *p, const char *addr, const int *fd, int n)
 		if (fd[i] >= 0 && socket_poll(fd[i]) & POLLIN) {
 			int child = accept(fd[i], NULL, NULL);
 
-			/* Gone before the next is tried. */
+			/* It ends before the next is tried. */
 			peer_send(p, .flags = RST, .seq = 2);
 			close(child);
 			return i;
@@ -71,7 +70,7 @@ TEST_F(lookup, lc_02_named_address_before_any)
 	fd[1] = listener(_metadata, "", NULL, SO_REUSEPORT);
 	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 	EXPECT_EQ(1, who_answers(p, "10.0.0.11", fd, 2));
-	/* In whatever order they came. */
+	/* In any order of creation. */
 	close(fd[0]);
 	EXPECT_EQ(1, who_answers(p, "10.0.0.1", &fd[0], 2));
 	fd[0] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
@@ -85,7 +84,7 @@ TEST_F(lookup, lc_02_named_device_before_any)
 	struct peer *p = &self->peer;
 	int fd[3];
 
-	/* Among those of SO_REUSEPORT Linux takes the first it meets. */
+	/* Among those of SO_REUSEPORT Linux takes the first that it finds. */
 	NOT_ON_STOCK();
 	tun_new(WHERE(_metadata), "tun1");
 	fd[0] = listener(_metadata, "10.0.0.1", "tun1", SO_REUSEPORT);
@@ -124,7 +123,7 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 	/* 50 each; by chance less than 20 in one of 10^7. */
 	for (int i = 0; i < N; i++)
 		EXPECT_LE(20, got[i]);
-	/* What one held goes to the others when it closes. */
+	/* The share of a listener goes to the others when it closes. */
 	for (int i = 1; i < N; i++) {
 		close(fd[i]);
 		fd[i] = -1;
@@ -133,7 +132,7 @@ TEST_F(lookup, lc_02_reuseport_shares_connections_out)
 		EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, N));
 }
 
-/* Whoever of them closes first, the rest goes on. */
+/* Whichever of them closes first, the rest continues. */
 TEST_F(lookup, reuseport_group_outlives_each_member)
 {
 	enum { N = 4 };
@@ -155,7 +154,7 @@ TEST_F(lookup, reuseport_group_outlives_each_member)
 	}
 }
 
-/* Who of four gets the connections of so many ports. */
+/* Which of four gets the connections of so many ports. */
 static void choices(struct __test_metadata *_metadata, struct peer *p, int *who, int n)
 {
 	int fd[4];
@@ -166,7 +165,7 @@ static void choices(struct __test_metadata *_metadata, struct peer *p, int *who,
 		who[i] = who_answers(p, "10.0.0.1", fd, 4);
 }
 
-/* Chance has a key, and each namespace its own: nobody outside can choose. */
+/* The hash has a key, and each namespace its own: no peer can choose. */
 TEST_F(lookup, reuseport_choice_is_by_a_secret)
 {
 	enum { N = 64 };
@@ -190,7 +189,7 @@ TEST_F(lookup, reuseport_choice_is_by_a_secret)
 #define ROUNDS 100
 
 /*
- * Twice as much, or on a clock that others turn as well, much more. A walk of
+ * Twice as much, or on a clock that others advance as well, much more. A walk of
  * all listeners costs the second half of them three times what it costs the
  * first half. And there is a step: when the kernel's first chunk of per-CPU
  * memory is full, which depends on what ran before, each listen() costs 8 us
@@ -208,7 +207,7 @@ static void files_allow(struct __test_metadata *_metadata, int n)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
 }
 
-/* Addresses need not be there to be bound to. */
+/* Addresses need not exist to be bound to. */
 static void anywhere_may_be_bound(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
@@ -239,7 +238,7 @@ static int64_t syn_ns(struct peer *p)
 	return (now_ns() - began) / ROUNDS;
 }
 
-/* 1/2 MANY listeners, each at an address of its own, or all at one. Returns ns. */
+/* MANY listeners, each at an address of its own, or all at one. Returns ns. */
 static int64_t half_of_many(struct __test_metadata *_metadata, int from, bool at_one)
 {
 	int64_t began = now_ns();
@@ -252,7 +251,7 @@ static int64_t half_of_many(struct __test_metadata *_metadata, int from, bool at
 	return now_ns() - began;
 }
 
-/* The same port at other addresses: to bind there takes no privilege. */
+/* The same port at other addresses: binding there takes no privilege. */
 TEST_F(lookup, listeners_elsewhere_cost_nothing)
 {
 	struct peer *p = &self->peer;
@@ -285,7 +284,7 @@ TEST_F(lookup, reuseport_group_costs_no_more_when_it_is_large)
 	EXPECT_GE(at_most(first), second);
 }
 
-/* Among those who share, whoever is meant for the CPU on which a SYN came. */
+/* Of a group, the listener meant for the CPU on which a SYN arrived. */
 TEST_F(lookup, reuseport_incoming_cpu)
 {
 	enum { N = 4 };
@@ -307,12 +306,12 @@ TEST_F(lookup, reuseport_incoming_cpu)
 		EXPECT_EQ(3, who_answers(p, "10.0.0.1", fd, N));
 	close(fd[3]);
 	fd[3] = -1;
-	/* Nobody is: they share as ever. */
+	/* None is meant for it: they share as always. */
 	for (int i = 0; i < 30; i++)
 		EXPECT_LE(0, who_answers(p, "10.0.0.1", fd, N));
 }
 
-/* A better address, too, counts over the CPU. */
+/* A more specific address counts over the CPU. */
 TEST_F(lookup, incoming_cpu_counts_less_than_the_address)
 {
 	struct peer *p = &self->peer;
@@ -324,7 +323,7 @@ TEST_F(lookup, incoming_cpu_counts_less_than_the_address)
 	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 }
 
-/* Where a program finds the TCP header; at 0 it finds the text. */
+/* Where a program finds the TCP header; at 0 it finds the payload. */
 #define TCP_AT(offset) (SKF_NET_OFF + (test_family() == AF_INET6 ? 40 : 20) + (offset))
 
 static int attach(int fd, struct sock_filter *code, unsigned short len)
@@ -355,7 +354,7 @@ TEST_F(lookup, reuseport_cbpf_chooses)
 	ASSERT_EQ(0, attach(fd[1], by_port, ARRAY_SIZE(by_port)));
 	for (int i = 0; i < 30; i++)
 		EXPECT_EQ((p->port + 1) % 3, who_answers(p, "10.0.0.1", fd, 3));
-	/* Taken off, it is chance again. */
+	/* When it is detached, the hash decides again. */
 	ASSERT_EQ(0, setsockopt(fd[0], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &only, sizeof(only)));
 	for (int i = 0; i < 30; i++)
 		only += (p->port + 1) % 3 == who_answers(p, "10.0.0.1", fd, 3);
@@ -375,11 +374,11 @@ TEST_F(lookup, reuseport_cbpf_numbers_follow_the_group)
 	close(fd[0]);
 	fd[0] = -1;
 	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, 3));
-	/* One that comes is the last, and one of another address is none of them. */
+	/* A new one is the last, and one of another address is not a member. */
 	fd[0] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
 	fd[3] = listener(_metadata, "", NULL, SO_REUSEPORT);
 	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, 4));
-	/* A socket that listens no longer can be asked for no more. */
+	/* A socket that has stopped listening is no longer a member. */
 	ASSERT_EQ(0, socket_shutdown(fd[2], SHUT_RD));
 	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 4));
 	ASSERT_EQ(0, socket_listen(fd[2], 10));
@@ -400,7 +399,7 @@ TEST_F(lookup, reuseport_cbpf_number_too_high_is_chance)
 	EXPECT_LT(0, got[1]);
 }
 
-/* What it sees first is what the SYN carries. */
+/* The first bytes that it sees are the SYN's payload. */
 TEST_F(lookup, reuseport_cbpf_sees_the_text)
 {
 	struct sock_filter text[] = {
@@ -423,12 +422,12 @@ TEST_F(lookup, reuseport_cbpf_sees_the_text)
 		conn_accept(&c);
 		conn_send(&c, .flags = RST, .seq = 1);
 	}
-	/* Where there is nothing to load, a program ends with 0. */
+	/* Beyond the packet's end a load ends the program with 0. */
 	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 3));
 }
 
 /*
- * SYN to one, ACK to another: the cookie is believed, for the group has
+ * SYN to one, ACK to another: the cookie is accepted, because the group has
  * overflowed.
  */
 TEST_F(lookup, reuseport_cookie_comes_back_to_another)
@@ -487,7 +486,7 @@ TEST_F(lookup, reuseport_ebpf_chooses)
 	}
 }
 
-/* The kernel keeps this type to protocols that it knows: 524 is ENOTSUPP. */
+/* The kernel reserves this type to protocols that it knows: 524 is ENOTSUPP. */
 TEST_F(lookup, reuseport_ebpf_of_its_own_type_is_refused)
 {
 	int fd, prog;
@@ -511,7 +510,7 @@ TEST_F(lookup, reuseport_program_needs_the_option)
 	ASSERT_EQ(0, socket_bind(lone, "10.0.0.1", 9));
 	ASSERT_EQ(0, socket_listen(lone, 1));
 	EXPECT_EQ(EINVAL, attach(lone, first, 1));
-	/* Attached before listen(), to the first of a group, it holds for all. */
+	/* Attached before listen(), to the first of a group, it counts for all. */
 	fd[0] = socket_new(-1);
 	ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_REUSEPORT, 1));
 	EXPECT_EQ(0, attach(fd[0], first, 1));
@@ -537,7 +536,7 @@ TEST_F(lookup, lc_03_half_open_stays_with_its_listener)
 	EXPECT_EQ(0, socket_poll(fd));
 }
 
-/* A connection goes before any listener. */
+/* A connection takes precedence over any listener. */
 TEST_F(lookup, lc_12_connection_before_listener)
 {
 	struct peer *p = &self->peer;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lossless: cookies that lose nothing. The SYN-ACK of a listener that keeps no
- * record has an option with all that was agreed, which the client repeats until
- * it hears from the server again. LC-47; the format is Documentation/wire.rst's.
- * Peers that don't know the option are cookie.c's, forgers and what only looks
- * like it forged.c's, and who sends cookies at all listenercookies.c's.
+ * lossless: cookies that lose no option. The SYN-ACK of a listener that keeps no
+ * record has an option with all that was agreed, which the client repeats until the
+ * server answers. LC-47; the format is in Documentation/wire.rst. cookie.c has peers
+ * without the option, forged.c forged and lookalike options, listenercookies.c which
+ * listener sends cookies.
  */
 /* vm: families */
 #include "lossless.h"
@@ -63,7 +63,7 @@ TEST_F(server, lc_47_state_is_what_was_agreed)
 	EXPECT_FALSE(s.sack || s.ts || s.ecn);
 }
 
-/* A client that can't bring them back must not believe in them. */
+/* A client that can't echo the cookie must not rely on the options. */
 TEST_F(server, lc_47_without_timestamps_the_cookie_alone_has_the_rest)
 {
 	struct peer *p = &self->peer;
@@ -104,7 +104,7 @@ TEST_F_TIMEOUT(server, lc_47_minute_and_mac, 4000)
 	EXPECT_EQ((state_of(first).minute + 1) % 32,
 		  state_of(c.kern_opt.cookie).minute);
 	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
-	/* After 32 minutes the minute is the same, the key is not. */
+	/* After 32 minutes the number of the minute is the same, the key is not. */
 	sleep_ms(31 * 60000);
 	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
 	EXPECT_EQ(0, memcmp(first, c.kern_opt.cookie, 8));
@@ -134,7 +134,7 @@ TEST_F(server, lc_47_third_ack)
 	stream_expect_text(_metadata, c.fd, "there");
 }
 
-/* Everything of TCP_INFO that does not tell the time. */
+/* Everything of TCP_INFO that does not depend on time. */
 static void info_compare(struct __test_metadata *_metadata, int fd, int fd2)
 {
 	struct tcp_info a = { 0 }, b = { 0 };
@@ -177,7 +177,7 @@ static void rows_compare(struct __test_metadata *_metadata, const struct conn *a
 	EXPECT_EQ(ra.ssthresh, rb.ssthresh);
 }
 
-/* What a connection does with what was agreed. */
+/* The connection's behaviour shows what was agreed. */
 struct deeds {
 	int segments, first_len, options_len, sacks, wnd;
 };
@@ -187,7 +187,7 @@ static struct deeds deeds_of(struct __test_metadata *_metadata, struct conn *c)
 	struct deeds d = { 0 };
 
 	/* A window of 600 bytes, or of 600 shifted; segments of the MSS. */
-	/* In small segments the send buffer takes fewer. */
+	/* In small segments the send buffer takes fewer bytes. */
 	ASSERT_LE(1000, send(c->fd, (char[1500]){ 0 }, 1500, MSG_DONTWAIT));
 	while (peer_read(c->peer, now_ns() + 5 * NSEC_PER_MSEC)) {
 		d.segments++;
@@ -212,7 +212,7 @@ static void close_both(struct conn *a, struct conn *b)
 	peer_drain(a->peer, 5);
 }
 
-/* The same client twice: over the SYN queue, and over a cookie. */
+/* The same client twice: through the SYN queue, and through a cookie. */
 static void same_as_queued(struct __test_metadata *_metadata, struct peer *p,
 			   int lfd, struct optbytes opt)
 {
@@ -276,7 +276,7 @@ TEST_F(server, lc_47_mss_is_exact)
 	}
 }
 
-/* TCP_MAXSEG of the listener bounds it as it does without cookies. */
+/* TCP_MAXSEG of the listener bounds it as without cookies. */
 TEST_F(server, lc_47_maxseg_of_the_listener)
 {
 	struct peer *p = &self->peer;
@@ -296,7 +296,7 @@ TEST_F(server, lc_47_small_receive_buffer)
 	same_as_queued(_metadata, p, lfd, ALL_OPTIONS);
 }
 
-/* What the SYN-ACK agreed to holds, whatever the knobs say by then. */
+/* What the SYN-ACK agreed to counts, whatever the knobs say by then. */
 TEST_F(server, lc_47_agreed_is_agreed)
 {
 	struct peer *p = &self->peer;
@@ -330,7 +330,7 @@ TEST_F(server, lc_47_text_brings_it)
 	stream_expect_text(_metadata, c.fd, "early");
 }
 
-/* And the first segment of the text: a later one connects and waits. */
+/* And the first segment of the data: a later one connects and waits. */
 static void later_text_brings_it(struct __test_metadata *_metadata,
 				 struct peer *p, struct optbytes opt)
 {
@@ -364,7 +364,7 @@ TEST_F(server, lc_47_later_text_brings_it_without_options)
 	later_text_brings_it(_metadata, &self->peer, OPT(OPT_MSS(1460)));
 }
 
-/* A listener that lets ACKs wait lets this one wait no more than others. */
+/* A deferring listener lets this ACK wait no longer than others. */
 TEST_F(server, lc_47_text_is_answered_at_once)
 {
 	struct peer *p = &self->peer;
@@ -391,7 +391,7 @@ TEST_F(server, lc_47_fin_brings_it)
 	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
 }
 
-/* A probe stands one before the window, which its answer tells. */
+/* A probe is one number below the window; its answer says so. */
 TEST_F(server, lc_47_probe_brings_it)
 {
 	struct peer *p = &self->peer;
@@ -404,7 +404,7 @@ TEST_F(server, lc_47_probe_brings_it)
 	peer_expect_silence(p, 1000);
 }
 
-/* Our answer was lost: the client asks again, and is told again. */
+/* Our answer was lost: the client repeats, and is answered again. */
 TEST_F(server, lc_47_repeated_cookie_is_answered)
 {
 	struct peer *p = &self->peer;
@@ -422,7 +422,7 @@ TEST_F(server, lc_47_repeated_cookie_is_answered)
 		counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
 	}
 	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
-	/* One without is the end of it. */
+	/* A segment without the cookie ends the repetition. */
 	conn_send(&c, .flags = ACK, .seq = 1);
 	peer_expect_silence(p, 1000);
 }
@@ -433,7 +433,7 @@ TEST_F(server, lc_47_server_speaks_first)
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
-	/* The third ACK was lost; a second later it comes again. */
+	/* The third ACK was lost; a second later it is repeated. */
 	sleep_ms(1000);
 	redeem(&c);
 	ASSERT_EQ(6, send(c.fd, "banner", 6, 0));
@@ -442,7 +442,7 @@ TEST_F(server, lc_47_server_speaks_first)
 	peer_expect_silence(p, 5000);
 }
 
-/* The SYN-ACK was lost: the SYN comes again and gets a cookie as good. */
+/* The SYN-ACK was lost: the SYN is repeated and gets another good cookie. */
 TEST_F(server, lc_47_syn_ack_is_lost)
 {
 	struct peer *p = &self->peer;
@@ -458,7 +458,7 @@ TEST_F(server, lc_47_syn_ack_is_lost)
 	counters_expect(_metadata, &before, "InSegs", 2, "OutSegs", 2,
 			"TCPReqQFullDoCookies", 2, "SyncookiesSent", 2, NULL);
 	redeem(&c);
-	/* The other one is the same connection's: nothing new comes of it. */
+	/* The other cookie is of the same connection: it makes no new one. */
 	conn_send(&c, .flags = ACK, .seq = 1,
 		  .opt = with(&c, p->last.opt.has_cookie ? p->last.opt.cookie :
 							   c.kern_opt.cookie));
@@ -478,7 +478,7 @@ TEST_F(server, lc_47_client_resets)
 	peer_expect_silence(p, 1000);
 	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
 	counters_expect(_metadata, &before, "InSegs", 1, NULL);
-	/* A cookie tells nothing of that; the connection ends by the next RST. */
+	/* A cookie does not record a FIN; the connection ends by the next RST. */
 	redeem(&c);
 	conn_send(&c, .flags = RST | ACK, .seq = 1);
 	conn_expect_state(&c, ST_CLOSED);
@@ -533,7 +533,7 @@ TEST_F(server, lc_47_full_queue)
 	cookie_get(p, &c, lfd, .opt = ALL_OPTIONS);
 	redeem(&c);
 	EXPECT_EQ(3, proc_rows(AF_INET, ROW_SYN_RECEIVED));
-	/* The queued ones don't mind. */
+	/* The queued ones are unaffected. */
 	conn_send(&queued[0], .flags = ACK);
 	conn_expect_state(&queued[0], ST_ESTABLISHED);
 	p->leave_unread = true;

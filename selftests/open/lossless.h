@@ -38,7 +38,7 @@ static inline void option_add(struct optbytes *o, const uint8_t *b, int len)
 	o->len += len;
 }
 
-/* The options of a segment of now, with that cookie. */
+/* The options of a segment sent now, with that cookie. */
 static inline struct optbytes with(struct conn *c, const uint8_t *cookie)
 {
 	static const uint8_t head[] = { COOKIE_HEAD };
@@ -55,7 +55,7 @@ static inline struct optbytes echo(struct conn *c)
 	return with(c, c->kern_opt.cookie);
 }
 
-/* The client's third ACK, and the server's, which is there at once. */
+/* The client's third ACK, and the server's answer, which comes at once. */
 static inline void redeem(struct conn *c)
 {
 	conn_send(c, .flags = ACK, .opt = echo(c));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lostack: the third segment of the handshake gets lost between two real ends,
- * 20 ms apart. The client believes it is connected, and speaks, is silent, ends
- * or aborts; the server is half-open and must not mind. RFC 9293 3.10.7.4.
+ * lostack: the third segment of the handshake is lost between two real ends, 20 ms
+ * apart. The client believes that it is connected, and sends, is silent, closes or
+ * aborts; the server is half-open and must cope. RFC 9293 3.10.7.4.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -32,8 +32,8 @@ static void sleep_until(struct ends *e, int64_t at_ms)
 }
 
 /*
- * Up to 100 ms after connect(): SYN at 20, SYN-ACK at 40, and the ACK lost, as
- * is all else that the client sends until lost_until_ms.
+ * Up to 100 ms after connect(): SYN at 20, SYN-ACK at 40, and the ACK is lost, as is
+ * all else that the client sends until @lost_until_ms.
  */
 static struct ends lose_third_ack(struct __test_metadata *_metadata, struct pair *pr,
 				  int64_t lost_until_ms)
@@ -43,7 +43,7 @@ static struct ends lose_third_ack(struct __test_metadata *_metadata, struct pair
 	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], PORT, &sa);
 	int fd[2];
 
-	/* One before, so that the SYN has not to wait for ARP. */
+	/* A connection before, so that the SYN need not wait for ARP. */
 	pair_connected(pr, PORT + 1, &fd[CLIENT], &fd[SERVER]);
 	socket_abort(fd[CLIENT]);
 	close(fd[SERVER]);
@@ -81,7 +81,7 @@ static int accept_at(struct __test_metadata *_metadata, struct ends *e, int64_t 
 	return accept(e->listener, NULL, NULL);
 }
 
-/* A silent client: the SYN-ACK comes again, and its answer is the ACK. */
+/* A silent client: the SYN-ACK is repeated, and its answer is the ACK. */
 TEST_F(lostack, lc_15_silent_client_is_asked_again)
 {
 	struct pair *pr = &self->pair;
@@ -93,7 +93,7 @@ TEST_F(lostack, lc_15_silent_client_is_asked_again)
 	pair_enter(pr, CLIENT);
 	counters_take(&before);
 	fd = accept_at(_metadata, &e, 20 + 1000 + 40);
-	/* It is a SYN to one that is open: a challenge, RFC 5961 4. */
+	/* A SYN-ACK for an open connection: a challenge, RFC 5961 4. */
 	counters_expect(_metadata, &before, "InSegs", 1, "InErrs", 1, "OutSegs", 1,
 			"TCPChallengeACK", 1, "TCPSYNChallenge", 1, NULL);
 	stream_exchange(_metadata, e.client, fd, 20000, 1000);
@@ -115,7 +115,7 @@ TEST_F(lostack, lc_16_text_of_the_client_completes)
 	stream_exchange(_metadata, e.client, fd, 20000, 1000);
 }
 
-/* Its text is lost as well, and sent again: by the first RTO, 200 ms + 40. */
+/* Its data is lost as well, and sent again: by the first RTO, 200 ms + 40. */
 TEST_F(lostack, lc_16_text_is_lost_too)
 {
 	struct pair *pr = &self->pair;
@@ -137,7 +137,7 @@ TEST_F(lostack, lc_16_text_is_lost_too)
 	stream_exchange(_metadata, e.client, fd, 20000, 1000);
 }
 
-/* A client that has nothing to say and goes: its FIN carries the ACK. */
+/* A client that sends nothing and closes: its FIN carries the ACK. */
 TEST_F(lostack, lc_16_fin_of_the_client_completes)
 {
 	struct pair *pr = &self->pair;
@@ -170,22 +170,22 @@ TEST_F(lostack, lc_11_reset_of_the_client_ends_it)
 }
 
 /*
- * Each answer to a SYN-ACK is lost, too, until nobody waits any more: with one
- * retry at 3 s. (Over 63 s of it ARP would fail first.)
+ * Each answer to a SYN-ACK is lost, too, until the server gives up: with one retry at
+ * 3 s. (After 63 s of it ARP would fail first.)
  */
 TEST_F(lostack, lc_17_lost_until_the_record_is_gone)
 {
 	struct pair *pr = &self->pair;
 	struct ends e;
 
-	/* Stock's timers are late, and it may not be gone yet. */
+	/* Timers of the kernel's TCP are late, and the record may still be there. */
 	NOT_ON_STOCK();
 	pair_enter(pr, SERVER);
 	ASSERT_EQ(0, knob_set("synack_retries", 1));
 	e = lose_third_ack(_metadata, pr, 2900);
 	sleep_until(&e, 3000 + 20 + 5);
 	EXPECT_EQ(0, proc_rows(pr->family, ROW_SYN_RECEIVED));
-	/* The client learns it when it speaks. */
+	/* The client learns it when it sends. */
 	EXPECT_EQ(4, send(e.client, "late", 4, 0));
 	sleep_ms(2 * ONE_WAY_MS + 5);
 	EXPECT_EQ(ECONNRESET, socket_receive(e.client));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * migrate: a listener of a SO_REUSEPORT group closes. What it leaves behind is
- * reset, or with xtcp_migrate_req goes on with another one of the group. (In
+ * migrate: a listener of a SO_REUSEPORT group closes. Its queued connections are
+ * reset, or with xtcp_migrate_req continue with another listener of the group. (In
  * stock mode: tcp_migrate_req.)
  */
 /* vm: wires families */
@@ -72,7 +72,7 @@ TEST_F(migrate, knob_migrate_req)
 	EXPECT_EQ(0, knob_get("migrate_req"));
 	group(_metadata, fd, 2, 16);
 	close_with_children(p, fd[0], &child, &half, &before);
-	/* Stock forgets the record at its next timeout. */
+	/* The kernel's TCP removes the record at its next timeout. */
 	if (!stock_mode())
 		EXPECT_EQ(0, half_open_rows());
 	conn_send(&half, .flags = ACK);
@@ -109,7 +109,7 @@ TEST_F(migrate, ctr_TCPMigrateReqSuccess)
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "ok");
 }
 
-/* The last of its group leaves nobody to go to. */
+/* The last one of a group has no successor. */
 TEST_F(migrate, ctr_TCPMigrateReqFailure)
 {
 	struct peer *p = &self->peer;
@@ -119,14 +119,14 @@ TEST_F(migrate, ctr_TCPMigrateReqFailure)
 
 	ASSERT_EQ(0, knob_set("migrate_req", 1));
 	group(_metadata, fd, 1, 16);
-	/* One that would have taken the SYN, but is of no group with it. */
+	/* A listener that would have taken the SYN, but shares no group with it. */
 	other = socket_new(-1);
 	ASSERT_EQ(0, socket_set(other, SOL_SOCKET, SO_REUSEPORT, 1));
 	ASSERT_EQ(0, socket_bind(other, "", KERNEL_PORT));
 	ASSERT_EQ(0, socket_listen(other, 16));
 	close_with_children(p, fd[0], &child, &half, &before);
 	EXPECT_EQ(0, socket_poll(other));
-	/* Stock's record fails later, when it is needed. */
+	/* In the kernel's TCP the record fails later, when it is needed. */
 	counters_expect(_metadata, &before, "CurrEstab", -1, "EstabResets", 1,
 			"OutSegs", 1, "OutRsts", 1, "TCPMigrateReqFailure",
 			stock_mode() ? 1 : 2, NULL);
@@ -186,7 +186,7 @@ TEST_F(migrate, lc_15_timers_go_on_with_another)
 	peer_expect_silence(p, 100000);
 }
 
-/* From one to the next to the next; and then nobody is left. */
+/* From one to the next to the next; and then none is left. */
 TEST_F(migrate, lc_46_handed_on_until_nobody_is_left)
 {
 	struct peer *p = &self->peer;
@@ -213,7 +213,7 @@ TEST_F(migrate, lc_46_handed_on_until_nobody_is_left)
 	peer_expect_silence(p, 70000);
 }
 
-/* What another one leaves is taken in even where no SYN would be. */
+/* Inherited connections are taken even where a SYN would not be. */
 TEST_F(migrate, lc_31_full_queues_take_what_moves)
 {
 	struct peer *p = &self->peer;
@@ -231,7 +231,7 @@ TEST_F(migrate, lc_31_full_queues_take_what_moves)
 	close(fd[0]);
 	peer_expect_silence(p, 20);
 	EXPECT_EQ(3, half_open_rows());
-	/* Now both are more than full. */
+	/* Now both queues are overfull. */
 	conn_start(p, &late, .lfd = fd[1]);
 	conn_send(&late, .flags = SYN);
 	conn_send(&half[0], .flags = ACK);
@@ -241,10 +241,10 @@ TEST_F(migrate, lc_31_full_queues_take_what_moves)
 		conn_accept(&c[i]);
 	}
 	EXPECT_EQ(EAGAIN, socket_accept(fd[1]));
-	/* Stock's records move only when they are touched. */
+	/* Records of the kernel's TCP move only when a segment finds them. */
 	if (stock_mode())
 		return;
-	/* With room again, and as many counted as there are: 2 fit, a third not. */
+	/* With room again, and with the right counts: 2 fit, a third does not. */
 	for (int i = 0; i < 3; i++)
 		conn_send(&half[i], .flags = RST);
 	for (int i = 0; i < 2; i++)
@@ -254,14 +254,14 @@ TEST_F(migrate, lc_31_full_queues_take_what_moves)
 	EXPECT_EQ(2, half_open_rows());
 }
 
-/* Old ones stay old: they count for the shorter retries of a full queue. */
+/* Old records stay old: they count for the shorter retries of a full queue. */
 TEST_F(migrate, lc_41_age_goes_along)
 {
 	struct peer *p = &self->peer;
 	struct conn c[5];
 	int fd[2];
 
-	/* Stock counts a moved record as young until its timer fires. */
+	/* The kernel's TCP counts a moved record as young until its timer expires. */
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, knob_set("migrate_req", 1));
 	group(_metadata, fd, 2, 8);
@@ -279,7 +279,10 @@ TEST_F(migrate, lc_41_age_goes_along)
 	p->leave_unread = true;
 }
 
-/* A TIME-WAIT that a moved record stands before has its place again after it. */
+/*
+ * A TIME-WAIT record that is the predecessor of a moved record is hashed again after
+ * it.
+ */
 TEST_F(migrate, rfc9293_may_02_time_wait_behind_a_moved_record)
 {
 	struct peer *p = &self->peer;
@@ -299,7 +302,7 @@ TEST_F(migrate, rfc9293_may_02_time_wait_behind_a_moved_record)
 		conn_expect_state(&c, ST_TIME_WAIT);
 }
 
-/* shutdown(RD) leaves them as close() does. */
+/* shutdown(RD) hands over as close() does. */
 TEST_F(migrate, lc_46_shutdown_hands_over)
 {
 	struct peer *p = &self->peer;
@@ -313,7 +316,7 @@ TEST_F(migrate, lc_46_shutdown_hands_over)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-/* One that ended in the queue is told of by whoever accepts it. */
+/* A connection that was reset in the queue is reported by accept(). */
 TEST_F(migrate, sm_queued_child_is_reset_and_moves)
 {
 	struct peer *p = &self->peer;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * port: which local port a socket gets, and who may have it beside whom.
- * RFC 9293 3.9.1.1, RFC 6056 (ephemeral ports); the rules of SO_REUSEADDR and
- * SO_REUSEPORT are Linux's, so its own TCP, in the same namespace, is asked
- * what it would say.
+ * port: which local port a socket gets, and which sockets may share it. RFC 9293
+ * 3.9.1.1, RFC 6056 (ephemeral ports); the rules of SO_REUSEADDR and SO_REUSEPORT are
+ * Linux's, so the kernel's TCP, in the same namespace, is asked for the expected
+ * result.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -16,7 +16,7 @@
 
 PEER_FIXTURE(port);
 
-/* Addresses need not be there to be bound to. */
+/* Addresses need not exist to be bound to. */
 static void anywhere_may_be_bound(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
@@ -44,7 +44,7 @@ struct cell {
 	int addr1, options1, addr2, options2;
 };
 
-/* What bind() says to the second socket, and listen() if bind() had no objection. */
+/* The error of bind() of the second socket, or of listen() after it. */
 static int second_errno(int protocol, const struct cell *cell, int port)
 {
 	int first = socket_like(protocol, cell->options1);
@@ -67,7 +67,7 @@ static int second_errno(int protocol, const struct cell *cell, int port)
 	return err;
 }
 
-/* Without connect() nothing is sent, so the kernel's TCP may be asked. */
+/* Without connect() nothing is sent, so the kernel's TCP may be used. */
 TEST_F(port, lc_88_bind_and_listen_as_linux_has_it)
 {
 	struct ipaddr own = ipaddr("10.0.0.11");
@@ -102,7 +102,10 @@ TEST_F(port, lc_88_bind_and_listen_as_linux_has_it)
 	EXPECT_GE(450, refused);
 }
 
-/* The same beside a socket that connects: proven on stock by XTCP_TEST_STOCK. */
+/*
+ * The same beside a socket that connects: proven on the kernel's TCP by
+ * XTCP_TEST_STOCK.
+ */
 TEST_F(port, lc_88_bind_beside_a_connecting_socket)
 {
 	static const struct {
@@ -171,7 +174,7 @@ TEST_F(port, lc_88_time_wait_holds_the_port)
 	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", KERNEL_PORT));
 }
 
-/* Who had SO_REUSEADDR and who had not is known of each record, to its end. */
+/* Whether a socket had SO_REUSEADDR is remembered in its record, to its end. */
 TEST_F(port, lc_88_time_waits_of_both_kinds)
 {
 	struct peer *p = &self->peer;
@@ -193,7 +196,7 @@ TEST_F(port, lc_88_time_waits_of_both_kinds)
 	EXPECT_EQ(EADDRINUSE, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
 	peer_sleep_until(p, 59000);
 	EXPECT_EQ(EADDRINUSE, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
-	/* The one without is over, the other is not. */
+	/* The one without has expired, the other has not. */
 	peer_sleep_until(p, stock_mode() ? 70000 : 60003);
 	EXPECT_EQ(EADDRINUSE, socket_bind(plain, "10.0.0.1", KERNEL_PORT));
 	EXPECT_EQ(0, socket_bind(sharing, "10.0.0.1", KERNEL_PORT));
@@ -273,7 +276,7 @@ TEST_F(port, listen_binds_by_itself)
 	EXPECT_EQ(0, socket_listen(other, 4));
 }
 
-/* Bound alike by SO_REUSEADDR, but one listener is enough. */
+/* Bound alike by SO_REUSEADDR, but only one may listen. */
 TEST_F(port, listen_after_a_race_of_binds)
 {
 	int a = socket_like(-1, REUSEADDR), b = socket_like(-1, REUSEADDR);
@@ -313,7 +316,7 @@ TEST_F(port, bind_to_a_foreign_address_if_allowed)
 #define CROWD 60
 
 /*
- * What a socket with these options hears at that address from a port which many
+ * The error of a socket with these options at that address, on a port that many others
  * have, each at an address of its own.
  */
 static int crowd_errno(int protocol, int crowd_options, bool listen, const char *addr,
@@ -325,7 +328,7 @@ static int crowd_errno(int protocol, int crowd_options, bool listen, const char 
 	for (int i = 0; i < CROWD; i++) {
 		snprintf(text, sizeof(text), "127.0.1.%d", 1 + i / 2);
 		crowd[i] = socket_like(protocol, crowd_options);
-		/* Every other one elsewhere, for xtcp in the same chain. */
+		/* Every other one elsewhere, for xtcp in the same hash chain. */
 		err = socket_bind(crowd[i], text, port + i % 2 * 4096);
 		if (!err && listen)
 			err = socket_listen(crowd[i], 1);
@@ -375,7 +378,9 @@ TEST_F(port, lc_88_port_at_many_addresses_as_linux_has_it)
 
 /* --- ephemeral ports, RFC 6056 */
 
-/* The port of a new connection to that address, which is given up if not kept. */
+/*
+ * The port of a new connection to that address; the connect is given up unless @keep.
+ */
 static int ephemeral(struct peer *p, const char *to, int dport, int *keep)
 {
 	int fd = socket_new(-1), port, err;
@@ -403,7 +408,7 @@ static void range_set(struct __test_metadata *_metadata, int low, int high)
 	ASSERT_EQ(0, sysctl_write(PORT_RANGE, text));
 }
 
-/* Who asked for it by number keeps it, and when all have gone it is anybody's. */
+/* An explicitly bound port stays, and when all sockets are gone it is free. */
 TEST_F(port, rfc6056_port_at_many_addresses_is_left_out)
 {
 	struct peer *p = &self->peer;
@@ -465,7 +470,7 @@ static void all_are_used(struct __test_metadata *_metadata, struct peer *p,
 	EXPECT_EQ(-EADDRNOTAVAIL, ephemeral(p, "10.0.0.2", 80, NULL));
 	EXPECT_LT(0, ephemeral(p, "10.0.0.2", 81, NULL));
 	EXPECT_LT(0, ephemeral(p, "10.0.0.3", 80, NULL));
-	/* One that is given back is found again. */
+	/* A port that is released is found again. */
 	close(fd[n / 2]);
 	EXPECT_LT(0, ephemeral(p, "10.0.0.2", 80, NULL));
 }
@@ -524,7 +529,7 @@ TEST_F(port, rfc6056_range_of_a_socket)
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
 	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 81));
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 81);
-	/* bind() to any port keeps to it as well. */
+	/* bind() to any port follows it as well. */
 	fd = own_range_fd(41500, 41500, &err);
 	ASSERT_EQ(0, socket_bind(fd, "", 0));
 	EXPECT_EQ(41500, socket_port(fd));
@@ -543,7 +548,7 @@ TEST_F(port, lc_89_exhausted_is_eaddrnotavail)
 	all_are_used(_metadata, &self->peer, 40000, 40003, 0);
 }
 
-/* 3.3.4: for each peer another place to begin at, which nobody can compute. */
+/* 3.3.4: each peer has another starting point, which cannot be computed. */
 TEST_F(port, rfc6056_each_peer_begins_elsewhere)
 {
 	enum { N = 64 };
@@ -559,8 +564,8 @@ TEST_F(port, rfc6056_each_peer_begins_elsewhere)
 }
 
 /*
- * For one peer it moves on, by a step that is not always the same: the next
- * port can't be told from the last two.
+ * For one peer it advances, by a step that varies: the next port can't be computed
+ * from the last two.
  */
 TEST_F(port, rfc6056_next_port_is_not_known)
 {
@@ -583,7 +588,7 @@ TEST_F(port, rfc6056_next_port_is_not_known)
 
 /* --- what many destinations' ports tell of the machine, CVE-2022-32296 */
 
-/* A device that answers nothing, and how many of its peers' ports are tried. */
+/* A device that answers nothing, and the number of its peers whose ports are tried. */
 #define NOWHERE "10.9.0.2"
 #define DESTINATIONS 1500
 /* Connections to each; a counter moves by STEP_MAX at most for each of them. */
@@ -609,15 +614,15 @@ static int port_towards(int dport)
 	return port;
 }
 
-/* How far the counter has moved on. */
+/* How far the counter has advanced. */
 static int port_step(int from, int to)
 {
 	return (to - from + RANGE) % RANGE;
 }
 
 /*
- * Until the hash of port searches changes, which is when a destination's ports
- * begin elsewhere. Returns when that was; fails after three of its periods.
+ * Waits until the hash of port searches changes, which moves the starting points.
+ * Returns when that was; fails after three of its periods.
  */
 static int64_t period_begin(struct __test_metadata *_metadata)
 {
@@ -636,8 +641,8 @@ static int64_t period_begin(struct __test_metadata *_metadata)
 }
 
 /*
- * Which destinations share a counter with another one: their ports move further
- * than their own connections move them. Returns how many.
+ * Which destinations share a counter with another one: their ports move further than
+ * their own connections move them. Returns their number.
  */
 static int shared_counters(bool *shared)
 {
@@ -665,9 +670,9 @@ static int both(const bool *a, const bool *b)
 }
 
 /*
- * Of 1,500 destinations some 17 pairs meet in 2^16 counters. They are others
- * after 10 s, and in another namespace: so nobody knows the machine again by
- * them, whose keys are no constants.
+ * Of 1,500 destinations some 17 pairs share one of 2^16 counters. The pairs differ
+ * after 10 s, and in another namespace, so they do not identify a machine whose keys
+ * are random.
  */
 TEST_F(port, cve_2022_32296_ports_do_not_name_the_machine)
 {
@@ -675,7 +680,7 @@ TEST_F(port, cve_2022_32296_ports_do_not_name_the_machine)
 	int64_t began;
 	int n;
 
-	/* Stock's key is the machine's. */
+	/* The kernel's TCP has one key for all namespaces. */
 	NOT_ON_STOCK();
 	nowhere_add(_metadata);
 	period_begin(_metadata);
@@ -695,7 +700,7 @@ TEST_F(port, cve_2022_32296_ports_do_not_name_the_machine)
 	EXPECT_GE(6, both(a, elsewhere));
 }
 
-/* A port that somebody asked for by number is not given to connect(). */
+/* connect() does not get a port that another socket has bound explicitly. */
 TEST_F(port, rfc6056_bound_ports_are_left_out)
 {
 	struct peer *p = &self->peer;
@@ -707,7 +712,7 @@ TEST_F(port, rfc6056_bound_ports_are_left_out)
 		EXPECT_EQ(40001, ephemeral(p, "10.0.0.2", 80, NULL));
 }
 
-/* bind() to port 0 looks at no peer: each port can be had once. */
+/* bind() to port 0 knows no peer: each port is given once. */
 TEST_F(port, bind_to_any_port)
 {
 	bool seen[10] = { false };
@@ -760,12 +765,12 @@ TEST_F(port, failed_connect_gives_the_port_back)
 	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", 40000));
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(c.fd, "10.0.0.2", 80));
 	close(fd);
-	/* And it may call again. */
+	/* And the socket may connect again. */
 	ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 80));
 	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80);
 }
 
-/* One that was bound keeps its port through a failure. */
+/* A bound socket keeps its port through a failure. */
 TEST_F(port, failed_connect_keeps_a_bound_port)
 {
 	struct peer *p = &self->peer;

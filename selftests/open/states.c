@@ -52,7 +52,7 @@ static int call_abort(int fd)
 	return 0;
 }
 
-/* The state that TCP_INFO tells; CLOSED also for a descriptor that is gone. */
+/* The state in TCP_INFO; CLOSED also for a descriptor that is closed. */
 static unsigned int state_of(int fd)
 {
 	struct tcp_info ti = { .tcpi_state = ROW_CLOSE };
@@ -67,7 +67,7 @@ struct call_cell {
 	call_fn call;
 	int err;
 	unsigned int to;	/* ROW_..., of the descriptor */
-	int sent;		/* flags of the one segment that goes out, or 0 */
+	int sent;		/* flags of the one segment that is sent, or 0 */
 };
 
 static void call_check(struct __test_metadata *_metadata, struct peer *p,
@@ -85,7 +85,7 @@ static void call_check(struct __test_metadata *_metadata, struct peer *p,
 	if (cell.sent)
 		peer_expect(p, .flags = cell.sent, .sport = ANYWHERE, .dport = ANYWHERE);
 	peer_expect_silence(p, 20);
-	/* What is CLOSED now says nothing any more, whatever it waited for. */
+	/* A closed connection sends nothing any more, whatever it waited for. */
 	if (cell.to == ROW_CLOSE && cell.sent != (FIN | ACK)) {
 		EXPECT_EQ(0, proc_rows(p->family, 0));
 		peer_expect_silence(p, 130000);
@@ -139,7 +139,7 @@ CALL(syn_received_close, ST_SYN_RECEIVED, call_close, 0, ROW_CLOSE, FIN | ACK)
 CALL(syn_received_abort, ST_SYN_RECEIVED, call_abort, 0, ROW_CLOSE, RST | ACK)
 CALL(syn_received_disconnect, ST_SYN_RECEIVED, socket_disconnect, 0, ROW_CLOSE, RST | ACK)
 
-/* A listener whose backlog is changed keeps what it has. */
+/* A listener whose backlog is changed keeps its queues. */
 TEST_F(states, sm_listen_listen_keeps_the_queue)
 {
 	struct peer *p = &self->peer;
@@ -152,7 +152,7 @@ TEST_F(states, sm_listen_listen_keeps_the_queue)
 	conn_accept(&c);
 }
 
-/* Linux waits with the FIN until the SYN is acknowledged; the RFC doesn't. */
+/* Linux delays the FIN until the SYN is acknowledged; the RFC does not. */
 TEST_F(states, sm_syn_received_shutdown_wr)
 {
 	struct peer *p = &self->peer;
@@ -171,7 +171,7 @@ TEST_F(states, sm_syn_received_shutdown_wr)
 	conn_expect_state(&c, ST_FIN_WAIT_1);
 	conn_send(&c, .flags = ACK, .ack = 2);
 	conn_expect_state(&c, ST_FIN_WAIT_2);
-	/* The peer may still talk. */
+	/* The peer may still send. */
 	conn_send(&c, .flags = ACK | PSH, .data = "text");
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 5, .within_ms = 210);
 }
@@ -205,7 +205,7 @@ struct segment_cell {
 	int stock_err;		/* if another */
 };
 
-/* A listener's numbers are chosen when the SYN has come: 0 till then. */
+/* A listener chooses its number when the SYN has come: 0 before. */
 static void segment_check(struct __test_metadata *_metadata, struct peer *p,
 			  struct segment_cell cell)
 {
@@ -216,7 +216,10 @@ static void segment_check(struct __test_metadata *_metadata, struct peer *p,
 	conn_send(&c, .flags = cell.flags, .seq = cell.seq, .ack = cell.ack,
 		  .data = cell.text);
 	if (cell.answer == (RST | ACK))
-		/* In answer to no ACK: number 0, whatever numbers we use. */
+		/*
+		 * In answer to a segment without ACK: number 0, whatever numbers we
+		 * use.
+		 */
 		conn_expect(&c, .flags = RST | ACK, .seq = -(int64_t)c.kern_iss,
 			    .ack = cell.answer_ack);
 	else if (cell.answer == RST)
@@ -283,7 +286,7 @@ SEGMENT(listen_rst_ack, ST_LISTEN, RST | ACK, 0, 500, NULL, ST_LISTEN)
 /* 3.10.7.3 */
 SEGMENT(syn_sent_syn, ST_SYN_SENT, SYN, 0, 0, NULL, ST_SYN_RECEIVED, SYN | ACK, 0, 1)
 SEGMENT(syn_sent_syn_ack, ST_SYN_SENT, SYN | ACK, 0, 1, NULL, ST_ESTABLISHED, ACK, 1, 1)
-/* Linux sends its SYN again right after such a RST. */
+/* Linux repeats its SYN right after such a RST. */
 SEGMENT(syn_sent_syn_ack_above, ST_SYN_SENT, SYN | ACK, 0, 2, NULL, ST_SYN_SENT, RST, 2)
 SEGMENT(syn_sent_syn_ack_below, ST_SYN_SENT, SYN | ACK, 0, 0, NULL, ST_SYN_SENT, RST, 0)
 SEGMENT(syn_sent_ack, ST_SYN_SENT, ACK, 0, 1, NULL, ST_SYN_SENT)
@@ -342,7 +345,7 @@ SEGMENT(half_open_fin_without_ack, ST_HALF_OPEN, FIN, 1, 0, NULL, ST_HALF_OPEN)
 SEGMENT(half_open_no_flags, ST_HALF_OPEN, 0, 1, 0, NULL, ST_HALF_OPEN)
 SEGMENT(half_open_outside, ST_HALF_OPEN, ACK | PSH, -5000, 1, "text", ST_HALF_OPEN, ACK, 1, 1)
 SEGMENT(half_open_rst, ST_HALF_OPEN, RST, 1, 0, NULL, ST_CLOSED)
-/* Linux takes any RST in the window. */
+/* Linux accepts any RST in the window. */
 OUR_SEGMENT(half_open_rst_in_window, ST_HALF_OPEN, RST, 100, 0, NULL, ST_HALF_OPEN, ACK, 1, 1)
 SEGMENT(half_open_rst_outside, ST_HALF_OPEN, RST, 10000000, 0, NULL, ST_HALF_OPEN)
 
@@ -384,7 +387,7 @@ ICMP(half_open_icmp_hard, ST_HALF_OPEN, ICMP_PORT_UNREACH, ST_HALF_OPEN)
 ICMP(half_open_icmp_soft, ST_HALF_OPEN, ICMP_HOST_UNREACH, ST_CLOSED)
 ICMP(half_open_icmp_too_big, ST_HALF_OPEN, ICMP_FRAG_NEEDED, ST_HALF_OPEN)
 
-/* Linux gives up; what a router says of now need not be true of later. */
+/* Linux gives up; a router's error may be temporary. */
 TEST_F(states, sm_syn_received_icmp_soft)
 {
 	struct icmp_cell cell = {
@@ -395,7 +398,7 @@ TEST_F(states, sm_syn_received_icmp_soft)
 	icmp_check(_metadata, &self->peer, cell);
 }
 
-/* Nothing listens to what an ICMP message says of a port that listens. */
+/* ICMP errors do not affect a port that listens. */
 TEST_F(states, sm_listen_icmp)
 {
 	struct peer *p = &self->peer;
@@ -440,7 +443,7 @@ TEST_F(states, sm_syn_received_user_timeout)
 	user_timeout(_metadata, &self->peer, ST_SYN_RECEIVED, SYN | ACK);
 }
 
-/* Text and FIN that came too early are left to be sent again; here they are. */
+/* Data and FIN that came too early were dropped, to be sent again; here they are. */
 TEST_F(states, sm_half_open_text_ahead_completes)
 {
 	struct peer *p = &self->peer;

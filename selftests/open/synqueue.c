@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * synqueue: half-open connections: how many a listener keeps, how long, and
- * what they cost. RFC 9293 3.10.7.2 and 3.10.7.4 (SYN-RECEIVED), RFC 4987 3
- * (backlog, SYN-RECEIVED timer), RFC 6298 5.5 (backoff).
+ * synqueue: half-open connections: how many a listener keeps, how long, and at what
+ * cost. RFC 9293 3.10.7.2 and 3.10.7.4 (SYN-RECEIVED), RFC 4987 3 (backlog,
+ * SYN-RECEIVED timer), RFC 6298 5.5 (backoff).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(synqueue);
 
-/* Limits of the queue show only where no cookie steps in. */
+/* Limits of the queue show only where cookies are off. */
 static void no_cookies(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, knob_set("syncookies", 0));
@@ -26,7 +26,7 @@ static void fill(struct peer *p, struct conn *c, int n, int lfd)
 		conn_to_state(p, &c[i], ST_HALF_OPEN, .lfd = lfd);
 }
 
-/* A SYN of a new peer that is not answered. */
+/* A SYN of an unknown peer that is not answered. */
 static void syn_is_dropped(struct peer *p, struct conn *c, int lfd)
 {
 	conn_start(p, c, .lfd = lfd);
@@ -46,7 +46,7 @@ static void fits(struct __test_metadata *_metadata, struct peer *p, int lfd, int
 	EXPECT_EQ(n, half_open_rows());
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1,
 			"TCPReqQFullDrop", 1, NULL);
-	/* One that gets out makes room. */
+	/* One that leaves makes room. */
 	conn_send(&c[0], .flags = RST);
 	conn_send(&late, .flags = SYN, .seq = 0);
 	conn_expect(&late, .flags = SYN | ACK, .ack = 1);
@@ -96,7 +96,7 @@ TEST_F(synqueue, lc_30_last_quarter_is_for_proven_peers)
 	counters_expect(_metadata, &before, "InSegs", 1, "ListenDrops", 1, NULL);
 }
 
-/* A connection in TIME-WAIT shows that its peer is there. */
+/* A connection in TIME-WAIT proves a known peer. */
 TEST_F(synqueue, lc_30_time_wait_proves_a_peer)
 {
 	struct peer *p = &self->peer;
@@ -122,7 +122,7 @@ TEST_F(synqueue, knob_max_syn_backlog)
 
 	EXPECT_LE(128, knob_get("max_syn_backlog"));
 	no_cookies(_metadata);
-	/* A quarter of 4 is 1: kept for others once less than that is left. */
+	/* A quarter of 4 is 1: kept for known peers once less than that is left. */
 	ASSERT_EQ(0, knob_set("max_syn_backlog", 4));
 	lfd = peer_listen(p, KERNEL_PORT, 100);
 	fill(p, c, 4, lfd);
@@ -134,7 +134,7 @@ TEST_F(synqueue, knob_max_syn_backlog)
 	EXPECT_EQ(5, half_open_rows());
 }
 
-/* Stock takes the write, too, and then nobody at all. */
+/* The kernel's TCP takes the write, too, and then accepts no SYN at all. */
 TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
 {
 	struct peer *p = &self->peer;
@@ -179,13 +179,13 @@ TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 	ASSERT_EQ(2, send(c.fd, "in", 2, 0));
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "in");
 	conn_send(&c, .flags = RST);
-	/* Nor does it last: 63 s, and nothing is left of it. */
+	/* Nor does it last: after 63 s nothing is left of it. */
 	peer_drain(p, stock_mode() ? 75000 : 63100);
 	EXPECT_EQ(0, half_open_rows());
 	peer_expect_silence_until(p, 130000);
 }
 
-/* Who was there before the flood keeps his place, with and without cookies. */
+/* Records from before the flood stay, with and without cookies. */
 static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct ipaddr from;
@@ -223,9 +223,8 @@ TEST_F(synqueue, rfc4987_flood_evicts_nobody_without_cookies)
 }
 
 /*
- * Five in a queue of backlog 8 are more than half. At 7 s all of them are old,
- * so the first is given up after two retries; four are not too many, and
- * those get all five.
+ * Five in a queue of backlog 8 are more than half. At 7 s all of them are old, so the
+ * first is given up after two retries; four are not too many, and those get all five.
  */
 TEST_F(synqueue, lc_41_old_entries_make_room)
 {
@@ -245,7 +244,10 @@ TEST_F(synqueue, lc_41_old_entries_make_room)
 	for (int i = 0; i < 5; i++)
 		conn_expect(&c[i], .flags = SYN | ACK, .seq = 0, .at_ms = 3000 + 200 * i);
 	conn_expect_move(&c[0], ST_HALF_OPEN, ST_CLOSED, 7000);
-	/* Stock's timers are too coarse to tell the others apart from here on. */
+	/*
+	 * Timers of the kernel's TCP are too coarse to tell the others apart from here
+	 * on.
+	 */
 	if (stock_mode()) {
 		EXPECT_EQ(4 * 3, peer_drain(p, 80000));
 		return;
@@ -338,7 +340,9 @@ TEST_F_TIMEOUT(synqueue, lc_15_synack_retries_255, 40000)
 	peer_expect_silence(p, 130000);
 }
 
-/* Looked at when the time is up, so that a change reaches what waits already. */
+/*
+ * The knob is read when the time is up, so a change affects records that wait already.
+ */
 TEST_F(synqueue, knob_synack_retries_changed_meanwhile)
 {
 	struct peer *p = &self->peer;
@@ -352,14 +356,14 @@ TEST_F(synqueue, knob_synack_retries_changed_meanwhile)
 	peer_expect_silence(p, 70000);
 }
 
-/* Whoever repeats his SYN is answered, and waited for no longer than others. */
+/* A repeated SYN is answered, and prolongs nothing. */
 TEST_F(synqueue, lc_13_same_syn_does_not_restart_the_backoff)
 {
 	static const int at_ms[] = { 1000, 3000, 7000, 15000, 31000 };
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Linux begins the wait anew. */
+	/* Linux restarts the wait. */
 	NOT_ON_STOCK();
 	peer_mark(p);
 	conn_to_state(p, &c, ST_HALF_OPEN);
@@ -405,7 +409,7 @@ TEST_F(synqueue, lc_44_half_open_rows_tell_a_flood)
 		EXPECT_EQ(1, row.timer);
 		EXPECT_FALSE(row.full);
 	}
-	/* What a script would look for: column 4. */
+	/* What a monitoring script would look for: column 4. */
 	snprintf(look, sizeof(look), "test $(awk '$4 == \"03\"' %s | wc -l) = 20",
 		 proc_path(AF_INET));
 	EXPECT_EQ(0, system(look));
@@ -442,7 +446,7 @@ TEST_F(synqueue, lc_45_no_socket_and_no_buffer_at_the_syn)
 	fill(p, c, 12, lfd);
 	EXPECT_EQ(sockets, protocol_column(1));
 	EXPECT_EQ(pages, protocol_column(2));
-	/* It is the third ACK that makes one. */
+	/* The third ACK makes a socket. */
 	conn_send(&c[0], .flags = ACK);
 	EXPECT_EQ(sockets + 1, protocol_column(1));
 }
@@ -468,7 +472,7 @@ TEST_F(synqueue, lc_46_children_are_reset_with_their_listener)
 	EXPECT_EQ(0, proc_rows(p->family, 0));
 	counters_expect(_metadata, &before, "CurrEstab", -3, "OutSegs", 3,
 			"OutRsts", 3, "EstabResets", 3, NULL);
-	/* The port is free for the next. */
+	/* The port is free for the next listener. */
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	conn_open(p, &c[0], .lfd = lfd);
 }
@@ -497,7 +501,7 @@ TEST_F(synqueue, lc_46_half_open_vanish_with_their_listener)
 	peer_expect_silence(p, 70000);
 }
 
-/* shutdown(RD) makes it a socket that may listen anew. */
+/* shutdown(RD) makes it a socket that may listen again. */
 TEST_F(synqueue, lc_46_shutdown_ends_listening)
 {
 	struct peer *p = &self->peer;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packetdrill: the packet scripts beside this program, *.pkt, each a test of its
- * own; or those that are named on the command line. lib/script.h has the
- * language.
+ * packetdrill: the packet scripts beside this program, *.pkt, each a test of its own;
+ * or those named on the command line. lib/script.h has the language.
  */
 /* vm: wires */
 #include "lib/xtcp_test.h"
@@ -18,7 +17,7 @@ FIXTURE(script) {
 
 FIXTURE_VARIANT(script) {
 	const char *path;
-	bool stranger;		/* somebody else's; need not tell all of its end */
+	bool stranger;		/* a script of other people, which may leave segments unread */
 };
 
 FIXTURE_SETUP(script)

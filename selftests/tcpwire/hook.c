@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hook: segments of protocol 6 find their way to xtcp, and nothing else does;
- * what a packet is like when it leaves. RFC 791, LC-27. What such segments do then,
- * the other rooms ask on both wires; errors about them, tcpwire/quotes.
+ * hook: segments of protocol 6 reach xtcp, and no others do; the form of packets that
+ * leave. RFC 791, LC-27. What such segments do then is tested by the other rooms on
+ * both wires; errors about them by tcpwire/quotes.
  */
 /* vm: mapped short */
 #include "lib/xtcp_test.h"
@@ -25,7 +25,7 @@ static void expect_alive(struct __test_metadata *_metadata, struct conn *c)
 	stream_expect_text(_metadata, c->fd, "ping");
 }
 
-/* A native packet with a TCP-wire connection's tuple is not of it. */
+/* A native packet with a TCP-wire connection's 4-tuple does not belong to it. */
 TEST_F(hook, lc_27_forged_native_packets_are_strangers)
 {
 	static const int flags[] = { RST, RST | ACK, SYN, FIN | ACK, ACK | PSH };
@@ -48,7 +48,9 @@ TEST_F(hook, lc_27_forged_native_packets_are_strangers)
 	expect_alive(_metadata, &c);
 }
 
-/* The other way round: on a native connection's port stock answers for 6. */
+/*
+ * The reverse: on a native connection's port the kernel's TCP answers for protocol 6.
+ */
 TEST_F(hook, lc_27_tcp_packets_are_strangers_to_the_native_wire)
 {
 	struct peer *p = &self->peer;
@@ -67,7 +69,7 @@ TEST_F(hook, lc_27_tcp_packets_are_strangers_to_the_native_wire)
 	expect_alive(_metadata, &c);
 }
 
-/* In pieces of eight bytes' multiples, first to last and last to first. */
+/* In fragments of multiples of eight bytes, first to last and last to first. */
 TEST_F(hook, fragments_are_whole_before)
 {
 	struct peer *p = &self->peer;
@@ -114,7 +116,7 @@ static void listen_everywhere(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, socket_listen(fd, 4));
 }
 
-/* To many is to nobody: neither stack answers. */
+/* Neither stack answers segments to broadcast and multicast addresses. */
 TEST_F(hook, rfc9293_must_57_to_many)
 {
 	static const char *const to[] = { "10.0.0.255", "255.255.255.255", "224.0.0.1" };
@@ -133,7 +135,7 @@ TEST_F(hook, rfc9293_must_57_to_many)
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* A martian never comes so far. */
+/* IP drops martians before. */
 TEST_F(hook, martians_stay_outside)
 {
 	static const char *const from[] = { "127.0.0.1", "0.0.0.0", "224.0.0.1",
@@ -150,7 +152,9 @@ TEST_F(hook, martians_stay_outside)
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* A sniffer shares each packet: it sees 6, and the connection doesn't mind. */
+/*
+ * A sniffer shares each packet: it sees protocol 6, and the connection is unaffected.
+ */
 TEST_F(hook, a_sniffer_sees_protocol_6)
 {
 	int sniffer = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
@@ -184,7 +188,10 @@ TEST_F(hook, a_sniffer_sees_protocol_6)
 	EXPECT_EQ(11, out);
 }
 
-/* Of other protocols a raw socket sees its own; of 6 the segments not ours. */
+/*
+ * A raw socket sees all packets of other protocols, and of protocol 6 those that are
+ * not ours.
+ */
 TEST_F(hook, raw_sockets_do_not_see_ours)
 {
 	int raw = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_TCP);
@@ -209,8 +216,8 @@ struct ip_options_case {
 };
 
 /*
- * RFC 791 3.1: record route gets our address, timestamp our address too; a
- * loose source route is left with the peer as its end.
+ * RFC 791 3.1: record route gets our address, timestamp our address too; a loose
+ * source route leaves with the peer as its end.
  */
 static void expect_ip_options(struct __test_metadata *_metadata, struct peer *p, int wire)
 {
@@ -247,7 +254,7 @@ TEST_F(hook, rfc9293_may_10_may_11_ip_options_leave)
 		expect_ip_options(_metadata, &self->peer, IPPROTO_XTCP);
 }
 
-/* The first hop in the header, the peer at the route's end and in the sum. */
+/* The first hop in the header, the peer at the route's end and in the checksum. */
 TEST_F(hook, rfc9293_must_51_source_route)
 {
 	static const uint8_t route[] = { 131, 11, 4, 10, 0, 0, 7, 10, 0, 0, 2, 0 };
@@ -267,11 +274,11 @@ TEST_F(hook, rfc9293_must_51_source_route)
 	EXPECT_EQ(8, seg->packet[0] & 15);
 	EXPECT_EQ(0, memcmp(seg->packet + 16, "\12\0\0\7", 4));
 	EXPECT_EQ(131, seg->packet[20]);
-	/* The last of the places left is the peer. */
+	/* The last address of the route is the peer. */
 	EXPECT_EQ(0, memcmp(seg->packet + 20 + seg->packet[21] - 4, "\12\0\0\2", 4));
 }
 
-/* What is set on the socket is in the header. */
+/* Options of the socket are in the header. */
 TEST_F(hook, the_header_follows_the_socket)
 {
 	struct peer *p = &self->peer;

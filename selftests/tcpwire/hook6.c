@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hook6: IPv6 segments of protocol 6 find their way to xtcp, whatever stands
- * before them and in however many pieces, and nothing else does. RFC 8200,
- * 5095, 5722, 6946, 4443, 4861; LC-27, LC-102, LC-109. What is done on IPv4's
- * packets as well, tcpwire/hook and tcpwire/quotes ask.
+ * hook6: IPv6 segments of protocol 6 reach xtcp, whatever headers precede them and in
+ * however many fragments, and no others do. RFC 8200, 5095, 5722, 6946, 4443, 4861;
+ * LC-27, LC-102, LC-109. tcpwire/hook and tcpwire/quotes have what IPv4 has, too.
  */
 #include "lib/xtcp_test.h"
 
@@ -20,10 +19,10 @@ FIXTURE_VARIANT_ADD(hook6, tcp) {
 	.setup = { .family = AF_INET6, .wire = XTCP_WIRE_TCP },
 };
 
-/* Eight bytes of PadN, 1; of an option that nobody knows, by what to do. */
+/* Eight bytes of PadN, 1; of an unknown option, by its action bits. */
 #define DSTOPTS(next) (next), 0, 1, 4, 0, 0, 0, 0
 #define UNKNOWN(next, option) (next), 0, (option), 4, 0, 0, 0, 0
-/* RFC 8200 4.4: an unknown type is skipped where nothing is left to visit. */
+/* RFC 8200 4.4: a routing header of unknown type without segments left is skipped. */
 #define ROUTING(next, type, left) (next), 0, (type), (left), 0, 0, 0, 0
 
 static void wire_tcp(int fd)
@@ -36,7 +35,7 @@ static void open_ours(struct peer *p, struct conn *c)
 	conn_open(p, c, .prepare = stock_mode() ? NULL : wire_tcp);
 }
 
-/* What has come is read first. */
+/* Data that has arrived is read first. */
 static void expect_alive(struct __test_metadata *_metadata, struct conn *c)
 {
 	char buf[4096];
@@ -54,7 +53,7 @@ struct chain {
 	uint8_t bytes[64];
 };
 
-/* The next len bytes of text, the pattern's, behind these headers. */
+/* The next @len bytes of the pattern, behind these headers. */
 static int text_behind(struct conn *c, const struct chain *chain, int len, uint8_t *packet)
 {
 	struct segment_spec spec = conn_spec(c, .flags = ACK | PSH, .len = len);
@@ -93,7 +92,7 @@ TEST_F(hook6, rfc8200_extension_headers_come_before)
 	expect_alive(_metadata, &c);
 }
 
-/* A SYN finds its listener behind them, too. */
+/* A SYN behind them reaches its listener, too. */
 TEST_F(hook6, rfc8200_a_syn_behind_options)
 {
 	struct peer *p = &self->peer;
@@ -119,8 +118,8 @@ TEST_F(hook6, rfc8200_a_syn_behind_options)
 }
 
 /*
- * What IPv6 refuses never comes so far: the same on both stacks. Where it
- * complains, the packet is quoted, and this is all that is sent.
+ * Packets that IPv6 refuses reach neither stack. Where IPv6 complains, it quotes the
+ * packet; nothing else is sent.
  */
 TEST_F(hook6, rfc8200_headers_that_lead_nowhere)
 {
@@ -159,7 +158,7 @@ TEST_F(hook6, rfc8200_headers_that_lead_nowhere)
 	expect_alive(_metadata, &c);
 }
 
-/* A packet of n bytes, cut at every 8 * step bytes, from an end. */
+/* A packet of n bytes, fragmented at every 8 * step bytes, from either end. */
 static void send_pieces(struct peer *p, const uint8_t *packet, int n, int step, int id,
 			bool backwards)
 {
@@ -205,7 +204,7 @@ TEST_F(hook6, rfc8200_fragments_are_whole_before)
 	expect_alive(_metadata, &c);
 }
 
-/* RFC 7112: one whose first does not have the whole header is complained of. */
+/* RFC 7112: a first fragment without the whole header is complained of. */
 TEST_F(hook6, rfc7112_first_fragments_have_the_header)
 {
 	static const int steps[] = { 8, 16, 24 };
@@ -241,7 +240,7 @@ static int open_with_text(struct peer *p, struct conn *c, struct counters *befor
 	return text_behind(c, &no_chain, 1000, packet);
 }
 
-/* RFC 5722: fragments that overlap make an end of the whole. */
+/* RFC 5722: fragments that overlap invalidate the whole packet. */
 TEST_F(hook6, rfc5722_fragments_that_overlap)
 {
 	struct peer *p = &self->peer;
@@ -261,7 +260,7 @@ TEST_F(hook6, rfc5722_fragments_that_overlap)
 	expect_alive(_metadata, &c);
 }
 
-/* One that never becomes whole is forgotten after a minute. */
+/* An incomplete packet is dropped after a minute. */
 TEST_F(hook6, rfc8200_a_fragment_alone)
 {
 	struct peer *p = &self->peer;
@@ -280,7 +279,9 @@ TEST_F(hook6, rfc8200_a_fragment_alone)
 	expect_alive(_metadata, &c);
 }
 
-/* At another address of the same port stock listens: what is its own it gets. */
+/*
+ * At another address of the same port the kernel's TCP listens, and gets its segments.
+ */
 TEST_F(hook6, lc_102_stocks_segments_are_left_alone)
 {
 	struct ipaddr own = ipaddr("fd00:a::11");
@@ -318,13 +319,13 @@ TEST_F(hook6, lc_102_stocks_segments_are_left_alone)
 		peer_expect(p, .flags = ACK, .ack = 106, .src = own, .dport = port,
 			    .within_ms = 210);
 		EXPECT_EQ(0, socket_accept(stock));
-		/* It has text that nobody has read. */
+		/* It has unread data. */
 		peer_expect(p, .flags = RST | ACK, .src = own, .dport = port);
 	}
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* A native packet with a TCP-wire connection's tuple is not of it. */
+/* A native packet with a TCP-wire connection's 4-tuple does not belong to it. */
 TEST_F(hook6, lc_27_forged_native_packets_are_strangers)
 {
 	static const struct chain native = { "options", EXT_DSTOPTS, 8, { DSTOPTS(253) } };
@@ -346,7 +347,9 @@ TEST_F(hook6, lc_27_forged_native_packets_are_strangers)
 	expect_alive(_metadata, &c);
 }
 
-/* A sniffer shares each packet: it sees 6, and the connection doesn't mind. */
+/*
+ * A sniffer shares each packet: it sees protocol 6, and the connection is unaffected.
+ */
 TEST_F(hook6, a_sniffer_sees_protocol_6)
 {
 	int sniffer = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
@@ -385,7 +388,7 @@ TEST_F(hook6, lc_106_too_big_makes_segments_smaller)
 	conn_send(&c, .flags = ACK);
 }
 
-/* What reads the error queue finds the segment as it was sent. */
+/* The error queue shows the segment as it was sent. */
 TEST_F(hook6, lc_109_icmp_is_kept_as_it_came)
 {
 	struct msghdr msg = { 0 };
@@ -412,7 +415,7 @@ TEST_F(hook6, lc_109_icmp_is_kept_as_it_came)
 	conn_send(&c, .flags = ACK);
 }
 
-/* RFC 4861 4.5: what it quotes is in an option, here behind another one. */
+/* RFC 4861 4.5: the quote is an option, here behind another one. */
 static void send_redirect(struct peer *p, const struct segment *quote, int before)
 {
 	uint8_t packet[512] = { 0x60 }, *icmp = packet + 40, *opt = icmp + 40;
@@ -458,7 +461,7 @@ TEST_F(hook6, lc_104_redirects_find_their_connection)
 	text = *conn_expect(&c, .flags = ACK | PSH, .data = "text");
 	conn_send(&c, .flags = ACK);
 	for (int before_it = 0; before_it < 3; before_it++) {
-		/* No longer in flight: it is counted, and so has come. */
+		/* No longer in flight: a counted error shows that it arrived. */
 		counters_take(&before);
 		send_redirect(p, &text, before_it);
 		counters_expect(_metadata, &before, "OutOfWindowIcmps", 1, NULL);
@@ -515,9 +518,9 @@ static bool tracing_write(const char *path, const char *text)
 }
 
 /*
- * The kernel counts how often it has to sum a packet up by itself; false: this
- * one has no kprobes. Then it is its log alone that would tell ("hw csum
- * failure"), which is a failure of whatever test is running.
+ * Counts how often the kernel checksums a packet itself; false: this one has no
+ * kprobes. Then only its log would tell ("hw csum failure"), which fails the running
+ * test.
  */
 static bool sums_watch(struct __test_metadata *_metadata)
 {
@@ -548,10 +551,9 @@ static int sums_counted(struct __test_metadata *_metadata)
 }
 
 /*
- * CHECKSUM_COMPLETE: what the kernel has summed up for GRE is a sum over the
- * packet within, too. It is off by what the hook rewrites, unless that is
- * corrected: then each packet is summed up twice, and a device that did the
- * first is called a liar.
+ * CHECKSUM_COMPLETE: the kernel's sum over a GRE packet covers the inner packet, too.
+ * The hook rewrites bytes of it and must correct that sum: otherwise each packet is
+ * summed up twice, and the log blames a device.
  */
 TEST_F(hook6, checksum_complete_is_kept_right)
 {

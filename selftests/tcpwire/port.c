@@ -31,7 +31,7 @@ struct cell {
 	int addr1, options1, addr2, options2;
 };
 
-/* What bind() says to the second socket, or listen() after it. */
+/* The error of bind() of the second socket, or of listen() after it. */
 static int second_errno(enum stack one, enum stack two, const struct cell *cell)
 {
 	int first = stack_socket(one, cell->options1);
@@ -56,8 +56,8 @@ static int second_errno(enum stack one, enum stack two, const struct cell *cell)
 }
 
 /*
- * Whoever comes second is told what a second socket of stock's would be, but
- * that SO_REUSEPORT is of no use.
+ * The second socket gets the same error as a second socket of the kernel's TCP, but
+ * SO_REUSEPORT does not help.
  */
 static void compare(struct __test_metadata *_metadata, enum stack one, enum stack two)
 {
@@ -168,7 +168,7 @@ TEST_F(port, lc_116_children_hold_the_port)
 	EXPECT_EQ(0, stock_bind_errno(KERNEL_PORT, 0));
 }
 
-/* close() gives it back before it returns. */
+/* close() releases it before it returns. */
 TEST_F(port, lc_116_closed_is_free_at_once)
 {
 	struct peer *p = &self->peer;
@@ -205,7 +205,7 @@ TEST_F(port, shutdown_keeps_the_port)
 	EXPECT_EQ(0, socket_listen(fd, 1));
 }
 
-/* Eight ports for both: each is somebody's, none is both's. */
+/* Eight ports for both: each belongs to one stack, none to both. */
 TEST_F(port, lc_116_ephemeral_ports_are_shared_out)
 {
 	struct peer *p = &self->peer;
@@ -228,14 +228,14 @@ TEST_F(port, lc_116_ephemeral_ports_are_shared_out)
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
 	fd = stack_socket(OURS, 0);
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.2", 80));
-	/* By bind() there is none left, either. */
+	/* By bind() none is left, either. */
 	fd = stack_socket(OURS, 0);
 	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
 	fd = stack_socket(STOCKS, 0);
 	EXPECT_EQ(EADDRINUSE, socket_bind(fd, "", 0));
 }
 
-/* Ports of ours to another peer are ours to share, and not stock's. */
+/* Ports of xtcp to another peer may be shared by xtcp, not by the kernel's TCP. */
 TEST_F(port, one_ephemeral_port_for_many_peers)
 {
 	struct peer *p = &self->peer;
@@ -256,7 +256,7 @@ TEST_F(port, one_ephemeral_port_for_many_peers)
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.99", 80));
 }
 
-/* What belongs to nobody is answered by whoever holds the port, and once. */
+/* A segment of no connection is answered by the stack that holds the port, once. */
 TEST_F(port, lc_116_resets_come_from_the_owner)
 {
 	struct peer *p = &self->peer;
@@ -274,7 +274,7 @@ TEST_F(port, lc_116_resets_come_from_the_owner)
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1,
 			"XtcpResetSentNoHandshake", 1, NULL);
 	stock_expect_silent(_metadata);
-	/* Bound, but no listener: still ours to answer. */
+	/* Bound, but no listener: xtcp answers. */
 	ASSERT_EQ(0, socket_shutdown(lfd, SHUT_RDWR));
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .seq = 5);
@@ -282,7 +282,7 @@ TEST_F(port, lc_116_resets_come_from_the_owner)
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "OutRsts", 1,
 			"XtcpResetSentNoConnection", 1, NULL);
 	stock_expect_silent(_metadata);
-	/* And another port is none of ours, nor this one when it is given back. */
+	/* Another port is not xtcp's, nor this one once it is released. */
 	p->stock_may_speak = true;
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .seq = 5, .dport = 9);
@@ -324,8 +324,8 @@ TEST_F(port, one_port_at_two_addresses)
 }
 
 /*
- * A server of stock's is replaced by one of ours while a connection of its goes
- * on: that stays stock's, what is new is ours.
+ * A server of the kernel's TCP is replaced by one of xtcp while a connection of it is
+ * open: that stays the kernel's, new ones are xtcp's.
  */
 TEST_F(port, a_connection_of_stocks_goes_on)
 {
@@ -363,8 +363,8 @@ TEST_F(port, a_connection_of_stocks_goes_on)
 }
 
 /*
- * A server of stock's with one connection closes its listener, and one of ours
- * listens in its place. Our end's next number is *@nxt, the peer's 6.
+ * A server of the kernel's TCP with one connection closes its listener, and one of
+ * xtcp listens in its place. Our end's next number is *@nxt, the peer's 6.
  */
 static int taken_over(struct __test_metadata *_metadata, struct peer *p, int *ours,
 		      uint32_t *nxt)
@@ -393,7 +393,7 @@ static void stock_early_demux(bool on)
 	sysctl_write("/proc/sys/net/ipv4/tcp_early_demux", on ? "1" : "0");
 }
 
-/* A SYN for a connection of stock's is challenged by it, whoever forged it. */
+/* A SYN for a connection of the kernel's TCP is challenged by it, even if forged. */
 TEST_F(port, rfc5961_4_a_syn_for_a_connection_of_stocks)
 {
 	struct peer *p = &self->peer;
@@ -419,7 +419,7 @@ TEST_F(port, rfc5961_4_a_syn_for_a_connection_of_stocks)
 	close(ours);
 }
 
-/* One in TIME-WAIT ends by a SYN that is newer than it, which is ours then. */
+/* A TIME-WAIT of the kernel's ends by a newer SYN, which then is xtcp's. */
 TEST_F(port, rfc6191_a_time_wait_of_stocks_gives_way)
 {
 	struct peer *p = &self->peer;
@@ -452,7 +452,7 @@ TEST_F(port, rfc6191_a_time_wait_of_stocks_gives_way)
 	}
 }
 
-/* A half-open one goes with its listener: a SYN that comes again is ours. */
+/* A half-open one goes with its listener: a repeated SYN is xtcp's. */
 TEST_F(port, a_half_open_connection_of_stocks_goes_with_its_listener)
 {
 	struct peer *p = &self->peer;
@@ -482,7 +482,7 @@ TEST_F(port, a_half_open_connection_of_stocks_goes_with_its_listener)
 	}
 }
 
-/* A connection of stock's from @port to the peer's 80, its numbers 1 and 1. */
+/* A connection of the kernel's TCP from @port to the peer's 80, its numbers 1 and 1. */
 static int stock_connected(struct __test_metadata *_metadata, struct peer *p, int port,
 			   uint32_t *nxt)
 {
@@ -498,7 +498,7 @@ static int stock_connected(struct __test_metadata *_metadata, struct peer *p, in
 	return fd;
 }
 
-/* What connect() of one of ours says there, to that port of the peer. */
+/* The error of connect() of an xtcp socket there, to that port of the peer. */
 static int ours_connect_errno(int port, int peer_port, int *got)
 {
 	int fd = stack_socket(OURS, REUSEADDR);
@@ -513,8 +513,8 @@ static int ours_connect_errno(int port, int peer_port, int *got)
 }
 
 /*
- * SO_REUSEADDR lets both bind to a port; a 4-tuple is one connection's all the
- * same, and stays so in TIME-WAIT.
+ * SO_REUSEADDR lets both bind to a port; a 4-tuple still belongs to one connection,
+ * also in TIME-WAIT.
  */
 TEST_F(port, lc_95_a_connection_of_stocks_is_in_the_way)
 {
@@ -537,7 +537,7 @@ TEST_F(port, lc_95_a_connection_of_stocks_is_in_the_way)
 	EXPECT_EQ(EINPROGRESS, ours_connect_errno(7006, 80, NULL));
 }
 
-/* Where connect() chooses, it goes on to the next one, of which there is none. */
+/* Where connect() chooses, it goes on to the next port, and there is none. */
 TEST_F(port, lc_95_no_ephemeral_port_of_stocks_connection)
 {
 	struct peer *p = &self->peer;
@@ -558,7 +558,7 @@ TEST_F(port, lc_95_no_ephemeral_port_of_stocks_connection)
 	}
 }
 
-/* SO_REUSEPORT: a group of ours takes a port, wide and narrow, in any order. */
+/* SO_REUSEPORT: a group of xtcp takes a port, IPv6 and IPv4, in any order. */
 TEST_F(port, groups_of_ours_share_a_port)
 {
 	static const char *const order[][3] = {

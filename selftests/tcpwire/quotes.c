@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * quotes: errors that quote a segment of the TCP wire find the stack whose it is,
- * over either IP; and when the module goes, all are stock's. RFC 792, RFC 4443;
- * LC-109, LC-116. What the errors do there, net/icmp asks on both wires.
+ * quotes: errors that quote a segment of the TCP wire reach the stack that owns it,
+ * over either IP; and when the module goes, the kernel's TCP gets all. RFC 792, RFC
+ * 4443; LC-109, LC-116. What the errors do there is tested by net/icmp on both wires.
  */
 /* vm: mapped */
 #include "lib/xtcp_test.h"
@@ -25,7 +25,7 @@ static void (*prepare(void))(int fd)
 	return stock_mode() ? NULL : wire_tcp;
 }
 
-/* The message's own sum is looked at first. */
+/* The message's own checksum is verified first. */
 TEST_F(quotes, lc_109_icmp_with_a_wrong_sum)
 {
 	struct peer *p = &self->peer;
@@ -43,7 +43,7 @@ TEST_F(quotes, lc_109_icmp_with_a_wrong_sum)
 	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
 }
 
-/* Quoting a longer header, and as much text as routers like to add. */
+/* Quoting a longer header, and as much payload as routers like to add. */
 TEST_F(quotes, lc_109_icmp_with_a_long_quote)
 {
 	struct peer *p = &self->peer;
@@ -61,7 +61,7 @@ TEST_F(quotes, lc_109_icmp_with_a_long_quote)
 	conn_send(&c, .flags = ACK);
 }
 
-/* Errors about stock's connections go to stock, held ports or not. */
+/* Errors about connections of the kernel's TCP go to it, xtcp's ports or not. */
 TEST_F(quotes, lc_109_icmp_for_stock_is_stocks)
 {
 	struct peer *p = &self->peer;
@@ -81,7 +81,7 @@ TEST_F(quotes, lc_109_icmp_for_stock_is_stocks)
 	EXPECT_EQ(ECONNREFUSED, socket_error(stock));
 }
 
-/* The module goes with a TIME-WAIT on this wire; the port is stock's again. */
+/* The module goes with a TIME-WAIT on this wire; the port is the kernel's again. */
 TEST_F(quotes, lc_116_after_unloading_stock_answers)
 {
 	struct peer *p = &self->peer;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stock: xtcp on the TCP wire and the kernel's TCP, who is another program's
- * work, talk to each other, each of them as the client once. RFC 9293 3.5
- * (simultaneous open), 3.6 (simultaneous close, half-close), 3.8.4
- * (keepalive), RFC 7323, 2018, 3168, 7413, 8684; LC-100.
+ * stock: xtcp on the TCP wire and the kernel's TCP, an independent implementation,
+ * talk to each other, each of them as the client once. RFC 9293 3.5 (simultaneous
+ * open), 3.6 (simultaneous close, half-close), 3.8.4 (keepalive), RFC 7323, 2018,
+ * 3168, 7413, 8684; LC-100.
  */
 /* vm: families */
 #include "lib/xtcp_test.h"
@@ -114,7 +114,7 @@ static int side_knob(FIXTURE_DATA(stock) *self, enum side side, const char *name
 	return sysctl_write(path, value);
 }
 
-/* Reads all there is until the other end says that there is no more. */
+/* Reads until the end of the stream. */
 static ssize_t read_to_end(int fd)
 {
 	static char buf[65536];
@@ -159,7 +159,7 @@ TEST_F(stock, lc_100_over_a_bad_path)
 	stream_exchange(_metadata, client, server, 500000, STALL_MS);
 }
 
-/* Damage on the way: the checksums of both stacks find it. */
+/* Damage on the path: the checksums of both stacks find it. */
 TEST_F(stock, rfc9293_must_03_damage_is_found)
 {
 	static const struct netem bad = { .delay_ms = 5, .corrupt = 3, .limit = 10000 };
@@ -191,7 +191,7 @@ TEST_F(stock, without_large_segments)
 	stream_exchange(_metadata, client, server, 500000, STALL_MS);
 }
 
-/* Large segments are sent one by one, and merged where they come in. */
+/* Large segments are sent one by one, and merged on arrival. */
 TEST_F(stock, merged_on_arrival_at_either_end)
 {
 	int client, server;
@@ -226,7 +226,7 @@ TEST_F(stock, mtu_changes_in_mid_flow)
 	}
 }
 
-/* What one end doesn't want, neither has; the rest is in force. */
+/* An option that one end refuses is off for both; the rest is agreed. */
 TEST_F(stock, options_off_at_either_end)
 {
 	static const struct {
@@ -284,8 +284,8 @@ static void both_single_segments(struct __test_metadata *_metadata, FIXTURE_DATA
 }
 
 /*
- * A router that marks each packet that it may, and would lose it else: all text
- * arrives marked, none is sent twice, and the window is as small as it gets.
+ * A router marks each packet that is ECT, and would drop others: all data arrives
+ * marked, nothing is sent twice, and the window is as small as it gets.
  */
 TEST_F(stock, rfc3168_a_path_that_marks)
 {
@@ -304,7 +304,7 @@ TEST_F(stock, rfc3168_a_path_that_marks)
 		pair_netem(&self->pair, from, &marks);
 		pair_netem(&self->pair, !from, &slow);
 		stream_transfer(_metadata, end[from], end[!from], 100000, STALL_MS);
-		/* The last ACKs are on their way yet. */
+		/* The last ACKs are still in flight. */
 		sleep_ms(500);
 		info = socket_tcp_info(_metadata, end[from]);
 		EXPECT_EQ(0, info.tcpi_total_retrans);
@@ -321,7 +321,7 @@ TEST_F(stock, rfc3168_a_path_that_marks)
 	}
 }
 
-/* One end doesn't want it: the same router loses what it would have marked. */
+/* One end refuses ECN: the same router drops what it would have marked. */
 TEST_F(stock, rfc3168_off_at_either_end)
 {
 	static const struct netem lossy = {
@@ -341,7 +341,7 @@ TEST_F(stock, rfc3168_off_at_either_end)
 		stream_transfer(_metadata, end[from], end[!from], 400000, STALL_MS);
 		info = socket_tcp_info(_metadata, end[from]);
 		EXPECT_EQ(0, info.tcpi_delivered_ce);
-		/* 274 segments: that none is lost is one chance in 70,000. */
+		/* 274 segments: the chance that none is lost is one in 70,000. */
 		EXPECT_LT(0, info.tcpi_total_retrans);
 		close(end[CLIENT]);
 		close(end[SERVER]);
@@ -349,7 +349,10 @@ TEST_F(stock, rfc3168_off_at_either_end)
 	}
 }
 
-/* Counters of stock's, of a file like /proc/net/netstat: the sum of one name's. */
+/*
+ * The sum of all counters of one name in a file like /proc/net/netstat of the kernel's
+ * TCP.
+ */
 static long long file_counter(const char *path, const char *name)
 {
 	char names[8192], values[8192], *n, *v, *name_at, *value_at;
@@ -386,7 +389,8 @@ TEST_F(stock, lc_47_cookies_cross)
 		ASSERT_EQ(0, side_knob(self, CLIENT, "timestamps", timestamps ? "1" : "0"));
 		connected(_metadata, self, &client, &server, &lfd);
 		if (timestamps)
-			EXPECT_TRUE(socket_tcp_info(_metadata, server).tcpi_options & TCPI_OPT_SACK);
+			EXPECT_TRUE(socket_tcp_info(_metadata, server).tcpi_options &
+				    TCPI_OPT_SACK);
 		stream_exchange(_metadata, client, server, 200000, STALL_MS);
 		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesSent"));
 		EXPECT_EQ(2 - timestamps, side_counter(self, SERVER, "SyncookiesRecv"));
@@ -406,7 +410,7 @@ TEST_F(stock, rfc9293_half_close)
 	ASSERT_EQ(4, send(client, "last", 4, 0));
 	ASSERT_EQ(0, shutdown(client, SHUT_WR));
 	ASSERT_EQ(4, read_to_end(server));
-	/* The other half is as good as before. */
+	/* The other direction is unchanged. */
 	ASSERT_EQ((ssize_t)sizeof(text), send(server, text, sizeof(text), 0));
 	ASSERT_EQ(0, shutdown(server, SHUT_WR));
 	EXPECT_EQ((ssize_t)sizeof(text), read_to_end(client));
@@ -441,7 +445,10 @@ static void delay(FIXTURE_DATA(stock) *self, double ms)
 	pair_netem(&self->pair, SERVER, &slow);
 }
 
-/* Stock's, of one of its files: what stands before the state is as wide as ends are. */
+/*
+ * The state column of a file of the kernel's TCP; its offset depends on the width of
+ * addresses.
+ */
 static int stock_time_waits(struct __test_metadata *_metadata, const char *path, int column)
 {
 	FILE *f = fopen(path, "re");
@@ -484,8 +491,9 @@ TEST_F(stock, rfc9293_simultaneous_close)
 }
 
 /*
- * Who closes first is in TIME-WAIT, for the other's next connection from the same
- * port no obstacle (RFC 9293 MAY-2), nor for its own, a second later (RFC 6191).
+ * The side that closes first is in TIME-WAIT, which does not hinder the other side's
+ * next connection from the same port (RFC 9293 MAY-2), nor its own, a second later
+ * (RFC 6191).
  */
 TEST_F(stock, lc_84_time_wait_at_either_end)
 {
@@ -510,7 +518,7 @@ TEST_F(stock, lc_84_time_wait_at_either_end)
 	}
 }
 
-/* Nobody comes back to it: it is gone after its time. */
+/* No new connection comes: it expires in time. */
 TEST_F(stock, lc_76_time_wait_ends_at_either_end)
 {
 	int client, server;
@@ -522,7 +530,7 @@ TEST_F(stock, lc_76_time_wait_ends_at_either_end)
 		close(first == CLIENT ? server : client);
 		sleep_ms(59000);
 		EXPECT_EQ(1, time_waits(_metadata, self, first));
-		/* Its timers of a minute are some seconds late. */
+		/* The kernel's timers of a minute are some seconds late. */
 		sleep_ms(first == self->ours ? 2000 : 10000);
 		EXPECT_EQ(0, time_waits(_metadata, self, first));
 	}
@@ -549,7 +557,7 @@ TEST_F(stock, rfc9293_must_10_simultaneous_open)
 	stream_exchange(_metadata, client, server, 100000, STALL_MS);
 }
 
-/* Each end asks; the other answers, and both stay. Then the path is cut. */
+/* Each end probes; the other answers, and both stay. Then the path is cut. */
 TEST_F(stock, rfc9293_must_24_keepalive)
 {
 	static const struct netem cut = { .loss = 100 };
@@ -575,7 +583,7 @@ TEST_F(stock, rfc9293_must_24_keepalive)
 	}
 }
 
-/* A zero window, and what opens it again. */
+/* A zero window, and the update that opens it. */
 TEST_F(stock, rfc9293_must_36_zero_window)
 {
 	static char text[4000000];
@@ -593,7 +601,7 @@ TEST_F(stock, rfc9293_must_36_zero_window)
 	EXPECT_LT(0, sent);
 }
 
-/* RFC 7413 3: a server without it skips the option, and what comes with it. */
+/* RFC 7413 3: a server without it skips the option, and ignores the data of the SYN. */
 TEST_F(stock, rfc7413_fast_open_is_declined)
 {
 	struct ipaddr addr = ipaddr("10.0.0.2");

@@ -30,10 +30,10 @@
 #define QUESTION	4000
 #define STALL_MS	60000
 
-/* What the processes share. */
+/* Memory that the processes share. */
 struct shared {
 	int64_t until_ns;
-	bool rests;			/* now and then nobody has sockets of xtcp */
+	bool rests;			/* in some periods nobody has sockets of xtcp */
 	_Atomic int answered, refused, wrong;
 	_Atomic int served, unloaded, namespaces;
 	_Atomic long stock_bytes;
@@ -87,7 +87,7 @@ static bool rests(const struct shared *s)
 	return s->rests && now_ns() % NSEC_PER_SEC > NSEC_PER_SEC / 2;
 }
 
-/* -1 while there is no module. */
+/* -1 while the module is not loaded. */
 static int wire_socket(void)
 {
 	int wire = XTCP_WIRE_TCP;
@@ -123,7 +123,7 @@ static void patience(int fd, int ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
-/* Says back what it hears, until it is killed. */
+/* Echoes data, until it is killed. */
 static void serve(struct shared *s, int port)
 {
 	static uint8_t buf[QUESTION];
@@ -141,7 +141,7 @@ static void serve(struct shared *s, int port)
 	}
 }
 
-/* Sleeps while there is a rest. Returns false at the end of the test. */
+/* Sleeps during a rest. Returns false at the end of the test. */
 static bool awake(struct shared *s)
 {
 	while (goes_on(s) && rests(s))
@@ -149,7 +149,7 @@ static bool awake(struct shared *s)
 	return goes_on(s);
 }
 
-/* A server dies and has a successor, as often as there is time. */
+/* A server is killed and replaced, as often as there is time. */
 static void servers(struct shared *s, int port)
 {
 	pid_t pid;
@@ -164,12 +164,12 @@ static void servers(struct shared *s, int port)
 		sleep_ms(20 + now_ns() / 1000 % 150);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		/* So that there are moments without any. */
+		/* So that there are moments without any server. */
 		sleep_ms(now_ns() / 1000 % 40);
 	}
 }
 
-/* Whoever answers says what was asked; who doesn't, resets. */
+/* An answer must equal the question; otherwise the connection is reset. */
 static bool ask(struct shared *s, int fd)
 {
 	static uint8_t out[QUESTION], in[QUESTION];
@@ -190,7 +190,7 @@ static bool ask(struct shared *s, int fd)
 	return got == sizeof(in);
 }
 
-/* The kernel's own TCP, and xtcp, as clients. */
+/* The kernel's TCP, and xtcp, as clients. */
 static void clients(struct shared *s, bool ours)
 {
 	struct sockaddr_in sin;
@@ -216,7 +216,7 @@ static void clients(struct shared *s, bool ours)
 	}
 }
 
-/* Stock with stock, through the same namespaces: nothing happens to it. */
+/* The kernel's TCP at both ends, in the same namespaces: it must be unaffected. */
 static void stock_server(struct shared *s)
 {
 	int lfd = socket(AF_INET, SOCK_STREAM, 0), fd;
@@ -357,7 +357,7 @@ static void everything(struct __test_metadata *_metadata, struct pair *pr, struc
 	EXPECT_EQ(0, s->stock_bytes);
 	TH_LOG("answered %d, refused %d, served %d, namespaces %d, unloaded %d", s->answered,
 	       s->refused, s->served, s->namespaces, s->unloaded);
-	/* Whatever is still about ends by itself; then nothing is in the way. */
+	/* Remaining connections end by themselves; then nothing is in the way. */
 	module_await_idle(WHERE(_metadata));
 	if (module_users() >= 0)
 		EXPECT_EQ(0, module_unload());
@@ -382,8 +382,8 @@ TEST_F(teardown, the_module_goes_under_load)
 }
 
 /*
- * The module is unloaded while segments come in that are for nobody: time-wait
- * records hold ports and hook, but not the module.
+ * The module is unloaded while segments arrive for no socket: TIME-WAIT records hold
+ * ports and the hook, but not the module.
  */
 TEST_F(teardown, the_hook_goes_while_segments_come)
 {

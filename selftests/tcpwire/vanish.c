@@ -19,8 +19,8 @@ FIXTURE_SETUP(vanish)
 	peer_open_at(WHERE(_metadata), &self->peer, &(struct peer_setup){ .wire = XTCP_WIRE_TCP });
 	nfqueue_open(WHERE(_metadata), &self->queue);
 	/*
-	 * Behind the hook; what is for port 5001 waits there. No set of protocols:
-	 * nf_tables looks for its sets in a way that lockdep complains about.
+	 * Behind the hook; segments for port 5001 wait there. No set of protocols:
+	 * nf_tables looks up its sets in a way that lockdep complains about.
 	 */
 	ASSERT_EQ(0, system("nft 'table ip t { chain in { type filter hook input priority "
 			    "2147483647; ip protocol 6 th dport 5001 queue num 5; "
@@ -38,7 +38,7 @@ static void wire_tcp(int fd)
 	socket_set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_TCP);
 }
 
-/* A listener of ours on the port that is watched, and a SYN held on its way. */
+/* A listener of xtcp on the port that is queued, and a SYN held in the queue. */
 static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
 {
 	struct peer *p = &self->peer;
@@ -54,7 +54,7 @@ static int syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *sel
 	return lfd;
 }
 
-/* It says 253 there, and is a TCP segment again when it is looked at. */
+/* Its header says 253 there; on its way on it is a TCP segment again. */
 TEST_F(vanish, the_number_is_changed_and_restored)
 {
 	struct peer *p = &self->peer;
@@ -69,7 +69,9 @@ TEST_F(vanish, the_number_is_changed_and_restored)
 	close(lfd);
 }
 
-/* The port is xtcp's no more: the kernel's TCP takes it, and says that nobody listens. */
+/*
+ * The port is no longer xtcp's: the kernel's TCP takes it, and refuses the connection.
+ */
 TEST_F(vanish, lc_116_a_syn_whose_listener_has_gone)
 {
 	struct peer *p = &self->peer;
@@ -83,7 +85,7 @@ TEST_F(vanish, lc_116_a_syn_whose_listener_has_gone)
 	peer_expect(p, .flags = RST | ACK, .ack = 1001, .sport = 5001);
 }
 
-/* Now the port is the kernel's TCP's: it gets the segment whole. */
+/* Now the port belongs to the kernel's TCP: it gets the segment whole. */
 TEST_F(vanish, lc_116_a_syn_whose_port_has_a_new_owner)
 {
 	struct peer *p = &self->peer;
@@ -103,7 +105,7 @@ TEST_F(vanish, lc_116_a_syn_whose_port_has_a_new_owner)
 	close(stock);
 }
 
-/* Still ours, but not that connection's: xtcp answers as for any stranger. */
+/* Still ours, but not that connection's: xtcp answers as to any unknown peer. */
 TEST_F(vanish, lc_116_text_whose_connection_has_gone)
 {
 	struct peer *p = &self->peer;
@@ -113,7 +115,9 @@ TEST_F(vanish, lc_116_text_whose_connection_has_gone)
 	lfd = syn_held(_metadata, self);
 	nfqueue_accept(WHERE(_metadata), &self->queue);
 	peer_expect(p, .flags = SYN | ACK, .ack = 1001, .sport = 5001);
-	/* The third ACK is held, and the record ended by a RST that is let go first. */
+	/*
+	 * The third ACK is held, and the record ended by a RST that is released first.
+	 */
 	peer_send(p, .flags = ACK, .seq = 1001, .ack = p->last.seq + 1, .dport = 5001);
 	nfqueue_take(WHERE(_metadata), &self->queue);
 	close(lfd);
@@ -122,7 +126,7 @@ TEST_F(vanish, lc_116_text_whose_connection_has_gone)
 	peer_expect(p, .flags = RST, .seq = p->last.seq + 1, .sport = 5001);
 }
 
-/* A SYN for a listener of stock's is held on its way. */
+/* A SYN for a listener of the kernel's TCP is held. */
 static int stocks_syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanish) *self)
 {
 	struct peer *p = &self->peer;
@@ -138,7 +142,7 @@ static int stocks_syn_held(struct __test_metadata *_metadata, FIXTURE_DATA(vanis
 	return stock;
 }
 
-/* The kernel empties queues to user space when somebody unregisters a hook. */
+/* The kernel empties queues to user space when a hook is unregistered. */
 TEST_F(vanish, queues_outlive_a_listener_of_ours)
 {
 	struct peer *p = &self->peer;

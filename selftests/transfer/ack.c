@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ack: when the receiver acknowledges: at once, after every second segment,
- * after a delay, or along with what it has to say itself. RFC 9293 3.8.6.3,
- * RFC 5681 4.2, RFC 1122 4.2.3.2.
+ * ack: when the receiver acknowledges: at once, after every second segment, after a
+ * delay, or along with data of its own. RFC 9293 3.8.6.3, RFC 5681 4.2, RFC 1122
+ * 4.2.3.2.
  */
 /* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,7 @@ PEER_FIXTURE(ack);
 #define ATO_MAX_MS 200
 #define MSS 1000
 
-/* A connection whose program has said that it will answer: ACKs may wait. */
+/* A connection whose program has set a mode in which ACKs may wait for an answer. */
 static void open_patient(struct peer *p, struct conn *c)
 {
 	conn_open(p, c);
@@ -30,13 +30,13 @@ static void reads(struct conn *c)
 		;
 }
 
-/* The program has no use for less than this: ACKs need not wait for it. */
+/* The program does not read less than this: ACKs need not wait for it. */
 static void wants_much(struct conn *c)
 {
 	socket_set(c->fd, SOL_SOCKET, SO_RCVLOWAT, 30000);
 }
 
-/* So many bytes and no more: it does not ask in vain. */
+/* Exactly so many bytes: it does not read in vain. */
 static void reads_some(struct conn *c, int bytes)
 {
 	char buf[64];
@@ -66,7 +66,7 @@ TEST_F(ack, rfc9293_must_40_never_half_a_second)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Whatever the spacing of what comes: always less than 500 ms. */
+	/* Whatever the spacing of segments: always less than 500 ms. */
 	open_patient(p, &c);
 	for (int gap = 1; gap < 600; gap += 37) {
 		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
@@ -85,7 +85,7 @@ TEST_F(ack, rfc9293_shld_19_every_second_segment)
 
 	open_patient(p, &c);
 	wants_much(&c);
-	/* The first tells how large the peer's segments are. */
+	/* The first one shows the size of the peer's segments. */
 	conn_send(&c, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = 1 + MSS, .within_ms = 300);
 	reads(&c);
@@ -102,7 +102,7 @@ TEST_F(ack, rfc9293_shld_19_every_second_segment)
 	}
 }
 
-/* An ACK that told of a smaller window waits for the program to read. */
+/* An ACK with a smaller window waits for the program to read. */
 TEST_F(ack, second_segment_waits_for_the_reader)
 {
 	struct peer *p = &self->peer;
@@ -118,7 +118,7 @@ TEST_F(ack, second_segment_waits_for_the_reader)
 	peer_expect_silence(p, 20);
 	reads(&c);
 	conn_expect(&c, .flags = ACK, .ack = 1 + 3 * MSS);
-	/* Nor longer than the delay. */
+	/* But no longer than the delay. */
 	peer_mark(p);
 	for (int i = 0; i < 4; i++)
 		conn_send(&c, .len = MSS);
@@ -134,9 +134,9 @@ static void large_buffer(int fd)
 }
 
 /*
- * Before a large buffer has seen much the peer is in slow start, and needs its
- * ACKs: every second segment has one, though nobody reads. At most half of the
- * buffer is for text.
+ * Before a large buffer has received much the peer is in slow start, and needs ACKs:
+ * every second segment gets one, though the program does not read. At most half of the
+ * buffer is for data.
  */
 TEST_F(ack, slow_start_waits_for_no_reader)
 {
@@ -180,7 +180,7 @@ static void use_up_quickacks(struct __test_metadata *_metadata, struct conn *c)
 	reads(c);
 }
 
-/* Who pushes may wait for the ACK: it goes when all of it is read. */
+/* A pushed segment's ACK may wait: it is sent when all of it has been read. */
 TEST_F(ack, pushed_text_is_acknowledged_when_read)
 {
 	struct peer *p = &self->peer;
@@ -188,23 +188,23 @@ TEST_F(ack, pushed_text_is_acknowledged_when_read)
 
 	conn_open(p, &c);
 	use_up_quickacks(_metadata, &c);
-	/* A full one. */
+	/* A full segment. */
 	conn_send(&c, .flags = ACK | PSH, .len = MSS);
 	peer_expect_silence(p, 20);
 	reads(&c);
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	/* A small one, though it isn't pushed; and not before the rest is read. */
+	/* A small one, though it is not pushed; and not before the rest is read. */
 	conn_send(&c, .len = 20);
 	reads_some(&c, 10);
 	peer_expect_silence(p, 20);
 	reads_some(&c, 10);
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
-	/* One that is full and not pushed: there is more to come. */
+	/* A full one that is not pushed: more will come. */
 	peer_mark(p);
 	conn_send(&c, .len = MSS);
 	reads(&c);
 	conn_expect(&c, .flags = ACK, .at_ms = ATO_MIN_MS, .ack = conn_peer_nxt(&c));
-	/* One who answers is left the time to. */
+	/* A program that answers is given the time to. */
 	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 	peer_mark(p);
 	conn_send(&c, .flags = ACK | PSH, .len = 20);
@@ -218,7 +218,7 @@ TEST_F(ack, rfc9293_must_58_aggregates)
 	struct counters before;
 	struct conn c;
 
-	/* Forty segments in pairs: twenty ACKs, and no delay runs out. */
+	/* Forty segments in pairs: twenty ACKs, and no delay expires. */
 	open_patient(p, &c);
 	wants_much(&c);
 	conn_send(&c, .len = MSS);
@@ -244,7 +244,7 @@ TEST_F(ack, rfc9293_must_59_batch_before_ack)
 	struct holder h;
 	struct conn c;
 
-	/* Ten segments come while the program holds the socket: one ACK. */
+	/* Ten segments come while the program owns the socket: one ACK. */
 	conn_open(p, &c);
 	conn_send(&c, .len = MSS);
 	conn_expect(&c, .flags = ACK, .ack = 1 + MSS);
@@ -311,7 +311,7 @@ TEST_F(ack, lc_60_delay_in_between)
 	int64_t first;
 	struct conn c;
 
-	/* Who sends every 100 ms is waited for longer, up to 200 ms. */
+	/* For a peer that sends every 100 ms the delay is longer, up to 200 ms. */
 	open_patient(p, &c);
 	for (int i = 0; i < 12; i++) {
 		socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
@@ -349,7 +349,7 @@ TEST_F(ack, quickack_option)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Switched on, it sends the ACK that is owed and those that follow. */
+	/* Switched on, it sends the pending ACK and those that follow. */
 	open_patient(p, &c);
 	conn_send(&c, .len = 100);
 	peer_expect_silence(p, 20);
@@ -358,7 +358,7 @@ TEST_F(ack, quickack_option)
 	conn_expect(&c, .flags = ACK, .ack = 101);
 	conn_send(&c, .len = 100);
 	conn_expect(&c, .flags = ACK, .ack = 201);
-	/* 2: the one that is owed, but no other. */
+	/* 2: the pending ACK, but no other. */
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0));
 	conn_send(&c, .len = 100);
 	peer_expect_silence(p, 20);
@@ -403,7 +403,7 @@ TEST_F(ack, lc_55_soon_is_a_millisecond)
 	ns = now_ns() - ns;
 	EXPECT_LE(1000000, ns);
 	EXPECT_GT(2000000, ns);
-	/* Nobody would call it delayed. */
+	/* An ACK after 1 ms does not count as delayed. */
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, NULL);
 	peer_expect_silence(p, 1000);
 }
@@ -422,7 +422,7 @@ TEST_F(ack, lc_55_reader_asks_for_more)
 	int64_t ns;
 	struct conn c;
 
-	/* There is nothing: it won't answer before more has come. */
+	/* Nothing waits to be read: the program won't answer before more has come. */
 	ns = open_now(p, &c);
 	conn_send(&c, .flags = ACK | PSH, .data = "half a quest");
 	reads(&c);
@@ -453,7 +453,9 @@ TEST_F(ack, rfc5681_4_2_unpushed_is_quick)
 	int64_t ns;
 	struct conn c;
 
-	/* No PSH, or a full segment: there is more, and its window must open. */
+	/*
+	 * No PSH, or a full segment: more will come, and the peer's window must open.
+	 */
 	ns = open_now(p, &c);
 	conn_send(&c, .len = 100);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 101);
@@ -540,7 +542,7 @@ TEST_F(ack, sm_cw_fin_is_acked_soon)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Nothing is long delayed after the peer's FIN. */
+	/* No ACK is long delayed after the peer's FIN. */
 	open_patient(p, &c);
 	conn_send(&c, .flags = ACK | PSH, .data = "last");
 	conn_send(&c, .flags = FIN | ACK);
@@ -623,7 +625,7 @@ TEST_F(ack, ctr_TCPBacklogDrop)
 	struct holder h;
 	struct conn c;
 
-	/* More than the buffers and 64 KiB while the program holds the socket. */
+	/* More than the buffers and 64 KiB while the program owns the socket. */
 	conn_open(p, &c);
 	socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 30000);
 	conn_send(&c, .len = MSS);
@@ -638,7 +640,7 @@ TEST_F(ack, ctr_TCPBacklogDrop)
 	counters_expect(_metadata, &before, "InSegs", 300, "TCPBacklogDrop",
 			(int)dropped, NULL);
 	holder_release(&h);
-	/* What was kept is there; the rest were copies. */
+	/* The kept data is there; the rest were copies. */
 	conn_expect(&c, .flags = ACK, .ack = 1 + 2 * MSS);
 	peer_drain(p, 100);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * allowed: what RFC 9293 leaves to the implementer (MAY, SHOULD), and what
- * xtcp makes of it. A test each for those that no other test shows in passing.
+ * allowed: what RFC 9293 leaves to the implementer (MAY, SHOULD), and xtcp's choice. A
+ * test for each choice that no other test shows.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -57,7 +57,7 @@ static void expect_probe(struct __test_metadata *_metadata, struct peer *p)
 	peer_mark(p);
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)));
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
-	/* Nothing in it: one number back, and not a byte of garbage there. */
+	/* No payload: one number back, without a byte of garbage. */
 	conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .len = 0,
 		    .within_ms = 5010);
 	conn_send(&c, .flags = ACK);
@@ -74,7 +74,7 @@ TEST_F(allowed, rfc9293_may_06_probe_has_no_garbage)
 	expect_probe(_metadata, &self->peer);
 }
 
-/* RFC 5961 5: an ACK far below the window brings its text in vain. */
+/* RFC 5961 5: the data of an ACK far below the window is dropped. */
 TEST_F(allowed, rfc9293_may_12_text_with_a_stale_ack_is_refused)
 {
 	struct peer *p = &self->peer;
@@ -103,7 +103,7 @@ TEST_F(allowed, rfc9293_may_16_unpushed_text_is_aggregated)
 	conn_send(&c, .flags = ACK, .ack = 12);
 }
 
-/* 3.8.6: the window shrank, but what lies inside it is sent again. */
+/* 3.8.6: the window shrank, but data inside it is sent again. */
 TEST_F(allowed, rfc9293_shld_16_old_text_inside_a_shrunk_window)
 {
 	struct peer *p = &self->peer;

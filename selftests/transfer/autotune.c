@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * autotune: buffers that grow with what a connection needs, and only then.
- * xtcp_rmem, xtcp_wmem, xtcp_moderate_rcvbuf, SO_RCVBUF, SO_SNDBUF. What makes a
- * buffer grow, and what doesn't, is as on Linux TCP; that windows open at once
- * is ours.
+ * autotune: buffers that grow with what a connection needs, and only then. xtcp_rmem,
+ * xtcp_wmem, xtcp_moderate_rcvbuf, SO_RCVBUF, SO_SNDBUF. What makes a buffer grow, and
+ * what does not, is as on Linux TCP; only xtcp opens windows at once.
  */
 /* vm: wires families mem=1G */
 #include "lib/xtcp_test.h"
@@ -41,7 +40,7 @@ static int64_t read_all(struct conn *c)
 	return all;
 }
 
-/* A flight of @n segments; its last ACK tells the window of afterwards. */
+/* A flight of @n segments; its last ACK shows the window after it. */
 static void flight(struct conn *c, int n)
 {
 	struct peer *p = c->peer;
@@ -54,7 +53,7 @@ static void flight(struct conn *c, int n)
 	peer_drain(p, 0);
 }
 
-/* Slow start: each round trip twice as much, and all of it is read or not. */
+/* Slow start: each round trip twice as much; the program reads all of it or nothing. */
 static void slow_start(struct conn *c, int rounds, bool reads)
 {
 	for (int n = 10; rounds--; n *= 2) {
@@ -63,7 +62,7 @@ static void slow_start(struct conn *c, int rounds, bool reads)
 		if (reads)
 			read_all(c);
 		peer_sleep_until(c->peer, RTT_MS);
-		/* What the reader made room for is told by then. */
+		/* By then the ACKs show the space that reading made. */
 		peer_drain(c->peer, 0);
 	}
 }
@@ -99,11 +98,11 @@ TEST_F(autotune, steady_reader_needs_no_more)
 	struct conn c;
 	int size = 0;
 
-	/* As much as before in each round trip: the buffer doesn't go on growing. */
+	/* As much as before in each round trip: the buffer stops growing. */
 	conn_open(p, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
 	slow_start(&c, 4, true);
 	for (int i = 0; i < 30; i++) {
-		/* The last doubling of slow start takes some round trips to tell. */
+		/* The last doubling of slow start takes some round trips to show. */
 		if (i == 10)
 			size = buffer_of(c.fd, SO_RCVBUF);
 		peer_mark(p);
@@ -129,7 +128,7 @@ TEST_F(autotune, who_does_not_read_gets_no_more)
 	conn_send(&c, .flags = RST);
 }
 
-/* The round trip that the receiver sees, microseconds; 0: it knows none. */
+/* The receiver's round-trip time in microseconds; 0: not measured. */
 static uint32_t rcv_rtt_us(struct conn *c)
 {
 	struct tcp_info info = { };
@@ -152,7 +151,7 @@ TEST_F(autotune, rfc7323_small_segments_are_not_timed)
 {
 	struct conn c;
 
-	/* What made it late may be the peer's user. */
+	/* The delay may be that of the peer's program. */
 	conn_open(&self->peer, &c, .opt = STAMPED, .rtt_ms = RTT_MS);
 	echo_after(&c, 1000, 100);
 	EXPECT_EQ(0, rcv_rtt_us(&c));
@@ -207,7 +206,7 @@ TEST_F(autotune, so_rcvbuf_is_kept)
 
 static uint8_t text[8 << 20];
 
-/* A round trip later all that was sent is acknowledged, segment by segment. */
+/* A round trip later all data is acknowledged, segment by segment. */
 static void acknowledged(struct conn *c)
 {
 	struct peer *p = c->peer;
@@ -245,7 +244,7 @@ TEST_F(autotune, send_buffer_follows_cwnd)
 	struct conn c;
 	int before;
 
-	/* Room for two initial windows, from the first moment. */
+	/* Space for two initial windows, from the beginning. */
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(10)),
 		  .rtt_ms = RTT_MS);
 	before = buffer_of(c.fd, SO_SNDBUF);
@@ -255,8 +254,8 @@ TEST_F(autotune, send_buffer_follows_cwnd)
 }
 
 /*
- * Nobody ever finds the buffer full, and yet it grows: in slow start it holds
- * three windows. Linux waits until somebody does.
+ * The buffer is never full, and yet it grows: in slow start it holds three windows.
+ * Linux waits until a program finds it full.
  */
 TEST_F(autotune, send_buffer_grows_before_it_is_full)
 {
@@ -295,7 +294,7 @@ TEST_F(autotune, so_sndbuf_is_kept)
 	EXPECT_EQ(20000, buffer_of(c.fd, SO_SNDBUF));
 }
 
-/* Bytes that come through in @ms, both ends always ready. */
+/* Bytes that arrive in @ms, both ends always ready. */
 static int64_t pump(struct __test_metadata *_metadata, int from, int to, int ms)
 {
 	int64_t got = 0, end = now_ms() + ms;
@@ -321,13 +320,13 @@ TEST_F(path, long_fat_path_is_filled)
 	int client, server;
 	int64_t got;
 
-	/* 100 Mbit/s and 200 ms: 2.5 MB on their way, with all knobs as they are. */
+	/* 100 Mbit/s and 200 ms: 2.5 MB in flight, with default knobs. */
 	pair_connected(pr, 5000, &client, &server);
 	pair_netem(pr, CLIENT, &netem);
 	pair_netem(pr, SERVER, &netem);
 	pump(_metadata, client, server, 4000);
 	got = pump(_metadata, client, server, 4000);
-	/* 1448 bytes of text for each 1514 of the link. */
+	/* 1448 bytes of payload for each 1514 of the link. */
 	EXPECT_LE(0.95 * 100e6 / 8 * 4 * 1448 / 1514, got);
 	TH_LOG("%lld bytes in 4 s, %.1f %% of the path", (long long)got,
 	       got / (100e6 / 8 * 4 * 1448 / 1514) * 100);

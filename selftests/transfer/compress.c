@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * compress: duplicate ACKs that are left out because a later one tells the
- * same. RFC 5681 4.2, RFC 2018; xtcp_comp_sack_nr, xtcp_comp_sack_delay_ns. As
- * on Linux TCP, but for the slack of its timer.
+ * compress: duplicate ACKs that are left out because a later one reports the same. RFC
+ * 5681 4.2, RFC 2018; xtcp_comp_sack_nr, xtcp_comp_sack_delay_ns. As on Linux TCP, but
+ * for the slack of its timer.
  */
 /* vm: wires families short */
 /* vm: still=ctr_TCPAckCompressed */
@@ -36,7 +36,7 @@ static void open_over(struct __test_metadata *_metadata, struct peer *p, struct 
 	peer_drain(p, 0);
 }
 
-/* Segments @from to @to, ahead of what is missing. */
+/* Segments @from to @to, above the missing one. */
 static void behind_the_hole(struct conn *c, int from, int to)
 {
 	for (int i = from; i <= to; i++)
@@ -58,7 +58,7 @@ TEST_F(compress, ctr_TCPAckCompressed)
 	struct counters before;
 	struct conn c;
 
-	/* 40 ms: a twentieth would be two, but one is the most. */
+	/* 40 ms: a twentieth would be two, but one is the maximum. */
 	open_over(_metadata, p, &c, WITH_SACK, 40);
 	three_go_alone(&c);
 	counters_begin(&before);
@@ -69,7 +69,9 @@ TEST_F(compress, ctr_TCPAckCompressed)
 		    .sack = {{ seg(2), seg(10) }});
 	counters_expect(_metadata, &before, "TCPAckCompressed", 4, NULL);
 	peer_expect_silence(p, 300);
-	/* The hole is filled: at once, though something else is missing now. */
+	/*
+	 * The hole is filled: acknowledged at once, though there is another hole now.
+	 */
 	behind_the_hole(&c, 11, 11);
 	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 2);
 	conn_send(&c, .len = SEG);
@@ -114,7 +116,7 @@ TEST_F(compress, knob_comp_sack_nr_acts)
 	struct counters before;
 	struct conn c;
 
-	/* Every third goes at once. */
+	/* Every third ACK is sent at once. */
 	ASSERT_EQ(0, knob_set("comp_sack_nr", 2));
 	open_over(_metadata, p, &c, WITH_SACK, 40);
 	three_go_alone(&c);
@@ -149,7 +151,7 @@ TEST_F(compress, no_block_is_forgotten_untold)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The fifth hole pushes out a block that no ACK has told of. */
+	/* The fifth hole pushes out a block that no ACK has reported. */
 	open_over(_metadata, p, &c, WITH_SACK, 40);
 	three_go_alone(&c);
 	behind_the_hole(&c, 5, 6);

@@ -97,8 +97,8 @@ TEST_F(congestion, rfc9438_4_6_what_arrived_before_opens_it_first)
 	struct conn c;
 
 	/*
-	 * One ACK tells that six have arrived and the seventh is lost: had the six
-	 * ACKs come apart, the window would be ten and six.
+	 * One ACK reports that six have arrived and the seventh is lost: after six
+	 * separate ACKs the window would be ten and six.
 	 */
 	NOT_ON_STOCK();		/* whose window is as it was before the ACK */
 	open_with_rule(&self->peer, &c, "cubic");
@@ -181,7 +181,7 @@ TEST_F(congestion, rfc9438_4_7_fast_convergence)
 	struct conn c;
 
 	/* Two losses in a row: the curve aims at 0.85 * 7, not at 10. */
-	NOT_ON_STOCK();		/* where the Reno estimate is another */
+	NOT_ON_STOCK();		/* where the Reno estimate differs */
 	open_with_rule(p, &c, "cubic");
 	lose_one(&c, &next);
 	lose_one(&c, &next);
@@ -242,7 +242,10 @@ TEST_F(congestion, rfc9406_a_longer_round_trip_slows_the_start)
 	EXPECT_LT(cwnd + cwnd / 4, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 	cwnd = conn_info(&c).cwnd;
-	/* It was nothing: the next is short again, and the start goes on. */
+	/*
+	 * The queue is gone: the next round trip is short again, and slow start
+	 * continues.
+	 */
 	round_trip(&c, &next, RTT_MS);
 	EXPECT_LT(cwnd + cwnd / 2, conn_info(&c).cwnd);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
@@ -255,10 +258,13 @@ TEST_F(congestion, rfc9406_five_rounds_end_it)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	/* A receive window of 20 segments keeps it small. */
+	/* A receive window of 20 segments keeps cwnd small. */
 	open_with_rule(p, &c, "cubic");
 	round_trip(&c, &next, RTT_MS);
-	/* Longer and longer: by a microsecond shorter, and the start goes on. */
+	/*
+	 * Each round trip longer; one shorter by a microsecond would continue slow
+	 * start.
+	 */
 	for (rounds = 0; conn_info(&c).ssthresh == INT32_MAX && rounds < 8; rounds++)
 		round_trip(&c, &next, RTT_MS + 20 + rounds);
 	EXPECT_LE(5, rounds);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ecn: routers tell of congestion. RFC 3168 (who may mark what, and what comes
- * of it), RFC 9293 SHLD-8. The peer plays the router as well: it marks its own
- * text, and tells of marks that nobody made.
+ * ecn: routers report congestion. RFC 3168 (which packets may be marked, and the
+ * reaction), RFC 9293 SHLD-8. The peer plays the router as well: it marks its own
+ * segments, and echoes marks that nobody made.
  */
 /* vm: wires families short */
 /* vm: still=rfc8985_7_3_no_probe_of_what_has_arrived */
@@ -30,7 +30,7 @@ static bool ecn_is_agreed(struct conn *c)
 	return info.tcpi_options & TCPI_OPT_ECN;
 }
 
-/* The peer connects, and asks for it; skbs have many segments. */
+/* The peer connects and asks for ECN; skbs have many segments. */
 static void open_whole(struct peer *p, struct conn *c)
 {
 	conn_start(p, c, .opt = WITH_SACK);
@@ -40,7 +40,7 @@ static void open_whole(struct peer *p, struct conn *c)
 	conn_accept(c);
 }
 
-/* And where each segment is an skb of its own. */
+/* The same, and each segment is an skb of its own. */
 static void open_asked(struct peer *p, struct conn *c)
 {
 	link_set_single_segments(WHERE(p->test), "tun0");
@@ -69,7 +69,7 @@ TEST_F(ecn, knob_ecn_2_does_not_ask)
 
 	conn_start(p, &c, .active = true);
 	conn_expect(&c, .flags = SYN, .tos = NOT_ECT);
-	/* Nor does it believe in what it did not ask for. */
+	/* Nor does it accept what it did not ask for. */
 	conn_send(&c, .flags = SYN | ACK | ECE);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	EXPECT_FALSE(ecn_is_agreed(&c));
@@ -92,7 +92,7 @@ TEST_F(ecn, knob_ecn_1_asks)
 	conn_expect(&c, .flags = PSH | ACK, .len = MSS, .tos = ECT0);
 }
 
-/* 6.1.1: ECE alone agrees; both bits are those of the SYN, mirrored. */
+/* 6.1.1: ECE alone agrees; both bits mirror those of the SYN. */
 TEST_F(ecn, rfc3168_6_1_1_mirrored_bits_agree_to_nothing)
 {
 	struct peer *p = &self->peer;
@@ -151,7 +151,7 @@ TEST_F(ecn, knob_ecn_0_neither_asks_nor_answers)
 	EXPECT_EQ(0, knob_get("ecn"));
 }
 
-/* Something sets the bits of all packets, also of those that may not have them. */
+/* Some device sets the bits of all packets, also of those that may not have them. */
 TEST_F(ecn, rfc3168_6_1_1_an_ect_syn_is_not_believed)
 {
 	struct peer *p = &self->peer;
@@ -162,14 +162,14 @@ TEST_F(ecn, rfc3168_6_1_1_an_ect_syn_is_not_believed)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_send(&c, .flags = RST, .seq = 1);
 
-	/* But for one that tries an extension. */
+	/* An ECT SYN that tries an extension is accepted. */
 	conn_start(p, &c, .lfd = c.lfd);
 	conn_send(&c, .flags = SETUP, .tos = ECT0, .reserved = 1);
 	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1);
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
-/* One of the two bits asks for nothing. */
+/* One of the two bits alone does not ask. */
 TEST_F(ecn, rfc3168_6_1_1_half_a_question)
 {
 	struct peer *p = &self->peer;
@@ -214,7 +214,7 @@ TEST_F(ecn, knob_ecn_fallback)
 	EXPECT_TRUE(ecn_is_agreed(&c));
 }
 
-/* A half-open record keeps it; a SYN-ACK that goes again says it again. */
+/* A half-open record keeps the agreement; a repeated SYN-ACK carries it again. */
 TEST_F(ecn, rfc3168_6_1_1_the_syn_ack_goes_again)
 {
 	struct peer *p = &self->peer;
@@ -256,8 +256,8 @@ TEST_F(ecn, lc_47_a_classic_cookie_keeps_it)
 }
 
 /*
- * Without timestamps it is in the option alone: a client that doesn't know
- * that would not be believed later.
+ * Without timestamps the agreement is in the option alone: a client that does not know
+ * the option would not be believed later.
  */
 TEST_F(ecn, lc_47_a_lossless_cookie_keeps_it)
 {
@@ -326,7 +326,7 @@ TEST_F(ecn, rfc3168_6_1_4_no_ect_on_a_bare_fin)
 	conn_send(&c, .flags = ACK);
 }
 
-/* The user's bits are those above. */
+/* The program's bits are those above. */
 TEST_F(ecn, rfc3168_5_ip_tos_is_the_user_s)
 {
 	struct peer *p = &self->peer;
@@ -352,13 +352,14 @@ TEST_F(ecn, rfc3168_6_1_3_ce_is_echoed_until_cwr)
 	counters_begin(&before);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
 	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 1), .tos = NOT_ECT);
-	/* All segments say so, text as well. */
+	/* All segments carry ECE, data as well. */
 	flight_write(&c, 1);
-	conn_expect(&c, .flags = PSH | ACK | ECE, .ack = flight_seq(&c, 1), .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = PSH | ACK | ECE, .ack = flight_seq(&c, 1), .len = MSS,
+		    .tos = ECT0);
 	conn_send(&c, .flags = ACK);
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
 	conn_expect(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 2), .within_ms = 210);
-	/* Until the peer has slowed down: its ACK goes at once. */
+	/* Until the peer has reduced its window: that segment's ACK is sent at once. */
 	conn_send(&c, .flags = ACK | CWR, .len = MSS, .tos = ECT0);
 	conn_expect(&c, .flags = ACK, .ack = flight_seq(&c, 3));
 	conn_send(&c, .flags = ACK | PSH, .len = MSS, .tos = ECT0);
@@ -369,7 +370,7 @@ TEST_F(ecn, rfc3168_6_1_3_ce_is_echoed_until_cwr)
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* Each is acknowledged at once in the beginning, but not after 16 of them. */
+/* In the beginning each segment is acknowledged at once, but not after 16 of them. */
 static void past_quick_acks(struct conn *c, int tos)
 {
 	for (int i = 0; i < 20; i++) {
@@ -378,7 +379,7 @@ static void past_quick_acks(struct conn *c, int tos)
 	}
 }
 
-/* An ACK of the next segment goes so much later, if nothing calls for it. */
+/* The ACK of the next segment comes after @ms, if nothing calls for it earlier. */
 static void acked_after(struct conn *c, int flags, int tos, int ms)
 {
 	peer_mark(c->peer);
@@ -399,7 +400,7 @@ TEST_F(ecn, rfc3168_6_1_3_cwr_is_acknowledged_at_once)
 	acked_after(&c, 0, ECT0, DELAYED_MS);
 	acked_after(&c, CWR, ECT0, 0);
 	acked_after(&c, 0, ECT0, DELAYED_MS);
-	/* It is heard without text as well, but that calls for no ACK. */
+	/* CWR without data is accepted as well, but calls for no ACK. */
 	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
 	conn_expect(&c, .flags = ACK | ECE, .ack = conn_peer_nxt(&c));
 	conn_send(&c, .flags = ACK | CWR);
@@ -408,7 +409,7 @@ TEST_F(ecn, rfc3168_6_1_3_cwr_is_acknowledged_at_once)
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 60);
 }
 
-/* Text that is not ECT among such that is goes again: two ACKs without delay. */
+/* A segment without ECT among ECT ones is a retransmission: two ACKs without delay. */
 TEST_F(ecn, rfc3168_6_1_5_what_goes_again_is_acknowledged_at_once)
 {
 	struct peer *p = &self->peer;
@@ -416,7 +417,7 @@ TEST_F(ecn, rfc3168_6_1_5_what_goes_again_is_acknowledged_at_once)
 
 	open_asked(p, &c);
 	past_quick_acks(&c, NOT_ECT);
-	/* None was ECT so far: it says nothing. */
+	/* No segment was ECT so far: it means nothing. */
 	acked_after(&c, 0, NOT_ECT, DELAYED_MS);
 	acked_after(&c, 0, ECT0, DELAYED_MS);
 	acked_after(&c, 0, NOT_ECT, 0);
@@ -424,7 +425,7 @@ TEST_F(ecn, rfc3168_6_1_5_what_goes_again_is_acknowledged_at_once)
 	acked_after(&c, 0, ECT0, DELAYED_MS);
 }
 
-/* A mark behind a hole counts as well. */
+/* A mark above a hole counts as well. */
 TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 {
 	struct peer *p = &self->peer;
@@ -432,10 +433,11 @@ TEST_F(ecn, rfc3168_6_1_3_ce_out_of_order)
 
 	open_asked(p, &c);
 	conn_send(&c, .flags = ACK, .seq = flight_seq(&c, 1), .len = MSS, .tos = CE);
-	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1, .sack = {{ flight_seq(&c, 1), flight_seq(&c, 2) }});
+	conn_expect(&c, .flags = ACK | ECE, .ack = 1, .sacks = 1,
+		    .sack = {{ flight_seq(&c, 1), flight_seq(&c, 2) }});
 }
 
-/* Old text is not ours to judge: RFC 3168 6.1.5, the sender's marks don't count. */
+/* Marks on old data do not count: RFC 3168 6.1.5. */
 TEST_F(ecn, rfc3168_6_1_5_ce_on_a_duplicate_is_ignored)
 {
 	struct peer *p = &self->peer;
@@ -465,7 +467,7 @@ TEST_F(ecn, rfc3168_6_1_ce_means_nothing_where_it_was_not_agreed)
 
 /* --- sender -------------------------------------------------------------- */
 
-/* Ten in flight, and the peer tells of a mark. */
+/* Ten in flight, and the peer echoes a mark. */
 static void ten_marked(struct __test_metadata *_metadata, struct conn *c)
 {
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
@@ -481,23 +483,26 @@ TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
 
 	open_asked(p, &c);
 	ten_marked(_metadata, &c);
-	/* One for the first delivered: CWR on it, and on no other. */
-	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
+	/* One segment for the first delivered: with CWR, and no other has it. */
+	flight_expect(&c, 10, .flags = ACK | CWR, .tos = ECT0);
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
-	/* More of the same window: nothing new. PRR: seven for ten, then seven. */
+	/* More echoes of the same window: no effect. PRR: seven for ten, then seven. */
 	for (int i = 2, next = 11; i <= 10; i++) {
 		int pipe = next - i;
 
 		conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, i));
 		if (pipe > 7 ? (7 * i + 9) / 10 > next - 10 : pipe < 7) {
-			conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, next), .len = MSS, .tos = ECT0);
+			flight_expect(&c, next, .flags = ACK, .tos = ECT0);
 			next++;
 		}
 	}
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	EXPECT_EQ(TCP_CA_CWR, conn_info(&c).recovery);
-	/* Above what was in flight then, CWR has arrived: it is over. */
+	/*
+	 * An ACK above what was in flight then shows that CWR has arrived: the
+	 * reduction ends.
+	 */
 	flight_ack(&c, 11);
 	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
@@ -506,8 +511,8 @@ TEST_F(ecn, rfc3168_6_1_2_ece_reduces_once_a_window)
 }
 
 /*
- * Several segments in one skb: CWR is said once, by the first of them, or a peer
- * whose mark came meanwhile would take it back; ECE and ECT(0) by each.
+ * Several segments in one skb: only the first has CWR, because a later one would
+ * cancel a mark made meanwhile; each has ECE and ECT(0).
  */
 TEST_F(ecn, rfc3168_6_1_2_cwr_on_the_first_of_many)
 {
@@ -524,14 +529,15 @@ TEST_F(ecn, rfc3168_6_1_2_cwr_on_the_first_of_many)
 	flight_write(&c, 4);
 	for (int i = 10; i < 14; i++)
 		conn_expect(&c, .flags = ACK | ECE | (i == 10 ? CWR : 0) | (i == 13 ? PSH : 0),
-			    .seq = flight_seq(&c, i), .ack = flight_seq(&c, 1), .len = MSS, .tos = ECT0);
+			    .seq = flight_seq(&c, i), .ack = flight_seq(&c, 1),
+			    .len = MSS, .tos = ECT0);
 	conn_send(&c, .flags = ACK | CWR, .ack = flight_seq(&c, 14));
 	flight_write(&c, 2);
-	conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, 14), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = ACK | PSH, .seq = flight_seq(&c, 15), .len = MSS, .tos = ECT0);
+	flight_expect(&c, 14, .flags = ACK, .tos = ECT0);
+	flight_expect(&c, 15, .flags = ACK | PSH, .tos = ECT0);
 }
 
-/* One ACK marks a whole flight, and nothing of it is left. */
+/* One ACK echoes a mark for a whole flight, and leaves none of it. */
 TEST_F(ecn, rfc5681_3_1_half_of_what_was_in_flight)
 {
 	struct peer *p = &self->peer;
@@ -547,7 +553,7 @@ TEST_F(ecn, rfc5681_3_1_half_of_what_was_in_flight)
 	EXPECT_EQ(5, conn_info(&c).ssthresh);
 }
 
-/* The next window may be reduced anew. */
+/* The next window may be reduced again. */
 TEST_F(ecn, rfc3168_6_1_2_the_next_window)
 {
 	struct peer *p = &self->peer;
@@ -555,7 +561,7 @@ TEST_F(ecn, rfc3168_6_1_2_the_next_window)
 
 	open_asked(p, &c);
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	flight_expect(&c, 10, .flags = ACK | CWR);
 	flight_ack(&c, 10);
 	peer_drain(p, 1);
 	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 11));
@@ -573,7 +579,7 @@ TEST_F(ecn, ctr_TCPDeliveredCE)
 	open_asked(p, &c);
 	counters_take(&before);
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	flight_expect(&c, 10, .flags = ACK | CWR);
 	conn_send(&c, .flags = ACK | ECE, .ack = flight_seq(&c, 5));
 	peer_drain(p, 1);
 	flight_ack(&c, 10);
@@ -591,7 +597,7 @@ TEST_F(ecn, rfc3168_6_1_2_a_loss_meanwhile)
 
 	open_asked(p, &c);
 	ten_marked(_metadata, &c);
-	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS);
+	flight_expect(&c, 10, .flags = ACK | CWR);
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	flight_sack(&c, 1, { 2, 6 });
 	flight_expect(&c, 1, .tos = NOT_ECT);
@@ -600,7 +606,7 @@ TEST_F(ecn, rfc3168_6_1_2_a_loss_meanwhile)
 	p->leave_unread = true;
 }
 
-/* A loss says CWR, too: 6.1.2, last paragraph. */
+/* CWR also follows a loss: 6.1.2, last paragraph. */
 TEST_F(ecn, rfc3168_6_1_2_cwr_after_a_loss)
 {
 	struct peer *p = &self->peer;
@@ -613,11 +619,11 @@ TEST_F(ecn, rfc3168_6_1_2_cwr_after_a_loss)
 	flight_expect(&c, 0, .flags = ACK, .tos = NOT_ECT);
 	flight_ack(&c, 10);
 	flight_write(&c, 2);
-	conn_expect(&c, .flags = ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = PSH | ACK, .seq = flight_seq(&c, 11), .len = MSS, .tos = ECT0);
+	flight_expect(&c, 10, .flags = ACK | CWR, .tos = ECT0);
+	flight_expect(&c, 11, .flags = PSH | ACK, .tos = ECT0);
 }
 
-/* Ten in flight, of which the first seems lost, and goes again. */
+/* Ten in flight, the first of which seems lost, and is sent again. */
 static void first_of_ten_late(struct __test_metadata *_metadata, struct conn *c, int flags)
 {
 	flight_write(c, 10);
@@ -626,11 +632,11 @@ static void first_of_ten_late(struct __test_metadata *_metadata, struct conn *c,
 	flight_expect(c, 0, .flags = ACK, .tos = NOT_ECT);
 	EXPECT_EQ(7, conn_info(c).ssthresh);
 	flight_ack(c, 10);
-	/* Both copies came: nothing was lost. */
+	/* Both copies arrived: nothing was lost. */
 	flight_sack(c, 10, { 0, 1 });
 }
 
-/* What is taken back is not told; but a mark is no loss, and stands. */
+/* A reduction that was undone is not reported; one for a mark stands. */
 TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
 {
 	struct peer *p = &self->peer;
@@ -645,8 +651,8 @@ TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
 			"TCPDSACKUndo", 1, NULL);
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 	flight_write(&c, 2);
-	conn_expect(&c, .flags = ACK, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
-	conn_expect(&c, .flags = PSH | ACK, .seq = flight_seq(&c, 11), .len = MSS, .tos = ECT0);
+	flight_expect(&c, 10, .flags = ACK, .tos = ECT0);
+	flight_expect(&c, 11, .flags = PSH | ACK, .tos = ECT0);
 	conn_send(&c, .flags = RST);
 	close(c.lfd);
 
@@ -654,13 +660,13 @@ TEST_F(ecn, rfc3168_6_1_2_no_cwr_where_nothing_was_lost)
 	first_of_ten_late(_metadata, &c, ECE);
 	EXPECT_EQ(7, conn_info(&c).ssthresh);
 	flight_write(&c, 1);
-	conn_expect(&c, .flags = PSH | ACK | CWR, .seq = flight_seq(&c, 10), .len = MSS, .tos = ECT0);
+	flight_expect(&c, 10, .flags = PSH | ACK | CWR, .tos = ECT0);
 	conn_send(&c, .flags = RST);
 }
 
 /*
- * A window that a mark brings down is open to probes all the while. The last
- * segment goes again, but not one that the peer has reported.
+ * During a reduction for a mark probes may be sent. The probe is the last segment, but
+ * not one that the peer has reported.
  */
 TEST_F(ecn, rfc8985_7_3_no_probe_of_what_has_arrived)
 {
@@ -695,7 +701,7 @@ TEST_F(ecn, rfc8985_7_3_no_probe_of_what_has_arrived)
 	conn_send(&c, .flags = RST);
 }
 
-/* RFC 3168 6.1.2: with one segment the sender waits no longer than it must. */
+/* RFC 3168 6.1.2: with one segment the sender does not wait longer than necessary. */
 TEST_F(ecn, ece_never_below_two)
 {
 	struct peer *p = &self->peer;

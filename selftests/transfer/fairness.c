@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fairness: flows that share a bottleneck share it evenly, two of ours and one
- * of ours with one of the kernel's; and one alone fills a long path, and uses
- * one that loses. With XTCP_PLOT set the latter prints what TCP_INFO says on
- * its way, for scripts/plot.
+ * fairness: flows of a bottleneck share it evenly, two of xtcp, and one of xtcp with
+ * one of the kernel's TCP; and a single flow fills a long path, and uses a lossy one.
+ * With XTCP_PLOT set the latter prints TCP_INFO meanwhile, for scripts/plot.
  */
 /* vm: wires families timeout=600 */
 #include "lib/xtcp_test.h"
@@ -15,10 +14,10 @@
 PAIR_FIXTURE(fairness);
 
 #define DELAY_MS 20
-#define SETTLE_MS 5000		/* until flows are held against each other */
+#define SETTLE_MS 5000		/* until flows are compared */
 #define RUN_MS 40000
 
-/* Writes and reads as much as both take now. Bytes read. */
+/* Writes and reads as much as both ends take now. Returns the bytes read. */
 static size_t pump(int from, int to)
 {
 	static uint8_t buf[65536];
@@ -52,7 +51,7 @@ static void flows_run(struct flow *flow, int flows, int64_t until_ms)
 	}
 }
 
-/* Whose flows they are: both wires' segments look alike on the TCP wire. */
+/* Which stack each flow is of: on the TCP wire both wires' segments look alike. */
 enum stack { TESTED, OURS_AS_TCP, KERNELS };
 
 static int stack_socket(struct __test_metadata *_metadata, struct pair *pr, enum stack stack)
@@ -93,7 +92,7 @@ static void flow_open(struct __test_metadata *_metadata, struct pair *pr, enum s
 	fd_nonblock(flow->to);
 }
 
-/* On the TCP wire what is still on its way meets a port that is stock's again. */
+/* On the TCP wire late segments meet a port that is the kernel's again. */
 static void flow_end(struct pair *pr, const struct flow *flow)
 {
 	pr->stock_may_speak = pr->stock_may_speak || stream_wire() == XTCP_WIRE_TCP;
@@ -101,17 +100,17 @@ static void flow_end(struct pair *pr, const struct flow *flow)
 	close(flow->from);
 }
 
-/* Bytes of text in a full frame: what its headers leave. */
+/* Bytes of payload in a full frame. */
 static int text_len(const struct pair *pr)
 {
 	return pr->family == AF_INET6 ? 1428 : 1448;
 }
 
 /*
- * The share of the first, which is @alone_ms ahead, on 5 Mbit/s, 20 ms each
- * way, with a queue of one and a half times their product. The queue counts
- * what it holds, and so each segment must be by itself in it: else whoever
- * makes larger skbs has more of it.
+ * The share of the first flow, which starts @alone_ms earlier, on 5 Mbit/s, 20 ms each
+ * way, with a queue of one and a half times their product. The queue counts packets,
+ * so each segment must be a packet: otherwise the stack with larger skbs has more of
+ * it.
  */
 static double share(struct __test_metadata *_metadata, struct pair *pr, enum stack first,
 		    enum stack second, int alone_ms)
@@ -144,9 +143,9 @@ static double share(struct __test_metadata *_metadata, struct pair *pr, enum sta
 }
 
 /*
- * Whom a full queue turns away is a matter of phase, and with twelve losses or so
- * in fifteen seconds one flow may have but a third of it. It evens out in forty.
- * A flow that starves does so however long it takes: no mean hides that.
+ * Which flow a full queue drops is a matter of phase, and with some twelve losses in
+ * fifteen seconds one flow may have only a third. In forty seconds that evens out. A
+ * starving flow starves for any time: no mean hides that.
  */
 TEST_F(fairness, two_flows_on_one_bottleneck)
 {
@@ -164,9 +163,9 @@ TEST_F(fairness, two_flows_on_one_bottleneck)
 }
 
 /*
- * Each of them is the first as often, for he who comes second has to fight. A dozen
- * runs of this had means from 0.397 to 0.474, 0.44 on average: in the long run within
- * 0.4 to 0.6, as it should be, and the bounds leave room for luck.
+ * Each stack is first as often, because the second flow has a harder start. A dozen
+ * runs had means from 0.397 to 0.474, 0.44 on average: in the long run within 0.4 to
+ * 0.6, as required, and the bounds allow for chance.
  */
 TEST_F(fairness, beside_the_kernels_cubic)
 {
@@ -186,8 +185,8 @@ TEST_F(fairness, beside_the_kernels_cubic)
 }
 
 /*
- * 100 Mbit/s, 100 ms each way, the usual buffers: what is in flight is 2.5 MB.
- * After slow start, which leaves before the queue is full, five seconds.
+ * 100 Mbit/s, 100 ms each way, default buffers: 2.5 MB are in flight. Slow start ends
+ * before the queue is full; then five seconds are measured.
  */
 TEST_F(fairness, one_flow_fills_a_long_path)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fastpath: short writes, the segments that answer them, and short reads take a
- * short way through xtcp. Whatever leaves the usual must find the long one, and
- * nobody outside may see which it was: sums, memory, what goes out. RFC 9293
- * 3.10.7.4.
+ * fastpath: short writes, the segments that answer them, and short reads take fast
+ * paths through xtcp. Every other case must take the slow path, and the result must be
+ * the same: checksums, memory, segments. RFC 9293 3.10.7.4.
  */
 /* vm: wires families short */
 /* vm: still=request_and_answer */
@@ -21,7 +20,7 @@ PEER_FIXTURE(fastpath);
 #define USUAL OPT(OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7))
 #define ROUNDS 20
 
-/* What the peer says, and its text read by the program. */
+/* The peer sends @text, and the program reads it. */
 static void hear(struct __test_metadata *_metadata, struct conn *c, int flags, const char *text)
 {
 	char buf[16];
@@ -37,7 +36,7 @@ static void say(struct __test_metadata *_metadata, struct conn *c, const char *t
 	conn_expect(c, .flags = ACK | PSH, .data = text);
 }
 
-/* Question and answer, over and over: each counts once wherever it counts. */
+/* Question and answer, over and over: each counts once in every counter. */
 TEST_F(fastpath, request_and_answer)
 {
 	struct peer *p = &self->peer;
@@ -63,7 +62,7 @@ TEST_F(fastpath, request_and_answer)
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_data_segs_in - before.tcpi_data_segs_in));
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_data_segs_out - before.tcpi_data_segs_out));
 	EXPECT_EQ(ROUNDS, (int)(after.tcpi_delivered - before.tcpi_delivered));
-	/* In each round that which the round before had sent. */
+	/* Each round acknowledges the data of the round before. */
 	EXPECT_EQ(6 + 4 * (ROUNDS - 1), (int)(after.tcpi_bytes_acked - before.tcpi_bytes_acked));
 	EXPECT_EQ(5 * ROUNDS, (int)(after.tcpi_bytes_received - before.tcpi_bytes_received));
 	EXPECT_EQ(1, (int)after.tcpi_unacked);
@@ -71,7 +70,7 @@ TEST_F(fastpath, request_and_answer)
 	conn_send(&c, .flags = ACK);
 }
 
-/* The round trip that answers show: 50 ms, and then 90. */
+/* The round trip of the answers: 50 ms, and then 90. */
 TEST_F(fastpath, answers_are_timed)
 {
 	struct peer *p = &self->peer;
@@ -96,7 +95,7 @@ TEST_F(fastpath, answers_are_timed)
 	conn_expect(&c, .flags = ACK, .within_ms = 210);
 }
 
-/* Nobody answers: it is sent again, and then the answer counts as it must. */
+/* No answer: the data is sent again, and then the answer counts as it must. */
 TEST_F(fastpath, an_answer_to_what_was_sent_again)
 {
 	struct peer *p = &self->peer;
@@ -120,7 +119,7 @@ TEST_F(fastpath, an_answer_to_what_was_sent_again)
 	conn_send(&c, .flags = ACK);
 }
 
-/* The window moves with what is expected: down to nothing, and up again. */
+/* The window changes with the data: down to zero, and up again. */
 TEST_F(fastpath, an_answer_that_shuts_the_window)
 {
 	struct peer *p = &self->peer;
@@ -131,7 +130,7 @@ TEST_F(fastpath, an_answer_that_shuts_the_window)
 	conn_send(&c, .flags = ACK | PSH, .data = "wait", .wnd = 0);
 	ASSERT_EQ(4, recv(c.fd, (char[8]){}, 8, MSG_DONTWAIT));
 	ASSERT_EQ(4, send(c.fd, "more", 4, 0));
-	/* The ACK that was owed, then a probe. */
+	/* The pending ACK, then a probe. */
 	conn_expect(&c, .flags = ACK, .len = 0, .within_ms = 50);
 	conn_expect(&c, .flags = ACK, .seq = 5, .len = 0, .within_ms = 1000);
 	conn_send(&c, .flags = ACK, .wnd = 500);
@@ -139,7 +138,7 @@ TEST_F(fastpath, an_answer_that_shuts_the_window)
 	conn_send(&c, .flags = ACK);
 }
 
-/* Two are in flight: the answer to one of them is not the end of it. */
+/* Two are in flight: the answer to one of them does not end the flight. */
 TEST_F(fastpath, an_answer_to_half)
 {
 	struct peer *p = &self->peer;
@@ -162,7 +161,7 @@ TEST_F(fastpath, an_answer_to_half)
 	conn_expect(&c, .flags = ACK, .within_ms = 210);
 }
 
-/* A read of less than there is, a look, and the rest. */
+/* A read of less than there is, a MSG_PEEK, and the rest. */
 TEST_F(fastpath, short_reads)
 {
 	struct peer *p = &self->peer;
@@ -186,7 +185,7 @@ TEST_F(fastpath, short_reads)
 	conn_expect(&c, .flags = ACK, .within_ms = 210);
 }
 
-/* Bytes of accounted memory that a socket has reserved and does not use. */
+/* Bytes of memory that a socket has reserved and does not use. */
 static int spare_memory(struct __test_metadata *_metadata, int fd)
 {
 	uint32_t mem[SK_MEMINFO_VARS];
@@ -197,8 +196,8 @@ static int spare_memory(struct __test_metadata *_metadata, int fd)
 }
 
 /*
- * A page that one message has freed waits for the next one, but not longer than
- * a timer that runs anyway: an idle socket has no whole page.
+ * A page that one message has freed waits for the next one, but not longer than a
+ * timer that runs anyway: an idle socket has no whole page.
  */
 TEST_F(fastpath, kept_memory_goes_back)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * keepalive: asking a peer that has been silent for long whether it is there.
- * RFC 9293 3.8.4 (MUST-24..29, SHLD-12, MAY-5, MAY-6). LC-58.
+ * keepalive: probing a peer that has been silent for long. RFC 9293 3.8.4
+ * (MUST-24..29, SHLD-12, MAY-5, MAY-6). LC-58.
  */
 /* vm: wires v6 families */
 #include "lib/xtcp_test.h"
@@ -29,7 +29,7 @@ static void keepalive_short(int fd)
 	keepalive_on(fd);
 }
 
-/* Mark at the last segment of the peer: that is what idle time counts from. */
+/* Mark at the last segment of the peer: idle time counts from it. */
 static void speak(struct conn *c)
 {
 	peer_mark(c->peer);
@@ -76,7 +76,7 @@ TEST_F(keepalive, lc_58_one_lost_probe_never_kills)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Two of three go unanswered, again and again. */
+	/* Two of three are unanswered, again and again. */
 	conn_open(p, &c, .prepare = keepalive_short);
 	for (int i = 0; i < 3; i++) {
 		speak(&c);
@@ -131,7 +131,7 @@ TEST_F(keepalive, rfc9293_must_24_per_connection)
 	conn_open(p, &off, .kport = 6002);
 	speak(&on);
 	expect_probe(&on, 1000 * IDLE_S);
-	/* Switched off again: nothing more is asked. */
+	/* Switched off again: no more probes. */
 	ASSERT_EQ(0, socket_set(on.fd, SOL_SOCKET, SO_KEEPALIVE, 0));
 	peer_expect_silence(p, 300 * 1000);
 	conn_expect_state(&on, ST_ESTABLISHED);
@@ -158,7 +158,7 @@ TEST_F(keepalive, rfc9293_must_26_only_when_idle)
 	struct counters before, now;
 	struct conn c;
 
-	/* Text on its way is sent again; that asks the peer well enough. */
+	/* Data in flight is sent again; that probes the peer as well. */
 	conn_open(p, &c, .prepare = keepalive_short);
 	speak(&c);
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
@@ -226,7 +226,7 @@ static void open_short_counted(struct peer *p, struct conn *c, struct counters *
 	counters_begin(before);
 }
 
-/* Crashed and up again: it knows of no connection, and says so at once. */
+/* A peer that crashed and rebooted has no connection, and resets at once. */
 TEST_F(keepalive, lc_61_rebooted_peer_meets_a_probe)
 {
 	struct peer *p = &self->peer;
@@ -245,9 +245,9 @@ TEST_F(keepalive, lc_61_rebooted_peer_meets_a_probe)
 }
 
 /*
- * A router says with each probe that the host can't be reached. The probe has
- * a number that was acknowledged long ago, so that the error is as good as
- * forged (RFC 5927 4): the end is that of silence.
+ * A router reports with each probe that the host is unreachable. The probe's number
+ * was acknowledged long ago, so the error counts as forged (RFC 5927 4): the end is
+ * the same as with silence.
  */
 TEST_F(keepalive, lc_58_unreachable_peer)
 {
@@ -268,8 +268,8 @@ TEST_F(keepalive, lc_58_unreachable_peer)
 }
 
 /*
- * An error about text that is in flight is believed, and what the program
- * reads in the end is EHOSTUNREACH.
+ * An error about data in flight is accepted, and the program reads EHOSTUNREACH in the
+ * end.
  */
 TEST_F(keepalive, rfc5482_unreachable_peer_of_unacknowledged_text)
 {
@@ -288,7 +288,7 @@ TEST_F(keepalive, rfc5482_unreachable_peer_of_unacknowledged_text)
 	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
 }
 
-/* One that answers is asked for ever. */
+/* A peer that answers is probed for ever. */
 TEST_F_TIMEOUT(keepalive, lc_58_living_peer, 3000)
 {
 	struct peer *p = &self->peer;
@@ -311,7 +311,7 @@ TEST_F(keepalive, rfc5482_user_timeout_ends_it)
 	struct conn c;
 
 	NOT_ON_STOCK();		/* which looks only when a probe is due */
-	/* Instead of the number of probes, counted from the last word. */
+	/* Instead of the number of probes, counted from the last segment. */
 	conn_open(p, &c, .prepare = keepalive_short);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 115000));
 	speak(&c);
@@ -326,14 +326,14 @@ TEST_F(keepalive, rfc5482_user_timeout_shorter_than_idle_time)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The peer was silent for longer; but nobody has asked it yet. */
+	/* The peer was silent for longer; but no probe has been sent yet. */
 	conn_open(p, &c, .prepare = keepalive_short);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 50000));
 	speak(&c);
 	expect_probe(&c, 1000 * IDLE_S);
 	speak(&c);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* The next one it leaves unanswered for as long as any. */
+	/* The next probe stays unanswered for the full time. */
 	expect_probe(&c, 1000 * IDLE_S);
 	conn_expect(&c, .flags = RST | ACK, .at_ms = 1000 * (IDLE_S + INTVL_S));
 	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
@@ -388,8 +388,8 @@ TEST_F(keepalive, knob_keepalive_probes)
 #define TS_SYN OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0))
 
 /*
- * The peer is dead, but segments come that the checks of RFC 9293 3.10.7.4 do not
- * let pass, from nobody knows whom: the end is that of silence.
+ * The peer is dead, but segments of unknown origin arrive that fail the checks of RFC
+ * 9293 3.10.7.4: the end is the same as with silence.
  */
 static void ends_in_spite_of(struct conn *c, struct segment_spec junk)
 {
@@ -404,7 +404,7 @@ static void ends_in_spite_of(struct conn *c, struct segment_spec junk)
 		peer_sleep_until(p, at_ms[i]);
 		conn_send_at(WHERE(p->test), c, junk);
 		*c = was;
-		/* What answers it is no probe. */
+		/* The segment that answers it is no probe. */
 		peer_drain(p, 20);
 	}
 	conn_expect(c, .flags = RST | ACK, .seq = conn_kern_nxt(c), .at_ms = 130000);

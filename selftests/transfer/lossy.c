@@ -15,7 +15,7 @@ PEER_FIXTURE(wrap);
 #define PORT 7000
 #define STALL_MS 900000		/* RTOs in a row at 30 % loss; xtcp gives up at 924 s */
 
-/* Both sides suffer the same; that many bytes each way at once. */
+/* Both directions suffer the same; that many bytes each way at once. */
 static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
 			   const struct netem *netem, uint64_t bytes)
 {
@@ -41,7 +41,7 @@ static void exchange_whole(struct __test_metadata *_metadata, struct pair *pr,
 	close(server);
 }
 
-/* The same, and what is lost or late is one segment, not an skb full of them. */
+/* The same, and segments are lost or late one by one, not as large skbs. */
 static void exchange(struct __test_metadata *_metadata, struct pair *pr,
 		     const struct netem *netem, uint64_t bytes)
 {
@@ -121,7 +121,7 @@ TEST_F_TIMEOUT(lossy, lc_100_one_direction, 4000)
 	struct pair *pr = &self->pair;
 	int client, server;
 
-	/* Only the ACKs are lost: little has to be sent again. */
+	/* Only ACKs are lost: little data has to be sent again. */
 	pair_connected(pr, PORT, &client, &server);
 	pair_netem(pr, SERVER, &(struct netem){ .loss = 30, .delay_ms = 5 });
 	stream_transfer(_metadata, client, server, 500000, STALL_MS);
@@ -140,7 +140,7 @@ TEST_F(lossy, lc_55_both_ways_at_once)
 	stream_exchange(_metadata, client, server, 500000, 5000);
 	out = counter_moved(&before, "OutSegs");
 	data = counter_moved(&before, "TCPOrigDataSent");
-	/* ACKs ride on data: far from one of their own for every two segments. */
+	/* ACKs ride on data: far fewer than one pure ACK for every two segments. */
 	EXPECT_LT(0, data);
 	EXPECT_GT(data + data / 2 + 100, out);
 	EXPECT_EQ(0, counter_moved(&before, "RetransSegs"));
@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(lossy, lc_100_path_that_comes_back, 4000)
 	int client, server;
 	char c = 'x';
 
-	/* Nothing passes for five minutes; then all goes on. */
+	/* No packet passes for five minutes; then all goes on. */
 	pair_connected(pr, PORT, &client, &server);
 	stream_transfer(_metadata, client, server, 100000, 5000);
 	pair_netem(pr, CLIENT, &(struct netem){ .loss = 100 });
@@ -177,7 +177,10 @@ TEST_F(wrap, lc_25_peers_numbers_wrap)
 
 	conn_open(p, &c, .peer_iss = 0xffffffffu - CHUNK * CHUNKS / 2 + 7);
 	for (int i = 0; i < CHUNKS; i += 2) {
-		/* Swapped in pairs, so that the wrap lies in the tree, too. */
+		/*
+		 * Swapped in pairs, so that the wrap lies in the tree of out-of-order
+		 * data, too.
+		 */
 		conn_send(&c, .seq = 1 + (i + 1) * CHUNK, .len = CHUNK);
 		conn_expect(&c, .flags = ACK, .ack = 1 + i * CHUNK);
 		conn_send(&c, .seq = 1 + i * CHUNK, .len = CHUNK);
@@ -186,7 +189,7 @@ TEST_F(wrap, lc_25_peers_numbers_wrap)
 	ASSERT_EQ(sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(-1, pattern_check(buf, sizeof(buf), 0));
 	peer_drain(p, 5);			/* a window update */
-	/* What lies a lap behind is old. */
+	/* A number one lap below is old. */
 	c.peer_nxt = c.peer_iss + 1 + CHUNK * CHUNKS;
 	conn_send(&c, .seq = 1, .len = CHUNK);
 	conn_expect(&c, .flags = ACK, .ack = 1 + CHUNK * CHUNKS);
@@ -218,8 +221,8 @@ TEST_F_TIMEOUT(wrap, lc_25_own_numbers_wrap, 2000)
 	struct conn c;
 
 	/*
-	 * The ISN of a 4-tuple grows by one each 64 ns: so it is known when it
-	 * will lie just below 2^32.
+	 * The ISN of a 4-tuple grows by one each 64 ns: so the time when it will lie
+	 * just below 2^32 is known.
 	 */
 	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000);
 	to_go = 0u - CHUNK * 10 - c.kern_iss;
@@ -228,7 +231,7 @@ TEST_F_TIMEOUT(wrap, lc_25_own_numbers_wrap, 2000)
 	sleep_ms(to_go / 15625);		/* 64 ns each, in ms */
 	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000,
 		  .opt = OPT(OPT_MSS(CHUNK)));
-	/* A ms is 15625 numbers: not nearer than that, but before the wrap. */
+	/* A ms is 15625 numbers: that close, but before the wrap. */
 	ASSERT_LE(0u - 80000, c.kern_iss);
 	pattern_fill(text, sizeof(text), 0);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);

@@ -20,7 +20,7 @@ PAIR_FIXTURE(lossy_smp);
 #define STALL_MS 60000
 #define LINGER_S 20
 
-/* One process a connection; each fails with its own message. */
+/* One process per connection; each fails with its own message. */
 static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
 			 const struct netem *netem, int n, uint64_t bytes)
 {
@@ -44,7 +44,7 @@ static void exchange_all(struct __test_metadata *_metadata, struct pair *pr,
 		ASSERT_LT(0, wait(&status));
 		EXPECT_EQ(0, status);
 	}
-	/* Until the FINs are acknowledged: an orphan would hold the module. */
+	/* Returns when the FINs are acknowledged: an orphan would hold the module. */
 	for (int i = 0; i < n; i++) {
 		program_lingers(fd[i][0], LINGER_S);
 		program_lingers(fd[i][1], LINGER_S);
@@ -71,7 +71,7 @@ TEST_F(lossy_smp, lc_100_smp_all_of_it)
 				      .delay_ms = 5 }, 6, 100000);
 }
 
-/* Until it can be done; or nothing moves any more. */
+/* Returns when it can be done, or nothing moves any more. */
 static void wait_for(struct __test_metadata *_metadata, int fd, short events)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
@@ -101,7 +101,7 @@ static void send_pattern(struct __test_metadata *_metadata, int fd, uint64_t byt
 	ASSERT_EQ(0, shutdown(fd, SHUT_WR));
 }
 
-/* To the end of the stream; each byte has to be the one that was sent there. */
+/* To the end of the stream; each byte must be the one that was sent there. */
 static uint64_t receive_pattern(struct __test_metadata *_metadata, int fd)
 {
 	static uint8_t buf[65536];
@@ -121,8 +121,8 @@ static uint64_t receive_pattern(struct __test_metadata *_metadata, int fd)
 }
 
 /*
- * One that takes long, segment by segment, sender and receiver each on a CPU:
- * of the segments 1 % are lost, 1 % come twice, 5 % overtake the others.
+ * A long one, segment by segment, sender and receiver each on a CPU: 1 % of the
+ * segments are lost, 1 % come twice, 5 % overtake others.
  */
 TEST_F_TIMEOUT(lossy_smp, lc_100_smp_many_bytes, 36000)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * memcg: what sockets hold is charged to the memory cgroup of those who made
- * them, accepted ones included, and comes back when it is read.
+ * memcg: socket memory is charged to the memory cgroup of the process that made the
+ * socket, accepted ones included, and is uncharged when data is read.
  */
 /* vm: wires families mem=1G short */
 #include "lib/xtcp_test.h"
@@ -113,7 +113,7 @@ static void one_way(struct __test_metadata *_metadata, struct pair *pr, bool to_
 	big_buffer(to);
 	EXPECT_GT(TEXT / 2, charged(_metadata));
 	fill(_metadata, from, to);
-	/* Whatever it costs, it is more than its bytes. */
+	/* Whatever the overhead, it is more than the data. */
 	EXPECT_LE(TEXT, charged(_metadata));
 	empty(_metadata, to);
 	sleep_ms(50);
@@ -123,7 +123,10 @@ static void one_way(struct __test_metadata *_metadata, struct pair *pr, bool to_
 	leave_group(_metadata);
 }
 
-/* What each CPU counts of a namespace: who makes many namespaces pays for it. */
+/*
+ * The per-CPU counters of a namespace: a process that makes many namespaces pays for
+ * them.
+ */
 #define COUNTERS_MIN 4000
 
 TEST_F(memcg, counters_of_a_namespace)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * memory: a receiver that has offered more than it can hold. What came out of
- * order goes first, then new text is refused; what was acknowledged stays.
- * RFC 2018 8, RFC 9293 3.10.7.4.
+ * memory: a receiver that has offered more than it can hold. Out-of-order data goes
+ * first, then new data is refused; acknowledged data stays. RFC 2018 8, RFC 9293
+ * 3.10.7.4.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -68,7 +68,7 @@ static void refuses_in(struct __test_metadata *_metadata, struct peer *p,
 	conn_expect_state(&c, st);
 	if (!stock_mode())
 		EXPECT_EQ(rows + 1, lifecycle_count(name, "MEMORY-PRESSURE", name));
-	/* All that was acknowledged is there; then there is room again. */
+	/* All acknowledged data is there; then there is space again. */
 	expect_pattern(_metadata, &c, ack - 1);
 	peer_drain(p, 5);
 	conn_send(&c, .flags = ACK, .seq = ack, .ack = 1, .len = SEG);
@@ -130,7 +130,7 @@ TEST_F(memory, ctr_TCPOFODrop)
 	struct counters before;
 	struct conn c;
 
-	/* The buffer is full of what is in order: nothing else can make room. */
+	/* The buffer is full of data in order: nothing else can make space. */
 	open_refusing(_metadata, &self->peer, &c, &before);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss + 2 * SEG, .len = SEG);
 	conn_expect(&c, .flags = ACK);
@@ -147,8 +147,8 @@ TEST_F(memory, ctr_OfoPruned)
 	int i;
 
 	/*
-	 * The last come first: they are thrown away for those that are nearer to
-	 * what is missing, and the blocks with them.
+	 * The last segments come first: they are dropped for those nearer to the hole,
+	 * and so are their SACK blocks.
 	 */
 	open_shrunk(_metadata, p, &c, ST_ESTABLISHED);
 	counters_take(&before);
@@ -157,7 +157,7 @@ TEST_F(memory, ctr_OfoPruned)
 		conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
 	}
 	EXPECT_EQ(1, counter_moved(&before, "OfoPruned"));
-	/* Not for one that would come to stand behind them all. */
+	/* Not for a segment that would be the last of all. */
 	conn_send(&c, .seq = 1 + 45 * SEG, .len = SEG);
 	conn_expect(&c, .flags = ACK, .ack = 1 + SEG);
 	for (i = 46; i < 60 && !counter_moved(&before, "TCPOFODrop"); i++) {
@@ -166,7 +166,7 @@ TEST_F(memory, ctr_OfoPruned)
 	}
 	EXPECT_EQ(1, counter_moved(&before, "TCPOFODrop"));
 	EXPECT_EQ(1, counter_moved(&before, "OfoPruned"));
-	/* The peer keeps it all and sends it again: nothing is lost or mixed up. */
+	/* The peer keeps everything and sends it again: nothing is lost or mixed up. */
 	for (i = 1; i < 5; i++) {
 		conn_send(&c, .seq = 1 + i * SEG, .len = SEG);
 		conn_expect(&c, .flags = ACK, .within_ms = 210);
@@ -182,7 +182,7 @@ TEST_F(memory, ctr_TCPRcvCollapsed)
 	int64_t ack;
 	struct conn c;
 
-	/* What is kept is copied together before anything is refused. */
+	/* Queued segments are copied together before anything is refused. */
 	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
 	counters_take(&before);
 	ack = fill_until_refused(_metadata, &c);
@@ -210,7 +210,7 @@ static void huge_buffer(int fd)
 }
 
 /*
- * One socket that may have more than all of them together should. It lasts
+ * One socket that may have more than all of them together should. The limit applies
  * until the socket is gone.
  */
 TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
@@ -232,7 +232,7 @@ TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
 		peer_drain(p, 0);
 	}
 	EXPECT_EQ(1, counter_moved(&before, "TCPMemoryPressures"));
-	/* Under pressure it still works: the program reads, text comes in. */
+	/* Under pressure it still works: the program reads, data arrives. */
 	ASSERT_EQ((ssize_t)sizeof(buf), recv(c.fd, buf, sizeof(buf), 0));
 	sleep_ms(500);
 	EXPECT_EQ(0, counter_moved(&before, "TCPMemoryPressuresChrono"));
@@ -245,7 +245,7 @@ TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
 	EXPECT_EQ(1, counter_moved(&before, "TCPMemoryPressures"));
 }
 
-/* What two buffers may hold, each as large as an int can say, does not fit in one. */
+/* The sum of two buffers, each as large as an int can hold, does not fit into one. */
 TEST_F(memory, backlog_of_large_buffers)
 {
 	struct counters before;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * meter: what TCP_INFO says of the time that a sender was busy, of what held it
- * back, and of the rate at which text was delivered. The same as Linux's, but
- * for its clock, which counts in ticks.
+ * meter: TCP_INFO on the time that a sender was busy, on what limited it, and on its
+ * delivery rate. As Linux's, but for its clock, which counts ticks.
  */
 /* vm: families short */
 /* vm: still=delivery_rate */
@@ -43,7 +42,7 @@ static void sends(struct conn *c, int segs)
 	peer_mark(c->peer);
 }
 
-/* So many segments are seen, and a round trip later all up to @upto acknowledged. */
+/* So many segments are read, and a round trip later all up to @upto acknowledged. */
 static void acknowledged(struct conn *c, int64_t upto, int segs, int wnd)
 {
 	for (int i = 0; i < segs; i++)
@@ -78,7 +77,7 @@ TEST_F(meter, held_back_by_the_peers_window)
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 2 * MSS);
 	sends(&c, 3);
 	acknowledged(&c, 1 + 2 * MSS, 2, 60000);
-	/* The third goes, and nothing holds it back but the path. */
+	/* The third is sent, and only the path limits it. */
 	peer_mark(&self->peer);
 	acknowledged(&c, 1 + 3 * MSS, 1, 60000);
 	peer_expect_silence(&self->peer, 300);
@@ -98,7 +97,7 @@ TEST_F(meter, held_back_by_the_send_buffer)
 	int64_t queued;
 	struct conn c;
 
-	/* How much one skb takes beyond the buffer's end is another matter there. */
+	/* The kernel's TCP lets an skb exceed the buffer's end by another amount. */
 	NOT_ON_STOCK();
 	/* Half of the window makes an skb, and one fills the buffer. */
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS)), .prepare = small_buffer,
@@ -123,7 +122,7 @@ TEST_F(meter, delivery_rate)
 
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(MSS)));
 	EXPECT_EQ(0, told(&c).tcpi_delivery_rate);
-	/* Ten, then twenty, and there is more. */
+	/* Ten, then twenty, and there is more data. */
 	sends(&c, 20);
 	sends(&c, 20);
 	acknowledged(&c, 1 + 10 * MSS, 10, 60000);
@@ -137,7 +136,7 @@ TEST_F(meter, delivery_rate)
 	conn_send(&c, .flags = RST);
 }
 
-/* Idle times are no part of it, and the most that was seen is kept. */
+/* Idle times do not count, and the maximum is kept. */
 TEST_F(meter, delivery_rate_of_one_with_little_to_say)
 {
 	struct conn c;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * metrics: what the administrator knows of a path and writes into its route
- * ("ip route ... mtu lock 1000 initcwnd 20"), ip-route(8).
+ * metrics: metrics that the administrator writes into a route ("ip route ... mtu lock
+ * 1000 initcwnd 20"), ip-route(8).
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -14,7 +14,7 @@ PEER_FIXTURE(metrics);
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 #define RTO_MS 200
 
-/* The route to the peer has them: route(p, .value[RTAX_MTU] = 1000). */
+/* Sets metrics of the route to the peer: route(p, .value[RTAX_MTU] = 1000). */
 #define route(p, ...) \
 	route_add_metrics(WHERE((p)->test), &(p)->addr, 32, "tun0", \
 			  &(struct route_metrics){ __VA_ARGS__ })
@@ -49,7 +49,7 @@ TEST_F(metrics, mtu_lock)
 	first = *conn_expect(&c, .len = 1360);
 	EXPECT_EQ(p->family == AF_INET6, first.df);
 	peer_send_icmp(p, .type = 3, .code = 4, .quote = &first, .rest = 1300);
-	/* IPv6 can't do without, as Linux has it: there is no lock on that. */
+	/* IPv6 can't do without, as in Linux: the lock does not affect that. */
 	if (p->family == AF_INET6)
 		conn_expect(&c, .seq = 1, .len = 1260);
 	else
@@ -106,7 +106,7 @@ TEST_F(metrics, initrwnd)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
-/* The most that is offered at any time. */
+/* The largest window that is ever offered. */
 TEST_F(metrics, window)
 {
 	struct peer *p = &self->peer;
@@ -138,7 +138,7 @@ TEST_F(metrics, rto_min)
 	conn_send(&c, .flags = ACK);
 }
 
-/* Until the first segment with text is timed. */
+/* Until the first data segment is timed. */
 TEST_F(metrics, rtt)
 {
 	struct peer *p = &self->peer;
@@ -191,7 +191,7 @@ TEST_F(metrics, reordering_lock)
 	EXPECT_EQ(9, (int)info.tcpi_reordering);
 }
 
-/* A written deviation: Linux heeds it only with tcp_no_ssthresh_metrics_save = 0. */
+/* A documented deviation: Linux uses it only with tcp_no_ssthresh_metrics_save = 0. */
 TEST_F(metrics, ssthresh_lock)
 {
 	struct peer *p = &self->peer;
@@ -259,8 +259,8 @@ TEST_F(metrics, congctl)
 /* --- IP_MTU_DISCOVER ------------------------------------------------------- */
 
 /*
- * A segment of 1460 bytes, and a router that takes 1300. Does DF, and what goes
- * again? IPv6 forbids all routers to cut, so that there is no telling them to.
+ * A segment of 1460 bytes, and a router that takes 1300. Is DF set, and what is sent
+ * again? IPv6 routers never fragment, so DF can't be cleared.
  */
 static void too_big(struct __test_metadata *_metadata, struct peer *p, int mode, bool df,
 		    bool believed)
@@ -294,7 +294,7 @@ TEST_F(metrics, ip_mtu_discover_do)
 	too_big(_metadata, &self->peer, IP_PMTUDISC_DO, true, true);
 }
 
-/* For TCP it means no more than that there is no DF. */
+/* For TCP it only means that DF is not set. */
 TEST_F(metrics, ip_mtu_discover_probe)
 {
 	too_big(_metadata, &self->peer, IP_PMTUDISC_PROBE, false, true);

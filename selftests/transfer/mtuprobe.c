@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mtuprobe: what the path takes, found by trying: RFC 4821, for where no ICMP
- * error tells (RFC 2923). The peer is the path as well: it drops what is too
- * big without a word.
+ * mtuprobe: the path MTU, found by probing: RFC 4821, for paths without ICMP errors
+ * (RFC 2923). The peer is the path as well: it drops too large segments silently.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -28,8 +27,8 @@ static void open_searching(struct __test_metadata *_metadata, struct peer *p, st
 }
 
 /*
- * A long text: ten segments fly, and when the first is acknowledged the window
- * has room for more. Where is what comes next?
+ * A long write: ten segments fly, and when the first is acknowledged the window allows
+ * more. Returns where the next segment begins.
  */
 static int64_t ten_fly(struct __test_metadata *_metadata, struct conn *c)
 {
@@ -40,13 +39,13 @@ static int64_t ten_fly(struct __test_metadata *_metadata, struct conn *c)
 	return 1 + 10 * BASE;
 }
 
-/* It is a probe, and some full segments follow. Where it begins. */
+/* The next one is a probe, and some full segments follow. Returns where it begins. */
 static int64_t until_probe(struct __test_metadata *_metadata, struct conn *c)
 {
 	int64_t next = ten_fly(_metadata, c);
 
 	conn_expect(c, .seq = next, .len = FIRST_PROBE, .flags = ACK);
-	/* It counts for two: 10 + 1 - 1. */
+	/* It counts as two segments: 10 + 1 - 1. */
 	EXPECT_EQ(10, (int)conn_info(c).cwnd);
 	conn_send(c, .flags = ACK, .ack = next);
 	for (int i = 0; i < 18; i++)
@@ -55,7 +54,7 @@ static int64_t until_probe(struct __test_metadata *_metadata, struct conn *c)
 	return next;
 }
 
-/* Takes what comes now; the peer expects what follows it. */
+/* Reads what comes now; the peer expects what follows it. */
 static void drain(struct conn *c)
 {
 	const struct segment *last = &c->peer->last;
@@ -120,7 +119,7 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 	EXPECT_EQ(mtu_of(1500), (int)conn_info(&c).pmtu);
 	next += FIRST_PROBE + 18 * BASE;
 	conn_send(&c, .flags = ACK, .ack = next);
-	/* What follows is full at once. */
+	/* All following segments have the new size at once. */
 	conn_expect(&c, .seq = next, .len = FIRST_PROBE);
 	conn_expect(&c, .seq = next + FIRST_PROBE, .len = FIRST_PROBE);
 	p->leave_unread = true;
@@ -150,7 +149,7 @@ TEST_F(mtuprobe, rfc4821_7_5_a_lost_probe_is_no_congestion)
 	next = conn_kern_nxt(&c);
 	conn_send(&c, .flags = ACK, .ack = next);
 	EXPECT_LE(20, (int)conn_info(&c).cwnd);
-	/* The next one is between what passed and what did not. */
+	/* The next size is between the one that passed and the one that did not. */
 	conn_expect(&c, .seq = next, .len = (BASE + FIRST_PROBE - 1) / 2);
 	drain(&c);
 	conn_send(&c, .flags = ACK);
@@ -179,7 +178,7 @@ TEST_F(mtuprobe, knob_probe_threshold)
 	p->leave_unread = true;
 }
 
-/* Takes and acknowledges whatever comes until all of the text has. */
+/* Reads and acknowledges segments until all data has come. */
 static void take_all(struct conn *c, int64_t end)
 {
 	while (conn_kern_nxt(c) < end) {
@@ -214,7 +213,7 @@ TEST_F(mtuprobe, knob_probe_interval)
 	conn_send_sack(&c, next, { next + FIRST_PROBE, next + FIRST_PROBE + 4 * BASE });
 	take_all(&c, 1 + 58 * BASE);
 	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPFail"));
-	/* What is left is too narrow a range. */
+	/* The remaining range is too narrow. */
 	peer_sleep_until(p, 28000);
 	give_two_windows(_metadata, &c);
 	take_all(&c, 1 + 178 * BASE);
@@ -228,8 +227,8 @@ TEST_F(mtuprobe, knob_probe_interval)
 }
 
 /*
- * RFC 2923 2.1: segments of full size vanish. From R1 on the search is on: 3 s
- * after the first sending, as R1 counts, each timeout halves what is tried.
+ * RFC 2923 2.1: full segments are lost. From R1 on the search begins: from 3 s after
+ * the first transmission, as R1 counts, each timeout halves the size.
  */
 static void black_hole(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
@@ -253,14 +252,14 @@ TEST_F(mtuprobe, knob_mtu_probing_1_in_a_black_hole)
 		conn_expect(&c, .seq = 1, .len = tried[i], .within_ms = 60000);
 		EXPECT_EQ(tried[i], (int)conn_info(&c).snd_mss);
 	}
-	/* That one passes, and the rest goes in such pieces. */
+	/* That one passes, and the rest is sent in such segments. */
 	conn_send(&c, .flags = ACK, .ack = 1 + tried[2]);
 	conn_expect(&c, .seq = 1 + tried[2], .len = tried[2]);
 	peer_drain(p, 50);
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
-/* The program has gone; its text still has to get through. */
+/* The program has closed; its data still has to arrive. */
 TEST_F(mtuprobe, black_hole_of_an_orphan)
 {
 	struct peer *p = &self->peer;
@@ -303,7 +302,7 @@ TEST_F(mtuprobe, knob_mtu_probe_floor)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
-/* A router's word goes before: no probe is larger than what it said. */
+/* A router's MTU takes precedence: no probe is larger. */
 TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
 {
 	struct peer *p = &self->peer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nagle: into which segments the program's writes are cut, and which of them
- * wait. RFC 9293 3.7.1 (MSS), 3.7.4 (Nagle), 3.8.6.2.1 (the sender's side of
- * silly windows), 3.9.1.2 (PSH). LC-50.
+ * nagle: how the program's writes become segments, and which of them wait. RFC 9293
+ * 3.7.1 (MSS), 3.7.4 (Nagle), 3.8.6.2.1 (the sender's side of silly windows), 3.9.1.2
+ * (PSH). LC-50.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -32,7 +32,7 @@ TEST_F(nagle, lc_50_boundaries_are_not_kept)
 	expect_text(&c, 1, 10, .pattern = 0);
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(500, send(c.fd, text + 10 + 500 * i, 500, 0));
-	/* Full segments may go, and 1000 bytes of two writes are one. */
+	/* Full segments are sent, and 1000 bytes of two writes make one. */
 	expect_text(&c, 11, MSS, .pattern = 10);
 	expect_text(&c, 1011, MSS, .pattern = 1010);
 	ASSERT_EQ(490, send(c.fd, text + 2010, 490, 0));
@@ -70,7 +70,7 @@ TEST_F(nagle, rfc9293_must_16_effective_mss)
 	static uint8_t text[4000];
 	struct conn c;
 
-	/* The least of the peer's MSS and the path's, less the options. */
+	/* The smaller of the peer's MSS and the path's, less the options. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0)));
 	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
 	expect_text(&c, 1, MSS - 12, .opt_len = 12);
@@ -175,7 +175,7 @@ TEST_F(nagle, rfc9293_shld_07_nagle)
 	conn_send(&c, .flags = ACK);
 }
 
-/* One small segment in flight, and a window for many others. */
+/* One small segment in flight, and window for many others. */
 static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
 			    struct conn *c)
 {
@@ -194,7 +194,7 @@ static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
 	expect_text(c, at, 1);
 }
 
-/* The end of a large write waits for no small segment, and none for it. */
+/* The end of a large write waits for no small segment, and none waits for it. */
 TEST_F(nagle, the_end_of_a_large_write_goes)
 {
 	struct peer *p = &self->peer;
@@ -214,7 +214,7 @@ TEST_F(nagle, the_end_of_a_large_write_goes)
 	conn_send(&c, .flags = ACK, .ack = 10 * MSS + 2);
 	expect_text(&c, at + 100, 1);
 	conn_send(&c, .flags = ACK);
-	/* Behind another all is as before. */
+	/* Behind another one Nagle's rule applies as before. */
 	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
 	EXPECT_EQ(11, peer_drain(p, 1));
 	at += 101 + sizeof(text);
@@ -256,7 +256,7 @@ TEST_F(nagle, rfc9293_must_17_nodelay)
 		ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
 		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 3 * i, .data = "abc");
 	}
-	/* Off again: the next waits. On: it goes at once. */
+	/* Off again: the next waits. On: it is sent at once. */
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 0));
 	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
 	peer_expect_silence(p, 100);
@@ -291,7 +291,7 @@ TEST_F(nagle, tcp_cork)
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
 	ASSERT_EQ(4, send(c.fd, "head", 4, 0));
 	peer_expect_silence(p, 100);
-	/* What makes a full segment goes, the rest waits on. */
+	/* What makes a full segment is sent, the rest still waits. */
 	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
 	expect_text(&c, 1, MSS);
 	peer_expect_silence(p, 100);
@@ -305,7 +305,7 @@ TEST_F(nagle, tcp_cork_for_200ms)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Nobody waits for the cork longer than that. */
+	/* Corked data does not wait longer than that. */
 	conn_open(p, &c);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
 	peer_mark(p);
@@ -334,14 +334,14 @@ TEST_F(nagle, rfc9293_must_60_never_waits_for_ever)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* There is no PUSH in the interface: each write goes by itself. */
+	/* The interface has no PUSH: each write is pushed by itself. */
 	conn_open(p, &c);
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + i, .data = "x");
 		conn_send(&c, .flags = ACK);
 	}
-	/* Even one that says that more will come does not wait for ever. */
+	/* Even a write with MSG_MORE does not wait for ever. */
 	ASSERT_EQ(1, send(c.fd, "y", 1, MSG_MORE));
 	conn_expect(&c, .seq = 4, .data = "y", .within_ms = 400);
 	conn_send(&c, .flags = ACK);
@@ -375,8 +375,8 @@ TEST_F(nagle, rfc9293_must_38_small_window)
 	struct conn c;
 
 	/*
-	 * The window opens by a little: nothing is cut for it, until it takes a
-	 * segment, or half of the largest window seen.
+	 * The window opens by a little: nothing is sent until it allows a segment, or
+	 * half of the largest window seen.
 	 */
 	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 4000);
 	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));

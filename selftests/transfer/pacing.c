@@ -15,14 +15,14 @@ PEER_FIXTURE(pacing);
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 #define RATE 1000000		/* bytes a second: a segment each millisecond */
 
-/* On a path of 20 ms: where it is short, bursts are large whatever the rate. */
+/* On a path of 20 ms: on a shorter one bursts are large at any rate. */
 static void open_wide(struct peer *p, struct conn *c)
 {
 	conn_open(p, c, .opt = WITH_SACK, .rtt_ms = 20);
 	socket_set(c->fd, SOL_SOCKET, SO_SNDBUF, 1000000);
 }
 
-/* The window is open for fifty segments: the first ten went, all acknowledged. */
+/* cwnd allows fifty segments: the first ten are sent and acknowledged. */
 static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
 	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
@@ -37,7 +37,10 @@ static void open_paced(struct __test_metadata *_metadata, struct peer *p, struct
 	conn_send(c, .flags = ACK);
 }
 
-/* When the last of them came, ms after the mark; they came in good order. */
+/*
+ * Reads @segs segments in order. Returns when the last of them came, in ms after the
+ * mark.
+ */
 static int64_t take(struct conn *c, int segs)
 {
 	for (int i = 0; i < segs; i++)
@@ -45,7 +48,7 @@ static int64_t take(struct conn *c, int segs)
 	return peer_elapsed_ms(c->peer);
 }
 
-/* Fifty segments take fifty times their time, not less, and hardly more. */
+/* Fifty segments take fifty times the time of one, not less, and hardly more. */
 TEST_F(pacing, so_max_pacing_rate)
 {
 	struct peer *p = &self->peer;
@@ -66,8 +69,8 @@ TEST_F(pacing, so_max_pacing_rate)
 }
 
 /*
- * Clocks of microseconds come round after 71 minutes, and look backwards for
- * the latter half of them: to a new connection, and to one that was idle.
+ * A clock of 32-bit microseconds wraps after 71 minutes; in the latter half of them 0
+ * looks like the future: to a new connection, and to one that was idle.
  */
 TEST_F_TIMEOUT(pacing, whatever_the_time, 3 * 3600)
 {
@@ -86,14 +89,16 @@ TEST_F_TIMEOUT(pacing, whatever_the_time, 3 * 3600)
 		EXPECT_LE(25, ms);
 		EXPECT_GE(56, ms);
 		conn_send(&c, .flags = ACK);
-		/* By then the time it was due at lies ahead, if one looks naively. */
+		/*
+		 * By then a naive comparison takes the old due time for a future one.
+		 */
 		sleep_ms(3000 * 1000);
 	}
 }
 
 /*
- * In the latter half of those 71 minutes a connection that has sent a lot is told
- * to pace from now on: nothing is due yet.
+ * In the latter half of those 71 minutes a connection that has sent a lot gets a
+ * pacing rate: nothing is due yet.
  */
 TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 3 * 3600)
 {
@@ -116,8 +121,8 @@ TEST_F_TIMEOUT(pacing, so_max_pacing_rate_comes_late, 3 * 3600)
 }
 
 /*
- * A rate of a segment a second: while one waits for its turn, and nothing is in
- * flight, nobody asks the peer for its window, which is open.
+ * A rate of one segment a second: while a segment waits and nothing is in flight, no
+ * window probe is sent, because the window is open.
  */
 TEST_F(pacing, no_probe_between_paced_segments)
 {
@@ -134,7 +139,10 @@ TEST_F(pacing, no_probe_between_paced_segments)
 	conn_expect(&c, .len = MSS);
 	for (int i = 1; i < 5; i++) {
 		peer_mark_last(p);
-		/* A round trip of microseconds would let several go in one burst. */
+		/*
+		 * A round trip of microseconds would let several segments leave in one
+		 * burst.
+		 */
 		peer_sleep_until(p, 20);
 		conn_send(&c, .flags = ACK);
 		conn_expect(&c, .len = MSS, .at_ms = 1000);
@@ -145,7 +153,7 @@ TEST_F(pacing, no_probe_between_paced_segments)
 	EXPECT_EQ(counter_get(&before, "TCPWinProbe"), counter_get(&after, "TCPWinProbe"));
 }
 
-/* With a closed window the probe goes, whatever is due when. */
+/* With a closed window the probe is sent, whatever is due when. */
 TEST_F(pacing, paced_segments_meet_a_closed_window)
 {
 	struct peer *p = &self->peer;
@@ -164,7 +172,7 @@ TEST_F(pacing, paced_segments_meet_a_closed_window)
 	conn_send(&c, .flags = ACK);
 }
 
-/* A loss probe is no reason to send a new segment before it is due. */
+/* A loss probe does not send a new segment before it is due. */
 TEST_F(pacing, loss_probe_waits_for_its_turn)
 {
 	struct peer *p = &self->peer;
@@ -187,7 +195,7 @@ TEST_F(pacing, loss_probe_waits_for_its_turn)
 	conn_send(&c, .flags = ACK);
 }
 
-/* The same, where the qdisc fq does it: it spaces what leaves at once. */
+/* The same with the qdisc fq, which spaces packets that are sent at once. */
 TEST_F(pacing, so_max_pacing_rate_by_fq)
 {
 	struct peer *p = &self->peer;
@@ -204,7 +212,7 @@ TEST_F(pacing, so_max_pacing_rate_by_fq)
 	conn_send(&c, .flags = ACK);
 }
 
-/* And the connection's own rate: two windows of ten a round trip. */
+/* And the connection's own rate: two windows of ten in a round trip. */
 TEST_F(pacing, fq_spaces_by_the_connection_s_rate)
 {
 	struct peer *p = &self->peer;
@@ -221,13 +229,13 @@ TEST_F(pacing, fq_spaces_by_the_connection_s_rate)
 			conn_send(&c, .flags = ACK);
 		}
 	}
-	/* 20 segments in the window, 40 in 100 ms: ten take 25 ms, a burst less. */
+	/* 20 segments in the window, 40 in 100 ms: ten take 25 ms, less the burst. */
 	EXPECT_LE(15, peer_elapsed_ms(p));
 	EXPECT_GE(35, peer_elapsed_ms(p));
 	conn_send(&c, .flags = ACK);
 }
 
-/* The first ten are not held back: a short answer needs no more. */
+/* The first ten are not paced: a short answer needs no more. */
 TEST_F(pacing, begins_with_ten_segments)
 {
 	struct peer *p = &self->peer;
@@ -241,7 +249,7 @@ TEST_F(pacing, begins_with_ten_segments)
 	conn_send(&c, .flags = ACK);
 }
 
-/* A rate that is set while text waits counts from then on. */
+/* A rate that is set while data waits counts from then on. */
 TEST_F(pacing, so_max_pacing_rate_changes)
 {
 	struct peer *p = &self->peer;
@@ -259,7 +267,7 @@ TEST_F(pacing, so_max_pacing_rate_changes)
 	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
 }
 
-/* What is lost is sent again at that pace, too. */
+/* Retransmissions are paced at the same rate. */
 TEST_F(pacing, retransmissions_are_paced)
 {
 	struct peer *p = &self->peer;
@@ -345,7 +353,7 @@ TEST_F(pacing, knob_pacing_ca_ratio)
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
 }
 
-/* While the window comes down it is smaller than what it has to replace. */
+/* During a reduction cwnd is smaller than what is in flight. */
 TEST_F(pacing, rate_is_of_what_is_in_flight)
 {
 	struct peer *p = &self->peer;
@@ -373,7 +381,7 @@ static bool writable(struct conn *c)
 	return socket_poll(c->fd) & POLLOUT;
 }
 
-/* The peer's window takes 10 segments; what waits behind it is bounded. */
+/* The peer's window takes 10 segments; what waits behind it is limited. */
 static void open_narrow(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
 	conn_open(p, c, .opt = WITH_SACK, .wnd = 10 * MSS);
@@ -392,7 +400,7 @@ TEST_F(pacing, tcp_notsent_lowat)
 	EXPECT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 20000));
 	EXPECT_TRUE(writable(&c));
 	n = send(c.fd, text, sizeof(text), 0);
-	/* What is in flight is not counted; the last skb may overshoot. */
+	/* Data in flight is not counted; the last skb may overshoot. */
 	EXPECT_LE(10 * MSS + 20000, (int)n);
 	EXPECT_GT((int)sizeof(text), (int)n);
 	EXPECT_FALSE(writable(&c));
@@ -418,7 +426,7 @@ TEST_F(pacing, knob_notsent_lowat_of_all)
 	static uint8_t text[200000];
 	struct conn c;
 
-	/* Without one, the buffer is the bound. */
+	/* Without the knob, the buffer is the limit. */
 	open_narrow(_metadata, p, &c);
 	EXPECT_EQ((int)sizeof(text), (int)send(c.fd, text, sizeof(text), 0));
 	peer_drain(p, 1);

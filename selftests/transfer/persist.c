@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * persist: a peer whose window is closed is asked again and again whether it
- * has opened. RFC 9293 3.8.6.1 (MUST-35..37, SHLD-17, SHLD-29, SHLD-30,
- * MAY-8). LC-57.
+ * persist: a peer whose window is closed is probed repeatedly. RFC 9293 3.8.6.1
+ * (MUST-35..37, SHLD-17, SHLD-29, SHLD-30, MAY-8). LC-57.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -41,7 +40,7 @@ static int64_t open_closed_window(struct __test_metadata *_metadata, struct peer
 	return rto_us(c);
 }
 
-/* A probe: nothing new, and one below SND.UNA, so that it must be answered. */
+/* A probe: no data, and a number below SND.UNA, so that it must be answered. */
 static void expect_probe(struct conn *c, int64_t at_us)
 {
 	conn_expect(c, .flags = ACK, .seq = 12, .ack = conn_peer_nxt(c),
@@ -128,7 +127,7 @@ TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* With text in flight the retransmission is the probe, one segment a time. */
+	/* With data in flight the retransmission is the probe, one segment a time. */
 	conn_open(p, &c);
 	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	for (int i = 0; i < 3; i++) {
@@ -142,7 +141,7 @@ TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
 	conn_expect(&c, .seq = 5, .data = "text", .at_ms = rto_us(&c) / 1000);
 	peer_expect_silence(p, 100);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* Open again: F-RTO asks with new text whether the third had arrived. */
+	/* Open again: F-RTO tests with new data whether the third had arrived. */
 	c.wnd = 65535;
 	conn_send(&c, .flags = ACK, .ack = 9);
 	conn_expect(&c, .seq = 13, .data = "more");
@@ -195,7 +194,7 @@ TEST_F_TIMEOUT(persist, rfc9293_shld_17_no_timeout_beyond_the_edge, 90000)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The window shrinks below what was sent, and the peer goes on answering. */
+	/* The window shrinks below what was sent, and the peer keeps answering. */
 	ASSERT_EQ(0, knob_set("retries2", 4));
 	conn_open(p, &c);
 	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -222,7 +221,7 @@ TEST_F_TIMEOUT(persist, lc_57_unanswered, 4000)
 	int64_t delay;
 	struct conn c;
 
-	/* Nobody answers: after fifteen it is over, as with retransmissions. */
+	/* No answer: after fifteen it is over, as with retransmissions. */
 	delay = open_closed_window(_metadata, p, &c);
 	counters_take(&before);
 	for (int i = 0; i < 15; i++) {
@@ -263,7 +262,7 @@ TEST_F(persist, lc_57_no_timer_without_text)
 	struct proc_row row;
 	struct conn c;
 
-	/* Nothing to send: the window is nobody's concern. */
+	/* Nothing to send: the window does not matter. */
 	conn_open(p, &c);
 	c.wnd = 0;
 	conn_send(&c, .flags = ACK);
@@ -277,7 +276,7 @@ TEST_F(persist, lc_57_window_update_is_enough)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* The peer's own word comes first; it is answered at once. */
+	/* The peer sends first; it is answered at once. */
 	conn_open(p, &c);
 	close_window(_metadata, &c);
 	peer_sleep_until(p, 50);
@@ -352,7 +351,7 @@ TEST_F(persist, sm_f1_orphan_gives_up)
 	struct conn c;
 	int probes = 0;
 
-	/* Nobody waits for it: eight, and less patience. */
+	/* An orphan: eight probes, the smaller retry limit. */
 	conn_open(p, &c);
 	close_window(_metadata, &c);
 	close(c.fd);
@@ -374,7 +373,7 @@ TEST_F(persist, sm_f1_orphan_gives_up)
 	counters_expect(_metadata, &before, "TCPWinProbe", 8, "TCPAbortOnTimeout", 1, NULL);
 }
 
-/* An answer to each probe is no reason to keep what nobody waits for. */
+/* Answers to probes do not keep an orphan. */
 TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
 {
 	struct peer *p = &self->peer;
@@ -387,7 +386,7 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
 	c.fd = -1;
 	counters_begin(&before);
 	counters_ignore(&before, "TCPPureAcks", NULL);
-	/* Until two of them are as far apart as they can be. */
+	/* Until two probes are as far apart as they can be. */
 	for (; delay < RTO_MAX_US; delay *= 2) {
 		conn_expect_state(&c, ST_FIN_WAIT_1);
 		expect_probe(&c, delay);
@@ -406,7 +405,7 @@ static void run(struct __test_metadata *_metadata, const char *command)
 	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
 }
 
-/* A rule of OUTPUT, or of the routes, that lets nothing out to the peer. */
+/* A rule of OUTPUT, or of the routes, that lets no packet out to the peer. */
 static void way_shut(struct __test_metadata *_metadata, const struct peer *p, bool rule)
 {
 	char command[128], to[64];
@@ -430,7 +429,7 @@ static void way_opened(struct __test_metadata *_metadata, const struct peer *p, 
 	run(_metadata, rule ? "nft delete table inet t" : command);
 }
 
-/* When the @n-th attempt is made: RTO, 2 * RTO, ... apart, 120 s at most. */
+/* The time of the @n-th attempt: RTO, 2 * RTO, ... apart, 120 s at most. */
 static int64_t attempt_us(int64_t rto, int n)
 {
 	int64_t at = 0;
@@ -440,7 +439,7 @@ static int64_t attempt_us(int64_t rto, int n)
 	return at;
 }
 
-/* Text with nothing in flight, and no way: five bytes that wait. */
+/* Data with nothing in flight, and no route: five bytes that wait. */
 static int64_t send_in_vain(struct __test_metadata *_metadata, struct conn *c,
 			    bool rule, int user_timeout_ms)
 {
@@ -462,9 +461,9 @@ static void gives_up_at_r2(struct __test_metadata *_metadata, struct peer *p, bo
 	struct conn c = { .peer = p };
 	int64_t rto = send_in_vain(_metadata, &c, rule, 0);
 
-	/* Fifteen attempts after the first, as with probes that nobody answers. */
+	/* Fifteen attempts after the first, as with unanswered probes. */
 	peer_expect_poll(p, c.fd, POLLERR, attempt_us(rto, 16) / 1000);
-	/* Of IPv6's routes the socket keeps the error. */
+	/* The socket keeps the error of IPv6's routes. */
 	EXPECT_EQ(rule || p->family == AF_INET ? ETIMEDOUT : EHOSTUNREACH,
 		  socket_error(c.fd));
 	conn_expect_state(&c, ST_CLOSED);
@@ -517,7 +516,7 @@ TEST_F(persist, shld_30_no_route_and_back)
 	struct socket_info info;
 	int64_t rto;
 
-	/* After the fifth attempt in vain: with the sixth the text leaves. */
+	/* After five failed attempts: with the sixth the data leaves. */
 	rto = send_in_vain(_metadata, &c, false, 0);
 	peer_expect_silence_until(p, attempt_us(rto, 5) / 1000 + 300);
 	info = conn_info(&c);
@@ -558,7 +557,7 @@ TEST_F_TIMEOUT(persist, rfc9293_shld_17_junk_is_no_answer, 2000)
 	struct peer *p = &self->peer;
 	struct conn c, was;
 
-	/* Text in flight, the window closed; then the peer is gone for good. */
+	/* Data in flight, the window closed; then the peer is gone for good. */
 	conn_open(p, &c);
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "text");

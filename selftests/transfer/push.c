@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * push: a stream has no records, and segments show nobody where a write ended.
- * What RFC 9293 3.9.1 lets a TCP do about that and xtcp, like Linux, does not:
+ * push: a stream has no records, and segments do not show where a write ended. RFC
+ * 9293 3.9.1 allows a TCP some functions here that xtcp, like Linux, does not have:
  * flags PUSH in SEND and RECEIVE, FLUSH. LC-113.
  */
 /* vm: wires families short */
@@ -24,7 +24,7 @@ static ssize_t receive_flags(int fd, char *buf, size_t size, int *flags)
 	return n;
 }
 
-/* With PSH or without, text is there at once, and looks the same. */
+/* With or without PSH, data can be read at once, and looks the same. */
 TEST_F(push, rfc9293_may_17_psh_is_not_shown)
 {
 	struct peer *p = &self->peer;
@@ -77,7 +77,7 @@ TEST_F(push, rfc9293_may_15_every_write_is_pushed)
 	conn_send(&c, .flags = ACK);
 }
 
-/* What was written will be sent: no call takes it back. */
+/* Written data will be sent: no call takes it back. */
 TEST_F(push, rfc9293_may_14_there_is_no_flush)
 {
 	struct peer *p = &self->peer;
@@ -93,9 +93,9 @@ TEST_F(push, rfc9293_may_14_there_is_no_flush)
 }
 
 /*
- * TFTP sends a block of 512 bytes, waits for its acknowledgement, and ends
- * with a shorter one. A TCP has several in flight, and a short segment is no
- * end: that is the FIN's.
+ * TFTP sends a block of 512 bytes, waits for its acknowledgement, and ends with a
+ * shorter one. A TCP has several segments in flight, and a short one is no end: the
+ * FIN is.
  */
 TEST_F(push, lc_113_no_block_waits_for_the_one_before)
 {
@@ -109,7 +109,7 @@ TEST_F(push, lc_113_no_block_waits_for_the_one_before)
 	for (int i = 0; i < 4; i++)
 		conn_expect(&c, .seq = 1 + 512 * i, .len = 512);
 	conn_send(&c, .flags = ACK);
-	/* The other way: a short one, then more of them. */
+	/* The other way: a short segment, then more. */
 	conn_send(&c, .flags = ACK | PSH, .len = 512);
 	conn_send(&c, .flags = ACK | PSH, .len = 1);
 	conn_expect(&c, .flags = ACK, .ack = 513);
@@ -124,7 +124,7 @@ TEST_F(push, lc_113_no_block_waits_for_the_one_before)
 	p->leave_unread = true;
 }
 
-/* Writes and reads of any sizes: the bytes are what counts. */
+/* Writes and reads of any sizes: only the bytes count. */
 TEST_F(push_pair, lc_113_writes_leave_no_borders)
 {
 	struct pair *pr = &self->pair;

@@ -20,7 +20,7 @@ PEER_FIXTURE(rack);
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 #define WITH_TS OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0))
 
-/* Two ticks of the kernel's clock, 2 ms at the least; stock's timer adds them. */
+/* Two ticks of the kernel's clock, 2 ms at the least; the kernel's timer adds them. */
 static int slack_ms(void)
 {
 	struct timespec tick;
@@ -53,7 +53,10 @@ static void fly_into_timeout(struct peer *p, struct conn *c)
 	flight_expect(c, 0, .at_ms = RTO_MS);
 }
 
-/* counters_begin(), without what tells how the scoreboard is kept: stock has its own. */
+/*
+ * counters_begin(), without the counters of how the scoreboard is kept: the kernel's
+ * TCP has its own.
+ */
 static void counters_begin_sack(struct counters *before)
 {
 	counters_begin(before);
@@ -118,7 +121,10 @@ TEST_F(rack, rfc8985_7_probe_of_one_segment_waits_for_a_delayed_ack)
 	struct counters before;
 	struct conn c;
 
-	/* 2 * SRTT and the least RTO: the RTO would come first, so then. */
+	/*
+	 * 2 * SRTT and the least RTO would exceed the RTO, so the probe is due at the
+	 * RTO.
+	 */
 	fly(p, &c, WITH_SACK, 1);
 	counters_begin_sack(&before);
 	flight_expect(&c, 0, .at_ms = RTO_MS);
@@ -136,7 +142,7 @@ TEST_F(rack, rfc8985_7_4_probe_repairs_the_loss)
 	struct counters before;
 	struct conn c;
 
-	/* The last of three is lost; nobody would ever know but for the probe. */
+	/* The last of three is lost; only the probe can show it. */
 	fly_into_probe(p, &c, &before);
 	flight_ack(&c, 3);
 	fourth_arrives(&c);
@@ -223,7 +229,10 @@ TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
 	struct counters before;
 	struct conn c;
 
-	/* What was sent after it has arrived, a round trip later: lost again. */
+	/*
+	 * A segment sent after the retransmission has arrived, a round trip later:
+	 * lost again.
+	 */
 	fly_rtt(p, &c, WITH_SACK, 20);
 	flight_sack(&c, 0, { 1, 10 });
 	flight_expect(&c, 0);
@@ -245,7 +254,7 @@ TEST_F(rack, knob_recovery_by_count)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Two above it are not enough, ever; the timeout is what is left. */
+	/* Two above it are never enough; the timeout remains. */
 	ASSERT_EQ(0, knob_set("recovery", 0));
 	ASSERT_EQ(0, knob_set("early_retrans", 0));
 	fly(p, &c, WITH_SACK, 3);
@@ -274,13 +283,13 @@ TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
 	struct counters before;
 	struct conn c;
 
-	/* 0 comes after 1 to 4, and was sent once: it was overtaken. */
+	/* 0 arrives after 1 to 4, and was sent once: it was reordered. */
 	fly_rtt(p, &c, WITH_SACK, 5);
 	counters_begin_sack(&before);
 	flight_sack(&c, 0, { 1, 3 });
 	flight_ack(&c, 5);
 	counters_expect(_metadata, &before, "TCPSACKReorder", 1, NULL);
-	/* From now on three above a hole prove nothing before time is up. */
+	/* From now on three above a hole prove nothing before the time is up. */
 	flight_write(&c, 6);
 	peer_mark(p);
 	flight_expect_only(&c, 5, 10);
@@ -304,7 +313,7 @@ TEST_F(rack, rfc6937_one_more_where_snd_una_moves)
 	flight_sack(&c, 0, { 7, 10 });
 	flight_expect_only(&c, 0, 2);
 	EXPECT_EQ(5, conn_info(&c).ssthresh);
-	/* One has arrived, and nothing else is lost: for it, and one more. */
+	/* One has arrived, and nothing else is lost: one for it, and one more. */
 	flight_sack(&c, 1, { 7, 10 });
 	flight_expect_only(&c, 3, 4);
 	flight_sack(&c, 2, { 7, 10 });
@@ -361,7 +370,7 @@ TEST_F(rack, rfc3522_eifel_full_undo)
 }
 
 /*
- * Some systems echo nothing, TSecr 0: that is no time before anything, whatever our
+ * Some systems echo nothing, TSecr 0: that is earlier than no timestamp, whatever our
  * clock says (RFC 7323 3.2).
  */
 TEST_F(rack, rfc3522_tsecr_zero_undoes_nothing)
@@ -371,7 +380,7 @@ TEST_F(rack, rfc3522_tsecr_zero_undoes_nothing)
 	int early = 0;
 	struct conn c;
 
-	/* Until 0 would have been before our clock, and after it. */
+	/* Until 0 would have been earlier than our clock once, and later once. */
 	for (int n = 0; n < 40 && early != 3; n++) {
 		fly(p, &c, WITH_TS, 5);
 		early |= (int32_t)c.ts_recent > 0 ? 1 : 2;
@@ -407,7 +416,7 @@ TEST_F(rack, rfc3708_dsack_undo)
 	EXPECT_EQ(0, conn_info(&c).recovery);
 	EXPECT_GE(7, conn_info(&c).cwnd);
 	counters_begin_sack(&before);
-	/* And then 0 came a second time. */
+	/* And then 0 arrived a second time. */
 	flight_sack(&c, 5, { 0, 1 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
 			"TCPDSACKUndo", 1, NULL);
@@ -415,7 +424,7 @@ TEST_F(rack, rfc3708_dsack_undo)
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
 
-/* Also once a window has come down before: what it was proven for since then counts. */
+/* Also after an earlier reduction: cwnd at the time of this loss counts. */
 TEST_F(rack, rfc4015_undo_keeps_three_quarters_of_the_window)
 {
 	struct peer *p = &self->peer;
@@ -453,21 +462,21 @@ TEST_F(rack, rfc4015_undo_keeps_three_quarters_of_the_window)
 	EXPECT_EQ(6, conn_info(&c).ssthresh);
 }
 
-/* Arrivals share an skb, but each that was sent again is reported by itself. */
+/* Arrivals share an skb, but a D-SACK reports each retransmission by itself. */
 TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
 	struct conn c;
 
-	/* 0 and 2 are late, and go again. */
+	/* 0 and 2 are late, and are sent again. */
 	fly_rtt(p, &c, WITH_SACK, 10);
 	flight_sack(&c, 0, { 3, 10 }, { 1, 2 });
 	flight_expect(&c, 0);
 	flight_expect(&c, 2);
 	peer_expect_silence(p, 5);
 	counters_begin_sack(&before);
-	/* 2 comes, and comes again, while 0 is missing; then 0, twice as well. */
+	/* 2 arrives twice while 0 is missing; then 0, twice as well. */
 	flight_sack(&c, 0, { 1, 10 });
 	flight_sack(&c, 0, { 2, 3 }, { 1, 10 });
 	flight_ack(&c, 10);
@@ -481,8 +490,8 @@ TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
 }
 
 /*
- * 0 was late, and 1 is taken back along with it; that ACK tells of no arrival by
- * which 1 could be judged again, and yet it must not be left to the timeout.
+ * 0 was late, and the loss of 1 is undone along with it; that ACK reports no arrival
+ * by which 1 could be found lost again, and yet 1 must not wait for the timeout.
  */
 TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
 {
@@ -495,7 +504,7 @@ TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
 	first_ts = c.ts_recent;
 	peer_sleep_until(p, RTT_MS);
 	peer_mark(p);
-	/* Two are lost; the window has room for one of them. */
+	/* Two are lost; the window allows one of them. */
 	flight_sack(&c, 0, { 2, 5 });
 	flight_expect_only(&c, 0, 0);
 	EXPECT_EQ(3, conn_info(&c).recovery);
@@ -517,12 +526,12 @@ TEST_F(rack, rfc5682_spurious_timeout)
 	struct counters before;
 	struct conn c;
 
-	/* All was delayed; the ACKs come after the timeout, one by one. */
+	/* All segments were delayed; the ACKs come after the timeout, one by one. */
 	fly_into_timeout(p, &c);
 	EXPECT_EQ(1, conn_info(&c).cwnd);
 	counters_begin_sack(&before);
 	flight_ack(&c, 1);
-	/* Not what seems lost, but two new ones. */
+	/* Two new segments, not those that seem lost. */
 	flight_expect_only(&c, 10, 11);
 	EXPECT_EQ(4, conn_info(&c).recovery);
 	flight_ack(&c, 2);
@@ -540,7 +549,7 @@ TEST_F(rack, rfc5682_real_timeout)
 	struct counters before;
 	struct conn c;
 
-	/* New segments arrive over the hole: it was a loss. */
+	/* New segments arrive above the hole: it was a loss. */
 	fly_into_timeout(p, &c);
 	flight_ack(&c, 1);
 	flight_expect_only(&c, 10, 11);
@@ -592,7 +601,7 @@ TEST_F(rack, rfc2018_blocks_that_cannot_be)
 
 	fly_rtt(p, &c, WITH_SACK, 5);
 	counters_begin_sack(&before);
-	/* Of what was never sent, reversed, empty, from SND.UNA on, far away. */
+	/* Blocks of what was never sent, reversed, empty, from SND.UNA on, far away. */
 	flight_sack(&c, 0, { 5, 9 });
 	flight_sack(&c, 0, { 4, 2 });
 	flight_sack(&c, 0, { 2, 2 });
@@ -605,14 +614,14 @@ TEST_F(rack, rfc2018_blocks_that_cannot_be)
 	flight_sack(&c, 0, { 1, 3 });
 	peer_mark(p);
 	flight_sack(&c, 0, { 1, 4 });
-	/* 1 came after 3, that is reordering. */
+	/* 1 arrived after 3, that is reordering. */
 	flight_expect(&c, 0, .within_ms = WINDOW_MS + 10);
 	flight_ack(&c, 5);
 }
 
 TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
 {
-	NOT_ON_STOCK();	/* takes the ACK of them for that of first copies */
+	NOT_ON_STOCK();	/* takes their ACK for that of first copies */
 	struct peer *p = &self->peer;
 	struct conn c;
 
@@ -623,7 +632,7 @@ TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
 	flight_sack(&c, 0, { 1, 6 });
 	flight_expect(&c, 0);
 	peer_sleep_until(p, 2 * RTT_MS);
-	/* Then it has dropped 1 to 5: half a round trip later all goes again. */
+	/* The peer has dropped 1 to 5: half a round trip later all is sent again. */
 	peer_mark(p);
 	flight_ack(&c, 1);
 	flight_write(&c, 4);
@@ -648,10 +657,10 @@ TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
 	struct counters before;
 	struct conn c;
 
-	/* Nothing was sent twice: the peer lies, or the network doubled it. */
+	/* Nothing was sent twice: the peer lies, or the network duplicated it. */
 	fly(p, &c, WITH_SACK, 5);
 	counters_begin_sack(&before);
-	/* An ACK at once would leave no time in which to be reordered. */
+	/* An ACK at once would leave no time for reordering. */
 	peer_sleep_until(p, RTT_MS);
 	flight_sack(&c, 3, { 0, 2 });
 	counters_expect(_metadata, &before, "TCPDSACKRecv", 1,
@@ -685,7 +694,7 @@ TEST_F(rack, rfc5681_optimistic_acks_open_nothing)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Of what has not been sent: not even the part that was counts. */
+	/* An ACK of what was not sent: not even the part that was sent counts. */
 	fly_rtt(p, &c, WITH_SACK, 10);
 	flight_ack(&c, 12);
 	peer_drain(p, 5);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reassembly: what comes out of order, twice, overlapping or damaged, and what
- * the receiver tells of it. RFC 9293 3.10.7.4 (text), 3.4 (sequence numbers),
- * RFC 2018 (SACK blocks), 2883 (D-SACK), 5681 4.2 (duplicate ACKs). LC-51, 52.
+ * reassembly: data that arrives out of order, twice, overlapping or damaged, and what
+ * the receiver reports of it. RFC 9293 3.10.7.4 (data), 3.4 (sequence numbers), RFC
+ * 2018 (SACK blocks), 2883 (D-SACK), 5681 4.2 (duplicate ACKs). LC-51, 52.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -15,7 +15,7 @@ PEER_FIXTURE(reassembly);
 #define WITH_SACK OPT(OPT_MSS(1460), OPT_SACKOK)
 #define WITH_TS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0))
 
-/* The text from byte first to last - 1, relative numbers. */
+/* The data from byte first to last - 1, relative numbers. */
 #define text(c, first, last) \
 	conn_send(c, .flags = ACK, .seq = first, .len = (last) - (first))
 
@@ -39,7 +39,7 @@ TEST_F(reassembly, lc_52_out_of_order)
 
 	conn_open(p, &c);
 	counters_take(&before);
-	/* Backwards: nothing is there for the program until the first. */
+	/* Backwards: the program can read nothing until the first has arrived. */
 	text(&c, 201, 301);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	text(&c, 101, 201);
@@ -104,7 +104,7 @@ TEST_F(reassembly, lc_52_overlaps)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Each byte comes up to four times, in pieces that fit nowhere. */
+	/* Each byte comes up to four times, in overlapping pieces. */
 	conn_open(p, &c, .opt = WITH_SACK);
 	text(&c, 301, 500);
 	text(&c, 250, 350);
@@ -144,8 +144,8 @@ TEST_F(reassembly, rfc9293_may_13_ack_of_out_of_order)
 	struct conn c;
 
 	/*
-	 * At once, also for a program that lets its ACKs wait; and always with the
-	 * same window, or the peer would not count them (RFC 5681 2).
+	 * At once, also for a program whose ACKs may wait; and always with the same
+	 * window, or the peer would not count them (RFC 5681 2).
 	 */
 	conn_open(p, &c);
 	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
@@ -181,7 +181,7 @@ TEST_F(reassembly, sm_es_fin_out_of_order)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* It is remembered, and acts when the gap is filled. */
+	/* It is kept, and acts when the hole is filled. */
 	conn_open(p, &c);
 	conn_send(&c, .flags = FIN | ACK, .seq = 101);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
@@ -224,8 +224,8 @@ TEST_F(reassembly, sm_f1_fin_out_of_order)
 }
 
 /*
- * A peer that ends its stream before what it has sent already. Nobody will ever
- * read that: its memory is free, and no SACK block names it.
+ * A peer ends its stream below data that it has sent already. That data will never be
+ * read: its memory is free, and no SACK block reports it.
  */
 TEST_F(reassembly, fin_ends_what_came_ahead_of_it)
 {
@@ -242,7 +242,7 @@ TEST_F(reassembly, fin_ends_what_came_ahead_of_it)
 	conn_expect(&c, .flags = ACK, .ack = 2, .sacks = 0, .within_ms = 210);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_MEMINFO, info, &len));
-	/* The FIN may stand there for the reader. */
+	/* The FIN may wait there for the reader. */
 	EXPECT_GE(1000, info[SK_MEMINFO_RMEM_ALLOC]);
 	ASSERT_EQ(4, send(c.fd, "last", 4, 0));
 	conn_expect(&c, .flags = ACK | PSH, .ack = 2, .sacks = 0, .data = "last");
@@ -255,7 +255,7 @@ TEST_F(reassembly, sm_es_text_outside)
 	struct counters before;
 	struct conn c;
 
-	/* Far to the right of the window: dropped, and told where we are. */
+	/* Far above the window: dropped, and answered with our numbers. */
 	conn_open(p, &c);
 	counters_take(&before);
 	conn_send(&c, .flags = ACK | PSH, .seq = 1000000, .len = 10);
@@ -296,13 +296,13 @@ TEST_F(reassembly, lc_51_every_bit_counts)
 	int ip = self->peer.family == AF_INET6 ? 40 : 20;
 	int len, bits = 0;
 
-	/* Each bit of header, text and pseudo header's addresses, one at a time. */
+	/* Each bit of header, data and the pseudo header's addresses, one at a time. */
 	conn_open(p, &c);
 	spec = conn_spec(&c, .flags = ACK | PSH, .data = "abc");
 	len = segment_build(&spec, packet);
 	counters_take(&before);
 	for (int bit = ip * 8; bit < len * 8; bit++) {
-		/* Ports and data offset decide before the sum is looked at. */
+		/* Ports and data offset are used before the checksum is verified. */
 		if (bit < (ip + 4) * 8 || bit / 8 == ip + 12)
 			continue;
 		packet[bit / 8] ^= 1 << bit % 8;
@@ -324,7 +324,7 @@ TEST_F(reassembly, rfc9293_must_03_receiver_checks)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Not on an open connection only: a listener hears no damaged SYN. */
+	/* Not on an open connection only: a listener ignores a damaged SYN. */
 	conn_start(p, &c);
 	conn_send(&c, .flags = SYN, .bad_csum = true);
 	peer_expect_silence(p, 100);
@@ -348,14 +348,14 @@ TEST_F(reassembly, rfc2018_first_block_is_the_latest)
 	text(&c, 501, 601);
 	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 3,
 		    .sack = {{ 501, 601 }, { 301, 401 }, { 101, 201 }});
-	/* It holds the segment that came, grown to the whole of its run. */
+	/* It reports the segment that came, grown to its whole contiguous range. */
 	text(&c, 401, 501);
 	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
 		    .sack = {{ 301, 601 }, { 101, 201 }});
 	text(&c, 201, 221);
 	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
 		    .sack = {{ 101, 221 }, { 301, 601 }});
-	/* A hole is filled: what lies below RCV.NXT is not reported. */
+	/* A hole is filled: data below RCV.NXT is not reported. */
 	text(&c, 1, 101);
 	conn_expect(&c, .flags = ACK, .ack = 221, .sacks = 1, .sack = {{ 301, 601 }});
 	text(&c, 221, 301);
@@ -433,7 +433,7 @@ TEST_F(reassembly, rfc2018_rides_on_text)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Blocks go along with small text as well. */
+	/* Small data segments carry blocks as well. */
 	conn_open(p, &c, .opt = WITH_SACK);
 	text(&c, 101, 201);
 	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 101, 201 }});
@@ -490,7 +490,7 @@ TEST_F(reassembly, rfc2883_partly_new)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Only what was there is a duplicate. */
+	/* Only what had arrived before is a duplicate. */
 	conn_open(p, &c, .opt = WITH_SACK);
 	text(&c, 1, 101);
 	conn_expect(&c, .flags = ACK, .ack = 101);
@@ -572,7 +572,7 @@ TEST_F(reassembly, ctr_TCPRcvCoalesce)
 	text(&c, 1, 101);
 	conn_expect(&c, .flags = ACK, .ack = 101);
 	counters_take(&before);
-	/* So little that there is room for it behind the first, whatever it came in. */
+	/* So little that it fits behind the first, whatever skb it came in. */
 	text(&c, 101, 131);
 	conn_expect(&c, .flags = ACK, .ack = 131);
 	counters_expect(_metadata, &before, "TCPRcvCoalesce", 1, "InSegs", 1,

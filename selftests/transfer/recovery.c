@@ -21,7 +21,7 @@ PEER_FIXTURE(recovery);
 #define PLAIN OPT(OPT_MSS(MSS))
 #define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
 
-/* Where not time but what arrived decides what is lost; no loss probes. */
+/* Losses are found by count, not by time; no loss probes. */
 static void open_by_count(struct peer *p, struct conn *c)
 {
 	knob_set("recovery", 0);
@@ -107,7 +107,7 @@ TEST_F(recovery, rfc6582_old_duplicates_start_nothing)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* After a recovery, echoes below what it had covered are no new loss. */
+	/* After a recovery, duplicates below its end are no new loss. */
 	flight_start(p, &c, 10, .opt = PLAIN);
 	for (int i = 0; i < 3; i++)
 		flight_ack(&c, 0);
@@ -128,7 +128,7 @@ TEST_F(recovery, rfc5681_not_every_ack_is_a_duplicate)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* With text, or with a window that opens, it says something else. */
+	/* With data, or with a window that opens, it says something else. */
 	flight_start(p, &c, 5, .opt = PLAIN);
 	conn_send(&c, .flags = ACK, .ack = flight_seq(&c, 1), .wnd = 50000);
 	for (int i = 1; i < 5; i++) {
@@ -231,7 +231,7 @@ TEST_F(recovery, rfc6675_hole_below_is_found_later)
 	flight_begin(&c, 10);
 	flight_sack(&c, 0, { 3, 6 });
 	flight_expect_only(&c, 0, 0);
-	/* Each that arrives makes room for the next. */
+	/* Each arrival allows the next. */
 	flight_sack(&c, 1, { 3, 6 });
 	flight_expect_only(&c, 1, 1);
 	flight_sack(&c, 2, { 3, 6 });
@@ -256,7 +256,7 @@ TEST_F(recovery, rfc6675_partial_ack_sends_nothing_twice)
 	counters_take(&before);
 	flight_sack(&c, 0, { 3, 10 });
 	flight_expect_only(&c, 0, 2);
-	/* That 0 has come tells nothing of how 1 and 2 fare. */
+	/* The arrival of 0 tells nothing about 1 and 2. */
 	flight_sack(&c, 1, { 3, 10 });
 	flight_sack(&c, 2, { 3, 10 });
 	peer_expect_silence(p, 20);
@@ -274,7 +274,7 @@ TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* One ACK tells that six have arrived, and that the seventh is lost. */
+	/* One ACK reports that six have arrived, and that the seventh is lost. */
 	open_by_count(p, &c);
 	flight_begin(&c, 10);
 	flight_sack(&c, 6, { 7, 10 });
@@ -299,7 +299,7 @@ TEST_F(recovery, rfc6675_blocks_that_say_nothing)
 			"TCPDSACKIgnoredOld", "TCPDSACKIgnoredNoUndo",
 			"TCPDSACKRecvSegs", "TCPSACKDiscard", "TCPDSACKIgnoredDubious",
 			NULL);
-	/* Below SND.UNA, above SND.NXT, empty, the wrong way round. */
+	/* Below SND.UNA, above SND.NXT, empty, reversed. */
 	for (int i = 0; i < 4; i++) {
 		flight_sack(&c, 5, { 1, 2 });
 		flight_sack(&c, 5, { 9, 12 });
@@ -334,7 +334,7 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	int before;
 
 	/*
-	 * Told of one by one, the segments are cut out of the piece that they were
+	 * Reported one by one, the segments are split off the skb that they were
 	 * written in. None keeps a header of its own.
 	 */
 	open_by_count(p, &c);
@@ -347,7 +347,7 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	}
 	EXPECT_EQ(10, conn_info(&c).unacked);
 	EXPECT_GT(before + 2 * MSS, queued(_metadata, &c));
-	/* What is acknowledged of the run goes; the rest is known to be there. */
+	/* The acknowledged part of the range is freed; the rest is still reported. */
 	flight_ack(&c, 4);
 	EXPECT_EQ(6, conn_info(&c).unacked);
 	EXPECT_GT(before - 2 * MSS, queued(_metadata, &c));
@@ -366,7 +366,7 @@ static int flight(const struct conn *c)
 	return all - unsent;
 }
 
-/* A flight of at least so many bytes that nobody sees. */
+/* A flight of at least so many bytes that the peer does not read. */
 static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int bytes)
 {
 	static uint8_t text[1 << 16];
@@ -391,7 +391,7 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 TEST_F(recovery, cve_2019_11478_every_second_segment)
 {
 	struct netem netem = { .loss = 100 };
-	/* What a write can overshoot by: two skbs of 64 KiB and their heads. */
+	/* What a write can overshoot by: two skbs of 64 KiB and their headers. */
 	const int overshoot = 2 * (65536 + 2048);
 	const int mss = 48;
 	struct peer *p = &self->peer;
@@ -401,8 +401,8 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	struct conn c;
 
 	/*
-	 * Each report makes two skbs of one. They are charged like others, and
-	 * there is an end to it.
+	 * Each report makes two skbs of one. They are charged like others, and their
+	 * number is limited.
 	 */
 	knob_set("early_retrans", 0);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(mss), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
@@ -425,17 +425,17 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 			free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
 	}
 	/*
-	 * On User-mode Linux the bound holds for this test alone (667,552 bytes), but
-	 * not behind the others of this program (1,272,688): not explained yet.
+	 * On User-mode Linux the limit holds for this test alone (667,552 bytes), but
+	 * not after the others of this program (1,272,688): not explained yet.
 	 */
 	if (!kernel_is_debug())
 		EXPECT_GT(limit + 16384, queued_max);
-	/* What isn't reserved shows as less than nothing. */
+	/* Memory that is not reserved shows as a negative number. */
 	EXPECT_LE(0, free_min);
 	counters_take(&after);
 	EXPECT_LT(counter_get(&before, "TCPWqueueTooBig"),
 		  counter_get(&after, "TCPWqueueTooBig"));
-	/* The ends can still be cut: it goes on. */
+	/* Segments at the ends can still be split: it goes on. */
 	netem.loss = 0;
 	netem_set(WHERE(_metadata), "tun0", &netem);
 	conn_send(&c, .flags = ACK, .ack = conn_kern_nxt(&c) + 10);
@@ -444,7 +444,7 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	socket_abort(c.fd);
 }
 
-/* So many bytes are sent, and acknowledged, that nobody sees. */
+/* So many bytes are sent and acknowledged without the peer reading them. */
 static void pass_unseen(struct __test_metadata *_metadata, struct conn *c, int64_t bytes)
 {
 	int file = memfd_create("text", 0);
@@ -470,7 +470,7 @@ static void pass_unseen(struct __test_metadata *_metadata, struct conn *c, int64
 
 TEST_F_TIMEOUT(recovery, rfc6675_holes_of_an_earlier_lap, 3600)
 {
-	/* The flight begins three segments before what was judged, a lap later. */
+	/* The flight begins three segments below the SACKed range of the lap before. */
 	const int64_t lap = (1LL << 32) - 2 * MSS;
 	struct netem netem = { .loss = 100 };
 	struct peer *p = &self->peer;
@@ -509,10 +509,9 @@ TEST_F(recovery, rfc2018_8_reneging)
 	struct conn c;
 
 	/*
-	 * What was SACKed is kept until it is acknowledged. At the timeout only
-	 * the holes count as lost; when SND.UNA then stands at a SACKed segment,
-	 * the peer has dropped what it had: it gets 10 ms to deny that, and then
-	 * all goes again.
+	 * SACKed segments are kept until they are acknowledged. At the timeout only
+	 * the holes count as lost; when SND.UNA then is at a SACKed segment, the peer
+	 * has dropped its data: after 10 ms without another ACK all is sent again.
 	 */
 	open_by_count(p, &c);
 	flight_begin(&c, 4);
@@ -534,7 +533,7 @@ TEST_F(recovery, rfc2018_8_reneging)
 
 /* --- counters ------------------------------------------------------------ */
 
-/* Ten segments out, the first of them lost, and n later ones reported. */
+/* Ten segments in flight, the first of them lost, and n later ones reported. */
 static void lose_first(struct __test_metadata *_metadata, struct peer *p,
 		       struct conn *c, int n, bool with_sack)
 {
@@ -553,7 +552,7 @@ static void lose_first(struct __test_metadata *_metadata, struct peer *p,
 		flight_expect_only(c, 0, 0);
 }
 
-/* What the timeout counts that comes in the middle of it. */
+/* The counters of a timeout in the middle of it. */
 static void timeout_counts(struct __test_metadata *_metadata, struct conn *c,
 			   const char *name, int lost_again)
 {

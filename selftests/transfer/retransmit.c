@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * retransmit: what is not acknowledged is sent again: how long after, how often,
- * and when that ends. RFC 9293 3.8.1 (timeout), 3.8.3 (R1, R2), RFC 6298, RFC
- * 5482 (the user timeout, its local part). LC-56, LC-61, LC-62.
+ * retransmit: unacknowledged data is sent again: how long after, how often, and when
+ * that ends. RFC 9293 3.8.1 (timeout), 3.8.3 (R1, R2), RFC 6298, RFC 5482 (the user
+ * timeout, its local part). LC-56, LC-61, LC-62.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -29,7 +29,7 @@ static int64_t rto_us(struct conn *c)
 	return conn_info(c).rto_us;
 }
 
-/* A write whose only segment is read and starts the clock. Returns the RTO. */
+/* A write of one segment, which is read and starts the clock. Returns the RTO. */
 static int64_t send_marked(struct __test_metadata *_metadata, struct conn *c,
 			   const char *text)
 {
@@ -42,7 +42,10 @@ static int64_t send_marked(struct __test_metadata *_metadata, struct conn *c,
 	return rto_us(c);
 }
 
-/* The same text n times more, first after rto_us, then doubling. Returns the next. */
+/*
+ * The same data @n times more, first after @rto_us, then doubling. Returns the next
+ * RTO.
+ */
 static int64_t expect_resends(struct conn *c, const char *text, int n, int64_t rto_us)
 {
 	uint32_t seq = c->peer->last.seq - c->kern_iss;
@@ -85,7 +88,7 @@ TEST_F_TIMEOUT(retransmit, lc_56_backoff_to_the_end, 2000)
 	counters_expect(_metadata, &before, "TCPTimeouts", 16, "RetransSegs", 15,
 			"TCPLostRetransmit", 14, "TCPAbortOnTimeout", 1, "EstabResets", 1, "CurrEstab", -1,
 			NULL);
-	/* Nothing was said at the end; whoever comes back learns that it is over. */
+	/* Nothing was sent at the end; a later segment of the peer is reset. */
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 8);
 }
@@ -161,7 +164,7 @@ TEST_F(retransmit, lc_56_counts_and_rows)
 			"TCPLostRetransmit", 1, NULL);
 	ASSERT_TRUE(proc_row_find(&row, p->family, c.kport, c.pport, NULL));
 	EXPECT_EQ(2, row.retrnsmt);
-	/* RFC 5681 3.1: one segment, and half of what was in flight, but two. */
+	/* RFC 5681 3.1: one segment, and half of the flight, but at least two. */
 	EXPECT_EQ(1, row.cwnd);
 	EXPECT_EQ(7, row.ssthresh);
 	counters_take(&before);
@@ -181,7 +184,7 @@ TEST_F(retransmit, rfc9293_must_18_karn)
 	int64_t rto, srtt;
 	struct conn c;
 
-	/* Without timestamps the ACK of a segment sent twice times nothing. */
+	/* Without timestamps the ACK of a segment sent twice gives no sample. */
 	conn_open(p, &c);
 	rto = send_marked(_metadata, &c, "lost");
 	info = conn_info(&c);
@@ -192,8 +195,8 @@ TEST_F(retransmit, rfc9293_must_18_karn)
 	info = conn_info(&c);
 	EXPECT_EQ(srtt, info.srtt_us);
 	/*
-	 * RFC 6298 5, last: the backed off RTO stays for what comes next. Linux
-	 * takes it back with the ACK of new data: SRTT is as good as before.
+	 * RFC 6298 5, last: the backed-off RTO stays for what comes next. Linux undoes
+	 * it with the ACK of new data: SRTT is as good as before.
 	 */
 	rto = send_marked(_metadata, &c, "next");
 	expect_resends(&c, "next", 1, rto);
@@ -207,7 +210,10 @@ TEST_F(retransmit, rfc7323_timestamps_time_a_resend)
 	int64_t rto, srtt;
 	struct conn c;
 
-	/* With them the echo tells which copy was seen: 60 ms after the second. */
+	/*
+	 * With timestamps the echo shows which copy was acknowledged: 60 ms after the
+	 * second.
+	 */
 	conn_open(p, &c, .opt = TIMESTAMPS);
 	rto = send_marked(_metadata, &c, "lost");
 	info = conn_info(&c);
@@ -244,7 +250,7 @@ TEST_F(retransmit, rfc6298_5_7_lost_syn_makes_three_seconds)
 
 TEST_F(retransmit, rfc6298_smooths_samples)
 {
-	/* Seven eighths of the old and one of the new. */
+	/* Seven eighths of the old value and one of the new. */
 	struct peer *p = &self->peer;
 	struct socket_info info;
 	int64_t srtt = 100000;
@@ -269,7 +275,7 @@ TEST_F(retransmit, rfc6298_smooths_samples)
 
 #define TRACEFS "/sys/kernel/tracing"
 
-/* The routing table was asked for the way to dst so often since the last call. */
+/* The number of lookups of the route to @dst since the last call. */
 static int route_lookups(struct __test_metadata *_metadata, const char *dst)
 {
 	FILE *f = fopen(TRACEFS "/trace", "re");
@@ -292,8 +298,8 @@ static void route_lookups_watch(struct __test_metadata *_metadata)
 }
 
 /*
- * Until R1 the connection keeps the route it has; at the timeout behind R1 it
- * doubts it, because a router had changed it, and asks the table again.
+ * Until R1 the connection keeps its route; at the timeout behind R1 it distrusts the
+ * route, which a redirect had changed, and looks it up again.
  */
 static void expect_r1(struct __test_metadata *_metadata, struct peer *p, int r1)
 {
@@ -303,7 +309,10 @@ static void expect_r1(struct __test_metadata *_metadata, struct peer *p, int r1)
 	int64_t rto;
 	struct conn c;
 
-	/* An IPv6 router's word stays in a table that its trace says nothing of. */
+	/*
+	 * The exception of an IPv6 redirect is in a table whose lookups are not
+	 * traced.
+	 */
 	if (p->family == AF_INET6)
 		return;
 	sysctl_write("/proc/sys/net/ipv4/conf/all/accept_redirects", "1");
@@ -315,7 +324,7 @@ static void expect_r1(struct __test_metadata *_metadata, struct peer *p, int r1)
 		       .rest = ntohl(new.v4.s_addr));
 	gw = route_gateway(at, &far);
 	ASSERT_TRUE(ipaddr_equal(&new, &gw));
-	/* The redirect itself made the first of them look. */
+	/* The redirect itself caused one lookup, at the first retransmission. */
 	rto = expect_resends(&c, "text", 1, rto);
 	route_lookups_watch(_metadata);
 	rto = expect_resends(&c, "text", r1 - 1, rto);
@@ -359,15 +368,14 @@ TEST_F(retransmit, rfc9293_shld_09_soft_error_between_r1_and_r2)
 	struct conn c;
 
 	/*
-	 * What a router says meanwhile can be read, and if not, is what the program
-	 * gets to know at R2.
+	 * A router's soft error meanwhile can be read; unread, it is the error at R2.
 	 */
 	ASSERT_EQ(0, knob_set("retries2", 3));
 	conn_open(p, &c);
 	rto = send_marked(_metadata, &c, "text");
 	text = p->last;
 	rto = expect_resends(&c, "text", 3, rto);
-	/* Not one of those that take a doubling back (RFC 6069). */
+	/* Not one of the errors that undo a doubling (RFC 6069). */
 	peer_send_icmp(p, .type = 11, .code = 0, .quote = &text,
 		       .from = ipaddr("10.0.0.254"));
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -378,7 +386,7 @@ TEST_F(retransmit, rfc9293_shld_09_soft_error_between_r1_and_r2)
 
 TEST_F(retransmit, rfc9293_shld_10_r1_is_three)
 {
-	/* That it acts there is what must_20 shows. */
+	/* must_20 shows that it acts there. */
 	EXPECT_EQ(3, knob_get("retries1"));
 }
 
@@ -397,9 +405,10 @@ TEST_F_TIMEOUT(retransmit, rfc9293_shld_11_r2_is_over_100s, 2000)
 TEST_F(retransmit, knob_retries2)
 {
 	/*
-	 * The time that n doublings of the least RTO take, but once in any case.
-	 * Stock counts it from the first retransmission, and only its timers, which
-	 * are late, make up for that: for some values it needs one more.
+	 * The time that n doublings of the least RTO take, and at least one
+	 * retransmission. The kernel's TCP counts it from the first retransmission,
+	 * and only its late timers make up for that: for some values it needs one
+	 * more.
 	 */
 	NOT_ON_STOCK();
 	static const int values[] = { 0, 1, 2, 5 };
@@ -513,7 +522,7 @@ TEST_F(retransmit, rfc5482_user_timeout_counts_from_progress)
 	conn_open(p, &c);
 	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000));
-	/* Idle time doesn't count. */
+	/* Idle time does not count. */
 	sleep_ms(3000);
 	send_marked(_metadata, &c, "one");
 	ASSERT_EQ(3, send(c.fd, "two", 3, 0));
@@ -543,7 +552,7 @@ TEST_F(retransmit, rfc5482_user_timeout_option)
 
 /* --- state by state ------------------------------------------------------ */
 
-/* What the kernel still owes the peer in that state: its FIN, or a word. */
+/* What the kernel has in flight in that state: its FIN, or a word. */
 static void in_flight(struct __test_metadata *_metadata, struct peer *p,
 		      struct conn *c, enum conn_state st)
 {
@@ -626,7 +635,9 @@ TEST_F(retransmit, sm_f2_no_rto)
 	conn_expect_state(&c, ST_FIN_WAIT_2);
 }
 
-/* R2, or a user timeout: the end from each state in which something is owed. */
+/*
+ * R2, or a user timeout: the end from each state in which something is unacknowledged.
+ */
 static void state_gives_up(struct __test_metadata *_metadata, struct peer *p,
 			   enum conn_state st, int user_timeout_ms)
 {
@@ -723,7 +734,7 @@ TEST_F_TIMEOUT(retransmit, lc_61_idle_crash_goes_unnoticed, 20000)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Longer than any keepalive would wait: not a word, and no error. */
+	/* Longer than any keepalive would wait: no segment, and no error. */
 	conn_open(p, &c);
 	peer_expect_silence(p, 9000 * 1000LL);
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -739,7 +750,7 @@ TEST_F(retransmit, lc_61_rebooted_peer_resets)
 
 	conn_open(p, &c);
 	send_marked(_metadata, &c, "hello?");
-	/* It knows of nothing: RST with the number of our ACK. */
+	/* It has no connection: RST with the number of our ACK. */
 	conn_send(&c, .flags = RST);
 	EXPECT_EQ(-1, recv(c.fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(ECONNRESET, errno);
@@ -758,13 +769,13 @@ TEST_F(retransmit, lc_62_rebooted_peer_opens_again)
 
 	conn_open(p, &c);
 	counters_take(&before);
-	/* It has forgotten all and takes the same port, with another ISN. */
+	/* It has lost its state and uses the same port, with another ISN. */
 	conn_send(&c, .flags = SYN, .seq = 5000000, .opt = OPT(OPT_MSS(1460)));
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
 	counters_expect(_metadata, &before, "InSegs", 1, "InErrs", 1, "OutSegs", 1,
 			"TCPChallengeACK", 1, "TCPSYNChallenge", 1, NULL);
-	/* Our ACK is nothing to it: it resets with the number we named. */
+	/* Our ACK is invalid for it: it resets with the number of the ACK. */
 	conn_send(&c, .flags = RST);
 	conn_expect_state(&c, ST_CLOSED);
 	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
@@ -809,7 +820,10 @@ TEST_F(retransmit, ctr_TCPLostRetransmit)
 	int64_t rto;
 	struct conn c;
 
-	/* Lost once, that is a retransmission; only the next knows that it was too. */
+	/*
+	 * The first loss is a retransmission; only the next one shows that the
+	 * retransmission was lost, too.
+	 */
 	conn_open(&self->peer, &c);
 	rto = send_marked(_metadata, &c, "text");
 	rto = expect_resends(&c, "text", 1, rto);
@@ -878,7 +892,7 @@ TEST_F(retransmit, ctr_TCPPureAcks)
 	pure_ack_counts(_metadata, &self->peer);
 }
 
-/* A packet of another protocol goes to the peer, as far as the device's queue. */
+/* A packet of another protocol to the peer, which waits in the device's queue. */
 static void datagram_queue(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct sockaddr_storage sa;
@@ -910,7 +924,7 @@ TEST_F(retransmit, ctr_TCPRetransFail)
 	peer_sleep_until(p, rto / 1000 + 30);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
 			"TCPRetransFail", 1, NULL);
-	/* The network saw none of it: no reason to back off. */
+	/* None of it reached the network: no reason to back off. */
 	EXPECT_EQ(rto, rto_us(&c));
 	peer_sleep_until(p, rto / 1000 * 2 + 60);
 	counters_expect(_metadata, &before, "TCPTimeouts", 2, "RetransSegs", 2,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * smallqueue: no socket fills the queues of its own host. A token bucket on the
- * client's device lets little leave; how much of a socket stands before it,
- * SO_MEMINFO tells.
+ * client's device lets little leave; SO_MEMINFO shows the bytes of a socket that wait
+ * there.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -28,8 +28,8 @@ static uint32_t not_left(int fd)
 }
 
 /*
- * A connection that knows its path to be fast, and then it is not any more: so
- * what pacing allows does not count.
+ * A connection that has measured a fast path, which then is slow: so pacing does not
+ * limit it.
  */
 static void fast_then_shaped(struct __test_metadata *_metadata, struct pair *pr, uint32_t rate,
 			     int *client, int *server)
@@ -44,7 +44,7 @@ static void fast_then_shaped(struct __test_metadata *_metadata, struct pair *pr,
 	shaper_set(WHERE(_metadata), "veth0", rate, 100 << 20);
 }
 
-/* The most that stood there while BYTES were transferred; *ms: how long. */
+/* The most bytes that waited while BYTES were transferred; *ms: the time. */
 static uint32_t transfer_most(struct __test_metadata *_metadata, int from, int to, int64_t *ms)
 {
 	static uint8_t buf[65536];
@@ -80,14 +80,14 @@ static uint32_t after_one_write(struct __test_metadata *_metadata, struct pair *
 	EXPECT_EQ(0, knob_set("limit_output_bytes", limit));
 	ASSERT_LT(0, send(client, text, sizeof(text), MSG_DONTWAIT));
 	most = not_left(client);
-	/* What leaves now may come to a port that is nobody's any more. */
+	/* Late segments may reach a port that nobody holds any more. */
 	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	close(client);
 	close(server);
 	return most;
 }
 
-/* Beyond it the skb that reached it, and the first time one more. */
+/* The limit, and beyond it the skb that reached it, and the first time one more. */
 TEST_F(smallqueue, knob_limit_output_bytes)
 {
 	uint32_t most = after_one_write(_metadata, &self->pair, 20000);
@@ -101,7 +101,7 @@ TEST_F(smallqueue, knob_limit_output_bytes_default)
 	EXPECT_LT(40000, after_one_write(_metadata, &self->pair, 1 << 20));
 }
 
-/* Paced, it is what leaves in a millisecond: two skbs, at this rate. */
+/* With pacing, as much as leaves in a millisecond: two skbs, at this rate. */
 TEST_F(smallqueue, what_is_paced_stands_for_a_millisecond)
 {
 	int client, server;
@@ -112,7 +112,7 @@ TEST_F(smallqueue, what_is_paced_stands_for_a_millisecond)
 	EXPECT_GE(4 * SKB_MAX, transfer_most(_metadata, client, server, &ms));
 	/* And the device was never idle: 2 s, and the headers' 5 %. */
 	EXPECT_GE(2150, ms);
-	/* A last ACK may meet a port that is stock's again on the TCP wire. */
+	/* A last ACK may reach a port that is the kernel's again on the TCP wire. */
 	self->pair.stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	close(client);
 	close(server);
@@ -150,7 +150,7 @@ TEST_F(smallqueue, ctr_TCPAutoCorking)
 {
 	uint64_t corked;
 
-	/* The first leave, until something stands there; the others as one. */
+	/* The first ones leave, until some wait there; the others as one. */
 	EXPECT_GE(5, ten_short_writes(_metadata, &self->pair, &corked));
 	EXPECT_LE(1, corked);
 }
@@ -165,7 +165,7 @@ TEST_F(smallqueue, knob_autocorking_off)
 	EXPECT_EQ(0, corked);
 }
 
-/* Reads so much, and no more comes. */
+/* Reads so many bytes; no more come. */
 static void read_all(struct __test_metadata *_metadata, int fd, int bytes)
 {
 	static uint8_t buf[65536];
@@ -183,10 +183,10 @@ static void read_all(struct __test_metadata *_metadata, int fd, int bytes)
 }
 
 /*
- * A device that needs a second for each segment: the timers for retransmissions
- * and probes end long before it has sent what they are for. A second copy would
- * stand behind the first. What a timeout has marked lost goes when its first copy
- * has left, if its ACK is not there by then: once, for the ACK may wait 1 ms.
+ * A device needs a second for each segment: the retransmission and probe timers expire
+ * long before the segment has left. A second copy would wait behind the first. A
+ * segment that a timeout has marked lost is sent when its first copy has left, unless
+ * its ACK has come by then: once, because the ACK may take 1 ms.
  */
 TEST_F(smallqueue, ctr_TCPSpuriousRtxHostQueues)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * unreachable: a router that knows no way tells that the path is broken, not
- * congested; RFC 6069 takes one doubling of the timeout back for it.
+ * unreachable: a router without a route shows that the path is broken, not congested;
+ * RFC 6069 undoes one doubling of the timeout for it.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -10,11 +10,11 @@
 
 PEER_FIXTURE(unreachable);
 
-/* Of IPv6's codes there is one that is about the path, and none about the host. */
+/* Among IPv6's codes one is about the path, and none about the host. */
 #define NO_WAY_TO_HOST \
 	(test_family() == AF_INET6 ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH)
 
-/* Text that is never acknowledged, sent twice again. Returns the first RTO. */
+/* Data that is never acknowledged, sent twice again. Returns the first RTO. */
 static int64_t resent_twice(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct socket_info info;
@@ -41,7 +41,7 @@ TEST_F(unreachable, rfc6069_host_unreachable_undoes_a_doubling)
 	struct conn c = { .peer = p };
 	int64_t rto_ms = resent_twice(_metadata, &c);
 
-	/* The wait would be 4 RTO: it is 2 again, from the last send on. */
+	/* The wait would be 4 RTO: it is 2 again, from the last transmission on. */
 	peer_sleep_until(p, 50);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",
@@ -89,7 +89,7 @@ TEST_F(unreachable, rfc6069_other_errors_undo_nothing)
 	peer_sleep_until(p, 50);
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH);
 	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL);
-	/* Nor one about another segment than the oldest. */
+	/* Nor does one about another segment than the oldest. */
 	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = NO_WAY_TO_HOST,
 		       .quote_seq = p->last.seq + 4);
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "text",

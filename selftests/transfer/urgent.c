@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * urgent: the urgent byte of either direction, with all that programs know of
- * it: MSG_OOB, SO_OOBINLINE, SIOCATMARK, SIGURG, POLLPRI. RFC 9293 3.8.5
- * (MUST-30 to 33, 62, 66), RFC 6093; all as on Linux TCP, on which these tests
- * hold as well.
+ * urgent: the urgent byte of either direction, with all that programs see of it:
+ * MSG_OOB, SO_OOBINLINE, SIOCATMARK, SIGURG, POLLPRI. RFC 9293 3.8.5 (MUST-30 to 33,
+ * 62, 66), RFC 6093; all as on Linux TCP, which passes these tests as well.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -56,7 +55,7 @@ static int count(int fd, unsigned long request)
 		EXPECT_EQ(err, errno); \
 	} while (0)
 
-/* @text from the peer with the urgent pointer at @urg, and the ACK. */
+/* @text from the peer with the urgent pointer at @urg, and its ACK. */
 static void tell(struct conn *c, const char *text, int urg)
 {
 	conn_send(c, .flags = ACK | PSH | (urg ? URG : 0), .data = text, .urg = urg);
@@ -72,7 +71,7 @@ TEST_F(urgent, rfc9293_must_30_send)
 	conn_open(&self->peer, &c);
 	ASSERT_EQ(3, send(c.fd, "abc", 3, MSG_OOB));
 	conn_expect(&c, .flags = ACK | PSH | URG, .data = "abc", .urg = 3);
-	/* Acknowledged, it is history. */
+	/* Once acknowledged, it is no longer urgent. */
 	conn_send(&c, .flags = ACK, .ack = 4);
 	ASSERT_EQ(3, send(c.fd, "def", 3, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "def", .urg = 0);
@@ -116,11 +115,11 @@ TEST_F(urgent, rfc9293_must_31_any_length)
 	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1000)));
 	pattern_fill(text, sizeof(text), 0);
 	ASSERT_EQ(2500, send(c.fd, text, 2500, MSG_OOB));
-	/* Some may leave before the end is known. */
+	/* Some segments may leave before the end is known. */
 	conn_expect(&c, .seq = 1, .len = 1000);
 	conn_expect(&c, .seq = 1001, .len = 1000);
 	conn_expect(&c, .flags = ACK | PSH | URG, .seq = 2001, .len = 500, .urg = 500);
-	/* Sent again, it says so. */
+	/* A retransmission has it, too. */
 	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 1000, .urg = 2500,
 		    .within_ms = 300);
 	conn_send(&c, .flags = ACK, .ack = 2501);
@@ -132,8 +131,8 @@ TEST_F(urgent, pointer_beyond_16_bits)
 	struct conn c;
 
 	/*
-	 * What is urgent is more than 64 KiB away: the first segments, sent
-	 * again, point as far as they can, and beyond all that was sent.
+	 * The urgent byte is more than 64 KiB ahead: retransmitted first segments
+	 * point as far as they can, beyond all that was sent.
 	 */
 	conn_open(&self->peer, &c, .wnd = 1000, .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(3)));
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20));
@@ -152,7 +151,7 @@ TEST_F(urgent, rfc9293_must_66_closed_window_is_told)
 {
 	struct conn c;
 
-	/* The text cannot go, the pointer can: with the window probes. */
+	/* The data cannot leave, the pointer can: with the window probes. */
 	conn_open(&self->peer, &c, .wnd = 0);
 	ASSERT_EQ(4, send(c.fd, "text", 4, MSG_OOB));
 	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 0, .urg = 4, .within_ms = 1100);
@@ -172,7 +171,7 @@ TEST_F(urgent, rfc9293_must_30_receive)
 	conn_open(&self->peer, &c);
 	expect_errno(EINVAL, recv(c.fd, &b, 1, MSG_OOB));
 	tell(&c, "abXcd", 3);
-	/* Out of the stream, and not in it. */
+	/* Out of band, and not in the stream. */
 	expect_text(c.fd, "X", 9, MSG_OOB | MSG_PEEK);
 	expect_text(c.fd, "X", 9, MSG_OOB);
 	expect_errno(EINVAL, recv(c.fd, &b, 1, MSG_OOB));
@@ -246,7 +245,7 @@ TEST_F(urgent, rfc9293_must_32_signal_and_poll)
 	tell(&c, "ab", 0);
 	EXPECT_EQ(0, sigurgs);
 	EXPECT_EQ(POLLIN, socket_poll(c.fd) & (POLLIN | POLLPRI));
-	/* The pointer alone: the program knows, before the byte is here. */
+	/* The pointer alone: the program is told before the byte arrives. */
 	tell(&c, "cd", 4);
 	EXPECT_EQ(1, sigurgs);
 	EXPECT_EQ(POLLIN, socket_poll(c.fd) & (POLLIN | POLLPRI));
@@ -262,7 +261,7 @@ TEST_F(urgent, rfc9293_must_32_signal_and_poll)
 	conn_send(&c, .flags = ACK | URG, .seq = conn_peer_nxt(&c) - 2, .data = "fY", .urg = 2);
 	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
 	EXPECT_EQ(2, sigurgs);
-	/* "X" was read, and is ahead no more. "Y" is. */
+	/* "X" was read, and is no longer urgent. "Y" is. */
 	expect_text(c.fd, "abcdeXf", 9, 0);
 	EXPECT_EQ(POLLPRI, socket_poll(c.fd) & (POLLIN | POLLPRI));
 	expect_text(c.fd, "Y", 1, MSG_OOB);
@@ -282,7 +281,7 @@ TEST_F(urgent, rfc9293_must_33_how_far_it_is)
 	EXPECT_EQ(0, at_mark(c.fd));
 	expect_text(c.fd, "c", 9, 0);
 	EXPECT_EQ(1, at_mark(c.fd));
-	/* Read it or not, the mark stays until text behind it is read. */
+	/* Read or not, the mark stays until data behind it is read. */
 	expect_text(c.fd, "X", 1, MSG_OOB);
 	EXPECT_EQ(1, at_mark(c.fd));
 	tell(&c, "d", 0);
@@ -296,7 +295,7 @@ TEST_F(urgent, rfc6093_newer_takes_the_place)
 	char b;
 	struct conn c;
 
-	/* The first was not read in time: it is text again. */
+	/* The first was not read in time: it is normal data again. */
 	conn_open(&self->peer, &c);
 	tell(&c, "aX", 2);
 	tell(&c, "bY", 2);
@@ -317,8 +316,8 @@ static long recv_100(int fd, char *data)
 }
 
 /*
- * The mark goes on while a reader sleeps, and a byte that nobody asked for is
- * skipped on his behalf. He finds what stands behind.
+ * The mark advances while a reader sleeps, and skips a byte that nobody asked for. The
+ * reader continues behind it.
  */
 TEST_F(urgent, moves_on_behind_a_sleeping_reader)
 {
@@ -346,7 +345,7 @@ TEST_F(urgent, comes_out_of_order)
 	char b;
 	struct conn c;
 
-	/* It is told and can be read at once; the mark is where it belongs. */
+	/* It is reported and can be read at once; the mark is where it belongs. */
 	conn_open(&self->peer, &c);
 	want_sigurg(_metadata, c.fd);
 	conn_send(&c, .flags = ACK | URG, .seq = 3, .data = "cX", .urg = 2);
@@ -365,7 +364,7 @@ TEST_F(urgent, on_a_bare_ack)
 	char b;
 	struct conn c;
 
-	/* A peer with a closed window before it says what is to come. */
+	/* A peer with a closed window announces urgent data. */
 	conn_open(&self->peer, &c);
 	want_sigurg(_metadata, c.fd);
 	conn_send(&c, .flags = ACK | URG, .urg = 3);
@@ -402,7 +401,7 @@ TEST_F(urgent, the_end_of_the_stream_before_the_byte)
 	char b;
 	struct conn c;
 
-	/* A pointer that nothing follows. */
+	/* A pointer that no byte follows. */
 	conn_open(&self->peer, &c);
 	conn_send(&c, .flags = ACK | URG, .urg = 100);
 	conn_send(&c, .flags = FIN | ACK, .data = "ab");
@@ -433,7 +432,7 @@ TEST_F(urgent, stdurg_is_rfc_1122)
 	expect_text(c.fd, "X", 1, MSG_OOB);
 	expect_text(c.fd, "ab", 9, 0);
 	expect_text(c.fd, "c", 9, 0);
-	/* What goes out is not changed. */
+	/* The sent segments do not change. */
 	ASSERT_EQ(1, send(c.fd, "!", 1, MSG_OOB));
 	conn_expect(&c, .flags = ACK | PSH | URG, .data = "!", .urg = 1);
 	conn_send(&c, .flags = ACK, .ack = 2);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * window: what the receiver offers, and what the sender makes of what the peer
- * offers. RFC 9293 3.8.6 (MUST-1, 34, 39, 66; SHLD-14..16; REC-1), RFC 7323 2
- * (scale). LC-53, LC-54.
+ * window: the window that the receiver offers, and the sender's use of the peer's
+ * window. RFC 9293 3.8.6 (MUST-1, 34, 39, 66; SHLD-14..16; REC-1), RFC 7323 2 (scale).
+ * LC-53, LC-54.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -25,7 +25,7 @@ static void medium_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 16384);
 }
 
-/* The right edge of the window, relative, that the last segment shows. */
+/* The right edge of the window, relative, as in the last segment. */
 static int64_t edge(struct conn *c)
 {
 	return (uint32_t)(c->peer->last.ack - c->peer_iss) +
@@ -42,7 +42,7 @@ static int64_t read_all(struct conn *c)
 	return all;
 }
 
-/* Text into the window until it is closed; returns the bytes that went in. */
+/* Fills the window until it is closed; returns the bytes that went in. */
 static int64_t fill_window(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct peer *p = c->peer;
@@ -99,7 +99,7 @@ TEST_F(window, lc_53_never_more_than_the_buffer)
 	int64_t in;
 	struct conn c;
 
-	/* A peer that does not care about the window: nothing beyond it is taken. */
+	/* A peer that ignores the window: nothing beyond it is accepted. */
 	in = open_full(_metadata, p, &c);
 	counters_take(&before);
 	counters_ignore(&before, "InSegs", "OutSegs", "TCPACKSkippedSeq", NULL);
@@ -189,7 +189,7 @@ TEST_F(window, rfc9293_shld_14_edge_of_a_scaled_window)
 	int64_t before;
 	struct conn c;
 
-	/* What is left of it is no multiple of the scale. */
+	/* The remainder of the window is no multiple of the scale. */
 	conn_open(p, &c, .opt = SCALED);
 	ASSERT_LT(0, c.kern_wscale);
 	for (int i = 0; i < 20; i++) {
@@ -206,7 +206,7 @@ TEST_F(window, rfc5681_2_window_stays_behind_a_hole)
 	int64_t at, before;
 	struct conn c;
 
-	/* With another one it were no duplicate ACK: the reader has to wait. */
+	/* With another window it would be no duplicate ACK: the reader has to wait. */
 	conn_open(p, &c);
 	for (int i = 0; i < 20; i++) {
 		conn_send(&c, .len = MSS);
@@ -254,7 +254,7 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 	static uint8_t text[4 * MSS];
 	struct conn c;
 
-	/* SHLD-15: nothing new goes; SHLD-16: what is inside goes again. */
+	/* SHLD-15: no new data is sent; SHLD-16: data inside is sent again. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
 	ASSERT_EQ(3 * MSS, send(c.fd, text, 3 * MSS, 0));
 	for (int i = 0; i < 3; i++)
@@ -273,8 +273,8 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 }
 
 /*
- * Bare ACKs of the same numbers may overtake each other on the way, and only the
- * larger window is believed, or a closed one. What has moved a number is later.
+ * Bare ACKs of the same numbers may overtake each other, and only the larger window is
+ * believed, or a closed one. A segment with a higher number is later.
  */
 TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 {
@@ -288,7 +288,7 @@ TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 	ASSERT_EQ(2 * MSS, send(c.fd, text, 2 * MSS, 0));
 	conn_expect(&c, .seq = 1, .len = MSS);
 	conn_expect(&c, .seq = 1 + MSS, .len = MSS);
-	/* So is what stands behind more of the stream, in either direction. */
+	/* So is a segment with more data, in either direction. */
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS / 2);
 	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
 	conn_expect(&c, .seq = 1 + 2 * MSS, .len = MSS / 2, .within_ms = 300);
@@ -296,10 +296,10 @@ TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 	conn_expect(&c, .len = MSS / 2);
 	conn_send(&c, .flags = ACK | PSH, .data = "x", .ack = 1 + 3 * MSS, .wnd = 10);
 	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
-	/* Older text that comes late says nothing of the window. */
+	/* Older data that arrives late does not change the window. */
 	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "x", .ack = 1 + 3 * MSS, .wnd = 60000);
 	conn_expect(&c, .flags = ACK, .ack = 2);
-	/* A window that is closed is believed though nothing else has changed. */
+	/* A closed window is believed though nothing else has changed. */
 	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 0);
 	ASSERT_EQ(5, send(c.fd, text, 5, 0));
 	peer_expect_silence(p, 150);
@@ -341,7 +341,7 @@ TEST_F(window, rfc9293_must_66_closed_window_hears_rst_and_ack)
 	struct conn c;
 
 	in = open_full(_metadata, p, &c);
-	/* The ACK field of a segment whose text is refused counts. */
+	/* The ACK field of a segment whose data is refused counts. */
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	conn_expect(&c, .flags = ACK | PSH, .data = "text");
 	counters_begin(&before);
@@ -362,7 +362,7 @@ TEST_F(window, rfc9293_must_01_unsigned)
 	int64_t in_flight = 0;
 	struct conn c;
 
-	/* 40000 is negative in 16 bits with a sign. */
+	/* 40000 is negative in signed 16 bits. */
 	conn_open(p, &c, .wnd = 40000);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
 	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
@@ -384,7 +384,7 @@ TEST_F(window, rfc9293_rec_01_windows_of_32_bits)
 	static uint8_t text[30000];
 	struct conn c;
 
-	/* 65535 << 14: a gigabyte, held as such and not cut. */
+	/* 65535 << 14: a gigabyte, kept in full. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(14)));
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
 	conn_send(&c, .flags = ACK, .wnd = 65535);
@@ -456,7 +456,7 @@ TEST_F(window, knob_rmem)
 	EXPECT_EQ(0, strcmp(text, "4096\t40000\t60000"));
 }
 
-/* The scale has to do for the largest buffer that the user may ask for later. */
+/* The scale must suffice for the largest buffer that the program may ask for later. */
 TEST_F(window, rfc7323_2_scale_is_that_of_rmem_max)
 {
 	struct peer *p = &self->peer;
@@ -472,7 +472,7 @@ TEST_F(window, rfc7323_2_scale_is_that_of_rmem_max)
 	conn_start(p, &c, .kport = 6001, .opt = SCALED);
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .wscale = scale);
-	/* Who has asked for one gets no larger one. */
+	/* A program that has set a size gets no larger buffer. */
 	conn_start(p, &c, .kport = 6002, .opt = SCALED, .prepare = medium_buffer);
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .wscale = 0);
@@ -492,7 +492,7 @@ TEST_F(window, knob_wmem)
 	ASSERT_EQ(0, knob_set_text("wmem", "4096 8000 8000"));
 	conn_open(p, &c, .wnd = 1000);
 	EXPECT_EQ(8000, buffer_of(c.fd, SO_SNDBUF));
-	/* No more than that waits, whatever the program offers. */
+	/* No more than that waits, whatever the program writes. */
 	n = send(c.fd, text, sizeof(text), 0);
 	EXPECT_LT(1000, n);
 	EXPECT_GT(20000, n);
@@ -563,9 +563,9 @@ TEST_F(window, ctr_TCPWantZeroWindowAdv)
 }
 
 /*
- * What begins before a closed window and goes on behind it brings nothing that
- * there is room for. Kept all the same, it would fill a buffer of a fixed size,
- * and the window would stay closed though all is read.
+ * A segment that begins below a closed window and extends beyond it brings only data
+ * without space. Kept all the same, it would fill a buffer of a fixed size, and the
+ * window would stay closed though all is read.
  */
 TEST_F(window, lc_54_straddling_a_closed_window)
 {

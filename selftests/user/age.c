@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * age: /proc/net/xtcp_age: how long each connection has been in its state, and
- * whose it is. LC-94.
+ * age: /proc/net/xtcp_age: how long each connection has been in its state, and its
+ * owner. LC-94.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -17,7 +17,7 @@ struct age_row {
 	unsigned long inode;
 };
 
-/* How many rows have that local port; one of them in @row. */
+/* The number of rows with that local port; one of them in @row. */
 static int rows_of(struct age_row *row, int lport)
 {
 	FILE *f = fopen("/proc/net/xtcp_age", "r");
@@ -88,7 +88,7 @@ AGE(LAST_ACK, true, "LAST-ACK")
 AGE(TIME_WAIT, false, "TIME-WAIT")
 AGE(ORPHAN_FIN_WAIT_2, true, "FIN-WAIT-2")
 
-/* Its SYN-ACK was sent again at 1, 3 and 7 s meanwhile. */
+/* Its SYN-ACK was repeated at 1, 3 and 7 s meanwhile. */
 TEST_F(age, proc_age_half_open_and_listener)
 {
 	struct peer *p = &self->peer;
@@ -113,7 +113,7 @@ TEST_F(age, proc_age_half_open_and_listener)
 	EXPECT_EQ(0, row.inode);
 }
 
-/* A new state, a new age; what stays in the state leaves it alone. */
+/* A new state resets the age; events that keep the state do not. */
 TEST_F(age, proc_age_begins_with_the_state)
 {
 	struct peer *p = &self->peer;
@@ -198,7 +198,7 @@ TEST_F(age, proc_age_header_and_device)
 	ASSERT_EQ(0, socket_listen(fd, 1));
 	ASSERT_EQ(1, rows_of(&row, 5000));
 	EXPECT_STREQ(end_text("127.0.0.1%lo", 5000), row.local);
-	/* The row is what xtcp_kill takes. */
+	/* xtcp_kill takes the row. */
 	f = fopen("/proc/net/xtcp_kill", "w");
 	ASSERT_NE(NULL, f);
 	fprintf(f, "%s %s\n", row.local, row.remote);

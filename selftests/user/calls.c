@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * calls: what each socket call returns when it cannot do what was asked, and
- * how long it waits. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all
- * of it holds on the kernel's TCP as well.
+ * calls: the errors of each socket call, and how long it waits. RFC 9293 3.9.1; errno
+ * is Linux TCP's in every row, so all of it holds on the kernel's TCP as well.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -119,7 +118,7 @@ TEST_F(calls, call_accept4_flags_and_address)
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_send(&c, .flags = ACK);
-	/* A short buffer gets the beginning, and how long it would have been. */
+	/* A short buffer gets the beginning, and the full length. */
 	whole = len;
 	len = 4;
 	memset(&begun, 0xff, sizeof(begun));
@@ -204,7 +203,7 @@ TEST_F(calls, call_accept_interrupted)
 	sleeper_expect_ms(WHERE(_metadata), r.ms, 200);
 }
 
-/* SA_RESTART: the call goes on as if nothing had been. */
+/* SA_RESTART: the call continues as if nothing had happened. */
 TEST_F(calls, call_accept_restarted)
 {
 	struct sleeper_result r;
@@ -235,7 +234,7 @@ TEST_F(calls, errno_without_a_connection)
 	EXPECT_EQ(EINVAL, errno_of(shutdown(fd, 3)));
 	EXPECT_EQ(ENOTCONN, errno_of(shutdown(fd, SHUT_RDWR)));
 	socket_expect_name(WHERE(_metadata), fd, getsockname, NULL, 0);
-	/* Listening is no connection either. */
+	/* A listener is no connection either. */
 	ASSERT_EQ(0, listen(fd, 1));
 	EXPECT_EQ(ENOTCONN, errno_of(recv(fd, &b, 1, 0)));
 	EXPECT_EQ(EPIPE, errno_of(send(fd, "x", 1, MSG_NOSIGNAL)));
@@ -248,7 +247,7 @@ TEST_F(calls, errno_names_of_a_closed_connection)
 	struct conn c;
 
 	conn_to_state(p, &c, ST_SYN_SENT);
-	/* Half a connection has half the names. */
+	/* A half-open connection has half the names. */
 	EXPECT_EQ(ENOTCONN, socket_name(c.fd, getpeername));
 	socket_expect_name(WHERE(_metadata), c.fd, getsockname, &p->kernel, c.kport);
 
@@ -270,7 +269,7 @@ TEST_F(calls, call_shutdown_read)
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP, socket_poll(c.fd));
 	EXPECT_EQ(0, recv(c.fd, b, sizeof(b), 0));
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* What comes is taken all the same, and can be read. */
+	/* Arriving data is kept all the same, and can be read. */
 	conn_send(&c, .flags = ACK | PSH, .data = "abc");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);
 	EXPECT_EQ(3, recv(c.fd, b, sizeof(b), 0));
@@ -313,7 +312,7 @@ TEST_F(calls, errno_send_eagain_when_full)
 	EXPECT_EQ(0, socket_poll(c.fd) & POLLOUT);
 }
 
-/* SIGPIPE, unless MSG_NOSIGNAL says no. */
+/* SIGPIPE, unless MSG_NOSIGNAL is given. */
 static volatile sig_atomic_t pipe_signals;
 
 static void on_sigpipe(int signo)
@@ -337,7 +336,7 @@ TEST_F(calls, errno_send_epipe_and_sigpipe)
 	peer_expect_silence(p, 100);
 }
 
-/* What a RST leaves behind is told once, to whoever asks first. */
+/* The error of a RST is reported once, to the first call. */
 enum asker { ASK_RECV, ASK_SEND, ASK_SO_ERROR, ASK_CONNECT };
 
 static int ask(int fd, enum asker who)
@@ -359,7 +358,7 @@ static int ask(int fd, enum asker who)
 static void error_is_told_once(struct __test_metadata *_metadata, struct peer *p,
 			       enum conn_state state, int error)
 {
-	/* After the peer's FIN a reader is told the end of the stream, no error. */
+	/* After the peer's FIN a reader gets the end of the stream, no error. */
 	enum asker who = state == ST_CLOSE_WAIT ? ASK_SEND : ASK_RECV;
 
 	for (; who < ASK_CONNECT; who++) {
@@ -376,7 +375,7 @@ static void error_is_told_once(struct __test_metadata *_metadata, struct peer *p
 		EXPECT_EQ(0, ask(c.fd, ASK_SO_ERROR));
 		EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
 		EXPECT_EQ(EPIPE, ask(c.fd, ASK_SEND));
-		/* The end of the stream; of none, if there never was one. */
+		/* The end of the stream, even if there never was one. */
 		EXPECT_EQ(0, ask(c.fd, ASK_RECV));
 		conn_expect_state(&c, ST_CLOSED);
 		close(c.fd);
@@ -573,7 +572,7 @@ static long send_one(int fd, char *data)
 	return send(fd, "x", 1, MSG_NOSIGNAL);
 }
 
-/* To a peer without a window, until the buffer holds no more. */
+/* To a peer without a window, until the buffer is full. */
 static void fill(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
 {
 	static char buf[1 << 20];
@@ -613,7 +612,7 @@ TEST_F(calls, call_send_interrupted)
 	EXPECT_GE(210, r.ms);
 }
 
-/* What was queued counts more than the signal. */
+/* The bytes that were queued are returned, not the signal's error. */
 TEST_F(calls, call_send_interrupted_in_part)
 {
 	struct sleeper_result r;
@@ -639,7 +638,7 @@ TEST_F(calls, call_send_waits_for_the_handshake)
 	s = sleeper_start(_metadata, c.fd, send_one);
 	sleeper_expect_asleep(&s, 300);
 	conn_send(&c, .flags = SYN | ACK);
-	/* Stock lets that ACK wait for the data that is waiting, too. */
+	/* The kernel's TCP lets that ACK wait for the unsent data, too. */
 	if (!stock_mode())
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	r = sleeper_expect_done(&s, 20);
@@ -662,8 +661,8 @@ TEST_F(calls, call_send_ends_at_rst)
 }
 
 /*
- * SO_LINGER with a time: close() waits for the ACK of the FIN, at most so
- * long. The child's descriptor is the last one, once the test closed its own.
+ * SO_LINGER with a time: close() waits for the ACK of the FIN, at most so long. The
+ * child's descriptor is the last one, once the test has closed its own.
  */
 #define CLOSE_AFTER_MS 20
 
@@ -708,7 +707,7 @@ TEST_F(calls, call_close_lingers_so_long)
 	struct sleeper s;
 
 	s = linger_in_child(_metadata, &c);
-	self->peer.leave_unread = true;		/* the FIN again and again */
+	self->peer.leave_unread = true;		/* repetitions of the FIN */
 	r = sleeper_expect_done(&s, 3000);
 	EXPECT_EQ(0, r.ret);
 	sleeper_expect_ms(WHERE(_metadata), r.ms - CLOSE_AFTER_MS, 2000);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * connect: connect() and bind(), the calls that are given an address, as calls.c has
- * the others: what they return when they cannot do what was asked, and how long they
- * wait. RFC 9293 3.9.1; errno is Linux TCP's in every row, so all of it holds on
- * the kernel's TCP as well.
+ * connect: connect() and bind(), the calls with an address argument; calls.c has the
+ * others: their errors, and how long they wait. RFC 9293 3.9.1; errno is Linux TCP's
+ * in every row, so all of it holds on the kernel's TCP as well.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -12,7 +11,7 @@
 
 PEER_FIXTURE(connect);
 
-/* A host that the peer's device leads to, and nobody answers for. */
+/* A host on the peer's device that does not answer. */
 #define ELSEWHERE "10.0.0.77"
 
 static int fresh(struct __test_metadata *_metadata)
@@ -23,13 +22,13 @@ static int fresh(struct __test_metadata *_metadata)
 	return fd;
 }
 
-/* One that the test's sockets are not of. */
+/* An address of another family than the test's sockets. */
 static int other_family(void)
 {
 	return socket_family(AF_INET) == AF_INET6 ? AF_INET : AF_INET6;
 }
 
-/* Linux takes no less of an address: RFC 2133's had no scope. */
+/* Linux takes no shorter address: RFC 2133's had no scope. */
 static socklen_t address_len_min(void)
 {
 	return socket_family(AF_INET) == AF_INET6 ?
@@ -48,7 +47,7 @@ TEST_F(connect, errno_connect_einprogress_ealready_eisconn)
 	EXPECT_EQ(EALREADY, socket_connect(c.fd, ELSEWHERE, 1));
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
-	/* The first call after success tells it, wherever it points. */
+	/* The first call after success reports it, whatever its address. */
 	EXPECT_EQ(0, socket_connect(c.fd, ELSEWHERE, 1));
 	EXPECT_EQ(EISCONN, socket_connect(c.fd, "10.0.0.2", c.pport));
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -79,7 +78,7 @@ TEST_F(connect, errno_connect_bad_address)
 	EXPECT_EQ(EAFNOSUPPORT, errno_of(connect(fd, (void *)&sa, len)));
 	EXPECT_EQ(EBADF, errno_of(connect(-1, (void *)&sa, len)));
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
-	/* None of that spoilt the socket. */
+	/* None of that harmed the socket. */
 	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 40000));
 	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE);
 }
@@ -104,7 +103,7 @@ TEST_F(connect, errno_connect_enetunreach)
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
 }
 
-/* No port to be had for that destination; another destination has all. */
+/* No port left for that destination; another destination has all. */
 TEST_F(connect, errno_connect_eaddrnotavail)
 {
 	int fd[3];
@@ -123,7 +122,7 @@ TEST_F(connect, errno_connect_eaddrnotavail)
 	EXPECT_EQ(0, proc_rows(AF_INET, 0));
 }
 
-/* What ends a connection attempt, and what SO_ERROR says then. */
+/* What ends a connection attempt, and the value of SO_ERROR then. */
 FIXTURE(refusal) {
 	struct peer peer;
 };
@@ -131,7 +130,7 @@ FIXTURE(refusal) {
 FIXTURE_VARIANT(refusal) {
 	int type, code;		/* of ICMP; type 0: a RST */
 	int error;
-	int error6;		/* of ICMPv6's message that says the same */
+	int error6;		/* of the equivalent message of ICMPv6 */
 };
 
 static int of_family(int error, int error6)
@@ -185,7 +184,7 @@ TEST_F(refusal, errno_connect_is_told_why)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
-/* The same, told to a connect() that waits. */
+/* The same, reported by a connect() that waits. */
 static long connect_peer(int fd, char *data)
 {
 	errno = socket_connect(fd, "10.0.0.2", 40000);
@@ -220,7 +219,7 @@ TEST_F(refusal, errno_blocking_connect)
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(-1, r.ret);
 	EXPECT_EQ(of_family(variant->error, variant->error6), r.err);
-	/* Told once, and the socket may try again. */
+	/* Reported once, and the socket may try again. */
 	EXPECT_EQ(0, socket_error(fd));
 	fd_nonblock(fd);
 	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 40000));
@@ -267,7 +266,7 @@ TEST_F(connect, errno_connect_etimedout)
 	}
 }
 
-/* SO_SNDTIMEO bounds the wait of connect(), which then goes on by itself. */
+/* SO_SNDTIMEO limits the wait of connect(), whose attempt continues. */
 TEST_F(connect, call_connect_sndtimeo)
 {
 	struct peer *p = &self->peer;
@@ -339,7 +338,7 @@ TEST_F(connect, call_disconnect_established_resets)
 	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
 	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(c.fd));
 	EXPECT_EQ(0, socket_disconnect(c.fd));
-	/* A new life for the same socket. */
+	/* The same socket is used again. */
 	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 40000));
 	peer_expect(p, .flags = SYN, .sport = ANYWHERE);
 	EXPECT_EQ(1, proc_rows(AF_INET, ROW_SYN_SENT));
@@ -364,10 +363,10 @@ TEST_F(connect, call_disconnect_stops_listening)
 
 	conn_to_state(p, &c, ST_HALF_OPEN);
 	ASSERT_EQ(0, socket_disconnect(c.lfd));
-	/* Stock lets the half-open record run into its timer. */
+	/* The kernel's TCP keeps the half-open record until its timer expires. */
 	EXPECT_EQ(stock_mode(), proc_rows(AF_INET, 0));
 	EXPECT_EQ(EINVAL, socket_accept(c.lfd));
-	/* Half-open records went with it; the port was bound, and still is. */
+	/* Half-open records ended with it; the port was bound, and still is. */
 	conn_send(&c, .flags = ACK);
 	conn_expect(&c, .flags = RST, .seq = 1);
 	ASSERT_EQ(0, listen(c.lfd, 1));
@@ -441,7 +440,7 @@ TEST_F(connect, errno_bind_all_ephemeral_ports_taken)
 	EXPECT_EQ(EADDRINUSE, errno_of(listen(fd[2], 1)));
 }
 
-/* LC-27: the same tuple on protocol 6 and on 253 is two connections. */
+/* LC-27: the same 4-tuple on protocol 6 and on 253 is two connections. */
 TEST_F(connect, lc_27_same_tuple_on_both_protocols)
 {
 	struct peer *p = &self->peer;

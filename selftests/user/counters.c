@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * counters: those of /proc/net/xtcp_snmp and xtcp_netstat that belong to no
- * stage: what comes in and goes out, what is refused for its form or its TTL,
- * what ends. One is provoked, it moves by so much, and no other does unless
- * the test names it. And the TTL itself, which bounds how old a segment can be
- * (RFC 9293 3.4.1 and MUST-49).
+ * counters: /proc/net/xtcp_snmp and xtcp_netstat, /proc/net/xtcp_lifecycle, and those
+ * counters that belong to no stage: segments in and out, segments refused for their
+ * form or TTL, ends. Each is provoked and moves by so much, and no other does unless
+ * the test names it. And the TTL itself, which limits a segment's age (RFC 9293 3.4.1
+ * and MUST-49).
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -34,7 +34,7 @@ TEST_F(counters, ctr_InSegs)
 	struct conn c;
 
 	open_beside_closed_port(p, &c, &before);
-	/* Whatever IP hands over, good or bad. */
+	/* Every segment that IP delivers, good or bad. */
 	conn_send(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "InSegs", 1, "TCPPureAcks", 1, NULL);
 	counters_take(&before);
@@ -44,7 +44,7 @@ TEST_F(counters, ctr_InSegs)
 	counters_take(&before);
 	peer_send(p, .flags = RST, .dport = 9);
 	counters_expect(_metadata, &before, "InSegs", 1, NULL);
-	/* Not what IP keeps to itself: it is for somebody else. */
+	/* Not those that IP drops: they are for another host. */
 	counters_take(&before);
 	peer_send(p, .flags = SYN, .dst = ipaddr("10.0.0.77"));
 	counters_expect(_metadata, &before, NULL);
@@ -67,7 +67,7 @@ TEST_F(counters, ctr_OutSegs)
 			"TCPSynRetrans", 1, "TCPTimeouts", 1, NULL);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
-	/* Text the first time only. */
+	/* Data the first time only. */
 	counters_take(&before);
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .len = 1);
@@ -90,7 +90,7 @@ TEST_F(counters, ctr_OutRsts)
 	struct counters before;
 	struct conn c;
 
-	/* In answer, and unasked. */
+	/* As an answer, and unasked. */
 	open_beside_closed_port(p, &c, &before);
 	peer_send(p, .flags = SYN, .dport = 9);
 	peer_expect(p, .flags = RST | ACK, .sport = 9);
@@ -113,9 +113,9 @@ TEST_F(counters, ctr_InErrs)
 	conn_open(p, &c);
 	counters_take(&before);
 	/*
-	 * Too short a header, one beyond the end, two that are not all there.
-	 * Linux counts the first, and one whose port can't be read is its on the
-	 * TCP wire.
+	 * Too short a header, one beyond the end, two that are incomplete. Linux
+	 * counts the first; on the TCP wire a segment without a readable port is the
+	 * kernel's.
 	 */
 	p->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	conn_send(&c, .seq = 1, .flags = ACK, .doff = 4);
@@ -235,7 +235,7 @@ TEST_F(counters, ctr_EstabResets)
 	}
 }
 
-/* A RST for which there is no way any more. */
+/* A RST without a route. */
 TEST_F(counters, ctr_TCPAbortFailed)
 {
 	struct peer *p = &self->peer;
@@ -277,7 +277,7 @@ TEST_F(counters, ctr_OutOfWindowIcmps)
 	conn_send(&c, .flags = ACK);
 }
 
-/* A segment, or text, whose timestamp is older than one that came before. */
+/* A segment, or data, whose timestamp is older than an earlier one. */
 TEST_F(counters, ctr_PAWSEstab)
 {
 	struct peer *p = &self->peer;
@@ -297,7 +297,7 @@ TEST_F(counters, ctr_PAWSEstab)
 	EXPECT_EQ(0, socket_receive(c.fd));
 	EXPECT_EQ(0, socket_receive(c.fd));
 	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
-	/* RFC 7323 5.2: a RST is spared. */
+	/* RFC 7323 5.2: a RST is exempt. */
 	counters_take(&before);
 	conn_send(&c, .flags = RST, .seq = 4, .opt = old);
 	counters_expect(_metadata, &before, "InSegs", 1, "EstabResets", 1,
@@ -327,7 +327,7 @@ static void set_min_ttl(struct __test_metadata *_metadata, int fd)
 	ASSERT_EQ(0, socket_set_ip(fd, IP_MINTTL, 255));
 }
 
-/* Whom a neighbour alone may talk to: GTSM, RFC 5082. */
+/* A connection that only a neighbour may use: GTSM, RFC 5082. */
 TEST_F(counters, ctr_TCPMinTTLDrop)
 {
 	struct peer *p = &self->peer;
@@ -365,7 +365,7 @@ TEST_F(counters, ctr_TCPMinTTLDrop_by_a_listener)
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_send(&c, .flags = ACK, .seq = 1, .ttl = 255);
 	conn_accept(&c);
-	/* The child has it from the listener. */
+	/* The child inherits it from the listener. */
 	counters_take(&before);
 	conn_send(&c, .flags = RST, .seq = 1, .ttl = 254);
 	counters_expect(_metadata, &before, "InSegs", 1, "TCPMinTTLDrop", 1, NULL);
@@ -378,7 +378,7 @@ TEST_F(counters, ctr_TCPMinTTLDrop_of_the_third_ack)
 	struct counters before;
 	struct conn c;
 
-	NOT_ON_STOCK();		/* where anybody far away may complete it */
+	NOT_ON_STOCK();		/* where a distant peer may complete it */
 	conn_to_state(p, &c, ST_HALF_OPEN);
 	set_min_ttl(_metadata, c.lfd);
 	counters_take(&before);
@@ -395,7 +395,7 @@ static void set_ttl_77(int fd)
 	socket_set_ip(fd, IP_TTL, 77);
 }
 
-/* The bound on a segment's life: 64 hops, on whatever is sent. */
+/* The limit on a segment's life: 64 hops, on every segment. */
 static void expect_ttl(struct __test_metadata *_metadata, struct peer *p, int ttl,
 		       int kport)
 {
@@ -413,7 +413,7 @@ static void expect_ttl(struct __test_metadata *_metadata, struct peer *p, int tt
 	conn_expect(&c, .len = 1, .ttl = ttl);
 	conn_send(&c, .flags = ACK);
 	conn_advance(&c, ST_TIME_WAIT, true);
-	/* By a record, and by nobody. */
+	/* Sent by a record, and without a socket. */
 	conn_send(&c, .flags = FIN | ACK, .seq = conn_peer_nxt(&c) - 1);
 	conn_expect(&c, .flags = ACK, .ttl = ttl);
 	peer_hold(p, 9);
@@ -439,7 +439,7 @@ TEST_F(counters, lc_96_ttl_of_a_socket)
 
 	conn_to_state(p, &c, ST_SYN_SENT, .prepare = set_ttl_77);
 	EXPECT_EQ(77, p->last.ttl);
-	/* A listener's is its children's, from the SYN-ACK on. */
+	/* A listener's children have its value, from the SYN-ACK on. */
 	conn_to_state(p, &c, ST_HALF_OPEN, .prepare = set_ttl_77);
 	EXPECT_EQ(77, p->last.ttl);
 	conn_send(&c, .flags = ACK);
@@ -447,7 +447,7 @@ TEST_F(counters, lc_96_ttl_of_a_socket)
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .len = 1, .ttl = 77);
 	conn_send(&c, .flags = ACK);
-	/* And can be changed at any time, or given back. */
+	/* And it can be changed at any time, or reset. */
 	socket_set_ip(c.fd, IP_TTL, 1);
 	ASSERT_EQ(1, send(c.fd, "y", 1, 0));
 	conn_expect(&c, .len = 1, .ttl = 1);
@@ -461,8 +461,8 @@ TEST_F(counters, lc_96_ttl_of_a_socket)
 /* --- the lifecycle table -------------------------------------------------- */
 
 /*
- * Any mix of FIN, SYN, RST and ACK in any state: none is an event that the
- * table does not know.
+ * Any mix of FIN, SYN, RST and ACK in any state: the lifecycle table knows every
+ * event.
  */
 TEST_F(counters, ctr_XtcpLifecycleUnknown)
 {
@@ -471,7 +471,7 @@ TEST_F(counters, ctr_XtcpLifecycleUnknown)
 	struct conn c;
 
 	NOT_ON_STOCK();
-	/* What comes after an end is Linux's to answer there. */
+	/* On the TCP wire Linux answers segments that come after an end. */
 	p->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	for (int st = 0; st < ST_COUNT; st++) {
 		for (int flags = 0; flags <= (FIN | SYN | RST | ACK); flags++) {
@@ -532,7 +532,7 @@ TEST_F(counters, proc_snmp_has_stocks_names)
 	EXPECT_EQ('\n', values[strlen(values) - 1]);
 }
 
-/* Those without Xtcp in front are stock's, spelled alike. */
+/* Counters without Xtcp in front have the kernel's names. */
 TEST_F(counters, proc_netstat_has_stocks_names)
 {
 	static char names[16384], values[16384], stocks[16384];
@@ -603,7 +603,7 @@ TEST_F(counters, ctr_CurrEstab)
 		expected += steps[i].gauge;
 		EXPECT_EQ(expected, counter_get(&now, "CurrEstab"));
 	}
-	/* Not yet accepted counts as well; a RST takes it away. */
+	/* A connection not yet accepted counts as well; a RST takes it away. */
 	conn_to_state(&self->peer, &c, ST_HALF_OPEN, .kport = 5100);
 	conn_send(&c, .flags = ACK);
 	counters_take(&now);
@@ -624,7 +624,7 @@ static bool is_state(const char *word)
 		"TIME-WAIT",
 	};
 
-	/* Those that are small records say so behind the state's own name. */
+	/* States of records have an addition behind the state's name. */
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (!strncmp(word, states[i], strlen(states[i])) &&
 		    strchr("( /", word[strlen(states[i])]))
@@ -632,7 +632,7 @@ static bool is_state(const char *word)
 	return false;
 }
 
-/* wish_15: a header, then every row there is, those at 0 as well. */
+/* wish_15: a header, then every row of the table, those at 0 as well. */
 TEST_F(counters, wish_15_lifecycle_format)
 {
 	char line[256], *last, *end;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipoptions: the options of IP on a socket: TTL and its least, TOS, and what
+ * ipoptions: the options of IP on a socket: TTL and its minimum, TOS, and what
  * IP_RECVERR reports of the path. RFC 9293 MUST-47, 48, 49; SHLD-20, 21, 22, 25. As on
  * Linux TCP.
  */
@@ -30,7 +30,7 @@ TEST_F(ipoptions, rfc9293_must_49_ttl)
 	ASSERT_EQ(0, socket_set_ip(c.fd, IP_TTL, 9));
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .seq = 1, .len = 1, .ttl = 9);
-	/* Without it the namespace's. */
+	/* Without the option, the namespace's value. */
 	conn_open(p, &c);
 	EXPECT_EQ(64, p->last.ttl);
 	ASSERT_EQ(0, default_ttl_set(33));
@@ -106,7 +106,7 @@ TEST_F(ipoptions, rfc9293_must_47_soft_errors_are_reported)
 	conn_open(p, &c);
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .seq = 1, .len = 1);
-	/* The default: remembered, and told if the connection dies of it. */
+	/* The default: the error is kept, and reported if the connection dies of it. */
 	peer_send_icmp(p, .type = 3, .code = 1);
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -125,7 +125,7 @@ TEST_F(ipoptions, rfc9293_shld_25_soft_errors_are_visible)
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .seq = 1, .len = 1);
 	peer_send_icmp(p, .type = 3, .code = 1);
-	/* At once, and the connection lives on. */
+	/* Reported at once, and the connection lives on. */
 	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
 	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
 	conn_expect_state(&c, ST_ESTABLISHED);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * knobs: net.ipv4.xtcp_*. Most have their stock twin net.ipv4.tcp_* in the
- * same guest: what is written to both has to be taken or refused by both and
- * to read alike, and the defaults have to agree; a few are xtcp's own. What a knob does is tested where it does it; here only
- * those that a SYN shows.
+ * knobs: net.ipv4.xtcp_*. Most have a twin net.ipv4.tcp_* of the kernel in the same
+ * guest: a value written to both must be taken or refused by both and read alike, and
+ * the defaults must agree; a few are xtcp's own. What a knob does is tested with the
+ * feature; here only effects that a SYN shows.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -42,11 +42,11 @@ static const char *path_of(const char *stack, const char *knob)
 
 #define VALUE_MAX 128
 
-/* Ours and stock's, which has not all of them on 6.1. */
+/* xtcp's file, and the kernel's, which lacks some on 6.1. */
 /*
- * Three sizes of a buffer: the last comes from memory by its low watermark,
- * which the kernel raises for a while when memory gets into pieces. Stock took
- * it at boot, xtcp when it was loaded.
+ * Three sizes of a buffer: the last depends on the low watermark of memory, which the
+ * kernel raises for a while when memory is fragmented. The kernel's TCP computed it at
+ * boot, xtcp when it was loaded.
  */
 static bool is_same_buffer(const char *stocks, const char *ours)
 {
@@ -72,7 +72,7 @@ static void expect_alike(struct __test_metadata *_metadata, const char *knob)
 		EXPECT_STREQ(stocks, ours);
 }
 
-/* Everything a finger may slip into. */
+/* Malformed values of many kinds. */
 static const char *const values[] = {
 	"0", "1", "2", "3", "5", "47", "127", "128", "255", "256", "-1", "-5",
 	"65535", "65536", "2147483647", "2147483648", "4294967295",
@@ -87,12 +87,12 @@ static void write_both(struct __test_metadata *_metadata, const char *knob, cons
 	int ours = sysctl_write(path_of("xtcp", knob), value);
 	int stocks;
 
-	/* Accurate ECN, which stock has from 7.0 on. */
+	/* Accurate ECN, which the kernel has from 7.0 on. */
 	if (!strcmp(knob, "ecn") && (!strcmp(value, "3") || !strcmp(value, "5"))) {
 		EXPECT_EQ(EINVAL, ours);
 		return;
 	}
-	/* 6.1 takes what it then shifts an int by. */
+	/* 6.1 takes a value by which it then shifts an int. */
 	if (!strcmp(knob, "tso_rtt_log") && atoi(value) > 31 && atoi(value) < 256) {
 		EXPECT_EQ(EINVAL, ours);
 		return;
@@ -104,7 +104,7 @@ static void write_both(struct __test_metadata *_metadata, const char *knob, cons
 	expect_alike(_metadata, knob);
 }
 
-/* A value refused leaves the old one; EINVAL says so. */
+/* A refused value leaves the old one; the error is EINVAL. */
 static void expect_refused(struct __test_metadata *_metadata, const char *knob, const char *value)
 {
 	char before[VALUE_MAX], after[VALUE_MAX];
@@ -156,9 +156,9 @@ static void knob_is_like_stocks(struct __test_metadata *_metadata, int ns,
 	expect_of_a_netns(_metadata, ns, knob, before, another);
 }
 
-/* Default NULL: it depends on the machine's memory, and is stock's. */
+/* Default NULL: it depends on the machine's memory, and equals the kernel's. */
 #define KNOB(name, initial, refused) KNOB_RANGE(name, initial, refused, "100")
-/* Another value than the default is told as well, where 100 is none. */
+/* Another value that differs from the default is given where 100 does not. */
 #define KNOB_RANGE(name, initial, refused, another) \
 	TEST_F(knobs, knob_##name) \
 	{ \
@@ -213,7 +213,7 @@ KNOB(pacing_ca_ratio, "120", "-1")
 KNOB(notsent_lowat, "4294967295", "-1")
 KNOB(max_reordering, "300", "0")
 
-/* The other bounds it. */
+/* The other knob limits it. */
 TEST_F(knobs, knob_reordering)
 {
 	NOT_ON_STOCK();
@@ -240,7 +240,7 @@ KNOB(invalid_ratelimit, "500", "x")
 KNOB(challenge_ack_limit, "2147483647", "2147483648")
 KNOB(min_snd_mss, "48", "47")
 
-/* Stock's default is 4 where it has the knob; 0 is what all others do. */
+/* The kernel's default is 4 where it has the knob; 0 is what all others do. */
 TEST_F(knobs, knob_syn_linear_timeouts)
 {
 	NOT_ON_STOCK();
@@ -273,7 +273,7 @@ TEST_F(knobs, knob_migrate_req)
 	expect_of_a_netns(_metadata, self->ns, "migrate_req", "0", "1");
 }
 
-/* Those that stock has not. */
+/* Those that the kernel does not have. */
 static void knob_is_ours(struct __test_metadata *_metadata, int ns, const char *knob,
 			 const char *initial, const char *const *refused, const char *largest)
 {
@@ -306,7 +306,7 @@ GATE_KNOB(rst_ratelimit, "0", "2147483647")
 
 /* --- of the whole machine ------------------------------------------------ */
 
-/* In the first namespace alone they may be written. */
+/* Only the first namespace may write them. */
 static void knob_is_the_machines(struct __test_metadata *_metadata, int ns, const char *knob,
 				 const char *another, const char *refused)
 {
@@ -349,7 +349,9 @@ TEST_F(knobs, knob_mem)
 
 	NOT_ON_STOCK();
 	knob_is_the_machines(_metadata, self->ns, "mem", "1000\t2000\t3000", "x");
-	/* Stock makes its own at boot, when not just this memory is free. */
+	/*
+	 * The kernel computes its own at boot, when another amount of memory is free.
+	 */
 	ASSERT_EQ(0, sysctl_read(path_of("xtcp", "mem"), value, sizeof(value)));
 	ASSERT_EQ(3, sscanf(value, "%ld %ld %ld", &low, &pressure, &max));
 	EXPECT_EQ(pressure / 4 * 3, low);
@@ -447,7 +449,7 @@ TEST_F(knobs, knob_wire)
 }
 
 /*
- * Two groups, by the rules of stock's ping_group_range: what is written to both
+ * Two groups, by the rules of the kernel's ping_group_range: a value written to both
  * is taken or refused by both, and reads alike.
  */
 TEST_F(knobs, knob_gid_range)
@@ -504,7 +506,7 @@ TEST_F(knobs, knob_congestion_control)
 	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "reno cubic"));
 	EXPECT_EQ(ENOENT, knob_set_text("congestion_control", "a_name_too_long_for_any_rule"));
 	text_is(_metadata, "congestion_control", "reno");
-	/* A new namespace takes over what the first one has, not its parent's. */
+	/* A new namespace inherits the first one's value, not its parent's. */
 	other = netns_new(WHERE(_metadata));
 	text_is(_metadata, "congestion_control", "cubic");
 	netns_enter_first(WHERE(_metadata));
@@ -536,7 +538,7 @@ TEST_F(knobs, knob_allowed_congestion_control)
 	const char *path = path_of(stock_mode() ? "tcp" : "xtcp", "allowed_congestion_control");
 	struct stat st;
 
-	/* The whole system's: read only but in the first namespace. */
+	/* Of the whole system: read-only except in the first namespace. */
 	text_is(_metadata, "allowed_congestion_control", "reno cubic");
 	ASSERT_EQ(0, stat(path, &st));
 	EXPECT_EQ(0444, st.st_mode & 0777);
@@ -562,7 +564,7 @@ TEST_F(knobs, knob_allowed_congestion_control)
 	EXPECT_EQ(0, knob_set_text("allowed_congestion_control", "reno cubic"));
 }
 
-/* No more and no less: a knob without a mechanism would be a lie. */
+/* Exactly these: a knob without a mechanism would be misleading. */
 TEST_F(knobs, knob_all_have_a_test)
 {
 	static const char *const known[] = {
@@ -674,7 +676,7 @@ TEST_F(knob_effect, knob_sack_offered_or_not)
 	offer_is_so(_metadata, &self->peer, "sack");
 }
 
-/* 2 means no random offset: the clock of all connections is one. */
+/* 2 means no random offset: all connections share one clock. */
 TEST_F(knob_effect, knob_timestamps_2_is_a_plain_clock)
 {
 	struct peer *p = &self->peer;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * listeners: /proc/net/xtcp_listen: which listener overflows, and what its two
- * queues hold, have held and may hold. RFC 4987 is about the attack that it
- * shows.
+ * listeners: /proc/net/xtcp_listen: which listener overflows, and the contents, peaks
+ * and limits of its two queues. RFC 4987 describes the attack that it shows.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -26,7 +25,7 @@ struct listener {
 	unsigned long inode;
 };
 
-/* Every line is read by the one format, to its end. Returns how many there are. */
+/* Every line has the one format, to its end. Returns the number of lines. */
 static int listeners_read(struct __test_metadata *_metadata, struct listener *l, int max)
 {
 	FILE *f = fopen("/proc/net/xtcp_listen", "re");
@@ -63,7 +62,7 @@ static struct listener only_listener(struct __test_metadata *_metadata)
 	return l[0];
 }
 
-/* A SYN of a new peer that is not answered. */
+/* A SYN of an unknown peer that is not answered. */
 static void syn_is_dropped(struct peer *p, struct conn *c, int lfd, int port)
 {
 	conn_start(p, c, .lfd = lfd, .kport = port);
@@ -153,7 +152,7 @@ TEST_F(listeners, wish_05_proc_listen_queues_now_and_peak)
 	EXPECT_EQ(1, l.accept_now);
 }
 
-/* Each of the reasons why a connection does not come about has its number. */
+/* Each reason for which a connection fails has its number. */
 TEST_F(listeners, wish_06_full_syn_queue_is_told_from_full_accept_queue)
 {
 	struct peer *p = &self->peer;
@@ -232,7 +231,7 @@ TEST_F(listeners, wish_06_cookies_sent_accepted_failed)
 	EXPECT_EQ(1, l.accepted);
 	EXPECT_EQ(1, l.failed);
 	EXPECT_EQ(1, l.accept_now);
-	/* One that is always sent tells of no full queue. */
+	/* A cookie that is always sent does not show a full queue. */
 	conn_accept(&d);
 	conn_send(&c[0], .flags = RST);
 	ASSERT_EQ(0, knob_set("syncookies", 2));
@@ -267,7 +266,10 @@ TEST_F(listeners, wish_06_counters_are_the_listeners_sum)
 	EXPECT_EQ(3, counter_get(&now, "ListenDrops"));
 }
 
-/* Without cookies a stranger's limit is what is not kept for proven peers. */
+/*
+ * Without cookies the limit for unknown peers leaves out the part reserved for known
+ * peers.
+ */
 TEST_F(listeners, proc_listen_syn_limit_follows_the_knobs)
 {
 	struct peer *p = &self->peer;
@@ -299,7 +301,7 @@ TEST_F(listeners, proc_listen_lists_each_once)
 {
 	static struct listener l[600];
 	static bool seen[600];
-	/* More than there are buckets, and more than fits a first buffer. */
+	/* More than there are buckets, and more than a first buffer holds. */
 	for (int i = 0; i < 600; i++) {
 		int fd = stream_socket(AF_INET);
 

@@ -25,7 +25,7 @@
 #define PORT 5000
 #define SETTLE_MS 50
 
-/* Of the family that the test runs over; returns its length. */
+/* Of the family of the test run; returns its length. */
 static socklen_t address(struct sockaddr_storage *sa, const char *text, int port)
 {
 	struct ipaddr a = ipaddr(text);
@@ -229,7 +229,7 @@ static long do_accept(int fd, int a) { return accept4(fd, NULL, NULL, a); }
 /* The length, and whether there is a port. */
 static long name_of(int status, const struct sockaddr_storage *sa, socklen_t len)
 {
-	/* Both families have the port at one place. */
+	/* The port has the same offset in both families. */
 	return status ? status : len * 2 + !!((const struct sockaddr_in *)sa)->sin_port;
 }
 

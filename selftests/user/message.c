@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * message: the flags of send() and recv(), the calls that move data in other
- * ways, and the ioctls that count it. RFC 9293 3.9.1.2, 3.9.1.3; all as on
- * Linux TCP, on which these tests hold as well.
+ * message: the flags of send() and recv(), other calls that move data, and the ioctls
+ * that count it. RFC 9293 3.9.1.2, 3.9.1.3; all as on Linux TCP, which passes these
+ * tests as well.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -21,7 +21,7 @@ PEER_FIXTURE(message);
 PAIR_FIXTURE(message_pair);
 
 
-/* The peer says so, and the kernel acknowledges it. */
+/* The peer sends @text, and the kernel acknowledges it. */
 static void tell(struct conn *c, const char *text)
 {
 	conn_send(c, .flags = ACK | PSH, .data = text);
@@ -61,7 +61,7 @@ TEST_F(message, msg_peek_leaves_the_data)
 	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, (char[1]){ 0 }, 1, MSG_PEEK)));
 }
 
-/* Stock has it since 6.9: each peek goes on where the last one ended. */
+/* The kernel's TCP has it since 6.9: each peek continues where the last one ended. */
 TEST_F(message, so_peek_off_goes_on)
 {
 	socklen_t len = sizeof(int);
@@ -77,7 +77,7 @@ TEST_F(message, so_peek_off_goes_on)
 	expect_read(c.fd, "cde", MSG_PEEK);
 	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
 	EXPECT_EQ(5, off);
-	/* What is read comes off it. */
+	/* A read moves the offset back. */
 	expect_read(c.fd, "abcd", 0);
 	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len));
 	EXPECT_EQ(1, off);
@@ -88,7 +88,7 @@ TEST_F(message, so_peek_off_goes_on)
 	EXPECT_EQ(0, off);
 	tell(&c, "jk");
 	expect_read(c.fd, "jk", MSG_PEEK);
-	/* None: each begins at the first byte again. */
+	/* None: each peek begins at the first byte again. */
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_PEEK_OFF, &(int){ -1 }, sizeof(int)));
 	expect_read(c.fd, "jk", MSG_PEEK);
 	/* And beyond a FIN there is nothing. */
@@ -195,7 +195,7 @@ TEST_F(message, msg_waitall_ends_at_fin)
 	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
 }
 
-/* A RST ends it too; the bytes first, the error to the next call. */
+/* A RST ends it too; the bytes first, the error at the next call. */
 TEST_F(message, msg_waitall_ends_at_rst)
 {
 	struct sleeper_result r;
@@ -279,11 +279,14 @@ TEST_F(message, so_rcvlowat_waits_for_as_much)
 	s = sleeper_start(_metadata, c.fd, recv_100);
 	tell(&c, "abc");
 	sleeper_expect_asleep(&s, 300);
-	/* Who took some and sleeps again is woken by as much again, as on Linux. */
+	/*
+	 * A reader that took some and sleeps again is woken by as much again, as on
+	 * Linux.
+	 */
 	tell(&c, "defgh");
 	r = sleeper_expect_done(&s, 20);
 	EXPECT_EQ(8, r.ret);
-	/* Without waiting it takes what there is. */
+	/* A call without waiting takes what there is. */
 	tell(&c, "g");
 	expect_read(c.fd, "g", MSG_DONTWAIT);
 	s = sleeper_start(_metadata, c.fd, recv_100);
@@ -317,7 +320,7 @@ TEST_F(message, msg_errqueue_is_empty)
 	EXPECT_EQ(EAGAIN, errno_of(recv(c.fd, &b, 1, MSG_ERRQUEUE)));
 }
 
-/* The address in recvfrom() is left alone: the connection has it. */
+/* recvfrom() does not change the address: the socket has it. */
 TEST_F(message, msg_recvmsg_has_no_name)
 {
 	struct sockaddr_in sin = { .sin_family = 77 };
@@ -387,12 +390,12 @@ TEST_F(message, msg_more_sends_full_segments)
 	peer_expect_silence(p, 100);
 	EXPECT_EQ(540, count(c.fd, SIOCOUTQNSD));
 	EXPECT_EQ(2000, count(c.fd, SIOCOUTQ));
-	/* The rest waits for the ACK only, as Nagle's rule has it. */
+	/* The rest waits for the ACK only, by Nagle's rule. */
 	conn_send(&c, .ack = 1461);
 	conn_expect(&c, .seq = 1461, .len = 540, .pattern = 1460);
 }
 
-/* What MSG_MORE held back goes out before the FIN. */
+/* Data held back by MSG_MORE is sent before the FIN. */
 TEST_F(message, msg_more_ends_with_shutdown)
 {
 	struct conn c;
@@ -528,15 +531,15 @@ TEST_F(message_pair, call_sendfile)
 	EXPECT_EQ(FILE_BYTES, lseek(file, 0, SEEK_CUR));
 }
 
-/* The kernel tells a protocol when sendfile() met the file's end. */
+/* The kernel tells a protocol when sendfile() has reached the file's end. */
 static bool sendfile_tells_the_end(void)
 {
 	return kernel_is_since(6, 5);
 }
 
 /*
- * The end of a file is sent at once, though sendfile() said there is more; on
- * older kernels when what was held back has waited for 200 ms, as on the kernel's TCP.
+ * The end of a file is sent at once, though sendfile() announced more; on older
+ * kernels when held-back data has waited for 200 ms, as on the kernel's TCP.
  */
 TEST_F(message, call_sendfile_leaves_no_rest)
 {
@@ -557,9 +560,9 @@ TEST_F(message, call_sendfile_leaves_no_rest)
 }
 
 /*
- * What sendfile() sends is the page itself, not a copy: who writes to the file
- * before it has left changes what leaves, and its checksum. Where pages can't be
- * handed over (before 6.5) xtcp sends a copy.
+ * sendfile() sends the page itself, not a copy: a write to the file before the segment
+ * has left changes its data and its checksum. Where pages can't be handed over (before
+ * 6.5) xtcp sends a copy.
  */
 TEST_F(message, call_sendfile_sends_the_page)
 {
@@ -639,7 +642,7 @@ TEST_F(message, call_splice_leaves_what_the_pipe_does_not_take)
 	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(buf, "ef", 2));
 	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 0, 0));
-	/* An urgent byte is not among it. */
+	/* An urgent byte is not counted. */
 	conn_send(&c, .flags = ACK | URG, .data = "ghXi", .urg = 3);
 	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
 	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
@@ -673,7 +676,7 @@ TEST_F(message, ioctl_siocinq)
 	tell(&c, "abc");
 	EXPECT_EQ(3, count(c.fd, SIOCINQ));
 	EXPECT_EQ(3, count(c.fd, FIONREAD));
-	/* Behind a gap: not yet. */
+	/* Above a hole: not yet. */
 	conn_send(&c, .seq = 10, .data = "late");
 	conn_expect(&c, .flags = ACK, .ack = 4);
 	EXPECT_EQ(3, count(c.fd, SIOCINQ));
@@ -694,7 +697,7 @@ TEST_F(message, ioctl_siocoutq)
 
 	conn_open(&self->peer, &c);
 	self->peer.leave_unread = true;
-	/* Room for one segment; text makes the news newer than the handshake. */
+	/* Space for one segment; its data is newer than the handshake. */
 	conn_send(&c, .data = "x");
 	conn_send(&c, .data = "y", .wnd = 1460);
 	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
@@ -759,7 +762,7 @@ TEST_F(message, ioctl_last_packet_time)
 	struct conn c;
 
 	conn_open(&self->peer, &c);
-	/* Asked for after the fact there is none. */
+	/* Requested afterwards there is none. */
 	EXPECT_EQ(ENOENT, errno_of(ioctl(c.fd, SIOCGSTAMP, &tv)));
 }
 
@@ -773,7 +776,7 @@ static int64_t wall_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* recvmsg(): what it says of the time; -1: nothing. */
+/* The timestamp that recvmsg() returns; -1: none. */
 static int64_t read_stamp(struct __test_metadata *_metadata, int fd, int option, int bytes)
 {
 	bool nanoseconds = option != SO_TIMESTAMP_OLD && option != SO_TIMESTAMP_NEW;
@@ -815,7 +818,7 @@ TEST_F(message_pair, so_timestamp_is_when_it_came)
 		int64_t sent, stamp;
 
 		socket_set(server, SOL_SOCKET, options[i], all ? flags : 1);
-		/* The first who asks has a worker switch it on. */
+		/* The first request has a work item switch it on. */
 		sleep_ms(100);
 		ASSERT_EQ(3, send(client, "abc", 3, 0));
 		sleep_ms(50);
@@ -825,7 +828,7 @@ TEST_F(message_pair, so_timestamp_is_when_it_came)
 		stamp = read_stamp(_metadata, server, options[i], 6);
 		EXPECT_LE(sent / 1000, stamp / 1000);
 		EXPECT_GT(sent + 50 * NSEC_PER_MSEC, stamp);
-		/* One small segment, which has a way of its own to the reader. */
+		/* One small segment, which takes a fast path to the reader. */
 		sent = wall_ns();
 		ASSERT_EQ(1, send(client, "g", 1, 0));
 		sleep_ms(100);
@@ -839,7 +842,7 @@ TEST_F(message_pair, so_timestamp_is_when_it_came)
 	}
 }
 
-/* Asked for with a call, too; kernels before 6.8 don't let xtcp see the option. */
+/* Requested by a call, too; kernels before 6.8 don't let xtcp see the option. */
 TEST_F(message_pair, so_timestamping_of_what_is_sent_is_refused)
 {
 	int flags = SOF_TIMESTAMPING_TX_SOFTWARE;
@@ -871,13 +874,13 @@ TEST_F(message_pair, so_timestamping_of_what_is_sent_is_refused)
 	EXPECT_EQ(EOPNOTSUPP, errno_of(sendmsg(client, &msg, 0)));
 }
 
-/* The queue of the device by which text comes is known, for who polls it. */
+/* The queue of the device that the data came by is known, for busy polling. */
 TEST_F(message_pair, so_busy_poll_knows_its_queue)
 {
 	int client, server, id = 0;
 	socklen_t len = sizeof(id);
 
-	/* By these two a veth device has queues that can be polled. */
+	/* With these two switches a veth device has queues that can be polled. */
 	pair_enter(&self->pair, CLIENT);
 	link_set_offload(WHERE(_metadata), "veth0", ETHTOOL_STSO, false);
 	pair_enter(&self->pair, SERVER);
@@ -908,7 +911,7 @@ static ssize_t send_to(struct pair *pr, int fd, const char *text, int flags)
 
 #define TCP_FASTOPEN_KNOB "/proc/sys/net/ipv4/tcp_fastopen"
 
-/* As to a peer whose cookie Linux's TCP doesn't have: first the handshake, then the text. */
+/* As to a peer without Linux's fast-open cookie: first the handshake, then the data. */
 TEST_F(message_pair, msg_fastopen_connects)
 {
 	int lfd = pair_listen(&self->pair, KERNEL_PORT, 4), fd, child;

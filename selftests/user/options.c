@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * options: setsockopt() and getsockopt(). Defaults, ranges and errors are
- * Linux TCP's for those options that there are; the kernel's TCP passes this, too,
- * but for xtcp's own level and the options that xtcp does not have.
- * RFC 9293 3.9.1 (MUST-17, 21, 24, 27). TCP_INFO is tcpinfo.c's, IP's options
- * are ipoptions.c's.
+ * options: setsockopt() and getsockopt(). Defaults, ranges and errors are Linux TCP's
+ * for those options that exist there; the kernel's TCP passes this, too, but for
+ * xtcp's own level and the options that xtcp does not have. RFC 9293 3.9.1 (MUST-17,
+ * 21, 24, 27). tcpinfo.c has TCP_INFO, ipoptions.c IP's options.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -45,7 +44,7 @@ static int fresh(struct __test_metadata *_metadata)
 
 /* --- one integer each --------------------------------------------------- */
 
-/* Set this: get that, or the error, and then the value from before. */
+/* A value to set; the value to get, or the error and then the value from before. */
 struct trial {
 	int set;
 	int get;
@@ -81,7 +80,7 @@ FIXTURE_TEARDOWN(option)
 		.level = lvl, .name = opt, .initial = first, \
 		.trial = { __VA_ARGS__ } }
 
-/* An unused place in a row sets 0 to 0: none of these refuses its own 0. */
+/* An unused entry of a row sets 0 to 0: none of these refuses its own 0. */
 OPTION(tcp_nodelay, SOL_TCP, TCP_NODELAY, 0, TAKES(1), TAKES(0), BECOMES(7, 1),
        BECOMES(-1, 1));
 OPTION(tcp_maxseg, SOL_TCP, TCP_MAXSEG, 536, BECOMES(88, 88), TAKES(1000),
@@ -158,7 +157,7 @@ TEST_F(options, opt_unknown)
 	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_IP, 250, 1));
 	EXPECT_EQ(ENOPROTOOPT, set(fd, SOL_SOCKET, 250, 1));
 	EXPECT_EQ(ENOPROTOOPT, set(fd, IPPROTO_UDP, 1, 1));
-	/* As Linux: IPv4 says of levels above that it can't, IPv6 that it doesn't know. */
+	/* As Linux: for unknown levels IPv4 has ENOPROTOOPT, IPv6 another errno. */
 	EXPECT_EQ(socket_family(AF_INET) == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP,
 		  get(fd, IPPROTO_UDP, 1));
 }
@@ -175,7 +174,7 @@ TEST_F(options, opt_short_and_bad_buffers)
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(0, get(fd, SOL_TCP, TCP_NODELAY));
 	ASSERT_EQ(0, set(fd, SOL_TCP, TCP_KEEPCNT, 17));
-	/* A short buffer gets the beginning; a long one is told the length. */
+	/* A short buffer gets the beginning; a long one gets the length. */
 	len = 1;
 	EXPECT_EQ(0, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, &one, &len));
 	EXPECT_EQ(1, len);
@@ -200,7 +199,7 @@ TEST_F(options, opt_xtcp_wire)
 	int fd = fresh(_metadata);
 
 	NOT_ON_STOCK();
-	/* What the namespace's xtcp_wire says: 253 by itself. */
+	/* The value of the namespace's xtcp_wire: 253 by default. */
 	EXPECT_EQ(stream_wire(), get(fd, IPPROTO_XTCP, XTCP_WIRE));
 	EXPECT_EQ(0, set(fd, IPPROTO_XTCP, XTCP_WIRE, XTCP_WIRE_NATIVE));
 	EXPECT_EQ(253, get(fd, IPPROTO_XTCP, XTCP_WIRE));
@@ -217,7 +216,7 @@ TEST_F(options, opt_xtcp_wire)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-/* The wire is settled by bind(), listen() and connect(). */
+/* bind(), listen() and connect() fix the wire. */
 TEST_F(options, opt_xtcp_wire_is_settled)
 {
 	int fd = fresh(_metadata);
@@ -235,7 +234,7 @@ TEST_F(options, opt_xtcp_wire_is_settled)
 	EXPECT_EQ(stream_wire(), get(c.fd, IPPROTO_XTCP, XTCP_WIRE));
 }
 
-/* What it does: close/length. */
+/* close/length tests its effect. */
 TEST_F(options, opt_xtcp_tw_timeout)
 {
 	int fd = fresh(_metadata);
@@ -255,13 +254,13 @@ TEST_F(options, opt_xtcp_tw_timeout)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-/* What it does: open/lossless. */
+/* open/lossless tests its effect. */
 TEST_F(options, opt_xtcp_syncookies)
 {
 	int fd = fresh(_metadata);
 
 	NOT_ON_STOCK();
-	/* The knob's, until the socket has its own. */
+	/* The knob's value, until the socket has its own. */
 	EXPECT_EQ(1, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
 	ASSERT_EQ(0, knob_set("syncookies", 3));
 	EXPECT_EQ(2, get(fd, IPPROTO_XTCP, XTCP_SYNCOOKIES));
@@ -298,7 +297,7 @@ TEST_F(options, opt_so_sndbuf_rcvbuf)
 
 	EXPECT_EQ(16384, get(fd, SOL_SOCKET, SO_SNDBUF));
 	EXPECT_EQ(131072, get(fd, SOL_SOCKET, SO_RCVBUF));
-	/* Twice as much as asked for, but no less than the floors. */
+	/* Twice the requested size, but no less than the minimum. */
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_SNDBUF, 30000));
 	EXPECT_EQ(60000, get(fd, SOL_SOCKET, SO_SNDBUF));
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 30000));
@@ -364,7 +363,10 @@ TEST_F(options, opt_rcvlowat_is_capped_and_grows_the_buffer)
 	EXPECT_EQ(200000, get(fd, SOL_SOCKET, SO_RCVLOWAT));
 	EXPECT_LE(400000, get(fd, SOL_SOCKET, SO_RCVBUF));
 	close(fd);
-	/* Who fixed the buffer keeps it, and can't ask for more than half. */
+	/*
+	 * A program that has set the buffer keeps it, and can't ask for more than
+	 * half.
+	 */
 	fd = fresh(_metadata);
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVBUF, 10000));
 	EXPECT_EQ(0, set(fd, SOL_SOCKET, SO_RCVLOWAT, 200000));
@@ -422,7 +424,7 @@ TEST_F(options, opt_so_bindtodevice)
 	peer_expect_silence(&self->peer, 100);
 }
 
-/* Only what comes in by the listener's device reaches it. */
+/* Only segments that arrive by the listener's device reach it. */
 TEST_F(options, opt_so_bindtodevice_listener)
 {
 	struct conn c;
@@ -481,7 +483,7 @@ TEST_F(options, opt_children_inherit)
 	}
 	ASSERT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_LINGER, &linger, &len));
 	EXPECT_EQ(1, linger.l_onoff);
-	/* Some things are the child's own. */
+	/* Some options are not inherited. */
 	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_PRIORITY));
 	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_ACCEPTCONN));
 	EXPECT_EQ(0, get(c.fd, SOL_SOCKET, SO_ERROR));
@@ -490,7 +492,7 @@ TEST_F(options, opt_children_inherit)
 	conn_expect(&c, .flags = RST | ACK, .seq = 1);
 }
 
-/* A listener's MSS is what its SYN-ACKs offer, and what children keep to. */
+/* A listener's SYN-ACKs offer its MSS, and its children keep to it. */
 static void maxseg_700(int fd)
 {
 	set(fd, SOL_TCP, TCP_MAXSEG, 700);
@@ -559,7 +561,7 @@ TEST_F(options, rfc9293_must_17_nagle_can_be_disabled)
 	conn_expect(&c, .seq = 1, .data = "a");
 	ASSERT_EQ(1, send(c.fd, "b", 1, 0));
 	peer_expect_silence(&self->peer, 50);
-	/* Switching it off sends what it held, and nothing waits any more. */
+	/* Switching it off sends the held-back data, and nothing waits any more. */
 	ASSERT_EQ(0, set(c.fd, SOL_TCP, TCP_NODELAY, 1));
 	conn_expect(&c, .seq = 2, .data = "b");
 	ASSERT_EQ(1, send(c.fd, "c", 1, 0));
@@ -618,7 +620,7 @@ TEST_F(options, rfc9293_may_18_another_rule)
 	close(fd);
 }
 
-/* A child begins with its namespace's rule, unless its listener was told one. */
+/* A child begins with its namespace's rule, unless its listener was given one. */
 TEST_F(options, rule_of_a_child)
 {
 	struct peer *p = &self->peer;
@@ -629,7 +631,7 @@ TEST_F(options, rule_of_a_child)
 	conn_open(p, &c, .lfd = lfd, .kport = 6000);
 	rule_is(_metadata, c.fd, "cubic");
 	conn_send(&c, .flags = RST);
-	/* The default of today counts, not that of listen(). */
+	/* The current default counts, not that of listen(). */
 	ASSERT_EQ(0, knob_set_text("congestion_control", "reno"));
 	conn_open(p, &c, .lfd = lfd, .kport = 6000, .pport = 40001);
 	rule_is(_metadata, c.fd, "reno");
@@ -655,7 +657,7 @@ TEST_F(options, rule_must_be_allowed)
 	EXPECT_EQ(0, rule_set(fd, "cubic", 5));
 	ASSERT_EQ(0, seteuid(0));
 	EXPECT_EQ(0, rule_set(fd, "reno", 4));
-	/* What it has already it may have. */
+	/* A socket keeps the rule that it has. */
 	ASSERT_EQ(0, seteuid(65534));
 	EXPECT_EQ(0, rule_set(fd, "reno", 4));
 	ASSERT_EQ(0, seteuid(0));

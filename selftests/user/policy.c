@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * policy: what an administrator forbids or changes. A cgroup's BPF programs see
- * each bind(), connect() and name of an xtcp socket as of any TCP socket.
- * Landlock and SELinux tell TCP by its protocol number and don't see it: who
- * may open an xtcp socket at all says net.ipv4.xtcp_gid_range.
+ * policy: what an administrator forbids or changes. A cgroup's BPF programs see each
+ * bind(), connect() and name of an xtcp socket as of any TCP socket. Landlock and
+ * SELinux recognize TCP by its protocol number and don't see xtcp:
+ * net.ipv4.xtcp_gid_range says who may open an xtcp socket.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -38,7 +38,7 @@ static void group_enter(struct __test_metadata *_metadata)
 	file_write(_metadata, GROUP "/cgroup.procs", "0");
 }
 
-/* With the group go its programs. */
+/* The programs end with the group. */
 static void group_leave(struct __test_metadata *_metadata)
 {
 	file_write(_metadata, MOUNT "/cgroup.procs", "0");
@@ -187,7 +187,7 @@ TEST_F(policy, cgroup_connect_is_refused)
 	peer_expect_silence(&self->peer, 1500);
 	close(fd);
 	group_leave(_metadata);
-	/* It was about the group, and not about the socket's next user. */
+	/* The refusal was about the group, and not about the socket's next user. */
 	fd = socket_new(-1);
 	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
 	peer_expect(&self->peer, .flags = SYN, .sport = ANYWHERE, .dport = PORT);
@@ -208,7 +208,7 @@ TEST_F(policy, cgroup_connect_goes_elsewhere)
 	group_leave(_metadata);
 }
 
-/* An address that is too short for a program to look at. */
+/* An address that is too short for a program to see. */
 TEST_F(policy, cgroup_connect_of_a_short_address)
 {
 	struct ipaddr to = ipaddr("10.0.0.2");
@@ -240,7 +240,7 @@ TEST_F(policy, cgroup_connect_binds_the_address)
 	group_leave(_metadata);
 }
 
-/* No program may sleep, whatever bind() on the TCP wire has to do. */
+/* No program may sleep, whatever bind() on the TCP wire does. */
 TEST_F(policy, cgroup_connect_binds_the_port)
 {
 	int fd;
@@ -260,7 +260,7 @@ TEST_F(policy, cgroup_connect_binds_the_port)
 	group_leave(_metadata);
 }
 
-/* A port of the TCP wire that the kernel's TCP has is not to be had. */
+/* On the TCP wire a port of the kernel's TCP is not available. */
 TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
 {
 	int fd, stock = socket_new(IPPROTO_TCP);
@@ -323,7 +323,7 @@ TEST_F(policy, cgroup_bind_goes_elsewhere)
 	EXPECT_EQ(0, socket_bind(fd, "10.0.0.1", PORT));
 	EXPECT_EQ(OTHER, socket_port(fd));
 	group_leave(_metadata);
-	/* That is the port which is held against stock, too. */
+	/* That port is held against the kernel's TCP, too. */
 	EXPECT_EQ(shared ? EADDRINUSE : 0, socket_bind(stock, "10.0.0.1", OTHER));
 	close(stock);
 	stock = socket_new(IPPROTO_TCP);
@@ -377,20 +377,23 @@ static int probe_hits(struct __test_metadata *_metadata)
 	return hits;
 }
 
-/* Whose label the peer has is told to the security modules, at either end. */
+/* Security modules see the peer's label, at either end. */
 TEST_F(policy, established_is_told_to_security_modules)
 {
 	struct conn c;
 
 	if (access(TRACING "kprobe_events", W_OK))
-		return;	/* A kernel that was built without a way to see it. */
+		return;	/* A kernel that was built without such a module. */
 	file_write(_metadata, TRACING "kprobe_events",
 		   "p:" PROBE " security_inet_conn_established");
 	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "1");
 	conn_open(&self->peer, &c, .active = true);
 	EXPECT_EQ(1, probe_hits(_metadata));
 	conn_open(&self->peer, &c);
-	/* Stock has another hook there, by which a child gets its request's. */
+	/*
+	 * The kernel's TCP has another hook there, by which a child gets its request's
+	 * label.
+	 */
 	EXPECT_EQ(stock_mode() ? 1 : 2, probe_hits(_metadata));
 	file_write(_metadata, TRACING "events/kprobes/" PROBE "/enable", "0");
 	file_write(_metadata, TRACING "kprobe_events", "-:" PROBE);
@@ -445,14 +448,14 @@ TEST_F(policy, gid_range_says_who_may_open)
 			  open_as(_metadata, family, rows[i].gid, rows[i].group))
 			TH_LOG("range %s, gid %u, group %u", rows[i].range ?: "as it was",
 			       rows[i].gid, rows[i].group);
-		/* Who has CAP_NET_ADMIN needs no group. */
+		/* CAP_NET_ADMIN needs no group. */
 		fd = stream_socket(family);
 		EXPECT_LE(0, fd);
 		close(fd);
 	}
 }
 
-/* Sockets that are there already are for whoever has them. */
+/* Existing sockets can be used by whoever has them. */
 TEST_F(policy, gid_range_is_about_socket_alone)
 {
 	int lfd = socket_new(-1), fd = socket_new(-1);
@@ -493,7 +496,7 @@ static int connect_after(struct __test_metadata *_metadata, void (*prepare)(void
 			_exit(200); \
 	} while (0)
 
-/* Root that gave up one capability is not the administrator of the network. */
+/* Root without one capability is not the administrator of the network. */
 static void without_net_admin(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -505,7 +508,7 @@ static void without_net_admin(void)
 	DO(syscall(SYS_capset, &head, data));
 }
 
-/* Root of a user namespace is none in the network that was there before it. */
+/* Root of a user namespace has no rights in a network namespace older than it. */
 static void root_elsewhere(void)
 {
 	DO(setgid(NOBODY));
@@ -525,7 +528,7 @@ TEST_F(policy, gid_range_asks_for_net_admin_of_the_namespace)
 	NOT_ON_STOCK();
 	EXPECT_EQ(EACCES, connect_after(_metadata, without_net_admin));
 	EXPECT_EQ(EACCES, connect_after(_metadata, root_elsewhere));
-	/* There it may, but there is no way out. */
+	/* There it may, but there is no route. */
 	EXPECT_NE(EACCES, connect_after(_metadata, root_at_home));
 }
 
@@ -552,8 +555,8 @@ static void in_a_sandbox(void)
 }
 
 /*
- * Who is in a sandbox gets no connection that the sandbox doesn't see: stock's
- * is refused by Landlock, ours has no socket to begin with.
+ * A sandboxed program gets no connection that the sandbox doesn't see: Landlock
+ * refuses the kernel's TCP, and opening an xtcp socket fails.
  */
 TEST_F(policy, landlock_is_not_passed_by)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * poll: what poll() and epoll say of a socket in each state, and when they say
- * it. A row is tried twice: as a level, asked for at any time; and as an edge,
- * told once by an epoll that was there before (EPOLLET). RFC 9293 3.9.1; all
- * as on Linux TCP.
+ * poll: what poll() and epoll report of a socket in each state, and when. A row is
+ * tried twice: level-triggered, asked at any time; and edge-triggered, reported once
+ * by an epoll that existed before (EPOLLET). RFC 9293 3.9.1; all as on Linux TCP.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
@@ -16,7 +15,7 @@ PEER_FIXTURE(poll);
 #define ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)
 #define NOTHING 0
 
-/* An epoll that tells edges of fd; the state of now is told first. */
+/* An edge-triggered epoll of fd; the present state is reported first. */
 static int edge_watch(struct __test_metadata *_metadata, int fd)
 {
 	struct epoll_event ev = { .events = ALL | EPOLLET };
@@ -35,7 +34,7 @@ static int edge(int ep, int ms)
 	return epoll_wait(ep, &ev, 1, ms) == 1 ? (int)ev.events : NOTHING;
 }
 
-/* Level and edge are both so, and the edge is told no second time. */
+/* Level and edge agree, and the edge is not reported twice. */
 #define expect_both(fd, ep, want) \
 	do { \
 		EXPECT_EQ(want, socket_poll(fd)); \
@@ -71,7 +70,7 @@ TEST_F(poll, poll_listening)
 	EXPECT_EQ(NOTHING, edge(ep, 5));
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
-	/* Half open is nothing to accept. */
+	/* A half-open connection can't be accepted. */
 	EXPECT_EQ(NOTHING, socket_poll(c.lfd));
 	EXPECT_EQ(NOTHING, edge(ep, 5));
 	conn_send(&c, .flags = ACK);
@@ -191,7 +190,7 @@ TEST_F(poll, poll_rcvlowat)
 	expect_both(c.fd, ep, POLLIN | POLLOUT);
 	EXPECT_EQ(1, recv(c.fd, buf, 1, 0));
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
-	/* A lower mark makes what is there enough. */
+	/* A lower mark makes the present data enough. */
 	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 4 }, sizeof(int)));
 	expect_both(c.fd, ep, POLLIN | POLLOUT);
 	/* So does the end. */
@@ -244,7 +243,7 @@ TEST_F(poll, poll_fin_wait_1_2)
 
 	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1);
 	ep = edge_watch(_metadata, c.fd);
-	/* Who can't write any more is told so by trying. */
+	/* A failing write reports it. */
 	expect_both(c.fd, ep, POLLOUT);
 	conn_send(&c, .flags = ACK);
 	conn_expect_state(&c, ST_FIN_WAIT_2);
@@ -348,8 +347,8 @@ TEST_F(poll, poll_disconnected)
 }
 
 /*
- * Room to write: gone when the buffer is full, back when a third of what is
- * used is free. The peer takes text only as the test allows.
+ * Writable: gone when the buffer is full, back when a third of what is used is free.
+ * The peer takes data only as the test allows.
  */
 #define SNDBUF 60000
 
@@ -414,7 +413,7 @@ TEST_F(poll, poll_send_space_after_eagain)
 	EXPECT_EQ(POLLOUT, edge(ep, 5));
 }
 
-/* MUST-66: what a full buffer hides, a RST still tells. */
+/* MUST-66: a RST is reported in spite of a full buffer. */
 TEST_F(poll, poll_reset_when_full)
 {
 	struct peer *p = &self->peer;
@@ -430,7 +429,7 @@ TEST_F(poll, poll_reset_when_full)
 	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP);
 }
 
-/* EPOLLONESHOT and level-triggered epoll, which stands on the same ground. */
+/* EPOLLONESHOT and level-triggered epoll, which use the same wakeups. */
 TEST_F(poll, poll_level_epoll_and_oneshot)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -453,7 +452,7 @@ TEST_F(poll, poll_level_epoll_and_oneshot)
 	EXPECT_EQ(NOTHING, edge(ep, 5));
 }
 
-/* SIGIO, for those who asked for it. */
+/* SIGIO, for programs that asked for it. */
 TEST_F(poll, poll_o_async)
 {
 	struct conn c;

@@ -26,7 +26,7 @@ __typeof__(getsockopt) preload_getsockopt;
 #undef socket
 #undef getsockopt
 
-/* What the library asked for last, and what it shall be answered. */
+/* The library's last calls, and the results that it gets. */
 static struct {
 	int calls, family, type, protocol;
 	int errno_then;		/* not 0: fail with it */
@@ -118,7 +118,9 @@ TEST(launcher_socket_ipv6_too)
 	expect_asked(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_XTCP);
 }
 
-/* On a machine without IPv6 a program is told so, and not that there is no xtcp. */
+/*
+ * On a machine without IPv6 a program gets that error, and not that there is no xtcp.
+ */
 TEST(launcher_socket_no_ipv6_here)
 {
 	char said[512];
@@ -129,7 +131,7 @@ TEST(launcher_socket_no_ipv6_here)
 	EXPECT_STREQ("", said);
 }
 
-/* Families x types x protocols that are none of the launcher's business. */
+/* Families x types x protocols that the launcher does not change. */
 TEST(launcher_socket_others_untouched)
 {
 	static const struct { int family, type, protocol; } other[] = {
@@ -180,7 +182,7 @@ TEST(launcher_socket_without_module_says_so_once)
 	EXPECT_STREQ("", said);
 }
 
-/* Any other failure is the program's own affair. */
+/* Any other failure is left to the program. */
 TEST(launcher_socket_other_errors_pass)
 {
 	char said[512];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * proc: the rows of /proc/net/xtcp and xtcp6, byte for byte what /proc/net/tcp and
- * tcp6 would say, which pass all this as well. procfile.c has the file as a whole,
- * counters.c the counters and lifecycle files beside it.
+ * proc: the rows of /proc/net/xtcp and xtcp6, byte for byte as in /proc/net/tcp and
+ * tcp6, which pass all this as well. procfile.c has the file as a whole, counters.c
+ * the counters and lifecycle files beside it.
  */
 /* vm: wires families */
 #include "procfile.h"
@@ -12,8 +12,8 @@
 PEER_FIXTURE(proc);
 
 /*
- * What the columns say, printed the way the format has them, is the line
- * itself: widths, paddings, hexadecimal or not.
+ * The parsed columns, printed in the format, give the line itself: widths, paddings,
+ * hexadecimal or not.
  */
 static void line_is_well_formed(struct __test_metadata *_metadata, const struct proc_row *r)
 {
@@ -48,7 +48,10 @@ static struct proc_row row_of(struct __test_metadata *_metadata, struct conn *c,
 	return row;
 }
 
-/* A timer column: which one, and what is left, to 20 ms below (stock: coarse). */
+/*
+ * A timer column: its kind, and the time left, down to 20 ms less (stock mode:
+ * coarse).
+ */
 #define expect_timer(row, kind, left_ms) \
 	do { \
 		EXPECT_EQ(kind, (row).timer); \
@@ -56,7 +59,7 @@ static struct proc_row row_of(struct __test_metadata *_metadata, struct conn *c,
 		EXPECT_LE((left_ms) / 10 - (stock_mode() ? 60 : 2), (long)(row).timer_cs); \
 	} while (0)
 
-/* Neither queues nor troubles. */
+/* Neither queues nor retransmissions. */
 #define expect_quiet(row) \
 	do { \
 		EXPECT_EQ(0, (row).tx); \
@@ -133,7 +136,7 @@ TEST_F(proc, proc_listen)
 	EXPECT_EQ(0, row.quick);
 	EXPECT_EQ(10, row.cwnd);
 	EXPECT_EQ(0, row.ssthresh);
-	/* rx counts who waits to be accepted. */
+	/* rx counts connections that wait to be accepted. */
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	conn_send(&c, .flags = ACK);
@@ -199,7 +202,10 @@ TEST_F(proc, proc_half_open)
 	EXPECT_EQ(1234, row.uid);
 	EXPECT_EQ(0, row.ref);
 	EXPECT_FALSE(row.full);
-	/* The format's own example, which is of IPv4, but for the places that differ. */
+	/*
+	 * The example in the kernel's documentation, which is of IPv4, but for the
+	 * fields that differ.
+	 */
 	if (!stock_mode() && !shows_ipv6()) {
 		EXPECT_EQ(0, strncmp(row.line + 4, ": 0100000A:1388 0200000A:", 25));
 		EXPECT_EQ(0, strncmp(row.line + 33, " 03 00000000:00000000 01:0000003", 32))
@@ -238,7 +244,7 @@ TEST_F(proc, proc_established)
 	EXPECT_EQ(1234, row.uid);
 }
 
-/* tx is what was written and not acknowledged, rx what was not read. */
+/* tx: written and not acknowledged; rx: not read. */
 TEST_F(proc, proc_queues)
 {
 	struct peer *p = &self->peer;
@@ -393,7 +399,7 @@ TEST_F(proc, proc_time_wait)
 	EXPECT_EQ(3, row.timer);
 	EXPECT_LE(stock_mode() ? 5900 : 5993, row.timer_cs);
 	EXPECT_GE(stock_mode() ? 6400 : 5994, row.timer_cs);
-	/* Nobody's, whoever it was before. */
+	/* No owner, whoever it was before. */
 	EXPECT_EQ(0, row.uid);
 	EXPECT_EQ(0, row.inode);
 	EXPECT_FALSE(row.full);
@@ -419,7 +425,7 @@ TEST_F(proc, proc_orphan_fin_wait_2)
 	EXPECT_FALSE(row.full);
 }
 
-/* Its program is gone: nobody's inode, nobody's uid. */
+/* Its program is gone: inode 0, uid 0. */
 TEST_F(proc, proc_orphan_socket)
 {
 	struct proc_row row;
@@ -437,7 +443,7 @@ TEST_F(proc, proc_orphan_socket)
 	self->peer.leave_unread = true;
 }
 
-/* LC-94: whose bug it is that a connection stays in CLOSE-WAIT for good. */
+/* LC-94: the owner of a connection that stays in CLOSE-WAIT for good. */
 TEST_F_TIMEOUT(proc, lc_94_close_wait_names_its_owner, 4 * 3600)
 {
 	struct proc_row row;
@@ -454,7 +460,7 @@ TEST_F_TIMEOUT(proc, lc_94_close_wait_names_its_owner, 4 * 3600)
 	EXPECT_EQ(0, row.timer);
 }
 
-/* LC-44: a flood is many rows 03, each of another host. */
+/* LC-44: a flood shows as many rows 03, each of another host. */
 TEST_F(proc, lc_44_flood_shows_as_rows_of_03)
 {
 	struct peer *p = &self->peer;

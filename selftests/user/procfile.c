@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * procfile: /proc/net/xtcp and xtcp6 as files: the order of their rows, reads of any
- * size and at any offset, reads while the table changes, their time. As stock
- * TCP's files, which pass all this as well. The rows are proc.c's.
+ * size and at any offset, reads while the table changes, their time. As the files of
+ * the kernel's TCP, which pass all this as well. The rows are proc.c's.
  */
 /* vm: wires families */
 #include "procfile.h"
@@ -45,7 +45,7 @@ TEST_F(procfile, proc_listeners_first)
 
 #define MANY 150
 
-/* Connections without a timer, so that their lines stay as they are. */
+/* Connections without a timer, so that their lines do not change. */
 static int many_connections(struct __test_metadata *_metadata, struct pair *pr,
 			    int *client, int *server)
 {
@@ -60,7 +60,7 @@ static int many_connections(struct __test_metadata *_metadata, struct pair *pr,
 	return lfd;
 }
 
-/* However it is read, it is the same: no row lost, none twice. */
+/* However it is read, the content is the same: no row lost, none twice. */
 TEST_F(procfile_pair, proc_reads_of_any_size)
 {
 	static const size_t steps[] = { 1, 7, 149, 150, 151, 1000, 4095, 4096, 4097 };
@@ -107,7 +107,7 @@ TEST_F(procfile_pair, proc_pread_and_lseek_at_any_offset)
 	}
 	EXPECT_EQ(-1, lseek(fd, -1, SEEK_SET));
 	EXPECT_EQ(EINVAL, errno);
-	/* A file that was never read yet, right into the middle. */
+	/* A file that was never read yet, at an offset in the middle. */
 	close(fd);
 	fd = open_proc(_metadata);
 	for (line = whole, want = 0; want < 50; want++)
@@ -120,8 +120,8 @@ TEST_F(procfile_pair, proc_pread_and_lseek_at_any_offset)
 }
 
 /*
- * While it is read bit by bit, every second connection goes and new ones
- * come. Each that stays is there once.
+ * While it is read in small parts, every second connection goes and new ones come.
+ * Each that stays is there once.
  */
 TEST_F(procfile_pair, proc_churn_without_duplicates)
 {
@@ -167,7 +167,7 @@ TEST_F(procfile_pair, proc_churn_without_duplicates)
 	}
 }
 
-/* Whoever keeps the file open at its end keeps nothing alive. */
+/* A file that is open at its end keeps nothing alive. */
 TEST_F(procfile, proc_open_file_keeps_nothing)
 {
 	static char buf[BUFFER];
@@ -186,7 +186,7 @@ TEST_F(procfile, proc_open_file_keeps_nothing)
 	close(fd);
 }
 
-/* Nor does he who reads a little of it: sockets go, and nobody holds the module. */
+/* Nor does one that was read a little: sockets go, and the module is free. */
 TEST_F(procfile_pair, proc_half_read_file_keeps_nothing)
 {
 	struct linger linger = { .l_onoff = 1 };
@@ -235,8 +235,8 @@ static void records_add(struct peer *p, int from, int n, int sport)
 }
 
 /*
- * While it is read bit by bit, the table is made anew, and again, larger each time.
- * Each that stays is there once.
+ * While it is read in small parts, the hash table is replaced several times by a
+ * larger one. Each row that stays is there once.
  */
 TEST_F(procfile, proc_growing_table_without_duplicates)
 {
@@ -267,11 +267,13 @@ TEST_F(procfile, proc_growing_table_without_duplicates)
 	for (char *at = text; (at = strstr(at, remote)); at++)
 		seen++;
 	EXPECT_EQ(STAYING, seen);
-	/* Of those who come, none twice either. */
+	/* No new row is there twice, either. */
 	EXPECT_GE(STAYING + GROWTH_MAX + 2, lines_in(text, got));
 }
 
-/* LC-27: a namespace shows its own, and the same numbers in both are two. */
+/*
+ * LC-27: a namespace shows its own, and the same numbers in both are two connections.
+ */
 TEST_F(procfile_pair, proc_shows_its_own_namespace)
 {
 	struct pair *pr = &self->pair;
@@ -290,9 +292,9 @@ TEST_F(procfile_pair, proc_shows_its_own_namespace)
 }
 
 /*
- * 100,000 rows in less than a second, tried on a fifth of it: half-open
- * records are the cheapest rows to make, but after a second they send their
- * SYN-ACKs again, which would be in the time measured.
+ * 100,000 rows in less than a second, measured on a fifth of it: half-open records are
+ * the cheapest rows to make, but after a second they repeat their SYN-ACKs, which
+ * would be measured, too.
  */
 #define ROWS 20000
 #define ROWS_MS 200
@@ -326,7 +328,7 @@ TEST_F(procfile, proc_20k_rows_in_200_ms)
 	fd = open_proc(_metadata);
 	start = now_ns();
 	n = read(fd, buf, 4096);
-	/* It is as long as its rows, however many there are besides. */
+	/* Its length is that of its rows, however many others there are. */
 	EXPECT_GT(FIRST_READ_US * 1000 + peer_slack_ns(), now_ns() - start);
 	ASSERT_LT(0, n);
 	lines = lines_in(buf, n);

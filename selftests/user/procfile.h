@@ -5,7 +5,7 @@
 
 #include "lib/xtcp_test.h"
 
-#define LINE 150	/* IPv4's, newline included; IPv6's are as long as they are */
+#define LINE 150	/* IPv4's, newline included; IPv6's vary */
 #define BUFFER (1 << 20)
 
 /* All of the file from offset 0, by reads of so many bytes. Returns bytes. */
@@ -42,7 +42,7 @@ static inline size_t lines_in(const char *buf, size_t size)
 	return n;
 }
 
-/* Words in network order, each printed as a number of this host's. */
+/* Words in network order, each printed as a number of this host. */
 static inline void address_print(char *to, size_t size, const struct ipaddr *a)
 {
 	uint32_t word[4];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * readers: several readers sleep at one socket, and the socket changes while one
- * sleeps, or a writer. Each byte of the stream goes to one reader, once. RFC 9293 3.9.1.3;
- * all as on Linux TCP, on which these tests hold as well.
+ * readers: several readers sleep at one socket, and the socket changes while a reader
+ * or a writer sleeps. Each byte of the stream goes to one reader, once. RFC 9293
+ * 3.9.1.3; all as on Linux TCP, which passes these tests as well.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -67,7 +67,7 @@ static void two_sleep(struct __test_metadata *_metadata, struct conn *c, struct 
 	}
 }
 
-/* What both were given is the first @len bytes of the stream, each once. */
+/* Together both got the first @len bytes of the stream, each byte once. */
 static void expect_shared(struct __test_metadata *_metadata, struct peer *p,
 			  struct sleeper_result r[2], int len)
 {
@@ -104,7 +104,7 @@ TEST_F(readers, call_recv_shared) { share_at_once(_metadata, &self->peer, recv_1
 TEST_F(readers, msg_waitall_shared) { share_at_once(_metadata, &self->peer, recv_all_10); }
 TEST_F(readers, call_splice_shared) { share_at_once(_metadata, &self->peer, splice_10); }
 
-/* One takes all that is there. The other must find what comes next. */
+/* One takes all that is there. The other must get what comes next. */
 TEST_F(readers, call_recv_finds_what_comes_next)
 {
 	struct peer *p = &self->peer;
@@ -128,7 +128,7 @@ TEST_F(readers, call_recv_finds_what_comes_next)
 	p->leave_unread = true;
 }
 
-/* Both fill up by what each round leaves them. */
+/* Both are filled by the rest of each round. */
 TEST_F(readers, msg_waitall_fills_up_beside_another)
 {
 	struct peer *p = &self->peer;
@@ -190,7 +190,10 @@ TEST_F(readers, sm_ss_receive_peek)
 
 /* --- another connection --------------------------------------------------- */
 
-/* Whoever slept at the connection before is told, and reads nothing of the next. */
+/*
+ * A reader that slept at the connection before gets its error, and reads nothing of
+ * the next.
+ */
 static void reconnected(struct __test_metadata *_metadata, struct peer *p, sleeper_call call)
 {
 	struct sleeper_result r;
@@ -244,7 +247,7 @@ static long send_urgent(int fd, char *data)
 	return send(fd, text, sizeof(text), MSG_OOB | MSG_NOSIGNAL);
 }
 
-/* A writer that slept meanwhile leaves no mark on the next connection. */
+/* A writer that slept meanwhile has no effect on the next connection. */
 TEST_F(readers, msg_oob_ends_at_disconnect)
 {
 	struct peer *p = &self->peer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tcpinfo: what TCP_INFO and TCP_INQ tell of a connection. Linux TCP's fields mean the
- * same here; the kernel's TCP passes this, too.
+ * tcpinfo: TCP_INFO and TCP_INQ of a connection. Linux TCP's fields mean the same
+ * here; the kernel's TCP passes this, too.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -24,7 +24,7 @@ static int fresh(struct __test_metadata *_metadata)
 	return fd;
 }
 
-/* LC-06: what the handshake settled, in TCP_INFO. */
+/* LC-06: what the handshake agreed on, in TCP_INFO. */
 TEST_F(tcpinfo, lc_06_tcp_info_has_what_was_agreed)
 {
 	struct tcp_info info;
@@ -103,7 +103,7 @@ TEST_F(tcpinfo, tcp_info_counts_what_happened)
 	EXPECT_EQ(UINT64_MAX, info.tcpi_max_pacing_rate);
 }
 
-/* TCP_INQ: how much is left, after a FIN one, so that it is read for. */
+/* TCP_INQ: how much is left; after a FIN one, so that a read is made. */
 TEST_F(tcpinfo, tcp_inq_tells_what_is_left)
 {
 	char text[64], control[CMSG_SPACE(sizeof(int))];
@@ -146,7 +146,7 @@ TEST_F(tcpinfo, opt_tcp_info_length)
 	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len));
 	EXPECT_LE(232, len);		/* 6.1 */
 	EXPECT_GE(sizeof(buf), len);
-	/* A program of another day gets as much as it knows. */
+	/* A program built for another release gets as much as it knows. */
 	memset(buf, 0xee, sizeof(buf));
 	len = 8;
 	ASSERT_EQ(0, getsockopt(fd, SOL_TCP, TCP_INFO, buf, &len));
@@ -184,7 +184,7 @@ TEST_F(tcpinfo, opt_tcp_info_counts)
 	EXPECT_EQ(65535, info.tcpi_snd_wnd);
 }
 
-/* What struct tcp_info got after 6.1, behind tcpi_snd_wnd. */
+/* The fields that struct tcp_info got after 6.1, behind tcpi_snd_wnd. */
 struct newer_info {
 	struct tcp_info info;
 	uint32_t rcv_wnd;		/* 6.2 */
@@ -194,7 +194,7 @@ struct newer_info {
 	uint32_t total_rto_time;
 };
 
-/* How much of it the kernel knows. */
+/* The length that the kernel fills in. */
 static socklen_t newer(int fd, struct newer_info *info)
 {
 	const size_t known = offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t);
@@ -209,12 +209,12 @@ static socklen_t newer(int fd, struct newer_info *info)
 	return len;
 }
 
-/* Of a kernel before 6.7 the rest of such a test is without an object. */
+/* On a kernel before 6.7 the rest of such a test has no fields to check. */
 #define KNOWS_TIMEOUTS 248
 
 /*
- * A timeout of 240 ms and one of 480: what the first began is over with the ACK.
- * Each of them changes the flow's hash, unless the user doesn't want that.
+ * A timeout of 240 ms and one of 480: the ACK ends the recovery that the first began.
+ * Each of them changes the flow's hash, unless the program forbids it.
  */
 TEST_F(tcpinfo, opt_tcp_info_timeouts)
 {
@@ -246,7 +246,7 @@ TEST_F(tcpinfo, opt_tcp_info_timeouts)
 	EXPECT_LE(570, (int)now.total_rto_time);
 	EXPECT_GE(600, (int)now.total_rto_time);
 
-	/* Another row of them, without another hash. */
+	/* Another series of timeouts, without another hash. */
 	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 2));
 	EXPECT_EQ(EINVAL, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, -2));
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_TXREHASH, 0));
@@ -287,7 +287,7 @@ TEST_F(tcpinfo, opt_tcp_info_timeouts_of_a_syn)
 	EXPECT_GE(220, (int)now.total_rto_time);
 }
 
-/* The largest window that there may be, however much of it is used now. */
+/* The largest possible window, however much of it is used now. */
 TEST_F(tcpinfo, opt_tcp_info_rcv_ssthresh)
 {
 	struct peer *p = &self->peer;

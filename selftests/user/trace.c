@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * trace: a connection's life as the tracepoints xtcp:* and the counts in
- * /proc/net/xtcp_lifecycle tell it. Wishes 14 (why was it reset, and by whom)
- * and 15 (counts of each transition).
+ * trace: a connection's events in the tracepoints xtcp:* and the counts in
+ * /proc/net/xtcp_lifecycle. WISH-14 (why and by whom it was reset) and WISH-15 (counts
+ * of each transition).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -17,7 +17,7 @@ FIXTURE(trace) {
 	struct peer peer;
 };
 
-/* "netns == N": orphans of earlier tests go on in theirs. */
+/* "netns == N": orphans of earlier tests continue in theirs. */
 static const char *own_netns(char *buf, size_t size, const char *rest)
 {
 	struct stat st;
@@ -59,10 +59,10 @@ FIXTURE_TEARDOWN(trace)
 struct lines {
 	int n;
 	char event[LINES][32];		/* "xtcp_state" */
-	char text[LINES][256];		/* what it says, without its numbers */
+	char text[LINES][256];		/* its text, without its numbers */
 };
 
-/* From where on the text is the same in each run: behind "wire=253 " or "wire=6 ". */
+/* The text from where it is the same in each run: behind "wire=253 " or "wire=6 ". */
 static const char *from_addresses(const char *text)
 {
 	char name[16];
@@ -73,7 +73,7 @@ static const char *from_addresses(const char *text)
 	return wire ? wire + strlen(name) : text;
 }
 
-/* Takes what was traced so far, and forgets it. */
+/* Reads the trace of so far, and clears it. */
 static void take(struct __test_metadata *_metadata, struct lines *l)
 {
 	char line[512], *colon, *event;
@@ -98,7 +98,7 @@ static void take(struct __test_metadata *_metadata, struct lines *l)
 	file_write(_metadata, BUFFER "/trace", "");
 }
 
-/* What is written for IPv4 here, in the family that the test runs over. */
+/* Text written for IPv4, in the family of the test run. */
 static const char *in_family(const char *text, char *buf, size_t size)
 {
 	static const char *const names[][2] = {
@@ -219,7 +219,7 @@ TEST_F(trace, trace_segments_both_ways)
 	conn_open(&self->peer, &c, .peer_iss = 1000);
 	conn_send(&c, .flags = ACK | PSH, .data = "abc");
 	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
-	/* A bad checksum is no segment. */
+	/* A segment with a bad checksum is not traced. */
 	conn_send(&c, .flags = ACK | PSH, .data = "abc", .bad_csum = true);
 	take(_metadata, &l);
 #define SAYS(i, ...) (snprintf(want[i], sizeof(want[i]), \
@@ -269,7 +269,7 @@ TEST_F(trace, wish_14_resets_have_reasons)
 		      "10.0.0.1:5000 10.0.0.2:40002 received: XtcpResetRecvOpen");
 }
 
-/* Of each SYN: what the listener's queues held, and what became of it. */
+/* For each SYN: the contents of the listener's queues, and the verdict. */
 TEST_F(trace, trace_verdicts_on_syns)
 {
 	struct peer *p = &self->peer;
@@ -309,7 +309,7 @@ TEST_F(trace, trace_verdicts_on_syns)
 	p->leave_unread = true;
 }
 
-/* The verdicts that a limit gives. */
+/* The verdicts of a limit. */
 TEST_F(trace, trace_verdicts_of_limits)
 {
 	struct peer *p = &self->peer;
@@ -456,7 +456,7 @@ TEST_F(trace, wish_15_lifecycle_is_of_a_namespace)
 PAIR_FIXTURE(drops);
 PEER_FIXTURE(drops_by_hand);
 
-/* Everything that is dropped by anybody, until drops_of_xtcp(). */
+/* Traces everything that is dropped by any code, until drops_of_xtcp(). */
 static void drops_watch(struct __test_metadata *_metadata)
 {
 	mkdir(TRACING, 0700);
@@ -468,9 +468,9 @@ static void drops_watch(struct __test_metadata *_metadata)
 }
 
 /*
- * Is it a segment that xtcp dropped? Before 6.4 the event has a number for the
- * place: there each IPv4 packet counts. Sockets that earlier tests left in
- * namespaces without a route are no business of this one.
+ * Return: true if xtcp dropped that segment. Before 6.4 the event has a number for the
+ * location: there each IPv4 packet counts. Sockets of earlier tests in namespaces
+ * without a route are left out.
  */
 static bool is_drop_of_xtcp(const char *line)
 {
@@ -480,7 +480,7 @@ static bool is_drop_of_xtcp(const char *line)
 	       (!strstr(line, "+0x") && strstr(line, "protocol=2048 "));
 }
 
-/* How many segments xtcp has dropped since for that reason; NULL: for any. */
+/* The number of segments that xtcp has dropped since for that reason; NULL: for any. */
 static int drops_of_xtcp(struct __test_metadata *_metadata, const char *reason)
 {
 	FILE *f = fopen(BUFFER "/trace", "r");
@@ -505,7 +505,7 @@ static void drops_forget(struct __test_metadata *_metadata)
 	EXPECT_EQ(0, umount(TRACING));
 }
 
-/* Whoever watches drops hears of none while all goes well. */
+/* A normal connection causes no drop events. */
 TEST_F(drops, accepted_segments_are_no_drops)
 {
 	struct pair *pr = &self->pair;
@@ -525,7 +525,7 @@ TEST_F(drops, accepted_segments_are_no_drops)
 	drops_forget(_metadata);
 }
 
-/* And of others hears why. */
+/* Other segments' drops have a reason. */
 TEST_F(drops_by_hand, drops_have_a_reason)
 {
 	struct peer *p = &self->peer;

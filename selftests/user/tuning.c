@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tuning: what a knob changes in the segments and their times. Names, ranges
- * and defaults are in knobs.c, and what belongs to one stage only is with that
- * stage. RFC 6298 (timeouts), 5482 (user timeout), 5681 4.1, 2883, 5961 7,
- * RFC 9293 3.7.1, 3.8.3, 3.9.2.2.
+ * tuning: the effect of knobs on segments and their times. Names, ranges and defaults
+ * are in knobs.c; knobs of one stage are tested with that stage. RFC 6298 (timeouts),
+ * 5482 (user timeout), 5681 4.1, 2883, 5961 7, RFC 9293 3.7.1, 3.8.3, 3.9.2.2.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -64,7 +63,7 @@ TEST_F_TIMEOUT(tuning, knob_syn_linear_timeouts, 1000)
 	}
 }
 
-/* Of SYNs only: the SYN-ACK of a simultaneous opening backs off at once. */
+/* For SYNs only: the SYN-ACK of a simultaneous open backs off at once. */
 TEST_F(tuning, knob_syn_linear_timeouts_not_for_syn_acks)
 {
 	struct peer *p = &self->peer;
@@ -92,7 +91,7 @@ static const struct soft_error {
 	{ ICMP_PARAMETERPROB, 0 },
 };
 
-/* As in Linux, one of them is the end of connect(). */
+/* As in Linux, one of them ends connect(). */
 TEST_F(tuning, knob_icmp_soft_abort)
 {
 	struct peer *p = &self->peer;
@@ -111,7 +110,7 @@ TEST_F(tuning, knob_icmp_soft_abort)
 	peer_expect_silence(p, 5000);
 }
 
-/* RFC 9293 MUST-56: noted, and no more. */
+/* RFC 9293 MUST-56: the error is noted, and no more. */
 static void soft_error_is_noted(struct __test_metadata *_metadata, struct peer *p)
 {
 	struct conn c;
@@ -150,7 +149,7 @@ TEST_F(tuning, rfc9293_must_56_soft_error_does_not_end_connect)
 	soft_error_is_noted(_metadata, &self->peer);
 }
 
-/* What was noted says why, if nobody ever answers. */
+/* The noted error is reported if no answer ever comes. */
 TEST_F(tuning, knob_icmp_soft_abort_off_tells_in_the_end)
 {
 	struct peer *p = &self->peer;
@@ -167,7 +166,7 @@ TEST_F(tuning, knob_icmp_soft_abort_off_tells_in_the_end)
 	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
 }
 
-/* A hard one ends it whatever the knob says. */
+/* A hard error ends it whatever the knob says. */
 TEST_F(tuning, knob_icmp_soft_abort_off_spares_no_hard_error)
 {
 	struct peer *p = &self->peer;
@@ -182,7 +181,7 @@ TEST_F(tuning, knob_icmp_soft_abort_off_spares_no_hard_error)
 	peer_expect_silence(p, 5000);
 }
 
-/* Before the connection is one, a hard error is the end; afterwards never. */
+/* Before the connection is established a hard error ends it; afterwards never. */
 TEST_F(tuning, rfc9293_shld_26_hard_errors_end_an_opening)
 {
 	static const int hard[] = { ICMP_PROT_UNREACH, ICMP_PORT_UNREACH };
@@ -211,7 +210,7 @@ TEST_F(tuning, rfc9293_shld_26_hard_errors_end_an_opening)
 
 /* --- timeouts ----------------------------------------------------------- */
 
-/* SRTT is next to nothing here, so the RTO is what the knob says. */
+/* SRTT is nearly zero here, so the RTO is the knob's. */
 static void resends_after(struct __test_metadata *_metadata, struct peer *p,
 			  int min_us, int kport)
 {
@@ -247,7 +246,7 @@ TEST_F(tuning, knob_rto_min_us)
 		resends_after(_metadata, &self->peer, values_us[i], 6000 + i);
 }
 
-/* To the millisecond: no wheel of clock ticks stands below it. */
+/* To the millisecond: the deadline does not depend on clock ticks. */
 TEST_F(tuning, wish_09_rto_of_milliseconds)
 {
 	static const int values_us[] = { 1000, 2000, 5000, 10000 };
@@ -257,7 +256,7 @@ TEST_F(tuning, wish_09_rto_of_milliseconds)
 		resends_after(_metadata, &self->peer, values_us[i], 6000 + i);
 }
 
-/* A conversation: from now on the kernel lets its ACKs wait for text. */
+/* A conversation: from now on the kernel lets its ACKs wait for data. */
 static void make_interactive(struct __test_metadata *_metadata, struct conn *c)
 {
 	conn_send(c, .flags = ACK | PSH, .data = "ask");
@@ -267,7 +266,7 @@ static void make_interactive(struct __test_metadata *_metadata, struct conn *c)
 	conn_send(c, .flags = ACK);
 }
 
-/* Its own ACKs wait no longer than such a peer's timer. */
+/* Its own ACKs do not wait longer than such a peer's timer. */
 TEST_F(tuning, knob_rto_min_us_bounds_the_delayed_ack)
 {
 	static const struct { int min_us, delay_ms; } cases[] = {
@@ -296,7 +295,7 @@ TEST_F(tuning, knob_rto_min_us_bounds_the_delayed_ack)
 
 /* --- the user timeout of everybody --------------------------------------- */
 
-/* Sends text that nobody acknowledges: it is over so long after. */
+/* Sends data that is never acknowledged: the end comes so long after. */
 static void text_times_out(struct __test_metadata *_metadata, struct conn *c,
 			   int64_t at_ms)
 {
@@ -322,13 +321,13 @@ TEST_F(tuning, knob_user_timeout)
 
 	NOT_ON_STOCK();
 	for (size_t i = 0; i < ARRAY_SIZE(values_ms); i++) {
-		/* Of connections that are there already, too. */
+		/* For existing connections, too. */
 		conn_open(p, &c, .kport = 6000 + i);
 		ASSERT_EQ(0, knob_set("user_timeout", values_ms[i]));
 		ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &val,
 					&(socklen_t){ sizeof(val) }));
 		EXPECT_EQ(0, val);
-		/* Idle time is no waiting. */
+		/* Idle time does not count. */
 		sleep_ms(100);
 		counters_begin(&before);
 		counters_ignore(&before, "TCPTimeouts", "RetransSegs",
@@ -341,7 +340,7 @@ TEST_F(tuning, knob_user_timeout)
 	}
 }
 
-/* A socket's own is the one that counts, be it shorter or longer. */
+/* The socket's own value counts, be it shorter or longer. */
 TEST_F(tuning, knob_user_timeout_yields_to_the_option)
 {
 	static const int values_ms[] = { 500, 4000 };
@@ -385,7 +384,7 @@ TEST_F(tuning, wish_08_default_user_timeout_of_keepalive)
 	conn_open(p, &c);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 1));
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPINTVL, 1));
-	/* Its time, not their number, is what ends it. */
+	/* The time ends it, not the number of probes. */
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPCNT, 1));
 	peer_mark(p);
 	conn_send(&c, .flags = ACK);
@@ -460,7 +459,7 @@ TEST_F(tuning, knob_slow_start_after_idle)
 	p->leave_unread = true;
 }
 
-/* The text of a segment, from a peer with that MSS option. */
+/* The payload of a segment, to a peer with that MSS option. */
 static void expect_segment_size(struct __test_metadata *_metadata, struct peer *p,
 				int mss, bool ts, int len)
 {
@@ -521,7 +520,7 @@ TEST_F(tuning, knob_workaround_signed_windows)
 	EXPECT_GE(32767, p->last.wnd);
 	EXPECT_LT(32000, p->last.wnd);
 
-	/* One that is scaled is never so large a number as to mislead. */
+	/* A window that is scaled is never a number large enough to mislead. */
 	conn_open(p, &c, .kport = 6002, .opt = scaled);
 	conn_send(&c, .flags = ACK | PSH, .data = "x");
 	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
@@ -530,7 +529,7 @@ TEST_F(tuning, knob_workaround_signed_windows)
 	p->leave_unread = true;
 }
 
-/* The same text twice: below RCV.NXT, and above it in front of a gap. */
+/* The same data twice: below RCV.NXT, and above it over a hole. */
 static void send_twice(struct conn *c, int blocks)
 {
 	conn_send(c, .flags = ACK | PSH, .seq = 1, .data = "text");
@@ -564,7 +563,7 @@ TEST_F(tuning, knob_dsack)
 /* --- answers to what is invalid ------------------------------------------ */
 
 /*
- * An ACK out of window after an answered one: for how long are others silently
+ * An ACK outside the window after an answered one: for how long are others silently
  * dropped?
  */
 static void expect_interval(struct conn *c, int interval_ms)
@@ -604,7 +603,7 @@ TEST_F(tuning, knob_invalid_ratelimit)
 	}
 }
 
-/* Of a half-open record: how soon its SYN may come again and be answered. */
+/* For a half-open record: how soon a repeated SYN is answered. */
 TEST_F(tuning, knob_invalid_ratelimit_of_a_record)
 {
 	struct peer *p = &self->peer;
@@ -628,7 +627,7 @@ TEST_F(tuning, knob_invalid_ratelimit_of_a_record)
 	counters_expect(_metadata, &before, NULL);
 }
 
-/* Thirty RSTs near the mark for each of two connections; answers in all. */
+/* Thirty RSTs near the mark for each of two connections; the answers of both. */
 static int challenges_of_a_burst(struct conn *c)
 {
 	int answers = 0;
@@ -640,7 +639,7 @@ static int challenges_of_a_burst(struct conn *c)
 	return answers + peer_drain(c->peer, 5);
 }
 
-/* In the second third of a second: neither clock turns over in a burst. */
+/* In the second third of a second: no clock ticks over in a burst. */
 static void wait_for_the_next_second(void)
 {
 	sleep_ms(1300 - now_ms() % 1000);
@@ -673,7 +672,7 @@ TEST_F(tuning, knob_challenge_ack_limit)
 		/* That was this second's share. */
 		EXPECT_EQ(0, challenges_of_a_burst(c));
 	}
-	/* Nobody can count on a number: the share is drawn each time. */
+	/* No attacker can rely on a number: the share is drawn each time. */
 	EXPECT_LT(least + LIMIT / 2, most);
 	EXPECT_EQ(sum, counter_moved(&before, "TCPChallengeACK"));
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)

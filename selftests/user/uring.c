@@ -21,7 +21,7 @@ PEER_FIXTURE(uring);
 
 #define BUFFER 65536
 #define ENTRIES 8
-/* TAINT_BAD_PAGE: a page was freed that somebody has mapped. */
+/* TAINT_BAD_PAGE: a page was freed that is still mapped. */
 #define BAD_PAGE (1L << 5)
 /* Calls that add to registered pages; each would lose a page of 4 KiB or a part. */
 #define CALLS 4000
@@ -93,7 +93,7 @@ static int ring_take(struct __test_metadata *_metadata, struct ring *r,
 	return res;
 }
 
-/* Sends the first bytes of the buffer. What the call returned. */
+/* Sends the first @bytes of the buffer. Returns the call's result. */
 static int ring_send(struct __test_metadata *_metadata, struct ring *r, int fd,
 		     unsigned int bytes)
 {
@@ -120,7 +120,7 @@ static int ring_send(struct __test_metadata *_metadata, struct ring *r, int fd,
 	return res;
 }
 
-/* The kernel has done with the pages. */
+/* The kernel no longer uses the pages. */
 static void ring_notice(struct __test_metadata *_metadata, struct ring *r)
 {
 	unsigned int flags;
@@ -135,7 +135,7 @@ static void ring_close(struct __test_metadata *_metadata, struct ring *r)
 	EXPECT_EQ(0, syscall(__NR_io_uring_register, r->fd,
 			     IORING_UNREGISTER_BUFFERS, NULL, 0));
 	close(r->fd);
-	/* A worker of io_uring's lets go of them. */
+	/* A work item of io_uring releases them. */
 	sleep_ms(200);
 	EXPECT_GT(0, pattern_check(r->buffer, BUFFER, 0));
 	munmap(r->buffer, BUFFER);
@@ -167,7 +167,7 @@ static long free_kb(void)
 	return number_of("/proc/meminfo", "MemFree:");
 }
 
-/* A connection whose segments nobody sees. */
+/* A connection whose segments the peer does not read. */
 static void open_unseen(struct peer *p, struct conn *c, int wnd)
 {
 	struct netem netem = { .loss = 100 };
@@ -179,14 +179,14 @@ static void open_unseen(struct peer *p, struct conn *c, int wnd)
 	netem_set(WHERE(p->test), "tun0", &netem);
 }
 
-/* The peer acknowledges what it never saw; relative to all that it has so far. */
+/* The peer acknowledges what it did not read; relative to all so far. */
 static void acknowledge(struct conn *c, unsigned int bytes)
 {
 	c->kern_nxt += bytes;
 	conn_send(c, .flags = ACK);
 }
 
-/* Returns false where the kernel's module refuses: then the test is over. */
+/* Returns false where the stack under test refuses: then the test is over. */
 static bool open_ring(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
 		      struct ring *r)
 {
@@ -219,7 +219,7 @@ TEST_F(uring, send_zc_partial_ack)
 	EXPECT_EQ(before & BAD_PAGE, taint() & BAD_PAGE);
 }
 
-/* Text that is copied joins such pages in one skb. */
+/* Copied data joins such pages in one skb. */
 TEST_F(uring, send_zc_then_send)
 {
 	struct peer *p = &self->peer;
@@ -230,7 +230,7 @@ TEST_F(uring, send_zc_then_send)
 	if (!open_ring(_metadata, p, &c, &r))
 		return;
 	for (int i = 0; i < CALLS + 100; i++) {
-		/* What is allocated once has been by now. */
+		/* One-time allocations are done by now. */
 		if (i == 100)
 			before_kb = free_kb();
 		socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1);
@@ -240,7 +240,7 @@ TEST_F(uring, send_zc_then_send)
 		acknowledge(&c, 1400);
 		ring_notice(_metadata, &r);
 	}
-	/* KASAN keeps what was freed for a while: four MiB of it here. */
+	/* KASAN keeps freed memory for a while: four MiB of it here. */
 	if (!kernel_is_debug())
 		EXPECT_LT(before_kb - free_kb(), LOST_KB_MAX);
 	ring_close(_metadata, &r);

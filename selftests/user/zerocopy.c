@@ -61,7 +61,7 @@ static bool read_pattern(int fd, size_t bytes, uint64_t at)
 	return true;
 }
 
-/* Text arrives whole, and each call's pages come back, in order. */
+/* Data arrives whole, and each call's pages come back, in order. */
 static void send_pages(struct __test_metadata *_metadata, int from, int to)
 {
 	static uint8_t text[ROUND];
@@ -93,7 +93,7 @@ static void send_pages(struct __test_metadata *_metadata, int from, int to)
 	EXPECT_EQ(0, socket_error(from));
 }
 
-/* Before 6.12: the option is refused, and the flag means nothing. */
+/* Before 6.12: the option is refused, and the flag has no effect. */
 static void send_without(struct __test_metadata *_metadata, int from, int to)
 {
 	uint8_t text[5000];
@@ -134,7 +134,7 @@ TEST_F(zerocopy, msg_zerocopy_of_an_accepted_socket)
 	send_pages(_metadata, sfd, cfd);
 }
 
-/* Without SO_ZEROCOPY the flag means nothing, and there is no notice. */
+/* Without SO_ZEROCOPY the flag has no effect, and there is no notice. */
 TEST_F(zerocopy, msg_zerocopy_without_the_option)
 {
 	struct pair *pr = &self->pair;
@@ -148,7 +148,7 @@ TEST_F(zerocopy, msg_zerocopy_without_the_option)
 	EXPECT_FALSE(socket_poll(cfd) & POLLERR);
 }
 
-/* Pages must stay as they are until the peer has acknowledged them. */
+/* Pages must not change until the peer has acknowledged them. */
 TEST_F(zerocopy_refused, notice_comes_with_the_ack)
 {
 	struct peer *p = &self->peer;
