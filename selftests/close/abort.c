@@ -278,7 +278,7 @@ TEST_F(abort, linger_without_need)
 	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
 }
 
-TEST_F(abort, rfc9293_must_12_reset_is_told_once)
+TEST_F(abort, rfc9293_must_12_reset_is_reported_once)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -178,7 +178,7 @@ TEST_F(attached, wish_07_orphan_of_a_long_fin_timeout)
 }
 
 /* A sleeping recv() is woken and returns the error. */
-TEST_F(attached, wish_07_sleeper_is_told)
+TEST_F(attached, wish_07_sleeping_reader_gets_the_error)
 {
 	struct peer *p = &self->peer;
 	struct sleeper_result r;

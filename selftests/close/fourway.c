@@ -463,7 +463,7 @@ TEST_F(fourway, lc_24_nothing_of_the_old_incarnation_is_read)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-TEST_F(fourway, rfc9293_must_12_normal_close_is_told_from_abort)
+TEST_F(fourway, rfc9293_must_12_normal_close_differs_from_abort)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

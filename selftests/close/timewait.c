@@ -577,7 +577,7 @@ REVIVAL(rfc6191_first_stamp_opens, .offset = -1000, .stamp = 12345,
 REVIVAL(rfc9293_shld_04_stamps_shorten_it, .offset = -100000, .old_stamps = true,
 	.stamp = 1000, .opens = true)
 
-TEST_F(timewait, lc_93_nobody_listens)
+TEST_F(timewait, lc_93_no_listener)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

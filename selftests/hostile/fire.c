@@ -419,7 +419,7 @@ static void settle(int ns)
 	crowd_expect_settled(WHERE(test), AF_INET6);
 }
 
-TEST_F_TIMEOUT(fire, all_goes_while_thousands_talk, 2000)
+TEST_F_TIMEOUT(fire, everything_goes_under_thousands_of_connections, 2000)
 {
 	struct crowd *c = self->c, *doomed = self->doomed, *left = self->left;
 	int64_t peace_ns = (c->until_ns - now_ns()) / 3;

@@ -541,7 +541,7 @@ TEST_F_TIMEOUT(stampede, ground_shakes, 1000)
  * Sockets of two namespaces come and go at once, on two CPUs, in the same memory;
  * segments find the right one, and readers of the tables see only their own namespace.
  */
-TEST_F_TIMEOUT(stampede, freed_sockets_are_anybodys, 1000)
+TEST_F_TIMEOUT(stampede, freed_sockets_are_reused, 1000)
 {
 	struct ipaddr addr[] = { ipaddr(HERE_ADDR), ipaddr(THERE_ADDR) };
 	struct crowd *c = self->c;

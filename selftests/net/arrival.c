@@ -82,7 +82,7 @@ TEST_F(arrival, rfc9293_must_63_no_martian_follows_an_honest_host)
 }
 
 /* IP lets these through, xtcp does not. */
-TEST_F(arrival, rfc9293_must_63_nor_who_is_many)
+TEST_F(arrival, rfc9293_must_63_no_broadcast_source)
 {
 	struct peer *p = &self->peer;
 	int lfd;
@@ -142,7 +142,7 @@ TEST_F(arrival, reverse_path_is_looked_at)
 }
 
 /* The same source twice: the cache holds the route, not the result of the check. */
-TEST_F(arrival, reverse_path_of_who_came_just_now)
+TEST_F(arrival, reverse_path_of_a_repeated_source)
 {
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
@@ -191,7 +191,7 @@ TEST_F(arrival, an_address_that_went_is_none)
 }
 
 /* Addresses that share an entry of a CPU's cache, alternating. */
-TEST_F(arrival, many_addresses_in_turns)
+TEST_F(arrival, many_addresses_alternate)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);

@@ -118,7 +118,7 @@ TEST_F(arrival6, a_rule_takes_the_decision)
 }
 
 /* Addresses that share an entry of a CPU's cache, alternating. */
-TEST_F(arrival6, many_addresses_in_turns)
+TEST_F(arrival6, many_addresses_alternate)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);

@@ -201,7 +201,7 @@ static int confirmed_ago(struct __test_metadata *_metadata, struct pair *pr, enu
  * server has no connection, and recycles the ACK's skb for its RST: that says nothing
  * of the client.
  */
-TEST_F(confirm, an_answer_to_a_stranger_confirms_nobody)
+TEST_F(confirm, an_answer_to_an_unknown_peer_confirms_no_neighbour)
 {
 	struct netem slow = { .delay_ms = 200 }, deaf = { .loss = 100 }, well = { };
 	struct linger reset = { .l_onoff = 1 };

@@ -129,7 +129,7 @@ TEST_F(demux, knob_ip_early_demux_off)
  * One lookup for all segments to an address, and one check of each source. On the TCP
  * wire the hook does not know yet whose an unknown peer's segment is: IP routes each.
  */
-TEST_F(demux, strangers_are_routed_once)
+TEST_F(demux, unknown_peers_are_routed_once)
 {
 	struct peer *p = &self->peer;
 	int lfd = peer_listen(p, KERNEL_PORT, 16);
@@ -172,7 +172,7 @@ static void queue_pass(struct __test_metadata *_metadata, struct nfqueue *q)
 	nfqueue_pass(WHERE(_metadata), q);
 }
 
-TEST_F(demux, netfilter_queue_strangers_are_routed_each)
+TEST_F(demux, netfilter_queue_unknown_peers_are_routed_each)
 {
 	struct peer *p = &self->peer;
 	int lfd = peer_listen(p, KERNEL_PORT, 16);

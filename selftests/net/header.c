@@ -251,7 +251,7 @@ TEST_F(header, rfc9293_must_57_syn_to_many_is_ignored)
 	peer_expect(p, .flags = SYN | ACK, .ack = 2);
 }
 
-TEST_F(header, rfc9293_must_63_syn_from_nobody_is_ignored)
+TEST_F(header, rfc9293_must_63_syn_from_invalid_source_is_ignored)
 {
 	static const char *const from[] = {
 		"0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255",

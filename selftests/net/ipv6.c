@@ -259,7 +259,7 @@ TEST_F(ipv6, opt_hops_and_class)
 
 /* --- bad input ------------------------------------------------------------- */
 
-TEST_F(ipv6, rfc4291_sources_that_nobody_may_have)
+TEST_F(ipv6, rfc4291_invalid_sources)
 {
 	static const char *const bad[] = {
 		"::", "ff02::1", "ff0e::1234", "::ffff:10.0.0.2", "::1",

@@ -207,12 +207,12 @@ static void hears_in_detail(struct __test_metadata *_metadata, struct conn *c,
 		;
 }
 
-TEST_F(ipv6icmp, ipv6_recverr_tells_a_connection)
+TEST_F(ipv6icmp, ipv6_recverr_of_a_connection)
 {
 	outlives_errors(_metadata, &self->peer, hears_in_detail);
 }
 
-TEST_F(ipv6icmp, ipv6_recverr_tells_an_opening)
+TEST_F(ipv6icmp, ipv6_recverr_of_an_opening)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

@@ -63,7 +63,7 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	p->leave_unread = true;
 }
 
-TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_no_news)
+TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_ignored)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

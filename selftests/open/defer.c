@@ -98,7 +98,7 @@ TEST_F(defer, defer_accept_ends_after_the_last_retry)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-TEST_F(defer, defer_accept_nobody_answers_the_last_retries)
+TEST_F(defer, defer_accept_last_retries_unanswered)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

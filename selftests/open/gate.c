@@ -350,12 +350,12 @@ static void honest_survives(struct __test_metadata *_metadata, struct peer *p, i
 	close(lfd);
 }
 
-TEST_F(gate, spoofed_syns_evict_nobody)
+TEST_F(gate, spoofed_syns_evict_no_record)
 {
 	honest_survives(_metadata, &self->peer, 0);
 }
 
-TEST_F(gate, spoofed_syns_evict_nobody_with_cookies)
+TEST_F(gate, spoofed_syns_evict_no_record_with_cookies)
 {
 	honest_survives(_metadata, &self->peer, 1);
 }
@@ -409,7 +409,7 @@ TEST_F(gate, ctr_XtcpSynEarlyDrop)
 	close(lfd);
 }
 
-TEST_F(gate, early_drops_end_when_it_is_calm)
+TEST_F(gate, early_drops_end_with_the_flood)
 {
 	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
@@ -428,7 +428,7 @@ TEST_F(gate, early_drops_end_when_it_is_calm)
 }
 
 /* The hook ignores packets that are not for this host. */
-TEST_F(gate, early_drops_spare_whom_we_forward_for)
+TEST_F(gate, early_drops_spare_forwarded_packets)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -499,7 +499,7 @@ TEST_F(gate, early_drops_end_with_the_address)
  * The metadata of a tunnel stand where a packet's route would. Such a SYN is routed,
  * and so not dropped early, and does not use the input route cache.
  */
-TEST_F(gate, a_tunnels_word_is_no_route)
+TEST_F(gate, tunnel_metadata_is_no_route)
 {
 	struct ipaddr inner = ipaddr("10.9.0.1");
 	struct peer *p = &self->peer;
@@ -655,7 +655,7 @@ TEST_F(gate, the_firewall_sees_each_answer)
 }
 
 /* As in Linux: a record's SYN-ACK belongs to its listener, a cookie's to no socket. */
-TEST_F(gate, the_firewall_knows_whose_a_syn_ack_is)
+TEST_F(gate, the_firewall_sees_the_owner_of_a_syn_ack)
 {
 	struct peer *p = &self->peer;
 	int lfd;

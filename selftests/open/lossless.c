@@ -16,7 +16,7 @@ PEER_FIXTURE(server);		/* the kernel listens, the client is made by hand */
 
 /* --- what the option says -------------------------------------------------- */
 
-TEST_F(server, lc_47_syn_ack_tells_all)
+TEST_F(server, lc_47_syn_ack_has_all_options)
 {
 	struct peer *p = &self->peer;
 	struct state s;

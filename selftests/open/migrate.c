@@ -187,7 +187,7 @@ TEST_F(migrate, lc_15_timers_go_on_with_another)
 }
 
 /* From one to the next to the next; and then none is left. */
-TEST_F(migrate, lc_46_handed_on_until_nobody_is_left)
+TEST_F(migrate, lc_46_handed_on_until_no_listener_is_left)
 {
 	struct peer *p = &self->peer;
 	struct conn c, child;

@@ -211,12 +211,12 @@ static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *
 	p->leave_unread = true;
 }
 
-TEST_F(synqueue, rfc4987_flood_evicts_nobody)
+TEST_F(synqueue, rfc4987_flood_evicts_no_record)
 {
 	flood_evicts_nobody(_metadata, &self->peer);
 }
 
-TEST_F(synqueue, rfc4987_flood_evicts_nobody_without_cookies)
+TEST_F(synqueue, rfc4987_flood_evicts_no_record_without_cookies)
 {
 	no_cookies(_metadata);
 	flood_evicts_nobody(_metadata, &self->peer);

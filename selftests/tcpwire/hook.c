@@ -26,7 +26,7 @@ static void expect_alive(struct __test_metadata *_metadata, struct conn *c)
 }
 
 /* A native packet with a TCP-wire connection's 4-tuple does not belong to it. */
-TEST_F(hook, lc_27_forged_native_packets_are_strangers)
+TEST_F(hook, lc_27_forged_native_packets_match_no_connection)
 {
 	static const int flags[] = { RST, RST | ACK, SYN, FIN | ACK, ACK | PSH };
 	struct peer *p = &self->peer;
@@ -51,7 +51,7 @@ TEST_F(hook, lc_27_forged_native_packets_are_strangers)
 /*
  * The reverse: on a native connection's port the kernel's TCP answers for protocol 6.
  */
-TEST_F(hook, lc_27_tcp_packets_are_strangers_to_the_native_wire)
+TEST_F(hook, lc_27_tcp_packets_match_no_native_connection)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

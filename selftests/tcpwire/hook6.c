@@ -282,7 +282,7 @@ TEST_F(hook6, rfc8200_a_fragment_alone)
 /*
  * At another address of the same port the kernel's TCP listens, and gets its segments.
  */
-TEST_F(hook6, lc_102_stocks_segments_are_left_alone)
+TEST_F(hook6, lc_102_segments_of_the_kernels_tcp_are_left_alone)
 {
 	struct ipaddr own = ipaddr("fd00:a::11");
 	struct peer *p = &self->peer;
@@ -326,7 +326,7 @@ TEST_F(hook6, lc_102_stocks_segments_are_left_alone)
 }
 
 /* A native packet with a TCP-wire connection's 4-tuple does not belong to it. */
-TEST_F(hook6, lc_27_forged_native_packets_are_strangers)
+TEST_F(hook6, lc_27_forged_native_packets_match_no_connection)
 {
 	static const struct chain native = { "options", EXT_DSTOPTS, 8, { DSTOPTS(253) } };
 	struct peer *p = &self->peer;

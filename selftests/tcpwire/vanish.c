@@ -106,7 +106,7 @@ TEST_F(vanish, lc_116_a_syn_whose_port_has_a_new_owner)
 }
 
 /* Still ours, but not that connection's: xtcp answers as to any unknown peer. */
-TEST_F(vanish, lc_116_text_whose_connection_has_gone)
+TEST_F(vanish, lc_116_data_whose_connection_has_gone)
 {
 	struct peer *p = &self->peer;
 	int lfd;

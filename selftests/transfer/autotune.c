@@ -116,7 +116,7 @@ TEST_F(autotune, steady_reader_needs_no_more)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(autotune, who_does_not_read_gets_no_more)
+TEST_F(autotune, unread_data_grows_no_buffer)
 {
 	struct conn c;
 

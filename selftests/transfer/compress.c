@@ -8,7 +8,7 @@
 /* vm: still=ctr_TCPAckCompressed */
 /* vm: still=a_twentieth_of_the_round_trip */
 /* vm: still=knob_comp_sack_nr_acts */
-/* vm: still=no_block_is_forgotten_untold */
+/* vm: still=no_block_is_dropped_unreported */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(compress);
@@ -146,7 +146,7 @@ TEST_F(compress, without_sack_each_counts)
 	}
 }
 
-TEST_F(compress, no_block_is_forgotten_untold)
+TEST_F(compress, no_block_is_dropped_unreported)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

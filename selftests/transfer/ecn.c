@@ -49,7 +49,7 @@ static void open_asked(struct peer *p, struct conn *c)
 
 /* --- opening ------------------------------------------------------------- */
 
-TEST_F(ecn, rfc9293_shld_08_answers_who_asks)
+TEST_F(ecn, rfc9293_shld_08_agrees_when_asked)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -152,7 +152,7 @@ TEST_F(ecn, knob_ecn_0_neither_asks_nor_answers)
 }
 
 /* Some device sets the bits of all packets, also of those that may not have them. */
-TEST_F(ecn, rfc3168_6_1_1_an_ect_syn_is_not_believed)
+TEST_F(ecn, rfc3168_6_1_1_an_ect_syn_agrees_to_nothing)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -215,7 +215,7 @@ TEST_F(ecn, knob_ecn_fallback)
 }
 
 /* A half-open record keeps the agreement; a repeated SYN-ACK carries it again. */
-TEST_F(ecn, rfc3168_6_1_1_the_syn_ack_goes_again)
+TEST_F(ecn, rfc3168_6_1_1_the_syn_ack_is_repeated)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -283,7 +283,7 @@ TEST_F(ecn, lc_47_a_lossless_cookie_keeps_it)
 
 /* --- what may be marked -------------------------------------------------- */
 
-TEST_F(ecn, rfc3168_6_1_5_no_ect_on_what_goes_again)
+TEST_F(ecn, rfc3168_6_1_5_no_ect_on_retransmissions)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -410,7 +410,7 @@ TEST_F(ecn, rfc3168_6_1_3_cwr_is_acknowledged_at_once)
 }
 
 /* A segment without ECT among ECT ones is a retransmission: two ACKs without delay. */
-TEST_F(ecn, rfc3168_6_1_5_what_goes_again_is_acknowledged_at_once)
+TEST_F(ecn, rfc3168_6_1_5_retransmissions_are_acknowledged_at_once)
 {
 	struct peer *p = &self->peer;
 	struct conn c;

@@ -173,7 +173,7 @@ TEST_F(pacing, paced_segments_meet_a_closed_window)
 }
 
 /* A loss probe does not send a new segment before it is due. */
-TEST_F(pacing, loss_probe_waits_for_its_turn)
+TEST_F(pacing, loss_probe_waits_for_pacing)
 {
 	struct peer *p = &self->peer;
 	struct counters before, after;

@@ -101,7 +101,7 @@ TEST_F(rack, rfc8985_7_probe_is_the_last_segment)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(rack, rfc8985_7_probe_is_new_text)
+TEST_F(rack, rfc8985_7_probe_is_new_data)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -198,7 +198,7 @@ TEST_F(recovery, rfc6675_three_sacked_above)
 	peer_expect_silence(p, 1000);
 }
 
-TEST_F(recovery, rfc6675_one_ack_may_tell_it_all)
+TEST_F(recovery, rfc6675_one_ack_may_report_all)
 {
 	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
@@ -285,7 +285,7 @@ TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
 	EXPECT_EQ(5, conn_info(&c).cwnd);
 }
 
-TEST_F(recovery, rfc6675_blocks_that_say_nothing)
+TEST_F(recovery, rfc6675_invalid_blocks_are_ignored)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

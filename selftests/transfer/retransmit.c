@@ -336,7 +336,7 @@ static void expect_r1(struct __test_metadata *_metadata, struct peer *p, int r1)
 	conn_send(&c, .flags = ACK);
 }
 
-TEST_F(retransmit, rfc9293_must_20_r1_tells_ip)
+TEST_F(retransmit, rfc9293_must_20_r1_notifies_ip)
 {
 	NOT_ON_STOCK();		/* which notices a retransmission later */
 	expect_r1(_metadata, &self->peer, 3);

@@ -147,7 +147,7 @@ TEST_F(urgent, pointer_beyond_16_bits)
 	peer_drain(c.peer, 5);
 }
 
-TEST_F(urgent, rfc9293_must_66_closed_window_is_told)
+TEST_F(urgent, rfc9293_must_66_closed_window_is_reported)
 {
 	struct conn c;
 
@@ -376,7 +376,7 @@ TEST_F(urgent, on_a_bare_ack)
 	expect_text(c.fd, "ab", 9, 0);
 }
 
-TEST_F(urgent, old_and_wild_pointers_say_nothing)
+TEST_F(urgent, old_and_wild_pointers_are_ignored)
 {
 	char b;
 	struct conn c;

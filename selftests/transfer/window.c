@@ -333,7 +333,7 @@ TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
 	conn_send(&c, .flags = ACK);
 }
 
-TEST_F(window, rfc9293_must_66_closed_window_hears_rst_and_ack)
+TEST_F(window, rfc9293_must_66_closed_window_processes_rst_and_ack)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

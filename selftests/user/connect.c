@@ -172,7 +172,7 @@ static void refuse(struct conn *c, int type, int code)
 		conn_send(c, .flags = RST | ACK, .ack = 1);
 }
 
-TEST_F(refusal, errno_connect_is_told_why)
+TEST_F(refusal, errno_connect_reports_the_reason)
 {
 	struct conn c;
 

@@ -153,7 +153,7 @@ TEST_F(listeners, wish_05_proc_listen_queues_now_and_peak)
 }
 
 /* Each reason for which a connection fails has its number. */
-TEST_F(listeners, wish_06_full_syn_queue_is_told_from_full_accept_queue)
+TEST_F(listeners, wish_06_full_syn_queue_differs_from_full_accept_queue)
 {
 	struct peer *p = &self->peer;
 	struct conn c[4], d[3], late;

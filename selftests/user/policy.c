@@ -378,7 +378,7 @@ static int probe_hits(struct __test_metadata *_metadata)
 }
 
 /* Security modules see the peer's label, at either end. */
-TEST_F(policy, established_is_told_to_security_modules)
+TEST_F(policy, established_is_reported_to_security_modules)
 {
 	struct conn c;
 

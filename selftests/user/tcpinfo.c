@@ -104,7 +104,7 @@ TEST_F(tcpinfo, tcp_info_counts_what_happened)
 }
 
 /* TCP_INQ: how much is left; after a FIN one, so that a read is made. */
-TEST_F(tcpinfo, tcp_inq_tells_what_is_left)
+TEST_F(tcpinfo, tcp_inq_reports_what_is_left)
 {
 	char text[64], control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { text, 4 };

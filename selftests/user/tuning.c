@@ -150,7 +150,7 @@ TEST_F(tuning, rfc9293_must_56_soft_error_does_not_end_connect)
 }
 
 /* The noted error is reported if no answer ever comes. */
-TEST_F(tuning, knob_icmp_soft_abort_off_tells_in_the_end)
+TEST_F(tuning, knob_icmp_soft_abort_off_reports_in_the_end)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
