@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where things are, what the environment asks for, and output."""
+"""Paths, settings of the environment, and output."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ import threading
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(TOP, "scripts")
 
-# XTCP_TEST_STOCK: the kernel's own TCP is tested, not xtcp.
+# XTCP_TEST_STOCK: the kernel's TCP is tested, not xtcp.
 STOCK = bool(os.environ.get("XTCP_TEST_STOCK"))
-# How many CPUs each guest gets. More than one run in real time.
+# The CPUs of each guest. With more than one it runs in real time.
 SMP = int(os.environ.get("SMP") or 1)
 
 print_lock = threading.Lock()

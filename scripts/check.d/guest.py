@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One guest: what it is, what it gets to run, what comes out of it."""
+"""One guest: its options, its programs, their output."""
 
 import os
 import queue
@@ -20,18 +20,18 @@ BOOT_TIMEOUT_S = 90
 DEATH_TIMEOUT_S = 30
 # No guest ends by itself before its tests do.
 GUEST_TIMEOUT_S = 24 * 3600
-# The last words of a guest that died.
+# The lines to print of a guest that died.
 LAST_LINES = 15
-# What slow checks, or real time on a busy host, may add to an answer's time.
+# The time that slow checks, or real time on a busy host, may add to an answer.
 DEBUG_SLACK_MS = 8
 REAL_TIME_SLACK_MS = 500
 STRESS_S = 4
-# What so many bytes more may add to a test's wall time.
+# The wall time that XTCP_TEST_LARGE may add to a test.
 LARGE_S = int(os.environ.get("XTCP_TEST_LARGE") or 0) * 8 >> 20
 # Variables of the user that tests read.
 PASSED_ON = ("XTCP_FUZZ_SEED", "XTCP_FUZZ_ROUNDS", "XTCP_TEST_LARGE")
 
-# What an interrupted run has to end and to remove.
+# Guests to end and folders to remove when a run is interrupted.
 running = set()
 folders = set()
 
@@ -59,7 +59,7 @@ class Guest:
         self.wall_s = 0
 
     def options(self):
-        """What the tests want, as options of scripts/vm."""
+        """The tests' wishes as options of scripts/vm."""
         words = []
         for option, value in self.wants:
             if option == "--mem":
@@ -69,7 +69,7 @@ class Guest:
         return words
 
     def environment(self):
-        """What the tests read, as NAME=VALUE."""
+        """The tests' environment, as NAME=VALUE."""
         slack_ms = DEBUG_SLACK_MS if self.kernel.slowness > 1 else 0
         values = []
         if dict(self.wants)["--smp"] > 1:
@@ -86,7 +86,7 @@ class Guest:
         return values
 
     def limit_s(self, name):
-        """The wall time that a program may take; None: the guest's boot."""
+        """The wall time that a program may take; name None: the guest's boot."""
         if name in self.by_name:
             limit = self.by_name[name].marks["timeout"] + LARGE_S
         else:
@@ -94,7 +94,7 @@ class Guest:
         return limit * self.kernel.slowness
 
     def run(self):
-        """The tests that still have to be run, in another guest; None: all over."""
+        """Runs the guest. Returns the tests that another guest has to run; None: none."""
         with tempfile.TemporaryDirectory(prefix="xtcp-check.") as folder:
             folders.add(folder)
             self.pack(folder)
@@ -113,7 +113,7 @@ class Guest:
 
     def pack(self, folder):
         tree = os.path.join(folder, "selftests")
-        # Scripts, and whatever data the programs read; not sources.
+        # Scripts, and data that the programs read; not sources.
         shutil.copytree(os.path.join(TOP, "selftests"), tree,
                         ignore=shutil.ignore_patterns("*.c", "*.h", ".*"))
         with open(os.path.join(folder, "jobs"), "w") as jobs:
@@ -128,7 +128,7 @@ class Guest:
                    "--timeout", str(GUEST_TIMEOUT_S), "--log", self.log.path,
                    "--add", os.path.join(folder, "selftests") + ":/xtcp/selftests",
                    "--add", os.path.join(folder, "jobs") + ":/xtcp/jobs",
-                   # Some tests run what it prints.
+                   # Some tests run commands of these documents.
                    "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation"]
         for value in self.environment():
             command += ["--env", value]
@@ -171,7 +171,7 @@ class Guest:
         running.discard(vm)
 
     def take(self, line):
-        """One line of the guest: scripts/check-guest's own begin with @@."""
+        """Handles one line of the guest: lines of scripts/check-guest begin with @@."""
         if not line.startswith("@@ "):
             self.said.append(line)
             return

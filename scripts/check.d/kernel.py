@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One kernel: what it is, its guests one after the other, and what they reported."""
+"""One kernel: its properties, its guests one after the other, and their reports."""
 
 import collections
 import os
@@ -18,7 +18,7 @@ DEBUG_MEM_MB = 1024
 
 
 class Kernel:
-    """A kernel, and what came of the tests on it."""
+    """A kernel, and the outcomes of the tests on it."""
 
     def __init__(self, release):
         self.release = release
@@ -32,25 +32,25 @@ class Kernel:
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
         self.outcomes = []
         self.rows, self.taken = set(), collections.Counter()
-        self.whole = True       # no guest died: what was taken is known in full
+        self.whole = True       # no guest died: all taken rows are known
         self.folder = os.path.join(TOP, "build", "check", release)
         self.lock = threading.Lock()
 
     def place(self):
-        """Which place of variants.py it is; None: one where every program runs."""
+        """The place of variants.py; None: one where every program runs."""
         if not self.debug:
             return ORDINARY
         return UM if self.um else None
 
     def memory(self, size):
-        """What a guest needs for tests that want @size (512M, 1G)."""
+        """The memory of a guest for tests that want @size (512M, 1G)."""
         if not self.debug:
             return size
         size_mb = int(size.rstrip("GM")) * (1024 if size.endswith("G") else 1)
         return f"{size_mb + DEBUG_MEM_MB}M"
 
     def count_row(self, row, taken=None):
-        """The lifecycle table has @row, or it was taken so often."""
+        """Notes that the lifecycle table has @row, or how often it was taken."""
         with self.lock:
             if taken is None:
                 self.rows.add(row)
@@ -63,7 +63,7 @@ class Kernel:
         say(f"{self.short:5} {outcome.describe()}")
 
     def run(self, wants, tests, number):
-        """Run tests in a guest; those behind a death in another one."""
+        """Runs tests in a guest; after its death the remaining ones in another one."""
         left = list(tests)
         attempt = 0
         while left or attempt == 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest's kernel log: what the kernel complained of, and during which test."""
+"""A guest's kernel log: the kernel's warnings, and the tests that ran meanwhile."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from common import SCRIPTS
 from races import Races
 
 TRACE_LINES_MAX = 60
-# What the kernel says before the line that counts, and belongs to it.
+# Lines before the one that counts, which belong to it.
 LINES_BEFORE = 3
-# The log's end may reach the host later than the program's last words.
+# The log's end may reach the host later than the program's last line.
 LATE_S = 5
 
 
@@ -33,8 +33,8 @@ class KernelLog:
             return []
 
     def find(self, lines):
-        """From a little before the first trouble on; empty if there is none.
-        Without the stack's leftovers, which the kernel itself marks with "?"."""
+        """The lines from a little before the first trouble on; empty if there is none.
+        Stale stack entries, which the kernel marks with "?", are left out."""
         for i, line in enumerate(lines):
             if self.trouble.search(line) and not self.races.is_excused(line):
                 return [rest for rest in lines[max(0, i - LINES_BEFORE):]
@@ -42,7 +42,7 @@ class KernelLog:
         return []
 
     def section(self, name, wait):
-        """What the kernel said while a program ran, or after it began."""
+        """The lines of the time in which a program ran, or after it began."""
         deadline = time.monotonic() + (LATE_S if wait else 0)
         while True:
             lines, start, end = self.lines(), None, None
@@ -58,7 +58,7 @@ class KernelLog:
             time.sleep(0.05)
 
     def outside(self):
-        """What it said while no program ran."""
+        """The lines of the time in which no program ran."""
         rest, inside = [], False
         for line in self.lines():
             if "xtcp-check: begin " in line:

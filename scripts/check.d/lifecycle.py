@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lifecycle table: whether each row was taken by a test or has its reason."""
+"""The lifecycle table: each row must have been taken by a test or be excused."""
 
 import os
 
@@ -10,7 +10,7 @@ NOT_TAKEN = "selftests/lifecycle-not-taken"
 
 
 def read_not_taken():
-    """Rows with the reasons why no test takes them."""
+    """The excused rows: those that no test takes, with their reasons."""
     rows, problems = {}, []
     path = os.path.join(TOP, NOT_TAKEN)
     if not os.path.exists(path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The marker: a comment in a program's head that says what guest it needs.
+"""The marker: a comment in a program's head that names the guest it needs.
 
   /* vm: smp=2 mem=2G short */        # vm: timeout=300
 
@@ -17,7 +17,7 @@ HEAD_LINES = 40
 MARKER = re.compile(r"\s*(?://|/?\*|#)\s*vm:\s+(.*?)\s*(?:\*/)?\s*$")
 
 
-# How a word's value joins what the same word said before.
+# How a word's value is combined with an earlier value of the same word.
 
 def number(_, value):
     return int(value)
@@ -48,7 +48,7 @@ class Word(typing.NamedTuple):
 
 
 def read(source, table):
-    """What the marker of @source says: the value of each word of @table."""
+    """Reads the marker of @source: returns the value of each word of @table."""
     known = {word.name: word for word in table}
     marks = {word.name: word.default for word in table}
     with open(os.path.join(TOP, source), errors="replace") as f:

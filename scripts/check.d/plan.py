@@ -8,7 +8,7 @@ from common import SMP, say
 from guest import Guest
 from variants import REAL_TIME, by_age, runs_at
 
-# Fewer programs are not worth another guest's boot.
+# For fewer programs another guest's boot does not pay.
 DIVIDED_TESTS_MIN = 20
 PARTS_MAX = 4
 
@@ -22,7 +22,7 @@ class Job(typing.NamedTuple):
 
 
 def put_in_real_time(tests):
-    """SMP=2: those that run there, changed to that."""
+    """SMP=2: the tests that run there, with that many CPUs."""
     chosen = [t for t in tests if runs_at(REAL_TIME, t.marks)]
     say(f"check: SMP={SMP}: {len(chosen)} of {len(tests)} programs are short "
         "or want two CPUs anyway")
@@ -40,7 +40,7 @@ def share(tests, kernel, kernels):
 
 
 def divide(jobs, parts):
-    """Larger jobs in virtual time as so many of their own, each in another guest."""
+    """Divides larger jobs in virtual time, each part for another guest."""
     for job in jobs:
         if parts < 2 or dict(job.wants)["--smp"] > 1 or len(job.tests) < DIVIDED_TESTS_MIN:
             yield job
@@ -60,7 +60,7 @@ def make_plan(tests, kernels, is_chosen, at_a_time):
     jobs = [Job(kernel, wants, share(guests[wants], kernel, [] if is_chosen else kernels),
                 str(number))
             for number, wants in enumerate(order, 1) for kernel in kernels]
-    # A kernel alone shall not leave CPUs idle.
+    # A single kernel must not leave CPUs idle.
     return list(divide([job for job in jobs if job.tests],
                        min(at_a_time // len(kernels), PARTS_MAX)))
 

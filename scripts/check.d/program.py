@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tests' programs: which there are, how they are built, what they hold."""
+"""The tests' programs: finding them, building them, listing their tests."""
 
 import collections
 import os
@@ -45,7 +45,7 @@ class Test:
         return " ".join(map(shlex.quote, words))
 
     def put_in_real_time(self, cpus):
-        """Change what it wants to @cpus CPUs, and leave out what needs virtual time."""
+        """Changes the program to @cpus CPUs, without subtests that need virtual time."""
         self.marks["smp"] = cpus
         still = self.marks["still"]
         if not still or self.subtests or self.broken:
@@ -84,7 +84,7 @@ class Test:
 
 
 def find_sources():
-    """Each room's programs and scripts, by name."""
+    """The programs and scripts of each room, by name."""
     sources = []
     for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
         folder = os.path.join(TOP, "selftests", room)
@@ -100,7 +100,7 @@ def find_sources():
 
 
 def find_tests():
-    """All tests there are: one variant after the other."""
+    """All tests: one variant after the other."""
     marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
     tests = []
     for variant in VARIANTS:
@@ -122,7 +122,7 @@ def make(programs, *options):
 
 
 def build(tests):
-    """Programs, side by side; one that does not compile is a failed test."""
+    """Builds the programs in parallel; one that does not compile is a failed test."""
     programs = [t for t in tests if not t.is_script]
     options = ("-k", f"-j{os.cpu_count()}")
     if not programs or make([t.program for t in programs], *options).returncode == 0:
@@ -134,7 +134,7 @@ def build(tests):
 
 
 def choose(tests, pattern):
-    """Tests whose name matches, else those of which some subtests do; built."""
+    """The tests whose name matches, else those with a matching subtest; built."""
     try:
         wanted = re.compile(pattern)
     except re.error as e:

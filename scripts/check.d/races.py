@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Data races that KCSAN reports: which of them count."""
+"""Data races that KCSAN reports: those that count."""
 
 import os
 import re
@@ -18,8 +18,8 @@ class Races:
                             if line.strip() and not line.startswith("#")]
 
     def is_excused(self, line):
-        """The kernel races with itself as well, and some races are meant: true
-        if @line reports a race without a function of xtcp, or an excused one."""
+        """True if @line reports a race without a function of xtcp, or an excused one:
+        the kernel has races of its own, and some races are intended."""
         m = re.search(r"BUG: KCSAN: (.*)", line)
         return bool(m) and ("[xtcp]" not in m.group(1) or
                             any(e.search(m.group(1)) for e in self.excused))

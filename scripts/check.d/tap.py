@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""TAP: from what a program said to what became of it."""
+"""TAP: from a program's output to its results."""
 
 import re
 
-# What the harness says about every test, good or bad.
+# Lines that the harness prints for every test.
 NOISE = re.compile(r"TAP version|# Starting \d|#\s+(RUN|OK|FAIL)\s")
-# The exit status of a program that skips all it has.
+# The exit status of a program that skips all its tests.
 SKIPPED = 4
 
 
 class Outcome:
-    """What became of one program on one kernel."""
+    """The results of one program on one kernel."""
 
     def __init__(self, name):
         self.name = name
@@ -21,7 +21,7 @@ class Outcome:
         self.failed.append((what, list(lines)))
 
     def describe(self):
-        """Some lines for people."""
+        """The results as lines for people."""
         counts = [f"{len(self.passed)} passed"]
         if self.failed:
             counts.append(f"{len(self.failed)} failed")
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def read_tap(outcome, lines, status):
-    """Sort a program's lines into results. Status None: it did not end."""
+    """Sorts a program's lines into results. Status None: it did not end."""
     since, plan, count = [], None, 0
     for line in lines:
         m = re.match(r"1\.\.(\d+)\s*(#\s*SKIP\b.*)?$", line, re.I)
@@ -64,7 +64,7 @@ def read_tap(outcome, lines, status):
 
 
 def read_result(outcome, is_bad, name, directive, since, line):
-    """One result, and what the program said since the one before."""
+    """One result, and the program's output since the one before."""
     if is_bad:
         outcome.fail(name, [s for s in since if not NOISE.match(s)] + [line])
     elif re.match(r"(SKIP|XFAIL|TODO)\b", directive, re.I):
@@ -76,7 +76,7 @@ def read_result(outcome, is_bad, name, directive, since, line):
 
 
 def judge_end(outcome, plan, count, since, status):
-    """Whether a program's results are all that it planned, and its exit status fits them."""
+    """Checks that all planned results are there, and that the exit status fits them."""
     if plan is None and not count:
         if status == SKIPPED:
             outcome.skipped.append((outcome.name, " ".join(since[-1:])))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; programs.bash sets them; called by name
 #
-# forgotten: xtcp-forgotten finds the program that does not close, LC-94; and
-# what it prints ends the connection when it is written to xtcp_kill.
+# forgotten: xtcp-forgotten finds a program that does not close its connections,
+# LC-94; its output, written to xtcp_kill, ends the connection.
 # vm: timeout=300
 set -u
 
@@ -12,7 +12,7 @@ set -u
 
 tool=${XTCP_FORGOTTEN:-xtcp-forgotten}
 
-# A server that goes on writing to a pipe nobody fills, when its peer has closed.
+# A server that still reads from an idle pipe when its peer has closed.
 leave_in_close_wait() { # PORT
 	start $server "$run" socat -t 100000 TCP-LISTEN:"$1",reuseaddr EXEC:'sleep 100000'
 	holder=${pids[-1]}
@@ -24,7 +24,7 @@ leave_in_close_wait() { # PORT
 program_test wish_04_forgotten_are_named
 wish_04_forgotten_are_named() {
 	leave_in_close_wait 5001 || return
-	# Not yet a minute.
+	# Less than a minute old.
 	expect_status 0 on $server "$tool" || return
 	expect_equal 'SECONDS LOCAL REMOTE UID PID/PROGRAM/FD' "$(cat "$dir/out")" 'at first' || return
 	sleep 61
@@ -34,7 +34,7 @@ wish_04_forgotten_are_named() {
 	expect_equal 2 "$(wc -l <"$dir/out")" lines || return
 	expect_status 0 on $server "$tool" 62 || return
 	expect_equal 1 "$(wc -l <"$dir/out")" 'lines for 62 s' || return
-	# Nothing of it on the other side, whose end is a record in FIN-WAIT-2 no more.
+	# The other side's FIN-WAIT-2 record is gone, too.
 	expect_status 0 on $client "$tool" 0 || return
 	expect_equal 1 "$(wc -l <"$dir/out")" "the client's lines"
 }

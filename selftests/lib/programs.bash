@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154,SC2034,SC2086 # for those who source this
 #
-# programs: what tests of real programs stand on. Each has two namespaces,
+# programs: the base of tests of real programs. Each has two namespaces,
 # $client (10.9.0.1, fd09::1) and $server (10.9.0.2, fd09::2), joined by a veth
 # pair whose ends are both $wire; TAP, a line for each function named by
 # program_test.
 #
 # A test sources this, calls program_test before each of its functions, and
 # program_tests_run at its end. A test function prints what went wrong and
-# returns non-zero; what it started with start is ended after it.
+# returns non-zero; programs that it started with start are ended after it.
 
 if [ -n "${XTCP_TEST_STOCK:-}" ]; then
 	echo "TAP version 13"
@@ -109,7 +109,7 @@ rules() { # NAMESPACE, rules on stdin
 	on "$1" nft -f -
 }
 
-# Packets that the named counter of nft's has seen.
+# The packets of a named counter of nft.
 counted() { # NAMESPACE COUNTER
 	on "$1" nft list counters | sed -n "/counter $2 {/,/}/s/.*packets \([0-9]*\) .*/\1/p"
 }
@@ -179,7 +179,7 @@ expect_equal() { # WANTED GOT WHAT
 	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
 }
 
-# Once COMMAND says WANT, which is due soon: programs have only just been started.
+# Waits until COMMAND prints WANT: programs have only just been started.
 expect_soon() { # WANT WHAT COMMAND...
 	local want=$1 what=$2 i
 	shift 2
@@ -190,7 +190,7 @@ expect_soon() { # WANT WHAT COMMAND...
 	expect_equal "$want" "$("$@")" "$what"
 }
 
-# /proc/net's table of a program's sockets; PROGRAM is xtcp-run or empty for stock.
+# /proc/net's table of a program's sockets; PROGRAM is xtcp-run, or empty for the kernel's TCP.
 table_of() { # PROGRAM
 	echo "${1:+x}tcp${family#4}"
 }
@@ -210,7 +210,7 @@ server_address() {
 	esac
 }
 
-# A server that says back what it hears.
+# A server that echoes its input.
 echo_server() { # NAMESPACE PORT PROGRAM
 	start $1 $3 socat tcp$family-listen:$2,reuseaddr,fork exec:cat
 	await_row $1 "$(table_of "$3")" $2 0A
@@ -224,7 +224,7 @@ expect_echo() { # NAMESPACE PROGRAM ADDRESS PORT [OPTION]
 	expect_equal hello "$(say "$@" 2>&1)" "echo of $(peer_at $3 $4) to '$2'"
 }
 
-# What conntrack saw of a connection to a port of $server, state by state.
+# The states of a connection to a port of $server, as conntrack saw them.
 states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
 	local tracker
 	on $server conntrack -f ipv$family -E -p tcp --dport $1 >$dir/events 2>/dev/null &
@@ -240,11 +240,11 @@ states_of() { # PORT CLIENT SERVER (xtcp-run or empty)
 		tr '\n' ' '
 }
 
-# Each state in its turn, the same for either end, and TIME_WAIT at last.
+# Each state in order, the same for either end, and TIME_WAIT at last.
 conntrack_sees_every_state() {
 	local whole='SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT LAST_ACK TIME_WAIT '
 	tcp_wire $client $server || return
-	# It follows where somebody asks.
+	# It tracks connections only if a rule uses it.
 	rules $server <<<'table inet t { chain in { type filter hook input priority 0; ct state invalid drop; }; }'
 	expect_equal "$whole" "$(states_of 5021 '' '')" 'states between two of stock' &&
 		expect_equal "$whole" "$(states_of 5022 '' "$run")" 'states of our server' &&

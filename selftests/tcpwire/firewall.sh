@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2016,SC2086,SC2154,SC2317 # names have no blanks; tests are called by name
 #
-# On the TCP wire xtcp is TCP to everything between device and socket: nft's
-# rules on input and output, conntrack, NAT both ways, marks, control groups,
-# IPsec; and where nobody listens there is no hook. LC-114.
+# On the TCP wire everything between device and socket sees TCP: nft's rules on
+# input and output, conntrack, NAT both ways, marks, control groups, IPsec; and
+# without a socket of the wire there is no hook. LC-114.
 # vm: timeout=400 busy
 set -u
 
@@ -106,7 +106,7 @@ lc_114_output_rules_and_marks() {
 	! say $client "$run" 10.9.0.2 5004 connect-timeout=3 >/dev/null 2>&1
 }
 
-# Rules for TCP's ports route our packets: without them nobody is there.
+# Rules for TCP's ports route our packets: without them there is no route.
 program_test lc_114_policy_routing
 lc_114_policy_routing() {
 	tcp_wire $client || return
@@ -148,7 +148,7 @@ lc_114_redirect_either_way() {
 	}
 }
 
-# $client is the router; behind it $inside, whose address nobody knows.
+# $client is the router; behind it $inside, whose address has no route outside.
 behind_nat() {
 	open_inside || return
 	tcp_wire $inside $server
@@ -170,9 +170,9 @@ lc_114_masquerade_either_way() {
 		expect_echo $inside "$run" 10.9.0.2 5009
 }
 
-# NAT on xtcp's own host, at each of the four places, either role: what it sends
-# is redirected (above) or leaves from another address; what comes is sent on to
-# an address that is here, or seems to come from elsewhere.
+# NAT on xtcp's own host, at each of the four hooks, in either role: its packets
+# are redirected (above) or leave from another address; arriving ones go to
+# another local address, or get another source.
 program_test lc_114_nat_at_the_host
 lc_114_nat_at_the_host() {
 	local program port
@@ -218,21 +218,21 @@ lc_114_nat_at_the_host() {
 		expect_equal 6 "$(counted $server hidden)" 'connections whose origin was hidden'
 }
 
-# An ICMP error quotes what the NAT made of a segment; conntrack puts the quote
-# back, and it reaches the socket that sent it.
+# An ICMP error quotes the translated segment; conntrack translates the quote back,
+# and the error reaches the socket that sent the segment.
 program_test lc_109_icmp_through_a_nat
 lc_109_icmp_through_a_nat() {
 	local before
 	behind_nat || return
-	# Nobody has that address.
+	# An address that no host has.
 	on $client sysctl -qw net.ipv4.neigh.$wire.mcast_solicit=1 net.ipv4.neigh.$wire.retrans_time_ms=200
 	expect_status 1 on $inside timeout 20 "$run" socat - tcp4:10.9.0.250:5045 &&
 		grep -q 'No route to host' "$dir/err" || { cat "$dir/err"; return 1; }
 	rules $server <<<'table ip t { chain in { type filter hook input priority 0; tcp dport 5046 reject; }; }' || return
 	expect_status 1 on $inside timeout 20 "$run" socat - tcp4:10.9.0.2:5046 &&
 		grep -q refused "$dir/err" || { cat "$dir/err"; return 1; }
-	# Too big, says the router, whose outer link takes less than the inner one; the
-	# server's end of it is as before, or its MSS would tell.
+	# The router's outer link has a smaller MTU than the inner one, so it reports too
+	# big; the server's end keeps its MTU, because its MSS would show the smaller one.
 	start $server socat -u tcp4-listen:5047,reuseaddr exec:sha256sum
 	start $server "$run" socat -u tcp4-listen:5048,reuseaddr exec:sha256sum
 	await_row $server tcp 5047 0A && await_row $server xtcp 5048 0A || return
@@ -249,8 +249,8 @@ lc_109_icmp_through_a_nat() {
 	on $inside ip route get 10.9.0.2 | grep -q 'mtu 1000' || { on $inside ip route get 10.9.0.2; return 1; }
 }
 
-# Many clients become one address with few ports; each SYN finds the server in
-# TIME-WAIT of somebody else's connection, whose clock was another.
+# Many clients become one address with few ports; each SYN meets the
+# server's TIME-WAIT of another client's connection, which had another clock.
 program_test lc_114_many_behind_one_address
 lc_114_many_behind_one_address() {
 	local i n ok=0 address
@@ -282,7 +282,7 @@ lc_114_conntrack_sees_every_state() {
 	conntrack_sees_every_state
 }
 
-# A rule that refuses on the way out is a refusal to our program.
+# A rule that rejects on the way out makes our program's connect() fail.
 program_test lc_114_output_reject
 lc_114_output_reject() {
 	local program
@@ -301,7 +301,7 @@ lc_114_output_reject() {
 	done
 }
 
-# Whose group of processes a packet comes from: all of a connection's.
+# The control group of a packet: all packets of a connection have it.
 program_test lc_114_output_cgroup
 lc_114_output_cgroup() {
 	local group=/sys/fs/cgroup/xtcp-test
@@ -321,7 +321,7 @@ lc_114_output_cgroup() {
 			}
 		}
 	END
-	# The socket belongs where its maker is.
+	# A socket belongs to the group of the process that made it.
 	(
 		echo $BASHPID >$group/cgroup.procs
 		expect_echo $client "$run" 10.9.0.2 5032
@@ -329,9 +329,9 @@ lc_114_output_cgroup() {
 	local status=$?
 	rmdir $group
 	[ $status = 0 ] || return
-	# SYN, ACK, question, two FINs or what goes with them.
+	# SYN, ACK, question, two FINs or their ACKs.
 	[ "$(counted $client here)" -ge 4 ] || { on $client nft list ruleset; return 1; }
-	# The last ACK is a time-wait record's, which has no socket.
+	# A TIME-WAIT record sends the last ACK: it has no socket.
 	[ "$(counted $client elsewhere)" -le 1 ] || { on $client nft list ruleset; return 1; }
 }
 
@@ -344,7 +344,7 @@ ipsec() { # NAMESPACE ours|theirs...
 	done
 }
 
-# POLICY: which way packets have to be protected.
+# POLICY: the direction in which packets must be protected.
 ipsec_policy() { # NAMESPACE SOURCE DESTINATION in|out
 	ip -n "$1" xfrm policy add src "$2" dst "$3" proto tcp dir "$4" tmpl proto esp mode transport
 }
@@ -365,7 +365,7 @@ lc_114_ipsec() {
 		expect_echo $client "$run" 10.9.0.2 5035 || return
 	[ "$(protected $server 1)" -ge 12 ] && [ "$(protected $client 2)" -ge 9 ] ||
 		{ ip -n $server -s xfrm state; return 1; }
-	# Who comes without it does not get in, and is not answered.
+	# Packets without it are dropped, and not answered.
 	ip -n $client xfrm policy flush
 	before=$(xtcp_count $server TcpPassiveOpens)
 	policies=$(on $server sed -n 's/^XfrmInTmplMismatch[[:space:]]*//p' /proc/net/xfrm_stat)
@@ -399,7 +399,7 @@ program_test wish_12_no_hook_without_a_port
 wish_12_no_hook_without_a_port() {
 	local before during after
 	tcp_wire $server && probe_hook || return
-	# Native sockets don't need it.
+	# Native sockets do not need it.
 	on $server sysctl -qw net.ipv4.xtcp_wire=253
 	start $server "$run" socat -u tcp4-listen:5012 -
 	await_row $server xtcp 5012 0A || return

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; tests are called by name
 #
-# Rules in the older language, by iptables: its matches and targets (x_tables,
-# under nf_tables' hooks) look into the TCP header by themselves, so what
-# firewall.sh shows of nft's they are asked here again. LC-114.
+# Rules of iptables: its matches and targets (x_tables, under nf_tables' hooks)
+# parse the TCP header themselves, so the cases of firewall.sh are repeated here.
+# LC-114.
 # vm: timeout=400 with=iptables short
 set -u
 
@@ -33,7 +33,7 @@ lc_114_iptables_input() {
 		grep -q refused "$dir/err"
 }
 
-# Ports in a list, flags, connection state: of what comes in, and of what leaves.
+# A list of ports, flags, connection state: of arriving and of leaving packets.
 program_test lc_114_iptables_matches
 lc_114_iptables_matches() {
 	tcp_wire $client $server || return
@@ -54,15 +54,15 @@ lc_114_iptables_matches() {
 		{ on $server iptables -nvL; on $client iptables -nvL; return 1; }
 }
 
-# The option is rewritten in both SYNs, the checksum with it, and both ends keep
-# to what they read.
+# The option is rewritten in both SYNs, and the checksum with it; both ends use the
+# rewritten value.
 program_test lc_114_iptables_clamps_the_mss
 lc_114_iptables_clamps_the_mss() {
 	local ns largest
 	tcp_wire $client $server || return
 	start $client tcpdump -lnni $wire tcp port 5004
 	for ns in $client $server; do
-		# tcpdump looks before a device cuts.
+		# tcpdump captures before a device segments.
 		ip -n $ns link set $wire gso_max_segs 1
 		on $ns iptables -t mangle -A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS \
 			--set-mss 700 || return
@@ -72,7 +72,7 @@ lc_114_iptables_clamps_the_mss() {
 	on $client timeout 20 $run socat -t 10 - tcp4:10.9.0.2:5004 <"$dir/text" >"$dir/back"
 	cmp "$dir/text" "$dir/back" || return
 	sleep 1
-	# But for the timestamps, 12 bytes.
+	# Less the timestamps, 12 bytes.
 	largest=$(sed -n 's/.*\], seq .*, length \([0-9]*\)$/\1/p' "$dir/out.0" | sort -n | tail -n 1)
 	expect_equal 688 "$largest" 'the longest segment' &&
 		expect_equal 2 "$(grep -c 'Flags \[S.*mss 700' "$dir/out.0")" 'SYNs that say 700' || return

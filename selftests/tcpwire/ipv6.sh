@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; called by name
 #
-# The TCP wire over IPv6 is TCP to everybody: unmodified programs talk to those
-# of the kernel's TCP, nft's inet tables judge it and NAT66 rewrites it, either
-# way. LC-100, LC-114, LC-116.
+# The TCP wire over IPv6 is TCP for everyone: unmodified programs talk to programs
+# on the kernel's TCP, nft's inet tables filter it and NAT66 rewrites it, both
+# ways. LC-100, LC-114, LC-116.
 # vm: timeout=400 busy
 set -u
 
@@ -149,7 +149,7 @@ lc_114_redirect_either_way() {
 		expect_echo $client "$run" fd09::2 81 && expect_echo $client "$run" fd09::99 82
 }
 
-# RFC 4861 7.3.1: while text is acknowledged nobody asks for the neighbour again.
+# RFC 4861 7.3.1: while data is acknowledged the neighbour is not probed again.
 program_test rfc4861_progress_confirms_the_neighbour
 rfc4861_progress_confirms_the_neighbour() {
 	local before after i ns
@@ -175,7 +175,7 @@ solicitations() {
 		sed -n 's/^Icmp6OutNeighborSolicits *\([0-9]*\) .*/\1/p'
 }
 
-# NAT66: $client is the router; behind it $inside, whose address nobody knows.
+# NAT66: $client is the router; behind it $inside, whose address has no route outside.
 program_test lc_114_masquerade_either_way
 lc_114_masquerade_either_way() {
 	open_inside || return

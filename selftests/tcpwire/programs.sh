@@ -13,10 +13,10 @@ set -u
 . "$(dirname "$0")/../lib/programs.bash"
 
 large=${XTCP_TEST_LARGE:-67108864}
-# Segment by segment over a bad path, which takes several times as long.
+# Segment by segment over a lossy path, which takes several times as long.
 large_bad=${XTCP_TEST_LARGE:-8388608}
 
-# Of the server's programs and the client's one is xtcp's.
+# One of the two programs, the server's or the client's, runs on xtcp.
 iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
 	local server_run=$1 client_run=$2
 	shift 2
@@ -81,7 +81,7 @@ tcpwire_curl_from_a_stock_nginx() {
 # its exit status.
 ssh_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	tcp_wire $client $server || return
-	# Where the server looks; the client writes nothing.
+	# The server reads its key there; the client writes nothing.
 	mkdir -p -m 700 ~root/.ssh
 	export HOME=$dir
 	rm -f "$dir/host" "$dir/id"
@@ -118,7 +118,7 @@ redis() { # CLIENT-PROGRAM COMMAND...
 }
 
 # A value of a megabyte there and back, twenty clients with pipelines, and one
-# that waits for what another publishes.
+# that subscribes to what another publishes.
 redis_moves() { # SERVER-PROGRAM CLIENT-PROGRAM
 	local i
 	tcp_wire $client $server || return
@@ -175,7 +175,7 @@ lc_100_hash_from_ours() {
 	hash_moves $large '' "$run"
 }
 
-# Either way, each segment for itself: one in a hundred is lost, one comes twice,
+# Both ways, segments sent one by one: one in a hundred is lost, one is duplicated,
 # five overtake the others.
 bad_path() {
 	local ns
@@ -186,7 +186,7 @@ bad_path() {
 	done
 }
 
-# Of what was sent in $1 some was lost, and sent again by its TCP.
+# Some segments sent in $1 were lost, and retransmitted.
 retransmitted() { # NAMESPACE PROGRAM
 	local count
 	if [ -n "$2" ]; then

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; called by name
 #
-# A router between the two stacks, which follows connections (conntrack) and lets
-# through only what belongs to one: xtcp on the TCP wire as client, as server and
-# as both. While text flows the path gets a smaller MTU, once with ICMP errors that
-# say so, once without. LC-100, LC-105, LC-114; RFC 1191, RFC 4821.
+# A router between the two stacks, which tracks connections (conntrack) and drops
+# packets that belong to none: xtcp on the TCP wire as client, as server and as
+# both. While data flows the path gets a smaller MTU, once with ICMP errors, once
+# without. LC-100, LC-105, LC-114; RFC 1191, RFC 4821.
 # vm: timeout=600 busy
 set -u
 
@@ -41,13 +41,13 @@ open_router() {
 	END
 }
 
-# What the server sends is what the client has sent: both directions are full.
+# The server echoes the client's data: both directions are full.
 start_echo() { # PORT PROGRAM
 	start $inside $2 socat -b 65536 -t 100 tcp4-listen:$1,reuseaddr exec:cat
 	await_row $inside "${2:+x}tcp" $1 0A
 }
 
-# Half of it, a word from the test, the other half; and all of it back.
+# Half of the data, a signal of the test, the other half; and all of it back.
 start_asking() { # PORT PROGRAM
 	head -c $bytes /dev/urandom >"$dir/file"
 	rm -f "$dir/go" "$dir/back"
@@ -60,7 +60,7 @@ start_asking() { # PORT PROGRAM
 	pids+=($!)
 }
 
-# Until that much has come back.
+# Returns when that much has come back.
 await_back() { # BYTES
 	local i
 	for ((i = 0; i < 400; i++)); do
@@ -111,9 +111,9 @@ lc_114_conntrack_between_both() {
 	through 5003 "$run" "$run" nothing
 }
 
-# The router's ways out carry less from now on; it tells whoever sends more. Not the
-# links' MTU: a veth drops what is larger than the MTU of the end that receives, and
-# nobody tells the sender.
+# The router's routes get a smaller MTU; it reports larger packets to their sender.
+# The links' MTU stays: a veth silently drops packets larger than the MTU of the
+# receiving end.
 path_shrinks() {
 	ip -n $client route change 10.9.0.0/24 dev $wire src 10.9.0.1 mtu 1200 &&
 		ip -n $client route change 192.168.7.0/24 dev veth1 src 192.168.7.1 mtu 900
@@ -135,7 +135,7 @@ lc_105_path_shrinks_for_server() {
 	through 5005 "$run" '' path_shrinks && expect_both_told
 }
 
-# It tells nobody: the black hole is found by probing.
+# It reports nothing: the black hole is found by probing.
 path_shrinks_in_silence() {
 	on $client nft add chain ip t silent '{ type filter hook output priority filter; }' &&
 		on $client nft add rule ip t silent icmp type destination-unreachable drop && path_shrinks

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2086,SC2154,SC2317 # names have no blanks; called by name
 #
-# What somebody else's decoder thinks of a whole connection on the TCP wire:
-# tcpdump writes down what is on the wire between real programs, and tshark,
-# whose analysis follows sequence numbers, windows and checksums on its own,
-# has to find nothing. Checksums are in the packets: offloads are off.
+# Whole connections on the TCP wire, checked by an independent decoder: tcpdump
+# captures the packets of real programs, and tshark, whose analysis follows
+# sequence numbers, windows and checksums on its own, must find no fault. Checksums are in the packets: offloads are off.
 # RFC 9293 3.1, 3.4, 3.6, 3.8; RFC 7323 3.2.
 # vm: timeout=600 busy with=tshark
 set -u
@@ -13,7 +12,7 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-# Elsewhere than in a guest it is at home.
+# Outside of a guest it is installed on the host.
 export HOME=$dir
 
 single_packets() {
@@ -23,7 +22,7 @@ single_packets() {
 	done
 }
 
-# tcpdump says when it listens.
+# tcpdump reports when it listens.
 capture() {
 	local i
 	start $client tcpdump --immediate-mode -U -B 32768 -s 0 -i $wire -w "$dir/pcap" tcp
@@ -43,11 +42,11 @@ captured() {
 	grep -q '^0 packets dropped' "$dir/out.$((dump - 1))" || { cat "$dir/out.$((dump - 1))"; return 1; }
 }
 
-# A line a packet: port of the server, SYN, ACK, FIN, RST, bytes of text, verdicts on
-# the two checksums (1: good), timestamp, and of each remark of the expert severity and
-# words. One start of tshark for all, for that is what it costs most. The text is
-# data to it: among its many guesses at a protocol one would take random bytes for
-# its own some day, and find them malformed.
+# A line a packet: port of the server, SYN, ACK, FIN, RST, bytes of payload, status
+# of the two checksums (1: good), timestamp, and severity and text of each expert note.
+# tshark runs once for all packets, because its start costs most. The payload is plain
+# data to it: one of its heuristic decoders would claim random bytes some day, and
+# report them as malformed.
 decode() {
 	tshark -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.try_heuristic_first:FALSE \
 		-d tcp.port==5001-5007,data -r "$dir/pcap" -T fields -E 'separator=|' -E 'aggregator=;' \
@@ -57,14 +56,14 @@ decode() {
 		>"$dir/packets" 2>"$dir/tshark" || { cat "$dir/tshark"; return 1; }
 }
 
-# Those of a server's port.
+# The lines of one server's port.
 packets_of() { # PORT
 	awk -F'|' -v port="$1" '{ split($1, ports, ";") } ports[1] == port || ports[2] == port' "$dir/packets"
 }
 
-# Prints what is wrong, if anything is: an opening, so much text and two FINs
-# there must be, every packet summed and with its time, and of the expert's
-# remarks no error, no warning but of a full window, no note but on who closes.
+# Prints what is wrong: there must be an opening, so much data and two FINs, each
+# packet with a good checksum and a timestamp, and among the expert notes no error,
+# no warning but of a full window, no note but on the closing side.
 faults() { # PORT BYTES-AT-LEAST
 	packets_of $1 | awk -F'|' -v wanted="$2" '
 		function fault(what) { print "packet " NR ": " what ": " $0 }
@@ -73,8 +72,8 @@ faults() { # PORT BYTES-AT-LEAST
 		is($2) { is($3) ? synacks++ : syns++ }
 		is($4) { fins++ }
 		is($5) { fault("RST") }
-		# For a sum of zero skb_checksum_help() writes the other zero, as UDP has to:
-		# one packet of 65536, whoever sends it.
+		# For a checksum of zero skb_checksum_help() writes the other zero, as UDP must:
+		# one packet in 65536, on either stack.
 		{ other_zero = $11 ~ /0xffff instead of 0x0000/ }
 		$7 != 1 || ($8 != 1 && !other_zero) { fault("checksum") }
 		$9 == "" || $9 == 0 { fault("no timestamp") }
@@ -82,7 +81,7 @@ faults() { # PORT BYTES-AT-LEAST
 			n = split($10, severity, ";")
 			split($11, words, ";")
 			for (i = 1; i <= n; i++) {
-				# How fast the other reads is not for the sender to say.
+				# The sender does not determine how fast the other end reads.
 				if (words[i] ~ /receiver is now completely full$|0xffff instead of 0x0000/)
 					continue
 				if (severity[i] > 4194304)
@@ -105,7 +104,7 @@ expect_faultless() { # PORT BYTES-AT-LEAST
 	return 1
 }
 
-# nginx and curl, of which either is xtcp's; many windows full.
+# nginx and curl, one of them on xtcp; many full windows.
 page() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
 	local run=$2
 	start_nginx $1 || return
@@ -123,10 +122,10 @@ echo_back() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
 		cmp "$dir/file" "$dir/back"
 }
 
-# Packets are lost, and a stranger's are wrongly summed.
+# Packets are lost, and forged ones have wrong checksums.
 bad_path() { # PORT PORT-OF-STRANGER
 	on $server hping3 -q -c 3 -i u1000 -b -S -s $2 -k -p $2 10.9.0.1 >/dev/null 2>&1
-	# One by one, whatever the device: what is lost of forty large ones may be none.
+	# Sent one by one: of forty large packets none might be lost.
 	ip -n $server link set $wire gso_max_segs 1 &&
 		on $server tc qdisc add dev $wire root netem delay 5ms loss 5% || return
 	start $server "$run" socat -u "file:$dir/www/file" tcp4-listen:$1
@@ -134,7 +133,7 @@ bad_path() { # PORT PORT-OF-STRANGER
 	on $client timeout 60 socat -u tcp4:10.9.0.2:$1 - >"$dir/got" && cmp "$dir/www/file" "$dir/got"
 }
 
-# What the other tests look at.
+# The checks of the other tests.
 program_test tshark_reads_all
 tshark_reads_all() {
 	single_packets && on $client sysctl -qw net.ipv4.xtcp_wire=6 &&
@@ -174,7 +173,7 @@ program_test tshark_would_tell
 tshark_would_tell() {
 	local seen
 	seen=$(faults 5006 500000; faults 5007 1)
-	# What comes again within 3 ms of its hole is out of order to Wireshark.
+	# Wireshark calls a retransmission within 3 ms of its hole out of order.
 	grep -qE 'retransmission|out-of-order' <<<"$seen" && grep -q 'not captured' <<<"$seen" &&
 		[ "$(grep -c ': checksum:' <<<"$seen")" -eq 3 ] && return
 	echo "$seen"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2016,SC2317 # inner shells expand; tests are called by name
 #
-# xtcp-run: which programs get xtcp sockets, and what becomes of the rest.
+# xtcp-run: which programs get xtcp sockets, and what happens to the others.
 #
 # The programs are real ones. Where a socket ended up is read from the tables of
 # both stacks in a namespace of this test's own; a connection that crosses from
@@ -53,7 +53,7 @@ launcher_ipv6_becomes_xtcp() {
 	await_row $server xtcp6 5005 0A && no_row $server tcp6 5005 && no_row $server xtcp 5005
 }
 
-# What the kernel does not have, the launcher does not make up.
+# The launcher does not emulate what the kernel lacks.
 program_test launcher_ipv6_disabled_is_said_as_such
 launcher_ipv6_disabled_is_said_as_such() {
 	on $client sysctl -qw net.ipv6.conf.all.disable_ipv6=1
@@ -108,8 +108,8 @@ launcher_iperf3_serves_both_families() {
 	unmoved "$before"
 }
 
-# A name with addresses of both families: IPv6 is tried first, IPv4 where nobody answers
-# that. RESOLV_MULTI lets the C library look past the first line of /etc/hosts.
+# A name with addresses of both families: IPv6 is tried first, IPv4 where that is not
+# answered. RESOLV_MULTI lets the C library look past the first line of /etc/hosts.
 ask_by_name() { # PORT
 	printf 'fd09::2 both.test\n10.9.0.2 both.test\n' >"$dir/hosts"
 	expect_status 0 on $client env RESOLV_MULTI=on unshare -m bash -c "
@@ -129,7 +129,7 @@ launcher_name_of_both_families() {
 
 # --- users who may not ----------------------------------------------------
 
-# Root of a user namespace is nobody in a network that was there before it.
+# Root of a user namespace has no rights in a network namespace older than it.
 program_test launcher_says_who_may_open_a_socket
 launcher_says_who_may_open_a_socket() {
 	expect_status 1 on $client unshare -U -r "$run" socat -u /dev/null TCP4:10.9.0.2:9 &&

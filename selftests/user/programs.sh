@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2016,SC2086,SC2317 # inner shells expand; names have no blanks; called by name
 #
-# Unmodified programs over xtcp, and the tools that look at it: nginx, curl,
-# iperf3 and socat move data, ss and nstat read xtcp's files. And what is no
-# business of xtcp's: ping, UDP, other IP protocols. The kernel's own TCP must
-# not notice any of it.
+# Unmodified programs over xtcp, and monitoring tools: nginx, curl, iperf3 and
+# socat move data, ss and nstat read xtcp's files. And protocols that xtcp must not
+# affect: ping, UDP, other IP protocols. The kernel's TCP must count nothing.
 # vm: timeout=600 busy
 set -u
 
@@ -33,7 +32,7 @@ program_nginx_curl_checksums() {
 	unmoved "$before"
 }
 
-# The same over IPv6; by an address that means nothing without its link, too.
+# The same over IPv6; by a link-local address, too.
 program_test program_nginx_curl_over_ipv6
 program_nginx_curl_over_ipv6() {
 	local before link
@@ -48,12 +47,12 @@ program_nginx_curl_over_ipv6() {
 		cmp "$dir/www/file" "$dir/file" || return
 	expect_status 0 on $client timeout 60 "$run" curl -sS -o "$dir/file" \
 		"http://[$link%25$wire]:5001/file" && cmp "$dir/www/file" "$dir/file" || return
-	# Of a server that listens for IPv6 alone IPv4 hears nothing but a RST.
+	# A server that listens for IPv6 alone answers IPv4 with a RST.
 	expect_status 7 on $client timeout 20 "$run" curl -sS http://10.9.0.2:5001/file || return
 	unmoved "$before"
 }
 
-# LC-115: whoever closes first has the TIME-WAIT, here the server each time.
+# LC-115: the side that closes first has the TIME-WAIT, here the server each time.
 program_test lc_115_connection_close_load
 lc_115_connection_close_load() {
 	local n
@@ -76,10 +75,10 @@ iperf3_moves() { # ADDRESS OPTION...
 	local before
 	before=$(kernel_tcp)
 	start $server "$run" iperf3 -s -1 -p 5003
-	# One that serves IPv4 as well.
+	# A server for IPv4 as well.
 	await_row $server xtcp6 5003 0A || { cat "$dir/out.0"; return 1; }
 	expect_status 0 on $client timeout 60 "$run" iperf3 -p 5003 -n 1M --json -c "$@" || return
-	# At the end of its time the server does not read what is on its way.
+	# At the end of its time the server leaves data unread.
 	sent=$(sed -n '/"sum_sent"/,/}/s/.*"bytes":[^0-9]*\([0-9]*\).*/\1/p' "$dir/out")
 	received=$(sed -n '/"sum_received"/,/}/s/.*"bytes":[^0-9]*\([0-9]*\).*/\1/p' "$dir/out")
 	[ "${sent:-0}" -ge 1048576 ] || { echo "sent: $sent"; return 1; }
@@ -112,7 +111,7 @@ program_iperf3_both_at_once() {
 		unmoved "$before"
 }
 
-# The client ends its half, and then gets the answer: a half-close that works.
+# The client closes its direction, and then gets the answer: a working half-close.
 program_test program_socat_half_close
 program_socat_half_close() {
 	local before
@@ -144,7 +143,7 @@ xtcp_ss() { # NAMESPACE OPTION...
 	on "$ns" env PROC_NET_TCP=/proc/net/xtcp ss -4tan "$@"
 }
 
-# Segments that leave NAMESPACE for ADDRESS reach nobody from now on.
+# Segments that leave NAMESPACE for ADDRESS are lost from now on.
 mute() { # NAMESPACE ADDRESS
 	ip -n "$1" neigh replace "$2" lladdr 02:00:00:00:00:99 nud permanent dev $wire
 }
@@ -153,7 +152,7 @@ unmute() { # NAMESPACE ADDRESS
 	ip -n "$1" neigh del "$2" dev $wire
 }
 
-# What ss says of the connection with that port of the server's.
+# The output of ss for the connection with that port of the server.
 ss_expect() { # NAMESPACE STATE PORT [TIMER]
 	local line
 	line=$(xtcp_ss "$1" -o | grep -E "(10\.9\.0\.[0-9]+|0\.0\.0\.0):$3 " | grep "^$2 ")
@@ -164,7 +163,7 @@ ss_expect() { # NAMESPACE STATE PORT [TIMER]
 	esac
 }
 
-# A server's socat that keeps its half open, and a client's on it.
+# A server's socat that keeps its direction open, and a client connected to it.
 connected() { # PORT CLIENT-OPTION...
 	start $server "$run" socat -t 1000 tcp4-listen:$1,reuseaddr exec:'sleep 1000'
 	await_row $server xtcp $1 0A || return
@@ -180,20 +179,20 @@ end() { # PID
 
 program_test proc_ss_shows_every_state
 proc_ss_shows_every_state() {
-	# Two halves: the client has ended its own, the server has not.
+	# Two directions: the client has closed its own, the server has not.
 	start $server "$run" socat -t 1000 tcp4-listen:5011,reuseaddr exec:'sleep 1000'
 	await_row $server xtcp 5011 0A || return
 	start $client "$run" socat -t 1000 tcp4:10.9.0.2:5011 'exec:true!!/dev/null'
 	await_row $server xtcp 5011 08 && ss_expect $server CLOSE-WAIT 5011 &&
 		ss_expect $client FIN-WAIT-2 5011 || return
-	# Both have.
+	# Both have closed.
 	start $server "$run" socat -u tcp4-listen:5012,reuseaddr,fork /dev/null
 	await_row $server xtcp 5012 0A && ss_expect $server LISTEN 5012 || return
 	expect_status 0 on $client "$run" socat -u exec:true tcp4:10.9.0.2:5012 || return
 	ss_expect $client TIME-WAIT 5012 timewait, || return
 	connected 5013 && ss_expect $server ESTAB 5013 && ss_expect $client ESTAB 5013 || return
 
-	# Nobody hears the client.
+	# The client's segments are lost.
 	mute $client 10.9.0.77
 	start $client "$run" socat -u tcp4:10.9.0.77:5014 -
 	sleep 1.5
@@ -204,7 +203,7 @@ proc_ss_shows_every_state() {
 	ss_expect $client FIN-WAIT-1 5015 on, || return
 	unmute $client 10.9.0.2
 
-	# Nobody hears the server.
+	# The server's segments are lost.
 	local server16 client16 server17 client17
 	connected 5016 || return
 	server16=${pids[-2]} client16=${pids[-1]}
@@ -229,7 +228,7 @@ proc_ss_shows_every_state() {
 
 program_test proc_ss_shows_ipv6
 proc_ss_shows_ipv6() {
-	# Without the first of the two it would ask by netlink.
+	# Without the first variable ss would use netlink.
 	local ss='env PROC_NET_TCP=/proc/net/xtcp PROC_NET_TCP6=/proc/net/xtcp6 ss -6tano'
 	start $server "$run" socat -t 1000 tcp6-listen:5019,reuseaddr exec:'sleep 1000'
 	await_row $server xtcp6 5019 0A || return
@@ -253,7 +252,7 @@ proc_ss_filters_work() {
 		expect_equal 1 "$(xtcp_ss $client -H dst 10.9.0.2 dport = :5021 | wc -l)" 'by address'
 }
 
-# LC-94: ss names the owner of what hangs in CLOSE-WAIT.
+# LC-94: ss names the owner of a connection that stays in CLOSE-WAIT.
 program_test lc_94_ss_names_the_inode_of_close_wait
 lc_94_ss_names_the_inode_of_close_wait() {
 	local inode fd
@@ -284,12 +283,12 @@ proc_nstat_reads_the_counters() {
 	connected 5024 || return
 	expect_equal $((opens + 1)) "$(xtcp_nstat $client TcpActiveOpens)" TcpActiveOpens &&
 		expect_equal $((segs + 2)) "$(xtcp_nstat $server TcpInSegs)" TcpInSegs || return
-	# New names, too; and a counter at 0 is shown when asked for.
+	# New names, too; and a counter at 0 is printed on request.
 	[ -n "$(xtcp_nstat $server TcpExtXtcpLifecycleUnknown)" ] || { echo "no TcpExtXtcp..."; return 1; }
 	expect_equal 0 "$(xtcp_nstat $server TcpExtTCPMemoryPressures)" TcpExtTCPMemoryPressures
 }
 
-# --- none of xtcp's business ---------------------------------------------
+# --- protocols that xtcp must not affect ----------------------------------
 
 pings() {
 	expect_status 0 on $client ping -c 3 -i 0.2 -W 1 10.9.0.2 && grep -q '3 packets received\|3 received' "$dir/out"
@@ -328,14 +327,14 @@ lc_112_protocol_89_untouched() {
 	sleep .3
 	expect_status 0 on $client socat -u file:"$dir/ospf" ip4-sendto:10.9.0.2:89 || return
 	wait "${pids[0]}"
-	# Some versions leave the IP header in front.
+	# Some versions print the IP header in front.
 	expect_equal "$(cat "$dir/ospf")" "$(tail -c 20 "$dir/got")" 'text of protocol 89'
 }
 
 # --- the kernel it is loaded into ------------------------------------------
 
-# Wish 10: no patch, no build of a kernel. Only what any module from outside
-# does to it: O, and E because nobody signed it.
+# WISH-10: no patched kernel. The only taints are those of any out-of-tree module:
+# O, and E because it is unsigned.
 program_test wish_10_runs_on_a_distribution_kernel
 wish_10_runs_on_a_distribution_kernel() {
 	local taint
@@ -345,19 +344,19 @@ wish_10_runs_on_a_distribution_kernel() {
 	grep -q Debian /proc/version || { cat /proc/version; return 1; }
 }
 
-# Wish 11: built for this very release; each kernel under test has its own run.
+# WISH-11: built for this very release; each kernel under test has its own run.
 program_test wish_11_built_for_the_running_kernel
 wish_11_built_for_the_running_kernel() {
 	[ "$(modinfo -F vermagic /xtcp/xtcp.ko | cut -d' ' -f1)" = "$(uname -r)" ] &&
 		[ "$(cat /sys/module/xtcp/initstate)" = live ]
 }
 
-# The last one: xtcp goes, and comes back.
+# The last test: xtcp is unloaded and loaded again.
 program_test lc_102_ping_with_xtcp_unloaded
 lc_102_ping_with_xtcp_unloaded() {
 	local n
 	lifecycle_log
-	# Orphans that nobody answers live for some 100 s by right.
+	# Unanswered orphans live for some 100 s.
 	for n in {1..150}; do
 		! rmmod xtcp 2>"$dir/err" || break
 		sleep 1

@@ -3,8 +3,8 @@
 # vm: short
 # shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
 #
-# Half-open connections seen from a shell (LC-44): the lines that
-# Documentation/synflood.rst prints are taken out of it and run.
+# Half-open connections seen from a shell (LC-44): the commands in
+# Documentation/synflood.rst are read from it and run.
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
@@ -27,7 +27,7 @@ run_documented() { # NAME; on the server
 	on $server bash -c "$command"
 }
 
-# Clients whose handshake never completes: what the server sends them gets lost.
+# Clients whose handshake never completes: the server's segments to them are lost.
 half_open_from() { # ADDRESS COUNT
 	local i
 	ip -n $server neigh replace "$1" lladdr 02:00:00:00:00:99 nud permanent dev $wire
@@ -45,7 +45,7 @@ flood() {
 	half_open_from 10.9.0.37 2
 	half_open_from 10.9.0.160 1
 	expect_soon 6 'half-open' run_documented count-by-ss || return
-	# Neither one that is established nor one that calls is half-open.
+	# Neither an established connection nor one in SYN-SENT is half-open.
 	start $client "$run" socat -u tcp4:10.9.0.2:5001,bind=10.9.0.1 -
 	start $server "$run" socat -u tcp4:10.9.0.201:5999 -
 	await_row $server xtcp 5001 01 && expect_soon 1 'calling' calling
@@ -86,7 +86,7 @@ wish_05_which_listener_is_flooded() {
 		'the flooded listener' run_documented who-is-flooded
 }
 
-# Who waits for accept(): Recv-Q of the listener, whose program stands still.
+# Connections that wait for accept(): Recv-Q of a listener whose program is stopped.
 program_test lc_31_ss_shows_the_accept_queue
 lc_31_ss_shows_the_accept_queue() {
 	local waiting

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317,SC2086 # tests are called by name; names have no blanks
 #
-# The guest itself: what every other test takes for granted about it. Virtual
-# time that jumps, real tools, and drivers that load when they are asked for.
+# The guest itself, as every other test expects it: virtual time that jumps, real
+# tools, and drivers that load on demand.
 set -u
 
 number=0 failed=0
@@ -41,7 +41,7 @@ vm_time_passes_while_busy()
 	done
 	after=$(now_us)
 	echo "20000 rounds took $((after - before)) us"
-	# User-mode Linux's clock stands while it computes, and has to.
+	# User-mode Linux's clock must stand while it computes.
 	if grep -q 'User Mode Linux' /proc/cpuinfo; then
 		[ $((after - before)) -lt 100 ]
 		return

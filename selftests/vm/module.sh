@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317,SC2086 # tests are called by name; names have no blanks
 #
-# The module as a thing that comes and goes: what it says of itself, loading by
-# hand and by need, unloading a hundred times, with sockets open, and with a
-# namespace torn down under a transfer.
+# Loading and unloading the module: its description, loading by hand and on demand,
+# unloading a hundred times, with sockets open, and with a namespace torn down under
+# a transfer.
 #
 # Uses the sockets of unmodified programs under xtcp-run. Leaves xtcp loaded.
 # vm: timeout=300
@@ -42,7 +42,7 @@ reload()
 	insmod $ko
 }
 
-# A dead namespace's sockets go by and by: what must succeed is the end.
+# A dead namespace's sockets go one after the other: in the end it must succeed.
 unload()
 {
 	local n
@@ -60,7 +60,7 @@ unload()
 	return 1
 }
 
-# until COMMAND: wait for something to become true; 20 s are an age here.
+# until COMMAND: wait until it succeeds, for 20 s at most.
 until_true()
 {
 	local n
@@ -141,13 +141,13 @@ uninstall_module()
 	depmod
 }
 
-# An administrator who wants that says so by an empty file.
+# An administrator chooses that by an empty file.
 module_loads_by_need()
 {
 	local status=0
 	unload && install_module || return 1
 	mkdir -p /etc/modprobe.d && : >/etc/modprobe.d/xtcp.conf
-	# Nobody listens: the socket alone is what loads the module.
+	# Nobody listens: the socket alone loads the module.
 	ip netns exec $a xtcp-run socat -u /dev/null TCP4:127.0.0.1:9 2>"$dir/socat"
 	[ -d /sys/module/xtcp ] || { cat "$dir/socat"; status=1; }
 	stop_all
@@ -155,7 +155,7 @@ module_loads_by_need()
 	return $status
 }
 
-# By the file that is installed with the module a socket loads nothing; a name does.
+# With the installed configuration file a socket loads nothing; a name does.
 module_is_not_loaded_for_a_user()
 {
 	local status=0
@@ -177,7 +177,7 @@ module_survives_a_namespace_that_dies_in_transfer()
 	pair || return 1
 	ip netns exec $b xtcp-run socat -u TCP4-LISTEN:80 "CREATE:$dir/got" &
 	until_true has_row $b 80 0A || return 1
-	# Slow enough that it cannot be over before the namespaces are.
+	# Slow enough that it outlives the namespaces.
 	tc -n $a qdisc add dev veth0 root netem rate 1mbit
 	ip netns exec $a xtcp-run socat -u /dev/zero TCP4:10.0.0.2:80 &
 	until_true has_row $b 80 01 || return 1
@@ -185,7 +185,7 @@ module_survives_a_namespace_that_dies_in_transfer()
 	got=$(stat -c %s "$dir/got")
 	[ "$got" -gt 100000 ] || { echo "only $got bytes arrived before the end"; return 1; }
 	# The names go first, so that each process is the last to hold its
-	# namespace when it dies, with data under way.
+	# namespace when it dies, with data in flight.
 	ip netns del $a && ip netns del $b || return 1
 	stop_all
 	unload
@@ -196,7 +196,7 @@ module_survives_a_namespace_that_dies_half_open()
 	pair || return 1
 	ip netns exec $b xtcp-run socat -u TCP4-LISTEN:80 - &
 	until_true has_row $b 80 0A || return 1
-	# SYNs come in, SYN-ACKs don't get out.
+	# SYNs arrive, SYN-ACKs are lost.
 	tc -n $b qdisc add dev veth0 root netem loss 100%
 	ip -n $a neigh add 10.0.0.2 dev veth0 \
 		lladdr "$(ip netns exec $b cat /sys/class/net/veth0/address)"
