@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +99,13 @@ int socket_receive(int fd)
 int socket_shutdown(int fd, int how)
 {
 	return errno_of(shutdown(fd, how));
+}
+
+int socket_count(int fd, unsigned long request)
+{
+	int n = -1;
+
+	return ioctl(fd, request, &n) ? -errno : n;
 }
 
 void socket_abort(int fd)

@@ -37,6 +37,8 @@ int socket_accept(int fd);
 int socket_send(int fd);		/* one byte */
 int socket_receive(int fd);
 int socket_shutdown(int fd, int how);
+/* What an ioctl that counts bytes returns, SIOCINQ say; a negative errno if it fails. */
+int socket_count(int fd, unsigned long request);
 /* close() with a RST instead of a FIN. */
 void socket_abort(int fd);
 /* getsockname() or getpeername(). */

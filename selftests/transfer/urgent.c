@@ -32,14 +32,7 @@ static void want_sigurg(struct __test_metadata *_metadata, int fd)
 	ASSERT_EQ(0, fcntl(fd, F_SETOWN, getpid()));
 }
 
-static int count(int fd, unsigned long request)
-{
-	int n = -1;
-
-	return ioctl(fd, request, &n) ? -errno : n;
-}
-
-#define at_mark(fd)	count(fd, SIOCATMARK)
+#define at_mark(fd)	socket_count(fd, SIOCATMARK)
 
 /* recv() of up to @len bytes gives exactly @text. */
 #define expect_text(fd, text, len, flags) \
@@ -191,14 +184,14 @@ TEST_F(urgent, read_up_to_the_mark_and_no_further)
 	tell(&c, "cdXef", 3);
 	tell(&c, "gh", 0);
 	expect_text(c.fd, "abcd", 9, MSG_PEEK);
-	EXPECT_EQ(4, count(c.fd, SIOCINQ));
+	EXPECT_EQ(4, socket_count(c.fd, SIOCINQ));
 	expect_text(c.fd, "abcd", 9, 0);
-	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCINQ));
 	EXPECT_EQ(1, at_mark(c.fd));
 	/* It was never asked for: it is skipped. */
 	expect_text(c.fd, "efgh", 9, MSG_PEEK);
 	expect_text(c.fd, "ef", 2, 0);
-	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	EXPECT_EQ(2, socket_count(c.fd, SIOCINQ));
 	expect_text(c.fd, "gh", 9, 0);
 	expect_errno(EINVAL, recv(c.fd, buf, 1, MSG_OOB));
 }
@@ -227,7 +220,7 @@ TEST_F(urgent, so_oobinline)
 	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_OOBINLINE, 1));
 	tell(&c, "abXcd", 3);
 	expect_errno(EINVAL, recv(c.fd, &b, 1, MSG_OOB));
-	EXPECT_EQ(5, count(c.fd, SIOCINQ));
+	EXPECT_EQ(5, socket_count(c.fd, SIOCINQ));
 	EXPECT_EQ(0, at_mark(c.fd));
 	expect_text(c.fd, "ab", 9, 0);
 	EXPECT_EQ(1, at_mark(c.fd));
@@ -276,7 +269,7 @@ TEST_F(urgent, rfc9293_must_33_how_far_it_is)
 	EXPECT_EQ(0, at_mark(c.fd));
 	tell(&c, "abcX", 4);
 	EXPECT_EQ(0, at_mark(c.fd));
-	EXPECT_EQ(3, count(c.fd, SIOCINQ));
+	EXPECT_EQ(3, socket_count(c.fd, SIOCINQ));
 	expect_text(c.fd, "ab", 2, 0);
 	EXPECT_EQ(0, at_mark(c.fd));
 	expect_text(c.fd, "c", 9, 0);
@@ -336,7 +329,7 @@ TEST_F(urgent, moves_on_behind_a_sleeping_reader)
 	r = sleeper_expect_done(&s, 1000);
 	EXPECT_EQ(5, r.ret);
 	EXPECT_EQ(0, memcmp("words", r.data, 5));
-	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCINQ));
 	self->peer.leave_unread = true;
 }
 

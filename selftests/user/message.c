@@ -13,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -36,13 +35,6 @@ static void tell(struct conn *c, const char *text)
 		ASSERT_STREQ(text, expect_buf); \
 	} while (0)
 
-static int count(int fd, unsigned long request)
-{
-	int n = -1;
-
-	return ioctl(fd, request, &n) ? -errno : n;
-}
-
 /* --- flags of recv ------------------------------------------------------ */
 
 TEST_F(message, msg_peek_leaves_the_data)
@@ -54,7 +46,7 @@ TEST_F(message, msg_peek_leaves_the_data)
 	tell(&c, "def");
 	expect_read(c.fd, "ab", MSG_PEEK);
 	expect_read(c.fd, "abcdef", MSG_PEEK);
-	EXPECT_EQ(6, count(c.fd, SIOCINQ));
+	EXPECT_EQ(6, socket_count(c.fd, SIOCINQ));
 	expect_read(c.fd, "abcd", 0);
 	expect_read(c.fd, "ef", MSG_PEEK);
 	expect_read(c.fd, "ef", 0);
@@ -128,7 +120,7 @@ TEST_F(message, msg_trunc_discards)
 	tell(&c, "abcdef");
 	EXPECT_EQ(4, recv(c.fd, buf, 4, MSG_TRUNC));
 	EXPECT_STREQ("unmoved", buf);
-	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	EXPECT_EQ(2, socket_count(c.fd, SIOCINQ));
 	EXPECT_EQ(1, recv(c.fd, NULL, 1, MSG_TRUNC));
 	expect_read(c.fd, "f", 0);
 }
@@ -308,7 +300,7 @@ TEST_F(message, msg_oob_without_a_mark)
 	tell(&c, "abc");
 	EXPECT_EQ(EINVAL, errno_of(recv(c.fd, &b, 1, MSG_OOB)));
 	expect_read(c.fd, "abc", 0);
-	EXPECT_EQ(0, count(c.fd, SIOCATMARK));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCATMARK));
 }
 
 TEST_F(message, msg_errqueue_is_empty)
@@ -371,7 +363,7 @@ TEST_F(message, msg_more_holds_a_partial_segment)
 	conn_open(p, &c);
 	ASSERT_EQ(3, send(c.fd, "abc", 3, MSG_MORE));
 	peer_expect_silence(p, 100);
-	EXPECT_EQ(3, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(3, socket_count(c.fd, SIOCOUTQNSD));
 	ASSERT_EQ(3, send(c.fd, "def", 3, 0));
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "abcdef");
 }
@@ -388,8 +380,8 @@ TEST_F(message, msg_more_sends_full_segments)
 	ASSERT_EQ(2000, send(c.fd, buf, 2000, MSG_MORE));
 	peer_expect(p, .len = 1460, .pattern = 0);
 	peer_expect_silence(p, 100);
-	EXPECT_EQ(540, count(c.fd, SIOCOUTQNSD));
-	EXPECT_EQ(2000, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(540, socket_count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(2000, socket_count(c.fd, SIOCOUTQ));
 	/* The rest waits for the ACK only, by Nagle's rule. */
 	conn_send(&c, .ack = 1461);
 	conn_expect(&c, .seq = 1461, .len = 540, .pattern = 1460);
@@ -419,250 +411,8 @@ TEST_F(message, msg_dontwait_sends_what_fits)
 	EXPECT_LT(0, n);
 	EXPECT_GT((ssize_t)sizeof(buf), n);
 	EXPECT_EQ(EAGAIN, errno_of(send(c.fd, buf, 1, MSG_DONTWAIT)));
-	EXPECT_EQ(n, count(c.fd, SIOCOUTQ));
-	EXPECT_EQ(n, count(c.fd, SIOCOUTQNSD));
-}
-
-/* --- other ways to write and read --------------------------------------- */
-
-TEST_F(message, call_writev_is_one_stream)
-{
-	struct iovec iov[3] = {
-		{ "abc", 3 }, { "", 0 }, { "defg", 4 },
-	};
-	struct conn c;
-	char a[2], b[16];
-
-	conn_open(&self->peer, &c);
-	ASSERT_EQ(7, writev(c.fd, iov, 3));
-	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "abcdefg");
-	conn_send(&c, .flags = ACK | PSH, .data = "12345");
-	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = DELAYED_ACK_MS);
-	iov[0] = (struct iovec){ a, 2 };
-	iov[1] = (struct iovec){ b, 16 };
-	ASSERT_EQ(5, readv(c.fd, iov, 2));
-	EXPECT_EQ(0, memcmp(a, "12", 2));
-	EXPECT_EQ(0, memcmp(b, "345", 3));
-}
-
-TEST_F(message, call_sendmmsg_recvmmsg)
-{
-	struct iovec iov[2] = { { "abc", 3 }, { "de", 2 } };
-	struct mmsghdr m[2] = {
-		{ .msg_hdr = { .msg_iov = &iov[0], .msg_iovlen = 1 } },
-		{ .msg_hdr = { .msg_iov = &iov[1], .msg_iovlen = 1 } },
-	};
-	char a[4], b[16];
-	struct conn c;
-
-	conn_open(&self->peer, &c);
-	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)));
-	ASSERT_EQ(2, sendmmsg(c.fd, m, 2, 0));
-	EXPECT_EQ(3, m[0].msg_len);
-	EXPECT_EQ(2, m[1].msg_len);
-	if (stock_mode()) {
-		/* It corks all but the last. */
-		peer_drain(&self->peer, 10);
-		conn_send(&c, .seq = 1, .ack = 6);
-	} else {
-		conn_expect(&c, .seq = 1);
-		conn_send(&c, .seq = 1, .ack = conn_kern_nxt(&c));
-		if (conn_kern_nxt(&c) != 6) {
-			conn_expect(&c, .data = "de");
-			conn_send(&c, .seq = 1, .ack = 6);
-		}
-	}
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
-	conn_send(&c, .flags = ACK | PSH, .ack = 6, .data = "123456");
-	self->peer.leave_unread = true;
-	iov[0] = (struct iovec){ a, 4 };
-	iov[1] = (struct iovec){ b, 16 };
-	ASSERT_EQ(2, recvmmsg(c.fd, m, 2, 0, NULL));
-	EXPECT_EQ(4, m[0].msg_len);
-	EXPECT_EQ(2, m[1].msg_len);
-	EXPECT_EQ(0, memcmp(b, "56", 2));
-}
-
-#define FILE_BYTES (300 * 1000)
-
-static int pattern_file(struct __test_metadata *_metadata)
-{
-	static char buf[FILE_BYTES];
-	int fd = memfd_create("pattern", 0);
-
-	ASSERT_LE(0, fd);
-	pattern_fill(buf, sizeof(buf), 0);
-	ASSERT_EQ((ssize_t)sizeof(buf), write(fd, buf, sizeof(buf)));
-	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
-	return fd;
-}
-
-/* Reads what is there and compares it; returns how many bytes. */
-static size_t drain(struct __test_metadata *_metadata, int fd, size_t at)
-{
-	static char buf[65536];
-	size_t got = 0;
-	ssize_t n;
-
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		ASSERT_EQ(-1, pattern_check(buf, n, at + got));
-		got += n;
-	}
-	return got;
-}
-
-TEST_F(message_pair, call_sendfile)
-{
-	int file = pattern_file(_metadata), cfd, sfd;
-	size_t sent = 0, got = 0;
-	ssize_t n;
-
-	pair_connected(&self->pair, 5000, &cfd, &sfd);
-	while (got < FILE_BYTES) {
-		n = sendfile(cfd, file, NULL, FILE_BYTES - sent);
-		if (n > 0)
-			sent += n;
-		else if (n < 0)
-			ASSERT_EQ(EAGAIN, errno);
-		sleep_ms(1);
-		got += drain(_metadata, sfd, got);
-	}
-	EXPECT_EQ(FILE_BYTES, sent);
-	EXPECT_EQ(FILE_BYTES, lseek(file, 0, SEEK_CUR));
-}
-
-/* The kernel tells a protocol when sendfile() has reached the file's end. */
-static bool sendfile_tells_the_end(void)
-{
-	return kernel_is_since(6, 5);
-}
-
-/*
- * The end of a file is sent at once, though sendfile() announced more; on older
- * kernels when held-back data has waited for 200 ms, as on the kernel's TCP.
- */
-TEST_F(message, call_sendfile_leaves_no_rest)
-{
-	int file = pattern_file(_metadata);
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	conn_open(p, &c);
-	/* A longer count than the file has left. */
-	ASSERT_EQ(FILE_BYTES - 100, lseek(file, FILE_BYTES - 100, SEEK_SET));
-	ASSERT_EQ(100, sendfile(c.fd, file, NULL, 5000));
-	if (sendfile_tells_the_end())
-		conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 100,
-			    .pattern = FILE_BYTES - 100, .within_ms = 5);
-	else
-		conn_expect(&c, .seq = 1, .ack = 1, .len = 100,
-			    .pattern = FILE_BYTES - 100, .within_ms = 260);
-}
-
-/*
- * sendfile() sends the page itself, not a copy: a write to the file before the segment
- * has left changes its data and its checksum. Where pages can't be handed over (before
- * 6.5) xtcp sends a copy.
- */
-TEST_F(message, call_sendfile_sends_the_page)
-{
-	bool the_page = stock_mode() || sendfile_tells_the_end();
-	int file = memfd_create("text", MFD_CLOEXEC);
-	static char text[4000];
-	struct peer *p = &self->peer;
-	struct conn c;
-	off_t at = 0;
-
-	ASSERT_LE(0, file);
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ(sizeof(text), write(file, text, sizeof(text)));
-	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)), .wnd = 0);
-	ASSERT_EQ(sizeof(text), sendfile(c.fd, file, &at, sizeof(text)));
-	peer_expect_silence(p, 50);
-	pattern_fill(text, sizeof(text), 77);
-	ASSERT_EQ(sizeof(text), pwrite(file, text, sizeof(text), 0));
-	conn_send(&c, .flags = ACK, .wnd = 60000);
-	for (int i = 0; i < 4; i++)
-		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000,
-			    .pattern = 1000 * i + (the_page ? 77 : 0));
-	conn_send(&c, .flags = ACK);
-	close(file);
-}
-
-TEST_F(message_pair, call_splice_out_and_in)
-{
-	int file = pattern_file(_metadata), out[2], in[2], cfd, sfd;
-	size_t sent = 0, got = 0;
-	char buf[4096];
-	ssize_t n;
-
-	ASSERT_EQ(0, pipe2(out, O_NONBLOCK));
-	ASSERT_EQ(0, pipe2(in, O_NONBLOCK));
-	pair_connected(&self->pair, 5000, &cfd, &sfd);
-	while (got < FILE_BYTES) {
-		n = splice(file, NULL, out[1], NULL, 65536, SPLICE_F_NONBLOCK);
-		n = splice(out[0], NULL, cfd, NULL, 65536, SPLICE_F_NONBLOCK);
-		if (n > 0)
-			sent += n;
-		sleep_ms(1);
-		n = splice(sfd, NULL, in[1], NULL, 65536, SPLICE_F_NONBLOCK);
-		if (n < 0) {
-			ASSERT_EQ(EAGAIN, errno);
-			continue;
-		}
-		while ((n = read(in[0], buf, sizeof(buf))) > 0) {
-			ASSERT_EQ(-1, pattern_check(buf, n, got));
-			got += n;
-		}
-	}
-	EXPECT_EQ(FILE_BYTES, sent);
-	/* And the end. */
-	ASSERT_EQ(0, shutdown(cfd, SHUT_WR));
-	sleep_ms(5);
-	EXPECT_EQ(0, splice(sfd, NULL, in[1], NULL, 65536, SPLICE_F_NONBLOCK));
-}
-
-TEST_F(message, call_splice_leaves_what_the_pipe_does_not_take)
-{
-	struct conn c;
-	char buf[8];
-	int in[2];
-
-	ASSERT_EQ(0, pipe2(in, O_NONBLOCK));
-	ASSERT_EQ(4096, fcntl(in[1], F_SETPIPE_SZ, 4096));	/* one buffer */
-	conn_open(&self->peer, &c);
-	tell(&c, "abcdef");
-	ASSERT_EQ(4, splice(c.fd, NULL, in[1], NULL, 4, 0));
-	EXPECT_EQ(2, count(c.fd, SIOCINQ));
-	EXPECT_EQ(EAGAIN, errno_of(splice(c.fd, NULL, in[1], NULL, 4, SPLICE_F_NONBLOCK)));
-	EXPECT_EQ(2, count(c.fd, SIOCINQ));
-	ASSERT_EQ(4, read(in[0], buf, sizeof(buf)));
-	EXPECT_EQ(0, memcmp(buf, "abcd", 4));
-	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
-	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
-	EXPECT_EQ(0, memcmp(buf, "ef", 2));
-	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 0, 0));
-	/* An urgent byte is not counted. */
-	conn_send(&c, .flags = ACK | URG, .data = "ghXi", .urg = 3);
-	conn_expect(&c, .flags = ACK, .within_ms = DELAYED_ACK_MS);
-	ASSERT_EQ(2, splice(c.fd, NULL, in[1], NULL, 100, 0));
-	ASSERT_EQ(2, read(in[0], buf, sizeof(buf)));
-	ASSERT_EQ(1, splice(c.fd, NULL, in[1], NULL, 100, 0));
-	ASSERT_EQ(1, read(in[0], buf, sizeof(buf)));
-	EXPECT_EQ('i', buf[0]);
-}
-
-TEST_F(message, call_splice_without_data)
-{
-	struct conn c;
-	int in[2];
-
-	ASSERT_EQ(0, pipe(in));
-	conn_open(&self->peer, &c);
-	EXPECT_EQ(EAGAIN, errno_of(splice(c.fd, NULL, in[1], NULL, 100, 0)));
-	conn_send(&c, .flags = FIN | ACK);
-	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
-	EXPECT_EQ(0, splice(c.fd, NULL, in[1], NULL, 100, 0));
+	EXPECT_EQ(n, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(n, socket_count(c.fd, SIOCOUTQNSD));
 }
 
 /* --- ioctl -------------------------------------------------------------- */
@@ -672,22 +422,22 @@ TEST_F(message, ioctl_siocinq)
 	struct conn c;
 
 	conn_open(&self->peer, &c);
-	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCINQ));
 	tell(&c, "abc");
-	EXPECT_EQ(3, count(c.fd, SIOCINQ));
-	EXPECT_EQ(3, count(c.fd, FIONREAD));
+	EXPECT_EQ(3, socket_count(c.fd, SIOCINQ));
+	EXPECT_EQ(3, socket_count(c.fd, FIONREAD));
 	/* Above a hole: not yet. */
 	conn_send(&c, .seq = 10, .data = "late");
 	conn_expect(&c, .flags = ACK, .ack = 4);
-	EXPECT_EQ(3, count(c.fd, SIOCINQ));
+	EXPECT_EQ(3, socket_count(c.fd, SIOCINQ));
 	expect_read(c.fd, "a", 0);
-	EXPECT_EQ(2, count(c.fd, SIOCINQ));
+	EXPECT_EQ(2, socket_count(c.fd, SIOCINQ));
 	/* A FIN is no byte. */
 	conn_send(&c, .flags = FIN | ACK | PSH, .data = "de");
 	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
-	EXPECT_EQ(4, count(c.fd, SIOCINQ));
+	EXPECT_EQ(4, socket_count(c.fd, SIOCINQ));
 	expect_read(c.fd, "bcde", 0);
-	EXPECT_EQ(0, count(c.fd, SIOCINQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCINQ));
 }
 
 TEST_F(message, ioctl_siocoutq)
@@ -700,19 +450,19 @@ TEST_F(message, ioctl_siocoutq)
 	/* Space for one segment; its data is newer than the handshake. */
 	conn_send(&c, .data = "x");
 	conn_send(&c, .data = "y", .wnd = 1460);
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQ));
 	ASSERT_EQ(4000, send(c.fd, buf, 4000, 0));
-	EXPECT_EQ(4000, count(c.fd, SIOCOUTQ));
-	EXPECT_EQ(4000, count(c.fd, TIOCOUTQ));
-	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(4000, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(4000, socket_count(c.fd, TIOCOUTQ));
+	EXPECT_EQ(4000 - 1460, socket_count(c.fd, SIOCOUTQNSD));
 	conn_send(&c, .ack = 1461, .wnd = 0);
-	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQ));
-	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(4000 - 1460, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(4000 - 1460, socket_count(c.fd, SIOCOUTQNSD));
 	conn_send(&c, .ack = 1461, .wnd = 8000);
-	EXPECT_EQ(4000 - 1460, count(c.fd, SIOCOUTQ));
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(4000 - 1460, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQNSD));
 	conn_send(&c, .ack = 4001, .wnd = 8000);
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQ));
 }
 
 /* Linux counts the FIN here until it is acknowledged. */
@@ -721,18 +471,18 @@ TEST_F(message, ioctl_siocoutq_counts_the_fin)
 	struct conn c;
 
 	conn_to_state(&self->peer, &c, ST_FIN_WAIT_1);
-	EXPECT_EQ(1, count(c.fd, SIOCOUTQ));
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQNSD));
+	EXPECT_EQ(1, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQNSD));
 	conn_send(&c, .flags = ACK);
-	EXPECT_EQ(0, count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQ));
 }
 
 static void ioctl_expect(struct __test_metadata *_metadata, int fd, int want)
 {
-	EXPECT_EQ(want, count(fd, SIOCINQ));
-	EXPECT_EQ(want, count(fd, SIOCOUTQ));
-	EXPECT_EQ(want, count(fd, SIOCOUTQNSD));
-	EXPECT_EQ(0, count(fd, SIOCATMARK));
+	EXPECT_EQ(want, socket_count(fd, SIOCINQ));
+	EXPECT_EQ(want, socket_count(fd, SIOCOUTQ));
+	EXPECT_EQ(want, socket_count(fd, SIOCOUTQNSD));
+	EXPECT_EQ(0, socket_count(fd, SIOCATMARK));
 }
 
 TEST_F(message, ioctl_by_state)
@@ -753,7 +503,7 @@ TEST_F(message, ioctl_by_state)
 
 TEST_F(message, ioctl_unknown)
 {
-	EXPECT_EQ(-ENOTTY, count(stream_socket(AF_INET), 0x12345));
+	EXPECT_EQ(-ENOTTY, socket_count(stream_socket(AF_INET), 0x12345));
 }
 
 TEST_F(message, ioctl_last_packet_time)
