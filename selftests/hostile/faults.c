@@ -298,16 +298,14 @@ TEST_F_TIMEOUT(faults, send, 36000)
 TEST_F_TIMEOUT(faults, acks, 36000)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[TEXT_LEN];
 	struct conn c;
 
-	pattern_fill(text, sizeof(text), 0);
 	for (int part = 0; part < 2; part++) {
 		EACH_FAULT(n, more) {
 			conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK), .wnd = 4500);
 			c.wnd = 65535;
 			c.kern_nxt = c.kern_iss + 1;
-			ASSERT_EQ(TEXT_LEN, send(c.fd, text, TEXT_LEN, 0));
+			conn_write(&c, TEXT_LEN);
 			peer_drain(p, 5);
 			if (part == 0)
 				more = send_faulty(p, n, .flags = ACK, .seq = c.peer_nxt,
@@ -511,10 +509,8 @@ static void fail_next(int times)
 TEST_F_TIMEOUT(faults, timers, 36000)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[100];
 	struct conn c;
 
-	pattern_fill(text, sizeof(text), 0);
 	for (int times = 1; times < 8; times++) {
 		/* SYN-ACK */
 		conn_to_state(p, &c, ST_HALF_OPEN);
@@ -532,7 +528,7 @@ TEST_F_TIMEOUT(faults, timers, 36000)
 		over(p, &c);
 		/* data */
 		conn_open(p, &c);
-		ASSERT_EQ(100, send(c.fd, text, 100, 0));
+		conn_write(&c, 100);
 		conn_expect(&c, .len = 100);
 		fail_next(times);
 		peer_drain(p, 500);

@@ -233,7 +233,7 @@ void conn_send_sack_at(struct where at, struct conn *c, int flags, int64_t ack,
 
 void conn_write_at(struct where at, struct conn *c, int bytes)
 {
-	static uint8_t text[1 << 17];
+	static uint8_t text[1 << 18];
 
 	check(bytes <= (int)sizeof(text), at, "a write of %d bytes", bytes);
 	pattern_fill(text, bytes, 0);

@@ -12,13 +12,11 @@ PEER_FIXTURE(header);
 TEST_F(header, rfc9293_must_02_every_segment_is_summed)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[1460];
 	struct conn c;
 
 	conn_open(p, &c, .active = true);
 	for (int len = 1; len <= 1460; len += len < 8 ? 1 : 363) {
-		pattern_fill(text, len, 0);
-		ASSERT_EQ(len, send(c.fd, text, len, 0));
+		conn_write(&c, len);
 		conn_expect(&c, .pattern = 0, .len = len, .ack = 1);
 		conn_send(&c, .flags = ACK);
 	}

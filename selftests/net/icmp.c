@@ -165,16 +165,15 @@ TEST_F(icmp, lc_107_source_quench_is_nothing)
 TEST_F(icmp, rfc9293_must_55_source_quench_slows_nothing)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[1000] = { 0 };
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
-	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	conn_write(&c, 1000);
 	conn_expect(&c, .len = 1000);
 	peer_send_icmp(p, .type = ICMP_SOURCE_QUENCH);
 	/* The rest of the initial window of ten segments still goes at once. */
 	for (int i = 1; i < 10; i++) {
-		ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+		conn_write(&c, 1000);
 		conn_expect(&c, .seq = 1 + 1000 * i, .len = 1000);
 	}
 	EXPECT_EQ(0, socket_error(c.fd));

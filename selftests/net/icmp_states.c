@@ -21,7 +21,6 @@ PEER_FIXTURE(icmp_states);
 static void to_state(struct __test_metadata *_metadata, struct peer *p,
 		     struct conn *c, enum conn_state st)
 {
-	static uint8_t text[TEXT];
 
 	conn_open(p, c);
 	if (st == ST_CLOSE_WAIT || st == ST_LAST_ACK) {
@@ -29,7 +28,7 @@ static void to_state(struct __test_metadata *_metadata, struct peer *p,
 		conn_expect(c, .flags = ACK, .ack = 2);
 	}
 	if (st != ST_FIN_WAIT_2) {
-		ASSERT_EQ(TEXT, send(c->fd, text, TEXT, MSG_NOSIGNAL));
+		conn_write(c, TEXT);
 		conn_expect(c, .len = TEXT);
 	}
 	if (st != ST_ESTABLISHED && st != ST_CLOSE_WAIT) {

@@ -115,10 +115,9 @@ TEST_F(ipv6icmp, lc_105_half_open)
 /* A connection with a segment in flight, which is the last one read. */
 static void in_flight(struct __test_metadata *_metadata, struct peer *p, struct conn *c, int len)
 {
-	static uint8_t text[8000];
 
 	conn_open(p, c, .kport = p->next_port + 10000);
-	ASSERT_EQ(len, send(c->fd, text, len, 0));
+	conn_write(c, len);
 	conn_expect(c, .len = len < 1440 ? len : 1440);
 }
 
@@ -287,7 +286,6 @@ TEST_F(ipv6icmp, rfc5927_too_big_out_of_window)
 TEST_F(ipv6icmp, lc_106_too_big_for_a_syn)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[2000] = { 0 };
 	struct conn c;
 
 	NOT_ON_STOCK();
@@ -297,7 +295,7 @@ TEST_F(ipv6icmp, lc_106_too_big_for_a_syn)
 	EXPECT_EQ(0, socket_error(c.fd));
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 2000);
 	conn_expect(&c, .seq = 1, .len = 1240);
 	conn_expect(&c, .seq = 1241, .len = 760);
 	conn_send(&c, .flags = ACK);

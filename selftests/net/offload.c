@@ -33,16 +33,14 @@ unsigned int if_nametoindex(const char *name);
 TEST_F(tun, one_write_becomes_ten_segments)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[9 * MSS + 300];
 	struct counters before;
 	struct conn c;
 	int id = 0;
 
 	NOT_ON_STOCK();		/* which sends them in smaller skbs, each with its PSH */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	pattern_fill(text, sizeof(text), 0);
 	counters_take(&before);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 9 * MSS + 300);
 	for (int i = 0; i < 10; i++) {
 		const struct segment *s;
 
@@ -64,13 +62,12 @@ TEST_F(tun, identifications_go_on)
 {
 	static const int sizes[] = { 8, 2, 1, 1, 5 };
 	struct peer *p = &self->peer;
-	static uint8_t text[8 * MSS];
 	struct conn c;
 	int id = -1, at = 1;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		ASSERT_EQ(sizes[i] * MSS, send(c.fd, text, sizes[i] * MSS, 0));
+		conn_write(&c, sizes[i] * MSS);
 		for (int end = at + sizes[i] * MSS; at < end; at += MSS) {
 			int now = conn_expect(&c, .seq = at, .len = MSS)->ip_id;
 
@@ -85,13 +82,12 @@ TEST_F(tun, identifications_go_on)
 
 TEST_F(tun, fin_is_on_the_last_segment_only)
 {
-	static uint8_t text[3 * MSS];
 	struct peer *p = &self->peer;
 	struct conn c;
 
 	/* All of it waits for a window, and is sent in one skb. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 0);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 3 * MSS);
 	shutdown(c.fd, SHUT_WR);
 	peer_expect_silence(p, 50);
 	conn_send(&c, .flags = ACK, .wnd = 60000);
@@ -138,15 +134,12 @@ TEST_F(tun, a_block_counts_whole_segments)
 /* An acknowledgement ends within an skb: the rest of the skb is retransmitted. */
 TEST_F(tun, a_partial_acknowledgement)
 {
-	static uint8_t text[5 * MSS];
 	struct peer *p = &self->peer;
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 5; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_write(&c, 5 * MSS);
+	flight_expect_all(&c, 0, 4);
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS + 400);
 	EXPECT_EQ(3, conn_tcp_info(&c).tcpi_unacked);
 	conn_expect(&c, .seq = 1 + 2 * MSS + 400, .len = MSS, .pattern = 2 * MSS + 400,

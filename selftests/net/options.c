@@ -23,12 +23,10 @@ PEER_FIXTURE(options);
 static void expect_segment_size(struct __test_metadata *_metadata, struct conn *c,
 				int size)
 {
-	uint8_t text[3 * 1460];
 
 	conn_send(c, .flags = ACK);
 	conn_accept(c);
-	pattern_fill(text, 3 * size, 0);
-	ASSERT_EQ(3 * size, send(c->fd, text, 3 * size, 0));
+	conn_write(c, 3 * size);
 	for (int i = 0; i < 3; i++)
 		conn_expect(c, .len = size, .pattern = i * size, .mss = ABSENT);
 	conn_send(c, .flags = ACK);
@@ -142,13 +140,11 @@ TEST_F(options, rfc9293_must_15_no_mss_is_536)
 TEST_F(options, rfc9293_must_15_no_mss_in_synack_is_536)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[2 * 1220];
 	int mss = mss_default();
 	struct conn c;
 
 	conn_open(p, &c, .active = true, .no_opt = true);
-	pattern_fill(text, 2 * mss, 0);
-	ASSERT_EQ(2 * mss, send(c.fd, text, 2 * mss, 0));
+	conn_write(&c, 2 * mss);
 	conn_expect(&c, .len = mss, .pattern = 0);
 	conn_expect(&c, .len = mss, .pattern = mss);
 }
@@ -156,14 +152,12 @@ TEST_F(options, rfc9293_must_15_no_mss_in_synack_is_536)
 TEST_F(options, rfc9293_must_16_effective_mss_is_less_the_options)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[2 * 988];
 	struct conn c;
 
 	/* Timestamps take 12 of the 1000 (RFC 6691). */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_NOP, OPT_TS(1, 0)));
 	ASSERT_TRUE(c.ts);
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 2 * 988);
 	conn_expect(&c, .len = 988, .pattern = 0, .ts = 1);
 	conn_expect(&c, .len = 988, .pattern = 988, .ts = 1);
 }
@@ -215,15 +209,13 @@ TEST_F(options, rfc9293_must_64_any_alignment)
 TEST_F(options, rfc9293_must_65_mss_counts_on_syn_only)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[2 * 1000];
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
 	conn_send(&c, .flags = ACK, .opt = OPT(OPT_MSS(200)));
 	conn_send(&c, .flags = ACK | PSH, .data = "x", .opt = OPT(OPT_MSS(200)));
 	conn_expect(&c, .flags = ACK, .mss = ABSENT, .within_ms = 210);
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 2 * 1000);
 	conn_expect(&c, .len = 1000, .pattern = 0, .mss = ABSENT);
 	conn_expect(&c, .len = 1000, .pattern = 1000, .mss = ABSENT);
 }
@@ -307,14 +299,12 @@ TEST_F(options, mss_of_65535_is_what_the_path_takes)
 TEST_F(options, rfc7323_wscale_on_syn_only)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[4000];
 	struct conn c;
 
 	/* Agreed: the peer's 20 with shift 7 is 2560; in its SYN it was 20. */
 	conn_open(p, &c, .wnd = 20, .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(7)));
 	conn_send(&c, .flags = ACK, .opt = OPT(OPT_NOP, OPT_WSCALE(14)));
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ(4000, send(c.fd, text, 4000, 0));
+	conn_write(&c, 4000);
 	conn_expect(&c, .len = 1000, .pattern = 0, .wscale = ABSENT);
 	conn_expect(&c, .len = 1000, .pattern = 1000, .wscale = ABSENT);
 	/* The rest of 2560 may come or not (silly windows); never more. */
@@ -325,7 +315,6 @@ TEST_F(options, rfc7323_wscale_on_syn_only)
 TEST_F(options, rfc7323_syn_windows_are_not_scaled)
 {
 	struct peer *p = &self->peer;
-	uint8_t text[4000];
 	struct conn c;
 
 	/* 1500 in the SYN is 1500, whatever the shift; no later ACK changes it. */
@@ -334,8 +323,7 @@ TEST_F(options, rfc7323_syn_windows_are_not_scaled)
 	conn_expect(&c, .flags = SYN);
 	conn_send(&c, .flags = SYN | ACK);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
-	pattern_fill(text, sizeof(text), 0);
-	ASSERT_EQ(4000, send(c.fd, text, 4000, 0));
+	conn_write(&c, 4000);
 	ASSERT_LT(0, peer_drain(p, 150));
 	EXPECT_LT(0, p->last.len);
 	EXPECT_GE(1500, p->last.seq + p->last.len - (c.kern_iss + 1));
@@ -345,7 +333,6 @@ TEST_F(options, rfc7323_shift_above_14_is_14)
 {
 	static const int shifts[] = { 15, 16, 31, 255 };
 	struct peer *p = &self->peer;
-	uint8_t text[1000] = { 0 };
 
 	for (size_t s = 0; s < ARRAY_SIZE(shifts); s++) {
 		struct conn c;
@@ -355,7 +342,7 @@ TEST_F(options, rfc7323_shift_above_14_is_14)
 			  .opt = OPT(OPT_MSS(1000), OPT_NOP, OPT_WSCALE(shifts[s])));
 		setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &(int){ 200000 }, sizeof(int));
 		for (int i = 0; i < 40; i++)
-			ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+			conn_write(&c, 1000);
 		/* Ten segments at first. */
 		peer_drain(p, 20);
 		sent = p->last.seq + p->last.len - (c.kern_iss + 1);

@@ -220,7 +220,6 @@ TEST_F(cookie, lc_38_mss_survives)
 	};
 	bool v6 = test_family() == AF_INET6;
 	struct peer *p = &self->peer;
-	char text[1460] = { 0 };
 	int lfd;
 
 	lfd = cookie_listener(p);
@@ -230,7 +229,7 @@ TEST_F(cookie, lc_38_mss_survives)
 		peer_note(p, "MSS %d", cases[v6][i].announced);
 		cookie_get(p, &c, lfd, .opt = OPT(OPT_MSS(cases[v6][i].announced)));
 		cookie_redeem(&c);
-		ASSERT_EQ(1460, send(c.fd, text, 1460, 0));
+		conn_write(&c, 1460);
 		/* An MSS of 100 that a cookie turned into the smallest one, too. */
 		conn_expect(&c, .seq = 1, .len = cases[v6][i].used);
 		peer_drain(p, 5);
@@ -243,12 +242,11 @@ TEST_F(cookie, lc_38_no_mss_is_the_default)
 {
 	int least = test_family() == AF_INET6 ? 1220 : 536;
 	struct peer *p = &self->peer;
-	char text[1284] = { 0 };
 	struct conn c;
 
 	cookie_get(p, &c, cookie_listener(p), .no_opt = true);
 	cookie_redeem(&c);
-	ASSERT_EQ(least + 64, send(c.fd, text, least + 64, 0));
+	conn_write(&c, least + 64);
 	conn_expect(&c, .seq = 1, .len = least);
 	conn_expect(&c, .len = 64);
 }

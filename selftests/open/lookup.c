@@ -50,7 +50,7 @@ static int who_answers(struct peer *p, const char *addr, const int *fd, int n)
 			close(child);
 			return i;
 		}
-	peer_fail(WHERE(p->test), p, "nobody has the connection");
+	peer_fail(WHERE(p->test), p, "no listener has the connection");
 }
 
 static void own_address(struct __test_metadata *_metadata, const char *text)

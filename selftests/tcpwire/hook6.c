@@ -132,7 +132,7 @@ TEST_F(hook6, rfc8200_headers_that_lead_nowhere)
 		  { DSTOPTS(EXT_HOPOPTS), DSTOPTS(6) } },
 		{ "a routing header type 0", EXT_ROUTING, 24,
 		  { 6, 2, 0, 1, 0, 0, 0, 0, 0xfd, 0, 0, 0xa, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } },
-		{ "one of a type that nobody knows", EXT_ROUTING, 8, { ROUTING(6, 253, 1) } },
+		{ "one of an unknown type", EXT_ROUTING, 8, { ROUTING(6, 253, 1) } },
 		{ "a jumbogram that is none", EXT_HOPOPTS, 8, { 6, 0, 0xc2, 4, 0, 0, 0, 100 } },
 		{ "itself, to the end", EXT_DSTOPTS, 40,
 		  { DSTOPTS(EXT_DSTOPTS), DSTOPTS(EXT_DSTOPTS), DSTOPTS(EXT_DSTOPTS),
@@ -376,11 +376,10 @@ TEST_F(hook6, a_sniffer_sees_protocol_6)
 TEST_F(hook6, lc_106_too_big_makes_segments_smaller)
 {
 	struct peer *p = &self->peer;
-	char text[1400] = { 0 };
 	struct conn c;
 
 	open_ours(p, &c);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 1400);
 	conn_expect(&c, .flags = ACK | PSH, .len = 1400);
 	peer_send_icmp(p, .v6 = true, .type = ICMP6_PACKET_TOO_BIG, .rest = 1280);
 	conn_expect(&c, .flags = ACK, .seq = 1, .len = 1220);

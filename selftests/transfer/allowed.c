@@ -111,8 +111,7 @@ TEST_F(allowed, rfc9293_shld_16_old_text_inside_a_shrunk_window)
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 4000);
 	conn_write(&c, 4 * MSS);
-	for (int i = 0; i < 4; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	flight_expect_all(&c, 0, 3);
 	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 2000);
 	/* The oldest, after its timeout; nothing beyond 2000. */
 	conn_expect(&c, .seq = 1, .len = MSS, .within_ms = 300);

@@ -46,16 +46,14 @@ TEST_F(nagle, lc_50_segments_up_to_the_mss)
 {
 	static const int sizes[] = { 48, 100, 536, 1000, 1459, 1460 };
 	struct peer *p = &self->peer;
-	static uint8_t text[4000];
 
-	pattern_fill(text, sizeof(text), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		int mss = sizes[i];
 		struct conn c;
 
 		peer_note(p, "MSS %d", mss);
 		conn_open(p, &c, .kport = 6000 + i, .opt = OPT(OPT_MSS(mss)));
-		ASSERT_EQ(2 * mss + 7, send(c.fd, text, 2 * mss + 7, 0));
+		conn_write(&c, 2 * mss + 7);
 		expect_text(&c, 1, mss, .pattern = 0);
 		expect_text(&c, 1 + mss, mss, .pattern = mss);
 		/* Not full, but nothing small is in flight (Minshall). */
@@ -67,12 +65,11 @@ TEST_F(nagle, lc_50_segments_up_to_the_mss)
 TEST_F(nagle, rfc9293_must_16_effective_mss)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[4000];
 	struct conn c;
 
 	/* The smaller of the peer's MSS and the path's, less the options. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(1, 0)));
-	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_write(&c, MSS);
 	expect_text(&c, 1, MSS - 12, .opt_len = 12);
 	expect_text(&c, MSS - 11, 12);
 	conn_send(&c, .flags = ACK);
@@ -82,7 +79,7 @@ TEST_F(nagle, rfc9293_must_16_effective_mss)
 
 	link_set_mtu(WHERE(_metadata), "tun0", 1300);
 	conn_open(p, &c, .kport = 6001, .opt = OPT(OPT_MSS(1460)));
-	ASSERT_EQ(2000, send(c.fd, text, 2000, 0));
+	conn_write(&c, 2000);
 	expect_text(&c, 1, 1260);
 	expect_text(&c, 1261, 740);
 	conn_send(&c, .flags = ACK);
@@ -104,7 +101,6 @@ TEST_F(nagle, rfc9293_must_15_default_mss)
 TEST_F(nagle, tcp_maxseg_bounds_segments)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[1000];
 	struct conn c;
 
 	conn_start(p, &c);
@@ -113,7 +109,7 @@ TEST_F(nagle, tcp_maxseg_bounds_segments)
 	conn_expect(&c, .flags = SYN | ACK, .mss = 400);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
-	ASSERT_EQ(1000, send(c.fd, text, 1000, 0));
+	conn_write(&c, 1000);
 	expect_text(&c, 1, 400);
 	expect_text(&c, 401, 400);
 	expect_text(&c, 801, 200);
@@ -179,18 +175,17 @@ TEST_F(nagle, rfc9293_shld_07_nagle)
 static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
 			    struct conn *c)
 {
-	static uint8_t text[12 * MSS];
 	int at = 1;
 
 	conn_open(p, c, .opt = SMALL_MSS);
 	/* Slow start opens the window. */
 	for (int i = 0; i < 10; i++, at += MSS) {
-		ASSERT_EQ(MSS, send(c->fd, text, MSS, 0));
+		conn_write(c, MSS);
 		expect_text(c, at, MSS);
 		if (i == 9)
 			conn_send(c, .flags = ACK, .ack = at + MSS);
 	}
-	ASSERT_EQ(1, send(c->fd, text, 1, 0));
+	conn_write(c, 1);
 	expect_text(c, at, 1);
 }
 
@@ -231,12 +226,11 @@ TEST_F(nagle, the_end_of_a_large_write_goes)
 TEST_F(nagle, the_end_of_a_lesser_write_waits)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[9 * MSS + 100];
 	int at = 10 * MSS + 2;
 	struct conn c;
 
 	small_in_flight(_metadata, p, &c);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 9 * MSS + 100);
 	for (int i = 0; i < 9; i++, at += MSS)
 		expect_text(&c, at, MSS);
 	peer_expect_silence(p, 10);
@@ -284,7 +278,6 @@ TEST_F(nagle, fin_does_not_wait)
 TEST_F(nagle, tcp_cork)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[MSS];
 	struct conn c;
 
 	conn_open(p, &c, .opt = SMALL_MSS);
@@ -292,7 +285,7 @@ TEST_F(nagle, tcp_cork)
 	ASSERT_EQ(4, send(c.fd, "head", 4, 0));
 	peer_expect_silence(p, 100);
 	/* What makes a full segment is sent, the rest still waits. */
-	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_write(&c, MSS);
 	expect_text(&c, 1, MSS);
 	peer_expect_silence(p, 100);
 	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
@@ -350,17 +343,16 @@ TEST_F(nagle, rfc9293_must_60_never_waits_for_ever)
 TEST_F(nagle, rfc9293_must_61_psh_on_the_last)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[3 * MSS + 5];
 	struct conn c;
 
 	conn_open(p, &c, .opt = SMALL_MSS);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 3 * MSS + 5);
 	for (int i = 0; i < 3; i++)
 		expect_text(&c, 1 + i * MSS, MSS, .flags = ACK);
 	expect_text(&c, 1 + 3 * MSS, 5, .flags = ACK | PSH);
 	conn_send(&c, .flags = ACK);
 	/* Also when the last one is full. */
-	ASSERT_EQ(2 * MSS, send(c.fd, text, 2 * MSS, 0));
+	conn_write(&c, 2 * MSS);
 	expect_text(&c, 6 + 3 * MSS, MSS, .flags = ACK);
 	expect_text(&c, 6 + 4 * MSS, MSS, .flags = ACK | PSH);
 	conn_send(&c, .flags = ACK);
@@ -371,7 +363,6 @@ TEST_F(nagle, rfc9293_must_61_psh_on_the_last)
 TEST_F(nagle, rfc9293_must_38_small_window)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[8000];
 	struct conn c;
 
 	/*
@@ -379,7 +370,7 @@ TEST_F(nagle, rfc9293_must_38_small_window)
 	 * half of the largest window seen.
 	 */
 	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 4000);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 8000);
 	for (int i = 0; i < 4; i++)
 		expect_text(&c, 1 + i * MSS, MSS);
 	c.wnd = 0;
@@ -400,7 +391,6 @@ TEST_F(nagle, rfc9293_must_38_small_window)
 TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[2000];
 	struct socket_info info;
 	struct conn c;
 
@@ -408,7 +398,7 @@ TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
 	conn_open(p, &c, .wnd = 600);
 	info = conn_info(&c);
 	EXPECT_EQ(300, info.snd_mss);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 2000);
 	expect_text(&c, 1, 300);
 	expect_text(&c, 301, 300);
 	peer_expect_silence(p, 20);
@@ -422,13 +412,12 @@ TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
 TEST_F(nagle, rfc9293_must_38_override)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[4000];
 	struct socket_info info;
 	struct conn c;
 
 	/* The window stays small: after a timeout of 0.1 to 1 s it is used. */
 	conn_open(p, &c, .opt = SMALL_MSS, .wnd = 2000);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 4000);
 	expect_text(&c, 1, MSS);
 	expect_text(&c, 1 + MSS, MSS);
 	info = conn_info(&c);

@@ -42,14 +42,13 @@ TEST_F(slowstart, rfc6928_initial_window)
 TEST_F(slowstart, rfc6928_initial_window_of_large_segments)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[60000];
 	struct conn c;
 
 	/* 14600 bytes are less than two segments of 8960: then it is two. */
 	link_set_mtu(WHERE(_metadata), "tun0", 9000);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(8960)));
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
-	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_write(&c, 60000);
 	for (int k = 0; k < (stock_mode() ? 6 : 2); k++)
 		conn_expect(&c, .seq = 1 + k * 8960, .len = 8960);
 	peer_drain(p, 5);

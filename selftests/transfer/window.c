@@ -251,16 +251,14 @@ TEST_F(window, rfc5681_4_2_quick_acks_end_where_room_does)
 TEST_F(window, rfc9293_must_34_survives_shrinking)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[4 * MSS];
 	struct conn c;
 
 	/* SHLD-15: no new data is sent; SHLD-16: data inside is sent again. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	ASSERT_EQ(3 * MSS, send(c.fd, text, 3 * MSS, 0));
-	for (int i = 0; i < 3; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_write(&c, 3 * MSS);
+	flight_expect_all(&c, 0, 2);
 	conn_send(&c, .flags = ACK, .ack = 1 + MSS / 2, .wnd = 1500);
-	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_write(&c, MSS);
 	/* The first fits, and is resent by the timer. */
 	conn_expect(&c, .seq = 1 + MSS / 2, .len = MSS, .within_ms = 300);
 	conn_expect_state(&c, ST_ESTABLISHED);
@@ -279,18 +277,17 @@ TEST_F(window, rfc9293_must_34_survives_shrinking)
 TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[2 * MSS];
 	struct conn c;
 
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)), .wnd = 2000);
 	conn_send(&c, .flags = ACK, .wnd = 60000);
 	conn_send(&c, .flags = ACK, .wnd = MSS / 2);
-	ASSERT_EQ(2 * MSS, send(c.fd, text, 2 * MSS, 0));
+	conn_write(&c, 2 * MSS);
 	conn_expect(&c, .seq = 1, .len = MSS);
 	conn_expect(&c, .seq = 1 + MSS, .len = MSS);
 	/* So is a segment with more data, in either direction. */
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS / 2);
-	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_write(&c, MSS);
 	conn_expect(&c, .seq = 1 + 2 * MSS, .len = MSS / 2, .within_ms = 300);
 	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1 + 2 * MSS + MSS / 2, .wnd = 60000);
 	conn_expect(&c, .len = MSS / 2);
@@ -301,7 +298,7 @@ TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 	conn_expect(&c, .flags = ACK, .ack = 2);
 	/* A closed window is believed though nothing else has changed. */
 	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 0);
-	ASSERT_EQ(5, send(c.fd, text, 5, 0));
+	conn_write(&c, 5);
 	peer_expect_silence(p, 150);
 	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 60000);
 	conn_expect(&c, .seq = 1 + 3 * MSS, .len = 5);
@@ -311,17 +308,15 @@ TEST_F(window, rfc9293_overtaken_ack_takes_no_window_back)
 TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[5 * MSS];
 	struct conn c;
 
 	NOT_ON_STOCK();		/* whose loss probe comes first */
 	/* MAY-7 is not done: beyond the new edge nothing is resent. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
-	ASSERT_EQ(4 * MSS, send(c.fd, text, 4 * MSS, 0));
-	for (int i = 0; i < 4; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_write(&c, 4 * MSS);
+	flight_expect_all(&c, 0, 3);
 	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 2 * MSS);
-	ASSERT_EQ(MSS, send(c.fd, text, MSS, 0));
+	conn_write(&c, MSS);
 	peer_expect_silence(p, 100);
 	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 300);
 	conn_send(&c, .flags = ACK, .ack = 1 + 2 * MSS, .wnd = MSS);
@@ -381,16 +376,14 @@ TEST_F(window, rfc9293_must_01_unsigned)
 TEST_F(window, rfc9293_rec_01_windows_of_32_bits)
 {
 	struct peer *p = &self->peer;
-	static uint8_t text[30000];
 	struct conn c;
 
 	/* 65535 << 14: a gigabyte, kept in full. */
 	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_NOP, OPT_WSCALE(14)));
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
 	conn_send(&c, .flags = ACK, .wnd = 65535);
-	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .seq = 1 + i * MSS, .len = MSS);
+	conn_write(&c, 30000);
+	flight_expect_all(&c, 0, 9);
 	conn_send(&c, .flags = ACK, .wnd = 1);
 	/* One unit of the scale is 16384 bytes. */
 	for (int i = 10; i < 26; i++)

@@ -417,9 +417,8 @@ TEST_F(tuning, wish_08_default_user_timeout_of_a_closed_window)
 static void fill_window(struct __test_metadata *_metadata, struct conn *c,
 			int segs)
 {
-	static uint8_t text[64 * 1000];
 
-	ASSERT_EQ(segs * 1000, send(c->fd, text, segs * 1000, MSG_NOSIGNAL));
+	conn_write(c, segs * 1000);
 	for (int i = 0; i < segs; i++)
 		conn_expect(c, .len = 1000);
 	peer_expect_silence(c->peer, 5);
@@ -463,7 +462,6 @@ TEST_F(tuning, knob_slow_start_after_idle)
 static void expect_segment_size(struct __test_metadata *_metadata, struct peer *p,
 				int mss, bool ts, int len)
 {
-	static uint8_t text[2000];
 	static int kport = 6000;
 	struct conn c;
 
@@ -473,7 +471,7 @@ static void expect_segment_size(struct __test_metadata *_metadata, struct peer *
 			  .opt = OPT(OPT_MSS(mss), OPT_SACKOK, OPT_TS(1, 0)));
 	else
 		conn_open(p, &c, .kport = kport++, .opt = OPT(OPT_MSS(mss)));
-	ASSERT_EQ(2 * len, send(c.fd, text, 2 * len, MSG_NOSIGNAL));
+	conn_write(&c, 2 * len);
 	conn_expect(&c, .len = len);
 	conn_expect(&c, .len = len);
 	conn_send(&c, .flags = RST);
