@@ -4,10 +4,11 @@
  *
  * Each is a keyed hash of the connection's addresses and ports. RFC 9293
  * 3.4.1 and RFC 6528 (sequence numbers), RFC 7323 5.4 (timestamp offset),
- * RFC 6056 3.3.4 (ports). Each network namespace has keys of its own: what its
- * peers learn tells nothing about the other namespaces of the machine. Any
- * context, no locks: the keys are written once, before the namespace's first
- * socket can exist.
+ * RFC 6056 3.3.4 (ports). Each network namespace has its own keys, so that its
+ * peers learn nothing about the other namespaces of the machine.
+ *
+ * Context: any, no locks. The keys are written once, before the namespace's
+ * first socket can exist.
  */
 #include "isn.h"
 
@@ -23,11 +24,11 @@
 
 /*
  * The ISN clock ticks every 64 ns: RFC 9293 asks for 4 us or faster. At this
- * rate the ring is round in 275 s, more than twice the life of a segment.
+ * rate the ISN wraps after 275 s, more than twice the lifetime of a segment.
  */
 #define XTCP_ISN_CLOCK_SHIFT	6
 
-/* How long the port search of one destination keeps its place, as in Linux. */
+/* How long a destination keeps its port offset, as in Linux. */
 #define XTCP_PORT_PERIOD	(10 * HZ)
 
 /**
@@ -50,11 +51,11 @@ static const siphash_key_t *secret_of(const struct net *net,
 }
 
 /**
- * xtcp_isn_hash - hash a connection's identity
+ * xtcp_isn_hash - hash a connection's addresses, ports and wire
  * @net: its namespace
  * @af: its address family
  * @key: addresses, ports, wire
- * @secret: what for
+ * @secret: key to use
  *
  * Return: 64 bits, the same for the same @key as long as the namespace lives
  * and the module is loaded.
@@ -66,17 +67,17 @@ u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
 }
 
 /**
- * xtcp_isn_identity - a secret name of a connection
+ * xtcp_isn_identity - hash from which ISN and timestamp offset are derived
  * @net: its namespace
  * @af: its address family
- * @key: its identity
+ * @key: addresses, ports, wire
  *
- * One hash for two uses, to which a PRF's halves lend themselves: whoever
- * learns one learns nothing about the other.
+ * One hash serves both uses: the halves of a pseudorandom function's output
+ * are independent, so a peer that learns one learns nothing about the other.
  *
- * Return: above, the timestamp offset; below, what hides the clock in an
- * initial sequence number, or the fields of a SYN cookie, which stands in
- * place of one.
+ * Return: upper 32 bits: the timestamp offset; lower 32 bits: the number that
+ * hides the clock in an initial sequence number, or the fields of a classic
+ * cookie, which is sent instead of one.
  */
 u64 xtcp_isn_identity(const struct net *net, const struct xtcp_family *af,
 		      const struct xtcp_key *key)
@@ -88,8 +89,10 @@ u64 xtcp_isn_identity(const struct net *net, const struct xtcp_family *af,
  * xtcp_isn - initial sequence number for a new connection
  * @identity: xtcp_isn_identity() of it
  *
- * ISN = M + F(connection, secret), RFC 9293 3.4.1. M is time since boot,
- * sleep included: for the peer, time passes too.
+ * ISN = M + F(connection, secret), RFC 9293 3.4.1. M is the time since boot
+ * including suspend, because the peer's clock runs on while we are suspended.
+ *
+ * Return: the ISN.
  */
 seq_t xtcp_isn(u64 identity)
 {
@@ -99,10 +102,10 @@ seq_t xtcp_isn(u64 identity)
 }
 
 /**
- * xtcp_isn_ts_offset - what to add to the clock in a connection's TSval
+ * xtcp_isn_ts_offset - offset of a connection's TSval from the clock
  * @identity: xtcp_isn_identity() of it
  *
- * Constant for a 4-tuple, so that its timestamps run on from one incarnation
+ * Constant for a 4-tuple, so that its timestamps increase from one incarnation
  * to the next and PAWS can tell them apart.
  *
  * Return: ticks of the timestamp clock.
@@ -113,10 +116,10 @@ u32 xtcp_isn_ts_offset(u64 identity)
 }
 
 /**
- * xtcp_isn_path_hash - the flow hash that goes with an ISN
+ * xtcp_isn_path_hash - flow hash of the connection with this ISN
  * @iss: our initial sequence number
  *
- * Return: not 0, which would be none.
+ * Return: the hash; never 0, which means no hash.
  */
 u32 xtcp_isn_path_hash(seq_t iss)
 {
@@ -124,12 +127,13 @@ u32 xtcp_isn_path_hash(seq_t iss)
 }
 
 /**
- * xtcp_isn_flow_hash - what chooses among queues and paths, and the first IP id
+ * xtcp_isn_flow_hash - set the flow hash and the first IP identification
  * @sk: socket whose ISN is chosen, locked
  *
- * Both want to be spread evenly and to be known to nobody who has not seen the
- * connection's segments. So is its ISN; and who has seen them learns nothing
- * more. Another flow hash may follow (sk_rethink_txhash()).
+ * The flow hash chooses among transmit queues and paths. Both numbers must be
+ * evenly spread and unknown to anybody who has not seen the connection's
+ * segments. The ISN has both properties, and an observer who knows it learns
+ * nothing more from them. sk_rethink_txhash() may replace the flow hash later.
  */
 void xtcp_isn_flow_hash(struct sock *sk)
 {
@@ -138,13 +142,14 @@ void xtcp_isn_flow_hash(struct sock *sk)
 }
 
 /**
- * xtcp_isn_source - a name for where a segment comes from
+ * xtcp_isn_source - hash a segment's source
  * @net: namespace
  * @af: address family
  * @key: its connection
- * @bits: of the peer's address that count, at least one
+ * @bits: prefix length of the peer's address, at least 1
  *
- * Return: 64 bits, the same for all whose address begins alike.
+ * Return: 64 bits, the same for all peers whose addresses agree in the first
+ * @bits bits.
  */
 u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 		    const struct xtcp_key *key, unsigned int bits)
@@ -153,16 +158,16 @@ u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 }
 
 /**
- * xtcp_isn_port_offset - where the search for an ephemeral port begins
+ * xtcp_isn_port_offset - start of the search for an ephemeral port
  * @net: namespace
  * @af: address family
- * @key: addresses and remote port; the local port doesn't matter
+ * @key: addresses and remote port; the local port is ignored
  *
- * RFC 6056's F and G in one. Which destinations meet in one counter of
- * port/ephemeral.c is a fingerprint of the machine, and so this hash changes
- * every 10 s (CVE-2022-32296).
+ * F and G of RFC 6056 in one hash. The set of destinations that share a
+ * counter of port/ephemeral.c would be a fingerprint of the machine
+ * (CVE-2022-32296), so the hash changes every 10 s.
  *
- * Return: 64 bits, evenly spread; other ones after each %XTCP_PORT_PERIOD.
+ * Return: 64 bits, evenly spread; they change after each %XTCP_PORT_PERIOD.
  */
 u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 			 const struct xtcp_key *key)

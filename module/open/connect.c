@@ -5,8 +5,8 @@
  * RFC 9293 3.10.1 (active OPEN), 3.10.7.3 (SYN-SENT) and 3.5 (figures 6 and
  * 8: three-way handshake, simultaneous open).
  *
- * Context: xtcp_connect() process with the socket lock; the rest softirq or
- * process with the socket lock.
+ * Context: xtcp_connect() and xtcp_connect_filter() in process context, the
+ * others in process context or softirq; all with the socket lock.
  */
 #include "open/connect.h"
 
@@ -40,15 +40,17 @@
 #include "user/stats.h"
 
 /*
- * An ACK of something else says that the peer has an old connection in mind. Our
- * RST ends that; the SYN is sent again so much later. Linux: two ticks, and not
- * either when it has been sent again already.
+ * An unacceptable ACK comes from a peer that still has an old connection of
+ * this 4-tuple. Our RST ends that connection, and the SYN is sent again after
+ * this delay. Linux waits two ticks; like Linux we do so only if the SYN has
+ * not been retransmitted yet.
  */
 #define BAD_ACK_DELAY_MS	8
 
 /*
- * Sequence and timestamp space, once the ports are known. A port taken over
- * from a TIME-WAIT has already said where the new incarnation must begin.
+ * Choose ISN and timestamp offset, once the ports are known. If the 4-tuple
+ * was taken over from a TIME-WAIT record, xs->iss is set already: the new
+ * incarnation must begin above the old one's sequence numbers.
  */
 static void choose_numbers(struct sock *sk)
 {
@@ -67,6 +69,7 @@ static void choose_numbers(struct sock *sk)
 	xtcp_begin_receive(xs, SEQ(0));
 }
 
+/* Set up what the SYN offers: MSS, window and its scale. */
 static void offer(struct sock *sk)
 {
 	bool scaling = XTCP_KNOB(sock_net(sk), window_scaling);
@@ -94,19 +97,19 @@ static void connect_undo(struct sock *sk)
 }
 
 /**
- * xtcp_connect_filter - connect(2): ask the cgroup's BPF programs
+ * xtcp_connect_filter - connect(2): run the cgroup's BPF programs
  * @sk: in CLOSED, locked
- * @uaddr: the peer; a program may put another one there
- * @addr_len: octets of it
+ * @uaddr: the peer's address; a program may change it
+ * @addr_len: length of @uaddr in bytes
  *
- * For pre_connect of struct proto. The programs run in an RCU section, where
- * nothing may sleep; one of them may bind the socket all the same (bpf_bind()).
- * So what binding has to sleep for is done after they have returned.
+ * For pre_connect of struct proto. The programs run in an RCU read-side
+ * section, where nothing may sleep, but may bind the socket (bpf_bind()). So
+ * the part of binding that sleeps is done after they have returned.
  *
  * Context: process.
- * Return: 0; -EPERM, or what a program chose: it refuses; -EINVAL: the address
- * is too short; -EADDRINUSE: the kernel's own TCP has the port that a program
- * bound.
+ * Return: 0; -EPERM, or the program's errno, if a program refuses; -EINVAL if
+ * the address is too short; -EADDRINUSE if a program bound a port that the
+ * kernel's TCP has.
  */
 int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 			int addr_len)
@@ -117,7 +120,7 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 	xs->filtering = 1;
 	refused = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
 	xs->filtering = 0;
-	/* A program may have bound the socket and refused all the same. */
+	/* Even if a program refused, one may have bound the socket before. */
 	err = xtcp_port_settle(sk);
 	return refused ?: err;
 }
@@ -125,12 +128,15 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 /**
  * xtcp_connect - connect(2): send a SYN
  * @sk: in CLOSED, locked
- * @uaddr: the peer
- * @addr_len: octets of it
+ * @uaddr: the peer's address
+ * @addr_len: length of @uaddr in bytes
  *
- * Return: 0, the answer is to be waited for; -EADDRNOTAVAIL no local port or
- * the 4-tuple lives; -EINVAL, -EAFNOSUPPORT, -ENETUNREACH, -EHOSTUNREACH for
- * the address.
+ * Does not wait for the answer.
+ *
+ * Context: process.
+ * Return: 0; -EADDRNOTAVAIL if there is no free local port or the 4-tuple is
+ * in use; -EINVAL, -EAFNOSUPPORT, -ENETUNREACH or -EHOSTUNREACH because of the
+ * address.
  */
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 {
@@ -186,7 +192,7 @@ static void take_options(struct sock *sk, const struct xtcp_options *opt)
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
-/* What SYN-SENT learns from the peer's SYN, with or without an ACK. */
+/* In SYN-SENT: store what the peer's SYN or SYN-ACK says. */
 static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -201,8 +207,10 @@ static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_connect_done - the peer has acknowledged our SYN
- * @sk: ESTABLISHED since just now, by a segment that came at last_rcv_ns; locked
+ * xtcp_connect_done - an active open has reached ESTABLISHED
+ * @sk: just became ESTABLISHED by a segment that arrived at last_rcv_ns; locked
+ *
+ * Starts the keepalive timer and wakes the program.
  */
 void xtcp_connect_done(struct sock *sk)
 {
@@ -216,7 +224,7 @@ void xtcp_connect_done(struct sock *sk)
 	}
 }
 
-/* Eats @skb. */
+/* RFC 9293 3.10.7.3 fourth, with an ACK of our SYN. Consumes @skb. */
 static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 			struct xtcp_seg *seg)
 {
@@ -227,14 +235,14 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xtcp_demux_remember(sk, skb);
 	take_syn(sk, seg);
 	xtcp_acked_rcv(sk, seg);
-	/* As for any SYN: the field is the window itself. */
+	/* The window of a SYN is never scaled; xtcp_acked_rcv() scaled it. */
 	xs->snd_wnd = seg->wnd;
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
-	/* A client's TCP_DEFER_ACCEPT: the third ACK waits for its text. */
+	/* A client's TCP_DEFER_ACCEPT: the third ACK leaves with data. */
 	if (READ_ONCE(xs->defer_accept)) {
 		consume_skb(skb);
 		xtcp_ack_wait(sk);
@@ -246,7 +254,7 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xtcp_send_push(sk, 0);
 }
 
-/* RFC 9293 figure 8: both have sent a SYN. */
+/* RFC 9293 figure 8: simultaneous open. */
 static void rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
 	take_syn(sk, seg);
@@ -254,6 +262,7 @@ static void rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_output_syn_ack(sk);
 }
 
+/* RFC 7323 5.2: was TSecr sent between our first SYN and now? */
 static bool echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u32 sent_ms = div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC);
@@ -265,7 +274,10 @@ static bool echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	       (s32)(now - seg->opt.tsecr) >= 0;
 }
 
-/* RFC 9293 3.10.7.3 first: an ACK of something that we never sent. */
+/*
+ * RFC 9293 3.10.7.3 first: answer an ACK of something that we never sent.
+ * Returns true if the segment had one and is dealt with.
+ */
 static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 			const struct xtcp_seg *seg)
 {
@@ -285,7 +297,7 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	xtcp_key_from_flow(&key, &xs->flow);
 	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
 			 XTCP_MIB_RESET_SENT_BAD_ACK);
-	/* The peer forgets its old connection now: ask again, once. */
+	/* Our RST ends the peer's old connection: send the SYN again, once. */
 	if (!xs->retransmits)
 		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 			       BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
@@ -293,13 +305,14 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_connect_rcv - a segment arrives in SYN-SENT
+ * xtcp_connect_rcv - process a segment in SYN-SENT
  * @sk: locked
- * @skb: segment; eaten. Text that comes along is not kept: the peer sends it
- *	again (RFC 9293 MAY, as in Linux without fast open)
- * @seg: what it says; a cookie may say more about its options
+ * @skb: segment; consumed. Payload is dropped, the peer sends it again (as in
+ *	Linux without TCP Fast Open)
+ * @seg: its parsed header; options that only the lossless cookie holds are
+ *	added
  *
- * RFC 9293 3.10.7.3 in its order.
+ * RFC 9293 3.10.7.3, steps in the RFC's order.
  */
 void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		      struct xtcp_seg *seg)
@@ -342,17 +355,18 @@ static u64 user_timeout_left_ns(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_connect_timeout - nobody has answered our SYN
+ * xtcp_connect_timeout - retransmit an unanswered SYN, or give up
  * @sk: in SYN-SENT, or in SYN-RECEIVED by a simultaneous open; locked
  *
- * RFC 6298 5.5: again after twice the time. LC-19: xtcp_syn_retries times,
- * after xtcp_syn_linear_timeouts times a second apart.
+ * RFC 6298 5.5: the timeout doubles each time. LC-19: the first
+ * xtcp_syn_linear_timeouts retransmissions are one second apart, then
+ * xtcp_syn_retries more follow.
  */
 void xtcp_connect_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	/* Of a SYN, not of the SYN-ACK that it becomes. */
+	/* The knob applies to SYNs, not to a simultaneous open's SYN-ACK. */
 	unsigned int linear = sk->sk_state == XTCP_SYN_SENT ?
 			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
 	unsigned int retries = linear + (xs->syn_retries ?:
@@ -373,7 +387,7 @@ void xtcp_connect_timeout(struct sock *sk)
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	/* MUST-20 for a SYN: the second timeout doubts the route. */
+	/* MUST-20 for a SYN: the second timeout makes IP check the route. */
 	if (xs->retransmits)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);

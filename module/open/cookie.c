@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cookie.c - SYN cookies: a half-open connection that nobody stores
+ * cookie.c - SYN cookies: answer a SYN without storing a half-open record
  *
- * RFC 4987 3.6. Two encodings in one SYN-ACK. The classic one needs nothing of
- * the client: the sequence number of the SYN-ACK is the record, and the third
- * ACK brings it back. Laid out much as Linux's:
+ * RFC 4987 3.6. A SYN-ACK can carry two encodings. The classic cookie works
+ * with any client: it is the SYN-ACK's sequence number, which the third ACK
+ * acknowledges. Its layout resembles Linux's:
  *
  *	cookie = A + irs + (minute << 24) + (B + (mss index << 22)) mod 2^24
  *
@@ -14,24 +14,26 @@
  *	|     256      |            + (mss index << 22)    |  + irs
  *	+--------------+-----------------------------------+
  *
- * A hides both fields, B is a MAC that changes with the minute. Two minutes of
- * 256 and four indexes of 2^24 are good, so one guess in 2^29 is.
+ * A hides both fields, B is a MAC that changes with the minute. The check
+ * accepts 2 of 256 minutes and 4 of 2^24 values of the lower field, so one
+ * guess in 2^29 succeeds.
  *
- * Unlike Linux's, B takes in irs, and the index stands above it. An ACK that
- * comes later in the stream is irs + said and cookie + heard: of a mere sum only
- * the difference of both would be seen, and one of up to three octets taken for
- * another MSS. A connection would be made that begins in the midst of the text.
+ * Unlike Linux's, B covers irs, and the index is in its upper bits. A later
+ * ACK of the connection has SEQ = irs + 1 + (bytes sent by the client) and
+ * ACK = cookie + 1 + (bytes received by it). With a plain sum only the
+ * difference of the two would be checked; if it were 1 to 3, it would be read
+ * as another MSS index, and the child would begin in the middle of the stream.
  *
- * What the MSS index can't hold rides in the low bits of the SYN-ACK's
- * timestamp, when the client sends timestamps at all:
+ * If the client sends timestamps, the SYN-ACK's TSval holds in its low bits
+ * the options for which the sequence number has no space:
  *
  *	  5     4     3      0
  *	+-----+------+--------+
  *	| ECN | SACK | wscale |	wscale 15: the client doesn't scale
  *	+-----+------+--------+
  *
- * The lossless one is an option (RFC 6994), which a client that knows it
- * repeats on each of its segments until it hears from us again:
+ * The lossless cookie is an option (RFC 6994). An xtcp client echoes it on
+ * each of its segments until it receives another segment from us:
  *
  *	 0                   1                   2                   3
  *	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -48,18 +50,18 @@
  *	|                                                               |
  *	+---------------------------------------------------------------+
  *
- * Shift 15: no window scaling. What it says was agreed is agreed, whether or
- * not the SYN-ACK has the option of its own for it: beside a classic cookie
- * without timestamps it has not, for a client that doesn't know the cookie
- * could not bring it back. The client's sequence number is there because the
- * segment that brings the cookie need not be the first one. The MAC does not
- * cover our own sequence number: that is the classic cookie, which follows
- * from the rest and is compared.
+ * Shift 15: no window scaling. The options that the cookie names are in use,
+ * even if the SYN-ACK did not carry them itself. Beside a classic cookie
+ * without timestamps it does not carry them, because a client that ignores the
+ * lossless cookie would use them and we would not know. The cookie holds the
+ * client's sequence number because the segment that echoes it need not be the
+ * third ACK. The MAC does not cover our own sequence number: that is the
+ * classic cookie, which follows from the other fields and is compared.
  *
- * The keys of B and MAC are drawn anew each minute, and only the last two are
- * kept. Documentation/synflood.rst has the argument for the whole.
+ * The keys of B and MAC are drawn anew each minute; only the last two are
+ * kept. Documentation/synflood.rst has the full argument.
  *
- * Context: softirq. One lock, for drawing a key.
+ * Context: softirq. secret_lock is held only to draw a key.
  */
 #include "open/cookie.h"
 
@@ -80,8 +82,8 @@
 #define COOKIE_MSS_SHIFT	22	/* of four */
 
 /*
- * Ticks of the minute that a cookie lives: 60 to 120 s. A client that answers
- * later than two minutes has given up, see xtcp_syn_retries.
+ * A cookie is accepted in the minute in which it was made and in the next one:
+ * for 60 to 120 s. A client gives up about then, see xtcp_syn_retries.
  */
 #define COOKIE_MINUTES_MAX	2
 
@@ -91,7 +93,7 @@
 #define COOKIE_TS_ECN		0x20
 #define COOKIE_TS_MASK		0x3f
 
-/* The first two words of the option, as one number. */
+/* Layout of the first two words of the option, as one number. */
 #define STATE_MSS_SHIFT		48
 #define STATE_SND_WSCALE_SHIFT	44
 #define STATE_RCV_WSCALE_SHIFT	40
@@ -103,19 +105,19 @@
 
 /**
  * struct cookie_secret - the key of one minute
- * @minute: which; written last
- * @key: its key
+ * @minute: minute of CLOCK_MONOTONIC; written after @key
+ * @key: key of both MACs
  *
- * A minute has the slot of the one before the last, whose cookies are too old
- * by then: what is being overwritten is read by nobody who could still accept
- * it.
+ * A minute's key overwrites that of two minutes ago. A reader of the old key
+ * may see a mixture of both, but accepts no cookie by it: cookies of that
+ * minute are too old.
  */
 struct cookie_secret {
 	u32		minute;
 	siphash_key_t	key;
 };
 
-#define NO_MINUTE	U32_MAX		/* in 8,000 years */
+#define NO_MINUTE	U32_MAX		/* 8,000 years after boot */
 
 static struct cookie_secret secrets[COOKIE_MINUTES_MAX] = {
 	{ .minute = NO_MINUTE }, { .minute = NO_MINUTE },
@@ -138,13 +140,13 @@ static noinline void secret_draw(struct cookie_secret *secret, u32 minute)
 	spin_lock_bh(&secret_lock);
 	if (secret->minute != minute) {
 		get_random_bytes(&secret->key, sizeof(secret->key));
-		/* Who reads @minute finds its key. */
+		/* A reader that sees @minute sees its key. */
 		smp_store_release(&secret->minute, minute);
 	}
 	spin_unlock_bh(&secret_lock);
 }
 
-/* The key to make cookies with, drawn by the first one of its minute. */
+/* Key for new cookies. The first cookie of each minute draws it. */
 static const siphash_key_t *secret_of_now(u32 minute)
 {
 	struct cookie_secret *secret = secret_slot(minute);
@@ -155,12 +157,12 @@ static const siphash_key_t *secret_of_now(u32 minute)
 	return &secret->key;
 }
 
-/* NULL: no cookie of that minute was ever made. */
+/* Key to check cookies of @minute; NULL if no cookie was made in it. */
 static const siphash_key_t *secret_of_then(u32 minute)
 {
 	const struct cookie_secret *secret = secret_slot(minute);
 
-	/* Before the first minute there was none. */
+	/* Minute -1, asked for during minute 0: the slots' initial value. */
 	if (minute == NO_MINUTE)
 		return NULL;
 	/* Pairs with secret_draw(): the key is that minute's. */
@@ -169,16 +171,16 @@ static const siphash_key_t *secret_of_then(u32 minute)
 	return &secret->key;
 }
 
-/*
- * A connection of another namespace is another one; so is one that the client
- * began at another number.
- */
+/* What the MACs identify a connection by, incl. its namespace and IRS. */
 static u64 cookie_name(const struct net *net, u64 identity, seq_t irs)
 {
 	return identity ^ net->net_cookie ^ (u64)seq_raw(irs) << 32;
 }
 
-/* The inside of SipHash-2-4, and what <linux/siphash.h> does with it. */
+/*
+ * State of a SipHash-2-4, with the same initialisation and end as in
+ * <linux/siphash.h>, whose functions hash only complete inputs.
+ */
 struct sip {
 	u64	v0, v1, v2, v3;
 };
@@ -214,9 +216,8 @@ static __always_inline u64 sip_end(struct sip s, unsigned int len)
 }
 
 /*
- * Both MACs at once, for who makes a cookie needs both, and half of their work
- * is the same: to take in the name. Who checks one uses the functions below,
- * with the same result.
+ * Compute both MACs of a new cookie. They share the state after @name, which
+ * is half of the work. classic_mac() and option_mac() give the same results.
  */
 static void both_macs(u64 name, u64 state, const siphash_key_t *key,
 		      u32 *classic, u64 *option)
@@ -232,13 +233,13 @@ static u32 classic_mac(u64 name, const siphash_key_t *key)
 	return siphash_1u64(name, key);
 }
 
-/* The length of the input keeps it apart from classic_mac(). */
+/* The input's length is hashed, so this never equals a classic_mac(). */
 static u64 option_mac(u64 name, u64 state, const siphash_key_t *key)
 {
 	return siphash_2u64(name, state, key);
 }
 
-/* What the client announced, rounded down to what is in the table. */
+/* Index of the largest table entry that is not above the client's MSS. */
 static unsigned int mss_index(const u16 *mss_table, u16 mss)
 {
 	unsigned int i = XTCP_COOKIE_MSS - 1;
@@ -287,9 +288,9 @@ static void state_decode(u64 state, struct xtcp_halfopen *ho)
 }
 
 /*
- * Hide the agreed options in a SYN-ACK's TSval: at most what the clock says
- * and at most 127 ticks less, so that the connection's timestamps never seem
- * to run backwards.
+ * Encode the options in the low bits of a SYN-ACK's TSval. The result is never
+ * later than the clock and at most 127 ticks earlier, so the connection's next
+ * timestamp is not below it.
  */
 static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
 {
@@ -307,13 +308,16 @@ static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
 }
 
 /**
- * xtcp_cookie_make - what a SYN-ACK says that nobody remembers
+ * xtcp_cookie_make - make both cookies for a SYN-ACK
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
  * @mss_table: cookie_mss of the connection's family
- * @now_ms: timestamp clock, without the connection's offset
- * @ho: a record that is not kept: what was agreed; its @iss is set here
- * @cookie: filled
+ * @now_ms: timestamp clock in ms, without the connection's offset
+ * @ho: a record on the stack with the negotiated options; its @iss is set to
+ *	the classic cookie
+ * @cookie: filled in
+ *
+ * Context: softirq.
  */
 void xtcp_cookie_make(const struct net *net, u64 identity,
 		      const u16 *mss_table, u32 now_ms,
@@ -335,14 +339,14 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 }
 
 /**
- * xtcp_cookie_check - was this sequence number a cookie of ours
+ * xtcp_cookie_check - check a classic cookie
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
  * @mss_table: cookie_mss of the connection's family
- * @irs: sequence number of the SYN: that of the ACK less one
- * @cookie: acknowledgment number of the ACK less one
+ * @irs: sequence number of the ACK, less one: that of the SYN
+ * @cookie: acknowledgment number of the ACK, less one
  *
- * Return: MSS of the client, octets; 0 when it is forged or too old.
+ * Return: the client's MSS in bytes; 0 if the cookie is forged or too old.
  */
 int xtcp_cookie_check(const struct net *net, u64 identity,
 		      const u16 *mss_table, seq_t irs, seq_t cookie)
@@ -369,15 +373,16 @@ int xtcp_cookie_check(const struct net *net, u64 identity,
 }
 
 /**
- * xtcp_cookie_check_option - was this option a cookie of ours
+ * xtcp_cookie_check_option - check a lossless cookie
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
  * @mss_table: cookie_mss of the connection's family
- * @option: XTCP_COOKIE_LEN octets
- * @iss: the sequence number that the segment says we began with
- * @ho: what was agreed, and @iss, are filled in if it was
+ * @option: XTCP_COOKIE_LEN bytes
+ * @iss: our initial sequence number according to the segment
+ * @ho: gets the negotiated options and @iss, also by a cookie that has the
+ *	right MAC but another @iss
  *
- * Return: false when it is forged or too old.
+ * Return: true if it is a cookie of ours; false if forged or too old.
  */
 bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 			      const u16 *mss_table, const u8 *option,
@@ -404,13 +409,13 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 }
 
 /**
- * xtcp_cookie_ts_decode - find the agreed options in an ACK's TSecr
+ * xtcp_cookie_ts_decode - decode the negotiated options from an ACK's TSecr
  * @net: namespace
  * @tsecr: the SYN-ACK's TSval, without the connection's offset
  * @opt: has_wscale, wscale, sack_perm and ecn are set
  *
- * Return: false when it names what the knobs forbid, so that no SYN-ACK of
- * ours can have said it: not a cookie.
+ * Return: true if the knobs allow all of them; false if no SYN-ACK of ours can
+ * have had this TSval: it is no cookie.
  */
 bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 			   struct xtcp_options *opt)
@@ -427,12 +432,12 @@ bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 }
 
 /**
- * xtcp_cookie_read - what a SYN-ACK's cookie tells the client
- * @opt: the SYN-ACK's options, with a cookie; gets window scale, SACK and ECN
- *	where the cookie alone has them
+ * xtcp_cookie_read - the client: read the options in a lossless cookie
+ * @opt: the SYN-ACK's options, with a cookie; window scale, SACK and ECN are
+ *	added if the cookie names them
  *
- * The client can't check the MAC, and need not: a forger of the cookie forges
- * the rest of the SYN-ACK as well.
+ * The client can't check the MAC and need not: an attacker that can forge the
+ * cookie can forge the rest of the SYN-ACK as well.
  */
 void xtcp_cookie_read(struct xtcp_options *opt)
 {

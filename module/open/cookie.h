@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cookie.h - SYN cookies: a half-open connection that nobody stores
+ * cookie.h - SYN cookies: answer a SYN without storing a half-open record
  */
 #ifndef XTCP_OPEN_COOKIE_H
 #define XTCP_OPEN_COOKIE_H
@@ -17,9 +17,10 @@ struct net;
 struct xtcp_halfopen;
 
 /**
- * struct xtcp_cookie - the part of a SYN-ACK that is a cookie, but the ISN
- * @tsval: TSval, with the connection's offset; for who sends timestamps
- * @option: what follows the ExID
+ * struct xtcp_cookie - a SYN-ACK's cookies, except for its sequence number
+ * @tsval: TSval, with the connection's offset; sent if the client sends
+ *	timestamps
+ * @option: payload of the lossless cookie's option, after the ExID
  */
 struct xtcp_cookie {
 	u32	tsval;
@@ -30,8 +31,8 @@ struct xtcp_cookie {
  * xtcp_cookie_mode - when a listener sends cookies
  * @lsk: listener
  *
- * Return: 0 never, 1 when its SYN queue is full, 2 (or more) always: its own
- * XTCP_SYNCOOKIES, else xtcp_syncookies.
+ * Return: the listener's XTCP_SYNCOOKIES if set, else the knob xtcp_syncookies:
+ * 0 never, 1 while its SYN queue is full, 2 or more always.
  */
 static inline unsigned int xtcp_cookie_mode(const struct sock *lsk)
 {

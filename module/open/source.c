@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * source.c - how many half-open connections a source has
+ * source.c - count the half-open connections of each source
  *
- * For xtcp_syn_per_source_limit. A source is an address, or what agrees in the
- * first xtcp_syn_per_source_prefix bits. A flood names as many sources as it
- * likes, so that none of them may cost memory: they share a count-min sketch, two
- * rows of counters, and each source has one in either row, chosen by a keyed
- * hash. Both count all records of all sources that fall on them; the lower of
- * the two is at least what a source has, and little more as long as the rows
- * are longer than the queue. Nobody outside can know who shares a counter
- * with whom.
+ * For xtcp_syn_per_source_limit. A source is a prefix of the peer's address,
+ * xtcp_syn_per_source_prefix bits long. A flood can use any number of sources,
+ * so none of them may cost memory: all share a count-min sketch. It has two
+ * rows of counters, and a keyed hash chooses one of each row for a source. A
+ * counter counts the records of all sources that hash to it. The lower of a
+ * source's two counters is never below its number of records, and only a
+ * little above it while the rows are longer than the SYN queue. An attacker
+ * cannot find out which sources share a counter.
  *
- * A record remembers under how many bits it was counted (0: not at all), so that
- * it is discounted where it was counted, whatever the knobs say by then.
+ * A record stores the prefix length with which it was counted (0: it was not
+ * counted), so that the same counters are decremented even if the knobs have
+ * changed since.
  *
- * Context: softirq, no locks; preparing in process context.
+ * Context: softirq, no locks; xtcp_source_net_prepare() process.
  */
 #include "open/source.h"
 
@@ -38,10 +39,12 @@ struct xtcp_sources {
 };
 
 /**
- * xtcp_source_net_prepare - sources are to be counted
+ * xtcp_source_net_prepare - allocate the counters
  * @net: namespace
  *
- * Context: process, under the lock of the knob that asks.
+ * Called at each write of the knob; the first call allocates.
+ *
+ * Context: process, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int xtcp_source_net_prepare(struct net *net)
@@ -54,7 +57,10 @@ int xtcp_source_net_prepare(struct net *net)
 	sources = kvzalloc(sizeof(*sources), GFP_KERNEL_ACCOUNT);
 	if (!sources)
 		return -ENOMEM;
-	/* Two writers of the knob; who sees the pointer sees zeroes. */
+	/*
+	 * The knob may have two writers at once. cmpxchg() also orders the
+	 * zeroes before the pointer.
+	 */
 	if (cmpxchg(&gate->sources, NULL, sources))
 		kvfree(sources);
 	return 0;
@@ -69,7 +75,7 @@ void xtcp_source_net_exit(struct net *net)
 	kvfree(xtcp_net(net)->gate->sources);
 }
 
-/* One hash has bits enough for either row. */
+/* Each row uses its own half of @hash. */
 static atomic_t *counter(struct xtcp_sources *sources, u64 hash,
 			 unsigned int row)
 {
@@ -77,11 +83,12 @@ static atomic_t *counter(struct xtcp_sources *sources, u64 hash,
 }
 
 /**
- * xtcp_source_is_over - has the source of a SYN as many as it may?
+ * xtcp_source_is_over - has a SYN's source reached its limit
  * @net: namespace
- * @key: connection that it would open
+ * @key: connection that the SYN would open
  *
  * Context: softirq.
+ * Return: true if it has xtcp_syn_per_source_limit records or more.
  */
 bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 {
@@ -118,9 +125,9 @@ static void count(struct net *net, const struct xtcp_flow *flow, int n)
 }
 
 /**
- * xtcp_source_add - a half-open record is made
+ * xtcp_source_add - count a new half-open record
  * @net: namespace
- * @flow: its head, not yet to be seen by others; notes how it was counted
+ * @flow: its head, not visible to others yet; @source_bits is set
  */
 void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 {
@@ -133,7 +140,7 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_source_del - a half-open record ends
+ * xtcp_source_del - stop counting a half-open record
  * @net: namespace
  * @flow: its head; called once for each xtcp_source_add()
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * source.h - how many half-open connections a source has
+ * source.h - count the half-open connections of each source
  */
 #ifndef XTCP_OPEN_SOURCE_H
 #define XTCP_OPEN_SOURCE_H
