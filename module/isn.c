@@ -44,8 +44,8 @@ void xtcp_isn_net_init(struct net *net)
 	get_random_bytes(xn->secrets, sizeof(xn->secrets));
 }
 
-static const siphash_key_t *secret_of(const struct net *net,
-				      enum xtcp_secret secret)
+static const siphash_key_t *isn_secret(const struct net *net,
+				       enum xtcp_secret secret)
 {
 	return &xtcp_net(net)->secrets[secret];
 }
@@ -63,7 +63,7 @@ static const siphash_key_t *secret_of(const struct net *net,
 u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
 		  const struct xtcp_key *key, enum xtcp_secret secret)
 {
-	return af->hash(key, 0, secret_of(net, secret));
+	return af->hash(key, 0, isn_secret(net, secret));
 }
 
 /**
@@ -154,7 +154,7 @@ void xtcp_isn_flow_hash(struct sock *sk)
 u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 		    const struct xtcp_key *key, unsigned int bits)
 {
-	return af->source_hash(key, bits, secret_of(net, XTCP_SECRET_SOURCE));
+	return af->source_hash(key, bits, isn_secret(net, XTCP_SECRET_SOURCE));
 }
 
 /**
@@ -176,5 +176,5 @@ u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 
 	peer.lport = 0;
 	return af->hash(&peer, jiffies / XTCP_PORT_PERIOD,
-			secret_of(net, XTCP_SECRET_PORT));
+			isn_secret(net, XTCP_SECRET_PORT));
 }

@@ -52,7 +52,7 @@
  * was taken over from a TIME-WAIT record, xs->iss is set already: the new
  * incarnation must begin above the old one's sequence numbers.
  */
-static void choose_numbers(struct sock *sk)
+static void connect_choose_numbers(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key __uninitialized;
@@ -70,7 +70,7 @@ static void choose_numbers(struct sock *sk)
 }
 
 /* Set up what the SYN offers: MSS, window and its scale. */
-static void offer(struct sock *sk)
+static void connect_offer(struct sock *sk)
 {
 	bool scaling = XTCP_KNOB(sock_net(sk), window_scaling);
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -158,9 +158,9 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		connect_undo(sk);
 		return err;
 	}
-	choose_numbers(sk);
+	connect_choose_numbers(sk);
 	xtcp_isn_flow_hash(sk);
-	offer(sk);
+	connect_offer(sk);
 	sk->sk_err = 0;
 	sock_reset_flag(sk, SOCK_DONE);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ACTIVE_OPEN);
@@ -168,7 +168,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	return 0;
 }
 
-static void take_options(struct sock *sk, const struct xtcp_options *opt)
+static void connect_take_options(struct sock *sk, const struct xtcp_options *opt)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -193,11 +193,11 @@ static void take_options(struct sock *sk, const struct xtcp_options *opt)
 }
 
 /* In SYN-SENT: store what the peer's SYN or SYN-ACK says. */
-static void take_syn(struct sock *sk, const struct xtcp_seg *seg)
+static void connect_take_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	take_options(sk, &seg->opt);
+	connect_take_options(sk, &seg->opt);
 	xtcp_ecn_syn_received(xs, seg);
 	xs->irs = seg->seq;
 	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
@@ -225,15 +225,15 @@ void xtcp_connect_done(struct sock *sk)
 }
 
 /* RFC 9293 3.10.7.3 fourth, with an ACK of our SYN. Consumes @skb. */
-static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
-			struct xtcp_seg *seg)
+static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
+				struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (seg->opt.cookie)
 		xtcp_echo_keep(sk, &seg->opt);
 	xtcp_demux_remember(sk, skb);
-	take_syn(sk, seg);
+	connect_take_syn(sk, seg);
 	xtcp_acked_rcv(sk, seg);
 	/* The window of a SYN is never scaled; xtcp_acked_rcv() scaled it. */
 	xs->snd_wnd = seg->wnd;
@@ -255,15 +255,15 @@ static void rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 }
 
 /* RFC 9293 figure 8: simultaneous open. */
-static void rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
+static void connect_rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
 {
-	take_syn(sk, seg);
+	connect_take_syn(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
 	xtcp_output_syn_ack(sk);
 }
 
 /* RFC 7323 5.2: was TSecr sent between our first SYN and now? */
-static bool echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+static bool connect_echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u32 sent_ms = div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC);
 	u32 now = xtcp_tsval(xs);
@@ -278,8 +278,8 @@ static bool echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
  * RFC 9293 3.10.7.3 first: answer an ACK of something that we never sent.
  * Returns true if the segment had one and is dealt with.
  */
-static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
-			const struct xtcp_seg *seg)
+static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
+				const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key __uninitialized;
@@ -287,7 +287,7 @@ static bool rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	if (!(seg->flags & XTCP_ACK))
 		return false;
 	if (seg->ack == xs->snd_nxt && seg->ack != xs->iss) {
-		if (echo_is_ours(xs, seg))
+		if (connect_echo_is_ours(xs, seg))
 			return false;
 		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
 	}
@@ -320,7 +320,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	bool ack = seg->flags & XTCP_ACK;
 
-	if (rcv_bad_ack(sk, skb, seg)) {
+	if (connect_rcv_bad_ack(sk, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;
 	}
@@ -334,11 +334,11 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_lifecycle_sk(sk, ack ? XTCP_EV_RCV_ACK :
 					    XTCP_EV_RCV_BAD_FLAGS);
 	} else if (ack) {
-		rcv_syn_ack(sk, skb, seg);
+		connect_rcv_syn_ack(sk, skb, seg);
 		return;
 	} else if (!(seg->flags & XTCP_FIN)) {
 		why = SKB_NOT_DROPPED_YET;
-		rcv_syn(sk, seg);
+		connect_rcv_syn(sk, seg);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
 	}
@@ -346,7 +346,7 @@ done:
 	xtcp_skb_done(skb, why);
 }
 
-static u64 user_timeout_left_ns(const struct xtcp_sock *xs)
+static u64 connect_timeout_left_ns(const struct xtcp_sock *xs)
 {
 	u64 limit = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 spent = xtcp_now_ns() - xs->retrans_stamp_ns;
@@ -374,7 +374,7 @@ void xtcp_connect_timeout(struct sock *sk)
 	u64 delay_ns;
 
 	XTCP_INC(net, TIMEOUTS);
-	if (xtcp_user_timeout_ms(xs) && !user_timeout_left_ns(xs)) {
+	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 		return;
 	}
@@ -396,6 +396,6 @@ void xtcp_connect_timeout(struct sock *sk)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
 	if (xtcp_user_timeout_ms(xs))
-		delay_ns = min(delay_ns, user_timeout_left_ns(xs));
+		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }

@@ -130,12 +130,12 @@ static u32 cookie_minute(void)
 	return (u32)ktime_get_seconds() / 60;
 }
 
-static struct cookie_secret *secret_slot(u32 minute)
+static struct cookie_secret *cookie_secret_slot(u32 minute)
 {
 	return &secrets[minute % COOKIE_MINUTES_MAX];
 }
 
-static noinline void secret_draw(struct cookie_secret *secret, u32 minute)
+static noinline void cookie_secret_draw(struct cookie_secret *secret, u32 minute)
 {
 	spin_lock_bh(&secret_lock);
 	if (secret->minute != minute) {
@@ -147,32 +147,32 @@ static noinline void secret_draw(struct cookie_secret *secret, u32 minute)
 }
 
 /* Key for new cookies. The first cookie of each minute draws it. */
-static const siphash_key_t *secret_of_now(u32 minute)
+static const siphash_key_t *cookie_secret_of_now(u32 minute)
 {
-	struct cookie_secret *secret = secret_slot(minute);
+	struct cookie_secret *secret = cookie_secret_slot(minute);
 
-	/* Pairs with secret_draw(). */
+	/* Pairs with cookie_secret_draw(). */
 	if (unlikely(smp_load_acquire(&secret->minute) != minute))
-		secret_draw(secret, minute);
+		cookie_secret_draw(secret, minute);
 	return &secret->key;
 }
 
 /* Key to check cookies of @minute; NULL if no cookie was made in it. */
-static const siphash_key_t *secret_of_then(u32 minute)
+static const siphash_key_t *cookie_secret_of_then(u32 minute)
 {
-	const struct cookie_secret *secret = secret_slot(minute);
+	const struct cookie_secret *secret = cookie_secret_slot(minute);
 
 	/* Minute -1, asked for during minute 0: the slots' initial value. */
 	if (minute == NO_MINUTE)
 		return NULL;
-	/* Pairs with secret_draw(): the key is that minute's. */
+	/* Pairs with cookie_secret_draw(): the key is that minute's. */
 	if (smp_load_acquire(&secret->minute) != minute)
 		return NULL;
 	return &secret->key;
 }
 
 /* What the MACs identify a connection by, incl. its namespace and IRS. */
-static u64 cookie_name(const struct net *net, u64 identity, seq_t irs)
+static u64 cookie_identity(const struct net *net, u64 identity, seq_t irs)
 {
 	return identity ^ net->net_cookie ^ (u64)seq_raw(irs) << 32;
 }
@@ -217,10 +217,11 @@ static __always_inline u64 sip_end(struct sip s, unsigned int len)
 
 /*
  * Compute both MACs of a new cookie. They share the state after @name, which
- * is half of the work. classic_mac() and option_mac() give the same results.
+ * is half of the work. cookie_classic_mac() and cookie_option_mac() give the same
+ * results.
  */
-static void both_macs(u64 name, u64 state, const siphash_key_t *key,
-		      u32 *classic, u64 *option)
+static void cookie_macs(u64 name, u64 state, const siphash_key_t *key,
+			u32 *classic, u64 *option)
 {
 	struct sip named = sip_word(sip_begin(key), name);
 
@@ -228,19 +229,19 @@ static void both_macs(u64 name, u64 state, const siphash_key_t *key,
 	*option = sip_end(sip_word(named, state), sizeof(name) + sizeof(state));
 }
 
-static u32 classic_mac(u64 name, const siphash_key_t *key)
+static u32 cookie_classic_mac(u64 name, const siphash_key_t *key)
 {
 	return siphash_1u64(name, key);
 }
 
-/* The input's length is hashed, so this never equals a classic_mac(). */
-static u64 option_mac(u64 name, u64 state, const siphash_key_t *key)
+/* The input's length is hashed, so this never equals a cookie_classic_mac(). */
+static u64 cookie_option_mac(u64 name, u64 state, const siphash_key_t *key)
 {
 	return siphash_2u64(name, state, key);
 }
 
 /* Index of the largest table entry that is not above the client's MSS. */
-static unsigned int mss_index(const u16 *mss_table, u16 mss)
+static unsigned int cookie_mss_index(const u16 *mss_table, u16 mss)
 {
 	unsigned int i = XTCP_COOKIE_MSS - 1;
 
@@ -249,15 +250,15 @@ static unsigned int mss_index(const u16 *mss_table, u16 mss)
 	return i;
 }
 
-static seq_t classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac,
-			    u32 index)
+static seq_t cookie_classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac,
+				   u32 index)
 {
 	mac += index << COOKIE_MSS_SHIFT;
 	return seq_add(irs, (u32)identity + (minute << COOKIE_MINUTE_SHIFT) +
 			    (mac & COOKIE_MAC_MASK));
 }
 
-static u64 state_encode(const struct xtcp_halfopen *ho, u32 minute)
+static u64 cookie_state_encode(const struct xtcp_halfopen *ho, u32 minute)
 {
 	u8 snd_wscale = ho->wscale_ok ? ho->snd_wscale : COOKIE_NO_WSCALE;
 	u8 rcv_wscale = ho->wscale_ok ? ho->rcv_wscale : COOKIE_NO_WSCALE;
@@ -271,7 +272,7 @@ static u64 state_encode(const struct xtcp_halfopen *ho, u32 minute)
 	       seq_raw(ho->irs);
 }
 
-static void state_decode(u64 state, struct xtcp_halfopen *ho)
+static void cookie_state_decode(u64 state, struct xtcp_halfopen *ho)
 {
 	ho->mss = state >> STATE_MSS_SHIFT;
 	ho->snd_wscale = (state >> STATE_SND_WSCALE_SHIFT) & 0xf;
@@ -292,7 +293,7 @@ static void state_decode(u64 state, struct xtcp_halfopen *ho)
  * later than the clock and at most 127 ticks earlier, so the connection's next
  * timestamp is not below it.
  */
-static u32 ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
+static u32 cookie_ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
 {
 	u32 bits = ho->wscale_ok ? ho->snd_wscale : COOKIE_NO_WSCALE;
 	u32 ts;
@@ -323,17 +324,17 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 		      const u16 *mss_table, u32 now_ms,
 		      struct xtcp_halfopen *ho, struct xtcp_cookie *cookie)
 {
-	u64 name = cookie_name(net, identity, ho->irs);
+	u64 name = cookie_identity(net, identity, ho->irs);
 	u32 minute = cookie_minute();
-	const siphash_key_t *key = secret_of_now(minute);
-	u64 state = state_encode(ho, minute);
+	const siphash_key_t *key = cookie_secret_of_now(minute);
+	u64 state = cookie_state_encode(ho, minute);
 	u64 option;
 	u32 classic;
 
-	both_macs(name, state, key, &classic, &option);
-	ho->iss = classic_encode(identity, ho->irs, minute, classic,
-				 mss_index(mss_table, ho->mss));
-	cookie->tsval = ts_encode(now_ms, ho) + ho->ts_offset;
+	cookie_macs(name, state, key, &classic, &option);
+	ho->iss = cookie_classic_encode(identity, ho->irs, minute, classic,
+					cookie_mss_index(mss_table, ho->mss));
+	cookie->tsval = cookie_ts_encode(now_ms, ho) + ho->ts_offset;
 	put_unaligned_be64(state, cookie->option);
 	put_unaligned_be64(option, cookie->option + 8);
 }
@@ -362,10 +363,10 @@ int xtcp_cookie_check(const struct net *net, u64 identity,
 
 	if (age >= COOKIE_MINUTES_MAX)
 		return 0;
-	key = secret_of_then(minute - age);
+	key = cookie_secret_of_then(minute - age);
 	if (!key)
 		return 0;
-	index = (fields - classic_mac(cookie_name(net, identity, irs), key)) &
+	index = (fields - cookie_classic_mac(cookie_identity(net, identity, irs), key)) &
 		COOKIE_MAC_MASK;
 	if (index & ((1U << COOKIE_MSS_SHIFT) - 1))
 		return 0;
@@ -389,7 +390,7 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 			      seq_t iss, struct xtcp_halfopen *ho)
 {
 	u64 state = get_unaligned_be64(option);
-	u64 name = cookie_name(net, identity, SEQ((u32)state));
+	u64 name = cookie_identity(net, identity, SEQ((u32)state));
 	u32 minute = cookie_minute();
 	u32 age = (minute - (u32)(state >> STATE_MINUTE_SHIFT)) &
 		  STATE_MINUTE_MASK;
@@ -397,14 +398,14 @@ bool xtcp_cookie_check_option(const struct net *net, u64 identity,
 
 	if (age >= COOKIE_MINUTES_MAX)
 		return false;
-	key = secret_of_then(minute - age);
+	key = cookie_secret_of_then(minute - age);
 	if (!key ||
-	    option_mac(name, state, key) != get_unaligned_be64(option + 8))
+	    cookie_option_mac(name, state, key) != get_unaligned_be64(option + 8))
 		return false;
-	state_decode(state, ho);
-	ho->iss = classic_encode(identity, ho->irs, minute - age,
-				 classic_mac(name, key),
-				 mss_index(mss_table, ho->mss));
+	cookie_state_decode(state, ho);
+	ho->iss = cookie_classic_encode(identity, ho->irs, minute - age,
+					cookie_classic_mac(name, key),
+					cookie_mss_index(mss_table, ho->mss));
 	return ho->iss == iss;
 }
 

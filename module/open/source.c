@@ -76,8 +76,8 @@ void xtcp_source_net_exit(struct net *net)
 }
 
 /* Each row uses its own half of @hash. */
-static atomic_t *counter(struct xtcp_sources *sources, u64 hash,
-			 unsigned int row)
+static atomic_t *source_counter(struct xtcp_sources *sources, u64 hash,
+				unsigned int row)
 {
 	return &sources->count[row][hash >> 32 * row & (SOURCE_COLUMNS - 1)];
 }
@@ -105,12 +105,12 @@ bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 		return false;
 	hash = xtcp_isn_source(net, af, key, af->source_bits(net));
 	for (row = 0; row < SOURCE_ROWS; row++)
-		if (atomic_read(counter(sources, hash, row)) < limit)
+		if (atomic_read(source_counter(sources, hash, row)) < limit)
 			return false;
 	return true;
 }
 
-static void count(struct net *net, const struct xtcp_flow *flow, int n)
+static void source_count(struct net *net, const struct xtcp_flow *flow, int n)
 {
 	struct xtcp_sources *sources = READ_ONCE(xtcp_net(net)->gate->sources);
 	struct xtcp_key key __uninitialized;
@@ -121,7 +121,7 @@ static void count(struct net *net, const struct xtcp_flow *flow, int n)
 	hash = xtcp_isn_source(net, xtcp_family_get(flow->family), &key,
 			       flow->source_bits);
 	for (row = 0; row < SOURCE_ROWS; row++)
-		atomic_add(n, counter(sources, hash, row));
+		atomic_add(n, source_counter(sources, hash, row));
 }
 
 /**
@@ -136,7 +136,7 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 	    !READ_ONCE(xtcp_net(net)->gate->sources))
 		return;
 	flow->source_bits = xtcp_family_get(flow->family)->source_bits(net);
-	count(net, flow, 1);
+	source_count(net, flow, 1);
 }
 
 /**
@@ -147,5 +147,5 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 void xtcp_source_del(struct net *net, const struct xtcp_flow *flow)
 {
 	if (flow->source_bits)
-		count(net, flow, -1);
+		source_count(net, flow, -1);
 }
