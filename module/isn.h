@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * isn.h - the numbers nobody outside may guess
+ * isn.h - keyed hashes: initial sequence numbers, timestamp and port offsets
  */
 #ifndef XTCP_ISN_H
 #define XTCP_ISN_H

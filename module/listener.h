@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * listener.h - the record of a listener
+ * listener.h - queues and counters of a listener
  *
- * open/listen.c makes and frees it, lookup.c finds it.
+ * open/listen.c allocates and frees them, lookup.c finds them.
  */
 #ifndef XTCP_LISTENER_H
 #define XTCP_LISTENER_H
@@ -18,16 +18,16 @@
 #include "tcb.h"
 
 /**
- * struct xtcp_listener_counts - what a listener has seen, on one CPU
+ * struct xtcp_listener_counts - counters of a listener, on one CPU
  * @syn_overflows: SYNs that found the SYN queue full
  * @accept_overflows: SYNs and third ACKs that found the accept queue full;
  *	its part of ListenOverflows
- * @drops: SYNs and third ACKs lost for any reason; its part of ListenDrops
+ * @drops: SYNs and third ACKs dropped for any reason; its part of ListenDrops
  * @cookies_sent: SYN-ACKs with a cookie
- * @cookies_accepted: ACKs that brought one back
- * @cookies_failed: ACKs with a cookie that was forged, or too old
+ * @cookies_accepted: ACKs with a valid cookie
+ * @cookies_failed: ACKs with a cookie that was forged or too old
  *
- * Per CPU, since a flood counts with every SYN. /proc/net/xtcp_listen shows
+ * Per CPU, because every SYN of a flood is counted. /proc/net/xtcp_listen shows
  * the sums.
  */
 struct xtcp_listener_counts {
@@ -44,23 +44,23 @@ struct xtcp_listener_counts {
 /**
  * struct xtcp_listener - queues of a socket in LISTEN
  * @sk: the listening socket
- * @place: among those that SYNs find; lookup.c
- * @placed: it is in there; xn->listen_lock
+ * @place: link in the table in which SYNs find listeners; lookup.c
+ * @placed: @place is linked; guarded by xn->listen_lock
  * @lines: delay lines of the SYN queue
- * @qlen: half-open records
- * @young: of these, never retransmitted
- * @qlen_peak: most @qlen ever
+ * @qlen: half-open records in the SYN queue
+ * @young: those of @qlen whose SYN-ACK was never retransmitted
+ * @qlen_peak: highest @qlen ever
  * @accept_lock: guards @accept_queue, @accept_peak and sk->sk_ack_backlog;
  *	after the child's socket lock
  * @accept_queue: established children, oldest first
- * @accept_peak: most children ever in it
- * @overflow_s: seconds of CLOCK_MONOTONIC when the SYN queue last overflowed,
- *	0: never; cookies are believed for two minutes after. Not used in
- *	a SO_REUSEPORT group, which keeps one for all
- * @warned: the SYN flood line was logged
+ * @accept_peak: highest number of children ever in @accept_queue
+ * @overflow_s: second of CLOCK_MONOTONIC in which the SYN queue last
+ *	overflowed, 0: never; cookies are accepted for two minutes after it. Not
+ *	used in a SO_REUSEPORT group, which has a common one
+ * @warned: the line about a SYN flood was logged
  * @open: children may still be queued; written under @accept_lock
- * @counts: what it has seen
- * @rcu: freed a grace period after the listener closed
+ * @counts: counters
+ * @rcu: frees the structure a grace period after the listener has closed
  */
 struct xtcp_listener {
 	struct sock		*sk;
@@ -84,8 +84,8 @@ struct xtcp_listener {
  * xtcp_listener_of - queues of a listener
  * @sk: socket
  *
- * Context: socket lock, or RCU.
- * Return: NULL when the socket does not listen.
+ * Context: socket lock, or RCU read-side section.
+ * Return: the queues, or NULL if the socket does not listen.
  */
 static inline struct xtcp_listener *
 xtcp_listener_of(const struct sock *sk)
@@ -96,8 +96,10 @@ xtcp_listener_of(const struct sock *sk)
 }
 
 /**
- * xtcp_listener_is_full - may no more half-open records be made?
+ * xtcp_listener_is_full - is the SYN queue full
  * @ls: queues of a listener
+ *
+ * Return: true if no more half-open records may be added.
  */
 static inline bool xtcp_listener_is_full(const struct xtcp_listener *ls)
 {

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lookup.c - which listener a SYN is for
+ * lookup.c - find the listener for a SYN
  *
- * RFC 9293 3.10.1: a passive OPEN may name the local address or leave it open.
+ * RFC 9293 3.10.1: a passive OPEN may specify the local address or leave it open.
  *
- * Listeners are hashed by local address, port and wire, under random numbers, in
- * a table that grows. A SYN looks twice: at its own address and at the
- * wildcard. So listeners at other addresses of the same port cost it nothing,
- * however many an unprivileged user makes. What is found in one place differs
- * in device and family alone: the table has one member of each SO_REUSEPORT
- * group, the group's head, and the kernel's array of the group
- * (sk->sk_reuseport_cb) has all of them. When the head closes, another member
- * becomes the head.
+ * Listeners are in a growing hash table, under local address, port and wire (the
+ * listen key), hashed with random numbers. A SYN needs two lookups: under its own
+ * address and under the wildcard. So listeners at other addresses of the same port
+ * cost it nothing, however many of them an unprivileged user creates. Listeners
+ * with the same key differ in device and family only, because a SO_REUSEPORT group
+ * has one entry, its head. The kernel's array of the group (sk->sk_reuseport_cb)
+ * has all members. When the head closes, another member becomes the head.
  *
- * The files of /proc walk another table (xn->listeners).
+ * The files of /proc use another table (xn->listeners).
  *
  * Context: xn->listen_lock for writers. Readers use RCU: a listener and its
- * socket are freed a grace period after they have left.
+ * socket are freed a grace period after they have been unhashed.
  */
 #include "lookup.h"
 
@@ -38,8 +37,8 @@
 #include "tcb.h"
 
 /**
- * struct place - what the table knows listeners by
- * @laddr: local address, or a digest of it (flow.h), 0 for any
+ * struct place - key of the listeners' table
+ * @laddr: local address, or address digest of an IPv6 one (flow.h), 0 for any
  * @lport: local port
  * @wire: IP protocol number
  */
@@ -56,10 +55,10 @@ static struct place place_of_sk(const struct sock *sk)
 	return (struct place){ flow->laddr, flow->lport, flow->wire };
 }
 
-/* Of the hash; drawn at load. */
+/* Random multipliers of the hash, drawn when the module is loaded. */
 static u64 hash_secrets[3] __read_mostly;
 
-/* The same kind of hash as that of flows, see flow.c. */
+/* Multiply-shift, as for flows: see flow.c. */
 static __always_inline u32 place_hash(const struct place *place, u32 seed)
 {
 	u64 more = (u64)seed << 16;
@@ -104,9 +103,9 @@ static const struct rhashtable_params listener_params = {
 };
 
 /**
- * xtcp_listener_init_hash - draw the secrets
+ * xtcp_listener_init_hash - draw the hash's multipliers
  *
- * Context: at load, before the first table.
+ * Context: module load, before the first table is created.
  */
 void __init xtcp_listener_init_hash(void)
 {
@@ -114,7 +113,7 @@ void __init xtcp_listener_init_hash(void)
 }
 
 /**
- * xtcp_listener_net_init - listeners' tables of a namespace
+ * xtcp_listener_net_init - create the listeners' tables of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -132,7 +131,7 @@ int xtcp_listener_net_init(struct net *net)
 
 /**
  * xtcp_listener_net_exit - undo xtcp_listener_net_init()
- * @net: namespace; its sockets are gone
+ * @net: namespace; it has no sockets any more
  */
 void xtcp_listener_net_exit(struct net *net)
 {
@@ -142,7 +141,7 @@ void xtcp_listener_net_exit(struct net *net)
 	rhltable_destroy(&xn->places);
 }
 
-/* Is a listener bound to just the local address of @key? */
+/* Is a listener bound to exactly the local address of @key? */
 static bool laddr_matches(const struct xtcp_flow *flow,
 			  const struct xtcp_key *key)
 {
@@ -152,7 +151,7 @@ static bool laddr_matches(const struct xtcp_flow *flow,
 				&key->v6.laddr));
 }
 
-/* Do two listeners stand at the same address, port and wire? */
+/* Do two listeners have the same address, family, port and wire? */
 static bool is_same_place(const struct sock *sk, const struct sock *other)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
@@ -163,7 +162,7 @@ static bool is_same_place(const struct sock *sk, const struct sock *other)
 	       flow->family == key.family && flow->wire == key.wire;
 }
 
-/* Do two listeners make a group by SO_REUSEPORT? Only of one user's. */
+/* Do two listeners form a SO_REUSEPORT group? They must be the same user's. */
 static bool shares_port(const struct sock *sk, const struct sock *other)
 {
 	return sk->sk_reuseport && other->sk_reuseport &&
@@ -188,8 +187,8 @@ static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 }
 
 /*
- * The kernel's own books of such groups, under sk->sk_reuseport_cb: there
- * setsockopt() leaves the program that is to choose among them.
+ * Add @sk to the kernel's data of its group, sk->sk_reuseport_cb, where
+ * setsockopt() also stores the BPF program that chooses a member.
  */
 static int group_join(struct sock *sk, struct sock *head)
 {
@@ -201,7 +200,7 @@ static int group_join(struct sock *sk, struct sock *head)
 		      reuseport_alloc(sk, any);
 }
 
-/* How many entries there are of its kind: at an address, or at the wildcard. */
+/* Counter of the entries at addresses, or of those at the wildcard. */
 static u32 *place_count(struct xtcp_net *xn, const struct xtcp_listener *ls)
 {
 	return xtcp_sk(ls->sk)->flow.laddr ? &xn->places_at : &xn->places_any;
@@ -231,7 +230,7 @@ static void place_del(struct xtcp_net *xn, struct xtcp_listener *ls)
 	ls->placed = false;
 }
 
-/* Finds its group, or is found on its own. */
+/* Join the SO_REUSEPORT group; without one, get an entry in the table. */
 static int listener_join(struct xtcp_net *xn, struct sock *sk)
 {
 	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
@@ -242,19 +241,22 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk)
 	return place_add(xn, xtcp_sk(sk)->listener);
 }
 
-/* Evenly, whatever ports users choose: whoever walks them stops in between. */
+/*
+ * Hash by the pointer: even buckets, whatever ports users choose, because readers
+ * of /proc pause between buckets.
+ */
 static struct hlist_head *list_of(struct xtcp_net *xn, const struct sock *sk)
 {
 	return &xn->listeners[hash_ptr(sk, ilog2(XTCP_LISTEN_BUCKETS))];
 }
 
 /**
- * xtcp_listener_add - SYNs may find this socket from now on
+ * xtcp_listener_add - make a listener visible to SYNs
  * @sk: in LISTEN, bound, locked
  *
- * On an error xtcp_listener_del() undoes what was done.
+ * After an error, too, xtcp_listener_del() must be called.
  *
- * Return: 0; -ENOMEM, -EBUSY when it could not join its SO_REUSEPORT group.
+ * Return: 0; -ENOMEM; -EBUSY if it could not join its SO_REUSEPORT group.
  */
 int xtcp_listener_add(struct sock *sk)
 {
@@ -271,7 +273,7 @@ int xtcp_listener_add(struct sock *sk)
 	return err;
 }
 
-/* Returns who is left of the group, or NULL. */
+/* Returns another member of the group that @sk has left, or NULL. */
 static struct sock *group_leave(struct sock *sk)
 {
 	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
@@ -282,7 +284,7 @@ static struct sock *group_leave(struct sock *sk)
 	return READ_ONCE(reuse->num_socks) ? READ_ONCE(reuse->socks[0]) : NULL;
 }
 
-/* A new head comes before the old one goes, so that no SYN finds none. */
+/* The new head is added before the old one is removed: SYNs always find one. */
 static void listener_leave(struct xtcp_net *xn, struct sock *sk)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
@@ -290,15 +292,15 @@ static void listener_leave(struct xtcp_net *xn, struct sock *sk)
 
 	if (!ls->placed)
 		return;
-	/* Its place is in the table already: that takes no memory. */
+	/* Cannot fail: the table has the key already, so nothing is allocated. */
 	if (heir)
 		WARN_ON_ONCE(place_add(xn, xtcp_sk(heir)->listener));
 	place_del(xn, ls);
 }
 
 /**
- * xtcp_listener_del - no SYN finds this socket any more
- * @sk: locked, its queues still there; a lookup under RCU may still hold it
+ * xtcp_listener_del - hide a listener from SYNs
+ * @sk: locked, still has its queues; RCU readers may still use it
  */
 void xtcp_listener_del(struct sock *sk)
 {
@@ -313,8 +315,8 @@ void xtcp_listener_del(struct sock *sk)
 }
 
 /*
- * How well a listener in the right place fits; 0: not at all. A device counts
- * over an address, and that over being for one family.
+ * How well a listener with the right key matches; 0: not at all. A matching device
+ * outweighs an address, an address outweighs the family.
  */
 static __always_inline unsigned int
 listener_score(const struct sock *sk, const struct xtcp_key *key)
@@ -323,7 +325,7 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
 	unsigned int score = 1;
 
-	/* A reader may stand on an entry whose socket listens elsewhere by now. */
+	/* The socket of an RCU reader's entry may listen elsewhere by now. */
 	if (flow->lport != key->lport || flow->wire != key->wire ||
 	    !xtcp_device_matches(bound, key))
 		return 0;
@@ -343,16 +345,16 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 }
 
 /**
- * struct choice - the best listener so far
- * @sk: it, or NULL
- * @score: how well it fits
+ * struct choice - the best listener found so far
+ * @sk: listener, or NULL
+ * @score: its listener_score()
  */
 struct choice {
 	struct sock	*sk;
 	unsigned int	score;
 };
 
-/* Look at who listens at @laddr, the SYN's own address or 0. */
+/* Search the listeners at @laddr, which is the SYN's own address or 0. */
 static __always_inline void look_at(struct xtcp_net *xn,
 				    const struct xtcp_key *key, __be32 laddr,
 				    struct choice *best)
@@ -371,12 +373,12 @@ static __always_inline void look_at(struct xtcp_net *xn,
 }
 
 /*
- * Which of a SO_REUSEPORT group. The connection decides: each member gets its
- * share, and a third ACK finds the member whose cookie it brings back. Nobody
- * outside can choose. SO_INCOMING_CPU counts before that, and before all a
- * program attached by SO_ATTACH_REUSEPORT_CBPF or _EBPF. It sees the segment
- * from behind the TCP header on, and names a member by its number; a number too
- * high leaves it to chance.
+ * Choose a member of a SO_REUSEPORT group. A program attached by
+ * SO_ATTACH_REUSEPORT_CBPF or _EBPF decides first: it sees the segment without its
+ * TCP header and returns a member's number. If the number is too high, or without
+ * a program, SO_INCOMING_CPU decides, then a keyed hash of the connection. So the
+ * members get equal shares, peers cannot choose, and a third ACK finds the member
+ * that sent its cookie.
  */
 static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
 				 struct sk_buff *skb)
@@ -388,18 +390,18 @@ static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
 			    XTCP_SECRET_LISTENER);
 	chosen = reuseport_select_sock(head, lot, skb,
 				       skb ? tcp_hdrlen(skb) : 0);
-	/* One that is just coming or going is in the group, too. */
+	/* Members are in the group before and after they are in LISTEN. */
 	if (IS_ERR_OR_NULL(chosen) || READ_ONCE(chosen->sk_state) != XTCP_LISTEN)
 		return head;
 	return chosen;
 }
 
 /**
- * xtcp_listener_heir_rcu - who takes over from a listener that closes
- * @sk: not to be found any more
- * @key: connection that it leaves behind
+ * xtcp_listener_heir_rcu - successor of a closing listener
+ * @sk: closing listener, unhashed already
+ * @key: connection in one of its queues
  *
- * Context: rcu_read_lock(), which keeps the socket; no reference is taken.
+ * Context: rcu_read_lock(), which protects the result; no reference is taken.
  * Return: a listener of its SO_REUSEPORT group, or NULL.
  */
 struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
@@ -411,14 +413,14 @@ struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
 }
 
 /**
- * xtcp_listener_lookup_rcu - who wants this SYN
+ * xtcp_listener_lookup_rcu - find the listener for a SYN
  * @net: namespace
  * @key: of the segment
- * @skb: the segment, at its TCP header; NULL: any of those who fit best will do
+ * @skb: the segment, at its TCP header; NULL: any of the best matches will do
  *
- * Context: softirqs off; rcu_read_lock(), which keeps the socket; no reference is
- * taken.
- * Return: the listener that fits best, or NULL.
+ * Context: softirqs off; rcu_read_lock(), which protects the result; no reference
+ * is taken.
+ * Return: the listener that matches best, or NULL.
  */
 struct sock *xtcp_listener_lookup_rcu(struct net *net,
 				      const struct xtcp_key *key,
@@ -428,7 +430,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	struct choice best = { };
 
 	lockdep_assert_in_softirq();
-	/* Each look is a tenth of what dropping a SYN costs. */
+	/* A lookup is a tenth of the cost of dropping a SYN: skip empty ones. */
 	if (READ_ONCE(xn->places_at))
 		look_at(xn, key, key->laddr, &best);
 	if (READ_ONCE(xn->places_any))
@@ -438,7 +440,7 @@ struct sock *xtcp_listener_lookup_rcu(struct net *net,
 	return group_choice(best.sk, key, skb);
 }
 
-/* A listener for both is known by its IPv6 address. */
+/* /proc shows a listener for both families as IPv6. */
 static u8 family_shown(const struct sock *sk)
 {
 	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
@@ -452,14 +454,14 @@ static bool is_just_there(const struct sock *sk, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_listener_get - one that listens just there
+ * xtcp_listener_get - find a listener by exactly what it is bound to
  * @net: namespace
- * @key: local address, port and device as they were bound, 0 for any; the
- *	remote ones don't matter
+ * @key: local address, port and device as bound, 0 for any; the peer's address
+ *	and port are ignored
  *
  * Context: any.
- * Return: a listener with a reference for the caller, any one if several share
- * the port; or NULL.
+ * Return: a listener with a reference for the caller (any member of a
+ * SO_REUSEPORT group), or NULL.
  */
 struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
 {

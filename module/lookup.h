@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lookup.h - which listener a SYN is for
+ * lookup.h - find the listener for a SYN
  */
 #ifndef XTCP_LOOKUP_H
 #define XTCP_LOOKUP_H

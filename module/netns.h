@@ -29,7 +29,10 @@ struct xtcp_mib;
 struct xtcp_shadows;
 struct xtcp_timewaits;
 
-/* What a secret is for; a hash made for one tells nothing about another. */
+/*
+ * What a key of a namespace is used for. A separate key for each use: a hash
+ * that a peer sees in one use tells it nothing about the others.
+ */
 enum xtcp_secret {
 	XTCP_SECRET_IDENTITY,
 	XTCP_SECRET_PORT,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reset.c - send and judge RST
+ * reset.c - send RSTs, act on received ones, count both
  *
  * RFC 9293 3.5.2 and 3.10.7.1: a segment that belongs to no connection is
- * answered with a RST that its sender must find acceptable. RFC 5961 3: one
- * that arrives must hit RCV.NXT exactly.
+ * answered with a RST that its sender accepts. The callers check received RSTs
+ * (RFC 5961 3: SEG.SEQ must equal RCV.NXT).
  *
- * Whoever sends one says why, and who takes one is told apart by the state it
- * ends: a counter and the tracepoint xtcp:xtcp_reset answer the question that
- * comes after each "connection reset by peer".
+ * Each RST has a counter, by reason if sent and by the state that it ends if
+ * received, and the tracepoint xtcp:xtcp_reset. They explain a "connection
+ * reset by peer".
  *
- * Context: xtcp_reset_reply(), _turn() and _taken() softirq; the others with
- * the socket lock.
+ * Context: xtcp_reset_reply(), xtcp_reset_turn() and xtcp_reset_taken()
+ * softirq; the others with the socket lock.
  */
 #include "close/reset.h"
 
@@ -29,10 +29,11 @@ static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
 	trace_xtcp_reset(net, key, sent, xtcp_stats_name(reason));
 }
 
-static void reset_reply(struct net *net, const struct sk_buff *skb,
-			struct sk_buff *spare, const struct xtcp_key *key,
-			int bound, const struct xtcp_seg *seg,
-			enum xtcp_mib_item reason)
+/* Consumes @spare, which is @skb or NULL. */
+static void reset_answer(struct net *net, const struct sk_buff *skb,
+			 struct sk_buff *spare, const struct xtcp_key *key,
+			 int bound, const struct xtcp_seg *seg,
+			 enum xtcp_mib_item reason)
 {
 	struct xtcp_bare bare = { .flags = XTCP_RST };
 	struct xtcp_reply reply;
@@ -54,43 +55,46 @@ static void reset_reply(struct net *net, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_reset_reply - tell the sender of a segment that there is no connection
+ * xtcp_reset_reply - answer a segment with a RST
  * @net: namespace
- * @skb: the segment
+ * @skb: the segment; stays the caller's
  * @key: its connection, as seen from here
  * @bound: device that the connection is bound to, 0 for any
- * @seg: what it says; a RST is never answered
+ * @seg: its parsed header; a RST is never answered
  * @reason: XTCP_MIB_RESET_SENT_*
  *
- * RFC 9293 3.10.7.1: the RST takes the sequence number that the segment
- * acknowledges; where it acknowledges nothing, 0, and then itself
- * acknowledges all of the segment.
+ * RFC 9293 3.10.7.1: if the segment has an ACK, the RST's sequence number is
+ * SEG.ACK; otherwise it is 0 and the RST acknowledges the segment.
+ *
+ * Context: softirq.
  */
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		      const struct xtcp_key *key, int bound,
 		      const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
-	reset_reply(net, skb, NULL, key, bound, seg, reason);
+	reset_answer(net, skb, NULL, key, bound, seg, reason);
 }
 
 /**
- * xtcp_reset_turn - the same without a connection; nobody wants the segment
+ * xtcp_reset_turn - answer a segment of no connection, recycle its skb
  * @net: namespace
- * @skb: the segment; eaten: the RST is made of it where it may be
+ * @skb: the segment; consumed: the RST is built in it if possible
  * @key: its connection, as seen from here
- * @seg: what it says
+ * @seg: its parsed header; a RST is never answered
  * @reason: XTCP_MIB_RESET_SENT_*
+ *
+ * Context: softirq.
  */
 void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     enum xtcp_mib_item reason)
 {
-	reset_reply(net, skb, skb, key, 0, seg, reason);
+	reset_answer(net, skb, skb, key, 0, seg, reason);
 }
 
 /**
- * xtcp_reset_send - cut a connection off from our side
- * @sk: in a state whose peer must be told, locked
+ * xtcp_reset_send - send a RST for a connection
+ * @sk: in a state whose peer must be told, locked; the state stays
  * @reason: XTCP_MIB_RESET_SENT_*
  */
 void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason)
@@ -102,7 +106,7 @@ void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason)
 	xtcp_output_reset(sk);
 }
 
-static enum xtcp_mib_item taken_in(u8 state)
+static enum xtcp_mib_item reset_recv_reason(u8 state)
 {
 	switch (state) {
 	case XTCP_SYN_SENT:
@@ -120,14 +124,16 @@ static enum xtcp_mib_item taken_in(u8 state)
 }
 
 /**
- * xtcp_reset_taken - a RST that is believed is about to end a connection
+ * xtcp_reset_taken - count and trace a received RST that ends a connection
  * @net: namespace
  * @flow: connection, still in the state that the RST ends
+ *
+ * Context: softirq.
  */
 void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow)
 {
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, flow);
-	reset_note(net, &key, false, taken_in(flow->state));
+	reset_note(net, &key, false, reset_recv_reason(flow->state));
 }

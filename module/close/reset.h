@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * reset.h - send and judge RST
+ * reset.h - send RSTs, act on received ones, count both
  */
 #ifndef XTCP_CLOSE_RESET_H
 #define XTCP_CLOSE_RESET_H

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * acceptqueue.c - from half-open to a socket that accept() returns
+ * acceptqueue.c - children: from the third ACK to accept()
  *
  * RFC 9293 3.10.7.4 fifth, SYN-RECEIVED: the ACK of our SYN makes the
- * connection ESTABLISHED. Here that means another body: a child socket takes
- * the record's place in the flow table and waits in the listener's accept
- * queue.
+ * connection ESTABLISHED. A child socket replaces the half-open record in the
+ * flow table and waits in the listener's accept queue.
  *
- * Birth and death of a child
- *  - sk_clone_lock() returns it locked, with two references: one is dropped
- *    when the segment that made it has been processed, the other belongs to
- *    the accept queue, then to accept()'s caller.
- *  - While it is in the queue it has no struct socket: no user holds it, and
- *    SOCK_DEAD is not set. If the connection ends there it stays queued, in
+ * Life cycle of a child
+ *  - sk_clone_lock() returns it locked, with two references. One is dropped
+ *    when the segment that created it has been processed; the other is the
+ *    accept queue's, then that of accept()'s caller.
+ *  - In the queue it has no struct socket, so no program uses it, and SOCK_DEAD
+ *    is not set. If the connection ends there, the child stays queued, in
  *    CLOSED, and accept() returns it with its error.
- *  - When the listener closes, the queue is closed under accept_lock; a child
- *    that comes later is refused and reset by its own segment's softirq. Those
- *    in the queue are reset, or go to the queue of another listener of the
- *    group with their reference.
+ *  - A closing listener closes the queue under accept_lock. The softirq that
+ *    creates a child later resets it. Children in the queue are reset, or move
+ *    with their reference to the queue of another listener of the group.
  *
- * Locks: the child's socket lock, then accept_lock. The listener is locked by
- * accept() and by nobody else here.
+ * Locks: the child's socket lock, then accept_lock. Of the functions here only
+ * accept() locks the listener.
  *
- * Context: promotion in softirq under RCU; accept and stop in process.
+ * Context: promotion in softirq, RCU read-side section; accept and stop in
+ * process.
  */
 #include "open/acceptqueue.h"
 
@@ -61,7 +60,7 @@
 #include "transfer/window.h"
 #include "user/stats.h"
 
-/* What a copy of the listener must not share with it. */
+/* Reset the fields that a copy of a listener must not share with it. */
 static void child_forget_listener(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -122,16 +121,16 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_recent_s = ktime_get_seconds();
 }
 
-/* RFC 6298: the handshake gives the first sample, unless it was repeated. */
+/* RFC 6298: the first sample, unless the SYN-ACK was retransmitted. */
 static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	/* Another CPU may have made a child of it, and count it as grown up. */
+	/* Another CPU may be promoting the record, and set @timeouts to 1. */
 	u8 timeouts = READ_ONCE(ho->timeouts);
 	u32 now_us;
 
 	xtcp_rtt_init(xs);
-	/* The record's clock has 32 bits; this child is as old as its segment. */
+	/* @sent_us has 32 bits; the third ACK arrived at last_rcv_ns. */
 	now_us = div_u64(xs->last_rcv_ns, NSEC_PER_USEC);
 	if (!timeouts && !ho->resent)
 		xtcp_rtt_sample(sk, max(1U, now_us - ho->sent_us));
@@ -139,7 +138,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }
 
-/* What the route says of the path, as far as it was not said before. */
+/* Apply those of the route's metrics that the SYN-ACK did not need. */
 static void child_route(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -183,7 +182,10 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	return sk;
 }
 
-/* sk_clone_lock()'s lock and its maker's reference; sparse sees no pair. */
+/*
+ * Drop the lock that sk_clone_lock() took, and the reference of the child's
+ * creator. sparse does not see that lock being taken.
+ */
 static void child_release(struct sock *sk)
 {
 	__acquire(&sk->sk_lock.slock);
@@ -191,7 +193,7 @@ static void child_release(struct sock *sk)
 	sock_put(sk);
 }
 
-/* A child that nobody but its maker has seen. */
+/* Free a child that was never visible. */
 static void child_discard(struct sock *sk)
 {
 	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
@@ -201,8 +203,8 @@ static void child_discard(struct sock *sk)
 }
 
 /*
- * The child's second reference goes to the queue. False when the listener
- * has closed meanwhile.
+ * Add a child to the queue, which takes over the child's second reference. Returns
+ * false if the listener has closed.
  */
 static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
 {
@@ -220,7 +222,7 @@ static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
 	return added;
 }
 
-/* LC-46: the listener is gone; so must be its child. */
+/* LC-46: reset a child whose listener has closed. */
 static void child_refuse(struct sock *sk)
 {
 	xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_LISTENER_CLOSED);
@@ -230,14 +232,14 @@ static void child_refuse(struct sock *sk)
 }
 
 /*
- * The child is in the table and locked: let it live. Return: false, and the
- * child is gone, if the listener has closed.
+ * Make a child in the flow table ESTABLISHED and queue it. Returns false if the
+ * listener has closed: the child is reset and @skb consumed.
  */
 static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 			struct sk_buff *skb)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_SYN);
-	/* The peer's label, for SO_PEERSEC: the listener's copy has another's. */
+	/* The peer's label for SO_PEERSEC: the copied one is the listener's. */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
 	if (queue_add(ls, sk))
@@ -249,10 +251,12 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 }
 
 /**
- * xtcp_acceptqueue_announce - the child's first segment was handled
- * @lsk: its listener, under RCU
- * @sk: child that xtcp_acceptqueue_promote() has returned; unlocked here, and
- *	not to be touched afterwards
+ * xtcp_acceptqueue_announce - unlock a new child and wake accept()
+ * @lsk: its listener
+ * @sk: child that xtcp_acceptqueue_promote() has returned, and that has
+ *	processed its first segment; not to be used afterwards
+ *
+ * Context: softirq, RCU read-side section.
  */
 void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk)
 {
@@ -268,17 +272,18 @@ static void no_child(struct xtcp_halfopen *ho)
 }
 
 /**
- * xtcp_acceptqueue_promote - a half-open connection is established
- * @ho: record in the table, referenced by the caller
- * @skb: the segment that acknowledges our SYN; eaten, unless a child is
+ * xtcp_acceptqueue_promote - replace a half-open record by a child
+ * @ho: record in the flow table, referenced by the caller
+ * @skb: the segment that acknowledges our SYN; consumed, unless a child is
  *	returned
- * @seg: what it says
+ * @seg: its parsed header
  *
- * When memory is short the record stays: the peer sends again.
+ * If memory is short the record stays: the peer sends again.
  *
- * Return: the child, locked, in the accept queue; the caller hands it @skb,
- * whose payload and FIN are the child's, and calls xtcp_acceptqueue_announce().
- * NULL if there is none.
+ * Context: softirq, RCU read-side section.
+ * Return: the child, locked, in the accept queue; the caller passes it @skb,
+ * for payload and FIN, and calls xtcp_acceptqueue_announce(). NULL if no child
+ * was made.
  */
 struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 				      struct sk_buff *skb,
@@ -299,16 +304,17 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 		return NULL;
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
-	if (ho->shadows)
-		xtcp_timewait_succeeded(net, ho->shadowed, XTCP_EV_RCV_SYN);
+	if (ho->has_predecessor)
+		xtcp_timewait_succeeded(net, ho->predecessor, XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
 	return child_start(ho->ls, sk, skb) ? sk : NULL;
 }
 
 /*
- * Who brought a lossless cookie repeats it until it hears from us: at once.
- * It may have come with a later segment than the first; those before it have
- * older timestamps (RFC 7323 4.3), so the next one is not held against it.
+ * A client with a lossless cookie repeats it until it receives a segment from us:
+ * ACK at once. If the cookie arrived with a later segment than the third ACK, the
+ * segments before it have older timestamps (RFC 7323 4.3): make TS.Recent too old
+ * to reject them.
  */
 static void child_of_option(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -320,11 +326,12 @@ static void child_of_option(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_acceptqueue_promote_cookie - a cookie came back
- * @ho: what the cookie tells; in no table, stays the caller's
- * @skb: the segment that brought it; eaten, unless a child is returned
- * @seg: what it says
+ * xtcp_acceptqueue_promote_cookie - create a child from a valid cookie
+ * @ho: record on the caller's stack with the cookie's options; in no table
+ * @skb: the segment with the cookie; consumed, unless a child is returned
+ * @seg: its parsed header
  *
+ * Context: softirq, RCU read-side section.
  * Return: as xtcp_acceptqueue_promote().
  */
 struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
@@ -372,7 +379,7 @@ static struct sock *queue_pop(struct xtcp_listener *ls)
 	return xs ? xtcp_to_sk(xs) : NULL;
 }
 
-/* Sleep until a child is queued. The listener's lock is released meanwhile. */
+/* Sleep until a child is queued, without the listener's socket lock. */
 static int wait_for_child(struct sock *lsk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -404,9 +411,11 @@ static int wait_for_child(struct sock *lsk, long *timeo)
  * xtcp_acceptqueue_accept - accept(2)
  * @lsk: listener, unlocked
  * @flags: O_NONBLOCK
- * @err: set when NULL is returned: -EINVAL not listening, -EAGAIN, -EINTR
+ * @err: set if NULL is returned: -EINVAL if @lsk does not listen, -EAGAIN,
+ *	-EINTR, -ERESTARTSYS
  *
- * Return: the oldest child with its reference, or NULL.
+ * Context: process, may sleep.
+ * Return: the oldest child, with the queue's reference, or NULL.
  */
 struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 {
@@ -431,8 +440,8 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 }
 
 /*
- * xtcp_migrate_req: another listener of the group takes the child, whether its
- * queue is full or not.
+ * xtcp_migrate_req: move the child to another listener of the group, even if its
+ * queue is full. Returns true if it was moved.
  */
 static bool migrate(struct xtcp_listener *ls, struct sock *sk)
 {
@@ -460,7 +469,7 @@ static bool migrate(struct xtcp_listener *ls, struct sock *sk)
 	return moved;
 }
 
-/* A child that nobody will accept. */
+/* End a child that will not be accepted. */
 static void child_end(struct sock *sk)
 {
 	if (sk->sk_state != XTCP_CLOSED) {
@@ -472,8 +481,8 @@ static void child_end(struct sock *sk)
 }
 
 /**
- * xtcp_acceptqueue_stop - the listener closes: its children are reset, or move
- * @ls: no half-open record is left
+ * xtcp_acceptqueue_stop - the listener closes: migrate or reset its children
+ * @ls: its SYN queue is empty
  *
  * Context: process.
  */
@@ -486,10 +495,10 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 	spin_unlock_bh(&ls->accept_lock);
 
 	while ((sk = queue_pop(ls))) {
-		/* The queue's reference ends with it, or goes to another's. */
+		/* Ending it drops the queue's reference; another queue takes it. */
 		sock_hold(sk);
 		local_bh_disable();
-		/* Its user, if any, is the administrator who kills it. */
+		/* Nobody owns its lock, except for xtcp_kill. */
 		bh_lock_sock(sk);
 		if (!migrate(ls, sk))
 			child_end(sk);

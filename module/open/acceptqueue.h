@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * acceptqueue.h - from half-open to a socket that accept() returns
+ * acceptqueue.h - children: from the third ACK to accept()
  */
 #ifndef XTCP_OPEN_ACCEPTQUEUE_H
 #define XTCP_OPEN_ACCEPTQUEUE_H
@@ -14,12 +14,12 @@ struct xtcp_listener;
 struct xtcp_seg;
 
 /**
- * xtcp_acceptqueue_is_full - has the listener no room for one more
+ * xtcp_acceptqueue_is_full - is the accept queue full
  * @lsk: listener
  *
- * One more than the backlog fits, as in Linux.
+ * The queue holds one child more than the backlog, as in Linux.
  *
- * Return: true when it is full.
+ * Return: true if no more children may be queued.
  */
 static inline bool xtcp_acceptqueue_is_full(const struct sock *lsk)
 {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * begin.c - a connection begins in a socket
+ * begin.c - initialise a socket's TCB for a new connection
  *
- * RFC 9293 3.3.1. A socket may come from socket() or be a listener's copy, or
- * have had a connection before (connect() after a failed one, or after
- * AF_UNSPEC). What belongs to one connection, and not to the socket and its
- * options, is set back here: by those who own the fields, of whom this is the
- * list.
+ * RFC 9293 3.3.1. The socket may be new, a copy of a listener, or have had a
+ * connection before (connect() after a failed connect(), or after AF_UNSPEC).
+ * The fields of a connection, in contrast to those of the socket and its
+ * options, are reset here, by the files that own them.
  *
- * Context: socket lock, or a socket that nobody else has seen.
+ * Context: socket lock, or a socket that is not visible yet.
  */
 #include "open/begin.h"
 
@@ -36,17 +35,16 @@
 #include "transfer/urgent.h"
 
 /**
- * xtcp_begin - nothing of an earlier connection stays
- * @xs: socket; its queues are empty and its timers off
+ * xtcp_begin - reset all fields that belong to a connection
+ * @xs: socket with empty queues and no timer set; locked or not yet visible
  *
- * Numbers, windows, RTT, congestion and ACK state are set by those who open
- * the connection.
+ * The callers set sequence numbers, windows, RTT, congestion and ACK state.
  */
 void xtcp_begin(struct xtcp_sock *xs)
 {
 	u64 now_ns = xtcp_now_ns();
 
-	/* Options are agreed on by the SYNs. */
+	/* The SYNs negotiate these options. */
 	xs->snd_wscale = 0;
 	xs->wscale_ok = 0;
 	xs->ts_ok = 0;
@@ -74,9 +72,9 @@ void xtcp_begin(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_begin_send - where the send sequence space begins
- * @xs: connection with nothing queued
- * @seq: next number to be sent; all before it is acknowledged
+ * xtcp_begin_send - set the start of the send sequence space
+ * @xs: connection with empty send queues; locked or not yet visible
+ * @seq: SND.NXT; all before it is acknowledged
  */
 void xtcp_begin_send(struct xtcp_sock *xs, seq_t seq)
 {
@@ -92,9 +90,9 @@ void xtcp_begin_send(struct xtcp_sock *xs, seq_t seq)
 }
 
 /**
- * xtcp_begin_receive - where the receive sequence space begins
- * @xs: connection with nothing received
- * @seq: next number expected
+ * xtcp_begin_receive - set the start of the receive sequence space
+ * @xs: connection that has received nothing; locked or not yet visible
+ * @seq: RCV.NXT
  */
 void xtcp_begin_receive(struct xtcp_sock *xs, seq_t seq)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * begin.h - a connection begins in a socket
+ * begin.h - initialise a socket's TCB for a new connection
  */
 #ifndef XTCP_OPEN_BEGIN_H
 #define XTCP_OPEN_BEGIN_H

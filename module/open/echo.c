@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * echo.c - a lossless cookie goes back to the server that sent it
+ * echo.c - the client's part of lossless cookies (open/cookie.c)
  *
- * The client's part of open/cookie.c. A server that answered with a cookie
- * knows nothing of us: until one segment of ours has come through, our own
- * ESTABLISHED is a belief. So each segment carries the cookie, and an ACK with
- * it is repeated while nothing else is in flight whose timer would repeat it,
- * until a segment of the server shows that it knows us.
+ * A server that answered with a cookie has no record of the connection until
+ * one of our segments with the cookie arrives. So each segment carries the
+ * cookie, until a segment of the server shows that it has a socket. While
+ * nothing is in flight that the retransmission timer would send again, an ACK
+ * with the cookie is repeated.
  *
- * The cookie lies where listeners and their children have their queue's links:
- * a socket that connected is neither.
+ * xs->cookie shares its memory with the accept queue's fields, which only
+ * listeners and their children use.
  *
- * Socket lock; process context or softirq.
+ * Context: socket lock; process or softirq.
  */
 #include "open/echo.h"
 
@@ -24,9 +24,9 @@
 #include "user/stats.h"
 
 /*
- * The ACK goes again after 1, 2, 4, 8 and 16 s, as often as a server without
- * cookies would have sent its SYN-ACK again, and within the 60 s that any
- * cookie lives. Whatever else we send takes the cookie along later, too.
+ * The ACK is sent again after 1, 2, 4, 8 and 16 s: as often as a server
+ * without cookies would retransmit its SYN-ACK, and within the 60 s for which
+ * each cookie is accepted. Later segments still carry the cookie.
  */
 #define ECHOES_MAX	5
 
@@ -50,9 +50,9 @@ void xtcp_echo_init(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_echo_keep - a SYN-ACK has a cookie
+ * xtcp_echo_keep - store a SYN-ACK's cookie
  * @sk: in SYN-SENT, locked
- * @opt: options of the SYN-ACK; what only the cookie says is added
+ * @opt: options of the SYN-ACK; options that only the cookie names are added
  */
 void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt)
 {
@@ -65,9 +65,9 @@ void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt)
 }
 
 /**
- * xtcp_echo_start - the cookie has gone back for the first time
- * @sk: ESTABLISHED since just now, with @cookie_held and nothing in flight;
- *	locked
+ * xtcp_echo_start - start to repeat the ACK with the cookie
+ * @sk: just became ESTABLISHED, has @cookie_held and nothing in flight; has
+ *	sent the cookie once; locked
  */
 void xtcp_echo_start(struct sock *sk)
 {
@@ -75,10 +75,10 @@ void xtcp_echo_start(struct sock *sk)
 }
 
 /**
- * xtcp_echo_heard - the server knows us
- * @sk: locked, with @cookie_held; an acceptable segment has come
+ * xtcp_echo_heard - the server has a socket: stop sending the cookie
+ * @sk: locked, with @cookie_held; an acceptable segment has arrived
  *
- * The room of the cookie is free for text again.
+ * Segments may again be longer by the length of the option.
  */
 void xtcp_echo_heard(struct sock *sk)
 {
@@ -92,7 +92,7 @@ void xtcp_echo_heard(struct sock *sk)
 }
 
 /**
- * xtcp_echo_timeout - the server has not been heard
+ * xtcp_echo_timeout - no segment of the server has arrived: repeat the ACK
  * @sk: locked, with @cookie_held and nothing in flight
  */
 void xtcp_echo_timeout(struct sock *sk)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * echo.h - a lossless cookie goes back to the server that sent it
+ * echo.h - the client's part of lossless cookies
  */
 #ifndef XTCP_OPEN_ECHO_H
 #define XTCP_OPEN_ECHO_H

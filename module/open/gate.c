@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gate.c - what becomes of a SYN for a listener
+ * gate.c - decide what to do with a SYN for a listener
  *
- * RFC 4987. Every SYN for a listener comes through here, whatever wire it took,
- * and before any socket's lock: into the SYN queue while there is room, else
- * answered with a cookie, else dropped. The verdict costs a few loads; memory is
- * taken only for a record, and a cookie's answer is made of the SYN itself.
+ * RFC 4987. Every SYN for a listener, on either wire, is checked here before any
+ * socket is locked: it gets a half-open record while the SYN queue has space,
+ * else a cookie, else it is dropped. The verdict costs a few loads. Memory is
+ * allocated for a record only; a cookie's SYN-ACK is built in the SYN's skb.
  *
- * While SYNs are being dropped by the dozen, net/prerouting.c asks
- * xtcp_gate_refuses() before IP has looked for a route: the same verdict, some
- * thousand instructions earlier. It is never asked for more than a drop, so
- * that an answer always has the firewall's input rules behind it. A work item
- * registers the hook, which may sleep, and says when it drops.
+ * While many SYNs are dropped, net/prerouting.c calls xtcp_gate_refuses() before
+ * IP looks up a route: the same verdict, some thousand instructions earlier. It
+ * only drops there; SYNs that are to be answered first pass the firewall's input
+ * rules. A work item registers the hook, because that may sleep, and switches
+ * early drops on and off.
  *
- * No SYN ever ends another's half-open connection: with a full queue it is the
- * new one that has to go without (LC-41 only shortens the wait of old ones).
+ * A SYN never ends another half-open connection: if the queue is full, the new
+ * SYN is dropped (LC-41 only shortens the retransmissions of old records).
  *
- * Context: softirq under RCU; the listener is not locked. The work item and
- * xtcp_gate_net_*(): process.
+ * Context: softirq, RCU read-side section; the listener is not locked. The work
+ * item and xtcp_gate_net_*(): process.
  */
 #include "open/gate.h"
 
@@ -41,17 +41,17 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
-/* So many drops in a second are worth what each packet pays in the hook. */
+/* Drops in a second from which on early drops save more than the hook costs. */
 #define HOOK_DROPS	64
-/* Without a drop for as long, the hook lets all pass again. */
-#define HOOK_CALM_S	2U
+/* Seconds without a drop after which the hook lets all packets pass. */
+#define HOOK_QUIET_S	2U
 
 static struct xtcp_gate *gate_of(struct net *net)
 {
 	return xtcp_net(net)->gate;
 }
 
-/* Count one more; was it among the first @limit of this second? */
+/* Count an event. Returns true if it is among the first @limit of this second. */
 static bool rate_allows(struct xtcp_rate *rate, int limit)
 {
 	u32 now = ktime_get_seconds();
@@ -63,7 +63,7 @@ static bool rate_allows(struct xtcp_rate *rate, int limit)
 	return atomic_inc_return(&rate->count) <= limit;
 }
 
-/* Would rate_allows() say no? Counts nothing. */
+/* Returns true if rate_allows() would return false. Does not count. */
 static bool rate_is_spent(const struct xtcp_rate *rate, int limit)
 {
 	return READ_ONCE(rate->second) == (u32)ktime_get_seconds() &&
@@ -80,17 +80,17 @@ static const char *const verdict_words[] = {
 	[XTCP_GATE_DROP_RATE]	= "dropped, rate limit",
 };
 
-/* What the gate thinks of a SYN, before anything is counted. */
+/* The verdict on a SYN and the facts behind it, for the counters. */
 struct opinion {
 	enum xtcp_gate_verdict	verdict;
-	bool			full;	/* the SYN queue; not asked if proven */
-	bool			cookie;	/* no record may be made */
+	bool			full;	/* the SYN queue; not set if @proven */
+	bool			cookie;	/* no record may be created */
 };
 
 /*
- * RFC 4987 3.6: the queue while there is room, then a cookie, else nothing.
- * Linux's order: the SYN queue before the accept queue. @proven: the peer has
- * had a connection to us.
+ * RFC 4987 3.6: a record while the queue has space, then a cookie, else a drop.
+ * The SYN queue is checked before the accept queue, as in Linux. @proven: the
+ * SYN is from a known peer.
  */
 static __always_inline struct opinion judge(struct xtcp_listener *ls,
 					    const struct xtcp_key *key, bool proven)
@@ -120,7 +120,7 @@ static bool is_drop(enum xtcp_gate_verdict verdict)
 	return verdict != XTCP_GATE_QUEUE && verdict != XTCP_GATE_COOKIE;
 }
 
-/* One line a listener, however long the flood lasts. */
+/* Log one line for each listener, however long the flood lasts. */
 static void flood_warn(struct xtcp_listener *ls, bool cookies)
 {
 	if (READ_ONCE(ls->warned))
@@ -131,7 +131,7 @@ static void flood_warn(struct xtcp_listener *ls, bool cookies)
 			     cookies ? "Sending cookies" : "Dropping request");
 }
 
-/* As Linux counts: a cookie that mode 2 makes is one of a full queue, too. */
+/* Count as Linux does: cookies of mode 2 count as those of a full queue, too. */
 static __always_inline void count(struct xtcp_listener *ls, const struct opinion *o)
 {
 	struct net *net = sock_net(ls->sk);
@@ -155,7 +155,7 @@ static __always_inline void count(struct xtcp_listener *ls, const struct opinion
 		xtcp_listener_dropped(ls);
 }
 
-/* xtcp:xtcp_syn; the arguments cost loads, so only if it is enabled. */
+/* xtcp:xtcp_syn. The arguments cost loads, so first ask if it is enabled. */
 static __always_inline void trace_verdict(const struct xtcp_listener *ls,
 					  const struct xtcp_key *key,
 					  enum xtcp_gate_verdict verdict, bool early)
@@ -167,7 +167,7 @@ static __always_inline void trace_verdict(const struct xtcp_listener *ls,
 		       early);
 }
 
-/* A drop: are there so many that the hook pays? */
+/* Count a drop; if there are many, start the work item that drops early. */
 static void note_drop(struct net *net)
 {
 	struct xtcp_gate *gate = gate_of(net);
@@ -187,14 +187,15 @@ static inline bool may_syn_ack(struct net *net)
 }
 
 /**
- * xtcp_gate_syn - a SYN arrives for a listener: what becomes of it
+ * xtcp_gate_syn - decide what to do with a SYN for a listener
  * @ls: queues of the listener
  * @key: the SYN's connection
- * @proven: it may end a TIME-WAIT, so that the peer is known to be there
+ * @proven: the 4-tuple has a TIME-WAIT record: the SYN is from a known peer
  *
- * The verdict is counted and traced; the caller acts on it.
+ * Counts and traces the verdict; the caller acts on it.
  *
- * Return: XTCP_GATE_QUEUE, XTCP_GATE_COOKIE, or why the SYN is to be dropped.
+ * Context: softirq, RCU read-side section.
+ * Return: XTCP_GATE_QUEUE, XTCP_GATE_COOKIE, or the reason to drop the SYN.
  */
 enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
 				     const struct xtcp_key *key, bool proven)
@@ -218,13 +219,13 @@ static bool syn_acks_are_spent(struct net *net)
 	return limit && rate_is_spent(&gate_of(net)->syn_acks, limit);
 }
 
-/* Has the kernel's own TCP that connection? net/hook.c gives it the SYN then. */
+/* Does the kernel's TCP have the connection? Then net/hook.c passes the SYN on. */
 static bool is_for_stock(struct net *net, const struct xtcp_key *key)
 {
 	return key->wire == XTCP_WIRE_TCP && xtcp_hook_stock_connected(net, key);
 }
 
-/* For a SYN of no connection: would its listener drop it? Counts if so. */
+/* Would the listener drop a SYN of no connection? If so, the drop is counted. */
 static bool listener_refuses(struct xtcp_listener *ls,
 			     const struct xtcp_key *key)
 {
@@ -241,16 +242,16 @@ static bool listener_refuses(struct xtcp_listener *ls,
 }
 
 /**
- * xtcp_gate_refuses - would a SYN be dropped, once it has come up to us?
+ * xtcp_gate_refuses - decide whether to drop a SYN before it is routed
  * @net: namespace
  * @key: connection; its local address is one of ours
- * @skb: segment, at its TCP header; not checked further
+ * @skb: segment, at its TCP header, otherwise unchecked
  *
- * A SYN of a connection that there is, even in TIME-WAIT, is let through; on the
- * TCP wire that of one of the kernel's own TCP, too.
+ * SYNs of existing connections, even in TIME-WAIT, are not dropped; on the TCP
+ * wire, neither are those of connections of the kernel's TCP.
  *
- * Context: softirq under RCU.
- * Return: true: it was counted as dropped, and is to be.
+ * Context: softirq, RCU read-side section.
+ * Return: true if the caller must drop it; the drop has been counted.
  */
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb)
@@ -270,7 +271,8 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
  * xtcp_gate_drops_early - are SYNs dropped before they are routed
  * @net: namespace
  *
- * Context: RCU. Return: true while a flood lasts, and two to three seconds more.
+ * Context: RCU read-side section.
+ * Return: true during a flood and for two to three seconds after it.
  */
 bool xtcp_gate_drops_early(struct net *net)
 {
@@ -278,10 +280,14 @@ bool xtcp_gate_drops_early(struct net *net)
 }
 
 /**
- * xtcp_gate_may_syn_ack - may one more SYN-ACK answer a SYN in this second?
+ * xtcp_gate_may_syn_ack - the rate limit of SYN-ACKs
  * @net: namespace
  *
- * xtcp_synack_ratelimit. Those that a timer sends again are not asked for.
+ * xtcp_synack_ratelimit, for answers to SYNs; retransmissions by the timer are
+ * not limited.
+ *
+ * Context: softirq.
+ * Return: true if a SYN-ACK may be sent; it has been counted.
  */
 bool xtcp_gate_may_syn_ack(struct net *net)
 {
@@ -291,12 +297,14 @@ bool xtcp_gate_may_syn_ack(struct net *net)
 /**
  * xtcp_gate_reset - answer a segment that belongs to no connection with a RST
  * @net: namespace
- * @skb: segment; eaten
+ * @skb: segment; consumed
  * @key: its connection
- * @seg: what it says
- * @listening: there is a listener, that can do nothing with it
+ * @seg: its parsed header
+ * @listening: its port has a listener, which cannot use it
  *
- * xtcp_rst_ratelimit; the RSTs that end a connection are not counted by it.
+ * Limited by xtcp_rst_ratelimit; RSTs that end a connection are not.
+ *
+ * Context: softirq.
  */
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
@@ -315,23 +323,23 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 				    XTCP_MIB_RESET_SENT_NO_CONNECTION);
 }
 
-/* Runs once when drops begin, then each second until they have ended. */
+/* Work item: runs once when drops begin, then each second until they end. */
 static void watch(struct work_struct *work)
 {
 	struct xtcp_gate *gate =
 		container_of(work, struct xtcp_gate, watch.work);
-	bool calm = (u32)ktime_get_seconds() - READ_ONCE(gate->dropped_s) >=
-		    HOOK_CALM_S;
+	bool quiet = (u32)ktime_get_seconds() - READ_ONCE(gate->dropped_s) >=
+		     HOOK_QUIET_S;
 
-	if (!calm && !gate->hooked)
+	if (!quiet && !gate->hooked)
 		gate->hooked = !xtcp_prerouting_add(gate->net);
-	WRITE_ONCE(gate->early, !calm && gate->hooked);
+	WRITE_ONCE(gate->early, !quiet && gate->hooked);
 	if (gate->early)
 		schedule_delayed_work(&gate->watch, HZ);
 }
 
 /**
- * xtcp_gate_net_init - the gate of a new namespace
+ * xtcp_gate_net_init - create the gate of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -350,9 +358,9 @@ int xtcp_gate_net_init(struct net *net)
 
 /**
  * xtcp_gate_net_exit - undo xtcp_gate_net_init()
- * @net: namespace; its listeners are gone, and no SYN comes up any more
+ * @net: namespace; it has no listeners any more, and no SYN reaches it
  *
- * Returns when the hook has seen its last packet.
+ * Returns after the hook has finished with its last packet.
  */
 void xtcp_gate_net_exit(struct net *net)
 {

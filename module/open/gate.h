@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * gate.h - what becomes of a SYN for a listener
+ * gate.h - decide what to do with a SYN for a listener
  */
 #ifndef XTCP_OPEN_GATE_H
 #define XTCP_OPEN_GATE_H
@@ -16,22 +16,22 @@ struct xtcp_listener;
 struct xtcp_seg;
 struct xtcp_sources;
 
-/* What becomes of a SYN. */
+/* What to do with a SYN. */
 enum xtcp_gate_verdict {
-	XTCP_GATE_QUEUE,		/* a half-open record, a SYN-ACK */
-	XTCP_GATE_COOKIE,		/* a SYN-ACK that carries the record */
-	XTCP_GATE_DROP_QUEUE,		/* the SYN queue is full, no cookies */
-	XTCP_GATE_DROP_RESERVED,	/* what is left is for known peers */
-	XTCP_GATE_DROP_ACCEPT,		/* the accept queue is full */
-	XTCP_GATE_DROP_SOURCE,		/* its source has too many records */
-	XTCP_GATE_DROP_RATE,		/* SYN-ACKs enough for this second */
+	XTCP_GATE_QUEUE,		/* create a half-open record */
+	XTCP_GATE_COOKIE,		/* answer with a cookie, store nothing */
+	XTCP_GATE_DROP_QUEUE,		/* drop: SYN queue full, no cookies */
+	XTCP_GATE_DROP_RESERVED,	/* drop: rest kept for known peers */
+	XTCP_GATE_DROP_ACCEPT,		/* drop: accept queue full */
+	XTCP_GATE_DROP_SOURCE,		/* drop: source at its limit */
+	XTCP_GATE_DROP_RATE,		/* drop: rate limit of SYN-ACKs */
 };
 
 /**
- * struct xtcp_rate - events in the current second
- * @second: of CLOCK_MONOTONIC
- * @count: in it; when a second begins on two CPUs at once, what one of them
- *	has counted may be lost, and so many more pass
+ * struct xtcp_rate - counter of a rate limit
+ * @second: the second of CLOCK_MONOTONIC that @count belongs to
+ * @count: events in @second. If two CPUs begin a second at once, the count of
+ *	one may be lost, and that many more events pass
  */
 struct xtcp_rate {
 	u32		second;
@@ -41,15 +41,15 @@ struct xtcp_rate {
 /**
  * struct xtcp_gate - the gate of a namespace
  * @net: the namespace
- * @syn_acks: SYN-ACKs in answer to SYNs, with xtcp_synack_ratelimit
- * @resets: RSTs to nobody's segments, with xtcp_rst_ratelimit
- * @drops: SYNs dropped, while @early isn't set
- * @dropped_s: second of CLOCK_MONOTONIC in which one was last
- * @early: PRE_ROUTING drops already; written by @watch
- * @hooked: the hook that does so is registered; of @watch, and set until the
- *	namespace ends
- * @watch: registers that hook, and sets and clears @early
- * @sources: half-open records of each source, or NULL: never asked for
+ * @syn_acks: SYN-ACKs in answer to SYNs, for xtcp_synack_ratelimit
+ * @resets: RSTs to segments of no connection, for xtcp_rst_ratelimit
+ * @drops: SYNs dropped, counted while @early is not set
+ * @dropped_s: second of CLOCK_MONOTONIC in which a SYN was last dropped
+ * @early: SYNs are dropped in PRE_ROUTING already; written by @watch
+ * @hooked: the hook that drops them there is registered; written by @watch, and
+ *	set until the namespace ends
+ * @watch: work item that registers the hook, and sets and clears @early
+ * @sources: counters of half-open records by source; NULL: never needed yet
  */
 struct xtcp_gate {
 	struct net		*net;

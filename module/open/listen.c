@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * listen.c - passive open: what a listener owns, and its answer to a SYN
+ * listen.c - passive open: listen(), and segments in state LISTEN
  *
- * RFC 9293 3.10.1 (passive OPEN) and 3.10.7.2 (LISTEN); RFC 4987 on what a
- * flood of SYNs must not cost.
+ * RFC 9293 3.10.1 (passive OPEN) and 3.10.7.2 (LISTEN); RFC 4987 (SYN floods).
  *
- * Birth and death of a struct xtcp_listener: listen() makes it; close(),
- * shutdown(RD) and disconnect() of the listener take the socket out of the
- * listener hash, clear the pointer, empty both queues and free it a grace
- * period later. A segment that found the listener before may still be inside:
- * it sees closed queues (@open, dead delay lines), which refuse it.
+ * Life cycle of a struct xtcp_listener: listen() allocates it. close(),
+ * shutdown(RD) and disconnect() of the listener unhash the socket, clear the
+ * pointer, empty both queues and free the structure after a grace period. A
+ * segment that found the listener before that may still be processed: its
+ * queues are closed (@open, dead delay lines) and refuse it.
  *
- * Context: xtcp_listen*() process, socket lock; xtcp_listen_rcv() softirq
- * under RCU, the listener is not locked.
+ * Context: xtcp_listen() and xtcp_listen_stop() process, socket lock;
+ * xtcp_listen_rcv() and xtcp_listen_syn() softirq in an RCU read-side section,
+ * the listener is not locked.
  */
 #include "open/listen.h"
 
@@ -44,7 +44,7 @@
 #include "transfer/window.h"
 #include "user/stats.h"
 
-/* Cookies are believed that long after the SYN queue was last full. */
+/* Seconds after the last overflow of the SYN queue in which cookies are accepted. */
 #define COOKIE_BELIEF_S		120
 
 static struct xtcp_listener *listener_alloc(struct sock *sk)
@@ -79,9 +79,9 @@ static void listener_free_rcu(struct rcu_head *rcu)
 }
 
 /**
- * xtcp_listener_counts_sum - what a listener has seen, on all CPUs
- * @ls: its queues
- * @sum: filled
+ * xtcp_listener_counts_sum - sum a listener's counters over all CPUs
+ * @ls: queues of the listener
+ * @sum: filled in
  */
 void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
 			      struct xtcp_listener_counts *sum)
@@ -103,7 +103,7 @@ void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
 }
 
 /**
- * xtcp_listener_dropped - a SYN or a third ACK is lost
+ * xtcp_listener_dropped - count a dropped SYN or third ACK
  * @ls: queues of its listener
  */
 void xtcp_listener_dropped(struct xtcp_listener *ls)
@@ -113,7 +113,7 @@ void xtcp_listener_dropped(struct xtcp_listener *ls)
 }
 
 /**
- * xtcp_listener_overflowed - a SYN or a third ACK meets a full accept queue
+ * xtcp_listener_overflowed - count a SYN or third ACK that met a full accept queue
  * @ls: queues of its listener
  */
 void xtcp_listener_overflowed(struct xtcp_listener *ls)
@@ -122,7 +122,7 @@ void xtcp_listener_overflowed(struct xtcp_listener *ls)
 	XTCP_LISTENER_INC(ls, accept_overflows);
 }
 
-/* By this a SYN finds it. */
+/* Set the address and port under which SYNs find the listener. */
 static void name_listener(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -151,13 +151,13 @@ static int listen_start(struct sock *sk)
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
 	name_listener(sk);
-	/* Whoever sees LISTEN must find the queues (xtcp_listener_of()). */
+	/* Readers that see LISTEN must see the queues (xtcp_listener_of()). */
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
-	/* Children are copies, and would release the same routes again. */
+	/* Children are copies: each would release the same route. */
 	sk_dst_reset(sk);
 	xtcp_demux_forget(sk);
-	/* From now on it is found, and kept, under RCU alone. */
+	/* Lookups find the socket under RCU, without taking a reference. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	err = xtcp_listener_add(sk);
 	if (err) {
@@ -170,10 +170,11 @@ static int listen_start(struct sock *sk)
 /**
  * xtcp_listen - listen(2)
  * @sock: socket
- * @backlog: of the accept queue; more than net.core.somaxconn was cut off
+ * @backlog: limit of the accept queue, at most net.core.somaxconn
  *
- * Return: 0; -EINVAL for a connected socket; -EADDRINUSE when another socket
- * listens on the port, or none is free; -ENOMEM.
+ * Context: process.
+ * Return: 0; -EINVAL for a connected socket; -EADDRINUSE if another socket
+ * listens on the port, or no port is free; -ENOMEM.
  */
 int xtcp_listen(struct socket *sock, int backlog)
 {
@@ -201,13 +202,14 @@ unlock:
 }
 
 /**
- * xtcp_listen_stop - a listener closes
+ * xtcp_listen_stop - free a listener's queues
  * @sk: locked; its state has left LISTEN
  *
- * Children that were not accepted are reset; half-open connections vanish,
- * and what their peers send later is answered with RST (LC-46). With
- * xtcp_migrate_req both go on with another listener of the SO_REUSEPORT group,
- * if there is one.
+ * Children in the accept queue are reset, half-open records dropped; later
+ * segments of their peers are answered with RST (LC-46). With xtcp_migrate_req
+ * both move to another listener of the SO_REUSEPORT group if there is one.
+ *
+ * Context: process, may sleep.
  */
 void xtcp_listen_stop(struct sock *sk)
 {
@@ -216,15 +218,15 @@ void xtcp_listen_stop(struct sock *sk)
 	xtcp_listener_del(sk);
 	xtcp_port_unlisten(sk);
 	WRITE_ONCE(xtcp_sk(sk)->listener, NULL);
-	/* Segments that came in before see @ls to the end of their RCU. */
+	/* Segments in processing may use @ls until their RCU section ends. */
 	xtcp_synqueue_stop(ls);
 	xtcp_acceptqueue_stop(ls);
 	call_rcu(&ls->rcu, listener_free_rcu);
 }
 
 /*
- * Does the route to the peer have "features ecn"? It is asked only where the
- * peer offers ECN and the knob doesn't want it.
+ * Does the route to the peer have "features ecn"? Called only if the peer offers
+ * ECN and the knob forbids it.
  */
 static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
 {
@@ -242,8 +244,8 @@ static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
 }
 
 /*
- * What the peer offered and we take. This and the next two are what a flood
- * costs at each SYN, so they become part of who calls them.
+ * Store the options that the peer offers and we accept. Hot under a SYN flood,
+ * like the next functions: force-inlined.
  */
 static __always_inline void negotiate(struct net *net, struct xtcp_halfopen *ho,
 				      const struct xtcp_seg *seg, bool ecn_offered)
@@ -277,13 +279,13 @@ static __always_inline void receive_window(struct xtcp_halfopen *ho)
 	u8 wscale;
 	u32 wnd;
 
-	/* What we announce as our MSS the route will say: synqueue.c. */
+	/* 0: our MSS is not known before the route is (synqueue.c). */
 	xtcp_window_init(ho->ls->sk, 0, ho->wscale_ok, &wnd, &wscale);
 	ho->rcv_wscale = wscale;
 	ho->rcv_wnd = min(wnd, XTCP_WINDOW_MAX);
 }
 
-/* xtcp_reflect_tos: the client chooses the DSCP, for the child as well. */
+/* xtcp_reflect_tos: use the DSCP of the client's SYN, for the child as well. */
 static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
 		      const struct xtcp_family *af)
 {
@@ -294,7 +296,7 @@ static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
 	return af->dscp(skb) | (tos & INET_ECN_MASK);
 }
 
-/* Everything that follows from the SYN alone. */
+/* Fill in the fields of a record that follow from the SYN alone. */
 static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 					  const struct sk_buff *skb, const struct xtcp_key *key,
 					  const struct xtcp_seg *seg, u64 identity)
@@ -315,12 +317,12 @@ static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
-	ho->shadows = 0;
+	ho->has_predecessor = 0;
 }
 
 /*
- * A group that shares its port has one stamp for all: a program may give the
- * third ACK to another listener than it gave the SYN.
+ * Time of the last overflow. A SO_REUSEPORT group has a common one: its BPF
+ * program may choose another listener for the third ACK than for the SYN.
  */
 static u32 *overflow_stamp(struct xtcp_listener *ls)
 {
@@ -329,7 +331,7 @@ static u32 *overflow_stamp(struct xtcp_listener *ls)
 	return unlikely(reuse) ? &reuse->synq_overflow_ts : &ls->overflow_s;
 }
 
-/* Written once a second: a flood must not fight for its cache line. */
+/* Written at most once a second, so that CPUs don't contend for the cache line. */
 static void overflow_note(struct xtcp_listener *ls)
 {
 	u32 now = (u32)ktime_get_seconds() ?: 1;
@@ -340,9 +342,9 @@ static void overflow_note(struct xtcp_listener *ls)
 }
 
 /*
- * Without cookies the last quarter of xtcp_max_syn_backlog is kept for peers
- * that a table of route metrics knows to be alive. We have no such table: only
- * who has a connection in TIME-WAIT is known.
+ * Without cookies the last quarter of xtcp_max_syn_backlog is reserved for known
+ * peers. Linux knows them by a cache of route metrics; here these are peers with
+ * a TIME-WAIT record.
  */
 static int unreserved_backlog(struct net *net)
 {
@@ -352,8 +354,10 @@ static int unreserved_backlog(struct net *net)
 }
 
 /**
- * xtcp_listener_is_reserved - is the room left for known peers only?
- * @ls: queues of a listener that makes no cookies
+ * xtcp_listener_is_reserved - is the remaining space for known peers only
+ * @ls: queues of a listener that sends no cookies
+ *
+ * Return: true if SYNs of unknown peers must be dropped.
  */
 bool xtcp_listener_is_reserved(const struct xtcp_listener *ls)
 {
@@ -361,10 +365,10 @@ bool xtcp_listener_is_reserved(const struct xtcp_listener *ls)
 }
 
 /**
- * xtcp_listener_syn_limit - what a SYN of an unknown peer is judged by
+ * xtcp_listener_syn_limit - limit of the SYN queue for unknown peers
  * @ls: queues of a listener
  *
- * Return: records; the SYN queue is full when it holds more.
+ * Return: number of records; the SYN queue is full if it holds more.
  */
 unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
 {
@@ -376,7 +380,7 @@ unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
 	return min_t(unsigned int, limit, unreserved_backlog(net));
 }
 
-/* A SYN gets a half-open record. */
+/* Create a half-open record for a SYN, and send the SYN-ACK. Consumes @skb. */
 static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 		      const struct xtcp_key *key, const struct xtcp_seg *seg,
 		      struct xtcp_timewait *tw)
@@ -397,7 +401,7 @@ static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw)) {
-		/* Another CPU was first with the same SYN, or the listener closes. */
+		/* Another CPU was faster with the same SYN, or the listener closes. */
 		kfree_skb(skb);
 		return;
 	}
@@ -407,10 +411,9 @@ static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 }
 
 /*
- * A SYN gets a cookie.
- *
- * A cookie keeps no record: one on the stack serves to build the SYN-ACK. It is
- * filled in as far as that goes, and not zeroed first: this is a flood's path.
+ * Answer a SYN with a cookie. Consumes @skb. The SYN-ACK is built from a record
+ * on the stack, of which only the needed fields are set: zeroing it would cost
+ * too much under a SYN flood.
  */
 static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
@@ -436,12 +439,15 @@ static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 }
 
 /**
- * xtcp_listen_syn - a SYN arrives for a listener
- * @lsk: listener, under RCU
- * @skb: segment; eaten
+ * xtcp_listen_syn - process a SYN for a listener
+ * @lsk: listener, not locked
+ * @skb: segment; consumed
  * @key: its connection
- * @seg: what it says
- * @tw: TIME-WAIT that the SYN may end, referenced by the caller, or NULL
+ * @seg: its parsed header
+ * @tw: predecessor: TIME-WAIT record of the 4-tuple, referenced by the caller,
+ *	or NULL
+ *
+ * Context: softirq, RCU read-side section.
  */
 void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
@@ -477,7 +483,7 @@ static bool cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
 			COOKIE_BELIEF_S);
 }
 
-/* Was it one of ours? Counts what it was, and returns @good. */
+/* Count a valid (@good) or invalid cookie. Returns @good. */
 static bool count_cookie(struct xtcp_listener *ls, bool good)
 {
 	struct net *net = sock_net(ls->sk);
@@ -493,8 +499,8 @@ static bool count_cookie(struct xtcp_listener *ls, bool good)
 }
 
 /*
- * What a classic cookie tells: the MSS, and the rest by timestamps. The
- * segment is taken for the one behind the SYN.
+ * Fill in the options of a classic cookie: the MSS from the cookie, the others
+ * from the timestamp. The segment is assumed to be the third ACK.
  */
 static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 				const struct xtcp_seg *seg)
@@ -515,7 +521,7 @@ static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 	return true;
 }
 
-/* What a lossless cookie tells: all, whatever the knobs say by now. */
+/* Fill in the options of a lossless cookie: all of them, even if a knob changed. */
 static bool cookie_take_option(struct xtcp_halfopen *ho,
 			       const struct xtcp_family *af, u64 identity,
 			       const struct xtcp_seg *seg)
@@ -537,9 +543,9 @@ static bool cookie_take_option(struct xtcp_halfopen *ho,
 }
 
 /*
- * A segment brings a cookie: @mss is that of a classic one, which was good. The
- * lossless one is judged here. Return: true if it was good; *@child is then the
- * child that it made, or NULL: there is none, and the segment was eaten.
+ * Create a child from a cookie. @mss is that of a classic cookie, which has been
+ * checked; a lossless one is checked here. Returns true if the cookie is valid:
+ * *@child is then the child, or NULL if none could be made and @skb is consumed.
  */
 static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg,
@@ -552,7 +558,7 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	halfopen_fill(ho, ls, skb, key, seg, identity);
 	ho->irs = seq_sub(seg->seq, 1);
 	ho->iss = seq_sub(seg->ack, 1);
-	ho->resent = 1;		/* nobody knows when the SYN-ACK left */
+	ho->resent = 1;		/* the time of the SYN-ACK is unknown */
 	if (seg->opt.cookie ? !cookie_take_option(ho, af, identity, seg) :
 			      !cookie_take_classic(ho, mss, seg))
 		return false;
@@ -562,9 +568,8 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 }
 
 /*
- * An ACK for a listener: one that brings a cookie, or one that belongs to
- * nobody. A segment that has the option is judged by that alone. Return: as
- * cookie_take().
+ * Process an ACK for a listener, which may carry a cookie. If it has the option of
+ * the lossless cookie, that alone counts. Returns as cookie_take().
  */
 static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg,
@@ -579,7 +584,7 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 		return false;
 	identity = xtcp_isn_identity(sock_net(lsk), af, key);
 	if (!seg->opt.cookie) {
-		/* A forged one is to cost no more than this. */
+		/* Checked first: a forged ACK must not cost more than this. */
 		mss = xtcp_cookie_check(sock_net(lsk), identity,
 					af->cookie_mss, seq_sub(seg->seq, 1),
 					seq_sub(seg->ack, 1));
@@ -590,15 +595,16 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 }
 
 /**
- * xtcp_listen_rcv - a segment arrives for a listener
- * @sk: listener, under RCU
- * @skb: segment; eaten, unless a child is returned
+ * xtcp_listen_rcv - process a segment for a listener
+ * @sk: listener, not locked
+ * @skb: segment; consumed, unless a child is returned
  * @key: its connection
- * @seg: what it says
+ * @seg: its parsed header
  *
- * RFC 9293 3.10.7.2 in its order.
+ * RFC 9293 3.10.7.2, steps in the RFC's order.
  *
- * Return: the child that the segment made (xtcp_acceptqueue_promote_cookie()),
+ * Context: softirq, RCU read-side section.
+ * Return: the child that a cookie made (see xtcp_acceptqueue_promote_cookie()),
  * or NULL.
  */
 struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,

@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * synqueue.c - half-open connections
+ * synqueue.c - half-open records
  *
- * RFC 9293 3.10.7.4 in state SYN-RECEIVED, for a connection that a SYN made:
- * a record of 96 bytes in the flow table and in one of its listener's delay
- * lines. SYN-ACKs go out again 1, 2, 4, ... seconds after the one before
- * (RFC 6298 5.5), until xtcp_synack_retries are used up.
+ * RFC 9293 3.10.7.4 in state SYN-RECEIVED, for passive opens. A half-open
+ * record of 96 bytes is in the flow table and in one of its listener's delay
+ * lines. SYN-ACKs are retransmitted after 1, 2, 4, ... seconds (RFC 6298 5.5),
+ * xtcp_synack_retries times.
  *
- * Birth and death of a record
- *  1. xtcp_listen_rcv() makes it with three references: table, delay line,
- *     its own. It enters the line first, then the table, so that whoever
- *     finds it finds it waiting.
- *  2. It leaves the table once, by xtcp_synqueue_drop() or by promotion to a
- *     socket. Who takes it out sets its state to CLOSED, unlinks it from its
- *     line and drops both references.
- *  3. The timer may have it in hand just then: not in a line, not finished.
- *     It looks at the state after putting the record into the next line; the
- *     line's lock orders that against step 2, so one of the two unlinks it.
- *  4. When the listener closes, its lines are closed first (no timer runs any
- *     more), then each record left is dropped, or its place in the table taken
- *     by a copy that belongs to another listener of the group. A reader that
- *     still holds one sees the listener and its queues, which are freed by RCU.
- *  5. When the last reference has gone the record is freed. A reader without
- *     one may be looking at it still (flow.c); so it remains a record, or is
- *     freed by RCU, with a head for that where the delay line's link was.
+ * Life cycle of a record
+ *  1. xtcp_synqueue_insert() creates it with three references: of the flow
+ *     table, of the delay line, of the caller. It adds the record to the line
+ *     first, then to the table, so that a record that can be found is in a
+ *     line.
+ *  2. It is unhashed once, by xtcp_synqueue_drop() or by promotion to a
+ *     socket. The CPU that unhashes it sets its state to CLOSED, unlinks it
+ *     from its line and drops both references.
+ *  3. At that moment the timer may be working on the record, which then is in
+ *     no line. The timer reads the state after it has added the record to the
+ *     next line. The line's lock orders this against step 2, so exactly one of
+ *     the two unlinks it.
+ *  4. A closing listener closes its lines first, which stops the timer. Then
+ *     each remaining record is dropped, or replaced in the table by a copy
+ *     that belongs to another listener of the group. A reader that still has a
+ *     record may read the listener and its queues: they are freed by RCU.
+ *  5. The record is freed with its last reference. Lookups may still read it
+ *     without a reference (flow.c). So its memory is reused only for records,
+ *     or it is freed by RCU, with the rcu_head in place of the line's link.
  *
- * A SYN that opens a connection in TIME-WAIT anew makes a record that stands
- * before the time-wait record in the table until the third ACK proves it: then
- * the old connection ends. If it proves nothing, the old one has its place
- * again, and what is left of its 2MSL (RFC 9293 MAY-2). The record holds a
- * reference to it to its own end, for who has the record in hand may look at it.
+ * A SYN for a connection in TIME-WAIT creates a half-open record that replaces
+ * the TIME-WAIT record in the table. The third ACK ends the TIME-WAIT record.
+ * If the half-open record is dropped instead, the TIME-WAIT record returns to
+ * the table for the rest of its 2MSL (RFC 9293 MAY-2). The half-open record
+ * keeps a reference to it until it is freed, because code that has the former
+ * may dereference the latter.
  *
- * Fields are written before the record is visible. Afterwards @timeouts
- * changes (timer only), and @acked, @resent, @sent_us and @ts_recent, by
- * whatever softirq has a segment: two at once may lose one of two updates,
- * which costs an answer more or an RTT sample less.
+ * Most fields are written before the record is visible. Later only the timer
+ * writes @timeouts, and softirqs that process a segment write @acked, @resent,
+ * @sent_us and @ts_recent. Two softirqs at once may lose an update; that costs
+ * one answer too many or one RTT sample.
  *
  * Context: softirq; the listener is not locked.
  */
@@ -65,7 +68,7 @@
 #include "user/stats.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
-#define SYNACK_DELAY_MAX_MS	120000U	/* as long as any RTO of ours */
+#define SYNACK_DELAY_MAX_MS	120000U	/* the largest RTO of a socket */
 
 static_assert(sizeof(struct xtcp_halfopen) == 96);
 static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
@@ -74,31 +77,31 @@ static_assert(sizeof(struct xtcp_halfopen6) == 128);
 static struct kmem_cache *halfopen_cache __ro_after_init;
 static struct kmem_cache *halfopen6_cache __ro_after_init;
 
-static struct kmem_cache *cache_of(u8 family)
+static struct kmem_cache *halfopen_cache_of(u8 family)
 {
 	return xtcp_family_is_wide(family) ? halfopen6_cache : halfopen_cache;
 }
 
-static void free_rcu(struct rcu_head *rcu)
+static void halfopen_free_rcu(struct rcu_head *rcu)
 {
 	struct xtcp_halfopen *ho =
 		container_of(rcu, struct xtcp_halfopen, delay.rcu);
 
-	kmem_cache_free(cache_of(ho->flow.family), ho);
+	kmem_cache_free(halfopen_cache_of(ho->flow.family), ho);
 }
 
 /*
- * The last reference has gone. A reader may be looking at it still: its memory
- * stays that of a record, or it goes a grace period later (flow.c).
+ * Free a record that has no references any more. A lookup may still read it: its
+ * memory is reused only for records, or freed after a grace period (flow.c).
  */
 static void synqueue_free(struct xtcp_flow *flow)
 {
 	struct xtcp_halfopen *ho = container_of(flow, struct xtcp_halfopen,
 						flow);
 
-	if (unlikely(ho->shadows))
-		xtcp_flow_put(&ho->shadowed->flow);
-	xtcp_record_free(cache_of(flow->family), ho, &ho->delay.rcu, free_rcu);
+	if (unlikely(ho->has_predecessor))
+		xtcp_flow_put(&ho->predecessor->flow);
+	xtcp_record_free(halfopen_cache_of(flow->family), ho, &ho->delay.rcu, halfopen_free_rcu);
 }
 
 static const struct xtcp_flow_ops synqueue_ops = {
@@ -106,7 +109,7 @@ static const struct xtcp_flow_ops synqueue_ops = {
 };
 
 /**
- * xtcp_synqueue_init - make the caches
+ * xtcp_synqueue_init - create the slab caches
  *
  * Return: 0 or -ENOMEM.
  */
@@ -137,15 +140,15 @@ void xtcp_synqueue_exit(void)
 }
 
 /**
- * xtcp_synqueue_alloc - memory for a record
- * @family: of its addresses
+ * xtcp_synqueue_alloc - allocate a record
+ * @family: address family of the connection
  *
  * Context: any.
  * Return: a record of undefined content, or NULL.
  */
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 {
-	return kmem_cache_alloc(cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
+	return kmem_cache_alloc(halfopen_cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
 }
 
 static struct net *halfopen_net(const struct xtcp_halfopen *ho)
@@ -153,16 +156,16 @@ static struct net *halfopen_net(const struct xtcp_halfopen *ho)
 	return sock_net(ho->ls->sk);
 }
 
-/* The wait after so many timeouts. */
-static u32 delay_ms(unsigned int timeouts)
+/* Delay until the next timeout, after @timeouts of them. */
+static u32 synack_delay_ms(unsigned int timeouts)
 {
 	if (timeouts >= 7)
 		return SYNACK_DELAY_MAX_MS;
 	return min(SYNACK_DELAY_MS << timeouts, SYNACK_DELAY_MAX_MS);
 }
 
-/* The highest mark is written while the queue grows beyond it, and then not. */
-static void enter_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
+/* Count @ho. The peak is written only while the queue grows beyond it. */
+static void synqueue_enter(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	int qlen = atomic_inc_return(&ls->qlen);
 	int peak = atomic_read(&ls->qlen_peak);
@@ -176,50 +179,50 @@ static void enter_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 }
 
 /*
- * A record is young until its first timeout or its end, whichever comes first;
- * the timer and who ends it may meet here. One of the two gets true.
+ * ls->young counts records that were never retransmitted. The timer and the CPU
+ * that drops the record race to decrement it; cmpxchg() lets one of them.
  */
-static bool grows_up(struct xtcp_halfopen *ho)
+static bool halfopen_ages(struct xtcp_halfopen *ho)
 {
 	return cmpxchg(&ho->timeouts, 0, 1) == 0;
 }
 
-static void leave_queue(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
+static void synqueue_leave(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	atomic_dec(&ls->qlen);
-	if (grows_up(ho))
+	if (halfopen_ages(ho))
 		atomic_dec(&ls->young);
 	xtcp_source_del(sock_net(ls->sk), &ho->flow);
 }
 
 /**
- * xtcp_synqueue_ts_offset - what is added to the clock in TSval
+ * xtcp_synqueue_ts_offset - offset of the record's TSval from the clock
  * @ho: record
  *
  * Return: ms
  */
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho)
 {
-	return ho->shadows ? ho->shadowed->ts_offset : ho->ts_offset;
+	return ho->has_predecessor ? ho->predecessor->ts_offset : ho->ts_offset;
 }
 
 /**
- * xtcp_synqueue_mark - mark of our segments
+ * xtcp_synqueue_mark - fwmark of our segments
  * @ho: record
  *
- * Return: mark
+ * Return: the mark.
  */
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho)
 {
-	return ho->shadows ? ho->shadowed->mark : ho->mark;
+	return ho->has_predecessor ? ho->predecessor->mark : ho->mark;
 }
 
 /**
  * xtcp_synqueue_age_ms - how long a connection has been half-open
  * @ho: record
  *
- * The time is not kept; but the waits until now are known, and what is left
- * of the present one.
+ * The start is not stored. It follows from the sum of all delays up to now,
+ * less what remains of the current one.
  *
  * Return: ms
  */
@@ -231,15 +234,15 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
 	unsigned int i;
 
 	for (i = 0; i <= timeouts; i++)
-		age_ms += delay_ms(i);
+		age_ms += synack_delay_ms(i);
 	if (expires_ns > now_ns)
 		age_ms -= min_t(u64, age_ms, div_u64(expires_ns - now_ns,
 						     NSEC_PER_MSEC));
 	return age_ms;
 }
 
-/* The table takes @ho, in place of @tw if there is one. */
-static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+/* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
+static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
 	struct net *net = halfopen_net(ho);
 
@@ -248,28 +251,28 @@ static bool enter_table(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 	refcount_inc(&tw->flow.ref);
 	tw->ts_offset = ho->ts_offset;
 	tw->mark = ho->mark;
-	ho->shadowed = tw;
-	ho->shadows = 1;
+	ho->predecessor = tw;
+	ho->has_predecessor = 1;
 	return xtcp_flow_replace(net, &tw->flow, &ho->flow);
 }
 
-/* When a record began its first wait. */
-static u64 born_ns(const struct xtcp_halfopen *ho)
+/* When the record was created; valid until its first timeout. */
+static u64 halfopen_created_ns(const struct xtcp_halfopen *ho)
 {
 	return ho->delay.expires_ns - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
 }
 
 /**
- * xtcp_synqueue_insert - a SYN has made a connection
+ * xtcp_synqueue_insert - add a new record to the SYN queue and the flow table
  * @ls: its listener's queues
- * @ho: all fields but references, delay and @sent_us filled, state
+ * @ho: all fields but references, delay and @sent_us filled in, state
  *	SYN-RECEIVED
- * @tw: connection that this one would follow, referenced by the caller; or
- *	NULL
+ * @tw: predecessor, referenced by the caller; or NULL
  *
- * Return: true: the caller holds a reference and sends the SYN-ACK.
- * False: another SYN of the same connection was faster, the listener has
- * closed, or memory is short; @ho is freed.
+ * Context: softirq, RCU read-side section.
+ * Return: true if the record was added: the caller gets a reference and sends
+ * the SYN-ACK. False if another SYN of the same connection was faster, the
+ * listener has closed, or memory is short: @ho is freed.
  */
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw)
@@ -277,21 +280,21 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->timeouts = 0;
 	ho->acked = 0;
 	ho->resent = 0;
-	ho->shadows = 0;
+	ho->has_predecessor = 0;
 	xtcp_delay_init(&ho->delay);
-	enter_queue(ls, ho);
+	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
-			    delay_ms(ho->timeouts)))
+			    synack_delay_ms(ho->timeouts)))
 		goto no_line;
-	/* The clock has just been read, and the SYN-ACK leaves next. */
-	ho->sent_us = div_u64(born_ns(ho), NSEC_PER_USEC);
-	if (!enter_table(ho, tw))
+	/* xtcp_delay_add() has read the clock; the SYN-ACK is sent next. */
+	ho->sent_us = div_u64(halfopen_created_ns(ho), NSEC_PER_USEC);
+	if (!halfopen_hash(ho, tw))
 		goto leave_line;
 	/*
-	 * A listener that closes drops what stands in its lines. One that came
-	 * between the two steps above did not find the record in the table;
-	 * but it had closed the lines before it looked.
+	 * A closing listener closes its lines, then drops the records in them.
+	 * If it did so between the two steps above, it could not drop this
+	 * record, which was not in the table yet; but the lines are closed now.
 	 */
 	if (unlikely(xtcp_delayset_is_closed(&ls->lines))) {
 		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
@@ -301,15 +304,15 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	return true;
 
 leave_line:
-	/* A closing listener may have taken it out, and hold it still. */
+	/* If it is in no line, a closing listener has the line's reference. */
 	if (xtcp_delay_del(&ls->lines, &ho->delay))
 		xtcp_flow_put(&ho->flow);
-	leave_queue(ls, ho);
+	synqueue_leave(ls, ho);
 	xtcp_flow_put(&ho->flow);	/* the table's */
 	xtcp_flow_put(&ho->flow);
 	return false;
 no_line:
-	leave_queue(ls, ho);
+	synqueue_leave(ls, ho);
 	xtcp_flow_put(&ho->flow);	/* the line's */
 	xtcp_flow_put(&ho->flow);	/* the table's */
 	xtcp_flow_put(&ho->flow);
@@ -317,28 +320,33 @@ no_line:
 }
 
 /**
- * xtcp_synqueue_detach - end a record that has left the table
- * @ho: the caller has just won its removal or replacement, has set its state
- *	to CLOSED, and holds a reference of its own
+ * xtcp_synqueue_detach - remove an unhashed record from its listener
+ * @ho: the caller has just unhashed or replaced it, has set its state to
+ *	CLOSED, and holds a reference of its own
+ *
+ * Drops the table's and the line's reference.
  */
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
 {
 	struct xtcp_listener *ls = ho->ls;
 
-	leave_queue(ls, ho);
+	synqueue_leave(ls, ho);
 	if (xtcp_delay_del(&ls->lines, &ho->delay))
 		xtcp_flow_put(&ho->flow);
 	xtcp_flow_put(&ho->flow);
 }
 
 /**
- * xtcp_synqueue_drop - a half-open connection comes to nothing
+ * xtcp_synqueue_drop - end a half-open connection
  * @ho: the caller holds a reference
- * @event: why; leads to CLOSED
+ * @event: reason; leads to CLOSED
+ *
+ * If it has a predecessor, this returns to the table. Does nothing if another
+ * CPU has unhashed the record.
  */
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
-	struct xtcp_timewait *tw = ho->shadows ? ho->shadowed : NULL;
+	struct xtcp_timewait *tw = ho->has_predecessor ? ho->predecessor : NULL;
 	struct net *net = halfopen_net(ho);
 
 	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
@@ -351,12 +359,12 @@ void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 }
 
 /*
- * All of a record but its count and its place in the table. A reader may be looking
- * at what the copy's memory was, and will take a reference as soon as there is a
- * count.
+ * Copy all but the reference count and the table's link. A lookup may still read
+ * the copy's memory as the record that it was before, and takes a reference as
+ * soon as the count is not 0; so the count is set last, by the caller.
  */
-static void copy_fill(struct xtcp_halfopen *copy, const struct xtcp_halfopen *ho,
-		      const struct xtcp_key *key, struct xtcp_listener *heir)
+static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen *ho,
+			  const struct xtcp_key *key, struct xtcp_listener *successor)
 {
 	unsigned int head = sizeof(ho->flow);
 
@@ -364,69 +372,73 @@ static void copy_fill(struct xtcp_halfopen *copy, const struct xtcp_halfopen *ho
 	copy->flow.mapped = ho->flow.mapped;
 	xtcp_lifecycle_born(&copy->flow, READ_ONCE(ho->flow.state));
 	memcpy((void *)copy + head, (const void *)ho + head, sizeof(*ho) - head);
-	copy->ls = heir;
-	if (copy->shadows)
-		refcount_inc(&copy->shadowed->flow.ref);
+	copy->ls = successor;
+	if (copy->has_predecessor)
+		refcount_inc(&copy->predecessor->flow.ref);
 	xtcp_delay_init(&copy->delay);
 }
 
 /*
- * A record goes on in a copy that belongs to another listener: as a record's
- * listener never changes, nobody who holds the old one need look twice. The
- * copy enters the table before its line, like a record in the timer's hands.
+ * Replace a record by a copy that belongs to another listener. A copy, because
+ * readers rely on a record's listener never changing. The copy is added to the
+ * table before the line; like a record that the timer has, it may be dropped in
+ * between.
  */
-static bool move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
-		    struct xtcp_listener *heir)
+static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
+			     struct xtcp_listener *successor)
 {
 	struct net *net = halfopen_net(ho);
 	struct xtcp_halfopen *copy = xtcp_synqueue_alloc(ho->flow.family);
 
 	if (!copy)
 		return false;
-	copy_fill(copy, ho, key, heir);
-	enter_queue(heir, copy);
+	halfopen_copy(copy, ho, key, successor);
+	synqueue_enter(successor, copy);
 	xtcp_flow_hold_new(&copy->flow, 3);
 	if (!xtcp_flow_replace(net, &ho->flow, &copy->flow)) {
-		/* Its peer, or another CPU, has just ended it. */
-		leave_queue(heir, copy);
+		/* A segment of the peer has just ended it on another CPU. */
+		synqueue_leave(successor, copy);
 		xtcp_flow_put(&copy->flow);	/* the line's */
 		xtcp_flow_put(&copy->flow);	/* the table's */
 		xtcp_flow_put(&copy->flow);
 		return false;
 	}
-	/* The copy has its state; it may have changed already. */
+	/* The copy has taken over the connection's state. */
 	xtcp_lifecycle_gone(&ho->flow);
 	xtcp_synqueue_detach(ho);
-	if (!xtcp_delay_add_until(&heir->lines, &copy->delay,
+	if (!xtcp_delay_add_until(&successor->lines, &copy->delay,
 				  ho->delay.expires_ns)) {
 		xtcp_synqueue_drop(copy, XTCP_EV_CLOSE);
 		xtcp_flow_put(&copy->flow);
 	} else if (READ_ONCE(copy->flow.state) == XTCP_CLOSED &&
-		   xtcp_delay_del(&heir->lines, &copy->delay)) {
+		   xtcp_delay_del(&successor->lines, &copy->delay)) {
 		xtcp_flow_put(&copy->flow);
 	}
 	xtcp_flow_put(&copy->flow);
 	return true;
 }
 
-/* xtcp_migrate_req: to whom else of the group this one would have come. */
-static bool migrate(struct xtcp_halfopen *ho)
+/*
+ * xtcp_migrate_req: move the record to the listener of the group that would get
+ * its SYN now. Returns true if it was moved.
+ */
+static bool halfopen_migrate(struct xtcp_halfopen *ho)
 {
 	const struct sock *lsk = ho->ls->sk;
 	struct net *net = halfopen_net(ho);
 	struct xtcp_listener *ls;
 	bool moved = false;
 	struct xtcp_key key __uninitialized;
-	struct sock *heir;
+	struct sock *successor;
 
 	if (!XTCP_KNOB(net, migrate_req) || !lsk->sk_reuseport)
 		return false;
 	xtcp_key_from_flow(&key, &ho->flow);
 	rcu_read_lock();
-	heir = xtcp_listener_heir_rcu(lsk, &key);
-	ls = heir ? xtcp_listener_of(heir) : NULL;
+	successor = xtcp_listener_heir_rcu(lsk, &key);
+	ls = successor ? xtcp_listener_of(successor) : NULL;
 	if (ls)
-		moved = move_to(ho, &key, ls);
+		moved = halfopen_move_to(ho, &key, ls);
 	rcu_read_unlock();
 	if (moved)
 		XTCP_INC(net, MIGRATE_REQ_SUCCESS);
@@ -436,36 +448,36 @@ static bool migrate(struct xtcp_halfopen *ho)
 }
 
 /*
- * The listener closes. @ho's line or timer leaves its reference to us. RCU for
- * the TIME-WAIT that it may have stood before.
+ * The listener closes: migrate or drop @ho. Drops the line's reference, which
+ * the caller has taken over. RCU protects the predecessor.
  */
-static void leave_listener(struct xtcp_halfopen *ho)
+static void halfopen_leave_listener(struct xtcp_halfopen *ho)
 {
 	rcu_read_lock();
-	if (!migrate(ho))
+	if (!halfopen_migrate(ho))
 		xtcp_synqueue_drop(ho, XTCP_EV_CLOSE);
 	xtcp_flow_put(&ho->flow);
 	rcu_read_unlock();
 }
 
-static void left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+static void halfopen_listener_closed(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
-	leave_listener(container_of(delay, struct xtcp_halfopen, delay));
+	halfopen_leave_listener(container_of(delay, struct xtcp_halfopen, delay));
 }
 
 /**
- * xtcp_synqueue_stop - the listener closes: all its records go, or move on
- * @ls: no SYN finds it any more
+ * xtcp_synqueue_stop - the listener closes: migrate or drop all its records
+ * @ls: SYNs do not find it any more
  *
  * Context: process.
  */
 void xtcp_synqueue_stop(struct xtcp_listener *ls)
 {
-	xtcp_delayset_close(&ls->lines, left);
+	xtcp_delayset_close(&ls->lines, halfopen_listener_closed);
 }
 
-static __always_inline void reply_fill(const struct xtcp_halfopen *ho,
-				       struct xtcp_reply *reply)
+static __always_inline void halfopen_reply_fill(const struct xtcp_halfopen *ho,
+						struct xtcp_reply *reply)
 {
 	xtcp_key_from_flow(&reply->key, &ho->flow);
 	reply->sk = ho->ls->sk;
@@ -479,18 +491,18 @@ static __always_inline void reply_fill(const struct xtcp_halfopen *ho,
 }
 
 /**
- * xtcp_synqueue_reply - how segments of a record leave
+ * xtcp_synqueue_reply - addresses, mark etc. for an answer of a record
  * @ho: record
- * @reply: filled
+ * @reply: filled in
  */
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply)
 {
-	reply_fill(ho, reply);
+	halfopen_reply_fill(ho, reply);
 }
 
-static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt,
-		    u64 now_ns)
+static void halfopen_fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt,
+			     u64 now_ns)
 {
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = (u32)div_u64(now_ns, NSEC_PER_MSEC) +
@@ -498,11 +510,11 @@ static void fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt,
 	opt->tsecr = ho->ts_recent;
 }
 
-static void put_cookie(const struct xtcp_halfopen *ho,
-		       const struct xtcp_cookie *cookie,
-		       struct xtcp_options *opt)
+static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
+				const struct xtcp_cookie *cookie,
+				struct xtcp_options *opt)
 {
-	/* No option of our own for other TCPs to wonder about. */
+	/* On the TCP wire, no option that only xtcp knows. */
 	if (ho->flow.wire == XTCP_WIRE_NATIVE)
 		opt->cookie = cookie->option;
 	opt->has_ts = ho->ts_ok;
@@ -515,15 +527,16 @@ static void put_cookie(const struct xtcp_halfopen *ho,
 }
 
 /**
- * xtcp_synqueue_send_syn_ack - answer the SYN
- * @ho: record, or one on the stack that stands for a cookie
- * @cookie: to go along with the latter; NULL: there is none
- * @spare: the SYN, if it has just come; eaten
+ * xtcp_synqueue_send_syn_ack - send a SYN-ACK
+ * @ho: record; with @cookie: a record on the stack
+ * @cookie: cookies to send, or NULL
+ * @spare: the SYN's skb if it has just arrived, or NULL; consumed
  *
- * Beside a cookie without timestamps, window scale, SACK and ECN are in the cookie
- * alone: of a client that doesn't know it we would not hear of them again.
+ * With a cookie and without timestamps, the SYN-ACK offers window scale, SACK
+ * and ECN only in the lossless cookie: the third ACK of a client that ignores
+ * that option could not tell us that they are in use.
  *
- * Context: RCU.
+ * Context: RCU read-side section.
  * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
  */
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
@@ -540,9 +553,12 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	struct xtcp_reply reply;
 	u16 advmss;
 
-	reply_fill(ho, &reply);
+	halfopen_reply_fill(ho, &reply);
 	reply.spare = spare;
-	/* As in Linux: in a flood of cookies CPUs would fight for the count. */
+	/*
+	 * Cookies are not charged to the listener, as in Linux: in a flood the
+	 * CPUs would contend for its counter.
+	 */
 	reply.owned = !cookie;
 	if (af->reply_route(halfopen_net(ho), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -556,15 +572,15 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	bare.opt.wscale = ho->rcv_wscale;
 	bare.opt.sack_perm = ho->sack_ok;
 	if (cookie)
-		put_cookie(ho, cookie, &bare.opt);
+		halfopen_put_cookie(ho, cookie, &bare.opt);
 	else
-		fill_ts(ho, &bare.opt, spare ? born_ns(ho) : xtcp_now_ns());
+		halfopen_fill_ts(ho, &bare.opt, spare ? halfopen_created_ns(ho) : xtcp_now_ns());
 	if (ho->ecn_ok && (!cookie || ho->ts_ok))
 		bare.flags |= XTCP_ECE;
 	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
-static void send_again(struct xtcp_halfopen *ho)
+static void halfopen_resend(struct xtcp_halfopen *ho)
 {
 	if (xtcp_synqueue_send_syn_ack(ho, NULL, NULL))
 		return;
@@ -572,8 +588,8 @@ static void send_again(struct xtcp_halfopen *ho)
 	XTCP_INC(halfopen_net(ho), SYN_RETRANS);
 }
 
-/* Answer a segment that is not what we wait for: where we are. */
-static void send_ack(const struct xtcp_halfopen *ho)
+/* Answer an unexpected segment with an ACK of the SYN. */
+static void halfopen_send_ack(const struct xtcp_halfopen *ho)
 {
 	struct xtcp_bare bare = {
 		.seq	= seq_add(ho->iss, 1),
@@ -583,17 +599,18 @@ static void send_ack(const struct xtcp_halfopen *ho)
 	};
 	struct xtcp_reply reply;
 
-	fill_ts(ho, &bare.opt, xtcp_now_ns());
+	halfopen_fill_ts(ho, &bare.opt, xtcp_now_ns());
 	xtcp_synqueue_reply(ho, &reply);
 	xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
 /*
- * How often a SYN-ACK is sent again. A queue that is half full of old records
- * spends fewer on them, so that young ones find room: one less, not below
- * two, each time that the young would have to double to be the majority.
+ * How often a SYN-ACK is retransmitted. Once the queue is more than half full,
+ * old records get fewer retransmissions, so that new ones find space: while
+ * the never retransmitted (young) records are not the majority, one less for
+ * each time that their number would have to double to be it, but at least two.
  */
-static unsigned int retries_max(const struct xtcp_listener *ls)
+static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 {
 	unsigned int retries = READ_ONCE(xtcp_sk(ls->sk)->syn_retries) ?:
 			       XTCP_KNOB(sock_net(ls->sk), synack_retries);
@@ -609,28 +626,29 @@ static unsigned int retries_max(const struct xtcp_listener *ls)
 }
 
 /*
- * TCP_DEFER_ACCEPT: the peer has completed the handshake, and is silent. It
- * knows that it is connected, so no SYN-ACK goes out until the deferral is
- * nearly over; the last one lets its answer, text or not, through.
+ * TCP_DEFER_ACCEPT: the peer has completed the handshake, but has sent no data.
+ * No SYN-ACK is sent before the deferral is over, because the peer knows that
+ * it is connected. The answer to the SYN-ACK sent then, with data or without,
+ * is accepted.
  */
-static bool is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
+static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
 	return ho->acked &&
 	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
 }
 
-/* The record lives as long as its deferral, if that is the longer one. */
-static bool is_given_up(const struct xtcp_halfopen *ho)
+/* Both the retransmissions and the deferral are over. */
+static bool halfopen_is_given_up(const struct xtcp_halfopen *ho)
 {
 	u8 timeouts = READ_ONCE(ho->timeouts);
 
-	return timeouts >= retries_max(ho->ls) && !is_deferred(ho, timeouts);
+	return timeouts >= synack_retries_max(ho->ls) && !halfopen_is_deferred(ho, timeouts);
 }
 
 /**
- * xtcp_synqueue_expire - a record's wait is over
- * @set: its listener's lines
- * @delay: its place in them; the line's reference is ours
+ * xtcp_synqueue_expire - a record's timeout: retransmit the SYN-ACK or give up
+ * @set: its listener's delay lines
+ * @delay: its entry, just taken from a line; we get the line's reference
  *
  * Context: softirq, from the delay line's timer.
  */
@@ -641,28 +659,28 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	struct net *net = halfopen_net(ho);
 
 	rcu_read_lock();
-	/* It ended after the timer had taken it. */
+	/* Dropped after the timer had taken it from its line? */
 	if (unlikely(READ_ONCE(ho->flow.state) == XTCP_CLOSED))
 		goto put;
 	XTCP_INC(net, TIMEOUTS);
-	if (is_given_up(ho)) {
+	if (halfopen_is_given_up(ho)) {
 		xtcp_synqueue_drop(ho, XTCP_EV_RETRANSMISSION_GIVE_UP);
 		goto put;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RETRANSMISSION_TIMEOUT);
-	if (grows_up(ho))
+	if (halfopen_ages(ho))
 		atomic_dec(&ho->ls->young);
 	else
 		WRITE_ONCE(ho->timeouts, ho->timeouts + 1);
-	if (!is_deferred(ho, ho->timeouts))
-		send_again(ho);
-	if (!xtcp_delay_add(set, delay, delay_ms(ho->timeouts))) {
+	if (!halfopen_is_deferred(ho, ho->timeouts))
+		halfopen_resend(ho);
+	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->timeouts))) {
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
-			   delay_ms(ho->timeouts) * NSEC_PER_MSEC);
-		leave_listener(ho);
+			   synack_delay_ms(ho->timeouts) * NSEC_PER_MSEC);
+		halfopen_leave_listener(ho);
 		goto out;
 	}
-	/* Gone meanwhile? Then it was not in a line to be taken from. */
+	/* If it was dropped meanwhile, nobody unlinked it: it was in no line. */
 	if (READ_ONCE(ho->flow.state) != XTCP_CLOSED ||
 	    !xtcp_delay_del(set, delay))
 		goto out;
@@ -672,15 +690,15 @@ out:
 	rcu_read_unlock();
 }
 
-static bool paws_rejects(const struct xtcp_halfopen *ho,
-			 const struct xtcp_seg *seg)
+static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
+				  const struct xtcp_seg *seg)
 {
 	return ho->ts_ok && xtcp_paws_is_older(seg, ho->ts_recent);
 }
 
-/* RFC 9293 3.10.7.4 first: SEG.SEQ .. lies in RCV.NXT .. + RCV.WND. */
-static bool in_window(const struct xtcp_halfopen *ho,
-		      const struct xtcp_seg *seg)
+/* RFC 9293 3.10.7.4 first: does the segment overlap the receive window? */
+static bool halfopen_in_window(const struct xtcp_halfopen *ho,
+			       const struct xtcp_seg *seg)
 {
 	seq_t rcv_nxt = seq_add(ho->irs, 1);
 
@@ -688,15 +706,15 @@ static bool in_window(const struct xtcp_halfopen *ho,
 	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
 }
 
-/* The rate limit of segment/oow.h, out of two fields that are there anyway. */
-static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+/* The rate limit of segment/oow.h, kept in @resent and @sent_us. */
+static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_us();
 	u32 interval_ms;
 
 	if (xtcp_oow_is_exempt(seg))
 		return true;
-	/* Longer than the clock's lap: as long as can be told. */
+	/* @sent_us wraps; longer intervals cannot be measured. */
 	interval_ms = min(xtcp_oow_interval_ms(halfopen_net(ho)),
 			  U32_MAX / (u32)USEC_PER_MSEC);
 	if (ho->resent && now - ho->sent_us < interval_ms * USEC_PER_MSEC)
@@ -706,8 +724,8 @@ static bool may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 	return true;
 }
 
-static void answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
-			   bool old_timestamp)
+static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
+				    bool old_timestamp)
 {
 	struct net *net = halfopen_net(ho);
 	bool rst = seg->flags & XTCP_RST;
@@ -718,13 +736,13 @@ static void answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
 			     rst ? XTCP_EV_RCV_RST_OUTSIDE : XTCP_EV_RCV_OUTSIDE);
 	if (rst)
 		return;
-	if (may_answer(ho, seg))
-		send_ack(ho);
+	if (halfopen_may_answer(ho, seg))
+		halfopen_send_ack(ho);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 }
 
-static void rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+static void halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 
@@ -735,38 +753,38 @@ static void rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 		return;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
-	if (may_answer(ho, seg)) {
+	if (halfopen_may_answer(ho, seg)) {
 		XTCP_INC(net, CHALLENGE_ACK);
-		send_ack(ho);
+		halfopen_send_ack(ho);
 	} else {
 		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 	}
 }
 
-/* The very SYN that made the record: our SYN-ACK was lost, or is late. */
-static bool is_same_syn(const struct xtcp_halfopen *ho,
-			const struct xtcp_seg *seg)
+/* A retransmission of the SYN: our SYN-ACK was lost or is late. */
+static bool halfopen_is_same_syn(const struct xtcp_halfopen *ho,
+				 const struct xtcp_seg *seg)
 {
 	return seg->seq == ho->irs && (seg->flags & XTCP_SYN) &&
 	       !(seg->flags & (XTCP_ACK | XTCP_RST | XTCP_FIN)) &&
-	       !paws_rejects(ho, seg);
+	       !halfopen_paws_rejects(ho, seg);
 }
 
-static void rcv_same_syn(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	if (!may_answer(ho, seg))
+	if (!halfopen_may_answer(ho, seg))
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 	else if (!xtcp_gate_may_syn_ack(net))
 		XTCP_INC(net, SYNACK_RATE_DROP);
 	else
-		send_again(ho);
+		halfopen_resend(ho);
 }
 
-static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
-			const struct xtcp_seg *seg)
+static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+				 const struct xtcp_seg *seg)
 {
 	seq_t expected = seq_add(ho->iss, 1);
 	struct net *net = halfopen_net(ho);
@@ -782,14 +800,14 @@ static bool ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 	return false;
 }
 
-/* TCP_DEFER_ACCEPT: a bare ACK makes no socket yet. */
-static bool may_defer(const struct xtcp_halfopen *ho)
+/* TCP_DEFER_ACCEPT: an ACK without data creates no socket yet. */
+static bool halfopen_may_defer(const struct xtcp_halfopen *ho)
 {
 	return READ_ONCE(ho->timeouts) <
 	       READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
 }
 
-static void defer(struct xtcp_halfopen *ho)
+static void halfopen_defer(struct xtcp_halfopen *ho)
 {
 	struct net *net = halfopen_net(ho);
 
@@ -798,10 +816,13 @@ static void defer(struct xtcp_halfopen *ho)
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 }
 
-/* LC-33, LC-34: established on the peer's side, but no room on ours. */
-static void accept_overflow(struct xtcp_halfopen *ho,
-			    const struct sk_buff *skb,
-			    const struct xtcp_seg *seg)
+/*
+ * LC-33, LC-34: the peer is in ESTABLISHED, but our accept queue is full. Wait
+ * for a retransmission or, with xtcp_abort_on_overflow, send a RST.
+ */
+static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
+				     const struct sk_buff *skb,
+				     const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 	struct xtcp_key key __uninitialized;
@@ -821,15 +842,16 @@ static void accept_overflow(struct xtcp_halfopen *ho,
 }
 
 /**
- * xtcp_synqueue_rcv - a segment arrives for a half-open connection
+ * xtcp_synqueue_rcv - process a segment of a half-open connection
  * @ho: record, referenced by the caller
- * @skb: segment; eaten, unless a child is returned
- * @seg: what it says
+ * @skb: segment; consumed, unless a child is returned
+ * @seg: its parsed header
  *
- * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. From there
- * on a socket takes over.
+ * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. An acceptable
+ * third ACK creates a child.
  *
- * Return: the child that the segment made (xtcp_acceptqueue_promote()), or NULL.
+ * Context: softirq, RCU read-side section.
+ * Return: the child (see xtcp_acceptqueue_promote()), or NULL.
  */
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
@@ -839,23 +861,23 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	struct xtcp_key key __uninitialized;
 	bool old_timestamp;
 
-	if (is_same_syn(ho, seg)) {
-		rcv_same_syn(ho, seg);
+	if (halfopen_is_same_syn(ho, seg)) {
+		halfopen_rcv_same_syn(ho, seg);
 		goto done;
 	}
-	old_timestamp = paws_rejects(ho, seg);
-	if (old_timestamp || !in_window(ho, seg)) {
-		answer_outside(ho, seg, old_timestamp);
+	old_timestamp = halfopen_paws_rejects(ho, seg);
+	if (old_timestamp || !halfopen_in_window(ho, seg)) {
+		halfopen_answer_outside(ho, seg, old_timestamp);
 		why = old_timestamp ? SKB_DROP_REASON_TCP_RFC7323_PAWS :
 				      SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 		goto done;
 	}
 	if (seg->flags & XTCP_RST) {
-		rcv_rst(ho, seg);
+		halfopen_rcv_rst(ho, seg);
 		why = SKB_DROP_REASON_TCP_RESET;
 		goto done;
 	}
-	/* A SYN in front of the window belongs to the same opening. */
+	/* A SYN whose SEG.SEQ is IRS belongs to the same handshake (3.5). */
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
 		XTCP_INC(net, EMBRYONIC_RSTS);
 		xtcp_key_from_flow(&key, &ho->flow);
@@ -870,18 +892,18 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		why = SKB_DROP_REASON_TCP_FLAGS;
 		goto done;
 	}
-	if (!ack_is_ours(ho, skb, seg)) {
+	if (!halfopen_ack_is_ours(ho, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;
 	}
-	if (seg->end == seq_add(ho->irs, 1) && may_defer(ho)) {
-		defer(ho);
+	if (seg->end == seq_add(ho->irs, 1) && halfopen_may_defer(ho)) {
+		halfopen_defer(ho);
 		goto done;
 	}
 	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
 		ho->ts_recent = seg->opt.tsval;
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
-		accept_overflow(ho, skb, seg);
+		halfopen_accept_overflow(ho, skb, seg);
 		why = SKB_DROP_REASON_NOT_SPECIFIED;
 		goto done;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * synqueue.h - half-open connections
+ * synqueue.h - half-open records
  */
 #ifndef XTCP_OPEN_SYNQUEUE_H
 #define XTCP_OPEN_SYNQUEUE_H
@@ -22,29 +22,31 @@ struct xtcp_seg;
 struct xtcp_timewait;
 
 /**
- * struct xtcp_halfopen - a connection in SYN-RECEIVED, 96 bytes or 128
+ * struct xtcp_halfopen - half-open record, 96 bytes (IPv6: 128)
  * @flow: head
- * @delay: place in the listener's delay lines
- * @ls: its listener's queues, whose end takes the record along
+ * @delay: entry in the listener's delay lines
+ * @ls: queues of its listener; never changes. A closing listener drops its
+ *	records, and frees the queues after a grace period
  * @iss: our initial sequence number
- * @irs: the peer's
+ * @irs: the peer's initial sequence number
  * @ts_recent: TSval of the SYN
- * @sent_us: when the SYN-ACK left, low 32 bits of CLOCK_MONOTONIC us; with
- *	@resent: when the peer was last answered
- * @mss: octets, the peer's MSS option or the default
+ * @sent_us: when the first SYN-ACK was sent or, with @resent, when the peer
+ *	was last answered; low 32 bits of CLOCK_MONOTONIC in us
+ * @mss: the peer's MSS option or the default, bytes
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
- * @wscale_ok, @ts_ok, @sack_ok: option offered and taken; @ecn_ok: ECN
- * @acked: the third ACK came, but the accept queue was full, or a listener
- *	with TCP_DEFER_ACCEPT waits for text
- * @shadows: @shadowed is valid, in place of @ts_offset and @mark
+ * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN
+ * @acked: the third ACK arrived, but the accept queue was full, or the
+ *	listener has TCP_DEFER_ACCEPT and no data has arrived
+ * @has_predecessor: @predecessor is valid, in place of @ts_offset and @mark
  * @resent: something was sent after the first SYN-ACK, last at @sent_us
- * @timeouts: SYN-ACKs sent again by the timer
+ * @timeouts: SYN-ACKs retransmitted by the timer
  * @tos: DSCP of our segments
- * @mark: of the SYN, or the listener's
+ * @mark: fwmark of our segments: the SYN's or the listener's
  * @ts_offset: added to the clock in TSval
- * @shadowed: the TIME-WAIT that the SYN would end, with its reference of the
- *	table; it keeps @ts_offset and @mark meanwhile (MAY-2)
+ * @predecessor: the TIME-WAIT record over which the SYN was
+ *	accepted, with a reference. It stores @ts_offset and @mark for the
+ *	half-open record (MAY-2)
  */
 struct xtcp_halfopen {
 	struct xtcp_flow	flow;
@@ -59,7 +61,7 @@ struct xtcp_halfopen {
 			u32	ts_offset;
 			u32	mark;
 		};
-		struct xtcp_timewait *shadowed;
+		struct xtcp_timewait *predecessor;
 	};
 	u16			mss;
 	u16			rcv_wnd;
@@ -71,13 +73,13 @@ struct xtcp_halfopen {
 				ecn_ok:1,
 				acked:1,
 				resent:1,
-				shadows:1;
+				has_predecessor:1;
 	u8			timeouts;
 	u8			tos;
 };
 
 /**
- * struct xtcp_halfopen6 - one whose addresses are wide
+ * struct xtcp_halfopen6 - half-open record of an IPv6 connection
  * @ho: record
  * @addrs: found by xtcp_flow_addrs6()
  */
