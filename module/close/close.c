@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * close.c - the end of a connection as a socket
+ * close.c - close(), shutdown(), aborts and orphans
  *
  * RFC 9293 3.6 and 3.10.4 (CLOSE), 3.10.5 (ABORT), 3.10.8 (timeouts).
  *
- * Birth and death of a socket. socket() or a third ACK makes it. Its
- * references: the struct socket (or accept queue) one; a place in a timer wheel
- * one; each segment being processed one. The flow table holds none.
- *  1. The connection reaches CLOSED: timers are cleared, the flow leaves the
- *     table (xtcp_close_done()).
- *  2. The user lets go of it: close() orphans it. A connection that is still
- *     closing lives on as an orphan.
- *  3. When both have happened xtcp_close_destroy() frees the queues and the
- *     port and drops the reference that the user had.
- *  4. When the last reference has gone, the kernel's sk_destruct frees it. A
- *     lookup that found it just before step 1 may find another socket in its
- *     place, and looks twice (flow.c). A listener goes a grace period later.
+ * Life cycle of a socket. socket() or a third ACK creates it. References are
+ * held by the struct socket or the accept queue, by the wheel entry, and by each
+ * segment in processing. The flow table holds none.
+ *  1. The connection reaches CLOSED: timers are cleared, the flow is unhashed
+ *     (xtcp_close_done()).
+ *  2. close() orphans the socket. If the connection is still closing, the
+ *     socket lives on as an orphan.
+ *  3. After both, xtcp_close_destroy() frees the queues and the port and drops
+ *     the reference of the struct socket.
+ *  4. Without references the kernel's sk_destruct frees the socket. A lookup
+ *     that found it just before step 1 may find another socket in the same
+ *     memory, and compares again (flow.c). A listener is freed after a grace
+ *     period.
  *
- * Context: socket lock; in process context, or softirq, as said.
+ * Context: socket lock, in process context or softirq, except for xtcp_close().
  */
 #include "close/close.h"
 
@@ -46,32 +47,32 @@
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
-/* RFC 9293 3.10.4: what the user's last word makes of the connection. */
+/* RFC 9293 3.10.4: our FIN is queued or sent, and not acknowledged. */
 #define CLOSING_STATES \
 	(XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_CLOSING) | \
 	 XTCP_STATEF(XTCP_LAST_ACK))
 
-/* States in which the peer has to be told in any case that we give up. */
+/* States in which an abort always sends a RST. */
 #define RESET_STATES \
 	(XTCP_STATEF(XTCP_SYN_RECEIVED) | XTCP_STATEF(XTCP_ESTABLISHED) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_1) | XTCP_STATEF(XTCP_FIN_WAIT_2) | \
 	 XTCP_STATEF(XTCP_CLOSE_WAIT))
 
-/* Both sides are done. The peer may not have all that we said. */
+/* Both ends have sent a FIN. Some of our data may not have been sent. */
 #define LAST_STATES \
 	(XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
 
-/* The longest that a record waits for a FIN; before, the socket does. */
+/* A FIN-WAIT-2 record waits this long at most; the socket waits before. */
 #define RECORD_WAIT_MS	60000U
 
-/* Counted where they come and go, so a CPU's part may be negative. */
+/* Counted up and down on any CPU, so the count of one CPU may be negative. */
 DEFINE_PER_CPU(unsigned int, xtcp_orphans);
 
-int xtcp_close_orphans_max;	/* the knob xtcp_max_orphans; any CPU's */
+int xtcp_close_orphans_max;	/* knob xtcp_max_orphans; READ_ONCE() */
 
 /**
- * xtcp_close_orphan - the user is gone
- * @sk: locked, no struct socket uses it any more
+ * xtcp_close_orphan - mark a socket as an orphan, and count it
+ * @sk: locked; its program has closed it, or it never had one
  */
 void xtcp_close_orphan(struct sock *sk)
 {
@@ -80,7 +81,7 @@ void xtcp_close_orphan(struct sock *sk)
 }
 
 /**
- * xtcp_close_destroy - an orphan in CLOSED: free what it owns
+ * xtcp_close_destroy - free the queues and the port of an orphan in CLOSED
  * @sk: locked; the caller holds a reference besides the one dropped here
  */
 void xtcp_close_destroy(struct sock *sk)
@@ -96,7 +97,7 @@ void xtcp_close_destroy(struct sock *sk)
 }
 
 /**
- * xtcp_close_done - the connection has reached CLOSED
+ * xtcp_close_done - unhash a connection that has reached CLOSED
  * @sk: locked, state CLOSED; the caller holds a reference
  */
 void xtcp_close_done(struct sock *sk)
@@ -113,15 +114,15 @@ void xtcp_close_done(struct sock *sk)
 }
 
 /**
- * xtcp_close_error - the connection was cut off
+ * xtcp_close_error - end a connection that was aborted
  * @sk: locked, state CLOSED; the caller holds a reference
- * @err: positive errno for the user; 0: none
+ * @err: positive errno for the program; 0: none
  */
 void xtcp_close_error(struct sock *sk, int err)
 {
 	if (err)
 		WRITE_ONCE(sk->sk_err, err);
-	/* Whoever sees the error must find the rest in place (poll). */
+	/* Readers that see the shutdown must see the error (poll). */
 	smp_wmb();
 	xtcp_sendq_purge(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
@@ -131,9 +132,9 @@ void xtcp_close_error(struct sock *sk, int err)
 }
 
 /**
- * xtcp_close_timed_out - the peer has been silent for too long
+ * xtcp_close_timed_out - give a connection up
  * @sk: locked; the caller holds a reference
- * @event: which patience has ended; leads to CLOSED
+ * @event: the limit that was reached; leads to CLOSED
  */
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 {
@@ -142,7 +143,7 @@ void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 	xtcp_close_error(sk, READ_ONCE(sk->sk_err_soft) ?: ETIMEDOUT);
 }
 
-/* Does an ABORT take something from the peer? RFC 9293 3.10.5; as in Linux. */
+/* Must an ABORT send a RST? RFC 9293 3.10.5; as in Linux. */
 static bool aborts_speech(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -152,13 +153,13 @@ static bool aborts_speech(const struct sock *sk)
 }
 
 /**
- * xtcp_close_reset - end it from our side, and say so to the peer
+ * xtcp_close_reset - abort a connection, with a RST if necessary
  * @sk: locked; the caller holds a reference
  * @event: leads to CLOSED
- * @reason: why, XTCP_MIB_RESET_SENT_*
+ * @reason: XTCP_MIB_RESET_SENT_*
  *
- * The user sees no error: it asked for it, or is gone. A peer that is done is
- * told, too, when text of its own was not read.
+ * The program gets no error: it has asked for the abort, or has closed the
+ * socket. Unread data is a reason for a RST in CLOSING and LAST-ACK, too.
  */
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason)
@@ -184,8 +185,8 @@ static int reset_errno(u8 state)
 }
 
 /**
- * xtcp_close_reset_received - the peer has ended the connection
- * @sk: locked; the RST was an acceptable one
+ * xtcp_close_reset_received - close a connection because of an acceptable RST
+ * @sk: locked; the caller holds a reference and has checked the RST
  */
 void xtcp_close_reset_received(struct sock *sk)
 {
@@ -197,11 +198,11 @@ void xtcp_close_reset_received(struct sock *sk)
 }
 
 /**
- * xtcp_close_kill - the administrator ends it
+ * xtcp_close_kill - abort a connection for the administrator (xtcp_kill)
  * @sk: not in CLOSED, locked; the caller holds a reference
  *
- * As `ss -K` does with the kernel's own: the peer of a connection gets a RST,
- * the user ECONNABORTED.
+ * As `ss -K` for the kernel's TCP: the peer gets a RST, the program
+ * ECONNABORTED.
  */
 void xtcp_close_kill(struct sock *sk)
 {
@@ -233,11 +234,11 @@ void xtcp_close_shutdown(struct sock *sk, int how)
 }
 
 /**
- * xtcp_close_disconnect - back to CLOSED, the socket stays the user's
- * @sk: locked
- * @flags: unused, of struct proto
+ * xtcp_close_disconnect - bring a socket back to CLOSED
+ * @sk: locked; the program keeps it
+ * @flags: unused, required by struct proto
  *
- * connect() to AF_UNSPEC, a failed connect(), shutdown() of a listener.
+ * For connect() to AF_UNSPEC, a failed connect(), and shutdown() of a listener.
  *
  * Return: 0.
  */
@@ -279,7 +280,10 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	return 0;
 }
 
-/* Forget what was not read. @spare: the segment of a FIN alone, to be eaten. */
+/*
+ * Purge the receive queue. Returns true if there was unread data. @spare: set to
+ * the skb of a FIN without payload, which the caller must consume.
+ */
 static bool receive_queue_had_text(struct sock *sk, struct sk_buff **spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -301,7 +305,7 @@ static bool receive_queue_had_text(struct sock *sk, struct sk_buff **spare)
 	return unread;
 }
 
-/* SO_LINGER: sleep until the peer has our FIN, or the time is up. */
+/* SO_LINGER: sleep until the peer has our FIN, or @timeout jiffies are over. */
 static void close_linger(struct sock *sk, long timeout)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -318,7 +322,7 @@ static void close_linger(struct sock *sk, long timeout)
 	remove_wait_queue(sk_sleep(sk), &wait);
 }
 
-/* The user's side of close(): queued text, then FIN; or RST. Eats @spare. */
+/* close(): queue the FIN behind the data, or abort. Consumes @spare. */
 static void close_speak(struct sock *sk, struct sk_buff *spare, bool unread)
 {
 	struct net *net = sock_net(sk);
@@ -352,13 +356,11 @@ static void close_listener(struct sock *sk)
 }
 
 /*
- * Has the machine too many orphans? @sk: one of them.
+ * Are there too many orphans to keep @sk, one of them?
  *
- * xtcp_max_orphans is one cap for all namespaces. One that has sent nothing for two of the
- * longest timeouts meets the cap at half, so does one that ICMP says is
- * unreachable; at a quarter if both hold: these go first.
- *
- * Return: true if @sk should not be kept.
+ * xtcp_max_orphans is one limit for all namespaces. For an orphan that has sent
+ * nothing for two maximal RTOs the limit is half of it, also for one whose peer is
+ * unreachable according to ICMP; if both hold, a quarter. So these end first.
  */
 static bool orphans_exceed(const struct sock *sk)
 {
@@ -369,7 +371,7 @@ static bool orphans_exceed(const struct sock *sk)
 
 	for_each_possible_cpu(cpu)
 		orphans += per_cpu(xtcp_orphans, cpu);
-	/* So few that it doesn't matter which one this is. */
+	/* Below a quarter of the limit no orphan is one too many. */
 	if (likely(orphans << 2 <= most))
 		return false;
 
@@ -381,7 +383,7 @@ static bool orphans_exceed(const struct sock *sk)
 	return orphans << shift > most;
 }
 
-/* Too many orphans, or too much memory in them: this one is not kept. */
+/* Are there too many orphans, or is too much memory in use, to keep this one? */
 static bool orphan_is_too_much(const struct sock *sk)
 {
 	return orphans_exceed(sk) ||
@@ -390,10 +392,10 @@ static bool orphan_is_too_much(const struct sock *sk)
 }
 
 /**
- * xtcp_close_out_of_resources - is this orphan too much for the machine
+ * xtcp_close_out_of_resources - reset an orphan if there are too many
  * @sk: orphan, locked; the caller holds a reference
  *
- * Return: true when it was; it is reset and destroyed then.
+ * Return: true if it was reset and destroyed.
  */
 bool xtcp_close_out_of_resources(struct sock *sk)
 {
@@ -417,8 +419,8 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 }
 
 /*
- * A user who has shut down and never looks at the socket again may
- * hold it for ever. xtcp_attached_fin_timeout ends that.
+ * A program that has called shutdown() and does not close the socket could keep it
+ * in FIN-WAIT-2 for ever. xtcp_attached_fin_timeout limits that.
  */
 static void attached_arm(struct sock *sk, u64 waited_ns)
 {
@@ -430,14 +432,14 @@ static void attached_arm(struct sock *sk, u64 waited_ns)
 			       limit_ns - min(limit_ns, waited_ns));
 }
 
-/* A record takes the waiting over, and the socket is done. */
+/* Hand TIME-WAIT over to a record, and end the socket. */
 static void enter_time_wait(struct sock *sk)
 {
 	xtcp_timewait_enter(sk);
 	xtcp_close_done(sk);
 }
 
-/* The same for an orphan's FIN-WAIT-2. */
+/* Hand an orphan's FIN-WAIT-2 over to a record, and end the socket. */
 static void enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_ORPHAN_RECORD);
@@ -446,11 +448,11 @@ static void enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 }
 
 /**
- * xtcp_close_settle - an orphan that only waits for the peer's FIN
+ * xtcp_close_settle - replace an orphan in FIN-WAIT-2 by a record
  * @sk: locked; the caller holds a reference
  *
- * LC-83: a small record does the waiting, for a minute at most;
- * what xtcp_fin_timeout allows beyond is spent as a socket first.
+ * Does nothing for other sockets. LC-83: a record waits for the peer's FIN for a
+ * minute at most; if xtcp_fin_timeout is longer, the socket waits before that.
  */
 void xtcp_close_settle(struct sock *sk)
 {
@@ -473,7 +475,7 @@ void xtcp_close_settle(struct sock *sk)
 	enter_fin_wait_2(sk, wait_ms);
 }
 
-/* The time counts from the peer's last segment: a half-close in use lives. */
+/* The time counts from the peer's last segment: a half-close in use continues. */
 static void attached_timeout(struct sock *sk)
 {
 	u64 waited_ns = xtcp_now_ns() - xtcp_sk(sk)->last_rcv_ns;
@@ -487,9 +489,11 @@ static void attached_timeout(struct sock *sk)
 }
 
 /**
- * xtcp_close_fin_wait_2_timeout - FIN-WAIT-2 has lasted long enough
- * @sk: locked; the caller holds a reference. Of an orphan the socket's part
- *	of the wait is over
+ * xtcp_close_fin_wait_2_timeout - act on XTCP_TIMER_FIN_WAIT_2
+ * @sk: locked; the caller holds a reference
+ *
+ * A socket with a program is closed if xtcp_attached_fin_timeout is over; an
+ * orphan is replaced by a record, which waits for the rest of the time.
  */
 void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 {
@@ -502,7 +506,7 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 	enter_fin_wait_2(sk, RECORD_WAIT_MS);
 }
 
-/* The user has gone: what remains is between us and the peer. */
+/* Decide how an orphan goes on, right after close(). */
 static void close_orphaned(struct sock *sk)
 {
 	if (sk->sk_state == XTCP_CLOSED) {
@@ -517,10 +521,12 @@ static void close_orphaned(struct sock *sk)
 
 /**
  * xtcp_close - close(2)
- * @sk: socket, unlocked
- * @timeout: SO_LINGER, jiffies; 0: don't wait
+ * @sk: socket, not locked
+ * @timeout: SO_LINGER in jiffies; 0: don't wait
  *
- * RFC 9293 3.10.4; SHLD-3: unread text means RST instead of FIN.
+ * RFC 9293 3.10.4; SHLD-3: with unread data, RST instead of FIN.
+ *
+ * Context: process, may sleep.
  */
 void xtcp_close(struct sock *sk, long timeout)
 {
@@ -541,8 +547,8 @@ void xtcp_close(struct sock *sk, long timeout)
 	state = sk->sk_state;
 	xtcp_close_orphan(sk);
 	/*
-	 * The backlog is processed here, and may end the orphan. We stay its
-	 * user to the end, or the administrator could kill it beside us.
+	 * Process the backlog, which may end the orphan. We own the lock until
+	 * the end, so that xtcp_kill cannot end it at the same time.
 	 */
 	sk_flush_backlog(sk);
 
@@ -553,15 +559,15 @@ void xtcp_close(struct sock *sk, long timeout)
 	bh_unlock_sock(sk);
 	local_bh_enable();
 	release_sock(sk);
-	/* Whoever binds next finds the port free. */
+	/* The next bind() must find the port free. */
 	xtcp_shadow_reap(sock_net(sk));
 	sock_put(sk);
 }
 
 /**
- * xtcp_close_fin_received - the peer has nothing more to say
- * @sk: locked; all text before the FIN has been queued
- * @spare: the FIN's segment if it is not queued, or NULL; eaten
+ * xtcp_close_fin_received - process the peer's FIN
+ * @sk: locked; all data before the FIN has been queued
+ * @spare: the FIN's skb if it is not queued, or NULL; consumed
  *
  * RFC 9293 3.10.7.4 eighth.
  */
@@ -572,7 +578,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
-	/* What came ahead of the FIN lies beyond the end of the stream. */
+	/* Out-of-order data is beyond the FIN, the end of the stream. */
 	if (unlikely(!RB_EMPTY_ROOT(&xtcp_sk(sk)->ofo_queue)))
 		xtcp_receive_purge(sk);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
@@ -596,7 +602,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 }
 
 /**
- * xtcp_close_fin_acked - the peer has acknowledged our FIN
+ * xtcp_close_fin_acked - process the ACK of our FIN
  * @sk: in FIN-WAIT-1, CLOSING or LAST-ACK, locked; the caller holds a
  *	reference
  *

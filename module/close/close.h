@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * close.h - the end of a connection as a socket
+ * close.h - close(), shutdown(), aborts and orphans
  */
 #ifndef XTCP_CLOSE_CLOSE_H
 #define XTCP_CLOSE_CLOSE_H
@@ -15,7 +15,7 @@ struct sock;
 
 DECLARE_PER_CPU(unsigned int, xtcp_orphans);
 
-/* Of the whole machine; net.ipv4.xtcp_max_orphans. */
+/* net.ipv4.xtcp_max_orphans, for all namespaces together */
 extern int xtcp_close_orphans_max;
 
 void xtcp_close(struct sock *sk, long timeout);

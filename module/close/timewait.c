@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timewait.c - TIME-WAIT, and FIN-WAIT-2 without a socket
+ * timewait.c - TIME-WAIT and FIN-WAIT-2 records
  *
- * RFC 9293 3.6.1 and 3.10.7.4 for the state TIME-WAIT; RFC 6191 for a SYN
- * that opens the connection anew; RFC 5961 7 for how often we answer.
+ * RFC 9293 3.6.1 and 3.10.7.4 for the state TIME-WAIT; RFC 6191 for a SYN that
+ * reuses the 4-tuple; RFC 5961 7 for the rate limit of answers.
  *
- * A connection that only waits needs no socket: a record of 96 bytes takes
- * its place in the flow table and stands in a delay line of its netns. An
- * orphan in FIN-WAIT-2 waits for the peer's FIN in the same way.
+ * A connection that only waits needs no socket: a record of 96 bytes replaces it
+ * in the flow table and is linked in a delay line of its namespace. An orphan in
+ * FIN-WAIT-2 waits for the peer's FIN in the same way.
  *
- * Birth and death of a record
- *  1. xtcp_timewait_enter() makes it with two references, table and delay
- *     line, enters the line and then replaces the socket in the table.
- *  2. It leaves the table by xtcp_timewait_kill(), or because connect() or a
- *     SYN replaces it. Who takes it out has the table's reference and drops it,
- *     and the line's if it could unlink it (timewait_detach()). A half-open
- *     record that replaced it may put it back (xtcp_timewait_resume()).
- *  3. The line's timer takes it out of the line first, then kills it.
- *  4. netns exit closes the lines, then kills what was left in them.
+ * Life cycle of a record
+ *  1. xtcp_timewait_enter() creates it with two references, of the flow table
+ *     and of the delay line. It adds the record to the line, then replaces the
+ *     socket in the table.
+ *  2. The record is unhashed by xtcp_timewait_kill(), or replaced by connect()
+ *     or a SYN. The CPU that does so drops the table's reference, and the
+ *     line's if it could unlink the record (timewait_detach()). A half-open
+ *     record that has replaced it may put it back (xtcp_timewait_resume()).
+ *  3. The line's timer unlinks the record from the line first, then kills it.
+ *  4. Exit of the namespace closes the lines, then kills the records in them.
  *
- * Fields change only in softirq, for a segment; two at once for the same
- * record lose nothing that the next segment would not bring again.
+ * Fields are written in softirq only, by segments. If two segments do so at once,
+ * an update may be lost; the next segment repeats it.
  *
- * Context: enter under the socket lock; the rest softirq or process.
+ * Context: xtcp_timewait_enter*() with the socket lock; the rest softirq or
+ * process.
  */
 #include "close/timewait.h"
 
@@ -42,10 +44,10 @@
 #include "timers.h"
 #include "user/stats.h"
 
-#define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: least life */
-#define SHORT_LIFE_MS	4000U	/* below, Linux counts TWKilled, not TW */
+#define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT */
+#define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
 
-/* RFC 9293 MAY-2: the new incarnation begins well above the old one. */
+/* RFC 9293 MAY-2: the new incarnation's ISN is this far above the old SND.NXT. */
 #define NEW_ISN_GAP	65537U
 
 static_assert(sizeof(struct xtcp_timewait) == 96);
@@ -69,8 +71,8 @@ static void free_rcu(struct rcu_head *rcu)
 }
 
 /*
- * The last reference has gone. A reader may be looking at it still: its memory
- * stays that of a record, or it goes a grace period later (flow.c).
+ * Free a record that has no references any more. A lookup may still read it: its
+ * memory is reused only for records, or freed after a grace period (flow.c).
  */
 static void timewait_free(struct xtcp_flow *flow)
 {
@@ -85,7 +87,7 @@ static const struct xtcp_flow_ops timewait_ops = {
 };
 
 /**
- * xtcp_timewait_init - make the cache
+ * xtcp_timewait_init - create the slab caches
  *
  * Return: 0 or -ENOMEM.
  */
@@ -116,7 +118,7 @@ void xtcp_timewait_exit(void)
 }
 
 /**
- * struct xtcp_timewaits - the records of a namespace
+ * struct xtcp_timewaits - TIME-WAIT records of a namespace
  * @net: the namespace
  * @lines: their delay lines
  */
@@ -135,7 +137,7 @@ static struct net *lines_net(struct xtcp_delayset *lines)
 	return container_of(lines, struct xtcp_timewaits, lines)->net;
 }
 
-/* A record that has just left the table. */
+/* Release all that a record holds that we have just unhashed. */
 static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
 	xtcp_port_timewait_release(net, tw);
@@ -146,10 +148,12 @@ static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_timewait_kill - a record's wait has ended
+ * xtcp_timewait_kill - end a record
  * @net: namespace
  * @tw: referenced by the caller
- * @event: why; leads to CLOSED
+ * @event: reason; leads to CLOSED
+ *
+ * Does nothing if another CPU has unhashed the record.
  */
 void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 			enum xtcp_event event)
@@ -161,11 +165,10 @@ void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_succeeded - a new incarnation has the record's place for good
+ * xtcp_timewait_succeeded - end a record that a new incarnation has replaced
  * @net: namespace
- * @tw: not in the table any more; the table's reference is the caller's and
- *	goes here
- * @event: how; leads to CLOSED
+ * @tw: unhashed; the caller's reference, which was the table's, is dropped
+ * @event: how it was replaced; leads to CLOSED
  */
 void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 			     enum xtcp_event event)
@@ -175,11 +178,11 @@ void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_resume - the new incarnation has come to nothing
+ * xtcp_timewait_resume - a half-open record has ended: its predecessor is back
  * @net: namespace
- * @tw: just put back into the table, which has its reference again
+ * @tw: predecessor, just put back into the table with the table's reference
  *
- * Its time may have run out meanwhile, when the timer could not kill it.
+ * If its time was over in between, the timer could not kill it: kill it now.
  */
 void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 {
@@ -188,8 +191,8 @@ void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 }
 
 /*
- * Which wait has ended is looked at once it is ours to end: until then a FIN
- * may turn FIN-WAIT-2 into TIME-WAIT.
+ * Read the state only after winning xtcp_flow_remove(): until then a FIN may
+ * change FIN-WAIT-2 to TIME-WAIT.
  */
 static void timewait_expire(struct xtcp_delayset *set,
 			    struct xtcp_delay *delay)
@@ -218,7 +221,7 @@ static void timewait_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
- * xtcp_timewait_net_init - delay lines of a namespace
+ * xtcp_timewait_net_init - create the delay lines of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -236,7 +239,7 @@ int xtcp_timewait_net_init(struct net *net)
 }
 
 /**
- * xtcp_timewait_net_exit - kill what still waits
+ * xtcp_timewait_net_exit - kill all records of a namespace
  * @net: namespace; it has no sockets any more
  */
 void xtcp_timewait_net_exit(struct net *net)
@@ -246,12 +249,12 @@ void xtcp_timewait_net_exit(struct net *net)
 }
 
 /**
- * xtcp_timewait_patience_ms - how long the end of a connection may at least take
+ * xtcp_timewait_patience_ms - shortest time to wait for the peer's FIN
  * @xs: the connection
  *
- * Linux's measure: a FIN sent twice more before the peer's next timeout.
+ * As in Linux: enough for two retransmissions of a FIN.
  *
- * Return: ms, three and a half retransmission timeouts.
+ * Return: 3.5 RTO in ms.
  */
 u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs)
 {
@@ -259,12 +262,12 @@ u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_timewait_fin_timeout_ms - xtcp_fin_timeout
+ * xtcp_timewait_fin_timeout_ms - the knob xtcp_fin_timeout in ms
  * @net: namespace
  *
- * The knob takes up to 99 days; jiffies_to_msecs() comes round after 49.
+ * The knob allows 99 days; jiffies_to_msecs() would wrap after 49.
  *
- * Return: ms, U32_MAX at most
+ * Return: ms, U32_MAX at most.
  */
 u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
 {
@@ -274,12 +277,12 @@ u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
 }
 
 /*
- * 2MSL. LC-91: where both sides sent timestamps, these tell a segment of the
- * old connection from one of the next, for the offset of ours is the same
- * for each connection of this 4-tuple. The record has then no more to do than
- * to acknowledge the peer's FIN once more, and to that end xtcp_tw_recycle
- * keeps it for three and a half RTOs. Nothing is remembered of the host, and
- * no SYN is refused for a timestamp that this connection did not see.
+ * Length of TIME-WAIT: 2MSL. LC-91: if both ends send timestamps, these tell old
+ * segments from those of the next incarnation, because the offset of ours is the
+ * same for all connections of a 4-tuple. Then the record is needed only to
+ * acknowledge a retransmitted FIN; for that, xtcp_tw_recycle keeps it for 3.5 RTO.
+ * No state is kept by host, and no SYN is refused because of a timestamp of
+ * another connection.
  */
 static u32 time_wait_ms(const struct sock *sk)
 {
@@ -320,7 +323,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	xtcp_flow_hold_new(&tw->flow, 2);
 }
 
-/* Is there room for one more? Counts it if so. */
+/* Count a new record. Returns false if there are xtcp_max_tw_buckets already. */
 static bool bucket_take(struct xtcp_net *xn)
 {
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
@@ -331,7 +334,7 @@ static bool bucket_take(struct xtcp_net *xn)
 	return false;
 }
 
-/* Do the knobs of the namespace say so? Programs may say what they like. */
+/* A delay of the knobs gets a delay line; programs' delays share the wheel. */
 static bool is_common(const struct net *net, u32 delay_ms)
 {
 	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
@@ -348,7 +351,7 @@ static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
 				    (u64)delay_ms * NSEC_PER_MSEC);
 }
 
-/* The socket's connection goes on in @tw; false: it could not. */
+/* Replace a socket by @tw in the flow table. Returns false if that failed. */
 static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 			       u32 delay_ms)
 {
@@ -356,16 +359,16 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 
 	if (!wait(net, tw, delay_ms))
 		return false;
-	/* The clock has just been read. */
+	/* The time at which the delay was added. */
 	tw->since_ms = div_u64(tw->delay.expires_ns -
 			       (u64)delay_ms * NSEC_PER_MSEC, NSEC_PER_MSEC);
 	xtcp_port_to_timewait(sk, tw);
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
-		/* The record is in charge, and may have changed by now. */
+		/* The record represents the connection now. */
 		xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
 		return true;
 	}
-	/* A socket that was never in the table: nothing to wait for. */
+	/* The socket was not in the table: nothing to wait for. */
 	xtcp_port_timewait_release(net, tw);
 	WARN_ON_ONCE(!xtcp_delay_del(lines_of(net), &tw->delay));
 	return false;
@@ -412,13 +415,13 @@ full:
 }
 
 /**
- * xtcp_timewait_enter - a record takes TIME-WAIT over from a socket
- * @sk: in TIME-WAIT, locked; in CLOSED afterwards, and the caller's to end
+ * xtcp_timewait_enter - replace a socket in TIME-WAIT by a record
+ * @sk: in TIME-WAIT, locked; in CLOSED afterwards: the caller must end it
  *	(xtcp_close_done())
  *
- * How long it lasts is settled here: XTCP_TW_TIMEOUT, xtcp_tw_timeout,
- * xtcp_tw_recycle. Where xtcp_max_tw_buckets or memory leaves no room the
- * connection is closed at once, as in Linux.
+ * The length is set here: XTCP_TW_TIMEOUT, xtcp_tw_timeout, xtcp_tw_recycle. If
+ * there are xtcp_max_tw_buckets records or memory is short, the connection is
+ * closed at once, as in Linux.
  */
 void xtcp_timewait_enter(struct sock *sk)
 {
@@ -426,10 +429,9 @@ void xtcp_timewait_enter(struct sock *sk)
 }
 
 /**
- * xtcp_timewait_enter_fin_wait_2 - a record waits in an orphan's place
- * @sk: an orphan whose FIN-WAIT-2 becomes a record's; otherwise as in
- *	xtcp_timewait_enter()
- * @wait_ms: how long the peer's FIN may take from now on
+ * xtcp_timewait_enter_fin_wait_2 - replace an orphan in FIN-WAIT-2 by a record
+ * @sk: orphan, locked; otherwise as in xtcp_timewait_enter()
+ * @wait_ms: how long to wait for the peer's FIN
  */
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
@@ -443,7 +445,7 @@ static bool paws_rejects(const struct xtcp_timewait *tw,
 	       xtcp_paws_rejects(seg, tw->ts_recent, tw->ts_recent_s);
 }
 
-/* RFC 9293 3.10.7.4 first: what ends at RCV.NXT was all here before. */
+/* RFC 9293 3.10.7.4 first: has the segment something within the window? */
 static bool in_window(const struct xtcp_timewait *tw,
 		      const struct xtcp_seg *seg)
 {
@@ -465,7 +467,7 @@ static void take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
 	tw->ts_recent_s = ktime_get_seconds();
 }
 
-/* Where we are; said again to a peer that seems not to know. */
+/* Acknowledge all up to RCV.NXT once more. */
 static void send_ack(struct net *net, struct xtcp_timewait *tw)
 {
 	struct xtcp_bare bare = {
@@ -490,10 +492,12 @@ static void send_ack(struct net *net, struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_timewait_answer - say where the connection ended, not too often
+ * xtcp_timewait_answer - send an ACK, subject to the rate limit
  * @net: namespace
  * @tw: record, referenced by the caller
- * @seg: what is answered
+ * @seg: parsed header of the segment that is answered
+ *
+ * Context: softirq.
  */
 void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
@@ -506,7 +510,10 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 		XTCP_INC(net, ACK_SKIPPED_FIN_WAIT_2);
 }
 
-/* RFC 9293 3.10.7.4 fifth: it acknowledges what was never sent. */
+/*
+ * RFC 9293 3.10.7.4 fifth: answer an ACK of something that was never sent. Returns
+ * true if it was one.
+ */
 static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
 			     const struct xtcp_seg *seg)
 {
@@ -517,7 +524,7 @@ static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
 	return true;
 }
 
-/* 2MSL begins anew. Whoever is ending the record just now goes on with it. */
+/* Restart 2MSL. Does nothing if another CPU is ending the record. */
 static void restart(struct net *net, struct xtcp_timewait *tw)
 {
 	struct xtcp_delayset *set = lines_of(net);
@@ -529,13 +536,13 @@ static void restart(struct net *net, struct xtcp_timewait *tw)
 		xtcp_flow_put(&tw->flow);
 		return;
 	}
-	/* Killed in between, when it was in no line to be taken from? */
+	/* If it was killed in between, nobody unlinked it: it was in no line. */
 	if (READ_ONCE(tw->flow.state) == XTCP_CLOSED &&
 	    xtcp_delay_del(set, &tw->delay))
 		xtcp_flow_put(&tw->flow);
 }
 
-/* RFC 9293 3.6.1: nobody is left to read this. */
+/* RFC 9293 3.6.1: reset the peer, which sends data to a closed socket. */
 static void refuse(struct net *net, struct xtcp_timewait *tw,
 		   const struct sk_buff *skb, const struct xtcp_key *key,
 		   const struct xtcp_seg *seg, enum xtcp_event event)
@@ -547,7 +554,7 @@ static void refuse(struct net *net, struct xtcp_timewait *tw,
 	xtcp_timewait_kill(net, tw, event);
 }
 
-/* RFC 5961 3.2: in the window, but not at its edge. */
+/* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
 static void challenge(struct net *net, struct xtcp_timewait *tw,
 		      const struct xtcp_seg *seg)
 {
@@ -582,7 +589,7 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 	send_ack(net, tw);
 }
 
-/* RFC 9293 3.10.7.4 in FIN-WAIT-2, when the user is gone. */
+/* RFC 9293 3.10.7.4 in FIN-WAIT-2 of an orphan. */
 static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 			   const struct sk_buff *skb,
 			   const struct xtcp_key *key,
@@ -618,7 +625,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 	}
 }
 
-/* RFC 6191: may this SYN open the connection anew? */
+/* RFC 6191: may this SYN begin a new incarnation? */
 static bool syn_is_new(struct net *net, const struct xtcp_timewait *tw,
 		       const struct xtcp_seg *seg)
 {
@@ -630,17 +637,17 @@ static bool syn_is_new(struct net *net, const struct xtcp_timewait *tw,
 		return true;
 	if (!seg->opt.has_ts)
 		return false;
-	/* None before: the new incarnation's own tell it from the old one. */
+	/* The old incarnation had no timestamps: any tells the two apart. */
 	if (!tw->ts_ok)
 		return XTCP_KNOB(net, timestamps);
 	return (s32)(seg->opt.tsval - tw->ts_recent) > 0;
 }
 
 /**
- * xtcp_timewait_next_isn - where a new incarnation begins
- * @tw: the old one
+ * xtcp_timewait_next_isn - ISN of a new incarnation
+ * @tw: record of the old one
  *
- * Return: our initial sequence number, above all that the old one has sent.
+ * Return: an ISN above all sequence numbers of the old incarnation; not 0.
  */
 seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw)
 {
@@ -649,7 +656,7 @@ seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw)
 	return seq_raw(iss) ? iss : SEQ(1);
 }
 
-/* Is there nothing in this segment that we had not acknowledged? */
+/* Does the segment begin at RCV.NXT and have nothing new? */
 static bool is_in_sequence(const struct xtcp_timewait *tw,
 			   const struct xtcp_seg *seg)
 {
@@ -671,8 +678,8 @@ static enum xtcp_event time_wait_event(const struct xtcp_timewait *tw,
 }
 
 /*
- * A RST at RCV.NXT. RFC 1337 shows how an old duplicate of one can cut
- * TIME-WAIT short, and wants it ignored: xtcp_rfc1337.
+ * A RST at RCV.NXT ends TIME-WAIT, unless xtcp_rfc1337 is set: RFC 1337 shows how
+ * an old duplicate RST can end it too early.
  */
 static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 {
@@ -684,7 +691,7 @@ static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
 }
 
-/* RFC 9293 3.10.7.4 in TIME-WAIT, for what does not open anew. */
+/* RFC 9293 3.10.7.4 in TIME-WAIT, except for a SYN of a new incarnation. */
 static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
 {
@@ -720,15 +727,16 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_rcv - a segment arrives for a connection that only waits
+ * xtcp_timewait_rcv - process a segment for a TIME-WAIT or FIN-WAIT-2 record
  * @net: namespace
  * @tw: record, referenced by the caller
  * @skb: segment; stays the caller's
  * @key: its connection
- * @seg: what it says
+ * @seg: its parsed header
  *
- * Return: true when the segment is a SYN that may open the connection anew,
- * if somebody listens.
+ * Context: softirq, RCU read-side section.
+ * Return: true if the segment is a SYN that may begin a new incarnation, if
+ * its port has a listener.
  */
 bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		       struct sk_buff *skb, const struct xtcp_key *key,
@@ -755,17 +763,17 @@ static bool reuse_is_allowed(struct net *net, const struct xtcp_timewait *tw)
 }
 
 /**
- * xtcp_timewait_may_reuse - may connect() take this record's 4-tuple
+ * xtcp_timewait_may_reuse - may connect() take over this record's 4-tuple
  * @net: namespace
  * @tw: record, referenced by the caller
- * @bound: the user asked for this port by number
+ * @bound: the port was bound explicitly
  *
- * The old connection must have had timestamps, so that the new one's larger
- * ones tell the two apart (RFC 6191). For a port that the kernel picks, the
- * knob xtcp_tw_reuse must allow it, and xtcp_tw_reuse_delay have passed; a
- * user who bound the port knows what they want, as in Linux.
+ * The old connection must have had timestamps, so that the larger ones of the new
+ * connection tell the two apart (RFC 6191). For an ephemeral port, the knob
+ * xtcp_tw_reuse must allow it, and xtcp_tw_reuse_delay must be over; as in Linux,
+ * neither is needed for an explicit bind.
  *
- * Return: true when it may.
+ * Return: true if it may.
  */
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 			     bool bound)
@@ -779,8 +787,8 @@ bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 }
 
 /**
- * xtcp_timewait_hand_over - what a new incarnation takes from the old one
- * @tw: record that is being reused
+ * xtcp_timewait_hand_over - set ISN and TS.Recent of a new incarnation
+ * @tw: record of the old incarnation
  * @sk: socket that connects, locked
  */
 void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * timewait.h - TIME-WAIT, and FIN-WAIT-2 without a socket
+ * timewait.h - TIME-WAIT and FIN-WAIT-2 records
  */
 #ifndef XTCP_CLOSE_TIMEWAIT_H
 #define XTCP_CLOSE_TIMEWAIT_H
@@ -23,21 +23,21 @@ struct xtcp_sock;
 #define XTCP_TIME_WAIT_S_MAX	600	/* more than RFC 9293's 4 minutes */
 
 /**
- * struct xtcp_timewait - a connection after its socket, 96 bytes or 128
+ * struct xtcp_timewait - TIME-WAIT or FIN-WAIT-2 record, 96 bytes (IPv6: 128)
  * @flow: head; state TIME-WAIT or, for an orphan, FIN-WAIT-2
- * @delay: place in the netns' delay lines
+ * @delay: entry in the namespace's delay lines
  * @rcv_nxt, @snd_nxt: as in the TCB
  * @ts_recent, @ts_recent_s, @ts_offset: as in the TCB
  * @oow_ack_ms: last answer to an invalid segment, for the rate limit
- * @mark, @tos: of our segments
- * @wait_ms: length of this TIME-WAIT, each time that it begins
- * @since_ms: when its state began, low 32 bits of CLOCK_MONOTONIC ms
- * @wnd: field of our last window, to be shifted
- * @rcv_wscale: shift of the windows we send
- * @ts_ok: timestamps were agreed
+ * @mark, @tos: fwmark and DSCP of our segments
+ * @wait_ms: length of TIME-WAIT, each time that it begins
+ * @since_ms: when the state began, low 32 bits of CLOCK_MONOTONIC in ms
+ * @wnd: window field of our last segment, unscaled
+ * @rcv_wscale: shift of the windows that we send
+ * @ts_ok: timestamps were negotiated
  * @reuse: the socket had SO_REUSEADDR; set by xtcp_port_to_timewait()
- * @reuseport: the socket had SO_REUSEPORT; likewise
- * @port_held: it is counted at its local port
+ * @reuseport: the socket had SO_REUSEPORT; set there, too
+ * @port_held: the record is a holder of its port bucket
  */
 struct xtcp_timewait {
 	struct xtcp_flow	flow;
@@ -61,7 +61,7 @@ struct xtcp_timewait {
 };
 
 /**
- * struct xtcp_timewait6 - one whose addresses are wide
+ * struct xtcp_timewait6 - TIME-WAIT record of an IPv6 connection
  * @tw: record
  * @addrs: found by xtcp_flow_addrs6()
  */
