@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# How a selftest becomes a program; scripts/check calls this, from the top:
+# Builds selftests. scripts/check calls it from the top folder:
 #
 #   make -f scripts/check.mk build/selftests/open/handshake
 #
-# selftests/ROOM/NAME.c makes one program, with what it needs of selftests/lib linked in
-# and the kernel's harness on the include path. Static, so that it runs in any
-# guest; warnings are errors here and not in the header files of others.
+# selftests/ROOM/NAME.c makes one program, linked with selftests/lib, with the
+# kernel's harness on the include path. It is linked statically, so that it runs
+# in any guest. Warnings are errors, except in header files of other projects.
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xtcp
 CC := gcc
@@ -23,7 +23,7 @@ build/selftests/%.o: selftests/%.c scripts/check.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
-# An archive: a program links what it uses, and need not supply what it doesn't.
+# An archive, so that a program links only the files of lib that it uses.
 build/selftests/lib.a: $(library)
 	@rm -f $@
 	ar rcs $@ $^

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tsc-khz: prints how many times the time stamp counter ticks in a
- * millisecond, which an emulated x86 guest in real time would like to know: it
- * sees the host's own counter, and what it measures itself at boot, against
- * emulated timers on a busy host, can be wrong by any factor.
+ * tsc-khz: prints the frequency of the time stamp counter in kHz. An emulated
+ * x86 guest in real time needs it: it sees the host's counter, but if it
+ * measures the frequency at boot, by emulated timers on a busy host, the result
+ * can be wrong by any factor.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ struct moment {
 	int64_t ns;
 };
 
-/* Both clocks at once: of some readings the one that was least disturbed. */
+/* Read both clocks; of 1000 readings, take the least disturbed one. */
 static struct moment look(void)
 {
 	struct moment best = { 0 };

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The library that xtcp-run preloads into unmodified programs.
+ * xtcp-preload.c - the library that xtcp-run preloads into unmodified programs
  *
- * It stands between a program and the C library in two places:
+ * It wraps two functions of the C library:
  *
- *   socket()       an IPv4 or IPv6 stream socket that asks for TCP, by number or
- *                  by leaving the choice open, becomes an xtcp one. Multipath
- *                  TCP fails with EPROTONOSUPPORT: it would fall back to the
- *                  kernel's own TCP by itself, unawares.
- *   getsockopt()   SO_PROTOCOL tells the truth (253) unless the user asked
- *                  for a program's sake that it say IPPROTO_TCP.
+ *   socket()       an IPv4 or IPv6 stream socket with protocol 0 or IPPROTO_TCP
+ *                  becomes an xtcp socket. Multipath TCP fails with
+ *                  EPROTONOSUPPORT, because it would fall back to the kernel's
+ *                  TCP unnoticed.
+ *   getsockopt()   SO_PROTOCOL returns 253, or IPPROTO_TCP if XTCP_RUN_AS_TCP
+ *                  is set, for programs that expect that.
  *
- * Everything else passes: datagrams, Unix sockets, socketpair(), and all
- * options, since xtcp takes TCP's at TCP's level. What doesn't come through
- * the C library's entry points is out of reach: raw system calls (Go), io_uring
- * and the C library's own sockets (names asked over TCP).
+ * All else is unchanged: datagrams, Unix sockets, socketpair(), and options,
+ * because xtcp accepts TCP's at TCP's level. Out of reach are raw system calls
+ * (Go), io_uring, and sockets that the C library opens itself (DNS over TCP).
  *
- * Any thread may call in, also from a fork's child: the only state is set once.
+ * Any thread may call these functions, also in a child after fork(): the only
+ * state is set once.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -36,9 +36,9 @@
 /* From Linux 5.6 on; older C libraries don't have the name. */
 #define PROTO_MPTCP 262
 
-/* What a call would do if this library were not there: the C library's own
- * function, or that of another library preloaded after this one. The lookup may
- * race with itself; both threads then store the same value.
+/* The function that a call would reach without this library: the C library's, or
+ * that of a library preloaded after this one. If two threads look it up at once,
+ * both store the same value.
  */
 #define NEXT(name)							\
 ({									\
@@ -52,8 +52,8 @@
 	f;								\
 })
 
-/* One write, so that lines of several threads don't mix; errno is what the caller
- * is about to report and survives.
+/* A single write, so that the lines of several threads don't mix. errno is kept for
+ * the caller, who is about to report it.
  */
 static void say(const char *fmt, ...)
 {
@@ -78,7 +78,7 @@ static void say(const char *fmt, ...)
 	line[used++] = '\n';
 
 	if (write(STDERR_FILENO, line, used) < 0) {
-		/* No stderr: the errno of the call still tells the program. */
+		/* No stderr: the program still gets the call's errno. */
 	}
 	errno = saved;
 }
@@ -115,7 +115,7 @@ static int refuse_mptcp(void)
 	return -1;
 }
 
-/* Why there is no xtcp socket, where the user can do something about it. */
+/* Print why socket() failed, if the user can do something about it. */
 static void explain(int err)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;

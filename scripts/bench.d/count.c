@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * count: a plugin of qemu's TCG that counts how often each piece of the guest's
- * code is executed. The guest does not notice: no probe, no interrupt, no
- * instruction more than without.
+ * count: a plugin of qemu's TCG that counts how often each block of the guest's
+ * code is executed. It does not disturb the guest: no probe, no interrupt, no
+ * additional instruction.
  *
  *	-plugin count.so,begin=ADDRESS,end=ADDRESS,out=FILE
  *
- * Counting goes on all the time. When code at the address `begin` is executed
- * (a kernel function's first instruction) the counts are remembered, and at
- * `end` what has come since is written to FILE:
+ * Blocks are always counted. When the instruction at the address `begin` is
+ * executed (the first of a kernel function) the counts are saved; at `end` the
+ * differences since then are written to FILE:
  *
  *	section
- *	ADDRESS INSTRUCTIONS TIMES	(a block of straight code, hexadecimal
- *	...				address; executed so many times)
+ *	ADDRESS INSTRUCTIONS TIMES	(a block: hexadecimal address, number of
+ *	...				instructions, number of executions)
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What of qemu's plugin interface, version 1, is used here; Debian ships no header. */
+/* The part of qemu's plugin interface, version 1, used here: Debian has no header. */
 #define EXPORT __attribute__((visibility("default")))
 
 struct qemu_plugin_tb;
@@ -41,7 +41,7 @@ void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op,
 
 EXPORT int qemu_plugin_version = 1;
 
-/* A translated block. Blocks are never forgotten: a new translation is one more. */
+/* A translated block. It is never freed; a new translation makes a new one. */
 struct block {
 	struct block *next;
 	uint64_t address;
@@ -53,7 +53,7 @@ static struct block *blocks;
 static uint64_t begin_at, end_at;
 static FILE *out;
 
-/* Both: the guest has one CPU, which is one thread. */
+/* No locking in the callbacks: the guest has one CPU, which is one thread. */
 static void section_begin(unsigned int cpu, void *data)
 {
 	(void)cpu;

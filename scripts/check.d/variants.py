@@ -19,7 +19,7 @@ UM = "User-mode Linux"          # one CPU; computing takes no time on its clock
 
 DEFAULT_TIMEOUT_S = 180
 
-# A word counts for .admits and .bars where its value is not the default.
+# A word counts for .admits and .bars if its value is not the default.
 WORDS = (
     Word("smp", "N", "N CPUs in real time, instead of one in virtual time",
          number, 1, option="--smp", admits=(REAL_TIME,), bars=(UM,)),
@@ -49,17 +49,17 @@ WORDS = (
          "names a variant"),
 )
 
-# Of the kernels of a run, ordered by age.
+# Slices of the kernels of a run, ordered by age.
 EVERY, OLDEST, NEWEST = slice(None), slice(0, 1), slice(-1, None)
 
 
 class Variant(typing.NamedTuple):
     """One more way to run a program."""
-    suffix: str             # of its name
-    environment: str        # what the program gets: NAME=VALUE ...
-    asked: dict             # the words that ask for it together: on which kernels;
-                            # the first that a program has decides
-    on_stock: bool = True   # whether the kernel's own TCP knows it
+    suffix: str             # appended to the program's name
+    environment: str        # for the program: NAME=VALUE ...
+    asked: dict             # words that together request the variant: kernels to run
+                            # it on; the first key that a program has decides
+    on_stock: bool = True   # False: the kernel's TCP does not have it
 
 
 VARIANTS = (
@@ -72,12 +72,12 @@ VARIANTS = (
 
 
 def guest_of(marks):
-    """What guest a program wants: (option of scripts/vm, value) of each word that has one."""
+    """The guest that a program needs: (option of scripts/vm, value) of its words."""
     return tuple((word.option, marks[word.name]) for word in WORDS if word.option)
 
 
 def kernels_of(variant, marks):
-    """The kernels, by age, on which a program is run as @variant; None: nowhere."""
+    """Slice of the kernels on which a program is run as @variant; None: on none."""
     if STOCK and not variant.on_stock:
         return None
     return next((kernels for asked, kernels in variant.asked.items()
@@ -85,7 +85,7 @@ def kernels_of(variant, marks):
 
 
 def runs_at(place, marks):
-    """Whether a program with these marks is run at @place."""
+    """True if a program with these marks is run at @place."""
     said = [word for word in WORDS if marks[word.name] != word.default]
     if any(place in word.bars for word in said):
         return False

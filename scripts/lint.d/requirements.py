@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""requirements.py: Documentation/requirements.rst against the code and the tests.
+"""requirements.py: compare Documentation/requirements.rst with the code and the tests.
 
-  scripts/lint.d/requirements.py          prints what does not agree
-  scripts/lint.d/requirements.py --write  writes the lines "Tests:" anew
+  scripts/lint.d/requirements.py          prints the differences
+  scripts/lint.d/requirements.py --write  rewrites the lines "Tests:"
 
 A test's name begins with the id that it proves: lc_33_... with LC-33,
 rfc9293_must_07_... with MUST-7, rfc6298_... with RFC-6298, wish_04_... with
-WISH-04. rfc9293_shld_15_16_may_07_... proves three. What is checked:
+WISH-04. rfc9293_shld_15_16_may_07_... proves three. Checks that
 
   - each id in module/, in selftests/ and in a test's name has an entry
   - the entry's tests are exactly those whose names say so
@@ -41,7 +41,7 @@ def read(name):
 
 
 def ids_of(test):
-    """The ids that a test's name begins with."""
+    """The ids in the prefix of a test's name."""
     m = re.match(r"(lc|wish)_(\d+)_", test)
     if m:
         return [f"{m.group(1).upper()}-{m.group(2)}"]
@@ -60,7 +60,7 @@ def ids_of(test):
 
 
 def tests():
-    """id -> names as "program test", in the order of programs."""
+    """id -> program -> names of its tests."""
     found = {}
     for name in files("selftests/*/*.c", "selftests/*/*.sh"):
         program = os.path.splitext(os.path.relpath(name, "selftests"))[0]
@@ -73,13 +73,13 @@ def tests():
 
 
 def paragraph(programs):
-    """The entry's last lines."""
+    """The lines of an entry that list its tests."""
     text = "Tests: " + "; ".join(f"{p} {', '.join(sorted(t))}" for p, t in sorted(programs.items())) + "."
     return textwrap.wrap(text, WIDTH - 8, break_long_words=False, break_on_hyphens=False)
 
 
 def entries(text):
-    """(id, its lines) for each entry, and None for the lines between."""
+    """(id, its lines) for each entry; (None, lines) for lines between entries."""
     block, key = [], None
     for line in text.splitlines():
         m = ENTRY.match(line)
@@ -91,7 +91,7 @@ def entries(text):
 
 
 def renew(key, block, found):
-    """An entry with its tests as they are now."""
+    """The entry's lines with an up-to-date list of tests."""
     body, tail = list(block), []
     while not body[-1]:
         tail.append(body.pop())

@@ -188,7 +188,7 @@ static void do_syn(char **arg)
 	uint32_t a = ntohl(from.sin_addr.s_addr), b = ntohl(to.sin_addr.s_addr);
 	int fd;
 
-	/* The pseudo-header's part of the sum; the kernel adds IP's own checksum. */
+	/* Starts with the pseudo-header's sum; the kernel fills in IP's checksum. */
 	pkt.th.th_sum = checksum(&pkt.th, tcp_len,
 				 (a >> 16) + (a & 0xffff) + (b >> 16) +
 				 (b & 0xffff) + pkt.ip.ip_p + tcp_len);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2154,SC2034 # for those who source this
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of the scripts that source it
 #
 # Functions of a demonstration: printing, checking, and the two hosts. Sourced by scripts
 # that run in a guest of scripts/vm, in a folder of their own.
