@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * deadlines.c - what happens when a deadline of a socket has passed
+ * deadlines.c - the handler of each deadline
  *
- * RFC 9293 3.10.8, TIMEOUTS. timers.c knows when, this table knows what: it is
- * the one place where the stages' timeouts are wired to the timer wheel.
+ * RFC 9293 3.10.8 (TIMEOUTS). timers.c decides when a handler is called.
  *
  * Context: socket lock, softirq or release_sock().
  */
@@ -18,7 +17,7 @@
 #include "transfer/probe.h"
 #include "transfer/retransmit.h"
 
-/* The oldest segment in flight: a SYN, a cookie that goes back, or data. */
+/* No ACK of a SYN, of a cookie that we echo, or of data. */
 static void deadline_retransmit(struct sock *sk)
 {
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |

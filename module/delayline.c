@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * delayline.c - a FIFO for each delay instead of a timer for each record
+ * delayline.c - delay lines: a FIFO for each delay, not a timer for each record
  *
- * A line is a FIFO of records that all wait the same time, with one hrtimer.
- * Under the set's lock the clock is read and the record appended, so the
- * FIFO is in order of expiry and only its head matters. Taking a record out
- * never touches the timer: it fires early once, finds nothing due and is set
- * to the new head.
+ * A delay line is a FIFO of records with the same delay, with one hrtimer. The
+ * clock is read and the record appended under the set's lock, so the FIFO is in
+ * order of expiry. Removing a record never changes the timer: it fires early once,
+ * no record has expired, and it is set to the new head.
  *
- * A delay of a record's own, computed from a round trip time or set by a
- * program, gets no line, for there may be as many of them as somebody likes:
- * such records wait in a wheel (delaywheel.c), with one hrtimer of their own.
- * They leave it in the same way. A set has eight lines at most. A line that is
- * empty takes another delay; a ninth delay in use waits in the wheel. So a knob
- * that is changed again and again costs no memory.
+ * A record with a delay of its own, computed from a round trip time or set by a
+ * program, gets no line, because there may be any number of such delays. These
+ * records share a timing wheel (delaywheel.c) with an hrtimer, and are removed in
+ * the same way. A set has at most eight lines. An empty line may be used for
+ * another delay; a ninth delay in use waits in the wheel. So a knob that is
+ * changed again and again costs no memory.
  *
- * Who may end a record's wait: xtcp_delay_del() and the timer both unlink it
- * under the lock, so exactly one of them gets it, and the reference that the
- * line held along with it.
+ * xtcp_delay_del() and the timer both unlink a record under the lock, so exactly
+ * one of them gets the record and the line's reference.
  *
  * Context: the timers run in softirq (HRTIMER_MODE_ABS_SOFT), where a segment
  * may be sent. @lock is innermost; @expire runs without it.
@@ -29,25 +27,25 @@
 #include "compat.h"
 
 /*
- * Records handled in one run of a timer, and the pause before the next run.
- * Other softirqs get their turn, and 1,000 records/ms still beat any flood.
- * The pause is kept after a short run as well: records that a flood has left
- * microseconds apart share an interrupt, which costs as much as a SYN-ACK,
- * and one that is alone is never late.
+ * Records handled in one run of a timer, and the pause before the next run. So
+ * other softirqs can run, and 1,000 records in a millisecond suffice for any
+ * flood. There is a pause after a short run, too: records of a flood, microseconds
+ * apart, share an interrupt, which costs as much as a SYN-ACK. A single record is
+ * never late.
  */
 #define EXPIRE_BATCH	256
 #define EXPIRE_PAUSE_NS	(256 * NSEC_PER_USEC)
 
 /*
  * Lines of a set. A listener needs one for each delay between its SYN-ACKs, a
- * namespace one for each of its two knobs, and for what these were before.
+ * namespace one for each of its two knobs and for their previous values.
  */
 #define LINES_MAX	8
 
 /**
- * xtcp_delayset_init - an owner's empty set of lines
- * @set: to be set up
- * @expire: called for each record that was due; see struct xtcp_delayset
+ * xtcp_delayset_init - initialise an empty set of delay lines
+ * @set: set
+ * @expire: called for each expired record; see struct xtcp_delayset
  */
 void xtcp_delayset_init(struct xtcp_delayset *set,
 			void (*expire)(struct xtcp_delayset *set,
@@ -62,8 +60,8 @@ void xtcp_delayset_init(struct xtcp_delayset *set,
 }
 
 /**
- * xtcp_delay_init - a record that waits for nothing
- * @delay: its place
+ * xtcp_delay_init - initialise a record's entry
+ * @delay: entry; not waiting afterwards
  */
 void xtcp_delay_init(struct xtcp_delay *delay)
 {
@@ -83,7 +81,7 @@ static void line_start(struct xtcp_delayline *line, u64 expires_ns)
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
-/* Take the head off if it is due. */
+/* Unlink the head if it has expired. */
 static struct xtcp_delay *line_pop(struct xtcp_delayline *line, u64 now)
 {
 	struct xtcp_delayset *set = line->set;
@@ -128,7 +126,7 @@ static enum hrtimer_restart line_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* A line that no record waits in, and whose timer does not look at it again. */
+/* Find a line without records and without a pending timer. */
 static struct xtcp_delayline *line_idle(struct xtcp_delayset *set)
 {
 	struct xtcp_delayline *line;
@@ -159,7 +157,7 @@ static struct xtcp_delayline *line_new(struct xtcp_delayset *set)
 	return line;
 }
 
-/* The line of a delay, or one that gets it; NULL: all are in use. */
+/* Find or create the line of a delay; NULL: all are in use, or memory is short. */
 static struct xtcp_delayline *line_find(struct xtcp_delayset *set,
 					u32 delay_ms)
 {
@@ -186,7 +184,7 @@ static struct xtcp_delay *queue_pop(struct xtcp_delayqueue *queue, u64 now)
 	return first;
 }
 
-/* The timer runs no later than the first of them expires. */
+/* Set the timer so that it fires when the first record expires, or before. */
 static void queue_arm(struct xtcp_delayqueue *queue, u64 earliest_ns)
 {
 	u64 next_ns = xtcp_delaywheel_next_ns(&queue->wheel);
@@ -257,7 +255,7 @@ static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 
 	if (!line)
 		return false;
-	/* It may be set for a record that has left: then it is early, once. */
+	/* An armed timer may be set for a removed record: it is early then. */
 	if (!line->armed)
 		line_start(line, delay->expires_ns);
 	list_add_tail(&delay->link, &line->fifo);
@@ -265,15 +263,16 @@ static bool line_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 }
 
 /**
- * xtcp_delay_add - let a record wait as many do
+ * xtcp_delay_add - add a record with one of a few delays
  * @set: its owner's set
- * @delay: in no line; the caller's reference to the record passes to the line
- * @delay_ms: how long, from now; one of few: where many differ, some wait in
- *	the wheel
+ * @delay: entry, in no line; the caller's reference to the record passes to the
+ *	set
+ * @delay_ms: delay from now. For a delay of its own, a record should use
+ *	xtcp_delay_add_until()
  *
  * Context: any.
- * Return: false when the set is closed or memory is short: the reference is
- * still the caller's.
+ * Return: true; false if the set is closed or memory is short: the caller keeps
+ * the reference.
  */
 bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 		    u32 delay_ms)
@@ -292,13 +291,14 @@ bool xtcp_delay_add(struct xtcp_delayset *set, struct xtcp_delay *delay,
 }
 
 /**
- * xtcp_delay_add_until - let a record wait as no other does
+ * xtcp_delay_add_until - add a record with an expiry of its own
  * @set: its owner's set
- * @delay: in no line; the caller's reference to the record passes to the set
- * @expires_ns: when its wait is over, CLOCK_MONOTONIC; may be past
+ * @delay: entry, in no line; the caller's reference to the record passes to the
+ *	set
+ * @expires_ns: expiry, CLOCK_MONOTONIC; may be past
  *
- * For what was computed for it, what its socket's program has set, and what is
- * left of its wait in another set.
+ * For computed delays, delays set by a program, and the rest of a delay in another
+ * set.
  *
  * Context: any.
  * Return: as xtcp_delay_add().
@@ -318,13 +318,13 @@ bool xtcp_delay_add_until(struct xtcp_delayset *set, struct xtcp_delay *delay,
 }
 
 /**
- * xtcp_delay_del - end a record's wait
+ * xtcp_delay_del - remove a record
  * @set: its owner's set
- * @delay: its place
+ * @delay: entry
  *
  * Context: any.
- * Return: true when it was waiting: the line's reference is the caller's now.
- * False when it waited for nothing, or is in the hands of a timer.
+ * Return: true if it was linked: the caller gets the line's reference. False if it
+ * was not waiting, or a timer is just handling it.
  */
 bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
@@ -338,12 +338,12 @@ bool xtcp_delay_del(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
- * xtcp_delay_is_waiting - is a record in a line
+ * xtcp_delay_is_waiting - is a record in a line or wheel
  * @set: its owner's set
- * @delay: its place
+ * @delay: entry
  *
  * Context: any.
- * Return: false also when it is in the hands of a timer just now.
+ * Return: true if it is; false also if a timer is just handling it.
  */
 bool xtcp_delay_is_waiting(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
@@ -356,10 +356,11 @@ bool xtcp_delay_is_waiting(struct xtcp_delayset *set, struct xtcp_delay *delay)
 }
 
 /**
- * xtcp_delayset_is_closed - has the set's owner ended all waiting
- * @set: its owner's set
+ * xtcp_delayset_is_closed - was xtcp_delayset_close() called
+ * @set: set
  *
  * Context: any.
+ * Return: true if it was: no more records may be added.
  */
 bool xtcp_delayset_is_closed(const struct xtcp_delayset *set)
 {
@@ -367,10 +368,10 @@ bool xtcp_delayset_is_closed(const struct xtcp_delayset *set)
 }
 
 /**
- * xtcp_delayset_close - end all waiting
- * @set: takes no more records; its timers have stopped on return
- * @left: called without the lock for each record that was still waiting; the
- *	line's reference passes to it
+ * xtcp_delayset_close - remove all records, and accept no more
+ * @set: set; its timers have stopped on return
+ * @left: called without the lock for each record that was waiting; it gets the
+ *	line's reference
  *
  * Context: process; may wait for a running timer.
  */

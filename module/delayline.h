@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * delayline.h - a FIFO for each delay instead of a timer for each record
+ * delayline.h - delay lines: a FIFO for each delay, not a timer for each record
  *
- * Records that wait the same delay expire in the order in which they came.
- * So one FIFO with one hrtimer at its head serves any number of them: O(1) to
- * arm, cancel and expire, 24 bytes in the record.
+ * Records with the same delay expire in the order in which they were added. So
+ * one FIFO with one hrtimer serves any number of them: O(1) to add, remove and
+ * expire, 24 bytes in the record.
  *
- * What knobs and RFCs set is the same for all, and each such delay has its
- * line. What is a record's own waits in one wheel.
+ * Each delay set by a knob or an RFC has a delay line. Records with a delay of
+ * their own share one timing wheel.
  */
 #ifndef XTCP_DELAYLINE_H
 #define XTCP_DELAYLINE_H
@@ -21,10 +21,10 @@
 #include "delaywheel.h"
 
 /**
- * struct xtcp_delay - a record's place in a line
- * @link: in the line's FIFO or a slot of the wheel; empty while the record waits for nothing
- * @rcu: for the owner, to free the record with once nobody refers to it
- * @expires_ns: CLOCK_MONOTONIC
+ * struct xtcp_delay - entry in a delay line or timing wheel
+ * @link: in the line's FIFO or in a slot of the wheel; empty: not waiting
+ * @rcu: for the owner, to free a record without references
+ * @expires_ns: expiry, CLOCK_MONOTONIC
  */
 struct xtcp_delay {
 	union {
@@ -37,13 +37,13 @@ struct xtcp_delay {
 struct xtcp_delayset;
 
 /**
- * struct xtcp_delayline - those that wait one delay
- * @set: the set it belongs to
+ * struct xtcp_delayline - all records with the same delay
+ * @set: set that the line belongs to
  * @next: next line of the set
  * @delay_ms: the delay
- * @fifo: of struct xtcp_delay, soonest first
- * @timer: due at the head of @fifo, or earlier
- * @armed: @timer is set, or runs and will look at @fifo once more
+ * @fifo: of struct xtcp_delay, earliest expiry first
+ * @timer: expires with the head of @fifo or before
+ * @armed: @timer is set, or runs and will check @fifo once more
  */
 struct xtcp_delayline {
 	struct xtcp_delayset	*set;
@@ -55,11 +55,11 @@ struct xtcp_delayline {
 };
 
 /**
- * struct xtcp_delayqueue - those whose delay no other has
- * @set: the set it belongs to
+ * struct xtcp_delayqueue - records with delays of their own
+ * @set: set that the queue belongs to
  * @wheel: of struct xtcp_delay
- * @timer: due when the first of them expires, or earlier
- * @armed_ns: when that is; U64_MAX: it does not run
+ * @timer: expires with the first record or before
+ * @armed_ns: expiry of @timer; U64_MAX: not set
  */
 struct xtcp_delayqueue {
 	struct xtcp_delayset	*set;
@@ -69,15 +69,15 @@ struct xtcp_delayqueue {
 };
 
 /**
- * struct xtcp_delayset - the lines of one owner (a listener, a netns)
+ * struct xtcp_delayset - the delay lines of a listener or namespace
  * @lock: guards all lines; innermost, softirq-safe
  * @lines: a line for each delay in use, freed with the set
- * @nr_lines: how many there are
- * @queue: for delays of a record's own; made when the first comes, freed with
- *	the set
- * @expire: called without @lock, in softirq, for each record that was due
- *	and that has left its line; the line's reference passes to it
- * @dead: no more records are taken
+ * @nr_lines: number of @lines
+ * @queue: for records with delays of their own; allocated for the first of
+ *	them, freed with the set
+ * @expire: called without @lock, in softirq, for each expired record, which is
+ *	in no line any more; it gets the line's reference
+ * @dead: no more records may be added
  */
 struct xtcp_delayset {
 	spinlock_t		lock;	/* innermost */

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * delaywheel.c - a queue by time for delays that differ from record to record
+ * delaywheel.c - timing wheel: a queue by expiry time
  *
- * A delay that is computed from a round trip time is hardly ever met twice, so
- * that a FIFO for each such delay would hold one record. These records stand
- * in a hierarchical timing wheel (Varghese and Lauck, 1987): a time is written
- * as a number of base 16, and a record stands on the level of the highest digit
- * in which its expiry differs from the wheel's own time, in the slot of that
- * digit. When the wheel's time comes to a slot of a higher level, the slot's
- * records move down; on the lowest they are due.
+ * For records whose delays differ, e.g. because they are computed from a round
+ * trip time: a FIFO for each delay would have one record. This is a hierarchical
+ * timing wheel (Varghese and Lauck, 1987). A time is written as a number to base
+ * 16. An entry is on the level of the highest digit in which its expiry differs
+ * from the wheel's time, in the slot of that digit. When the wheel's time reaches
+ * a slot of a higher level, the slot's entries move down; on the lowest level they
+ * expire.
  *
- * So a record is touched once for each digit of its delay however many others
- * wait, and its place takes no more room than one in a FIFO: it leaves as it
- * would leave a list. Time is in ticks of 8.192 us, rounded up: at most one
- * late, never early.
+ * So an entry is moved once for each digit of its delay, however many others wait,
+ * and it is as small as one in a FIFO: removing it is a list_del(). Times are
+ * rounded up to ticks of 8.192 us: expiry is at most a tick late, never early.
  *
  * Context: the caller's lock guards the wheel.
  */
@@ -25,9 +24,9 @@
 #include "delayline.h"
 
 /**
- * xtcp_delaywheel_init - an empty wheel
- * @wheel: to be set up
- * @now_ns: CLOCK_MONOTONIC
+ * xtcp_delaywheel_init - initialise an empty wheel
+ * @wheel: wheel
+ * @now_ns: current time, CLOCK_MONOTONIC
  */
 void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
 {
@@ -46,7 +45,7 @@ static unsigned int digit(u64 tick, unsigned int level)
 	return (tick >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
 }
 
-/* What lies in the past is due now; the last tick of all is not rounded up. */
+/* Expiry in ticks: not before the wheel's time; U64_MAX is not rounded up. */
 static u64 expiry(const struct xtcp_delaywheel *wheel,
 		  const struct xtcp_delay *delay)
 {
@@ -57,11 +56,11 @@ static u64 expiry(const struct xtcp_delaywheel *wheel,
 }
 
 /**
- * xtcp_delaywheel_add - a record begins to wait
+ * xtcp_delaywheel_add - add an entry
  * @wheel: wheel
- * @delay: its place, linked to nothing, with its expiry set
+ * @delay: entry, not linked, with its expiry set
  *
- * Return: when it is due, CLOCK_MONOTONIC
+ * Return: expiry rounded up to a tick, CLOCK_MONOTONIC in ns.
  */
 u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel, struct xtcp_delay *delay)
 {
@@ -76,12 +75,12 @@ u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel, struct xtcp_delay *delay)
 }
 
 /**
- * xtcp_delaywheel_del - a record waits no longer
+ * xtcp_delaywheel_del - remove an entry
  * @wheel: wheel
- * @delay: its place, in this wheel; linked to nothing afterwards
+ * @delay: entry of this wheel; not linked afterwards
  *
- * A record may leave as it would leave a list. This also lets the wheel know
- * when it was the last of its slot, so that nobody looks there for it.
+ * list_del_init() would do. This also clears the slot's bit in @used if the entry
+ * was the last one, so that xtcp_delaywheel_next_ns() does not return its time.
  */
 void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 			 struct xtcp_delay *delay)
@@ -98,8 +97,9 @@ void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 }
 
 /*
- * The first slot that may hold a record: all of a lower level come before all
- * of a higher, for these differ from the wheel's time in a higher digit.
+ * Find the first slot that may have an entry. All slots of a lower level come
+ * before those of a higher one, which differ from the wheel's time in a higher
+ * digit.
  */
 static bool first_slot(const struct xtcp_delaywheel *wheel,
 		       unsigned int *level, u64 *begins)
@@ -119,7 +119,7 @@ static bool first_slot(const struct xtcp_delaywheel *wheel,
 	return false;
 }
 
-/* The wheel's time has come to a slot: its records go where they belong now. */
+/* The wheel's time has reached a slot: move its entries to lower levels. */
 static void move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
 {
 	LIST_HEAD(records);
@@ -133,12 +133,12 @@ static void move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
 }
 
 /**
- * xtcp_delaywheel_pop - take a record out that is due
+ * xtcp_delaywheel_pop - remove an expired entry
  * @wheel: wheel
- * @now_ns: CLOCK_MONOTONIC; U64_MAX empties the wheel, and it is not to be
- *	used again
+ * @now_ns: current time, CLOCK_MONOTONIC; U64_MAX: remove any entry, the wheel
+ *	must not be used for new ones afterwards
  *
- * Return: its place, linked to nothing; NULL when none is due.
+ * Return: an entry, not linked any more; NULL if none has expired.
  */
 struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 				       u64 now_ns)
@@ -170,11 +170,10 @@ struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 }
 
 /**
- * xtcp_delaywheel_next_ns - when to look again
+ * xtcp_delaywheel_next_ns - time of the first expiry, or earlier
  * @wheel: wheel
  *
- * Return: CLOCK_MONOTONIC, no later than the first record expires; U64_MAX:
- * none waits.
+ * Return: CLOCK_MONOTONIC in ns; U64_MAX: the wheel is empty.
  */
 u64 xtcp_delaywheel_next_ns(const struct xtcp_delaywheel *wheel)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * delaywheel.h - a queue by time for delays that differ from record to record
+ * delaywheel.h - timing wheel: a queue by expiry time
  */
 #ifndef XTCP_DELAYWHEEL_H
 #define XTCP_DELAYWHEEL_H
@@ -12,22 +12,22 @@
 
 struct xtcp_delay;
 
-#define XTCP_WHEEL_BITS		4	/* of the time that a level looks at */
+#define XTCP_WHEEL_BITS		4	/* bits of the time for each level */
 #define XTCP_WHEEL_SLOTS	BIT(XTCP_WHEEL_BITS)
 #define XTCP_WHEEL_TICK		13	/* log2 of a tick in ns: 8.192 us */
 
 /*
- * As many as a time in ns has digits, 64 bits less those of a tick. So there is a
- * level for any expiry: a knob may ask for 68 years, on top of the uptime.
+ * One level for each digit of a time in ticks, so that there is a level for any
+ * expiry: a knob allows 68 years, in addition to the uptime.
  */
 #define XTCP_WHEEL_LEVELS \
 	DIV_ROUND_UP(64 - XTCP_WHEEL_TICK, XTCP_WHEEL_BITS)
 
 /**
- * struct xtcp_delaywheel - records by the time at which they expire
- * @now: tick of CLOCK_MONOTONIC up to which it has been turned
- * @used: by level, a bit for each slot that may hold a record
- * @slot: by level and by that level's digit of the time of expiry
+ * struct xtcp_delaywheel - a timing wheel
+ * @now: tick of CLOCK_MONOTONIC up to which the wheel has advanced
+ * @used: by level, a bit for each slot that may have an entry
+ * @slot: entries, by level and by that level's digit of the expiry
  */
 struct xtcp_delaywheel {
 	u64			now;

@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flow.c - the one lookup table of connections
+ * flow.c - the flow table: find a connection by its 4-tuple
  *
- * RFC 9293 3.3.1: a connection is found by its pair of sockets. All of a
- * netns stand in one rhashtable, whatever life they are in; readers walk it
- * under RCU and take a reference, writers hold rhashtable's bucket lock.
+ * RFC 9293 3.3.1: a connection is identified by its pair of sockets. All flows of
+ * a namespace are in one rhashtable, whatever their kind. Readers walk it under
+ * RCU and take a reference; writers hold rhashtable's bucket lock.
  *
- * Birth and death of a flow
- *  - The table holds one reference to a record. To a socket it holds none:
- *    a socket leaves the table before its last reference goes
- *    (xtcp_close_destroy()).
- *  - The memory of a socket, or a record, may be another's of its kind at once
- *    (SLAB_TYPESAFE_BY_RCU), for a grace period would cost a short connection
- *    more than its routes do. So a reader looks twice: once it has a reference,
- *    whether the socket is still the one that it looked for, or the record the
- *    one that the table has. And it may be standing on one that leaves, and may
- *    enter another chain: each chain ends in a mark of its own, by which the
- *    reader sees that, and begins its chain again. A socket that is in no table
- *    has no next flow, for new ones have none. rhashtable's own readers would
- *    follow it; so what is done without a bucket lock, xtcp_flow_find_rcu() and
- *    xtcp_flow_visit_rcu(), is done here.
- *  - Kernels before 6.12 free records a grace period after their last reference
- *    has gone (compat.h), so that a record that is found is that one.
- *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. Who
- *    wins owns its end: it reports the event and drops the table's reference.
+ * Lifetime of a flow
+ *  - The table holds one reference to a record, none to a socket: a socket is
+ *    unhashed before its last reference is dropped (xtcp_close_destroy()).
+ *  - The memory of a socket or record may be reused at once for another one of
+ *    the same kind (SLAB_TYPESAFE_BY_RCU): a grace period would cost a short
+ *    connection more than its routing does. So after taking a reference a reader
+ *    checks that the socket still matches, or that the table still has the
+ *    record. Also, the entry that a reader is at may be unhashed and added to
+ *    another chain. Each chain ends in its own nulls marker, by which the reader
+ *    notices that and starts again. An unhashed socket's next pointer is NULL,
+ *    like that of a new one. rhashtable's own readers would dereference it; so
+ *    reading without a bucket lock is done here: xtcp_flow_find_rcu() and
+ *    xtcp_flow_visit_rcu().
+ *  - On kernels before 6.12 records are freed a grace period after their last
+ *    reference is dropped (compat.h), so their memory is not reused under RCU.
+ *  - xtcp_flow_remove() and xtcp_flow_replace() succeed once for a flow. The
+ *    caller for which they do reports the event and drops the table's reference.
  *
  * Listeners have no 4-tuple: lookup.c.
  *
- * Context: lookups in softirq or process context; writers with softirqs
- * allowed or not, rhashtable sees to that.
+ * Context: lookups in softirq or process context; writers in either, rhashtable
+ * disables softirqs.
  */
 #include "flow.h"
 
@@ -43,20 +42,20 @@
 #include "netns.h"
 #include "tcb.h"
 
-/* Of the flow hash; drawn at load. */
+/* Random multipliers of the hash, drawn when the module is loaded. */
 static u64 hash_secrets[5] __read_mostly;
 
 /*
- * Multiply-shift over vectors (Dietzfelbinger): by secret numbers of 64 bits,
- * of the sum the upper half. Two identities that somebody chose without knowing
- * these are equal as often as two random numbers, which a table needs, and no
- * more is asked of it; and it takes a third of what a mixing hash takes.
+ * Multiply-shift over vectors (Dietzfelbinger): multiply by secret 64-bit numbers
+ * and use the upper half of the sum. Two keys chosen without knowing the secrets
+ * collide as often as two random numbers. A hash table needs no more, and it
+ * takes a third of the instructions of a mixing hash.
  *
- * Ports that follow each other give sums that do, and of these the table takes
- * bits from the middle: one multiplier in a thousand would put many into one
- * chain. So the sum is folded and multiplied once more. Should a chain get long
- * nevertheless, rhashtable draws another seed: that has to be part of the
- * multipliers, for one added to the sum would move all chains and part none.
+ * Consecutive ports give sums in arithmetic progression, and the table uses bits
+ * from their middle: with one multiplier in a thousand, many would share a chain.
+ * So the sum is folded and multiplied once more. If a chain gets long nevertheless,
+ * rhashtable draws a new seed. The seed is part of the multipliers, because a seed
+ * added to the sum would move whole chains without dividing them.
  */
 static __always_inline u32 identity_hash(__be32 laddr, __be32 raddr, u32 ports,
 					 u8 wire, u32 seed)
@@ -86,13 +85,13 @@ static inline u32 key_hash(const void *data, u32 len, u32 seed)
 			     seed);
 }
 
-/* Of records, by kind. */
+/* Operations of records, by kind. */
 static const struct xtcp_flow_ops *kind_ops[XTCP_KINDS] __ro_after_init;
 
 /**
- * xtcp_flow_register - the owner of a kind of record tells how it ends
- * @kind: of record; a socket is freed by the kernel
- * @ops: kept
+ * xtcp_flow_register - set the operations of a kind of record
+ * @kind: kind of record; not XTCP_KIND_SOCKET, sockets are freed by the kernel
+ * @ops: operations; must stay valid
  */
 void __init xtcp_flow_register(enum xtcp_kind kind,
 			       const struct xtcp_flow_ops *ops)
@@ -101,7 +100,7 @@ void __init xtcp_flow_register(enum xtcp_kind kind,
 }
 
 /**
- * xtcp_flow_init_hash - draw the secrets; at load, before the first table
+ * xtcp_flow_init_hash - draw the hash's multipliers; at load, before any table
  */
 void __init xtcp_flow_init_hash(void)
 {
@@ -124,7 +123,7 @@ static const struct rhashtable_params flow_params = {
 };
 
 /**
- * xtcp_flow_net_init - flow table of a namespace
+ * xtcp_flow_net_init - create the flow table of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -138,7 +137,7 @@ int xtcp_flow_net_init(struct net *net)
 
 /**
  * xtcp_flow_net_exit - undo xtcp_flow_net_init()
- * @net: namespace; its sockets and records are gone
+ * @net: namespace; it has no sockets and records any more
  */
 void xtcp_flow_net_exit(struct net *net)
 {
@@ -150,7 +149,7 @@ void xtcp_flow_net_exit(struct net *net)
 
 /**
  * xtcp_flow_put - drop a reference
- * @flow: not to be touched afterwards
+ * @flow: not to be used afterwards
  */
 void xtcp_flow_put(struct xtcp_flow *flow)
 {
@@ -161,15 +160,15 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 }
 
 /*
- * The one behind a flow, or the end of the chain; NULL: the flow has left, and
- * may have been another one since.
+ * Next entry or the nulls marker; NULL: @node was unhashed, and its memory may have
+ * been reused.
  */
 static struct rhash_head *next_rcu(const struct rhash_head *node)
 {
 	return rcu_dereference(node->next);
 }
 
-/* A chain ends in a mark that only it has: the end of another may be met. */
+/* Is this the end of the right chain? The walk may have moved to another one. */
 static bool is_end_of(const struct rhash_head *pos,
 		      struct rhash_lock_head __rcu *const *bucket)
 {
@@ -209,7 +208,7 @@ flow_find(struct net *net, const struct xtcp_key *key)
 				  key);
 		if (flow)
 			return flow;
-		/* Who was moved to a new table before we came is found there. */
+		/* Entries moved before we read the old table are in the new one. */
 		smp_rmb();
 		tbl = rht_dereference_rcu(tbl->future_tbl, flows);
 	} while (unlikely(tbl));
@@ -217,13 +216,13 @@ flow_find(struct net *net, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_flow_find_rcu - find a connection, if only to look at it
+ * xtcp_flow_find_rcu - find a connection without taking a reference
  * @net: namespace
- * @key: whose
+ * @key: connection
  *
- * Context: rcu_read_lock(), which keeps it a flow; no reference is taken.
- * Return: the flow, which may be on its way out, and if a socket then even
- * another one's by now; or NULL.
+ * Context: rcu_read_lock(), which guarantees that the memory stays a flow.
+ * Return: the flow or NULL. It may just be being unhashed, and its memory may have
+ * been reused for another one of its kind.
  */
 struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 				     const struct xtcp_key *key)
@@ -232,10 +231,9 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
 }
 
 /*
- * A socket that is in the table has a next flow, or the end of its chain. It
- * comes and goes under its own lock, so that the answer is final for who has
- * that. Of a record nothing is said: where it comes back (a time-wait record
- * whose next incarnation came to nothing), another CPU brings it.
+ * A socket in the table has a next entry or a nulls marker. It is hashed and
+ * unhashed under its own lock, so that the result is final for the lock's holder.
+ * For a record nothing is known: a predecessor returns to the table on any CPU.
  */
 static bool may_be_in_table(const struct xtcp_flow *flow)
 {
@@ -250,8 +248,8 @@ static void has_left(struct xtcp_flow *flow)
 }
 
 /*
- * Has the table that record? Who has a reference keeps it from being another
- * one, but not from having become it before.
+ * Is the record still hashed under @key? The caller's reference prevents its
+ * memory from being reused from now on, not before it was taken.
  */
 static noinline bool record_is_still(struct net *net,
 				     const struct xtcp_flow *flow,
@@ -260,7 +258,7 @@ static noinline bool record_is_still(struct net *net,
 	return flow_find(net, key) == flow;
 }
 
-/* Is @flow, referenced since it was found by @key, still what it was? */
+/* Is @flow, found by @key and referenced since then, still the same flow? */
 static __always_inline bool flow_is_still(struct net *net,
 					  const struct xtcp_flow *flow,
 					  const struct xtcp_key *key)
@@ -270,7 +268,7 @@ static __always_inline bool flow_is_still(struct net *net,
 	       record_is_still(net, flow, key);
 }
 
-/* @sockets: a record is nothing to the caller. */
+/* @sockets: find sockets only. */
 static __always_inline struct xtcp_flow *
 flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 {
@@ -280,7 +278,7 @@ flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 		flow = flow_find(net, key);
 		if (!flow || (sockets && flow->kind != XTCP_KIND_SOCKET))
 			return NULL;
-		/* One on its way out may have a successor: look again. */
+		/* It is being freed, but may have a successor: search again. */
 		if (!xtcp_flow_get(flow))
 			continue;
 		if (flow_is_still(net, flow, key))
@@ -290,9 +288,9 @@ flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 }
 
 /**
- * xtcp_flow_lookup_rcu - find a connection, to do something with it
+ * xtcp_flow_lookup_rcu - find a connection and take a reference
  * @net: namespace
- * @key: whose
+ * @key: connection
  *
  * Context: rcu_read_lock().
  * Return: the flow with a reference for the caller, or NULL.
@@ -304,13 +302,13 @@ struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 }
 
 /**
- * xtcp_flow_lookup_sk_rcu - find a connection that is a socket
+ * xtcp_flow_lookup_sk_rcu - find the socket of a connection
  * @net: namespace
- * @key: whose
+ * @key: connection
  *
  * Context: rcu_read_lock().
- * Return: the socket with a reference for the caller; NULL if there is none, or
- * only a record
+ * Return: the socket with a reference for the caller; NULL if the connection does
+ * not exist or has only a record.
  */
 struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 				     const struct xtcp_key *key)
@@ -321,9 +319,9 @@ struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 }
 
 /**
- * xtcp_flow_lookup - find a connection
+ * xtcp_flow_lookup - find a connection and take a reference
  * @net: namespace
- * @key: whose
+ * @key: connection
  *
  * Context: any.
  * Return: the flow with a reference for the caller, or NULL.
@@ -338,7 +336,7 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 	return flow;
 }
 
-/* Who was in the way, with a reference; NULL: it has gone since. */
+/* Reference the flow that has the 4-tuple; NULL: it was unhashed meanwhile. */
 static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
 				   const struct xtcp_key *key)
 {
@@ -351,15 +349,15 @@ static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_insert - make a new connection visible
+ * xtcp_flow_insert - add a new connection to the flow table
  * @net: namespace
- * @flow: with its references counted; a record's table reference passes to
- *	the table on success
- * @clash: set on -EEXIST, when not NULL: who holds the 4-tuple, referenced;
- *	NULL if that one has just gone
+ * @flow: flow; of a record, one of its references passes to the table on success
+ * @clash: if not NULL, set on -EEXIST: the flow that has the 4-tuple, with a
+ *	reference; NULL if it was unhashed meanwhile
  *
- * Return: 0; -EEXIST; -ENOMEM, which is also said while a table with a chain too
- * long is made anew
+ * Context: any.
+ * Return: 0; -EEXIST; -ENOMEM, also while the table is rehashed because of a long
+ * chain.
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash)
@@ -386,12 +384,13 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_remove - take a connection out of the table
+ * xtcp_flow_remove - unhash a connection
  * @net: namespace
  * @flow: referenced by the caller
  *
- * Return: true for the one caller that did it. A record's table reference is
- * then the caller's.
+ * Context: any.
+ * Return: true for exactly one caller, which gets the table's reference to a
+ * record.
  */
 bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 {
@@ -404,14 +403,15 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_flow_replace - a connection goes on in another body
+ * xtcp_flow_replace - replace a flow in the table by another kind of flow
  * @net: namespace
- * @old: in the table, referenced by the caller
+ * @old: referenced by the caller
  * @new: same 4-tuple and wire, in no table
  *
- * No lookup in between finds neither or both.
+ * Atomic: each lookup finds exactly one of the two.
  *
- * Return: true for the one caller that did it, as in xtcp_flow_remove().
+ * Context: any.
+ * Return: true for exactly one caller, as xtcp_flow_remove().
  */
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new)
@@ -424,14 +424,14 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 	return true;
 }
 
-/* --- looking at all of them ------------------------------------------------- */
+/* --- walking the whole table ------------------------------------------------ */
 
 /**
- * xtcp_flow_hash - where a connection stands
- * @key: the connection
- * @table: of its namespace
+ * xtcp_flow_hash - hash of a connection
+ * @key: connection
+ * @table: table of its namespace
  *
- * Return: 32 bits; the lowest are the bucket's number.
+ * Return: 32 bits; the lowest are the number of its bucket.
  */
 u32 xtcp_flow_hash(const struct xtcp_key *key,
 		   const struct xtcp_flow_table *table)
@@ -440,13 +440,14 @@ u32 xtcp_flow_hash(const struct xtcp_key *key,
 }
 
 /**
- * xtcp_flow_is_hashed_rcu - does the table still have a flow
+ * xtcp_flow_is_hashed_rcu - is a flow still in the table
  * @net: namespace
  * @flow: referenced by the caller
  * @key: its connection
  *
  * Context: rcu_read_lock().
- * Return: false if it has left, or become another connection's.
+ * Return: true if it is; false if it was unhashed, or its memory was reused for
+ * another connection.
  */
 bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
 			     const struct xtcp_key *key)
@@ -455,13 +456,13 @@ bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_table_rcu - the table of a namespace
+ * xtcp_flow_table_rcu - identify the table of a namespace
  * @net: namespace
- * @table: filled
+ * @table: filled in
  *
  * Context: rcu_read_lock().
- * Return: false while flows move to a table of another size: some stand in it
- * and some do not yet. xtcp_flow_await_table() waits until they have.
+ * Return: true if all flows are in one table; false during a resize, which
+ * xtcp_flow_await_table() waits for.
  */
 bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table)
 {
@@ -476,17 +477,17 @@ bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table)
 }
 
 /**
- * xtcp_flow_visit_rcu - look at each flow of a bucket
+ * xtcp_flow_visit_rcu - call a function for each flow of a bucket
  * @net: namespace
  * @table: from xtcp_flow_table_rcu()
  * @bucket: less than @table->size
- * @visit: called for each; it has no reference, may be on its way out, and may
- *	come twice
+ * @visit: called for each flow without a reference; the flow may just be being
+ *	unhashed, and may be visited twice
  * @arg: for @visit
  *
  * Context: rcu_read_lock().
- * Return: false if @table is not the namespace's any more, or ceased to be
- * meanwhile: flows of the bucket may have been missed.
+ * Return: true if all flows of the bucket were visited; false if the namespace has
+ * another table than @table by now, so that some may have been missed.
  */
 bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 			 u32 bucket,
@@ -501,22 +502,22 @@ bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 	if (tbl->hash_rnd != table->seed || tbl->size != table->size)
 		return false;
 	head = rht_bucket(tbl, bucket);
-	/* A chain that moves while it is read is read again. */
+	/* Read the chain again if the walk ended in another one. */
 	do {
 		for (pos = rht_ptr_rcu(head); pos && !rht_is_a_nulls(pos);
 		     pos = next_rcu(pos))
 			visit(container_of(pos, struct xtcp_flow, node), arg);
 	} while (unlikely(!is_end_of(pos, head)));
-	/* Who saw one that had moved sees the table that it moved to. */
+	/* If an entry had moved, its new table is visible now. */
 	smp_rmb();
 	return !rcu_access_pointer(tbl->future_tbl);
 }
 
 /**
- * xtcp_flow_await_table - wait until the flows are in the new table
+ * xtcp_flow_await_table - wait for the end of a resize
  * @net: namespace
  *
- * Before the work begins that moves them, for a tick.
+ * Waits for a tick only if the work item that moves the flows has not started.
  *
  * Context: process, may sleep.
  */

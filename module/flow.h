@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * flow.h - the one lookup table of connections
+ * flow.h - the flow table: find a connection by its 4-tuple
  *
- * A connection lives three lives: a half-open record, a socket, a time-wait
- * record. Each begins with, or holds, a struct xtcp_flow, and all of a netns
- * are found in one RCU hash table by their 4-tuple. Changing the life swaps
- * the table entry in place, so that no segment can fall between two of them.
+ * A connection is represented by a half-open record, a socket and a TIME-WAIT
+ * record, one after the other. Each contains a struct xtcp_flow. One RCU hash
+ * table for each namespace finds them by their 4-tuple. One kind replaces
+ * another in place, so that a segment always finds exactly one of them.
  *
  * Listeners have no 4-tuple: lookup.h.
  */
@@ -22,7 +22,7 @@ struct net;
 struct sock;
 struct xtcp_family;
 
-/* Which life of a connection a flow is. */
+/* What kind of object a flow is the head of. */
 enum xtcp_kind {
 	XTCP_KIND_SOCKET,
 	XTCP_KIND_HALFOPEN,
@@ -32,11 +32,11 @@ enum xtcp_kind {
 #define XTCP_KINDS	(XTCP_KIND_TIMEWAIT + 1)
 
 /**
- * struct xtcp_addrs6 - the two ends of an IPv6 connection
+ * struct xtcp_addrs6 - the two addresses of an IPv6 connection
  * @raddr: peer's address
  * @laddr: local address
  *
- * In the order in which struct sock keeps them.
+ * In the order of struct sock.
  */
 struct xtcp_addrs6 {
 	struct in6_addr	raddr;
@@ -44,35 +44,36 @@ struct xtcp_addrs6 {
 };
 
 /**
- * struct xtcp_flow - common head of half-open, socket and time-wait
- * @node: link in the netns' flow table
- * @laddr: local address, or a digest of it where it is a wide one; 0: any
- * @raddr: peer's address, or a digest of it
- * @addrs: both, for a comparison
+ * struct xtcp_flow - common head of sockets, half-open and TIME-WAIT records
+ * @node: link in the namespace's flow table
+ * @laddr: local IPv4 address, or address digest of an IPv6 one; 0: any
+ * @raddr: peer's IPv4 address, or address digest of an IPv6 one
+ * @addrs: both, to compare them at once
  * @lport: local port
  * @rport: peer's port
  * @ports: both
  * @ifindex: device it is bound to, 0 for any; a socket's may change
  *	(SO_BINDTODEVICE)
- * @kind: enum xtcp_kind; constant for the object's life
- * @family: AF_INET, AF_INET6; of a listener for both, AF_UNSPEC
- * @mapped: of a record: an IPv4 connection of an IPv6 socket
- * @source_bits: of a half-open record: as part of a source of so many bits of
- *	the peer's address it is counted by open/source.c; 0: it isn't
+ * @kind: enum xtcp_kind; never changes
+ * @family: AF_INET, AF_INET6; AF_UNSPEC: a listener for both
+ * @mapped: record of an IPv4 connection of an IPv6 socket
+ * @source_bits: half-open record: prefix length with which open/source.c has
+ *	counted it; 0: not counted
  * @state: enum xtcp_state; written by lifecycle.c only
  * @wire: IP protocol number of its segments
- * @ref: references of a record; a socket is counted by sk_refcnt instead
- * @uncopied: has no size. It is constant, so the compiler refuses to assign a flow,
- *	or what holds one, as a whole: the count of one is not another's
+ * @ref: references to a record; a socket has sk_refcnt instead
+ * @uncopied: empty and constant, so that the compiler refuses to assign a flow,
+ *	or a structure with one, as a whole: the reference count must not be
+ *	copied
  *
- * The words of addresses and ports stand in struct xtcp_key once more. As a
- * structure of their own they would be 16 octets for 12, for they are aligned to
- * eight, and this one 40; and each use would have to name the member.
+ * Addresses and ports are declared again in struct xtcp_key. A common structure
+ * for them would have 16 bytes instead of 12, because of its alignment of eight,
+ * and this one 40; and each use would have to name the member.
  *
- * A wide address has no room here. Both stand behind the record, or in the
- * kernel's part of the socket; xtcp_flow_addrs6() says where. The digests are
- * keyed, so that nobody outside can make many connections look alike, and tell
- * two flows apart before the addresses are looked at.
+ * IPv6 addresses are stored behind the record, or in the kernel's part of the
+ * socket (see xtcp_flow_addrs6()). Their digests distinguish most flows before
+ * the addresses are compared. They are keyed, so that an attacker cannot create
+ * many connections with the same digests.
  */
 struct xtcp_flow {
 	struct rhash_head	node;
@@ -103,27 +104,26 @@ struct xtcp_flow {
 
 static_assert(sizeof(struct xtcp_flow) == 32);
 
-/* Octets of a record, behind which its wide addresses stand. */
+/* Size of a record in bytes; its IPv6 addresses follow. */
 #define XTCP_RECORD_LEN		96
 
 /**
- * struct xtcp_key - what a segment or a new connection is looked up by
- * @laddr: local address, or a digest of it where it is a wide one
- * @raddr: peer's address, or a digest of it
- * @addrs: both, for a comparison
+ * struct xtcp_key - key for lookups of a segment or a new connection
+ * @laddr: local IPv4 address, or address digest of an IPv6 one
+ * @raddr: peer's IPv4 address, or address digest of an IPv6 one
+ * @addrs: both, to compare them at once
  * @lport: local port
  * @rport: peer's port
  * @ports: both
- * @dif: device the segment came in on, or the one a new socket is bound to
+ * @dif: device on which the segment arrived, or that a new socket is bound to
  * @sdif: its l3mdev slave device, else 0
- * @bound_only: it came in on a VRF, and is not for who is bound to no device;
- *	net/device.h
+ * @bound_only: the segment arrived on a VRF and is only for sockets that are
+ *	bound to a device; net/device.h
  * @family: AF_INET, AF_INET6
  * @wire: IP protocol number
- * @v6: the addresses themselves, where they are wide; else undefined
+ * @v6: the IPv6 addresses; undefined for IPv4
  *
- * Addresses and ports are written as in struct xtcp_flow, which says why they
- * are written twice.
+ * struct xtcp_flow explains why it declares addresses and ports again.
  */
 struct xtcp_key {
 	union {
@@ -149,7 +149,7 @@ struct xtcp_key {
 };
 
 /**
- * xtcp_device_matches - does a socket get segments that came in there
+ * xtcp_device_matches - does a socket get segments of a device
  * @bound: device that it is bound to, or 0
  * @key: of a segment
  *
@@ -162,15 +162,15 @@ static inline bool xtcp_device_matches(int bound, const struct xtcp_key *key)
 	return bound == key->dif || bound == key->sdif;
 }
 
-/* Do addresses of this family not fit into 32 bits? */
+/* Returns true for IPv6, whose addresses do not fit into struct xtcp_flow. */
 static inline bool xtcp_family_is_wide(u8 family)
 {
 	return IS_ENABLED(CONFIG_IPV6) && unlikely(family == AF_INET6);
 }
 
 /**
- * struct xtcp_flow_ops - what a kind of record does in its own way
- * @free: the last reference has gone
+ * struct xtcp_flow_ops - operations of a kind of record
+ * @free: free the record, which has no references any more
  */
 struct xtcp_flow_ops {
 	void	(*free)(struct xtcp_flow *flow);
@@ -182,15 +182,16 @@ int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);
 
 /**
- * xtcp_flow_hold_new - a record is ready to be found
- * @flow: its head; all of the record is filled in that is not written under the
- *	locks of those who are about to have it
- * @refs: references, of those who are about to have it
+ * xtcp_flow_hold_new - set the reference count of a new record
+ * @flow: its head; the record is complete but for the fields that are guarded by
+ *	the locks of the structures that it is added to next
+ * @refs: number of references to begin with
  *
- * Nothing else sets a count. The memory was another record's, at which a reader
- * may still look; he takes no reference while the count is 0, which the other
- * record left. From here on he may take one, until he sees that it is another
- * record: so a count that is set twice, or copied, loses his.
+ * Only this function sets a count. The memory may have been another record, which
+ * an RCU reader may still have found. The reader takes no reference while the
+ * count is 0, as the old record left it. Afterwards it may take one, and drops it
+ * when it sees that the record is another one. So a count that is set twice, or
+ * copied, would lose that reader's reference.
  */
 static inline void xtcp_flow_hold_new(struct xtcp_flow *flow, int refs)
 {
@@ -215,11 +216,9 @@ struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 void xtcp_flow_put(struct xtcp_flow *flow);
 
 /**
- * struct xtcp_flow_table - a flow table between two changes of its size
- * @seed: of its hash
- * @size: buckets; 0: no table
- *
- * The two tell one table from another.
+ * struct xtcp_flow_table - identifies a flow table between two resizes
+ * @seed: seed of its hash
+ * @size: number of buckets; 0: no table
  */
 struct xtcp_flow_table {
 	u32	seed;

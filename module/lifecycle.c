@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lifecycle.c - states x events: the only place that changes a state
+ * lifecycle.c - the lifecycle table: all changes of a connection's state
  *
- * The table below is the whole life of a connection as RFC 9293 3.3.2 and
- * 3.10 tell it. A row says: a connection in state `from` to which `event`
- * happens goes to `to`; the section is where the RFC says so. A row whose two
- * states are the same is an event that the RFC wants handled without leaving
- * the state. A pair without a row cannot happen: debug kernels warn, others
- * count it (XtcpLifecycleUnknown), and the state stays. What comes to a record
- * that has just ended is neither counted nor unknown.
+ * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in
+ * state `from`, `event` leads to state `to`, according to `section`. If both
+ * states are the same, the event is handled without leaving the state. A pair of
+ * state and event without a row cannot happen: debug kernels warn, others count
+ * it (XtcpLifecycleUnknown), and the state stays. Events of a record that has
+ * just ended are ignored.
  *
- * Three things hang on a row: its count, per CPU and netns, for
- * /proc/net/xtcp_lifecycle; the tracepoint xtcp:xtcp_state; and the counter
- * that Linux moves on that very transition, named in the last column.
+ * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle; a
+ * row that changes the state also the tracepoint xtcp:xtcp_state; and in its last
+ * column the counter that Linux increments on the same transition.
  *
  * Context: any. The caller holds what guards the state: the socket lock for a
  * socket; for a record, the right to remove it (it won xtcp_flow_remove() or
@@ -58,7 +57,7 @@ struct xtcp_lifecycle_rule {
 #define STAY(_state, _event, _section)					\
 	RULE(XTCP_##_state, XTCP_EV_##_event, XTCP_##_state, _section, NO_MIB)
 
-/* An opening that failed for another reason than the user's change of mind. */
+/* A failed opening, except for one that the program itself ended. */
 #define FAIL(_from, _event, _section)					\
 	RULE(XTCP_##_from, XTCP_EV_##_event, XTCP_CLOSED, _section,	\
 	     XTCP_MIB_ATTEMPT_FAILS)
@@ -79,8 +78,8 @@ struct xtcp_lifecycle_rule {
 	SAME(XTCP_LAST_ACK, XTCP_EV_##_event, _section)
 
 /*
- * The end of a synchronized connection. One that was open to data counts as
- * EstabResets however it was cut off, as in Linux.
+ * The end of a synchronized connection. In ESTABLISHED and CLOSE-WAIT any abort
+ * counts as EstabResets, as in Linux.
  */
 #define END_OPEN(_event, _section)					\
 	END(XTCP_ESTABLISHED, XTCP_EV_##_event, _section,		\
@@ -147,7 +146,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(SYN_RECEIVED, RCV_ACK_BELOW, "3.10.7.4 fifth"),
 	GO(SYN_RECEIVED, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth"),
 
-	/* --- opening: nobody answers */
+	/* --- opening: no answer */
 	STAY(SYN_SENT, RETRANSMISSION_TIMEOUT, "3.10.8"),
 	FAIL(SYN_SENT, RETRANSMISSION_GIVE_UP, "3.8.3 (f)"),
 	FAIL(SYN_SENT, USER_TIMEOUT, "3.10.8"),
@@ -218,7 +217,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	STAY(CLOSING, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 	STAY(LAST_ACK, DELAYED_ACK_TIMEOUT, "3.8.6.3"),
 
-	/* --- open: what routers say (RFC 5927: none is believed too much) */
+	/* --- open: ICMP errors (RFC 5927: not to be trusted) */
 	FAIL(SYN_SENT, ICMP_HARD, "3.9.2.2"),
 	FAIL(SYN_RECEIVED, ICMP_HARD, "3.9.2.2"),
 	STAY(HALF_OPEN, ICMP_HARD, "RFC 5927 5.2"),
@@ -296,7 +295,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	GO(FIN_WAIT_1, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
 	GO(FIN_WAIT_2, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
 
-	/* --- FIN-WAIT-2 whose user is gone: first a socket, then a record */
+	/* --- FIN-WAIT-2 of an orphan: first a socket, then a record */
 	GO(FIN_WAIT_2, ORPHAN_RECORD, ORPHAN_FIN_WAIT_2, "3.6, Linux"),
 	GO(ORPHAN_FIN_WAIT_2, FIN_WAIT_2_TIMEOUT, CLOSED, "3.6, Linux"),
 	STAY(ORPHAN_FIN_WAIT_2, RCV_OUTSIDE, "3.10.7.4 first"),
@@ -341,18 +340,18 @@ static const struct xtcp_lifecycle_rule rules[] = {
 
 static_assert(ARRAY_SIZE(rules) < U16_MAX);
 
-/* Row number + 1 of a pair; 0: no row. Filled once, read ever after. */
+/* Row number + 1 of a pair; 0: no row. Written at load only. */
 static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 
-/* The same, of those alone that change nothing. */
+/* The same for rows that keep the state; 0 for all others. */
 u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 
-/* By how much a row moves the number of open connections. */
+/* By how much a row changes the number of open connections. */
 static s8 opens[ARRAY_SIZE(rules)] __ro_after_init;
 
 /*
- * The row under whose name a rule is shown: two rules read the same where
- * one of our states is but another body of an RFC 9293 state.
+ * The row under which a rule is shown: two rows have the same text if their states
+ * are a socket and a record in the same state of RFC 9293.
  */
 static u16 shown_as[ARRAY_SIZE(rules)] __ro_after_init;
 
@@ -379,10 +378,10 @@ static const char * const event_names[XTCP_EVENTS_NR] = {
 };
 
 /**
- * xtcp_state_name - a state as RFC 9293 spells it
+ * xtcp_state_name - name of a state in RFC 9293
  * @state: state
  *
- * Return: static string; "?" for a number that is no state.
+ * Return: static string; "?" if @state is no state.
  */
 const char *xtcp_state_name(enum xtcp_state state)
 {
@@ -407,7 +406,7 @@ static bool __init state_is_open(u8 state)
 /**
  * xtcp_lifecycle_init - index the table
  *
- * Return: 0, or -EINVAL when a pair has two rows.
+ * Return: 0, or -EINVAL if a pair has two rows.
  */
 int __init xtcp_lifecycle_init(void)
 {
@@ -432,7 +431,7 @@ int __init xtcp_lifecycle_init(void)
 }
 
 /**
- * xtcp_lifecycle_net_init - counts of a namespace
+ * xtcp_lifecycle_net_init - allocate the counts of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -465,16 +464,15 @@ static noinline void rule_missing(const struct xtcp_net *xn, u8 from,
 }
 
 /*
- * Nobody locks a record: another CPU may have ended it, which is a matter of who
- * takes it out of the table, since this one found it there. What happens to it
- * then came too late to happen to anybody.
+ * Records are not locked: another CPU may have unhashed this one since it was
+ * looked up. Its event is ignored.
  */
 static bool is_late(const struct xtcp_flow *flow, u8 from)
 {
 	return from == XTCP_CLOSED && flow && flow->kind != XTCP_KIND_SOCKET;
 }
 
-/* Look the pair up and count it; NULL: it has no row. @flow: NULL for nobody's */
+/* Find the row and count it; NULL: there is none. @flow: NULL for no connection */
 static __always_inline const struct xtcp_lifecycle_rule *
 rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 	  enum xtcp_event event)
@@ -491,11 +489,11 @@ rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 }
 
 /*
- * What the kernel may see in sk_state. A socket that passes through a
- * record's state on its way into or out of one must not show it: to the
- * kernel TCP_NEW_SYN_RECV and TCP_TIME_WAIT mean that this is no full socket at
- * all. It would take a segment's socket (net/demux.c) for a record of its own
- * TCP's, and free it as such.
+ * The state to store in sk_state. A socket that replaces a record, or is replaced
+ * by one, has a record's state for a moment, which the kernel must not see: for it
+ * TCP_NEW_SYN_RECV and TCP_TIME_WAIT mean that this is no full socket. It would
+ * take a segment's socket (net/demux.c) for a record of its own TCP and free it
+ * as such.
  */
 static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= TCP_ESTABLISHED,
@@ -513,7 +511,7 @@ static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_ORPHAN_FIN_WAIT_2]	= TCP_FIN_WAIT2,
 };
 
-/* The one assignment. */
+/* The only assignment of a state. */
 static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 {
 	struct sock *sk;
@@ -541,8 +539,7 @@ void xtcp_lifecycle_born(struct xtcp_flow *flow, enum xtcp_state state)
 
 /**
  * xtcp_lifecycle_gone - a flow represents no connection any more
- * @flow: one that another flow has replaced in the table, or that never came
- *	into it
+ * @flow: has been replaced in the table by another flow, or was never in it
  *
  * Not a transition: nothing is counted.
  */
@@ -552,21 +549,21 @@ void xtcp_lifecycle_gone(struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_lifecycle_move - a connection changes its body, not its state
- * @to: the new body (socket or record)
- * @from: the old one, which is nobody's connection afterwards
+ * xtcp_lifecycle_move - a connection is represented by a flow of another kind
+ * @to: new flow, of a socket or record; gets the state
+ * @from: old flow; represents no connection afterwards
  *
  * Not a transition: nothing is counted.
  */
 void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 {
-	/* A child, its own already, was born in the state of its record. */
+	/* A child has the state of its half-open record from the beginning. */
 	if (to->state != from->state)
 		state_set(to, from->state);
 	xtcp_lifecycle_gone(from);
 }
 
-/* Somebody watches. */
+/* A tracepoint is enabled. */
 static noinline u8 state_set_traced(const struct xtcp_net *xn,
 				    struct xtcp_flow *flow,
 				    enum xtcp_event event, u8 to)
@@ -580,7 +577,7 @@ static noinline u8 state_set_traced(const struct xtcp_net *xn,
 	return to;
 }
 
-/* Out of line: most events change nothing, and each segment is one. */
+/* Out of line: most events, one or more for each segment, change no state. */
 static noinline u8 take_transition(const struct xtcp_net *xn,
 				   struct xtcp_flow *flow,
 				   enum xtcp_event event,
@@ -591,7 +588,7 @@ static noinline u8 take_transition(const struct xtcp_net *xn,
 
 	if (rule->mib != NO_MIB)
 		this_cpu_inc(xn->mib->item[rule->mib]);
-	/* The difference between what came and what went. */
+	/* CurrEstab: the difference of connections opened and ended. */
 	if (more)
 		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB], more);
 	if (trace_xtcp_state_enabled())
@@ -601,12 +598,12 @@ static noinline u8 take_transition(const struct xtcp_net *xn,
 }
 
 /**
- * xtcp_lifecycle_event - something happened to a connection
+ * xtcp_lifecycle_event - report an event of a connection
  * @net: its namespace
  * @flow: connection
- * @event: what happened
+ * @event: event
  *
- * Return: the state it is in now.
+ * Return: the state after the event.
  */
 enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 				     enum xtcp_event event)
@@ -622,11 +619,11 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_lifecycle_sk - something happened to a socket's connection
+ * xtcp_lifecycle_sk - report an event of a socket's connection
  * @sk: socket, locked
- * @event: what happened
+ * @event: event
  *
- * Return: the state it is in now.
+ * Return: the state after the event.
  */
 enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
 {
@@ -634,11 +631,11 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
 }
 
 /**
- * xtcp_lifecycle_none - a segment came for no connection at all
+ * xtcp_lifecycle_none - report a segment of no connection
  * @net: namespace
- * @event: what came
+ * @event: event
  *
- * RFC 9293 3.10.7.1: the fictional state CLOSED, in which it stays.
+ * RFC 9293 3.10.7.1: the fictional state CLOSED, which stays.
  */
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
 {
@@ -661,13 +658,13 @@ static u64 row_count(struct net *net, unsigned int shown)
 }
 
 /**
- * xtcp_lifecycle_row_get - one row of the table, as it is shown
- * @net: namespace whose counts are wanted
- * @i: row, from 0
- * @row: filled; @row->from is NULL for a rule that is counted under another
- *	row of the same wording
+ * xtcp_lifecycle_row_get - read one row of the table for /proc
+ * @net: namespace of the counts
+ * @i: number of the row, from 0
+ * @row: filled in; @row->from is NULL if the row is shown under another one with
+ *	the same text
  *
- * Return: false when @i lies past the last row.
+ * Return: true; false if @i is beyond the last row.
  */
 bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 			    struct xtcp_lifecycle_row *row)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lifecycle.h - states x events: the only place that changes a state
+ * lifecycle.h - the lifecycle table: all changes of a connection's state
  *
- * Whoever sees something happen to a connection reports the event; the table
- * in lifecycle.c says what becomes of the connection. See
- * Documentation/lifecycle.rst.
+ * All code reports events of a connection here; the table in lifecycle.c gives the
+ * next state. See Documentation/lifecycle.rst.
  */
 #ifndef XTCP_LIFECYCLE_H
 #define XTCP_LIFECYCLE_H

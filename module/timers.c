@@ -2,27 +2,26 @@
 /*
  * timers.c - the deadlines of sockets
  *
- * What a connection waits for (enum xtcp_timer) is a deadline, not a timer:
- * setting one writes a number. The socket has one place in a timing wheel
- * (delaywheel.c), at or before the earliest of them, and is left alone when a
- * deadline moves later or goes away, as the retransmission timeout does with
- * each ACK: its turn then comes once too early, finds nothing due, and it
- * waits again until the next deadline.
+ * A connection has deadlines (enum xtcp_timer), not timers: setting one writes a
+ * number. The socket has one entry in a timing wheel (delaywheel.c), which
+ * expires at the earliest deadline or before. The entry is not changed when a
+ * deadline moves later or is cleared, as each ACK does with the retransmission
+ * timeout: it then expires too early once, no deadline has passed, and it is set
+ * to the next one.
  *
- * Each CPU has a wheel, with one hrtimer; a socket waits in that of the CPU
- * that set its deadline. So a short connection, which ends before any of its
- * deadlines, costs no timer of the kernel's at all: the hrtimer is set for
- * the first that waits, and those after it are later.
+ * Each CPU has a wheel with one hrtimer; a socket's entry is in the wheel of the
+ * CPU that set its deadline. So a short connection, which ends before any of its
+ * deadlines, never programs a timer: the hrtimer is set for the first entry, and
+ * new entries expire later.
  *
- * Birth and death of a wait: a socket that stands in a wheel is referenced.
- * Its place is found and changed under the wheel's lock only, so whoever takes
- * it out has the reference: timer_cancel(), or the hrtimer, which drops it
- * when the deadlines have been looked at. Standing there already, the socket
- * is moved, and the reference serves again. Deadlines are guarded by the
- * socket lock; a turn that finds the socket in its user's hands leaves a note
- * (XTCP_DEFER_TIMERS) that release_sock() acts upon.
+ * A wheel entry holds a reference to its socket. It is read and changed under the
+ * wheel's lock only. Whoever unlinks it gets the reference: timer_cancel(), or the
+ * hrtimer, which drops it after the deadlines have been handled. An entry that is
+ * already linked is moved and keeps the reference. Deadlines are guarded by the
+ * socket lock; if the socket has an owner, an expiry becomes deferred work
+ * (XTCP_DEFER_TIMERS), which release_sock() does.
  *
- * What happens at a deadline is deadlines.c's.
+ * deadlines.c has the handlers.
  *
  * Context: softirq (HRTIMER_MODE_ABS_PINNED_SOFT).
  */
@@ -35,17 +34,17 @@
 #include "compat.h"
 #include "user/stats.h"
 
-/* Sockets looked at in one run; other softirqs get their turn then. */
+/* Expiries in one run of the hrtimer, so that other softirqs can run. */
 #define TURNS_MAX	256
 
 /**
- * struct timer_base - the sockets that wait for a deadline set on one CPU
- * @lock: guards the rest, and who stands in @wheel; taken under the socket
- *	lock; nothing is taken under it
- * @wheel: of struct xtcp_sock::turn
- * @timer: due when the first of them is, or earlier
- * @armed_ns: when that is, CLOCK_MONOTONIC; in the past while it runs;
- *	U64_MAX: it is not set
+ * struct timer_base - the timing wheel of a CPU's sockets
+ * @lock: guards all fields and the entries in @wheel; taken under the socket
+ *	lock; innermost
+ * @wheel: holds struct xtcp_sock::turn
+ * @timer: expires with the first entry or before
+ * @armed_ns: expiry of @timer, CLOCK_MONOTONIC; in the past while it runs;
+ *	U64_MAX: not set
  */
 struct timer_base {
 	spinlock_t		lock;	/* see above */
@@ -67,7 +66,7 @@ static u64 earliest_deadline(const struct xtcp_sock *xs)
 	return earliest;
 }
 
-/* Return: true when it stood there: the reference is the caller's. */
+/* Unlink a wheel entry. Returns true if it was linked: the caller gets its reference. */
 static bool turn_take_back(struct timer_base *base, struct xtcp_sock *xs)
 {
 	lockdep_assert_held(&base->lock);
@@ -101,7 +100,7 @@ static void base_start(struct timer_base *base, u64 due_ns)
 }
 
 /**
- * xtcp_timers_arm - give the socket a turn by then
+ * xtcp_timers_arm - set the expiry of the socket's wheel entry
  * @sk: locked
  * @deadline_ns: CLOCK_MONOTONIC
  */
@@ -127,9 +126,9 @@ void xtcp_timers_arm(struct sock *sk, u64 deadline_ns)
 }
 
 /**
- * xtcp_timers_run - act on the deadlines that have passed
- * @sk: locked, not in its user's hands; the caller holds a reference, for the
- *	connection may end here
+ * xtcp_timers_run - call the handlers of all deadlines that have passed
+ * @sk: locked and without an owner, or in release_sock(); the caller holds a
+ *	reference, because the connection may end here
  */
 void xtcp_timers_run(struct sock *sk)
 {
@@ -145,13 +144,13 @@ void xtcp_timers_run(struct sock *sk)
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		return;
-	sk_mem_reclaim(sk);	/* what transfer/memory.h has kept */
+	sk_mem_reclaim(sk);	/* memory that transfer/memory.h has kept */
 	earliest = earliest_deadline(xs);
 	if (earliest != U64_MAX && !xtcp_timers_cover(xs, earliest))
 		xtcp_timers_arm(sk, earliest);
 }
 
-/* The user holds the socket: an ACK whose delay is over goes out late. */
+/* The socket has an owner: defer the work. A delayed ACK will be late: count it. */
 static void timer_deferred(struct xtcp_sock *xs)
 {
 	u64 due_ns = READ_ONCE(xs->deadline_ns[XTCP_TIMER_DELAYED_ACK]);
@@ -161,7 +160,7 @@ static void timer_deferred(struct xtcp_sock *xs)
 	set_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 }
 
-/* Its turn has come; the wheel's reference goes. */
+/* A wheel entry has expired. Drops the entry's reference. */
 static void turn_comes(struct sock *sk)
 {
 	bh_lock_sock(sk);
@@ -204,7 +203,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 }
 
 /**
- * xtcp_timers_load - a wheel for each CPU
+ * xtcp_timers_load - create a timing wheel for each CPU
  *
  * Return: 0 or -ENOMEM.
  */
@@ -228,7 +227,7 @@ int __init xtcp_timers_load(void)
 }
 
 /**
- * xtcp_timers_unload - undo xtcp_timers_load(); no socket is left
+ * xtcp_timers_unload - undo xtcp_timers_load(); there are no sockets any more
  */
 void xtcp_timers_unload(void)
 {
@@ -240,8 +239,8 @@ void xtcp_timers_unload(void)
 }
 
 /**
- * xtcp_timers_init - no deadlines
- * @sk: new socket, or a clone that nobody has seen yet
+ * xtcp_timers_init - initialise a socket's deadlines and wheel entry
+ * @sk: new socket, or a clone that is not visible yet
  */
 void xtcp_timers_init(struct sock *sk)
 {
@@ -254,10 +253,10 @@ void xtcp_timers_init(struct sock *sk)
 }
 
 /**
- * xtcp_timer_set - set a deadline, in place of the one it had
+ * xtcp_timer_set - set or move a deadline
  * @sk: locked
- * @which: what for
- * @delay_ns: from now
+ * @which: deadline
+ * @delay_ns: time from now
  */
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 {
@@ -265,10 +264,10 @@ void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 }
 
 /**
- * xtcp_timers_clear_all - the connection has ended
+ * xtcp_timers_clear_all - clear all deadlines of a connection that has ended
  * @sk: locked
  *
- * If its turn has come on another CPU, that finds no deadline.
+ * If the wheel entry is just expiring on another CPU, that CPU finds no deadline.
  */
 void xtcp_timers_clear_all(struct sock *sk)
 {
@@ -278,5 +277,5 @@ void xtcp_timers_clear_all(struct sock *sk)
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 	if (timer_cancel(xs))
 		__sock_put(sk);
-	sk_mem_reclaim(sk);	/* what waited for its turn */
+	sk_mem_reclaim(sk);	/* memory that an expiry would have released */
 }

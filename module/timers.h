@@ -15,7 +15,7 @@ static inline u64 xtcp_now_ns(void)
 	return ktime_get_ns();
 }
 
-/* The low 32 bits, for spans of less than an hour. */
+/* The low 32 bits, for intervals of less than an hour. */
 static inline u32 xtcp_now_us(void)
 {
 	return div_u64(ktime_get_ns(), NSEC_PER_USEC);
@@ -26,7 +26,7 @@ static inline u32 xtcp_now_ms(void)
 	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);
 }
 
-/* What happens at each deadline, with the socket locked; deadlines.c. */
+/* Handler of each deadline, called with the socket locked; deadlines.c. */
 extern void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk);
 
 int xtcp_timers_load(void);
@@ -39,9 +39,9 @@ void xtcp_timers_clear_all(struct sock *sk);
 void xtcp_timers_run(struct sock *sk);
 
 /**
- * xtcp_timer_clear - there is nothing to wait for any more
+ * xtcp_timer_clear - clear a deadline
  * @sk: locked
- * @which: what for
+ * @which: deadline
  */
 static inline void xtcp_timer_clear(struct sock *sk,
 				    enum xtcp_timer which)
@@ -56,16 +56,16 @@ static inline bool xtcp_timer_is_set(const struct xtcp_sock *xs,
 }
 
 /*
- * Has it a place in a wheel? Without the wheel's lock it may just be leaving:
- * then its turn comes, and looks at all deadlines that are set meanwhile.
+ * Is the socket's entry in a timing wheel? Without the wheel's lock, the entry may
+ * just be expiring; then the expiry checks all deadlines set until then.
  */
 static inline bool xtcp_timers_turn_is_set(const struct xtcp_sock *xs)
 {
-	/* See above: a stale answer is followed by the turn itself. */
+	/* See above: the expiry follows if the result is stale. */
 	return data_race(!list_empty(&xs->turn.link));
 }
 
-/* Is its turn no later than that? */
+/* Does the wheel entry expire at @deadline_ns or before? */
 static inline bool xtcp_timers_cover(const struct xtcp_sock *xs,
 				     u64 deadline_ns)
 {
@@ -74,11 +74,11 @@ static inline bool xtcp_timers_cover(const struct xtcp_sock *xs,
 }
 
 /**
- * xtcp_timer_set_from - the same, for who has just looked at the clock
+ * xtcp_timer_set_from - like xtcp_timer_set(), with the caller's timestamp
  * @sk: locked
- * @which: what for
- * @now_ns: when that was
- * @delay_ns: from then
+ * @which: deadline
+ * @now_ns: current time, CLOCK_MONOTONIC
+ * @delay_ns: time from @now_ns to the deadline
  */
 static inline void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which,
 				       u64 now_ns, u64 delay_ns)
@@ -91,12 +91,14 @@ static inline void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which,
 		xtcp_timers_arm(sk, deadline);
 }
 
-/* Its turn is near if it comes so long after the last segment. */
+/* An expiry is near if it is at most this long after the last segment. */
 #define XTCP_TURN_NEAR_NS	NSEC_PER_SEC
 
 /**
- * xtcp_timers_turn_is_near - will its deadlines be looked at soon in any case
+ * xtcp_timers_turn_is_near - will the wheel entry expire soon
  * @xs: connection, locked
+ *
+ * Return: true if the deadlines will be checked soon in any case.
  */
 static inline bool xtcp_timers_turn_is_near(const struct xtcp_sock *xs)
 {
