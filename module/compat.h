@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * compat.h - what differs between the kernels that xtcp builds on
+ * compat.h - differences between kernel versions
  *
- * The module is written against the newest kernel's interface; this file
- * supplies it on older ones, and nothing else in the module looks at
- * LINUX_VERSION_CODE. Sorted by the kernel header that changed. Each entry
- * says since which version the kernel has it, so that it can go with the last
- * older kernel. Stable releases backport helpers: where the name is a macro
- * the test is for the name, else the replacement is a macro, which shadows a
- * backported function without harm.
+ * The module is written for the newest kernel's interface; this file provides it
+ * on older kernels. No other file tests LINUX_VERSION_CODE. Sorted by the kernel
+ * header that changed. Each entry names the version with the change, so that it
+ * can be removed with the last older kernel. Stable releases backport helpers: if
+ * the name is a macro, its definition is tested; else the replacement is a macro,
+ * which may hide a backported function.
  */
 #ifndef XTCP_COMPAT_H
 #define XTCP_COMPAT_H
@@ -65,9 +64,9 @@
 #endif
 
 /*
- * linux/skbuff.h: pages can be handed to sendmsg() since 6.5; before, sendfile()
- * finds no way to do that and has its text copied. What takes them up lost its
- * allocation flags in 6.17.
+ * linux/skbuff.h: sendmsg() can take references to pages since 6.5; before,
+ * sendfile() has its data copied. skb_splice_from_iter() has no allocation flags
+ * since 6.17.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #ifndef MSG_SPLICE_PAGES
@@ -95,19 +94,19 @@
 #endif
 
 /*
- * linux/slab.h: caches can ask to stay apart since 6.5. Before, one that
- * kmemleak is not to look into is never merged either; such kernels have no
- * kmemleak in them anyway.
+ * linux/slab.h: a flag forbids merging a cache with others since 6.5. Before, a
+ * cache that kmemleak ignores is not merged either; our kernels before 6.5 have no
+ * kmemleak.
  */
 #ifndef SLAB_NO_MERGE
 #define SLAB_NO_MERGE	SLAB_NOLEAKTRACE
 #endif
 
 /*
- * linux/slab.h: since 6.12 a cache whose objects keep their type for readers
- * under RCU says where in a free one its link may lie. Before, that was behind
- * the object, which made it larger: a record waits for a grace period there
- * instead, by a head in its free part.
+ * linux/slab.h: since 6.12 a SLAB_TYPESAFE_BY_RCU cache can place the free pointer
+ * inside of a free object. Before, it was behind the object, which made objects
+ * larger; there a record is freed after a grace period instead, with an rcu_head
+ * in a part of it that is free by then.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 static inline struct kmem_cache *

@@ -2,13 +2,14 @@
 /*
  * main.c - load and unload, start and stop in a namespace
  *
- * Two ladders, each read downwards to come up and upwards to go down. IP
- * hands us segments only while every rung below stands.
+ * xtcp_init() and xtcp_net_start() initialise the parts in order of dependency;
+ * errors undo them in reverse. The protocol handlers are registered near the end,
+ * so IP passes segments to us only while all parts below are initialised.
  *
- * Unloading: user sockets hold the module (EBUSY), so none is left when
- * xtcp_exit() runs. First no segment comes in any more, then no socket can be
- * made, then each namespace drops its records, and at last everything that
- * RCU still has to free is waited for.
+ * Unloading: sockets of programs hold the module (EBUSY), so there are none when
+ * xtcp_exit() runs. It unregisters the handlers, so that no segments arrive, then
+ * the socket family; then each namespace drops its records; at last it waits for
+ * all RCU callbacks.
  */
 #include <linux/module.h>
 #include <linux/random.h>
@@ -103,7 +104,7 @@ stats:
 	return err;
 }
 
-/* A grace period passes before the rest goes, of which the hooks make use. */
+/* The hooks go first: a grace period passes before .exit frees what they use. */
 static void __net_exit xtcp_net_quiesce(struct net *net)
 {
 	xtcp_demux_net_exit(net);
@@ -139,8 +140,8 @@ static int __init xtcp_init(void)
 	int err;
 
 	/*
-	 * Early at boot the kernel's random numbers may still be guessed. All
-	 * keys are drawn below and later, so none is drawn before this.
+	 * Early at boot the kernel's random numbers could be guessed. All keys
+	 * are drawn after this.
 	 */
 	err = wait_for_random_bytes();
 	if (err)
@@ -204,7 +205,7 @@ timers:
 static void __exit xtcp_exit(void)
 {
 	xtcp_hook_close();
-	/* Wait for the segments that are being handled. */
+	/* Waits for segments in processing. */
 	xtcp_handler_exit();
 	xtcp_offload_exit();
 	xtcp_socket_exit();

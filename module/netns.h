@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * netns.h - what xtcp keeps for each network namespace
+ * netns.h - per-namespace state of xtcp
  */
 #ifndef XTCP_NETNS_H
 #define XTCP_NETNS_H
@@ -16,7 +16,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-/* Macros of that header, for fields of its own; here they are knobs' names. */
+/* That header's macros for its own fields; here these are names of knobs. */
 #undef tw_reuse
 #undef tw_timeout
 
@@ -44,8 +44,9 @@ enum xtcp_secret {
 /**
  * struct xtcp_knobs - net.ipv4.xtcp_*, as written; Documentation/knobs.rst
  *
- * Read with READ_ONCE(): a knob may change under any reader. Readers clamp
- * what stock's knob lets through beyond the documented range.
+ * Read with READ_ONCE(), because a knob may change at any time. Where the knob of
+ * the kernel's TCP accepts values beyond the documented range, so does ours, and
+ * readers clamp it.
  */
 struct xtcp_knobs {
 	u8	syncookies;		/* 0 off, 1 when full, 2 always */
@@ -67,7 +68,7 @@ struct xtcp_knobs {
 	u8	timestamps;		/* 0 off, 1 offset, 2 plain */
 	u8	window_scaling;		/* 0, 1 */
 	u8	sack;			/* 0, 1 */
-	kgid_t	gid_range[2];		/* who may make sockets; gid_lock */
+	kgid_t	gid_range[2];		/* groups that may open sockets; gid_lock */
 	u8	wire;			/* IP protocol number of new sockets */
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
@@ -81,7 +82,7 @@ struct xtcp_knobs {
 	u8	min_tso_segs;		/* segments in an skb, at the least */
 	u8	tso_rtt_log;		/* 0..31: short paths, longer bursts */
 	u8	tso_win_divisor;	/* 0: any; part of a window to wait for */
-	int	limit_output_bytes;	/* octets of memory in our own host */
+	int	limit_output_bytes;	/* bytes of memory in qdisc and driver */
 	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
 	u8	ecn;			/* 0 off, 1 ask and answer, 2 answer */
 	u8	mtu_probing;		/* 0 off, 1 in a black hole, 2 on */
@@ -89,30 +90,30 @@ struct xtcp_knobs {
 	int	reordering;		/* segments */
 	int	max_reordering;		/* segments */
 	u8	early_demux;		/* 0, 1 */
-	u8	workaround_signed_windows; /* 0, 1: 32767 octets if unscaled */
+	u8	workaround_signed_windows; /* 0, 1: 32767 bytes if unscaled */
 	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
 	unsigned long comp_sack_delay_ns; /* ns */
 	int	rto_min_us;		/* least RTO, microseconds */
-	int	invalid_ratelimit;	/* jiffies, as stock keeps it; 0: none */
+	int	invalid_ratelimit;	/* jiffies, as the kernel's; 0: none */
 	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */
-	int	min_snd_mss;		/* octets, before options */
-	int	base_mss;		/* octets, with which a search begins */
-	int	mtu_probe_floor;	/* octets, where one ends */
-	int	probe_threshold;	/* octets, closer it doesn't search */
+	int	min_snd_mss;		/* bytes, before options */
+	int	base_mss;		/* bytes, where an MTU search begins */
+	int	mtu_probe_floor;	/* bytes, where an MTU search ends */
+	int	probe_threshold;	/* bytes, size of the smallest search range */
 	int	pacing_ss_ratio;	/* % of a window a round trip, slow start */
 	int	pacing_ca_ratio;	/* % of it later */
-	unsigned int notsent_lowat;	/* octets */
-	unsigned int probe_interval;	/* s until it searches again */
+	unsigned int notsent_lowat;	/* bytes */
+	unsigned int probe_interval;	/* s between two MTU searches */
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */
 	int	syn_per_source_limit;	/* half-open records; 0: no limit */
 	int	synack_ratelimit;	/* per second; 0: no limit */
 	int	rst_ratelimit;		/* per second; 0: no limit */
-	int	max_tw_buckets;		/* time-wait records */
+	int	max_tw_buckets;		/* TIME-WAIT records */
 	int	tw_timeout;		/* s of TIME-WAIT, 1..600 */
 	int	tw_reuse_delay;		/* ms of TIME-WAIT before reuse */
-	int	fin_timeout;		/* jiffies, as stock keeps it */
+	int	fin_timeout;		/* jiffies, as the kernel's */
 	int	keepalive_time;		/* jiffies */
 	int	keepalive_intvl;	/* jiffies */
 	const struct xtcp_congestion_ops *congestion_control; /* new sockets */
@@ -127,12 +128,12 @@ struct xtcp_port;
 struct xtcp_port_crowd;
 
 /**
- * struct xtcp_port_chain - buckets of the port numbers that share a chain
- * @lock: guards all of it, softirqs off
- * @nr: buckets
- * @crowded: they are many, and hashed by number and address
- * @first: the list of all, where they are few
- * @crowd: where they are many; port/bucket.c
+ * struct xtcp_port_chain - port buckets whose numbers hash to the same chain
+ * @lock: guards the chain and its buckets; softirqs off
+ * @nr: number of buckets
+ * @crowded: there are many buckets, hashed by number and address in @crowd
+ * @first: list of all buckets, if there are few
+ * @crowd: hash table of the buckets, if there are many; port/bucket.c
  */
 struct xtcp_port_chain {
 	spinlock_t			lock;	/* softirqs off */
@@ -147,27 +148,27 @@ struct xtcp_port_chain {
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
- * @secrets: keys of what nobody outside may guess; isn.c
- * @flows: all 4-tuples: half-open, sockets, time-wait
+ * @secrets: keys of hashes that peers must not be able to guess; isn.c
+ * @flows: flow table: sockets, half-open and TIME-WAIT records
  * @listen_lock: guards writers of @listeners and @places
  * @listeners: sockets in LISTEN, RCU; for the files of /proc
- * @places: those that SYNs find; lookup.c
+ * @places: table in which SYNs find listeners; lookup.c
  * @places_at: entries of @places at an address; @places_any: at the wildcard
- * @ports: local ports in use
- * @tcp_ports: a bit for each number of which a port of the TCP wire is in use
- * @shadows: what holds these against the kernel's own TCP; shadow.c
- * @timewaits: delay lines of time-wait records; close/timewait.c
- * @tw_count: time-wait records
- * @challenge_s: second of CLOCK_MONOTONIC that @challenges counts
- * @challenges: challenge ACKs still allowed in it; a race between CPUs may
- *	send one more, as in Linux
- * @gate: what becomes of SYNs; open/gate.c
- * @demux_lock: for who makes @demux, @demux6, @arrival and @arrival6
- * @demux: segments find their sockets before they are routed; net/demux.c
- * @demux6: those of IPv6 do
- * @arrival: how strangers' segments were routed; NULL: each one is
- * @arrival6: the same of IPv6's
- * @gid_lock: guards @knobs.gid_range, two words that belong together
+ * @ports: port buckets, hashed by port number
+ * @tcp_ports: a bit for each port number that is in use on the TCP wire
+ * @shadows: sockets of the kernel that hold these ports, too; shadow.c
+ * @timewaits: delay lines of TIME-WAIT records; close/timewait.c
+ * @tw_count: number of TIME-WAIT records
+ * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to
+ * @challenges: challenge ACKs that may still be sent in that second; a race
+ *	between CPUs may send one more, as in Linux
+ * @gate: rate limits and verdicts for SYNs; open/gate.c
+ * @demux_lock: serialises writers of @demux, @demux6, @arrival and @arrival6
+ * @demux: early demux is on for IPv4; net/demux.c
+ * @demux6: early demux is on for IPv6
+ * @arrival: input route cache of IPv4; NULL: off, each segment is routed
+ * @arrival6: input route cache of IPv6
+ * @gid_lock: guards @knobs.gid_range, whose two words must be read together
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
@@ -205,9 +206,9 @@ struct xtcp_net {
 extern unsigned int xtcp_net_id;
 
 /*
- * What net_generic() does, which takes two function calls for its RCU lock
- * where the kernel is preemptible; and this is asked for several times a
- * segment. A section without preemption holds up a grace period as well.
+ * Same as net_generic(), which on a preemptible kernel makes two function calls
+ * for rcu_read_lock(). This is called several times for each segment, so disable
+ * preemption instead, which is an RCU read-side section as well.
  */
 static inline struct xtcp_net *xtcp_net(const struct net *net)
 {
@@ -219,7 +220,7 @@ static inline struct xtcp_net *xtcp_net(const struct net *net)
 	return xn;
 }
 
-/* The same for who is in an RCU section anyway, of whichever kind. */
+/* For callers already in an RCU read-side section, of any kind. */
 static inline struct xtcp_net *xtcp_net_rcu(const struct net *net)
 {
 	return rcu_dereference_check(net->gen, rcu_read_lock_any_held())->ptr[xtcp_net_id];

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadow.c - a port of the TCP wire is held in the kernel's own books, too
+ * shadow.c - hold ports of the TCP wire in the kernel's bind table, too
  *
- * On the TCP wire there is one port space for two stacks. A shadow stands in the
- * kernel's table of ports, where its own TCP's sockets stand, for a port that a
- * socket of xtcp has, and says that it listens while that one does. It is a
- * socket to that table alone: no segment can find it. But the kernel's rules for
- * bind(), listen() and connect() now see the port, and their EADDRINUSE is the
- * answer to whichever side came second.
+ * On the TCP wire both stacks share one port space. A shadow is an unused socket
+ * of the kernel. It is in the kernel's bind table, like the sockets of the
+ * kernel's TCP, for a port that an xtcp socket has, and is in LISTEN while that
+ * socket is. It is in no other table, so no segment can find it. But the kernel's
+ * bind(), listen() and connect() see the port, and the stack that comes second
+ * gets EADDRINUSE.
  *
- * SO_REUSEADDR is mirrored: between a bound socket of one stack and a bound one
- * of the other it counts as between two of one stack. SO_REUSEPORT isn't, for
- * listeners of two stacks cannot share what arrives. It shares ports between
- * sockets of one owner; so shadows, which have it for each other's sake, belong
- * to nobody.
+ * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
+ * stacks as between those of one. SO_REUSEPORT is not, because listeners of two
+ * stacks cannot share segments. Shadows have it to share ports with each other;
+ * as it works between sockets of the same user only, they belong to an invalid
+ * one.
  *
- * Birth and death of a shadow. bind(), listen() and connect() make it, since
- * that takes a process. Buckets of port/ hold it, one reference each; the last
- * one may go in softirq, with a time-wait record. Then the shadow waits in
- * @idle for somebody who may sleep: the work item, or close(), so that a
- * program which has closed its socket finds the port free.
+ * Life cycle of a shadow. bind(), listen() and connect() create it, because that
+ * needs process context. Port buckets hold references to it. The last one may be
+ * dropped in softirq, with a TIME-WAIT record. Then the shadow is in @idle until
+ * the work item or close() frees it; close() does, so that a program that has
+ * closed its socket finds the port free.
  *
- * It does not hold its namespace: what is left is released in its exit.
+ * A shadow has no reference to its namespace: the namespace's exit frees those
+ * that are left.
  *
- * Context: process; xtcp_shadow_get() and _put() any.
+ * Context: process; xtcp_shadow_get() and xtcp_shadow_put() any.
  */
 #include "shadow.h"
 
@@ -41,12 +42,12 @@
 #include "netns.h"
 
 /**
- * struct xtcp_shadow - a port held
- * @net: namespace; not held
- * @sk: what stands in the kernel's table
- * @idle: place among those without owners
- * @ref: buckets, and who is just making one
- * @listeners: sockets of ours that listen there, under xtcp_shadows.lock
+ * struct xtcp_shadow - a shadow
+ * @net: namespace, without a reference
+ * @sk: the socket in the kernel's bind table
+ * @idle: link in xtcp_shadows.idle
+ * @ref: references of port buckets, and of a bind() that is creating one
+ * @listeners: xtcp sockets that listen on the port; under xtcp_shadows.lock
  */
 struct xtcp_shadow {
 	struct net		*net;
@@ -62,9 +63,10 @@ static struct xtcp_shadows *shadows_of(struct net *net)
 }
 
 /*
- * One more shadow. The first one of a namespace registers the hook, which stays
- * until the namespace ends: to unregister a hook empties the namespace's queues
- * to user space (NFQUEUE), and an unprivileged bind() and close() led to that.
+ * Count a new shadow. The first one of a namespace registers the hook, which stays
+ * until the namespace ends: unregistering a hook flushes the namespace's queues to
+ * user space (NFQUEUE), and unprivileged programs could cause that by bind() and
+ * close().
  */
 static int shadow_count(struct net *net)
 {
@@ -89,17 +91,16 @@ static void shadow_uncount(struct xtcp_shadows *all)
 }
 
 /*
- * Whoever walks the kernel's table of ports finds an ordinary socket that is
- * bound, and as large as those that he is used to. It needs no inode, no
- * timers and no queues: it is in no other table. A module reference would be
- * one for each time-wait record.
+ * Walkers of the kernel's bind table may assume a tcp_sock, so allocate one that
+ * large. The socket needs no inode, timers or queues, because it is in no other
+ * table. It has no module reference: TIME-WAIT records would then block unloading.
  */
 static struct proto shadow_prot = {
 	.name		= "XTCP-PORT",
 	.obj_size	= sizeof(struct tcp_sock),
 };
 
-/* Older kernels take a socket's owner from here. */
+/* Older kernels read a socket's owner from its inode. */
 static struct socket_alloc nobody;
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -108,7 +109,7 @@ static struct proto shadow6_prot = {
 	.obj_size	= sizeof(struct tcp6_sock),
 };
 
-/* One at no address at all is in IPv4's way, too, unless told otherwise. */
+/* An IPv6 socket at any address conflicts with IPv4, unless it is IPv6 only. */
 static void shadow_name6(struct sock *sk, const struct xtcp_shadow_place *place)
 {
 	inet_sk(sk)->pinet6 = &((struct tcp6_sock *)sk)->inet6;
@@ -180,7 +181,7 @@ static struct sock *shadow_make(struct net *net,
 	return sk;
 }
 
-/* What the kernel's bind() and listen() ask: once more for who listens. */
+/* Check for conflicts as the kernel's bind() and listen() do. */
 static int shadow_claim(struct sock *sk, u16 num)
 {
 	int err = tcp_prot.get_port(sk, num);
@@ -188,7 +189,7 @@ static int shadow_claim(struct sock *sk, u16 num)
 	return !err || err == -ENOMEM ? err : -EADDRINUSE;
 }
 
-/* Undoes shadow_count() and what came after it. */
+/* Undo shadow_count() and all that follows it in xtcp_shadow_open(). */
 static void shadow_free(struct xtcp_shadows *all, struct xtcp_shadow *shadow)
 {
 	lockdep_assert_held(&all->lock);
@@ -202,13 +203,13 @@ static void shadow_free(struct xtcp_shadows *all, struct xtcp_shadow *shadow)
 }
 
 /**
- * xtcp_shadow_open - hold a port against the kernel's own TCP
+ * xtcp_shadow_open - create a shadow
  * @net: namespace
- * @place: what is to be held
+ * @place: bind-table entry
  *
- * Context: process; a socket of ours may be locked.
- * Return: a shadow with one reference; ERR_PTR: -EADDRINUSE when the kernel's
- * rules forbid it, -ENOMEM.
+ * Context: process, may sleep; an xtcp socket may be locked.
+ * Return: a shadow with one reference; ERR_PTR: -EADDRINUSE if the kernel's rules
+ * forbid it, -ENOMEM.
  */
 struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 				     const struct xtcp_shadow_place *place)
@@ -238,8 +239,8 @@ struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 }
 
 /**
- * xtcp_shadow_get - one more bucket holds the port
- * @shadow: held by the caller, or NULL
+ * xtcp_shadow_get - take a reference for a port bucket
+ * @shadow: referenced by the caller, or NULL
  *
  * Return: @shadow.
  */
@@ -251,11 +252,11 @@ struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow)
 }
 
 /**
- * xtcp_shadow_put - a bucket no longer holds the port
- * @shadow: not to be touched afterwards; may be NULL
+ * xtcp_shadow_put - drop a port bucket's reference
+ * @shadow: not to be used afterwards; may be NULL
  *
- * The port is free for the kernel's own TCP when xtcp_shadow_reap() has run,
- * which it does soon.
+ * After the last reference, xtcp_shadow_reap() is scheduled; it frees the port for
+ * the kernel's TCP.
  *
  * Context: any.
  */
@@ -271,10 +272,10 @@ void xtcp_shadow_put(struct xtcp_shadow *shadow)
 }
 
 /**
- * xtcp_shadow_reap - give back the ports that nobody holds any more
+ * xtcp_shadow_reap - free all shadows without references
  * @net: namespace
  *
- * Context: process; no socket of ours may be spinlocked.
+ * Context: process, may sleep; an xtcp socket may be owned.
  */
 void xtcp_shadow_reap(struct net *net)
 {
@@ -282,7 +283,7 @@ void xtcp_shadow_reap(struct net *net)
 	struct xtcp_shadow *shadow, *next;
 	struct llist_node *idle;
 
-	/* Who has taken the caller's from the list holds the lock until done. */
+	/* A CPU that has taken the caller's shadow holds the lock until it is freed. */
 	if (llist_empty(&all->idle) && !mutex_is_locked(&all->lock))
 		return;
 	mutex_lock(&all->lock);
@@ -301,10 +302,11 @@ static void reap(struct work_struct *work)
 }
 
 /**
- * xtcp_shadow_listen - one of ours is about to listen there
- * @shadow: held by the caller
+ * xtcp_shadow_listen - put a shadow into LISTEN for an xtcp listener
+ * @shadow: referenced by the caller
  *
- * Return: 0; -EADDRINUSE when the kernel's rules forbid it.
+ * Context: process, may sleep.
+ * Return: 0; -EADDRINUSE if the kernel's rules forbid it.
  */
 int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 {
@@ -328,7 +330,9 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 
 /**
  * xtcp_shadow_unlisten - undo xtcp_shadow_listen()
- * @shadow: held by the caller; keeps its port
+ * @shadow: referenced by the caller; keeps its port
+ *
+ * Context: process, may sleep.
  */
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 {
@@ -342,7 +346,7 @@ void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 }
 
 /**
- * xtcp_shadow_init - at load
+ * xtcp_shadow_init - register the protocols of shadows
  *
  * Return: 0 or -errno.
  */
@@ -361,7 +365,7 @@ int xtcp_shadow_init(void)
 }
 
 /**
- * xtcp_shadow_exit - at unload; no namespace is left
+ * xtcp_shadow_exit - undo xtcp_shadow_init(); there are no namespaces any more
  */
 void xtcp_shadow_exit(void)
 {
@@ -370,7 +374,7 @@ void xtcp_shadow_exit(void)
 }
 
 /**
- * xtcp_shadow_net_init - a namespace without shadows
+ * xtcp_shadow_net_init - initialise a namespace without shadows
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
@@ -391,10 +395,10 @@ int xtcp_shadow_net_init(struct net *net)
 }
 
 /**
- * xtcp_shadow_net_quiesce - no segment of protocol 6 is looked at any more
- * @net: namespace; it has no sockets any more, and makes none
+ * xtcp_shadow_net_quiesce - unregister the hook for protocol 6
+ * @net: namespace; it has no sockets any more and gets no new ones
  *
- * A grace period is to pass before its tables go.
+ * The caller waits for a grace period before it frees the tables.
  */
 void xtcp_shadow_net_quiesce(struct net *net)
 {
@@ -409,7 +413,7 @@ void xtcp_shadow_net_quiesce(struct net *net)
 
 /**
  * xtcp_shadow_net_exit - undo xtcp_shadow_net_init()
- * @net: namespace; its ports have been given back
+ * @net: namespace; all its ports have been released
  */
 void xtcp_shadow_net_exit(struct net *net)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * shadow.h - a port of the TCP wire is held in the kernel's own books, too
+ * shadow.h - hold ports of the TCP wire in the kernel's bind table, too
  */
 #ifndef XTCP_SHADOW_H
 #define XTCP_SHADOW_H
@@ -17,15 +17,15 @@ struct xtcp_shadow;
 /**
  * struct xtcp_shadows - the shadows of a namespace
  * @net: the namespace
- * @making: held while a bucket gets its shadow, so that it gets one only, even
- *	if several sockets come to it at once. A namespace's own, because the
- *	allocations under it may wait for its memory cgroup
- * @lock: guards @nr and @hooked, and the making and listening of shadows
- * @nr: shadows; those in @idle count
- * @hooked: segments of protocol 6 are looked at; net/hook.c. Set until the
+ * @making: held while a port bucket gets its shadow, so that it gets only one
+ *	even if several sockets bind at once. One for each namespace, because
+ *	allocations under it may wait for the namespace's memory cgroup
+ * @lock: guards @nr and @hooked, and the shadows' creation and state
+ * @nr: number of shadows, with those in @idle
+ * @hooked: the hook for protocol 6 is registered (net/hook.c); set until the
  *	namespace ends
- * @idle: shadows without owners, to be released by whoever may sleep
- * @reap: who releases them
+ * @idle: shadows without references, to be freed in process context
+ * @reap: work item that frees them
  */
 struct xtcp_shadows {
 	struct net		*net;
@@ -38,14 +38,14 @@ struct xtcp_shadows {
 };
 
 /**
- * struct xtcp_shadow_place - what a shadow is bound to
- * @family: of the address; AF_UNSPEC: both, any address
+ * struct xtcp_shadow_place - bind-table entry of a shadow
+ * @family: address family; AF_UNSPEC: both, any address
  * @laddr: local IPv4 address, 0 for any
- * @laddr6: local IPv6 address, where it is one of these
+ * @laddr6: local IPv6 address, if @family is AF_INET6
  * @ifindex: device, 0 for any
- * @num: port
+ * @num: port number
  * @reuse: SO_REUSEADDR
- * @reuseport: SO_REUSEPORT; for other shadows only
+ * @reuseport: SO_REUSEPORT; effective among shadows only
  */
 struct xtcp_shadow_place {
 	u8		family;

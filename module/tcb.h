@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * tcb.h - the connection record of a full socket
+ * tcb.h - the TCB (Transmission Control Block, RFC 9293 3.3.1) of a socket
  *
- * RFC 9293 3.3.1 calls it the Transmission Control Block. Fields keep the
- * RFC's names: SND.UNA is snd_una. All are guarded by the socket lock unless
- * said otherwise; those that readers outside look at (poll, /proc, TCP_INFO)
- * are written with WRITE_ONCE().
+ * Fields keep the RFC's names: SND.UNA is snd_una. All are guarded by the socket
+ * lock unless noted otherwise. Fields that are read without it (poll, /proc,
+ * TCP_INFO) are written with WRITE_ONCE().
  */
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H
@@ -34,7 +33,7 @@ enum xtcp_timer {
 	XTCP_TIMER_PERSIST,	/* RFC 9293 3.8.6.1: zero window */
 	XTCP_TIMER_DELAYED_ACK,	/* RFC 9293 3.8.6.3 */
 	XTCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
-	XTCP_TIMER_FIN_WAIT_2,	/* only the peer's FIN is missing */
+	XTCP_TIMER_FIN_WAIT_2,	/* limits the wait for the peer's FIN */
 	XTCP_TIMER_PACE,	/* the next burst is due */
 	XTCP_TIMERS
 };
@@ -58,39 +57,40 @@ enum xtcp_wait {
 /* Recoveries for which RACK's wider reordering window lasts, RFC 8985 6.2. */
 #define XTCP_RACK_PERSIST	16U
 
-/* The peer's urgent octet, transfer/urgent.c. */
+/* The peer's urgent byte, transfer/urgent.c. */
 enum xtcp_urgent {
-	XTCP_URGENT_NONE,	/* none, or the reader is past it */
-	XTCP_URGENT_AWAITED,	/* only the pointer has come */
-	XTCP_URGENT_HERE,	/* to be read with MSG_OOB */
-	XTCP_URGENT_READ,	/* read; where it stood is still ahead */
+	XTCP_URGENT_NONE,	/* none, or the program has read beyond it */
+	XTCP_URGENT_AWAITED,	/* the pointer has arrived, the byte has not */
+	XTCP_URGENT_HERE,	/* may be read with MSG_OOB */
+	XTCP_URGENT_READ,	/* read, but the stream is read only before it */
 };
 
-/* Why an ACK is owed. */
-#define XTCP_ACK_PENDING	0x01	/* one is owed at all */
-#define XTCP_ACK_NOW		0x02	/* it must not wait */
-#define XTCP_ACK_SOON		0x04	/* it waits for the user's next call only */
-#define XTCP_ACK_WHEN_READ	0x08	/* it waits until the user has read all */
+/* Pending ACK. */
+#define XTCP_ACK_PENDING	0x01	/* there is one */
+#define XTCP_ACK_NOW		0x02	/* it must be sent at once */
+#define XTCP_ACK_SOON		0x04	/* it waits for the program's next call */
+#define XTCP_ACK_WHEN_READ	0x08	/* it waits until all data has been read */
 
-/* Bits of struct xtcp_sock::deferred: work for release_cb. */
-#define XTCP_DEFER_TIMERS	0	/* timers fired while the user held it */
+/* Bits of struct xtcp_sock::deferred: deferred work, done by release_cb. */
+#define XTCP_DEFER_TIMERS	0	/* the wheel entry has expired */
 #define XTCP_DEFER_MTU		1	/* a router announced a smaller MTU */
 #define XTCP_DEFER_ACK		2	/* xtcp_ack_deferred() */
 #define XTCP_DEFER_SEND		3	/* xtcp_smallqueue_resume() */
-/* And of a socket whose skbs have not left the host, transfer/smallqueue.c. */
+/* The limit of transfer/smallqueue.c is reached. */
 #define XTCP_THROTTLED		4
 #define XTCP_RESUMING		5
 
 #define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
-#define XTCP_NAGLE_PUSH		0x4	/* what is queued goes out once */
-#define XTCP_NAGLE_LARGE	0x8	/* the last SEND was of many segments */
+#define XTCP_NAGLE_PUSH		0x4	/* send the queued data once */
+#define XTCP_NAGLE_LARGE	0x8	/* the last SEND had many segments */
 
 /**
- * struct xtcp_meter - for TCP_INFO, transfer/meter.c
- * @spent: times past, by what held the sender back; in 2^22 ns
- * @since: until when they are counted, low 16 bits
- * @round_delivered: xs->delivered when the present round began, low 16 bits
+ * struct xtcp_meter - statistics for TCP_INFO, transfer/meter.c
+ * @spent: time by what limited the sender, in 2^22 ns
+ * @since: time up to which @spent is complete, low 16 bits
+ * @round_delivered: xs->delivered at the start of the current round trip, low
+ *	16 bits
  */
 struct xtcp_meter {
 	u32	spent[3];
@@ -104,55 +104,55 @@ struct xtcp_meter {
  * @flow: its entry in the flow table
  * @af: address family operations
  * @listener: LISTEN: queues, owned by open/listen.c
- * @accept_link: before accept(): place in the listener's accept queue
+ * @accept_link: before accept(): link in the listener's accept queue
  * @cookie: with @cookie_held: the peer's lossless cookie, open/echo.c
- * @meter: where neither is needed
- * @port: local port and address it holds, NULL for none; port/, chain lock
- * @port_listens: listen() has that port; port/, chain lock
+ * @meter: valid if neither of the two is in use
+ * @port: port bucket that the socket holds, or NULL; port/, chain lock
+ * @port_listens: the socket listens on @port; port/, chain lock
  * @syncookies: XTCP_SYNCOOKIES + 1; 0: the knob's value
- * @echoes: times that @cookie was repeated for want of an answer
+ * @echoes: number of times that an ACK with @cookie was repeated
  *
  * Send sequence space, RFC 9293 3.3.1:
  * @snd_una: oldest unacknowledged
  * @snd_nxt: next to be sent
- * @write_seq: after the last octet (or FIN) queued by the user
- * @snd_wnd: octets the peer allows from @snd_una, scaled
+ * @write_seq: after the last byte (or FIN) queued by the program
+ * @snd_wnd: bytes the peer allows from @snd_una on, scaled
  * @snd_wl1: SEG.SEQ of the segment that last updated @snd_wnd
  * @snd_wnd_max: largest @snd_wnd ever seen
  * @iss: initial send sequence number
  * @snd_sml: end of the last segment sent that was smaller than the MSS
- * @pushed_seq: what was last marked with PSH
- * @snd_up: after our urgent octet, if @snd_urgent
+ * @pushed_seq: end of the data last marked with PSH
+ * @snd_up: after our urgent byte, if @snd_urgent
  *
  * Receive sequence space:
  * @rcv_nxt: next expected
  * @rcv_wup: @rcv_nxt when the window was last advertised
- * @rcv_wnd: octets advertised from @rcv_wup
- * @copied_seq: next octet the user reads
+ * @rcv_wnd: bytes advertised from @rcv_wup on
+ * @copied_seq: next byte that the program reads
  * @irs: initial receive sequence number
- * @urg_seq: the peer's urgent octet, if @urg_state; RCV.UP less one
+ * @urg_seq: sequence number of the peer's urgent byte, if @urg_state; RCV.UP - 1
  * @urg_state: enum xtcp_urgent
- * @urg_byte: that octet itself, once it is here
+ * @urg_byte: the urgent byte, once it has arrived
  *
  * Receive buffer, transfer/autotune.c; times in 1024 ns:
  * @rcv_rtt: the receiver's round trip time, times 8; 0: no sample yet
- * @rcv_rtt_seq: the window will have come when RCV.NXT is there
- * @rcv_rtt_tick: when it was offered
- * @rcv_rtt_echo: timestamp that was timed last
- * @read_per_rtt: octets that the user read in a round trip; 0: nothing came yet
- * @read_seq, @read_tick: where and when that is counted from
- * @rcv_share: 256ths of a segment's memory that are text
+ * @rcv_rtt_seq: RCV.NXT at which the window advertised at @rcv_rtt_tick is used
+ * @rcv_rtt_tick: start of the current measurement
+ * @rcv_rtt_echo: TSecr of the last measurement by timestamps
+ * @read_per_rtt: bytes that the program read in a round trip; 0: none yet
+ * @read_seq, @read_tick: sequence number and time at which counting began
+ * @rcv_share: 256ths of an skb's memory that are payload
  *
  * Negotiated at the opening:
  * @snd_wscale: shift of windows received, @rcv_wscale: of windows sent
  * @wscale_ok, @ts_ok, @sack_ok: both sides sent the option
- * @cookie_held: the server has not been heard since its SYN-ACK
- * @advmss: octets, the MSS we announced
- * @peer_mss: octets, the MSS the peer announced (or the default)
- * @user_mss: octets, TCP_MAXSEG; 0: none
- * @mss: octets of text a full segment carries now (effective send MSS less
- *	options, MUST-16)
- * @pmtu: octets, the path MTU that @mss was made from
+ * @cookie_held: @cookie must be sent: only a SYN-ACK has arrived from the server
+ * @advmss: the MSS we announced, bytes
+ * @peer_mss: the MSS the peer announced, or the default, bytes
+ * @user_mss: TCP_MAXSEG, bytes; 0: none
+ * @mss: payload of a full segment, bytes (effective send MSS less options,
+ *	MUST-16)
+ * @pmtu: path MTU from which @mss was computed, bytes
  *
  * Timestamps, RFC 7323:
  * @ts_offset: added to the clock in TSval
@@ -167,148 +167,152 @@ struct xtcp_meter {
  * Congestion control, RFC 5681; segments:
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
- * @congestion: the rule by which @cwnd moves, @congestion_state what it keeps
- * @congestion_chosen: by TCP_CONGESTION, not by the knob
+ * @congestion: congestion control, @congestion_state its private data
+ * @congestion_chosen: set by TCP_CONGESTION, not by the knob
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
- * @bare_out: that is one, our SYN or FIN by itself, and no skb stands for it
- * @sacked_out: of these, held by the peer: SACKed or, without SACK, as many
- *	as duplicate ACKs came
- * @lost_out: of these, believed lost; @retrans_out: sent again since
+ * @bare_out: @in_flight is 1: our SYN or FIN, without an skb
+ * @sacked_out: of @in_flight, received by the peer: SACKed or, without SACK, the
+ *	number of duplicate ACKs
+ * @lost_out: of @in_flight, believed lost; @retrans_out: retransmitted since
  * @recover: RFC 6582: highest sequence number sent when recovery began
  * @recovery: phase
  * @waiting: enum xtcp_wait
  *
  * Scoreboard, transfer/scoreboard.c:
- * @sent_order: segments on their way, by the time of their last sending
+ * @sent_order: segments in flight, by the time of their last transmission
  * @sacked_end: after the highest SACKed segment, if @sacked_out
- * @resend_seq: below it nothing that is lost waits to be sent again
- * @holes_seq: below it all that did not arrive is known to be lost, where SACK
- *	blocks are counted
- * @lost: losses in all, retransmissions that were lost included
- * @reordering: segments above a hole that make a loss of it
- * @reord_seen: segments have come late
+ * @resend_seq: no lost segment below it waits for retransmission
+ * @holes_seq: all holes below it are known to be lost, if losses are detected by
+ *	counting SACK blocks
+ * @lost: number of losses, including lost retransmissions
+ * @reordering: number of segments above a hole after which it counts as lost
+ * @reord_seen: reordering has been seen
  *
- * Coming down and back up, transfer/prr.c and undo.c:
+ * Reduction of the window and undo, transfer/prr.c and undo.c:
  * @prior_cwnd, @prior_ssthresh: before the reduction; segments
  * @prr_delivered, @prr_out: segments, since it began
  * @undo_seq: SND.UNA when it began; valid if @undo_armed
- * @undo_retrans: segments sent again and not reported as duplicates; -1: none
- *	was sent yet
- * @undo_ts: timestamp of the first of them, if @undo_ts_set
- * @dsack_segs: duplicates ever reported
+ * @undo_retrans: segments retransmitted and not reported as duplicates; -1: none
+ *	was retransmitted yet
+ * @undo_ts: TSval of the first retransmission, if @undo_ts_set
+ * @dsack_segs: number of duplicates ever reported by D-SACK
  *
  * Explicit Congestion Notification, RFC 3168; transfer/ecn.c:
- * @ecn_ok: agreed, or in SYN-SENT: offered
- * @ecn_cwr: the window came down: new text says so
- * @ecn_echo: a mark came: our segments say so until the peer has slowed down
- * @ecn_seen: text came that could be marked
+ * @ecn_ok: negotiated; in SYN-SENT: offered
+ * @ecn_cwr: the window was reduced: send CWR with new data
+ * @ecn_echo: CE was received: send ECE until the peer sends CWR
+ * @ecn_seen: payload with ECT has arrived
  *
  * Sending, transfer/pacing.c and user/sockopt.c:
- * @pace_us: when the next burst is due, low 32 bits of CLOCK_MONOTONIC us, where
- *	we pace, and once we have: @paced
- * @notsent_lowat: TCP_NOTSENT_LOWAT, octets; 0: the knob's value
- * @recv_inq: TCP_INQ: recvmsg() tells what is left
+ * @pace_us: time of the next burst, low 32 bits of CLOCK_MONOTONIC in us; valid
+ *	if pacing and @paced
+ * @notsent_lowat: TCP_NOTSENT_LOWAT, bytes; 0: the knob's value
+ * @recv_inq: TCP_INQ: recvmsg() returns the number of unread bytes
  *
- * Path MTU by trying, RFC 4821; transfer/mtuprobe.c, octets of text and options:
- * @mtu_searched: the search is on
- * @mtu_low: passes, @mtu_high: the most that may
- * @mtu_probe: of the segment that tries; 0: none is on its way
- * @mtu_probe_end: after its last octet
- * @mtu_probed_s: when the search began, seconds of CLOCK_MONOTONIC
+ * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c, bytes of
+ * payload and options:
+ * @mtu_searched: a search is in progress
+ * @mtu_low: largest size known to pass, @mtu_high: upper end of the search
+ * @mtu_probe: size of the probe in flight; 0: none
+ * @mtu_probe_end: after the probe's last byte
+ * @mtu_probed_s: start of the search, seconds of CLOCK_MONOTONIC
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
  * @rack_end: RACK.end_seq
  * @rack_rtt_us: RACK.rtt
  * @rack_round: SND.NXT when the reordering window was last widened
- * @rack_steps: quarters of the least RTT in that window
- * @rack_persist: recoveries for which it keeps them
- * @rack_advanced: something was delivered since losses were looked for
- * @rack_dsack: a D-SACK calls for a wider window
- * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: it was a segment of
- *	before
- * @frto: RFC 5682 is looking whether the timeout was spurious
+ * @rack_steps: size of that window in quarters of the minimal RTT
+ * @rack_persist: number of recoveries for which it stays that wide
+ * @rack_advanced: data was delivered since the last search for losses
+ * @rack_dsack: a D-SACK requests a wider window
+ * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a
+ *	retransmission
+ * @frto: RFC 5682 is checking whether the timeout was spurious
  *
- * @min_rtt_us: least RTT since @min_rtt_ms, @min_rtt_last_us: before; U32_MAX:
- *	none
+ * @min_rtt_us: minimal RTT since @min_rtt_ms, @min_rtt_last_us: in the period
+ *	before; U32_MAX: none
  *
  * Timers; CLOCK_MONOTONIC ns, timers.c:
- * @turn: place in a wheel, at or before the earliest deadline
- * @turn_cpu: whose wheel
+ * @turn: wheel entry, expires at the earliest deadline or before
+ * @turn_cpu: CPU of the wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
  * @probes_out: unanswered window or keepalive probes
  * @probe_backoff: doublings of the time to the next window probe
- * @retrans_stamp_ns: since when the peer owes an answer: the last ACK of new
- *	data, or the first send after nothing was in flight, or the first
- *	window probe; R2 and the user timeout count from here. 0: it owes none
+ * @retrans_stamp_ns: since when an answer is missing: time of the last ACK of new
+ *	data, of the first send after nothing was in flight, or of the first
+ *	window probe. R2 and the user timeout count from here. 0: none is missing
  *
  * Acknowledging:
  * @ack: XTCP_ACK_*
- * @quickack: ACKs still to be sent at once
- * @pingpong: the user answers: ACKs ride on data
- * @ack_eager: TCP_QUICKACK was switched on: they don't wait for the user
+ * @quickack: number of ACKs still to be sent at once
+ * @pingpong: the program answers: ACKs are sent with data
+ * @ack_eager: TCP_QUICKACK is on: ACKs don't wait for the program
  * @ato_ms: delayed ACK timeout
- * @rcv_mss: largest segment seen lately, octets
- * @acks_merged: duplicate ACKs that one will stand for
- * @dup_acks: of these that went by themselves, while RCV.NXT was @dup_ack_seq
+ * @rcv_mss: largest segment received recently, payload bytes
+ * @acks_merged: duplicate ACKs that the next one will replace
+ * @dup_acks: duplicate ACKs sent separately while RCV.NXT was @dup_ack_seq
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
- * @last_rcv_ns: last segment in that passed the checks of RFC 9293 3.10.7.4; of
- *	any, while it is handled
- * @last_payload_ms: last text in, low 32 bits of ms, for @ato_ms; unless that is 0
- * @last_snd_ns: last data out, for restart after idle
+ * @last_rcv_ns: arrival of the last segment that passed the checks of RFC 9293
+ *	3.10.7.4; during processing, of the current segment
+ * @last_payload_ms: arrival of the last payload, low 32 bits of ms, for @ato_ms;
+ *	valid if that is not 0
+ * @last_snd_ns: last transmission of data, for the restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
  * @ofo_queue: skbs by sequence number
  * @sacks: blocks to report, latest first; @nr_sacks of them (RFC 2018 4)
- * @dsack: duplicate to report once; @dsack_pending (RFC 2883)
- * @rcv_collapsed: no memory can be saved by copying, prune.c; until the user reads
- * @ofo_collapsed: none in @ofo_queue, until an skb is added
+ * @dsack: duplicate to report once, if @dsack_pending (RFC 2883)
+ * @rcv_collapsed: copying saves no memory in the receive queue (prune.c) until
+ *	the program reads
+ * @ofo_collapsed: copying saves none in @ofo_queue until an skb is added
  *
- * Options of the user; 0 means the knob's value where there is one:
+ * Socket options; 0 means the knob's value where there is one:
  * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
  * @syn_retries: TCP_SYNCNT; of a listener, for SYN-ACKs
- * @defer_accept: TCP_DEFER_ACCEPT: a connection that has brought no text yet
- *	stays half-open until so many timeouts have passed; 0: none
+ * @defer_accept: TCP_DEFER_ACCEPT: a connection without data stays half-open for
+ *	this number of timeouts; 0: off
  * @linger2_s: TCP_LINGER2 in seconds; -1: no FIN-WAIT-2 orphan at all
  * @tw_timeout_s: XTCP_TW_TIMEOUT, seconds
  * @user_timeout_ms: TCP_USER_TIMEOUT
- * @window_clamp: octets, largest receive window
+ * @window_clamp: largest receive window, bytes
  * @nagle: XTCP_NAGLE_*
  *
  * For TCP_INFO, as Linux counts:
- * @delivered, @delivered_ce: segments, our SYN included; of them marked (ECN)
- * @data_segs_in, @data_segs_out: segments with text; @rcv_ooo: out of order
- * @bytes_retrans: octets sent again
+ * @delivered, @delivered_ce: segments, our SYN included; of them with ECE
+ * @data_segs_in, @data_segs_out: segments with payload; @rcv_ooo: out of order
+ * @bytes_retrans: bytes retransmitted
  *
- * And of these, what transfer/meter.c reckons:
- * @filtering: programs that may bind it are running in an RCU section
+ * Computed by transfer/meter.c, for TCP_INFO:
  * @held: enum xtcp_held
- * @rate: at which text was delivered last, octets a second: 11 bits, and above
- *	them 5 that tell how far to shift these left
- * @rate_limited: the user had no more to send then
- * @round: when the present round trip began, in 2^10 ns
+ * @rate: last delivery rate, bytes per second: 11 bits of mantissa and, above
+ *	them, 5 bits of exponent
+ * @rate_limited: the program had no more data during that measurement
+ * @round: start of the current round trip, in 2^10 ns
  *
- * @timeouts, @timeout_runs: of the retransmission timer; first ones of a row
- * @rto_ms: milliseconds from such a first one until what it began was over, in
- *	all; while @rto_timed, less the time on the clock when it began
- * @rehashes: timeouts that gave the flow another hash
+ * @filtering: BPF programs that may bind the socket are running, in an RCU
+ *	read-side section
  *
- * @state_since: when the connection came into its state, jiffies
+ * @timeouts, @timeout_runs: retransmission timeouts; first ones of a series
+ * @rto_ms: total time of recoveries by timeout in ms; while @rto_timed, less the
+ *	clock's value when the current one began
+ * @rehashes: timeouts that changed the flow hash
+ *
+ * @state_since: when the current state began, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
- * @resume_link: place in a list of smallqueue.c, with XTCP_RESUMING
- * @fin_queued: our FIN stands in the send queue or was sent
+ * @resume_link: link in a list of smallqueue.c, with XTCP_RESUMING
+ * @fin_queued: our FIN is in the send queue or was sent
  */
 struct xtcp_sock {
 	union {
 		struct inet_sock	inet;
 		/*
-		 * The kernel's part has flags and a timer, which are for the
-		 * protocol to use, and a place where datagrams are built piece
-		 * by piece and its TCP keeps a flow to look up routes by. None
-		 * of this is done here: 192 octets of each socket would lie
-		 * idle.
+		 * Three parts of the kernel's inet_sock that xtcp does not use
+		 * for their purpose: sk_tsq_flags, sk_timer, and cork, in which
+		 * datagrams are assembled and the kernel's TCP stores a flow
+		 * for route lookups. Their 192 bytes hold fields of ours.
 		 */
 		struct {
 			u8	flags_before[offsetof(struct inet_sock,
@@ -522,7 +526,7 @@ struct xtcp_sock {
 	u32		round;
 };
 
-/* Nothing reaches beyond these places. */
+/* Our fields do not reach beyond these three parts. */
 static_assert(offsetofend(struct xtcp_sock, deferred) <=
 	      offsetofend(struct inet_sock, sk.sk_tsq_flags));
 static_assert(offsetofend(struct xtcp_sock, mtu_probe) <=
@@ -534,7 +538,7 @@ static_assert(offsetofend(struct xtcp_sock, rehashes) <=
 /**
  * struct xtcp_sock6 - an xtcp socket of AF_INET6
  * @xs: the socket
- * @pinfo: IPv6's part; kernels before 6.5 look for it at the end
+ * @pinfo: IPv6's part; kernels before 6.5 expect it at the end
  */
 struct xtcp_sock6 {
 	struct xtcp_sock	xs;
@@ -552,14 +556,14 @@ static inline struct sock *xtcp_to_sk(struct xtcp_sock *xs)
 	return &xs->inet.sk;
 }
 
-/* TCP_USER_TIMEOUT in ms; where it is not set, xtcp_user_timeout; 0: none. */
+/* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */
 static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->user_timeout_ms) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
 }
 
-/* TCP_NOTSENT_LOWAT in octets; where it is not set, xtcp_notsent_lowat. */
+/* TCP_NOTSENT_LOWAT in bytes; if not set, the knob xtcp_notsent_lowat. */
 static inline u32 xtcp_notsent_lowat(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->notsent_lowat) ?:
@@ -578,10 +582,11 @@ static inline struct sock *xtcp_flow_sk(const struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_flow_addrs6 - where the wide addresses of a connection stand
- * @flow: of a family whose addresses are wide
+ * xtcp_flow_addrs6 - the IPv6 addresses of a connection
+ * @flow: of family AF_INET6
  *
- * A socket's are the kernel's sk_v6_daddr and sk_v6_rcv_saddr.
+ * Return: for a socket, the kernel's sk_v6_daddr and sk_v6_rcv_saddr; for a record,
+ * the memory behind it.
  */
 static inline struct xtcp_addrs6 *
 xtcp_flow_addrs6(const struct xtcp_flow *flow)
@@ -598,11 +603,12 @@ xtcp_flow_addrs6(const struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_key_from_flow - the key under which a flow is found
- * @key: filled; @key->dif is the device the flow is bound to
+ * xtcp_key_from_flow - make the key under which a flow is found
+ * @key: filled in; @key->dif is the device the flow is bound to
  * @flow: connection
  *
- * Each segment that is sent needs one: so it is here, and field by field.
+ * Hot, used for each segment that is sent: inlined, and only the needed fields are
+ * set.
  */
 static inline void xtcp_key_from_flow(struct xtcp_key *key,
 				      const struct xtcp_flow *flow)
@@ -619,10 +625,10 @@ static inline void xtcp_key_from_flow(struct xtcp_key *key,
 }
 
 /**
- * xtcp_flow_init - name a new connection
- * @flow: in no table; its state and references are left to others
- * @kind: which life
- * @key: identity; @key->dif is the device it is bound to, 0 for any
+ * xtcp_flow_init - set kind, addresses and ports of a new flow
+ * @flow: in no table; @state and @ref are not set
+ * @kind: kind of flow
+ * @key: connection; @key->dif is the device it is bound to, 0 for any
  */
 static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 				  const struct xtcp_key *key)
@@ -644,10 +650,12 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 /**
  * xtcp_flow_is_named - is this the connection of a segment
  * @flow: connection
- * @key: of the segment; where its addresses are wide, their digests don't count
+ * @key: of the segment; address digests are not used
  *
- * To look at one connection: where the addresses decide at once, digests would
- * cost more than they save.
+ * To check a single connection: comparing full IPv6 addresses at once is cheaper
+ * than comparing the digests first.
+ *
+ * Return: true if it is.
  */
 static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 				      const struct xtcp_key *key)
@@ -670,7 +678,9 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
  * @flow: connection
  * @key: of the segment
  *
- * To look through many.
+ * To search many connections: the digests rule out most of them.
+ *
+ * Return: true if it is.
  */
 static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
 				     const struct xtcp_key *key)
@@ -679,13 +689,13 @@ static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_get - take a reference, unless the last one has gone
+ * xtcp_flow_get - take a reference, unless there is none any more
  * @flow: found under RCU
  *
- * What the caller reads of it from here on is no older than the count: so it can
- * tell whether the memory has become another one's.
+ * The caller's later reads are ordered after the count, so that it can check
+ * whether the memory was reused for another flow.
  *
- * Return: false when it is being freed.
+ * Return: true if a reference was taken; false if the flow is being freed.
  */
 static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 {
@@ -702,7 +712,7 @@ static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 	return true;
 }
 
-/* A socket's memory may have become another socket's, of any namespace. */
+/* A socket's memory may be reused for a socket of another namespace. */
 static inline bool xtcp_flow_is_of(const struct xtcp_flow *flow,
 				   const struct net *net)
 {
@@ -710,12 +720,12 @@ static inline bool xtcp_flow_is_of(const struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_flow_is_still - is a socket what it was when it was found
+ * xtcp_flow_is_still - is a socket still the one that was found
  * @net: namespace
- * @flow: of a socket, referenced by the caller since
- * @key: by which it was found
+ * @flow: of a socket, referenced by the caller after it was found
+ * @key: key under which it was found
  *
- * Return: false when a socket's memory has become another socket's meanwhile.
+ * Return: true if it is; false if its memory was reused for another socket.
  */
 static inline bool xtcp_flow_is_still(const struct net *net,
 				      const struct xtcp_flow *flow,
@@ -730,11 +740,12 @@ static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 }
 
 /**
- * xtcp_lifecycle_usual - something happened that as a rule changes no state
+ * xtcp_lifecycle_usual - report an event that usually keeps the state
  * @sk: socket, locked
- * @event: what happened
+ * @event: event
  *
- * xtcp_lifecycle_sk() for what each call and each segment reports.
+ * Fast path of xtcp_lifecycle_sk() for events of each call and each segment: the
+ * row keeps the state.
  */
 static inline void xtcp_lifecycle_usual(struct sock *sk, enum xtcp_event event)
 {
