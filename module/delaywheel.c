@@ -40,14 +40,14 @@ void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
 	}
 }
 
-static unsigned int digit(u64 tick, unsigned int level)
+static unsigned int wheel_digit(u64 tick, unsigned int level)
 {
 	return (tick >> (level * XTCP_WHEEL_BITS)) & (XTCP_WHEEL_SLOTS - 1);
 }
 
 /* Expiry in ticks: not before the wheel's time; U64_MAX is not rounded up. */
-static u64 expiry(const struct xtcp_delaywheel *wheel,
-		  const struct xtcp_delay *delay)
+static u64 wheel_expiry(const struct xtcp_delaywheel *wheel,
+			const struct xtcp_delay *delay)
 {
 	u64 last_ns = BIT_ULL(XTCP_WHEEL_TICK) - 1;
 	u64 end_ns = min(delay->expires_ns, U64_MAX - last_ns) + last_ns;
@@ -64,10 +64,10 @@ static u64 expiry(const struct xtcp_delaywheel *wheel,
  */
 u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel, struct xtcp_delay *delay)
 {
-	u64 when = expiry(wheel, delay);
+	u64 when = wheel_expiry(wheel, delay);
 	u64 differs = when ^ wheel->now;
 	unsigned int level = differs ? ilog2(differs) / XTCP_WHEEL_BITS : 0;
-	unsigned int slot = digit(when, level);
+	unsigned int slot = wheel_digit(when, level);
 
 	list_add_tail(&delay->link, &wheel->slot[level][slot]);
 	wheel->used[level] |= BIT(slot);
@@ -101,8 +101,8 @@ void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
  * before those of a higher one, which differ from the wheel's time in a higher
  * digit.
  */
-static bool first_slot(const struct xtcp_delaywheel *wheel,
-		       unsigned int *level, u64 *begins)
+static bool wheel_first_slot(const struct xtcp_delaywheel *wheel,
+			     unsigned int *level, u64 *begins)
 {
 	unsigned int shift;
 	u64 above;
@@ -120,7 +120,7 @@ static bool first_slot(const struct xtcp_delaywheel *wheel,
 }
 
 /* The wheel's time has reached a slot: move its entries to lower levels. */
-static void move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
+static void wheel_move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
 {
 	LIST_HEAD(records);
 	struct xtcp_delay *delay, *next;
@@ -149,12 +149,12 @@ struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 	unsigned int level;
 	u64 begins;
 
-	while (first_slot(wheel, &level, &begins) && begins <= now) {
+	while (wheel_first_slot(wheel, &level, &begins) && begins <= now) {
 		wheel->now = max(wheel->now, begins);
-		slot = &wheel->slot[level][digit(begins, level)];
+		slot = &wheel->slot[level][wheel_digit(begins, level)];
 		if (level) {
-			wheel->used[level] &= ~BIT(digit(begins, level));
-			move_down(wheel, slot);
+			wheel->used[level] &= ~BIT(wheel_digit(begins, level));
+			wheel_move_down(wheel, slot);
 			continue;
 		}
 		delay = list_first_entry_or_null(slot, struct xtcp_delay, link);
@@ -162,7 +162,7 @@ struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 			list_del_init(&delay->link);
 			return delay;
 		}
-		wheel->used[0] &= ~BIT(digit(begins, 0));
+		wheel->used[0] &= ~BIT(wheel_digit(begins, 0));
 	}
 	if (now_ns != U64_MAX)
 		wheel->now = max(wheel->now, now);
@@ -180,7 +180,7 @@ u64 xtcp_delaywheel_next_ns(const struct xtcp_delaywheel *wheel)
 	unsigned int level;
 	u64 begins;
 
-	if (!first_slot(wheel, &level, &begins))
+	if (!wheel_first_slot(wheel, &level, &begins))
 		return U64_MAX;
 	return begins << XTCP_WHEEL_TICK;
 }

@@ -57,8 +57,8 @@ static u64 hash_secrets[5] __read_mostly;
  * rhashtable draws a new seed. The seed is part of the multipliers, because a seed
  * added to the sum would move whole chains without dividing them.
  */
-static __always_inline u32 identity_hash(__be32 laddr, __be32 raddr, u32 ports,
-					 u8 wire, u32 seed)
+static __always_inline u32 flow_identity_hash(__be32 laddr, __be32 raddr, u32 ports,
+					      u8 wire, u32 seed)
 {
 	u64 more = (u64)seed << 16;
 	u64 sum = hash_secrets[0] * (__force u32)laddr +
@@ -73,16 +73,16 @@ static u32 flow_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_flow *flow = data;
 
-	return identity_hash(flow->laddr, flow->raddr, flow->ports, flow->wire,
-			     seed);
+	return flow_identity_hash(flow->laddr, flow->raddr, flow->ports, flow->wire,
+				  seed);
 }
 
-static inline u32 key_hash(const void *data, u32 len, u32 seed)
+static inline u32 flow_key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_key *key = data;
 
-	return identity_hash(key->laddr, key->raddr, key->ports, key->wire,
-			     seed);
+	return flow_identity_hash(key->laddr, key->raddr, key->ports, key->wire,
+				  seed);
 }
 
 /* Operations of records, by kind. */
@@ -116,7 +116,7 @@ static const struct rhashtable_params flow_params = {
 	.nelem_hint		= 1024,
 	.key_len		= sizeof(struct xtcp_key),
 	.head_offset		= offsetof(struct xtcp_flow, node),
-	.hashfn			= key_hash,
+	.hashfn			= flow_key_hash,
 	.obj_hashfn		= flow_hash,
 	.obj_cmpfn		= flow_differs,
 	.automatic_shrinking	= true,
@@ -163,33 +163,33 @@ void xtcp_flow_put(struct xtcp_flow *flow)
  * Next entry or the nulls marker; NULL: @node was unhashed, and its memory may have
  * been reused.
  */
-static struct rhash_head *next_rcu(const struct rhash_head *node)
+static struct rhash_head *flow_next_rcu(const struct rhash_head *node)
 {
 	return rcu_dereference(node->next);
 }
 
 /* Is this the end of the right chain? The walk may have moved to another one. */
-static bool is_end_of(const struct rhash_head *pos,
-		      struct rhash_lock_head __rcu *const *bucket)
+static bool flow_is_end_of(const struct rhash_head *pos,
+			   struct rhash_lock_head __rcu *const *bucket)
 {
 	return pos == RHT_NULLS_MARKER(bucket);
 }
 
 static __always_inline struct xtcp_flow *
-chain_find(struct rhash_lock_head __rcu *const *bucket,
-	   const struct xtcp_key *key)
+flow_chain_find(struct rhash_lock_head __rcu *const *bucket,
+		const struct xtcp_key *key)
 {
 	struct xtcp_flow *flow;
 	struct rhash_head *pos;
 
 	do {
 		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
-		     pos = next_rcu(pos)) {
+		     pos = flow_next_rcu(pos)) {
 			flow = container_of(pos, struct xtcp_flow, node);
 			if (xtcp_flow_matches(flow, key))
 				return flow;
 		}
-	} while (unlikely(!is_end_of(pos, bucket)));
+	} while (unlikely(!flow_is_end_of(pos, bucket)));
 	return NULL;
 }
 
@@ -203,9 +203,9 @@ flow_find(struct net *net, const struct xtcp_key *key)
 
 	tbl = rht_dereference_rcu(flows->tbl, flows);
 	do {
-		hash = key_hash(key, 0, tbl->hash_rnd);
-		flow = chain_find(rht_bucket(tbl, rht_bucket_index(tbl, hash)),
-				  key);
+		hash = flow_key_hash(key, 0, tbl->hash_rnd);
+		flow = flow_chain_find(rht_bucket(tbl, rht_bucket_index(tbl, hash)),
+				       key);
 		if (flow)
 			return flow;
 		/* Entries moved before we read the old table are in the new one. */
@@ -235,13 +235,13 @@ struct xtcp_flow *xtcp_flow_find_rcu(struct net *net,
  * unhashed under its own lock, so that the result is final for the lock's holder.
  * For a record nothing is known: a predecessor returns to the table on any CPU.
  */
-static bool may_be_in_table(const struct xtcp_flow *flow)
+static bool flow_may_be_hashed(const struct xtcp_flow *flow)
 {
 	return flow->kind != XTCP_KIND_SOCKET ||
 	       rcu_access_pointer(flow->node.next);
 }
 
-static void has_left(struct xtcp_flow *flow)
+static void flow_left(struct xtcp_flow *flow)
 {
 	if (flow->kind == XTCP_KIND_SOCKET)
 		RCU_INIT_POINTER(flow->node.next, NULL);
@@ -251,9 +251,9 @@ static void has_left(struct xtcp_flow *flow)
  * Is the record still hashed under @key? The caller's reference prevents its
  * memory from being reused from now on, not before it was taken.
  */
-static noinline bool record_is_still(struct net *net,
-				     const struct xtcp_flow *flow,
-				     const struct xtcp_key *key)
+static noinline bool flow_record_is_still(struct net *net,
+					  const struct xtcp_flow *flow,
+					  const struct xtcp_key *key)
 {
 	return flow_find(net, key) == flow;
 }
@@ -265,7 +265,7 @@ static __always_inline bool flow_is_still(struct net *net,
 {
 	return flow->kind == XTCP_KIND_SOCKET ?
 	       likely(xtcp_flow_is_still(net, flow, key)) :
-	       record_is_still(net, flow, key);
+	       flow_record_is_still(net, flow, key);
 }
 
 /* @sockets: find sockets only. */
@@ -337,8 +337,8 @@ struct xtcp_flow *xtcp_flow_lookup(struct net *net, const struct xtcp_key *key)
 }
 
 /* Reference the flow that has the 4-tuple; NULL: it was unhashed meanwhile. */
-static struct xtcp_flow *clash_get(struct net *net, struct xtcp_flow *flow,
-				   const struct xtcp_key *key)
+static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
+					const struct xtcp_key *key)
 {
 	if (!xtcp_flow_get(flow))
 		return NULL;
@@ -377,7 +377,7 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	} else if (old) {
 		err = -EEXIST;
 		if (clash)
-			*clash = clash_get(net, old, &key);
+			*clash = flow_clash_get(net, old, &key);
 	}
 	rcu_read_unlock();
 	return err;
@@ -394,11 +394,11 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
  */
 bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 {
-	if (!may_be_in_table(flow) ||
+	if (!flow_may_be_hashed(flow) ||
 	    rhashtable_remove_fast(&xtcp_net(net)->flows, &flow->node,
 				   flow_params))
 		return false;
-	has_left(flow);
+	flow_left(flow);
 	return true;
 }
 
@@ -416,11 +416,11 @@ bool xtcp_flow_remove(struct net *net, struct xtcp_flow *flow)
 bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 		       struct xtcp_flow *new)
 {
-	if (!may_be_in_table(old) ||
+	if (!flow_may_be_hashed(old) ||
 	    rhashtable_replace_fast(&xtcp_net(net)->flows, &old->node,
 				    &new->node, flow_params))
 		return false;
-	has_left(old);
+	flow_left(old);
 	return true;
 }
 
@@ -436,7 +436,7 @@ bool xtcp_flow_replace(struct net *net, struct xtcp_flow *old,
 u32 xtcp_flow_hash(const struct xtcp_key *key,
 		   const struct xtcp_flow_table *table)
 {
-	return key_hash(key, 0, table->seed);
+	return flow_key_hash(key, 0, table->seed);
 }
 
 /**
@@ -452,7 +452,7 @@ u32 xtcp_flow_hash(const struct xtcp_key *key,
 bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
 			     const struct xtcp_key *key)
 {
-	return may_be_in_table(flow) && flow_is_still(net, flow, key);
+	return flow_may_be_hashed(flow) && flow_is_still(net, flow, key);
 }
 
 /**
@@ -505,9 +505,9 @@ bool xtcp_flow_visit_rcu(struct net *net, const struct xtcp_flow_table *table,
 	/* Read the chain again if the walk ended in another one. */
 	do {
 		for (pos = rht_ptr_rcu(head); pos && !rht_is_a_nulls(pos);
-		     pos = next_rcu(pos))
+		     pos = flow_next_rcu(pos))
 			visit(container_of(pos, struct xtcp_flow, node), arg);
-	} while (unlikely(!is_end_of(pos, head)));
+	} while (unlikely(!flow_is_end_of(pos, head)));
 	/* If an entry had moved, its new table is visible now. */
 	smp_rmb();
 	return !rcu_access_pointer(tbl->future_tbl);

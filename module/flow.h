@@ -163,7 +163,7 @@ static inline bool xtcp_device_matches(int bound, const struct xtcp_key *key)
 }
 
 /* Returns true for IPv6, whose addresses do not fit into struct xtcp_flow. */
-static inline bool xtcp_family_is_wide(u8 family)
+static inline bool xtcp_family_is_ipv6(u8 family)
 {
 	return IS_ENABLED(CONFIG_IPV6) && unlikely(family == AF_INET6);
 }

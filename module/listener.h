@@ -44,8 +44,8 @@ struct xtcp_listener_counts {
 /**
  * struct xtcp_listener - queues of a socket in LISTEN
  * @sk: the listening socket
- * @place: link in the table in which SYNs find listeners; lookup.c
- * @placed: @place is linked; guarded by xn->listen_lock
+ * @link: link in the table in which SYNs find listeners; lookup.c
+ * @is_linked: @link is linked; guarded by xn->listen_lock
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records in the SYN queue
  * @young: those of @qlen whose SYN-ACK was never retransmitted
@@ -64,7 +64,7 @@ struct xtcp_listener_counts {
  */
 struct xtcp_listener {
 	struct sock		*sk;
-	struct rhlist_head	place;
+	struct rhlist_head	link;
 	struct xtcp_delayset	lines;
 	atomic_t		qlen;
 	atomic_t		young;
@@ -75,7 +75,7 @@ struct xtcp_listener {
 	u32			overflow_s;
 	bool			warned;
 	bool			open;
-	bool			placed;
+	bool			is_linked;
 	struct xtcp_listener_counts __percpu *counts;
 	struct rcu_head		rcu;
 };

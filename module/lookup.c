@@ -37,88 +37,88 @@
 #include "tcb.h"
 
 /**
- * struct place - key of the listeners' table
+ * struct listen_key - key of the listeners' table
  * @laddr: local address, or address digest of an IPv6 one (flow.h), 0 for any
  * @lport: local port
  * @wire: IP protocol number
  */
-struct place {
+struct listen_key {
 	__be32	laddr;
 	__be16	lport;
 	u8	wire;
 };
 
-static struct place place_of_sk(const struct sock *sk)
+static struct listen_key listen_key_of(const struct sock *sk)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 
-	return (struct place){ flow->laddr, flow->lport, flow->wire };
+	return (struct listen_key){ flow->laddr, flow->lport, flow->wire };
 }
 
 /* Random multipliers of the hash, drawn when the module is loaded. */
 static u64 hash_secrets[3] __read_mostly;
 
 /* Multiply-shift, as for flows: see flow.c. */
-static __always_inline u32 place_hash(const struct place *place, u32 seed)
+static __always_inline u32 listen_key_hash(const struct listen_key *lkey, u32 seed)
 {
 	u64 more = (u64)seed << 16;
-	u64 sum = (hash_secrets[0] + more) * (__force u32)place->laddr +
+	u64 sum = (hash_secrets[0] + more) * (__force u32)lkey->laddr +
 		  (hash_secrets[1] + more) *
-		  ((__force u32)place->lport << 8 | place->wire);
+		  ((__force u32)lkey->lport << 8 | lkey->wire);
 
 	sum ^= sum >> 32;
 	return (sum * (hash_secrets[2] | 1)) >> 32;
 }
 
-static inline u32 key_hash(const void *data, u32 len, u32 seed)
+static inline u32 lookup_key_hash(const void *data, u32 len, u32 seed)
 {
-	return place_hash(data, seed);
+	return listen_key_hash(data, seed);
 }
 
-static u32 listener_hash(const void *data, u32 len, u32 seed)
+static u32 lookup_obj_hash(const void *data, u32 len, u32 seed)
 {
 	const struct xtcp_listener *ls = data;
-	struct place place = place_of_sk(ls->sk);
+	struct listen_key lkey = listen_key_of(ls->sk);
 
-	return place_hash(&place, seed);
+	return listen_key_hash(&lkey, seed);
 }
 
-static int listener_differs(struct rhashtable_compare_arg *arg, const void *obj)
+static int lookup_obj_differs(struct rhashtable_compare_arg *arg, const void *obj)
 {
 	const struct xtcp_listener *ls = obj;
 	const struct xtcp_flow *flow = &xtcp_sk(ls->sk)->flow;
-	const struct place *place = arg->key;
+	const struct listen_key *lkey = arg->key;
 
-	return flow->laddr != place->laddr || flow->lport != place->lport ||
-	       flow->wire != place->wire;
+	return flow->laddr != lkey->laddr || flow->lport != lkey->lport ||
+	       flow->wire != lkey->wire;
 }
 
 static const struct rhashtable_params listener_params = {
-	.key_len		= sizeof(struct place),
-	.head_offset		= offsetof(struct xtcp_listener, place),
-	.hashfn			= key_hash,
-	.obj_hashfn		= listener_hash,
-	.obj_cmpfn		= listener_differs,
+	.key_len		= sizeof(struct listen_key),
+	.head_offset		= offsetof(struct xtcp_listener, link),
+	.hashfn			= lookup_key_hash,
+	.obj_hashfn		= lookup_obj_hash,
+	.obj_cmpfn		= lookup_obj_differs,
 	.automatic_shrinking	= true,
 };
 
 /**
- * xtcp_listener_init_hash - draw the hash's multipliers
+ * xtcp_lookup_init_hash - draw the hash's multipliers
  *
  * Context: module load, before the first table is created.
  */
-void __init xtcp_listener_init_hash(void)
+void __init xtcp_lookup_init_hash(void)
 {
 	get_random_bytes(hash_secrets, sizeof(hash_secrets));
 }
 
 /**
- * xtcp_listener_net_init - create the listeners' tables of a namespace
+ * xtcp_lookup_net_init - create the listeners' tables of a namespace
  * @net: namespace
  *
  * Return: 0 or -ENOMEM.
  */
-int xtcp_listener_net_init(struct net *net)
+int xtcp_lookup_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 	unsigned int i;
@@ -126,19 +126,19 @@ int xtcp_listener_net_init(struct net *net)
 	spin_lock_init(&xn->listen_lock);
 	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
 		INIT_HLIST_HEAD(&xn->listeners[i]);
-	return rhltable_init(&xn->places, &listener_params);
+	return rhltable_init(&xn->listen_table, &listener_params);
 }
 
 /**
- * xtcp_listener_net_exit - undo xtcp_listener_net_init()
+ * xtcp_lookup_net_exit - undo xtcp_lookup_net_init()
  * @net: namespace; it has no sockets any more
  */
-void xtcp_listener_net_exit(struct net *net)
+void xtcp_lookup_net_exit(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	WARN_ON_ONCE(atomic_read(&xn->places.ht.nelems));
-	rhltable_destroy(&xn->places);
+	WARN_ON_ONCE(atomic_read(&xn->listen_table.ht.nelems));
+	rhltable_destroy(&xn->listen_table);
 }
 
 /* Is a listener bound to exactly the local address of @key? */
@@ -146,13 +146,13 @@ static bool laddr_matches(const struct xtcp_flow *flow,
 			  const struct xtcp_key *key)
 {
 	return flow->laddr == key->laddr &&
-	       (!flow->laddr || !xtcp_family_is_wide(flow->family) ||
+	       (!flow->laddr || !xtcp_family_is_ipv6(flow->family) ||
 		ipv6_addr_equal(&xtcp_flow_addrs6(flow)->laddr,
 				&key->v6.laddr));
 }
 
 /* Do two listeners have the same address, family, port and wire? */
-static bool is_same_place(const struct sock *sk, const struct sock *other)
+static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct xtcp_key key __uninitialized;
@@ -166,7 +166,7 @@ static bool is_same_place(const struct sock *sk, const struct sock *other)
 static bool shares_port(const struct sock *sk, const struct sock *other)
 {
 	return sk->sk_reuseport && other->sk_reuseport &&
-	       is_same_place(sk, other) &&
+	       listen_keys_match(sk, other) &&
 	       READ_ONCE(sk->sk_bound_dev_if) ==
 	       READ_ONCE(other->sk_bound_dev_if) &&
 	       uid_eq(sk_uid(sk), sk_uid(other));
@@ -175,12 +175,12 @@ static bool shares_port(const struct sock *sk, const struct sock *other)
 /* The head of the group that @sk belongs to, or would belong to; or NULL. */
 static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 {
-	struct place place = place_of_sk(sk);
+	struct listen_key lkey = listen_key_of(sk);
 	struct rhlist_head *list, *pos;
 	struct xtcp_listener *ls;
 
-	list = rhltable_lookup(&xn->places, &place, listener_params);
-	rhl_for_each_entry_rcu(ls, pos, list, place)
+	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, link)
 		if (ls->sk != sk && shares_port(sk, ls->sk))
 			return ls->sk;
 	return NULL;
@@ -201,33 +201,33 @@ static int group_join(struct sock *sk, struct sock *head)
 }
 
 /* Counter of the entries at addresses, or of those at the wildcard. */
-static u32 *place_count(struct xtcp_net *xn, const struct xtcp_listener *ls)
+static u32 *lookup_count(struct xtcp_net *xn, const struct xtcp_listener *ls)
 {
-	return xtcp_sk(ls->sk)->flow.laddr ? &xn->places_at : &xn->places_any;
+	return xtcp_sk(ls->sk)->flow.laddr ? &xn->listen_at : &xn->listen_any;
 }
 
-static int place_add(struct xtcp_net *xn, struct xtcp_listener *ls)
+static int lookup_insert(struct xtcp_net *xn, struct xtcp_listener *ls)
 {
-	struct place place = place_of_sk(ls->sk);
-	u32 *count = place_count(xn, ls);
+	struct listen_key lkey = listen_key_of(ls->sk);
+	u32 *count = lookup_count(xn, ls);
 	int err;
 
-	err = rhltable_insert_key(&xn->places, &place, &ls->place,
+	err = rhltable_insert_key(&xn->listen_table, &lkey, &ls->link,
 				  listener_params);
-	ls->placed = !err;
+	ls->is_linked = !err;
 	if (err)
 		return -ENOMEM;
 	WRITE_ONCE(*count, *count + 1);
 	return 0;
 }
 
-static void place_del(struct xtcp_net *xn, struct xtcp_listener *ls)
+static void lookup_remove(struct xtcp_net *xn, struct xtcp_listener *ls)
 {
-	u32 *count = place_count(xn, ls);
+	u32 *count = lookup_count(xn, ls);
 
-	rhltable_remove(&xn->places, &ls->place, listener_params);
+	rhltable_remove(&xn->listen_table, &ls->link, listener_params);
 	WRITE_ONCE(*count, *count - 1);
-	ls->placed = false;
+	ls->is_linked = false;
 }
 
 /* Join the SO_REUSEPORT group; without one, get an entry in the table. */
@@ -238,27 +238,27 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk)
 
 	if (err || head)
 		return err;
-	return place_add(xn, xtcp_sk(sk)->listener);
+	return lookup_insert(xn, xtcp_sk(sk)->listener);
 }
 
 /*
  * Hash by the pointer: even buckets, whatever ports users choose, because readers
  * of /proc pause between buckets.
  */
-static struct hlist_head *list_of(struct xtcp_net *xn, const struct sock *sk)
+static struct hlist_head *lookup_list(struct xtcp_net *xn, const struct sock *sk)
 {
 	return &xn->listeners[hash_ptr(sk, ilog2(XTCP_LISTEN_BUCKETS))];
 }
 
 /**
- * xtcp_listener_add - make a listener visible to SYNs
+ * xtcp_lookup_add - make a listener visible to SYNs
  * @sk: in LISTEN, bound, locked
  *
- * After an error, too, xtcp_listener_del() must be called.
+ * After an error, too, xtcp_lookup_del() must be called.
  *
  * Return: 0; -ENOMEM; -EBUSY if it could not join its SO_REUSEPORT group.
  */
-int xtcp_listener_add(struct sock *sk)
+int xtcp_lookup_add(struct sock *sk)
 {
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
 	int err;
@@ -268,7 +268,7 @@ int xtcp_listener_add(struct sock *sk)
 	err = listener_join(xn, sk);
 	rcu_read_unlock();
 	if (!err)
-		sk_add_node_rcu(sk, list_of(xn, sk));
+		sk_add_node_rcu(sk, lookup_list(xn, sk));
 	spin_unlock_bh(&xn->listen_lock);
 	return err;
 }
@@ -288,21 +288,21 @@ static struct sock *group_leave(struct sock *sk)
 static void listener_leave(struct xtcp_net *xn, struct sock *sk)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
-	struct sock *heir = group_leave(sk);
+	struct sock *successor = group_leave(sk);
 
-	if (!ls->placed)
+	if (!ls->is_linked)
 		return;
 	/* Cannot fail: the table has the key already, so nothing is allocated. */
-	if (heir)
-		WARN_ON_ONCE(place_add(xn, xtcp_sk(heir)->listener));
-	place_del(xn, ls);
+	if (successor)
+		WARN_ON_ONCE(lookup_insert(xn, xtcp_sk(successor)->listener));
+	lookup_remove(xn, ls);
 }
 
 /**
- * xtcp_listener_del - hide a listener from SYNs
+ * xtcp_lookup_del - hide a listener from SYNs
  * @sk: locked, still has its queues; RCU readers may still use it
  */
-void xtcp_listener_del(struct sock *sk)
+void xtcp_lookup_del(struct sock *sk)
 {
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
 
@@ -345,30 +345,30 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 }
 
 /**
- * struct choice - the best listener found so far
+ * struct lookup_best - the best listener found so far
  * @sk: listener, or NULL
  * @score: its listener_score()
  */
-struct choice {
+struct lookup_best {
 	struct sock	*sk;
 	unsigned int	score;
 };
 
 /* Search the listeners at @laddr, which is the SYN's own address or 0. */
-static __always_inline void look_at(struct xtcp_net *xn,
-				    const struct xtcp_key *key, __be32 laddr,
-				    struct choice *best)
+static __always_inline void lookup_at(struct xtcp_net *xn,
+				      const struct xtcp_key *key, __be32 laddr,
+				      struct lookup_best *best)
 {
-	struct place place = { laddr, key->lport, key->wire };
+	struct listen_key lkey = { laddr, key->lport, key->wire };
 	struct rhlist_head *list, *pos;
 	struct xtcp_listener *ls;
 	unsigned int score;
 
-	list = rhltable_lookup(&xn->places, &place, listener_params);
-	rhl_for_each_entry_rcu(ls, pos, list, place) {
+	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, link) {
 		score = listener_score(ls->sk, key);
 		if (score > best->score)
-			*best = (struct choice){ ls->sk, score };
+			*best = (struct lookup_best){ ls->sk, score };
 	}
 }
 
@@ -397,15 +397,15 @@ static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
 }
 
 /**
- * xtcp_listener_heir_rcu - successor of a closing listener
+ * xtcp_lookup_successor_rcu - successor of a closing listener
  * @sk: closing listener, unhashed already
  * @key: connection in one of its queues
  *
  * Context: rcu_read_lock(), which protects the result; no reference is taken.
  * Return: a listener of its SO_REUSEPORT group, or NULL.
  */
-struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
-				    const struct xtcp_key *key)
+struct sock *xtcp_lookup_successor_rcu(const struct sock *sk,
+				       const struct xtcp_key *key)
 {
 	struct sock *head = group_head(xtcp_net_rcu(sock_net(sk)), sk);
 
@@ -413,7 +413,7 @@ struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
 }
 
 /**
- * xtcp_listener_lookup_rcu - find the listener for a SYN
+ * xtcp_lookup_rcu - find the listener for a SYN
  * @net: namespace
  * @key: of the segment
  * @skb: the segment, at its TCP header; NULL: any of the best matches will do
@@ -422,39 +422,39 @@ struct sock *xtcp_listener_heir_rcu(const struct sock *sk,
  * is taken.
  * Return: the listener that matches best, or NULL.
  */
-struct sock *xtcp_listener_lookup_rcu(struct net *net,
-				      const struct xtcp_key *key,
-				      struct sk_buff *skb)
+struct sock *xtcp_lookup_rcu(struct net *net,
+			     const struct xtcp_key *key,
+			     struct sk_buff *skb)
 {
 	struct xtcp_net *xn = xtcp_net_rcu(net);
-	struct choice best = { };
+	struct lookup_best best = { };
 
 	lockdep_assert_in_softirq();
 	/* A lookup is a tenth of the cost of dropping a SYN: skip empty ones. */
-	if (READ_ONCE(xn->places_at))
-		look_at(xn, key, key->laddr, &best);
-	if (READ_ONCE(xn->places_any))
-		look_at(xn, key, 0, &best);
+	if (READ_ONCE(xn->listen_at))
+		lookup_at(xn, key, key->laddr, &best);
+	if (READ_ONCE(xn->listen_any))
+		lookup_at(xn, key, 0, &best);
 	if (!best.sk || !skb || !rcu_access_pointer(best.sk->sk_reuseport_cb))
 		return best.sk;
 	return group_choice(best.sk, key, skb);
 }
 
 /* /proc shows a listener for both families as IPv6. */
-static u8 family_shown(const struct sock *sk)
+static u8 lookup_family_shown(const struct sock *sk)
 {
 	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
 }
 
-static bool is_just_there(const struct sock *sk, const struct xtcp_key *key)
+static bool lookup_is_exact(const struct sock *sk, const struct xtcp_key *key)
 {
-	return listener_score(sk, key) && family_shown(sk) == key->family &&
+	return listener_score(sk, key) && lookup_family_shown(sk) == key->family &&
 	       laddr_matches(&xtcp_sk(sk)->flow, key) &&
 	       READ_ONCE(sk->sk_bound_dev_if) == key->dif;
 }
 
 /**
- * xtcp_listener_get - find a listener by exactly what it is bound to
+ * xtcp_lookup_get - find a listener by exactly what it is bound to
  * @net: namespace
  * @key: local address, port and device as bound, 0 for any; the peer's address
  *	and port are ignored
@@ -463,18 +463,18 @@ static bool is_just_there(const struct sock *sk, const struct xtcp_key *key)
  * Return: a listener with a reference for the caller (any member of a
  * SO_REUSEPORT group), or NULL.
  */
-struct sock *xtcp_listener_get(struct net *net, const struct xtcp_key *key)
+struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key)
 {
-	struct place place = { key->laddr, key->lport, key->wire };
+	struct listen_key lkey = { key->laddr, key->lport, key->wire };
 	struct xtcp_net *xn = xtcp_net(net);
 	struct rhlist_head *list, *pos;
 	struct xtcp_listener *ls;
 	struct sock *sk = NULL;
 
 	rcu_read_lock();
-	list = rhltable_lookup(&xn->places, &place, listener_params);
-	rhl_for_each_entry_rcu(ls, pos, list, place) {
-		if (!is_just_there(ls->sk, key) ||
+	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
+	rhl_for_each_entry_rcu(ls, pos, list, link) {
+		if (!lookup_is_exact(ls->sk, key) ||
 		    !refcount_inc_not_zero(&ls->sk->sk_refcnt))
 			continue;
 		sk = ls->sk;

@@ -62,7 +62,7 @@ static int __net_init xtcp_net_start(struct net *net)
 	err = xtcp_flow_net_init(net);
 	if (err)
 		goto port;
-	err = xtcp_listener_net_init(net);
+	err = xtcp_lookup_net_init(net);
 	if (err)
 		goto flow;
 	xtcp_demux_net_init(net);
@@ -92,7 +92,7 @@ timewait:
 shadow:
 	xtcp_shadow_net_exit(net);
 listener:
-	xtcp_listener_net_exit(net);
+	xtcp_lookup_net_exit(net);
 flow:
 	xtcp_flow_net_exit(net);
 port:
@@ -117,7 +117,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_sysctl_net_exit(net);
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
-	xtcp_listener_net_exit(net);
+	xtcp_lookup_net_exit(net);
 	xtcp_flow_net_exit(net);
 	xtcp_port_net_exit(net);
 	xtcp_shadow_net_exit(net);
@@ -148,7 +148,7 @@ static int __init xtcp_init(void)
 		return err;
 	xtcp_flow_init_hash();
 	xtcp_ipv6_init_digest();
-	xtcp_listener_init_hash();
+	xtcp_lookup_init_hash();
 	xtcp_port_range_init();
 	err = xtcp_lifecycle_init();
 	if (err)

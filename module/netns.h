@@ -150,10 +150,10 @@ struct xtcp_port_chain {
  * @net: the namespace
  * @secrets: keys of hashes that peers must not be able to guess; isn.c
  * @flows: flow table: sockets, half-open and TIME-WAIT records
- * @listen_lock: guards writers of @listeners and @places
+ * @listen_lock: guards writers of @listeners and @listen_table
  * @listeners: sockets in LISTEN, RCU; for the files of /proc
- * @places: table in which SYNs find listeners; lookup.c
- * @places_at: entries of @places at an address; @places_any: at the wildcard
+ * @listen_table: table in which SYNs find listeners; lookup.c
+ * @listen_at: entries of @listen_table at an address; @listen_any: at the wildcard
  * @ports: port buckets, hashed by port number
  * @tcp_ports: a bit for each port number that is in use on the TCP wire
  * @shadows: sockets of the kernel that hold these ports, too; shadow.c
@@ -180,9 +180,9 @@ struct xtcp_net {
 	struct rhashtable		flows;
 	spinlock_t			listen_lock;	/* writers */
 	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
-	struct rhltable			places;
-	u32				places_at;
-	u32				places_any;
+	struct rhltable			listen_table;
+	u32				listen_at;
+	u32				listen_any;
 	struct xtcp_port_chain		*ports;
 	unsigned long			*tcp_ports;
 	struct xtcp_shadows		*shadows;

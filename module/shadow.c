@@ -293,7 +293,7 @@ void xtcp_shadow_reap(struct net *net)
 	mutex_unlock(&all->lock);
 }
 
-static void reap(struct work_struct *work)
+static void shadow_reap_work(struct work_struct *work)
 {
 	struct xtcp_shadows *all =
 		container_of(work, struct xtcp_shadows, reap);
@@ -389,7 +389,7 @@ int xtcp_shadow_net_init(struct net *net)
 	mutex_init(&all->making);
 	mutex_init(&all->lock);
 	init_llist_head(&all->idle);
-	INIT_WORK(&all->reap, reap);
+	INIT_WORK(&all->reap, shadow_reap_work);
 	xtcp_net(net)->shadows = all;
 	return 0;
 }

@@ -235,8 +235,8 @@ struct xtcp_meter {
  *	before; U32_MAX: none
  *
  * Timers; CLOCK_MONOTONIC ns, timers.c:
- * @turn: wheel entry, expires at the earliest deadline or before
- * @turn_cpu: CPU of the wheel
+ * @wheel_entry: wheel entry, expires at the earliest deadline or before
+ * @wheel_cpu: CPU of the wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
  * @probes_out: unanswered window or keepalive probes
@@ -322,9 +322,9 @@ struct xtcp_sock {
 		struct {
 			u8	sk_before[offsetof(struct inet_sock,
 						   sk.sk_timer)];
-			struct xtcp_delay turn;
+			struct xtcp_delay wheel_entry;
 			struct llist_node resume_link;
-			u16	turn_cpu;
+			u16	wheel_cpu;
 			u16	mtu_low;
 			u16	mtu_high;
 			u16	mtu_probe;
@@ -620,7 +620,7 @@ static inline void xtcp_key_from_flow(struct xtcp_key *key,
 	key->bound_only = false;
 	key->family = flow->family;
 	key->wire = flow->wire;
-	if (xtcp_family_is_wide(flow->family))
+	if (xtcp_family_is_ipv6(flow->family))
 		key->v6 = *xtcp_flow_addrs6(flow);
 }
 
@@ -643,7 +643,7 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 	flow->source_bits = 0;
 	flow->family = key->family;
 	flow->wire = key->wire;
-	if (xtcp_family_is_wide(key->family))
+	if (xtcp_family_is_ipv6(key->family))
 		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
@@ -666,7 +666,7 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 	    flow->family != key->family ||
 	    !xtcp_device_matches(READ_ONCE(flow->ifindex), key))
 		return false;
-	if (!xtcp_family_is_wide(flow->family))
+	if (!xtcp_family_is_ipv6(flow->family))
 		return flow->addrs == key->addrs;
 	addrs = xtcp_flow_addrs6(flow);
 	return ipv6_addr_equal(&addrs->raddr, &key->v6.raddr) &&

@@ -35,13 +35,13 @@
 #include "user/stats.h"
 
 /* Expiries in one run of the hrtimer, so that other softirqs can run. */
-#define TURNS_MAX	256
+#define EXPIRIES_MAX	256
 
 /**
  * struct timer_base - the timing wheel of a CPU's sockets
  * @lock: guards all fields and the entries in @wheel; taken under the socket
  *	lock; innermost
- * @wheel: holds struct xtcp_sock::turn
+ * @wheel: holds struct xtcp_sock::wheel_entry
  * @timer: expires with the first entry or before
  * @armed_ns: expiry of @timer, CLOCK_MONOTONIC; in the past while it runs;
  *	U64_MAX: not set
@@ -67,12 +67,12 @@ static u64 earliest_deadline(const struct xtcp_sock *xs)
 }
 
 /* Unlink a wheel entry. Returns true if it was linked: the caller gets its reference. */
-static bool turn_take_back(struct timer_base *base, struct xtcp_sock *xs)
+static bool timers_unlink(struct timer_base *base, struct xtcp_sock *xs)
 {
 	lockdep_assert_held(&base->lock);
-	if (list_empty(&xs->turn.link))
+	if (list_empty(&xs->wheel_entry.link))
 		return false;
-	xtcp_delaywheel_del(&base->wheel, &xs->turn);
+	xtcp_delaywheel_del(&base->wheel, &xs->wheel_entry);
 	return true;
 }
 
@@ -81,11 +81,11 @@ static bool timer_cancel(struct xtcp_sock *xs)
 	struct timer_base *base;
 	bool stood;
 
-	if (!xtcp_timers_turn_is_set(xs))
+	if (!xtcp_timers_entry_is_set(xs))
 		return false;
-	base = per_cpu_ptr(bases, xs->turn_cpu);
+	base = per_cpu_ptr(bases, xs->wheel_cpu);
 	spin_lock_bh(&base->lock);
-	stood = turn_take_back(base, xs);
+	stood = timers_unlink(base, xs);
 	spin_unlock_bh(&base->lock);
 	return stood;
 }
@@ -111,16 +111,16 @@ void xtcp_timers_arm(struct sock *sk, u64 deadline_ns)
 	bool held = false;
 
 	local_bh_disable();
-	if (xs->turn_cpu != smp_processor_id())
+	if (xs->wheel_cpu != smp_processor_id())
 		held = timer_cancel(xs);
-	xs->turn_cpu = smp_processor_id();
+	xs->wheel_cpu = smp_processor_id();
 	base = this_cpu_ptr(bases);
 	spin_lock(&base->lock);
-	held = turn_take_back(base, xs) || held;
-	xs->turn.expires_ns = deadline_ns;
+	held = timers_unlink(base, xs) || held;
+	xs->wheel_entry.expires_ns = deadline_ns;
 	if (!held)
 		sock_hold(sk);
-	base_start(base, xtcp_delaywheel_add(&base->wheel, &xs->turn));
+	base_start(base, xtcp_delaywheel_add(&base->wheel, &xs->wheel_entry));
 	spin_unlock(&base->lock);
 	local_bh_enable();
 }
@@ -161,7 +161,7 @@ static void timer_deferred(struct xtcp_sock *xs)
 }
 
 /* A wheel entry has expired. Drops the entry's reference. */
-static void turn_comes(struct sock *sk)
+static void timers_expire(struct sock *sk)
 {
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk))
@@ -174,14 +174,14 @@ static void turn_comes(struct sock *sk)
 
 static struct sock *base_pop(struct timer_base *base, u64 now)
 {
-	struct xtcp_delay *turn;
+	struct xtcp_delay *entry;
 
 	spin_lock(&base->lock);
-	turn = xtcp_delaywheel_pop(&base->wheel, now);
+	entry = xtcp_delaywheel_pop(&base->wheel, now);
 	spin_unlock(&base->lock);
-	if (!turn)
+	if (!entry)
 		return NULL;
-	return xtcp_to_sk(container_of(turn, struct xtcp_sock, turn));
+	return xtcp_to_sk(container_of(entry, struct xtcp_sock, wheel_entry));
 }
 
 static enum hrtimer_restart base_fired(struct hrtimer *timer)
@@ -191,8 +191,8 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	unsigned int n = 0;
 	struct sock *sk;
 
-	while (n < TURNS_MAX && (sk = base_pop(base, now))) {
-		turn_comes(sk);
+	while (n < EXPIRIES_MAX && (sk = base_pop(base, now))) {
+		timers_expire(sk);
 		n++;
 	}
 	spin_lock(&base->lock);
@@ -246,8 +246,8 @@ void xtcp_timers_init(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xtcp_delay_init(&xs->turn);
-	xs->turn_cpu = 0;
+	xtcp_delay_init(&xs->wheel_entry);
+	xs->wheel_cpu = 0;
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
 	xs->deferred = 0;
 }

@@ -59,18 +59,18 @@ static inline bool xtcp_timer_is_set(const struct xtcp_sock *xs,
  * Is the socket's entry in a timing wheel? Without the wheel's lock, the entry may
  * just be expiring; then the expiry checks all deadlines set until then.
  */
-static inline bool xtcp_timers_turn_is_set(const struct xtcp_sock *xs)
+static inline bool xtcp_timers_entry_is_set(const struct xtcp_sock *xs)
 {
 	/* See above: the expiry follows if the result is stale. */
-	return data_race(!list_empty(&xs->turn.link));
+	return data_race(!list_empty(&xs->wheel_entry.link));
 }
 
 /* Does the wheel entry expire at @deadline_ns or before? */
 static inline bool xtcp_timers_cover(const struct xtcp_sock *xs,
 				     u64 deadline_ns)
 {
-	return xtcp_timers_turn_is_set(xs) &&
-	       xs->turn.expires_ns <= deadline_ns;
+	return xtcp_timers_entry_is_set(xs) &&
+	       xs->wheel_entry.expires_ns <= deadline_ns;
 }
 
 /**
@@ -92,19 +92,19 @@ static inline void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which,
 }
 
 /* An expiry is near if it is at most this long after the last segment. */
-#define XTCP_TURN_NEAR_NS	NSEC_PER_SEC
+#define XTCP_EXPIRY_NEAR_NS	NSEC_PER_SEC
 
 /**
- * xtcp_timers_turn_is_near - will the wheel entry expire soon
+ * xtcp_timers_expiry_is_near - will the wheel entry expire soon
  * @xs: connection, locked
  *
  * Return: true if the deadlines will be checked soon in any case.
  */
-static inline bool xtcp_timers_turn_is_near(const struct xtcp_sock *xs)
+static inline bool xtcp_timers_expiry_is_near(const struct xtcp_sock *xs)
 {
-	return xtcp_timers_turn_is_set(xs) &&
-	       (s64)(xs->turn.expires_ns - xs->last_rcv_ns) <
-	       (s64)XTCP_TURN_NEAR_NS;
+	return xtcp_timers_entry_is_set(xs) &&
+	       (s64)(xs->wheel_entry.expires_ns - xs->last_rcv_ns) <
+	       (s64)XTCP_EXPIRY_NEAR_NS;
 }
 
 #endif /* XTCP_TIMERS_H */

@@ -144,7 +144,7 @@ void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 }
 
 /* Must an ABORT send a RST? RFC 9293 3.10.5; as in Linux. */
-static bool aborts_speech(const struct sock *sk)
+static bool close_must_reset(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -164,14 +164,14 @@ static bool aborts_speech(const struct sock *sk)
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason)
 {
-	if (aborts_speech(sk) || (reason == XTCP_MIB_RESET_SENT_UNREAD_TEXT &&
-				  xtcp_state_in(sk, LAST_STATES)))
+	if (close_must_reset(sk) || (reason == XTCP_MIB_RESET_SENT_UNREAD_TEXT &&
+				     xtcp_state_in(sk, LAST_STATES)))
 		xtcp_reset_send(sk, reason);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, 0);
 }
 
-static int reset_errno(u8 state)
+static int close_reset_errno(u8 state)
 {
 	switch (state) {
 	case XTCP_SYN_SENT:
@@ -190,7 +190,7 @@ static int reset_errno(u8 state)
  */
 void xtcp_close_reset_received(struct sock *sk)
 {
-	int err = reset_errno(sk->sk_state);
+	int err = close_reset_errno(sk->sk_state);
 
 	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
@@ -247,7 +247,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 old = sk->sk_state;
 
-	if (aborts_speech(sk)) {
+	if (close_must_reset(sk)) {
 		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_DISCONNECT);
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
 	} else if (old == XTCP_SYN_SENT) {
@@ -284,7 +284,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
  * Purge the receive queue. Returns true if there was unread data. @spare: set to
  * the skb of a FIN without payload, which the caller must consume.
  */
-static bool receive_queue_had_text(struct sock *sk, struct sk_buff **spare)
+static bool close_purge_receive_queue(struct sock *sk, struct sk_buff **spare)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -323,7 +323,7 @@ static void close_linger(struct sock *sk, long timeout)
 }
 
 /* close(): queue the FIN behind the data, or abort. Consumes @spare. */
-static void close_speak(struct sock *sk, struct sk_buff *spare, bool unread)
+static void close_send_last(struct sock *sk, struct sk_buff *spare, bool unread)
 {
 	struct net *net = sock_net(sk);
 	u8 before = sk->sk_state;
@@ -362,7 +362,7 @@ static void close_listener(struct sock *sk)
  * nothing for two maximal RTOs the limit is half of it, also for one whose peer is
  * unreachable according to ICMP; if both hold, a quarter. So these end first.
  */
-static bool orphans_exceed(const struct sock *sk)
+static bool close_orphans_exceed(const struct sock *sk)
 {
 	int most = READ_ONCE(xtcp_close_orphans_max);
 	unsigned int shift = 0;
@@ -384,9 +384,9 @@ static bool orphans_exceed(const struct sock *sk)
 }
 
 /* Are there too many orphans, or is too much memory in use, to keep this one? */
-static bool orphan_is_too_much(const struct sock *sk)
+static bool close_orphan_is_too_much(const struct sock *sk)
 {
-	return orphans_exceed(sk) ||
+	return close_orphans_exceed(sk) ||
 	       (sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
 		sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2));
 }
@@ -399,14 +399,14 @@ static bool orphan_is_too_much(const struct sock *sk)
  */
 bool xtcp_close_out_of_resources(struct sock *sk)
 {
-	if (!orphan_is_too_much(sk))
+	if (!close_orphan_is_too_much(sk))
 		return false;
 	XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
 	xtcp_close_reset(sk, XTCP_EV_NO_MEMORY, XTCP_MIB_RESET_SENT_NO_MEMORY);
 	return true;
 }
 
-static u32 fin_wait_2_ms(const struct sock *sk)
+static u32 close_fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 ms;
@@ -415,14 +415,14 @@ static u32 fin_wait_2_ms(const struct sock *sk)
 		ms = xs->linger2_s * MSEC_PER_SEC;
 	else
 		ms = xtcp_timewait_fin_timeout_ms(sock_net(sk));
-	return max(ms, xtcp_timewait_patience_ms(xs));
+	return max(ms, xtcp_timewait_min_ms(xs));
 }
 
 /*
  * A program that has called shutdown() and does not close the socket could keep it
  * in FIN-WAIT-2 for ever. xtcp_attached_fin_timeout limits that.
  */
-static void attached_arm(struct sock *sk, u64 waited_ns)
+static void close_attached_arm(struct sock *sk, u64 waited_ns)
 {
 	u64 limit_ns = (u64)XTCP_KNOB(sock_net(sk), attached_fin_timeout) *
 		       NSEC_PER_SEC;
@@ -433,14 +433,14 @@ static void attached_arm(struct sock *sk, u64 waited_ns)
 }
 
 /* Hand TIME-WAIT over to a record, and end the socket. */
-static void enter_time_wait(struct sock *sk)
+static void close_enter_time_wait(struct sock *sk)
 {
 	xtcp_timewait_enter(sk);
 	xtcp_close_done(sk);
 }
 
 /* Hand an orphan's FIN-WAIT-2 over to a record, and end the socket. */
-static void enter_fin_wait_2(struct sock *sk, u32 wait_ms)
+static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
 	xtcp_lifecycle_sk(sk, XTCP_EV_ORPHAN_RECORD);
 	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
@@ -466,24 +466,24 @@ void xtcp_close_settle(struct sock *sk)
 		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;
 	}
-	wait_ms = fin_wait_2_ms(sk);
+	wait_ms = close_fin_wait_2_ms(sk);
 	if (wait_ms > RECORD_WAIT_MS) {
 		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
 			       (u64)(wait_ms - RECORD_WAIT_MS) * NSEC_PER_MSEC);
 		return;
 	}
-	enter_fin_wait_2(sk, wait_ms);
+	close_enter_fin_wait_2(sk, wait_ms);
 }
 
 /* The time counts from the peer's last segment: a half-close in use continues. */
-static void attached_timeout(struct sock *sk)
+static void close_attached_timeout(struct sock *sk)
 {
 	u64 waited_ns = xtcp_now_ns() - xtcp_sk(sk)->last_rcv_ns;
 	u64 limit_ns = (u64)XTCP_KNOB(sock_net(sk), attached_fin_timeout) *
 		       NSEC_PER_SEC;
 
 	if (waited_ns < limit_ns)
-		attached_arm(sk, waited_ns);
+		close_attached_arm(sk, waited_ns);
 	else if (limit_ns)
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 }
@@ -500,10 +500,10 @@ void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 	if (sk->sk_state != XTCP_FIN_WAIT_2)
 		return;
 	if (!sock_flag(sk, SOCK_DEAD)) {
-		attached_timeout(sk);
+		close_attached_timeout(sk);
 		return;
 	}
-	enter_fin_wait_2(sk, RECORD_WAIT_MS);
+	close_enter_fin_wait_2(sk, RECORD_WAIT_MS);
 }
 
 /* Decide how an orphan goes on, right after close(). */
@@ -536,11 +536,11 @@ void xtcp_close(struct sock *sk, long timeout)
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	unread = receive_queue_had_text(sk, &spare);
+	unread = close_purge_receive_queue(sk, &spare);
 	if (sk->sk_state == XTCP_LISTEN)
 		close_listener(sk);
 	else
-		close_speak(sk, spare, unread);
+		close_send_last(sk, spare, unread);
 	close_linger(sk, timeout);
 
 	sock_hold(sk);
@@ -584,7 +584,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack_turn(sk, spare);
-		enter_time_wait(sk);
+		close_enter_time_wait(sk);
 		return;
 	}
 	consume_skb(spare);
@@ -616,10 +616,10 @@ void xtcp_close_fin_acked(struct sock *sk)
 		if (sock_flag(sk, SOCK_DEAD))
 			break;
 		sk->sk_state_change(sk);	/* SO_LINGER */
-		attached_arm(sk, 0);
+		close_attached_arm(sk, 0);
 		break;
 	case XTCP_TIME_WAIT:
-		enter_time_wait(sk);
+		close_enter_time_wait(sk);
 		break;
 	case XTCP_CLOSED:
 		xtcp_close_done(sk);

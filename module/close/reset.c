@@ -10,7 +10,7 @@
  * received, and the tracepoint xtcp:xtcp_reset. They explain a "connection
  * reset by peer".
  *
- * Context: xtcp_reset_reply(), xtcp_reset_turn() and xtcp_reset_taken()
+ * Context: xtcp_reset_reply(), xtcp_reset_recycle() and xtcp_reset_taken()
  * softirq; the others with the socket lock.
  */
 #include "close/reset.h"
@@ -76,7 +76,7 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 }
 
 /**
- * xtcp_reset_turn - answer a segment of no connection, recycle its skb
+ * xtcp_reset_recycle - answer a segment of no connection, recycle its skb
  * @net: namespace
  * @skb: the segment; consumed: the RST is built in it if possible
  * @key: its connection, as seen from here
@@ -85,9 +85,9 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
  *
  * Context: softirq.
  */
-void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     enum xtcp_mib_item reason)
+void xtcp_reset_recycle(struct net *net, struct sk_buff *skb,
+			const struct xtcp_key *key, const struct xtcp_seg *seg,
+			enum xtcp_mib_item reason)
 {
 	reset_answer(net, skb, skb, key, 0, seg, reason);
 }

@@ -20,9 +20,9 @@ struct xtcp_seg;
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
 		      const struct xtcp_key *key, int bound,
 		      const struct xtcp_seg *seg, enum xtcp_mib_item reason);
-void xtcp_reset_turn(struct net *net, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     enum xtcp_mib_item reason);
+void xtcp_reset_recycle(struct net *net, struct sk_buff *skb,
+			const struct xtcp_key *key, const struct xtcp_seg *seg,
+			enum xtcp_mib_item reason);
 void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason);
 void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow);
 

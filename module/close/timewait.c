@@ -57,17 +57,17 @@ static_assert(sizeof(struct xtcp_timewait6) == 128);
 static struct kmem_cache *timewait_cache __ro_after_init;
 static struct kmem_cache *timewait6_cache __ro_after_init;
 
-static struct kmem_cache *cache_of(u8 family)
+static struct kmem_cache *timewait_cache_of(u8 family)
 {
-	return xtcp_family_is_wide(family) ? timewait6_cache : timewait_cache;
+	return xtcp_family_is_ipv6(family) ? timewait6_cache : timewait_cache;
 }
 
-static void free_rcu(struct rcu_head *rcu)
+static void timewait_free_rcu(struct rcu_head *rcu)
 {
 	struct xtcp_timewait *tw =
 		container_of(rcu, struct xtcp_timewait, delay.rcu);
 
-	kmem_cache_free(cache_of(tw->flow.family), tw);
+	kmem_cache_free(timewait_cache_of(tw->flow.family), tw);
 }
 
 /*
@@ -79,7 +79,7 @@ static void timewait_free(struct xtcp_flow *flow)
 	struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait,
 						flow);
 
-	xtcp_record_free(cache_of(flow->family), tw, &tw->delay.rcu, free_rcu);
+	xtcp_record_free(timewait_cache_of(flow->family), tw, &tw->delay.rcu, timewait_free_rcu);
 }
 
 static const struct xtcp_flow_ops timewait_ops = {
@@ -127,12 +127,12 @@ struct xtcp_timewaits {
 	struct xtcp_delayset	lines;
 };
 
-static struct xtcp_delayset *lines_of(struct net *net)
+static struct xtcp_delayset *timewait_lines(struct net *net)
 {
 	return &xtcp_net(net)->timewaits->lines;
 }
 
-static struct net *lines_net(struct xtcp_delayset *lines)
+static struct net *timewait_lines_net(struct xtcp_delayset *lines)
 {
 	return container_of(lines, struct xtcp_timewaits, lines)->net;
 }
@@ -142,7 +142,7 @@ static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
 	xtcp_port_timewait_release(net, tw);
 	atomic_dec(&xtcp_net(net)->tw_count);
-	if (xtcp_delay_del(lines_of(net), &tw->delay))
+	if (xtcp_delay_del(timewait_lines(net), &tw->delay))
 		xtcp_flow_put(&tw->flow);
 	xtcp_flow_put(&tw->flow);
 }
@@ -186,7 +186,7 @@ void xtcp_timewait_succeeded(struct net *net, struct xtcp_timewait *tw,
  */
 void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 {
-	if (!xtcp_delay_is_waiting(lines_of(net), &tw->delay))
+	if (!xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
 }
 
@@ -199,7 +199,7 @@ static void timewait_expire(struct xtcp_delayset *set,
 {
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
-	struct net *net = lines_net(set);
+	struct net *net = timewait_lines_net(set);
 
 	if (xtcp_flow_remove(net, &tw->flow)) {
 		xtcp_lifecycle_event(net, &tw->flow,
@@ -211,12 +211,12 @@ static void timewait_expire(struct xtcp_delayset *set,
 	xtcp_flow_put(&tw->flow);
 }
 
-static void timewait_left(struct xtcp_delayset *set, struct xtcp_delay *delay)
+static void timewait_net_closed(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
 
-	xtcp_timewait_kill(lines_net(set), tw, XTCP_EV_ABORT);
+	xtcp_timewait_kill(timewait_lines_net(set), tw, XTCP_EV_ABORT);
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -244,19 +244,19 @@ int xtcp_timewait_net_init(struct net *net)
  */
 void xtcp_timewait_net_exit(struct net *net)
 {
-	xtcp_delayset_close(lines_of(net), timewait_left);
+	xtcp_delayset_close(timewait_lines(net), timewait_net_closed);
 	kfree(xtcp_net(net)->timewaits);
 }
 
 /**
- * xtcp_timewait_patience_ms - shortest time to wait for the peer's FIN
+ * xtcp_timewait_min_ms - shortest time to wait for the peer's FIN
  * @xs: the connection
  *
  * As in Linux: enough for two retransmissions of a FIN.
  *
  * Return: 3.5 RTO in ms.
  */
-u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs)
+u32 xtcp_timewait_min_ms(const struct xtcp_sock *xs)
 {
 	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
 }
@@ -284,7 +284,7 @@ u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
  * No state is kept by host, and no SYN is refused because of a timestamp of
  * another connection.
  */
-static u32 time_wait_ms(const struct sock *sk)
+static u32 timewait_length_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct net *net = sock_net(sk);
@@ -293,7 +293,7 @@ static u32 time_wait_ms(const struct sock *sk)
 
 	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle))
 		return ms;
-	return min(ms, max(xtcp_timewait_patience_ms(xs), RECYCLE_MIN_MS));
+	return min(ms, max(xtcp_timewait_min_ms(xs), RECYCLE_MIN_MS));
 }
 
 static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
@@ -315,7 +315,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->ts_ok = xs->ts_ok;
 	tw->oow_ack_ms = 0;
 	tw->mark = sk->sk_mark;
-	tw->wait_ms = time_wait_ms(sk);
+	tw->wait_ms = timewait_length_ms(sk);
 	tw->tos = xs->af->tos(sk);
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
@@ -324,7 +324,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 }
 
 /* Count a new record. Returns false if there are xtcp_max_tw_buckets already. */
-static bool bucket_take(struct xtcp_net *xn)
+static bool timewait_count(struct xtcp_net *xn)
 {
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
 
@@ -335,17 +335,17 @@ static bool bucket_take(struct xtcp_net *xn)
 }
 
 /* A delay of the knobs gets a delay line; programs' delays share the wheel. */
-static bool is_common(const struct net *net, u32 delay_ms)
+static bool timewait_is_common_delay(const struct net *net, u32 delay_ms)
 {
 	return delay_ms == XTCP_KNOB(net, tw_timeout) * MSEC_PER_SEC ||
 	       delay_ms == xtcp_timewait_fin_timeout_ms(net);
 }
 
-static bool wait(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
+static bool timewait_arm(struct net *net, struct xtcp_timewait *tw, u32 delay_ms)
 {
-	struct xtcp_delayset *set = lines_of(net);
+	struct xtcp_delayset *set = timewait_lines(net);
 
-	if (is_common(net, delay_ms))
+	if (timewait_is_common_delay(net, delay_ms))
 		return xtcp_delay_add(set, &tw->delay, delay_ms);
 	return xtcp_delay_add_until(set, &tw->delay, xtcp_now_ns() +
 				    (u64)delay_ms * NSEC_PER_MSEC);
@@ -357,7 +357,7 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 {
 	struct net *net = sock_net(sk);
 
-	if (!wait(net, tw, delay_ms))
+	if (!timewait_arm(net, tw, delay_ms))
 		return false;
 	/* The time at which the delay was added. */
 	tw->since_ms = div_u64(tw->delay.expires_ns -
@@ -370,11 +370,11 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	}
 	/* The socket was not in the table: nothing to wait for. */
 	xtcp_port_timewait_release(net, tw);
-	WARN_ON_ONCE(!xtcp_delay_del(lines_of(net), &tw->delay));
+	WARN_ON_ONCE(!xtcp_delay_del(timewait_lines(net), &tw->delay));
 	return false;
 }
 
-static void count_life(struct net *net, u32 delay_ms)
+static void timewait_count_length(struct net *net, u32 delay_ms)
 {
 	if (delay_ms > SHORT_LIFE_MS)
 		XTCP_INC(net, TW);
@@ -383,23 +383,24 @@ static void count_life(struct net *net, u32 delay_ms)
 }
 
 /* @fin_wait_2_ms: how long an orphan waits for the peer's FIN; 0: TIME-WAIT */
-static void enter(struct sock *sk, u32 fin_wait_2_ms)
+static void timewait_enter(struct sock *sk, u32 fin_wait_2_ms)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_net *xn = xtcp_net(net);
 	struct xtcp_timewait *tw = NULL;
 	u32 delay_ms;
 
-	if (!bucket_take(xn))
+	if (!timewait_count(xn))
 		goto full;
-	tw = kmem_cache_alloc(cache_of(xtcp_sk(sk)->flow.family), GFP_ATOMIC | __GFP_NOWARN);
+	tw = kmem_cache_alloc(timewait_cache_of(xtcp_sk(sk)->flow.family),
+			      GFP_ATOMIC | __GFP_NOWARN);
 	if (!tw)
 		goto give_back;
 	timewait_fill(tw, sk);
 	delay_ms = fin_wait_2_ms ?: tw->wait_ms;
 	if (!timewait_take_over(sk, tw, delay_ms))
 		goto give_back;
-	count_life(net, delay_ms);
+	timewait_count_length(net, delay_ms);
 	return;
 
 give_back:
@@ -425,7 +426,7 @@ full:
  */
 void xtcp_timewait_enter(struct sock *sk)
 {
-	enter(sk, 0);
+	timewait_enter(sk, 0);
 }
 
 /**
@@ -435,19 +436,19 @@ void xtcp_timewait_enter(struct sock *sk)
  */
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
-	enter(sk, wait_ms);
+	timewait_enter(sk, wait_ms);
 }
 
-static bool paws_rejects(const struct xtcp_timewait *tw,
-			 const struct xtcp_seg *seg)
+static bool timewait_paws_rejects(const struct xtcp_timewait *tw,
+				  const struct xtcp_seg *seg)
 {
 	return tw->ts_ok &&
 	       xtcp_paws_rejects(seg, tw->ts_recent, tw->ts_recent_s);
 }
 
 /* RFC 9293 3.10.7.4 first: has the segment something within the window? */
-static bool in_window(const struct xtcp_timewait *tw,
-		      const struct xtcp_seg *seg)
+static bool timewait_in_window(const struct xtcp_timewait *tw,
+			       const struct xtcp_seg *seg)
 {
 	seq_t edge = seq_add(tw->rcv_nxt, (u32)tw->wnd << tw->rcv_wscale);
 
@@ -459,7 +460,7 @@ static bool in_window(const struct xtcp_timewait *tw,
 	return seq_after(seg->end, tw->rcv_nxt) && seq_before(seg->seq, edge);
 }
 
-static void take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
+static void timewait_take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
 {
 	if (!tw->ts_ok || !seg->opt.has_ts)
 		return;
@@ -468,7 +469,7 @@ static void take_timestamp(struct xtcp_timewait *tw, const struct xtcp_seg *seg)
 }
 
 /* Acknowledge all up to RCV.NXT once more. */
-static void send_ack(struct net *net, struct xtcp_timewait *tw)
+static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw)
 {
 	struct xtcp_bare bare = {
 		.seq	= tw->snd_nxt,
@@ -503,7 +504,7 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
 {
 	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg))
-		send_ack(net, tw);
+		timewait_send_ack(net, tw);
 	else if (tw->flow.state == XTCP_TIME_WAIT)
 		XTCP_INC(net, ACK_SKIPPED_TIME_WAIT);
 	else
@@ -514,8 +515,8 @@ void xtcp_timewait_answer(struct net *net, struct xtcp_timewait *tw,
  * RFC 9293 3.10.7.4 fifth: answer an ACK of something that was never sent. Returns
  * true if it was one.
  */
-static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
-			     const struct xtcp_seg *seg)
+static bool timewait_answer_ack_above(struct net *net, struct xtcp_timewait *tw,
+				      const struct xtcp_seg *seg)
 {
 	if (!seq_after(seg->ack, tw->snd_nxt))
 		return false;
@@ -525,13 +526,13 @@ static bool answer_ack_above(struct net *net, struct xtcp_timewait *tw,
 }
 
 /* Restart 2MSL. Does nothing if another CPU is ending the record. */
-static void restart(struct net *net, struct xtcp_timewait *tw)
+static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 {
-	struct xtcp_delayset *set = lines_of(net);
+	struct xtcp_delayset *set = timewait_lines(net);
 
 	if (!xtcp_delay_del(set, &tw->delay))
 		return;
-	if (!wait(net, tw, tw->wait_ms)) {
+	if (!timewait_arm(net, tw, tw->wait_ms)) {
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_FULL);
 		xtcp_flow_put(&tw->flow);
 		return;
@@ -543,9 +544,9 @@ static void restart(struct net *net, struct xtcp_timewait *tw)
 }
 
 /* RFC 9293 3.6.1: reset the peer, which sends data to a closed socket. */
-static void refuse(struct net *net, struct xtcp_timewait *tw,
-		   const struct sk_buff *skb, const struct xtcp_key *key,
-		   const struct xtcp_seg *seg, enum xtcp_event event)
+static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
+			    const struct sk_buff *skb, const struct xtcp_key *key,
+			    const struct xtcp_seg *seg, enum xtcp_event event)
 {
 	xtcp_reset_reply(net, skb, key, tw->flow.ifindex, seg,
 			 event == XTCP_EV_RCV_SYN ?
@@ -555,23 +556,23 @@ static void refuse(struct net *net, struct xtcp_timewait *tw,
 }
 
 /* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
-static void challenge(struct net *net, struct xtcp_timewait *tw,
-		      const struct xtcp_seg *seg)
+static void timewait_challenge(struct net *net, struct xtcp_timewait *tw,
+			       const struct xtcp_seg *seg)
 {
 	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg)) {
 		XTCP_INC(net, CHALLENGE_ACK);
-		send_ack(net, tw);
+		timewait_send_ack(net, tw);
 	} else {
 		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 	}
 }
 
-static void rcv_rst(struct net *net, struct xtcp_timewait *tw,
-		    const struct xtcp_seg *seg)
+static void timewait_rcv_rst(struct net *net, struct xtcp_timewait *tw,
+			     const struct xtcp_seg *seg)
 {
 	if (seg->seq != tw->rcv_nxt) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
-		challenge(net, tw, seg);
+		timewait_challenge(net, tw, seg);
 		return;
 	}
 	xtcp_reset_taken(net, &tw->flow);
@@ -582,11 +583,11 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 			   const struct xtcp_seg *seg)
 {
 	tw->rcv_nxt = seg->end;
-	take_timestamp(tw, seg);
+	timewait_take_timestamp(tw, seg);
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN);
-	restart(net, tw);
-	send_ack(net, tw);
+	timewait_restart(net, tw);
+	timewait_send_ack(net, tw);
 }
 
 /* RFC 9293 3.10.7.4 in FIN-WAIT-2 of an orphan. */
@@ -595,10 +596,10 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 			   const struct xtcp_key *key,
 			   const struct xtcp_seg *seg)
 {
-	bool old_timestamp = paws_rejects(tw, seg);
+	bool old_timestamp = timewait_paws_rejects(tw, seg);
 	bool fin = seg->flags & XTCP_FIN;
 
-	if (old_timestamp || !in_window(tw, seg)) {
+	if (old_timestamp || !timewait_in_window(tw, seg)) {
 		bool rst = seg->flags & XTCP_RST;
 
 		if (old_timestamp)
@@ -609,29 +610,29 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 		if (!rst)
 			xtcp_timewait_answer(net, tw, seg);
 	} else if (seg->flags & XTCP_RST) {
-		rcv_rst(net, tw, seg);
+		timewait_rcv_rst(net, tw, seg);
 	} else if (seg->flags & XTCP_SYN) {
-		refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
+		timewait_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
-	} else if (answer_ack_above(net, tw, seg)) {
+	} else if (timewait_answer_ack_above(net, tw, seg)) {
 		return;
 	} else if (!seq_after(seg->end, tw->rcv_nxt) || seg->end == seg->seq) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
 	} else if (fin && seg->end == seq_add(tw->rcv_nxt, 1)) {
 		fin_wait_2_fin(net, tw, seg);
 	} else {
-		refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
+		timewait_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_TEXT_CLOSED);
 	}
 }
 
 /* RFC 6191: may this SYN begin a new incarnation? */
-static bool syn_is_new(struct net *net, const struct xtcp_timewait *tw,
-		       const struct xtcp_seg *seg)
+static bool timewait_syn_is_new(struct net *net, const struct xtcp_timewait *tw,
+				const struct xtcp_seg *seg)
 {
 	if ((seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST | XTCP_FIN)) !=
 	    XTCP_SYN ||
-	    paws_rejects(tw, seg))
+	    timewait_paws_rejects(tw, seg))
 		return false;
 	if (seq_after(seg->seq, tw->rcv_nxt))
 		return true;
@@ -657,8 +658,8 @@ seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw)
 }
 
 /* Does the segment begin at RCV.NXT and have nothing new? */
-static bool is_in_sequence(const struct xtcp_timewait *tw,
-			   const struct xtcp_seg *seg)
+static bool timewait_is_in_sequence(const struct xtcp_timewait *tw,
+				    const struct xtcp_seg *seg)
 {
 	return seg->seq == tw->rcv_nxt &&
 	       (seg->seq == seg->end || (seg->flags & XTCP_RST));
@@ -695,7 +696,7 @@ static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 			  const struct xtcp_seg *seg)
 {
-	bool old_timestamp = paws_rejects(tw, seg);
+	bool old_timestamp = timewait_paws_rejects(tw, seg);
 
 	if (!old_timestamp && seg->seq == tw->rcv_nxt &&
 	    !(seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK))) {
@@ -704,16 +705,16 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 	}
 	if (!old_timestamp &&
 	    (seg->flags & (XTCP_RST | XTCP_SYN | XTCP_ACK)) == XTCP_ACK &&
-	    answer_ack_above(net, tw, seg))
+	    timewait_answer_ack_above(net, tw, seg))
 		return;
-	if (!old_timestamp && is_in_sequence(tw, seg)) {
+	if (!old_timestamp && timewait_is_in_sequence(tw, seg)) {
 		if (seg->flags & XTCP_RST) {
 			time_wait_rst(net, tw);
 			return;
 		}
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_ACK);
-		take_timestamp(tw, seg);
-		restart(net, tw);
+		timewait_take_timestamp(tw, seg);
+		timewait_restart(net, tw);
 		return;
 	}
 	if (old_timestamp)
@@ -722,7 +723,7 @@ static void time_wait_rcv(struct net *net, struct xtcp_timewait *tw,
 	if (seg->flags & XTCP_RST)
 		return;
 	if (old_timestamp || (seg->flags & XTCP_ACK))
-		restart(net, tw);
+		timewait_restart(net, tw);
 	xtcp_timewait_answer(net, tw, seg);
 }
 
@@ -746,7 +747,7 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 		fin_wait_2_rcv(net, tw, skb, key, seg);
 		return false;
 	}
-	if (!syn_is_new(net, tw, seg)) {
+	if (!timewait_syn_is_new(net, tw, seg)) {
 		time_wait_rcv(net, tw, seg);
 		return false;
 	}
@@ -754,7 +755,7 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 }
 
 /* xtcp_tw_reuse: 0 never, 1 any destination, 2 loopback only. */
-static bool reuse_is_allowed(struct net *net, const struct xtcp_timewait *tw)
+static bool timewait_reuse_is_allowed(struct net *net, const struct xtcp_timewait *tw)
 {
 	unsigned int mode = XTCP_KNOB(net, tw_reuse);
 
@@ -783,7 +784,7 @@ bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 
 	if (tw->flow.state != XTCP_TIME_WAIT || !tw->ts_ok)
 		return false;
-	return bound || (age_ms > delay_ms && reuse_is_allowed(net, tw));
+	return bound || (age_ms > delay_ms && timewait_reuse_is_allowed(net, tw));
 }
 
 /**

@@ -75,7 +75,7 @@ void xtcp_timewait_exit(void);
 int xtcp_timewait_net_init(struct net *net);
 void xtcp_timewait_net_exit(struct net *net);
 
-u32 xtcp_timewait_patience_ms(const struct xtcp_sock *xs);
+u32 xtcp_timewait_min_ms(const struct xtcp_sock *xs);
 u32 xtcp_timewait_fin_timeout_ms(const struct net *net);
 void xtcp_timewait_enter(struct sock *sk);
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms);

@@ -253,7 +253,7 @@ void xtcp_demux_add(struct net *net, u8 family)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	if (xtcp_family_is_wide(family))
+	if (xtcp_family_is_ipv6(family))
 		demux6_add(net);
 	/* Pairs with the store below: who sees it, need not wait for the mutex. */
 	if (smp_load_acquire(&xn->demux))

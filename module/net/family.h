@@ -185,7 +185,7 @@ static inline void xtcp_ipv6_init_digest(void)
  */
 static inline void xtcp_key_digest(struct xtcp_key *key)
 {
-	if (xtcp_family_is_wide(key->family))
+	if (xtcp_family_is_ipv6(key->family))
 		xtcp_ipv6_digest(key);
 }
 

@@ -180,7 +180,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		return true;
 	}
 	if (is_opening(tcp_hdr(skb)) &&
-	    xtcp_listener_lookup_rcu(net, &key, NULL))
+	    xtcp_lookup_rcu(net, &key, NULL))
 		return !syn_is_stocks(net, skb, af, offset, &key);
 	return !af->stock_wants(net, skb, offset + __tcp_hdrlen(tcp_hdr(skb)),
 				&key);

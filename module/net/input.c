@@ -182,7 +182,7 @@ static void rcv_child(struct sock *lsk, struct sock *child, struct sk_buff *skb,
 static void rcv_listener(struct net *net, struct sk_buff *skb,
 			 const struct xtcp_key *key, struct xtcp_seg *seg)
 {
-	struct sock *lsk = xtcp_listener_lookup_rcu(net, key, skb);
+	struct sock *lsk = xtcp_lookup_rcu(net, key, skb);
 	struct sock *child;
 
 	if (!lsk) {
@@ -218,7 +218,7 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 		xtcp_skb_done(skb, timewait_reason(seg));
 		return;
 	}
-	lsk = xtcp_listener_lookup_rcu(net, key, skb);
+	lsk = xtcp_lookup_rcu(net, key, skb);
 	if (!lsk) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_SYN_OTHER);
 		xtcp_timewait_answer(net, tw, seg);

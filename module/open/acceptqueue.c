@@ -206,7 +206,7 @@ static void child_discard(struct sock *sk)
  * Add a child to the queue, which takes over the child's second reference. Returns
  * false if the listener has closed.
  */
-static bool queue_add(struct xtcp_listener *ls, struct sock *sk)
+static bool acceptqueue_add(struct xtcp_listener *ls, struct sock *sk)
 {
 	bool added = false;
 
@@ -242,7 +242,7 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 	/* The peer's label for SO_PEERSEC: the copied one is the listener's. */
 	security_inet_conn_established(sk, skb);
 	xtcp_probe_keepalive_start(sk);
-	if (queue_add(ls, sk))
+	if (acceptqueue_add(ls, sk))
 		return true;
 	child_refuse(sk);
 	child_release(sk);
@@ -264,9 +264,9 @@ void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk)
 	child_release(sk);
 }
 
-static void no_child(struct xtcp_halfopen *ho)
+static void acceptqueue_no_child(struct xtcp_halfopen *ho)
 {
-	xtcp_listener_dropped(ho->ls);
+	xtcp_listen_dropped(ho->ls);
 	xtcp_lifecycle_event(sock_net(ho->ls->sk), &ho->flow,
 			     XTCP_EV_NO_MEMORY);
 }
@@ -293,7 +293,7 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 	struct sock *sk = child_make(ho, skb, seg);
 
 	if (!sk) {
-		no_child(ho);
+		acceptqueue_no_child(ho);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
 		return NULL;
 	}
@@ -342,13 +342,13 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 	struct sock *sk;
 
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
-		xtcp_listener_overflowed(ho->ls);
-		xtcp_listener_dropped(ho->ls);
+		xtcp_listen_overflowed(ho->ls);
+		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
 	sk = child_make(ho, skb, seg);
 	if (!sk) {
-		xtcp_listener_dropped(ho->ls);
+		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
 	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
@@ -363,7 +363,7 @@ drop:
 	return NULL;
 }
 
-static struct sock *queue_pop(struct xtcp_listener *ls)
+static struct sock *acceptqueue_pop(struct xtcp_listener *ls)
 {
 	struct xtcp_sock *xs;
 
@@ -380,7 +380,7 @@ static struct sock *queue_pop(struct xtcp_listener *ls)
 }
 
 /* Sleep until a child is queued, without the listener's socket lock. */
-static int wait_for_child(struct sock *lsk, long *timeo)
+static int acceptqueue_wait(struct sock *lsk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct xtcp_listener *ls;
@@ -428,10 +428,10 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 	*err = xtcp_listener_of(lsk) ? 0 : -EINVAL;
 	while (!*err) {
 		ls = xtcp_listener_of(lsk);
-		sk = queue_pop(ls);
+		sk = acceptqueue_pop(ls);
 		if (sk)
 			break;
-		*err = wait_for_child(lsk, &timeo);
+		*err = acceptqueue_wait(lsk, &timeo);
 	}
 	release_sock(lsk);
 	if (sk)
@@ -443,23 +443,23 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
  * xtcp_migrate_req: move the child to another listener of the group, even if its
  * queue is full. Returns true if it was moved.
  */
-static bool migrate(struct xtcp_listener *ls, struct sock *sk)
+static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_listener *to;
 	bool moved = false;
 	struct xtcp_key key __uninitialized;
-	struct sock *heir;
+	struct sock *successor;
 
 	if (!XTCP_KNOB(net, migrate_req) || !ls->sk->sk_reuseport)
 		return false;
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	rcu_read_lock();
-	heir = xtcp_listener_heir_rcu(ls->sk, &key);
-	to = heir ? xtcp_listener_of(heir) : NULL;
-	if (to && queue_add(to, sk)) {
+	successor = xtcp_lookup_successor_rcu(ls->sk, &key);
+	to = successor ? xtcp_listener_of(successor) : NULL;
+	if (to && acceptqueue_add(to, sk)) {
 		moved = true;
-		heir->sk_data_ready(heir);
+		successor->sk_data_ready(successor);
 	}
 	rcu_read_unlock();
 	if (moved)
@@ -494,13 +494,13 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 	ls->open = false;
 	spin_unlock_bh(&ls->accept_lock);
 
-	while ((sk = queue_pop(ls))) {
+	while ((sk = acceptqueue_pop(ls))) {
 		/* Ending it drops the queue's reference; another queue takes it. */
 		sock_hold(sk);
 		local_bh_disable();
 		/* Nobody owns its lock, except for xtcp_kill. */
 		bh_lock_sock(sk);
-		if (!migrate(ls, sk))
+		if (!child_migrate(ls, sk))
 			child_end(sk);
 		bh_unlock_sock(sk);
 		local_bh_enable();

@@ -52,7 +52,7 @@ static struct xtcp_gate *gate_of(struct net *net)
 }
 
 /* Count an event. Returns true if it is among the first @limit of this second. */
-static bool rate_allows(struct xtcp_rate *rate, int limit)
+static bool gate_rate_allows(struct xtcp_rate *rate, int limit)
 {
 	u32 now = ktime_get_seconds();
 
@@ -63,8 +63,8 @@ static bool rate_allows(struct xtcp_rate *rate, int limit)
 	return atomic_inc_return(&rate->count) <= limit;
 }
 
-/* Returns true if rate_allows() would return false. Does not count. */
-static bool rate_is_spent(const struct xtcp_rate *rate, int limit)
+/* Returns true if gate_rate_allows() would return false. Does not count. */
+static bool gate_rate_is_spent(const struct xtcp_rate *rate, int limit)
 {
 	return READ_ONCE(rate->second) == (u32)ktime_get_seconds() &&
 	       atomic_read(&rate->count) >= limit;
@@ -81,7 +81,7 @@ static const char *const verdict_words[] = {
 };
 
 /* The verdict on a SYN and the facts behind it, for the counters. */
-struct opinion {
+struct gate_verdict {
 	enum xtcp_gate_verdict	verdict;
 	bool			full;	/* the SYN queue; not set if @proven */
 	bool			cookie;	/* no record may be created */
@@ -92,11 +92,11 @@ struct opinion {
  * The SYN queue is checked before the accept queue, as in Linux. @proven: the
  * SYN is from a known peer.
  */
-static __always_inline struct opinion judge(struct xtcp_listener *ls,
-					    const struct xtcp_key *key, bool proven)
+static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls,
+							const struct xtcp_key *key, bool proven)
 {
 	unsigned int mode = xtcp_cookie_mode(ls->sk);
-	struct opinion o = { .verdict = XTCP_GATE_QUEUE };
+	struct gate_verdict o = { .verdict = XTCP_GATE_QUEUE };
 
 	if (!proven) {
 		o.full = xtcp_listener_is_full(ls);
@@ -106,7 +106,7 @@ static __always_inline struct opinion judge(struct xtcp_listener *ls,
 		o.verdict = XTCP_GATE_DROP_QUEUE;
 	else if (xtcp_acceptqueue_is_full(ls->sk))
 		o.verdict = XTCP_GATE_DROP_ACCEPT;
-	else if (!mode && !proven && xtcp_listener_is_reserved(ls))
+	else if (!mode && !proven && xtcp_listen_is_reserved(ls))
 		o.verdict = XTCP_GATE_DROP_RESERVED;
 	else if (o.cookie)
 		o.verdict = XTCP_GATE_COOKIE;
@@ -115,13 +115,13 @@ static __always_inline struct opinion judge(struct xtcp_listener *ls,
 	return o;
 }
 
-static bool is_drop(enum xtcp_gate_verdict verdict)
+static bool gate_is_drop(enum xtcp_gate_verdict verdict)
 {
 	return verdict != XTCP_GATE_QUEUE && verdict != XTCP_GATE_COOKIE;
 }
 
 /* Log one line for each listener, however long the flood lasts. */
-static void flood_warn(struct xtcp_listener *ls, bool cookies)
+static void gate_flood_warn(struct xtcp_listener *ls, bool cookies)
 {
 	if (READ_ONCE(ls->warned))
 		return;
@@ -132,58 +132,58 @@ static void flood_warn(struct xtcp_listener *ls, bool cookies)
 }
 
 /* Count as Linux does: cookies of mode 2 count as those of a full queue, too. */
-static __always_inline void count(struct xtcp_listener *ls, const struct opinion *o)
+static __always_inline void gate_count(struct xtcp_listener *ls, const struct gate_verdict *o)
 {
 	struct net *net = sock_net(ls->sk);
 
 	if (o->full) {
 		XTCP_LISTENER_INC(ls, syn_overflows);
 		if (xtcp_cookie_mode(ls->sk) < 2)
-			flood_warn(ls, o->cookie);
+			gate_flood_warn(ls, o->cookie);
 	}
 	if (o->cookie)
 		XTCP_INC(net, REQ_Q_FULL_DO_COOKIES);
 	if (o->verdict == XTCP_GATE_DROP_QUEUE)
 		XTCP_INC(net, REQ_Q_FULL_DROP);
 	else if (o->verdict == XTCP_GATE_DROP_ACCEPT)
-		xtcp_listener_overflowed(ls);
+		xtcp_listen_overflowed(ls);
 	else if (o->verdict == XTCP_GATE_DROP_SOURCE)
 		XTCP_INC(net, SYN_PER_SOURCE_DROP);
 	else if (o->verdict == XTCP_GATE_DROP_RATE)
 		XTCP_INC(net, SYNACK_RATE_DROP);
-	if (is_drop(o->verdict))
-		xtcp_listener_dropped(ls);
+	if (gate_is_drop(o->verdict))
+		xtcp_listen_dropped(ls);
 }
 
 /* xtcp:xtcp_syn. The arguments cost loads, so first ask if it is enabled. */
-static __always_inline void trace_verdict(const struct xtcp_listener *ls,
-					  const struct xtcp_key *key,
-					  enum xtcp_gate_verdict verdict, bool early)
+static __always_inline void gate_trace(const struct xtcp_listener *ls,
+				       const struct xtcp_key *key,
+				       enum xtcp_gate_verdict verdict, bool early)
 {
 	if (!trace_xtcp_syn_enabled())
 		return;
 	trace_xtcp_syn(key, ls->sk, atomic_read(&ls->qlen),
-		       xtcp_listener_syn_limit(ls), verdict_words[verdict],
+		       xtcp_listen_syn_limit(ls), verdict_words[verdict],
 		       early);
 }
 
 /* Count a drop; if there are many, start the work item that drops early. */
-static void note_drop(struct net *net)
+static void gate_note_drop(struct net *net)
 {
 	struct xtcp_gate *gate = gate_of(net);
 	u32 now = ktime_get_seconds();
 
 	if (READ_ONCE(gate->dropped_s) != now)
 		WRITE_ONCE(gate->dropped_s, now);
-	if (!READ_ONCE(gate->early) && !rate_allows(&gate->drops, HOOK_DROPS))
+	if (!READ_ONCE(gate->early) && !gate_rate_allows(&gate->drops, HOOK_DROPS))
 		schedule_delayed_work(&gate->watch, 0);
 }
 
-static inline bool may_syn_ack(struct net *net)
+static inline bool gate_syn_ack_is_allowed(struct net *net)
 {
 	int limit = XTCP_KNOB(net, synack_ratelimit);
 
-	return !limit || rate_allows(&gate_of(net)->syn_acks, limit);
+	return !limit || gate_rate_allows(&gate_of(net)->syn_acks, limit);
 }
 
 /**
@@ -201,43 +201,43 @@ enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
 				     const struct xtcp_key *key, bool proven)
 {
 	struct net *net = sock_net(ls->sk);
-	struct opinion o = judge(ls, key, proven);
+	struct gate_verdict o = gate_verdict(ls, key, proven);
 
-	if (!is_drop(o.verdict) && !may_syn_ack(net))
+	if (!gate_is_drop(o.verdict) && !gate_syn_ack_is_allowed(net))
 		o.verdict = XTCP_GATE_DROP_RATE;
-	count(ls, &o);
-	trace_verdict(ls, key, o.verdict, false);
-	if (is_drop(o.verdict))
-		note_drop(net);
+	gate_count(ls, &o);
+	gate_trace(ls, key, o.verdict, false);
+	if (gate_is_drop(o.verdict))
+		gate_note_drop(net);
 	return o.verdict;
 }
 
-static bool syn_acks_are_spent(struct net *net)
+static bool gate_syn_acks_are_spent(struct net *net)
 {
 	int limit = XTCP_KNOB(net, synack_ratelimit);
 
-	return limit && rate_is_spent(&gate_of(net)->syn_acks, limit);
+	return limit && gate_rate_is_spent(&gate_of(net)->syn_acks, limit);
 }
 
 /* Does the kernel's TCP have the connection? Then net/hook.c passes the SYN on. */
-static bool is_for_stock(struct net *net, const struct xtcp_key *key)
+static bool gate_is_for_kernel_tcp(struct net *net, const struct xtcp_key *key)
 {
 	return key->wire == XTCP_WIRE_TCP && xtcp_hook_stock_connected(net, key);
 }
 
 /* Would the listener drop a SYN of no connection? If so, the drop is counted. */
-static bool listener_refuses(struct xtcp_listener *ls,
-			     const struct xtcp_key *key)
+static bool gate_listener_refuses(struct xtcp_listener *ls,
+				  const struct xtcp_key *key)
 {
-	struct opinion o = judge(ls, key, false);
+	struct gate_verdict o = gate_verdict(ls, key, false);
 
-	if (!is_drop(o.verdict) && syn_acks_are_spent(sock_net(ls->sk)))
+	if (!gate_is_drop(o.verdict) && gate_syn_acks_are_spent(sock_net(ls->sk)))
 		o.verdict = XTCP_GATE_DROP_RATE;
-	if (!is_drop(o.verdict) || is_for_stock(sock_net(ls->sk), key))
+	if (!gate_is_drop(o.verdict) || gate_is_for_kernel_tcp(sock_net(ls->sk), key))
 		return false;
-	count(ls, &o);
-	trace_verdict(ls, key, o.verdict, true);
-	note_drop(sock_net(ls->sk));
+	gate_count(ls, &o);
+	gate_trace(ls, key, o.verdict, true);
+	gate_note_drop(sock_net(ls->sk));
 	return true;
 }
 
@@ -262,9 +262,9 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 
 	if (flow)
 		return false;
-	lsk = xtcp_listener_lookup_rcu(net, key, skb);
+	lsk = xtcp_lookup_rcu(net, key, skb);
 	ls = lsk ? xtcp_listener_of(lsk) : NULL;
-	return ls && listener_refuses(ls, key);
+	return ls && gate_listener_refuses(ls, key);
 }
 
 /**
@@ -291,7 +291,7 @@ bool xtcp_gate_drops_early(struct net *net)
  */
 bool xtcp_gate_may_syn_ack(struct net *net)
 {
-	return may_syn_ack(net);
+	return gate_syn_ack_is_allowed(net);
 }
 
 /**
@@ -313,18 +313,18 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
 	if (limit && !(seg->flags & XTCP_RST) &&
-	    !rate_allows(&gate_of(net)->resets, limit)) {
+	    !gate_rate_allows(&gate_of(net)->resets, limit)) {
 		XTCP_INC(net, RST_RATE_DROP);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	xtcp_reset_turn(net, skb, key, seg,
-			listening ? XTCP_MIB_RESET_SENT_NO_HANDSHAKE :
+	xtcp_reset_recycle(net, skb, key, seg,
+			   listening ? XTCP_MIB_RESET_SENT_NO_HANDSHAKE :
 				    XTCP_MIB_RESET_SENT_NO_CONNECTION);
 }
 
 /* Work item: runs once when drops begin, then each second until they end. */
-static void watch(struct work_struct *work)
+static void gate_watch(struct work_struct *work)
 {
 	struct xtcp_gate *gate =
 		container_of(work, struct xtcp_gate, watch.work);
@@ -351,7 +351,7 @@ int xtcp_gate_net_init(struct net *net)
 	if (!gate)
 		return -ENOMEM;
 	gate->net = net;
-	INIT_DELAYED_WORK(&gate->watch, watch);
+	INIT_DELAYED_WORK(&gate->watch, gate_watch);
 	xtcp_net(net)->gate = gate;
 	return 0;
 }

@@ -79,12 +79,12 @@ static void listener_free_rcu(struct rcu_head *rcu)
 }
 
 /**
- * xtcp_listener_counts_sum - sum a listener's counters over all CPUs
+ * xtcp_listen_counts_sum - sum a listener's counters over all CPUs
  * @ls: queues of the listener
  * @sum: filled in
  */
-void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
-			      struct xtcp_listener_counts *sum)
+void xtcp_listen_counts_sum(const struct xtcp_listener *ls,
+			    struct xtcp_listener_counts *sum)
 {
 	int cpu;
 
@@ -103,27 +103,27 @@ void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
 }
 
 /**
- * xtcp_listener_dropped - count a dropped SYN or third ACK
+ * xtcp_listen_dropped - count a dropped SYN or third ACK
  * @ls: queues of its listener
  */
-void xtcp_listener_dropped(struct xtcp_listener *ls)
+void xtcp_listen_dropped(struct xtcp_listener *ls)
 {
 	XTCP_INC(sock_net(ls->sk), LISTEN_DROPS);
 	XTCP_LISTENER_INC(ls, drops);
 }
 
 /**
- * xtcp_listener_overflowed - count a SYN or third ACK that met a full accept queue
+ * xtcp_listen_overflowed - count a SYN or third ACK that met a full accept queue
  * @ls: queues of its listener
  */
-void xtcp_listener_overflowed(struct xtcp_listener *ls)
+void xtcp_listen_overflowed(struct xtcp_listener *ls)
 {
 	XTCP_INC(sock_net(ls->sk), LISTEN_OVERFLOWS);
 	XTCP_LISTENER_INC(ls, accept_overflows);
 }
 
 /* Set the address and port under which SYNs find the listener. */
-static void name_listener(struct sock *sk)
+static void listen_name(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key;
@@ -150,7 +150,7 @@ static int listen_start(struct sock *sk)
 	}
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
-	name_listener(sk);
+	listen_name(sk);
 	/* Readers that see LISTEN must see the queues (xtcp_listener_of()). */
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
@@ -159,7 +159,7 @@ static int listen_start(struct sock *sk)
 	xtcp_demux_forget(sk);
 	/* Lookups find the socket under RCU, without taking a reference. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
-	err = xtcp_listener_add(sk);
+	err = xtcp_lookup_add(sk);
 	if (err) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
 		xtcp_listen_stop(sk);
@@ -215,7 +215,7 @@ void xtcp_listen_stop(struct sock *sk)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 
-	xtcp_listener_del(sk);
+	xtcp_lookup_del(sk);
 	xtcp_port_unlisten(sk);
 	WRITE_ONCE(xtcp_sk(sk)->listener, NULL);
 	/* Segments in processing may use @ls until their RCU section ends. */
@@ -228,7 +228,7 @@ void xtcp_listen_stop(struct sock *sk)
  * Does the route to the peer have "features ecn"? Called only if the peer offers
  * ECN and the knob forbids it.
  */
-static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
+static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	struct xtcp_reply reply;
@@ -247,8 +247,8 @@ static bool route_wants_ecn(struct net *net, const struct xtcp_halfopen *ho)
  * Store the options that the peer offers and we accept. Hot under a SYN flood,
  * like the next functions: force-inlined.
  */
-static __always_inline void negotiate(struct net *net, struct xtcp_halfopen *ho,
-				      const struct xtcp_seg *seg, bool ecn_offered)
+static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfopen *ho,
+					     const struct xtcp_seg *seg, bool ecn_offered)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
@@ -263,18 +263,18 @@ static __always_inline void negotiate(struct net *net, struct xtcp_halfopen *ho,
 	ho->ts_ok = seg->opt.has_ts && READ_ONCE(knobs->timestamps);
 	ho->ts_recent = ho->ts_ok ? seg->opt.tsval : 0;
 	ho->ecn_ok = unlikely(ecn_offered) &&
-		     (READ_ONCE(knobs->ecn) || route_wants_ecn(net, ho));
+		     (READ_ONCE(knobs->ecn) || listen_route_wants_ecn(net, ho));
 }
 
-static bool syn_offers_ecn(const struct sk_buff *skb,
-			   const struct xtcp_seg *seg,
-			   const struct xtcp_key *key)
+static bool listen_syn_offers_ecn(const struct sk_buff *skb,
+				  const struct xtcp_seg *seg,
+				  const struct xtcp_key *key)
 {
 	return xtcp_ecn_is_offered(skb, seg,
 				   xtcp_family_get(key->family)->ecn(skb));
 }
 
-static __always_inline void receive_window(struct xtcp_halfopen *ho)
+static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 {
 	u8 wscale;
 	u32 wnd;
@@ -286,8 +286,8 @@ static __always_inline void receive_window(struct xtcp_halfopen *ho)
 }
 
 /* xtcp_reflect_tos: use the DSCP of the client's SYN, for the child as well. */
-static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
-		      const struct xtcp_family *af)
+static u8 listen_syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
+			     const struct xtcp_family *af)
 {
 	u8 tos = af->tos(lsk);
 
@@ -297,9 +297,10 @@ static u8 syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
 }
 
 /* Fill in the fields of a record that follow from the SYN alone. */
-static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
-					  const struct sk_buff *skb, const struct xtcp_key *key,
-					  const struct xtcp_seg *seg, u64 identity)
+static __always_inline void
+listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
+		     const struct sk_buff *skb, const struct xtcp_key *key,
+		     const struct xtcp_seg *seg, u64 identity)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	const struct sock *lsk = ls->sk;
@@ -311,7 +312,7 @@ static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_
 	ho->ls = ls;
 	ho->irs = seg->seq;
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	ho->tos = syn_ack_tos(lsk, skb, af);
+	ho->tos = listen_syn_ack_tos(lsk, skb, af);
 	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
@@ -324,7 +325,7 @@ static __always_inline void halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_
  * Time of the last overflow. A SO_REUSEPORT group has a common one: its BPF
  * program may choose another listener for the third ACK than for the SYN.
  */
-static u32 *overflow_stamp(struct xtcp_listener *ls)
+static u32 *listen_overflow_stamp(struct xtcp_listener *ls)
 {
 	struct sock_reuseport *reuse = rcu_dereference(ls->sk->sk_reuseport_cb);
 
@@ -332,10 +333,10 @@ static u32 *overflow_stamp(struct xtcp_listener *ls)
 }
 
 /* Written at most once a second, so that CPUs don't contend for the cache line. */
-static void overflow_note(struct xtcp_listener *ls)
+static void listen_overflow_note(struct xtcp_listener *ls)
 {
 	u32 now = (u32)ktime_get_seconds() ?: 1;
-	u32 *stamp = overflow_stamp(ls);
+	u32 *stamp = listen_overflow_stamp(ls);
 
 	if (READ_ONCE(*stamp) != now)
 		WRITE_ONCE(*stamp, now);
@@ -346,7 +347,7 @@ static void overflow_note(struct xtcp_listener *ls)
  * peers. Linux knows them by a cache of route metrics; here these are peers with
  * a TIME-WAIT record.
  */
-static int unreserved_backlog(struct net *net)
+static int listen_unreserved_backlog(struct net *net)
 {
 	int max_backlog = max(XTCP_KNOB(net, max_syn_backlog), 1);
 
@@ -354,50 +355,50 @@ static int unreserved_backlog(struct net *net)
 }
 
 /**
- * xtcp_listener_is_reserved - is the remaining space for known peers only
+ * xtcp_listen_is_reserved - is the remaining space for known peers only
  * @ls: queues of a listener that sends no cookies
  *
  * Return: true if SYNs of unknown peers must be dropped.
  */
-bool xtcp_listener_is_reserved(const struct xtcp_listener *ls)
+bool xtcp_listen_is_reserved(const struct xtcp_listener *ls)
 {
-	return atomic_read(&ls->qlen) > unreserved_backlog(sock_net(ls->sk));
+	return atomic_read(&ls->qlen) > listen_unreserved_backlog(sock_net(ls->sk));
 }
 
 /**
- * xtcp_listener_syn_limit - limit of the SYN queue for unknown peers
+ * xtcp_listen_syn_limit - limit of the SYN queue for unknown peers
  * @ls: queues of a listener
  *
  * Return: number of records; the SYN queue is full if it holds more.
  */
-unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls)
+unsigned int xtcp_listen_syn_limit(const struct xtcp_listener *ls)
 {
 	unsigned int limit = READ_ONCE(ls->sk->sk_max_ack_backlog);
 	struct net *net = sock_net(ls->sk);
 
 	if (xtcp_cookie_mode(ls->sk))
 		return limit;
-	return min_t(unsigned int, limit, unreserved_backlog(net));
+	return min_t(unsigned int, limit, listen_unreserved_backlog(net));
 }
 
 /* Create a half-open record for a SYN, and send the SYN-ACK. Consumes @skb. */
-static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
-		      const struct xtcp_key *key, const struct xtcp_seg *seg,
-		      struct xtcp_timewait *tw)
+static void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
+			     const struct xtcp_key *key, const struct xtcp_seg *seg,
+			     struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc(key->family);
 	u64 identity;
 
 	if (!ho) {
-		xtcp_listener_dropped(ls);
+		xtcp_listen_dropped(ls);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
 		return;
 	}
 	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
-	halfopen_fill(ho, ls, skb, key, seg, identity);
-	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
-	receive_window(ho);
+	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
+	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
+	listen_receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw)) {
@@ -415,8 +416,8 @@ static void syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
  * on the stack, of which only the needed fields are set: zeroing it would cost
  * too much under a SYN flood.
  */
-static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+static void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
+			      const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(ls->sk);
@@ -425,10 +426,10 @@ static void syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	struct xtcp_cookie cookie __uninitialized;
 	struct xtcp_halfopen *ho = &record.ho;
 
-	overflow_note(ls);
-	halfopen_fill(ho, ls, skb, key, seg, identity);
-	negotiate(net, ho, seg, syn_offers_ecn(skb, seg, key));
-	receive_window(ho);
+	listen_overflow_note(ls);
+	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
+	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
+	listen_receive_window(ho);
 	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
 			 &cookie);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
@@ -461,20 +462,20 @@ void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 	}
 	switch (xtcp_gate_syn(ls, key, tw)) {
 	case XTCP_GATE_QUEUE:
-		syn_queue(ls, skb, key, seg, tw);
+		listen_syn_queue(ls, skb, key, seg, tw);
 		break;
 	case XTCP_GATE_COOKIE:
-		syn_cookie(ls, skb, key, seg);
+		listen_syn_cookie(ls, skb, key, seg);
 		break;
 	default:
 		kfree_skb(skb);
 	}
 }
 
-static bool cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
+static bool listen_cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
 {
 	unsigned int mode = xtcp_cookie_mode(lsk);
-	u32 last = READ_ONCE(*overflow_stamp(ls));
+	u32 last = READ_ONCE(*listen_overflow_stamp(ls));
 
 	if (!mode)
 		return false;
@@ -484,7 +485,7 @@ static bool cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
 }
 
 /* Count a valid (@good) or invalid cookie. Returns @good. */
-static bool count_cookie(struct xtcp_listener *ls, bool good)
+static bool listen_cookie_count(struct xtcp_listener *ls, bool good)
 {
 	struct net *net = sock_net(ls->sk);
 
@@ -502,8 +503,8 @@ static bool count_cookie(struct xtcp_listener *ls, bool good)
  * Fill in the options of a classic cookie: the MSS from the cookie, the others
  * from the timestamp. The segment is assumed to be the third ACK.
  */
-static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
-				const struct xtcp_seg *seg)
+static bool listen_cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
+				       const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_seg syn = *seg;
@@ -516,28 +517,28 @@ static bool cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
 				   &syn.opt))
 		return false;
-	negotiate(net, ho, &syn, syn.opt.ecn);
-	receive_window(ho);
+	listen_negotiate(net, ho, &syn, syn.opt.ecn);
+	listen_receive_window(ho);
 	return true;
 }
 
 /* Fill in the options of a lossless cookie: all of them, even if a knob changed. */
-static bool cookie_take_option(struct xtcp_halfopen *ho,
-			       const struct xtcp_family *af, u64 identity,
-			       const struct xtcp_seg *seg)
+static bool listen_cookie_take_option(struct xtcp_halfopen *ho,
+				      const struct xtcp_family *af, u64 identity,
+				      const struct xtcp_seg *seg)
 {
 	const struct net *net = sock_net(ho->ls->sk);
 	u8 rcv_wscale;
 
-	if (!count_cookie(ho->ls,
-			  xtcp_cookie_check_option(net, identity,
-						   af->cookie_mss,
-						   seg->opt.cookie, ho->iss,
-						   ho)))
+	if (!listen_cookie_count(ho->ls,
+				 xtcp_cookie_check_option(net, identity,
+							  af->cookie_mss,
+							  seg->opt.cookie, ho->iss,
+							  ho)))
 		return false;
 	ho->ts_recent = seg->opt.tsval;
 	rcv_wscale = ho->rcv_wscale;
-	receive_window(ho);
+	listen_receive_window(ho);
 	ho->rcv_wscale = rcv_wscale;
 	return true;
 }
@@ -547,20 +548,20 @@ static bool cookie_take_option(struct xtcp_halfopen *ho,
  * checked; a lossless one is checked here. Returns true if the cookie is valid:
  * *@child is then the child, or NULL if none could be made and @skb is consumed.
  */
-static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
-			const struct xtcp_key *key, const struct xtcp_seg *seg,
-			u64 identity, u16 mss, struct sock **child)
+static bool listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
+			       const struct xtcp_key *key, const struct xtcp_seg *seg,
+			       u64 identity, u16 mss, struct sock **child)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_halfopen6 record;
 	struct xtcp_halfopen *ho = &record.ho;
 
-	halfopen_fill(ho, ls, skb, key, seg, identity);
+	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
 	ho->irs = seq_sub(seg->seq, 1);
 	ho->iss = seq_sub(seg->ack, 1);
 	ho->resent = 1;		/* the time of the SYN-ACK is unknown */
-	if (seg->opt.cookie ? !cookie_take_option(ho, af, identity, seg) :
-			      !cookie_take_classic(ho, mss, seg))
+	if (seg->opt.cookie ? !listen_cookie_take_option(ho, af, identity, seg) :
+			      !listen_cookie_take_classic(ho, mss, seg))
 		return false;
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
 	*child = xtcp_acceptqueue_promote_cookie(ho, skb, seg);
@@ -569,18 +570,18 @@ static bool cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 
 /*
  * Process an ACK for a listener, which may carry a cookie. If it has the option of
- * the lossless cookie, that alone counts. Returns as cookie_take().
+ * the lossless cookie, that alone counts. Returns as listen_cookie_take().
  */
-static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg,
-		       struct sock **child)
+static bool listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
+			      const struct xtcp_key *key, const struct xtcp_seg *seg,
+			      struct sock **child)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	u64 identity;
 	u16 mss = 0;
 
-	if (!ls || !cookie_may_be(lsk, ls))
+	if (!ls || !listen_cookie_may_be(lsk, ls))
 		return false;
 	identity = xtcp_isn_identity(sock_net(lsk), af, key);
 	if (!seg->opt.cookie) {
@@ -588,10 +589,10 @@ static bool cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 		mss = xtcp_cookie_check(sock_net(lsk), identity,
 					af->cookie_mss, seq_sub(seg->seq, 1),
 					seq_sub(seg->ack, 1));
-		if (!count_cookie(ls, mss))
+		if (!listen_cookie_count(ls, mss))
 			return false;
 	}
-	return cookie_take(ls, skb, key, seg, identity, mss, child);
+	return listen_cookie_take(ls, skb, key, seg, identity, mss, child);
 }
 
 /**
@@ -622,7 +623,7 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
 
-		if (!syn && cookie_rcv(sk, skb, key, seg, &child))
+		if (!syn && listen_cookie_rcv(sk, skb, key, seg, &child))
 			return child;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);

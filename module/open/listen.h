@@ -16,12 +16,12 @@ struct xtcp_key;
 struct xtcp_seg;
 struct xtcp_timewait;
 
-bool xtcp_listener_is_reserved(const struct xtcp_listener *ls);
-unsigned int xtcp_listener_syn_limit(const struct xtcp_listener *ls);
-void xtcp_listener_counts_sum(const struct xtcp_listener *ls,
-			      struct xtcp_listener_counts *sum);
-void xtcp_listener_dropped(struct xtcp_listener *ls);
-void xtcp_listener_overflowed(struct xtcp_listener *ls);
+bool xtcp_listen_is_reserved(const struct xtcp_listener *ls);
+unsigned int xtcp_listen_syn_limit(const struct xtcp_listener *ls);
+void xtcp_listen_counts_sum(const struct xtcp_listener *ls,
+			    struct xtcp_listener_counts *sum);
+void xtcp_listen_dropped(struct xtcp_listener *ls);
+void xtcp_listen_overflowed(struct xtcp_listener *ls);
 
 int xtcp_listen(struct socket *sock, int backlog);
 void xtcp_listen_stop(struct sock *sk);

@@ -79,7 +79,7 @@ static struct kmem_cache *halfopen6_cache __ro_after_init;
 
 static struct kmem_cache *halfopen_cache_of(u8 family)
 {
-	return xtcp_family_is_wide(family) ? halfopen6_cache : halfopen_cache;
+	return xtcp_family_is_ipv6(family) ? halfopen6_cache : halfopen_cache;
 }
 
 static void halfopen_free_rcu(struct rcu_head *rcu)
@@ -435,7 +435,7 @@ static bool halfopen_migrate(struct xtcp_halfopen *ho)
 		return false;
 	xtcp_key_from_flow(&key, &ho->flow);
 	rcu_read_lock();
-	successor = xtcp_listener_heir_rcu(lsk, &key);
+	successor = xtcp_lookup_successor_rcu(lsk, &key);
 	ls = successor ? xtcp_listener_of(successor) : NULL;
 	if (ls)
 		moved = halfopen_move_to(ho, &key, ls);
@@ -827,8 +827,8 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 	struct net *net = halfopen_net(ho);
 	struct xtcp_key key __uninitialized;
 
-	xtcp_listener_overflowed(ho->ls);
-	xtcp_listener_dropped(ho->ls);
+	xtcp_listen_overflowed(ho->ls);
+	xtcp_listen_dropped(ho->ls);
 	if (!XTCP_KNOB(net, abort_on_overflow)) {
 		ho->acked = 1;
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);

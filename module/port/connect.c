@@ -217,7 +217,7 @@ static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
 	struct xtcp_shadow *shadow = ERR_PTR(-EADDRNOTAVAIL);
 	struct xtcp_port_chain *chain;
 
-	if (xtcp_family_is_wide(flow->family))
+	if (xtcp_family_is_ipv6(flow->family))
 		place.laddr6 = xtcp_flow_addrs6(flow)->laddr;
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
 	if (!xtcp_port_is_private(chain, num, XTCP_PORT_TCP_WIRE))

@@ -83,7 +83,7 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 	if (ie->seq != ho->iss) {
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
 	} else if (ie->no_way) {
-		xtcp_listener_dropped(ho->ls);
+		xtcp_listen_dropped(ho->ls);
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	} else {
 		xtcp_icmp_record(net, &ho->flow, ie);

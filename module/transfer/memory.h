@@ -33,7 +33,7 @@ static inline void xtcp_memory_uncharge(struct sock *sk, int bytes)
 	if (sk->sk_forward_alloc < (int)PAGE_SIZE)
 		return;
 	if (sk->sk_forward_alloc >= XTCP_MEMORY_KEPT ||
-	    !xtcp_timers_turn_is_near(xtcp_sk(sk)))
+	    !xtcp_timers_expiry_is_near(xtcp_sk(sk)))
 		sk_mem_reclaim(sk);
 }
 

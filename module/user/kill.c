@@ -175,7 +175,7 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
 	int err = -ENOENT;
 
 	while (!fatal_signal_pending(current) &&
-	       (sk = xtcp_listener_get(net, key)))
+	       (sk = xtcp_lookup_get(net, key)))
 		if (!listener_kill(sk))
 			err = 0;
 	return err;

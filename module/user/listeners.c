@@ -24,7 +24,7 @@ static void queues_show(struct seq_file *m, const struct sock *sk,
 			const struct xtcp_listener *ls)
 {
 	seq_printf(m, " %d %u %d", atomic_read(&ls->qlen),
-		   xtcp_listener_syn_limit(ls), atomic_read(&ls->qlen_peak));
+		   xtcp_listen_syn_limit(ls), atomic_read(&ls->qlen_peak));
 	seq_printf(m, " %u %u %u", READ_ONCE(sk->sk_ack_backlog),
 		   READ_ONCE(sk->sk_max_ack_backlog),
 		   READ_ONCE(ls->accept_peak));
@@ -34,7 +34,7 @@ static void counts_show(struct seq_file *m, const struct xtcp_listener *ls)
 {
 	struct xtcp_listener_counts sum;
 
-	xtcp_listener_counts_sum(ls, &sum);
+	xtcp_listen_counts_sum(ls, &sum);
 	seq_printf(m, " %lu %lu %lu %lu %lu %lu", sum.syn_overflows,
 		   sum.accept_overflows, sum.drops, sum.cookies_sent,
 		   sum.cookies_accepted, sum.cookies_failed);

@@ -160,7 +160,7 @@ static void sk_key(const struct sock *sk, struct xtcp_key *key)
  */
 void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key)
 {
-	if (xtcp_family_is_wide(key->family))
+	if (xtcp_family_is_ipv6(key->family))
 		seq_printf(m, "[%pI6c]", &key->v6.laddr);
 	else
 		seq_printf(m, "%pI4", &key->laddr);

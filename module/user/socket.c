@@ -262,7 +262,7 @@ static int xtcp_sock_init(struct sock *sk)
 static void xtcp_sock_destroy(struct sock *sk)
 {
 	/* Usually cleared already when the connection ended. */
-	if (unlikely(xtcp_timers_turn_is_set(xtcp_sk(sk))))
+	if (unlikely(xtcp_timers_entry_is_set(xtcp_sk(sk))))
 		xtcp_timers_clear_all(sk);
 	xtcp_sendq_purge(sk);
 	xtcp_receive_purge(sk);
