@@ -158,10 +158,10 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 
 /* linux/tcp.h: struct tcp_info shows our window and flow hashes since 6.2 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define XTCP_INFO_RCV_WND(info, octets)	do { } while (0)
+#define XTCP_INFO_RCV_WND(info, bytes)	do { } while (0)
 #define XTCP_INFO_REHASH(info, times)	do { } while (0)
 #else
-#define XTCP_INFO_RCV_WND(info, octets)	((info)->tcpi_rcv_wnd = (octets))
+#define XTCP_INFO_RCV_WND(info, bytes)	((info)->tcpi_rcv_wnd = (bytes))
 #define XTCP_INFO_REHASH(info, times)	((info)->tcpi_rehash = (times))
 #endif
 
@@ -211,10 +211,9 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #endif
 
 /*
- * net/af_inet.c: accept() gives the socket to the memory cgroup of its caller
- * since 6.18. Before, that was for the protocol to do, by functions that are
- * not exported. So a child begins in the cgroup of its listener, before anything
- * is charged to it.
+ * net/af_inet.c: since 6.18 accept() moves the socket to the memory cgroup of its
+ * caller. Before, the protocol had to do it, with functions that are not exported.
+ * So a child gets its listener's cgroup, before anything is charged to it.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0) && defined(CONFIG_MEMCG)
 static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
@@ -231,8 +230,8 @@ static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
 #endif
 
 /*
- * net/inet_common.h: the error queue is read without an address length since
- * proto.recvmsg() is, see there
+ * net/inet_common.h: inet_recv_error() has no address length since
+ * proto.recvmsg() has none, see there
  */
 static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 {
@@ -246,8 +245,8 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 }
 
 /*
- * net/inet_hashtables.h: the kernel's own TCP is looked into by the namespace
- * alone since 6.18
+ * net/inet_hashtables.h: lookups of the kernel's TCP need only the namespace since
+ * 6.18
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 #define xtcp_stock_established(net, ...)				\
@@ -289,7 +288,7 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 #define inet_clear_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 0)
 #endif
 
-/* uapi/linux/snmp.h: what is sent is counted apart from its octets since 6.6 */
+/* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.6 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define XTCP_IP6_COUNT_OUT(net, idev, len)				\
 	IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len)
@@ -317,7 +316,7 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 	RCU_INIT_POINTER(inet_sk(sk)->ipv6_fl_list, NULL)
 #endif
 
-/* net/sock.h: where IPv6's part of a socket stands is told since 6.5 */
+/* net/sock.h: struct proto has the offset of a socket's IPv6 part since 6.5 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define XTCP_PROTO_IPV6_OFFSET(prot, offset)	do { } while (0)
 #else
@@ -327,9 +326,8 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 #endif /* CONFIG_IPV6 */
 
 /*
- * net/net_namespace.h: the table's size is an argument since 6.6. Before
- * that, the table ends with an empty row; tables of xtcp keep one row more
- * than they announce.
+ * net/net_namespace.h: the table's size is an argument since 6.6. Before, the
+ * table ended with an empty row; xtcp's tables have one row more than their size.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define register_net_sysctl_sz(net, path, table, size)			\
@@ -364,21 +362,21 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #endif
 
 /*
- * linux/net.h: a socket may answer options of SOL_SOCKET itself, and so claim
- * SO_ZEROCOPY, since 6.8. linux/skbuff.h: pages may be a device's since 6.16.
+ * linux/net.h: since 6.8 a protocol may handle options of SOL_SOCKET itself, and
+ * so support SO_ZEROCOPY. linux/skbuff.h: pages may be a device's since 6.16.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define XTCP_HAS_ZEROCOPY
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
-#define xtcp_zerocopy_notice(sk, octets, old)				\
-	msg_zerocopy_realloc(sk, octets, old)
-#define xtcp_zerocopy_iter(sk, skb, msg, octets, notice)		\
-	skb_zerocopy_iter_stream(sk, skb, msg, octets, notice)
+#define xtcp_zerocopy_notice(sk, bytes, old)				\
+	msg_zerocopy_realloc(sk, bytes, old)
+#define xtcp_zerocopy_iter(sk, skb, msg, bytes, notice)		\
+	skb_zerocopy_iter_stream(sk, skb, msg, bytes, notice)
 #else
-#define xtcp_zerocopy_notice(sk, octets, old)				\
-	msg_zerocopy_realloc(sk, octets, old, false)
-#define xtcp_zerocopy_iter(sk, skb, msg, octets, notice)		\
-	skb_zerocopy_iter_stream(sk, skb, msg, octets, notice, NULL)
+#define xtcp_zerocopy_notice(sk, bytes, old)				\
+	msg_zerocopy_realloc(sk, bytes, old, false)
+#define xtcp_zerocopy_iter(sk, skb, msg, bytes, notice)		\
+	skb_zerocopy_iter_stream(sk, skb, msg, bytes, notice, NULL)
 #endif
 #endif
 
@@ -419,9 +417,9 @@ static int name(struct socket *sock, struct socket *newsock,		\
 #endif
 
 /*
- * net/sock.h: proto.ioctl() answers into kernel memory since 6.5.
+ * net/sock.h: proto.ioctl() stores its result in kernel memory since 6.5.
  * Defines @name for struct proto from
- * int fn(struct sock *sk, int cmd, int *karg), where 0 means "*karg is it".
+ * int fn(struct sock *sk, int cmd, int *karg), which returns 0 if *karg is set.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define XTCP_DEFINE_PROTO_IOCTL(name, fn)				\

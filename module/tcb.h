@@ -224,7 +224,7 @@ struct xtcp_meter {
  * @rack_rtt_us: RACK.rtt
  * @rack_round: SND.NXT when the reordering window was last widened
  * @rack_steps: size of that window in quarters of the minimal RTT
- * @rack_persist: number of recoveries for which it stays that wide
+ * @rack_persist: number of recoveries for which it keeps that size
  * @rack_advanced: data was delivered since the last search for losses
  * @rack_dsack: a D-SACK requests a wider window
  * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a

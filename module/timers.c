@@ -15,7 +15,7 @@
  * new entries expire later.
  *
  * A wheel entry holds a reference to its socket. It is read and changed under the
- * wheel's lock only. Whoever unlinks it gets the reference: timer_cancel(), or the
+ * wheel's lock only. The CPU that unlinks it gets the reference: timer_cancel(), or the
  * hrtimer, which drops it after the deadlines have been handled. An entry that is
  * already linked is moved and keeps the reference. Deadlines are guarded by the
  * socket lock; if the socket has an owner, an expiry becomes deferred work
