@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * compat.h - in place of the module's: fuzz/kernel.h is as new as the module
- * expects a kernel to be
+ * compat.h - in place of the module's: fuzz/kernel.h is as new as the module expects
+ * a kernel to be
  */
 #ifndef XTCP_COMPAT_H
 #define XTCP_COMPAT_H

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cookie.c - SYN cookies, made and judged in user space
+ * cookie.c - SYN cookies, made and verified in user space
  *
- * module/open/cookie.c under libFuzzer, ASan and UBSan. The input is a program:
- * what a SYN agreed, how much time passes, and how what comes back was changed.
- * What was not changed has to be believed for a minute at least and two at
- * most, and to say what was agreed; a lossless cookie of which a bit differs
- * must never be believed.
+ * module/open/cookie.c under libFuzzer, ASan and UBSan. The input is a program: what
+ * a SYN agreed on, how much time passes, and how the client's answer was changed. An
+ * unchanged cookie must be accepted for one minute at least and two at most, and
+ * give what was agreed; a lossless cookie with a flipped bit must never be accepted.
  */
 #include "kernel.h"
 

@@ -4,8 +4,8 @@
  *
  * module/delaywheel.c under libFuzzer, ASan and UBSan. The input is a program: the
  * uptime, and then records that come, leave, or are due. The oracle is a table of
- * all of them. No record may leave early, or more than a tick late; the wheel says
- * no later than the first expires when to look again.
+ * all of them. No record may leave early, or more than a tick late; the time at
+ * which the wheel asks to be looked at next is no later than the first expiry.
  */
 #include "kernel.h"
 

@@ -3,9 +3,9 @@
  * kernel.h - as much of a kernel as the module's parsers need in a program
  *
  * scripts/fuzz makes each <linux/...> and <net/...> that the module's sources
- * include a file which includes this one. What is only pointed to, or only
- * lies beside what is used, is here as an empty or opaque type; what is used
- * behaves as the kernel's does.
+ * include a file which includes this one. Types that are only pointed to, or only
+ * lie beside used ones, are empty or opaque here; what is used behaves as in the
+ * kernel.
  */
 #ifndef FUZZ_KERNEL_H
 #define FUZZ_KERNEL_H

@@ -3,13 +3,13 @@
  * scoreboard.c - ACKs, SACK blocks and losses, any of them, at any time
  *
  * module/transfer/scoreboard.c under libFuzzer, ASan and UBSan. The input is a
- * program: what is sent, what the peer claims to have, what is believed lost,
- * sent again and taken back. The send queue is this file's, in its simplest
- * form, and it may have no memory to cut a segment.
+ * program: what is sent, what the peer claims to have, what is marked lost, sent
+ * again and undone. The send queue is this file's, in its simplest form, and it may
+ * fail to split a segment.
  *
- * The oracle knows each segment by itself and looks at all of them each time,
- * which the module never does. After each step the marks, their sums, and who
- * stands in the order of sending have to agree with it.
+ * The oracle keeps each segment by itself and looks at all of them each time, which
+ * the module never does. After each step the scoreboard flags, their sums, and the
+ * list by time of sending must agree with it.
  */
 #include "kernel.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wire.c - a stranger's header and options, read in user space
+ * wire.c - header and options of an unknown peer, read in user space
  *
- * module/net/wire.c under libFuzzer, ASan and UBSan. The input is a segment,
- * in a piece of memory that ends where the segment does. Beyond "no report" it
- * has to hold that what was read can be written again and reads the same, and
- * that an oracle written for clarity, not for speed, reads the same.
+ * module/net/wire.c under libFuzzer, ASan and UBSan. The input is a segment, in
+ * memory that ends where the segment does. Besides the sanitizers' checks, what was
+ * read must be equal after writing and reading it again, and equal to what an oracle
+ * reads that was written for clarity, not for speed.
  */
 #include "kernel.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * connection: what a short connection costs, both ends together: two
- * namespaces over veth, client and server in one thread, so that every
- * instruction of a connection's life is counted and no scheduler's.
+ * connection: the cost of a short connection, both ends together: two namespaces
+ * over veth, client and server in one thread, so that every instruction of the
+ * connection is counted and none of the scheduler.
  */
 /* vm: families */
 #include "lib/bench.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flood: what one segment of a flood costs, in each of a listener's moods. The
- * kernel's answers lie in the device's queue and are taken out between
- * batches.
+ * flood: the cost of one segment of a flood, for several settings of the listener.
+ * The kernel's answers are queued in the device and read between batches.
  */
 /* vm: families */
 #include "lib/flood.h"

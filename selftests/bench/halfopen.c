@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * halfopen: does a half-open connection cost the same whether there are a
- * thousand or a million, and how much memory do these take.
+ * halfopen: the cost of a half-open connection among a thousand and among a million,
+ * and their memory.
  *
- * Life of a record with six retries: SYN-ACKs at 0, 1, 3, 7, 15, 31, 63 s, gone
- * at 127 s. So in a crowd that began at 2 s and was complete before 46 s, nothing
- * happens from 109 to 127 s: there the cost of single steps can be read in its
- * midst.
+ * A record with six retries sends SYN-ACKs at 0, 1, 3, 7, 15, 31, 63 s and expires
+ * at 127 s. So in a crowd that began at 2 s and was complete before 46 s nothing
+ * happens from 109 to 127 s: then the cost of single steps can be measured in it.
  *
  *	0 s		AHEAD records, a pause, then the crowd
  *	110 s		a batch is added: what inserting costs

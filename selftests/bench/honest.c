@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * honest: honest connections in the midst of a flood. For each of them 100 SYNs
- * from spoofed sources come in first. None may need a second SYN, and each
- * must have all that one opened in peace has.
+ * honest: honest connections during a flood. 100 SYNs from spoofed sources precede
+ * each of them. None may need a second SYN, and each must have all options of a
+ * connection without a flood.
  */
 /* vm: mem=1G timeout=5000 */
 #include "lib/flood.h"

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: mem=1G timeout=1800 clock */
 /*
- * lossy: how long 8 MiB take over a bad path, 20 ms each way: that loses,
- * reorders or doubles segments by a fixed pattern, the same for both sides; ten
- * patterns each, their median, the worst, and the median of what each took on
- * xtcp divided by what it took on the kernel's TCP. Times of the guest's clock: besides
- * the path it counts instructions, which are little here.
+ * lossy: the time that 8 MiB take over a path of 20 ms each way that loses, reorders
+ * or duplicates segments by a fixed pattern, the same for both sides; ten patterns
+ * each, their median, the worst, and the median of the ratios of xtcp's times to
+ * those of the kernel's TCP. Times are the guest's clock, which counts instructions
+ * besides the path; these are few here.
  *
- * Both ends are the stack under test. Segments leave one by one, for netem
- * would drop the large ones that the kernel's TCP makes as a whole; the receiver's
- * buffer is 4 MiB on both, so that the congestion window decides.
+ * Both ends are the stack under test. Segments leave one by one, because netem would
+ * drop the large ones of the kernel's TCP as a whole; the receive buffer is 4 MiB on
+ * both, so that the congestion window decides.
  */
 #include "lib/bench.h"
 

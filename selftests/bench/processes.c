@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * processes: what programs do. Each end is a process that blocks and is woken,
- * so wake-ups, task switches and the ACKs of a reader that keeps up are counted,
- * unlike in transfer.c, where one thread has both ends. Rows whose names end
- * in _6 are of the TCP wire.
+ * processes: the cost of transfers between programs. Each end is a process that
+ * blocks and is woken, so wake-ups, task switches and the ACKs of a fast reader are
+ * counted, unlike in transfer.c, where one thread has both ends. Rows whose names
+ * end in _6 are of the TCP wire.
  *
- * Time in which neither process runs is idle: the emulator's clock jumps over
- * it. Rows named .idle say how much of a bulk transfer that was.
+ * Time in which neither process runs is idle: the emulator's clock jumps over it.
+ * Rows named .idle give its share of a bulk transfer.
  */
 #include "lib/bench.h"
 

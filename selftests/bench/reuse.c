@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reuse: short connections in a row between two addresses to one port, the
- * client closing first. Its ports are all in TIME-WAIT before long, and
- * connect() has to take them over (tw_reuse 1). Each connection carries a number
- * of its own both ways, so that what an older one left behind would be seen.
+ * reuse: short connections in a row between two addresses to one port, closed by the
+ * client first. Soon all its ports are in TIME-WAIT, and connect() has to reuse them
+ * (tw_reuse 1). Each connection carries a number of its own both ways, so that data
+ * of an older one would be noticed.
  */
 /* vm: mem=1G timeout=5000 */
 #include "lib/bench.h"

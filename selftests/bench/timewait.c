@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timewait: does a connection in TIME-WAIT cost the same whether there are a
- * thousand or a million, and how much memory do these take.
+ * timewait: the cost of a connection in TIME-WAIT among a thousand and among a
+ * million, and their memory.
  *
- * Peers made by hand, each with another address, open connections to a server
- * that closes them at once; a FIN that acknowledges the server's puts them
- * into TIME-WAIT. What that segment costs, less what injecting it does, is the
- * price of a record's beginning; the socket's end is part of it.
+ * Hand-made peers, each with another address, open connections to a server that
+ * closes them at once; a FIN that acknowledges the server's puts them into
+ * TIME-WAIT. The cost of that segment, less that of injecting it, is the cost of
+ * making a record, the end of the socket included.
  */
 /* vm: mem=3G timeout=5000 append=slab_nomerge */
 #include "lib/due.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * transfer: what moving data costs, both ends together, in one thread: requests
- * of a byte on an open connection, and bulk, over veth between two namespaces
- * and over loopback in one.
+ * transfer: the cost of moving data, both ends together, in one thread: requests of
+ * a byte on an open connection, and bulk, over veth between two namespaces and over
+ * loopback in one.
  */
 /* vm: families */
 #include "lib/due.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * abort: the ends of a connection that are no agreement: unread text, SO_LINGER,
- * RST; and what the program is told. RFC 9293 3.5.3, 3.6.1, 3.9.1.5-6.
+ * abort: ends of a connection without an orderly close: unread data, SO_LINGER, RST;
+ * and the errors that the program gets. RFC 9293 3.5.3, 3.6.1, 3.9.1.5-6.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fourway: how a connection closes when both sides do it in order: the four
- * segments, the half-closed time between them, and both closing at once.
- * RFC 9293 3.6 (cases 1 to 3), 3.10.4, 3.10.7.4 fifth and eighth.
+ * fourway: the orderly close of a connection: the four segments, the half-closed
+ * time between them, and both sides closing at once. RFC 9293 3.6 (cases 1 to 3),
+ * 3.10.4, 3.10.7.4 fifth and eighth.
  */
 /* vm: wires v6 mapped */
 #include "lib/xtcp_test.h"

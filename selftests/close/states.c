@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * states: every event that can happen to a synchronized connection, in each of
- * its states; also in TIME-WAIT, and in the record that is left of a
- * FIN-WAIT-2 whose program has gone. RFC 9293 3.10.4 to 3.10.7; RFC 5961 3-5;
- * RFC 1337 and 6191 for TIME-WAIT.
+ * states: every event of a synchronized connection, in each of its states; also in
+ * TIME-WAIT, and in the FIN-WAIT-2 record of a program that has closed. RFC 9293
+ * 3.10.4 to 3.10.7; RFC 5961 3-5; RFC 1337 and 6191 for TIME-WAIT.
  *
- * An event is a function and a column of cells. Each cell is a test of its
- * own, sm_<state>_<event>, that asserts the next state, the segment that
- * answers and that no other does, the row of the lifecycle table that was
- * taken, the counters that moved and that no other did, and what the program
- * is told.
+ * An event is a function and a column of cells. Each cell is a test of its own,
+ * sm_<state>_<event>. It asserts the next state, the answering segment and that
+ * there is no other, the row of the lifecycle table that was taken, the counters
+ * that moved and that no others did, and the program's error.
  *
  *	es ESTABLISHED	f1 FIN-WAIT-1	f2 FIN-WAIT-2	cw CLOSE-WAIT
  *	cg CLOSING	la LAST-ACK	tw TIME-WAIT	fo orphan in FIN-WAIT-2

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: smp=2 mem=2G timeout=600 */
 /*
- * calls: eight threads make any system call on any of the sockets that they
- * share, in any order: what one waits for another closes, what one sends on
- * another connects anew. Sockets of both families and both wires, over loopback.
- * Calls may block; a signal interrupts them now and then. What each thread asks
- * is drawn from its seed; which of them comes first is up to the two CPUs.
+ * calls: eight threads make any system call on any of the sockets that they share,
+ * in any order: one closes the socket that another waits on, one connects again the
+ * socket that another sends on. Sockets of both families and both wires, over
+ * loopback. Calls may block; a signal interrupts them now and then. Each thread's
+ * calls are drawn from its seed; their order depends on the two CPUs.
  *
- * What must hold: nobody hangs, and in the end nothing is left. What goes wrong
- * inside, a debug kernel says. That each call says the right thing in each state
- * is user/matrix's part.
+ * No thread may hang, and nothing may be left in the end. A debug kernel reports
+ * internal errors. user/matrix checks the results of each call in each state.
  *
  *	XTCP_FUZZ_SEED=N	the first thread's seed [1]
  *	XTCP_STRESS_S=N		seconds [4]

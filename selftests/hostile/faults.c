@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * faults: memory runs out at every place where xtcp asks for some. Each
- * allocation of a call, or of what a segment sets off, is made to fail in turn,
- * until the call gets by without one. What must hold each time: the call says
- * so, or the protocol repairs it as if a segment had been lost; no byte is
- * wrong; and nothing is left behind, which the end of the run looks for.
+ * faults: memory runs out at every place where xtcp allocates. Each allocation of a
+ * call, or of a segment's processing, fails in turn, until the call succeeds without
+ * a failure. Each time the call returns an error, or the protocol repairs the
+ * failure like a lost segment; no byte is wrong; and nothing is left behind, which
+ * is checked at the end of the run.
  *
- * The kernel counts allocations of the task, softirqs apart. A segment written
- * to the tun device is handled within that call, so it counts.
+ * The kernel counts allocations of the task, softirqs excluded. A segment written to
+ * the tun device is processed within that call, so it counts.
  *
  * vm: wires v6 debug timeout=600
  */

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: smp=2 mem=2G timeout=900 */
 /*
- * fire: connections over both wires and both families carry text between two
- * namespaces, and everything around them goes. The device between them is
- * deleted and made anew, addresses and routes vanish, every knob is swept across
- * its range and beyond, programs are killed, the administrator ends connections,
- * whole namespaces die, those of both ends or that of one, and somebody wants to
- * unload the module all the while.
+ * fire: connections over both wires and both families carry data between two
+ * namespaces, and everything around them goes away. The device between them is
+ * deleted and made anew, addresses and routes vanish, every knob is swept across its
+ * range and beyond, programs are killed, the administrator ends connections, whole
+ * namespaces die, those of both ends or that of one, and a process tries to unload
+ * the module all the while.
  *
- * What must hold: no byte is wrong, nobody hangs, nothing is left, the module
- * stays while a socket lives and goes when none does, and its caches with it.
- * What goes wrong inside, a debug kernel says.
+ * No byte may be wrong, nothing may hang, nothing may be left; the module stays
+ * while a socket exists and goes when none does, and its caches with it. A debug
+ * kernel reports internal errors.
  *
- * Real time: XTCP_STRESS_S seconds, the first third in peace.
+ * Real time: XTCP_STRESS_S seconds, the first third without disturbance.
  */
 #include "lib/xtcp_test.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flags: all 64 combinations of FIN SYN RST PSH ACK URG in every state, in and
- * out of sequence. RFC 9293 3.10.7; RFC 5961 3-5; RFC 1337 for TIME-WAIT.
+ * flags: all 64 combinations of FIN SYN RST PSH ACK URG in every state, in and out
+ * of sequence. RFC 9293 3.10.7; RFC 5961 3-5; RFC 1337 for TIME-WAIT.
  *
- * A small model says, from the order of checks in 3.10.7, which states a
- * segment may lead to and which answers it may have; anything else fails. Where
- * the RFC leaves a choice, the model has both.
+ * A small model, by the order of checks in 3.10.7, gives the states that a segment
+ * may lead to and the answers that it may have; anything else fails. Where the RFC
+ * leaves a choice, the model has both.
  */
 /* vm: wires families short */
 #include "lib/xtcp_test.h"

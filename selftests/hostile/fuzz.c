@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * fuzz: segments, ICMP errors, system calls, knobs and time, all drawn from one
- * seed, against real listeners and real clients. Half of what the peer says is
- * what the connection expects, changed in one or two places: nonsense alone
- * would never get past the first check.
+ * seed, against real listeners and real clients. Half of the peer's segments are
+ * what the connection expects, changed in one or two places: pure nonsense would
+ * never pass the first check.
  *
- * What must hold: nothing that the debug kernel looks for; every segment that
- * comes is well-formed; and in the end nothing is left.
+ * The debug kernel must report nothing, every segment of the kernel must be
+ * well-formed, and nothing may be left in the end.
  *
  *	XTCP_FUZZ_SEED=N	begin with that round [1]
  *	XTCP_FUZZ_ROUNDS=N	so many rounds, each from the seed of its number [12]

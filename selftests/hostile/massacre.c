@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: wires families mem=2G timeout=300 */
 /*
- * massacre: ten thousand connections whose programs are killed at one moment:
- * one program that had all; hundreds that had some, with peers that are gone
- * as well. Nobody hangs, what is left is small, and it goes.
+ * massacre: ten thousand connections whose programs are killed at one moment: one
+ * program that had all; hundreds that had some, with peers that are gone as well.
+ * Nothing hangs, what is left is small, and it expires.
  */
 #include "lib/xtcp_test.h"
 

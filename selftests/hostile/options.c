@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * options: every kind of option with every kind of wrong length, cut at every
- * byte, and lists of noise. RFC 9293 3.1 (MUST-5, 6, 7, 68): no crash, no loop,
- * and the segment counts with the options that stand before the fault.
+ * options: every kind of option with every kind of wrong length, truncated at every
+ * byte, and lists of noise. RFC 9293 3.1 (MUST-5, 6, 7, 68): no crash, no loop, and
+ * the segment counts with the options in front of the fault.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

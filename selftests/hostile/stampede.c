@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: wires v6 families smp=2 mem=2G timeout=600 */
 /*
- * stampede: many at once, on two CPUs. Connections by the thousand, listeners
- * that close while SYNs and third ACKs arrive on both CPUs, namespaces that
- * die in the middle, ground that shakes, and somebody who wants to unload the
- * module all the while. What must hold: bytes that arrive are the right ones,
- * nobody hangs, and in the end nothing is left. What goes wrong inside, a
- * debug kernel says.
+ * stampede: many connections at once, on two CPUs: thousands of them, listeners that
+ * close while SYNs and third ACKs arrive on both CPUs, namespaces that die
+ * meanwhile, changing devices and routes, and a process that tries to unload the
+ * module all the while. Bytes that arrive must be right, nothing may hang, and
+ * nothing may be left in the end. A debug kernel reports internal errors.
  */
 #include "lib/xtcp_test.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bench: see bench.h. Only programs of selftests/bench may use it: it is their
- * check_fail(), and tests have that of xtcp_test.h.
+ * bench: see bench.h. For programs of selftests/bench only: it defines their
+ * check_fail(), and xtcp_test.h that of tests.
  */
 #include "bench.h"
 

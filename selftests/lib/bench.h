@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * bench: how much work something is, on the kernel's TCP and on xtcp, in one guest.
+ * bench: measures the work of an operation, on the kernel's TCP and on xtcp, in one
+ * guest.
  *
- * The guest's clock advances one nanosecond an instruction and nothing else
- * moves it while there is work, so a difference between two readings of it is
- * a number of instructions, of program and kernel together, whatever the host
- * is busy with.
+ * The guest's clock advances one nanosecond per instruction and does not advance
+ * otherwise while there is work. So the difference of two readings is a number of
+ * instructions, of program and kernel together, however busy the host is.
  *
  * A program of selftests/bench is a table of steps and one of rows, and
- * bench_main(). Each step runs twice, once a side, in a process of its own
- * and a namespace that it makes; the values which it leaves under a row's
- * name become a line of the table that scripts/bench prints.
+ * bench_main(). Each step runs twice, once per side, in a process of its own and a
+ * namespace that it makes; the values that it stores under a row's name become a
+ * line of the table that scripts/bench prints.
  */
 #ifndef SELFTESTS_LIB_BENCH_H
 #define SELFTESTS_LIB_BENCH_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * check: how a library function says that the test is lost.
+ * check: how a library function fails the test.
  *
- * The kselftest harness lives in a header that may be included once in a
- * program only, by the test itself (through xtcp_test.h). The library's own
- * files see the test as an opaque pointer plus the line that called them, and
- * end it with check_fail(), which xtcp_test.h defines.
+ * The kselftest harness is in a header that a program may include only once, in the
+ * test itself (through xtcp_test.h). The library's own files see the test as an
+ * opaque pointer plus the line that called them, and end it with check_fail(), which
+ * xtcp_test.h defines.
  */
 #ifndef SELFTESTS_LIB_CHECK_H
 #define SELFTESTS_LIB_CHECK_H

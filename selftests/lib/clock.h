@@ -2,8 +2,8 @@
 /*
  * clock: the one clock of the tests, CLOCK_MONOTONIC.
  *
- * In a guest with virtual time an idle machine jumps to its next timer, so a
- * sleep of an hour costs nothing and is still exact.
+ * In a guest with virtual time an idle machine jumps to its next timer, so a sleep
+ * of an hour costs nothing and is still exact.
  */
 #ifndef SELFTESTS_LIB_CLOCK_H
 #define SELFTESTS_LIB_CLOCK_H

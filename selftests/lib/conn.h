@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * conn: one connection between the kernel and the peer, and the way into each
- * state of RFC 9293 3.3.2.
+ * conn: one connection between the kernel and the peer, and the way into each state
+ * of RFC 9293 3.3.2.
  *
- * Sequence numbers are relative as in a packetdrill script: each side's SYN
- * is 0, its first byte of text 1. conn_send() fills in the next ones of both
- * directions by itself, and timestamps if they were agreed on.
+ * Sequence numbers are relative as in a packetdrill script: each side's SYN is 0,
+ * its first byte of data 1. conn_send() fills in the next numbers of both directions
+ * by itself, and timestamps if they were agreed on.
  */
 #ifndef SELFTESTS_LIB_CONN_H
 #define SELFTESTS_LIB_CONN_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * netns: see netns.h. rtnetlink by hand, so that a static test program needs
- * no tool in the guest.
+ * netns: see netns.h. Builds its rtnetlink messages, so that a static test program
+ * needs no tool in the guest.
  */
 #define _GNU_SOURCE
 #include "netns.h"

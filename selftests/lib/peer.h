@@ -2,10 +2,10 @@
 /*
  * peer: the other end of the wire, made by hand.
  *
- * A test gets a network namespace in which the kernel owns 10.0.0.1 on a tun
- * device; the test itself is 10.0.0.2 and anybody else, and writes and reads
- * whole IP packets. Nobody answers for it, so silence and nonsense are as easy
- * as speech. Every packet is kept in a trace, printed when the test fails.
+ * A test gets a network namespace in which the kernel owns 10.0.0.1 on a tun device;
+ * the test itself is 10.0.0.2 and all other hosts, and writes and reads whole IP
+ * packets. No TCP answers for it, so silence and invalid segments are easy. Every
+ * packet is kept in a trace, which is printed when the test fails.
  *
  * Sequence numbers here are absolute; conn.h has them relative.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * script: packet scripts in the language of packetdrill, as far as it is about
- * one TCP connection.
+ * script: packet scripts in packetdrill's language, as far as it is about one TCP
+ * connection.
  *
  *	0     socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
  *	+0    bind(3, ..., ...) = 0
@@ -12,12 +12,12 @@
  *	+0    accept(3, ..., ...) = 4
  *	+.2~+.3 > ...
  *
- * "<" is what the peer sends, ">" what the kernel has to. A segment that is
- * expected without options has none, with <...> whichever; a window that is not
- * given is not compared. selftests/README tells what else there is.
+ * "<" is a segment of the peer, ">" one that the kernel must send. A segment that is
+ * expected without options has none, with <...> any; a window that is not given is
+ * not compared. selftests/README has the rest.
  *
- * scriptparse.c reads events, scriptcall.c makes calls, scriptassert.c judges
- * what is between %{ and }%, script.c does it all in time.
+ * scriptparse.c reads events, scriptcall.c makes calls, scriptassert.c evaluates
+ * what is between %{ and }%, script.c does all of it in time.
  */
 #ifndef SELFTESTS_LIB_SCRIPT_H
 #define SELFTESTS_LIB_SCRIPT_H

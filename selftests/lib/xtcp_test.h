@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * xtcp_test: what a test program includes, once, and nothing else of lib/.
+ * xtcp_test: the only header of lib/ that a test program includes, once.
  *
  *	#include "lib/xtcp_test.h"
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * handshake: how a connection opens, segment by segment and second by second.
+ * handshake: the opening of a connection, segment by segment and second by second.
  * RFC 9293 3.4, 3.5, 3.10.7.2-4; RFC 6298 (timers), RFC 6528 (ISN).
  */
 /* vm: wires v6 mapped */

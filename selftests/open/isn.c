@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * isn: initial sequence numbers. RFC 9293 3.4.1, RFC 6528: ISN = M + F(4-tuple,
- * secret), M a clock. And the timestamps' offsets, RFC 7323 5.4.
+ * secret), M a clock. And the offsets of timestamps, RFC 7323 5.4.
  *
  * Unloads the module and loads it again.
  */

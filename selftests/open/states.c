@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * states: every call and every segment in the states of an opening: CLOSED,
- * LISTEN, SYN-SENT, SYN-RECEIVED, and half-open, which is SYN-RECEIVED as a
- * listener's record. RFC 9293 3.10.1-5, 3.10.7.1-4; RFC 5961 3, 4.
+ * states: every call and every segment in the states of an opening: CLOSED, LISTEN,
+ * SYN-SENT, SYN-RECEIVED, and half-open, which is SYN-RECEIVED as a record. RFC 9293
+ * 3.10.1-5, 3.10.7.1-4; RFC 5961 3, 4.
  */
 /* vm: wires v6 families */
 #include "lib/xtcp_test.h"

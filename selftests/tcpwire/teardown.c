@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: smp=2 timeout=600 */
 /*
- * teardown: the TCP wire's hook, its ports and the module come and go under
- * load, on two CPUs: servers of xtcp are killed and come back, the module is
- * unloaded between them, namespaces end with connections in them, while the
- * kernel's own TCP talks to all of these ports, and to itself. None of the
- * latter's bytes may be lost or wrong, and nothing may be left.
+ * teardown: the TCP wire's hook, its ports and the module come and go under load, on
+ * two CPUs: servers of xtcp are killed and started again, the module is unloaded
+ * between them, namespaces end with connections in them, while the kernel's TCP
+ * connects to all of these ports, and to itself. None of the latter's bytes may be
+ * lost or wrong, and nothing may be left.
  *
- * Real time: XTCP_STRESS_S seconds (4 if not said).
+ * Real time: XTCP_STRESS_S seconds (4 by default).
  *
- * The kernel patches its code when the first hook of a kind comes and when the
- * last one goes, and an emulator with several threads (QEMU 7.2) may go on to
- * execute the breakpoint that stood there meanwhile ("Oops: int3" in
- * ip_local_deliver). So other hooks stay all the while.
+ * The kernel patches its code when the first hook of a kind is registered and when
+ * the last one is unregistered, and an emulator with several threads (QEMU 7.2) may
+ * still execute the breakpoint of meanwhile ("Oops: int3" in ip_local_deliver). So
+ * other hooks stay all the while.
  */
 #include "lib/xtcp_test.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: short */
 /*
- * vanish: between the hook and the protocol's handler. A queue to user space,
- * behind the hook, holds a segment there: its header has the native wire's
- * number, and its owner may go before it goes on. LC-116.
+ * vanish: between the hook and the protocol's handler. A queue to user space, behind
+ * the hook, holds a segment there: its header has the native wire's number, and its
+ * connection or port may go away meanwhile. LC-116.
  */
 #include "lib/xtcp_test.h"
 

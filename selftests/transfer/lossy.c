@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lossy: whole transfers between two namespaces over a path that loses,
- * duplicates, reorders, damages and delays, every byte compared; and across
- * the end of the sequence space. LC-25, 50, 52, 55, 100.
+ * lossy: whole transfers between two namespaces over a path that loses, duplicates,
+ * reorders, damages and delays packets, every byte compared; and across the wrap of
+ * sequence numbers. LC-25, 50, 52, 55, 100.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vm: wires families smp=2 */
 /*
- * lossy_smp: transfers on two CPUs that really run side by side, over a path
- * that loses and reorders: softirq of one against system calls of the other.
- * LC-100. In real time: nothing here is about when. XTCP_TEST_LARGE says how many
- * bytes one of them carries (4 MiB).
+ * lossy_smp: transfers on two CPUs in parallel, over a path that loses and reorders:
+ * the softirq of one CPU against system calls of the other. LC-100. In real time: no
+ * test depends on times. XTCP_TEST_LARGE is the number of bytes of the largest
+ * transfer (4 MiB).
  */
 #include "lib/xtcp_test.h"
 #include "lib/program.h"

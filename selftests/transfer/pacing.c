@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pacing: how fast segments leave: SO_MAX_PACING_RATE, with and without the
- * qdisc fq, and the rate that a connection gives itself; TCP_NOTSENT_LOWAT.
+ * pacing: the rate at which segments leave: SO_MAX_PACING_RATE, with and without the
+ * qdisc fq, and the connection's own rate; TCP_NOTSENT_LOWAT.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

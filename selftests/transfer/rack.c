@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rack: losses found by time and by probing, and reductions that are taken
- * back. RFC 8985 (RACK-TLP), 6937 (PRR), 5682 (F-RTO), 3522 (Eifel), 2883 and
- * 3708 (D-SACK), 2018 (SACK blocks that can't be). All is Linux's behaviour,
- * and the kernel's TCP passes this, too, but for its coarser clock.
+ * rack: losses found by time and by probing, and reductions that are undone. RFC
+ * 8985 (RACK-TLP), 6937 (PRR), 5682 (F-RTO), 3522 (Eifel), 2883 and 3708 (D-SACK),
+ * 2018 (invalid SACK blocks). All is Linux's behaviour, and the kernel's TCP passes
+ * this, too, but for its coarser clock.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * recovery: what duplicate ACKs and SACK blocks make the sender do, and how
- * much it has in flight meanwhile. RFC 5681 3.2 (fast retransmit), 6582
- * (NewReno), 3042 (limited transmit), 6675 (what SACK says is lost), 2018 8
- * (reneging).
+ * recovery: the sender's reaction to duplicate ACKs and SACK blocks, and how much it
+ * has in flight meanwhile. RFC 5681 3.2 (fast retransmit), 6582 (NewReno), 3042
+ * (limited transmit), 6675 (losses by SACK), 2018 8 (reneging).
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

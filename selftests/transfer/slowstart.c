@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * slowstart: how the congestion window begins and grows, and what a timeout or
- * a pause leaves of it. RFC 6928 (initial window), 5681 3.1 (slow start and
- * congestion avoidance), 4.1 (restart after idle). Losses without a timeout are
- * recovery.c's.
+ * slowstart: how the congestion window begins and grows, and its size after a
+ * timeout or a pause. RFC 6928 (initial window), 5681 3.1 (slow start and congestion
+ * avoidance), 4.1 (restart after idle). recovery.c has losses without a timeout.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * matrix: each system call in each state of a connection, on the kernel's TCP and on
- * xtcp beside it, in one namespace. What they answer must be the same, but for
- * what the table of differences names with its reason; one that is not seen any
- * more must leave that table. Stock has learnt this or that with time: the table
- * is about 6.12's, which is the debug kernel's.
+ * xtcp beside it, in one namespace. The results must be equal, except where the
+ * table of differences gives a reason; a difference that is gone must leave that
+ * table. The kernel's TCP changes with time: the table is of 6.12, the release of
+ * the debug kernel.
  *
  * vm: families debug timeout=600
  */

@@ -3,10 +3,10 @@
 /*
  * preload: the decisions of xtcp-run's library, call by call.
  *
- * The library's source is compiled into this program under other names, and what it
- * takes for the C library's functions is this file's: they note what they were asked
- * and answer what the test wants. No socket is opened, so neither the module nor the
- * network has a say. selftests/user/launcher.sh has the real programs.
+ * The library's source is compiled into this program under other names, and this
+ * file supplies what the library takes for functions of the C library: they record
+ * the calls and return what the test wants. No socket is opened, so neither the
+ * module nor the network matters. selftests/user/launcher.sh has the real programs.
  */
 #include "lib/xtcp_test.h"
 

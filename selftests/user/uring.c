@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * uring: io_uring's sends without copies, from registered buffers. An skb holds
- * no reference of its own to such a page, and the peer, or the next call, may
- * divide the skb. 6.12 and later; before, io_uring refuses (EOPNOTSUPP).
+ * uring: io_uring's sends without copies, from registered buffers. An skb holds no
+ * reference of its own to such a page, and the peer, or the next call, may split the
+ * skb. 6.12 and later; before, io_uring refuses (EOPNOTSUPP).
  *
- * A device that hands an skb on makes its pages real first, tun and veth among
- * them: so netem drops all that the kernel sends, and the peer acknowledges it
- * unseen.
+ * A device that hands an skb on takes references to its pages first, tun and veth
+ * among them: so netem drops all that the kernel sends, and the peer acknowledges it
+ * unread.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
