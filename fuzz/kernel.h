@@ -379,6 +379,10 @@ struct inet_sock {
 	u64		cork[23];
 };
 
+static inline void sock_owned_by_me(const struct sock *sk)
+{
+}
+
 static inline struct net *sock_net(const struct sock *sk)
 {
 	return sk->sk_net;

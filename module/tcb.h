@@ -734,6 +734,18 @@ static inline bool xtcp_flow_is_still(const struct net *net,
 	return xtcp_flow_is_named(flow, key) && xtcp_flow_is_of(flow, net);
 }
 
+/**
+ * xtcp_assert_owned - complain unless the caller may change a socket
+ * @sk: socket
+ *
+ * The caller holds the socket lock: as its owner, or the spinlock in softirq.
+ * Checked with lockdep only; no code otherwise.
+ */
+static inline void xtcp_assert_owned(const struct sock *sk)
+{
+	sock_owned_by_me(sk);
+}
+
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 {
 	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;

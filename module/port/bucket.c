@@ -165,6 +165,7 @@ static struct xtcp_port **list_at(struct xtcp_port_chain *chain, u16 num,
 struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
 				    u16 num, __be32 laddr)
 {
+	lockdep_assert_held(&chain->lock);
 	return likely(!chain->crowded) ?
 	       chain->first : *table_list(table_of(chain, num), laddr);
 }
@@ -178,6 +179,7 @@ struct xtcp_port *xtcp_port_list_at(const struct xtcp_port_chain *chain,
  */
 unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num)
 {
+	lockdep_assert_held(&chain->lock);
 	return likely(!chain->crowded) ? 1 : 1U << table_of(chain, num)->bits;
 }
 
@@ -193,6 +195,7 @@ unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num)
 struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,
 				 unsigned int i)
 {
+	lockdep_assert_held(&chain->lock);
 	return likely(!chain->crowded) ?
 	       chain->first : table_of(chain, num)->lists[i];
 }
@@ -349,6 +352,7 @@ bool xtcp_port_is_private(const struct xtcp_port_chain *chain, u16 num,
 {
 	const struct xtcp_port *port;
 
+	lockdep_assert_held(&chain->lock);
 	if (unlikely(chain->crowded))
 		return table_of(chain, num)->nr_private[class_is_tcp(class)];
 	for (port = chain->first; port; port = port->next)
@@ -517,6 +521,7 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 {
 	struct xtcp_port *port = xtcp_sk(sk)->port;
 
+	lockdep_assert_held(&chain->lock);
 	xtcp_port_set_listens(sk, false);
 	__sk_del_bind_node(sk);
 	if (hlist_empty(&port->owners))

@@ -30,6 +30,7 @@
  */
 void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	*claim = (struct xtcp_claim) {
 		.sk		= sk,
 		.at		= xtcp_bind_addr_of_sk(sk),

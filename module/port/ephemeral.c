@@ -58,6 +58,7 @@ static void range_init(struct xtcp_port_range *range, const struct sock *sk,
  */
 void xtcp_port_range_bind(struct xtcp_port_range *range, const struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	range->counter = NULL;
 	range_init(range, sk, get_random_u32(), true);
 }
@@ -77,6 +78,7 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 	struct xtcp_key key __uninitialized;
 	u64 offset;
 
+	xtcp_assert_owned(sk);
 	xtcp_key_from_flow(&key, &xs->flow);
 	offset = xtcp_isn_port_offset(sock_net(sk), xs->af, &key);
 	range->counter = &perturb[offset & (XTCP_PERTURB_SLOTS - 1)];

@@ -96,6 +96,7 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 {
 	u32 most = xs->rcv_wnd / (2U * xs->rcv_mss);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	segs = min(segs, most ?: 2U);
 	xs->quickack = max_t(u32, xs->quickack, segs);
 	xs->pingpong = 0;
@@ -111,6 +112,7 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
  */
 void xtcp_ack_refused(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	xtcp_ack_quickly(xtcp_sk(sk), QUICKACKS_MAX);
 }
 
@@ -185,6 +187,7 @@ void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool owed = xs->ack & XTCP_ACK_PENDING;
 
+	xtcp_assert_owned(sk);
 	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
 	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->rcv_mss)
@@ -205,6 +208,7 @@ void xtcp_ack_fin_received(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	/* The user's next segment answers everything. */
 	xs->pingpong = 1;
 	xs->ack |= XTCP_ACK_PENDING;
@@ -223,6 +227,7 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if ((u32)div_u64(now_ns, NSEC_PER_MSEC) - xs->last_payload_ms < xs->ato_ms)
 		xs->pingpong = 1;
 }
@@ -236,6 +241,7 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
  */
 void xtcp_ack_now(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
 
@@ -246,6 +252,7 @@ void xtcp_ack_now(struct sock *sk)
  */
 void xtcp_ack_ahead(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
 }
 
@@ -257,6 +264,7 @@ void xtcp_ack_ahead(struct sock *sk)
  */
 void xtcp_ack_wait(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
 	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
 		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
@@ -374,6 +382,7 @@ void xtcp_ack_forgetting(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->acks_merged <= DUPLICATES_ENOUGH)
 		return;
 	xs->acks_merged--;
@@ -393,6 +402,7 @@ void xtcp_ack_flush(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!(xs->ack & XTCP_ACK_PENDING))
 		return;
 	if (!ack_is_due(sk)) {
@@ -419,6 +429,7 @@ void xtcp_ack_deferred(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if ((xs->ack & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_output_ack(sk);
 }
@@ -434,6 +445,7 @@ bool xtcp_ack_is_read(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss)
 		return true;
 	return (xs->ack & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
@@ -449,6 +461,7 @@ bool xtcp_ack_is_read(const struct sock *sk)
  */
 void xtcp_ack_reader_waits(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (xtcp_sk(sk)->ack & XTCP_ACK_SOON)
 		xtcp_output_ack(sk);
 }
@@ -461,6 +474,7 @@ void xtcp_ack_sent(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if ((xs->ack & XTCP_ACK_PENDING) && xs->quickack) {
 		xs->quickack--;
 		if (!xs->quickack)
@@ -482,6 +496,7 @@ void xtcp_ack_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!(xs->ack & XTCP_ACK_PENDING) ||
 	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			      XTCP_STATEF(XTCP_LISTEN)))

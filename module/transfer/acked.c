@@ -211,6 +211,7 @@ void xtcp_acked_init(struct xtcp_sock *xs)
  */
 void xtcp_acked_wake_writer(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	/* Pairs with the writer, which sets SOCK_NOSPACE and looks again. */
 	smp_mb();
 	if (!sk->sk_socket || !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
@@ -440,6 +441,7 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_acked a __uninitialized;
 
+	xtcp_assert_owned(sk);
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
 	if (ack_is_last(xs, seg)) {
@@ -500,6 +502,7 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg)
 {
+	xtcp_assert_owned(sk);
 	xtcp_probe_answered(sk);
 	WRITE_ONCE(sk->sk_err_soft, 0);
 	update_window(sk, seg);

@@ -101,6 +101,7 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 share = ((u64)skb->len << XTCP_SHARE_SHIFT) / skb->truesize;
 
+	xtcp_assert_owned(sk);
 	WRITE_ONCE(xs->rcv_share, clamp(share, 1U, U8_MAX));
 	xs->read_per_rtt = min(xs->read_per_rtt,
 			       xtcp_autotune_payload_in(xs, sk->sk_rcvbuf));
@@ -213,6 +214,7 @@ void xtcp_autotune_read(struct sock *sk)
 	u32 now = tick_of(xs->last_rcv_ns);
 	s32 read;
 
+	xtcp_assert_owned(sk);
 	if (!xs->rcv_rtt || !xs->read_per_rtt ||
 	    now - xs->read_tick < xs->rcv_rtt >> 3)
 		return;
@@ -266,6 +268,7 @@ void xtcp_autotune_send(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 want;
 
+	xtcp_assert_owned(sk);
 	if ((sk->sk_userlocks & SOCK_SNDBUF_LOCK) ||
 	    sk_under_memory_pressure(sk) ||
 	    sk_memory_allocated(sk) >= sk_prot_mem_limits(sk, 0))

@@ -60,6 +60,7 @@ u32 xtcp_burst_goal(const struct sock *sk)
 	u32 most = max(sk->sk_gso_max_size, xs->mss);
 	u32 half = xs->snd_wnd_max / 2;
 
+	xtcp_assert_owned(sk);
 	if (sk->sk_gso_max_segs <= 1)
 		return xs->mss;
 	if (half)
@@ -95,6 +96,7 @@ u32 xtcp_burst_segs(const struct sock *sk)
 	u32 most = device_segs(sk);
 	u32 segs;
 
+	xtcp_assert_owned(sk);
 	if (rate == ~0UL || most == 1)
 		return most;
 	segs = paced_bytes(sk, rate) / xtcp_sk(sk)->mss;
@@ -140,6 +142,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	s32 window;
 	u32 limit;
 
+	xtcp_assert_owned(sk);
 	if (skb->len <= xs->mss || xs->recovery != XTCP_RECOVERY_NONE ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)

@@ -219,6 +219,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct dst_entry *dst;
 
+	xtcp_assert_owned(sk);
 	if (!ops)
 		return -ENOENT;
 	dst = route_of(xs);
@@ -295,6 +296,7 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xtcp_recovery_reduces(xs))
 		xs->prr_out += segs;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
@@ -332,6 +334,7 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 	bool full = window_was_full(xs);
 	u32 cwnd = xs->cwnd;
 
+	xtcp_assert_owned(sk);
 	if (!full && (xs->cwnd >= xs->ssthresh || xs->cwnd >= 2 * prior_pipe))
 		return;
 	if (!acked_segs)
@@ -348,6 +351,7 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
  */
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->congestion->rtt)
 		xs->congestion->rtt(xs, rtt_us);
 }
@@ -366,6 +370,7 @@ u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
 	u32 limit = min(xs->ssthresh, window_limit(xs));
 	u32 room = limit > xs->cwnd ? min(segs, limit - xs->cwnd) : 0;
 
+	xtcp_assert_owned(&xs->inet.sk);
 	WRITE_ONCE(xs->cwnd, xs->cwnd + room);
 	return xs->cwnd < xs->ssthresh ? 0 : segs - room;
 }
@@ -380,6 +385,7 @@ void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
 {
 	u32 more;
 
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->cwnd_cnt += segs;
 	if (xs->cwnd_cnt < per_segment)
 		return;
@@ -420,6 +426,7 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 idle_ns, quiet_ns;
 
+	xtcp_assert_owned(sk);
 	if (!xs->last_snd_ns)
 		return;
 	/*

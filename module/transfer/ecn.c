@@ -72,6 +72,7 @@ u8 xtcp_ecn_offer(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->ecn_ok = XTCP_KNOB(sock_net(sk), ecn) == 1 ||
 		     xtcp_ecn_route_asks(__sk_dst_get(sk));
 	return xtcp_ecn_offered(xs);
@@ -85,6 +86,7 @@ u8 xtcp_ecn_offer(struct sock *sk)
  */
 u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xs->ecn_ok ? ECN_SETUP : 0;
 }
 
@@ -100,6 +102,7 @@ u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
  */
 u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags)
 {
+	xtcp_assert_owned(sk);
 	if ((flags & ECN_SETUP) == ECN_SETUP &&
 	    XTCP_KNOB(sock_net(sk), ecn_fallback))
 		flags &= ~ECN_SETUP;
@@ -118,6 +121,7 @@ void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	u8 agrees = seg->flags & XTCP_ACK ? XTCP_ECE : ECN_SETUP;
 
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->ecn_ok = xs->ecn_ok && ((seg->flags & ECN_SETUP) == agrees ||
 				    seg->opt.ecn);
 }
@@ -131,6 +135,7 @@ void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
  */
 u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	flags &= ~ECN_SETUP;
 	return flags | XTCP_ACK | (xs->ecn_ok ? XTCP_ECE : 0);
 }
@@ -169,6 +174,7 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
  */
 u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->ecn_echo)
 		*flags |= XTCP_ECE;
 	if (!new_data)
@@ -187,6 +193,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
  */
 void xtcp_ecn_reduced(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->ecn_cwr = xs->ecn_ok;
 }
 
@@ -216,6 +223,7 @@ bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
  */
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->ecn_echo = 0;
 	if (seg->seq != seg->end)
 		xs->ack |= XTCP_ACK_NOW;
@@ -233,6 +241,7 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	switch (xs->af->ecn(skb)) {
 	case INET_ECN_NOT_ECT:
 		if (xs->ecn_seen)

@@ -87,6 +87,7 @@ bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *acked = NULL;
 
+	xtcp_assert_owned(sk);
 	if (sk->sk_state != XTCP_ESTABLISHED || !payload_is_expected(xs, seg) ||
 	    !flight_is_plain(xs))
 		return false;

@@ -95,6 +95,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 probe_ns, rto_ns;
 
+	xtcp_assert_owned(sk);
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
 	    !lossprobe_is_on(knobs))
 		return false;
@@ -162,6 +163,7 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!xs->in_flight)
 		return;
 	if (!xs->probe_out && nothing_is_missing(xs) && probe_send(sk)) {
@@ -199,6 +201,7 @@ void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (seq_before(xs->snd_una, xs->probe_seq))
 		return;
 	if (!xs->probe_resent || a->dsack_of_probe)

@@ -103,6 +103,7 @@ void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (unlikely(xs->cookie_held))
 		return;
 	held_by(xs, what_holds(sk), now_ns);
@@ -118,6 +119,7 @@ void xtcp_meter_pushed(struct sock *sk, u64 now_ns, bool was_idle)
  */
 void xtcp_meter_started(struct xtcp_sock *xs, u64 now_ns)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (unlikely(xs->cookie_held))
 		return;
 	held_by(xs, XTCP_HELD_PATH, now_ns);
@@ -167,6 +169,7 @@ void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 	u32 span = (u32)(now_ns >> ROUND_SHIFT) - xs->round;
 	u32 rtt = ((u64)(xs->srtt_us >> 3) * NSEC_PER_USEC) >> ROUND_SHIFT;
 
+	xtcp_assert_owned(sk);
 	if (unlikely(xs->cookie_held) || (xs->in_flight && span < rtt))
 		return;
 	rate_take(sk, prior_pipe, span);
@@ -191,6 +194,7 @@ static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
  */
 void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->cookie_held)
 		return;
 	info->tcpi_rwnd_limited = spent_us(xs, XTCP_HELD_PEER);

@@ -97,6 +97,7 @@ void xtcp_mtuprobe_init(struct sock *sk)
  */
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->mtu_high > most)
 		xs->mtu_high = most;
 	return xs->mtu_searched ? min_t(u32, most, xs->mtu_low) : most;
@@ -116,6 +117,7 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 	u32 options = xtcp_output_option_size(sk);
 	int mss;
 
+	xtcp_assert_owned(sk);
 	if (!XTCP_KNOB(net, mtu_probing))
 		return;
 	if (xs->mtu_searched) {
@@ -158,6 +160,7 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 options, payload, need, pipe;
 
+	xtcp_assert_owned(sk);
 	*wait = false;
 	if (likely(!xs->mtu_searched) || xs->mtu_probe ||
 	    xs->recovery != XTCP_RECOVERY_NONE || xs->cwnd < PROBE_CWND_MIN ||
@@ -191,6 +194,7 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
  */
 void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->mtu_probe = payload_len + xtcp_output_option_size(xtcp_to_sk(xs));
 	xs->mtu_probe_end = xs->snd_nxt;
 	WRITE_ONCE(xs->cwnd, xs->cwnd - 1);
@@ -210,6 +214,7 @@ void xtcp_mtuprobe_acked(struct sock *sk)
 	u32 options = xtcp_output_option_size(sk);
 	u64 bytes;
 
+	xtcp_assert_owned(sk);
 	if (seq_before(xs->snd_una, xs->mtu_probe_end))
 		return;
 	bytes = (u64)xs->cwnd * (xs->mss + options + header);
@@ -233,6 +238,7 @@ bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs)
 {
 	u32 options = xtcp_output_option_size(&xs->inet.sk);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	return unlikely(xs->mtu_probe) && xs->recovery <= XTCP_RECOVERY_DISORDER &&
 	       seq_add(xs->snd_una, xs->mtu_probe - options) ==
 	       xs->mtu_probe_end;
@@ -248,6 +254,7 @@ void xtcp_mtuprobe_failed(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->mtu_high = xs->mtu_probe - 1;
 	xs->mtu_probe = 0;
 	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);

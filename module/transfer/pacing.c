@@ -79,6 +79,7 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 wait_us = early_us(xs, xtcp_now_ns());
 
+	xtcp_assert_owned(sk);
 	if (!wait_us)
 		return false;
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
@@ -96,6 +97,7 @@ bool xtcp_pacing_must_wait(struct sock *sk)
  */
 u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
 {
+	xtcp_assert_owned(sk);
 	return now_ns + early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
 }
 
@@ -111,6 +113,7 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 	u32 now_us = xtcp_now_us();
 	s32 late_us;
 
+	xtcp_assert_owned(sk);
 	if (!xs->paced)
 		xs->pace_us = now_us;
 	xs->paced = 1;
@@ -137,6 +140,7 @@ void xtcp_pacing_update(struct sock *sk)
 	bool starts = xs->cwnd < xs->ssthresh / 2;
 	u64 rate = (u64)xs->mss * (USEC_PER_SEC / 100 << 3);
 
+	xtcp_assert_owned(sk);
 	rate *= starts ? XTCP_KNOB(sock_net(sk), pacing_ss_ratio) :
 			 XTCP_KNOB(sock_net(sk), pacing_ca_ratio);
 	rate *= max(xs->cwnd, xs->in_flight);
@@ -152,6 +156,7 @@ void xtcp_pacing_update(struct sock *sk)
  */
 void xtcp_pacing_timeout(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return;
 	xtcp_recovery_resume(sk);

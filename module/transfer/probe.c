@@ -94,6 +94,7 @@ void xtcp_probe_window_check(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk) ||
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
@@ -150,6 +151,7 @@ void xtcp_probe_window_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk))
 		return;
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
@@ -221,6 +223,7 @@ static void keepalive_arm(struct sock *sk, u64 delay_ns)
  */
 void xtcp_probe_keepalive_set(struct sock *sk, int on)
 {
+	xtcp_assert_owned(sk);
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
@@ -238,6 +241,7 @@ void xtcp_probe_keepalive_set(struct sock *sk, int on)
  */
 void xtcp_probe_keepalive_start(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (sock_flag(sk, SOCK_KEEPOPEN))
 		keepalive_arm(sk, keep_idle_ns(sk));
 }
@@ -270,6 +274,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 idle_ns, left_ns, need_ns = keep_idle_ns(sk);
 
+	xtcp_assert_owned(sk);
 	if (!sock_flag(sk, SOCK_KEEPOPEN))
 		return;
 	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_sendq_is_idle(sk)) {

@@ -36,6 +36,7 @@
  */
 u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xtcp_recovery_reduces(xs))
 		return xs->ssthresh;
 	return max(xs->ssthresh, (xs->cwnd >> 1) + (xs->cwnd >> 2));
@@ -50,6 +51,7 @@ u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
  */
 void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
 	xs->cwnd_cnt = 0;
@@ -71,6 +73,7 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 	s32 room = xs->ssthresh - pipe;
 	s32 count;
 
+	xtcp_assert_owned(&xs->inet.sk);
 	if (!a->delivered || !xs->prior_cwnd)
 		return;
 	xs->prr_delivered += a->delivered;
@@ -98,6 +101,7 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
  */
 void xtcp_prr_end(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->ssthresh != U32_MAX &&
 	    (xs->undo_armed || xs->recovery == XTCP_RECOVERY_REDUCTION))
 		WRITE_ONCE(xs->cwnd, xs->ssthresh);

@@ -97,6 +97,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 {
 	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	if (!cb->sent_ns)
 		return rtt_us;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
@@ -120,6 +121,7 @@ void xtcp_rack_window_adapt(struct xtcp_sock *xs)
 {
 	u8 recovery = XTCP_KNOB(sock_net(xtcp_to_sk(xs)), recovery);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	if (recovery & RECOVERY_STATIC_WINDOW)
 		return;
 	if (xs->rack_dsack && !seq_before(xs->snd_una, xs->rack_round)) {
@@ -173,6 +175,7 @@ u64 xtcp_rack_detect(struct sock *sk)
 	u64 now_ns = xtcp_now_ns();
 	struct sk_buff *skb, *next;
 
+	xtcp_assert_owned(sk);
 	xs->rack_advanced = 0;
 	list_for_each_entry_safe(skb, next, &xs->sent_order,
 				 tcp_tsorted_anchor) {
@@ -201,6 +204,7 @@ bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	return xtcp_rack_is_on(xs) &&
 	       !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
 	       rack_left_ns(xs, skb, 0, xtcp_now_ns()) > 0;

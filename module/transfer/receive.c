@@ -131,6 +131,7 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!xs->sack_ok || !XTCP_KNOB(sock_net(sk), dsack) ||
 	    !seq_before(start, end))
 		return;
@@ -443,6 +444,7 @@ static void receive_prepare(struct sock *sk, struct sk_buff *skb,
 void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg)
 {
+	xtcp_assert_owned(sk);
 	receive_prepare(sk, skb, seg);
 	receive_in_order(sk, skb);
 }
@@ -463,6 +465,7 @@ void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	enum skb_drop_reason why;
 
+	xtcp_assert_owned(sk);
 	receive_prepare(sk, skb, seg);
 	if (!seq_after(cb->end, xs->rcv_nxt)) {
 		/* All of it was received before: our ACK was lost (LC-24, 52). */

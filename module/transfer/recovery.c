@@ -140,6 +140,7 @@ void xtcp_recovery_init(struct xtcp_sock *xs)
  */
 void xtcp_recovery_passed(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->recovery <= XTCP_RECOVERY_DISORDER &&
 	    seq_after(xs->snd_una, xs->recover))
 		xs->recover = seq_sub(xs->snd_una, 1);
@@ -153,6 +154,7 @@ void xtcp_recovery_settle(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->recovery = xs->sacked_out || xs->lost_out ||
 		       xtcp_undo_any_resent(sk) ?
 		       XTCP_RECOVERY_DISORDER : XTCP_RECOVERY_NONE;
@@ -228,6 +230,7 @@ void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->prior_ssthresh = 0;
 	if (xs->recovery > XTCP_RECOVERY_DISORDER)
 		return;
@@ -456,6 +459,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	enum xtcp_resend what;
 
+	xtcp_assert_owned(sk);
 	/* A reduction for CE marks stands, even if losses are undone. */
 	if (a->ece)
 		xs->prior_ssthresh = 0;
@@ -540,6 +544,7 @@ void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (what == XTCP_RESEND_NEW) {
 		xtcp_send_push(sk, XTCP_NAGLE_OFF);
 		if (seq_after(xs->snd_nxt, xs->recover))
@@ -560,6 +565,7 @@ void xtcp_recovery_resume(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->recovery >= XTCP_RECOVERY_FAST &&
 	    xs->lost_out > xs->retrans_out)
 		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
@@ -592,6 +598,7 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	bool first = xs->recovery < XTCP_RECOVERY_FAST;
 	bool unknown = xs->recovery <= XTCP_RECOVERY_DISORDER;
 
+	xtcp_assert_owned(sk);
 	xtcp_scoreboard_lose_flight(sk);
 	if (!window_is_reduced(xs)) {
 		xs->prior_ssthresh = xtcp_prr_ssthresh_now(xs);
@@ -629,6 +636,7 @@ void xtcp_recovery_reorder_timeout(struct sock *sk)
 	u32 lost = xs->lost;
 	u64 wait_ns;
 
+	xtcp_assert_owned(sk);
 	if (!xs->in_flight)
 		return;
 	wait_ns = xtcp_rack_detect(sk);
@@ -658,6 +666,7 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->recovery == XTCP_RECOVERY_LOSS || !xs->lost_out)
 		return;
 	xs->recovery = XTCP_RECOVERY_LOSS;

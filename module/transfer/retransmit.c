@@ -70,6 +70,7 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 	u64 user_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 	u64 waited = waited_ns(xs);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	return user_ns > waited ? user_ns - waited : 1;
 }
 
@@ -86,6 +87,7 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
 	u64 gone_ns;
 
+	xtcp_assert_owned(sk);
 	if (xs->bare_out)
 		gone_ns = now_ns - xs->retrans_stamp_ns;
 	else
@@ -107,6 +109,7 @@ void xtcp_retransmit_arm(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
 
+	xtcp_assert_owned(sk);
 	if (!xs->in_flight) {
 		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
 		return;
@@ -129,6 +132,7 @@ void xtcp_retransmit_later(struct sock *sk)
 {
 	u32 delay_us = min(xtcp_sk(sk)->rto_us, LOCAL_RETRY_US);
 
+	xtcp_assert_owned(sk);
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 		       (u64)delay_us * NSEC_PER_USEC);
 }
@@ -146,6 +150,7 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 user_ns;
 
+	xtcp_assert_owned(sk);
 	delay_ns = min(delay_ns + REORDER_SLACK_NS,
 		       (u64)xs->rto_us * NSEC_PER_USEC);
 	xs->waiting = XTCP_WAIT_REORDER;
@@ -179,6 +184,7 @@ bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 	u64 since_ns = xs->retrans_stamp_ns;
 	u64 limit_us;
 
+	xtcp_assert_owned(sk);
 	if (!xs->retransmits)
 		return false;
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
@@ -201,6 +207,7 @@ bool xtcp_retransmit_user_timeout(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	return xtcp_user_timeout_ms(xs) &&
 	       waited_ns(xs) >= (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 }
@@ -221,6 +228,7 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 {
 	u32 retries = XTCP_KNOB(sock_net(sk), orphan_retries);
 
+	xtcp_assert_owned(sk);
 	if (alive)
 		return retries ? retries : ORPHAN_RETRIES;
 	return READ_ONCE(sk->sk_err_soft) ? 0 : retries;
@@ -248,6 +256,7 @@ void xtcp_retransmit_counted(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (sk_rethink_txhash(sk))
 		xs->rehashes++;
 	xs->timeouts++;
@@ -267,6 +276,7 @@ void xtcp_retransmit_counted(struct sock *sk)
  */
 void xtcp_retransmit_settled(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->rto_timed = 0;
 	xs->rto_ms += xtcp_now_ms();
 }
@@ -279,6 +289,7 @@ void xtcp_retransmit_settled(struct xtcp_sock *xs)
  */
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xs->rto_ms + (xs->rto_timed ? xtcp_now_ms() : 0);
 }
 
@@ -355,6 +366,7 @@ static void retransmit_timed_out(struct sock *sk)
  */
 void xtcp_retransmit_timeout(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
 	case XTCP_WAIT_TIMEOUT:
 		retransmit_timed_out(sk);
@@ -383,6 +395,7 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 	u32 base_us = xtcp_rtt_rto_us(xs);
 	u64 waited_ns, rto_ns;
 
+	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmits || !xs->in_flight ||
 	    xs->rto_us <= base_us)
 		return;

@@ -116,6 +116,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	/* Larger samples have no further effect, and SRTT * 8 must fit. */
 	rtt_us = clamp(rtt_us, 1U, XTCP_RTO_MAX_US);
 	if (!xs->srtt_us)
@@ -133,6 +134,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
  */
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return min(xs->min_rtt_us, xs->min_rtt_last_us);
 }
 
@@ -150,6 +152,7 @@ void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
 	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	rtt_us = max(rtt_us, 1U);
 	if (xs->min_rtt_us == U32_MAX) {
 		xs->min_rtt_ms = now_ms;
@@ -180,5 +183,6 @@ u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
  */
 void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	WRITE_ONCE(xs->rto_us, min(xs->rto_us << 1, XTCP_RTO_MAX_US));
 }

@@ -77,6 +77,7 @@ void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp)
 	seq_t high = xtcp_scoreboard_highest(xs);
 	u32 distance;
 
+	xtcp_assert_owned(sk);
 	if (!seq_before(low, high))
 		return;
 	distance = DIV_ROUND_UP((u32)seq_dist(low, high), max(xs->mss, 1U));
@@ -125,6 +126,7 @@ void xtcp_scoreboard_landed(struct sock *sk, const struct xtcp_skb_cb *cb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool known = cb->marks & XTCP_MARK_SACKED;
 
+	xtcp_assert_owned(sk);
 	if (cb->retrans) {
 		a->resent = 1;
 	} else if (!known) {
@@ -156,6 +158,7 @@ void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->sack_ok) {
 		if (a->sent_ns && seq_before(a->late_seq, a->prior_highest))
 			xtcp_scoreboard_reordered(sk, a->late_seq, false);
@@ -180,6 +183,7 @@ void xtcp_scoreboard_duplicate(struct sock *sk, struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 before = xs->sacked_out;
 
+	xtcp_assert_owned(sk);
 	xs->sacked_out++;
 	limit_duplicates(sk, 0);
 	if (xs->sacked_out > before)
@@ -269,6 +273,7 @@ static bool split_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 struct sk_buff *xtcp_scoreboard_covered(struct sock *sk, struct sk_buff *skb,
 					const struct xtcp_sack_block *b)
 {
+	xtcp_assert_owned(sk);
 	while (skb && seq_before(xtcp_cb(skb)->seq, b->start)) {
 		if (xtcp_sendq_segs(skb) > 1 &&
 		    !(xtcp_cb(skb)->marks & XTCP_MARK_SACKED) &&
@@ -379,6 +384,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	unsigned int i = 0;
 
+	xtcp_assert_owned(sk);
 	if (!xs->sack_ok || !seg->opt.nr_sacks)
 		return;
 	if (xtcp_undo_dsack_received(sk, seg, a))
@@ -422,6 +428,7 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_sendq_segs(skb);
 
+	xtcp_assert_owned(sk);
 	if (cb->marks & XTCP_MARK_SACKED)
 		return;
 	if (!(cb->marks & XTCP_MARK_LOST)) {
@@ -450,6 +457,7 @@ void xtcp_scoreboard_lose_oldest(struct sock *sk)
 {
 	struct sk_buff *skb = xtcp_sendq_oldest(sk);
 
+	xtcp_assert_owned(sk);
 	if (xtcp_cb(skb)->marks & XTCP_MARK_LOST)
 		return;
 	if (xtcp_sendq_segs(skb) > 1)
@@ -470,6 +478,7 @@ void xtcp_scoreboard_lose_copies(struct sock *sk, struct sk_buff *skb)
 {
 	u8 marks = xtcp_cb(skb)->marks;
 
+	xtcp_assert_owned(sk);
 	if ((marks & XTCP_MARK_RETRANS) &&
 	    !(marks & (XTCP_MARK_SACKED | XTCP_MARK_LOST)))
 		lose_resent(sk, skb);
@@ -493,6 +502,7 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	u32 above = 0;
 	seq_t judged;
 
+	xtcp_assert_owned(sk);
 	/* It is of an earlier flight: nothing was checked in this one. */
 	if (!seq_between(xs->holes_seq, xs->snd_una, xs->snd_nxt))
 		xs->holes_seq = xs->snd_una;
@@ -545,6 +555,7 @@ void xtcp_scoreboard_lose_flight(struct sock *sk)
 	struct sk_buff *skb;
 	bool reneged = xtcp_cb(oldest)->marks & XTCP_MARK_SACKED;
 
+	xtcp_assert_owned(sk);
 	if (reneged)
 		XTCP_INC(sock_net(sk), SACK_RENEGING);
 	if (reneged || !xs->sack_ok)
@@ -570,6 +581,7 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
+	xtcp_assert_owned(sk);
 	if (!xs->lost_out)
 		return;
 	for (skb = skb_rb_last(&sk->tcp_rtx_queue); skb;
@@ -598,6 +610,7 @@ struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
+	xtcp_assert_owned(sk);
 	if (!xs->lost_out)
 		return NULL;
 	for (skb = xtcp_sendq_find(sk, xs->resend_seq); skb;

@@ -311,6 +311,7 @@ bool xtcp_send_has_room(struct sock *sk)
 	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	return skb && min(skb->len, xs->mss) <= usable_window(xs) &&
 	       usable_window(xs) > 0;
 }
@@ -330,6 +331,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 	bool whole;
 	s32 len;
 
+	xtcp_assert_owned(sk);
 	if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
 		return false;
 	refresh_mss(sk);
@@ -348,6 +350,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
  */
 void xtcp_send_push(struct sock *sk, u8 nagle)
 {
+	xtcp_assert_owned(sk);
 	send_push(sk, xtcp_sk(sk)->nagle | nagle, false);
 }
 
@@ -366,6 +369,7 @@ bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
 	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	return xs->in_flight && xs->held == XTCP_HELD_PATH && skb &&
 	       nagle_holds(sk, skb, xs->nagle | nagle);
 }
@@ -384,6 +388,7 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	return !xtcp_sendq_has_unsent(sk) && !xs->in_flight &&
 	       bytes <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
 	       xs->recovery == XTCP_RECOVERY_NONE &&
@@ -408,6 +413,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 now_ns = xtcp_now_ns();
 
+	xtcp_assert_owned(sk);
 	xtcp_cb(skb)->flags |= XTCP_PSH;
 	xs->nagle &= ~XTCP_NAGLE_LARGE;
 	xtcp_sendq_number(sk, skb);
@@ -433,6 +439,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_send_override(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	send_push(sk, XTCP_NAGLE_PUSH, true);
 }
 
@@ -450,6 +457,7 @@ void xtcp_send_syn(struct sock *sk)
 	/* Start of connect(); the SYN's timestamp echo is compared with it. */
 	u64 now_ns = xs->last_snd_ns;
 
+	xtcp_assert_owned(sk);
 	xs->snd_una = xs->iss;
 	xs->snd_nxt = xs->iss;
 	xs->snd_sml = xs->iss;
@@ -502,6 +510,7 @@ void xtcp_send_fin(struct sock *sk, struct sk_buff *spare)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool alone = !skb && fin_may_go_bare(sk);
 
+	xtcp_assert_owned(sk);
 	if (xs->fin_queued) {
 		consume_skb(spare);
 		return;
@@ -589,6 +598,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	u32 segs;
 	int err;
 
+	xtcp_assert_owned(sk);
 	if (xtcp_smallqueue_holds_copy(sk, skb))
 		return -EBUSY;
 	refresh_mss(sk);
@@ -636,6 +646,7 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	int err = xtcp_send_again(sk, skb, segs_max);
 	u32 segs = xtcp_sendq_segs(skb);
 
+	xtcp_assert_owned(sk);
 	if (err)
 		return err;
 	if (!(cb->marks & XTCP_MARK_RETRANS)) {

@@ -100,6 +100,7 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 {
 	struct sk_buff *skb = xtcp_sendq_alloc(linear, gfp);
 
+	xtcp_assert_owned(sk);
 	if (skb && sk_wmem_schedule(sk, skb->truesize))
 		return skb;
 	consume_skb(skb);
@@ -139,6 +140,7 @@ struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
  */
 struct sk_buff *xtcp_sendq_newest(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	return skb_rb_last(&sk->tcp_rtx_queue);
 }
 
@@ -154,6 +156,7 @@ struct sk_buff *xtcp_sendq_find(struct sock *sk, seq_t seq)
 	struct rb_node *node = sk->tcp_rtx_queue.rb_node;
 	struct sk_buff *found = NULL;
 
+	xtcp_assert_owned(sk);
 	while (node) {
 		struct sk_buff *skb = rb_to_skb(node);
 
@@ -177,6 +180,7 @@ void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
+	xtcp_assert_owned(sk);
 	cb->seq = xs->write_seq;
 	cb->end = seq_add(cb->seq, skb->len +
 			  !!(cb->flags & (XTCP_SYN | XTCP_FIN)));
@@ -191,6 +195,7 @@ void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb)
 {
+	xtcp_assert_owned(sk);
 	xtcp_sendq_number(sk, skb);
 	__skb_queue_tail(&sk->sk_write_queue, skb);
 }
@@ -205,6 +210,7 @@ void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xtcp_cb(skb)->flags &= ~XTCP_PSH;
 	xtcp_cb(skb)->end = seq_add(xtcp_cb(skb)->end, bytes);
 	WRITE_ONCE(xs->write_seq, seq_add(xs->write_seq, bytes));
@@ -221,6 +227,7 @@ void xtcp_sendq_drop_empty(struct sock *sk)
 {
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
+	xtcp_assert_owned(sk);
 	if (!skb || skb->len || (xtcp_cb(skb)->flags & XTCP_FIN))
 		return;
 	__skb_unlink(skb, &sk->sk_write_queue);
@@ -237,6 +244,7 @@ void xtcp_sendq_mark_push(struct sock *sk)
 	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!skb)
 		return;
 	xtcp_cb(skb)->flags |= XTCP_PSH;
@@ -253,6 +261,7 @@ void xtcp_sendq_mark_push(struct sock *sk)
  */
 bool xtcp_sendq_wants_push(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return seq_dist(xs->pushed_seq, xs->write_seq) >
 	       (s32)(xs->snd_wnd_max / 2);
 }
@@ -301,6 +310,7 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	tree_add(sk, skb);
 	list_add_tail(&skb->tcp_tsorted_anchor, &xs->sent_order);
 	sendq_recount(xs, 0, xtcp_sendq_segs(skb));
@@ -313,6 +323,7 @@ void xtcp_sendq_fly(struct sock *sk, struct sk_buff *skb)
  */
 void xtcp_sendq_resent(struct sock *sk, struct sk_buff *skb)
 {
+	xtcp_assert_owned(sk);
 	list_move_tail(&skb->tcp_tsorted_anchor, &xtcp_sk(sk)->sent_order);
 }
 
@@ -349,6 +360,7 @@ void xtcp_sendq_fly_bare(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->bare_out = 1;
 	xs->retrans_stamp_ns = now_ns;
 	WRITE_ONCE(xs->in_flight, 1);
@@ -376,6 +388,7 @@ void xtcp_sendq_land_bare(struct sock *sk)
  */
 bool xtcp_sendq_bare_is_fin(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xs->fin_queued && xs->snd_nxt == xs->write_seq;
 }
 
@@ -404,6 +417,7 @@ bool xtcp_sendq_bare_to_skb(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
 
+	xtcp_assert_owned(sk);
 	if (likely(!xs->bare_out))
 		return true;
 	skb = xtcp_sendq_alloc(0, GFP_ATOMIC | __GFP_NOWARN);
@@ -431,6 +445,7 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss)
 {
 	int before = xtcp_sendq_segs(skb);
 
+	xtcp_assert_owned(sk);
 	xtcp_sendq_measure(skb, mss);
 	sendq_recount(xtcp_sk(sk), xtcp_cb(skb)->marks,
 		      (int)xtcp_sendq_segs(skb) - before);
@@ -518,6 +533,7 @@ static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len
  */
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 {
+	xtcp_assert_owned(sk);
 	return sendq_split(sk, skb, len, true);
 }
 
@@ -552,6 +568,7 @@ bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 	bool must = skb_is_at_an_end(sk, skb);
 	struct sk_buff *rest;
 
+	xtcp_assert_owned(sk);
 	if (queue_is_too_big(sk) && !must) {
 		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
 		return false;
@@ -604,6 +621,7 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	const struct xtcp_skb_cb *more = xtcp_cb(next);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 
+	xtcp_assert_owned(sk);
 	/*
 	 * The segments must be countable, and splittable at the same edges. The
 	 * user's own pages are left alone, because making them private copies
@@ -646,6 +664,7 @@ struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len)
 	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
 	struct sk_buff *rest;
 
+	xtcp_assert_owned(sk);
 	while (skb->len < len) {
 		if (skb_queue_is_last(&sk->sk_write_queue, skb) ||
 		    !gather_next(sk, skb))
@@ -701,6 +720,7 @@ u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack)
 	u32 segs = xtcp_sendq_segs(skb);
 	u32 linear;
 
+	xtcp_assert_owned(sk);
 	if (bytes > skb->len || sendq_unshare(sk, skb))
 		return 0;
 	linear = min(bytes, skb_headlen(skb));

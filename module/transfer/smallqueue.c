@@ -86,6 +86,7 @@ static bool smallqueue_stop(struct sock *sk, u32 limit)
  */
 bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
 {
+	xtcp_assert_owned(sk);
 	if (likely(!skb_fclone_busy(sk, skb)))
 		return false;
 	sock_reset_flag(sk, SOCK_USE_WRITE_QUEUE);
@@ -117,6 +118,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	u32 limit = 2 * skb->truesize;
 
+	xtcp_assert_owned(sk);
 	if (smallqueue_bytes(sk) <= limit)
 		return false;
 	limit = max_t(unsigned long, limit,
@@ -146,6 +148,7 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 {
 	const struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
+	xtcp_assert_owned(sk);
 	if (!skb || smallqueue_bytes(sk) <= skb->truesize ||
 	    skb->len >= xtcp_burst_goal(sk) ||
 	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) ||
@@ -162,6 +165,7 @@ bool xtcp_smallqueue_corks(struct sock *sk)
  */
 void xtcp_smallqueue_resume(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return;
 	xtcp_recovery_resume(sk);

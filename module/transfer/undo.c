@@ -53,6 +53,7 @@ void xtcp_undo_init(struct xtcp_sock *xs)
  */
 void xtcp_undo_prepare(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->undo_armed = 1;
 	xs->undo_seq = xs->snd_una;
 	xs->undo_retrans = xs->retrans_out;
@@ -71,6 +72,7 @@ void xtcp_undo_resent(struct sock *sk, u32 segs)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (!xs->undo_ts_set) {
 		xs->undo_ts_set = 1;
 		xs->undo_ts = xtcp_tsval(xs);
@@ -88,6 +90,7 @@ bool xtcp_undo_any_resent(struct sock *sk)
 {
 	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 
+	xtcp_assert_owned(sk);
 	return xtcp_sk(sk)->retrans_out || (oldest && xtcp_cb(oldest)->retrans);
 }
 
@@ -210,6 +213,7 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	struct net *net = sock_net(sk);
 	u32 segs;
 
+	xtcp_assert_owned(sk);
 	if (!block_is_dsack(sk, seg))
 		return false;
 	segs = dsack_segs(xs, b, a);
@@ -270,6 +274,7 @@ bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,
 bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 			   const struct xtcp_acked *a)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->undo_ts_set)
 		return echo_is_before(a, xs->undo_ts);
 	return xs->sack_ok || seq_before(xs->snd_una, xs->recover);
@@ -283,6 +288,7 @@ bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
  */
 bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xs->undo_armed && !xs->undo_retrans;
 }
 
@@ -295,6 +301,7 @@ bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
  */
 bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xs->undo_armed &&
 	       (!xs->undo_retrans || xtcp_undo_was_delayed(xs, a));
 }
@@ -308,6 +315,7 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (absolve)
 		xtcp_scoreboard_absolve(sk);
 	if (xs->prior_ssthresh) {

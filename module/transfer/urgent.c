@@ -95,6 +95,7 @@ void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	s32 at;
 
+	xtcp_assert_owned(sk);
 	if (seg->flags & XTCP_URG)
 		pointer_received(sk, seg);
 	if (xs->urg_state != XTCP_URGENT_AWAITED)
@@ -127,6 +128,7 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	if (sock_flag(sk, SOCK_URGINLINE) || !xs->urg_state ||
 	    xs->urg_state == XTCP_URGENT_READ)
 		return -EINVAL;
@@ -161,6 +163,7 @@ u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 {
 	u32 ahead = seq_dist(seq, xtcp_sk(sk)->urg_seq);
 
+	xtcp_assert_owned(sk);
 	*skip = len && !ahead && !sock_flag(sk, SOCK_URGINLINE);
 	return ahead && ahead < len ? ahead : len;
 }
@@ -171,6 +174,7 @@ u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
  */
 void xtcp_urgent_passed(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->urg_state && seq_after(xs->copied_seq, xs->urg_seq))
 		WRITE_ONCE(xs->urg_state, XTCP_URGENT_NONE);
 }
@@ -186,6 +190,7 @@ void xtcp_urgent_passed(struct xtcp_sock *xs)
  */
 void xtcp_urgent_mark(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	xs->snd_up = xs->write_seq;
 	xs->snd_urgent = 1;
 }
@@ -205,6 +210,7 @@ void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
 {
 	u32 ahead = seq_dist(seq, xs->snd_up);
 
+	xtcp_assert_owned(&xs->inet.sk);
 	if (!seq_before(seq, xs->snd_up))
 		return;
 	if (ahead > POINTER_MAX &&
@@ -220,6 +226,7 @@ void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
  */
 void xtcp_urgent_acked(struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	if (!seq_before(xs->snd_una, xs->snd_up))
 		xs->snd_urgent = 0;
 }

@@ -120,6 +120,7 @@ u32 xtcp_window_select(struct sock *sk)
 	struct window_space buf = window_space_now(sk);
 	u32 wnd = window_next(sk, xtcp_window_left(xs), &buf);
 
+	xtcp_assert_owned(sk);
 	if (!wnd && xs->rcv_wnd)
 		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
 	else if (wnd && !xs->rcv_wnd)
@@ -146,6 +147,7 @@ bool xtcp_window_holds(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct window_space buf = window_space_now(sk);
 
+	xtcp_assert_owned(sk);
 	return window_next(sk, xtcp_window_left(xs), &buf) >= xs->rcv_wnd;
 }
 
@@ -274,6 +276,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 	struct window_space buf;
 	u32 left, next;
 
+	xtcp_assert_owned(sk);
 	if (copied) {
 		xs->rcv_collapsed = 0;
 		xtcp_autotune_read(sk);

@@ -52,6 +52,7 @@ void xtcp_zerocopy_claim(struct sock *sk)
 int xtcp_zerocopy_begin(struct sock *sk, struct msghdr *msg,
 			struct xtcp_zerocopy *zc)
 {
+	xtcp_assert_owned(sk);
 	*zc = (struct xtcp_zerocopy) { };
 #ifdef XTCP_HAS_ZEROCOPY
 	if (likely(!(msg->msg_flags & MSG_ZEROCOPY)) || !msg_data_left(msg))
