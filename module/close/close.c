@@ -265,6 +265,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_family_of(sk)->addr_forget(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
+	xtcp_port_disconnect(sk);
 	xtcp_shadow_reap(sock_net(sk));
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);

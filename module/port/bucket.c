@@ -531,6 +531,23 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 }
 
 /**
+ * xtcp_port_owner_move - a socket keeps its number, at another address
+ * @chain: of the port, locked
+ * @sk: socket with a bucket; doesn't listen
+ * @port: bucket that it moves to, of the same number and wire
+ */
+void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
+			  struct xtcp_port *port)
+{
+	struct xtcp_port *old = xtcp_sk(sk)->port;
+
+	xtcp_port_inherit_shadow(port, old);
+	xtcp_port_set_shared(chain, port, port->shared && old->shared);
+	xtcp_port_owner_del(chain, sk);
+	xtcp_port_owner_add(sk, port);
+}
+
+/**
  * xtcp_port_number - set a socket's local port in all three fields
  * @sk: socket
  * @num: port, or 0

@@ -319,6 +319,8 @@ void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 		   struct xtcp_port *port);
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port);
 void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk);
+void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
+			  struct xtcp_port *port);
 void xtcp_port_set_listens(struct sock *sk, bool listens);
 void xtcp_port_number(struct sock *sk, u16 num);
 

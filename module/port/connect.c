@@ -121,13 +121,8 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
 					  xtcp_port_class(sk), spare);
-		if (port) {
-			xtcp_port_inherit_shadow(port, xs->port);
-			xtcp_port_set_shared(chain, port,
-					     port->shared && xs->port->shared);
-			xtcp_port_owner_del(chain, sk);
-			xtcp_port_owner_add(sk, port);
-		}
+		if (port)
+			xtcp_port_owner_move(chain, sk, port);
 	}
 	xtcp_port_chain_unlock(chain);
 	return err;
@@ -292,4 +287,44 @@ int xtcp_port_connect(struct sock *sk)
 	timewait_end(sock_net(sk), tw);
 	xtcp_port_free(spare);
 	return err;
+}
+
+/* Back to where @sk is bound; without memory it stays where it is. */
+static void move_back(struct sock *sk, struct xtcp_port_chain *chain,
+		      struct xtcp_port **spare)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_port *port;
+
+	port = xtcp_port_get(sock_net(sk), chain, xs->port->num,
+			     xtcp_bind_addr_of_sk(sk),
+			     READ_ONCE(sk->sk_bound_dev_if), xs->port->class,
+			     spare);
+	if (port && port != xs->port)
+		xtcp_port_owner_move(chain, sk, port);
+}
+
+/**
+ * xtcp_port_disconnect - a bound socket has lost its connection's address
+ * @sk: socket; may hold no port
+ *
+ * connect() has moved it to the bucket of that address. If the socket is bound
+ * to any address, it moves back: others look for it at the wildcard.
+ *
+ * Context: socket lock, process.
+ */
+void xtcp_port_disconnect(struct sock *sk)
+{
+	struct xtcp_port *old = xtcp_sk(sk)->port;
+	struct xtcp_port_chain *chain;
+	struct xtcp_port *spare;
+
+	if (!old || xtcp_bind_addrs_equal(xtcp_port_bind_addr(old),
+					xtcp_bind_addr_of_sk(sk)))
+		return;
+	spare = xtcp_port_alloc(old->class, GFP_KERNEL);
+	chain = xtcp_port_chain_lock(sock_net(sk), old->num);
+	move_back(sk, chain, &spare);
+	xtcp_port_chain_unlock(chain);
+	xtcp_port_free(spare);
 }

@@ -23,6 +23,7 @@ int xtcp_port_settle(struct sock *sk);
 int xtcp_port_listen(struct sock *sk);
 void xtcp_port_unlisten(struct sock *sk);
 int xtcp_port_connect(struct sock *sk);
+void xtcp_port_disconnect(struct sock *sk);
 void xtcp_port_inherit(struct sock *child, struct sock *listener);
 void xtcp_port_release(struct sock *sk);
 void xtcp_port_to_timewait(struct sock *sk, struct xtcp_timewait *tw);

@@ -408,6 +408,59 @@ static void range_set(struct __test_metadata *_metadata, int low, int high)
 	ASSERT_EQ(0, sysctl_write(PORT_RANGE, text));
 }
 
+/* connect() to where nobody is. */
+static int refusal(int fd, const char *addr, int port)
+{
+	int err, tries = 100;
+
+	while ((err = socket_connect(fd, addr, port)) == EINPROGRESS || err == EALREADY) {
+		if (!tries--)
+			break;
+		sleep_ms(1);
+	}
+	return err;
+}
+
+/*
+ * A socket bound to any address, which a connect() that failed had given one:
+ * what another one hears that wants the port while it listens.
+ */
+static int wildcard_again_errno(int protocol, int port)
+{
+	int crowd[CROWD], fd = socket_like(protocol, REUSEADDR), err = 0;
+	int other = socket_like(protocol, REUSEADDR);
+	char text[32];
+
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(text, sizeof(text), "127.0.1.%d", 1 + i);
+		crowd[i] = socket_like(protocol, REUSEADDR);
+		err = err ?: socket_bind(crowd[i], text, port);
+	}
+	err = err ?: socket_bind(fd, "", port);
+	if (!err && refusal(fd, "127.0.0.1", port + 1) != ECONNREFUSED)
+		err = 1000;
+	if (!err && socket_listen(fd, 4))
+		err = 2000 + errno;
+	if (!err)
+		err = 3000 + socket_bind(other, "127.0.2.1", port);
+	for (int i = 0; i < CROWD; i++)
+		close(crowd[i]);
+	close(fd);
+	close(other);
+	return err;
+}
+
+/* EADDRINUSE, but for ::ffff:0.0.0.0, which keeps what connect() gave it. */
+TEST_F(port, lc_88_wildcard_again_after_a_failed_connect)
+{
+	int stock;
+
+	self->peer.stock_may_speak = true;
+	anywhere_may_be_bound(_metadata);
+	stock = wildcard_again_errno(IPPROTO_TCP, 7000);
+	EXPECT_EQ(stock, wildcard_again_errno(-1, 7100));
+}
+
 /* An explicitly bound port stays, and when all sockets are gone it is free. */
 TEST_F(port, rfc6056_port_at_many_addresses_is_left_out)
 {
