@@ -5,8 +5,8 @@
  * RFC 9293 3.10.1: a passive OPEN may specify the local address or leave it open.
  *
  * Listeners are in a growing hash table, under local address, port and wire (the
- * listen key), hashed with random numbers. A SYN needs two lookups: under its own
- * address and under the wildcard. So listeners at other addresses of the same port
+ * listen key), hashed with random numbers. A SYN needs two lookups at most: under
+ * its own address and, if no listener there matches, under the wildcard. So listeners at other addresses of the same port
  * cost it nothing, however many of them an unprivileged user creates. Listeners
  * with the same key differ in device and family only, because a SO_REUSEPORT group
  * has one entry, its head. The kernel's array of the group (sk->sk_reuseport_cb)
@@ -315,8 +315,8 @@ void xtcp_lookup_del(struct sock *sk)
 }
 
 /*
- * How well a listener with the right key matches; 0: not at all. A matching device
- * outweighs an address, an address outweighs the family.
+ * How well a listener at the right address matches; 0: not at all. A matching
+ * device outweighs the family.
  */
 static __always_inline unsigned int
 listener_score(const struct sock *sk, const struct xtcp_key *key)
@@ -334,42 +334,32 @@ listener_score(const struct sock *sk, const struct xtcp_key *key)
 			return 0;
 		score += 1;
 	}
-	if (flow->laddr) {
-		if (!laddr_matches(flow, key))
-			return 0;
-		score += 2;
-	}
+	if (flow->laddr && !laddr_matches(flow, key))
+		return 0;
 	if (bound)
-		score += 4;
+		score += 2;
 	return score;
 }
 
-/**
- * struct lookup_best - the best listener found so far
- * @sk: listener, or NULL
- * @score: its listener_score()
- */
-struct lookup_best {
-	struct sock	*sk;
-	unsigned int	score;
-};
-
-/* Search the listeners at @laddr, which is the SYN's own address or 0. */
-static __always_inline void lookup_at(struct xtcp_net *xn,
-				      const struct xtcp_key *key, __be32 laddr,
-				      struct lookup_best *best)
+/* The best match of the listeners at @laddr, the SYN's own address or 0; or NULL. */
+static __always_inline struct sock *lookup_at(struct xtcp_net *xn,
+					      const struct xtcp_key *key,
+					      __be32 laddr)
 {
 	struct listen_key lkey = { laddr, key->lport, key->wire };
 	struct rhlist_head *list, *pos;
 	struct xtcp_listener *ls;
-	unsigned int score;
+	struct sock *best = NULL;
 
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link) {
 		score = listener_score(ls->sk, key);
-		if (score > best->score)
-			*best = (struct lookup_best){ ls->sk, score };
+		if (score > most) {
+			most = score;
+			best = ls->sk;
+		}
 	}
+	return best;
 }
 
 /*
@@ -427,17 +417,17 @@ struct sock *xtcp_lookup_rcu(struct net *net,
 			     struct sk_buff *skb)
 {
 	struct xtcp_net *xn = xtcp_net_rcu(net);
-	struct lookup_best best = { };
+	struct sock *best = NULL;
 
 	lockdep_assert_in_softirq();
 	/* A lookup is a tenth of the cost of dropping a SYN: skip empty ones. */
 	if (READ_ONCE(xn->listen_at))
-		lookup_at(xn, key, key->laddr, &best);
-	if (READ_ONCE(xn->listen_any))
-		lookup_at(xn, key, 0, &best);
-	if (!best.sk || !skb || !rcu_access_pointer(best.sk->sk_reuseport_cb))
-		return best.sk;
-	return group_choice(best.sk, key, skb);
+		best = lookup_at(xn, key, key->laddr);
+	if (!best && READ_ONCE(xn->listen_any))
+		best = lookup_at(xn, key, 0);
+	if (!best || !skb || !rcu_access_pointer(best->sk_reuseport_cb))
+		return best;
+	return group_choice(best, key, skb);
 }
 
 /* /proc shows a listener for both families as IPv6. */

@@ -98,6 +98,20 @@ TEST_F(lookup, lc_02_named_device_before_any)
 	EXPECT_EQ(-1, who_answers(p, "10.0.0.1", fd, 1));
 }
 
+/* The address counts over the device, whatever the order. */
+TEST_F(lookup, lc_02_named_address_before_named_device)
+{
+	struct peer *p = &self->peer;
+	int fd[2];
+
+	fd[0] = listener(_metadata, "", "tun0", SO_REUSEPORT);
+	fd[1] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, 2));
+	close(fd[1]);
+	fd[1] = -1;
+	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
+}
+
 TEST_F(lookup, lc_02_a_bound_socket_is_no_listener)
 {
 	struct peer *p = &self->peer;
