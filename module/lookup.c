@@ -314,6 +314,40 @@ void xtcp_lookup_del(struct sock *sk)
 	spin_unlock_bh(&xn->listen_lock);
 }
 
+/* A failure to join leaves the listener in the table, without a group. */
+static void listener_regroup(struct xtcp_net *xn, struct sock *sk)
+{
+	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
+	struct sock *head = group_head(xn, sk);
+	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
+
+	/* On its own before and after. */
+	if (ls->is_linked && !head && READ_ONCE(reuse->num_socks) == 1)
+		return;
+	listener_leave(xn, sk);
+	if (group_join(sk, head) || !head)
+		WARN_ON_ONCE(lookup_insert(xn, ls));
+}
+
+/**
+ * xtcp_lookup_rehash - a listener has got another device
+ * @sk: in LISTEN, locked; sk->sk_bound_dev_if is the new one
+ *
+ * SYNs then find it as if it had been bound to the device before listen(): by the
+ * head of the new device's group. The group that it leaves gets another head.
+ */
+void xtcp_lookup_rehash(struct sock *sk)
+{
+	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+
+	spin_lock_bh(&xn->listen_lock);
+	rcu_read_lock();
+	if (rcu_access_pointer(sk->sk_reuseport_cb))
+		listener_regroup(xn, sk);
+	rcu_read_unlock();
+	spin_unlock_bh(&xn->listen_lock);
+}
+
 /*
  * How well a listener at the right address matches; 0: not at all. A matching
  * device outweighs the family.
@@ -348,6 +382,7 @@ static __always_inline struct sock *lookup_at(struct xtcp_net *xn,
 {
 	struct listen_key lkey = { laddr, key->lport, key->wire };
 	struct rhlist_head *list, *pos;
+	unsigned int score, most = 0;
 	struct xtcp_listener *ls;
 	struct sock *best = NULL;
 

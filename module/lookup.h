@@ -18,6 +18,7 @@ void xtcp_lookup_net_exit(struct net *net);
 
 int xtcp_lookup_add(struct sock *sk);
 void xtcp_lookup_del(struct sock *sk);
+void xtcp_lookup_rehash(struct sock *sk);
 struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key);
 struct sock *xtcp_lookup_rcu(struct net *net,
 			     const struct xtcp_key *key,

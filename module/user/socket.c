@@ -42,6 +42,7 @@
 #include "close/close.h"
 #include "compat.h"
 #include "lifecycle.h"
+#include "lookup.h"
 #include "net/family.h"
 #include "net/header.h"
 #include "net/input.h"
@@ -303,11 +304,12 @@ static void xtcp_sock_unhash(struct sock *sk)
 {
 }
 
-/* SO_BINDTODEVICE: other devices' segments no longer reach the connection. */
+/* SO_BINDTODEVICE: other devices' segments no longer reach the listener or connection. */
 static void xtcp_sock_rehash(struct sock *sk)
 {
-	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			       XTCP_STATEF(XTCP_LISTEN)))
+	if (sk->sk_state == XTCP_LISTEN)
+		xtcp_lookup_rehash(sk);
+	else if (sk->sk_state != XTCP_CLOSED)
 		WRITE_ONCE(xtcp_sk(sk)->flow.ifindex, sk->sk_bound_dev_if);
 }
 

@@ -112,6 +112,48 @@ TEST_F(lookup, lc_02_named_address_before_named_device)
 	EXPECT_EQ(0, who_answers(p, "10.0.0.1", fd, 2));
 }
 
+static void to_device(struct __test_metadata *_metadata, int fd, const char *dev)
+{
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)));
+}
+
+/* A listener that gets another device leaves its group, which goes on. */
+TEST_F(lookup, reuseport_group_follows_the_device)
+{
+	enum { N = 3, TRIES = 60 };
+	struct peer *p = &self->peer;
+	int fd[N], got[N] = { 0 };
+
+	/* On Linux it stays in the group, and gets what is another device's. */
+	NOT_ON_STOCK();
+	tun_new(WHERE(_metadata), "tun1");
+	for (int i = 0; i < N; i++)
+		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	to_device(_metadata, fd[0], "tun1");
+	for (int i = 0; i < TRIES; i++)
+		EXPECT_LE(1, who_answers(p, "10.0.0.1", fd, N));
+	to_device(_metadata, fd[2], "tun1");
+	for (int i = 0; i < TRIES; i++)
+		EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, N));
+	/* Back again, each gets its share; by chance less than 5 in one of 10^6. */
+	to_device(_metadata, fd[0], "");
+	to_device(_metadata, fd[2], "");
+	for (int i = 0; i < TRIES; i++)
+		got[who_answers(p, "10.0.0.1", fd, N)]++;
+	for (int i = 0; i < N; i++)
+		EXPECT_LE(5, got[i]);
+	/* One that closes is missed by none of the others. */
+	to_device(_metadata, fd[1], "tun1");
+	close(fd[0]);
+	fd[0] = -1;
+	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, N));
+	to_device(_metadata, fd[1], "tun0");
+	EXPECT_EQ(1, who_answers(p, "10.0.0.1", fd, N));
+	close(fd[1]);
+	fd[1] = -1;
+	EXPECT_EQ(2, who_answers(p, "10.0.0.1", fd, N));
+}
+
 TEST_F(lookup, lc_02_a_bound_socket_is_no_listener)
 {
 	struct peer *p = &self->peer;
