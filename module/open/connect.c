@@ -150,7 +150,6 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	xs->af = xtcp_family_get(key.family);
 	xtcp_begin(xs);
 	xtcp_demux_forget(sk);
-	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	xs->iss = SEQ(0);
 	xtcp_flow_init(&xs->flow, XTCP_KIND_SOCKET, &key);
 	err = xtcp_port_connect(sk);
@@ -158,6 +157,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		connect_undo(sk);
 		return err;
 	}
+	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	connect_choose_numbers(sk);
 	xtcp_isn_flow_hash(sk);
 	connect_offer(sk);

@@ -193,7 +193,7 @@ int xtcp_listen(struct socket *sock, int backlog)
 		err = 0;
 	} else {
 		err = listen_start(sk);
-		if (xtcp_sk(sk)->flow.wire == XTCP_WIRE_NATIVE)
+		if (!err && xtcp_sk(sk)->flow.wire == XTCP_WIRE_NATIVE)
 			xtcp_demux_add(sock_net(sk), sk->sk_family);
 	}
 unlock:

@@ -40,8 +40,8 @@ FIXTURE_TEARDOWN(demux)
 	peer_close_at(WHERE(_metadata), &self->peer);
 }
 
-/* The number of packets routed on arrival since the last call. */
-static int routed(struct __test_metadata *_metadata)
+/* The number of lines of the trace with @word; empties the trace. */
+static int traced(struct __test_metadata *_metadata, const char *word)
 {
 	char line[512];
 	FILE *f = fopen(BUFFER "/trace", "r");
@@ -49,10 +49,16 @@ static int routed(struct __test_metadata *_metadata)
 
 	ASSERT_NE(NULL, f);
 	while (fgets(line, sizeof(line), f))
-		n += !!strstr(line, ": fib_table_lookup: ");
+		n += !!strstr(line, word);
 	fclose(f);
 	file_write(_metadata, BUFFER "/trace", "");
 	return n;
+}
+
+/* Packets routed on their way in since the last call. */
+static int routed(struct __test_metadata *_metadata)
+{
+	return traced(_metadata, ": fib_table_lookup: ");
 }
 
 /* One segment each way. */
@@ -263,6 +269,28 @@ TEST_F(demux, next_connection_of_a_socket_is_routed)
 	close(c.fd);
 	close(tun1);
 	p->tun = tun0;
+}
+
+/* All packets of a namespace pay for the hook: a call that failed leaves none. */
+TEST_F(demux, failed_calls_register_no_hook)
+{
+	struct peer *p = &self->peer;
+	int fd = socket_new(-1);
+
+	if (access(TRACING "/kprobe_events", W_OK))
+		return;	/* A kernel that was built without a way to see it. */
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000"));
+	ASSERT_EQ(0, socket_bind(fd, "", 40000));
+	put(_metadata, TRACING "/kprobe_events", "p:xtcp_demux nf_register_net_hook");
+	put(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "1");
+	EXPECT_EQ(EADDRINUSE, socket_listen(socket_new(-1), 1));
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(socket_new(-1), "10.0.0.2", 80));
+	EXPECT_EQ(0, traced(_metadata, "xtcp_demux: "));
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+	EXPECT_LT(0, traced(_metadata, "xtcp_demux: "));
+	put(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "0");
+	put(_metadata, TRACING "/kprobe_events", "");
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80);
 }
 
 TEST_HARNESS_MAIN
