@@ -133,13 +133,17 @@ static void next_part(struct xtcp_walk *walk)
 static void batch_add_listeners(struct xtcp_walk *walk)
 {
 	struct xtcp_net *xn = xtcp_net(walk->net);
+	struct xtcp_flow *flow;
 	struct sock *sk;
 
 	rcu_read_lock();
 	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
-		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket])
-			if (xtcp_flow_get(&xtcp_sk(sk)->flow))
-				batch_add(walk, &xtcp_sk(sk)->flow, 0);
+		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket]) {
+			flow = &xtcp_sk(sk)->flow;
+			/* A long chain is walked once a batch: those shown are passed. */
+			if (is_behind(&walk->mark, 0, flow) && xtcp_flow_get(flow))
+				batch_add(walk, flow, 0);
+		}
 		if (!walk->nr)
 			next_bucket(walk);
 	}
