@@ -126,13 +126,26 @@ static enum hrtimer_restart line_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* Find a line without records and without a pending timer. */
+/*
+ * True if no record waits in a line. Its timer may still be set, up to an hour
+ * ahead, for a record that has left; a timer that is running sees the line itself.
+ */
+static bool line_is_idle(struct xtcp_delayline *line)
+{
+	if (!list_empty(&line->fifo))
+		return false;
+	if (line->armed && hrtimer_try_to_cancel(&line->timer) > 0)
+		line->armed = false;
+	return !line->armed;
+}
+
+/* Find a line without records, and cancel its timer. */
 static struct xtcp_delayline *line_idle(struct xtcp_delayset *set)
 {
 	struct xtcp_delayline *line;
 
 	for (line = set->lines; line; line = line->next)
-		if (!line->armed && list_empty(&line->fifo))
+		if (line_is_idle(line))
 			return line;
 	return NULL;
 }
