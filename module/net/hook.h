@@ -6,8 +6,10 @@
 #define XTCP_NET_HOOK_H
 
 #include <linux/bits.h>
+#include <linux/bottom_half.h>
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
+#include <linux/preempt.h>
 #include <net/ip.h>
 #include <uapi/linux/xtcp.h>
 
@@ -39,6 +41,29 @@ struct sock *xtcp_hookv4_stock_connection(struct net *net,
 					  const struct xtcp_key *key);
 bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key);
+
+/**
+ * xtcp_hook_run - look at a packet with softirqs off
+ * @packet_in: what looks; inlined
+ * @net: namespace
+ * @skb: packet
+ *
+ * Context: RCU; softirq, or the task that gives a netfilter queue's verdict.
+ * Return: the verdict of @packet_in.
+ */
+static __always_inline unsigned int
+xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
+	      struct net *net, struct sk_buff *skb)
+{
+	unsigned int verdict;
+
+	if (likely(in_softirq()))
+		return packet_in(net, skb);
+	local_bh_disable();
+	verdict = packet_in(net, skb);
+	local_bh_enable();
+	return verdict;
+}
 
 /* The wire that IP's flags of a packet tell of; they tell it once. */
 static inline u8 xtcp_hook_wire(u16 *flags)

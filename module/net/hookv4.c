@@ -7,10 +7,8 @@
  */
 #include "net/hook.h"
 
-#include <linux/bottom_half.h>
 #include <linux/icmp.h>
 #include <linux/netfilter_ipv4.h>
-#include <linux/preempt.h>
 #include <net/inet_hashtables.h>
 #include <net/sock.h>
 
@@ -158,14 +156,7 @@ static unsigned int packet_in(struct net *net, struct sk_buff *skb)
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	unsigned int verdict;
-
-	if (likely(in_softirq()))
-		return packet_in(state->net, skb);
-	local_bh_disable();
-	verdict = packet_in(state->net, skb);
-	local_bh_enable();
-	return verdict;
+	return xtcp_hook_run(packet_in, state->net, skb);
 }
 
 /* Where SYN proxies sit, too: all others have had their say. */

@@ -23,10 +23,8 @@
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-#include <linux/bottom_half.h>
 #include <linux/icmpv6.h>
 #include <linux/netfilter_ipv6.h>
-#include <linux/preempt.h>
 #include <net/inet6_hashtables.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
@@ -326,14 +324,7 @@ static unsigned int packet_in(struct net *net, struct sk_buff *skb)
 static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	unsigned int verdict;
-
-	if (likely(in_softirq()))
-		return packet_in(state->net, skb);
-	local_bh_disable();
-	verdict = packet_in(state->net, skb);
-	local_bh_enable();
-	return verdict;
+	return xtcp_hook_run(packet_in, state->net, skb);
 }
 
 /* Where SYN proxies sit, too: all others have had their say. */
