@@ -29,7 +29,9 @@
  * looks at a bit for each port before anything else. It stays registered until
  * the namespace ends: nf_unregister_net_hook() drops the packets of all queues to
  * user space (NFQUEUE) in the namespace, and programs without privileges bind and
- * close ports.
+ * close ports. A packet that waits in such a queue meanwhile goes on behind the hook
+ * that queued it: ours is registered behind that one, so the packet's place in
+ * the kernel's array of hooks stays the same.
  *
  * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
  * a netfilter queue comes with the task that gives the verdict, and softirqs on:
