@@ -579,6 +579,26 @@ TEST_F(cookie, rfc4987_cookies_are_not_guessable)
 	EXPECT_EQ(0, same_mac);
 }
 
+/*
+ * Each minute has a key of its own: the next cookie of the same SYN is not the
+ * last one, a minute on.
+ */
+TEST_F(cookie, rfc4987_key_is_drawn_each_minute)
+{
+	struct peer *p = &self->peer;
+	uint32_t first;
+	struct conn c;
+	int lfd;
+
+	lfd = cookie_listener(p);
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 7000);
+	first = c.kern_iss;
+	sleep_ms(60 * 1000);
+	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 7000);
+	/* By chance one in 2^24. */
+	EXPECT_NE(0, (c.kern_iss - first) & 0xffffff);
+}
+
 TEST_F(cookie, knob_syncookies)
 {
 	struct peer *p = &self->peer;
