@@ -35,7 +35,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug check-race coverage lint fuzz bench plot run vm install clean FORCE
+.PHONY: help setup modules check check-debug check-race coverage lint fuzz bench plot run vm install uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -54,6 +54,7 @@ help:
 	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    install module, header, launcher and man pages on this machine'
+	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      download what these targets need; each target does so by itself'
 	@echo 'make clean                      remove build/'
 	@echo
@@ -140,9 +141,9 @@ vm: setup
 # calls it, who shall not fetch kernels to boot in guests. Debian's headers lack
 # the System.map for which kbuild's own depmod looks.
 ifeq ($(origin KVER),file)
-install: install_kver = $(shell uname -r)
+install uninstall: install_kver = $(shell uname -r)
 else
-install: install_kver = $(KVER)
+install uninstall: install_kver = $(KVER)
 endif
 install:
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
@@ -160,6 +161,20 @@ install:
 		install -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
 		echo "install $$page"; \
 	done
+
+# With the same PREFIX, DESTDIR and KVER as install.
+uninstall:
+	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
+		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko*; \
+		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
+	done
+	rm -vf '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h' '$(DESTDIR)/lib/modprobe.d/xtcp.conf' \
+		'$(DESTDIR)$(PREFIX)/bin/xtcp-run' '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \
+		'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
+	@set -e; for page in Documentation/man/*.[1-8]; do \
+		rm -vf '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
+	done
+	@rmdir '$(DESTDIR)$(PREFIX)/lib/xtcp' 2>/dev/null || :
 
 clean:
 	rm -rf build
