@@ -476,23 +476,49 @@ static bool skb_is_at_an_end(struct sock *sk, const struct sk_buff *skb)
 }
 
 /*
- * Allocate an empty skb for the second part of a split, with a reservation. If
- * the connection could not go on otherwise (@must), also without one; the next
- * reservation includes it.
+ * Reserve memory for a segment that must be split off, by force as Linux does: a
+ * refusal neither prevents the split nor shrinks the send buffer. A module cannot
+ * charge a memory cgroup beyond its limit; then the next reservation includes it.
  */
-static struct sk_buff *rest_alloc(struct sock *sk, u32 linear, bool must)
+static void reserve_by_force(struct sock *sk, int size)
+{
+	u8 locks = sk->sk_userlocks;
+	int pages;
+
+	/* Without this flag a refusal halves the send buffer. */
+	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
+	if (!sk_wmem_schedule(sk, size) &&
+	    !(mem_cgroup_sockets_enabled && sk->sk_memcg)) {
+		pages = sk_mem_pages(size - sk->sk_forward_alloc);
+		sk_forward_alloc_add(sk, pages << PAGE_SHIFT);
+		/* Not sk_memory_allocated_add(): Linux 6.1 lacks an export for it. */
+		atomic_long_add(pages, sk->sk_prot->memory_allocated);
+	}
+	sk->sk_userlocks = locks;
+}
+
+/* Allocate an empty skb for the second part of a split, with a reservation. */
+static struct sk_buff *rest_alloc(struct sock *sk, u32 linear)
 {
 	struct sk_buff *rest = xtcp_sendq_alloc(linear, GFP_ATOMIC);
 
-	if (!rest || sk_wmem_schedule(sk, rest->truesize) || must)
-		return rest;
-	consume_skb(rest);
-	return NULL;
+	if (rest)
+		reserve_by_force(sk, rest->truesize);
+	return rest;
 }
 
-/* xtcp_sendq_split(); @must as for rest_alloc(). */
-static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len,
-				   bool must)
+/**
+ * xtcp_sendq_split - split an skb in two
+ * @sk: the socket, locked
+ * @skb: of the send queue; keeps the first part
+ * @len: bytes of payload that stay in it
+ *
+ * Neither is measured anew.
+ *
+ * Return: the rest, with FIN and PSH, charged, for the caller to put into the
+ * same queue; NULL without memory
+ */
+struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 linear = skb_headlen(skb) > len ? skb_headlen(skb) - len : 0;
 	u32 moved = skb->len - len - linear;
@@ -500,9 +526,10 @@ static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len
 	struct xtcp_skb_cb *rest_cb;
 	struct sk_buff *rest;
 
+	xtcp_assert_owned(sk);
 	if (sendq_unshare(sk, skb))
 		return NULL;
-	rest = rest_alloc(sk, linear, must);
+	rest = rest_alloc(sk, linear);
 	if (!rest)
 		return NULL;
 
@@ -518,23 +545,6 @@ static struct sk_buff *sendq_split(struct sock *sk, struct sk_buff *skb, u32 len
 	skb->truesize -= moved;
 	rest->truesize += moved;
 	return rest;
-}
-
-/**
- * xtcp_sendq_split - split an skb in two
- * @sk: the socket, locked
- * @skb: of the send queue; keeps the first part
- * @len: bytes of payload that stay in it
- *
- * The caller measures both again.
- *
- * Return: the rest, with FIN and PSH, charged, for the caller to put into the
- * same queue; NULL without memory
- */
-struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
-{
-	xtcp_assert_owned(sk);
-	return sendq_split(sk, skb, len, true);
 }
 
 /*
@@ -565,15 +575,14 @@ static bool queue_is_too_big(const struct sock *sk)
 bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 size = xtcp_cb(skb)->seg_size;
-	bool must = skb_is_at_an_end(sk, skb);
 	struct sk_buff *rest;
 
 	xtcp_assert_owned(sk);
-	if (queue_is_too_big(sk) && !must) {
+	if (queue_is_too_big(sk) && !skb_is_at_an_end(sk, skb)) {
 		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
 		return false;
 	}
-	rest = sendq_split(sk, skb, len, must);
+	rest = xtcp_sendq_split(sk, skb, len);
 	if (!rest)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);

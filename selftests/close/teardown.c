@@ -142,22 +142,6 @@ static void fill(int fd)
 		;
 }
 
-/* The knob of the first namespace; its old value goes to @old. */
-static void memory_limit(struct __test_metadata *_metadata, const char *value, char *old)
-{
-	static const char path[] = "/proc/sys/net/ipv4/xtcp_mem";
-	int home = open("/proc/thread-self/ns/net", O_RDONLY);
-	int first = open("/proc/1/ns/net", O_RDONLY);
-
-	netns_enter(WHERE(_metadata), first);
-	if (old)
-		EXPECT_EQ(0, sysctl_read(path, old, 64));
-	EXPECT_EQ(0, sysctl_write(path, value));
-	netns_enter(WHERE(_metadata), home);
-	close(first);
-	close(home);
-}
-
 /*
  * A closed window holds back more data than xtcp_mem allows to all sockets together:
  * the orphan is reset.
@@ -181,9 +165,9 @@ TEST_F(teardown, ctr_TCPAbortOnMemory)
 	conn_expect_state(&kept, ST_FIN_WAIT_1);
 	counters_begin(&before);
 	counters_ignore(&before, "TCPWinProbe", "TCPMemoryPressures", NULL);
-	memory_limit(_metadata, "1 1 1", limit);
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
 	close(c.fd);
-	memory_limit(_metadata, limit, NULL);
+	knob_mem_set(WHERE(_metadata), limit, NULL);
 	conn_expect_state(&c, ST_CLOSED);
 	while (p->last.sport != 6001 || !(p->last.flags & RST))
 		ASSERT_NE(NULL, peer_read(p, now_ns() + 10 * NSEC_PER_MSEC));

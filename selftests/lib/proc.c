@@ -416,6 +416,20 @@ int knob_set(const char *name, long long value)
 	return knob_set_text(name, text);
 }
 
+void knob_mem_set(struct where at, const char *value, char *old)
+{
+	static const char path[] = "/proc/sys/net/ipv4/xtcp_mem";
+	int home = open("/proc/thread-self/ns/net", O_RDONLY);
+	int first = open("/proc/1/ns/net", O_RDONLY);
+
+	netns_enter(at, first);
+	if ((old && sysctl_read(path, old, 64)) || sysctl_write(path, value))
+		check_fail(at, "%s: %s", path, strerror(errno));
+	netns_enter(at, home);
+	close(first);
+	close(home);
+}
+
 int knob_get_text(const char *name, char *buf, size_t size)
 {
 	char path[128];

@@ -108,5 +108,10 @@ int knob_get_text(const char *name, char *buf, size_t size);
 /* LLONG_MIN if it can't be read. */
 long long knob_get(const char *name);
 bool knob_exists(const char *name);
+/*
+ * xtcp_mem, which the first namespace alone has. @old, if not NULL: the value
+ * before, up to 64 bytes.
+ */
+void knob_mem_set(struct where at, const char *value, char *old);
 
 #endif

@@ -281,15 +281,15 @@ TEST_F(demux, failed_calls_register_no_hook)
 		return;	/* A kernel that was built without a way to see it. */
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000"));
 	ASSERT_EQ(0, socket_bind(fd, "", 40000));
-	put(_metadata, TRACING "/kprobe_events", "p:xtcp_demux nf_register_net_hook");
-	put(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "1");
+	file_write(_metadata, TRACING "/kprobe_events", "p:xtcp_demux nf_register_net_hook");
+	file_write(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "1");
 	EXPECT_EQ(EADDRINUSE, socket_listen(socket_new(-1), 1));
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(socket_new(-1), "10.0.0.2", 80));
 	EXPECT_EQ(0, traced(_metadata, "xtcp_demux: "));
 	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
 	EXPECT_LT(0, traced(_metadata, "xtcp_demux: "));
-	put(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "0");
-	put(_metadata, TRACING "/kprobe_events", "");
+	file_write(_metadata, BUFFER "/events/kprobes/xtcp_demux/enable", "0");
+	file_write(_metadata, TRACING "/kprobe_events", "");
 	peer_expect(p, .flags = SYN, .sport = 40000, .dport = 80);
 }
 

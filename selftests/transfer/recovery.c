@@ -443,6 +443,46 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	socket_abort(c.fd);
 }
 
+/* Four SACK blocks split the flight while xtcp_mem allows nothing. */
+static void split_without_memory(struct __test_metadata *_metadata, struct peer *p, bool fixed)
+{
+	struct tcp_info info = { };
+	socklen_t len = sizeof(info);
+	int sndbuf, free_min;
+	char limit[64];
+	struct conn c;
+
+	knob_set("recovery", 0);
+	knob_set("early_retrans", 0);
+	conn_open(p, &c, .kport = 6000 + fixed, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	c.seg_len = 1000;
+	if (fixed)
+		socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	flight_begin(&c, 10);
+	sndbuf = meminfo(_metadata, &c, SK_MEMINFO_SNDBUF);
+	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
+	for (int i = 1; i < 9; i += 2)
+		flight_sack(&c, 0, { i, i + 1 });
+	peer_drain(p, 20);
+	free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
+	knob_mem_set(WHERE(_metadata), limit, NULL);
+	EXPECT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(4, info.tcpi_sacked);
+	EXPECT_EQ(sndbuf, meminfo(_metadata, &c, SK_MEMINFO_SNDBUF));
+	/* Memory without a reservation shows as less than nothing. */
+	EXPECT_LE(0, free_min);
+	socket_abort(c.fd);
+	peer_drain(p, 20);
+}
+
+/* A lack of memory prevents no split, and a split does not shrink the send buffer. */
+TEST_F(recovery, skbs_are_split_where_memory_is_short)
+{
+	NOT_ON_STOCK();
+	split_without_memory(_metadata, &self->peer, false);
+	split_without_memory(_metadata, &self->peer, true);
+}
+
 /* So many bytes are sent and acknowledged without the peer reading them. */
 static void pass_unseen(struct __test_metadata *_metadata, struct conn *c, int64_t bytes)
 {
