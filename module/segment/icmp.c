@@ -118,40 +118,20 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 }
 
 /*
- * Send again what lies before @end; each call of xtcp_send_retransmit() sends
- * what the window takes, and leaves the rest behind it in the queue.
- * Return: the next segment, or NULL when there is none or sending failed.
- */
-static struct sk_buff *resend_until(struct sock *sk, struct sk_buff *skb,
-				    seq_t end)
-{
-	while (skb && seq_before(xtcp_cb(skb)->seq, end)) {
-		if (xtcp_send_retransmit(sk, skb, U16_MAX))
-			return NULL;
-		skb = skb_rb_next(skb);
-	}
-	return skb;
-}
-
-/*
- * LC-106: everything in flight that was too big was lost at the router; it
- * goes out again at once, in segments of the new size. It was no congestion,
- * so cwnd stays as it is (RFC 1191 6.5).
+ * LC-106: everything in flight that was too big was lost at the router, and all
+ * of it is marked before any of it goes out again, in segments of the new size: a
+ * retransmission that fails leaves the others to the recovery. It was no
+ * congestion, so cwnd stays as it is (RFC 1191 6.5).
  */
 static void resend_too_big(struct sock *sk, unsigned int mtu)
 {
-	struct sk_buff *skb = xtcp_sendq_oldest(sk);
+	struct sk_buff *skb;
 
-	while (skb) {
-		if (packet_size(sk, skb) <= mtu ||
-		    (xtcp_cb(skb)->marks & XTCP_MARK_SACKED)) {
-			skb = skb_rb_next(skb);
-			continue;
-		}
-		xtcp_scoreboard_lose(sk, skb);
-		skb = resend_until(sk, skb, xtcp_cb(skb)->end);
-	}
+	for (skb = xtcp_sendq_oldest(sk); skb; skb = skb_rb_next(skb))
+		if (packet_size(sk, skb) > mtu)
+			xtcp_scoreboard_lose(sk, skb);
 	xtcp_recovery_path_shrank(sk);
+	xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
 }
 
 /**

@@ -9,6 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 
 PEER_FIXTURE(path);
 
@@ -61,6 +62,34 @@ TEST_F(path, rfc1191_no_mtu_below_68_is_believed)
 	/* Linux and xtcp go down to net.ipv4.route.min_pmtu, 552. */
 	conn_expect(&c, .seq = 1, .len = 512);
 	p->leave_unread = true;
+}
+
+/*
+ * Every segment that was too big is lost, also one that cannot be sent again yet because
+ * its last copy is still in a queue of this host.
+ */
+TEST_F(path, rfc1191_all_that_was_too_big_is_lost)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info = { };
+	socklen_t len = sizeof(info);
+	struct segment first;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* The first leaves, the others need a minute each. */
+	shaper_set(WHERE(_metadata), "tun0", 25, 100 << 20);
+	for (int i = 0; i < 6; i++)
+		conn_write(&c, 1460);
+	first = *conn_expect(&c, .seq = 1, .len = 1460);
+	too_big(p, &first, 1300);
+	sleep_ms(20);
+	EXPECT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_LE(3, info.tcpi_unacked);
+	EXPECT_EQ(info.tcpi_unacked, info.tcpi_lost);
+	p->leave_unread = true;
+	socket_abort(c.fd);
 }
 
 TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_ignored)
