@@ -14,9 +14,13 @@
  * sk_wmem_alloc counts what has not left; sock_wfree() lowers it when a device
  * frees an skb. For a socket without SOCK_USE_WRITE_QUEUE it then calls
  * sk_write_space(), in any context and under any locks; so a tasklet does the
- * sending. SOCK_USE_WRITE_QUEUE is cleared the first time the limit is hit. The
- * socket does not stop that time, because a concurrent sock_wfree() may have
- * tested the flag already.
+ * sending. SOCK_USE_WRITE_QUEUE is cleared the first time the limit is hit. A
+ * concurrent sock_wfree() may have tested the flag already, so that time new
+ * segments are sent all the same, and for a retransmission the tasklet looks
+ * again.
+ *
+ * A SYN or FIN that was sent without an skb in the queue (sendqueue.c) has no
+ * clone to look for: its first retransmission is not held back.
  *
  *   xs->deferred: XTCP_THROTTLED   has stopped, and wants to be called
  *	        XTCP_RESUMING    is in a tasklet's list, with a reference
@@ -78,24 +82,27 @@ static bool smallqueue_stop(struct sock *sk, u32 limit)
  * @skb: in flight
  *
  * The peer can't have acknowledged that copy, and a second one would be sent
- * behind it. Sending continues when the first has left. If the socket flag is
- * cleared only here, an skb that is just being freed may not be noticed: then
- * the retransmission timer tries again.
+ * behind it. Sending continues when the first has left. The retransmission timer
+ * tries again in any case.
  *
  * Return: true if a clone of @skb waits in a queue of this host
  */
 bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
 {
+	bool told;
+
 	xtcp_assert_owned(sk);
 	if (likely(!skb_fclone_busy(sk, skb)))
 		return false;
-	sock_reset_flag(sk, SOCK_USE_WRITE_QUEUE);
+	told = smallqueue_is_told(sk);
 	set_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred);
 	/* As in smallqueue_stop(). */
 	smp_mb__after_atomic();
 	if (!skb_fclone_busy(sk, skb))
 		return false;
 	XTCP_INC(sock_net(sk), SPURIOUS_RTX_HOST_QUEUES);
+	if (!told)
+		xtcp_smallqueue_drained(sk);
 	return true;
 }
 
