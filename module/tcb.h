@@ -267,7 +267,7 @@ struct xtcp_meter {
  * @dsack: duplicate to report once, if @dsack_pending (RFC 2883)
  * @rcv_collapsed: copying saves no memory in the receive queue (prune.c) until
  *	the program reads
- * @ofo_collapsed: copying saves none in @ofo_queue until an skb is added
+ * @ofo_collapsed: copying saves none in @ofo_queue until the queue changes
  *
  * Socket options; 0 means the knob's value where there is one:
  * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count

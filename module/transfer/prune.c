@@ -192,9 +192,11 @@ static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
  * Copy runs of small segments into one page each. Above a hole most segments
  * may be alone. There the walk ends when an eighth of the buffer, as in Linux,
  * has yielded nothing, so that the cost of an arrival does not grow with the
- * buffer.
+ * buffer. Another walk would end at the same place.
+ *
+ * Returns false if the walk ended for lack of memory.
  */
-static void prune_collapse(struct sock *sk, bool ahead)
+static bool prune_collapse(struct sock *sk, bool ahead)
 {
 	struct sk_buff *skb, *next, *to = NULL;
 	int credit = sk->sk_rcvbuf >> 3;
@@ -202,7 +204,7 @@ static void prune_collapse(struct sock *sk, bool ahead)
 	for (skb = first_of(sk, ahead); skb; skb = next) {
 		next = next_of(sk, ahead, skb);
 		if (xtcp_cb(skb)->flags & XTCP_FIN)
-			return;
+			return true;
 		if (to && page_takes(to, skb)) {
 			move_payload(sk, ahead, to, skb);
 			continue;
@@ -213,27 +215,27 @@ static void prune_collapse(struct sock *sk, bool ahead)
 		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end)) {
 			credit -= skb->truesize;
 			if (ahead && credit < 0)
-				return;
+				return true;
 			continue;
 		}
 		to = page_before(sk, ahead, skb);
 		if (!to)
-			return;
+			return false;
 		move_payload(sk, ahead, to, skb);
 	}
+	return true;
 }
 
 /*
  * Not again before the user has read or, above a hole, where reading changes
- * nothing, before a segment was added.
+ * nothing, before a segment was added or taken.
  */
 static void prune_collapse_all(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!xs->ofo_collapsed)
-		prune_collapse(sk, true);
-	xs->ofo_collapsed = 1;
+		xs->ofo_collapsed = prune_collapse(sk, true);
 	prune_collapse(sk, false);
 }
 

@@ -217,6 +217,7 @@ static bool ofo_drain(struct sock *sk)
 
 		if (seq_after(seq, xs->rcv_nxt))
 			break;
+		xs->ofo_collapsed = 0;
 		if (seq_before(seq, xs->rcv_nxt))
 			xtcp_receive_duplicate(sk, seq, end);
 		if (!seq_after(end, xs->rcv_nxt)) {
@@ -317,7 +318,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		if (seq_before(seq, xtcp_cb(other)->end))
 			xtcp_receive_duplicate(sk, seq, xtcp_cb(other)->end);
 		else if (receive_coalesce(sk, other, skb))
-			return false;
+			goto joined;
 		p = &parent->rb_right;
 	}
 	rb_link_node(&skb->rbnode, parent, p);
@@ -334,6 +335,10 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		ofo_drop(sk, other);
 	}
 	return true;
+joined:
+	/* It may have closed the hole to the next one. */
+	xs->ofo_collapsed = 0;
+	return false;
 }
 
 /* SHLD-31: queue it; MAY-13, RFC 5681 4.2: acknowledge at once. */
