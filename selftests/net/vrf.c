@@ -6,6 +6,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
 
@@ -210,6 +211,43 @@ TEST_F(vrf, connections_inside_and_outside_are_others)
 		peer_expect(p, .flags = ACK, .seq = nxt[i] + 1, .ack = seq[i] + 5);
 		close(lfd[i]);
 	}
+	second_close(&s);
+}
+
+/* What /proc/net/xtcp_kill says about so many octets; negative errno. */
+static int kill_on(int family, const char *device)
+{
+	char text[160];
+	int fd, n;
+
+	snprintf(text, sizeof(text), family == AF_INET6 ?
+		 "[fd00:a::1]%s:%d [fd00:a::2]:%d\n" : "10.0.0.1%s:%d 10.0.0.2:%d\n",
+		 device, KERNEL_PORT, PEER_PORT);
+	fd = open("/proc/net/xtcp_kill", O_WRONLY);
+	n = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
+/* The line of a connection in a VRF is about no connection outside. */
+TEST_F(vrf, kill_in_a_vrf_ends_nothing_outside)
+{
+	struct peer *p = &self->peer;
+	struct second s;
+	uint32_t nxt;
+	int lfd, fd;
+
+	NOT_ON_STOCK();
+	red_vrf(_metadata, &s, p);
+	lfd = bound_listener(_metadata, NULL);
+	fd = connected(_metadata, p, lfd, 200, &nxt);
+	EXPECT_EQ(-ENOENT, kill_on(p->family, "%red"));
+	EXPECT_EQ(-ENOENT, kill_on(p->family, "%tun1"));
+	EXPECT_EQ(0, socket_error(fd));
+	EXPECT_EQ(0, kill_on(p->family, ""));
+	peer_expect(p, .flags = RST | ACK, .seq = nxt, .ack = 201);
+	close(fd);
+	close(lfd);
 	second_close(&s);
 }
 

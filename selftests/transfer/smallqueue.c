@@ -211,4 +211,29 @@ TEST_F(smallqueue, ctr_TCPSpuriousRtxHostQueues)
 	close(server);
 }
 
+/* Each timeout of a segment that stands there doubles the next, as if it had gone. */
+TEST_F(smallqueue, rfc6298_5_5_backs_off_while_a_copy_is_here)
+{
+	struct pair *pr = &self->pair;
+	struct counters before, after;
+	static uint8_t text[1400];
+	int client, server;
+	uint64_t timeouts;
+
+	fast_then_shaped(_metadata, pr, 250, &client, &server);
+	counters_take(&before);
+	/* The second takes six seconds. */
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), MSG_DONTWAIT));
+	sleep_ms(4000);
+	counters_take(&after);
+	timeouts = counter_get(&after, "TCPTimeouts") - counter_get(&before, "TCPTimeouts");
+	EXPECT_LE(2, timeouts);
+	EXPECT_GE(5, timeouts);
+	read_all(_metadata, server, 2 * sizeof(text));
+	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
+	close(client);
+	close(server);
+}
+
 TEST_HARNESS_MAIN

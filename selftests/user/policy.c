@@ -144,8 +144,9 @@ static void rewrite(struct __test_metadata *_metadata, enum hook hook, const cha
 	program_attach(_metadata, hook, insns, addr ? ARRAY_SIZE(insns) : 4);
 }
 
-/* connect() binds the socket there before; it fails if that does. */
-static void bind_first(struct __test_metadata *_metadata, const char *addr, int port)
+/* connect() binds the socket there before; it fails if that does, or @refuses. */
+static void bind_before(struct __test_metadata *_metadata, const char *addr, int port,
+			bool refuses)
 {
 	struct ipaddr to = ipaddr(addr);
 	struct bpf_insn insns[32];
@@ -166,11 +167,16 @@ static void bind_first(struct __test_metadata *_metadata, const char *addr, int 
 	insns[n++] = SET(3, len);
 	insns[n++] = CALL(BPF_FUNC_bind);
 	insns[n++] = COPY(6, 0);
-	insns[n++] = SET(0, 1);
+	insns[n++] = SET(0, refuses ? 0 : 1);
 	insns[n++] = SKIP_IF_ZERO(6, 1);
 	insns[n++] = SET(0, 0);
 	insns[n++] = EXIT;
 	program_attach(_metadata, CONNECT, insns, n);
+}
+
+static void bind_first(struct __test_metadata *_metadata, const char *addr, int port)
+{
+	bind_before(_metadata, addr, port, false);
 }
 
 /* --- connect() ---------------------------------------------------------- */
@@ -277,6 +283,28 @@ TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
 	if (!shared)
 		peer_expect(&self->peer, .flags = SYN, .sport = 5555, .dport = PORT);
 	socket_abort(fd);
+	close(stock);
+	group_leave(_metadata);
+}
+
+/* The port is the socket's, though its connection is refused: stock may not have it. */
+TEST_F(policy, cgroup_connect_binds_the_port_and_refuses)
+{
+	int fd, stock = socket_new(IPPROTO_TCP);
+	bool shared = stream_wire() == XTCP_WIRE_TCP;
+
+	NOT_ON_STOCK();
+	group_enter(_metadata);
+	fd = socket_new(-1);
+	bind_before(_metadata, "10.0.0.1", 5555, true);
+	EXPECT_EQ(EPERM, socket_connect(fd, "10.0.0.2", PORT));
+	EXPECT_EQ(5555, socket_port(fd));
+	EXPECT_EQ(shared ? EADDRINUSE : 0, socket_bind(stock, "10.0.0.1", 5555));
+	close(stock);
+	close(fd);
+	/* It is free again. */
+	stock = socket_new(IPPROTO_TCP);
+	EXPECT_EQ(0, socket_bind(stock, "10.0.0.1", 5555));
 	close(stock);
 	group_leave(_metadata);
 }
