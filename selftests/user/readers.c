@@ -38,6 +38,11 @@ static long peek_10(int fd, char *data)
 	return recv(fd, data, 10, MSG_PEEK);
 }
 
+static long peek_all_20(int fd, char *data)
+{
+	return recv(fd, data, 20, MSG_PEEK | MSG_WAITALL);
+}
+
 static long splice_10(int fd, char *data)
 {
 	int ends[2];
@@ -237,6 +242,28 @@ TEST_F(readers, call_recv_ends_at_disconnect)
 TEST_F(readers, msg_peek_ends_at_disconnect)
 {
 	reconnected(_metadata, &self->peer, peek_10);
+}
+
+/* A peek that has seen a part ends with that, whatever the socket connects to next. */
+TEST_F(readers, msg_peek_waitall_ends_at_disconnect)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	conn_open(p, &c, .active = true);
+	send_part(&c, 0, 6);
+	s = sleeper_start(_metadata, c.fd, peek_all_20);
+	sleeper_expect_asleep(&s, 20);
+	p->leave_unread = true;
+	fcntl(c.fd, F_SETFL, O_NONBLOCK);
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", c.pport));
+	r = sleeper_expect_done(&s, 1000);
+	ASSERT_EQ(6, r.ret);
+	EXPECT_EQ(0, memcmp(STREAM, r.data, 6));
+	socket_abort(c.fd);
 }
 
 static long send_urgent(int fd, char *data)
