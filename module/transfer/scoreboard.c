@@ -241,7 +241,7 @@ static struct sk_buff *split_before(struct sock *sk, struct sk_buff *skb,
 	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	u32 outside = roundup((u32)seq_dist(cb->seq, start), cb->seg_size);
 
-	if (outside < skb->len && !xtcp_sendq_split_flight(sk, skb, outside))
+	if (outside < skb->len && !xtcp_sendq_split_sacked(sk, skb, outside))
 		return NULL;
 	return skb_rb_next(skb);
 }
@@ -254,7 +254,7 @@ static bool split_after(struct sock *sk, struct sk_buff *skb, seq_t end)
 	u32 inside = min((u32)seq_dist(cb->seq, end), skb->len - 1);
 
 	inside = rounddown(inside, cb->seg_size);
-	return inside && xtcp_sendq_split_flight(sk, skb, inside);
+	return inside && xtcp_sendq_split_sacked(sk, skb, inside);
 }
 
 /**

@@ -550,8 +550,7 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 /*
  * A peer with a small MSS that SACKs every second segment (CVE-2019-11478)
  * causes an skb for each: many times the memory of the payload. As in Linux the
- * queue may grow to twice the send buffer plus the excess of a write; beyond
- * that only its first and last skb are split, so that the connection goes on.
+ * queue may grow to twice the send buffer plus the excess of a write.
  */
 static bool queue_is_too_big(const struct sock *sk)
 {
@@ -561,28 +560,12 @@ static bool queue_is_too_big(const struct sock *sk)
 	return unlikely(sk->sk_wmem_queued >> 1 > limit);
 }
 
-/**
- * xtcp_sendq_split_flight - split an skb in flight in two
- * @sk: the socket, locked
- * @skb: in flight; keeps the first part
- * @len: bytes of payload that stay in it; a segment ends there from now on
- *
- * The rest follows it in the flight, with the same flags.
- *
- * Return: false without memory, or if the send queue is too big; nothing has
- * changed then
- */
-bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
+/* xtcp_sendq_split_flight() without its limit. */
+static bool split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 {
 	u32 size = xtcp_cb(skb)->seg_size;
-	struct sk_buff *rest;
+	struct sk_buff *rest = xtcp_sendq_split(sk, skb, len);
 
-	xtcp_assert_owned(sk);
-	if (queue_is_too_big(sk) && !skb_is_at_an_end(sk, skb)) {
-		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
-		return false;
-	}
-	rest = xtcp_sendq_split(sk, skb, len);
 	if (!rest)
 		return false;
 	xtcp_sendq_measure_again(sk, skb, size);
@@ -594,6 +577,52 @@ bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
 	else
 		list_add(&rest->tcp_tsorted_anchor, &skb->tcp_tsorted_anchor);
 	return true;
+}
+
+/**
+ * xtcp_sendq_split_flight - split an skb in flight, to send a part of it again
+ * @sk: the socket, locked
+ * @skb: in flight; keeps the first part
+ * @len: bytes of payload that stay in it; a segment ends there from now on
+ *
+ * The rest follows it in the flight, with the same flags. The oldest and the
+ * newest skb are split however large the send queue is: retransmissions and loss
+ * probes need them.
+ *
+ * Return: false without memory, or if the send queue is too big; nothing has
+ * changed then
+ */
+bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len)
+{
+	xtcp_assert_owned(sk);
+	if (queue_is_too_big(sk) && !skb_is_at_an_end(sk, skb)) {
+		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
+		return false;
+	}
+	return split_flight(sk, skb, len);
+}
+
+/**
+ * xtcp_sendq_split_sacked - split an skb in flight where a SACK block ends
+ * @sk: the socket, locked
+ * @skb: in flight; keeps the first part
+ * @len: bytes of payload that stay in it
+ *
+ * As xtcp_sendq_split_flight(), but the limit holds for the oldest and newest skb,
+ * too (Linux exempts them): the peer chooses where to split, and could split the
+ * newest skb into single segments. At worst a segment that is not recorded as
+ * SACKed is sent again.
+ *
+ * Return: as xtcp_sendq_split_flight()
+ */
+bool xtcp_sendq_split_sacked(struct sock *sk, struct sk_buff *skb, u32 len)
+{
+	xtcp_assert_owned(sk);
+	if (queue_is_too_big(sk)) {
+		XTCP_INC(sock_net(sk), WQUEUE_TOO_BIG);
+		return false;
+	}
+	return split_flight(sk, skb, len);
 }
 
 /* Append the payload of @next to @skb; the caller unlinks and frees @next. */

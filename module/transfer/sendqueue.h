@@ -64,6 +64,7 @@ void xtcp_sendq_measure_again(struct sock *sk, struct sk_buff *skb, u32 mss);
 struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len);
+bool xtcp_sendq_split_sacked(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next);
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
 void xtcp_sendq_purge(struct sock *sk);
