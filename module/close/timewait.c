@@ -140,9 +140,11 @@ static struct net *timewait_lines_net(struct xtcp_delayset *lines)
 /* Release all that a record holds that we have just unhashed. */
 static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
 {
+	struct xtcp_net *xn = xtcp_net(net);
+
 	xtcp_port_timewait_release(net, tw);
-	atomic_dec(&xtcp_net(net)->tw_count);
-	if (xtcp_delay_del(timewait_lines(net), &tw->delay))
+	atomic_dec(&xn->tw_count);
+	if (xtcp_delay_del(&xn->timewaits->lines, &tw->delay))
 		xtcp_flow_put(&tw->flow);
 	xtcp_flow_put(&tw->flow);
 }

@@ -182,24 +182,13 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	return sk;
 }
 
-/*
- * Drop the lock that sk_clone_lock() took, and the reference of the child's
- * creator. sparse does not see that lock being taken.
- */
-static void child_release(struct sock *sk)
-{
-	__acquire(&sk->sk_lock.slock);
-	bh_unlock_sock(sk);
-	sock_put(sk);
-}
-
 /* Free a child that was never visible. */
 static void child_discard(struct sock *sk)
 {
 	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
 	xtcp_close_orphan(sk);
 	xtcp_close_destroy(sk);
-	child_release(sk);
+	xtcp_acceptqueue_release(sk);
 }
 
 /*
@@ -245,23 +234,9 @@ static bool child_start(struct xtcp_listener *ls, struct sock *sk,
 	if (acceptqueue_add(ls, sk))
 		return true;
 	child_refuse(sk);
-	child_release(sk);
+	xtcp_acceptqueue_release(sk);
 	kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 	return false;
-}
-
-/**
- * xtcp_acceptqueue_announce - unlock a new child and wake accept()
- * @lsk: its listener
- * @sk: child that xtcp_acceptqueue_promote() has returned, and that has
- *	processed its first segment; not to be used afterwards
- *
- * Context: softirq, RCU read-side section.
- */
-void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk)
-{
-	lsk->sk_data_ready(lsk);
-	child_release(sk);
 }
 
 static void acceptqueue_no_child(struct xtcp_halfopen *ho)

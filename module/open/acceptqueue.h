@@ -32,8 +32,32 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 					     struct sk_buff *skb,
 					     const struct xtcp_seg *seg);
-void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk);
 struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err);
 void xtcp_acceptqueue_stop(struct xtcp_listener *ls);
+
+/*
+ * Drop the lock that sk_clone_lock() took, and the reference of the child's
+ * creator. sparse does not see that lock being taken.
+ */
+static inline void xtcp_acceptqueue_release(struct sock *sk)
+{
+	__acquire(&sk->sk_lock.slock);
+	bh_unlock_sock(sk);
+	sock_put(sk);
+}
+
+/**
+ * xtcp_acceptqueue_announce - unlock a new child and wake accept()
+ * @lsk: its listener
+ * @sk: child that xtcp_acceptqueue_promote() has returned, and that has
+ *	processed its first segment; not to be used afterwards
+ *
+ * Context: softirq, RCU read-side section.
+ */
+static inline void xtcp_acceptqueue_announce(struct sock *lsk, struct sock *sk)
+{
+	lsk->sk_data_ready(lsk);
+	xtcp_acceptqueue_release(sk);
+}
 
 #endif /* XTCP_OPEN_ACCEPTQUEUE_H */

@@ -16,6 +16,7 @@
  */
 #include "open/listen.h"
 
+#include <linux/err.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/inet_ecn.h>
@@ -251,7 +252,7 @@ static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfop
 					     const struct xtcp_seg *seg, bool ecn_offered)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
-	const struct xtcp_knobs *knobs = &xtcp_net(net)->knobs;
+	const struct xtcp_knobs *knobs = &xtcp_net_rcu(net)->knobs;
 	u16 user_mss = READ_ONCE(lxs->user_mss);
 
 	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
@@ -286,12 +287,12 @@ static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 }
 
 /* xtcp_reflect_tos: use the DSCP of the client's SYN, for the child as well. */
-static u8 listen_syn_ack_tos(const struct sock *lsk, const struct sk_buff *skb,
-			     const struct xtcp_family *af)
+static u8 listen_syn_ack_tos(const struct sock *lsk, const struct xtcp_knobs *knobs,
+			     const struct sk_buff *skb, const struct xtcp_family *af)
 {
 	u8 tos = af->tos(lsk);
 
-	if (likely(!XTCP_KNOB(sock_net(lsk), reflect_tos)))
+	if (likely(!READ_ONCE(knobs->reflect_tos)))
 		return tos;
 	return af->dscp(skb) | (tos & INET_ECN_MASK);
 }
@@ -304,6 +305,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	const struct sock *lsk = ls->sk;
+	const struct xtcp_knobs *knobs = &xtcp_net_rcu(sock_net(lsk))->knobs;
 
 	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, key);
 	ho->flow.mapped = lsk->sk_family != key->family;
@@ -312,8 +314,8 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->ls = ls;
 	ho->irs = seg->seq;
 	ho->mark = inet_request_mark(lsk, (struct sk_buff *)skb);
-	ho->tos = listen_syn_ack_tos(lsk, skb, af);
-	ho->ts_offset = XTCP_KNOB(sock_net(lsk), timestamps) == 1 ?
+	ho->tos = listen_syn_ack_tos(lsk, knobs, skb, af);
+	ho->ts_offset = READ_ONCE(knobs->timestamps) == 1 ?
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
 	ho->acked = 0;
@@ -381,10 +383,14 @@ unsigned int xtcp_listen_syn_limit(const struct xtcp_listener *ls)
 	return min_t(unsigned int, limit, listen_unreserved_backlog(net));
 }
 
-/* Create a half-open record for a SYN, and send the SYN-ACK. Consumes @skb. */
-static void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
-			     const struct xtcp_key *key, const struct xtcp_seg *seg,
-			     struct xtcp_timewait *tw)
+/*
+ * Create a half-open record for a SYN, and send the SYN-ACK. Consumes @skb. Not
+ * inlined: its frame would burden cookies.
+ */
+static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
+				      const struct xtcp_key *key,
+				      const struct xtcp_seg *seg,
+				      struct xtcp_timewait *tw)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc(key->family);
@@ -416,8 +422,9 @@ static void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
  * on the stack, of which only the needed fields are set: zeroing it would cost
  * too much under a SYN flood.
  */
-static void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
-			      const struct xtcp_key *key, const struct xtcp_seg *seg)
+static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
+				       const struct xtcp_key *key,
+				       const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct net *net = sock_net(ls->sk);
@@ -439,20 +446,11 @@ static void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff *skb,
 	}
 }
 
-/**
- * xtcp_listen_syn - process a SYN for a listener
- * @lsk: listener, not locked
- * @skb: segment; consumed
- * @key: its connection
- * @seg: its parsed header
- * @tw: predecessor: TIME-WAIT record of the 4-tuple, referenced by the caller,
- *	or NULL
- *
- * Context: softirq, RCU read-side section.
- */
-void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
-		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     struct xtcp_timewait *tw)
+/* Let the gate decide on a SYN. Inlined, for the same reason as listen_negotiate(). */
+static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
+				       const struct xtcp_key *key,
+				       const struct xtcp_seg *seg,
+				       struct xtcp_timewait *tw)
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 
@@ -470,6 +468,23 @@ void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 	default:
 		kfree_skb(skb);
 	}
+}
+
+/**
+ * xtcp_listen_syn - process a SYN that may end a TIME-WAIT
+ * @lsk: listener, not locked
+ * @skb: segment; consumed
+ * @key: its connection
+ * @seg: its parsed header
+ * @tw: predecessor: TIME-WAIT record of the 4-tuple, referenced by the caller
+ *
+ * Context: softirq, RCU read-side section.
+ */
+void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
+		     const struct xtcp_key *key, const struct xtcp_seg *seg,
+		     struct xtcp_timewait *tw)
+{
+	listen_syn(lsk, skb, key, seg, tw);
 }
 
 static bool listen_cookie_may_be(const struct sock *lsk, struct xtcp_listener *ls)
@@ -545,12 +560,13 @@ static bool listen_cookie_take_option(struct xtcp_halfopen *ho,
 
 /*
  * Create a child from a cookie. @mss is that of a classic cookie, which has been
- * checked; a lossless one is checked here. Returns true if the cookie is valid:
- * *@child is then the child, or NULL if none could be made and @skb is consumed.
+ * checked; a lossless one is checked here. Return: the child; NULL if none could
+ * be created and @skb is consumed; ERR_PTR(-EINVAL) if the cookie is invalid.
  */
-static bool listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
-			       const struct xtcp_key *key, const struct xtcp_seg *seg,
-			       u64 identity, u16 mss, struct sock **child)
+static struct sock *
+listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
+		   const struct xtcp_key *key, const struct xtcp_seg *seg,
+		   u64 identity, u16 mss)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_halfopen6 record;
@@ -562,19 +578,18 @@ static bool listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	ho->resent = 1;		/* the time of the SYN-ACK is unknown */
 	if (seg->opt.cookie ? !listen_cookie_take_option(ho, af, identity, seg) :
 			      !listen_cookie_take_classic(ho, mss, seg))
-		return false;
+		return ERR_PTR(-EINVAL);
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
-	*child = xtcp_acceptqueue_promote_cookie(ho, skb, seg);
-	return true;
+	return xtcp_acceptqueue_promote_cookie(ho, skb, seg);
 }
 
 /*
  * Process an ACK for a listener, which may carry a cookie. If it has the option of
  * the lossless cookie, that alone counts. Returns as listen_cookie_take().
  */
-static bool listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
-			      const struct xtcp_key *key, const struct xtcp_seg *seg,
-			      struct sock **child)
+static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
+				      const struct xtcp_key *key,
+				      const struct xtcp_seg *seg)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
@@ -582,7 +597,7 @@ static bool listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 	u16 mss = 0;
 
 	if (!ls || !listen_cookie_may_be(lsk, ls))
-		return false;
+		return ERR_PTR(-EINVAL);
 	identity = xtcp_isn_identity(sock_net(lsk), af, key);
 	if (!seg->opt.cookie) {
 		/* Checked first: a forged ACK must not cost more than this. */
@@ -590,9 +605,9 @@ static bool listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 					af->cookie_mss, seq_sub(seg->seq, 1),
 					seq_sub(seg->ack, 1));
 		if (!listen_cookie_count(ls, mss))
-			return false;
+			return ERR_PTR(-EINVAL);
 	}
-	return listen_cookie_take(ls, skb, key, seg, identity, mss, child);
+	return listen_cookie_take(ls, skb, key, seg, identity, mss);
 }
 
 /**
@@ -615,15 +630,16 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
-	struct sock *child;
 
 	if (seg->flags & XTCP_RST) {
 		why = SKB_DROP_REASON_TCP_RESET;
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
+		struct sock *child = syn ? ERR_PTR(-EINVAL) :
+					   listen_cookie_rcv(sk, skb, key, seg);
 
-		if (!syn && listen_cookie_rcv(sk, skb, key, seg, &child))
+		if (!IS_ERR(child))
 			return child;
 		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_ACK);
@@ -632,7 +648,7 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) != XTCP_SYN) {
 		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
 	} else {
-		xtcp_listen_syn(sk, skb, key, seg, NULL);
+		listen_syn(sk, skb, key, seg, NULL);
 		return NULL;
 	}
 	kfree_skb_reason(skb, why);
