@@ -41,15 +41,6 @@ static void echo_arm(struct sock *sk)
 }
 
 /**
- * xtcp_echo_init - no cookie to repeat
- * @xs: a connection that begins
- */
-void xtcp_echo_init(struct xtcp_sock *xs)
-{
-	xs->cookie_held = 0;
-}
-
-/**
  * xtcp_echo_keep - store a SYN-ACK's cookie
  * @sk: in SYN-SENT, locked
  * @opt: options of the SYN-ACK; options that only the cookie names are added

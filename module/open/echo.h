@@ -5,14 +5,23 @@
 #ifndef XTCP_OPEN_ECHO_H
 #define XTCP_OPEN_ECHO_H
 
+#include "tcb.h"
+
 struct sock;
 struct xtcp_options;
-struct xtcp_sock;
 
-void xtcp_echo_init(struct xtcp_sock *xs);
 void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt);
 void xtcp_echo_start(struct sock *sk);
 void xtcp_echo_heard(struct sock *sk);
 void xtcp_echo_timeout(struct sock *sk);
+
+/**
+ * xtcp_echo_init - no cookie to repeat
+ * @xs: a connection that begins
+ */
+static inline void xtcp_echo_init(struct xtcp_sock *xs)
+{
+	xs->cookie_held = 0;
+}
 
 #endif /* XTCP_OPEN_ECHO_H */

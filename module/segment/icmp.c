@@ -44,15 +44,6 @@
 #include "user/stats.h"
 
 /**
- * xtcp_icmp_init - no router has announced an MTU
- * @xs: a connection that begins
- */
-void xtcp_icmp_init(struct xtcp_sock *xs)
-{
-	xs->mtu_pending = 0;
-}
-
-/**
  * xtcp_icmp_record - an ICMP error about a record, which it leaves alone
  * @net: namespace
  * @flow: head of a half-open or a time-wait record, referenced by the caller

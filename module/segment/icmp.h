@@ -5,19 +5,28 @@
 #ifndef XTCP_SEGMENT_ICMP_H
 #define XTCP_SEGMENT_ICMP_H
 
+#include "tcb.h"
+
 struct net;
 struct sock;
 struct xtcp_flow;
 struct xtcp_halfopen;
 struct xtcp_icmp;
-struct xtcp_sock;
 
-void xtcp_icmp_init(struct xtcp_sock *xs);
 void xtcp_icmp_socket(struct sock *sk, const struct xtcp_icmp *ie);
 void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 			const struct xtcp_icmp *ie);
 void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
 		      const struct xtcp_icmp *ie);
 void xtcp_icmp_mtu_apply(struct sock *sk);
+
+/**
+ * xtcp_icmp_init - no router has announced an MTU
+ * @xs: a connection that begins
+ */
+static inline void xtcp_icmp_init(struct xtcp_sock *xs)
+{
+	xs->mtu_pending = 0;
+}
 
 #endif /* XTCP_SEGMENT_ICMP_H */

@@ -47,16 +47,6 @@ static u32 tsval_at(const struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
- * xtcp_output_init - no segment has left yet
- * @xs: a connection that begins
- */
-void xtcp_output_init(struct xtcp_sock *xs)
-{
-	xs->segs_out = 0;
-	xs->data_segs_out = 0;
-}
-
-/**
  * xtcp_tsval - our timestamp clock (RFC 7323 5.4)
  * @xs: the connection
  *

@@ -8,12 +8,10 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "tcb.h"
 
 struct sk_buff;
 struct sock;
-struct xtcp_sock;
-
-void xtcp_output_init(struct xtcp_sock *xs);
 
 /* Of a socket; socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
@@ -27,5 +25,15 @@ void xtcp_output_syn_ack(struct sock *sk);
 unsigned int xtcp_output_option_size(const struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 u32 xtcp_tsval(const struct xtcp_sock *xs);
+
+/**
+ * xtcp_output_init - no segment has left yet
+ * @xs: a connection that begins
+ */
+static inline void xtcp_output_init(struct xtcp_sock *xs)
+{
+	xs->segs_out = 0;
+	xs->data_segs_out = 0;
+}
 
 #endif /* XTCP_SEGMENT_OUTPUT_H */

@@ -419,21 +419,6 @@ static bool is_old_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_synchronized_init - no segment has come yet
- * @xs: a connection that begins
- * @now_ns: what the clock says
- */
-void xtcp_synchronized_init(struct xtcp_sock *xs, u64 now_ns)
-{
-	xs->oow_ack_ms = 0;
-	xs->segs_in = 0;
-	xs->data_segs_in = 0;
-	xs->ts_recent = 0;
-	xs->ts_recent_s = 0;
-	xs->last_rcv_ns = now_ns;
-}
-
-/**
  * xtcp_synchronized_rcv - a segment arrives for an open connection
  * @sk: locked, not in its user's hands, its SYN acknowledged or crossing the
  *	peer's; the caller holds a reference or RCU, for the connection may end

@@ -7,15 +7,30 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
-struct xtcp_sock;
 
-void xtcp_synchronized_init(struct xtcp_sock *xs, u64 now_ns);
 void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg);
 void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
 				 const struct xtcp_seg *seg);
+
+/**
+ * xtcp_synchronized_init - no segment has come yet
+ * @xs: a connection that begins
+ * @now_ns: what the clock says
+ */
+static inline void xtcp_synchronized_init(struct xtcp_sock *xs, u64 now_ns)
+{
+	xs->oow_ack_ms = 0;
+	xs->segs_in = 0;
+	xs->data_segs_in = 0;
+	xs->ts_recent = 0;
+	xs->ts_recent_s = 0;
+	xs->last_rcv_ns = now_ns;
+}
 
 #endif /* XTCP_SEGMENT_SYNCHRONIZED_H */

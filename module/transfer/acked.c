@@ -194,16 +194,6 @@ static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_acked_init - initialize the counts of a new connection
- * @xs: TCB of the connection
- */
-void xtcp_acked_init(struct xtcp_sock *xs)
-{
-	xs->bytes_acked = 0;
-	xs->delivered = 0;
-}
-
-/**
  * xtcp_acked_wake_writer - wake a writer that waits for buffer space
  * @sk: the socket, locked
  *

@@ -8,11 +8,11 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "tcb.h"
 
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
-struct xtcp_sock;
 
 /**
  * struct xtcp_acked - what one ACK says, gathered while it is processed
@@ -76,10 +76,19 @@ struct xtcp_acked {
 		ece:1;
 };
 
-void xtcp_acked_init(struct xtcp_sock *xs);
 void xtcp_acked_wake_writer(struct sock *sk);
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);
 void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
+
+/**
+ * xtcp_acked_init - initialize the counts of a new connection
+ * @xs: TCB of the connection
+ */
+static inline void xtcp_acked_init(struct xtcp_sock *xs)
+{
+	xs->bytes_acked = 0;
+	xs->delivered = 0;
+}
 
 #endif /* XTCP_TRANSFER_ACKED_H */

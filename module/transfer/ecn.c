@@ -39,19 +39,6 @@
 /* --- opening ------------------------------------------------------------ */
 
 /**
- * xtcp_ecn_init - begin without ECN
- * @xs: TCB of a new connection
- */
-void xtcp_ecn_init(struct xtcp_sock *xs)
-{
-	xs->ecn_ok = 0;
-	xs->ecn_cwr = 0;
-	xs->ecn_echo = 0;
-	xs->ecn_seen = 0;
-	xs->delivered_ce = 0;
-}
-
-/**
  * xtcp_ecn_route_asks - check whether the route has "features ecn"
  * @dst: route, or NULL
  *

@@ -73,15 +73,6 @@ static bool nothing_is_missing(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_lossprobe_init - begin without a loss probe in flight
- * @xs: TCB of a new connection
- */
-void xtcp_lossprobe_init(struct xtcp_sock *xs)
-{
-	xs->probe_out = 0;
-}
-
-/**
  * xtcp_lossprobe_schedule - set the timer for a probe, if one should be sent
  * @sk: the socket, locked
  * @now_ns: current time

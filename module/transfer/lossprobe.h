@@ -5,13 +5,22 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sock;
 struct xtcp_acked;
-struct xtcp_sock;
 
-void xtcp_lossprobe_init(struct xtcp_sock *xs);
 bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now);
 void xtcp_lossprobe_timeout(struct sock *sk);
 void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a);
+
+/**
+ * xtcp_lossprobe_init - begin without a loss probe in flight
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_lossprobe_init(struct xtcp_sock *xs)
+{
+	xs->probe_out = 0;
+}
 
 #endif /* XTCP_TRANSFER_LOSSPROBE_H */

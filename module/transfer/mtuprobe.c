@@ -57,17 +57,6 @@ static struct net *net_of(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_mtuprobe_renew - begin without a search for the path's MTU
- * @xs: TCB of a new connection
- */
-void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
-{
-	xs->mtu_searched = 0;
-	xs->mtu_probe = 0;
-	xs->mtu_high = 0;
-}
-
-/**
  * xtcp_mtuprobe_init - initialize the search of a new connection
  * @sk: the socket; the peer's MSS and the options agreed are known
  *

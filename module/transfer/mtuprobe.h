@@ -5,10 +5,10 @@
 
 #include <linux/types.h>
 
-struct sock;
-struct xtcp_sock;
+#include "tcb.h"
 
-void xtcp_mtuprobe_renew(struct xtcp_sock *xs);
+struct sock;
+
 void xtcp_mtuprobe_init(struct sock *sk);
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most);
 void xtcp_mtuprobe_black_hole(struct sock *sk);
@@ -17,5 +17,16 @@ void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len);
 void xtcp_mtuprobe_acked(struct sock *sk);
 bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs);
 void xtcp_mtuprobe_failed(struct sock *sk);
+
+/**
+ * xtcp_mtuprobe_renew - begin without a search for the path's MTU
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
+{
+	xs->mtu_searched = 0;
+	xs->mtu_probe = 0;
+	xs->mtu_high = 0;
+}
 
 #endif /* XTCP_TRANSFER_MTUPROBE_H */

@@ -59,16 +59,6 @@ static u32 early_us(struct xtcp_sock *xs, u64 now_ns)
 }
 
 /**
- * xtcp_pacing_init - begin without a due time
- * @xs: TCB of a new connection
- */
-void xtcp_pacing_init(struct xtcp_sock *xs)
-{
-	xs->pace_us = 0;
-	xs->paced = 0;
-}
-
-/**
  * xtcp_pacing_must_wait - check whether it is too early for the next burst
  * @sk: the socket, locked, paced by xtcp
  *

@@ -5,9 +5,8 @@
 
 #include <net/sock.h>
 
-struct xtcp_sock;
+#include "tcb.h"
 
-void xtcp_pacing_init(struct xtcp_sock *xs);
 bool xtcp_pacing_must_wait(struct sock *sk);
 u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns);
 void xtcp_pacing_account(struct sock *sk, u32 bytes);
@@ -55,6 +54,16 @@ static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
 {
 	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
 		skb_set_delivery_time(skb, xtcp_pacing_due_ns(sk, now_ns), 1);
+}
+
+/**
+ * xtcp_pacing_init - begin without a due time
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_pacing_init(struct xtcp_sock *xs)
+{
+	xs->pace_us = 0;
+	xs->paced = 0;
 }
 
 #endif /* XTCP_TRANSFER_PACING_H */

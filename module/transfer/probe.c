@@ -71,16 +71,6 @@ static void persist_arm(struct sock *sk)
 }
 
 /**
- * xtcp_probe_init - begin without unanswered probes
- * @xs: TCB of a new connection
- */
-void xtcp_probe_init(struct xtcp_sock *xs)
-{
-	xs->probes_out = 0;
-	xs->probe_backoff = 0;
-}
-
-/**
  * xtcp_probe_window_check - nothing could be sent: set the persist timer if
  * needed
  * @sk: the socket, locked

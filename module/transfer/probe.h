@@ -9,7 +9,6 @@
 
 struct sock;
 
-void xtcp_probe_init(struct xtcp_sock *xs);
 void xtcp_probe_window_check(struct sock *sk);
 void xtcp_probe_window_timeout(struct sock *sk);
 void xtcp_probe_keepalive_set(struct sock *sk, int on);
@@ -24,6 +23,16 @@ void xtcp_probe_keepalive_timeout(struct sock *sk);
 static inline void xtcp_probe_answered(struct sock *sk)
 {
 	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
+}
+
+/**
+ * xtcp_probe_init - begin without unanswered probes
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_probe_init(struct xtcp_sock *xs)
+{
+	xs->probes_out = 0;
+	xs->probe_backoff = 0;
 }
 
 #endif /* XTCP_TRANSFER_PROBE_H */

@@ -21,16 +21,6 @@
 #include "tcb.h"
 #include "user/stats.h"
 
-/**
- * xtcp_prune_init - let a full buffer be collapsed
- * @xs: TCB of a new connection
- */
-void xtcp_prune_init(struct xtcp_sock *xs)
-{
-	xs->rcv_collapsed = 0;
-	xs->ofo_collapsed = 0;
-}
-
 /*
  * Drop data above a hole, last first, an eighth of the buffer at a time. Not
  * for a segment that lies behind all of it, because that is worth less.

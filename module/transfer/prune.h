@@ -11,10 +11,9 @@
 #include <linux/types.h>
 #include <net/sock.h>
 
-struct sk_buff;
-struct xtcp_sock;
+#include "tcb.h"
 
-void xtcp_prune_init(struct xtcp_sock *xs);
+struct sk_buff;
 
 static inline bool xtcp_prune_is_full(const struct sock *sk)
 {
@@ -38,6 +37,16 @@ static inline bool xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 	return likely(!xtcp_prune_is_full(sk) &&
 		      (int)skb->truesize <= sk->sk_forward_alloc) ||
 	       __xtcp_prune_reserve(sk, skb);
+}
+
+/**
+ * xtcp_prune_init - let a full buffer be collapsed
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_prune_init(struct xtcp_sock *xs)
+{
+	xs->rcv_collapsed = 0;
+	xs->ofo_collapsed = 0;
 }
 
 #endif /* XTCP_TRANSFER_PRUNE_H */

@@ -106,18 +106,6 @@ static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
 }
 
 /**
- * xtcp_receive_init - begin with empty queues and no SACK blocks
- * @xs: TCB of a new connection
- */
-void xtcp_receive_init(struct xtcp_sock *xs)
-{
-	xs->nr_sacks = 0;
-	xs->dsack_pending = 0;
-	xs->bytes_received = 0;
-	xs->rcv_ooo = 0;
-}
-
-/**
  * xtcp_receive_duplicate - report what was received before as a duplicate
  * @sk: the socket, locked
  * @start: first sequence number of what was received

@@ -121,16 +121,6 @@ static void find_losses(struct sock *sk, struct xtcp_acked *a)
 /* --- no recovery, and disorder ------------------------------------------- */
 
 /**
- * xtcp_recovery_init - begin without a recovery
- * @xs: TCB of a new connection
- */
-void xtcp_recovery_init(struct xtcp_sock *xs)
-{
-	xs->recovery = XTCP_RECOVERY_NONE;
-	xs->frto = 0;
-}
-
-/**
  * xtcp_recovery_passed - SND.UNA has advanced on a connection without SACK
  * @xs: the connection, locked; SND.UNA is up to date
  *

@@ -10,8 +10,6 @@
 struct sock;
 struct xtcp_acked;
 
-void xtcp_recovery_init(struct xtcp_sock *xs);
-
 /* True while the window is being reduced: then prr.c sets cwnd. */
 static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 {
@@ -40,5 +38,15 @@ void xtcp_recovery_timed_out(struct sock *sk);
 void xtcp_recovery_reorder_timeout(struct sock *sk);
 void xtcp_recovery_path_shrank(struct sock *sk);
 void xtcp_recovery_reduce(struct sock *sk, u32 flight);
+
+/**
+ * xtcp_recovery_init - begin without a recovery
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_recovery_init(struct xtcp_sock *xs)
+{
+	xs->recovery = XTCP_RECOVERY_NONE;
+	xs->frto = 0;
+}
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */

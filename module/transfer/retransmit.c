@@ -44,22 +44,6 @@ static u64 waited_ns(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_retransmit_init - begin without timeouts
- * @xs: TCB of a new connection
- */
-void xtcp_retransmit_init(struct xtcp_sock *xs)
-{
-	xs->waiting = XTCP_WAIT_TIMEOUT;
-	xs->retransmits = 0;
-	xs->retrans_stamp_ns = 0;
-	xs->timeouts = 0;
-	xs->timeout_runs = 0;
-	xs->rto_ms = 0;
-	xs->rto_timed = 0;
-	xs->rehashes = 0;
-}
-
-/**
  * xtcp_retransmit_user_left_ns - time until TCP_USER_TIMEOUT
  * @xs: the connection, locked; it has a user timeout
  *

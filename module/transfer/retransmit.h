@@ -8,11 +8,10 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "tcb.h"
 
 struct sock;
-struct xtcp_sock;
 
-void xtcp_retransmit_init(struct xtcp_sock *xs);
 void xtcp_retransmit_arm(struct sock *sk);
 void xtcp_retransmit_later(struct sock *sk);
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns);
@@ -26,5 +25,21 @@ void xtcp_retransmit_settled(struct xtcp_sock *xs);
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs);
 void xtcp_retransmit_timeout(struct sock *sk);
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq);
+
+/**
+ * xtcp_retransmit_init - begin without timeouts
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_retransmit_init(struct xtcp_sock *xs)
+{
+	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmits = 0;
+	xs->retrans_stamp_ns = 0;
+	xs->timeouts = 0;
+	xs->timeout_runs = 0;
+	xs->rto_ms = 0;
+	xs->rto_timed = 0;
+	xs->rehashes = 0;
+}
 
 #endif /* XTCP_TRANSFER_RETRANSMIT_H */

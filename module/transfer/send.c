@@ -287,20 +287,6 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 }
 
 /**
- * xtcp_send_init - begin with nothing sent and no window known
- * @xs: TCB of a new connection
- * @now_ns: current time
- */
-void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
-{
-	xs->snd_wnd = 0;
-	xs->snd_wnd_max = 0;
-	xs->bytes_retrans = 0;
-	xs->total_retrans = 0;
-	xs->last_snd_ns = now_ns;
-}
-
-/**
  * xtcp_send_has_room - check whether the window allows a new segment
  * @sk: the socket, locked
  *

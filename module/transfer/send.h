@@ -9,11 +9,11 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sk_buff;
 struct sock;
-struct xtcp_sock;
 
-void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns);
 void xtcp_send_syn(struct sock *sk);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);
@@ -25,5 +25,19 @@ bool xtcp_send_has_room(struct sock *sk);
 bool xtcp_send_beyond_cwnd(struct sock *sk);
 int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max);
 int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max);
+
+/**
+ * xtcp_send_init - begin with nothing sent and no window known
+ * @xs: TCB of a new connection
+ * @now_ns: current time
+ */
+static inline void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
+{
+	xs->snd_wnd = 0;
+	xs->snd_wnd_max = 0;
+	xs->bytes_retrans = 0;
+	xs->total_retrans = 0;
+	xs->last_snd_ns = now_ns;
+}
 
 #endif /* XTCP_TRANSFER_SEND_H */

@@ -46,17 +46,6 @@ static void free_queued(struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * xtcp_sendq_init - begin with nothing queued or in flight
- * @xs: TCB of a new connection
- */
-void xtcp_sendq_init(struct xtcp_sock *xs)
-{
-	xs->fin_queued = 0;
-	xs->in_flight = 0;
-	xs->bare_out = 0;
-}
-
-/**
  * xtcp_sendq_alloc - allocate an empty segment, without accounting
  * @linear: bytes of payload for its linear part
  * @gfp: allocation flags

@@ -19,13 +19,11 @@
 
 #include "net/seq.h"
 #include "net/wire.h"
+#include "tcb.h"
 #include "transfer/memory.h"
 
 struct sk_buff;
 struct sock;
-struct xtcp_sock;
-
-void xtcp_sendq_init(struct xtcp_sock *xs);
 
 /*
  * Number of segments that an skb of the queue holds; not valid before it is
@@ -127,6 +125,17 @@ static inline void xtcp_sendq_charge(struct sock *sk, int bytes)
 		sk_mem_charge(sk, bytes);
 	else
 		xtcp_memory_uncharge(sk, -bytes);
+}
+
+/**
+ * xtcp_sendq_init - begin with nothing queued or in flight
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_sendq_init(struct xtcp_sock *xs)
+{
+	xs->fin_queued = 0;
+	xs->in_flight = 0;
+	xs->bare_out = 0;
 }
 
 #endif /* XTCP_TRANSFER_SENDQUEUE_H */

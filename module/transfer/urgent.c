@@ -71,16 +71,6 @@ static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /**
- * xtcp_urgent_init - begin without urgent data in either direction
- * @xs: TCB of a new connection
- */
-void xtcp_urgent_init(struct xtcp_sock *xs)
-{
-	xs->snd_urgent = 0;
-	xs->urg_state = XTCP_URGENT_NONE;
-}
-
-/**
  * xtcp_urgent_received - process URG, and the urgent byte if the segment has it
  * @sk: the socket, locked, in a state that accepts payload
  * @skb: the segment, which ends with its payload

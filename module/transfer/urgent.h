@@ -19,8 +19,6 @@ struct sock;
 struct tcphdr;
 struct xtcp_seg;
 
-void xtcp_urgent_init(struct xtcp_sock *xs);
-
 /* Receiving. */
 void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
@@ -54,6 +52,16 @@ static inline bool xtcp_urgent_is_at(const struct xtcp_sock *xs, seq_t seq)
 static inline bool xtcp_urgent_is_here(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->urg_state) == XTCP_URGENT_HERE;
+}
+
+/**
+ * xtcp_urgent_init - begin without urgent data in either direction
+ * @xs: TCB of a new connection
+ */
+static inline void xtcp_urgent_init(struct xtcp_sock *xs)
+{
+	xs->snd_urgent = 0;
+	xs->urg_state = XTCP_URGENT_NONE;
 }
 
 #endif /* XTCP_TRANSFER_URGENT_H */
