@@ -379,13 +379,13 @@ struct inet_sock {
 	u64		cork[23];
 };
 
-static inline void sock_owned_by_me(const struct sock *sk)
-{
-}
-
 static inline struct net *sock_net(const struct sock *sk)
 {
 	return sk->sk_net;
+}
+
+static inline void sock_owned_by_me(const struct sock *sk)
+{
 }
 
 static inline bool net_eq(const struct net *a, const struct net *b)

@@ -137,6 +137,7 @@ u32 xtcp_isn_path_hash(seq_t iss)
  */
 void xtcp_isn_flow_hash(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	sk->sk_txhash = xtcp_isn_path_hash(xtcp_sk(sk)->iss);
 	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 }

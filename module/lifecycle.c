@@ -627,6 +627,7 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
  */
 enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
 {
+	xtcp_assert_owned(sk);
 	return xtcp_lifecycle_event(sock_net(sk), &xtcp_sk(sk)->flow, event);
 }
 

@@ -212,6 +212,7 @@ static int lookup_insert(struct xtcp_net *xn, struct xtcp_listener *ls)
 	u32 *count = lookup_count(xn, ls);
 	int err;
 
+	lockdep_assert_held(&xn->listen_lock);
 	err = rhltable_insert_key(&xn->listen_table, &lkey, &ls->link,
 				  listener_params);
 	ls->is_linked = !err;
@@ -225,6 +226,7 @@ static void lookup_remove(struct xtcp_net *xn, struct xtcp_listener *ls)
 {
 	u32 *count = lookup_count(xn, ls);
 
+	lockdep_assert_held(&xn->listen_lock);
 	rhltable_remove(&xn->listen_table, &ls->link, listener_params);
 	WRITE_ONCE(*count, *count - 1);
 	ls->is_linked = false;
@@ -236,6 +238,7 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk)
 	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
 	int err = group_join(sk, head);
 
+	lockdep_assert_held(&xn->listen_lock);
 	if (err || head)
 		return err;
 	return lookup_insert(xn, xtcp_sk(sk)->listener);
@@ -263,6 +266,7 @@ int xtcp_lookup_add(struct sock *sk)
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
 	int err;
 
+	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
 	err = listener_join(xn, sk);
@@ -290,6 +294,7 @@ static void listener_leave(struct xtcp_net *xn, struct sock *sk)
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 	struct sock *successor = group_leave(sk);
 
+	lockdep_assert_held(&xn->listen_lock);
 	if (!ls->is_linked)
 		return;
 	/* Cannot fail: the table has the key already, so nothing is allocated. */
@@ -306,6 +311,7 @@ void xtcp_lookup_del(struct sock *sk)
 {
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
 
+	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	sk_del_node_init_rcu(sk);
 	rcu_read_lock();

@@ -556,6 +556,18 @@ static inline struct sock *xtcp_to_sk(struct xtcp_sock *xs)
 	return &xs->inet.sk;
 }
 
+/**
+ * xtcp_assert_owned - check that the caller has locked a socket
+ * @sk: socket
+ *
+ * The caller must own the socket lock, or hold its spinlock in softirq. Does
+ * nothing without lockdep.
+ */
+static inline void xtcp_assert_owned(const struct sock *sk)
+{
+	sock_owned_by_me(sk);
+}
+
 /* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */
 static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
@@ -734,18 +746,6 @@ static inline bool xtcp_flow_is_still(const struct net *net,
 	return xtcp_flow_is_named(flow, key) && xtcp_flow_is_of(flow, net);
 }
 
-/**
- * xtcp_assert_owned - complain unless the caller may change a socket
- * @sk: socket
- *
- * The caller holds the socket lock: as its owner, or the spinlock in softirq.
- * Checked with lockdep only; no code otherwise.
- */
-static inline void xtcp_assert_owned(const struct sock *sk)
-{
-	sock_owned_by_me(sk);
-}
-
 static inline bool xtcp_state_in(const struct sock *sk, u32 states)
 {
 	return XTCP_STATEF(READ_ONCE(sk->sk_state)) & states;
@@ -763,6 +763,7 @@ static inline void xtcp_lifecycle_usual(struct sock *sk, enum xtcp_event event)
 {
 	u16 row = xtcp_lifecycle_stays[xtcp_sk(sk)->flow.state][event];
 
+	xtcp_assert_owned(sk);
 	if (likely(row))
 		this_cpu_inc(xtcp_net(sock_net(sk))->lifecycle[row - 1]);
 	else

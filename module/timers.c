@@ -110,6 +110,7 @@ void xtcp_timers_arm(struct sock *sk, u64 deadline_ns)
 	struct timer_base *base;
 	bool held = false;
 
+	xtcp_assert_owned(sk);
 	local_bh_disable();
 	if (xs->wheel_cpu != smp_processor_id())
 		held = timer_cancel(xs);
@@ -136,6 +137,7 @@ void xtcp_timers_run(struct sock *sk)
 	u64 earliest, now = xtcp_now_ns();
 	int i;
 
+	xtcp_assert_owned(sk);
 	for (i = 0; i < XTCP_TIMERS; i++) {
 		if (!xs->deadline_ns[i] || xs->deadline_ns[i] > now)
 			continue;
@@ -260,6 +262,7 @@ void xtcp_timers_init(struct sock *sk)
  */
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 {
+	xtcp_assert_owned(sk);
 	xtcp_timer_set_from(sk, which, xtcp_now_ns(), delay_ns);
 }
 
@@ -273,6 +276,7 @@ void xtcp_timers_clear_all(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 	if (timer_cancel(xs))

@@ -46,6 +46,7 @@ void xtcp_timers_run(struct sock *sk);
 static inline void xtcp_timer_clear(struct sock *sk,
 				    enum xtcp_timer which)
 {
+	xtcp_assert_owned(sk);
 	WRITE_ONCE(xtcp_sk(sk)->deadline_ns[which], 0);
 }
 
@@ -86,6 +87,7 @@ static inline void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 deadline = now_ns + delay_ns;
 
+	xtcp_assert_owned(sk);
 	WRITE_ONCE(xs->deadline_ns[which], deadline);
 	if (!xtcp_timers_cover(xs, deadline))
 		xtcp_timers_arm(sk, deadline);
@@ -102,6 +104,7 @@ static inline void xtcp_timer_set_from(struct sock *sk, enum xtcp_timer which,
  */
 static inline bool xtcp_timers_expiry_is_near(const struct xtcp_sock *xs)
 {
+	xtcp_assert_owned(&xs->inet.sk);
 	return xtcp_timers_entry_is_set(xs) &&
 	       (s64)(xs->wheel_entry.expires_ns - xs->last_rcv_ns) <
 	       (s64)XTCP_EXPIRY_NEAR_NS;

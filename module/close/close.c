@@ -76,6 +76,7 @@ int xtcp_close_orphans_max;	/* knob xtcp_max_orphans; READ_ONCE() */
  */
 void xtcp_close_orphan(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	sock_orphan(sk);
 	this_cpu_inc(xtcp_orphans);
 }
@@ -86,6 +87,7 @@ void xtcp_close_orphan(struct sock *sk)
  */
 void xtcp_close_destroy(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	WARN_ON_ONCE(sk->sk_state != XTCP_CLOSED);
 	WARN_ON_ONCE(!sock_flag(sk, SOCK_DEAD));
 
@@ -102,6 +104,7 @@ void xtcp_close_destroy(struct sock *sk)
  */
 void xtcp_close_done(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	xtcp_timers_clear_all(sk);
 	xtcp_flow_remove(sock_net(sk), &xtcp_sk(sk)->flow);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
@@ -120,6 +123,7 @@ void xtcp_close_done(struct sock *sk)
  */
 void xtcp_close_error(struct sock *sk, int err)
 {
+	xtcp_assert_owned(sk);
 	if (err)
 		WRITE_ONCE(sk->sk_err, err);
 	/* Readers that see the shutdown must see the error (poll). */
@@ -138,6 +142,7 @@ void xtcp_close_error(struct sock *sk, int err)
  */
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
 {
+	xtcp_assert_owned(sk);
 	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, READ_ONCE(sk->sk_err_soft) ?: ETIMEDOUT);
@@ -164,6 +169,7 @@ static bool close_must_reset(const struct sock *sk)
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason)
 {
+	xtcp_assert_owned(sk);
 	if (close_must_reset(sk) || (reason == XTCP_MIB_RESET_SENT_UNREAD_TEXT &&
 				     xtcp_state_in(sk, LAST_STATES)))
 		xtcp_reset_send(sk, reason);
@@ -192,6 +198,7 @@ void xtcp_close_reset_received(struct sock *sk)
 {
 	int err = close_reset_errno(sk->sk_state);
 
+	xtcp_assert_owned(sk);
 	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
 	xtcp_close_error(sk, err);
@@ -208,6 +215,7 @@ void xtcp_close_kill(struct sock *sk)
 {
 	u8 old = sk->sk_state;
 
+	xtcp_assert_owned(sk);
 	if (xtcp_state_in(sk, RESET_STATES))
 		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KILLED);
 	xtcp_lifecycle_sk(sk, XTCP_EV_KILL);
@@ -225,6 +233,7 @@ void xtcp_close_shutdown(struct sock *sk, int how)
 {
 	u8 before = sk->sk_state;
 
+	xtcp_assert_owned(sk);
 	if (how & RCV_SHUTDOWN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_RECEIVE);
 	if (!(how & SEND_SHUTDOWN))
@@ -247,6 +256,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 old = sk->sk_state;
 
+	xtcp_assert_owned(sk);
 	if (close_must_reset(sk)) {
 		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_DISCONNECT);
 		WRITE_ONCE(sk->sk_err, ECONNRESET);
@@ -400,6 +410,7 @@ static bool close_orphan_is_too_much(const struct sock *sk)
  */
 bool xtcp_close_out_of_resources(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (!close_orphan_is_too_much(sk))
 		return false;
 	XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
@@ -459,6 +470,7 @@ void xtcp_close_settle(struct sock *sk)
 {
 	u32 wait_ms;
 
+	xtcp_assert_owned(sk);
 	if (sk->sk_state != XTCP_FIN_WAIT_2 || !sock_flag(sk, SOCK_DEAD) ||
 	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
 		return;
@@ -498,6 +510,7 @@ static void close_attached_timeout(struct sock *sk)
  */
 void xtcp_close_fin_wait_2_timeout(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	if (sk->sk_state != XTCP_FIN_WAIT_2)
 		return;
 	if (!sock_flag(sk, SOCK_DEAD)) {
@@ -577,6 +590,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 	u8 before = sk->sk_state;
 	enum xtcp_state state;
 
+	xtcp_assert_owned(sk);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
 	/* Out-of-order data is beyond the FIN, the end of the stream. */
@@ -611,6 +625,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
  */
 void xtcp_close_fin_acked(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	switch (xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_OF_FIN)) {
 	case XTCP_FIN_WAIT_2:
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);

@@ -101,6 +101,7 @@ void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason)
 {
 	struct xtcp_key key;
 
+	xtcp_assert_owned(sk);
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	reset_note(sock_net(sk), &key, true, reason);
 	xtcp_output_reset(sk);

@@ -428,6 +428,7 @@ full:
  */
 void xtcp_timewait_enter(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	timewait_enter(sk, 0);
 }
 
@@ -438,6 +439,7 @@ void xtcp_timewait_enter(struct sock *sk)
  */
 void xtcp_timewait_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
+	xtcp_assert_owned(sk);
 	timewait_enter(sk, wait_ms);
 }
 
@@ -798,6 +800,7 @@ void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->iss = xtcp_timewait_next_isn(tw);
 	xs->ts_recent = tw->ts_recent;
 	xs->ts_recent_s = tw->ts_recent_s;

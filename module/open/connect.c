@@ -117,6 +117,7 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	int refused, err;
 
+	xtcp_assert_owned(sk);
 	xs->filtering = 1;
 	refused = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
 	xs->filtering = 0;
@@ -144,6 +145,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	struct xtcp_key key __uninitialized;
 	int err;
 
+	xtcp_assert_owned(sk);
 	err = xtcp_family_of(sk)->connect_addr(sk, uaddr, addr_len, &key);
 	if (err)
 		return err;
@@ -216,6 +218,7 @@ void xtcp_connect_done(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->last_snd_ns = xs->last_rcv_ns;
 	xtcp_probe_keepalive_start(sk);
 	if (!sock_flag(sk, SOCK_DEAD)) {
@@ -320,6 +323,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	bool ack = seg->flags & XTCP_ACK;
 
+	xtcp_assert_owned(sk);
 	if (connect_rcv_bad_ack(sk, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;
@@ -373,6 +377,7 @@ void xtcp_connect_timeout(struct sock *sk)
 					 XTCP_KNOB(net, syn_retries));
 	u64 delay_ns;
 
+	xtcp_assert_owned(sk);
 	XTCP_INC(net, TIMEOUTS);
 	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs)) {
 		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);

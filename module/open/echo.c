@@ -49,6 +49,7 @@ void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	memcpy(xs->cookie, opt->cookie, sizeof(xs->cookie));
 	xs->cookie_held = 1;
 	xs->echoes = 0;
@@ -62,6 +63,7 @@ void xtcp_echo_keep(struct sock *sk, struct xtcp_options *opt)
  */
 void xtcp_echo_start(struct sock *sk)
 {
+	xtcp_assert_owned(sk);
 	echo_arm(sk);
 }
 
@@ -75,6 +77,7 @@ void xtcp_echo_heard(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	xs->cookie_held = 0;
 	xtcp_meter_init(xs);
 	if (!xs->in_flight)
@@ -90,6 +93,7 @@ void xtcp_echo_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_assert_owned(sk);
 	XTCP_INC(sock_net(sk), TIMEOUTS);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	xtcp_output_ack(sk);

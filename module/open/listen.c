@@ -216,6 +216,7 @@ void xtcp_listen_stop(struct sock *sk)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 
+	xtcp_assert_owned(sk);
 	xtcp_lookup_del(sk);
 	xtcp_port_unlisten(sk);
 	WRITE_ONCE(xtcp_sk(sk)->listener, NULL);
