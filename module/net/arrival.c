@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival.c - a stranger's segment is routed by what the one before was
+ * arrival.c - per-CPU input route cache for segments without a socket
  *
- * A segment of no open connection (a SYN, a third ACK, what a RST answers) is
- * looked up twice by its addresses: by the destination, which has one answer
- * for all that come to us by the same device; and by the source, when it is
- * answered. So a CPU remembers the former. Of the latter the routing code
- * wants to know only whether such a source can be, which the route back says
- * as well: it is looked up in the first's place, and kept for the answer.
+ * IP looks up two addresses of such a segment (a SYN, a third ACK, a segment
+ * that is answered with a RST): the destination when the segment arrives, and
+ * the source when it is answered. The first lookup has the same result for all
+ * segments to one local address, so each CPU caches its result. On arrival,
+ * routing also checks whether such a source may send from there. The route back
+ * to the source answers that as well, so the route back is looked up at that
+ * time, and cached for the answer.
  *
- * The decision is the routing code's own, by the same tables, and whatever it
- * might judge otherwise is left to it: policy rules, VRFs (which need one),
- * route classes, IPsec, sources that are no host's, or local, unreachable, or
- * elsewhere where rp_filter looks. Changed tables and addresses make all routes
- * stale, ours too.
+ * The result is always that of the kernel's routing code, from the same tables.
+ * The cache is not used if anything but the addresses may choose the route:
+ * policy rules, VRFs (which need a rule), route classes, IPsec; nor for a
+ * source that is no unicast address, is local or unreachable, or is behind
+ * another device while rp_filter is on. A change of routes or addresses
+ * invalidates all routes, also the cached ones.
  *
- * Birth and death: what a CPU remembers it holds a reference to, one route for
- * each way. Another one replaces it, and the namespace's end drops the last.
+ * Lifetime: a CPU's cache holds a reference to each cached route. Another route
+ * replaces it; the end of the namespace releases the last ones.
  *
- * Context: under RCU. A CPU's memory has no lock: only this CPU uses it, and only
- * with softirqs off. Who comes with softirqs on (a task that gives the verdict of
- * a netfilter queue, or connects) does without. Where softirqs can be preempted
- * nothing is remembered. xtcp_arrival_net_*(): process.
+ * Context: under RCU. A CPU's cache has no lock: only this CPU uses it, and
+ * only with softirqs off. A caller with softirqs on (a task that gives the
+ * verdict of a netfilter queue, or that connects) doesn't use the cache.
+ * Nothing is cached where softirqs can be preempted. xtcp_arrival_net_*():
+ * process.
  */
 #include "net/arrival.h"
 
@@ -39,7 +42,7 @@
 #include "compat.h"
 #include "netns.h"
 
-/* Not called for the one that is there: so it is for nearly all segments. */
+/* Out of line: nearly all segments find their route in the cache. */
 static noinline void keep(struct rtable **place, struct rtable *rt)
 {
 	struct rtable *old = *place;
@@ -64,7 +67,10 @@ static struct xtcp_way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph
 	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % XTCP_ARRIVAL_WAYS];
 }
 
-/* Where to, by the tables alone: there are no rules. */
+/*
+ * Look up @peer in the routing tables; the namespace has no policy rules.
+ * Returns true if the route is unicast.
+ */
 static __always_inline bool find_host(struct net *net, __be32 peer,
 				      struct fib_result *res)
 {
@@ -77,8 +83,9 @@ static __always_inline bool find_host(struct net *net, __be32 peer,
 }
 
 /*
- * Where nothing but the address chooses the route, and that leads over one
- * path that has no exceptions, ip_route_output_flow() would end with this one.
+ * The route that a next hop caches for this CPU. ip_route_output_flow() returns
+ * the same one if only the address chooses the route, and the route has one
+ * path without exceptions. Returns NULL otherwise.
  */
 static __always_inline struct rtable *
 nexthop_route(const struct net *net, const struct fib_result *res)
@@ -94,7 +101,7 @@ nexthop_route(const struct net *net, const struct fib_result *res)
 	return is_current(net, rt) ? rt : NULL;
 }
 
-/* A device behind which a source is, be it one of several; NULL: none. */
+/* The device, or one of the devices, that leads to @peer; NULL: none. */
 static __always_inline const struct net_device *
 source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
 {
@@ -112,7 +119,7 @@ source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
 	return res.nhc->nhc_dev;
 }
 
-/* What is no host, or has no business on a wire. */
+/* Addresses that no host has, or that must not be on a wire. */
 static bool is_martian(__be32 saddr)
 {
 	return ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) ||
@@ -120,7 +127,7 @@ static bool is_martian(__be32 saddr)
 }
 
 /*
- * What fib_validate_source() asks, and no more lenient: with a reverse path
+ * The checks of fib_validate_source(), and stricter ones: with a reverse path
  * filter, strict or loose, the source has to be behind the device.
  */
 static __always_inline bool source_is_sane(struct net *net,
@@ -141,12 +148,12 @@ static __always_inline bool source_is_sane(struct net *net,
 }
 
 /**
- * xtcp_arrival_route - route a stranger's segment
+ * xtcp_arrival_route - route a segment without a socket from the cache
  * @xn: namespace
- * @skb: segment in one piece, addressed to this host, without a route; gets
- *	one if what the CPU remembers allows it
+ * @skb: unfragmented segment, addressed to this host, without a route; gets one
+ *	if the CPU's cache has it
  *
- * Context: RCU; any. With softirqs on, the routing code routes it.
+ * Context: RCU; any. With softirqs on, IP routes the segment itself.
  */
 void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
@@ -168,8 +175,8 @@ void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
 }
 
 /*
- * Found by the tables, and by nothing but the way's own parts? Whether a
- * loopback address may be reached from outside is up to the device.
+ * Does only the cache's key choose this route? A route to a loopback address
+ * also depends on the device, which may refuse it from outside.
  */
 static bool may_be_learnt(struct net *net, const struct rtable *rt,
 			  __be32 daddr)
@@ -180,7 +187,7 @@ static bool may_be_learnt(struct net *net, const struct rtable *rt,
 	       !fib_num_tclassid_users(net);
 }
 
-/* xtcp_arrival_learn(), where there is something to be learnt. */
+/* Slow part of xtcp_arrival_learn(): cache the route that IP has found. */
 void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
 			  const struct sk_buff *skb)
 {
@@ -205,21 +212,21 @@ static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
 }
 
 /**
- * xtcp_arrival_back - the route to a host that its next hop keeps for all
+ * xtcp_arrival_back - find the route to a host that its next hop caches
  * @net: namespace without policy rules
  * @peer: host
  *
- * A third of the cost of a full lookup, and nothing for who has just been
- * heard of.
+ * Costs a third of a full lookup, and nothing for the source of the segment
+ * that was routed last.
  *
- * Context: RCU, as long as which the route lives; any.
- * Return: no reference is taken; NULL where there is more to be asked.
+ * Context: RCU, which keeps the route; any.
+ * Return: the route, without a reference; NULL if a full lookup is needed.
  */
 struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
 {
 	const struct xtcp_arrival *mem;
 
-	/* In process context a softirq may come at any moment. */
+	/* In process context a softirq may change the cache at any moment. */
 	mem = in_softirq() ? xtcp_arrival_memory(xtcp_net(net)) : NULL;
 	if (mem && mem->peer == peer && is_current(net, mem->back))
 		return mem->back;
@@ -227,8 +234,8 @@ struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
 }
 
 /*
- * The address that IP puts into segments by this route, unless the user has
- * chosen; 0: it would have to think.
+ * The source address that IP chooses for segments on this route, unless the
+ * user has chosen one; 0: a full lookup is needed.
  */
 static __be32 preferred_source(const struct net *net,
 			       const struct fib_result *res)
@@ -246,13 +253,13 @@ static __be32 preferred_source(const struct net *net,
 }
 
 /**
- * xtcp_arrival_away - the same for who is to be connected to
+ * xtcp_arrival_away - find the route and the source address of an active open
  * @net: namespace without policy rules
- * @peer: where to
+ * @peer: address to connect to
  * @laddr: set to the local address that IP would choose
  *
  * Context: process, under RCU.
- * Return: the route, not referenced; NULL: the routing code has to say.
+ * Return: the route, without a reference; NULL if a full lookup is needed.
  */
 struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
 {
@@ -267,11 +274,13 @@ struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
 }
 
 /**
- * xtcp_arrival_net_add - remember from now on
- * @net: namespace, where this isn't done yet
+ * xtcp_arrival_net_add - start to cache routes in a namespace
+ * @net: namespace; nothing happens if it has a cache
  *
- * Without memory, or where one softirq may interrupt another, every segment is
- * routed.
+ * Without memory, or where one softirq may interrupt another, IP routes every
+ * segment.
+ *
+ * Context: process, under demux_lock of struct xtcp_net.
  */
 void xtcp_arrival_net_add(struct net *net)
 {
@@ -286,7 +295,9 @@ void xtcp_arrival_net_add(struct net *net)
 
 /**
  * xtcp_arrival_net_exit - undo xtcp_arrival_net_add()
- * @net: namespace; no segment comes any more
+ * @net: namespace; no segment arrives any more
+ *
+ * Context: process.
  */
 void xtcp_arrival_net_exit(struct net *net)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * arrival.h - a stranger's segment is routed by what the one before was
- */
+/* arrival.h - per-CPU input route cache for segments without a socket */
 #ifndef XTCP_NET_ARRIVAL_H
 #define XTCP_NET_ARRIVAL_H
 
@@ -15,14 +13,14 @@ struct net;
 struct rtable;
 struct sk_buff;
 
-/* One listens at an address or two; neighbours have a place of their own. */
+/* A host listens on few addresses; adjacent ones have different entries. */
 #define XTCP_ARRIVAL_WAYS	8	/* power of two */
 
 /**
- * struct xtcp_way - how segments come to an address of ours
- * @rt: route of the last one; NULL: none came
- * @daddr: address
- * @dscp: of the segment; it can choose a route
+ * struct xtcp_way - cached route of the segments to a local address
+ * @rt: route of the last such segment; NULL: none is cached
+ * @daddr: the local address
+ * @dscp: DSCP of the segment, which can choose a route
  */
 struct xtcp_way {
 	struct rtable	*rt;
@@ -31,11 +29,11 @@ struct xtcp_way {
 };
 
 /**
- * struct xtcp_arrival - what one CPU remembers in a namespace
- * @in: ways in, by the address's last bits
- * @peer: who was looked up last
- * @is_news: the last segment had to be routed
- * @back: the route to @peer that its next hop keeps for all, or NULL
+ * struct xtcp_arrival - one CPU's input route cache in a namespace
+ * @in: cached input routes, indexed by the last bits of the local address
+ * @peer: source that was looked up last
+ * @is_news: the last segment found no route in the cache
+ * @back: route to @peer that its next hop caches, or NULL
  */
 struct xtcp_arrival {
 	struct xtcp_way	in[XTCP_ARRIVAL_WAYS];
@@ -54,11 +52,11 @@ void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
 			  const struct sk_buff *skb);
 
 /**
- * xtcp_arrival_memory - what this CPU remembers
+ * xtcp_arrival_memory - this CPU's input route cache
  * @xn: namespace
  *
- * Context: softirqs off, until the caller is done with it.
- * Return: NULL: nothing, and never will.
+ * Context: softirqs off, until the caller has finished with the cache.
+ * Return: the cache; NULL if the namespace has none.
  */
 static inline struct xtcp_arrival *
 xtcp_arrival_memory(const struct xtcp_net *xn)
@@ -70,13 +68,14 @@ xtcp_arrival_memory(const struct xtcp_net *xn)
 }
 
 /**
- * xtcp_arrival_learn - remember how a segment was routed to us
+ * xtcp_arrival_learn - cache the route of a segment
  * @xn: namespace
- * @skb: a stranger's segment, with its route
+ * @skb: segment without a socket, with its route
+ *
+ * Inline, because it is called for each such segment, and most find their route
+ * in the cache.
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.
- *
- * Called for each, so it is here that most have nothing new to tell.
  */
 static inline void xtcp_arrival_learn(const struct xtcp_net *xn,
 				      const struct sk_buff *skb)

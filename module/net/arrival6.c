@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival6.c - a stranger's segment of IPv6 is routed by what the one before was
+ * arrival6.c - per-CPU input route cache of IPv6
  *
- * What net/arrival.c is for IPv4. It is simpler here: routing what comes in, IPv6
- * never asks whether its source can be behind the device, and what leads to an
- * address of ours is the same for all sources while there are no policy rules. So
- * a CPU remembers the route by destination and device alone.
+ * What net/arrival.c is for IPv4. It is simpler here: IPv6 does not check on
+ * arrival whether the source can be behind the device, and without policy rules
+ * the route to a local address is the same for all sources. So the cache is
+ * indexed by destination and device alone.
  *
- * Changed tables and addresses make all routes stale, ours too: its cookie says so.
+ * A change of routes or addresses invalidates all routes, also the cached ones;
+ * the cookie of a cached route shows it.
  *
- * The way back is looked up by who is answered, and of a flood each is another
- * one. But where a table's tree ends, the answer is the same for all addresses
- * that would have gone down the same branches: for half of the world, where a
- * default route is all there is. So what a lookup has found is remembered with the
- * range of addresses for which it would find the same. That is so while nothing but
- * the destination chooses (the caller sees to that), over one path, without
- * exceptions; whoever adds a route inside the range marks the range's own route
- * stale, for it stands above; and an address of this host's would stand in the
- * local table, whose serial number is remembered, too. Whether a gateway answers,
- * which can choose between routes as well, is asked again each second.
+ * The route back is looked up for each answer, and in a flood each source is
+ * another one. The lookup descends a tree, and its result is the same for all
+ * addresses that take the same branches: for half of all addresses if the
+ * default route is the only one. So the result of a lookup is cached together
+ * with the range of addresses for which it is the same. This is correct while
+ * only the destination chooses the route (the caller checks that), over one
+ * path, without exceptions. A route that is added inside the range invalidates
+ * the cached route, because its tree node is above the new one. An address
+ * that is added to this host is in the local table, whose serial number is
+ * cached, too. Whether a gateway answers can also choose between routes; so a
+ * cached result is used for one second only.
  *
- * Birth and death: a namespace gets its memory with its first socket of IPv6, or
- * the first answer. What a CPU remembers it holds a reference to. Another one
- * replaces it, and the namespace's end drops the last.
+ * Lifetime: a namespace gets its caches with its first IPv6 socket, or with the
+ * first answer. A CPU's cache holds a reference to each cached route. Another
+ * route replaces it; the end of the namespace releases the last ones.
  *
- * Context: under RCU. A CPU's memory has no lock: only this CPU uses it, and only
- * with softirqs off. Where softirqs can be preempted nothing is remembered.
+ * Context: under RCU. A CPU's cache has no lock: only this CPU uses it, and
+ * only with softirqs off. Nothing is cached where softirqs can be preempted.
  * xtcp_arrival6_net_*(): process.
  */
 #include "net/arrival6.h"
@@ -49,27 +51,31 @@
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-/* One listens at an address or two; neighbours have a place of their own. */
+/* A host listens on few addresses; adjacent ones have different entries. */
 #define WAYS	4	/* power of two */
 
-/* Ranges of a random source: a half of the rest, a quarter, an eighth... */
+/*
+ * Random sources share no bit, one, two, ... of our address: a half, a quarter,
+ * an eighth ... of them.
+ */
 #define WAYS_BACK	8	/* power of two */
 
 /**
- * struct xtcp_arrival6 - what one CPU remembers in a namespace
- * @in: ways in, by the address's last bits
- * @in.dst: route of the last one; NULL: none came
- * @in.cookie: what dst_check() of it wants to hear
- * @in.iif: device
- * @in.daddr: address
- * @is_news: the last segment had to be routed
- * @back: ways back, by how much of our address the peer's shares
- * @back.dst: route; NULL: none is known
- * @back.cookie: what its check wants to hear
+ * struct xtcp_arrival6 - one CPU's input route cache in a namespace
+ * @in: cached input routes, indexed by the last bits of the local address
+ * @in.dst: route of the last segment; NULL: none is cached
+ * @in.cookie: cookie for dst_check() of @in.dst
+ * @in.iif: device on which the segment arrived
+ * @in.daddr: the local address
+ * @is_news: the last segment found no route in the cache
+ * @back: cached routes back, indexed by the number of leading bits that the
+ *	peer's address has in common with ours
+ * @back.dst: route; NULL: none is cached
+ * @back.cookie: cookie for dst_check() of @back.dst
  * @back.locals: serial number of the table of local addresses
- * @back.until: jiffies; asked again then
- * @back.bits: so many of @back.prefix make the range
- * @back.prefix: the first of the addresses to which it leads
+ * @back.until: jiffies; looked up again from then on
+ * @back.bits: length of the prefix, in bits
+ * @back.prefix: an address of the range, whose first @back.bits make the range
  */
 struct xtcp_arrival6 {
 	struct {
@@ -89,7 +95,10 @@ struct xtcp_arrival6 {
 	} back[WAYS_BACK];
 };
 
-/* NULL: nothing, and never will. Softirqs are off until the caller is done. */
+/*
+ * This CPU's cache; NULL if the namespace has none. Softirqs are off until the
+ * caller has finished with it.
+ */
 static struct xtcp_arrival6 *memory_of(const struct xtcp_net *xn)
 {
 	struct xtcp_arrival6 __percpu *arrival = READ_ONCE(xn->arrival6);
@@ -98,7 +107,7 @@ static struct xtcp_arrival6 *memory_of(const struct xtcp_net *xn)
 	return arrival ? this_cpu_ptr(arrival) : NULL;
 }
 
-/* Once in a namespace's life; another CPU may do the same. */
+/* Once in a namespace's life; another CPU may do it at the same time. */
 static void memory_make(struct xtcp_net *xn, gfp_t gfp)
 {
 	struct xtcp_arrival6 __percpu *arrival;
@@ -115,7 +124,7 @@ static unsigned int way_of(const struct in6_addr *daddr)
 	return ntohl(daddr->s6_addr32[3]) % WAYS;
 }
 
-/* By which a segment to that address came by that device; NULL: none is known. */
+/* The cached route of a segment by its address and device; NULL: none. */
 static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
 				const struct sk_buff *skb)
 {
@@ -129,12 +138,13 @@ static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
 }
 
 /**
- * xtcp_arrival6_is_known - is a segment for an address of this host's
+ * xtcp_arrival6_is_known - is a segment to a local address, by the cache
  * @xn: namespace without policy rules
- * @skb: segment in one piece, addressed to this host
+ * @skb: unfragmented segment
  *
  * Context: RCU, softirqs off.
- * Return: false where somebody else has to be asked.
+ * Return: true if the cache has a route for it; false: the caller has to look
+ * the address up.
  */
 bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
 			    const struct sk_buff *skb)
@@ -145,12 +155,12 @@ bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
 }
 
 /**
- * xtcp_arrival6_route - route a stranger's segment
+ * xtcp_arrival6_route - route a segment without a socket from the cache
  * @xn: namespace
- * @skb: segment in one piece, addressed to this host, without a route; gets
- *	one if what the CPU remembers allows it
+ * @skb: unfragmented segment, addressed to this host, without a route; gets one
+ *	if the CPU's cache has it
  *
- * Context: RCU; any. With softirqs on, the routing code routes it.
+ * Context: RCU; any. With softirqs on, IP routes the segment itself.
  */
 void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
@@ -168,7 +178,7 @@ void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 		skb_dst_set_noref(skb, dst);
 }
 
-/* An address of this host's own, found by the tables alone? */
+/* Is it the route to a local address, and did only the tables choose it? */
 static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
 {
 	return rt->rt6i_flags & RTF_LOCAL && !rt->dst.lwtstate &&
@@ -176,9 +186,9 @@ static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
 }
 
 /**
- * xtcp_arrival6_learn - remember how a segment was routed to us
+ * xtcp_arrival6_learn - cache the route of a segment
  * @xn: namespace
- * @skb: a stranger's segment, with its route
+ * @skb: segment without a socket, with its route
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.
  */
@@ -208,13 +218,16 @@ static unsigned int way_back_of(const struct xtcp_addrs6 *addrs)
 {
 	unsigned int common = ipv6_addr_diff(&addrs->raddr, &addrs->laddr);
 
-	/* Neighbours have a place each, and so has who is connected to. */
+	/*
+	 * Peers of the same network have different entries, and so have peers
+	 * that we connect to without a local address.
+	 */
 	if (common >= 64 || ipv6_addr_any(&addrs->laddr))
 		common = ntohl(addrs->raddr.s6_addr32[3]);
 	return common % WAYS_BACK;
 }
 
-/* Serial number of a table, which whoever adds to it changes at its root. */
+/* Serial number of a table, which each addition changes at the table's root. */
 static u32 table_serial(const struct fib6_table *table)
 {
 	return READ_ONCE(table->tb6_root.fn_sernum);
@@ -229,7 +242,10 @@ static struct fib6_table *local_table(const struct net *net)
 #endif
 }
 
-/* Is a neighbour that is not known perhaps to be reached by a router (RFC 4429)? */
+/*
+ * May a neighbour whose link-layer address isn't known have to be reached
+ * through a router (RFC 4429)?
+ */
 static bool is_optimistic(const struct net *net, const struct dst_entry *dst)
 {
 #ifdef CONFIG_IPV6_OPTIMISTIC_DAD
@@ -243,12 +259,12 @@ static bool is_optimistic(const struct net *net, const struct dst_entry *dst)
 }
 
 /**
- * xtcp_arrival6_back - the route to a host, as it was for one like it
+ * xtcp_arrival6_back - find the cached route to a host
  * @xn: namespace without policy rules
- * @addrs: who is sent to, and from where (maybe any address)
+ * @addrs: peer's address, and the local one, which may be the any address
  *
- * Context: RCU, as long as which the route lives; any.
- * Return: no reference is taken; NULL where it has to be looked up.
+ * Context: RCU, which keeps the route; any.
+ * Return: the route, without a reference; NULL if a full lookup is needed.
  */
 struct dst_entry *xtcp_arrival6_back(const struct xtcp_net *xn,
 				     const struct xtcp_addrs6 *addrs)
@@ -280,9 +296,10 @@ static bool bit_of(const struct in6_addr *addr, unsigned int i)
 }
 
 /*
- * Down the tree of a table as a lookup of @addr would go, which ends with
- * @found, or nothing where that is NULL. @bits grows to how many bits of it all
- * have in common that end there. False: the lookup has thought of more.
+ * Descend a table's tree as a lookup of @addr does, and compare the result with
+ * @found, or with no route if that is NULL. @bits grows to the number of
+ * leading bits of @addr that all addresses with the same result have in common.
+ * Returns false if the lookup has considered more than that.
  */
 static bool range_grow(const struct net *net, const struct fib6_table *table,
 		       const struct in6_addr *addr,
@@ -317,7 +334,7 @@ static bool range_grow(const struct net *net, const struct fib6_table *table,
 	return best == found;
 }
 
-/* One path for all, whose route of this CPU it is, and nothing is an exception. */
+/* Is it this CPU's route of a single path without exceptions? */
 static bool is_plain(const struct rt6_info *rt, const struct fib6_info *from)
 {
 	return from && rt->rt6i_flags & RTF_PCPU && !rt->sernum &&
@@ -327,10 +344,10 @@ static bool is_plain(const struct rt6_info *rt, const struct fib6_info *from)
 }
 
 /**
- * xtcp_arrival6_back_learn - remember what a lookup has found
+ * xtcp_arrival6_back_learn - cache the result of a lookup
  * @xn: namespace without policy rules
- * @addrs: who was to be sent to, and from where
- * @dst: by this route
+ * @addrs: peer's address, and the local one
+ * @dst: the route that was found
  *
  * Context: RCU; any.
  */
@@ -349,8 +366,9 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
 	struct dst_entry *old;
 
 	/*
-	 * The serial numbers first, the trees then: what is added from here on
-	 * makes it stale. Pairs with the barrier before fib6_add() changes them.
+	 * Read the serial numbers before the trees: what is added from here on
+	 * invalidates the result. Pairs with the barrier before fib6_add()
+	 * changes them.
 	 */
 	smp_rmb();
 	if (!is_plain(rt, from) ||
@@ -377,11 +395,13 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
 }
 
 /**
- * xtcp_arrival6_net_add - remember from now on how segments come in
+ * xtcp_arrival6_net_add - start to cache input routes in a namespace
  * @net: namespace
  *
- * Without memory, or where one softirq may interrupt another, every segment is
- * routed. Context: process.
+ * Without memory, or where one softirq may interrupt another, IP routes every
+ * segment.
+ *
+ * Context: process.
  */
 void xtcp_arrival6_net_add(struct net *net)
 {
@@ -390,7 +410,9 @@ void xtcp_arrival6_net_add(struct net *net)
 
 /**
  * xtcp_arrival6_net_exit - undo xtcp_arrival6_net_add()
- * @net: namespace; no segment comes any more
+ * @net: namespace; no segment arrives any more
+ *
+ * Context: process.
  */
 void xtcp_arrival6_net_exit(struct net *net)
 {

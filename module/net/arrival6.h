@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * arrival6.h - a stranger's segment of IPv6 is routed by what the one before was
- */
+/* arrival6.h - per-CPU input route cache of IPv6 */
 #ifndef XTCP_NET_ARRIVAL6_H
 #define XTCP_NET_ARRIVAL6_H
 

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demux.c - a segment finds its socket before it is routed
+ * demux.c - early demux: find the socket of a segment before IP routes it
  *
- * Routing a segment to us costs a fifth of what its whole way costs, and for
- * one of an open connection the answer is known: that of the one before. The
- * kernel asks its own TCP and UDP at that point, and nobody else
- * (net.ipv4.ip_early_demux and tcp_early_demux). So this is a netfilter hook at PRE_ROUTING, behind
- * all others there, which gives the segment its socket's route. Where it can't,
- * because the route went stale or the device is another one, the segment goes
- * its normal way. The socket goes along, so that it need not be looked up
- * again. Where there is no such socket, net/arrival.c and
- * net/arrival6.c may know the route.
+ * Routing an incoming segment costs a fifth of its whole way through the stack,
+ * and the segments of one open connection have the same route. The kernel has
+ * an early demux (net.ipv4.ip_early_demux and tcp_early_demux), but only for
+ * its own TCP and UDP. So this file registers a netfilter hook at PRE_ROUTING,
+ * behind all others there, which gives a segment the route that its socket has
+ * cached. If that route is stale, or the device is another one, IP routes the
+ * segment as usual. The hook also attaches the socket to the segment, so that
+ * it is not looked up again. If there is no such socket, the input route cache
+ * (net/arrival.c, net/arrival6.c) may have the route.
  *
- * Each IPv4 packet of the namespace pays for the hook. So it is there only
- * where a program has had a connection, or listens on the native wire, and then
- * for the namespace's life.
+ * Each packet of the namespace pays for the hook. So it is registered only once
+ * a program has had a connection, or listens on the native wire, and then for
+ * the namespace's lifetime.
  *
- * The packet holds a reference to the socket, which goes to whoever takes the
- * socket from it, or with the packet.
+ * The segment holds a reference to its socket. xtcp_demux_take() passes it to
+ * the caller; else it is released with the segment.
  *
- * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
- * a netfilter queue comes with the task that gives the verdict, and softirqs on:
- * nothing of a CPU's own is used then. xtcp_demux_add(): process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited
+ * in a netfilter queue comes with the task that gives the verdict, and softirqs
+ * on: no per-CPU cache is used then. xtcp_demux_add(): process.
  */
 #include "net/demux.h"
 
@@ -65,8 +65,9 @@ static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,
 }
 
 /*
- * In one piece, for us alone, its header linear, and nobody's yet? What comes in
- * on a slave of a VRF comes here once more, as the VRF's.
+ * Is it an unfragmented segment to this host with a linear header, and without
+ * a socket or route? A segment on a slave of a VRF comes here a second time, as
+ * the VRF's.
  */
 static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
@@ -80,15 +81,15 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 }
 
 /*
- * A SYN is for a listener, and the few others can wait: that is seen before
- * anything is looked up, for a flood of them passes here, too.
+ * Most SYNs are for a listener, which the flow table doesn't have. Skip them
+ * before any lookup, because a flood of SYNs passes here, too.
  */
 static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 {
 	return skb->data[ip_len + 13] & XTCP_SYN;
 }
 
-/* With a reference. */
+/* Returns the socket with a reference, or NULL. */
 static __always_inline struct sock *
 find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	    unsigned int ip_len, u8 wire)
@@ -121,8 +122,9 @@ static __always_inline struct dst_entry *route_of(const struct sock *sk,
 }
 
 /*
- * On the TCP wire net/hook.c brings the socket along, unless it is gone by
- * then: here the kernel's own TCP would take it for one of its own.
+ * Attach the socket on the native wire only: the kernel's early demux and its
+ * TCP would take the socket of a segment with protocol 6 for one of theirs.
+ * net/hook.c attaches it later.
  */
 static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
 {
@@ -134,7 +136,10 @@ static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
 	}
 }
 
-/* As for the kernel's TCP, IP's switch and ours have to be on; IPv6 has IPv4's. */
+/*
+ * Two knobs have to be on, IP's and ours, as for the kernel's TCP. IPv6 uses
+ * IPv4's knob.
+ */
 static bool is_wanted(const struct net *net, const struct xtcp_net *xn)
 {
 	return READ_ONCE(xn->knobs.early_demux) &&
@@ -173,7 +178,10 @@ static const struct nf_hook_ops demux_ops = {
 };
 
 #if IS_ENABLED(CONFIG_IPV6)
-/* As above; extension headers are a rarity that can wait. */
+/*
+ * As may_be_ours(). Segments behind extension headers are rare: IP routes them
+ * as usual.
+ */
 static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	unsigned int ip_len = sizeof(struct ipv6hdr);
@@ -213,7 +221,9 @@ static const struct nf_hook_ops demux6_ops = {
 	.priority	= NF_IP6_PRI_LAST,
 };
 
-/* IPv6 packets pay only where there are IPv6 sockets. */
+/*
+ * Registered for the first IPv6 socket, because each IPv6 packet pays for it.
+ */
 static void demux6_add(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
@@ -243,11 +253,13 @@ static void demux6_del(struct net *net)
 #endif
 
 /**
- * xtcp_demux_add - segments find their sockets early from now on
- * @net: namespace; nothing happens where they do already
- * @family: of a socket that may get them
+ * xtcp_demux_add - start early demux in a namespace
+ * @net: namespace; nothing happens if it has been started
+ * @family: family of a socket that may receive segments
  *
- * Without memory they don't, which costs time alone.
+ * Without memory early demux stays off, which costs time only.
+ *
+ * Context: process, may sleep.
  */
 void xtcp_demux_add(struct net *net, u8 family)
 {
@@ -255,7 +267,9 @@ void xtcp_demux_add(struct net *net, u8 family)
 
 	if (xtcp_family_is_ipv6(family))
 		demux6_add(net);
-	/* Pairs with the store below: who sees it, need not wait for the mutex. */
+	/*
+	 * Pairs with smp_store_release() below: once it is set, skip the mutex.
+	 */
 	if (smp_load_acquire(&xn->demux))
 		return;
 	mutex_lock(&xn->demux_lock);
@@ -266,7 +280,7 @@ void xtcp_demux_add(struct net *net, u8 family)
 }
 
 /**
- * xtcp_demux_net_init - segments do not find their sockets early yet
+ * xtcp_demux_net_init - set up a namespace, without early demux yet
  * @net: new namespace
  */
 void xtcp_demux_net_init(struct net *net)
@@ -285,7 +299,7 @@ void xtcp_demux_net_exit(struct net *net)
 		nf_unregister_net_hook(net, &demux_ops);
 }
 
-/* xtcp_demux_remember(), where it is another one. */
+/* Slow part of xtcp_demux_remember(): the segment has another route. */
 void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 {
 	struct dst_entry *dst = skb_dst(skb);
@@ -302,7 +316,7 @@ void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 }
 
 /**
- * xtcp_demux_forget - the socket is about to have another peer
+ * xtcp_demux_forget - drop the cached input route before the peer changes
  * @sk: the socket, locked
  */
 void xtcp_demux_forget(struct sock *sk)

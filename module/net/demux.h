@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * demux.h - a segment finds its socket before it is routed
- */
+/* demux.h - early demux: find the socket of a segment before IP routes it */
 #ifndef XTCP_NET_DEMUX_H
 #define XTCP_NET_DEMUX_H
 
@@ -24,12 +22,12 @@ void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);
 void xtcp_demux_forget(struct sock *sk);
 
 /**
- * xtcp_demux_take - the socket that a segment has found early
+ * xtcp_demux_take - take the socket that early demux has attached
  * @skb: segment; has no socket afterwards
  * @key: its connection
  *
  * Return: the socket, with a reference for the caller, unless its connection
- * has ended or been handed over meanwhile; NULL: look for it
+ * has ended or has another 4-tuple by now; NULL: look it up.
  */
 static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 					   const struct xtcp_key *key)
@@ -48,9 +46,11 @@ static inline struct sock *xtcp_demux_take(struct sk_buff *skb,
 }
 
 /**
- * xtcp_demux_remember - the route of a segment is good for the next one
+ * xtcp_demux_remember - cache a segment's route in its socket
  * @sk: the socket, locked
  * @skb: segment of its connection, still with its route
+ *
+ * The next segment gets this route from early demux.
  */
 static inline void xtcp_demux_remember(struct sock *sk,
 				       const struct sk_buff *skb)

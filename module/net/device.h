@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * device.h - which devices a socket's segments come in on
+ * device.h - on which devices a socket receives segments
  *
- * A socket that is bound to a device gets what comes in there. A VRF has two
- * devices for a segment: its own and the slave's, and a socket may be bound to
- * either. A socket that is bound to none gets what comes in outside of all VRFs,
- * and with xtcp_l3mdev_accept everything.
+ * A socket that is bound to a device receives the segments that arrive there. A
+ * segment in a VRF has two devices, the VRF's and the slave's; a socket may be
+ * bound to either. A socket that is bound to no device receives segments
+ * outside of all VRFs, and with xtcp_l3mdev_accept all segments.
  */
 #ifndef XTCP_NET_DEVICE_H
 #define XTCP_NET_DEVICE_H
@@ -17,11 +17,11 @@
 #include "netns.h"
 
 /**
- * xtcp_key_came_in - where the segment of a key came in
+ * xtcp_key_came_in - set the devices of a received segment's key
  * @key: its devices are filled in
  * @net: namespace
- * @dif: device; the VRF's own, if it is one's slave
- * @sdif: the slave then, else 0
+ * @dif: device; for a slave of a VRF the VRF's
+ * @sdif: the slave in that case, else 0
  *
  * Context: any.
  */
@@ -35,13 +35,13 @@ static __always_inline void xtcp_key_came_in(struct xtcp_key *key,
 }
 
 /**
- * xtcp_key_is_bound - the same for a connection that is being made
+ * xtcp_key_is_bound - set the devices of a new connection's key
  * @key: its devices are filled in
  * @net: namespace
  * @bound: device that the connection is bound to, or 0
  *
- * One that is bound to a VRF, or to a slave of it, is never the same as one that
- * is bound to no device.
+ * A connection that is bound to a VRF, or to a slave of it, is never the same
+ * as one that is bound to no device.
  *
  * Context: any.
  */
@@ -53,13 +53,13 @@ static inline void xtcp_key_is_bound(struct xtcp_key *key, struct net *net,
 }
 
 /**
- * xtcp_device_overlaps - may two sockets get the same segment
+ * xtcp_device_overlaps - may two sockets receive the same segment
  * @net: namespace
- * @a: device that one is bound to, or 0
- * @b: device that the other is bound to, or 0
+ * @a: device that the first socket is bound to, or 0
+ * @b: device that the second socket is bound to, or 0
  *
  * Context: any.
- * Return: true if there is a device whose segments both may get.
+ * Return: true if there is a device whose segments both may receive.
  */
 static inline bool xtcp_device_overlaps(struct net *net, int a, int b)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * route6.c - which way a segment of IPv6 goes
+ * route6.c - routes of IPv6 segments
  *
- * RFC 9293 3.9.2, RFC 8201 (path MTU), RFC 4007 (scopes). A socket keeps its
- * route, and one that went stale is looked up again (LC-110); where nothing but
- * the addresses chooses, net/arrival6.c knows most routes. Runs in softirq and in
- * process context. Functions that take a socket want its lock, which also guards
- * the route cached in it; the rest needs none.
+ * RFC 9293 3.9.2, RFC 8201 (path MTU), RFC 4007 (scopes). A socket caches its
+ * route; a stale one is looked up again (LC-110). If only the addresses choose
+ * the route, net/arrival6.c has most routes in its cache.
+ *
+ * Context: softirq or process. Functions that take a socket need its lock,
+ * which also guards the route cached in it; the others need no lock.
  */
 #include "net/route6.h"
 
@@ -28,13 +29,13 @@
 #if IS_ENABLED(CONFIG_IPV6)
 
 /**
- * xtcp_ipv6_flow_init - what a route is looked up by
- * @fl6: filled, but for its label
+ * xtcp_ipv6_flow_init - fill in the key of a route lookup
+ * @fl6: filled, except for its label
  * @net: namespace
- * @sk: whose it is, or NULL
- * @key: between whom
- * @oif: device, or 0
- * @mark: of its packets
+ * @sk: socket that sends, or NULL
+ * @key: addresses, ports and wire
+ * @oif: device to leave by, or 0
+ * @mark: fwmark of its packets
  */
 void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
 			 const struct sock *sk, const struct xtcp_key *key,
@@ -76,8 +77,8 @@ static struct in6_addr *first_hop(struct flowi6 *fl6,
 }
 
 /*
- * Does nothing but the addresses choose the route? There may be a device,
- * policy rules (without which there is no VRF either), IPsec.
+ * Do only the addresses choose the route? A device, policy rules (without which
+ * there is no VRF) and IPsec may choose, too.
  */
 static bool addresses_decide(const struct net *net, const struct sock *sk,
 			     int oif)
@@ -86,7 +87,10 @@ static bool addresses_decide(const struct net *net, const struct sock *sk,
 	       xtcp_ipsec_is_silent(net, sk);
 }
 
-/* What is known of the way already; the local address is chosen as IP would. */
+/*
+ * The cached route to the peer, with a reference, or NULL. Without a local
+ * address, choose one as IP would.
+ */
 static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
 {
 	struct xtcp_addrs6 addrs = { .raddr = fl6->daddr, .laddr = fl6->saddr };
@@ -110,7 +114,7 @@ static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
 	return dst;
 }
 
-/* The route of a flow without extension headers, which is remembered. */
+/* Look up the route of a flow without extension headers, and cache it. */
 static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
 {
 	struct dst_entry *dst = known_route(sk, fl6);
@@ -144,6 +148,8 @@ static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
 /**
  * xtcp_ipv6_route_cookie - xtcp_family.route_cookie of IPv6
  * @dst: route
+ *
+ * Return: the cookie for dst_check().
  */
 u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst)
 {
@@ -151,12 +157,12 @@ u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst)
 }
 
 /**
- * xtcp_ipv6_route_find - look up the route of a socket's segments, and keep it
+ * xtcp_ipv6_route_find - look up the route of a socket, and cache it there
  * @sk: the socket, locked
- * @key: between whom; where it has no local address, it gets one
- * @label: flow label and class that the user has set
+ * @key: addresses, ports and wire; gets a local address if it has none
+ * @label: flow label and traffic class that the user has set
  *
- * Return: the route, without a reference, or ERR_PTR.
+ * Return: the route, without a reference, or an ERR_PTR().
  */
 struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 				       __be32 label)
@@ -181,6 +187,8 @@ struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 /**
  * xtcp_ipv6_route_cached - xtcp_family.route_cached of IPv6
  * @sk: the socket, locked
+ *
+ * Return: the cached route, without a reference; NULL if it is stale.
  */
 struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk)
 {
@@ -197,6 +205,8 @@ struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk)
 /**
  * xtcp_ipv6_route - xtcp_family.route of IPv6
  * @sk: the socket, locked
+ *
+ * Return: the route, without a reference, or an ERR_PTR().
  */
 struct dst_entry *xtcp_ipv6_route(struct sock *sk)
 {
@@ -220,7 +230,7 @@ static int reply_oif(const struct xtcp_reply *reply)
 	return reply->oif;
 }
 
-/* With a reference, or ERR_PTR. */
+/* Returns the route with a reference, or an ERR_PTR(). */
 static struct dst_entry *reply_lookup(struct net *net,
 				      const struct xtcp_reply *reply, int oif)
 {
@@ -236,7 +246,9 @@ static struct dst_entry *reply_lookup(struct net *net,
 					  flowi6_to_flowi_common(&fl6));
 	if (!oif || reply->sk)
 		return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
-	/* Where no socket is bound to it, IPv6 merely prefers the device. */
+	/*
+	 * Without a socket that is bound to it, IPv6 merely prefers the device.
+	 */
 	dst = ip6_route_output_flags(net, NULL, &fl6, RT6_LOOKUP_F_IFACE);
 	if (dst->error) {
 		err = dst->error;
@@ -251,6 +263,7 @@ static struct dst_entry *reply_lookup(struct net *net,
  * @net: namespace
  * @reply: gets a route
  *
+ * Context: RCU, until the answer has been sent.
  * Return: 0 or -errno.
  */
 int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
@@ -277,12 +290,13 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 /**
  * xtcp_ipv6_mtu_reduced - xtcp_family.mtu_reduced of IPv6
  * @sk: the socket, locked
- * @mtu: octets
+ * @mtu: MTU in bytes, as the router said
  *
- * As IPv4's: the second look finds the new MTU, or the one in force. A user who
- * does not listen to routers has not the route listen either: others use it.
+ * As for IPv4, the second lookup finds the new MTU, or the one in force. If the
+ * user has told the socket not to believe routers, the route isn't updated
+ * either, because other sockets use it.
  *
- * Return: octets; 0: nothing has changed.
+ * Return: path MTU in bytes; 0: nothing has changed.
  */
 unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * route6.h - routes of IPv6: which one, and is one that was kept still good
- */
+/* route6.h - routes of IPv6 segments: lookup, and checks of cached ones */
 #ifndef XTCP_NET_ROUTE6_H
 #define XTCP_NET_ROUTE6_H
 
@@ -26,14 +24,14 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply);
 unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu);
 
 /**
- * xtcp_ipv6_route_is_fresh - may a cached route be used without a further look
- * @dst: of IPv6, or NULL
- * @cookie: what its check wants to hear
+ * xtcp_ipv6_route_is_fresh - may a cached route be used without dst_check()
+ * @dst: route of IPv6, or NULL
+ * @cookie: its cookie for dst_check()
  *
- * What the kernel's check of it would say of nearly all routes.
+ * Gives the result of dst_check() for nearly all routes, inline.
  *
  * Context: RCU.
- * Return: false when dst_check() has to be asked.
+ * Return: true if the route is valid; false: call dst_check().
  */
 static inline bool xtcp_ipv6_route_is_fresh(const struct dst_entry *dst,
 					    u32 cookie)
