@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * handler.c - IP hands us segments and ICMP errors
+ * handler.c - protocol and error handlers of IP protocol 253
  *
- * Protocol 253 of IPv4 and IPv6. Segments of the TCP wire come here as well,
- * brought by net/hook.c, with a mark that says so.
+ * IPv4 and IPv6 pass segments and ICMP errors of protocol 253 to these
+ * handlers. They also pass segments of the TCP wire, to which net/hook.c has
+ * given this protocol number and a flag.
  *
  * Context: softirq under RCU.
  */
@@ -22,7 +23,10 @@
 #include "net/input.h"
 #include "netns.h"
 
-/* Negative: what net/hook.c has brought is the kernel's after all. */
+/*
+ * net_protocol.handler. Returns -IPPROTO_TCP if the segment of the TCP wire is
+ * for the kernel's TCP after all, else 0.
+ */
 static int ipv4_rcv(struct sk_buff *skb)
 {
 	u8 wire = xtcp_hookv4_wire(skb);
@@ -47,7 +51,10 @@ static const struct net_protocol ipv4_protocol = {
 };
 
 #if IS_ENABLED(CONFIG_IPV6)
-/* Positive: what net/hook.c has brought is the kernel's after all. */
+/*
+ * inet6_protocol.handler. Returns IPPROTO_TCP if the segment of the TCP wire is
+ * for the kernel's TCP after all, else 0.
+ */
 static int ipv6_segment(struct sk_buff *skb)
 {
 	u8 wire = xtcp_hookv6_wire(skb);
@@ -72,7 +79,7 @@ static const struct inet6_protocol ipv6_protocol = {
 	.flags		= INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
 };
 
-/* On a kernel booted with ipv6.disable=1 IPv6 never hands us any. */
+/* On a kernel that was booted with ipv6.disable=1, IPv6 never calls it. */
 static int ipv6_protocol_add(void)
 {
 	return inet6_add_protocol(&ipv6_protocol, IPPROTO_XTCP);
@@ -94,8 +101,9 @@ static void ipv6_protocol_del(void)
 #endif
 
 /**
- * xtcp_handler_init - IP hands us segments from now on
+ * xtcp_handler_init - register the handlers of both families
  *
+ * Context: process, at load.
  * Return: 0 or -errno.
  */
 int __init xtcp_handler_init(void)
@@ -111,7 +119,9 @@ int __init xtcp_handler_init(void)
 }
 
 /**
- * xtcp_handler_exit - no more; waits for those that are being handled
+ * xtcp_handler_exit - unregister the handlers
+ *
+ * Context: process, may sleep: waits until no handler runs.
  */
 void xtcp_handler_exit(void)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * handler.h - IP hands us segments and ICMP errors
- */
+/* handler.h - protocol and error handlers of IP protocol 253 */
 #ifndef XTCP_NET_HANDLER_H
 #define XTCP_NET_HANDLER_H
 

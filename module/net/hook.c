@@ -1,41 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hook.c - segments of the TCP wire come in by a netfilter hook
+ * hook.c - netfilter hook that receives the segments of the TCP wire
  *
- * IP hands protocol 6 to the kernel's own TCP. This hook stands at LOCAL_IN,
- * behind all the rules there: what the firewall drops never comes here, and NAT
- * has been done. Behind it comes only conntrack's confirmation, which packets
- * that are stolen would miss. So a segment that is xtcp's isn't stolen: its IP
- * header gets the native wire's protocol number, by which IP finds ipv4.c or
- * ipv6.c, which put the 6 back first. Nobody looks at the header in between.
+ * IP passes protocol 6 to the kernel's TCP. This hook is at LOCAL_IN, behind
+ * all rules there: it never sees a packet that the firewall drops, and NAT has
+ * been done. Only conntrack's confirmation comes later, and a stolen packet
+ * would miss it. So the hook doesn't steal the segments of xtcp. It writes the
+ * native wire's protocol number into the IP header, by which IP finds
+ * net/handler.c, which restores the 6 first. Nothing reads the header in
+ * between.
  *
  *	wire -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook], confirm
- *	     -> IP's table of protocols: 253 -> xtcp_input: 6 again
+ *	     -> IP's table of protocols: 253 -> handler: 6 again -> xtcp_input
  *
- * An ICMP error that quotes a segment of ours goes the same way: the quoted
- * protocol number is rewritten, and the message's checksum with it, so that a
- * wrong one stays wrong.
+ * An ICMP error that quotes a segment of xtcp is handled the same way: the hook
+ * rewrites the quoted protocol number, and updates the message's checksum, so
+ * that a wrong checksum stays wrong.
  *
- * Whose is a segment? A connection of ours: ours. A SYN for a listener of ours:
- * ours, unless the kernel's TCP has a connection with these addresses and ports;
- * a server that moves to xtcp with SO_REUSEADDR leaves connections of the
- * kernel's TCP behind on its port. Else, if a socket of the kernel's TCP wants
- * it: not ours. Else nobody wants it; on a port that xtcp holds, xtcp says so.
- * Where all this stands in a packet, hookv4.c and hookv6.c know, each a hook of
- * its own.
+ * A segment belongs to xtcp, in this order:
+ *	- if it has a connection of xtcp;
+ *	- if it is a SYN with a listener of xtcp, unless the kernel's TCP has a
+ *	  connection with these addresses and ports (a server that moves to xtcp
+ *	  with SO_REUSEADDR leaves connections of the kernel's TCP on its port);
+ *	- unless a socket of the kernel's TCP wants it: xtcp holds the port, so
+ *	  xtcp sends the RST.
+ * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.
  *
  * Each packet to this host pays for the hook. So it is registered when xtcp
- * first holds a port of the TCP wire in the namespace (shadow.c), and the hook
- * looks at a bit for each port before anything else. It stays registered until
- * the namespace ends: nf_unregister_net_hook() drops the packets of all queues to
- * user space (NFQUEUE) in the namespace, and programs without privileges bind and
- * close ports. A packet that waits in such a queue meanwhile goes on behind the hook
- * that queued it: ours is registered behind that one, so the packet's place in
- * the kernel's array of hooks stays the same.
+ * first holds a port of the TCP wire in the namespace (shadow.c), and it tests
+ * a bit for the port before anything else. It stays registered until the
+ * namespace ends: nf_unregister_net_hook() drops the packets of all queues to
+ * user space (NFQUEUE) in the namespace, and programs without privileges bind
+ * and close ports. A packet that waits in such a queue while the hook is
+ * registered continues behind the hook that queued it. Ours is registered
+ * behind that one, so the packet's index in the kernel's array of hooks stays
+ * the same.
  *
- * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
- * a netfilter queue comes with the task that gives the verdict, and softirqs on:
- * the hook turns them off meanwhile. Adding and deleting: process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited
+ * in a netfilter queue comes with the task that gives the verdict, and softirqs
+ * on: the hook turns them off meanwhile. Adding and deleting: process.
  */
 #include "net/hook.h"
 
@@ -53,14 +56,16 @@
 #include "proto.h"
 #include "tcb.h"
 
-/* The module is going: nobody is there any more to bring a segment to. */
+/*
+ * Set when the module is being unloaded: no segment belongs to xtcp any more.
+ */
 static bool closed __read_mostly;
 
 /*
- * Does the kernel's TCP give a segment to @sk, which it found by addresses and
- * ports? A half-open connection ends where its listener no longer listens: the
- * kernel's TCP drops it then, and looks for another listener. A SYN may end a
- * TIME-WAIT; others decide.
+ * Does the kernel's TCP pass a segment to @sk, which it found by addresses and
+ * ports? It drops a half-open connection whose listener has stopped listening,
+ * and looks for another listener. A SYN may end a TIME-WAIT, so TIME-WAIT alone
+ * doesn't decide.
  */
 static bool stock_keeps(const struct sock *sk)
 {
@@ -74,7 +79,7 @@ static bool stock_keeps(const struct sock *sk)
 	return true;
 }
 
-/* Early demultiplexing knows the socket of many segments already. */
+/* Has the kernel's early demux found a socket of the kernel's TCP? */
 static bool found_by_stock(const struct sk_buff *skb)
 {
 	return skb->sk && !xtcp_socket_is_ours(skb->sk) && stock_keeps(skb->sk);
@@ -86,8 +91,9 @@ static bool is_opening(const struct tcphdr *th)
 }
 
 /*
- * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? Only
- * an intact one does. The first fragment of a packet is not intact.
+ * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? The
+ * SYN has to have a correct checksum, which the first fragment of a packet
+ * never has.
  */
 static bool timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 			       const struct xtcp_family *af,
@@ -115,8 +121,8 @@ static bool timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 
 /*
  * A SYN has a listener of ours. Has the kernel's TCP a connection with the same
- * addresses and ports? That connection answers it (RFC 5961 4), and may be what
- * somebody forged the SYN for. A TIME-WAIT that the SYN may end, ends.
+ * addresses and ports? If so, that connection answers the SYN (RFC 5961 4),
+ * because the SYN may be forged. A TIME-WAIT that the SYN may end is ended.
  */
 static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
 			  const struct xtcp_family *af, unsigned int offset,
@@ -139,7 +145,7 @@ static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
 	return keeps;
 }
 
-/* The socket goes along with its reference, as in net/demux.c. */
+/* Attach the socket with its reference to the segment, as net/demux.c does. */
 static void attach(struct sk_buff *skb, struct xtcp_flow *flow)
 {
 	if (flow->kind != XTCP_KIND_SOCKET || skb->sk) {
@@ -151,16 +157,18 @@ static void attach(struct sk_buff *skb, struct xtcp_flow *flow)
 }
 
 /**
- * xtcp_hook_owns - is a segment xtcp's
+ * xtcp_hook_owns - does a segment of protocol 6 belong to xtcp
  * @net: namespace
- * @skb: packet that bears it, the transport header set to the TCP header; may
- *	get the socket along
- * @af: which IP
- * @offset: of the TCP header in @skb->data
+ * @skb: packet that contains it, the transport header set to the TCP header;
+ *	may get the socket attached
+ * @af: family of the packet
+ * @offset: offset of the TCP header in @skb->data
  *
- * One too short to be judged is for whoever holds the port.
+ * A segment without a complete header belongs to xtcp, because xtcp holds the
+ * port.
  *
- * Context: RCU, softirqs off: BPF programs may choose listeners.
+ * Context: RCU, softirqs off, because BPF programs may choose listeners.
+ * Return: true if it belongs to xtcp; false: to the kernel's TCP.
  */
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset)
@@ -189,11 +197,12 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 }
 
 /**
- * xtcp_hook_stock_connected - has the kernel's own TCP that connection
+ * xtcp_hook_stock_connected - has the kernel's TCP a connection with this key
  * @net: namespace
- * @key: as seen from this end
+ * @key: the connection, as seen from this host
  *
- * Context: RCU. Return: true for one that is half-open or in TIME-WAIT, too.
+ * Context: RCU.
+ * Return: true if it has one; half-open and in TIME-WAIT included.
  */
 bool xtcp_hook_stock_connected(struct net *net, const struct xtcp_key *key)
 {
@@ -206,9 +215,13 @@ bool xtcp_hook_stock_connected(struct net *net, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_hook_owns_quoted - is a segment xtcp's that an ICMP error quotes
+ * xtcp_hook_owns_quoted - does a quoted segment belong to xtcp
  * @net: namespace
- * @key: of the segment, as seen from here, where it came from
+ * @key: key of the segment that an ICMP error quotes, as seen from this host,
+ *	which sent it
+ *
+ * Context: RCU.
+ * Return: true if it belongs to xtcp.
  */
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key)
 {
@@ -217,7 +230,10 @@ bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key)
 }
 
 /**
- * xtcp_hook_is_open - may segments be brought at all
+ * xtcp_hook_is_open - may segments belong to xtcp
+ *
+ * Context: any.
+ * Return: false once the module is being unloaded.
  */
 bool xtcp_hook_is_open(void)
 {
@@ -225,9 +241,10 @@ bool xtcp_hook_is_open(void)
 }
 
 /**
- * xtcp_hook_add - segments of the TCP wire come in from now on
- * @net: namespace, where they don't yet
+ * xtcp_hook_add - register the hooks of both families in a namespace
+ * @net: namespace in which they are not registered
  *
+ * Context: process, may sleep.
  * Return: 0 or -errno.
  */
 int xtcp_hook_add(struct net *net)
@@ -246,7 +263,9 @@ int xtcp_hook_add(struct net *net)
 
 /**
  * xtcp_hook_del - undo xtcp_hook_add()
- * @net: namespace; the hook may run for a grace period yet
+ * @net: namespace; the hooks may still run for a grace period
+ *
+ * Context: process, may sleep.
  */
 void xtcp_hook_del(struct net *net)
 {
@@ -257,11 +276,16 @@ void xtcp_hook_del(struct net *net)
 }
 
 /**
- * xtcp_hook_holds - is a segment still for one of xtcp's ports
+ * xtcp_hook_holds - does xtcp still hold the port of a segment
  * @net: namespace
- * @skb: segment, at its TCP header, that the hook has brought
+ * @skb: segment from the hook, at its TCP header
  *
- * A packet may have waited in a netfilter queue behind the hook.
+ * The port may have been released while the packet waited in a netfilter queue
+ * behind the hook.
+ *
+ * Context: RCU.
+ * Return: true if xtcp holds the port; false: the segment is for the kernel's
+ * TCP.
  */
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 {
@@ -272,10 +296,12 @@ bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 }
 
 /**
- * xtcp_hook_close - the module goes: all segments are the kernel's again
+ * xtcp_hook_close - pass all segments to the kernel's TCP again
  *
- * When it returns, no packet is on its way from the hook to xtcp_input(), so
- * that this may be taken from IP's table.
+ * When it returns, no packet is between the hook and xtcp_input(), so that the
+ * handlers may be unregistered.
+ *
+ * Context: process, may sleep; when the module is unloaded.
  */
 void xtcp_hook_close(void)
 {

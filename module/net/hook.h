@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * hook.h - segments of the TCP wire come in by a netfilter hook
- */
+/* hook.h - netfilter hook that receives the segments of the TCP wire */
 #ifndef XTCP_NET_HOOK_H
 #define XTCP_NET_HOOK_H
 
@@ -20,8 +18,9 @@ struct xtcp_family;
 struct xtcp_key;
 
 /*
- * In the IP layer's flags of a packet that the hook has handed to us: clear in
- * whatever comes from outside, for ip_rcv() and ipv6_rcv() clear them all.
+ * Bit in the IP layer's flags (IPCB, IP6CB) of a packet to which the hook has
+ * given the native wire's protocol number. A packet from outside never has it,
+ * because ip_rcv() and ipv6_rcv() clear all flags.
  */
 #define XTCP_IPSKB_BROUGHT	BIT(15)
 
@@ -43,8 +42,8 @@ bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key);
 
 /**
- * xtcp_hook_run - look at a packet with softirqs off
- * @packet_in: what looks; inlined
+ * xtcp_hook_run - call a hook's function with softirqs off
+ * @packet_in: function of the family; inlined
  * @net: namespace
  * @skb: packet
  *
@@ -65,7 +64,7 @@ xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
 	return verdict;
 }
 
-/* The wire that IP's flags of a packet tell of; they tell it once. */
+/* Read the wire from IP's flags, and clear the bit. */
 static inline u8 xtcp_hook_wire(u16 *flags)
 {
 	if (likely(!(*flags & XTCP_IPSKB_BROUGHT)))
@@ -75,11 +74,12 @@ static inline u8 xtcp_hook_wire(u16 *flags)
 }
 
 /**
- * xtcp_hookv4_wire - which wire brought a packet
- * @skb: packet as IP hands it to xtcp's protocol or error handler
+ * xtcp_hookv4_wire - get the wire on which an IPv4 packet arrived
+ * @skb: packet that IP passes to xtcp's protocol or error handler
  *
- * Return: XTCP_WIRE_TCP once, when the hook has brought it; the caller restores
- * the protocol number. Else XTCP_WIRE_NATIVE.
+ * Context: any.
+ * Return: XTCP_WIRE_TCP if the hook has rewritten the packet, at the first call
+ * only; the caller restores the protocol number. Else XTCP_WIRE_NATIVE.
  */
 static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 {
@@ -96,9 +96,10 @@ bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
 void xtcp_hookv6_quote_restore(struct sk_buff *skb);
 
 /**
- * xtcp_hookv6_wire - the same of an IPv6 packet
- * @skb: packet as IPv6 hands it to xtcp's protocol or error handler
+ * xtcp_hookv6_wire - get the wire on which an IPv6 packet arrived
+ * @skb: packet that IPv6 passes to xtcp's protocol or error handler
  *
+ * Context: any.
  * Return: as xtcp_hookv4_wire().
  */
 static inline u8 xtcp_hookv6_wire(struct sk_buff *skb)

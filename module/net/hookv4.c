@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hookv4.c - what the TCP wire's hook looks at and rewrites in an IPv4 packet
+ * hookv4.c - the TCP wire's hook in an IPv4 packet
  *
- * RFC 791, RFC 792; net/hook.c says why. Packets are whole here: IP has put
- * fragments together. Context: under RCU; as in net/hook.c.
+ * RFC 791, RFC 792; net/hook.c describes the hook. Packets are complete here:
+ * IP has reassembled fragments.
+ *
+ * Context: under RCU; as in net/hook.c.
  */
 #include "net/hook.h"
 
@@ -19,13 +21,13 @@
 #include "port/port.h"
 
 /**
- * xtcp_hookv4_stock_connection - what the kernel's own TCP has for a connection
+ * xtcp_hookv4_stock_connection - xtcp_family.stock_connection of IPv4
  * @net: namespace
- * @key: as seen from this end
+ * @key: the connection, as seen from this host
  *
  * Context: RCU.
- * Return: a socket, half-open or time-wait record, to be released with
- * sock_gen_put(); or NULL.
+ * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
+ * with sock_gen_put(); or NULL.
  */
 struct sock *xtcp_hookv4_stock_connection(struct net *net,
 					  const struct xtcp_key *key)
@@ -35,11 +37,14 @@ struct sock *xtcp_hookv4_stock_connection(struct net *net,
 }
 
 /**
- * xtcp_hookv4_stock_wants - has the kernel's own TCP a socket for a segment
+ * xtcp_hookv4_stock_wants - xtcp_family.stock_wants of IPv4
  * @net: namespace
  * @skb: packet
- * @offset: from @skb->data to behind the TCP header
- * @key: of the segment; nobody of ours wants it
+ * @offset: from @skb->data to the end of the TCP header
+ * @key: key of the segment, for which xtcp has no connection or listener
+ *
+ * Context: RCU, softirqs off.
+ * Return: true if the kernel's TCP has a connection or listener for it.
  */
 bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key)
@@ -54,14 +59,16 @@ static unsigned int segment_in(struct net *net, struct sk_buff *skb)
 {
 	__be16 *ports, buffer[2];
 
-	/* What is not for us alone both stacks drop. */
+	/*
+	 * Both stacks drop a segment that isn't addressed to this host alone.
+	 */
 	if (skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
 	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
 	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
 	    !xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb)))
 		return NF_ACCEPT;
-	/* A packet socket may look at the same header. */
+	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, sizeof(struct iphdr)))
 		return NF_DROP;
 	ip_hdr(skb)->protocol = XTCP_WIRE_NATIVE;
@@ -83,7 +90,7 @@ static bool is_error(u8 type)
 	}
 }
 
-/* The quoted segment went out, so its source is our end. */
+/* We sent the quoted segment, so its source is our end. */
 static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 			   const struct iphdr *quoted, const __be16 *ports)
 {
@@ -100,7 +107,10 @@ static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 	return xtcp_hook_owns_quoted(net, &key);
 }
 
-/* Rewrites what lies @offset octets into the packet. */
+/*
+ * Rewrite the protocol number of the quoted header, @offset bytes into the
+ * packet.
+ */
 static unsigned int quoted_bring(struct sk_buff *skb, unsigned int offset)
 {
 	struct iphdr *quoted;
@@ -111,7 +121,7 @@ static unsigned int quoted_bring(struct sk_buff *skb, unsigned int offset)
 		return NF_DROP;
 	icmph = (struct icmphdr *)(skb->data + ip_hdrlen(skb));
 	quoted = (struct iphdr *)(skb->data + offset);
-	/* Protocol and TTL are one word of the sum. */
+	/* Protocol and TTL share a word of the checksum. */
 	word = (__be16 *)&quoted->ttl;
 	old = *word;
 	quoted->protocol = XTCP_WIRE_NATIVE;
@@ -159,7 +169,7 @@ static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
 	return xtcp_hook_run(packet_in, state->net, skb);
 }
 
-/* Where SYN proxies sit, too: all others have had their say. */
+/* The priority of SYN proxies: only conntrack's confirmation comes later. */
 const struct nf_hook_ops xtcp_hookv4_ops = {
 	.hook		= hookv4_local_in,
 	.pf		= NFPROTO_IPV4,

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hookv6.c - what the TCP wire's hook looks at and rewrites in an IPv6 packet
+ * hookv6.c - the TCP wire's hook in an IPv6 packet
  *
  * RFC 8200 4 (extension headers), RFC 4443, RFC 4861 8 (redirects); net/hook.c
- * says why. IPv6 comes to LOCAL_IN before it has looked at what stands between
- * its own header and the segment: destination options, a routing header, a
- * fragment header. So the number to rewrite is in the last of these, and IPv6
- * comes upon it when it has gone through all of them.
+ * describes the hook. IPv6 calls LOCAL_IN before it has handled the extension
+ * headers between its own header and the segment: destination options, a
+ * routing header, a fragment header. So the number to rewrite is in the last of
+ * these, and IPv6 reads it after it has handled all of them.
  *
- * Fragments meet here in pieces, unless somebody (conntrack) puts packets together
- * earlier. What the whole is, the first one's header alone says (RFC 8200 4.5):
- * rewriting that one is enough, and the flag goes along with it. It is to have the
- * TCP header in it (RFC 7112), else IPv6 refuses it as one of protocol 6.
+ * Fragments arrive here one by one, unless conntrack, say, reassembles packets
+ * earlier. The first fragment's header alone names the protocol of the whole
+ * packet (RFC 8200 4.5). So it is enough to rewrite that fragment, and
+ * reassembly keeps its flag. It has to contain the TCP header (RFC 7112), else
+ * IPv6 drops it as a packet of protocol 6.
  *
- * A wrong option may make IPv6 answer with an error that quotes the packet as
- * it stands then, with the other number in it. The sender will not know it for
- * his, as if it had got lost.
+ * If an option is invalid, IPv6 may answer with an error that quotes the packet
+ * as it is then, with the rewritten number. Its sender doesn't recognize the
+ * quote, as if the error had been lost.
  *
  * Context: under RCU; as in net/hook.c.
  */
@@ -39,9 +40,9 @@
 
 /**
  * struct spot - a header in a packet
- * @named_at: offset of the octet that says what it is
- * @offset: of the header itself
- * @in_fragment: it begins a packet whose rest comes later
+ * @named_at: offset of the byte that contains its protocol number
+ * @offset: offset of the header itself
+ * @in_fragment: it is in the first fragment of a packet
  */
 struct spot {
 	unsigned int	named_at;
@@ -50,9 +51,9 @@ struct spot {
 };
 
 /*
- * Octets of an extension header behind which more may stand for us; 0: there
- * doesn't. IPv6 has gone through hop-by-hop options before. With segments left
- * the packet goes elsewhere, or comes again.
+ * Length of an extension header in bytes, if a header for us may follow; 0 if
+ * none does. IPv6 has handled hop-by-hop options before. A routing header with
+ * segments left sends the packet to another host, or back here later.
  */
 static unsigned int skip(const struct sk_buff *skb, u8 type, struct spot *spot,
 			 bool quoted)
@@ -88,10 +89,11 @@ static unsigned int skip(const struct sk_buff *skb, u8 type, struct spot *spot,
 }
 
 /*
- * What is it that the packet bears, behind @spot, which moves there? Each step
- * leads towards the packet's end.
+ * Move @spot behind the extension headers. Each step goes towards the packet's
+ * end.
  *
- * Return: its protocol number, or whatever stops the walk.
+ * Return: the protocol number of the header at @spot, or of the header that
+ * stops the walk.
  */
 static u8 walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 {
@@ -111,7 +113,7 @@ static u8 walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 	}
 }
 
-/* What stands behind IPv6's own header at @offset. */
+/* The header that follows the IPv6 header at @offset. */
 static struct spot behind_header(unsigned int offset)
 {
 	return (struct spot) {
@@ -120,7 +122,7 @@ static struct spot behind_header(unsigned int offset)
 	};
 }
 
-/* Where IPv6 itself goes on. */
+/* The header that IPv6 handles next. */
 static struct spot behind_hops(const struct sk_buff *skb)
 {
 	return (struct spot) {
@@ -129,7 +131,10 @@ static struct spot behind_hops(const struct sk_buff *skb)
 	};
 }
 
-/* The octet at an even offset, and the device's sum with it. */
+/*
+ * Rewrite the protocol number at an even offset, and update the device's
+ * checksum.
+ */
 static void rename_at(struct sk_buff *skb, unsigned int offset)
 {
 	u8 *name = skb->data + offset;
@@ -141,13 +146,13 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
 }
 
 /**
- * xtcp_hookv6_stock_connection - what the kernel's own TCP has for a connection
+ * xtcp_hookv6_stock_connection - xtcp_family.stock_connection of IPv6
  * @net: namespace
- * @key: as seen from this end
+ * @key: the connection, as seen from this host
  *
  * Context: RCU.
- * Return: a socket, half-open or time-wait record, to be released with
- * sock_gen_put(); or NULL.
+ * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
+ * with sock_gen_put(); or NULL.
  */
 struct sock *xtcp_hookv6_stock_connection(struct net *net,
 					  const struct xtcp_key *key)
@@ -158,11 +163,14 @@ struct sock *xtcp_hookv6_stock_connection(struct net *net,
 }
 
 /**
- * xtcp_hookv6_stock_wants - has the kernel's own TCP a socket for a segment
+ * xtcp_hookv6_stock_wants - xtcp_family.stock_wants of IPv6
  * @net: namespace
  * @skb: packet
- * @offset: from @skb->data to behind the TCP header
- * @key: of the segment; nobody of ours wants it
+ * @offset: from @skb->data to the end of the TCP header
+ * @key: key of the segment, for which xtcp has no connection or listener
+ *
+ * Context: RCU, softirqs off.
+ * Return: true if the kernel's TCP has a connection or listener for it.
  */
 bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
 			     unsigned int offset, const struct xtcp_key *key)
@@ -173,7 +181,10 @@ bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
 				    ntohs(key->lport), key->dif, key->sdif);
 }
 
-/* IPv6 counts on the transport header to be where it goes on. */
+/*
+ * Set the transport header for xtcp_hook_owns() only: IPv6 continues at the one
+ * it has set.
+ */
 static bool segment_is_ours(struct net *net, struct sk_buff *skb,
 			    const struct spot *spot)
 {
@@ -183,13 +194,13 @@ static bool segment_is_ours(struct net *net, struct sk_buff *skb,
 	skb_set_transport_header(skb, spot->offset);
 	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset);
 	skb_set_transport_header(skb, offset);
-	/* Who gathers fragments has no use for their socket. */
+	/* Detach the socket before reassembly, which can't use it. */
 	if (spot->in_fragment)
 		skb_orphan(skb);
 	return ours;
 }
 
-/* A first fragment, too? */
+/* Does the packet, or its first fragment, contain the TCP header? */
 static bool has_header(const struct sk_buff *skb, const struct spot *spot)
 {
 	return !spot->in_fragment || skb->len >= spot->offset + XTCP_HDR_LEN;
@@ -200,14 +211,16 @@ static unsigned int segment_in(struct net *net, struct sk_buff *skb,
 {
 	__be16 *ports, buffer[2];
 
-	/* What is not for us alone both stacks drop. */
+	/*
+	 * Both stacks drop a segment that isn't addressed to this host alone.
+	 */
 	if (skb->pkt_type != PACKET_HOST)
 		return NF_ACCEPT;
 	ports = skb_header_pointer(skb, spot->offset, sizeof(buffer), buffer);
 	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
 	    !has_header(skb, spot) || !segment_is_ours(net, skb, spot))
 		return NF_ACCEPT;
-	/* A packet socket may look at the same header. */
+	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, spot->named_at + sizeof(__be16)))
 		return NF_DROP;
 	rename_at(skb, spot->named_at);
@@ -220,9 +233,9 @@ static bool is_error(u8 type)
 }
 
 /*
- * A redirect quotes in one of its options.
+ * Find the quoted packet in a redirect's options.
  *
- * Return: offset of the quoted packet's header; 0: none.
+ * Return: offset of the quoted IPv6 header; 0: none.
  */
 static unsigned int redirect_quote(const struct sk_buff *skb,
 				   unsigned int offset)
@@ -240,7 +253,7 @@ static unsigned int redirect_quote(const struct sk_buff *skb,
 	}
 }
 
-/* The quoted segment went out, so its source is our end. */
+/* We sent the quoted segment, so its source is our end. */
 static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 			   unsigned int offset, const struct spot *spot)
 {
@@ -287,15 +300,21 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb,
 	word = (__be16 *)(skb->data + spot.named_at);
 	old = *word;
 	*(u8 *)word = XTCP_WIRE_NATIVE;
-	/* What a device has summed up stays the same, both words together. */
+	/*
+	 * The device's checksum of the whole message stays valid, because both
+	 * words change together.
+	 */
 	csum_replace2(&icmph->icmp6_cksum, old, *word);
 	IP6CB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 	return NF_ACCEPT;
 }
 
 /**
- * xtcp_hookv6_quote_restore - undo what the hook did to a quoted segment
- * @skb: ICMPv6 error that it has brought, skb->data at the quoted IP header
+ * xtcp_hookv6_quote_restore - restore the protocol number of a quoted segment
+ * @skb: ICMPv6 error that the hook has rewritten, skb->data at the quoted IP
+ *	header
+ *
+ * Context: softirq, under RCU.
  */
 void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 {
@@ -327,7 +346,7 @@ static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 	return xtcp_hook_run(packet_in, state->net, skb);
 }
 
-/* Where SYN proxies sit, too: all others have had their say. */
+/* The priority of SYN proxies: only conntrack's confirmation comes later. */
 const struct nf_hook_ops xtcp_hookv6_ops = {
 	.hook		= hookv6_local_in,
 	.pf		= NFPROTO_IPV6,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * icmp_err.h - an ICMP error quotes one of our segments
+ * icmp_err.h - an ICMP error that quotes one of our segments, parsed
  *
- * Not icmp.h: the kernel has a net/icmp.h, and its folders are searched first.
+ * The name isn't icmp.h, because the kernel has a net/icmp.h, and the compiler
+ * searches its folders first.
  */
 #ifndef XTCP_NET_ICMP_ERR_H
 #define XTCP_NET_ICMP_ERR_H
@@ -15,29 +16,31 @@ struct inet6_skb_parm;
 struct sk_buff;
 struct tcphdr;
 
-/* What an ICMP message is about. */
+/* What an ICMP message means for TCP. */
 enum xtcp_icmp_what {
-	XTCP_ICMP_NONE,		/* no error to TCP */
+	XTCP_ICMP_NONE,		/* no error for TCP */
 	XTCP_ICMP_ERROR,
 	XTCP_ICMP_TOO_BIG,
 	XTCP_ICMP_REDIRECT,
 };
 
 /**
- * struct xtcp_icmp - one message, taken apart by its family
+ * struct xtcp_icmp - an ICMP error, parsed by its family
  * @skb: the message; skb->data at the quoted IP header
- * @th: quoted header; only ports and sequence number are sure to be there
+ * @th: quoted TCP header; only its ports and sequence number are there for
+ *	certain
  * @seq: quoted sequence number
- * @info: what ICMP passes along, host order: MTU or pointer
+ * @info: MTU or pointer of the message, host order
  * @err: errno for the user, of XTCP_ICMP_ERROR
  * @peer_at: offset of the peer's address in the quoted IP header
- * @origin: which ICMP, SO_EE_ORIGIN_*
- * @type, @code: the message's own
- * @what: what it is about
- * @ttl: hops left, for IP_MINTTL and IPV6_MINHOPCOUNT
- * @hard: no use in trying again (RFC 1122 4.2.3.9); else it may pass
- * @no_path: the path is broken, rather than the host unwilling (RFC 6069)
- * @no_way: no path to the peer, so that waiting for its ACK is idle (LC-105)
+ * @origin: ICMP or ICMPv6, SO_EE_ORIGIN_*
+ * @type: ICMP type
+ * @code: ICMP code
+ * @what: what the message means for TCP
+ * @ttl: TTL or hop limit, for IP_MINTTL and IPV6_MINHOPCOUNT
+ * @hard: the error is permanent (RFC 1122 4.2.3.9); else it may be temporary
+ * @no_path: the path is broken; false: the host refuses (RFC 6069)
+ * @no_way: no path leads to the peer, so a half-open record is removed (LC-105)
  */
 struct xtcp_icmp {
 	struct sk_buff		*skb;

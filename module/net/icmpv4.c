@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmpv4.c - what an ICMP error says
+ * icmpv4.c - parse an ICMP error of IPv4
  *
- * RFC 792, RFC 1122 3.2.2 and 4.2.3.9. What it means for a connection is
- * segment/icmp.c's. Context: softirq, under RCU.
+ * RFC 792, RFC 1122 3.2.2 and 4.2.3.9. segment/icmp.c applies it to the
+ * connection.
+ *
+ * Context: softirq, under RCU.
  */
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
@@ -62,7 +64,7 @@ static void message_read(struct xtcp_icmp *ie)
 	}
 }
 
-/* The quoted segment went out, so its source is our end. */
+/* We sent the quoted segment, so its source is our end. */
 static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
 {
 	const struct iphdr *iph = (const struct iphdr *)ie->skb->data;
@@ -81,8 +83,8 @@ static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
 
 /**
  * xtcp_icmpv4_err - err_handler of struct net_protocol
- * @skb: ICMP message that passed its checksum; skb->data at the quoted IP
- *	header, of which the caller made the header and 8 octets more linear
+ * @skb: ICMP message with a correct checksum; skb->data at the quoted IP
+ *	header, of which the caller has made the header and 8 bytes more linear
  * @info: MTU of "fragmentation needed", gateway of a redirect, pointer of a
  *	parameter problem
  *

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmpv6.c - what an ICMPv6 error says
+ * icmpv6.c - parse an ICMP error of IPv6
  *
- * RFC 4443, RFC 8201 (path MTU). What it means for a connection is
- * segment/icmp.c's. Context: softirq, under RCU.
+ * RFC 4443, RFC 8201 (path MTU). segment/icmp.c applies it to the connection.
+ *
+ * Context: softirq, under RCU.
  */
 #include <linux/errqueue.h>
 #include <linux/icmpv6.h>
@@ -25,7 +26,9 @@
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-/* RFC 8201 4: less than any IPv6 link carries was not said by a router. */
+/*
+ * RFC 8201 4: ignore an MTU below the least one of IPv6, which no router sends.
+ */
 static void too_big_read(struct xtcp_icmp *ie)
 {
 	if (ie->info >= IPV6_MIN_MTU)
@@ -33,9 +36,10 @@ static void too_big_read(struct xtcp_icmp *ie)
 }
 
 /*
- * For want of a path, as over IPv4. Linux gives a record of IPv6's up for what
- * is final instead, a closed port say, and keeps it where there is no route:
- * one lifecycle serves both here.
+ * Does the error mean that no path leads to the peer? The rule is that of IPv4.
+ * Linux instead removes a half-open record of IPv6 for permanent errors, such
+ * as a closed port, and keeps it if there is no route. Here both families have
+ * one lifecycle.
  */
 static bool is_no_way(u8 type, u8 code)
 {
@@ -66,7 +70,7 @@ static void message_read(struct xtcp_icmp *ie)
 	}
 }
 
-/* The quoted segment went out, so its source is our end. */
+/* We sent the quoted segment, so its source is our end. */
 static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
 		       u8 wire)
 {
@@ -86,12 +90,13 @@ static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
 
 /**
  * xtcp_icmpv6_err - err_handler of struct inet6_protocol
- * @skb: ICMPv6 message that passed its checksum; skb->data at the quoted IP
+ * @skb: ICMPv6 message with a correct checksum; skb->data at the quoted IP
  *	header
- * @opt: of the message
+ * @opt: control block of the message
  * @type: ICMPv6 type
  * @code: ICMPv6 code
- * @offset: of the quoted TCP header, of which the caller made 8 octets linear
+ * @offset: offset of the quoted TCP header, of which the caller has made 8
+ *	bytes linear
  * @info: MTU of "packet too big", pointer of a parameter problem
  *
  * Context: softirq, rcu_read_lock().

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * input.c - whose segment is it
+ * input.c - dispatch a received segment or ICMP error to its connection
  *
- * RFC 9293 3.10.7, SEGMENT ARRIVES. xtcp_input() is what IP calls: it checks
- * the header, finds whose segment it is and hands it to that stage:
+ * RFC 9293 3.10.7, SEGMENT ARRIVES. The protocol handlers call xtcp_input(). It
+ * checks the header, looks the segment's connection up and calls the file that
+ * handles segments of that kind:
  *
- *	nobody, a listener	open/gate.c, open/listen.c
- *	a half-open record	open/synqueue.c
- *	a time-wait record	close/timewait.c
- *	a socket		segment/synchronized.c, open/connect.c
+ *	no connection, listener	open/gate.c, open/listen.c
+ *	half-open record	open/synqueue.c
+ *	TIME-WAIT record	close/timewait.c
+ *	socket			segment/synchronized.c, open/connect.c
  *
  * xtcp_input_error() does the same for an ICMP error: segment/icmp.c.
  *
- * This dispatch, and the early gate in prerouting.c, are all of net/ that
- * knows what stands above IP (Documentation/design.rst).
+ * In net/, only this dispatch and the early gate in prerouting.c call the
+ * layers above IP (Documentation/design.rst).
  *
- * Context: softirq under RCU; a socket's part with the socket lock, also in
- * process context for the backlog.
+ * Context: softirq under RCU. Segments of a socket are handled under the socket
+ * lock, those of the backlog in process context.
  */
 #include "net/input.h"
 
@@ -47,13 +48,13 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
-/* A segment, in whatever state. */
+/* Handle a segment of a socket in any state. Socket lock. Consumes @skb. */
 static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
 {
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
 	case XTCP_LISTEN:
-		/* It ended while the segment waited in the backlog. */
+		/* The connection ended while the segment was in the backlog. */
 		kfree_skb_reason(skb, SKB_DROP_REASON_TCP_CLOSE);
 		break;
 	case XTCP_SYN_SENT:
@@ -67,10 +68,11 @@ static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct 
 }
 
 /**
- * xtcp_input_backlog - a segment that came while the user held the socket
- * @sk: locked; released by its user just now
- * @skb: segment, at its TCP header; eaten
+ * xtcp_input_backlog - handle a segment of a socket's backlog
+ * @sk: the socket, locked; a task owned it when the segment arrived
+ * @skb: segment, at its TCP header; consumed
  *
+ * Context: process, softirqs on.
  * Return: 0, for struct proto.backlog_rcv.
  */
 int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
@@ -83,8 +85,9 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * Rules of the system that stand between a segment and a socket. A filter may
- * cut text off, but not the header: @seg follows. False: @skb was dropped.
+ * Apply the rules of the system between a segment and a socket. A socket filter
+ * may trim payload, but not the header; @seg is read again then. Returns false
+ * if @skb was dropped.
  */
 static __always_inline bool sk_may_receive(struct sock *sk,
 					   struct sk_buff *skb,
@@ -120,8 +123,8 @@ drop:
 }
 
 /*
- * How many octets of memory may wait for a user who holds the socket. Each buffer
- * may be as large as an int can say.
+ * Limit of the backlog in bytes of memory. Each buffer may be as large as an
+ * int can say.
  */
 static unsigned int backlog_limit(const struct sock *sk)
 {
@@ -147,7 +150,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 	bh_unlock_sock(sk);
 }
 
-/* RFC 9293 3.10.7.1: there is no such connection. */
+/* RFC 9293 3.10.7.1: handle a segment without a connection. Consumes @skb. */
 static void rcv_closed(struct net *net, struct sk_buff *skb,
 		       const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
@@ -169,8 +172,8 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
 }
 
 /*
- * The segment has made a child, and is handled as the child's. The listener,
- * under RCU, is told afterwards.
+ * Handle the segment as the child's that it has created. The listener, under
+ * RCU, is told afterwards.
  */
 static void rcv_child(struct sock *lsk, struct sock *child, struct sk_buff *skb,
 		      const struct xtcp_seg *seg)
@@ -196,7 +199,7 @@ static void rcv_listener(struct net *net, struct sk_buff *skb,
 	}
 }
 
-/* Of a segment that a time-wait record has dealt with. */
+/* Drop reason of a segment that a TIME-WAIT record has handled. */
 static enum skb_drop_reason timewait_reason(const struct xtcp_seg *seg)
 {
 	if (seg->flags & XTCP_RST)
@@ -262,8 +265,8 @@ static void rcv_flow(struct net *net, struct xtcp_flow *flow,
 }
 
 /*
- * In one piece, as most are, and nobody has looked at it: just add it up. What a
- * device or an offload has found out is IP's to judge.
+ * Verify the checksum: here for a linear segment that no device or offload has
+ * checked, as most are; else the kernel's helper evaluates their result.
  */
 static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
 			  u8 wire)
@@ -276,7 +279,10 @@ static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
 	return skb->csum_valid;
 }
 
-/* Header and checksum. Else it was counted, and is to be dropped: why. */
+/*
+ * Check header and checksum, and count errors. Returns why the segment has to
+ * be dropped, or SKB_NOT_DROPPED_YET.
+ */
 static enum skb_drop_reason segment_judge(struct net *net, struct sk_buff *skb,
 					  const struct xtcp_family *af, u8 wire)
 {
@@ -300,10 +306,10 @@ static inline bool src_is_valid(const struct sk_buff *skb,
 }
 
 /**
- * xtcp_input - IP has a segment for us
- * @skb: at its TCP header; eaten
- * @af: which IP
- * @wire: which IP protocol
+ * xtcp_input - handle a segment that IP passes to us
+ * @skb: segment, at its TCP header; consumed
+ * @af: its family
+ * @wire: IP protocol on which it arrived
  *
  * Context: softirqs off, under RCU.
  */
@@ -311,14 +317,16 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 {
 	struct net *net = dev_net(skb->dev);
 	struct xtcp_flow *flow;
-	/* Each is filled below; kernels that zero the stack would do it twice. */
+	/*
+	 * Both are filled below; kernels that zero the stack would do it twice.
+	 */
 	struct xtcp_key key __uninitialized;
 	struct xtcp_seg seg __uninitialized;
 	enum skb_drop_reason why;
 	struct sock *sk;
 
 	lockdep_assert_in_softirq();
-	/* MUST-57: not to us alone, so not an opening. Nor anything else. */
+	/* MUST-57: ignore segments that aren't addressed to this host alone. */
 	why = SKB_DROP_REASON_OTHERHOST;
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
@@ -344,7 +352,10 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 		return;
 	}
 	xtcp_key_digest(&key);
-	/* Nobody reads the options of a segment to nobody. */
+	/*
+	 * Without a flow only rcv_listener() reads the options, if there is a
+	 * listener.
+	 */
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		xtcp_seg_read_options(&seg, skb, wire);
@@ -359,7 +370,7 @@ drop:
 }
 
 /**
- * xtcp_input_error - an ICMP error quotes one of our segments
+ * xtcp_input_error - handle an ICMP error that quotes one of our segments
  * @net: namespace
  * @key: the connection
  * @ie: the error

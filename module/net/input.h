@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * input.h - a segment, or an ICMP error, arrives
- */
+/* input.h - dispatch a received segment or ICMP error to its connection */
 #ifndef XTCP_NET_INPUT_H
 #define XTCP_NET_INPUT_H
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * ipsec.h - does IPsec have a say in where a segment goes
- */
+/* ipsec.h - does IPsec have policies that may change a route */
 #ifndef XTCP_NET_IPSEC_H
 #define XTCP_NET_IPSEC_H
 
@@ -10,11 +8,12 @@
 #include <net/xfrm.h>
 
 /**
- * xtcp_ipsec_is_silent - would looking up a policy change nothing
+ * xtcp_ipsec_is_silent - is there no outbound policy to look up
  * @net: namespace
  * @sk: socket that sends; NULL: none
  *
  * Context: any.
+ * Return: true if the lookup of a policy would change nothing.
  */
 static inline bool xtcp_ipsec_is_silent(const struct net *net,
 					const struct sock *sk)

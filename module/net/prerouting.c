@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * prerouting.c - drop SYNs before they are routed, while there are too many
+ * prerouting.c - drop SYNs before routing while there are too many
  *
- * A netfilter hook at PRE_ROUTING, behind all others there: what the firewall
- * rewrites or drops, it has done by then. It only drops, and only what
- * open/gate.c says that it would drop anyway, so that nothing can pass by the
- * firewall's input rules here. What is not surely ours goes its normal way:
- * other protocols, fragments and other extension headers, addresses that are
- * not local, and everything where policy rules may lead a packet elsewhere.
+ * A netfilter hook at PRE_ROUTING, behind all others there: the firewall has
+ * rewritten or dropped packets before. The hook only drops, and only SYNs that
+ * open/gate.c would drop later, so that no packet bypasses the firewall's input
+ * rules. IP routes every packet as usual that isn't certainly for xtcp: other
+ * protocols, fragments and other extension headers, addresses that aren't
+ * local, and all packets if policy rules may route them elsewhere.
  *
- * Each packet of the namespace pays for the hooks. So they are registered when a
- * listener of the namespace first drops more than a few SYNs, and stay until the
- * namespace ends: nf_unregister_net_hook() drops the packets of all queues to
- * user space (NFQUEUE) in the namespace, and a flood begins and ends as its
- * sender likes. Between floods the hooks read one flag (open/gate.c).
+ * Each packet of the namespace pays for the hooks. So they are registered when
+ * a listener of the namespace first drops more than a few SYNs, and stay until
+ * the namespace ends: nf_unregister_net_hook() drops the packets of all queues
+ * to user space (NFQUEUE) in the namespace, and the sender of a flood decides
+ * when it begins and ends. Between floods the hooks read one flag
+ * (open/gate.c).
  *
- * Context: the hooks run under RCU, mostly in softirq. A packet that has waited in
- * a netfilter queue comes with the task that gives the verdict, and softirqs on:
- * it goes its normal way. Adding and deleting: process.
+ * Context: the hooks run under RCU, mostly in softirq. A packet that has waited
+ * in a netfilter queue comes with the task that gives the verdict, and softirqs
+ * on: the hook accepts it. Adding and deleting: process.
  */
 #include "net/prerouting.h"
 
@@ -44,9 +45,10 @@
 #include "user/stats.h"
 
 /*
- * What a tunnel has left in the route's place is no route. A listener is looked
- * up with softirqs off alone: a BPF program may choose it. What comes in on a
- * slave of a VRF comes here once more, as the VRF's.
+ * May the packet be a segment for this host? A tunnel's metadata in place of
+ * the route isn't a route. Softirqs have to be off for the lookup of a
+ * listener, because a BPF program may choose it. A packet on a slave of a VRF
+ * comes here a second time, as the VRF's.
  */
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
@@ -56,7 +58,10 @@ static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 	       !netif_is_l3_slave(skb->dev);
 }
 
-/* To a local address, in one piece, and its first 20 octets linear? */
+/*
+ * Is it an unfragmented segment to a local address? Makes its TCP header
+ * linear.
+ */
 static bool may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
@@ -75,7 +80,9 @@ static bool is_opening(const struct sk_buff *skb)
 	       XTCP_SYN;
 }
 
-/* @skb: at its TCP header, as the handler would see it. */
+/*
+ * Would the gate drop the SYN? @skb is at its TCP header, as for the handler.
+ */
 static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 			       const struct xtcp_family *af, u8 protocol)
 {
@@ -88,7 +95,10 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 	return xtcp_gate_refuses(net, &key, skb);
 }
 
-/* @skb: at its IP header, which is @ip_len octets and says @protocol. */
+/*
+ * Verdict on a packet; @skb is at its IP header of @ip_len bytes, which says
+ * @protocol.
+ */
 static unsigned int judge(struct net *net, struct sk_buff *skb,
 			  const struct xtcp_family *af, unsigned int ip_len,
 			  u8 protocol)
@@ -116,14 +126,14 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-/* Most are sent to one address, by which they came before: that is seen sooner. */
+/* Most segments are to one address, which the cache has: try it first. */
 static bool is_local6(struct net *net, const struct sk_buff *skb)
 {
 	return xtcp_arrival6_is_known(xtcp_net(net), skb) ||
 	       ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, skb->dev, 0);
 }
 
-/* A link-local address is ours on its own link alone. */
+/* As may_be_ours(). A link-local address is local on its own link only. */
 static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
@@ -149,7 +159,7 @@ static const struct nf_hook_ops prerouting_ops[] = {
 		.hook		= prerouting,
 		.pf		= NFPROTO_IPV4,
 		.hooknum	= NF_INET_PRE_ROUTING,
-		.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c looks */
+		.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c */
 	},
 #if IS_ENABLED(CONFIG_IPV6)
 	{
@@ -162,9 +172,10 @@ static const struct nf_hook_ops prerouting_ops[] = {
 };
 
 /**
- * xtcp_prerouting_add - drop early while the gate says so
- * @net: namespace, where this isn't done yet
+ * xtcp_prerouting_add - register the hooks in a namespace
+ * @net: namespace in which they are not registered
  *
+ * Context: process, may sleep.
  * Return: 0 or -errno.
  */
 int xtcp_prerouting_add(struct net *net)
@@ -175,7 +186,9 @@ int xtcp_prerouting_add(struct net *net)
 
 /**
  * xtcp_prerouting_del - undo xtcp_prerouting_add()
- * @net: namespace; the hook may run for a grace period yet
+ * @net: namespace; the hooks may still run for a grace period
+ *
+ * Context: process, may sleep.
  */
 void xtcp_prerouting_del(struct net *net)
 {
