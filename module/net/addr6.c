@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * addr6.c - the addresses of an IPv6 socket: connect(), bind(), accept()
+ * addr6.c - addresses of an IPv6 socket: connect(), bind(), accept()
  *
- * RFC 9293 3.9.1, RFC 4007 (scopes), RFC 4291 2.5.5.2 (IPv4-mapped addresses), RFC
- * 6437 (flow labels that a user asks for).
+ * RFC 9293 3.9.1, RFC 4007 (scopes), RFC 4291 2.5.5.2 (IPv4-mapped addresses),
+ * RFC 6437 (flow labels that a user asks for).
  *
  * An AF_INET6 socket whose peer has an IPv4-mapped address has an IPv4
- * connection: net/ipv4.c finds its route, and what is shown to the user is here.
+ * connection: net/ipv4.c finds its route, and this file sets the addresses that
+ * the user sees.
+ *
+ * Context: process, socket lock; a child's functions also softirq under RCU.
  */
 #include "net/addr6.h"
 
@@ -25,10 +28,13 @@
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-/* What IPv4's fields say of a socket that has no IPv4 address. */
+/* Value of the IPv4 fields of a socket that has no IPv4 address. */
 #define NO_IPV4_ADDRESS	LOOPBACK4_IPV6
 
-/* The label of IPV6_FLOWINFO_SEND must be one that the user may use. */
+/*
+ * Read the flow label of connect(2) (IPV6_FLOWINFO_SEND). The user must have
+ * been allowed to use it.
+ */
 static int label_take(struct sock *sk, const struct sockaddr_in6 *peer,
 		      __be32 *flowinfo)
 {
@@ -48,7 +54,7 @@ static int label_take(struct sock *sk, const struct sockaddr_in6 *peer,
 	return 0;
 }
 
-/* RFC 4007 6: a link-local address means nothing without its link. */
+/* RFC 4007 6: a link-local address needs a device. */
 static int scope_take(struct sock *sk, const struct sockaddr_in6 *peer,
 		      int addr_len)
 {
@@ -62,7 +68,7 @@ static int scope_take(struct sock *sk, const struct sockaddr_in6 *peer,
 	return sk->sk_bound_dev_if ? 0 : -EINVAL;
 }
 
-/* What IPv4 has chosen, as the socket's user wants to see it. */
+/* Show the addresses that IPv4 has chosen as IPv4-mapped ones. */
 static void mapped_show(struct sock *sk)
 {
 	const struct inet_sock *inet = inet_sk(sk);
@@ -91,7 +97,7 @@ static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
 	return err;
 }
 
-/* Find the route, and with it our own address, if the user chose none. */
+/* Find the route, and the local address if the user has chosen none. */
 static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 			  __be32 flowinfo, struct xtcp_key *key)
 {
@@ -123,7 +129,7 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 	return 0;
 }
 
-/* "::" is this host, in the family that the socket is bound in. */
+/* "::" means this host, in the family that the socket is bound in. */
 static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
 {
 	if (!ipv6_addr_any(&peer->sin6_addr))
@@ -138,11 +144,11 @@ static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
 /**
  * xtcp_ipv6_connect_filter - xtcp_family.connect_filter of IPv6
  * @sk: the socket, locked
- * @uaddr: the peer, as connect(2) has it; a program may change it
- * @addr_len: octets of @uaddr
+ * @uaddr: the peer's address from connect(2); a program may change it
+ * @addr_len: length of @uaddr in bytes
  *
- * A program may read a whole address: a shorter one does not come to it. An
- * IPv4-mapped address is one of IPv6 to the programs, as on Linux.
+ * A program may read a complete address, so a shorter one is refused before.
+ * For the programs an IPv4-mapped address is one of IPv6, as on Linux.
  *
  * Return: 0 or -errno.
  */
@@ -157,8 +163,8 @@ int xtcp_ipv6_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 /**
  * xtcp_ipv6_connect_addr - xtcp_family.connect_addr of IPv6
  * @sk: the socket, locked
- * @uaddr: the peer, as connect(2) has it
- * @addr_len: octets of @uaddr
+ * @uaddr: the peer's address from connect(2)
+ * @addr_len: length of @uaddr in bytes
  * @key: filled
  *
  * Return: 0 or -errno.
@@ -206,7 +212,10 @@ void xtcp_ipv6_addr_forget(struct sock *sk)
  * @sk: socket
  * @key: gets family and local address
  *
- * Three kinds: to an IPv4 address, to nothing in both families, or to ours.
+ * The socket is bound to an IPv4-mapped address, to the any address in both
+ * families, or to an IPv6 address.
+ *
+ * Context: any.
  */
 void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key)
 {
@@ -221,7 +230,7 @@ void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key)
 		key->family = AF_UNSPEC;
 }
 
-/* What the segment that made it tells of the peer, for getsockopt(). */
+/* Store fields of the segment that created the child, for getsockopt(). */
 static void child_segment(struct sock *sk, const struct sk_buff *skb)
 {
 	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
@@ -233,7 +242,7 @@ static void child_segment(struct sock *sk, const struct sk_buff *skb)
 		np->flow_label = ip6_flowlabel(ipv6_hdr(skb));
 }
 
-/* A child without memory for its listener's options goes on without them. */
+/* Copy the listener's options. Without memory the child has none. */
 static void child_options(struct sock *sk, const struct sock *lsk)
 {
 	struct ipv6_txoptions *opt;
@@ -246,10 +255,12 @@ static void child_options(struct sock *sk, const struct sock *lsk)
 
 /**
  * xtcp_ipv6_child_init - xtcp_family.child_init of IPv6
- * @sk: child
+ * @sk: the child
  * @lsk: its listener
  * @key: its connection
- * @skb: segment that made it
+ * @skb: segment that created it
+ *
+ * Context: softirq or process, under RCU; only the caller knows the child.
  */
 void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
 			  const struct xtcp_key *key,

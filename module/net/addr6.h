@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * addr6.h - what an IPv6 socket keeps: addresses, and IPv6's part of it
- */
+/* addr6.h - addresses and IPv6 fields of an IPv6 socket */
 #ifndef XTCP_NET_ADDR6_H
 #define XTCP_NET_ADDR6_H
 
@@ -26,13 +24,16 @@ void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
 			  const struct sk_buff *skb);
 
 #if IS_ENABLED(CONFIG_IPV6)
-/* IPv6's part of a socket of ours, which is never a record of the kernel's. */
+/*
+ * The IPv6 fields of an xtcp socket. It is a full socket, so no check is
+ * needed.
+ */
 static inline struct ipv6_pinfo *xtcp_ipv6_pinfo(const struct sock *sk)
 {
 	return inet_sk(sk)->pinet6;
 }
 
-/* Its extension headers, or NULL; RCU or the socket lock keeps them. */
+/* The socket's extension headers, or NULL. Context: RCU or the socket lock. */
 static inline const struct ipv6_txoptions *
 xtcp_ipv6_tx_options(const struct sock *sk)
 {

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * family.h - what differs between address families, behind one table
+ * family.h - tables of what differs between IPv4 and IPv6
  *
- * open/, transfer/ and close/ never ask for the family: they call through a
- * table. ipv4.c fills one, ipv6.c the other.
+ * The layers above IP call through a table: ipv4.c has the one of IPv4, ipv6.c
+ * the one of IPv6. Outside of net/, code asks for the family only where IPv6
+ * addresses need memory of their own (tcb.h, lookup.c, port/connect.c, the slab
+ * caches of open/synqueue.c and close/timewait.c), and where a program or the
+ * kernel's TCP sees an address (user/, shadow.c).
  *
- * Which one? A socket of AF_INET6 may have an IPv4 connection. What its user
- * sees and sets, addresses and options, goes by the socket's family,
- * xtcp_family_of(); what happens on the wire by the connection's, xs->af.
+ * A socket of AF_INET6 may have an IPv4 connection, so there are two families.
+ * The socket's family decides what its user sees and sets (addresses, options):
+ * xtcp_family_of(). The connection's family decides what is on the wire:
+ * xs->af.
  */
 #ifndef XTCP_NET_FAMILY_H
 #define XTCP_NET_FAMILY_H
@@ -28,76 +32,80 @@ struct sk_buff;
 struct xtcp_reply;
 
 /**
- * struct xtcp_family - address family operations
- * @family: AF_INET
- * @ip_hdr_len: octets of IP header without options
- * @mss_default: octets, when the peer sends no MSS option (MUST-15)
- * @mtu_min: octets, least path MTU believed
- * @cookie_mss: octets, what a client's MSS is rounded down to by a classic cookie,
- *	which has two bits for it; rising, the first one all can take
+ * struct xtcp_family - operations of an address family
+ * @family: AF_INET, AF_INET6
+ * @ip_hdr_len: length of the IP header without options, in bytes
+ * @mss_default: MSS in bytes if the peer sends no MSS option (MUST-15)
+ * @mtu_min: least path MTU in bytes; a smaller one is not believed
+ * @cookie_mss: MSS values in bytes, ascending, to which a classic cookie rounds
+ *	a client's MSS down; the cookie has two bits for it, and the first value
+ *	is one that every host accepts
  *
  * By the socket's family:
- * @connect_filter: ask the cgroup's BPF programs for connect(2), which may
- *	change @uaddr or bind the socket; -errno: they refuse. Socket lock.
- * @connect_addr: take the peer's address from connect(2), find a route and,
- *	if it is not bound, the local address; fills the socket's addresses and
- *	remote port, and @key, and forgets an older route. -errno as connect(2)
- *	returns it. Socket lock.
- * @addr_forget: the socket has no peer any more, nor a local address that its
- *	user did not choose. Socket lock.
- * @bound: family and local address that the socket is bound to, for the
- *	fields of @key of those names, the wide one included; AF_UNSPEC: both
- *	families. Any context.
- * @child_init: a listener's copy becomes the connection @key: addresses, and
- *	what must not be shared with the listener. @skb: the segment that made
- *	it, at its TCP header. Its maker's lock.
- * @setsockopt, @getsockopt: of the levels that belong to IP
+ * @connect_filter: call the cgroup's BPF programs for connect(2), which may
+ *	change @uaddr or bind the socket; -errno if they refuse. Socket lock.
+ * @connect_addr: take the peer's address from connect(2), find a route and, if
+ *	the socket isn't bound, the local address. Fills in the socket's
+ *	addresses and remote port and @key, and drops an older route. -errno as
+ *	connect(2) returns it. Socket lock.
+ * @addr_forget: clear the peer's address, and the local address unless the user
+ *	has chosen it. Socket lock.
+ * @bound: set family and local address in @key to those that the socket is
+ *	bound to, the IPv6 address included; AF_UNSPEC: both families. Any
+ *	context.
+ * @child_init: turn the copy of a listener into the child of connection @key:
+ *	set its addresses, and reset what it must not share with the
+ *	listener. @skb: the segment that created it, at its TCP header. Lock of
+ *	the creator.
+ * @setsockopt: setsockopt(2) of the levels that belong to IP
+ * @getsockopt: getsockopt(2) of the levels that belong to IP
  *
  * By the connection's family:
- * @key_read: addresses, ports and devices of a segment received on @wire; the
- *	TCP header must be in the linear part. Whoever looks for a connection
- *	calls xtcp_key_digest() next
- * @stock_connection: what the kernel's own TCP has for a connection @key: a
- *	socket, half-open or time-wait record, to be released with
- *	sock_gen_put(); or NULL. RCU.
- * @stock_wants: does the kernel's own TCP have a socket for a segment with
- *	@key? @offset: from @skb->data to behind its TCP header. Softirq, RCU.
+ * @key_read: read addresses, ports and devices of a segment received on @wire;
+ *	the TCP header must be linear. To look up a connection, call
+ *	xtcp_key_digest() next.
+ * @stock_connection: find the socket, half-open or TIME-WAIT record that the
+ *	kernel's TCP has for a connection @key; release it with sock_gen_put();
+ *	or NULL. RCU.
+ * @stock_wants: has the kernel's TCP a socket for a segment with @key? @offset:
+ *	from @skb->data to the end of its TCP header. Softirq, RCU.
  * @src_valid: may the sender of this segment be answered at all (MUST-63)
- * @ttl: hops left in a received segment
- * @ttl_min: least that the socket takes (IP_MINTTL)
- * @device: interface that a connection is bound to when a listener bound to
- *	@bound, 0 for none, gets a segment with @key
- * @options_len: octets that the socket's own IP options, or extension headers,
- *	take in each packet. Socket lock, or RCU.
- * @tos: DSCP and ECN octet of a socket's segments
- * @tos_set: make it that of all later ones. Its maker's lock.
- * @dscp: that octet of a received segment, less ECN
- * @reply_mark: mark of an answer to a segment with @mark
+ * @ttl: TTL or hop limit of a received segment
+ * @ttl_min: least TTL or hop limit that the socket accepts (IP_MINTTL)
+ * @device: device to which a connection is bound if a listener bound to @bound,
+ *	0 for none, receives a segment with @key
+ * @options_len: bytes of the socket's own IP options or extension headers in
+ *	each packet. Socket lock, or RCU.
+ * @tos: DSCP and ECN byte of a socket's segments
+ * @tos_set: set that byte for all later segments. Lock of the creator.
+ * @dscp: that byte of a received segment, without ECN
+ * @reply_mark: fwmark of an answer to a segment with @mark
  * @ecn: ECN field of a received segment, INET_ECN_*
- * @is_loopback: does this connection stay inside the machine
- * @csum: checksum field for @len octets of segment whose sum is @sum
- * @csum_pseudo: sum of the pseudo-header of a received segment, as long as @skb
- * @route: the route for a segment of @sk; looked up again when the cached
- *	one went stale; returned without a reference, cached in the socket.
- *	ERR_PTR on failure. Socket lock.
- * @route_cached: that one, if it is still good; else NULL. Socket lock.
- * @route_cookie: what dst_check() of a route wants to hear
- * @queue_xmit: put an IP header on a segment of @sk, with @ecn for ECN field,
- *	and send it; eats @skb; 0, -errno, or NET_XMIT_* above 0 from a queue
- *	of ours. Socket lock, or softirq.
+ * @is_loopback: does this connection stay inside the host
+ * @csum: checksum field of a segment of @len bytes whose sum is @sum
+ * @csum_pseudo: sum of the pseudo-header of a received segment as long as @skb
+ * @route: find the route of a segment of @sk; looked up again if the cached one
+ *	is stale. Cached in the socket, returned without a reference. ERR_PTR()
+ *	on failure. Socket lock.
+ * @route_cached: the cached route if it is valid, else NULL. Socket lock.
+ * @route_cookie: cookie for dst_check() of a route
+ * @queue_xmit: push an IP header with @ecn as its ECN field onto a segment of
+ *	@sk and send it; consumes @skb. 0, -errno, or NET_XMIT_* above 0 from a
+ *	queue of this host. Socket lock, or softirq.
  * @reply_route: find the route of a segment without a socket, for @reply->dst;
  *	0 or -errno. RCU, until the segment has been sent.
- * @reply_xmit: put an IP header on it and send it by @reply->dst; eats @skb
- *	and the route; 0 or -errno. RCU.
- * @hash: 64-bit siphash of the connection's identity and the lower 24 bits
- *	of @salt under the key @secret
- * @source_hash: the same of the first @bits of the peer's address alone
- * @source_bits: how many make a source (xtcp_syn_per_source_prefix)
- * @mtu_reduced: a router said that @mtu octets is the most; tell the route
- *	of @sk and return the path MTU now in force; 0: as before. Socket lock.
- * @pmtu_believed: does the socket follow what routers say of the MTU at all
- * @pmtu_bound: are its segments lost, not cut, where they are too big
- * @errors_wanted: does the user want to see each ICMP error (IP_RECVERR)
+ * @reply_xmit: push an IP header and send the segment on @reply->dst; consumes
+ *	@skb and the route; 0 or -errno. RCU.
+ * @hash: 64-bit siphash of the connection's 4-tuple and the lower 24 bits of
+ *	@salt under the key @secret
+ * @source_hash: siphash of the first @bits of the peer's address
+ * @source_bits: prefix length of a source (xtcp_syn_per_source_prefix)
+ * @mtu_reduced: update the route of @sk after a router has reported the MTU
+ *	@mtu, in bytes; returns the path MTU now in force; 0: unchanged. Socket
+ *	lock.
+ * @pmtu_believed: does the socket believe what routers say of the MTU
+ * @pmtu_bound: are too large segments lost, as opposed to fragmented
+ * @errors_wanted: does the user want every ICMP error reported (IP_RECVERR)
  */
 struct xtcp_family {
 	u8	family;
@@ -180,8 +188,10 @@ static inline void xtcp_ipv6_init_digest(void)
 #endif
 
 /**
- * xtcp_key_digest - what wide addresses are looked up by
- * @key: complete, but for the digests of its addresses
+ * xtcp_key_digest - set the address digests of a key
+ * @key: complete, except for the digests of IPv6 addresses
+ *
+ * Context: any.
  */
 static inline void xtcp_key_digest(struct xtcp_key *key)
 {
@@ -190,14 +200,15 @@ static inline void xtcp_key_digest(struct xtcp_key *key)
 }
 
 /**
- * xtcp_ipv4_route_is_fresh - may a cached route be used without a further look
- * @net: namespace; the route's device, which knows it, may be going
- * @dst: of IPv4, or NULL
+ * xtcp_ipv4_route_is_fresh - may a cached route be used without dst_check()
+ * @net: namespace; the route's device, which also has it, may be going away
+ * @dst: route of IPv4, or NULL
  *
- * What the kernel's check of it would say, which takes four times as long by
- * two calls through pointers.
+ * Gives the result of dst_check(), which takes four times as long because of
+ * two indirect calls.
  *
- * Return: false when dst_check() has to be asked.
+ * Context: RCU, or the socket lock for the route of a socket.
+ * Return: true if the route is valid; false: call dst_check().
  */
 static inline bool xtcp_ipv4_route_is_fresh(const struct net *net,
 					    const struct dst_entry *dst)
@@ -208,10 +219,11 @@ static inline bool xtcp_ipv4_route_is_fresh(const struct net *net,
 }
 
 /**
- * xtcp_family_get - operations of an address family
+ * xtcp_family_get - get the operations of an address family
  * @family: AF_INET, AF_INET6
  *
- * Any context. Return: NULL for a family that xtcp doesn't speak.
+ * Context: any.
+ * Return: the table; NULL for a family that xtcp doesn't support.
  */
 static inline const struct xtcp_family *xtcp_family_get(u8 family)
 {
@@ -224,7 +236,7 @@ static inline const struct xtcp_family *xtcp_family_get(u8 family)
 	return NULL;
 }
 
-/* Operations of a socket's own family; not NULL. */
+/* The operations of a socket's own family; never NULL. */
 static inline const struct xtcp_family *xtcp_family_of(const struct sock *sk)
 {
 	return xtcp_family_get(sk->sk_family);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * header.h - a TCP header before the payload
- */
+/* header.h - build a TCP header in front of the payload */
 #ifndef XTCP_NET_HEADER_H
 #define XTCP_NET_HEADER_H
 
@@ -13,24 +11,25 @@
 #include "flow.h"
 #include "net/wire.h"
 
-/* Room that every outgoing skb keeps in front of its text. */
+/* Headroom of every outgoing skb, in bytes. */
 #define XTCP_HEADROOM	ALIGN(MAX_HEADER + sizeof(struct iphdr) + 40 + \
 			      XTCP_HDR_MAX, 8)
 
 /**
- * xtcp_header_push - put a header before the text
- * @skb: text, with room for the header
- * @key: between whom
- * @len: octets of the header, with its options
+ * xtcp_header_push - push a TCP header in front of the payload
+ * @skb: payload, with headroom for the header
+ * @key: addresses, ports and wire
+ * @len: length of the header with its options, in bytes
  * @seq: SEG.SEQ
- * @ack: SEG.ACK, looked at with XTCP_ACK
+ * @ack: SEG.ACK, used with XTCP_ACK only
  * @flags: XTCP_FIN .. XTCP_CWR
- * @wnd: window field
+ * @wnd: window field, as in the header
  *
- * Inline, for seven arguments are dear to pass, and each segment has them.
+ * Inline, because it is called for each segment, and a call with seven
+ * arguments is expensive.
  *
- * Return: the header; its checksum, and the options behind it, are still to be
- * filled in
+ * Context: any.
+ * Return: the header; the caller fills in the checksum and the options.
  */
 static inline struct tcphdr *
 xtcp_header_push(struct sk_buff *skb, const struct xtcp_key *key,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv4.c - between the engine and IPv4: header, route, checksum, addresses
+ * ipv4.c - IPv4 below the engine: header, route, checksum, addresses
  *
  * RFC 9293 3.9.2 (what TCP asks of IP), RFC 1191 (path MTU), RFC 6864 (IP id).
- * Runs in softirq and in process context. Functions that take a socket want
- * its lock, which also guards the route cached in it; the rest needs none.
  *
- * ip_queue_xmit() would write the socket's protocol, 253, into the header
- * whatever the wire, and wants a flow that is kept with the socket: the header
- * is made here.
+ * This file builds the IPv4 header itself: ip_queue_xmit() would write the
+ * socket's protocol, 253, on both wires, and needs a flow that is stored with
+ * the socket.
+ *
+ * Context: softirq or process. Functions that take a socket need its lock,
+ * which also guards the route cached in it; the others need no lock.
  */
 #include <linux/errno.h>
 #include <linux/inetdevice.h>
@@ -39,7 +40,7 @@
 #include "netns.h"
 #include "tcb.h"
 
-#define MTU_MIN		68U	/* octets, RFC 791: every module forwards it */
+#define MTU_MIN		68U	/* bytes, RFC 791: every router forwards it */
 
 static u8 ipv4_ttl(const struct sk_buff *skb)
 {
@@ -91,7 +92,10 @@ static u64 ipv4_source_hash(const struct xtcp_key *key, unsigned int bits,
 	return siphash_1u64((__force u32)prefix, secret);
 }
 
-/* A flow of @sk, or of nobody; scope and flags as the socket's options say. */
+/*
+ * Fill in the key of a route lookup for @sk, or for no socket. Scope and flags
+ * follow the socket's options.
+ */
 static void flow_init(struct flowi4 *fl4, const struct net *net,
 		      const struct sock *sk, const struct xtcp_key *key,
 		      int oif, u32 mark, u8 tos)
@@ -106,8 +110,8 @@ static void flow_init(struct flowi4 *fl4, const struct net *net,
 }
 
 /*
- * Does nothing but the addresses choose the route? There may be another device
- * or DSCP, policy rules (without which there is no VRF either), IPsec.
+ * Do only the addresses choose the route? A device, DSCP, policy rules (without
+ * which there is no VRF) and IPsec may choose, too.
  */
 static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
 {
@@ -118,8 +122,8 @@ static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
 }
 
 /*
- * Where the peer's address alone chooses the route: that of its next hop. The
- * caller has made sure that the local address still is one.
+ * The route that the peer's next hop caches, if only the peer's address chooses
+ * it; else NULL. The caller has checked that the local address still exists.
  */
 static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 				    const struct xtcp_key *key, u8 tos)
@@ -129,7 +133,7 @@ static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 	return xtcp_arrival_back(net, key->raddr);
 }
 
-/* RCU or the socket lock keeps the options. */
+/* RCU or the socket lock guards the options. */
 static unsigned int ipv4_options_len(const struct sock *sk)
 {
 	const struct ip_options_rcu *opt;
@@ -139,7 +143,7 @@ static unsigned int ipv4_options_len(const struct sock *sk)
 	return opt ? opt->opt.optlen : 0;
 }
 
-/* First hop of @sk: the next one of its source route, or the peer. */
+/* First hop of @sk: the first router of its source route, or the peer. */
 static __be32 first_hop(const struct sock *sk)
 {
 	const struct ip_options_rcu *opt;
@@ -168,7 +172,7 @@ static struct rtable *route_lookup(struct sock *sk)
 	return ip_route_output_flow(net, &fl4, sk);
 }
 
-/* The flow to a peer whose connection has no name yet. */
+/* Fill in the key of a route lookup for a connect() that has no 4-tuple yet. */
 static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 			      const struct sockaddr_in *peer, __be32 first)
 {
@@ -186,7 +190,9 @@ static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
 }
 
-/* The route to a peer; where the user has chosen no address, IP does. */
+/*
+ * Find the route to a peer, and the local address if the user has chosen none.
+ */
 static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
 {
 	struct net *net = sock_net(sk);
@@ -206,8 +212,8 @@ static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
 }
 
 /*
- * Could the route be another one once the local port is known? By policy
- * rules, by the choice among several paths, by IPsec.
+ * May the local port change the route? Policy rules, the choice among several
+ * paths and IPsec may depend on it.
  */
 static bool ports_have_a_say(struct net *net, const struct sock *sk)
 {
@@ -218,7 +224,10 @@ static bool ports_have_a_say(struct net *net, const struct sock *sk)
 	return fib4_has_custom_rules(net) || !xtcp_ipsec_is_silent(net, sk);
 }
 
-/* A program may read a whole address: a shorter one does not come to it. */
+/*
+ * A BPF program may read a complete address, so a shorter one is refused
+ * before.
+ */
 static int ipv4_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 			       int addr_len)
 {
@@ -228,9 +237,9 @@ static int ipv4_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 }
 
 /*
- * The peer's address becomes the socket's, and so does ours, which IP chooses
- * when the user has not (MUST-44); 0.0.0.0 is this host. The route is kept if
- * it can't be another one later.
+ * Set the peer's address and the local one, which IP chooses if the user has
+ * not (MUST-44). 0.0.0.0 means this host. The route is cached in the socket if
+ * the local port can't change it.
  */
 static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 			     int addr_len, struct xtcp_key *key)
@@ -294,7 +303,10 @@ static void ipv4_addr_forget(struct sock *sk)
 	inet->inet_daddr = 0;
 	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK)) {
 		inet->inet_saddr = 0;
-		/* Who binds to our port may be looking: ipv4_bound(). */
+		/*
+		 * A bind() to our port may read it at the same time:
+		 * ipv4_bound().
+		 */
 		WRITE_ONCE(inet->inet_rcv_saddr, 0);
 	}
 }
@@ -317,7 +329,7 @@ static void ipv4_child_init(struct sock *sk, const struct sock *lsk,
 	sk_rcv_saddr_set(sk, key->laddr);
 	inet->inet_saddr = key->laddr;
 	sk->sk_bound_dev_if = key->dif;
-	/* What that segment tells of the peer, for getsockopt(IP_PKTOPTIONS). */
+	/* For getsockopt(IP_PKTOPTIONS). */
 	if (key->family == AF_INET) {
 		inet->mc_index = inet_iif(skb);
 		inet->mc_ttl = ip_hdr(skb)->ttl;
@@ -325,7 +337,7 @@ static void ipv4_child_init(struct sock *sk, const struct sock *lsk,
 	}
 }
 
-/* LC-110: a cached route that went stale is looked up again. */
+/* LC-110: a stale cached route is looked up again. */
 static struct dst_entry *ipv4_route(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
@@ -348,8 +360,9 @@ static struct dst_entry *ipv4_route(struct sock *sk)
 }
 
 /*
- * sk NULL: the route's own hop limit, or net.ipv4.ip_default_ttl. That is
- * ip4_dst_hoplimit(), less the lock that keeps a namespace we know to be there.
+ * TTL of a segment: the one that the user has set, else the route's hop limit,
+ * else net.ipv4.ip_default_ttl. @sk may be NULL. Like ip4_dst_hoplimit(), but
+ * without its RCU section, because the namespace is known to exist.
  */
 static u8 ttl_select(const struct net *net, const struct sock *sk,
 		     const struct dst_entry *dst)
@@ -362,7 +375,10 @@ static u8 ttl_select(const struct net *net, const struct sock *sk,
 	return ttl;
 }
 
-/* All but id and fragmentation. There is room: a segment is made with it. */
+/*
+ * Push an IP header without id and fragmentation. Each segment has headroom for
+ * it.
+ */
 static inline struct iphdr *header_push(struct sk_buff *skb,
 					const struct xtcp_key *key, u8 tos,
 					u8 ttl)
@@ -393,9 +409,9 @@ static __be32 ms_of_day(void)
 }
 
 /*
- * Lay the socket's IP options out (RFC 791 3.1): those that ask for addresses or
- * times get ours first. With a source route the header names the first
- * hop, and the last place of the route the peer.
+ * Write the socket's IP options (RFC 791 3.1), with our address or time where
+ * an option asks for it. With a source route the header's destination is the
+ * first hop, and the last address of the route the peer's.
  */
 static void options_write(struct sk_buff *skb, const struct ip_options *opt,
 			  __be32 peer)
@@ -406,7 +422,10 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt,
 
 	IPCB(skb)->opt = *opt;
 	memcpy(ip_hdr(skb) + 1, opt->__data, opt->optlen);
-	/* A pointer, counted from 1, stands behind what has been filled in. */
+	/*
+	 * An option's pointer counts from 1 and points behind what has been
+	 * filled in.
+	 */
 	if (opt->srr)
 		memcpy(start + opt->srr + start[opt->srr + 1] - 4, &peer, 4);
 	if (opt->rr_needaddr)
@@ -420,10 +439,11 @@ static void options_write(struct sk_buff *skb, const struct ip_options *opt,
 }
 
 /*
- * Identifications go on by one from segment to segment, as TCP's: GRO joins no
- * others. The kernel's ip_select_ident_segs() has that for TCP alone; for the
- * rest it counts first, so that an skb of two segments behind one of eight
- * would take numbers that these have. The socket lock keeps the count.
+ * Number the segments of a connection consecutively, as the kernel's TCP does,
+ * because GRO joins no others. ip_select_ident_segs() does that for protocol 6
+ * only; for others it adds before it reads, so that an skb of two segments
+ * after one of eight would reuse their numbers. The socket lock guards the
+ * counter.
  */
 static __always_inline void ident_select(struct sock *sk, struct iphdr *iph,
 					 u32 segs)
@@ -464,10 +484,11 @@ static __always_inline int xmit(struct sock *sk, struct sk_buff *skb,
 /**
  * xtcp_ipv4_queue_xmit - xtcp_family.queue_xmit of IPv4
  * @sk: the socket, locked
- * @skb: segment; eaten
- * @ecn: for its header's octet of DSCP and ECN
+ * @skb: segment; consumed
+ * @ecn: ECN field of its header
  *
- * Return: 0, NET_XMIT_*, or -errno of the route
+ * Context: socket lock, or softirq.
+ * Return: 0, NET_XMIT_*, or -errno of the route.
  */
 int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
@@ -489,7 +510,7 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	if (likely(!opt || !opt->opt.optlen)) {
 		err = xmit(sk, skb, dst, NULL, ecn);
 	} else if (opt->opt.is_strictroute && skb_rtable(skb)->rt_uses_gateway) {
-		/* RFC 791: no router between the places of a strict route. */
+		/* RFC 791: a strict route has no router between its hops. */
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
 		err = -EHOSTUNREACH;
 	} else {
@@ -500,11 +521,11 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 }
 
 /*
- * MUST-63: an answer goes to one host. That the sender of a segment was a
- * subnet's broadcast address shows here for nothing; on the way in it would
- * cost a look into the table.
+ * MUST-63: an answer is sent to one host. This lookup finds for free whether
+ * the sender of a segment was a subnet's broadcast address; on arrival that
+ * check would cost a lookup.
  *
- * Return: route with a reference, or ERR_PTR.
+ * Return: the route with a reference, or an ERR_PTR().
  */
 static struct rtable *reply_lookup(struct net *net,
 				   const struct xtcp_reply *reply)
@@ -527,7 +548,10 @@ static struct rtable *reply_lookup(struct net *net,
 	return rt;
 }
 
-/* Routing knew it when it brought the segment that is answered. */
+/*
+ * Is the source of the answer a local address? The input route of the segment
+ * that is answered says so without a lookup.
+ */
 static bool reply_src_is_local(struct net *net, const struct xtcp_reply *reply)
 {
 	const struct rtable *rt = reply->spare ? skb_rtable(reply->spare) : NULL;
@@ -553,9 +577,9 @@ static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
 }
 
 /*
- * RFC 6864: a datagram that can't be fragmented needs no id. Nothing below
- * the least MTU ever is, so that only a listener that asked for
- * fragmentation pays for one.
+ * RFC 6864: a datagram that can't be fragmented needs no id. No router
+ * fragments a packet up to the least MTU, so only answers for a listener that
+ * allows fragmentation get one.
  */
 static bool reply_is_atomic(const struct xtcp_reply *reply,
 			    const struct sk_buff *skb,
@@ -590,9 +614,9 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 }
 
 /*
- * Telling the route makes an exception for the peer and marks the cached
- * route stale: the second look finds the new MTU, or the one in force where
- * the administrator locked it or it is below net.ipv4.route.min_pmtu.
+ * The update adds an exception for the peer and invalidates the cached route.
+ * The second lookup finds the new MTU, or the one in force if the administrator
+ * has locked it or the new one is below net.ipv4.route.min_pmtu.
  */
 static unsigned int ipv4_mtu_reduced(struct sock *sk, unsigned int mtu)
 {
@@ -649,7 +673,7 @@ const struct xtcp_family xtcp_ipv4 = {
 	.mss_default	= XTCP_MSS_DEFAULT,
 	.mtu_min	= MTU_MIN,
 	/*
-	 * What Linux chose by a measurement of 2011: 1300 below tunnels, 1440
+	 * Linux's values, from a measurement of 2011: 1300 below tunnels, 1440
 	 * for PPPoE, 1460 for Ethernet.
 	 */
 	.cookie_mss	= { 536, 1300, 1440, 1460 },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ipv4.h - what of ipv4.c each segment of the net/ layer needs in place
+ * ipv4.h - operations of IPv4 that net/ calls inline for each segment
  *
- * Everybody else goes by struct xtcp_family.
+ * All other code calls through struct xtcp_family.
  */
 #ifndef XTCP_NET_IPV4_H
 #define XTCP_NET_IPV4_H
@@ -19,8 +19,8 @@
 
 /**
  * xtcp_ipv4_key_read - xtcp_family.key_read of IPv4
- * @skb: segment, its TCP header linear and known
- * @wire: which brought it
+ * @skb: segment, its TCP header linear and set
+ * @wire: IP protocol on which it arrived
  * @key: filled
  */
 static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
@@ -51,10 +51,10 @@ static inline bool xtcp_ipv4_is_this_network(__be32 addr)
 }
 
 /*
- * xtcp_family.src_valid of IPv4. MUST-63: no answer to who can't have an
- * address; MUST-57: none to what was sent to many. A subnet's broadcast address
- * as the source is a martian to routing only with rp_filter:
- * ipv4_reply_route() sees it otherwise.
+ * xtcp_family.src_valid of IPv4. MUST-63: don't answer a source that can't be a
+ * host's address. MUST-57: don't answer a segment to a group or broadcast
+ * address. Routing refuses a subnet's broadcast address as source only with
+ * rp_filter; without, ipv4_reply_route() finds it.
  */
 static inline bool xtcp_ipv4_src_valid(const struct sk_buff *skb)
 {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ipv6.c - between the engine and IPv6: header, checksum, flow label
+ * ipv6.c - IPv6 below the engine: header, checksum, flow label
  *
- * RFC 9293 3.9.2 (what TCP asks of IP), RFC 8200 (IPv6; 8.1 checksum), RFC
- * 6437 (flow labels). A socket's addresses are net/addr6.c's, its route is
- * net/route6.c's. Runs in softirq and in process context. Functions that take a
- * socket want its lock; the rest needs none.
+ * RFC 9293 3.9.2 (what TCP asks of IP), RFC 8200 (IPv6; 8.1 checksum), RFC 6437
+ * (flow labels). net/addr6.c has a socket's addresses, net/route6.c its route.
  *
- * The flow label of a connection is made of the socket's hash, which begins as
- * one of the ISN, so that SYN-ACKs, which no socket sends, have the same; and
- * which is drawn anew when segments get lost, so that routers that choose by
- * the label choose another way. What else no socket sends has a label made of
- * the addresses and ports.
+ * The flow label of a connection is derived from the socket's hash. That hash
+ * is first derived from the ISN, so that SYN-ACKs, which no socket sends, have
+ * the same label. It is drawn anew when segments get lost, so that routers that
+ * choose paths by the label choose another one. Other segments without a socket
+ * have a label derived from addresses and ports.
+ *
+ * Context: softirq or process. Functions that take a socket need its lock; the
+ * others need no lock.
  */
 #include <linux/errno.h>
 #include <linux/ipv6.h>
@@ -47,8 +48,8 @@
 #if IS_ENABLED(CONFIG_IPV6)
 
 /*
- * Keys of the digest: NH of RFC 4418 5.2, whose 64 bits are the same for two
- * addresses with a probability of 2^-32, then a multiplication that spreads
+ * Keys of the address digest: NH of RFC 4418 5.2, whose 64 bits are equal for
+ * two addresses with a probability of 2^-32, then a multiplication that spreads
  * them. Drawn at load.
  */
 static struct {
@@ -72,10 +73,11 @@ static inline u32 addr_digest(const struct in6_addr *addr)
 }
 
 /**
- * xtcp_ipv6_addr_digest - an address in 32 bits
+ * xtcp_ipv6_addr_digest - compute the 32-bit digest of an address
  * @addr: address
  *
- * Return: 0 for "::" alone.
+ * Context: any.
+ * Return: the digest; 0 for "::" only.
  */
 u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr)
 {
@@ -83,8 +85,10 @@ u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr)
 }
 
 /**
- * xtcp_ipv6_digest - the addresses of a key, in 32 bits each
- * @key: its wide addresses are set
+ * xtcp_ipv6_digest - set both address digests of a key
+ * @key: its IPv6 addresses are set
+ *
+ * Context: any.
  */
 void xtcp_ipv6_digest(struct xtcp_key *key)
 {
@@ -107,7 +111,7 @@ static u8 ipv6_ecn(const struct sk_buff *skb)
 	return ipv6_get_dsfield(ipv6_hdr(skb)) & INET_ECN_MASK;
 }
 
-/* RFC 4007: the same link-local address is another one on another link. */
+/* RFC 4007: a link-local address is another host's on another link. */
 static int ipv6_device(const struct xtcp_key *key, int bound)
 {
 	if (__ipv6_addr_needs_scope_id(__ipv6_addr_type(&key->v6.raddr)))
@@ -136,9 +140,9 @@ static u32 ipv6_reply_mark(const struct net *net, u32 mark)
 }
 
 /*
- * MUST-63, RFC 4291: a sender that has no address yet, that is a group, or
- * that has one of IPv4's, which nobody may have on the wire. MUST-57: what was
- * sent to a group or to any of several hosts.
+ * MUST-63, RFC 4291: don't answer a source that is the any address, a group, or
+ * an IPv4-mapped address, which must not be on the wire. MUST-57: don't answer
+ * a segment to a group or an anycast address.
  */
 static bool ipv6_src_valid(const struct sk_buff *skb)
 {
@@ -193,7 +197,7 @@ static u32 label_hash(const struct xtcp_key *key)
 			    (__force u32)key->rport, secret.label) ?: 1;
 }
 
-/* A SYN-ACK's is that of the socket which it leads to. */
+/* A SYN-ACK has the hash of the socket that it leads to. */
 static u32 reply_hash(const struct xtcp_reply *reply, const struct sk_buff *skb)
 {
 	const struct tcphdr *th = tcp_hdr(skb);
@@ -202,7 +206,10 @@ static u32 reply_hash(const struct xtcp_reply *reply, const struct sk_buff *skb)
 			 label_hash(&reply->key);
 }
 
-/* What the socket's user set, or else what xtcp and the knobs make of @hash. */
+/*
+ * The flow label that the user has set (@chosen), or else one that is derived
+ * from @hash as the knobs say.
+ */
 static inline __be32 flow_label(struct net *net, struct sk_buff *skb,
 				const struct sock *sk, __be32 chosen, u32 hash)
 {
@@ -223,8 +230,9 @@ static unsigned int ipv6_options_len(const struct sock *sk)
 }
 
 /*
- * sk NULL: the route's own, or the device's. That is ip6_dst_hoplimit(), less
- * the lock that the caller has.
+ * Hop limit of a segment: the one that the user has set, else the route's, else
+ * the device's. @sk may be NULL. Like ip6_dst_hoplimit(), but without its RCU
+ * section, because the caller has one.
  */
 static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 {
@@ -243,7 +251,7 @@ static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 		      READ_ONCE(dev_net(dev)->ipv6.devconf_all->hop_limit);
 }
 
-/* There is room: a segment is made with it. */
+/* Each segment has headroom for it. */
 static inline void header_push(struct sk_buff *skb,
 			       const struct xtcp_addrs6 *addrs, u8 wire,
 			       u8 tclass, __be32 label, u8 hops)
@@ -258,7 +266,7 @@ static inline void header_push(struct sk_buff *skb,
 	iph->daddr = addrs->raddr;
 }
 
-/* What IP's output answers, as 0 or -errno. */
+/* Result of IP's output, as 0 or -errno. */
 static int xmit_result(int err)
 {
 	return err > 0 ? net_xmit_errno(err) : err;
@@ -270,7 +278,7 @@ static int xmit(struct net *net, struct sock *sk, struct sk_buff *skb)
 	return ip6_local_out(net, sk, skb);
 }
 
-/* With extension headers, which are IP's to lay out. */
+/* Send a segment with extension headers, which IP writes. */
 static int xmit_with_options(struct sock *sk, struct sk_buff *skb,
 			     const struct ipv6_txoptions *opt, u8 tclass)
 {
@@ -316,7 +324,7 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, xtcp_ipv6_pinfo(sk)->dst_cookie)))
 		dst = xtcp_ipv6_route(sk);
 	if (IS_ERR(dst)) {
-		/* As Linux's IPv6, not its IPv4: the program gets to see it. */
+		/* As in Linux, only IPv6 reports it to the program. */
 		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
 		rcu_read_unlock();
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -357,7 +365,7 @@ static bool ipv6_pmtu_believed(const struct sock *sk)
 	return ip6_sk_accept_pmtu(sk);
 }
 
-/* No router cuts an IPv6 packet. */
+/* No router fragments an IPv6 packet. */
 static bool ipv6_pmtu_bound(struct sock *sk)
 {
 	return true;
@@ -382,7 +390,7 @@ const struct xtcp_family xtcp_ipv6 = {
 	.ip_hdr_len	= sizeof(struct ipv6hdr),
 	.mss_default	= IPV6_MIN_MTU - sizeof(struct ipv6hdr) - XTCP_HDR_LEN,
 	.mtu_min	= IPV6_MIN_MTU,
-	/* As Linux: the least MTU, a tunnel in IPv4, Ethernet, jumbo frames. */
+	/* As Linux: least MTU, tunnel in IPv4, Ethernet, jumbo frames. */
 	.cookie_mss	= { 1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60 },
 	.connect_filter	= xtcp_ipv6_connect_filter,
 	.connect_addr	= xtcp_ipv6_connect_addr,
@@ -423,7 +431,9 @@ const struct xtcp_family xtcp_ipv6 = {
 };
 
 /**
- * xtcp_ipv6_init_digest - draw the keys of the digest; at load
+ * xtcp_ipv6_init_digest - draw the keys of the address digest
+ *
+ * Context: process, at load.
  */
 void __init xtcp_ipv6_init_digest(void)
 {

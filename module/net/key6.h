@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * key6.h - whose is a segment that IPv6 brings
- */
+/* key6.h - read the key of a received IPv6 segment */
 #ifndef XTCP_NET_KEY6_H
 #define XTCP_NET_KEY6_H
 
@@ -16,9 +14,11 @@ u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr);
 
 /**
  * xtcp_ipv6_key_read - xtcp_family.key_read of IPv6
- * @skb: segment, its TCP header linear and known
- * @wire: which brought it
- * @key: filled
+ * @skb: segment, its TCP header linear and set
+ * @wire: IP protocol on which it arrived
+ * @key: filled, except for the address digests
+ *
+ * Context: RCU.
  */
 static inline void xtcp_ipv6_key_read(const struct sk_buff *skb, u8 wire,
 				      struct xtcp_key *key)

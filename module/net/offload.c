@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * offload.c - several segments in one skb, and who sums them
+ * offload.c - GSO and checksums of outgoing segments
  *
- * Bulk text travels through the stack in skbs of up to 64 KiB, with one header
- * for all of their segments (GSO). They are cut as late as can be: by the
- * function here, when a device can't take them whole, or not at all, if the
- * receiver is on this machine.
+ * Bulk data goes through the stack in skbs of up to 64 KiB, with one header for
+ * all of their segments (GSO). They are segmented as late as possible: by the
+ * device, by segment() below if the device can't do it, or not at all if the
+ * receiver is on this host.
  *
- * On the native wire no device may cut or sum them: it knows nothing of IP
- * protocol 253. Yet some would try. A TSO engine takes whatever is marked
- * SKB_GSO_TCPV4, and sends it out in one piece; a device that sums TCP may look
- * at no more than where the sum belongs. So the skbs are marked TCPV4 and SCTP at
- * once: a device that claims both is one of software (veth, loopback, a bridge),
- * which hands them on to somebody who is asked the same question again. All
- * others are given what segment() makes: segments that are summed already.
+ * On the native wire no device may segment or checksum them, because none knows
+ * IP protocol 253. Yet some would try: a TSO engine accepts every skb with
+ * SKB_GSO_TCPV4 and sends it in one piece; a device that checksums TCP may only
+ * look at where the checksum field is. So the skbs have both the TCPV4 and the
+ * SCTP flag. A device that claims both is a virtual one (veth, loopback,
+ * bridge), which passes them to another device, where the same check is made.
+ * All other devices get the segments that segment() makes, with complete
+ * checksums.
  *
- * For the same reason a single segment is left unsummed (CHECKSUM_PARTIAL)
- * only if it is marked like that, too: else some device on its way might
- * promise to sum it. Marking pays where nobody is going to cut it, and for text
- * that is worth not being read twice. One too long to be marked, as a loopback
- * device has them, is left unsummed there without.
+ * For the same reason the checksum of a single segment is left to a device
+ * (CHECKSUM_PARTIAL) only if the skb has both flags, too: else a device on its
+ * way might accept it. That is worth it if no device will segment the skb, and
+ * if the payload is long enough that not reading it again pays. A segment that
+ * is too long for the flags, as on a loopback device, is left without a
+ * checksum there without them.
  *
- * On the TCP wire all this is TCP's own: every device knows what to do, and the
- * stack stands in for one that can't.
+ * On the TCP wire skbs have the flags of the kernel's TCP: every device knows
+ * them, and the stack stands in for a device that can't.
  *
- * Context: the marking under the socket lock; segment() softirq or process,
- * under RCU, wherever the stack finds that a device can't do it.
+ * Context: xtcp_offload_prepare() under the socket lock; segment() in softirq
+ * or process, under RCU, where the stack finds that a device can't segment.
  */
 #include "net/offload.h"
 
@@ -48,16 +50,18 @@
 #include "net/wire.h"
 #include "tcb.h"
 
-/* What only devices of software have together; see above. */
+/* GSO types that only virtual devices claim together; see above. */
 #define GSO_NATIVE	(SKB_GSO_TCPV4 | SKB_GSO_SCTP)
 #define GSO_NATIVE6	(SKB_GSO_TCPV6 | SKB_GSO_SCTP)
 
-/* Summing less than this costs less than what avoids it; octets of text. */
+/*
+ * A checksum over less payload costs less than the checks that avoid it; bytes.
+ */
 #define SUM_AT_ONCE_MAX	512U
 
 /*
- * The marks of an skb by the wire that it takes. A device that cuts TCP has to be
- * told of CWR, which only the first segment may have; segment() knows.
+ * GSO type of an skb by its wire. A device that segments TCP has to know of
+ * CWR, which only the first segment may have; segment() does.
  */
 static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
 			     const struct tcphdr *th)
@@ -71,9 +75,9 @@ static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
 }
 
 /*
- * Does the route's device hand on what is marked so? Socket lock. That keeps the
- * route, but not its device: another one may take its place, and a section without
- * preemption holds up the grace period that it lives on for.
+ * Does the route's device accept skbs of this GSO type? Socket lock. The lock
+ * keeps the route, but not its device, which may be replaced: preemption is
+ * off, so that the grace period that ends the device has to wait.
  */
 static bool device_hands_on(const struct sock *sk, unsigned int type)
 {
@@ -88,7 +92,7 @@ static bool device_hands_on(const struct sock *sk, unsigned int type)
 	return does;
 }
 
-/* As above. */
+/* Preemption is off as in device_hands_on(). */
 static bool device_is_loopback(const struct dst_entry *dst)
 {
 	bool is;
@@ -99,13 +103,19 @@ static bool device_is_loopback(const struct dst_entry *dst)
 	return is;
 }
 
-/* So little that nobody is to be asked: as most segments of a short connection. */
+/*
+ * Is the payload so short that the checksum is computed at once? Most segments
+ * of a short connection are.
+ */
 static bool is_summed_at_once(const struct xtcp_key *key, u32 text_len)
 {
 	return key->wire != XTCP_WIRE_TCP && text_len < SUM_AT_ONCE_MAX;
 }
 
-/* Is a single segment of the native wire left unsummed, and marked for that? */
+/*
+ * Is the checksum of a single segment of the native wire left to the device,
+ * with both GSO flags?
+ */
 static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
 			     u32 text_len, unsigned int type)
 {
@@ -113,7 +123,7 @@ static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
 	       text_len <= sk->sk_gso_max_size && device_hands_on(sk, type);
 }
 
-/* Can nobody misread one that is unsummed and not marked? */
+/* May the checksum be left to the device without GSO flags? */
 static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 			     u32 text_len)
 {
@@ -125,7 +135,7 @@ static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
 		device_is_loopback(dst));
 }
 
-/* @sum and that of the pseudo-header, folded. */
+/* Add the pseudo-header to @sum, and fold it. */
 static __sum16 segment_sum(const struct xtcp_family *af,
 			   const struct xtcp_key *key, u32 len, __wsum sum)
 {
@@ -134,8 +144,8 @@ static __sum16 segment_sum(const struct xtcp_family *af,
 }
 
 /*
- * MUST-2: over pseudo-header, header and text. Pages that may be written to
- * meanwhile are copied first, as far as memory allows.
+ * MUST-2: checksum pseudo-header, header and payload. Pages that the user may
+ * write to at the same time are copied first, if there is memory.
  */
 static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 		    const struct xtcp_key *key)
@@ -154,7 +164,10 @@ static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 	skb->ip_summed = CHECKSUM_NONE;
 }
 
-/* The pseudo-header alone; whoever cuts or receives it knows the rest. */
+/*
+ * Checksum the pseudo-header only; the device, segment() or the receiver does
+ * the rest.
+ */
 static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
 		      const struct xtcp_key *key)
 {
@@ -167,13 +180,13 @@ static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
 }
 
 /**
- * xtcp_offload_prepare - say how a segment is to be cut, and sum it
+ * xtcp_offload_prepare - set an outgoing segment's GSO fields and checksum
  * @sk: the socket, locked
- * @skb: from the header on, its checksum field 0; nobody else may have the
- *	marks of its clones in use; its header may move
- * @key: between whom
- * @segs: segments that it stands for
- * @seg_size: octets of text in each but the last, if there are several
+ * @skb: from the TCP header on, its checksum field 0; no clone of it may use
+ *	the GSO fields; its header may move
+ * @key: addresses, ports and wire
+ * @segs: number of segments that it contains
+ * @seg_size: payload bytes in each segment but the last, if there are several
  */
 void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_key *key, u32 segs, u32 seg_size)
@@ -203,7 +216,7 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	sum_later(skb, af, key);
 }
 
-/* Of the pseudo-header; @len octets of segment. */
+/* Checksum of the pseudo-header of a segment of @len bytes. */
 static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
 {
 	const struct iphdr *iph = ip_hdr(skb);
@@ -218,7 +231,7 @@ static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
 				  0);
 }
 
-/* One of the segments: its number, its flags, its sum. */
+/* Finish one of the segments: sequence number, flags, checksum. */
 static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
 {
 	struct tcphdr *th = tcp_hdr(skb);
@@ -231,9 +244,9 @@ static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
 }
 
 /*
- * net_offload.gso_segment: cut @skb. The features speak of a device that knows
- * nothing of us: it is left nothing to sum. FIN and PSH belong to the last
- * segment, CWR to the first (RFC 3168 6.1.2).
+ * net_offload.gso_segment: segment @skb. The features are those of a device
+ * that doesn't know the native wire, so each checksum is computed here. FIN and
+ * PSH belong to the last segment, CWR to the first (RFC 3168 6.1.2).
  */
 static struct sk_buff *segment(struct sk_buff *skb, unsigned int type,
 			       netdev_features_t features)
@@ -243,7 +256,7 @@ static struct sk_buff *segment(struct sk_buff *skb, unsigned int type,
 	struct sk_buff *segs, *seg;
 	u32 seq;
 
-	/* Not ours: somebody forges packets, on a tun device perhaps. */
+	/* Not our GSO type: a forged packet, from a tun device perhaps. */
 	if ((skb_shinfo(skb)->gso_type & (type | SKB_GSO_DODGY)) != type)
 		return ERR_PTR(-EINVAL);
 	if (!pskb_may_pull(skb, sizeof(struct tcphdr)))
@@ -309,9 +322,10 @@ static void offload6_exit(void)
 #endif
 
 /**
- * xtcp_offload_init - from now on our skbs can be cut by whoever needs to
+ * xtcp_offload_init - register segmentation of the native wire
  *
- * Return: 0; -EPERM when somebody has registered for our protocol number
+ * Context: process, at load.
+ * Return: 0; -EPERM if the protocol number has been registered already.
  */
 int xtcp_offload_init(void)
 {
@@ -328,8 +342,10 @@ int xtcp_offload_init(void)
 /**
  * xtcp_offload_exit - undo xtcp_offload_init()
  *
- * Waits for those who are just cutting. What still stands in a device's queue
- * is dropped there, if it has to be cut.
+ * Waits until no segmentation runs. An skb that is in a device's queue is
+ * dropped there if it has to be segmented.
+ *
+ * Context: process, may sleep.
  */
 void xtcp_offload_exit(void)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * offload.h - several segments in one skb, and who sums them
- */
+/* offload.h - GSO and checksums of outgoing segments */
 #ifndef XTCP_NET_OFFLOAD_H
 #define XTCP_NET_OFFLOAD_H
 

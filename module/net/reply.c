@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reply.c - a segment that no socket sends
+ * reply.c - send segments without a socket
  *
- * SYN-ACKs and ACKs of half-open records and cookies, ACKs of time-wait
- * records, RSTs. Who answers a flood pays for each answer, so this path counts
- * instructions: one route lookup, and the segment that is answered becomes the
- * answer wherever nobody else can see it.
+ * SYN-ACKs and ACKs of half-open records and cookies, ACKs of TIME-WAIT
+ * records, RSTs. Under a flood each segment is answered, so this path counts
+ * instructions: it does one route lookup, and recycles the segment that it
+ * answers if nothing else refers to it.
  *
- * RFC 9293 3.1 (header). Context: softirq, or process context with softirqs
- * allowed (a socket's backlog); no locks.
+ * RFC 9293 3.1 (header).
+ *
+ * Context: softirq, or process with softirqs on (a socket's backlog); no locks.
  */
 #include "net/reply.h"
 
@@ -27,9 +28,10 @@
 #include "user/trace.h"
 
 /*
- * Cloned is what a packet socket looks at, too; what has fragments, a GSO size
- * or the user's own pages isn't ours to write to; what came out of the
- * emergency reserve goes back there at once.
+ * May a received skb be recycled? Not a clone, which a packet socket reads,
+ * too; not one with fragments, a GSO size or the user's own pages, which isn't
+ * ours to write to; not memory of the emergency reserve, which is freed at
+ * once.
  */
 static __always_inline bool spare_may_turn(struct sk_buff *skb,
 					   unsigned int octets)
@@ -40,10 +42,10 @@ static __always_inline bool spare_may_turn(struct sk_buff *skb,
 }
 
 /*
- * Turn a received segment round: it comes to look as if alloc_skb() had just
- * made it. That leaves its old route, conntrack entry, security path, mark and
- * time behind, and whose memory it was; and what a sender on this machine knows of
- * his neighbour, which is not ours.
+ * Recycle a received skb: reset it to the state that alloc_skb() returns. That
+ * drops its route, conntrack entry, security path, mark, time stamp and socket;
+ * and dst_pending_confirm, which a sender on this host has set for its own
+ * neighbour.
  */
 static __always_inline void spare_turn(struct sk_buff *skb)
 {
@@ -74,18 +76,22 @@ static __always_inline bool turn(struct sk_buff *spare, unsigned int octets)
 }
 
 /**
- * xtcp_reply_turn - make a received segment's memory an empty skb
- * @spare: segment that has been judged and nobody wants any more, or NULL
- * @octets: room that the answer needs
+ * xtcp_reply_turn - recycle a received skb
+ * @spare: segment that has been handled and is not needed any more, or NULL
+ * @octets: bytes of buffer space that the answer needs
  *
- * Return: true when @spare is like new; else it stays as it was.
+ * Context: any; the caller owns @spare.
+ * Return: true if @spare is an empty skb now; false: it is unchanged.
  */
 bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets)
 {
 	return turn(spare, octets);
 }
 
-/* An skb without text and with room for @len octets of header; or NULL. */
+/*
+ * An empty skb with headroom for @len bytes of TCP header, or NULL. Consumes
+ * the spare skb.
+ */
 static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 				   unsigned int ip_hdr_len, unsigned int len)
 {
@@ -106,7 +112,10 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 	return skb;
 }
 
-/* As the receive path does: a reference, but none of the socket's memory. */
+/*
+ * Attach the socket with a reference, as the receive path does; the skb isn't
+ * accounted to the socket.
+ */
 static void segment_own(struct sk_buff *skb, struct sock *sk)
 {
 	if (!refcount_inc_not_zero(&sk->sk_refcnt))
@@ -129,7 +138,7 @@ static struct sk_buff *segment_make(struct net *net,
 	th = xtcp_header_push(skb, &reply->key, len, bare->seq, bare->ack,
 			      bare->flags, bare->wnd);
 	xtcp_options_write((__be32 *)(th + 1), &bare->opt);
-	/* MUST-2: over pseudo-header and header. */
+	/* MUST-2: checksum pseudo-header and header. */
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
@@ -145,15 +154,15 @@ static inline void count_sent(struct net *net, u8 flags)
 }
 
 /**
- * xtcp_reply_send - send a segment that belongs to no socket
+ * xtcp_reply_send - send a segment without a socket
  * @net: network namespace
- * @reply: between whom, and how it is routed; its route and spare segment are
- *	eaten
+ * @reply: addresses and route; its route and spare skb are consumed
  * @bare: its header
  *
- * As in Linux, one that finds no route counts as sent.
+ * As in Linux, a segment without a route counts as sent.
  *
- * Return: 0, -ENOBUFS without memory, or the error of the route
+ * Context: softirq, or process with softirqs on; no locks.
+ * Return: 0, -ENOBUFS without memory, or the error of the route.
  */
 int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 		    const struct xtcp_bare *bare)
@@ -185,16 +194,18 @@ unlock:
 }
 
 /**
- * xtcp_reply_init - how to answer a received segment without a socket
- * @net: network namespace; a socket's backlog keeps no device in @skb
- * @reply: to be filled
+ * xtcp_reply_init - prepare the answer to a received segment
+ * @net: network namespace; in a socket's backlog @skb has no device
+ * @reply: filled, without route and spare skb
  * @skb: the segment; not yet spare
- * @key: its key, as seen from here
+ * @key: its key, as seen from this host
  * @bound: device that its connection is bound to, 0 for any
  *
- * Without such a device, what came in on a VRF is answered there. The mark is
- * the segment's where fwmark_reflect of its family says so. Its DSCP is answered
- * with, as Linux does: whoever marked it wants such treatment.
+ * If @bound is 0, a segment that arrived on a VRF is answered there. The fwmark
+ * is the segment's if fwmark_reflect of its family says so. The DSCP is the
+ * segment's, as in Linux, because its sender wants that treatment.
+ *
+ * Context: RCU; any.
  */
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * reply.h - a segment that no socket sends
- */
+/* reply.h - send segments without a socket */
 #ifndef XTCP_NET_REPLY_H
 #define XTCP_NET_REPLY_H
 
@@ -17,21 +15,21 @@ struct sk_buff;
 struct sock;
 
 /**
- * struct xtcp_reply - how a segment leaves that no socket sends
- * @key: the connection as seen from here: laddr and lport are the source
- * @sk: listener whose owner, TTL, priority and path MTU policy apply,
- *	or NULL
- * @owned: the segment carries @sk, for rules that ask whose it is (skuid,
+ * struct xtcp_reply - addresses and route of a segment without a socket
+ * @key: the connection as seen from this host: laddr and lport are the source
+ * @sk: listener whose owner, TTL, priority and path MTU policy apply, or NULL
+ * @owned: attach @sk to the segment, for rules that ask for its owner (skuid,
  *	cgroups)
- * @spare: segment that has been judged and nobody wants any more, or NULL;
- *	xtcp_reply_send() eats it, and where it may, makes the answer of it
- * @dst: route, or NULL: xtcp_reply_send() looks for one
- * @dst_held: @dst has a reference; else it lives as long as the caller's RCU
+ * @spare: received segment that is not needed any more, or NULL;
+ *	xtcp_reply_send() consumes it, and recycles it for the answer if it can
+ * @dst: route, or NULL: xtcp_reply_send() looks it up
+ * @dst_held: @dst has a reference; else it is valid within the caller's RCU
  *	section
- * @oif: device that it has to leave by, because its connection is bound to it,
- *	or it answers what came in on a VRF; 0: any
- * @mark: skb and flow mark
- * @tos: DSCP and ECN octet
+ * @oif: device that the segment has to leave by, because its connection is
+ *	bound to it, or because it answers a segment that arrived on a VRF; 0:
+ *	any
+ * @mark: fwmark of skb and flow
+ * @tos: DSCP and ECN byte
  */
 struct xtcp_reply {
 	struct xtcp_key		key;
@@ -46,12 +44,12 @@ struct xtcp_reply {
 };
 
 /**
- * struct xtcp_bare - the header of such a segment
+ * struct xtcp_bare - header of a segment without a socket
  * @seq: SEG.SEQ
  * @ack: SEG.ACK, valid with XTCP_ACK in @flags
  * @wnd: window field, as in the header: unscaled
  * @flags: XTCP_FIN .. XTCP_CWR
- * @opt: options; must not point into the spare segment
+ * @opt: options; must not point into the spare skb
  */
 struct xtcp_bare {
 	seq_t			seq;

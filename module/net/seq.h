@@ -2,10 +2,12 @@
 /*
  * seq.h - sequence number arithmetic
  *
- * RFC 9293 3.4: the sequence space is a ring of 2^32, so two numbers can only
- * be compared over a distance of less than half of it. A number of the ring
- * has a type of its own that sparse keeps apart from lengths and windows:
- * whatever is done to one goes through the helpers below.
+ * RFC 9293 3.4: the sequence space is a ring of 2^32, so two numbers can be
+ * compared only if they are less than half of it apart. Sequence numbers have
+ * their own type, which sparse keeps apart from lengths and windows; all
+ * arithmetic on them is done by the helpers below.
+ *
+ * Context: any.
  */
 #ifndef XTCP_NET_SEQ_H
 #define XTCP_NET_SEQ_H
@@ -18,7 +20,7 @@ typedef __u32 __bitwise seq_t;
 
 #define SEQ(n)		((__force seq_t)(__u32)(n))
 
-/* The bare number, for hashing, printing and the wire. */
+/* The plain number, for hashing, printing and the wire. */
 static inline u32 seq_raw(seq_t s)
 {
 	return (__force u32)s;
@@ -34,7 +36,7 @@ static inline seq_t seq_sub(seq_t s, u32 n)
 	return SEQ(seq_raw(s) - n);
 }
 
-/* Octets from @from up to @to; negative when @to lies before @from. */
+/* Distance in bytes from @from to @to; negative if @to is before @from. */
 static inline s32 seq_dist(seq_t from, seq_t to)
 {
 	return (s32)(seq_raw(to) - seq_raw(from));

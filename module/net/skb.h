@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * skb.h - a received segment's skb
- */
+/* skb.h - helpers for received skbs */
 #ifndef XTCP_NET_SKB_H
 #define XTCP_NET_SKB_H
 
@@ -10,12 +8,12 @@
 #include <linux/types.h>
 
 /**
- * xtcp_skb_segs - how many segments an skb holds
- * @skb: received
+ * xtcp_skb_segs - get the number of segments of an skb
+ * @skb: received skb
  *
- * What comes from this machine, or from a hypervisor, may not have been cut.
+ * An skb from this host, or from a hypervisor, may not have been segmented.
  *
- * Return: segments, at least 1.
+ * Return: number of segments, at least 1.
  */
 static inline u32 xtcp_skb_segs(const struct sk_buff *skb)
 {
@@ -23,10 +21,10 @@ static inline u32 xtcp_skb_segs(const struct sk_buff *skb)
 }
 
 /**
- * xtcp_skb_done - a segment is not needed any more
+ * xtcp_skb_done - free a segment that is not needed any more
  * @skb: segment, or NULL; consumed
- * @why: SKB_NOT_DROPPED_YET: it was accepted, and drop monitors shall not
- *	hear of it
+ * @why: drop reason; SKB_NOT_DROPPED_YET if it was accepted, so that drop
+ *	monitors ignore it
  */
 static inline void xtcp_skb_done(struct sk_buff *skb, enum skb_drop_reason why)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wire.c - read and write the header's options, read the header
+ * wire.c - parse and write the TCP header's options
  *
  * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK),
- * RFC 6994 (the lossless cookie's ExID).
- * Everything that comes in here was written by a stranger. Any context, no
- * locks.
+ * RFC 6994 (the lossless cookie's ExID). All input comes from an unknown peer.
+ *
+ * Context: any, no locks.
  */
 #include "net/wire.h"
 
@@ -20,17 +20,17 @@
 #define LEN_COOKIE	(4 + XTCP_COOKIE_LEN)
 #define LEN_SACK(n)	(2 + LEN_SACK_BLOCK * (n))
 
-/* Options stand on words of four octets, filled up with NOPs. */
+/* Bytes of options in the header: words of four bytes, padded with NOPs. */
 #define ROOM_MSS	4
 #define ROOM_WSCALE	4
 #define ROOM_SACK_PERM	4
 #define ROOM_SACK(n)	(2 + LEN_SACK(n))
 
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
-/* All that a SYN-ACK may carry fits exactly. */
+/* All options of a SYN-ACK together fit exactly. */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_OPT_MAX);
 
-/* Four octets of options in network order. */
+/* Four bytes of options in network order. */
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
 {
 	return cpu_to_be32((u32)a << 24 | (u32)b << 16 | (u32)c << 8 | d);
@@ -49,7 +49,7 @@ static void opt_wscale_get(u8 shift, struct xtcp_options *opt)
 	opt->wscale = min_t(u8, shift, XTCP_WSCALE_MAX);
 }
 
-/* @p: first block; @len: octets of blocks, 8 n */
+/* @p: first block; @len: bytes of blocks, 8 n */
 static void opt_sack_get(const u8 *p, unsigned int len,
 			 struct xtcp_options *opt)
 {
@@ -64,9 +64,9 @@ static void opt_sack_get(const u8 *p, unsigned int len,
 }
 
 /*
- * One option whose length is known to lie within the header. An option of the
- * wrong length, or on a segment where it has no meaning, is skipped like an
- * unknown one (MUST-6, MUST-65).
+ * Parse one option that lies within the header. An option of the wrong length,
+ * or on a segment where it has no meaning, is skipped like an unknown one
+ * (MUST-6, MUST-65).
  */
 static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 {
@@ -100,8 +100,8 @@ static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 }
 
 /*
- * A SYN's options as Linux and its kin write them, all of them, where they
- * write them: floods look like that, too.
+ * Has a SYN all the options that Linux and similar stacks send, in their order?
+ * Most SYNs have, those of floods, too.
  */
 static bool opt_is_usual_syn(const struct tcphdr *th)
 {
@@ -127,12 +127,12 @@ static void opt_usual_syn_get(const u8 *p, struct xtcp_options *opt)
 }
 
 /**
- * xtcp_options_parse - read the options of a segment
- * @th: header, linear with all of its data offset, which is 5 at least
- * @opt: filled; what the segment doesn't have is 0
+ * xtcp_options_parse - parse the options of a segment
+ * @th: header, linear with all of its data offset, which is at least 5
+ * @opt: filled; an option that the segment doesn't have is 0
  *
- * RFC 9293 3.1: options of any alignment (MUST-64), in any segment (MUST-5).
- * A length below 2 or past the end of the header stops the walk; the options
+ * RFC 9293 3.1: options of any alignment (MUST-64), in any segment (MUST-5). A
+ * length below 2 or beyond the end of the header ends the parsing; the options
  * before it count (MUST-7).
  */
 void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt)
@@ -157,7 +157,7 @@ void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt)
 	}
 }
 
-/* SACK blocks that find room beside the other options. */
+/* Number of SACK blocks that fit beside the other options. */
 static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
 {
 	unsigned int n = min_t(unsigned int, opt->nr_sacks, XTCP_SACK_MAX);
@@ -167,7 +167,7 @@ static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
 	return n;
 }
 
-/* Octets of all options but SACK. */
+/* Bytes of all options but SACK. */
 static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 {
 	unsigned int size = 0;
@@ -186,10 +186,10 @@ static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 }
 
 /**
- * xtcp_options_size - room that the options take
+ * xtcp_options_size - get the size of the options in the header
  * @opt: options to be written
  *
- * Return: octets, a multiple of four, XTCP_OPT_MAX at most; exactly what
+ * Return: bytes, a multiple of four, XTCP_OPT_MAX at most; exactly as many as
  * xtcp_options_write() writes.
  */
 unsigned int xtcp_options_size(const struct xtcp_options *opt)
@@ -224,12 +224,13 @@ static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
 
 /**
  * xtcp_options_write - write the options behind a header
- * @p: where, aligned to four octets; xtcp_options_size() octets of room
- * @opt: options; a SACK block too many is left out
+ * @p: buffer of xtcp_options_size() bytes, aligned to four bytes
+ * @opt: options; SACK blocks that don't fit are left out
  *
- * The order is Linux's, which other stacks are tuned to: MSS, SACK-permitted
- * in the two octets in front of the timestamps, window scale, SACK; a cookie
- * before that. All words are full, so there is no end-of-list octet (MUST-69).
+ * The order is Linux's, for which other stacks are tuned: MSS, SACK-permitted
+ * in the two bytes in front of the timestamps, window scale, SACK; a cookie
+ * before SACK. The options fill all words, so there is no end-of-list byte
+ * (MUST-69).
  */
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 {

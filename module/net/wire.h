@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wire.h - what a segment looks like: header, options, checksum
+ * wire.h - format of a segment: header and options
  *
  * RFC 9293 3.1 (header), 3.2 (options), RFC 7323 (window scale, timestamps),
- * RFC 2018 (SACK). Both wires carry this header unchanged; they differ in the
- * IP protocol number, which is also the one in the pseudo-header.
+ * RFC 2018 (SACK). Both wires have this header; they differ in the IP protocol
+ * number, which is also in the pseudo-header.
  */
 #ifndef XTCP_NET_WIRE_H
 #define XTCP_NET_WIRE_H
@@ -18,17 +18,17 @@
 
 struct xtcp_family;
 
-#define XTCP_HDR_LEN		20	/* octets, RFC 9293 3.1 */
-#define XTCP_HDR_MAX		60	/* octets, data offset 15 */
+#define XTCP_HDR_LEN		20	/* bytes, RFC 9293 3.1 */
+#define XTCP_HDR_MAX		60	/* bytes, data offset 15 */
 #define XTCP_OPT_MAX		(XTCP_HDR_MAX - XTCP_HDR_LEN)
 #define XTCP_WINDOW_MAX		65535U	/* window field, unscaled */
 #define XTCP_WSCALE_MAX		14	/* RFC 7323 2.3 */
 #define XTCP_SACK_MAX		4	/* blocks that fit, RFC 2018 3 */
-#define XTCP_MSS_DEFAULT	536U	/* octets, RFC 9293 MUST-15, IPv4 */
-#define XTCP_MSS_MOST		65495U	/* octets, all that an IPv4 packet has */
-#define XTCP_MSS_MIN		88U	/* octets, least that TCP_MAXSEG takes */
+#define XTCP_MSS_DEFAULT	536U	/* bytes, RFC 9293 MUST-15, IPv4 */
+#define XTCP_MSS_MOST		65495U	/* bytes, largest payload of an IPv4 packet */
+#define XTCP_MSS_MIN		88U	/* bytes, least that TCP_MAXSEG accepts */
 
-/* Flag bits, as in octet 13 of the header (RFC 9293 3.1). */
+/* Flag bits, as in byte 13 of the header (RFC 9293 3.1). */
 #define XTCP_FIN	0x01
 #define XTCP_SYN	0x02
 #define XTCP_RST	0x04
@@ -38,7 +38,7 @@ struct xtcp_family;
 #define XTCP_ECE	0x40
 #define XTCP_CWR	0x80
 
-/* Option kinds; what is not here is skipped by its length (MUST-6). */
+/* Option kinds; others are skipped by their length (MUST-6). */
 #define XTCP_OPT_EOL		0
 #define XTCP_OPT_NOP		1
 #define XTCP_OPT_MSS		2	/* length 4 */
@@ -46,19 +46,20 @@ struct xtcp_family;
 #define XTCP_OPT_SACK_PERM	4	/* length 2 */
 #define XTCP_OPT_SACK		5	/* length 2 + 8 n */
 #define XTCP_OPT_TS		8	/* length 10 */
-#define XTCP_TS_ROOM		12	/* octets of it, with the padding in front */
-#define XTCP_OPT_EXPERIMENT	253	/* RFC 6994: a 16-bit ExID says whose */
+#define XTCP_TS_ROOM		12	/* bytes with the padding in front */
+#define XTCP_OPT_EXPERIMENT	253	/* RFC 6994: a 16-bit ExID follows */
 
 /*
- * The lossless cookie (open/cookie.c), ExID "XC": length 20, with SYN-ACKs
- * and back. What follows the ExID is made and judged there.
+ * The lossless cookie (open/cookie.c), ExID "XC": length 20, in SYN-ACKs and
+ * the segments that echo it. open/cookie.c creates and checks the bytes behind
+ * the ExID.
  */
 #define XTCP_EXID_COOKIE	0x5843
-#define XTCP_COOKIE_LEN		16	/* octets behind the ExID */
-#define XTCP_COOKIE_MSS		4	/* values of MSS that a classic one tells */
-#define XTCP_ROOM_COOKIE	(4 + XTCP_COOKIE_LEN)	/* in a header */
+#define XTCP_COOKIE_LEN		16	/* bytes behind the ExID */
+#define XTCP_COOKIE_MSS		4	/* MSS values of a classic cookie */
+#define XTCP_ROOM_COOKIE	(4 + XTCP_COOKIE_LEN)	/* bytes in a header */
 
-/* A run of received octets: [start, end). */
+/* A range of received bytes: [start, end). */
 struct xtcp_sack_block {
 	seq_t	start;
 	seq_t	end;
@@ -66,17 +67,17 @@ struct xtcp_sack_block {
 
 /**
  * struct xtcp_options - the options of one segment, parsed or to be written
- * @mss: octets; 0: no such option
+ * @mss: MSS in bytes; 0: no such option
  * @has_wscale: window scale option present (SYN segments only)
  * @wscale: shift, 0..14; larger ones are received as 14 (RFC 7323 2.3)
  * @sack_perm: SACK-permitted present (SYN segments only)
  * @has_ts: timestamps option present
- * @ecn: a cookie says that ECN was agreed; no option tells
+ * @ecn: ECN was negotiated, as a cookie says; no option does
  * @tsval: TSval, ticks of its sender
  * @tsecr: TSecr
  * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
- * @cookie: XTCP_COOKIE_LEN octets of a lossless cookie, within the segment or
- *	wherever they come from; NULL: no such option
+ * @cookie: XTCP_COOKIE_LEN bytes of a lossless cookie, in the segment or in
+ *	other memory; NULL: no such option
  * @sack: SACK blocks, host order
  */
 struct xtcp_options {
@@ -98,14 +99,14 @@ struct xtcp_options {
  * @seq: SEG.SEQ
  * @end: SEG.SEQ + SEG.LEN; SYN and FIN count one each
  * @ack: SEG.ACK, valid when @flags has XTCP_ACK
- * @len: octets of text, SYN and FIN not counted
+ * @len: payload bytes, SYN and FIN not counted
  * @wnd: SEG.WND as in the header: unscaled
  * @up: SEG.UP, offset from @seq
  * @flags: XTCP_FIN .. XTCP_CWR
  * @opt: options
  *
- * Made on the stack of whoever judges the segment; the skb stays the owner
- * of the text.
+ * It is on the stack of the function that handles the segment; the payload
+ * stays in the skb.
  */
 struct xtcp_seg {
 	seq_t			seq;
@@ -119,18 +120,20 @@ struct xtcp_seg {
 };
 
 /**
- * struct xtcp_skb_cb - what the engine keeps in skb->cb
- * @ip: what the IP layer left there (route options, iif); first, because
- *	IP reads it on the way in and again on the way out
- * @seq: sequence number of the first octet (or of SYN)
- * @end: sequence number after the last octet (or after FIN)
- * @sent_ns: sent last at that time, CLOCK_MONOTONIC ns (send queue only)
- * @run_end: of a SACKed segment instead: all from here to there have arrived
+ * struct xtcp_skb_cb - the engine's data in skb->cb
+ * @ip: the IP layer's data (route options, iif); first, because IP reads it on
+ *	arrival and when the segment is sent
+ * @seq: sequence number of the first byte (or of SYN)
+ * @end: sequence number behind the last byte (or behind FIN)
+ * @sent_ns: time of the last transmission, CLOCK_MONOTONIC in ns (send queue
+ *	only)
+ * @run_end: of a SACKed segment instead: all bytes from @seq to there have
+ *	arrived
  * @flags: header flags
- * @retrans: times that it was sent again, saturating (send queue only)
- * @marks: XTCP_MARK_*, the scoreboard (send queue only)
- * @segs: segments that it is on the wire (send queue, once it was sent)
- * @seg_size: octets of text in each of these but the last
+ * @retrans: number of retransmissions, saturating (send queue only)
+ * @marks: XTCP_MARK_*, scoreboard flags (send queue only)
+ * @segs: number of segments on the wire (send queue, once it was sent)
+ * @seg_size: payload bytes in each of these segments but the last
  */
 struct xtcp_skb_cb {
 	union {
@@ -152,8 +155,8 @@ struct xtcp_skb_cb {
 	u16	seg_size;
 } __packed __aligned(4);
 
-#define XTCP_MARK_SACKED	0x01	/* the peer holds it, RFC 2018 */
-#define XTCP_MARK_LOST		0x02	/* to be sent again */
+#define XTCP_MARK_SACKED	0x01	/* the peer has received it, RFC 2018 */
+#define XTCP_MARK_LOST		0x02	/* lost, to be sent again */
 #define XTCP_MARK_RETRANS	0x04	/* sent again and still in flight */
 
 static inline struct xtcp_skb_cb *xtcp_cb(const struct sk_buff *skb)
@@ -164,20 +167,20 @@ static inline struct xtcp_skb_cb *xtcp_cb(const struct sk_buff *skb)
 }
 
 /*
- * Options are parsed in place: @th must lie in the linear part with all of
- * its data offset. A SYN's options are only looked for when @th has SYN.
+ * Options are parsed in place: @th must be linear with all of its data offset.
+ * The options of a SYN are accepted only if @th has SYN.
  */
 void xtcp_options_parse(const struct tcphdr *th, struct xtcp_options *opt);
 unsigned int xtcp_options_size(const struct xtcp_options *opt);
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt);
 
-/* The one option that nearly every segment has, and where everyone puts it. */
+/* First word of the timestamps option as nearly every segment has it. */
 #define XTCP_OPT_TS_WORD \
 	htonl(XTCP_OPT_NOP << 24 | XTCP_OPT_NOP << 16 | XTCP_OPT_TS << 8 | 10)
 
 /**
- * xtcp_options_write_ts - write timestamps and nothing else
- * @p: where, aligned to four octets; XTCP_TS_ROOM octets
+ * xtcp_options_write_ts - write the timestamps option only
+ * @p: buffer of XTCP_TS_ROOM bytes, aligned to four bytes
  * @tsval: TSval
  * @tsecr: TSecr
  */
@@ -202,7 +205,9 @@ static inline void xtcp_options_clear(struct xtcp_options *opt)
 	opt->cookie = NULL;
 }
 
-/* Has it timestamps, where xtcp_options_write_ts() puts them, and no more? */
+/*
+ * Is the timestamps option the only one, as xtcp_options_write_ts() writes it?
+ */
 static inline bool xtcp_options_are_ts_alone(const struct tcphdr *th)
 {
 	return th->doff * 4 == XTCP_HDR_LEN + XTCP_TS_ROOM &&
@@ -223,8 +228,9 @@ static inline void xtcp_options_read_ts(struct xtcp_options *opt,
  * xtcp_wire_pull - make the header with its options linear
  * @skb: segment; skb->data at the header
  *
- * Return: false when the header is cut short or its data offset is below 5 or
- * beyond the segment (RFC 9293 3.1). Pointers into @skb are stale afterwards.
+ * Return: true if the header is complete; false if it is truncated, or its data
+ * offset is below 5 or beyond the segment (RFC 9293 3.1). Pointers into @skb
+ * are stale afterwards.
  */
 static inline bool xtcp_wire_pull(struct sk_buff *skb)
 {
@@ -237,11 +243,11 @@ static inline bool xtcp_wire_pull(struct sk_buff *skb)
 }
 
 /**
- * xtcp_seg_read_header - read a segment's header, not its options
- * @seg: filled but for the options
+ * xtcp_seg_read_header - read a segment's header without its options
+ * @seg: filled, except for the options
  * @skb: segment; skb->data at the header, after xtcp_wire_pull()
  *
- * Fills the sequence numbers and flags of @skb's control block as well.
+ * Sets the sequence numbers and flags of @skb's control block as well.
  */
 static inline void xtcp_seg_read_header(struct xtcp_seg *seg,
 					const struct sk_buff *skb)
@@ -269,8 +275,8 @@ static inline void xtcp_seg_read_header(struct xtcp_seg *seg,
  * xtcp_seg_read_options - read a segment's options
  * @seg: its options are filled
  * @skb: segment, as for xtcp_seg_read_header()
- * @wire: which brought it: options of xtcp's own are for the native one only,
- *	since another TCP may mean something else by them
+ * @wire: IP protocol on which it arrived; xtcp's own options are ignored on the
+ *	TCP wire, because another TCP may use the same ExID
  */
 static inline void xtcp_seg_read_options(struct xtcp_seg *seg,
 					 const struct sk_buff *skb, u8 wire)
