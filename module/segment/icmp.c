@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * icmp.c - what an ICMP error does to a connection
+ * icmp.c - apply an ICMP error to a connection
  *
  * RFC 9293 3.9.2.2, RFC 1122 4.2.3.9 (what an error may do), RFC 5927 (what a
- * forged one may not), RFC 1191 (path MTU), RFC 6633 (source quench is dead).
+ * forged error must not do), RFC 1191 (path MTU), RFC 6633 (source quench is
+ * obsolete).
  *
- * The first check is always the quoted sequence number: who didn't see the
- * segment has to guess it. Then, by state:
+ * The quoted sequence number is always checked first: an attacker who didn't
+ * see the segment has to guess it. Then, by state:
  *
  *	SYN-SENT, SYN-RECEIVED	the opening fails, as the lifecycle table says
- *	half-open record	removed where the peer's net or host is not
- *				reachable; a port or protocol says nothing
- *	synchronized		remembered as a soft error, never the end
+ *	half-open record	removed if the peer's network or host is
+ *				unreachable, else kept
+ *	synchronized		stored as a soft error, never the end
  *	TIME-WAIT		ignored
  *
- * Context: softirq, under RCU. A socket is taken with bh_lock_sock(); while a
- * user holds it, a new path MTU waits for release_cb and the rest can only
- * leave a soft error behind. What a message says, net/icmpv4.c and
- * net/icmpv6.c have found out before.
+ * net/icmpv4.c and net/icmpv6.c have parsed the message before.
+ *
+ * Context: softirq, under RCU. Functions of a socket run under bh_lock_sock().
+ * While a task owns the socket, a new path MTU is deferred to release_cb, and
+ * other errors are only stored as a soft error.
  */
 #include "segment/icmp.h"
 
@@ -44,10 +46,12 @@
 #include "user/stats.h"
 
 /**
- * xtcp_icmp_record - an ICMP error about a record, which it leaves alone
+ * xtcp_icmp_record - count an ICMP error of a record, which it doesn't change
  * @net: namespace
- * @flow: head of a half-open or a time-wait record, referenced by the caller
+ * @flow: head of a half-open or a TIME-WAIT record, referenced by the caller
  * @ie: the error
+ *
+ * Context: softirq.
  */
 void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
 		      const struct xtcp_icmp *ie)
@@ -63,10 +67,12 @@ void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
 }
 
 /**
- * xtcp_icmp_halfopen - an ICMP error quotes the SYN-ACK of a half-open record
+ * xtcp_icmp_halfopen - apply an ICMP error to a half-open record
  * @net: namespace
  * @ho: record, referenced by the caller
  * @ie: the error
+ *
+ * Context: softirq.
  */
 void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 			const struct xtcp_icmp *ie)
@@ -81,7 +87,7 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 	}
 }
 
-/* Octets of the largest IP packet that carried a part of @skb. */
+/* Size in bytes of the largest IP packet that carried a part of @skb. */
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
@@ -93,8 +99,9 @@ static unsigned int packet_size(const struct sock *sk,
 }
 
 /*
- * RFC 5927 7.1: a router can only have found a segment too big that is in
- * flight and that big. A SYN has the quoted sequence number alone to prove it.
+ * RFC 5927 7.1: is a segment in flight larger than @mtu? If none is, no router
+ * has found one too large. For a SYN the quoted sequence number alone has to
+ * do.
  */
 static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 {
@@ -109,10 +116,10 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 }
 
 /*
- * LC-106: everything in flight that was too big was lost at the router, and all
- * of it is marked before any of it goes out again, in segments of the new size: a
- * retransmission that fails leaves the others to the recovery. It was no
- * congestion, so cwnd stays as it is (RFC 1191 6.5).
+ * LC-106: the router has dropped all segments in flight that were too large.
+ * Mark all of them lost before any is sent again in segments of the new size,
+ * so that the recovery has the others if a retransmission fails. The loss was
+ * no congestion, so cwnd doesn't change (RFC 1191 6.5).
  */
 static void resend_too_big(struct sock *sk, unsigned int mtu)
 {
@@ -126,11 +133,11 @@ static void resend_too_big(struct sock *sk, unsigned int mtu)
 }
 
 /**
- * xtcp_icmp_mtu_apply - act on the path MTU in xs->mtu_pending
+ * xtcp_icmp_mtu_apply - apply the path MTU in xs->mtu_pending
  * @sk: socket
  *
  * Context: socket lock, softirqs off; from the error handler, or from
- * release_cb when a user held the socket then.
+ * release_cb if a task owned the socket then.
  */
 void xtcp_icmp_mtu_apply(struct sock *sk)
 {
@@ -148,7 +155,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	pmtu = xs->af->mtu_reduced(sk, mtu);
 	if (!pmtu)
 		return;
-	/* The route keeps a larger one: packets will go on getting lost. */
+	/* The route keeps a larger MTU, so routers will drop packets again. */
 	if (mtu < pmtu && xs->af->pmtu_bound(sk))
 		WRITE_ONCE(sk->sk_err_soft, EMSGSIZE);
 	if (!xs->af->pmtu_believed(sk) || pmtu >= xs->pmtu)
@@ -159,14 +166,14 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 }
 
 /*
- * A user who holds the socket looks at the bit when letting go, under the
- * same spinlock, so it needs no reference.
+ * If a task owns the socket, release_cb sees the deferred bit under the same
+ * spinlock, so the bit needs no reference.
  */
 static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	/* None of ours is larger: then none was too large. */
+	/* No packet of ours is larger than that. */
 	WRITE_ONCE(xs->mtu_pending, min_t(u32, ie->info, U16_MAX));
 	if (sock_owned_by_user(sk))
 		set_bit(XTCP_DEFER_MTU, &xs->deferred);
@@ -174,7 +181,7 @@ static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 		xtcp_icmp_mtu_apply(sk);
 }
 
-/* LC-104 */
+/* LC-104: update the route of the socket. */
 static void icmp_redirect_route(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct dst_entry *dst;
@@ -186,7 +193,10 @@ static void icmp_redirect_route(struct sock *sk, const struct xtcp_icmp *ie)
 		dst->ops->redirect(dst, sk, ie->skb);
 }
 
-/* MUST-56 with xtcp_icmp_soft_abort=0: the opening goes on. */
+/*
+ * Lifecycle event of an error. With xtcp_icmp_soft_abort=0 a soft error doesn't
+ * end SYN-SENT (MUST-56).
+ */
 static enum xtcp_event icmp_event(const struct sock *sk,
 				  const struct xtcp_icmp *ie)
 {
@@ -199,9 +209,9 @@ static enum xtcp_event icmp_event(const struct sock *sk,
 }
 
 /*
- * Keep an error for recvmsg(MSG_ERRQUEUE); what is left of the quoted segment goes
- * along as its data. ip_icmp_error() and ipv6_icmp_error() do this and more, but
- * 6.1 keeps them to itself. Socket's spinlock.
+ * Queue an error for recvmsg(MSG_ERRQUEUE), with the rest of the quoted segment
+ * as its data. ip_icmp_error() and ipv6_icmp_error() do more than that, but 6.1
+ * doesn't export them. Socket spinlock.
  */
 static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 {
@@ -228,8 +238,8 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 }
 
 /*
- * An error about an opening: SHLD-26 for the hard ones; that a soft one ends
- * SYN-SENT too is Linux's deviation from MUST-56.
+ * Apply a hard or soft error. An opening ends by a hard error (SHLD-26); Linux
+ * deviates from MUST-56 in that a soft error ends SYN-SENT, too.
  */
 static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 {
@@ -256,7 +266,10 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	}
 }
 
-/* RFC 5927 4.1: only about what is in flight. Socket spinlock. */
+/*
+ * RFC 5927 4.1: accept an error only if it quotes data in flight. Socket
+ * spinlock.
+ */
 static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -291,7 +304,7 @@ static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 }
 
 /**
- * xtcp_icmp_socket - an ICMP error quotes a segment of a socket
+ * xtcp_icmp_socket - apply an ICMP error that quotes a segment of a socket
  * @sk: socket, referenced by the caller
  * @ie: the error
  *

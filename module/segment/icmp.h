@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * icmp.h - what an ICMP error does to a connection
+ * icmp.h - apply an ICMP error to a connection
  */
 #ifndef XTCP_SEGMENT_ICMP_H
 #define XTCP_SEGMENT_ICMP_H
@@ -21,8 +21,8 @@ void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
 void xtcp_icmp_mtu_apply(struct sock *sk);
 
 /**
- * xtcp_icmp_init - no router has announced an MTU
- * @xs: a connection that begins
+ * xtcp_icmp_init - set the fields of this file: no router has reported an MTU
+ * @xs: TCB of a new connection
  */
 static inline void xtcp_icmp_init(struct xtcp_sock *xs)
 {

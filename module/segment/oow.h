@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * oow.h - how often an invalid segment is answered
+ * oow.h - rate limit of answers to invalid segments
  *
- * RFC 5961 7: answers to segments that are out of window could be bounced
- * between two confused peers for ever. So a connection answers at most one
- * in each interval, whichever rule the segment broke. Text and FIN are answered
- * always: an ACK does not bring them forth, so they make no loop, and their
- * sender waits for the answer.
+ * RFC 5961 7: two confused peers could answer each other's out-of-window
+ * segments for ever. So a connection answers at most one in each interval,
+ * whichever check failed. Segments with payload or FIN are always answered: no
+ * ACK causes them, so they make no loop, and their sender waits for the answer.
+ *
+ * Context: any; the caller guards @last_ms.
  */
 #ifndef XTCP_SEGMENT_OOW_H
 #define XTCP_SEGMENT_OOW_H
@@ -17,7 +18,7 @@
 #include "netns.h"
 #include "timers.h"
 
-/* xtcp_invalid_ratelimit; 0: each may be answered. */
+/* xtcp_invalid_ratelimit in ms; 0: no limit. */
 static inline u32 xtcp_oow_interval_ms(const struct net *net)
 {
 	return jiffies_to_msecs(max(XTCP_KNOB(net, invalid_ratelimit), 0));
@@ -29,8 +30,9 @@ static inline bool xtcp_oow_is_exempt(const struct xtcp_seg *seg)
 }
 
 /*
- * May the connection whose last such answer is in *@last_ms (0: none yet)
- * answer @seg now (NULL: whatever it is)? Notes it if so.
+ * May a connection answer @seg now? @last_ms is the time of its last such
+ * answer, 0 if none, and is set if the result is true. @seg NULL: no segment is
+ * exempt.
  */
 static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 				       const struct xtcp_seg *seg)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * output.c - a connection sends a segment: header, options, window
+ * output.c - build and send a segment of a socket
  *
- * RFC 9293 3.1 (header), 3.7.1 (MSS), RFC 7323 (timestamps, window scale),
- * RFC 2018 and 2883 (SACK blocks). A segment is either a clone of one in the
- * send queue, or made here and forgotten. What leaves as several segments in
- * one skb, and who computes the checksum, is net/offload.c's.
+ * RFC 9293 3.1 (header), 3.7.1 (MSS), RFC 7323 (timestamps, window scale), RFC
+ * 2018 and 2883 (SACK blocks). A segment is either a clone of an skb in the
+ * send queue, or created here and not kept. net/offload.c sets GSO fields and
+ * checksum; net/reply.c sends segments without a socket.
  *
- * Context: socket lock, process context or softirq. What no socket sends is
- * net/reply.c's.
+ * Context: socket lock, process or softirq.
  */
 #include "segment/output.h"
 
@@ -37,20 +36,20 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
-#define MSS_HALF_MIN	28U	/* octets: RFC 791's least MTU less headers */
-#define SACK_ROOM(n)	(4 + 8 * (n))	/* octets with padding */
+#define MSS_HALF_MIN	28U	/* bytes: RFC 791's least MTU less headers */
+#define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
-/* Our timestamp clock (RFC 7323 5.4): ms, at the connection's own offset. */
+/* Our timestamp clock (RFC 7323 5.4): ms, with an offset of each connection. */
 static u32 tsval_at(const struct xtcp_sock *xs, u64 now_ns)
 {
 	return (u32)div_u64(now_ns, NSEC_PER_MSEC) + xs->ts_offset;
 }
 
 /**
- * xtcp_tsval - our timestamp clock (RFC 7323 5.4)
- * @xs: the connection
+ * xtcp_tsval - read our timestamp clock (RFC 7323 5.4)
+ * @xs: TCB
  *
- * Return: milliseconds, at an offset of the connection's own
+ * Return: milliseconds, with an offset of each connection.
  */
 u32 xtcp_tsval(const struct xtcp_sock *xs)
 {
@@ -66,8 +65,8 @@ static void put_timestamps(const struct xtcp_sock *xs,
 }
 
 /*
- * A SYN offers what the knobs allow; the SYN-ACK of a simultaneous open only
- * what the peer's SYN offered, too.
+ * A SYN offers the options that the knobs allow; the SYN-ACK of a simultaneous
+ * open offers only those that the peer's SYN did, too.
  */
 static void syn_options(const struct sock *sk, u8 flags,
 			struct xtcp_options *opt, u64 now_ns)
@@ -88,8 +87,8 @@ static void syn_options(const struct sock *sk, u8 flags,
 }
 
 /*
- * A duplicate that is to be reported comes first and once (RFC 2883 4), then
- * the blocks of the out-of-order queue, latest first (RFC 2018 4).
+ * A pending D-SACK comes first, and once (RFC 2883 4); then the blocks of the
+ * out-of-order queue, latest first (RFC 2018 4).
  */
 static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 		      unsigned int room)
@@ -107,8 +106,9 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 }
 
 /*
- * Text has the MTU to itself but for what xtcp_output_option_size() counts;
- * SACK blocks go along where a segment leaves room for them.
+ * Options of any segment but a SYN. Payload may fill the MTU except for the
+ * options that xtcp_output_option_size() counts; SACK blocks are added if the
+ * segment leaves buffer space for them.
  */
 static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 			  struct xtcp_options *opt, u64 now_ns)
@@ -132,7 +132,7 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 	put_sacks(xs, opt, room);
 }
 
-/* Octets of TCP options in each segment with text. */
+/* Bytes of TCP options in each segment with payload. */
 static unsigned int text_options(const struct xtcp_sock *xs)
 {
 	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
@@ -141,10 +141,11 @@ static unsigned int text_options(const struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_output_option_size - option octets of each segment with text
+ * xtcp_output_option_size - get the option size of a segment with payload
  * @sk: the socket, locked
  *
- * TCP's and IP's: what the MSS doesn't count (RFC 6691 2).
+ * Return: bytes of TCP's and IP's options, which the MSS doesn't count (RFC
+ * 6691 2).
  */
 unsigned int xtcp_output_option_size(const struct sock *sk)
 {
@@ -154,8 +155,8 @@ unsigned int xtcp_output_option_size(const struct sock *sk)
 }
 
 /*
- * The window field. That of a SYN is not scaled (RFC 7323 2.2); a RST promises
- * nothing new.
+ * Window field of a segment. It isn't scaled in a SYN (RFC 7323 2.2); a RST
+ * doesn't advertise a new window.
  */
 static __always_inline u16 window_field(struct sock *sk, u8 flags)
 {
@@ -172,8 +173,9 @@ static __always_inline u16 window_field(struct sock *sk, u8 flags)
 }
 
 /*
- * What a queue of our own host says: 0 or -errno. One that is full, or about to
- * be, is congestion like any other; NET_XMIT_CN: it took the segment.
+ * Result of a queue of this host, as 0 or -errno. A queue that is full, or
+ * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
+ * segment.
  */
 static int xmit_result(struct sock *sk, int err)
 {
@@ -184,17 +186,17 @@ static int xmit_result(struct sock *sk, int err)
 	return net_xmit_errno(err);
 }
 
-/* What is about to leave: a segment, or several in one skb. */
+/* A transmission: one segment, or several in one skb. */
 struct departure {
 	seq_t	seq;
 	u8	flags;
-	bool	fresh;		/* was never sent before */
+	bool	fresh;		/* has never been sent */
 	u16	segs;
-	u16	seg_size;	/* octets of text in each but the last */
+	u16	seg_size;	/* payload bytes in each but the last */
 	u64	now_ns;
 };
 
-/* Has it no options but timestamps? */
+/* Has the segment no options but timestamps? */
 static bool options_are_usual(const struct xtcp_sock *xs, u8 flags)
 {
 	return likely(!(flags & XTCP_SYN) && !xs->nr_sacks &&
@@ -202,8 +204,8 @@ static bool options_are_usual(const struct xtcp_sock *xs, u8 flags)
 }
 
 /*
- * Header and options of a segment whose options are others. An ACK is paid
- * when it tells all that it should: text may crowd out SACK (@told).
+ * Slow path: options other than timestamps. The ACK counts as sent only if all
+ * its SACK information fits beside the payload (@told).
  */
 static noinline struct tcphdr *
 unusual_header_push(struct sock *sk, struct sk_buff *skb,
@@ -211,7 +213,7 @@ unusual_header_push(struct sock *sk, struct sk_buff *skb,
 		    u8 flags, bool *told)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	/* Its SACK blocks are as many as it says: the rest is never read. */
+	/* Only its first nr_sacks SACK blocks are read. */
 	struct xtcp_options opt __uninitialized;
 	struct tcphdr *th;
 
@@ -247,10 +249,7 @@ usual_header_push(struct sock *sk, struct sk_buff *skb,
 	return th;
 }
 
-/*
- * skb_set_owner_w() for an skb that is nobody's, and a socket that is no record of
- * the kernel's.
- */
+/* skb_set_owner_w() for an skb without an owner and a full socket. */
 static void skb_own(struct sk_buff *skb, struct sock *sk)
 {
 	skb->sk = sk;
@@ -259,7 +258,10 @@ static void skb_own(struct sk_buff *skb, struct sock *sk)
 	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
 }
 
-/* Put a header before the text of @skb and send it now; eats @skb. */
+/*
+ * Push a header in front of the payload, and send the segment now. Consumes
+ * @skb.
+ */
 static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 				    const struct departure *go)
 {
@@ -300,13 +302,13 @@ static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 /**
  * xtcp_output_queued - send a segment of the send queue
  * @sk: the socket, locked
- * @skb: stays in its queue; a clone of it leaves
- * @now_ns: what the clock says
+ * @skb: skb of the send queue, where it stays; a clone of it is sent
+ * @now_ns: current time
  *
- * While an earlier clone is still on its way, the header must not be written
- * over its: then the linear part is copied.
+ * While an earlier clone has not been freed, the new header must not overwrite
+ * that clone's: the linear part is copied then.
  *
- * Return: 0; -ENOBUFS when there is no memory, or the error of the route
+ * Return: 0; -ENOBUFS without memory, or the error of the route.
  */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
@@ -317,7 +319,10 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	struct list_head links;
 	struct departure go;
 
-	/* Of one in flight they are links: a clone would take them for a route. */
+	/*
+	 * For an skb in flight these are links, which a clone would take for a
+	 * route.
+	 */
 	links = skb->tcp_tsorted_anchor;
 	skb->_skb_refdst = 0;
 	skb->destructor = NULL;
@@ -325,11 +330,11 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	skb->tcp_tsorted_anchor = links;
 	if (!clone)
 		return -ENOBUFS;
-	/* Shares its place with a link of the retransmission tree. */
+	/* The device shares memory with a link of the retransmission tree. */
 	clone->dev = NULL;
 
 	cb->sent_ns = now_ns;
-	/* As Linux counts: what was sent before is not sent but resent. */
+	/* As in Linux, OutSegs doesn't count retransmissions. */
 	go = (struct departure) {
 		.seq = cb->seq,
 		.flags = cb->flags,
@@ -343,7 +348,10 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	return transmit(sk, clone, &go);
 }
 
-/* An empty skb, of @spare where that may be; eats @spare, which may be NULL. */
+/*
+ * An empty skb: @spare recycled, or a new one. Consumes @spare, which may be
+ * NULL.
+ */
 static struct sk_buff *alloc_bare(struct sk_buff *spare)
 {
 	struct sk_buff *skb = spare;
@@ -358,8 +366,9 @@ static struct sk_buff *alloc_bare(struct sk_buff *spare)
 }
 
 /*
- * Where a segment without text stands: SND.NXT, but within the window if the
- * peer has shrunk it, or it would not look at the ACK.
+ * Sequence number of a segment without payload: SND.NXT, or the right edge of
+ * the window if the peer has shrunk it, because the peer would ignore an ACK
+ * beyond it.
  */
 static seq_t bare_seq(const struct xtcp_sock *xs)
 {
@@ -369,8 +378,8 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
 }
 
 /*
- * Eats @spare. Return: 0; -ENOBUFS when there is no memory, or the error of
- * the route.
+ * Send a segment without payload. Consumes @spare. Returns 0; -ENOBUFS without
+ * memory, or the error of the route.
  */
 static int bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq, u8 flags,
 		   u64 now_ns)
@@ -396,14 +405,14 @@ static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 }
 
 /**
- * xtcp_output_bare - send a SYN or FIN for which there is no skb
+ * xtcp_output_bare - send a SYN or FIN that has no skb
  * @sk: the socket, locked
- * @spare: received segment that it may be made of, or NULL; eaten
- * @seq: its number
+ * @spare: received skb to recycle, or NULL; consumed
+ * @seq: SEG.SEQ
  * @flags: XTCP_SYN .. XTCP_CWR
- * @now_ns: what the clock says
+ * @now_ns: current time
  *
- * Return: 0; -ENOBUFS when there is no memory, or the error of the route
+ * Return: 0; -ENOBUFS without memory, or the error of the route.
  */
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns)
@@ -411,7 +420,10 @@ int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 	return bare_at(sk, spare, seq, flags, now_ns);
 }
 
-/* Without memory it is owed on, and tried again before the peer's timer. */
+/*
+ * Send an ACK. Without memory it stays pending, and a timer sends it before the
+ * peer retransmits.
+ */
 static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -429,11 +441,12 @@ static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 }
 
 /**
- * xtcp_output_ack_turn - send an ACK without text now, made of what it answers
- * @sk: the socket, locked; a segment that came at last_rcv_ns is being handled
- * @spare: that segment if nobody wants it any more, or NULL; eaten
+ * xtcp_output_ack_turn - send an ACK without payload in the skb that it answers
+ * @sk: the socket, locked; a segment that arrived at last_rcv_ns is being
+ *	handled
+ * @spare: that segment if it is not needed any more, or NULL; consumed
  *
- * As xtcp_output_ack() otherwise.
+ * Otherwise as xtcp_output_ack().
  */
 void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
 {
@@ -441,10 +454,11 @@ void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
 }
 
 /**
- * xtcp_output_ack - send an ACK without text now
+ * xtcp_output_ack - send an ACK without payload now
  * @sk: the socket, locked
  *
- * Without memory it is owed on, and tried again before the peer's timer.
+ * Without memory the ACK stays pending, and a timer sends it before the peer
+ * retransmits.
  */
 void xtcp_output_ack(struct sock *sk)
 {
@@ -455,9 +469,9 @@ void xtcp_output_ack(struct sock *sk)
  * xtcp_output_probe - ask the peer for an ACK
  * @sk: the socket, locked
  *
- * SEG.SEQ = SND.UNA-1 lies outside the peer's window, so that it answers;
- * no text goes along (SHLD-12). For the same reason it says nothing else, so
- * that an urgent pointer needs a segment of its own (MUST-66).
+ * SEG.SEQ = SND.UNA-1 is outside the peer's window, so the peer answers; the
+ * segment has no payload (SHLD-12). For the same reason the peer ignores its
+ * other fields, so an urgent pointer needs a segment of its own (MUST-66).
  */
 void xtcp_output_probe(struct sock *sk)
 {
@@ -469,7 +483,7 @@ void xtcp_output_probe(struct sock *sk)
 }
 
 /**
- * xtcp_output_reset - tell the peer that the connection is no more
+ * xtcp_output_reset - send a RST
  * @sk: the socket, locked; its state may be CLOSED already
  *
  * RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>. With ACK, as Linux does.
@@ -487,7 +501,8 @@ void xtcp_output_reset(struct sock *sk)
  * xtcp_output_syn_ack - answer the peer's SYN in a simultaneous open
  * @sk: the socket, locked, in SYN-RECEIVED; its SYN is in flight
  *
- * The SYN becomes a SYN-ACK, and from now on it is sent again as such.
+ * The SYN in the send queue becomes a SYN-ACK; retransmissions are SYN-ACKs,
+ * too.
  */
 void xtcp_output_syn_ack(struct sock *sk)
 {
@@ -502,7 +517,10 @@ void xtcp_output_syn_ack(struct sock *sk)
 	xtcp_output_queued(sk, skb, xtcp_now_ns());
 }
 
-/* Our MSS option: what we can take in one piece (MUST-67), or TCP_MAXSEG. */
+/*
+ * Our MSS option: the largest segment that we can receive (MUST-67), or
+ * TCP_MAXSEG.
+ */
 static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst)
 {
 	u32 mss = min_t(u32, dst_metric_advmss(dst), U16_MAX);
@@ -511,15 +529,16 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
 }
 
 /**
- * xtcp_output_mss_sync - make the MSS anew
+ * xtcp_output_mss_sync - recompute the MSS
  * @sk: the socket, locked
- * @pmtu: octets, path MTU; 0: ask the route, also for the MSS we announce
+ * @pmtu: path MTU in bytes; 0: take it from the route, and our MSS option, too
  *
- * RFC 9293 3.7.1: the least of the peer's MSS option, the path and TCP_MAXSEG,
- * less the options that each segment carries, IP's too (MUST-16, RFC 6691 2;
- * xtcp_min_snd_mss has no say in TCP's). Never more than half
- * of the largest window the peer has shown, so that a small buffer can hold
- * two segments, as in Linux. What is queued already is cut when it is sent.
+ * RFC 9293 3.7.1: the MSS is the least of the peer's MSS option, the path's and
+ * TCP_MAXSEG, less the options of each segment, IP's included (MUST-16, RFC
+ * 6691 2). xtcp_min_snd_mss limits it before TCP's options are subtracted. It
+ * is at most half of the largest window that the peer has advertised, so that a
+ * small buffer can hold two segments, as in Linux. Queued skbs are split when
+ * they are sent.
  */
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 {

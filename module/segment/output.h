@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * output.h - a connection sends a segment
+ * output.h - build and send a segment of a socket
  */
 #ifndef XTCP_SEGMENT_OUTPUT_H
 #define XTCP_SEGMENT_OUTPUT_H
@@ -13,7 +13,7 @@
 struct sk_buff;
 struct sock;
 
-/* Of a socket; socket lock. */
+/* Context: socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns);
@@ -27,8 +27,8 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 u32 xtcp_tsval(const struct xtcp_sock *xs);
 
 /**
- * xtcp_output_init - no segment has left yet
- * @xs: a connection that begins
+ * xtcp_output_init - set the fields of this file: no segment has been sent
+ * @xs: TCB of a new connection
  */
 static inline void xtcp_output_init(struct xtcp_sock *xs)
 {

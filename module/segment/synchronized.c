@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * synchronized.c - a segment arrives for an open connection
+ * synchronized.c - handle a received segment from SYN-RECEIVED on
  *
  * RFC 9293 3.10.7.4, the checks in the RFC's order: first the sequence number
  * (with PAWS, RFC 7323 5, before it), second RST, fourth SYN (both with RFC
- * 5961's challenges), fifth ACK, sixth URG, seventh text, eighth FIN. Each check
- * is a function, which says whether the segment goes on to the next. Most
- * segments need none of them: transfer/fastpath.c.
+ * 5961's challenge ACKs), fifth ACK, sixth URG, seventh payload, eighth FIN.
+ * Each check is a function that returns true if the segment goes on to the next
+ * one. Most segments take the fast path instead: transfer/fastpath.c.
  *
- * Context: socket lock; softirq under RCU, or process context for the backlog.
+ * Context: socket lock; softirq under RCU, or process for the backlog.
  */
 #include "segment/synchronized.h"
 
@@ -39,23 +39,27 @@
 #include "transfer/window.h"
 #include "user/stats.h"
 
-/* States that still take text (3.10.7.4 seventh). */
+/* States in which payload is accepted (3.10.7.4 seventh). */
 #define TEXT_STATES \
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
-/* States in which the peer's FIN has come. */
+/* States after the peer's FIN. */
 #define PEER_DONE_STATES \
 	(XTCP_STATEF(XTCP_CLOSE_WAIT) | XTCP_STATEF(XTCP_CLOSING) | \
 	 XTCP_STATEF(XTCP_LAST_ACK))
 
-/* Why an invalid segment is answered; says which counter a silence moves. */
+/*
+ * Why an invalid segment is answered; chooses the counter if the answer is
+ * skipped.
+ */
 enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
 
 /*
- * xtcp_challenge_ack_limit: so many a second in the netns. Each second's share
- * is drawn at random around that, or an attacker who counts the challenges
- * that his own connection gets learns how many another one has caused.
+ * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
+ * Each second's limit is drawn at random around that. Otherwise an attacker
+ * could count the challenge ACKs of his own connection, and learn how many
+ * another connection has caused.
  */
 static bool challenge_is_allowed(struct net *net)
 {
@@ -79,14 +83,14 @@ static bool challenge_is_allowed(struct net *net)
 	return true;
 }
 
-/* RFC 5961 7: an ACK that says where we are, unless one has just gone out. */
+/* RFC 5961 7: answer an invalid segment with an ACK, within the rate limit. */
 static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 			   enum answer why)
 {
 	struct net *net = sock_net(sk);
 
 	if (why == ANSWER_CHALLENGE)
-		seg = NULL;	/* RFC 5961 7 knows no exemption */
+		seg = NULL;	/* RFC 5961 7 has no exemption */
 	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
 		if (why == ANSWER_CHALLENGE) {
 			if (!challenge_is_allowed(net))
@@ -109,7 +113,7 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 	}
 }
 
-/* Answer with a RST that takes its number from the segment. */
+/* Answer with a RST whose sequence number is the segment's SEG.ACK. */
 static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
@@ -120,7 +124,7 @@ static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 			 reason);
 }
 
-/* What was here before comes again: our ACK of it was lost. */
+/* Note a duplicate: the peer repeats it because our ACK was lost. */
 static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 {
 	bool fin = seg->flags & XTCP_FIN;
@@ -132,7 +136,7 @@ static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_receive_duplicate(sk, seg->seq, seg->end);
 }
 
-/* RFC 7323 5.2: is the timestamp older than one that came before? */
+/* RFC 7323 5.2: is the timestamp older than one received before? */
 static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return xs->ts_ok &&
@@ -140,8 +144,8 @@ static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /*
- * A pure ACK that was overtaken on its way is no threat, and answering it
- * would look like a duplicate ACK: RFC 7323 5.3 R1 lets it pass.
+ * RFC 7323 5.3 R1: accept a pure ACK that was overtaken on its way. It does no
+ * harm, and an answer to it would look like a duplicate ACK.
  */
 static bool is_overtaken_ack(const struct xtcp_sock *xs,
 			     const struct xtcp_seg *seg)
@@ -170,9 +174,9 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 }
 
 /*
- * 3.10.7.4 first. A segment that ends at what we last acknowledged counts as
- * inside: it may carry the newest ACK. Behind a closed window only a segment
- * at RCV.NXT is looked at, for its ACK, RST and URG (MUST-66).
+ * 3.10.7.4 first. A segment that ends where our last ACK did is inside the
+ * window: it may carry the newest ACK. If the window is closed, only a segment
+ * at RCV.NXT is accepted, for its ACK, RST and URG (MUST-66).
  */
 static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -181,7 +185,7 @@ static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 					       xtcp_window_left(xs)));
 }
 
-/* A peer that has sent its FIN may reset from one before it. */
+/* After its FIN a peer may send a RST with the FIN's sequence number. */
 static bool is_reset_of_closed(const struct sock *sk,
 			       const struct xtcp_seg *seg)
 {
@@ -190,7 +194,10 @@ static bool is_reset_of_closed(const struct sock *sk,
 	       xtcp_state_in(sk, PEER_DONE_STATES);
 }
 
-/* A SYN on an open connection counts as an error; Linux: in this state only. */
+/*
+ * A SYN in a synchronized state counts as an error; in Linux only in
+ * ESTABLISHED.
+ */
 static void count_syn_challenge(const struct sock *sk)
 {
 	if (sk->sk_state == XTCP_ESTABLISHED)
@@ -225,7 +232,7 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	return false;
 }
 
-/* 3.10.7.4 second; RFC 5961 3.2: exact, or a challenge. */
+/* 3.10.7.4 second; RFC 5961 3.2: reset at RCV.NXT exactly, else challenge. */
 static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 		      enum skb_drop_reason *why)
 {
@@ -241,7 +248,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 	return false;
 }
 
-/* The SYN-ACK that answers ours when both sides opened at once. */
+/* Is it the SYN-ACK that answers our SYN in a simultaneous open? */
 static bool is_crossing_syn_ack(const struct sock *sk,
 				const struct xtcp_seg *seg)
 {
@@ -273,8 +280,8 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 }
 
 /*
- * RFC 7323 4.3: the timestamp to echo is that of the segment that last
- * advanced the left edge, so only one that spans it is taken.
+ * RFC 7323 4.3: take the timestamp to echo only from a segment that begins at
+ * or before the sequence number that we have acknowledged last.
  */
 static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
@@ -310,9 +317,9 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 }
 
 /*
- * RFC 5961 5.2: @ack lies before SND.UNA. No segment of that age can still be on
- * its way when it lies a window below, and none ever was when it lies below what
- * we have sent at all.
+ * RFC 5961 5.2: is @ack, which is before SND.UNA, invalid? It is if it is more
+ * than a window below SND.UNA, because no segment of that age can still be in
+ * flight, or below the first byte that we have sent.
  */
 static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 {
@@ -368,8 +375,8 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 }
 
 /*
- * RFC 9293 3.6.1 SHLD-3: text for a user who has closed is lost, and the peer
- * must know.
+ * RFC 9293 3.6.1 SHLD-3: after close() received payload is lost, so tell the
+ * peer with a RST.
  */
 static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, enum skb_drop_reason *why)
@@ -389,7 +396,10 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 	return false;
 }
 
-/* After the peer's FIN there is no text: what comes is a repetition. */
+/*
+ * After the peer's FIN, payload and FIN can only be duplicates: acknowledge
+ * them.
+ */
 static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
 {
 	note_duplicate(sk, seg);
@@ -401,7 +411,10 @@ static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_ack_now(sk);
 }
 
-/* @why is left alone where a segment does all that it is for. */
+/*
+ * Run the checks in order. Returns true if all pass; @why is set only if the
+ * segment counts as dropped.
+ */
 static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 			const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
@@ -412,23 +425,27 @@ static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 	return check_ack(sk, skb, seg, why) && check_reader(sk, skb, seg, why);
 }
 
-/* Is @seg, which passed the checks, an ACK of before the last one, and no more? */
+/*
+ * Is @seg, which has passed the checks, a pure ACK older than the newest one?
+ */
 static bool is_old_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seq_before(seg->ack, xs->snd_una) && seg->seq == seg->end;
 }
 
 /**
- * xtcp_synchronized_rcv - a segment arrives for an open connection
- * @sk: locked, not in its user's hands, its SYN acknowledged or crossing the
- *	peer's; the caller holds a reference or RCU, for the connection may end
- *	here
- * @skb: segment, at its TCP header; eaten
- * @seg: what the header says
+ * xtcp_synchronized_rcv - handle a segment in SYN-RECEIVED or a later state
+ * @sk: the socket, locked and not owned by a task, with its SYN acknowledged or
+ *	crossing the peer's; the caller has a reference or RCU, because the
+ *	connection may end here
+ * @skb: segment, at its TCP header; consumed
+ * @seg: its parsed header
  *
- * RFC 9293 3.10.7.4. last_rcv_ns is the time of the segment while it is handled.
- * Anybody can send a segment that the checks drop, so it is no sign that the peer
- * lives: last_rcv_ns is set back then.
+ * RFC 9293 3.10.7.4. While the segment is handled, last_rcv_ns is the time of
+ * its arrival. Anybody can send a segment that the checks drop, so it doesn't
+ * prove that the peer is alive: last_rcv_ns is reset then.
+ *
+ * Context: softirq under RCU, or process for the backlog.
  */
 void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg)
@@ -463,7 +480,7 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_receive_payload(sk, skb, seg);
 		skb = NULL;
 	} else if (unlikely(seg->opt.cookie)) {
-		/* It has not heard our answer to its cookie. */
+		/* The peer repeats its cookie because our ACK was lost. */
 		xtcp_ack_now(sk);
 	}
 	if (sk->sk_state == XTCP_CLOSED)
@@ -482,13 +499,16 @@ done:
 }
 
 /**
- * xtcp_synchronized_third_ack - the segment that has just made a child
- * @sk: the child, locked, ESTABLISHED since the segment came
- * @skb: segment, at its TCP header; eaten
- * @seg: what the header says
+ * xtcp_synchronized_third_ack - handle the segment that has created a child
+ * @sk: the child, locked, ESTABLISHED since this segment
+ * @skb: segment, at its TCP header; consumed
+ * @seg: its parsed header
  *
- * Whoever made the child has judged its number, timestamp and ACK, and taken its
- * window (3.10.7.4 first to fifth): only what it brings besides is news.
+ * The creator of the child has checked sequence number, timestamp and ACK, and
+ * set the window (3.10.7.4 first to fifth). Fast path: the segment carries
+ * nothing else. Otherwise xtcp_synchronized_rcv() handles it.
+ *
+ * Context: softirq under RCU.
  */
 void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
 				 const struct xtcp_seg *seg)

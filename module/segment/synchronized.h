@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * synchronized.h - a segment arrives for an open connection
+ * synchronized.h - handle a received segment from SYN-RECEIVED on
  */
 #ifndef XTCP_SEGMENT_SYNCHRONIZED_H
 #define XTCP_SEGMENT_SYNCHRONIZED_H
@@ -19,9 +19,9 @@ void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
 				 const struct xtcp_seg *seg);
 
 /**
- * xtcp_synchronized_init - no segment has come yet
- * @xs: a connection that begins
- * @now_ns: what the clock says
+ * xtcp_synchronized_init - set the fields of this file: no segment has arrived
+ * @xs: TCB of a new connection
+ * @now_ns: current time
  */
 static inline void xtcp_synchronized_init(struct xtcp_sock *xs, u64 now_ns)
 {
