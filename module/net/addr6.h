@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* addr6.h - addresses and IPv6 fields of an IPv6 socket */
+/*
+ * addr6.h - addresses and IPv6 fields of an IPv6 socket
+ */
 #ifndef XTCP_NET_ADDR6_H
 #define XTCP_NET_ADDR6_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* arrival.h - per-CPU input route cache for segments without a socket */
+/*
+ * arrival.h - per-CPU input route cache for segments without a socket
+ */
 #ifndef XTCP_NET_ARRIVAL_H
 #define XTCP_NET_ARRIVAL_H
 

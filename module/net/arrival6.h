@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* arrival6.h - per-CPU input route cache of IPv6 */
+/*
+ * arrival6.h - per-CPU input route cache of IPv6
+ */
 #ifndef XTCP_NET_ARRIVAL6_H
 #define XTCP_NET_ARRIVAL6_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* demux.h - early demux: find the socket of a segment before IP routes it */
+/*
+ * demux.h - early demux: find the socket of a segment before IP routes it
+ */
 #ifndef XTCP_NET_DEMUX_H
 #define XTCP_NET_DEMUX_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* handler.h - protocol and error handlers of IP protocol 253 */
+/*
+ * handler.h - protocol and error handlers of IP protocol 253
+ */
 #ifndef XTCP_NET_HANDLER_H
 #define XTCP_NET_HANDLER_H
 

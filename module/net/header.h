@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* header.h - build a TCP header in front of the payload */
+/*
+ * header.h - build a TCP header in front of the payload
+ */
 #ifndef XTCP_NET_HEADER_H
 #define XTCP_NET_HEADER_H
 

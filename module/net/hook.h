@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* hook.h - netfilter hook that receives the segments of the TCP wire */
+/*
+ * hook.h - netfilter hook that receives the segments of the TCP wire
+ */
 #ifndef XTCP_NET_HOOK_H
 #define XTCP_NET_HOOK_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* input.h - dispatch a received segment or ICMP error to its connection */
+/*
+ * input.h - dispatch a received segment or ICMP error to its connection
+ */
 #ifndef XTCP_NET_INPUT_H
 #define XTCP_NET_INPUT_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* ipsec.h - does IPsec have policies that may change a route */
+/*
+ * ipsec.h - does IPsec have policies that may change a route
+ */
 #ifndef XTCP_NET_IPSEC_H
 #define XTCP_NET_IPSEC_H
 

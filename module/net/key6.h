@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* key6.h - read the key of a received IPv6 segment */
+/*
+ * key6.h - read the key of a received IPv6 segment
+ */
 #ifndef XTCP_NET_KEY6_H
 #define XTCP_NET_KEY6_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* offload.h - GSO and checksums of outgoing segments */
+/*
+ * offload.h - GSO and checksums of outgoing segments
+ */
 #ifndef XTCP_NET_OFFLOAD_H
 #define XTCP_NET_OFFLOAD_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* prerouting.h - drop SYNs before routing while there are too many */
+/*
+ * prerouting.h - drop SYNs before routing while there are too many
+ */
 #ifndef XTCP_NET_PREROUTING_H
 #define XTCP_NET_PREROUTING_H
 

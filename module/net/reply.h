@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* reply.h - send segments without a socket */
+/*
+ * reply.h - send segments without a socket
+ */
 #ifndef XTCP_NET_REPLY_H
 #define XTCP_NET_REPLY_H
 

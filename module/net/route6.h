@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* route6.h - routes of IPv6 segments: lookup, and checks of cached ones */
+/*
+ * route6.h - routes of IPv6 segments: lookup, and checks of cached ones
+ */
 #ifndef XTCP_NET_ROUTE6_H
 #define XTCP_NET_ROUTE6_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* skb.h - helpers for received skbs */
+/*
+ * skb.h - helpers for received skbs
+ */
 #ifndef XTCP_NET_SKB_H
 #define XTCP_NET_SKB_H
 
