@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * walk.c - a walk through all listeners and connections, for /proc
+ * walk.c - walk through all listeners and connections, for /proc
  *
- * The flow table is walked bucket by bucket, a batch of references at a time,
- * while connections come and go and the table changes its size.
+ * The walk visits the flow table bucket by bucket, and holds references to a
+ * batch of flows at a time, while connections come and go and the table changes
+ * its size.
  *
- * Context: process, may sleep.
+ * Context: process, may sleep; the caller owns the walk.
  */
 #include "user/walk.h"
 
@@ -31,9 +32,7 @@ static bool is_behind(const struct xtcp_walk_mark *mark, u32 hash,
 	return hash != mark->hash ? hash > mark->hash : flow > mark->flow;
 }
 
-/*
- * True if a flow of the current table was in an earlier one, and shown there.
- */
+/* Returns true if the walk has shown the flow in an earlier table. */
 static bool was_passed(const struct xtcp_walk *walk,
 		       const struct xtcp_key *key, const struct xtcp_flow *flow)
 {
@@ -54,7 +53,7 @@ static bool was_passed(const struct xtcp_walk *walk,
 
 /*
  * Insert a flow that is behind the mark, in order; flows that don't fit are
- * read again later. Takes the caller's reference.
+ * read again later. Consumes the caller's reference.
  */
 static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
 		      u32 hash)
@@ -67,7 +66,7 @@ static void batch_add(struct xtcp_walk *walk, struct xtcp_flow *flow,
 	while (i && is_behind(&here, walk->batch[i - 1].hash,
 			      walk->batch[i - 1].flow))
 		i--;
-	/* A chain that is read again has it a second time. */
+	/* A chain that is read again contains the flow a second time. */
 	if (i && walk->batch[i - 1].flow == flow)
 		goto drop;
 	if (walk->nr == XTCP_WALK_BATCH) {
@@ -96,7 +95,7 @@ static void batch_add_found(struct xtcp_flow *flow, void *arg)
 	if (!xtcp_flow_get(flow))
 		return;
 	xtcp_key_from_flow(&key, flow);
-	/* Not a flow with the same ends that is not bound to a device. */
+	/* Don't find a flow of the same 4-tuple that is bound to no device. */
 	key.bound_only = key.dif != 0;
 	hash = xtcp_flow_hash(&key, &walk->mark.table);
 	if ((hash & (walk->mark.table.size - 1)) == walk->mark.bucket &&
@@ -140,7 +139,10 @@ static void batch_add_listeners(struct xtcp_walk *walk)
 	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
 		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket]) {
 			flow = &xtcp_sk(sk)->flow;
-			/* A long chain is walked once a batch: those shown are passed. */
+			/*
+			 * A long chain is walked once for each batch: skip
+			 * flows up to the mark.
+			 */
 			if (is_behind(&walk->mark, 0, flow) && xtcp_flow_get(flow))
 				batch_add(walk, flow, 0);
 		}
@@ -170,7 +172,7 @@ static void walk_enter_table(struct xtcp_walk *walk,
 
 /*
  * While flows move to a new table, some are in it and others are not yet.
- * Returns false then; that time passes by itself.
+ * Returns false then; the caller waits for the end of the move.
  */
 static bool batch_add_buckets(struct xtcp_walk *walk)
 {
@@ -225,6 +227,8 @@ static int batch_fill(struct xtcp_walk *walk)
  * @walk: to be filled; holds no references yet
  * @net: namespace
  * @listeners_only: leave out connections
+ *
+ * Context: process.
  */
 void xtcp_walk_begin(struct xtcp_walk *walk, struct net *net,
 		     bool listeners_only)
@@ -284,6 +288,8 @@ struct xtcp_flow *xtcp_walk_next(struct xtcp_walk *walk)
  * xtcp_walk_pause - hold no references until the walk goes on
  * @walk: begun; xtcp_walk_current() continues it at the same flow or, if that
  *	was unhashed, behind it
+ *
+ * Context: process.
  */
 void xtcp_walk_pause(struct xtcp_walk *walk)
 {
