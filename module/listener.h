@@ -46,6 +46,8 @@ struct xtcp_listener_counts {
  * @sk: the listening socket
  * @link: link in the table in which SYNs find listeners; lookup.c
  * @is_linked: @link is linked; guarded by xn->listen_lock
+ * @ifindex: device whose SYNs it gets, 0: any; sk->sk_bound_dev_if as of the last
+ *	xtcp_lookup_add() or xtcp_lookup_rehash(). Written under xn->listen_lock
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records in the SYN queue
  * @young: those of @qlen whose SYN-ACK was never retransmitted
@@ -76,6 +78,7 @@ struct xtcp_listener {
 	bool			warned;
 	bool			open;
 	bool			is_linked;
+	int			ifindex;
 	struct xtcp_listener_counts __percpu *counts;
 	struct rcu_head		rcu;
 };

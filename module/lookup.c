@@ -162,14 +162,16 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 	       flow->family == key.family && flow->wire == key.wire;
 }
 
-/* Do two listeners form a SO_REUSEPORT group? They must be the same user's. */
-static bool shares_port(const struct sock *sk, const struct sock *other)
+/*
+ * Does @sk form a SO_REUSEPORT group with a listener in the table? They must be the
+ * same user's.
+ */
+static bool shares_port(const struct sock *sk, const struct xtcp_listener *other)
 {
-	return sk->sk_reuseport && other->sk_reuseport &&
-	       listen_keys_match(sk, other) &&
-	       READ_ONCE(sk->sk_bound_dev_if) ==
-	       READ_ONCE(other->sk_bound_dev_if) &&
-	       uid_eq(sk_uid(sk), sk_uid(other));
+	return sk->sk_reuseport && other->sk->sk_reuseport &&
+	       listen_keys_match(sk, other->sk) &&
+	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex) &&
+	       uid_eq(sk_uid(sk), sk_uid(other->sk));
 }
 
 /* The head of the group that @sk belongs to, or would belong to; or NULL. */
@@ -181,7 +183,7 @@ static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link)
-		if (ls->sk != sk && shares_port(sk, ls->sk))
+		if (ls->sk != sk && shares_port(sk, ls))
 			return ls->sk;
 	return NULL;
 }
@@ -239,6 +241,8 @@ static int listener_join(struct xtcp_net *xn, struct sock *sk)
 	int err = group_join(sk, head);
 
 	lockdep_assert_held(&xn->listen_lock);
+	WRITE_ONCE(xtcp_sk(sk)->listener->ifindex,
+		   READ_ONCE(sk->sk_bound_dev_if));
 	if (err || head)
 		return err;
 	return lookup_insert(xn, xtcp_sk(sk)->listener);
@@ -320,14 +324,20 @@ void xtcp_lookup_del(struct sock *sk)
 	spin_unlock_bh(&xn->listen_lock);
 }
 
-/* A failure to join leaves the listener in the table, without a group. */
+/*
+ * Move @sk to the SO_REUSEPORT group of its new device. If it cannot join, it is in
+ * the table without a group.
+ */
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk)
 {
+	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 	struct sock *head = group_head(xn, sk);
-	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
 
-	/* On its own before and after. */
+	lockdep_assert_held(&xn->listen_lock);
+	if (!reuse)
+		return;
+	/* Alone in its group before and after. */
 	if (ls->is_linked && !head && READ_ONCE(reuse->num_socks) == 1)
 		return;
 	listener_leave(xn, sk);
@@ -337,19 +347,24 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk)
 
 /**
  * xtcp_lookup_rehash - a listener has got another device
- * @sk: in LISTEN, locked; sk->sk_bound_dev_if is the new one
+ * @sk: in LISTEN, locked; sk->sk_bound_dev_if is the new device, or the same
  *
  * SYNs then find it as if it had been bound to the device before listen(): by the
  * head of the new device's group. The group that it leaves gets another head.
  */
 void xtcp_lookup_rehash(struct sock *sk)
 {
+	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 	struct xtcp_net *xn = xtcp_net(sock_net(sk));
+	int ifindex = READ_ONCE(sk->sk_bound_dev_if);
 
+	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
-	if (rcu_access_pointer(sk->sk_reuseport_cb))
+	if (ls->ifindex != ifindex) {
 		listener_regroup(xn, sk);
+		WRITE_ONCE(ls->ifindex, ifindex);
+	}
 	rcu_read_unlock();
 	spin_unlock_bh(&xn->listen_lock);
 }
@@ -359,10 +374,10 @@ void xtcp_lookup_rehash(struct sock *sk)
  * device outweighs the family.
  */
 static __always_inline unsigned int
-listener_score(const struct sock *sk, const struct xtcp_key *key)
+listener_score(const struct xtcp_listener *ls, const struct xtcp_key *key)
 {
-	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
-	int bound = READ_ONCE(sk->sk_bound_dev_if);
+	const struct xtcp_flow *flow = &xtcp_sk(ls->sk)->flow;
+	int bound = READ_ONCE(ls->ifindex);
 	unsigned int score = 1;
 
 	/* The socket of an RCU reader's entry may listen elsewhere by now. */
@@ -394,8 +409,11 @@ static __always_inline struct sock *lookup_at(struct xtcp_net *xn,
 
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link) {
-		score = listener_score(ls->sk, key);
-		if (score > most) {
+		score = listener_score(ls, key);
+		/* One that could not join its group must not hide the group. */
+		if (score > most ||
+		    (unlikely(score && score == most) &&
+		     rcu_access_pointer(ls->sk->sk_reuseport_cb))) {
 			most = score;
 			best = ls->sk;
 		}
@@ -477,11 +495,13 @@ static u8 lookup_family_shown(const struct sock *sk)
 	return xtcp_sk(sk)->flow.family ?: sk->sk_family;
 }
 
-static bool lookup_is_exact(const struct sock *sk, const struct xtcp_key *key)
+static bool lookup_is_exact(const struct xtcp_listener *ls,
+			    const struct xtcp_key *key)
 {
-	return listener_score(sk, key) && lookup_family_shown(sk) == key->family &&
-	       laddr_matches(&xtcp_sk(sk)->flow, key) &&
-	       READ_ONCE(sk->sk_bound_dev_if) == key->dif;
+	return listener_score(ls, key) &&
+	       lookup_family_shown(ls->sk) == key->family &&
+	       laddr_matches(&xtcp_sk(ls->sk)->flow, key) &&
+	       READ_ONCE(ls->ifindex) == key->dif;
 }
 
 /**
@@ -505,7 +525,7 @@ struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key)
 	rcu_read_lock();
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link) {
-		if (!lookup_is_exact(ls->sk, key) ||
+		if (!lookup_is_exact(ls, key) ||
 		    !refcount_inc_not_zero(&ls->sk->sk_refcnt))
 			continue;
 		sk = ls->sk;

@@ -129,6 +129,14 @@ TEST_F(lookup, reuseport_group_follows_the_device)
 	tun_new(WHERE(_metadata), "tun1");
 	for (int i = 0; i < N; i++)
 		fd[i] = listener(_metadata, "10.0.0.1", NULL, SO_REUSEPORT);
+	/* The device that it has already: each still gets its share. */
+	to_device(_metadata, fd[0], "");
+	for (int i = 0; i < TRIES; i++)
+		got[who_answers(p, "10.0.0.1", fd, N)]++;
+	for (int i = 0; i < N; i++) {
+		EXPECT_LE(5, got[i]);
+		got[i] = 0;
+	}
 	to_device(_metadata, fd[0], "tun1");
 	for (int i = 0; i < TRIES; i++)
 		EXPECT_LE(1, who_answers(p, "10.0.0.1", fd, N));
