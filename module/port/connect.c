@@ -102,7 +102,9 @@ static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 /*
  * connect() of a socket that has a port. If it was bound to the wildcard, it
  * moves to the bucket of the connection's address, where its TIME-WAIT record
- * will be counted. Without memory for that bucket it stays.
+ * will be counted. Without memory for that bucket it stays. It also stays if the
+ * bucket has a shadow of its own: that may hold the port at one address only, and
+ * the socket may disconnect and listen at all.
  */
 static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare)
@@ -121,7 +123,8 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
 		port = xtcp_port_get_flow(sock_net(sk), chain, &xs->flow,
 					  xtcp_port_class(sk), spare);
-		if (port)
+		if (port && (!xtcp_port_shadow(port) ||
+			     xtcp_port_shadow(port) == xtcp_port_shadow(xs->port)))
 			xtcp_port_owner_move(chain, sk, port);
 	}
 	xtcp_port_chain_unlock(chain);
@@ -319,6 +322,7 @@ void xtcp_port_disconnect(struct sock *sk)
 	struct xtcp_port_chain *chain;
 	struct xtcp_port *spare;
 
+	xtcp_assert_owned(sk);
 	if (!old || xtcp_bind_addrs_equal(xtcp_port_bind_addr(old),
 					xtcp_bind_addr_of_sk(sk)))
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* socket: see socket.h. */
 #define _GNU_SOURCE
+#include "clock.h"
 #include "socket.h"
 
 #include <errno.h>
@@ -60,6 +61,18 @@ int socket_connect(int fd, const char *addr, int port)
 	socklen_t len = address(addr, port, &sa);
 
 	return errno_of(connect(fd, (struct sockaddr *)&sa, len));
+}
+
+int socket_connect_end(int fd, const char *addr, int port)
+{
+	int err, tries = 100;
+
+	while ((err = socket_connect(fd, addr, port)) == EINPROGRESS || err == EALREADY) {
+		if (!tries--)
+			break;
+		sleep_ms(1);
+	}
+	return err;
 }
 
 int socket_disconnect(int fd)

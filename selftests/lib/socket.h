@@ -30,6 +30,8 @@ bool stock_knows_wildcard(void);
 enum { REUSEADDR = 1, REUSEPORT = 2 };
 void socket_share(int fd, int options);
 int socket_connect(int fd, const char *addr, int port);
+/* The same until it is decided, for 100 ms at most. */
+int socket_connect_end(int fd, const char *addr, int port);
 int socket_disconnect(int fd);		/* connect() to AF_UNSPEC */
 int socket_listen(int fd, int backlog);
 /* The new socket is closed again. */

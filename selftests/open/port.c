@@ -408,19 +408,6 @@ static void range_set(struct __test_metadata *_metadata, int low, int high)
 	ASSERT_EQ(0, sysctl_write(PORT_RANGE, text));
 }
 
-/* connect() to where nobody is. */
-static int refusal(int fd, const char *addr, int port)
-{
-	int err, tries = 100;
-
-	while ((err = socket_connect(fd, addr, port)) == EINPROGRESS || err == EALREADY) {
-		if (!tries--)
-			break;
-		sleep_ms(1);
-	}
-	return err;
-}
-
 /*
  * A socket bound to any address, which a connect() that failed had given one:
  * what another one hears that wants the port while it listens.
@@ -437,7 +424,7 @@ static int wildcard_again_errno(int protocol, int port)
 		err = err ?: socket_bind(crowd[i], text, port);
 	}
 	err = err ?: socket_bind(fd, "", port);
-	if (!err && refusal(fd, "127.0.0.1", port + 1) != ECONNREFUSED)
+	if (!err && socket_connect_end(fd, "127.0.0.1", port + 1) != ECONNREFUSED)
 		err = 1000;
 	if (!err && socket_listen(fd, 4))
 		err = 2000 + errno;

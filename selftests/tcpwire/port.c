@@ -185,6 +185,36 @@ TEST_F(port, lc_116_closed_is_free_at_once)
 	}
 }
 
+/*
+ * A socket is bound to all addresses, another to one of them. The first connects from
+ * that address, is refused and listens again, after a socket of the kernel's TCP has
+ * begun to listen at yet another address.
+ */
+static int listen_again_errno(enum stack stack, int port)
+{
+	int any = stack_socket(stack, REUSEADDR), one = stack_socket(stack, REUSEADDR);
+	int other = stack_socket(STOCKS, REUSEADDR);
+	int err = socket_bind(any, "", port) ?: socket_bind(one, "10.0.0.1", port);
+
+	if (!err && socket_connect_end(any, "10.0.0.1", port + 1) != ECONNREFUSED)
+		err = 1000;
+	if (!err && (socket_bind(other, "127.0.0.1", port) || socket_listen(other, 4)))
+		err = 2000 + errno;
+	err = err ?: socket_listen(any, 4);
+	close(other);
+	close(one);
+	close(any);
+	return err;
+}
+
+/* The port is held at all addresses again. */
+TEST_F(port, wildcard_is_held_again_after_a_failed_connect)
+{
+	self->peer.stock_may_speak = true;
+	/* EADDRINUSE, but for ::ffff:0.0.0.0, which keeps what connect() gave it. */
+	EXPECT_EQ(listen_again_errno(STOCKS, 7200), listen_again_errno(OURS, 7300));
+}
+
 /* A socket that stops listening keeps its port, and may listen again. */
 TEST_F(port, shutdown_keeps_the_port)
 {
