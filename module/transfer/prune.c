@@ -217,8 +217,8 @@ static bool prune_collapse(struct sock *sk, bool ahead)
 }
 
 /*
- * Not again before the user has read or, above a hole, where reading changes
- * nothing, before a segment was added or taken.
+ * Each queue once: the receive queue again after the program has read, the
+ * out-of-order queue again after it has changed.
  */
 static void prune_collapse_all(struct sock *sk)
 {
@@ -226,7 +226,8 @@ static void prune_collapse_all(struct sock *sk)
 
 	if (!xs->ofo_collapsed)
 		xs->ofo_collapsed = prune_collapse(sk, true);
-	prune_collapse(sk, false);
+	if (!xs->rcv_collapsed)
+		prune_collapse(sk, false);
 }
 
 /* --- space for one more ------------------------------------------------- */
@@ -242,11 +243,9 @@ static bool prune_make_space(struct sock *sk, const struct sk_buff *skb)
 	buffer_stretch(sk);
 	if (!xtcp_prune_is_full(sk))
 		return true;
-	if (!xs->rcv_collapsed) {
-		prune_collapse_all(sk);
-		if (!xtcp_prune_is_full(sk))
-			return true;
-	}
+	prune_collapse_all(sk);
+	if (!xtcp_prune_is_full(sk))
+		return true;
 	if (ofo_prune(sk, skb) && !xtcp_prune_is_full(sk))
 		return true;
 	xs->rcv_collapsed = 1;
