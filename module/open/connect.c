@@ -159,7 +159,6 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 		connect_undo(sk);
 		return err;
 	}
-	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	connect_choose_numbers(sk);
 	xtcp_isn_flow_hash(sk);
 	connect_offer(sk);
@@ -167,6 +166,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	sock_reset_flag(sk, SOCK_DONE);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ACTIVE_OPEN);
 	xtcp_send_syn(sk);
+	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	return 0;
 }
 
