@@ -195,8 +195,7 @@ static bool is_reset_of_closed(const struct sock *sk,
 }
 
 /*
- * A SYN in a synchronized state counts as an error; in Linux only in
- * ESTABLISHED.
+ * As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only.
  */
 static void count_syn_challenge(const struct sock *sk)
 {
