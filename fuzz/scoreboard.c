@@ -27,6 +27,7 @@ static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
 struct sk_buff *xtcp_sendq_oldest(struct sock *s);
 struct sk_buff *xtcp_sendq_find(struct sock *s, seq_t seq);
 bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len);
+bool xtcp_sendq_split_sacked(struct sock *s, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next);
 
 #include "../module/transfer/scoreboard.c"
@@ -130,6 +131,11 @@ bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len)
 	if (!list_empty(&skb->tcp_tsorted_anchor))
 		list_add(&rest->tcp_tsorted_anchor, &skb->tcp_tsorted_anchor);
 	return true;
+}
+
+bool xtcp_sendq_split_sacked(struct sock *s, struct sk_buff *skb, u32 len)
+{
+	return xtcp_sendq_split_flight(s, skb, len);
 }
 
 /* Both parts have arrived, and neither is in the list by time of sending. */
