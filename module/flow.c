@@ -8,7 +8,7 @@
  *
  * Lifetime of a flow
  *  - The table holds one reference to a record, none to a socket: a socket is
- *    unhashed before its last reference is dropped (xtcp_close_destroy()).
+ *    unhashed before its last reference is dropped (xtcp_close_done()).
  *  - The memory of a socket or record may be reused at once for another one of
  *    the same kind (SLAB_TYPESAFE_BY_RCU): a grace period would cost a short
  *    connection more than its routing does. So after taking a reference a reader

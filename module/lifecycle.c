@@ -5,8 +5,8 @@
  * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in
  * state `from`, `event` leads to state `to`, according to `section`. If both
  * states are the same, the event is handled without leaving the state. A pair of
- * state and event without a row cannot happen: debug kernels warn, others count
- * it (XtcpLifecycleUnknown), and the state stays. Events of a record that has
+ * state and event without a row cannot happen: it is logged and counted
+ * (XtcpLifecycleUnknown), debug kernels warn, and the state stays. Events of a record that has
  * just ended are ignored.
  *
  * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle; a

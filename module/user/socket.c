@@ -10,15 +10,16 @@
  *
  * References: socket(), or a half-open record that becomes a child, creates
  * one, which the file or the accept queue holds. The wheel entry holds another.
- * close() drops the file's; the connection continues as an orphan until its
- * state is CLOSED, when close/close.c unhashes it and calls
+ * After close() the connection continues as an orphan until its state is CLOSED;
+ * then close/close.c unhashes it, drops the file's reference and calls
  * xtcp_sock_destroy(). The last reference frees it: at once, because a lookup
  * under RCU may find the memory reused as another socket (flow.c); a former
  * listener after a grace period (SOCK_RCU_FREE), because listeners are used
  * without a reference. Each socket holds the module.
  *
- * Context: process; release_cb and backlog_rcv in process context with softirqs
- * off, inside release_sock(); the write space callback in any.
+ * Context: process; release_cb in process context with softirqs off and
+ * backlog_rcv with softirqs on, inside release_sock(); the write space callback in
+ * any.
  */
 #include "user/socket.h"
 
