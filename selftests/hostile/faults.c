@@ -490,7 +490,7 @@ TEST_F_TIMEOUT(faults, fin_wait_2, 36000)
 
 /* --- without a task ---------------------------------------------------------------- */
 
-/* @n allocations from now on fail, whoever makes them. */
+/* The next @n allocations fail, in any task. */
 static void fail_next(int times)
 {
 	char text[16];

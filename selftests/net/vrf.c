@@ -214,7 +214,7 @@ TEST_F(vrf, connections_inside_and_outside_are_others)
 	second_close(&s);
 }
 
-/* What /proc/net/xtcp_kill says about so many octets; negative errno. */
+/* Kills the connection of @device through /proc/net/xtcp_kill. Returns 0 or -errno. */
 static int kill_on(int family, const char *device)
 {
 	char text[160];

@@ -484,7 +484,7 @@ TEST_F(policy, gid_range_says_who_may_open)
 	}
 }
 
-/* Existing sockets can be used by whoever has them. */
+/* The range limits socket() only: a program may use a socket that it was given. */
 TEST_F(policy, gid_range_is_about_socket_alone)
 {
 	int lfd = socket_new(-1), fd = socket_new(-1);
