@@ -659,18 +659,8 @@ static inline void xtcp_flow_init(struct xtcp_flow *flow, enum xtcp_kind kind,
 		*xtcp_flow_addrs6(flow) = key->v6;
 }
 
-/**
- * xtcp_flow_is_named - is this the connection of a segment
- * @flow: connection
- * @key: of the segment; address digests are not used
- *
- * To check a single connection: comparing full IPv6 addresses at once is cheaper
- * than comparing the digests first.
- *
- * Return: true if it is.
- */
-static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
-				      const struct xtcp_key *key)
+static inline bool xtcp_flow_names_equal(const struct xtcp_flow *flow,
+					 const struct xtcp_key *key)
 {
 	const struct xtcp_addrs6 *addrs;
 
@@ -686,6 +676,25 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 }
 
 /**
+ * xtcp_flow_is_named - is this the connection of a segment
+ * @flow: connection
+ * @key: of the segment; address digests are not used
+ *
+ * To check a single connection: comparing full IPv6 addresses at once is cheaper
+ * than comparing the digests first.
+ *
+ * Readers without a reference may call this while the memory is reused for
+ * another flow (data_race()). They call it again when they have the reference.
+ *
+ * Return: true if it is.
+ */
+static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
+				      const struct xtcp_key *key)
+{
+	return data_race(xtcp_flow_names_equal(flow, key));
+}
+
+/**
  * xtcp_flow_matches - is this the connection of a segment
  * @flow: connection
  * @key: of the segment
@@ -697,7 +706,7 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
 				     const struct xtcp_key *key)
 {
-	return flow->addrs == key->addrs && xtcp_flow_is_named(flow, key);
+	return data_race(flow->addrs) == key->addrs && xtcp_flow_is_named(flow, key);
 }
 
 /**
@@ -711,7 +720,7 @@ static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
  */
 static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 {
-	refcount_t *ref = flow->kind == XTCP_KIND_SOCKET ?
+	refcount_t *ref = data_race(+flow->kind) == XTCP_KIND_SOCKET ?
 			  &xtcp_flow_sk(flow)->sk_refcnt : &flow->ref;
 
 	if (!refcount_inc_not_zero(ref))

@@ -117,7 +117,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ecn_ok = ho->ecn_ok;
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
-	xs->ts_recent = ho->ts_recent;
+	xs->ts_recent = READ_ONCE(ho->ts_recent);
 	xs->ts_recent_s = ktime_get_seconds();
 }
 
@@ -127,13 +127,11 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	/* Another CPU may be promoting the record, and set @timeouts to 1. */
 	u8 timeouts = READ_ONCE(ho->timeouts);
-	u32 now_us;
+	u32 rtt_us = xtcp_synqueue_rtt_us(ho, xs->last_rcv_ns);
 
 	xtcp_rtt_init(xs);
-	/* @sent_us has 32 bits; the third ACK arrived at last_rcv_ns. */
-	now_us = div_u64(xs->last_rcv_ns, NSEC_PER_USEC);
-	if (!timeouts && !ho->resent)
-		xtcp_rtt_sample(sk, max(1U, now_us - ho->sent_us));
+	if (rtt_us)
+		xtcp_rtt_sample(sk, rtt_us);
 	else if (timeouts)
 		xs->rto_us = XTCP_RTO_FALLBACK_US;
 }

@@ -320,7 +320,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 			xtcp_isn_ts_offset(identity) : 0;
 	ho->timeouts = 0;
 	ho->acked = 0;
-	ho->resent = 0;
+	ho->answered_ms = 0;
 	ho->has_predecessor = 0;
 }
 
@@ -576,7 +576,7 @@ listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
 	ho->irs = seq_sub(seg->seq, 1);
 	ho->iss = seq_sub(seg->ack, 1);
-	ho->resent = 1;		/* the time of the SYN-ACK is unknown */
+	ho->answered_ms = 1;	/* the time of the SYN-ACK is unknown */
 	if (seg->opt.cookie ? !listen_cookie_take_option(ho, af, identity, seg) :
 			      !listen_cookie_take_classic(ho, mss, seg))
 		return ERR_PTR(-EINVAL);

@@ -35,9 +35,9 @@
  * may dereference the latter.
  *
  * Most fields are written before the record is visible. Later only the timer
- * writes @timeouts, and softirqs that process a segment write @acked, @resent,
- * @sent_us and @ts_recent. Two softirqs at once may lose an update; that costs
- * one answer too many or one RTT sample.
+ * writes @timeouts, and softirqs that process a segment write @acked,
+ * @answered_ms and @ts_recent. Of two softirqs at once both may find that the
+ * rate limit allows an answer.
  *
  * Context: softirq; the listener is not locked.
  */
@@ -241,6 +241,35 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
 	return age_ms;
 }
 
+/* When the first SYN-ACK was sent; valid until the first timeout. */
+static u64 halfopen_created_ns(const struct xtcp_halfopen *ho)
+{
+	return READ_ONCE(ho->delay.expires_ns) - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
+}
+
+/**
+ * xtcp_synqueue_rtt_us - measure the round trip from the SYN-ACK to its ACK
+ * @ho: record
+ * @acked_ns: when the third ACK arrived, xtcp_now_ns()
+ *
+ * Karn's algorithm (RFC 6298 3): nothing is measured if more than one segment may
+ * have caused the ACK.
+ *
+ * Return: us, at least 1; 0: unknown.
+ */
+u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
+{
+	u64 created_ns;
+
+	if (READ_ONCE(ho->answered_ms))
+		return 0;
+	created_ns = halfopen_created_ns(ho);
+	smp_rmb();	/* the timer sets @timeouts, then the new expiry */
+	if (READ_ONCE(ho->timeouts))
+		return 0;
+	return max_t(u64, 1, div_u64(acked_ns - created_ns, NSEC_PER_USEC));
+}
+
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
 static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
@@ -256,16 +285,10 @@ static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 	return xtcp_flow_replace(net, &tw->flow, &ho->flow);
 }
 
-/* When the record was created; valid until its first timeout. */
-static u64 halfopen_created_ns(const struct xtcp_halfopen *ho)
-{
-	return ho->delay.expires_ns - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
-}
-
 /**
  * xtcp_synqueue_insert - add a new record to the SYN queue and the flow table
  * @ls: its listener's queues
- * @ho: all fields but references, delay and @sent_us filled in, state
+ * @ho: all fields but references and delay filled in, state
  *	SYN-RECEIVED
  * @tw: predecessor, referenced by the caller; or NULL
  *
@@ -279,7 +302,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 {
 	ho->timeouts = 0;
 	ho->acked = 0;
-	ho->resent = 0;
+	ho->answered_ms = 0;
 	ho->has_predecessor = 0;
 	xtcp_delay_init(&ho->delay);
 	synqueue_enter(ls, ho);
@@ -287,8 +310,6 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
 			    synack_delay_ms(ho->timeouts)))
 		goto no_line;
-	/* xtcp_delay_add() has read the clock; the SYN-ACK is sent next. */
-	ho->sent_us = div_u64(halfopen_created_ns(ho), NSEC_PER_USEC);
 	if (!halfopen_hash(ho, tw))
 		goto leave_line;
 	/*
@@ -507,7 +528,7 @@ static void halfopen_fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = (u32)div_u64(now_ns, NSEC_PER_MSEC) +
 		     xtcp_synqueue_ts_offset(ho);
-	opt->tsecr = ho->ts_recent;
+	opt->tsecr = READ_ONCE(ho->ts_recent);
 }
 
 static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
@@ -519,7 +540,7 @@ static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
 		opt->cookie = cookie->option;
 	opt->has_ts = ho->ts_ok;
 	opt->tsval = cookie->tsval;
-	opt->tsecr = ho->ts_recent;
+	opt->tsecr = READ_ONCE(ho->ts_recent);
 	if (!opt->has_ts) {
 		opt->has_wscale = 0;
 		opt->sack_perm = 0;
@@ -633,7 +654,7 @@ static unsigned int synack_retries_max(const struct xtcp_listener *ls)
  */
 static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
-	return ho->acked &&
+	return data_race(+ho->acked) &&
 	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
 }
 
@@ -657,6 +678,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	struct xtcp_halfopen *ho =
 		container_of(delay, struct xtcp_halfopen, delay);
 	struct net *net = halfopen_net(ho);
+	u8 timeouts;
 
 	rcu_read_lock();
 	/* Dropped after the timer had taken it from its line? */
@@ -672,11 +694,12 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 		atomic_dec(&ho->ls->young);
 	else
 		WRITE_ONCE(ho->timeouts, ho->timeouts + 1);
-	if (!halfopen_is_deferred(ho, ho->timeouts))
+	timeouts = READ_ONCE(ho->timeouts);
+	if (!halfopen_is_deferred(ho, timeouts))
 		halfopen_resend(ho);
-	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->timeouts))) {
+	if (!xtcp_delay_add(set, delay, synack_delay_ms(timeouts))) {
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
-			   synack_delay_ms(ho->timeouts) * NSEC_PER_MSEC);
+			   synack_delay_ms(timeouts) * NSEC_PER_MSEC);
 		halfopen_leave_listener(ho);
 		goto out;
 	}
@@ -693,7 +716,7 @@ out:
 static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
 				  const struct xtcp_seg *seg)
 {
-	return ho->ts_ok && xtcp_paws_is_older(seg, ho->ts_recent);
+	return ho->ts_ok && xtcp_paws_is_older(seg, READ_ONCE(ho->ts_recent));
 }
 
 /* RFC 9293 3.10.7.4 first: does the segment overlap the receive window? */
@@ -706,22 +729,9 @@ static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
 }
 
-/* The rate limit of segment/oow.h, kept in @resent and @sent_us. */
 static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	u32 now = xtcp_now_us();
-	u32 interval_ms;
-
-	if (xtcp_oow_is_exempt(seg))
-		return true;
-	/* @sent_us wraps; longer intervals cannot be measured. */
-	interval_ms = min(xtcp_oow_interval_ms(halfopen_net(ho)),
-			  U32_MAX / (u32)USEC_PER_MSEC);
-	if (ho->resent && now - ho->sent_us < interval_ms * USEC_PER_MSEC)
-		return false;
-	ho->resent = 1;
-	ho->sent_us = now;
-	return true;
+	return xtcp_oow_may_answer(halfopen_net(ho), &ho->answered_ms, seg);
 }
 
 static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
@@ -811,7 +821,7 @@ static void halfopen_defer(struct xtcp_halfopen *ho)
 {
 	struct net *net = halfopen_net(ho);
 
-	ho->acked = 1;
+	data_race(ho->acked = 1);
 	XTCP_INC(net, DEFER_ACCEPT_DROP);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 }
@@ -830,7 +840,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 	xtcp_listen_overflowed(ho->ls);
 	xtcp_listen_dropped(ho->ls);
 	if (!XTCP_KNOB(net, abort_on_overflow)) {
-		ho->acked = 1;
+		data_race(ho->acked = 1);
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 		return;
 	}
@@ -901,7 +911,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		goto done;
 	}
 	if (seg->opt.has_ts && seq_before_eq(seg->seq, seq_add(ho->irs, 1)))
-		ho->ts_recent = seg->opt.tsval;
+		WRITE_ONCE(ho->ts_recent, seg->opt.tsval);
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		halfopen_accept_overflow(ho, skb, seg);
 		why = SKB_DROP_REASON_NOT_SPECIFIED;

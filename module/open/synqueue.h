@@ -30,16 +30,16 @@ struct xtcp_timewait;
  * @iss: our initial sequence number
  * @irs: the peer's initial sequence number
  * @ts_recent: TSval of the SYN
- * @sent_us: when the first SYN-ACK was sent or, with @resent, when the peer
- *	was last answered; low 32 bits of CLOCK_MONOTONIC in us
+ * @answered_ms: when the peer was last answered after the first SYN-ACK;
+ *	xtcp_now_ms(), 0: never
  * @mss: the peer's MSS option or the default, bytes
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
  * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN
  * @acked: the third ACK arrived, but the accept queue was full, or the
- *	listener has TCP_DEFER_ACCEPT and no data has arrived
+ *	listener has TCP_DEFER_ACCEPT and no data has arrived. The only bit of its
+ *	byte that changes while the record is visible
  * @has_predecessor: @predecessor is valid, in place of @ts_offset and @mark
- * @resent: something was sent after the first SYN-ACK, last at @sent_us
  * @timeouts: SYN-ACKs retransmitted by the timer
  * @tos: DSCP of our segments
  * @mark: fwmark of our segments: the SYN's or the listener's
@@ -55,7 +55,7 @@ struct xtcp_halfopen {
 	seq_t			iss;
 	seq_t			irs;
 	u32			ts_recent;
-	u32			sent_us;
+	u32			answered_ms;
 	union {
 		struct {
 			u32	ts_offset;
@@ -72,7 +72,6 @@ struct xtcp_halfopen {
 				sack_ok:1,
 				ecn_ok:1,
 				acked:1,
-				resent:1,
 				has_predecessor:1;
 	u8			timeouts;
 	u8			tos;
@@ -97,6 +96,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
+u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);

@@ -38,12 +38,14 @@ static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 				       const struct xtcp_seg *seg)
 {
 	u32 now = xtcp_now_ms();
+	u32 last;
 
 	if (xtcp_oow_is_exempt(seg))
 		return true;
-	if (*last_ms && now - *last_ms < xtcp_oow_interval_ms(net))
+	last = READ_ONCE(*last_ms);
+	if (last && now - last < xtcp_oow_interval_ms(net))
 		return false;
-	*last_ms = now ?: 1;
+	WRITE_ONCE(*last_ms, now ?: 1);
 	return true;
 }
 
