@@ -58,8 +58,13 @@ static void start_connect(struct where at, struct conn *c, const struct conn_set
 	if (s->kport != UNSET) {
 		len = ipaddr_sockaddr(&p->kernel, s->kport, &sa);
 		setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-		check(!bind(c->fd, (struct sockaddr *)&sa, len), at, "bind: %s",
-		      strerror(errno));
+		if (bind(c->fd, (struct sockaddr *)&sa, len)) {
+			check(s->may_clash && errno == EADDRINUSE, at, "bind: %s",
+			      strerror(errno));
+			close(c->fd);
+			c->fd = -1;
+			return;
+		}
 	}
 	len = ipaddr_sockaddr(&c->peer_addr, c->pport, &sa);
 	if (connect(c->fd, (struct sockaddr *)&sa, len) && errno == EINPROGRESS)
@@ -85,9 +90,11 @@ static void start_listen(struct where at, struct conn *c, const struct conn_setu
 	if (s->prepare)
 		s->prepare(c->lfd);
 	setsockopt(c->lfd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	check(!bind(c->lfd, (struct sockaddr *)&sa, len) &&
-	      !listen(c->lfd, s->backlog ?: 16), at, "bind and listen: %s",
-	      strerror(errno));
+	if (!bind(c->lfd, (struct sockaddr *)&sa, len) && !listen(c->lfd, s->backlog ?: 16))
+		return;
+	check(s->may_clash && errno == EADDRINUSE, at, "bind and listen: %s", strerror(errno));
+	close(c->lfd);
+	c->lfd = -1;
 }
 
 void conn_start_at(struct where at, struct peer *p, struct conn *c,

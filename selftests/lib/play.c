@@ -2,10 +2,12 @@
 /* play: see play.h. */
 #include "play.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "netns.h"
 #include "proc.h"
 
 void play_begin(struct play *w, int slot)
@@ -43,6 +45,37 @@ void play_finish_all(struct play *w)
 	for (int i = 0; i < w->slots; i++)
 		if (w->used[i])
 			play_finish(w, i);
+}
+
+static bool port_is_free(struct play *w, int port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&w->p->kernel, port, &sa);
+	int fd = stream_socket(w->p->family);
+	bool is_free = !bind(fd, (struct sockaddr *)&sa, len);
+
+	close(fd);
+	return is_free;
+}
+
+int play_settle(struct play *w)
+{
+	struct proc_row row;
+	int left = 0;
+
+	play_finish_all(w);
+	play_listen(w, 3600000);
+	for (int i = 0; i < w->slots; i++) {
+		int port = PLAY_PORT + i;
+
+		if (proc_row_find(&row, w->p->family, port, -1, NULL))
+			printf("# left: %s\n", row.line);
+		if (!port_is_free(w, port)) {
+			printf("# port %d is in use\n", port);
+			left++;
+		}
+	}
+	return left + proc_rows(w->p->family, 0);
 }
 
 static struct conn *conn_of(struct play *w, const struct segment *seg)
