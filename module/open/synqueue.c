@@ -397,6 +397,8 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 	if (copy->has_predecessor)
 		refcount_inc(&copy->predecessor->flow.ref);
 	xtcp_delay_init(&copy->delay);
+	/* The third ACK may arrive before the copy is in a line. */
+	copy->delay.expires_ns = READ_ONCE(ho->delay.expires_ns);
 }
 
 /*
@@ -428,7 +430,7 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 	xtcp_lifecycle_gone(&ho->flow);
 	xtcp_synqueue_detach(ho);
 	if (!xtcp_delay_add_until(&successor->lines, &copy->delay,
-				  ho->delay.expires_ns)) {
+				  copy->delay.expires_ns)) {
 		xtcp_synqueue_drop(copy, XTCP_EV_CLOSE);
 		xtcp_flow_put(&copy->flow);
 	} else if (READ_ONCE(copy->flow.state) == XTCP_CLOSED &&
