@@ -22,12 +22,12 @@
 #include "isn.h"
 #include "lifecycle.h"
 #include "lookup.h"
-#include "net/arrival.h"
-#include "net/arrival6.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/handler.h"
 #include "net/hook.h"
+#include "net/inroute.h"
+#include "net/inroute6.h"
 #include "net/offload.h"
 #include "netns.h"
 #include "open/gate.h"
@@ -123,8 +123,8 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_shadow_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
-	xtcp_arrival6_net_exit(net);
-	xtcp_arrival_net_exit(net);
+	xtcp_inroute6_net_exit(net);
+	xtcp_inroute_net_exit(net);
 }
 
 static struct pernet_operations xtcp_net_ops = {

@@ -21,8 +21,8 @@
 #undef tw_timeout
 
 struct ctl_table_header;
-struct xtcp_arrival;
-struct xtcp_arrival6;
+struct xtcp_inroute;
+struct xtcp_inroute6;
 struct xtcp_congestion_ops;
 struct xtcp_gate;
 struct xtcp_mib;
@@ -163,11 +163,11 @@ struct xtcp_port_chain {
  * @challenges: challenge ACKs that may still be sent in that second; a race
  *	between CPUs may send one more, as in Linux
  * @gate: rate limits and verdicts for SYNs; open/gate.c
- * @demux_lock: serialises writers of @demux, @demux6, @arrival and @arrival6
+ * @demux_lock: serialises writers of @demux, @demux6, @inroute and @inroute6
  * @demux: early demux is on for IPv4; net/demux.c
  * @demux6: early demux is on for IPv6
- * @arrival: input route cache of IPv4; NULL: off, each segment is routed
- * @arrival6: input route cache of IPv6
+ * @inroute: input route cache of IPv4; NULL: off, each segment is routed
+ * @inroute6: input route cache of IPv6
  * @gid_lock: guards @knobs.gid_range, whose two words must be read together
  * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
@@ -194,8 +194,8 @@ struct xtcp_net {
 	struct mutex			demux_lock;	/* makers */
 	bool				demux;
 	bool				demux6;
-	struct xtcp_arrival __percpu	*arrival;
-	struct xtcp_arrival6 __percpu	*arrival6;
+	struct xtcp_inroute __percpu	*inroute;
+	struct xtcp_inroute6 __percpu	*inroute6;
 	seqlock_t			gid_lock;
 	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;

@@ -10,7 +10,7 @@
  * cached. If that route is stale, or the device is another one, IP routes the
  * segment as usual. The hook also attaches the socket to the segment, so that
  * it is not looked up again. If there is no such socket, the input route cache
- * (net/arrival.c, net/arrival6.c) may have the route.
+ * (net/inroute.c, net/inroute6.c) may have the route.
  *
  * Each packet of the namespace pays for the hook. So it is registered only once
  * a program has had a connection, or listens on the native wire, and then for
@@ -35,9 +35,9 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
-#include "net/arrival.h"
-#include "net/arrival6.h"
 #include "net/family.h"
+#include "net/inroute.h"
+#include "net/inroute6.h"
 #include "net/ipv4.h"
 #include "net/key6.h"
 #include "net/route6.h"
@@ -164,7 +164,7 @@ static unsigned int demux(void *priv, struct sk_buff *skb,
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
-		xtcp_arrival_route(xn, skb);
+		xtcp_inroute_route(xn, skb);
 	if (sk)
 		attach(skb, sk, wire);
 	return NF_ACCEPT;
@@ -208,7 +208,7 @@ static unsigned int demux6(void *priv, struct sk_buff *skb,
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
-		xtcp_arrival6_route(xtcp_net(state->net), skb);
+		xtcp_inroute6_route(xtcp_net(state->net), skb);
 	if (sk)
 		attach(skb, sk, wire);
 	return NF_ACCEPT;
@@ -231,7 +231,7 @@ static void demux6_add(struct net *net)
 	if (smp_load_acquire(&xn->demux6))	/* as in xtcp_demux_add() */
 		return;
 	mutex_lock(&xn->demux_lock);
-	xtcp_arrival6_net_add(net);
+	xtcp_inroute6_net_add(net);
 	if (!xn->demux6 && !nf_register_net_hook(net, &demux6_ops))
 		smp_store_release(&xn->demux6, true);	/* see there */
 	mutex_unlock(&xn->demux_lock);
@@ -273,7 +273,7 @@ void xtcp_demux_add(struct net *net, u8 family)
 	if (smp_load_acquire(&xn->demux))
 		return;
 	mutex_lock(&xn->demux_lock);
-	xtcp_arrival_net_add(net);
+	xtcp_inroute_net_add(net);
 	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
 		smp_store_release(&xn->demux, true);	/* see above */
 	mutex_unlock(&xn->demux_lock);

@@ -15,12 +15,12 @@
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
-#include "net/arrival.h"
-#include "net/arrival6.h"
 #include "net/family.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
 #include "net/input.h"
+#include "net/inroute.h"
+#include "net/inroute6.h"
 #include "netns.h"
 
 /*
@@ -39,7 +39,7 @@ static int ipv4_rcv(struct sk_buff *skb)
 		}
 	}
 	if (!skb->sk)
-		xtcp_arrival_learn(xtcp_net(dev_net(skb->dev)), skb);
+		xtcp_inroute_learn(xtcp_net(dev_net(skb->dev)), skb);
 	xtcp_input(skb, &xtcp_ipv4, wire);
 	return 0;
 }
@@ -67,7 +67,7 @@ static int ipv6_segment(struct sk_buff *skb)
 		}
 	}
 	if (!skb->sk)
-		xtcp_arrival6_learn(xtcp_net(dev_net(skb->dev)), skb);
+		xtcp_inroute6_learn(xtcp_net(dev_net(skb->dev)), skb);
 	xtcp_input(skb, &xtcp_ipv6, wire);
 	return 0;
 }

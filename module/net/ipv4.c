@@ -30,9 +30,9 @@
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
-#include "net/arrival.h"
 #include "net/family.h"
 #include "net/hook.h"
+#include "net/inroute.h"
 #include "net/ipsec.h"
 #include "net/ipv4.h"
 #include "net/reply.h"
@@ -130,7 +130,7 @@ static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
 {
 	if (!addresses_decide(net, sk, tos) || ipv4_is_loopback(key->laddr))
 		return NULL;
-	return xtcp_arrival_back(net, key->raddr);
+	return xtcp_inroute_back(net, key->raddr);
 }
 
 /* RCU or the socket lock guards the options. */
@@ -202,7 +202,7 @@ static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
 	rcu_read_lock();
 	if (!fl4->saddr &&
 	    addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
-		rt = xtcp_arrival_away(net, fl4->daddr, &laddr);
+		rt = xtcp_inroute_away(net, fl4->daddr, &laddr);
 	if (rt && dst_hold_safe(&rt->dst))
 		fl4->saddr = laddr;
 	else

@@ -37,8 +37,8 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
-#include "net/arrival6.h"
 #include "net/family.h"
+#include "net/inroute6.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "open/gate.h"
@@ -129,7 +129,7 @@ static unsigned int prerouting(void *priv, struct sk_buff *skb,
 /* Most segments are to one address, which the cache has: try it first. */
 static bool is_local6(struct net *net, const struct sk_buff *skb)
 {
-	return xtcp_arrival6_is_known(xtcp_net(net), skb) ||
+	return xtcp_inroute6_is_known(xtcp_net(net), skb) ||
 	       ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, skb->dev, 0);
 }
 

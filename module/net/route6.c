@@ -4,7 +4,7 @@
  *
  * RFC 9293 3.9.2, RFC 8201 (path MTU), RFC 4007 (scopes). A socket caches its
  * route; a stale one is looked up again (LC-110). If only the addresses choose
- * the route, net/arrival6.c has most routes in its cache.
+ * the route, net/inroute6.c has most routes in its cache.
  *
  * Context: softirq or process. Functions that take a socket need its lock,
  * which also guards the route cached in it; the others need no lock.
@@ -20,7 +20,7 @@
 #include <net/sock.h>
 
 #include "net/addr6.h"
-#include "net/arrival6.h"
+#include "net/inroute6.h"
 #include "net/ipsec.h"
 #include "net/reply.h"
 #include "netns.h"
@@ -99,7 +99,7 @@ static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
 	struct dst_entry *dst;
 
 	rcu_read_lock();
-	dst = xtcp_arrival6_back(xtcp_net(net), &addrs);
+	dst = xtcp_inroute6_back(xtcp_net(net), &addrs);
 	if (dst && ipv6_addr_any(&fl6->saddr)) {
 		from = rcu_dereference(((struct rt6_info *)dst)->from);
 		if (!from ||
@@ -127,7 +127,7 @@ static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
 		return dst;
 	addrs = (struct xtcp_addrs6) { fl6->daddr, fl6->saddr };
 	rcu_read_lock();
-	xtcp_arrival6_back_learn(xtcp_net(sock_net(sk)), &addrs, dst);
+	xtcp_inroute6_back_learn(xtcp_net(sock_net(sk)), &addrs, dst);
 	rcu_read_unlock();
 	return dst;
 }
@@ -274,7 +274,7 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 	bool plain = addresses_decide(net, reply->sk, oif);
 	struct dst_entry *dst;
 
-	reply->dst = plain ? xtcp_arrival6_back(xn, addrs) : NULL;
+	reply->dst = plain ? xtcp_inroute6_back(xn, addrs) : NULL;
 	reply->dst_held = !reply->dst;
 	if (reply->dst)
 		return 0;
@@ -282,7 +282,7 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	if (plain)
-		xtcp_arrival6_back_learn(xn, addrs, dst);
+		xtcp_inroute6_back_learn(xn, addrs, dst);
 	reply->dst = dst;
 	return 0;
 }

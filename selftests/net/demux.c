@@ -2,7 +2,7 @@
 /*
  * demux: a segment of an open connection is not routed again; one of an unknown peer
  * is, until the input route cache has its route. The kernel traces its lookups
- * (fib:fib_table_lookup); those for arriving packets name the device. (arrival.c tests
+ * (fib:fib_table_lookup); those for arriving packets name the device. (inroute.c tests
  * which are refused.)
  */
 /* vm: wires short */

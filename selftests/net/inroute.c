@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival: a segment of an unknown peer is routed by the CPU's input route cache, and
+ * inroute: a segment of an unknown peer is routed by the CPU's input route cache, and
  * accepted or refused as if it had been looked up itself. Each test first lets a
  * segment in, so that the cache has an entry, and then one that must not use it. RFC
  * 1122 3.2.1.3, RFC 3704 (reverse path), Linux's ip-sysctl. (demux.c counts the
@@ -9,7 +9,7 @@
 /* vm: wires short */
 #include "lib/xtcp_test.h"
 
-PEER_FIXTURE(arrival);
+PEER_FIXTURE(inroute);
 
 #define CONF "/proc/sys/net/ipv4/conf/"
 
@@ -66,7 +66,7 @@ static int way_is_known(struct __test_metadata *_metadata, struct peer *p)
 	return fd;
 }
 
-TEST_F(arrival, rfc9293_must_63_no_martian_follows_an_honest_host)
+TEST_F(inroute, rfc9293_must_63_no_martian_follows_an_honest_host)
 {
 	static const char *const from[] = {
 		"0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255",
@@ -82,7 +82,7 @@ TEST_F(arrival, rfc9293_must_63_no_martian_follows_an_honest_host)
 }
 
 /* IP lets these through, xtcp does not. */
-TEST_F(arrival, rfc9293_must_63_no_broadcast_source)
+TEST_F(inroute, rfc9293_must_63_no_broadcast_source)
 {
 	struct peer *p = &self->peer;
 	int lfd;
@@ -109,7 +109,7 @@ static int far_by_tun1(struct __test_metadata *_metadata)
  * RFC 3704 2.2 and 2.3: the route back must be the way that the segment came, or must
  * exist.
  */
-TEST_F(arrival, reverse_path_is_looked_at)
+TEST_F(inroute, reverse_path_is_looked_at)
 {
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
@@ -142,7 +142,7 @@ TEST_F(arrival, reverse_path_is_looked_at)
 }
 
 /* The same source twice: the cache holds the route, not the result of the check. */
-TEST_F(arrival, reverse_path_of_a_repeated_source)
+TEST_F(inroute, reverse_path_of_a_repeated_source)
 {
 	struct peer *p = &self->peer;
 	int lfd, tun0 = p->tun, tun1 = far_by_tun1(_metadata);
@@ -158,7 +158,7 @@ TEST_F(arrival, reverse_path_of_a_repeated_source)
 	close(tun1);
 }
 
-TEST_F(arrival, a_rule_takes_the_decision)
+TEST_F(inroute, a_rule_takes_the_decision)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -175,7 +175,7 @@ TEST_F(arrival, a_rule_takes_the_decision)
 	close(lfd);
 }
 
-TEST_F(arrival, an_address_that_went_is_none)
+TEST_F(inroute, an_address_that_went_is_none)
 {
 	struct ipaddr second = ipaddr("10.0.0.9");
 	struct peer *p = &self->peer;
@@ -191,7 +191,7 @@ TEST_F(arrival, an_address_that_went_is_none)
 }
 
 /* Addresses that share an entry of a CPU's cache, alternating. */
-TEST_F(arrival, many_addresses_alternate)
+TEST_F(inroute, many_addresses_alternate)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -213,7 +213,7 @@ TEST_F(arrival, many_addresses_alternate)
 }
 
 /* Loopback addresses are reached from outside only where a knob allows it. */
-TEST_F(arrival, loopback_is_not_reached)
+TEST_F(inroute, loopback_is_not_reached)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -227,7 +227,7 @@ TEST_F(arrival, loopback_is_not_reached)
 }
 
 /* The route of an answer is the current one. */
-TEST_F(arrival, lc_110_changed_route_of_an_answer)
+TEST_F(inroute, lc_110_changed_route_of_an_answer)
 {
 	struct ipaddr net = ipaddr("192.0.2.0");
 	struct where at = WHERE(_metadata);
@@ -251,7 +251,7 @@ TEST_F(arrival, lc_110_changed_route_of_an_answer)
 }
 
 /* Differentiated services may choose the route to one of our addresses. */
-TEST_F(arrival, dscp_has_a_say)
+TEST_F(inroute, dscp_has_a_say)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival6.c - per-CPU input route cache of IPv6
+ * inroute6.c - per-CPU input route cache of IPv6
  *
- * What net/arrival.c is for IPv4. It is simpler here: IPv6 does not check on
+ * What net/inroute.c is for IPv4. It is simpler here: IPv6 does not check on
  * arrival whether the source can be behind the device, and without policy rules
  * the route to a local address is the same for all sources. So the cache is
  * indexed by destination and device alone.
@@ -28,9 +28,9 @@
  *
  * Context: under RCU. A CPU's cache has no lock: only this CPU uses it, and
  * only with softirqs off. Nothing is cached where softirqs can be preempted.
- * xtcp_arrival6_net_*(): process.
+ * xtcp_inroute6_net_*(): process.
  */
-#include "net/arrival6.h"
+#include "net/inroute6.h"
 
 #include <linux/bottom_half.h>
 #include <linux/gfp.h>
@@ -61,7 +61,7 @@
 #define WAYS_BACK	8	/* power of two */
 
 /**
- * struct xtcp_arrival6 - one CPU's input route cache in a namespace
+ * struct xtcp_inroute6 - one CPU's input route cache in a namespace
  * @in: cached input routes, indexed by the last bits of the local address
  * @in.dst: route of the last segment; NULL: none is cached
  * @in.cookie: cookie for dst_check() of @in.dst
@@ -77,7 +77,7 @@
  * @back.bits: length of the prefix, in bits
  * @back.prefix: an address of the range, whose first @back.bits make the range
  */
-struct xtcp_arrival6 {
+struct xtcp_inroute6 {
 	struct {
 		struct dst_entry	*dst;
 		u32			cookie;
@@ -99,24 +99,24 @@ struct xtcp_arrival6 {
  * This CPU's cache; NULL if the namespace has none. Softirqs are off until the
  * caller has finished with it.
  */
-static struct xtcp_arrival6 *memory_of(const struct xtcp_net *xn)
+static struct xtcp_inroute6 *memory_of(const struct xtcp_net *xn)
 {
-	struct xtcp_arrival6 __percpu *arrival = READ_ONCE(xn->arrival6);
+	struct xtcp_inroute6 __percpu *inroute = READ_ONCE(xn->inroute6);
 
 	lockdep_assert_in_softirq();
-	return arrival ? this_cpu_ptr(arrival) : NULL;
+	return inroute ? this_cpu_ptr(inroute) : NULL;
 }
 
 /* Once in a namespace's life; another CPU may do it at the same time. */
 static void memory_make(struct xtcp_net *xn, gfp_t gfp)
 {
-	struct xtcp_arrival6 __percpu *arrival;
+	struct xtcp_inroute6 __percpu *inroute;
 
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || READ_ONCE(xn->arrival6))
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || READ_ONCE(xn->inroute6))
 		return;
-	arrival = alloc_percpu_gfp(struct xtcp_arrival6, gfp | __GFP_NOWARN);
-	if (arrival && cmpxchg(&xn->arrival6, NULL, arrival))
-		free_percpu(arrival);
+	inroute = alloc_percpu_gfp(struct xtcp_inroute6, gfp | __GFP_NOWARN);
+	if (inroute && cmpxchg(&xn->inroute6, NULL, inroute))
+		free_percpu(inroute);
 }
 
 static unsigned int way_of(const struct in6_addr *daddr)
@@ -125,7 +125,7 @@ static unsigned int way_of(const struct in6_addr *daddr)
 }
 
 /* The cached route of a segment by its address and device; NULL: none. */
-static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
+static struct dst_entry *way_in(const struct xtcp_inroute6 *mem,
 				const struct sk_buff *skb)
 {
 	const struct in6_addr *daddr = &ipv6_hdr(skb)->daddr;
@@ -138,7 +138,7 @@ static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
 }
 
 /**
- * xtcp_arrival6_is_known - is a segment to a local address, by the cache
+ * xtcp_inroute6_is_known - is a segment to a local address, by the cache
  * @xn: namespace without policy rules
  * @skb: unfragmented segment
  *
@@ -146,25 +146,25 @@ static struct dst_entry *way_in(const struct xtcp_arrival6 *mem,
  * Return: true if the cache has a route for it; false: the caller has to look
  * the address up.
  */
-bool xtcp_arrival6_is_known(const struct xtcp_net *xn,
+bool xtcp_inroute6_is_known(const struct xtcp_net *xn,
 			    const struct sk_buff *skb)
 {
-	const struct xtcp_arrival6 *mem = memory_of(xn);
+	const struct xtcp_inroute6 *mem = memory_of(xn);
 
 	return mem && way_in(mem, skb);
 }
 
 /**
- * xtcp_arrival6_route - route a segment without a socket from the cache
+ * xtcp_inroute6_route - route a segment without a socket from the cache
  * @xn: namespace
  * @skb: unfragmented segment, addressed to this host, without a route; gets one
  *	if the CPU's cache has it
  *
  * Context: RCU; any. With softirqs on, IP routes the segment itself.
  */
-void xtcp_arrival6_route(const struct xtcp_net *xn, struct sk_buff *skb)
+void xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
-	struct xtcp_arrival6 *mem;
+	struct xtcp_inroute6 *mem;
 	struct dst_entry *dst;
 
 	if (unlikely(!in_softirq()))
@@ -186,15 +186,15 @@ static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
 }
 
 /**
- * xtcp_arrival6_learn - cache the route of a segment
+ * xtcp_inroute6_learn - cache the route of a segment
  * @xn: namespace
  * @skb: segment without a socket, with its route
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.
  */
-void xtcp_arrival6_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
+void xtcp_inroute6_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
 {
-	struct xtcp_arrival6 *mem = memory_of(xn);
+	struct xtcp_inroute6 *mem = memory_of(xn);
 	struct dst_entry *dst = skb_dst(skb), *old;
 	const struct rt6_info *rt;
 	unsigned int i;
@@ -259,21 +259,21 @@ static bool is_optimistic(const struct net *net, const struct dst_entry *dst)
 }
 
 /**
- * xtcp_arrival6_back - find the cached route to a host
+ * xtcp_inroute6_back - find the cached route to a host
  * @xn: namespace without policy rules
  * @addrs: peer's address, and the local one, which may be the any address
  *
  * Context: RCU, which keeps the route; any.
  * Return: the route, without a reference; NULL if a full lookup is needed.
  */
-struct dst_entry *xtcp_arrival6_back(const struct xtcp_net *xn,
+struct dst_entry *xtcp_inroute6_back(const struct xtcp_net *xn,
 				     const struct xtcp_addrs6 *addrs)
 {
-	const struct xtcp_arrival6 *mem;
+	const struct xtcp_inroute6 *mem;
 	struct dst_entry *dst = NULL;
 	unsigned int i;
 
-	if (!READ_ONCE(xn->arrival6))
+	if (!READ_ONCE(xn->inroute6))
 		return NULL;
 	i = way_back_of(addrs);
 	local_bh_disable();
@@ -344,14 +344,14 @@ static bool is_plain(const struct rt6_info *rt, const struct fib6_info *from)
 }
 
 /**
- * xtcp_arrival6_back_learn - cache the result of a lookup
+ * xtcp_inroute6_back_learn - cache the result of a lookup
  * @xn: namespace without policy rules
  * @addrs: peer's address, and the local one
  * @dst: the route that was found
  *
  * Context: RCU; any.
  */
-void xtcp_arrival6_back_learn(struct xtcp_net *xn,
+void xtcp_inroute6_back_learn(struct xtcp_net *xn,
 			      const struct xtcp_addrs6 *addrs,
 			      struct dst_entry *dst)
 {
@@ -362,7 +362,7 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
 	unsigned int i = way_back_of(addrs), bits = 0;
 	u32 serial = table_serial(locals);
 	u32 cookie = rt6_get_cookie(rt);
-	struct xtcp_arrival6 *mem;
+	struct xtcp_inroute6 *mem;
 	struct dst_entry *old;
 
 	/*
@@ -395,7 +395,7 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
 }
 
 /**
- * xtcp_arrival6_net_add - start to cache input routes in a namespace
+ * xtcp_inroute6_net_add - start to cache input routes in a namespace
  * @net: namespace
  *
  * Without memory, or where one softirq may interrupt another, IP routes every
@@ -403,34 +403,34 @@ void xtcp_arrival6_back_learn(struct xtcp_net *xn,
  *
  * Context: process.
  */
-void xtcp_arrival6_net_add(struct net *net)
+void xtcp_inroute6_net_add(struct net *net)
 {
 	memory_make(xtcp_net(net), GFP_KERNEL_ACCOUNT);
 }
 
 /**
- * xtcp_arrival6_net_exit - undo xtcp_arrival6_net_add()
+ * xtcp_inroute6_net_exit - undo xtcp_inroute6_net_add()
  * @net: namespace; no segment arrives any more
  *
  * Context: process.
  */
-void xtcp_arrival6_net_exit(struct net *net)
+void xtcp_inroute6_net_exit(struct net *net)
 {
-	struct xtcp_arrival6 __percpu *arrival = xtcp_net(net)->arrival6;
-	struct xtcp_arrival6 *mem;
+	struct xtcp_inroute6 __percpu *inroute = xtcp_net(net)->inroute6;
+	struct xtcp_inroute6 *mem;
 	unsigned int i;
 	int cpu;
 
-	if (!arrival)
+	if (!inroute)
 		return;
 	for_each_possible_cpu(cpu) {
-		mem = per_cpu_ptr(arrival, cpu);
+		mem = per_cpu_ptr(inroute, cpu);
 		for (i = 0; i < WAYS; i++)
 			dst_release(mem->in[i].dst);
 		for (i = 0; i < WAYS_BACK; i++)
 			dst_release(mem->back[i].dst);
 	}
-	free_percpu(arrival);
+	free_percpu(inroute);
 }
 
 #endif /* CONFIG_IPV6 */

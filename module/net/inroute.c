@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival.c - per-CPU input route cache for segments without a socket
+ * inroute.c - per-CPU input route cache for segments without a socket
  *
  * IP looks up two addresses of such a segment (a SYN, a third ACK, a segment
  * that is answered with a RST): the destination when the segment arrives, and
@@ -23,10 +23,10 @@
  * Context: under RCU. A CPU's cache has no lock: only this CPU uses it, and
  * only with softirqs off. A caller with softirqs on (a task that gives the
  * verdict of a netfilter queue, or that connects) doesn't use the cache.
- * Nothing is cached where softirqs can be preempted. xtcp_arrival_net_*():
+ * Nothing is cached where softirqs can be preempted. xtcp_inroute_net_*():
  * process.
  */
-#include "net/arrival.h"
+#include "net/inroute.h"
 
 #include <linux/gfp.h>
 #include <linux/inetdevice.h>
@@ -62,9 +62,9 @@ static u8 dscp_of(const struct iphdr *iph)
 	return iph->tos & INET_DSCP_MASK;
 }
 
-static struct xtcp_way *way_of(struct xtcp_arrival *mem, const struct iphdr *iph)
+static struct xtcp_way *way_of(struct xtcp_inroute *mem, const struct iphdr *iph)
 {
-	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % XTCP_ARRIVAL_WAYS];
+	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % XTCP_INROUTE_WAYS];
 }
 
 /*
@@ -103,7 +103,7 @@ nexthop_route(const struct net *net, const struct fib_result *res)
 
 /* The device, or one of the devices, that leads to @peer; NULL: none. */
 static __always_inline const struct net_device *
-source_dev(struct net *net, __be32 peer, struct xtcp_arrival *mem)
+source_dev(struct net *net, __be32 peer, struct xtcp_inroute *mem)
 {
 	struct fib_result res __uninitialized;
 	struct rtable *back;
@@ -132,7 +132,7 @@ static bool is_martian(__be32 saddr)
  */
 static __always_inline bool source_is_sane(struct net *net,
 					   const struct sk_buff *skb,
-					   struct xtcp_arrival *mem)
+					   struct xtcp_inroute *mem)
 {
 	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
 	const struct iphdr *iph = ip_hdr(skb);
@@ -148,23 +148,23 @@ static __always_inline bool source_is_sane(struct net *net,
 }
 
 /**
- * xtcp_arrival_route - route a segment without a socket from the cache
+ * xtcp_inroute_route - route a segment without a socket from the cache
  * @xn: namespace
  * @skb: unfragmented segment, addressed to this host, without a route; gets one
  *	if the CPU's cache has it
  *
  * Context: RCU; any. With softirqs on, IP routes the segment itself.
  */
-void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb)
+void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct net *net = xn->net;
 	const struct xtcp_way *way;
-	struct xtcp_arrival *mem;
+	struct xtcp_inroute *mem;
 
 	if (unlikely(!in_softirq()))
 		return;
-	mem = xtcp_arrival_memory(xn);
+	mem = xtcp_inroute_memory(xn);
 	if (!mem || fib4_has_custom_rules(net))
 		return;
 	way = way_of(mem, iph);
@@ -187,8 +187,8 @@ static bool may_be_learnt(struct net *net, const struct rtable *rt,
 	       !fib_num_tclassid_users(net);
 }
 
-/* Slow part of xtcp_arrival_learn(): cache the route that IP has found. */
-void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
+/* Slow part of xtcp_inroute_learn(): cache the route that IP has found. */
+void __xtcp_inroute_learn(struct xtcp_inroute *mem, struct net *net,
 			  const struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
@@ -212,7 +212,7 @@ static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
 }
 
 /**
- * xtcp_arrival_back - find the route to a host that its next hop caches
+ * xtcp_inroute_back - find the route to a host that its next hop caches
  * @net: namespace without policy rules
  * @peer: host
  *
@@ -222,12 +222,12 @@ static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
  * Context: RCU, which keeps the route; any.
  * Return: the route, without a reference; NULL if a full lookup is needed.
  */
-struct rtable *xtcp_arrival_back(struct net *net, __be32 peer)
+struct rtable *xtcp_inroute_back(struct net *net, __be32 peer)
 {
-	const struct xtcp_arrival *mem;
+	const struct xtcp_inroute *mem;
 
 	/* In process context a softirq may change the cache at any moment. */
-	mem = in_softirq() ? xtcp_arrival_memory(xtcp_net(net)) : NULL;
+	mem = in_softirq() ? xtcp_inroute_memory(xtcp_net(net)) : NULL;
 	if (mem && mem->peer == peer && is_current(net, mem->back))
 		return mem->back;
 	return look_up_back(net, peer);
@@ -253,7 +253,7 @@ static __be32 preferred_source(const struct net *net,
 }
 
 /**
- * xtcp_arrival_away - find the route and the source address of an active open
+ * xtcp_inroute_away - find the route and the source address of an active open
  * @net: namespace without policy rules
  * @peer: address to connect to
  * @laddr: set to the local address that IP would choose
@@ -261,7 +261,7 @@ static __be32 preferred_source(const struct net *net,
  * Context: process, under RCU.
  * Return: the route, without a reference; NULL if a full lookup is needed.
  */
-struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
+struct rtable *xtcp_inroute_away(struct net *net, __be32 peer, __be32 *laddr)
 {
 	struct fib_result res __uninitialized;
 
@@ -274,7 +274,7 @@ struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
 }
 
 /**
- * xtcp_arrival_net_add - start to cache routes in a namespace
+ * xtcp_inroute_net_add - start to cache routes in a namespace
  * @net: namespace; nothing happens if it has a cache
  *
  * Without memory, or where one softirq may interrupt another, IP routes every
@@ -282,37 +282,37 @@ struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr)
  *
  * Context: process, under demux_lock of struct xtcp_net.
  */
-void xtcp_arrival_net_add(struct net *net)
+void xtcp_inroute_net_add(struct net *net)
 {
-	struct xtcp_arrival __percpu *arrival;
+	struct xtcp_inroute __percpu *inroute;
 	struct xtcp_net *xn = xtcp_net(net);
 
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->arrival)
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->inroute)
 		return;
-	arrival = alloc_percpu_gfp(struct xtcp_arrival, GFP_KERNEL_ACCOUNT);
-	WRITE_ONCE(xn->arrival, arrival);
+	inroute = alloc_percpu_gfp(struct xtcp_inroute, GFP_KERNEL_ACCOUNT);
+	WRITE_ONCE(xn->inroute, inroute);
 }
 
 /**
- * xtcp_arrival_net_exit - undo xtcp_arrival_net_add()
+ * xtcp_inroute_net_exit - undo xtcp_inroute_net_add()
  * @net: namespace; no segment arrives any more
  *
  * Context: process.
  */
-void xtcp_arrival_net_exit(struct net *net)
+void xtcp_inroute_net_exit(struct net *net)
 {
-	struct xtcp_arrival __percpu *arrival = xtcp_net(net)->arrival;
-	struct xtcp_arrival *mem;
+	struct xtcp_inroute __percpu *inroute = xtcp_net(net)->inroute;
+	struct xtcp_inroute *mem;
 	unsigned int i;
 	int cpu;
 
-	if (!arrival)
+	if (!inroute)
 		return;
 	for_each_possible_cpu(cpu) {
-		mem = per_cpu_ptr(arrival, cpu);
+		mem = per_cpu_ptr(inroute, cpu);
 		keep(&mem->back, NULL);
-		for (i = 0; i < XTCP_ARRIVAL_WAYS; i++)
+		for (i = 0; i < XTCP_INROUTE_WAYS; i++)
 			keep(&mem->in[i].rt, NULL);
 	}
-	free_percpu(arrival);
+	free_percpu(inroute);
 }

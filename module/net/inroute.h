@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * arrival.h - per-CPU input route cache for segments without a socket
+ * inroute.h - per-CPU input route cache for segments without a socket
  */
-#ifndef XTCP_NET_ARRIVAL_H
-#define XTCP_NET_ARRIVAL_H
+#ifndef XTCP_NET_INROUTE_H
+#define XTCP_NET_INROUTE_H
 
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
@@ -16,7 +16,7 @@ struct rtable;
 struct sk_buff;
 
 /* A host listens on few addresses; adjacent ones have different entries. */
-#define XTCP_ARRIVAL_WAYS	8	/* power of two */
+#define XTCP_INROUTE_WAYS	8	/* power of two */
 
 /**
  * struct xtcp_way - cached route of the segments to a local address
@@ -31,46 +31,46 @@ struct xtcp_way {
 };
 
 /**
- * struct xtcp_arrival - one CPU's input route cache in a namespace
+ * struct xtcp_inroute - one CPU's input route cache in a namespace
  * @in: cached input routes, indexed by the last bits of the local address
  * @peer: source that was looked up last
  * @is_news: the last segment found no route in the cache
  * @back: route to @peer that its next hop caches, or NULL
  */
-struct xtcp_arrival {
-	struct xtcp_way	in[XTCP_ARRIVAL_WAYS];
+struct xtcp_inroute {
+	struct xtcp_way	in[XTCP_INROUTE_WAYS];
 	__be32		peer;
 	bool		is_news;
 	struct rtable	*back;
 };
 
-void xtcp_arrival_net_add(struct net *net);
-void xtcp_arrival_net_exit(struct net *net);
+void xtcp_inroute_net_add(struct net *net);
+void xtcp_inroute_net_exit(struct net *net);
 
-void xtcp_arrival_route(const struct xtcp_net *xn, struct sk_buff *skb);
-struct rtable *xtcp_arrival_back(struct net *net, __be32 peer);
-struct rtable *xtcp_arrival_away(struct net *net, __be32 peer, __be32 *laddr);
-void __xtcp_arrival_learn(struct xtcp_arrival *mem, struct net *net,
+void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb);
+struct rtable *xtcp_inroute_back(struct net *net, __be32 peer);
+struct rtable *xtcp_inroute_away(struct net *net, __be32 peer, __be32 *laddr);
+void __xtcp_inroute_learn(struct xtcp_inroute *mem, struct net *net,
 			  const struct sk_buff *skb);
 
 /**
- * xtcp_arrival_memory - this CPU's input route cache
+ * xtcp_inroute_memory - this CPU's input route cache
  * @xn: namespace
  *
  * Context: softirqs off, until the caller has finished with the cache.
  * Return: the cache; NULL if the namespace has none.
  */
-static inline struct xtcp_arrival *
-xtcp_arrival_memory(const struct xtcp_net *xn)
+static inline struct xtcp_inroute *
+xtcp_inroute_memory(const struct xtcp_net *xn)
 {
-	struct xtcp_arrival __percpu *arrival = READ_ONCE(xn->arrival);
+	struct xtcp_inroute __percpu *inroute = READ_ONCE(xn->inroute);
 
 	lockdep_assert_in_softirq();
-	return arrival ? this_cpu_ptr(arrival) : NULL;
+	return inroute ? this_cpu_ptr(inroute) : NULL;
 }
 
 /**
- * xtcp_arrival_learn - cache the route of a segment
+ * xtcp_inroute_learn - cache the route of a segment
  * @xn: namespace
  * @skb: segment without a socket, with its route
  *
@@ -79,13 +79,13 @@ xtcp_arrival_memory(const struct xtcp_net *xn)
  *
  * Context: RCU, softirqs off: as IP calls a protocol's handler.
  */
-static inline void xtcp_arrival_learn(const struct xtcp_net *xn,
+static inline void xtcp_inroute_learn(const struct xtcp_net *xn,
 				      const struct sk_buff *skb)
 {
-	struct xtcp_arrival *mem = xtcp_arrival_memory(xn);
+	struct xtcp_inroute *mem = xtcp_inroute_memory(xn);
 
 	if (mem && unlikely(mem->is_news))
-		__xtcp_arrival_learn(mem, xn->net, skb);
+		__xtcp_inroute_learn(mem, xn->net, skb);
 }
 
-#endif /* XTCP_NET_ARRIVAL_H */
+#endif /* XTCP_NET_INROUTE_H */

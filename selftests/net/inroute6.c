@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * arrival6: an IPv6 segment of an unknown peer is routed by the CPU's input route
+ * inroute6: an IPv6 segment of an unknown peer is routed by the CPU's input route
  * cache, and goes where a lookup of its own would send it. Each test first lets some
  * in, so that the cache has an entry, and then one that must not use it. RFC 8200, RFC
  * 4007.
@@ -10,9 +10,9 @@
 
 #include <stdlib.h>
 
-PEER_FIXTURE(arrival6);
+PEER_FIXTURE(inroute6);
 
-FIXTURE_VARIANT_ADD(arrival6, native) { .setup = { .family = AF_INET6 } };
+FIXTURE_VARIANT_ADD(inroute6, native) { .setup = { .family = AF_INET6 } };
 
 #define HERE	"fd00:a::1"
 
@@ -62,7 +62,7 @@ static int way_is_known(struct __test_metadata *_metadata, struct peer *p)
 	return fd;
 }
 
-TEST_F(arrival6, an_address_that_went_is_none)
+TEST_F(inroute6, an_address_that_went_is_none)
 {
 	struct ipaddr second = ipaddr("fd00:a::9");
 	struct peer *p = &self->peer;
@@ -78,7 +78,7 @@ TEST_F(arrival6, an_address_that_went_is_none)
 }
 
 /* Packets come back from user space in a task, which must not use a CPU's cache. */
-TEST_F(arrival6, netfilter_queue_a_verdict_brings_it)
+TEST_F(inroute6, netfilter_queue_a_verdict_brings_it)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -100,7 +100,7 @@ TEST_F(arrival6, netfilter_queue_a_verdict_brings_it)
 	close(lfd);
 }
 
-TEST_F(arrival6, a_rule_takes_the_decision)
+TEST_F(inroute6, a_rule_takes_the_decision)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -118,7 +118,7 @@ TEST_F(arrival6, a_rule_takes_the_decision)
 }
 
 /* Addresses that share an entry of a CPU's cache, alternating. */
-TEST_F(arrival6, many_addresses_alternate)
+TEST_F(inroute6, many_addresses_alternate)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -140,7 +140,7 @@ TEST_F(arrival6, many_addresses_alternate)
 }
 
 /* RFC 4007: an address is looked up on the link that the segment came by. */
-TEST_F(arrival6, a_link_local_address_is_the_links_own)
+TEST_F(inroute6, a_link_local_address_is_the_links_own)
 {
 	struct ipaddr own = ipaddr("fe80::a");
 	struct peer *p = &self->peer;
@@ -178,7 +178,7 @@ static void unanswered(struct peer *p, const char *src)
 }
 
 /* The route of an answer is the current one. */
-TEST_F(arrival6, lc_110_changed_route_of_an_answer)
+TEST_F(inroute6, lc_110_changed_route_of_an_answer)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -203,7 +203,7 @@ TEST_F(arrival6, lc_110_changed_route_of_an_answer)
 }
 
 /* An address that has become this host's own is no longer reached by the device. */
-TEST_F(arrival6, lc_110_a_range_that_became_local)
+TEST_F(inroute6, lc_110_a_range_that_became_local)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -221,7 +221,7 @@ TEST_F(arrival6, lc_110_a_range_that_became_local)
  * Nested routes, alternating between two devices: an address belongs to the longest
  * prefix, in whatever order segments come.
  */
-TEST_F(arrival6, a_range_ends_where_another_route_begins)
+TEST_F(inroute6, a_range_ends_where_another_route_begins)
 {
 	static const char *const route[] = {
 		"2001:db8::/32", "2001:db8:8000::/33", "2001:db8:c000::/35",
@@ -262,7 +262,7 @@ TEST_F(arrival6, a_range_ends_where_another_route_begins)
 	close(tun[1]);
 }
 
-TEST_F(arrival6, a_rule_chooses_the_way_back)
+TEST_F(inroute6, a_rule_chooses_the_way_back)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -279,7 +279,7 @@ TEST_F(arrival6, a_rule_chooses_the_way_back)
 	close(tun1);
 }
 
-TEST_F(arrival6, ipsec_has_a_say)
+TEST_F(inroute6, ipsec_has_a_say)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p);
@@ -294,7 +294,7 @@ TEST_F(arrival6, ipsec_has_a_say)
 }
 
 /* Two paths: the flow's hash decides, for each flow as if it were alone. */
-TEST_F(arrival6, several_paths_are_all_used)
+TEST_F(inroute6, several_paths_are_all_used)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p), n[2] = { 0, 0 };
@@ -322,7 +322,7 @@ TEST_F(arrival6, several_paths_are_all_used)
 }
 
 /* The same for a connection of our own, which has no local address yet. */
-TEST_F(arrival6, lc_110_connect_goes_by_what_holds_now)
+TEST_F(inroute6, lc_110_connect_goes_by_what_holds_now)
 {
 	struct peer *p = &self->peer;
 	int lfd = way_is_known(_metadata, p), usual = p->tun;
