@@ -325,22 +325,36 @@ void xtcp_lookup_del(struct sock *sk)
 }
 
 /*
- * Move @sk to the SO_REUSEPORT group of its new device. If it cannot join, it is in
- * the table without a group.
+ * Would a listener stay where it is in the table when its device changes? Yes if it
+ * is in no SO_REUSEPORT group, or alone in its group before and after.
  */
-static void listener_regroup(struct xtcp_net *xn, struct sock *sk)
+static bool listener_stays(struct sock *sk, const struct sock *head)
 {
 	struct sock_reuseport *reuse = rcu_dereference(sk->sk_reuseport_cb);
+
+	if (!reuse)
+		return true;
+	return xtcp_sk(sk)->listener->is_linked && !head &&
+	       READ_ONCE(reuse->num_socks) == 1;
+}
+
+/*
+ * Move @sk to the SO_REUSEPORT group of its new device. If it cannot join, it is in
+ * the table without a group. It gets the device while no SYN can find it: an entry
+ * with the old device would be found by SYNs of that device.
+ */
+static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
+{
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
 	struct sock *head = group_head(xn, sk);
 
 	lockdep_assert_held(&xn->listen_lock);
-	if (!reuse)
+	if (listener_stays(sk, head)) {
+		WRITE_ONCE(ls->ifindex, ifindex);
 		return;
-	/* Alone in its group before and after. */
-	if (ls->is_linked && !head && READ_ONCE(reuse->num_socks) == 1)
-		return;
+	}
 	listener_leave(xn, sk);
+	WRITE_ONCE(ls->ifindex, ifindex);
 	if (group_join(sk, head) || !head)
 		WARN_ON_ONCE(lookup_insert(xn, ls));
 }
@@ -361,10 +375,8 @@ void xtcp_lookup_rehash(struct sock *sk)
 	xtcp_assert_owned(sk);
 	spin_lock_bh(&xn->listen_lock);
 	rcu_read_lock();
-	if (ls->ifindex != ifindex) {
-		listener_regroup(xn, sk);
-		WRITE_ONCE(ls->ifindex, ifindex);
-	}
+	if (ls->ifindex != ifindex)
+		listener_regroup(xn, sk, ifindex);
 	rcu_read_unlock();
 	spin_unlock_bh(&xn->listen_lock);
 }
