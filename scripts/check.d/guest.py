@@ -189,8 +189,11 @@ class Guest:
             self.kernel.count_row(rest)
 
     def keep(self, name):
-        with open(os.path.join(self.kernel.folder, name.replace("/", ".") + ".tap"), "w") as f:
+        """Writes a program's output to a file, which the report names."""
+        path = os.path.join(self.kernel.folder, name.replace("/", ".") + ".tap")
+        with open(path, "w") as f:
             f.write("\n".join(self.said) + "\n")
+        self.outcome.kept = os.path.relpath(path, TOP)
 
     def end(self, name, status, guest_ms):
         """A program has ended."""

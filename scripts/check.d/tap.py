@@ -7,6 +7,8 @@ import re
 NOISE = re.compile(r"TAP version|# Starting \d|#\s+(RUN|OK|FAIL)\s")
 # The exit status of a program that skips all its tests.
 SKIPPED = 4
+# How much of a failed test's output is reported: its end says why the test failed.
+LAST_LINES = 30
 
 
 class Outcome:
@@ -16,9 +18,18 @@ class Outcome:
         self.name = name
         self.passed, self.skipped, self.failed = [], [], []     # failed: (name, lines)
         self.wall_s = self.guest_ms = 0
+        self.kept = None        # the file that has all output
 
     def fail(self, what, lines=()):
         self.failed.append((what, list(lines)))
+
+    def fail_after(self, what, output):
+        """Fails after a program's output, of which the report shows the end."""
+        lines = [line for line in output if line.strip()]
+        before = len(lines) - LAST_LINES
+        if before > 0:
+            lines[:before] = [f"... {before} lines before, see {self.kept or 'build/check/'}"]
+        self.fail(what, lines)
 
     def describe(self):
         """The results as lines for people."""
@@ -52,7 +63,7 @@ def read_tap(outcome, lines, status):
         if not m:
             since.append(line)
             if line.startswith("Bail out!"):
-                outcome.fail("bailed out", since)
+                outcome.fail_after("bailed out", since)
             continue
         count += 1
         name, _, directive = m.group(3).partition(" # ")
@@ -66,11 +77,11 @@ def read_tap(outcome, lines, status):
 def read_result(outcome, is_bad, name, directive, since, line):
     """One result, and the program's output since the one before."""
     if is_bad:
-        outcome.fail(name, [s for s in since if not NOISE.match(s)] + [line])
+        outcome.fail_after(name, [s for s in since if not NOISE.match(s)] + [line])
     elif re.match(r"(SKIP|XFAIL|TODO)\b", directive, re.I):
         outcome.skipped.append((name, directive))
     elif re.match(r"XPASS\b", directive, re.I):
-        outcome.fail(name, since + [line])
+        outcome.fail_after(name, since + [line])
     else:
         outcome.passed.append(name)
 
@@ -81,10 +92,10 @@ def judge_end(outcome, plan, count, since, status):
         if status == SKIPPED:
             outcome.skipped.append((outcome.name, " ".join(since[-1:])))
         else:
-            outcome.fail(f"no results, exit status {status}", since)
+            outcome.fail_after(f"no results, exit status {status}", since)
     elif plan is not None and plan != count:
-        outcome.fail(f"{plan} results were planned, {count} came, exit status {status}", since)
+        outcome.fail_after(f"{plan} results were planned, {count} came, exit status {status}", since)
     elif plan is None:
-        outcome.fail("results without a plan (1..N)", since)
+        outcome.fail_after("results without a plan (1..N)", since)
     elif status not in (0, SKIPPED) and not outcome.failed:
-        outcome.fail(f"all results are good, but the exit status is {status}", since)
+        outcome.fail_after(f"all results are good, but the exit status is {status}", since)
