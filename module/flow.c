@@ -7,8 +7,9 @@
  * RCU and take a reference; writers hold rhashtable's bucket lock.
  *
  * Lifetime of a flow
- *  - The table holds one reference to a record, none to a socket: a socket is
- *    unhashed before its last reference is dropped (xtcp_close_done()).
+ *  - The table holds one reference to a record and none to a socket. A socket is
+ *    unhashed before its last reference is dropped: by xtcp_close_done(), or when a
+ *    TIME-WAIT or FIN-WAIT-2 record replaces it.
  *  - The memory of a socket or record may be reused at once for another one of
  *    the same kind (SLAB_TYPESAFE_BY_RCU): a grace period would cost a short
  *    connection more than its routing does. So after taking a reference a reader

@@ -2,10 +2,11 @@
 /*
  * flow.h - the flow table: find a connection by its 4-tuple
  *
- * A connection is represented by a half-open record, a socket and a TIME-WAIT
- * record, one after the other. Each contains a struct xtcp_flow. One RCU hash
- * table for each namespace finds them by their 4-tuple. One kind replaces
- * another in place, so that a segment always finds exactly one of them.
+ * A connection is represented by a half-open record (if the peer opens it), a
+ * socket and a TIME-WAIT record, one after the other. Each contains a struct
+ * xtcp_flow. One RCU hash table for each namespace finds them by their 4-tuple. One
+ * kind replaces another in place, so that a segment always finds exactly one of
+ * them.
  *
  * Listeners have no 4-tuple: lookup.h.
  */

@@ -4,14 +4,14 @@
  *
  * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in
  * state `from`, `event` leads to state `to`, according to `section`. If both
- * states are the same, the event is handled without leaving the state. A pair of
- * state and event without a row cannot happen: it is logged and counted
- * (XtcpLifecycleUnknown), debug kernels warn, and the state stays. Events of a record that has
- * just ended are ignored.
+ * states are the same, the event is handled without leaving the state. An event in
+ * a state that has no row for it is a bug: it is counted (XtcpLifecycleUnknown) and
+ * logged, a kernel with CONFIG_DEBUG_NET warns, and the state stays. An event of a
+ * record that another CPU has just unhashed is ignored.
  *
- * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle; a
- * row that changes the state also the tracepoint xtcp:xtcp_state; and in its last
- * column the counter that Linux increments on the same transition.
+ * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle. A
+ * row that changes the state has the tracepoint xtcp:xtcp_state as well, and names
+ * in its last column the counter that Linux increments on the same transition.
  *
  * Context: any. The caller holds what guards the state: the socket lock for a
  * socket; for a record, the right to remove it (it won xtcp_flow_remove() or

@@ -106,7 +106,8 @@ struct xtcp_meter {
  * @listener: LISTEN: queues, owned by open/listen.c
  * @accept_link: before accept(): link in the listener's accept queue
  * @cookie: with @cookie_held: the peer's lossless cookie, open/echo.c
- * @meter: valid if neither of the two is in use
+ * @meter: statistics for TCP_INFO, valid while @accept_link and @cookie, with which
+ *	it shares memory, are not in use
  * @port: port bucket that the socket holds, or NULL; port/, chain lock
  * @port_listens: the socket listens on @port; port/, chain lock
  * @syncookies: XTCP_SYNCOOKIES + 1; 0: the knob's value
@@ -161,7 +162,12 @@ struct xtcp_meter {
  *
  * Round trip time, RFC 6298; microseconds:
  * @srtt_us: smoothed, times 8; 0: no sample yet
- * @rttvar_us: variance, times 4 (so that RTO = SRTT + this)
+ * @mdev_us: mean deviation of the samples, times 4
+ * @mdev_max_us: largest @mdev_us of this round trip, at least the knob rto_min_us
+ * @rttvar_us: variance, times 4 (so that RTO = SRTT + this): follows @mdev_max_us up
+ *	at once, and down by a quarter of the difference each round trip
+ * @rtt_seq: SND.NXT at the end of the last round trip; the current one ends when an
+ *	ACK is above it
  * @rto_us: timeout in force, backed off
  *
  * Congestion control, RFC 5681; segments:
@@ -217,6 +223,8 @@ struct xtcp_meter {
  * @mtu_probe: size of the probe in flight; 0: none
  * @mtu_probe_end: after the probe's last byte
  * @mtu_probed_s: start of the search, seconds of CLOCK_MONOTONIC
+ * @mtu_pending: path MTU that a router announced last, bytes; with XTCP_DEFER_MTU it
+ *	has not been applied yet
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
@@ -227,6 +235,8 @@ struct xtcp_meter {
  * @rack_persist: number of recoveries for which it keeps that size
  * @rack_advanced: data was delivered since the last search for losses
  * @rack_dsack: a D-SACK requests a wider window
+ * @probe_out: a loss probe is in flight; unlike @probes_out, which counts probes of
+ *	a window or of an idle peer
  * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a
  *	retransmission
  * @frto: RFC 5682 is checking whether the timeout was spurious
@@ -239,7 +249,7 @@ struct xtcp_meter {
  * @wheel_cpu: CPU of the wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
- * @probes_out: unanswered window or keepalive probes
+ * @probes_out: number of window or keepalive probes since the peer's last answer
  * @probe_backoff: doublings of the time to the next window probe
  * @retrans_stamp_ns: since when an answer is missing: time of the last ACK of new
  *	data, of the first send after nothing was in flight, or of the first
@@ -283,7 +293,11 @@ struct xtcp_meter {
  * For TCP_INFO, as Linux counts:
  * @delivered, @delivered_ce: segments, our SYN included; of them with ECE
  * @data_segs_in, @data_segs_out: segments with payload; @rcv_ooo: out of order
+ * @segs_in, @segs_out: all segments; retransmissions and bare ACKs included
+ * @bytes_acked: bytes acknowledged, the FIN included, the SYN not
+ * @bytes_received: bytes received in order, the FIN included, the SYN not
  * @bytes_retrans: bytes retransmitted
+ * @total_retrans: segments retransmitted
  *
  * Computed by transfer/meter.c, for TCP_INFO:
  * @held: enum xtcp_held

@@ -367,11 +367,12 @@ static void close_listener(struct sock *sk)
 }
 
 /*
- * Are there too many orphans to keep @sk, one of them?
+ * Returns true if there are too many orphans to keep @sk, which is counted already.
  *
- * xtcp_max_orphans is one limit for all namespaces. For an orphan that has sent
- * nothing for two maximal RTOs the limit is half of it, also for one whose peer is
- * unreachable according to ICMP; if both hold, a quarter. So these end first.
+ * The limit is xtcp_max_orphans, for all namespaces together. It is half of that for
+ * an orphan that has sent nothing for two maximal RTOs, and for one whose peer ICMP
+ * reported as unreachable; a quarter if both are true. These orphans therefore end
+ * first.
  */
 static bool close_orphans_exceed(const struct sock *sk)
 {

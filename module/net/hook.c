@@ -4,11 +4,11 @@
  *
  * IP passes protocol 6 to the kernel's TCP. This hook is at LOCAL_IN, behind
  * all rules there: it never sees a packet that the firewall drops, and NAT has
- * been done. Only conntrack's confirmation comes later, and a stolen packet
- * would miss it. So the hook doesn't steal the segments of xtcp. It writes the
- * native wire's protocol number into the IP header, by which IP finds
- * net/handler.c, which restores the 6 first. Nothing reads the header in
- * between.
+ * been done. Only conntrack's confirmation comes later. If the hook stole the
+ * segments of xtcp, conntrack would not confirm them. Instead it writes the native
+ * wire's protocol number into the IP header. By that number IP calls
+ * net/handler.c, which restores the 6 before anything else. Nothing reads the
+ * header in between.
  *
  *	wire -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook], confirm
  *	     -> IP's table of protocols: 253 -> handler: 6 again -> xtcp_input
@@ -17,13 +17,13 @@
  * rewrites the quoted protocol number, and updates the message's checksum, so
  * that a wrong checksum stays wrong.
  *
- * A segment belongs to xtcp, in this order:
- *	- if it has a connection of xtcp;
- *	- if it is a SYN with a listener of xtcp, unless the kernel's TCP has a
- *	  connection with these addresses and ports (a server that moves to xtcp
- *	  with SO_REUSEADDR leaves connections of the kernel's TCP on its port);
- *	- unless a socket of the kernel's TCP wants it: xtcp holds the port, so
- *	  xtcp sends the RST.
+ * The hook decides whose a segment is. The first rule that fits counts:
+ *	1. It belongs to a connection of xtcp: xtcp's.
+ *	2. It is a SYN, xtcp has a listener for it, and the kernel's TCP has no
+ *	   connection with these addresses and ports: xtcp's. (A server that moves
+ *	   to xtcp with SO_REUSEADDR leaves such connections on its port.)
+ *	3. A socket of the kernel's TCP would receive it: the kernel's.
+ *	4. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
  * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.
  *
  * Each packet to this host pays for the hook. So it is registered when xtcp

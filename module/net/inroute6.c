@@ -10,17 +10,19 @@
  * A change of routes or addresses invalidates all routes, also the cached ones;
  * the cookie of a cached route shows it.
  *
- * The route back is looked up for each answer, and in a flood each source is
- * another one. The lookup descends a tree, and its result is the same for all
- * addresses that take the same branches: for half of all addresses if the
- * default route is the only one. So the result of a lookup is cached together
- * with the range of addresses for which it is the same. This is correct while
- * only the destination chooses the route (the caller checks that), over one
- * path, without exceptions. A route that is added inside the range invalidates
- * the cached route, because its tree node is above the new one. An address
- * that is added to this host is in the local table, whose serial number is
- * cached, too. Whether a gateway answers can also choose between routes; so a
- * cached result is used for one second only.
+ * In a flood each source is different, so a cache of single addresses would not
+ * help. But a route lookup descends a tree, and finds the same route for all
+ * addresses that take the same branches: for half of all addresses if the default
+ * route is the only one. So a route back is cached together with the range of
+ * addresses for which it holds.
+ *
+ * That is correct while nothing but the destination chooses the route (the caller
+ * checks that), and the route has one path and no exceptions. Three changes end the
+ * use of a cached route. A new route inside the range invalidates it, because the
+ * tree node of the cached one is above the new one. A new address of this host
+ * changes the serial number of the local table, which is cached, too. A gateway
+ * that stops answering changes nothing that could be checked; therefore a cached
+ * route is used for one second only.
  *
  * Lifetime: a namespace gets its caches with its first IPv6 socket, or with the
  * first answer. A CPU's cache holds a reference to each cached route. Another
@@ -55,8 +57,9 @@
 #define WAYS	4	/* power of two */
 
 /*
- * Random sources share no bit, one, two, ... of our address: a half, a quarter,
- * an eighth ... of them.
+ * Entries for routes back. Of random sources, half differ from our address in the
+ * first bit, a quarter in the second, an eighth in the third, ...: eight entries
+ * serve all but a few.
  */
 #define WAYS_BACK	8	/* power of two */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * wire.c - parse and write the TCP header's options
+ * wire.c - the options of the TCP header: the parser, and the writer
  *
  * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK),
  * RFC 6994 (the lossless cookie's ExID). All input comes from an unknown peer.

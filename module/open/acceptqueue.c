@@ -284,10 +284,11 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 }
 
 /*
- * A client with a lossless cookie repeats it until it receives a segment from us:
- * ACK at once. If the cookie arrived with a later segment than the third ACK, the
- * segments before it have older timestamps (RFC 7323 4.3): make TS.Recent too old
- * to reject them.
+ * Prepare a child that a lossless cookie created. Its client repeats the cookie
+ * until it receives a segment from us, so send an ACK at once. The cookie may have
+ * come with a later segment than the third ACK. Earlier segments, which have older
+ * timestamps, may still arrive: let TS.Recent expire, so that PAWS accepts them (RFC
+ * 7323 5.5).
  */
 static void child_of_option(struct sock *sk, const struct xtcp_seg *seg)
 {

@@ -15,10 +15,11 @@
  *  2. It is unhashed once, by xtcp_synqueue_drop() or by promotion to a
  *     socket. The CPU that unhashes it sets its state to CLOSED, unlinks it
  *     from its line and drops both references.
- *  3. At that moment the timer may be working on the record, which then is in
- *     no line. The timer reads the state after it has added the record to the
- *     next line. The line's lock orders this against step 2, so exactly one of
- *     the two unlinks it.
+ *  3. The timer takes a record out of its line while it works on it. If step 2
+ *     happens meanwhile, it finds the record in no line. The timer therefore adds
+ *     the record to the next line first, and then reads the state: if that is
+ *     CLOSED, the timer unlinks the record again. The line's lock orders the two,
+ *     so exactly one of them unlinks it.
  *  4. A closing listener closes its lines first, which stops the timer. Then
  *     each remaining record is dropped, or replaced in the table by a copy
  *     that belongs to another listener of the group. A reader that still has a
@@ -36,8 +37,8 @@
  *
  * Most fields are written before the record is visible. Later only the timer
  * writes @timeouts, and softirqs that process a segment write @acked,
- * @answered_ms and @ts_recent. Of two softirqs at once both may find that the
- * rate limit allows an answer.
+ * @answered_ms and @ts_recent. If two softirqs check the rate limit at the same
+ * time, it may allow an answer to both.
  *
  * Context: softirq; the listener is not locked.
  */
@@ -628,10 +629,11 @@ static void halfopen_send_ack(const struct xtcp_halfopen *ho)
 }
 
 /*
- * How often a SYN-ACK is retransmitted. Once the queue is more than half full,
- * old records get fewer retransmissions, so that new ones find space: while
- * the never retransmitted (young) records are not the majority, one less for
- * each time that their number would have to double to be it, but at least two.
+ * How often a SYN-ACK is retransmitted. When the queue is more than half full,
+ * old records get fewer retransmissions, so that new ones find space. A record is
+ * young until its first retransmission. If young records are not the majority, the
+ * limit is lowered by the number of doublings after which they would be, but not
+ * below two.
  */
 static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 {

@@ -7,10 +7,12 @@
  * round trips of silence one more segment is sent, a new one or the last one
  * again. Its ACK lets RACK find the losses.
  *
- *   PTO = 2 * SRTT, and
- *	the least RTO when one segment is in flight: its ACK may be delayed
- *	two clock ticks otherwise, 2 ms at the least
- *       = 1 s without an RTT; never beyond the RTO
+ * The probe timeout (PTO) is
+ *	1 s while no round trip has been measured;
+ *	2 * SRTT + the least RTO if one segment is in flight, because the peer may
+ *	delay its ACK;
+ *	2 * SRTT + two clock ticks, at least 2 ms, if several are;
+ * and never later than the RTO.
  *
  * There is one probe at a time, and only outside of a recovery. If the probe
  * itself repairs the loss, xtcp_lossprobe_acked() notices that and the window

@@ -88,11 +88,14 @@ static __always_inline bool nagle_holds(const struct sock *sk,
 }
 
 /*
- * Bytes of @skb, the first unsent one, that may be sent now: RFC 9293 3.8.6.2.1
- * (MUST-38). *@whole is set if FIN and PSH may go with them. Negative if
- * nothing may. Part of a segment is sent only when the window ends in it and is
- * at least half of the largest seen, or with @force; and alone, because the
- * full segments were sent before.
+ * How much of @skb, the first unsent one, may be sent now: RFC 9293 3.8.6.2.1
+ * (MUST-38). The full segments that the window and @segs_max allow; then the smaller
+ * one at the end, if Nagle's algorithm lets it go or with @force. If the window ends
+ * within the first segment, a part of that segment, but only if the window is at
+ * least half of the largest seen, or with @force.
+ *
+ * Returns bytes; negative: nothing may be sent. *@whole is set if that is all of
+ * @skb, its FIN and PSH included.
  */
 static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 		    u8 nagle, bool force, u32 segs_max, bool *whole)

@@ -87,11 +87,12 @@ static u32 window_field_max(const struct sock *sk)
 }
 
 /*
- * The window to announce when the old one ends @left bytes from RCV.NXT: the
- * edge moves by at least a step. SHLD-14: never to the left, so @left is
- * rounded up to the scale, new space down. Below a hole the window stays,
- * because an ACK with another window is no duplicate ACK for the peer (RFC 5681
- * 2), unless little of it is left.
+ * The window to announce; the last announced one has @left bytes left from
+ * RCV.NXT on. Its right edge moves by a step or more, or not at all. It never moves
+ * to the left (SHLD-14): @left is rounded up to the window scale, the new space
+ * down. While data is missing the edge stays, because the peer does not count an
+ * ACK with another window as a duplicate (RFC 5681 2), unless @left is at most half
+ * of the limit.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)
@@ -178,7 +179,7 @@ u32 xtcp_window_offer(const struct dst_entry *dst, u32 mss, u32 wnd)
 }
 
 /**
- * xtcp_window_syn_ack - window of a SYN-ACK, to which the child keeps
+ * xtcp_window_syn_ack - compute the window of a SYN-ACK, and of its child
  * @sk: the listener, or the child
  * @dst: route, or NULL
  * @mss: MSS that the SYN-ACK announces, bytes

@@ -11,12 +11,13 @@
  *	xtcp_lifecycle	every row of the lifecycle table and its count
  *	xtcp_listen	listeners and their queues; user/listeners.c
  *
- * A reader of xtcp, xtcp_age or xtcp_listen walks through the tables bucket by
- * bucket (flow.c), in RCU sections of a few buckets each. Between two reads it
- * keeps its position and nothing else: no reference, no lock, no memory that
- * grows with the rows. A row shows the moment when it is read. A flow that
- * exists the whole time is shown exactly once, however small the reads are; a
- * flow that is added or removed meanwhile, at most once.
+ * A reader of xtcp, xtcp6, xtcp_age or xtcp_listen walks through the tables bucket
+ * by bucket (user/walk.c). During a read() it holds references to at most
+ * XTCP_WALK_BATCH flows; between two reads it keeps its position and nothing else:
+ * no reference, no lock, no memory that grows with the rows. A row shows the moment
+ * when it is read. A flow that exists the whole time is shown exactly once, however
+ * small the reads are, unless the table is resized more than XTCP_WALK_TABLES times
+ * meanwhile; a flow that is added or removed, at most once.
  *
  * Context: process; objects are read without their locks, so that fields of a
  * row may be one segment apart.

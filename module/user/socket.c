@@ -8,18 +8,20 @@
  * SO_RCVLOWAT. They implement RFC 9293 3.9.1 (the user interface) in the way
  * that Linux programs know from TCP.
  *
- * References: socket(), or a half-open record that becomes a child, creates
- * one, which the file or the accept queue holds. The wheel entry holds another.
- * After close() the connection continues as an orphan until its state is CLOSED;
- * then close/close.c unhashes it, drops the file's reference and calls
- * xtcp_sock_destroy(). The last reference frees it: at once, because a lookup
- * under RCU may find the memory reused as another socket (flow.c); a former
- * listener after a grace period (SOCK_RCU_FREE), because listeners are used
+ * References: the file holds one; for a child that accept() has not returned, the
+ * accept queue. A socket in a timing wheel has another one for its wheel entry.
+ * After close() the connection continues as an orphan, with the file's reference,
+ * until its state is CLOSED. Then close/close.c unhashes it, calls
+ * xtcp_sock_destroy() and drops that reference.
+ *
+ * When the last reference is dropped, the socket is freed at once: a lookup under
+ * RCU can cope with memory that has become another socket (flow.c). A former
+ * listener is freed a grace period later (SOCK_RCU_FREE), because SYNs use listeners
  * without a reference. Each socket holds the module.
  *
- * Context: process; release_cb in process context with softirqs off and
- * backlog_rcv with softirqs on, inside release_sock(); the write space callback in
- * any.
+ * Context: process, except for: release_cb, inside release_sock() with softirqs
+ * off; backlog_rcv, there too, with softirqs on; xtcp_sock_destroy() in softirq if a
+ * segment or timer ends an orphan; the write space callback in any context.
  */
 #include "user/socket.h"
 
