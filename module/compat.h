@@ -249,26 +249,26 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
  * 6.18
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-#define xtcp_stock_established(net, ...)				\
+#define xtcp_kernel_tcp_established(net, ...)				\
 	__inet_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
 				  __VA_ARGS__)
-#define xtcp_stock_listener(net, ...)					\
+#define xtcp_kernel_tcp_listener(net, ...)					\
 	__inet_lookup_listener(net, (net)->ipv4.tcp_death_row.hashinfo,	\
 			       __VA_ARGS__)
-#define xtcp_stock6_established(net, ...)				\
+#define xtcp_kernel_tcp6_established(net, ...)				\
 	__inet6_lookup_established(net, (net)->ipv4.tcp_death_row.hashinfo, \
 				   __VA_ARGS__)
-#define xtcp_stock6_listener(net, ...)					\
+#define xtcp_kernel_tcp6_listener(net, ...)					\
 	inet6_lookup_listener(net, (net)->ipv4.tcp_death_row.hashinfo,	\
 			      __VA_ARGS__)
 #else
-#define xtcp_stock_established(net, ...)				\
+#define xtcp_kernel_tcp_established(net, ...)				\
 	__inet_lookup_established(net, __VA_ARGS__)
-#define xtcp_stock_listener(net, ...)					\
+#define xtcp_kernel_tcp_listener(net, ...)					\
 	__inet_lookup_listener(net, __VA_ARGS__)
-#define xtcp_stock6_established(net, ...)				\
+#define xtcp_kernel_tcp6_established(net, ...)				\
 	__inet6_lookup_established(net, __VA_ARGS__)
-#define xtcp_stock6_listener(net, ...)					\
+#define xtcp_kernel_tcp6_listener(net, ...)					\
 	inet6_lookup_listener(net, __VA_ARGS__)
 #endif
 

@@ -599,7 +599,7 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		xtcp_receive_purge(sk);
 	state = xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
 	if (state == XTCP_TIME_WAIT) {
-		xtcp_output_ack_turn(sk, spare);
+		xtcp_output_ack_recycle(sk, spare);
 		close_enter_time_wait(sk);
 		return;
 	}

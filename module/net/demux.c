@@ -46,9 +46,9 @@
 #include "port/port.h"
 #include "tcb.h"
 
-static noinline bool port_may_be_ours(struct net *net,
-				      const struct sk_buff *skb,
-				      unsigned int ip_len)
+static noinline bool demux_port_may_be_ours(struct net *net,
+					    const struct sk_buff *skb,
+					    unsigned int ip_len)
 {
 	__be16 *ports, buffer[2];
 
@@ -61,7 +61,7 @@ static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,
 {
 	return protocol == XTCP_WIRE_NATIVE ||
 	       (protocol == XTCP_WIRE_TCP &&
-		port_may_be_ours(net, skb, ip_len));
+		demux_port_may_be_ours(net, skb, ip_len));
 }
 
 /*
@@ -69,7 +69,7 @@ static bool protocol_may_be_ours(struct net *net, const struct sk_buff *skb,
  * a socket or route? A segment on a slave of a VRF comes here a second time, as
  * the VRF's.
  */
-static bool may_be_ours(struct net *net, struct sk_buff *skb)
+static bool demux_may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
@@ -91,8 +91,8 @@ static bool is_syn(const struct sk_buff *skb, unsigned int ip_len)
 
 /* Returns the socket with a reference, or NULL. */
 static __always_inline struct sock *
-find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
-	    unsigned int ip_len, u8 wire)
+demux_find_socket(struct net *net, struct sk_buff *skb,
+		  const struct xtcp_family *af, unsigned int ip_len, u8 wire)
 {
 	struct xtcp_key key __uninitialized;
 
@@ -107,8 +107,8 @@ find_socket(struct net *net, struct sk_buff *skb, const struct xtcp_family *af,
 	return xtcp_flow_lookup_sk_rcu(net, &key);
 }
 
-static __always_inline struct dst_entry *route_of(const struct sock *sk,
-						  const struct sk_buff *skb)
+static __always_inline struct dst_entry *demux_route(const struct sock *sk,
+						     const struct sk_buff *skb)
 {
 	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
 
@@ -126,7 +126,7 @@ static __always_inline struct dst_entry *route_of(const struct sock *sk,
  * TCP would take the socket of a segment with protocol 6 for one of theirs.
  * net/hook.c attaches it later.
  */
-static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
+static void demux_attach(struct sk_buff *skb, struct sock *sk, u8 wire)
 {
 	if (skb_dst(skb) && wire == XTCP_WIRE_NATIVE) {
 		skb->sk = sk;
@@ -140,38 +140,38 @@ static void attach(struct sk_buff *skb, struct sock *sk, u8 wire)
  * Two knobs have to be on, IP's and ours, as for the kernel's TCP. IPv6 uses
  * IPv4's knob.
  */
-static bool is_wanted(const struct net *net, const struct xtcp_net *xn)
+static bool demux_is_wanted(const struct net *net, const struct xtcp_net *xn)
 {
 	return READ_ONCE(xn->knobs.early_demux) &&
 	       READ_ONCE(net->ipv4.sysctl_ip_early_demux);
 }
 
-static unsigned int demux(void *priv, struct sk_buff *skb,
-			  const struct nf_hook_state *state)
+static unsigned int demux_ipv4(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
 {
 	u8 wire = ip_hdr(skb)->protocol;
 	const struct xtcp_net *xn;
 	struct dst_entry *dst;
 	struct sock *sk;
 
-	if (!may_be_ours(state->net, skb))
+	if (!demux_may_be_ours(state->net, skb))
 		return NF_ACCEPT;
 	xn = xtcp_net(state->net);
-	if (!is_wanted(state->net, xn))
+	if (!demux_is_wanted(state->net, xn))
 		return NF_ACCEPT;
-	sk = find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
-	dst = sk ? route_of(sk, skb) : NULL;
+	sk = demux_find_socket(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb), wire);
+	dst = sk ? demux_route(sk, skb) : NULL;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
 		xtcp_inroute_route(xn, skb);
 	if (sk)
-		attach(skb, sk, wire);
+		demux_attach(skb, sk, wire);
 	return NF_ACCEPT;
 }
 
 static const struct nf_hook_ops demux_ops = {
-	.hook		= demux,
+	.hook		= demux_ipv4,
 	.pf		= NFPROTO_IPV4,
 	.hooknum	= NF_INET_PRE_ROUTING,
 	.priority	= NF_IP_PRI_LAST,
@@ -179,10 +179,10 @@ static const struct nf_hook_ops demux_ops = {
 
 #if IS_ENABLED(CONFIG_IPV6)
 /*
- * As may_be_ours(). Segments behind extension headers are rare: IP routes them
- * as usual.
+ * As demux_may_be_ours(). Segments behind extension headers are rare: IP routes
+ * them as usual.
  */
-static bool may_be_ours6(struct net *net, struct sk_buff *skb)
+static bool demux_may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	unsigned int ip_len = sizeof(struct ipv6hdr);
 
@@ -192,30 +192,30 @@ static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 	       !netif_is_l3_slave(skb->dev);
 }
 
-static unsigned int demux6(void *priv, struct sk_buff *skb,
-			   const struct nf_hook_state *state)
+static unsigned int demux_ipv6(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
 {
 	u8 wire = ipv6_hdr(skb)->nexthdr;
 	struct dst_entry *dst;
 	struct sock *sk;
 
-	if (!may_be_ours6(state->net, skb) ||
-	    !is_wanted(state->net, xtcp_net(state->net)))
+	if (!demux_may_be_ours6(state->net, skb) ||
+	    !demux_is_wanted(state->net, xtcp_net(state->net)))
 		return NF_ACCEPT;
-	sk = find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
-			 wire);
-	dst = sk ? route_of(sk, skb) : NULL;
+	sk = demux_find_socket(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
+			       wire);
+	dst = sk ? demux_route(sk, skb) : NULL;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 	else
 		xtcp_inroute6_route(xtcp_net(state->net), skb);
 	if (sk)
-		attach(skb, sk, wire);
+		demux_attach(skb, sk, wire);
 	return NF_ACCEPT;
 }
 
 static const struct nf_hook_ops demux6_ops = {
-	.hook		= demux6,
+	.hook		= demux_ipv6,
 	.pf		= NFPROTO_IPV6,
 	.hooknum	= NF_INET_PRE_ROUTING,
 	.priority	= NF_IP6_PRI_LAST,

@@ -59,7 +59,7 @@
 /*
  * Set when the module is being unloaded: no segment belongs to xtcp any more.
  */
-static bool closed __read_mostly;
+static bool hook_closed __read_mostly;
 
 /*
  * Does the kernel's TCP pass a segment to @sk, which it found by addresses and
@@ -67,7 +67,7 @@ static bool closed __read_mostly;
  * and looks for another listener. A SYN may end a TIME-WAIT, so TIME-WAIT alone
  * doesn't decide.
  */
-static bool stock_keeps(const struct sock *sk)
+static bool kernel_tcp_keeps(const struct sock *sk)
 {
 	switch (READ_ONCE(sk->sk_state)) {
 	case TCP_TIME_WAIT:
@@ -80,12 +80,13 @@ static bool stock_keeps(const struct sock *sk)
 }
 
 /* Has the kernel's early demux found a socket of the kernel's TCP? */
-static bool found_by_stock(const struct sk_buff *skb)
+static bool kernel_tcp_has_found(const struct sk_buff *skb)
 {
-	return skb->sk && !xtcp_socket_is_ours(skb->sk) && stock_keeps(skb->sk);
+	return skb->sk && !xtcp_socket_is_ours(skb->sk) &&
+	       kernel_tcp_keeps(skb->sk);
 }
 
-static bool is_opening(const struct tcphdr *th)
+static bool hook_is_opening(const struct tcphdr *th)
 {
 	return th->syn && !th->ack && !th->rst;
 }
@@ -95,9 +96,9 @@ static bool is_opening(const struct tcphdr *th)
  * SYN has to have a correct checksum, which the first fragment of a packet
  * never has.
  */
-static bool timewait_gives_way(struct sock *sk, struct sk_buff *skb,
-			       const struct xtcp_family *af,
-			       unsigned int offset)
+static bool hook_timewait_gives_way(struct sock *sk, struct sk_buff *skb,
+				    const struct xtcp_family *af,
+				    unsigned int offset)
 {
 	const struct tcp_timewait_sock *tw = tcp_twsk(sk);
 	u32 stamp = READ_ONCE(tw->tw_ts_recent_stamp);
@@ -124,9 +125,9 @@ static bool timewait_gives_way(struct sock *sk, struct sk_buff *skb,
  * addresses and ports? If so, that connection answers the SYN (RFC 5961 4),
  * because the SYN may be forged. A TIME-WAIT that the SYN may end is ended.
  */
-static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
-			  const struct xtcp_family *af, unsigned int offset,
-			  const struct xtcp_key *key)
+static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
+			       const struct xtcp_family *af, unsigned int offset,
+			       const struct xtcp_key *key)
 {
 	struct sock *sk = af->stock_connection(net, key);
 	bool waits, keeps;
@@ -134,8 +135,8 @@ static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
 	if (likely(!sk))
 		return false;
 	waits = READ_ONCE(sk->sk_state) == TCP_TIME_WAIT;
-	keeps = waits ? !timewait_gives_way(sk, skb, af, offset) :
-			stock_keeps(sk);
+	keeps = waits ? !hook_timewait_gives_way(sk, skb, af, offset) :
+			kernel_tcp_keeps(sk);
 	if (!keeps)
 		skb_orphan(skb);
 	if (waits && !keeps)
@@ -146,7 +147,7 @@ static bool syn_is_stocks(struct net *net, struct sk_buff *skb,
 }
 
 /* Attach the socket with its reference to the segment, as net/demux.c does. */
-static void attach(struct sk_buff *skb, struct xtcp_flow *flow)
+static void hook_attach(struct sk_buff *skb, struct xtcp_flow *flow)
 {
 	if (flow->kind != XTCP_KIND_SOCKET || skb->sk) {
 		xtcp_flow_put(flow);
@@ -180,31 +181,31 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		return true;
 	if (!pskb_may_pull(skb, offset + XTCP_HDR_LEN))
 		return true;
-	if (found_by_stock(skb))
+	if (kernel_tcp_has_found(skb))
 		return false;
 	af->key_read(skb, XTCP_WIRE_TCP, &key);
 	xtcp_key_digest(&key);
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
-		attach(skb, flow);
+		hook_attach(skb, flow);
 		return true;
 	}
-	if (is_opening(tcp_hdr(skb)) &&
+	if (hook_is_opening(tcp_hdr(skb)) &&
 	    xtcp_lookup_rcu(net, &key, NULL))
-		return !syn_is_stocks(net, skb, af, offset, &key);
+		return !syn_is_kernel_tcps(net, skb, af, offset, &key);
 	return !af->stock_wants(net, skb, offset + __tcp_hdrlen(tcp_hdr(skb)),
 				&key);
 }
 
 /**
- * xtcp_hook_stock_connected - has the kernel's TCP a connection with this key
+ * xtcp_hook_kernel_tcp_connected - does the kernel's TCP have a connection
  * @net: namespace
  * @key: the connection, as seen from this host
  *
  * Context: RCU.
  * Return: true if it has one; half-open and in TIME-WAIT included.
  */
-bool xtcp_hook_stock_connected(struct net *net, const struct xtcp_key *key)
+bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk;
 
@@ -237,7 +238,7 @@ bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key)
  */
 bool xtcp_hook_is_open(void)
 {
-	return !READ_ONCE(closed);
+	return !READ_ONCE(hook_closed);
 }
 
 /**
@@ -305,6 +306,6 @@ bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
  */
 void xtcp_hook_close(void)
 {
-	WRITE_ONCE(closed, true);
+	WRITE_ONCE(hook_closed, true);
 	synchronize_net();
 }

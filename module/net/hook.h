@@ -33,15 +33,15 @@ bool xtcp_hook_is_open(void);
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb);
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    const struct xtcp_family *af, unsigned int offset);
-bool xtcp_hook_stock_connected(struct net *net, const struct xtcp_key *key);
+bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;
 
-struct sock *xtcp_hookv4_stock_connection(struct net *net,
-					  const struct xtcp_key *key);
-bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
-			     unsigned int offset, const struct xtcp_key *key);
+struct sock *xtcp_hookv4_kernel_tcp_connection(struct net *net,
+					       const struct xtcp_key *key);
+bool xtcp_hookv4_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
+				  unsigned int offset, const struct xtcp_key *key);
 
 /**
  * xtcp_hook_run - call a hook's function with softirqs off
@@ -91,10 +91,10 @@ static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 #if IS_ENABLED(CONFIG_IPV6)
 extern const struct nf_hook_ops xtcp_hookv6_ops;
 
-struct sock *xtcp_hookv6_stock_connection(struct net *net,
-					  const struct xtcp_key *key);
-bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
-			     unsigned int offset, const struct xtcp_key *key);
+struct sock *xtcp_hookv6_kernel_tcp_connection(struct net *net,
+					       const struct xtcp_key *key);
+bool xtcp_hookv6_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
+				  unsigned int offset, const struct xtcp_key *key);
 void xtcp_hookv6_quote_restore(struct sk_buff *skb);
 
 /**

@@ -21,7 +21,7 @@
 #include "port/port.h"
 
 /**
- * xtcp_hookv4_stock_connection - xtcp_family.stock_connection of IPv4
+ * xtcp_hookv4_kernel_tcp_connection - xtcp_family.stock_connection of IPv4
  * @net: namespace
  * @key: the connection, as seen from this host
  *
@@ -29,15 +29,16 @@
  * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
  * with sock_gen_put(); or NULL.
  */
-struct sock *xtcp_hookv4_stock_connection(struct net *net,
-					  const struct xtcp_key *key)
+struct sock *xtcp_hookv4_kernel_tcp_connection(struct net *net,
+					       const struct xtcp_key *key)
 {
-	return xtcp_stock_established(net, key->raddr, key->rport, key->laddr,
-				      ntohs(key->lport), key->dif, key->sdif);
+	return xtcp_kernel_tcp_established(net, key->raddr, key->rport,
+					   key->laddr, ntohs(key->lport),
+					   key->dif, key->sdif);
 }
 
 /**
- * xtcp_hookv4_stock_wants - xtcp_family.stock_wants of IPv4
+ * xtcp_hookv4_kernel_tcp_wants - xtcp_family.stock_wants of IPv4
  * @net: namespace
  * @skb: packet
  * @offset: from @skb->data to the end of the TCP header
@@ -46,16 +47,16 @@ struct sock *xtcp_hookv4_stock_connection(struct net *net,
  * Context: RCU, softirqs off.
  * Return: true if the kernel's TCP has a connection or listener for it.
  */
-bool xtcp_hookv4_stock_wants(struct net *net, struct sk_buff *skb,
-			     unsigned int offset, const struct xtcp_key *key)
+bool xtcp_hookv4_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
+				  unsigned int offset, const struct xtcp_key *key)
 {
-	return xtcp_hook_stock_connected(net, key) ||
-	       xtcp_stock_listener(net, skb, offset, key->raddr, key->rport,
-				   key->laddr, ntohs(key->lport), key->dif,
-				   key->sdif);
+	return xtcp_hook_kernel_tcp_connected(net, key) ||
+	       xtcp_kernel_tcp_listener(net, skb, offset, key->raddr, key->rport,
+					key->laddr, ntohs(key->lport), key->dif,
+					key->sdif);
 }
 
-static unsigned int segment_in(struct net *net, struct sk_buff *skb)
+static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
 {
 	__be16 *ports, buffer[2];
 
@@ -76,7 +77,7 @@ static unsigned int segment_in(struct net *net, struct sk_buff *skb)
 	return NF_ACCEPT;
 }
 
-static bool is_error(u8 type)
+static bool hookv4_is_error(u8 type)
 {
 	switch (type) {
 	case ICMP_DEST_UNREACH:
@@ -91,8 +92,9 @@ static bool is_error(u8 type)
 }
 
 /* We sent the quoted segment, so its source is our end. */
-static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
-			   const struct iphdr *quoted, const __be16 *ports)
+static bool hookv4_quoted_is_ours(struct net *net, const struct sk_buff *skb,
+				  const struct iphdr *quoted,
+				  const __be16 *ports)
 {
 	struct xtcp_key key = {
 		.laddr	= quoted->saddr,
@@ -111,7 +113,7 @@ static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
  * Rewrite the protocol number of the quoted header, @offset bytes into the
  * packet.
  */
-static unsigned int quoted_bring(struct sk_buff *skb, unsigned int offset)
+static unsigned int hookv4_quoted_bring(struct sk_buff *skb, unsigned int offset)
 {
 	struct iphdr *quoted;
 	struct icmphdr *icmph;
@@ -130,7 +132,7 @@ static unsigned int quoted_bring(struct sk_buff *skb, unsigned int offset)
 	return NF_ACCEPT;
 }
 
-static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
+static unsigned int hookv4_icmp_in(struct net *net, struct sk_buff *skb)
 {
 	unsigned int offset = ip_hdrlen(skb) + sizeof(struct icmphdr);
 	struct iphdr *quoted, ip_buffer;
@@ -139,7 +141,7 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
 
 	icmph = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer),
 				   &buffer);
-	if (!icmph || !is_error(icmph->type))
+	if (!icmph || !hookv4_is_error(icmph->type))
 		return NF_ACCEPT;
 	quoted = skb_header_pointer(skb, offset, sizeof(ip_buffer),
 				    &ip_buffer);
@@ -147,26 +149,26 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb)
 		return NF_ACCEPT;
 	ports = skb_header_pointer(skb, offset + quoted->ihl * 4,
 				   sizeof(ports_buffer), ports_buffer);
-	if (!ports || !quoted_is_ours(net, skb, quoted, ports))
+	if (!ports || !hookv4_quoted_is_ours(net, skb, quoted, ports))
 		return NF_ACCEPT;
-	return quoted_bring(skb, offset);
+	return hookv4_quoted_bring(skb, offset);
 }
 
-static unsigned int packet_in(struct net *net, struct sk_buff *skb)
+static unsigned int hookv4_packet_in(struct net *net, struct sk_buff *skb)
 {
 	u8 protocol = ip_hdr(skb)->protocol;
 
 	if (protocol == IPPROTO_TCP && xtcp_hook_is_open())
-		return segment_in(net, skb);
+		return hookv4_segment_in(net, skb);
 	if (protocol == IPPROTO_ICMP && xtcp_hook_is_open())
-		return icmp_in(net, skb);
+		return hookv4_icmp_in(net, skb);
 	return NF_ACCEPT;
 }
 
 static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	return xtcp_hook_run(packet_in, state->net, skb);
+	return xtcp_hook_run(hookv4_packet_in, state->net, skb);
 }
 
 /* The priority of SYN proxies: only conntrack's confirmation comes later. */

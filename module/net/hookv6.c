@@ -55,8 +55,8 @@ struct spot {
  * none does. IPv6 has handled hop-by-hop options before. A routing header with
  * segments left sends the packet to another host, or back here later.
  */
-static unsigned int skip(const struct sk_buff *skb, u8 type, struct spot *spot,
-			 bool quoted)
+static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
+				      struct spot *spot, bool quoted)
 {
 	const struct ipv6_opt_hdr *opt;
 	const struct ipv6_rt_hdr *rt;
@@ -95,7 +95,7 @@ static unsigned int skip(const struct sk_buff *skb, u8 type, struct spot *spot,
  * Return: the protocol number of the header at @spot, or of the header that
  * stops the walk.
  */
-static u8 walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
+static u8 hookv6_walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 {
 	unsigned int len;
 	u8 *type, buffer;
@@ -105,7 +105,7 @@ static u8 walk(const struct sk_buff *skb, struct spot *spot, bool quoted)
 					  &buffer);
 		if (!type)
 			return NEXTHDR_NONE;
-		len = skip(skb, *type, spot, quoted);
+		len = hookv6_header_len(skb, *type, spot, quoted);
 		if (!len)
 			return *type;
 		spot->named_at = spot->offset;
@@ -146,7 +146,7 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
 }
 
 /**
- * xtcp_hookv6_stock_connection - xtcp_family.stock_connection of IPv6
+ * xtcp_hookv6_kernel_tcp_connection - xtcp_family.stock_connection of IPv6
  * @net: namespace
  * @key: the connection, as seen from this host
  *
@@ -154,16 +154,16 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
  * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
  * with sock_gen_put(); or NULL.
  */
-struct sock *xtcp_hookv6_stock_connection(struct net *net,
-					  const struct xtcp_key *key)
+struct sock *xtcp_hookv6_kernel_tcp_connection(struct net *net,
+					       const struct xtcp_key *key)
 {
-	return xtcp_stock6_established(net, &key->v6.raddr, key->rport,
-				       &key->v6.laddr, ntohs(key->lport),
-				       key->dif, key->sdif);
+	return xtcp_kernel_tcp6_established(net, &key->v6.raddr, key->rport,
+					    &key->v6.laddr, ntohs(key->lport),
+					    key->dif, key->sdif);
 }
 
 /**
- * xtcp_hookv6_stock_wants - xtcp_family.stock_wants of IPv6
+ * xtcp_hookv6_kernel_tcp_wants - xtcp_family.stock_wants of IPv6
  * @net: namespace
  * @skb: packet
  * @offset: from @skb->data to the end of the TCP header
@@ -172,21 +172,21 @@ struct sock *xtcp_hookv6_stock_connection(struct net *net,
  * Context: RCU, softirqs off.
  * Return: true if the kernel's TCP has a connection or listener for it.
  */
-bool xtcp_hookv6_stock_wants(struct net *net, struct sk_buff *skb,
-			     unsigned int offset, const struct xtcp_key *key)
+bool xtcp_hookv6_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
+				  unsigned int offset, const struct xtcp_key *key)
 {
-	return xtcp_hook_stock_connected(net, key) ||
-	       xtcp_stock6_listener(net, skb, offset, &key->v6.raddr,
-				    key->rport, &key->v6.laddr,
-				    ntohs(key->lport), key->dif, key->sdif);
+	return xtcp_hook_kernel_tcp_connected(net, key) ||
+	       xtcp_kernel_tcp6_listener(net, skb, offset, &key->v6.raddr,
+					 key->rport, &key->v6.laddr,
+					 ntohs(key->lport), key->dif, key->sdif);
 }
 
 /*
  * Set the transport header for xtcp_hook_owns() only: IPv6 continues at the one
  * it has set.
  */
-static bool segment_is_ours(struct net *net, struct sk_buff *skb,
-			    const struct spot *spot)
+static bool hookv6_segment_is_ours(struct net *net, struct sk_buff *skb,
+				   const struct spot *spot)
 {
 	unsigned int offset = skb_transport_offset(skb);
 	bool ours;
@@ -206,8 +206,8 @@ static bool has_header(const struct sk_buff *skb, const struct spot *spot)
 	return !spot->in_fragment || skb->len >= spot->offset + XTCP_HDR_LEN;
 }
 
-static unsigned int segment_in(struct net *net, struct sk_buff *skb,
-			       const struct spot *spot)
+static unsigned int hookv6_segment_in(struct net *net, struct sk_buff *skb,
+				      const struct spot *spot)
 {
 	__be16 *ports, buffer[2];
 
@@ -218,7 +218,7 @@ static unsigned int segment_in(struct net *net, struct sk_buff *skb,
 		return NF_ACCEPT;
 	ports = skb_header_pointer(skb, spot->offset, sizeof(buffer), buffer);
 	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
-	    !has_header(skb, spot) || !segment_is_ours(net, skb, spot))
+	    !has_header(skb, spot) || !hookv6_segment_is_ours(net, skb, spot))
 		return NF_ACCEPT;
 	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, spot->named_at + sizeof(__be16)))
@@ -227,7 +227,7 @@ static unsigned int segment_in(struct net *net, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static bool is_error(u8 type)
+static bool hookv6_is_error(u8 type)
 {
 	return !(type & ICMPV6_INFOMSG_MASK) || type == NDISC_REDIRECT;
 }
@@ -237,8 +237,8 @@ static bool is_error(u8 type)
  *
  * Return: offset of the quoted IPv6 header; 0: none.
  */
-static unsigned int redirect_quote(const struct sk_buff *skb,
-				   unsigned int offset)
+static unsigned int hookv6_redirect_quote(const struct sk_buff *skb,
+					  unsigned int offset)
 {
 	struct nd_opt_hdr *opt, buffer;
 
@@ -254,8 +254,8 @@ static unsigned int redirect_quote(const struct sk_buff *skb,
 }
 
 /* We sent the quoted segment, so its source is our end. */
-static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
-			   unsigned int offset, const struct spot *spot)
+static bool hookv6_quoted_is_ours(struct net *net, const struct sk_buff *skb,
+				  unsigned int offset, const struct spot *spot)
 {
 	struct ipv6hdr *quoted, header;
 	__be16 *ports, buffer[2];
@@ -277,8 +277,8 @@ static bool quoted_is_ours(struct net *net, const struct sk_buff *skb,
 	return xtcp_hook_owns_quoted(net, &key);
 }
 
-static unsigned int icmp_in(struct net *net, struct sk_buff *skb,
-			    unsigned int offset)
+static unsigned int hookv6_icmp_in(struct net *net, struct sk_buff *skb,
+				   unsigned int offset)
 {
 	struct icmp6hdr *icmph, buffer;
 	unsigned int quote;
@@ -286,13 +286,13 @@ static unsigned int icmp_in(struct net *net, struct sk_buff *skb,
 	__be16 *word, old;
 
 	icmph = skb_header_pointer(skb, offset, sizeof(buffer), &buffer);
-	if (!icmph || !is_error(icmph->icmp6_type))
+	if (!icmph || !hookv6_is_error(icmph->icmp6_type))
 		return NF_ACCEPT;
 	quote = icmph->icmp6_type == NDISC_REDIRECT ?
-		redirect_quote(skb, offset) : offset + sizeof(*icmph);
+		hookv6_redirect_quote(skb, offset) : offset + sizeof(*icmph);
 	spot = behind_header(quote);
-	if (!quote || walk(skb, &spot, true) != IPPROTO_TCP ||
-	    !quoted_is_ours(net, skb, quote, &spot))
+	if (!quote || hookv6_walk(skb, &spot, true) != IPPROTO_TCP ||
+	    !hookv6_quoted_is_ours(net, skb, quote, &spot))
 		return NF_ACCEPT;
 	if (skb_ensure_writable(skb, spot.named_at + sizeof(*word)))
 		return NF_DROP;
@@ -320,22 +320,22 @@ void xtcp_hookv6_quote_restore(struct sk_buff *skb)
 {
 	struct spot spot = behind_header(0);
 
-	if (walk(skb, &spot, true) == XTCP_WIRE_NATIVE &&
+	if (hookv6_walk(skb, &spot, true) == XTCP_WIRE_NATIVE &&
 	    spot.named_at < skb_headlen(skb))
 		skb->data[spot.named_at] = IPPROTO_TCP;
 }
 
-static unsigned int packet_in(struct net *net, struct sk_buff *skb)
+static unsigned int hookv6_packet_in(struct net *net, struct sk_buff *skb)
 {
 	struct spot spot = behind_hops(skb);
 
 	if (!xtcp_hook_is_open())
 		return NF_ACCEPT;
-	switch (walk(skb, &spot, false)) {
+	switch (hookv6_walk(skb, &spot, false)) {
 	case IPPROTO_TCP:
-		return segment_in(net, skb, &spot);
+		return hookv6_segment_in(net, skb, &spot);
 	case IPPROTO_ICMPV6:
-		return icmp_in(net, skb, spot.offset);
+		return hookv6_icmp_in(net, skb, spot.offset);
 	}
 	return NF_ACCEPT;
 }
@@ -343,7 +343,7 @@ static unsigned int packet_in(struct net *net, struct sk_buff *skb)
 static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 				    const struct nf_hook_state *state)
 {
-	return xtcp_hook_run(packet_in, state->net, skb);
+	return xtcp_hook_run(hookv6_packet_in, state->net, skb);
 }
 
 /* The priority of SYN proxies: only conntrack's confirmation comes later. */

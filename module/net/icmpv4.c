@@ -46,7 +46,7 @@ static void soft_read(struct xtcp_icmp *ie, int err)
 	ie->no_way = true;
 }
 
-static void message_read(struct xtcp_icmp *ie)
+static void icmpv4_message_read(struct xtcp_icmp *ie)
 {
 	switch (ie->type) {
 	case ICMP_DEST_UNREACH:
@@ -65,7 +65,7 @@ static void message_read(struct xtcp_icmp *ie)
 }
 
 /* We sent the quoted segment, so its source is our end. */
-static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
+static void icmpv4_quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie)
 {
 	const struct iphdr *iph = (const struct iphdr *)ie->skb->data;
 
@@ -110,8 +110,8 @@ int xtcp_icmpv4_err(struct sk_buff *skb, u32 info)
 
 	iph->protocol = xtcp_hookv4_wire(skb);
 	ie.seq = seq_get(&ie.th->seq);
-	message_read(&ie);
-	quoted_key(&key, &ie);
+	icmpv4_message_read(&ie);
+	icmpv4_quoted_key(&key, &ie);
 	err = xtcp_input_error(net, &key, &ie);
 	if (err)
 		__ICMP_INC_STATS(net, ICMP_MIB_INERRORS);

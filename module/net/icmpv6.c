@@ -56,7 +56,7 @@ static void error_read(struct xtcp_icmp *ie)
 	ie->no_way = is_no_way(ie->type, ie->code);
 }
 
-static void message_read(struct xtcp_icmp *ie)
+static void icmpv6_message_read(struct xtcp_icmp *ie)
 {
 	switch (ie->type) {
 	case ICMPV6_PKT_TOOBIG:
@@ -71,8 +71,8 @@ static void message_read(struct xtcp_icmp *ie)
 }
 
 /* We sent the quoted segment, so its source is our end. */
-static void quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
-		       u8 wire)
+static void icmpv6_quoted_key(struct xtcp_key *key, const struct xtcp_icmp *ie,
+			      u8 wire)
 {
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)ie->skb->data;
 
@@ -123,8 +123,8 @@ int xtcp_icmpv6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	if (wire == XTCP_WIRE_TCP)
 		xtcp_hookv6_quote_restore(skb);
 	ie.seq = seq_get(&ie.th->seq);
-	message_read(&ie);
-	quoted_key(&key, &ie, wire);
+	icmpv6_message_read(&ie);
+	icmpv6_quoted_key(&key, &ie, wire);
 	err = xtcp_input_error(net, &key, &ie);
 	if (err)
 		__ICMP6_INC_STATS(net, __in6_dev_get(skb->dev),

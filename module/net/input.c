@@ -49,7 +49,8 @@
 #include "user/trace.h"
 
 /* Handle a segment of a socket in any state. Socket lock. Consumes @skb. */
-static __always_inline void rcv_sk(struct sock *sk, struct sk_buff *skb, struct xtcp_seg *seg)
+static __always_inline void input_sk(struct sock *sk, struct sk_buff *skb,
+				     struct xtcp_seg *seg)
 {
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
@@ -80,7 +81,7 @@ int xtcp_input_backlog(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_seg seg __uninitialized;
 
 	xtcp_seg_read(&seg, skb, xtcp_sk(sk)->flow.wire);
-	rcv_sk(sk, skb, &seg);
+	input_sk(sk, skb, &seg);
 	return 0;
 }
 
@@ -132,8 +133,8 @@ static unsigned int backlog_limit(const struct sock *sk)
 			  READ_ONCE(sk->sk_sndbuf) + SZ_64K, UINT_MAX);
 }
 
-static void rcv_socket(struct sock *sk, struct sk_buff *skb,
-		       struct xtcp_seg *seg)
+static void input_socket(struct sock *sk, struct sk_buff *skb,
+			 struct xtcp_seg *seg)
 {
 	if (!sk_may_receive(sk, skb, xtcp_sk(sk)->af, seg))
 		return;
@@ -142,7 +143,7 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk)) {
-		rcv_sk(sk, skb, seg);
+		input_sk(sk, skb, seg);
 	} else if (sk_add_backlog(sk, skb, backlog_limit(sk))) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_BACKLOG);
@@ -151,8 +152,8 @@ static void rcv_socket(struct sock *sk, struct sk_buff *skb,
 }
 
 /* RFC 9293 3.10.7.1: handle a segment without a connection. Consumes @skb. */
-static void rcv_closed(struct net *net, struct sk_buff *skb,
-		       const struct xtcp_key *key, const struct xtcp_seg *seg)
+static void input_closed(struct net *net, struct sk_buff *skb,
+			 const struct xtcp_key *key, const struct xtcp_seg *seg)
 {
 	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
@@ -175,27 +176,27 @@ static void rcv_closed(struct net *net, struct sk_buff *skb,
  * Handle the segment as the child's that it has created. The listener, under
  * RCU, is told afterwards.
  */
-static void rcv_child(struct sock *lsk, struct sock *child, struct sk_buff *skb,
-		      const struct xtcp_seg *seg)
+static void input_child(struct sock *lsk, struct sock *child,
+			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
 	xtcp_synchronized_third_ack(child, skb, seg);
 	xtcp_acceptqueue_announce(lsk, child);
 }
 
-static void rcv_listener(struct net *net, struct sk_buff *skb,
-			 const struct xtcp_key *key, struct xtcp_seg *seg)
+static void input_listener(struct net *net, struct sk_buff *skb,
+			   const struct xtcp_key *key, struct xtcp_seg *seg)
 {
 	struct sock *lsk = xtcp_lookup_rcu(net, key, skb);
 	struct sock *child;
 
 	if (!lsk) {
-		rcv_closed(net, skb, key, seg);
+		input_closed(net, skb, key, seg);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
 		xtcp_seg_read_options(seg, skb, key->wire);
 		child = xtcp_listen_rcv(lsk, skb, key, seg);
 		if (child)
-			rcv_child(lsk, child, skb, seg);
+			input_child(lsk, child, skb, seg);
 	}
 }
 
@@ -207,9 +208,9 @@ static enum skb_drop_reason timewait_reason(const struct xtcp_seg *seg)
 	return seg->len ? SKB_DROP_REASON_TCP_CLOSE : SKB_NOT_DROPPED_YET;
 }
 
-static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
-			 struct sk_buff *skb, const struct xtcp_key *key,
-			 struct xtcp_seg *seg)
+static void input_timewait(struct net *net, struct xtcp_timewait *tw,
+			   struct sk_buff *skb, const struct xtcp_key *key,
+			   struct xtcp_seg *seg)
 {
 	struct sock *lsk;
 
@@ -232,8 +233,8 @@ static void rcv_timewait(struct net *net, struct xtcp_timewait *tw,
 	}
 }
 
-static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
-			 struct xtcp_seg *seg)
+static void input_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			   struct xtcp_seg *seg)
 {
 	struct sock *lsk = ho->ls->sk;
 	struct sock *child;
@@ -242,24 +243,24 @@ static void rcv_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		return;
 	child = xtcp_synqueue_rcv(ho, skb, seg);
 	if (child)
-		rcv_child(lsk, child, skb, seg);
+		input_child(lsk, child, skb, seg);
 }
 
-static void rcv_flow(struct net *net, struct xtcp_flow *flow,
-		     struct sk_buff *skb, const struct xtcp_key *key,
-		     struct xtcp_seg *seg)
+static void input_flow(struct net *net, struct xtcp_flow *flow,
+		       struct sk_buff *skb, const struct xtcp_key *key,
+		       struct xtcp_seg *seg)
 {
 	switch ((enum xtcp_kind)flow->kind) {
 	case XTCP_KIND_SOCKET:
-		rcv_socket(xtcp_flow_sk(flow), skb, seg);
+		input_socket(xtcp_flow_sk(flow), skb, seg);
 		break;
 	case XTCP_KIND_HALFOPEN:
-		rcv_halfopen(container_of(flow, struct xtcp_halfopen, flow),
-			     skb, seg);
+		input_halfopen(container_of(flow, struct xtcp_halfopen, flow),
+			       skb, seg);
 		break;
 	case XTCP_KIND_TIMEWAIT:
-		rcv_timewait(net, container_of(flow, struct xtcp_timewait,
-					       flow), skb, key, seg);
+		input_timewait(net, container_of(flow, struct xtcp_timewait,
+						 flow), skb, key, seg);
 		break;
 	}
 }
@@ -283,7 +284,7 @@ static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
  * Check header and checksum, and count errors. Returns why the segment has to
  * be dropped, or SKB_NOT_DROPPED_YET.
  */
-static enum skb_drop_reason segment_judge(struct net *net, struct sk_buff *skb,
+static enum skb_drop_reason segment_check(struct net *net, struct sk_buff *skb,
 					  const struct xtcp_family *af, u8 wire)
 {
 	if (!xtcp_wire_pull(skb)) {
@@ -331,7 +332,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
 	XTCP_INC(net, IN_SEGS);
-	why = segment_judge(net, skb, af, wire);
+	why = segment_check(net, skb, af, wire);
 	if (why)
 		goto drop;
 	why = SKB_DROP_REASON_NOT_SPECIFIED;
@@ -347,22 +348,22 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	sk = xtcp_demux_take(skb, &key);
 	if (sk) {
 		xtcp_seg_read_options(&seg, skb, wire);
-		rcv_socket(sk, skb, &seg);
+		input_socket(sk, skb, &seg);
 		sock_put(sk);
 		return;
 	}
 	xtcp_key_digest(&key);
 	/*
-	 * Without a flow only rcv_listener() reads the options, if there is a
+	 * Without a flow only input_listener() reads the options, if there is a
 	 * listener.
 	 */
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		xtcp_seg_read_options(&seg, skb, wire);
-		rcv_flow(net, flow, skb, &key, &seg);
+		input_flow(net, flow, skb, &key, &seg);
 		xtcp_flow_put(flow);
 	} else {
-		rcv_listener(net, skb, &key, &seg);
+		input_listener(net, skb, &key, &seg);
 	}
 	return;
 drop:

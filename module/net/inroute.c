@@ -43,7 +43,7 @@
 #include "netns.h"
 
 /* Out of line: nearly all segments find their route in the cache. */
-static noinline void keep(struct rtable **place, struct rtable *rt)
+static noinline void inroute_replace(struct rtable **place, struct rtable *rt)
 {
 	struct rtable *old = *place;
 
@@ -62,7 +62,8 @@ static u8 dscp_of(const struct iphdr *iph)
 	return iph->tos & INET_DSCP_MASK;
 }
 
-static struct xtcp_way *way_of(struct xtcp_inroute *mem, const struct iphdr *iph)
+static struct xtcp_way *inroute_way(struct xtcp_inroute *mem,
+				    const struct iphdr *iph)
 {
 	return &mem->in[(ntohl(iph->daddr) + dscp_of(iph) / 4) % XTCP_INROUTE_WAYS];
 }
@@ -88,7 +89,7 @@ static __always_inline bool find_host(struct net *net, __be32 peer,
  * path without exceptions. Returns NULL otherwise.
  */
 static __always_inline struct rtable *
-nexthop_route(const struct net *net, const struct fib_result *res)
+inroute_nexthop(const struct net *net, const struct fib_result *res)
 {
 	const struct fib_nh_common *nhc = res->nhc;
 	struct rtable *rt;
@@ -103,7 +104,7 @@ nexthop_route(const struct net *net, const struct fib_result *res)
 
 /* The device, or one of the devices, that leads to @peer; NULL: none. */
 static __always_inline const struct net_device *
-source_dev(struct net *net, __be32 peer, struct xtcp_inroute *mem)
+inroute_source_dev(struct net *net, __be32 peer, struct xtcp_inroute *mem)
 {
 	struct fib_result res __uninitialized;
 	struct rtable *back;
@@ -113,9 +114,9 @@ source_dev(struct net *net, __be32 peer, struct xtcp_inroute *mem)
 	if (!find_host(net, peer, &res))
 		return NULL;
 	mem->peer = peer;
-	back = nexthop_route(net, &res);
+	back = inroute_nexthop(net, &res);
 	if (unlikely(back != mem->back))
-		keep(&mem->back, back);
+		inroute_replace(&mem->back, back);
 	return res.nhc->nhc_dev;
 }
 
@@ -141,7 +142,7 @@ static __always_inline bool source_is_sane(struct net *net,
 	if (!in_dev || IN_DEV_ORCONF(in_dev, NOPOLICY) || secpath_exists(skb) ||
 	    fib_num_tclassid_users(net) || is_martian(iph->saddr))
 		return false;
-	dev = source_dev(net, iph->saddr, mem);
+	dev = inroute_source_dev(net, iph->saddr, mem);
 	if (!dev)
 		return false;
 	return !IN_DEV_RPFILTER(in_dev) || (dev == skb->dev && !dscp_of(iph));
@@ -167,10 +168,10 @@ void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb)
 	mem = xtcp_inroute_memory(xn);
 	if (!mem || fib4_has_custom_rules(net))
 		return;
-	way = way_of(mem, iph);
-	mem->is_news = way->daddr != iph->daddr ||
-		       way->dscp != dscp_of(iph) || !is_current(net, way->rt);
-	if (!mem->is_news && source_is_sane(net, skb, mem))
+	way = inroute_way(mem, iph);
+	mem->missed = way->daddr != iph->daddr ||
+		      way->dscp != dscp_of(iph) || !is_current(net, way->rt);
+	if (!mem->missed && source_is_sane(net, skb, mem))
 		skb_dst_set_noref(skb, &way->rt->dst);
 }
 
@@ -178,8 +179,8 @@ void xtcp_inroute_route(const struct xtcp_net *xn, struct sk_buff *skb)
  * Does only the cache's key choose this route? A route to a loopback address
  * also depends on the device, which may refuse it from outside.
  */
-static bool may_be_learnt(struct net *net, const struct rtable *rt,
-			  __be32 daddr)
+static bool inroute_may_be_learnt(struct net *net, const struct rtable *rt,
+				  __be32 daddr)
 {
 	return rt_is_input_route(rt) && rt->rt_type == RTN_LOCAL &&
 	       is_current(net, rt) && !rt->dst.lwtstate &&
@@ -193,22 +194,23 @@ void __xtcp_inroute_learn(struct xtcp_inroute *mem, struct net *net,
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct rtable *rt = skb_rtable(skb);
-	struct xtcp_way *way = way_of(mem, iph);
+	struct xtcp_way *way = inroute_way(mem, iph);
 
-	mem->is_news = false;
-	if (!rt || !may_be_learnt(net, rt, iph->daddr))
+	mem->missed = false;
+	if (!rt || !inroute_may_be_learnt(net, rt, iph->daddr))
 		return;
 	if (way->rt != rt)
-		keep(&way->rt, rt);
+		inroute_replace(&way->rt, rt);
 	way->daddr = iph->daddr;
 	way->dscp = dscp_of(iph);
 }
 
-static noinline struct rtable *look_up_back(struct net *net, __be32 peer)
+static noinline struct rtable *inroute_look_up_back(struct net *net,
+						    __be32 peer)
 {
 	struct fib_result res __uninitialized;
 
-	return find_host(net, peer, &res) ? nexthop_route(net, &res) : NULL;
+	return find_host(net, peer, &res) ? inroute_nexthop(net, &res) : NULL;
 }
 
 /**
@@ -230,7 +232,7 @@ struct rtable *xtcp_inroute_back(struct net *net, __be32 peer)
 	mem = in_softirq() ? xtcp_inroute_memory(xtcp_net(net)) : NULL;
 	if (mem && mem->peer == peer && is_current(net, mem->back))
 		return mem->back;
-	return look_up_back(net, peer);
+	return inroute_look_up_back(net, peer);
 }
 
 /*
@@ -270,7 +272,7 @@ struct rtable *xtcp_inroute_away(struct net *net, __be32 peer, __be32 *laddr)
 	*laddr = preferred_source(net, &res);
 	if (!*laddr || ipv4_is_loopback(*laddr))
 		return NULL;
-	return nexthop_route(net, &res);
+	return inroute_nexthop(net, &res);
 }
 
 /**
@@ -310,9 +312,9 @@ void xtcp_inroute_net_exit(struct net *net)
 		return;
 	for_each_possible_cpu(cpu) {
 		mem = per_cpu_ptr(inroute, cpu);
-		keep(&mem->back, NULL);
+		inroute_replace(&mem->back, NULL);
 		for (i = 0; i < XTCP_INROUTE_WAYS; i++)
-			keep(&mem->in[i].rt, NULL);
+			inroute_replace(&mem->in[i].rt, NULL);
 	}
 	free_percpu(inroute);
 }

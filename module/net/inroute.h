@@ -34,13 +34,13 @@ struct xtcp_way {
  * struct xtcp_inroute - one CPU's input route cache in a namespace
  * @in: cached input routes, indexed by the last bits of the local address
  * @peer: source that was looked up last
- * @is_news: the last segment found no route in the cache
+ * @missed: the last segment found no route in the cache
  * @back: route to @peer that its next hop caches, or NULL
  */
 struct xtcp_inroute {
 	struct xtcp_way	in[XTCP_INROUTE_WAYS];
 	__be32		peer;
-	bool		is_news;
+	bool		missed;
 	struct rtable	*back;
 };
 
@@ -84,7 +84,7 @@ static inline void xtcp_inroute_learn(const struct xtcp_net *xn,
 {
 	struct xtcp_inroute *mem = xtcp_inroute_memory(xn);
 
-	if (mem && unlikely(mem->is_news))
+	if (mem && unlikely(mem->missed))
 		__xtcp_inroute_learn(mem, xn->net, skb);
 }
 

@@ -70,7 +70,7 @@
  * @in.cookie: cookie for dst_check() of @in.dst
  * @in.iif: device on which the segment arrived
  * @in.daddr: the local address
- * @is_news: the last segment found no route in the cache
+ * @missed: the last segment found no route in the cache
  * @back: cached routes back, indexed by the number of leading bits that the
  *	peer's address has in common with ours
  * @back.dst: route; NULL: none is cached
@@ -87,7 +87,7 @@ struct xtcp_inroute6 {
 		int			iif;
 		struct in6_addr		daddr;
 	} in[WAYS];
-	bool is_news;
+	bool missed;
 	struct {
 		struct dst_entry	*dst;
 		u32			cookie;
@@ -102,7 +102,7 @@ struct xtcp_inroute6 {
  * This CPU's cache; NULL if the namespace has none. Softirqs are off until the
  * caller has finished with it.
  */
-static struct xtcp_inroute6 *memory_of(const struct xtcp_net *xn)
+static struct xtcp_inroute6 *inroute6_memory(const struct xtcp_net *xn)
 {
 	struct xtcp_inroute6 __percpu *inroute = READ_ONCE(xn->inroute6);
 
@@ -111,7 +111,7 @@ static struct xtcp_inroute6 *memory_of(const struct xtcp_net *xn)
 }
 
 /* Once in a namespace's life; another CPU may do it at the same time. */
-static void memory_make(struct xtcp_net *xn, gfp_t gfp)
+static void inroute6_memory_make(struct xtcp_net *xn, gfp_t gfp)
 {
 	struct xtcp_inroute6 __percpu *inroute;
 
@@ -122,7 +122,7 @@ static void memory_make(struct xtcp_net *xn, gfp_t gfp)
 		free_percpu(inroute);
 }
 
-static unsigned int way_of(const struct in6_addr *daddr)
+static unsigned int inroute6_way(const struct in6_addr *daddr)
 {
 	return ntohl(daddr->s6_addr32[3]) % WAYS;
 }
@@ -132,7 +132,7 @@ static struct dst_entry *way_in(const struct xtcp_inroute6 *mem,
 				const struct sk_buff *skb)
 {
 	const struct in6_addr *daddr = &ipv6_hdr(skb)->daddr;
-	unsigned int i = way_of(daddr);
+	unsigned int i = inroute6_way(daddr);
 	struct dst_entry *dst = mem->in[i].dst;
 
 	return mem->in[i].iif == skb->skb_iif &&
@@ -152,7 +152,7 @@ static struct dst_entry *way_in(const struct xtcp_inroute6 *mem,
 bool xtcp_inroute6_is_known(const struct xtcp_net *xn,
 			    const struct sk_buff *skb)
 {
-	const struct xtcp_inroute6 *mem = memory_of(xn);
+	const struct xtcp_inroute6 *mem = inroute6_memory(xn);
 
 	return mem && way_in(mem, skb);
 }
@@ -172,17 +172,18 @@ void xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 
 	if (unlikely(!in_softirq()))
 		return;
-	mem = memory_of(xn);
+	mem = inroute6_memory(xn);
 	if (!mem || fib6_has_custom_rules(xn->net))
 		return;
 	dst = way_in(mem, skb);
-	mem->is_news = !dst;
+	mem->missed = !dst;
 	if (dst)
 		skb_dst_set_noref(skb, dst);
 }
 
 /* Is it the route to a local address, and did only the tables choose it? */
-static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
+static bool inroute6_may_be_learnt(const struct net *net,
+				   const struct rt6_info *rt)
 {
 	return rt->rt6i_flags & RTF_LOCAL && !rt->dst.lwtstate &&
 	       !fib6_has_custom_rules(net);
@@ -197,18 +198,18 @@ static bool may_be_learnt(const struct net *net, const struct rt6_info *rt)
  */
 void xtcp_inroute6_learn(const struct xtcp_net *xn, const struct sk_buff *skb)
 {
-	struct xtcp_inroute6 *mem = memory_of(xn);
+	struct xtcp_inroute6 *mem = inroute6_memory(xn);
 	struct dst_entry *dst = skb_dst(skb), *old;
 	const struct rt6_info *rt;
 	unsigned int i;
 
-	if (likely(!mem || !mem->is_news))
+	if (likely(!mem || !mem->missed))
 		return;
-	mem->is_news = false;
+	mem->missed = false;
 	rt = container_of(dst, struct rt6_info, dst);
-	if (!dst || !may_be_learnt(xn->net, rt) || !dst_hold_safe(dst))
+	if (!dst || !inroute6_may_be_learnt(xn->net, rt) || !dst_hold_safe(dst))
 		return;
-	i = way_of(&ipv6_hdr(skb)->daddr);
+	i = inroute6_way(&ipv6_hdr(skb)->daddr);
 	old = mem->in[i].dst;
 	mem->in[i].dst = dst;
 	mem->in[i].cookie = rt6_get_cookie(rt);
@@ -280,7 +281,7 @@ struct dst_entry *xtcp_inroute6_back(const struct xtcp_net *xn,
 		return NULL;
 	i = way_back_of(addrs);
 	local_bh_disable();
-	mem = memory_of(xn);
+	mem = inroute6_memory(xn);
 	if (mem->back[i].dst &&
 	    ipv6_prefix_equal(&mem->back[i].prefix, &addrs->raddr,
 			      mem->back[i].bits) &&
@@ -304,9 +305,11 @@ static bool bit_of(const struct in6_addr *addr, unsigned int i)
  * leading bits of @addr that all addresses with the same result have in common.
  * Returns false if the lookup has considered more than that.
  */
-static bool range_grow(const struct net *net, const struct fib6_table *table,
-		       const struct in6_addr *addr,
-		       const struct fib6_info *found, unsigned int *bits)
+static bool inroute6_range_grow(const struct net *net,
+				const struct fib6_table *table,
+				const struct in6_addr *addr,
+				const struct fib6_info *found,
+				unsigned int *bits)
 {
 	const struct fib6_node *fn = &table->tb6_root;
 	const struct fib6_info *leaf, *best = NULL;
@@ -376,14 +379,15 @@ void xtcp_inroute6_back_learn(struct xtcp_net *xn,
 	smp_rmb();
 	if (!is_plain(rt, from) ||
 	    from->fib6_table != net->ipv6.fib6_main_tbl ||
-	    !range_grow(net, from->fib6_table, &addrs->raddr, from, &bits))
+	    !inroute6_range_grow(net, from->fib6_table, &addrs->raddr, from,
+				 &bits))
 		return;
 	if (locals != from->fib6_table &&
-	    !range_grow(net, locals, &addrs->raddr, NULL, &bits))
+	    !inroute6_range_grow(net, locals, &addrs->raddr, NULL, &bits))
 		return;
-	memory_make(xn, GFP_NOWAIT | __GFP_ACCOUNT);
+	inroute6_memory_make(xn, GFP_NOWAIT | __GFP_ACCOUNT);
 	local_bh_disable();
-	mem = memory_of(xn);
+	mem = inroute6_memory(xn);
 	if (mem && dst_hold_safe(dst)) {
 		old = mem->back[i].dst;
 		mem->back[i].dst = dst;
@@ -408,7 +412,7 @@ void xtcp_inroute6_back_learn(struct xtcp_net *xn,
  */
 void xtcp_inroute6_net_add(struct net *net)
 {
-	memory_make(xtcp_net(net), GFP_KERNEL_ACCOUNT);
+	inroute6_memory_make(xtcp_net(net), GFP_KERNEL_ACCOUNT);
 }
 
 /**

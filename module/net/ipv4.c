@@ -96,9 +96,9 @@ static u64 ipv4_source_hash(const struct xtcp_key *key, unsigned int bits,
  * Fill in the key of a route lookup for @sk, or for no socket. Scope and flags
  * follow the socket's options.
  */
-static void flow_init(struct flowi4 *fl4, const struct net *net,
-		      const struct sock *sk, const struct xtcp_key *key,
-		      int oif, u32 mark, u8 tos)
+static void ipv4_flow_init(struct flowi4 *fl4, const struct net *net,
+			   const struct sock *sk, const struct xtcp_key *key,
+			   int oif, u32 mark, u8 tos)
 {
 	bool on_link = sk && sock_flag(sk, SOCK_LOCALROUTE);
 
@@ -113,7 +113,8 @@ static void flow_init(struct flowi4 *fl4, const struct net *net,
  * Do only the addresses choose the route? A device, DSCP, policy rules (without
  * which there is no VRF) and IPsec may choose, too.
  */
-static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
+static bool ipv4_addresses_decide(struct net *net, const struct sock *sk,
+				  u8 tos)
 {
 	return !fib4_has_custom_rules(net) && !tos &&
 	       xtcp_ipsec_is_silent(net, sk) &&
@@ -125,10 +126,10 @@ static bool addresses_decide(struct net *net, const struct sock *sk, u8 tos)
  * The route that the peer's next hop caches, if only the peer's address chooses
  * it; else NULL. The caller has checked that the local address still exists.
  */
-static struct rtable *nexthop_route(struct net *net, const struct sock *sk,
-				    const struct xtcp_key *key, u8 tos)
+static struct rtable *ipv4_nexthop_route(struct net *net, const struct sock *sk,
+					 const struct xtcp_key *key, u8 tos)
 {
-	if (!addresses_decide(net, sk, tos) || ipv4_is_loopback(key->laddr))
+	if (!ipv4_addresses_decide(net, sk, tos) || ipv4_is_loopback(key->laddr))
 		return NULL;
 	return xtcp_inroute_back(net, key->raddr);
 }
@@ -144,7 +145,7 @@ static unsigned int ipv4_options_len(const struct sock *sk)
 }
 
 /* First hop of @sk: the first router of its source route, or the peer. */
-static __be32 first_hop(const struct sock *sk)
+static __be32 ipv4_first_hop(const struct sock *sk)
 {
 	const struct ip_options_rcu *opt;
 
@@ -152,7 +153,7 @@ static __be32 first_hop(const struct sock *sk)
 	return opt && opt->opt.srr ? opt->opt.faddr : xtcp_sk(sk)->flow.raddr;
 }
 
-static struct rtable *route_lookup(struct sock *sk)
+static struct rtable *ipv4_route_lookup(struct sock *sk)
 {
 	u8 tos = READ_ONCE(inet_sk(sk)->tos);
 	struct net *net = sock_net(sk);
@@ -161,20 +162,20 @@ static struct rtable *route_lookup(struct sock *sk)
 	struct rtable *rt;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	key.raddr = first_hop(sk);
+	key.raddr = ipv4_first_hop(sk);
 	rt = __ip_dev_find(net, key.laddr, false) ?
-	     nexthop_route(net, sk, &key, tos) : NULL;
+	     ipv4_nexthop_route(net, sk, &key, tos) : NULL;
 	if (rt && dst_hold_safe(&rt->dst))
 		return rt;
-	flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		  READ_ONCE(sk->sk_mark), tos);
+	ipv4_flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
+		       READ_ONCE(sk->sk_mark), tos);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	return ip_route_output_flow(net, &fl4, sk);
 }
 
 /* Fill in the key of a route lookup for a connect() that has no 4-tuple yet. */
-static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
-			      const struct sockaddr_in *peer, __be32 first)
+static void ipv4_connect_flow_init(struct sock *sk, struct flowi4 *fl4,
+				   const struct sockaddr_in *peer, __be32 first)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	struct xtcp_key key = {
@@ -185,15 +186,15 @@ static void connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 		.wire	= xtcp_sk(sk)->flow.wire,
 	};
 
-	flow_init(fl4, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		  READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos));
+	ipv4_flow_init(fl4, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
+		       READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
 }
 
 /*
  * Find the route to a peer, and the local address if the user has chosen none.
  */
-static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
+static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
 {
 	struct net *net = sock_net(sk);
 	struct rtable *rt = NULL;
@@ -201,7 +202,7 @@ static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
 
 	rcu_read_lock();
 	if (!fl4->saddr &&
-	    addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
+	    ipv4_addresses_decide(net, sk, READ_ONCE(inet_sk(sk)->tos)))
 		rt = xtcp_inroute_away(net, fl4->daddr, &laddr);
 	if (rt && dst_hold_safe(&rt->dst))
 		fl4->saddr = laddr;
@@ -215,7 +216,7 @@ static struct rtable *connect_lookup(struct sock *sk, struct flowi4 *fl4)
  * May the local port change the route? Policy rules, the choice among several
  * paths and IPsec may depend on it.
  */
-static bool ports_have_a_say(struct net *net, const struct sock *sk)
+static bool ipv4_ports_decide(struct net *net, const struct sock *sk)
 {
 #ifdef CONFIG_IP_ROUTE_MULTIPATH
 	if (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy))
@@ -260,9 +261,9 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 					lockdep_sock_is_held(sk));
 	if (opt && opt->opt.srr && !daddr)
 		return -EINVAL;
-	connect_flow_init(sk, &fl4, peer,
-			  opt && opt->opt.srr ? opt->opt.faddr : daddr);
-	rt = connect_lookup(sk, &fl4);
+	ipv4_connect_flow_init(sk, &fl4, peer,
+			       opt && opt->opt.srr ? opt->opt.faddr : daddr);
+	rt = ipv4_connect_lookup(sk, &fl4);
 	if (IS_ERR(rt)) {
 		if (PTR_ERR(rt) == -ENETUNREACH)
 			IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
@@ -272,7 +273,7 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 		ip_rt_put(rt);
 		return -ENETUNREACH;	/* MUST-46 */
 	}
-	if (ports_have_a_say(sock_net(sk), sk)) {
+	if (ipv4_ports_decide(sock_net(sk), sk)) {
 		ip_rt_put(rt);
 		sk_dst_reset(sk);
 	} else {
@@ -349,7 +350,7 @@ static struct dst_entry *ipv4_route(struct sock *sk)
 	if (dst)
 		return dst;
 	rcu_read_lock();
-	rt = route_lookup(sk);
+	rt = ipv4_route_lookup(sk);
 	rcu_read_unlock();
 	if (IS_ERR(rt)) {
 		IP_INC_STATS(sock_net(sk), IPSTATS_MIB_OUTNOROUTES);
@@ -379,9 +380,9 @@ static u8 ttl_select(const struct net *net, const struct sock *sk,
  * Push an IP header without id and fragmentation. Each segment has headroom for
  * it.
  */
-static inline struct iphdr *header_push(struct sk_buff *skb,
-					const struct xtcp_key *key, u8 tos,
-					u8 ttl)
+static inline struct iphdr *ipv4_header_push(struct sk_buff *skb,
+					     const struct xtcp_key *key, u8 tos,
+					     u8 ttl)
 {
 	struct iphdr *iph = __skb_push(skb, sizeof(*iph));
 
@@ -413,8 +414,8 @@ static __be32 ms_of_day(void)
  * an option asks for it. With a source route the header's destination is the
  * first hop, and the last address of the route the peer's.
  */
-static void options_write(struct sk_buff *skb, const struct ip_options *opt,
-			  __be32 peer)
+static void ipv4_options_write(struct sk_buff *skb, const struct ip_options *opt,
+			       __be32 peer)
 {
 	u8 *start = skb_network_header(skb);
 	__be32 saddr = ip_hdr(skb)->saddr;
@@ -455,9 +456,9 @@ static __always_inline void ident_select(struct sock *sk, struct iphdr *iph,
 	iph->id = htons(first);
 }
 
-static __always_inline int xmit(struct sock *sk, struct sk_buff *skb,
-				const struct dst_entry *dst,
-				const struct ip_options *opt, u8 ecn)
+static __always_inline int ipv4_xmit(struct sock *sk, struct sk_buff *skb,
+				     const struct dst_entry *dst,
+				     const struct ip_options *opt, u8 ecn)
 {
 	struct net *net = sock_net(sk);
 	struct xtcp_key key __uninitialized;
@@ -466,12 +467,12 @@ static __always_inline int xmit(struct sock *sk, struct sk_buff *skb,
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	if (opt)
 		skb_push(skb, opt->optlen);
-	iph = header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos) | ecn,
-			  ttl_select(net, sk, dst));
+	iph = ipv4_header_push(skb, &key, READ_ONCE(inet_sk(sk)->tos) | ecn,
+			       ttl_select(net, sk, dst));
 	if (opt) {
 		iph->ihl += opt->optlen / 4;
-		iph->daddr = first_hop(sk);
-		options_write(skb, opt, key.raddr);
+		iph->daddr = ipv4_first_hop(sk);
+		ipv4_options_write(skb, opt, key.raddr);
 	}
 	if (ip_dont_fragment(sk, dst) && !skb->ignore_df)
 		iph->frag_off = htons(IP_DF);
@@ -508,13 +509,13 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
 	opt = rcu_dereference(inet_sk(sk)->inet_opt);
 	if (likely(!opt || !opt->opt.optlen)) {
-		err = xmit(sk, skb, dst, NULL, ecn);
+		err = ipv4_xmit(sk, skb, dst, NULL, ecn);
 	} else if (opt->opt.is_strictroute && skb_rtable(skb)->rt_uses_gateway) {
 		/* RFC 791: a strict route has no router between its hops. */
 		kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
 		err = -EHOSTUNREACH;
 	} else {
-		err = xmit(sk, skb, dst, &opt->opt, ecn);
+		err = ipv4_xmit(sk, skb, dst, &opt->opt, ecn);
 	}
 	rcu_read_unlock();
 	return err;
@@ -527,14 +528,14 @@ int xtcp_ipv4_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
  *
  * Return: the route with a reference, or an ERR_PTR().
  */
-static struct rtable *reply_lookup(struct net *net,
-				   const struct xtcp_reply *reply)
+static struct rtable *ipv4_reply_lookup(struct net *net,
+					const struct xtcp_reply *reply)
 {
 	struct flowi4 fl4;
 	struct rtable *rt;
 
-	flow_init(&fl4, net, reply->sk, &reply->key, reply->oif,
-		  reply->mark, reply->tos);
+	ipv4_flow_init(&fl4, net, reply->sk, &reply->key, reply->oif,
+		       reply->mark, reply->tos);
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi4_to_flowi_common(&fl4));
@@ -565,10 +566,10 @@ static int ipv4_reply_route(struct net *net, struct xtcp_reply *reply)
 	struct rtable *rt = NULL;
 
 	if (!reply->oif && reply_src_is_local(net, reply))
-		rt = nexthop_route(net, reply->sk, &reply->key, reply->tos);
+		rt = ipv4_nexthop_route(net, reply->sk, &reply->key, reply->tos);
 	reply->dst_held = !rt;
 	if (!rt) {
-		rt = reply_lookup(net, reply);
+		rt = ipv4_reply_lookup(net, reply);
 		if (IS_ERR(rt))
 			return PTR_ERR(rt);
 	}
@@ -601,8 +602,8 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		skb_dst_set(skb, dst);
 	else
 		skb_dst_set_noref(skb, dst);
-	iph = header_push(skb, &reply->key, reply->tos,
-			  ttl_select(net, reply->sk, dst));
+	iph = ipv4_header_push(skb, &reply->key, reply->tos,
+			       ttl_select(net, reply->sk, dst));
 	if (reply_is_atomic(reply, skb, dst))
 		iph->frag_off = htons(IP_DF);
 	else
@@ -685,8 +686,8 @@ const struct xtcp_family xtcp_ipv4 = {
 	.setsockopt	= ip_setsockopt,
 	.getsockopt	= ip_getsockopt,
 	.key_read	= xtcp_ipv4_key_read,
-	.stock_connection = xtcp_hookv4_stock_connection,
-	.stock_wants	= xtcp_hookv4_stock_wants,
+	.stock_connection = xtcp_hookv4_kernel_tcp_connection,
+	.stock_wants	= xtcp_hookv4_kernel_tcp_wants,
 	.ttl		= ipv4_ttl,
 	.ttl_min	= xtcp_ipv4_ttl_min,
 	.device		= ipv4_device,

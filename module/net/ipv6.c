@@ -252,9 +252,9 @@ static inline u8 hop_limit(const struct sock *sk, const struct dst_entry *dst)
 }
 
 /* Each segment has headroom for it. */
-static inline void header_push(struct sk_buff *skb,
-			       const struct xtcp_addrs6 *addrs, u8 wire,
-			       u8 tclass, __be32 label, u8 hops)
+static inline void ipv6_header_push(struct sk_buff *skb,
+				    const struct xtcp_addrs6 *addrs, u8 wire,
+				    u8 tclass, __be32 label, u8 hops)
 {
 	struct ipv6hdr *iph = __skb_push(skb, sizeof(*iph));
 
@@ -267,20 +267,20 @@ static inline void header_push(struct sk_buff *skb,
 }
 
 /* Result of IP's output, as 0 or -errno. */
-static int xmit_result(int err)
+static int ipv6_xmit_result(int err)
 {
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 
-static int xmit(struct net *net, struct sock *sk, struct sk_buff *skb)
+static int ipv6_xmit(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	XTCP_IP6_COUNT_OUT(net, ip6_dst_idev(skb_dst(skb)), skb->len);
 	return ip6_local_out(net, sk, skb);
 }
 
 /* Send a segment with extension headers, which IP writes. */
-static int xmit_with_options(struct sock *sk, struct sk_buff *skb,
-			     const struct ipv6_txoptions *opt, u8 tclass)
+static int ipv6_xmit_with_options(struct sock *sk, struct sk_buff *skb,
+				  const struct ipv6_txoptions *opt, u8 tclass)
 {
 	struct xtcp_key key;
 	struct flowi6 fl6;
@@ -296,8 +296,8 @@ static int xmit_with_options(struct sock *sk, struct sk_buff *skb,
 			READ_ONCE(sk->sk_priority));
 }
 
-static int xmit_plain(struct sock *sk, struct sk_buff *skb,
-		      const struct dst_entry *dst, u8 tclass)
+static int ipv6_xmit_plain(struct sock *sk, struct sk_buff *skb,
+			   const struct dst_entry *dst, u8 tclass)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
@@ -305,11 +305,11 @@ static int xmit_plain(struct sock *sk, struct sk_buff *skb,
 
 	label = flow_label(net, skb, sk, xtcp_ipv6_pinfo(sk)->flow_label,
 			   READ_ONCE(sk->sk_txhash));
-	header_push(skb, xtcp_flow_addrs6(flow), flow->wire, tclass, label,
-		    hop_limit(sk, dst));
+	ipv6_header_push(skb, xtcp_flow_addrs6(flow), flow->wire, tclass, label,
+			 hop_limit(sk, dst));
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = READ_ONCE(sk->sk_mark);
-	return xmit(net, sk, skb);
+	return ipv6_xmit(net, sk, skb);
 }
 
 static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
@@ -334,9 +334,9 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	skb_set_dst_pending_confirm(skb, READ_ONCE(sk->sk_dst_pending_confirm));
 	opt = xtcp_ipv6_tx_options(sk);
 	if (opt)
-		err = xmit_with_options(sk, skb, opt, tclass);
+		err = ipv6_xmit_with_options(sk, skb, opt, tclass);
 	else
-		err = xmit_plain(sk, skb, dst, tclass);
+		err = ipv6_xmit_plain(sk, skb, dst, tclass);
 	rcu_read_unlock();
 	return err;
 }
@@ -353,11 +353,11 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	else
 		skb_dst_set_noref(skb, dst);
 	label = flow_label(net, skb, reply->sk, 0, reply_hash(reply, skb));
-	header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
-		    hop_limit(reply->sk, dst));
+	ipv6_header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
+			 hop_limit(reply->sk, dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
-	return xmit_result(xmit(net, skb->sk, skb));
+	return ipv6_xmit_result(ipv6_xmit(net, skb->sk, skb));
 }
 
 static bool ipv6_pmtu_believed(const struct sock *sk)
@@ -400,8 +400,8 @@ const struct xtcp_family xtcp_ipv6 = {
 	.setsockopt	= ipv6_setsockopt,
 	.getsockopt	= ipv6_getsockopt,
 	.key_read	= xtcp_ipv6_key_read,
-	.stock_connection = xtcp_hookv6_stock_connection,
-	.stock_wants	= xtcp_hookv6_stock_wants,
+	.stock_connection = xtcp_hookv6_kernel_tcp_connection,
+	.stock_wants	= xtcp_hookv6_kernel_tcp_wants,
 	.ttl		= ipv6_ttl,
 	.ttl_min	= ipv6_ttl_min,
 	.ecn		= ipv6_ecn,

@@ -4,8 +4,8 @@
  *
  * Bulk data goes through the stack in skbs of up to 64 KiB, with one header for
  * all of their segments (GSO). They are segmented as late as possible: by the
- * device, by segment() below if the device can't do it, or not at all if the
- * receiver is on this host.
+ * device, by offload_segment() below if the device can't do it, or not at all
+ * if the receiver is on this host.
  *
  * On the native wire no device may segment or checksum them, because none knows
  * IP protocol 253. Yet some would try: a TSO engine accepts every skb with
@@ -13,8 +13,8 @@
  * look at where the checksum field is. So the skbs have both the TCPV4 and the
  * SCTP flag. A device that claims both is a virtual one (veth, loopback,
  * bridge), which passes them to another device, where the same check is made.
- * All other devices get the segments that segment() makes, with complete
- * checksums.
+ * All other devices get the segments that offload_segment() makes, with
+ * complete checksums.
  *
  * For the same reason the checksum of a single segment is left to a device
  * (CHECKSUM_PARTIAL) only if the skb has both flags, too: else a device on its
@@ -26,8 +26,9 @@
  * On the TCP wire skbs have the flags of the kernel's TCP: every device knows
  * them, and the stack stands in for a device that can't.
  *
- * Context: xtcp_offload_prepare() under the socket lock; segment() in softirq
- * or process, under RCU, where the stack finds that a device can't segment.
+ * Context: xtcp_offload_prepare() under the socket lock; offload_segment() in
+ * softirq or process, under RCU, where the stack finds that a device can't
+ * segment.
  */
 #include "net/offload.h"
 
@@ -61,7 +62,7 @@
 
 /*
  * GSO type of an skb by its wire. A device that segments TCP has to know of
- * CWR, which only the first segment may have; segment() does.
+ * CWR, which only the first segment may have; offload_segment() does.
  */
 static unsigned int gso_type(const struct xtcp_family *af, u8 wire,
 			     const struct tcphdr *th)
@@ -107,9 +108,9 @@ static bool device_is_loopback(const struct dst_entry *dst)
  * Is the payload so short that the checksum is computed at once? Most segments
  * of a short connection are.
  */
-static bool is_summed_at_once(const struct xtcp_key *key, u32 text_len)
+static bool is_summed_at_once(const struct xtcp_key *key, u32 payload)
 {
-	return key->wire != XTCP_WIRE_TCP && text_len < SUM_AT_ONCE_MAX;
+	return key->wire != XTCP_WIRE_TCP && payload < SUM_AT_ONCE_MAX;
 }
 
 /*
@@ -117,21 +118,21 @@ static bool is_summed_at_once(const struct xtcp_key *key, u32 text_len)
  * with both GSO flags?
  */
 static bool is_worth_marking(const struct sock *sk, const struct xtcp_key *key,
-			     u32 text_len, unsigned int type)
+			     u32 payload, unsigned int type)
 {
-	return key->wire != XTCP_WIRE_TCP && text_len >= SUM_AT_ONCE_MAX &&
-	       text_len <= sk->sk_gso_max_size && device_hands_on(sk, type);
+	return key->wire != XTCP_WIRE_TCP && payload >= SUM_AT_ONCE_MAX &&
+	       payload <= sk->sk_gso_max_size && device_hands_on(sk, type);
 }
 
 /* May the checksum be left to the device without GSO flags? */
 static bool is_safe_unmarked(const struct sock *sk, const struct xtcp_key *key,
-			     u32 text_len)
+			     u32 payload)
 {
 	const struct dst_entry *dst = __sk_dst_get((struct sock *)sk);
 
 	return key->wire == XTCP_WIRE_TCP ||
-	       (text_len > SUM_AT_ONCE_MAX && dst &&
-		text_len > sk->sk_gso_max_size &&
+	       (payload > SUM_AT_ONCE_MAX && dst &&
+		payload > sk->sk_gso_max_size &&
 		device_is_loopback(dst));
 }
 
@@ -147,8 +148,8 @@ static __sum16 segment_sum(const struct xtcp_family *af,
  * MUST-2: checksum pseudo-header, header and payload. Pages that the user may
  * write to at the same time are copied first, if there is memory.
  */
-static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
-		    const struct xtcp_key *key)
+static void offload_sum_now(struct sk_buff *skb, const struct xtcp_family *af,
+			    const struct xtcp_key *key)
 {
 	struct tcphdr *th;
 	__wsum sum;
@@ -165,11 +166,11 @@ static void sum_now(struct sk_buff *skb, const struct xtcp_family *af,
 }
 
 /*
- * Checksum the pseudo-header only; the device, segment() or the receiver does
- * the rest.
+ * Checksum the pseudo-header only; the device, offload_segment() or the
+ * receiver does the rest.
  */
-static void sum_later(struct sk_buff *skb, const struct xtcp_family *af,
-		      const struct xtcp_key *key)
+static void offload_sum_later(struct sk_buff *skb, const struct xtcp_family *af,
+			      const struct xtcp_key *key)
 {
 	struct tcphdr *th = tcp_hdr(skb);
 
@@ -193,27 +194,27 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
-	u32 text_len = skb->len - tcp_hdrlen(skb);
-	bool sum_at_once = segs == 1 && is_summed_at_once(key, text_len);
+	u32 payload = skb->len - tcp_hdrlen(skb);
+	bool sum_at_once = segs == 1 && is_summed_at_once(key, payload);
 	unsigned int type = 0;
 
 	if (!sum_at_once)
 		type = gso_type(af, key->wire, tcp_hdr(skb));
 	if (sum_at_once ||
-	    (segs == 1 && !is_worth_marking(sk, key, text_len, type))) {
+	    (segs == 1 && !is_worth_marking(sk, key, payload, type))) {
 		shinfo->gso_size = 0;
 		shinfo->gso_segs = 0;
 		shinfo->gso_type = 0;
-		if (!sum_at_once && is_safe_unmarked(sk, key, text_len))
-			sum_later(skb, af, key);
+		if (!sum_at_once && is_safe_unmarked(sk, key, payload))
+			offload_sum_later(skb, af, key);
 		else
-			sum_now(skb, af, key);
+			offload_sum_now(skb, af, key);
 		return;
 	}
-	shinfo->gso_size = segs > 1 ? seg_size : text_len;
+	shinfo->gso_size = segs > 1 ? seg_size : payload;
 	shinfo->gso_segs = segs;
 	shinfo->gso_type = type;
-	sum_later(skb, af, key);
+	offload_sum_later(skb, af, key);
 }
 
 /* Checksum of the pseudo-header of a segment of @len bytes. */
@@ -248,8 +249,8 @@ static void segment_finish(struct sk_buff *skb, u32 seq, u8 not_flags)
  * that doesn't know the native wire, so each checksum is computed here. FIN and
  * PSH belong to the last segment, CWR to the first (RFC 3168 6.1.2).
  */
-static struct sk_buff *segment(struct sk_buff *skb, unsigned int type,
-			       netdev_features_t features)
+static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
+				       netdev_features_t features)
 {
 	u32 mss = skb_shinfo(skb)->gso_size;
 	unsigned int header_len;
@@ -278,26 +279,28 @@ static struct sk_buff *segment(struct sk_buff *skb, unsigned int type,
 	return segs;
 }
 
-static struct sk_buff *segment4(struct sk_buff *skb, netdev_features_t features)
+static struct sk_buff *offload_segment4(struct sk_buff *skb,
+					netdev_features_t features)
 {
-	return segment(skb, GSO_NATIVE, features);
+	return offload_segment(skb, GSO_NATIVE, features);
 }
 
 static const struct net_offload native_offload = {
 	.callbacks = {
-		.gso_segment	= segment4,
+		.gso_segment	= offload_segment4,
 	},
 };
 
 #if IS_ENABLED(CONFIG_IPV6)
-static struct sk_buff *segment6(struct sk_buff *skb, netdev_features_t features)
+static struct sk_buff *offload_segment6(struct sk_buff *skb,
+					netdev_features_t features)
 {
-	return segment(skb, GSO_NATIVE6, features);
+	return offload_segment(skb, GSO_NATIVE6, features);
 }
 
 static const struct net_offload native6_offload = {
 	.callbacks = {
-		.gso_segment	= segment6,
+		.gso_segment	= offload_segment6,
 	},
 };
 

@@ -62,7 +62,7 @@ static bool is_for_host(const struct sk_buff *skb, u8 protocol)
  * Is it an unfragmented segment to a local address? Makes its TCP header
  * linear.
  */
-static bool may_be_ours(struct net *net, struct sk_buff *skb)
+static bool prerouting_may_be_ours(struct net *net, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
@@ -72,7 +72,7 @@ static bool may_be_ours(struct net *net, struct sk_buff *skb)
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN);
 }
 
-static bool is_opening(const struct sk_buff *skb)
+static bool prerouting_is_opening(const struct sk_buff *skb)
 {
 	const u8 *header = skb->data;
 
@@ -88,7 +88,8 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 {
 	struct xtcp_key key;
 
-	if (!is_opening(skb) || !xtcp_wire_pull(skb) || !af->src_valid(skb))
+	if (!prerouting_is_opening(skb) || !xtcp_wire_pull(skb) ||
+	    !af->src_valid(skb))
 		return false;
 	af->key_read(skb, protocol, &key);
 	xtcp_key_digest(&key);
@@ -99,9 +100,9 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
  * Verdict on a packet; @skb is at its IP header of @ip_len bytes, which says
  * @protocol.
  */
-static unsigned int judge(struct net *net, struct sk_buff *skb,
-			  const struct xtcp_family *af, unsigned int ip_len,
-			  u8 protocol)
+static unsigned int prerouting_check(struct net *net, struct sk_buff *skb,
+				     const struct xtcp_family *af, unsigned int ip_len,
+				     u8 protocol)
 {
 	bool refused;
 
@@ -115,14 +116,14 @@ static unsigned int judge(struct net *net, struct sk_buff *skb,
 	return NF_DROP;
 }
 
-static unsigned int prerouting(void *priv, struct sk_buff *skb,
-			       const struct nf_hook_state *state)
+static unsigned int prerouting_ipv4(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
 {
 	if (!xtcp_gate_drops_early(state->net) ||
-	    !may_be_ours(state->net, skb))
+	    !prerouting_may_be_ours(state->net, skb))
 		return NF_ACCEPT;
-	return judge(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb),
-		     ip_hdr(skb)->protocol);
+	return prerouting_check(state->net, skb, &xtcp_ipv4, ip_hdrlen(skb),
+				ip_hdr(skb)->protocol);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -133,8 +134,11 @@ static bool is_local6(struct net *net, const struct sk_buff *skb)
 	       ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, skb->dev, 0);
 }
 
-/* As may_be_ours(). A link-local address is local on its own link only. */
-static bool may_be_ours6(struct net *net, struct sk_buff *skb)
+/*
+ * As prerouting_may_be_ours(). A link-local address is local on its own link
+ * only.
+ */
+static bool prerouting_may_be_ours6(struct net *net, struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 
@@ -143,27 +147,27 @@ static bool may_be_ours6(struct net *net, struct sk_buff *skb)
 	       pskb_may_pull(skb, sizeof(*iph) + XTCP_HDR_LEN);
 }
 
-static unsigned int prerouting6(void *priv, struct sk_buff *skb,
-				const struct nf_hook_state *state)
+static unsigned int prerouting_ipv6(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
 {
 	if (!xtcp_gate_drops_early(state->net) ||
-	    !may_be_ours6(state->net, skb))
+	    !prerouting_may_be_ours6(state->net, skb))
 		return NF_ACCEPT;
-	return judge(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
-		     ipv6_hdr(skb)->nexthdr);
+	return prerouting_check(state->net, skb, &xtcp_ipv6, sizeof(struct ipv6hdr),
+				ipv6_hdr(skb)->nexthdr);
 }
 #endif
 
 static const struct nf_hook_ops prerouting_ops[] = {
 	{
-		.hook		= prerouting,
+		.hook		= prerouting_ipv4,
 		.pf		= NFPROTO_IPV4,
 		.hooknum	= NF_INET_PRE_ROUTING,
 		.priority	= NF_IP_PRI_LAST - 1,	/* before net/demux.c */
 	},
 #if IS_ENABLED(CONFIG_IPV6)
 	{
-		.hook		= prerouting6,
+		.hook		= prerouting_ipv6,
 		.pf		= NFPROTO_IPV6,
 		.hooknum	= NF_INET_PRE_ROUTING,
 		.priority	= NF_IP6_PRI_LAST - 1,

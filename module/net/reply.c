@@ -33,12 +33,12 @@
  * ours to write to; not memory of the emergency reserve, which is freed at
  * once.
  */
-static __always_inline bool spare_may_turn(struct sk_buff *skb,
-					   unsigned int octets)
+static __always_inline bool spare_may_be_recycled(struct sk_buff *skb,
+						  unsigned int space)
 {
 	return !skb_cloned(skb) && !skb_shared(skb) &&
 	       !skb_is_nonlinear(skb) && !skb_is_gso(skb) && !skb_zcopy(skb) &&
-	       !skb_pfmemalloc(skb) && skb_end_offset(skb) >= octets;
+	       !skb_pfmemalloc(skb) && skb_end_offset(skb) >= space;
 }
 
 /*
@@ -47,7 +47,7 @@ static __always_inline bool spare_may_turn(struct sk_buff *skb,
  * and dst_pending_confirm, which a sender on this host has set for its own
  * neighbour.
  */
-static __always_inline void spare_turn(struct sk_buff *skb)
+static __always_inline void spare_reset(struct sk_buff *skb)
 {
 	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
@@ -67,33 +67,33 @@ static __always_inline void spare_turn(struct sk_buff *skb)
 	skb->len = 0;
 }
 
-static __always_inline bool turn(struct sk_buff *spare, unsigned int octets)
+static __always_inline bool reply_recycle(struct sk_buff *spare, unsigned int space)
 {
-	if (!spare || !spare_may_turn(spare, octets))
+	if (!spare || !spare_may_be_recycled(spare, space))
 		return false;
-	spare_turn(spare);
+	spare_reset(spare);
 	return true;
 }
 
 /**
- * xtcp_reply_turn - recycle a received skb
+ * xtcp_reply_recycle - recycle a received skb
  * @spare: segment that has been handled and is not needed any more, or NULL
- * @octets: bytes of buffer space that the answer needs
+ * @space: bytes of buffer space that the answer needs
  *
  * Context: any; the caller owns @spare.
  * Return: true if @spare is an empty skb now; false: it is unchanged.
  */
-bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets)
+bool xtcp_reply_recycle(struct sk_buff *spare, unsigned int space)
 {
-	return turn(spare, octets);
+	return reply_recycle(spare, space);
 }
 
 /*
  * An empty skb with headroom for @len bytes of TCP header, or NULL. Consumes
  * the spare skb.
  */
-static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
-				   unsigned int ip_hdr_len, unsigned int len)
+static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
+				 unsigned int ip_hdr_len, unsigned int len)
 {
 	const struct dst_entry *dst = reply->dst;
 	const struct net_device *dev = dst_dev(dst);
@@ -102,7 +102,7 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
 
 	room = LL_RESERVED_SPACE(dev) + dst->header_len + ip_hdr_len + len;
 	tail = dev->needed_tailroom + dst->trailer_len;
-	if (!turn(skb, room + tail)) {
+	if (!reply_recycle(skb, room + tail)) {
 		consume_skb(skb);
 		skb = alloc_skb(room + tail, GFP_ATOMIC | __GFP_NOWARN);
 		if (!skb)
@@ -116,7 +116,7 @@ static struct sk_buff *segment_skb(const struct xtcp_reply *reply,
  * Attach the socket with a reference, as the receive path does; the skb isn't
  * accounted to the socket.
  */
-static void segment_own(struct sk_buff *skb, struct sock *sk)
+static void reply_own(struct sk_buff *skb, struct sock *sk)
 {
 	if (!refcount_inc_not_zero(&sk->sk_refcnt))
 		return;
@@ -124,13 +124,13 @@ static void segment_own(struct sk_buff *skb, struct sock *sk)
 	skb->destructor = sock_efree;
 }
 
-static struct sk_buff *segment_make(struct net *net,
-				    const struct xtcp_reply *reply,
-				    const struct xtcp_bare *bare,
-				    const struct xtcp_family *af)
+static struct sk_buff *reply_make(struct net *net,
+				  const struct xtcp_reply *reply,
+				  const struct xtcp_bare *bare,
+				  const struct xtcp_family *af)
 {
 	unsigned int len = XTCP_HDR_LEN + xtcp_options_size(&bare->opt);
-	struct sk_buff *skb = segment_skb(reply, af->ip_hdr_len, len);
+	struct sk_buff *skb = reply_skb(reply, af->ip_hdr_len, len);
 	struct tcphdr *th;
 
 	if (!skb)
@@ -142,11 +142,11 @@ static struct sk_buff *segment_make(struct net *net,
 	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
-		segment_own(skb, (struct sock *)reply->sk);
+		reply_own(skb, (struct sock *)reply->sk);
 	return skb;
 }
 
-static inline void count_sent(struct net *net, u8 flags)
+static inline void reply_count(struct net *net, u8 flags)
 {
 	XTCP_INC(net, OUT_SEGS);
 	if (flags & XTCP_RST)
@@ -175,13 +175,13 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 	if (!reply->dst)
 		err = af->reply_route(net, reply);
 	if (err) {
-		count_sent(net, bare->flags);
+		reply_count(net, bare->flags);
 		kfree_skb_reason(reply->spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		goto unlock;
 	}
-	skb = segment_make(net, reply, bare, af);
+	skb = reply_make(net, reply, bare, af);
 	if (skb) {
-		count_sent(net, bare->flags);
+		reply_count(net, bare->flags);
 		err = af->reply_xmit(net, reply, skb);
 	} else {
 		if (reply->dst_held)

@@ -61,7 +61,7 @@ struct xtcp_bare {
 	struct xtcp_options	opt;
 };
 
-bool xtcp_reply_turn(struct sk_buff *spare, unsigned int octets);
+bool xtcp_reply_recycle(struct sk_buff *spare, unsigned int space);
 int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 		    const struct xtcp_bare *bare);
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,

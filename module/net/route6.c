@@ -58,9 +58,9 @@ void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
  *
  * Return: @final, or NULL.
  */
-static struct in6_addr *first_hop(struct flowi6 *fl6,
-				  const struct ipv6_txoptions *opt,
-				  struct in6_addr *final)
+static struct in6_addr *route6_first_hop(struct flowi6 *fl6,
+					 const struct ipv6_txoptions *opt,
+					 struct in6_addr *final)
 {
 	const struct ipv6_sr_hdr *srh;
 
@@ -80,8 +80,8 @@ static struct in6_addr *first_hop(struct flowi6 *fl6,
  * Do only the addresses choose the route? A device, policy rules (without which
  * there is no VRF) and IPsec may choose, too.
  */
-static bool addresses_decide(const struct net *net, const struct sock *sk,
-			     int oif)
+static bool route6_addresses_decide(const struct net *net, const struct sock *sk,
+				    int oif)
 {
 	return !oif && !fib6_has_custom_rules(net) &&
 	       xtcp_ipsec_is_silent(net, sk);
@@ -91,7 +91,7 @@ static bool addresses_decide(const struct net *net, const struct sock *sk,
  * The cached route to the peer, with a reference, or NULL. Without a local
  * address, choose one as IP would.
  */
-static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
+static struct dst_entry *route6_known(const struct sock *sk, struct flowi6 *fl6)
 {
 	struct xtcp_addrs6 addrs = { .raddr = fl6->daddr, .laddr = fl6->saddr };
 	struct net *net = sock_net(sk);
@@ -115,9 +115,9 @@ static struct dst_entry *known_route(const struct sock *sk, struct flowi6 *fl6)
 }
 
 /* Look up the route of a flow without extension headers, and cache it. */
-static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
+static struct dst_entry *route6_plain_lookup(struct sock *sk, struct flowi6 *fl6)
 {
-	struct dst_entry *dst = known_route(sk, fl6);
+	struct dst_entry *dst = route6_known(sk, fl6);
 	struct xtcp_addrs6 addrs;
 
 	if (dst)
@@ -132,16 +132,16 @@ static struct dst_entry *plain_lookup(struct sock *sk, struct flowi6 *fl6)
 	return dst;
 }
 
-static struct dst_entry *route_lookup(struct sock *sk, struct flowi6 *fl6)
+static struct dst_entry *route6_lookup(struct sock *sk, struct flowi6 *fl6)
 {
 	const struct ipv6_txoptions *opt = xtcp_ipv6_tx_options(sk);
 	struct in6_addr final;
 	struct in6_addr *last;
 
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
-	if (!opt && addresses_decide(sock_net(sk), sk, fl6->flowi6_oif))
-		return plain_lookup(sk, fl6);
-	last = first_hop(fl6, opt, &final);
+	if (!opt && route6_addresses_decide(sock_net(sk), sk, fl6->flowi6_oif))
+		return route6_plain_lookup(sk, fl6);
+	last = route6_first_hop(fl6, opt, &final);
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, last);
 }
 
@@ -175,7 +175,7 @@ struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 			    READ_ONCE(sk->sk_bound_dev_if),
 			    READ_ONCE(sk->sk_mark));
 	fl6.flowlabel = ip6_make_flowinfo(READ_ONCE(np->tclass), label);
-	dst = route_lookup(sk, &fl6);
+	dst = route6_lookup(sk, &fl6);
 	if (IS_ERR(dst))
 		return dst;
 	np->dst_cookie = xtcp_ipv6_route_cookie(dst);
@@ -223,7 +223,7 @@ struct dst_entry *xtcp_ipv6_route(struct sock *sk)
  * The device that a reply must leave by: the one that its connection is bound
  * to, the link of a peer whose address has a scope, else any.
  */
-static int reply_oif(const struct xtcp_reply *reply)
+static int route6_reply_oif(const struct xtcp_reply *reply)
 {
 	if (!reply->oif && rt6_need_strict(&reply->key.v6.raddr))
 		return reply->key.dif;
@@ -231,8 +231,8 @@ static int reply_oif(const struct xtcp_reply *reply)
 }
 
 /* Returns the route with a reference, or an ERR_PTR(). */
-static struct dst_entry *reply_lookup(struct net *net,
-				      const struct xtcp_reply *reply, int oif)
+static struct dst_entry *route6_reply_lookup(struct net *net,
+					     const struct xtcp_reply *reply, int oif)
 {
 	struct dst_entry *dst;
 	struct flowi6 fl6;
@@ -270,15 +270,15 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 {
 	const struct xtcp_addrs6 *addrs = &reply->key.v6;
 	struct xtcp_net *xn = xtcp_net(net);
-	int oif = reply_oif(reply);
-	bool plain = addresses_decide(net, reply->sk, oif);
+	int oif = route6_reply_oif(reply);
+	bool plain = route6_addresses_decide(net, reply->sk, oif);
 	struct dst_entry *dst;
 
 	reply->dst = plain ? xtcp_inroute6_back(xn, addrs) : NULL;
 	reply->dst_held = !reply->dst;
 	if (reply->dst)
 		return 0;
-	dst = reply_lookup(net, reply, oif);
+	dst = route6_reply_lookup(net, reply, oif);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	if (plain)

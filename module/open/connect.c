@@ -250,7 +250,7 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 		consume_skb(skb);
 		xtcp_ack_wait(sk);
 	} else {
-		xtcp_output_ack_turn(sk, skb);
+		xtcp_output_ack_recycle(sk, skb);
 	}
 	if (xs->cookie_held)
 		xtcp_echo_start(sk);

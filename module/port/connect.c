@@ -56,7 +56,7 @@ static bool kernel_tcp_is_there(const struct sock *sk)
 	if (key.dif)
 		xtcp_key_is_bound(&key, sock_net(sk), key.dif);
 	rcu_read_lock();
-	there = xtcp_hook_stock_connected(sock_net(sk), &key);
+	there = xtcp_hook_kernel_tcp_connected(sock_net(sk), &key);
 	rcu_read_unlock();
 	return there;
 }

@@ -91,11 +91,11 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 static unsigned int packet_size(const struct sock *sk,
 				const struct sk_buff *skb)
 {
-	u32 text_len = xtcp_sendq_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
+	u32 payload = xtcp_sendq_segs(skb) > 1 ? xtcp_cb(skb)->seg_size :
 						 skb->len;
 
 	return xtcp_sk(sk)->af->ip_hdr_len + XTCP_HDR_LEN +
-	       xtcp_output_option_size(sk) + text_len;
+	       xtcp_output_option_size(sk) + payload;
 }
 
 /*

@@ -110,7 +110,7 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
  * options that xtcp_output_option_size() counts; SACK blocks are added if the
  * segment leaves buffer space for them.
  */
-static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
+static void later_options(const struct xtcp_sock *xs, unsigned int payload,
 			  struct xtcp_options *opt, u64 now_ns)
 {
 	unsigned int used, room;
@@ -124,16 +124,16 @@ static void later_options(const struct xtcp_sock *xs, unsigned int text_len,
 
 	used = xtcp_options_size(opt);
 	room = XTCP_OPT_MAX - used;
-	if (text_len) {
+	if (payload) {
 		used += xs->af->ip_hdr_len + xs->af->options_len(&xs->inet.sk) +
-			XTCP_HDR_LEN + text_len;
+			XTCP_HDR_LEN + payload;
 		room = min(room, xs->pmtu > used ? xs->pmtu - used : 0);
 	}
 	put_sacks(xs, opt, room);
 }
 
 /* Bytes of TCP options in each segment with payload. */
-static unsigned int text_options(const struct xtcp_sock *xs)
+static unsigned int payload_options(const struct xtcp_sock *xs)
 {
 	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
 
@@ -151,7 +151,7 @@ unsigned int xtcp_output_option_size(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	return text_options(xs) + xs->af->options_len(sk);
+	return payload_options(xs) + xs->af->options_len(sk);
 }
 
 /*
@@ -177,7 +177,7 @@ static __always_inline u16 window_field(struct sock *sk, u8 flags)
  * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
  * segment.
  */
-static int xmit_result(struct sock *sk, int err)
+static int output_result(struct sock *sk, int err)
 {
 	if (likely(err <= 0))
 		return err;
@@ -262,11 +262,11 @@ static void skb_own(struct sk_buff *skb, struct sock *sk)
  * Push a header in front of the payload, and send the segment now. Consumes
  * @skb.
  */
-static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
-				    const struct departure *go)
+static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
+					   const struct departure *go)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	unsigned int text_len = skb->len;
+	unsigned int payload = skb->len;
 	struct xtcp_key key __uninitialized;
 	u8 flags = go->flags;
 	struct tcphdr *th;
@@ -274,7 +274,7 @@ static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 	u8 ecn = 0;
 
 	if (xs->ecn_ok && !(flags & XTCP_SYN))
-		ecn = xtcp_ecn_send(xs, go->fresh && text_len, &flags);
+		ecn = xtcp_ecn_send(xs, go->fresh && payload, &flags);
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = options_are_usual(xs, flags) ?
 	     usual_header_push(sk, skb, &key, go, flags) :
@@ -283,7 +283,7 @@ static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	skb_own(skb, sk);
-	if (text_len)
+	if (payload)
 		xtcp_pacing_stamp(sk, skb, go->now_ns);
 
 	if ((flags & XTCP_ACK) && told) {
@@ -291,12 +291,12 @@ static __always_inline int transmit(struct sock *sk, struct sk_buff *skb,
 		xtcp_ack_sent(sk);
 	}
 	WRITE_ONCE(xs->segs_out, xs->segs_out + go->segs);
-	if (text_len)
+	if (payload)
 		xs->data_segs_out += go->segs;
-	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), text_len);
-	return xmit_result(sk, INDIRECT_CALL_1(xs->af->queue_xmit,
-					       xtcp_ipv4_queue_xmit,
-					       sk, skb, ecn));
+	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
+	return output_result(sk, INDIRECT_CALL_1(xs->af->queue_xmit,
+						 xtcp_ipv4_queue_xmit,
+						 sk, skb, ecn));
 }
 
 /**
@@ -345,7 +345,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	};
 	if (go.fresh)
 		XTCP_ADD(sock_net(sk), OUT_SEGS, go.segs);
-	return transmit(sk, clone, &go);
+	return output_transmit(sk, clone, &go);
 }
 
 /*
@@ -356,7 +356,7 @@ static struct sk_buff *alloc_bare(struct sk_buff *spare)
 {
 	struct sk_buff *skb = spare;
 
-	if (!xtcp_reply_turn(spare, XTCP_HEADROOM)) {
+	if (!xtcp_reply_recycle(spare, XTCP_HEADROOM)) {
 		consume_skb(spare);
 		skb = alloc_skb(XTCP_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
 	}
@@ -381,8 +381,8 @@ static seq_t bare_seq(const struct xtcp_sock *xs)
  * Send a segment without payload. Consumes @spare. Returns 0; -ENOBUFS without
  * memory, or the error of the route.
  */
-static int bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq, u8 flags,
-		   u64 now_ns)
+static int output_bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq,
+			  u8 flags, u64 now_ns)
 {
 	struct departure go = {
 		.seq = seq,
@@ -395,13 +395,13 @@ static int bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq, u8 flags,
 	if (!skb)
 		return -ENOBUFS;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
-	return transmit(sk, skb, &go);
+	return output_transmit(sk, skb, &go);
 }
 
 static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags)
 {
-	return bare_at(sk, spare, seq, flags, xtcp_now_ns());
+	return output_bare_at(sk, spare, seq, flags, xtcp_now_ns());
 }
 
 /**
@@ -417,14 +417,14 @@ static int send_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns)
 {
-	return bare_at(sk, spare, seq, flags, now_ns);
+	return output_bare_at(sk, spare, seq, flags, now_ns);
 }
 
 /*
  * Send an ACK. Without memory it stays pending, and a timer sends it before the
  * peer retransmits.
  */
-static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
+static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -433,7 +433,8 @@ static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 		consume_skb(spare);
 		return;
 	}
-	if (bare_at(sk, spare, bare_seq(xs), XTCP_ACK, now_ns) != -ENOBUFS)
+	if (output_bare_at(sk, spare, bare_seq(xs), XTCP_ACK, now_ns) !=
+	    -ENOBUFS)
 		return;
 	xs->ack |= XTCP_ACK_PENDING;
 	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
@@ -441,16 +442,16 @@ static void ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 }
 
 /**
- * xtcp_output_ack_turn - send an ACK without payload in the skb that it answers
+ * xtcp_output_ack_recycle - send an ACK in the skb that it answers
  * @sk: the socket, locked; a segment that arrived at last_rcv_ns is being
  *	handled
  * @spare: that segment if it is not needed any more, or NULL; consumed
  *
  * Otherwise as xtcp_output_ack().
  */
-void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
+void xtcp_output_ack_recycle(struct sock *sk, struct sk_buff *spare)
 {
-	ack_at(sk, spare, xtcp_sk(sk)->last_rcv_ns);
+	output_ack_at(sk, spare, xtcp_sk(sk)->last_rcv_ns);
 }
 
 /**
@@ -462,7 +463,7 @@ void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare)
  */
 void xtcp_output_ack(struct sock *sk)
 {
-	ack_at(sk, NULL, xtcp_now_ns());
+	output_ack_at(sk, NULL, xtcp_now_ns());
 }
 
 /**
@@ -563,7 +564,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 		mss = min_t(u32, mss, xs->user_mss);
 	mss -= min(mss, xs->af->options_len(sk));
 	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
-	      text_options(xs);
+	      payload_options(xs);
 
 	if (half > XTCP_MSS_DEFAULT)
 		half /= 2;

@@ -18,7 +18,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
 int xtcp_output_bare(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		     u8 flags, u64 now_ns);
 void xtcp_output_ack(struct sock *sk);
-void xtcp_output_ack_turn(struct sock *sk, struct sk_buff *spare);
+void xtcp_output_ack_recycle(struct sock *sk, struct sk_buff *spare);
 void xtcp_output_probe(struct sock *sk);
 void xtcp_output_reset(struct sock *sk);
 void xtcp_output_syn_ack(struct sock *sk);

@@ -40,7 +40,7 @@
 #include "user/stats.h"
 
 /* States in which payload is accepted (3.10.7.4 seventh). */
-#define TEXT_STATES \
+#define PAYLOAD_STATES \
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \
 	 XTCP_STATEF(XTCP_FIN_WAIT_2))
 
@@ -380,12 +380,12 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, enum skb_drop_reason *why)
 {
-	seq_t text_end = seq_add(seg->seq, seg->len);
+	seq_t payload_end = seq_add(seg->seq, seg->len);
 
 	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || !seg->len ||
 	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_FIN_WAIT_1) |
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
-	    !seq_after(text_end, xtcp_sk(sk)->rcv_nxt))
+	    !seq_after(payload_end, xtcp_sk(sk)->rcv_nxt))
 		return true;
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
 	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
@@ -399,7 +399,7 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
  * After the peer's FIN, payload and FIN can only be duplicates: acknowledge
  * them.
  */
-static void text_ignored(struct sock *sk, const struct xtcp_seg *seg)
+static void payload_ignored(struct sock *sk, const struct xtcp_seg *seg)
 {
 	note_duplicate(sk, seg);
 	if (seg->len)
@@ -427,7 +427,7 @@ static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 /*
  * Is @seg, which has passed the checks, a pure ACK older than the newest one?
  */
-static bool is_old_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+static bool is_old_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seq_before(seg->ack, xs->snd_una) && seg->seq == seg->end;
 }
@@ -467,12 +467,12 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		xs->last_rcv_ns = heard_ns;
 		goto done;
 	}
-	if (unlikely(is_old_news(xs, seg)))
+	if (unlikely(is_old_ack(xs, seg)))
 		xs->last_rcv_ns = heard_ns;
-	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, TEXT_STATES))
+	if (xtcp_urgent_concerns(xs, seg) && xtcp_state_in(sk, PAYLOAD_STATES))
 		xtcp_urgent_received(sk, skb, seg);
-	if (!xtcp_state_in(sk, TEXT_STATES)) {
-		text_ignored(sk, seg);
+	if (!xtcp_state_in(sk, PAYLOAD_STATES)) {
+		payload_ignored(sk, seg);
 		if (seg->len)
 			why = SKB_DROP_REASON_TCP_OLD_DATA;
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
