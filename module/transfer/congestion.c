@@ -2,6 +2,9 @@
 /*
  * congestion.c - the congestion window, independent of the algorithm
  *
+ * Only this file and its header change cwnd and ssthresh. Each change has a
+ * function, which is called by the file that knows when it is due.
+ *
  * The initial and the restart window (RFC 6928, RFC 5681 4.1), the amount in
  * flight ("pipe" of RFC 6675), the check that the window is in use at all, and
  * the list of algorithms: struct xtcp_congestion_ops, a file each. Windows
@@ -16,6 +19,7 @@
 
 #include <linux/bits.h>
 #include <linux/jhash.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/rtnetlink.h>
 #include <linux/string.h>
@@ -200,6 +204,20 @@ void xtcp_congestion_assign(struct xtcp_sock *xs)
 	if (!xs->congestion_chosen)
 		xs->congestion = XTCP_KNOB(sock_net(xtcp_to_sk(xs)),
 					   congestion_control);
+}
+
+/**
+ * xtcp_congestion_socket_init - initialize a new socket
+ * @xs: TCB, zeroed
+ *
+ * Window and threshold are for display: xtcp_congestion_init() sets them when a
+ * connection opens.
+ */
+void xtcp_congestion_socket_init(struct xtcp_sock *xs)
+{
+	xtcp_congestion_assign(xs);
+	xs->cwnd = XTCP_INIT_CWND;
+	xs->ssthresh = U32_MAX;
 }
 
 /**
@@ -440,4 +458,144 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	if (idle_ns > (u64)xs->rto_us * NSEC_PER_USEC &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		congestion_restart(xs, idle_ns);
+}
+
+/* --- loss recovery ------------------------------------------------------ */
+
+/**
+ * xtcp_congestion_ssthresh_now - threshold to restore if nothing was lost
+ * @xs: the connection, locked
+ *
+ * Return: segments; outside of a reduction at least three quarters of the
+ * window, as in Linux
+ */
+u32 xtcp_congestion_ssthresh_now(const struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	if (xtcp_recovery_reduces(xs))
+		return xs->ssthresh;
+	return max(xs->ssthresh, (xs->cwnd >> 1) + (xs->cwnd >> 2));
+}
+
+/**
+ * xtcp_congestion_keep_ssthresh - segments are sent again without congestion
+ * @xs: the connection, locked
+ */
+void xtcp_congestion_keep_ssthresh(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->ssthresh, xtcp_congestion_ssthresh_now(xs));
+}
+
+/**
+ * xtcp_congestion_reduce - reduce ssthresh for a loss or a CE mark
+ * @xs: the connection, locked
+ * @flight: segments that were in flight before
+ *
+ * RFC 5681 3.1, equation 4. xs->prior_cwnd keeps the window for
+ * xtcp_congestion_restore(). The caller decides how fast cwnd follows.
+ */
+void xtcp_congestion_reduce(struct xtcp_sock *xs, u32 flight)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->cwnd_cnt = 0;
+	xs->prior_cwnd = xs->cwnd;
+	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, flight));
+}
+
+/**
+ * xtcp_congestion_spread - set the window during a reduction
+ * @xs: the connection, locked
+ * @pipe: segments in flight
+ * @count: segments that may be sent now
+ */
+void xtcp_congestion_spread(struct xtcp_sock *xs, u32 pipe, u32 count)
+{
+	WRITE_ONCE(xs->cwnd, min(pipe + count, XTCP_CWND_MAX));
+}
+
+/**
+ * xtcp_congestion_reduced - the reduction is complete
+ * @xs: the connection, locked
+ */
+void xtcp_congestion_reduced(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, xs->ssthresh);
+}
+
+/**
+ * xtcp_congestion_timed_out - reduce ssthresh for a retransmission timeout
+ * @xs: the connection, locked
+ */
+void xtcp_congestion_timed_out(struct xtcp_sock *xs)
+{
+	xtcp_congestion_reduce(xs, xs->in_flight);
+	if (xs->congestion->timed_out)
+		xs->congestion->timed_out(xs);
+}
+
+/**
+ * xtcp_congestion_lost_all - set the loss window of RFC 5681 3.1
+ * @xs: the connection, locked; segments believed lost are marked
+ *
+ * One segment may be sent, even if some are still in flight.
+ */
+void xtcp_congestion_lost_all(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, xtcp_congestion_pipe(xs) + 1);
+	xs->cwnd_cnt = 0;
+}
+
+/**
+ * xtcp_congestion_restore - a reduction was unfounded (RFC 4015)
+ * @xs: the connection, locked; prior_cwnd and prior_ssthresh are valid
+ */
+void xtcp_congestion_restore(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, max(xs->cwnd, xs->prior_cwnd));
+	WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, xs->prior_ssthresh));
+}
+
+/* --- the path's MTU ----------------------------------------------------- */
+
+/**
+ * xtcp_congestion_probe_sent - a probe of the path's MTU was sent
+ * @xs: the connection, locked
+ *
+ * The probe is one segment of the flight and counts as two.
+ */
+void xtcp_congestion_probe_sent(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, xs->cwnd - 1);
+}
+
+/**
+ * xtcp_congestion_probe_failed - give back what the probe took
+ * @xs: the connection, locked
+ */
+void xtcp_congestion_probe_failed(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);
+}
+
+/**
+ * xtcp_congestion_resize - count the window in segments of another size
+ * @xs: the connection, locked
+ * @before: size of a segment up to now, bytes with headers
+ * @after: size of a segment from now on
+ *
+ * The window keeps its bytes.
+ */
+void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
+{
+	u64 bytes = (u64)xs->cwnd * before;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(bytes, after), 1));
+	xs->cwnd_cnt = 0;
+	xtcp_congestion_keep_ssthresh(xs);
 }

@@ -29,7 +29,7 @@ struct xtcp_sock;
  * @rtt: a round trip was measured, in microseconds; NULL if not needed
  * @resumed: segments are sent again after @idle_ns with nothing in flight; NULL
  *	if not needed
- * @timed_out: a retransmission timeout has reduced the window; NULL if not
+ * @timed_out: a retransmission timeout has reduced ssthresh; NULL if not
  *	needed
  *
  * Context: socket lock; softirq or process. An algorithm's state of a
@@ -59,6 +59,7 @@ int xtcp_congestion_allow_only(char *names);
 void xtcp_congestion_list(char *line, bool allowed_only);
 
 /* A connection's algorithm. */
+void xtcp_congestion_socket_init(struct xtcp_sock *xs);
 void xtcp_congestion_assign(struct xtcp_sock *xs);
 void xtcp_congestion_route(struct sock *sk);
 int xtcp_congestion_set(struct sock *sk, const char *name);
@@ -70,9 +71,45 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
 void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 
+/* Its changes by loss recovery. */
+u32 xtcp_congestion_ssthresh_now(const struct xtcp_sock *xs);
+void xtcp_congestion_keep_ssthresh(struct xtcp_sock *xs);
+void xtcp_congestion_reduce(struct xtcp_sock *xs, u32 flight);
+void xtcp_congestion_spread(struct xtcp_sock *xs, u32 pipe, u32 count);
+void xtcp_congestion_reduced(struct xtcp_sock *xs);
+void xtcp_congestion_timed_out(struct xtcp_sock *xs);
+void xtcp_congestion_lost_all(struct xtcp_sock *xs);
+void xtcp_congestion_restore(struct xtcp_sock *xs);
+
+/* Its changes by the search for the path's MTU. */
+void xtcp_congestion_probe_sent(struct xtcp_sock *xs);
+void xtcp_congestion_probe_failed(struct xtcp_sock *xs);
+void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after);
+
 /* For the algorithms. */
 u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs);
 void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs);
+
+/**
+ * xtcp_congestion_open_to - open the window to a size
+ * @xs: the connection, locked
+ * @cwnd: segments, at least the window
+ */
+static inline void xtcp_congestion_open_to(struct xtcp_sock *xs, u32 cwnd)
+{
+	WRITE_ONCE(xs->cwnd, min(cwnd, XTCP_CWND_MAX));
+}
+
+/**
+ * xtcp_congestion_end_slow_start - slow start has found the path's capacity
+ * @xs: the connection, locked
+ *
+ * Inlined: as a call it would make each RTT sample of slow start save registers.
+ */
+static inline void xtcp_congestion_end_slow_start(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->ssthresh, xs->cwnd);
+}
 
 /**
  * xtcp_congestion_pipe - estimate the segments that are in the network

@@ -200,7 +200,7 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 		cwnd = max(xs->cwnd, curve->w_est);
 	else
 		cwnd = xs->cwnd + cubic_step(curve, xs, t_ms, segs);
-	WRITE_ONCE(xs->cwnd, min(cwnd, XTCP_CWND_MAX));
+	xtcp_congestion_open_to(xs, cwnd);
 }
 
 /* After an undone reduction ssthresh may be unlimited again. */

@@ -29,6 +29,7 @@
 #include <linux/time64.h>
 
 #include "tcb.h"
+#include "transfer/congestion.h"
 
 /* RFC 9406 4.3, recommended values. */
 #define MIN_RTT_THRESH_US	(4U * USEC_PER_MSEC)
@@ -62,7 +63,7 @@ static void next_round(struct xtcp_hystart *hs, struct xtcp_sock *xs)
 	hs->min_us = U32_MAX;
 	hs->samples = 0;
 	if (hs->css_round && hs->css_round++ == CSS_ROUNDS)
-		WRITE_ONCE(xs->ssthresh, xs->cwnd);
+		xtcp_congestion_end_slow_start(xs);
 }
 
 static bool rtt_has_grown(const struct xtcp_hystart *hs)

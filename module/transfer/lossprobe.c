@@ -32,6 +32,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/acked.h"
+#include "transfer/congestion.h"
 #include "transfer/prr.h"
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
@@ -176,7 +177,7 @@ static void probe_has_repaired(struct sock *sk, const struct xtcp_acked *a)
 
 	xs->undo_armed = 0;
 	xtcp_prr_begin(xs, xs->in_flight + a->segs);
-	WRITE_ONCE(xs->cwnd, xs->ssthresh);
+	xtcp_congestion_reduced(xs);
 	xtcp_recovery_settle(sk);
 	XTCP_INC(sock_net(sk), LOSS_PROBE_RECOVERY);
 }

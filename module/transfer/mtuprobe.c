@@ -25,8 +25,6 @@
 #include "transfer/mtuprobe.h"
 
 #include <linux/ktime.h>
-#include <linux/ktime.h>
-#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <net/sock.h>
 
@@ -36,7 +34,6 @@
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/congestion.h"
-#include "transfer/prr.h"
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
 
@@ -186,7 +183,7 @@ void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->mtu_probe = payload_len + xtcp_output_option_size(xtcp_to_sk(xs));
 	xs->mtu_probe_end = xs->snd_nxt;
-	WRITE_ONCE(xs->cwnd, xs->cwnd - 1);
+	xtcp_congestion_probe_sent(xs);
 }
 
 /**
@@ -201,16 +198,12 @@ void xtcp_mtuprobe_acked(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 header = xs->af->ip_hdr_len + XTCP_HDR_LEN;
 	u32 options = xtcp_output_option_size(sk);
-	u64 bytes;
 
 	xtcp_assert_owned(sk);
 	if (seq_before(xs->snd_una, xs->mtu_probe_end))
 		return;
-	bytes = (u64)xs->cwnd * (xs->mss + options + header);
-	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(bytes, xs->mtu_probe + header),
-				   1));
-	xs->cwnd_cnt = 0;
-	WRITE_ONCE(xs->ssthresh, xtcp_prr_ssthresh_now(xs));
+	xtcp_congestion_resize(xs, xs->mss + options + header,
+			       xs->mtu_probe + header);
 	xs->mtu_low = xs->mtu_probe;
 	xs->mtu_probe = 0;
 	xtcp_output_mss_sync(sk, xs->pmtu);
@@ -246,6 +239,6 @@ void xtcp_mtuprobe_failed(struct sock *sk)
 	xtcp_assert_owned(sk);
 	xs->mtu_high = xs->mtu_probe - 1;
 	xs->mtu_probe = 0;
-	WRITE_ONCE(xs->cwnd, xs->cwnd + 1);
+	xtcp_congestion_probe_failed(xs);
 	XTCP_INC(sock_net(sk), MTUP_FAIL);
 }

@@ -28,21 +28,6 @@
 #include "transfer/recovery.h"
 
 /**
- * xtcp_prr_ssthresh_now - threshold to restore if nothing turns out to be lost
- * @xs: the connection, locked
- *
- * Return: segments; outside of a reduction at least three quarters of the
- * window, as in Linux
- */
-u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs)
-{
-	xtcp_assert_owned(&xs->inet.sk);
-	if (xtcp_recovery_reduces(xs))
-		return xs->ssthresh;
-	return max(xs->ssthresh, (xs->cwnd >> 1) + (xs->cwnd >> 2));
-}
-
-/**
  * xtcp_prr_begin - begin a reduction: a loss was found, or a CE mark echoed
  * @xs: the connection, locked
  * @flight: segments that were in flight before
@@ -54,11 +39,9 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
-	xs->cwnd_cnt = 0;
-	xs->prior_cwnd = xs->cwnd;
 	xs->prr_delivered = 0;
 	xs->prr_out = 0;
-	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, flight));
+	xtcp_congestion_reduce(xs, flight);
 	xtcp_ecn_reduced(xs);
 }
 
@@ -91,7 +74,7 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 	}
 	/* The first segment is always sent: it is the fast retransmission. */
 	count = max(count, xs->prr_out ? 0 : 1);
-	WRITE_ONCE(xs->cwnd, min(pipe + count, XTCP_CWND_MAX));
+	xtcp_congestion_spread(xs, pipe, count);
 }
 
 /**
@@ -104,5 +87,5 @@ void xtcp_prr_end(struct xtcp_sock *xs)
 	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->ssthresh != U32_MAX &&
 	    (xs->undo_armed || xs->recovery == XTCP_RECOVERY_REDUCTION))
-		WRITE_ONCE(xs->cwnd, xs->ssthresh);
+		xtcp_congestion_reduced(xs);
 }

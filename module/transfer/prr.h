@@ -10,7 +10,6 @@
 struct xtcp_acked;
 struct xtcp_sock;
 
-u32 xtcp_prr_ssthresh_now(const struct xtcp_sock *xs);
 void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight);
 void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a);
 void xtcp_prr_end(struct xtcp_sock *xs);

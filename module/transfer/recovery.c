@@ -182,7 +182,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 	if (xtcp_recovery_reduces(xs)) {
 		xs->prior_ssthresh = 0;
 	} else {
-		xs->prior_ssthresh = a->ece ? 0 : xtcp_prr_ssthresh_now(xs);
+		xs->prior_ssthresh = a->ece ? 0 : xtcp_congestion_ssthresh_now(xs);
 		xtcp_prr_begin(xs, flight_before(xs, a));
 	}
 	xs->recovery = XTCP_RECOVERY_FAST;
@@ -591,15 +591,11 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	xtcp_assert_owned(sk);
 	xtcp_scoreboard_lose_flight(sk);
 	if (!window_is_reduced(xs)) {
-		xs->prior_ssthresh = xtcp_prr_ssthresh_now(xs);
-		xs->prior_cwnd = xs->cwnd;
-		WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, xs->in_flight));
-		if (xs->congestion->timed_out)
-			xs->congestion->timed_out(xs);
+		xs->prior_ssthresh = xtcp_congestion_ssthresh_now(xs);
+		xtcp_congestion_timed_out(xs);
 		xtcp_undo_prepare(xs);
 	}
-	WRITE_ONCE(xs->cwnd, xtcp_congestion_pipe(xs) + 1);
-	xs->cwnd_cnt = 0;
+	xtcp_congestion_lost_all(xs);
 
 	/*
 	 * So many duplicates without recovery: the reordering was
@@ -661,7 +657,7 @@ void xtcp_recovery_path_shrank(struct sock *sk)
 		return;
 	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
-	WRITE_ONCE(xs->ssthresh, xtcp_prr_ssthresh_now(xs));
+	xtcp_congestion_keep_ssthresh(xs);
 	xtcp_undo_init(xs);
 	xs->frto = 0;
 }

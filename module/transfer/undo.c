@@ -29,6 +29,7 @@
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/acked.h"
+#include "transfer/congestion.h"
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 #include "user/stats.h"
@@ -319,8 +320,7 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 	if (absolve)
 		xtcp_scoreboard_absolve(sk);
 	if (xs->prior_ssthresh) {
-		WRITE_ONCE(xs->cwnd, max(xs->cwnd, xs->prior_cwnd));
-		WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, xs->prior_ssthresh));
+		xtcp_congestion_restore(xs);
 		xs->ecn_cwr = 0;
 	}
 	xs->undo_armed = 0;

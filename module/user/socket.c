@@ -238,10 +238,7 @@ static int xtcp_sock_init(struct sock *sk)
 	xtcp_autotune_renew(xs);
 	xtcp_timers_init(sk);
 	xtcp_rtt_init(xs);
-	xtcp_congestion_assign(xs);
-	/* For display; a connection initializes them when it opens. */
-	xs->cwnd = XTCP_INIT_CWND;
-	xs->ssthresh = U32_MAX;
+	xtcp_congestion_socket_init(xs);
 	xtcp_ack_init(sk);
 
 	sk->sk_write_space = sock_write_space;
