@@ -92,7 +92,7 @@ struct xtcp_lifecycle_rule {
 	END(XTCP_CLOSING, XTCP_EV_##_event, _section, NO_MIB),		\
 	END(XTCP_LAST_ACK, XTCP_EV_##_event, _section, NO_MIB)
 
-static const struct xtcp_lifecycle_rule rules[] = {
+static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	/* --- opening: user calls */
 	GO(CLOSED, PASSIVE_OPEN, LISTEN, "3.10.1"),
 	STAY(LISTEN, PASSIVE_OPEN, "3.10.1"),
@@ -338,7 +338,7 @@ static const struct xtcp_lifecycle_rule rules[] = {
 	GO(FIN_WAIT_2, NO_MEMORY, CLOSED, "orphans, Linux"),
 };
 
-static_assert(ARRAY_SIZE(rules) < U16_MAX);
+static_assert(ARRAY_SIZE(lifecycle_rules) < U16_MAX);
 
 /* Row number + 1 of a pair; 0: no row. Written at load only. */
 static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
@@ -347,13 +347,13 @@ static u16 rule_of[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR] __ro_after_init;
 
 /* By how much a row changes the number of open connections. */
-static s8 opens[ARRAY_SIZE(rules)] __ro_after_init;
+static s8 opens[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 
 /*
  * The row under which a rule is shown: two rows have the same text if their states
  * are a socket and a record in the same state of RFC 9293.
  */
-static u16 shown_as[ARRAY_SIZE(rules)] __ro_after_init;
+static u16 shown_as[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 
 static const char * const state_names[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= "ESTABLISHED",
@@ -412,18 +412,17 @@ int __init xtcp_lifecycle_init(void)
 {
 	unsigned int i, j;
 
-	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		u16 *slot = &rule_of[rules[i].from][rules[i].event];
+	for (i = 0; i < ARRAY_SIZE(lifecycle_rules); i++) {
+		const struct xtcp_lifecycle_rule *rule = &lifecycle_rules[i];
+		u16 *slot = &rule_of[rule->from][rule->event];
 
 		if (WARN_ON(*slot))
 			return -EINVAL;
 		*slot = i + 1;
-		if (rules[i].to == rules[i].from)
-			xtcp_lifecycle_stays[rules[i].from][rules[i].event] =
-				i + 1;
-		opens[i] = state_is_open(rules[i].to) -
-			   state_is_open(rules[i].from);
-		for (j = 0; !rules_read_alike(&rules[j], &rules[i]); j++)
+		if (rule->to == rule->from)
+			xtcp_lifecycle_stays[rule->from][rule->event] = i + 1;
+		opens[i] = state_is_open(rule->to) - state_is_open(rule->from);
+		for (j = 0; !rules_read_alike(&lifecycle_rules[j], rule); j++)
 			;
 		shown_as[i] = j;
 	}
@@ -440,7 +439,7 @@ int xtcp_lifecycle_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 
-	xn->lifecycle = __alloc_percpu_gfp(ARRAY_SIZE(rules) * sizeof(u64),
+	xn->lifecycle = __alloc_percpu_gfp(ARRAY_SIZE(lifecycle_rules) * sizeof(u64),
 					   __alignof__(u64), GFP_KERNEL_ACCOUNT);
 	return xn->lifecycle ? 0 : -ENOMEM;
 }
@@ -485,7 +484,7 @@ rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 		return NULL;
 	}
 	this_cpu_inc(xn->lifecycle[row - 1]);
-	return &rules[row - 1];
+	return &lifecycle_rules[row - 1];
 }
 
 /*
@@ -583,7 +582,7 @@ static noinline u8 take_transition(const struct xtcp_net *xn,
 				   enum xtcp_event event,
 				   const struct xtcp_lifecycle_rule *rule)
 {
-	s8 more = opens[rule - rules];
+	s8 more = opens[rule - lifecycle_rules];
 	u8 to = rule->to;
 
 	if (rule->mib != NO_MIB)
@@ -649,7 +648,7 @@ static u64 row_count(struct net *net, unsigned int shown)
 	u64 sum = 0;
 	int cpu, i;
 
-	for (i = shown; i < ARRAY_SIZE(rules); i++) {
+	for (i = shown; i < ARRAY_SIZE(lifecycle_rules); i++) {
 		if (shown_as[i] != shown)
 			continue;
 		for_each_possible_cpu(cpu)
@@ -670,15 +669,15 @@ static u64 row_count(struct net *net, unsigned int shown)
 bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 			    struct xtcp_lifecycle_row *row)
 {
-	if (i >= ARRAY_SIZE(rules))
+	if (i >= ARRAY_SIZE(lifecycle_rules))
 		return false;
 	if (shown_as[i] != i) {
 		row->from = NULL;
 		return true;
 	}
-	row->from = xtcp_state_name(rules[i].from);
-	row->event = event_names[rules[i].event];
-	row->to = xtcp_state_name(rules[i].to);
+	row->from = xtcp_state_name(lifecycle_rules[i].from);
+	row->event = event_names[lifecycle_rules[i].event];
+	row->to = xtcp_state_name(lifecycle_rules[i].to);
 	row->count = row_count(net, i);
 	return true;
 }
