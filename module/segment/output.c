@@ -106,9 +106,9 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 }
 
 /*
- * Options of any segment but a SYN. Payload may fill the MTU except for the
- * options that xtcp_output_option_size() counts; SACK blocks are added if the
- * segment leaves buffer space for them.
+ * Options of any segment but a SYN. The MSS leaves space for those that
+ * xtcp_output_option_size() counts: timestamps, a cookie. SACK blocks are added only
+ * as far as header, payload and blocks fit into the path MTU.
  */
 static void later_options(const struct xtcp_sock *xs, unsigned int payload,
 			  struct xtcp_options *opt, u64 now_ns)
@@ -320,8 +320,8 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	struct departure go;
 
 	/*
-	 * For an skb in flight these are links, which a clone would take for a
-	 * route.
+	 * In an skb in flight this memory links xs->sent_order. A clone would use
+	 * it as its route and destructor, so it is cleared for the moment.
 	 */
 	links = skb->tcp_tsorted_anchor;
 	skb->_skb_refdst = 0;
