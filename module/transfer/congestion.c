@@ -38,20 +38,20 @@
 /* --- the algorithms ----------------------------------------------------- */
 
 /* In the order of xtcp_available_congestion_control. */
-static const struct xtcp_congestion_ops * const rules[] = {
+static const struct xtcp_congestion_ops * const algorithms[] = {
 	&xtcp_reno,
 	&xtcp_cubic,
 };
 
-/* Algorithms that an unprivileged user may choose: a bit for each of @rules. */
-static unsigned long allowed = BIT(ARRAY_SIZE(rules)) - 1;
+/* Algorithms that an unprivileged user may choose: a bit for each of @algorithms. */
+static unsigned long allowed = BIT(ARRAY_SIZE(algorithms)) - 1;
 
 static unsigned int index_of(const struct xtcp_congestion_ops *ops)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(rules) - 1; i++)
-		if (rules[i] == ops)
+	for (i = 0; i < ARRAY_SIZE(algorithms) - 1; i++)
+		if (algorithms[i] == ops)
 			break;
 	return i;
 }
@@ -67,9 +67,9 @@ const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(rules); i++)
-		if (!strcmp(rules[i]->name, name))
-			return rules[i];
+	for (i = 0; i < ARRAY_SIZE(algorithms); i++)
+		if (!strcmp(algorithms[i]->name, name))
+			return algorithms[i];
 	return NULL;
 }
 
@@ -127,11 +127,11 @@ void xtcp_congestion_list(char *line, bool allowed_only)
 	unsigned int i;
 
 	*line = 0;
-	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		if (allowed_only && !xtcp_congestion_is_allowed(rules[i]))
+	for (i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		if (allowed_only && !xtcp_congestion_is_allowed(algorithms[i]))
 			continue;
 		at += scnprintf(line + at, XTCP_CONGESTION_LIST_MAX - at,
-				"%s%s", at ? " " : "", rules[i]->name);
+				"%s%s", at ? " " : "", algorithms[i]->name);
 	}
 }
 
@@ -177,9 +177,9 @@ void xtcp_congestion_route(struct sock *sk)
 	u32 key = dst ? dst_metric(dst, RTAX_CC_ALGO) : 0;
 	unsigned int i;
 
-	for (i = 0; key && i < ARRAY_SIZE(rules); i++)
-		if (rule_key(rules[i]) == key)
-			WRITE_ONCE(xs->congestion, rules[i]);
+	for (i = 0; key && i < ARRAY_SIZE(algorithms); i++)
+		if (rule_key(algorithms[i]) == key)
+			WRITE_ONCE(xs->congestion, algorithms[i]);
 	if (dst && dst_metric_locked(dst, RTAX_REORDERING))
 		xs->reordering = clamp_t(u32, dst_metric(dst, RTAX_REORDERING),
 					 1, XTCP_KNOB(sock_net(sk),
