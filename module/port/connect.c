@@ -324,7 +324,7 @@ void xtcp_port_disconnect(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (!old || xtcp_bind_addrs_equal(xtcp_port_bind_addr(old),
-					xtcp_bind_addr_of_sk(sk)))
+					  xtcp_bind_addr_of_sk(sk)))
 		return;
 	spare = xtcp_port_alloc(old->class, GFP_KERNEL);
 	chain = xtcp_port_chain_lock(sock_net(sk), old->num);
