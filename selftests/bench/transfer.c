@@ -36,6 +36,8 @@ static void ends_open_over(struct ends *e, int client_ns, int server_ns,
 
 	netns_enter(HERE, server_ns);
 	listener = socket(socket_family(AF_INET), SOCK_STREAM, bench_proto());
+	/* Connections of earlier calls may have the same local address. */
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	must(listener >= 0 && !bind(listener, (void *)&sa, len) && !listen(listener, 16),
 	     "listener: %s", strerror(errno));
 	netns_enter(HERE, client_ns);
