@@ -264,7 +264,7 @@ static __always_inline bool flow_is_still(struct net *net,
 					  const struct xtcp_flow *flow,
 					  const struct xtcp_key *key)
 {
-	return data_race(+flow->kind) == XTCP_KIND_SOCKET ?
+	return xtcp_flow_kind_rcu(flow) == XTCP_KIND_SOCKET ?
 	       likely(xtcp_flow_is_still(net, flow, key)) :
 	       flow_record_is_still(net, flow, key);
 }
@@ -277,7 +277,7 @@ flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 
 	for (;;) {
 		flow = flow_find(net, key);
-		if (!flow || (sockets && data_race(+flow->kind) != XTCP_KIND_SOCKET))
+		if (!flow || (sockets && xtcp_flow_kind_rcu(flow) != XTCP_KIND_SOCKET))
 			return NULL;
 		/* It is being freed, but may have a successor: search again. */
 		if (!xtcp_flow_get(flow))

@@ -163,6 +163,13 @@ static inline bool xtcp_device_matches(int bound, const struct xtcp_key *key)
 	return bound == key->dif || bound == key->sdif;
 }
 
+/* Kind of a flow that was found under RCU: reused memory keeps its kind. */
+static inline enum xtcp_kind xtcp_flow_kind_rcu(const struct xtcp_flow *flow)
+{
+	/* It is written again with the same value. */
+	return data_race((enum xtcp_kind)flow->kind);
+}
+
 /* Returns true for IPv6, whose addresses do not fit into struct xtcp_flow. */
 static inline bool xtcp_family_is_ipv6(u8 family)
 {

@@ -697,14 +697,14 @@ static inline bool xtcp_flow_names_equal(const struct xtcp_flow *flow,
  * To check a single connection: comparing full IPv6 addresses at once is cheaper
  * than comparing the digests first.
  *
- * Readers without a reference may call this while the memory is reused for
- * another flow (data_race()). They call it again when they have the reference.
+ * A reader without a reference calls it again when it has one.
  *
  * Return: true if it is.
  */
 static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 				      const struct xtcp_key *key)
 {
+	/* The memory may become another flow meanwhile. */
 	return data_race(xtcp_flow_names_equal(flow, key));
 }
 
@@ -720,6 +720,7 @@ static inline bool xtcp_flow_is_named(const struct xtcp_flow *flow,
 static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
 				     const struct xtcp_key *key)
 {
+	/* As in xtcp_flow_is_named(). */
 	return data_race(flow->addrs) == key->addrs && xtcp_flow_is_named(flow, key);
 }
 
@@ -734,7 +735,7 @@ static inline bool xtcp_flow_matches(const struct xtcp_flow *flow,
  */
 static inline bool xtcp_flow_get(struct xtcp_flow *flow)
 {
-	refcount_t *ref = data_race(+flow->kind) == XTCP_KIND_SOCKET ?
+	refcount_t *ref = xtcp_flow_kind_rcu(flow) == XTCP_KIND_SOCKET ?
 			  &xtcp_flow_sk(flow)->sk_refcnt : &flow->ref;
 
 	if (!refcount_inc_not_zero(ref))

@@ -393,7 +393,7 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 	xtcp_flow_init(&copy->flow, XTCP_KIND_HALFOPEN, key);
 	copy->flow.mapped = ho->flow.mapped;
 	xtcp_lifecycle_born(&copy->flow, READ_ONCE(ho->flow.state));
-	memcpy((void *)copy + head, (const void *)ho + head, sizeof(*ho) - head);
+	memcpy((u8 *)copy + head, (const u8 *)ho + head, sizeof(*ho) - head);
 	copy->ls = successor;
 	if (copy->has_predecessor)
 		refcount_inc(&copy->predecessor->flow.ref);
@@ -650,6 +650,18 @@ static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 	return retries;
 }
 
+static bool halfopen_was_acked(const struct xtcp_halfopen *ho)
+{
+	/* Set once. The other bits of its byte don't change. */
+	return data_race((bool)ho->acked);
+}
+
+static void halfopen_set_acked(struct xtcp_halfopen *ho)
+{
+	/* As above: two CPUs write the same byte. */
+	data_race(ho->acked = 1);
+}
+
 /*
  * TCP_DEFER_ACCEPT: the peer has completed the handshake, but has sent no data.
  * No SYN-ACK is sent before the deferral is over, because the peer knows that
@@ -658,7 +670,7 @@ static unsigned int synack_retries_max(const struct xtcp_listener *ls)
  */
 static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
-	return data_race(+ho->acked) &&
+	return halfopen_was_acked(ho) &&
 	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
 }
 
@@ -825,7 +837,7 @@ static void halfopen_defer(struct xtcp_halfopen *ho)
 {
 	struct net *net = halfopen_net(ho);
 
-	data_race(ho->acked = 1);
+	halfopen_set_acked(ho);
 	XTCP_INC(net, DEFER_ACCEPT_DROP);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 }
@@ -844,7 +856,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 	xtcp_listen_overflowed(ho->ls);
 	xtcp_listen_dropped(ho->ls);
 	if (!XTCP_KNOB(net, abort_on_overflow)) {
-		data_race(ho->acked = 1);
+		halfopen_set_acked(ho);
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 		return;
 	}
