@@ -60,6 +60,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define max_t(t, a, b)		max((t)(a), (t)(b))
 #define clamp(v, low, high)	min(max(v, low), high)
 #define READ_ONCE(x)		(x)
+#define data_race(x)		(x)
 #define WRITE_ONCE(x, v)	((x) = (v))
 #define smp_load_acquire(p)	(*(p))
 #define smp_store_release(p, v)	(*(p) = (v))
