@@ -63,7 +63,7 @@ static const siphash_key_t *isn_secret(const struct net *net,
 u64 xtcp_isn_hash(const struct net *net, const struct xtcp_family *af,
 		  const struct xtcp_key *key, enum xtcp_secret secret)
 {
-	return af->hash(key, 0, isn_secret(net, secret));
+	return af->addr->hash(key, 0, isn_secret(net, secret));
 }
 
 /**
@@ -155,7 +155,7 @@ void xtcp_isn_flow_hash(struct sock *sk)
 u64 xtcp_isn_source(const struct net *net, const struct xtcp_family *af,
 		    const struct xtcp_key *key, unsigned int bits)
 {
-	return af->source_hash(key, bits, isn_secret(net, XTCP_SECRET_SOURCE));
+	return af->addr->source_hash(key, bits, isn_secret(net, XTCP_SECRET_SOURCE));
 }
 
 /**
@@ -176,6 +176,6 @@ u64 xtcp_isn_port_offset(const struct net *net, const struct xtcp_family *af,
 	struct xtcp_key peer = *key;
 
 	peer.lport = 0;
-	return af->hash(&peer, jiffies / XTCP_PORT_PERIOD,
-			isn_secret(net, XTCP_SECRET_PORT));
+	return af->addr->hash(&peer, jiffies / XTCP_PORT_PERIOD,
+			      isn_secret(net, XTCP_SECRET_PORT));
 }

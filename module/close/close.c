@@ -272,7 +272,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	__skb_queue_purge(&sk->sk_receive_queue);
 	xtcp_receive_purge(sk);
 	xtcp_sendq_purge(sk);
-	xtcp_family_of(sk)->addr_forget(sk);
+	xtcp_family_of(sk)->addr->forget(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
 	xtcp_port_disconnect(sk);

@@ -318,7 +318,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->oow_ack_ms = 0;
 	tw->mark = sk->sk_mark;
 	tw->wait_ms = timewait_length_ms(sk);
-	tw->tos = xs->af->tos(sk);
+	tw->tos = xs->af->packet->tos(sk);
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
 	tw->port_held = 0;
@@ -764,7 +764,7 @@ static bool timewait_reuse_is_allowed(struct net *net, const struct xtcp_timewai
 	unsigned int mode = XTCP_KNOB(net, tw_reuse);
 
 	return mode == 1 ||
-	       (mode && xtcp_family_get(tw->flow.family)->is_loopback(&tw->flow));
+	       (mode && xtcp_family_get(tw->flow.family)->addr->is_loopback(&tw->flow));
 }
 
 /**

@@ -14,6 +14,7 @@
 #include "net/addr6.h"
 
 #include <linux/err.h>
+#include <linux/siphash.h>
 #include <linux/socket.h>
 #include <net/addrconf.h>
 #include <net/inet_ecn.h>
@@ -24,6 +25,7 @@
 #include "net/family.h"
 #include "net/key6.h"
 #include "net/route6.h"
+#include "netns.h"
 #include "tcb.h"
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -90,7 +92,7 @@ static int connect_mapped(struct sock *sk, const struct sockaddr_in6 *peer,
 
 	if (ipv6_only_sock(sk))
 		return -ENETUNREACH;
-	err = xtcp_ipv4.connect_addr(sk, (struct sockaddr_unsized *)&sin,
+	err = xtcp_ipv4_addr.connect(sk, (struct sockaddr_unsized *)&sin,
 				     sizeof(sin), key);
 	if (!err)
 		mapped_show(sk);
@@ -141,36 +143,20 @@ static void any_is_loopback(const struct sock *sk, struct sockaddr_in6 *peer)
 		peer->sin6_addr = in6addr_loopback;
 }
 
-/**
- * xtcp_ipv6_connect_filter - xtcp_family.connect_filter of IPv6
- * @sk: the socket, locked
- * @uaddr: the peer's address from connect(2); a program may change it
- * @addr_len: length of @uaddr in bytes
- *
+/*
  * A program may read a complete address, so a shorter one is refused before.
  * For the programs an IPv4-mapped address is one of IPv6, as on Linux.
- *
- * Return: 0 or -errno.
  */
-int xtcp_ipv6_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
-			     int addr_len)
+static int addr6_connect_filter(struct sock *sk,
+				struct sockaddr_unsized *uaddr, int addr_len)
 {
 	if (addr_len < SIN6_LEN_RFC2133)
 		return -EINVAL;
 	return XTCP_CGROUP_CONNECT6(sk, uaddr, &addr_len);
 }
 
-/**
- * xtcp_ipv6_connect_addr - xtcp_family.connect_addr of IPv6
- * @sk: the socket, locked
- * @uaddr: the peer's address from connect(2)
- * @addr_len: length of @uaddr in bytes
- * @key: filled
- *
- * Return: 0 or -errno.
- */
-int xtcp_ipv6_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
-			   int addr_len, struct xtcp_key *key)
+static int addr6_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
+			 int addr_len, struct xtcp_key *key)
 {
 	struct sockaddr_in6 *peer = (struct sockaddr_in6 *)uaddr;
 	__be32 flowinfo;
@@ -194,30 +180,20 @@ int xtcp_ipv6_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 	return connect_native(sk, peer, flowinfo, key);
 }
 
-/**
- * xtcp_ipv6_addr_forget - xtcp_family.addr_forget of IPv6
- * @sk: the socket, locked
- */
-void xtcp_ipv6_addr_forget(struct sock *sk)
+static void addr6_forget(struct sock *sk)
 {
-	xtcp_ipv4.addr_forget(sk);
+	xtcp_ipv4_addr.forget(sk);
 	if (sk->sk_userlocks & SOCK_BINDADDR_LOCK)
 		return;
 	xtcp_ipv6_pinfo(sk)->saddr = in6addr_any;
 	sk->sk_v6_rcv_saddr = in6addr_any;
 }
 
-/**
- * xtcp_ipv6_bound - xtcp_family.bound of IPv6
- * @sk: socket
- * @key: gets family and local address
- *
+/*
  * The socket is bound to an IPv4-mapped address, to the any address in both
  * families, or to an IPv6 address.
- *
- * Context: any.
  */
-void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key)
+static void addr6_bound(const struct sock *sk, struct xtcp_key *key)
 {
 	const struct in6_addr *addr = &sk->sk_v6_rcv_saddr;
 
@@ -225,7 +201,7 @@ void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key)
 	key->laddr = (__force __be32)xtcp_ipv6_addr_digest(addr);
 	key->family = AF_INET6;
 	if (ipv6_addr_v4mapped(addr))
-		xtcp_ipv4.bound(sk, key);
+		xtcp_ipv4_addr.bound(sk, key);
 	else if (ipv6_addr_any(addr) && !ipv6_only_sock(sk))
 		key->family = AF_UNSPEC;
 }
@@ -253,18 +229,9 @@ static void child_options(struct sock *sk, const struct sock *lsk)
 	RCU_INIT_POINTER(xtcp_ipv6_pinfo(sk)->opt, opt);
 }
 
-/**
- * xtcp_ipv6_child_init - xtcp_family.child_init of IPv6
- * @sk: the child
- * @lsk: its listener
- * @key: its connection
- * @skb: segment that created it
- *
- * Context: softirq or process, under RCU; only the caller knows the child.
- */
-void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
-			  const struct xtcp_key *key,
-			  const struct sk_buff *skb)
+static void addr6_child_init(struct sock *sk, const struct sock *lsk,
+			     const struct xtcp_key *key,
+			     const struct sk_buff *skb)
 {
 	struct inet_sock *inet = inet_sk(sk);
 	struct ipv6_pinfo *np;
@@ -277,7 +244,7 @@ void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
 	np->pktoptions = NULL;
 	np->rxpmtu = NULL;
 	RCU_INIT_POINTER(np->opt, NULL);
-	xtcp_ipv4.child_init(sk, lsk, key, skb);
+	xtcp_ipv4_addr.child_init(sk, lsk, key, skb);
 	if (key->family != AF_INET6) {
 		mapped_show(sk);
 		return;
@@ -292,5 +259,64 @@ void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
 	child_segment(sk, skb);
 	child_options(sk, lsk);
 }
+
+/* RFC 4007: a link-local address is another host's on another link. */
+static int addr6_device(const struct xtcp_key *key, int bound)
+{
+	if (__ipv6_addr_needs_scope_id(__ipv6_addr_type(&key->v6.raddr)))
+		return key->dif;
+	return bound ?: key->sdif ? key->dif : 0;
+}
+
+static bool addr6_is_loopback(const struct xtcp_flow *flow)
+{
+	const struct xtcp_addrs6 *addrs = xtcp_flow_addrs6(flow);
+
+	return ipv6_addr_loopback(&addrs->laddr) ||
+	       ipv6_addr_loopback(&addrs->raddr) ||
+	       flow->ifindex == LOOPBACK_IFINDEX;
+}
+
+static u64 addr6_hash(const struct xtcp_key *key, u32 salt, const void *secret)
+{
+	struct {
+		struct xtcp_addrs6	addrs;
+		u64			ports;
+	} __aligned(SIPHASH_ALIGNMENT) name = {
+		.addrs	= key->v6,
+		.ports	= (u64)key->ports << 32 | salt << 8 | key->wire,
+	};
+
+	return siphash(&name, sizeof(name), secret);
+}
+
+static u64 addr6_source_hash(const struct xtcp_key *key, unsigned int bits,
+			     const void *secret)
+{
+	struct in6_addr prefix __aligned(SIPHASH_ALIGNMENT);
+
+	ipv6_addr_prefix(&prefix, &key->v6.raddr, bits);
+	return siphash(&prefix, sizeof(prefix), secret);
+}
+
+static unsigned int addr6_source_bits(const struct net *net)
+{
+	return XTCP_KNOB(net, syn_per_source_prefix6);
+}
+
+const struct xtcp_addr_ops xtcp_ipv6_addr = {
+	.connect_filter	= addr6_connect_filter,
+	.connect	= addr6_connect,
+	.forget		= addr6_forget,
+	.bound		= addr6_bound,
+	.child_init	= addr6_child_init,
+	.setsockopt	= ipv6_setsockopt,
+	.getsockopt	= ipv6_getsockopt,
+	.device		= addr6_device,
+	.is_loopback	= addr6_is_loopback,
+	.hash		= addr6_hash,
+	.source_hash	= addr6_source_hash,
+	.source_bits	= addr6_source_bits,
+};
 
 #endif /* CONFIG_IPV6 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * addr6.h - addresses and IPv6 fields of an IPv6 socket
+ * addr6.h - IPv6 fields of an IPv6 socket
  */
 #ifndef XTCP_NET_ADDR6_H
 #define XTCP_NET_ADDR6_H
@@ -9,21 +9,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 
-#include "compat.h"
-
-struct sk_buff;
 struct sock;
-struct xtcp_key;
-
-int xtcp_ipv6_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
-			     int addr_len);
-int xtcp_ipv6_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
-			   int addr_len, struct xtcp_key *key);
-void xtcp_ipv6_addr_forget(struct sock *sk);
-void xtcp_ipv6_bound(const struct sock *sk, struct xtcp_key *key);
-void xtcp_ipv6_child_init(struct sock *sk, const struct sock *lsk,
-			  const struct xtcp_key *key,
-			  const struct sk_buff *skb);
 
 #if IS_ENABLED(CONFIG_IPV6)
 /*

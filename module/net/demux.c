@@ -310,7 +310,7 @@ void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb)
 	if (!dst || !dst_hold_safe(dst))
 		return;
 	rcu_assign_pointer(sk->sk_rx_dst, dst);
-	sk->sk_rx_dst_cookie = xtcp_sk(sk)->af->route_cookie(dst);
+	sk->sk_rx_dst_cookie = xtcp_sk(sk)->af->route->cookie(dst);
 	WRITE_ONCE(sk->sk_rx_dst_ifindex, skb->skb_iif);
 	dst_release(old);
 }

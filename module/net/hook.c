@@ -129,7 +129,7 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 			       const struct xtcp_family *af, unsigned int offset,
 			       const struct xtcp_key *key)
 {
-	struct sock *sk = af->stock_connection(net, key);
+	struct sock *sk = af->kernel_tcp->connection(net, key);
 	bool waits, keeps;
 
 	if (likely(!sk))
@@ -183,7 +183,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		return true;
 	if (kernel_tcp_has_found(skb))
 		return false;
-	af->key_read(skb, XTCP_WIRE_TCP, &key);
+	af->packet->key_read(skb, XTCP_WIRE_TCP, &key);
 	xtcp_key_digest(&key);
 	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
@@ -193,8 +193,8 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 	if (hook_is_opening(tcp_hdr(skb)) &&
 	    xtcp_lookup_rcu(net, &key, NULL))
 		return !syn_is_kernel_tcps(net, skb, af, offset, &key);
-	return !af->stock_wants(net, skb, offset + __tcp_hdrlen(tcp_hdr(skb)),
-				&key);
+	offset += __tcp_hdrlen(tcp_hdr(skb));
+	return !af->kernel_tcp->wants(net, skb, offset, &key);
 }
 
 /**
@@ -209,7 +209,7 @@ bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key)
 {
 	struct sock *sk;
 
-	sk = xtcp_family_get(key->family)->stock_connection(net, key);
+	sk = xtcp_family_get(key->family)->kernel_tcp->connection(net, key);
 	if (sk)
 		sock_gen_put(sk);
 	return sk;

@@ -38,11 +38,6 @@ bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;
 
-struct sock *xtcp_hookv4_kernel_tcp_connection(struct net *net,
-					       const struct xtcp_key *key);
-bool xtcp_hookv4_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
-				  unsigned int offset, const struct xtcp_key *key);
-
 /**
  * xtcp_hook_run - call a hook's function with softirqs off
  * @packet_in: function of the family; inlined
@@ -91,10 +86,6 @@ static inline u8 xtcp_hookv4_wire(struct sk_buff *skb)
 #if IS_ENABLED(CONFIG_IPV6)
 extern const struct nf_hook_ops xtcp_hookv6_ops;
 
-struct sock *xtcp_hookv6_kernel_tcp_connection(struct net *net,
-					       const struct xtcp_key *key);
-bool xtcp_hookv6_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
-				  unsigned int offset, const struct xtcp_key *key);
 void xtcp_hookv6_quote_restore(struct sk_buff *skb);
 
 /**

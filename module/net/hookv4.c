@@ -20,41 +20,27 @@
 #include "net/family.h"
 #include "port/port.h"
 
-/**
- * xtcp_hookv4_kernel_tcp_connection - xtcp_family.stock_connection of IPv4
- * @net: namespace
- * @key: the connection, as seen from this host
- *
- * Context: RCU.
- * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
- * with sock_gen_put(); or NULL.
- */
-struct sock *xtcp_hookv4_kernel_tcp_connection(struct net *net,
-					       const struct xtcp_key *key)
+static struct sock *hookv4_connection(struct net *net,
+				      const struct xtcp_key *key)
 {
 	return xtcp_kernel_tcp_established(net, key->raddr, key->rport,
 					   key->laddr, ntohs(key->lport),
 					   key->dif, key->sdif);
 }
 
-/**
- * xtcp_hookv4_kernel_tcp_wants - xtcp_family.stock_wants of IPv4
- * @net: namespace
- * @skb: packet
- * @offset: from @skb->data to the end of the TCP header
- * @key: key of the segment, for which xtcp has no connection or listener
- *
- * Context: RCU, softirqs off.
- * Return: true if the kernel's TCP has a connection or listener for it.
- */
-bool xtcp_hookv4_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
-				  unsigned int offset, const struct xtcp_key *key)
+static bool hookv4_wants(struct net *net, struct sk_buff *skb,
+			 unsigned int offset, const struct xtcp_key *key)
 {
 	return xtcp_hook_kernel_tcp_connected(net, key) ||
 	       xtcp_kernel_tcp_listener(net, skb, offset, key->raddr, key->rport,
 					key->laddr, ntohs(key->lport), key->dif,
 					key->sdif);
 }
+
+const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
+	.connection	= hookv4_connection,
+	.wants		= hookv4_wants,
+};
 
 static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
 {

@@ -145,41 +145,27 @@ static void rename_at(struct sk_buff *skb, unsigned int offset)
 	IP6CB(skb)->flags |= XTCP_IPSKB_BROUGHT;
 }
 
-/**
- * xtcp_hookv6_kernel_tcp_connection - xtcp_family.stock_connection of IPv6
- * @net: namespace
- * @key: the connection, as seen from this host
- *
- * Context: RCU.
- * Return: the kernel's socket, half-open or TIME-WAIT record, to be released
- * with sock_gen_put(); or NULL.
- */
-struct sock *xtcp_hookv6_kernel_tcp_connection(struct net *net,
-					       const struct xtcp_key *key)
+static struct sock *hookv6_connection(struct net *net,
+				      const struct xtcp_key *key)
 {
 	return xtcp_kernel_tcp6_established(net, &key->v6.raddr, key->rport,
 					    &key->v6.laddr, ntohs(key->lport),
 					    key->dif, key->sdif);
 }
 
-/**
- * xtcp_hookv6_kernel_tcp_wants - xtcp_family.stock_wants of IPv6
- * @net: namespace
- * @skb: packet
- * @offset: from @skb->data to the end of the TCP header
- * @key: key of the segment, for which xtcp has no connection or listener
- *
- * Context: RCU, softirqs off.
- * Return: true if the kernel's TCP has a connection or listener for it.
- */
-bool xtcp_hookv6_kernel_tcp_wants(struct net *net, struct sk_buff *skb,
-				  unsigned int offset, const struct xtcp_key *key)
+static bool hookv6_wants(struct net *net, struct sk_buff *skb,
+			 unsigned int offset, const struct xtcp_key *key)
 {
 	return xtcp_hook_kernel_tcp_connected(net, key) ||
 	       xtcp_kernel_tcp6_listener(net, skb, offset, &key->v6.raddr,
 					 key->rport, &key->v6.laddr,
 					 ntohs(key->lport), key->dif, key->sdif);
 }
+
+const struct xtcp_kernel_tcp_ops xtcp_ipv6_kernel_tcp = {
+	.connection	= hookv6_connection,
+	.wants		= hookv6_wants,
+};
 
 /*
  * Set the transport header for xtcp_hook_owns() only: IPv6 continues at the one

@@ -100,8 +100,8 @@ static __always_inline bool sk_may_receive(struct sock *sk,
 	u8 ttl_min;
 
 	ttl_min = likely(af == &xtcp_ipv4) ? xtcp_ipv4_ttl_min(sk) :
-					     af->ttl_min(sk);
-	if (unlikely(ttl_min) && af->ttl(skb) < ttl_min) {
+					     af->packet->ttl_min(sk);
+	if (unlikely(ttl_min) && af->packet->ttl(skb) < ttl_min) {
 		XTCP_INC(sock_net(sk), MIN_TTL_DROP);
 		why = SKB_DROP_REASON_TCP_MINTTL;
 		goto drop;
@@ -272,11 +272,13 @@ static void input_flow(struct net *net, struct xtcp_flow *flow,
 static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
 			  u8 wire)
 {
+	__wsum pseudo;
+
 	if (skb->ip_summed != CHECKSUM_NONE || skb_is_nonlinear(skb) ||
 	    skb->csum_valid)
-		return !skb_checksum_validate(skb, wire, af->csum_pseudo);
-	skb->csum_valid = !csum_fold(csum_partial(skb->data, skb->len,
-						  af->csum_pseudo(skb, wire)));
+		return !skb_checksum_validate(skb, wire, af->packet->csum_pseudo);
+	pseudo = af->packet->csum_pseudo(skb, wire);
+	skb->csum_valid = !csum_fold(csum_partial(skb->data, skb->len, pseudo));
 	return skb->csum_valid;
 }
 
@@ -303,7 +305,7 @@ static inline bool src_is_valid(const struct sk_buff *skb,
 				const struct xtcp_family *af)
 {
 	return likely(af == &xtcp_ipv4) ? xtcp_ipv4_src_valid(skb) :
-					  af->src_valid(skb);
+					  af->packet->src_valid(skb);
 }
 
 /**
@@ -341,7 +343,7 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	if (likely(af == &xtcp_ipv4))
 		xtcp_ipv4_key_read(skb, wire, &key);
 	else
-		af->key_read(skb, wire, &key);
+		af->packet->key_read(skb, wire, &key);
 	xtcp_seg_read_header(&seg, skb);
 	trace_xtcp_rcv(net, &key, &seg);
 

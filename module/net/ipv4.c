@@ -31,7 +31,6 @@
 
 #include "compat.h"
 #include "net/family.h"
-#include "net/hook.h"
 #include "net/inroute.h"
 #include "net/ipsec.h"
 #include "net/ipv4.h"
@@ -242,8 +241,8 @@ static int ipv4_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
  * not (MUST-44). 0.0.0.0 means this host. The route is cached in the socket if
  * the local port can't change it.
  */
-static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
-			     int addr_len, struct xtcp_key *key)
+static int ipv4_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
+			int addr_len, struct xtcp_key *key)
 {
 	const struct sockaddr_in *peer = (const struct sockaddr_in *)uaddr;
 	const struct ip_options_rcu *opt;
@@ -296,7 +295,7 @@ static int ipv4_connect_addr(struct sock *sk, struct sockaddr_unsized *uaddr,
 	return 0;
 }
 
-static void ipv4_addr_forget(struct sock *sk)
+static void ipv4_forget(struct sock *sk)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
@@ -483,7 +482,7 @@ static __always_inline int ipv4_xmit(struct sock *sk, struct sk_buff *skb,
 }
 
 /**
- * xtcp_ipv4_queue_xmit - xtcp_family.queue_xmit of IPv4
+ * xtcp_ipv4_queue_xmit - xtcp_packet_ops.queue_xmit of IPv4
  * @sk: the socket, locked
  * @skb: segment; consumed
  * @ecn: ECN field of its header
@@ -668,6 +667,49 @@ static bool ipv4_flow_is_loopback(const struct xtcp_flow *flow)
 	       flow->ifindex == LOOPBACK_IFINDEX;
 }
 
+const struct xtcp_addr_ops xtcp_ipv4_addr = {
+	.connect_filter	= ipv4_connect_filter,
+	.connect	= ipv4_connect,
+	.forget		= ipv4_forget,
+	.bound		= ipv4_bound,
+	.child_init	= ipv4_child_init,
+	.setsockopt	= ip_setsockopt,
+	.getsockopt	= ip_getsockopt,
+	.device		= ipv4_device,
+	.is_loopback	= ipv4_flow_is_loopback,
+	.hash		= ipv4_hash,
+	.source_hash	= ipv4_source_hash,
+	.source_bits	= ipv4_source_bits,
+};
+
+static const struct xtcp_route_ops ipv4_route_ops = {
+	.find		= ipv4_route,
+	.cached		= ipv4_route_cached,
+	.cookie		= ipv4_route_cookie,
+	.reply		= ipv4_reply_route,
+	.mtu_reduced	= ipv4_mtu_reduced,
+	.pmtu_believed	= ipv4_pmtu_believed,
+	.pmtu_bound	= ipv4_pmtu_bound,
+	.errors_wanted	= ipv4_errors_wanted,
+};
+
+static const struct xtcp_packet_ops ipv4_packet_ops = {
+	.key_read	= xtcp_ipv4_key_read,
+	.src_valid	= xtcp_ipv4_src_valid,
+	.csum_pseudo	= inet_compute_pseudo,
+	.ttl		= ipv4_ttl,
+	.ttl_min	= xtcp_ipv4_ttl_min,
+	.ecn		= ipv4_ecn,
+	.dscp		= ipv4_dscp,
+	.queue_xmit	= xtcp_ipv4_queue_xmit,
+	.reply_xmit	= ipv4_reply_xmit,
+	.reply_mark	= ipv4_reply_mark,
+	.csum		= xtcp_ipv4_csum,
+	.options_len	= ipv4_options_len,
+	.tos		= ipv4_tos,
+	.tos_set	= ipv4_tos_set,
+};
+
 const struct xtcp_family xtcp_ipv4 = {
 	.family		= AF_INET,
 	.ip_hdr_len	= sizeof(struct iphdr),
@@ -678,40 +720,8 @@ const struct xtcp_family xtcp_ipv4 = {
 	 * for PPPoE, 1460 for Ethernet.
 	 */
 	.cookie_mss	= { 536, 1300, 1440, 1460 },
-	.connect_filter	= ipv4_connect_filter,
-	.connect_addr	= ipv4_connect_addr,
-	.addr_forget	= ipv4_addr_forget,
-	.bound		= ipv4_bound,
-	.child_init	= ipv4_child_init,
-	.setsockopt	= ip_setsockopt,
-	.getsockopt	= ip_getsockopt,
-	.key_read	= xtcp_ipv4_key_read,
-	.stock_connection = xtcp_hookv4_kernel_tcp_connection,
-	.stock_wants	= xtcp_hookv4_kernel_tcp_wants,
-	.ttl		= ipv4_ttl,
-	.ttl_min	= xtcp_ipv4_ttl_min,
-	.device		= ipv4_device,
-	.options_len	= ipv4_options_len,
-	.tos		= ipv4_tos,
-	.tos_set	= ipv4_tos_set,
-	.dscp		= ipv4_dscp,
-	.reply_mark	= ipv4_reply_mark,
-	.ecn		= ipv4_ecn,
-	.is_loopback	= ipv4_flow_is_loopback,
-	.src_valid	= xtcp_ipv4_src_valid,
-	.csum		= xtcp_ipv4_csum,
-	.csum_pseudo	= inet_compute_pseudo,
-	.route		= ipv4_route,
-	.route_cached	= ipv4_route_cached,
-	.route_cookie	= ipv4_route_cookie,
-	.queue_xmit	= xtcp_ipv4_queue_xmit,
-	.reply_route	= ipv4_reply_route,
-	.reply_xmit	= ipv4_reply_xmit,
-	.hash		= ipv4_hash,
-	.source_hash	= ipv4_source_hash,
-	.source_bits	= ipv4_source_bits,
-	.mtu_reduced	= ipv4_mtu_reduced,
-	.pmtu_believed	= ipv4_pmtu_believed,
-	.pmtu_bound	= ipv4_pmtu_bound,
-	.errors_wanted	= ipv4_errors_wanted,
+	.addr		= &xtcp_ipv4_addr,
+	.route		= &ipv4_route_ops,
+	.packet		= &ipv4_packet_ops,
+	.kernel_tcp	= &xtcp_ipv4_kernel_tcp,
 };

@@ -2,7 +2,7 @@
 /*
  * ipv4.h - operations of IPv4 that net/ calls inline for each segment
  *
- * All other code calls through struct xtcp_family.
+ * All other code calls through the tables of net/family.h.
  */
 #ifndef XTCP_NET_IPV4_H
 #define XTCP_NET_IPV4_H
@@ -18,7 +18,7 @@
 #include "net/device.h"
 
 /**
- * xtcp_ipv4_key_read - xtcp_family.key_read of IPv4
+ * xtcp_ipv4_key_read - xtcp_packet_ops.key_read of IPv4
  * @skb: segment, its TCP header linear and set
  * @wire: IP protocol on which it arrived
  * @key: filled
@@ -38,7 +38,7 @@ static inline void xtcp_ipv4_key_read(const struct sk_buff *skb, u8 wire,
 	key->wire = wire;
 }
 
-/* xtcp_family.ttl_min of IPv4 */
+/* xtcp_packet_ops.ttl_min of IPv4 */
 static inline u8 xtcp_ipv4_ttl_min(const struct sock *sk)
 {
 	return READ_ONCE(inet_sk(sk)->min_ttl);
@@ -51,7 +51,7 @@ static inline bool xtcp_ipv4_is_this_network(__be32 addr)
 }
 
 /*
- * xtcp_family.src_valid of IPv4. MUST-63: don't answer a source that can't be a
+ * xtcp_packet_ops.src_valid of IPv4. MUST-63: don't answer a source that can't be a
  * host's address. MUST-57: don't answer a segment to a group or broadcast
  * address. Routing refuses a subnet's broadcast address as source only with
  * rp_filter; without, ipv4_reply_route() finds it.
@@ -67,7 +67,7 @@ static inline bool xtcp_ipv4_src_valid(const struct sk_buff *skb)
 	return !rt || !(rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST));
 }
 
-/* xtcp_family.csum of IPv4 */
+/* xtcp_packet_ops.csum of IPv4 */
 static inline __sum16 xtcp_ipv4_csum(const struct xtcp_key *key,
 				     unsigned int len, __wsum sum)
 {

@@ -36,7 +36,6 @@
 #include "isn.h"
 #include "net/addr6.h"
 #include "net/family.h"
-#include "net/hook.h"
 #include "net/inroute6.h"
 #include "net/key6.h"
 #include "net/reply.h"
@@ -111,14 +110,6 @@ static u8 ipv6_ecn(const struct sk_buff *skb)
 	return ipv6_get_dsfield(ipv6_hdr(skb)) & INET_ECN_MASK;
 }
 
-/* RFC 4007: a link-local address is another host's on another link. */
-static int ipv6_device(const struct xtcp_key *key, int bound)
-{
-	if (__ipv6_addr_needs_scope_id(__ipv6_addr_type(&key->v6.raddr)))
-		return key->dif;
-	return bound ?: key->sdif ? key->dif : 0;
-}
-
 static u8 ipv6_tos(const struct sock *sk)
 {
 	return READ_ONCE(xtcp_ipv6_pinfo(sk)->tclass);
@@ -161,33 +152,6 @@ static __sum16 ipv6_csum(const struct xtcp_key *key, unsigned int len,
 {
 	return csum_ipv6_magic(&key->v6.laddr, &key->v6.raddr, len, key->wire,
 			       sum);
-}
-
-static u64 ipv6_hash(const struct xtcp_key *key, u32 salt, const void *key_of)
-{
-	struct {
-		struct xtcp_addrs6	addrs;
-		u64			ports;
-	} __aligned(SIPHASH_ALIGNMENT) name = {
-		.addrs	= key->v6,
-		.ports	= (u64)key->ports << 32 | salt << 8 | key->wire,
-	};
-
-	return siphash(&name, sizeof(name), key_of);
-}
-
-static u64 ipv6_source_hash(const struct xtcp_key *key, unsigned int bits,
-			    const void *key_of)
-{
-	struct in6_addr prefix __aligned(SIPHASH_ALIGNMENT);
-
-	ipv6_addr_prefix(&prefix, &key->v6.raddr, bits);
-	return siphash(&prefix, sizeof(prefix), key_of);
-}
-
-static unsigned int ipv6_source_bits(const struct net *net)
-{
-	return XTCP_KNOB(net, syn_per_source_prefix6);
 }
 
 static u32 label_hash(const struct xtcp_key *key)
@@ -312,7 +276,16 @@ static int ipv6_xmit_plain(struct sock *sk, struct sk_buff *skb,
 	return ipv6_xmit(net, sk, skb);
 }
 
-static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
+/**
+ * xtcp_ipv6_queue_xmit - xtcp_packet_ops.queue_xmit of IPv6
+ * @sk: the socket, locked
+ * @skb: segment; consumed
+ * @ecn: ECN field of its header
+ *
+ * Context: socket lock, or softirq.
+ * Return: 0, NET_XMIT_*, or -errno of the route.
+ */
+int xtcp_ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 {
 	u8 tclass = (ipv6_tos(sk) & ~INET_ECN_MASK) | ecn;
 	const struct ipv6_txoptions *opt;
@@ -322,7 +295,7 @@ static int ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	rcu_read_lock();
 	if (unlikely(!xtcp_ipv6_route_is_fresh(dst, xtcp_ipv6_pinfo(sk)->dst_cookie)))
-		dst = xtcp_ipv6_route(sk);
+		dst = xtcp_ipv6_route_get(sk);
 	if (IS_ERR(dst)) {
 		/* As in Linux, only IPv6 reports it to the program. */
 		WRITE_ONCE(sk->sk_err_soft, -PTR_ERR(dst));
@@ -360,30 +333,22 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	return ipv6_xmit_result(ipv6_xmit(net, skb->sk, skb));
 }
 
-static bool ipv6_pmtu_believed(const struct sock *sk)
-{
-	return ip6_sk_accept_pmtu(sk);
-}
-
-/* No router fragments an IPv6 packet. */
-static bool ipv6_pmtu_bound(struct sock *sk)
-{
-	return true;
-}
-
-static bool ipv6_errors_wanted(const struct sock *sk)
-{
-	return inet6_test_bit(RECVERR6, sk);
-}
-
-static bool ipv6_flow_is_loopback(const struct xtcp_flow *flow)
-{
-	const struct xtcp_addrs6 *addrs = xtcp_flow_addrs6(flow);
-
-	return ipv6_addr_loopback(&addrs->laddr) ||
-	       ipv6_addr_loopback(&addrs->raddr) ||
-	       flow->ifindex == LOOPBACK_IFINDEX;
-}
+static const struct xtcp_packet_ops ipv6_packet_ops = {
+	.key_read	= xtcp_ipv6_key_read,
+	.src_valid	= ipv6_src_valid,
+	.csum_pseudo	= ip6_compute_pseudo,
+	.ttl		= ipv6_ttl,
+	.ttl_min	= ipv6_ttl_min,
+	.ecn		= ipv6_ecn,
+	.dscp		= ipv6_dscp,
+	.queue_xmit	= xtcp_ipv6_queue_xmit,
+	.reply_xmit	= ipv6_reply_xmit,
+	.reply_mark	= ipv6_reply_mark,
+	.csum		= ipv6_csum,
+	.options_len	= ipv6_options_len,
+	.tos		= ipv6_tos,
+	.tos_set	= ipv6_tos_set,
+};
 
 const struct xtcp_family xtcp_ipv6 = {
 	.family		= AF_INET6,
@@ -392,42 +357,10 @@ const struct xtcp_family xtcp_ipv6 = {
 	.mtu_min	= IPV6_MIN_MTU,
 	/* As Linux: least MTU, tunnel in IPv4, Ethernet, jumbo frames. */
 	.cookie_mss	= { 1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60 },
-	.connect_filter	= xtcp_ipv6_connect_filter,
-	.connect_addr	= xtcp_ipv6_connect_addr,
-	.addr_forget	= xtcp_ipv6_addr_forget,
-	.bound		= xtcp_ipv6_bound,
-	.child_init	= xtcp_ipv6_child_init,
-	.setsockopt	= ipv6_setsockopt,
-	.getsockopt	= ipv6_getsockopt,
-	.key_read	= xtcp_ipv6_key_read,
-	.stock_connection = xtcp_hookv6_kernel_tcp_connection,
-	.stock_wants	= xtcp_hookv6_kernel_tcp_wants,
-	.ttl		= ipv6_ttl,
-	.ttl_min	= ipv6_ttl_min,
-	.ecn		= ipv6_ecn,
-	.device		= ipv6_device,
-	.options_len	= ipv6_options_len,
-	.tos		= ipv6_tos,
-	.tos_set	= ipv6_tos_set,
-	.dscp		= ipv6_dscp,
-	.reply_mark	= ipv6_reply_mark,
-	.is_loopback	= ipv6_flow_is_loopback,
-	.src_valid	= ipv6_src_valid,
-	.csum		= ipv6_csum,
-	.csum_pseudo	= ip6_compute_pseudo,
-	.route		= xtcp_ipv6_route,
-	.route_cached	= xtcp_ipv6_route_cached,
-	.route_cookie	= xtcp_ipv6_route_cookie,
-	.queue_xmit	= ipv6_queue_xmit,
-	.reply_route	= xtcp_ipv6_reply_route,
-	.reply_xmit	= ipv6_reply_xmit,
-	.hash		= ipv6_hash,
-	.source_hash	= ipv6_source_hash,
-	.source_bits	= ipv6_source_bits,
-	.mtu_reduced	= xtcp_ipv6_mtu_reduced,
-	.pmtu_believed	= ipv6_pmtu_believed,
-	.pmtu_bound	= ipv6_pmtu_bound,
-	.errors_wanted	= ipv6_errors_wanted,
+	.addr		= &xtcp_ipv6_addr,
+	.route		= &xtcp_ipv6_route,
+	.packet		= &ipv6_packet_ops,
+	.kernel_tcp	= &xtcp_ipv6_kernel_tcp,
 };
 
 /**

@@ -15,7 +15,7 @@
 u32 xtcp_ipv6_addr_digest(const struct in6_addr *addr);
 
 /**
- * xtcp_ipv6_key_read - xtcp_family.key_read of IPv6
+ * xtcp_ipv6_key_read - xtcp_packet_ops.key_read of IPv6
  * @skb: segment, its TCP header linear and set
  * @wire: IP protocol on which it arrived
  * @key: filled, except for the address digests

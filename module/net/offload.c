@@ -141,7 +141,7 @@ static __sum16 segment_sum(const struct xtcp_family *af,
 			   const struct xtcp_key *key, u32 len, __wsum sum)
 {
 	return likely(af == &xtcp_ipv4) ? xtcp_ipv4_csum(key, len, sum) :
-					  af->csum(key, len, sum);
+					  af->packet->csum(key, len, sum);
 }
 
 /*

@@ -89,9 +89,9 @@ static bool segment_is_refused(struct net *net, struct sk_buff *skb,
 	struct xtcp_key key;
 
 	if (!prerouting_is_opening(skb) || !xtcp_wire_pull(skb) ||
-	    !af->src_valid(skb))
+	    !af->packet->src_valid(skb))
 		return false;
-	af->key_read(skb, protocol, &key);
+	af->packet->key_read(skb, protocol, &key);
 	xtcp_key_digest(&key);
 	return xtcp_gate_refuses(net, &key, skb);
 }

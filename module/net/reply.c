@@ -139,7 +139,7 @@ static struct sk_buff *reply_make(struct net *net,
 			      bare->flags, bare->wnd);
 	xtcp_options_write((__be32 *)(th + 1), &bare->opt);
 	/* MUST-2: checksum pseudo-header and header. */
-	th->check = af->csum(&reply->key, len, csum_partial(th, len, 0));
+	th->check = af->packet->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
 		reply_own(skb, (struct sock *)reply->sk);
@@ -173,7 +173,7 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 
 	rcu_read_lock();
 	if (!reply->dst)
-		err = af->reply_route(net, reply);
+		err = af->route->reply(net, reply);
 	if (err) {
 		reply_count(net, bare->flags);
 		kfree_skb_reason(reply->spare, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -182,7 +182,7 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 	skb = reply_make(net, reply, bare, af);
 	if (skb) {
 		reply_count(net, bare->flags);
-		err = af->reply_xmit(net, reply, skb);
+		err = af->packet->reply_xmit(net, reply, skb);
 	} else {
 		if (reply->dst_held)
 			dst_release(reply->dst);
@@ -223,6 +223,6 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->dst_held = false;
 	reply->owned = false;
 	reply->oif = bound;
-	reply->mark = af->reply_mark(net, skb->mark);
-	reply->tos = af->dscp(skb);
+	reply->mark = af->packet->reply_mark(net, skb->mark);
+	reply->tos = af->packet->dscp(skb);
 }

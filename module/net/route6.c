@@ -20,6 +20,7 @@
 #include <net/sock.h>
 
 #include "net/addr6.h"
+#include "net/family.h"
 #include "net/inroute6.h"
 #include "net/ipsec.h"
 #include "net/reply.h"
@@ -145,13 +146,7 @@ static struct dst_entry *route6_lookup(struct sock *sk, struct flowi6 *fl6)
 	return ip6_dst_lookup_flow(sock_net(sk), sk, fl6, last);
 }
 
-/**
- * xtcp_ipv6_route_cookie - xtcp_family.route_cookie of IPv6
- * @dst: route
- *
- * Return: the cookie for dst_check().
- */
-u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst)
+static u32 route6_cookie(const struct dst_entry *dst)
 {
 	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
 }
@@ -178,19 +173,13 @@ struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 	dst = route6_lookup(sk, &fl6);
 	if (IS_ERR(dst))
 		return dst;
-	np->dst_cookie = xtcp_ipv6_route_cookie(dst);
+	np->dst_cookie = route6_cookie(dst);
 	sk_setup_caps(sk, dst);
 	key->v6.laddr = fl6.saddr;
 	return dst;
 }
 
-/**
- * xtcp_ipv6_route_cached - xtcp_family.route_cached of IPv6
- * @sk: the socket, locked
- *
- * Return: the cached route, without a reference; NULL if it is stale.
- */
-struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk)
+static struct dst_entry *route6_cached(struct sock *sk)
 {
 	struct dst_entry *dst = __sk_dst_get(sk);
 	u32 cookie = xtcp_ipv6_pinfo(sk)->dst_cookie;
@@ -203,14 +192,14 @@ struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk)
 }
 
 /**
- * xtcp_ipv6_route - xtcp_family.route of IPv6
+ * xtcp_ipv6_route_get - xtcp_route_ops.find of IPv6
  * @sk: the socket, locked
  *
  * Return: the route, without a reference, or an ERR_PTR().
  */
-struct dst_entry *xtcp_ipv6_route(struct sock *sk)
+struct dst_entry *xtcp_ipv6_route_get(struct sock *sk)
 {
-	struct dst_entry *dst = xtcp_ipv6_route_cached(sk);
+	struct dst_entry *dst = route6_cached(sk);
 	struct xtcp_key key;
 
 	if (likely(dst))
@@ -258,15 +247,7 @@ static struct dst_entry *route6_reply_lookup(struct net *net,
 	return xfrm_lookup_route(net, dst, flowi6_to_flowi(&fl6), NULL, 0);
 }
 
-/**
- * xtcp_ipv6_reply_route - xtcp_family.reply_route of IPv6
- * @net: namespace
- * @reply: gets a route
- *
- * Context: RCU, until the answer has been sent.
- * Return: 0 or -errno.
- */
-int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
+static int route6_reply(struct net *net, struct xtcp_reply *reply)
 {
 	const struct xtcp_addrs6 *addrs = &reply->key.v6;
 	struct xtcp_net *xn = xtcp_net(net);
@@ -287,30 +268,51 @@ int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply)
 	return 0;
 }
 
-/**
- * xtcp_ipv6_mtu_reduced - xtcp_family.mtu_reduced of IPv6
- * @sk: the socket, locked
- * @mtu: MTU in bytes, as the router said
- *
+/*
  * As for IPv4, the second lookup finds the new MTU, or the one in force. If the
  * user has told the socket not to believe routers, the route isn't updated
  * either, because other sockets use it.
- *
- * Return: path MTU in bytes; 0: nothing has changed.
  */
-unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu)
+static unsigned int route6_mtu_reduced(struct sock *sk, unsigned int mtu)
 {
 	struct dst_entry *dst;
 
 	if (!ip6_sk_accept_pmtu(sk))
 		return 0;
-	dst = xtcp_ipv6_route(sk);
+	dst = xtcp_ipv6_route_get(sk);
 	if (IS_ERR(dst))
 		return 0;
 	dst->ops->update_pmtu(dst, sk, NULL, max_t(u32, mtu, IPV6_MIN_MTU),
 			      true);
-	dst = xtcp_ipv6_route(sk);
+	dst = xtcp_ipv6_route_get(sk);
 	return IS_ERR(dst) ? 0 : dst_mtu(dst);
 }
+
+static bool route6_pmtu_believed(const struct sock *sk)
+{
+	return ip6_sk_accept_pmtu(sk);
+}
+
+/* No router fragments an IPv6 packet. */
+static bool route6_pmtu_bound(struct sock *sk)
+{
+	return true;
+}
+
+static bool route6_errors_wanted(const struct sock *sk)
+{
+	return inet6_test_bit(RECVERR6, sk);
+}
+
+const struct xtcp_route_ops xtcp_ipv6_route = {
+	.find		= xtcp_ipv6_route_get,
+	.cached		= route6_cached,
+	.cookie		= route6_cookie,
+	.reply		= route6_reply,
+	.mtu_reduced	= route6_mtu_reduced,
+	.pmtu_believed	= route6_pmtu_believed,
+	.pmtu_bound	= route6_pmtu_bound,
+	.errors_wanted	= route6_errors_wanted,
+};
 
 #endif /* CONFIG_IPV6 */

@@ -12,18 +12,13 @@ struct flowi6;
 struct net;
 struct sock;
 struct xtcp_key;
-struct xtcp_reply;
 
 void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
 			 const struct sock *sk, const struct xtcp_key *key,
 			 int oif, u32 mark);
 struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 				       __be32 label);
-struct dst_entry *xtcp_ipv6_route(struct sock *sk);
-struct dst_entry *xtcp_ipv6_route_cached(struct sock *sk);
-u32 xtcp_ipv6_route_cookie(const struct dst_entry *dst);
-int xtcp_ipv6_reply_route(struct net *net, struct xtcp_reply *reply);
-unsigned int xtcp_ipv6_mtu_reduced(struct sock *sk, unsigned int mtu);
+struct dst_entry *xtcp_ipv6_route_get(struct sock *sk);
 
 /**
  * xtcp_ipv6_route_is_fresh - may a cached route be used without dst_check()

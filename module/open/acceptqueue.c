@@ -90,9 +90,9 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 	inet->inet_sport = key.lport;
 	inet->inet_num = ntohs(key.lport);
 	sk->sk_mark = xtcp_synqueue_mark(ho);
-	xtcp_family_of(sk)->child_init(sk, ho->ls->sk, &key, skb);
+	xtcp_family_of(sk)->addr->child_init(sk, ho->ls->sk, &key, skb);
 	if (XTCP_KNOB(sock_net(sk), reflect_tos))
-		xs->af->tos_set(sk, ho->tos & ~INET_ECN_MASK);
+		xs->af->packet->tos_set(sk, ho->tos & ~INET_ECN_MASK);
 }
 
 static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,

@@ -93,7 +93,7 @@ static void connect_undo(struct sock *sk)
 {
 	sk_dst_reset(sk);
 	sk->sk_route_caps = 0;
-	xtcp_family_of(sk)->addr_forget(sk);
+	xtcp_family_of(sk)->addr->forget(sk);
 }
 
 /**
@@ -119,7 +119,7 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 
 	xtcp_assert_owned(sk);
 	xs->filtering = 1;
-	refused = xtcp_family_of(sk)->connect_filter(sk, uaddr, addr_len);
+	refused = xtcp_family_of(sk)->addr->connect_filter(sk, uaddr, addr_len);
 	xs->filtering = 0;
 	/* Even if a program refused, one may have bound the socket before. */
 	err = xtcp_port_settle(sk);
@@ -146,7 +146,7 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	int err;
 
 	xtcp_assert_owned(sk);
-	err = xtcp_family_of(sk)->connect_addr(sk, uaddr, addr_len, &key);
+	err = xtcp_family_of(sk)->addr->connect(sk, uaddr, addr_len, &key);
 	if (err)
 		return err;
 	xs->af = xtcp_family_get(key.family);

@@ -129,7 +129,7 @@ static void listen_name(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key;
 
-	xtcp_family_of(sk)->bound(sk, &key);
+	xtcp_family_of(sk)->addr->bound(sk, &key);
 	xs->flow.family = key.family;
 	xs->flow.laddr = key.laddr;
 	xs->flow.raddr = 0;
@@ -237,7 +237,7 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 	bool wants;
 
 	xtcp_synqueue_reply(ho, &reply);
-	if (af->reply_route(net, &reply))
+	if (af->route->reply(net, &reply))
 		return false;
 	wants = xtcp_ecn_route_asks(reply.dst);
 	if (reply.dst_held)
@@ -273,7 +273,7 @@ static bool listen_syn_offers_ecn(const struct sk_buff *skb,
 				  const struct xtcp_key *key)
 {
 	return xtcp_ecn_is_offered(skb, seg,
-				   xtcp_family_get(key->family)->ecn(skb));
+				   xtcp_family_get(key->family)->packet->ecn(skb));
 }
 
 static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
@@ -291,11 +291,11 @@ static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 static u8 listen_syn_ack_tos(const struct sock *lsk, const struct xtcp_knobs *knobs,
 			     const struct sk_buff *skb, const struct xtcp_family *af)
 {
-	u8 tos = af->tos(lsk);
+	u8 tos = af->packet->tos(lsk);
 
 	if (likely(!READ_ONCE(knobs->reflect_tos)))
 		return tos;
-	return af->dscp(skb) | (tos & INET_ECN_MASK);
+	return af->packet->dscp(skb) | (tos & INET_ECN_MASK);
 }
 
 /* Fill in the fields of a record that follow from the SYN alone. */
@@ -310,7 +310,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 
 	xtcp_flow_init(&ho->flow, XTCP_KIND_HALFOPEN, key);
 	ho->flow.mapped = lsk->sk_family != key->family;
-	ho->flow.ifindex = af->device(key, READ_ONCE(lsk->sk_bound_dev_if));
+	ho->flow.ifindex = af->addr->device(key, READ_ONCE(lsk->sk_bound_dev_if));
 	xtcp_lifecycle_born(&ho->flow, XTCP_LISTEN);
 	ho->ls = ls;
 	ho->irs = seg->seq;

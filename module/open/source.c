@@ -103,7 +103,7 @@ bool xtcp_source_is_over(struct net *net, const struct xtcp_key *key)
 	sources = READ_ONCE(xtcp_net(net)->gate->sources);
 	if (!sources)
 		return false;
-	hash = xtcp_isn_source(net, af, key, af->source_bits(net));
+	hash = xtcp_isn_source(net, af, key, af->addr->source_bits(net));
 	for (row = 0; row < SOURCE_ROWS; row++)
 		if (atomic_read(source_counter(sources, hash, row)) < limit)
 			return false;
@@ -135,7 +135,7 @@ void xtcp_source_add(struct net *net, struct xtcp_flow *flow)
 	if (!XTCP_KNOB(net, syn_per_source_limit) ||
 	    !READ_ONCE(xtcp_net(net)->gate->sources))
 		return;
-	flow->source_bits = xtcp_family_get(flow->family)->source_bits(net);
+	flow->source_bits = xtcp_family_get(flow->family)->addr->source_bits(net);
 	source_count(net, flow, 1);
 }
 

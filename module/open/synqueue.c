@@ -584,7 +584,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 	 * CPUs would contend for its counter.
 	 */
 	reply.owned = !cookie;
-	if (af->reply_route(halfopen_net(ho), &reply)) {
+	if (af->route->reply(halfopen_net(ho), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;
 	}

@@ -92,7 +92,7 @@ static int bind_hold(struct sock *sk, bool listens)
 	struct xtcp_key at = { };
 	int err;
 
-	xtcp_family_of(sk)->bound(sk, &at);
+	xtcp_family_of(sk)->addr->bound(sk, &at);
 	mutex_lock(making);
 	err = port_hold(sock_net(sk), xtcp_tcp_port(port), &at);
 	mutex_unlock(making);

@@ -189,7 +189,7 @@ xtcp_bind_addr_of_sk(const struct sock *sk)
 {
 	struct xtcp_key key;
 
-	xtcp_family_of(sk)->bound(sk, &key);
+	xtcp_family_of(sk)->addr->bound(sk, &key);
 	return (struct xtcp_bind_addr){
 		.laddr = key.laddr, .family = key.family,
 	};

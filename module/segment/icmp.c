@@ -152,13 +152,13 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 		return;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_ICMP_TOO_BIG);
-	pmtu = xs->af->mtu_reduced(sk, mtu);
+	pmtu = xs->af->route->mtu_reduced(sk, mtu);
 	if (!pmtu)
 		return;
 	/* The route keeps a larger MTU, so routers will drop packets again. */
-	if (mtu < pmtu && xs->af->pmtu_bound(sk))
+	if (mtu < pmtu && xs->af->route->pmtu_bound(sk))
 		WRITE_ONCE(sk->sk_err_soft, EMSGSIZE);
-	if (!xs->af->pmtu_believed(sk) || pmtu >= xs->pmtu)
+	if (!xs->af->route->pmtu_believed(sk) || pmtu >= xs->pmtu)
 		return;
 	xtcp_output_mss_sync(sk, pmtu);
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
@@ -188,7 +188,7 @@ static void icmp_redirect_route(struct sock *sk, const struct xtcp_icmp *ie)
 
 	if (sock_owned_by_user(sk))
 		return;
-	dst = xtcp_sk(sk)->af->route_cached(sk);
+	dst = xtcp_sk(sk)->af->route->cached(sk);
 	if (dst)
 		dst->ops->redirect(dst, sk, ie->skb);
 }
@@ -246,7 +246,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	enum xtcp_event event = icmp_event(sk, ie);
 
-	if (af->errors_wanted(sk))
+	if (af->route->errors_wanted(sk))
 		error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
 		WRITE_ONCE(sk->sk_err_soft, ie->err);
@@ -258,7 +258,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	}
 	if (ie->no_path && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_retransmit_unreachable(sk, ie->seq);
-	if (af->errors_wanted(sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
+	if (af->route->errors_wanted(sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
 		WRITE_ONCE(sk->sk_err, ie->err);
 		sk_error_report(sk);
 	} else {
@@ -279,7 +279,7 @@ static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 		XTCP_INC(net, LOCK_DROPPED_ICMPS);
 	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
 		return;
-	if (ie->ttl < xs->af->ttl_min(sk)) {
+	if (ie->ttl < xs->af->packet->ttl_min(sk)) {
 		XTCP_INC(net, MIN_TTL_DROP);
 		return;
 	}

@@ -125,7 +125,7 @@ static void later_options(const struct xtcp_sock *xs, unsigned int payload,
 	used = xtcp_options_size(opt);
 	room = XTCP_OPT_MAX - used;
 	if (payload) {
-		used += xs->af->ip_hdr_len + xs->af->options_len(&xs->inet.sk) +
+		used += xs->af->ip_hdr_len + xs->af->packet->options_len(&xs->inet.sk) +
 			XTCP_HDR_LEN + payload;
 		room = min(room, xs->pmtu > used ? xs->pmtu - used : 0);
 	}
@@ -151,7 +151,7 @@ unsigned int xtcp_output_option_size(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	return payload_options(xs) + xs->af->options_len(sk);
+	return payload_options(xs) + xs->af->packet->options_len(sk);
 }
 
 /*
@@ -294,9 +294,10 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (payload)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
-	return output_result(sk, INDIRECT_CALL_1(xs->af->queue_xmit,
-						 xtcp_ipv4_queue_xmit,
-						 sk, skb, ecn));
+	return output_result(sk, INDIRECT_CALL_INET(xs->af->packet->queue_xmit,
+						    xtcp_ipv6_queue_xmit,
+						    xtcp_ipv4_queue_xmit,
+						    sk, skb, ecn));
 }
 
 /**
@@ -550,7 +551,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	u32 mss;
 
 	if (!pmtu) {
-		dst = xs->af->route(sk);
+		dst = xs->af->route->find(sk);
 		if (IS_ERR_OR_NULL(dst))
 			return;
 		pmtu = dst_mtu(dst);
@@ -562,7 +563,7 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = min_t(u32, mss, xs->peer_mss);
 	if (xs->user_mss)
 		mss = min_t(u32, mss, xs->user_mss);
-	mss -= min(mss, xs->af->options_len(sk));
+	mss -= min(mss, xs->af->packet->options_len(sk));
 	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
 	      payload_options(xs);
 

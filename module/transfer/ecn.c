@@ -229,7 +229,7 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	switch (xs->af->ecn(skb)) {
+	switch (xs->af->packet->ecn(skb)) {
 	case INET_ECN_NOT_ECT:
 		if (xs->ecn_seen)
 			xtcp_ack_quickly(xs, ECN_QUICKACKS);

@@ -324,8 +324,8 @@ static int congestion_set(struct sock *sk, sockptr_t optval,
 static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 		  unsigned int optlen)
 {
-	int err = xtcp_family_of(sk)->setsockopt(sk, level, optname, optval,
-						 optlen);
+	int err = xtcp_family_of(sk)->addr->setsockopt(sk, level, optname,
+						       optval, optlen);
 
 	if (err)
 		return err;
@@ -708,8 +708,8 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 	int val, len, err;
 
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
-		return xtcp_family_of(sk)->getsockopt(sk, level, optname,
-						      optval, optlen);
+		return xtcp_family_of(sk)->addr->getsockopt(sk, level, optname,
+							    optval, optlen);
 
 	if (get_user(len, optlen))
 		return -EFAULT;
