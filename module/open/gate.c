@@ -83,22 +83,22 @@ static const char *const verdict_words[] = {
 /* The verdict on a SYN and the facts behind it, for the counters. */
 struct gate_verdict {
 	enum xtcp_gate_verdict	verdict;
-	bool			full;	/* the SYN queue; not set if @proven */
+	bool			full;	/* the SYN queue; not set if @known */
 	bool			cookie;	/* no record may be created */
 };
 
 /*
  * RFC 4987 3.6: a record while the queue has space, then a cookie, else a drop.
- * The SYN queue is checked before the accept queue, as in Linux. @proven: the
+ * The SYN queue is checked before the accept queue, as in Linux. @known: the
  * SYN is from a known peer.
  */
 static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls,
-							const struct xtcp_key *key, bool proven)
+							const struct xtcp_key *key, bool known)
 {
 	unsigned int mode = xtcp_cookie_mode(ls->sk);
 	struct gate_verdict o = { .verdict = XTCP_GATE_QUEUE };
 
-	if (!proven) {
+	if (!known) {
 		o.full = xtcp_listener_is_full(ls);
 		o.cookie = mode >= 2 || (mode && o.full);
 	}
@@ -106,7 +106,7 @@ static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls
 		o.verdict = XTCP_GATE_DROP_QUEUE;
 	else if (xtcp_acceptqueue_is_full(ls->sk))
 		o.verdict = XTCP_GATE_DROP_ACCEPT;
-	else if (!mode && !proven && xtcp_listen_is_reserved(ls))
+	else if (!mode && !known && xtcp_listen_is_reserved(ls))
 		o.verdict = XTCP_GATE_DROP_RESERVED;
 	else if (o.cookie)
 		o.verdict = XTCP_GATE_COOKIE;
@@ -190,7 +190,7 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
  * xtcp_gate_syn - decide what to do with a SYN for a listener
  * @ls: queues of the listener
  * @key: the SYN's connection
- * @proven: the 4-tuple has a TIME-WAIT record: the SYN is from a known peer
+ * @known: the 4-tuple has a TIME-WAIT record: the SYN is from a known peer
  *
  * Counts and traces the verdict; the caller acts on it.
  *
@@ -198,10 +198,10 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
  * Return: XTCP_GATE_QUEUE, XTCP_GATE_COOKIE, or the reason to drop the SYN.
  */
 enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
-				     const struct xtcp_key *key, bool proven)
+				     const struct xtcp_key *key, bool known)
 {
 	struct net *net = sock_net(ls->sk);
-	struct gate_verdict o = gate_verdict(ls, key, proven);
+	struct gate_verdict o = gate_verdict(ls, key, known);
 
 	if (!gate_is_drop(o.verdict) && !gate_syn_ack_is_allowed(net))
 		o.verdict = XTCP_GATE_DROP_RATE;

@@ -67,7 +67,7 @@ int xtcp_gate_net_init(struct net *net);
 void xtcp_gate_net_exit(struct net *net);
 
 enum xtcp_gate_verdict xtcp_gate_syn(struct xtcp_listener *ls,
-				     const struct xtcp_key *key, bool proven);
+				     const struct xtcp_key *key, bool known);
 bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);
 bool xtcp_gate_drops_early(struct net *net);

@@ -500,17 +500,17 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	struct sk_buff *skb;
 	bool enough = false;
 	u32 above = 0;
-	seq_t judged;
+	seq_t checked;
 
 	xtcp_assert_owned(sk);
 	/* It is of an earlier flight: nothing was checked in this one. */
 	if (!seq_between(xs->holes_seq, xs->snd_una, xs->snd_nxt))
 		xs->holes_seq = xs->snd_una;
-	judged = xs->holes_seq;
+	checked = xs->holes_seq;
 	if (xs->sacked_out < xs->reordering)
 		return;
 	skb = xtcp_sendq_find(sk, seq_sub(xs->sacked_end, 1));
-	for (; skb && !seq_before(xtcp_cb(skb)->seq, judged);
+	for (; skb && !seq_before(xtcp_cb(skb)->seq, checked);
 	     skb = skb_rb_prev(skb)) {
 		u8 marks = xtcp_cb(skb)->marks;
 

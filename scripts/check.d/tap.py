@@ -71,7 +71,7 @@ def read_tap(outcome, lines, status):
                     directive.strip(), since, line)
         since = []
     if status is not None:
-        judge_end(outcome, plan, count, since, status)
+        check_end(outcome, plan, count, since, status)
 
 
 def read_result(outcome, is_bad, name, directive, since, line):
@@ -86,7 +86,7 @@ def read_result(outcome, is_bad, name, directive, since, line):
         outcome.passed.append(name)
 
 
-def judge_end(outcome, plan, count, since, status):
+def check_end(outcome, plan, count, since, status):
     """Checks that all planned results are there, and that the exit status fits them."""
     if plan is None and not count:
         if status == SKIPPED:

@@ -48,21 +48,21 @@ static unsigned int names_len;
 
 static struct in6_addr widen(struct in_addr addr)
 {
-	struct in6_addr wide = { .s6_addr = { [10] = 0xff, 0xff } };
+	struct in6_addr mapped = { .s6_addr = { [10] = 0xff, 0xff } };
 
-	memcpy(&wide.s6_addr[12], &addr, sizeof(addr));
-	return wide;
+	memcpy(&mapped.s6_addr[12], &addr, sizeof(addr));
+	return mapped;
 }
 
 static bool read_address(const char *text, struct in6_addr *addr)
 {
-	struct in_addr narrow;
+	struct in_addr plain;
 
 	if (inet_pton(AF_INET6, text, addr) == 1)
 		return true;
-	if (inet_pton(AF_INET, text, &narrow) != 1)
+	if (inet_pton(AF_INET, text, &plain) != 1)
 		return false;
-	*addr = widen(narrow);
+	*addr = widen(plain);
 	return true;
 }
 

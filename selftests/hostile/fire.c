@@ -426,7 +426,7 @@ TEST_F_TIMEOUT(fire, everything_goes_under_thousands_of_connections, 2000)
 	int live_min = peace_ns * LIVE_PER_S / NSEC_PER_SEC;
 
 	NOT_ON_STOCK();
-	c->calm = true;
+	c->stays_open = true;
 	netns_enter(WHERE(test), ns_server);
 	for (int i = 0; i < c->ways; i++)
 		role_start(c, role_server);
@@ -437,7 +437,7 @@ TEST_F_TIMEOUT(fire, everything_goes_under_thousands_of_connections, 2000)
 	role_start(c, role_census);
 	role_start(c, role_unloader);
 	rest_us(peace_ns / 1000);
-	c->calm = false;
+	c->stays_open = false;
 
 	role_start(c, role_onlooker);
 	role_start(c, role_quake);

@@ -38,12 +38,12 @@ struct verdict {
 #define MAY(states, answers) ((struct verdict){ (states), (answers) })
 
 /* 3.10.7.1, 3.10.7.2 */
-static struct verdict judge_closed(int flags)
+static struct verdict verdict_closed(int flags)
 {
 	return MAY(BIT(ST_CLOSED), BIT(flags & RST ? NONE : RESET));
 }
 
-static struct verdict judge_listen(int flags)
+static struct verdict verdict_listen(int flags)
 {
 	if (flags & RST)
 		return MAY(BIT(ST_LISTEN), BIT(NONE));
@@ -56,7 +56,7 @@ static struct verdict judge_listen(int flags)
 }
 
 /* 3.10.7.3: the sequence number does not count here. */
-static struct verdict judge_syn_sent(int flags, enum shape shape)
+static struct verdict verdict_syn_sent(int flags, enum shape shape)
 {
 	if (shape == ACK_ABOVE && flags & ACK)
 		return MAY(BIT(ST_SYN_SENT), BIT(flags & RST ? NONE : RESET));
@@ -80,7 +80,7 @@ static bool is_outside(enum shape shape)
 	return shape == LEFT || shape == RIGHT;
 }
 
-static struct verdict judge_half_open(enum conn_state st, int flags, enum shape shape)
+static struct verdict verdict_half_open(enum conn_state st, int flags, enum shape shape)
 {
 	unsigned int stay = BIT(st);
 
@@ -116,8 +116,8 @@ static const struct {
 	[ST_LAST_ACK] = { ST_CLOSED, ST_CLOSED },
 };
 
-static struct verdict judge_synchronized(enum conn_state st, int flags,
-					 enum shape shape)
+static struct verdict verdict_synchronized(enum conn_state st, int flags,
+					   enum shape shape)
 {
 	unsigned int stay = BIT(st), quiet = BIT(NONE) | BIT(PURE_ACK);
 
@@ -141,7 +141,7 @@ static struct verdict judge_synchronized(enum conn_state st, int flags,
 }
 
 /* 3.10.7.4, with MAY-2 for a new SYN. */
-static struct verdict judge_time_wait(int flags, enum shape shape)
+static struct verdict verdict_time_wait(int flags, enum shape shape)
 {
 	unsigned int stay = BIT(ST_TIME_WAIT), quiet = BIT(NONE) | BIT(PURE_ACK);
 
@@ -160,7 +160,7 @@ static struct verdict judge_time_wait(int flags, enum shape shape)
 }
 
 /* The program has closed: data and a new SYN find nobody. */
-static struct verdict judge_orphan(int flags, enum shape shape)
+static struct verdict verdict_orphan(int flags, enum shape shape)
 {
 	unsigned int stay = BIT(ST_ORPHAN_FIN_WAIT_2), quiet = BIT(NONE) | BIT(PURE_ACK);
 
@@ -186,24 +186,24 @@ static struct verdict judge_orphan(int flags, enum shape shape)
 	return MAY(stay, quiet);
 }
 
-static struct verdict judge(enum conn_state st, int flags, enum shape shape)
+static struct verdict verdict_of(enum conn_state st, int flags, enum shape shape)
 {
 	switch (st) {
 	case ST_CLOSED:
-		return judge_closed(flags);
+		return verdict_closed(flags);
 	case ST_LISTEN:
-		return judge_listen(flags);
+		return verdict_listen(flags);
 	case ST_SYN_SENT:
-		return judge_syn_sent(flags, shape);
+		return verdict_syn_sent(flags, shape);
 	case ST_SYN_RECEIVED:
 	case ST_HALF_OPEN:
-		return judge_half_open(st, flags, shape);
+		return verdict_half_open(st, flags, shape);
 	case ST_TIME_WAIT:
-		return judge_time_wait(flags, shape);
+		return verdict_time_wait(flags, shape);
 	case ST_ORPHAN_FIN_WAIT_2:
-		return judge_orphan(flags, shape);
+		return verdict_orphan(flags, shape);
 	default:
-		return judge_synchronized(st, flags, shape);
+		return verdict_synchronized(st, flags, shape);
 	}
 }
 
@@ -240,7 +240,7 @@ static void try_one(struct __test_metadata *_metadata, struct peer *p,
 		    enum conn_state st, int flags, enum shape shape)
 {
 	struct linger abort_now = { .l_onoff = 1 };
-	struct verdict v = judge(st, flags, shape);
+	struct verdict v = verdict_of(st, flags, shape);
 	const struct segment *seg;
 	enum conn_state now;
 	enum answer answer;

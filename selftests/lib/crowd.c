@@ -303,9 +303,9 @@ static void talk_act(struct crowd *c, struct talk *t)
 		}
 		t->port = port_of(t->fd, true);
 	}
-	if ((!c->calm && chance(3)) || t->said > TALK_MAX)
+	if ((!c->stays_open && chance(3)) || t->said > TALK_MAX)
 		talk_end(t);
-	else if (!c->calm && chance(3) && !t->shut)
+	else if (!c->stays_open && chance(3) && !t->shut)
 		t->shut = !shutdown(t->fd, draw(3) ? SHUT_WR : SHUT_RDWR);
 	else if (chance(5))
 		talk_ask(t);

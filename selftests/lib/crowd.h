@@ -52,7 +52,7 @@ struct crowd {
 	struct way way[8];		/* [0]: IPv4, loopback, unless the test changes it */
 	int ways;
 	int talks;			/* connections of each client or server at a time */
-	_Atomic bool calm;		/* no end closes a connection by itself */
+	_Atomic bool stays_open;	/* no end closes a connection by itself */
 	int tun;			/* where injectors write, or -1 */
 	int ports;
 	_Atomic int servers;		/* of each way: steady connections */

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct judge {
+struct assertion {
 	const char *pos, *end;
 	struct tcp_info info;
 	char *why;
@@ -66,20 +66,20 @@ static const struct {
 	{ "TCP_INFINITE_SSTHRESH", 0x7fffffff }, { "True", 1 }, { "False", 0 },
 };
 
-static void bad(struct judge *j, const char *what)
+static void bad(struct assertion *j, const char *what)
 {
 	if (!j->bad)
 		snprintf(j->why, j->size, "%s before \"%.20s\"", what, j->pos);
 	j->bad = true;
 }
 
-static void blanks(struct judge *j)
+static void blanks(struct assertion *j)
 {
 	while (j->pos < j->end && (*j->pos == ' ' || *j->pos == '\t'))
 		j->pos++;
 }
 
-static bool take(struct judge *j, const char *token)
+static bool take(struct assertion *j, const char *token)
 {
 	size_t n = strlen(token);
 
@@ -103,7 +103,7 @@ static int64_t field(const struct tcp_info *info, size_t offset, size_t size)
 	return memcpy(&u64, at, 8), (int64_t)u64;
 }
 
-static int64_t named(struct judge *j)
+static int64_t named(struct assertion *j)
 {
 	size_t n = 0;
 
@@ -125,9 +125,9 @@ static int64_t named(struct judge *j)
 	return 0;
 }
 
-static int64_t sum(struct judge *j);
+static int64_t sum(struct assertion *j);
 
-static int64_t factor(struct judge *j)
+static int64_t factor(struct assertion *j)
 {
 	int64_t v;
 	char *end;
@@ -147,7 +147,7 @@ static int64_t factor(struct judge *j)
 	return named(j);
 }
 
-static int64_t product(struct judge *j)
+static int64_t product(struct assertion *j)
 {
 	int64_t v = factor(j), by;
 
@@ -165,7 +165,7 @@ static int64_t product(struct judge *j)
 	}
 }
 
-static int64_t sum(struct judge *j)
+static int64_t sum(struct assertion *j)
 {
 	int64_t v = product(j);
 
@@ -190,7 +190,7 @@ static bool compare(int64_t a, const char *how, int64_t b)
 }
 
 /* A == B, 10 <= A <= 20, or A for each of them. */
-static bool comparison(struct judge *j)
+static bool comparison(struct assertion *j)
 {
 	static const char *const signs[] = { "==", "!=", "<=", ">=", "<", ">" };
 	int64_t a = sum(j), b;
@@ -213,7 +213,7 @@ static bool comparison(struct judge *j)
 	return any ? good : a != 0;
 }
 
-static bool statement(struct judge *j)
+static bool statement(struct assertion *j)
 {
 	bool good;
 
@@ -235,7 +235,7 @@ static bool statement(struct judge *j)
 
 bool script_assert(const char *text, const char *end, int fd, char *why, size_t size)
 {
-	struct judge j = { .pos = text, .end = end, .why = why, .size = size };
+	struct assertion j = { .pos = text, .end = end, .why = why, .size = size };
 	socklen_t len = sizeof(j.info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &j.info, &len)) {

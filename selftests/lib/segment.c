@@ -36,28 +36,28 @@ int socket_family(int family)
 
 static struct ipaddr mapped(const struct ipaddr *a)
 {
-	struct ipaddr wide = { .family = AF_INET6 };
+	struct ipaddr addr6 = { .family = AF_INET6 };
 
-	wide.v6.s6_addr[10] = wide.v6.s6_addr[11] = 0xff;
-	memcpy(&wide.v6.s6_addr[12], &a->v4, 4);
-	return wide;
+	addr6.v6.s6_addr[10] = addr6.v6.s6_addr[11] = 0xff;
+	memcpy(&addr6.v6.s6_addr[12], &a->v4, 4);
+	return addr6;
 }
 
 /* 10.0.0.1 becomes fd00:a::1; a /24 becomes a /64. */
 static struct ipaddr native(const struct ipaddr *a)
 {
 	const uint8_t *v4 = (const uint8_t *)&a->v4;
-	struct ipaddr wide = { .family = AF_INET6 };
+	struct ipaddr addr6 = { .family = AF_INET6 };
 
 	if (a->v4.s_addr == htonl(INADDR_LOOPBACK)) {
-		wide.v6 = in6addr_loopback;
+		addr6.v6 = in6addr_loopback;
 	} else if (a->v4.s_addr) {
-		wide.v6.s6_addr[0] = 0xfd;
+		addr6.v6.s6_addr[0] = 0xfd;
 		for (int i = 0; i < 3; i++)
-			wide.v6.s6_addr[3 + 2 * i] = v4[i];
-		wide.v6.s6_addr[15] = v4[3];
+			addr6.v6.s6_addr[3 + 2 * i] = v4[i];
+		addr6.v6.s6_addr[15] = v4[3];
 	}
-	return wide;
+	return addr6;
 }
 
 struct ipaddr ipaddr(const char *text)
@@ -108,11 +108,11 @@ socklen_t ipaddr_sockaddr(const struct ipaddr *a, uint16_t port,
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
 	struct sockaddr_in *in = (struct sockaddr_in *)out;
-	struct ipaddr wide;
+	struct ipaddr addr6;
 
 	if (a->family == AF_INET && test_is_mapped()) {
-		wide = mapped(a);
-		a = &wide;
+		addr6 = mapped(a);
+		a = &addr6;
 	}
 	memset(out, 0, sizeof(*out));
 	out->ss_family = a->family;

@@ -292,7 +292,7 @@ TEST_F(ipv6, rfc9293_must_57_not_to_a_group)
 	peer_expect_silence(p, 100);
 }
 
-/* --- limits and books -------------------------------------------------------- */
+/* --- limits and counters ----------------------------------------------------- */
 
 TEST_F(ipv6, knob_syn_per_source_prefix6)
 {

@@ -248,7 +248,7 @@ TEST_F(options, rfc9293_must_68_kinds_0_and_1_have_no_length)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	/* Read as kind and length, 1 1 would loop and 1 4 would swallow the MSS. */
+	/* Read as kind and length, 1 1 would loop and 1 4 would hide the MSS. */
 	syn_with(p, &c, OPT_NOP, OPT_NOP, OPT_SACKOK, OPT_NOP, OPT_MSS(650),
 		 OPT_NOP, OPT_NOP, OPT_NOP);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .sackok = 1);

@@ -149,7 +149,7 @@ TEST_F(synqueue, knob_max_syn_backlog_below_1_is_1)
 }
 
 /* One of many hosts, 192.0.2.1 and so on. */
-static struct ipaddr stranger(int i)
+static struct ipaddr unknown_peer(int i)
 {
 	char text[24];
 
@@ -166,7 +166,7 @@ TEST_F(synqueue, lc_40_flood_is_bounded_and_passes)
 
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	for (int i = 0; i < 400; i++) {
-		from = stranger(i);
+		from = unknown_peer(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
 		peer_expect(p, .flags = SYN | ACK, .ack = i + 1, .dst = from,
 			    .dport = 1024 + i);
@@ -196,7 +196,7 @@ static void flood_evicts_nobody(struct __test_metadata *_metadata, struct peer *
 	lfd = peer_listen(p, KERNEL_PORT, 16);
 	fill(p, c, 3, lfd);
 	for (int i = 0; i < 300; i++) {
-		from = stranger(i);
+		from = unknown_peer(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + i);
 	}
 	peer_drain(p, 20);
@@ -395,14 +395,14 @@ TEST_F(synqueue, lc_44_half_open_rows_tell_a_flood)
 
 	peer_listen(p, KERNEL_PORT, 64);
 	for (int i = 1; i <= 20; i++) {
-		from = stranger(i);
+		from = unknown_peer(i);
 		peer_send(p, .flags = SYN, .seq = i, .src = from, .sport = 1024 + 7 * i);
 		peer_expect(p, .flags = SYN | ACK, .ack = i + 1, .dst = from,
 			    .dport = 1024 + 7 * i);
 	}
 	EXPECT_EQ(20, half_open_rows());
 	for (int i = 1; i <= 20; i++) {
-		from = stranger(i);
+		from = unknown_peer(i);
 		ASSERT_TRUE(proc_row_find(&row, AF_INET, KERNEL_PORT, 1024 + 7 * i, NULL));
 		EXPECT_TRUE(ipaddr_equal(&from, &row.remote));
 		EXPECT_EQ(ROW_SYN_RECEIVED, row.st);

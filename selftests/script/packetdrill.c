@@ -17,7 +17,7 @@ FIXTURE(script) {
 
 FIXTURE_VARIANT(script) {
 	const char *path;
-	bool stranger;		/* a script of other people, which may leave segments unread */
+	bool foreign;		/* a script of other people, which may leave segments unread */
 };
 
 FIXTURE_SETUP(script)
@@ -32,12 +32,12 @@ FIXTURE_TEARDOWN(script)
 
 TEST_F(script, holds)
 {
-	self->peer.leave_unread = self->peer.stock_may_speak = variant->stranger;
+	self->peer.leave_unread = self->peer.stock_may_speak = variant->foreign;
 	script_run(&self->peer, variant->path);
 }
 
 /* A test is called what its file is called. */
-static void script_add(const char *path, bool stranger)
+static void script_add(const char *path, bool foreign)
 {
 	struct __fixture_variant_metadata *variant = calloc(1, sizeof(*variant));
 	FIXTURE_VARIANT(script) *data = calloc(1, sizeof(*data));
@@ -49,7 +49,7 @@ static void script_add(const char *path, bool stranger)
 		if (*c == '-')
 			*c = '_';
 	data->path = strdup(path);
-	data->stranger = stranger;
+	data->foreign = foreign;
 	variant->name = base;
 	variant->data = data;
 	__register_fixture_variant(&_script_fixture_object, variant);

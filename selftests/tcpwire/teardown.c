@@ -115,7 +115,7 @@ static bool listen_at(int fd, int port)
 	return !bind(fd, (struct sockaddr *)&sin, sizeof(sin)) && !listen(fd, 64);
 }
 
-static void patience(int fd, int ms)
+static void timeout_set(int fd, int ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
@@ -133,7 +133,7 @@ static void serve(struct shared *s, int port)
 	if (lfd < 0 || !listen_at(lfd, port))
 		return;
 	while ((fd = accept(lfd, NULL, NULL)) >= 0) {
-		patience(fd, 500);
+		timeout_set(fd, 500);
 		while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
 			send(fd, buf, n, MSG_NOSIGNAL);
 		close(fd);
@@ -207,7 +207,7 @@ static void clients(struct shared *s, bool ours)
 			sleep_ms(10);
 			continue;
 		}
-		patience(fd, 500);
+		timeout_set(fd, 500);
 		if (!connect(fd, (struct sockaddr *)&sin, sizeof(sin)) && ask(s, fd))
 			s->answered++;
 		else
@@ -246,7 +246,7 @@ static void stock_client(struct shared *s)
 	static uint8_t buf[16384];
 	uint64_t offset = 0;
 
-	patience(fd, STALL_MS);
+	timeout_set(fd, STALL_MS);
 	while (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
 		sleep_ms(10);
 	while (goes_on(s)) {
@@ -406,7 +406,7 @@ TEST_F(teardown, the_hook_goes_while_segments_come)
 			break;
 		pair_enter(pr, CLIENT);
 		to = socket(AF_INET, SOCK_STREAM, 0);
-		patience(to, 2000);
+		timeout_set(to, 2000);
 		fd = connect(to, (struct sockaddr *)&sin, sizeof(sin)) ? -1 :
 		     accept(lfd, NULL, NULL);
 		if (fd >= 0) {

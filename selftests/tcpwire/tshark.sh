@@ -123,7 +123,7 @@ echo_back() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
 }
 
 # Packets are lost, and forged ones have wrong checksums.
-bad_path() { # PORT PORT-OF-STRANGER
+bad_path() { # PORT PORT-OF-ANOTHER
 	on $server hping3 -q -c 3 -i u1000 -b -S -s $2 -k -p $2 10.9.0.1 >/dev/null 2>&1
 	# Sent one by one: of forty large packets none might be lost.
 	ip -n $server link set $wire gso_max_segs 1 &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * knobs: net.ipv4.xtcp_*. Most have a twin net.ipv4.tcp_* of the kernel in the same
+ * knobs: net.ipv4.xtcp_*. Most have a counterpart net.ipv4.tcp_* of the kernel in the same
  * guest: a value written to both must be taken or refused by both and read alike, and
  * the defaults must agree; a few are xtcp's own. What a knob does is tested with the
  * feature; here only effects that a SYN shows.
@@ -362,7 +362,7 @@ TEST_F(knobs, knob_mem)
 	EXPECT_GE(stocks * 2, pressure);
 }
 
-/* --- without a twin ----------------------------------------------------- */
+/* --- without a counterpart ---------------------------------------------- */
 
 /* Nothing outside of the range is taken; its @highest is. */
 static void expect_upper_end(struct __test_metadata *_metadata, const char *knob,
@@ -460,7 +460,7 @@ TEST_F(knobs, knob_gid_range)
 		"x", "3 x", "", "1 2 3", "100\t200", "4294967295 4294967295",
 	};
 	const char *ours = path_of("xtcp", "gid_range");
-	char value[VALUE_MAX], twin[VALUE_MAX];
+	char value[VALUE_MAX], theirs[VALUE_MAX];
 
 	NOT_ON_STOCK();
 	ASSERT_EQ(0, sysctl_read(ours, value, sizeof(value)));
@@ -471,9 +471,9 @@ TEST_F(knobs, knob_gid_range)
 
 		EXPECT_EQ(sysctl_write(stocks, text), sysctl_write(ours, text))
 			TH_LOG("\"%s\"", text);
-		ASSERT_EQ(0, sysctl_read(stocks, twin, sizeof(twin)));
+		ASSERT_EQ(0, sysctl_read(stocks, theirs, sizeof(theirs)));
 		ASSERT_EQ(0, sysctl_read(ours, value, sizeof(value)));
-		EXPECT_STREQ(twin, value)
+		EXPECT_STREQ(theirs, value)
 			TH_LOG("\"%s\"", text);
 	}
 	/* A new namespace has the default, whatever its parent has. */

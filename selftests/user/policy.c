@@ -49,7 +49,7 @@ static void group_leave(struct __test_metadata *_metadata)
 /* A program of the family in which the test's sockets are. */
 enum hook { CONNECT, BIND, POST_BIND, GETSOCKNAME, GETPEERNAME, CREATE };
 
-static bool wide(void)
+static bool ipv6(void)
 {
 	return socket_family(AF_INET) == AF_INET6;
 }
@@ -65,7 +65,7 @@ static int attach_type(enum hook hook)
 		[CREATE] = { BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET_SOCK_CREATE },
 	};
 
-	return types[hook][wide()];
+	return types[hook][ipv6()];
 }
 
 #define INSN(...) ((struct bpf_insn){ __VA_ARGS__ })
@@ -130,7 +130,7 @@ static uint32_t address_tail(const struct ipaddr *addr)
 static void rewrite(struct __test_metadata *_metadata, enum hook hook, const char *addr)
 {
 	struct ipaddr to = ipaddr(addr ?: "10.0.0.1");
-	int ip = wide() ? offsetof(struct bpf_sock_addr, user_ip6[3]) :
+	int ip = ipv6() ? offsetof(struct bpf_sock_addr, user_ip6[3]) :
 			  offsetof(struct bpf_sock_addr, user_ip4);
 	const struct bpf_insn insns[] = {
 		SET(2, htons(OTHER)),
