@@ -659,7 +659,7 @@ static bool halfopen_was_acked(const struct xtcp_halfopen *ho)
 static void halfopen_set_acked(struct xtcp_halfopen *ho)
 {
 	/* As above: two CPUs write the same byte. */
-	data_race(ho->acked = 1);
+	data_race((bool)(ho->acked = 1));
 }
 
 /*
