@@ -15,6 +15,12 @@ void xtcp_echo_start(struct sock *sk);
 void xtcp_echo_heard(struct sock *sk);
 void xtcp_echo_timeout(struct sock *sk);
 
+/* True if our segments repeat a cookie, because none has been answered. */
+static inline bool xtcp_echo_is_active(const struct xtcp_sock *xs)
+{
+	return xs->cookie_held;
+}
+
 /**
  * xtcp_echo_init - no cookie to repeat
  * @xs: a connection that begins

@@ -362,7 +362,7 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 		return ack_of_syn(sk, skb, seg, why);
 	if (!ack_in_range(sk, seg, why))
 		return false;
-	if (unlikely(xtcp_sk(sk)->cookie_held))
+	if (unlikely(xtcp_echo_is_active(xtcp_sk(sk))))
 		xtcp_echo_heard(sk);
 	if (xtcp_acked_rcv(sk, seg))
 		xtcp_close_fin_acked(sk);

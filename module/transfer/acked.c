@@ -118,6 +118,16 @@ static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 	return max(ms, 1) * USEC_PER_MSEC;
 }
 
+/* Pass an RTT measurement to the timeout, the minimum and congestion control. */
+static void rtt_measured(struct sock *sk, u32 first_us, u32 last_us, u64 now_ns)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_rtt_sample(sk, first_us);
+	xtcp_rtt_min_sample(xs, last_us, now_ns);
+	xtcp_congestion_rtt(xs, last_us);
+}
+
 /*
  * RFC 6298 3: measure the RTT by a segment that was sent once and is now
  * acknowledged cumulatively or else by SACK. Otherwise the timestamps option
@@ -148,9 +158,7 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 			WRITE_ONCE(xs->rto_us, XTCP_RTO_FALLBACK_US);
 		return false;
 	}
-	xtcp_rtt_sample(sk, rtt_us);
-	xtcp_rtt_min_sample(xs, last_us, a->now_ns);
-	xtcp_congestion_rtt(xs, last_us);
+	rtt_measured(sk, rtt_us, last_us, a->now_ns);
 	return true;
 }
 
@@ -228,7 +236,7 @@ static bool ack_concerns_recovery(const struct xtcp_sock *xs,
 				  const struct xtcp_acked *a)
 {
 	return !a->new_data || a->sacked || a->dsack || a->ece ||
-	       xs->recovery != XTCP_RECOVERY_NONE;
+	       !xtcp_recovery_is_idle(xs);
 }
 
 /*
@@ -244,15 +252,15 @@ static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
 	return a->segs;
 }
 
-static void count_delivered(struct sock *sk, const struct xtcp_acked *a)
+static void count_delivered(struct sock *sk, u32 segs, bool ece)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->delivered += a->delivered;
-	XTCP_ADD(sock_net(sk), DELIVERED, a->delivered);
-	if (a->ece) {
-		xs->delivered_ce += a->delivered;
-		XTCP_ADD(sock_net(sk), DELIVERED_CE, a->delivered);
+	xs->delivered += segs;
+	XTCP_ADD(sock_net(sk), DELIVERED, segs);
+	if (ece) {
+		xs->delivered_ce += segs;
+		XTCP_ADD(sock_net(sk), DELIVERED_CE, segs);
 	}
 }
 
@@ -264,7 +272,7 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	u32 lost = xs->lost;
 
 	xtcp_rack_window_adapt(xs);
-	if (xs->probe_out)
+	if (xtcp_lossprobe_is_out(xs))
 		xtcp_lossprobe_acked(sk, a);
 	if (ack_concerns_recovery(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
@@ -273,7 +281,7 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
 
-	count_delivered(sk, a);
+	count_delivered(sk, a->delivered, a->ece);
 	a->lost = xs->lost - lost;
 	if (xtcp_recovery_reduces(xs))
 		xtcp_prr_acked(xs, a);
@@ -283,25 +291,30 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	xtcp_recovery_resend(sk, resend);
 }
 
+static void una_advance(struct xtcp_sock *xs, seq_t ack)
+{
+	xs->bytes_acked += seq_dist(xs->snd_una, ack);
+	WRITE_ONCE(xs->snd_una, ack);
+	WRITE_ONCE(xs->retransmits, 0);
+}
+
 /* SND.UNA advances to SEG.ACK. */
 static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		    struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->bytes_acked += seq_dist(xs->snd_una, seg->ack);
-	WRITE_ONCE(xs->snd_una, seg->ack);
-	WRITE_ONCE(xs->retransmits, 0);
+	una_advance(xs, seg->ack);
 	a->advanced = 1;
 	flight_acked(sk, a);
 	xs->retrans_stamp_ns = xs->in_flight ? a->now_ns : 0;
-	if (unlikely(xs->snd_urgent))
+	if (unlikely(xtcp_urgent_is_sending(xs)))
 		xtcp_urgent_acked(xs);
-	if (!xs->sack_ok)
+	if (xtcp_recovery_follows_una(xs))
 		xtcp_recovery_passed(xs);
 	xtcp_scoreboard_sacked(sk, seg, a);
 	take_rtt(sk, a);
-	if (unlikely(xs->mtu_probe))
+	if (unlikely(xtcp_mtuprobe_is_out(xs)))
 		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
 		if (unlikely(xs->rto_timed))
@@ -313,7 +326,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_rtt_route(sk);
 		xtcp_pacing_update(sk);
 		xtcp_retransmit_arm(sk);
-		count_delivered(sk, a);
+		count_delivered(sk, a->delivered, a->ece);
 	} else {
 		acked_evaluate(sk, a);
 		xtcp_meter_acked(sk, a->now_ns, a->prior_pipe);
@@ -391,8 +404,8 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 static bool ack_is_last(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return xs->bare_out && seg->ack == xs->snd_nxt &&
-	       xtcp_sendq_bare_is_fin(xs) && xs->recovery == XTCP_RECOVERY_NONE &&
-	       !xs->probe_out && !seg->opt.nr_sacks &&
+	       xtcp_sendq_bare_is_fin(xs) && xtcp_recovery_is_idle(xs) &&
+	       !xtcp_lossprobe_is_out(xs) && !seg->opt.nr_sacks &&
 	       !xtcp_ecn_is_echo(xs, seg);
 }
 
@@ -405,14 +418,12 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 rtt_us = xtcp_rtt_us_between(xs->retrans_stamp_ns, xs->last_rcv_ns);
 
-	xs->bytes_acked++;
-	WRITE_ONCE(xs->snd_una, seg->ack);
+	una_advance(xs, seg->ack);
 	xtcp_sendq_land_bare(sk);
 	xs->retrans_stamp_ns = 0;
 	xtcp_rtt_sample(sk, rtt_us);
 	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
-	xs->delivered++;
-	XTCP_INC(sock_net(sk), DELIVERED);
+	count_delivered(sk, 1, false);
 }
 
 /**
@@ -463,18 +474,13 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 	u32 segs = xtcp_sendq_segs(skb);
 	u32 rtt_us;
 
-	xs->bytes_acked += seq_dist(xs->snd_una, cb->end);
-	WRITE_ONCE(xs->snd_una, cb->end);
-	WRITE_ONCE(xs->retransmits, 0);
+	una_advance(xs, cb->end);
 	xs->retrans_stamp_ns = 0;
 	rtt_us = xtcp_rack_delivered(xs, cb, xs->last_rcv_ns);
 	xtcp_sendq_land(sk, skb);
-	xtcp_rtt_sample(sk, rtt_us);
-	xtcp_rtt_min_sample(xs, rtt_us, xs->last_rcv_ns);
-	xtcp_congestion_rtt(xs, rtt_us);
+	rtt_measured(sk, rtt_us, rtt_us, xs->last_rcv_ns);
 	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
-	xs->delivered += segs;
-	XTCP_ADD(sock_net(sk), DELIVERED, segs);
+	count_delivered(sk, segs, false);
 	xtcp_congestion_acked(sk, segs, segs);
 	xtcp_pacing_update(sk);
 	xtcp_meter_acked(sk, xs->last_rcv_ns, segs);

@@ -18,10 +18,15 @@
 #include <net/sock.h>
 
 #include "net/wire.h"
+#include "open/echo.h"
 #include "paws.h"
 #include "tcb.h"
 #include "transfer/acked.h"
+#include "transfer/lossprobe.h"
+#include "transfer/mtuprobe.h"
+#include "transfer/rack.h"
 #include "transfer/receive.h"
+#include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
 #include "user/stats.h"
@@ -39,32 +44,27 @@ static bool payload_is_expected(const struct xtcp_sock *xs,
 	       seg->len && seg->seq == xs->rcv_nxt &&
 	       seq_before_eq(seg->end, edge) &&
 	       seg->opt.has_ts == xs->ts_ok && !seg->opt.nr_sacks &&
-	       !seg->opt.cookie && xs->urg_state != XTCP_URGENT_AWAITED &&
+	       !seg->opt.cookie && !xtcp_urgent_concerns(xs, seg) &&
 	       (!xs->ts_ok || !xtcp_paws_rejects(seg, xs->ts_recent,
 						 xs->ts_recent_s));
 }
 
-/* True if the flight needs no recovery, no probe and no flag besides ACK. */
+/* True if no mechanism has to hear of an ACK of all that is in flight. */
 static bool flight_is_plain(const struct xtcp_sock *xs)
 {
-	return xs->recovery == XTCP_RECOVERY_NONE && xs->sack_ok &&
-	       !xs->probe_out && !xs->rack_dsack &&
-	       (xs->rack_persist || xs->rack_steps == 1) &&
-	       !xs->mtu_probe && !xs->snd_urgent && !xs->fin_queued &&
-	       !xs->cookie_held;
+	return xtcp_recovery_is_idle(xs) && !xtcp_recovery_follows_una(xs) &&
+	       !xtcp_lossprobe_is_out(xs) && xtcp_rack_window_is_settled(xs) &&
+	       !xtcp_mtuprobe_is_out(xs) && !xtcp_urgent_is_sending(xs) &&
+	       !xtcp_sendq_has_fin(xs) && !xtcp_echo_is_active(xs);
 }
 
 /* The only skb in flight, if it was sent once and ends at SEG.ACK; or NULL. */
 static struct sk_buff *acked_alone(const struct sock *sk,
 				   const struct xtcp_seg *seg)
 {
-	const struct rb_node *node = sk->tcp_rtx_queue.rb_node;
-	struct sk_buff *skb;
+	struct sk_buff *skb = xtcp_sendq_only(sk);
 
-	if (!node || node->rb_left || node->rb_right)
-		return NULL;
-	skb = rb_to_skb(node);
-	if (xtcp_cb(skb)->end != seg->ack || xtcp_cb(skb)->retrans ||
+	if (!skb || xtcp_cb(skb)->end != seg->ack || xtcp_cb(skb)->retrans ||
 	    xtcp_cb(skb)->marks)
 		return NULL;
 	return skb;

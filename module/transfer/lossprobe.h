@@ -14,6 +14,12 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now);
 void xtcp_lossprobe_timeout(struct sock *sk);
 void xtcp_lossprobe_acked(struct sock *sk, const struct xtcp_acked *a);
 
+/* True if a loss probe is in flight. */
+static inline bool xtcp_lossprobe_is_out(const struct xtcp_sock *xs)
+{
+	return xs->probe_out;
+}
+
 /**
  * xtcp_lossprobe_init - begin without a loss probe in flight
  * @xs: TCB of a new connection

@@ -18,6 +18,18 @@ void xtcp_mtuprobe_acked(struct sock *sk);
 bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs);
 void xtcp_mtuprobe_failed(struct sock *sk);
 
+/* True if a probe for the path's MTU is in flight. */
+static inline bool xtcp_mtuprobe_is_out(const struct xtcp_sock *xs)
+{
+	return xs->mtu_probe;
+}
+
+/* True if the next segment may have to be a probe. */
+static inline bool xtcp_mtuprobe_is_searching(const struct xtcp_sock *xs)
+{
+	return xs->mtu_searched;
+}
+
 /**
  * xtcp_mtuprobe_renew - begin without a search for the path's MTU
  * @xs: TCB of a new connection

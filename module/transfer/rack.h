@@ -5,10 +5,11 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sk_buff;
 struct sock;
 struct xtcp_skb_cb;
-struct xtcp_sock;
 
 void xtcp_rack_init(struct xtcp_sock *xs);
 bool xtcp_rack_is_on(const struct xtcp_sock *xs);
@@ -17,5 +18,11 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 void xtcp_rack_window_adapt(struct xtcp_sock *xs);
 u64 xtcp_rack_detect(struct sock *sk);
 bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb);
+
+/* True if xtcp_rack_window_adapt() would change nothing. */
+static inline bool xtcp_rack_window_is_settled(const struct xtcp_sock *xs)
+{
+	return !xs->rack_dsack && (xs->rack_persist || xs->rack_steps == 1);
+}
 
 #endif /* XTCP_TRANSFER_RACK_H */

@@ -10,6 +10,18 @@
 struct sock;
 struct xtcp_acked;
 
+/* True if nothing in flight is known to be lost or late. */
+static inline bool xtcp_recovery_is_idle(const struct xtcp_sock *xs)
+{
+	return xs->recovery == XTCP_RECOVERY_NONE;
+}
+
+/* True if xtcp_recovery_passed() has to be called when SND.UNA advances. */
+static inline bool xtcp_recovery_follows_una(const struct xtcp_sock *xs)
+{
+	return !xs->sack_ok;
+}
+
 /* True while the window is being reduced: then prr.c sets cwnd. */
 static inline bool xtcp_recovery_reduces(const struct xtcp_sock *xs)
 {

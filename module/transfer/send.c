@@ -27,10 +27,12 @@
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
+#include "transfer/recovery.h"
 #include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
 #include "transfer/undo.h"
+#include "transfer/urgent.h"
 #include "user/stats.h"
 
 /* States in which payload or FIN may be sent. */
@@ -380,9 +382,9 @@ bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes)
 	xtcp_assert_owned(sk);
 	return !xtcp_sendq_has_unsent(sk) && !xs->in_flight &&
 	       bytes <= min(xs->mss, usable_window(xs)) && xs->cwnd &&
-	       xs->recovery == XTCP_RECOVERY_NONE &&
+	       xtcp_recovery_is_idle(xs) &&
 	       !(xs->nagle & XTCP_NAGLE_CORK) &&
-	       !xs->mtu_searched && !xs->snd_urgent &&
+	       !xtcp_mtuprobe_is_searching(xs) && !xtcp_urgent_is_sending(xs) &&
 	       refcount_read(&sk->sk_wmem_alloc) == 1 &&
 	       READ_ONCE(sk->sk_pacing_status) == SK_PACING_NONE &&
 	       xtcp_notsent_lowat(xs);

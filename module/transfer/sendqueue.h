@@ -90,6 +90,30 @@ static inline bool xtcp_sendq_is_idle(const struct sock *sk)
 }
 
 /**
+ * xtcp_sendq_has_fin - check for our FIN
+ * @xs: the connection, locked
+ *
+ * Return: true if it is queued or was sent
+ */
+static inline bool xtcp_sendq_has_fin(const struct xtcp_sock *xs)
+{
+	return xs->fin_queued;
+}
+
+/**
+ * xtcp_sendq_only - the segment in flight, if there is only one skb
+ * @sk: the socket, locked
+ *
+ * Return: the skb; NULL if there is none, or another one
+ */
+static inline struct sk_buff *xtcp_sendq_only(const struct sock *sk)
+{
+	const struct rb_node *node = sk->tcp_rtx_queue.rb_node;
+
+	return node && !node->rb_left && !node->rb_right ? rb_to_skb(node) : NULL;
+}
+
+/**
  * xtcp_sendq_oldest - the segment at SND.UNA
  * @sk: the socket, locked
  *

@@ -41,6 +41,7 @@
 #include "transfer/burst.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "user/stats.h"
 
 /* Sockets that may continue, because skbs were freed on this CPU. */
@@ -136,7 +137,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
 	limit <<= shift;
 	if (smallqueue_bytes(sk) <= limit ||
-	    rb_first(&sk->tcp_rtx_queue) == rb_last(&sk->tcp_rtx_queue))
+	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) || xtcp_sendq_only(sk))
 		return false;
 	return smallqueue_is_told(sk) && smallqueue_stop(sk, limit);
 }

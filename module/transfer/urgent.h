@@ -41,6 +41,12 @@ static inline bool xtcp_urgent_concerns(const struct xtcp_sock *xs,
 			xs->urg_state == XTCP_URGENT_AWAITED);
 }
 
+/* True if the urgent byte that we send is not acknowledged yet. */
+static inline bool xtcp_urgent_is_sending(const struct xtcp_sock *xs)
+{
+	return xs->snd_urgent;
+}
+
 /* True if the reader is at the mark. Without the socket lock: an estimate. */
 static inline bool xtcp_urgent_is_at(const struct xtcp_sock *xs, seq_t seq)
 {
