@@ -261,6 +261,8 @@ static inline void xtcp_key_digest(struct xtcp_key *key)
 static inline bool xtcp_ipv4_route_is_fresh(const struct net *net,
 					    const struct dst_entry *dst)
 {
+	static_assert(offsetof(struct rtable, dst) == 0);
+
 	return dst && READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK &&
 	       !dst_xfrm(dst) &&
 	       ((const struct rtable *)dst)->rt_genid == rt_genid_ipv4(net);

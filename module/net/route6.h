@@ -37,6 +37,8 @@ static inline bool xtcp_ipv6_route_is_fresh(const struct dst_entry *dst,
 	const struct fib6_info *from;
 	u32 now;
 
+	static_assert(offsetof(struct rt6_info, dst) == 0);
+
 	if (!dst || READ_ONCE(dst->obsolete) != DST_OBSOLETE_FORCE_CHK ||
 	    dst_xfrm(dst) || rt->sernum || rt->rt6i_flags & RTF_EXPIRES)
 		return false;
