@@ -179,7 +179,7 @@ static void input_closed(struct net *net, struct sk_buff *skb,
 static void input_child(struct sock *lsk, struct sock *child,
 			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
-	xtcp_synchronized_third_ack(child, skb, seg);
+	xtcp_synchronized_rcv(child, skb, seg);
 	xtcp_acceptqueue_announce(lsk, child);
 }
 

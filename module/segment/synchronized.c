@@ -496,32 +496,3 @@ taken:
 done:
 	xtcp_skb_done(skb, why);
 }
-
-/**
- * xtcp_synchronized_third_ack - handle the segment that has created a child
- * @sk: the child, locked, ESTABLISHED since this segment
- * @skb: segment, at its TCP header; consumed
- * @seg: its parsed header
- *
- * The creator of the child has checked sequence number, timestamp and ACK, and
- * set the window (3.10.7.4 first to fifth). Fast path: the segment carries
- * nothing else. Otherwise xtcp_synchronized_rcv() handles it.
- *
- * Context: softirq under RCU.
- */
-void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
-				 const struct xtcp_seg *seg)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
-	if (seg->flags != XTCP_ACK || seg->len || seg->opt.nr_sacks ||
-	    seg->opt.cookie || xs->ack) {
-		xtcp_synchronized_rcv(sk, skb, seg);
-		return;
-	}
-	xs->segs_in++;
-	XTCP_INC(sock_net(sk), PURE_ACKS);
-	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
-	xtcp_demux_remember(sk, skb);
-	consume_skb(skb);
-}

@@ -15,8 +15,6 @@ struct xtcp_seg;
 
 void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg);
-void xtcp_synchronized_third_ack(struct sock *sk, struct sk_buff *skb,
-				 const struct xtcp_seg *seg);
 
 /**
  * xtcp_synchronized_init - set the fields of this file: no segment has arrived

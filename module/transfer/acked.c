@@ -397,6 +397,12 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 	return update_window(sk, seg);
 }
 
+/* True if the ACK acknowledges nothing new, and nothing is in flight. */
+static bool ack_is_empty(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks;
+}
+
 /*
  * True if our FIN was all that was in flight, is acknowledged now and nothing
  * is unusual. It was sent once, because a FIN sent again has an skb.
@@ -445,6 +451,10 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_assert_owned(sk);
 	if (seq_after(seg->ack, xs->snd_nxt))
 		return false;
+	if (ack_is_empty(xs, seg)) {
+		take_segment(sk, seg);
+		return false;
+	}
 	if (ack_is_last(xs, seg)) {
 		take_segment(sk, seg);
 		last_acked(sk, seg);
