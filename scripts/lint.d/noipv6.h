@@ -4,3 +4,6 @@
  * the module, after the kernel's configuration
  */
 #undef CONFIG_IPV6
+/* They depend on it; net/ip6_fib.h, which net/tcp.h includes, goes by them. */
+#undef CONFIG_IPV6_MULTIPLE_TABLES
+#undef CONFIG_IPV6_SUBTREES
