@@ -35,9 +35,10 @@
  * keeps a reference to it until it is freed, because code that has the former
  * may dereference the latter.
  *
- * Most fields are written before the record is visible. Later only the timer
- * writes @timeouts, and softirqs that process a segment write @acked,
- * @answered_ms and @ts_recent. If two softirqs check the rate limit at the same
+ * Most fields are written before the record is visible, in its line or in the
+ * table. Later the timer writes @timeouts, or the CPU that drops or promotes the
+ * record, and softirqs that process a segment write @acked, @answered_ms and
+ * @ts_recent. If two softirqs check the rate limit at the same
  * time, it may allow an answer to both.
  *
  * Context: softirq; the listener is not locked.
@@ -265,10 +266,23 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
 	if (READ_ONCE(ho->answered_ms))
 		return 0;
 	created_ns = halfopen_created_ns(ho);
-	smp_rmb();	/* the timer sets @timeouts, then the new expiry */
+	/*
+	 * Pairs with the cmpxchg() of halfopen_ages(): the timer sets @timeouts
+	 * before the new expiry.
+	 */
+	smp_rmb();
 	if (READ_ONCE(ho->timeouts))
 		return 0;
 	return max_t(u64, 1, div_u64(acked_ns - created_ns, NSEC_PER_USEC));
+}
+
+static void halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+{
+	refcount_inc(&tw->flow.ref);
+	tw->ts_offset = ho->ts_offset;
+	tw->mark = ho->mark;
+	ho->predecessor = tw;
+	ho->has_predecessor = 1;
 }
 
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
@@ -276,14 +290,8 @@ static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
 	struct net *net = halfopen_net(ho);
 
-	if (!tw)
-		return !xtcp_flow_insert(net, &ho->flow, NULL);
-	refcount_inc(&tw->flow.ref);
-	tw->ts_offset = ho->ts_offset;
-	tw->mark = ho->mark;
-	ho->predecessor = tw;
-	ho->has_predecessor = 1;
-	return xtcp_flow_replace(net, &tw->flow, &ho->flow);
+	return tw ? xtcp_flow_replace(net, &tw->flow, &ho->flow) :
+		    !xtcp_flow_insert(net, &ho->flow, NULL);
 }
 
 /**
@@ -305,6 +313,9 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->acked = 0;
 	ho->answered_ms = 0;
 	ho->has_predecessor = 0;
+	/* A closing listener copies records that it finds in its lines. */
+	if (tw)
+		halfopen_succeed(ho, tw);
 	xtcp_delay_init(&ho->delay);
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
