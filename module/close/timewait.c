@@ -560,10 +560,10 @@ static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
 }
 
 /* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
-static void timewait_challenge(struct net *net, struct xtcp_timewait *tw,
-			       const struct xtcp_seg *seg)
+static void timewait_challenge(struct net *net, struct xtcp_timewait *tw)
 {
-	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, seg)) {
+	/* RFC 5961 7 has no exemption. */
+	if (xtcp_oow_may_answer(net, &tw->oow_ack_ms, NULL)) {
 		XTCP_INC(net, CHALLENGE_ACK);
 		timewait_send_ack(net, tw);
 	} else {
@@ -576,7 +576,7 @@ static void timewait_rcv_rst(struct net *net, struct xtcp_timewait *tw,
 {
 	if (seg->seq != tw->rcv_nxt) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_NEAR);
-		timewait_challenge(net, tw, seg);
+		timewait_challenge(net, tw);
 		return;
 	}
 	xtcp_reset_taken(net, &tw->flow);

@@ -790,7 +790,8 @@ static void halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 		return;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
-	if (halfopen_may_answer(ho, seg)) {
+	/* RFC 5961 7 has no exemption. */
+	if (halfopen_may_answer(ho, NULL)) {
 		XTCP_INC(net, CHALLENGE_ACK);
 		halfopen_send_ack(ho);
 	} else {

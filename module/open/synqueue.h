@@ -30,8 +30,8 @@ struct xtcp_timewait;
  * @iss: our initial sequence number
  * @irs: the peer's initial sequence number
  * @ts_recent: TSval of the SYN
- * @answered_ms: when the peer was last answered after the first SYN-ACK;
- *	xtcp_now_ms(), 0: never
+ * @answered_ms: last answer that the rate limit of segment/oow.h counts, after
+ *	the first SYN-ACK; xtcp_now_ms(), 0: none
  * @mss: the peer's MSS option or the default, bytes
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok

@@ -6,8 +6,10 @@
  * segments for ever. So a connection answers at most one in each interval,
  * whichever check failed. Segments with payload or FIN are always answered: no
  * ACK causes them, so they make no loop, and their sender waits for the answer.
+ * Challenge ACKs have no such exemption.
  *
- * Context: any; the caller guards @last_ms.
+ * Context: any. A socket is locked; a record is not, so two CPUs at once may both
+ * be allowed an answer.
  */
 #ifndef XTCP_SEGMENT_OOW_H
 #define XTCP_SEGMENT_OOW_H

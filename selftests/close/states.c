@@ -651,6 +651,35 @@ TEST_F(cell, ctr_TCPACKSkippedPAWS)
 	invalid_ones(_metadata, &self->peer, ST_FIN_WAIT_2, true);
 }
 
+/* RFC 5961 7: payload earns a forged RST no answer of its own. */
+TEST_F(cell, rfc5961_7_payload_of_a_rst_is_no_exemption)
+{
+	static const enum conn_state states[] = {
+		ST_HALF_OPEN, ST_ESTABLISHED, ST_ORPHAN_FIN_WAIT_2,
+	};
+	struct peer *p = &self->peer;
+
+	for (int n = 0; n < ARRAY_SIZE(states); n++) {
+		struct counters before;
+		struct conn c;
+
+		conn_to_state(p, &c, states[n], .kport = 6000 + n);
+		sleep_ms(1);
+		counters_begin(&before);
+		for (int i = 0; i < MANY; i++)
+			conn_send(&c, .flags = RST, .seq = conn_peer_nxt(&c) + 1, .len = 1);
+		conn_expect(&c, .flags = ACK, .seq = conn_kern_nxt(&c));
+		peer_expect_silence(p, 20);
+		counters_expect(_metadata, &before, "TCPChallengeACK", 1,
+				"TCPACKSkippedChallenge", MANY - 1, NULL);
+		if (c.fd >= 0)
+			socket_abort(c.fd);
+		if (c.lfd >= 0)
+			close(c.lfd);
+		peer_drain(p, 5);
+	}
+}
+
 TEST_F(cell, ctr_TCPACKSkippedChallenge)
 {
 	struct peer *p = &self->peer;
