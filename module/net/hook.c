@@ -20,8 +20,9 @@
  * The hook decides whose a segment is. The first rule that fits counts:
  *	1. It belongs to a connection of xtcp: xtcp's.
  *	2. It is a SYN, xtcp has a listener for it, and the kernel's TCP has no
- *	   connection with these addresses and ports: xtcp's. (A server that moves
- *	   to xtcp with SO_REUSEADDR leaves such connections on its port.)
+ *	   connection with these addresses and ports, except in a TIME-WAIT that the
+ *	   SYN may end: xtcp's. (A server that moves to xtcp with SO_REUSEADDR
+ *	   leaves connections of the kernel's TCP on its port.)
  *	3. A socket of the kernel's TCP would receive it: the kernel's.
  *	4. Otherwise it is xtcp's, which holds the port: xtcp sends a RST.
  * hookv4.c and hookv6.c find the segment in the packet; each registers a hook.

@@ -238,7 +238,7 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xtcp_demux_remember(sk, skb);
 	connect_take_syn(sk, seg);
 	xtcp_acked_rcv(sk, seg);
-	/* The window of a SYN is never scaled; xtcp_acked_rcv() scaled it. */
+	/* The window of a SYN is never scaled. */
 	xs->snd_wnd = seg->wnd;
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;

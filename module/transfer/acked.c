@@ -397,7 +397,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 	return update_window(sk, seg);
 }
 
-/* True if the ACK acknowledges nothing new, and nothing is in flight. */
+/* Nothing new is acknowledged, nothing is in flight, and there is no D-SACK. */
 static bool ack_is_empty(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks;
