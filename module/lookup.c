@@ -8,10 +8,10 @@
  * listen key), hashed with random numbers. A SYN needs two lookups at most: under
  * its own address and, if no listener there matches, under the wildcard. So
  * listeners at other addresses of the same port cost it nothing, however many of
- * them an unprivileged user creates. Listeners
- * with the same key differ in device and family only, because a SO_REUSEPORT group
- * has one entry, its head. The kernel's array of the group (sk->sk_reuseport_cb)
- * has all members. When the head closes, another member becomes the head.
+ * them an unprivileged user creates. Listeners with the same key differ in device
+ * and family only, because a SO_REUSEPORT group has one entry, its head. The
+ * kernel's array of the group (sk->sk_reuseport_cb) has all members. When the head
+ * closes, another member becomes the head.
  *
  * The files of /proc use another table (xn->listeners).
  *

@@ -254,9 +254,8 @@ static void acceptqueue_no_child(struct xtcp_halfopen *ho)
  * If memory is short the record stays: the peer sends again.
  *
  * Context: softirq, RCU read-side section.
- * Return: the child, locked, in the accept queue; the caller passes it @skb
- * and calls xtcp_acceptqueue_announce(). NULL if no child
- * was made.
+ * Return: the child, locked, in the accept queue; the caller passes it @skb and
+ * calls xtcp_acceptqueue_announce(). NULL if no child was made.
  */
 struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 				      struct sk_buff *skb,

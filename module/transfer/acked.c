@@ -397,7 +397,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 	return update_window(sk, seg);
 }
 
-/* Nothing new is acknowledged, nothing is in flight, and there is no D-SACK. */
+/* True if nothing new is acknowledged, nothing is in flight, and no D-SACK came. */
 static bool ack_is_empty(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks;
