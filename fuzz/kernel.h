@@ -48,6 +48,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define BIT_ULL(n)		(1ULL << (n))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(t, m)	sizeof(((t *)0)->m)
+#define __same_type(a, b)	__builtin_types_compatible_p(__typeof__(a), __typeof__(b))
 #define offsetofend(t, m)	(offsetof(t, m) + sizeof_field(t, m))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
@@ -365,19 +366,30 @@ static inline bool ipv6_addr_equal(const struct in6_addr *a, const struct in6_ad
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* The kernel's structure that tcb.h overlays has the same size here. */
 struct sock {
 	struct net	*sk_net;
 	u8		sk_state;
 	refcount_t	sk_refcnt;
 	struct rb_root	tcp_rtx_queue;
-	unsigned long	sk_tsq_flags;
-	u64		sk_timer[5];
+};
+
+/* Of the kernel's sizes: tcb.h stores its own fields there. */
+struct inet_cork {
+	u64		word[7];
+};
+
+struct flowi {
+	u64		word[11];
+};
+
+struct inet_cork_full {
+	struct inet_cork base;
+	struct flowi	fl;
 };
 
 struct inet_sock {
-	struct sock	sk;
-	u64		cork[23];
+	struct sock		sk;
+	struct inet_cork_full	cork;
 };
 
 static inline struct net *sock_net(const struct sock *sk)
