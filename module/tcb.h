@@ -5,6 +5,9 @@
  * Fields keep the RFC's names: SND.UNA is snd_una. All are guarded by the socket
  * lock unless noted otherwise. Fields that are read without it (poll, /proc,
  * TCP_INFO) are written with WRITE_ONCE().
+ *
+ * The fields of one mechanism that few others use are a struct in a header of
+ * tcb/, initialized by the mechanism's own file.
  */
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H
@@ -23,6 +26,10 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "tcb/mtuprobe.h"
+#include "tcb/prr.h"
+#include "tcb/rack.h"
+#include "tcb/undo.h"
 
 struct xtcp_congestion_ops;
 struct xtcp_family;
@@ -55,9 +62,6 @@ enum xtcp_wait {
 	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
 	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
 };
-
-/* Recoveries for which RACK's wider reordering window lasts, RFC 8985 6.2. */
-#define XTCP_RACK_PERSIST	16U
 
 /* The peer's urgent byte, transfer/urgent.c. */
 enum xtcp_urgent {
@@ -199,11 +203,8 @@ struct xtcp_meter {
  *
  * Reduction of the window and undo, transfer/prr.c and undo.c:
  * @prior_cwnd, @prior_ssthresh: before the reduction; segments
- * @prr_delivered, @prr_out: segments, since it began
- * @undo_seq: SND.UNA when it began; valid if @undo_armed
- * @undo_retrans: segments retransmitted and not reported as duplicates; -1: none
- *	was retransmitted yet
- * @undo_ts: TSval of the first retransmission, if @undo_ts_set
+ * @prr: progress of the reduction
+ * @undo: what shows whether it was unfounded
  * @dsack_segs: number of duplicates ever reported by D-SACK
  *
  * Explicit Congestion Notification, RFC 3168; transfer/ecn.c:
@@ -218,25 +219,13 @@ struct xtcp_meter {
  * @notsent_lowat: TCP_NOTSENT_LOWAT, bytes; 0: the knob's value
  * @recv_inq: TCP_INQ: recvmsg() returns the number of unread bytes
  *
- * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c, bytes of
- * payload and options:
- * @mtu_searched: a search is in progress
- * @mtu_low: largest size known to pass, @mtu_high: upper end of the search
- * @mtu_probe: size of the probe in flight; 0: none
- * @mtu_probe_end: after the probe's last byte
- * @mtu_probed_s: start of the search, seconds of CLOCK_MONOTONIC
+ * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c:
+ * @mtu: search for the path's MTU
  * @mtu_pending: path MTU that a router announced last, bytes; with XTCP_DEFER_MTU it
  *	has not been applied yet
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
- * @rack_sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
- * @rack_end: RACK.end_seq
- * @rack_rtt_us: RACK.rtt
- * @rack_round: SND.NXT when the reordering window was last widened
- * @rack_steps: size of that window in quarters of the minimal RTT
- * @rack_persist: number of recoveries for which it keeps that size
- * @rack_advanced: data was delivered since the last search for losses
- * @rack_dsack: a D-SACK requests a wider window
+ * @rack: loss detection by time
  * @probe_out: a loss probe is in flight; unlike @probes_out, which counts probes of
  *	a window or of an idle peer
  * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a
@@ -343,10 +332,9 @@ struct xtcp_sock {
 			seq_t	dup_ack_seq;
 			u32	prior_cwnd;
 			u32	prior_ssthresh;
-			u32	prr_delivered;
-			u32	prr_out;
-			u32	undo_ts;
+			struct xtcp_prr prr;
 			u32	rto_ms;
+			u32	dsack_segs;
 			u16	timeout_runs;
 			u16	rehashes;
 		};
@@ -406,14 +394,10 @@ struct xtcp_sock {
 	u16		advmss;
 	u16		peer_mss;
 	u16		user_mss;
-	u16		mtu_probe;
 	u32		mss;
 	u32		pmtu;
 	u32		last_payload_ms;
-	seq_t		mtu_probe_end;
-	u32		mtu_probed_s;
-	u16		mtu_low;
-	u16		mtu_high;
+	struct xtcp_mtu_search mtu;
 	u32		pace_us;
 	u32		notsent_lowat;
 
@@ -439,13 +423,7 @@ struct xtcp_sock {
 	seq_t		recover;
 	u8		recovery;
 	u8		waiting;
-	u8		rack_steps;
-	u8		rack_persist;
 	u16		reord_seen:1,
-			undo_armed:1,
-			undo_ts_set:1,
-			rack_advanced:1,
-			rack_dsack:1,
 			probe_out:1,
 			probe_resent:1,
 			frto:1,
@@ -453,12 +431,12 @@ struct xtcp_sock {
 			ecn_cwr:1,
 			ecn_echo:1,
 			ecn_seen:1,
-			mtu_searched:1,
 			recv_inq:1,
 			bare_out:1,
 			rto_timed:1;
 	u8		retransmits;
 	u8		probes_out;
+	u16		wheel_cpu;
 
 	union {
 		seq_t	irs;
@@ -468,17 +446,13 @@ struct xtcp_sock {
 	seq_t		holes_seq;
 	u32		lost;
 	u32		reordering;
-	u32		dsack_segs;
-	seq_t		undo_seq;
-	s32		undo_retrans;
 	seq_t		probe_seq;
-	seq_t		rack_end;
-	seq_t		rack_round;
-	u32		rack_rtt_us;
+	struct xtcp_undo undo;
+	struct xtcp_rack rack;
 	u32		min_rtt_us;
 	u32		min_rtt_last_us;
 	u32		min_rtt_ms;
-	u64		rack_sent_ns;
+	u32		total_retrans;
 	struct list_head sent_order;
 
 	u64		retrans_stamp_ns;
@@ -494,7 +468,7 @@ struct xtcp_sock {
 	u8		acks_merged;
 	u8		dup_acks;
 	u32		oow_ack_ms;
-	u16		wheel_cpu;
+	u32		round;
 	unsigned long	state_since;
 	u64		last_rcv_ns;
 	u64		last_snd_ns;
@@ -526,8 +500,6 @@ struct xtcp_sock {
 	u32		data_segs_out;
 	u32		segs_in;
 	u32		segs_out;
-	u32		total_retrans;
-	u32		round;
 };
 
 /*

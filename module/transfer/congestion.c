@@ -316,7 +316,7 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs)
 
 	xtcp_assert_owned(sk);
 	if (xtcp_recovery_reduces(xs))
-		xs->prr_out += segs;
+		xs->prr.out += segs;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;
 }

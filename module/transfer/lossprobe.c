@@ -175,7 +175,7 @@ static void probe_has_repaired(struct sock *sk, const struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xs->undo_armed = 0;
+	xs->undo.armed = 0;
 	xtcp_prr_begin(xs, xs->in_flight + a->segs);
 	xtcp_congestion_reduced(xs);
 	xtcp_recovery_settle(sk);

@@ -65,12 +65,12 @@ void xtcp_mtuprobe_init(struct sock *sk)
 	struct net *net = sock_net(sk);
 	u32 base = clamp(XTCP_KNOB(net, base_mss), 0, (int)XTCP_MSS_MOST);
 
-	xs->mtu_searched = XTCP_KNOB(net, mtu_probing) > 1;
-	xs->mtu_high = xs->peer_mss;
-	xs->mtu_low = min(base + xtcp_output_option_size(sk), XTCP_MSS_MOST);
-	xs->mtu_probe = 0;
-	xs->mtu_probed_s = now_s();
-	if (xs->mtu_searched)
+	xs->mtu.searched = XTCP_KNOB(net, mtu_probing) > 1;
+	xs->mtu.high = xs->peer_mss;
+	xs->mtu.low = min(base + xtcp_output_option_size(sk), XTCP_MSS_MOST);
+	xs->mtu.probe = 0;
+	xs->mtu.probed_s = now_s();
+	if (xs->mtu.searched)
 		xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
@@ -84,9 +84,9 @@ void xtcp_mtuprobe_init(struct sock *sk)
 u32 xtcp_mtuprobe_bound(struct xtcp_sock *xs, u32 most)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (xs->mtu_high > most)
-		xs->mtu_high = most;
-	return xs->mtu_searched ? min_t(u32, most, xs->mtu_low) : most;
+	if (xs->mtu.high > most)
+		xs->mtu.high = most;
+	return xs->mtu.searched ? min_t(u32, most, xs->mtu.low) : most;
 }
 
 /**
@@ -106,15 +106,15 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 	xtcp_assert_owned(sk);
 	if (!XTCP_KNOB(net, mtu_probing))
 		return;
-	if (xs->mtu_searched) {
-		mss = ((int)xs->mtu_low - (int)options) / 2;
+	if (xs->mtu.searched) {
+		mss = ((int)xs->mtu.low - (int)options) / 2;
 		mss = min(mss, XTCP_KNOB(net, base_mss));
 		mss = max3(mss, XTCP_KNOB(net, mtu_probe_floor),
 			   XTCP_KNOB(net, min_snd_mss));
-		xs->mtu_low = min_t(u32, mss + options, XTCP_MSS_MOST);
+		xs->mtu.low = min_t(u32, mss + options, XTCP_MSS_MOST);
 	} else {
-		xs->mtu_searched = 1;
-		xs->mtu_probed_s = now_s();
+		xs->mtu.searched = 1;
+		xs->mtu.probed_s = now_s();
 	}
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
@@ -124,11 +124,11 @@ static void search_again(struct xtcp_sock *xs)
 {
 	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
 
-	if (now_s() - xs->mtu_probed_s < interval)
+	if (now_s() - xs->mtu.probed_s < interval)
 		return;
-	xs->mtu_high = xs->peer_mss;
-	xs->mtu_low = xs->mss + xtcp_output_option_size(xtcp_to_sk(xs));
-	xs->mtu_probed_s = now_s();
+	xs->mtu.high = xs->peer_mss;
+	xs->mtu.low = xs->mss + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu.probed_s = now_s();
 }
 
 /**
@@ -148,14 +148,14 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 
 	xtcp_assert_owned(sk);
 	*wait = false;
-	if (likely(!xs->mtu_searched) || xs->mtu_probe ||
+	if (likely(!xs->mtu.searched) || xs->mtu.probe ||
 	    xs->recovery != XTCP_RECOVERY_NONE || xs->cwnd < PROBE_CWND_MIN ||
 	    xs->nr_sacks || xs->dsack_pending)
 		return 0;
 	options = xtcp_output_option_size(sk);
-	payload = (xs->mtu_high + xs->mtu_low) / 2 - options;
-	if (xs->mtu_high < xs->mtu_low ||
-	    xs->mtu_high - xs->mtu_low < XTCP_KNOB(sock_net(sk),
+	payload = (xs->mtu.high + xs->mtu.low) / 2 - options;
+	if (xs->mtu.high < xs->mtu.low ||
+	    xs->mtu.high - xs->mtu.low < XTCP_KNOB(sock_net(sk),
 						   probe_threshold)) {
 		search_again(xs);
 		return 0;
@@ -181,8 +181,8 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 void xtcp_mtuprobe_sent(struct xtcp_sock *xs, u32 payload_len)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->mtu_probe = payload_len + xtcp_output_option_size(xtcp_to_sk(xs));
-	xs->mtu_probe_end = xs->snd_nxt;
+	xs->mtu.probe = payload_len + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu.probe_end = xs->snd_nxt;
 	xtcp_congestion_probe_sent(xs);
 }
 
@@ -200,12 +200,12 @@ void xtcp_mtuprobe_acked(struct sock *sk)
 	u32 options = xtcp_output_option_size(sk);
 
 	xtcp_assert_owned(sk);
-	if (seq_before(xs->snd_una, xs->mtu_probe_end))
+	if (seq_before(xs->snd_una, xs->mtu.probe_end))
 		return;
 	xtcp_congestion_resize(xs, xs->mss + options + header,
-			       xs->mtu_probe + header);
-	xs->mtu_low = xs->mtu_probe;
-	xs->mtu_probe = 0;
+			       xs->mtu.probe + header);
+	xs->mtu.low = xs->mtu.probe;
+	xs->mtu.probe = 0;
 	xtcp_output_mss_sync(sk, xs->pmtu);
 	XTCP_INC(sock_net(sk), MTUP_SUCCESS);
 }
@@ -221,9 +221,9 @@ bool xtcp_mtuprobe_is_lost(const struct xtcp_sock *xs)
 	u32 options = xtcp_output_option_size(&xs->inet.sk);
 
 	xtcp_assert_owned(&xs->inet.sk);
-	return unlikely(xs->mtu_probe) && xs->recovery <= XTCP_RECOVERY_DISORDER &&
-	       seq_add(xs->snd_una, xs->mtu_probe - options) ==
-	       xs->mtu_probe_end;
+	return unlikely(xs->mtu.probe) && xs->recovery <= XTCP_RECOVERY_DISORDER &&
+	       seq_add(xs->snd_una, xs->mtu.probe - options) ==
+	       xs->mtu.probe_end;
 }
 
 /**
@@ -237,8 +237,8 @@ void xtcp_mtuprobe_failed(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	xs->mtu_high = xs->mtu_probe - 1;
-	xs->mtu_probe = 0;
+	xs->mtu.high = xs->mtu.probe - 1;
+	xs->mtu.probe = 0;
 	xtcp_congestion_probe_failed(xs);
 	XTCP_INC(sock_net(sk), MTUP_FAIL);
 }

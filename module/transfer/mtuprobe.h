@@ -21,13 +21,13 @@ void xtcp_mtuprobe_failed(struct sock *sk);
 /* True if a probe for the path's MTU is in flight. */
 static inline bool xtcp_mtuprobe_is_out(const struct xtcp_sock *xs)
 {
-	return xs->mtu_probe;
+	return xs->mtu.probe;
 }
 
 /* True if the next segment may have to be a probe. */
 static inline bool xtcp_mtuprobe_is_searching(const struct xtcp_sock *xs)
 {
-	return xs->mtu_searched;
+	return xs->mtu.searched;
 }
 
 /**
@@ -36,9 +36,9 @@ static inline bool xtcp_mtuprobe_is_searching(const struct xtcp_sock *xs)
  */
 static inline void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
 {
-	xs->mtu_searched = 0;
-	xs->mtu_probe = 0;
-	xs->mtu_high = 0;
+	xs->mtu.searched = 0;
+	xs->mtu.probe = 0;
+	xs->mtu.high = 0;
 }
 
 #endif /* XTCP_TRANSFER_MTUPROBE_H */

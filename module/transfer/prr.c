@@ -6,7 +6,7 @@
  * over the round trip of the recovery, so that sending neither stops nor
  * bursts. For the segments delivered, so many are sent:
  *
- *   pipe > ssthresh	prr_out = prr_delivered * ssthresh / RecoverFS
+ *   pipe > ssthresh	prr.out = prr.delivered * ssthresh / RecoverFS
  *   otherwise		as much as was delivered; and one more, slow start
  *			up to ssthresh, when the ACK advanced SND.UNA and
  *			showed no further loss (PRR-SSRB)
@@ -39,8 +39,8 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->recover = xs->snd_nxt;
 	xs->probe_out = 0;
-	xs->prr_delivered = 0;
-	xs->prr_out = 0;
+	xs->prr.delivered = 0;
+	xs->prr.out = 0;
 	xtcp_congestion_reduce(xs, flight);
 	xtcp_ecn_reduced(xs);
 }
@@ -59,21 +59,21 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 	xtcp_assert_owned(&xs->inet.sk);
 	if (!a->delivered || !xs->prior_cwnd)
 		return;
-	xs->prr_delivered += a->delivered;
+	xs->prr.delivered += a->delivered;
 	if (room < 0) {
-		u64 share = (u64)xs->ssthresh * xs->prr_delivered +
+		u64 share = (u64)xs->ssthresh * xs->prr.delivered +
 			    xs->prior_cwnd - 1;
 
-		count = (s32)div_u64(share, xs->prior_cwnd) - (s32)xs->prr_out;
+		count = (s32)div_u64(share, xs->prior_cwnd) - (s32)xs->prr.out;
 	} else {
-		count = max_t(s32, xs->prr_delivered - xs->prr_out,
+		count = max_t(s32, xs->prr.delivered - xs->prr.out,
 			      a->delivered);
 		if (a->advanced && !a->lost)
 			count++;
 		count = min(room, count);
 	}
 	/* The first segment is always sent: it is the fast retransmission. */
-	count = max(count, xs->prr_out ? 0 : 1);
+	count = max(count, xs->prr.out ? 0 : 1);
 	xtcp_congestion_spread(xs, pipe, count);
 }
 
@@ -86,6 +86,6 @@ void xtcp_prr_end(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->ssthresh != U32_MAX &&
-	    (xs->undo_armed || xs->recovery == XTCP_RECOVERY_REDUCTION))
+	    (xs->undo.armed || xs->recovery == XTCP_RECOVERY_REDUCTION))
 		xtcp_congestion_reduced(xs);
 }

@@ -50,13 +50,13 @@
  */
 void xtcp_rack_init(struct xtcp_sock *xs)
 {
-	xs->rack_sent_ns = 0;
-	xs->rack_rtt_us = 0;
-	xs->rack_steps = 1;
-	xs->rack_persist = 0;
-	xs->rack_advanced = 0;
-	xs->rack_dsack = 0;
-	xs->rack_round = xs->snd_una;
+	xs->rack.sent_ns = 0;
+	xs->rack.rtt_us = 0;
+	xs->rack.steps = 1;
+	xs->rack.persist = 0;
+	xs->rack.advanced = 0;
+	xs->rack.dsack = 0;
+	xs->rack.round = xs->snd_una;
 }
 
 /**
@@ -74,9 +74,9 @@ bool xtcp_rack_is_on(const struct xtcp_sock *xs)
 static bool rack_is_later(const struct xtcp_sock *xs,
 			  const struct xtcp_skb_cb *cb)
 {
-	return xs->rack_sent_ns > cb->sent_ns ||
-	       (xs->rack_sent_ns == cb->sent_ns &&
-		seq_after(xs->rack_end, cb->end));
+	return xs->rack.sent_ns > cb->sent_ns ||
+	       (xs->rack.sent_ns == cb->sent_ns &&
+		seq_after(xs->rack.end, cb->end));
 }
 
 /**
@@ -102,11 +102,11 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 		return rtt_us;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
 		return rtt_us;
-	xs->rack_advanced = 1;
-	xs->rack_rtt_us = rtt_us;
-	if (!xs->rack_sent_ns || !rack_is_later(xs, cb)) {
-		xs->rack_sent_ns = cb->sent_ns;
-		xs->rack_end = cb->end;
+	xs->rack.advanced = 1;
+	xs->rack.rtt_us = rtt_us;
+	if (!xs->rack.sent_ns || !rack_is_later(xs, cb)) {
+		xs->rack.sent_ns = cb->sent_ns;
+		xs->rack.end = cb->end;
 	}
 	return rtt_us;
 }
@@ -124,14 +124,14 @@ void xtcp_rack_window_adapt(struct xtcp_sock *xs)
 	xtcp_assert_owned(&xs->inet.sk);
 	if (recovery & RECOVERY_STATIC_WINDOW)
 		return;
-	if (xs->rack_dsack && !seq_before(xs->snd_una, xs->rack_round)) {
-		xs->rack_steps = min(xs->rack_steps + 1U, WINDOW_STEPS_MAX);
-		xs->rack_persist = XTCP_RACK_PERSIST;
-		xs->rack_round = xs->snd_nxt;
-	} else if (!xs->rack_persist) {
-		xs->rack_steps = 1;
+	if (xs->rack.dsack && !seq_before(xs->snd_una, xs->rack.round)) {
+		xs->rack.steps = min(xs->rack.steps + 1U, WINDOW_STEPS_MAX);
+		xs->rack.persist = XTCP_RACK_PERSIST;
+		xs->rack.round = xs->snd_nxt;
+	} else if (!xs->rack.persist) {
+		xs->rack.steps = 1;
 	}
-	xs->rack_dsack = 0;
+	xs->rack.dsack = 0;
 }
 
 static u32 rack_window_us(const struct xtcp_sock *xs)
@@ -145,7 +145,7 @@ static u32 rack_window_us(const struct xtcp_sock *xs)
 		    !(recovery & RECOVERY_NO_DUPTHRESH))
 			return 0;
 	}
-	return min_t(u64, (u64)(xtcp_rtt_min_us(xs) >> 2) * xs->rack_steps,
+	return min_t(u64, (u64)(xtcp_rtt_min_us(xs) >> 2) * xs->rack.steps,
 		     xs->srtt_us >> 3);
 }
 
@@ -153,7 +153,7 @@ static u32 rack_window_us(const struct xtcp_sock *xs)
 static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 			u32 wnd_us, u64 now_ns)
 {
-	u64 allowed_ns = ((u64)xs->rack_rtt_us + wnd_us) * NSEC_PER_USEC;
+	u64 allowed_ns = ((u64)xs->rack.rtt_us + wnd_us) * NSEC_PER_USEC;
 
 	return (s64)allowed_ns - (s64)(now_ns - xtcp_cb(skb)->sent_ns);
 }
@@ -176,7 +176,7 @@ u64 xtcp_rack_detect(struct sock *sk)
 	struct sk_buff *skb, *next;
 
 	xtcp_assert_owned(sk);
-	xs->rack_advanced = 0;
+	xs->rack.advanced = 0;
 	list_for_each_entry_safe(skb, next, &xs->sent_order,
 				 tcp_tsorted_anchor) {
 		s64 left_ns;

@@ -22,7 +22,7 @@ bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb);
 /* True if xtcp_rack_window_adapt() would change nothing. */
 static inline bool xtcp_rack_window_is_settled(const struct xtcp_sock *xs)
 {
-	return !xs->rack_dsack && (xs->rack_persist || xs->rack_steps == 1);
+	return !xs->rack.dsack && (xs->rack.persist || xs->rack.steps == 1);
 }
 
 #endif /* XTCP_TRANSFER_RACK_H */

@@ -93,7 +93,7 @@ static void lose_by_time(struct sock *sk, struct xtcp_acked *a)
 	u32 resent = xs->retrans_out;
 	u64 wait_ns;
 
-	if (!xs->rack_advanced)
+	if (!xs->rack.advanced)
 		return;
 	wait_ns = xtcp_rack_detect(sk);
 	if (wait_ns) {
@@ -153,7 +153,7 @@ void xtcp_recovery_settle(struct sock *sk)
 static void settle_without_loss(struct sock *sk)
 {
 	if (!xtcp_undo_any_resent(sk))
-		xtcp_sk(sk)->undo_ts_set = 0;
+		xtcp_sk(sk)->undo.ts_set = 0;
 	if (xtcp_sk(sk)->recovery != XTCP_RECOVERY_REDUCTION)
 		xtcp_recovery_settle(sk);
 }
@@ -173,7 +173,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!xtcp_undo_any_resent(sk))
-		xs->undo_ts_set = 0;
+		xs->undo.ts_set = 0;
 	if (xs->sack_ok)
 		XTCP_INC(sock_net(sk), SACK_RECOVERY);
 	else
@@ -224,7 +224,7 @@ void xtcp_recovery_reduce(struct sock *sk, u32 flight)
 	xs->prior_ssthresh = 0;
 	if (xs->recovery > XTCP_RECOVERY_DISORDER)
 		return;
-	xs->undo_armed = 0;
+	xs->undo.armed = 0;
 	xtcp_prr_begin(xs, flight);
 	xs->recovery = XTCP_RECOVERY_REDUCTION;
 }
@@ -236,7 +236,7 @@ static bool undo_by_dsack(struct sock *sk)
 
 	if (!xtcp_undo_all_duplicate(xs))
 		return false;
-	xs->rack_persist = min_t(u32, xs->rack_persist + 1U, XTCP_RACK_PERSIST);
+	xs->rack.persist = min_t(u32, xs->rack.persist + 1U, XTCP_RACK_PERSIST);
 	xtcp_undo_restore(sk, false);
 	XTCP_INC(sock_net(sk), DSACK_UNDO);
 	return true;
@@ -284,8 +284,8 @@ static void recovery_leave(struct sock *sk, const struct xtcp_acked *a)
 			XTCP_INC(sock_net(sk), LOSS_UNDO);
 		else
 			XTCP_INC(sock_net(sk), FULL_UNDO);
-	} else if (xs->rack_persist) {
-		xs->rack_persist--;
+	} else if (xs->rack.persist) {
+		xs->rack.persist--;
 	}
 	xs->recovery = XTCP_RECOVERY_NONE;
 }
@@ -300,13 +300,13 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (!xs->undo_armed || !xtcp_undo_was_delayed(xs, a))
+	if (!xs->undo.armed || !xtcp_undo_was_delayed(xs, a))
 		return false;
 	xtcp_scoreboard_reordered(sk, a->prior_una, true);
 	if (xs->retrans_out)
 		return true;
 	if (!xtcp_undo_any_resent(sk))
-		xs->undo_ts_set = 0;
+		xs->undo.ts_set = 0;
 	xtcp_undo_restore(sk, true);
 	XTCP_INC(sock_net(sk), PARTIAL_UNDO);
 	xtcp_recovery_settle(sk);
@@ -456,7 +456,7 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 	if (peer_seems_to_renege(sk, a))
 		return XTCP_RESEND_NONE;
 	if (xs->recovery == XTCP_RECOVERY_NONE) {
-		xs->undo_ts_set = 0;
+		xs->undo.ts_set = 0;
 	} else if (xs->recovery == XTCP_RECOVERY_REDUCTION &&
 		   seq_after(xs->snd_una, xs->recover)) {
 		/* Only above xs->recover: then CWR has reached the peer. */
@@ -514,7 +514,7 @@ static void resend_lost(struct sock *sk)
 			XTCP_ADD(sock_net(sk), FAST_RETRANS,
 				 xtcp_sendq_segs(skb));
 		if (xs->recovery == XTCP_RECOVERY_FAST)
-			xs->prr_out += xtcp_sendq_segs(skb);
+			xs->prr.out += xtcp_sendq_segs(skb);
 		if (skb == xtcp_sendq_oldest(sk))
 			oldest_went = true;
 	}

@@ -398,7 +398,7 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			block_discarded(sk, seg, b);
 	}
 	if (a->sack_late &&
-	    (xs->recovery != XTCP_RECOVERY_LOSS || xs->undo_armed))
+	    (xs->recovery != XTCP_RECOVERY_LOSS || xs->undo.armed))
 		xtcp_scoreboard_reordered(sk, a->sack_late_seq, false);
 }
 

@@ -601,7 +601,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 
 	segs = xtcp_sendq_segs(skb);
 	/* If it is the probe, its ACK can't be attributed any more. */
-	xs->mtu_probe = 0;
+	xs->mtu.probe = 0;
 	if (cb->retrans < U8_MAX)
 		cb->retrans++;
 	WRITE_ONCE(xs->total_retrans, xs->total_retrans + segs);

@@ -10,9 +10,9 @@
  *   D-SACK (RFC 2883, RFC 3708)
  *	each segment that was sent again is reported as a duplicate
  *
- * Then the window and ssthresh are restored (RFC 4015). undo_seq, SND.UNA at
+ * Then the window and ssthresh are restored (RFC 4015). undo.seq, SND.UNA at
  * the beginning of the reduction, tells which segments belong to it;
- * undo_retrans counts those sent again and not reported as duplicates yet, and
+ * undo.retrans counts those sent again and not reported as duplicates yet, and
  * is -1 until the first.
  *
  * Context: socket lock; softirq, or process for the backlog.
@@ -40,9 +40,9 @@
  */
 void xtcp_undo_init(struct xtcp_sock *xs)
 {
-	xs->undo_armed = 0;
-	xs->undo_ts_set = 0;
-	xs->undo_retrans = 0;
+	xs->undo.armed = 0;
+	xs->undo.ts_set = 0;
+	xs->undo.retrans = 0;
 	xs->prior_ssthresh = 0;
 }
 
@@ -55,13 +55,13 @@ void xtcp_undo_init(struct xtcp_sock *xs)
 void xtcp_undo_prepare(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->undo_armed = 1;
-	xs->undo_seq = xs->snd_una;
-	xs->undo_retrans = xs->retrans_out;
+	xs->undo.armed = 1;
+	xs->undo.seq = xs->snd_una;
+	xs->undo.retrans = xs->retrans_out;
 	if (xs->probe_out && xs->probe_resent)
-		xs->undo_retrans++;
-	if (!xs->undo_retrans)
-		xs->undo_retrans = -1;
+		xs->undo.retrans++;
+	if (!xs->undo.retrans)
+		xs->undo.retrans = -1;
 }
 
 /**
@@ -74,11 +74,11 @@ void xtcp_undo_resent(struct sock *sk, u32 segs)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!xs->undo_ts_set) {
-		xs->undo_ts_set = 1;
-		xs->undo_ts = xtcp_tsval(xs);
+	if (!xs->undo.ts_set) {
+		xs->undo.ts_set = 1;
+		xs->undo.ts = xtcp_tsval(xs);
 	}
-	xs->undo_retrans = max(xs->undo_retrans, 0) + segs;
+	xs->undo.retrans = max(xs->undo.retrans, 0) + segs;
 }
 
 /**
@@ -139,9 +139,9 @@ static u32 dsack_segs(struct xtcp_sock *xs, const struct xtcp_sack_block *b,
 
 static void undo_discount(struct xtcp_sock *xs, seq_t end, u32 segs)
 {
-	if (xs->undo_armed && xs->undo_retrans > 0 &&
-	    seq_after(end, xs->undo_seq))
-		xs->undo_retrans = max_t(s32, xs->undo_retrans - (s32)segs, 0);
+	if (xs->undo.armed && xs->undo.retrans > 0 &&
+	    seq_after(end, xs->undo.seq))
+		xs->undo.retrans = max_t(s32, xs->undo.retrans - (s32)segs, 0);
 }
 
 /* A duplicate of something in flight: its second copy has arrived. */
@@ -191,7 +191,7 @@ static void dsack_in_vain(struct sock *sk)
 {
 	if (!xtcp_sk(sk)->in_flight)
 		return;
-	if (xtcp_sk(sk)->undo_armed)
+	if (xtcp_sk(sk)->undo.armed)
 		XTCP_INC(sock_net(sk), DSACK_IGNORED_OLD);
 	else
 		XTCP_INC(sock_net(sk), DSACK_IGNORED_NO_UNDO);
@@ -227,11 +227,11 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	a->delivered += segs;
 	/* RACK's window was too short, unless the duplicate is a probe's. */
 	if (xs->reord_seen && !a->dsack_of_probe)
-		xs->rack_dsack = 1;
+		xs->rack.dsack = 1;
 
 	if (seq_after(b->end, xs->snd_una))
 		block_duplicate(sk, b, a);
-	else if (!xs->undo_armed || !seq_after(b->end, xs->undo_seq))
+	else if (!xs->undo.armed || !seq_after(b->end, xs->undo.seq))
 		dsack_in_vain(sk);
 	else
 		undo_discount(xs, b->end, segs);
@@ -276,8 +276,8 @@ bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 			   const struct xtcp_acked *a)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (xs->undo_ts_set)
-		return echo_is_before(a, xs->undo_ts);
+	if (xs->undo.ts_set)
+		return echo_is_before(a, xs->undo.ts);
 	return xs->sack_ok || seq_before(xs->snd_una, xs->recover);
 }
 
@@ -290,7 +290,7 @@ bool xtcp_undo_was_delayed(const struct xtcp_sock *xs,
 bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	return xs->undo_armed && !xs->undo_retrans;
+	return xs->undo.armed && !xs->undo.retrans;
 }
 
 /**
@@ -303,8 +303,8 @@ bool xtcp_undo_all_duplicate(const struct xtcp_sock *xs)
 bool xtcp_undo_is_due(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	return xs->undo_armed &&
-	       (!xs->undo_retrans || xtcp_undo_was_delayed(xs, a));
+	return xs->undo.armed &&
+	       (!xs->undo.retrans || xtcp_undo_was_delayed(xs, a));
 }
 
 /**
@@ -323,7 +323,7 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 		xtcp_congestion_restore(xs);
 		xs->ecn_cwr = 0;
 	}
-	xs->undo_armed = 0;
+	xs->undo.armed = 0;
 	/* Let RACK check the late segments again. */
-	xs->rack_advanced = 1;
+	xs->rack.advanced = 1;
 }
