@@ -190,15 +190,11 @@ static int close_reset_errno(u8 state)
 	}
 }
 
-/**
- * xtcp_close_reset_received - close a connection because of an acceptable RST
- * @sk: locked; the caller holds a reference and has checked the RST
- */
-void xtcp_close_reset_received(struct sock *sk)
+/* An acceptable RST has arrived. */
+static void close_reset_received(struct sock *sk)
 {
 	int err = close_reset_errno(sk->sk_state);
 
-	xtcp_assert_owned(sk);
 	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
 	xtcp_close_error(sk, err);
@@ -460,18 +456,15 @@ static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 	xtcp_close_done(sk);
 }
 
-/**
- * xtcp_close_settle - replace an orphan in FIN-WAIT-2 by a record
- * @sk: locked; the caller holds a reference
- *
- * Does nothing for other sockets. LC-83: a record waits for the peer's FIN for a
- * minute at most; if xtcp_fin_timeout is longer, the socket waits before that.
+/*
+ * Replace an orphan in FIN-WAIT-2 by a record; other sockets stay as they are.
+ * LC-83: a record waits for the peer's FIN for a minute at most; if
+ * xtcp_fin_timeout is longer, the socket waits before that.
  */
-void xtcp_close_settle(struct sock *sk)
+static void close_settle(struct sock *sk)
 {
 	u32 wait_ms;
 
-	xtcp_assert_owned(sk);
 	if (sk->sk_state != XTCP_FIN_WAIT_2 || !sock_flag(sk, SOCK_DEAD) ||
 	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
 		return;
@@ -531,7 +524,7 @@ static void close_orphaned(struct sock *sk)
 	if (xtcp_close_out_of_resources(sk))
 		return;
 	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
-	xtcp_close_settle(sk);
+	close_settle(sk);
 }
 
 /**
@@ -642,6 +635,30 @@ void xtcp_close_fin_acked(struct sock *sk)
 		xtcp_close_done(sk);
 		break;
 	default:
+		break;
+	}
+}
+
+/**
+ * xtcp_close_end - end a connection, or go on with its end
+ * @sk: locked; the caller holds a reference
+ * @ending: what a segment or a timeout means for the end
+ */
+void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
+{
+	xtcp_assert_owned(sk);
+	switch (ending) {
+	case XTCP_ENDING_NONE:
+		break;
+	case XTCP_ENDING_FIN_WAIT_2:
+		close_settle(sk);
+		break;
+	case XTCP_ENDING_RESET:
+		close_reset_received(sk);
+		break;
+	case XTCP_ENDING_DATA_AFTER_CLOSE:
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
+		xtcp_close_error(sk, ECONNRESET);
 		break;
 	}
 }

@@ -8,6 +8,7 @@
 #include <linux/percpu-defs.h>
 #include <linux/types.h>
 
+#include "ending.h"
 #include "lifecycle.h"
 #include "user/stats.h"
 
@@ -26,14 +27,13 @@ void xtcp_close_fin_acked(struct sock *sk);
 void xtcp_close_fin_wait_2_timeout(struct sock *sk);
 void xtcp_close_orphan(struct sock *sk);
 void xtcp_close_destroy(struct sock *sk);
-void xtcp_close_settle(struct sock *sk);
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason);
-void xtcp_close_reset_received(struct sock *sk);
 void xtcp_close_kill(struct sock *sk);
 void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
+void xtcp_close_end(struct sock *sk, enum xtcp_ending ending);
 bool xtcp_close_out_of_resources(struct sock *sk);
 
 #endif /* XTCP_CLOSE_CLOSE_H */

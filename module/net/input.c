@@ -27,6 +27,7 @@
 #include <net/xfrm.h>
 #include <uapi/linux/xtcp.h>
 
+#include "close/close.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "lookup.h"
@@ -48,6 +49,13 @@
 #include "user/stats.h"
 #include "user/trace.h"
 
+/* Act on what a segment meant for the end of its connection. Socket lock. */
+static __always_inline void input_end(struct sock *sk, enum xtcp_ending ending)
+{
+	if (unlikely(ending))
+		xtcp_close_end(sk, ending);
+}
+
 /* Handle a segment of a socket in any state. Socket lock. Consumes @skb. */
 static __always_inline void input_sk(struct sock *sk, struct sk_buff *skb,
 				     struct xtcp_seg *seg)
@@ -61,10 +69,10 @@ static __always_inline void input_sk(struct sock *sk, struct sk_buff *skb,
 	case XTCP_SYN_SENT:
 		xtcp_sk(sk)->last_rcv_ns = xtcp_now_ns();
 		xtcp_sk(sk)->segs_in += xtcp_skb_segs(skb);
-		xtcp_connect_rcv(sk, skb, seg);
+		input_end(sk, xtcp_connect_rcv(sk, skb, seg));
 		break;
 	default:
-		xtcp_synchronized_rcv(sk, skb, seg);
+		input_end(sk, xtcp_synchronized_rcv(sk, skb, seg));
 	}
 }
 
@@ -179,7 +187,7 @@ static void input_closed(struct net *net, struct sk_buff *skb,
 static void input_child(struct sock *lsk, struct sock *child,
 			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
-	xtcp_synchronized_rcv(child, skb, seg);
+	input_end(child, xtcp_synchronized_rcv(child, skb, seg));
 	xtcp_acceptqueue_announce(lsk, child);
 }
 

@@ -316,10 +316,13 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
  *	added
  *
  * RFC 9293 3.10.7.3, steps in the RFC's order.
+ *
+ * Return: what the segment means for the connection's end, for xtcp_close_end()
  */
-void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
-		      struct xtcp_seg *seg)
+enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
+				  struct xtcp_seg *seg)
 {
+	enum xtcp_ending ending = XTCP_ENDING_NONE;
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
 	bool ack = seg->flags & XTCP_ACK;
 
@@ -331,7 +334,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	if (seg->flags & XTCP_RST) {
 		why = SKB_DROP_REASON_TCP_RESET;
 		if (ack)
-			xtcp_close_reset_received(sk);
+			ending = XTCP_ENDING_RESET;
 		else
 			xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (!(seg->flags & XTCP_SYN)) {
@@ -339,7 +342,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 					    XTCP_EV_RCV_BAD_FLAGS);
 	} else if (ack) {
 		connect_rcv_syn_ack(sk, skb, seg);
-		return;
+		return XTCP_ENDING_NONE;
 	} else if (!(seg->flags & XTCP_FIN)) {
 		why = SKB_NOT_DROPPED_YET;
 		connect_rcv_syn(sk, seg);
@@ -348,6 +351,7 @@ void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	}
 done:
 	xtcp_skb_done(skb, why);
+	return ending;
 }
 
 static u64 connect_timeout_left_ns(const struct xtcp_sock *xs)

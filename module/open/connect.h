@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "compat.h"
+#include "ending.h"
 
 struct sk_buff;
 struct sock;
@@ -17,8 +18,8 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 			int addr_len);
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 		 int addr_len);
-void xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
-		      struct xtcp_seg *seg);
+enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
+				  struct xtcp_seg *seg);
 void xtcp_connect_done(struct sock *sk);
 void xtcp_connect_timeout(struct sock *sk);
 

@@ -55,6 +55,16 @@
  */
 enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
 
+/**
+ * struct outcome - what the checks found out about a segment
+ * @why: drop reason, or SKB_NOT_DROPPED_YET if it doesn't count as dropped
+ * @ending: what it means for the connection's end
+ */
+struct outcome {
+	enum skb_drop_reason why;
+	enum xtcp_ending ending;
+};
+
 /*
  * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
  * Each second's limit is drawn at random around that. Otherwise an attacker
@@ -159,7 +169,7 @@ static bool is_overtaken_ack(const struct xtcp_sock *xs,
 }
 
 static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
-			    enum skb_drop_reason *why)
+			    struct outcome *outcome)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -169,7 +179,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	answer_invalid(sk, seg, ANSWER_PAWS);
-	*why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
+	outcome->why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
 	return false;
 }
 
@@ -213,11 +223,11 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
-			   enum skb_drop_reason *why)
+			   struct outcome *outcome)
 {
 	if (likely(in_window(xtcp_sk(sk), seg)) || is_reset_of_closed(sk, seg))
 		return true;
-	*why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+	outcome->why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 	if (seg->flags & XTCP_RST) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if ((seg->flags & XTCP_SYN) &&
@@ -233,13 +243,13 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 
 /* 3.10.7.4 second; RFC 5961 3.2: reset at RCV.NXT exactly, else challenge. */
 static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
-		      enum skb_drop_reason *why)
+		      struct outcome *outcome)
 {
 	if (likely(!(seg->flags & XTCP_RST)))
 		return true;
-	*why = SKB_DROP_REASON_TCP_RESET;
+	outcome->why = SKB_DROP_REASON_TCP_RESET;
 	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
-		xtcp_close_reset_received(sk);
+		outcome->ending = XTCP_ENDING_RESET;
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
@@ -259,7 +269,7 @@ static bool is_crossing_syn_ack(const struct sock *sk,
 }
 
 static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
-		      enum skb_drop_reason *why)
+		      struct outcome *outcome)
 {
 	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
 		return true;
@@ -269,7 +279,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_output_syn_ack(sk);
 		return false;
 	}
-	*why = SKB_DROP_REASON_TCP_INVALID_SYN;
+	outcome->why = SKB_DROP_REASON_TCP_INVALID_SYN;
 	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
 			  sk->sk_state != XTCP_SYN_RECEIVED ?
@@ -292,13 +302,13 @@ static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 
 /* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
 static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
-		       const struct xtcp_seg *seg, enum skb_drop_reason *why)
+		       const struct xtcp_seg *seg, struct outcome *outcome)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool crossing = seg->flags & XTCP_SYN;
 
 	if (seg->ack != xs->snd_nxt) {
-		*why = SKB_DROP_REASON_TCP_OLD_ACK;
+		outcome->why = SKB_DROP_REASON_TCP_OLD_ACK;
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
 				  XTCP_EV_RCV_ACK_BELOW);
@@ -329,38 +339,38 @@ static bool is_ack_too_old(const struct xtcp_sock *xs, seq_t ack)
 
 /* 3.10.7.4 fifth, synchronized states; RFC 5961 5.2 for the lower bound. */
 static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg,
-			 enum skb_drop_reason *why)
+			 struct outcome *outcome)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (seq_after(seg->ack, xs->snd_nxt)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
 		answer_invalid(sk, seg, ANSWER_SEQ);
-		*why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+		outcome->why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
 		return false;
 	}
 	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
-		*why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
+		outcome->why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
 		return false;
 	}
 	return true;
 }
 
 static bool check_ack(struct sock *sk, const struct sk_buff *skb,
-		      const struct xtcp_seg *seg, enum skb_drop_reason *why)
+		      const struct xtcp_seg *seg, struct outcome *outcome)
 {
 	seq_t una = xtcp_sk(sk)->snd_una;
 
 	if (unlikely(!(seg->flags & XTCP_ACK))) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
-		*why = SKB_DROP_REASON_TCP_FLAGS;
+		outcome->why = SKB_DROP_REASON_TCP_FLAGS;
 		return false;
 	}
 	if (unlikely(sk->sk_state == XTCP_SYN_RECEIVED))
-		return ack_of_syn(sk, skb, seg, why);
-	if (!ack_in_range(sk, seg, why))
+		return ack_of_syn(sk, skb, seg, outcome);
+	if (!ack_in_range(sk, seg, outcome))
 		return false;
 	if (unlikely(xtcp_echo_is_active(xtcp_sk(sk))))
 		xtcp_echo_heard(sk);
@@ -378,7 +388,7 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
  * peer with a RST.
  */
 static bool check_reader(struct sock *sk, const struct sk_buff *skb,
-			 const struct xtcp_seg *seg, enum skb_drop_reason *why)
+			 const struct xtcp_seg *seg, struct outcome *outcome)
 {
 	seq_t payload_end = seq_add(seg->seq, seg->len);
 
@@ -389,9 +399,8 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 		return true;
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
 	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
-	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
-	xtcp_close_error(sk, ECONNRESET);
-	*why = SKB_DROP_REASON_TCP_ABORT_ON_DATA;
+	outcome->why = SKB_DROP_REASON_TCP_ABORT_ON_DATA;
+	outcome->ending = XTCP_ENDING_DATA_AFTER_CLOSE;
 	return false;
 }
 
@@ -411,17 +420,16 @@ static void payload_ignored(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * Run the checks in order. Returns true if all pass; @why is set only if the
- * segment counts as dropped.
+ * Run the checks in order. Returns true if all pass; @outcome is set only if not.
  */
 static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
-			const struct xtcp_seg *seg, enum skb_drop_reason *why)
+			const struct xtcp_seg *seg, struct outcome *outcome)
 {
-	if (!check_timestamp(sk, seg, why) || !check_sequence(sk, seg, why) ||
-	    !check_rst(sk, seg, why) || !check_syn(sk, seg, why))
+	if (!check_timestamp(sk, seg, outcome) || !check_sequence(sk, seg, outcome) ||
+	    !check_rst(sk, seg, outcome) || !check_syn(sk, seg, outcome))
 		return false;
 	take_timestamp(xtcp_sk(sk), seg);
-	return check_ack(sk, skb, seg, why) && check_reader(sk, skb, seg, why);
+	return check_ack(sk, skb, seg, outcome) && check_reader(sk, skb, seg, outcome);
 }
 
 /*
@@ -445,11 +453,12 @@ static bool is_old_ack(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
  * prove that the peer is alive: last_rcv_ns is reset then.
  *
  * Context: softirq under RCU, or process for the backlog.
+ * Return: what the segment means for the connection's end, for xtcp_close_end()
  */
-void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_seg *seg)
+enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
+				       const struct xtcp_seg *seg)
 {
-	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
+	struct outcome outcome = { SKB_NOT_DROPPED_YET, XTCP_ENDING_NONE };
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 heard_ns = xs->last_rcv_ns;
 	u32 segs = xtcp_skb_segs(skb);
@@ -463,7 +472,7 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		skb = NULL;
 		goto taken;
 	}
-	if (!checks_pass(sk, skb, seg, &why)) {
+	if (!checks_pass(sk, skb, seg, &outcome)) {
 		xs->last_rcv_ns = heard_ns;
 		goto done;
 	}
@@ -474,10 +483,12 @@ void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 	if (!xtcp_state_in(sk, PAYLOAD_STATES)) {
 		payload_ignored(sk, seg);
 		if (seg->len)
-			why = SKB_DROP_REASON_TCP_OLD_DATA;
+			outcome.why = SKB_DROP_REASON_TCP_OLD_DATA;
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
-		xtcp_receive_payload(sk, skb, seg);
-		skb = NULL;
+		if (xtcp_receive_payload(sk, &skb, seg)) {
+			xtcp_close_fin_received(sk, skb);
+			skb = NULL;
+		}
 	} else if (unlikely(seg->opt.cookie)) {
 		/* The peer repeats its cookie because our ACK was lost. */
 		xtcp_ack_now(sk);
@@ -492,7 +503,8 @@ taken:
 		xtcp_acked_wake_writer(sk);
 	xtcp_ack_flush(sk);
 	if (unlikely(sk->sk_state == XTCP_FIN_WAIT_2))
-		xtcp_close_settle(sk);
+		outcome.ending = XTCP_ENDING_FIN_WAIT_2;
 done:
-	xtcp_skb_done(skb, why);
+	xtcp_skb_done(skb, outcome.why);
+	return outcome.ending;
 }

@@ -7,14 +7,15 @@
 
 #include <linux/types.h>
 
+#include "ending.h"
 #include "tcb.h"
 
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
-void xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_seg *seg);
+enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
+				       const struct xtcp_seg *seg);
 
 /**
  * xtcp_synchronized_init - set the fields of this file: no segment has arrived

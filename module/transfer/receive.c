@@ -18,7 +18,6 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
-#include "close/close.h"
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -234,7 +233,8 @@ static void wake_reader(struct sock *sk)
 		sk->sk_data_ready(sk);
 }
 
-static void receive_in_order(struct sock *sk, struct sk_buff *skb)
+/* Returns true if the data now ends with the peer's FIN. Consumes @skb. */
+static bool receive_in_order(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool payload = skb->len > 0;
@@ -247,7 +247,7 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 		sk->sk_data_ready(sk);
 		xtcp_ack_now(sk);
 		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
-		return;
+		return false;
 	}
 
 	if (payload) {
@@ -268,12 +268,9 @@ static void receive_in_order(struct sock *sk, struct sk_buff *skb)
 		if (!fin)
 			fin = ofo_drain(sk);
 	}
-	if (fin) {
-		xtcp_close_fin_received(sk, NULL);
-		return;
-	}
-	if (!sock_flag(sk, SOCK_DEAD))
+	if (!fin && !sock_flag(sk, SOCK_DEAD))
 		wake_reader(sk);
+	return fin;
 }
 
 /*
@@ -401,13 +398,10 @@ static bool is_bare_fin_of_orphan(const struct sock *sk,
 	       RB_EMPTY_ROOT(&xs->ofo_queue);
 }
 
-static void receive_fin_of_orphan(struct sock *sk, struct sk_buff *skb)
+static void take_bare_fin(struct xtcp_sock *xs, const struct sk_buff *skb)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
 	xs->bytes_received++;
 	WRITE_ONCE(xs->rcv_nxt, xtcp_cb(skb)->end);
-	xtcp_close_fin_received(sk, skb);
 }
 
 /* Prepare @skb for the queues; it begins with its payload then. */
@@ -445,16 +439,19 @@ void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 /**
  * xtcp_receive_payload - receive payload and FIN of an acceptable segment
  * @sk: the socket, locked, in ESTABLISHED, FIN-WAIT-1 or FIN-WAIT-2
- * @skb: the segment; consumed
+ * @pskb: the segment; consumed and set to NULL, except for the FIN of an orphan
  * @seg: its header
  *
- * RFC 9293 3.10.7.4, seventh and eighth. After a FIN in order the state has
- * changed, and the socket may be an orphan that has ended.
+ * RFC 9293 3.10.7.4 seventh.
+ *
+ * Return: true if all data up to the peer's FIN has arrived: the caller calls
+ * xtcp_close_fin_received() with what is in @pskb
  */
-void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
+bool xtcp_receive_payload(struct sock *sk, struct sk_buff **pskb,
 			  const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct sk_buff *skb = *pskb;
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	enum skb_drop_reason why;
 
@@ -473,22 +470,24 @@ void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
 		goto refuse;
 	}
 
+	if (is_bare_fin_of_orphan(sk, skb)) {
+		take_bare_fin(xs, skb);
+		return true;
+	}
+	*pskb = NULL;
 	if (seq_after(cb->seq, xs->rcv_nxt)) {
 		receive_ahead(sk, skb);
-		return;
-	}
-	if (is_bare_fin_of_orphan(sk, skb)) {
-		receive_fin_of_orphan(sk, skb);
-		return;
+		return false;
 	}
 	if (seq_before(cb->seq, xs->rcv_nxt))
 		xtcp_receive_duplicate(sk, cb->seq, cb->end);
-	receive_in_order(sk, skb);
-	return;
+	return receive_in_order(sk, skb);
 
 refuse:
 	xtcp_ack_refused(sk);
 	kfree_skb_reason(skb, why);
+	*pskb = NULL;
+	return false;
 }
 
 /**

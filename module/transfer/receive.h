@@ -17,7 +17,7 @@ struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
-void xtcp_receive_payload(struct sock *sk, struct sk_buff *skb,
+bool xtcp_receive_payload(struct sock *sk, struct sk_buff **pskb,
 			  const struct xtcp_seg *seg);
 void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg);
