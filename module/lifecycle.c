@@ -29,9 +29,9 @@
 
 #include "flow.h"
 #include "netns.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 #include "tcb.h"
-#include "user/stats.h"
-#include "user/trace.h"
 
 struct xtcp_lifecycle_rule {
 	u8		from;

@@ -30,6 +30,7 @@
 #include "net/inroute6.h"
 #include "net/offload.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/gate.h"
 #include "open/synqueue.h"
 #include "port/ephemeral.h"
@@ -39,7 +40,6 @@
 #include "transfer/smallqueue.h"
 #include "user/procfs.h"
 #include "user/socket.h"
-#include "user/stats.h"
 #include "user/sysctl.h"
 
 unsigned int xtcp_net_id __read_mostly;

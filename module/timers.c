@@ -32,7 +32,7 @@
 #include <linux/smp.h>
 
 #include "compat.h"
-#include "user/stats.h"
+#include "observe/stats.h"
 
 /* Expiries in one run of the hrtimer, so that other softirqs can run. */
 #define EXPIRIES_MAX	256

@@ -34,6 +34,7 @@
 #include "compat.h"
 #include "net/family.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/listen.h"
 #include "port/port.h"
 #include "segment/output.h"
@@ -45,7 +46,6 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /* RFC 9293 3.10.4: our FIN is queued or sent, and not acknowledged. */
 #define CLOSING_STATES \

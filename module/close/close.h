@@ -10,7 +10,7 @@
 
 #include "ending.h"
 #include "lifecycle.h"
-#include "user/stats.h"
+#include "observe/stats.h"
 
 struct sock;
 

@@ -17,10 +17,10 @@
 
 #include "net/family.h"
 #include "net/reply.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "user/stats.h"
-#include "user/trace.h"
 
 static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
 		       enum xtcp_mib_item reason)

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 #include "lifecycle.h"
-#include "user/stats.h"
+#include "observe/stats.h"
 
 struct net;
 struct sk_buff;

@@ -37,12 +37,12 @@
 #include "net/family.h"
 #include "net/reply.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "paws.h"
 #include "port/port.h"
 #include "segment/oow.h"
 #include "tcb.h"
 #include "timers.h"
-#include "user/stats.h"
 
 #define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT */
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */

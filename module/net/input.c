@@ -37,6 +37,8 @@
 #include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 #include "open/acceptqueue.h"
 #include "open/connect.h"
 #include "open/gate.h"
@@ -46,8 +48,6 @@
 #include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
-#include "user/stats.h"
-#include "user/trace.h"
 
 /* Act on what a segment meant for the end of its connection. Socket lock. */
 static __always_inline void input_end(struct sock *sk, enum xtcp_ending ending)

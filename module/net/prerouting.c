@@ -41,8 +41,8 @@
 #include "net/inroute6.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/gate.h"
-#include "user/stats.h"
 
 /*
  * May the packet be a segment for this host? A tunnel's metadata in place of

@@ -24,8 +24,8 @@
 #include "compat.h"
 #include "net/family.h"
 #include "net/header.h"
-#include "user/stats.h"
-#include "user/trace.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 
 /*
  * May a received skb be recycled? Not a clone, which a packet socket reads,

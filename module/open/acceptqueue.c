@@ -41,6 +41,7 @@
 #include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/begin.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
@@ -58,7 +59,6 @@
 #include "transfer/probe.h"
 #include "transfer/rtt.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /* Reset the fields that a copy of a listener must not share with it. */
 static void child_forget_listener(struct sock *sk)

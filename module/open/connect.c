@@ -21,6 +21,7 @@
 #include "net/family.h"
 #include "net/skb.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/begin.h"
 #include "open/echo.h"
 #include "port/port.h"
@@ -37,7 +38,6 @@
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /*
  * An unacceptable ACK comes from a peer that still has an old connection of

@@ -15,13 +15,13 @@
  */
 #include "open/echo.h"
 
+#include "observe/stats.h"
 #include "open/cookie.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/meter.h"
 #include "transfer/rtt.h"
-#include "user/stats.h"
 
 /*
  * The ACK is sent again after 1, 2, 4, 8 and 16 s: as often as a server

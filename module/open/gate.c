@@ -34,12 +34,12 @@
 #include "net/prerouting.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/listen.h"
 #include "open/source.h"
-#include "user/stats.h"
-#include "user/trace.h"
 
 /* Drops in a second from which on early drops save more than the hook costs. */
 #define HOOK_DROPS	64

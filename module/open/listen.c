@@ -34,6 +34,7 @@
 #include "net/family.h"
 #include "net/reply.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/gate.h"
@@ -43,7 +44,6 @@
 #include "timers.h"
 #include "transfer/ecn.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /* Seconds after the last overflow of the SYN queue in which cookies are accepted. */
 #define COOKIE_BELIEF_S		120

@@ -58,6 +58,7 @@
 #include "net/reply.h"
 #include "net/skb.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/gate.h"
@@ -67,7 +68,6 @@
 #include "segment/oow.h"
 #include "tcb.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
 #define SYNACK_DELAY_MAX_MS	120000U	/* the largest RTO of a socket */

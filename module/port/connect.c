@@ -20,11 +20,11 @@
 #include "close/timewait.h"
 #include "net/device.h"
 #include "net/hook.h"
+#include "observe/stats.h"
 #include "port/conflict.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
 #include "shadow.h"
-#include "user/stats.h"
 
 /* LC-90: a new connection replaces one in TIME-WAIT. */
 static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,

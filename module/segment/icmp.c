@@ -34,6 +34,7 @@
 #include "net/family.h"
 #include "net/icmp_err.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "segment/output.h"
@@ -43,7 +44,6 @@
 #include "transfer/scoreboard.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /**
  * xtcp_icmp_record - count an ICMP error of a record, which it doesn't change

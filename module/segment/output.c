@@ -23,6 +23,8 @@
 #include "net/reply.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
+#include "observe/trace.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -33,8 +35,6 @@
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
-#include "user/stats.h"
-#include "user/trace.h"
 
 #define MSS_HALF_MIN	28U	/* bytes: RFC 791's least MTU less headers */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */

@@ -22,6 +22,7 @@
 #include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/connect.h"
 #include "open/echo.h"
 #include "paws.h"
@@ -37,7 +38,6 @@
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /* States in which payload is accepted (3.10.7.4 seventh). */
 #define PAYLOAD_STATES \

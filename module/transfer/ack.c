@@ -33,13 +33,13 @@
 
 #include "net/seq.h"
 #include "net/wire.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/autotune.h"
 #include "transfer/rtt.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /* ACKs sent at once while the peer's window is still opening; Linux: 16. */
 #define QUICKACKS_MAX	16U

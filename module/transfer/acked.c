@@ -16,6 +16,7 @@
 
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
@@ -35,7 +36,6 @@
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
-#include "user/stats.h"
 
 /* SEG.ACK lies within @skb: its segments below leave the flight. */
 static void part_acked(struct sock *sk, struct sk_buff *skb,

@@ -18,6 +18,7 @@
 #include <net/sock.h>
 
 #include "net/wire.h"
+#include "observe/stats.h"
 #include "open/echo.h"
 #include "paws.h"
 #include "tcb.h"
@@ -29,7 +30,6 @@
 #include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
 #include "transfer/urgent.h"
-#include "user/stats.h"
 
 /*
  * True for payload that is next in order, within the window, with the usual

@@ -29,6 +29,7 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/acked.h"
@@ -40,7 +41,6 @@
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
-#include "user/stats.h"
 
 /*
  * Time that an ACK may take beyond the RTT, because a CPU on either side is

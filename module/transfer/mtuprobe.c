@@ -31,11 +31,11 @@
 #include "net/family.h"
 #include "net/seq.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/congestion.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /*
  * Least window for a probe, in segments: fast recovery can repair its loss, and

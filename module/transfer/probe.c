@@ -19,6 +19,7 @@
 #include "close/close.h"
 #include "close/reset.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
@@ -26,7 +27,6 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /*
  * States in which keepalive probes are sent: RFC 9293 3.8.4, "idle"

@@ -18,8 +18,8 @@
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "tcb.h"
-#include "user/stats.h"
 
 /*
  * Drop data above a hole, last first, an eighth of the buffer at a time. Not

@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ack.h"
@@ -28,7 +29,6 @@
 #include "transfer/ecn.h"
 #include "transfer/prune.h"
 #include "transfer/window.h"
-#include "user/stats.h"
 
 /* --- SACK blocks ------------------------------------------------------- */
 

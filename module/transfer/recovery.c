@@ -34,13 +34,14 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
-#include "transfer/ecn.h"
 #include "transfer/prr.h"
 #include "transfer/rack.h"
 #include "transfer/retransmit.h"
@@ -49,7 +50,6 @@
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
 #include "transfer/undo.h"
-#include "user/stats.h"
 
 /* Time for a peer that seems to have reneged to correct itself. */
 #define RENEGE_WAIT_US	10000U

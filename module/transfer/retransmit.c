@@ -19,6 +19,7 @@
 #include "close/close.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/lossprobe.h"
@@ -27,7 +28,6 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 #define ORPHAN_RETRIES	8U	/* for xtcp_orphan_retries = 0; Linux */
 

@@ -39,11 +39,11 @@
 
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "transfer/acked.h"
 #include "transfer/rack.h"
 #include "transfer/sendqueue.h"
 #include "transfer/undo.h"
-#include "user/stats.h"
 
 /**
  * xtcp_scoreboard_init - initialize the scoreboard of a new connection

@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
@@ -33,7 +34,6 @@
 #include "transfer/smallqueue.h"
 #include "transfer/undo.h"
 #include "transfer/urgent.h"
-#include "user/stats.h"
 
 /* States in which payload or FIN may be sent. */
 #define SENDING_STATES	XTCP_SYNCHRONIZED

@@ -31,10 +31,10 @@
 
 #include "net/header.h"
 #include "net/wire.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
-#include "user/stats.h"
 
 /* --- memory ------------------------------------------------------------ */
 

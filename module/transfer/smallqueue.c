@@ -37,12 +37,12 @@
 #include <net/sock.h>
 
 #include "netns.h"
+#include "observe/stats.h"
 #include "tcb.h"
 #include "transfer/burst.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /* Sockets that may continue, because skbs were freed on this CPU. */
 struct resumer {

@@ -26,13 +26,13 @@
 
 #include "net/seq.h"
 #include "net/wire.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
-#include "user/stats.h"
 
 /**
  * xtcp_undo_init - forget the last reduction

@@ -21,11 +21,11 @@
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
-#include "user/stats.h"
 
 /* Largest window under memory pressure, segments. As Linux. */
 #define PRESSURE_SEGS	4U

@@ -40,11 +40,11 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "netns.h"
+#include "observe/stats.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "timers.h"
-#include "user/stats.h"
 
 /* Bytes of a line without its newline; programs seek by it. */
 #define ROW_WIDTH	149

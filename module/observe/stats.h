@@ -5,8 +5,8 @@
  * X(symbol, name in /proc). Each counter here is counted somewhere in the
  * module; Documentation/counters.rst says when.
  */
-#ifndef XTCP_USER_STATS_H
-#define XTCP_USER_STATS_H
+#ifndef XTCP_OBSERVE_STATS_H
+#define XTCP_OBSERVE_STATS_H
 
 #include <linux/percpu.h>
 #include <linux/types.h>
@@ -183,4 +183,4 @@ void xtcp_stats_net_exit(struct net *net);
 const char *xtcp_stats_name(enum xtcp_mib_item item);
 void xtcp_stats_sum(const struct net *net, struct xtcp_mib *sum);
 
-#endif /* XTCP_USER_STATS_H */
+#endif /* XTCP_OBSERVE_STATS_H */

@@ -9,7 +9,7 @@
  * Context: XTCP_INC() and the other macros in any; sums in process context,
  * without a lock, so that a sum may miss concurrent changes.
  */
-#include "user/stats.h"
+#include "observe/stats.h"
 
 #include <linux/cpumask.h>
 #include <linux/errno.h>

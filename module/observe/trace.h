@@ -18,8 +18,8 @@
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM xtcp
 
-#if !defined(XTCP_USER_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define XTCP_USER_TRACE_H
+#if !defined(XTCP_OBSERVE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define XTCP_OBSERVE_TRACE_H
 
 #include <linux/tcp.h>
 #include <linux/tracepoint.h>
@@ -30,7 +30,7 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/wire.h"
-#include "user/traceaddr.h"
+#include "observe/traceaddr.h"
 
 /* User space tools resolve numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
@@ -299,14 +299,14 @@ TRACE_EVENT(xtcp_syn,
 		  __entry->early ? ", before routing" : "")
 );
 
-#endif /* XTCP_USER_TRACE_H */
+#endif /* XTCP_OBSERVE_TRACE_H */
 
 /*
  * Relative to -I module of Kbuild, so that it does not depend on the location
  * of the build tree.
  */
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH user
+#define TRACE_INCLUDE_PATH observe
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

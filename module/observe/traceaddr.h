@@ -8,8 +8,8 @@
  *
  * Context: any.
  */
-#ifndef XTCP_USER_TRACEADDR_H
-#define XTCP_USER_TRACEADDR_H
+#ifndef XTCP_OBSERVE_TRACEADDR_H
+#define XTCP_OBSERVE_TRACEADDR_H
 
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -55,4 +55,4 @@ static inline void xtcp_trace_raddr(u8 *to, const struct xtcp_key *key)
 	xtcp_trace_addr(to, key, key->raddr, &key->v6.raddr, key->rport);
 }
 
-#endif /* XTCP_USER_TRACEADDR_H */
+#endif /* XTCP_OBSERVE_TRACEADDR_H */
