@@ -18,6 +18,7 @@
 #ifndef XTCP_NET_FAMILY_H
 #define XTCP_NET_FAMILY_H
 
+#include <linux/indirect_call_wrapper.h>
 #include <linux/socket.h>
 #include <linux/sockptr.h>
 #include <linux/types.h>
@@ -284,6 +285,25 @@ static inline const struct xtcp_family *xtcp_family_get(u8 family)
 		return &xtcp_ipv6;
 #endif
 	return NULL;
+}
+
+/**
+ * xtcp_family_queue_xmit - send a segment of a socket, by a direct call if possible
+ * @af: family of the connection
+ * @sk: the socket, locked
+ * @skb: the segment, without an IP header; consumed
+ * @ecn: ECN field of its IP header
+ *
+ * With retpolines an indirect call is dear, and each segment that leaves needs one.
+ *
+ * Return: result of xtcp_packet_ops.queue_xmit
+ */
+static inline int xtcp_family_queue_xmit(const struct xtcp_family *af,
+					 struct sock *sk, struct sk_buff *skb,
+					 u8 ecn)
+{
+	return INDIRECT_CALL_INET(af->packet->queue_xmit, xtcp_ipv6_queue_xmit,
+				  xtcp_ipv4_queue_xmit, sk, skb, ecn);
 }
 
 /* The operations of a socket's own family; never NULL. */

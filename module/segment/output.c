@@ -12,7 +12,6 @@
 #include "segment/output.h"
 
 #include <linux/err.h>
-#include <linux/indirect_call_wrapper.h>
 #include <linux/minmax.h>
 #include <net/dst.h>
 #include <net/sock.h>
@@ -294,10 +293,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (payload)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
-	return output_result(sk, INDIRECT_CALL_INET(xs->af->packet->queue_xmit,
-						    xtcp_ipv6_queue_xmit,
-						    xtcp_ipv4_queue_xmit,
-						    sk, skb, ecn));
+	return output_result(sk, xtcp_family_queue_xmit(xs->af, sk, skb, ecn));
 }
 
 /**
