@@ -4,7 +4,7 @@
  *
  * A stage that finds out that a connection ends returns the reason and changes
  * nothing. The reason reaches the one caller that has the whole segment or timeout
- * behind it, net/input.c or deadlines.c, which passes it to xtcp_close_end().
+ * behind it, net/input.c or timeouts.c, which passes it to xtcp_close_end().
  */
 #ifndef XTCP_ENDING_H
 #define XTCP_ENDING_H

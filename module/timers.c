@@ -21,7 +21,7 @@
  * socket lock; if the socket has an owner, an expiry becomes deferred work
  * (XTCP_DEFER_TIMERS), which release_sock() does.
  *
- * deadlines.c has the handlers.
+ * timeouts.c has the handlers.
  *
  * Context: softirq (HRTIMER_MODE_ABS_PINNED_SOFT).
  */

@@ -26,7 +26,7 @@ static inline u32 xtcp_now_ms(void)
 	return div_u64(ktime_get_ns(), NSEC_PER_MSEC);
 }
 
-/* Handler of each deadline, called with the socket locked; deadlines.c. */
+/* Handler of each deadline, called with the socket locked; timeouts.c. */
 extern void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk);
 
 int xtcp_timers_load(void);

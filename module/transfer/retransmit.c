@@ -22,7 +22,6 @@
 #include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
-#include "transfer/lossprobe.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/recovery.h"
 #include "transfer/rtt.h"
@@ -295,16 +294,20 @@ static void count_failure(struct sock *sk)
 		XTCP_INC(net, RENO_FAILURES);
 }
 
-/*
+/**
+ * xtcp_retransmit_timeout - the oldest segment was not acknowledged for an RTO
+ * @sk: the socket, locked; softirq or release_cb
+ *
  * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: send the oldest segment again
  * and double the RTO; report to the route at R1, end the connection at R2.
  */
-static void retransmit_timed_out(struct sock *sk)
+void xtcp_retransmit_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
 	int err;
 
+	xtcp_assert_owned(sk);
 	if (!xs->in_flight)
 		return;
 	/* As in Linux the timeout that ends the connection counts, too. */
@@ -342,26 +345,6 @@ static void retransmit_timed_out(struct sock *sk)
 	}
 	xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
-}
-
-/**
- * xtcp_retransmit_timeout - the retransmission timer has expired
- * @sk: the socket, locked; softirq or release_cb
- */
-void xtcp_retransmit_timeout(struct sock *sk)
-{
-	xtcp_assert_owned(sk);
-	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
-	case XTCP_WAIT_TIMEOUT:
-		retransmit_timed_out(sk);
-		break;
-	case XTCP_WAIT_LOSS_PROBE:
-		xtcp_lossprobe_timeout(sk);
-		break;
-	case XTCP_WAIT_REORDER:
-		xtcp_recovery_reorder_timeout(sk);
-		break;
-	}
 }
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * deadlines.c - the handler of each deadline
+ * timeouts.c - what is done when a deadline has passed
  *
  * RFC 9293 3.10.8 (TIMEOUTS). timers.c decides when a handler is called.
  *
@@ -13,12 +13,30 @@
 #include "open/echo.h"
 #include "tcb.h"
 #include "transfer/ack.h"
+#include "transfer/lossprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
+#include "transfer/recovery.h"
 #include "transfer/retransmit.h"
 
+/* No ACK of data, or of a FIN. */
+static void timeout_data(struct sock *sk)
+{
+	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
+	case XTCP_WAIT_TIMEOUT:
+		xtcp_retransmit_timeout(sk);
+		break;
+	case XTCP_WAIT_LOSS_PROBE:
+		xtcp_lossprobe_timeout(sk);
+		break;
+	case XTCP_WAIT_REORDER:
+		xtcp_recovery_reorder_timeout(sk);
+		break;
+	}
+}
+
 /* No ACK of a SYN, of a cookie that we echo, or of data. */
-static void deadline_retransmit(struct sock *sk)
+static void timeout_retransmit(struct sock *sk)
 {
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
@@ -26,11 +44,11 @@ static void deadline_retransmit(struct sock *sk)
 	else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
 		xtcp_echo_timeout(sk);
 	else
-		xtcp_retransmit_timeout(sk);
+		timeout_data(sk);
 }
 
 void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk) = {
-	[XTCP_TIMER_RETRANSMIT]		= deadline_retransmit,
+	[XTCP_TIMER_RETRANSMIT]		= timeout_retransmit,
 	[XTCP_TIMER_PERSIST]		= xtcp_probe_window_timeout,
 	[XTCP_TIMER_DELAYED_ACK]	= xtcp_ack_timeout,
 	[XTCP_TIMER_KEEPALIVE]		= xtcp_probe_keepalive_timeout,
