@@ -16,6 +16,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "net/family.h"
 #include "net/header.h"
 #include "net/offload.h"
@@ -434,8 +435,7 @@ static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 	    -ENOBUFS)
 		return;
 	xs->ack |= XTCP_ACK_PENDING;
-	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
-		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+	xtcp_deadlines_ack_failed(sk, XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
 }
 
 /**

@@ -31,6 +31,7 @@
 #include <linux/skbuff.h>
 #include <net/dst.h>
 
+#include "deadlines.h"
 #include "net/seq.h"
 #include "net/wire.h"
 #include "observe/stats.h"
@@ -266,8 +267,8 @@ void xtcp_ack_wait(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
-	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK,
-		       XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+	xtcp_deadlines_ack_delayed(sk, xtcp_now_ns(),
+				   XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
 }
 
 /* True if the route has "quickack": no ACK is delayed. */
@@ -336,8 +337,8 @@ static void ack_wait(struct sock *sk)
 
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK) ||
 	    (xs->ack & XTCP_ACK_SOON))
-		xtcp_timer_set_from(sk, XTCP_TIMER_DELAYED_ACK, xs->last_rcv_ns,
-				    ack_delay_ns(xs));
+		xtcp_deadlines_ack_delayed(sk, xs->last_rcv_ns,
+					   ack_delay_ns(xs));
 }
 
 /*
@@ -370,7 +371,7 @@ static bool duplicate_waits(struct sock *sk)
 	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->srtt_us >> 3);
 	delay_ns = min((u64)rtt_us * NSEC_PER_USEC / 20,
 		       (u64)XTCP_KNOB(net, comp_sack_delay_ns));
-	xtcp_timer_set(sk, XTCP_TIMER_DELAYED_ACK, delay_ns);
+	xtcp_deadlines_ack_delayed(sk, xtcp_now_ns(), delay_ns);
 	return true;
 }
 
@@ -485,7 +486,7 @@ void xtcp_ack_sent(struct sock *sk)
 		xs->acks_merged = 0;
 	}
 	xs->ack = 0;
-	xtcp_timer_clear(sk, XTCP_TIMER_DELAYED_ACK);
+	xtcp_deadlines_ack_sent(sk);
 }
 
 /**
