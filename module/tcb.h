@@ -76,6 +76,7 @@ enum xtcp_urgent {
 #define XTCP_ACK_NOW		0x02	/* it must be sent at once */
 #define XTCP_ACK_SOON		0x04	/* it waits for the program's next call */
 #define XTCP_ACK_WHEN_READ	0x08	/* it waits until all data has been read */
+#define XTCP_ACK_ALSO_PINGPONG	0x10	/* the same, though the program answers */
 
 /* Bits of struct xtcp_sock::deferred: deferred work, done by release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* the wheel entry has expired */

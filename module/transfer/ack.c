@@ -20,7 +20,9 @@
  * peer can send before it is acknowledged. So when the user has read everything
  * and does not usually answer, it is acknowledged, as in Linux: a delay would
  * cost the peer time, and the ACKs of single segments let it send in smaller
- * bursts.
+ * bursts. If there were two such segments, the ACK does not wait for an answer
+ * either: the peer expects an ACK for two segments sooner than for one, and
+ * would send a loss probe (RFC 8985 7.2).
  *
  * Context: socket lock; softirq, or process for the backlog.
  */
@@ -192,7 +194,9 @@ void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
 	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->rcv_mss)
-		xs->ack |= XTCP_ACK_WHEN_READ;
+		xs->ack |= XTCP_ACK_WHEN_READ |
+			   (xs->ack & XTCP_ACK_WHEN_READ ?
+			    XTCP_ACK_ALSO_PINGPONG : 0);
 	if (owed || !answer_is_likely(xs, skb))
 		xs->ack &= ~XTCP_ACK_SOON;
 	else
@@ -449,9 +453,11 @@ bool xtcp_ack_is_read(const struct sock *sk)
 	xtcp_assert_owned(sk);
 	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss)
 		return true;
-	return (xs->ack & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
-	       XTCP_ACK_WHEN_READ && !xs->pingpong &&
-	       xs->copied_seq == xs->rcv_nxt;
+	if (xs->copied_seq != xs->rcv_nxt)
+		return false;
+	return (xs->ack & XTCP_ACK_ALSO_PINGPONG) ||
+	       ((xs->ack & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
+		XTCP_ACK_WHEN_READ && !xs->pingpong);
 }
 
 /**

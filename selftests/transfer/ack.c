@@ -212,6 +212,33 @@ TEST_F(ack, pushed_text_is_acknowledged_when_read)
 	conn_expect(&c, .flags = ACK, .at_ms = ATO_MIN_MS, .ack = conn_peer_nxt(&c));
 }
 
+/*
+ * For two segments in flight the peer's loss probe leaves after two round trips, with no
+ * time for a delayed ACK (RFC 8985 7.2). So a program that has read both is given no time
+ * to answer.
+ */
+TEST_F(ack, two_pushed_segments_wait_for_no_answer)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	conn_send(&c, .flags = ACK | PSH, .len = 1);
+	conn_send(&c, .flags = ACK | PSH, .len = 1);
+	reads_some(&c, 1);
+	peer_expect_silence(p, 5);
+	reads_some(&c, 1);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	/* Each pair anew. */
+	peer_mark(p);
+	conn_send(&c, .flags = ACK | PSH, .len = 1);
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .at_ms = ATO_MIN_MS, .ack = conn_peer_nxt(&c));
+	peer_expect_silence(p, 300);
+}
+
 TEST_F(ack, rfc9293_must_58_aggregates)
 {
 	struct peer *p = &self->peer;
