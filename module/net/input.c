@@ -132,13 +132,14 @@ drop:
 }
 
 /*
- * Limit of the backlog in bytes of memory. Each buffer may be as large as an
- * int can say.
+ * Limit of the backlog in bytes of memory, as in Linux 6.12. A window of segments
+ * that no offload has merged takes up to twice the memory that the receive buffer
+ * allows for it. Each buffer may be as large as an int can say.
  */
 static unsigned int backlog_limit(const struct sock *sk)
 {
-	return min_t(u64, (u64)READ_ONCE(sk->sk_rcvbuf) +
-			  READ_ONCE(sk->sk_sndbuf) + SZ_64K, UINT_MAX);
+	return min_t(u64, 2 * (u64)READ_ONCE(sk->sk_rcvbuf) +
+			  READ_ONCE(sk->sk_sndbuf) / 2 + SZ_64K, UINT_MAX);
 }
 
 static void input_socket(struct sock *sk, struct sk_buff *skb,

@@ -24,19 +24,10 @@ static void fix_buffer(int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF / 2);
 }
 
-static uint32_t meminfo(struct __test_metadata *_metadata, int fd, int which)
-{
-	uint32_t info[SK_MEMINFO_VARS];
-	socklen_t len = sizeof(info);
-
-	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len));
-	return info[which];
-}
-
 static void expect_within(struct __test_metadata *_metadata, struct conn *c)
 {
-	ASSERT_GE(meminfo(_metadata, c->fd, SK_MEMINFO_RCVBUF) + SLACK,
-		  meminfo(_metadata, c->fd, SK_MEMINFO_RMEM_ALLOC));
+	ASSERT_GE(socket_meminfo(c->fd, SK_MEMINFO_RCVBUF) + SLACK,
+		  socket_meminfo(c->fd, SK_MEMINFO_RMEM_ALLOC));
 }
 
 enum order { UPWARDS, DOWNWARDS, SCATTERED };
@@ -170,7 +161,7 @@ static int64_t read_one_by_one(struct __test_metadata *_metadata, struct peer *p
 			peer_drain(p, 0);
 	}
 	peer_drain(p, 0);
-	EXPECT_LT(size - size / 8, (int)meminfo(_metadata, c.fd, SK_MEMINFO_RMEM_ALLOC));
+	EXPECT_LT(size - size / 8, socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC));
 	begin = now_ns();
 	for (int n = 0; n < rounds; n++) {
 		conn_send(&c, .flags = ACK | PSH, .seq = next++, .ack = 1, .len = 1);

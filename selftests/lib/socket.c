@@ -5,6 +5,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -185,4 +186,14 @@ int socket_set_ip(int fd, int option, int value)
 
 	return errno_of(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? ipv6[option] : option,
 				   &value, sizeof(value)));
+}
+
+int socket_meminfo(int fd, int which)
+{
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len))
+		return -1;
+	return mem[which];
 }

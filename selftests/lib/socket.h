@@ -61,5 +61,7 @@ int socket_port(int fd);
  * IP_RECVERR, or over IPv6 of its equivalent.
  */
 int socket_set_ip(int fd, int option, int value);
+/* A value of SO_MEMINFO: SK_MEMINFO_*. It is read without the socket lock. */
+int socket_meminfo(int fd, int which);
 
 #endif

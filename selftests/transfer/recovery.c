@@ -311,19 +311,10 @@ TEST_F(recovery, rfc6675_invalid_blocks_are_ignored)
 	flight_ack(&c, 10);
 }
 
-static int meminfo(struct __test_metadata *_metadata, const struct conn *c, int which)
-{
-	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
-	socklen_t len = sizeof(mem);
-
-	EXPECT_EQ(0, getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len));
-	return mem[which];
-}
-
 /* Bytes of memory that the send queue is charged with. */
-static int queued(struct __test_metadata *_metadata, const struct conn *c)
+static int queued(const struct conn *c)
 {
-	return meminfo(_metadata, c, SK_MEMINFO_WMEM_QUEUED);
+	return socket_meminfo(c->fd, SK_MEMINFO_WMEM_QUEUED);
 }
 
 TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
@@ -338,20 +329,20 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	 */
 	open_by_count(p, &c);
 	flight_begin(&c, 10);
-	before = queued(_metadata, &c);
+	before = queued(&c);
 	for (int i = 2; i <= 10; i++) {
 		flight_sack(&c, 0, { 1, i });
 		if (i == 4)
 			flight_expect(&c, 0);
 	}
 	EXPECT_EQ(10, conn_info(&c).unacked);
-	EXPECT_GT(before + 2 * MSS, queued(_metadata, &c));
+	EXPECT_GT(before + 2 * MSS, queued(&c));
 	/* The acknowledged part of the range is freed; the rest is still reported. */
 	flight_ack(&c, 4);
 	EXPECT_EQ(6, conn_info(&c).unacked);
-	EXPECT_GT(before - 2 * MSS, queued(_metadata, &c));
+	EXPECT_GT(before - 2 * MSS, queued(&c));
 	flight_ack(&c, 10);
-	EXPECT_EQ(0, queued(_metadata, &c));
+	EXPECT_EQ(0, queued(&c));
 	peer_expect_silence(p, 1000);
 }
 
@@ -406,7 +397,7 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	knob_set("early_retrans", 0);
 	conn_open(p, &c, .opt = OPT(OPT_MSS(mss), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 100000);
-	limit = 2 * (meminfo(_metadata, &c, SK_MEMINFO_SNDBUF) + overshoot);
+	limit = 2 * (socket_meminfo(c.fd, SK_MEMINFO_SNDBUF) + overshoot);
 	c.wnd = 60000;
 	conn_send(&c, .flags = ACK);
 	netem_set(WHERE(_metadata), "tun0", &netem);
@@ -418,10 +409,10 @@ TEST_F(recovery, cve_2019_11478_every_second_segment)
 	for (; at < end; at += 4 * mss) {
 		conn_send_sack(&c, conn_kern_nxt(&c), { at + 2 * mss, at + 3 * mss },
 			       { at, at + mss });
-		if (queued(_metadata, &c) > queued_max)
-			queued_max = queued(_metadata, &c);
-		if (meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC) < free_min)
-			free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
+		if (queued(&c) > queued_max)
+			queued_max = queued(&c);
+		if (socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC) < free_min)
+			free_min = socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC);
 	}
 	EXPECT_GT(limit + 16384, queued_max);
 	/* Memory that is not reserved shows as a negative number. */
@@ -454,16 +445,16 @@ static void split_without_memory(struct __test_metadata *_metadata, struct peer 
 	if (fixed)
 		socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
 	flight_begin(&c, 10);
-	sndbuf = meminfo(_metadata, &c, SK_MEMINFO_SNDBUF);
+	sndbuf = socket_meminfo(c.fd, SK_MEMINFO_SNDBUF);
 	knob_mem_set(WHERE(_metadata), "1 1 1", limit);
 	for (int i = 1; i < 9; i += 2)
 		flight_sack(&c, 0, { i, i + 1 });
 	peer_drain(p, 20);
-	free_min = meminfo(_metadata, &c, SK_MEMINFO_FWD_ALLOC);
+	free_min = socket_meminfo(c.fd, SK_MEMINFO_FWD_ALLOC);
 	knob_mem_set(WHERE(_metadata), limit, NULL);
 	EXPECT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
 	EXPECT_EQ(4, info.tcpi_sacked);
-	EXPECT_EQ(sndbuf, meminfo(_metadata, &c, SK_MEMINFO_SNDBUF));
+	EXPECT_EQ(sndbuf, socket_meminfo(c.fd, SK_MEMINFO_SNDBUF));
 	/* Memory without a reservation shows as less than nothing. */
 	EXPECT_LE(0, free_min);
 	socket_abort(c.fd);
