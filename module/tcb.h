@@ -26,9 +26,11 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "tcb/autotune.h"
 #include "tcb/mtuprobe.h"
 #include "tcb/prr.h"
 #include "tcb/rack.h"
+#include "tcb/rtt.h"
 #include "tcb/undo.h"
 
 struct xtcp_congestion_ops;
@@ -142,13 +144,8 @@ struct xtcp_meter {
  * @urg_state: enum xtcp_urgent
  * @urg_byte: the urgent byte, once it has arrived
  *
- * Receive buffer, transfer/autotune.c; times in 1024 ns:
- * @rcv_rtt: the receiver's round trip time, times 8; 0: no sample yet
- * @rcv_rtt_seq: RCV.NXT at which the window advertised at @rcv_rtt_tick is used
- * @rcv_rtt_tick: start of the current measurement
- * @rcv_rtt_echo: TSecr of the last measurement by timestamps
- * @read_per_rtt: bytes that the program read in a round trip; 0: none yet
- * @read_seq, @read_tick: sequence number and time at which counting began
+ * Receive buffer, transfer/autotune.c:
+ * @autotune: what sizes it
  * @rcv_share: 256ths of an skb's memory that are payload
  *
  * Negotiated at the opening:
@@ -167,15 +164,7 @@ struct xtcp_meter {
  * @ts_recent: TS.Recent
  * @ts_recent_s: when it was set, seconds of CLOCK_MONOTONIC
  *
- * Round trip time, RFC 6298; microseconds:
- * @srtt_us: smoothed, times 8; 0: no sample yet
- * @mdev_us: mean deviation of the samples, times 4
- * @mdev_max_us: largest @mdev_us of this round trip, at least the knob rto_min_us
- * @rttvar_us: variance, times 4 (so that RTO = SRTT + this): follows @mdev_max_us up
- *	at once, and down by a quarter of the difference each round trip
- * @rtt_seq: SND.NXT at the end of the last round trip; the current one ends when an
- *	ACK is above it
- * @rto_us: timeout in force, backed off
+ * @rtt: round trip time and timeout, RFC 6298; transfer/rtt.c
  *
  * Congestion control, RFC 5681; segments:
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
@@ -232,9 +221,6 @@ struct xtcp_meter {
  * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a
  *	retransmission
  * @frto: RFC 5682 is checking whether the timeout was spurious
- *
- * @min_rtt_us: minimal RTT since @min_rtt_ms, @min_rtt_last_us: in the period
- *	before; U32_MAX: none
  *
  * Timers; CLOCK_MONOTONIC ns, timers.c:
  * @wheel_entry: wheel entry, expires at the earliest deadline or before
@@ -322,13 +308,7 @@ struct xtcp_sock {
 			u64	congestion_state[5];
 			struct xtcp_sack_block sacks[XTCP_SACK_MAX];
 			struct xtcp_sack_block dsack;
-			u32	rcv_rtt;
-			seq_t	rcv_rtt_seq;
-			u32	rcv_rtt_tick;
-			u32	rcv_rtt_echo;
-			u32	read_per_rtt;
-			seq_t	read_seq;
-			u32	read_tick;
+			struct xtcp_autotune autotune;
 			seq_t	urg_seq;
 			seq_t	dup_ack_seq;
 			u32	prior_cwnd;
@@ -406,12 +386,7 @@ struct xtcp_sock {
 	u32		ts_recent;
 	u32		ts_recent_s;
 
-	u32		srtt_us;
-	u32		mdev_us;
-	u32		mdev_max_us;
-	u32		rttvar_us;
-	seq_t		rtt_seq;
-	u32		rto_us;
+	struct xtcp_rtt	rtt;
 
 	u32		cwnd;
 	u32		ssthresh;
@@ -449,10 +424,8 @@ struct xtcp_sock {
 	u32		reordering;
 	seq_t		probe_seq;
 	struct xtcp_undo undo;
+	u32		window_clamp;
 	struct xtcp_rack rack;
-	u32		min_rtt_us;
-	u32		min_rtt_last_us;
-	u32		min_rtt_ms;
 	u32		total_retrans;
 	struct list_head sent_order;
 
@@ -490,7 +463,6 @@ struct xtcp_sock {
 	u16		mtu_pending;
 	u32		rcv_ooo;
 	u32		user_timeout_ms;
-	u32		window_clamp;
 
 	u64		bytes_acked;
 	u64		bytes_received;

@@ -260,7 +260,7 @@ void xtcp_timewait_net_exit(struct net *net)
  */
 u32 xtcp_timewait_min_ms(const struct xtcp_sock *xs)
 {
-	return DIV_ROUND_UP(READ_ONCE(xs->rto_us) / 2 * 7, USEC_PER_MSEC);
+	return DIV_ROUND_UP(READ_ONCE(xs->rtt.rto_us) / 2 * 7, USEC_PER_MSEC);
 }
 
 /**

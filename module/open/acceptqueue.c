@@ -133,7 +133,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 	if (rtt_us)
 		xtcp_rtt_sample(sk, rtt_us);
 	else if (timeouts)
-		xs->rto_us = XTCP_RTO_FALLBACK_US;
+		xtcp_rtt_fall_back(xs);
 }
 
 /* Apply those of the route's metrics that the SYN-ACK did not need. */

@@ -86,7 +86,6 @@ void xtcp_begin_send(struct xtcp_sock *xs, seq_t seq)
 	xs->recover = seq;
 	xs->resend_seq = seq;
 	xs->holes_seq = seq;
-	xs->rtt_seq = seq;
 }
 
 /**

@@ -403,7 +403,7 @@ void xtcp_connect_timeout(struct sock *sk)
 	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
 	if (xs->retransmits > linear)
 		xtcp_rtt_backoff(xs);
-	delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);

@@ -160,7 +160,7 @@ static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 static bool is_overtaken_ack(const struct xtcp_sock *xs,
 			     const struct xtcp_seg *seg)
 {
-	u32 rto_ms = max(xs->rto_us / (u32)USEC_PER_MSEC, 1U);
+	u32 rto_ms = max(xs->rtt.rto_us / (u32)USEC_PER_MSEC, 1U);
 
 	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) && !seg->len &&
 	       seg->seq == xs->rcv_nxt && seg->ack == xs->snd_una &&

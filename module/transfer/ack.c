@@ -161,7 +161,7 @@ static void delay_follow(struct xtcp_sock *xs)
 		xs->ato_ms = xs->ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
 	else if (gap_ms < xs->ato_ms)
 		xs->ato_ms = xs->ato_ms / 2 + gap_ms;
-	else if (gap_ms > xs->rto_us / USEC_PER_MSEC)
+	else if (gap_ms > xs->rtt.rto_us / USEC_PER_MSEC)
 		quickack_start(xs);	/* a pause: slow start again */
 	xs->ato_ms = clamp_t(u32, xs->ato_ms, XTCP_ATO_MIN_MS,
 			     XTCP_ATO_MAX_MS);
@@ -328,8 +328,8 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
 	u32 delay_us = xs->ack & XTCP_ACK_SOON ? ACK_SOON_US :
 		       xs->ato_ms * USEC_PER_MSEC;
 
-	if (xs->srtt_us)
-		most_us = min(most_us, max_t(u32, xs->srtt_us >> 3,
+	if (xs->rtt.srtt_us)
+		most_us = min(most_us, max_t(u32, xs->rtt.srtt_us >> 3,
 					     XTCP_ATO_MIN_MS * USEC_PER_MSEC));
 	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
 }
@@ -372,7 +372,7 @@ static bool duplicate_waits(struct sock *sk)
 	if (xs->acks_merged++)
 		return true;
 
-	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->srtt_us >> 3);
+	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->rtt.srtt_us >> 3);
 	delay_ns = min((u64)rtt_us * NSEC_PER_USEC / 20,
 		       (u64)XTCP_KNOB(net, comp_sack_delay_ns));
 	xtcp_deadlines_ack_delayed(sk, xtcp_now_ns(), delay_ns);

@@ -155,7 +155,7 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 	}
 	if (!first_ns && !rtt_us) {
 		if (a->syn && a->resent)
-			WRITE_ONCE(xs->rto_us, XTCP_RTO_FALLBACK_US);
+			xtcp_rtt_fall_back(xs);
 		return false;
 	}
 	rtt_measured(sk, rtt_us, last_us, a->now_ns);

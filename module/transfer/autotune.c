@@ -69,8 +69,8 @@ static u32 tick_of(u64 ns)
 void xtcp_autotune_renew(struct xtcp_sock *xs)
 {
 	xs->rcv_share = SHARE_UNKNOWN;
-	xs->rcv_rtt = 0;
-	xs->read_per_rtt = 0;
+	xs->autotune.rtt = 0;
+	xs->autotune.read_per_rtt = 0;
 }
 
 /* --- payload and memory ------------------------------------------------- */
@@ -103,8 +103,9 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
 
 	xtcp_assert_owned(sk);
 	WRITE_ONCE(xs->rcv_share, clamp(share, 1U, U8_MAX));
-	xs->read_per_rtt = min(xs->read_per_rtt,
-			       xtcp_autotune_payload_in(xs, sk->sk_rcvbuf));
+	xs->autotune.read_per_rtt =
+		min(xs->autotune.read_per_rtt,
+		    xtcp_autotune_payload_in(xs, sk->sk_rcvbuf));
 }
 
 /* --- the receiver's round trip ------------------------------------------ */
@@ -113,14 +114,14 @@ void xtcp_autotune_segment(struct sock *sk, const struct sk_buff *skb)
  * @ticks: length of a round trip. @least: it may include a pause, so that only
  * a new minimum counts.
  */
-static void rtt_sample(struct xtcp_sock *xs, u32 ticks, bool least)
+static void rtt_sample(struct xtcp_autotune *at, u32 ticks, bool least)
 {
 	u32 sample = min(ticks, U32_MAX >> 3) << 3;
 
-	if (!xs->rcv_rtt || sample < xs->rcv_rtt)
-		xs->rcv_rtt = sample;
+	if (!at->rtt || sample < at->rtt)
+		at->rtt = sample;
 	else if (!least)
-		xs->rcv_rtt += (sample >> 3) - (xs->rcv_rtt >> 3);
+		at->rtt += (sample >> 3) - (at->rtt >> 3);
 }
 
 /**
@@ -135,15 +136,15 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	s32 ms;
 
-	if (!seg->opt.has_ts || seg->opt.tsecr == xs->rcv_rtt_echo)
+	if (!seg->opt.has_ts || seg->opt.tsecr == xs->autotune.rtt_echo)
 		return;
-	xs->rcv_rtt_echo = seg->opt.tsecr;
+	xs->autotune.rtt_echo = seg->opt.tsecr;
 	/* Some peers echo nothing: TSecr 0. */
 	if (seg->len < xs->rcv_mss || !seg->opt.tsecr)
 		return;
 	ms = (s32)(xtcp_tsval(xs) - seg->opt.tsecr);
 	if (ms > 0)
-		rtt_sample(xs, ms * TICKS_PER_MS, false);
+		rtt_sample(&xs->autotune, ms * TICKS_PER_MS, false);
 }
 
 /**
@@ -152,19 +153,20 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
  */
 void xtcp_autotune_payload(struct xtcp_sock *xs)
 {
+	struct xtcp_autotune *at = &xs->autotune;
 	u32 now = tick_of(xs->last_rcv_ns);
 
-	if (likely(xs->read_per_rtt)) {
-		if (seq_before(xs->rcv_nxt, xs->rcv_rtt_seq))
+	if (likely(at->read_per_rtt)) {
+		if (seq_before(xs->rcv_nxt, at->rtt_seq))
 			return;
-		rtt_sample(xs, max(now - xs->rcv_rtt_tick, 1U), true);
+		rtt_sample(at, max(now - at->rtt_tick, 1U), true);
 	} else {
-		xs->read_per_rtt = min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
-		xs->read_seq = xs->copied_seq;
-		xs->read_tick = now;
+		at->read_per_rtt = min(xs->rcv_wnd, READ_SEGS_MIN * xs->advmss);
+		at->read_seq = xs->copied_seq;
+		at->read_tick = now;
 	}
-	xs->rcv_rtt_seq = seq_add(xs->rcv_nxt, xs->rcv_wnd);
-	xs->rcv_rtt_tick = now;
+	at->rtt_seq = seq_add(xs->rcv_nxt, xs->rcv_wnd);
+	at->rtt_tick = now;
 }
 
 /**
@@ -175,14 +177,14 @@ void xtcp_autotune_payload(struct xtcp_sock *xs)
  */
 u32 xtcp_autotune_rtt_us(const struct xtcp_sock *xs)
 {
-	u64 ns = (u64)(xs->rcv_rtt >> 3) << TICK_SHIFT;
+	u64 ns = (u64)(xs->autotune.rtt >> 3) << TICK_SHIFT;
 
 	return div_u64(ns, NSEC_PER_USEC);
 }
 
 /* --- the receive buffer ------------------------------------------------- */
 
-/* @read: bytes read in a round trip; xs->read_per_rtt in the one before. */
+/* @read: bytes read in a round trip; autotune.read_per_rtt in the one before. */
 static void receive_grow(struct sock *sk, u32 read)
 {
 	struct net *net = sock_net(sk);
@@ -193,8 +195,8 @@ static void receive_grow(struct sock *sk, u32 read)
 	if (!XTCP_KNOB(net, moderate_rcvbuf) ||
 	    (sk->sk_userlocks & SOCK_RCVBUF_LOCK))
 		return;
-	payload += 2 * div_u64(payload * (read - xs->read_per_rtt),
-			       xs->read_per_rtt);
+	payload += 2 * div_u64(payload * (read - xs->autotune.read_per_rtt),
+			       xs->autotune.read_per_rtt);
 	space = xtcp_autotune_space_for(xs, min_t(u64, payload, INT_MAX));
 	space = min(space, most);
 	if (space > sk->sk_rcvbuf)
@@ -211,22 +213,22 @@ static void receive_grow(struct sock *sk, u32 read)
 void xtcp_autotune_read(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_autotune *at = &xs->autotune;
 	u32 now = tick_of(xs->last_rcv_ns);
 	s32 read;
 
 	xtcp_assert_owned(sk);
-	if (!xs->rcv_rtt || !xs->read_per_rtt ||
-	    now - xs->read_tick < xs->rcv_rtt >> 3)
+	if (!at->rtt || !at->read_per_rtt || now - at->read_tick < at->rtt >> 3)
 		return;
 	/* Data left unread calls for no more buffer space. */
-	read = seq_dist(xs->read_seq, xs->copied_seq) -
+	read = seq_dist(at->read_seq, xs->copied_seq) -
 	       seq_dist(xs->copied_seq, xs->rcv_nxt);
-	if (read > (s32)xs->read_per_rtt) {
+	if (read > (s32)at->read_per_rtt) {
 		receive_grow(sk, read);
-		xs->read_per_rtt = read;
+		at->read_per_rtt = read;
 	}
-	xs->read_seq = xs->copied_seq;
-	xs->read_tick = now;
+	at->read_seq = xs->copied_seq;
+	at->read_tick = now;
 }
 
 /* --- the send buffer ---------------------------------------------------- */

@@ -420,7 +420,7 @@ void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
  */
 static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
-	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	u32 floor = min(XTCP_INIT_CWND, xs->cwnd);
 	u32 cwnd = xs->cwnd;
 
@@ -455,7 +455,7 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	quiet_ns = now_ns - xs->last_rcv_ns;
 	if (xs->congestion->resumed)
 		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
-	if (idle_ns > (u64)xs->rto_us * NSEC_PER_USEC &&
+	if (idle_ns > (u64)xs->rtt.rto_us * NSEC_PER_USEC &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		congestion_restart(xs, idle_ns);
 }

@@ -169,7 +169,7 @@ static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
 		      u32 t_ms, u32 segs)
 {
-	u32 rtt_ms = (xs->srtt_us >> 3) / USEC_PER_MSEC;
+	u32 rtt_ms = (xs->rtt.srtt_us >> 3) / USEC_PER_MSEC;
 	/* The window is whole segments; the curve is not. */
 	u32 target = roundup(w_cubic(c, t_ms + rtt_ms), UNIT);
 	u32 cwnd = xs->cwnd * UNIT;

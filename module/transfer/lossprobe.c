@@ -62,8 +62,8 @@ static u64 pto_ns(const struct xtcp_sock *xs, const struct xtcp_knobs *knobs)
 {
 	u32 us = XTCP_RTO_INIT_US;
 
-	if (xs->srtt_us)
-		us = (xs->srtt_us >> 2) +
+	if (xs->rtt.srtt_us)
+		us = (xs->rtt.srtt_us >> 2) +
 		     (xs->in_flight == 1 ? xtcp_rtt_rto_min_by(xs, knobs) :
 					   PTO_SLACK_US);
 	return (u64)us * NSEC_PER_USEC;
@@ -94,7 +94,7 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	    !lossprobe_is_on(knobs))
 		return false;
 	probe_ns = pto_ns(xs, knobs);
-	rto_ns = from_now ? (u64)xs->rto_us * NSEC_PER_USEC :
+	rto_ns = from_now ? (u64)xs->rtt.rto_us * NSEC_PER_USEC :
 			    xtcp_retransmit_left_ns(sk, now_ns);
 	if (rto_ns)
 		probe_ns = min(probe_ns, rto_ns);

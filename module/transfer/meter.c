@@ -167,7 +167,7 @@ void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 span = (u32)(now_ns >> ROUND_SHIFT) - xs->round;
-	u32 rtt = ((u64)(xs->srtt_us >> 3) * NSEC_PER_USEC) >> ROUND_SHIFT;
+	u32 rtt = ((u64)(xs->rtt.srtt_us >> 3) * NSEC_PER_USEC) >> ROUND_SHIFT;
 
 	xtcp_assert_owned(sk);
 	if (unlikely(xs->cookie_held) || (xs->in_flight && span < rtt))

@@ -134,8 +134,8 @@ void xtcp_pacing_update(struct sock *sk)
 	rate *= starts ? XTCP_KNOB(sock_net(sk), pacing_ss_ratio) :
 			 XTCP_KNOB(sock_net(sk), pacing_ca_ratio);
 	rate *= max(xs->cwnd, xs->in_flight);
-	if (xs->srtt_us)
-		rate = div_u64(rate, xs->srtt_us);
+	if (xs->rtt.srtt_us)
+		rate = div_u64(rate, xs->rtt.srtt_us);
 	WRITE_ONCE(sk->sk_pacing_rate,
 		   min_t(u64, rate, READ_ONCE(sk->sk_max_pacing_rate)));
 }

@@ -54,7 +54,7 @@ static u64 probe_user_timeout_left_ns(const struct xtcp_sock *xs, u64 since_ns)
 /* SHLD-29 and 30: the first probe after one RTO, then doubling. */
 static u64 persist_us(const struct xtcp_sock *xs)
 {
-	u64 delay_us = max(xs->rto_us, xtcp_rtt_rto_min_us(xs));
+	u64 delay_us = max(xs->rtt.rto_us, xtcp_rtt_rto_min_us(xs));
 
 	return min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
 		     XTCP_RTO_MAX_US);

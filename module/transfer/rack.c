@@ -146,7 +146,7 @@ static u32 rack_window_us(const struct xtcp_sock *xs)
 			return 0;
 	}
 	return min_t(u64, (u64)(xtcp_rtt_min_us(xs) >> 2) * xs->rack.steps,
-		     xs->srtt_us >> 3);
+		     xs->rtt.srtt_us >> 3);
 }
 
 /* Time after which @skb is lost; lost already if 0 or less. */

@@ -428,7 +428,7 @@ static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 		return false;
 	xs->waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-		       (u64)max(xs->srtt_us >> 4, RENEGE_WAIT_US) *
+		       (u64)max(xs->rtt.srtt_us >> 4, RENEGE_WAIT_US) *
 		       NSEC_PER_USEC);
 	a->arm = 0;
 	return true;

@@ -67,7 +67,7 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	u64 gone_ns;
 
 	xtcp_assert_owned(sk);
@@ -90,7 +90,7 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 void xtcp_retransmit_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 delay_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	u64 delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 
 	xtcp_assert_owned(sk);
 	if (!xs->in_flight) {
@@ -113,7 +113,7 @@ void xtcp_retransmit_arm(struct sock *sk)
  */
 void xtcp_retransmit_later(struct sock *sk)
 {
-	u32 delay_us = min(xtcp_sk(sk)->rto_us, LOCAL_RETRY_US);
+	u32 delay_us = min(xtcp_sk(sk)->rtt.rto_us, LOCAL_RETRY_US);
 
 	xtcp_assert_owned(sk);
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
@@ -135,7 +135,7 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 
 	xtcp_assert_owned(sk);
 	delay_ns = min(delay_ns + REORDER_SLACK_NS,
-		       (u64)xs->rto_us * NSEC_PER_USEC);
+		       (u64)xs->rtt.rto_us * NSEC_PER_USEC);
 	xs->waiting = XTCP_WAIT_REORDER;
 	if (xtcp_user_timeout_ms(xs)) {
 		user_ns = xtcp_retransmit_user_left_ns(xs);
@@ -220,7 +220,7 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 /* True if R2 is reached, of an orphan or of a socket in use. */
 static bool r2_is_reached(struct sock *sk)
 {
-	bool alive = xtcp_sk(sk)->rto_us < XTCP_RTO_MAX_US;
+	bool alive = xtcp_sk(sk)->rtt.rto_us < XTCP_RTO_MAX_US;
 	u32 retries = sock_flag(sk, SOCK_DEAD) ?
 		      xtcp_retransmit_orphan_retries(sk, alive) :
 		      XTCP_KNOB(sock_net(sk), retries2);
@@ -359,15 +359,13 @@ void xtcp_retransmit_timeout(struct sock *sk)
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 base_us = xtcp_rtt_rto_us(xs);
 	u64 waited_ns, rto_ns;
 
 	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmits || !xs->in_flight ||
-	    xs->rto_us <= base_us)
+	    !xtcp_rtt_backoff_undo(xs))
 		return;
-	WRITE_ONCE(xs->rto_us, max(xs->rto_us / 2, base_us));
-	rto_ns = (u64)xs->rto_us * NSEC_PER_USEC;
+	rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
 	xs->waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,

@@ -20,6 +20,9 @@
 #include "tcb.h"
 #include "timers.h"
 
+/* RTO after a SYN was retransmitted and no RTT was measured, RFC 6298 5.7. */
+#define RTO_FALLBACK_US		3000000U
+
 /* Time for which the minimum RTT is kept; Linux's default. */
 #define MIN_RTT_WINDOW_MS	(300U * MSEC_PER_SEC)
 
@@ -29,14 +32,16 @@
  */
 void xtcp_rtt_init(struct xtcp_sock *xs)
 {
-	xs->srtt_us = 0;
-	xs->mdev_us = XTCP_RTO_INIT_US;
-	xs->mdev_max_us = xtcp_rtt_rto_min_us(xs);
-	xs->rttvar_us = XTCP_RTO_INIT_US;
-	xs->rtt_seq = xs->snd_nxt;
-	WRITE_ONCE(xs->rto_us, XTCP_RTO_INIT_US);
-	xs->min_rtt_us = U32_MAX;
-	xs->min_rtt_last_us = U32_MAX;
+	struct xtcp_rtt *rtt = &xs->rtt;
+
+	rtt->srtt_us = 0;
+	rtt->mdev_us = XTCP_RTO_INIT_US;
+	rtt->mdev_max_us = xtcp_rtt_rto_min_us(xs);
+	rtt->rttvar_us = XTCP_RTO_INIT_US;
+	rtt->round_end = xs->snd_nxt;
+	WRITE_ONCE(rtt->rto_us, XTCP_RTO_INIT_US);
+	rtt->min_us = U32_MAX;
+	rtt->min_last_us = U32_MAX;
 }
 
 /**
@@ -56,8 +61,8 @@ void xtcp_rtt_route(struct sock *sk)
 		return;
 	rtt_us = min_t(u64, (u64)dst_metric(dst, RTAX_RTT) * USEC_PER_MSEC / 8,
 		       XTCP_RTO_MAX_US);
-	if (rtt_us > xs->srtt_us >> 3)
-		WRITE_ONCE(xs->rto_us,
+	if (rtt_us > xs->rtt.srtt_us >> 3)
+		WRITE_ONCE(xs->rtt.rto_us,
 			   min_t(u64, rtt_us + max_t(u64, 2 * rtt_us,
 						     xtcp_rtt_rto_min_us(xs)),
 				 XTCP_RTO_MAX_US));
@@ -66,11 +71,13 @@ void xtcp_rtt_route(struct sock *sk)
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */
 static void first_sample(struct xtcp_sock *xs, u32 rtt_us)
 {
-	xs->srtt_us = rtt_us << 3;
-	xs->mdev_us = rtt_us << 1;
-	xs->mdev_max_us = max(xs->mdev_us, xtcp_rtt_rto_min_us(xs));
-	xs->rttvar_us = xs->mdev_max_us;
-	xs->rtt_seq = xs->snd_nxt;
+	struct xtcp_rtt *rtt = &xs->rtt;
+
+	rtt->srtt_us = rtt_us << 3;
+	rtt->mdev_us = rtt_us << 1;
+	rtt->mdev_max_us = max(rtt->mdev_us, xtcp_rtt_rto_min_us(xs));
+	rtt->rttvar_us = rtt->mdev_max_us;
+	rtt->round_end = xs->snd_nxt;
 }
 
 /*
@@ -81,27 +88,28 @@ static void first_sample(struct xtcp_sock *xs, u32 rtt_us)
  */
 static void next_sample(struct xtcp_sock *xs, u32 rtt_us)
 {
-	s32 err = (s32)(rtt_us - (xs->srtt_us >> 3));
+	struct xtcp_rtt *rtt = &xs->rtt;
+	s32 err = (s32)(rtt_us - (rtt->srtt_us >> 3));
 	s32 dev;
 
-	xs->srtt_us = max_t(s32, (s32)xs->srtt_us + err, 1);
-	dev = abs(err) - (s32)(xs->mdev_us >> 2);
+	rtt->srtt_us = max_t(s32, (s32)rtt->srtt_us + err, 1);
+	dev = abs(err) - (s32)(rtt->mdev_us >> 2);
 	if (err < 0 && dev > 0)
 		dev >>= 3;
-	xs->mdev_us = (u32)max_t(s32, (s32)xs->mdev_us + dev, 0);
+	rtt->mdev_us = (u32)max_t(s32, (s32)rtt->mdev_us + dev, 0);
 
-	xs->mdev_max_us = max(xs->mdev_max_us, xs->mdev_us);
-	xs->rttvar_us = max(xs->rttvar_us, xs->mdev_max_us);
-	if (!seq_after(xs->snd_una, xs->rtt_seq))
+	rtt->mdev_max_us = max(rtt->mdev_max_us, rtt->mdev_us);
+	rtt->rttvar_us = max(rtt->rttvar_us, rtt->mdev_max_us);
+	if (!seq_after(xs->snd_una, rtt->round_end))
 		return;
 
 	/*
 	 * A round trip has passed: lower the variance by a quarter of the
 	 * excess.
 	 */
-	xs->rttvar_us -= (xs->rttvar_us - xs->mdev_max_us) >> 2;
-	xs->rtt_seq = xs->snd_nxt;
-	xs->mdev_max_us = xtcp_rtt_rto_min_us(xs);
+	rtt->rttvar_us -= (rtt->rttvar_us - rtt->mdev_max_us) >> 2;
+	rtt->round_end = xs->snd_nxt;
+	rtt->mdev_max_us = xtcp_rtt_rto_min_us(xs);
 }
 
 /**
@@ -119,11 +127,11 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 	xtcp_assert_owned(sk);
 	/* Larger samples have no further effect, and SRTT * 8 must fit. */
 	rtt_us = clamp(rtt_us, 1U, XTCP_RTO_MAX_US);
-	if (!xs->srtt_us)
+	if (!xs->rtt.srtt_us)
 		first_sample(xs, rtt_us);
 	else
 		next_sample(xs, rtt_us);
-	WRITE_ONCE(xs->rto_us, xtcp_rtt_rto_us(xs));
+	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_us(xs));
 }
 
 /**
@@ -135,7 +143,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	return min(xs->min_rtt_us, xs->min_rtt_last_us);
+	return min(xs->rtt.min_us, xs->rtt.min_last_us);
 }
 
 /**
@@ -150,18 +158,19 @@ u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
  */
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
+	struct xtcp_rtt *rtt = &xs->rtt;
 	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
 	xtcp_assert_owned(&xs->inet.sk);
 	rtt_us = max(rtt_us, 1U);
-	if (xs->min_rtt_us == U32_MAX) {
-		xs->min_rtt_ms = now_ms;
-	} else if (now_ms - xs->min_rtt_ms > MIN_RTT_WINDOW_MS) {
-		xs->min_rtt_last_us = xs->min_rtt_us;
-		xs->min_rtt_us = rtt_us;
-		xs->min_rtt_ms = now_ms;
+	if (rtt->min_us == U32_MAX) {
+		rtt->min_ms = now_ms;
+	} else if (now_ms - rtt->min_ms > MIN_RTT_WINDOW_MS) {
+		rtt->min_last_us = rtt->min_us;
+		rtt->min_us = rtt_us;
+		rtt->min_ms = now_ms;
 	}
-	xs->min_rtt_us = min(xs->min_rtt_us, rtt_us);
+	rtt->min_us = min(rtt->min_us, rtt_us);
 }
 
 /**
@@ -172,9 +181,9 @@ void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
  */
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 {
-	if (!xs->srtt_us)
+	if (!xs->rtt.srtt_us)
 		return XTCP_RTO_INIT_US;
-	return min((xs->srtt_us >> 3) + xs->rttvar_us, XTCP_RTO_MAX_US);
+	return min((xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us, XTCP_RTO_MAX_US);
 }
 
 /**
@@ -184,5 +193,32 @@ u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->rto_us, min(xs->rto_us << 1, XTCP_RTO_MAX_US));
+	WRITE_ONCE(xs->rtt.rto_us, min(xs->rtt.rto_us << 1, XTCP_RTO_MAX_US));
+}
+
+/**
+ * xtcp_rtt_backoff_undo - undo one doubling of the current timeout
+ * @xs: the connection, locked
+ *
+ * Return: true if the timeout was backed off
+ */
+bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs)
+{
+	u32 base_us = xtcp_rtt_rto_us(xs);
+
+	xtcp_assert_owned(&xs->inet.sk);
+	if (xs->rtt.rto_us <= base_us)
+		return false;
+	WRITE_ONCE(xs->rtt.rto_us, max(xs->rtt.rto_us / 2, base_us));
+	return true;
+}
+
+/**
+ * xtcp_rtt_fall_back - begin with a longer timeout (RFC 6298 5.7)
+ * @xs: a new connection, locked or not yet visible; its SYN or SYN-ACK was
+ *	retransmitted, so that no RTT could be measured
+ */
+void xtcp_rtt_fall_back(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->rtt.rto_us, RTO_FALLBACK_US);
 }

@@ -458,7 +458,7 @@ void xtcp_send_syn(struct sock *sk)
 	xtcp_output_bare(sk, NULL, xs->iss, flags, now_ns);
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
 	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns,
-			    (u64)xs->rto_us * NSEC_PER_USEC);
+			    (u64)xs->rtt.rto_us * NSEC_PER_USEC);
 }
 
 /* True if a FIN may be sent at once; the queue is empty. */

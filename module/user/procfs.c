@@ -274,7 +274,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		   READ_ONCE(xs->probes_out), sock_i_ino(sk),
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
 	seq_printf(m, " %lu %lu %u %u %d",
-		   READ_ONCE(xs->rto_us) / (USEC_PER_SEC / 100),
+		   READ_ONCE(xs->rtt.rto_us) / (USEC_PER_SEC / 100),
 		   READ_ONCE(xs->ato_ms) / (MSEC_PER_SEC / 100),
 		   /*
 		    * A bit-field, whose neighbours may be written meanwhile (+

@@ -516,14 +516,14 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_retrans = xs->retrans_out;
 	info->tcpi_total_retrans = xs->total_retrans;
 
-	info->tcpi_rto = xs->rto_us;
+	info->tcpi_rto = xs->rtt.rto_us;
 	info->tcpi_ato = xs->ato_ms * USEC_PER_MSEC;
-	info->tcpi_rtt = xs->srtt_us >> 3;
-	info->tcpi_rttvar = xs->mdev_us >> 2;
+	info->tcpi_rtt = xs->rtt.srtt_us >> 3;
+	info->tcpi_rttvar = xs->rtt.mdev_us >> 2;
 	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
 
 	info->tcpi_rcv_rtt = xtcp_autotune_rtt_us(xs);
-	info->tcpi_rcv_space = xs->read_per_rtt;
+	info->tcpi_rcv_space = xs->autotune.read_per_rtt;
 	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
 	if (xs->ato_ms)
