@@ -26,12 +26,14 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "tcb/ack.h"
 #include "tcb/autotune.h"
 #include "tcb/mtuprobe.h"
 #include "tcb/prr.h"
 #include "tcb/rack.h"
 #include "tcb/rtt.h"
 #include "tcb/undo.h"
+#include "tcb/urgent.h"
 
 struct xtcp_congestion_ops;
 struct xtcp_family;
@@ -64,21 +66,6 @@ enum xtcp_wait {
 	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
 	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
 };
-
-/* The peer's urgent byte, transfer/urgent.c. */
-enum xtcp_urgent {
-	XTCP_URGENT_NONE,	/* none, or the program has read beyond it */
-	XTCP_URGENT_AWAITED,	/* the pointer has arrived, the byte has not */
-	XTCP_URGENT_HERE,	/* may be read with MSG_OOB */
-	XTCP_URGENT_READ,	/* read, but the stream is read only before it */
-};
-
-/* Pending ACK. */
-#define XTCP_ACK_PENDING	0x01	/* there is one */
-#define XTCP_ACK_NOW		0x02	/* it must be sent at once */
-#define XTCP_ACK_SOON		0x04	/* it waits for the program's next call */
-#define XTCP_ACK_WHEN_READ	0x08	/* it waits until all data has been read */
-#define XTCP_ACK_ALSO_PINGPONG	0x10	/* the same, though the program answers */
 
 /* Bits of struct xtcp_sock::deferred: deferred work, done by release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* the wheel entry has expired */
@@ -132,7 +119,6 @@ struct xtcp_meter {
  * @iss: initial send sequence number
  * @snd_sml: end of the last segment sent that was smaller than the MSS
  * @pushed_seq: end of the data last marked with PSH
- * @snd_up: after our urgent byte, if @snd_urgent
  *
  * Receive sequence space:
  * @rcv_nxt: next expected
@@ -140,9 +126,8 @@ struct xtcp_meter {
  * @rcv_wnd: bytes advertised from @rcv_wup on
  * @copied_seq: next byte that the program reads
  * @irs: initial receive sequence number
- * @urg_seq: sequence number of the peer's urgent byte, if @urg_state; RCV.UP - 1
- * @urg_state: enum xtcp_urgent
- * @urg_byte: the urgent byte, once it has arrived
+ *
+ * @urgent: urgent data, sent and received, transfer/urgent.c
  *
  * Receive buffer, transfer/autotune.c:
  * @autotune: what sizes it
@@ -234,19 +219,10 @@ struct xtcp_meter {
  *	window probe. R2 and the user timeout count from here. 0: none is missing
  *
  * Acknowledging:
- * @ack: XTCP_ACK_*
- * @quickack: number of ACKs still to be sent at once
- * @pingpong: the program answers: ACKs are sent with data
- * @ack_eager: TCP_QUICKACK is on: ACKs don't wait for the program
- * @ato_ms: delayed ACK timeout
- * @rcv_mss: largest segment received recently, payload bytes
- * @acks_merged: duplicate ACKs that the next one will replace
- * @dup_acks: duplicate ACKs sent separately while RCV.NXT was @dup_ack_seq
+ * @ack: when to acknowledge, transfer/ack.c
  * @oow_ack_ms: last answer to an invalid segment, low 32 bits of ms; 0: none
  * @last_rcv_ns: arrival of the last segment that passed the checks of RFC 9293
  *	3.10.7.4; during processing, of the current segment
- * @last_payload_ms: arrival of the last payload, low 32 bits of ms, for @ato_ms;
- *	valid if that is not 0
  * @last_snd_ns: last transmission of data, for the restart after idle
  *
  * Out of order, RFC 9293 SHLD-31:
@@ -309,8 +285,6 @@ struct xtcp_sock {
 			struct xtcp_sack_block sacks[XTCP_SACK_MAX];
 			struct xtcp_sack_block dsack;
 			struct xtcp_autotune autotune;
-			seq_t	urg_seq;
-			seq_t	dup_ack_seq;
 			u32	prior_cwnd;
 			u32	prior_ssthresh;
 			struct xtcp_prr prr;
@@ -318,6 +292,8 @@ struct xtcp_sock {
 			u32	dsack_segs;
 			u16	timeout_runs;
 			u16	rehashes;
+			u32	rcv_ooo;
+			u32	total_retrans;
 		};
 	};
 	struct xtcp_flow		flow;
@@ -344,14 +320,12 @@ struct xtcp_sock {
 	seq_t		iss;
 	seq_t		snd_sml;
 	seq_t		pushed_seq;
-	seq_t		snd_up;
 
 	seq_t		rcv_nxt;
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
-	u8		urg_state;
-	u8		urg_byte;
+	struct xtcp_urgent urgent;
 	u8		rcv_share;
 
 	u8		snd_wscale:4,
@@ -360,12 +334,9 @@ struct xtcp_sock {
 			ts_ok:1,
 			sack_ok:1,
 			fin_queued:1,
-			pingpong:1,
-			ack_eager:1,
 			dsack_pending:1,
 			congestion_chosen:1,
 			cookie_held:1,
-			snd_urgent:1,
 			rcv_collapsed:1,
 			ofo_collapsed:1,
 			rate_limited:1,
@@ -377,7 +348,6 @@ struct xtcp_sock {
 	u16		user_mss;
 	u32		mss;
 	u32		pmtu;
-	u32		last_payload_ms;
 	struct xtcp_mtu_search mtu;
 	u32		pace_us;
 	u32		notsent_lowat;
@@ -426,7 +396,6 @@ struct xtcp_sock {
 	struct xtcp_undo undo;
 	u32		window_clamp;
 	struct xtcp_rack rack;
-	u32		total_retrans;
 	struct list_head sent_order;
 
 	u64		retrans_stamp_ns;
@@ -435,12 +404,7 @@ struct xtcp_sock {
 	struct llist_node resume_link;
 	unsigned long	deferred;
 
-	u8		ack;
-	u8		quickack;
-	u16		ato_ms;
-	u16		rcv_mss;
-	u8		acks_merged;
-	u8		dup_acks;
+	struct xtcp_ack	ack;
 	u32		oow_ack_ms;
 	u32		round;
 	unsigned long	state_since;
@@ -461,7 +425,6 @@ struct xtcp_sock {
 	u16		rate;
 	u16		timeouts;
 	u16		mtu_pending;
-	u32		rcv_ooo;
 	u32		user_timeout_ms;
 
 	u64		bytes_acked;
@@ -495,7 +458,7 @@ static_assert(sizeof(struct inet_cork_full) ==
 	      sizeof(struct inet_cork) + sizeof(struct flowi));
 static_assert(offsetof(struct xtcp_sock, congestion_state) ==
 	      offsetof(struct inet_sock, cork));
-static_assert(offsetofend(struct xtcp_sock, rehashes) <=
+static_assert(offsetofend(struct xtcp_sock, total_retrans) <=
 	      offsetofend(struct inet_sock, cork));
 
 #if IS_ENABLED(CONFIG_IPV6)

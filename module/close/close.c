@@ -46,6 +46,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 
 /* RFC 9293 3.10.4: our FIN is queued or sent, and not acknowledged. */
 #define CLOSING_STATES \
@@ -280,7 +281,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	xs->snd_nxt = xs->snd_una;
-	WRITE_ONCE(xs->urg_state, XTCP_URGENT_NONE);
+	xtcp_urgent_init(xs);
 	sk->sk_err_soft = 0;
 	sk_set_peek_off(sk, -1);
 	sk_error_report(sk);

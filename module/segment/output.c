@@ -16,7 +16,6 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
-#include "deadlines.h"
 #include "net/family.h"
 #include "net/header.h"
 #include "net/offload.h"
@@ -279,7 +278,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	th = options_are_usual(xs, flags) ?
 	     usual_header_push(sk, skb, &key, go, flags) :
 	     unusual_header_push(sk, skb, &key, go, flags, &told);
-	if (unlikely(xs->snd_urgent))
+	if (unlikely(xs->urgent.sending))
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	skb_own(skb, sk);
@@ -434,8 +433,7 @@ static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 	if (output_bare_at(sk, spare, bare_seq(xs), XTCP_ACK, now_ns) !=
 	    -ENOBUFS)
 		return;
-	xs->ack |= XTCP_ACK_PENDING;
-	xtcp_deadlines_ack_failed(sk, XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+	xtcp_ack_failed(sk);
 }
 
 /**
@@ -475,7 +473,7 @@ void xtcp_output_probe(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (unlikely(xs->snd_urgent))
+	if (unlikely(xs->urgent.sending))
 		send_bare(sk, NULL, xs->snd_una, XTCP_ACK);
 	send_bare(sk, NULL, seq_sub(xs->snd_una, 1), XTCP_ACK);
 }

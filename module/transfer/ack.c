@@ -59,6 +59,9 @@
 /* Least estimate of the peer's segment size, before one arrives; bytes. */
 #define RCV_MSS_MIN	88U
 
+/* ato_ms of struct xtcp_ack has 8 bits. */
+static_assert(XTCP_ATO_MAX_MS <= U8_MAX);
+
 /**
  * xtcp_ack_init - initialize the state of a new connection
  * @sk: the socket
@@ -66,16 +69,17 @@
 void xtcp_ack_init(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_ack *ack = &xs->ack;
 
-	xs->ack = 0;
-	xs->quickack = 0;
-	xs->pingpong = 0;
-	xs->ack_eager = 0;
-	xs->ato_ms = 0;
-	xs->acks_merged = 0;
-	xs->dup_acks = 0;
-	xs->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
-			      RCV_MSS_MIN, XTCP_MSS_DEFAULT);
+	ack->pending = 0;
+	ack->quickack = 0;
+	ack->pingpong = 0;
+	ack->eager = 0;
+	ack->ato_ms = 0;
+	ack->merged = 0;
+	ack->dups = 0;
+	ack->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
+			       RCV_MSS_MIN, XTCP_MSS_DEFAULT);
 }
 
 /*
@@ -85,9 +89,9 @@ void xtcp_ack_init(struct sock *sk)
  */
 static void quickack_start(struct xtcp_sock *xs)
 {
-	u32 segs = xs->rcv_wnd / (2U * xs->rcv_mss);
+	u32 segs = xs->rcv_wnd / (2U * xs->ack.rcv_mss);
 
-	xs->quickack = clamp(segs, 2U, QUICKACKS_MAX);
+	xs->ack.quickack = clamp(segs, 2U, QUICKACKS_MAX);
 }
 
 /**
@@ -97,14 +101,14 @@ static void quickack_start(struct xtcp_sock *xs)
  */
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 {
-	u32 most = xs->rcv_wnd / (2U * xs->rcv_mss);
+	u32 most = xs->rcv_wnd / (2U * xs->ack.rcv_mss);
 
 	xtcp_assert_owned(&xs->inet.sk);
 	segs = min(segs, most ?: 2U);
-	xs->quickack = max_t(u32, xs->quickack, segs);
-	xs->pingpong = 0;
-	xs->ato_ms = XTCP_ATO_MIN_MS;
-	xs->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
+	xs->ack.quickack = max_t(u32, xs->ack.quickack, segs);
+	xs->ack.pingpong = 0;
+	xs->ack.ato_ms = XTCP_ATO_MIN_MS;
+	xs->ack.pending |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
 
 /**
@@ -131,12 +135,12 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 
 	if (xs->advmss)
 		len = min_t(u32, len, xs->advmss);
-	if (len > xs->rcv_mss) {
-		xs->rcv_mss = len;
+	if (len > xs->ack.rcv_mss) {
+		xs->ack.rcv_mss = len;
 		xtcp_autotune_segment(sk, skb);
-	} else if (len < xs->rcv_mss && len >= XTCP_MSS_DEFAULT &&
+	} else if (len < xs->ack.rcv_mss && len >= XTCP_MSS_DEFAULT &&
 		   !(xtcp_cb(skb)->flags & (XTCP_PSH | XTCP_FIN))) {
-		xs->rcv_mss = len;
+		xs->ack.rcv_mss = len;
 	}
 }
 
@@ -148,23 +152,23 @@ static void measure_rcv_mss(struct sock *sk, const struct sk_buff *skb)
 static void delay_follow(struct xtcp_sock *xs)
 {
 	u32 now_ms = div_u64(xs->last_rcv_ns, NSEC_PER_MSEC);
-	u32 gap_ms = now_ms - xs->last_payload_ms;
+	u32 gap_ms = now_ms - xs->ack.last_payload_ms;
+	u32 ato_ms = xs->ack.ato_ms;
 
-	xs->last_payload_ms = now_ms;
-	if (!xs->ato_ms) {
+	xs->ack.last_payload_ms = now_ms;
+	if (!ato_ms) {
 		quickack_start(xs);
-		xs->ato_ms = XTCP_ATO_MIN_MS;
+		xs->ack.ato_ms = XTCP_ATO_MIN_MS;
 		return;
 	}
 
 	if (gap_ms <= XTCP_ATO_MIN_MS / 2)
-		xs->ato_ms = xs->ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
-	else if (gap_ms < xs->ato_ms)
-		xs->ato_ms = xs->ato_ms / 2 + gap_ms;
+		ato_ms = ato_ms / 2 + XTCP_ATO_MIN_MS / 2;
+	else if (gap_ms < ato_ms)
+		ato_ms = ato_ms / 2 + gap_ms;
 	else if (gap_ms > xs->rtt.rto_us / USEC_PER_MSEC)
 		quickack_start(xs);	/* a pause: slow start again */
-	xs->ato_ms = clamp_t(u32, xs->ato_ms, XTCP_ATO_MIN_MS,
-			     XTCP_ATO_MAX_MS);
+	xs->ack.ato_ms = clamp(ato_ms, XTCP_ATO_MIN_MS, XTCP_ATO_MAX_MS);
 }
 
 /*
@@ -175,9 +179,9 @@ static void delay_follow(struct xtcp_sock *xs)
 static bool answer_is_likely(const struct xtcp_sock *xs,
 			     const struct sk_buff *skb)
 {
-	return xs->quickack && !xs->pingpong && !xs->ack_eager &&
+	return xs->ack.quickack && !xs->ack.pingpong && !xs->ack.eager &&
 	       (xtcp_cb(skb)->flags & XTCP_PSH) &&
-	       skb->len < min(xs->rcv_mss, xs->peer_mss);
+	       skb->len < min(xs->ack.rcv_mss, xs->peer_mss);
 }
 
 /**
@@ -188,20 +192,20 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool owed = xs->ack & XTCP_ACK_PENDING;
+	bool owed = xs->ack.pending & XTCP_ACK_PENDING;
 
 	xtcp_assert_owned(sk);
 	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
-	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->rcv_mss)
-		xs->ack |= XTCP_ACK_WHEN_READ |
-			   (xs->ack & XTCP_ACK_WHEN_READ ?
-			    XTCP_ACK_ALSO_PINGPONG : 0);
+	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->ack.rcv_mss)
+		xs->ack.pending |= XTCP_ACK_WHEN_READ |
+				   (xs->ack.pending & XTCP_ACK_WHEN_READ ?
+				    XTCP_ACK_ALSO_PINGPONG : 0);
 	if (owed || !answer_is_likely(xs, skb))
-		xs->ack &= ~XTCP_ACK_SOON;
+		xs->ack.pending &= ~XTCP_ACK_SOON;
 	else
-		xs->ack |= XTCP_ACK_SOON;
-	xs->ack |= XTCP_ACK_PENDING;
+		xs->ack.pending |= XTCP_ACK_SOON;
+	xs->ack.pending |= XTCP_ACK_PENDING;
 }
 
 /**
@@ -215,9 +219,9 @@ void xtcp_ack_fin_received(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	/* The user's next segment answers everything. */
-	xs->pingpong = 1;
-	xs->ack |= XTCP_ACK_PENDING;
-	xs->ack |= xs->ack_eager ? XTCP_ACK_NOW : XTCP_ACK_SOON;
+	xs->ack.pingpong = 1;
+	xs->ack.pending |= XTCP_ACK_PENDING;
+	xs->ack.pending |= xs->ack.eager ? XTCP_ACK_NOW : XTCP_ACK_SOON;
 }
 
 /**
@@ -230,11 +234,12 @@ void xtcp_ack_fin_received(struct sock *sk)
  */
 void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_ack *ack = &xtcp_sk(sk)->ack;
+	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
 	xtcp_assert_owned(sk);
-	if ((u32)div_u64(now_ns, NSEC_PER_MSEC) - xs->last_payload_ms < xs->ato_ms)
-		xs->pingpong = 1;
+	if (now_ms - ack->last_payload_ms < ack->ato_ms)
+		ack->pingpong = 1;
 }
 
 /**
@@ -247,7 +252,7 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 void xtcp_ack_now(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
+	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
 
 /**
@@ -258,7 +263,7 @@ void xtcp_ack_now(struct sock *sk)
 void xtcp_ack_ahead(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
+	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING;
 }
 
 /**
@@ -270,7 +275,7 @@ void xtcp_ack_ahead(struct sock *sk)
 void xtcp_ack_wait(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	xtcp_sk(sk)->ack |= XTCP_ACK_PENDING;
+	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING;
 	xtcp_deadlines_ack_delayed(sk, xtcp_now_ns(),
 				   XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
 }
@@ -295,7 +300,7 @@ static bool more_than_a_segment_is_owed(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) <= (s32)xs->rcv_mss)
+	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) <= (s32)xs->ack.rcv_mss)
 		return false;
 	return seq_dist(xs->copied_seq, xs->rcv_nxt) < sk->sk_rcvlowat ||
 	       xtcp_window_holds(sk) ||
@@ -308,9 +313,10 @@ static bool ack_is_due(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if ((xs->ack & XTCP_ACK_NOW) || route_wants_acks(sk))
+	if ((xs->ack.pending & XTCP_ACK_NOW) || route_wants_acks(sk))
 		return true;
-	if (xs->quickack && !xs->pingpong && !(xs->ack & XTCP_ACK_SOON))
+	if (xs->ack.quickack && !xs->ack.pingpong &&
+	    !(xs->ack.pending & XTCP_ACK_SOON))
 		return true;
 	return more_than_a_segment_is_owed(sk);
 }
@@ -325,8 +331,8 @@ static u64 ack_delay_ns(const struct xtcp_sock *xs)
 	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
 	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
 		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
-	u32 delay_us = xs->ack & XTCP_ACK_SOON ? ACK_SOON_US :
-		       xs->ato_ms * USEC_PER_MSEC;
+	u32 delay_us = xs->ack.pending & XTCP_ACK_SOON ? ACK_SOON_US :
+		       xs->ack.ato_ms * USEC_PER_MSEC;
 
 	if (xs->rtt.srtt_us)
 		most_us = min(most_us, max_t(u32, xs->rtt.srtt_us >> 3,
@@ -340,7 +346,7 @@ static void ack_wait(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK) ||
-	    (xs->ack & XTCP_ACK_SOON))
+	    (xs->ack.pending & XTCP_ACK_SOON))
 		xtcp_deadlines_ack_delayed(sk, xs->last_rcv_ns,
 					   ack_delay_ns(xs));
 }
@@ -359,17 +365,17 @@ static bool duplicate_waits(struct sock *sk)
 	u64 delay_ns;
 	u32 rtt_us;
 
-	if (!xs->sack_ok || xs->acks_merged >= XTCP_KNOB(net, comp_sack_nr))
+	if (!xs->sack_ok || xs->ack.merged >= XTCP_KNOB(net, comp_sack_nr))
 		return false;
-	if (xs->dup_ack_seq != xs->rcv_nxt) {
-		xs->dup_ack_seq = xs->rcv_nxt;
-		xs->dup_acks = 0;
+	if (xs->ack.dup_seq != xs->rcv_nxt) {
+		xs->ack.dup_seq = xs->rcv_nxt;
+		xs->ack.dups = 0;
 	}
-	if (xs->dup_acks < DUPLICATES_ENOUGH) {
-		xs->dup_acks++;
+	if (xs->ack.dups < DUPLICATES_ENOUGH) {
+		xs->ack.dups++;
 		return false;
 	}
-	if (xs->acks_merged++)
+	if (xs->ack.merged++)
 		return true;
 
 	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->rtt.srtt_us >> 3);
@@ -388,12 +394,46 @@ void xtcp_ack_forgetting(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (xs->acks_merged <= DUPLICATES_ENOUGH)
+	if (xs->ack.merged <= DUPLICATES_ENOUGH)
 		return;
-	xs->acks_merged--;
+	xs->ack.merged--;
 	xtcp_output_ack(sk);
 	/* The segment that displaces the block still needs an ACK. */
-	xs->ack |= XTCP_ACK_PENDING;
+	xs->ack.pending |= XTCP_ACK_PENDING;
+}
+
+/**
+ * xtcp_ack_failed - no memory for an ACK: send it later
+ * @sk: the socket, locked
+ */
+void xtcp_ack_failed(struct sock *sk)
+{
+	xtcp_assert_owned(sk);
+	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING;
+	xtcp_deadlines_ack_failed(sk, XTCP_ATO_MAX_MS * NSEC_PER_MSEC);
+}
+
+/**
+ * xtcp_ack_option - TCP_QUICKACK
+ * @sk: the socket, locked
+ * @val: 0 lets ACKs wait for data; with an odd value they are sent at once from now
+ *	on; with an even value the pending ACK is sent, the next may wait
+ */
+void xtcp_ack_option(struct sock *sk, int val)
+{
+	struct xtcp_ack *ack = &xtcp_sk(sk)->ack;
+
+	xtcp_assert_owned(sk);
+	ack->pingpong = !val;
+	ack->eager = val & 1;
+	if (!val || !(ack->pending & XTCP_ACK_PENDING) ||
+	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
+			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
+		return;
+	xtcp_ack_now(sk);
+	xtcp_ack_flush(sk);
+	if (!(val & 1))
+		ack->pingpong = 1;
 }
 
 /**
@@ -408,7 +448,7 @@ void xtcp_ack_flush(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!(xs->ack & XTCP_ACK_PENDING))
+	if (!(xs->ack.pending & XTCP_ACK_PENDING))
 		return;
 	if (!ack_is_due(sk)) {
 		if (RB_EMPTY_ROOT(&xs->ofo_queue))
@@ -419,7 +459,7 @@ void xtcp_ack_flush(struct sock *sk)
 		/* Each segment behind a hole is a duplicate ACK: RFC 5681. */
 		xtcp_output_ack(sk);
 	} else if (sock_owned_by_user_nocheck(sk)) {
-		xs->ack |= XTCP_ACK_NOW;
+		xs->ack.pending |= XTCP_ACK_NOW;
 		set_bit(XTCP_DEFER_ACK, &xs->deferred);
 	} else {
 		xtcp_output_ack(sk);
@@ -435,7 +475,7 @@ void xtcp_ack_deferred(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if ((xs->ack & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if ((xs->ack.pending & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_output_ack(sk);
 }
 
@@ -451,13 +491,13 @@ bool xtcp_ack_is_read(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->rcv_mss)
+	if (seq_dist(xs->rcv_wup, xs->rcv_nxt) > (s32)xs->ack.rcv_mss)
 		return true;
 	if (xs->copied_seq != xs->rcv_nxt)
 		return false;
-	return (xs->ack & XTCP_ACK_ALSO_PINGPONG) ||
-	       ((xs->ack & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
-		XTCP_ACK_WHEN_READ && !xs->pingpong);
+	return (xs->ack.pending & XTCP_ACK_ALSO_PINGPONG) ||
+	       ((xs->ack.pending & (XTCP_ACK_WHEN_READ | XTCP_ACK_SOON)) ==
+		XTCP_ACK_WHEN_READ && !xs->ack.pingpong);
 }
 
 /**
@@ -469,7 +509,7 @@ bool xtcp_ack_is_read(const struct sock *sk)
 void xtcp_ack_reader_waits(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	if (xtcp_sk(sk)->ack & XTCP_ACK_SOON)
+	if (xtcp_sk(sk)->ack.pending & XTCP_ACK_SOON)
 		xtcp_output_ack(sk);
 }
 
@@ -482,16 +522,16 @@ void xtcp_ack_sent(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if ((xs->ack & XTCP_ACK_PENDING) && xs->quickack) {
-		xs->quickack--;
-		if (!xs->quickack)
-			xs->ato_ms = XTCP_ATO_MIN_MS;
+	if ((xs->ack.pending & XTCP_ACK_PENDING) && xs->ack.quickack) {
+		xs->ack.quickack--;
+		if (!xs->ack.quickack)
+			xs->ack.ato_ms = XTCP_ATO_MIN_MS;
 	}
-	if (unlikely(xs->acks_merged)) {
-		XTCP_ADD(sock_net(sk), ACK_COMPRESSED, xs->acks_merged);
-		xs->acks_merged = 0;
+	if (unlikely(xs->ack.merged)) {
+		XTCP_ADD(sock_net(sk), ACK_COMPRESSED, xs->ack.merged);
+		xs->ack.merged = 0;
 	}
-	xs->ack = 0;
+	xs->ack.pending = 0;
 	xtcp_deadlines_ack_sent(sk);
 }
 
@@ -504,18 +544,18 @@ void xtcp_ack_timeout(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!(xs->ack & XTCP_ACK_PENDING) ||
+	if (!(xs->ack.pending & XTCP_ACK_PENDING) ||
 	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
 
-	if (xs->acks_merged) {
+	if (xs->ack.merged) {
 		/* One of the merged ACKs is sent. */
-		xs->acks_merged--;
+		xs->ack.merged--;
 		xtcp_output_ack(sk);
 		return;
 	}
-	if (xs->ack & XTCP_ACK_SOON) {
+	if (xs->ack.pending & XTCP_ACK_SOON) {
 		xtcp_output_ack(sk);
 		return;
 	}
@@ -524,11 +564,11 @@ void xtcp_ack_timeout(struct sock *sk)
 	 * for one next time. Otherwise the peer's segments are further apart
 	 * than assumed.
 	 */
-	if (xs->pingpong) {
-		xs->pingpong = 0;
-		xs->ato_ms = XTCP_ATO_MIN_MS;
+	if (xs->ack.pingpong) {
+		xs->ack.pingpong = 0;
+		xs->ack.ato_ms = XTCP_ATO_MIN_MS;
 	} else {
-		xs->ato_ms = min_t(u32, xs->ato_ms * 2U, XTCP_ATO_MAX_MS);
+		xs->ack.ato_ms = min_t(u32, xs->ack.ato_ms * 2U, XTCP_ATO_MAX_MS);
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_DELAYED_ACK_TIMEOUT);
 	xtcp_output_ack(sk);

@@ -7,9 +7,10 @@
 
 #include <linux/types.h>
 
+#include "tcb.h"
+
 struct sk_buff;
 struct sock;
-struct xtcp_sock;
 
 #define XTCP_ATO_MIN_MS	40U	/* delayed ACK; RFC 9293 MUST-40: < 500 */
 #define XTCP_ATO_MAX_MS	200U
@@ -24,11 +25,25 @@ void xtcp_ack_forgetting(struct sock *sk);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_refused(struct sock *sk);
 void xtcp_ack_wait(struct sock *sk);
+void xtcp_ack_failed(struct sock *sk);
+void xtcp_ack_option(struct sock *sk, int val);
 void xtcp_ack_flush(struct sock *sk);
 void xtcp_ack_deferred(struct sock *sk);
 bool xtcp_ack_is_read(const struct sock *sk);
 void xtcp_ack_reader_waits(struct sock *sk);
 void xtcp_ack_sent(struct sock *sk);
 void xtcp_ack_timeout(struct sock *sk);
+
+/* The pending ACK, if there is one, must not wait. */
+static inline void xtcp_ack_hasten(struct xtcp_sock *xs)
+{
+	xs->ack.pending |= XTCP_ACK_NOW;
+}
+
+/* From now on ACKs may wait: the peer's window need not be opened. */
+static inline void xtcp_ack_quickly_end(struct xtcp_sock *xs)
+{
+	xs->ack.quickack = 0;
+}
 
 #endif /* XTCP_TRANSFER_ACK_H */

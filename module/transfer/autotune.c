@@ -140,7 +140,7 @@ void xtcp_autotune_echo(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 		return;
 	xs->autotune.rtt_echo = seg->opt.tsecr;
 	/* Some peers echo nothing: TSecr 0. */
-	if (seg->len < xs->rcv_mss || !seg->opt.tsecr)
+	if (seg->len < xs->ack.rcv_mss || !seg->opt.tsecr)
 		return;
 	ms = (s32)(xtcp_tsval(xs) - seg->opt.tsecr);
 	if (ms > 0)

@@ -39,7 +39,7 @@ static u32 device_segs(const struct sock *sk)
 {
 	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
 
-	if (unlikely(xtcp_sk(sk)->snd_urgent))
+	if (unlikely(xtcp_sk(sk)->urgent.sending))
 		return 1;
 	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
 }

@@ -213,7 +213,7 @@ void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->ecn_echo = 0;
 	if (seg->seq != seg->end)
-		xs->ack |= XTCP_ACK_NOW;
+		xtcp_ack_hasten(xs);
 }
 
 /**

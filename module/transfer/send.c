@@ -59,7 +59,7 @@ static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 		return true;
 	if (nagle & XTCP_NAGLE_CORK)
 		return false;
-	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->snd_urgent)
+	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->urgent.sending)
 		return true;
 	if (nagle & XTCP_NAGLE_LARGE)
 		return true;

@@ -39,7 +39,7 @@ static void skip_read_mark(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb = skb_peek(&sk->sk_receive_queue);
 
-	if (!xs->urg_state || xs->urg_seq != xs->copied_seq ||
+	if (!xs->urgent.state || xs->urgent.seq != xs->copied_seq ||
 	    xs->copied_seq == xs->rcv_nxt || sock_flag(sk, SOCK_URGINLINE))
 		return;
 	WRITE_ONCE(xs->copied_seq, seq_add(xs->copied_seq, 1));
@@ -61,13 +61,13 @@ static void pointer_received(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (seq_after(xs->copied_seq, mark) || seq_before(mark, xs->rcv_nxt))
 		return;
-	if (xs->urg_state && !seq_after(mark, xs->urg_seq))
+	if (xs->urgent.state && !seq_after(mark, xs->urgent.seq))
 		return;
 
 	sk_send_sigurg(sk);
 	skip_read_mark(sk);
-	WRITE_ONCE(xs->urg_seq, mark);
-	WRITE_ONCE(xs->urg_state, XTCP_URGENT_AWAITED);
+	WRITE_ONCE(xs->urgent.seq, mark);
+	WRITE_ONCE(xs->urgent.state, XTCP_URGENT_AWAITED);
 }
 
 /**
@@ -88,13 +88,13 @@ void xtcp_urgent_received(struct sock *sk, const struct sk_buff *skb,
 	xtcp_assert_owned(sk);
 	if (seg->flags & XTCP_URG)
 		pointer_received(sk, seg);
-	if (xs->urg_state != XTCP_URGENT_AWAITED)
+	if (xs->urgent.state != XTCP_URGENT_AWAITED)
 		return;
-	at = seq_dist(seg->seq, xs->urg_seq);
+	at = seq_dist(seg->seq, xs->urgent.seq);
 	if (at < 0 || at >= (s32)seg->len ||
-	    skb_copy_bits(skb, skb->len - seg->len + at, &xs->urg_byte, 1))
+	    skb_copy_bits(skb, skb->len - seg->len + at, &xs->urgent.byte, 1))
 		return;
-	WRITE_ONCE(xs->urg_state, XTCP_URGENT_HERE);
+	WRITE_ONCE(xs->urgent.state, XTCP_URGENT_HERE);
 	if (!sock_flag(sk, SOCK_DEAD))
 		sk->sk_data_ready(sk);
 }
@@ -119,30 +119,30 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (sock_flag(sk, SOCK_URGINLINE) || !xs->urg_state ||
-	    xs->urg_state == XTCP_URGENT_READ)
+	if (sock_flag(sk, SOCK_URGINLINE) || !xs->urgent.state ||
+	    xs->urgent.state == XTCP_URGENT_READ)
 		return -EINVAL;
 	if (sk->sk_state == XTCP_CLOSED && !sock_flag(sk, SOCK_DONE))
 		return -ENOTCONN;
-	if (xs->urg_state == XTCP_URGENT_AWAITED)
+	if (xs->urgent.state == XTCP_URGENT_AWAITED)
 		return sk->sk_state == XTCP_CLOSED ||
 		       (sk->sk_shutdown & RCV_SHUTDOWN) ? 0 : -EAGAIN;
 
 	if (!(flags & MSG_PEEK))
-		WRITE_ONCE(xs->urg_state, XTCP_URGENT_READ);
+		WRITE_ONCE(xs->urgent.state, XTCP_URGENT_READ);
 	msg->msg_flags |= MSG_OOB;
 	if (!len) {
 		msg->msg_flags |= MSG_TRUNC;
 		return 0;
 	}
-	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &xs->urg_byte, 1))
+	if (!(flags & MSG_TRUNC) && memcpy_to_msg(msg, &xs->urgent.byte, 1))
 		return -EFAULT;
 	return 1;
 }
 
 /**
  * xtcp_urgent_readable - bytes that may be read before the urgent mark
- * @sk: the socket, locked, with xs->urg_state
+ * @sk: the socket, locked, with xs->urgent.state
  * @seq: sequence number of the next byte
  * @len: bytes that are there and wanted
  * @skip: set if the next byte is the urgent one and not part of the stream
@@ -151,7 +151,7 @@ int xtcp_urgent_read(struct sock *sk, struct msghdr *msg, size_t len,
  */
 u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 {
-	u32 ahead = seq_dist(seq, xtcp_sk(sk)->urg_seq);
+	u32 ahead = seq_dist(seq, xtcp_sk(sk)->urgent.seq);
 
 	xtcp_assert_owned(sk);
 	*skip = len && !ahead && !sock_flag(sk, SOCK_URGINLINE);
@@ -165,8 +165,8 @@ u32 xtcp_urgent_readable(const struct sock *sk, seq_t seq, u32 len, bool *skip)
 void xtcp_urgent_passed(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (xs->urg_state && seq_after(xs->copied_seq, xs->urg_seq))
-		WRITE_ONCE(xs->urg_state, XTCP_URGENT_NONE);
+	if (xs->urgent.state && seq_after(xs->copied_seq, xs->urgent.seq))
+		WRITE_ONCE(xs->urgent.state, XTCP_URGENT_NONE);
 }
 
 /* --- sending ------------------------------------------------------------ */
@@ -181,13 +181,13 @@ void xtcp_urgent_passed(struct xtcp_sock *xs)
 void xtcp_urgent_mark(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->snd_up = xs->write_seq;
-	xs->snd_urgent = 1;
+	xs->urgent.snd_up = xs->write_seq;
+	xs->urgent.sending = 1;
 }
 
 /**
  * xtcp_urgent_point - put the urgent pointer into a header
- * @xs: the connection, locked, with @snd_urgent
+ * @xs: the connection, locked, with xs->urgent.sending
  * @th: header of a segment to be sent
  * @seq: its SEG.SEQ
  *
@@ -198,10 +198,10 @@ void xtcp_urgent_mark(struct xtcp_sock *xs)
 void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
 		       seq_t seq)
 {
-	u32 ahead = seq_dist(seq, xs->snd_up);
+	u32 ahead = seq_dist(seq, xs->urgent.snd_up);
 
 	xtcp_assert_owned(&xs->inet.sk);
-	if (!seq_before(seq, xs->snd_up))
+	if (!seq_before(seq, xs->urgent.snd_up))
 		return;
 	if (ahead > POINTER_MAX &&
 	    !seq_after(seq_add(seq, POINTER_MAX), xs->snd_nxt))
@@ -217,6 +217,6 @@ void xtcp_urgent_point(const struct xtcp_sock *xs, struct tcphdr *th,
 void xtcp_urgent_acked(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (!seq_before(xs->snd_una, xs->snd_up))
-		xs->snd_urgent = 0;
+	if (!seq_before(xs->snd_una, xs->urgent.snd_up))
+		xs->urgent.sending = 0;
 }

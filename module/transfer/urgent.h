@@ -38,26 +38,26 @@ static inline bool xtcp_urgent_concerns(const struct xtcp_sock *xs,
 					const struct xtcp_seg *seg)
 {
 	return unlikely((seg->flags & XTCP_URG) ||
-			xs->urg_state == XTCP_URGENT_AWAITED);
+			xs->urgent.state == XTCP_URGENT_AWAITED);
 }
 
 /* True if the urgent byte that we send is not acknowledged yet. */
 static inline bool xtcp_urgent_is_sending(const struct xtcp_sock *xs)
 {
-	return xs->snd_urgent;
+	return xs->urgent.sending;
 }
 
 /* True if the reader is at the mark. Without the socket lock: an estimate. */
 static inline bool xtcp_urgent_is_at(const struct xtcp_sock *xs, seq_t seq)
 {
-	return unlikely(READ_ONCE(xs->urg_state)) &&
-	       READ_ONCE(xs->urg_seq) == seq;
+	return unlikely(READ_ONCE(xs->urgent.state)) &&
+	       READ_ONCE(xs->urgent.seq) == seq;
 }
 
 /* True if recv(MSG_OOB) finds a byte. Without the lock: an estimate. */
 static inline bool xtcp_urgent_is_here(const struct xtcp_sock *xs)
 {
-	return READ_ONCE(xs->urg_state) == XTCP_URGENT_HERE;
+	return READ_ONCE(xs->urgent.state) == XTCP_URGENT_HERE;
 }
 
 /**
@@ -66,8 +66,8 @@ static inline bool xtcp_urgent_is_here(const struct xtcp_sock *xs)
  */
 static inline void xtcp_urgent_init(struct xtcp_sock *xs)
 {
-	xs->snd_urgent = 0;
-	xs->urg_state = XTCP_URGENT_NONE;
+	xs->urgent.sending = 0;
+	WRITE_ONCE(xs->urgent.state, XTCP_URGENT_NONE);
 }
 
 #endif /* XTCP_TRANSFER_URGENT_H */

@@ -68,7 +68,7 @@ window_space_now(const struct sock *sk)
 	buf.space = min(xtcp_autotune_payload_in(xs, space), buf.limit);
 	if (unlikely(sk_under_memory_pressure(sk)))
 		buf.space = min(buf.space, PRESSURE_SEGS * xs->advmss);
-	buf.step = max(min_t(u32, xs->rcv_mss, buf.limit / 2), 1U);
+	buf.step = max(min_t(u32, xs->ack.rcv_mss, buf.limit / 2), 1U);
 	return buf;
 }
 
@@ -129,7 +129,7 @@ u32 xtcp_window_select(struct sock *sk)
 	else if (wnd && buf.space < buf.step)
 		XTCP_INC(net, WANT_ZERO_WINDOW_ADV);
 	if (wnd < buf.limit / 2)
-		xs->quickack = 0;
+		xtcp_ack_quickly_end(xs);
 
 	WRITE_ONCE(xs->rcv_wup, xs->rcv_nxt);
 	WRITE_ONCE(xs->rcv_wnd, wnd);
@@ -286,7 +286,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 			       XTCP_STATEF(XTCP_FIN_WAIT_1) |
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)))
 		return;
-	if ((xs->ack & XTCP_ACK_PENDING) && xtcp_ack_is_read(sk)) {
+	if ((xs->ack.pending & XTCP_ACK_PENDING) && xtcp_ack_is_read(sk)) {
 		xtcp_output_ack(sk);
 		return;
 	}

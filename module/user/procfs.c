@@ -275,12 +275,12 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rtt.rto_us) / (USEC_PER_SEC / 100),
-		   READ_ONCE(xs->ato_ms) / (MSEC_PER_SEC / 100),
+		   READ_ONCE(xs->ack.ato_ms) / (MSEC_PER_SEC / 100),
 		   /*
 		    * A bit-field, whose neighbours may be written meanwhile (+
 		    * 0: no typeof).
 		    */
-		   READ_ONCE(xs->quickack) << 1 | data_race(xs->pingpong + 0),
+		   READ_ONCE(xs->ack.quickack) << 1 | data_race(xs->ack.pingpong + 0),
 		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
 	return 0;
 }

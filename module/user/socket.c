@@ -325,10 +325,10 @@ static int unread_bytes(const struct sock *sk)
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
 		return 0;
-	if (xs->urg_state && !sock_flag(sk, SOCK_URGINLINE) &&
-	    !seq_before(xs->urg_seq, xs->copied_seq) &&
-	    seq_before(xs->urg_seq, xs->rcv_nxt))
-		return seq_dist(xs->copied_seq, xs->urg_seq);
+	if (xs->urgent.state && !sock_flag(sk, SOCK_URGINLINE) &&
+	    !seq_before(xs->urgent.seq, xs->copied_seq) &&
+	    seq_before(xs->urgent.seq, xs->rcv_nxt))
+		return seq_dist(xs->copied_seq, xs->urgent.seq);
 	bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
 	if (bytes > 0 && sock_flag(sk, SOCK_DONE))
 		bytes--;
@@ -388,7 +388,7 @@ static bool sock_is_readable(const struct sock *sk, int target)
 		return false;
 	return bytes >= target || sk_under_memory_pressure(sk) ||
 	       xtcp_prune_is_full(sk) ||
-	       xtcp_window_left(xs) <= xs->rcv_mss;
+	       xtcp_window_left(xs) <= xs->ack.rcv_mss;
 }
 
 /*

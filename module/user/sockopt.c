@@ -120,27 +120,6 @@ static void cork_set(struct sock *sk, bool on)
 				   XTCP_NAGLE_PUSH : 0);
 }
 
-/*
- * TCP_QUICKACK: 0 lets ACKs wait for data; with an odd value they are sent at
- * once from now on; with an even value the pending ACK is sent, the next may
- * wait.
- */
-static void quickack_set(struct sock *sk, int val)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
-	xs->pingpong = !val;
-	xs->ack_eager = val & 1;
-	if (!val || !(xs->ack & XTCP_ACK_PENDING) ||
-	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
-			       XTCP_STATEF(XTCP_CLOSE_WAIT)))
-		return;
-	xtcp_ack_now(sk);
-	xtcp_ack_flush(sk);
-	if (!(val & 1))
-		xs->pingpong = 1;
-}
-
 /* TCP_KEEPIDLE: the time already idle counts. */
 static int keepidle_set(struct sock *sk, int val)
 {
@@ -198,7 +177,7 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 	case TCP_WINDOW_CLAMP:
 		return window_clamp_set(sk, val);
 	case TCP_QUICKACK:
-		quickack_set(sk, val);
+		xtcp_ack_option(sk, val);
 		return 0;
 	case TCP_INQ:
 		if (!lies_between(val, 0, 1))
@@ -480,7 +459,7 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 	if (xs->ecn_seen)
 		info->tcpi_options |= TCPI_OPT_ECN_SEEN;
 	info->tcpi_snd_mss = xs->mss;
-	info->tcpi_rcv_mss = xs->rcv_mss;
+	info->tcpi_rcv_mss = xs->ack.rcv_mss;
 	/* As in Linux: the payload that fits. */
 	info->tcpi_advmss = xs->advmss - (xs->ts_ok ? TIMESTAMP_SPACE : 0);
 	info->tcpi_pmtu = xs->pmtu;
@@ -517,7 +496,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_total_retrans = xs->total_retrans;
 
 	info->tcpi_rto = xs->rtt.rto_us;
-	info->tcpi_ato = xs->ato_ms * USEC_PER_MSEC;
+	info->tcpi_ato = xs->ack.ato_ms * USEC_PER_MSEC;
 	info->tcpi_rtt = xs->rtt.srtt_us >> 3;
 	info->tcpi_rttvar = xs->rtt.mdev_us >> 2;
 	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
@@ -526,8 +505,8 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_rcv_space = xs->autotune.read_per_rtt;
 	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
-	if (xs->ato_ms)
-		info->tcpi_last_data_recv = xtcp_now_ms() - xs->last_payload_ms;
+	if (xs->ack.ato_ms)
+		info->tcpi_last_data_recv = xtcp_now_ms() - xs->ack.last_payload_ms;
 	/* Each segment of an open connection carries an ACK. */
 	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
 
@@ -645,7 +624,7 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 		*val = READ_ONCE(xs->window_clamp);
 		return 0;
 	case TCP_QUICKACK:
-		*val = !xs->pingpong;
+		*val = !xs->ack.pingpong;
 		return 0;
 	case TCP_NOTSENT_LOWAT:
 		*val = READ_ONCE(xs->notsent_lowat);

@@ -625,7 +625,7 @@ static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 {
 	int used = min_t(size_t, skb->len - offset, rd->left);
 
-	if (unlikely(xtcp_sk(sk)->urg_state)) {
+	if (unlikely(xtcp_sk(sk)->urgent.state)) {
 		bool skip;
 
 		used = xtcp_urgent_readable(sk, next_seq(sk, rd), used, &skip);
@@ -640,7 +640,7 @@ static int copy_data(struct sock *sk, struct reader *rd, struct sk_buff *skb,
 		return used;
 
 	stream_advance(sk, rd, used);
-	if (unlikely(xtcp_sk(sk)->urg_state))
+	if (unlikely(xtcp_sk(sk)->urgent.state))
 		xtcp_urgent_passed(xtcp_sk(sk));
 	rd->copied += used;
 	rd->left -= used;
@@ -793,7 +793,7 @@ static struct sk_buff *small_segment(const struct sock *sk, size_t room)
 	    skb->len > room ||
 	    (skb->len < room && skb->len < READ_ONCE(sk->sk_rcvlowat)) ||
 	    xtcp_cb(skb)->seq != xs->copied_seq ||
-	    (xtcp_cb(skb)->flags & XTCP_FIN) || xs->urg_state ||
+	    (xtcp_cb(skb)->flags & XTCP_FIN) || xs->urgent.state ||
 	    xs->recv_inq || wants_stamps(sk) || READ_ONCE(sk->sk_backlog.tail))
 		return NULL;
 	return skb;
