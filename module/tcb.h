@@ -29,9 +29,11 @@
 #include "tcb/ack.h"
 #include "tcb/autotune.h"
 #include "tcb/mtuprobe.h"
+#include "tcb/probe.h"
 #include "tcb/prr.h"
 #include "tcb/rack.h"
 #include "tcb/rtt.h"
+#include "tcb/sockopt.h"
 #include "tcb/undo.h"
 #include "tcb/urgent.h"
 
@@ -106,7 +108,6 @@ struct xtcp_meter {
  *	it shares memory, are not in use
  * @port: port bucket that the socket holds, or NULL; port/, chain lock
  * @port_listens: the socket listens on @port; port/, chain lock
- * @syncookies: XTCP_SYNCOOKIES + 1; 0: the knob's value
  * @echoes: number of times that an ACK with @cookie was repeated
  *
  * Send sequence space, RFC 9293 3.3.1:
@@ -139,7 +140,6 @@ struct xtcp_meter {
  * @cookie_held: @cookie must be sent: only a SYN-ACK has arrived from the server
  * @advmss: the MSS we announced, bytes
  * @peer_mss: the MSS the peer announced, or the default, bytes
- * @user_mss: TCP_MAXSEG, bytes; 0: none
  * @mss: payload of a full segment, bytes (effective send MSS less options,
  *	MUST-16)
  * @pmtu: path MTU from which @mss was computed, bytes
@@ -188,11 +188,9 @@ struct xtcp_meter {
  * @ecn_echo: CE was received: send ECE until the peer sends CWR
  * @ecn_seen: payload with ECT has arrived
  *
- * Sending, transfer/pacing.c and user/sockopt.c:
+ * Pacing, transfer/pacing.c:
  * @pace_us: time of the next burst, low 32 bits of CLOCK_MONOTONIC in us; valid
  *	if pacing and @paced
- * @notsent_lowat: TCP_NOTSENT_LOWAT, bytes; 0: the knob's value
- * @recv_inq: TCP_INQ: recvmsg() returns the number of unread bytes
  *
  * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c:
  * @mtu: search for the path's MTU
@@ -201,7 +199,7 @@ struct xtcp_meter {
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack: loss detection by time
- * @probe_out: a loss probe is in flight; unlike @probes_out, which counts probes of
+ * @probe_out: a loss probe is in flight; unlike @probe, which counts probes of
  *	a window or of an idle peer
  * @probe_seq: TLP.end_seq, if @probe_out; @probe_resent: the loss probe was a
  *	retransmission
@@ -212,8 +210,7 @@ struct xtcp_meter {
  * @wheel_cpu: CPU of the wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
  * @retransmits: timeouts in a row without progress
- * @probes_out: number of window or keepalive probes since the peer's last answer
- * @probe_backoff: doublings of the time to the next window probe
+ * @probe: probes of a silent peer, transfer/probe.c
  * @retrans_stamp_ns: since when an answer is missing: time of the last ACK of new
  *	data, of the first send after nothing was in flight, or of the first
  *	window probe. R2 and the user timeout count from here. 0: none is missing
@@ -233,15 +230,9 @@ struct xtcp_meter {
  *	the program reads
  * @ofo_collapsed: copying saves none in @ofo_queue until the queue changes
  *
- * Socket options; 0 means the knob's value where there is one:
- * @keep_idle_s, @keep_intvl_s: seconds; @keep_probes: count
- * @syn_retries: TCP_SYNCNT; of a listener, for SYN-ACKs
- * @defer_accept: TCP_DEFER_ACCEPT: a connection without data stays half-open for
- *	this number of timeouts; 0: off
- * @linger2_s: TCP_LINGER2 in seconds; -1: no FIN-WAIT-2 orphan at all
- * @tw_timeout_s: XTCP_TW_TIMEOUT, seconds
- * @user_timeout_ms: TCP_USER_TIMEOUT
- * @window_clamp: largest receive window, bytes
+ * Socket options:
+ * @sockopt: those that user/sockopt.c alone sets
+ * @window_clamp: largest receive window, bytes; TCP_WINDOW_CLAMP, or the route's
  * @nagle: XTCP_NAGLE_*
  *
  * For TCP_INFO, as Linux counts:
@@ -307,9 +298,9 @@ struct xtcp_sock {
 	struct xtcp_port		*port;
 	const struct xtcp_congestion_ops *congestion;
 	bool				port_listens;
-	u8				syncookies;
 	u8				echoes;
 	u8				nr_sacks;
+	u8				nagle;
 
 	seq_t		snd_una;
 	seq_t		snd_nxt;
@@ -345,12 +336,10 @@ struct xtcp_sock {
 			held:2;
 	u16		advmss;
 	u16		peer_mss;
-	u16		user_mss;
+	struct xtcp_sockopt sockopt;
 	u32		mss;
 	u32		pmtu;
 	struct xtcp_mtu_search mtu;
-	u32		pace_us;
-	u32		notsent_lowat;
 
 	u32		ts_offset;
 	u32		ts_recent;
@@ -377,12 +366,12 @@ struct xtcp_sock {
 			ecn_cwr:1,
 			ecn_echo:1,
 			ecn_seen:1,
-			recv_inq:1,
 			bare_out:1,
 			rto_timed:1;
 	u8		retransmits;
-	u8		probes_out;
+	struct xtcp_probe probe;
 	u16		wheel_cpu;
+	u16		timeouts;
 
 	union {
 		seq_t	irs;
@@ -413,19 +402,9 @@ struct xtcp_sock {
 
 	struct rb_root	ofo_queue;
 
-	u8		keep_probes;
-	u8		syn_retries;
-	u8		defer_accept;
-	u8		nagle;
-	u8		probe_backoff;
-	u16		keep_idle_s;
-	u16		keep_intvl_s;
-	u16		tw_timeout_s;
-	s16		linger2_s;
 	u16		rate;
-	u16		timeouts;
 	u16		mtu_pending;
-	u32		user_timeout_ms;
+	u32		pace_us;
 
 	u64		bytes_acked;
 	u64		bytes_received;
@@ -498,14 +477,14 @@ static inline void xtcp_assert_owned(const struct sock *sk)
 /* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */
 static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
-	return READ_ONCE(xs->user_timeout_ms) ?:
+	return READ_ONCE(xs->sockopt.user_timeout_ms) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
 }
 
 /* TCP_NOTSENT_LOWAT in bytes; if not set, the knob xtcp_notsent_lowat. */
 static inline u32 xtcp_notsent_lowat(const struct xtcp_sock *xs)
 {
-	return READ_ONCE(xs->notsent_lowat) ?:
+	return READ_ONCE(xs->sockopt.notsent_lowat) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), notsent_lowat);
 }
 

@@ -421,8 +421,8 @@ static u32 close_fin_wait_2_ms(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 ms;
 
-	if (xs->linger2_s)
-		ms = xs->linger2_s * MSEC_PER_SEC;
+	if (xs->sockopt.linger2_s)
+		ms = xs->sockopt.linger2_s * MSEC_PER_SEC;
 	else
 		ms = xtcp_timewait_fin_timeout_ms(sock_net(sk));
 	return max(ms, xtcp_timewait_min_ms(xs));
@@ -469,7 +469,7 @@ static void close_settle(struct sock *sk)
 	if (sk->sk_state != XTCP_FIN_WAIT_2 || !sock_flag(sk, SOCK_DEAD) ||
 	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
 		return;
-	if (xtcp_sk(sk)->linger2_s < 0) {
+	if (xtcp_sk(sk)->sockopt.linger2_s < 0) {
 		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
 		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;

@@ -290,7 +290,7 @@ static u32 timewait_length_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct net *net = sock_net(sk);
-	u32 ms = (READ_ONCE(xs->tw_timeout_s) ?: XTCP_KNOB(net, tw_timeout)) *
+	u32 ms = (READ_ONCE(xs->sockopt.tw_timeout_s) ?: XTCP_KNOB(net, tw_timeout)) *
 		 MSEC_PER_SEC;
 
 	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle))

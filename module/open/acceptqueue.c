@@ -70,7 +70,7 @@ static void child_forget_listener(struct sock *sk)
 	sk->tcp_rtx_queue = RB_ROOT;
 	xs->ofo_queue = RB_ROOT;
 	xs->listener = NULL;
-	xs->syncookies = 0;
+	xs->sockopt.syncookies = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
 	sock_reset_flag(sk, SOCK_RCU_FREE);

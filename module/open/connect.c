@@ -189,8 +189,8 @@ static void connect_take_options(struct sock *sk, const struct xtcp_options *opt
 		xs->ts_recent_s = ktime_get_seconds();
 	}
 	xs->peer_mss = opt->mss ?: xs->af->mss_default;
-	if (xs->user_mss && xs->user_mss < xs->peer_mss)
-		xs->peer_mss = xs->user_mss;
+	if (xs->sockopt.user_mss && xs->sockopt.user_mss < xs->peer_mss)
+		xs->peer_mss = xs->sockopt.user_mss;
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
@@ -246,7 +246,7 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
 	/* A client's TCP_DEFER_ACCEPT: the third ACK leaves with data. */
-	if (READ_ONCE(xs->defer_accept)) {
+	if (READ_ONCE(xs->sockopt.defer_accept)) {
 		consume_skb(skb);
 		xtcp_ack_wait(sk);
 	} else {
@@ -377,7 +377,7 @@ void xtcp_connect_timeout(struct sock *sk)
 	/* The knob applies to SYNs, not to a simultaneous open's SYN-ACK. */
 	unsigned int linear = sk->sk_state == XTCP_SYN_SENT ?
 			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
-	unsigned int retries = linear + (xs->syn_retries ?:
+	unsigned int retries = linear + (xs->sockopt.syn_retries ?:
 					 XTCP_KNOB(net, syn_retries));
 	u64 delay_ns;
 

@@ -254,7 +254,7 @@ static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfop
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net_rcu(net)->knobs;
-	u16 user_mss = READ_ONCE(lxs->user_mss);
+	u16 user_mss = READ_ONCE(lxs->sockopt.user_mss);
 
 	ho->mss = seg->opt.mss ?: xtcp_family_get(ho->flow.family)->mss_default;
 	if (user_mss && user_mss < ho->mss)

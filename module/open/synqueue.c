@@ -579,7 +579,7 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 			       struct sk_buff *spare)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
-	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->user_mss);
+	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.user_mss);
 	struct xtcp_bare bare = {
 		.seq	= ho->iss,
 		.ack	= seq_add(ho->irs, 1),
@@ -648,7 +648,7 @@ static void halfopen_send_ack(const struct xtcp_halfopen *ho)
  */
 static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 {
-	unsigned int retries = READ_ONCE(xtcp_sk(ls->sk)->syn_retries) ?:
+	unsigned int retries = READ_ONCE(xtcp_sk(ls->sk)->sockopt.syn_retries) ?:
 			       XTCP_KNOB(sock_net(ls->sk), synack_retries);
 	unsigned int backlog = READ_ONCE(ls->sk->sk_max_ack_backlog);
 	unsigned int qlen = atomic_read(&ls->qlen);
@@ -682,7 +682,7 @@ static void halfopen_set_acked(struct xtcp_halfopen *ho)
 static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
 	return halfopen_was_acked(ho) &&
-	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
+	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.defer_accept);
 }
 
 /* Both the retransmissions and the deferral are over. */
@@ -842,7 +842,7 @@ static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff 
 static bool halfopen_may_defer(const struct xtcp_halfopen *ho)
 {
 	return READ_ONCE(ho->timeouts) <
-	       READ_ONCE(xtcp_sk(ho->ls->sk)->defer_accept);
+	       READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.defer_accept);
 }
 
 static void halfopen_defer(struct xtcp_halfopen *ho)

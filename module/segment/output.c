@@ -521,7 +521,7 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
 {
 	u32 mss = min_t(u32, dst_metric_advmss(dst), U16_MAX);
 
-	return xs->user_mss ? min_t(u32, mss, xs->user_mss) : mss;
+	return xs->sockopt.user_mss ? min_t(u32, mss, xs->sockopt.user_mss) : mss;
 }
 
 /**
@@ -555,8 +555,8 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = pmtu > header ? pmtu - header : 0;
 	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
-	if (xs->user_mss)
-		mss = min_t(u32, mss, xs->user_mss);
+	if (xs->sockopt.user_mss)
+		mss = min_t(u32, mss, xs->sockopt.user_mss);
 	mss -= min(mss, xs->af->packet->options_len(sk));
 	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
 	      payload_options(xs);

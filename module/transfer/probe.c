@@ -56,7 +56,7 @@ static u64 persist_us(const struct xtcp_sock *xs)
 {
 	u64 delay_us = max(xs->rtt.rto_us, xtcp_rtt_rto_min_us(xs));
 
-	return min_t(u64, delay_us << min_t(u8, xs->probe_backoff, 31),
+	return min_t(u64, delay_us << min_t(u8, xs->probe.backoff, 31),
 		     XTCP_RTO_MAX_US);
 }
 
@@ -88,13 +88,13 @@ void xtcp_probe_window_check(struct sock *sk)
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk) ||
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
 		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
-		WRITE_ONCE(xs->probe_backoff, 0);
+		WRITE_ONCE(xs->probe.backoff, 0);
 		return;
 	}
 	if (xtcp_timer_is_set(xs, XTCP_TIMER_PERSIST))
 		return;
 	xs->retrans_stamp_ns = xtcp_now_ns();
-	xs->probe_backoff = 0;
+	xs->probe.backoff = 0;
 	persist_arm(sk);
 }
 
@@ -111,10 +111,10 @@ static bool persist_is_exhausted(const struct sock *sk)
 	u32 retries;
 
 	if (!sock_flag(sk, SOCK_DEAD))
-		return xs->probes_out >= XTCP_KNOB(sock_net(sk), retries2);
+		return xs->probe.out >= XTCP_KNOB(sock_net(sk), retries2);
 	retries = xtcp_retransmit_orphan_retries(sk, alive);
-	return xs->probes_out >= retries ||
-	       (!alive && xs->probe_backoff >= retries);
+	return xs->probe.out >= retries ||
+	       (!alive && xs->probe.backoff >= retries);
 }
 
 /* Count an attempt and set the timer for the next one. */
@@ -122,8 +122,8 @@ static void persist_backoff(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
-	WRITE_ONCE(xs->probe_backoff, min(xs->probe_backoff + 1, U8_MAX));
+	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
+	WRITE_ONCE(xs->probe.backoff, min(xs->probe.backoff + 1, U8_MAX));
 	persist_arm(sk);
 }
 
@@ -164,7 +164,7 @@ void xtcp_probe_window_timeout(struct sock *sk)
 	}
 	xtcp_send_override(sk);
 	if (xs->in_flight)
-		WRITE_ONCE(xs->probes_out, 0);
+		WRITE_ONCE(xs->probe.out, 0);
 }
 
 /*
@@ -178,7 +178,7 @@ static u64 knob_ns(int knob)
 
 static u64 keep_idle_ns(const struct sock *sk)
 {
-	u16 idle_s = xtcp_sk(sk)->keep_idle_s;
+	u16 idle_s = xtcp_sk(sk)->sockopt.keep_idle_s;
 
 	if (idle_s)
 		return (u64)idle_s * NSEC_PER_SEC;
@@ -187,7 +187,7 @@ static u64 keep_idle_ns(const struct sock *sk)
 
 static u64 keep_intvl_ns(const struct sock *sk)
 {
-	u16 intvl_s = xtcp_sk(sk)->keep_intvl_s;
+	u16 intvl_s = xtcp_sk(sk)->sockopt.keep_intvl_s;
 
 	if (intvl_s)
 		return (u64)intvl_s * NSEC_PER_SEC;
@@ -196,7 +196,7 @@ static u64 keep_intvl_ns(const struct sock *sk)
 
 static u32 keep_probes(const struct sock *sk)
 {
-	u8 probes = xtcp_sk(sk)->keep_probes;
+	u8 probes = xtcp_sk(sk)->sockopt.keep_probes;
 
 	return probes ? probes : XTCP_KNOB(sock_net(sk), keepalive_probes);
 }
@@ -246,9 +246,9 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (xtcp_user_timeout_ms(xs))
-		return xs->probes_out && idle_ns >=
+		return xs->probe.out && idle_ns >=
 		       (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
-	return xs->probes_out >= keep_probes(sk);
+	return xs->probe.out >= keep_probes(sk);
 }
 
 /**
@@ -287,7 +287,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	xtcp_lifecycle_sk(sk, XTCP_EV_KEEPALIVE_TIMEOUT);
 	xtcp_output_probe(sk);
 	XTCP_INC(sock_net(sk), KEEP_ALIVE);
-	WRITE_ONCE(xs->probes_out, min(xs->probes_out + 1, U8_MAX));
+	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
 	/*
 	 * The first probe gets its interval even if the user timeout is over
 	 * already.

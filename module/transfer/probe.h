@@ -22,7 +22,7 @@ void xtcp_probe_keepalive_timeout(struct sock *sk);
  */
 static inline void xtcp_probe_answered(struct sock *sk)
 {
-	WRITE_ONCE(xtcp_sk(sk)->probes_out, 0);
+	WRITE_ONCE(xtcp_sk(sk)->probe.out, 0);
 }
 
 /**
@@ -31,8 +31,8 @@ static inline void xtcp_probe_answered(struct sock *sk)
  */
 static inline void xtcp_probe_init(struct xtcp_sock *xs)
 {
-	xs->probes_out = 0;
-	xs->probe_backoff = 0;
+	xs->probe.out = 0;
+	xs->probe.backoff = 0;
 }
 
 #endif /* XTCP_TRANSFER_PROBE_H */

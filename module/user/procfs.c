@@ -271,7 +271,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		   state, tx_queue, rx_queue, tr,
 		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
 		   READ_ONCE(xs->retransmits), xtcp_procfs_uid(m, sk),
-		   READ_ONCE(xs->probes_out), sock_i_ino(sk),
+		   READ_ONCE(xs->probe.out), sock_i_ino(sk),
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
 	seq_printf(m, " %lu %lu %u %u %d",
 		   READ_ONCE(xs->rtt.rto_us) / (USEC_PER_SEC / 100),

@@ -128,7 +128,7 @@ static int keepidle_set(struct sock *sk, int val)
 
 	if (!lies_between(val, 1, KEEPIDLE_MAX))
 		return -EINVAL;
-	WRITE_ONCE(xs->keep_idle_s, val);
+	WRITE_ONCE(xs->sockopt.keep_idle_s, val);
 	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
 	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
 			      XTCP_STATEF(XTCP_LISTEN)))
@@ -167,7 +167,7 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 	case TCP_MAXSEG:
 		if (val && !lies_between(val, MAXSEG_MIN, MAXSEG_MAX))
 			return -EINVAL;
-		xs->user_mss = val;
+		xs->sockopt.user_mss = val;
 		return 0;
 	case TCP_CORK:
 		cork_set(sk, val);
@@ -182,7 +182,7 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 	case TCP_INQ:
 		if (!lies_between(val, 0, 1))
 			return -EINVAL;
-		xs->recv_inq = val;
+		xs->sockopt.recv_inq = val;
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -198,32 +198,32 @@ static int tcp_set(struct sock *sk, int optname, int val)
 	case TCP_KEEPINTVL:
 		if (!lies_between(val, 1, KEEPINTVL_MAX))
 			return -EINVAL;
-		WRITE_ONCE(xs->keep_intvl_s, val);
+		WRITE_ONCE(xs->sockopt.keep_intvl_s, val);
 		return 0;
 	case TCP_KEEPCNT:
 		if (!lies_between(val, 1, KEEPCNT_MAX))
 			return -EINVAL;
-		WRITE_ONCE(xs->keep_probes, val);
+		WRITE_ONCE(xs->sockopt.keep_probes, val);
 		return 0;
 	case TCP_SYNCNT:
 		if (!lies_between(val, 1, SYNCNT_MAX))
 			return -EINVAL;
-		WRITE_ONCE(xs->syn_retries, val);
+		WRITE_ONCE(xs->sockopt.syn_retries, val);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		WRITE_ONCE(xs->defer_accept, timeouts_in(val));
+		WRITE_ONCE(xs->sockopt.defer_accept, timeouts_in(val));
 		return 0;
 	case TCP_LINGER2:
-		WRITE_ONCE(xs->linger2_s, clamp(val, -1, LINGER2_MAX));
+		WRITE_ONCE(xs->sockopt.linger2_s, clamp(val, -1, LINGER2_MAX));
 		return 0;
 	case TCP_NOTSENT_LOWAT:
-		WRITE_ONCE(xs->notsent_lowat, val);
+		WRITE_ONCE(xs->sockopt.notsent_lowat, val);
 		sk->sk_write_space(sk);
 		return 0;
 	case TCP_USER_TIMEOUT:
 		if (val < 0)
 			return -EINVAL;
-		WRITE_ONCE(xs->user_timeout_ms, val);
+		WRITE_ONCE(xs->sockopt.user_timeout_ms, val);
 		return 0;
 	}
 
@@ -257,7 +257,7 @@ static int syncookies_set(struct sock *sk, int val)
 {
 	if (!lies_between(val, XTCP_SYNCOOKIES_NEVER, XTCP_SYNCOOKIES_ALWAYS))
 		return -EINVAL;
-	WRITE_ONCE(xtcp_sk(sk)->syncookies, val + 1);
+	WRITE_ONCE(xtcp_sk(sk)->sockopt.syncookies, val + 1);
 	return 0;
 }
 
@@ -271,7 +271,7 @@ static int xtcp_set(struct sock *sk, int optname, int val)
 	case XTCP_TW_TIMEOUT:
 		if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
 			return -EINVAL;
-		WRITE_ONCE(xtcp_sk(sk)->tw_timeout_s, val);
+		WRITE_ONCE(xtcp_sk(sk)->sockopt.tw_timeout_s, val);
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -488,7 +488,7 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_ca_state = info_recovery(xs);
 	info->tcpi_retransmits = xs->retransmits;
 	info->tcpi_backoff = xs->retransmits;
-	info->tcpi_probes = xs->probes_out;
+	info->tcpi_probes = xs->probe.out;
 	info->tcpi_unacked = xs->in_flight;
 	info->tcpi_sacked = xs->sacked_out;
 	info->tcpi_lost = xs->lost_out;
@@ -569,16 +569,17 @@ static int maxseg_get(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->user_mss && xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-					      XTCP_STATEF(XTCP_LISTEN)))
-		return xs->user_mss;
+	if (xs->sockopt.user_mss &&
+	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return xs->sockopt.user_mss;
 	return xs->mss;
 }
 
 /* Seconds that an orphan waits in FIN-WAIT-2; -1 if it does not wait. */
 static int linger2_get(const struct sock *sk)
 {
-	int val = READ_ONCE(xtcp_sk(sk)->linger2_s);
+	int val = READ_ONCE(xtcp_sk(sk)->sockopt.linger2_s);
 
 	return val ? : XTCP_KNOB(sock_net(sk), fin_timeout) / HZ;
 }
@@ -599,23 +600,23 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 		*val = !!(READ_ONCE(xs->nagle) & XTCP_NAGLE_CORK);
 		return 0;
 	case TCP_KEEPIDLE:
-		*val = READ_ONCE(xs->keep_idle_s) ? :
+		*val = READ_ONCE(xs->sockopt.keep_idle_s) ? :
 			XTCP_KNOB(net, keepalive_time) / HZ;
 		return 0;
 	case TCP_KEEPINTVL:
-		*val = READ_ONCE(xs->keep_intvl_s) ? :
+		*val = READ_ONCE(xs->sockopt.keep_intvl_s) ? :
 			XTCP_KNOB(net, keepalive_intvl) / HZ;
 		return 0;
 	case TCP_KEEPCNT:
-		*val = READ_ONCE(xs->keep_probes) ? :
+		*val = READ_ONCE(xs->sockopt.keep_probes) ? :
 			XTCP_KNOB(net, keepalive_probes);
 		return 0;
 	case TCP_SYNCNT:
-		*val = READ_ONCE(xs->syn_retries) ? :
+		*val = READ_ONCE(xs->sockopt.syn_retries) ? :
 			XTCP_KNOB(net, syn_retries);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		*val = timeouts_last(READ_ONCE(xs->defer_accept));
+		*val = timeouts_last(READ_ONCE(xs->sockopt.defer_accept));
 		return 0;
 	case TCP_LINGER2:
 		*val = linger2_get(sk);
@@ -627,13 +628,13 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 		*val = !xs->ack.pingpong;
 		return 0;
 	case TCP_NOTSENT_LOWAT:
-		*val = READ_ONCE(xs->notsent_lowat);
+		*val = READ_ONCE(xs->sockopt.notsent_lowat);
 		return 0;
 	case TCP_INQ:
-		*val = xs->recv_inq;
+		*val = xs->sockopt.recv_inq;
 		return 0;
 	case TCP_USER_TIMEOUT:
-		*val = READ_ONCE(xs->user_timeout_ms);
+		*val = READ_ONCE(xs->sockopt.user_timeout_ms);
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -652,7 +653,7 @@ static int xtcp_get(const struct sock *sk, int optname, int *val)
 		*val = min_t(int, xtcp_cookie_mode(sk), XTCP_SYNCOOKIES_ALWAYS);
 		return 0;
 	case XTCP_TW_TIMEOUT:
-		*val = READ_ONCE(xs->tw_timeout_s) ?:
+		*val = READ_ONCE(xs->sockopt.tw_timeout_s) ?:
 			XTCP_KNOB(sock_net(sk), tw_timeout);
 		return 0;
 	default:

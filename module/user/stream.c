@@ -794,7 +794,8 @@ static struct sk_buff *small_segment(const struct sock *sk, size_t room)
 	    (skb->len < room && skb->len < READ_ONCE(sk->sk_rcvlowat)) ||
 	    xtcp_cb(skb)->seq != xs->copied_seq ||
 	    (xtcp_cb(skb)->flags & XTCP_FIN) || xs->urgent.state ||
-	    xs->recv_inq || wants_stamps(sk) || READ_ONCE(sk->sk_backlog.tail))
+	    xs->sockopt.recv_inq || wants_stamps(sk) ||
+	    READ_ONCE(sk->sk_backlog.tail))
 		return NULL;
 	return skb;
 }
@@ -895,7 +896,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 			sk_peek_offset_bwd(sk, rd.copied);
 			xtcp_window_consumed(sk, rd.copied);
 		}
-		if (unlikely(xtcp_sk(sk)->recv_inq) && ret >= 0)
+		if (unlikely(xtcp_sk(sk)->sockopt.recv_inq) && ret >= 0)
 			inq = stream_unread(sk);
 	}
 	release_sock(sk);
