@@ -6,6 +6,8 @@
  * which are refused.)
  */
 /* vm: wires short */
+/* vm: still=netfilter_queue_unknown_peers_are_routed_each */
+/* vm: still=failed_calls_register_no_hook */
 #include "lib/xtcp_test.h"
 
 #include <stdlib.h>

@@ -8,6 +8,8 @@
 /* vm: wires families short */
 /* vm: still=a_block_counts_whole_segments */
 /* vm: still=rfc9293_must_02_without_gso_and_tso */
+/* vm: still=rfc9293_must_02_without_tx_checksums */
+/* vm: still=veth_takes_them_whole */
 #include "lib/xtcp_test.h"
 
 #include <arpa/inet.h>
