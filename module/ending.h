@@ -2,9 +2,9 @@
 /*
  * ending.h - why a connection ends, as the stages report it
  *
- * A stage that finds out that a connection ends returns the reason and changes
- * nothing. The reason reaches the one caller that has the whole segment or timeout
- * behind it, net/input.c or timeouts.c, which passes it to xtcp_close_end().
+ * A stage that finds out that a connection ends does not end it, but returns the
+ * reason. When the whole segment or timeout has been handled, net/input.c or
+ * timeouts.c passes the reason to xtcp_close_end().
  */
 #ifndef XTCP_ENDING_H
 #define XTCP_ENDING_H
@@ -15,13 +15,23 @@
  * @XTCP_ENDING_FIN_WAIT_2: the connection is in FIN-WAIT-2, after a segment: a
  *	record can replace an orphan
  * @XTCP_ENDING_RESET: an acceptable RST has arrived
- * @XTCP_ENDING_DATA_AFTER_CLOSE: payload has arrived after close(), and a RST has been sent
+ * @XTCP_ENDING_DATA_AFTER_CLOSE: payload has arrived after close(), and a RST has
+ *	been sent
+ * @XTCP_ENDING_NO_MEMORY: an orphan that the host has no resources to keep
+ * @XTCP_ENDING_USER_TIMEOUT: TCP_USER_TIMEOUT is over
+ * @XTCP_ENDING_GIVE_UP: R2 (RFC 9293 3.8.3): no ACK in spite of all retransmissions
+ *	or probes of the window
+ * @XTCP_ENDING_KEEPALIVE: no answer to any keepalive probe
  */
 enum xtcp_ending {
 	XTCP_ENDING_NONE = 0,
 	XTCP_ENDING_FIN_WAIT_2,
 	XTCP_ENDING_RESET,
 	XTCP_ENDING_DATA_AFTER_CLOSE,
+	XTCP_ENDING_NO_MEMORY,
+	XTCP_ENDING_USER_TIMEOUT,
+	XTCP_ENDING_GIVE_UP,
+	XTCP_ENDING_KEEPALIVE,
 };
 
 #endif /* XTCP_ENDING_H */

@@ -20,12 +20,11 @@
 #include "transfer/retransmit.h"
 
 /* No ACK of data, or of a FIN. */
-static void timeout_data(struct sock *sk)
+static enum xtcp_ending timeout_data(struct sock *sk)
 {
 	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
 	case XTCP_WAIT_TIMEOUT:
-		xtcp_retransmit_timeout(sk);
-		break;
+		return xtcp_retransmit_timeout(sk);
 	case XTCP_WAIT_LOSS_PROBE:
 		xtcp_lossprobe_timeout(sk);
 		break;
@@ -33,25 +32,41 @@ static void timeout_data(struct sock *sk)
 		xtcp_recovery_reorder_timeout(sk);
 		break;
 	}
+	return XTCP_ENDING_NONE;
 }
 
 /* No ACK of a SYN, of a cookie that we echo, or of data. */
 static void timeout_retransmit(struct sock *sk)
 {
+	enum xtcp_ending ending = XTCP_ENDING_NONE;
+
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
-		xtcp_connect_timeout(sk);
+		ending = xtcp_connect_timeout(sk);
 	else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
 		xtcp_echo_timeout(sk);
 	else
-		timeout_data(sk);
+		ending = timeout_data(sk);
+	xtcp_close_end(sk, ending);
+}
+
+/* The peer's window is closed, or too small. */
+static void timeout_persist(struct sock *sk)
+{
+	xtcp_close_end(sk, xtcp_probe_window_timeout(sk));
+}
+
+/* The connection is idle. */
+static void timeout_keepalive(struct sock *sk)
+{
+	xtcp_close_end(sk, xtcp_probe_keepalive_timeout(sk));
 }
 
 void (*const xtcp_timer_handlers[XTCP_TIMERS])(struct sock *sk) = {
 	[XTCP_TIMER_RETRANSMIT]		= timeout_retransmit,
-	[XTCP_TIMER_PERSIST]		= xtcp_probe_window_timeout,
+	[XTCP_TIMER_PERSIST]		= timeout_persist,
 	[XTCP_TIMER_DELAYED_ACK]	= xtcp_ack_timeout,
-	[XTCP_TIMER_KEEPALIVE]		= xtcp_probe_keepalive_timeout,
+	[XTCP_TIMER_KEEPALIVE]		= timeout_keepalive,
 	[XTCP_TIMER_FIN_WAIT_2]		= xtcp_close_fin_wait_2_timeout,
 	[XTCP_TIMER_PACE]		= xtcp_pacing_timeout,
 };

@@ -42,6 +42,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/orphans.h"
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -65,11 +66,6 @@
 
 /* A FIN-WAIT-2 record waits this long at most; the socket waits before. */
 #define RECORD_WAIT_MS	60000U
-
-/* Counted up and down on any CPU, so the count of one CPU may be negative. */
-DEFINE_PER_CPU(unsigned int, xtcp_orphans);
-
-int xtcp_close_orphans_max;	/* knob xtcp_max_orphans; READ_ONCE() */
 
 /**
  * xtcp_close_orphan - mark a socket as an orphan, and count it
@@ -136,14 +132,9 @@ void xtcp_close_error(struct sock *sk, int err)
 	xtcp_close_done(sk);
 }
 
-/**
- * xtcp_close_timed_out - give a connection up
- * @sk: locked; the caller holds a reference
- * @event: the limit that was reached; leads to CLOSED
- */
-void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event)
+/* Give a connection up: a limit was reached, @event, which leads to CLOSED. */
+static void close_timed_out(struct sock *sk, enum xtcp_event event)
 {
-	xtcp_assert_owned(sk);
 	XTCP_INC(sock_net(sk), ABORT_ON_TIMEOUT);
 	xtcp_lifecycle_sk(sk, event);
 	xtcp_close_error(sk, READ_ONCE(sk->sk_err_soft) ?: ETIMEDOUT);
@@ -363,59 +354,6 @@ static void close_listener(struct sock *sk)
 	xtcp_listen_stop(sk);
 }
 
-/*
- * Returns true if there are too many orphans to keep @sk, which is counted already.
- *
- * The limit is xtcp_max_orphans, for all namespaces together. It is half of that for
- * an orphan that has sent nothing for two maximal RTOs, and for one whose peer ICMP
- * reported as unreachable; a quarter if both are true. These orphans therefore end
- * first.
- */
-static bool close_orphans_exceed(const struct sock *sk)
-{
-	int most = READ_ONCE(xtcp_close_orphans_max);
-	unsigned int shift = 0;
-	int orphans = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		orphans += per_cpu(xtcp_orphans, cpu);
-	/* Below a quarter of the limit no orphan is one too many. */
-	if (likely(orphans << 2 <= most))
-		return false;
-
-	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
-	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
-		shift++;
-	if (READ_ONCE(sk->sk_err_soft))
-		shift++;
-	return orphans << shift > most;
-}
-
-/* Are there too many orphans, or is too much memory in use, to keep this one? */
-static bool close_orphan_is_too_much(const struct sock *sk)
-{
-	return close_orphans_exceed(sk) ||
-	       (sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
-		sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2));
-}
-
-/**
- * xtcp_close_out_of_resources - reset an orphan if there are too many
- * @sk: orphan, locked; the caller holds a reference
- *
- * Return: true if it was reset and destroyed.
- */
-bool xtcp_close_out_of_resources(struct sock *sk)
-{
-	xtcp_assert_owned(sk);
-	if (!close_orphan_is_too_much(sk))
-		return false;
-	XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
-	xtcp_close_reset(sk, XTCP_EV_NO_MEMORY, XTCP_MIB_RESET_SENT_NO_MEMORY);
-	return true;
-}
-
 static u32 close_fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -493,7 +431,7 @@ static void close_attached_timeout(struct sock *sk)
 	if (waited_ns < limit_ns)
 		close_attached_arm(sk, waited_ns);
 	else if (limit_ns)
-		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
+		close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
 }
 
 /**
@@ -522,8 +460,10 @@ static void close_orphaned(struct sock *sk)
 		xtcp_close_destroy(sk);
 		return;
 	}
-	if (xtcp_close_out_of_resources(sk))
+	if (xtcp_orphans_must_end(sk)) {
+		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
 		return;
+	}
 	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
 	close_settle(sk);
 }
@@ -660,6 +600,21 @@ void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
 	case XTCP_ENDING_DATA_AFTER_CLOSE:
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT_CLOSED);
 		xtcp_close_error(sk, ECONNRESET);
+		break;
+	case XTCP_ENDING_NO_MEMORY:
+		XTCP_INC(sock_net(sk), ABORT_ON_MEMORY);
+		xtcp_close_reset(sk, XTCP_EV_NO_MEMORY,
+				 XTCP_MIB_RESET_SENT_NO_MEMORY);
+		break;
+	case XTCP_ENDING_USER_TIMEOUT:
+		close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
+		break;
+	case XTCP_ENDING_GIVE_UP:
+		close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
+		break;
+	case XTCP_ENDING_KEEPALIVE:
+		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KEEPALIVE);
+		close_timed_out(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
 		break;
 	}
 }

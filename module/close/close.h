@@ -5,7 +5,6 @@
 #ifndef XTCP_CLOSE_CLOSE_H
 #define XTCP_CLOSE_CLOSE_H
 
-#include <linux/percpu-defs.h>
 #include <linux/types.h>
 
 #include "ending.h"
@@ -13,11 +12,6 @@
 #include "observe/stats.h"
 
 struct sock;
-
-DECLARE_PER_CPU(unsigned int, xtcp_orphans);
-
-/* net.ipv4.xtcp_max_orphans, for all namespaces together */
-extern int xtcp_close_orphans_max;
 
 void xtcp_close(struct sock *sk, long timeout);
 void xtcp_close_shutdown(struct sock *sk, int how);
@@ -30,10 +24,8 @@ void xtcp_close_destroy(struct sock *sk);
 void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 		      enum xtcp_mib_item reason);
 void xtcp_close_kill(struct sock *sk);
-void xtcp_close_timed_out(struct sock *sk, enum xtcp_event event);
 void xtcp_close_done(struct sock *sk);
 void xtcp_close_error(struct sock *sk, int err);
 void xtcp_close_end(struct sock *sk, enum xtcp_ending ending);
-bool xtcp_close_out_of_resources(struct sock *sk);
 
 #endif /* XTCP_CLOSE_CLOSE_H */

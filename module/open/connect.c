@@ -13,7 +13,6 @@
 #include <linux/security.h>
 #include <net/inet_sock.h>
 
-#include "close/close.h"
 #include "close/reset.h"
 #include "compat.h"
 #include "isn.h"
@@ -369,8 +368,10 @@ static u64 connect_timeout_left_ns(const struct xtcp_sock *xs)
  * RFC 6298 5.5: the timeout doubles each time. LC-19: the first
  * xtcp_syn_linear_timeouts retransmissions are one second apart, then
  * xtcp_syn_retries more follow.
+ *
+ * Return: why the connection ends, for xtcp_close_end()
  */
-void xtcp_connect_timeout(struct sock *sk)
+enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -383,17 +384,13 @@ void xtcp_connect_timeout(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	XTCP_INC(net, TIMEOUTS);
-	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs)) {
-		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
-		return;
-	}
-	if (xs->retransmits >= retries) {
-		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
-		return;
-	}
+	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs))
+		return XTCP_ENDING_USER_TIMEOUT;
+	if (xs->retransmits >= retries)
+		return XTCP_ENDING_GIVE_UP;
 	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
-		return;
+		return XTCP_ENDING_NONE;
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	/* MUST-20 for a SYN: the second timeout makes IP check the route. */
@@ -407,4 +404,5 @@ void xtcp_connect_timeout(struct sock *sk)
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+	return XTCP_ENDING_NONE;
 }

@@ -21,6 +21,6 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr,
 enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 				  struct xtcp_seg *seg);
 void xtcp_connect_done(struct sock *sk);
-void xtcp_connect_timeout(struct sock *sk);
+enum xtcp_ending xtcp_connect_timeout(struct sock *sk);
 
 #endif /* XTCP_OPEN_CONNECT_H */

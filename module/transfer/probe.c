@@ -16,13 +16,12 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
-#include "close/close.h"
-#include "close/reset.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/orphans.h"
 #include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -136,35 +135,34 @@ static void persist_backoff(struct sock *sk)
  * what fits is sent. A segment that can't leave this host (no route, a rule of
  * OUTPUT, no memory) counts as an unanswered probe. The timer is set before the
  * segment is sent, so that a failure does not start it again.
+ *
+ * Return: why the connection ends, for xtcp_close_end()
  */
-void xtcp_probe_window_timeout(struct sock *sk)
+enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk))
-		return;
-	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
-		return;
-	if (xtcp_retransmit_user_timeout(sk)) {
-		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
-		return;
-	}
-	if (persist_is_exhausted(sk)) {
-		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
-		return;
-	}
+		return XTCP_ENDING_NONE;
+	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
+		return XTCP_ENDING_NO_MEMORY;
+	if (xtcp_retransmit_user_timeout(sk))
+		return XTCP_ENDING_USER_TIMEOUT;
+	if (persist_is_exhausted(sk))
+		return XTCP_ENDING_GIVE_UP;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_PERSIST_TIMEOUT);
 	persist_backoff(sk);
 	if (!xs->snd_wnd) {
 		xtcp_output_probe(sk);
 		XTCP_INC(sock_net(sk), WIN_PROBE);
-		return;
+		return XTCP_ENDING_NONE;
 	}
 	xtcp_send_override(sk);
 	if (xs->in_flight)
 		WRITE_ONCE(xs->probe.out, 0);
+	return XTCP_ENDING_NONE;
 }
 
 /*
@@ -258,31 +256,30 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
  * Received segments don't move the timer: when it expires it looks back and
  * waits for the rest of the time. No probe is sent while data is in flight: the
  * retransmission timer tests the peer then (MUST-26).
+ *
+ * Return: why the connection ends, for xtcp_close_end()
  */
-void xtcp_probe_keepalive_timeout(struct sock *sk)
+enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 idle_ns, left_ns, need_ns = keep_idle_ns(sk);
 
 	xtcp_assert_owned(sk);
 	if (!sock_flag(sk, SOCK_KEEPOPEN))
-		return;
+		return XTCP_ENDING_NONE;
 	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_sendq_is_idle(sk)) {
 		if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED)))
 			keepalive_arm(sk, need_ns);
-		return;
+		return XTCP_ENDING_NONE;
 	}
 
 	idle_ns = xtcp_now_ns() - xs->last_rcv_ns;
 	if (idle_ns < need_ns) {
 		keepalive_arm(sk, need_ns - idle_ns);
-		return;
+		return XTCP_ENDING_NONE;
 	}
-	if (keepalive_is_exhausted(sk, idle_ns)) {
-		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KEEPALIVE);
-		xtcp_close_timed_out(sk, XTCP_EV_KEEPALIVE_GIVE_UP);
-		return;
-	}
+	if (keepalive_is_exhausted(sk, idle_ns))
+		return XTCP_ENDING_KEEPALIVE;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_KEEPALIVE_TIMEOUT);
 	xtcp_output_probe(sk);
@@ -294,4 +291,5 @@ void xtcp_probe_keepalive_timeout(struct sock *sk)
 	 */
 	left_ns = probe_user_timeout_left_ns(xs, xs->last_rcv_ns);
 	keepalive_arm(sk, min(keep_intvl_ns(sk), left_ns ?: U64_MAX));
+	return XTCP_ENDING_NONE;
 }

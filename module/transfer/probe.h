@@ -5,15 +5,16 @@
 
 #include <linux/types.h>
 
+#include "ending.h"
 #include "tcb.h"
 
 struct sock;
 
 void xtcp_probe_window_check(struct sock *sk);
-void xtcp_probe_window_timeout(struct sock *sk);
+enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk);
 void xtcp_probe_keepalive_set(struct sock *sk, int on);
 void xtcp_probe_keepalive_start(struct sock *sk);
-void xtcp_probe_keepalive_timeout(struct sock *sk);
+enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk);
 
 /**
  * xtcp_probe_answered - the peer sent an ACK that is not older than the last

@@ -16,13 +16,13 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
-#include "close/close.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/mtuprobe.h"
+#include "transfer/orphans.h"
 #include "transfer/recovery.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -300,8 +300,10 @@ static void count_failure(struct sock *sk)
  *
  * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: send the oldest segment again
  * and double the RTO; report to the route at R1, end the connection at R2.
+ *
+ * Return: why the connection ends, for xtcp_close_end()
  */
-void xtcp_retransmit_timeout(struct sock *sk)
+enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -309,22 +311,18 @@ void xtcp_retransmit_timeout(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (!xs->in_flight)
-		return;
+		return XTCP_ENDING_NONE;
 	/* As in Linux the timeout that ends the connection counts, too. */
 	XTCP_INC(net, TIMEOUTS);
-	if (sock_flag(sk, SOCK_DEAD) && xtcp_close_out_of_resources(sk))
-		return;
-	if (xtcp_retransmit_user_timeout(sk)) {
-		xtcp_close_timed_out(sk, XTCP_EV_USER_TIMEOUT);
-		return;
-	}
-	if (r2_is_reached(sk)) {
-		xtcp_close_timed_out(sk, XTCP_EV_RETRANSMISSION_GIVE_UP);
-		return;
-	}
+	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
+		return XTCP_ENDING_NO_MEMORY;
+	if (xtcp_retransmit_user_timeout(sk))
+		return XTCP_ENDING_USER_TIMEOUT;
+	if (r2_is_reached(sk))
+		return XTCP_ENDING_GIVE_UP;
 	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
-		return;
+		return XTCP_ENDING_NONE;
 	}
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
@@ -341,10 +339,11 @@ void xtcp_retransmit_timeout(struct sock *sk)
 	/* -EBUSY: a copy is still in this host; back off, as in Linux. */
 	if (err && err != -EBUSY) {
 		xtcp_retransmit_later(sk);
-		return;
+		return XTCP_ENDING_NONE;
 	}
 	xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
+	return XTCP_ENDING_NONE;
 }
 
 /**

@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 
+#include "ending.h"
 #include "net/seq.h"
 #include "tcb.h"
 
@@ -23,7 +24,7 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive);
 void xtcp_retransmit_counted(struct sock *sk);
 void xtcp_retransmit_settled(struct xtcp_sock *xs);
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs);
-void xtcp_retransmit_timeout(struct sock *sk);
+enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk);
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq);
 
 /**

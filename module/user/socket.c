@@ -63,6 +63,7 @@
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
+#include "transfer/orphans.h"
 #include "transfer/probe.h"
 #include "transfer/prune.h"
 #include "transfer/receive.h"
@@ -664,7 +665,7 @@ int __init xtcp_socket_init(void)
 
 	memory_limit_init();
 	/* Half an orphan for each entry of the kernel TCP's connection hash. */
-	xtcp_close_orphans_max = xtcp_sysctl_hash_entries() / 2;
+	xtcp_orphans_max = xtcp_sysctl_hash_entries() / 2;
 	err = percpu_counter_init(&sockets_allocated, 0, GFP_KERNEL);
 	if (err)
 		return err;

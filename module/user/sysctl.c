@@ -32,12 +32,12 @@
 #include <net/net_namespace.h>
 #include <uapi/linux/xtcp.h>
 
-#include "close/close.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
 #include "open/source.h"
 #include "transfer/congestion.h"
+#include "transfer/orphans.h"
 #include "transfer/rtt.h"
 #include "user/socket.h"
 
@@ -424,8 +424,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 static const struct ctl_table xtcp_machine_rows[] = {
 	{
 		.procname	= "xtcp_max_orphans",
-		.data		= &xtcp_close_orphans_max,
-		.maxlen		= sizeof(xtcp_close_orphans_max),
+		.data		= &xtcp_orphans_max,
+		.maxlen		= sizeof(xtcp_orphans_max),
 		.mode		= 0644,
 		.proc_handler	= proc_dointvec,
 	},

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * orphans.h - how many sockets without a program there may be
+ */
+#ifndef XTCP_TRANSFER_ORPHANS_H
+#define XTCP_TRANSFER_ORPHANS_H
+
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+struct sock;
+
+DECLARE_PER_CPU(unsigned int, xtcp_orphans);
+
+/* net.ipv4.xtcp_max_orphans, for all namespaces together; READ_ONCE() */
+extern int xtcp_orphans_max;
+
+bool xtcp_orphans_must_end(const struct sock *sk);
+
+#endif /* XTCP_TRANSFER_ORPHANS_H */
