@@ -6,7 +6,7 @@
  * (with PAWS, RFC 7323 5, before it), second RST, fourth SYN (both with RFC
  * 5961's challenge ACKs), fifth ACK, sixth URG, seventh payload, eighth FIN.
  * Each check is a function that returns true if the segment goes on to the next
- * one. Most segments take the fast path instead: transfer/fastpath.c.
+ * one. Most segments take the fast path instead: segment/fastpath.c.
  *
  * Context: socket lock; softirq under RCU, or process for the backlog.
  */
@@ -26,13 +26,13 @@
 #include "open/connect.h"
 #include "open/echo.h"
 #include "paws.h"
+#include "segment/fastpath.h"
 #include "segment/oow.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
-#include "transfer/fastpath.h"
 #include "transfer/receive.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"

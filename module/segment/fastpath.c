@@ -12,7 +12,7 @@
  *
  * Context: socket lock; softirq, or process for the backlog.
  */
-#include "transfer/fastpath.h"
+#include "segment/fastpath.h"
 
 #include <linux/skbuff.h>
 #include <net/sock.h>
