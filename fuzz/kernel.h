@@ -61,6 +61,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define max_t(t, a, b)		max((t)(a), (t)(b))
 #define clamp(v, low, high)	min(max(v, low), high)
 #define READ_ONCE(x)		(x)
+/* Programs of the fuzzer have one thread. */
 #define data_race(x)		(x)
 #define WRITE_ONCE(x, v)	((x) = (v))
 #define smp_load_acquire(p)	(*(p))

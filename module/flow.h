@@ -166,8 +166,8 @@ static inline bool xtcp_device_matches(int bound, const struct xtcp_key *key)
 /* Kind of a flow that was found under RCU: reused memory keeps its kind. */
 static inline enum xtcp_kind xtcp_flow_kind_rcu(const struct xtcp_flow *flow)
 {
-	/* A record's is written again with the same value; a reused socket's is 0. */
 	static_assert(XTCP_KIND_SOCKET == 0);
+	/* A record's is written again with the same value; a reused socket's is 0. */
 	return data_race((enum xtcp_kind)flow->kind);
 }
 
