@@ -17,6 +17,7 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "close/close.h"
 #include "net/wire.h"
 #include "observe/stats.h"
 #include "open/echo.h"
@@ -103,6 +104,7 @@ bool xtcp_fastpath_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_paws_note(xs, seg);
 	xtcp_acked_rcv_alone(sk, acked, seg);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RCV_ACK);
-	xtcp_receive_expected(sk, skb, seg);
+	if (unlikely(xtcp_receive_expected(sk, skb, seg)))
+		xtcp_close_fin_received(sk, NULL);
 	return true;
 }

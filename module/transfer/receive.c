@@ -427,13 +427,16 @@ static void receive_prepare(struct sock *sk, struct sk_buff *skb,
  * @sk: the socket, locked, in ESTABLISHED
  * @skb: the segment; consumed
  * @seg: its header, without FIN
+ *
+ * Return: true if all data up to the peer's FIN has arrived, because the payload
+ * has filled the hole before it: the caller calls xtcp_close_fin_received()
  */
-void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
+bool xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 			   const struct xtcp_seg *seg)
 {
 	xtcp_assert_owned(sk);
 	receive_prepare(sk, skb, seg);
-	receive_in_order(sk, skb);
+	return receive_in_order(sk, skb);
 }
 
 /**

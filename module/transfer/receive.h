@@ -17,10 +17,10 @@ struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
-bool xtcp_receive_payload(struct sock *sk, struct sk_buff **pskb,
-			  const struct xtcp_seg *seg);
-void xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
-			   const struct xtcp_seg *seg);
+bool __must_check xtcp_receive_payload(struct sock *sk, struct sk_buff **pskb,
+				       const struct xtcp_seg *seg);
+bool __must_check xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
+					const struct xtcp_seg *seg);
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end);
 void xtcp_receive_purge(struct sock *sk);
 

@@ -193,6 +193,26 @@ TEST_F(reassembly, sm_es_fin_out_of_order)
 	EXPECT_EQ(POLLOUT | POLLIN | POLLRDHUP, socket_poll(c.fd));
 }
 
+/* With SACK the segment that fills the hole takes the fast path. */
+TEST_F(reassembly, sm_es_fin_out_of_order_wakes_the_reader)
+{
+	struct peer *p = &self->peer;
+	uint8_t buf[300];
+	struct conn c;
+
+	conn_open(p, &c, .opt = WITH_SACK);
+	conn_send(&c, .flags = FIN | ACK | PSH, .seq = 101, .len = 100);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	text(&c, 1, 101);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 202);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	EXPECT_EQ(POLLOUT | POLLIN | POLLRDHUP, socket_poll(c.fd));
+	EXPECT_EQ(200, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+	EXPECT_EQ(-1, pattern_check(buf, 200, 0));
+	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
 TEST_F(reassembly, sm_f2_fin_out_of_order)
 {
 	struct peer *p = &self->peer;
