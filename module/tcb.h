@@ -28,10 +28,13 @@
 #include "netns.h"
 #include "tcb/ack.h"
 #include "tcb/autotune.h"
+#include "tcb/ecn.h"
+#include "tcb/meter.h"
 #include "tcb/mtuprobe.h"
 #include "tcb/probe.h"
 #include "tcb/prr.h"
 #include "tcb/rack.h"
+#include "tcb/retransmit.h"
 #include "tcb/rtt.h"
 #include "tcb/sockopt.h"
 #include "tcb/undo.h"
@@ -62,13 +65,6 @@ enum xtcp_recovery {
 	XTCP_RECOVERY_LOSS,	/* the retransmission timer fired */
 };
 
-/* What XTCP_TIMER_RETRANSMIT stands for, transfer/retransmit.c. */
-enum xtcp_wait {
-	XTCP_WAIT_TIMEOUT,	/* RFC 6298 */
-	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
-	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
-};
-
 /* Bits of struct xtcp_sock::deferred: deferred work, done by release_cb. */
 #define XTCP_DEFER_TIMERS	0	/* the wheel entry has expired */
 #define XTCP_DEFER_MTU		1	/* a router announced a smaller MTU */
@@ -82,19 +78,6 @@ enum xtcp_wait {
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
 #define XTCP_NAGLE_PUSH		0x4	/* send the queued data once */
 #define XTCP_NAGLE_LARGE	0x8	/* the last SEND had many segments */
-
-/**
- * struct xtcp_meter - statistics for TCP_INFO, transfer/meter.c
- * @spent: time by what limited the sender, in 2^22 ns
- * @since: time up to which @spent is complete, low 16 bits
- * @round_delivered: xs->delivered at the start of the current round trip, low
- *	16 bits
- */
-struct xtcp_meter {
-	u32	spent[3];
-	u16	since;
-	u16	round_delivered;
-};
 
 /**
  * struct xtcp_sock - an xtcp socket
@@ -164,7 +147,6 @@ struct xtcp_meter {
  * @lost_out: of @in_flight, believed lost; @retrans_out: retransmitted since
  * @recover: RFC 6582: highest sequence number sent when recovery began
  * @recovery: phase
- * @waiting: enum xtcp_wait
  *
  * Scoreboard, transfer/scoreboard.c:
  * @sent_order: segments in flight, by the time of their last transmission
@@ -182,11 +164,7 @@ struct xtcp_meter {
  * @undo: what shows whether it was unfounded
  * @dsack_segs: number of duplicates ever reported by D-SACK
  *
- * Explicit Congestion Notification, RFC 3168; transfer/ecn.c:
- * @ecn_ok: negotiated; in SYN-SENT: offered
- * @ecn_cwr: the window was reduced: send CWR with new data
- * @ecn_echo: CE was received: send ECE until the peer sends CWR
- * @ecn_seen: payload with ECT has arrived
+ * @ecn: Explicit Congestion Notification, RFC 3168; transfer/ecn.c
  *
  * Pacing, transfer/pacing.c:
  * @pace_us: time of the next burst, low 32 bits of CLOCK_MONOTONIC in us; valid
@@ -209,7 +187,7 @@ struct xtcp_meter {
  * @wheel_entry: wheel entry, expires at the earliest deadline or before
  * @wheel_cpu: CPU of the wheel
  * @deadline_ns: by enum xtcp_timer; 0: not set
- * @retransmits: timeouts in a row without progress
+ * @retransmit: retransmission timeouts, transfer/retransmit.c
  * @probe: probes of a silent peer, transfer/probe.c
  * @retrans_stamp_ns: since when an answer is missing: time of the last ACK of new
  *	data, of the first send after nothing was in flight, or of the first
@@ -245,20 +223,10 @@ struct xtcp_meter {
  * @bytes_retrans: bytes retransmitted
  * @total_retrans: segments retransmitted
  *
- * Computed by transfer/meter.c, for TCP_INFO:
- * @held: enum xtcp_held
- * @rate: last delivery rate, bytes per second: 11 bits of mantissa and, above
- *	them, 5 bits of exponent
- * @rate_limited: the program had no more data during that measurement
- * @round: start of the current round trip, in 2^10 ns
+ * @measured: the rest of the statistics of transfer/meter.c
  *
  * @filtering: BPF programs that may bind the socket are running, in an RCU
  *	read-side section
- *
- * @timeouts, @timeout_runs: retransmission timeouts; first ones of a series
- * @rto_ms: total time of recoveries by timeout in ms; while @rto_timed, less the
- *	clock's value when the current one began
- * @rehashes: timeouts that changed the flow hash
  *
  * @state_since: when the current state began, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
@@ -279,10 +247,8 @@ struct xtcp_sock {
 			u32	prior_cwnd;
 			u32	prior_ssthresh;
 			struct xtcp_prr prr;
-			u32	rto_ms;
 			u32	dsack_segs;
-			u16	timeout_runs;
-			u16	rehashes;
+			u64	bytes_retrans;
 			u32	rcv_ooo;
 			u32	total_retrans;
 		};
@@ -330,10 +296,13 @@ struct xtcp_sock {
 			cookie_held:1,
 			rcv_collapsed:1,
 			ofo_collapsed:1,
-			rate_limited:1,
 			paced:1,
 			filtering:1,
-			held:2;
+			reord_seen:1,
+			probe_out:1,
+			probe_resent:1,
+			frto:1,
+			bare_out:1;
 	u16		advmss;
 	u16		peer_mss;
 	struct xtcp_sockopt sockopt;
@@ -357,21 +326,9 @@ struct xtcp_sock {
 	u32		retrans_out;
 	seq_t		recover;
 	u8		recovery;
-	u8		waiting;
-	u16		reord_seen:1,
-			probe_out:1,
-			probe_resent:1,
-			frto:1,
-			ecn_ok:1,
-			ecn_cwr:1,
-			ecn_echo:1,
-			ecn_seen:1,
-			bare_out:1,
-			rto_timed:1;
-	u8		retransmits;
+	struct xtcp_ecn	ecn;
 	struct xtcp_probe probe;
-	u16		wheel_cpu;
-	u16		timeouts;
+	struct xtcp_retransmit retransmit;
 
 	union {
 		seq_t	irs;
@@ -384,6 +341,7 @@ struct xtcp_sock {
 	seq_t		probe_seq;
 	struct xtcp_undo undo;
 	u32		window_clamp;
+	u32		pace_us;
 	struct xtcp_rack rack;
 	struct list_head sent_order;
 
@@ -395,20 +353,18 @@ struct xtcp_sock {
 
 	struct xtcp_ack	ack;
 	u32		oow_ack_ms;
-	u32		round;
+	u16		wheel_cpu;
+	u16		mtu_pending;
 	unsigned long	state_since;
 	u64		last_rcv_ns;
 	u64		last_snd_ns;
 
 	struct rb_root	ofo_queue;
 
-	u16		rate;
-	u16		mtu_pending;
-	u32		pace_us;
+	struct xtcp_measured measured;
 
 	u64		bytes_acked;
 	u64		bytes_received;
-	u64		bytes_retrans;
 	u32		delivered;
 	u32		delivered_ce;
 	u32		data_segs_in;

@@ -22,7 +22,7 @@
 /* No ACK of data, or of a FIN. */
 static enum xtcp_ending timeout_data(struct sock *sk)
 {
-	switch ((enum xtcp_wait)xtcp_sk(sk)->waiting) {
+	switch ((enum xtcp_wait)xtcp_sk(sk)->retransmit.waiting) {
 	case XTCP_WAIT_TIMEOUT:
 		return xtcp_retransmit_timeout(sk);
 	case XTCP_WAIT_LOSS_PROBE:

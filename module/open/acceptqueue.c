@@ -53,6 +53,7 @@
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/meter.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
@@ -114,7 +115,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 
 	xs->delivered = 1;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
-	xs->ecn_ok = ho->ecn_ok;
+	xtcp_ecn_adopt(xs, ho->ecn_ok);
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = READ_ONCE(ho->ts_recent);

@@ -300,7 +300,7 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
 			 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/* Our RST ends the peer's old connection: send the SYN again, once. */
-	if (!xs->retransmits)
+	if (!xs->retransmit.in_row)
 		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 			       BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
 	return true;
@@ -386,7 +386,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	XTCP_INC(net, TIMEOUTS);
 	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs))
 		return XTCP_ENDING_USER_TIMEOUT;
-	if (xs->retransmits >= retries)
+	if (xs->retransmit.in_row >= retries)
 		return XTCP_ENDING_GIVE_UP;
 	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_retransmit_later(sk);
@@ -394,11 +394,11 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RETRANSMISSION_TIMEOUT);
 	/* MUST-20 for a SYN: the second timeout makes IP check the route. */
-	if (xs->retransmits)
+	if (xs->retransmit.in_row)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);
 	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
-	if (xs->retransmits > linear)
+	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	if (xtcp_user_timeout_ms(xs))

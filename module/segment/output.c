@@ -272,7 +272,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	bool told = true;
 	u8 ecn = 0;
 
-	if (xs->ecn_ok && !(flags & XTCP_SYN))
+	if (xs->ecn.ok && !(flags & XTCP_SYN))
 		ecn = xtcp_ecn_send(xs, go->fresh && payload, &flags);
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = options_are_usual(xs, flags) ?

@@ -276,7 +276,7 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 		xtcp_lossprobe_acked(sk, a);
 	if (ack_concerns_recovery(xs, a))
 		resend = xtcp_recovery_acked(sk, a);
-	if (unlikely(xs->rto_timed) && xs->recovery != XTCP_RECOVERY_LOSS)
+	if (unlikely(xs->retransmit.rto_timed) && xs->recovery != XTCP_RECOVERY_LOSS)
 		xtcp_retransmit_settled(xs);
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
@@ -295,7 +295,7 @@ static void una_advance(struct xtcp_sock *xs, seq_t ack)
 {
 	xs->bytes_acked += seq_dist(xs->snd_una, ack);
 	WRITE_ONCE(xs->snd_una, ack);
-	WRITE_ONCE(xs->retransmits, 0);
+	xtcp_retransmit_progressed(xs);
 }
 
 /* SND.UNA advances to SEG.ACK. */
@@ -317,7 +317,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (unlikely(xtcp_mtuprobe_is_out(xs)))
 		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
-		if (unlikely(xs->rto_timed))
+		if (unlikely(xs->retransmit.rto_timed))
 			xtcp_retransmit_settled(xs);
 		/* The peer's MSS is known now. */
 		xtcp_mtuprobe_init(sk);
@@ -390,7 +390,7 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 
 	xtcp_probe_answered(sk);
 	WRITE_ONCE(sk->sk_err_soft, 0);
-	if (xs->ecn_ok && (seg->flags & XTCP_CWR))
+	if (xs->ecn.ok && (seg->flags & XTCP_CWR))
 		xtcp_ecn_cwr_received(xs, seg);
 	if (seg->seq == seg->end)
 		XTCP_INC(sock_net(sk), PURE_ACKS);

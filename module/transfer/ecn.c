@@ -60,7 +60,7 @@ u8 xtcp_ecn_offer(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	xs->ecn_ok = XTCP_KNOB(sock_net(sk), ecn) == 1 ||
+	xs->ecn.ok = XTCP_KNOB(sock_net(sk), ecn) == 1 ||
 		     xtcp_ecn_route_asks(__sk_dst_get(sk));
 	return xtcp_ecn_offered(xs);
 }
@@ -74,7 +74,7 @@ u8 xtcp_ecn_offer(struct sock *sk)
 u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	return xs->ecn_ok ? ECN_SETUP : 0;
+	return xs->ecn.ok ? ECN_SETUP : 0;
 }
 
 /**
@@ -109,7 +109,7 @@ void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	u8 agrees = seg->flags & XTCP_ACK ? XTCP_ECE : ECN_SETUP;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->ecn_ok = xs->ecn_ok && ((seg->flags & ECN_SETUP) == agrees ||
+	xs->ecn.ok = xs->ecn.ok && ((seg->flags & ECN_SETUP) == agrees ||
 				    seg->opt.ecn);
 }
 
@@ -124,7 +124,7 @@ u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	flags &= ~ECN_SETUP;
-	return flags | XTCP_ACK | (xs->ecn_ok ? XTCP_ECE : 0);
+	return flags | XTCP_ACK | (xs->ecn.ok ? XTCP_ECE : 0);
 }
 
 /**
@@ -162,13 +162,13 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (xs->ecn_echo)
+	if (xs->ecn.echo)
 		*flags |= XTCP_ECE;
 	if (!new_data)
 		return INET_ECN_NOT_ECT;
-	if (xs->ecn_cwr)
+	if (xs->ecn.cwr)
 		*flags |= XTCP_CWR;
-	xs->ecn_cwr = 0;
+	xs->ecn.cwr = 0;
 	return INET_ECN_ECT_0;
 }
 
@@ -181,7 +181,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 void xtcp_ecn_reduced(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->ecn_cwr = xs->ecn_ok;
+	xs->ecn.cwr = xs->ecn.ok;
 }
 
 /**
@@ -193,7 +193,7 @@ void xtcp_ecn_reduced(struct xtcp_sock *xs)
  */
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	return xs->ecn_ok &&
+	return xs->ecn.ok &&
 	       (seg->flags & (XTCP_ECE | XTCP_SYN)) == XTCP_ECE;
 }
 
@@ -211,7 +211,7 @@ bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->ecn_echo = 0;
+	xs->ecn.echo = 0;
 	if (seg->seq != seg->end)
 		xtcp_ack_hasten(xs);
 }
@@ -231,14 +231,14 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 	xtcp_assert_owned(sk);
 	switch (xs->af->packet->ecn(skb)) {
 	case INET_ECN_NOT_ECT:
-		if (xs->ecn_seen)
+		if (xs->ecn.seen)
 			xtcp_ack_quickly(xs, ECN_QUICKACKS);
 		return;
 	case INET_ECN_CE:
-		if (!xs->ecn_echo)
+		if (!xs->ecn.echo)
 			xtcp_ack_quickly(xs, ECN_QUICKACKS);
-		xs->ecn_echo = 1;
+		xs->ecn.echo = 1;
 		break;
 	}
-	xs->ecn_seen = 1;
+	xs->ecn.seen = 1;
 }

@@ -28,9 +28,25 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags);
 void xtcp_ecn_reduced(struct xtcp_sock *xs);
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg);
 
+/* The reduction was undone: the peer need not hear of it. */
+static inline void xtcp_ecn_restored(struct xtcp_sock *xs)
+{
+	xs->ecn.cwr = 0;
+}
+
 /* Receiving. */
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
 void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb);
+
+/**
+ * xtcp_ecn_adopt - use what a half-open record has negotiated
+ * @xs: TCB of a new connection
+ * @ok: ECN was negotiated
+ */
+static inline void xtcp_ecn_adopt(struct xtcp_sock *xs, bool ok)
+{
+	xs->ecn.ok = ok;
+}
 
 /**
  * xtcp_ecn_init - begin without ECN
@@ -38,10 +54,10 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb);
  */
 static inline void xtcp_ecn_init(struct xtcp_sock *xs)
 {
-	xs->ecn_ok = 0;
-	xs->ecn_cwr = 0;
-	xs->ecn_echo = 0;
-	xs->ecn_seen = 0;
+	xs->ecn.ok = 0;
+	xs->ecn.cwr = 0;
+	xs->ecn.echo = 0;
+	xs->ecn.seen = 0;
 	xs->delivered_ce = 0;
 }
 

@@ -20,6 +20,12 @@ static inline bool xtcp_lossprobe_is_out(const struct xtcp_sock *xs)
 	return xs->probe_out;
 }
 
+/* A recovery begins: what becomes of the probe says nothing more. */
+static inline void xtcp_lossprobe_forget(struct xtcp_sock *xs)
+{
+	xs->probe_out = 0;
+}
+
 /**
  * xtcp_lossprobe_init - begin without a loss probe in flight
  * @xs: TCB of a new connection

@@ -35,8 +35,8 @@
 #include "transfer/sendqueue.h"
 
 #define SPAN_SHIFT	22	/* unit of xs->meter.since, .spent */
-#define ROUND_SHIFT	10	/* unit of xs->round */
-#define RATE_BITS	11	/* mantissa of xs->rate; then exponent */
+#define ROUND_SHIFT	10	/* unit of xs->measured.round */
+#define RATE_BITS	11	/* mantissa of xs->measured.rate; then exponent */
 
 /**
  * xtcp_meter_clear - initialize the fields that shared memory with the queue
@@ -57,19 +57,19 @@ void xtcp_meter_clear(struct xtcp_sock *xs)
 void xtcp_meter_init(struct xtcp_sock *xs)
 {
 	xtcp_meter_clear(xs);
-	xs->rate = 0;
-	xs->held = XTCP_HELD_NOT;
-	xs->rate_limited = 0;
+	xs->measured.rate = 0;
+	xs->measured.held = XTCP_HELD_NOT;
+	xs->measured.limited = 0;
 }
 
 static void held_by(struct xtcp_sock *xs, enum xtcp_held held, u64 now_ns)
 {
 	u16 now = now_ns >> SPAN_SHIFT;
 
-	if (xs->held != XTCP_HELD_NOT)
-		xs->meter.spent[xs->held - 1] += (u16)(now - xs->meter.since);
+	if (xs->measured.held != XTCP_HELD_NOT)
+		xs->meter.spent[xs->measured.held - 1] += (u16)(now - xs->meter.since);
 	xs->meter.since = now;
-	xs->held = held;
+	xs->measured.held = held;
 }
 
 static enum xtcp_held what_holds(struct sock *sk)
@@ -88,7 +88,7 @@ static enum xtcp_held what_holds(struct sock *sk)
 
 static void round_begin(struct xtcp_sock *xs, u64 now_ns)
 {
-	xs->round = now_ns >> ROUND_SHIFT;
+	xs->measured.round = now_ns >> ROUND_SHIFT;
 	xs->meter.round_delivered = xs->delivered;
 }
 
@@ -151,10 +151,10 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 	u16 rate = rate_pack(div_u64(bytes * (NSEC_PER_SEC >> ROUND_SHIFT),
 				     max(span, 1U)));
 
-	if (limited && rate < xs->rate)
+	if (limited && rate < xs->measured.rate)
 		return;
-	xs->rate = rate;
-	xs->rate_limited = limited;
+	xs->measured.rate = rate;
+	xs->measured.limited = limited;
 }
 
 /**
@@ -166,7 +166,7 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 void xtcp_meter_acked(struct sock *sk, u64 now_ns, u32 prior_pipe)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 span = (u32)(now_ns >> ROUND_SHIFT) - xs->round;
+	u32 span = (u32)(now_ns >> ROUND_SHIFT) - xs->measured.round;
 	u32 rtt = ((u64)(xs->rtt.srtt_us >> 3) * NSEC_PER_USEC) >> ROUND_SHIFT;
 
 	xtcp_assert_owned(sk);
@@ -182,7 +182,7 @@ static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
 {
 	u32 spent = xs->meter.spent[held - 1];
 
-	if (xs->held == held)
+	if (xs->measured.held == held)
 		spent += (u16)((xtcp_now_ns() >> SPAN_SHIFT) - xs->meter.since);
 	return div_u64((u64)spent << SPAN_SHIFT, NSEC_PER_USEC);
 }
@@ -202,6 +202,6 @@ void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_busy_time = spent_us(xs, XTCP_HELD_PATH) +
 			       info->tcpi_rwnd_limited +
 			       info->tcpi_sndbuf_limited;
-	info->tcpi_delivery_rate = rate_unpack(xs->rate);
-	info->tcpi_delivery_rate_app_limited = xs->rate_limited;
+	info->tcpi_delivery_rate = rate_unpack(xs->measured.rate);
+	info->tcpi_delivery_rate_app_limited = xs->measured.limited;
 }

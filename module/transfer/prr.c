@@ -25,6 +25,7 @@
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
+#include "transfer/lossprobe.h"
 #include "transfer/recovery.h"
 
 /**
@@ -38,7 +39,7 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->recover = xs->snd_nxt;
-	xs->probe_out = 0;
+	xtcp_lossprobe_forget(xs);
 	xs->prr.delivered = 0;
 	xs->prr.out = 0;
 	xtcp_congestion_reduce(xs, flight);

@@ -253,7 +253,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb)
 	if (payload) {
 		xtcp_lifecycle_usual(sk, XTCP_EV_RCV_TEXT);
 		xtcp_ack_payload_received(sk, skb);
-		if (xs->ecn_ok)
+		if (xs->ecn.ok)
 			xtcp_ecn_payload_received(sk, skb);
 	}
 	fin = xtcp_cb(skb)->flags & XTCP_FIN;
@@ -338,7 +338,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	if (xtcp_cb(skb)->flags & XTCP_FIN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN_AHEAD);
 	xtcp_ack_ahead(sk);
-	if (xs->ecn_ok && skb->len)
+	if (xs->ecn.ok && skb->len)
 		xtcp_ecn_payload_received(sk, skb);
 	if (!xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);

@@ -40,6 +40,7 @@
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
+#include "transfer/lossprobe.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/prr.h"
@@ -350,7 +351,7 @@ static bool undo_timeout(struct sock *sk, const struct xtcp_acked *a,
 	XTCP_INC(sock_net(sk), LOSS_UNDO);
 	if (by_frto)
 		XTCP_INC(sock_net(sk), SPURIOUS_RTOS);
-	WRITE_ONCE(xs->retransmits, 0);
+	xtcp_retransmit_progressed(xs);
 	if (by_frto || xs->sack_ok)
 		xs->recovery = XTCP_RECOVERY_NONE;
 	return true;
@@ -426,7 +427,7 @@ static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 	if (!a->advanced || !oldest ||
 	    !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED))
 		return false;
-	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 		       (u64)max(xs->rtt.srtt_us >> 4, RENEGE_WAIT_US) *
 		       NSEC_PER_USEC);
@@ -519,8 +520,8 @@ static void resend_lost(struct sock *sk)
 			oldest_went = true;
 	}
 	/* The oldest was sent again: restart its timer. */
-	if (oldest_went && xs->waiting != XTCP_WAIT_REORDER) {
-		xs->waiting = XTCP_WAIT_TIMEOUT;
+	if (oldest_went && xs->retransmit.waiting != XTCP_WAIT_REORDER) {
+		xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 		xtcp_retransmit_arm(sk);
 	}
 }
@@ -569,7 +570,7 @@ static bool window_is_reduced(const struct xtcp_sock *xs)
 	if (xs->recovery <= XTCP_RECOVERY_DISORDER ||
 	    !seq_after(xs->recover, xs->snd_una))
 		return false;
-	return xs->recovery != XTCP_RECOVERY_LOSS || xs->retransmits;
+	return xs->recovery != XTCP_RECOVERY_LOSS || xs->retransmit.in_row;
 }
 
 /**
@@ -605,9 +606,9 @@ void xtcp_recovery_timed_out(struct sock *sk)
 		xs->reordering = min(xs->reordering, reordering);
 	xs->recovery = XTCP_RECOVERY_LOSS;
 	xs->recover = xs->snd_nxt;
-	xs->probe_out = 0;
+	xtcp_lossprobe_forget(xs);
 	xtcp_ecn_reduced(xs);
-	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmits);
+	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmit.in_row);
 }
 
 /**

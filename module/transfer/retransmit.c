@@ -97,11 +97,11 @@ void xtcp_retransmit_arm(struct sock *sk)
 		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
 		return;
 	}
-	if (xs->waiting != XTCP_WAIT_TIMEOUT)
+	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
 		delay_ns = max(xtcp_retransmit_left_ns(sk, xtcp_now_ns()), 1ULL);
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
-	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
 }
 
@@ -136,11 +136,11 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 	xtcp_assert_owned(sk);
 	delay_ns = min(delay_ns + REORDER_SLACK_NS,
 		       (u64)xs->rtt.rto_us * NSEC_PER_USEC);
-	xs->waiting = XTCP_WAIT_REORDER;
+	xs->retransmit.waiting = XTCP_WAIT_REORDER;
 	if (xtcp_user_timeout_ms(xs)) {
 		user_ns = xtcp_retransmit_user_left_ns(xs);
 		if (user_ns <= delay_ns) {
-			xs->waiting = XTCP_WAIT_TIMEOUT;
+			xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 			delay_ns = user_ns;
 		}
 	}
@@ -168,7 +168,7 @@ bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 	u64 limit_us;
 
 	xtcp_assert_owned(sk);
-	if (!xs->retransmits)
+	if (!xs->retransmit.in_row)
 		return false;
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
 	if (retries > doublings)
@@ -241,27 +241,27 @@ void xtcp_retransmit_counted(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (sk_rethink_txhash(sk))
-		xs->rehashes++;
-	xs->timeouts++;
-	if (!xs->retransmits)
-		xs->timeout_runs++;
-	if (!xs->rto_timed) {
-		xs->rto_timed = 1;
-		xs->rto_ms -= xtcp_now_ms();
+		xs->retransmit.rehashes++;
+	xs->retransmit.timeouts++;
+	if (!xs->retransmit.in_row)
+		xs->retransmit.timeout_runs++;
+	if (!xs->retransmit.rto_timed) {
+		xs->retransmit.rto_timed = 1;
+		xs->retransmit.rto_ms -= xtcp_now_ms();
 	}
-	if (xs->retransmits < U8_MAX)
-		WRITE_ONCE(xs->retransmits, xs->retransmits + 1);
+	if (xs->retransmit.in_row < U8_MAX)
+		WRITE_ONCE(xs->retransmit.in_row, xs->retransmit.in_row + 1);
 }
 
 /**
  * xtcp_retransmit_settled - recovery from a timeout is over
- * @xs: the connection, locked, with @rto_timed
+ * @xs: the connection, locked, with xs->retransmit.rto_timed
  */
 void xtcp_retransmit_settled(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->rto_timed = 0;
-	xs->rto_ms += xtcp_now_ms();
+	xs->retransmit.rto_timed = 0;
+	xs->retransmit.rto_ms += xtcp_now_ms();
 }
 
 /**
@@ -273,7 +273,8 @@ void xtcp_retransmit_settled(struct xtcp_sock *xs)
 u32 xtcp_retransmit_settling_ms(const struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	return xs->rto_ms + (xs->rto_timed ? xtcp_now_ms() : 0);
+	return xs->retransmit.rto_ms +
+	       (xs->retransmit.rto_timed ? xtcp_now_ms() : 0);
 }
 
 /* Count the phase that the timeout interrupted, under Linux's names. */
@@ -330,7 +331,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
-	if (!xs->retransmits)
+	if (!xs->retransmit.in_row)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);
 	xtcp_retransmit_counted(sk);
@@ -361,12 +362,12 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 	u64 waited_ns, rto_ns;
 
 	xtcp_assert_owned(sk);
-	if (seq != xs->snd_una || !xs->retransmits || !xs->in_flight ||
+	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
 	    !xtcp_rtt_backoff_undo(xs))
 		return;
 	rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
-	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
 		       rto_ns - min(rto_ns, waited_ns));
 }

@@ -28,19 +28,28 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk);
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq);
 
 /**
+ * xtcp_retransmit_progressed - new data was acknowledged, or a timeout was spurious
+ * @xs: the connection, locked
+ */
+static inline void xtcp_retransmit_progressed(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->retransmit.in_row, 0);
+}
+
+/**
  * xtcp_retransmit_init - begin without timeouts
  * @xs: TCB of a new connection
  */
 static inline void xtcp_retransmit_init(struct xtcp_sock *xs)
 {
-	xs->waiting = XTCP_WAIT_TIMEOUT;
-	xs->retransmits = 0;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.in_row = 0;
 	xs->retrans_stamp_ns = 0;
-	xs->timeouts = 0;
-	xs->timeout_runs = 0;
-	xs->rto_ms = 0;
-	xs->rto_timed = 0;
-	xs->rehashes = 0;
+	xs->retransmit.timeouts = 0;
+	xs->retransmit.timeout_runs = 0;
+	xs->retransmit.rto_ms = 0;
+	xs->retransmit.rto_timed = 0;
+	xs->retransmit.rehashes = 0;
 }
 
 #endif /* XTCP_TRANSFER_RETRANSMIT_H */

@@ -152,7 +152,7 @@ static void send_launched(struct sock *sk, struct sk_buff *skb)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;
 	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
-	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 }
 
 static void sent_first(struct sock *sk, struct sk_buff *skb)
@@ -268,7 +268,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 {
 	if (!xtcp_lossprobe_schedule(sk, now_ns, was_idle) &&
-	    (was_idle || xtcp_sk(sk)->waiting == XTCP_WAIT_LOSS_PROBE))
+	    (was_idle || xtcp_sk(sk)->retransmit.waiting == XTCP_WAIT_LOSS_PROBE))
 		xtcp_retransmit_arm(sk);
 }
 
@@ -361,7 +361,7 @@ bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	return xs->in_flight && xs->held == XTCP_HELD_PATH && skb &&
+	return xs->in_flight && xs->measured.held == XTCP_HELD_PATH && skb &&
 	       nagle_holds(sk, skb, xs->nagle | nagle);
 }
 
@@ -485,7 +485,7 @@ static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
 	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
 	xtcp_sendq_fly_bare(sk, now_ns);
 	xtcp_congestion_sent(sk, 1);
-	xs->waiting = XTCP_WAIT_TIMEOUT;
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	pushed_timer(sk, now_ns, true);
 	return true;
 }

@@ -31,6 +31,7 @@
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/ecn.h"
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
 
@@ -321,7 +322,7 @@ void xtcp_undo_restore(struct sock *sk, bool absolve)
 		xtcp_scoreboard_absolve(sk);
 	if (xs->prior_ssthresh) {
 		xtcp_congestion_restore(xs);
-		xs->ecn_cwr = 0;
+		xtcp_ecn_restored(xs);
 	}
 	xs->undo.armed = 0;
 	/* Let RACK check the late segments again. */

@@ -270,7 +270,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %lu %d %pK",
 		   state, tx_queue, rx_queue, tr,
 		   tr ? centis_left(deadline_ns, xtcp_now_ns()) : 0,
-		   READ_ONCE(xs->retransmits), xtcp_procfs_uid(m, sk),
+		   READ_ONCE(xs->retransmit.in_row), xtcp_procfs_uid(m, sk),
 		   READ_ONCE(xs->probe.out), sock_i_ino(sk),
 		   refcount_read(&sk->sk_refcnt) - 1, sk);
 	seq_printf(m, " %lu %lu %u %u %d",

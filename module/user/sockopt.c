@@ -454,9 +454,9 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 		info->tcpi_snd_wscale = xs->snd_wscale;
 		info->tcpi_rcv_wscale = xs->rcv_wscale;
 	}
-	if (xs->ecn_ok)
+	if (xs->ecn.ok)
 		info->tcpi_options |= TCPI_OPT_ECN;
-	if (xs->ecn_seen)
+	if (xs->ecn.seen)
 		info->tcpi_options |= TCPI_OPT_ECN_SEEN;
 	info->tcpi_snd_mss = xs->mss;
 	info->tcpi_rcv_mss = xs->ack.rcv_mss;
@@ -486,8 +486,8 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info_negotiated(xs, info);
 
 	info->tcpi_ca_state = info_recovery(xs);
-	info->tcpi_retransmits = xs->retransmits;
-	info->tcpi_backoff = xs->retransmits;
+	info->tcpi_retransmits = xs->retransmit.in_row;
+	info->tcpi_backoff = xs->retransmit.in_row;
 	info->tcpi_probes = xs->probe.out;
 	info->tcpi_unacked = xs->in_flight;
 	info->tcpi_sacked = xs->sacked_out;
@@ -519,9 +519,9 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_dsack_dups = xs->dsack_segs;
 	info->tcpi_reord_seen = xs->reord_seen;
 	info->tcpi_rcv_ooopack = xs->rcv_ooo;
-	XTCP_INFO_TIMEOUTS(info, xs->timeouts, xs->timeout_runs,
+	XTCP_INFO_TIMEOUTS(info, xs->retransmit.timeouts, xs->retransmit.timeout_runs,
 			   xtcp_retransmit_settling_ms(xs));
-	XTCP_INFO_REHASH(info, xs->rehashes);
+	XTCP_INFO_REHASH(info, xs->retransmit.rehashes);
 
 	info->tcpi_bytes_acked = xs->bytes_acked;
 	info->tcpi_bytes_received = xs->bytes_received;

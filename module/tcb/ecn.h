@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* ecn.h - the part of the TCB that belongs to transfer/ecn.c */
+#ifndef XTCP_TCB_ECN_H
+#define XTCP_TCB_ECN_H
+
+#include <linux/types.h>
+
+/**
+ * struct xtcp_ecn - Explicit Congestion Notification, RFC 3168
+ * @ok: negotiated; in SYN-SENT: offered
+ * @cwr: the window was reduced: send CWR with new data
+ * @echo: CE was received: send ECE until the peer sends CWR
+ * @seen: payload with ECT has arrived
+ */
+struct xtcp_ecn {
+	u8	ok:1,
+		cwr:1,
+		echo:1,
+		seen:1;
+};
+
+#endif /* XTCP_TCB_ECN_H */

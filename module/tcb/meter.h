@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* meter.h - the parts of the TCB that belong to transfer/meter.c */
+#ifndef XTCP_TCB_METER_H
+#define XTCP_TCB_METER_H
+
+#include <linux/types.h>
+
+/**
+ * struct xtcp_meter - statistics for TCP_INFO that share memory with other fields
+ * @spent: time by what limited the sender, in 2^22 ns
+ * @since: time up to which @spent is complete, low 16 bits
+ * @round_delivered: xs->delivered at the start of the current round trip, low
+ *	16 bits
+ */
+struct xtcp_meter {
+	u32	spent[3];
+	u16	since;
+	u16	round_delivered;
+};
+
+/**
+ * struct xtcp_measured - statistics for TCP_INFO that are always valid
+ * @round: start of the current round trip, in 2^10 ns
+ * @rate: last delivery rate, bytes per second: 11 bits of mantissa and, above
+ *	them, 5 bits of exponent
+ * @limited: the program had no more data during that measurement
+ * @held: enum xtcp_held
+ */
+struct xtcp_measured {
+	u32	round;
+	u16	rate;
+	u8	limited:1,
+		held:2;
+};
+
+#endif /* XTCP_TCB_METER_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* retransmit.h - the part of the TCB that belongs to transfer/retransmit.c */
+#ifndef XTCP_TCB_RETRANSMIT_H
+#define XTCP_TCB_RETRANSMIT_H
+
+#include <linux/types.h>
+
+/* What XTCP_TIMER_RETRANSMIT stands for. */
+enum xtcp_wait {
+	XTCP_WAIT_TIMEOUT,	/* RFC 6298 */
+	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
+	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
+};
+
+/**
+ * struct xtcp_retransmit - retransmission timeouts
+ * @rto_ms: total time of recoveries by timeout in ms; while @rto_timed, less the
+ *	clock's value when the current one began
+ * @timeouts: number of retransmission timeouts
+ * @timeout_runs: of them, first ones of a series
+ * @rehashes: timeouts that changed the flow hash
+ * @in_row: timeouts in a row without progress
+ * @waiting: enum xtcp_wait
+ * @rto_timed: a recovery by timeout is in progress
+ */
+struct xtcp_retransmit {
+	u32	rto_ms;
+	u16	timeouts;
+	u16	timeout_runs;
+	u16	rehashes;
+	u8	in_row;
+	u8	waiting:2,
+		rto_timed:1;
+};
+
+#endif /* XTCP_TCB_RETRANSMIT_H */
