@@ -6,8 +6,37 @@
  * lock unless noted otherwise. Fields that are read without it (poll, /proc,
  * TCP_INFO) are written with WRITE_ONCE().
  *
- * The fields of one mechanism that few others use are a struct in a header of
- * tcb/, initialized by the mechanism's own file.
+ * The fields of one mechanism are a part: a struct in a header of tcb/. The
+ * mechanism's own file initializes it:
+ *
+ *   part		file			what it is
+ *   ack		transfer/ack.c		when to acknowledge
+ *   autotune		transfer/autotune.c	size of the receive buffer
+ *   ecn		transfer/ecn.c		Explicit Congestion Notification
+ *   measured, meter	transfer/meter.c	statistics for TCP_INFO
+ *   mtu		transfer/mtuprobe.c	search for the path's MTU
+ *   probe		transfer/probe.c	probes of a silent peer
+ *   prr		transfer/prr.c		reduction of the window
+ *   rack		transfer/rack.c		loss detection by time
+ *   retransmit		transfer/retransmit.c	retransmission timeouts
+ *   rtt		transfer/rtt.c		round trip time and timeout
+ *   sockopt		user/sockopt.c		options that the program has set
+ *   undo		transfer/undo.c		is a reduction unfounded
+ *   urgent		transfer/urgent.c	urgent data
+ *
+ * Other files read a part, and call a function of its file to change it.
+ * Exceptions: the files of loss recovery (congestion.c, lossprobe.c, recovery.c,
+ * undo.c) and send.c write to prr, rack, undo, mtu.probe and retransmit.waiting, and
+ * a child forgets its listener's sockopt.syncookies.
+ *
+ * These stay in struct xtcp_sock:
+ * - sequence numbers and windows (RFC 9293 3.3.1), what the opening negotiates, and
+ *   timestamps: all stages use them;
+ * - the congestion window, the segments in flight and the scoreboard: each segment
+ *   changes them together. congestion.c alone writes cwnd and ssthresh;
+ * - deadlines and queues;
+ * - counters for TCP_INFO, because the file that sees an event counts it;
+ * - single bits and bytes of a mechanism, which as a struct would cost padding.
  */
 #ifndef XTCP_TCB_H
 #define XTCP_TCB_H

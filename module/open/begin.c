@@ -81,11 +81,9 @@ void xtcp_begin_send(struct xtcp_sock *xs, seq_t seq)
 	xs->snd_una = seq;
 	xs->snd_nxt = seq;
 	xs->write_seq = seq;
-	xs->snd_sml = seq;
-	xs->pushed_seq = seq;
-	xs->recover = seq;
-	xs->resend_seq = seq;
-	xs->holes_seq = seq;
+	xtcp_send_begin(xs, seq);
+	xtcp_recovery_begin(xs, seq);
+	xtcp_scoreboard_begin(xs, seq);
 }
 
 /**

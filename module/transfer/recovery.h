@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+#include "net/seq.h"
 #include "tcb.h"
 
 struct sock;
@@ -59,6 +60,16 @@ static inline void xtcp_recovery_init(struct xtcp_sock *xs)
 {
 	xs->recovery = XTCP_RECOVERY_NONE;
 	xs->frto = 0;
+}
+
+/**
+ * xtcp_recovery_begin - no recovery has sent anything yet
+ * @xs: TCB of a new connection
+ * @seq: SND.NXT
+ */
+static inline void xtcp_recovery_begin(struct xtcp_sock *xs, seq_t seq)
+{
+	xs->recover = seq;
 }
 
 #endif /* XTCP_TRANSFER_RECOVERY_H */

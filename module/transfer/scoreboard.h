@@ -39,4 +39,15 @@ static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
 	return xs->sacked_out ? xs->sacked_end : xs->snd_una;
 }
 
+/**
+ * xtcp_scoreboard_begin - nothing from a sequence number on is lost or SACKed
+ * @xs: TCB of a new connection
+ * @seq: SND.NXT
+ */
+static inline void xtcp_scoreboard_begin(struct xtcp_sock *xs, seq_t seq)
+{
+	xs->resend_seq = seq;
+	xs->holes_seq = seq;
+}
+
 #endif /* XTCP_TRANSFER_SCOREBOARD_H */

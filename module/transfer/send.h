@@ -9,6 +9,7 @@
 
 #include <linux/types.h>
 
+#include "net/seq.h"
 #include "tcb.h"
 
 struct sk_buff;
@@ -38,6 +39,17 @@ static inline void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
 	xs->bytes_retrans = 0;
 	xs->total_retrans = 0;
 	xs->last_snd_ns = now_ns;
+}
+
+/**
+ * xtcp_send_begin - nothing before a sequence number was sent small or with PSH
+ * @xs: TCB of a new connection
+ * @seq: SND.NXT
+ */
+static inline void xtcp_send_begin(struct xtcp_sock *xs, seq_t seq)
+{
+	xs->snd_sml = seq;
+	xs->pushed_seq = seq;
 }
 
 #endif /* XTCP_TRANSFER_SEND_H */
