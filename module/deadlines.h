@@ -52,4 +52,61 @@ static inline void xtcp_deadlines_ack_sent(struct sock *sk)
 	xtcp_timer_clear(sk, XTCP_TIMER_DELAYED_ACK);
 }
 
+/* --- the peer's silence: XTCP_TIMER_KEEPALIVE ------------------------------ */
+
+/**
+ * xtcp_deadlines_peer_watched - SO_KEEPALIVE is on: the peer's silence is timed
+ * @sk: locked
+ * @delay_ns: time until the peer has been silent for too long, from now
+ *
+ * A segment of the peer does not report here: when the deadline passes, probe.c
+ * looks back and calls this function again for the rest of the time.
+ */
+static inline void xtcp_deadlines_peer_watched(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_peer_silent - the peer was silent and was sent a keepalive probe
+ * @sk: locked
+ * @delay_ns: time for its answer, from now
+ */
+static inline void xtcp_deadlines_peer_silent(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_peer_unwatched - SO_KEEPALIVE was switched off
+ * @sk: locked
+ */
+static inline void xtcp_deadlines_peer_unwatched(struct sock *sk)
+{
+	xtcp_timer_clear(sk, XTCP_TIMER_KEEPALIVE);
+}
+
+/* --- the peer's FIN: XTCP_TIMER_FIN_WAIT_2 --------------------------------- */
+
+/**
+ * xtcp_deadlines_fin_awaited - the socket is in FIN-WAIT-2: it awaits a FIN
+ * @sk: locked
+ * @delay_ns: longest wait, from now
+ */
+static inline void xtcp_deadlines_fin_awaited(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_orphaned - the program has closed the socket
+ * @sk: locked
+ *
+ * The limit for sockets that have a program does not apply any more.
+ */
+static inline void xtcp_deadlines_orphaned(struct sock *sk)
+{
+	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
+}
+
 #endif /* XTCP_DEADLINES_H */

@@ -32,6 +32,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "deadlines.h"
 #include "net/family.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -375,9 +376,9 @@ static void close_attached_arm(struct sock *sk, u64 waited_ns)
 	u64 limit_ns = (u64)XTCP_KNOB(sock_net(sk), attached_fin_timeout) *
 		       NSEC_PER_SEC;
 
+	waited_ns = min(limit_ns, waited_ns);
 	if (limit_ns)
-		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
-			       limit_ns - min(limit_ns, waited_ns));
+		xtcp_deadlines_fin_awaited(sk, limit_ns - waited_ns);
 }
 
 /* Hand TIME-WAIT over to a record, and end the socket. */
@@ -414,8 +415,8 @@ static void close_settle(struct sock *sk)
 	}
 	wait_ms = close_fin_wait_2_ms(sk);
 	if (wait_ms > RECORD_WAIT_MS) {
-		xtcp_timer_set(sk, XTCP_TIMER_FIN_WAIT_2,
-			       (u64)(wait_ms - RECORD_WAIT_MS) * NSEC_PER_MSEC);
+		wait_ms -= RECORD_WAIT_MS;
+		xtcp_deadlines_fin_awaited(sk, (u64)wait_ms * NSEC_PER_MSEC);
 		return;
 	}
 	close_enter_fin_wait_2(sk, wait_ms);
@@ -464,7 +465,7 @@ static void close_orphaned(struct sock *sk)
 		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
 		return;
 	}
-	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
+	xtcp_deadlines_orphaned(sk);
 	close_settle(sk);
 }
 

@@ -16,6 +16,7 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "segment/output.h"
@@ -199,11 +200,6 @@ static u32 keep_probes(const struct sock *sk)
 	return probes ? probes : XTCP_KNOB(sock_net(sk), keepalive_probes);
 }
 
-static void keepalive_arm(struct sock *sk, u64 delay_ns)
-{
-	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE, delay_ns);
-}
-
 /**
  * xtcp_probe_keepalive_set - SO_KEEPALIVE is switched (MUST-24)
  * @sk: the socket, locked; the flag still has its old value
@@ -216,14 +212,14 @@ void xtcp_probe_keepalive_set(struct sock *sk, int on)
 			      XTCP_STATEF(XTCP_LISTEN)))
 		return;
 	if (on && !sock_flag(sk, SOCK_KEEPOPEN))
-		keepalive_arm(sk, keep_idle_ns(sk));
+		xtcp_deadlines_peer_watched(sk, keep_idle_ns(sk));
 	else if (!on)
-		xtcp_timer_clear(sk, XTCP_TIMER_KEEPALIVE);
+		xtcp_deadlines_peer_unwatched(sk);
 }
 
 /**
  * xtcp_probe_keepalive_start - count the idle time from now
- * @sk: the socket, locked: it became ESTABLISHED, or the idle time changed
+ * @sk: the socket, locked; it became ESTABLISHED
  *
  * Does nothing unless SO_KEEPALIVE is set (MUST-25).
  */
@@ -231,7 +227,26 @@ void xtcp_probe_keepalive_start(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	if (sock_flag(sk, SOCK_KEEPOPEN))
-		keepalive_arm(sk, keep_idle_ns(sk));
+		xtcp_deadlines_peer_watched(sk, keep_idle_ns(sk));
+}
+
+/**
+ * xtcp_probe_keepalive_changed - the program has changed TCP_KEEPIDLE
+ * @sk: the socket, locked
+ *
+ * The time that the connection has already been idle counts.
+ */
+void xtcp_probe_keepalive_changed(struct sock *sk)
+{
+	u64 idle_ns, need_ns = keep_idle_ns(sk);
+
+	xtcp_assert_owned(sk);
+	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
+	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+			      XTCP_STATEF(XTCP_LISTEN)))
+		return;
+	idle_ns = xtcp_now_ns() - xtcp_sk(sk)->last_rcv_ns;
+	xtcp_deadlines_peer_watched(sk, need_ns - min(need_ns, idle_ns));
 }
 
 /*
@@ -269,13 +284,13 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 		return XTCP_ENDING_NONE;
 	if (!xtcp_state_in(sk, KEEPALIVE_STATES) || !xtcp_sendq_is_idle(sk)) {
 		if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED)))
-			keepalive_arm(sk, need_ns);
+			xtcp_deadlines_peer_watched(sk, need_ns);
 		return XTCP_ENDING_NONE;
 	}
 
 	idle_ns = xtcp_now_ns() - xs->last_rcv_ns;
 	if (idle_ns < need_ns) {
-		keepalive_arm(sk, need_ns - idle_ns);
+		xtcp_deadlines_peer_watched(sk, need_ns - idle_ns);
 		return XTCP_ENDING_NONE;
 	}
 	if (keepalive_is_exhausted(sk, idle_ns))
@@ -290,6 +305,7 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 	 * already.
 	 */
 	left_ns = probe_user_timeout_left_ns(xs, xs->last_rcv_ns);
-	keepalive_arm(sk, min(keep_intvl_ns(sk), left_ns ?: U64_MAX));
+	xtcp_deadlines_peer_silent(sk, min(keep_intvl_ns(sk),
+					   left_ns ?: U64_MAX));
 	return XTCP_ENDING_NONE;
 }

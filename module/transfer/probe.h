@@ -14,6 +14,7 @@ void xtcp_probe_window_check(struct sock *sk);
 enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk);
 void xtcp_probe_keepalive_set(struct sock *sk, int on);
 void xtcp_probe_keepalive_start(struct sock *sk);
+void xtcp_probe_keepalive_changed(struct sock *sk);
 enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk);
 
 /**

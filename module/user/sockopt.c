@@ -36,6 +36,7 @@
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/meter.h"
+#include "transfer/probe.h"
 #include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -120,22 +121,12 @@ static void cork_set(struct sock *sk, bool on)
 				   XTCP_NAGLE_PUSH : 0);
 }
 
-/* TCP_KEEPIDLE: the time already idle counts. */
 static int keepidle_set(struct sock *sk, int val)
 {
-	u64 idle_ns, need_ns = val * NSEC_PER_SEC;
-	struct xtcp_sock *xs = xtcp_sk(sk);
-
 	if (!lies_between(val, 1, KEEPIDLE_MAX))
 		return -EINVAL;
-	WRITE_ONCE(xs->sockopt.keep_idle_s, val);
-	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
-	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
-		return 0;
-	idle_ns = xtcp_now_ns() - xs->last_rcv_ns;
-	xtcp_timer_set(sk, XTCP_TIMER_KEEPALIVE,
-		       need_ns > idle_ns ? need_ns - idle_ns : 0);
+	WRITE_ONCE(xtcp_sk(sk)->sockopt.keep_idle_s, val);
+	xtcp_probe_keepalive_changed(sk);
 	return 0;
 }
 
