@@ -109,4 +109,47 @@ static inline void xtcp_deadlines_orphaned(struct sock *sk)
 	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
 }
 
+/* --- unsent data: XTCP_TIMER_PERSIST, XTCP_TIMER_PACE ---------------------- */
+
+/**
+ * xtcp_deadlines_send_blocked - unsent data waits for the peer's window
+ * @sk: locked, with nothing in flight
+ * @delay_ns: time to the first window probe, from now
+ */
+static inline void xtcp_deadlines_send_blocked(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_PERSIST, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_window_probed - the window is probed, and may stay as it is
+ * @sk: locked, with nothing in flight
+ * @delay_ns: time to the next window probe, from now
+ */
+static inline void xtcp_deadlines_window_probed(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_PERSIST, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_send_unblocked - nothing waits for the peer's window alone
+ * @sk: locked
+ *
+ * Something is in flight, or nothing is unsent, or only pacing holds it back.
+ */
+static inline void xtcp_deadlines_send_unblocked(struct sock *sk)
+{
+	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
+}
+
+/**
+ * xtcp_deadlines_burst_held - it is too early for the next burst
+ * @sk: locked, with no burst held already
+ * @delay_ns: time until it is due, from now
+ */
+static inline void xtcp_deadlines_burst_held(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_PACE, delay_ns);
+}
+
 #endif /* XTCP_DEADLINES_H */

@@ -17,6 +17,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
+#include "deadlines.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
@@ -73,8 +74,7 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 	if (!wait_us)
 		return false;
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
-		xtcp_timer_set(sk, XTCP_TIMER_PACE,
-			       wait_us * NSEC_PER_USEC);
+		xtcp_deadlines_burst_held(sk, wait_us * NSEC_PER_USEC);
 	return true;
 }
 

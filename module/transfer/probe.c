@@ -60,14 +60,12 @@ static u64 persist_us(const struct xtcp_sock *xs)
 		     XTCP_RTO_MAX_US);
 }
 
-static void persist_arm(struct sock *sk)
+/* Nanoseconds to the next probe, or to the user timeout if that is sooner. */
+static u64 persist_ns(const struct xtcp_sock *xs)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
 
-	xtcp_timer_set(sk, XTCP_TIMER_PERSIST,
-		       min(persist_us(xs) * NSEC_PER_USEC,
-			   max(left_ns, 1ULL)));
+	return min(persist_us(xs) * NSEC_PER_USEC, max(left_ns, 1ULL));
 }
 
 /**
@@ -87,7 +85,7 @@ void xtcp_probe_window_check(struct sock *sk)
 	xtcp_assert_owned(sk);
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk) ||
 	    (xs->snd_wnd && xtcp_timer_is_set(xs, XTCP_TIMER_PACE))) {
-		xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
+		xtcp_deadlines_send_unblocked(sk);
 		WRITE_ONCE(xs->probe.backoff, 0);
 		return;
 	}
@@ -95,7 +93,7 @@ void xtcp_probe_window_check(struct sock *sk)
 		return;
 	xs->retrans_stamp_ns = xtcp_now_ns();
 	xs->probe.backoff = 0;
-	persist_arm(sk);
+	xtcp_deadlines_send_blocked(sk, persist_ns(xs));
 }
 
 /*
@@ -124,7 +122,7 @@ static void persist_backoff(struct sock *sk)
 
 	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
 	WRITE_ONCE(xs->probe.backoff, min(xs->probe.backoff + 1, U8_MAX));
-	persist_arm(sk);
+	xtcp_deadlines_window_probed(sk, persist_ns(xs));
 }
 
 /**
