@@ -109,6 +109,146 @@ static inline void xtcp_deadlines_orphaned(struct sock *sk)
 	xtcp_timer_clear(sk, XTCP_TIMER_FIN_WAIT_2);
 }
 
+/* --- an ACK that the peer owes: XTCP_TIMER_RETRANSMIT ---------------------- */
+
+/**
+ * xtcp_deadlines_syn_sent - a SYN or SYN-ACK was sent, or sent again
+ * @sk: locked
+ * @now_ns: CLOCK_MONOTONIC
+ * @delay_ns: time for its ACK, from @now_ns
+ */
+static inline void xtcp_deadlines_syn_sent(struct sock *sk, u64 now_ns,
+					   u64 delay_ns)
+{
+	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_bad_syn_ack - the peer answered our SYN for another connection
+ * @sk: locked, in SYN-SENT
+ * @delay_ns: time until our RST has ended that connection, from now
+ */
+static inline void xtcp_deadlines_bad_syn_ack(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_cookie_sent - an ACK with the server's cookie was sent
+ * @sk: locked, with nothing in flight
+ * @delay_ns: time for any answer, from now
+ */
+static inline void xtcp_deadlines_cookie_sent(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_cookie_accepted - the server has answered an ACK with a cookie
+ * @sk: locked
+ *
+ * With something in flight, the deadline is already that of its ACK.
+ */
+static inline void xtcp_deadlines_cookie_accepted(struct sock *sk)
+{
+	if (!xtcp_sk(sk)->in_flight)
+		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+}
+
+/**
+ * xtcp_deadlines_flight_began - data or a FIN was sent, nothing was in flight
+ * @sk: locked
+ *
+ * Its ACK brings news of the window. xtcp_deadlines_flight_changed() follows.
+ */
+static inline void xtcp_deadlines_flight_began(struct sock *sk)
+{
+	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
+	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+}
+
+/**
+ * xtcp_deadlines_flight_changed - segments were sent, sent again or acknowledged
+ * @sk: locked, with something in flight
+ * @wait: what comes first if no ACK does: a loss probe or the timeout
+ * @now_ns: CLOCK_MONOTONIC
+ * @delay_ns: time for an ACK, from @now_ns
+ */
+static inline void xtcp_deadlines_flight_changed(struct sock *sk,
+						 enum xtcp_wait wait,
+						 u64 now_ns, u64 delay_ns)
+{
+	xtcp_sk(sk)->retransmit.waiting = wait;
+	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_all_acked - nothing is in flight any more
+ * @sk: locked
+ */
+static inline void xtcp_deadlines_all_acked(struct sock *sk)
+{
+	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+}
+
+/**
+ * xtcp_deadlines_resent - the oldest segment or a loss probe was sent
+ * @sk: locked, with something in flight
+ *
+ * The timeout that xtcp_retransmit_arm() sets next counts from now.
+ */
+static inline void xtcp_deadlines_resent(struct sock *sk)
+{
+	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+}
+
+/**
+ * xtcp_deadlines_send_failed - a segment could not leave this host
+ * @sk: locked, with something in flight
+ * @delay_ns: time to the next attempt, from now
+ */
+static inline void xtcp_deadlines_send_failed(struct sock *sk, u64 delay_ns)
+{
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_loss_suspected - segments are missing, and may only be late
+ * @sk: locked, with something in flight
+ * @wait: what comes first: the end of the reordering window or a timeout
+ * @delay_ns: time to it, from now
+ */
+static inline void xtcp_deadlines_loss_suspected(struct sock *sk,
+						 enum xtcp_wait wait,
+						 u64 delay_ns)
+{
+	xtcp_sk(sk)->retransmit.waiting = wait;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_reneging_suspected - the oldest segment is SACKed, not acknowledged
+ * @sk: locked, with something in flight
+ * @delay_ns: time for its ACK, from now
+ */
+static inline void xtcp_deadlines_reneging_suspected(struct sock *sk,
+						     u64 delay_ns)
+{
+	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
+/**
+ * xtcp_deadlines_backoff_undone - an ICMP error has shortened the RTO (RFC 6069)
+ * @sk: locked, with something in flight
+ * @delay_ns: rest of the shorter RTO, from now
+ */
+static inline void xtcp_deadlines_backoff_undone(struct sock *sk, u64 delay_ns)
+{
+	xtcp_sk(sk)->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+}
+
 /* --- unsent data: XTCP_TIMER_PERSIST, XTCP_TIMER_PACE ---------------------- */
 
 /**

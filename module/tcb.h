@@ -74,7 +74,7 @@ struct xtcp_family;
 struct xtcp_listener;
 struct xtcp_port;
 
-/* Deadlines of a socket; timers.c owns them. */
+/* Deadlines of a socket; deadlines.h sets and clears them. */
 enum xtcp_timer {
 	XTCP_TIMER_RETRANSMIT,	/* RFC 6298: oldest unacknowledged segment */
 	XTCP_TIMER_PERSIST,	/* RFC 9293 3.8.6.1: zero window */

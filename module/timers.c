@@ -251,6 +251,7 @@ void xtcp_timers_init(struct sock *sk)
 	xtcp_delay_init(&xs->wheel_entry);
 	xs->wheel_cpu = 0;
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	xs->deferred = 0;
 }
 
@@ -278,6 +279,7 @@ void xtcp_timers_clear_all(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	memset(xs->deadline_ns, 0, sizeof(xs->deadline_ns));
+	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 	if (timer_cancel(xs))
 		__sock_put(sk);

@@ -15,6 +15,7 @@
 
 #include "close/reset.h"
 #include "compat.h"
+#include "deadlines.h"
 #include "isn.h"
 #include "net/demux.h"
 #include "net/family.h"
@@ -301,8 +302,8 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 			 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/* Our RST ends the peer's old connection: send the SYN again, once. */
 	if (!xs->retransmit.in_row)
-		xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-			       BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
+		xtcp_deadlines_bad_syn_ack(sk,
+					   BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
 	return true;
 }
 
@@ -403,6 +404,6 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+	xtcp_deadlines_syn_sent(sk, xtcp_now_ns(), delay_ns);
 	return XTCP_ENDING_NONE;
 }

@@ -15,11 +15,11 @@
  */
 #include "open/echo.h"
 
+#include "deadlines.h"
 #include "observe/stats.h"
 #include "open/cookie.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/meter.h"
 #include "transfer/rtt.h"
 
@@ -37,7 +37,7 @@ static void echo_arm(struct sock *sk)
 
 	if (echoes >= ECHOES_MAX)
 		return;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_us * NSEC_PER_USEC);
+	xtcp_deadlines_cookie_sent(sk, delay_us * NSEC_PER_USEC);
 }
 
 /**
@@ -80,8 +80,7 @@ void xtcp_echo_heard(struct sock *sk)
 	xtcp_assert_owned(sk);
 	xs->cookie_held = 0;
 	xtcp_meter_init(xs);
-	if (!xs->in_flight)
-		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+	xtcp_deadlines_cookie_accepted(sk);
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* What XTCP_TIMER_RETRANSMIT stands for. */
+/* What is done when XTCP_TIMER_RETRANSMIT passes; deadlines.h. */
 enum xtcp_wait {
 	XTCP_WAIT_TIMEOUT,	/* RFC 6298 */
 	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
@@ -20,7 +20,8 @@ enum xtcp_wait {
  * @timeout_runs: of them, first ones of a series
  * @rehashes: timeouts that changed the flow hash
  * @in_row: timeouts in a row without progress
- * @waiting: enum xtcp_wait
+ * @waiting: enum xtcp_wait; set by deadlines.h, and by timers.c where a connection
+ *	begins or ends
  * @rto_timed: a recovery by timeout is in progress
  */
 struct xtcp_retransmit {

@@ -14,12 +14,12 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
@@ -428,7 +428,7 @@ static void last_acked(struct sock *sk, const struct xtcp_seg *seg)
 	xtcp_sendq_land_bare(sk);
 	xs->retrans_stamp_ns = 0;
 	xtcp_rtt_sample(sk, rtt_us);
-	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+	xtcp_deadlines_all_acked(sk);
 	count_delivered(sk, 1, false);
 }
 
@@ -489,7 +489,7 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 	rtt_us = xtcp_rack_delivered(xs, cb, xs->last_rcv_ns);
 	xtcp_sendq_land(sk, skb);
 	rtt_measured(sk, rtt_us, rtt_us, xs->last_rcv_ns);
-	xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+	xtcp_deadlines_all_acked(sk);
 	count_delivered(sk, segs, false);
 	xtcp_congestion_acked(sk, segs, segs);
 	xtcp_pacing_update(sk);

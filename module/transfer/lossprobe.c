@@ -26,12 +26,12 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/prr.h"
@@ -101,8 +101,8 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	if (unlikely(xs->sockopt.user_timeout_ms ?: READ_ONCE(knobs->user_timeout)) &&
 	    xtcp_retransmit_user_left_ns(xs) <= probe_ns)
 		return false;
-	xs->retransmit.waiting = XTCP_WAIT_LOSS_PROBE;
-	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns, probe_ns);
+	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_LOSS_PROBE, now_ns,
+				      probe_ns);
 	return true;
 }
 
@@ -165,7 +165,7 @@ void xtcp_lossprobe_timeout(struct sock *sk)
 		xs->probe_seq = xs->snd_nxt;
 		XTCP_INC(sock_net(sk), LOSS_PROBES);
 		/* The RTO counts from the probe. */
-		xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+		xtcp_deadlines_resent(sk);
 	}
 	xtcp_retransmit_arm(sk);
 }

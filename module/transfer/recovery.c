@@ -31,12 +31,12 @@
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "net/seq.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
 #include "tcb.h"
-#include "timers.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
@@ -427,10 +427,9 @@ static bool peer_seems_to_renege(struct sock *sk, struct xtcp_acked *a)
 	if (!a->advanced || !oldest ||
 	    !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED))
 		return false;
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-		       (u64)max(xs->rtt.srtt_us >> 4, RENEGE_WAIT_US) *
-		       NSEC_PER_USEC);
+	xtcp_deadlines_reneging_suspected(sk, NSEC_PER_USEC *
+					  (u64)max(xs->rtt.srtt_us >> 4,
+						   RENEGE_WAIT_US));
 	a->arm = 0;
 	return true;
 }
@@ -521,7 +520,7 @@ static void resend_lost(struct sock *sk)
 	}
 	/* The oldest was sent again: restart its timer. */
 	if (oldest_went && xs->retransmit.waiting != XTCP_WAIT_REORDER) {
-		xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+		xtcp_deadlines_resent(sk);
 		xtcp_retransmit_arm(sk);
 	}
 }

@@ -16,6 +16,7 @@
 #include <linux/minmax.h>
 #include <net/sock.h>
 
+#include "deadlines.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -94,15 +95,15 @@ void xtcp_retransmit_arm(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (!xs->in_flight) {
-		xtcp_timer_clear(sk, XTCP_TIMER_RETRANSMIT);
+		xtcp_deadlines_all_acked(sk);
 		return;
 	}
 	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
 		delay_ns = max(xtcp_retransmit_left_ns(sk, xtcp_now_ns()), 1ULL);
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_TIMEOUT, xtcp_now_ns(),
+				      delay_ns);
 }
 
 /**
@@ -116,8 +117,7 @@ void xtcp_retransmit_later(struct sock *sk)
 	u32 delay_us = min(xtcp_sk(sk)->rtt.rto_us, LOCAL_RETRY_US);
 
 	xtcp_assert_owned(sk);
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-		       (u64)delay_us * NSEC_PER_USEC);
+	xtcp_deadlines_send_failed(sk, (u64)delay_us * NSEC_PER_USEC);
 }
 
 /**
@@ -130,21 +130,21 @@ void xtcp_retransmit_later(struct sock *sk)
  */
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 {
+	enum xtcp_wait wait = XTCP_WAIT_REORDER;
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 user_ns;
 
 	xtcp_assert_owned(sk);
 	delay_ns = min(delay_ns + REORDER_SLACK_NS,
 		       (u64)xs->rtt.rto_us * NSEC_PER_USEC);
-	xs->retransmit.waiting = XTCP_WAIT_REORDER;
 	if (xtcp_user_timeout_ms(xs)) {
 		user_ns = xtcp_retransmit_user_left_ns(xs);
 		if (user_ns <= delay_ns) {
-			xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+			wait = XTCP_WAIT_TIMEOUT;
 			delay_ns = user_ns;
 		}
 	}
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT, delay_ns);
+	xtcp_deadlines_loss_suspected(sk, wait, delay_ns);
 }
 
 /**
@@ -367,7 +367,5 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 		return;
 	rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
 	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
-	xtcp_timer_set(sk, XTCP_TIMER_RETRANSMIT,
-		       rto_ns - min(rto_ns, waited_ns));
+	xtcp_deadlines_backoff_undone(sk, rto_ns - min(rto_ns, waited_ns));
 }

@@ -42,7 +42,6 @@ static inline void xtcp_retransmit_progressed(struct xtcp_sock *xs)
  */
 static inline void xtcp_retransmit_init(struct xtcp_sock *xs)
 {
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
 	xs->retransmit.in_row = 0;
 	xs->retrans_stamp_ns = 0;
 	xs->retransmit.timeouts = 0;

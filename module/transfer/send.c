@@ -13,6 +13,7 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "deadlines.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -151,8 +152,7 @@ static void send_launched(struct sock *sk, struct sk_buff *skb)
 	if (!first)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;
-	xtcp_timer_clear(sk, XTCP_TIMER_PERSIST);
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_deadlines_flight_began(sk);
 }
 
 static void sent_first(struct sock *sk, struct sk_buff *skb)
@@ -457,8 +457,7 @@ void xtcp_send_syn(struct sock *sk)
 	xtcp_sendq_fly_bare(sk, now_ns);
 	xtcp_output_bare(sk, NULL, xs->iss, flags, now_ns);
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
-	xtcp_timer_set_from(sk, XTCP_TIMER_RETRANSMIT, now_ns,
-			    (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
 }
 
 /* True if a FIN may be sent at once; the queue is empty. */
@@ -485,7 +484,7 @@ static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
 	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
 	xtcp_sendq_fly_bare(sk, now_ns);
 	xtcp_congestion_sent(sk, 1);
-	xs->retransmit.waiting = XTCP_WAIT_TIMEOUT;
+	xtcp_deadlines_flight_began(sk);
 	pushed_timer(sk, now_ns, true);
 	return true;
 }
