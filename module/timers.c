@@ -21,7 +21,8 @@
  * socket lock; if the socket has an owner, an expiry becomes deferred work
  * (XTCP_DEFER_TIMERS), which release_sock() does.
  *
- * timeouts.c has the handlers.
+ * deadlines.h decides which event sets or clears which deadline; timeouts.c has the
+ * handlers.
  *
  * Context: softirq (HRTIMER_MODE_ABS_PINNED_SOFT).
  */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * timers.h - the deadlines of sockets
+ * timers.h - the clock, and the deadlines of sockets
+ *
+ * Only deadlines.h calls xtcp_timer_set(), xtcp_timer_set_from() and
+ * xtcp_timer_clear(): the stages report events to it.
  */
 #ifndef XTCP_TIMERS_H
 #define XTCP_TIMERS_H
