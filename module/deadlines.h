@@ -2,9 +2,10 @@
 /*
  * deadlines.h - which event sets or clears which deadline
  *
- * The stages of a connection report what has happened. Only this file decides which
- * deadline (enum xtcp_timer) is set, moved or cleared; timers.c keeps them, and
- * timeouts.c says what is done when one has passed. How long a delay is stays with
+ * The stages and the engine report what has happened. Only this file decides which
+ * deadline (enum xtcp_timer) is set, moved or cleared. timers.c keeps them; it clears
+ * one that has passed, and all of them when the connection ends. timeouts.c says what
+ * is done when one has passed. How long a delay is stays with
  * the mechanism that knows (rtt.c, lossprobe.c, rack.c, probe.c, ...): it is an argument.
  *
  * Inline, because most are one store or one call, and each segment needs some of them.
@@ -112,8 +113,8 @@ static inline void xtcp_deadlines_orphaned(struct sock *sk)
 /* --- an ACK that the peer owes: XTCP_TIMER_RETRANSMIT ---------------------- */
 
 /**
- * xtcp_deadlines_syn_sent - a SYN or SYN-ACK was sent, or sent again
- * @sk: locked
+ * xtcp_deadlines_syn_sent - a SYN was sent, or the timeout sent one again
+ * @sk: locked, in SYN-SENT or SYN-RECEIVED (then it sent the SYN-ACK again)
  * @now_ns: CLOCK_MONOTONIC
  * @delay_ns: time for its ACK, from @now_ns
  */

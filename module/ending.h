@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ending.h - why a connection ends, as the stages report it
+ * ending.h - why a connection ends
  *
- * A stage that finds out that a connection ends does not end it, but returns the
+ * A RST, payload after close(), and the timeouts end a connection. The stage or
+ * the file of the engine that finds this out does not end it, but returns the
  * reason. When the whole segment or timeout has been handled, net/input.c or
- * timeouts.c passes the reason to xtcp_close_end().
+ * timeouts.c passes the reason to xtcp_close_end(). Three ends are not reported
+ * so: those by FINs and their ACKs are steps in the middle of a segment
+ * (segment/synchronized.c); an ICMP error (segment/icmp.c) and the end of the
+ * wait in FIN-WAIT-2 have nothing left to handle.
  */
 #ifndef XTCP_ENDING_H
 #define XTCP_ENDING_H

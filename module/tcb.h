@@ -7,7 +7,8 @@
  * TCP_INFO) are written with WRITE_ONCE().
  *
  * The fields of one mechanism are a part: a struct in a header of tcb/. The
- * mechanism's own file initializes it:
+ * mechanism's own file initializes it (but sockopt: socket() zeroes it, and a child
+ * keeps its listener's):
  *
  *   part		file			what it is
  *   ack		transfer/ack.c		when to acknowledge
@@ -26,8 +27,8 @@
  *
  * Other files read a part, and call a function of its file to change it.
  * Exceptions: the files of loss recovery (congestion.c, lossprobe.c, recovery.c,
- * undo.c) and send.c write to prr, rack, undo, mtu.probe and retransmit.waiting, and
- * a child forgets its listener's sockopt.syncookies.
+ * undo.c) and send.c write to prr, rack, undo and mtu.probe; deadlines.h and timers.c
+ * have retransmit.waiting; a child forgets its listener's sockopt.syncookies.
  *
  * These stay in struct xtcp_sock:
  * - sequence numbers and windows (RFC 9293 3.3.1), what the opening negotiates, and

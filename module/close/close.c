@@ -584,7 +584,7 @@ void xtcp_close_fin_acked(struct sock *sk)
 /**
  * xtcp_close_end - end a connection, or go on with its end
  * @sk: locked; the caller holds a reference
- * @ending: what a segment or a timeout means for the end
+ * @ending: what a segment, a timeout or close() means for the end
  */
 void xtcp_close_end(struct sock *sk, enum xtcp_ending ending)
 {

@@ -484,7 +484,8 @@ void xtcp_ack_deferred(struct sock *sk)
  * @sk: the socket, locked, with an ACK pending
  *
  * Return: true if more than a segment is unacknowledged, or if an ACK was
- * waiting for the user to read everything.
+ * waiting for the user to read everything: of one small or pushed segment, if the
+ * user does not usually answer; of two, in any case.
  */
 bool xtcp_ack_is_read(const struct sock *sk)
 {

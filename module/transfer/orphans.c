@@ -2,8 +2,8 @@
 /*
  * orphans.c - how many sockets without a program there may be
  *
- * close/close.c counts a socket from close() to its end. The stages ask here
- * whether the resources of the host allow to keep one more.
+ * close/close.c counts a socket from close() to its end. It and the engine's
+ * timeouts ask here whether the resources of the host allow to keep one more.
  *
  * Context: socket lock. A sum over all CPUs may miss concurrent changes.
  */

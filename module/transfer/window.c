@@ -268,8 +268,8 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
  *
  * Sends the window update that the peer may wait for (LC-54): when the window
  * at least doubles and moves by a segment or half of the buffer. Larger windows
- * are announced by the ACKs of received data anyway. Also sends an ACK that is
- * pending for more than a segment.
+ * are announced by the ACKs of received data anyway. Also sends a pending ACK if
+ * reading has made it due (xtcp_ack_is_read()).
  */
 void xtcp_window_consumed(struct sock *sk, u32 copied)
 {

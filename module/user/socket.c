@@ -2,9 +2,9 @@
 /*
  * socket.c - the socket as the kernel's socket layer sees it
  *
- * The tables by which system calls reach the engine (struct proto and struct
- * proto_ops), creation and destruction of a socket, and the calls that concern
- * the socket rather than a stage of its connection: poll(), ioctl(),
+ * The tables by which system calls reach the stages and the engine (struct proto
+ * and struct proto_ops), creation and destruction of a socket, and the calls that
+ * concern the socket rather than a stage of its connection: poll(), ioctl(),
  * SO_RCVLOWAT. They implement RFC 9293 3.9.1 (the user interface) in the way
  * that Linux programs know from TCP.
  *
