@@ -19,10 +19,11 @@
 #include "stream.h"
 
 /*
- * From the kernel's write to our reading of the clock: a wake-up, and whatever softirq or
- * worker runs before us. Mostly 20 us; 200 have been seen on 6.1.
+ * From the kernel's write to our reading of the clock: a wake-up, usually; at most also
+ * a softirq or a worker that runs before us (204 us were seen on 6.1).
  */
-#define WAKE_NS (500 * 1000LL)
+#define WAKE_NS (100 * 1000LL)
+#define WAKE_MAX_NS (500 * 1000LL)
 
 int64_t peer_slack_ns(void)
 {
@@ -44,13 +45,13 @@ int64_t peer_late_max_ns(int64_t delay_ns)
 	return LATE_MAX_NS + peer_slack_ns();
 }
 
-static int64_t early_max_ns(void)
+static int64_t early_max_ns(const struct peer *p)
 {
 	/* The kernel's TCP counts from the last tick of 4 ms. */
 	if (stock_mode())
 		return 8 * NSEC_PER_MSEC;
 	/* A mark that was set late makes what follows look early. */
-	return peer_real_time() ? peer_slack_ns() : 0;
+	return p->mark_late_ns + (peer_real_time() ? peer_slack_ns() : 0);
 }
 
 void peer_note(struct peer *p, const char *fmt, ...)
@@ -329,7 +330,7 @@ static void diff_time(struct diff *d, const struct peer *p,
 
 	if (w->at_ms == UNSET || d->n >= (int)sizeof(d->text))
 		return;
-	if (late_ns < -early_max_ns() || late_ns > peer_late_max_ns(delay_ns))
+	if (late_ns < -early_max_ns(p) || late_ns > peer_late_max_ns(delay_ns))
 		d->n += snprintf(d->text + d->n, sizeof(d->text) - d->n,
 				 " at %.3f ms (expected %lld)",
 				 (seg->when_ns - p->mark_ns) / 1e6,
@@ -435,12 +436,14 @@ void peer_expect_silence_at(struct where at, struct peer *p, int64_t until_ns)
 void peer_mark(struct peer *p)
 {
 	p->mark_ns = now_ns();
+	p->mark_late_ns = 0;
 	peer_note(p, "-- mark --");
 }
 
 void peer_mark_last(struct peer *p)
 {
 	p->mark_ns = p->last.when_ns - WAKE_NS;
+	p->mark_late_ns = WAKE_MAX_NS - WAKE_NS;
 }
 
 int64_t peer_elapsed_ms(const struct peer *p)
@@ -467,7 +470,7 @@ void peer_expect_poll_at(struct where at, struct peer *p, int fd, int events,
 	if (left_ns < 0 || ppoll(&pfd, 1, &ts, NULL) < 1)
 		peer_fail(at, p, "no event at %lld ms", (long long)at_ms);
 	when_ns = now_ns() - p->mark_ns;
-	if (when_ns < at_ms * NSEC_PER_MSEC - early_max_ns())
+	if (when_ns < at_ms * NSEC_PER_MSEC - early_max_ns(p))
 		peer_fail(at, p, "event %#x at %.3f ms (expected %lld)",
 			  pfd.revents, when_ns / 1e6, (long long)at_ms);
 	if ((pfd.revents & events) != events)

@@ -46,6 +46,7 @@ struct peer {
 	uint16_t next_port;
 	int64_t start_ns;		/* zero of the trace */
 	int64_t mark_ns;		/* zero of .at_ms */
+	int64_t mark_late_ns;		/* it may be late by so much */
 	bool leave_unread;		/* at the end segments may be left unread */
 	bool stock_may_speak;		/* and the kernel's TCP may have counted */
 	struct segment last;		/* the last one read */
