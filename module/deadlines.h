@@ -293,4 +293,16 @@ static inline void xtcp_deadlines_burst_held(struct sock *sk, u64 delay_ns)
 	xtcp_timer_set(sk, XTCP_TIMER_PACE, delay_ns);
 }
 
+/**
+ * xtcp_deadlines_tail_held - the end of a large write waits for the next write
+ * @sk: locked, with no burst held
+ * @now_ns: CLOCK_MONOTONIC
+ * @delay_ns: longest wait, from @now_ns
+ */
+static inline void xtcp_deadlines_tail_held(struct sock *sk, u64 now_ns,
+					    u64 delay_ns)
+{
+	xtcp_timer_set_from(sk, XTCP_TIMER_PACE, now_ns, delay_ns);
+}
+
 #endif /* XTCP_DEADLINES_H */

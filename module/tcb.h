@@ -82,7 +82,7 @@ enum xtcp_timer {
 	XTCP_TIMER_DELAYED_ACK,	/* RFC 9293 3.8.6.3 */
 	XTCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
 	XTCP_TIMER_FIN_WAIT_2,	/* limits the wait for the peer's FIN */
-	XTCP_TIMER_PACE,	/* the next burst is due */
+	XTCP_TIMER_PACE,	/* the next burst, or the end of a large write, is due */
 	XTCP_TIMERS
 };
 

@@ -141,7 +141,7 @@ void xtcp_pacing_update(struct sock *sk)
 }
 
 /**
- * xtcp_pacing_timeout - the next burst is due
+ * xtcp_pacing_timeout - the next burst, or the end of a large write, is due
  * @sk: the socket, locked; softirq or release_cb
  */
 void xtcp_pacing_timeout(struct sock *sk)
@@ -150,7 +150,9 @@ void xtcp_pacing_timeout(struct sock *sk)
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return;
 	xtcp_recovery_resume(sk);
-	xtcp_send_push(sk, 0);
+	/* The end of a large write has waited long enough; see send.c. */
+	xtcp_send_push(sk, xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE ?
+			   XTCP_NAGLE_OFF : 0);
 	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
 		xtcp_acked_wake_writer(sk);
 }

@@ -39,6 +39,9 @@
 /* States in which payload or FIN may be sent. */
 #define SENDING_STATES	XTCP_SYNCHRONIZED
 
+/* Enough for a program that is about to write again. */
+#define TAIL_WAIT_NS	NSEC_PER_MSEC
+
 /* Bytes of the peer's window beyond SND.NXT. */
 static u32 usable_window(const struct xtcp_sock *xs)
 {
@@ -49,10 +52,8 @@ static u32 usable_window(const struct xtcp_sock *xs)
 
 /*
  * Nagle (RFC 9293 3.7.4, SHLD-7) with Minshall's change: a segment that is not
- * full waits only while another such segment is unacknowledged. The end of a
- * large write does not wait even then: it is one small segment among many, and
- * the peer usually needs it before it can go on. Linux may delay it by a round
- * trip.
+ * full waits only while another such segment is unacknowledged. (The end of a
+ * large write waits for TAIL_WAIT_NS at most.)
  */
 static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 {
@@ -61,8 +62,6 @@ static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 	if (nagle & XTCP_NAGLE_CORK)
 		return false;
 	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->urgent.sending)
-		return true;
-	if (nagle & XTCP_NAGLE_LARGE)
 		return true;
 	return !(seq_after(xs->snd_sml, xs->snd_una) &&
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));
@@ -138,9 +137,7 @@ static void send_launched(struct sock *sk, struct sk_buff *skb)
 	bool first = !xs->in_flight;
 
 	WRITE_ONCE(xs->snd_nxt, xtcp_cb(skb)->end);
-	/* The end of a large write makes no other small segment wait. */
-	if (skb->len && skb->len < segs * xs->mss &&
-	    !(xs->nagle & XTCP_NAGLE_LARGE))
+	if (skb->len && skb->len < segs * xs->mss)
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
 		xtcp_ack_payload_sent(sk, xtcp_cb(skb)->sent_ns);
@@ -272,6 +269,20 @@ static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
 		xtcp_retransmit_arm(sk);
 }
 
+/*
+ * The end of a large write is held back by a small segment in flight. A program that
+ * goes on writing fills the segment within microseconds. Otherwise the peer usually
+ * needs this end before it can go on, and is not kept waiting for a round trip.
+ */
+static void tail_wait(struct sock *sk, u8 nagle, u64 now_ns)
+{
+	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+
+	if (skb && !(nagle & XTCP_NAGLE_CORK) && nagle_holds(sk, skb, nagle) &&
+	    !xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_PACE))
+		xtcp_deadlines_tail_held(sk, now_ns, TAIL_WAIT_NS);
+}
+
 static void send_push(struct sock *sk, u8 nagle, bool force)
 {
 	bool was_idle = !xtcp_sk(sk)->in_flight;
@@ -287,6 +298,8 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 		xtcp_congestion_resumed(sk, now_ns);
 	if (push_all(sk, nagle, force, now_ns))
 		pushed_timer(sk, now_ns, was_idle);
+	if (nagle & XTCP_NAGLE_LARGE)
+		tail_wait(sk, nagle, now_ns);
 	xtcp_meter_pushed(sk, now_ns, was_idle);
 	xtcp_probe_window_check(sk);
 }

@@ -335,7 +335,9 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			xtcp_sendq_mark_push(sk);
 		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss)
 			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
-		if (!xtcp_send_waits_for_more(sk, nagle) &&
+		/* The end of a large write is held back for a moment only. */
+		if (((xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE) ||
+		     !xtcp_send_waits_for_more(sk, nagle)) &&
 		    !xtcp_smallqueue_corks(sk))
 			xtcp_send_push(sk, nagle);
 		return copied;

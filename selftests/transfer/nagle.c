@@ -189,38 +189,67 @@ static void small_in_flight(struct __test_metadata *_metadata, struct peer *p,
 	expect_text(c, at, 1);
 }
 
-/* The end of a large write waits for no small segment, and none waits for it. */
-TEST_F(nagle, the_end_of_a_large_write_goes)
+/* Behind a small segment, the end of a large write waits a millisecond. */
+TEST_F(nagle, the_end_of_a_large_write_waits_a_millisecond)
 {
 	struct peer *p = &self->peer;
 	static uint8_t text[10 * MSS + 100];
 	int at = 10 * MSS + 2;
 	struct conn c;
 
-	NOT_ON_STOCK();		/* where it waits */
+	NOT_ON_STOCK();		/* where it waits for the ACK */
 	small_in_flight(_metadata, p, &c);
+	peer_mark(p);
 	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
 	for (int i = 0; i < 10; i++, at += MSS)
 		expect_text(&c, at, MSS);
-	expect_text(&c, at, 100, .flags = ACK | PSH);
-	/* The small one before it is still in flight. */
+	expect_text(&c, at, 100, .flags = ACK | PSH, .at_ms = 1);
+	/* It is a small segment, for which others wait. */
 	ASSERT_EQ(1, send(c.fd, text, 1, 0));
 	peer_expect_silence(p, 10);
-	conn_send(&c, .flags = ACK, .ack = 10 * MSS + 2);
+	conn_send(&c, .flags = ACK, .ack = at);
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = at + 100);
 	expect_text(&c, at + 100, 1);
 	conn_send(&c, .flags = ACK);
-	/* Behind another one Nagle's rule applies as before. */
+}
+
+TEST_F(nagle, the_end_of_a_large_write_joins_the_next_write)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[10 * MSS + 40];
+	int at = 10 * MSS + 2;
+	struct conn c;
+
+	small_in_flight(_metadata, p, &c);
 	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
-	EXPECT_EQ(11, peer_drain(p, 1));
-	at += 101 + sizeof(text);
-	conn_send(&c, .flags = ACK, .ack = at);
-	ASSERT_EQ(1, send(c.fd, text, 1, 0));
-	expect_text(&c, at, 1);
-	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	ASSERT_EQ(MSS - 40, send(c.fd, text, MSS - 40, 0));
+	for (int i = 0; i < 11; i++, at += MSS)
+		expect_text(&c, at, MSS);
 	peer_expect_silence(p, 10);
-	conn_send(&c, .flags = ACK, .ack = at + 1);
-	expect_text(&c, at + 1, 1);
-	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = ACK, .ack = at);
+}
+
+/* Without a small segment in flight it does not wait. */
+TEST_F(nagle, the_end_of_a_large_write_goes)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[10 * MSS + 100];
+	struct conn c;
+	int at = 1;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	for (int i = 0; i < 10; i++, at += MSS) {
+		conn_write(&c, MSS);
+		expect_text(&c, at, MSS);
+	}
+	conn_send(&c, .flags = ACK, .ack = at);
+	peer_mark(p);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	for (int i = 0; i < 10; i++, at += MSS)
+		expect_text(&c, at, MSS);
+	expect_text(&c, at, 100, .flags = ACK | PSH, .at_ms = 0);
+	conn_send(&c, .flags = ACK, .ack = at + 100);
 }
 
 TEST_F(nagle, the_end_of_a_lesser_write_waits)
