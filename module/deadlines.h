@@ -125,6 +125,17 @@ static inline void xtcp_deadlines_syn_sent(struct sock *sk, u64 now_ns,
 }
 
 /**
+ * xtcp_deadlines_connected - the SYN was acknowledged, nothing was sent since
+ * @sk: locked
+ *
+ * The connection may be idle from now on.
+ */
+static inline void xtcp_deadlines_connected(struct sock *sk)
+{
+	xtcp_timers_rest(sk);
+}
+
+/**
  * xtcp_deadlines_bad_syn_ack - the peer answered our SYN for another connection
  * @sk: locked, in SYN-SENT
  * @delay_ns: time until our RST has ended that connection, from now

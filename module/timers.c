@@ -7,7 +7,8 @@
  * expires at the earliest deadline or before. The entry is not changed when a
  * deadline moves later or is cleared, as each ACK does with the retransmission
  * timeout: it then expires too early once, no deadline has passed, and it is set
- * to the next one.
+ * to the next one. Only the entry of a client's SYN is removed when the connection
+ * is open, because it may be idle from then on.
  *
  * Each CPU has a wheel with one hrtimer; a socket's entry is in the wheel of the
  * CPU that set its deadline. So a short connection, which ends before any of its
@@ -266,6 +267,22 @@ void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns)
 {
 	xtcp_assert_owned(sk);
 	xtcp_timer_set_from(sk, which, xtcp_now_ns(), delay_ns);
+}
+
+/**
+ * xtcp_timers_rest - remove the wheel entry of a socket that has no deadline
+ * @sk: locked
+ *
+ * For a connection that may stay idle. An entry that expires for nothing costs more
+ * than removing it, and those of a crowd would expire in bursts.
+ */
+void xtcp_timers_rest(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
+	if (earliest_deadline(xs) == U64_MAX && timer_cancel(xs))
+		__sock_put(sk);
 }
 
 /**

@@ -2,8 +2,8 @@
 /*
  * timers.h - the clock, and the deadlines of sockets
  *
- * Only deadlines.h calls xtcp_timer_set(), xtcp_timer_set_from() and
- * xtcp_timer_clear(): the stages report events to it.
+ * Only deadlines.h calls xtcp_timer_set(), xtcp_timer_set_from(), xtcp_timer_clear()
+ * and xtcp_timers_rest(): the stages report events to it.
  */
 #ifndef XTCP_TIMERS_H
 #define XTCP_TIMERS_H
@@ -38,6 +38,7 @@ void xtcp_timers_unload(void);
 void xtcp_timers_init(struct sock *sk);
 void xtcp_timer_set(struct sock *sk, enum xtcp_timer which, u64 delay_ns);
 void xtcp_timers_arm(struct sock *sk, u64 deadline_ns);
+void xtcp_timers_rest(struct sock *sk);
 void xtcp_timers_clear_all(struct sock *sk);
 void xtcp_timers_run(struct sock *sk);
 

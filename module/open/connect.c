@@ -221,6 +221,7 @@ void xtcp_connect_done(struct sock *sk)
 	xtcp_assert_owned(sk);
 	xs->last_snd_ns = xs->last_rcv_ns;
 	xtcp_probe_keepalive_start(sk);
+	xtcp_deadlines_connected(sk);
 	if (!sock_flag(sk, SOCK_DEAD)) {
 		sk->sk_state_change(sk);
 		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
