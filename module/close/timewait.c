@@ -758,19 +758,34 @@ bool xtcp_timewait_rcv(struct net *net, struct xtcp_timewait *tw,
 	return true;
 }
 
-/* xtcp_tw_reuse: 0 never, 1 any destination, 2 loopback only. */
-static bool timewait_reuse_is_allowed(struct net *net, const struct xtcp_timewait *tw)
+/**
+ * xtcp_timewait_reuse_is_allowed - may TIME-WAIT records of a connection be reused
+ * @net: namespace
+ * @flow: flow of a record or of a new connection
+ *
+ * Return: true if the knob xtcp_tw_reuse (0: never, 1: any destination, 2: loopback)
+ * allows it.
+ */
+bool xtcp_timewait_reuse_is_allowed(struct net *net, const struct xtcp_flow *flow)
 {
 	unsigned int mode = XTCP_KNOB(net, tw_reuse);
 
 	return mode == 1 ||
-	       (mode && xtcp_family_get(tw->flow.family)->addr->is_loopback(&tw->flow));
+	       (mode && xtcp_family_get(flow->family)->addr->is_loopback(flow));
+}
+
+static bool timewait_is_old_enough(struct net *net, const struct xtcp_timewait *tw)
+{
+	u32 age_ms = xtcp_now_ms() - READ_ONCE(tw->since_ms);
+
+	return age_ms > XTCP_KNOB(net, tw_reuse_delay);
 }
 
 /**
  * xtcp_timewait_may_reuse - may connect() take over this record's 4-tuple
  * @net: namespace
- * @tw: record, referenced by the caller
+ * @tw: record, referenced by the caller, or found under RCU: then the result may be
+ *	that of another record
  * @bound: the port was bound explicitly
  *
  * The old connection must have had timestamps, so that the larger ones of the new
@@ -783,12 +798,10 @@ static bool timewait_reuse_is_allowed(struct net *net, const struct xtcp_timewai
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 			     bool bound)
 {
-	u32 delay_ms = XTCP_KNOB(net, tw_reuse_delay);
-	u32 age_ms = xtcp_now_ms() - READ_ONCE(tw->since_ms);
-
-	if (tw->flow.state != XTCP_TIME_WAIT || !tw->ts_ok)
+	if (READ_ONCE(tw->flow.state) != XTCP_TIME_WAIT || !tw->ts_ok)
 		return false;
-	return bound || (age_ms > delay_ms && timewait_reuse_is_allowed(net, tw));
+	return bound || (xtcp_timewait_reuse_is_allowed(net, &tw->flow) &&
+			 timewait_is_old_enough(net, tw));
 }
 
 /**

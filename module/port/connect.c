@@ -26,6 +26,11 @@
 #include "port/port.h"
 #include "shadow.h"
 
+static const struct xtcp_timewait *timewait_of(const struct xtcp_flow *flow)
+{
+	return container_of(flow, struct xtcp_timewait, flow);
+}
+
 /* LC-90: a new connection replaces one in TIME-WAIT. */
 static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
 			     bool bound)
@@ -39,6 +44,14 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
 	return true;
 }
 
+/* The connection that @sk is to have, with the local port of its flow. */
+static void key_of_sk(const struct sock *sk, struct xtcp_key *key)
+{
+	xtcp_key_from_flow(key, &xtcp_sk(sk)->flow);
+	if (unlikely(key->dif))
+		xtcp_key_is_bound(key, sock_net(sk), key->dif);
+}
+
 /*
  * A 4-tuple may belong to one of the two stacks only. A connection of the
  * kernel's TCP in TIME-WAIT counts, too, whatever its age: only the kernel's
@@ -46,15 +59,12 @@ static bool timewait_replace(struct sock *sk, struct xtcp_timewait *tw,
  */
 static bool kernel_tcp_is_there(const struct sock *sk)
 {
-	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct xtcp_key key __uninitialized;
 	bool there;
 
-	if (flow->wire != XTCP_WIRE_TCP)
+	if (xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP)
 		return false;
-	xtcp_key_from_flow(&key, flow);
-	if (key.dif)
-		xtcp_key_is_bound(&key, sock_net(sk), key.dif);
+	key_of_sk(sk, &key);
 	rcu_read_lock();
 	there = xtcp_hook_kernel_tcp_connected(sock_net(sk), &key);
 	rcu_read_unlock();
@@ -241,24 +251,81 @@ static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
 	return err;
 }
 
+/* Ports that are skipped in one RCU section. */
+#define SKIP_MAX	256U
+
+/**
+ * struct search - search for the port of a connection
+ * @range: the ports, in the order in which they are tried
+ * @key: the connection, with the local port that is tried
+ * @tw_taken: each TIME-WAIT record has its 4-tuple for itself
+ */
+struct search {
+	struct xtcp_port_range	range;
+	struct xtcp_key		key;
+	bool			tw_taken;
+};
+
+static bool tuple_is_taken_rcu(struct net *net, struct search *search, u16 num)
+{
+	const struct xtcp_flow *flow;
+
+	search->key.lport = htons(num);
+	flow = xtcp_flow_find_rcu(net, &search->key);
+	if (!flow)
+		return false;
+	return xtcp_flow_kind_rcu(flow) != XTCP_KIND_TIMEWAIT || search->tw_taken ||
+	       !xtcp_timewait_may_reuse(net, timewait_of(flow), false);
+}
+
+/*
+ * Skip ports whose 4-tuple is in use, from step @i of the search on, but no more
+ * than SKIP_MAX. Without locks, because a search may meet thousands of them; for
+ * the others connect_try() decides. Returns the step to go on with.
+ */
+static u32 skip_taken(struct net *net, struct search *search, u32 i)
+{
+	u32 end = min(i + SKIP_MAX, search->range.count);
+
+	rcu_read_lock();
+	while (i < end &&
+	       tuple_is_taken_rcu(net, search,
+				  xtcp_port_range_nth(&search->range, i)))
+		i++;
+	rcu_read_unlock();
+	return i;
+}
+
+static void search_begin(struct search *search, const struct sock *sk)
+{
+	key_of_sk(sk, &search->key);
+	search->tw_taken = !xtcp_timewait_reuse_is_allowed(sock_net(sk),
+							   &xtcp_sk(sk)->flow);
+	xtcp_port_range_connect(&search->range, sk);
+}
+
+/* Most searches end with their first port, which needs no look beforehand. */
 static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
 		       struct xtcp_port **spare)
 {
+	struct search search __uninitialized;
 	struct net *net = sock_net(sk);
-	struct xtcp_port_range range;
 	int err = -EADDRNOTAVAIL;
+	u32 i = 0;
 	u16 num;
-	u32 i;
 
-	xtcp_port_range_connect(&range, sk);
-	for (i = 0; i <= range.count && err == -EADDRNOTAVAIL; i++) {
-		num = xtcp_port_range_nth(&range, i);
+	search_begin(&search, sk);
+	while (err == -EADDRNOTAVAIL && i <= search.range.count) {
+		if (i) {
+			i = skip_taken(net, &search, i);
+			cond_resched();
+		}
+		num = xtcp_port_range_nth(&search.range, i++);
 		if (!inet_is_local_reserved_port(net, num))
 			err = connect_try(sk, num, tw, spare);
-		cond_resched();
 	}
 	if (!err)
-		xtcp_port_range_found(&range, i);
+		xtcp_port_range_found(&search.range, i);
 	else if (err == -EADDRNOTAVAIL)
 		XTCP_INC(net, NO_PORT_LEFT);
 	return err;

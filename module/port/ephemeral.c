@@ -87,24 +87,6 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 }
 
 /**
- * xtcp_port_range_nth - the port to try at a step of the search
- * @range: the search
- * @i: step; the steps up to and including @range->count visit each port at
- *	least once
- *
- * Return: the port.
- */
-u16 xtcp_port_range_nth(const struct xtcp_port_range *range, u32 i)
-{
-	u32 half = (range->count + 1) / 2;
-	bool second = i >= half;
-	u32 step = second ? i - half : i;
-
-	return range->low + (range->start + 2 * step +
-			     (range->odd ^ second)) % range->count;
-}
-
-/**
  * xtcp_port_range_found - let the next search of connect() begin after this
  * port
  * @range: the search

@@ -30,7 +30,25 @@ void xtcp_port_range_init(void);
 void xtcp_port_range_bind(struct xtcp_port_range *range, const struct sock *sk);
 void xtcp_port_range_connect(struct xtcp_port_range *range,
 			     const struct sock *sk);
-u16 xtcp_port_range_nth(const struct xtcp_port_range *range, u32 i);
 void xtcp_port_range_found(const struct xtcp_port_range *range, u32 tries);
+
+/**
+ * xtcp_port_range_nth - the port to try at a step of the search
+ * @range: the search
+ * @i: step; the steps up to and including @range->count visit each port at
+ *	least once
+ *
+ * Return: the port.
+ */
+static inline u16 xtcp_port_range_nth(const struct xtcp_port_range *range,
+				      u32 i)
+{
+	u32 half = (range->count + 1) / 2;
+	bool second = i >= half;
+	u32 step = second ? i - half : i;
+
+	return range->low + (range->start + 2 * step +
+			     (range->odd ^ second)) % range->count;
+}
 
 #endif /* XTCP_PORT_EPHEMERAL_H */

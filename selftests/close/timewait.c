@@ -440,6 +440,73 @@ TEST_F(timewait, knob_tw_reuse_2_is_loopback)
 	}
 }
 
+/* Range of ports that are all in use: connected, over loopback. */
+#define BUSY 300
+
+struct busy {
+	int listener, fd[BUSY], child[BUSY];
+};
+
+static void busy_connect(struct __test_metadata *_metadata, struct busy *b, int i)
+{
+	ASSERT_EQ(EINPROGRESS, call("127.0.0.1", 80, &b->fd[i]));
+	sleep_ms(1);
+	b->child[i] = accept(b->listener, NULL, NULL);
+	ASSERT_LE(0, b->child[i]);
+}
+
+static int busy_close(struct busy *b, int i)
+{
+	int port = socket_port(b->fd[i]);
+
+	close(b->fd[i]);
+	sleep_ms(5);
+	close(b->child[i]);
+	sleep_ms(5);
+	return port;
+}
+
+static void expect_no_port(struct __test_metadata *_metadata)
+{
+	int fd;
+
+	EXPECT_EQ(EADDRNOTAVAIL, call("127.0.0.1", 80, &fd));
+	close(fd);
+}
+
+/* The only port of many that is free, or may be reused, is found at once. */
+TEST_F(timewait, lc_90_the_one_port_is_found)
+{
+	static const int which[] = { 7, 150, 293 };
+	static struct busy b;
+	int port;
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40299"));
+	b.listener = socket_new(-1);
+	ASSERT_EQ(0, socket_bind(b.listener, "127.0.0.1", 80));
+	ASSERT_EQ(0, socket_listen(b.listener, 4));
+	for (int i = 0; i < BUSY; i++)
+		busy_connect(_metadata, &b, i);
+	expect_no_port(_metadata);
+	for (int i = 0; i < 3; i++) {
+		port = busy_close(&b, which[i]);
+		EXPECT_EQ(1, proc_rows(AF_INET, ROW_TIME_WAIT));
+		sleep_ms(2000);
+		ASSERT_EQ(0, knob_set("tw_reuse", 0));
+		expect_no_port(_metadata);
+		ASSERT_EQ(0, knob_set("tw_reuse", 2));
+		busy_connect(_metadata, &b, which[i]);
+		EXPECT_EQ(port, socket_port(b.fd[which[i]]));
+		expect_no_port(_metadata);
+	}
+	ASSERT_EQ(0, knob_set("tw_reuse", 0));
+	port = busy_close(&b, which[0]);
+	expect_no_port(_metadata);
+	sleep_ms(GONE_MS);
+	busy_connect(_metadata, &b, which[0]);
+	EXPECT_EQ(port, socket_port(b.fd[which[0]]));
+}
+
 TEST_F(timewait, knob_tw_reuse_range)
 {
 	EXPECT_EQ(2, knob_get("tw_reuse"));
