@@ -217,6 +217,58 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 	offload_sum_later(skb, af, key);
 }
 
+/*
+ * Destructor of outgoing segments: one has left the host. It is not sock_wfree()
+ * itself, because skb_segment() would give the memory of the whole skb to the last
+ * segment, and a receiver on this host would be charged for it twice.
+ *
+ * The socket has a reference to the module. sock_wfree() may drop it, so the module
+ * must wait for a grace period before it is gone.
+ */
+static void skb_left(struct sk_buff *skb)
+{
+	rcu_read_lock();
+	sock_wfree(skb);
+	rcu_read_unlock();
+}
+
+/**
+ * xtcp_offload_own - charge an outgoing segment to its socket until it has left
+ * the host
+ * @skb: without an owner; its memory does not change any more
+ * @sk: the socket, locked
+ *
+ * skb_set_owner_w() for a full socket.
+ */
+void xtcp_offload_own(struct sk_buff *skb, struct sock *sk)
+{
+	skb->sk = sk;
+	skb->destructor = skb_left;
+	skb_set_hash_from_sk(skb, sk);
+	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
+}
+
+/*
+ * @skb was segmented and will be freed: charge the segments to its socket. On the TCP
+ * wire the kernel segments, and charges the segments of its own sockets only. So
+ * there smallqueue.c does not count what is in the ring of a device without TSO.
+ */
+static void segments_own(struct sk_buff *segs, struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+	struct sk_buff *seg;
+	int more = 0;
+
+	if (skb->destructor != skb_left)
+		return;
+	for (seg = segs; seg; seg = seg->next) {
+		seg->sk = sk;
+		seg->destructor = skb_left;
+		more += seg->truesize;
+	}
+	refcount_add(more, &sk->sk_wmem_alloc);
+}
+
 /* Checksum of the pseudo-header of a segment of @len bytes. */
 static __sum16 pseudo_sum(const struct sk_buff *skb, unsigned int len)
 {
@@ -276,6 +328,7 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 		segment_finish(seg, seq,
 			       (seg->next ? XTCP_FIN | XTCP_PSH : 0) |
 			       (seg != segs ? XTCP_CWR : 0));
+	segments_own(segs, skb);
 	return segs;
 }
 

@@ -13,6 +13,7 @@ struct xtcp_key;
 
 void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_key *key, u32 segs, u32 seg_size);
+void xtcp_offload_own(struct sk_buff *skb, struct sock *sk);
 
 int xtcp_offload_init(void);
 void xtcp_offload_exit(void);

@@ -248,15 +248,6 @@ usual_header_push(struct sock *sk, struct sk_buff *skb,
 	return th;
 }
 
-/* skb_set_owner_w() for an skb without an owner and a full socket. */
-static void skb_own(struct sk_buff *skb, struct sock *sk)
-{
-	skb->sk = sk;
-	skb->destructor = sock_wfree;
-	skb_set_hash_from_sk(skb, sk);
-	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
-}
-
 /*
  * Push a header in front of the payload, and send the segment now. Consumes
  * @skb.
@@ -281,7 +272,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (unlikely(xs->urgent.sending))
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
-	skb_own(skb, sk);
+	xtcp_offload_own(skb, sk);
 	if (payload)
 		xtcp_pacing_stamp(sk, skb, go->now_ns);
 

@@ -17,6 +17,8 @@
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
@@ -268,6 +270,31 @@ TEST_F(offload, veth_takes_them_whole)
 
 	EXPECT_LT(10 * MTU, all.largest);
 	EXPECT_GT(BYTES / MTU / 4, all.packets);
+}
+
+/* What the sender's host segments costs the receiver's buffer no more than it holds. */
+TEST_F(offload, segments_cost_the_receiver_their_memory_once)
+{
+	static const uint32_t off[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO };
+	int client, server, unread = 0;
+	static char text[30000];
+
+	for (int i = 0; i < 3; i++) {
+		pair_enter(&self->pair, CLIENT);
+		link_set_offload(WHERE(_metadata), "veth0", off[i], false);
+		pair_enter(&self->pair, SERVER);
+		link_set_offload(WHERE(_metadata), "veth1", off[i], false);
+	}
+	pair_connected(&self->pair, PORT, &client, &server);
+	ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), 0));
+	for (int i = 0; i < 100 && unread < (int)sizeof(text); i++) {
+		sleep_ms(10);
+		unread = socket_count(server, SIOCINQ);
+	}
+	ASSERT_EQ(sizeof(text), unread);
+	EXPECT_GT(1.8 * sizeof(text), socket_meminfo(server, SK_MEMINFO_RMEM_ALLOC));
+	close(client);
+	close(server);
 }
 
 /* A client, a router without sockets, and a server. */
