@@ -689,7 +689,7 @@ static int reader_may_wait(struct sock *sk, const struct reader *rd)
 /* Process the backlog, or sleep until data arrives. */
 static int wait_for_data(struct sock *sk, struct reader *rd)
 {
-	if (rd->copied >= rd->target) {
+	if (rd->copied >= rd->target || READ_ONCE(sk->sk_backlog.tail)) {
 		sk_flush_backlog(sk);
 		return 0;
 	}
