@@ -28,7 +28,7 @@ static void packet_make(struct flood *f, uint8_t *packet)
 	static uint8_t buf[PACKET_MAX];
 	uint32_t n = f->count++;
 	struct segment_spec s = SEGMENT_SPEC(
-		.src = flood_source(n), .dst = f->dst, .proto = bench_proto(),
+		.src = flood_source(n), .dst = f->dst, .proto = f->proto,
 		.sport = 1024 + n % 60000, .dport = f->port, .flags = f->flags,
 		.seq = n * 1000003u, .ack = f->flags & ACK ? n * 777767777u : 0,
 		.wnd = 64240, .bad_csum = f->wrong == BAD_TCP_CSUM);
@@ -130,6 +130,7 @@ struct flood *flood_open_here(const struct ipaddr *dst)
 	else
 		route_add_default(HERE, "tun0", AF_INET);
 	f->dst = *dst;
+	f->proto = bench_proto();
 	f->flags = SYN;
 	f->port = FLOOD_PORT;
 	return f;
@@ -147,18 +148,37 @@ struct flood *flood_open(void)
 	return flood_open_here(&dst);
 }
 
-int flood_listen(int backlog, int max_syn_backlog, int cookies)
+void flood_go_tcp(struct flood *f)
+{
+	f->proto = IPPROTO_TCP;
+	must(bench_is_stock() || !knob_set("wire", XTCP_WIRE_TCP), "wire");
+}
+
+static int socket_at(int port)
 {
 	struct ipaddr any = { .family = test_family() };
 	struct sockaddr_storage sa;
-	socklen_t len = ipaddr_sockaddr(&any, FLOOD_PORT, &sa);
+	socklen_t len = ipaddr_sockaddr(&any, port, &sa);
 	int fd = socket(test_family(), SOCK_STREAM, bench_proto());
+
+	must(fd >= 0 && !bind(fd, (void *)&sa, len), "bind: %s", strerror(errno));
+	return fd;
+}
+
+void flood_bind(int port)
+{
+	socket_at(port);
+}
+
+int flood_listen(int backlog, int max_syn_backlog, int cookies)
+{
+	int fd;
 
 	must(!sysctl_write("/proc/sys/net/core/somaxconn", "4194304"), "somaxconn");
 	must(!knob_set("max_syn_backlog", max_syn_backlog), "max_syn_backlog");
 	must(!knob_set("syncookies", cookies), "syncookies");
-	must(fd >= 0 && !bind(fd, (void *)&sa, len) && !listen(fd, backlog),
-	     "listener: %s", strerror(errno));
+	fd = socket_at(FLOOD_PORT);
+	must(!listen(fd, backlog), "listen: %s", strerror(errno));
 	return fd;
 }
 

@@ -21,6 +21,7 @@ enum flood_wrong { NOTHING_WRONG, BAD_IP_CSUM, BAD_TCP_CSUM };
 struct flood {
 	int tun;
 	struct ipaddr dst;
+	int proto;			/* IP protocol number of the segments */
 	uint32_t count;			/* segments made so far */
 	int next;			/* of the batch, to be written */
 	int flags, port;		/* of the segments: SYN or ACK */
@@ -33,8 +34,12 @@ struct flood {
 struct flood *flood_open(void);
 /* The device only, in this namespace; the segments go to that address. */
 struct flood *flood_open_here(const struct ipaddr *dst);
+/* The flood and the sockets of this namespace are on the TCP wire from now on. */
+void flood_go_tcp(struct flood *f);
 /* Listens there, with these limits of queue and knob, and that mode of cookies. */
 int flood_listen(int backlog, int max_syn_backlog, int cookies);
+/* A socket has the port, and does not listen. */
+void flood_bind(int port);
 
 /*
  * The n-th source. All bytes vary, within 20.0.0.0 to 83.255.255.255, away from
