@@ -475,6 +475,24 @@ struct sock *xtcp_lookup_successor_rcu(const struct sock *sk,
 }
 
 /**
+ * xtcp_lookup_choice - choose the listener for a segment in a SO_REUSEPORT group
+ * @best: result of xtcp_lookup_rcu() without a segment, not NULL
+ * @key: of the segment
+ * @skb: the segment, at its TCP header
+ *
+ * Context: softirqs off; rcu_read_lock(), which protects the result; no reference
+ * is taken.
+ * Return: the chosen member of the group; @best if it is in no group.
+ */
+struct sock *xtcp_lookup_choice(struct sock *best, const struct xtcp_key *key,
+				struct sk_buff *skb)
+{
+	if (likely(!rcu_access_pointer(best->sk_reuseport_cb)))
+		return best;
+	return group_choice(best, key, skb);
+}
+
+/**
  * xtcp_lookup_rcu - find the listener for a SYN
  * @net: namespace
  * @key: of the segment
@@ -497,9 +515,7 @@ struct sock *xtcp_lookup_rcu(struct net *net,
 		best = lookup_at(xn, key, key->laddr);
 	if (!best && READ_ONCE(xn->listen_any))
 		best = lookup_at(xn, key, 0);
-	if (!best || !skb || !rcu_access_pointer(best->sk_reuseport_cb))
-		return best;
-	return group_choice(best, key, skb);
+	return best && skb ? xtcp_lookup_choice(best, key, skb) : best;
 }
 
 /* /proc shows a listener for both families as IPv6. */

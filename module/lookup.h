@@ -23,6 +23,8 @@ struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key);
 struct sock *xtcp_lookup_rcu(struct net *net,
 			     const struct xtcp_key *key,
 			     struct sk_buff *skb);
+struct sock *xtcp_lookup_choice(struct sock *best, const struct xtcp_key *key,
+				struct sk_buff *skb);
 struct sock *xtcp_lookup_successor_rcu(const struct sock *sk,
 				       const struct xtcp_key *key);
 

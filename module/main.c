@@ -107,7 +107,7 @@ stats:
 /* The hooks go first: a grace period passes before .exit frees what they use. */
 static void __net_exit xtcp_net_quiesce(struct net *net)
 {
-	xtcp_demux_net_exit(net);
+	xtcp_demux_net_quiesce(net);
 	xtcp_shadow_net_quiesce(net);
 }
 
@@ -123,6 +123,7 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_shadow_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
+	xtcp_demux_net_exit(net);
 	xtcp_inroute6_net_exit(net);
 	xtcp_inroute_net_exit(net);
 }

@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 #include <net/inet_timewait_sock.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -163,9 +164,13 @@ struct xtcp_port_chain {
  * @challenges: challenge ACKs that may still be sent in that second; a race
  *	between CPUs may send one more, as in Linux
  * @gate: rate limits and verdicts for SYNs; open/gate.c
- * @demux_lock: serialises writers of @demux, @demux6, @inroute and @inroute6
+ * @demux_lock: serialises writers of @demux, @demux6, @demux_closed, @inroute and
+ *	@inroute6
  * @demux: early demux is on for IPv4; net/demux.c
  * @demux6: early demux is on for IPv6
+ * @demux_closed: early demux has ended with the namespace
+ * @demux_asked: segments have asked for early demux, for IPv4, for IPv6
+ * @demux_work: work item that starts it for them
  * @inroute: input route cache of IPv4; NULL: off, each segment is routed
  * @inroute6: input route cache of IPv6
  * @gid_lock: guards @knobs.gid_range, whose two words must be read together
@@ -194,6 +199,9 @@ struct xtcp_net {
 	struct mutex			demux_lock;	/* makers */
 	bool				demux;
 	bool				demux6;
+	bool				demux_closed;
+	bool				demux_asked[2];
+	struct work_struct		demux_work;
 	struct xtcp_inroute __percpu	*inroute;
 	struct xtcp_inroute6 __percpu	*inroute6;
 	seqlock_t			gid_lock;

@@ -13,8 +13,9 @@
  * (net/inroute.c, net/inroute6.c) may have the route.
  *
  * Each packet of the namespace pays for the hook. So it is registered only once
- * a program has had a connection, or listens on the native wire, and then for
- * the namespace's lifetime.
+ * a program has had a connection or listens on the native wire, or a segment
+ * without a connection has arrived for a port of the TCP wire; and then for the
+ * namespace's lifetime. A work item registers it for a segment.
  *
  * The segment holds a reference to its socket. xtcp_demux_take() passes it to
  * the caller; else it is released with the segment.
@@ -122,13 +123,13 @@ static __always_inline struct dst_entry *demux_route(const struct sock *sk,
 }
 
 /*
- * Attach the socket on the native wire only: the kernel's early demux and its
- * TCP would take the socket of a segment with protocol 6 for one of theirs.
- * net/hook.c attaches it later.
+ * A segment with a route passes the kernel's early demux and goes to LOCAL_IN. On
+ * the TCP wire net/hook.c takes the socket there, before the kernel's TCP sees
+ * the segment.
  */
-static void demux_attach(struct sk_buff *skb, struct sock *sk, u8 wire)
+static void demux_attach(struct sk_buff *skb, struct sock *sk)
 {
-	if (skb_dst(skb) && wire == XTCP_WIRE_NATIVE) {
+	if (skb_dst(skb)) {
 		skb->sk = sk;
 		skb->destructor = sock_edemux;
 	} else {
@@ -166,7 +167,7 @@ static unsigned int demux_ipv4(void *priv, struct sk_buff *skb,
 	else
 		xtcp_inroute_route(xn, skb);
 	if (sk)
-		demux_attach(skb, sk, wire);
+		demux_attach(skb, sk);
 	return NF_ACCEPT;
 }
 
@@ -210,7 +211,7 @@ static unsigned int demux_ipv6(void *priv, struct sk_buff *skb,
 	else
 		xtcp_inroute6_route(xtcp_net(state->net), skb);
 	if (sk)
-		demux_attach(skb, sk, wire);
+		demux_attach(skb, sk);
 	return NF_ACCEPT;
 }
 
@@ -232,7 +233,8 @@ static void demux6_add(struct net *net)
 		return;
 	mutex_lock(&xn->demux_lock);
 	xtcp_inroute6_net_add(net);
-	if (!xn->demux6 && !nf_register_net_hook(net, &demux6_ops))
+	if (!xn->demux6 && !xn->demux_closed &&
+	    !nf_register_net_hook(net, &demux6_ops))
 		smp_store_release(&xn->demux6, true);	/* see there */
 	mutex_unlock(&xn->demux_lock);
 }
@@ -274,9 +276,24 @@ void xtcp_demux_add(struct net *net, u8 family)
 		return;
 	mutex_lock(&xn->demux_lock);
 	xtcp_inroute_net_add(net);
-	if (!xn->demux && !nf_register_net_hook(net, &demux_ops))
+	if (!xn->demux && !xn->demux_closed &&
+	    !nf_register_net_hook(net, &demux_ops))
 		smp_store_release(&xn->demux, true);	/* see above */
 	mutex_unlock(&xn->demux_lock);
+}
+
+static void demux_work(struct work_struct *work)
+{
+	struct xtcp_net *xn = container_of(work, struct xtcp_net, demux_work);
+
+	xtcp_demux_add(xn->net, READ_ONCE(xn->demux_asked[true]) ? AF_INET6 : AF_INET);
+}
+
+/* Slow part of xtcp_demux_ask(): the first such segment. */
+void __xtcp_demux_ask(struct xtcp_net *xn, bool ipv6)
+{
+	WRITE_ONCE(xn->demux_asked[ipv6], true);
+	schedule_work(&xn->demux_work);
 }
 
 /**
@@ -286,17 +303,32 @@ void xtcp_demux_add(struct net *net, u8 family)
 void xtcp_demux_net_init(struct net *net)
 {
 	mutex_init(&xtcp_net(net)->demux_lock);
+	INIT_WORK(&xtcp_net(net)->demux_work, demux_work);
 }
 
 /**
- * xtcp_demux_net_exit - undo xtcp_demux_add()
+ * xtcp_demux_net_quiesce - undo xtcp_demux_add(), for ever
  * @net: namespace; it has no sockets any more
+ */
+void xtcp_demux_net_quiesce(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+
+	mutex_lock(&xn->demux_lock);
+	xn->demux_closed = true;
+	demux6_del(net);
+	if (xn->demux)
+		nf_unregister_net_hook(net, &demux_ops);
+	mutex_unlock(&xn->demux_lock);
+}
+
+/**
+ * xtcp_demux_net_exit - undo xtcp_demux_net_init()
+ * @net: namespace; no segment arrives any more
  */
 void xtcp_demux_net_exit(struct net *net)
 {
-	demux6_del(net);
-	if (xtcp_net(net)->demux)
-		nf_unregister_net_hook(net, &demux_ops);
+	cancel_work_sync(&xtcp_net(net)->demux_work);
 }
 
 /* Slow part of xtcp_demux_remember(): the segment has another route. */

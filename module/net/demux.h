@@ -9,6 +9,7 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "netns.h"
 #include "proto.h"
 #include "tcb.h"
 
@@ -18,10 +19,25 @@ struct xtcp_key;
 
 void xtcp_demux_add(struct net *net, u8 family);
 void xtcp_demux_net_init(struct net *net);
+void xtcp_demux_net_quiesce(struct net *net);
 void xtcp_demux_net_exit(struct net *net);
+void __xtcp_demux_ask(struct xtcp_net *xn, bool ipv6);
 
 void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);
 void xtcp_demux_forget(struct sock *sk);
+
+/**
+ * xtcp_demux_ask - start early demux soon, for segments without a connection
+ * @xn: namespace in which such a segment has arrived on the TCP wire
+ * @ipv6: its family is IPv6
+ *
+ * Context: any.
+ */
+static inline void xtcp_demux_ask(struct xtcp_net *xn, bool ipv6)
+{
+	if (unlikely(!READ_ONCE(xn->demux_asked[ipv6])))
+		__xtcp_demux_ask(xn, ipv6);
+}
 
 /**
  * xtcp_demux_take - take the socket that early demux has attached

@@ -15,6 +15,7 @@
 #include <uapi/linux/xtcp.h>
 
 #include "compat.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/hook.h"
 #include "net/icmp_err.h"
@@ -29,6 +30,7 @@
  */
 static int ipv4_rcv(struct sk_buff *skb)
 {
+	struct xtcp_net *xn = xtcp_net_rcu(dev_net(skb->dev));
 	u8 wire = xtcp_hookv4_wire(skb);
 
 	if (wire == XTCP_WIRE_TCP) {
@@ -38,9 +40,12 @@ static int ipv4_rcv(struct sk_buff *skb)
 			return -IPPROTO_TCP;
 		}
 	}
-	if (!skb->sk)
-		xtcp_inroute_learn(xtcp_net(dev_net(skb->dev)), skb);
-	xtcp_input(skb, &xtcp_ipv4, wire);
+	if (!skb->sk) {
+		if (wire == XTCP_WIRE_TCP)
+			xtcp_demux_ask(xn, false);
+		xtcp_inroute_learn(xn, skb);
+	}
+	xtcp_input(skb, &xtcp_ipv4, wire, NULL);
 	return 0;
 }
 
@@ -57,6 +62,7 @@ static const struct net_protocol ipv4_protocol = {
  */
 static int ipv6_segment(struct sk_buff *skb)
 {
+	struct xtcp_net *xn = xtcp_net_rcu(dev_net(skb->dev));
 	u8 wire = xtcp_hookv6_wire(skb);
 
 	if (wire == XTCP_WIRE_TCP) {
@@ -66,9 +72,12 @@ static int ipv6_segment(struct sk_buff *skb)
 			return IPPROTO_TCP;
 		}
 	}
-	if (!skb->sk)
-		xtcp_inroute6_learn(xtcp_net(dev_net(skb->dev)), skb);
-	xtcp_input(skb, &xtcp_ipv6, wire);
+	if (!skb->sk) {
+		if (wire == XTCP_WIRE_TCP)
+			xtcp_demux_ask(xn, true);
+		xtcp_inroute6_learn(xn, skb);
+	}
+	xtcp_input(skb, &xtcp_ipv6, wire, NULL);
 	return 0;
 }
 

@@ -4,14 +4,18 @@
  *
  * IP passes protocol 6 to the kernel's TCP. This hook is at LOCAL_IN, behind
  * all rules there: it never sees a packet that the firewall drops, and NAT has
- * been done. Only conntrack's confirmation comes later. If the hook stole the
- * segments of xtcp, conntrack would not confirm them. Instead it writes the native
- * wire's protocol number into the IP header. By that number IP calls
- * net/handler.c, which restores the 6 before anything else. Nothing reads the
- * header in between.
+ * been done. If no other hook follows, as without conntrack, it does what IP
+ * would do and passes the segments of xtcp to net/input.c at once:
  *
- *	wire -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook], confirm
- *	     -> IP's table of protocols: 253 -> handler: 6 again -> xtcp_input
+ *	wire -> ip_rcv -> PRE_ROUTING -> LOCAL_IN: rules, [hook] -> xtcp_input
+ *
+ * Otherwise the packet has to pass the other hooks: if ours stole it, conntrack
+ * would not confirm it. Then the hook writes the native wire's protocol number
+ * into the IP header. By that number IP calls net/handler.c, which restores the
+ * 6 before anything else. Nothing reads the header in between.
+ *
+ *	... LOCAL_IN: rules, [hook], confirm -> IP's table of protocols: 253
+ *	     -> handler: 6 again -> xtcp_input
  *
  * An ICMP error that quotes a segment of xtcp is handled the same way: the hook
  * rewrites the quoted protocol number, and updates the message's checksum, so
@@ -50,7 +54,10 @@
 
 #include "flow.h"
 #include "lookup.h"
+#include "net/demux.h"
 #include "net/family.h"
+#include "net/input.h"
+#include "net/ipv4.h"
 #include "net/wire.h"
 #include "paws.h"
 #include "port/port.h"
@@ -147,9 +154,20 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 	return keeps;
 }
 
-/* Attach the socket with its reference to the segment, as net/demux.c does. */
-static void hook_attach(struct sk_buff *skb, struct xtcp_flow *flow)
+/**
+ * xtcp_hook_attach - keep what was found with a segment that takes IP's way
+ * @skb: the segment; gets the socket attached, as by net/demux.c
+ * @found: what it belongs to; the reference to its flow passes to @skb or is
+ *	dropped
+ *
+ * Context: RCU, softirqs off.
+ */
+void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found)
 {
+	struct xtcp_flow *flow = found->flow;
+
+	if (!flow)
+		return;
 	if (flow->kind != XTCP_KIND_SOCKET || skb->sk) {
 		xtcp_flow_put(flow);
 		return;
@@ -159,12 +177,50 @@ static void hook_attach(struct sk_buff *skb, struct xtcp_flow *flow)
 }
 
 /**
+ * xtcp_hook_detach - prepare a segment for the kernel's TCP
+ * @skb: segment; loses the socket that net/demux.c has attached
+ *
+ * A rule may have changed its ports since then, and the kernel's TCP would take
+ * the socket for one of its own.
+ *
+ * Context: any.
+ */
+void xtcp_hook_detach(struct sk_buff *skb)
+{
+	if (skb->sk && xtcp_socket_is_ours(skb->sk))
+		skb_orphan(skb);
+}
+
+static __always_inline void hook_key_read(const struct sk_buff *skb,
+					  const struct xtcp_family *af,
+					  struct xtcp_key *key)
+{
+	if (likely(af == &xtcp_ipv4))
+		xtcp_ipv4_key_read(skb, XTCP_WIRE_TCP, key);
+	else
+		af->packet->key_read(skb, XTCP_WIRE_TCP, key);
+}
+
+/* Find the connection: the socket that net/demux.c has attached, or any flow. */
+static __always_inline struct xtcp_flow *
+hook_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
+{
+	struct sock *sk = xtcp_demux_take(skb, key);
+
+	if (sk)
+		return &xtcp_sk(sk)->flow;
+	xtcp_key_digest(key);
+	return xtcp_flow_lookup_rcu(net, key);
+}
+
+/**
  * xtcp_hook_owns - does a segment of protocol 6 belong to xtcp
  * @net: namespace
  * @skb: packet that contains it, the transport header set to the TCP header;
- *	may get the socket attached
+ *	loses a socket that net/demux.c has attached
  * @af: family of the packet
  * @offset: offset of the TCP header in @skb->data
+ * @found: filled in, if it belongs to xtcp: what it belongs to
  *
  * A segment without a complete header belongs to xtcp, because xtcp holds the
  * port.
@@ -173,29 +229,28 @@ static void hook_attach(struct sk_buff *skb, struct xtcp_flow *flow)
  * Return: true if it belongs to xtcp; false: to the kernel's TCP.
  */
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
-		    const struct xtcp_family *af, unsigned int offset)
+		    const struct xtcp_family *af, unsigned int offset,
+		    struct xtcp_found *found)
 {
-	struct xtcp_flow *flow;
-	struct xtcp_key key;
+	struct xtcp_key *key = &found->key;
 
-	if (skb->sk && xtcp_socket_is_ours(skb->sk))
-		return true;
-	if (!pskb_may_pull(skb, offset + XTCP_HDR_LEN))
+	found->flow = NULL;
+	found->listener = NULL;
+	found->complete = pskb_may_pull(skb, offset + XTCP_HDR_LEN);
+	if (!found->complete)
 		return true;
 	if (kernel_tcp_has_found(skb))
 		return false;
-	af->packet->key_read(skb, XTCP_WIRE_TCP, &key);
-	xtcp_key_digest(&key);
-	flow = xtcp_flow_lookup_rcu(net, &key);
-	if (flow) {
-		hook_attach(skb, flow);
+	hook_key_read(skb, af, key);
+	found->flow = hook_find_flow(net, skb, key);
+	if (found->flow)
 		return true;
-	}
-	if (hook_is_opening(tcp_hdr(skb)) &&
-	    xtcp_lookup_rcu(net, &key, NULL))
-		return !syn_is_kernel_tcps(net, skb, af, offset, &key);
+	if (hook_is_opening(tcp_hdr(skb)))
+		found->listener = xtcp_lookup_rcu(net, key, NULL);
+	if (found->listener)
+		return !syn_is_kernel_tcps(net, skb, af, offset, key);
 	offset += __tcp_hdrlen(tcp_hdr(skb));
-	return !af->kernel_tcp->wants(net, skb, offset, &key);
+	return !af->kernel_tcp->wants(net, skb, offset, key);
 }
 
 /**

@@ -17,6 +17,7 @@ struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_family;
+struct xtcp_found;
 struct xtcp_key;
 
 /*
@@ -32,7 +33,10 @@ void xtcp_hook_close(void);
 bool xtcp_hook_is_open(void);
 bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb);
 bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
-		    const struct xtcp_family *af, unsigned int offset);
+		    const struct xtcp_family *af, unsigned int offset,
+		    struct xtcp_found *found);
+void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found);
+void xtcp_hook_detach(struct sk_buff *skb);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
@@ -59,6 +63,20 @@ xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
 	verdict = packet_in(net, skb);
 	local_bh_enable();
 	return verdict;
+}
+
+/**
+ * xtcp_hook_is_last - does no other hook follow a hook of ours
+ * @hooks: the hooks at LOCAL_IN, or NULL
+ * @ours: function of our hook
+ *
+ * Context: RCU.
+ * Return: true if a packet that our hook accepts goes to IP's protocols at once.
+ */
+static inline bool xtcp_hook_is_last(const struct nf_hook_entries *hooks,
+				     nf_hookfn *ours)
+{
+	return hooks && hooks->hooks[hooks->num_hook_entries - 1].hook == ours;
 }
 
 /* Read the wire from IP's flags, and clear the bit. */

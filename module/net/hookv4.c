@@ -16,8 +16,12 @@
 
 #include "compat.h"
 #include "flow.h"
+#include "net/demux.h"
 #include "net/device.h"
 #include "net/family.h"
+#include "net/inroute.h"
+#include "net/input.h"
+#include "netns.h"
 #include "port/port.h"
 
 static struct sock *hookv4_connection(struct net *net,
@@ -42,19 +46,56 @@ const struct xtcp_kernel_tcp_ops xtcp_ipv4_kernel_tcp = {
 	.wants		= hookv4_wants,
 };
 
-static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
+static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state);
+
+static bool hookv4_is_last(const struct net *net)
+{
+	return xtcp_hook_is_last(rcu_dereference(net->nf.hooks_ipv4[NF_INET_LOCAL_IN]),
+				 hookv4_local_in);
+}
+
+/* As IP delivers a packet behind its hooks. Consumes @skb. */
+static unsigned int hookv4_deliver(struct net *net, struct sk_buff *skb,
+				   const struct xtcp_found *found)
+{
+	struct xtcp_net *xn = xtcp_net_rcu(net);
+
+	skb_clear_delivery_time(skb);
+	__skb_pull(skb, skb_network_header_len(skb));
+	__IP_INC_STATS(net, IPSTATS_MIB_INDELIVERS);
+	if (!found->flow) {
+		xtcp_demux_ask(xn, false);
+		xtcp_inroute_learn(xn, skb);
+	}
+	xtcp_input(skb, &xtcp_ipv4, XTCP_WIRE_TCP, found);
+	return NF_STOLEN;
+}
+
+/* Is the segment for xtcp? Both stacks drop one that isn't to this host alone. */
+static bool hookv4_segment_is_ours(struct net *net, struct sk_buff *skb,
+				   struct xtcp_found *found)
 {
 	__be16 *ports, buffer[2];
 
-	/*
-	 * Both stacks drop a segment that isn't addressed to this host alone.
-	 */
 	if (skb->pkt_type != PACKET_HOST)
-		return NF_ACCEPT;
+		return false;
 	ports = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buffer), buffer);
-	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
-	    !xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb)))
+	return ports && xtcp_port_is_held(net, ntohs(ports[1])) &&
+	       xtcp_hook_owns(net, skb, &xtcp_ipv4, ip_hdrlen(skb), found);
+}
+
+static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
+{
+	struct xtcp_found found __uninitialized;
+
+	if (!hookv4_segment_is_ours(net, skb, &found)) {
+		xtcp_hook_detach(skb);
 		return NF_ACCEPT;
+	}
+	if (found.complete && hookv4_is_last(net))
+		return hookv4_deliver(net, skb, &found);
+	xtcp_hook_attach(skb, &found);
 	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, sizeof(struct iphdr)))
 		return NF_DROP;

@@ -33,9 +33,13 @@
 
 #include "compat.h"
 #include "flow.h"
+#include "net/demux.h"
 #include "net/device.h"
 #include "net/family.h"
+#include "net/inroute6.h"
+#include "net/input.h"
 #include "net/wire.h"
+#include "netns.h"
 #include "port/port.h"
 
 /**
@@ -171,18 +175,15 @@ const struct xtcp_kernel_tcp_ops xtcp_ipv6_kernel_tcp = {
  * Set the transport header for xtcp_hook_owns() only: IPv6 continues at the one
  * it has set.
  */
-static bool hookv6_segment_is_ours(struct net *net, struct sk_buff *skb,
-				   const struct spot *spot)
+static bool hookv6_owns(struct net *net, struct sk_buff *skb,
+			const struct spot *spot, struct xtcp_found *found)
 {
 	unsigned int offset = skb_transport_offset(skb);
 	bool ours;
 
 	skb_set_transport_header(skb, spot->offset);
-	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset);
+	ours = xtcp_hook_owns(net, skb, &xtcp_ipv6, spot->offset, found);
 	skb_set_transport_header(skb, offset);
-	/* Detach the socket before reassembly, which can't use it. */
-	if (spot->in_fragment)
-		skb_orphan(skb);
 	return ours;
 }
 
@@ -192,20 +193,67 @@ static bool has_header(const struct sk_buff *skb, const struct spot *spot)
 	return !spot->in_fragment || skb->len >= spot->offset + XTCP_HDR_LEN;
 }
 
-static unsigned int hookv6_segment_in(struct net *net, struct sk_buff *skb,
-				      const struct spot *spot)
+static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state);
+
+/* Does IPv6 pass the segment to its protocols next? */
+static bool hookv6_is_last(const struct net *net, const struct sk_buff *skb,
+			   const struct spot *spot)
+{
+	return spot->named_at == IP6CB(skb)->nhoff && !spot->in_fragment &&
+	       !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) &&
+	       xtcp_hook_is_last(rcu_dereference(net->nf.hooks_ipv6[NF_INET_LOCAL_IN]),
+				 hookv6_local_in);
+}
+
+/* As IPv6 delivers a packet behind its hooks. Consumes @skb. */
+static unsigned int hookv6_deliver(struct net *net, struct sk_buff *skb,
+				   const struct xtcp_found *found)
+{
+	struct xtcp_net *xn = xtcp_net_rcu(net);
+
+	skb_clear_delivery_time(skb);
+	__skb_pull(skb, skb_transport_offset(skb));
+	skb_postpull_rcsum(skb, skb_network_header(skb),
+			   skb_network_header_len(skb));
+	__IP6_INC_STATS(net, ip6_dst_idev(skb_dst(skb)), IPSTATS_MIB_INDELIVERS);
+	if (!found->flow) {
+		xtcp_demux_ask(xn, true);
+		xtcp_inroute6_learn(xn, skb);
+	}
+	xtcp_input(skb, &xtcp_ipv6, XTCP_WIRE_TCP, found);
+	return NF_STOLEN;
+}
+
+/* Is the segment for xtcp? Both stacks drop one that isn't to this host alone. */
+static bool hookv6_segment_is_ours(struct net *net, struct sk_buff *skb,
+				   const struct spot *spot,
+				   struct xtcp_found *found)
 {
 	__be16 *ports, buffer[2];
 
-	/*
-	 * Both stacks drop a segment that isn't addressed to this host alone.
-	 */
 	if (skb->pkt_type != PACKET_HOST)
-		return NF_ACCEPT;
+		return false;
 	ports = skb_header_pointer(skb, spot->offset, sizeof(buffer), buffer);
-	if (!ports || !xtcp_port_is_held(net, ntohs(ports[1])) ||
-	    !has_header(skb, spot) || !hookv6_segment_is_ours(net, skb, spot))
+	return ports && xtcp_port_is_held(net, ntohs(ports[1])) &&
+	       has_header(skb, spot) && hookv6_owns(net, skb, spot, found);
+}
+
+static unsigned int hookv6_segment_in(struct net *net, struct sk_buff *skb,
+				      const struct spot *spot)
+{
+	struct xtcp_found found __uninitialized;
+
+	if (!hookv6_segment_is_ours(net, skb, spot, &found)) {
+		xtcp_hook_detach(skb);
 		return NF_ACCEPT;
+	}
+	if (found.complete && hookv6_is_last(net, skb, spot))
+		return hookv6_deliver(net, skb, &found);
+	xtcp_hook_attach(skb, &found);
+	/* Detach the socket before reassembly, which can't use it. */
+	if (spot->in_fragment)
+		skb_orphan(skb);
 	/* Copy the header if a packet socket has a clone. */
 	if (skb_ensure_writable(skb, spot->named_at + sizeof(__be16)))
 		return NF_DROP;

@@ -192,10 +192,11 @@ static void input_child(struct sock *lsk, struct sock *child,
 	xtcp_acceptqueue_announce(lsk, child);
 }
 
-static void input_listener(struct net *net, struct sk_buff *skb,
-			   const struct xtcp_key *key, struct xtcp_seg *seg)
+/* @lsk: listener of the segment, or NULL. Consumes @skb. */
+static void input_listener(struct net *net, struct sock *lsk,
+			   struct sk_buff *skb, const struct xtcp_key *key,
+			   struct xtcp_seg *seg)
 {
-	struct sock *lsk = xtcp_lookup_rcu(net, key, skb);
 	struct sock *child;
 
 	if (!lsk) {
@@ -317,29 +318,24 @@ static inline bool src_is_valid(const struct sk_buff *skb,
 					  af->packet->src_valid(skb);
 }
 
-/**
- * xtcp_input - handle a segment that IP passes to us
- * @skb: segment, at its TCP header; consumed
- * @af: its family
- * @wire: IP protocol on which it arrived
- *
- * Context: softirqs off, under RCU.
- */
-void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
+static __always_inline void input_read_key(const struct sk_buff *skb,
+					   const struct xtcp_family *af, u8 wire,
+					   struct xtcp_key *key)
 {
-	struct net *net = dev_net(skb->dev);
-	struct xtcp_flow *flow;
-	/*
-	 * Both are filled below; kernels that zero the stack would do it twice.
-	 */
-	struct xtcp_key key __uninitialized;
-	struct xtcp_seg seg __uninitialized;
-	enum skb_drop_reason why;
-	struct sock *sk;
+	if (likely(af == &xtcp_ipv4))
+		xtcp_ipv4_key_read(skb, wire, key);
+	else
+		af->packet->key_read(skb, wire, key);
+}
+
+/* Count and check a segment. Returns false if it has been dropped. */
+static __always_inline bool input_accepts(struct net *net, struct sk_buff *skb,
+					  const struct xtcp_family *af, u8 wire)
+{
+	enum skb_drop_reason why = SKB_DROP_REASON_OTHERHOST;
 
 	lockdep_assert_in_softirq();
 	/* MUST-57: ignore segments that aren't addressed to this host alone. */
-	why = SKB_DROP_REASON_OTHERHOST;
 	if (skb->pkt_type != PACKET_HOST)
 		goto drop;
 	XTCP_INC(net, IN_SEGS);
@@ -347,38 +343,84 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire)
 	if (why)
 		goto drop;
 	why = SKB_DROP_REASON_NOT_SPECIFIED;
-	if (!src_is_valid(skb, af))
-		goto drop;
-	if (likely(af == &xtcp_ipv4))
-		xtcp_ipv4_key_read(skb, wire, &key);
-	else
-		af->packet->key_read(skb, wire, &key);
-	xtcp_seg_read_header(&seg, skb);
-	trace_xtcp_rcv(net, &key, &seg);
+	if (src_is_valid(skb, af))
+		return true;
+drop:
+	kfree_skb_reason(skb, why);
+	return false;
+}
 
-	sk = xtcp_demux_take(skb, &key);
-	if (sk) {
-		xtcp_seg_read_options(&seg, skb, wire);
-		input_socket(sk, skb, &seg);
-		sock_put(sk);
+/* The listener of a segment without a flow; the hook looks for SYNs only. */
+static struct sock *input_find_listener(struct net *net, struct sk_buff *skb,
+					const struct xtcp_key *key,
+					const struct xtcp_found *found)
+{
+	if (found && found->listener)
+		return xtcp_lookup_choice(found->listener, key, skb);
+	return xtcp_lookup_rcu(net, key, skb);
+}
+
+/*
+ * Find the flow, with a reference, of a segment that has not been looked up: the
+ * socket that early demux has attached, or any flow.
+ */
+static __always_inline struct xtcp_flow *
+input_find_flow(struct net *net, struct sk_buff *skb, struct xtcp_key *key)
+{
+	struct sock *sk = xtcp_demux_take(skb, key);
+
+	if (likely(sk))
+		return &xtcp_sk(sk)->flow;
+	xtcp_key_digest(key);
+	return xtcp_flow_lookup_rcu(net, key);
+}
+
+/**
+ * xtcp_input - handle a segment
+ * @skb: segment, at its TCP header; consumed
+ * @af: its family
+ * @wire: IP protocol on which it arrived
+ * @found: what the caller has found for it in this RCU section; the reference to
+ *	its flow is dropped. NULL: it has not been looked up
+ *
+ * Context: softirqs off, under RCU.
+ */
+void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
+		const struct xtcp_found *found)
+{
+	struct xtcp_flow *flow = found ? found->flow : NULL;
+	struct net *net = dev_net(skb->dev);
+	/*
+	 * Both are filled below; kernels that zero the stack would do it twice.
+	 */
+	struct xtcp_key own_key __uninitialized;
+	struct xtcp_seg seg __uninitialized;
+	const struct xtcp_key *key;
+
+	if (!input_accepts(net, skb, af, wire)) {
+		if (flow)
+			xtcp_flow_put(flow);
 		return;
 	}
-	xtcp_key_digest(&key);
+	key = found ? &found->key : &own_key;
+	if (!found)
+		input_read_key(skb, af, wire, &own_key);
+	xtcp_seg_read_header(&seg, skb);
+	trace_xtcp_rcv(net, key, &seg);
+	if (!found)
+		flow = input_find_flow(net, skb, &own_key);
 	/*
 	 * Without a flow only input_listener() reads the options, if there is a
 	 * listener.
 	 */
-	flow = xtcp_flow_lookup_rcu(net, &key);
 	if (flow) {
 		xtcp_seg_read_options(&seg, skb, wire);
-		input_flow(net, flow, skb, &key, &seg);
+		input_flow(net, flow, skb, key, &seg);
 		xtcp_flow_put(flow);
 	} else {
-		input_listener(net, skb, &key, &seg);
+		input_listener(net, input_find_listener(net, skb, key, found),
+			       skb, key, &seg);
 	}
-	return;
-drop:
-	kfree_skb_reason(skb, why);
 }
 
 /**
