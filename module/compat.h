@@ -26,6 +26,7 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
+#include <net/inet_timewait_sock.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
@@ -270,6 +271,108 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 	__inet6_lookup_established(net, __VA_ARGS__)
 #define xtcp_kernel_tcp6_listener(net, ...)					\
 	inet6_lookup_listener(net, __VA_ARGS__)
+#endif
+
+/*
+ * net/inet_hashtables.h: how sockets, and sockets in TIME-WAIT, are linked in the
+ * kernel's bind table: since 6.8 in one list of the bucket for port and address,
+ * before in a list of each of the two buckets. The locks of both chains are held;
+ * xtcp_bind_any(), whether @test is true of a socket at the port, needs the port's.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 bool (*test)(const struct sock *sk,
+					      const void *arg),
+				 const void *arg)
+{
+	struct sock *sk;
+
+	sk_for_each_bound(sk, &tb->owners)
+		if (test(sk, arg))
+			return true;
+	return false;
+}
+
+static inline void xtcp_bind_sock_add(struct sock *sk,
+				      struct inet_bind_bucket *tb,
+				      struct inet_bind2_bucket *tb2)
+{
+	sk_add_bind_node(sk, &tb->owners);
+	sk_add_bind2_node(sk, &tb2->owners);
+}
+
+static inline void xtcp_bind_sock_del(struct sock *sk)
+{
+	__sk_del_bind_node(sk);
+	__sk_del_bind2_node(sk);
+}
+
+static inline void xtcp_bind_timewait_add(struct sock *sk,
+					  struct inet_bind_bucket *tb,
+					  struct inet_bind2_bucket *tb2)
+{
+	sk_add_bind_node(sk, &tb->owners);
+	hlist_add_head(&inet_twsk(sk)->tw_bind2_node, &tb2->deathrow);
+}
+
+static inline void xtcp_bind_timewait_del(struct sock *sk)
+{
+	__sk_del_bind_node(sk);
+	__hlist_del(&inet_twsk(sk)->tw_bind2_node);
+}
+#else
+static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 bool (*test)(const struct sock *sk,
+					      const void *arg),
+				 const void *arg)
+{
+	struct inet_bind2_bucket *tb2;
+	struct sock *sk;
+
+	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node)
+		sk_for_each_bound(sk, &tb2->owners)
+			if (test(sk, arg))
+				return true;
+	return false;
+}
+
+static inline void xtcp_bind_sock_add(struct sock *sk,
+				      struct inet_bind_bucket *tb,
+				      struct inet_bind2_bucket *tb2)
+{
+	sk_add_bind_node(sk, &tb2->owners);
+}
+
+static inline void xtcp_bind_sock_del(struct sock *sk)
+{
+	__sk_del_bind_node(sk);
+}
+
+static inline void xtcp_bind_timewait_add(struct sock *sk,
+					  struct inet_bind_bucket *tb,
+					  struct inet_bind2_bucket *tb2)
+{
+	sk_add_bind_node(sk, &tb2->owners);
+}
+
+static inline void xtcp_bind_timewait_del(struct sock *sk)
+{
+	__sk_del_bind_node(sk);
+}
+#endif
+
+/*
+ * net/ipv4/inet_connection_sock.c: how much of a socket in TIME-WAIT at an IPv4
+ * address the walkers of the bind table read. On 6.8 to 6.12 all that is read is
+ * in struct sock_common and ends there. Before, a link is behind it; since 6.18 a
+ * flag (SOCK_CONNECT_BIND). Where that is unknown it is the whole.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) || \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) || \
+	defined(SOCK_CONNECT_BIND)
+#define XTCP_BIND_ENTRY_LEN	sizeof(struct inet_timewait_sock)
+#else
+#define XTCP_BIND_ENTRY_LEN	offsetofend(struct sock_common, skc_net)
 #endif
 
 /*

@@ -157,7 +157,7 @@ struct xtcp_port_chain {
  * @listen_at: entries of @listen_table at an address; @listen_any: at the wildcard
  * @ports: port buckets, hashed by port number
  * @tcp_ports: a bit for each port number that is in use on the TCP wire
- * @shadows: sockets of the kernel that hold these ports, too; shadow.c
+ * @shadows: whether entries of the kernel's bind table may hold them, too; shadow.c
  * @timewaits: delay lines of TIME-WAIT records; close/timewait.c
  * @tw_count: number of TIME-WAIT records
  * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to

@@ -2,239 +2,417 @@
 /*
  * shadow.c - hold ports of the TCP wire in the kernel's bind table, too
  *
- * On the TCP wire both stacks share one port space. A shadow is an unused socket
- * of the kernel. It is in the kernel's bind table, like the sockets of the
- * kernel's TCP, for a port that an xtcp socket has, and is in LISTEN while that
- * socket is. It is in no other table, so no segment can find it. But the kernel's
- * bind(), listen() and connect() see the port, and the stack that comes second
- * gets EADDRINUSE.
+ * On the TCP wire both stacks share one port space. For a port that an xtcp
+ * socket has, the kernel's bind table has a shadow. To the kernel's bind(),
+ * listen() and connect() a shadow is a TIME-WAIT socket of the kernel's TCP, so
+ * the stack that comes second gets EADDRINUSE. A shadow is in no other table, so
+ * no segment can find it.
+ *
+ * A shadow costs 64 bytes (IPv6: 88) beside the two buckets that the kernel
+ * allocates for a port. Code that walks the bind table reads only the first
+ * fields of a TIME-WAIT socket: addresses, family, state, options, device and
+ * links. A shadow has these and ends there (XTCP_BIND_ENTRY_LEN in compat.h: on some
+ * kernels the walkers read more).
+ *
+ * The kernel's functions that take and release a port need a whole socket. Each
+ * CPU has one, the proxy. It takes the port by the kernel's rules, then the
+ * shadow replaces it in the table. To release the port, the proxy replaces the
+ * shadow and is then unbound. Both happen at once and do not sleep, so there is
+ * no work left for later.
  *
  * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
- * stacks as between those of one. SO_REUSEPORT is not, because listeners of two
- * stacks cannot share segments. Shadows have it to share ports with each other;
- * as it works between sockets of the same user only, they belong to an invalid
- * one.
+ * stacks as between those of one. A listener shares its port with nobody, so its
+ * shadow has no SO_REUSEADDR while it listens. SO_REUSEPORT is not copied, because
+ * listeners of two stacks cannot share segments. Shadows do not conflict with each
+ * other: port/conflict.c has judged their owners.
  *
- * Life cycle of a shadow. bind(), listen() and connect() create it, because that
- * needs process context. Port buckets hold references to it. The last one may be
- * dropped in softirq, with a TIME-WAIT record. Then the shadow is in @idle until
- * the work item or close() frees it; close() does, so that a program that has
- * closed its socket finds the port free.
+ * A shadow has no reference to its namespace: port buckets hold the shadows, and
+ * none is left when the namespace exits.
  *
- * A shadow has no reference to its namespace: the namespace's exit frees those
- * that are left.
- *
- * Context: process; xtcp_shadow_get() and xtcp_shadow_put() any.
+ * Context: the lock of the port's chain (port/bucket.c), which guards the shadow
+ * and turns softirqs off, so that the CPU's proxy is ours. The locks of the
+ * kernel's bind table are taken under it. xtcp_shadow_prepare() and the functions
+ * for namespaces: process.
  */
 #include "shadow.h"
 
+#include <linux/err.h>
 #include <linux/ipv6.h>
-#include <linux/refcount.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
+#include <net/addrconf.h>
 #include <net/inet_connection_sock.h>
+#include <net/inet_hashtables.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/transp_v6.h>
 
+#include "compat.h"
 #include "net/hook.h"
 #include "netns.h"
 
 /**
- * struct xtcp_shadow - a shadow
- * @net: namespace, without a reference
- * @sk: the socket in the kernel's bind table
- * @idle: link in xtcp_shadows.idle
- * @ref: references of port buckets, and of a bind() that is creating one
- * @listeners: xtcp sockets that listen on the port; under xtcp_shadows.lock
+ * struct xtcp_shadow - a shadow: the first fields of a TIME-WAIT socket
+ * @ref: references of port buckets; in place of the peer's address
+ * @laddr: see shadow_sk(), as are all fields without a description of their own
+ * @listeners: xtcp sockets that listen on the port; in place of the hash
+ * @reuse: SO_REUSEADDR of the owners; in place of the peer's port
+ * @num: port
+ * @common: the rest of what the two IP versions have in common
+ * @bucket: the kernel's bucket for port and address; in place of the peer's IPv6
+ *	address
+ *
+ * Walkers compare none of the fields that we use for ourselves: the entries of a
+ * bucket differ in local addresses and options only. A shadow at an IPv6 address
+ * is longer, by all up to that address.
  */
 struct xtcp_shadow {
-	struct net		*net;
-	struct sock		*sk;
-	struct llist_node	idle;
-	refcount_t		ref;
-	unsigned int		listeners;
+	u32			ref;
+	__be32			laddr;
+	u32			listeners;
+	u16			reuse;
+	u16			num;
+	u8			common[offsetofend(struct sock_common, skc_net) -
+				       offsetofend(struct sock_common,
+						   skc_portpair)];
+	struct inet_bind2_bucket *bucket;
 };
 
-static struct xtcp_shadows *shadows_of(struct net *net)
+static_assert(offsetof(struct xtcp_shadow, ref) ==
+	      offsetof(struct sock_common, skc_daddr));
+static_assert(offsetof(struct xtcp_shadow, laddr) ==
+	      offsetof(struct sock_common, skc_rcv_saddr));
+static_assert(offsetof(struct xtcp_shadow, listeners) ==
+	      offsetof(struct sock_common, skc_hash));
+static_assert(offsetof(struct xtcp_shadow, reuse) ==
+	      offsetof(struct sock_common, skc_dport));
+static_assert(offsetof(struct xtcp_shadow, num) ==
+	      offsetof(struct sock_common, skc_num));
+static_assert(offsetof(struct xtcp_shadow, bucket) ==
+	      offsetofend(struct sock_common, skc_net));
+
+/* The socket that binds and unbinds for shadows. Softirqs off, on its CPU. */
+static struct tcp_sock __percpu *proxies __ro_after_init;
+
+static struct kmem_cache *shadow_cache __ro_after_init;
+static struct kmem_cache *shadow6_cache __ro_after_init;
+
+/* Marks shadows and proxies in the bind table. Has nothing, not even a hash table. */
+static struct proto shadow_prot = {
+	.name	= "XTCP-PORT",
+};
+
+/* A shadow as the kernel's TCP sees it: only the fields that it has exist. */
+static struct sock *shadow_sk(const struct xtcp_shadow *shadow)
 {
-	return xtcp_net(net)->shadows;
+	return (struct sock *)shadow;
+}
+
+static struct net *shadow_net(const struct xtcp_shadow *shadow)
+{
+	return sock_net(shadow_sk(shadow));
+}
+
+#define SHADOW_LEN							\
+	max_t(size_t, XTCP_BIND_ENTRY_LEN, sizeof(struct xtcp_shadow))
+
+#if IS_ENABLED(CONFIG_IPV6)
+static_assert(offsetofend(struct xtcp_shadow, bucket) <=
+	      offsetof(struct sock_common, skc_v6_rcv_saddr));
+#define SHADOW6_LEN							\
+	max_t(size_t, XTCP_BIND_ENTRY_LEN,				\
+	      offsetofend(struct sock_common, skc_v6_rcv_saddr))
+
+/* An IPv6 socket at any address conflicts with IPv4, unless it is IPv6 only. */
+static void sk_place6(struct sock *sk, const struct xtcp_shadow_place *place)
+{
+	sk->sk_family = AF_INET6;
+	sk->sk_ipv6only = place->family == AF_INET6;
+	sk->sk_v6_rcv_saddr = sk->sk_ipv6only ? place->laddr6 : in6addr_any;
+	sk->sk_rcv_saddr = ipv6_addr_any(&sk->sk_v6_rcv_saddr) ?
+			   0 : LOOPBACK4_IPV6;
+}
+
+/* Addresses of @to become those of @from. */
+static void sk_copy_place(struct sock *to, const struct sock *from)
+{
+	to->sk_family = from->sk_family;
+	to->sk_rcv_saddr = from->sk_rcv_saddr;
+	to->sk_ipv6only = from->sk_ipv6only;
+	if (from->sk_family == AF_INET6)
+		to->sk_v6_rcv_saddr = from->sk_v6_rcv_saddr;
+}
+#else
+#define SHADOW6_LEN	SHADOW_LEN
+
+static void sk_place6(struct sock *sk, const struct xtcp_shadow_place *place)
+{
+	sk->sk_family = AF_INET;
+	sk->sk_rcv_saddr = 0;
+}
+
+static void sk_copy_place(struct sock *to, const struct sock *from)
+{
+	to->sk_family = from->sk_family;
+	to->sk_rcv_saddr = from->sk_rcv_saddr;
+}
+#endif
+
+static struct kmem_cache *shadow_cache_of(u16 family)
+{
+	return family == AF_INET ? shadow_cache : shadow6_cache;
+}
+
+static struct xtcp_shadow *shadow_alloc(struct net *net,
+					const struct xtcp_shadow_place *place)
+{
+	struct xtcp_shadow *shadow;
+	struct sock *sk;
+
+	shadow = kmem_cache_zalloc(shadow_cache_of(place->family),
+				   GFP_ATOMIC | __GFP_NOWARN);
+	if (!shadow)
+		return NULL;
+	shadow->ref = 1;
+	shadow->reuse = place->reuse;
+	shadow->num = place->num;
+	sk = shadow_sk(shadow);
+	sock_net_set(sk, net);
+	sk->sk_prot = &shadow_prot;
+	sk->sk_state = TCP_TIME_WAIT;
+	sk->sk_reuse = place->reuse ? SK_CAN_REUSE : SK_NO_REUSE;
+	sk->sk_bound_dev_if = place->ifindex;
+	if (place->family == AF_INET) {
+		sk->sk_family = AF_INET;
+		sk->sk_rcv_saddr = place->laddr;
+	} else {
+		sk_place6(sk, place);
+	}
+	return shadow;
+}
+
+static void shadow_free(struct xtcp_shadow *shadow)
+{
+	kmem_cache_free(shadow_cache_of(shadow_sk(shadow)->sk_family), shadow);
 }
 
 /*
- * Count a new shadow. The first one of a namespace registers the hook, which stays
- * until the namespace ends: unregistering a hook flushes the namespace's queues to
- * user space (NFQUEUE), and unprivileged programs could cause that by bind() and
- * close().
+ * Get this CPU's proxy, with the address, device and options of a shadow. Walkers
+ * see it in the table for a moment. Its state is not CLOSE, for then dumps would
+ * show it.
  */
-static int shadow_count(struct net *net)
+static struct sock *proxy_get(const struct xtcp_shadow *shadow)
 {
-	struct xtcp_shadows *all = shadows_of(net);
+	struct sock *sk = (struct sock *)this_cpu_ptr(proxies);
+	const struct sock *from = shadow_sk(shadow);
+
+	sock_net_set(sk, shadow_net(shadow));
+	sk_copy_place(sk, from);
+	sk->sk_reuse = from->sk_reuse;
+	sk->sk_bound_dev_if = from->sk_bound_dev_if;
+	return sk;
+}
+
+/* The locks of the two chains of the kernel's bind table that a shadow is in. */
+static struct inet_bind_hashbucket *bind_chain(const struct xtcp_shadow *shadow)
+{
+	struct net *net = shadow_net(shadow);
+	struct inet_hashinfo *table = net->ipv4.tcp_death_row.hashinfo;
+
+	return &table->bhash[inet_bhashfn(net, shadow->num, table->bhash_size)];
+}
+
+static struct inet_bind_hashbucket *
+bind_chain_addr(const struct xtcp_shadow *shadow)
+{
+	struct net *net = shadow_net(shadow);
+
+	return inet_bhashfn_portaddr(net->ipv4.tcp_death_row.hashinfo,
+				     shadow_sk(shadow), net, shadow->num);
+}
+
+/* The kernel's bucket of a port; NULL if there is none. @chain is locked. */
+static struct inet_bind_bucket *
+bind_bucket(struct inet_bind_hashbucket *chain,
+	    const struct xtcp_shadow *shadow, int l3mdev)
+{
+	struct inet_bind_bucket *tb;
+
+	inet_bind_bucket_for_each(tb, &chain->chain)
+		if (tb->port == shadow->num && tb->l3mdev == l3mdev &&
+		    net_eq(ib_net(tb), shadow_net(shadow)))
+			return tb;
+	return NULL;
+}
+
+/* Devices of two sockets of one bucket: they are in one VRF, or in none. */
+static bool devices_overlap(const struct sock *a, const struct sock *b)
+{
+	int dev_a = a->sk_bound_dev_if;
+	int dev_b = READ_ONCE(b->sk_bound_dev_if);
+
+	return !dev_a || !dev_b || dev_a == dev_b;
+}
+
+/*
+ * The kernel's rules for a socket with the options of a shadow, but other shadows
+ * don't count: does @other belong to the kernel's TCP and not share its port?
+ */
+static bool sock_conflicts(const struct sock *other, const void *arg)
+{
+	const struct xtcp_shadow *shadow = arg;
+	const struct sock *sk = shadow_sk(shadow);
+
+	if (other->sk_prot == &shadow_prot ||
+	    (shadow->reuse && other->sk_reuse && other->sk_state != TCP_LISTEN))
+		return false;
+	return devices_overlap(sk, other) &&
+	       inet_rcv_saddr_equal(sk, other, true);
+}
+
+/* The same for any socket of a port; its chain is locked. */
+static bool bucket_conflicts(const struct inet_bind_bucket *tb,
+			     const struct xtcp_shadow *shadow)
+{
+	return xtcp_bind_any(tb, sock_conflicts, shadow);
+}
+
+static bool shadow_conflicts(const struct xtcp_shadow *shadow, int l3mdev)
+{
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
+	struct inet_bind_bucket *tb;
+	bool conflicts;
+
+	spin_lock(&chain->lock);
+	tb = bind_bucket(chain, shadow, l3mdev);
+	conflicts = tb && bucket_conflicts(tb, shadow);
+	spin_unlock(&chain->lock);
+	return conflicts;
+}
+
+/*
+ * Bind the proxy. If the kernel refuses, that may be because of other shadows
+ * only. Then the port is taken by force; *@forced is set, as a socket of the
+ * kernel's TCP may have come in between.
+ */
+static int proxy_bind(struct sock *proxy, const struct xtcp_shadow *shadow,
+		      bool *forced)
+{
+	if (likely(!inet_csk_get_port(proxy, shadow->num)))
+		return 0;
+	if (shadow_conflicts(shadow, inet_sk_bound_l3mdev(proxy)))
+		return -EADDRINUSE;
+	*forced = true;
+	proxy->sk_reuse = SK_FORCE_REUSE;
+	return inet_csk_get_port(proxy, shadow->num) ? -ENOMEM : 0;
+}
+
+/* Let the shadow replace the proxy in the table. */
+static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
+		       bool check)
+{
+	struct inet_bind_hashbucket *chain2 = bind_chain_addr(shadow);
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
+	struct inet_connection_sock *icsk = inet_csk(proxy);
+	struct inet_bind_bucket *tb = icsk->icsk_bind_hash;
+
+	spin_lock(&chain->lock);
+	if (unlikely(check && bucket_conflicts(tb, shadow))) {
+		spin_unlock(&chain->lock);
+		inet_put_port(proxy);
+		return -EADDRINUSE;
+	}
+	shadow->bucket = icsk->icsk_bind2_hash;
+	spin_lock(&chain2->lock);
+	xtcp_bind_sock_del(proxy);
+	xtcp_bind_timewait_add(shadow_sk(shadow), tb, shadow->bucket);
+	spin_unlock(&chain2->lock);
+	/* As bind() does; force may have made it forget to. */
+	if (!shadow->reuse)
+		tb->fastreuse = 0;
+	spin_unlock(&chain->lock);
+	icsk->icsk_bind_hash = NULL;
+	icsk->icsk_bind2_hash = NULL;
+	return 0;
+}
+
+/* Let the proxy replace the shadow, and unbind it. */
+static void shadow_unlink(struct xtcp_shadow *shadow)
+{
+	struct inet_bind_hashbucket *chain2 = bind_chain_addr(shadow);
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
+	struct inet_bind2_bucket *tb2 = shadow->bucket;
+	struct sock *proxy = proxy_get(shadow);
+	struct inet_bind_bucket *tb;
+
+	spin_lock(&chain->lock);
+	tb = bind_bucket(chain, shadow, tb2->l3mdev);
+	spin_lock(&chain2->lock);
+	xtcp_bind_timewait_del(shadow_sk(shadow));
+	xtcp_bind_sock_add(proxy, tb, tb2);
+	spin_unlock(&chain2->lock);
+	spin_unlock(&chain->lock);
+	inet_csk(proxy)->icsk_bind_hash = tb;
+	inet_csk(proxy)->icsk_bind2_hash = tb2;
+	inet_sk(proxy)->inet_num = shadow->num;
+	inet_put_port(proxy);
+}
+
+/**
+ * xtcp_shadow_prepare - make a namespace ready for its first shadow
+ * @net: namespace
+ *
+ * The first one needs the hook, which stays until the namespace ends:
+ * unregistering a hook flushes the namespace's queues to user space (NFQUEUE), and
+ * unprivileged programs could cause that by bind() and close().
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int xtcp_shadow_prepare(struct net *net)
+{
+	struct xtcp_shadows *all = xtcp_net(net)->shadows;
 	int err = 0;
 
+	if (likely(READ_ONCE(all->hooked)))
+		return 0;
 	mutex_lock(&all->lock);
 	if (!all->hooked)
 		err = xtcp_hook_add(net);
-	if (!err) {
-		all->hooked = true;
-		all->nr++;
-	}
+	if (!err)
+		WRITE_ONCE(all->hooked, true);
 	mutex_unlock(&all->lock);
 	return err;
 }
 
-static void shadow_uncount(struct xtcp_shadows *all)
-{
-	lockdep_assert_held(&all->lock);
-	all->nr--;
-}
-
-/*
- * Walkers of the kernel's bind table may assume a tcp_sock, so allocate one that
- * large. The socket needs no inode, timers or queues, because it is in no other
- * table. It has no module reference: TIME-WAIT records would then block unloading.
- */
-static struct proto shadow_prot = {
-	.name		= "XTCP-PORT",
-	.obj_size	= sizeof(struct tcp_sock),
-};
-
-/* Older kernels read a socket's owner from its inode. */
-static struct socket_alloc nobody;
-
-#if IS_ENABLED(CONFIG_IPV6)
-static struct proto shadow6_prot = {
-	.name		= "XTCP-PORT6",
-	.obj_size	= sizeof(struct tcp6_sock),
-};
-
-/* An IPv6 socket at any address conflicts with IPv4, unless it is IPv6 only. */
-static void shadow_name6(struct sock *sk, const struct xtcp_shadow_place *place)
-{
-	inet_sk(sk)->pinet6 = &((struct tcp6_sock *)sk)->inet6;
-	sk->sk_ipv6only = place->family == AF_INET6;
-	if (!sk->sk_ipv6only)
-		return;
-	sk->sk_v6_rcv_saddr = place->laddr6;
-	inet6_sk(sk)->saddr = place->laddr6;
-	if (!ipv6_addr_any(&place->laddr6))
-		inet_sk(sk)->inet_rcv_saddr = LOOPBACK4_IPV6;
-}
-
-static int shadow6_init(void)
-{
-	return proto_register(&shadow6_prot, 1);
-}
-
-static void shadow6_exit(void)
-{
-	proto_unregister(&shadow6_prot);
-}
-
-static struct sock *shadow_alloc(struct net *net, u8 family)
-{
-	if (family == AF_INET)
-		return sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
-	return sk_alloc(net, PF_INET6, GFP_KERNEL, &shadow6_prot, 1);
-}
-#else
-static void shadow_name6(struct sock *sk, const struct xtcp_shadow_place *place)
-{
-}
-
-static int shadow6_init(void)
-{
-	return 0;
-}
-
-static void shadow6_exit(void)
-{
-}
-
-static struct sock *shadow_alloc(struct net *net, u8 family)
-{
-	return sk_alloc(net, PF_INET, GFP_KERNEL, &shadow_prot, 1);
-}
-#endif
-
-static struct sock *shadow_make(struct net *net,
-				const struct xtcp_shadow_place *place)
-{
-	struct sock *sk = shadow_alloc(net, place->family);
-
-	if (!sk)
-		return NULL;
-	sock_init_data(NULL, sk);
-	sk->sk_protocol = IPPROTO_TCP;
-	sk->sk_uid = INVALID_UID;
-	sk->sk_socket = &nobody.socket;
-	sk->sk_reuse = place->reuse ? SK_CAN_REUSE : SK_NO_REUSE;
-	sk->sk_reuseport = place->reuseport;
-	sk->sk_bound_dev_if = place->ifindex;
-	if (place->family == AF_INET) {
-		inet_sk(sk)->inet_saddr = place->laddr;
-		sk_rcv_saddr_set(sk, place->laddr);
-	} else {
-		shadow_name6(sk, place);
-	}
-	return sk;
-}
-
-/* Check for conflicts as the kernel's bind() and listen() do. */
-static int shadow_claim(struct sock *sk, u16 num)
-{
-	int err = tcp_prot.get_port(sk, num);
-
-	return !err || err == -ENOMEM ? err : -EADDRINUSE;
-}
-
-/* Undo shadow_count() and all that follows it in xtcp_shadow_open(). */
-static void shadow_free(struct xtcp_shadows *all, struct xtcp_shadow *shadow)
-{
-	lockdep_assert_held(&all->lock);
-	if (shadow->sk) {
-		if (inet_csk(shadow->sk)->icsk_bind_hash)
-			tcp_prot.put_port(shadow->sk);
-		sock_put(shadow->sk);
-	}
-	shadow_uncount(all);
-	kfree(shadow);
-}
-
 /**
  * xtcp_shadow_open - create a shadow
- * @net: namespace
+ * @net: namespace, prepared
  * @place: bind-table entry
  *
- * Context: process, may sleep; an xtcp socket may be locked.
+ * Context: chain lock of the port.
  * Return: a shadow with one reference; ERR_PTR: -EADDRINUSE if the kernel's rules
  * forbid it, -ENOMEM.
  */
 struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 				     const struct xtcp_shadow_place *place)
 {
-	struct xtcp_shadow *shadow = kzalloc(sizeof(*shadow),
-					     GFP_KERNEL_ACCOUNT);
-	struct xtcp_shadows *all = shadows_of(net);
+	struct xtcp_shadow *shadow = shadow_alloc(net, place);
+	bool forced = false;
+	struct sock *proxy;
 	int err;
 
 	if (!shadow)
 		return ERR_PTR(-ENOMEM);
-	err = shadow_count(net);
-	if (err) {
-		kfree(shadow);
-		return ERR_PTR(err);
-	}
-	shadow->net = net;
-	refcount_set(&shadow->ref, 1);
-	shadow->sk = shadow_make(net, place);
-	err = shadow->sk ? shadow_claim(shadow->sk, place->num) : -ENOMEM;
+	proxy = proxy_get(shadow);
+	err = proxy_bind(proxy, shadow, &forced);
+	if (!err)
+		err = shadow_link(shadow, proxy, forced);
 	if (!err)
 		return shadow;
-	mutex_lock(&all->lock);
-	shadow_free(all, shadow);
-	mutex_unlock(&all->lock);
+	shadow_free(shadow);
 	return ERR_PTR(err);
 }
 
@@ -242,12 +420,13 @@ struct xtcp_shadow *xtcp_shadow_open(struct net *net,
  * xtcp_shadow_get - take a reference for a port bucket
  * @shadow: referenced by the caller, or NULL
  *
+ * Context: chain lock of the port.
  * Return: @shadow.
  */
 struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow)
 {
 	if (shadow)
-		refcount_inc(&shadow->ref);
+		shadow->ref++;
 	return shadow;
 }
 
@@ -255,76 +434,58 @@ struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow)
  * xtcp_shadow_put - drop a port bucket's reference
  * @shadow: not to be used afterwards; may be NULL
  *
- * After the last reference, xtcp_shadow_reap() is scheduled; it frees the port for
- * the kernel's TCP.
+ * The last one frees the port for the kernel's TCP.
  *
- * Context: any.
+ * Context: chain lock of the port.
  */
 void xtcp_shadow_put(struct xtcp_shadow *shadow)
 {
-	struct xtcp_shadows *all;
-
-	if (!shadow || !refcount_dec_and_test(&shadow->ref))
+	if (!shadow || --shadow->ref)
 		return;
-	all = shadows_of(shadow->net);
-	if (llist_add(&shadow->idle, &all->idle))
-		schedule_work(&all->reap);
+	shadow_unlink(shadow);
+	shadow_free(shadow);
 }
 
 /**
- * xtcp_shadow_reap - free all shadows without references
- * @net: namespace
- *
- * Context: process, may sleep; an xtcp socket may be owned.
- */
-void xtcp_shadow_reap(struct net *net)
-{
-	struct xtcp_shadows *all = shadows_of(net);
-	struct xtcp_shadow *shadow, *next;
-	struct llist_node *idle;
-
-	/* A CPU that has taken the caller's shadow holds the lock until it is freed. */
-	if (llist_empty(&all->idle) && !mutex_is_locked(&all->lock))
-		return;
-	mutex_lock(&all->lock);
-	idle = llist_del_all(&all->idle);
-	llist_for_each_entry_safe(shadow, next, idle, idle)
-		shadow_free(all, shadow);
-	mutex_unlock(&all->lock);
-}
-
-static void shadow_reap_work(struct work_struct *work)
-{
-	struct xtcp_shadows *all =
-		container_of(work, struct xtcp_shadows, reap);
-
-	xtcp_shadow_reap(all->net);
-}
-
-/**
- * xtcp_shadow_listen - put a shadow into LISTEN for an xtcp listener
+ * xtcp_shadow_excludes - can't the kernel's TCP have connections at the port
  * @shadow: referenced by the caller
  *
- * Context: process, may sleep.
+ * Return: true if no socket of the kernel's TCP can share the port at the
+ * shadow's address.
+ */
+bool xtcp_shadow_excludes(const struct xtcp_shadow *shadow)
+{
+	return !shadow->reuse && !shadow_sk(shadow)->sk_bound_dev_if;
+}
+
+/**
+ * xtcp_shadow_listen - a socket of xtcp begins to listen at a shadow's port
+ * @shadow: referenced by the caller
+ *
+ * Context: chain lock of the port.
  * Return: 0; -EADDRINUSE if the kernel's rules forbid it.
  */
 int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 {
-	struct xtcp_shadows *all = shadows_of(shadow->net);
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
+	struct inet_bind_bucket *tb;
 	int err = 0;
 
-	mutex_lock(&all->lock);
-	if (!shadow->listeners) {
-		/* As inet_csk_listen_start() does, for readers without a lock. */
-		smp_store_release(&shadow->sk->sk_state, TCP_LISTEN);
-		err = shadow_claim(shadow->sk, inet_sk(shadow->sk)->inet_num);
+	/* Without SO_REUSEADDR the port is not shared anyway. */
+	if (shadow->reuse && !shadow->listeners) {
+		spin_lock(&chain->lock);
+		tb = bind_bucket(chain, shadow, shadow->bucket->l3mdev);
+		if (bucket_conflicts(tb, shadow)) {
+			err = -EADDRINUSE;
+		} else {
+			shadow_sk(shadow)->sk_reuse = SK_NO_REUSE;
+			/* bind() of the kernel's TCP must look at each. */
+			tb->fastreuse = 0;
+		}
+		spin_unlock(&chain->lock);
 	}
 	if (!err)
 		shadow->listeners++;
-	else
-		/* As above. */
-		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
-	mutex_unlock(&all->lock);
 	return err;
 }
 
@@ -332,36 +493,53 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
  * xtcp_shadow_unlisten - undo xtcp_shadow_listen()
  * @shadow: referenced by the caller; keeps its port
  *
- * Context: process, may sleep.
+ * Context: chain lock of the port.
  */
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 {
-	struct xtcp_shadows *all = shadows_of(shadow->net);
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
 
-	mutex_lock(&all->lock);
-	if (!--shadow->listeners)
-		/* As in xtcp_shadow_listen(). */
-		smp_store_release(&shadow->sk->sk_state, TCP_CLOSE);
-	mutex_unlock(&all->lock);
+	if (--shadow->listeners || !shadow->reuse)
+		return;
+	spin_lock(&chain->lock);
+	shadow_sk(shadow)->sk_reuse = SK_CAN_REUSE;
+	spin_unlock(&chain->lock);
+}
+
+static struct kmem_cache *shadow_cache_create(const char *name, size_t size)
+{
+	return kmem_cache_create(name, size, 0, SLAB_ACCOUNT | SLAB_NO_MERGE,
+				 NULL);
+}
+
+/* No more than bind() and its like need: the proxy never is a socket. */
+static void proxy_init(struct sock *sk)
+{
+	rwlock_init(&sk->sk_callback_lock);
+	sk->sk_prot = &shadow_prot;
+	sk->sk_state = TCP_SYN_SENT;
 }
 
 /**
- * xtcp_shadow_init - register the protocols of shadows
+ * xtcp_shadow_init - create the proxies and the caches of shadows
  *
- * Return: 0 or -errno.
+ * Return: 0 or -ENOMEM.
  */
-int xtcp_shadow_init(void)
+int __init xtcp_shadow_init(void)
 {
-	int err;
+	int cpu;
 
-	nobody.vfs_inode.i_uid = INVALID_UID;
-	err = proto_register(&shadow_prot, 1);
-	if (err)
-		return err;
-	err = shadow6_init();
-	if (err)
-		proto_unregister(&shadow_prot);
-	return err;
+	proxies = alloc_percpu(struct tcp_sock);
+	shadow_cache = shadow_cache_create("xtcp_shadow",
+					   SHADOW_LEN);
+	shadow6_cache = shadow_cache_create("xtcp_shadow6", SHADOW6_LEN);
+	if (!proxies || !shadow_cache || !shadow6_cache) {
+		xtcp_shadow_exit();
+		return -ENOMEM;
+	}
+	for_each_possible_cpu(cpu)
+		proxy_init((struct sock *)per_cpu_ptr(proxies, cpu));
+	return 0;
 }
 
 /**
@@ -369,8 +547,9 @@ int xtcp_shadow_init(void)
  */
 void xtcp_shadow_exit(void)
 {
-	shadow6_exit();
-	proto_unregister(&shadow_prot);
+	kmem_cache_destroy(shadow6_cache);
+	kmem_cache_destroy(shadow_cache);
+	free_percpu(proxies);
 }
 
 /**
@@ -385,11 +564,7 @@ int xtcp_shadow_net_init(struct net *net)
 
 	if (!all)
 		return -ENOMEM;
-	all->net = net;
-	mutex_init(&all->making);
 	mutex_init(&all->lock);
-	init_llist_head(&all->idle);
-	INIT_WORK(&all->reap, shadow_reap_work);
 	xtcp_net(net)->shadows = all;
 	return 0;
 }
@@ -402,12 +577,12 @@ int xtcp_shadow_net_init(struct net *net)
  */
 void xtcp_shadow_net_quiesce(struct net *net)
 {
-	struct xtcp_shadows *all = shadows_of(net);
+	struct xtcp_shadows *all = xtcp_net(net)->shadows;
 
 	mutex_lock(&all->lock);
 	if (all->hooked)
 		xtcp_hook_del(net);
-	all->hooked = false;
+	WRITE_ONCE(all->hooked, false);
 	mutex_unlock(&all->lock);
 }
 
@@ -417,10 +592,5 @@ void xtcp_shadow_net_quiesce(struct net *net)
  */
 void xtcp_shadow_net_exit(struct net *net)
 {
-	struct xtcp_shadows *all = shadows_of(net);
-
-	cancel_work_sync(&all->reap);
-	xtcp_shadow_reap(net);
-	WARN_ON_ONCE(all->nr);
-	kfree(all);
+	kfree(xtcp_net(net)->shadows);
 }

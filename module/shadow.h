@@ -6,35 +6,21 @@
 #define XTCP_SHADOW_H
 
 #include <linux/in6.h>
-#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/workqueue.h>
 
 struct net;
 struct xtcp_shadow;
 
 /**
- * struct xtcp_shadows - the shadows of a namespace
- * @net: the namespace
- * @making: held while a port bucket gets its shadow, so that it gets only one
- *	even if several sockets bind at once. One for each namespace, because
- *	allocations under it may wait for the namespace's memory cgroup
- * @lock: guards @nr and @hooked, and the shadows' creation and state
- * @nr: number of shadows, with those in @idle
+ * struct xtcp_shadows - what the shadows of a namespace need
+ * @lock: guards the registration of the hook
  * @hooked: the hook for protocol 6 is registered (net/hook.c); set until the
  *	namespace ends
- * @idle: shadows without references, to be freed in process context
- * @reap: work item that frees them
  */
 struct xtcp_shadows {
-	struct net		*net;
-	struct mutex		making;	/* of a bucket's shadow; port/bind.c */
-	struct mutex		lock;	/* @nr, @hooked, making and listening */
-	unsigned int		nr;
+	struct mutex		lock;	/* registration of the hook */
 	bool			hooked;
-	struct llist_head	idle;
-	struct work_struct	reap;
 };
 
 /**
@@ -45,7 +31,6 @@ struct xtcp_shadows {
  * @ifindex: device, 0 for any
  * @num: port number
  * @reuse: SO_REUSEADDR
- * @reuseport: SO_REUSEPORT; effective among shadows only
  */
 struct xtcp_shadow_place {
 	u8		family;
@@ -54,7 +39,6 @@ struct xtcp_shadow_place {
 	int		ifindex;
 	u16		num;
 	bool		reuse;
-	bool		reuseport;
 };
 
 int xtcp_shadow_init(void);
@@ -63,11 +47,12 @@ int xtcp_shadow_net_init(struct net *net);
 void xtcp_shadow_net_quiesce(struct net *net);
 void xtcp_shadow_net_exit(struct net *net);
 
+int xtcp_shadow_prepare(struct net *net);
 struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 				     const struct xtcp_shadow_place *place);
 struct xtcp_shadow *xtcp_shadow_get(struct xtcp_shadow *shadow);
 void xtcp_shadow_put(struct xtcp_shadow *shadow);
-void xtcp_shadow_reap(struct net *net);
+bool xtcp_shadow_excludes(const struct xtcp_shadow *shadow);
 int xtcp_shadow_listen(struct xtcp_shadow *shadow);
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow);
 

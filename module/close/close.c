@@ -39,7 +39,6 @@
 #include "open/listen.h"
 #include "port/port.h"
 #include "segment/output.h"
-#include "shadow.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
@@ -265,7 +264,6 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
 	xtcp_port_disconnect(sk);
-	xtcp_shadow_reap(sock_net(sk));
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
@@ -509,8 +507,6 @@ void xtcp_close(struct sock *sk, long timeout)
 	bh_unlock_sock(sk);
 	local_bh_enable();
 	release_sock(sk);
-	/* The next bind() must find the port free. */
-	xtcp_shadow_reap(sock_net(sk));
 	sock_put(sk);
 }
 

@@ -104,26 +104,26 @@ static void connect_undo(struct sock *sk)
  *
  * For pre_connect of struct proto. The programs run in an RCU read-side
  * section, where nothing may sleep, but may bind the socket (bpf_bind()). So
- * the part of binding that sleeps is done after they have returned.
+ * the part of binding that sleeps is done before.
  *
  * Context: process.
  * Return: 0; -EPERM, or the program's errno, if a program refuses; -EINVAL if
- * the address is too short; -EADDRINUSE if a program bound a port that the
- * kernel's TCP has.
+ * the address is too short; -ENOMEM.
  */
 int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 			int addr_len)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	int refused, err;
+	int err;
 
 	xtcp_assert_owned(sk);
+	err = xtcp_port_prepare(sk);
+	if (err)
+		return err;
 	xs->filtering = 1;
-	refused = xtcp_family_of(sk)->addr->connect_filter(sk, uaddr, addr_len);
+	err = xtcp_family_of(sk)->addr->connect_filter(sk, uaddr, addr_len);
 	xs->filtering = 0;
-	/* Even if a program refused, one may have bound the socket before. */
-	err = xtcp_port_settle(sk);
-	return refused ?: err;
+	return err;
 }
 
 /**

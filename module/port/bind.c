@@ -11,7 +11,6 @@
 #include "port/bucket.h"
 
 #include <linux/err.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -22,109 +21,93 @@
 #include "port/port.h"
 #include "shadow.h"
 
-/* Take port @num by xtcp's own rules. */
-static int bind_claim(struct sock *sk, const struct xtcp_claim *claim, u16 num,
-		      bool listens, struct xtcp_port **spare)
+/*
+ * Get the shadow that a socket needs on the TCP wire: that of its bucket @port, or
+ * a new one if the bucket has none or does not exist yet. The address is the full
+ * one, because an IPv6 bucket knows only a digest.
+ */
+static struct xtcp_shadow *bind_shadow(struct sock *sk, struct xtcp_port *port,
+				       int ifindex, u16 num)
 {
-	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
-	struct xtcp_port *port;
-	int err = -EADDRINUSE;
+	u8 class = port ? port->class : xtcp_port_class(sk);
+	struct xtcp_shadow_place place = {
+		.ifindex	= port ? xtcp_tcp_port(port)->ifindex : ifindex,
+		.num		= num,
+		.reuse		= class & XTCP_PORT_REUSE,
+	};
+	struct xtcp_key at = { };
 
-	if (xtcp_claim_conflicts(claim, chain, num))
-		goto unlock;
-	if (!xtcp_sk(sk)->port) {
-		err = -ENOMEM;
-		port = xtcp_port_get(sock_net(sk), chain, num, claim->at,
-				     claim->ifindex, xtcp_port_class(sk),
-				     spare);
-		if (!port)
-			goto unlock;
-		xtcp_port_owner_add(sk, port);
-	}
-	xtcp_port_set_shared(chain, xtcp_sk(sk)->port, false);
-	xtcp_port_set_listens(sk, listens);
-	inet_sk(sk)->inet_num = num;
-	err = 0;
-unlock:
-	xtcp_port_chain_unlock(chain);
-	return err;
+	if (xtcp_port_shadow(port))
+		return xtcp_shadow_get(xtcp_port_shadow(port));
+	xtcp_family_of(sk)->addr->bound(sk, &at);
+	place.family = at.family;
+	place.laddr = at.laddr;
+	place.laddr6 = at.v6.laddr;
+	return xtcp_shadow_open(sock_net(sk), &place);
 }
 
-/*
- * Give the port bucket @tcp a shadow, unless it has one. @at is the owner's
- * full bind address, because an IPv6 bucket knows only the address digest.
- */
-static int port_hold(struct net *net, struct xtcp_tcp_port *tcp,
-		     const struct xtcp_key *at)
+/* bind_shadow(), and make the shadow a listener if @sk becomes one. */
+static struct xtcp_shadow *bind_hold(struct sock *sk, struct xtcp_port *port,
+				     int ifindex, u16 num, bool listens)
 {
-	const struct xtcp_port *port = &tcp->port;
-	struct xtcp_shadow_place place = {
-		.family		= at->family,
-		.laddr		= at->laddr,
-		.laddr6		= at->v6.laddr,
-		.ifindex	= tcp->ifindex,
-		.num		= port->num,
-		.reuse		= port->class & XTCP_PORT_REUSE,
-		.reuseport	= port->class & XTCP_PORT_REUSEPORT,
-	};
-	struct xtcp_port_chain *chain;
-	struct xtcp_shadow *shadow;
+	struct xtcp_shadow *shadow = bind_shadow(sk, port, ifindex, num);
+	int err;
 
-	lockdep_assert_held(&xtcp_net(net)->shadows->making);
-	if (tcp->shadow)
-		return 0;
-	shadow = xtcp_shadow_open(net, &place);
-	if (IS_ERR(shadow))
-		return PTR_ERR(shadow);
-	/* xtcp_port_inherit_shadow() may have set one meanwhile. */
-	chain = xtcp_port_chain_lock(net, port->num);
-	if (!tcp->shadow)
-		swap(tcp->shadow, shadow);
-	xtcp_port_chain_unlock(chain);
+	if (IS_ERR(shadow) || !listens || xtcp_sk(sk)->port_listens)
+		return shadow;
+	err = xtcp_shadow_listen(shadow);
+	if (!err)
+		return shadow;
+	xtcp_shadow_put(shadow);
+	return ERR_PTR(err);
+}
+
+/* Take port @num, with the chain locked, if the kernel's rules allow it, too. */
+static int bind_take(struct sock *sk, const struct xtcp_claim *claim,
+		     struct xtcp_port_chain *chain, u16 num, bool listens,
+		     struct xtcp_port **spare)
+{
+	struct xtcp_shadow *shadow = NULL;
+	u8 class = xtcp_port_class(sk);
+	struct xtcp_port *port;
+
+	port = xtcp_sk(sk)->port ?:
+	       xtcp_port_find(chain, num, claim->at, claim->ifindex, class);
+	if (!port && !*spare)
+		return -ENOMEM;
+	if (claim->wire) {
+		shadow = bind_hold(sk, port, claim->ifindex, num, listens);
+		if (IS_ERR(shadow))
+			return PTR_ERR(shadow);
+	}
+	if (!port)
+		port = xtcp_port_get(sock_net(sk), chain, num, claim->at,
+				     claim->ifindex, class, spare);
+	xtcp_port_give_shadow(port, &shadow);
+	if (!xtcp_sk(sk)->port)
+		xtcp_port_owner_add(sk, port);
 	xtcp_shadow_put(shadow);
 	return 0;
 }
 
-static int bind_hold(struct sock *sk, bool listens)
-{
-	struct mutex *making = &xtcp_net(sock_net(sk))->shadows->making;
-	struct xtcp_port *port = xtcp_sk(sk)->port;
-	struct xtcp_key at = { };
-	int err;
-
-	xtcp_family_of(sk)->addr->bound(sk, &at);
-	mutex_lock(making);
-	err = port_hold(sock_net(sk), xtcp_tcp_port(port), &at);
-	mutex_unlock(making);
-	if (!err && listens)
-		err = xtcp_shadow_listen(xtcp_port_shadow(port));
-	return err;
-}
-
-/* bind() to one port; also listen() for a socket that has the port. */
+/*
+ * bind() to one port; also listen() for a socket that has the port. xtcp's own
+ * rules decide first, then, on the TCP wire, the kernel's.
+ */
 static int bind_try(struct sock *sk, const struct xtcp_claim *claim, u16 num,
 		    bool listens, struct xtcp_port **spare)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	bool had_port = xs->port;
-	struct xtcp_port_chain *chain;
-	int err;
+	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
+	int err = -EADDRINUSE;
 
-	err = bind_claim(sk, claim, num, listens, spare);
-	if (err || !claim->wire)
-		return err;
-	err = bind_hold(sk, listens);
-	if (!err)
-		return 0;
-	chain = xtcp_port_chain_lock(sock_net(sk), num);
-	xtcp_port_set_listens(sk, false);
-	if (!had_port) {
-		xtcp_port_owner_del(chain, sk);
-		inet_sk(sk)->inet_num = 0;
+	if (!xtcp_claim_conflicts(claim, chain, num))
+		err = bind_take(sk, claim, chain, num, listens, spare);
+	if (!err) {
+		xtcp_port_set_shared(chain, xtcp_sk(sk)->port, false);
+		xtcp_port_set_listens(sk, listens);
+		inet_sk(sk)->inet_num = num;
 	}
 	xtcp_port_chain_unlock(chain);
-	if (!*spare)
-		*spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
 	return err;
 }
 
@@ -162,12 +145,32 @@ static int bind_any(struct sock *sk, struct xtcp_claim *claim, bool listens,
 	return bind_scan(sk, claim, listens, spare);
 }
 
+/**
+ * xtcp_port_prepare - do what must sleep before a socket takes a port
+ * @sk: socket; its wire is final
+ *
+ * bind(), listen() and connect() do it themselves. A BPF program that may bind the
+ * socket can't.
+ *
+ * Context: socket lock, process.
+ * Return: 0 or -errno.
+ */
+int xtcp_port_prepare(struct sock *sk)
+{
+	if (xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP)
+		return 0;
+	return xtcp_shadow_prepare(sock_net(sk));
+}
+
 static int bind_port(struct sock *sk, u16 num, bool listens)
 {
-	struct xtcp_port *spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
+	struct xtcp_port *spare;
 	struct xtcp_claim claim;
-	int err;
+	int err = xtcp_port_prepare(sk);
 
+	if (err)
+		return err;
+	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
 	xtcp_claim_init(&claim, sk);
 	if (num) {
 		claim.by_number = true;
@@ -180,7 +183,7 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 	return err;
 }
 
-/* bind_port() in atomic context; xtcp_port_settle() opens the shadow. */
+/* bind_port() in atomic context, after xtcp_port_prepare(). */
 static int bind_atomic(struct sock *sk, u16 num)
 {
 	struct xtcp_port *spare;
@@ -193,33 +196,8 @@ static int bind_atomic(struct sock *sk, u16 num)
 	xtcp_claim_init(&claim, sk);
 	claim.by_number = true;
 	claim.crowd = true;
-	err = bind_claim(sk, &claim, num, false, &spare);
+	err = bind_try(sk, &claim, num, false, &spare);
 	xtcp_port_free(spare);
-	return err;
-}
-
-/**
- * xtcp_port_settle - complete a bind() that a BPF program may have made
- * @sk: socket; with or without a port
- *
- * On the TCP wire the port needs a shadow. Opening one sleeps, so it could not
- * be done in the program's RCU section.
- *
- * Context: socket lock, process.
- * Return: 0; -EADDRINUSE or -ENOMEM, and the socket has no port any more.
- */
-int xtcp_port_settle(struct sock *sk)
-{
-	int err;
-
-	if (!xtcp_sk(sk)->port || xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP)
-		return 0;
-	err = bind_hold(sk, false);
-	if (!err)
-		return 0;
-	xtcp_port_release(sk);
-	inet_sk(sk)->inet_sport = 0;
-	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
 	return err;
 }
 
@@ -266,17 +244,11 @@ int xtcp_port_listen(struct sock *sk)
  */
 void xtcp_port_unlisten(struct sock *sk)
 {
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	struct xtcp_shadow *shadow = NULL;
 	struct xtcp_port_chain *chain;
 
 	if (!inet_sk(sk)->inet_num)
 		return;
 	chain = xtcp_port_chain_lock(sock_net(sk), inet_sk(sk)->inet_num);
-	if (xs->port_listens)
-		shadow = xtcp_port_shadow(xs->port);
 	xtcp_port_set_listens(sk, false);
 	xtcp_port_chain_unlock(chain);
-	if (shadow)
-		xtcp_shadow_unlisten(shadow);
 }

@@ -116,6 +116,22 @@ void xtcp_port_free(struct xtcp_port *port)
 }
 
 /**
+ * xtcp_port_give_shadow - give a bucket a shadow, unless it has one
+ * @port: bucket
+ * @shadow: shadow, or a pointer to NULL; set to NULL if the bucket took over the
+ *	reference
+ *
+ * Context: chain lock.
+ */
+void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
+{
+	struct xtcp_tcp_port *tcp = xtcp_tcp_port(port);
+
+	if (tcp && !tcp->shadow)
+		swap(tcp->shadow, *shadow);
+}
+
+/**
  * xtcp_port_inherit_shadow - let a new bucket share an older one's shadow
  * @port: bucket
  * @from: bucket of the listener, for a child's; of the socket, for a TIME-WAIT
@@ -496,10 +512,16 @@ void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 	xtcp_sk(sk)->port = port;
 }
 
+static void bucket_unlisten(struct xtcp_port *port)
+{
+	if (xtcp_port_shadow(port))
+		xtcp_shadow_unlisten(xtcp_port_shadow(port));
+}
+
 /**
  * xtcp_port_set_listens - count a socket as a listener at its port, or not
  * @sk: socket; if it has no bucket nothing is counted
- * @listens: true if it listens
+ * @listens: true if it listens; its shadow has been told (xtcp_shadow_listen())
  *
  * Context: chain lock.
  */
@@ -507,8 +529,11 @@ void xtcp_port_set_listens(struct sock *sk, bool listens)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->port)
+	if (xs->port) {
+		if (xs->port_listens && !listens)
+			bucket_unlisten(xs->port);
 		xs->port->listeners += listens - xs->port_listens;
+	}
 	xs->port_listens = listens;
 }
 

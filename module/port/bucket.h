@@ -100,7 +100,7 @@ static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
  * xtcp_port_shadow - a port bucket's shadow
  * @port: bucket; may be NULL
  *
- * Context: chain lock, or an owner's socket lock.
+ * Context: chain lock.
  * Return: the shadow, or NULL.
  */
 static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
@@ -263,6 +263,7 @@ static inline u8 xtcp_port_class(const struct sock *sk)
 
 struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp);
 void xtcp_port_free(struct xtcp_port *port);
+void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow);
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from);
 unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num);
 struct xtcp_port *xtcp_port_list(const struct xtcp_port_chain *chain, u16 num,

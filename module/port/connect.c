@@ -5,8 +5,8 @@
  * RFC 6056 (ephemeral ports). The socket gets its port number and enters the
  * flow table under one hold of the chain lock, so that no bind() comes in
  * between. If the 4-tuple is in use, the next candidate is tried. On the TCP
- * wire a shadow is opened first, and the connections of the kernel's TCP are
- * checked as well, because SO_REUSEADDR lets both stacks bind to one port.
+ * wire a shadow is opened first. Where SO_REUSEADDR lets both stacks bind to one
+ * port, the connections of the kernel's TCP are checked as well.
  *
  * Context: socket lock, process.
  */
@@ -57,12 +57,14 @@ static void key_of_sk(const struct sock *sk, struct xtcp_key *key)
  * kernel's TCP in TIME-WAIT counts, too, whatever its age: only the kernel's
  * TCP knows how it ended.
  */
-static bool kernel_tcp_is_there(const struct sock *sk)
+static bool kernel_tcp_is_there(const struct sock *sk,
+				const struct xtcp_shadow *shadow)
 {
 	struct xtcp_key key __uninitialized;
 	bool there;
 
-	if (xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP)
+	if (xtcp_sk(sk)->flow.wire != XTCP_WIRE_TCP ||
+	    (shadow && xtcp_shadow_excludes(shadow)))
 		return false;
 	key_of_sk(sk, &key);
 	rcu_read_lock();
@@ -72,16 +74,19 @@ static bool kernel_tcp_is_there(const struct sock *sk)
 }
 
 /*
- * Enter @sk into the flow table. @bound: the port is an explicit bind. @tw is
- * set to the TIME-WAIT record that was replaced, with the reference of the
- * lookup; the caller ends it after releasing the chain lock.
+ * Enter @sk into the flow table. @bound: the port is an explicit bind. @shadow is
+ * that of the port, or NULL. @tw is set to the TIME-WAIT record that was replaced,
+ * with the reference of the lookup; the caller ends it after releasing the chain
+ * lock.
  */
-static int flow_claim(struct sock *sk, bool bound, struct xtcp_timewait **tw)
+static int flow_claim(struct sock *sk, bool bound,
+		      const struct xtcp_shadow *shadow,
+		      struct xtcp_timewait **tw)
 {
 	struct xtcp_flow *clash;
 	int err;
 
-	if (kernel_tcp_is_there(sk))
+	if (kernel_tcp_is_there(sk, shadow))
 		return -EADDRNOTAVAIL;
 	do {
 		clash = NULL;
@@ -127,7 +132,7 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 
 	chain = xtcp_port_chain_lock(sock_net(sk), num);
 	xtcp_port_number(sk, num);
-	err = flow_claim(sk, true, tw);
+	err = flow_claim(sk, true, NULL, tw);
 	if (!err && xs->port &&
 	    !xtcp_bind_addrs_equal(xtcp_port_bind_addr(xs->port),
 				   xtcp_bind_addr_of_flow(&xs->flow))) {
@@ -141,32 +146,25 @@ static int connect_bound(struct sock *sk, struct xtcp_timewait **tw,
 	return err;
 }
 
-/* Try port @num by xtcp's own rules. A new bucket takes over @shadow. */
-static int connect_claim(struct sock *sk, u16 num, struct xtcp_timewait **tw,
+/* Take port @num for a socket that has none. A new bucket takes over @shadow. */
+static int connect_claim(struct sock *sk, struct xtcp_port_chain *chain,
+			 u16 num, struct xtcp_timewait **tw,
 			 struct xtcp_port **spare, struct xtcp_shadow **shadow)
 {
-	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	int err = -EADDRNOTAVAIL;
-	u8 class = xtcp_port_class(sk);
-	struct xtcp_tcp_port *tcp;
+	int err;
 
-	if (xtcp_port_is_private(chain, num, class))
-		goto unlock;
 	xtcp_port_number(sk, num);
-	err = flow_claim(sk, false, tw);
+	err = flow_claim(sk, false, *shadow, tw);
 	if (err) {
 		xtcp_port_number(sk, 0);
-		goto unlock;
+		return err;
 	}
 	xtcp_port_owner_add(sk, xtcp_port_get_flow(sock_net(sk), chain,
-						   &xs->flow, class, spare));
-	tcp = xtcp_tcp_port(xs->port);
-	if (tcp && !tcp->shadow)
-		swap(tcp->shadow, *shadow);
-unlock:
-	xtcp_port_chain_unlock(chain);
-	return err;
+						   &xs->flow,
+						   xtcp_port_class(sk), spare));
+	xtcp_port_give_shadow(xs->port, shadow);
+	return 0;
 }
 
 static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
@@ -208,10 +206,11 @@ static struct xtcp_shadow *shadow_over(struct net *net,
 
 /*
  * Get a shadow for a port that connect() may take, whatever sharing options
- * other connecting sockets there have. Called before the chain lock is taken,
- * because opening a shadow may sleep and fail.
+ * other connecting sockets there have.
  */
-static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
+static struct xtcp_shadow *connect_hold(const struct sock *sk,
+					const struct xtcp_port_chain *chain,
+					u16 num)
 {
 	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct xtcp_shadow_place place = {
@@ -220,34 +219,43 @@ static struct xtcp_shadow *connect_hold(const struct sock *sk, u16 num)
 		.ifindex	= flow->ifindex,
 		.num		= num,
 		.reuse		= sk->sk_reuse,
-		.reuseport	= sk->sk_reuseport,
 	};
-	struct xtcp_shadow *shadow = ERR_PTR(-EADDRNOTAVAIL);
-	struct xtcp_port_chain *chain;
+	struct xtcp_shadow *shadow;
 
+	shadow = shadow_over(sock_net(sk), chain, num, flow);
+	if (shadow)
+		return shadow;
 	if (xtcp_family_is_ipv6(flow->family))
 		place.laddr6 = xtcp_flow_addrs6(flow)->laddr;
-	chain = xtcp_port_chain_lock(sock_net(sk), num);
-	if (!xtcp_port_is_private(chain, num, XTCP_PORT_TCP_WIRE))
-		shadow = shadow_over(sock_net(sk), chain, num, flow);
-	xtcp_port_chain_unlock(chain);
-	return shadow ?: xtcp_shadow_open(sock_net(sk), &place);
+	return xtcp_shadow_open(sock_net(sk), &place);
 }
 
-static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
-		       struct xtcp_port **spare)
+static int connect_take(struct sock *sk, struct xtcp_port_chain *chain, u16 num,
+			struct xtcp_timewait **tw, struct xtcp_port **spare)
 {
 	struct xtcp_shadow *shadow = NULL;
 	int err;
 
 	if (xtcp_sk(sk)->flow.wire == XTCP_WIRE_TCP) {
-		shadow = connect_hold(sk, num);
+		shadow = connect_hold(sk, chain, num);
 		if (IS_ERR(shadow))
 			return shadow == ERR_PTR(-ENOMEM) ? -ENOMEM :
 							    -EADDRNOTAVAIL;
 	}
-	err = connect_claim(sk, num, tw, spare, &shadow);
+	err = connect_claim(sk, chain, num, tw, spare, &shadow);
 	xtcp_shadow_put(shadow);
+	return err;
+}
+
+static int connect_try(struct sock *sk, u16 num, struct xtcp_timewait **tw,
+		       struct xtcp_port **spare)
+{
+	struct xtcp_port_chain *chain = xtcp_port_chain_lock(sock_net(sk), num);
+	int err = -EADDRNOTAVAIL;
+
+	if (!xtcp_port_is_private(chain, num, xtcp_port_class(sk)))
+		err = connect_take(sk, chain, num, tw, spare);
+	xtcp_port_chain_unlock(chain);
 	return err;
 }
 
@@ -344,10 +352,13 @@ static int connect_any(struct sock *sk, struct xtcp_timewait **tw,
  */
 int xtcp_port_connect(struct sock *sk)
 {
-	struct xtcp_port *spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
 	struct xtcp_timewait *tw = NULL;
-	int err;
+	int err = xtcp_port_prepare(sk);
+	struct xtcp_port *spare;
 
+	if (err)
+		return err;
+	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
 	if (!spare)
 		return -ENOMEM;
 	if (inet_sk(sk)->inet_num)

@@ -37,7 +37,6 @@
 #include "lookup.h"
 #include "net/family.h"
 #include "open/synqueue.h"
-#include "shadow.h"
 #include "tcb.h"
 #include "user/procfs.h"
 
@@ -227,7 +226,6 @@ static int line_kill(struct net *net, char *line)
 				  listeners_kill(net, &key)))
 			err = 0;
 	}
-	xtcp_shadow_reap(net);
 	return err;
 }
 

@@ -4,6 +4,7 @@
  * the kernel's rules. LC-27, LC-116.
  */
 /* vm: v6 mapped */
+#include "lib/module.h"
 #include "lib/xtcp_test.h"
 
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
@@ -611,6 +612,84 @@ TEST_F(port, groups_of_ours_share_a_port)
 		EXPECT_EQ(0, socket_bind(stock, "", 7004));
 		close(stock);
 	}
+}
+
+/* A socket of the kernel's TCP is in their way all the same, wherever it is bound. */
+TEST_F(port, a_group_of_ours_does_not_take_a_port_of_stocks)
+{
+	int one, any, stock;
+
+	NOT_ON_STOCK();
+	one = stack_socket(OURS, REUSEPORT);
+	stock = stack_socket(STOCKS, REUSEPORT);
+	ASSERT_EQ(0, socket_bind(one, "10.0.0.1", 7008));
+	ASSERT_EQ(0, socket_bind(stock, "127.0.0.1", 7008));
+	any = stack_socket(OURS, REUSEPORT);
+	EXPECT_EQ(EADDRINUSE, socket_bind(any, "", 7008));
+	close(stock);
+	EXPECT_EQ(0, socket_bind(any, "", 7008));
+	stock = stack_socket(STOCKS, REUSEPORT);
+	EXPECT_EQ(EADDRINUSE, socket_bind(stock, "127.0.0.1", 7008));
+	EXPECT_EQ(0, socket_listen(one, 4));
+	EXPECT_EQ(0, socket_listen(any, 4));
+	close(any);
+	EXPECT_EQ(0, socket_bind(stock, "127.0.0.1", 7008));
+}
+
+/* An attempt of ours that fails leaves no trace in the kernel's bind table. */
+TEST_F(port, stock_still_shares_a_port_that_we_did_not_get)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	p->stock_may_speak = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	for (int i = 2; i < 8; i++) {
+		char addr[16];
+		int fd;
+
+		snprintf(addr, sizeof(addr), "10.0.0.%d", i);
+		fd = stack_socket(STOCKS, 0);
+		EXPECT_EQ(EINPROGRESS, socket_connect(fd, addr, 80));
+		EXPECT_EQ(41000, socket_port(fd));
+		fd = stack_socket(OURS, i & 1 ? REUSEADDR | REUSEPORT : 0);
+		EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.99", 80));
+		close(fd);
+	}
+}
+
+/* Shadows of both kinds. */
+static long shadows(void)
+{
+	return cache_objects("xtcp_shadow") + cache_objects("xtcp_shadow6");
+}
+
+/*
+ * One small object beside the kernel's own buckets for each port, and none is left.
+ * Kernels before 6.8 read more of it, later ones than 6.12 may.
+ */
+TEST_F(port, a_port_needs_one_small_object)
+{
+	bool small = kernel_is_since(6, 8) && !kernel_is_since(6, 13);
+	int fd[100];
+	long before;
+
+	NOT_ON_STOCK();
+	EXPECT_GE(small ? 64 : 256, cache_object_size("xtcp_shadow"));
+	EXPECT_GE(small ? 96 : 256, cache_object_size("xtcp_shadow6"));
+	EXPECT_EQ(48, cache_object_size("xtcp_tcp_port"));
+	before = shadows();
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = stack_socket(OURS, i & 3);
+		ASSERT_EQ(0, socket_bind(fd[i], i & 4 ? "" : "10.0.0.1", 7100 + i));
+		if (i & 8)
+			ASSERT_EQ(0, socket_listen(fd[i], 4));
+	}
+	EXPECT_EQ(before + (long)ARRAY_SIZE(fd), shadows());
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+	EXPECT_EQ(before, shadows());
 }
 
 /* Two devices, two stacks. */

@@ -266,7 +266,10 @@ TEST_F(policy, cgroup_connect_binds_the_port)
 	group_leave(_metadata);
 }
 
-/* On the TCP wire a port of the kernel's TCP is not available. */
+/*
+ * On the TCP wire a port of the kernel's TCP is not available. The program's bind()
+ * fails, and the program refuses the connection.
+ */
 TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
 {
 	int fd, stock = socket_new(IPPROTO_TCP);
@@ -278,7 +281,7 @@ TEST_F(policy, cgroup_connect_binds_a_port_of_stock)
 	group_enter(_metadata);
 	fd = socket_new(-1);
 	bind_first(_metadata, "10.0.0.1", 5555);
-	EXPECT_EQ(shared ? EADDRINUSE : EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
+	EXPECT_EQ(shared ? EPERM : EINPROGRESS, socket_connect(fd, "10.0.0.2", PORT));
 	EXPECT_EQ(shared ? 0 : 5555, socket_port(fd));
 	if (!shared)
 		peer_expect(&self->peer, .flags = SYN, .sport = 5555, .dport = PORT);
