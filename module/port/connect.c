@@ -274,6 +274,7 @@ struct search {
 	bool			tw_taken;
 };
 
+/* Opening a shadow in vain would cost ten times as much as this look. */
 static bool tuple_is_taken_rcu(struct net *net, struct search *search, u16 num)
 {
 	const struct xtcp_flow *flow;
@@ -281,7 +282,8 @@ static bool tuple_is_taken_rcu(struct net *net, struct search *search, u16 num)
 	search->key.lport = htons(num);
 	flow = xtcp_flow_find_rcu(net, &search->key);
 	if (!flow)
-		return false;
+		return search->key.wire == XTCP_WIRE_TCP &&
+		       xtcp_hook_kernel_tcp_connected(net, &search->key);
 	return xtcp_flow_kind_rcu(flow) != XTCP_KIND_TIMEWAIT || search->tw_taken ||
 	       !xtcp_timewait_may_reuse(net, timewait_of(flow), false);
 }
