@@ -14,6 +14,9 @@
  * and it is as small as one in a FIFO: removing it is a list_del(). Times are
  * rounded up to ticks of 8.192 us: expiry is at most a tick late, never early.
  *
+ * A slot may have a hundred thousand entries. They are moved a few at a time, so that
+ * no other CPU waits long for the caller's lock.
+ *
  * Context: the caller's lock guards the wheel.
  */
 #include "delaywheel.h"
@@ -22,6 +25,11 @@
 #include <linux/log2.h>
 
 #include "delayline.h"
+
+/* Entries that one call of xtcp_delaywheel_pop() moves. */
+#ifndef MOVES_MAX
+#define MOVES_MAX	64
+#endif
 
 /**
  * xtcp_delaywheel_init - initialise an empty wheel
@@ -33,6 +41,7 @@ void xtcp_delaywheel_init(struct xtcp_delaywheel *wheel, u64 now_ns)
 	unsigned int level, slot;
 
 	wheel->now = now_ns >> XTCP_WHEEL_TICK;
+	INIT_LIST_HEAD(&wheel->moving);
 	for (level = 0; level < XTCP_WHEEL_LEVELS; level++) {
 		wheel->used[level] = 0;
 		for (slot = 0; slot < XTCP_WHEEL_SLOTS; slot++)
@@ -88,7 +97,7 @@ void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 	struct list_head *slot = delay->link.next;
 	unsigned int i;
 
-	if (delay->link.prev == slot) {
+	if (delay->link.prev == slot && slot != &wheel->moving) {
 		i = slot - &wheel->slot[0][0];
 		wheel->used[i / XTCP_WHEEL_SLOTS] &=
 			~BIT(i % XTCP_WHEEL_SLOTS);
@@ -119,17 +128,42 @@ static bool wheel_first_slot(const struct xtcp_delaywheel *wheel,
 	return false;
 }
 
-/* The wheel's time has reached a slot: move its entries to lower levels. */
-static void wheel_move_down(struct xtcp_delaywheel *wheel, struct list_head *slot)
+/* The wheel's time has reached a slot of a higher level: its entries are to move. */
+static void wheel_empty_slot(struct xtcp_delaywheel *wheel, unsigned int level,
+			     unsigned int slot)
 {
-	LIST_HEAD(records);
+	wheel->used[level] &= ~BIT(slot);
+	list_splice_init(&wheel->slot[level][slot], &wheel->moving);
+}
+
+/* Move up to *@moves entries to lower levels. Returns true if none is left to move. */
+static bool wheel_move_down(struct xtcp_delaywheel *wheel, unsigned int *moves)
+{
 	struct xtcp_delay *delay, *next;
 
-	list_splice_init(slot, &records);
-	list_for_each_entry_safe(delay, next, &records, link) {
+	list_for_each_entry_safe(delay, next, &wheel->moving, link) {
+		if (!*moves)
+			return false;
+		(*moves)--;
 		list_del(&delay->link);
 		xtcp_delaywheel_add(wheel, delay);
 	}
+	return true;
+}
+
+/* Remove an entry of the lowest level. Returns NULL if the slot has none any more. */
+static struct xtcp_delay *wheel_take(struct xtcp_delaywheel *wheel,
+				     unsigned int slot)
+{
+	struct xtcp_delay *delay;
+
+	delay = list_first_entry_or_null(&wheel->slot[0][slot],
+					 struct xtcp_delay, link);
+	if (delay)
+		list_del_init(&delay->link);
+	else
+		wheel->used[0] &= ~BIT(slot);
+	return delay;
 }
 
 /**
@@ -138,31 +172,32 @@ static void wheel_move_down(struct xtcp_delaywheel *wheel, struct list_head *slo
  * @now_ns: current time, CLOCK_MONOTONIC; U64_MAX: remove any entry, the wheel
  *	must not be used for new ones afterwards
  *
- * Return: an entry, not linked any more; NULL if none has expired.
+ * Return: an entry, not linked any more; NULL if none has expired, or if many are
+ * to be moved: then xtcp_delaywheel_next_ns() is not after @now_ns, and the caller
+ * calls again after it has released its lock.
  */
 struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 				       u64 now_ns)
 {
+	unsigned int moves = now_ns == U64_MAX ? UINT_MAX : MOVES_MAX;
 	u64 now = now_ns >> XTCP_WHEEL_TICK;
 	struct xtcp_delay *delay;
-	struct list_head *slot;
 	unsigned int level;
 	u64 begins;
 
-	while (wheel_first_slot(wheel, &level, &begins) && begins <= now) {
+	for (;;) {
+		if (!wheel_move_down(wheel, &moves))
+			return NULL;
+		if (!wheel_first_slot(wheel, &level, &begins) || begins > now)
+			break;
 		wheel->now = max(wheel->now, begins);
-		slot = &wheel->slot[level][wheel_digit(begins, level)];
 		if (level) {
-			wheel->used[level] &= ~BIT(wheel_digit(begins, level));
-			wheel_move_down(wheel, slot);
+			wheel_empty_slot(wheel, level, wheel_digit(begins, level));
 			continue;
 		}
-		delay = list_first_entry_or_null(slot, struct xtcp_delay, link);
-		if (delay) {
-			list_del_init(&delay->link);
+		delay = wheel_take(wheel, wheel_digit(begins, 0));
+		if (delay)
 			return delay;
-		}
-		wheel->used[0] &= ~BIT(wheel_digit(begins, 0));
 	}
 	if (now_ns != U64_MAX)
 		wheel->now = max(wheel->now, now);
@@ -180,6 +215,8 @@ u64 xtcp_delaywheel_next_ns(const struct xtcp_delaywheel *wheel)
 	unsigned int level;
 	u64 begins;
 
+	if (!list_empty(&wheel->moving))
+		return wheel->now << XTCP_WHEEL_TICK;
 	if (!wheel_first_slot(wheel, &level, &begins))
 		return U64_MAX;
 	return begins << XTCP_WHEEL_TICK;

@@ -28,11 +28,13 @@ struct xtcp_delay;
  * @now: tick of CLOCK_MONOTONIC up to which the wheel has advanced
  * @used: by level, a bit for each slot that may have an entry
  * @slot: entries, by level and by that level's digit of the expiry
+ * @moving: entries of a slot that @now has reached, until they are moved down
  */
 struct xtcp_delaywheel {
 	u64			now;
 	u16			used[XTCP_WHEEL_LEVELS];
 	struct list_head	slot[XTCP_WHEEL_LEVELS][XTCP_WHEEL_SLOTS];
+	struct list_head	moving;
 };
 
 static_assert(sizeof_field(struct xtcp_delaywheel, used[0]) * 8 ==
