@@ -31,6 +31,7 @@
 #include "close/timewait.h"
 #include "compat.h"
 #include "lookup.h"
+#include "net/backlog.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "net/ipv4.h"
@@ -131,17 +132,6 @@ drop:
 	return false;
 }
 
-/*
- * Limit of the backlog in bytes of memory, as in Linux 6.12. A window of segments
- * that no offload has merged takes up to twice the memory that the receive buffer
- * allows for it. Each buffer may be as large as an int can say.
- */
-static unsigned int backlog_limit(const struct sock *sk)
-{
-	return min_t(u64, 2 * (u64)READ_ONCE(sk->sk_rcvbuf) +
-			  READ_ONCE(sk->sk_sndbuf) / 2 + SZ_64K, UINT_MAX);
-}
-
 static void input_socket(struct sock *sk, struct sk_buff *skb,
 			 struct xtcp_seg *seg)
 {
@@ -151,12 +141,10 @@ static void input_socket(struct sock *sk, struct sk_buff *skb,
 	sk_mark_napi_id(sk, skb);
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
-	if (!sock_owned_by_user(sk)) {
+	if (!sock_owned_by_user(sk))
 		input_sk(sk, skb, seg);
-	} else if (sk_add_backlog(sk, skb, backlog_limit(sk))) {
-		XTCP_INC(sock_net(sk), BACKLOG_DROP);
-		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_BACKLOG);
-	}
+	else
+		xtcp_backlog_add(sk, skb, seg);
 	bh_unlock_sock(sk);
 }
 

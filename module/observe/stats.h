@@ -121,6 +121,7 @@
 	X(PRUNE_CALLED,		"PruneCalled") \
 	X(RCV_Q_DROP,		"TCPRcvQDrop") \
 	X(ZERO_WINDOW_DROP,	"TCPZeroWindowDrop") \
+	X(BACKLOG_COALESCE,	"TCPBacklogCoalesce") \
 	X(BACKLOG_DROP,		"TCPBacklogDrop") \
 	X(MIN_TTL_DROP,		"TCPMinTTLDrop") \
 	X(DEFER_ACCEPT_DROP,	"TCPDeferAcceptDrop") \

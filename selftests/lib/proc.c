@@ -215,7 +215,7 @@ void counters_ignore_traffic(struct counters *before)
 	static const char *const names[] = {
 		"InSegs", "OutSegs", "TCPPureAcks", "TCPHPHits", "TCPHPAcks",
 		"TCPOrigDataSent", "TCPDelivered", "TCPAutoCorking",
-		"TCPRcvCoalesce", "DelayedACKs", "TCPAckCompressed",
+		"TCPRcvCoalesce", "TCPBacklogCoalesce", "DelayedACKs", "TCPAckCompressed",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

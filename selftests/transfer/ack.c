@@ -646,6 +646,41 @@ TEST_F(ack, a_repetition_makes_acks_quick)
 }
 
 /*
+ * While the program owns the socket, a segment is merged with the one before it, but only
+ * if it is the next and their headers agree: acknowledgement, window, congestion marks.
+ */
+TEST_F(ack, ctr_TCPBacklogCoalesce)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct holder h;
+	uint8_t text[100];
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which lets acknowledgement and window differ */
+	open_patient(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "x");
+	conn_send(&c, .ack = 1, .len = 10);
+	counters_take(&before);
+	holder_hold(_metadata, &h, c.fd);
+	/* So short that one skb has room for all. */
+	for (int i = 0; i < 4; i++)
+		conn_send(&c, .flags = i == 3 ? ACK | PSH : ACK, .ack = 1, .len = 10);
+	counters_expect(_metadata, &before, "InSegs", 4, "TCPBacklogCoalesce", 3, NULL);
+	conn_send(&c, .ack = 2, .len = 10);
+	conn_send(&c, .ack = 2, .wnd = 5000, .len = 10);
+	conn_send(&c, .ack = 2, .wnd = 5000, .tos = 3, .len = 10);
+	conn_send(&c, .ack = 2, .wnd = 5000, .tos = 3);
+	conn_send(&c, .ack = 2, .wnd = 5000, .seq = 91, .len = 10, .pattern = 90);
+	counters_expect(_metadata, &before, "InSegs", 9, "TCPBacklogCoalesce", 3, NULL);
+	holder_release(&h);
+	ASSERT_EQ(80, recv(c.fd, text, sizeof(text), 0));
+	EXPECT_EQ(-1, pattern_check(text, 80, 0));
+	peer_drain(p, 100);
+}
+
+/*
  * While the program owns the socket, segments wait in its backlog: twice the receive
  * buffer, half the send buffer and 64 KiB, as in Linux. A sender without segmentation
  * offload fills more memory with a window than the window says, so the buffer itself would
