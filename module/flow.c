@@ -218,7 +218,7 @@ flow_find(struct net *net, const struct xtcp_key *key)
 
 /**
  * xtcp_flow_find_rcu - find a connection without taking a reference
- * @net: namespace
+ * @net: namespace that has had a socket
  * @key: connection
  *
  * Context: rcu_read_lock(), which guarantees that the memory stays a flow.
@@ -299,12 +299,14 @@ flow_lookup(struct net *net, const struct xtcp_key *key, bool sockets)
 struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 				       const struct xtcp_key *key)
 {
+	if (unlikely(!xtcp_net_is_ready(xtcp_net_rcu(net))))
+		return NULL;
 	return flow_lookup(net, key, false);
 }
 
 /**
  * xtcp_flow_lookup_sk_rcu - find the socket of a connection
- * @net: namespace
+ * @net: namespace that has had a socket
  * @key: connection
  *
  * Context: rcu_read_lock().
@@ -462,14 +464,18 @@ bool xtcp_flow_is_hashed_rcu(struct net *net, const struct xtcp_flow *flow,
  * @table: filled in
  *
  * Context: rcu_read_lock().
- * Return: true if all flows are in one table; false during a resize, which
- * xtcp_flow_await_table() waits for.
+ * Return: true if all flows are in one table, of no buckets before the first
+ * socket; false during a resize, which xtcp_flow_await_table() waits for.
  */
 bool xtcp_flow_table_rcu(struct net *net, struct xtcp_flow_table *table)
 {
 	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
-	struct bucket_table *tbl = rht_dereference_rcu(flows->tbl, flows);
+	struct bucket_table *tbl;
 
+	*table = (struct xtcp_flow_table){};
+	if (!xtcp_net_is_ready(xtcp_net_rcu(net)))
+		return true;
+	tbl = rht_dereference_rcu(flows->tbl, flows);
 	if (rcu_access_pointer(tbl->future_tbl))
 		return false;
 	table->seed = tbl->hash_rnd;

@@ -25,6 +25,7 @@
 #include <linux/log2.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
+#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
@@ -122,12 +123,18 @@ void __init xtcp_lookup_init_hash(void)
 int xtcp_lookup_net_init(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
-	unsigned int i;
+	int err;
 
 	spin_lock_init(&xn->listen_lock);
-	for (i = 0; i < XTCP_LISTEN_BUCKETS; i++)
-		INIT_HLIST_HEAD(&xn->listeners[i]);
-	return rhltable_init(&xn->listen_table, &listener_params);
+	/* Zeroes are empty lists. */
+	xn->listeners = kcalloc(XTCP_LISTEN_BUCKETS, sizeof(*xn->listeners),
+				GFP_KERNEL_ACCOUNT);
+	if (!xn->listeners)
+		return -ENOMEM;
+	err = rhltable_init(&xn->listen_table, &listener_params);
+	if (err)
+		kfree(xn->listeners);
+	return err;
 }
 
 /**
@@ -140,6 +147,7 @@ void xtcp_lookup_net_exit(struct net *net)
 
 	WARN_ON_ONCE(atomic_read(&xn->listen_table.ht.nelems));
 	rhltable_destroy(&xn->listen_table);
+	kfree(xn->listeners);
 }
 
 /* Is a listener bound to exactly the local address of @key? */
@@ -510,6 +518,8 @@ struct sock *xtcp_lookup_rcu(struct net *net,
 	struct sock *best = NULL;
 
 	lockdep_assert_in_softirq();
+	if (unlikely(!xtcp_net_is_ready(xn)))
+		return NULL;
 	/* A lookup is a tenth of the cost of dropping a SYN: skip empty ones. */
 	if (READ_ONCE(xn->listen_at))
 		best = lookup_at(xn, key, key->laddr);
@@ -551,6 +561,8 @@ struct sock *xtcp_lookup_get(struct net *net, const struct xtcp_key *key)
 	struct xtcp_listener *ls;
 	struct sock *sk = NULL;
 
+	if (!xtcp_net_is_ready(xn))
+		return NULL;
 	rcu_read_lock();
 	list = rhltable_lookup(&xn->listen_table, &lkey, listener_params);
 	rhl_for_each_entry_rcu(ls, pos, list, link) {

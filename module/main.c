@@ -3,7 +3,8 @@
  * main.c - load and unload, start and stop in a namespace
  *
  * xtcp_init() and xtcp_net_start() initialise the parts in order of dependency;
- * errors undo them in reverse. The protocol handlers are registered near the end,
+ * errors undo them in reverse. The large tables of a namespace wait for its first
+ * socket (xtcp_net_prepare()). The protocol handlers are registered near the end,
  * so IP passes segments to us only while all parts below are initialised.
  *
  * Unloading: sockets of programs hold the module (EBUSY), so there are none when
@@ -44,31 +45,75 @@
 
 unsigned int xtcp_net_id __read_mostly;
 
-static int __net_init xtcp_net_start(struct net *net)
+static int net_make_tables(struct net *net)
 {
-	int err;
+	int err = xtcp_port_net_init(net);
 
-	xtcp_net(net)->net = net;
-	xtcp_isn_net_init(net);
-	err = xtcp_stats_net_init(net);
 	if (err)
 		return err;
-	err = xtcp_lifecycle_net_init(net);
-	if (err)
-		goto stats;
-	err = xtcp_port_net_init(net);
-	if (err)
-		goto lifecycle;
 	err = xtcp_flow_net_init(net);
 	if (err)
 		goto port;
 	err = xtcp_lookup_net_init(net);
 	if (err)
 		goto flow;
+	xtcp_isn_net_init(net);
+	return 0;
+
+flow:
+	xtcp_flow_net_exit(net);
+port:
+	xtcp_port_net_exit(net);
+	return err;
+}
+
+static void net_free_tables(struct net *net)
+{
+	xtcp_lookup_net_exit(net);
+	xtcp_flow_net_exit(net);
+	xtcp_port_net_exit(net);
+}
+
+/**
+ * xtcp_net_prepare - create the large tables of a namespace for its first socket
+ * @net: namespace of the socket; nothing happens if it has them
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int xtcp_net_prepare(struct net *net)
+{
+	struct xtcp_net *xn = xtcp_net(net);
+	int err = 0;
+
+	if (likely(xtcp_net_is_ready(xn)))
+		return 0;
+	mutex_lock(&xn->ready_lock);
+	if (!xn->ready)
+		err = net_make_tables(net);
+	if (!err)
+		/* Pairs with xtcp_net_is_ready(). */
+		smp_store_release(&xn->ready, true);
+	mutex_unlock(&xn->ready_lock);
+	return err;
+}
+
+static int __net_init xtcp_net_start(struct net *net)
+{
+	int err;
+
+	xtcp_net(net)->net = net;
+	mutex_init(&xtcp_net(net)->ready_lock);
+	err = xtcp_stats_net_init(net);
+	if (err)
+		return err;
+	err = xtcp_lifecycle_net_init(net);
+	if (err)
+		goto stats;
 	xtcp_demux_net_init(net);
 	err = xtcp_shadow_net_init(net);
 	if (err)
-		goto listener;
+		goto lifecycle;
 	err = xtcp_timewait_net_init(net);
 	if (err)
 		goto shadow;
@@ -91,12 +136,6 @@ timewait:
 	xtcp_timewait_net_exit(net);
 shadow:
 	xtcp_shadow_net_exit(net);
-listener:
-	xtcp_lookup_net_exit(net);
-flow:
-	xtcp_flow_net_exit(net);
-port:
-	xtcp_port_net_exit(net);
 lifecycle:
 	xtcp_lifecycle_net_exit(net);
 stats:
@@ -117,9 +156,8 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	xtcp_sysctl_net_exit(net);
 	xtcp_gate_net_exit(net);
 	xtcp_timewait_net_exit(net);
-	xtcp_lookup_net_exit(net);
-	xtcp_flow_net_exit(net);
-	xtcp_port_net_exit(net);
+	if (xtcp_net(net)->ready)
+		net_free_tables(net);
 	xtcp_shadow_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);

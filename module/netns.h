@@ -150,6 +150,9 @@ struct xtcp_port_chain {
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
  * @secrets: keys of hashes that peers must not be able to guess; isn.c
+ * @ready: @secrets, @flows, @listeners, @listen_table, @ports and @tcp_ports exist:
+ *	there has been a socket
+ * @ready_lock: serialises writers of @ready
  * @flows: flow table: sockets, half-open and TIME-WAIT records
  * @listen_lock: guards writers of @listeners and @listen_table
  * @listeners: sockets in LISTEN, RCU; for the files of /proc
@@ -182,9 +185,11 @@ struct xtcp_port_chain {
 struct xtcp_net {
 	struct net			*net;
 	siphash_key_t			secrets[XTCP_SECRETS];
+	bool				ready;
+	struct mutex			ready_lock;	/* makers */
 	struct rhashtable		flows;
 	spinlock_t			listen_lock;	/* writers */
-	struct hlist_head		listeners[XTCP_LISTEN_BUCKETS];
+	struct hlist_head		*listeners;
 	struct rhltable			listen_table;
 	u32				listen_at;
 	u32				listen_any;
@@ -212,6 +217,24 @@ struct xtcp_net {
 };
 
 extern unsigned int xtcp_net_id;
+
+int xtcp_net_prepare(struct net *net);
+
+/**
+ * xtcp_net_is_ready - does a namespace have its large tables
+ * @xn: namespace
+ *
+ * Most namespaces never have an xtcp socket; the first one creates the tables. Code
+ * that serves a socket or record need not ask.
+ *
+ * Context: any.
+ * Return: true if it has them, for its whole lifetime.
+ */
+static inline bool xtcp_net_is_ready(const struct xtcp_net *xn)
+{
+	/* Pairs with xtcp_net_prepare(): the tables are complete. */
+	return smp_load_acquire(&xn->ready);
+}
 
 /*
  * Same as net_generic(), which on a preemptible kernel makes two function calls

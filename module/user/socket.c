@@ -254,7 +254,7 @@ static int xtcp_sock_init(struct sock *sk)
 	 * Last: if it fails the socket layer calls destroy(), which undoes the
 	 * rest.
 	 */
-	return caller_may_open(sk) ? 0 : -EACCES;
+	return caller_may_open(sk) ? xtcp_net_prepare(net) : -EACCES;
 }
 
 /*

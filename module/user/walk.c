@@ -135,6 +135,10 @@ static void batch_add_listeners(struct xtcp_walk *walk)
 	struct xtcp_flow *flow;
 	struct sock *sk;
 
+	if (!xtcp_net_is_ready(xn)) {
+		next_part(walk);
+		return;
+	}
 	rcu_read_lock();
 	while (!walk->nr && walk->mark.bucket < XTCP_LISTEN_BUCKETS) {
 		sk_for_each_rcu(sk, &xn->listeners[walk->mark.bucket]) {

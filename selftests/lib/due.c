@@ -6,11 +6,7 @@
 /* A reading of the clock takes less, an interrupt more. */
 #define INTERRUPTION_NS 400
 
-/*
- * How much of the time until then others took: softirqs, the tick. This process does
- * nothing but read the clock; a gap between two readings is theirs.
- */
-static double taken_ns(int64_t until_ns)
+double due_taken_ns(int64_t until_ns)
 {
 	int64_t last = now_ns(), taken = 0;
 
@@ -31,10 +27,10 @@ double due_cost(int64_t due_ns, int records)
 
 	must(now_ns() <= due_ns - DUE_EARLY_MS * NSEC_PER_MSEC, "too late for what is due");
 	sleep_until_ns(from - 2 * DUE_WINDOW_MS * NSEC_PER_MSEC);
-	ticks = taken_ns(now_ns() + DUE_WINDOW_MS * NSEC_PER_MSEC);
+	ticks = due_taken_ns(now_ns() + DUE_WINDOW_MS * NSEC_PER_MSEC);
 	sleep_until_ns(from);
 	bench_profile_begin();
-	work = taken_ns(from + DUE_WINDOW_MS * NSEC_PER_MSEC);
+	work = due_taken_ns(from + DUE_WINDOW_MS * NSEC_PER_MSEC);
 	bench_profile_end(records);
 	return (work - ticks) / records;
 }

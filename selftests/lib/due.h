@@ -14,6 +14,12 @@
 #define DUE_EARLY_MS 200
 double due_cost(int64_t due_ns, int records);
 
+/*
+ * How much of the time until then others took: softirqs, work items, the tick. This
+ * process does nothing but read the clock; a gap between two readings is theirs.
+ */
+double due_taken_ns(int64_t until_ns);
+
 /* Bytes of kernel slabs and tables, whole pages of them. */
 double memory_used(void);
 
