@@ -97,6 +97,7 @@ static u16 rounded(u16 mss)
 static void agree(struct xtcp_halfopen *ho, const struct input *in)
 {
 	memset(ho, 0, sizeof(*ho));
+	ho->flow.wire = XTCP_WIRE_NATIVE;
 	ho->irs = SEQ(in->irs);
 	ho->mss = in->mss;
 	ho->wscale_ok = in->agreed & 1;

@@ -308,15 +308,32 @@ static u32 cookie_ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
 	return ts;
 }
 
+/*
+ * Make the lossless cookie, and return the MAC of the classic one. Not on the TCP
+ * wire, where only the classic one is sent.
+ */
+static u32 cookie_make_option(u64 name, const struct xtcp_halfopen *ho, u32 minute,
+			      const siphash_key_t *key, u8 *option)
+{
+	u64 state = cookie_state_encode(ho, minute);
+	u32 classic;
+	u64 mac;
+
+	cookie_macs(name, state, key, &classic, &mac);
+	put_unaligned_be64(state, option);
+	put_unaligned_be64(mac, option + 8);
+	return classic;
+}
+
 /**
- * xtcp_cookie_make - make both cookies for a SYN-ACK
+ * xtcp_cookie_make - make the cookies for a SYN-ACK
  * @net: namespace
  * @identity: xtcp_isn_identity() of the connection
  * @mss_table: cookie_mss of the connection's family
  * @now_ms: timestamp clock in ms, without the connection's offset
  * @ho: a record on the stack with the negotiated options; its @iss is set to
  *	the classic cookie
- * @cookie: filled in
+ * @cookie: filled in; on the TCP wire without the option
  *
  * Context: softirq.
  */
@@ -327,16 +344,15 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 	u64 name = cookie_identity(net, identity, ho->irs);
 	u32 minute = cookie_minute();
 	const siphash_key_t *key = cookie_secret_of_now(minute);
-	u64 state = cookie_state_encode(ho, minute);
-	u64 option;
 	u32 classic;
 
-	cookie_macs(name, state, key, &classic, &option);
+	if (ho->flow.wire == XTCP_WIRE_NATIVE)
+		classic = cookie_make_option(name, ho, minute, key, cookie->option);
+	else
+		classic = cookie_classic_mac(name, key);
 	ho->iss = cookie_classic_encode(identity, ho->irs, minute, classic,
 					cookie_mss_index(mss_table, ho->mss));
 	cookie->tsval = cookie_ts_encode(now_ms, ho) + ho->ts_offset;
-	put_unaligned_be64(state, cookie->option);
-	put_unaligned_be64(option, cookie->option + 8);
 }
 
 /**

@@ -211,6 +211,15 @@ void xtcp_window_route(struct sock *sk)
 		WRITE_ONCE(xs->window_clamp, dst_metric(dst, RTAX_WINDOW));
 }
 
+/* xtcp_window_first() of a socket whose window may be as large as @space. */
+static u32 window_first_in(const struct sock *sk, u32 space, u32 mss)
+{
+	if (mss && space > mss)
+		space = rounddown(space, mss);
+	return min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
+			  S16_MAX : XTCP_WINDOW_MAX);
+}
+
 /**
  * xtcp_window_first - the window of a SYN or SYN-ACK
  * @sk: the socket, or the listener; need not be locked
@@ -222,12 +231,7 @@ void xtcp_window_route(struct sock *sk)
  */
 u32 xtcp_window_first(const struct sock *sk, u32 mss)
 {
-	u32 space = xtcp_window_limit(sk);
-
-	if (mss && space > mss)
-		space = rounddown(space, mss);
-	return min(space, XTCP_KNOB(sock_net(sk), workaround_signed_windows) ?
-			  S16_MAX : XTCP_WINDOW_MAX);
+	return window_first_in(sk, xtcp_window_limit(sk), mss);
 }
 
 /**
@@ -247,7 +251,7 @@ void xtcp_window_init(const struct sock *sk, u32 mss, bool scaling,
 	u32 space = xtcp_window_limit(sk);
 	u32 most = XTCP_WINDOW_MAX << XTCP_WSCALE_MAX;
 
-	*wnd = xtcp_window_first(sk, mss);
+	*wnd = window_first_in(sk, space, mss);
 	*wscale = 0;
 	if (!scaling)
 		return;
