@@ -278,9 +278,13 @@ static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
  * kernel's bind table: since 6.8 in one list of the bucket for port and address,
  * before in a list of each of the two buckets. The locks of both chains are held;
  * xtcp_bind_any(), whether @test is true of a socket at the port, needs the port's.
+ * @test must be false where @elsewhere is true, which depends on the address alone:
+ * since 6.8 a bucket of such an address costs a single look.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 bool (*elsewhere)(const struct sock *sk,
+						   const void *arg),
 				 bool (*test)(const struct sock *sk,
 					      const void *arg),
 				 const void *arg)
@@ -322,6 +326,8 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
 }
 #else
 static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
+				 bool (*elsewhere)(const struct sock *sk,
+						   const void *arg),
 				 bool (*test)(const struct sock *sk,
 					      const void *arg),
 				 const void *arg)
@@ -330,9 +336,12 @@ static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
 	struct sock *sk;
 
 	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node)
-		sk_for_each_bound(sk, &tb2->owners)
+		sk_for_each_bound(sk, &tb2->owners) {
+			if (elsewhere(sk, arg))
+				break;
 			if (test(sk, arg))
 				return true;
+		}
 	return false;
 }
 

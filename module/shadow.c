@@ -256,6 +256,24 @@ static bool devices_overlap(const struct sock *a, const struct sock *b)
 	return !dev_a || !dev_b || dev_a == dev_b;
 }
 
+/* Is @other bound to an address that the shadow is not at? */
+static bool sock_is_elsewhere(const struct sock *other, const void *arg)
+{
+	const struct sock *sk = shadow_sk(arg);
+
+	if (other->sk_family != sk->sk_family)
+		return false;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return !ipv6_addr_any(&sk->sk_v6_rcv_saddr) &&
+		       !ipv6_addr_any(&other->sk_v6_rcv_saddr) &&
+		       !ipv6_addr_equal(&sk->sk_v6_rcv_saddr,
+					&other->sk_v6_rcv_saddr);
+#endif
+	return sk->sk_rcv_saddr && other->sk_rcv_saddr &&
+	       sk->sk_rcv_saddr != other->sk_rcv_saddr;
+}
+
 /*
  * The kernel's rules for a socket with the options of a shadow, but other shadows
  * don't count: does @other belong to the kernel's TCP and not share its port?
@@ -276,7 +294,7 @@ static bool sock_conflicts(const struct sock *other, const void *arg)
 static bool bucket_conflicts(const struct inet_bind_bucket *tb,
 			     const struct xtcp_shadow *shadow)
 {
-	return xtcp_bind_any(tb, sock_conflicts, shadow);
+	return xtcp_bind_any(tb, sock_is_elsewhere, sock_conflicts, shadow);
 }
 
 static bool shadow_conflicts(const struct xtcp_shadow *shadow, int l3mdev)
@@ -479,8 +497,9 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 			err = -EADDRINUSE;
 		} else {
 			shadow_sk(shadow)->sk_reuse = SK_NO_REUSE;
-			/* bind() of the kernel's TCP must look at each. */
+			/* bind() and listen() of the kernel's TCP must look at each. */
 			tb->fastreuse = 0;
+			tb->fastreuseport = 0;
 		}
 		spin_unlock(&chain->lock);
 	}

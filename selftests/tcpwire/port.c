@@ -636,6 +636,25 @@ TEST_F(port, a_group_of_ours_does_not_take_a_port_of_stocks)
 	EXPECT_EQ(0, socket_bind(stock, "127.0.0.1", 7008));
 }
 
+/* Bound first by both, the port is the listener's that comes first. */
+TEST_F(port, a_group_of_stocks_does_not_listen_beside_us)
+{
+	int ours, stock, other;
+
+	NOT_ON_STOCK();
+	ours = stack_socket(OURS, REUSEADDR);
+	stock = stack_socket(STOCKS, REUSEADDR | REUSEPORT);
+	other = stack_socket(STOCKS, REUSEPORT);
+	ASSERT_EQ(0, socket_bind(ours, "", 7009));
+	ASSERT_EQ(0, socket_bind(stock, "", 7009));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	EXPECT_EQ(EADDRINUSE, socket_listen(stock, 4));
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "", 7009));
+	close(ours);
+	EXPECT_EQ(0, socket_listen(stock, 4));
+	EXPECT_EQ(0, socket_bind(other, "", 7009));
+}
+
 /* An attempt of ours that fails leaves no trace in the kernel's bind table. */
 TEST_F(port, stock_still_shares_a_port_that_we_did_not_get)
 {
