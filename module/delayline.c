@@ -218,6 +218,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	struct xtcp_delay *delay;
 	u64 now = ktime_get_ns();
 	unsigned int n = 0;
+	bool pause;
 
 	while (n < EXPIRE_BATCH && (delay = queue_pop(queue, now))) {
 		set->expire(set, delay);
@@ -225,8 +226,11 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	}
 	spin_lock_bh(&set->lock);
 	queue->armed_ns = U64_MAX;
+	/* Due already: entries are left to expire or to be moved. */
+	pause = n == EXPIRE_BATCH ||
+		xtcp_delaywheel_next_ns(&queue->wheel) <= now;
 	if (!set->dead)
-		queue_arm(queue, n < EXPIRE_BATCH ? 0 : now + EXPIRE_PAUSE_NS);
+		queue_arm(queue, pause ? now + EXPIRE_PAUSE_NS : 0);
 	spin_unlock_bh(&set->lock);
 	return HRTIMER_NORESTART;
 }

@@ -28,7 +28,7 @@
 
 /* Entries that one call of xtcp_delaywheel_pop() moves. */
 #ifndef MOVES_MAX
-#define MOVES_MAX	64
+#define MOVES_MAX	1024
 #endif
 
 /**

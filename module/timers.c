@@ -36,8 +36,12 @@
 #include "compat.h"
 #include "observe/stats.h"
 
-/* Expiries in one run of the hrtimer, so that other softirqs can run. */
+/*
+ * Expiries in one run of the hrtimer, and the pause before the next run, so that
+ * other softirqs can run: a timer that is due already would run again at once.
+ */
 #define EXPIRIES_MAX	256
+#define PAUSE_NS	(256 * NSEC_PER_USEC)
 
 /**
  * struct timer_base - the timing wheel of a CPU's sockets
@@ -194,6 +198,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	u64 now = ktime_get_ns();
 	unsigned int n = 0;
 	struct sock *sk;
+	u64 next;
 
 	while (n < EXPIRIES_MAX && (sk = base_pop(base, now))) {
 		timers_expire(sk);
@@ -201,7 +206,8 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	}
 	spin_lock(&base->lock);
 	base->armed_ns = U64_MAX;
-	base_start(base, xtcp_delaywheel_next_ns(&base->wheel));
+	next = xtcp_delaywheel_next_ns(&base->wheel);
+	base_start(base, next > now ? next : now + PAUSE_NS);
 	spin_unlock(&base->lock);
 	return HRTIMER_NORESTART;
 }
