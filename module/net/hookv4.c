@@ -93,7 +93,8 @@ static unsigned int hookv4_segment_in(struct net *net, struct sk_buff *skb)
 		xtcp_hook_detach(skb);
 		return NF_ACCEPT;
 	}
-	if (found.complete && hookv4_is_last(net))
+	/* Newer kernels copy pages that the sender still owns behind the hooks. */
+	if (found.complete && !skb_zcopy(skb) && hookv4_is_last(net))
 		return hookv4_deliver(net, skb, &found);
 	xtcp_hook_attach(skb, &found);
 	/* Copy the header if a packet socket has a clone. */

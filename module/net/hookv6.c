@@ -248,7 +248,8 @@ static unsigned int hookv6_segment_in(struct net *net, struct sk_buff *skb,
 		xtcp_hook_detach(skb);
 		return NF_ACCEPT;
 	}
-	if (found.complete && hookv6_is_last(net, skb, spot))
+	/* Newer kernels copy pages that the sender still owns behind the hooks. */
+	if (found.complete && !skb_zcopy(skb) && hookv6_is_last(net, skb, spot))
 		return hookv6_deliver(net, skb, &found);
 	xtcp_hook_attach(skb, &found);
 	/* Detach the socket before reassembly, which can't use it. */
