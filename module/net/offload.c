@@ -222,8 +222,8 @@ void xtcp_offload_prepare(const struct sock *sk, struct sk_buff *skb,
  * itself, because skb_segment() would give the memory of the whole skb to the last
  * segment, and a receiver on this host would be charged for it twice.
  *
- * The socket has a reference to the module. sock_wfree() may drop it, so the module
- * must wait for a grace period before it is gone.
+ * The socket has a reference to the module. sock_wfree() may drop it, but unloading
+ * waits for a grace period before it frees this code.
  */
 static void skb_left(struct sk_buff *skb)
 {
@@ -232,27 +232,38 @@ static void skb_left(struct sk_buff *skb)
 	rcu_read_unlock();
 }
 
+/*
+ * Will @skb be segmented on its way? On the native wire offload_segment() charges the
+ * segments. On the TCP wire the kernel segments, and charges the last segment if the
+ * destructor is sock_wfree(), else none. A queueing discipline may have it segmented
+ * first, and must stay in the account (smallqueue.c), so there only what a device
+ * without TSO gets is let go.
+ */
+static bool charge_moves(const struct sock *sk, const struct sk_buff *skb, u8 wire)
+{
+	return wire != XTCP_WIRE_TCP ||
+	       (skb_is_gso(skb) &&
+		!device_hands_on(sk, skb_shinfo(skb)->gso_type));
+}
+
 /**
  * xtcp_offload_own - charge an outgoing segment to its socket until it has left
  * the host
  * @skb: without an owner; its memory does not change any more
  * @sk: the socket, locked
  *
- * skb_set_owner_w() for a full socket.
+ * skb_set_owner_w() for a full socket, after xtcp_offload_prepare().
  */
 void xtcp_offload_own(struct sk_buff *skb, struct sock *sk)
 {
 	skb->sk = sk;
-	skb->destructor = skb_left;
+	skb->destructor = charge_moves(sk, skb, xtcp_sk(sk)->flow.wire) ?
+			  skb_left : sock_wfree;
 	skb_set_hash_from_sk(skb, sk);
 	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
 }
 
-/*
- * @skb was segmented and will be freed: charge the segments to its socket. On the TCP
- * wire the kernel segments, and charges the segments of its own sockets only. So
- * there smallqueue.c does not count what is in the ring of a device without TSO.
- */
+/* @skb was segmented and will be freed: charge the segments to its socket. */
 static void segments_own(struct sk_buff *segs, struct sk_buff *skb)
 {
 	struct sock *sk = skb->sk;
