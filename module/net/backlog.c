@@ -46,9 +46,9 @@ static const struct tcphdr *header_of(const struct sk_buff *skb)
 /* Do two headers differ in nothing but sequence number, checksum and PSH? */
 static bool headers_agree(const struct tcphdr *a, const struct tcphdr *b)
 {
-	u32 differ = tcp_flag_word(a) ^ tcp_flag_word(b);
+	__be32 differ = tcp_flag_word(a) ^ tcp_flag_word(b);
 
-	return !(differ & ~(__force u32)TCP_FLAG_PSH) &&
+	return !(differ & ~TCP_FLAG_PSH) &&
 	       a->ack_seq == b->ack_seq &&
 	       !memcmp(a + 1, b + 1, __tcp_hdrlen(a) - sizeof(*a));
 }
