@@ -108,6 +108,7 @@ enum xtcp_recovery {
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
 #define XTCP_NAGLE_PUSH		0x4	/* send the queued data once */
 #define XTCP_NAGLE_LARGE	0x8	/* the last SEND had many segments */
+#define XTCP_NAGLE_TAIL		0x10	/* the end of such a SEND waits, or has waited */
 
 /**
  * struct xtcp_sock - an xtcp socket

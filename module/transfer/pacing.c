@@ -73,7 +73,9 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 	xtcp_assert_owned(sk);
 	if (!wait_us)
 		return false;
-	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
+	/* The end of a large write may have set a later time (send.c). */
+	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE) ||
+	    (xs->nagle & XTCP_NAGLE_TAIL))
 		xtcp_deadlines_burst_held(sk, wait_us * NSEC_PER_USEC);
 	return true;
 }
@@ -150,9 +152,7 @@ void xtcp_pacing_timeout(struct sock *sk)
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return;
 	xtcp_recovery_resume(sk);
-	/* The end of a large write has waited long enough; see send.c. */
-	xtcp_send_push(sk, xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE ?
-			   XTCP_NAGLE_OFF : 0);
+	xtcp_send_push(sk, 0);
 	if (xtcp_notsent_lowat(xtcp_sk(sk)) != U32_MAX)
 		xtcp_acked_wake_writer(sk);
 }

@@ -274,13 +274,37 @@ static void pushed_timer(struct sock *sk, u64 now_ns, bool was_idle)
  * goes on writing fills the segment within microseconds. Otherwise the peer usually
  * needs this end before it can go on, and is not kept waiting for a round trip.
  */
+static bool tail_is_held(const struct sock *sk, const struct sk_buff *skb,
+			 u8 nagle)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return (nagle & XTCP_NAGLE_LARGE) && !(nagle & XTCP_NAGLE_CORK) &&
+	       skb->len < xs->mss && skb->len <= usable_window(xs) &&
+	       !tail_may_go(sk, skb, nagle);
+}
+
+/* After a push: begin to wait, or forget that the end of a write has waited. */
 static void tail_wait(struct sock *sk, u8 nagle, u64 now_ns)
 {
 	const struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (skb && !(nagle & XTCP_NAGLE_CORK) && nagle_holds(sk, skb, nagle) &&
-	    !xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_PACE))
-		xtcp_deadlines_tail_held(sk, now_ns, TAIL_WAIT_NS);
+	if (!skb) {
+		xs->nagle &= ~XTCP_NAGLE_TAIL;
+	} else if (!(xs->nagle & XTCP_NAGLE_TAIL) &&
+		   tail_is_held(sk, skb, nagle)) {
+		xs->nagle |= XTCP_NAGLE_TAIL;
+		if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE))
+			xtcp_deadlines_tail_held(sk, now_ns, TAIL_WAIT_NS);
+	}
+}
+
+/* The end of a large write has waited long enough: Nagle holds nothing any more. */
+static bool tail_has_waited(const struct xtcp_sock *xs, u8 nagle)
+{
+	return (nagle & XTCP_NAGLE_TAIL) &&
+	       !xtcp_timer_is_set(xs, XTCP_TIMER_PACE);
 }
 
 static void send_push(struct sock *sk, u8 nagle, bool force)
@@ -296,9 +320,11 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 	now_ns = xtcp_now_ns();
 	if (was_idle)
 		xtcp_congestion_resumed(sk, now_ns);
+	if (unlikely(tail_has_waited(xtcp_sk(sk), nagle)))
+		nagle |= XTCP_NAGLE_OFF;
 	if (push_all(sk, nagle, force, now_ns))
 		pushed_timer(sk, now_ns, was_idle);
-	if (nagle & XTCP_NAGLE_LARGE)
+	if (nagle & (XTCP_NAGLE_LARGE | XTCP_NAGLE_TAIL))
 		tail_wait(sk, nagle, now_ns);
 	xtcp_meter_pushed(sk, now_ns, was_idle);
 	xtcp_probe_window_check(sk);

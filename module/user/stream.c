@@ -333,7 +333,8 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			xtcp_urgent_mark(xtcp_sk(sk));
 		if (!(flags & MSG_MORE))
 			xtcp_sendq_mark_push(sk);
-		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss)
+		if (copied >= LARGE_SEGS * xtcp_sk(sk)->mss &&
+		    !(flags & MSG_MORE))
 			xtcp_sk(sk)->nagle |= XTCP_NAGLE_LARGE;
 		/* The end of a large write is held back for a moment only. */
 		if (((xtcp_sk(sk)->nagle & XTCP_NAGLE_LARGE) ||
