@@ -335,13 +335,14 @@ static inline bool xtcp_bind_any(const struct inet_bind_bucket *tb,
 	struct inet_bind2_bucket *tb2;
 	struct sock *sk;
 
-	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node)
+	hlist_for_each_entry(tb2, &tb->bhash2, bhash_node) {
 		sk_for_each_bound(sk, &tb2->owners) {
 			if (elsewhere(sk, arg))
 				break;
 			if (test(sk, arg))
 				return true;
 		}
+	}
 	return false;
 }
 
