@@ -230,7 +230,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	pause = n == EXPIRE_BATCH ||
 		xtcp_delaywheel_next_ns(&queue->wheel) <= now;
 	if (!set->dead)
-		queue_arm(queue, pause ? now + EXPIRE_PAUSE_NS : 0);
+		queue_arm(queue, pause ? ktime_get_ns() + EXPIRE_PAUSE_NS : 0);
 	spin_unlock_bh(&set->lock);
 	return HRTIMER_NORESTART;
 }

@@ -14,8 +14,9 @@
  * and it is as small as one in a FIFO: removing it is a list_del(). Times are
  * rounded up to ticks of 8.192 us: expiry is at most a tick late, never early.
  *
- * A slot may have a hundred thousand entries. They are moved a few at a time, so that
- * no other CPU waits long for the caller's lock.
+ * A slot may have a hundred thousand entries. They are moved MOVES_MAX at a time, so
+ * that no other CPU waits long for the caller's lock. Entries that are due then are
+ * late by the callers' pauses.
  *
  * Context: the caller's lock guards the wheel.
  */

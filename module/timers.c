@@ -207,7 +207,7 @@ static enum hrtimer_restart base_fired(struct hrtimer *timer)
 	spin_lock(&base->lock);
 	base->armed_ns = U64_MAX;
 	next = xtcp_delaywheel_next_ns(&base->wheel);
-	base_start(base, next > now ? next : now + PAUSE_NS);
+	base_start(base, next > now ? next : ktime_get_ns() + PAUSE_NS);
 	spin_unlock(&base->lock);
 	return HRTIMER_NORESTART;
 }
