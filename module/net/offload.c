@@ -233,11 +233,13 @@ static void skb_left(struct sk_buff *skb)
 }
 
 /*
- * Will @skb be segmented on its way? On the native wire offload_segment() charges the
- * segments. On the TCP wire the kernel segments, and charges the last segment if the
- * destructor is sock_wfree(), else none. A queueing discipline may have it segmented
- * first, and must stay in the account (smallqueue.c), so there only what a device
- * without TSO gets is let go.
+ * May @skb have skb_left() as its destructor? On the native wire offload_segment()
+ * charges the segments. On the TCP wire the kernel segments, and charges the last
+ * segment if the destructor is sock_wfree(), else none. A queueing discipline that
+ * segments (cake, tbf) must not empty the account (smallqueue.c), so there only skbs
+ * have it that the route's device can't segment: most are segmented behind the
+ * queue. The price: behind such a queueing discipline on a device with TSO, a
+ * receiver on this host pays for the whole skb with the last segment.
  */
 static bool charge_moves(const struct sock *sk, const struct sk_buff *skb, u8 wire)
 {
