@@ -296,7 +296,8 @@ static inline void xtcp_deadlines_send_unblocked(struct sock *sk)
 
 /**
  * xtcp_deadlines_burst_held - it is too early for the next burst
- * @sk: locked, with no burst held already
+ * @sk: locked, with no burst held already; a later time that the end of a large
+ *	write has set is replaced
  * @delay_ns: time until it is due, from now
  */
 static inline void xtcp_deadlines_burst_held(struct sock *sk, u64 delay_ns)

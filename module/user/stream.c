@@ -304,7 +304,9 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	if (err)
 		return err;
 
-	xtcp_sk(sk)->nagle &= ~XTCP_NAGLE_LARGE;
+	xtcp_sk(sk)->nagle &= xtcp_sendq_has_unsent(sk) ?
+			      ~XTCP_NAGLE_LARGE :
+			      ~(XTCP_NAGLE_LARGE | XTCP_NAGLE_TAIL);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (unlikely(flags & MSG_FASTOPEN))
 		err = connect_first(sk, msg);

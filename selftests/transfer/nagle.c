@@ -230,6 +230,48 @@ TEST_F(nagle, the_end_of_a_large_write_joins_the_next_write)
 	conn_send(&c, .flags = ACK, .ack = at);
 }
 
+/* A call that writes nothing, or little, does not make it wait longer. */
+TEST_F(nagle, the_end_of_a_large_write_goes_with_what_follows)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[10 * MSS + 40];
+	int at = 10 * MSS + 2;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* where it waits for the ACK */
+	small_in_flight(_metadata, p, &c);
+	peer_mark(p);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), 0));
+	ASSERT_EQ(0, send(c.fd, text, 0, 0));
+	ASSERT_EQ(8, send(c.fd, text, 8, 0));
+	for (int i = 0; i < 10; i++, at += MSS)
+		expect_text(&c, at, MSS);
+	expect_text(&c, at, 48, .flags = ACK | PSH, .at_ms = 1);
+	/* Nagle's algorithm applies again. */
+	ASSERT_EQ(1, send(c.fd, text, 1, 0));
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = at + 48);
+	expect_text(&c, at + 48, 1);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(nagle, the_end_of_a_large_write_with_msg_more_waits)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[10 * MSS + 40];
+	int at = 10 * MSS + 2;
+	struct conn c;
+
+	small_in_flight(_metadata, p, &c);
+	ASSERT_EQ(sizeof(text), send(c.fd, text, sizeof(text), MSG_MORE));
+	for (int i = 0; i < 10; i++, at += MSS)
+		expect_text(&c, at, MSS);
+	peer_expect_silence(p, 10);
+	conn_send(&c, .flags = ACK, .ack = at);
+	expect_text(&c, at, 40);
+	conn_send(&c, .flags = ACK);
+}
+
 /* Without a small segment in flight it does not wait. */
 TEST_F(nagle, the_end_of_a_large_write_goes)
 {
