@@ -233,18 +233,18 @@ static void skb_left(struct sk_buff *skb)
 }
 
 /*
- * May @skb have skb_left() as its destructor? On the native wire offload_segment()
- * charges the segments. On the TCP wire the kernel segments, and charges the last
- * segment if the destructor is sock_wfree(), else none. A queueing discipline that
- * segments (cake, tbf) must not empty the account (smallqueue.c), so there only skbs
- * have it that the route's device can't segment: most are segmented behind the
- * queue. The price: behind such a queueing discipline on a device with TSO, a
- * receiver on this host pays for the whole skb with the last segment.
+ * Does @skb need skb_left() as its destructor? One that is never segmented does not. On
+ * the native wire offload_segment() charges the segments. On the TCP wire the kernel
+ * segments, and charges the last segment if the destructor is sock_wfree(), else none. A
+ * queueing discipline that segments (cake, tbf) must not empty the account
+ * (smallqueue.c), so there only skbs have it that the route's device can't segment: most
+ * are segmented behind the queue. The price: behind such a queueing discipline on a
+ * device with TSO, a receiver on this host pays for the whole skb with the last segment.
  */
 static bool charge_moves(const struct sock *sk, const struct sk_buff *skb, u8 wire)
 {
-	return wire != XTCP_WIRE_TCP ||
-	       (skb_is_gso(skb) &&
+	return skb_is_gso(skb) &&
+	       (wire != XTCP_WIRE_TCP ||
 		!device_hands_on(sk, skb_shinfo(skb)->gso_type));
 }
 
