@@ -241,7 +241,7 @@ static void skb_left(struct sk_buff *skb)
  * are segmented behind the queue. The price: behind such a queueing discipline on a
  * device with TSO, a receiver on this host pays for the whole skb with the last segment.
  */
-static bool charge_moves(const struct sock *sk, const struct sk_buff *skb, u8 wire)
+static bool needs_skb_left(const struct sock *sk, const struct sk_buff *skb, u8 wire)
 {
 	return skb_is_gso(skb) &&
 	       (wire != XTCP_WIRE_TCP ||
@@ -259,7 +259,7 @@ static bool charge_moves(const struct sock *sk, const struct sk_buff *skb, u8 wi
 void xtcp_offload_own(struct sk_buff *skb, struct sock *sk)
 {
 	skb->sk = sk;
-	skb->destructor = charge_moves(sk, skb, xtcp_sk(sk)->flow.wire) ?
+	skb->destructor = needs_skb_left(sk, skb, xtcp_sk(sk)->flow.wire) ?
 			  skb_left : sock_wfree;
 	skb_set_hash_from_sk(skb, sk);
 	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
