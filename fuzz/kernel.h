@@ -40,6 +40,8 @@ typedef unsigned int __poll_t, gfp_t;
 #define __must_check
 #define unlikely(x)		(x)
 #define likely(x)		(x)
+#define MSEC_PER_SEC	1000U
+#define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
 #define static_assert(x, ...)	_Static_assert(x, #x)
 #define BUILD_BUG_ON(x)		_Static_assert(!(x), #x)
 #define IS_ENABLED(x)		0
@@ -51,6 +53,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define __same_type(a, b)	__builtin_types_compatible_p(__typeof__(a), __typeof__(b))
 #define offsetofend(t, m)	(offsetof(t, m) + sizeof_field(t, m))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
+#define ALIGN(n, a)		(((n) + (a) - 1) / (a) * (a))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define rounddown(n, d)		((n) - (n) % (d))
 #define roundup(n, d)		(DIV_ROUND_UP(n, d) * (d))
@@ -113,6 +116,19 @@ static inline u64 get_unaligned_be64(const void *p)
 	return __builtin_bswap64(v);
 }
 
+static inline void put_unaligned_be16(u16 v, void *p)
+{
+	u8 b[2] = { v >> 8, v };
+
+	memcpy(p, b, sizeof(b));
+}
+
+static inline void put_unaligned_be32(u32 v, void *p)
+{
+	v = __builtin_bswap32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
 static inline void put_unaligned_be64(u64 v, void *p)
 {
 	v = __builtin_bswap64(v);
@@ -144,6 +160,11 @@ struct tcphdr {
 struct inet_skb_parm {
 	char	opaque[24];
 };
+
+#define INET_DSCP_MASK	0xfc
+
+/* As include/net/inet_ecn.h numbers them. */
+enum { INET_ECN_NOT_ECT, INET_ECN_ECT_1, INET_ECN_ECT_0, INET_ECN_CE, INET_ECN_MASK = 3 };
 
 /* As include/net/tcp_states.h numbers them. */
 enum {
@@ -316,6 +337,26 @@ static inline bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
 /* --- opaque --------------------------------------------------------------- */
 
 typedef struct { int counter; } atomic_t, refcount_t;
+
+static inline int atomic_read(const atomic_t *v)
+{
+	return v->counter;
+}
+
+/* There is one thread. */
+static inline bool atomic_try_cmpxchg(atomic_t *v, int *old, int new)
+{
+	if (v->counter != *old) {
+		*old = v->counter;
+		return false;
+	}
+	v->counter = new;
+	return true;
+}
+
+/* No parser asks a static key. */
+#define DECLARE_STATIC_KEY_FALSE(name)	extern int name
+
 typedef struct { int lock; } spinlock_t;
 typedef struct { int lock; } seqlock_t;
 typedef struct { gid_t val; } kgid_t;
@@ -336,7 +377,8 @@ struct rhash_head {
 	struct rhash_head *next;
 };
 
-struct rhashtable { int opaque; };
+/* Its two ends are in different cache lines, as in the kernel. */
+struct rhashtable { void *tbl; char opaque[120]; int nelems; };
 struct rhltable { int opaque; };
 struct work_struct { int opaque; };
 struct mutex { int opaque; };
@@ -367,12 +409,23 @@ static inline bool ipv6_addr_equal(const struct in6_addr *a, const struct in6_ad
 	return !memcmp(a, b, sizeof(*a));
 }
 
+#define TASK_COMM_LEN	16
+
+enum sock_flags { SOCK_DEAD };
+
 struct sock {
 	struct net	*sk_net;
+	void		*sk_socket;
+	unsigned long	sk_flags;
 	u8		sk_state;
 	refcount_t	sk_refcnt;
 	struct rb_root	tcp_rtx_queue;
 };
+
+static inline bool sock_flag(const struct sock *sk, enum sock_flags flag)
+{
+	return sk->sk_flags >> flag & 1;
+}
 
 /* Of the kernel's sizes: tcb.h stores its own fields there. */
 struct inet_cork {
@@ -453,6 +506,7 @@ u64 ktime_get_ns(void);
 void get_random_bytes(void *p, size_t len);
 u64 siphash_1u64(u64 a, const siphash_key_t *key);
 u64 siphash_2u64(u64 a, u64 b, const siphash_key_t *key);
+u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t *key);
 
 /* A check of the oracle: its failure is a bug, whatever the input was. */
 #define MUST(x)								\

@@ -49,8 +49,24 @@ static void oracle(const u8 *p, unsigned int len, bool syn, struct xtcp_options 
 			opt->tsval = get_unaligned_be32(p + i + 2);
 			opt->tsecr = get_unaligned_be32(p + i + 6);
 		}
+		if (syn && size % 2 == 0 &&
+		    (p[i] == 34 || (p[i] == 254 && size >= 4 && p[i + 2] == 0xf9 &&
+				    p[i + 3] == 0x89))) {
+			opt->fastopen_exp = p[i] == 254;
+			opt->fastopen_len = size - (opt->fastopen_exp ? 4 : 2);
+			opt->fastopen = p + i + size - opt->fastopen_len;
+			opt->has_fastopen = !opt->fastopen_len ||
+					    (opt->fastopen_len >= 4 && opt->fastopen_len <= 16);
+		}
+		if (p[i] == 172 || p[i] == 174) {
+			opt->accecn_len = size;
+			opt->accecn = p + i;
+		}
 		if (p[i] == 253 && size == 20 && p[i + 2] == 'X' && p[i + 3] == 'C' && !opt->cookie)
 			opt->cookie = p + i + 4;
+		if (p[i] == 253 && size == 16 && p[i + 2] == 'X' && p[i + 3] == 'T' &&
+		    !syn && !opt->token)
+			opt->token = p + i + 4;
 		i += size;
 	}
 }
@@ -64,9 +80,21 @@ static void must_be_same(const struct xtcp_options *a, const struct xtcp_options
 	MUST(a->tsval == b->tsval && a->tsecr == b->tsecr);
 	MUST(a->nr_sacks == b->nr_sacks);
 	MUST(!memcmp(a->sack, b->sack, a->nr_sacks * sizeof(a->sack[0])));
+	MUST(a->has_fastopen == b->has_fastopen);
+	if (a->has_fastopen) {
+		MUST(a->fastopen_exp == b->fastopen_exp);
+		MUST(a->fastopen_len == b->fastopen_len);
+		MUST(!memcmp(a->fastopen, b->fastopen, a->fastopen_len));
+	}
+	MUST(a->accecn_len == b->accecn_len);
+	if (a->accecn_len)
+		MUST(!memcmp(a->accecn, b->accecn, a->accecn_len));
 	MUST(!a->cookie == !b->cookie);
 	if (a->cookie)
 		MUST(!memcmp(a->cookie, b->cookie, XTCP_COOKIE_LEN));
+	MUST(!a->token == !b->token);
+	if (a->token)
+		MUST(!memcmp(a->token, b->token, XTCP_TOKEN_LEN));
 }
 
 /* Written into exactly the buffer space that was computed, and read again. */

@@ -57,6 +57,24 @@
 	} while (0)
 #endif
 
+/*
+ * linux/inet_diag.h: a handler names its module since 6.9; before, a lock kept it
+ * from being unregistered during a call
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define XTCP_DIAG_OWNER
+#else
+#define XTCP_DIAG_OWNER	.owner = THIS_MODULE,
+#endif
+
+/* linux/inet_diag.h: a filter is passed with the data of its dump since 6.18 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define XTCP_DIAG_FILTER(dump, sk)					\
+	inet_diag_bc_sk((dump)->inet_diag_nla_bc, sk)
+#else
+#define XTCP_DIAG_FILTER(dump, sk)	inet_diag_bc_sk(dump, sk)
+#endif
+
 /* linux/net.h: sendfile() tells the end of its data since 6.5 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define XTCP_PROTO_OPS_SPLICE_EOF(fn)
@@ -157,23 +175,20 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #define XTCP_CTL_CONST	const
 #endif
 
-/* linux/tcp.h: struct tcp_info shows our window and flow hashes since 6.2 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define XTCP_INFO_RCV_WND(info, bytes)	do { } while (0)
-#define XTCP_INFO_REHASH(info, times)	do { } while (0)
-#else
-#define XTCP_INFO_RCV_WND(info, bytes)	((info)->tcpi_rcv_wnd = (bytes))
-#define XTCP_INFO_REHASH(info, times)	((info)->tcpi_rehash = (times))
-#endif
-
-/* linux/tcp.h: and counts timeouts since 6.7 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-#define XTCP_INFO_TIMEOUTS(info, all, runs, ms)	do { } while (0)
-#else
-#define XTCP_INFO_TIMEOUTS(info, all, runs, ms)			\
-	((info)->tcpi_total_rto = (all),			\
-	 (info)->tcpi_total_rto_recoveries = (runs),		\
-	 (info)->tcpi_total_rto_time = (ms))
+/* linux/tcp.h: names of Accurate ECN since 7.0 */
+#ifndef TCPI_ECN_MODE_ACCECN
+#define TCPI_ECN_MODE_DISABLED		0
+#define TCPI_ECN_MODE_RFC3168		1
+#define TCPI_ECN_MODE_ACCECN		2
+#define TCPI_ECN_MODE_PENDING		3
+#define TCP_ACCECN_OPT_NOT_SEEN		0
+#define TCP_ACCECN_OPT_EMPTY_SEEN	1
+#define TCP_ACCECN_OPT_COUNTER_SEEN	2
+#define TCP_ACCECN_OPT_FAIL_SEEN	3
+#define TCP_ACCECN_ACE_FAIL_SEND	BIT(0)
+#define TCP_ACCECN_ACE_FAIL_RECV	BIT(1)
+#define TCP_ACCECN_OPT_FAIL_SEND	BIT(2)
+#define TCP_ACCECN_OPT_FAIL_RECV	BIT(3)
 #endif
 
 /* linux/tracepoint.h: the string's source is named once since 6.10 */
@@ -391,6 +406,7 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
  */
 #ifndef inet_test_bit
 #define XTCP_INET_BIND_ADDRESS_NO_PORT	bind_address_no_port
+#define XTCP_INET_DEFER_CONNECT		defer_connect
 #define XTCP_INET_FREEBIND		freebind
 #define XTCP_INET_HDRINCL		hdrincl
 #define XTCP_INET_RECVERR		recverr
@@ -399,6 +415,41 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
 #define inet_test_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr)
 #define inet_set_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 1)
 #define inet_clear_bit(nr, sk)		(inet_sk(sk)->XTCP_INET_##nr = 0)
+#endif
+
+/*
+ * net/rps.h, and before 6.9 linux/netdevice.h: Receive Flow Steering records the flow of a
+ * socket's last segment; recv() then tells on which CPU its program runs. The key
+ * says whether it is on, and costs other hosts nothing.
+ */
+#ifdef CONFIG_RPS
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#include <net/rps.h>
+#endif
+#define XTCP_RFS_SAVE(sk, skb)						\
+	do {								\
+		if (static_branch_unlikely(&rfs_needed))		\
+			sock_rps_save_rxhash(sk, skb);			\
+	} while (0)
+#else
+#define XTCP_RFS_SAVE(sk, skb)	do { } while (0)
+#endif
+
+/*
+ * uapi/linux/tcp.h: TCP_IS_MPTCP since 6.9, TCP_RTO_MAX_MS since 6.15, the two others
+ * since 6.19. xtcp has them on every kernel.
+ */
+#ifndef TCP_IS_MPTCP
+#define TCP_IS_MPTCP		43
+#endif
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS		44
+#endif
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US		45
+#endif
+#ifndef TCP_DELACK_MAX_US
+#define TCP_DELACK_MAX_US	46
 #endif
 
 /* uapi/linux/snmp.h: sent packets are counted apart from their bytes since 6.6 */
@@ -491,6 +542,38 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #define xtcp_zerocopy_iter(sk, skb, msg, bytes, notice)		\
 	skb_zerocopy_iter_stream(sk, skb, msg, bytes, notice, NULL)
 #endif
+#endif
+
+/*
+ * net/socket.c: likewise xtcp sees SO_TIMESTAMPING since 6.8. linux/net_tstamp.h: one
+ * of its flags is known since 6.2.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define XTCP_SEES_TIMESTAMPING	false
+#else
+#define XTCP_SEES_TIMESTAMPING	true
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define SOF_TIMESTAMPING_OPT_ID_TCP	BIT(16)
+#endif
+
+/*
+ * net/core/skbuff.c: since 6.15 __skb_tstamp_tx() looks into the control block of the
+ * kernel's TCP for whether an acknowledgment is to be reported.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#define XTCP_CB_ASK_STAMP_ACK(skb)	do { } while (0)
+#else
+#define XTCP_CB_ASK_STAMP_ACK(skb)					\
+	(TCP_SKB_CB(skb)->txstamp_ack = TSTAMP_ACK_SK)
+#endif
+
+/* net/sock.h: a control message can choose a datagram's key since 6.13 */
+#ifdef SOCKCM_FLAG_TS_OPT_ID
+#define XTCP_CMSG_HAS_KEY(sockc)					\
+	((sockc).tsflags & SOCKCM_FLAG_TS_OPT_ID)
+#else
+#define XTCP_CMSG_HAS_KEY(sockc)	false
 #endif
 
 /* net/ipv4/tcp_ipv4.c: the default of tcp_limit_output_bytes, since 6.16. */

@@ -71,22 +71,22 @@ struct xtcp_delayqueue {
 /**
  * struct xtcp_delayset - the delay lines of a listener or namespace
  * @lock: guards all lines; innermost, softirq-safe
- * @lines: a line for each delay in use, freed with the set
+ * @dead: no more records may be added
  * @nr_lines: number of @lines
+ * @lines: a line for each delay in use, freed with the set
  * @queue: for records with delays of their own; allocated for the first of
  *	them, freed with the set
  * @expire: called without @lock, in softirq, for each expired record, which is
  *	in no line any more; it gets the line's reference
- * @dead: no more records may be added
  */
 struct xtcp_delayset {
 	spinlock_t		lock;	/* innermost */
+	bool			dead;
+	u8			nr_lines;
 	struct xtcp_delayline	*lines;
 	struct xtcp_delayqueue	*queue;
 	void			(*expire)(struct xtcp_delayset *set,
 					  struct xtcp_delay *delay);
-	bool			dead;
-	u8			nr_lines;
 };
 
 void xtcp_delayset_init(struct xtcp_delayset *set,

@@ -32,6 +32,8 @@
  */
 #include "flow.h"
 
+#include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/rhashtable.h>
 #include <linux/workqueue.h>
@@ -101,6 +103,25 @@ void __init xtcp_flow_register(enum xtcp_kind kind,
 }
 
 /**
+ * xtcp_flow_age_ms - how long a connection or listener has been in its state
+ * @flow: of any kind; need not be locked
+ *
+ * The age of a socket's state is known in ticks.
+ *
+ * Context: any.
+ * Return: ms
+ */
+u64 xtcp_flow_age_ms(const struct xtcp_flow *flow)
+{
+	const struct xtcp_sock *xs;
+
+	if (flow->kind != XTCP_KIND_SOCKET)
+		return kind_ops[flow->kind]->age_ms(flow);
+	xs = container_of(flow, struct xtcp_sock, flow);
+	return jiffies64_to_msecs(jiffies - READ_ONCE(xs->state_since));
+}
+
+/**
  * xtcp_flow_init_hash - draw the hash's multipliers; at load, before any table
  */
 void __init xtcp_flow_init_hash(void)
@@ -159,6 +180,7 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 	else if (refcount_dec_and_test(&flow->ref))
 		kind_ops[flow->kind]->free(flow);
 }
+EXPORT_SYMBOL_GPL(xtcp_flow_put);
 
 /*
  * Next entry or the nulls marker; NULL: @node was unhashed, and its memory may have

@@ -3,10 +3,10 @@
  * flow.h - the flow table: find a connection by its 4-tuple
  *
  * A connection is represented by a half-open record (if the peer opens it), a
- * socket and a TIME-WAIT record, one after the other. Each contains a struct
- * xtcp_flow. One RCU hash table for each namespace finds them by their 4-tuple. One
- * kind replaces another in place, so that a segment always finds exactly one of
- * them.
+ * socket and, unless a token makes it needless, a TIME-WAIT record, one after the
+ * other. Each contains a struct xtcp_flow. One RCU hash table for each namespace
+ * finds them by their 4-tuple. One kind replaces another in place, so that a segment
+ * always finds exactly one of them.
  *
  * Listeners have no 4-tuple: lookup.h.
  */
@@ -180,12 +180,15 @@ static inline bool xtcp_family_is_ipv6(u8 family)
 /**
  * struct xtcp_flow_ops - operations of a kind of record
  * @free: free the record, which has no references any more
+ * @age_ms: how long it has been in its state; at any time
  */
 struct xtcp_flow_ops {
 	void	(*free)(struct xtcp_flow *flow);
+	u64	(*age_ms)(const struct xtcp_flow *flow);
 };
 
 void xtcp_flow_register(enum xtcp_kind kind, const struct xtcp_flow_ops *ops);
+u64 xtcp_flow_age_ms(const struct xtcp_flow *flow);
 void xtcp_flow_init_hash(void);
 int xtcp_flow_net_init(struct net *net);
 void xtcp_flow_net_exit(struct net *net);

@@ -102,6 +102,24 @@ seq_t xtcp_isn(u64 identity)
 }
 
 /**
+ * xtcp_isn_is_behind - are all numbers of a connection behind the ISN clock
+ * @identity: xtcp_isn_identity() of the connection
+ * @seq: behind the numbers that it has used last
+ *
+ * The clock argument of RFC 9293 3.4.1, checked for one connection: old segments of
+ * it lie below the first number of a successor, unless the connection has sent faster
+ * than the clock runs, or half a lap of the clock (137 s) has passed since. More than
+ * 2 GiB ahead of the clock can't be told from behind it.
+ *
+ * Return: true if the ISN of this 4-tuple is @seq now or above it, and stays above it
+ * for 137 s at least.
+ */
+bool xtcp_isn_is_behind(u64 identity, seq_t seq)
+{
+	return seq_before_eq(seq, xtcp_isn(identity));
+}
+
+/**
  * xtcp_isn_ts_offset - offset of a connection's TSval from the clock
  * @identity: xtcp_isn_identity() of it
  *

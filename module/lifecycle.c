@@ -11,7 +11,9 @@
  *
  * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle. A
  * row that changes the state has the tracepoint xtcp:xtcp_state as well, and names
- * in its last column the counter that Linux increments on the same transition.
+ * in its last column the counter that Linux increments on the same transition. While
+ * xtcp_histograms is set it also has a histogram of the time spent in the state before
+ * (observe/histogram.c).
  *
  * Context: any. The caller holds what guards the state: the socket lock for a
  * socket; for a record, the right to remove it (it won xtcp_flow_remove() or
@@ -29,6 +31,8 @@
 
 #include "flow.h"
 #include "netns.h"
+#include "observe/histogram.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
 #include "observe/trace.h"
 #include "tcb.h"
@@ -38,6 +42,7 @@ struct xtcp_lifecycle_rule {
 	u8		event;
 	u8		to;
 	u8		mib;		/* enum xtcp_mib_item, or NO_MIB */
+	u8		recorded;	/* from this enum xtcp_recorder_mode on */
 	const char	*section;	/* of RFC 9293, or another RFC */
 };
 
@@ -45,7 +50,8 @@ struct xtcp_lifecycle_rule {
 
 #define RULE(_from, _event, _to, _section, _mib) {			\
 	.from = _from, .event = _event, .to = _to,			\
-	.section = _section, .mib = _mib }
+	.section = _section, .mib = _mib,				\
+	.recorded = XTCP_RECORDER_FROM_MODE(_from, _event, _to) }
 
 /* Each pastes its own arguments: a macro of a kernel header may share a name */
 #define MOVE(_from, _event, _to, _section, _mib)			\
@@ -103,6 +109,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(CLOSED, RCV_SYN_ACK, "3.10.7.1"),
 	STAY(CLOSED, RCV_ACK, "3.10.7.1"),
 	STAY(CLOSED, RCV_BAD_FLAGS, "3.10.7.1"),
+	STAY(CLOSED, RCV_FIN, "3.6.1, by its token"),
 	STAY(CLOSED, RCV_RST_OUTSIDE, "3.10.7.1"),
 
 	STAY(LISTEN, RCV_RST_OUTSIDE, "3.10.7.2 first"),
@@ -132,6 +139,8 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(HALF_OPEN, RCV_ACK, "accept queue full, or deferred"),
 	MOVE(HALF_OPEN, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth",
 	     XTCP_MIB_PASSIVE_OPENS),
+	MOVE(HALF_OPEN, RCV_FAST_OPEN, SYN_RECEIVED, "RFC 7413 4.2.2",
+	     XTCP_MIB_PASSIVE_OPENS),
 	GO(HALF_OPEN, CLOSE, CLOSED, "3.10.4, its listener's"),
 	GO(HALF_OPEN, ABORT, CLOSED, "accept queue full, RST"),
 
@@ -145,6 +154,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(SYN_RECEIVED, RCV_ACK_ABOVE, "3.10.7.4 fifth"),
 	STAY(SYN_RECEIVED, RCV_ACK_BELOW, "3.10.7.4 fifth"),
 	GO(SYN_RECEIVED, RCV_ACK_OF_SYN, ESTABLISHED, "3.10.7.4 fifth"),
+	STAY(SYN_RECEIVED, RCV_TEXT, "RFC 7413 4.2.2"),
 
 	/* --- opening: no answer */
 	STAY(SYN_SENT, RETRANSMISSION_TIMEOUT, "3.10.8"),
@@ -227,6 +237,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	FAIL(SYN_SENT, ICMP_SOFT, "3.9.2.2, deviation as in Linux"),
 	STAY(SYN_SENT, ICMP_SOFT_NOTED, "3.9.2.2, xtcp_icmp_soft_abort=0"),
 	STAY(SYN_RECEIVED, ICMP_SOFT, "3.9.2.2"),
+	STAY(SYN_RECEIVED, ICMP_SOFT_NOTED, "RFC 5927 5.2, accepted"),
 	GO(HALF_OPEN, ICMP_SOFT, CLOSED, "3.9.2.2, deviation as in Linux"),
 	STAY_SYNCHRONIZED(ICMP_SOFT, "3.9.2.2"),
 	STAY(ORPHAN_FIN_WAIT_2, ICMP_SOFT, "3.9.2.2"),
@@ -327,10 +338,12 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	GO(TIME_WAIT, TIME_WAIT_TIMEOUT, CLOSED, "3.10.8"),
 	GO(TIME_WAIT, TIME_WAIT_REUSE, CLOSED, "RFC 6191, xtcp_tw_reuse"),
 	GO(TIME_WAIT, TIME_WAIT_FULL, CLOSED, "xtcp_max_tw_buckets"),
+	GO(TIME_WAIT, TIME_WAIT_TOKEN, CLOSED, "xtcp_tw_stateless"),
 	GO(TIME_WAIT, ABORT, CLOSED, "netns exit"),
 
 	/* --- memory */
 	STAY(HALF_OPEN, NO_MEMORY, "the peer sends again"),
+	STAY(SYN_RECEIVED, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(ESTABLISHED, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(FIN_WAIT_1, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(FIN_WAIT_2, MEMORY_PRESSURE, "the peer sends again"),
@@ -354,6 +367,12 @@ static s8 opens[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
  * are a socket and a record in the same state of RFC 9293.
  */
 static u16 shown_as[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
+
+/* Number of a row's histogram, from 1; 0: none. Rows with the same text share one. */
+static u16 dwelt_of[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
+
+/* Number of histograms. */
+u16 xtcp_lifecycle_moves __ro_after_init;
 
 static const char * const state_names[XTCP_STATES] = {
 	[XTCP_ESTABLISHED]		= "ESTABLISHED",
@@ -390,6 +409,17 @@ const char *xtcp_state_name(enum xtcp_state state)
 	return name ?: "?";
 }
 
+/**
+ * xtcp_event_name - name of an event in /proc/net/xtcp_lifecycle
+ * @event: event
+ *
+ * Return: static string.
+ */
+const char *xtcp_event_name(enum xtcp_event event)
+{
+	return event_names[event];
+}
+
 static bool __init rules_read_alike(const struct xtcp_lifecycle_rule *a,
 				    const struct xtcp_lifecycle_rule *b)
 {
@@ -401,6 +431,17 @@ static bool __init rules_read_alike(const struct xtcp_lifecycle_rule *a,
 static bool __init state_is_open(u8 state)
 {
 	return state == XTCP_ESTABLISHED || state == XTCP_CLOSE_WAIT;
+}
+
+/*
+ * A time in a state ends with each row that leaves it. The record that a SYN makes is
+ * born in LISTEN and leaves it at once: that is no time. Nor is that of the record of a fast
+ * open, which is a socket at once.
+ */
+static bool __init rule_ends_time(const struct xtcp_lifecycle_rule *rule)
+{
+	return rule->to != rule->from && rule->event != XTCP_EV_RCV_FAST_OPEN &&
+	       (rule->from != XTCP_LISTEN || rule->to != XTCP_HALF_OPEN);
 }
 
 /**
@@ -425,6 +466,8 @@ int __init xtcp_lifecycle_init(void)
 		for (j = 0; !rules_read_alike(&lifecycle_rules[j], rule); j++)
 			;
 		shown_as[i] = j;
+		if (rule_ends_time(rule))
+			dwelt_of[i] = j < i ? dwelt_of[j] : ++xtcp_lifecycle_moves;
 	}
 	return 0;
 }
@@ -478,9 +521,10 @@ rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 {
 	unsigned int row = rule_of[from][event];
 
+	if (unlikely(is_late(flow, from)))
+		return NULL;
 	if (unlikely(!row)) {
-		if (!is_late(flow, from))
-			rule_missing(xn, from, event);
+		rule_missing(xn, from, event);
 		return NULL;
 	}
 	this_cpu_inc(xn->lifecycle[row - 1]);
@@ -547,6 +591,15 @@ void xtcp_lifecycle_gone(struct xtcp_flow *flow)
 	state_set(flow, XTCP_CLOSED);
 }
 
+/* The age of @from's state becomes that of the socket @to. */
+static noinline void age_move(struct xtcp_flow *to, const struct xtcp_flow *from)
+{
+	unsigned long age = msecs_to_jiffies(xtcp_flow_age_ms(from));
+
+	if (to->kind == XTCP_KIND_SOCKET)
+		WRITE_ONCE(xtcp_sk(xtcp_flow_sk(to))->state_since, jiffies - age);
+}
+
 /**
  * xtcp_lifecycle_move - a connection is represented by a flow of another kind
  * @to: new flow, of a socket or record; gets the state
@@ -559,6 +612,8 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 	/* A child has the state of its half-open record from the beginning. */
 	if (to->state != from->state)
 		state_set(to, from->state);
+	if (xtcp_histograms_any())
+		age_move(to, from);
 	xtcp_lifecycle_gone(from);
 }
 
@@ -582,14 +637,18 @@ static noinline u8 take_transition(const struct xtcp_net *xn,
 				   enum xtcp_event event,
 				   const struct xtcp_lifecycle_rule *rule)
 {
-	s8 more = opens[rule - lifecycle_rules];
+	unsigned int row = rule - lifecycle_rules;
+	s8 more = opens[row];
 	u8 to = rule->to;
 
+	xtcp_recorder_event(xn, flow, rule->from, event, to, rule->recorded);
 	if (rule->mib != NO_MIB)
 		this_cpu_inc(xn->mib->item[rule->mib]);
 	/* CurrEstab: the difference of connections opened and ended. */
 	if (more)
 		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB], more);
+	if (xtcp_histograms_any())
+		xtcp_histograms_dwelt(xn, dwelt_of[row], flow);
 	if (trace_xtcp_state_enabled())
 		return state_set_traced(xn, flow, event, to);
 	state_set(flow, to);
@@ -612,8 +671,12 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 	u8 from = READ_ONCE(flow->state);
 
 	rule = rule_take(xn, flow, from, event);
-	if (!rule || rule->to == from)
+	if (!rule)
 		return from;
+	if (rule->to == from) {
+		xtcp_recorder_event(xn, flow, from, event, from, rule->recorded);
+		return from;
+	}
 	return take_transition(xn, flow, event, rule);
 }
 
@@ -640,6 +703,55 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
 {
 	rule_take(xtcp_net(net), NULL, XTCP_CLOSED, event);
+}
+
+/**
+ * xtcp_lifecycle_listener - report a segment that a listener answers or drops
+ * @net: namespace
+ * @event: event; LISTEN stays
+ *
+ * The listener is not locked: the program may just be making a connection of it, to
+ * which the event means nothing. So no state is read.
+ */
+void xtcp_lifecycle_listener(struct net *net, enum xtcp_event event)
+{
+	rule_take(xtcp_net(net), NULL, XTCP_LISTEN, event);
+}
+
+/**
+ * xtcp_lifecycle_rows - number of rows of the table
+ *
+ * Return: number.
+ */
+unsigned int xtcp_lifecycle_rows(void)
+{
+	return ARRAY_SIZE(lifecycle_rules);
+}
+
+/**
+ * xtcp_lifecycle_population - how many connections have entered a state and not left it
+ * @net: namespace
+ * @state: a state in which no connection is born: not CLOSED, LISTEN, HALF_OPEN
+ *
+ * Return: number; may be negative by those that move while it is summed.
+ */
+s64 xtcp_lifecycle_population(const struct net *net, enum xtcp_state state)
+{
+	const struct xtcp_net *xn = xtcp_net(net);
+	const struct xtcp_lifecycle_rule *rule;
+	unsigned int i;
+	s64 sum = 0;
+	int cpu, by;
+
+	for (i = 0; i < ARRAY_SIZE(lifecycle_rules); i++) {
+		rule = &lifecycle_rules[i];
+		by = (rule->to == state) - (rule->from == state);
+		if (!by)
+			continue;
+		for_each_possible_cpu(cpu)
+			sum += by * (s64)READ_ONCE(per_cpu_ptr(xn->lifecycle, cpu)[i]);
+	}
+	return sum;
 }
 
 static u64 row_count(struct net *net, unsigned int shown)
@@ -679,5 +791,6 @@ bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 	row->event = event_names[lifecycle_rules[i].event];
 	row->to = xtcp_state_name(lifecycle_rules[i].to);
 	row->count = row_count(net, i);
+	row->dwelt = dwelt_of[i];
 	return true;
 }

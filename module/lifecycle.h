@@ -45,6 +45,12 @@ enum xtcp_state {
 	 XTCP_STATEF(XTCP_CLOSING) | XTCP_STATEF(XTCP_LAST_ACK))
 
 /*
+ * States in which payload or FIN may be sent. In SYN-RECEIVED only the child of a fast open
+ * can have some.
+ */
+#define XTCP_SENDING_STATES	(XTCP_SYNCHRONIZED | XTCP_STATEF(XTCP_SYN_RECEIVED))
+
+/*
  * User calls (RFC 9293 3.9.1), arriving segments (3.10.7) as the checks there
  * tell them apart, and timeouts (3.10.8). X(symbol, spelling in /proc).
  */
@@ -60,6 +66,7 @@ enum xtcp_state {
 	X(KILL,			"KILL") \
 	X(RCV_SYN,		"rcv-SYN") \
 	X(RCV_SYN_OTHER,	"rcv-SYN-in-window") \
+	X(RCV_FAST_OPEN,	"rcv-fast-open") \
 	X(RCV_BAD_FLAGS,	"rcv-bad-flags") \
 	X(RCV_SYN_ACK,		"rcv-SYN,ACK") \
 	X(RCV_BAD_SYN_ACK,	"rcv-bad-SYN,ACK") \
@@ -95,6 +102,7 @@ enum xtcp_state {
 	X(MEMORY_PRESSURE,	"MEMORY-PRESSURE") \
 	X(NO_MEMORY,		"NO-MEMORY") \
 	X(TIME_WAIT_FULL,	"TIME-WAIT-FULL") \
+	X(TIME_WAIT_TOKEN,	"TIME-WAIT-TOKEN") \
 	X(TIME_WAIT_REUSE,	"TIME-WAIT-REUSE")
 
 enum xtcp_event {
@@ -104,6 +112,7 @@ enum xtcp_event {
 	XTCP_EVENTS_NR
 };
 
+extern u16 xtcp_lifecycle_moves;
 extern u16 xtcp_lifecycle_stays[XTCP_STATES][XTCP_EVENTS_NR];
 
 int xtcp_lifecycle_init(void);
@@ -116,18 +125,30 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 				     enum xtcp_event event);
 enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event);
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event);
+void xtcp_lifecycle_listener(struct net *net, enum xtcp_event event);
 void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from);
 
-/* One row for /proc/net/xtcp_lifecycle; from NULL: skip it. */
+/**
+ * struct xtcp_lifecycle_row - one row of the table as /proc shows it
+ * @from: state before; NULL: the row is shown under another one
+ * @event: event
+ * @to: state after
+ * @count: how often it was taken
+ * @dwelt: number of its histogram; 0: none
+ */
 struct xtcp_lifecycle_row {
 	const char	*from;
 	const char	*event;
 	const char	*to;
 	u64		count;
+	unsigned int	dwelt;
 };
 
+unsigned int xtcp_lifecycle_rows(void);
+s64 xtcp_lifecycle_population(const struct net *net, enum xtcp_state state);
 bool xtcp_lifecycle_row_get(struct net *net, unsigned int i,
 			    struct xtcp_lifecycle_row *row);
 const char *xtcp_state_name(enum xtcp_state state);
+const char *xtcp_event_name(enum xtcp_event event);
 
 #endif /* XTCP_LIFECYCLE_H */

@@ -7,6 +7,7 @@
 #ifndef XTCP_LISTENER_H
 #define XTCP_LISTENER_H
 
+#include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/rhashtable-types.h>
@@ -16,6 +17,9 @@
 
 #include "delayline.h"
 #include "tcb.h"
+
+struct xtcp_fastq;
+struct xtcp_histogram;
 
 /**
  * struct xtcp_listener_counts - counters of a listener, on one CPU
@@ -45,9 +49,17 @@ struct xtcp_listener_counts {
  * struct xtcp_listener - queues of a socket in LISTEN
  * @sk: the listening socket
  * @link: link in the table in which SYNs find listeners; lookup.c
- * @is_linked: @link is linked; guarded by xn->listen_lock
+ * @counts: counters
  * @ifindex: device whose SYNs it gets, 0: any; sk->sk_bound_dev_if as of the last
  *	xtcp_lookup_add() or xtcp_lookup_rehash(). Written under xn->listen_lock
+ * @overflow_s: second of CLOCK_MONOTONIC in which the SYN queue last
+ *	overflowed, 0: never; cookies are accepted for two minutes after it. Not
+ *	used in a SO_REUSEPORT group, which has a common one
+ * @warned: the line about a SYN flood was logged
+ * @open: children may still be queued; written under @accept_lock
+ * @is_linked: @link is linked; guarded by xn->listen_lock
+ * @accept_peak: highest number of children ever in @accept_queue
+ * @rcu: frees the structure a grace period after the listener has closed
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records in the SYN queue
  * @young: those of @qlen whose SYN-ACK was never retransmitted
@@ -55,33 +67,44 @@ struct xtcp_listener_counts {
  * @accept_lock: guards @accept_queue, @accept_peak and sk->sk_ack_backlog;
  *	after the child's socket lock
  * @accept_queue: established children, oldest first
- * @accept_peak: highest number of children ever in @accept_queue
- * @overflow_s: second of CLOCK_MONOTONIC in which the SYN queue last
- *	overflowed, 0: never; cookies are accepted for two minutes after it. Not
- *	used in a SO_REUSEPORT group, which has a common one
- * @warned: the line about a SYN flood was logged
- * @open: children may still be queued; written under @accept_lock
- * @counts: counters
- * @rcu: frees the structure a grace period after the listener has closed
+ * @waits: how long accepted children were in @accept_queue; NULL until the first of them
+ *	with xtcp_histograms set. Written with the listener's socket locked
+ * @fastq: counts fast-open children; NULL: TCP_FASTOPEN was never set. Written once
+ *
+ * The first cache line is read by the lookup of each SYN, also of one for another listener
+ * of a SO_REUSEPORT group, and rarely written. The second is written for each connection.
+ * The third is used only while xtcp_histograms is set, and by SYNs with data or the option of
+ * fast open.
  */
 struct xtcp_listener {
 	struct sock		*sk;
 	struct rhlist_head	link;
+	struct xtcp_listener_counts __percpu *counts;
+	int			ifindex;
+	u32			overflow_s;
+	bool			warned;
+	bool			open;
+	bool			is_linked;
+	u32			accept_peak;
+	struct rcu_head		rcu;
+
 	struct xtcp_delayset	lines;
 	atomic_t		qlen;
 	atomic_t		young;
 	atomic_t		qlen_peak;
 	spinlock_t		accept_lock;	/* softirqs off */
 	struct list_head	accept_queue;
-	u32			accept_peak;
-	u32			overflow_s;
-	bool			warned;
-	bool			open;
-	bool			is_linked;
-	int			ifindex;
-	struct xtcp_listener_counts __percpu *counts;
-	struct rcu_head		rcu;
+	struct xtcp_histogram	*waits;
+	struct xtcp_fastq	*fastq;
 };
+
+/*
+ * Its kmalloc() cache, of 192 bytes, aligns it to cache lines. With lock debugging it is
+ * larger.
+ */
+static_assert(sizeof(spinlock_t) > 4 || BITS_PER_LONG < 64 ||
+	      (offsetof(struct xtcp_listener, lines) == 64 &&
+	       offsetof(struct xtcp_listener, waits) == 128));
 
 /**
  * xtcp_listener_of - queues of a listener

@@ -20,6 +20,7 @@
 
 #include "close/timewait.h"
 #include "flow.h"
+#include "hostcache.h"
 #include "isn.h"
 #include "lifecycle.h"
 #include "lookup.h"
@@ -31,13 +32,17 @@
 #include "net/inroute6.h"
 #include "net/offload.h"
 #include "netns.h"
+#include "observe/histogram.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
+#include "open/fastopen.h"
 #include "open/gate.h"
 #include "open/synqueue.h"
 #include "port/ephemeral.h"
 #include "port/port.h"
 #include "shadow.h"
 #include "timers.h"
+#include "transfer/algorithms.h"
 #include "transfer/smallqueue.h"
 #include "user/procfs.h"
 #include "user/socket.h"
@@ -57,9 +62,14 @@ static int net_make_tables(struct net *net)
 	err = xtcp_lookup_net_init(net);
 	if (err)
 		goto flow;
+	err = xtcp_hostcache_net_init(net);
+	if (err)
+		goto lookup;
 	xtcp_isn_net_init(net);
 	return 0;
 
+lookup:
+	xtcp_lookup_net_exit(net);
 flow:
 	xtcp_flow_net_exit(net);
 port:
@@ -69,6 +79,7 @@ port:
 
 static void net_free_tables(struct net *net)
 {
+	xtcp_hostcache_net_exit(net);
 	xtcp_lookup_net_exit(net);
 	xtcp_flow_net_exit(net);
 	xtcp_port_net_exit(net);
@@ -129,7 +140,11 @@ static int __net_init xtcp_net_start(struct net *net)
 	return 0;
 
 sysctl:
+	/* The knobs were there already: somebody may have set them. */
 	xtcp_sysctl_net_exit(net);
+	xtcp_histograms_net_exit(net);
+	xtcp_recorder_net_exit(net);
+	xtcp_fastopen_net_exit(net);
 gate:
 	xtcp_gate_net_exit(net);
 timewait:
@@ -159,6 +174,9 @@ static void __net_exit xtcp_net_stop(struct net *net)
 	if (xtcp_net(net)->ready)
 		net_free_tables(net);
 	xtcp_shadow_net_exit(net);
+	xtcp_histograms_net_exit(net);
+	xtcp_recorder_net_exit(net);
+	xtcp_fastopen_net_exit(net);
 	xtcp_lifecycle_net_exit(net);
 	xtcp_stats_net_exit(net);
 	xtcp_demux_net_exit(net);
@@ -189,6 +207,7 @@ static int __init xtcp_init(void)
 	xtcp_ipv6_init_digest();
 	xtcp_lookup_init_hash();
 	xtcp_port_range_init();
+	xtcp_algorithms_load();
 	err = xtcp_lifecycle_init();
 	if (err)
 		return err;
@@ -208,9 +227,12 @@ static int __init xtcp_init(void)
 	err = xtcp_shadow_init();
 	if (err)
 		goto port;
-	err = register_pernet_subsys(&xtcp_net_ops);
+	err = xtcp_recorder_init();
 	if (err)
 		goto shadow;
+	err = register_pernet_subsys(&xtcp_net_ops);
+	if (err)
+		goto recorder;
 	err = xtcp_offload_init();
 	if (err)
 		goto pernet;
@@ -228,6 +250,9 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
+	xtcp_histograms_unload();
+recorder:
+	xtcp_recorder_exit();
 shadow:
 	xtcp_shadow_exit();
 port:
@@ -251,7 +276,9 @@ static void __exit xtcp_exit(void)
 	unregister_pernet_subsys(&xtcp_net_ops);
 	/* Sockets and listeners' queues are freed by RCU callbacks of ours. */
 	rcu_barrier();
+	xtcp_histograms_unload();
 	xtcp_smallqueue_unload();
+	xtcp_recorder_exit();
 	xtcp_shadow_exit();
 	xtcp_port_exit();
 	xtcp_timewait_exit();

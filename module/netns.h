@@ -5,6 +5,8 @@
 #ifndef XTCP_NETNS_H
 #define XTCP_NETNS_H
 
+#include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/seqlock.h>
@@ -25,8 +27,12 @@ struct ctl_table_header;
 struct xtcp_inroute;
 struct xtcp_inroute6;
 struct xtcp_congestion_ops;
+struct xtcp_fastkeys;
 struct xtcp_gate;
+struct xtcp_histogram;
+struct xtcp_hostcache;
 struct xtcp_mib;
+struct xtcp_obituaries;
 struct xtcp_shadows;
 struct xtcp_timewaits;
 
@@ -39,6 +45,7 @@ enum xtcp_secret {
 	XTCP_SECRET_PORT,
 	XTCP_SECRET_LISTENER,
 	XTCP_SECRET_SOURCE,
+	XTCP_SECRET_TOKEN,
 	XTCP_SECRETS
 };
 
@@ -47,7 +54,7 @@ enum xtcp_secret {
  *
  * Read with READ_ONCE(), because a knob may change at any time. Where the knob of
  * the kernel's TCP accepts values beyond the documented range, so does ours, and
- * readers clamp it.
+ * readers clamp it. Those that each segment reads are in the first cache line.
  */
 struct xtcp_knobs {
 	u8	syncookies;		/* 0 off, 1 when full, 2 always */
@@ -60,6 +67,7 @@ struct xtcp_knobs {
 	u8	reflect_tos;		/* 0, 1 */
 	u8	l3mdev_accept;		/* 0, 1: unbound sockets are for VRFs, too */
 	u8	tw_reuse;		/* 0 off, 1 all, 2 loopback */
+	u8	tw_stateless;		/* 0, 1: our FIN has a token */
 	u8	tw_recycle;		/* 0, 1: TIME-WAIT for 3.5 RTO */
 	u8	rfc1337;		/* 0, 1: no RST ends TIME-WAIT */
 	u8	retries1;		/* 0..255 */
@@ -69,7 +77,6 @@ struct xtcp_knobs {
 	u8	timestamps;		/* 0 off, 1 offset, 2 plain */
 	u8	window_scaling;		/* 0, 1 */
 	u8	sack;			/* 0, 1 */
-	kgid_t	gid_range[2];		/* groups that may open sockets; gid_lock */
 	u8	wire;			/* IP protocol number of new sockets */
 	u8	syn_linear_timeouts;	/* SYNs 1 s apart before backing off */
 	u8	slow_start_after_idle;	/* 0, 1 */
@@ -83,30 +90,47 @@ struct xtcp_knobs {
 	u8	min_tso_segs;		/* segments in an skb, at the least */
 	u8	tso_rtt_log;		/* 0..31: short paths, longer bursts */
 	u8	tso_win_divisor;	/* 0: any; part of a window to wait for */
-	int	limit_output_bytes;	/* bytes of memory in qdisc and driver */
 	u8	stdurg;			/* 0, 1: urgent pointers as in RFC 1122 */
-	u8	ecn;			/* 0 off, 1 ask and answer, 2 answer */
+	u8	ecn;			/* enum xtcp_ecn_knob */
 	u8	mtu_probing;		/* 0 off, 1 in a black hole, 2 on */
 	u8	ecn_fallback;		/* 0, 1: a SYN sent again asks no more */
-	int	reordering;		/* segments */
-	int	max_reordering;		/* segments */
 	u8	early_demux;		/* 0, 1 */
 	u8	workaround_signed_windows; /* 0, 1: 32767 bytes if unscaled */
 	u8	icmp_soft_abort;	/* 0, 1: soft ICMP errors end SYN-SENT */
-	unsigned long comp_sack_delay_ns; /* ns */
+	int	limit_output_bytes;	/* bytes of memory in qdisc and driver */
 	int	rto_min_us;		/* least RTO, microseconds */
+	int	pacing_ss_ratio;	/* % of a window a round trip, slow start */
+	int	pacing_ca_ratio;	/* % of it later */
+	unsigned int notsent_lowat;	/* bytes */
+	int	reordering;		/* segments */
+	int	max_reordering;		/* segments */
+	kgid_t	gid_range[2];		/* groups that may open sockets; gid_lock */
+	unsigned long comp_sack_delay_ns; /* ns */
 	int	invalid_ratelimit;	/* jiffies, as the kernel's; 0: none */
 	int	challenge_ack_limit;	/* per second; INT_MAX: no limit */
 	int	min_snd_mss;		/* bytes, before options */
 	int	base_mss;		/* bytes, where an MTU search begins */
 	int	mtu_probe_floor;	/* bytes, where an MTU search ends */
 	int	probe_threshold;	/* bytes, size of the smallest search range */
-	int	pacing_ss_ratio;	/* % of a window a round trip, slow start */
-	int	pacing_ca_ratio;	/* % of it later */
-	unsigned int notsent_lowat;	/* bytes */
 	unsigned int probe_interval;	/* s between two MTU searches */
 	int	user_timeout;		/* ms; 0: none */
 	int	attached_fin_timeout;	/* s; 0: none */
+	int	rto_max_ms;		/* largest timeout, 1000..120000 ms */
+	u8	thin_linear_timeouts;	/* 0, 1: thin streams don't back off */
+	u8	retrans_collapse;	/* 0, 1: join small segments to send them again */
+	u8	pingpong_thresh;	/* answers, 1..255 */
+	int	comp_sack_rtt_percent;	/* % of a round trip, 1..1000 */
+	int	min_rtt_wlen;		/* s, 0..86400 */
+	u8	recorder;		/* enum xtcp_recorder_mode */
+	u8	plb_enabled;		/* 0, 1: leave congested paths */
+	u8	plb_idle_rehash_rounds;	/* 0..31; 0: never for that */
+	u8	plb_rehash_rounds;	/* 0..31 */
+	u8	plb_suspend_rto_sec;	/* s without it after a timeout */
+	int	plb_cong_thresh;	/* 0..256 = all segments of a round */
+	u8	no_metrics_save;	/* 0, 1: the host cache learns nothing */
+	u8	no_ssthresh_metrics_save; /* 0, 1: no thresholds */
+	int	fastopen;		/* bits: TFO_* of net/tcp.h */
+	int	fastopen_blackhole_timeout_sec; /* s; 0: none */
 	int	max_syn_backlog;	/* half-open records */
 	int	syn_per_source_limit;	/* half-open records; 0: no limit */
 	int	synack_ratelimit;	/* per second; 0: no limit */
@@ -120,6 +144,9 @@ struct xtcp_knobs {
 	const struct xtcp_congestion_ops *congestion_control; /* new sockets */
 	int	rmem[3];		/* bytes: min, default, max */
 	int	wmem[3];		/* bytes: min, default, max */
+	u8	histograms;		/* 0, 1: count times in states and queues */
+	u8	ecn_option;		/* enum xtcp_ecn_option_knob */
+	u8	ecn_option_beacon;	/* 0..3 options in a round trip; 0: no such */
 };
 
 #define XTCP_LISTEN_BUCKETS	256	/* power of two */
@@ -149,72 +176,108 @@ struct xtcp_port_chain {
 /**
  * struct xtcp_net - xtcp in one network namespace
  * @net: the namespace
- * @secrets: keys of hashes that peers must not be able to guess; isn.c
- * @ready: @secrets, @flows, @listeners, @listen_table, @ports and @tcp_ports exist:
+ * @ready: @secrets, @flows, @listeners, @listen_table, @hostcache, @ports and @tcp_ports exist:
  *	there has been a socket
- * @ready_lock: serialises writers of @ready
- * @flows: flow table: sockets, half-open and TIME-WAIT records
- * @listen_lock: guards writers of @listeners and @listen_table
- * @listeners: sockets in LISTEN, RCU; for the files of /proc
- * @listen_table: table in which SYNs find listeners; lookup.c
- * @listen_at: entries of @listen_table at an address; @listen_any: at the wildcard
- * @ports: port buckets, hashed by port number
- * @tcp_ports: a bit for each port number that is in use on the TCP wire
- * @shadows: whether entries of the kernel's bind table may hold them, too; shadow.c
- * @timewaits: delay lines of TIME-WAIT records; close/timewait.c
- * @tw_count: number of TIME-WAIT records
- * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to
- * @challenges: challenge ACKs that may still be sent in that second; a race
- *	between CPUs may send one more, as in Linux
- * @gate: rate limits and verdicts for SYNs; open/gate.c
- * @demux_lock: serialises writers of @demux, @demux6, @demux_closed, @inroute and
- *	@inroute6
  * @demux: early demux is on for IPv4; net/demux.c
  * @demux6: early demux is on for IPv6
  * @demux_closed: early demux has ended with the namespace
  * @demux_asked: segments have asked for early demux, for IPv4, for IPv6
- * @demux_work: work item that starts it for them
  * @inroute: input route cache of IPv4; NULL: off, each segment is routed
  * @inroute6: input route cache of IPv6
- * @gid_lock: guards @knobs.gid_range, whose two words must be read together
- * @knobs: net.ipv4.xtcp_*
  * @mib: counters, per CPU
  * @lifecycle: counts of the lifecycle table's rows, per CPU
+ * @gate: rate limits and verdicts for SYNs; open/gate.c
+ * @tcp_ports: a bit for each port number that is in use on the TCP wire
+ * @listen_at: entries of @listen_table at an address; @listen_any: at the wildcard
+ * @ports: port buckets, hashed by port number
+ * @shadows: whether entries of the kernel's bind table may hold them, too; shadow.c
+ * @timewaits: delay lines of TIME-WAIT records; close/timewait.c
+ * @flows: flow table: sockets, half-open and TIME-WAIT records
+ * @listen_lock: guards writers of @listeners and @listen_table
+ * @tw_count: number of TIME-WAIT records
+ * @tw_peak: highest @tw_count ever
+ * @challenge_s: second of CLOCK_MONOTONIC that @challenges belongs to
+ * @challenges: challenge ACKs that may still be sent in that second; a race
+ *	between CPUs may send one more, as in Linux
+ * @listeners: sockets in LISTEN, RCU; for the files of /proc
+ * @hostcache: metrics and cookies of peers; hostcache.c
+ * @secrets: keys of hashes that peers must not be able to guess; isn.c
+ * @listen_table: table in which SYNs find listeners; lookup.c
  * @sysctl: registered table
+ * @ready_lock: serialises writers of @ready
+ * @demux_lock: serialises writers of @demux, @demux6, @demux_closed, @inroute and
+ *	@inroute6
+ * @demux_work: work item that starts it for them
+ * @dwelt: histograms of the lifecycle table's rows, per CPU; NULL until the knob
+ *	histograms is first set; observe/histogram.c
+ * @obituaries: of connections, NULL: the knob recorder was never set;
+ *	observe/recorder.c
+ * @fast_keys: keys of the cookies of fast open, RCU; NULL: none drawn yet
+ * @fast_pauses: how often a black hole has stopped connect()'s fast open in a row
+ * @fast_paused: when it did so last, jiffies
+ * @gid_lock: guards @knobs.gid_range, whose two words must be read together
+ * @knobs: net.ipv4.xtcp_*
+ *
+ * By use: each segment reads the first cache line and @flows.tbl; a SYN or connect()
+ * reads the rest of the second group. Then come the fields that connections write.
  */
 struct xtcp_net {
 	struct net			*net;
-	siphash_key_t			secrets[XTCP_SECRETS];
 	bool				ready;
-	struct mutex			ready_lock;	/* makers */
-	struct rhashtable		flows;
-	spinlock_t			listen_lock;	/* writers */
-	struct hlist_head		*listeners;
-	struct rhltable			listen_table;
-	u32				listen_at;
-	u32				listen_any;
-	struct xtcp_port_chain		*ports;
-	unsigned long			*tcp_ports;
-	struct xtcp_shadows		*shadows;
-	struct xtcp_timewaits		*timewaits;
-	atomic_t			tw_count;
-	u32				challenge_s;
-	u32				challenges;
-	struct xtcp_gate		*gate;
-	struct mutex			demux_lock;	/* makers */
 	bool				demux;
 	bool				demux6;
 	bool				demux_closed;
 	bool				demux_asked[2];
-	struct work_struct		demux_work;
 	struct xtcp_inroute __percpu	*inroute;
 	struct xtcp_inroute6 __percpu	*inroute6;
-	seqlock_t			gid_lock;
-	struct xtcp_knobs		knobs;
 	struct xtcp_mib __percpu	*mib;
 	u64 __percpu			*lifecycle;
+	struct xtcp_gate		*gate;
+	unsigned long			*tcp_ports;
+
+	u32				listen_at;
+	u32				listen_any;
+	struct xtcp_port_chain		*ports;
+	struct xtcp_shadows		*shadows;
+	struct xtcp_timewaits		*timewaits;
+	struct rhashtable		flows;
+
+	spinlock_t			listen_lock;	/* writers */
+	atomic_t			tw_count;
+	atomic_t			tw_peak;
+	u32				challenge_s;
+	u32				challenges;
+	struct hlist_head		*listeners;
+	struct xtcp_hostcache		*hostcache;
+
+	siphash_key_t			secrets[XTCP_SECRETS];
+	struct rhltable			listen_table;
 	struct ctl_table_header		*sysctl;
+	struct mutex			ready_lock;	/* makers */
+	struct mutex			demux_lock;	/* makers */
+	struct work_struct		demux_work;
+	struct xtcp_histogram __percpu	*dwelt;
+	struct xtcp_obituaries		*obituaries;
+	struct xtcp_fastkeys __rcu	*fast_keys;
+	atomic_t			fast_pauses;
+	unsigned long			fast_paused;
+	seqlock_t			gid_lock;
+	struct xtcp_knobs		knobs ____cacheline_aligned_in_smp;
 };
+
+/*
+ * What each segment reads, but for @flows.tbl, fills one line, and the knobs that
+ * segments of a connection read another; the memory is of a kmalloc() cache, which aligns
+ * it. Counters that connections write are in lines of neither.
+ */
+static_assert(offsetofend(struct xtcp_net, tcp_ports) <= 64);
+static_assert(offsetofend(struct xtcp_knobs, reordering) <= 64);
+static_assert(offsetof(struct xtcp_net, flows.tbl) / 64 !=
+	      offsetof(struct xtcp_net, flows.nelems) / 64);
+static_assert(offsetof(struct xtcp_net, tw_count) / 64 !=
+	      offsetof(struct xtcp_net, flows.tbl) / 64);
+static_assert(offsetof(struct xtcp_net, tw_count) / 64 !=
+	      offsetof(struct xtcp_net, knobs) / 64);
 
 extern unsigned int xtcp_net_id;
 

@@ -4,7 +4,8 @@
  *
  * Fields keep the RFC's names: SND.UNA is snd_una. All are guarded by the socket
  * lock unless noted otherwise. Fields that are read without it (poll, /proc,
- * TCP_INFO) are written with WRITE_ONCE().
+ * TCP_INFO) are written with WRITE_ONCE(), but for those that only user/waiting.c
+ * reads.
  *
  * The fields of one mechanism are a part: a struct in a header of tcb/. The
  * mechanism's own file initializes it (but sockopt: socket() zeroes it, and a child
@@ -26,9 +27,9 @@
  *   urgent		transfer/urgent.c	urgent data
  *
  * Other files read a part, and call a function of its file to change it.
- * Exceptions: the files of loss recovery (congestion.c, lossprobe.c, recovery.c,
- * undo.c) and send.c write to prr, rack, undo and mtu.probe; deadlines.h and timers.c
- * have retransmit.waiting; a child forgets its listener's sockopt.syncookies.
+ * Exceptions: accecn.c writes ecn.seen; the files of loss recovery (congestion.c, lossprobe.c,
+ * recovery.c, undo.c), rtt.c and send.c write to prr, rack, undo and mtu.probe; deadlines.h and
+ * timers.c have retransmit.waiting; a child has a copy of its listener's sockopt.rare (rare.c).
  *
  * These stay in struct xtcp_sock:
  * - sequence numbers and windows (RFC 9293 3.3.1), what the opening negotiates, and
@@ -46,6 +47,7 @@
 #include <linux/ipv6.h>
 #include <linux/llist.h>
 #include <linux/rbtree.h>
+#include <linux/sched.h>
 #include <linux/stddef.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -69,11 +71,16 @@
 #include "tcb/sockopt.h"
 #include "tcb/undo.h"
 #include "tcb/urgent.h"
+#include "token.h"
 
 struct xtcp_congestion_ops;
 struct xtcp_family;
+struct xtcp_fastconnect;
+struct xtcp_fastcookie;
+struct xtcp_fastq;
 struct xtcp_listener;
 struct xtcp_port;
+struct xtcp_recorder;
 
 /* Deadlines of a socket; deadlines.h sets and clears them. */
 enum xtcp_timer {
@@ -116,6 +123,9 @@ enum xtcp_recovery {
  * @flow: its entry in the flow table
  * @af: address family operations
  * @listener: LISTEN: queues, owned by open/listen.c
+ * @queued_since: in an accept queue: since when, jiffies; 0: not measured
+ * @recorder: other states: its last events, observe/recorder.c; NULL: not recorded, or
+ *	it was a listener
  * @accept_link: before accept(): link in the listener's accept queue
  * @cookie: with @cookie_held: the peer's lossless cookie, open/echo.c
  * @meter: statistics for TCP_INFO, valid while @accept_link and @cookie, with which
@@ -123,6 +133,14 @@ enum xtcp_recovery {
  * @port: port bucket that the socket holds, or NULL; port/, chain lock
  * @port_listens: the socket listens on @port; port/, chain lock
  * @echoes: number of times that an ACK with @cookie was repeated
+ * @cookie_child: a returned SYN cookie created it, open/acceptqueue.c
+ * @token_role: enum xtcp_token_role, close/stateless.c
+ * @fast_held: @fastq is valid
+ * @fast_sending: @fast_option is valid, to be sent with the SYN or SYN-ACK
+ * @fast_tried: our SYN had the option of fast open, or data; open/fastconnect.c
+ * @fast_taken: the data of a SYN was acknowledged, by us or by the peer
+ * @fast_checks: the first use of fast open after a pause: is the path good again
+ * @fast_fail: enum tcp_fastopen_client_fail, why a SYN's data was of no use
  *
  * Send sequence space, RFC 9293 3.3.1:
  * @snd_una: oldest unacknowledged
@@ -168,7 +186,8 @@ enum xtcp_recovery {
  * Congestion control, RFC 5681; segments:
  * @cwnd, @ssthresh: window and threshold; ssthresh U32_MAX: none yet
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
- * @congestion: congestion control, @congestion_state its private data
+ * @congestion: congestion control, @congestion_state its private data, or
+ *	@congestion_memory if that needs more; congestion.c
  * @congestion_chosen: set by TCP_CONGESTION, not by the knob
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
@@ -234,6 +253,15 @@ enum xtcp_recovery {
  * Out of order, RFC 9293 SHLD-31:
  * @ofo_queue: skbs by sequence number
  * @sacks: blocks to report, latest first; @nr_sacks of them (RFC 2018 4)
+ * @token: instead of @sacks, after the peer's FIN, when nothing can be out of order
+ *	any more: the peer's token if @token_role is XTCP_TOKEN_HELD
+ * @opener: instead of @sacks, in LISTEN and in a child that is being made: comm of the
+ *	program that called listen()
+ * @fastq: instead of the last two @sacks, with @fast_held: in CLOSED and LISTEN the queue of
+ *	fast-open children that TCP_FASTOPEN has made; in a child until its SYN-ACK is
+ *	acknowledged, the queue that counts it. fastq.c
+ * @fast_option: option of fast open, on the stack of the caller that sends the SYN
+ * @fast_request: with @fast_sending in CLOSED: the write that is about to connect
  * @dsack: duplicate to report once, if @dsack_pending (RFC 2883)
  * @rcv_collapsed: copying saves no memory in the receive queue (prune.c) until
  *	the program reads
@@ -261,7 +289,8 @@ enum xtcp_recovery {
  *
  * @state_since: when the current state began, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
- * @resume_link: link in a list of smallqueue.c, with XTCP_RESUMING
+ * @resume_link: link in a list of smallqueue.c, with XTCP_RESUMING, which a socket in an
+ *	accept queue does not have, because it has sent no payload
  * @fin_queued: our FIN is in the send queue or was sent
  */
 struct xtcp_sock {
@@ -271,32 +300,73 @@ struct xtcp_sock {
 		struct {
 			u8	before_cork[offsetof(struct inet_sock, cork)];
 
-			u64	congestion_state[5];
-			struct xtcp_sack_block sacks[XTCP_SACK_MAX];
+			union {
+				struct xtcp_sack_block sacks[XTCP_SACK_MAX];
+				u8	token[XTCP_TOKEN_LEN];
+				struct {
+					char	opener[TASK_COMM_LEN];
+					struct xtcp_fastq *fastq;
+					union {
+						const struct xtcp_fastcookie *fast_option;
+						struct xtcp_fastconnect *fast_request;
+					};
+				};
+			};
+			unsigned long state_since;
+			struct xtcp_port *port;
+			u64	bytes_retrans;
 			struct xtcp_sack_block dsack;
-			struct xtcp_autotune autotune;
 			u32	prior_cwnd;
 			u32	prior_ssthresh;
 			struct xtcp_prr prr;
+			struct xtcp_undo undo;
 			u32	dsack_segs;
-			u64	bytes_retrans;
 			u32	rcv_ooo;
+			union {
+				struct llist_node resume_link;
+				unsigned long queued_since;
+			};
 			u32	total_retrans;
+			seq_t	resend_seq;
+			seq_t	holes_seq;
+			seq_t	probe_seq;
+			seq_t	iss;
+			union {
+				seq_t	irs;
+				seq_t	sacked_end;
+			};
+			u32	oow_ack_ms;
+			u16	wheel_cpu;
+			u16	mtu_pending;
 		};
 	};
 	struct xtcp_flow		flow;
 	const struct xtcp_family	*af;
-	struct xtcp_listener		*listener;
+	union {
+		struct xtcp_listener	*listener;
+		struct xtcp_recorder	*recorder;
+	};
 	union {
 		struct list_head	accept_link;
 		u8			cookie[XTCP_COOKIE_LEN];
 		struct xtcp_meter	meter;
 	};
-	struct xtcp_port		*port;
 	const struct xtcp_congestion_ops *congestion;
+	union {
+		u64			congestion_state[5];
+		void			*congestion_memory;
+	};
 	bool				port_listens;
-	u8				echoes;
-	u8				nr_sacks;
+	u8				nr_sacks:3,
+					echoes:3,
+					token_role:2;
+	u8				cookie_child:1,
+					fast_held:1,
+					fast_sending:1,
+					fast_tried:1,
+					fast_taken:1,
+					fast_checks:1,
+					fast_fail:2;
 	u8				nagle;
 
 	seq_t		snd_una;
@@ -305,7 +375,6 @@ struct xtcp_sock {
 	u32		snd_wnd;
 	seq_t		snd_wl1;
 	u32		snd_wnd_max;
-	seq_t		iss;
 	seq_t		snd_sml;
 	seq_t		pushed_seq;
 
@@ -337,6 +406,7 @@ struct xtcp_sock {
 	u16		advmss;
 	u16		peer_mss;
 	struct xtcp_sockopt sockopt;
+	struct xtcp_autotune autotune;
 	u32		mss;
 	u32		pmtu;
 	struct xtcp_mtu_search mtu;
@@ -361,16 +431,8 @@ struct xtcp_sock {
 	struct xtcp_probe probe;
 	struct xtcp_retransmit retransmit;
 
-	union {
-		seq_t	irs;
-		seq_t	sacked_end;
-	};
-	seq_t		resend_seq;
-	seq_t		holes_seq;
 	u32		lost;
 	u32		reordering;
-	seq_t		probe_seq;
-	struct xtcp_undo undo;
 	u32		window_clamp;
 	u32		pace_us;
 	struct xtcp_rack rack;
@@ -379,14 +441,9 @@ struct xtcp_sock {
 	u64		retrans_stamp_ns;
 	u64		deadline_ns[XTCP_TIMERS];
 	struct xtcp_delay wheel_entry;
-	struct llist_node resume_link;
 	unsigned long	deferred;
 
 	struct xtcp_ack	ack;
-	u32		oow_ack_ms;
-	u16		wheel_cpu;
-	u16		mtu_pending;
-	unsigned long	state_since;
 	u64		last_rcv_ns;
 	u64		last_snd_ns;
 
@@ -413,7 +470,8 @@ struct xtcp_sock {
  * (ip_append_data(), inet_sk_rebuild_header(), ...). This is the only field of the
  * kernel's part in which xtcp stores something else than the kernel does. The space
  * saves 144 bytes of each socket; a socket's slab object is then 1,600 bytes instead
- * of 1,792.
+ * of 1,792. A round trip and a bulk transfer without losses touch no field in its first
+ * two lines, so these stay out of the cache: Documentation/layout.rst.
  *
  * A kernel that moves, shrinks, or extends cork for a new use does not compile.
  */
@@ -422,9 +480,9 @@ static_assert(__same_type(struct inet_cork, ((struct inet_cork_full *)NULL)->bas
 static_assert(__same_type(struct flowi, ((struct inet_cork_full *)NULL)->fl));
 static_assert(sizeof(struct inet_cork_full) ==
 	      sizeof(struct inet_cork) + sizeof(struct flowi));
-static_assert(offsetof(struct xtcp_sock, congestion_state) ==
+static_assert(offsetof(struct xtcp_sock, sacks) ==
 	      offsetof(struct inet_sock, cork));
-static_assert(offsetofend(struct xtcp_sock, total_retrans) <=
+static_assert(offsetofend(struct xtcp_sock, mtu_pending) <=
 	      offsetofend(struct inet_sock, cork));
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -461,11 +519,30 @@ static inline void xtcp_assert_owned(const struct sock *sk)
 	sock_owned_by_me(sk);
 }
 
+/**
+ * xtcp_awaits_accept - is a connection in a listener's accept queue
+ * @sk: not a listener; with the socket lock, the answer stays true or false
+ *
+ * accept() gives a child its struct socket after it has left the queue, so true may
+ * also mean that accept() is about to return it.
+ */
+static inline bool xtcp_awaits_accept(const struct sock *sk)
+{
+	return !READ_ONCE(sk->sk_socket) && !sock_flag(sk, SOCK_DEAD);
+}
+
 /* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */
 static inline u32 xtcp_user_timeout_ms(const struct xtcp_sock *xs)
 {
 	return READ_ONCE(xs->sockopt.user_timeout_ms) ?:
 	       XTCP_KNOB(sock_net(&xs->inet.sk), user_timeout);
+}
+
+/* 2MSL in ms: XTCP_TW_TIMEOUT; if not set, the knob xtcp_tw_timeout. */
+static inline u32 xtcp_2msl_ms(const struct xtcp_sock *xs)
+{
+	return (XTCP_SOCKOPT_RARE(xs, tw_timeout_s) ?:
+		XTCP_KNOB(sock_net(&xs->inet.sk), tw_timeout)) * MSEC_PER_SEC;
 }
 
 /* TCP_NOTSENT_LOWAT in bytes; if not set, the knob xtcp_notsent_lowat. */

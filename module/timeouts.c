@@ -11,6 +11,7 @@
 #include "close/close.h"
 #include "open/connect.h"
 #include "open/echo.h"
+#include "open/fastconnect.h"
 #include "tcb.h"
 #include "transfer/ack.h"
 #include "transfer/lossprobe.h"
@@ -39,14 +40,19 @@ static enum xtcp_ending timeout_data(struct sock *sk)
 static void timeout_retransmit(struct sock *sk)
 {
 	enum xtcp_ending ending = XTCP_ENDING_NONE;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 before = xs->retransmit.in_row;
 
+	/* The child of a fast open may be closed before the third ACK. */
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
+			      XTCP_STATEF(XTCP_SYN_RECEIVED)) || unlikely(xs->fast_held))
 		ending = xtcp_connect_timeout(sk);
 	else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
 		xtcp_echo_timeout(sk);
 	else
 		ending = timeout_data(sk);
+	if (unlikely(xs->fast_tried) && (ending || xs->retransmit.in_row != before))
+		xtcp_fastconnect_timed_out(sk, before, ending);
 	xtcp_close_end(sk, ending);
 }
 

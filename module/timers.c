@@ -34,6 +34,7 @@
 #include <linux/smp.h>
 
 #include "compat.h"
+#include "observe/memory.h"
 #include "observe/stats.h"
 
 /*
@@ -152,7 +153,7 @@ void xtcp_timers_run(struct sock *sk)
 	}
 	if (sk->sk_state == XTCP_CLOSED)
 		return;
-	sk_mem_reclaim(sk);	/* memory that transfer/memory.h has kept */
+	xtcp_memory_reclaim(sk);	/* memory that transfer/memory.h has kept */
 	earliest = earliest_deadline(xs);
 	if (earliest != U64_MAX && !xtcp_timers_cover(xs, earliest))
 		xtcp_timers_arm(sk, earliest);
@@ -307,5 +308,5 @@ void xtcp_timers_clear_all(struct sock *sk)
 	clear_bit(XTCP_DEFER_TIMERS, &xs->deferred);
 	if (timer_cancel(xs))
 		__sock_put(sk);
-	sk_mem_reclaim(sk);	/* memory that an expiry would have released */
+	xtcp_memory_reclaim(sk);	/* memory that an expiry would have released */
 }

@@ -30,18 +30,26 @@
 #include <net/xfrm.h>
 
 #include "close/reset.h"
+#include "close/stateless.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "deadlines.h"
+#include "fastq.h"
 #include "net/family.h"
 #include "netns.h"
+#include "observe/memory.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
+#include "open/fastconnect.h"
 #include "open/listen.h"
 #include "port/port.h"
+#include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
+#include "transfer/congestion.h"
+#include "transfer/history.h"
 #include "transfer/orphans.h"
 #include "transfer/receive.h"
 #include "transfer/rtt.h"
@@ -89,6 +97,7 @@ void xtcp_close_destroy(struct sock *sk)
 	WARN_ON_ONCE(!sock_flag(sk, SOCK_DEAD));
 
 	sk->sk_prot->destroy(sk);
+	xtcp_memory_peak_note(sk);
 	sk_stream_kill_queues(sk);
 	xfrm_sk_free_policy(sk);
 	this_cpu_dec(xtcp_orphans);
@@ -102,6 +111,9 @@ void xtcp_close_destroy(struct sock *sk)
 void xtcp_close_done(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
+	if (unlikely(xtcp_sk(sk)->fast_held))
+		xtcp_fastq_leave(sk);
+	xtcp_recorder_end(sk, 0);
 	xtcp_timers_clear_all(sk);
 	xtcp_flow_remove(sock_net(sk), &xtcp_sk(sk)->flow);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
@@ -121,6 +133,7 @@ void xtcp_close_done(struct sock *sk)
 void xtcp_close_error(struct sock *sk, int err)
 {
 	xtcp_assert_owned(sk);
+	xtcp_recorder_end(sk, err);
 	if (err)
 		WRITE_ONCE(sk->sk_err, err);
 	/* Readers that see the shutdown must see the error (poll). */
@@ -169,11 +182,13 @@ void xtcp_close_reset(struct sock *sk, enum xtcp_event event,
 	xtcp_close_error(sk, 0);
 }
 
-static int close_reset_errno(u8 state)
+static int close_reset_errno(const struct sock *sk)
 {
-	switch (state) {
-	case XTCP_SYN_SENT:
+	switch (sk->sk_state) {
 	case XTCP_SYN_RECEIVED:
+		/* Was it opened by connect(), or by a SYN with data? */
+		return xtcp_sk(sk)->fast_held ? ECONNRESET : ECONNREFUSED;
+	case XTCP_SYN_SENT:
 		return ECONNREFUSED;
 	case XTCP_CLOSE_WAIT:
 		return EPIPE;
@@ -185,8 +200,10 @@ static int close_reset_errno(u8 state)
 /* An acceptable RST has arrived. */
 static void close_reset_received(struct sock *sk)
 {
-	int err = close_reset_errno(sk->sk_state);
+	int err = close_reset_errno(sk);
 
+	if (unlikely(xtcp_sk(sk)->fast_held))
+		xtcp_fastq_reset(sk);
 	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
 	xtcp_close_error(sk, err);
@@ -207,8 +224,11 @@ void xtcp_close_kill(struct sock *sk)
 	if (xtcp_state_in(sk, RESET_STATES))
 		xtcp_reset_send(sk, XTCP_MIB_RESET_SENT_KILLED);
 	xtcp_lifecycle_sk(sk, XTCP_EV_KILL);
-	if (old == XTCP_LISTEN)
+	if (old == XTCP_LISTEN) {
 		xtcp_listen_stop(sk);
+		if (xtcp_sk(sk)->fast_held)
+			xtcp_fastq_forget(sk);
+	}
 	xtcp_close_error(sk, ECONNABORTED);
 }
 
@@ -226,8 +246,10 @@ void xtcp_close_shutdown(struct sock *sk, int how)
 		xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_RECEIVE);
 	if (!(how & SEND_SHUTDOWN))
 		return;
-	if (xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_SEND) != before)
-		xtcp_send_fin(sk, NULL);
+	if (xtcp_lifecycle_sk(sk, XTCP_EV_SHUTDOWN_SEND) == before)
+		return;
+	xtcp_stateless_closing(sk);
+	xtcp_send_fin(sk, NULL);
 }
 
 /**
@@ -254,12 +276,18 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_lifecycle_sk(sk, XTCP_EV_ABORT);
 	if (old == XTCP_LISTEN)
 		xtcp_listen_stop(sk);
+	else if (unlikely(xs->fast_held) && old != XTCP_CLOSED)
+		xtcp_fastq_leave(sk);
+	if (unlikely(xs->fast_tried))
+		xtcp_fastconnect_ends(sk);
+	xtcp_recorder_end(sk, READ_ONCE(sk->sk_err));
 
 	xtcp_timers_clear_all(sk);
 	xtcp_flow_remove(sock_net(sk), &xs->flow);
 	__skb_queue_purge(&sk->sk_receive_queue);
 	xtcp_receive_purge(sk);
 	xtcp_sendq_purge(sk);
+	xtcp_congestion_end(xs);
 	xtcp_family_of(sk)->addr->forget(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
@@ -274,6 +302,8 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_urgent_init(xs);
 	sk->sk_err_soft = 0;
 	sk_set_peek_off(sk, -1);
+	sock_rps_reset_rxhash(sk);
+	xtcp_rare_disconnected(sk);
 	sk_error_report(sk);
 	return 0;
 }
@@ -338,6 +368,7 @@ static void close_send_last(struct sock *sk, struct sk_buff *spare, bool unread)
 	} else {
 		state = xtcp_lifecycle_sk(sk, XTCP_EV_CLOSE);
 		if (state != before && state != XTCP_CLOSED) {
+			xtcp_stateless_closing(sk);
 			xtcp_send_fin(sk, spare);
 			return;
 		}
@@ -356,10 +387,11 @@ static void close_listener(struct sock *sk)
 static u32 close_fin_wait_2_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int linger2_s = XTCP_SOCKOPT_RARE(xs, linger2_s);
 	u32 ms;
 
-	if (xs->sockopt.linger2_s)
-		ms = xs->sockopt.linger2_s * MSEC_PER_SEC;
+	if (linger2_s)
+		ms = linger2_s * MSEC_PER_SEC;
 	else
 		ms = xtcp_timewait_fin_timeout_ms(sock_net(sk));
 	return max(ms, xtcp_timewait_min_ms(xs));
@@ -382,6 +414,7 @@ static void close_attached_arm(struct sock *sk, u64 waited_ns)
 /* Hand TIME-WAIT over to a record, and end the socket. */
 static void close_enter_time_wait(struct sock *sk)
 {
+	xtcp_history_save(sk);
 	xtcp_timewait_enter(sk);
 	xtcp_close_done(sk);
 }
@@ -389,6 +422,7 @@ static void close_enter_time_wait(struct sock *sk)
 /* Hand an orphan's FIN-WAIT-2 over to a record, and end the socket. */
 static void close_enter_fin_wait_2(struct sock *sk, u32 wait_ms)
 {
+	xtcp_history_save(sk);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ORPHAN_RECORD);
 	xtcp_timewait_enter_fin_wait_2(sk, wait_ms);
 	xtcp_close_done(sk);
@@ -406,7 +440,7 @@ static void close_settle(struct sock *sk)
 	if (sk->sk_state != XTCP_FIN_WAIT_2 || !sock_flag(sk, SOCK_DEAD) ||
 	    xtcp_timer_is_set(xtcp_sk(sk), XTCP_TIMER_FIN_WAIT_2))
 		return;
-	if (xtcp_sk(sk)->sockopt.linger2_s < 0) {
+	if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), linger2_s) < 0) {
 		XTCP_INC(sock_net(sk), ABORT_ON_LINGER);
 		xtcp_close_reset(sk, XTCP_EV_ABORT, XTCP_MIB_RESET_SENT_LINGER);
 		return;
@@ -535,10 +569,13 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 		return;
 	}
 	consume_skb(spare);
-	if (state == XTCP_CLOSE_WAIT && state != before)
+	if (state == XTCP_CLOSE_WAIT && state != before) {
+		/* As in Linux no SACK block is sent behind the end of the stream. */
+		xtcp_sk(sk)->dsack_pending = 0;
 		xtcp_ack_fin_received(sk);
-	else
+	} else {
 		xtcp_ack_now(sk);
+	}
 	if (sock_flag(sk, SOCK_DEAD) || state == before)
 		return;
 	sk->sk_state_change(sk);
@@ -570,6 +607,7 @@ void xtcp_close_fin_acked(struct sock *sk)
 		close_enter_time_wait(sk);
 		break;
 	case XTCP_CLOSED:
+		xtcp_history_save(sk);
 		xtcp_close_done(sk);
 		break;
 	default:

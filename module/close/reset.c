@@ -17,6 +17,7 @@
 
 #include "net/family.h"
 #include "net/reply.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
 #include "observe/trace.h"
 #include "segment/output.h"
@@ -104,6 +105,7 @@ void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason)
 	xtcp_assert_owned(sk);
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	reset_note(sock_net(sk), &key, true, reason);
+	xtcp_recorder_reset(sk, reason);
 	xtcp_output_reset(sk);
 }
 
@@ -133,8 +135,11 @@ static enum xtcp_mib_item reset_recv_reason(u8 state)
  */
 void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow)
 {
+	enum xtcp_mib_item reason = reset_recv_reason(flow->state);
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, flow);
-	reset_note(net, &key, false, reset_recv_reason(flow->state));
+	reset_note(net, &key, false, reason);
+	if (flow->kind == XTCP_KIND_SOCKET)
+		xtcp_recorder_reset(xtcp_flow_sk(flow), reason);
 }

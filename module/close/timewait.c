@@ -33,6 +33,7 @@
 #include <net/route.h>
 
 #include "close/reset.h"
+#include "close/stateless.h"
 #include "compat.h"
 #include "net/family.h"
 #include "net/reply.h"
@@ -82,8 +83,16 @@ static void timewait_free(struct xtcp_flow *flow)
 	xtcp_record_free(timewait_cache_of(flow->family), tw, &tw->delay.rcu, timewait_free_rcu);
 }
 
+static u64 timewait_age_ms(const struct xtcp_flow *flow)
+{
+	const struct xtcp_timewait *tw = container_of(flow, struct xtcp_timewait, flow);
+
+	return (u32)(xtcp_now_ms() - READ_ONCE(tw->since_ms));
+}
+
 static const struct xtcp_flow_ops timewait_ops = {
 	.free	= timewait_free,
+	.age_ms	= timewait_age_ms,
 };
 
 /**
@@ -155,15 +164,16 @@ static void timewait_detach(struct net *net, struct xtcp_timewait *tw)
  * @tw: referenced by the caller
  * @event: reason; leads to CLOSED
  *
- * Does nothing if another CPU has unhashed the record.
+ * Return: true if this call ended the record; false if another CPU has unhashed it.
  */
-void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
+bool xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 			enum xtcp_event event)
 {
 	if (!xtcp_flow_remove(net, &tw->flow))
-		return;
+		return false;
 	xtcp_lifecycle_event(net, &tw->flow, event);
 	timewait_detach(net, tw);
+	return true;
 }
 
 /**
@@ -290,8 +300,7 @@ static u32 timewait_length_ms(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct net *net = sock_net(sk);
-	u32 ms = (READ_ONCE(xs->sockopt.tw_timeout_s) ?: XTCP_KNOB(net, tw_timeout)) *
-		 MSEC_PER_SEC;
+	u32 ms = xtcp_2msl_ms(xs);
 
 	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle))
 		return ms;
@@ -330,8 +339,12 @@ static bool timewait_count(struct xtcp_net *xn)
 {
 	int max = max(READ_ONCE(xn->knobs.max_tw_buckets), 0);
 
-	if (atomic_inc_return(&xn->tw_count) <= max)
+	int count = atomic_inc_return(&xn->tw_count);
+
+	if (count <= max) {
+		xtcp_peak_raise(&xn->tw_peak, count);
 		return true;
+	}
 	atomic_dec(&xn->tw_count);
 	return false;
 }
@@ -424,11 +437,17 @@ full:
  *
  * The length is set here: XTCP_TW_TIMEOUT, xtcp_tw_timeout, xtcp_tw_recycle. If
  * there are xtcp_max_tw_buckets records or memory is short, the connection is
- * closed at once, as in Linux.
+ * closed at once, as in Linux; so is it if the peer's FIN has our token, from which a
+ * repeated FIN will be answered.
  */
 void xtcp_timewait_enter(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
+	if (unlikely(xtcp_sk(sk)->token_role == XTCP_TOKEN_ECHOED)) {
+		XTCP_INC(sock_net(sk), TOKEN_TW);
+		xtcp_lifecycle_sk(sk, XTCP_EV_TIME_WAIT_TOKEN);
+		return;
+	}
 	timewait_enter(sk, 0);
 }
 
@@ -588,8 +607,14 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
-	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN);
+	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
+	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
+		timewait_send_ack(net, tw);
+		if (xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TOKEN))
+			XTCP_INC(net, TOKEN_TW);
+		return;
+	}
 	timewait_restart(net, tw);
 	timewait_send_ack(net, tw);
 }

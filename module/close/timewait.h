@@ -93,7 +93,7 @@ bool xtcp_timewait_reuse_is_allowed(struct net *net,
 				    const struct xtcp_flow *flow);
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 			     bool bound);
-void xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
+bool xtcp_timewait_kill(struct net *net, struct xtcp_timewait *tw,
 			enum xtcp_event event);
 
 #endif /* XTCP_CLOSE_TIMEWAIT_H */

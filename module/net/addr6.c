@@ -299,6 +299,13 @@ static u64 addr6_source_hash(const struct xtcp_key *key, unsigned int bits,
 	return siphash(&prefix, sizeof(prefix), secret);
 }
 
+static u64 addr6_pair_hash(const struct xtcp_key *key, const void *secret)
+{
+	struct xtcp_addrs6 pair __aligned(SIPHASH_ALIGNMENT) = key->v6;
+
+	return siphash(&pair, sizeof(pair), secret);
+}
+
 static unsigned int addr6_source_bits(const struct net *net)
 {
 	return XTCP_KNOB(net, syn_per_source_prefix6);
@@ -316,6 +323,7 @@ const struct xtcp_addr_ops xtcp_ipv6_addr = {
 	.is_loopback	= addr6_is_loopback,
 	.hash		= addr6_hash,
 	.source_hash	= addr6_source_hash,
+	.pair_hash	= addr6_pair_hash,
 	.source_bits	= addr6_source_bits,
 };
 

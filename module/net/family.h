@@ -63,6 +63,7 @@ struct xtcp_reply;
  * @hash: 64-bit siphash of the connection's 4-tuple and the lower 24 bits of
  *	@salt under the key @secret
  * @source_hash: siphash of the first @bits of the peer's address
+ * @pair_hash: siphash of both addresses, the peer's first, under the key @secret
  * @source_bits: prefix length of a source (xtcp_syn_per_source_prefix)
  */
 struct xtcp_addr_ops {
@@ -87,6 +88,7 @@ struct xtcp_addr_ops {
 			const void *secret);
 	u64	(*source_hash)(const struct xtcp_key *key, unsigned int bits,
 			       const void *secret);
+	u64	(*pair_hash)(const struct xtcp_key *key, const void *secret);
 	unsigned int (*source_bits)(const struct net *net);
 };
 

@@ -7,6 +7,7 @@
  * handles segments of that kind:
  *
  *	no connection, listener	open/gate.c, open/listen.c
+ *	the same, with a token	close/stateless.c
  *	half-open record	open/synqueue.c
  *	TIME-WAIT record	close/timewait.c
  *	socket			segment/synchronized.c, open/connect.c
@@ -28,6 +29,7 @@
 #include <uapi/linux/xtcp.h>
 
 #include "close/close.h"
+#include "close/stateless.h"
 #include "close/timewait.h"
 #include "compat.h"
 #include "lookup.h"
@@ -139,6 +141,7 @@ static void input_socket(struct sock *sk, struct sk_buff *skb,
 		return;
 	sk_incoming_cpu_update(sk);
 	sk_mark_napi_id(sk, skb);
+	XTCP_RFS_SAVE(sk, skb);
 	skb->dev = NULL;
 	bh_lock_sock_nested(sk);
 	if (!sock_owned_by_user(sk))
@@ -180,10 +183,58 @@ static void input_child(struct sock *lsk, struct sock *child,
 	xtcp_acceptqueue_announce(lsk, child);
 }
 
-/* @lsk: listener of the segment, or NULL. Consumes @skb. */
-static void input_listener(struct net *net, struct sock *lsk,
-			   struct sk_buff *skb, const struct xtcp_key *key,
-			   struct xtcp_seg *seg)
+/* A segment of no connection has a token of ours. Consumes @skb. */
+static void input_with_token(struct net *net, struct sk_buff *skb,
+			     const struct xtcp_key *key, const struct xtcp_seg *seg,
+			     enum xtcp_token_verdict verdict)
+{
+	if (!xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, key->family)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+		return;
+	}
+	if (verdict != XTCP_TOKEN_FIN) {
+		/* A RST could reach the peer before its FIN is acknowledged. */
+		xtcp_lifecycle_none(net, XTCP_EV_RCV_ACK);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return;
+	}
+	if (!xtcp_gate_may_ack(net)) {
+		XTCP_INC(net, TOKEN_RATE_DROP);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return;
+	}
+	xtcp_lifecycle_none(net, XTCP_EV_RCV_FIN);
+	xtcp_stateless_answer(net, skb, skb, key, seg);
+}
+
+/*
+ * A segment of no connection has a token. Returns true if it is one of ours and @skb
+ * has been consumed.
+ */
+static bool input_token(struct net *net, struct sk_buff *skb,
+			const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	enum xtcp_token_verdict verdict;
+
+	if (!xtcp_net_is_ready(xtcp_net_rcu(net)))
+		return false;	/* no key */
+	verdict = xtcp_stateless_judge(net, key, seg);
+	if (verdict == XTCP_TOKEN_WRONG) {
+		XTCP_INC(net, TOKEN_FAILED);
+		return false;
+	}
+	input_with_token(net, skb, key, seg, verdict);
+	return true;
+}
+
+/*
+ * @lsk: listener of the segment, or NULL. @parsed: the segment's options have been read. Consumes
+ * @skb.
+ */
+static __always_inline void input_listener(struct net *net, struct sock *lsk,
+					   struct sk_buff *skb,
+					   const struct xtcp_key *key,
+					   struct xtcp_seg *seg, bool parsed)
 {
 	struct sock *child;
 
@@ -191,7 +242,8 @@ static void input_listener(struct net *net, struct sock *lsk,
 		input_closed(net, skb, key, seg);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
-		xtcp_seg_read_options(seg, skb, key->wire);
+		if (!parsed)
+			xtcp_seg_read_options(seg, skb, key->wire);
 		child = xtcp_listen_rcv(lsk, skb, key, seg);
 		if (child)
 			input_child(lsk, child, skb, seg);
@@ -348,6 +400,18 @@ static struct sock *input_find_listener(struct net *net, struct sk_buff *skb,
 	return xtcp_lookup_rcu(net, key, skb);
 }
 
+/* A segment without a flow that may have a token: read its options, then check the token. */
+static noinline void input_long(struct net *net, struct sk_buff *skb,
+				const struct xtcp_key *key,
+				const struct xtcp_found *found, struct xtcp_seg *seg)
+{
+	xtcp_seg_read_options(seg, skb, key->wire);
+	if (seg->opt.token && input_token(net, skb, key, seg))
+		return;
+	input_listener(net, input_find_listener(net, skb, key, found), skb, key, seg,
+		       true);
+}
+
 /*
  * Find the flow, with a reference, of a segment that has not been looked up: the
  * socket that early demux has attached, or any flow.
@@ -398,16 +462,18 @@ void xtcp_input(struct sk_buff *skb, const struct xtcp_family *af, u8 wire,
 	if (!found)
 		flow = input_find_flow(net, skb, &own_key);
 	/*
-	 * Without a flow only input_listener() reads the options, if there is a
-	 * listener.
+	 * Without a flow the options are read only if there may be a token, or by
+	 * input_listener(), if there is a listener.
 	 */
 	if (flow) {
 		xtcp_seg_read_options(&seg, skb, wire);
 		input_flow(net, flow, skb, key, &seg);
 		xtcp_flow_put(flow);
-	} else {
+	} else if (likely(!xtcp_wire_may_have_token((struct tcphdr *)skb->data))) {
 		input_listener(net, input_find_listener(net, skb, key, found),
-			       skb, key, &seg);
+			       skb, key, &seg, false);
+	} else {
+		input_long(net, skb, key, found, &seg);
 	}
 }
 

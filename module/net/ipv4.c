@@ -91,6 +91,13 @@ static u64 ipv4_source_hash(const struct xtcp_key *key, unsigned int bits,
 	return siphash_1u64((__force u32)prefix, secret);
 }
 
+static u64 ipv4_pair_hash(const struct xtcp_key *key, const void *secret)
+{
+	__be32 pair[2] __aligned(SIPHASH_ALIGNMENT) = { key->raddr, key->laddr };
+
+	return siphash(pair, sizeof(pair), secret);
+}
+
 /*
  * Fill in the key of a route lookup for @sk, or for no socket. Scope and flags
  * follow the socket's options.
@@ -679,6 +686,7 @@ const struct xtcp_addr_ops xtcp_ipv4_addr = {
 	.is_loopback	= ipv4_flow_is_loopback,
 	.hash		= ipv4_hash,
 	.source_hash	= ipv4_source_hash,
+	.pair_hash	= ipv4_pair_hash,
 	.source_bits	= ipv4_source_bits,
 };
 

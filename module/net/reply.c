@@ -3,7 +3,7 @@
  * reply.c - send segments without a socket
  *
  * SYN-ACKs and ACKs of half-open records and cookies, ACKs of TIME-WAIT
- * records, RSTs. Under a flood each segment is answered, so this path counts
+ * records and of tokens, RSTs. Under a flood each segment is answered, so this path counts
  * instructions: it does one route lookup, and recycles the segment that it
  * answers if nothing else refers to it.
  *
@@ -137,6 +137,7 @@ static struct sk_buff *reply_make(struct net *net,
 		return NULL;
 	th = xtcp_header_push(skb, &reply->key, len, bare->seq, bare->ack,
 			      bare->flags, bare->wnd);
+	((u8 *)th)[12] |= bare->offset;
 	xtcp_options_write((__be32 *)(th + 1), &bare->opt);
 	/* MUST-2: checksum pseudo-header and header. */
 	th->check = af->packet->csum(&reply->key, len, csum_partial(th, len, 0));

@@ -51,6 +51,7 @@ struct xtcp_reply {
  * @ack: SEG.ACK, valid with XTCP_ACK in @flags
  * @wnd: window field, as in the header: unscaled
  * @flags: XTCP_FIN .. XTCP_CWR
+ * @offset: XTCP_OFFSET_AE or 0
  * @opt: options; must not point into the spare skb
  */
 struct xtcp_bare {
@@ -58,6 +59,7 @@ struct xtcp_bare {
 	seq_t			ack;
 	u16			wnd;
 	u8			flags;
+	u8			offset;
 	struct xtcp_options	opt;
 };
 

@@ -3,7 +3,8 @@
  * wire.c - the options of the TCP header: the parser, and the writer
  *
  * RFC 9293 3.1 and 3.2, RFC 7323 (window scale, timestamps), RFC 2018 (SACK),
- * RFC 6994 (the lossless cookie's ExID). All input comes from an unknown peer.
+ * RFC 6994 (the ExIDs of the lossless cookie and of the token), RFC 7413 (the cookie of
+ * fast open), RFC 9768 (Accurate ECN). All input comes from an unknown peer.
  *
  * Context: any, no locks.
  */
@@ -18,6 +19,9 @@
 #define LEN_TS		10
 #define LEN_SACK_BLOCK	8
 #define LEN_COOKIE	(4 + XTCP_COOKIE_LEN)
+#define LEN_TOKEN	(4 + XTCP_TOKEN_LEN)
+#define LEN_FASTOPEN	2	/* and the cookie */
+#define LEN_FASTOPEN_EXP 4	/* and the cookie */
 #define LEN_SACK(n)	(2 + LEN_SACK_BLOCK * (n))
 
 /* Bytes of options in the header: words of four bytes, padded with NOPs. */
@@ -29,6 +33,11 @@
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
 /* All options of a SYN-ACK together fit exactly. */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_OPT_MAX);
+/* So do those of a SYN with the longest cookie of fast open. */
+static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + LEN_FASTOPEN_EXP +
+	      XTCP_FASTOPEN_MAX == XTCP_OPT_MAX);
+/* So do a token, timestamps and a D-SACK. */
+static_assert(XTCP_TS_ROOM + XTCP_ROOM_TOKEN + ROOM_SACK(1) == XTCP_OPT_MAX);
 
 /* Four bytes of options in network order. */
 static __be32 opt_word(u8 a, u8 b, u8 c, u8 d)
@@ -63,6 +72,32 @@ static void opt_sack_get(const u8 *p, unsigned int len,
 	}
 }
 
+/* The first cookie and the first token count. */
+static void opt_experiment_get(const u8 *p, u8 len, bool syn,
+			       struct xtcp_options *opt)
+{
+	if (len == LEN_COOKIE && !opt->cookie &&
+	    get_unaligned_be16(p + 2) == XTCP_EXID_COOKIE)
+		opt->cookie = p + 4;
+	else if (len == LEN_TOKEN && !opt->token && !syn &&
+		 get_unaligned_be16(p + 2) == XTCP_EXID_TOKEN)
+		opt->token = p + 4;
+}
+
+/*
+ * @body: behind kind, length and ExID, @len bytes. An odd length is skipped; so is a cookie
+ * that is too short or too long, and it replaces an option before it. As Linux.
+ */
+static void opt_fastopen_get(const u8 *body, u8 len, bool exp, struct xtcp_options *opt)
+{
+	if (len & 1)
+		return;
+	opt->has_fastopen = !len || (len >= XTCP_FASTOPEN_MIN && len <= XTCP_FASTOPEN_MAX);
+	opt->fastopen_exp = exp;
+	opt->fastopen_len = len;
+	opt->fastopen = body;
+}
+
 /*
  * Parse one option that lies within the header. An option of the wrong length,
  * or on a segment where it has no meaning, is skipped like an unknown one
@@ -91,10 +126,24 @@ static void opt_get(const u8 *p, u8 len, bool syn, struct xtcp_options *opt)
 		if (len == LEN_TS)
 			opt_ts_get(p + 2, opt);
 		break;
+	case XTCP_OPT_ACCECN0:
+	case XTCP_OPT_ACCECN1:
+		/* Any length: a receiver reads the fields that are complete. */
+		opt->accecn = p;
+		opt->accecn_len = len;
+		break;
 	case XTCP_OPT_EXPERIMENT:
-		if (len == LEN_COOKIE && !opt->cookie &&
-		    get_unaligned_be16(p + 2) == XTCP_EXID_COOKIE)
-			opt->cookie = p + 4;
+		opt_experiment_get(p, len, syn, opt);
+		break;
+	case XTCP_OPT_FASTOPEN:
+		if (syn)
+			opt_fastopen_get(p + LEN_FASTOPEN, len - LEN_FASTOPEN, false, opt);
+		break;
+	case XTCP_OPT_EXPERIMENT2:
+		if (syn && len >= LEN_FASTOPEN_EXP &&
+		    get_unaligned_be16(p + 2) == XTCP_EXID_FASTOPEN)
+			opt_fastopen_get(p + LEN_FASTOPEN_EXP, len - LEN_FASTOPEN_EXP,
+					 true, opt);
 		break;
 	}
 }
@@ -167,6 +216,12 @@ static unsigned int opt_sacks(const struct xtcp_options *opt, unsigned int used)
 	return n;
 }
 
+/* Bytes of the option of fast open, without padding. */
+static u8 opt_fastopen_len(const struct xtcp_options *opt)
+{
+	return opt->fastopen_len + (opt->fastopen_exp ? LEN_FASTOPEN_EXP : LEN_FASTOPEN);
+}
+
 /* Bytes of all options but SACK. */
 static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 {
@@ -182,6 +237,11 @@ static inline unsigned int opt_size_fixed(const struct xtcp_options *opt)
 		size += ROOM_WSCALE;
 	if (opt->cookie)
 		size += XTCP_ROOM_COOKIE;
+	if (opt->token)
+		size += XTCP_ROOM_TOKEN;
+	if (unlikely(opt->has_fastopen))
+		size += ALIGN(opt_fastopen_len(opt), 4);
+	size += ALIGN(opt->accecn_len, 4);
 	return size;
 }
 
@@ -200,12 +260,48 @@ unsigned int xtcp_options_size(const struct xtcp_options *opt)
 	return sacks ? size + ROOM_SACK(sacks) : size;
 }
 
-static __be32 *opt_cookie_put(__be32 *p, const u8 *cookie)
+/*
+ * @len: bytes of the option, a multiple of four; its last len - 4 are @body. Inlined:
+ * a copy of a constant length is a few instructions, in each cookie's SYN-ACK.
+ */
+static __always_inline __be32 *opt_experiment_put(__be32 *p, u8 len, u16 exid,
+						  const u8 *body)
 {
-	*p++ = opt_word(XTCP_OPT_EXPERIMENT, LEN_COOKIE, XTCP_EXID_COOKIE >> 8,
-			XTCP_EXID_COOKIE & 0xff);
-	memcpy(p, cookie, XTCP_COOKIE_LEN);
-	return p + XTCP_COOKIE_LEN / sizeof(*p);
+	*p++ = opt_word(XTCP_OPT_EXPERIMENT, len, exid >> 8, exid & 0xff);
+	memcpy(p, body, len - 4);
+	return p + (len - 4) / sizeof(*p);
+}
+
+/* Padded behind with NOPs, as Linux does. */
+static noinline __be32 *opt_fastopen_put(__be32 *at, const struct xtcp_options *opt)
+{
+	u8 len = opt_fastopen_len(opt);
+	u8 *p = (u8 *)at;
+
+	*p++ = opt->fastopen_exp ? XTCP_OPT_EXPERIMENT2 : XTCP_OPT_FASTOPEN;
+	*p++ = len;
+	if (opt->fastopen_exp) {
+		put_unaligned_be16(XTCP_EXID_FASTOPEN, p);
+		p += sizeof(u16);
+	}
+	memcpy(p, opt->fastopen, opt->fastopen_len);
+	p += opt->fastopen_len;
+	if (len % 4) {
+		*p++ = XTCP_OPT_NOP;
+		*p++ = XTCP_OPT_NOP;
+	}
+	return (__be32 *)p;
+}
+
+/* Likewise. */
+static noinline __be32 *opt_accecn_put(__be32 *at, const struct xtcp_options *opt)
+{
+	u8 padded = ALIGN(opt->accecn_len, 4);
+	u8 *p = (u8 *)at;
+
+	memcpy(p, opt->accecn, opt->accecn_len);
+	memset(p + opt->accecn_len, XTCP_OPT_NOP, padded - opt->accecn_len);
+	return (__be32 *)(p + padded);
 }
 
 static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
@@ -228,9 +324,9 @@ static __be32 *opt_sack_put(__be32 *p, const struct xtcp_options *opt,
  * @opt: options; SACK blocks that don't fit are left out
  *
  * The order is Linux's, for which other stacks are tuned: MSS, SACK-permitted
- * in the two bytes in front of the timestamps, window scale, SACK; a cookie
- * before SACK. The options fill all words, so there is no end-of-list byte
- * (MUST-69).
+ * in the two bytes in front of the timestamps, Accurate ECN, window scale, SACK; a cookie, a
+ * token or fast open's cookie before SACK. The options fill all words, so there is no end-of-list
+ * byte (MUST-69).
  */
 void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 {
@@ -250,15 +346,21 @@ void xtcp_options_write(__be32 *p, const struct xtcp_options *opt)
 					XTCP_OPT_TS, LEN_TS);
 		*p++ = cpu_to_be32(opt->tsval);
 		*p++ = cpu_to_be32(opt->tsecr);
-	} else if (opt->sack_perm) {
+	}
+	if (unlikely(opt->accecn_len))
+		p = opt_accecn_put(p, opt);
+	if (opt->sack_perm && !opt->has_ts)
 		*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_NOP,
 				XTCP_OPT_SACK_PERM, LEN_SACK_PERM);
-	}
 	if (opt->has_wscale)
 		*p++ = opt_word(XTCP_OPT_NOP, XTCP_OPT_WSCALE, LEN_WSCALE,
 				opt->wscale);
 	if (opt->cookie)
-		p = opt_cookie_put(p, opt->cookie);
+		p = opt_experiment_put(p, LEN_COOKIE, XTCP_EXID_COOKIE, opt->cookie);
+	if (opt->token)
+		p = opt_experiment_put(p, LEN_TOKEN, XTCP_EXID_TOKEN, opt->token);
+	if (unlikely(opt->has_fastopen))
+		p = opt_fastopen_put(p, opt);
 	if (sacks)
 		opt_sack_put(p, opt, sacks);
 }

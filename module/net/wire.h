@@ -3,8 +3,8 @@
  * wire.h - format of a segment: header and options
  *
  * RFC 9293 3.1 (header), 3.2 (options), RFC 7323 (window scale, timestamps),
- * RFC 2018 (SACK). Both wires have this header; they differ in the IP protocol
- * number, which is also in the pseudo-header.
+ * RFC 2018 (SACK), RFC 7413 (fast open), RFC 9768 (Accurate ECN). Both wires have this header;
+ * they differ in the IP protocol number, which is also in the pseudo-header.
  */
 #ifndef XTCP_NET_WIRE_H
 #define XTCP_NET_WIRE_H
@@ -38,6 +38,10 @@ struct xtcp_family;
 #define XTCP_ECE	0x40
 #define XTCP_CWR	0x80
 
+/* Bits of byte 12, below the data offset; AE is RFC 9768's. */
+#define XTCP_OFFSET_AE		0x01
+#define XTCP_OFFSET_RESERVED	0x0f
+
 /* Option kinds; others are skipped by their length (MUST-6). */
 #define XTCP_OPT_EOL		0
 #define XTCP_OPT_NOP		1
@@ -47,7 +51,19 @@ struct xtcp_family;
 #define XTCP_OPT_SACK		5	/* length 2 + 8 n */
 #define XTCP_OPT_TS		8	/* length 10 */
 #define XTCP_TS_ROOM		12	/* bytes with the padding in front */
+#define XTCP_OPT_FASTOPEN	34	/* length 2: request; 2 + even 4..16: cookie */
+#define XTCP_OPT_ACCECN0	172	/* length 2 + 3 n: fields EE0B, ECEB, EE1B */
+#define XTCP_OPT_ACCECN1	174	/* likewise: EE1B, ECEB, EE0B */
 #define XTCP_OPT_EXPERIMENT	253	/* RFC 6994: a 16-bit ExID follows */
+#define XTCP_OPT_EXPERIMENT2	254	/* likewise */
+
+/*
+ * A cookie of fast open, RFC 7413 2: in SYNs and SYN-ACKs. Before the RFC it was an
+ * experimental option, which Linux still tries if nobody answers the other.
+ */
+#define XTCP_EXID_FASTOPEN	0xf989
+#define XTCP_FASTOPEN_MIN	4	/* bytes of a cookie */
+#define XTCP_FASTOPEN_MAX	16
 
 /*
  * The lossless cookie (open/cookie.c), ExID "XC": length 20, in SYN-ACKs and
@@ -58,6 +74,15 @@ struct xtcp_family;
 #define XTCP_COOKIE_LEN		16	/* bytes behind the ExID */
 #define XTCP_COOKIE_MSS		4	/* MSS values of a classic cookie */
 #define XTCP_ROOM_COOKIE	(4 + XTCP_COOKIE_LEN)	/* bytes in a header */
+
+/*
+ * The token of stateless TIME-WAIT, ExID "XT": length 16, on the FIN of the end that
+ * closes first and on segments of its peer, which echo it. token.c creates and
+ * checks the bytes behind the ExID.
+ */
+#define XTCP_EXID_TOKEN		0x5854
+#define XTCP_TOKEN_LEN		12	/* bytes behind the ExID */
+#define XTCP_ROOM_TOKEN		(4 + XTCP_TOKEN_LEN)	/* bytes in a header */
 
 /* A range of received bytes: [start, end). */
 struct xtcp_sack_block {
@@ -73,11 +98,20 @@ struct xtcp_sack_block {
  * @sack_perm: SACK-permitted present (SYN segments only)
  * @has_ts: timestamps option present
  * @ecn: ECN was negotiated, as a cookie says; no option does
+ * @accecn_ok: Accurate ECN was, likewise
  * @tsval: TSval, ticks of its sender
  * @tsecr: TSecr
+ * @has_fastopen: option of fast open present (SYN segments only)
+ * @fastopen_exp: in its experimental form
+ * @fastopen_len: bytes of its cookie, even, 4..16; 0: it asks for one. Valid with
+ *	@has_fastopen, as @fastopen
  * @nr_sacks: blocks in @sack; a D-SACK comes first (RFC 2883)
+ * @accecn_len: bytes of an option of Accurate ECN; 0: no such option
+ * @accecn: that option from its kind on, likewise valid
  * @cookie: XTCP_COOKIE_LEN bytes of a lossless cookie, in the segment or in
  *	other memory; NULL: no such option
+ * @token: XTCP_TOKEN_LEN bytes of a token, likewise
+ * @fastopen: @fastopen_len bytes of a cookie of fast open, likewise
  * @sack: SACK blocks, host order
  */
 struct xtcp_options {
@@ -85,12 +119,20 @@ struct xtcp_options {
 	u8			has_wscale:1,
 				sack_perm:1,
 				has_ts:1,
-				ecn:1;
+				ecn:1,
+				has_fastopen:1,
+				fastopen_exp:1,
+				accecn_ok:1;
 	u8			wscale;
 	u8			nr_sacks;
+	u8			accecn_len;
+	u8			fastopen_len;
 	u32			tsval;
 	u32			tsecr;
 	const u8		*cookie;
+	const u8		*token;
+	const u8		*fastopen;
+	const u8		*accecn;
 	struct xtcp_sack_block	sack[XTCP_SACK_MAX];
 };
 
@@ -103,6 +145,7 @@ struct xtcp_options {
  * @wnd: SEG.WND as in the header: unscaled
  * @up: SEG.UP, offset from @seq
  * @flags: XTCP_FIN .. XTCP_CWR
+ * @offset: the data offset's byte: XTCP_OFFSET_*
  * @opt: options
  *
  * It is on the stack of the function that handles the segment; the payload
@@ -116,13 +159,15 @@ struct xtcp_seg {
 	u16			wnd;
 	u16			up;
 	u8			flags;
+	u8			offset;
 	struct xtcp_options	opt;
 };
 
 /**
  * struct xtcp_skb_cb - the engine's data in skb->cb
  * @ip: the IP layer's data (route options, iif); first, because IP reads it on
- *	arrival and when the segment is sent
+ *	arrival and when the segment is sent; 0 in the send queue
+ * @stamp_seq: byte whose times are to be reported (send queue, with XTCP_MARK_STAMP)
  * @seq: sequence number of the first byte (or of SYN)
  * @end: sequence number behind the last byte (or behind FIN)
  * @sent_ns: time of the last transmission, CLOCK_MONOTONIC in ns (send queue
@@ -131,17 +176,21 @@ struct xtcp_seg {
  *	arrived
  * @flags: header flags
  * @retrans: number of retransmissions, saturating (send queue only)
- * @marks: XTCP_MARK_*, scoreboard flags (send queue only)
+ * @marks: XTCP_MARK_*: scoreboard flags, and what is to be reported (send queue
+ *	only)
  * @segs: number of segments on the wire (send queue, once it was sent)
  * @seg_size: payload bytes in each of these segments but the last
  */
 struct xtcp_skb_cb {
 	union {
-		struct inet_skb_parm	h4;
+		union {
+			struct inet_skb_parm	h4;
 #if IS_ENABLED(CONFIG_IPV6)
-		struct inet6_skb_parm	h6;
+			struct inet6_skb_parm	h6;
 #endif
-	} ip;
+		} ip;
+		seq_t	stamp_seq;
+	};
 	seq_t	seq;
 	seq_t	end;
 	union {
@@ -158,6 +207,10 @@ struct xtcp_skb_cb {
 #define XTCP_MARK_SACKED	0x01	/* the peer has received it, RFC 2018 */
 #define XTCP_MARK_LOST		0x02	/* lost, to be sent again */
 #define XTCP_MARK_RETRANS	0x04	/* sent again and still in flight */
+#define XTCP_MARK_STAMP		0x08	/* report when a byte is sent: txstamp.c */
+#define XTCP_MARK_STAMP_ACK	0x10	/* and when it is acknowledged */
+#define XTCP_MARK_EOR		0x20	/* MSG_EOR: nothing may be added behind it */
+#define XTCP_MARK_STAMPS	(XTCP_MARK_STAMP | XTCP_MARK_STAMP_ACK)
 
 static inline struct xtcp_skb_cb *xtcp_cb(const struct sk_buff *skb)
 {
@@ -198,11 +251,15 @@ static inline void xtcp_options_clear(struct xtcp_options *opt)
 	opt->sack_perm = 0;
 	opt->has_ts = 0;
 	opt->ecn = 0;
+	opt->has_fastopen = 0;
+	opt->accecn_ok = 0;
 	opt->wscale = 0;
 	opt->nr_sacks = 0;
+	opt->accecn_len = 0;
 	opt->tsval = 0;
 	opt->tsecr = 0;
 	opt->cookie = NULL;
+	opt->token = NULL;
 }
 
 /*
@@ -222,6 +279,16 @@ static inline void xtcp_options_read_ts(struct xtcp_options *opt,
 	opt->has_ts = 1;
 	opt->tsval = get_unaligned_be32(p + 4);
 	opt->tsecr = get_unaligned_be32(p + 8);
+}
+
+/*
+ * May a segment have a token? Most segments of a flood have fewer options, so that
+ * theirs need not be parsed to know that they don't. Returned cookies have as many.
+ */
+static inline bool xtcp_wire_may_have_token(const struct tcphdr *th)
+{
+	return th->doff * 4 >= XTCP_HDR_LEN + XTCP_TS_ROOM + XTCP_ROOM_TOKEN &&
+	       th->ack && !th->syn && !th->rst;
 }
 
 /**
@@ -262,6 +329,8 @@ static inline void xtcp_seg_read_header(struct xtcp_seg *seg,
 	seg->wnd = get_unaligned_be16(&th->window);
 	seg->up = get_unaligned_be16(&th->urg_ptr);
 	seg->flags = skb->data[13];
+	/* Kernels name the bits below the data offset differently. */
+	seg->offset = skb->data[12];
 
 	cb->seq = seg->seq;
 	cb->end = seg->end;
@@ -289,8 +358,10 @@ static inline void xtcp_seg_read_options(struct xtcp_seg *seg,
 		return;
 	}
 	xtcp_options_parse(th, &seg->opt);
-	if (wire == XTCP_WIRE_TCP)
+	if (wire == XTCP_WIRE_TCP) {
 		seg->opt.cookie = NULL;
+		seg->opt.token = NULL;
+	}
 }
 
 /**

@@ -8,6 +8,7 @@
 #ifndef XTCP_OBSERVE_STATS_H
 #define XTCP_OBSERVE_STATS_H
 
+#include <linux/atomic.h>
 #include <linux/percpu.h>
 #include <linux/types.h>
 
@@ -61,6 +62,10 @@
 	X(TW,			"TW") \
 	X(TW_RECYCLED,		"TWRecycled") \
 	X(TW_KILLED,		"TWKilled") \
+	X(TOKEN_TW,		"XtcpTokenTW") \
+	X(TOKEN_ACK,		"XtcpTokenAck") \
+	X(TOKEN_FAILED,		"XtcpTokenFailed") \
+	X(TOKEN_RATE_DROP,	"XtcpTokenRateDrop") \
 	X(PAWS_ACTIVE,		"PAWSActive") \
 	X(PAWS_ESTAB,		"PAWSEstab") \
 	X(DELAYED_ACKS,		"DelayedACKs") \
@@ -129,6 +134,10 @@
 	X(REQ_Q_FULL_DO_COOKIES, "TCPReqQFullDoCookies") \
 	X(REQ_Q_FULL_DROP,	"TCPReqQFullDrop") \
 	X(MTUP_FAIL,		"TCPMTUPFail") \
+	X(TIMEOUT_REHASH,	"TcpTimeoutRehash") \
+	X(PLB_REHASH,		"TCPPLBRehash") \
+	X(HYSTART_DELAY_DETECT,	"TCPHystartDelayDetect") \
+	X(HYSTART_DELAY_CWND,	"TCPHystartDelayCwnd") \
 	X(MTUP_SUCCESS,	"TCPMTUPSuccess") \
 	X(RETRANS_FAIL,		"TCPRetransFail") \
 	X(FROM_ZERO_WINDOW_ADV,	"TCPFromZeroWindowAdv") \
@@ -145,6 +154,14 @@
 	X(ACK_SKIPPED_TIME_WAIT, "TCPACKSkippedTimeWait") \
 	X(ACK_SKIPPED_CHALLENGE, "TCPACKSkippedChallenge") \
 	X(CHALLENGE_ACK,	"TCPChallengeACK") \
+	X(FAST_OPEN_ACTIVE,	"TCPFastOpenActive") \
+	X(FAST_OPEN_ACTIVE_FAIL, "TCPFastOpenActiveFail") \
+	X(FAST_OPEN_PASSIVE,	"TCPFastOpenPassive") \
+	X(FAST_OPEN_PASSIVE_FAIL, "TCPFastOpenPassiveFail") \
+	X(FAST_OPEN_LISTEN_OVERFLOW, "TCPFastOpenListenOverflow") \
+	X(FAST_OPEN_COOKIE_REQD, "TCPFastOpenCookieReqd") \
+	X(FAST_OPEN_BLACKHOLE,	"TCPFastOpenBlackhole") \
+	X(FAST_OPEN_PASSIVE_ALT_KEY, "TCPFastOpenPassiveAltKey") \
 	X(SYN_CHALLENGE,	"TCPSYNChallenge") \
 	X(WIN_PROBE,		"TCPWinProbe") \
 	X(KEEP_ALIVE,		"TCPKeepAlive") \
@@ -157,6 +174,8 @@
 	X(MIGRATE_REQ_FAILURE,	"TCPMigrateReqFailure") \
 	X(NO_PORT_LEFT,		"XtcpNoPortLeft") \
 	X(LIFECYCLE_UNKNOWN,	"XtcpLifecycleUnknown") \
+	X(OBITUARIES,		"XtcpObituaries") \
+	X(OBITUARIES_MISSED,	"XtcpObituariesMissed") \
 	XTCP_MIB_RESETS(X)
 
 enum xtcp_mib_item {
@@ -178,6 +197,21 @@ struct xtcp_mib {
 	this_cpu_dec(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
 #define XTCP_ADD(net, symbol, n) \
 	this_cpu_add(xtcp_net(net)->mib->item[XTCP_MIB_##symbol], (unsigned long)(n))
+
+/**
+ * xtcp_peak_raise - note how high a number has been
+ * @peak: the highest so far
+ * @now: the number
+ *
+ * @peak is written only while @now is beyond it. Any context.
+ */
+static inline void xtcp_peak_raise(atomic_t *peak, int now)
+{
+	int before = atomic_read(peak);
+
+	while (unlikely(now > before) && !atomic_try_cmpxchg(peak, &before, now))
+		;
+}
 
 int xtcp_stats_net_init(struct net *net);
 void xtcp_stats_net_exit(struct net *net);

@@ -8,6 +8,9 @@
  *   xtcp:xtcp_send	a segment is passed to IP, header complete
  *   xtcp:xtcp_reset	a RST was sent or accepted, and why
  *   xtcp:xtcp_syn	the gate's verdict on a SYN for a listener
+ *   xtcp:xtcp_ack	an ACK was processed: windows and scoreboard after it
+ *   xtcp:xtcp_retransmit a segment was sent again, or a probe, and why
+ *   xtcp:xtcp_dead	a connection has ended; observe/recorder.c
  *
  * Fields are in host order. laddr and lport are this host's side in both
  * directions. Addresses are socket addresses of their family, ports included;
@@ -30,11 +33,18 @@
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/wire.h"
+#include "observe/recorder.h"
 #include "observe/traceaddr.h"
+#include "tcb.h"
 
 /* User space tools resolve numbers in a format by these. */
 TRACE_DEFINE_ENUM(XTCP_HALF_OPEN);
 TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
+TRACE_DEFINE_ENUM(XTCP_RECOVERY_NONE);
+TRACE_DEFINE_ENUM(XTCP_RECOVERY_DISORDER);
+TRACE_DEFINE_ENUM(XTCP_RECOVERY_REDUCTION);
+TRACE_DEFINE_ENUM(XTCP_RECOVERY_FAST);
+TRACE_DEFINE_ENUM(XTCP_RECOVERY_LOSS);
 
 #define xtcp_show_state(state)						\
 	__print_symbolic(state,						\
@@ -58,29 +68,41 @@ TRACE_DEFINE_ENUM(XTCP_ORPHAN_FIN_WAIT_2);
 		{ 0x08, "PSH" }, { 0x10, "ACK" }, { 0x20, "URG" },	\
 		{ 0x40, "ECE" }, { 0x80, "CWR" })
 
-/* Common fields of the two segment events. */
-#define XTCP_TRACE_SEGMENT_FIELDS					\
+/*
+ * The two ends, in each event. laddr and raddr are socket addresses, for printk() and for
+ * programs; laddr_v6 and raddr_v6 are addresses alone, IPv4 as ::ffff:10.0.0.1, for
+ * bpftrace's ntop(), as in the kernel's events of TCP.
+ */
+#define XTCP_TRACE_ENDS							\
 		__field(unsigned int, netns)				\
-		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)		\
-		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)		\
+		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)			\
+		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)			\
+		__array(u8, laddr_v6, sizeof(struct in6_addr))		\
+		__array(u8, raddr_v6, sizeof(struct in6_addr))		\
 		__field(u16, lport)					\
 		__field(u16, rport)					\
-		__field(u32, seq)					\
-		__field(u32, ack)					\
-		__field(u32, len)					\
-		__field(u16, wnd)					\
-		__field(u8, wire)					\
-		__field(u8, flags)
+		__field(u8, wire)
 
-#define XTCP_TRACE_SEGMENT_KEY(net, key)				\
+#define XTCP_TRACE_ENDS_ASSIGN(net, key)				\
 		do {							\
 			__entry->netns = (net)->ns.inum;		\
-			xtcp_trace_laddr(__entry->laddr, key);		\
-			xtcp_trace_raddr(__entry->raddr, key);		\
+			xtcp_trace_laddr(__entry->laddr,		\
+					 __entry->laddr_v6, key);	\
+			xtcp_trace_raddr(__entry->raddr,		\
+					 __entry->raddr_v6, key);	\
 			__entry->lport = ntohs((key)->lport);		\
 			__entry->rport = ntohs((key)->rport);		\
 			__entry->wire = (key)->wire;			\
 		} while (0)
+
+/* Common fields of the two segment events. */
+#define XTCP_TRACE_SEGMENT_FIELDS					\
+		XTCP_TRACE_ENDS						\
+		__field(u32, seq)					\
+		__field(u32, ack)					\
+		__field(u32, len)					\
+		__field(u16, wnd)					\
+		__field(u8, flags)
 
 #define XTCP_TRACE_SEGMENT_FORMAT					\
 	"netns=%u wire=%u %pISpc %pISpc seq=%u ack=%u len=%u wnd=%u flags=%s"
@@ -109,12 +131,7 @@ TRACE_EVENT(xtcp_state,
 
 	TP_STRUCT__entry(
 		__field(const void *, flow)
-		__field(unsigned int, netns)
-		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
-		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
-		__field(u16, lport)
-		__field(u16, rport)
-		__field(u8, wire)
+		XTCP_TRACE_ENDS
 		__field(u8, from)
 		__field(u8, to)
 		__string(event, event)
@@ -122,12 +139,7 @@ TRACE_EVENT(xtcp_state,
 
 	TP_fast_assign(
 		__entry->flow = flow;
-		__entry->netns = net->ns.inum;
-		xtcp_trace_laddr(__entry->laddr, key);
-		xtcp_trace_raddr(__entry->raddr, key);
-		__entry->lport = ntohs(key->lport);
-		__entry->rport = ntohs(key->rport);
-		__entry->wire = key->wire;
+		XTCP_TRACE_ENDS_ASSIGN(net, key);
 		__entry->from = from;
 		__entry->to = to;
 		XTCP_ASSIGN_STR(event, event);
@@ -156,7 +168,7 @@ TRACE_EVENT(xtcp_rcv,
 	TP_STRUCT__entry(XTCP_TRACE_SEGMENT_FIELDS),
 
 	TP_fast_assign(
-		XTCP_TRACE_SEGMENT_KEY(net, key);
+		XTCP_TRACE_ENDS_ASSIGN(net, key);
 		__entry->seq = seq_raw(seg->seq);
 		__entry->ack = seg->flags & XTCP_ACK ? seq_raw(seg->ack) : 0;
 		__entry->len = seg->len;
@@ -184,7 +196,7 @@ TRACE_EVENT(xtcp_send,
 	TP_STRUCT__entry(XTCP_TRACE_SEGMENT_FIELDS),
 
 	TP_fast_assign(
-		XTCP_TRACE_SEGMENT_KEY(net, key);
+		XTCP_TRACE_ENDS_ASSIGN(net, key);
 		__entry->seq = ntohl(th->seq);
 		__entry->ack = ntohl(th->ack_seq);
 		__entry->len = len;
@@ -210,23 +222,13 @@ TRACE_EVENT(xtcp_reset,
 	TP_ARGS(net, key, sent, reason),
 
 	TP_STRUCT__entry(
-		__field(unsigned int, netns)
-		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
-		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
-		__field(u16, lport)
-		__field(u16, rport)
-		__field(u8, wire)
+		XTCP_TRACE_ENDS
 		__field(bool, sent)
 		__string(reason, reason)
 	),
 
 	TP_fast_assign(
-		__entry->netns = net->ns.inum;
-		xtcp_trace_laddr(__entry->laddr, key);
-		xtcp_trace_raddr(__entry->raddr, key);
-		__entry->lport = ntohs(key->lport);
-		__entry->rport = ntohs(key->rport);
-		__entry->wire = key->wire;
+		XTCP_TRACE_ENDS_ASSIGN(net, key);
 		__entry->sent = sent;
 		XTCP_ASSIGN_STR(reason, reason);
 	),
@@ -260,12 +262,7 @@ TRACE_EVENT(xtcp_syn,
 
 	TP_STRUCT__entry(
 		__field(const void *, listener)
-		__field(unsigned int, netns)
-		__array(u8, laddr, XTCP_TRACE_ADDR_LEN)
-		__array(u8, raddr, XTCP_TRACE_ADDR_LEN)
-		__field(u16, lport)
-		__field(u16, rport)
-		__field(u8, wire)
+		XTCP_TRACE_ENDS
 		__field(u32, syn)
 		__field(u32, syn_limit)
 		__field(u32, accept)
@@ -276,12 +273,7 @@ TRACE_EVENT(xtcp_syn,
 
 	TP_fast_assign(
 		__entry->listener = lsk;
-		__entry->netns = sock_net(lsk)->ns.inum;
-		xtcp_trace_laddr(__entry->laddr, key);
-		xtcp_trace_raddr(__entry->raddr, key);
-		__entry->lport = ntohs(key->lport);
-		__entry->rport = ntohs(key->rport);
-		__entry->wire = key->wire;
+		XTCP_TRACE_ENDS_ASSIGN(sock_net(lsk), key);
 		__entry->syn = syn;
 		__entry->syn_limit = syn_limit;
 		__entry->accept = READ_ONCE(lsk->sk_ack_backlog);
@@ -297,6 +289,204 @@ TRACE_EVENT(xtcp_syn,
 		  __entry->accept, __entry->accept_limit,
 		  __get_str(verdict),
 		  __entry->early ? ", before routing" : "")
+);
+
+/* The names of tcp_info's tcpi_ca_state, as ss and Linux's documents spell them. */
+#define xtcp_show_recovery(recovery)					\
+	__print_symbolic(recovery,					\
+		{ XTCP_RECOVERY_NONE,		"open" },		\
+		{ XTCP_RECOVERY_DISORDER,	"disorder" },		\
+		{ XTCP_RECOVERY_REDUCTION,	"cwr" },		\
+		{ XTCP_RECOVERY_FAST,		"recovery" },		\
+		{ XTCP_RECOVERY_LOSS,		"loss" })
+
+/**
+ * trace_xtcp_ack - an ACK was processed
+ * @sk: the socket, locked
+ * @key: its connection
+ * @ack: SEG.ACK
+ *
+ * Fields: una, nxt: SND.UNA and SND.NXT after it; wnd: SND.WND, bytes; cwnd,
+ * ssthresh, inflight, sacked, lost, retrans: segments, and ssthresh is 2^31-1 for
+ * none, as in tcp_info; srtt, rto: us; pacing: bytes per second, 2^64-1 for no
+ * limit; delivered: segments since the beginning.
+ */
+TRACE_EVENT(xtcp_ack,
+
+	TP_PROTO(const struct sock *sk, const struct xtcp_key *key, u32 ack),
+
+	TP_ARGS(sk, key, ack),
+
+	TP_STRUCT__entry(
+		XTCP_TRACE_ENDS
+		__field(u8, recovery)
+		__field(u32, ack)
+		__field(u32, una)
+		__field(u32, nxt)
+		__field(u32, wnd)
+		__field(u32, cwnd)
+		__field(u32, ssthresh)
+		__field(u32, inflight)
+		__field(u32, sacked)
+		__field(u32, lost)
+		__field(u32, retrans)
+		__field(u32, delivered)
+		__field(u32, srtt)
+		__field(u32, rto)
+		__field(u64, pacing)
+	),
+
+	TP_fast_assign(
+		const struct xtcp_sock *xs = xtcp_sk(sk);
+
+		XTCP_TRACE_ENDS_ASSIGN(sock_net(sk), key);
+		__entry->recovery = xs->recovery;
+		__entry->ack = ack;
+		__entry->una = seq_raw(xs->snd_una);
+		__entry->nxt = seq_raw(xs->snd_nxt);
+		__entry->wnd = xs->snd_wnd;
+		__entry->cwnd = xs->cwnd;
+		__entry->ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
+		__entry->inflight = xs->in_flight;
+		__entry->sacked = xs->sacked_out;
+		__entry->lost = xs->lost_out;
+		__entry->retrans = xs->retrans_out;
+		__entry->delivered = xs->delivered;
+		__entry->srtt = xs->rtt.srtt_us >> 3;
+		__entry->rto = xs->rtt.rto_us;
+		__entry->pacing = READ_ONCE(sk->sk_pacing_rate);
+	),
+
+	TP_printk("netns=%u wire=%u %pISpc %pISpc ack=%u una=%u nxt=%u wnd=%u cwnd=%u ssthresh=%u inflight=%u sacked=%u lost=%u retrans=%u delivered=%u srtt=%u rto=%u pacing=%llu %s",
+		  __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->raddr,
+		  __entry->ack, __entry->una, __entry->nxt, __entry->wnd,
+		  __entry->cwnd, __entry->ssthresh, __entry->inflight,
+		  __entry->sacked, __entry->lost, __entry->retrans,
+		  __entry->delivered, __entry->srtt, __entry->rto,
+		  __entry->pacing, xtcp_show_recovery(__entry->recovery))
+);
+
+/**
+ * trace_xtcp_retransmit - a segment was sent again, or a probe
+ * @net: the namespace
+ * @key: the connection
+ * @seq: SEG.SEQ
+ * @len: bytes of payload
+ * @times: how often it was sent again, this time included; for a SYN-ACK,
+ *	how often its timer has expired
+ * @waited_us: since it was sent last; for a probe, since the peer's last segment;
+ *	for a SYN-ACK 0, because a half-open record does not keep that time
+ * @reason: SYN, SYN-ACK, RTO, loss-probe, RACK, duplicate-ACKs, slow-start,
+ *	window-probe or keepalive
+ */
+TRACE_EVENT(xtcp_retransmit,
+
+	TP_PROTO(const struct net *net, const struct xtcp_key *key, u32 seq,
+		 u32 len, u8 times, u64 waited_us, const char *reason),
+
+	TP_ARGS(net, key, seq, len, times, waited_us, reason),
+
+	TP_STRUCT__entry(
+		XTCP_TRACE_ENDS
+		__field(u8, times)
+		__field(u32, seq)
+		__field(u32, len)
+		__field(u64, waited_us)
+		__string(reason, reason)
+	),
+
+	TP_fast_assign(
+		XTCP_TRACE_ENDS_ASSIGN(net, key);
+		__entry->times = times;
+		__entry->seq = seq;
+		__entry->len = len;
+		__entry->waited_us = waited_us;
+		XTCP_ASSIGN_STR(reason, reason);
+	),
+
+	TP_printk("netns=%u wire=%u %pISpc %pISpc seq=%u len=%u times=%u waited_us=%llu %s",
+		  __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->raddr,
+		  __entry->seq, __entry->len, __entry->times,
+		  __entry->waited_us, __get_str(reason))
+);
+
+/**
+ * trace_xtcp_dead - a connection has ended while the recorder was on
+ * @net: the namespace
+ * @o: its obituary
+ * @rows: its rows as text
+ *
+ * Fields: those of /proc/net/xtcp_dead. errno is positive, 0 for none; ended and age are
+ * in ns, program is empty if it is not known.
+ */
+TRACE_EVENT(xtcp_dead,
+
+	TP_PROTO(const struct net *net, const struct xtcp_obituary *o,
+		 const char *rows),
+
+	TP_ARGS(net, o, rows),
+
+	TP_STRUCT__entry(
+		XTCP_TRACE_ENDS
+		__field(u8, state)
+		__field(u64, number)
+		__field(u64, ended)
+		__field(u64, age)
+		__field(u64, acked)
+		__field(u64, received)
+		__field(u32, uid)
+		__field(u32, unacked)
+		__field(u32, srtt_us)
+		__field(u32, cwnd)
+		__field(u32, retrans)
+		__field(int, errno)
+		__field(u16, rtos)
+		__field(u16, probes)
+		__field(u16, keepalives)
+		__field(u16, delacks)
+		__array(char, program, TASK_COMM_LEN)
+		__string(event, xtcp_event_name(xtcp_obituary_last(o)->event))
+		__string(reset, xtcp_obituary_reset(o->record.cause))
+		__string(rows, rows)
+	),
+
+	TP_fast_assign(
+		XTCP_TRACE_ENDS_ASSIGN(net, &o->key);
+		__entry->state = xtcp_obituary_last(o)->from;
+		__entry->number = o->number;
+		__entry->ended = o->ended_ns;
+		__entry->age = o->age_ns;
+		__entry->acked = o->acked;
+		__entry->received = o->received;
+		__entry->uid = from_kuid(&init_user_ns, o->uid);
+		__entry->unacked = o->unacked;
+		__entry->srtt_us = o->srtt_us;
+		__entry->cwnd = o->cwnd_segs;
+		__entry->retrans = o->retrans;
+		__entry->errno = o->err;
+		__entry->rtos = o->record.fired[XTCP_FIRED_RETRANSMISSION];
+		__entry->probes = o->record.fired[XTCP_FIRED_PERSIST];
+		__entry->keepalives = o->record.fired[XTCP_FIRED_KEEPALIVE];
+		__entry->delacks = o->record.fired[XTCP_FIRED_DELAYED_ACK];
+		memcpy(__entry->program, o->record.comm, TASK_COMM_LEN);
+		XTCP_ASSIGN_STR(event, xtcp_event_name(xtcp_obituary_last(o)->event));
+		XTCP_ASSIGN_STR(reset, xtcp_obituary_reset(o->record.cause));
+		XTCP_ASSIGN_STR(rows, rows);
+	),
+
+	TP_printk("netns=%u wire=%u %pISpc %pISpc number=%llu uid=%u program=%s ended=%llu age=%llu state=%s event=%s errno=%d reset=%s acked=%llu received=%llu unacked=%u srtt_us=%u cwnd=%u retrans=%u rtos=%u probes=%u keepalives=%u delacks=%u rows=%s",
+		  __entry->netns, __entry->wire,
+		  __entry->laddr, __entry->raddr,
+		  __entry->number, __entry->uid, __entry->program,
+		  __entry->ended, __entry->age,
+		  xtcp_show_state(__entry->state), __get_str(event),
+		  __entry->errno, __get_str(reset),
+		  __entry->acked, __entry->received, __entry->unacked,
+		  __entry->srtt_us, __entry->cwnd, __entry->retrans,
+		  __entry->rtos, __entry->probes, __entry->keepalives,
+		  __entry->delacks, __get_str(rows))
 );
 
 #endif /* XTCP_OBSERVE_TRACE_H */

@@ -4,7 +4,8 @@
  *
  * RFC 9293 3.10.7.4 fifth, SYN-RECEIVED: the ACK of our SYN makes the
  * connection ESTABLISHED. A child socket replaces the half-open record in the
- * flow table and waits in the listener's accept queue.
+ * flow table and waits in the listener's accept queue. A fast open (RFC 7413) makes a
+ * child in SYN-RECEIVED, without a record: fastopen.c decides that.
  *
  * Life cycle of a child
  *  - sk_clone_lock() returns it locked, with two references. One is dropped
@@ -25,8 +26,10 @@
  */
 #include "open/acceptqueue.h"
 
+#include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
+#include <linux/slab.h>
 #include <net/inet_ecn.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
@@ -36,20 +39,24 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "fastq.h"
 #include "isn.h"
 #include "lookup.h"
 #include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
+#include "observe/histogram.h"
 #include "observe/stats.h"
 #include "open/begin.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "paws.h"
 #include "port/port.h"
+#include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/accecn.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
@@ -58,7 +65,10 @@
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/probe.h"
+#include "transfer/receive.h"
 #include "transfer/rtt.h"
+#include "transfer/send.h"
+#include "transfer/sendqueue.h"
 #include "transfer/window.h"
 
 /* Reset the fields that a copy of a listener must not share with it. */
@@ -70,8 +80,10 @@ static void child_forget_listener(struct sock *sk)
 	sk->sk_max_ack_backlog = 0;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xs->ofo_queue = RB_ROOT;
-	xs->listener = NULL;
-	xs->sockopt.syncookies = 0;
+	xs->recorder = NULL;
+	xs->queued_since = 0;
+	xtcp_congestion_inherit(xs);
+	xs->fast_held = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
 	sock_reset_flag(sk, SOCK_RCU_FREE);
@@ -99,8 +111,10 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 			   const struct xtcp_seg *seg)
 {
+	bool syn = seg->flags & XTCP_SYN;	/* a fast open */
+
 	xs->iss = ho->iss;
-	xtcp_begin_send(xs, seq_add(ho->iss, 1));
+	xtcp_begin_send(xs, seq_add(ho->iss, !syn));
 
 	xs->irs = ho->irs;
 	xtcp_begin_receive(xs, seq_add(ho->irs, 1));
@@ -109,13 +123,16 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->wscale_ok = ho->wscale_ok;
 	xs->snd_wscale = ho->snd_wscale;
 	xs->rcv_wscale = ho->rcv_wscale;
-	xs->snd_wnd = (u32)seg->wnd << xs->snd_wscale;
+	xs->snd_wnd = (u32)seg->wnd << (syn ? 0 : xs->snd_wscale);
 	xs->snd_wnd_max = xs->snd_wnd;
 	xs->snd_wl1 = seg->seq;
 
-	xs->delivered = 1;	/* the SYN-ACK */
+	xs->delivered = !syn;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
-	xtcp_ecn_adopt(xs, ho->ecn_ok);
+	xtcp_ecn_adopt(xs, ho->ecn_ok, ho->accecn_ok);
+	if (unlikely(ho->accecn_ok))
+		xtcp_accecn_adopt(xs, seg, xtcp_synqueue_codepoint(ho),
+				  xtcp_synqueue_is_bare_again(ho));
 	xs->ts_ok = ho->ts_ok;
 	xs->ts_offset = xtcp_synqueue_ts_offset(ho);
 	xs->ts_recent = READ_ONCE(ho->ts_recent);
@@ -137,7 +154,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 		xtcp_rtt_fall_back(xs);
 }
 
-/* Apply those of the route's metrics that the SYN-ACK did not need. */
+/* Apply those metrics of the route and of former connections that the SYN-ACK did not need. */
 static void child_route(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -145,21 +162,32 @@ static void child_route(struct sock *sk)
 	xtcp_window_route(sk);
 	xs->rcv_wnd = xtcp_window_syn_ack(sk, __sk_dst_get(sk), xs->advmss,
 					  xs->ts_ok, xs->rcv_wnd);
-	xtcp_rtt_route(sk);
+	xtcp_congestion_expect(sk);
 }
 
 static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {
-	struct sock *sk = sk_clone_lock(ho->ls->sk, GFP_ATOMIC);
+	struct xtcp_sockopt_rare *rare = NULL;
 	struct xtcp_sock *xs;
+	struct sock *sk;
 
-	if (!sk)
+	if (unlikely(READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.rare) || ho->syn_saved ||
+		     ho->accecn_ok)) {
+		rare = xtcp_rare_of_child(ho->ls->sk, ho->syn_saved ? ho->saved : NULL);
+		if (!rare)
+			return NULL;
+	}
+	sk = sk_clone_lock(ho->ls->sk, GFP_ATOMIC);
+	if (!sk) {
+		xtcp_rare_free(rare);
 		return NULL;
+	}
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	xs = xtcp_sk(sk);
 	child_forget_listener(sk);
+	xs->sockopt.rare = rare;
 	xtcp_memcg_inherit(ho->ls->sk, sk);
 	child_name(sk, ho, skb);
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
@@ -170,7 +198,6 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_output_mss_sync(sk, 0);
 	child_rtt(sk, ho);	/* the route may have an rto_min */
 	xtcp_mtuprobe_init(sk);
-	xtcp_congestion_assign(xs);
 	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk);
 	xtcp_autotune_send(sk);
@@ -184,6 +211,8 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 /* Free a child that was never visible. */
 static void child_discard(struct sock *sk)
 {
+	if (unlikely(xtcp_sk(sk)->fast_held))
+		xtcp_fastq_leave(sk);
 	xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
 	xtcp_close_orphan(sk);
 	xtcp_close_destroy(sk);
@@ -201,9 +230,13 @@ static bool acceptqueue_add(struct xtcp_listener *ls, struct sock *sk)
 	spin_lock(&ls->accept_lock);
 	if (ls->open) {
 		list_add_tail(&xtcp_sk(sk)->accept_link, &ls->accept_queue);
+		if (xtcp_histograms_any() &&
+		    xtcp_histograms_are_on(sock_net(sk)))
+			xtcp_sk(sk)->queued_since = jiffies ?: 1;
 		sk_acceptq_added(ls->sk);
-		WRITE_ONCE(ls->accept_peak, max(ls->accept_peak,
-						ls->sk->sk_ack_backlog));
+		/* Other CPUs read its cache line. */
+		if (ls->sk->sk_ack_backlog > ls->accept_peak)
+			WRITE_ONCE(ls->accept_peak, ls->sk->sk_ack_backlog);
 		added = true;
 	}
 	spin_unlock(&ls->accept_lock);
@@ -278,7 +311,8 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
 	if (ho->has_predecessor)
-		xtcp_timewait_succeeded(net, ho->predecessor, XTCP_EV_RCV_SYN);
+		xtcp_timewait_succeeded(net, xtcp_synqueue_predecessor(ho),
+					XTCP_EV_RCV_SYN);
 	xtcp_synqueue_detach(ho);
 	return child_start(ho->ls, sk, skb) ? sk : NULL;
 }
@@ -325,6 +359,7 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		xtcp_listen_dropped(ho->ls);
 		goto drop;
 	}
+	xtcp_sk(sk)->cookie_child = 1;
 	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
 		child_discard(sk);
 		goto drop;
@@ -335,6 +370,87 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 drop:
 	kfree_skb(skb);
 	return NULL;
+}
+
+/* Give the program the payload of a SYN. Consumes @skb. */
+static void child_take_syn(struct sock *sk, struct sk_buff *skb, const struct xtcp_seg *syn)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_seg seg = *syn;
+
+	xs->last_rcv_ns = xtcp_now_ns();
+	xs->segs_in++;
+	if (!seg.len) {
+		consume_skb(skb);
+		return;
+	}
+	xs->data_segs_in++;
+	seg.seq = seq_add(seg.seq, 1);
+	seg.flags &= ~XTCP_SYN;
+	/* A SYN with FIN is dropped before. */
+	xs->fast_taken = !xtcp_receive_payload(sk, &skb, &seg) && xs->rcv_nxt != seg.seq;
+	xs->rcv_wup = xs->rcv_nxt;
+}
+
+/* Make the child of a fast open; NULL without memory. */
+static struct sock *child_make_fast(const struct xtcp_halfopen *ho,
+				    const struct sk_buff *skb,
+				    const struct xtcp_seg *seg, struct xtcp_fastq *q)
+{
+	struct sock *sk = child_make(ho, skb, seg);
+
+	if (!sk)
+		return NULL;
+	xtcp_fastq_enter(sk, q);
+	if (xtcp_send_syn_prepare(sk))
+		return sk;
+	child_discard(sk);
+	return NULL;
+}
+
+/**
+ * xtcp_acceptqueue_open - create a child from a SYN (RFC 7413 4.2.2)
+ * @ho: record on the caller's stack with the negotiated options; in no table
+ * @skb: the SYN; consumed, unless false is returned
+ * @seg: its parsed header
+ * @q: queue that counts the child
+ * @answer: option for the SYN-ACK; @answer->len negative: none
+ *
+ * The child is in SYN-RECEIVED, and the program may read and write at once. The SYN-ACK
+ * acknowledges the payload.
+ *
+ * Context: softirq, RCU read-side section.
+ * Return: false without memory for it; nothing has changed then.
+ */
+bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			   const struct xtcp_seg *seg, struct xtcp_fastq *q,
+			   const struct xtcp_fastcookie *answer)
+{
+	struct sock *sk = child_make_fast(ho, skb, seg, q);
+	struct net *net = sock_net(ho->ls->sk);
+
+	if (!sk) {
+		XTCP_INC(net, FAST_OPEN_PASSIVE_FAIL);
+		return false;
+	}
+	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
+		/* Another SYN of the connection was faster, or memory is short. */
+		child_discard(sk);
+		kfree_skb(skb);
+		return true;
+	}
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FAST_OPEN);
+	XTCP_INC(net, FAST_OPEN_PASSIVE);
+	security_inet_conn_established(sk, skb);
+	child_take_syn(sk, skb, seg);
+	xtcp_send_syn_ack(sk, answer->len < 0 ? NULL : answer);
+	if (acceptqueue_add(ho->ls, sk)) {
+		xtcp_acceptqueue_announce(ho->ls->sk, sk);
+		return true;
+	}
+	child_refuse(sk);
+	xtcp_acceptqueue_release(sk);
+	return true;
 }
 
 static struct sock *acceptqueue_pop(struct xtcp_listener *ls)
@@ -351,6 +467,33 @@ static struct sock *acceptqueue_pop(struct xtcp_listener *ls)
 	}
 	spin_unlock_bh(&ls->accept_lock);
 	return xs ? xtcp_to_sk(xs) : NULL;
+}
+
+/*
+ * Count how long an accepted child was in the queue. It is not counted if it was added
+ * before the histograms were switched on.
+ */
+static noinline void accept_waited(struct xtcp_listener *ls, const struct sock *sk)
+{
+	unsigned long since = xtcp_sk(sk)->queued_since;
+	struct xtcp_histogram *waits = ls->waits;
+	unsigned long *count;
+	u64 ms;
+
+	if (!since || !xtcp_histograms_are_on(sock_net(sk)))
+		return;
+	if (!waits) {
+		waits = kzalloc(sizeof(*waits), GFP_KERNEL_ACCOUNT);
+		if (!waits)
+			return;
+		/* Pairs with the reader of /proc/net/xtcp_metrics: it is zeroed. */
+		smp_store_release(&ls->waits, waits);
+	}
+	ms = jiffies64_to_msecs(jiffies - since);
+	count = &waits->count[xtcp_histogram_bucket(ms)];
+	/* Readers of the file hold no lock. */
+	WRITE_ONCE(*count, *count + 1);
+	WRITE_ONCE(waits->sum_ms, waits->sum_ms + ms);
 }
 
 /* Sleep until a child is queued, without the listener's socket lock. */
@@ -403,14 +546,29 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 	while (!*err) {
 		ls = xtcp_listener_of(lsk);
 		sk = acceptqueue_pop(ls);
-		if (sk)
+		if (sk) {
+			if (xtcp_histograms_any())
+				accept_waited(ls, sk);
 			break;
+		}
 		*err = acceptqueue_wait(lsk, &timeo);
 	}
 	release_sock(lsk);
 	if (sk)
 		xtcp_demux_add(sock_net(sk), sk->sk_family);
 	return sk;
+}
+
+/* Count a fast-open child in the queue of its new listener, which may have none. */
+static void child_recount(struct sock *sk, struct xtcp_listener *to)
+{
+	/* Pairs with xtcp_fastopen_limit_set(). */
+	struct xtcp_fastq *q = smp_load_acquire(&to->fastq);
+
+	if (!q)
+		return;
+	xtcp_fastq_leave(sk);
+	xtcp_fastq_enter(sk, q);
 }
 
 /*
@@ -433,6 +591,8 @@ static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
 	to = successor ? xtcp_listener_of(successor) : NULL;
 	if (to && acceptqueue_add(to, sk)) {
 		moved = true;
+		if (unlikely(xtcp_sk(sk)->fast_held))
+			child_recount(sk, to);
 		successor->sk_data_ready(successor);
 	}
 	rcu_read_unlock();

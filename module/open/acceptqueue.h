@@ -9,6 +9,8 @@
 #include <net/sock.h>
 
 struct sk_buff;
+struct xtcp_fastcookie;
+struct xtcp_fastq;
 struct xtcp_halfopen;
 struct xtcp_listener;
 struct xtcp_seg;
@@ -32,6 +34,9 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 					     struct sk_buff *skb,
 					     const struct xtcp_seg *seg);
+bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			   const struct xtcp_seg *seg, struct xtcp_fastq *q,
+			   const struct xtcp_fastcookie *answer);
 struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err);
 void xtcp_acceptqueue_stop(struct xtcp_listener *ls);
 

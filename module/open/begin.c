@@ -11,6 +11,8 @@
  */
 #include "open/begin.h"
 
+#include <linux/tcp.h>
+
 #include "open/echo.h"
 #include "segment/icmp.h"
 #include "segment/output.h"
@@ -49,6 +51,11 @@ void xtcp_begin(struct xtcp_sock *xs)
 	xs->wscale_ok = 0;
 	xs->ts_ok = 0;
 	xs->sack_ok = 0;
+	xs->fast_sending = 0;
+	xs->fast_tried = 0;
+	xs->fast_taken = 0;
+	xs->fast_checks = 0;
+	xs->fast_fail = TFO_STATUS_UNSPEC;
 	xtcp_echo_init(xs);
 	xtcp_synchronized_init(xs, now_ns);
 	xtcp_output_init(xs);
@@ -96,4 +103,5 @@ void xtcp_begin_receive(struct xtcp_sock *xs, seq_t seq)
 	WRITE_ONCE(xs->rcv_nxt, seq);
 	xs->rcv_wup = seq;
 	WRITE_ONCE(xs->copied_seq, seq);
+	xs->ack.last_payload_ms = xtcp_now_ms();
 }

@@ -14,8 +14,10 @@
 #include <net/inet_sock.h>
 
 #include "close/reset.h"
+#include "close/stateless.h"
 #include "compat.h"
 #include "deadlines.h"
+#include "fastq.h"
 #include "isn.h"
 #include "net/demux.h"
 #include "net/family.h"
@@ -24,6 +26,7 @@
 #include "observe/stats.h"
 #include "open/begin.h"
 #include "open/echo.h"
+#include "open/fastconnect.h"
 #include "port/port.h"
 #include "segment/output.h"
 #include "tcb.h"
@@ -33,6 +36,7 @@
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/probe.h"
+#include "transfer/receive.h"
 #include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
@@ -41,8 +45,8 @@
 
 /*
  * An unacceptable ACK comes from a peer that still has an old connection of
- * this 4-tuple. Our RST ends that connection, and the SYN is sent again after
- * this delay. Linux waits two ticks; like Linux we do so only if the SYN has
+ * this 4-tuple. Our RST, or the ACK of its FIN, ends that connection, and the SYN is
+ * sent again after this delay. Linux waits two ticks; like Linux we do so only if the SYN has
  * not been retransmitted yet.
  */
 #define BAD_ACK_DELAY_MS	8
@@ -142,13 +146,17 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_fastconnect *fast = xs->fast_sending ? xs->fast_request : NULL;
 	struct xtcp_key key __uninitialized;
 	int err;
 
 	xtcp_assert_owned(sk);
+	inet_clear_bit(DEFER_CONNECT, sk);
 	err = xtcp_family_of(sk)->addr->connect(sk, uaddr, addr_len, &key);
 	if (err)
 		return err;
+	if (unlikely(xs->fast_held))
+		xtcp_fastq_forget(sk);
 	xs->af = xtcp_family_get(key.family);
 	xtcp_begin(xs);
 	xtcp_demux_forget(sk);
@@ -165,7 +173,10 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	sk->sk_err = 0;
 	sock_reset_flag(sk, SOCK_DONE);
 	xtcp_lifecycle_sk(sk, XTCP_EV_ACTIVE_OPEN);
-	xtcp_send_syn(sk);
+	if (unlikely(fast || xs->sockopt.fastopen_connect))
+		xtcp_fastconnect_start(sk, fast);
+	else
+		xtcp_send_syn(sk);
 	xtcp_demux_add(sock_net(sk), sk->sk_family);
 	return 0;
 }
@@ -195,12 +206,13 @@ static void connect_take_options(struct sock *sk, const struct xtcp_options *opt
 }
 
 /* In SYN-SENT: store what the peer's SYN or SYN-ACK says. */
-static void connect_take_syn(struct sock *sk, const struct xtcp_seg *seg)
+static void connect_take_syn(struct sock *sk, const struct sk_buff *skb,
+			     const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xtcp_ecn_syn_received(sk, seg, xs->af->packet->ecn(skb));
 	connect_take_options(sk, &seg->opt);
-	xtcp_ecn_syn_received(xs, seg);
 	xs->irs = seg->seq;
 	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
 	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
@@ -228,17 +240,55 @@ void xtcp_connect_done(struct sock *sk)
 	}
 }
 
+/*
+ * Payload of a SYN-ACK, which a server may send that knows fast open. Consumes @skb. The ACK
+ * of it leaves at once.
+ */
+static void connect_take_payload(struct sock *sk, struct sk_buff *skb,
+				 const struct xtcp_seg *syn_ack)
+{
+	struct xtcp_seg seg = *syn_ack;
+
+	seg.seq = seq_add(seg.seq, 1);
+	seg.flags &= ~(XTCP_SYN | XTCP_FIN);
+	xtcp_sk(sk)->data_segs_in++;
+	/* Nothing is behind a hole: no FIN can be reached. */
+	if (!xtcp_receive_payload(sk, &skb, &seg))
+		xtcp_output_ack(sk);
+}
+
+/* Send the third ACK, in @skb, which is consumed. @resend: data of the SYN goes with it. */
+static void connect_send_ack(struct sock *sk, struct sk_buff *skb,
+			     const struct xtcp_seg *seg, bool resend)
+{
+	if (unlikely(seg->len && xtcp_sk(sk)->fast_tried)) {
+		connect_take_payload(sk, skb, seg);
+	} else if (unlikely(resend) && xtcp_fastconnect_resend(sk)) {
+		consume_skb(skb);
+	} else if (XTCP_SOCKOPT_RARE(xtcp_sk(sk), defer_accept)) {
+		/* A client's TCP_DEFER_ACCEPT: the third ACK leaves with data. */
+		consume_skb(skb);
+		xtcp_ack_wait(sk);
+	} else {
+		xtcp_output_ack_recycle(sk, skb);
+	}
+}
+
 /* RFC 9293 3.10.7.3 fourth, with an ACK of our SYN. Consumes @skb. */
 static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 				struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool syn_data = seq_dist(xs->iss, xs->snd_nxt) > 1;
+	bool resend = false;
 
 	if (seg->opt.cookie)
 		xtcp_echo_keep(sk, &seg->opt);
 	xtcp_demux_remember(sk, skb);
-	connect_take_syn(sk, seg);
+	connect_take_syn(sk, skb, seg);
 	xtcp_acked_rcv(sk, seg);
+	if (unlikely(xs->fast_tried))
+		resend = xtcp_fastconnect_answered(sk, seg, syn_data);
 	/* The window of a SYN is never scaled. */
 	xs->snd_wnd = seg->wnd;
 	xs->snd_wnd_max = seg->wnd;
@@ -246,22 +296,17 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
-	/* A client's TCP_DEFER_ACCEPT: the third ACK leaves with data. */
-	if (READ_ONCE(xs->sockopt.defer_accept)) {
-		consume_skb(skb);
-		xtcp_ack_wait(sk);
-	} else {
-		xtcp_output_ack_recycle(sk, skb);
-	}
+	connect_send_ack(sk, skb, seg, resend);
 	if (xs->cookie_held)
 		xtcp_echo_start(sk);
 	xtcp_send_push(sk, 0);
 }
 
 /* RFC 9293 figure 8: simultaneous open. */
-static void connect_rcv_syn(struct sock *sk, const struct xtcp_seg *seg)
+static void connect_rcv_syn(struct sock *sk, const struct sk_buff *skb,
+			    const struct xtcp_seg *seg)
 {
-	connect_take_syn(sk, seg);
+	connect_take_syn(sk, skb, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
 	xtcp_output_syn_ack(sk);
 }
@@ -279,6 +324,25 @@ static bool connect_echo_is_ours(const struct xtcp_sock *xs, const struct xtcp_s
 }
 
 /*
+ * The peer of an old connection, of which we kept no record, waits in LAST-ACK for the
+ * ACK of its FIN; it sends the FIN again, or a challenge ACK for our SYN. Returns true
+ * if its token says so and the ACK has been sent.
+ */
+static bool connect_finish_old(struct net *net, const struct sk_buff *skb,
+			       const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	enum xtcp_token_verdict verdict;
+
+	if (!seg->opt.token || (seg->flags & (XTCP_SYN | XTCP_RST)))
+		return false;
+	verdict = xtcp_stateless_judge(net, key, seg);
+	if (verdict != XTCP_TOKEN_FIN && verdict != XTCP_TOKEN_AFTER_FIN)
+		return false;
+	xtcp_stateless_answer(net, skb, NULL, key, seg);
+	return true;
+}
+
+/*
  * RFC 9293 3.10.7.3 first: answer an ACK of something that we never sent.
  * Returns true if the segment had one and is dealt with.
  */
@@ -290,7 +354,7 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 
 	if (!(seg->flags & XTCP_ACK))
 		return false;
-	if (seg->ack == xs->snd_nxt && seg->ack != xs->iss) {
+	if (seq_after(seg->ack, xs->iss) && seq_before_eq(seg->ack, xs->snd_nxt)) {
 		if (connect_echo_is_ours(xs, seg))
 			return false;
 		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
@@ -299,9 +363,10 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	if (seg->flags & XTCP_RST)
 		return true;
 	xtcp_key_from_flow(&key, &xs->flow);
-	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
-			 XTCP_MIB_RESET_SENT_BAD_ACK);
-	/* Our RST ends the peer's old connection: send the SYN again, once. */
+	if (!connect_finish_old(sock_net(sk), skb, &key, seg))
+		xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
+				 XTCP_MIB_RESET_SENT_BAD_ACK);
+	/* Our answer ends the peer's old connection: send the SYN again, once. */
 	if (!xs->retransmit.in_row)
 		xtcp_deadlines_bad_syn_ack(sk,
 					   BAD_ACK_DELAY_MS * NSEC_PER_MSEC);
@@ -311,8 +376,8 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 /**
  * xtcp_connect_rcv - process a segment in SYN-SENT
  * @sk: locked
- * @skb: segment; consumed. Payload is dropped, the peer sends it again (as in
- *	Linux without TCP Fast Open)
+ * @skb: segment; consumed. Payload is dropped, the peer sends it again, unless our SYN has
+ *	tried fast open; as in Linux
  * @seg: its parsed header; options that only the lossless cookie holds are
  *	added
  *
@@ -328,6 +393,11 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	bool ack = seg->flags & XTCP_ACK;
 
 	xtcp_assert_owned(sk);
+	/* Our SYN waits for the first write: the segment can't be an answer to it. */
+	if (unlikely(xtcp_fastconnect_is_deferred(sk))) {
+		why = SKB_DROP_REASON_TCP_CLOSE;
+		goto done;
+	}
 	if (connect_rcv_bad_ack(sk, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;
@@ -346,7 +416,7 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 		return XTCP_ENDING_NONE;
 	} else if (!(seg->flags & XTCP_FIN)) {
 		why = SKB_NOT_DROPPED_YET;
-		connect_rcv_syn(sk, seg);
+		connect_rcv_syn(sk, skb, seg);
 	} else {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
 	}
@@ -363,13 +433,26 @@ static u64 connect_timeout_left_ns(const struct xtcp_sock *xs)
 	return spent < limit ? limit - spent : 0;
 }
 
+/* Retransmissions of a SYN, or of the SYN-ACK of a fast-open child. */
+static unsigned int connect_retries(const struct xtcp_sock *xs)
+{
+	unsigned int chosen = XTCP_SOCKOPT_RARE(xs, syn_retries);
+	const struct net *net = sock_net(&xs->inet.sk);
+
+	if (chosen)
+		return chosen;
+	return xs->fast_held ? XTCP_KNOB(net, synack_retries) + 1 :
+			       XTCP_KNOB(net, syn_retries);
+}
+
 /**
  * xtcp_connect_timeout - retransmit an unanswered SYN, or give up
- * @sk: in SYN-SENT, or in SYN-RECEIVED by a simultaneous open; locked
+ * @sk: in SYN-SENT, or in SYN-RECEIVED by a simultaneous or a fast open; locked
  *
  * RFC 6298 5.5: the timeout doubles each time. LC-19: the first
  * xtcp_syn_linear_timeouts retransmissions are one second apart, then
- * xtcp_syn_retries more follow.
+ * xtcp_syn_retries more follow. A child of a fast open retransmits its SYN-ACK, once more
+ * than xtcp_synack_retries says, as in Linux.
  *
  * Return: why the connection ends, for xtcp_close_end()
  */
@@ -380,11 +463,16 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	/* The knob applies to SYNs, not to a simultaneous open's SYN-ACK. */
 	unsigned int linear = sk->sk_state == XTCP_SYN_SENT ?
 			      XTCP_KNOB(net, syn_linear_timeouts) : 0;
-	unsigned int retries = linear + (xs->sockopt.syn_retries ?:
-					 XTCP_KNOB(net, syn_retries));
+	unsigned int retries = linear + connect_retries(xs);
 	u64 delay_ns;
 
 	xtcp_assert_owned(sk);
+	/* Data behind a SYN-ACK has brought the timer forward, for a loss probe. */
+	if (unlikely(xs->retransmit.waiting != XTCP_WAIT_TIMEOUT) &&
+	    xtcp_retransmit_left_ns(sk, xtcp_now_ns()) > NSEC_PER_MSEC) {
+		xtcp_retransmit_arm(sk);
+		return XTCP_ENDING_NONE;
+	}
 	XTCP_INC(net, TIMEOUTS);
 	if (xtcp_user_timeout_ms(xs) && !connect_timeout_left_ns(xs))
 		return XTCP_ENDING_USER_TIMEOUT;
@@ -399,7 +487,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	if (xs->retransmit.in_row)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);
-	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
+	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1, XTCP_RESENT_SYN);
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;

@@ -39,10 +39,10 @@
  *	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
  *	+---------------+---------------+-------------------------------+
  *	|   kind 253    |   length 20   |           ExID "XC"           |
- *	+---------------+---------------+-------+-------+---------+-+-+-+
- *	|        the client's MSS       | its   | our   | minute  |E|S|T|
- *	|                               | shift | shift | mod 32  |C|A|S|
- *	+-------------------------------+-------+-------+---------+-+-+-+
+ *	+---------------+---------------+-------+-------+-------+-+-+-+-+
+ *	|        the client's MSS       | its   | our   | minute|A|E|S|T|
+ *	|                               | shift | shift | mod 16|E|C|A|S|
+ *	+-------------------------------+-------+-------+-------+-+-+-+-+
  *	|            sequence number of the client's SYN                |
  *	+---------------------------------------------------------------+
  *	|                              MAC                              |
@@ -50,8 +50,8 @@
  *	|                                                               |
  *	+---------------------------------------------------------------+
  *
- * Shift 15: no window scaling. The options that the cookie names are in use,
- * even if the SYN-ACK did not carry them itself. Beside a classic cookie
+ * Shift 15: no window scaling. EC: ECN; AE: it is Accurate ECN. The options that the cookie
+ * names are in use, even if the SYN-ACK did not carry them itself. Beside a classic cookie
  * without timestamps it does not carry them, because a client that ignores the
  * lossless cookie would use them and we would not know. The cookie holds the
  * client's sequence number because the segment that echoes it need not be the
@@ -97,8 +97,9 @@
 #define STATE_MSS_SHIFT		48
 #define STATE_SND_WSCALE_SHIFT	44
 #define STATE_RCV_WSCALE_SHIFT	40
-#define STATE_MINUTE_SHIFT	35
-#define STATE_MINUTE_MASK	0x1f
+#define STATE_MINUTE_SHIFT	36
+#define STATE_MINUTE_MASK	0xf
+#define STATE_ACCECN		BIT_ULL(35)
 #define STATE_ECN		BIT_ULL(34)
 #define STATE_SACK		BIT_ULL(33)
 #define STATE_TS		BIT_ULL(32)
@@ -267,6 +268,7 @@ static u64 cookie_state_encode(const struct xtcp_halfopen *ho, u32 minute)
 	       (u64)snd_wscale << STATE_SND_WSCALE_SHIFT |
 	       (u64)rcv_wscale << STATE_RCV_WSCALE_SHIFT |
 	       (u64)(minute & STATE_MINUTE_MASK) << STATE_MINUTE_SHIFT |
+	       (ho->accecn_ok ? STATE_ACCECN : 0) |
 	       (ho->ecn_ok ? STATE_ECN : 0) | (ho->sack_ok ? STATE_SACK : 0) |
 	       (ho->ts_ok ? STATE_TS : 0) |
 	       seq_raw(ho->irs);
@@ -283,6 +285,7 @@ static void cookie_state_decode(u64 state, struct xtcp_halfopen *ho)
 		ho->rcv_wscale = 0;
 	}
 	ho->ecn_ok = !!(state & STATE_ECN);
+	ho->accecn_ok = !!(state & STATE_ACCECN);
 	ho->sack_ok = !!(state & STATE_SACK);
 	ho->ts_ok = !!(state & STATE_TS);
 	ho->irs = SEQ((u32)state);
@@ -450,7 +453,7 @@ bool xtcp_cookie_ts_decode(struct net *net, u32 tsecr,
 
 /**
  * xtcp_cookie_read - the client: read the options in a lossless cookie
- * @opt: the SYN-ACK's options, with a cookie; window scale, SACK and ECN are
+ * @opt: the SYN-ACK's options, with a cookie; window scale, SACK and ECN of either kind are
  *	added if the cookie names them
  *
  * The client can't check the MAC and need not: an attacker that can forge the
@@ -469,4 +472,6 @@ void xtcp_cookie_read(struct xtcp_options *opt)
 		opt->sack_perm = 1;
 	if (state & STATE_ECN)
 		opt->ecn = 1;
+	if (state & STATE_ACCECN)
+		opt->accecn_ok = 1;
 }

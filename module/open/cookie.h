@@ -36,7 +36,7 @@ struct xtcp_cookie {
  */
 static inline unsigned int xtcp_cookie_mode(const struct sock *lsk)
 {
-	u8 own = READ_ONCE(xtcp_sk(lsk)->sockopt.syncookies);
+	u8 own = XTCP_SOCKOPT_RARE(xtcp_sk(lsk), syncookies);
 
 	return own ? own - 1U : XTCP_KNOB(sock_net(lsk), syncookies);
 }

@@ -28,6 +28,7 @@
 
 #include "close/reset.h"
 #include "flow.h"
+#include "hostcache.h"
 #include "listener.h"
 #include "lookup.h"
 #include "net/hook.h"
@@ -90,7 +91,8 @@ struct gate_verdict {
 /*
  * RFC 4987 3.6: a record while the queue has space, then a cookie, else a drop.
  * The SYN queue is checked before the accept queue, as in Linux. @known: the
- * SYN is from a known peer.
+ * 4-tuple has a TIME-WAIT record. A peer in the host cache may use the reserved
+ * part of the queue, too.
  */
 static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls,
 							const struct xtcp_key *key, bool known)
@@ -106,7 +108,8 @@ static __always_inline struct gate_verdict gate_verdict(struct xtcp_listener *ls
 		o.verdict = XTCP_GATE_DROP_QUEUE;
 	else if (xtcp_acceptqueue_is_full(ls->sk))
 		o.verdict = XTCP_GATE_DROP_ACCEPT;
-	else if (!mode && !known && xtcp_listen_is_reserved(ls))
+	else if (!mode && !known && xtcp_listen_is_reserved(ls) &&
+		 !xtcp_hostcache_is_proven(sock_net(ls->sk), key))
 		o.verdict = XTCP_GATE_DROP_RESERVED;
 	else if (o.cookie)
 		o.verdict = XTCP_GATE_COOKIE;
@@ -293,6 +296,23 @@ bool xtcp_gate_drops_early(struct net *net)
 bool xtcp_gate_may_syn_ack(struct net *net)
 {
 	return gate_syn_ack_is_allowed(net);
+}
+
+/**
+ * xtcp_gate_may_ack - the rate limit of ACKs from tokens
+ * @net: namespace
+ *
+ * xtcp_rst_ratelimit, with a count of its own: a flood of segments that get a RST
+ * must not keep peers from ending their connections.
+ *
+ * Context: softirq.
+ * Return: true if an ACK may be sent; it has been counted.
+ */
+bool xtcp_gate_may_ack(struct net *net)
+{
+	int limit = XTCP_KNOB(net, rst_ratelimit);
+
+	return !limit || gate_rate_allows(&gate_of(net)->token_acks, limit);
 }
 
 /**

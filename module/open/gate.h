@@ -43,6 +43,7 @@ struct xtcp_rate {
  * @net: the namespace
  * @syn_acks: SYN-ACKs in answer to SYNs, for xtcp_synack_ratelimit
  * @resets: RSTs to segments of no connection, for xtcp_rst_ratelimit
+ * @token_acks: ACKs of FINs with a token, for the same knob
  * @drops: SYNs dropped, counted while @early is not set
  * @dropped_s: second of CLOCK_MONOTONIC in which a SYN was last dropped
  * @early: SYNs are dropped in PRE_ROUTING already; written by @watch
@@ -55,6 +56,7 @@ struct xtcp_gate {
 	struct net		*net;
 	struct xtcp_rate	syn_acks;
 	struct xtcp_rate	resets;
+	struct xtcp_rate	token_acks;
 	struct xtcp_rate	drops;
 	u32			dropped_s;
 	bool			early;
@@ -72,6 +74,7 @@ bool xtcp_gate_refuses(struct net *net, const struct xtcp_key *key,
 		       struct sk_buff *skb);
 bool xtcp_gate_drops_early(struct net *net);
 bool xtcp_gate_may_syn_ack(struct net *net);
+bool xtcp_gate_may_ack(struct net *net);
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     bool listening);

@@ -2,7 +2,8 @@
 /*
  * listen.c - passive open: listen(), and segments in state LISTEN
  *
- * RFC 9293 3.10.1 (passive OPEN) and 3.10.7.2 (LISTEN); RFC 4987 (SYN floods).
+ * RFC 9293 3.10.1 (passive OPEN) and 3.10.7.2 (LISTEN); RFC 4987 (SYN floods); RFC 7413
+ * (fast open).
  *
  * Life cycle of a struct xtcp_listener: listen() allocates it. close(),
  * shutdown(RD) and disconnect() of the listener unhash the socket, clear the
@@ -28,6 +29,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "fastq.h"
 #include "isn.h"
 #include "lookup.h"
 #include "net/demux.h"
@@ -37,11 +39,14 @@
 #include "observe/stats.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
+#include "open/fastopen.h"
 #include "open/gate.h"
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/accecn.h"
+#include "transfer/congestion.h"
 #include "transfer/ecn.h"
 #include "transfer/window.h"
 
@@ -70,7 +75,10 @@ static struct xtcp_listener *listener_alloc(struct sock *sk)
 
 static void listener_free(struct xtcp_listener *ls)
 {
+	if (ls->fastq)
+		xtcp_fastq_put(ls->fastq);
 	free_percpu(ls->counts);
+	kfree(ls->waits);
 	kfree(ls);
 }
 
@@ -137,14 +145,16 @@ static void listen_name(struct sock *sk)
 	xs->flow.rport = 0;
 }
 
-static int listen_start(struct sock *sk)
+static int listen_start(struct sock *sk, int backlog)
 {
 	struct xtcp_listener *ls = listener_alloc(sk);
 	int err;
 
 	if (!ls)
 		return -ENOMEM;
-	err = xtcp_port_listen(sk);
+	err = xtcp_fastopen_listen(sk, ls, backlog);
+	if (!err)
+		err = xtcp_port_listen(sk);
 	if (err) {
 		listener_free(ls);
 		return err;
@@ -152,6 +162,7 @@ static int listen_start(struct sock *sk)
 	sk->sk_ack_backlog = 0;
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
+	get_task_comm(xtcp_sk(sk)->opener, current);
 	/* Readers that see LISTEN must see the queues (xtcp_listener_of()). */
 	smp_wmb();
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
@@ -193,7 +204,7 @@ int xtcp_listen(struct socket *sock, int backlog)
 		xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
 		err = 0;
 	} else {
-		err = listen_start(sk);
+		err = listen_start(sk, backlog);
 		if (!err && xtcp_sk(sk)->flow.wire == XTCP_WIRE_NATIVE)
 			xtcp_demux_add(sock_net(sk), sk->sk_family);
 	}
@@ -245,12 +256,28 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 	return wants;
 }
 
+/* The best kind that the peer offers and we accept. @offers: xtcp_ecn_offers() */
+static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen *ho,
+					  u8 offers)
+{
+	u8 knob = XTCP_KNOB(net, ecn);
+
+	if ((offers & XTCP_ECN_OFFERS_ACCURATE) && knob >= XTCP_ECN_ACCURATE) {
+		ho->ecn_ok = 1;
+		ho->accecn_ok = 1;
+		xtcp_synqueue_set_codepoint(ho, offers & INET_ECN_MASK);
+	} else if (offers & XTCP_ECN_OFFERS_CLASSIC) {
+		ho->ecn_ok = knob || listen_route_wants_ecn(net, ho) ||
+			     xtcp_congestion_wants_ecn(xtcp_sk(ho->ls->sk));
+	}
+}
+
 /*
  * Store the options that the peer offers and we accept. Hot under a SYN flood,
  * like the next functions: force-inlined.
  */
 static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfopen *ho,
-					     const struct xtcp_seg *seg, bool ecn_offered)
+					     const struct xtcp_seg *seg, u8 ecn_offers)
 {
 	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	const struct xtcp_knobs *knobs = &xtcp_net_rcu(net)->knobs;
@@ -264,16 +291,16 @@ static __always_inline void listen_negotiate(struct net *net, struct xtcp_halfop
 	ho->sack_ok = seg->opt.sack_perm && READ_ONCE(knobs->sack);
 	ho->ts_ok = seg->opt.has_ts && READ_ONCE(knobs->timestamps);
 	ho->ts_recent = ho->ts_ok ? seg->opt.tsval : 0;
-	ho->ecn_ok = unlikely(ecn_offered) &&
-		     (READ_ONCE(knobs->ecn) || listen_route_wants_ecn(net, ho));
+	ho->ecn_ok = 0;
+	ho->accecn_ok = 0;
+	if (unlikely(ecn_offers))
+		listen_negotiate_ecn(net, ho, ecn_offers);
 }
 
-static bool listen_syn_offers_ecn(const struct sk_buff *skb,
-				  const struct xtcp_seg *seg,
-				  const struct xtcp_key *key)
+static u8 listen_syn_offers_ecn(const struct sk_buff *skb, const struct xtcp_seg *seg,
+				const struct xtcp_key *key)
 {
-	return xtcp_ecn_is_offered(skb, seg,
-				   xtcp_family_get(key->family)->packet->ecn(skb));
+	return xtcp_ecn_offers(seg, xtcp_family_get(key->family)->packet->ecn(skb));
 }
 
 static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
@@ -291,11 +318,10 @@ static __always_inline void listen_receive_window(struct xtcp_halfopen *ho)
 static u8 listen_syn_ack_tos(const struct sock *lsk, const struct xtcp_knobs *knobs,
 			     const struct sk_buff *skb, const struct xtcp_family *af)
 {
-	u8 tos = af->packet->tos(lsk);
-
+	/* No socket's has ECN bits, but the record uses them. */
 	if (likely(!READ_ONCE(knobs->reflect_tos)))
-		return tos;
-	return af->packet->dscp(skb) | (tos & INET_ECN_MASK);
+		return af->packet->tos(lsk) & ~INET_ECN_MASK;
+	return af->packet->dscp(skb);
 }
 
 /* Fill in the fields of a record that follow from the SYN alone. */
@@ -322,6 +348,7 @@ listen_halfopen_fill(struct xtcp_halfopen *ho, struct xtcp_listener *ls,
 	ho->acked = 0;
 	ho->answered_ms = 0;
 	ho->has_predecessor = 0;
+	ho->syn_saved = 0;
 }
 
 /*
@@ -385,13 +412,14 @@ unsigned int xtcp_listen_syn_limit(const struct xtcp_listener *ls)
 }
 
 /*
- * Create a half-open record for a SYN, and send the SYN-ACK. Consumes @skb. Not
- * inlined: its frame would burden cookies.
+ * Create a half-open record for a SYN, and send the SYN-ACK, with @answer if not NULL.
+ * Consumes @skb. Not inlined: its frame would burden cookies.
  */
 static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *skb,
 				      const struct xtcp_key *key,
 				      const struct xtcp_seg *seg,
-				      struct xtcp_timewait *tw)
+				      struct xtcp_timewait *tw,
+				      const struct xtcp_fastcookie *answer)
 {
 	struct net *net = sock_net(ls->sk);
 	struct xtcp_halfopen *ho = xtcp_synqueue_alloc(key->family);
@@ -407,13 +435,15 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
 	listen_receive_window(ho);
 	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
+	if (unlikely(xtcp_sk(ls->sk)->sockopt.save_syn))
+		xtcp_synqueue_save_syn(ho, skb, xtcp_sk(ls->sk)->sockopt.save_syn > 1);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw)) {
 		/* Another CPU was faster with the same SYN, or the listener closes. */
 		kfree_skb(skb);
 		return;
 	}
-	if (xtcp_synqueue_send_syn_ack(ho, NULL, skb) == -EHOSTUNREACH)
+	if (xtcp_synqueue_send_syn_ack(ho, NULL, answer, skb) == -EHOSTUNREACH)
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	xtcp_flow_put(&ho->flow);
 }
@@ -441,10 +471,59 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
 			 &cookie);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, skb)) {
+	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, NULL, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
 	}
+}
+
+/*
+ * A SYN with payload or with the option of fast open: open the connection at once if it may.
+ * Returns false if it goes on as any other SYN, with @answer in its SYN-ACK; else @skb is
+ * consumed.
+ */
+static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
+			    const struct xtcp_key *key, const struct xtcp_seg *seg,
+			    struct xtcp_fastcookie *answer)
+{
+	struct net *net = sock_net(ls->sk);
+	struct xtcp_halfopen6 record;
+	struct xtcp_halfopen *ho = &record.ho;
+	struct xtcp_fastq *q;
+	u64 identity;
+
+	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
+	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
+	q = xtcp_fastopen_judge(ho, key, seg, answer);
+	if (!q)
+		return false;
+	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
+	listen_receive_window(ho);
+	ho->iss = xtcp_isn(identity);
+	ho->answered_ms = 1;	/* no round trip can be measured by the record */
+	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
+	return xtcp_acceptqueue_open(ho, skb, seg, q, answer);
+}
+
+/*
+ * The same, and the way of any other SYN after it. Not inlined, because it is rare. A SYN
+ * that takes over a TIME-WAIT record opens as usual, so that the record can return if the
+ * SYN is an old one. During a flood a valid cookie opens as at any time: it proves the
+ * address, as a SYN cookie would.
+ */
+static noinline void listen_syn_fast(struct xtcp_listener *ls, struct sk_buff *skb,
+				     const struct xtcp_key *key,
+				     const struct xtcp_seg *seg,
+				     struct xtcp_timewait *tw, bool cookie)
+{
+	struct xtcp_fastcookie answer = { .len = -1 };
+
+	if (!tw && listen_syn_open(ls, skb, key, seg, &answer))
+		return;
+	if (cookie)
+		listen_syn_cookie(ls, skb, key, seg);
+	else
+		listen_syn_queue(ls, skb, key, seg, tw, answer.len < 0 ? NULL : &answer);
 }
 
 /* Let the gate decide on a SYN. Inlined, for the same reason as listen_negotiate(). */
@@ -454,17 +533,23 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 				       struct xtcp_timewait *tw)
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	enum xtcp_gate_verdict verdict;
 
 	if (!ls) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	switch (xtcp_gate_syn(ls, key, tw)) {
+	verdict = xtcp_gate_syn(ls, key, tw);
+	switch (verdict) {
 	case XTCP_GATE_QUEUE:
-		listen_syn_queue(ls, skb, key, seg, tw);
-		break;
 	case XTCP_GATE_COOKIE:
-		listen_syn_cookie(ls, skb, key, seg);
+		if (unlikely(seg->len || seg->opt.has_fastopen))
+			listen_syn_fast(ls, skb, key, seg, tw,
+					verdict == XTCP_GATE_COOKIE);
+		else if (verdict == XTCP_GATE_QUEUE)
+			listen_syn_queue(ls, skb, key, seg, tw, NULL);
+		else
+			listen_syn_cookie(ls, skb, key, seg);
 		break;
 	default:
 		kfree_skb(skb);
@@ -516,6 +601,19 @@ static bool listen_cookie_count(struct xtcp_listener *ls, bool good)
 }
 
 /*
+ * A classic cookie has one bit for both kinds of ECN. RFC 9768 5.1: the ACE field of a third
+ * ACK tells them apart; but CWR is in it as well, so it is the other kind where the knob
+ * does not want Accurate ECN.
+ */
+static u8 listen_cookie_ecn(const struct xtcp_seg *seg)
+{
+	if (!seg->opt.ecn)
+		return 0;
+	return XTCP_ECN_OFFERS_CLASSIC |
+	       (xtcp_seg_ace(seg) > XTCP_ACE_CLASSIC ? XTCP_ECN_OFFERS_ACCURATE : 0);
+}
+
+/*
  * Fill in the options of a classic cookie: the MSS from the cookie, the others
  * from the timestamp. The segment is assumed to be the third ACK.
  */
@@ -529,11 +627,12 @@ static bool listen_cookie_take_classic(struct xtcp_halfopen *ho, u16 mss,
 	syn.opt.has_wscale = 0;
 	syn.opt.sack_perm = 0;
 	syn.opt.ecn = 0;
+	syn.opt.accecn_ok = 0;
 	if (syn.opt.has_ts &&
 	    !xtcp_cookie_ts_decode(net, seg->opt.tsecr - ho->ts_offset,
 				   &syn.opt))
 		return false;
-	listen_negotiate(net, ho, &syn, syn.opt.ecn);
+	listen_negotiate(net, ho, &syn, listen_cookie_ecn(&syn));
 	listen_receive_window(ho);
 	return true;
 }
@@ -629,12 +728,11 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_seg *seg)
 {
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
-	struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
 	struct net *net = sock_net(sk);
 
 	if (seg->flags & XTCP_RST) {
 		why = SKB_DROP_REASON_TCP_RESET;
-		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_RST_OUTSIDE);
+		xtcp_lifecycle_listener(net, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
 		struct sock *child = syn ? ERR_PTR(-EINVAL) :
@@ -642,12 +740,12 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 
 		if (!IS_ERR(child))
 			return child;
-		xtcp_lifecycle_event(net, flow, syn ? XTCP_EV_RCV_SYN_ACK :
-						      XTCP_EV_RCV_ACK);
+		xtcp_lifecycle_listener(net, syn ? XTCP_EV_RCV_SYN_ACK :
+						   XTCP_EV_RCV_ACK);
 		xtcp_gate_reset(net, skb, key, seg, true);
 		return NULL;
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) != XTCP_SYN) {
-		xtcp_lifecycle_event(net, flow, XTCP_EV_RCV_BAD_FLAGS);
+		xtcp_lifecycle_listener(net, XTCP_EV_RCV_BAD_FLAGS);
 	} else {
 		listen_syn(sk, skb, key, seg, NULL);
 		return NULL;

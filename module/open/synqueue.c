@@ -52,6 +52,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "fastq.h"
 #include "isn.h"
 #include "lookup.h"
 #include "net/family.h"
@@ -59,18 +60,21 @@
 #include "net/skb.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "observe/trace.h"
 #include "open/acceptqueue.h"
 #include "open/cookie.h"
 #include "open/gate.h"
 #include "open/listen.h"
 #include "open/source.h"
 #include "paws.h"
+#include "rare.h"
 #include "segment/oow.h"
 #include "tcb.h"
+#include "transfer/accecn.h"
+#include "transfer/rtt.h"
 #include "transfer/window.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
-#define SYNACK_DELAY_MAX_MS	120000U	/* the largest RTO of a socket */
 
 static_assert(sizeof(struct xtcp_halfopen) == 96);
 static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
@@ -102,12 +106,20 @@ static void synqueue_free(struct xtcp_flow *flow)
 						flow);
 
 	if (unlikely(ho->has_predecessor))
-		xtcp_flow_put(&ho->predecessor->flow);
+		xtcp_flow_put(&xtcp_synqueue_predecessor(ho)->flow);
+	if (unlikely(ho->syn_saved))
+		xtcp_savedsyn_put(ho->saved);
 	xtcp_record_free(halfopen_cache_of(flow->family), ho, &ho->delay.rcu, halfopen_free_rcu);
+}
+
+static u64 synqueue_age_ms(const struct xtcp_flow *flow)
+{
+	return xtcp_synqueue_age_ms(container_of(flow, struct xtcp_halfopen, flow));
 }
 
 static const struct xtcp_flow_ops synqueue_ops = {
 	.free	= synqueue_free,
+	.age_ms	= synqueue_age_ms,
 };
 
 /**
@@ -158,26 +170,29 @@ static struct net *halfopen_net(const struct xtcp_halfopen *ho)
 	return sock_net(ho->ls->sk);
 }
 
-/* Delay until the next timeout, after @timeouts of them. */
-static u32 synack_delay_ms(unsigned int timeouts)
+/*
+ * Delay until the next timeout, after @timeouts of them; no longer than the largest
+ * timeout of the listener's sockets.
+ */
+static u32 synack_delay_ms(const struct xtcp_listener *ls, unsigned int timeouts)
 {
-	if (timeouts >= 7)
-		return SYNACK_DELAY_MAX_MS;
-	return min(SYNACK_DELAY_MS << timeouts, SYNACK_DELAY_MAX_MS);
+	u32 most_ms;
+
+	if (likely(!timeouts))
+		return SYNACK_DELAY_MS;
+	most_ms = xtcp_rtt_rto_max_us(xtcp_sk(ls->sk)) / USEC_PER_MSEC;
+	return min(SYNACK_DELAY_MS << min(timeouts, 7U), most_ms);
 }
 
-/* Count @ho. The peak is written only while the queue grows beyond it. */
+/* Count @ho. */
 static void synqueue_enter(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
 {
 	int qlen = atomic_inc_return(&ls->qlen);
-	int peak = atomic_read(&ls->qlen_peak);
 
 	xtcp_source_add(sock_net(ls->sk), &ho->flow);
 	if (!ho->timeouts)
 		atomic_inc(&ls->young);
-	while (unlikely(qlen > peak) &&
-	       !atomic_try_cmpxchg(&ls->qlen_peak, &peak, qlen))
-		;
+	xtcp_peak_raise(&ls->qlen_peak, qlen);
 }
 
 /*
@@ -205,6 +220,8 @@ static void synqueue_leave(struct xtcp_listener *ls, struct xtcp_halfopen *ho)
  */
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho)
 {
+	if (unlikely(ho->syn_saved))
+		return ho->saved->ts_offset;
 	return ho->has_predecessor ? ho->predecessor->ts_offset : ho->ts_offset;
 }
 
@@ -216,6 +233,8 @@ u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho)
  */
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho)
 {
+	if (unlikely(ho->syn_saved))
+		return ho->saved->mark;
 	return ho->has_predecessor ? ho->predecessor->mark : ho->mark;
 }
 
@@ -236,7 +255,7 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
 	unsigned int i;
 
 	for (i = 0; i <= timeouts; i++)
-		age_ms += synack_delay_ms(i);
+		age_ms += synack_delay_ms(ho->ls, i);
 	if (expires_ns > now_ns)
 		age_ms -= min_t(u64, age_ms, div_u64(expires_ns - now_ns,
 						     NSEC_PER_MSEC));
@@ -279,10 +298,14 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
 static void halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
 	refcount_inc(&tw->flow.ref);
+	ho->has_predecessor = 1;
+	if (unlikely(ho->syn_saved)) {
+		ho->saved->predecessor = tw;
+		return;
+	}
 	tw->ts_offset = ho->ts_offset;
 	tw->mark = ho->mark;
 	ho->predecessor = tw;
-	ho->has_predecessor = 1;
 }
 
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
@@ -292,6 +315,27 @@ static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 
 	return tw ? xtcp_flow_replace(net, &tw->flow, &ho->flow) :
 		    !xtcp_flow_insert(net, &ho->flow, NULL);
+}
+
+/**
+ * xtcp_synqueue_save_syn - TCP_SAVE_SYN: keep the headers of a record's SYN
+ * @ho: new record, not yet visible, all but its predecessor filled in
+ * @skb: the SYN
+ * @with_link: the link layer's header as well
+ *
+ * Without memory the SYN is not kept, as in Linux.
+ */
+void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			    bool with_link)
+{
+	struct xtcp_savedsyn *saved = xtcp_savedsyn_make(skb, with_link);
+
+	if (!saved)
+		return;
+	saved->ts_offset = ho->ts_offset;
+	saved->mark = ho->mark;
+	ho->saved = saved;
+	ho->syn_saved = 1;
 }
 
 /**
@@ -320,7 +364,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);
 	if (!xtcp_delay_add(&ls->lines, &ho->delay,
-			    synack_delay_ms(ho->timeouts)))
+			    synack_delay_ms(ls, ho->timeouts)))
 		goto no_line;
 	if (!halfopen_hash(ho, tw))
 		goto leave_line;
@@ -379,7 +423,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
  */
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
-	struct xtcp_timewait *tw = ho->has_predecessor ? ho->predecessor : NULL;
+	struct xtcp_timewait *tw = xtcp_synqueue_predecessor(ho);
 	struct net *net = halfopen_net(ho);
 
 	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
@@ -407,7 +451,9 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 	memcpy((u8 *)copy + head, (const u8 *)ho + head, sizeof(*ho) - head);
 	copy->ls = successor;
 	if (copy->has_predecessor)
-		refcount_inc(&copy->predecessor->flow.ref);
+		refcount_inc(&xtcp_synqueue_predecessor(copy)->flow.ref);
+	if (copy->syn_saved)
+		refcount_inc(&copy->saved->ref);
 	xtcp_delay_init(&copy->delay);
 	/* The third ACK may arrive before the copy is in a line. */
 	copy->delay.expires_ns = READ_ONCE(ho->delay.expires_ns);
@@ -522,7 +568,7 @@ static __always_inline void halfopen_reply_fill(const struct xtcp_halfopen *ho,
 	reply->owned = false;
 	reply->oif = ho->flow.ifindex;
 	reply->mark = xtcp_synqueue_mark(ho);
-	reply->tos = ho->tos;
+	reply->tos = READ_ONCE(ho->tos) & ~INET_ECN_MASK;
 }
 
 /**
@@ -561,10 +607,32 @@ static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
 	}
 }
 
+/*
+ * Accept Accurate ECN, unless the path seems to drop such SYN-ACKs. The first has an option, in
+ * @option, if there is room; a native cookie leaves none. @flags: ACE may be used.
+ */
+static noinline void halfopen_accept_accurate(const struct xtcp_halfopen *ho,
+					      struct xtcp_bare *bare, bool flags,
+					      u8 *option)
+{
+	u8 ace = xtcp_accecn_reflect(xtcp_synqueue_codepoint(ho));
+
+	if (!flags || xtcp_synqueue_is_bare_again(ho))
+		return;
+	bare->flags |= (u8)(ace << 6);
+	bare->offset = ace >> 2;
+	if (!option || !XTCP_KNOB(halfopen_net(ho), ecn_option))
+		return;
+	bare->opt.accecn_len = xtcp_accecn_first_option(option, XTCP_OPT_MAX -
+						xtcp_options_size(&bare->opt));
+	bare->opt.accecn = option;
+}
+
 /**
  * xtcp_synqueue_send_syn_ack - send a SYN-ACK
  * @ho: record; with @cookie: a record on the stack
  * @cookie: cookies to send, or NULL
+ * @answer: option of fast open, or NULL; not beside @cookie
  * @spare: the SYN's skb if it has just arrived, or NULL; consumed
  *
  * With a cookie and without timestamps, the SYN-ACK offers window scale, SACK
@@ -576,10 +644,12 @@ static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
  */
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 			       const struct xtcp_cookie *cookie,
+			       const struct xtcp_fastcookie *answer,
 			       struct sk_buff *spare)
 {
 	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
 	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.user_mss);
+	u8 accecn[XTCP_ACCECN_OPTION_MAX] __uninitialized;
 	struct xtcp_bare bare = {
 		.seq	= ho->iss,
 		.ack	= seq_add(ho->irs, 1),
@@ -610,17 +680,36 @@ int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 		halfopen_put_cookie(ho, cookie, &bare.opt);
 	else
 		halfopen_fill_ts(ho, &bare.opt, spare ? halfopen_created_ns(ho) : xtcp_now_ns());
-	if (ho->ecn_ok && (!cookie || ho->ts_ok))
+	if (unlikely(answer)) {
+		bare.opt.has_fastopen = 1;
+		bare.opt.fastopen_exp = answer->exp;
+		bare.opt.fastopen_len = answer->len;
+		bare.opt.fastopen = answer->cookie;
+	}
+	if (unlikely(ho->accecn_ok))
+		halfopen_accept_accurate(ho, &bare, !cookie || ho->ts_ok, spare ? accecn : NULL);
+	else if (ho->ecn_ok && (!cookie || ho->ts_ok))
 		bare.flags |= XTCP_ECE;
 	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
+static noinline void halfopen_trace_resent(const struct xtcp_halfopen *ho)
+{
+	struct xtcp_key key __uninitialized;
+
+	xtcp_key_from_flow(&key, &ho->flow);
+	trace_xtcp_retransmit(halfopen_net(ho), &key, seq_raw(ho->iss), 0,
+			      READ_ONCE(ho->timeouts), 0, "SYN-ACK");
+}
+
 static void halfopen_resend(struct xtcp_halfopen *ho)
 {
-	if (xtcp_synqueue_send_syn_ack(ho, NULL, NULL))
+	if (xtcp_synqueue_send_syn_ack(ho, NULL, NULL, NULL))
 		return;
 	XTCP_INC(halfopen_net(ho), RETRANS_SEGS);
 	XTCP_INC(halfopen_net(ho), SYN_RETRANS);
+	if (trace_xtcp_retransmit_enabled())
+		halfopen_trace_resent(ho);
 }
 
 /* Answer an unexpected segment with an ACK of the SYN. */
@@ -634,6 +723,11 @@ static void halfopen_send_ack(const struct xtcp_halfopen *ho)
 	};
 	struct xtcp_reply reply;
 
+	/* The first value of an ACE field, 5: no marks. */
+	if (unlikely(ho->accecn_ok)) {
+		bare.flags |= XTCP_ECE;
+		bare.offset = XTCP_OFFSET_AE;
+	}
 	halfopen_fill_ts(ho, &bare.opt, xtcp_now_ns());
 	xtcp_synqueue_reply(ho, &reply);
 	xtcp_reply_send(halfopen_net(ho), &reply, &bare);
@@ -648,7 +742,7 @@ static void halfopen_send_ack(const struct xtcp_halfopen *ho)
  */
 static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 {
-	unsigned int retries = READ_ONCE(xtcp_sk(ls->sk)->sockopt.syn_retries) ?:
+	unsigned int retries = XTCP_SOCKOPT_RARE(xtcp_sk(ls->sk), syn_retries) ?:
 			       XTCP_KNOB(sock_net(ls->sk), synack_retries);
 	unsigned int backlog = READ_ONCE(ls->sk->sk_max_ack_backlog);
 	unsigned int qlen = atomic_read(&ls->qlen);
@@ -682,7 +776,18 @@ static void halfopen_set_acked(struct xtcp_halfopen *ho)
 static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
 	return halfopen_was_acked(ho) &&
-	       timeouts < READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.defer_accept);
+	       timeouts < XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept);
+}
+
+/**
+ * xtcp_synqueue_is_deferred - whether a record waits for data (TCP_DEFER_ACCEPT)
+ * @ho: record that has not left its listener; RCU read-side section
+ *
+ * Return: true if its ACK has come, and the connection waits for the first payload
+ */
+bool xtcp_synqueue_is_deferred(const struct xtcp_halfopen *ho)
+{
+	return halfopen_is_deferred(ho, READ_ONCE(ho->timeouts));
 }
 
 /* Both the retransmissions and the deferral are over. */
@@ -724,9 +829,9 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	timeouts = READ_ONCE(ho->timeouts);
 	if (!halfopen_is_deferred(ho, timeouts))
 		halfopen_resend(ho);
-	if (!xtcp_delay_add(set, delay, synack_delay_ms(timeouts))) {
+	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->ls, timeouts))) {
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
-			   synack_delay_ms(timeouts) * NSEC_PER_MSEC);
+			   synack_delay_ms(ho->ls, timeouts) * NSEC_PER_MSEC);
 		halfopen_leave_listener(ho);
 		goto out;
 	}
@@ -808,10 +913,13 @@ static bool halfopen_is_same_syn(const struct xtcp_halfopen *ho,
 	       !halfopen_paws_rejects(ho, seg);
 }
 
-static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+				  const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 
+	if (unlikely(ho->accecn_ok))
+		xtcp_synqueue_set_codepoint(ho, xtcp_family_get(ho->flow.family)->packet->ecn(skb));
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!halfopen_may_answer(ho, seg))
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
@@ -842,7 +950,7 @@ static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff 
 static bool halfopen_may_defer(const struct xtcp_halfopen *ho)
 {
 	return READ_ONCE(ho->timeouts) <
-	       READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.defer_accept);
+	       XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept);
 }
 
 static void halfopen_defer(struct xtcp_halfopen *ho)
@@ -900,7 +1008,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	bool old_timestamp;
 
 	if (halfopen_is_same_syn(ho, seg)) {
-		halfopen_rcv_same_syn(ho, seg);
+		halfopen_rcv_same_syn(ho, skb, seg);
 		goto done;
 	}
 	old_timestamp = halfopen_paws_rejects(ho, seg);

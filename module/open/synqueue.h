@@ -6,16 +6,19 @@
 #define XTCP_OPEN_SYNQUEUE_H
 
 #include <linux/types.h>
+#include <net/inet_ecn.h>
 
 #include "delayline.h"
 #include "flow.h"
 #include "lifecycle.h"
 #include "net/seq.h"
+#include "rare.h"
 
 struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_cookie;
+struct xtcp_fastcookie;
 struct xtcp_listener;
 struct xtcp_reply;
 struct xtcp_seg;
@@ -35,18 +38,22 @@ struct xtcp_timewait;
  * @mss: the peer's MSS option or the default, bytes
  * @rcv_wnd: window of our SYN-ACK, unscaled
  * @snd_wscale, @rcv_wscale: shifts, valid with @wscale_ok
- * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN
+ * @wscale_ok, @ts_ok, @sack_ok: option negotiated; @ecn_ok: ECN; @accecn_ok: it is Accurate
+ *	ECN
  * @acked: the third ACK arrived, but the accept queue was full, or the
  *	listener has TCP_DEFER_ACCEPT and no data has arrived. The only bit of its
  *	byte that changes while the record is visible
- * @has_predecessor: @predecessor is valid, in place of @ts_offset and @mark
+ * @has_predecessor: there is a predecessor: @predecessor is valid, in place of
+ *	@ts_offset and @mark; with @syn_saved, @saved has it
+ * @syn_saved: @saved is valid, in place of @ts_offset, @mark and @predecessor
  * @timeouts: SYN-ACKs retransmitted by the timer
- * @tos: DSCP of our segments
+ * @tos: DSCP of our segments; with @accecn_ok, in its ECN bits: the codepoint of the SYN
  * @mark: fwmark of our segments: the SYN's or the listener's
  * @ts_offset: added to the clock in TSval
  * @predecessor: the TIME-WAIT record over which the SYN was
  *	accepted, with a reference. It stores @ts_offset and @mark for the
  *	half-open record (MAY-2)
+ * @saved: headers of the SYN, for TCP_SAVED_SYN, with a reference
  */
 struct xtcp_halfopen {
 	struct xtcp_flow	flow;
@@ -62,6 +69,7 @@ struct xtcp_halfopen {
 			u32	mark;
 		};
 		struct xtcp_timewait *predecessor;
+		struct xtcp_savedsyn *saved;
 	};
 	u16			mss;
 	u16			rcv_wnd;
@@ -72,7 +80,9 @@ struct xtcp_halfopen {
 				sack_ok:1,
 				ecn_ok:1,
 				acked:1,
-				has_predecessor:1;
+				has_predecessor:1,
+				syn_saved:1,
+				accecn_ok:1;
 	u8			timeouts;
 	u8			tos;
 };
@@ -87,15 +97,49 @@ struct xtcp_halfopen6 {
 	struct xtcp_addrs6	addrs;
 };
 
+/* The TIME-WAIT record over which the SYN was accepted, or NULL. */
+static inline struct xtcp_timewait *
+xtcp_synqueue_predecessor(const struct xtcp_halfopen *ho)
+{
+	if (!ho->has_predecessor)
+		return NULL;
+	return ho->syn_saved ? ho->saved->predecessor : ho->predecessor;
+}
+
+/* With accecn_ok: the ECN field of the SYN's IP header. */
+static inline u8 xtcp_synqueue_codepoint(const struct xtcp_halfopen *ho)
+{
+	return READ_ONCE(ho->tos) & INET_ECN_MASK;
+}
+
+/* The record may be visible: the last SYN counts. */
+static inline void xtcp_synqueue_set_codepoint(struct xtcp_halfopen *ho, u8 codepoint)
+{
+	WRITE_ONCE(ho->tos, (READ_ONCE(ho->tos) & ~INET_ECN_MASK) | codepoint);
+}
+
+/*
+ * Accurate ECN: have SYN-ACKs with its flags been lost twice? Later ones have none (RFC 9768
+ * 3.1.4.2). Once the client has answered one, timeouts count for other reasons.
+ */
+static inline bool xtcp_synqueue_is_bare_again(const struct xtcp_halfopen *ho)
+{
+	/* A bit-field, whose neighbours may be written meanwhile. */
+	return READ_ONCE(ho->timeouts) > 1 && !data_race((bool)ho->acked);
+}
+
 int xtcp_synqueue_init(void);
 void xtcp_synqueue_exit(void);
 
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family);
+void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			    bool with_link);
 bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw);
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
+bool xtcp_synqueue_is_deferred(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns);
 void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
@@ -104,6 +148,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg);
 int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
 			       const struct xtcp_cookie *cookie,
+			       const struct xtcp_fastcookie *answer,
 			       struct sk_buff *spare);
 void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
 			 struct xtcp_reply *reply);

@@ -20,8 +20,28 @@
 #include "port/conflict.h"
 
 #include <linux/lockdep.h>
+#include <linux/rcupdate.h>
+#include <net/sock_reuseport.h>
 
 #include "net/device.h"
+
+/*
+ * Does the socket have a SO_REUSEPORT group of its own? SO_ATTACH_REUSEPORT_EBPF
+ * or _CBPF gave it one before it listened. It can't join another one, so as in
+ * the kernel's TCP it shares no port. A group that it left open when it was shut
+ * down (migrate_req) takes it back.
+ */
+static bool has_own_group(const struct sock *sk)
+{
+	const struct sock_reuseport *reuse;
+	bool has;
+
+	rcu_read_lock();
+	reuse = rcu_dereference(sk->sk_reuseport_cb);
+	has = reuse && !READ_ONCE(reuse->num_closed_socks);
+	rcu_read_unlock();
+	return has;
+}
 
 /**
  * xtcp_claim_init - fill in a claim from a socket's address and options
@@ -38,7 +58,7 @@ void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk)
 		.uid		= sk_uid(sk),
 		.wire		= xtcp_port_wire_class(xtcp_sk(sk)->flow.wire),
 		.reuse		= sk->sk_reuse,
-		.reuseport	= sk->sk_reuseport,
+		.reuseport	= sk->sk_reuseport && !has_own_group(sk),
 	};
 }
 
@@ -103,7 +123,9 @@ static bool claim_meets_owners(const struct xtcp_claim *claim,
 {
 	struct sock *other;
 
-	if (claim_suits_owners(claim, port))
+	/* Thousands may share a port at another address. */
+	if (!xtcp_bind_addrs_overlap(claim->at, xtcp_port_bind_addr(port)) ||
+	    claim_suits_owners(claim, port))
 		return false;
 	sk_for_each_bound(other, &port->owners)
 		if (claim_meets_owner(claim, other))

@@ -16,7 +16,7 @@
  * @uid: owner of the socket
  * @wire: XTCP_PORT_TCP_WIRE or 0
  * @reuse: SO_REUSEADDR is set
- * @reuseport: SO_REUSEPORT is set
+ * @reuseport: SO_REUSEPORT is set, and the socket has no group of its own
  * @by_number: explicit bind, so that SO_REUSEPORT may share the port
  * @crowd: SO_REUSEADDR may share the port
  */

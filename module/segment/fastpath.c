@@ -23,6 +23,7 @@
 #include "open/echo.h"
 #include "paws.h"
 #include "tcb.h"
+#include "transfer/accecn.h"
 #include "transfer/acked.h"
 #include "transfer/lossprobe.h"
 #include "transfer/mtuprobe.h"
@@ -34,7 +35,7 @@
 
 /*
  * True for payload that is next in order, within the window, with the usual
- * options only.
+ * options only, and without Accurate ECN, whose field is in each segment.
  */
 static bool payload_is_expected(const struct xtcp_sock *xs,
 				const struct xtcp_seg *seg)
@@ -46,6 +47,7 @@ static bool payload_is_expected(const struct xtcp_sock *xs,
 	       seq_before_eq(seg->end, edge) &&
 	       seg->opt.has_ts == xs->ts_ok && !seg->opt.nr_sacks &&
 	       !seg->opt.cookie && !xtcp_urgent_concerns(xs, seg) &&
+	       !xtcp_accecn_is_on(xs) &&
 	       (!xs->ts_ok || !xtcp_paws_rejects(seg, xs->ts_recent,
 						 xs->ts_recent_s));
 }

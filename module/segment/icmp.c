@@ -35,6 +35,7 @@
 #include "net/icmp_err.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "open/fastconnect.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "segment/output.h"
@@ -194,12 +195,24 @@ static void icmp_redirect_route(struct sock *sk, const struct xtcp_icmp *ie)
 }
 
 /*
+ * A fast-open child that the program has: to it the connection is open, and as in any open
+ * one an error is no more than a hint. As in Linux.
+ */
+static bool is_accepted_early(const struct sock *sk)
+{
+	return sk->sk_state == XTCP_SYN_RECEIVED && xtcp_sk(sk)->fast_held &&
+	       !xtcp_awaits_accept(sk);
+}
+
+/*
  * Lifecycle event of an error. With xtcp_icmp_soft_abort=0 a soft error doesn't
  * end SYN-SENT (MUST-56).
  */
 static enum xtcp_event icmp_event(const struct sock *sk,
 				  const struct xtcp_icmp *ie)
 {
+	if (unlikely(is_accepted_early(sk)))
+		return XTCP_EV_ICMP_SOFT_NOTED;
 	if (ie->hard)
 		return XTCP_EV_ICMP_HARD;
 	if (sk->sk_state == XTCP_SYN_SENT &&
@@ -278,6 +291,9 @@ static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 	if (sock_owned_by_user(sk) && ie->what != XTCP_ICMP_TOO_BIG)
 		XTCP_INC(net, LOCK_DROPPED_ICMPS);
 	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
+		return;
+	/* Nothing was sent that this could be about, and SND.UNA is not chosen yet. */
+	if (unlikely(xtcp_fastconnect_is_deferred(sk)))
 		return;
 	if (ie->ttl < xs->af->packet->ttl_min(sk)) {
 		XTCP_INC(net, MIN_TTL_DROP);

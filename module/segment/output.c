@@ -16,6 +16,8 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "fastq.h"
+#include "isn.h"
 #include "net/family.h"
 #include "net/header.h"
 #include "net/offload.h"
@@ -26,12 +28,14 @@
 #include "observe/trace.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/accecn.h"
 #include "transfer/ack.h"
 #include "transfer/ecn.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
 #include "transfer/recovery.h"
 #include "transfer/sendqueue.h"
+#include "transfer/txstamp.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 
@@ -65,10 +69,11 @@ static void put_timestamps(const struct xtcp_sock *xs,
 
 /*
  * A SYN offers the options that the knobs allow; the SYN-ACK of a simultaneous
- * open offers only those that the peer's SYN did, too.
+ * open offers only those that the peer's SYN did, too. @accecn: buffer for an option of
+ * Accurate ECN, which the first SYN-ACK has; NULL: none.
  */
 static void syn_options(const struct sock *sk, u8 flags,
-			struct xtcp_options *opt, u64 now_ns)
+			struct xtcp_options *opt, u8 *accecn, u64 now_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
@@ -83,6 +88,18 @@ static void syn_options(const struct sock *sk, u8 flags,
 		opt->sack_perm = 1;
 	if (answer ? xs->ts_ok : !!XTCP_KNOB(net, timestamps))
 		put_timestamps(xs, opt, now_ns);
+	if (xs->fast_sending) {
+		opt->has_fastopen = 1;
+		opt->fastopen_exp = xs->fast_option->exp;
+		opt->fastopen_len = xs->fast_option->len;
+		opt->fastopen = xs->fast_option->cookie;
+	}
+	if (unlikely(xtcp_accecn_is_on(xs)) && answer && accecn &&
+	    XTCP_KNOB(net, ecn_option)) {
+		opt->accecn_len = xtcp_accecn_first_option(accecn, XTCP_OPT_MAX -
+							   xtcp_options_size(opt));
+		opt->accecn = accecn;
+	}
 }
 
 /*
@@ -104,39 +121,86 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 		opt->sack[opt->nr_sacks++] = xs->sacks[i];
 }
 
-/*
- * Options of any segment but a SYN. The MSS leaves space for those that
- * xtcp_output_option_size() counts: timestamps, a cookie. SACK blocks are added only
- * as far as header, payload and blocks fit into the path MTU.
- */
-static void later_options(const struct xtcp_sock *xs, unsigned int payload,
-			  struct xtcp_options *opt, u64 now_ns)
+/* Bytes left for options in a segment that has @opt already. */
+static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payload,
+				 const struct xtcp_options *opt)
 {
-	unsigned int used, room;
+	unsigned int used = xtcp_options_size(opt);
+	unsigned int room = XTCP_OPT_MAX - used;
 
-	if (xs->ts_ok)
-		put_timestamps(xs, opt, now_ns);
-	if (unlikely(xs->cookie_held))
-		opt->cookie = xs->cookie;
-	if (!xs->nr_sacks && !xs->dsack_pending)
-		return;
-
-	used = xtcp_options_size(opt);
-	room = XTCP_OPT_MAX - used;
-	if (payload) {
-		used += xs->af->ip_hdr_len + xs->af->packet->options_len(&xs->inet.sk) +
-			XTCP_HDR_LEN + payload;
-		room = min(room, xs->pmtu > used ? xs->pmtu - used : 0);
-	}
-	put_sacks(xs, opt, room);
+	if (!payload)
+		return room;
+	used += xs->af->ip_hdr_len + xs->af->packet->options_len(&xs->inet.sk) +
+		XTCP_HDR_LEN + payload;
+	return min(room, xs->pmtu > used ? xs->pmtu - used : 0);
 }
 
-/* Bytes of TCP options in each segment with payload. */
+/*
+ * Options of any segment but a SYN. The MSS leaves space for those that
+ * xtcp_output_option_size() counts: timestamps, a cookie, perhaps Accurate ECN; a payload with a
+ * token leaves space itself. SACK blocks and the option of Accurate ECN, in @accecn, are added
+ * only as far as header, payload and options fit into the path MTU.
+ */
+static void later_options(struct xtcp_sock *xs, unsigned int payload,
+			  const u8 *token, struct xtcp_options *opt, u8 *accecn,
+			  u64 now_ns)
+{
+	if (xs->ts_ok)
+		put_timestamps(xs, opt, now_ns);
+	opt->token = token;
+	if (unlikely(xs->cookie_held))
+		opt->cookie = xs->cookie;
+	if (xs->nr_sacks || xs->dsack_pending)
+		put_sacks(xs, opt, options_room(xs, payload, opt));
+	if (unlikely(xtcp_accecn_is_on(xs)))
+		xtcp_accecn_option_put(xs, opt, options_room(xs, payload, opt), accecn,
+				       now_ns);
+}
+
+/*
+ * May a segment have a token? Our FIN may, unless its payload leaves no room. The
+ * token promises that all before RCV.NXT has been read. With SACK blocks it would be
+ * made in vain: RCV.NXT is going to move. A token that we repeat goes with segments
+ * without payload.
+ */
+static bool token_is_due(const struct xtcp_sock *xs, u8 flags, unsigned int payload)
+{
+	if (flags & (XTCP_SYN | XTCP_RST))
+		return false;
+	if (xs->token_role == XTCP_TOKEN_HELD)
+		return !payload;
+	return xs->token_role == XTCP_TOKEN_OFFERED && (flags & XTCP_FIN) &&
+	       xs->inet.sk.sk_state == XTCP_FIN_WAIT_1 && !xs->nr_sacks &&
+	       xs->copied_seq == xs->rcv_nxt &&
+	       (!payload || payload + XTCP_ROOM_TOKEN <= xs->mss);
+}
+
+/* Make the token of our FIN, whose sequence number is @fin. */
+static void token_make(const struct xtcp_sock *xs, const struct xtcp_key *key,
+		       seq_t fin, u64 now_ns, u8 *token)
+{
+	const struct sock *sk = &xs->inet.sk;
+	struct xtcp_token_facts facts = {
+		.identity	= xtcp_isn_identity(sock_net(sk), xs->af, key),
+		.snd_nxt	= seq_add(fin, 1),
+		.rcv_nxt	= xs->rcv_nxt,
+		.ts_offset	= xs->ts_offset,
+		.tos		= xs->af->packet->tos(sk),
+	};
+
+	xtcp_token_make(sock_net(sk), &facts, div_u64(now_ns, NSEC_PER_MSEC), token);
+}
+
+/* Bytes of TCP options in each segment with payload. They give way to each other. */
 static unsigned int payload_options(const struct xtcp_sock *xs)
 {
 	unsigned int size = xs->ts_ok ? XTCP_TS_ROOM : 0;
 
-	return unlikely(xs->cookie_held) ? size + XTCP_ROOM_COOKIE : size;
+	if (unlikely(xtcp_accecn_fills(xs)))
+		size += XTCP_ACCECN_ROOM;
+	if (unlikely(xs->cookie_held))
+		size += XTCP_ROOM_COOKIE;
+	return min_t(unsigned int, size, XTCP_OPT_MAX);
 }
 
 /**
@@ -180,6 +244,7 @@ static int output_result(struct sock *sk, int err)
 {
 	if (likely(err <= 0))
 		return err;
+	xtcp_sk(sk)->retransmit.refused = err != NET_XMIT_CN;
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_recovery_reduce(sk, xtcp_sk(sk)->in_flight);
 	return net_xmit_errno(err);
@@ -196,14 +261,16 @@ struct departure {
 };
 
 /* Has the segment no options but timestamps? */
-static bool options_are_usual(const struct xtcp_sock *xs, u8 flags)
+static bool options_are_usual(const struct xtcp_sock *xs, u8 flags,
+			      unsigned int payload)
 {
 	return likely(!(flags & XTCP_SYN) && !xs->nr_sacks &&
-		      !xs->dsack_pending && !xs->cookie_held);
+		      !xs->dsack_pending && !xs->cookie_held) &&
+	       (likely(!xs->token_role) || !token_is_due(xs, flags, payload));
 }
 
 /*
- * Slow path: options other than timestamps. The ACK counts as sent only if all
+ * Slow path: options other than timestamps, and Accurate ECN. The ACK counts as sent only if all
  * its SACK information fits beside the payload (@told).
  */
 static noinline struct tcphdr *
@@ -211,22 +278,32 @@ unusual_header_push(struct sock *sk, struct sk_buff *skb,
 		    const struct xtcp_key *key, const struct departure *go,
 		    u8 flags, bool *told)
 {
+	unsigned int payload = go->segs > 1 ? go->seg_size : skb->len;
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	/* Only its first nr_sacks SACK blocks are read. */
 	struct xtcp_options opt __uninitialized;
+	u8 accecn[XTCP_ACCECN_OPTION_MAX] __uninitialized;
+	u8 own[XTCP_TOKEN_LEN] __uninitialized;
+	const u8 *token = NULL;
 	struct tcphdr *th;
 
 	memset(&opt, 0, offsetof(struct xtcp_options, sack));
+	if (token_is_due(xs, flags, skb->len)) {
+		token = xs->token_role == XTCP_TOKEN_HELD ? xs->token : own;
+		if (token == own)
+			token_make(xs, key, seq_add(go->seq, payload), go->now_ns, own);
+	}
 	if (flags & XTCP_SYN)
-		syn_options(sk, flags, &opt, go->now_ns);
+		syn_options(sk, flags, &opt, go->fresh ? accecn : NULL, go->now_ns);
 	else
-		later_options(xs, go->segs > 1 ? go->seg_size : skb->len,
-			      &opt, go->now_ns);
+		later_options(xs, payload, token, &opt, accecn, go->now_ns);
 	*told = opt.nr_sacks || !(xs->nr_sacks || xs->dsack_pending);
 	th = xtcp_header_push(skb, key, XTCP_HDR_LEN + xtcp_options_size(&opt),
 			      go->seq, xs->rcv_nxt, flags,
 			      window_field(sk, flags));
 	xtcp_options_write((__be32 *)(th + 1), &opt);
+	if (unlikely(xtcp_accecn_is_on(xs)))
+		xtcp_accecn_mark(xs, th, payload);
 	return th;
 }
 
@@ -260,21 +337,23 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_key key __uninitialized;
 	u8 flags = go->flags;
 	struct tcphdr *th;
+	bool accurate = false;
 	bool told = true;
 	u8 ecn = 0;
 
-	if (xs->ecn.ok && !(flags & XTCP_SYN))
+	if (xs->ecn.ok && !(flags & XTCP_SYN)) {
 		ecn = xtcp_ecn_send(xs, go->fresh && payload, &flags);
+		accurate = xtcp_accecn_is_on(xs);
+	}
 	xtcp_key_from_flow(&key, &xs->flow);
-	th = options_are_usual(xs, flags) ?
+	th = !accurate && options_are_usual(xs, flags, payload) ?
 	     usual_header_push(sk, skb, &key, go, flags) :
 	     unusual_header_push(sk, skb, &key, go, flags, &told);
 	if (unlikely(xs->urgent.sending))
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	xtcp_offload_own(skb, sk);
-	if (payload)
-		xtcp_pacing_stamp(sk, skb, go->now_ns);
+	xtcp_pacing_stamp(sk, skb, go->now_ns, payload);
 
 	if ((flags & XTCP_ACK) && told) {
 		xs->dsack_pending = 0;
@@ -314,7 +393,10 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	links = skb->tcp_tsorted_anchor;
 	skb->_skb_refdst = 0;
 	skb->destructor = NULL;
-	clone = skb_cloned(skb) ? pskb_copy(skb, gfp) : skb_clone(skb, gfp);
+	if (xtcp_txstamp_is_on(skb))
+		clone = xtcp_txstamp_clone(sk, skb, gfp);
+	else
+		clone = skb_cloned(skb) ? pskb_copy(skb, gfp) : skb_clone(skb, gfp);
 	skb->tcp_tsorted_anchor = links;
 	if (!clone)
 		return -ENOBUFS;
@@ -325,7 +407,8 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	/* As in Linux, OutSegs doesn't count retransmissions. */
 	go = (struct departure) {
 		.seq = cb->seq,
-		.flags = cb->flags,
+		/* A receiver's GRO delivers at PSH; single segments may wait there. */
+		.flags = cb->segs > 1 ? cb->flags | XTCP_PSH : cb->flags,
 		.fresh = seq_after(cb->end, xs->snd_nxt),
 		.segs = cb->segs,
 		.seg_size = cb->seg_size,

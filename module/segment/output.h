@@ -34,6 +34,8 @@ static inline void xtcp_output_init(struct xtcp_sock *xs)
 {
 	xs->segs_out = 0;
 	xs->data_segs_out = 0;
+	xs->token_role = XTCP_TOKEN_NONE;
+	xs->cookie_child = 0;
 }
 
 #endif /* XTCP_SEGMENT_OUTPUT_H */

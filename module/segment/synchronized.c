@@ -17,20 +17,25 @@
 
 #include "close/close.h"
 #include "close/reset.h"
+#include "close/stateless.h"
 #include "compat.h"
 #include "net/demux.h"
+#include "net/family.h"
 #include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
 #include "open/connect.h"
 #include "open/echo.h"
+#include "open/fastconnect.h"
 #include "paws.h"
 #include "segment/fastpath.h"
 #include "segment/oow.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/accecn.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/receive.h"
@@ -93,10 +98,22 @@ static bool challenge_is_allowed(struct net *net)
 	return true;
 }
 
+/*
+ * The SYN-ACK again, while nothing has followed it: our ACK of it was lost. Any other SYN may
+ * be anybody's.
+ */
+static bool is_syn_ack_again(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return (seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST)) == (XTCP_SYN | XTCP_ACK) &&
+	       seg->seq == xs->irs && xs->rcv_nxt == seq_add(xs->irs, 1) &&
+	       !seq_after(xs->snd_una, seq_add(xs->iss, 1));
+}
+
 /* RFC 5961 7: answer an invalid segment with an ACK, within the rate limit. */
 static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 			   enum answer why)
 {
+	bool syn_ack = is_syn_ack_again(xtcp_sk(sk), seg);
 	struct net *net = sock_net(sk);
 
 	if (why == ANSWER_CHALLENGE)
@@ -107,6 +124,8 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 				return;
 			XTCP_INC(net, CHALLENGE_ACK);
 		}
+		if (unlikely(syn_ack && xtcp_accecn_is_on(xtcp_sk(sk))))
+			xtcp_accecn_answer_syn_ack(xtcp_sk(sk));
 		xtcp_output_ack(sk);
 		return;
 	}
@@ -222,6 +241,44 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 }
 
+/*
+ * The SYN of a fast open has come again, without the data that we have taken: our SYN-ACK was
+ * lost.
+ */
+static bool is_fast_open_again(const struct sock *sk, const struct xtcp_seg *seg)
+{
+	return xtcp_sk(sk)->fast_held && seg->seq == xtcp_sk(sk)->irs &&
+	       !(seg->flags & XTCP_ACK);
+}
+
+/* Answer it, within the limit for duplicates. */
+static void answer_fast_open_again(struct sock *sk, const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(sk);
+	struct sk_buff *syn;
+	u64 sent_ns;
+
+	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
+	if (!xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
+		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
+		return;
+	}
+	if (!xtcp_sendq_bare_to_skb(sk))
+		return;
+	syn = xtcp_sendq_oldest(sk);
+	if (!syn || !(xtcp_cb(syn)->flags & XTCP_SYN))
+		return;
+	XTCP_INC(net, RETRANS_SEGS);
+	XTCP_INC(net, SYN_RETRANS);
+	/* Its round trip can't be measured any more: Karn. */
+	if (xtcp_cb(syn)->retrans < U8_MAX)
+		xtcp_cb(syn)->retrans++;
+	/* A client that repeats its SYN must not put off the timer, which counts from then. */
+	sent_ns = xtcp_cb(syn)->sent_ns;
+	xtcp_output_syn_ack(sk);
+	xtcp_cb(syn)->sent_ns = sent_ns;
+}
+
 static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 			   struct outcome *outcome)
 {
@@ -230,6 +287,8 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	outcome->why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 	if (seg->flags & XTCP_RST) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
+	} else if ((seg->flags & XTCP_SYN) && is_fast_open_again(sk, seg)) {
+		answer_fast_open_again(sk, seg);
 	} else if ((seg->flags & XTCP_SYN) &&
 		   sk->sk_state != XTCP_SYN_RECEIVED) {
 		challenge_syn(sk, seg);
@@ -251,10 +310,19 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
 		outcome->ending = XTCP_ENDING_RESET;
 	} else {
+		if (unlikely(xtcp_sk(sk)->fast_tried) && !xtcp_sk(sk)->data_segs_in &&
+		    sk->sk_state == XTCP_ESTABLISHED)
+			xtcp_fastconnect_blocked(sk);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
 		answer_invalid(sk, seg, ANSWER_CHALLENGE);
 	}
 	return false;
+}
+
+/* Does SEG.ACK acknowledge our SYN, and perhaps data behind it? */
+static bool acks_our_syn(const struct xtcp_sock *xs, seq_t ack)
+{
+	return seq_after(ack, xs->snd_una) && seq_before_eq(ack, xs->snd_nxt);
 }
 
 /* Is it the SYN-ACK that answers our SYN in a simultaneous open? */
@@ -265,7 +333,7 @@ static bool is_crossing_syn_ack(const struct sock *sk,
 
 	return sk->sk_state == XTCP_SYN_RECEIVED &&
 	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == (XTCP_SYN | XTCP_ACK) &&
-	       seg->seq == xs->irs && seg->ack == xs->snd_nxt;
+	       seg->seq == xs->irs && acks_our_syn(xs, seg->ack);
 }
 
 static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
@@ -273,6 +341,10 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 {
 	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
 		return true;
+	if (is_fast_open_again(sk, seg)) {
+		answer_fast_open_again(sk, seg);
+		return false;
+	}
 	if (sk->sk_state == XTCP_SYN_RECEIVED &&
 	    !(seg->flags & XTCP_ACK) && seg->seq == xtcp_sk(sk)->irs) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
@@ -300,6 +372,14 @@ static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	xtcp_paws_note(xs, seg);
 }
 
+/* With Accurate ECN; before the timestamp is taken. */
+static void take_ecn_field(struct sock *sk, const struct sk_buff *skb,
+			   const struct xtcp_seg *seg)
+{
+	if (xtcp_accecn_received(sk, skb, seg))
+		xtcp_ack_hasten(xtcp_sk(sk));
+}
+
 /* 3.10.7.4 fifth, SYN-RECEIVED: is our SYN acknowledged? */
 static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		       const struct xtcp_seg *seg, struct outcome *outcome)
@@ -307,7 +387,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool crossing = seg->flags & XTCP_SYN;
 
-	if (seg->ack != xs->snd_nxt) {
+	if (!acks_our_syn(xs, seg->ack)) {
 		outcome->why = SKB_DROP_REASON_TCP_OLD_ACK;
 		xtcp_lifecycle_sk(sk, seq_after(seg->ack, xs->snd_nxt) ?
 				  XTCP_EV_RCV_ACK_ABOVE :
@@ -315,6 +395,11 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 		return false;
 	}
+	if (unlikely(xtcp_accecn_is_on(xs))) {
+		take_ecn_field(sk, skb, seg);
+		xtcp_accecn_third_ack(xs, seg);
+	}
+	take_timestamp(xs, seg);
 	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
 					 XTCP_EV_RCV_ACK_OF_SYN);
 	xtcp_acked_rcv(sk, seg);
@@ -322,6 +407,11 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
 	xs->snd_wl1 = seg->seq;
 	xtcp_connect_done(sk);
+	if (crossing) {
+		/* Its SYN is a duplicate, and the peer waits for the ACK of its own. */
+		xtcp_receive_duplicate(sk, xs->irs, seq_add(xs->irs, 1));
+		xtcp_ack_refused(sk);
+	}
 	return true;
 }
 
@@ -372,6 +462,9 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 		return ack_of_syn(sk, skb, seg, outcome);
 	if (!ack_in_range(sk, seg, outcome))
 		return false;
+	if (unlikely(xtcp_accecn_is_on(xtcp_sk(sk))))
+		take_ecn_field(sk, skb, seg);
+	take_timestamp(xtcp_sk(sk), seg);
 	if (unlikely(xtcp_echo_is_active(xtcp_sk(sk))))
 		xtcp_echo_heard(sk);
 	if (xtcp_acked_rcv(sk, seg))
@@ -397,8 +490,11 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
 	    !seq_after(payload_end, xtcp_sk(sk)->rcv_nxt))
 		return true;
+	if (unlikely(xtcp_sk(sk)->fast_tried) && (seg->flags & XTCP_FIN))
+		xtcp_fastconnect_blocked(sk);
 	XTCP_INC(sock_net(sk), ABORT_ON_DATA);
 	answer_reset(sk, skb, seg, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
+	xtcp_recorder_reset(sk, XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);
 	outcome->why = SKB_DROP_REASON_TCP_ABORT_ON_DATA;
 	outcome->ending = XTCP_ENDING_DATA_AFTER_CLOSE;
 	return false;
@@ -420,15 +516,38 @@ static void payload_ignored(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
+ * A FIN with a token: its peer closes first, or repeats ours. Returns what
+ * xtcp_receive_payload() left of @skb, which may be NULL.
+ */
+static noinline struct sk_buff *fin_with_token(struct sock *sk, struct sk_buff *skb,
+					       const struct xtcp_seg *seg)
+{
+	bool forget = xtcp_stateless_may_forget(sk, seg);
+	u8 token[XTCP_TOKEN_LEN];
+
+	memcpy(token, seg->opt.token, sizeof(token));
+	if (!xtcp_receive_payload(sk, &skb, seg))
+		return skb;
+	if (forget)
+		xtcp_sk(sk)->token_role = XTCP_TOKEN_ECHOED;
+	xtcp_close_fin_received(sk, skb);
+	if (sk->sk_state == XTCP_CLOSE_WAIT)
+		xtcp_stateless_keep(sk, token);
+	return NULL;
+}
+
+/*
  * Run the checks in order. Returns true if all pass; @outcome is set only if not.
  */
 static bool checks_pass(struct sock *sk, const struct sk_buff *skb,
 			const struct xtcp_seg *seg, struct outcome *outcome)
 {
+	if (unlikely(seg->flags & XTCP_SYN && xtcp_accecn_is_on(xtcp_sk(sk)) &&
+		     is_syn_ack_again(xtcp_sk(sk), seg)))
+		xtcp_accecn_syn_ack_again(xtcp_sk(sk), xtcp_sk(sk)->af->packet->ecn(skb));
 	if (!check_timestamp(sk, seg, outcome) || !check_sequence(sk, seg, outcome) ||
 	    !check_rst(sk, seg, outcome) || !check_syn(sk, seg, outcome))
 		return false;
-	take_timestamp(xtcp_sk(sk), seg);
 	return check_ack(sk, skb, seg, outcome) && check_reader(sk, skb, seg, outcome);
 }
 
@@ -484,6 +603,8 @@ enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 		payload_ignored(sk, seg);
 		if (seg->len)
 			outcome.why = SKB_DROP_REASON_TCP_OLD_DATA;
+	} else if (unlikely(seg->opt.token) && (seg->flags & XTCP_FIN)) {
+		skb = fin_with_token(sk, skb, seg);
 	} else if (seg->len || (seg->flags & XTCP_FIN)) {
 		if (xtcp_receive_payload(sk, &skb, seg)) {
 			xtcp_close_fin_received(sk, skb);

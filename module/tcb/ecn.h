@@ -6,17 +6,20 @@
 #include <linux/types.h>
 
 /**
- * struct xtcp_ecn - Explicit Congestion Notification, RFC 3168
+ * struct xtcp_ecn - Explicit Congestion Notification, RFC 3168 and RFC 9768
  * @ok: negotiated; in SYN-SENT: offered
  * @cwr: the window was reduced: send CWR with new data
  * @echo: CE was received: send ECE until the peer sends CWR
- * @seen: payload with ECT has arrived
+ * @seen: payload with ECT has arrived; with @accurate: any segment
+ * @accurate: it is Accurate ECN; in SYN-SENT: that was offered. @ok is set, too, but @cwr
+ *	and @echo are not used. transfer/accecn.c has the state
  */
 struct xtcp_ecn {
 	u8	ok:1,
 		cwr:1,
 		echo:1,
-		seen:1;
+		seen:1,
+		accurate:1;
 };
 
 #endif /* XTCP_TCB_ECN_H */

@@ -20,6 +20,7 @@
  * @persist: number of recoveries for which it keeps that size
  * @advanced: data was delivered since the last search for losses
  * @dsack: a D-SACK requests a wider window
+ * @min_guessed: the minimal RTT is that of a SACKed segment
  */
 struct xtcp_rack {
 	u64	sent_ns;
@@ -29,7 +30,8 @@ struct xtcp_rack {
 	u8	steps;
 	u8	persist;
 	u8	advanced:1,
-		dsack:1;
+		dsack:1,
+		min_guessed:1;
 };
 
 #endif /* XTCP_TCB_RACK_H */

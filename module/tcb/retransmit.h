@@ -18,11 +18,12 @@ enum xtcp_wait {
  *	clock's value when the current one began
  * @timeouts: number of retransmission timeouts
  * @timeout_runs: of them, first ones of a series
- * @rehashes: timeouts that changed the flow hash
+ * @rehashes: changes of the flow hash by timeouts and load balancing
  * @in_row: timeouts in a row without progress
  * @waiting: enum xtcp_wait; set by deadlines.h, and by timers.c where a connection
  *	begins or ends
  * @rto_timed: a recovery by timeout is in progress
+ * @refused: a queue of this host has dropped a segment since the persist timer expired
  */
 struct xtcp_retransmit {
 	u32	rto_ms;
@@ -31,7 +32,8 @@ struct xtcp_retransmit {
 	u16	rehashes;
 	u8	in_row;
 	u8	waiting:2,
-		rto_timed:1;
+		rto_timed:1,
+		refused:1;
 };
 
 #endif /* XTCP_TCB_RETRANSMIT_H */

@@ -24,6 +24,13 @@
  * either: the peer expects an ACK for two segments sooner than for one, and
  * would send a loss probe (RFC 8985 7.2).
  *
+ * A peer that writes a stream in small pieces gets one ACK for two segments
+ * (XTCP_ACK_FOR_TWO); RFC 5681 4.2 wants that for full ones. If the reader is
+ * quick, an ACK for each piece lets Nagle's algorithm at the peer send the next
+ * piece at once, and both programs are woken for each piece. The ACK of a piece
+ * waits a millisecond at most. If no second piece came within this time, the peer
+ * may have waited for the ACK, and the next attempt is made much later.
+ *
  * Context: socket lock; softirq, or process for the backlog.
  */
 #include "transfer/ack.h"
@@ -37,6 +44,7 @@
 #include "net/seq.h"
 #include "net/wire.h"
 #include "observe/stats.h"
+#include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
@@ -52,6 +60,24 @@
  * too little to delay a peer whose next segment depends on the ACK.
  */
 #define ACK_SOON_US	1000U
+
+/*
+ * Small segments without an answer of the user, after which the peer is taken to
+ * write a stream. A request is seldom sent in so many pieces.
+ */
+#define STREAM_SEGS	8U
+
+/* Full segments in one skb after which the peer is taken to make large writes. */
+#define STREAM_LARGE	4U
+
+/*
+ * After failed waits in a row (struct xtcp_ack::stream_fails), the next one begins
+ * at a segment whose number has none of these bits.
+ */
+static const u16 stream_wait_mask[] = { 0, 64 - 1, 512 - 1, 4096 - 1 };
+
+#define STREAM_FAILS_MAX	3U
+static_assert(ARRAY_SIZE(stream_wait_mask) == STREAM_FAILS_MAX + 1);
 
 /* Duplicate ACKs after which every sender assumes a loss; RFC 5681 3.2. */
 #define DUPLICATES_ENOUGH	3U
@@ -74,12 +100,21 @@ void xtcp_ack_init(struct sock *sk)
 	ack->pending = 0;
 	ack->quickack = 0;
 	ack->pingpong = 0;
+	ack->answers = 0;
 	ack->eager = 0;
+	ack->small_segs = 0;
+	ack->stream_fails = 0;
 	ack->ato_ms = 0;
 	ack->merged = 0;
 	ack->dups = 0;
 	ack->rcv_mss = clamp_t(u32, xs->advmss ? xs->advmss : XTCP_MSS_DEFAULT,
 			       RCV_MSS_MIN, XTCP_MSS_DEFAULT);
+}
+
+static void pingpong_end(struct xtcp_ack *ack)
+{
+	ack->pingpong = 0;
+	ack->answers = 0;
 }
 
 /*
@@ -106,7 +141,7 @@ void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs)
 	xtcp_assert_owned(&xs->inet.sk);
 	segs = min(segs, most ?: 2U);
 	xs->ack.quickack = max_t(u32, xs->ack.quickack, segs);
-	xs->ack.pingpong = 0;
+	pingpong_end(&xs->ack);
 	xs->ack.ato_ms = XTCP_ATO_MIN_MS;
 	xs->ack.pending |= XTCP_ACK_PENDING | XTCP_ACK_NOW;
 }
@@ -171,6 +206,49 @@ static void delay_follow(struct xtcp_sock *xs)
 	xs->ack.ato_ms = clamp(ato_ms, XTCP_ATO_MIN_MS, XTCP_ATO_MAX_MS);
 }
 
+static bool is_small(const struct xtcp_sock *xs, const struct sk_buff *skb)
+{
+	return skb->len < min(xs->ack.rcv_mss, xs->peer_mss);
+}
+
+/*
+ * Count a small segment. Returns true if it is a piece of a stream, and its ACK
+ * can wait for the next one.
+ */
+static bool stream_count(struct xtcp_sock *xs)
+{
+	struct xtcp_ack *ack = &xs->ack;
+
+	if (ack->small_segs == STREAM_SEGS)
+		return !ack->pingpong && !ack->eager;
+	if (ack->small_segs < STREAM_SEGS - 1 ||
+	    !(xs->data_segs_in & stream_wait_mask[ack->stream_fails]))
+		ack->small_segs++;
+	return false;
+}
+
+/*
+ * A large write ends in a small segment, too: full ones make up for it. But a peer whose
+ * ACKs wait gathers its small writes into full segments.
+ */
+static void stream_count_full(struct xtcp_ack *ack, const struct sk_buff *skb)
+{
+	if (!ack->small_segs)
+		return;
+	if (skb->len >= STREAM_LARGE * ack->rcv_mss)
+		ack->small_segs = 0;
+	else if (ack->small_segs < STREAM_SEGS)
+		ack->small_segs--;
+}
+
+/* No second segment came in time. */
+static void stream_failed(struct xtcp_ack *ack)
+{
+	ack->small_segs = 0;
+	if (ack->stream_fails < STREAM_FAILS_MAX)
+		ack->stream_fails++;
+}
+
 /*
  * True if the ACK would be sent at once, although the user may be about to
  * answer. After a small pushed segment the peer usually has nothing more to
@@ -180,8 +258,32 @@ static bool answer_is_likely(const struct xtcp_sock *xs,
 			     const struct sk_buff *skb)
 {
 	return xs->ack.quickack && !xs->ack.pingpong && !xs->ack.eager &&
-	       (xtcp_cb(skb)->flags & XTCP_PSH) &&
-	       skb->len < min(xs->ack.rcv_mss, xs->peer_mss);
+	       (xtcp_cb(skb)->flags & XTCP_PSH) && is_small(xs, skb);
+}
+
+/*
+ * With a short xtcp_rto_min_us the peer's timeout is taken to be as short: the
+ * ACK is sent a millisecond before it. (Linux: a clock tick.) Nor does an ACK
+ * wait longer than a round trip, if that is known, as in Linux, or than
+ * TCP_DELACK_MAX_US.
+ */
+static u64 ack_delay_ns(const struct xtcp_sock *xs)
+{
+	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
+	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
+		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
+	u32 delay_us = xs->ack.pending & XTCP_ACK_BRIEF ? ACK_SOON_US :
+		       xs->ack.ato_ms * USEC_PER_MSEC;
+	u32 own_us;
+
+	if (xs->rtt.srtt_us)
+		most_us = min(most_us, max_t(u32, xs->rtt.srtt_us >> 3,
+					     XTCP_ATO_MIN_MS * USEC_PER_MSEC));
+	if (static_branch_unlikely(&xtcp_rare_limits)) {
+		own_us = XTCP_SOCKOPT_RARE(xs, delack_max_us);
+		most_us = min_not_zero(own_us, most_us);
+	}
+	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
 }
 
 /**
@@ -193,11 +295,19 @@ void xtcp_ack_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	bool owed = xs->ack.pending & XTCP_ACK_PENDING;
+	bool small;
 
 	xtcp_assert_owned(sk);
 	measure_rcv_mss(sk, skb);
 	delay_follow(xs);
-	if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->ack.rcv_mss)
+	small = is_small(xs, skb);
+	if (!small)
+		stream_count_full(&xs->ack, skb);
+	if (xs->ack.pending & XTCP_ACK_FOR_TWO)
+		xs->ack.stream_fails = 0;
+	if (small && stream_count(xs) && !owed)
+		xs->ack.pending |= XTCP_ACK_FOR_TWO;
+	else if ((xtcp_cb(skb)->flags & XTCP_PSH) || skb->len < xs->ack.rcv_mss)
 		xs->ack.pending |= XTCP_ACK_WHEN_READ |
 				   (xs->ack.pending & XTCP_ACK_WHEN_READ ?
 				    XTCP_ACK_ALSO_PINGPONG : 0);
@@ -221,7 +331,17 @@ void xtcp_ack_fin_received(struct sock *sk)
 	/* The user's next segment answers everything. */
 	xs->ack.pingpong = 1;
 	xs->ack.pending |= XTCP_ACK_PENDING;
-	xs->ack.pending |= xs->ack.eager ? XTCP_ACK_NOW : XTCP_ACK_SOON;
+	if (xs->ack.eager) {
+		xs->ack.pending |= XTCP_ACK_NOW;
+		return;
+	}
+	/*
+	 * The payload before the FIN may have begun a wait. It begins anew, for
+	 * the user's close(); no other segment follows that could prolong it.
+	 */
+	xs->ack.pending |= XTCP_ACK_SOON;
+	if (xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK))
+		xtcp_deadlines_ack_delayed(sk, xs->last_rcv_ns, ack_delay_ns(xs));
 }
 
 /**
@@ -238,7 +358,10 @@ void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns)
 	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
 	xtcp_assert_owned(sk);
-	if (now_ms - ack->last_payload_ms < ack->ato_ms)
+	ack->small_segs = 0;
+	if (ack->pingpong || now_ms - ack->last_payload_ms >= ack->ato_ms)
+		return;
+	if (++ack->answers >= XTCP_KNOB(sock_net(sk), pingpong_thresh))
 		ack->pingpong = 1;
 }
 
@@ -322,41 +445,27 @@ static bool ack_is_due(struct sock *sk)
 }
 
 /*
- * With a short xtcp_rto_min_us the peer's timeout is taken to be as short: the
- * ACK is sent a millisecond before it. (Linux: a clock tick.) Nor does an ACK
- * wait longer than a round trip, if that is known, as in Linux.
+ * A running timer keeps its deadline (MUST-40), unless a brief wait ends earlier.
  */
-static u64 ack_delay_ns(const struct xtcp_sock *xs)
-{
-	u32 rto_min_us = xtcp_rtt_rto_min_us(xs);
-	u32 most_us = rto_min_us > 2 * USEC_PER_MSEC ?
-		      rto_min_us - USEC_PER_MSEC : rto_min_us / 2;
-	u32 delay_us = xs->ack.pending & XTCP_ACK_SOON ? ACK_SOON_US :
-		       xs->ack.ato_ms * USEC_PER_MSEC;
-
-	if (xs->rtt.srtt_us)
-		most_us = min(most_us, max_t(u32, xs->rtt.srtt_us >> 3,
-					     XTCP_ATO_MIN_MS * USEC_PER_MSEC));
-	return (u64)min(delay_us, most_us) * NSEC_PER_USEC;
-}
-
-/* A running timer keeps its deadline (MUST-40), unless the ACK is sent soon. */
 static void ack_wait(struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 running_ns = xs->deadline_ns[XTCP_TIMER_DELAYED_ACK];
+	u64 delay_ns;
 
-	if (!xtcp_timer_is_set(xs, XTCP_TIMER_DELAYED_ACK) ||
-	    (xs->ack.pending & XTCP_ACK_SOON))
-		xtcp_deadlines_ack_delayed(sk, xs->last_rcv_ns,
-					   ack_delay_ns(xs));
+	if (running_ns && !(xs->ack.pending & XTCP_ACK_BRIEF))
+		return;
+	delay_ns = ack_delay_ns(xs);
+	if (!running_ns || xs->last_rcv_ns + delay_ns < running_ns)
+		xtcp_deadlines_ack_delayed(sk, xs->last_rcv_ns, delay_ns);
 }
 
 /*
  * Segments are missing, and each one above the hole calls for a duplicate ACK
  * (RFC 5681 4.2). The peer needs three to detect a loss. Later ones may share
- * an ACK, because its SACK blocks report all of them; it follows within a
- * twentieth of a round trip, to keep the peer's ACK clock running. Returns
- * false if the ACK must be sent now.
+ * an ACK, because its SACK blocks report all of them; it follows within
+ * xtcp_comp_sack_rtt_percent of a round trip, to keep the peer's ACK clock
+ * running. Returns false if the ACK must be sent now.
  */
 static bool duplicate_waits(struct sock *sk)
 {
@@ -379,7 +488,8 @@ static bool duplicate_waits(struct sock *sk)
 		return true;
 
 	rtt_us = min_not_zero(xtcp_autotune_rtt_us(xs), xs->rtt.srtt_us >> 3);
-	delay_ns = min((u64)rtt_us * NSEC_PER_USEC / 20,
+	delay_ns = min((u64)rtt_us * NSEC_PER_USEC / 100 *
+		       XTCP_KNOB(net, comp_sack_rtt_percent),
 		       (u64)XTCP_KNOB(net, comp_sack_delay_ns));
 	xtcp_deadlines_ack_delayed(sk, xtcp_now_ns(), delay_ns);
 	return true;
@@ -424,6 +534,7 @@ void xtcp_ack_option(struct sock *sk, int val)
 	struct xtcp_ack *ack = &xtcp_sk(sk)->ack;
 
 	xtcp_assert_owned(sk);
+	pingpong_end(ack);
 	ack->pingpong = !val;
 	ack->eager = val & 1;
 	if (!val || !(ack->pending & XTCP_ACK_PENDING) ||
@@ -556,7 +667,10 @@ void xtcp_ack_timeout(struct sock *sk)
 		xtcp_output_ack(sk);
 		return;
 	}
-	if (xs->ack.pending & XTCP_ACK_SOON) {
+	if (xs->ack.pending & XTCP_ACK_BRIEF) {
+		if (xs->ack.pending & XTCP_ACK_FOR_TWO &&
+		    !(xs->ack.pending & XTCP_ACK_WHEN_READ))
+			stream_failed(&xs->ack);
 		xtcp_output_ack(sk);
 		return;
 	}
@@ -566,7 +680,7 @@ void xtcp_ack_timeout(struct sock *sk)
 	 * than assumed.
 	 */
 	if (xs->ack.pingpong) {
-		xs->ack.pingpong = 0;
+		pingpong_end(&xs->ack);
 		xs->ack.ato_ms = XTCP_ATO_MIN_MS;
 	} else {
 		xs->ack.ato_ms = min_t(u32, xs->ack.ato_ms * 2U, XTCP_ATO_MAX_MS);

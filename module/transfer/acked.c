@@ -15,11 +15,14 @@
 #include <net/sock.h>
 
 #include "deadlines.h"
+#include "fastq.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "observe/tracesock.h"
 #include "segment/output.h"
 #include "tcb.h"
+#include "transfer/accecn.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
@@ -35,6 +38,7 @@
 #include "transfer/rtt.h"
 #include "transfer/scoreboard.h"
 #include "transfer/sendqueue.h"
+#include "transfer/txstamp.h"
 #include "transfer/urgent.h"
 
 /* SEG.ACK lies within @skb: its segments below leave the flight. */
@@ -42,8 +46,11 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
 		       struct xtcp_acked *a)
 {
 	seq_t seq = xtcp_cb(skb)->seq;
-	u32 segs = xtcp_sendq_trim_head(sk, skb, xtcp_sk(sk)->snd_una);
+	u32 segs;
 
+	if (xtcp_txstamp_is_on(skb))
+		xtcp_txstamp_acked(sk, skb);
+	segs = xtcp_sendq_trim_head(sk, skb, xtcp_sk(sk)->snd_una);
 	if (!segs)
 		return;
 	xtcp_scoreboard_landed(sk, xtcp_cb(skb), seq, segs, a);
@@ -91,6 +98,8 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 			a->syn = 1;
 		else
 			a->segs += xtcp_sendq_segs(skb);
+		if (xtcp_txstamp_is_on(skb))
+			xtcp_txstamp_acked(sk, skb);
 		xtcp_sendq_land(sk, skb);
 	}
 	if (!xs->in_flight)
@@ -118,12 +127,19 @@ static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
 	return max(ms, 1) * USEC_PER_MSEC;
 }
 
-/* Pass an RTT measurement to the timeout, the minimum and congestion control. */
+/*
+ * Pass an RTT measurement to the timeout, the minimum and congestion control.
+ * @last_us is 0 if the segment was SACKed; congestion control does not get this RTT.
+ */
 static void rtt_measured(struct sock *sk, u32 first_us, u32 last_us, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_rtt_sample(sk, first_us);
+	if (!last_us) {
+		xtcp_rtt_min_guess(xs, first_us, now_ns);
+		return;
+	}
 	xtcp_rtt_min_sample(xs, last_us, now_ns);
 	xtcp_congestion_rtt(xs, last_us);
 }
@@ -131,9 +147,10 @@ static void rtt_measured(struct sock *sk, u32 first_us, u32 last_us, u64 now_ns)
 /*
  * RFC 6298 3: measure the RTT by a segment that was sent once and is now
  * acknowledged cumulatively or else by SACK. Otherwise the timestamps option
- * tells which copy was acknowledged (RFC 7323 4). Congestion control gets the
- * RTT of the segment sent last. A SYN that was sent again and can't be measured
- * makes the first RTO 3 s (RFC 6298 5.7).
+ * tells which copy was acknowledged (RFC 7323 4). The minimum and congestion
+ * control get the RTT of the segment sent last, but not of a SACKed one: it may
+ * have overtaken others, and its ACK, too. A SYN that was sent again and can't
+ * be measured makes the first RTO 3 s (RFC 6298 5.7).
  */
 static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 {
@@ -144,14 +161,14 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 
 	if (!first_ns)
 		first_ns = a->sack_sent_ns;
-	if (a->sack_sent_ns)
-		last_ns = a->sack_last_sent_ns;
 	if (first_ns) {
 		rtt_us = xtcp_rtt_us_between(first_ns, a->now_ns);
-		last_us = xtcp_rtt_us_between(last_ns, a->now_ns);
+		last_us = last_ns ? max(xtcp_rtt_us_between(last_ns, a->now_ns), 1U) : 0;
 	} else {
 		rtt_us = echo_rtt_us(xs, a);
-		last_us = rtt_us;
+		/* In whole milliseconds, and perhaps of the first copy. */
+		last_us = xs->rack.min_guessed && xtcp_rtt_min_us(xs) < rtt_us ?
+			  0 : rtt_us;
 	}
 	if (!first_ns && !rtt_us) {
 		if (a->syn && a->resent)
@@ -252,6 +269,7 @@ static bool opens_window(struct sock *sk, const struct xtcp_acked *a)
 	return a->segs;
 }
 
+/* @ece: a mark that is not counted yet; accecn.c counts its own. */
 static void count_delivered(struct sock *sk, u32 segs, bool ece)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -281,8 +299,10 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
 
-	count_delivered(sk, a->delivered, a->ece);
+	count_delivered(sk, a->delivered, a->ece && !a->marks);
 	a->lost = xs->lost - lost;
+	if (xtcp_congestion_is_informed(xs))
+		__xtcp_congestion_inform(sk, a);
 	if (xtcp_recovery_reduces(xs))
 		xtcp_prr_acked(xs, a);
 	else if (opens_window(sk, a))
@@ -296,6 +316,37 @@ static void una_advance(struct xtcp_sock *xs, seq_t ack)
 	xs->bytes_acked += seq_dist(xs->snd_una, ack);
 	WRITE_ONCE(xs->snd_una, ack);
 	xtcp_retransmit_progressed(xs);
+}
+
+/*
+ * Bytes that an ACK newly acknowledges. Exact without SACK blocks; else estimated by full
+ * segments.
+ */
+static u32 delivered_bytes(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	if (a->advanced && a->segs == a->delivered)
+		return seq_dist(a->prior_una, xs->snd_una);
+	return a->delivered * xs->mss;
+}
+
+/* Accurate ECN: the marks that the ACK reports. The scoreboard is up to date. */
+static void take_marks(struct sock *sk, const struct xtcp_seg *seg, struct xtcp_acked *a)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_accecn_ack ack;
+	bool filled;
+
+	if (likely(!xtcp_accecn_is_on(xs)) || a->old)
+		return;
+	filled = xtcp_accecn_fills(xs);
+	ack.segs = a->delivered;
+	ack.bytes = delivered_bytes(xs, a);
+	ack.progress = a->segs || a->syn || a->sacked;
+	ack.syn = a->syn;
+	a->marks = xtcp_accecn_acked(sk, seg, &ack);
+	a->ece = !!a->marks;
+	if (xtcp_accecn_fills(xs) != filled)
+		xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
 /* SND.UNA advances to SEG.ACK. */
@@ -314,16 +365,19 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 		xtcp_recovery_passed(xs);
 	xtcp_scoreboard_sacked(sk, seg, a);
 	take_rtt(sk, a);
+	take_marks(sk, seg, a);
 	if (unlikely(xtcp_mtuprobe_is_out(xs)))
 		xtcp_mtuprobe_acked(sk);
 	if (a->syn) {
+		if (unlikely(xs->fast_held))
+			xtcp_fastq_acked(sk);
 		if (unlikely(xs->retransmit.rto_timed))
 			xtcp_retransmit_settled(xs);
 		/* The peer's MSS is known now. */
 		xtcp_mtuprobe_init(sk);
 		xtcp_congestion_init(sk);
 		xtcp_autotune_send(sk);
-		xtcp_rtt_route(sk);
+		xtcp_congestion_expect(sk);
 		xtcp_pacing_update(sk);
 		xtcp_retransmit_arm(sk);
 		count_delivered(sk, a->delivered, a->ece);
@@ -346,6 +400,7 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (!xtcp_sendq_bare_to_skb(sk))
 		return;
 	xtcp_scoreboard_sacked(sk, seg, a);
+	take_marks(sk, seg, a);
 	if (!xs->in_flight && !a->dsack)
 		return;
 	if (a->sack_sent_ns && take_rtt(sk, a) && sack_extends_timeout(sk, a))
@@ -363,6 +418,7 @@ static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 	if (!xtcp_sk(sk)->sack_ok || !seg->opt.nr_sacks)
 		return;
 	a->new_data = 1;
+	a->old = 1;
 	same_ack(sk, seg, a);
 }
 
@@ -397,10 +453,14 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 	return update_window(sk, seg);
 }
 
-/* True if nothing new is acknowledged, nothing is in flight, and no D-SACK came. */
+/*
+ * True if nothing new is acknowledged, nothing is in flight, no D-SACK came, and no marks are
+ * counted.
+ */
 static bool ack_is_empty(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks;
+	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks &&
+	       !xtcp_accecn_is_on(xs);
 }
 
 /*
@@ -412,7 +472,7 @@ static bool ack_is_last(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 	return xs->bare_out && seg->ack == xs->snd_nxt &&
 	       xtcp_sendq_bare_is_fin(xs) && xtcp_recovery_is_idle(xs) &&
 	       !xtcp_lossprobe_is_out(xs) && !seg->opt.nr_sacks &&
-	       !xtcp_ecn_is_echo(xs, seg);
+	       !xtcp_ecn_is_echo(xs, seg) && !xtcp_accecn_is_on(xs);
 }
 
 /*
@@ -453,27 +513,42 @@ bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg)
 		return false;
 	if (ack_is_empty(xs, seg)) {
 		take_segment(sk, seg);
+		xtcp_trace_ack(sk, seg->ack);
 		return false;
 	}
 	if (ack_is_last(xs, seg)) {
 		take_segment(sk, seg);
 		last_acked(sk, seg);
+		xtcp_trace_ack(sk, seg->ack);
 		return true;
 	}
 	acked_begin(xs, seg, &a);
 	if (seq_before(seg->ack, xs->snd_una)) {
 		old_ack(sk, seg, &a);
+		xtcp_trace_ack(sk, seg->ack);
 		return false;
 	}
 
 	if (take_segment(sk, seg))
 		a.new_data = 1;
-	if (seg->ack == xs->snd_una) {
+	if (seg->ack == xs->snd_una)
 		same_ack(sk, seg, &a);
-		return false;
-	}
-	new_ack(sk, seg, &a);
-	return xs->fin_queued && seg->ack == xs->write_seq;
+	else
+		new_ack(sk, seg, &a);
+	xtcp_trace_ack(sk, seg->ack);
+	return a.advanced && xs->fin_queued && seg->ack == xs->write_seq;
+}
+
+/* With SACK the delivery rate needs no more: RACK knows the segment. */
+static noinline void alone_inform(struct sock *sk, u32 segs)
+{
+	const struct xtcp_acked a = {
+		.now_ns		= xtcp_sk(sk)->last_rcv_ns,
+		.delivered	= segs,
+		.prior_pipe	= segs,
+	};
+
+	__xtcp_congestion_inform(sk, &a);
 }
 
 /* The only skb in flight is acknowledged in full, and was sent once. */
@@ -486,11 +561,13 @@ static void alone_acked(struct sock *sk, struct sk_buff *skb)
 
 	una_advance(xs, cb->end);
 	xs->retrans_stamp_ns = 0;
-	rtt_us = xtcp_rack_delivered(xs, cb, xs->last_rcv_ns);
+	rtt_us = max(xtcp_rack_delivered(xs, cb, xs->last_rcv_ns), 1U);
 	xtcp_sendq_land(sk, skb);
 	rtt_measured(sk, rtt_us, rtt_us, xs->last_rcv_ns);
 	xtcp_deadlines_all_acked(sk);
 	count_delivered(sk, segs, false);
+	if (xtcp_congestion_is_informed(xs))
+		alone_inform(sk, segs);
 	xtcp_congestion_acked(sk, segs, segs);
 	xtcp_pacing_update(sk);
 	xtcp_meter_acked(sk, xs->last_rcv_ns, segs);
@@ -514,4 +591,5 @@ void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 	update_window(sk, seg);
 	if (skb)
 		alone_acked(sk, skb);
+	xtcp_trace_ack(sk, seg->ack);
 }

@@ -22,7 +22,6 @@ struct xtcp_seg;
  *	none
  * @last_sent_ns: the same for the last of them
  * @sack_sent_ns: the same for the first segment that was newly SACKed
- * @sack_last_sent_ns: the same for the last segment that was newly SACKed
  * @prior_una: SND.UNA before the ACK
  * @prior_highest: highest sequence number reported before the ACK
  * @late_seq: first sequence number of the segment of @sent_ns
@@ -44,14 +43,15 @@ struct xtcp_seg;
  * @new_data: it has payload, another window, or acknowledges new data
  * @lost_again: retransmissions were lost
  * @arm: the retransmission timer is to be set again
- * @ece: it echoes a CE mark
+ * @ece: it echoes a CE mark, or reports marks
+ * @old: a later ACK has overtaken it
+ * @marks: number of marks that it reports; Accurate ECN
  */
 struct xtcp_acked {
 	u64	now_ns;
 	u64	sent_ns;
 	u64	last_sent_ns;
 	u64	sack_sent_ns;
-	u64	sack_last_sent_ns;
 	seq_t	prior_una;
 	seq_t	prior_highest;
 	seq_t	late_seq;
@@ -61,6 +61,7 @@ struct xtcp_acked {
 	u32	delivered;
 	u32	lost;
 	u32	prior_pipe;
+	u32	marks;
 	u32	has_tsecr:1,
 		advanced:1,
 		syn:1,
@@ -73,8 +74,18 @@ struct xtcp_acked {
 		new_data:1,
 		lost_again:1,
 		arm:1,
-		ece:1;
+		ece:1,
+		old:1;
 };
+
+/* Number of segments that have arrived with CE, as far as the ACK tells. */
+static inline u32 xtcp_acked_marked(const struct xtcp_acked *a)
+{
+	if (likely(!a->ece))
+		return 0;
+	/* Pure ACKs were marked, too. */
+	return a->marks ? min(a->marks, a->delivered) : a->delivered;
+}
 
 void xtcp_acked_wake_writer(struct sock *sk);
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);

@@ -20,6 +20,7 @@
 #include "net/wire.h"
 #include "netns.h"
 #include "tcb.h"
+#include "transfer/accecn.h"
 #include "transfer/congestion.h"
 #include "transfer/rtt.h"
 #include "transfer/sendqueue.h"
@@ -33,13 +34,13 @@
 /*
  * Segments that the route's device takes in one skb. Data with an urgent
  * pointer is not segmented, because the pointer is relative to each segment's
- * number.
+ * number; nor is a segment with CWR in Accurate ECN.
  */
 static u32 device_segs(const struct sock *sk)
 {
 	u32 segs = sk->sk_gso_max_size / xtcp_sk(sk)->mss;
 
-	if (unlikely(xtcp_sk(sk)->urgent.sending))
+	if (unlikely(xtcp_sk(sk)->urgent.sending) || xtcp_accecn_needs_cwr(xtcp_sk(sk)))
 		return 1;
 	return clamp_t(u32, segs, 1, max_t(u32, sk->sk_gso_max_segs, 1));
 }

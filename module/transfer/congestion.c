@@ -7,133 +7,44 @@
  *
  * The initial and the restart window (RFC 6928, RFC 5681 4.1), the amount in
  * flight ("pipe" of RFC 6675), the check that the window is in use at all, and
- * the list of algorithms: struct xtcp_congestion_ops, a file each. Windows
- * count segments, so that an ACK of part of a segment opens nothing (RFC 5681,
- * ACK division). The scoreboard estimates what is in flight, so that duplicate
- * ACKs need not inflate the window.
+ * the part of struct xtcp_congestion_ops that concerns a connection: which algorithm it
+ * has (algorithms.c lists those that there are), the algorithm's state, and what it may
+ * do to the window. Windows count segments, so that an ACK of part of a segment opens
+ * nothing (RFC 5681, ACK division). The scoreboard estimates what is in flight, so that
+ * duplicate ACKs need not inflate the window.
  *
- * Context: socket lock, except for the list of allowed algorithms: privileged
- * processes write that word, and it is read in any context.
+ * An algorithm may be a module of somebody else: what it returns is limited to what
+ * makes sense.
+ *
+ * Context: socket lock.
  */
 #include "transfer/congestion.h"
 
-#include <linux/bits.h>
-#include <linux/jhash.h>
+#include <linux/align.h>
+#include <linux/export.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/rtnetlink.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "hostcache.h"
 #include "net/seq.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/acked.h"
+#include "transfer/algorithms.h"
 #include "transfer/autotune.h"
+#include "transfer/history.h"
 #include "transfer/rack.h"
+#include "transfer/rate.h"
 #include "transfer/recovery.h"
+#include "transfer/rtt.h"
+#include "transfer/sendqueue.h"
 #include "transfer/undo.h"
-
-/* --- the algorithms ----------------------------------------------------- */
-
-/* In the order of xtcp_available_congestion_control. */
-static const struct xtcp_congestion_ops * const algorithms[] = {
-	&xtcp_reno,
-	&xtcp_cubic,
-};
-
-/* Algorithms that an unprivileged user may choose: a bit for each of @algorithms. */
-static unsigned long allowed = BIT(ARRAY_SIZE(algorithms)) - 1;
-
-static unsigned int index_of(const struct xtcp_congestion_ops *ops)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(algorithms) - 1; i++)
-		if (algorithms[i] == ops)
-			break;
-	return i;
-}
-
-/**
- * xtcp_congestion_find - find an algorithm by its name
- * @name: such as "cubic"
- *
- * Context: any.
- * Return: the algorithm, or NULL.
- */
-const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(algorithms); i++)
-		if (!strcmp(algorithms[i]->name, name))
-			return algorithms[i];
-	return NULL;
-}
-
-/**
- * xtcp_congestion_is_allowed - check whether an unprivileged user may choose it
- * @ops: the algorithm
- *
- * Return: true if an unprivileged user may choose @ops
- */
-bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops)
-{
-	return READ_ONCE(allowed) & BIT(index_of(ops));
-}
-
-/**
- * xtcp_congestion_allow - let unprivileged users choose an algorithm
- * @ops: the algorithm. As in Linux, the default of the system becomes allowed
- */
-void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops)
-{
-	WRITE_ONCE(allowed, allowed | BIT(index_of(ops)));
-}
-
-/**
- * xtcp_congestion_allow_only - write xtcp_allowed_congestion_control
- * @names: separated by single blanks, modified; as in Linux an empty name ends
- *	the list
- *
- * Return: 0; -ENOENT when a name is unknown, and nothing has changed
- */
-int xtcp_congestion_allow_only(char *names)
-{
-	const struct xtcp_congestion_ops *ops;
-	unsigned long mask = 0;
-	char *name;
-
-	while ((name = strsep(&names, " ")) && *name) {
-		ops = xtcp_congestion_find(name);
-		if (!ops)
-			return -ENOENT;
-		mask |= BIT(index_of(ops));
-	}
-	WRITE_ONCE(allowed, mask);
-	return 0;
-}
-
-/**
- * xtcp_congestion_list - write the names of the algorithms in one line
- * @line: XTCP_CONGESTION_LIST_MAX bytes, filled
- * @allowed_only: only those that unprivileged users may choose
- */
-void xtcp_congestion_list(char *line, bool allowed_only)
-{
-	size_t at = 0;
-	unsigned int i;
-
-	*line = 0;
-	for (i = 0; i < ARRAY_SIZE(algorithms); i++) {
-		if (allowed_only && !xtcp_congestion_is_allowed(algorithms[i]))
-			continue;
-		at += scnprintf(line + at, XTCP_CONGESTION_LIST_MAX - at,
-				"%s%s", at ? " " : "", algorithms[i]->name);
-	}
-}
 
 /* --- metrics of the route ----------------------------------------------- */
 
@@ -153,57 +64,87 @@ static u32 window_limit(const struct xtcp_sock *xs)
 	return clamp(dst_metric(dst, RTAX_CWND), 1U, XTCP_CWND_MAX);
 }
 
-/* Key of an algorithm in the route's metric "congctl": a hash of the name. */
-static u32 rule_key(const struct xtcp_congestion_ops *ops)
-{
-	char name[XTCP_CONGESTION_NAME_MAX] = { };
-
-	strscpy(name, ops->name, sizeof(name));
-	return jhash(name, sizeof(name), strlen(name));
-}
-
-/**
- * xtcp_congestion_route - take algorithm and reordering from the route
- * @sk: the socket; its route is known, its window is not set yet
- *
- * "congctl" overrides the user's choice, as in Linux; an algorithm that xtcp
- * doesn't have is ignored. "reordering" counts only if it is locked: otherwise
- * it is what Linux caches of earlier connections, which xtcp does not use.
- */
-void xtcp_congestion_route(struct sock *sk)
-{
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	const struct dst_entry *dst = route_of(xs);
-	u32 key = dst ? dst_metric(dst, RTAX_CC_ALGO) : 0;
-	unsigned int i;
-
-	for (i = 0; key && i < ARRAY_SIZE(algorithms); i++)
-		if (rule_key(algorithms[i]) == key)
-			WRITE_ONCE(xs->congestion, algorithms[i]);
-	if (dst && dst_metric_locked(dst, RTAX_REORDERING))
-		xs->reordering = clamp_t(u32, dst_metric(dst, RTAX_REORDERING),
-					 1, XTCP_KNOB(sock_net(sk),
-						      max_reordering));
-}
-
 /* --- a connection's algorithm ------------------------------------------- */
 
-static void rule_begin(struct xtcp_sock *xs)
+/* State that does not fit in the TCB. */
+static size_t memory_size(const struct xtcp_congestion_ops *ops)
 {
-	if (xs->congestion->init)
-		xs->congestion->init(xs);
+	if (ops->flags & XTCP_CONGESTION_RATES)
+		return ALIGN(ops->state_size, sizeof(u64)) + sizeof(struct xtcp_rate);
+	return ops->state_size > sizeof_field(struct xtcp_sock, congestion_state) ?
+	       ops->state_size : 0;
 }
 
-/**
- * xtcp_congestion_assign - give a socket the default algorithm of its namespace
- * @xs: new socket, or a child that is not visible yet; if it or its listener
- *	was given an algorithm by setsockopt(), it keeps that
- */
-void xtcp_congestion_assign(struct xtcp_sock *xs)
+/* With XTCP_CONGESTION_RATES: the delivery rate, behind the algorithm's own state. */
+static struct xtcp_rate *rate_of(const struct xtcp_sock *xs)
 {
-	if (!xs->congestion_chosen)
-		xs->congestion = XTCP_KNOB(sock_net(xtcp_to_sk(xs)),
-					   congestion_control);
+	return (void *)((u8 *)xs->congestion_memory +
+			ALIGN(xs->congestion->state_size, sizeof(u64)));
+}
+
+static bool has_state(const struct xtcp_sock *xs)
+{
+	return xs->congestion_memory || !memory_size(xs->congestion);
+}
+
+/* Forget the state. The TCB's part is zero whenever there is none. */
+static void rule_end(struct xtcp_sock *xs)
+{
+	struct sock *sk = xtcp_to_sk(xs);
+
+	if (memory_size(xs->congestion))
+		kfree(xs->congestion_memory);
+	memset(xs->congestion_state, 0, sizeof(xs->congestion_state));
+	/* Unless the program has asked for a rate. */
+	if ((xs->congestion->flags & XTCP_CONGESTION_PACES) &&
+	    READ_ONCE(sk->sk_max_pacing_rate) == ~0UL)
+		cmpxchg(&sk->sk_pacing_status, SK_PACING_NEEDED, SK_PACING_NONE);
+}
+
+/* Change to @ops, to whose module the caller has a reference. */
+static void rule_replace(struct xtcp_sock *xs,
+			 const struct xtcp_congestion_ops *ops)
+{
+	const struct xtcp_congestion_ops *old = xs->congestion;
+
+	if (unlikely(old->owner || ops->owner))
+		rule_end(xs);
+	WRITE_ONCE(xs->congestion, ops);
+	xtcp_algorithms_put(old);
+}
+
+/* Begin with the algorithm's state; @memory, if it needs some, is zeroed. */
+static void rule_start(struct xtcp_sock *xs, void *memory)
+{
+	const struct xtcp_congestion_ops *ops = xs->congestion;
+
+	if (memory)
+		xs->congestion_memory = memory;
+	if (ops->flags & XTCP_CONGESTION_PACES)
+		cmpxchg(&xtcp_to_sk(xs)->sk_pacing_status, SK_PACING_NONE,
+			SK_PACING_NEEDED);
+	if (ops->init)
+		ops->init(xs);
+}
+
+/*
+ * A connection begins; or it goes on with what the SYN-ACK has told. Without memory for the
+ * algorithm's state it gets CUBIC.
+ */
+static void rule_begin(struct xtcp_sock *xs)
+{
+	const struct xtcp_congestion_ops *ops = xs->congestion;
+	void *memory = NULL;
+
+	if (unlikely(ops->owner)) {
+		size_t size = memory_size(ops);
+
+		rule_end(xs);
+		memory = size ? kzalloc(size, GFP_ATOMIC | __GFP_NOWARN) : NULL;
+		if (size && !memory)
+			rule_replace(xs, &xtcp_cubic);
+	}
+	rule_start(xs, memory);
 }
 
 /**
@@ -215,9 +156,91 @@ void xtcp_congestion_assign(struct xtcp_sock *xs)
  */
 void xtcp_congestion_socket_init(struct xtcp_sock *xs)
 {
-	xtcp_congestion_assign(xs);
+	xs->congestion = xtcp_algorithms_get_default(sock_net(xtcp_to_sk(xs)));
 	xs->cwnd = XTCP_INIT_CWND;
 	xs->ssthresh = U32_MAX;
+}
+
+/**
+ * xtcp_congestion_inherit - give a child its algorithm
+ * @xs: a copy of its listener, in the RCU read-side section in which it was made. It
+ *	keeps what its listener was given by setsockopt(); otherwise it gets the default
+ *	of the namespace
+ */
+void xtcp_congestion_inherit(struct xtcp_sock *xs)
+{
+	/* What a former connection of the listener has left there is not the child's. */
+	memset(xs->congestion_state, 0, sizeof(xs->congestion_state));
+	if (!xs->congestion_chosen || !xtcp_algorithms_hold(xs->congestion))
+		xs->congestion = xtcp_algorithms_get_default(sock_net(xtcp_to_sk(xs)));
+}
+
+/**
+ * xtcp_congestion_end - a connection is over
+ * @xs: TCB, locked; the algorithm stays, its state goes
+ */
+void xtcp_congestion_end(struct xtcp_sock *xs)
+{
+	if (unlikely(xs->congestion->owner))
+		rule_end(xs);
+}
+
+/**
+ * xtcp_congestion_release - a socket is destroyed
+ * @xs: TCB. Readers without the lock find CUBIC from now on
+ */
+void xtcp_congestion_release(struct xtcp_sock *xs)
+{
+	if (unlikely(xs->congestion->owner))
+		rule_replace(xs, &xtcp_cubic);
+}
+
+/**
+ * xtcp_congestion_name - the name of a socket's algorithm
+ * @xs: TCB of a socket that the caller has a reference to; not locked
+ * @name: XTCP_CONGESTION_NAME_MAX bytes, filled with the name and zeros
+ *
+ * Context: any.
+ */
+void xtcp_congestion_name(const struct xtcp_sock *xs, char *name)
+{
+	memset(name, 0, XTCP_CONGESTION_NAME_MAX);
+	/* The socket may be about to drop its reference. */
+	rcu_read_lock();
+	strscpy(name, READ_ONCE(xs->congestion)->name, XTCP_CONGESTION_NAME_MAX);
+	rcu_read_unlock();
+}
+
+/**
+ * xtcp_congestion_route - take algorithm and reordering from the route
+ * @sk: the socket; its route is known, its window is not set yet
+ *
+ * "congctl" overrides the user's choice, as in Linux; an algorithm that xtcp
+ * doesn't have is ignored. "reordering" counts only if it is locked: otherwise the host
+ * cache begins with it (hostcache.c).
+ */
+void xtcp_congestion_route(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct dst_entry *dst = route_of(xs);
+	u32 key = dst ? dst_metric(dst, RTAX_CC_ALGO) : 0;
+	const struct xtcp_congestion_ops *ops;
+
+	ops = unlikely(key) ? xtcp_algorithms_get_key(key) : NULL;
+	if (ops)
+		rule_replace(xs, ops);
+	if (dst && dst_metric_locked(dst, RTAX_REORDERING))
+		xs->reordering = clamp_t(u32, dst_metric(dst, RTAX_REORDERING),
+					 1, XTCP_KNOB(sock_net(sk),
+						      max_reordering));
+}
+
+static bool route_decides(const struct xtcp_sock *xs)
+{
+	const struct dst_entry *dst = route_of(xs);
+
+	return dst && dst_metric(dst, RTAX_CC_ALGO) &&
+	       dst_metric_locked(dst, RTAX_CC_ALGO);
 }
 
 /**
@@ -227,33 +250,226 @@ void xtcp_congestion_socket_init(struct xtcp_sock *xs)
  *
  * An open connection keeps its window.
  *
- * Return: 0; -ENOENT when there is no such algorithm; -EPERM when it is not in
- * xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN, or when
- * the route has "congctl lock"
+ * Context: process, may sleep.
+ * Return: 0; -EPERM when the route has "congctl lock", or the algorithm is not in
+ * xtcp_allowed_congestion_control and the user has no CAP_NET_ADMIN; -ENOENT when there
+ * is no such algorithm; -EBUSY when its module is being unloaded; -ENOMEM
  */
 int xtcp_congestion_set(struct sock *sk, const char *name)
 {
-	const struct xtcp_congestion_ops *ops = xtcp_congestion_find(name);
+	const struct xtcp_congestion_ops *ops = NULL;
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	const struct dst_entry *dst;
+	bool controlled = xtcp_congestion_controls(xs);
+	void *memory = NULL;
+	bool open;
+	int err;
 
 	xtcp_assert_owned(sk);
-	if (!ops)
-		return -ENOENT;
-	dst = route_of(xs);
-	if (dst && dst_metric(dst, RTAX_CC_ALGO) &&
-	    dst_metric_locked(dst, RTAX_CC_ALGO))
+	if (route_decides(xs))
 		return -EPERM;
+	err = xtcp_algorithms_get(name, xs->congestion,
+				  ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN),
+				  &ops);
+	if (err)
+		return err;
 	if (ops != xs->congestion) {
-		if (!xtcp_congestion_is_allowed(ops) &&
-		    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
-			return -EPERM;
-		WRITE_ONCE(xs->congestion, ops);
-		rule_begin(xs);
+		open = !xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
+					  XTCP_STATEF(XTCP_LISTEN));
+		if (open && memory_size(ops)) {
+			memory = kzalloc(memory_size(ops), GFP_KERNEL_ACCOUNT);
+			if (!memory) {
+				xtcp_algorithms_put(ops);
+				return -ENOMEM;
+			}
+		}
+		rule_replace(xs, ops);
+		if (open)
+			rule_start(xs, memory);
+		/* The old algorithm has let this reduction reduce nothing. */
+		if (controlled && !xtcp_congestion_controls(xs) &&
+		    xtcp_recovery_reduces(xs))
+			xtcp_congestion_reduce(xs, xs->in_flight);
 	}
 	xs->congestion_chosen = 1;
 	return 0;
 }
+
+/**
+ * xtcp_congestion_info - what an algorithm tells of a connection (TCP_CC_INFO)
+ * @sk: the socket, locked
+ * @info: filled
+ * @attr: set to its attribute of sock_diag
+ *
+ * Return: bytes of @info; 0: nothing
+ */
+size_t xtcp_congestion_info(struct sock *sk, union tcp_cc_info *info, int *attr)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
+	if (!xs->congestion->info || !has_state(xs))
+		return 0;
+	memset(info, 0, sizeof(*info));
+	return min(xs->congestion->info(xs, info, attr), sizeof(*info));
+}
+
+/* --- for the algorithms ------------------------------------------------- */
+
+static_assert((int)XTCP_CONGESTION_OPEN == XTCP_RECOVERY_NONE);
+static_assert((int)XTCP_CONGESTION_DISORDER == XTCP_RECOVERY_DISORDER);
+static_assert((int)XTCP_CONGESTION_REDUCTION == XTCP_RECOVERY_REDUCTION);
+static_assert((int)XTCP_CONGESTION_FAST == XTCP_RECOVERY_FAST);
+static_assert((int)XTCP_CONGESTION_LOSS == XTCP_RECOVERY_LOSS);
+static_assert(sizeof_field(struct xtcp_sock, congestion_state) ==
+	      XTCP_CONGESTION_STATE_INLINE);
+
+/**
+ * xtcp_congestion_state - an algorithm's state of a connection
+ * @xs: the connection, locked, for which a function of the ops was called
+ *
+ * Return: state_size bytes, zeroed before init()
+ */
+void *xtcp_congestion_state(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	return memory_size(xs->congestion) ? xs->congestion_memory :
+					     xs->congestion_state;
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_state);
+
+/**
+ * xtcp_congestion_look - what an algorithm may know of a connection
+ * @xs: the connection, locked
+ * @view: filled
+ */
+void xtcp_congestion_look(const struct xtcp_sock *xs,
+			  struct xtcp_congestion_view *view)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	*view = (struct xtcp_congestion_view) {
+		.cwnd		= xs->cwnd,
+		.cwnd_max	= window_limit(xs),
+		.ssthresh	= xs->ssthresh,
+		.pipe		= xtcp_congestion_pipe(xs),
+		.lost_out	= xs->lost_out,
+		.mss		= xs->mss,
+		.srtt_us	= xs->rtt.srtt_us >> 3,
+		.min_rtt_us	= xtcp_rtt_min_us(xs),
+		.delivered	= xs->delivered,
+		.delivered_ce	= xs->delivered_ce,
+		.lost		= xs->lost,
+		.snd_una	= seq_raw(xs->snd_una),
+		.snd_nxt	= seq_raw(xs->snd_nxt),
+		.phase		= (enum xtcp_congestion_phase)xs->recovery,
+		.sack_ok	= xs->sack_ok,
+		.echoing_ce	= xs->ecn.echo,
+		.ecn_ok		= xs->ecn.ok,
+	};
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_look);
+
+/**
+ * xtcp_congestion_slow_start - open the window by the segments acknowledged
+ * @xs: the connection, locked
+ * @segs: segments acknowledged
+ *
+ * RFC 5681 3.1: up to ssthresh.
+ *
+ * Return: segments that remain beyond ssthresh
+ */
+u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
+{
+	u32 limit = min(xs->ssthresh, window_limit(xs));
+	u32 room = limit > xs->cwnd ? min(segs, limit - xs->cwnd) : 0;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, xs->cwnd + room);
+	return xs->cwnd < xs->ssthresh ? 0 : segs - room;
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_slow_start);
+
+/**
+ * xtcp_congestion_avoidance - open the window by one for a number of segments
+ * @xs: the connection, locked
+ * @per_segment: acknowledged segments that open it by one; 0 counts as 1
+ * @segs: segments acknowledged
+ */
+void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
+{
+	u32 more;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->cwnd_cnt += segs;
+	if (xs->cwnd_cnt < per_segment)
+		return;
+	per_segment = max(per_segment, 1U);
+	more = xs->cwnd_cnt / per_segment;
+	xs->cwnd_cnt -= more * per_segment;
+	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more,
+				 max(xs->cwnd, window_limit(xs))));
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_avoidance);
+
+/**
+ * xtcp_congestion_open_to - open the window to a size
+ * @xs: the connection, locked
+ * @cwnd: segments; less than the window, or more than the largest one, has no effect
+ *	beyond these
+ */
+void xtcp_congestion_open_to(struct xtcp_sock *xs, u32 cwnd)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->cwnd, max(xs->cwnd, min(cwnd, window_limit(xs))));
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_open_to);
+
+/**
+ * xtcp_congestion_end_slow_start - slow start has found the path's capacity
+ * @xs: the connection, locked
+ */
+void xtcp_congestion_end_slow_start(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	__xtcp_congestion_end_slow_start(xs);
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_end_slow_start);
+
+/**
+ * xtcp_congestion_set_window - set the window, as XTCP_CONGESTION_CONTROLS allows
+ * @xs: the connection, locked
+ * @cwnd: segments; limited to 1 and the largest window
+ */
+void xtcp_congestion_set_window(struct xtcp_sock *xs, u32 cwnd)
+{
+	bool grows = cwnd > xs->cwnd;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	if (!(xs->congestion->flags & XTCP_CONGESTION_CONTROLS))
+		return;
+	WRITE_ONCE(xs->cwnd, clamp(cwnd, 1U, window_limit(xs)));
+	if (grows)
+		xtcp_autotune_send(xtcp_to_sk(xs));
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_set_window);
+
+/**
+ * xtcp_congestion_set_pacing - set the rate, as XTCP_CONGESTION_PACES allows
+ * @xs: the connection, locked
+ * @bytes_per_s: payload bytes per second; at least a segment, at most
+ *	SO_MAX_PACING_RATE
+ */
+void xtcp_congestion_set_pacing(struct xtcp_sock *xs, u64 bytes_per_s)
+{
+	struct sock *sk = xtcp_to_sk(xs);
+
+	xtcp_assert_owned(sk);
+	if (!(xs->congestion->flags & XTCP_CONGESTION_PACES))
+		return;
+	bytes_per_s = max_t(u64, bytes_per_s, xs->mss);
+	WRITE_ONCE(sk->sk_pacing_rate,
+		   min_t(u64, bytes_per_s, READ_ONCE(sk->sk_max_pacing_rate)));
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_set_pacing);
 
 /* --- the window --------------------------------------------------------- */
 
@@ -306,6 +522,24 @@ void xtcp_congestion_init(struct sock *sk)
 }
 
 /**
+ * xtcp_congestion_expect - begin with what former connections to the peer have learned
+ * @sk: new connection; after xtcp_congestion_init() and the first sample of the RTT
+ */
+void xtcp_congestion_expect(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_host_metrics known;
+
+	xtcp_history_get(sk, &known);
+	xtcp_rtt_expect(xs, known.rtt_us);
+	if (known.threshold && !xtcp_congestion_controls(xs))
+		WRITE_ONCE(xs->ssthresh, clamp(known.threshold, 2U, window_limit(xs)));
+	if (known.reordering)
+		xs->reordering = min_t(u32, known.reordering,
+				       XTCP_KNOB(sock_net(sk), max_reordering));
+}
+
+/**
  * xtcp_congestion_sent - account for new segments that were sent
  * @sk: the socket, locked
  * @segs: number of segments
@@ -319,6 +553,38 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs)
 		xs->prr.out += segs;
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;
+	if (xtcp_congestion_measures(xs))
+		xtcp_rate_sent(rate_of(xs), xs, xs->last_snd_ns,
+			       xtcp_congestion_pipe(xs),
+			       xtcp_congestion_pipe(xs) <= segs);
+}
+
+/**
+ * __xtcp_congestion_resent - a segment was sent again
+ * @xs: the connection, locked; its algorithm has XTCP_CONGESTION_RATES
+ * @sent_ns: time of transmission
+ */
+void __xtcp_congestion_resent(struct xtcp_sock *xs, u64 sent_ns)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	xtcp_rate_sent(rate_of(xs), xs, sent_ns, xtcp_congestion_pipe(xs), false);
+}
+
+/**
+ * __xtcp_congestion_wrote - the program is about to write
+ * @sk: the socket, locked; its algorithm has XTCP_CONGESTION_RATES
+ *
+ * If all it wrote before was sent and the window was not used up, the rate was the
+ * program's.
+ */
+void __xtcp_congestion_wrote(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
+	if (!xtcp_sendq_has_unsent(sk) && sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1) &&
+	    xtcp_congestion_pipe(xs) < xs->cwnd && xs->lost_out <= xs->retrans_out)
+		xtcp_rate_limited(rate_of(xs), xs, xtcp_congestion_pipe(xs));
 }
 
 /*
@@ -353,6 +619,8 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 	u32 cwnd = xs->cwnd;
 
 	xtcp_assert_owned(sk);
+	if (xtcp_congestion_controls(xs))
+		return;
 	if (!full && (xs->cwnd >= xs->ssthresh || xs->cwnd >= 2 * prior_pipe))
 		return;
 	if (!acked_segs)
@@ -360,6 +628,33 @@ void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe)
 	xs->congestion->grow(xs, acked_segs);
 	if (xs->cwnd > cwnd)
 		xtcp_autotune_send(sk);
+}
+
+/**
+ * __xtcp_congestion_inform - tell the algorithm what an ACK says
+ * @sk: the socket, locked; its algorithm has acked()
+ * @a: what the ACK says; the connection's counts are up to date
+ */
+void __xtcp_congestion_inform(struct sock *sk, const struct xtcp_acked *a)
+{
+	struct xtcp_congestion_sample sample = {
+		.now_ns		= a->now_ns,
+		.delivered	= a->delivered,
+		.marked		= xtcp_acked_marked(a),
+		.lost		= a->lost,
+		.prior_pipe	= a->prior_pipe,
+	};
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_assert_owned(sk);
+	if (!a->delivered && !a->lost)
+		return;
+	if (xs->congestion->flags & XTCP_CONGESTION_CONTROLS)
+		sample.window_full = window_was_full(xs);
+	if (xs->congestion->flags & XTCP_CONGESTION_RATES)
+		xtcp_rate_acked(rate_of(xs), xs, a->last_sent_ns,
+				xtcp_rtt_min_us(xs), &sample);
+	xs->congestion->acked(xs, &sample);
 }
 
 /**
@@ -372,45 +667,6 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->congestion->rtt)
 		xs->congestion->rtt(xs, rtt_us);
-}
-
-/**
- * xtcp_congestion_slow_start - open the window by the segments acknowledged
- * @xs: the connection, locked
- * @segs: segments acknowledged
- *
- * RFC 5681 3.1: up to ssthresh.
- *
- * Return: segments that remain beyond ssthresh
- */
-u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs)
-{
-	u32 limit = min(xs->ssthresh, window_limit(xs));
-	u32 room = limit > xs->cwnd ? min(segs, limit - xs->cwnd) : 0;
-
-	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->cwnd, xs->cwnd + room);
-	return xs->cwnd < xs->ssthresh ? 0 : segs - room;
-}
-
-/**
- * xtcp_congestion_avoidance - open the window by one for a number of segments
- * @xs: the connection, locked
- * @per_segment: acknowledged segments that open it by one
- * @segs: segments acknowledged
- */
-void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
-{
-	u32 more;
-
-	xtcp_assert_owned(&xs->inet.sk);
-	xs->cwnd_cnt += segs;
-	if (xs->cwnd_cnt < per_segment)
-		return;
-	more = xs->cwnd_cnt / per_segment;
-	xs->cwnd_cnt -= more * per_segment;
-	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more,
-				 max(xs->cwnd, window_limit(xs))));
 }
 
 /*
@@ -456,6 +712,7 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	if (xs->congestion->resumed)
 		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
 	if (idle_ns > (u64)xs->rtt.rto_us * NSEC_PER_USEC &&
+	    !xtcp_congestion_controls(xs) &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		congestion_restart(xs, idle_ns);
 }
@@ -499,7 +756,27 @@ void xtcp_congestion_reduce(struct xtcp_sock *xs, u32 flight)
 	xtcp_assert_owned(&xs->inet.sk);
 	xs->cwnd_cnt = 0;
 	xs->prior_cwnd = xs->cwnd;
-	WRITE_ONCE(xs->ssthresh, xs->congestion->ssthresh(xs, flight));
+	if (xtcp_congestion_controls(xs))
+		return;
+	WRITE_ONCE(xs->ssthresh, clamp(xs->congestion->ssthresh(xs, flight), 2U,
+				       max(xs->cwnd, 2U)));
+}
+
+/**
+ * xtcp_congestion_lost_marked - a loss was found during the reduction for a CE mark
+ * @xs: the connection, locked
+ * @flight: segments that were in flight before
+ *
+ * One reduction a round trip is enough where a mark halves the window. DCTCP reduces less
+ * for a mark, so a loss still halves (RFC 8257 3.5).
+ */
+void xtcp_congestion_lost_marked(struct xtcp_sock *xs, u32 flight)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	if (xtcp_congestion_controls(xs) || !xtcp_congestion_wants_ecn(xs))
+		return;
+	WRITE_ONCE(xs->ssthresh, clamp(xs->congestion->ssthresh(xs, flight), 2U,
+				       max(xs->ssthresh, 2U)));
 }
 
 /**
@@ -520,7 +797,8 @@ void xtcp_congestion_spread(struct xtcp_sock *xs, u32 pipe, u32 count)
 void xtcp_congestion_reduced(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->cwnd, xs->ssthresh);
+	if (!xtcp_congestion_controls(xs))
+		WRITE_ONCE(xs->cwnd, xs->ssthresh);
 }
 
 /**
@@ -556,6 +834,8 @@ void xtcp_congestion_restore(struct xtcp_sock *xs)
 	xtcp_assert_owned(&xs->inet.sk);
 	WRITE_ONCE(xs->cwnd, max(xs->cwnd, xs->prior_cwnd));
 	WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, xs->prior_ssthresh));
+	if (xs->congestion->restored)
+		xs->congestion->restored(xs, xs->prior_cwnd);
 }
 
 /* --- the path's MTU ----------------------------------------------------- */

@@ -1,71 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* congestion.h - the congestion window, RFC 5681, and its algorithms */
+/* congestion.h - the congestion window, RFC 5681, and what its algorithm does */
 #ifndef XTCP_TRANSFER_CONGESTION_H
 #define XTCP_TRANSFER_CONGESTION_H
 
 #include <linux/minmax.h>
 #include <linux/types.h>
+#include <linux/xtcp_congestion.h>
 
 #include "tcb.h"
+#include "transfer/algorithms.h"
 
 struct sock;
+struct xtcp_acked;
 struct xtcp_sock;
 
 #define XTCP_INIT_CWND	10U		/* segments, RFC 6928 */
 #define XTCP_CWND_MAX	(1U << 20)	/* segments; keeps sums in u32 */
 
-#define XTCP_CONGESTION_NAME_MAX	16	/* with the final 0; Linux */
-#define XTCP_CONGESTION_LIST_MAX	128	/* all names in one line */
-
-/**
- * struct xtcp_congestion_ops - an algorithm that moves the congestion window
- * @name: its name for TCP_CONGESTION and xtcp_congestion_control
- * @init: initialize xs->congestion_state, which another algorithm may have
- *	used; NULL if there is nothing to do
- * @grow: @segs segments were delivered while the window was in use
- * @ssthresh: a loss was found: return the new window in segments, at least 2.
- *	Called once for each reduction. @flight: segments in flight when the
- *	lost segment was sent, or when the ACK arrived that reports it
- * @rtt: a round trip was measured, in microseconds; NULL if not needed
- * @resumed: segments are sent again after @idle_ns with nothing in flight; NULL
- *	if not needed
- * @timed_out: a retransmission timeout has reduced ssthresh; NULL if not
- *	needed
- *
- * Context: socket lock; softirq or process. An algorithm's state of a
- * connection is in xs->congestion_state. recovery.c spreads a reduction over a
- * round trip, and may undo it.
- *
- * Documentation/congestion.rst says how to add one.
- */
-struct xtcp_congestion_ops {
-	const char	*name;
-	void		(*init)(struct xtcp_sock *xs);
-	void		(*grow)(struct xtcp_sock *xs, u32 segs);
-	u32		(*ssthresh)(struct xtcp_sock *xs, u32 flight);
-	void		(*rtt)(struct xtcp_sock *xs, u32 rtt_us);
-	void		(*resumed)(struct xtcp_sock *xs, u64 idle_ns);
-	void		(*timed_out)(struct xtcp_sock *xs);
-};
-
-extern const struct xtcp_congestion_ops xtcp_reno;
-extern const struct xtcp_congestion_ops xtcp_cubic;
-
-/* The algorithms. */
-const struct xtcp_congestion_ops *xtcp_congestion_find(const char *name);
-bool xtcp_congestion_is_allowed(const struct xtcp_congestion_ops *ops);
-void xtcp_congestion_allow(const struct xtcp_congestion_ops *ops);
-int xtcp_congestion_allow_only(char *names);
-void xtcp_congestion_list(char *line, bool allowed_only);
-
 /* A connection's algorithm. */
 void xtcp_congestion_socket_init(struct xtcp_sock *xs);
-void xtcp_congestion_assign(struct xtcp_sock *xs);
+void xtcp_congestion_inherit(struct xtcp_sock *xs);
 void xtcp_congestion_route(struct sock *sk);
 int xtcp_congestion_set(struct sock *sk, const char *name);
+void xtcp_congestion_name(const struct xtcp_sock *xs, char *name);
+size_t xtcp_congestion_info(struct sock *sk, union tcp_cc_info *info, int *attr);
+void xtcp_congestion_end(struct xtcp_sock *xs);
+void xtcp_congestion_release(struct xtcp_sock *xs);
 
 /* A connection's window. */
 void xtcp_congestion_init(struct sock *sk);
+void xtcp_congestion_expect(struct sock *sk);
 void xtcp_congestion_sent(struct sock *sk, u32 segs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
@@ -75,6 +39,7 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 u32 xtcp_congestion_ssthresh_now(const struct xtcp_sock *xs);
 void xtcp_congestion_keep_ssthresh(struct xtcp_sock *xs);
 void xtcp_congestion_reduce(struct xtcp_sock *xs, u32 flight);
+void xtcp_congestion_lost_marked(struct xtcp_sock *xs, u32 flight);
 void xtcp_congestion_spread(struct xtcp_sock *xs, u32 pipe, u32 count);
 void xtcp_congestion_reduced(struct xtcp_sock *xs);
 void xtcp_congestion_timed_out(struct xtcp_sock *xs);
@@ -86,29 +51,80 @@ void xtcp_congestion_probe_sent(struct xtcp_sock *xs);
 void xtcp_congestion_probe_failed(struct xtcp_sock *xs);
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after);
 
-/* For the algorithms. */
-u32 xtcp_congestion_slow_start(struct xtcp_sock *xs, u32 segs);
-void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs);
+void __xtcp_congestion_inform(struct sock *sk, const struct xtcp_acked *a);
+void __xtcp_congestion_resent(struct xtcp_sock *xs, u64 sent_ns);
+void __xtcp_congestion_wrote(struct sock *sk);
 
-/**
- * xtcp_congestion_open_to - open the window to a size
- * @xs: the connection, locked
- * @cwnd: segments, at least the window
- */
-static inline void xtcp_congestion_open_to(struct xtcp_sock *xs, u32 cwnd)
+/* Has the connection's algorithm all of these XTCP_CONGESTION_* flags? */
+static inline bool xtcp_congestion_has(const struct xtcp_sock *xs, u32 flags)
 {
-	WRITE_ONCE(xs->cwnd, min(cwnd, XTCP_CWND_MAX));
+	return static_branch_unlikely(&xtcp_algorithms_extended) &&
+	       (READ_ONCE(xs->congestion)->flags & flags) == flags;
+}
+
+/* True if the algorithm sets the window itself, in recovery, too. */
+static inline bool xtcp_congestion_controls(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_CONTROLS);
+}
+
+/* True if the algorithm sets the pacing rate. */
+static inline bool xtcp_congestion_paces(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_PACES);
+}
+
+/*
+ * True if the connection uses ECN for its algorithm's sake, which sees each mark. Of a
+ * listener: without its lock, in an RCU read-side section.
+ */
+static inline bool xtcp_congestion_wants_ecn(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECN);
+}
+
+/* True if the algorithm wants delivery rates, and the connection has begun. */
+static inline bool xtcp_congestion_measures(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_RATES) &&
+	       xs->congestion_memory;
+}
+
+/* True if the algorithm wants to know what each ACK says. */
+static inline bool xtcp_congestion_is_informed(const struct xtcp_sock *xs)
+{
+	return static_branch_unlikely(&xtcp_algorithms_extended) &&
+	       xs->congestion->acked;
+}
+
+/*
+ * xtcp_congestion_end_slow_start(), inlined: as a call it would make each RTT sample of
+ * slow start save registers.
+ */
+static inline void __xtcp_congestion_end_slow_start(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->ssthresh, xs->cwnd);
 }
 
 /**
- * xtcp_congestion_end_slow_start - slow start has found the path's capacity
+ * xtcp_congestion_resent - a segment was sent again
  * @xs: the connection, locked
- *
- * Inlined: as a call it would make each RTT sample of slow start save registers.
+ * @sent_ns: time of transmission
  */
-static inline void xtcp_congestion_end_slow_start(struct xtcp_sock *xs)
+static inline void xtcp_congestion_resent(struct xtcp_sock *xs, u64 sent_ns)
 {
-	WRITE_ONCE(xs->ssthresh, xs->cwnd);
+	if (xtcp_congestion_measures(xs))
+		__xtcp_congestion_resent(xs, sent_ns);
+}
+
+/**
+ * xtcp_congestion_wrote - the program is about to write
+ * @sk: the socket, locked
+ */
+static inline void xtcp_congestion_wrote(struct sock *sk)
+{
+	if (xtcp_congestion_measures(xtcp_sk(sk)))
+		__xtcp_congestion_wrote(sk);
 }
 
 /**

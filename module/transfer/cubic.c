@@ -197,7 +197,7 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 	w_est_grow(curve, c->prior, xs->cwnd, segs);
 
 	if (w_cubic(curve, t_ms) < curve->w_est * UNIT)
-		cwnd = max(xs->cwnd, curve->w_est);
+		cwnd = curve->w_est;
 	else
 		cwnd = xs->cwnd + cubic_step(curve, xs, t_ms, segs);
 	xtcp_congestion_open_to(xs, cwnd);
@@ -270,6 +270,7 @@ static void cubic_timed_out(struct xtcp_sock *xs)
 }
 
 const struct xtcp_congestion_ops xtcp_cubic = {
+	.abi		= XTCP_CONGESTION_ABI,
 	.name		= "cubic",
 	.init		= cubic_init,
 	.grow		= cubic_grow,

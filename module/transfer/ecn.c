@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ecn.c - Explicit Congestion Notification, RFC 3168
+ * ecn.c - Explicit Congestion Notification, RFC 3168; and which kind is used
  *
  * A router that would otherwise drop a packet marks it (CE), if the packet
  * allows it (ECT). The receiver echoes the mark in each segment (ECE) until the
@@ -11,9 +11,17 @@
  *   sender   -- new data, CWR -------------------------------->  receiver
  *
  * Both ends must agree: SYN with ECE and CWR, SYN-ACK with ECE alone (6.1.1).
- * Only payload sent for the first time is ECT. Retransmissions, pure ACKs, SYN
+ * For a congestion control with XTCP_CONGESTION_ECN (DCTCP) the receiver echoes the mark of
+ * each segment exactly instead (RFC 8257 3.2), and ECN is asked for whatever xtcp_ecn says.
+ *
+ * Accurate ECN (RFC 9768) is offered with a third flag, AE. What it does otherwise is in
+ * accecn.c; a peer that does not know it answers as by RFC 3168, and that is used then.
+ *
+ * By RFC 3168 only payload sent for the first time is ECT. Retransmissions, pure ACKs, SYN
  * and RST are not (6.1.4 to 6.1.6), so that marks on forged segments do no
- * harm. ECT(1) is not used (RFC 8311). recovery.c reduces the window for ECE.
+ * harm. ECT(1) is used only for a congestion control that asks for it
+ * (XTCP_CONGESTION_ECT1, RFC 8311). recovery.c reduces the window for ECE, or for marks that
+ * Accurate ECN reports.
  *
  * Context: socket lock; RCU for the listener's part.
  */
@@ -25,11 +33,15 @@
 #include <net/inet_ecn.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "net/family.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "segment/output.h"
 #include "tcb.h"
+#include "transfer/accecn.h"
 #include "transfer/ack.h"
+#include "transfer/congestion.h"
 
 #define ECN_SETUP	(XTCP_ECE | XTCP_CWR)
 
@@ -53,15 +65,22 @@ bool xtcp_ecn_route_asks(const struct dst_entry *dst)
  * xtcp_ecn_offer - decide on ECN at the begin of an active open
  * @sk: the socket, locked
  *
- * Return: flags for the SYN; 0 if neither xtcp_ecn nor the route asks for ECN
+ * Without memory for Accurate ECN, RFC 3168 is offered.
+ *
+ * Return: flags for the SYN; 0 if neither xtcp_ecn nor the route nor the congestion
+ * control asks for ECN. xtcp_accecn_mark() adds AE
  */
 u8 xtcp_ecn_offer(struct sock *sk)
 {
+	u8 knob = XTCP_KNOB(sock_net(sk), ecn);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	xs->ecn.ok = XTCP_KNOB(sock_net(sk), ecn) == 1 ||
-		     xtcp_ecn_route_asks(__sk_dst_get(sk));
+	xs->ecn.accurate = knob == XTCP_ECN_ACCURATE && xtcp_accecn_offer(sk);
+	xs->ecn.ok = xs->ecn.accurate || knob == XTCP_ECN_ASK || knob == XTCP_ECN_ACCURATE ||
+		     knob == XTCP_ECN_ACCURATE_ASK_CLASSIC ||
+		     xtcp_ecn_route_asks(__sk_dst_get(sk)) ||
+		     xtcp_congestion_wants_ecn(xs);
 	return xtcp_ecn_offered(xs);
 }
 
@@ -83,32 +102,63 @@ u8 xtcp_ecn_offered(const struct xtcp_sock *xs)
  * @flags: flags of the SYN
  *
  * RFC 3168 6.1.1.1: something on the path may drop SYNs that ask for ECN. With
- * xtcp_ecn_fallback the next SYN does not ask.
+ * xtcp_ecn_fallback the next SYN does not ask. One that offers Accurate ECN is tried twice
+ * (RFC 9768 3.1.4.1, as Linux 7.2). The SYN-ACK of a fast open likewise, whatever
+ * xtcp_ecn_fallback says.
  *
  * Return: flags
  */
-u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags)
+u8 xtcp_ecn_syn_again(struct sock *sk, u8 flags)
 {
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
 	xtcp_assert_owned(sk);
+	if (xs->ecn.accurate && xs->retransmit.in_row <= 1)
+		return flags;
+	if (xs->ecn.accurate && (flags & XTCP_ACK)) {
+		xtcp_accecn_of(xs)->fail_mode |= TCP_ACCECN_ACE_FAIL_SEND;
+		return flags & ~ECN_SETUP;
+	}
 	if ((flags & ECN_SETUP) == ECN_SETUP &&
 	    XTCP_KNOB(sock_net(sk), ecn_fallback))
 		flags &= ~ECN_SETUP;
 	return flags;
 }
 
+/*
+ * RFC 9768 table 2: does the peer accept Accurate ECN? In a simultaneous open its SYN must
+ * offer it. A cookie that names the flags comes without them (cookie.c).
+ */
+static bool syn_agrees_accurately(const struct xtcp_seg *seg)
+{
+	u8 ace = xtcp_seg_ace(seg);
+
+	if (!(seg->flags & XTCP_ACK))
+		return ace && ace != XTCP_ACE_CLASSIC_SYN;
+	return (ace && ace != XTCP_ACE_CLASSIC && ace != XTCP_ACE_MASK) ||
+	       seg->opt.accecn_ok;
+}
+
 /**
  * xtcp_ecn_syn_received - process the ECN flags of the peer's SYN or SYN-ACK
- * @xs: the connection, locked
+ * @sk: the socket, locked
  * @seg: the SYN
+ * @codepoint: ECN field of its IP header
  *
- * A SYN-ACK agrees by ECE alone: a SYN-ACK with both bits comes from a host
- * that mirrors reserved bits.
+ * A SYN-ACK agrees to RFC 3168 by ECE alone: a SYN-ACK with all bits of the SYN comes from a
+ * host that mirrors reserved bits.
  */
-void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
+void xtcp_ecn_syn_received(struct sock *sk, const struct xtcp_seg *seg, u8 codepoint)
 {
 	u8 agrees = seg->flags & XTCP_ACK ? XTCP_ECE : ECN_SETUP;
+	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	xtcp_assert_owned(&xs->inet.sk);
+	xtcp_assert_owned(sk);
+	if (xs->ecn.accurate && syn_agrees_accurately(seg)) {
+		xtcp_accecn_syn_received(sk, seg, codepoint);
+		return;
+	}
+	xs->ecn.accurate = 0;
 	xs->ecn.ok = xs->ecn.ok && ((seg->flags & ECN_SETUP) == agrees ||
 				    seg->opt.ecn);
 }
@@ -128,28 +178,39 @@ u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
 }
 
 /**
- * xtcp_ecn_is_offered - check whether a received SYN offers ECN
- * @skb: the SYN, at its header
- * @seg: its parsed header
+ * xtcp_ecn_offers - find out what ECN a received SYN offers
+ * @seg: the SYN's parsed header
  * @codepoint: ECN field of its IP header
  *
- * Something on the path that sets the ECN bits of all packets has changed a SYN
+ * RFC 3168: something on the path that sets the ECN bits of all packets has changed a SYN
  * that is ECT itself, so its marks mean nothing. A SYN with reserved bits is
- * accepted all the same: it tries an extension that may use ECT on SYNs.
+ * accepted all the same: it tries an extension that may use ECT on SYNs. One of them is AE:
+ * RFC 9768 3.1.2 takes all flags but those of RFC 3168 for an offer.
  *
- * Return: true if it does
+ * Return: XTCP_ECN_OFFERS_* and @codepoint; 0 if it offers none
  */
-bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
-			 u8 codepoint)
+u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint)
 {
-	/* The data offset's byte; kernels name its other bits differently. */
-	u8 reserved = skb->data[12] & 0x0f;
+	u8 ace = xtcp_seg_ace(seg);
+	u8 offers = 0;
 
-	return (seg->flags & ECN_SETUP) == ECN_SETUP &&
-	       (codepoint == INET_ECN_NOT_ECT || reserved);
+	if (likely(!ace))
+		return 0;
+	if (ace != XTCP_ACE_CLASSIC_SYN)
+		offers |= XTCP_ECN_OFFERS_ACCURATE;
+	if ((seg->flags & ECN_SETUP) == ECN_SETUP &&
+	    (codepoint == INET_ECN_NOT_ECT || (seg->offset & XTCP_OFFSET_RESERVED)))
+		offers |= XTCP_ECN_OFFERS_CLASSIC;
+	return offers ? offers | codepoint : 0;
 }
 
 /* --- sending ------------------------------------------------------------ */
+
+static u8 ect_of(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECT1) ? INET_ECN_ECT_1 :
+							       INET_ECN_ECT_0;
+}
 
 /**
  * xtcp_ecn_send - set the ECN bits of a segment
@@ -162,6 +223,8 @@ bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
 u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 {
 	xtcp_assert_owned(&xs->inet.sk);
+	if (unlikely(xs->ecn.accurate))
+		return xtcp_accecn_may_mark(xs) ? ect_of(xs) : INET_ECN_NOT_ECT;
 	if (xs->ecn.echo)
 		*flags |= XTCP_ECE;
 	if (!new_data)
@@ -169,7 +232,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 	if (xs->ecn.cwr)
 		*flags |= XTCP_CWR;
 	xs->ecn.cwr = 0;
-	return INET_ECN_ECT_0;
+	return ect_of(xs);
 }
 
 /**
@@ -181,7 +244,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 void xtcp_ecn_reduced(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->ecn.cwr = xs->ecn.ok;
+	xs->ecn.cwr = xs->ecn.ok && !xs->ecn.accurate;
 }
 
 /**
@@ -193,7 +256,7 @@ void xtcp_ecn_reduced(struct xtcp_sock *xs)
  */
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	return xs->ecn.ok &&
+	return xs->ecn.ok && !xs->ecn.accurate &&
 	       (seg->flags & (XTCP_ECE | XTCP_SYN)) == XTCP_ECE;
 }
 
@@ -202,7 +265,7 @@ bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 /**
  * xtcp_ecn_cwr_received - process CWR
  * @xs: the connection, locked, ECN agreed
- * @seg: segment with CWR
+ * @seg: segment with CWR, which may also be a bit of ACE
  *
  * CWR belongs to payload, but is accepted without it as well, because some
  * peers send it so. The ACK of the first window after the reduction must not
@@ -211,9 +274,31 @@ bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 void xtcp_ecn_cwr_received(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->ecn.echo = 0;
+	if (xs->ecn.accurate)
+		return;
+	/* Where each mark is echoed exactly, CWR means nothing. */
+	if (!xtcp_congestion_wants_ecn(xs))
+		xs->ecn.echo = 0;
 	if (seg->seq != seg->end)
 		xtcp_ack_hasten(xs);
+}
+
+/*
+ * RFC 8257 3.2: ECE says whether the payload that an ACK newly acknowledges was marked.
+ * When that changes, what is not acknowledged yet is, at once and with the old ECE. As in
+ * Linux the segment that changes it is acknowledged at once, too.
+ */
+static void echo_exactly(struct sock *sk, bool marked)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (xs->ecn.echo == marked)
+		return;
+	/* RCV.NXT does not have the new segment yet. */
+	if (xs->rcv_nxt != xs->rcv_wup)
+		xtcp_output_ack(sk);
+	xs->ecn.echo = marked;
+	xtcp_ack_now(sk);
 }
 
 /**
@@ -228,8 +313,19 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	u8 codepoint = xs->af->packet->ecn(skb);
+
 	xtcp_assert_owned(sk);
-	switch (xs->af->packet->ecn(skb)) {
+	if (unlikely(xs->ecn.accurate)) {
+		if (codepoint == INET_ECN_NOT_ECT && xs->ecn.seen)
+			xtcp_ack_quickly(xs, ECN_QUICKACKS);
+		return;
+	}
+	if (xtcp_congestion_wants_ecn(xs)) {
+		echo_exactly(sk, codepoint == INET_ECN_CE);
+		return;
+	}
+	switch (codepoint) {
 	case INET_ECN_NOT_ECT:
 		if (xs->ecn.seen)
 			xtcp_ack_quickly(xs, ECN_QUICKACKS);

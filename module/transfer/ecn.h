@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* ecn.h - Explicit Congestion Notification, RFC 3168 */
+/* ecn.h - Explicit Congestion Notification, RFC 3168 and RFC 9768 */
 #ifndef XTCP_TRANSFER_ECN_H
 #define XTCP_TRANSFER_ECN_H
 
 #include <linux/types.h>
 
 #include "tcb.h"
+
+/*
+ * What a SYN offers, xtcp_ecn_offers(): bits above the ECN field of its IP header, which the
+ * SYN-ACK reports in Accurate ECN.
+ */
+#define XTCP_ECN_OFFERS_CLASSIC		0x4	/* RFC 3168 */
+#define XTCP_ECN_OFFERS_ACCURATE	0x8	/* RFC 9768 */
 
 struct dst_entry;
 struct net;
@@ -16,12 +23,11 @@ struct xtcp_seg;
 /* Opening. */
 u8 xtcp_ecn_offer(struct sock *sk);
 u8 xtcp_ecn_offered(const struct xtcp_sock *xs);
-u8 xtcp_ecn_syn_again(const struct sock *sk, u8 flags);
+u8 xtcp_ecn_syn_again(struct sock *sk, u8 flags);
 u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags);
-void xtcp_ecn_syn_received(struct xtcp_sock *xs, const struct xtcp_seg *seg);
+void xtcp_ecn_syn_received(struct sock *sk, const struct xtcp_seg *seg, u8 codepoint);
 bool xtcp_ecn_route_asks(const struct dst_entry *dst);
-bool xtcp_ecn_is_offered(const struct sk_buff *skb, const struct xtcp_seg *seg,
-			 u8 codepoint);
+u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint);
 
 /* Sending. */
 u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags);
@@ -42,10 +48,12 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb);
  * xtcp_ecn_adopt - use what a half-open record has negotiated
  * @xs: TCB of a new connection
  * @ok: ECN was negotiated
+ * @accurate: it is Accurate ECN: xtcp_accecn_adopt() follows
  */
-static inline void xtcp_ecn_adopt(struct xtcp_sock *xs, bool ok)
+static inline void xtcp_ecn_adopt(struct xtcp_sock *xs, bool ok, bool accurate)
 {
 	xs->ecn.ok = ok;
+	xs->ecn.accurate = accurate;
 }
 
 /**
@@ -58,6 +66,7 @@ static inline void xtcp_ecn_init(struct xtcp_sock *xs)
 	xs->ecn.cwr = 0;
 	xs->ecn.echo = 0;
 	xs->ecn.seen = 0;
+	xs->ecn.accurate = 0;
 	xs->delivered_ce = 0;
 }
 

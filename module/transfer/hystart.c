@@ -28,6 +28,7 @@
 #include <linux/minmax.h>
 #include <linux/time64.h>
 
+#include "observe/stats.h"
 #include "tcb.h"
 #include "transfer/congestion.h"
 
@@ -62,8 +63,11 @@ static void next_round(struct xtcp_hystart *hs, struct xtcp_sock *xs)
 	hs->last_min_us = hs->min_us;
 	hs->min_us = U32_MAX;
 	hs->samples = 0;
-	if (hs->css_round && hs->css_round++ == CSS_ROUNDS)
-		xtcp_congestion_end_slow_start(xs);
+	if (hs->css_round && hs->css_round++ == CSS_ROUNDS) {
+		XTCP_INC(sock_net(xtcp_to_sk(xs)), HYSTART_DELAY_DETECT);
+		XTCP_ADD(sock_net(xtcp_to_sk(xs)), HYSTART_DELAY_CWND, xs->cwnd);
+		__xtcp_congestion_end_slow_start(xs);
+	}
 }
 
 static bool rtt_has_grown(const struct xtcp_hystart *hs)

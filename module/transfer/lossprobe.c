@@ -140,7 +140,7 @@ static bool probe_send(struct sock *sk)
 	if (xtcp_smallqueue_holds_copy(sk, newest))
 		return false;
 	newest = last_segment(sk, newest);
-	if (!newest || xtcp_send_again(sk, newest, 1))
+	if (!newest || xtcp_send_again(sk, newest, 1, XTCP_RESENT_LOSS_PROBE))
 		return false;
 	xs->probe_resent = 1;
 	return true;

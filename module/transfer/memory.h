@@ -16,6 +16,7 @@
 
 #include <net/sock.h>
 
+#include "observe/memory.h"
 #include "tcb.h"
 #include "timers.h"
 
@@ -34,7 +35,7 @@ static inline void xtcp_memory_uncharge(struct sock *sk, int bytes)
 		return;
 	if (sk->sk_forward_alloc >= XTCP_MEMORY_KEPT ||
 	    !xtcp_timers_expiry_is_near(xtcp_sk(sk)))
-		sk_mem_reclaim(sk);
+		xtcp_memory_reclaim(sk);
 }
 
 /**

@@ -11,9 +11,9 @@
  * larger one (draft-cheng-iccrg-delivery-rate-estimation 3.3). Linux measures
  * from segment to segment, which needs three timestamps per segment.
  *
- * Times are counted in units of 2^22 ns (Linux: clock ticks), a round trip in
- * 2^10 ns, which needs no division. A limited sender tries again within 2^16 of
- * the former units, because XTCP_RTO_MAX_US is less. The fields share their
+ * Times are counted in units of 2^20 ns (Linux: clock ticks), a round trip in
+ * 2^10 ns, which needs no division. A limited sender tries again within 2^29 of
+ * the former units, because XTCP_RTO_MAX_US is less. Most fields share their
  * memory with the accept queue's link and the cookie; nothing is measured while
  * either is in use.
  *
@@ -34,9 +34,10 @@
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 
-#define SPAN_SHIFT	22	/* unit of xs->meter.since, .spent */
+#define SPAN_SHIFT	20	/* unit of xs->measured.since, xs->meter.spent */
+#define SINCE_MASK	GENMASK(28, 0)
 #define ROUND_SHIFT	10	/* unit of xs->measured.round */
-#define RATE_BITS	11	/* mantissa of xs->measured.rate; then exponent */
+#define RATE_BITS	11	/* mantissa of xs->meter.rate; then exponent */
 
 /**
  * xtcp_meter_clear - initialize the fields that shared memory with the queue
@@ -57,18 +58,18 @@ void xtcp_meter_clear(struct xtcp_sock *xs)
 void xtcp_meter_init(struct xtcp_sock *xs)
 {
 	xtcp_meter_clear(xs);
-	xs->measured.rate = 0;
 	xs->measured.held = XTCP_HELD_NOT;
 	xs->measured.limited = 0;
 }
 
 static void held_by(struct xtcp_sock *xs, enum xtcp_held held, u64 now_ns)
 {
-	u16 now = now_ns >> SPAN_SHIFT;
+	u32 now = (now_ns >> SPAN_SHIFT) & SINCE_MASK;
 
 	if (xs->measured.held != XTCP_HELD_NOT)
-		xs->meter.spent[xs->measured.held - 1] += (u16)(now - xs->meter.since);
-	xs->meter.since = now;
+		xs->meter.spent[xs->measured.held - 1] +=
+			(now - xs->measured.since) & SINCE_MASK;
+	xs->measured.since = now;
 	xs->measured.held = held;
 }
 
@@ -151,9 +152,9 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 	u16 rate = rate_pack(div_u64(bytes * (NSEC_PER_SEC >> ROUND_SHIFT),
 				     max(span, 1U)));
 
-	if (limited && rate < xs->measured.rate)
+	if (limited && rate < xs->meter.rate)
 		return;
-	xs->measured.rate = rate;
+	xs->meter.rate = rate;
 	xs->measured.limited = limited;
 }
 
@@ -183,25 +184,27 @@ static u64 spent_us(const struct xtcp_sock *xs, enum xtcp_held held)
 	u32 spent = xs->meter.spent[held - 1];
 
 	if (xs->measured.held == held)
-		spent += (u16)((xtcp_now_ns() >> SPAN_SHIFT) - xs->meter.since);
+		spent += (u32)((xtcp_now_ns() >> SPAN_SHIFT) - xs->measured.since) &
+			 SINCE_MASK;
 	return div_u64((u64)spent << SPAN_SHIFT, NSEC_PER_USEC);
 }
 
 /**
  * xtcp_meter_info - fill in the measurements
  * @xs: a connection, locked
- * @info: filled
+ * @info: filled; not for a connection that uses the memory for something else, such as
+ *	pointers of the accept queue, which no program may see
  */
 void xtcp_meter_info(const struct xtcp_sock *xs, struct tcp_info *info)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	if (xs->cookie_held)
+	if (xs->cookie_held || xtcp_awaits_accept(&xs->inet.sk))
 		return;
 	info->tcpi_rwnd_limited = spent_us(xs, XTCP_HELD_PEER);
 	info->tcpi_sndbuf_limited = spent_us(xs, XTCP_HELD_BUFFER);
 	info->tcpi_busy_time = spent_us(xs, XTCP_HELD_PATH) +
 			       info->tcpi_rwnd_limited +
 			       info->tcpi_sndbuf_limited;
-	info->tcpi_delivery_rate = rate_unpack(xs->measured.rate);
+	info->tcpi_delivery_rate = rate_unpack(xs->meter.rate);
 	info->tcpi_delivery_rate_app_limited = xs->measured.limited;
 }

@@ -13,12 +13,15 @@
 #include <linux/percpu.h>
 #include <net/sock.h>
 
+#include "observe/stats.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/rtt.h"
 
 /* Counted up and down on any CPU, so the count of one CPU may be negative. */
 DEFINE_PER_CPU(unsigned int, xtcp_orphans);
+
+atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 
 int xtcp_orphans_max;
 
@@ -40,15 +43,20 @@ static bool orphans_exceed(const struct sock *sk)
 	for_each_possible_cpu(cpu)
 		orphans += per_cpu(xtcp_orphans, cpu);
 	/* Below a quarter of the limit no orphan is one too many. */
-	if (likely(orphans << 2 <= most))
+	if (likely(orphans << 2 <= most)) {
+		xtcp_peak_raise(&xtcp_orphans_peak, orphans);
 		return false;
+	}
 
 	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
-	    2ULL * XTCP_RTO_MAX_US * NSEC_PER_USEC)
+	    2ULL * xtcp_rtt_rto_max_us(xtcp_sk(sk)) * NSEC_PER_USEC)
 		shift++;
 	if (READ_ONCE(sk->sk_err_soft))
 		shift++;
-	return orphans << shift > most;
+	if (orphans << shift > most)
+		return true;
+	xtcp_peak_raise(&xtcp_orphans_peak, orphans);
+	return false;
 }
 
 /**

@@ -5,12 +5,16 @@
 #ifndef XTCP_TRANSFER_ORPHANS_H
 #define XTCP_TRANSFER_ORPHANS_H
 
+#include <linux/atomic.h>
 #include <linux/percpu.h>
 #include <linux/types.h>
 
 struct sock;
 
 DECLARE_PER_CPU(unsigned int, xtcp_orphans);
+
+/* The most that there were when one of them was kept */
+extern atomic_t xtcp_orphans_peak;
 
 /* net.ipv4.xtcp_max_orphans, for all namespaces together; READ_ONCE() */
 extern int xtcp_orphans_max;

@@ -22,6 +22,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/acked.h"
+#include "transfer/congestion.h"
 #include "transfer/recovery.h"
 #include "transfer/send.h"
 
@@ -39,7 +40,11 @@
 #define BURST_MAX_US	(60 * USEC_PER_SEC)
 #define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
 
-/* Delay of the timer that is made up for; microseconds. */
+/*
+ * Delay of the timer that is made up for; microseconds. A burst that is later still, because
+ * the program had nothing to send or the window no room, takes half of its own time at most,
+ * as in Linux.
+ */
 #define CREDIT_US	2000U
 
 /* True while pacing has not begun; then there is no due time. */
@@ -81,16 +86,26 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 }
 
 /**
- * xtcp_pacing_due_ns - time at which the next burst may be sent
+ * xtcp_pacing_stamp_fq - tell fq when a segment is due: xtcp_pacing_stamp()
  * @sk: the socket, locked
+ * @skb: about to be sent
  * @now_ns: current time
+ * @payload: bytes of payload; only these are paced
  *
- * Return: CLOCK_MONOTONIC ns, not before @now_ns
+ * TCP_TX_DELAY delays each segment, as in Linux; here the RTT includes it.
  */
-u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns)
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
+			  unsigned int payload)
 {
+	u32 delay_us = XTCP_SOCKOPT_RARE(xtcp_sk(sk), tx_delay_us);
+	u64 due_ns = now_ns + (u64)delay_us * NSEC_PER_USEC;
+
 	xtcp_assert_owned(sk);
-	return now_ns + early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
+	if (payload)
+		due_ns += early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
+	else if (!delay_us)
+		return;
+	skb_set_delivery_time(skb, due_ns, 1);
 }
 
 /**
@@ -103,7 +118,7 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 now_us = xtcp_now_us();
-	s32 late_us;
+	s32 late_us, burst_us;
 
 	xtcp_assert_owned(sk);
 	if (!xs->paced)
@@ -114,10 +129,10 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 		xs->pace_us = now_us;
 		return;
 	}
+	burst_us = min_t(u64, div64_ul((u64)bytes * USEC_PER_SEC, rate), BURST_MAX_US);
 	if (late_us > (s32)CREDIT_US)
-		xs->pace_us = now_us;
-	xs->pace_us += min_t(u64, div64_ul((u64)bytes * USEC_PER_SEC, rate),
-			     BURST_MAX_US);
+		xs->pace_us = now_us - min(late_us, burst_us / 2);
+	xs->pace_us += burst_us;
 }
 
 /**
@@ -133,6 +148,8 @@ void xtcp_pacing_update(struct sock *sk)
 	u64 rate = (u64)xs->mss * (USEC_PER_SEC / 100 << 3);
 
 	xtcp_assert_owned(sk);
+	if (xtcp_congestion_paces(xs))
+		return;
 	rate *= starts ? XTCP_KNOB(sock_net(sk), pacing_ss_ratio) :
 			 XTCP_KNOB(sock_net(sk), pacing_ca_ratio);
 	rate *= max(xs->cwnd, xs->in_flight);
@@ -149,7 +166,7 @@ void xtcp_pacing_update(struct sock *sk)
 void xtcp_pacing_timeout(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (!xtcp_state_in(sk, XTCP_SENDING_STATES))
 		return;
 	xtcp_recovery_resume(sk);
 	xtcp_send_push(sk, 0);

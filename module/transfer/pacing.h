@@ -8,7 +8,8 @@
 #include "tcb.h"
 
 bool xtcp_pacing_must_wait(struct sock *sk);
-u64 xtcp_pacing_due_ns(struct sock *sk, u64 now_ns);
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
+			  unsigned int payload);
 void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
@@ -42,18 +43,19 @@ static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 }
 
 /**
- * xtcp_pacing_stamp - tell fq when a segment with payload is due
+ * xtcp_pacing_stamp - tell fq when a segment is due
  * @sk: the socket, locked
  * @skb: about to be sent
  * @now_ns: current time
+ * @payload: bytes of payload; only these are paced
  *
  * Since 6.7 fq, while it is empty, delays segments by this stamp only.
  */
 static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
-				     u64 now_ns)
+				     u64 now_ns, unsigned int payload)
 {
 	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
-		skb_set_delivery_time(skb, xtcp_pacing_due_ns(sk, now_ns), 1);
+		xtcp_pacing_stamp_fq(sk, skb, now_ns, payload);
 }
 
 /**

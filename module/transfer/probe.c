@@ -19,6 +19,7 @@
 #include "deadlines.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "observe/tracesock.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
@@ -57,7 +58,7 @@ static u64 persist_us(const struct xtcp_sock *xs)
 	u64 delay_us = max(xs->rtt.rto_us, xtcp_rtt_rto_min_us(xs));
 
 	return min_t(u64, delay_us << min_t(u8, xs->probe.backoff, 31),
-		     XTCP_RTO_MAX_US);
+		     xtcp_rtt_rto_max_us(xs));
 }
 
 /* Nanoseconds to the next probe, or to the user timeout if that is sooner. */
@@ -105,7 +106,7 @@ void xtcp_probe_window_check(struct sock *sk)
 static bool persist_is_exhausted(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	bool alive = persist_us(xs) < XTCP_RTO_MAX_US;
+	bool alive = persist_us(xs) < xtcp_rtt_rto_max_us(xs);
 	u32 retries;
 
 	if (!sock_flag(sk, SOCK_DEAD))
@@ -113,6 +114,16 @@ static bool persist_is_exhausted(const struct sock *sk)
 	retries = xtcp_retransmit_orphan_retries(sk, alive);
 	return xs->probe.out >= retries ||
 	       (!alive && xs->probe.backoff >= retries);
+}
+
+/* @times: probes sent since the peer's last segment, this one included */
+static void probe_output(struct sock *sk, unsigned int times, enum xtcp_resent why)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_output_probe(sk);
+	xtcp_trace_retransmit(sk, seq_sub(xs->snd_una, 1), 0, times,
+			      xtcp_now_ns() - xs->last_rcv_ns, why);
 }
 
 /* Count an attempt and set the timer for the next one. */
@@ -125,6 +136,20 @@ static void persist_backoff(struct sock *sk)
 	xtcp_deadlines_window_probed(sk, persist_ns(xs));
 }
 
+/*
+ * A queue of this host has dropped the attempt. It counts, but the next one comes soon, as
+ * in Linux: the peer knows nothing of it.
+ */
+static void persist_refused(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
+
+	if (xs->probe.backoff)
+		WRITE_ONCE(xs->probe.backoff, xs->probe.backoff - 1);
+	xtcp_deadlines_window_probed(sk, min(XTCP_LOCAL_RETRY_NS, max(left_ns, 1ULL)));
+}
+
 /**
  * xtcp_probe_window_timeout - the persist timer has expired
  * @sk: the socket, locked
@@ -132,7 +157,7 @@ static void persist_backoff(struct sock *sk)
  * Probes that are answered go on for ever (MUST-37); without answers the
  * connection ends after R2. If the window is open but too small for MUST-38,
  * what fits is sent. A segment that can't leave this host (no route, a rule of
- * OUTPUT, no memory) counts as an unanswered probe. The timer is set before the
+ * OUTPUT, no memory, a full queue) counts as an unanswered probe. The timer is set before the
  * segment is sent, so that a failure does not start it again.
  *
  * Return: why the connection ends, for xtcp_close_end()
@@ -152,15 +177,18 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 		return XTCP_ENDING_GIVE_UP;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_PERSIST_TIMEOUT);
+	xs->retransmit.refused = 0;
 	persist_backoff(sk);
 	if (!xs->snd_wnd) {
-		xtcp_output_probe(sk);
+		probe_output(sk, xs->probe.out, XTCP_RESENT_WINDOW_PROBE);
 		XTCP_INC(sock_net(sk), WIN_PROBE);
-		return XTCP_ENDING_NONE;
+	} else {
+		xtcp_send_override(sk);
+		if (xs->in_flight)
+			WRITE_ONCE(xs->probe.out, 0);
 	}
-	xtcp_send_override(sk);
-	if (xs->in_flight)
-		WRITE_ONCE(xs->probe.out, 0);
+	if (unlikely(xs->retransmit.refused) && !xs->in_flight)
+		persist_refused(sk);
 	return XTCP_ENDING_NONE;
 }
 
@@ -295,9 +323,9 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 		return XTCP_ENDING_KEEPALIVE;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_KEEPALIVE_TIMEOUT);
-	xtcp_output_probe(sk);
-	XTCP_INC(sock_net(sk), KEEP_ALIVE);
 	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
+	probe_output(sk, xs->probe.out, XTCP_RESENT_KEEPALIVE);
+	XTCP_INC(sock_net(sk), KEEP_ALIVE);
 	/*
 	 * The first probe gets its interval even if the user timeout is over
 	 * already.

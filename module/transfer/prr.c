@@ -58,7 +58,7 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 	s32 count;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	if (!a->delivered || !xs->prior_cwnd)
+	if (!a->delivered || !xs->prior_cwnd || xtcp_congestion_controls(xs))
 		return;
 	xs->prr.delivered += a->delivered;
 	if (room < 0) {

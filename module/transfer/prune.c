@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "net/wire.h"
 #include "netns.h"
+#include "observe/memory.h"
 #include "observe/stats.h"
 #include "tcb.h"
 
@@ -47,7 +48,7 @@ static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 	}
 	if (!pruned)
 		return false;
-	sk_mem_reclaim(sk);
+	xtcp_memory_reclaim(sk);
 	xs->nr_sacks = 0;
 	XTCP_INC(sock_net(sk), OFO_PRUNED);
 	return true;

@@ -340,7 +340,8 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 	xtcp_ack_ahead(sk);
 	if (xs->ecn.ok && skb->len)
 		xtcp_ecn_payload_received(sk, skb);
-	if (!xtcp_prune_reserve(sk, skb)) {
+	/* A fast-open child that was closed early: the space of @sacks is in use. */
+	if (unlikely(xs->fast_held) || !xtcp_prune_reserve(sk, skb)) {
 		XTCP_INC(sock_net(sk), OFO_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
@@ -356,9 +357,12 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 /*
  * Trim @skb to the window, FIN included. A bare FIN needs no buffer space and
  * is accepted with a closed window, as in Linux, because some peers send it
- * then. Returns false if no new data is left, or without memory. With a closed
- * window a segment that begins below it has no new data: queueing it would only
- * use the memory that the window waits for.
+ * then. Nor is a segment trimmed that finds the receive queue empty: the program
+ * can read all of it, and its sender need not send the end again. (Linux
+ * accepts it, too; 7.2 drops it otherwise.) Returns false if no new data is
+ * left, or without memory. With a closed window a segment that begins below it
+ * has no new data: queueing it would only use the memory that the window waits
+ * for.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {
@@ -377,6 +381,8 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 		xtcp_receive_duplicate(sk, cb->seq, xs->rcv_nxt);
 		return false;
 	}
+	if (room > 0 && skb_queue_empty(&sk->sk_receive_queue))
+		return true;
 	if (room <= 0 || pskb_trim(skb, min_t(u32, room, skb->len)))
 		return false;
 	cb->end = seq_add(cb->seq, skb->len);

@@ -36,6 +36,7 @@
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "observe/tracesock.h"
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
@@ -182,6 +183,7 @@ static void fast_recovery_enter(struct sock *sk, const struct xtcp_acked *a)
 	xtcp_undo_prepare(xs);
 	if (xtcp_recovery_reduces(xs)) {
 		xs->prior_ssthresh = 0;
+		xtcp_congestion_lost_marked(xs, flight_before(xs, a));
 	} else {
 		xs->prior_ssthresh = a->ece ? 0 : xtcp_congestion_ssthresh_now(xs);
 		xtcp_prr_begin(xs, flight_before(xs, a));
@@ -493,6 +495,13 @@ enum xtcp_resend xtcp_recovery_acked(struct sock *sk, struct xtcp_acked *a)
 
 /* --- retransmission ----------------------------------------------------- */
 
+static enum xtcp_resent why_lost(const struct xtcp_sock *xs)
+{
+	if (xs->recovery == XTCP_RECOVERY_LOSS)
+		return XTCP_RESENT_SLOW_START;
+	return xtcp_rack_is_on(xs) ? XTCP_RESENT_RACK : XTCP_RESENT_DUPLICATE_ACKS;
+}
+
 /* Send lost segments again, oldest first, as far as the window allows. */
 static void resend_lost(struct sock *sk)
 {
@@ -505,7 +514,7 @@ static void resend_lost(struct sock *sk)
 	       !xtcp_pacing_holds(sk)) {
 		skb = xtcp_scoreboard_next_lost(sk);
 		if (!skb || xtcp_smallqueue_is_full(sk, skb, 1) ||
-		    xtcp_send_retransmit(sk, skb, xs->cwnd - pipe))
+		    xtcp_send_retransmit(sk, skb, xs->cwnd - pipe, why_lost(xs)))
 			break;
 		if (xs->recovery == XTCP_RECOVERY_LOSS)
 			XTCP_ADD(sock_net(sk), SLOW_START_RETRANS,

@@ -34,6 +34,7 @@ static u32 reno_ssthresh(struct xtcp_sock *xs, u32 flight)
 }
 
 const struct xtcp_congestion_ops xtcp_reno = {
+	.abi		= XTCP_CONGESTION_ABI,
 	.name		= "reno",
 	.grow		= reno_grow,
 	.ssthresh	= reno_ssthresh,

@@ -31,8 +31,9 @@
 
 #define ORPHAN_RETRIES	8U	/* for xtcp_orphan_retries = 0; Linux */
 
-/* Delay before a segment is tried again that could not leave this host. */
-#define LOCAL_RETRY_US	500000U
+/* TCP_THIN_LINEAR_TIMEOUTS, as in Linux: what is thin, and timeouts without backoff. */
+#define THIN_SEGS		4U
+#define THIN_LINEAR_TIMEOUTS	6U
 
 /* RACK's timer: losses this close together are found in one go. */
 #define REORDER_SLACK_NS	(2 * NSEC_PER_MSEC)
@@ -114,10 +115,10 @@ void xtcp_retransmit_arm(struct sock *sk)
  */
 void xtcp_retransmit_later(struct sock *sk)
 {
-	u32 delay_us = min(xtcp_sk(sk)->rtt.rto_us, LOCAL_RETRY_US);
+	u64 rto_ns = (u64)xtcp_sk(sk)->rtt.rto_us * NSEC_PER_USEC;
 
 	xtcp_assert_owned(sk);
-	xtcp_deadlines_send_failed(sk, (u64)delay_us * NSEC_PER_USEC);
+	xtcp_deadlines_send_failed(sk, min(rto_ns, XTCP_LOCAL_RETRY_NS));
 }
 
 /**
@@ -163,7 +164,8 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	const u32 doublings = ilog2(XTCP_RTO_MAX_US / XTCP_RTO_MIN_US);
+	const u32 rto_max_us = xtcp_rtt_rto_max_us(xs);
+	const u32 doublings = ilog2(rto_max_us / XTCP_RTO_MIN_US);
 	u64 since_ns = xs->retrans_stamp_ns;
 	u64 limit_us;
 
@@ -172,10 +174,10 @@ bool xtcp_retransmit_gives_up(const struct sock *sk, u32 retries)
 		return false;
 	limit_us = (u64)((2U << min(retries, doublings)) - 1) * XTCP_RTO_MIN_US;
 	if (retries > doublings)
-		limit_us += (u64)(retries - doublings) * XTCP_RTO_MAX_US;
+		limit_us += (u64)(retries - doublings) * rto_max_us;
 	if (!xs->snd_wnd && !sock_flag(sk, SOCK_DEAD)) {
 		since_ns = max(since_ns, xs->last_rcv_ns);
-		limit_us = 2ULL * XTCP_RTO_MAX_US;
+		limit_us = 2ULL * rto_max_us;
 	}
 	return xtcp_now_ns() - since_ns >= limit_us * NSEC_PER_USEC;
 }
@@ -220,7 +222,7 @@ u32 xtcp_retransmit_orphan_retries(const struct sock *sk, bool alive)
 /* True if R2 is reached, of an orphan or of a socket in use. */
 static bool r2_is_reached(struct sock *sk)
 {
-	bool alive = xtcp_sk(sk)->rtt.rto_us < XTCP_RTO_MAX_US;
+	bool alive = xtcp_sk(sk)->rtt.rto_us < xtcp_rtt_rto_max_us(xtcp_sk(sk));
 	u32 retries = sock_flag(sk, SOCK_DEAD) ?
 		      xtcp_retransmit_orphan_retries(sk, alive) :
 		      XTCP_KNOB(sock_net(sk), retries2);
@@ -240,8 +242,10 @@ void xtcp_retransmit_counted(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (sk_rethink_txhash(sk))
-		xs->retransmit.rehashes++;
+	if (sk_rethink_txhash(sk)) {
+		xtcp_retransmit_rehashed(xs);
+		XTCP_INC(sock_net(sk), TIMEOUT_REHASH);
+	}
 	xs->retransmit.timeouts++;
 	if (!xs->retransmit.in_row)
 		xs->retransmit.timeout_runs++;
@@ -295,12 +299,28 @@ static void count_failure(struct sock *sk)
 		XTCP_INC(net, RENO_FAILURES);
 }
 
+/*
+ * TCP_THIN_LINEAR_TIMEOUTS: a stream that seldom has four segments in flight gets no
+ * duplicate ACKs, so timeouts alone repair its losses; the first of them don't double.
+ * A connection in its first slow start is not thin, only young; as in Linux.
+ */
+static bool stays_linear(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return unlikely(xs->sockopt.thin_linear ||
+			XTCP_KNOB(sock_net(sk), thin_linear_timeouts)) &&
+	       sk->sk_state == XTCP_ESTABLISHED &&
+	       xs->in_flight < THIN_SEGS && xs->ssthresh != U32_MAX &&
+	       xs->retransmit.in_row <= THIN_LINEAR_TIMEOUTS;
+}
+
 /**
  * xtcp_retransmit_timeout - the oldest segment was not acknowledged for an RTO
  * @sk: the socket, locked; softirq or release_cb
  *
  * RFC 6298 5.4-5.6, RFC 9293 3.10.8 and 3.8.3: send the oldest segment again
- * and double the RTO; report to the route at R1, end the connection at R2.
+ * and double the RTO (but see stays_linear()); report to the route at R1, end the connection at R2.
  *
  * Return: why the connection ends, for xtcp_close_end()
  */
@@ -336,13 +356,17 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	xtcp_recovery_timed_out(sk);
 	xtcp_retransmit_counted(sk);
 
-	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1);
+	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
+				   XTCP_RESENT_RTO);
 	/* -EBUSY: a copy is still in this host; back off, as in Linux. */
 	if (err && err != -EBUSY) {
 		xtcp_retransmit_later(sk);
 		return XTCP_ENDING_NONE;
 	}
-	xtcp_rtt_backoff(xs);
+	if (stays_linear(sk))
+		xtcp_rtt_no_backoff(xs);
+	else
+		xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
 	return XTCP_ENDING_NONE;
 }

@@ -13,6 +13,9 @@
 
 struct sock;
 
+/* Delay before a segment is tried again that could not leave this host; Linux. */
+#define XTCP_LOCAL_RETRY_NS	(500ULL * NSEC_PER_MSEC)
+
 void xtcp_retransmit_arm(struct sock *sk);
 void xtcp_retransmit_later(struct sock *sk);
 void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns);
@@ -34,6 +37,15 @@ void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq);
 static inline void xtcp_retransmit_progressed(struct xtcp_sock *xs)
 {
 	WRITE_ONCE(xs->retransmit.in_row, 0);
+}
+
+/**
+ * xtcp_retransmit_rehashed - the flow hash was changed
+ * @xs: the connection, locked
+ */
+static inline void xtcp_retransmit_rehashed(struct xtcp_sock *xs)
+{
+	xs->retransmit.rehashes++;
 }
 
 /**

@@ -23,9 +23,6 @@
 /* RTO after a SYN was retransmitted and no RTT was measured, RFC 6298 5.7. */
 #define RTO_FALLBACK_US		3000000U
 
-/* Time for which the minimum RTT is kept; Linux's default. */
-#define MIN_RTT_WINDOW_MS	(300U * MSEC_PER_SEC)
-
 /**
  * xtcp_rtt_init - reset all samples (RFC 6298 2.1)
  * @xs: the connection, locked or not yet visible
@@ -41,31 +38,26 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
 	rtt->round_end = xs->snd_nxt;
 	WRITE_ONCE(rtt->rto_us, XTCP_RTO_INIT_US);
 	rtt->min_us = U32_MAX;
+	xs->rack.min_guessed = 0;
 	rtt->min_last_us = U32_MAX;
 }
 
 /**
- * xtcp_rtt_route - use the route's RTT for a new connection
- * @sk: the socket, locked or not yet visible
+ * xtcp_rtt_expect - use another RTT than measured for a new connection
+ * @xs: the connection, locked or not yet visible
+ * @srtt_us: RTT of the route or of former connections, times 8; 0: unknown
  *
- * Metric "rtt lock", scaled by 8. A longer RTT than measured determines the
- * timeout until the next sample.
+ * SYNs are small, so data may take longer. A longer RTT than measured determines the
+ * timeout until the next sample; the estimators stay as they are.
  */
-void xtcp_rtt_route(struct sock *sk)
+void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us)
 {
-	const struct dst_entry *dst = rcu_dereference_raw(sk->sk_dst_cache);
-	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 rtt_us;
+	u32 rtt_us = min(srtt_us >> 3, XTCP_RTO_MAX_US);
 
-	if (likely(!dst || !dst_metric_locked(dst, RTAX_RTT)))
-		return;
-	rtt_us = min_t(u64, (u64)dst_metric(dst, RTAX_RTT) * USEC_PER_MSEC / 8,
-		       XTCP_RTO_MAX_US);
-	if (rtt_us > xs->rtt.srtt_us >> 3)
+	if (srtt_us > xs->rtt.srtt_us)
 		WRITE_ONCE(xs->rtt.rto_us,
-			   min_t(u64, rtt_us + max_t(u64, 2 * rtt_us,
-						     xtcp_rtt_rto_min_us(xs)),
-				 XTCP_RTO_MAX_US));
+			   xtcp_rtt_rto_bound(xs, (u64)rtt_us +
+					      max(2 * rtt_us, xtcp_rtt_rto_min_us(xs))));
 }
 
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */
@@ -135,7 +127,7 @@ void xtcp_rtt_sample(struct sock *sk, u32 rtt_us)
 }
 
 /**
- * xtcp_rtt_min_us - the minimum RTT of the last minutes
+ * xtcp_rtt_min_us - the minimum RTT of the last xtcp_min_rtt_wlen seconds and more
  * @xs: the connection, locked
  *
  * Return: microseconds; U32_MAX if there is none
@@ -152,20 +144,25 @@ u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
  * @rtt_us: microseconds
  * @now_ns: time of the measurement
  *
- * The minimum is that of the current and the last period of five minutes: a
- * sample counts for at least five and at most ten minutes, and then a longer
- * path is accepted.
+ * The minimum is that of the current and the last period of xtcp_min_rtt_wlen seconds: a
+ * sample counts for one period at least and for two at most, and then a longer path is
+ * accepted.
  */
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
 	struct xtcp_rtt *rtt = &xs->rtt;
+	u32 window_ms = XTCP_KNOB(sock_net(&xs->inet.sk), min_rtt_wlen) * MSEC_PER_SEC;
 	u32 now_ms = div_u64(now_ns, NSEC_PER_MSEC);
 
 	xtcp_assert_owned(&xs->inet.sk);
 	rtt_us = max(rtt_us, 1U);
+	if (unlikely(xs->rack.min_guessed)) {
+		xs->rack.min_guessed = 0;
+		rtt->min_us = U32_MAX;
+	}
 	if (rtt->min_us == U32_MAX) {
 		rtt->min_ms = now_ms;
-	} else if (now_ms - rtt->min_ms > MIN_RTT_WINDOW_MS) {
+	} else if (now_ms - rtt->min_ms > window_ms) {
 		rtt->min_last_us = rtt->min_us;
 		rtt->min_us = rtt_us;
 		rtt->min_ms = now_ms;
@@ -174,16 +171,33 @@ void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 }
 
 /**
+ * xtcp_rtt_min_guess - use a SACKed segment's RTT while there is no other minimum
+ * @xs: the connection, locked
+ * @rtt_us: microseconds
+ * @now_ns: time of the measurement
+ *
+ * The next xtcp_rtt_min_sample() replaces it. A SACKed segment may have overtaken
+ * others, and so may its ACK; their RTT is then shorter than that of the path.
+ */
+void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
+{
+	if (xtcp_rtt_min_us(xs) != U32_MAX)
+		return;
+	xtcp_rtt_min_sample(xs, rtt_us, now_ns);
+	xs->rack.min_guessed = 1;
+}
+
+/**
  * xtcp_rtt_rto_us - retransmission timeout without backoff
  * @xs: the connection
  *
- * Return: microseconds, between xtcp_rto_min_us and XTCP_RTO_MAX_US
+ * Return: microseconds, at most xtcp_rtt_rto_max_us()
  */
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 {
 	if (!xs->rtt.srtt_us)
 		return XTCP_RTO_INIT_US;
-	return min((xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us, XTCP_RTO_MAX_US);
+	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
 }
 
 /**
@@ -193,7 +207,19 @@ u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->rtt.rto_us, min(xs->rtt.rto_us << 1, XTCP_RTO_MAX_US));
+	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, (u64)xs->rtt.rto_us << 1));
+}
+
+/**
+ * xtcp_rtt_no_backoff - the next timeout is as long as the first
+ * @xs: the connection, locked
+ *
+ * For TCP_THIN_LINEAR_TIMEOUTS.
+ */
+void xtcp_rtt_no_backoff(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_us(xs));
 }
 
 /**
@@ -220,5 +246,5 @@ bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs)
  */
 void xtcp_rtt_fall_back(struct xtcp_sock *xs)
 {
-	WRITE_ONCE(xs->rtt.rto_us, RTO_FALLBACK_US);
+	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, RTO_FALLBACK_US));
 }

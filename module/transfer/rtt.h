@@ -12,11 +12,13 @@
 #include <net/dst.h>
 
 #include "netns.h"
+#include "rare.h"
 #include "tcb.h"
 
 #define XTCP_RTO_INIT_US	1000000U	/* RFC 6298 2.1 */
 #define XTCP_RTO_MIN_US		200000U		/* xtcp_rto_min_us; RFC: 1 s */
 #define XTCP_RTO_MAX_US		120000000U	/* Linux; the RFC: >= 60 s */
+#define XTCP_RTO_MAX_MIN_US	1000000U	/* least of xtcp_rto_max_ms */
 
 /**
  * xtcp_rtt_us_between - microseconds between two times
@@ -35,11 +37,17 @@ static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
 				      const struct xtcp_knobs *knobs)
 {
 	const struct dst_entry *dst;
+	u32 own_us;
 
 	dst = rcu_dereference_raw(xs->inet.sk.sk_dst_cache);
 	if (unlikely(dst && dst_metric_locked(dst, RTAX_RTO_MIN)))
 		return min_t(u64, (u64)dst_metric(dst, RTAX_RTO_MIN) *
 				  USEC_PER_MSEC, XTCP_RTO_MAX_US);
+	if (static_branch_unlikely(&xtcp_rare_limits)) {
+		own_us = XTCP_SOCKOPT_RARE(xs, rto_min_us);
+		if (own_us)
+			return own_us;
+	}
 	return min_t(u32, READ_ONCE(knobs->rto_min_us), XTCP_RTO_MAX_US);
 }
 
@@ -47,7 +55,7 @@ static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
  * xtcp_rtt_rto_min_us - minimum of the RTO's variance term
  * @xs: the connection
  *
- * xtcp_rto_min_us, or the route's rto_min.
+ * The route's rto_min, else TCP_RTO_MIN_US, else xtcp_rto_min_us.
  *
  * Return: microseconds
  */
@@ -57,13 +65,39 @@ static inline u32 xtcp_rtt_rto_min_us(const struct xtcp_sock *xs)
 				   &xtcp_net(sock_net(&xs->inet.sk))->knobs);
 }
 
+/**
+ * xtcp_rtt_rto_max_us - largest timeout, after doublings
+ * @xs: the connection, or a listener, whose SYN-ACKs it limits
+ *
+ * TCP_RTO_MAX_MS, else xtcp_rto_max_ms.
+ *
+ * Return: microseconds, between XTCP_RTO_MAX_MIN_US and XTCP_RTO_MAX_US
+ */
+static inline u32 xtcp_rtt_rto_max_us(const struct xtcp_sock *xs)
+{
+	u32 own_ms = XTCP_SOCKOPT_RARE(xs, rto_max_ms);
+
+	return (own_ms ?: XTCP_KNOB(sock_net(&xs->inet.sk), rto_max_ms)) *
+	       USEC_PER_MSEC;
+}
+
+/* A timeout, or the largest one; microseconds. */
+static inline u32 xtcp_rtt_rto_bound(const struct xtcp_sock *xs, u64 rto_us)
+{
+	if (likely(rto_us <= XTCP_RTO_MAX_MIN_US))
+		return rto_us;
+	return min_t(u64, rto_us, xtcp_rtt_rto_max_us(xs));
+}
+
 void xtcp_rtt_init(struct xtcp_sock *xs);
-void xtcp_rtt_route(struct sock *sk);
+void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us);
 void xtcp_rtt_sample(struct sock *sk, u32 rtt_us);
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs);
 u32 xtcp_rtt_min_us(const struct xtcp_sock *xs);
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns);
+void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns);
 void xtcp_rtt_backoff(struct xtcp_sock *xs);
+void xtcp_rtt_no_backoff(struct xtcp_sock *xs);
 bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs);
 void xtcp_rtt_fall_back(struct xtcp_sock *xs);
 

@@ -211,13 +211,12 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 			a->original = 1;
 		if (!a->sack_sent_ns)
 			a->sack_sent_ns = cb->sent_ns;
-		a->sack_last_sent_ns = cb->sent_ns;
 	}
 	if (cb->marks & XTCP_MARK_LOST) {
 		xs->lost_out -= segs;
 		if (cb->marks & XTCP_MARK_RETRANS)
 			xs->retrans_out -= segs;
-		cb->marks = 0;
+		cb->marks &= ~(XTCP_MARK_LOST | XTCP_MARK_RETRANS);
 	}
 	/* holes_seq may date from before a wrap of the sequence numbers. */
 	if (!xs->sacked_out)

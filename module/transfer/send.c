@@ -33,11 +33,9 @@
 #include "transfer/retransmit.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
+#include "transfer/txstamp.h"
 #include "transfer/undo.h"
 #include "transfer/urgent.h"
-
-/* States in which payload or FIN may be sent. */
-#define SENDING_STATES	XTCP_SYNCHRONIZED
 
 /* Enough for a program that is about to write again. */
 #define TAIL_WAIT_NS	NSEC_PER_MSEC
@@ -94,7 +92,8 @@ static __always_inline bool nagle_holds(const struct sock *sk,
  * (MUST-38). The full segments that the window and @segs_max allow; then the smaller
  * one at the end, if Nagle's algorithm lets it go or with @force. If the window ends
  * within the first segment, a part of that segment, but only if the window is at
- * least half of the largest seen, or with @force.
+ * least half of the largest seen, or with @force. A segment whose time of sending is
+ * to be reported goes alone.
  *
  * Returns bytes; negative: nothing may be sent. *@whole is set if that is all of
  * @skb, its FIN and PSH included.
@@ -124,6 +123,8 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 		len = usable;
 	if (!len && skb->len)
 		return -1;
+	if (xtcp_txstamp_is_on(skb) && len > xs->mss)
+		len = xtcp_txstamp_bound(sk, skb, len);
 	*whole = len == skb->len &&
 		 (!(xtcp_cb(skb)->flags & XTCP_FIN) || usable > len);
 	return len;
@@ -158,9 +159,9 @@ static void sent_first(struct sock *sk, struct sk_buff *skb)
 	send_launched(sk, skb);
 }
 
-/* Send the first @len bytes of @skb, with its FIN if @whole. */
+/* Send the first @len bytes of @skb, with its FIN if @whole, and PSH with @force. */
 static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
-		     u64 now_ns)
+		     bool force, u64 now_ns)
 {
 	struct sk_buff *rest;
 
@@ -170,6 +171,8 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
 			return false;
 		__skb_queue_after(&sk->sk_write_queue, skb, rest);
 	}
+	if (unlikely(force))
+		xtcp_cb(skb)->flags |= XTCP_PSH;
 	xtcp_sendq_measure(skb, xtcp_sk(sk)->mss);
 	if (xtcp_output_queued(sk, skb, now_ns))
 		return false;
@@ -248,9 +251,13 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		if (!force && xs->in_flight &&
 		    xtcp_burst_waits(sk, skb, room, now_ns))
 			break;
-		/* The override applies to one segment. */
-		len = may_send(sk, skb, nagle, force, force ? 1 : room, &whole);
-		if (len < 0 || !push_one(sk, skb, len, whole, now_ns))
+		/*
+		 * The override applies to one segment. As in Linux an skb holds at most
+		 * half of cwnd, so that there are two bursts in a round trip.
+		 */
+		len = may_send(sk, skb, nagle, force,
+			       force ? 1 : min(room, max(xs->cwnd / 2, 1U)), &whole);
+		if (len < 0 || !push_one(sk, skb, len, whole, force, now_ns))
 			break;
 		force = false;
 		pushed = true;
@@ -312,7 +319,7 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 	bool was_idle = !xtcp_sk(sk)->in_flight;
 	u64 now_ns;
 
-	if (!xtcp_sendq_has_unsent(sk) || !xtcp_state_in(sk, SENDING_STATES)) {
+	if (!xtcp_sendq_has_unsent(sk) || !xtcp_state_in(sk, XTCP_SENDING_STATES)) {
 		xtcp_probe_window_check(sk);
 		return;
 	}
@@ -366,7 +373,7 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 		return false;
 	refresh_mss(sk);
 	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
-	return len >= 0 && push_one(sk, skb, len, whole,
+	return len >= 0 && push_one(sk, skb, len, whole, false,
 				    xtcp_now_ns());
 }
 
@@ -499,13 +506,103 @@ void xtcp_send_syn(struct sock *sk)
 	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
 }
 
+/**
+ * xtcp_send_syn_prepare - let the SYN of a connection be in flight as an skb
+ * @sk: the socket, locked or not visible yet; SND.NXT is its ISS, nothing was sent
+ *
+ * For a SYN behind which data may be in flight before it is acknowledged.
+ *
+ * Return: false without memory; nothing has changed then
+ */
+bool xtcp_send_syn_prepare(struct sock *sk)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	xtcp_sendq_fly_bare(sk, xtcp_now_ns());
+	xs->snd_nxt = seq_add(xs->iss, 1);
+	if (!xtcp_sendq_bare_to_skb(sk)) {
+		xtcp_sendq_land_bare(sk);
+		xs->snd_nxt = xs->iss;
+		return false;
+	}
+	WRITE_ONCE(xs->write_seq, xs->snd_nxt);
+	xs->pushed_seq = xs->write_seq;
+	return true;
+}
+
+/**
+ * xtcp_send_syn_data - send the SYN of an active open with data (RFC 7413 4.2.1)
+ * @sk: as for xtcp_send_syn()
+ * @skb: from xtcp_sendq_alloc_reserved(), with payload that fits beside the SYN's options;
+ *	the send queue owns it now
+ *
+ * One segment leaves. In flight are two, of which the first is the SYN alone: a timeout sends
+ * that again. If the segment could not be sent, the timeout follows as if it had been lost.
+ *
+ * Return: false without memory: @skb is freed, and nothing has changed
+ */
+bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb)
+{
+	u8 flags = XTCP_SYN | xtcp_ecn_offer(sk);
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 now_ns = xs->last_snd_ns;
+
+	xtcp_assert_owned(sk);
+	if (!xtcp_send_syn_prepare(sk)) {
+		consume_skb(skb);
+		return false;
+	}
+	xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns = now_ns;
+	xtcp_sendq_number(sk, skb);
+	xtcp_sendq_measure(skb, skb->len);
+	cb->seq = xs->iss;
+	cb->flags = flags;
+	xs->snd_nxt = xs->iss;	/* not a retransmission */
+	xtcp_output_queued(sk, skb, now_ns);
+	cb->seq = seq_add(xs->iss, 1);
+	cb->flags = XTCP_ACK | XTCP_PSH;
+	cb->sent_ns = now_ns;
+	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
+	xs->snd_sml = xs->iss;
+	xs->pushed_seq = xs->write_seq;
+	xs->retrans_stamp_ns = now_ns;
+	xtcp_sendq_fly(sk, skb);
+	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
+	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	return true;
+}
+
+/**
+ * xtcp_send_syn_ack - send the first SYN-ACK of a fast-open child (RFC 7413 4.2.2)
+ * @sk: in SYN-RECEIVED, locked; after xtcp_send_syn_prepare()
+ * @option: option of fast open, or NULL
+ *
+ * The retransmission timer runs afterwards, even if the SYN-ACK could not be sent.
+ */
+void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 now_ns = xs->last_rcv_ns;
+
+	xtcp_assert_owned(sk);
+	xs->snd_nxt = xs->iss;	/* not a retransmission */
+	xs->fast_option = option;
+	xs->fast_sending = !!option;
+	xtcp_output_queued(sk, xtcp_sendq_oldest(sk), now_ns);
+	xs->fast_sending = 0;
+	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
+	xs->retrans_stamp_ns = now_ns;
+	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+}
+
 /* True if a FIN may be sent at once; the queue is empty. */
 static bool fin_may_go_bare(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	return !xs->in_flight && usable_window(xs) &&
-	       xtcp_state_in(sk, SENDING_STATES) && !xtcp_pacing_holds(sk);
+	       xtcp_state_in(sk, XTCP_SENDING_STATES) && !xtcp_pacing_holds(sk);
 }
 
 /* Built in @spare, which is consumed. False if it was not sent. */
@@ -585,6 +682,27 @@ static u32 retransmit_room(const struct xtcp_sock *xs,
 }
 
 /*
+ * Append the small segments behind @skb that fit into one and into the window: a probe of a
+ * closed one stays as it is.
+ */
+static void retransmit_collapse(struct sock *sk, struct sk_buff *skb)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
+	struct sk_buff *next;
+
+	if (!XTCP_KNOB(sock_net(sk), retrans_collapse))
+		return;
+	/* A clone of @next may still be in this host: it will be sent. */
+	while ((next = skb_rb_next(skb)) && skb->len + next->len <= xs->mss &&
+	       !skb_cloned(next) && !seq_after(xtcp_cb(next)->end, edge) &&
+	       !(xtcp_cb(next)->marks & XTCP_MARK_SACKED)) {
+		if (!xtcp_sendq_collapse(sk, skb, next))
+			return;
+	}
+}
+
+/*
  * Split @skb to what may be sent again, in segments of the current MSS.
  *
  * Return: 0; -EAGAIN, -ENOMEM.
@@ -601,10 +719,15 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 	room = retransmit_room(xs, skb, segs_max);
 	if (!room)
 		return -EAGAIN;
+	if (xtcp_txstamp_is_on(skb) && min(room, skb->len) > xs->mss)
+		room = xtcp_txstamp_bound(sk, skb, room);
 	if (skb->len > room && !xtcp_sendq_split_flight(sk, skb, room))
 		return -ENOMEM;
-	if (skb->len > xs->mss || xtcp_sendq_segs(skb) > 1)
+	/* A small one, too: what is appended is counted by the current MSS. */
+	if (xtcp_cb(skb)->seg_size != xs->mss)
 		xtcp_sendq_measure_again(sk, skb, xs->mss);
+	if (skb->len < xs->mss)
+		retransmit_collapse(sk, skb);
 	return 0;
 }
 
@@ -613,17 +736,20 @@ static int retransmit_fit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
  * @sk: the socket, locked
  * @skb: in flight; split by the current MSS and window
  * @segs_max: segments of it that may be sent; the rest stays in flight
+ * @why: for the tracepoint
  *
  * Does not change the scoreboard, because for the loss probe it is not lost.
  *
  * Return: 0 when it was sent, -EAGAIN when it lies beyond the window, -EBUSY
  * when its last copy has not left this host, -ENOMEM or an error of the route
  */
-int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
+int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
+		    enum xtcp_resent why)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
+	u64 sent_ns;
 	u32 segs;
 	int err;
 
@@ -650,12 +776,16 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
 		cb->flags = xtcp_ecn_syn_again(sk, cb->flags);
 	}
 
+	sent_ns = cb->sent_ns;
 	err = xtcp_output_queued(sk, skb, xtcp_now_ns());
 	if (err) {
 		XTCP_ADD(net, RETRANS_FAIL, segs);
 		return err;
 	}
+	xtcp_trace_retransmit(sk, cb->seq, skb->len, cb->retrans,
+			      cb->sent_ns - sent_ns, why);
 	xtcp_sendq_resent(sk, skb);
+	xtcp_congestion_resent(xs, cb->sent_ns);
 	xtcp_pacing_sent(sk, skb->len);
 	return 0;
 }
@@ -665,14 +795,16 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max)
  * @sk: the socket, locked
  * @skb: in flight; see xtcp_send_again()
  * @segs_max: segments of it that may be sent
+ * @why: for the tracepoint
  *
  * Return: 0 when it was sent, or an error of xtcp_send_again()
  */
-int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max)
+int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max,
+			 enum xtcp_resent why)
 {
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	int err = xtcp_send_again(sk, skb, segs_max);
+	int err = xtcp_send_again(sk, skb, segs_max, why);
 	u32 segs = xtcp_sendq_segs(skb);
 
 	xtcp_assert_owned(sk);

@@ -10,12 +10,17 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "observe/tracesock.h"
 #include "tcb.h"
 
 struct sk_buff;
 struct sock;
+struct xtcp_fastcookie;
 
 void xtcp_send_syn(struct sock *sk);
+bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb);
+bool xtcp_send_syn_prepare(struct sock *sk);
+void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option);
 void xtcp_send_push(struct sock *sk, u8 nagle);
 bool xtcp_send_waits_for_more(const struct sock *sk, u8 nagle);
 bool xtcp_send_may_go_alone(const struct sock *sk, u32 bytes);
@@ -24,8 +29,10 @@ void xtcp_send_override(struct sock *sk);
 void xtcp_send_fin(struct sock *sk, struct sk_buff *spare);
 bool xtcp_send_has_room(struct sock *sk);
 bool xtcp_send_beyond_cwnd(struct sock *sk);
-int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max);
-int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max);
+int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
+		    enum xtcp_resent why);
+int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max,
+			 enum xtcp_resent why);
 
 /**
  * xtcp_send_init - begin with nothing sent and no window known

@@ -31,10 +31,12 @@
 
 #include "net/header.h"
 #include "net/wire.h"
+#include "observe/memory.h"
 #include "observe/stats.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
+#include "transfer/txstamp.h"
 
 /* --- memory ------------------------------------------------------------ */
 
@@ -238,6 +240,19 @@ void xtcp_sendq_mark_push(struct sock *sk)
 		return;
 	xtcp_cb(skb)->flags |= XTCP_PSH;
 	xs->pushed_seq = xs->write_seq;
+}
+
+/**
+ * xtcp_sendq_mark_eor - end a record (MSG_EOR): no later write shares its last skb
+ * @sk: the socket, locked
+ */
+void xtcp_sendq_mark_eor(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
+
+	xtcp_assert_owned(sk);
+	if (skb && skb->len)
+		xtcp_cb(skb)->marks |= XTCP_MARK_EOR;
 }
 
 /**
@@ -527,12 +542,15 @@ struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len)
 	rest_cb->seq = seq_add(cb->seq, len);
 	cb->end = rest_cb->seq;
 	cb->flags &= ~(XTCP_FIN | XTCP_PSH);
+	cb->marks &= ~XTCP_MARK_EOR;
 
 	xtcp_sendq_charge(sk, rest->truesize);
 	skb_split(skb, rest, len);
 	/* Of the pages only: each skb keeps its linear part. */
 	skb->truesize -= moved;
 	rest->truesize += moved;
+	if (xtcp_txstamp_is_on(skb))
+		xtcp_txstamp_split(skb, rest);
 	return rest;
 }
 
@@ -614,7 +632,11 @@ bool xtcp_sendq_split_sacked(struct sock *sk, struct sk_buff *skb, u32 len)
 	return split_flight(sk, skb, len);
 }
 
-/* Append the payload of @next to @skb; the caller unlinks and frees @next. */
+/*
+ * Append the payload of @next to @skb; the caller unlinks and frees @next. Not if
+ * both have a byte whose times are asked for, because an skb can report one, nor
+ * behind MSG_EOR.
+ */
 static bool take_payload(struct sock *sk, struct sk_buff *skb,
 			 struct sk_buff *next)
 {
@@ -622,12 +644,16 @@ static bool take_payload(struct sock *sk, struct sk_buff *skb,
 	int delta;
 
 	/* Heads are from kmalloc(), so none is stolen. */
-	if ((xtcp_cb(next)->flags & XTCP_FIN) ||
+	if ((xtcp_cb(skb)->marks & XTCP_MARK_EOR) ||
+	    (xtcp_txstamp_is_on(skb) && xtcp_txstamp_is_on(next)) ||
 	    !skb_try_coalesce(skb, next, &stolen, &delta))
 		return false;
 	xtcp_sendq_charge(sk, delta);
 	xtcp_cb(skb)->end = xtcp_cb(next)->end;
 	xtcp_cb(skb)->flags |= xtcp_cb(next)->flags;
+	xtcp_cb(skb)->marks |= xtcp_cb(next)->marks & XTCP_MARK_EOR;
+	if (xtcp_txstamp_is_on(next))
+		xtcp_txstamp_move(next, skb);
 	return true;
 }
 
@@ -658,11 +684,65 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	    !cb->seg_size || skb->len % cb->seg_size ||
 	    skb->len + next->len > GSO_LEGACY_MAX_SIZE ||
 	    skb_shinfo(skb)->nr_frags + skb_shinfo(next)->nr_frags > MAX_SKB_FRAGS ||
-	    skb_zcopy(skb) || skb_zcopy(next) ||
+	    (more->flags & XTCP_FIN) || skb_zcopy(skb) || skb_zcopy(next) ||
 	    sendq_unshare(sk, skb) || !take_payload(sk, skb, next))
 		return false;
 	cb->segs += more->segs;
 	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
+	free_landed(sk, next);
+	return true;
+}
+
+/* Make the fragment list private, and room for @bytes more in the linear part. */
+static bool make_tailroom(struct sock *sk, struct sk_buff *skb, int bytes)
+{
+	int before = skb->truesize;
+	int more = bytes - skb_tailroom(skb);
+
+	if (skb_is_nonlinear(skb) || more <= 0)
+		return !sendq_unshare(sk, skb);
+	if (pskb_expand_head(skb, 0, more, GFP_ATOMIC))
+		return false;
+	xtcp_sendq_charge(sk, (int)skb->truesize - before);
+	return true;
+}
+
+/**
+ * xtcp_sendq_collapse - make one segment of two that will be sent again
+ * @sk: the socket, locked
+ * @skb: in flight, a single segment, not SACKed
+ * @next: the one behind it, likewise
+ *
+ * Small segments take a header and a turn each; their payload fits into fewer segments.
+ *
+ * Return: true if @next was appended and freed; false if they don't fit together, and
+ * without memory
+ */
+bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *next)
+{
+	const struct xtcp_skb_cb *more = xtcp_cb(next);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+
+	xtcp_assert_owned(sk);
+	/*
+	 * The user's own pages are left alone, as in xtcp_sendq_merge(). Payload in linear
+	 * parts is copied: not into more than a page, which is always to be had.
+	 */
+	if (skb_zcopy(skb) || skb_zcopy(next) || (cb->marks & XTCP_MARK_EOR) ||
+	    (xtcp_txstamp_is_on(skb) && xtcp_txstamp_is_on(next)) ||
+	    (skb_headlen(next) && skb_is_nonlinear(skb)) ||
+	    skb_headlen(skb) + skb_headlen(next) > SKB_MAX_HEAD(XTCP_HEADROOM) ||
+	    !make_tailroom(sk, skb, skb_headlen(next)) || !take_payload(sk, skb, next))
+		return false;
+	cb->retrans = max(cb->retrans, more->retrans);
+	sendq_recount(xs, more->marks, -(int)xtcp_sendq_segs(next));
+	/* Without SACK duplicate ACKs stand for segments that have arrived. */
+	if (!xs->sack_ok)
+		xs->sacked_out = min(xs->sacked_out, xs->in_flight -
+				     clamp(xs->lost_out, 1U, xs->in_flight));
+	rb_erase(&next->rbnode, &sk->tcp_rtx_queue);
+	list_del(&next->tcp_tsorted_anchor);
 	free_landed(sk, next);
 	return true;
 }
@@ -672,7 +752,7 @@ static bool gather_next(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *next = skb_queue_next(&sk->sk_write_queue, skb);
 
-	if (!take_payload(sk, skb, next))
+	if ((xtcp_cb(next)->flags & XTCP_FIN) || !take_payload(sk, skb, next))
 		return false;
 	__skb_unlink(next, &sk->sk_write_queue);
 	free_queued(sk, next);
@@ -775,5 +855,5 @@ void xtcp_sendq_purge(struct sock *sk)
 	if (xs->bare_out)
 		xtcp_sendq_land_bare(sk);
 	xs->sacked_out = 0;
-	sk_mem_reclaim(sk);
+	xtcp_memory_reclaim(sk);
 }

@@ -42,6 +42,7 @@ void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes);
 void xtcp_sendq_drop_empty(struct sock *sk);
 void xtcp_sendq_mark_push(struct sock *sk);
+void xtcp_sendq_mark_eor(struct sock *sk);
 bool xtcp_sendq_wants_push(const struct xtcp_sock *xs);
 
 /* Searching it. */
@@ -63,6 +64,7 @@ struct sk_buff *xtcp_sendq_gather(struct sock *sk, u32 len);
 struct sk_buff *xtcp_sendq_split(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_split_flight(struct sock *sk, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_split_sacked(struct sock *sk, struct sk_buff *skb, u32 len);
+bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *next);
 bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next);
 u32 xtcp_sendq_trim_head(struct sock *sk, struct sk_buff *skb, seq_t ack);
 void xtcp_sendq_purge(struct sock *sk);

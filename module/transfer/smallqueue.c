@@ -107,6 +107,17 @@ bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb)
 	return true;
 }
 
+/* What fq holds back for TCP_TX_DELAY at twice the connection's rate, as in Linux. */
+static u64 bytes_delayed(const struct sock *sk)
+{
+	u32 delay_us = XTCP_SOCKOPT_RARE(xtcp_sk(sk), tx_delay_us);
+	u64 rate = min_t(u64, READ_ONCE(sk->sk_pacing_rate), U32_MAX);
+
+	if (likely(!delay_us) || READ_ONCE(sk->sk_pacing_status) != SK_PACING_FQ)
+		return 0;
+	return 2 * div_u64(rate * delay_us, USEC_PER_SEC);
+}
+
 /**
  * xtcp_smallqueue_is_full - check whether sending must stop until skbs have
  * left
@@ -136,6 +147,7 @@ bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
 		limit = min_t(u32, limit,
 			      XTCP_KNOB(sock_net(sk), limit_output_bytes));
 	limit <<= shift;
+	limit = min_t(u64, (u64)limit + bytes_delayed(sk), INT_MAX);
 	if (smallqueue_bytes(sk) <= limit ||
 	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) || xtcp_sendq_only(sk))
 		return false;
@@ -174,7 +186,7 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 void xtcp_smallqueue_resume(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (!xtcp_state_in(sk, XTCP_SENDING_STATES))
 		return;
 	xtcp_recovery_resume(sk);
 	xtcp_send_push(sk, 0);

@@ -3,15 +3,16 @@
  * kill.c - /proc/net/xtcp_kill: the administrator ends connections
  *
  * RFC 9293 3.10.5 (ABORT), called by the administrator instead of the user. `ss
- * -K` asks for it by netlink, which supports the kernel's own protocols only;
- * so xtcp has a file. A line written to it names a connection as
+ * -K` asks for it by netlink (user/sockdiag.c calls xtcp_kill_flow()); the file
+ * needs no further module. A line written to it names a connection as
  * /proc/net/xtcp_age does,
  *
  *	10.0.0.2:5000 10.0.0.1:40000
  *
- * in any state, or a listener, whose remote end is 0.0.0.0:0. More words may
- * follow, so that a line of xtcp_age can be copied. A local address that is
- * bound to a device is followed by "%" and the device.
+ * in any state, or a listener, whose remote end is 0.0.0.0:0. If a third or later
+ * word is "tcp" or "native", the line means that wire, else both. Other words may
+ * follow, so that a line of xtcp_age can be copied. A local address that is bound
+ * to a device is followed by "%" and the device.
  *
  * The lines of a write are processed one after the other. When one fails the
  * write ends before it; if it is the first, the write fails.
@@ -19,7 +20,7 @@
  * Context: process, sleeps on socket locks.
  */
 #include <linux/capability.h>
-#include <linux/inet.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
@@ -39,6 +40,7 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "user/procfs.h"
+#include "user/row.h"
 
 #define WRITE_MAX	PAGE_SIZE	/* bytes processed of one write */
 
@@ -56,21 +58,6 @@ static int device_parse(struct net *net, const char *word)
 		ifindex = 0;
 	rcu_read_unlock();
 	return ifindex;
-}
-
-/* "10.0.0.2", or "[fd00::2]"; sets @family accordingly. */
-static bool addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
-		       u8 *family)
-{
-	const char *end;
-
-	*family = AF_INET;
-	if (*word != '[')
-		return in4_pton(word, -1, (u8 *)addr, '\0', NULL);
-	*family = AF_INET6;
-	return IS_ENABLED(CONFIG_IPV6) &&
-	       in6_pton(word + 1, -1, addr6->s6_addr, ']', &end) &&
-	       !strcmp(end, "]");
 }
 
 /*
@@ -97,10 +84,24 @@ static bool end_parse(struct net *net, char *word, __be32 *addr,
 		if (!*ifindex)
 			return false;
 	}
-	return addr_parse(word, addr, addr6, family);
+	return xtcp_procfs_addr_parse(word, addr, addr6, family);
 }
 
-/* Modifies @line. */
+/* The wire that a word of @line names; 0: none. Modifies @line, which may be NULL. */
+static u8 wire_parse(char *line)
+{
+	const char *word;
+
+	while ((word = strsep(&line, " \t"))) {
+		if (!strcmp(word, "tcp"))
+			return XTCP_WIRE_TCP;
+		if (!strcmp(word, "native"))
+			return XTCP_WIRE_NATIVE;
+	}
+	return 0;
+}
+
+/* Sets the wire to 0 if the line names none. Modifies @line. */
 static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 {
 	char *local, *remote;
@@ -120,6 +121,7 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 		return false;
 	/* With a device, match only a connection that is bound to it. */
 	key->bound_only = key->dif != 0;
+	key->wire = wire_parse(line);
 	xtcp_key_digest(key);
 	return key->lport && !key->raddr == !key->rport;
 }
@@ -180,48 +182,81 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
 	return err;
 }
 
-static void record_kill(struct net *net, struct xtcp_flow *flow)
+/*
+ * A half-open record refers to its listener: while the record is found alive
+ * within an RCU section, the listener is valid. Drops the caller's reference.
+ */
+static int record_kill(struct net *net, struct xtcp_flow *flow)
 {
-	if (flow->kind == XTCP_KIND_HALFOPEN)
+	int err = 0;
+
+	rcu_read_lock();
+	if (READ_ONCE(flow->state) == XTCP_CLOSED)
+		err = -ENOENT;
+	else if (flow->kind == XTCP_KIND_HALFOPEN)
 		xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen,
 						flow), XTCP_EV_KILL);
 	else
 		xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
 						     flow), XTCP_EV_KILL);
+	rcu_read_unlock();
 	xtcp_flow_put(flow);
+	return err;
+}
+
+/* Drops the caller's reference. */
+static int flow_kill(struct net *net, struct xtcp_flow *flow,
+		     const struct xtcp_key *key)
+{
+	return flow->kind == XTCP_KIND_SOCKET ?
+	       sock_kill(xtcp_flow_sk(flow), key) : record_kill(net, flow);
 }
 
 static int connection_kill(struct net *net, const struct xtcp_key *key)
 {
-	struct xtcp_flow *flow;
+	struct xtcp_flow *flow = xtcp_flow_lookup(net, key);
 
-	/*
-	 * A half-open record may refer to its listener only within the RCU
-	 * section.
-	 */
-	rcu_read_lock();
-	flow = xtcp_flow_lookup(net, key);
-	if (flow && flow->kind != XTCP_KIND_SOCKET) {
-		record_kill(net, flow);
-		rcu_read_unlock();
-		return 0;
-	}
-	rcu_read_unlock();
-	return flow ? sock_kill(xtcp_flow_sk(flow), key) : -ENOENT;
+	return flow ? flow_kill(net, flow, key) : -ENOENT;
 }
 
-/* A line does not name a wire: it applies to both. */
+/**
+ * xtcp_kill_flow - end a connection or close a listener (sock_diag)
+ * @net: namespace
+ * @flow: its head; the caller's reference is dropped
+ *
+ * The caller has checked CAP_NET_ADMIN.
+ *
+ * Context: process, sleeps on the socket lock.
+ * Return: 0, or -ENOENT if it has ended by itself.
+ */
+int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
+{
+	struct xtcp_key key = { };
+
+	if (flow->kind == XTCP_KIND_SOCKET &&
+	    READ_ONCE(xtcp_flow_sk(flow)->sk_state) == XTCP_LISTEN)
+		return listener_kill(xtcp_flow_sk(flow));
+	xtcp_key_from_flow(&key, flow);
+	key.bound_only = key.dif != 0;
+	return flow_kill(net, flow, &key);
+}
+EXPORT_SYMBOL_GPL(xtcp_kill_flow);
+
+/* A line that names no wire applies to both. */
 static int line_kill(struct net *net, char *line)
 {
-	static const u8 wires[] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
 	struct xtcp_key key;
 	int err = -ENOENT;
 	unsigned int i;
+	u8 wire;
 
 	if (!key_parse(net, line, &key))
 		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(wires); i++) {
-		key.wire = wires[i];
+	wire = key.wire;
+	for (i = 0; i < XTCP_ROW_WIRES; i++) {
+		if (wire && wire != xtcp_row_wires[i])
+			continue;
+		key.wire = xtcp_row_wires[i];
 		if (!(key.rport ? connection_kill(net, &key) :
 				  listeners_kill(net, &key)))
 			err = 0;

@@ -46,7 +46,7 @@ static void listeners_header_show(struct seq_file *m)
 	seq_puts(m, " accept_now accept_limit accept_peak");
 	seq_puts(m, " syn_overflows accept_overflows drops");
 	seq_puts(m, " cookies_sent cookies_accepted cookies_failed");
-	seq_puts(m, " uid inode\n");
+	seq_puts(m, " uid inode wire\n");
 }
 
 /* Called under RCU, because a closing listener frees its queues. */
@@ -67,7 +67,8 @@ static int listener_show(struct seq_file *m, struct sock *sk)
 		   READ_ONCE(sk->sk_bound_dev_if));
 	queues_show(m, sk, ls);
 	counts_show(m, ls);
-	seq_printf(m, " %u %lu\n", xtcp_procfs_uid(m, sk), sock_i_ino(sk));
+	seq_printf(m, " %u %lu %s\n", xtcp_procfs_uid(m, sk), sock_i_ino(sk),
+		   xtcp_procfs_wire(key.wire));
 	return 0;
 }
 

@@ -4,15 +4,19 @@
  *
  *	xtcp		connections, byte for byte in the format of tcp
  *	xtcp6		those of IPv6 sockets, in the format of tcp6
- *	xtcp_age	the same connections, and how long each has been in its
- *			state
+ *	xtcp_age	the same connections, how long each has been in its state,
+ *			and what it waits for; user/waiting.c
  *	xtcp_snmp	line Tcp, in the format of snmp (RFC 4022 names)
  *	xtcp_netstat	line TcpExt, in the format of netstat
  *	xtcp_lifecycle	every row of the lifecycle table and its count
  *	xtcp_listen	listeners and their queues; user/listeners.c
+ *	xtcp_metrics	all numbers, for Prometheus; user/metrics.c
+ *	xtcp_dead	connections that have ended; user/dead.c
+ *	xtcp_hostcache	metrics of former connections; user/hosts.c
+ *	xtcp_diag	the connections as messages of sock_diag; user/diagfile.c
  *
- * A reader of xtcp, xtcp6, xtcp_age or xtcp_listen walks through the tables bucket
- * by bucket (user/walk.c). During a read() it holds references to at most
+ * A reader of xtcp, xtcp6, xtcp_age, xtcp_listen or xtcp_diag walks through the
+ * tables bucket by bucket (user/walk.c). During a read() it holds references to at most
  * XTCP_WALK_BATCH flows; between two reads it keeps its position and nothing else:
  * no reference, no lock, no memory that grows with the rows. A row shows the moment
  * when it is read. A flow that exists the whole time is shown exactly once, however
@@ -24,6 +28,7 @@
  */
 #include "user/procfs.h"
 
+#include <linux/inet.h>
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
@@ -34,6 +39,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
+#include <uapi/linux/xtcp.h>
 
 #include "close/timewait.h"
 #include "compat.h"
@@ -41,20 +47,16 @@
 #include "lifecycle.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "open/fastopen.h"
 #include "open/listen.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 #include "timers.h"
+#include "user/row.h"
+#include "user/waiting.h"
 
 /* Bytes of a line without its newline; programs seek by it. */
 #define ROW_WIDTH	149
-
-/* Column "tr": the timer shown. */
-#define TR_NONE		0
-#define TR_RETRANSMIT	1	/* also SYN-ACKs of a half-open record */
-#define TR_KEEPALIVE	2	/* also an orphan socket in FIN-WAIT-2 */
-#define TR_RECORD	3	/* lifetime of a TIME-WAIT record */
-#define TR_PERSIST	4
 
 /* Hundredths of a second until @deadline_ns, 0 when it is past. */
 static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
@@ -73,18 +75,7 @@ static unsigned long centis_left(u64 deadline_ns, u64 now_ns)
  */
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk)
 {
-	/* An orphan, or a child that was not accepted yet, has no owner. */
-	kuid_t uid = READ_ONCE(sk->sk_socket) ? sk_uid(sk) : GLOBAL_ROOT_UID;
-
-	return from_kuid_munged(seq_user_ns(m), uid);
-}
-
-/* Address family of the socket to which the connection belongs. */
-static u8 procfs_family_shown(const struct xtcp_flow *flow)
-{
-	if (flow->kind == XTCP_KIND_SOCKET)
-		return xtcp_flow_sk(flow)->sk_family;
-	return flow->mapped ? AF_INET6 : flow->family;
+	return from_kuid_munged(seq_user_ns(m), xtcp_row_owner(sk));
 }
 
 /* IPv4-mapped address, by which an IPv6 socket shows an IPv4 one. */
@@ -132,7 +123,7 @@ static void record_addresses_show(struct seq_file *m, unsigned long sl,
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, flow);
-	addresses_show(m, sl, procfs_family_shown(flow), &key);
+	addresses_show(m, sl, xtcp_row_family(flow), &key);
 }
 
 /* Addresses of a socket, which may be set before and after its connection. */
@@ -167,6 +158,40 @@ void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key)
 		seq_printf(m, "%pI4", &key->laddr);
 }
 
+/**
+ * xtcp_procfs_addr_parse - read an address in that format
+ * @word: "10.0.0.2", or "[fd00::2]", and nothing else
+ * @addr: set for IPv4
+ * @addr6: set for IPv6
+ * @family: set
+ *
+ * Return: true if it is one.
+ */
+bool xtcp_procfs_addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
+			    u8 *family)
+{
+	const char *end;
+
+	*family = AF_INET;
+	if (*word != '[')
+		return in4_pton(word, -1, (u8 *)addr, '\0', NULL);
+	*family = AF_INET6;
+	return IS_ENABLED(CONFIG_IPV6) &&
+	       in6_pton(word + 1, -1, addr6->s6_addr, ']', &end) &&
+	       !strcmp(end, "]");
+}
+
+/**
+ * xtcp_procfs_wire - name of a wire, as in xtcp_kill
+ * @wire: XTCP_WIRE_*
+ *
+ * Return: the name.
+ */
+const char *xtcp_procfs_wire(u8 wire)
+{
+	return wire == XTCP_WIRE_TCP ? "tcp" : "native";
+}
+
 static int halfopen_show(struct seq_file *m, unsigned long sl,
 			 const struct xtcp_halfopen *ho)
 {
@@ -189,7 +214,7 @@ static int halfopen_show(struct seq_file *m, unsigned long sl,
 
 	record_addresses_show(m, sl, &ho->flow);
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %u %d %pK",
-		   XTCP_SYN_RECEIVED, 0, 0, TR_RETRANSMIT, when,
+		   XTCP_SYN_RECEIVED, 0, 0, XTCP_TR_RETRANSMIT, when,
 		   READ_ONCE(ho->timeouts), uid, 0, 0, 0, ho);
 	return 0;
 }
@@ -206,32 +231,10 @@ static int timewait_show(struct seq_file *m, unsigned long sl,
 
 	record_addresses_show(m, sl, &tw->flow);
 	seq_printf(m, " %02X %08X:%08X %02X:%08lX %08X %5d %8d %d %d %pK",
-		   state, 0, 0, TR_RECORD,
+		   state, 0, 0, XTCP_TR_RECORD,
 		   centis_left(READ_ONCE(tw->delay.expires_ns), xtcp_now_ns()),
 		   0, 0, 0, 0, refcount_read(&tw->flow.ref) - 1, tw);
 	return 0;
-}
-
-/* The timer that the row shows, and its deadline. */
-static int timer_shown(const struct xtcp_sock *xs, u64 *deadline_ns)
-{
-	static const struct {
-		u8	timer;
-		u8	tr;
-	} order[] = {
-		{ XTCP_TIMER_RETRANSMIT,	TR_RETRANSMIT },
-		{ XTCP_TIMER_PERSIST,		TR_PERSIST },
-		{ XTCP_TIMER_FIN_WAIT_2,	TR_KEEPALIVE },
-		{ XTCP_TIMER_KEEPALIVE,		TR_KEEPALIVE },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(order); i++) {
-		*deadline_ns = READ_ONCE(xs->deadline_ns[order[i].timer]);
-		if (*deadline_ns)
-			return order[i].tr;
-	}
-	return TR_NONE;
 }
 
 static int ssthresh_shown(const struct xtcp_sock *xs, int state)
@@ -239,7 +242,7 @@ static int ssthresh_shown(const struct xtcp_sock *xs, int state)
 	u32 ssthresh = READ_ONCE(xs->ssthresh);
 
 	if (state == XTCP_LISTEN)
-		return 0;	/* the kernel's TCP: queue limit of fast open */
+		return xtcp_fastopen_limit(&xs->inet.sk);	/* as in Linux */
 	return ssthresh > INT_MAX ? -1 : (int)ssthresh;
 }
 
@@ -255,15 +258,11 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 	if (state == XTCP_CLOSED)
 		return SEQ_SKIP;
 
-	if (state == XTCP_LISTEN) {
+	if (state == XTCP_LISTEN)
 		rx_queue = READ_ONCE(sk->sk_ack_backlog);
-	} else {
-		tx_queue = seq_dist(READ_ONCE(xs->snd_una),
-				    READ_ONCE(xs->write_seq));
-		rx_queue = max(seq_dist(READ_ONCE(xs->copied_seq),
-					READ_ONCE(xs->rcv_nxt)), 0);
-	}
-	tr = timer_shown(xs, &deadline_ns);
+	else
+		xtcp_row_queues(xs, &tx_queue, &rx_queue);
+	tr = xtcp_row_timer(xs, &deadline_ns);
 
 	sk_key(sk, &key);
 	addresses_show(m, sl, sk->sk_family, &key);
@@ -280,7 +279,7 @@ static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 		    * A bit-field, whose neighbours may be written meanwhile (+
 		    * 0: no typeof).
 		    */
-		   READ_ONCE(xs->ack.quickack) << 1 | data_race(xs->ack.pingpong + 0),
+		   data_race(xs->ack.quickack << 1 | xs->ack.pingpong),
 		   READ_ONCE(xs->cwnd), ssthresh_shown(xs, state));
 	return 0;
 }
@@ -305,7 +304,7 @@ static struct xtcp_flow *reader_seek(struct xtcp_reader *reader,
 				     struct xtcp_flow *flow)
 {
 	while (!IS_ERR_OR_NULL(flow) && reader->family != AF_UNSPEC &&
-	       procfs_family_shown(flow) != reader->family)
+	       xtcp_row_family(flow) != reader->family)
 		flow = xtcp_walk_next(&reader->walk);
 	return flow;
 }
@@ -424,16 +423,15 @@ static const struct seq_operations connections_seq_ops = {
 };
 
 /* Address and port of one end, in the format of xtcp_kill. */
-static void end_show(struct seq_file *m, const struct xtcp_key *key,
-		     int ifindex)
+static void end_show(struct seq_file *m, struct net *net,
+		     const struct xtcp_key *key, int ifindex)
 {
-	const struct xtcp_reader *reader = m->private;
 	struct net_device *dev;
 
 	xtcp_procfs_addr(m, key);
 	if (ifindex) {
 		rcu_read_lock();
-		dev = dev_get_by_index_rcu(reader->net, ifindex);
+		dev = dev_get_by_index_rcu(net, ifindex);
 		if (dev)
 			seq_printf(m, "%%%s", dev->name);
 		else
@@ -443,20 +441,35 @@ static void end_show(struct seq_file *m, const struct xtcp_key *key,
 	seq_printf(m, ":%u ", ntohs(key->lport));
 }
 
-static void age_show(struct seq_file *m, const struct xtcp_key *key, u8 state,
-		     u64 age_ms, unsigned int uid, unsigned long inode)
+/**
+ * xtcp_procfs_ends - show both ends in the format of xtcp_kill
+ * @m: the file
+ * @net: the namespace
+ * @key: connection; the device that it is bound to follows its local address
+ *
+ * Each end is followed by a blank.
+ */
+void xtcp_procfs_ends(struct seq_file *m, struct net *net, const struct xtcp_key *key)
 {
 	struct xtcp_key peer = *key;
-	u32 ms;
 
 	peer.laddr = key->raddr;
 	peer.lport = key->rport;
 	peer.v6.laddr = key->v6.raddr;
-	end_show(m, key, key->dif);
-	end_show(m, &peer, 0);
+	end_show(m, net, key, key->dif);
+	end_show(m, net, &peer, 0);
+}
+
+static void age_show(struct seq_file *m, const struct xtcp_key *key, u8 state,
+		     u64 age_ms, unsigned int uid, unsigned long inode)
+{
+	const struct xtcp_reader *reader = m->private;
+	u32 ms;
+
+	xtcp_procfs_ends(m, reader->net, key);
 	age_ms = div_u64_rem(age_ms, MSEC_PER_SEC, &ms);
-	seq_printf(m, "%s %llu.%03u %u %lu\n", xtcp_state_name(state), age_ms,
-		   ms, uid, inode);
+	seq_printf(m, "%s %llu.%03u %u %lu %s", xtcp_state_name(state),
+		   age_ms, ms, uid, inode, xtcp_procfs_wire(key->wire));
 }
 
 static void record_age_show(struct seq_file *m, const struct xtcp_flow *flow,
@@ -480,38 +493,43 @@ static int halfopen_age_show(struct seq_file *m,
 		return SEQ_SKIP;
 	}
 	uid = xtcp_procfs_uid(m, ho->ls->sk);
-	rcu_read_unlock();
 	record_age_show(m, &ho->flow, XTCP_HALF_OPEN,
-			xtcp_synqueue_age_ms(ho), uid);
+			xtcp_flow_age_ms(&ho->flow), uid);
+	xtcp_waiting_halfopen_show(m, ho, ho->ls->sk);
+	rcu_read_unlock();
+	seq_putc(m, '\n');
 	return 0;
 }
 
 static int timewait_age_show(struct seq_file *m, const struct xtcp_timewait *tw)
 {
-	u32 age_ms = xtcp_now_ms() - READ_ONCE(tw->since_ms);
 	u8 state = READ_ONCE(tw->flow.state);
 
 	if (state == XTCP_CLOSED)
 		return SEQ_SKIP;
-	record_age_show(m, &tw->flow, state, age_ms, 0);
+	record_age_show(m, &tw->flow, state, xtcp_flow_age_ms(&tw->flow), 0);
+	xtcp_waiting_timewait_show(m, state, READ_ONCE(tw->delay.expires_ns));
+	seq_putc(m, '\n');
 	return 0;
 }
 
 static int sock_age_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	unsigned long since = READ_ONCE(xs->state_since);
 	u8 state = READ_ONCE(sk->sk_state);
 	struct xtcp_key key;
 
 	if (state == XTCP_CLOSED)
 		return SEQ_SKIP;
 	sk_key(sk, &key);
+	key.wire = READ_ONCE(xs->flow.wire);
 	key.family = xs->flow.family ?: sk->sk_family;
 	if (!key.rport)
 		key.v6.raddr = (struct in6_addr){};
-	age_show(m, &key, state, jiffies64_to_msecs(jiffies - since),
+	age_show(m, &key, state, xtcp_flow_age_ms(&xs->flow),
 		 xtcp_procfs_uid(m, sk), sock_i_ino(sk));
+	xtcp_waiting_sock_show(m, sk, state);
+	seq_putc(m, '\n');
 	return 0;
 }
 
@@ -520,7 +538,7 @@ static int ages_show(struct seq_file *m, void *v)
 	struct xtcp_flow *flow;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "local remote state seconds uid inode\n");
+		seq_puts(m, "local remote state seconds uid inode wire waiting timer ms\n");
 		return 0;
 	}
 	flow = v;
@@ -715,10 +733,26 @@ int xtcp_procfs_net_init(struct net *net)
 		goto undo_netstat;
 	if (xtcp_listeners_net_init(net))
 		goto undo_lifecycle;
-	if (xtcp_kill_net_init(net))
+	if (xtcp_metrics_net_init(net))
 		goto undo_listeners;
+	if (xtcp_diagfile_net_init(net))
+		goto undo_metrics;
+	if (xtcp_dead_net_init(net))
+		goto undo_diag;
+	if (xtcp_hosts_net_init(net))
+		goto undo_dead;
+	if (xtcp_kill_net_init(net))
+		goto undo_hosts;
 	return 0;
 
+undo_hosts:
+	xtcp_hosts_net_exit(net);
+undo_dead:
+	xtcp_dead_net_exit(net);
+undo_diag:
+	xtcp_diagfile_net_exit(net);
+undo_metrics:
+	xtcp_metrics_net_exit(net);
 undo_listeners:
 	xtcp_listeners_net_exit(net);
 undo_lifecycle:
@@ -745,6 +779,10 @@ undo_connections:
 void xtcp_procfs_net_exit(struct net *net)
 {
 	xtcp_kill_net_exit(net);
+	xtcp_hosts_net_exit(net);
+	xtcp_dead_net_exit(net);
+	xtcp_diagfile_net_exit(net);
+	xtcp_metrics_net_exit(net);
 	xtcp_listeners_net_exit(net);
 	remove_proc_entry("xtcp_lifecycle", net->proc_net);
 	remove_proc_entry("xtcp_netstat", net->proc_net);

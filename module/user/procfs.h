@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * procfs.h - /proc/net/xtcp, xtcp_age, xtcp_listen, xtcp_snmp, xtcp_netstat,
- * xtcp_lifecycle, xtcp_kill
+ * procfs.h - /proc/net/xtcp, xtcp_age, xtcp_listen, xtcp_diag, xtcp_snmp,
+ * xtcp_netstat, xtcp_lifecycle, xtcp_metrics, xtcp_dead, xtcp_hostcache, xtcp_kill
  */
 #ifndef XTCP_USER_PROCFS_H
 #define XTCP_USER_PROCFS_H
@@ -24,6 +24,7 @@ struct sock;
  * @line: line of the row at @walk; 0 is the header
  * @family: family of the sockets to be shown; AF_UNSPEC for all
  * @listeners_only: leave out connections
+ * @ended: xtcp_diag: the last message has been written
  *
  * Protected by the file's own lock.
  */
@@ -33,6 +34,7 @@ struct xtcp_reader {
 	loff_t			line;
 	u8			family;
 	bool			listeners_only;
+	bool			ended;
 };
 
 int xtcp_procfs_open(struct inode *inode, struct file *file,
@@ -44,14 +46,35 @@ void xtcp_procfs_stop(struct seq_file *m, void *v);
 
 int xtcp_procfs_net_init(struct net *net);
 void xtcp_procfs_net_exit(struct net *net);
+bool xtcp_procfs_addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
+			    u8 *family);
 void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key);
+void xtcp_procfs_ends(struct seq_file *m, struct net *net, const struct xtcp_key *key);
+const char *xtcp_procfs_wire(u8 wire);
 unsigned int xtcp_procfs_uid(struct seq_file *m, const struct sock *sk);
 
 /* user/listeners.c: /proc/net/xtcp_listen */
 int xtcp_listeners_net_init(struct net *net);
 void xtcp_listeners_net_exit(struct net *net);
 
+/* user/diagfile.c: /proc/net/xtcp_diag */
+int xtcp_diagfile_net_init(struct net *net);
+void xtcp_diagfile_net_exit(struct net *net);
+
+/* user/metrics.c: /proc/net/xtcp_metrics */
+int xtcp_metrics_net_init(struct net *net);
+void xtcp_metrics_net_exit(struct net *net);
+
+/* user/dead.c: /proc/net/xtcp_dead */
+int xtcp_dead_net_init(struct net *net);
+void xtcp_dead_net_exit(struct net *net);
+
+/* user/hosts.c: /proc/net/xtcp_hostcache */
+int xtcp_hosts_net_init(struct net *net);
+void xtcp_hosts_net_exit(struct net *net);
+
 /* user/kill.c: /proc/net/xtcp_kill */
+int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow);
 int xtcp_kill_net_init(struct net *net);
 void xtcp_kill_net_exit(struct net *net);
 

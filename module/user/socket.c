@@ -44,18 +44,23 @@
 
 #include "close/close.h"
 #include "compat.h"
+#include "fastq.h"
 #include "lifecycle.h"
 #include "lookup.h"
 #include "net/family.h"
 #include "net/header.h"
 #include "net/input.h"
 #include "netns.h"
+#include "observe/memory.h"
+#include "observe/recorder.h"
 #include "observe/stats.h"
 #include "open/acceptqueue.h"
 #include "open/connect.h"
+#include "open/fastconnect.h"
 #include "open/listen.h"
 #include "port/port.h"
 #include "proto.h"
+#include "rare.h"
 #include "segment/icmp.h"
 #include "segment/output.h"
 #include "tcb.h"
@@ -73,6 +78,7 @@
 #include "transfer/smallqueue.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
+#include "user/diag.h"
 #include "user/sockopt.h"
 #include "user/stream.h"
 #include "user/sysctl.h"
@@ -84,6 +90,7 @@
  */
 long xtcp_socket_memory_limit[3];
 static atomic_long_t memory_allocated;
+atomic_t xtcp_memory_peak = ATOMIC_INIT(0);
 static DEFINE_PER_CPU(int, memory_reserve);
 static unsigned long memory_pressure;	/* jiffies; 0 for none */
 
@@ -266,9 +273,19 @@ static void xtcp_sock_destroy(struct sock *sk)
 	/* Usually cleared already when the connection ended. */
 	if (unlikely(xtcp_timers_entry_is_set(xtcp_sk(sk))))
 		xtcp_timers_clear_all(sk);
+	if (unlikely(xtcp_sk(sk)->fast_tried))
+		xtcp_fastconnect_ends(sk);
+	/* TCP_FASTOPEN's; a child has left its queue before. */
+	if (unlikely(xtcp_sk(sk)->fast_held))
+		xtcp_fastq_forget(sk);
+	/* A child that was never in the table may have one. */
+	xtcp_recorder_end(sk, 0);
+	xtcp_diag_end_announce(sk);
 	xtcp_sendq_purge(sk);
 	xtcp_receive_purge(sk);
 	xtcp_port_release(sk);
+	xtcp_congestion_release(xtcp_sk(sk));
+	xtcp_rare_free(xtcp_sk(sk)->sockopt.rare);
 	sk_sockets_allocated_dec(sk);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
@@ -409,6 +426,18 @@ static bool sock_poll_writable(struct sock *sk)
 }
 
 /*
+ * In SYN-RECEIVED, and not by a fast open, whose child may be read and written before the
+ * handshake is over. One whose handshake ends just now wakes the program again.
+ */
+static bool sock_is_opening(const struct sock *sk, int state)
+{
+	if (likely(state != XTCP_SYN_RECEIVED))
+		return false;
+	/* Without the socket lock. */
+	return !data_race((bool)xtcp_sk(sk)->fast_held);
+}
+
+/*
  * proto_ops.poll. Without the socket lock: each change wakes the program, which
  * polls again.
  */
@@ -443,7 +472,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 	if (shutdown & RCV_SHUTDOWN)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 
-	if (state != XTCP_SYN_SENT && state != XTCP_SYN_RECEIVED) {
+	if (state != XTCP_SYN_SENT && !sock_is_opening(sk, state)) {
 		const struct xtcp_sock *xs = xtcp_sk(sk);
 		int target = sock_rcvlowat(sk, 0, INT_MAX);
 
@@ -458,6 +487,9 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 		/* After shutdown(SHUT_WR) a write reports the error. */
 		if ((shutdown & SEND_SHUTDOWN) || sock_poll_writable(sk))
 			mask |= EPOLLOUT | EPOLLWRNORM;
+	} else if (unlikely(xtcp_fastconnect_is_deferred(sk))) {
+		/* The SYN waits for a write. */
+		mask |= EPOLLOUT | EPOLLWRNORM;
 	}
 
 	smp_rmb();	/* pairs with smp_wmb() in xtcp_close_error() */
@@ -688,6 +720,17 @@ undo_counter:
 	return err;
 }
 
+/* Pages of all sockets, with those that the socket layer keeps for each CPU. */
+static long memory_charged(void)
+{
+	long pages = atomic_long_read(&memory_allocated);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		pages += per_cpu(memory_reserve, cpu);
+	return pages;
+}
+
 /**
  * xtcp_socket_exit - stop creating sockets
  *
@@ -700,6 +743,8 @@ void xtcp_socket_exit(void)
 	inet_unregister_protosw(&xtcp_protosw);
 	socket6_stop();
 	rcu_barrier();
+	/* Without sockets no memory is charged; else some path has charged it wrong. */
+	WARN_ON_ONCE(memory_charged());
 	proto_unregister(&xtcp_prot);
 	socket6_exit();
 	percpu_counter_destroy(&sockets_allocated);

@@ -8,30 +8,40 @@
  * kernel's.
  *
  * An accepted socket inherits its listener's values, except for
- * XTCP_SYNCOOKIES.
+ * XTCP_SYNCOOKIES. Options that few programs set are in an allocation of their own
+ * (rare.c).
+ *
+ * There is no repair mode: TCP_REPAIR fails with EPERM, as in Linux without
+ * CAP_NET_ADMIN, and its other options as in Linux on a socket that is not in repair.
+ * No upper layer protocol can be attached: TCP_ULP fails with ENOENT, as in Linux
+ * without the protocol's module.
  *
  * Context: process. Fields that are read without the socket lock are written
  * with WRITE_ONCE(); options that act on the connection take the lock.
  */
 #include "user/sockopt.h"
 
-#include <linux/net_tstamp.h>
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
 #include <net/ip.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <uapi/linux/xtcp.h>
 
 #include "close/timewait.h"
 #include "compat.h"
+#include "fastq.h"
 #include "lifecycle.h"
 #include "net/family.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "open/cookie.h"
+#include "open/fastopen.h"
+#include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
+#include "transfer/accecn.h"
 #include "transfer/ack.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
@@ -40,7 +50,10 @@
 #include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
+#include "transfer/txstamp.h"
 #include "transfer/window.h"
+#include "user/info.h"
+#include "user/origdst.h"
 
 /* Linux's bounds of the options. */
 #define MAXSEG_MIN	88		/* bytes */
@@ -52,6 +65,10 @@
 #define LINGER2_MAX	120		/* seconds; more becomes this */
 #define DEFER_DELAY_MAX	120		/* seconds between two SYN-ACKs */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
+
+#define DELACK_MAX_US	(XTCP_ATO_MAX_MS * USEC_PER_MSEC)
+#define TICKS_MIN	2		/* least timeout, in the kernel's clock ticks */
+#define ULP_NAME_MAX	16		/* bytes, with the 0 */
 
 #define TIMESTAMP_SPACE	12		/* bytes: the option and two NOPs */
 
@@ -146,6 +163,41 @@ static int window_clamp_set(struct sock *sk, int val)
 	return 0;
 }
 
+static bool has_no_connection(const struct sock *sk)
+{
+	return xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) | XTCP_STATEF(XTCP_LISTEN));
+}
+
+/* TCP_FASTOPEN: fast-open children of this listener; socket lock */
+static int fastopen_set(struct sock *sk, int val)
+{
+	if (val < 0 || !has_no_connection(sk))
+		return -EINVAL;
+	return xtcp_fastopen_limit_set(sk, val);
+}
+
+/* TCP_FASTOPEN_CONNECT; socket lock */
+static int fastopen_connect_set(struct sock *sk, int val)
+{
+	if (!lies_between(val, 0, 1))
+		return -EINVAL;
+	if (!(XTCP_KNOB(sock_net(sk), fastopen) & TFO_CLIENT_ENABLE))
+		return -EOPNOTSUPP;
+	if (sk->sk_state != XTCP_CLOSED)
+		return -EINVAL;
+	xtcp_sk(sk)->sockopt.fastopen_connect = val;
+	return 0;
+}
+
+/* TCP_FASTOPEN_NO_COOKIE; socket lock */
+static int fastopen_no_cookie_set(struct sock *sk, int val)
+{
+	if (!lies_between(val, 0, 1) || !has_no_connection(sk))
+		return -EINVAL;
+	xtcp_sk(sk)->sockopt.fastopen_no_cookie = val;
+	return 0;
+}
+
 /* Options that act on the connection; socket lock. */
 static int tcp_set_locked(struct sock *sk, int optname, int val)
 {
@@ -175,9 +227,105 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 			return -EINVAL;
 		xs->sockopt.recv_inq = val;
 		return 0;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+		if (!lies_between(val, 0, 1))
+			return -EINVAL;
+		xs->sockopt.thin_linear = val;
+		return 0;
+	case TCP_THIN_DUPACK:	/* Linux keeps no value, either */
+		return lies_between(val, 0, 1) ? 0 : -EINVAL;
+	case TCP_SAVE_SYN:
+		if (!lies_between(val, 0, 2))
+			return -EINVAL;
+		xs->sockopt.save_syn = val;
+		return 0;
+	case TCP_QUEUE_SEQ:
+		return sk->sk_state == XTCP_CLOSED ? -EINVAL : -EPERM;
+	case TCP_FASTOPEN:
+		return fastopen_set(sk, val);
+	case TCP_FASTOPEN_CONNECT:
+		return fastopen_connect_set(sk, val);
+	case TCP_FASTOPEN_NO_COOKIE:
+		return fastopen_no_cookie_set(sk, val);
 	default:
 		return -ENOPROTOOPT;
 	}
+}
+
+/* A time that Linux rounds up to clock ticks; xtcp is exact. */
+static bool is_ticks(int us, unsigned int max_us)
+{
+	unsigned long ticks = usecs_to_jiffies(us);
+
+	return ticks >= TICKS_MIN && ticks <= usecs_to_jiffies(max_us);
+}
+
+/* Options of rare.c: a value that is refused allocates nothing. */
+static int rare_check(int optname, int val)
+{
+	bool good;
+
+	switch (optname) {
+	case TCP_SYNCNT:
+		good = lies_between(val, 1, SYNCNT_MAX);
+		break;
+	case TCP_RTO_MAX_MS:
+		good = lies_between(val, XTCP_RTO_MAX_MIN_US / USEC_PER_MSEC,
+				    XTCP_RTO_MAX_US / USEC_PER_MSEC);
+		break;
+	case TCP_RTO_MIN_US:
+		good = is_ticks(val, XTCP_RTO_MIN_US);
+		break;
+	case TCP_DELACK_MAX_US:
+		good = is_ticks(val, DELACK_MAX_US);
+		break;
+	case TCP_DEFER_ACCEPT:
+	case TCP_LINGER2:
+	case TCP_TX_DELAY:
+		good = true;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	return good ? 0 : -EINVAL;
+}
+
+static int rare_set(struct sock *sk, int optname, int val)
+{
+	int err = rare_check(optname, val);
+	struct xtcp_sockopt_rare *rare;
+
+	if (err)
+		return err;
+	rare = xtcp_rare_make(sk, GFP_KERNEL_ACCOUNT);
+	if (!rare)
+		return -ENOMEM;
+	switch (optname) {
+	case TCP_SYNCNT:
+		WRITE_ONCE(rare->syn_retries, val);
+		break;
+	case TCP_RTO_MAX_MS:
+		WRITE_ONCE(rare->rto_max_ms, val);
+		break;
+	case TCP_RTO_MIN_US:
+		WRITE_ONCE(rare->rto_min_us, min_t(u32, val, XTCP_RTO_MIN_US));
+		static_branch_enable(&xtcp_rare_limits);
+		break;
+	case TCP_DELACK_MAX_US:
+		WRITE_ONCE(rare->delack_max_us, min_t(u32, val, DELACK_MAX_US));
+		static_branch_enable(&xtcp_rare_limits);
+		break;
+	case TCP_DEFER_ACCEPT:
+		WRITE_ONCE(rare->defer_accept, timeouts_in(val));
+		break;
+	case TCP_LINGER2:
+		WRITE_ONCE(rare->linger2_s, clamp(val, -1, LINGER2_MAX));
+		break;
+	case TCP_TX_DELAY:
+		WRITE_ONCE(rare->tx_delay_us, val);
+		break;
+	}
+	return 0;
 }
 
 static int tcp_set(struct sock *sk, int optname, int val)
@@ -196,17 +344,6 @@ static int tcp_set(struct sock *sk, int optname, int val)
 			return -EINVAL;
 		WRITE_ONCE(xs->sockopt.keep_probes, val);
 		return 0;
-	case TCP_SYNCNT:
-		if (!lies_between(val, 1, SYNCNT_MAX))
-			return -EINVAL;
-		WRITE_ONCE(xs->sockopt.syn_retries, val);
-		return 0;
-	case TCP_DEFER_ACCEPT:
-		WRITE_ONCE(xs->sockopt.defer_accept, timeouts_in(val));
-		return 0;
-	case TCP_LINGER2:
-		WRITE_ONCE(xs->sockopt.linger2_s, clamp(val, -1, LINGER2_MAX));
-		return 0;
 	case TCP_NOTSENT_LOWAT:
 		WRITE_ONCE(xs->sockopt.notsent_lowat, val);
 		sk->sk_write_space(sk);
@@ -216,7 +353,17 @@ static int tcp_set(struct sock *sk, int optname, int val)
 			return -EINVAL;
 		WRITE_ONCE(xs->sockopt.user_timeout_ms, val);
 		return 0;
+	case TCP_REPAIR:
+	case TCP_REPAIR_QUEUE:
+	case TCP_REPAIR_WINDOW:
+	case TCP_TIMESTAMP:
+		return -EPERM;
+	case TCP_REPAIR_OPTIONS:
+		return -EINVAL;
 	}
+	err = rare_set(sk, optname, val);
+	if (err != -ENOPROTOOPT)
+		return err;
 
 	lock_sock(sk);
 	err = tcp_set_locked(sk, optname, val);
@@ -246,9 +393,27 @@ static int wire_set(struct sock *sk, int val)
 /* XTCP_SYNCOOKIES; used from the next SYN on. */
 static int syncookies_set(struct sock *sk, int val)
 {
+	struct xtcp_sockopt_rare *rare;
+
 	if (!lies_between(val, XTCP_SYNCOOKIES_NEVER, XTCP_SYNCOOKIES_ALWAYS))
 		return -EINVAL;
-	WRITE_ONCE(xtcp_sk(sk)->sockopt.syncookies, val + 1);
+	rare = xtcp_rare_make(sk, GFP_KERNEL_ACCOUNT);
+	if (!rare)
+		return -ENOMEM;
+	WRITE_ONCE(rare->syncookies, val + 1);
+	return 0;
+}
+
+static int tw_timeout_set(struct sock *sk, int val)
+{
+	struct xtcp_sockopt_rare *rare;
+
+	if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
+		return -EINVAL;
+	rare = xtcp_rare_make(sk, GFP_KERNEL_ACCOUNT);
+	if (!rare)
+		return -ENOMEM;
+	WRITE_ONCE(rare->tw_timeout_s, val);
 	return 0;
 }
 
@@ -260,10 +425,7 @@ static int xtcp_set(struct sock *sk, int optname, int val)
 	case XTCP_SYNCOOKIES:
 		return syncookies_set(sk, val);
 	case XTCP_TW_TIMEOUT:
-		if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
-			return -EINVAL;
-		WRITE_ONCE(xtcp_sk(sk)->sockopt.tw_timeout_s, val);
-		return 0;
+		return tw_timeout_set(sk, val);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -284,9 +446,45 @@ static int congestion_set(struct sock *sk, sockptr_t optval,
 		return -EFAULT;
 	name[err] = 0;
 
+	xtcp_algorithms_autoload(name);
 	lock_sock(sk);
 	err = xtcp_congestion_set(sk, name);
 	release_sock(sk);
+	return err;
+}
+
+/* TCP_ULP: there is none, of whatever name. */
+static int ulp_set(sockptr_t optval, unsigned int optlen)
+{
+	char name[ULP_NAME_MAX];
+
+	if (!optlen)
+		return -EINVAL;
+	if (strncpy_from_sockptr(name, optval,
+				 min_t(size_t, sizeof(name) - 1, optlen)) < 0)
+		return -EFAULT;
+	return -ENOENT;
+}
+
+/*
+ * TCP_FASTOPEN_KEY: one key, or two, of which the second only verifies cookies. Not on a
+ * connection: it has no room for them, and no use.
+ */
+static int fastopen_key_set(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	u8 keys[XTCP_FASTKEYS * XTCP_FASTKEY_LEN];
+	int err = -EINVAL;
+
+	if (optlen != XTCP_FASTKEY_LEN && optlen != sizeof(keys))
+		return -EINVAL;
+	if (copy_from_sockptr(keys, optval, optlen))
+		return -EFAULT;
+	lock_sock(sk);
+	if (has_no_connection(sk))
+		err = xtcp_fastopen_keys_set(sock_net(sk), sk, keys,
+					     optlen / XTCP_FASTKEY_LEN);
+	release_sock(sk);
+	memzero_explicit(keys, sizeof(keys));
 	return err;
 }
 
@@ -320,7 +518,7 @@ static int int_read(int *val, sockptr_t optval, unsigned int optlen)
  * @sk: socket, not locked
  * @level: IPPROTO_TCP, IPPROTO_XTCP, or a level of the kernel
  * @optname: option
- * @optval: value, an int; for TCP_CONGESTION a name
+ * @optval: value, an int; for TCP_CONGESTION a name, for TCP_FASTOPEN_KEY keys
  * @optlen: size of @optval, bytes
  *
  * Return: 0 or -errno.
@@ -335,6 +533,10 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 
 	if (level == SOL_TCP && optname == TCP_CONGESTION)
 		return congestion_set(sk, optval, optlen);
+	if (level == SOL_TCP && optname == TCP_ULP)
+		return ulp_set(optval, optlen);
+	if (level == SOL_TCP && optname == TCP_FASTOPEN_KEY)
+		return fastopen_key_set(sk, optval, optlen);
 	err = int_read(&val, optval, optlen);
 	if (err)
 		return err;
@@ -368,18 +570,32 @@ static int txrehash_set(struct sock *sk, int val)
 	return 0;
 }
 
-/* SO_TIMESTAMPING: xtcp reports when data arrived, not when it was sent. */
+/*
+ * SO_TIMESTAMPING: the socket layer numbers the bytes of protocols that it knows to
+ * be TCP; others are numbered here. The value is read once, so that what was checked is
+ * what is set.
+ */
 static int timestamping_set(struct socket *sock, int optname, sockptr_t optval,
 			    unsigned int optlen)
 {
-	int flags;
-	int err = int_read(&flags, optval, optlen);
+	struct so_timestamping value = {};
+	unsigned int len = optlen == sizeof(value) ? optlen : sizeof(int);
+	struct sock *sk = sock->sk;
+	int err;
 
+	if (optlen < sizeof(int))
+		return -EINVAL;
+	if (copy_from_sockptr(&value, optval, len))
+		return -EFAULT;
+	if (!xtcp_txstamp_is_allowed(sk, value.flags))
+		return -EINVAL;
+	err = sock_setsockopt(sock, SOL_SOCKET, optname, KERNEL_SOCKPTR(&value), len);
 	if (err)
 		return err;
-	if (flags & SOF_TIMESTAMPING_TX_RECORD_MASK)
-		return -EOPNOTSUPP;
-	return sock_setsockopt(sock, SOL_SOCKET, optname, optval, optlen);
+	lock_sock(sk);
+	xtcp_txstamp_begin(sk);
+	release_sock(sk);
+	return 0;
 }
 
 /**
@@ -445,6 +661,9 @@ static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
 		info->tcpi_snd_wscale = xs->snd_wscale;
 		info->tcpi_rcv_wscale = xs->rcv_wscale;
 	}
+	if (xs->fast_taken)
+		info->tcpi_options |= TCPI_OPT_SYN_DATA;
+	info->tcpi_fastopen_client_fail = xs->fast_fail;
 	if (xs->ecn.ok)
 		info->tcpi_options |= TCPI_OPT_ECN;
 	if (xs->ecn.seen)
@@ -496,7 +715,8 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_rcv_space = xs->autotune.read_per_rtt;
 	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
 	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
-	if (xs->ack.ato_ms)
+	/* Before any, since the connection began. */
+	if (xs->ack.last_payload_ms)
 		info->tcpi_last_data_recv = xtcp_now_ms() - xs->ack.last_payload_ms;
 	/* Each segment of an open connection carries an ACK. */
 	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
@@ -510,9 +730,6 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_dsack_dups = xs->dsack_segs;
 	info->tcpi_reord_seen = xs->reord_seen;
 	info->tcpi_rcv_ooopack = xs->rcv_ooo;
-	XTCP_INFO_TIMEOUTS(info, xs->retransmit.timeouts, xs->retransmit.timeout_runs,
-			   xtcp_retransmit_settling_ms(xs));
-	XTCP_INFO_REHASH(info, xs->retransmit.rehashes);
 
 	info->tcpi_bytes_acked = xs->bytes_acked;
 	info->tcpi_bytes_received = xs->bytes_received;
@@ -521,7 +738,44 @@ static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
 	info->tcpi_segs_out = xs->segs_out;
 	info->tcpi_snd_wnd = xs->snd_wnd;
 	xtcp_meter_info(xs, info);
-	XTCP_INFO_RCV_WND(info, xs->rcv_wnd);
+}
+
+static void info_accecn(const struct xtcp_sock *xs, union xtcp_info *all)
+{
+	const struct xtcp_accecn *acc = xtcp_accecn_of(xs);
+
+	all->newer.received_ce = acc->received_ce;
+	all->newer.delivered_e1_bytes = acc->delivered_bytes[INET_ECN_ECT_1 - 1];
+	all->newer.delivered_e0_bytes = acc->delivered_bytes[INET_ECN_ECT_0 - 1];
+	all->newer.delivered_ce_bytes = acc->delivered_bytes[INET_ECN_CE - 1];
+	all->newer.received_e1_bytes = acc->received_bytes[INET_ECN_ECT_1 - 1];
+	all->newer.received_e0_bytes = acc->received_bytes[INET_ECN_ECT_0 - 1];
+	all->newer.received_ce_bytes = acc->received_bytes[INET_ECN_CE - 1];
+	all->newer.accecn_opt_seen = acc->option_seen;
+	all->newer.accecn_fail_mode = acc->fail_mode;
+}
+
+static u8 info_ecn_mode(const struct xtcp_sock *xs)
+{
+	if (!xs->ecn.ok)
+		return TCPI_ECN_MODE_DISABLED;
+	if (!xs->ecn.accurate)
+		return TCPI_ECN_MODE_RFC3168;
+	return xs->inet.sk.sk_state == XTCP_SYN_SENT ? TCPI_ECN_MODE_PENDING :
+						       TCPI_ECN_MODE_ACCECN;
+}
+
+/* The fields that older kernels' headers don't have. */
+static void info_newer(const struct xtcp_sock *xs, union xtcp_info *all)
+{
+	all->newer.rcv_wnd = xs->rcv_wnd;
+	all->newer.rehash = xs->retransmit.rehashes;
+	all->newer.total_rto = xs->retransmit.timeouts;
+	all->newer.total_rto_recoveries = xs->retransmit.timeout_runs;
+	all->newer.total_rto_time = xtcp_retransmit_settling_ms(xs);
+	all->newer.ecn_mode = info_ecn_mode(xs);
+	if (xtcp_accecn_is_on(xs))
+		info_accecn(xs, all);
 }
 
 /* ~0UL means no limit, also on 32-bit hosts. */
@@ -530,13 +784,21 @@ static u64 info_rate(unsigned long rate)
 	return rate == ~0UL ? ~0ULL : rate;
 }
 
-static void info_fill(struct sock *sk, struct tcp_info *info)
+/**
+ * xtcp_sockopt_info_locked - fill what TCP_INFO returns
+ * @sk: locked
+ * @all: to be filled
+ *
+ * Context: process or softirq.
+ */
+void xtcp_sockopt_info_locked(struct sock *sk, union xtcp_info *all)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	struct tcp_info *info = &all->info;
 
-	memset(info, 0, sizeof(*info));
+	xtcp_assert_owned(sk);
+	memset(all, 0, sizeof(*all));
 
-	lock_sock(sk);
 	info->tcpi_state = sk->sk_state;
 	info->tcpi_pacing_rate = info_rate(READ_ONCE(sk->sk_pacing_rate));
 	info->tcpi_max_pacing_rate =
@@ -551,7 +813,21 @@ static void info_fill(struct sock *sk, struct tcp_info *info)
 		info->tcpi_snd_ssthresh = 0;
 	} else {
 		info_connection(xs, info);
+		info_newer(xs, all);
 	}
+}
+
+/**
+ * xtcp_sockopt_info - fill what TCP_INFO returns
+ * @sk: not locked
+ * @info: to be filled
+ *
+ * Context: process, sleeps on the socket lock.
+ */
+void xtcp_sockopt_info(struct sock *sk, union xtcp_info *info)
+{
+	lock_sock(sk);
+	xtcp_sockopt_info_locked(sk, info);
 	release_sock(sk);
 }
 
@@ -570,9 +846,22 @@ static int maxseg_get(const struct sock *sk)
 /* Seconds that an orphan waits in FIN-WAIT-2; -1 if it does not wait. */
 static int linger2_get(const struct sock *sk)
 {
-	int val = READ_ONCE(xtcp_sk(sk)->sockopt.linger2_s);
+	int val = XTCP_SOCKOPT_RARE(xtcp_sk(sk), linger2_s);
 
 	return val ? : XTCP_KNOB(sock_net(sk), fin_timeout) / HZ;
+}
+
+/* TCP_FASTOPEN: the limit; 0 for a connection, too. */
+static int fastopen_get(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int limit = 0;
+
+	lock_sock(sk);
+	if (has_no_connection(sk) && xs->fast_held)
+		limit = xs->fastq->limit;
+	release_sock(sk);
+	return limit;
 }
 
 static int tcp_get(struct sock *sk, int optname, int *val)
@@ -603,11 +892,11 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 			XTCP_KNOB(net, keepalive_probes);
 		return 0;
 	case TCP_SYNCNT:
-		*val = READ_ONCE(xs->sockopt.syn_retries) ? :
+		*val = XTCP_SOCKOPT_RARE(xs, syn_retries) ? :
 			XTCP_KNOB(net, syn_retries);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		*val = timeouts_last(READ_ONCE(xs->sockopt.defer_accept));
+		*val = timeouts_last(XTCP_SOCKOPT_RARE(xs, defer_accept));
 		return 0;
 	case TCP_LINGER2:
 		*val = linger2_get(sk);
@@ -627,6 +916,45 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 	case TCP_USER_TIMEOUT:
 		*val = READ_ONCE(xs->sockopt.user_timeout_ms);
 		return 0;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+		*val = xs->sockopt.thin_linear;
+		return 0;
+	case TCP_SAVE_SYN:
+		*val = xs->sockopt.save_syn;
+		return 0;
+	case TCP_TX_DELAY:
+		*val = XTCP_SOCKOPT_RARE(xs, tx_delay_us);
+		return 0;
+	case TCP_RTO_MAX_MS:
+		*val = xtcp_rtt_rto_max_us(xs) / USEC_PER_MSEC;
+		return 0;
+	case TCP_RTO_MIN_US:
+		*val = XTCP_SOCKOPT_RARE(xs, rto_min_us) ?: XTCP_KNOB(net, rto_min_us);
+		return 0;
+	case TCP_DELACK_MAX_US:
+		*val = XTCP_SOCKOPT_RARE(xs, delack_max_us) ?: DELACK_MAX_US;
+		return 0;
+	case TCP_TIMESTAMP:
+		/* Linux marks a clock of microseconds by an odd number. */
+		*val = (xtcp_now_ms() + xs->ts_offset) & ~1U;
+		return 0;
+	case TCP_THIN_DUPACK:
+	case TCP_REPAIR:
+	case TCP_IS_MPTCP:
+		*val = 0;
+		return 0;
+	case TCP_REPAIR_QUEUE:
+	case TCP_QUEUE_SEQ:
+		return -EINVAL;
+	case TCP_FASTOPEN:
+		*val = fastopen_get(sk);
+		return 0;
+	case TCP_FASTOPEN_CONNECT:
+		*val = xs->sockopt.fastopen_connect;
+		return 0;
+	case TCP_FASTOPEN_NO_COOKIE:
+		*val = xs->sockopt.fastopen_no_cookie;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -644,7 +972,7 @@ static int xtcp_get(const struct sock *sk, int optname, int *val)
 		*val = min_t(int, xtcp_cookie_mode(sk), XTCP_SYNCOOKIES_ALWAYS);
 		return 0;
 	case XTCP_TW_TIMEOUT:
-		*val = READ_ONCE(xs->sockopt.tw_timeout_s) ?:
+		*val = XTCP_SOCKOPT_RARE(xs, tw_timeout_s) ?:
 			XTCP_KNOB(sock_net(sk), tw_timeout);
 		return 0;
 	default:
@@ -660,6 +988,47 @@ static int answer_put(char __user *optval, int __user *optlen,
 	if (put_user(len, optlen) || copy_to_user(optval, answer, len))
 		return -EFAULT;
 	return 0;
+}
+
+/* TCP_SAVED_SYN: once, and only as a whole. */
+static int saved_syn_get(struct sock *sk, char __user *optval, int __user *optlen,
+			 int len)
+{
+	struct xtcp_sockopt_rare *rare;
+	struct xtcp_savedsyn *saved;
+	int err = 0;
+
+	lock_sock(sk);
+	rare = READ_ONCE(xtcp_sk(sk)->sockopt.rare);
+	saved = rare ? rare->saved_syn : NULL;
+	if (!saved) {
+		err = answer_put(optval, optlen, NULL, len, 0);
+	} else if (len < (int)saved->len) {
+		err = put_user(saved->len, optlen) ?: -EINVAL;
+	} else {
+		err = answer_put(optval, optlen, saved->headers, len, saved->len);
+		if (!err) {
+			rare->saved_syn = NULL;
+			xtcp_savedsyn_put(saved);
+		}
+	}
+	release_sock(sk);
+	return err;
+}
+
+/* TCP_FASTOPEN_KEY: what this listener has set; nothing if it uses the namespace's. */
+static int fastopen_key_get(struct sock *sk, char __user *optval, int __user *optlen, int len)
+{
+	u8 keys[XTCP_FASTKEYS * XTCP_FASTKEY_LEN];
+	unsigned int nr;
+	int err;
+
+	lock_sock(sk);
+	nr = xtcp_fastopen_keys_get(sock_net(sk), sk, keys);
+	release_sock(sk);
+	err = answer_put(optval, optlen, keys, len, nr * XTCP_FASTKEY_LEN);
+	memzero_explicit(keys, sizeof(keys));
+	return err;
 }
 
 /**
@@ -678,6 +1047,8 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 {
 	int val, len, err;
 
+	if (unlikely(xtcp_origdst_is_asked(sk, level, optname)))
+		return xtcp_origdst_get(sk, level, optname, optval, optlen);
 	if (level != SOL_TCP && level != IPPROTO_XTCP)
 		return xtcp_family_of(sk)->addr->getsockopt(sk, level, optname,
 							    optval, optlen);
@@ -688,19 +1059,40 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 		return -EINVAL;
 
 	if (level == SOL_TCP && optname == TCP_INFO) {
-		struct tcp_info info;
+		union xtcp_info info;
 
-		info_fill(sk, &info);
+		xtcp_sockopt_info(sk, &info);
 		return answer_put(optval, optlen, &info, len, sizeof(info));
 	}
 
 	if (level == SOL_TCP && optname == TCP_CONGESTION) {
-		char name[XTCP_CONGESTION_NAME_MAX] = { };
+		char name[XTCP_CONGESTION_NAME_MAX];
 
-		strscpy(name, READ_ONCE(xtcp_sk(sk)->congestion)->name,
-			sizeof(name));
+		xtcp_congestion_name(xtcp_sk(sk), name);
 		return answer_put(optval, optlen, name, len, sizeof(name));
 	}
+
+	if (level == SOL_TCP && optname == TCP_CC_INFO) {
+		union tcp_cc_info info;
+		size_t size;
+		int attr;
+
+		lock_sock(sk);
+		size = xtcp_congestion_info(sk, &info, &attr);
+		release_sock(sk);
+		return answer_put(optval, optlen, &info, len, size);
+	}
+	if (level == SOL_TCP && optname == TCP_SAVED_SYN)
+		return saved_syn_get(sk, optval, optlen, len);
+	/* No upper layer protocol: an empty name. */
+	if (level == SOL_TCP && optname == TCP_ULP)
+		return answer_put(optval, optlen, NULL, len, 0);
+	/* Not in repair. */
+	if (level == SOL_TCP && optname == TCP_REPAIR_WINDOW)
+		return len == sizeof(struct tcp_repair_window) ? -EPERM : -EINVAL;
+
+	if (level == SOL_TCP && optname == TCP_FASTOPEN_KEY)
+		return fastopen_key_get(sk, optval, optlen, len);
 
 	err = level == SOL_TCP ? tcp_get(sk, optname, &val) :
 				 xtcp_get(sk, optname, &val);

@@ -13,7 +13,6 @@
 
 #include <linux/fs.h>
 #include <linux/net.h>
-#include <linux/net_tstamp.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/tcp.h>
@@ -26,16 +25,19 @@
 #include "compat.h"
 #include "lifecycle.h"
 #include "net/wire.h"
+#include "open/fastconnect.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/ack.h"
 #include "transfer/acked.h"
 #include "transfer/burst.h"
+#include "transfer/congestion.h"
 #include "transfer/memory.h"
 #include "transfer/meter.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
+#include "transfer/txstamp.h"
 #include "transfer/urgent.h"
 #include "transfer/window.h"
 #include "user/zerocopy.h"
@@ -64,7 +66,7 @@ static bool skb_takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 	const struct page_frag *pfrag = sk_page_frag(sk);
 	int nr = skb_shinfo(skb)->nr_frags;
 
-	return skb->len < goal &&
+	return skb->len < goal && !(xtcp_cb(skb)->marks & XTCP_MARK_EOR) &&
 	       (nr < MAX_SKB_FRAGS ||
 		skb_can_coalesce(skb, nr, pfrag->page, pfrag->offset));
 }
@@ -256,46 +258,79 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		if (n < 0)
 			return n;
 		*copied += n;
+		/* As in Linux, an skb that takes no more pages ends with PSH. */
+		if (unlikely(zc->pages) && skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS)
+			xtcp_sendq_mark_push(sk);
 		if (skb->len >= goal && msg_data_left(msg))
 			push_on_the_way(sk, flags, false);
 	}
 	return 0;
 }
 
-/* Validate control messages; none affects a stream. */
-static int control_check(struct sock *sk, struct msghdr *msg)
+/*
+ * Validate control messages. They affect a stream only by requesting timestamps:
+ * @tsflags is replaced by the flags for this call.
+ */
+static int control_read(struct sock *sk, struct msghdr *msg, u32 *tsflags)
 {
 	struct sockcm_cookie sockc;
 
 	sockcm_init(&sockc, sk);
-	if (sock_cmsg_send(sk, msg, &sockc))
+	/* A byte's key is its place in the stream, and can't be chosen. */
+	if (sock_cmsg_send(sk, msg, &sockc) || XTCP_CMSG_HAS_KEY(sockc))
 		return -EINVAL;
-	/* xtcp makes no transmit timestamps. */
-	return sockc.tsflags & ~READ_ONCE(sk->sk_tsflags) &
-	       SOF_TIMESTAMPING_TX_RECORD_MASK ? -EOPNOTSUPP : 0;
+	*tsflags = sockc.tsflags;
+	return 0;
 }
 
 /*
- * MSG_FASTOPEN: connect(), then send. The SYN carries no data, as in Linux's
- * TCP without a cookie of the peer; nor is a cookie requested.
+ * MSG_FASTOPEN, or the first write after a connect() with TCP_FASTOPEN_CONNECT: the SYN takes
+ * as much of @msg as it may. Waits for the connection unless MSG_DONTWAIT. *copied: bytes that
+ * the SYN took, also of a call that fails.
  */
-static int connect_first(struct sock *sk, struct msghdr *msg)
+static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *copied)
 {
 	int flags = msg->msg_flags & MSG_DONTWAIT ? O_NONBLOCK : 0;
+	struct xtcp_fastconnect fast = { .msg = pages ? NULL : msg };
+	bool deferred = xtcp_fastconnect_is_deferred(sk);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	int err;
 
-	if (!(READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_fastopen) &
-	      TFO_CLIENT_ENABLE) ||
+	if (!(XTCP_KNOB(sock_net(sk), fastopen) & TFO_CLIENT_ENABLE) ||
 	    (msg->msg_name && msg->msg_namelen >= (int)sizeof(sa_family_t) &&
 	     ((struct sockaddr *)msg->msg_name)->sa_family == AF_UNSPEC))
 		return -EOPNOTSUPP;
-	return __inet_stream_connect(sk->sk_socket, msg->msg_name,
-				     msg->msg_namelen, flags, 1);
+	if (deferred) {
+		xtcp_fastconnect_go(sk, &fast);
+	} else if (sk->sk_state == XTCP_CLOSED &&
+		   sk->sk_socket->state == SS_UNCONNECTED) {
+		/* connect() runs before the socket is unlocked, or not at all. */
+		xs->fast_request = &fast;
+		xs->fast_sending = 1;
+	}
+	err = __inet_stream_connect(sk->sk_socket, msg->msg_name,
+				    msg->msg_namelen, flags, 1);
+	xs->fast_sending = 0;
+	*copied = fast.copied;
+	return deferred && err == -EALREADY ? -EINPROGRESS : err;
+}
+
+/* Sleep until the connection is open. A child of a fast open may send before. */
+static int await_open(struct sock *sk, struct msghdr *msg, bool pages, long *timeo,
+		      int *copied)
+{
+	if (sk->sk_state == XTCP_SYN_RECEIVED && xtcp_sk(sk)->fast_held)
+		return 0;
+	if (xtcp_fastconnect_is_deferred(sk))
+		return connect_first(sk, msg, pages, copied);
+	return sk_stream_wait_connect(sk, timeo);
 }
 
 static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 {
 	int flags = msg->msg_flags;
 	u8 nagle = flags & MSG_MORE ? XTCP_NAGLE_CORK : 0;
+	u32 tsflags = READ_ONCE(sk->sk_tsflags);
 	int err = 0, copied = 0;
 	struct xtcp_zerocopy zc;
 	long timeo;
@@ -309,12 +344,26 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 			      ~(XTCP_NAGLE_LARGE | XTCP_NAGLE_TAIL);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	if (unlikely(flags & MSG_FASTOPEN))
-		err = connect_first(sk, msg);
+		err = connect_first(sk, msg, zc.pages, &copied);
 	if (!err && !xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |
 				       XTCP_STATEF(XTCP_CLOSE_WAIT)))
-		err = sk_stream_wait_connect(sk, &timeo);
+		err = await_open(sk, msg, zc.pages, &timeo, &copied);
+	/*
+	 * The SYN is on its way with some of the data: the rest is for another call. After a
+	 * signal, too: the program would write the same bytes again. (Linux does not say
+	 * then that it has taken them.)
+	 */
+	if (unlikely(copied && (err == -EINPROGRESS || err == -EINTR ||
+				err == -ERESTARTSYS))) {
+		xtcp_zerocopy_end(&zc, copied);
+		return copied;
+	}
+	if (unlikely(err))
+		copied = 0;
 	if (!err && msg->msg_controllen)
-		err = control_check(sk, msg);
+		err = control_read(sk, msg, &tsflags);
+	if (unlikely(tsflags & XTCP_TXSTAMP_FLAGS) && !err)
+		xtcp_txstamp_begin(sk);
 	if (!err) {
 		/* A wake-up from here on belongs to this call's wait. */
 		sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
@@ -323,10 +372,14 @@ static int sendmsg_locked(struct sock *sk, struct msghdr *msg)
 	}
 	if (!err)
 		err = queue_data(sk, msg, &timeo, &zc, &copied);
+	if (unlikely(flags & MSG_EOR) && !err && copied)
+		xtcp_sendq_mark_eor(sk);
 	xtcp_zerocopy_end(&zc, copied);
 
 	xtcp_sendq_drop_empty(sk);
 	if (copied) {
+		if (unlikely(tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK))
+			xtcp_txstamp_request(sk, tsflags);
 		/*
 		 * If the call slept, the last byte may have been sent, or the
 		 * connection ended.
@@ -364,7 +417,7 @@ static bool may_send_few(const struct sock *sk, const struct msghdr *msg,
 {
 	return size && size <= BY_STACK_MAX && !msg->msg_controllen &&
 	       !(msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
-	       !READ_ONCE(xtcp_sk(sk)->in_flight);
+	       !READ_ONCE(xtcp_sk(sk)->in_flight) && !xtcp_txstamp_is_wanted(sk);
 }
 
 /* With the lock: true if it can be sent at once. */
@@ -402,6 +455,7 @@ static int send_few(struct sock *sk, struct msghdr *msg, u32 size)
 		goto revert;
 	}
 	xtcp_lifecycle_usual(sk, XTCP_EV_SEND);
+	xtcp_congestion_wrote(sk);
 	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	xtcp_send_alone(sk, skb);
 	unlock_sock_fast(sk, slow);
@@ -415,7 +469,7 @@ revert:
  * xtcp_sendmsg - SEND
  * @sk: the socket, not locked
  * @msg: data; MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE and MSG_OOB as for TCP;
- *	MSG_FASTOPEN connects first; MSG_SPLICE_PAGES from within the kernel
+ *	MSG_FASTOPEN connects first, with data in the SYN; MSG_SPLICE_PAGES from within the kernel
  * @size: bytes in @msg
  *
  * With MSG_OOB the last byte queued is the urgent one.
@@ -434,6 +488,7 @@ int xtcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)
 	}
 	lock_sock(sk);
 	xtcp_lifecycle_usual(sk, XTCP_EV_SEND);
+	xtcp_congestion_wrote(sk);
 	ret = sendmsg_locked(sk, msg);
 	release_sock(sk);
 	return ret;

@@ -30,13 +30,19 @@
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
+#include <net/tcp.h>
+#include <linux/xtcp_congestion.h>
 #include <uapi/linux/xtcp.h>
 
 #include "close/timewait.h"
 #include "compat.h"
 #include "netns.h"
+#include "observe/histogram.h"
+#include "observe/recorder.h"
+#include "open/fastopen.h"
 #include "open/source.h"
-#include "transfer/congestion.h"
+#include "transfer/accecn.h"
+#include "transfer/algorithms.h"
 #include "transfer/orphans.h"
 #include "transfer/rtt.h"
 #include "user/socket.h"
@@ -50,22 +56,30 @@ static int tw_timeout_max = XTCP_TIME_WAIT_S_MAX;
 static int rmem_min = 4096;		/* bytes; less would leave no window */
 static int wmem_min = 1;		/* bytes */
 static int rto_min = 1;			/* us */
+static int rto_max_min = XTCP_RTO_MAX_MIN_US / USEC_PER_MSEC;
+static int rto_max_max = XTCP_RTO_MAX_US / USEC_PER_MSEC;
 static int snd_mss_min = 48;		/* bytes: all options, and 8 */
 static int snd_mss_max = 65535;
 static int early_retrans_max = 4;
-static int ecn_max = 2;
+static int ecn_max = XTCP_ECN_KNOBS - 1;
+static int ecn_option_max = XTCP_ECN_OPTION_KNOBS - 1;
+static int ecn_beacon_max = 3;		/* as in Linux */
 static int ratio_max = 1000;		/* per cent */
+static int day_s = 24 * 3600;		/* seconds */
 static unsigned int probe_interval_max = U32_MAX / HZ;	/* s; kernel's TCP */
 static int source_prefix_max = 32;	/* bits of an IPv4 address */
 static int source_prefix6_max = 128;	/* bits of an IPv6 address */
 static int zero;
 static int one = 1;
 static int tso_rtt_log_max = 31;
+static int plb_rounds_max = 31;
+static int plb_cong_thresh_max = XTCP_PLB_ONE;
 
 /* Of each of the two; as in the kernel's ping_group_range. */
 static unsigned long gid_min[] = { 0, 0 };
 static unsigned long gid_max[] = { U32_MAX - 1, U32_MAX - 1 };
 
+static unsigned int recorder_max = XTCP_RECORDER_MODES - 1;
 static unsigned int wire_min = XTCP_WIRE_TCP;
 static unsigned int wire_max = XTCP_WIRE_NATIVE;
 
@@ -166,23 +180,6 @@ static unsigned int wire_max = XTCP_WIRE_NATIVE;
 
 /* --- names instead of numbers --- */
 
-/*
- * As in Linux another namespace may only choose what the first one allows; and
- * the first one's choice is allowed from then on.
- */
-static int congestion_control_set(struct xtcp_net *xn, const char *name)
-{
-	const struct xtcp_congestion_ops *ops = xtcp_congestion_find(name);
-
-	if (!ops)
-		return -ENOENT;
-	if (!net_eq(xn->net, &init_net) && !xtcp_congestion_is_allowed(ops))
-		return -EPERM;
-	WRITE_ONCE(xn->knobs.congestion_control, ops);
-	xtcp_congestion_allow(ops);
-	return 0;
-}
-
 static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				     int write, void *buffer, size_t *lenp,
 				     loff_t *ppos)
@@ -193,10 +190,9 @@ static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	struct ctl_table string = { .data = name, .maxlen = sizeof(name) };
 	int err;
 
-	strscpy(name, READ_ONCE(xn->knobs.congestion_control)->name,
-		sizeof(name));
+	xtcp_algorithms_default_name(xn, name);
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
-	return write && !err ? congestion_control_set(xn, name) : err;
+	return write && !err ? xtcp_algorithms_default_set(xn, name) : err;
 }
 
 static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
@@ -206,7 +202,7 @@ static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	char line[XTCP_CONGESTION_LIST_MAX];
 	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
 
-	xtcp_congestion_list(line, false);
+	xtcp_algorithms_list(line, false);
 	return proc_dostring(&string, write, buffer, lenp, ppos);
 }
 
@@ -218,9 +214,9 @@ static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
 	int err;
 
-	xtcp_congestion_list(line, true);
+	xtcp_algorithms_list(line, true);
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
-	return write && !err ? xtcp_congestion_allow_only(line) : err;
+	return write && !err ? xtcp_algorithms_allow_only(line) : err;
 }
 
 /* The table of sources is allocated when the limit is first set. */
@@ -245,6 +241,80 @@ static int syn_per_source_limit_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 		.extra1		= &zero,				\
 	}
 
+/* Four words of eight hexadecimal digits, for each key; a comma between two keys. */
+#define FASTKEY_WORDS	(XTCP_FASTKEY_LEN / sizeof(u32))
+#define FASTKEY_TEXT	(XTCP_FASTKEY_LEN * 2 + FASTKEY_WORDS)	/* with what follows it */
+
+static void fastkey_print(char *text, const u8 *key)
+{
+	sprintf(text, "%08x-%08x-%08x-%08x", get_unaligned_le32(key),
+		get_unaligned_le32(key + 4), get_unaligned_le32(key + 8),
+		get_unaligned_le32(key + 12));
+}
+
+static bool fastkey_scan(const char *text, u8 *key)
+{
+	u32 word[FASTKEY_WORDS];
+	unsigned int i;
+
+	if (sscanf(text, "%x-%x-%x-%x", word, word + 1, word + 2, word + 3) !=
+	    FASTKEY_WORDS)
+		return false;
+	for (i = 0; i < FASTKEY_WORDS; i++)
+		put_unaligned_le32(word[i], key + i * sizeof(u32));
+	return true;
+}
+
+static int fastopen_key_set(struct net *net, char *text)
+{
+	u8 keys[XTCP_FASTKEYS * XTCP_FASTKEY_LEN];
+	char *second = strchr(text, ',');
+
+	if (second)
+		*second++ = 0;
+	if (!fastkey_scan(text, keys) ||
+	    (second && !fastkey_scan(second, keys + XTCP_FASTKEY_LEN)))
+		return -EINVAL;
+	return xtcp_fastopen_keys_set(net, NULL, keys, second ? 2 : 1);
+}
+
+/* Zeros before the first key is drawn or written. */
+static int fastopen_key_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+			       void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net, knobs.fastopen);
+	char text[XTCP_FASTKEYS * FASTKEY_TEXT + 2];
+	struct ctl_table string = { .data = text, .maxlen = sizeof(text) };
+	u8 keys[XTCP_FASTKEYS * XTCP_FASTKEY_LEN] = { };
+	unsigned int nr = xtcp_fastopen_keys_get(xn->net, NULL, keys);
+	int err;
+
+	fastkey_print(text, keys);
+	if (nr > 1) {
+		text[FASTKEY_TEXT - 1] = ',';
+		fastkey_print(text + FASTKEY_TEXT, keys + XTCP_FASTKEY_LEN);
+	}
+	err = proc_dostring(&string, write, buffer, lenp, ppos);
+	if (write && !err)
+		err = fastopen_key_set(xn->net, text);
+	memzero_explicit(keys, sizeof(keys));
+	memzero_explicit(text, sizeof(text));
+	return err;
+}
+
+/* Each write ends a pause, and forgets how many there were. */
+static int fastopen_blackhole_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+				     void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.fastopen_blackhole_timeout_sec);
+	int err = proc_dointvec_minmax(ctl, write, buffer, lenp, ppos);
+
+	if (write && !err)
+		atomic_set(&xn->fast_pauses, 0);
+	return err;
+}
+
 /* Two values, and none of those between. */
 static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 		       void *buffer, size_t *lenp, loff_t *ppos)
@@ -264,6 +334,44 @@ static int wire_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
 		return -EINVAL;
 	WRITE_ONCE(*(u8 *)ctl->data, wire);
 	return 0;
+}
+
+/* Read or write *@value, 0 to *@most, which the caller then puts to use. */
+static int small_handle(u8 *value, int *most, int write, void *buffer, size_t *lenp,
+			loff_t *ppos)
+{
+	struct ctl_table number = {
+		.data	= value,
+		.maxlen	= sizeof(*value),
+		.extra1	= &zero,
+		.extra2	= most,
+	};
+
+	return proc_dou8vec_minmax(&number, write, buffer, lenp, ppos);
+}
+
+/* Memory is allocated when it is first set. */
+static int histograms_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+			     void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.histograms);
+	u8 on = READ_ONCE(xn->knobs.histograms);
+	int err = small_handle(&on, &one, write, buffer, lenp, ppos);
+
+	return write && !err ? xtcp_histograms_set(xn, on) : err;
+}
+
+/* The ring is allocated when the recorder is first switched on. */
+static int recorder_handle(XTCP_CTL_CONST struct ctl_table *ctl, int write,
+			   void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct xtcp_net *xn = container_of(ctl->data, struct xtcp_net,
+					   knobs.recorder);
+	u8 mode = READ_ONCE(xn->knobs.recorder);
+	int err = small_handle(&mode, &recorder_max, write, buffer, lenp, ppos);
+
+	return write && !err ? xtcp_recorder_set(xn->net, mode) : err;
 }
 
 /* A range that contains no group. */
@@ -365,6 +473,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_SECONDS(fin_timeout),
 	KNOB_U8(tw_reuse, &zero, &tw_reuse_max),
 	KNOB_INT_RANGE(tw_reuse_delay, &one, &tw_reuse_delay_max),
+	KNOB_U8(tw_stateless, &zero, &one),
 	KNOB_U8(tw_recycle, &zero, &one),
 	KNOB_INT_RANGE(tw_timeout, &one, &tw_timeout_max),
 	KNOB_U8(rfc1337, NULL, NULL),
@@ -376,6 +485,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_SIZES(wmem, &wmem_min),
 	KNOB_TEXT("wire", KNOB(wire), 0644, wire_handle),
 	KNOB_TEXT("gid_range", KNOB(gid_range), 0644, gid_range_handle),
+	KNOB_TEXT("histograms", KNOB(histograms), 0644, histograms_handle),
+	KNOB_TEXT("recorder", KNOB(recorder), 0644, recorder_handle),
 	KNOB_U8(syn_linear_timeouts, &zero, &syn_retries_max),
 	KNOB_U8(slow_start_after_idle, NULL, NULL),
 	KNOB_U8(dsack, NULL, NULL),
@@ -387,6 +498,8 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(frto, NULL, NULL),
 	KNOB_U8(ecn, &zero, &ecn_max),
 	KNOB_U8(ecn_fallback, &zero, &one),
+	KNOB_U8(ecn_option, &zero, &ecn_option_max),
+	KNOB_U8(ecn_option_beacon, &zero, &ecn_beacon_max),
 	KNOB_INT_RANGE(reordering, &one, KNOB(max_reordering)),
 	KNOB_INT_RANGE(max_reordering, &one, NULL),
 	KNOB_U8(early_demux, NULL, NULL),
@@ -399,6 +512,12 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
 	KNOB_U8(icmp_soft_abort, &zero, &one),
 	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
+	KNOB_INT_RANGE(rto_max_ms, &rto_max_min, &rto_max_max),
+	KNOB_U8(thin_linear_timeouts, NULL, NULL),
+	KNOB_U8(retrans_collapse, NULL, NULL),
+	KNOB_U8(pingpong_thresh, &one, NULL),
+	KNOB_INT_RANGE(comp_sack_rtt_percent, &one, &ratio_max),
+	KNOB_INT_RANGE(min_rtt_wlen, &zero, &day_s),
 	KNOB_MS(invalid_ratelimit),
 	KNOB_INT(challenge_ack_limit),
 	KNOB_INT_RANGE(min_snd_mss, &snd_mss_min, &snd_mss_max),
@@ -412,6 +531,23 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_UINT(notsent_lowat),
 	KNOB_INT_RANGE(user_timeout, &zero, NULL),
 	KNOB_INT_RANGE(attached_fin_timeout, &zero, NULL),
+	KNOB_U8(plb_enabled, &zero, &one),
+	KNOB_U8(plb_idle_rehash_rounds, NULL, &plb_rounds_max),
+	KNOB_U8(plb_rehash_rounds, NULL, &plb_rounds_max),
+	KNOB_U8(plb_suspend_rto_sec, NULL, NULL),
+	KNOB_INT_RANGE(plb_cong_thresh, &zero, &plb_cong_thresh_max),
+	KNOB_U8(no_metrics_save, NULL, NULL),
+	KNOB_U8(no_ssthresh_metrics_save, &zero, &one),
+	KNOB_INT(fastopen),
+	KNOB_TEXT("fastopen_key", KNOB(fastopen), 0600, fastopen_key_handle),
+	{
+		.procname	= "xtcp_fastopen_blackhole_timeout_sec",
+		.data		= KNOB(fastopen_blackhole_timeout_sec),
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= fastopen_blackhole_handle,
+		.extra1		= &zero,
+	},
 	KNOB_TEXT("congestion_control", KNOB(congestion_control), 0644,
 		  congestion_control_handle),
 	KNOB_TEXT("available_congestion_control", KNOB_OF_SYSTEM, 0444,
@@ -506,10 +642,16 @@ static void knobs_default(struct net *net)
 		.moderate_rcvbuf	= 1,
 		.comp_sack_delay_ns	= NSEC_PER_MSEC,
 		.comp_sack_nr		= 44,
+		.comp_sack_rtt_percent	= 5,
+		.retrans_collapse	= 1,
+		.pingpong_thresh	= 1,
+		.min_rtt_wlen		= 300,
 		.recovery		= 1,		/* RACK */
 		.early_retrans		= 3,		/* loss probes */
 		.frto			= 2,
-		.ecn			= 2,		/* only answers */
+		.ecn			= XTCP_ECN_ANSWER,
+		.ecn_option		= XTCP_ECN_OPTION_ALWAYS,
+		.ecn_option_beacon	= 3,
 		.ecn_fallback		= 1,
 		.reordering		= 3,
 		.max_reordering		= 300,
@@ -521,6 +663,7 @@ static void knobs_default(struct net *net)
 		.tso_win_divisor	= 3,
 		.icmp_soft_abort	= 1,
 		.rto_min_us		= XTCP_RTO_MIN_US,
+		.rto_max_ms		= XTCP_RTO_MAX_US / USEC_PER_MSEC,
 		.invalid_ratelimit	= HZ / 2,
 		.challenge_ack_limit	= INT_MAX,
 		.min_snd_mss		= 48,
@@ -531,6 +674,12 @@ static void knobs_default(struct net *net)
 		.pacing_ss_ratio	= 200,
 		.pacing_ca_ratio	= 120,
 		.notsent_lowat		= UINT_MAX,
+		.no_ssthresh_metrics_save = 1,
+		.plb_idle_rehash_rounds	= 3,
+		.plb_rehash_rounds	= 12,
+		.plb_suspend_rto_sec	= 60,
+		.plb_cong_thresh	= XTCP_PLB_ONE / 2,
+		.fastopen		= TFO_CLIENT_ENABLE,
 		.max_syn_backlog	= max(128U, hash / 128),
 		.syn_per_source_prefix	= 32,
 		.syn_per_source_prefix6	= 64,
@@ -538,9 +687,9 @@ static void knobs_default(struct net *net)
 		.fin_timeout		= 60 * HZ,
 		.keepalive_time		= 7200 * HZ,
 		.keepalive_intvl	= 75 * HZ,
-		.congestion_control	= &xtcp_cubic,
 	};
 
+	xtcp_algorithms_net_init(net);
 	gid_range_empty(knobs->gid_range);
 	if (net_eq(net, &init_net)) {
 		sizes_default(knobs);
@@ -549,8 +698,6 @@ static void knobs_default(struct net *net)
 
 		memcpy(knobs->rmem, first->rmem, sizeof(knobs->rmem));
 		memcpy(knobs->wmem, first->wmem, sizeof(knobs->wmem));
-		knobs->congestion_control =
-			READ_ONCE(first->congestion_control);
 	}
 }
 
@@ -586,7 +733,7 @@ int xtcp_sysctl_net_init(struct net *net)
 	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table),
 			GFP_KERNEL_ACCOUNT);
 	if (!table)
-		return -ENOMEM;
+		goto no_memory;
 
 	for (i = 0; i < KNOBS; i++) {
 		table[i] = xtcp_knob_rows[i];
@@ -602,9 +749,13 @@ int xtcp_sysctl_net_init(struct net *net)
 					    KNOBS + MACHINE_KNOBS);
 	if (!xn->sysctl) {
 		kfree(table);
-		return -ENOMEM;
+		goto no_memory;
 	}
 	return 0;
+
+no_memory:
+	xtcp_algorithms_net_exit(net);
+	return -ENOMEM;
 }
 
 /**
@@ -621,4 +772,5 @@ void xtcp_sysctl_net_exit(struct net *net)
 	unregister_net_sysctl_table(xn->sysctl);
 	xn->sysctl = NULL;
 	kfree(table);
+	xtcp_algorithms_net_exit(net);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * walk.c - walk through all listeners and connections, for /proc
+ * walk.c - walk through all listeners and connections, for /proc and sock_diag
  *
  * The walk visits the flow table bucket by bucket, and holds references to a
  * batch of flows at a time, while connections come and go and the table changes
@@ -11,6 +11,7 @@
 #include "user/walk.h"
 
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <net/sock.h>
@@ -242,6 +243,7 @@ void xtcp_walk_begin(struct xtcp_walk *walk, struct net *net,
 	walk->listeners_only = listeners_only;
 	walk->part = WALK_LISTENERS;
 }
+EXPORT_SYMBOL_GPL(xtcp_walk_begin);
 
 /**
  * xtcp_walk_current - the flow at which the walk is
@@ -269,6 +271,7 @@ struct xtcp_flow *xtcp_walk_current(struct xtcp_walk *walk)
 	}
 	return walk->batch[walk->at].flow;
 }
+EXPORT_SYMBOL_GPL(xtcp_walk_current);
 
 /**
  * xtcp_walk_next - go on to the next flow
@@ -287,6 +290,7 @@ struct xtcp_flow *xtcp_walk_next(struct xtcp_walk *walk)
 	xtcp_flow_put(flow);
 	return xtcp_walk_current(walk);
 }
+EXPORT_SYMBOL_GPL(xtcp_walk_next);
 
 /**
  * xtcp_walk_pause - hold no references until the walk goes on
@@ -299,3 +303,4 @@ void xtcp_walk_pause(struct xtcp_walk *walk)
 {
 	batch_drop(walk);
 }
+EXPORT_SYMBOL_GPL(xtcp_walk_pause);

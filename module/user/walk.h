@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * walk.h - a walk through all listeners and connections, for /proc
+ * walk.h - a walk through all listeners and connections, for /proc and sock_diag
  */
 #ifndef XTCP_USER_WALK_H
 #define XTCP_USER_WALK_H
