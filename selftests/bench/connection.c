@@ -102,6 +102,69 @@ static void step_open_close_server(void)
 	measure("open_close_server", open_close_server);
 }
 
+/* No TIME-WAIT record at either end; the kernel's TCP has no such knob. */
+static void measure_stateless(const char *row, void (*round)(void *arg))
+{
+	struct site site;
+
+	site_open(&site);
+	if (knob_exists("tw_stateless"))
+		for (int side = CLIENT; side <= SERVER; side++) {
+			netns_enter(HERE, site.pair.ns[side]);
+			must(!knob_set("tw_stateless", 1), "tw_stateless");
+		}
+	netns_enter(HERE, site.pair.ns[CLIENT]);
+	bench_value(row, bench_cost(round, &site, ROUNDS));
+	for (int side = CLIENT; side <= SERVER && knob_exists("tw_stateless"); side++) {
+		netns_enter(HERE, site.pair.ns[side]);
+		must(!proc_rows(site.pair.family, ROW_TIME_WAIT), "a TIME-WAIT record");
+	}
+}
+
+static void step_stateless(void)
+{
+	measure_stateless("stateless", open_close_client);
+}
+
+static void step_stateless_server(void)
+{
+	measure_stateless("stateless_server", open_close_server);
+}
+
+/* @knob is @value at both ends; the kernel's TCP has none of these. */
+static void measure_with(const char *row, void (*round)(void *arg), const char *knob, int value)
+{
+	struct site site;
+
+	site_open(&site);
+	for (int side = CLIENT; side <= SERVER && knob_exists(knob); side++) {
+		netns_enter(HERE, site.pair.ns[side]);
+		must(!knob_set(knob, value), knob);
+	}
+	netns_enter(HERE, site.pair.ns[CLIENT]);
+	bench_value(row, bench_cost(round, &site, ROUNDS));
+}
+
+static void step_open_close_recorded(void)
+{
+	measure_with("open_close_recorded", open_close_client, "recorder", 1);
+}
+
+static void step_server_recorded(void)
+{
+	measure_with("open_close_server_recorded", open_close_server, "recorder", 1);
+}
+
+static void step_open_close_all(void)
+{
+	measure_with("open_close_obituaries", open_close_client, "recorder", 2);
+}
+
+static void step_open_close_counted(void)
+{
+	measure_with("open_close_counted", open_close_client, "histograms", 1);
+}
+
 static void step_crr(void)
 {
 	measure("crr", request);
@@ -116,6 +179,12 @@ static void step_socket(void)
 static const struct bench_step steps[] = {
 	{ "open_close", step_open_close },
 	{ "open_close_server", step_open_close_server },
+	{ "open_close_recorded", step_open_close_recorded },
+	{ "open_close_server_recorded", step_server_recorded },
+	{ "open_close_obituaries", step_open_close_all },
+	{ "open_close_counted", step_open_close_counted },
+	{ "stateless", step_stateless },
+	{ "stateless_server", step_stateless_server },
 	{ "crr", step_crr },
 	{ "socket", step_socket },
 };
@@ -123,6 +192,12 @@ static const struct bench_step steps[] = {
 static const struct bench_row rows[] = {
 	{ "open_close", "connect, accept, close; the client first", "instr", "0.75" },
 	{ "open_close_server", "connect, accept, close; the server first", "instr", "0.75" },
+	{ "open_close_recorded", "open_close with recorder 1 against stock", "instr", NULL },
+	{ "open_close_server_recorded", "the same, the server first", "instr", NULL },
+	{ "open_close_obituaries", "open_close with recorder 2 against stock", "instr", NULL },
+	{ "open_close_counted", "open_close with histograms 1 against stock", "instr", NULL },
+	{ "stateless", "open_close with tw_stateless 1 against stock", "instr", "0.75" },
+	{ "stateless_server", "the same, the server first", "instr", "0.75" },
 	{ "crr", "connect, 1 byte each way, close", "instr", "0.72" },
 	{ "socket", "socket() and close()", "instr", NULL },
 };

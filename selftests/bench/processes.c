@@ -161,6 +161,7 @@ static void bulk_measure(const char *row, enum path path, int wire, size_t size)
 	other_start(&e, write_forever);
 	for (int i = 0; i < BULK_IDLE_ROUNDS; i++)
 		read_round(&e);
+	bench_profile_parts(BULK_ROUND / KIB);
 	bench_value(row, bench_cost(read_round, &e, BULK_ROUNDS) / (BULK_ROUND / KIB));
 	snprintf(idle, sizeof(idle), "%s.idle", row);
 	bench_value(idle, idle_share(&e));

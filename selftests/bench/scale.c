@@ -3,7 +3,7 @@
  * scale: connections amid many others, and with few ports left. Both ends are in one
  * thread. Rows whose names end in _6, or have _6 before the dot, are of the TCP wire.
  */
-/* vm: mem=4G timeout=1800 */
+/* vm: mem=4G timeout=5000 */
 #include "lib/bench.h"
 
 #include <stdlib.h>
@@ -14,6 +14,10 @@
 #define BACKLOG 128
 /* Of the server, for the crowd. */
 #define ADDRESSES 100
+/* Connections that stay open, or XTCP_BENCH_MANY. */
+#define CROWD 100000
+/* The value of fs.nr_open unless it was changed. */
+#define FILES_USUAL (1 << 20)
 /* As in connection.c. */
 #define ROUNDS 250
 /* The ports of the client, where they are few. */
@@ -133,10 +137,16 @@ static void open_and_reset(void *arg)
 	close(fd[SERVER]);
 }
 
+/* fs.nr_open is the most that RLIMIT_NOFILE may be. */
 static void files_allow(rlim_t many)
 {
 	struct rlimit limit = { many, many };
+	char text[32];
 
+	if (many > FILES_USUAL) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)many);
+		must(!sysctl_write("/proc/sys/fs/nr_open", text), "fs.nr_open");
+	}
 	must(!setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE: %s", strerror(errno));
 }
 
@@ -150,30 +160,49 @@ static void crowd_grow(struct field *f, int many)
 	}
 }
 
-static double amid(struct field *f, int many, bool profiled)
+/* A byte each way on the connection @arg. */
+static void round_trip(void *arg)
 {
-	crowd_grow(f, many);
-	bench_profile_off(!profiled);
-	return bench_cost(open_and_reset, f, ROUNDS);
+	const int *fd = arg;
+	char byte = 'x';
+
+	must(send(fd[CLIENT], &byte, 1, 0) == 1 && recv(fd[SERVER], &byte, 1, 0) == 1 &&
+	     send(fd[SERVER], &byte, 1, 0) == 1 && recv(fd[CLIENT], &byte, 1, 0) == 1,
+	     "round trip: %s", strerror(errno));
+}
+
+static void amid_value(const char *row, const char *what, double value)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.%s", row, what);
+	bench_value(name, value);
 }
 
 static void amid_measure(const char *row, int wire)
 {
-	static const int crowd[] = { 100, 10000, 100000 };
-	double cost[3];
+	const int many = bench_many(CROWD);
+	const int crowd[] = { 100, many < 10000 ? many : 10000, many };
+	static const char *const opens[] = { "at_100", "at_10000", "at_many" };
+	double cost[3], trip[3];
 	struct field f;
-	char name[64];
+	int fd[2];
 
-	files_allow(2 * crowd[2] + 1024);
+	files_allow(2 * many + 1024);
 	field_open(&f, wire, false);
 	f.addresses = ADDRESSES;
+	must(!field_connect(&f, fd), "connect: %s", strerror(errno));
 	for (int i = 0; i < 3; i++) {
-		cost[i] = amid(&f, i ? bench_many(crowd[i]) : crowd[i], i == 2);
-		snprintf(name, sizeof(name), "%s.at_%d", row, crowd[i]);
-		bench_value(name, cost[i]);
+		crowd_grow(&f, crowd[i]);
+		bench_profile_off(i != 2);
+		cost[i] = bench_cost(open_and_reset, &f, ROUNDS);
+		bench_profile_off(true);
+		trip[i] = bench_cost(round_trip, fd, ROUNDS);
+		amid_value(row, opens[i], cost[i]);
 	}
-	snprintf(name, sizeof(name), "%s.flat", row);
-	bench_value(name, cost[2] / cost[0]);
+	amid_value(row, "flat", cost[2] / cost[0]);
+	amid_value(row, "rr_many", trip[2]);
+	amid_value(row, "rr_flat", trip[2] / trip[0]);
 }
 
 /* --- few ports ------------------------------------------------------------- */
@@ -266,8 +295,10 @@ static void reuse_measure(const char *row, int wire, int mode)
 #define AMID_ROWS(name, wire) \
 	{ name ".at_100", "open, reset, amid 100" wire, "instr", NULL }, \
 	{ name ".at_10000", "the same amid 10,000" wire, "instr", NULL }, \
-	{ name ".at_100000", "the same amid 100,000" wire, "instr", NULL }, \
-	{ name ".flat", "that by amid 100" wire, "ratio", "=1.05" }
+	{ name ".at_many", "the same amid the most" wire, "instr", NULL }, \
+	{ name ".flat", "that by amid 100" wire, "ratio", "=1.05" }, \
+	{ name ".rr_many", "a round trip amid the most" wire, "instr", NULL }, \
+	{ name ".rr_flat", "that by amid 100" wire, "ratio", "=1.05" }
 
 STEPS(amid, amid_measure)
 STEPS(exhausted, exhausted_measure, false)

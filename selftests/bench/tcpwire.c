@@ -161,6 +161,7 @@ static void measure_bulk(const char *row, bool client_ours, bool server_ours)
 	site_open(&s, client_ours, server_ours);
 	s.data = calloc(1, BULK_FLIGHT);
 	site_connect(&s);
+	bench_profile_parts(BULK_FLIGHT / 1024);
 	bench_value(row, bench_cost(bulk_flight, &s, BULK_TOTAL / BULK_FLIGHT) /
 			 (BULK_FLIGHT / 1024));
 }

@@ -157,6 +157,7 @@ static void bulk_measure(const char *row, void (*open)(struct ends *e), int writ
 
 	must(b.data, "no memory");
 	open(&b.ends);
+	bench_profile_parts(BULK_FLIGHT / 1024);
 	bench_value(row, bench_cost(bulk_flight, &b, BULK_TOTAL / BULK_FLIGHT) /
 			 (BULK_FLIGHT / 1024));
 }

@@ -265,8 +265,8 @@ TEST_F(fourway, lc_81_both_close_at_once)
 	conn_expect_state(&c, ST_CLOSING);
 	program_reads_end(_metadata, c.fd);
 	EXPECT_EQ(POLLIN | POLLOUT | POLLRDHUP | POLLHUP, socket_poll(c.fd));
-	conn_send(&c, .flags = ACK, .ack = 2);
 	peer_mark(p);
+	conn_send(&c, .flags = ACK, .ack = 2);
 	conn_expect_state(&c, ST_TIME_WAIT);
 	counters_expect(_metadata, &before, "TW", 1, NULL);
 	conn_expect_move(&c, ST_TIME_WAIT, ST_CLOSED, 60000);

@@ -217,6 +217,57 @@ TEST_F(killing, kill_listener_exactly)
 	EXPECT_EQ(0, proc_rows(AF_INET, ROW_LISTEN));
 }
 
+static void file_read(struct __test_metadata *_metadata, const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), n;
+
+	ASSERT_LE(0, fd);
+	n = read(fd, text, size - 1);
+	ASSERT_LT(0, n);
+	text[n] = '\0';
+	close(fd);
+}
+
+/* Two listeners of one port on the two wires; rows of their files name the wire. */
+TEST_F(killing, kill_listener_of_one_wire)
+{
+	static const int wires[] = { XTCP_WIRE_NATIVE, XTCP_WIRE_TCP };
+	static char text[2][4096];
+	char row[256];
+	int fd[2];
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket_new(-1);
+		ASSERT_EQ(0, socket_set(fd[i], IPPROTO_XTCP, XTCP_WIRE, wires[i]));
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", 5000));
+		ASSERT_EQ(0, socket_listen(fd[i], 1));
+	}
+	file_read(_metadata, "/proc/thread-self/net/xtcp_age", text[0], sizeof(text[0]));
+	file_read(_metadata, "/proc/thread-self/net/xtcp_listen", text[1], sizeof(text[1]));
+	for (int i = 0; i < 2; i++) {
+		for (int k = 0; k < 2; k++) {
+			snprintf(row, sizeof(row), " %lu %s%s\n", socket_inode(fd[i]),
+				 i ? "tcp" : "native", k ? "" : " peer-syn - 0");
+			EXPECT_NE(NULL, strstr(text[k], row)) TH_LOG("%s%s", row, text[k]);
+		}
+	}
+	snprintf(row, sizeof(row), "%s %s native\n", end_text("10.0.0.1", 5000),
+		 end_text("10.0.0.2", 1));
+	EXPECT_EQ(-ENOENT, say(row));
+	snprintf(row, sizeof(row), "%s %s tcp\n", end_text("10.0.0.1", 5000),
+		 end_text("0.0.0.0", 0));
+	EXPECT_EQ((int)strlen(row), say(row));
+	EXPECT_EQ(ECONNABORTED, socket_error(fd[1]));
+	EXPECT_EQ(-ENOENT, say(row));
+	EXPECT_EQ(0, socket_error(fd[0]));
+	/* A row as xtcp_age prints it. */
+	snprintf(row, sizeof(row), "%s %s LISTEN 0.100 0 77 native peer-syn - 0\n",
+		 end_text("10.0.0.1", 5000), end_text("0.0.0.0", 0));
+	EXPECT_EQ((int)strlen(row), say(row));
+	EXPECT_EQ(ECONNABORTED, socket_error(fd[0]));
+}
+
 static int bind_to_lo(int fd)
 {
 	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ? errno : 0;

@@ -374,7 +374,7 @@ static long call_proc(void)
 {
 	static const char * const path[] = {
 		"/proc/net/xtcp", "/proc/net/xtcp6", "/proc/net/xtcp_age", "/proc/net/xtcp_listen",
-		"/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat",
+		"/proc/net/xtcp_hostcache", "/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat",
 	};
 	int fd = open(path[draw(ARRAY_SIZE(path))], O_RDONLY | O_CLOEXEC);
 	long n = read(fd, buf, draw(sizeof(buf)));

@@ -607,7 +607,7 @@ TEST_F_TIMEOUT(faults, proc_and_knobs, 36000)
 {
 	static const char *const files[] = {
 		"/proc/net/xtcp", "/proc/net/xtcp_netstat", "/proc/net/xtcp_snmp",
-		"/proc/net/xtcp_listen", "/proc/net/xtcp_lifecycle",
+		"/proc/net/xtcp_hostcache", "/proc/net/xtcp_listen", "/proc/net/xtcp_lifecycle",
 		"/proc/sys/net/ipv4/xtcp_syn_per_source_limit",
 		"/proc/sys/net/ipv4/xtcp_congestion_control",
 	};

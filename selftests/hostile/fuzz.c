@@ -206,8 +206,8 @@ static void call_transfer(int fd)
 
 	if (chance(20))
 		flags |= 1 << draw(27);
-	/* connect(), which would wait. */
-	flags &= ~(MSG_WAITALL | MSG_FASTOPEN);
+	/* recv() would wait. */
+	flags &= ~MSG_WAITALL;
 	if (chance(5)) {
 		int pipe_fd[2];
 
@@ -265,6 +265,7 @@ static void turn_a_knob(void)
 		{ "syncookies", 3 }, { "timestamps", 3 }, { "sack", 2 }, { "dsack", 2 },
 		{ "window_scaling", 2 }, { "recovery", 8 }, { "early_retrans", 5 },
 		{ "frto", 3 }, { "ecn", 3 }, { "tw_reuse", 3 }, { "tw_recycle", 2 },
+		{ "tw_stateless", 2 }, { "fastopen", 0x800 },
 		{ "rfc1337", 2 }, { "abort_on_overflow", 2 }, { "fin_timeout", 80 },
 		{ "max_syn_backlog", 6 }, { "syn_per_source_limit", 3 },
 		{ "max_tw_buckets", 5 }, { "early_demux", 2 }, { "mtu_probing", 3 },
@@ -284,7 +285,7 @@ static void look_around(void)
 {
 	static const char * const path[] = {
 		"/proc/net/xtcp", "/proc/net/xtcp6", "/proc/net/xtcp_age", "/proc/net/xtcp_listen",
-		"/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat", "/proc/net/xtcp_lifecycle",
+		"/proc/net/xtcp_hostcache", "/proc/net/xtcp_snmp", "/proc/net/xtcp_netstat", "/proc/net/xtcp_lifecycle",
 		"/proc/sys/net/ipv4/xtcp_available_congestion_control",
 		"/proc/sys/net/ipv4/xtcp_allowed_congestion_control",
 		"/proc/sys/net/ipv4/xtcp_congestion_control", "/proc/sys/net/ipv4/xtcp_wire",

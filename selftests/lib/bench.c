@@ -17,6 +17,8 @@
 #define UNSTABLE 0.005
 /* The batch that is profiled: it is always measured, and comes after one-time work. */
 #define PROFILED 2
+/* linux/membarrier.h: it is not called for anything else. */
+#define MEMBARRIER_QUERY 0
 /* Namespaces are removed in the background; waiting costs nothing in virtual time. */
 #define SETTLE_MS 5000
 
@@ -33,7 +35,8 @@ static const struct bench_row *row;
 static int n_rows;
 static const char *program, *step;
 static int side;
-static bool is_unprofiled;
+static bool is_unprofiled, counts_lines;
+static int profile_parts = 1;
 static int64_t waited_ns;
 
 void check_fail(struct where at, const char *fmt, ...)
@@ -149,8 +152,20 @@ void bench_profile_begin(void)
 void bench_profile_end(int rounds)
 {
 	syscall(SYS_sched_get_priority_min, 0);
-	printf("@@ section\t%s/%s\t%s\t%d\n", program, step, side_name[side], rounds);
+	printf("@@ section\t%s/%s\t%s\t%d\n", program, step, side_name[side],
+	       rounds * profile_parts);
 	fflush(stdout);
+}
+
+void bench_profile_parts(int parts)
+{
+	profile_parts = parts;
+}
+
+void bench_profile_round(void)
+{
+	if (counts_lines)
+		syscall(SYS_membarrier, MEMBARRIER_QUERY, 0, 0);
 }
 
 void bench_profile_off(bool off)
@@ -171,8 +186,10 @@ static double batch_cost(void (*round)(void *arg), void *arg, int rounds)
 	int64_t before = now_ns();
 
 	waited_ns = 0;
-	for (int i = 0; i < rounds; i++)
+	for (int i = 0; i < rounds; i++) {
 		round(arg);
+		bench_profile_round();
+	}
 	return (double)(now_ns() - before - waited_ns) / rounds;
 }
 
@@ -321,6 +338,7 @@ int bench_main(const char *prog, const struct bench_step *steps, int n_steps,
 	program = prog;
 	row = rows;
 	n_rows = number;
+	counts_lines = getenv("XTCP_BENCH_LINES");
 	table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(table != MAP_FAILED && n_rows <= ROWS_MAX, "no table");

@@ -102,6 +102,10 @@ void bench_profile_begin(void);
 /* A measurement that only serves to be subtracted is not profiled. */
 void bench_profile_off(bool off);
 void bench_profile_end(int rounds);
+/* A round is that many of what the step's rows count: KiB, say. */
+void bench_profile_parts(int parts);
+/* Within a profile of its own: a round has ended. Tells which cache lines are its. */
+void bench_profile_round(void);
 
 /* The size of a crowd: @many, or the number in XTCP_BENCH_MANY. */
 int bench_many(int many);

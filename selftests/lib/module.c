@@ -13,15 +13,20 @@
 #include "clock.h"
 #include "netns.h"
 
-#define MODULE "/xtcp/xtcp.ko"
 /* An orphan's FIN is repeated for 102 s. */
-#define IDLE_AFTER_S 220
+#define IDLE_AFTER_S 600
+
+int module_users_of(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
+	return sysctl_read(path, text, sizeof(text)) ? -1 : atoi(text);
+}
 
 int module_users(void)
 {
-	char text[32];
-
-	return sysctl_read("/sys/module/xtcp/refcnt", text, sizeof(text)) ? -1 : atoi(text);
+	return module_users_of("xtcp");
 }
 
 void module_await_idle(struct where at)
@@ -33,16 +38,29 @@ void module_await_idle(struct where at)
 
 int module_unload(void)
 {
-	return syscall(SYS_delete_module, "xtcp", O_NONBLOCK) ? errno : 0;
+	return module_unload_other("xtcp");
+}
+
+int module_unload_other(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
 }
 
 int module_load(void)
 {
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), err;
+	return module_load_other("xtcp", "");
+}
 
+int module_load_other(const char *name, const char *params)
+{
+	char path[128];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/xtcp/%s.ko", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	err = syscall(SYS_finit_module, fd, params, 0) ? errno : 0;
 	close(fd);
 	return err;
 }

@@ -17,6 +17,11 @@ void module_await_idle(struct where at);
 /* 0 or the errno. */
 int module_unload(void);
 int module_load(void);
+/* Another module: /xtcp/NAME.ko, with parameters. Return: 0 or the errno. */
+int module_load_other(const char *name, const char *params);
+int module_unload_other(const char *name);
+/* References to it; -1: it is not loaded. */
+int module_users_of(const char *name);
 
 /*
  * Objects of a cache in use. Free objects of a CPU's own slabs would count as used, so

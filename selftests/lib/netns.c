@@ -282,16 +282,29 @@ void netns_enter_first(struct where at)
 	close(fd);
 }
 
-int tun_new(struct where at, const char *name)
+static int tun_make(struct where at, const char *name, int flags, unsigned int offload)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | flags };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	check(fd >= 0, at, "/dev/net/tun: %s", strerror(errno));
 	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
 	check(!ioctl(fd, TUNSETIFF, &ifr), at, "TUNSETIFF: %s", strerror(errno));
+	check(!offload || !ioctl(fd, TUNSETOFFLOAD, offload), at, "TUNSETOFFLOAD: %s",
+	      strerror(errno));
 	link_up(at, name);
 	return fd;
+}
+
+int tun_new(struct where at, const char *name)
+{
+	return tun_make(at, name, 0, 0);
+}
+
+int tun_new_offload(struct where at, const char *name)
+{
+	return tun_make(at, name, IFF_VNET_HDR,
+			TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
 }
 
 void veth_new(struct where at, const char *name, int peer_ns,

@@ -39,6 +39,11 @@ void netns_enter_first(struct where at);
 
 /* A layer 3 tun device with no offloads, up. Returns its fd. */
 int tun_new(struct where at, const char *name);
+/*
+ * The same for a device that takes large segments and checksums that are not computed.
+ * Each packet has a struct virtio_net_hdr in front.
+ */
+int tun_new_offload(struct where at, const char *name);
 /* A veth pair: one end here, the other in the namespace peer_ns. */
 void veth_new(struct where at, const char *name, int peer_ns,
 	      const char *peer_name);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,8 +70,25 @@ void pair_enter(struct pair *pr, enum side side)
 	netns_enter(WHERE(pr->test), pr->ns[side]);
 }
 
+/* So that no connect() ends because some questions for a neighbour's address are lost. */
+static void neighbours_ask_often(struct pair *pr)
+{
+	char path[64];
+
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(pr, s);
+		for (int ip = 4; ip <= 6; ip += 2) {
+			snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/neigh/%s/mcast_solicit",
+				 ip, device[s]);
+			sysctl_write(path, "100");
+		}
+	}
+}
+
 void pair_netem(struct pair *pr, enum side side, const struct netem *netem)
 {
+	if (netem->loss || netem->corrupt)
+		neighbours_ask_often(pr);
 	pair_enter(pr, side);
 	netem_set(WHERE(pr->test), device[side], netem);
 	/*

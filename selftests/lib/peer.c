@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/virtio_net.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "netns.h"
@@ -119,12 +121,16 @@ void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setu
 	}
 	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	sysctl_write("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
-	p->tun = tun_new(at, "tun0");
+	p->offload = setup && setup->offload;
+	p->tun = p->offload ? tun_new_offload(at, "tun0") : tun_new(at, "tun0");
 	if (test_family() == AF_INET6)
 		link_set_mtu(at, "tun0", 1500);
 	address_add(at, "tun0", &p->kernel, v6 ? 64 : 24);
 	route_add_default(at, "tun0", p->family);
-	/* Where the defaults of the kernel's TCP are not xtcp's. */
+	/*
+	 * Where the defaults of the kernel's TCP are not xtcp's; and its metrics, which would
+	 * round the times of a next connection.
+	 */
 	if (stock_mode()) {
 		knob_set("syn_linear_timeouts", 0);
 		knob_set("no_metrics_save", 1);
@@ -144,20 +150,67 @@ static bool is_noise(const struct segment *seg)
 	       seg->proto != IPPROTO_XTCP && seg->dst.v6.s6_addr[0] == 0xff;
 }
 
+/* A device with offloads has a header in front of each packet. */
+static int tun_read(const struct peer *p, void *packet, int size, bool *csum_later)
+{
+	struct virtio_net_hdr vnet;
+	struct iovec iov[] = {
+		{ .iov_base = &vnet, .iov_len = sizeof(vnet) },
+		{ .iov_base = packet, .iov_len = size },
+	};
+	int n;
+
+	*csum_later = false;
+	if (!p->offload)
+		return read(p->tun, packet, size);
+	n = readv(p->tun, iov, 2) - (int)sizeof(vnet);
+	*csum_later = n > 0 && (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	return n;
+}
+
+static int tun_write(const struct peer *p, const void *packet, int len)
+{
+	bool v6 = (*(const uint8_t *)packet >> 4) == 6;
+	struct virtio_net_hdr vnet = { .flags = VIRTIO_NET_HDR_F_DATA_VALID };
+	struct iovec iov[] = {
+		{ .iov_base = &vnet, .iov_len = sizeof(vnet) },
+		{ .iov_base = (void *)packet, .iov_len = len },
+	};
+	int ip = v6 ? 40 : (*(const uint8_t *)packet & 15) * 4;
+	int proto = ((const uint8_t *)packet)[v6 ? 6 : 9];
+	int n;
+
+	if (!p->offload)
+		return write(p->tun, packet, len);
+	if (p->gso_size && proto == IPPROTO_TCP) {
+		int header = ip + (((const uint8_t *)packet)[ip + 12] >> 4) * 4;
+
+		if (len - header > p->gso_size) {
+			vnet.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+			vnet.gso_size = p->gso_size;
+			vnet.hdr_len = header;
+		}
+	}
+	n = writev(p->tun, iov, 2);
+	return n < 0 ? n : n - (int)sizeof(vnet);
+}
+
 const struct segment *peer_read(struct peer *p, int64_t deadline_ns)
 {
 	struct pollfd pfd = { .fd = p->tun, .events = POLLIN };
 	struct segment *seg = &p->last;
 	struct timespec ts;
+	bool csum_later;
 	int64_t left;
 	int n;
 
 	for (;;) {
-		n = read(p->tun, seg->packet, sizeof(seg->packet));
+		n = tun_read(p, seg->packet, sizeof(seg->packet), &csum_later);
 		if (n > 0) {
 			seg->when_ns = now_ns();
 			seg->packet_len = n;
 			segment_parse(seg, p->wire);
+			seg->csum_ok |= csum_later;
 			if (is_noise(seg))
 				continue;
 			trace_segment(p, "<", seg);
@@ -228,7 +281,7 @@ void peer_send_raw_at(struct where at, struct peer *p, const void *packet, int l
 	seg.packet_len = len;
 	segment_parse(&seg, p->wire);
 	trace_segment(p, ">", &seg);
-	if (write(p->tun, packet, len) != len)
+	if (tun_write(p, packet, len) != len)
 		peer_fail(at, p, "write to tun: %s", strerror(errno));
 }
 
@@ -269,12 +322,12 @@ static void diff_address(struct diff *d, const char *name,
 
 static void diff_flags(struct diff *d, int64_t want, int got)
 {
-	static const char letters[] = "FSRP.UEW";
-	char w[9] = "", g[9] = "";
+	static const char letters[] = "FSRP.UEWA";
+	char w[10] = "", g[10] = "";
 
 	if (want == UNSET || want == got || d->n >= (int)sizeof(d->text))
 		return;
-	for (int i = 0, wn = 0, gn = 0; i < 8; i++) {
+	for (int i = 0, wn = 0, gn = 0; i < 9; i++) {
 		if (want & 1 << i)
 			w[wn++] = letters[i];
 		if (got & 1 << i)
@@ -293,8 +346,13 @@ static void diff_options(struct diff *d, const struct segment_want *w,
 	diff_field(d, "sackok", w->sackok, o->sackok);
 	diff_field(d, "timestamps", w->ts, o->ts);
 	diff_field(d, "cookie", w->cookie, o->has_cookie);
+	diff_field(d, "token", w->token, o->has_token);
 	diff_field(d, "tsval", w->tsval, o->tsval);
 	diff_field(d, "tsecr", w->tsecr, o->tsecr);
+	diff_field(d, "accecn fields", w->accecn, o->accecn);
+	diff_field(d, "e1b", w->e1b, o->e1b);
+	diff_field(d, "ceb", w->ceb, o->ceb);
+	diff_field(d, "e0b", w->e0b, o->e0b);
 	diff_field(d, "sack blocks", w->sacks, o->sacks);
 	for (int i = 0; i < w->sacks && i < o->sacks && i < 4; i++) {
 		diff_field(d, "sack left", w->sack[i].left, o->sack[i].left);
@@ -347,7 +405,7 @@ static const char *want_text(const struct segment_want *w, char *buf, size_t siz
 		{ "seq", w->seq }, { "ack", w->ack }, { "win", w->wnd },
 		{ "mss", w->mss }, { "wscale", w->wscale },
 		{ "sackOK", w->sackok }, { "TS", w->ts },
-		{ "cookie", w->cookie }, { "len", w->len },
+		{ "cookie", w->cookie }, { "token", w->token }, { "len", w->len },
 		{ "at ms", w->at_ms }, { "within ms", w->within_ms },
 	};
 	static const char letters[] = "FSRP.UEW";
@@ -355,7 +413,7 @@ static const char *want_text(const struct segment_want *w, char *buf, size_t siz
 
 	n += snprintf(buf + n, size - n, "%lld > %lld [", (long long)w->sport,
 		      (long long)w->dport);
-	for (int i = 0; i < 8 && w->flags != UNSET; i++)
+	for (int i = 0; i < 9 && w->flags != UNSET; i++)
 		if (w->flags & 1 << i)
 			n += snprintf(buf + n, size - n, "%c", letters[i]);
 	n += snprintf(buf + n, size - n, "%s]", w->flags == UNSET ? "any" : "");

@@ -32,6 +32,7 @@
 struct peer_setup {
 	int family;		/* AF_INET or AF_INET6; 0: test_family() */
 	int wire;		/* IP protocol; 0: that of stream_wire() */
+	bool offload;		/* the device takes large segments of TCP */
 };
 
 #define TRACE_LINES 128
@@ -47,6 +48,8 @@ struct peer {
 	int64_t start_ns;		/* zero of the trace */
 	int64_t mark_ns;		/* zero of .at_ms */
 	int64_t mark_late_ns;		/* it may be late by so much */
+	bool offload;			/* see struct peer_setup */
+	int gso_size;			/* of larger segments to be sent; 0: they are one */
 	bool leave_unread;		/* at the end segments may be left unread */
 	bool stock_may_speak;		/* and the kernel's TCP may have counted */
 	struct segment last;		/* the last one read */
@@ -86,8 +89,10 @@ struct segment_want {
 	int64_t ttl, tos;
 	int64_t opt_len;
 	int64_t mss, wscale;		/* ABSENT: without that option */
-	int64_t sackok, ts, cookie;	/* 1 there, 0 not */
+	int64_t sackok, ts, cookie, token; /* 1 there, 0 not */
 	int64_t tsval, tsecr;
+	int64_t accecn;			/* fields of Accurate ECN; ABSENT */
+	int64_t e1b, ceb, e0b;		/* these fields; ABSENT */
 	int64_t sacks;			/* number of blocks */
 	struct sack_block sack[4];	/* compared up to sacks */
 	/* Time: at_ms after the mark, exactly; else promptly or within_ms. */
@@ -103,7 +108,8 @@ struct segment_want {
 	.ack = UNSET, .wnd = UNSET, .urg = UNSET, .len = UNSET, \
 	.pattern = UNSET, .ttl = UNSET, .tos = UNSET, .opt_len = UNSET, \
 	.mss = UNSET, .wscale = UNSET, .sackok = UNSET, .ts = UNSET, \
-	.cookie = UNSET, \
+	.cookie = UNSET, .token = UNSET, .accecn = UNSET, .e1b = UNSET, \
+	.ceb = UNSET, .e0b = UNSET, \
 	.tsval = UNSET, .tsecr = UNSET, .sacks = UNSET, .at_ms = UNSET, \
 	.within_ms = UNSET
 #define SEGMENT_WANT(...) \

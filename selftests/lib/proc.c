@@ -122,7 +122,9 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 			snprintf(cnt->name, sizeof(cnt->name), "%s", n);
 			cnt->value = strtoll(v, NULL, 10);
 			/* Counters that only say why OutRsts or a state's end moved. */
-			cnt->ignored = !strncmp(n, "XtcpReset", 9);
+			cnt->ignored = !strncmp(n, "XtcpReset", 9) ||
+				       /* Moves with TCPTimeouts, if the hash may change. */
+				       !strcmp(n, "TcpTimeoutRehash");
 		}
 	}
 	fclose(f);
@@ -136,8 +138,7 @@ static bool counter_is_stocks_own(const char *name)
 {
 	static const char *const names[] = {
 		"TCPAutoCorking", "TCPBacklogCoalesce", "TCPHystartTrainCwnd",
-		"TCPHystartTrainDetect", "TcpTimeoutRehash",
-		"TcpDuplicateDataRehash",
+		"TCPHystartTrainDetect", "TcpDuplicateDataRehash",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -87,6 +87,11 @@ tcp_wire() { # NAMESPACE...
 	done
 }
 
+# The TCP wire, unless both programs are xtcp's.
+choose_wire() { # SERVER-PROGRAM CLIENT-PROGRAM
+	[ -n "$1" ] && [ -n "$2" ] || tcp_wire $client $server
+}
+
 # A namespace $inside (192.168.7.2, fd07::2) whose router, 192.168.7.1 and
 # fd07::1 on veth1, is $client.
 open_inside() {
@@ -179,6 +184,10 @@ expect_equal() { # WANTED GOT WHAT
 	[ "$1" = "$2" ] || { printf '%s: wanted\n%s\ngot\n%s\n' "$3" "$1" "$2"; return 1; }
 }
 
+expect_same() { # FILE FILE; by their hashes
+	expect_equal "$(sha256sum <"$1")" "$(sha256sum <"$2")" "hash of $2"
+}
+
 # Waits until COMMAND prints WANT: programs have only just been started.
 expect_soon() { # WANT WHAT COMMAND...
 	local want=$1 what=$2 i
@@ -188,6 +197,11 @@ expect_soon() { # WANT WHAT COMMAND...
 		sleep .05
 	done
 	expect_equal "$want" "$("$@")" "$what"
+}
+
+# Numbers, one after the other: no two blocks of it are alike.
+numbers() { # BYTES
+	seq 1 $1 2>/dev/null | head -c $1
 }
 
 # /proc/net's table of a program's sockets; PROGRAM is xtcp-run, or empty for the kernel's TCP.

@@ -44,7 +44,16 @@ struct run {
 	int64_t last_ns;		/* when the event before this one was due */
 	/* Offsets to add to the script's numbers: the peer's and the kernel's. */
 	uint32_t peer_off, kern_off;
-	bool kern_known;
+	bool peer_known, kern_known;
+	/*
+	 * The numbers of their SYNs in the script. Only segments with SYN count from them; in
+	 * the others the byte after the SYN has number 1.
+	 */
+	uint32_t peer_isn, kern_isn;
+	bool renewed;			/* a socket was made since */
+	/* Of a recorded script: behind what the kernel has sent, and what it is to acknowledge. */
+	uint32_t kern_top, ack_due;
+	uint32_t acked;			/* by it, so far */
 	struct {
 		uint32_t script, live;
 	} stamp[STAMPS];
@@ -113,28 +122,51 @@ static void put_be32(uint8_t *b, uint32_t v)
 		b[i] = v >> (24 - 8 * i);
 }
 
-static bool stamp_known(const struct run *r, uint32_t script, uint32_t *live)
+/* The index of a number that the script gives to timestamps of the kernel; -1: not seen yet. */
+static int stamp_find(const struct run *r, uint32_t script)
 {
-	for (int i = 0; i < r->stamps; i++) {
-		if (r->stamp[i].script == script) {
-			*live = r->stamp[i].live;
-			return true;
-		}
-	}
-	return false;
+	for (int i = 0; i < r->stamps; i++)
+		if (r->stamp[i].script == script)
+			return i;
+	return -1;
 }
 
-/* Maps a timestamp of the kernel to the number that the script gives it. */
+/* What to add to the numbers of the peer's, or the kernel's, in a segment with those flags. */
+static uint32_t peer_base(const struct run *r, int flags)
+{
+	return r->peer_off + (flags & SYN ? 0 : r->peer_isn);
+}
+
+static uint32_t kern_base(const struct run *r, int flags)
+{
+	return r->kern_off + (flags & SYN ? 0 : r->kern_isn);
+}
+
+/*
+ * Maps a timestamp of the kernel to the number that the script gives it. Ticks are 1 ms. A
+ * script for packetdrill, which does not compare them, may give one number to several:
+ * within its tolerance the first counts, else the last.
+ */
 static bool stamp_agrees(struct run *r, uint32_t script, uint32_t live)
 {
-	uint32_t known;
+	int i = stamp_find(r, script);
 
-	if (stamp_known(r, script, &known))
-		return known == live;
-	if (r->stamps < STAMPS) {
-		r->stamp[r->stamps].script = script;
-		r->stamp[r->stamps++].live = live;
+	if (i >= 0) {
+		uint32_t known = r->stamp[i].live;
+
+		if (known == live)
+			return true;
+		if (!r->p->leave_unread)
+			return false;
+		if (llabs((int32_t)(live - known)) * NSEC_PER_MSEC <= r->script.tolerance_ns)
+			return true;
+	} else if (r->stamps < STAMPS) {
+		i = r->stamps++;
+	} else {
+		return true;
 	}
+	r->stamp[i].script = script;
+	r->stamp[i].live = live;
 	return true;
 }
 
@@ -142,23 +174,28 @@ static bool stamp_agrees(struct run *r, uint32_t script, uint32_t live)
 static struct optbytes options_live(const struct run *r, struct optbytes opt)
 {
 	uint32_t live;
+	int known;
 
 	for (int i = 0; i < opt.len; i += opt.b[i] < 2 ? 1 : opt.b[i + 1]) {
 		if (opt.b[i] == 8) {
 			live = be32(opt.b + i + 6);
-			if (!stamp_known(r, live, &live) && live && r->stamps)
+			known = stamp_find(r, live);
+			if (known >= 0)
+				live = r->stamp[known].live;
+			else if (live && r->stamps)
 				live += r->stamp[0].live - r->stamp[0].script;
 			put_be32(opt.b + i + 6, live);
 		}
 		for (int j = 2; opt.b[i] == 5 && j < opt.b[i + 1]; j += 4)
-			put_be32(opt.b + i + j, be32(opt.b + i + j) + r->kern_off);
+			put_be32(opt.b + i + j, be32(opt.b + i + j) + kern_base(r, 0));
 		if (opt.b[i] >= 2 && opt.b[i + 1] < 2)
 			break;
 	}
 	return opt;
 }
 
-static bool option_agrees(struct run *r, const uint8_t *want, const uint8_t *got)
+static bool option_agrees(struct run *r, const struct script_segment *seg, const uint8_t *want,
+			  const uint8_t *got)
 {
 	if (want[0] != got[0])
 		return false;
@@ -167,12 +204,19 @@ static bool option_agrees(struct run *r, const uint8_t *want, const uint8_t *got
 	if (want[1] != got[1])
 		return false;
 	switch (want[0]) {
+	case 3:
+		return seg->any_wscale || want[2] == got[2];
 	case 8:
-		return be32(want + 6) == be32(got + 6) &&
-		       stamp_agrees(r, be32(want + 2), be32(got + 2));
+		/*
+		 * A recorded segment may have been made before the one that was captured
+		 * ahead of it was processed: its echo is a tick older.
+		 */
+		return (be32(want + 6) == be32(got + 6) ||
+			(r->script.recorded && be32(want + 6) + 1 == be32(got + 6))) &&
+		       (seg->any_stamp || stamp_agrees(r, be32(want + 2), be32(got + 2)));
 	case 5:
 		for (int j = 2; j < want[1]; j += 4)
-			if (be32(want + j) != be32(got + j) - r->peer_off)
+			if (be32(want + j) != be32(got + j) - peer_base(r, 0))
 				return false;
 		return true;
 	default:
@@ -181,28 +225,55 @@ static bool option_agrees(struct run *r, const uint8_t *want, const uint8_t *got
 }
 
 /* Compared one by one, in the same order, to the last byte. */
-static bool options_agree(struct run *r, const struct optbytes *want, const struct segment *got)
+static bool options_agree(struct run *r, const struct script_segment *seg,
+			  const struct segment *got)
 {
+	const struct optbytes *want = &seg->opt;
 	const uint8_t *opt = got->data - got->opt.len;
 	int i = 0;
 
 	while (i < want->len && i < got->opt.len) {
-		if (!option_agrees(r, want->b + i, opt + i))
+		if (!option_agrees(r, seg, want->b + i, opt + i))
 			return false;
 		i += want->b[i] < 2 ? 1 : want->b[i + 1];
 	}
 	return i == want->len && i == got->opt.len;
 }
 
+/*
+ * A script may have several connections, one after the other: each begins with a SYN,
+ * and has a port of its own at the peer.
+ */
+static void next_connection(struct run *r)
+{
+	for (; r->count; r->count--) {
+		free(r->queue[r->first]);
+		r->first = (r->first + 1) % SCRIPT_QUEUE;
+	}
+	r->p->port = ++r->p->next_port;
+	r->peer_known = r->kern_known = r->renewed = false;
+	r->peer_isn = r->kern_isn = 0;
+	r->kern_top = r->ack_due = r->acked = 0;
+	r->stamps = 0;
+}
+
 static void send_in(struct run *r, const struct script_event *e)
 {
 	const struct script_segment *s = &e->seg;
-	struct segment_spec spec = SEGMENT_SPEC(.flags = s->flags, .urg = s->urg,
+	struct segment_spec spec = SEGMENT_SPEC(.flags = s->flags & 0xff, .urg = s->urg,
+						.reserved = s->flags & SCRIPT_AE ? 1 : 0,
 						.len = s->len, .pattern = 0);
 
-	spec.seq = (uint32_t)(s->seq + r->peer_off);
+	if (r->renewed && (s->flags & (SYN | ACK)) == SYN)
+		next_connection(r);
+
+	if (s->flags & SYN && !r->peer_known) {
+		r->peer_isn = s->seq;
+		r->peer_known = true;
+	}
+	spec.seq = (uint32_t)(s->seq + peer_base(r, s->flags));
 	if (s->flags & ACK || s->ack)
-		spec.ack = (uint32_t)(s->ack + r->kern_off);
+		spec.ack = (uint32_t)(s->ack + kern_base(r, s->flags));
 	spec.wnd = s->wnd == UNSET ? 0 : s->wnd;
 	spec.tos = s->tos;
 	spec.ttl = s->ttl ?: 64;
@@ -216,7 +287,7 @@ static void send_icmp(struct run *r, const struct script_event *e)
 		lost(r, e, "no segment that could be quoted");
 	peer_send_icmp_at(r->at, r->p, (struct icmp_spec){
 		.type = e->icmp.type, .code = e->icmp.code, .rest = e->icmp.mtu,
-		.quote = r->sent, .quote_seq = (uint32_t)(e->icmp.seq + r->kern_off),
+		.quote = r->sent, .quote_seq = (uint32_t)(e->icmp.seq + kern_base(r, 0)),
 		.quote_sport = UNSET, .quote_dport = UNSET, .quote_proto = UNSET,
 		.quote_len = 8,
 	});
@@ -255,14 +326,14 @@ static void learn(struct run *r, const struct script_segment *want,
 	if (!(want->flags & got->flags & SYN) || r->kern_known)
 		return;
 	r->kern_off = got->seq - want->seq;
+	r->kern_isn = want->seq;
 	r->kern_known = true;
 	r->p->kport = got->sport;
 }
 
 /*
- * A script may show the segments of one write as the one large segment of a device
- * with segmentation offload; ours has none, so they are put together. Linux sets PSH
- * in each of these, so PSH is not compared then.
+ * A script may show several segments as one large one: packetdrill puts together what
+ * comes until that length is reached. FIN and PSH are those of the last.
  */
 static void join_rest(struct run *r, const struct script_segment *want,
 		      struct segment *got, int64_t until_ns)
@@ -279,10 +350,66 @@ static void join_rest(struct run *r, const struct script_segment *want,
 			return;
 		}
 		got->len += next->len;
-		got->flags = (got->flags | next->flags) & ~PSH;
-		got->flags |= want->flags & PSH;
+		got->flags = (got->flags & ~PSH) | next->flags;
 		free(next);
 	}
+}
+
+/* Whether all that a segment does is to acknowledge. */
+static bool is_pure_ack(const struct run *r, int flags, uint32_t seq, int len, bool sack)
+{
+	return flags == ACK && !len && !sack && seq == r->kern_top;
+}
+
+static bool has_sack(const struct optbytes *opt)
+{
+	for (int i = 0; i < opt->len; i += opt->b[i] < 2 ? 1 : opt->b[i + 1]) {
+		if (opt->b[i] == 5)
+			return true;
+		if (opt->b[i] >= 2 && opt->b[i + 1] < 2)
+			break;
+	}
+	return false;
+}
+
+static void note_acked(struct run *r, const struct segment *got)
+{
+	uint32_t ack = got->ack - peer_base(r, got->flags);
+
+	if (got->flags & ACK && (int32_t)(ack - r->acked) > 0)
+		r->acked = ack;
+}
+
+/* The next one that a recorded script compares. */
+static struct segment *next_compared(struct run *r, int64_t until_ns)
+{
+	struct segment *got;
+
+	while ((got = next_sent(r, until_ns)) && r->script.recorded && got->is_tcp &&
+	       is_pure_ack(r, got->flags, got->seq - kern_base(r, 0), got->len, got->opt.sacks)) {
+		note_acked(r, got);
+		free(got);
+	}
+	return got;
+}
+
+/* At the end: all is acknowledged that was. Delayed ACKs may be on their way. */
+static void expect_acked(struct run *r, const struct script_event *e)
+{
+	struct segment *got = NULL;
+
+	while ((int32_t)(r->ack_due - r->acked) > 0) {
+		got = next_compared(r, now_ns() + NSEC_PER_SEC / 4);
+		if (got)
+			break;
+		if ((int32_t)(r->ack_due - r->acked) > 0)
+			lost(r, e, "%u was never acknowledged, but %u", r->ack_due, r->acked);
+	}
+	if (!got)
+		got = next_compared(r, now_ns());
+	if (got && !r->p->leave_unread)
+		lost(r, e, "the kernel sent more than was expected");
+	free(got);
 }
 
 static void expect_out(struct run *r, const struct script_event *e, int64_t due_ns,
@@ -291,20 +418,31 @@ static void expect_out(struct run *r, const struct script_event *e, int64_t due_
 	const struct script_segment *want = &e->seg;
 	int64_t patience_ns = e->when == WHEN_ANY ? now_ns() + 600 * NSEC_PER_SEC :
 			      until_ns + late_ns(r, due_ns - r->last_ns) + NSEC_PER_SEC;
-	struct segment *got = next_sent(r, patience_ns);
+	struct segment *got;
 	char text[TRACE_WIDTH];
 	uint32_t seq, ack;
+	int flags;
 
+	if (r->script.recorded &&
+	    is_pure_ack(r, want->flags, want->seq, want->len, has_sack(&want->opt))) {
+		if ((int32_t)(want->ack - r->ack_due) > 0)
+			r->ack_due = want->ack;
+		return;
+	}
+	got = next_compared(r, patience_ns);
 	if (!got)
 		lost(r, e, "nothing was sent");
 	join_rest(r, want, got, patience_ns - NSEC_PER_SEC);
 	segment_text(got, text, sizeof(text));
-	if (!got->is_tcp || !got->csum_ok || got->opt.malformed || got->reserved)
+	if (!got->is_tcp || !got->csum_ok || got->opt.malformed || got->reserved > 1)
 		lost(r, e, "not a segment as it should be: %s", text);
 	learn(r, want, got);
-	seq = got->seq - r->kern_off;
-	ack = got->flags & ACK ? got->ack - r->peer_off : 0;
-	if (got->flags != want->flags || seq != want->seq || got->len != want->len ||
+	seq = got->seq - kern_base(r, got->flags);
+	ack = got->flags & ACK ? got->ack - peer_base(r, got->flags) : 0;
+	flags = got->flags | (got->reserved ? SCRIPT_AE : 0);
+	if (r->script.recorded && want->len)
+		flags = (flags & ~PSH) | (want->flags & PSH);
+	if (flags != want->flags || seq != want->seq || got->len != want->len ||
 	    ack != want->ack || got->urg != want->urg ||
 	    got->sport != r->p->kport || got->dport != r->p->port)
 		lost(r, e, "got %u:%u(%d) ack %u: %s", seq, seq + got->len, got->len, ack, text);
@@ -314,9 +452,13 @@ static void expect_out(struct run *r, const struct script_event *e, int64_t due_
 		lost(r, e, "tos %#x: %s", got->tos, text);
 	if (want->ttl && want->ttl != got->ttl)
 		lost(r, e, "ttl %d: %s", got->ttl, text);
-	if (!want->any_options && !options_agree(r, &want->opt, got))
+	if (!want->any_options && !options_agree(r, want, got))
 		lost(r, e, "other options: %s", text);
 	expect_time(r, e, due_ns, until_ns, got->when_ns);
+	note_acked(r, got);
+	seq += got->len + !!(got->flags & SYN) + !!(got->flags & FIN);
+	if (!(got->flags & RST) && (int32_t)(seq - r->kern_top) > 0)
+		r->kern_top = seq;
 	free(r->sent);
 	r->sent = got;
 	if (e->when == WHEN_ANY || e->until_ns != UNSET)
@@ -374,6 +516,18 @@ static void blocked_join(struct run *r)
 		     (b->returned_ns - r->start_ns) / 1e6, b->event.returns_ns / 1e6);
 }
 
+/* connect() with AF_UNSPEC, after which the socket may have another connection. */
+static bool call_dissolves(const struct script_call *c)
+{
+	return !strcmp(c->name, "connect") && c->arg[1].kind == ARG_NUMBER;
+}
+
+static bool call_connects(const struct script_call *c)
+{
+	return !strcmp(c->name, "connect") ||
+	       (!strcmp(c->name, "sendto") && c->arg[3].number & MSG_FASTOPEN);
+}
+
 static void make_call(struct run *r, const struct script_event *e, int64_t base_ns)
 {
 	struct blocked *b = &r->blocked;
@@ -381,6 +535,10 @@ static void make_call(struct run *r, const struct script_event *e, int64_t base_
 	long result;
 
 	peer_note(r->p, "%.*s", (int)strcspn(e->text, "\n"), e->text);
+	if (!strcmp(e->call.name, "socket") || call_dissolves(&e->call))
+		r->renewed = r->kern_known;
+	else if (r->renewed && call_connects(&e->call))
+		next_connection(r);
 	if (e->returns_ns == UNSET) {
 		result = script_call(&e->call, &r->fds, r->p, why, sizeof(why));
 		expect_result(r, e, result, errno, why);
@@ -394,10 +552,10 @@ static void make_call(struct run *r, const struct script_event *e, int64_t base_
 		lost(r, e, "no thread");
 }
 
-/* A script's words, with the kernel's knobs replaced by those of xtcp. */
+/* A script's words, with the kernel's knobs and tables of sockets replaced by those of xtcp. */
 static void knobs_named(char *out, size_t size, const char *text, const char *end)
 {
-	static const char folder[] = "/proc/sys/net/ipv4/";
+	static const char folder[] = "/proc/sys/net/ipv4/", table[] = "/proc/net/tcp";
 	size_t skip = sizeof(folder) - 1, n = 0;
 	char path[128];
 
@@ -409,6 +567,9 @@ static void knobs_named(char *out, size_t size, const char *text, const char *en
 			n += snprintf(out + n, size - n, "%s%s", folder,
 				      access(path, F_OK) ? "" : "x");
 			text += skip;
+		} else if (!strncmp(text, table, sizeof(table) - 1)) {
+			n += snprintf(out + n, size - n, "/proc/net/x");
+			text += strlen("/proc/net/");
 		}
 		out[n++] = *text++;
 	}
@@ -448,6 +609,7 @@ static void event(struct run *r, const struct script_event *e)
 	int64_t due_ns = base_ns + (e->when == WHEN_ANY ? 0 : e->at_ns);
 	int64_t until_ns = e->until_ns == UNSET ? due_ns : base_ns + e->until_ns;
 	bool moves = e->when != WHEN_ANY && e->until_ns == UNSET;
+	int64_t command_ns;
 
 	if (e->kind == EVENT_OUT) {
 		expect_out(r, e, due_ns, until_ns);
@@ -477,6 +639,10 @@ static void event(struct run *r, const struct script_event *e)
 		break;
 	case EVENT_COMMAND:
 		command(r, e);
+		/* Of the time that it took, half of what the next event may be late counts. */
+		command_ns = now_ns() - r->script.tolerance_ns / 2;
+		if (r->begun && moves && r->last_ns < command_ns)
+			r->last_ns = command_ns;
 		break;
 	default:
 		code(r, e);
@@ -511,20 +677,24 @@ void script_run_at(struct where at, struct peer *p, const char *path)
 	for (int i = 0; i < SCRIPT_FDS; i++)
 		r->fds.live[i] = -1;
 	check(script_open(&r->script, path), at, "%s", r->script.error);
+	p->gso_size = r->script.mss;
+	r->fds.tolerance_ns = r->script.tolerance_ns;
 	readable(r);
 	/* Sequence numbers wrap once in a while. */
 	r->peer_off = now_ns() * 2654435761U;
 	while (script_next(&r->script, &e)) {
 		/* Commands in front run before the script's time begins. */
 		if (!r->begun && e.kind != EVENT_COMMAND) {
-			r->start_ns = r->last_ns = now_ns();
+			r->start_ns = r->last_ns = r->fds.start_ns = now_ns();
 			r->begun = true;
 		}
 		event(r, &e);
 	}
 	blocked_join(r);
 	listen_until(r, &e, now_ns());
-	if (r->count && !p->leave_unread)
+	if (r->script.recorded)
+		expect_acked(r, &e);
+	else if (r->count && !p->leave_unread)
 		lost(r, &e, "the kernel sent more than was expected");
 	free(r->sent);
 	script_close(&r->script);

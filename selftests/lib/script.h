@@ -13,8 +13,12 @@
  *	+.2~+.3 > ...
  *
  * "<" is a segment of the peer, ">" one that the kernel must send. A segment that is
- * expected without options has none, with <...> any; a window that is not given is
- * not compared. selftests/README has the rest.
+ * expected without options has none, with <...> any; a window that is not given and
+ * "..." in <TS val ... ecr 100,wscale ...> are not compared. selftests/README has the rest.
+ *
+ * The setting --recorded is for scripts of `xtcp record`, which play on stacks other than
+ * the one that was recorded: PSH is not compared, and when segments without data and SACK
+ * blocks come is not, but all that they acknowledge must be acknowledged in the end.
  *
  * scriptparse.c reads events, scriptcall.c makes calls, scriptassert.c evaluates
  * what is between %{ and }%, script.c does all of it in time.
@@ -28,16 +32,39 @@
 #include "peer.h"
 
 #define SCRIPT_ARGS 8
-#define SCRIPT_LIST 8
+#define SCRIPT_IOVECS 64
+#define SCRIPT_CMSGS 2
+#define SCRIPT_CMSG_FIELDS 6
+#define SCRIPT_LIST 24
 #define SCRIPT_FDS 32
-#define SCRIPT_QUEUE 128
+#define SCRIPT_QUEUE 512
 
-/* An argument of a call: "...", a number, "text", or numbers in brackets. */
+/* A control message: its data's fields in the script's order, or one number. */
+struct script_cmsg {
+	int level, type;
+	int fields;
+	int64_t field[SCRIPT_CMSG_FIELDS];
+};
+
+/* A struct msghdr: the lengths of its buffers, and what recvmsg() must leave in it. */
+struct script_msg {
+	int iovecs;
+	int64_t iov_len[SCRIPT_IOVECS];
+	int64_t flags;			/* UNSET: not given */
+	bool any_control;		/* control messages are not compared */
+	int cmsgs;
+	struct script_cmsg cmsg[SCRIPT_CMSGS];
+};
+
+/* An argument of a call: "...", NULL, a number, "text", numbers in brackets, a message. */
 struct script_arg {
-	enum { ARG_ANY, ARG_NUMBER, ARG_TEXT, ARG_LIST } kind;
+	enum { ARG_ANY, ARG_NULL, ARG_NUMBER, ARG_TEXT, ARG_LIST, ARG_MSG } kind;
 	int64_t number;
 	int n;
-	int64_t list[SCRIPT_LIST];
+	union {
+		int64_t list[SCRIPT_LIST];
+		struct script_msg msg;
+	};
 	char text[64];
 };
 
@@ -50,8 +77,11 @@ struct script_call {
 	int error;			/* errno; 0: none named */
 };
 
+/* The bit left of CWR, AE of AccECN (RFC 9768), which a struct segment has in @reserved. */
+#define SCRIPT_AE 0x100
+
 struct script_segment {
-	int flags;
+	int flags;			/* with SCRIPT_AE */
 	uint32_t seq, ack;
 	int len;
 	int64_t wnd;			/* UNSET: not given */
@@ -59,6 +89,7 @@ struct script_segment {
 	int tos, tos_mask;		/* compared, or set, under the mask */
 	int ttl;			/* 0: not given */
 	bool any_options;
+	bool any_stamp, any_wscale;	/* values of TS and wscale are not compared */
 	struct optbytes opt;		/* numbers as the script has them */
 };
 
@@ -94,6 +125,8 @@ struct script {
 	const char *pos;
 	int line;
 	int64_t tolerance_ns;
+	bool recorded;			/* --recorded */
+	int mss;			/* --mss: larger segments consist of these; 0: not given */
 	char error[160];		/* why it can't be read */
 };
 
@@ -106,7 +139,9 @@ bool script_next(struct script *s, struct script_event *event);
 /* The script's file descriptors and ours. */
 struct script_fds {
 	int live[SCRIPT_FDS];		/* -1: none */
-	int last;			/* the latest that was made; -1: none */
+	int last;			/* the latest socket that was made; -1: none */
+	int64_t start_ns;		/* the script's zero, by now_ns() */
+	int64_t tolerance_ns;		/* of the times in control messages */
 };
 
 /* Makes a call; -1 and errno as the call's. *why: how its output differs. */

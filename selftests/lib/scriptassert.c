@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,13 +19,20 @@
 
 struct assertion {
 	const char *pos, *end;
-	struct tcp_info info;
+	union {
+		struct tcp_info info;
+		uint8_t all[512];	/* with fields newer than our header */
+	};
+	int fd;
 	char *why;
 	size_t size;
 	bool bad;
 };
 
 #define FIELD(name, as) { #name, offsetof(struct tcp_info, name), sizeof(as) }
+/* Of Linux 6.18, so many bytes behind a field that each header has. */
+#define NEWER(name, bytes) \
+	{ #name, offsetof(struct tcp_info, tcpi_snd_wnd) + (bytes), sizeof(uint32_t) }
 static const struct {
 	const char *name;
 	size_t offset, size;
@@ -52,7 +60,14 @@ static const struct {
 	FIELD(tcpi_last_ack_recv, uint32_t), FIELD(tcpi_busy_time, uint64_t),
 	FIELD(tcpi_rwnd_limited, uint64_t), FIELD(tcpi_sndbuf_limited, uint64_t),
 	FIELD(tcpi_pacing_rate, uint64_t), FIELD(tcpi_reord_seen, uint32_t),
+	NEWER(tcpi_received_ce, 20), NEWER(tcpi_delivered_e1_bytes, 24),
+	NEWER(tcpi_delivered_e0_bytes, 28), NEWER(tcpi_delivered_ce_bytes, 32),
+	NEWER(tcpi_received_e1_bytes, 36), NEWER(tcpi_received_e0_bytes, 40),
+	NEWER(tcpi_received_ce_bytes, 44),
 };
+
+/* What TCP_INFO has in bits, and what other options say. */
+static const char *const others[] = { "tcpi_snd_wscale", "tcpi_rcv_wscale", "SK_MEMINFO_RCVBUF" };
 
 static const struct {
 	const char *name;
@@ -63,6 +78,11 @@ static const struct {
 	{ "TCP_CA_Loss", TCP_CA_Loss },
 	{ "TCPI_OPT_TIMESTAMPS", TCPI_OPT_TIMESTAMPS }, { "TCPI_OPT_SACK", TCPI_OPT_SACK },
 	{ "TCPI_OPT_WSCALE", TCPI_OPT_WSCALE }, { "TCPI_OPT_ECN", TCPI_OPT_ECN },
+	{ "TCPI_OPT_SYN_DATA", TCPI_OPT_SYN_DATA },
+	{ "TCP_ESTABLISHED", 1 }, { "TCP_SYN_SENT", 2 }, { "TCP_SYN_RECV", 3 },
+	{ "TCP_FIN_WAIT1", 4 }, { "TCP_FIN_WAIT2", 5 }, { "TCP_TIME_WAIT", 6 },
+	{ "TCP_CLOSE", 7 }, { "TCP_CLOSE_WAIT", 8 }, { "TCP_LAST_ACK", 9 },
+	{ "TCP_LISTEN", 10 }, { "TCP_CLOSING", 11 },
 	{ "TCP_INFINITE_SSTHRESH", 0x7fffffff }, { "True", 1 }, { "False", 0 },
 };
 
@@ -90,9 +110,9 @@ static bool take(struct assertion *j, const char *token)
 	return true;
 }
 
-static int64_t field(const struct tcp_info *info, size_t offset, size_t size)
+static int64_t field(const uint8_t *info, size_t offset, size_t size)
 {
-	const uint8_t *at = (const uint8_t *)info + offset;
+	const uint8_t *at = info + offset;
 	uint64_t u64;
 	uint32_t u32;
 
@@ -101,6 +121,17 @@ static int64_t field(const struct tcp_info *info, size_t offset, size_t size)
 	if (size == 4)
 		return memcpy(&u32, at, 4), u32;
 	return memcpy(&u64, at, 8), (int64_t)u64;
+}
+
+static int64_t other(const struct assertion *j, size_t i)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
+
+	if (i < 2)
+		return i ? j->info.tcpi_rcv_wscale : j->info.tcpi_snd_wscale;
+	getsockopt(j->fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
+	return mem[SK_MEMINFO_RCVBUF];
 }
 
 static int64_t named(struct assertion *j)
@@ -112,7 +143,13 @@ static int64_t named(struct assertion *j)
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strlen(fields[i].name) == n && !strncmp(fields[i].name, j->pos, n)) {
 			j->pos += n;
-			return field(&j->info, fields[i].offset, fields[i].size);
+			return field(j->all, fields[i].offset, fields[i].size);
+		}
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strlen(others[i]) == n && !strncmp(others[i], j->pos, n)) {
+			j->pos += n;
+			return other(j, i);
 		}
 	}
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -235,15 +272,16 @@ static bool statement(struct assertion *j)
 
 bool script_assert(const char *text, const char *end, int fd, char *why, size_t size)
 {
-	struct assertion j = { .pos = text, .end = end, .why = why, .size = size };
-	socklen_t len = sizeof(j.info);
+	struct assertion j = { .pos = text, .end = end, .fd = fd, .why = why, .size = size };
+	socklen_t len = sizeof(j.all);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &j.info, &len)) {
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, j.all, &len)) {
 		snprintf(why, size, "TCP_INFO: %s", strerror(errno));
 		return false;
 	}
 	for (;;) {
-		while (j.pos < end && (isspace((unsigned char)*j.pos) || *j.pos == ';'))
+		while (j.pos < end && (isspace((unsigned char)*j.pos) || *j.pos == ';' ||
+				       *j.pos == '\\'))
 			j.pos++;
 		if (j.pos == end)
 			return true;

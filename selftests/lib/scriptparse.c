@@ -6,15 +6,22 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <linux/tcp.h>
 #include <netinet/ip.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
+
+#ifndef SCM_TIMESTAMPING
+#define SCM_TIMESTAMPING SO_TIMESTAMPING
+#endif
 
 /* packetdrill's: a tick of a kernel with 250 of them a second. */
 #define TOLERANCE_NS (4 * NSEC_PER_MSEC)
@@ -132,7 +139,7 @@ static const struct constant {
 	const char *name;
 	int64_t value;
 } constants[] = {
-	CONSTANT(AF_INET), CONSTANT(AF_INET6), CONSTANT(SOCK_STREAM),
+	CONSTANT(AF_UNSPEC), CONSTANT(AF_INET), CONSTANT(AF_INET6), CONSTANT(SOCK_STREAM),
 	CONSTANT(SOCK_NONBLOCK), CONSTANT(SOCK_CLOEXEC), CONSTANT(IPPROTO_TCP),
 	CONSTANT(IPPROTO_IP), CONSTANT(SOL_SOCKET), { "SOL_TCP", IPPROTO_TCP },
 	{ "SOL_IP", IPPROTO_IP },
@@ -141,24 +148,36 @@ static const struct constant {
 	CONSTANT(SO_RCVBUF), CONSTANT(SO_RCVLOWAT), CONSTANT(SO_OOBINLINE),
 	CONSTANT(SO_MARK), CONSTANT(SO_PRIORITY), CONSTANT(SO_ZEROCOPY),
 	CONSTANT(SO_MAX_PACING_RATE), CONSTANT(SO_SNDBUFFORCE),
-	CONSTANT(SO_RCVBUFFORCE),
+	CONSTANT(SO_RCVBUFFORCE), CONSTANT(SO_TIMESTAMPING), CONSTANT(SCM_TIMESTAMPING),
 	CONSTANT(TCP_NODELAY), CONSTANT(TCP_MAXSEG), CONSTANT(TCP_CORK),
 	CONSTANT(TCP_KEEPIDLE), CONSTANT(TCP_KEEPINTVL), CONSTANT(TCP_KEEPCNT),
 	CONSTANT(TCP_SYNCNT), CONSTANT(TCP_LINGER2), CONSTANT(TCP_DEFER_ACCEPT),
 	CONSTANT(TCP_WINDOW_CLAMP), CONSTANT(TCP_QUICKACK), CONSTANT(TCP_CONGESTION),
 	CONSTANT(TCP_USER_TIMEOUT), CONSTANT(TCP_NOTSENT_LOWAT), CONSTANT(TCP_INQ),
+	CONSTANT(TCP_CM_INQ), CONSTANT(TCP_FASTOPEN_CONNECT), CONSTANT(TCP_FASTOPEN_KEY),
 	CONSTANT(TCP_FASTOPEN), CONSTANT(TCP_THIN_LINEAR_TIMEOUTS),
 	CONSTANT(IP_TOS), CONSTANT(IP_TTL), CONSTANT(IP_MTU_DISCOVER), CONSTANT(IP_MTU),
 	CONSTANT(IP_RECVERR), CONSTANT(IP_PMTUDISC_DONT), CONSTANT(IP_PMTUDISC_WANT),
-	CONSTANT(IP_PMTUDISC_DO), CONSTANT(IP_PMTUDISC_PROBE),
+	CONSTANT(IP_PMTUDISC_DO), CONSTANT(IP_PMTUDISC_PROBE), CONSTANT(IP_FREEBIND),
 	CONSTANT(F_GETFL), CONSTANT(F_SETFL), CONSTANT(O_RDWR), CONSTANT(O_NONBLOCK),
 	CONSTANT(O_RDONLY), CONSTANT(O_WRONLY),
 	CONSTANT(MSG_OOB), CONSTANT(MSG_PEEK), CONSTANT(MSG_DONTWAIT), CONSTANT(MSG_MORE),
 	CONSTANT(MSG_NOSIGNAL), CONSTANT(MSG_FASTOPEN), CONSTANT(MSG_TRUNC),
 	CONSTANT(MSG_WAITALL), CONSTANT(MSG_ZEROCOPY), CONSTANT(MSG_EOR),
+	CONSTANT(MSG_ERRQUEUE),
 	CONSTANT(SHUT_RD), CONSTANT(SHUT_WR), CONSTANT(SHUT_RDWR),
 	CONSTANT(POLLIN), CONSTANT(POLLOUT), CONSTANT(POLLERR), CONSTANT(POLLHUP),
 	CONSTANT(POLLRDHUP), CONSTANT(POLLPRI),
+	CONSTANT(EPOLLIN), CONSTANT(EPOLLOUT), CONSTANT(EPOLLERR), CONSTANT(EPOLLHUP),
+	CONSTANT(EPOLLRDHUP), CONSTANT(EPOLLPRI), CONSTANT(EPOLLET), CONSTANT(EPOLLONESHOT),
+	CONSTANT(EPOLLEXCLUSIVE), CONSTANT(EPOLL_CTL_ADD), CONSTANT(EPOLL_CTL_MOD),
+	CONSTANT(EPOLL_CTL_DEL),
+	CONSTANT(SO_EE_ORIGIN_ZEROCOPY), CONSTANT(SO_EE_CODE_ZEROCOPY_COPIED),
+	CONSTANT(SO_EE_ORIGIN_TIMESTAMPING), CONSTANT(SCM_TSTAMP_SND),
+	CONSTANT(SCM_TSTAMP_SCHED), CONSTANT(SCM_TSTAMP_ACK),
+	CONSTANT(SOF_TIMESTAMPING_TX_SCHED), CONSTANT(SOF_TIMESTAMPING_TX_SOFTWARE),
+	CONSTANT(SOF_TIMESTAMPING_TX_ACK), CONSTANT(SOF_TIMESTAMPING_SOFTWARE),
+	CONSTANT(SOF_TIMESTAMPING_OPT_ID), CONSTANT(SOF_TIMESTAMPING_OPT_TSONLY),
 	CONSTANT(SIOCINQ), CONSTANT(SIOCOUTQ), CONSTANT(FIONREAD),
 	CONSTANT(EAGAIN), { "EWOULDBLOCK", EAGAIN }, CONSTANT(EINPROGRESS),
 	CONSTANT(EALREADY), CONSTANT(EISCONN), CONSTANT(ENOTCONN), CONSTANT(ECONNRESET),
@@ -166,8 +185,13 @@ static const struct constant {
 	CONSTANT(EPIPE), CONSTANT(EINVAL), CONSTANT(EADDRINUSE), CONSTANT(EADDRNOTAVAIL),
 	CONSTANT(EHOSTUNREACH), CONSTANT(ENETUNREACH), CONSTANT(EMSGSIZE),
 	CONSTANT(ENOPROTOOPT), CONSTANT(EOPNOTSUPP), CONSTANT(EPROTO), CONSTANT(EINTR),
-	CONSTANT(ENOTSOCK), CONSTANT(EBADF),
+	CONSTANT(ENOTSOCK), CONSTANT(EBADF), CONSTANT(EFAULT), CONSTANT(ENOMSG),
 };
+
+static bool v6_socket(void)
+{
+	return socket_family(AF_INET) == AF_INET6;
+}
 
 static bool constant(struct script *s, const char *name, int64_t *value)
 {
@@ -176,6 +200,15 @@ static bool constant(struct script *s, const char *name, int64_t *value)
 			*value = constants[i].value;
 			return true;
 		}
+	}
+	/* What packetdrill's callers define, by the socket's family. */
+	if (!strcmp(name, "CMSG_LEVEL_IP")) {
+		*value = v6_socket() ? IPPROTO_IPV6 : IPPROTO_IP;
+		return true;
+	}
+	if (!strcmp(name, "CMSG_TYPE_RECVERR")) {
+		*value = v6_socket() ? IPV6_RECVERR : IP_RECVERR;
+		return true;
 	}
 	return fail(s, "unknown name");
 }
@@ -229,15 +262,100 @@ static bool list(struct script *s, struct script_arg *arg)
 	return true;
 }
 
+/* {cmsg_level=L, cmsg_type=T, cmsg_data=...} */
+static bool cmsg(struct script *s, struct script_cmsg *cm)
+{
+	struct script_arg data = { 0 };
+	int64_t level, type;
+
+	if (!expect(s, "{") || !expect(s, "cmsg_level=") || !value(s, &level) ||
+	    !expect(s, ",") || !expect(s, "cmsg_type=") || !value(s, &type) ||
+	    !expect(s, ",") || !expect(s, "cmsg_data="))
+		return false;
+	cm->level = level;
+	cm->type = type;
+	if (peek(s, "{")) {
+		if (!list(s, &data))
+			return false;
+	} else if (!value(s, &data.list[data.n++])) {
+		return false;
+	}
+	if (data.n > SCRIPT_CMSG_FIELDS)
+		return fail(s, "too many fields");
+	cm->fields = data.n;
+	memcpy(cm->field, data.list, data.n * sizeof(data.list[0]));
+	return expect(s, "}");
+}
+
+static bool cmsgs(struct script *s, struct script_msg *msg)
+{
+	if (!expect(s, "["))
+		return false;
+	msg->any_control = false;
+	for (; !take(s, "]"); take(s, ",")) {
+		if (msg->cmsgs == SCRIPT_CMSGS)
+			return fail(s, "too many control messages");
+		if (!cmsg(s, &msg->cmsg[msg->cmsgs++]))
+			return false;
+	}
+	return true;
+}
+
+static bool iovecs(struct script *s, struct script_msg *msg)
+{
+	if (!expect(s, "["))
+		return false;
+	for (; !take(s, "]"); take(s, ",")) {
+		if (msg->iovecs == SCRIPT_IOVECS)
+			return fail(s, "too many buffers");
+		if (!expect(s, "{") || !expect(s, "...") || !expect(s, ",") ||
+		    !value(s, &msg->iov_len[msg->iovecs++]) || !expect(s, "}"))
+			return false;
+	}
+	return true;
+}
+
+/* {msg_name(...)=..., msg_iov(1)=[{..., 10}], msg_flags=0, msg_control=[]} */
+static bool message(struct script *s, struct script_msg *msg)
+{
+	int64_t n;
+
+	msg->flags = UNSET;
+	msg->any_control = true;
+	for (; !take(s, "}"); take(s, ",")) {
+		if (take(s, "msg_name(...)=...") || take(s, "msg_name(...)=NULL"))
+			continue;
+		if (take(s, "msg_iov(")) {
+			if (!number(s, &n) || !expect(s, ")=") || !iovecs(s, msg))
+				return false;
+		} else if (take(s, "msg_flags=")) {
+			if (!value(s, &msg->flags))
+				return false;
+		} else if (!take(s, "msg_control=")) {
+			return fail(s, "unknown field of a message");
+		} else if (!cmsgs(s, msg)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Bytes may be written as \xNN. */
 static bool quoted(struct script *s, struct script_arg *arg)
 {
-	size_t n = strcspn(++s->pos, "\"\n");
+	unsigned int byte;
+	char c;
 
-	if (s->pos[n] != '"' || n >= sizeof(arg->text))
-		return fail(s, "no end of a string");
-	memcpy(arg->text, s->pos, n);
-	arg->text[n] = '\0';
-	s->pos += n + 1;
+	for (s->pos++; *s->pos != '"'; arg->text[arg->n++] = c) {
+		if (!*s->pos || *s->pos == '\n' || arg->n + 1 == sizeof(arg->text))
+			return fail(s, "no end of a string");
+		c = *s->pos++;
+		if (c == '\\' && sscanf(s->pos, "x%2x", &byte) == 1) {
+			c = byte;
+			s->pos += 3;
+		}
+	}
+	s->pos++;
 	return true;
 }
 
@@ -248,6 +366,15 @@ static bool argument(struct script *s, struct script_arg *arg)
 	if (take(s, "...")) {
 		arg->kind = ARG_ANY;
 		return true;
+	}
+	if (take_word(s, "NULL")) {
+		arg->kind = ARG_NULL;
+		return true;
+	}
+	if (!strncmp(s->pos, "{msg_name", 9)) {
+		s->pos++;
+		arg->kind = ARG_MSG;
+		return message(s, &arg->msg);
 	}
 	if (*s->pos == '[' || *s->pos == '{') {
 		arg->kind = ARG_LIST;
@@ -336,11 +463,40 @@ static bool sack(struct script *s, struct optbytes *opt)
 	return true;
 }
 
+/*
+ * The cookies that a server gives our peer: SipHash-2-4 of both addresses, with the key that
+ * packetdrill's defaults set, and with one of zeros.
+ */
+static const struct {
+	const char *name, *v4, *v6;
+} cookies[] = {
+	{ "TFO_COOKIE", "9c7acf0d9a44ab52", "295e0459f102f818" },
+	{ "TFO_COOKIE_ZERO", "b1dd0bd76aae017c", "c11ee1f449318015" },
+};
+
+static bool put_hex(struct script *s, struct optbytes *opt, const char *digits)
+{
+	unsigned int byte;
+
+	for (; sscanf(digits, "%2x", &byte) == 1; digits += 2) {
+		if (opt->len == TCP_OPTIONS_MAX)
+			return fail(s, "too many options");
+		put(opt, 1, byte);
+	}
+	return true;
+}
+
 static bool hex(struct script *s, struct optbytes *opt, int at)
 {
 	unsigned int byte;
 
 	skip(s);
+	for (size_t i = 0; i < sizeof(cookies) / sizeof(cookies[0]); i++) {
+		if (!take_word(s, cookies[i].name))
+			continue;
+		if (!put_hex(s, opt, test_family() == AF_INET6 ? cookies[i].v6 : cookies[i].v4))
+			return false;
+	}
 	while (isxdigit((unsigned char)s->pos[0]) && sscanf(s->pos, "%2x", &byte) == 1 &&
 	       opt->len < TCP_OPTIONS_MAX) {
 		put(opt, 1, byte);
@@ -350,8 +506,46 @@ static bool hex(struct script *s, struct optbytes *opt, int at)
 	return true;
 }
 
-static bool option(struct script *s, struct optbytes *opt)
+/*
+ * AccECN's option, RFC 9768 3.2.3: counters of 24 bits; the kind says whether that of ECT(0)
+ * or that of ECT(1) comes first.
+ */
+static bool accecn(struct script *s, struct optbytes *opt)
 {
+	static const char *const names[] = { "e0b", "ceb", "e1b" };
+	int at = opt->len;
+	int64_t n;
+
+	put(opt, 2, (peek(s, "e1b") ? 174 : 172) << 8);
+	for (size_t i = 0; i < 3; ) {
+		if (!take_word(s, names[i])) {
+			i++;
+			continue;
+		}
+		if (!number(s, &n))
+			return false;
+		if (opt->len + 3 > TCP_OPTIONS_MAX)
+			return fail(s, "too many options");
+		put(opt, 3, n);
+		i = 0;
+	}
+	opt->b[at + 1] = opt->len - at;
+	return true;
+}
+
+/* A value in an option that is expected: a number, or any. */
+static bool number_or_any(struct script *s, int64_t *value, bool *any)
+{
+	if (!take(s, "..."))
+		return number(s, value);
+	*any = true;
+	*value = 0;
+	return true;
+}
+
+static bool option(struct script *s, struct script_segment *seg)
+{
+	struct optbytes *opt = &seg->opt;
 	int64_t a, b;
 
 	if (opt->len + 10 > TCP_OPTIONS_MAX && !peek(s, "nop") && !peek(s, "eol"))
@@ -369,12 +563,12 @@ static bool option(struct script *s, struct optbytes *opt)
 			return false;
 		put(opt, 4, 2 << 24 | 4 << 16 | (uint16_t)a);
 	} else if (take_word(s, "wscale")) {
-		if (!number(s, &a))
+		if (!number_or_any(s, &a, &seg->any_wscale))
 			return false;
 		put(opt, 3, 3 << 16 | 3 << 8 | (uint8_t)a);
 	} else if (take_word(s, "TS")) {
-		if (!take_word(s, "val") || !number(s, &a) || !take_word(s, "ecr") ||
-		    !number(s, &b))
+		if (!take_word(s, "val") || !number_or_any(s, &a, &seg->any_stamp) ||
+		    !take_word(s, "ecr") || !number(s, &b))
 			return fail(s, "no timestamps");
 		put(opt, 2, 8 << 8 | 10);
 		put(opt, 4, a);
@@ -385,6 +579,11 @@ static bool option(struct script *s, struct optbytes *opt)
 	} else if (take_word(s, "FOEXP")) {
 		put(opt, 4, 254U << 24 | 0xf989);
 		return hex(s, opt, opt->len - 4);
+	} else if (take_word(s, "ECN")) {
+		return accecn(s, opt);
+	} else if (take_word(s, "md5")) {
+		put(opt, 2, 19 << 8);
+		return hex(s, opt, opt->len - 2);
 	} else {
 		return fail(s, "unknown option");
 	}
@@ -400,7 +599,7 @@ static bool options(struct script *s, struct script_segment *seg)
 		return expect(s, ">");
 	}
 	do {
-		if (!option(s, &seg->opt))
+		if (!option(s, seg))
 			return false;
 	} while (take(s, ","));
 	return expect(s, ">");
@@ -436,17 +635,25 @@ static bool ip_info(struct script *s, struct script_segment *seg)
 	return take(s, "]") || take(s, ")") || fail(s, "no ]");
 }
 
+/* A digit is AccECN's counter: the bits A, W and E. */
 static bool flags(struct script *s, int *out)
 {
-	static const char letters[] = "FSRP.UEW";
-	const char *at;
+	static const char letters[] = "FSRP.UEWA";
+	const char *start, *at;
 
 	skip(s);
 	if (take(s, "-"))
 		return true;
-	for (; *s->pos && (at = strchr(letters, *s->pos)); s->pos++)
-		*out |= 1 << (at - letters);
-	return *out ? true : fail(s, "no flags");
+	for (start = s->pos; *s->pos; s->pos++) {
+		at = strchr(letters, *s->pos);
+		if (at)
+			*out |= 1 << (at - letters);
+		else if (*s->pos >= '0' && *s->pos <= '7')
+			*out |= (*s->pos - '0') << (strchr(letters, 'E') - letters);
+		else
+			break;
+	}
+	return s->pos > start ? true : fail(s, "no flags");
 }
 
 static bool icmp(struct script *s, struct script_event *e)
@@ -465,7 +672,7 @@ static bool icmp(struct script *s, struct script_event *e)
 		{ "time_exceeded", 11, 0 }, { "ttl_exceeded", 11, 0 },
 		{ "parameter_problem", 12, 0 }, { "param_problem", 12, 0 },
 	};
-	char name[32];
+	char name[32] = "net_unreachable";
 	int64_t mtu;
 	int len;
 
@@ -473,7 +680,7 @@ static bool icmp(struct script *s, struct script_event *e)
 	e->kind = EVENT_ICMP;
 	take_word(s, "unreachable");
 	take_word(s, "dest_unreachable");
-	if (!word(s, name, sizeof(name)))
+	if (!peek(s, "[") && !word(s, name, sizeof(name)))
 		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!strcmp(names[i].name, name)) {
@@ -594,7 +801,7 @@ bool script_next(struct script *s, struct script_event *e)
 static bool settings(struct script *s)
 {
 	static const char *const ignored[] = {
-		"local_ip", "remote_ip", "bind_port", "mtu", "mss",
+		"local_ip", "remote_ip", "bind_port", "mtu",
 		"send_omit_free", "init_scripts", "wire_protocol",
 		"ip_version", "define", "tcp_ts_tick_usecs",
 	};
@@ -605,10 +812,20 @@ static bool settings(struct script *s)
 	while (take(s, "--")) {
 		if (!word(s, name, sizeof(name)))
 			return false;
+		if (!strcmp(name, "recorded")) {
+			s->recorded = true;
+			continue;
+		}
 		if (!strcmp(name, "tolerance_usecs")) {
 			if (!expect(s, "=") || !number(s, &us))
 				return false;
 			s->tolerance_ns = us * 1000;
+			continue;
+		}
+		if (!strcmp(name, "mss")) {
+			if (!expect(s, "=") || !number(s, &us))
+				return false;
+			s->mss = us;
 			continue;
 		}
 		for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

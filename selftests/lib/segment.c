@@ -192,7 +192,7 @@ static int build_tcp(const struct segment_spec *s, uint8_t *tcp)
 	put16(tcp + 2, s->dport);
 	put32(tcp + 4, s->seq);
 	put32(tcp + 8, s->ack);
-	tcp[12] = (doff << 4) | (s->reserved & 15);
+	tcp[12] = (doff << 4) | (s->reserved & 15) | (s->flags & AE ? 1 : 0);
 	tcp[13] = s->flags;
 	put16(tcp + 14, s->wnd);
 	put16(tcp + 16, 0);
@@ -245,6 +245,18 @@ int segment_build(const struct segment_spec *s, uint8_t *buf)
 	return len;
 }
 
+/* Kind 174 begins with ECT(1), kind 172 with ECT(0). */
+static void parse_accecn(struct segment_options *o, const uint8_t *p)
+{
+	int *field[] = { &o->e1b, &o->ceb, &o->e0b };
+
+	o->accecn = (p[1] - 2) / 3;
+	o->malformed |= (p[1] - 2) % 3 || o->accecn > 3;
+	for (int i = 0; i < o->accecn && i < 3; i++)
+		*field[p[0] == 174 ? i : 2 - i] =
+			p[2 + 3 * i] << 16 | p[3 + 3 * i] << 8 | p[4 + 3 * i];
+}
+
 static void parse_option(struct segment_options *o, const uint8_t *p)
 {
 	switch (p[0]) {
@@ -274,13 +286,29 @@ static void parse_option(struct segment_options *o, const uint8_t *p)
 		o->tsval = get32(p + 2);
 		o->tsecr = get32(p + 6);
 		break;
+	case 172:
+	case 174:
+		parse_accecn(o, p);
+		break;
+	case 34:
+	case 254:
+		o->fastopen_exp = p[0] == 254;
+		o->malformed |= o->fastopen_exp && get16(p + 2) != FASTOPEN_EXID;
+		o->fastopen = p[1] - (o->fastopen_exp ? 4 : 2);
+		o->malformed |= o->fastopen < 0 || o->fastopen > 16 || o->fastopen % 2;
+		if (!o->malformed)
+			memcpy(o->fastopen_cookie, p + p[1] - o->fastopen, o->fastopen);
+		break;
 	case 253:
-		o->malformed |= p[1] != 4 + COOKIE_LEN ||
-				get16(p + 2) != COOKIE_EXID;
-		if (o->malformed)
-			break;
-		o->has_cookie = true;
-		memcpy(o->cookie, p + 4, COOKIE_LEN);
+		if (p[1] == 4 + COOKIE_LEN && get16(p + 2) == COOKIE_EXID) {
+			o->has_cookie = true;
+			memcpy(o->cookie, p + 4, COOKIE_LEN);
+		} else if (p[1] == 4 + TOKEN_LEN && get16(p + 2) == TOKEN_EXID) {
+			o->has_token = true;
+			memcpy(o->token, p + 4, TOKEN_LEN);
+		} else {
+			o->malformed = true;
+		}
 		break;
 	}
 }
@@ -290,7 +318,10 @@ static void parse_options(struct segment_options *o, const uint8_t *p, int len)
 {
 	const uint8_t *end = p + len;
 
-	*o = (struct segment_options){ .len = len, .mss = -1, .wscale = -1 };
+	*o = (struct segment_options){
+		.len = len, .mss = -1, .wscale = -1, .fastopen = -1,
+		.accecn = -1, .e1b = -1, .ceb = -1, .e0b = -1,
+	};
 	while (p < end && *p != 0) {
 		if (*p == 1) {
 			p++;
@@ -318,8 +349,8 @@ static void parse_tcp(struct segment *seg, const uint8_t *tcp, int len)
 	seg->dport = get16(tcp + 2);
 	seg->seq = get32(tcp + 4);
 	seg->ack = get32(tcp + 8);
-	seg->reserved = tcp[12] & 15;
-	seg->flags = tcp[13];
+	seg->reserved = tcp[12] & 14;
+	seg->flags = tcp[13] | (tcp[12] & 1 ? AE : 0);
 	seg->wnd = get16(tcp + 14);
 	seg->urg = get16(tcp + 18);
 	parse_options(&seg->opt, tcp + TCP_HEADER_MIN, header - TCP_HEADER_MIN);
@@ -367,6 +398,7 @@ void segment_parse(struct segment *seg, int proto)
 		memcpy(&seg->src.v6, p + 8, 16);
 		memcpy(&seg->dst.v6, p + 24, 16);
 		seg->tos = (get16(p) >> 4) & 0xff;
+		seg->label = (uint32_t)(p[1] & 0xf) << 16 | get16(p + 2);
 		seg->ip_id = 0;
 		seg->df = true;
 		seg->ttl = p[7];
@@ -400,8 +432,13 @@ static int print_options(const struct segment_options *o, char *buf, int size)
 	for (int i = 0; i < o->sacks && i < 4; i++)
 		n += snprintf(buf + n, size - n, ",sack %u:%u",
 			      o->sack[i].left, o->sack[i].right);
+	if (o->accecn >= 0)
+		n += snprintf(buf + n, size - n, ",accecn e1b %d ceb %d e0b %d",
+			      o->e1b, o->ceb, o->e0b);
 	if (o->has_cookie)
 		n += snprintf(buf + n, size - n, ",cookie");
+	if (o->has_token)
+		n += snprintf(buf + n, size - n, ",token");
 	if (o->malformed)
 		n += snprintf(buf + n, size - n, ",MALFORMED");
 	return n;
@@ -409,8 +446,8 @@ static int print_options(const struct segment_options *o, char *buf, int size)
 
 const char *segment_text(const struct segment *seg, char *buf, size_t size)
 {
-	static const char letters[] = "FSRP.UEW";
-	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], flags[9] = "";
+	static const char letters[] = "FSRP.UEWA";
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], flags[10] = "";
 	char options[200] = "";
 
 	ipaddr_text(&seg->src, src, sizeof(src));
@@ -420,7 +457,7 @@ const char *segment_text(const struct segment *seg, char *buf, size_t size)
 			 seg->proto, seg->packet_len);
 		return buf;
 	}
-	for (int i = 0, n = 0; i < 8; i++)
+	for (int i = 0, n = 0; i < 9; i++)
 		if (seg->flags & 1 << i)
 			flags[n++] = letters[i];
 	print_options(&seg->opt, options, sizeof(options));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * segment: a TCP segment in an IP packet, to build, to parse and to print. RFC 9293
- * 3.1 (header), RFC 7323 and 2018 (options), RFC 791, 8200.
+ * 3.1 (header), RFC 7323, 2018 and 9768 (options), RFC 791, 8200.
  *
  * Three forms: struct segment_spec says what to build and may ask for any nonsense;
  * struct segment is a parsed segment; bytes are between.
@@ -22,6 +22,7 @@
 enum {
 	FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08,
 	ACK = 0x10, URG = 0x20, ECE = 0x40, CWR = 0x80,
+	AE = 0x100,		/* the lowest reserved bit, RFC 9768 */
 };
 
 #define PACKET_MAX 66000	/* bytes; IP: 65535, but for a jumbogram (RFC 2675) */
@@ -85,12 +86,20 @@ struct optbytes {
 #define OPT_SACK2(l, r, l2, r2) 5, 18, OPT_BE32(l), OPT_BE32(r), \
 	OPT_BE32(l2), OPT_BE32(r2)
 #define OPT_TS(val, ecr) 8, 10, OPT_BE32(val), OPT_BE32(ecr)
+/* Accurate ECN: kind 174 with all fields, with one; kind 172 with all. */
+#define OPT_BE24(n) (uint8_t)((n) >> 16), (uint8_t)((n) >> 8), (uint8_t)(n)
+#define OPT_ACCECN1(e1b, ceb, e0b) 174, 11, OPT_BE24(e1b), OPT_BE24(ceb), OPT_BE24(e0b)
+#define OPT_ACCECN0(e0b, ceb, e1b) 172, 11, OPT_BE24(e0b), OPT_BE24(ceb), OPT_BE24(e1b)
 /* An experiment's option (RFC 6994), so many bytes in all; its own bytes follow. */
 #define OPT_EXID(len, exid) 253, (len), OPT_BE16(exid)
 
 /* The lossless cookie: the bytes behind its ExID. */
 #define COOKIE_EXID 0x5843
 #define COOKIE_LEN 16
+/* The token of stateless TIME-WAIT: the bytes behind its ExID. */
+#define TOKEN_EXID 0x5854
+#define FASTOPEN_EXID 0xf989	/* RFC 7413 appendix, kind 254 */
+#define TOKEN_LEN 12
 
 struct segment_spec {
 	/* IP */
@@ -106,7 +115,7 @@ struct segment_spec {
 	int64_t seq, ack;
 	int64_t wnd;
 	int urg;
-	int reserved;			/* the four bits after the data offset */
+	int reserved;			/* the four bits after the data offset, AE included */
 	int64_t doff;			/* data offset to claim, in words */
 	struct optbytes opt;
 	bool no_opt;			/* conn_send: no options, not even timestamps */
@@ -142,6 +151,13 @@ struct segment_options {
 	struct sack_block sack[4];
 	bool has_cookie;
 	uint8_t cookie[COOKIE_LEN];
+	bool has_token;
+	uint8_t token[TOKEN_LEN];
+	int fastopen;			/* bytes of the cookie of fast open; 0: a request */
+	bool fastopen_exp;
+	uint8_t fastopen_cookie[16];
+	int accecn;			/* fields of Accurate ECN; -1: absent */
+	int e1b, ceb, e0b;		/* as on the wire; -1: not among them */
 	bool malformed;
 };
 
@@ -150,11 +166,12 @@ struct segment {
 	struct ipaddr src, dst;
 	int proto;
 	int ttl, tos;
+	uint32_t label;			/* IPv6's flow label */
 	int ip_id;
 	bool df;
 	uint16_t sport, dport;
-	uint8_t flags;
-	uint8_t reserved;
+	uint16_t flags;			/* AE included */
+	uint8_t reserved;		/* AE excluded */
 	uint32_t seq, ack;
 	uint16_t wnd, urg;
 	struct segment_options opt;

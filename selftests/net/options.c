@@ -520,6 +520,25 @@ TEST_F(options, rfc7323_echo_is_of_the_segment_that_advanced)
 	conn_expect(&c, .flags = ACK, .ack = 21, .ts = 1, .tsecr = c.tsval_base + 501);
 }
 
+/* Else its sender could make PAWS refuse the peer's next segments. */
+TEST_F(options, rfc7323_invalid_ack_brings_no_timestamp)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	conn_send(&c, .flags = ACK, .ack = 10000,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 100000, c.ts_recent)));
+	/* Linux 7.2 answers, 6.12 does not. */
+	if (!stock_mode()) {
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ts = 1);
+		EXPECT_GT(1000, p->last.opt.tsecr - c.tsval_base);
+	}
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_expect(&c, .flags = ACK, .ack = 5, .ts = 1, .within_ms = 210);
+	EXPECT_GT(1000, p->last.opt.tsecr - c.tsval_base);
+}
+
 TEST_F(options, knob_timestamps)
 {
 	struct peer *p = &self->peer;

@@ -244,7 +244,7 @@ TEST_F(path, rfc9293_must_16_ip_options_set_later)
 	expect_full(_metadata, &c, 1400 - 40);
 }
 
-/* Kinds 34 and 254: a cookie, or a request for one. Neither is answered. */
+/* Kinds 34 and 254: a cookie, or a request for one. A listener without it skips them. */
 TEST_F(path, rfc7413_fast_open_is_skipped)
 {
 	struct peer *p = &self->peer;

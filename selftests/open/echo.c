@@ -636,16 +636,11 @@ TEST_F(both, lc_47_without_timestamps)
 	stream_exchange(_metadata, client, server, 200000, 10000);
 }
 
-/*
- * What both sides' packets suffer. Neighbour discovery must not fail: it is not what
- * is tested.
- */
+/* What both sides' packets suffer. */
 static void path_is_bad(struct pair *pr, const struct netem *netem)
 {
 	pair_netem(pr, CLIENT, netem);
-	sysctl_write("/proc/sys/net/ipv4/neigh/veth0/mcast_solicit", "100");
 	pair_netem(pr, SERVER, netem);
-	sysctl_write("/proc/sys/net/ipv4/neigh/veth1/mcast_solicit", "100");
 }
 
 /* One connection over a path that loses much, the server greeting first. */

@@ -162,6 +162,40 @@ TEST_F(server, lc_47_replay_in_time_wait)
 	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
 }
 
+/* The server would keep no record (xtcp_tw_stateless), but for the cookie. */
+static void replay_after_a_stateless_end(struct __test_metadata *_metadata, struct conn *c,
+					 struct optbytes first)
+{
+	conn_expect(c, .flags = FIN | ACK, .seq = 1, .token = 0);
+	conn_send(c, .flags = FIN | ACK, .seq = 5, .ack = 2);
+	conn_expect(c, .flags = ACK, .seq = 2, .ack = 6);
+	conn_send(c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "text", .opt = first);
+	conn_expect(c, .flags = ACK, .seq = 2, .ack = 6);
+	conn_expect_state(c, ST_TIME_WAIT);
+	EXPECT_EQ(EAGAIN, socket_accept(c->lfd));
+}
+
+TEST_F(server, lc_47_replay_after_a_stateless_end)
+{
+	struct peer *p = &self->peer;
+	struct optbytes first;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tw_stateless", 1));
+	for (int lossless = 1; lossless >= 0; lossless--) {
+		cookie_get_as(1, p, &c, lossless ? cookie_listener(p) : c.lfd,
+			      .opt = ALL_OPTIONS);
+		first = lossless ? echo(&c) : conn_spec(&c).opt;
+		conn_send(&c, .flags = PSH | ACK, .data = "text", .opt = first);
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5,
+			    .within_ms = DELAYED_ACK_MS);
+		conn_accept(&c);
+		program_reads(_metadata, c.fd, "text");
+		close(c.fd);
+		replay_after_a_stateless_end(_metadata, &c, first);
+	}
+}
+
 /* --- options that are no cookie --------------------------------------------- */
 
 /* Skipped like any unknown option: the sequence number is the proof then. */

@@ -30,7 +30,7 @@ TEST_F(server, lc_47_syn_ack_has_all_options)
 	EXPECT_EQ(1460, s.mss);
 	EXPECT_EQ(7, s.peer_shift);
 	EXPECT_EQ(c.kern_opt.wscale, s.own_shift);
-	EXPECT_FALSE(s.ecn);
+	EXPECT_FALSE(s.ecn || s.accecn);
 	EXPECT_TRUE(s.sack);
 	EXPECT_TRUE(s.ts);
 	EXPECT_EQ(c.peer_iss, s.irs);
@@ -82,7 +82,36 @@ TEST_F(server, lc_47_without_timestamps_the_cookie_alone_has_the_rest)
 	EXPECT_FALSE(s.ts);
 }
 
-/* Minutes since boot, modulo 32; the MAC differs even where all else is equal. */
+/*
+ * Accurate ECN: beside timestamps the SYN-ACK has its flags; without, the cookie alone says
+ * it.
+ */
+TEST_F(server, rfc9768_5_1_lossless_cookies)
+{
+	struct peer *p = &self->peer;
+	int lfd = cookie_listener(p);
+	struct tcp_info info;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	for (int ts = 0; ts < 2; ts++) {
+		conn_start(p, &c, .lfd = lfd,
+			   .opt = ts ? ALL_OPTIONS : OPT(OPT_MSS(1460), OPT_SACKOK));
+		conn_send(&c, .flags = SYN | AE | CWR | ECE);
+		conn_expect(&c, .flags = SYN | ACK | (ts ? CWR : 0), .cookie = 1);
+		EXPECT_TRUE(state_of(c.kern_opt.cookie).accecn);
+		EXPECT_TRUE(state_of(c.kern_opt.cookie).ecn);
+		/* Not the third ACK, and ACE is not one of an opening. */
+		conn_send(&c, .flags = ACK | AE | ECE, .len = 10, .opt = echo(&c));
+		conn_expect(&c, .flags = ACK | AE | ECE, .seq = 1, .ack = 11);
+		conn_accept(&c);
+		info = conn_tcp_info(&c);
+		EXPECT_TRUE(info.tcpi_options & TCPI_OPT_ECN);
+		conn_send(&c, .flags = RST);
+	}
+}
+
+/* Minutes since boot, modulo 16; the MAC differs even where all else is equal. */
 TEST_F_TIMEOUT(server, lc_47_minute_and_mac, 4000)
 {
 	struct peer *p = &self->peer;
@@ -101,11 +130,11 @@ TEST_F_TIMEOUT(server, lc_47_minute_and_mac, 4000)
 	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
 	sleep_ms(60000);
 	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
-	EXPECT_EQ((state_of(first).minute + 1) % 32,
+	EXPECT_EQ((state_of(first).minute + 1) % 16,
 		  state_of(c.kern_opt.cookie).minute);
 	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));
-	/* After 32 minutes the number of the minute is the same, the key is not. */
-	sleep_ms(31 * 60000);
+	/* After 16 minutes the number of the minute is the same, the key is not. */
+	sleep_ms(15 * 60000);
 	cookie_get(p, &c, lfd, .peer_iss = 5000, .pport = 41000);
 	EXPECT_EQ(0, memcmp(first, c.kern_opt.cookie, 8));
 	EXPECT_NE(0, memcmp(first + 8, c.kern_opt.cookie + 8, 8));

@@ -15,7 +15,7 @@
 /* What a cookie's first two words say. */
 struct state {
 	int mss, peer_shift, own_shift, minute;
-	bool ecn, sack, ts;
+	bool accecn, ecn, sack, ts;
 	uint32_t irs;
 };
 
@@ -23,8 +23,8 @@ static inline struct state state_of(const uint8_t *b)
 {
 	return (struct state){
 		.mss = b[0] << 8 | b[1], .peer_shift = b[2] >> 4,
-		.own_shift = b[2] & 15, .minute = b[3] >> 3, .ecn = b[3] & 4,
-		.sack = b[3] & 2, .ts = b[3] & 1,
+		.own_shift = b[2] & 15, .minute = b[3] >> 4, .accecn = b[3] & 8,
+		.ecn = b[3] & 4, .sack = b[3] & 2, .ts = b[3] & 1,
 		.irs = (uint32_t)b[4] << 24 | b[5] << 16 | b[6] << 8 | b[7],
 	};
 }

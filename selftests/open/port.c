@@ -8,6 +8,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/filter.h>
 #include <sched.h>
 
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
@@ -100,6 +101,109 @@ TEST_F(port, lc_88_bind_and_listen_as_linux_has_it)
 	/* Some are refused, and some are not. */
 	EXPECT_LE(50, refused);
 	EXPECT_GE(450, refused);
+}
+
+/* A program for a SO_REUSEPORT group, which gives a socket a group of its own. */
+static int attach_chooser(int fd)
+{
+	struct sock_filter first = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &first };
+
+	return errno_of(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+				   sizeof(program)));
+}
+
+/* What differs from case to case: bits. */
+enum {
+	AT_ANY = 2,		/* the second is bound to any address; REUSEADDR is 1 */
+	FIRST_HAS = 4,		/* a program before bind() */
+	SECOND_HAS = 8,
+	SECOND_GETS = 16,	/* a program before listen() */
+	FIRST_LISTENS = 32,
+	ALL = 63,
+};
+
+/* The error of bind() of the second socket, or of listen() after it. */
+static int group_errno(int protocol, int how)
+{
+	int first = socket_like(protocol, REUSEPORT | (how & REUSEADDR));
+	int second = socket_like(protocol, REUSEPORT | (how & REUSEADDR));
+	int err = 0;
+
+	if (how & FIRST_HAS)
+		err = attach_chooser(first);
+	if (!err && how & SECOND_HAS)
+		err = attach_chooser(second);
+	if (!err)
+		err = socket_bind(first, "127.0.0.1", 7000);
+	if (!err && how & FIRST_LISTENS)
+		err = socket_listen(first, 4);
+	if (err) {
+		err = 1000 + err;
+	} else {
+		err = socket_bind(second, how & AT_ANY ? "" : "127.0.0.1", 7000);
+		if (!err && how & SECOND_GETS && attach_chooser(second))
+			err = 2000 + errno;
+		if (!err && socket_listen(second, 4))
+			err = 3000 + errno;
+	}
+	close(second);
+	close(first);
+	return err;
+}
+
+TEST_F(port, lc_88_a_group_of_its_own_shares_nothing)
+{
+	bool comparable = stock_knows_wildcard();
+	int refused = 0;
+
+	for (int how = 0; how <= ALL; how++) {
+		int ours = group_errno(stream_proto(), how);
+		int stocks = group_errno(IPPROTO_TCP, how);
+
+		refused += ours != 0;
+		if (how & AT_ANY && !comparable)
+			continue;
+		EXPECT_EQ(stocks, ours)
+			TH_LOG("how %d", how);
+	}
+	EXPECT_LE(16, refused);
+	EXPECT_GE(48, refused);
+}
+
+static int64_t bind_ns(const char *addr, int port)
+{
+	int fd = socket_new(-1);
+	int64_t began = now_ns(), took;
+	int err = socket_bind(fd, addr, port);
+
+	took = now_ns() - began;
+	close(fd);
+	return err ? -1 : took;
+}
+
+/* Whoever shares a port at another address needs no look. */
+TEST_F(port, bind_beside_many_at_another_address)
+{
+	enum { MANY = 4000 };
+	static int fds[MANY];
+	int64_t alone_ns = -1, beside_ns;
+
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = socket_like(stream_proto(), REUSEPORT);
+		ASSERT_EQ(0, socket_bind(fds[i], "127.0.0.1", 7000));
+		if (!i) {
+			bind_ns("10.0.0.1", 7000);
+			alone_ns = bind_ns("10.0.0.1", 7000);
+		}
+	}
+	beside_ns = bind_ns("10.0.0.1", 7000);
+	EXPECT_LE(0, alone_ns);
+	EXPECT_LE(0, beside_ns);
+	/* A look at each takes 100 ns, at all 400 us. */
+	EXPECT_GE(alone_ns + NSEC_PER_MSEC / 10, beside_ns);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
 }
 
 /*

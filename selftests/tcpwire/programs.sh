@@ -6,7 +6,7 @@
 # on the kernel's TCP: nginx and curl, iperf3, ssh (dropbear), redis, socat with
 # a hash.
 # XTCP_TEST_LARGE=1073741824 is a GiB each way.
-# vm: timeout=900 busy
+# vm: timeout=900 busy newest
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
@@ -148,11 +148,6 @@ tcpwire_redis_serves() {
 program_test tcpwire_redis_connects
 tcpwire_redis_connects() {
 	redis_moves '' "$run"
-}
-
-# Numbers, one after the other: no two blocks of it are alike.
-numbers() { # BYTES
-	seq 1 $1 | head -c $1
 }
 
 # Through a hash at the other end, and its answer back by a half-close.

@@ -45,11 +45,6 @@ FIXTURE_TEARDOWN(stock)
 		pair_close_at(WHERE(_metadata), &self->pair);
 }
 
-static enum side stocks(const FIXTURE_DATA(stock) *self)
-{
-	return self->ours == CLIENT ? SERVER : CLIENT;
-}
-
 /* A socket of the stack that has that side, in its namespace. */
 static int side_socket(struct __test_metadata *_metadata, FIXTURE_DATA(stock) *self,
 		       enum side side)
@@ -601,30 +596,85 @@ TEST_F(stock, rfc9293_must_36_zero_window)
 	EXPECT_LT(0, sent);
 }
 
-/* RFC 7413 3: a server without it skips the option, and ignores the data of the SYN. */
-TEST_F(stock, rfc7413_fast_open_is_declined)
+/*
+ * RFC 7413: the first connection brings a cookie, the others open with data in the SYN, which
+ * the server reads before the handshake is over.
+ */
+TEST_F(stock, rfc7413_fast_open)
 {
 	struct ipaddr addr = ipaddr("10.0.0.2");
-	int lfd, client, server;
 	struct sockaddr_storage to;
 	socklen_t to_len = ipaddr_sockaddr(&addr, PORT, &to);
+	int lfd, client, server;
+	struct tcp_info info;
 
-	if (self->ours == CLIENT)
-		return;		/* xtcp doesn't offer it */
+	for (int side = 0; side < 2; side++) {
+		pair_enter(&self->pair, side);
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_fastopen", "3"));
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/xtcp_fastopen", "3"));
+	}
 	lfd = side_listen(_metadata, self);
-	for (int i = 0; i < 2; i++) {
-		pair_enter(&self->pair, stocks(self));
-		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_fastopen", "0x5"));
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_FASTOPEN, 16));
+	for (int i = 0; i < 4; i++) {
 		client = side_socket(_metadata, self, CLIENT);
 		ASSERT_EQ(5, sendto(client, "first", 5, MSG_FASTOPEN, (struct sockaddr *)&to,
 				    to_len));
 		server = accept(lfd, NULL, NULL);
 		ASSERT_LE(0, server);
-		sleep_ms(1500);
+		sleep_ms(20);
 		stream_expect_text(_metadata, server, "first");
+		info = socket_tcp_info(_metadata, client);
+		EXPECT_EQ(i > 0, !!(info.tcpi_options & TCPI_OPT_SYN_DATA));
+		info = socket_tcp_info(_metadata, server);
+		EXPECT_EQ(i > 0, !!(info.tcpi_options & TCPI_OPT_SYN_DATA));
 		fd_nonblock(client);
 		fd_nonblock(server);
 		stream_exchange(_metadata, client, server, 10000, STALL_MS);
+		close(client);
+		close(server);
+	}
+}
+
+/* The same over a path that loses every fourth packet: nothing is lost or read twice. */
+TEST_F(stock, rfc7413_fast_open_and_losses)
+{
+	static const struct netem lossy = { .delay_ms = 5, .loss = 25 };
+	struct ipaddr addr = ipaddr("10.0.0.2");
+	struct sockaddr_storage to;
+	socklen_t to_len = ipaddr_sockaddr(&addr, PORT, &to);
+	int lfd, client, server;
+
+	for (int side = 0; side < 2; side++) {
+		pair_enter(&self->pair, side);
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_fastopen", "3"));
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/xtcp_fastopen", "3"));
+		/* All SYNs of a connect() must not be lost, by chance. */
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/tcp_syn_retries", "12"));
+		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/xtcp_syn_retries", "12"));
+		pair_netem(&self->pair, side, &lossy);
+	}
+	lfd = side_listen(_metadata, self);
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_FASTOPEN, 16));
+	for (int i = 0; i < 12; i++) {
+		char text[8];
+		int n = 0;
+
+		client = side_socket(_metadata, self, CLIENT);
+		ASSERT_EQ(5, sendto(client, "first", 5, MSG_FASTOPEN, (struct sockaddr *)&to,
+				    to_len));
+		server = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, server);
+		ASSERT_EQ(0, shutdown(client, SHUT_WR));
+		while (n < (int)sizeof(text)) {
+			ssize_t got = recv(server, text + n, sizeof(text) - n, 0);
+
+			ASSERT_LE(0, got);
+			if (!got)
+				break;
+			n += got;
+		}
+		ASSERT_EQ(5, n);
+		EXPECT_EQ(0, memcmp(text, "first", 5));
 		close(client);
 		close(server);
 	}

@@ -6,103 +6,14 @@
 # captures the packets of real programs, and tshark, whose analysis follows
 # sequence numbers, windows and checksums on its own, must find no fault. Checksums are in the packets: offloads are off.
 # RFC 9293 3.1, 3.4, 3.6, 3.8; RFC 7323 3.2.
-# vm: timeout=600 busy with=tshark
+# vm: timeout=600 busy with=tshark with=python3
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-# Outside of a guest it is installed on the host.
-export HOME=$dir
-
-single_packets() {
-	local ns
-	for ns in $client $server; do
-		on $ns ethtool -K $wire tx off tso off gso off gro off >/dev/null 2>&1 || return
-	done
-}
-
-# tcpdump reports when it listens.
-capture() {
-	local i
-	start $client tcpdump --immediate-mode -U -B 32768 -s 0 -i $wire -w "$dir/pcap" tcp
-	dump=${#pids[@]}
-	for ((i = 0; i < 100; i++)); do
-		! grep -qs 'listening on' "$dir/out.$((dump - 1))" || return 0
-		sleep .05
-	done
-	cat "$dir/out.$((dump - 1))"
-	return 1
-}
-
-captured() {
-	sleep 1
-	kill -INT "${pids[dump - 1]}"
-	wait "${pids[dump - 1]}"
-	grep -q '^0 packets dropped' "$dir/out.$((dump - 1))" || { cat "$dir/out.$((dump - 1))"; return 1; }
-}
-
-# A line a packet: port of the server, SYN, ACK, FIN, RST, bytes of payload, status
-# of the two checksums (1: good), timestamp, and severity and text of each expert note.
-# tshark runs once for all packets, because its start costs most. The payload is plain
-# data to it: one of its heuristic decoders would claim random bytes some day, and
-# report them as malformed.
-decode() {
-	tshark -n -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.try_heuristic_first:FALSE \
-		-d tcp.port==5001-5007,data -r "$dir/pcap" -T fields -E 'separator=|' -E 'aggregator=;' \
-		-e tcp.port -e tcp.flags.syn -e tcp.flags.ack -e tcp.flags.fin -e tcp.flags.reset \
-		-e tcp.len -e ip.checksum.status -e tcp.checksum.status \
-		-e tcp.options.timestamp.tsval -e _ws.expert.severity -e _ws.expert.message \
-		>"$dir/packets" 2>"$dir/tshark" || { cat "$dir/tshark"; return 1; }
-}
-
-# The lines of one server's port.
-packets_of() { # PORT
-	awk -F'|' -v port="$1" '{ split($1, ports, ";") } ports[1] == port || ports[2] == port' "$dir/packets"
-}
-
-# Prints what is wrong: there must be an opening, so much data and two FINs, each
-# packet with a good checksum and a timestamp, and among the expert notes no error,
-# no warning but of a full window, no note but on the closing side.
-faults() { # PORT BYTES-AT-LEAST
-	packets_of $1 | awk -F'|' -v wanted="$2" '
-		function fault(what) { print "packet " NR ": " what ": " $0 }
-		function is(field) { return field == 1 || field == "True" }
-		{ bytes += $6 }
-		is($2) { is($3) ? synacks++ : syns++ }
-		is($4) { fins++ }
-		is($5) { fault("RST") }
-		# For a checksum of zero skb_checksum_help() writes the other zero, as UDP must:
-		# one packet in 65536, on either stack.
-		{ other_zero = $11 ~ /0xffff instead of 0x0000/ }
-		$7 != 1 || ($8 != 1 && !other_zero) { fault("checksum") }
-		$9 == "" || $9 == 0 { fault("no timestamp") }
-		{
-			n = split($10, severity, ";")
-			split($11, words, ";")
-			for (i = 1; i <= n; i++) {
-				# The sender does not determine how fast the other end reads.
-				if (words[i] ~ /receiver is now completely full$|0xffff instead of 0x0000/)
-					continue
-				if (severity[i] > 4194304)
-					fault("warning or error")
-				else if (severity[i] == 4194304 && words[i] !~ /connection closing$/)
-					fault("note")
-			}
-		}
-		END {
-			if (bytes < wanted)
-				print bytes + 0 " bytes of text, not " wanted
-			if (syns != 1 || synacks != 1 || fins != 2)
-				print syns + 0 " SYN, " synacks + 0 " SYN-ACK, " fins + 0 " FIN"
-		}'
-}
-
-expect_faultless() { # PORT BYTES-AT-LEAST
-	[ -n "$(faults $1 $2)" ] || return 0
-	faults $1 $2 | head -n 20
-	return 1
-}
+# shellcheck source=../lib/tshark.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/tshark.bash"
 
 # nginx and curl, one of them on xtcp; many full windows.
 page() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
@@ -110,16 +21,6 @@ page() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
 	start_nginx $1 || return
 	expect_status 0 on $client timeout 60 $3 curl -sS -o "$dir/file" http://10.9.0.2:$1/file &&
 		cmp "$dir/www/file" "$dir/file"
-}
-
-# Both directions, and the client's half ends first. Less than a window: a program
-# that writes before it reads would fill it, and that is a warning.
-echo_back() { # PORT SERVER-PROGRAM CLIENT-PROGRAM
-	head -c 30000 /dev/urandom >"$dir/file"
-	start $server $2 socat -t 60 tcp4-listen:$1 exec:cat
-	await_row $server "${2:+x}tcp" $1 0A || return
-	on $client timeout 60 $3 socat -t 60 - tcp4:10.9.0.2:$1 <"$dir/file" >"$dir/back" &&
-		cmp "$dir/file" "$dir/back"
 }
 
 # Packets are lost, and forged ones have wrong checksums.
@@ -137,11 +38,11 @@ bad_path() { # PORT PORT-OF-ANOTHER
 program_test tshark_reads_all
 tshark_reads_all() {
 	single_packets && on $client sysctl -qw net.ipv4.xtcp_wire=6 &&
-		on $server sysctl -qw net.ipv4.xtcp_wire=6 && capture && mkdir -p "$dir/www" || return
+		on $server sysctl -qw net.ipv4.xtcp_wire=6 && capture tcp && mkdir -p "$dir/www" || return
 	head -c 500000 /dev/urandom >"$dir/www/file"
 	page 5001 "$run" '' && page 5002 '' "$run" && page 5003 "$run" "$run" &&
 		echo_back 5004 "$run" '' && echo_back 5005 '' "$run" && bad_path 5006 5007 &&
-		captured && decode && [ -n "$(packets_of 5006)" ]
+		captured && decode 5001-5007 && [ -n "$(packets_of 5006)" ]
 }
 
 program_test tshark_serves_a_page

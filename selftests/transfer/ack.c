@@ -240,6 +240,158 @@ TEST_F(ack, two_pushed_segments_wait_for_no_answer)
 	peer_expect_silence(p, 300);
 }
 
+/* A small segment, which the program reads. */
+static void crumb(struct conn *c, int bytes)
+{
+	conn_send(c, .flags = ACK | PSH, .len = bytes);
+	reads_some(c, bytes);
+}
+
+/* The same, with an ACK at once. */
+#define crumb_is_acked(c) do { \
+	peer_mark((c)->peer); \
+	crumb(c, 20); \
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c)); \
+	EXPECT_EQ(0, peer_elapsed_ms((c)->peer)); \
+} while (0)
+
+/*
+ * A peer that writes a stream in small pieces gets an ACK for every two, so that Nagle's
+ * algorithm can gather more; a piece without a second one gets its ACK after 1 ms.
+ */
+TEST_F(ack, a_stream_of_small_segments_gets_an_ack_for_two)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	for (int i = 0; i < 8; i++)
+		crumb_is_acked(&c);
+	for (int i = 0; i < 4; i++) {
+		crumb(&c, 20);
+		peer_expect_silence(p, 0);
+		crumb(&c, 20);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	}
+	/* The second one may be full. */
+	crumb(&c, 20);
+	peer_expect_silence(p, 0);
+	conn_send(&c, .flags = ACK | PSH, .len = MSS);
+	reads(&c);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	/* The last one of a stream. Then each one gets its ACK again. */
+	peer_mark(p);
+	crumb(&c, 20);
+	conn_expect(&c, .flags = ACK, .at_ms = 1, .ack = conn_peer_nxt(&c));
+	for (int i = 0; i < 8; i++)
+		crumb_is_acked(&c);
+}
+
+/* The reader stops, and the pieces go on: their ACK is not put off by each (MUST-40). */
+TEST_F(ack, rfc9293_must_40_stream_without_a_reader)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	int64_t begin;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	for (int i = 0; i < 8; i++)
+		crumb_is_acked(&c);
+	begin = conn_peer_nxt(&c);
+	for (int i = 0; i < 20; i++) {
+		conn_send(&c, .flags = ACK | PSH, .len = 20);
+		sleep_until_ns(now_ns() + 500000);
+	}
+	for (int i = 1; i <= 5; i++)
+		conn_expect(&c, .flags = ACK, .ack = begin + i * 40);
+	p->leave_unread = true;
+}
+
+/* The number of small segments, of @n, whose ACK waits. */
+static int waits_of(struct conn *c, int n)
+{
+	int waits = 0;
+
+	for (int i = 0; i < n; i++) {
+		peer_mark(c->peer);
+		crumb(c, 20);
+		conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c));
+		waits += !!peer_elapsed_ms(c->peer);
+	}
+	return waits;
+}
+
+/* A peer that sends the next piece after the ACK is seldom kept waiting. */
+TEST_F(ack, a_stream_with_an_ack_for_each_segment_waits_seldom)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	EXPECT_EQ(0, waits_of(&c, 8));
+	EXPECT_EQ(1, waits_of(&c, 1));
+	EXPECT_EQ(1, waits_of(&c, 100));
+	EXPECT_EQ(1, waits_of(&c, 600));
+	EXPECT_GE(1, waits_of(&c, 3000));
+}
+
+TEST_F(ack, payload_between_small_segments_makes_them_no_stream)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	for (int i = 0; i < 20; i++) {
+		crumb_is_acked(&c);
+		if (i % 7)
+			continue;
+		/* Too late for an answer, too early for a pause. */
+		sleep_ms(190);
+		ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+		conn_expect(&c, .flags = ACK | PSH, .data = "x");
+		conn_send(&c, .flags = ACK);
+	}
+}
+
+/* A large write ends in a small segment. Many of them are no stream of small pieces. */
+TEST_F(ack, ends_of_large_writes_make_no_stream)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	for (int i = 0; i < 20; i++) {
+		conn_send(&c, .flags = ACK, .len = MSS);
+		conn_send(&c, .flags = ACK, .len = MSS);
+		reads(&c);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+		crumb_is_acked(&c);
+	}
+}
+
+TEST_F(ack, quickack_option_in_a_stream_of_small_segments)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	use_up_quickacks(_metadata, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 1));
+	for (int i = 0; i < 20; i++)
+		crumb_is_acked(&c);
+}
+
 TEST_F(ack, rfc9293_must_58_aggregates)
 {
 	struct peer *p = &self->peer;
@@ -320,6 +472,33 @@ TEST_F(ack, lc_55_rides_on_an_answer)
 	peer_expect_silence(p, 150);
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 300);
+}
+
+/* So many answers in a row, and the ACK of the next question waits for another. */
+TEST_F(ack, knob_pingpong_thresh_acts)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int thresh = 1; thresh <= 3; thresh += 2) {
+		ASSERT_EQ(0, knob_set("pingpong_thresh", thresh));
+		conn_open(p, &c, .kport = KERNEL_PORT + thresh);
+		for (int i = 1; i <= thresh; i++) {
+			conn_send(&c, .flags = ACK | PSH, .data = "question");
+			reads(&c);
+			ASSERT_EQ(6, send(c.fd, "answer", 6, 0));
+			/* The kernel's TCP acknowledges the first ones twice. */
+			while (!conn_expect(&c)->len)
+				;
+			conn_send(&c, .flags = ACK, .ack = 1 + 6 * i);
+			peer_mark(p);
+			conn_send(&c, .flags = ACK | PSH, .data = "word");
+			conn_expect(&c, .flags = ACK, .within_ms = ATO_MIN_MS + 10);
+			EXPECT_EQ(i == thresh, peer_elapsed_ms(p) >= ATO_MIN_MS);
+			reads(&c);
+		}
+		conn_send(&c, .flags = RST);
+	}
 }
 
 TEST_F(ack, rfc1122_no_ack_of_an_ack)
@@ -525,6 +704,27 @@ TEST_F(ack, lc_80_close_carries_the_ack_of_a_fin)
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 1000);
 	conn_expect_state(&c, ST_CLOSED);
+}
+
+/* The wait for close() begins with the FIN, not with the payload before it. */
+TEST_F(ack, lc_80_close_has_a_millisecond_from_the_fin)
+{
+	NOT_ON_STOCK();		/* which acknowledges the first payload at once */
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t ns;
+
+	conn_open(p, &c);
+	ns = now_ns();
+	conn_send(&c, .flags = ACK | PSH, .data = "done");
+	sleep_until_ns(ns + 600000);
+	conn_send(&c, .flags = FIN | ACK);
+	sleep_until_ns(ns + 1200000);
+	peer_expect_silence(p, 0);
+	shutdown(c.fd, SHUT_WR);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 6);
+	conn_send(&c, .flags = ACK);
+	p->leave_unread = true;
 }
 
 /* --- state by state ------------------------------------------------------ */

@@ -110,6 +110,21 @@ TEST_F(compress, knob_comp_sack_delay_ns_acts)
 	conn_expect(&c, .flags = ACK, .at_ms = 5, .sacks = 1, .sack = {{ seg(2), seg(7) }});
 }
 
+TEST_F(compress, knob_comp_sack_rtt_percent_acts)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* newer than Linux 6.12 */
+	ASSERT_EQ(0, knob_set("comp_sack_delay_ns", 20000000));
+	ASSERT_EQ(0, knob_set("comp_sack_rtt_percent", 10));
+	open_over(_metadata, p, &c, WITH_SACK, 100);
+	three_go_alone(&c);
+	peer_mark(p);
+	behind_the_hole(&c, 5, 6);
+	conn_expect(&c, .flags = ACK, .at_ms = 10, .sacks = 1, .sack = {{ seg(2), seg(7) }});
+}
+
 TEST_F(compress, knob_comp_sack_nr_acts)
 {
 	struct peer *p = &self->peer;

@@ -254,10 +254,12 @@ TEST_F(congestion, rfc9406_a_longer_round_trip_slows_the_start)
 TEST_F(congestion, rfc9406_five_rounds_end_it)
 {
 	struct peer *p = &self->peer;
+	struct counters before;
 	int next = 0, rounds;
 	struct conn c;
 
 	NOT_ON_STOCK();
+	counters_take(&before);
 	/* A receive window of 20 segments keeps cwnd small. */
 	open_with_rule(p, &c, "cubic");
 	round_trip(&c, &next, RTT_MS);
@@ -269,6 +271,11 @@ TEST_F(congestion, rfc9406_five_rounds_end_it)
 		round_trip(&c, &next, RTT_MS + 20 + rounds);
 	EXPECT_LE(5, rounds);
 	EXPECT_GE(7, rounds);
+	EXPECT_EQ(1, counter_moved(&before, "TCPHystartDelayDetect"));
+	EXPECT_EQ(conn_info(&c).ssthresh, counter_moved(&before, "TCPHystartDelayCwnd"));
+	/* Only once for a connection. */
+	round_trip(&c, &next, RTT_MS);
+	EXPECT_EQ(1, counter_moved(&before, "TCPHystartDelayDetect"));
 }
 
 TEST_HARNESS_MAIN

@@ -4,7 +4,7 @@
  * one of the kernel's TCP; and a single flow fills a long path, and uses a lossy one.
  * With XTCP_PLOT set the latter prints TCP_INFO meanwhile, for scripts/plot.
  */
-/* vm: wires families timeout=600 */
+/* vm: wires timeout=600 */
 #include "lib/xtcp_test.h"
 
 #include <linux/tcp.h>
@@ -215,9 +215,9 @@ static void sample(int fd, int64_t ms)
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return;
-	printf("# plot %lld %u %u %llu %u %u\n", (long long)ms, info.tcpi_snd_cwnd,
+	printf("# plot %lld %u %u %llu %u %u %u\n", (long long)ms, info.tcpi_snd_cwnd,
 	       info.tcpi_snd_ssthresh, (unsigned long long)info.tcpi_bytes_acked,
-	       info.tcpi_total_retrans, info.tcpi_ca_state);
+	       info.tcpi_total_retrans, info.tcpi_ca_state, info.tcpi_rtt);
 }
 
 /* One per cent is lost: 2 MiB need not take more than a few seconds. */
@@ -228,6 +228,11 @@ TEST_F(fairness, one_flow_over_a_lossy_path)
 	struct flow flow = { };
 	int64_t start, next;
 
+	/* In a picture with both stacks a loss is one segment, however large their skbs are. */
+	if (plot) {
+		pair_enter(pr, CLIENT);
+		link_set_single_segments(WHERE(_metadata), "veth0");
+	}
 	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = DELAY_MS, .loss = 1, .seed = 7,
 						.rate_mbit = 20 });
 	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = DELAY_MS });

@@ -217,6 +217,7 @@ TEST_F_TIMEOUT(wrap, lc_25_own_numbers_wrap, 2000)
 {
 	struct peer *p = &self->peer;
 	static uint8_t text[CHUNK * 20];
+	int64_t start = now_ns();
 	uint32_t to_go;
 	struct conn c;
 
@@ -225,13 +226,13 @@ TEST_F_TIMEOUT(wrap, lc_25_own_numbers_wrap, 2000)
 	 * just below 2^32 is known.
 	 */
 	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000);
-	to_go = 0u - CHUNK * 10 - c.kern_iss;
+	to_go = 0u - 75000 - c.kern_iss;
 	conn_send(&c, .flags = RST);
 	close(c.fd);
-	sleep_ms(to_go / 15625);		/* 64 ns each, in ms */
+	sleep_until_ns(start + to_go * 64LL);
 	conn_open(p, &c, .active = true, .pport = 41000, .kport = 42000,
 		  .opt = OPT(OPT_MSS(CHUNK)));
-	/* A ms is 15625 numbers: that close, but before the wrap. */
+	/* 75,000 are 4.8 ms: that close, but before the wrap. */
 	ASSERT_LE(0u - 80000, c.kern_iss);
 	pattern_fill(text, sizeof(text), 0);
 	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);

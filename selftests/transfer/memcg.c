@@ -17,6 +17,10 @@ PAIR_FIXTURE(memcg);
 #define MOUNT "/tmp/memcg"
 #define GROUP MOUNT "/xtcp"
 #define TEXT (200 << 10)
+/* A transfer in whose middle the group's memory ends. */
+#define BULK (32 << 20)
+/* Left to the group then. */
+#define SPARE (64 << 10)
 
 static int write_file(const char *path, const char *text)
 {
@@ -28,19 +32,25 @@ static int write_file(const char *path, const char *text)
 	return n < 0 ? errno : 0;
 }
 
-/* Bytes of that kind in the group. */
-static long charged_as(struct __test_metadata *_metadata, const char *kind)
+/* The number behind @key in a file of the group; -1: there is none. */
+static long group_value(struct __test_metadata *_metadata, const char *path, const char *key)
 {
-	FILE *f = fopen(GROUP "/memory.stat", "r");
-	long bytes = -1;
+	FILE *f = fopen(path, "r");
+	long value = -1;
 	char name[64];
 
 	ASSERT_NE(NULL, f);
-	while (bytes < 0 && fscanf(f, "%63s %ld", name, &bytes) == 2)
-		if (strcmp(name, kind))
-			bytes = -1;
+	while (value < 0 && fscanf(f, "%63s %ld", name, &value) == 2)
+		if (strcmp(name, key))
+			value = -1;
 	fclose(f);
-	return bytes;
+	return value;
+}
+
+/* Bytes of that kind in the group. */
+static long charged_as(struct __test_metadata *_metadata, const char *kind)
+{
+	return group_value(_metadata, GROUP "/memory.stat", kind);
 }
 
 /* Of socket memory. */
@@ -167,6 +177,107 @@ TEST_F(memcg, unread_when_it_is_closed)
 	fill(_metadata, client, server);
 	close(server);
 	close(client);
+	leave_group(_metadata);
+}
+
+/* --- the limit is reached in the middle of a transfer -------------------- */
+
+static void join(struct __test_metadata *_metadata, const char *group)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	ASSERT_EQ(0, write_file(path, "0"));
+}
+
+static long group_number(struct __test_metadata *_metadata, const char *file)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), GROUP "/%s", file);
+	ASSERT_EQ(0, sysctl_read(path, text, sizeof(text)));
+	return atol(text);
+}
+
+/* How often the group was at its limit. */
+static long times_beyond(struct __test_metadata *_metadata)
+{
+	return group_value(_metadata, GROUP "/memory.events", "max");
+}
+
+struct transfer {
+	int from, to;
+	uint64_t sent, got;
+};
+
+/* Sends what the socket takes; then reads, if @reads. */
+static void transfer_go(struct __test_metadata *_metadata, struct transfer *t, int ms,
+			bool reads)
+{
+	static uint8_t buf[65536];
+
+	for (int i = 0; i < ms; i++) {
+		ssize_t n = BULK - t->sent < sizeof(buf) ? BULK - t->sent : sizeof(buf);
+
+		pattern_fill(buf, n, t->sent);
+		n = n ? send(t->from, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		ASSERT_TRUE(n >= 0 || errno == EAGAIN);
+		t->sent += n > 0 ? n : 0;
+		sleep_ms(1);
+		while (reads && (n = recv(t->to, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+			ASSERT_EQ(-1, pattern_check(buf, n, t->got));
+			t->got += n;
+		}
+		ASSERT_TRUE(!reads || (n < 0 && errno == EAGAIN));
+	}
+}
+
+/*
+ * The process is in the group only while it makes the listener: without a process, the
+ * group's memory ends without anybody being killed for it.
+ */
+TEST_F(memcg, limit_reached_by_a_receiver)
+{
+	struct pair *pr = &self->pair;
+	struct transfer t = {};
+	struct counters before;
+	uint64_t got_before;
+	char limit[32];
+	int lfd;
+
+	enter_group(_metadata);
+	lfd = pair_listen(pr, 5000, 8);
+	join(_metadata, MOUNT);
+	t.from = pair_connect(pr, 5000);
+	ASSERT_EQ(0, socket_set(t.from, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20));
+	t.to = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, t.to);
+	big_buffer(t.to);
+	pair_enter(pr, SERVER);
+	transfer_go(_metadata, &t, 10, true);
+	EXPECT_LT(0, t.got);
+	EXPECT_GT(BULK / 2, t.got);
+	counters_take(&before);
+	snprintf(limit, sizeof(limit), "%ld", group_number(_metadata, "memory.current") + SPARE);
+	ASSERT_EQ(0, write_file(GROUP "/memory.max", limit));
+	/*
+	 * Nobody reads. Linux 6.1 refuses memory in softirq; later ones grant it and count
+	 * the group as beyond its limit.
+	 */
+	transfer_go(_metadata, &t, 500, false);
+	EXPECT_LE(1, times_beyond(_metadata) + counter_moved(&before, "TCPRcvQDrop"));
+	/* It only gets slower: behind what was queued, more arrives. */
+	transfer_go(_metadata, &t, 1, true);
+	got_before = t.got;
+	transfer_go(_metadata, &t, 2000, true);
+	EXPECT_LT(got_before, t.got);
+	ASSERT_EQ(0, write_file(GROUP "/memory.max", "max"));
+	for (int i = 0; i < 50 && t.got < BULK; i++)
+		transfer_go(_metadata, &t, 100, true);
+	EXPECT_EQ(BULK, t.got);
+	close(t.from);
+	close(t.to);
+	close(lfd);
 	leave_group(_metadata);
 }
 

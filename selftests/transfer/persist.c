@@ -25,8 +25,8 @@ static void close_window(struct __test_metadata *_metadata, struct conn *c)
 		peer_fail(WHERE(_metadata), c->peer, "send");
 	conn_expect(c, .flags = ACK | PSH, .data = "before wall.");
 	c->wnd = 0;
-	conn_send(c, .flags = ACK);
 	peer_mark(c->peer);
+	conn_send(c, .flags = ACK);
 	if (send(c->fd, "after", 5, 0) != 5)
 		peer_fail(WHERE(_metadata), c->peer, "send");
 }
@@ -135,8 +135,8 @@ TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
 		conn_expect(&c, .flags = ACK | PSH, .seq = 1 + 4 * i, .data = "text");
 	}
 	c.wnd = 0;
-	conn_send(&c, .flags = ACK, .ack = 5);
 	peer_mark(p);
+	conn_send(&c, .flags = ACK, .ack = 5);
 	ASSERT_EQ(4, send(c.fd, "more", 4, 0));
 	conn_expect(&c, .seq = 5, .data = "text", .at_ms = rto_us(&c) / 1000);
 	peer_expect_silence(p, 100);
@@ -146,7 +146,7 @@ TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
 	conn_send(&c, .flags = ACK, .ack = 9);
 	conn_expect(&c, .seq = 13, .data = "more");
 	conn_send(&c, .flags = ACK, .ack = 9);
-	conn_expect(&c, .seq = 9, .data = "text");
+	conn_expect(&c, .seq = 9, .data = "textmore");
 	conn_send(&c, .flags = ACK, .ack = 17);
 }
 
@@ -529,6 +529,51 @@ TEST_F(persist, shld_30_no_route_and_back)
 	EXPECT_EQ(1, info.unacked);
 	conn_send(&c, .flags = ACK);
 	peer_expect_silence(p, 5000);
+}
+
+/* A queue that takes nothing, or all. */
+static void queue_limit(struct __test_metadata *_metadata, uint32_t bytes)
+{
+	shaper_set(WHERE(_metadata), "tun0", 10 * 1000 * 1000, bytes);
+}
+
+TEST_F(persist, queue_of_this_host_is_full)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct conn c;
+	int64_t rto;
+
+	/* Each attempt counts, but there is no backoff: the next comes half a second later. */
+	conn_open(p, &c);
+	rto = rto_us(&c) / 1000;
+	queue_limit(_metadata, 1);
+	peer_mark(p);
+	ASSERT_EQ(5, send(c.fd, "after", 5, 0));
+	peer_expect_silence_until(p, rto + 1700);
+	info = conn_info(&c);
+	EXPECT_EQ(4, info.probes);
+	queue_limit(_metadata, 100000);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "after", .at_ms = rto + 2000);
+	EXPECT_EQ(0, conn_info(&c).probes);
+	conn_send(&c, .flags = ACK);
+	peer_expect_silence(p, 5000);
+}
+
+TEST_F(persist, rfc5482_queue_of_this_host_is_full)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which counts from the first attempt after */
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3100));
+	queue_limit(_metadata, 1);
+	peer_mark(p);
+	ASSERT_EQ(5, send(c.fd, "after", 5, 0));
+	peer_expect_poll(p, c.fd, POLLERR, 3100);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+	conn_expect_state(&c, ST_CLOSED);
 }
 
 TEST_F_TIMEOUT(persist, sm_f1_orphan_without_route, 2000)

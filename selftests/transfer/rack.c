@@ -300,6 +300,42 @@ TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
 	flight_ack(&c, 11);
 }
 
+/*
+ * A segment and its ACK that overtake others measure less than the path. The reordering
+ * window is a part of the minimum RTT, so such a SACK must not lower it.
+ */
+TEST_F(rack, rfc8985_6_2_min_rtt_is_not_of_what_overtook)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 5);
+	flight_ack(&c, 5);
+	EXPECT_LE(RTT_MS * 1000 - 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	flight_write(&c, 3);
+	flight_expect_only(&c, 5, 7);
+	flight_sack(&c, 5, { 6, 7 });
+	EXPECT_LE(RTT_MS * 1000 - 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	flight_ack(&c, 8);
+}
+
+/* Without another sample it serves, until there is one. */
+TEST_F(rack, rfc8985_6_2_min_rtt_is_guessed_by_the_first_sack)
+{
+	NOT_ON_STOCK();
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 5);
+	flight_sack(&c, 0, { 1, 2 });
+	EXPECT_LE(RTT_MS * 1000 - 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	EXPECT_GT(RTT_MS * 1000 + 2000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	sleep_ms(5);
+	flight_ack(&c, 5);
+	EXPECT_LE((RTT_MS + 5) * 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+}
+
 /* --- PRR ----------------------------------------------------------------- */
 
 /* More is lost than the window had to come down by: it grows up to ssthresh. */

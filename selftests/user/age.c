@@ -190,7 +190,7 @@ TEST_F(age, proc_age_header_and_device)
 	f = fopen("/proc/net/xtcp_age", "r");
 	ASSERT_NE(NULL, f);
 	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
-	EXPECT_STREQ("local remote state seconds uid inode\n", line);
+	EXPECT_STREQ("local remote state seconds uid inode wire waiting timer ms\n", line);
 	EXPECT_EQ(NULL, fgets(line, sizeof(line), f));
 	fclose(f);
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));

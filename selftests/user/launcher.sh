@@ -127,6 +127,152 @@ launcher_name_of_both_families() {
 		expect_equal 10.9.0.2 "$(cat "$dir/out")" 'who answered'
 }
 
+# --- which of a program's sockets -----------------------------------------
+
+program_test launcher_wire_of_one_program
+launcher_wire_of_one_program() {
+	start $server "$run" --wire tcp socat tcp4-listen:5020 -
+	start $server "$run" -w native socat tcp4-listen:5021 -
+	await_row $server xtcp 5020 0A && await_row $server xtcp 5021 0A || return
+	expect_equal '5020 tcp 5021 native' "$(on $server awk 'NR > 1 { print $2, $NF }' \
+		/proc/net/xtcp_listen | sort | xargs)" 'ports and wires' && on $server sysctl -qw net.ipv4.xtcp_wire=6 &&
+		start $server "$run" -w native socat tcp4-listen:5022 - && await_row $server xtcp 5022 0A
+}
+
+# A proxy between the stacks, which listens on one and connects on the other.
+proxied() { # OPTION...
+	start $server socat tcp4-listen:5024,reuseaddr exec:cat
+	start $server "$run" socat tcp4-listen:5025,reuseaddr exec:cat
+	await_row $server tcp 5024 0A && await_row $server xtcp 5025 0A || return
+	start $client "$run" "$@" socat tcp4-listen:5023,reuseaddr,nodelay tcp4:10.9.0.2:$port
+}
+
+program_test launcher_listen_only
+launcher_listen_only() {
+	local port=5024
+	proxied --listen-only && await_row $client xtcp 5023 0A && no_row $client tcp 5023 &&
+		expect_echo $client "$run" 127.0.0.1 5023
+}
+
+program_test launcher_connect_only
+launcher_connect_only() {
+	local port=5025
+	proxied --connect-only && await_row $client tcp 5023 0A && no_row $client xtcp 5023 &&
+		expect_echo $client '' 127.0.0.1 5023
+}
+
+program_test launcher_ports
+launcher_ports() {
+	local port=5024
+	proxied --port 5023 && await_row $client xtcp 5023 0A && expect_echo $client "$run" 127.0.0.1 5023 || return
+	kill "${pids[@]}" && wait
+	pids=() port=5025
+	proxied -p 80 --port 5025 && await_row $client tcp 5023 0A && expect_echo $client '' 127.0.0.1 5023
+}
+
+# On the TCP wire, where an address belongs to one of the stacks, with a bound client, options that
+# were set before, and a second address in use.
+program_test launcher_moves_a_bound_socket
+launcher_moves_a_bound_socket() {
+	local i
+	tcp_wire $server $client
+	start $server "$run" --port 5026 socat -T 60 tcp4-listen:5026,reuseaddr,keepalive,keepidle=77,fork exec:cat
+	await_row $server xtcp 5026 0A || return
+	# The port is its owner's own; conntrack would see the same.
+	expect_status 1 on $server "$run" --port 5026 socat tcp4-listen:5026 - && expect_error 'Address already in use' || return
+	start $client bash -c "(echo hello; sleep 100) | $run -p 5026 socat - tcp4:10.9.0.2:5026,sourceport=44444,bind=10.9.0.1,keepalive,keepidle=55"
+	await_row $client xtcp 44444 01 && no_row $client tcp 44444 || return
+	# Once the greeting is acknowledged, the timer is the keepalive timer (2).
+	expect_soon 02 timer moved_timer || return
+	# In hundredths of a second, rounded up to ticks.
+	i=$(moved_row | cut -d: -f2)
+	[ $((0x${i:-0})) -gt 4000 ] && [ $((0x$i)) -le 5520 ] || { on $client cat /proc/net/xtcp; return 1; }
+}
+# TIMER:WHEN of the connection from port 44444.
+moved_row() {
+	on $client awk '$2 == "0100090A:AD9C" { print $6 }' /proc/net/xtcp
+}
+moved_timer() {
+	moved_row | cut -d: -f1
+}
+
+program_test launcher_bad_options
+launcher_bad_options() {
+	local words
+	for words in '--port 0' '--port 65536' '--port x' '-p 1x' '--wire udp' '-l -c' '--port' '--cgroup -p 80'; do
+		expect_status 125 "$run" $words true && [ -s "$dir/err" ] || { echo "$words"; return 1; }
+	done
+	expect_status 0 "$run" -l -p 80 -p 443 -- bash -c '[ "$XTCP_RUN_ROLE $XTCP_RUN_PORTS" = "listen 80,443" ]'
+}
+
+program_test launcher_starts_quickly
+launcher_starts_quickly() {
+	local before after i
+	# User and system time of children, in ticks of 10 ms.
+	before=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+	for ((i = 0; i < 20; i++)); do
+		"$run" true
+	done
+	after=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+	echo "20 times: $((after - before)) ticks of 10 ms"
+	[ $((after - before)) -lt 40 ]
+}
+
+# --- children -------------------------------------------------------------
+
+program_test launcher_child_with_a_cleared_environment
+launcher_child_with_a_cleared_environment() {
+	start $server "$run" -v --wire tcp bash -c "exec -c $(command -v socat) tcp4-listen:5027 -"
+	await_row $server xtcp 5027 0A && no_row $server tcp 5027 &&
+		expect_equal tcp "$(on $server awk '$2 == 5027 { print $NF }' /proc/net/xtcp_listen)" wire &&
+		grep -q 'is an xtcp socket' "$dir/out.0" || { cat "$dir/out.0"; return 1; }
+	# Not if it was the user who took the library away.
+	start $server "$run" bash -c 'unset LD_PRELOAD; exec socat tcp4-listen:5028 -'
+	await_row $server tcp 5028 0A && no_row $server xtcp 5028
+}
+
+# --- a cgroup -------------------------------------------------------------
+
+# User-mode Linux has no trampolines of BPF.
+case $(uname -r) in
+6.[1-5].*) program_test launcher_cgroup_needs_a_newer_kernel ;;
+*um*) ;;
+*) program_test launcher_cgroup_takes_static_programs; program_test launcher_cgroup_ends ;;
+esac
+launcher_cgroup_needs_a_newer_kernel() {
+	expect_status 1 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
+		expect_equal 1 "$(wc -l <"$dir/err")" lines && expect_equal '' "$(ls -d /sys/fs/cgroup/xtcp-run-* 2>/dev/null)" cgroups
+}
+
+cgroups() {
+	find /sys/fs/cgroup -name 'xtcp-run-*' | wc -l
+}
+
+launcher_cgroup_takes_static_programs() {
+	local before static
+	static=$(command -v busybox)
+	before=$(kernel_tcp)
+	mkdir -p "$dir/www" && echo pong >"$dir/www/page"
+	start $server "$run" --cgroup "$static" httpd -f -p 10.9.0.2:5029 -h "$dir/www"
+	await_row $server xtcp 5029 0A && no_row $server tcp 5029 || { cat "$dir/out.0"; return 1; }
+	expect_status 0 on $client "$run" --cgroup env -i "$static" wget -q -O - http://10.9.0.2:5029/page &&
+		expect_equal pong "$(<"$dir/out")" page && unmoved "$before" || return
+	# Others are not in the cgroup.
+	start $server "$static" httpd -f -p 10.9.0.2:5030 -h "$dir/www"
+	await_row $server tcp 5030 0A && no_row $server xtcp 5030
+}
+
+launcher_cgroup_ends() {
+	expect_status 42 on $server "$run" --cgroup bash -c 'exit 42' && expect_soon 0 cgroups cgroups || return
+	# A daemon stays in it.
+	start $server "$run" --cgroup bash -c 'socat tcp4-listen:5031 - & exec sleep .2'
+	sleep 1
+	await_row $server xtcp 5031 0A && expect_equal 1 "$(cgroups)" 'cgroups of a daemon' || return
+	kill "$(pgrep -f '^socat tcp4-listen:5031')" && expect_soon 0 'cgroups at the end' cgroups || return
+	expect_status 1 su nobody -c "$run --cgroup true" && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
+		expect_equal 0 "$(cgroups)" cgroups
+}
+
 # --- users who may not ----------------------------------------------------
 
 # Root of a user namespace has no rights in a network namespace older than it.

@@ -12,7 +12,7 @@ PEER_FIXTURE(listeners);
 
 #define HEADER "address port device syn_now syn_limit syn_peak" \
 	" accept_now accept_limit accept_peak syn_overflows accept_overflows" \
-	" drops cookies_sent cookies_accepted cookies_failed uid inode\n"
+	" drops cookies_sent cookies_accepted cookies_failed uid inode wire\n"
 
 struct listener {
 	char address[64];
@@ -46,7 +46,7 @@ static int listeners_read(struct __test_metadata *_metadata, struct listener *l,
 				     &l[n].syn_overflows, &l[n].accept_overflows, &l[n].drops,
 				     &l[n].sent, &l[n].accepted, &l[n].failed,
 				     &l[n].uid, &l[n].inode, &end));
-		ASSERT_STREQ("\n", line + end);
+		ASSERT_STREQ(stream_wire() == XTCP_WIRE_TCP ? " tcp\n" : " native\n", line + end);
 		n++;
 	}
 	fclose(f);

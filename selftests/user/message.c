@@ -592,38 +592,6 @@ TEST_F(message_pair, so_timestamp_is_when_it_came)
 	}
 }
 
-/* Requested by a call, too; kernels before 6.8 don't let xtcp see the option. */
-TEST_F(message_pair, so_timestamping_of_what_is_sent_is_refused)
-{
-	int flags = SOF_TIMESTAMPING_TX_SOFTWARE;
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { "abc", 3 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int client, server;
-
-	NOT_ON_STOCK();
-	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
-	if (kernel_is_since(6, 8)) {
-		EXPECT_EQ(EOPNOTSUPP,
-			  errno_of(setsockopt(client, SOL_SOCKET, SO_TIMESTAMPING_OLD, &flags,
-					      sizeof(flags))));
-		EXPECT_EQ(EOPNOTSUPP,
-			  errno_of(setsockopt(server, SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags,
-					      sizeof(flags))));
-	}
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SO_TIMESTAMPING_OLD;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(flags));
-	memcpy(CMSG_DATA(cmsg), &flags, sizeof(flags));
-	EXPECT_EQ(EOPNOTSUPP, errno_of(sendmsg(client, &msg, 0)));
-}
-
 /* The queue of the device that the data came by is known, for busy polling. */
 TEST_F(message_pair, so_busy_poll_knows_its_queue)
 {
@@ -659,9 +627,7 @@ static ssize_t send_to(struct pair *pr, int fd, const char *text, int flags)
 		      (struct sockaddr *)&sa, len);
 }
 
-#define TCP_FASTOPEN_KNOB "/proc/sys/net/ipv4/tcp_fastopen"
-
-/* As to a peer without Linux's fast-open cookie: first the handshake, then the data. */
+/* Without a cookie of the server: first the handshake, then the data. */
 TEST_F(message_pair, msg_fastopen_connects)
 {
 	int lfd = pair_listen(&self->pair, KERNEL_PORT, 4), fd, child;
@@ -686,7 +652,7 @@ TEST_F(message_pair, msg_fastopen_connects)
 	EXPECT_EQ(2, send(fd, "hi", 2, MSG_DONTWAIT));
 	close(fd);
 
-	ASSERT_EQ(0, sysctl_write(TCP_FASTOPEN_KNOB, "0"));
+	ASSERT_EQ(0, knob_set("fastopen", 0));
 	fd = stream_socket(socket_family(AF_INET));
 	EXPECT_EQ(EOPNOTSUPP, errno_of(send_to(&self->pair, fd, "hello", 0)));
 	close(fd);

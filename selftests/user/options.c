@@ -7,17 +7,11 @@
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
+#include "lib/tcpoption.h"
 
 #include <linux/errqueue.h>
-#include <linux/tcp.h>
 
 PEER_FIXTURE(options);
-
-/* The C library's own header has an older tcp_info. */
-#ifndef SOL_TCP
-#define SOL_TCP IPPROTO_TCP
-#endif
-
 
 static int set(int fd, int level, int name, int val)
 {
@@ -110,6 +104,13 @@ OPTION(tcp_user_timeout, SOL_TCP, TCP_USER_TIMEOUT, 0, TAKES(1), TAKES(5000),
 OPTION(tcp_notsent_lowat, SOL_TCP, TCP_NOTSENT_LOWAT, 0, TAKES(1), TAKES(100000), TAKES(0),
        TAKES(-1));
 OPTION(tcp_inq, SOL_TCP, TCP_INQ, 0, TAKES(1), TAKES(0), REFUSES(2), REFUSES(-1));
+OPTION(tcp_thin_linear_timeouts, SOL_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, TAKES(1), TAKES(0),
+       REFUSES(2), REFUSES(-1));
+/* Without effect since 4.13. */
+OPTION(tcp_thin_dupack, SOL_TCP, TCP_THIN_DUPACK, 0, BECOMES(1, 0), REFUSES(2), REFUSES(-1));
+OPTION(tcp_save_syn, SOL_TCP, TCP_SAVE_SYN, 0, TAKES(1), TAKES(2), REFUSES(3), REFUSES(-1),
+       TAKES(0));
+OPTION(tcp_tx_delay, SOL_TCP, TCP_TX_DELAY, 0, TAKES(1000), TAKES(-1), TAKES(0));
 OPTION(so_reuseaddr, SOL_SOCKET, SO_REUSEADDR, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
 OPTION(so_keepalive, SOL_SOCKET, SO_KEEPALIVE, 0, TAKES(1), TAKES(0), BECOMES(4, 1));
 OPTION(so_oobinline, SOL_SOCKET, SO_OOBINLINE, 0, TAKES(1), TAKES(0));
@@ -190,6 +191,113 @@ TEST_F(options, opt_short_and_bad_buffers)
 	len = 4;
 	EXPECT_EQ(-1, getsockopt(fd, SOL_TCP, TCP_KEEPCNT, (void *)1, &len));
 	EXPECT_EQ(EFAULT, errno);
+}
+
+/* Those that the kernel has since 6.15 and 6.19; a tick is 10 ms at most. */
+TEST_F(options, opt_limits_of_timeouts)
+{
+	int fd = fresh(_metadata);
+
+	NOT_ON_STOCK();
+	EXPECT_EQ(120000, get(fd, SOL_TCP, TCP_RTO_MAX_MS));
+	ASSERT_EQ(0, knob_set("rto_max_ms", 5000));
+	EXPECT_EQ(5000, get(fd, SOL_TCP, TCP_RTO_MAX_MS));
+	EXPECT_EQ(EINVAL, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 999));
+	EXPECT_EQ(EINVAL, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 120001));
+	EXPECT_EQ(EINVAL, set(fd, SOL_TCP, TCP_RTO_MAX_MS, -1));
+	EXPECT_EQ(EINVAL, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 0));
+	EXPECT_EQ(0, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 1000));
+	EXPECT_EQ(1000, get(fd, SOL_TCP, TCP_RTO_MAX_MS));
+	EXPECT_EQ(0, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 120000));
+	EXPECT_EQ(120000, get(fd, SOL_TCP, TCP_RTO_MAX_MS));
+
+	EXPECT_EQ(200000, get(fd, SOL_TCP, TCP_RTO_MIN_US));
+	EXPECT_EQ(200000, get(fd, SOL_TCP, TCP_DELACK_MAX_US));
+	ASSERT_EQ(0, knob_set("rto_min_us", 70000));
+	EXPECT_EQ(70000, get(fd, SOL_TCP, TCP_RTO_MIN_US));
+	for (int name = TCP_RTO_MIN_US; name <= TCP_DELACK_MAX_US; name++) {
+		static const int refused[] = { 0, 1, 1000, -1, INT_MIN, 200001, INT_MAX };
+
+		EXPECT_EQ(0, set(fd, SOL_TCP, name, 20000));
+		for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+			EXPECT_EQ(EINVAL, set(fd, SOL_TCP, name, refused[i]));
+		EXPECT_EQ(20000, get(fd, SOL_TCP, name));
+		EXPECT_EQ(0, set(fd, SOL_TCP, name, 200000));
+		EXPECT_EQ(200000, get(fd, SOL_TCP, name));
+		EXPECT_EQ(0, set(fd, SOL_TCP, name, 123456));
+		EXPECT_EQ(123456, get(fd, SOL_TCP, name));
+	}
+	/* As Linux, disconnecting forgets two of them. */
+	EXPECT_EQ(0, set(fd, SOL_TCP, TCP_RTO_MAX_MS, 2000));
+	EXPECT_EQ(0, socket_disconnect(fd));
+	EXPECT_EQ(2000, get(fd, SOL_TCP, TCP_RTO_MAX_MS));
+	EXPECT_EQ(70000, get(fd, SOL_TCP, TCP_RTO_MIN_US));
+	EXPECT_EQ(200000, get(fd, SOL_TCP, TCP_DELACK_MAX_US));
+}
+
+/* No repair mode: to a checkpointing program it is as if it lacked the privilege. */
+TEST_F(options, opt_repair_is_refused)
+{
+	struct tcp_repair_window window;
+	socklen_t len = sizeof(window);
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	if (stock_mode())
+		ASSERT_EQ(0, seteuid(65534));
+	for (int on = -1; on <= 2; on++)
+		EXPECT_EQ(EPERM, set(c.fd, SOL_TCP, TCP_REPAIR, on));
+	EXPECT_EQ(0, get(c.fd, SOL_TCP, TCP_REPAIR));
+	EXPECT_EQ(EPERM, set(c.fd, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE));
+	EXPECT_EQ(-EINVAL, get(c.fd, SOL_TCP, TCP_REPAIR_QUEUE));
+	EXPECT_EQ(EPERM, set(c.fd, SOL_TCP, TCP_QUEUE_SEQ, 1));
+	EXPECT_EQ(-EINVAL, get(c.fd, SOL_TCP, TCP_QUEUE_SEQ));
+	EXPECT_EQ(EINVAL, set(c.fd, SOL_TCP, TCP_REPAIR_OPTIONS, 1));
+	EXPECT_EQ(-ENOPROTOOPT, get(c.fd, SOL_TCP, TCP_REPAIR_OPTIONS));
+	EXPECT_EQ(EPERM, set(c.fd, SOL_TCP, TCP_TIMESTAMP, 1));
+	EXPECT_EQ(-1, getsockopt(c.fd, SOL_TCP, TCP_REPAIR_WINDOW, &window, &len));
+	EXPECT_EQ(EPERM, errno);
+	len--;
+	EXPECT_EQ(-1, getsockopt(c.fd, SOL_TCP, TCP_REPAIR_WINDOW, &window, &len));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(0, seteuid(0));
+}
+
+/* The clock of the connection's timestamps. */
+TEST_F(options, opt_timestamp)
+{
+	struct conn c;
+	int val;
+
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	val = get(c.fd, SOL_TCP, TCP_TIMESTAMP);
+	conn_send(&c, .flags = ACK | PSH, .data = "x");
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	EXPECT_LE(-1, (int)(self->peer.last.opt.tsval - val));
+	EXPECT_GE(2 * DELAYED_ACK_MS, (int)(self->peer.last.opt.tsval - val));
+	self->peer.leave_unread = true;
+}
+
+/* A library that offers TLS in the kernel goes on without. */
+TEST_F(options, opt_ulp_is_refused)
+{
+	socklen_t len = 16;
+	char name[16];
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	EXPECT_EQ(-1, setsockopt(c.fd, SOL_TCP, TCP_ULP, "none", 4));
+	EXPECT_EQ(ENOENT, errno);
+	EXPECT_EQ(-1, setsockopt(c.fd, SOL_TCP, TCP_ULP, "", 0));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, setsockopt(c.fd, SOL_TCP, TCP_ULP, (void *)8, 4));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, getsockopt(c.fd, SOL_TCP, TCP_ULP, name, &len));
+	EXPECT_EQ(0, len);
+	if (stock_mode())
+		return;
+	EXPECT_EQ(-1, setsockopt(c.fd, SOL_TCP, TCP_ULP, "tls", sizeof("tls")));
+	EXPECT_EQ(ENOENT, errno);
 }
 
 /* --- xtcp's own --------------------------------------------------------- */
@@ -450,6 +558,9 @@ static const struct inherited {
 	{ SOL_TCP, TCP_USER_TIMEOUT, 4321, 4321 },
 	{ SOL_TCP, TCP_WINDOW_CLAMP, 20000, 20000 },
 	{ SOL_TCP, TCP_CORK, 1, 1 },
+	{ SOL_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1, 1 },
+	{ SOL_TCP, TCP_SAVE_SYN, 1, 1 },
+	{ SOL_TCP, TCP_TX_DELAY, 17, 17 },
 	{ SOL_SOCKET, SO_KEEPALIVE, 1, 1 },
 	{ SOL_SOCKET, SO_SNDBUF, 30000, 60000 },
 	{ SOL_SOCKET, SO_RCVBUF, 40000, 80000 },

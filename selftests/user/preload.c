@@ -13,25 +13,55 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 
 static void *fake_next(const char *name);
+static ssize_t fake_read(int fd, void *buf, size_t size);
 __typeof__(socket) preload_socket;
 __typeof__(getsockopt) preload_getsockopt;
+__typeof__(send) preload_send;
+__typeof__(sendto) preload_sendto;
+__typeof__(sendmsg) preload_sendmsg;
+__typeof__(sendmmsg) preload_sendmmsg;
+__typeof__(write) preload_write;
+__typeof__(writev) preload_writev;
 
 #define dlsym(handle, name)	fake_next(name)
 #define socket			preload_socket
 #define getsockopt		preload_getsockopt
+#define send			preload_send
+#define sendto			preload_sendto
+#define sendmsg			preload_sendmsg
+#define sendmmsg		preload_sendmmsg
+#define write			preload_write
+#define writev			preload_writev
+#define read			fake_read
 #include "../scripts/xtcp-preload.c"
 #undef dlsym
 #undef socket
 #undef getsockopt
+#undef send
+#undef sendto
+#undef sendmsg
+#undef sendmmsg
+#undef write
+#undef writev
+#undef read
 
 /* The library's last calls, and the results that it gets. */
 static struct {
 	int calls, family, type, protocol;
 	int errno_then;		/* not 0: fail with it */
 } asked;
-static int kernel_protocol;
+static int kernel_protocol, kernel_domain = AF_INET;
+
+/* The last message that was sent. */
+static struct {
+	int calls, errno_then;
+	size_t len;
+	char buf[1024];
+} sent;
 
 static int fake_socket(int family, int type, int protocol)
 {
@@ -46,15 +76,50 @@ static int fake_socket(int family, int type, int protocol)
 static int fake_getsockopt(int fd, int level, int name, void *value,
 			   socklen_t *len)
 {
-	memcpy(value, &kernel_protocol, *len < sizeof(int) ? *len : sizeof(int));
+	memcpy(value, name == SO_DOMAIN ? &kernel_domain : &kernel_protocol,
+	       *len < sizeof(int) ? *len : sizeof(int));
 	return 0;
+}
+
+static ssize_t fake_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	sent.calls++;
+	sent.len = 0;
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		memcpy(sent.buf + sent.len, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
+		sent.len += msg->msg_iov[i].iov_len;
+	}
+	errno = sent.errno_then;
+	return sent.errno_then ? -1 : (ssize_t)sent.len;
+}
+
+/* Also of the library's own lines, and of its own question to the kernel. */
+static ssize_t fake_write(int fd, const void *data, size_t len)
+{
+	return fd == 2 ? write(fd, data, len) : (ssize_t)len;
+}
+
+static ssize_t fake_read(int fd, void *buf, size_t size)
+{
+	struct { struct nlmsghdr nlh; int err; } done = { { 20, NLMSG_DONE, 2, 1, 0 }, 0 };
+
+	memcpy(buf, &done, sizeof(done));
+	return sizeof(done);
 }
 
 static void *fake_next(const char *name)
 {
-	if (!strcmp(name, "socket"))
-		return fake_socket;
-	return fake_getsockopt;
+	static const struct { const char *name; void *function; } functions[] = {
+		{ "socket", fake_socket },
+		{ "getsockopt", fake_getsockopt },
+		{ "sendmsg", fake_sendmsg },
+		{ "write", fake_write },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!strcmp(name, functions[i].name))
+			return functions[i].function;
+	abort();
 }
 
 /* Calls socket() and collects what it writes to stderr meanwhile. */
@@ -240,6 +305,167 @@ TEST(launcher_so_protocol_as_tcp)
 	len = 1;
 	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
 	EXPECT_EQ(0xfffffffd, (unsigned int)value);
+}
+
+/* --- sock_diag -------------------------------------------------------------- */
+
+struct ask {
+	struct nlmsghdr nlh;
+	struct inet_diag_req_v2 req;
+	struct nlattr attribute;	/* unless nlh.nlmsg_len leaves it out */
+	__u32 protocol;
+};
+
+#define ASK_LEN offsetof(struct ask, attribute)
+
+static struct ask ask(int type, int family, int protocol, __u32 attribute)
+{
+	return (struct ask){
+		.nlh = { attribute ? sizeof(struct ask) : ASK_LEN, type, NLM_F_REQUEST, 1, 0 },
+		.req = { .sdiag_family = family, .sdiag_protocol = protocol,
+			 .idiag_states = 0x5a5a },
+		.attribute = { 8, INET_DIAG_REQ_PROTOCOL },
+		.protocol = attribute,
+	};
+}
+
+/* A program's socket of sock_diag. */
+static int diag_socket(void)
+{
+	kernel_domain = AF_NETLINK;
+	kernel_protocol = NETLINK_SOCK_DIAG;
+	return preload_socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+}
+
+#define expect_sent(expected, length) \
+	do { \
+		ASSERT_EQ(length, sent.len); \
+		EXPECT_EQ(0, memcmp(sent.buf, expected, length)); \
+	} while (0)
+
+/* Each request of a message, however many pieces that has. */
+TEST(launcher_diag_each_request)
+{
+	struct ask asks[3] = {
+		ask(SOCK_DIAG_BY_FAMILY, AF_INET, IPPROTO_TCP, IPPROTO_TCP),
+		ask(SOCK_DIAG_BY_FAMILY, AF_INET, IPPROTO_UDP, IPPROTO_UDP),
+		ask(SOCK_DESTROY, AF_INET6, IPPROTO_TCP, IPPROTO_TCP),
+	}, as_sent[3];
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	struct iovec iov[sizeof(asks) / 8];
+	struct msghdr msg = { &to, sizeof(to), iov, ARRAY_SIZE(iov), NULL, 0, 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(iov); i++)
+		iov[i] = (struct iovec){ (char *)asks + 8 * i, 8 };
+	memcpy(as_sent, asks, sizeof(asks));
+	as_sent[0].req.sdiag_protocol = IPPROTO_XTCP;
+	as_sent[0].protocol = IPPROTO_XTCP;
+	as_sent[2].req.sdiag_protocol = IPPROTO_XTCP;
+	as_sent[2].protocol = IPPROTO_XTCP;
+	ASSERT_EQ(sizeof(asks), preload_sendmsg(diag_socket(), &msg, 0));
+	expect_sent(as_sent, sizeof(as_sent));
+	/* The program's own copy is as it was. */
+	EXPECT_EQ(IPPROTO_TCP, asks[0].req.sdiag_protocol);
+}
+
+/* 262, Multipath TCP, is 6 in the field of 8 bits. */
+TEST(launcher_diag_attribute_counts)
+{
+	struct ask a = ask(SOCK_DIAG_BY_FAMILY, AF_INET, IPPROTO_TCP, 262);
+
+	ASSERT_EQ(sizeof(a), preload_send(diag_socket(), &a, sizeof(a), 0));
+	expect_sent(&a, sizeof(a));
+	a.protocol = IPPROTO_TCP;
+	a.req.sdiag_protocol = 0;
+	ASSERT_EQ(sizeof(a), preload_send(7, &a, sizeof(a), 0));
+	a.protocol = IPPROTO_XTCP;
+	a.req.sdiag_protocol = IPPROTO_XTCP;
+	expect_sent(&a, sizeof(a));
+}
+
+TEST(launcher_diag_by_any_call)
+{
+	struct ask a = ask(SOCK_DIAG_BY_FAMILY, AF_INET, IPPROTO_TCP, 0), as_sent = a;
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	struct iovec iov = { &a, ASK_LEN };
+	struct mmsghdr msgs[2] = {
+		{ .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } },
+	};
+	int fd = diag_socket();
+
+	as_sent.req.sdiag_protocol = IPPROTO_XTCP;
+	ASSERT_EQ(ASK_LEN, preload_send(fd, &a, ASK_LEN, 0));
+	expect_sent(&as_sent, ASK_LEN);
+	ASSERT_EQ(ASK_LEN, preload_sendto(fd, &a, ASK_LEN, 0, (void *)&to, sizeof(to)));
+	expect_sent(&as_sent, ASK_LEN);
+	ASSERT_EQ(ASK_LEN, preload_write(fd, &a, ASK_LEN));
+	expect_sent(&as_sent, ASK_LEN);
+	ASSERT_EQ(ASK_LEN, preload_writev(fd, &iov, 1));
+	expect_sent(&as_sent, ASK_LEN);
+	ASSERT_EQ(2, preload_sendmmsg(fd, msgs, 2, 0));
+	expect_sent(&as_sent, ASK_LEN);
+	EXPECT_EQ(6, sent.calls);
+	EXPECT_EQ(ASK_LEN, msgs[1].msg_len);
+	/* Another socket. */
+	kernel_domain = AF_UNIX;
+	ASSERT_EQ(ASK_LEN, preload_write(fd, &a, ASK_LEN));
+	EXPECT_EQ(6, sent.calls);
+}
+
+/* `ss` ends with status 1 and one line. */
+static void ends(struct __test_metadata *_metadata, int type, int socket_errno, int send_errno,
+		 const char *line)
+{
+	struct ask a = ask(type, AF_INET, IPPROTO_TCP, 0);
+	char said[512] = "";
+	int pipefd[2], status;
+
+	ASSERT_EQ(0, pipe(pipefd));
+	if (!fork()) {
+		program_invocation_short_name = "ss";
+		dup2(pipefd[1], 2);
+		asked.errno_then = socket_errno;
+		sent.errno_then = send_errno;
+		preload_send(diag_socket(), &a, ASK_LEN, 0);
+		_exit(7);
+	}
+	close(pipefd[1]);
+	wait(&status);
+	EXPECT_EQ(1, WEXITSTATUS(status));
+	EXPECT_LT(0, read(pipefd[0], said, sizeof(said) - 1));
+	EXPECT_EQ(1, lines_in(said));
+	EXPECT_NE(NULL, strstr(said, line));
+	close(pipefd[0]);
+}
+
+TEST(launcher_diag_ends_ss_without_answers)
+{
+	ends(_metadata, TCPDIAG_GETSOCK, 0, 0, "only the kernel's TCP could answer");
+	ends(_metadata, SOCK_DIAG_BY_FAMILY, EMFILE, 0, "no socket for sock_diag: Too many open");
+	ends(_metadata, SOCK_DIAG_BY_FAMILY, 0, EPERM, "was not sent: Operation not permitted");
+}
+
+/* Other programs get an error, and no request leaves. */
+TEST(launcher_diag_errors_of_other_programs)
+{
+	struct ask old = ask(TCPDIAG_GETSOCK, AF_INET, IPPROTO_TCP, 0);
+	struct ask a = ask(SOCK_DIAG_BY_FAMILY, AF_UNIX, 0, 0);
+	struct iovec much[2] = { { &a, sizeof(a) }, { &a, SIZE_MAX } };
+	int fd = diag_socket();
+
+	EXPECT_EQ(-1, preload_send(fd, &old, ASK_LEN, 0));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_EQ(-1, preload_writev(fd, much, 2));
+	EXPECT_EQ(EMSGSIZE, errno);
+	EXPECT_EQ(0, sent.calls);
+	sent.errno_then = ENOBUFS;
+	EXPECT_EQ(-1, preload_send(fd, &a, ASK_LEN, 0));
+	EXPECT_EQ(ENOBUFS, errno);
+	EXPECT_EQ(1, sent.calls);
+	asked.errno_then = EMFILE;
+	EXPECT_EQ(-1, diag_socket());
+	EXPECT_EQ(EMFILE, errno);
 }
 
 TEST_HARNESS_MAIN

@@ -190,7 +190,9 @@ TEST_F(procfile, proc_open_file_keeps_nothing)
 TEST_F_TIMEOUT(procfile_pair, proc_half_read_file_keeps_nothing, 4000)
 {
 	struct linger linger = { .l_onoff = 1 };
-	static const char * const name[] = { "xtcp", "xtcp6", "xtcp_age", "xtcp_listen" };
+	static const char * const name[] = {
+		"xtcp", "xtcp6", "xtcp_age", "xtcp_listen", "xtcp_diag",
+	};
 	int client[MANY], server[MANY], fd[ARRAY_SIZE(name)], lfd, other;
 	char path[64], part[200];
 
@@ -219,23 +221,6 @@ TEST_F_TIMEOUT(procfile_pair, proc_half_read_file_keeps_nothing, 4000)
 	}
 }
 
-#define STAYING 300
-#define GROWTH 500
-#define GROWTH_MAX 12000
-
-static void records_add(struct peer *p, int from, int n, int sport)
-{
-	for (int i = from; i < from + n; i++) {
-		struct ipaddr src = ipaddr("10.1.0.0");
-
-		if (p->family == AF_INET)
-			src.v4.s_addr += htonl(i);
-		else
-			src.v6.s6_addr32[3] += htonl(i);
-		peer_send(p, .flags = SYN, .seq = i, .src = src, .sport = sport);
-	}
-}
-
 /*
  * While it is read in small parts, the hash table is replaced several times by a
  * larger one. Each row that stays is there once.
@@ -250,21 +235,15 @@ TEST_F(procfile, proc_growing_table_without_duplicates)
 	ssize_t n;
 
 	NOT_ON_STOCK();
-	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "200000"));
-	ASSERT_EQ(0, knob_set("max_syn_backlog", 1000000));
-	peer_listen(p, KERNEL_PORT, 200000);
-	p->leave_unread = true;
-	records_add(p, 0, STAYING, 20000);
+	records_begin(_metadata, p);
 	fd = open_proc(_metadata);
 	while ((n = read(fd, text + got, 1000)) > 0) {
 		got += n;
-		if (extra < GROWTH_MAX)
-			records_add(p, STAYING + extra, GROWTH, 30000);
-		extra += GROWTH;
+		records_grow(p, &extra);
 	}
 	close(fd);
 	text[got] = '\0';
-	snprintf(remote, sizeof(remote), ":%04X 03 ", 20000);
+	snprintf(remote, sizeof(remote), ":%04X 03 ", STAYING_PORT);
 	seen = 0;
 	for (char *at = text; (at = strstr(at, remote)); at++)
 		seen++;

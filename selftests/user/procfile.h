@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* procfile: reading /proc/net/xtcp, for the tests of its rows and of the file. */
+/*
+ * procfile: reading /proc/net/xtcp, and a table that grows meanwhile, for the tests of
+ * its rows, of the file and of sock_diag.
+ */
 #ifndef SELFTESTS_USER_PROCFILE_H
 #define SELFTESTS_USER_PROCFILE_H
 
@@ -53,6 +56,42 @@ static inline void address_print(char *to, size_t size, const struct ipaddr *a)
 			 a->v4.s_addr);
 	else
 		snprintf(to, size, "%08X%08X%08X%08X", word[0], word[1], word[2], word[3]);
+}
+
+#define STAYING 300
+#define STAYING_PORT 20000
+#define GROWTH 500
+#define GROWTH_MAX 12000
+
+static inline void records_add(struct peer *p, int from, int n, int sport)
+{
+	for (int i = from; i < from + n; i++) {
+		struct ipaddr src = ipaddr("10.1.0.0");
+
+		if (p->family == AF_INET)
+			src.v4.s_addr += htonl(i);
+		else
+			src.v6.s6_addr32[3] += htonl(i);
+		peer_send(p, .flags = SYN, .seq = i, .src = src, .sport = sport);
+	}
+}
+
+/* A listener that takes any number of half-open records, and STAYING of them. */
+static inline void records_begin(struct __test_metadata *_metadata, struct peer *p)
+{
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/core/somaxconn", "200000"));
+	ASSERT_EQ(0, knob_set("max_syn_backlog", 1000000));
+	peer_listen(p, KERNEL_PORT, 200000);
+	p->leave_unread = true;
+	records_add(p, 0, STAYING, STAYING_PORT);
+}
+
+/* Adds others, of which *extra counts all so far; each few calls the table grows. */
+static inline void records_grow(struct peer *p, int *extra)
+{
+	if (*extra < GROWTH_MAX)
+		records_add(p, STAYING + *extra, GROWTH, 30000);
+	*extra += GROWTH;
 }
 
 #endif

@@ -339,7 +339,8 @@ program_test wish_10_runs_on_a_distribution_kernel
 wish_10_runs_on_a_distribution_kernel() {
 	local taint
 	taint=$(cat /proc/sys/kernel/tainted)
-	[ $((taint & ~((1 << 12) | (1 << 13)))) = 0 ] || { echo "tainted: $taint"; return 1; }
+	# The guest's own option clearcpuid sets bit 2.
+	[ $((taint & ~((1 << 2) | (1 << 12) | (1 << 13)))) = 0 ] || { echo "tainted: $taint"; return 1; }
 	[ $((taint & (1 << 12))) != 0 ] || { echo "not even loaded: $taint"; return 1; }
 	grep -q Debian /proc/version || { cat /proc/version; return 1; }
 }
@@ -356,8 +357,8 @@ program_test lc_102_ping_with_xtcp_unloaded
 lc_102_ping_with_xtcp_unloaded() {
 	local n
 	lifecycle_log
-	# Unanswered orphans live for some 100 s.
-	for n in {1..150}; do
+	# Unanswered orphans of other programs live for some 310 s.
+	for n in {1..400}; do
 		! rmmod xtcp 2>"$dir/err" || break
 		sleep 1
 	done

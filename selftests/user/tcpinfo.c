@@ -219,9 +219,11 @@ static socklen_t newer(int fd, struct newer_info *info)
 TEST_F(tcpinfo, opt_tcp_info_timeouts)
 {
 	struct peer *p = &self->peer;
+	struct counters counts;
 	struct newer_info now;
 	struct conn c;
 
+	counters_take(&counts);
 	conn_open(p, &c, .rtt_ms = 40);
 	if (newer(c.fd, &now) < KNOWS_TIMEOUTS)
 		return;
@@ -260,6 +262,7 @@ TEST_F(tcpinfo, opt_tcp_info_timeouts)
 	EXPECT_EQ(3, now.total_rto);
 	EXPECT_EQ(2, now.total_rto_recoveries);
 	EXPECT_EQ(2, (int)now.rehash);
+	EXPECT_EQ(2, counter_moved(&counts, "TcpTimeoutRehash"));
 	EXPECT_LE(620, (int)now.total_rto_time);
 	EXPECT_GE(660, (int)now.total_rto_time);
 }

@@ -7,6 +7,7 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
+#include <linux/tcp.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -59,7 +60,7 @@ FIXTURE_TEARDOWN(trace)
 struct lines {
 	int n;
 	char event[LINES][32];		/* "xtcp_state" */
-	char text[LINES][256];		/* its text, without its numbers */
+	char text[LINES][320];		/* its text, without its numbers */
 };
 
 /* The text from where it is the same in each run: behind "wire=253 " or "wire=6 ". */
@@ -149,6 +150,7 @@ TEST_F(trace, trace_events_are_there)
 {
 	static const char *const events[] = {
 		"xtcp_state", "xtcp_rcv", "xtcp_send", "xtcp_reset", "xtcp_syn",
+		"xtcp_ack", "xtcp_retransmit",
 	};
 	char path[128], format[4096];
 	ssize_t n;
@@ -269,6 +271,227 @@ TEST_F(trace, wish_14_resets_have_reasons)
 		      "10.0.0.1:5000 10.0.0.2:40002 received: XtcpResetRecvOpen");
 }
 
+/* --- what is sent again, and what is acknowledged --------------------------- */
+
+#define RTT_MS 100
+#define MSS 1000
+
+/* The lines of an event, in order: expect_resent() takes one after another. */
+struct resents {
+	struct lines l;
+	int next;
+};
+
+static void resents_take(struct __test_metadata *_metadata, struct resents *r)
+{
+	take(_metadata, &r->l);
+	r->next = 0;
+}
+
+/*
+ * The next line of xtcp_retransmit says: @reason, segment of @len bytes at @at (relative
+ * to the ISN), sent again @times, after about @ms.
+ */
+static void expect_resent(struct __test_metadata *_metadata, struct resents *r,
+			  const struct conn *c, const char *reason, int at, unsigned int len,
+			  unsigned int times, unsigned int ms)
+{
+	unsigned int seq, got_len, got_times;
+	unsigned long long us;
+	char why[32];
+
+	while (r->next < r->l.n && strcmp(r->l.event[r->next], "xtcp_retransmit"))
+		r->next++;
+	ASSERT_GT(r->l.n, r->next) TH_LOG("no line of %s", reason);
+	ASSERT_EQ(5, sscanf(strstr(r->l.text[r->next], "seq="),
+			    "seq=%u len=%u times=%u waited_us=%llu %31s", &seq, &got_len,
+			    &got_times, &us, why)) TH_LOG("%s", r->l.text[r->next]);
+	r->next++;
+	EXPECT_STREQ(reason, why);
+	EXPECT_EQ(at, (int)(seq - c->kern_iss)) TH_LOG("%s", reason);
+	EXPECT_EQ(len, got_len) TH_LOG("%s", reason);
+	EXPECT_EQ(times, got_times) TH_LOG("%s", reason);
+	/* The clock of a debug kernel has ticks of 10 ms, and timers wait for two of them. */
+	EXPECT_LE(ms, (us + 999) / 1000) TH_LOG("%s: %llu us", reason, us);
+	EXPECT_GE(ms + 50, us / 1000) TH_LOG("%s: %llu us", reason, us);
+}
+
+static void expect_no_more_resent(struct __test_metadata *_metadata, struct resents *r)
+{
+	for (; r->next < r->l.n; r->next++)
+		EXPECT_STRNE("xtcp_retransmit", r->l.event[r->next])
+			TH_LOG("%s", r->l.text[r->next]);
+}
+
+/* Our SYN, a record's SYN-ACK. */
+TEST_F(trace, trace_resent_syns)
+{
+	struct peer *p = &self->peer;
+	static struct resents r;
+	struct conn c, d;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_SYN_SENT, .active = true);
+	peer_mark(p);
+	conn_expect(&c, .flags = SYN, .within_ms = 1100);
+	conn_expect(&c, .flags = SYN, .within_ms = 2200);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "SYN", 0, 0, 1, 1000);
+	expect_resent(_metadata, &r, &c, "SYN", 0, 0, 2, 2000);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&c, .flags = RST | ACK, .ack = 1);
+
+	conn_to_state(p, &d, ST_HALF_OPEN, .pport = 40001);
+	conn_expect(&d, .flags = SYN | ACK, .within_ms = 1100);
+	conn_send(&d, .flags = SYN, .seq = 0);
+	conn_expect(&d, .flags = SYN | ACK, .within_ms = 100);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &d, "SYN-ACK", 0, 0, 1, 0);
+	expect_resent(_metadata, &r, &d, "SYN-ACK", 0, 0, 1, 0);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&d, .flags = RST);
+}
+
+/* The last of three is unanswered: the probe, the timeout, then the rest of the flight. */
+TEST_F(trace, trace_resent_by_timers)
+{
+	struct peer *p = &self->peer;
+	static struct resents r;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	flight_start(p, &c, 3, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .rtt_ms = RTT_MS);
+	flight_expect(&c, 2, .within_ms = 250);
+	flight_expect(&c, 0, .within_ms = 350);
+	flight_ack(&c, 1);
+	flight_expect(&c, 1, .within_ms = 10);
+	flight_expect(&c, 2, .within_ms = 100);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "loss-probe", 1 + 2 * MSS, MSS, 1, 2 * RTT_MS);
+	expect_resent(_metadata, &r, &c, "RTO", 1, MSS, 1, 2 * RTT_MS + 300);
+	expect_resent(_metadata, &r, &c, "slow-start", 1 + MSS, MSS, 1, 2 * RTT_MS + 300);
+	/* Sent with the other; the queue of the device holds it until it is due. */
+	expect_resent(_metadata, &r, &c, "slow-start", 1 + 2 * MSS, MSS, 2, 300);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&c, .flags = RST);
+}
+
+/* A hole below what arrived: by time, or by counting. */
+TEST_F(trace, trace_resent_by_acks)
+{
+	struct peer *p = &self->peer;
+	static struct resents r;
+	struct conn c, d;
+
+	NOT_ON_STOCK();
+	flight_start(p, &c, 8, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .rtt_ms = RTT_MS);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 0, { 1, 8 });
+	flight_expect(&c, 0, .within_ms = 10);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "RACK", 1, MSS, 1, RTT_MS);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&c, .flags = RST);
+
+	ASSERT_EQ(0, knob_set("recovery", 0));
+	flight_start(p, &d, 8, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .rtt_ms = RTT_MS,
+		     .kport = 5001);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&d, 0, { 1, 8 });
+	flight_expect(&d, 0, .within_ms = 10);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &d, "duplicate-ACKs", 1, MSS, 1, RTT_MS);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&d, .flags = RST);
+}
+
+/* Probes have no payload, and a sequence number that the peer has received. */
+TEST_F(trace, trace_probes)
+{
+	struct peer *p = &self->peer;
+	static struct resents r;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPIDLE, 1));
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_KEEPINTVL, 2));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_KEEPALIVE, 1));
+	conn_expect(&c, .flags = ACK, .seq = 0, .within_ms = 1100);
+	conn_expect(&c, .flags = ACK, .seq = 0, .within_ms = 2100);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "keepalive", 0, 0, 1, 1000);
+	expect_resent(_metadata, &r, &c, "keepalive", 0, 0, 2, 3000);
+	expect_no_more_resent(_metadata, &r);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_KEEPALIVE, 0));
+
+	c.wnd = 0;
+	conn_send(&c, .flags = ACK);
+	conn_write(&c, 5);
+	conn_expect(&c, .flags = ACK, .seq = 0, .within_ms = 300);
+	resents_take(_metadata, &r);
+	expect_resent(_metadata, &r, &c, "window-probe", 0, 0, 1, 200);
+	expect_no_more_resent(_metadata, &r);
+	conn_send(&c, .flags = RST);
+}
+
+/* The text of the last line of xtcp_ack, behind the addresses. */
+static const char *last_ack(const struct lines *l)
+{
+	const char *text = "no line";
+
+	for (int i = 0; i < l->n; i++)
+		if (!strcmp(l->event[i], "xtcp_ack"))
+			text = strstr(l->text[i], "ack=");
+	return text;
+}
+
+/* Windows and scoreboard after each ACK; compared with tcp_info of the same moment. */
+TEST_F(trace, trace_acks)
+{
+	struct peer *p = &self->peer;
+	static struct lines l;
+	struct tcp_info info;
+	char want[320];
+	struct conn c;
+
+	NOT_ON_STOCK();
+	flight_start(p, &c, 10, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .rtt_ms = RTT_MS);
+	peer_sleep_until(p, RTT_MS);
+	take(_metadata, &l);
+#define SAY(una, sacked, lost, resent, recovery) \
+	snprintf(want, sizeof(want), "ack=%u una=%u nxt=%u wnd=65535 cwnd=%u ssthresh=%d " \
+		  "inflight=%u sacked=%u lost=%u retrans=%u delivered=%u srtt=%u rto=%u " \
+		  "pacing=%llu %s", c.kern_iss + (una), c.kern_iss + (una), \
+		  c.kern_iss + 1 + 10 * MSS, info.tcpi_snd_cwnd, (int)info.tcpi_snd_ssthresh, \
+		  info.tcpi_unacked, sacked, lost, resent, info.tcpi_delivered, \
+		  info.tcpi_rtt, info.tcpi_rto, (unsigned long long)info.tcpi_pacing_rate, recovery)
+	flight_ack(&c, 2);
+	take(_metadata, &l);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(8, info.tcpi_unacked);
+	SAY(1 + 2 * MSS, 0, 0, 0, "open");
+	EXPECT_STREQ(want, last_ack(&l));
+
+	flight_sack(&c, 2, { 4, 10 });
+	flight_expect(&c, 2, .within_ms = 10);
+	flight_expect(&c, 3, .within_ms = 10);
+	take(_metadata, &l);
+	info = conn_tcp_info(&c);
+	SAY(1 + 2 * MSS, 6, 2, 2, "recovery");
+	EXPECT_STREQ(want, last_ack(&l));
+
+	/* An older ACK that was overtaken is processed, too. */
+	flight_ack(&c, 10);
+	flight_ack(&c, 3);
+	take(_metadata, &l);
+	EXPECT_EQ(0, strncmp(last_ack(&l), "ack=", 4));
+	EXPECT_EQ(c.kern_iss + 1 + 3 * MSS, (uint32_t)strtoul(last_ack(&l) + 4, NULL, 10));
+	EXPECT_NE(NULL, strstr(last_ack(&l), " inflight=0 "));
+#undef SAY
+	conn_send(&c, .flags = RST);
+}
+
 /* For each SYN: the contents of the listener's queues, and the verdict. */
 TEST_F(trace, trace_verdicts_on_syns)
 {
@@ -347,7 +570,8 @@ TEST_F(trace, trace_can_be_switched_off)
 	file_write(_metadata, BUFFER "/events/xtcp/xtcp_send/enable", "0");
 	conn_open(&self->peer, &c);
 	take(_metadata, &l);
-	EXPECT_EQ(4, l.n);
+	/* Three states, the ACK of our SYN-ACK, a verdict. */
+	EXPECT_EQ(5, l.n);
 	file_write(_metadata, BUFFER "/events/xtcp/enable", "0");
 	conn_send(&c, .flags = RST);
 	take(_metadata, &l);

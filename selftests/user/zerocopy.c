@@ -173,6 +173,47 @@ TEST_F(zerocopy_refused, notice_comes_with_the_ack)
 	EXPECT_EQ(0, (int)last);
 }
 
+/* A device that takes pages. */
+FIXTURE(zerocopy_pages) {
+	struct peer peer;
+};
+
+FIXTURE_SETUP(zerocopy_pages)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, &(struct peer_setup){ .offload = true });
+}
+
+FIXTURE_TEARDOWN(zerocopy_pages)
+{
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+/* An skb has room for 17 pages. One that is full of them ends with PSH. */
+TEST_F(zerocopy_pages, push_where_no_page_fits)
+{
+	static _Alignas(4096) uint8_t page[18][4096];
+	struct iovec iov[18];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 18 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	if (!kernel_sends_pages())
+		return;
+	for (int i = 0; i < 18; i++) {
+		pattern_fill(page[i], 1, i);
+		iov[i] = (struct iovec){ page[i], 1 };
+	}
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	/* A byte counts as its page. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000));
+	ASSERT_EQ(18, sendmsg(c.fd, &msg, MSG_ZEROCOPY));
+	conn_expect(&c, .flags = ACK | PSH, .len = 17, .pattern = 0);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = ACK | PSH, .len = 1, .pattern = 17);
+	conn_send(&c, .flags = ACK);
+}
+
 TEST_F(zerocopy_refused, so_zerocopy_values)
 {
 	struct peer *p = &self->peer;

@@ -20,6 +20,7 @@ tests=(
 	module_in_use_is_not_unloaded
 	module_loads_by_need
 	module_is_not_loaded_for_a_user
+	module_diag_loads_by_need
 	module_survives_a_namespace_that_dies_in_transfer
 	module_survives_a_namespace_that_dies_half_open
 )
@@ -46,6 +47,7 @@ reload()
 unload()
 {
 	local n
+	[ ! -d /sys/module/xtcp_diag ] || rmmod xtcp_diag
 	for n in {1..300}; do
 		rmmod xtcp 2>"$dir/rmmod" && break
 		sleep 0.5
@@ -131,7 +133,7 @@ install_module()
 {
 	local lib
 	lib=/lib/modules/$(uname -r)/updates
-	mkdir -p "$lib" && cp $ko "$lib" && depmod
+	mkdir -p "$lib" && cp $ko /xtcp/xtcp_diag.ko "$lib" && depmod
 	ip netns add $a && ip -n $a link set lo up
 }
 
@@ -166,6 +168,30 @@ module_is_not_loaded_for_a_user()
 	# As systemd-modules-load asks for it at boot.
 	modprobe -b xtcp || status=1
 	[ -d /sys/module/xtcp ] || { echo "modprobe did not load it"; status=1; }
+	stop_all
+	uninstall_module
+	return $status
+}
+
+# The first request of sock_diag loads the handler, but nothing loads xtcp.
+module_diag_loads_by_need()
+{
+	local status=0
+	unload && install_module || return 1
+	if xtcp-run ss -tan >"$dir/ss" 2>&1; then
+		echo "ss without xtcp"; status=1
+	fi
+	[ ! -d /sys/module/xtcp ] || { echo "a request loaded xtcp"; status=1; }
+	modprobe xtcp || status=1
+	[ ! -d /sys/module/xtcp_diag ] || { echo "it is there without need"; status=1; }
+	xtcp-run ss -tan >"$dir/ss" 2>&1 || { cat "$dir/ss"; status=1; }
+	[ -d /sys/module/xtcp_diag ] || { echo "not loaded"; status=1; }
+	# Which holds xtcp, as modprobe knows.
+	if rmmod xtcp 2>"$dir/rmmod"; then
+		echo "xtcp went below xtcp_diag"; status=1
+	fi
+	modprobe -r xtcp_diag xtcp || status=1
+	[ ! -d /sys/module/xtcp ] || { echo "modprobe -r"; status=1; }
 	stop_all
 	uninstall_module
 	return $status

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * siege: two programs work through a listener's port while that port is flooded with
+ * SYNs or ACKs from forged sources; while no port is left for others; and while the
+ * host's memory for sockets is used up. Each byte arrives, no call fails that need not,
+ * and nothing is left in the end.
+ */
+/* vm: wires */
+#include "lib/xtcp_test.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+PAIR_FIXTURE(siege);
+
+#define PORT 5000
+#define SYN_BACKLOG 64
+/* Segments of a flood between two pauses of a millisecond. */
+#define BURST 64
+/* Each way; so that time passes while the programs work, on a kernel in virtual time. */
+#define DELAY_MS 1
+#define BULK (8 << 20)
+#define HOARD (4 << 20)
+#define CONNECTIONS 60
+#define ROUND_TRIPS 150
+/* Half-open records and TIME-WAIT records have ended. */
+#define QUIET_MS 150000
+#define FEW_PORTS 20
+
+/* --- the flood --------------------------------------------------------------- */
+
+static void flood_forever(struct __test_metadata *_metadata, struct pair *pr, int tun,
+			  int flags)
+{
+	static uint8_t packet[PACKET_MAX];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (uint32_t n = 0;; n++) {
+		struct segment_spec spec = SEGMENT_SPEC(
+			.src = { .family = AF_INET, .v4.s_addr = htonl(0xc6120000 + n % 65000) },
+			.dst = pr->addr[SERVER], .proto = stream_wire(),
+			.sport = 1024 + n / 65000, .dport = PORT, .flags = flags,
+			.seq = n * 1000003u, .ack = flags & ACK ? n * 777767777u : 0);
+		int len = segment_build(&spec, packet);
+
+		check(write(tun, packet, len) == len, WHERE(_metadata), "write: %s",
+		      strerror(errno));
+		if (n % BURST == BURST - 1)
+			sleep_ms(1);
+	}
+}
+
+/* The server's answers to forged sources leave through a device that nobody reads. */
+static pid_t flood_start(struct __test_metadata *_metadata, struct pair *pr, int flags)
+{
+	struct ipaddr here = ipaddr("10.7.0.1");
+	pid_t pid;
+	int tun;
+
+	pair_enter(pr, SERVER);
+	tun = tun_new(WHERE(_metadata), "tun0");
+	address_add(WHERE(_metadata), "tun0", &here, 24);
+	route_add_default(WHERE(_metadata), "tun0", AF_INET);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		flood_forever(_metadata, pr, tun, flags);
+	return pid;
+}
+
+static void process_end(struct __test_metadata *_metadata, pid_t pid)
+{
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+/* --- the work: the client is a process of its own, the server is the test ------- */
+
+static void fd_block(int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+}
+
+static int client_connect(struct pair *pr)
+{
+	int fd = pair_connect(pr, PORT);
+
+	fd_block(fd);
+	return fd;
+}
+
+static void client_send(struct pair *pr, int fd, uint64_t len)
+{
+	static uint8_t buf[65536];
+
+	for (uint64_t at = 0; at < len; ) {
+		ssize_t n = len - at < sizeof(buf) ? len - at : sizeof(buf);
+
+		pattern_fill(buf, n, at);
+		n = send(fd, buf, n, MSG_NOSIGNAL);
+		check(n > 0, WHERE(pr->test), "send: %s", strerror(errno));
+		at += n;
+	}
+}
+
+static void client_ask(struct pair *pr, int fd, int32_t number)
+{
+	int32_t answer = ~number;
+
+	check(send(fd, &number, sizeof(number), 0) == sizeof(number) &&
+	      recv(fd, &answer, sizeof(answer), MSG_WAITALL) == sizeof(answer) &&
+	      answer == number, WHERE(pr->test), "request %d, answer %d", number, answer);
+}
+
+static void client_bulk(struct pair *pr)
+{
+	client_send(pr, client_connect(pr), BULK);
+}
+
+static void client_connections(struct pair *pr)
+{
+	for (int i = 0; i < CONNECTIONS; i++) {
+		int fd = client_connect(pr);
+
+		client_ask(pr, fd, i);
+		close(fd);
+	}
+}
+
+static void client_round_trips(struct pair *pr)
+{
+	int fd = client_connect(pr);
+
+	for (int i = 0; i < ROUND_TRIPS; i++)
+		client_ask(pr, fd, i);
+}
+
+static pid_t client_start(struct __test_metadata *_metadata, struct pair *pr,
+			  void (*work)(struct pair *pr))
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		work(pr);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* Fails if an assertion of the client did. */
+static void client_await(struct __test_metadata *_metadata, pid_t pid)
+{
+	int status;
+
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Reads the pattern from @at on. Returns the offset after the last byte read. */
+static uint64_t read_pattern(struct __test_metadata *_metadata, int fd, uint64_t at,
+			     uint64_t end)
+{
+	static uint8_t buf[65536];
+
+	while (at < end) {
+		ssize_t n = recv(fd, buf, end - at < sizeof(buf) ? end - at : sizeof(buf), 0);
+
+		ASSERT_LT(0, n);
+		ASSERT_EQ(-1, pattern_check(buf, n, at));
+		at += n;
+	}
+	return at;
+}
+
+static void serve_bulk(struct __test_metadata *_metadata, int fd)
+{
+	read_pattern(_metadata, fd, 0, BULK);
+}
+
+static void serve_requests(struct __test_metadata *_metadata, int fd)
+{
+	int32_t number;
+
+	while (recv(fd, &number, sizeof(number), MSG_WAITALL) == sizeof(number))
+		ASSERT_EQ(sizeof(number), send(fd, &number, sizeof(number), 0));
+}
+
+static int listener(struct __test_metadata *_metadata, struct pair *pr)
+{
+	int lfd;
+
+	for (enum side s = CLIENT; s <= SERVER; s++)
+		pair_netem(pr, s, &(struct netem){ .delay_ms = DELAY_MS, .limit = 100000 });
+	pair_enter(pr, SERVER);
+	ASSERT_EQ(0, knob_set("max_syn_backlog", SYN_BACKLOG));
+	lfd = pair_listen(pr, PORT, SYN_BACKLOG);
+	return lfd;
+}
+
+static void expect_nothing_left(struct __test_metadata *_metadata, struct pair *pr)
+{
+	sleep_ms(QUIET_MS);
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(pr, s);
+		EXPECT_EQ(0, proc_rows(pr->family, 0));
+	}
+}
+
+static void under_flood(struct __test_metadata *_metadata, struct pair *pr, int flags,
+			void (*work)(struct pair *pr), int connections,
+			void (*serve)(struct __test_metadata *_metadata, int fd))
+{
+	struct counters client, server;
+	int lfd = listener(_metadata, pr);
+	pid_t flood, pid;
+
+	counters_take(&server);
+	pair_enter(pr, CLIENT);
+	counters_take(&client);
+	flood = flood_start(_metadata, pr, flags);
+	/* The queue is full before the first connection. */
+	sleep_ms(10);
+	pid = client_start(_metadata, pr, work);
+	for (int i = 0; i < connections; i++) {
+		int fd = accept(lfd, NULL, NULL);
+
+		ASSERT_LE(0, fd);
+		serve(_metadata, fd);
+		close(fd);
+	}
+	client_await(_metadata, pid);
+	process_end(_metadata, flood);
+	pair_enter(pr, SERVER);
+	EXPECT_LE(BURST, counter_moved(&server, flags & SYN ? "SyncookiesSent" : "OutRsts"));
+	pair_enter(pr, CLIENT);
+	EXPECT_EQ(0, counter_moved(&client, "TCPSynRetrans"));
+	EXPECT_EQ(0, counter_moved(&client, "TCPTimeouts"));
+	close(lfd);
+	expect_nothing_left(_metadata, pr);
+}
+
+#define UNDER_FLOOD(name, work, connections, serve) \
+	TEST_F(siege, name##_under_syns) \
+	{ \
+		under_flood(_metadata, &self->pair, SYN, work, connections, serve); \
+	} \
+	TEST_F(siege, name##_under_acks) \
+	{ \
+		under_flood(_metadata, &self->pair, ACK, work, connections, serve); \
+	}
+
+UNDER_FLOOD(bulk, client_bulk, 1, serve_bulk)
+UNDER_FLOOD(connections, client_connections, CONNECTIONS, serve_requests)
+UNDER_FLOOD(round_trips, client_round_trips, 1, serve_requests)
+
+/* --- no port is left ------------------------------------------------------- */
+
+/* Returns 0 or the errno. */
+static int one_more(struct pair *pr, int *fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], PORT, &sa);
+	int err;
+
+	*fd = stream_socket(pr->family);
+	err = connect(*fd, (struct sockaddr *)&sa, len) ? errno : 0;
+	if (err)
+		close(*fd);
+	return err;
+}
+
+TEST_F(siege, connections_go_on_when_ports_are_exhausted)
+{
+	struct pair *pr = &self->pair;
+	int client[FEW_PORTS], server[FEW_PORTS], more;
+	int lfd = listener(_metadata, pr);
+
+	pair_enter(pr, CLIENT);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "20000 20019"));
+	for (int i = 0; i < FEW_PORTS; i++) {
+		client[i] = pair_connect(pr, PORT);
+		server[i] = accept(lfd, NULL, NULL);
+		fd_nonblock(server[i]);
+	}
+	for (int i = 0; i < FEW_PORTS; i++) {
+		EXPECT_EQ(EADDRNOTAVAIL, one_more(pr, &more));
+		stream_exchange(_metadata, client[i], server[i], 100000, 10000);
+	}
+	/* The first that goes makes room for one. */
+	socket_abort(client[7]);
+	EXPECT_EQ(0, one_more(pr, &more));
+	EXPECT_EQ(EADDRNOTAVAIL, one_more(pr, &client[7]));
+	stream_exchange(_metadata, client[8], server[8], 100000, 10000);
+	/* An ACK or a FIN that crosses a RST would go to the kernel's TCP on the TCP wire. */
+	sleep_ms(500);
+	for (int i = 0; i < FEW_PORTS; i++)
+		if (i != 7)
+			socket_abort(client[i]);
+	socket_abort(more);
+	sleep_ms(500);
+	for (int i = 0; i < FEW_PORTS; i++)
+		close(server[i]);
+	close(lfd);
+	expect_nothing_left(_metadata, pr);
+}
+
+/* --- no memory is left ------------------------------------------------------- */
+
+static void both_counters_take(struct pair *pr, struct counters before[2])
+{
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(pr, s);
+		counters_take(&before[s]);
+	}
+}
+
+/* How often the host ran short of memory since then, as counted in both namespaces. */
+static long long memory_pressures(struct pair *pr, const struct counters before[2])
+{
+	long long sum = 0;
+
+	for (enum side s = CLIENT; s <= SERVER; s++) {
+		pair_enter(pr, s);
+		sum += counter_moved(&before[s], "TCPMemoryPressures");
+	}
+	return sum;
+}
+
+/* Reads what is there. Returns the offset after the last byte read. */
+static uint64_t read_queued(struct __test_metadata *_metadata, int fd, uint64_t at)
+{
+	static uint8_t buf[65536];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+		EXPECT_EQ(-1, pattern_check(buf, n, at));
+		at += n;
+	}
+	/* Or the end of all data. */
+	ASSERT_TRUE(!n || errno == EAGAIN);
+	return at;
+}
+
+/*
+ * A connection with unread data. Each CPU may use a mebibyte before xtcp_mem applies, so
+ * a limit without much data has no effect.
+ */
+struct hoard {
+	int from, to;
+};
+
+static void hoard_make(struct __test_metadata *_metadata, struct pair *pr, struct hoard *h)
+{
+	static uint8_t buf[HOARD];
+	int queued = 0;
+
+	pair_connected(pr, PORT + 1, &h->from, &h->to);
+	ASSERT_EQ(0, socket_set(h->from, SOL_SOCKET, SO_SNDBUFFORCE, 4 * HOARD));
+	ASSERT_EQ(0, socket_set(h->to, SOL_SOCKET, SO_RCVBUFFORCE, 4 * HOARD));
+	pattern_fill(buf, HOARD, 0);
+	ASSERT_EQ(HOARD, send(h->from, buf, HOARD, MSG_DONTWAIT));
+	for (int i = 0; queued < HOARD && i < 1000; i++) {
+		sleep_ms(10);
+		ioctl(h->to, FIONREAD, &queued);
+	}
+	ASSERT_EQ(HOARD, queued);
+}
+
+/* What was acknowledged is there. */
+static void hoard_read(struct __test_metadata *_metadata, struct hoard *h)
+{
+	EXPECT_EQ(HOARD, read_queued(_metadata, h->to, 0));
+	close(h->from);
+	close(h->to);
+}
+
+/*
+ * xtcp_mem has the value @limits for half a second of a transfer. The writer only gets
+ * slower: less than @most bytes arrive, while without the limit all data would.
+ */
+static void starve(struct __test_metadata *_metadata, struct pair *pr, const char *limits,
+		   uint64_t most)
+{
+	int lfd = listener(_metadata, pr), fd;
+	struct counters before[2];
+	struct hoard hoard;
+	char usual[64];
+	uint64_t at;
+	pid_t pid;
+
+	hoard_make(_metadata, pr, &hoard);
+	pid = client_start(_metadata, pr, client_bulk);
+	fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	at = read_pattern(_metadata, fd, 0, BULK / 4);
+	both_counters_take(pr, before);
+	knob_mem_set(WHERE(_metadata), limits, usual);
+	for (int i = 0; i < 50; i++) {
+		at = read_queued(_metadata, fd, at);
+		sleep_ms(10);
+	}
+	EXPECT_GT(most, at);
+	EXPECT_LE(1, memory_pressures(pr, before));
+	knob_mem_set(WHERE(_metadata), usual, NULL);
+	fd_block(fd);
+	EXPECT_EQ(BULK, read_pattern(_metadata, fd, at, BULK));
+	hoard_read(_metadata, &hoard);
+	client_await(_metadata, pid);
+	close(fd);
+	close(lfd);
+	expect_nothing_left(_metadata, pr);
+}
+
+TEST_F(siege, bulk_beyond_the_hosts_memory)
+{
+	NOT_ON_STOCK();
+	starve(_metadata, &self->pair, "1 1 1", BULK / 2);
+}
+
+TEST_F(siege, bulk_under_pressure)
+{
+	NOT_ON_STOCK();
+	starve(_metadata, &self->pair, "1 1 1000000", BULK);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fastconnect: fast open at the client, RFC 7413: the cookie it keeps, a SYN with data, what
+ * it sends again, and a path that does not carry such SYNs. In stock mode the same tests show
+ * that the kernel's TCP does the same. fastopen.c has the server.
+ */
+/* vm: wires v6 families */
+#include "lib/xtcp_test.h"
+
+#include <linux/icmp.h>
+#include <linux/tcp.h>
+#include <poll.h>
+
+PEER_FIXTURE(fastconnect);
+PAIR_FIXTURE(fastconnect_pair);
+
+#define COOKIE	1, 2, 3, 4, 5, 6, 7, 8
+#define USUAL	OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, OPT_WSCALE(7)
+#define GRANT	OPT(USUAL, 34, 10, COOKIE, OPT_NOP, OPT_NOP)
+#define PORT	5000
+
+static const uint8_t granted[] = { COOKIE };
+
+static socklen_t peer_sockaddr(struct peer *p, struct sockaddr_storage *sa)
+{
+	return ipaddr_sockaddr(&p->addr, PORT, sa);
+}
+
+/* sendto() with MSG_FASTOPEN, without waiting. Returns what it returned. */
+static ssize_t fast_send(struct peer *p, int fd, const void *data, size_t len)
+{
+	struct sockaddr_storage sa;
+	socklen_t sa_len = peer_sockaddr(p, &sa);
+
+	return sendto(fd, data, len, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+		      (struct sockaddr *)&sa, sa_len);
+}
+
+/* A connection of a new socket, whose SYN is still to be read. */
+static void client(struct peer *p, struct conn *c)
+{
+	*c = (struct conn){
+		.peer = p, .fd = stream_socket(socket_family(p->family)), .lfd = -1,
+		.peer_addr = p->addr, .pport = PORT, .peer_iss = 7000, .peer_nxt = 7000,
+		.wnd = 65535, .peer_opt = OPT(USUAL), .tsval_base = 1,
+		.tsval_start_ns = now_ns(), .seg_len = 1448,
+	};
+	fd_nonblock(c->fd);
+}
+
+/* Reads the SYN. */
+#define expect_syn(c, ...) conn_expect(c, .flags = SYN, ##__VA_ARGS__)
+
+/* The server's SYN-ACK. */
+#define syn_ack(c, ack_, opt_) \
+	conn_send(c, .flags = SYN | ACK, .seq = 0, .ack = ack_, .opt = opt_)
+
+static void drop(struct conn *c)
+{
+	conn_send(c, .flags = RST | ACK);
+	close(c->fd);
+}
+
+/* Asks for a cookie, gets one, and the connection ends. */
+static void cookie_get(struct __test_metadata *_metadata, struct peer *p, struct optbytes grant)
+{
+	struct conn c;
+
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	ASSERT_EQ(0, c.kern_opt.fastopen);
+	syn_ack(&c, 1, grant);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	drop(&c);
+}
+
+/* --- the cookie --- */
+
+TEST_F(fastconnect, rfc7413_cookie_is_asked_for_and_used)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct tcp_info info;
+	struct conn c;
+
+	counters_begin(&before);
+	client(p, &c);
+	/* Nothing is written: the program must write again. */
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+	expect_syn(&c, .len = 0);
+	ASSERT_EQ(0, c.kern_opt.fastopen);
+	EXPECT_FALSE(c.kern_opt.fastopen_exp);
+	syn_ack(&c, 1, GRANT);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(TFO_COOKIE_UNAVAILABLE, info.tcpi_fastopen_client_fail + 0);
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenActive"));
+	drop(&c);
+
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	ASSERT_EQ(8, c.kern_opt.fastopen);
+	EXPECT_EQ(0, memcmp(granted, c.kern_opt.fastopen_cookie, 8));
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(0, info.tcpi_fastopen_client_fail + 0);
+	EXPECT_TRUE(info.tcpi_options & TCPI_OPT_SYN_DATA);
+	EXPECT_EQ(0, info.tcpi_unacked);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActive"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenActiveFail"));
+	/* It goes on as any other. */
+	ASSERT_EQ(5, send(c.fd, "there", 5, 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 6, .ack = 1, .data = "there");
+	conn_send(&c, .flags = PSH | ACK, .data = "answer");
+	conn_expect(&c, .flags = ACK, .seq = 11, .ack = 7, .within_ms = DELAYED_ACK_MS);
+	stream_expect_text(_metadata, c.fd, "answer");
+	drop(&c);
+}
+
+/* As much as fits beside 40 bytes of options; the rest follows the handshake. */
+TEST_F(fastconnect, rfc7413_syn_has_what_fits)
+{
+	static uint8_t text[3000];
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	pattern_fill(text, sizeof(text), 0);
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	EXPECT_EQ(1420, fast_send(p, c.fd, text, sizeof(text)));
+	expect_syn(&c, .len = 1420, .pattern = 0);
+	syn_ack(&c, 1421, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 1421, .ack = 1);
+	drop(&c);
+	/* The server's MSS is known, and limits the next one. */
+	client(p, &c);
+	EXPECT_EQ(1420, fast_send(p, c.fd, text, sizeof(text)));
+	expect_syn(&c, .len = 1420);
+	syn_ack(&c, 1421, OPT(OPT_MSS(600), 34, 10, COOKIE));
+	conn_expect(&c, .flags = ACK, .seq = 1421, .ack = 1);
+	drop(&c);
+	client(p, &c);
+	EXPECT_EQ(560, fast_send(p, c.fd, text, sizeof(text)));
+	expect_syn(&c, .len = 560);
+	drop(&c);
+}
+
+/* A server that does not know kind 34 is asked once by the experimental option. */
+TEST_F(fastconnect, rfc7413_experimental_form_is_tried_once)
+{
+	static const bool exp[] = { false, true, false, false };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int i = 0; i < 4; i++) {
+		client(p, &c);
+		EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+		expect_syn(&c, .len = 0);
+		EXPECT_EQ(0, c.kern_opt.fastopen);
+		EXPECT_EQ(exp[i], c.kern_opt.fastopen_exp);
+		syn_ack(&c, 1, OPT(USUAL));
+		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+		drop(&c);
+	}
+}
+
+/* The cookie comes back in the form in which it came, of any even length from 4 to 16. */
+TEST_F(fastconnect, rfc7413_cookies_of_all_lengths)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	for (int len = 4; len <= 16; len += 2) {
+		for (int exp = 0; exp < 2; exp++) {
+			struct optbytes o = OPT(OPT_MSS(1460));
+
+			if (exp)
+				memcpy(o.b + o.len, (uint8_t[]){ 254, 4 + len, 0xf9, 0x89 }, 4);
+			else
+				memcpy(o.b + o.len, (uint8_t[]){ 34, 2 + len }, 2);
+			o.len += exp ? 4 : 2;
+			for (int i = 0; i < len; i++)
+				o.b[o.len++] = len + i + exp;
+			while (o.len % 4)
+				o.b[o.len++] = 1;
+			client(p, &c);
+			fast_send(p, c.fd, "", 0);
+			expect_syn(&c, .len = 0);
+			syn_ack(&c, 1, o);
+			conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+			drop(&c);
+			client(p, &c);
+			EXPECT_EQ(1, fast_send(p, c.fd, "x", 1));
+			expect_syn(&c, .len = 1);
+			EXPECT_EQ(len, c.kern_opt.fastopen);
+			EXPECT_EQ(exp, c.kern_opt.fastopen_exp);
+			EXPECT_EQ(len + exp, c.kern_opt.fastopen_cookie[0]);
+			EXPECT_EQ(2 * len + exp - 1, c.kern_opt.fastopen_cookie[len - 1]);
+			drop(&c);
+		}
+	}
+}
+
+/* Bad lengths, and a cookie that nobody has asked for, are not kept. */
+TEST_F(fastconnect, rfc7413_bad_cookies_are_not_kept)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(_metadata, p, OPT(USUAL, 34, 5, 1, 2, 3));
+	cookie_get(_metadata, p, OPT(OPT_MSS(1460), 34, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+				     12, 13, 14, 15, 16, 17, 18));
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", PORT));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	syn_ack(&c, 1, GRANT);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	drop(&c);
+	client(p, &c);
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "x", 1)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	drop(&c);
+}
+
+/* --- the answer --- */
+
+/* None of the data, or a part: the rest is sent again at once, and carries the third ACK. */
+TEST_F(fastconnect, rfc7413_data_is_not_acknowledged)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct tcp_info info;
+	struct conn c;
+
+	cookie_get(_metadata, p, GRANT);
+	counters_begin(&before);
+	client(p, &c);
+	EXPECT_EQ(10, fast_send(p, c.fd, "0123456789", 10));
+	expect_syn(&c, .data = "0123456789");
+	syn_ack(&c, 1, OPT(USUAL));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "0123456789");
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(TFO_DATA_NOT_ACKED, info.tcpi_fastopen_client_fail + 0);
+	EXPECT_FALSE(info.tcpi_options & TCPI_OPT_SYN_DATA);
+	EXPECT_EQ(10, info.tcpi_snd_cwnd);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActiveFail"));
+	conn_send(&c, .flags = ACK, .ack = 11);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(0, info.tcpi_unacked);
+	drop(&c);
+
+	client(p, &c);
+	EXPECT_EQ(10, fast_send(p, c.fd, "0123456789", 10));
+	expect_syn(&c, .data = "0123456789");
+	syn_ack(&c, 5, OPT(USUAL));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 5, .ack = 1, .data = "456789");
+	conn_send(&c, .flags = ACK, .ack = 11);
+	peer_expect_silence(p, 3000);
+	drop(&c);
+}
+
+/* The SYN is lost: it is sent again without option and data, which follow the handshake. */
+TEST_F(fastconnect, rfc7413_syn_is_lost)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	peer_mark(p);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	conn_expect(&c, .flags = SYN, .seq = 0, .len = 0, .at_ms = 1000);
+	EXPECT_EQ(-1, p->last.opt.fastopen);
+	syn_ack(&c, 1, OPT(USUAL));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "hello");
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(TFO_SYN_RETRANSMITTED, info.tcpi_fastopen_client_fail + 0);
+	conn_send(&c, .flags = ACK, .ack = 6);
+	drop(&c);
+}
+
+/* Data in the SYN-ACK is read. */
+TEST_F(fastconnect, rfc7413_syn_ack_has_data)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 6, .opt = OPT(USUAL), .data = "soon");
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 5);
+	stream_expect_text(_metadata, c.fd, "soon");
+	drop(&c);
+}
+
+/* Wrong ACKs, and a RST. */
+TEST_F(fastconnect, rfc7413_bad_answers)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .ack = 7, .opt = OPT(USUAL));
+	conn_expect(&c, .flags = RST, .seq = 7);
+	conn_send(&c, .flags = RST | ACK, .seq = 0, .ack = 6);
+	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
+	close(c.fd);
+}
+
+/* --- the calls --- */
+
+TEST_F(fastconnect, msg_fastopen_errors)
+{
+	struct sockaddr any = { .sa_family = AF_UNSPEC };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	client(p, &c);
+	EXPECT_EQ(EOPNOTSUPP, errno_of(sendto(c.fd, "x", 1, MSG_FASTOPEN, &any, sizeof(any))));
+	ASSERT_EQ(0, knob_set("fastopen", 2));
+	EXPECT_EQ(EOPNOTSUPP, errno_of(fast_send(p, c.fd, "x", 1)));
+	EXPECT_EQ(EOPNOTSUPP, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	ASSERT_EQ(0, knob_set("fastopen", 1));
+	EXPECT_EQ(EINVAL, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 2));
+	EXPECT_EQ(EINVAL, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 2));
+	EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "x", 1)));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(EALREADY, errno_of(fast_send(p, c.fd, "x", 1)));
+	EXPECT_EQ(EINVAL, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	syn_ack(&c, 1, GRANT);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	/* The first call finds out that it is connected. */
+	EXPECT_EQ(1, fast_send(p, c.fd, "x", 1));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "x");
+	EXPECT_EQ(EISCONN, errno_of(fast_send(p, c.fd, "x", 1)));
+	drop(&c);
+}
+
+/* Without a cookie of the server, if both ends want that. */
+TEST_F(fastconnect, rfc7413_without_cookies)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1));
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	drop(&c);
+	ASSERT_EQ(0, knob_set("fastopen", 5));
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	EXPECT_EQ(-1, c.kern_opt.fastopen);
+	drop(&c);
+}
+
+/* connect() returns at once, and the first write sends the SYN. */
+TEST_F(fastconnect, opt_tcp_fastopen_connect)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	/* Without a cookie the SYN leaves as ever, and asks for one. */
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", PORT));
+	expect_syn(&c, .len = 0);
+	EXPECT_EQ(0, c.kern_opt.fastopen);
+	syn_ack(&c, 1, GRANT);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	drop(&c);
+
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	peer_expect_silence(p, 3000);
+	EXPECT_TRUE(socket_poll(c.fd) & POLLOUT);
+	EXPECT_EQ(EISCONN, socket_connect(c.fd, "10.0.0.2", PORT));
+	EXPECT_EQ(5, send(c.fd, "hello", 5, 0));
+	expect_syn(&c, .data = "hello");
+	EXPECT_EQ(8, c.kern_opt.fastopen);
+	EXPECT_FALSE(socket_poll(c.fd) & POLLOUT);
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	EXPECT_EQ(3, send(c.fd, "bye", 3, 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 6, .ack = 1, .data = "bye");
+	drop(&c);
+
+	/* Closed before it was used: nothing was sent. */
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	close(c.fd);
+	peer_expect_silence(p, 1500);
+}
+
+/* What nobody can have sent for it does a deferred SYN no harm. */
+TEST_F(fastconnect, rfc7413_segments_before_a_deferred_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	c.kport = socket_port(c.fd);
+	for (int flags = 0; flags < 64; flags++)
+		conn_send(&c, .flags = flags, .seq = flags, .ack = flags * 7);
+	peer_expect_silence(p, 2000);
+	c.peer_nxt = c.peer_iss;
+	EXPECT_EQ(5, send(c.fd, "hello", 5, 0));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+}
+
+/* Nor do ICMP errors about a connection that did not begin. */
+TEST_F(fastconnect, rfc7413_icmp_before_a_deferred_syn)
+{
+	struct peer *p = &self->peer;
+	struct segment plain;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	cookie_get(_metadata, p, GRANT);
+	/* A SYN to quote. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	plain = p->last;
+	drop(&c);
+	client(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	EXPECT_EQ(0, socket_connect(c.fd, "10.0.0.2", PORT));
+	for (int code = ICMP_NET_UNREACH; code <= ICMP_PORT_UNREACH; code++) {
+		peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = code, .quote = &plain,
+			       .quote_seq = 0, .quote_sport = socket_port(c.fd));
+		EXPECT_EQ(0, socket_error(c.fd));
+	}
+	EXPECT_EQ(5, send(c.fd, "hello", 5, 0));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+}
+
+static struct peer *sleepers_peer;
+
+static long fast_write_sleeping(int fd, char *data)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = peer_sockaddr(sleepers_peer, &sa);
+
+	return sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&sa, len);
+}
+
+/* A signal while the SYN waits for its answer: its bytes count as written. */
+TEST_F(fastconnect, rfc7413_signal_while_the_syn_waits)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* says EINTR; the program writes the bytes again */
+	sleepers_peer = p;
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	s = sleeper_start_alarm(_metadata, c.fd, fast_write_sleeping, 300, 0);
+	expect_syn(&c, .data = "hello", .within_ms = 100);
+	r = sleeper_expect_done(&s, 500);
+	EXPECT_EQ(5, r.ret);
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	peer_expect_silence(p, 1500);
+	drop(&c);
+}
+
+/* --- a black hole --- */
+
+/* The third timeout in a row stops fast open for so many seconds, then for twice as many. */
+TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole, 4000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("syn_retries", 3));
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 100));
+	cookie_get(_metadata, p, GRANT);
+	for (int round = 1; round <= 2; round++) {
+		counters_begin(&before);
+		client(p, &c);
+		EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+		peer_mark(p);
+		expect_syn(&c, .data = "hello");
+		peer_sleep_until(p, 6000);
+		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenBlackhole"));
+		peer_sleep_until(p, 8000);
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenActiveFail"));
+		peer_drain(p, 10);
+		close(c.fd);
+		/* Paused: a plain SYN. */
+		peer_sleep_until(p, 7000 + 100000 * round - 3000);
+		client(p, &c);
+		EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+		expect_syn(&c, .len = 0);
+		EXPECT_EQ(-1, c.kern_opt.fastopen);
+		drop(&c);
+		peer_sleep_until(p, 7000 + 100000 * round + 3000);
+	}
+	/* Over; data of the server shows that all is well. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	conn_send(&c, .flags = PSH | ACK, .data = "fine");
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+	drop(&c);
+	/* The next pause is a short one again. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	peer_mark(p);
+	expect_syn(&c, .data = "hello");
+	peer_sleep_until(p, 8000);
+	peer_drain(p, 10);
+	close(c.fd);
+	peer_sleep_until(p, 7000 + 100000 + 3000);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+	p->leave_unread = true;
+}
+
+/* A FIN or a RST above data that never came, and each write of the knob forgets it. */
+TEST_F(fastconnect, rfc7413_black_hole_after_the_handshake)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
+	cookie_get(_metadata, p, GRANT);
+	for (int by_rst = 0; by_rst < 2; by_rst++) {
+		counters_begin(&before);
+		client(p, &c);
+		EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+		expect_syn(&c, .data = "hello");
+		syn_ack(&c, 6, OPT(USUAL));
+		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		if (by_rst)
+			conn_send(&c, .flags = RST, .seq = 501);
+		else
+			conn_send(&c, .flags = FIN | ACK, .seq = 501, .ack = 6);
+		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		socket_abort(c.fd);
+		conn_expect(&c, .flags = RST | ACK, .seq = 6);
+		sleep_ms(5);
+		EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenBlackhole"));
+		client(p, &c);
+		EXPECT_EQ(EINPROGRESS, errno_of(fast_send(p, c.fd, "hello", 5)));
+		expect_syn(&c, .len = 0);
+		EXPECT_EQ(-1, c.kern_opt.fastopen);
+		drop(&c);
+		ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 1000));
+	}
+}
+
+/* --- both ends --- */
+
+/* A request before the third ACK, from connect() to the end. */
+TEST_F(fastconnect_pair, rfc7413_request_and_answer)
+{
+	struct pair *pr = &self->pair;
+	struct sockaddr_storage sa;
+	struct counters before;
+	struct tcp_info info;
+	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], PORT, &sa);
+	int lfd, client, server;
+
+	pair_enter(pr, SERVER);
+	ASSERT_EQ(0, knob_set("fastopen", 3));
+	lfd = pair_listen(pr, PORT, 16);
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_FASTOPEN, 16));
+	for (int i = 0; i < 3; i++) {
+		pair_enter(pr, SERVER);
+		counters_begin(&before);
+		pair_enter(pr, CLIENT);
+		client = stream_socket(socket_family(pr->family));
+		ASSERT_EQ(5, sendto(client, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&sa, len));
+		server = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, server);
+		fd_nonblock(client);
+		fd_nonblock(server);
+		sleep_ms(5);
+		stream_expect_text(_metadata, server, "hello");
+		info = socket_tcp_info(_metadata, server);
+		EXPECT_EQ(i > 0, !!(info.tcpi_options & TCPI_OPT_SYN_DATA));
+		info = socket_tcp_info(_metadata, client);
+		EXPECT_EQ(i > 0, !!(info.tcpi_options & TCPI_OPT_SYN_DATA));
+		pair_enter(pr, SERVER);
+		EXPECT_EQ(i > 0, counter_moved(&before, "TCPFastOpenPassive"));
+		stream_exchange(_metadata, client, server, 100000, 20000);
+		close(client);
+		close(server);
+		sleep_ms(50);
+	}
+	close(lfd);
+}
+
+static int lines_of(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	int n = 0, ch;
+
+	if (!f)
+		return -1;
+	while ((ch = getc(f)) != EOF)
+		n += ch == '\n';
+	fclose(f);
+	return n;
+}
+
+/*
+ * The host cache has 1024 chains of six: of 3000 servers some are pushed out, the newest is
+ * known.
+ */
+TEST_F(fastconnect, rfc7413_cache_is_bounded)
+{
+	struct peer *p = &self->peer;
+	struct ipaddr old = p->addr;
+	struct conn c;
+	int rows;
+
+	NOT_ON_STOCK();
+	if (p->family == AF_INET6)
+		return;		/* one family is enough: the table is the same */
+	for (int i = 0; i < 3000; i++) {
+		/* Not in a row: the hash would spread these over the chains evenly. */
+		p->addr.v4.s_addr = htonl(0x0a010000 + random() % 0xfe0000);
+		cookie_get(_metadata, p, GRANT);
+	}
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+	p->addr = old;
+	rows = lines_of("/proc/net/xtcp_hostcache") - 1;
+	EXPECT_LT(2500, rows);
+	EXPECT_GT(3000, rows);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hostcache: what a connection learns from former connections to the same peer (RFC 9040,
+ * Linux's tcp_metrics), and /proc/net/xtcp_hostcache, which shows and flushes it.
+ */
+/* vm: wires families */
+#include "lib/xtcp_test.h"
+
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <sys/syscall.h>
+
+FIXTURE(hostcache)
+{
+	struct peer peer;
+};
+
+/* Tests of other things begin with this off on the kernel's TCP. */
+FIXTURE_SETUP(hostcache)
+{
+	peer_open_at(WHERE(_metadata), &self->peer, NULL);
+	if (stock_mode())
+		ASSERT_EQ(0, knob_set("no_metrics_save", 0));
+}
+
+FIXTURE_TEARDOWN(hostcache)
+{
+	peer_close_at(WHERE(_metadata), &self->peer);
+}
+
+#define MSS 1000
+#define PLAIN OPT(OPT_MSS(MSS))
+#define WITH_SACK OPT(OPT_MSS(MSS), OPT_SACKOK)
+#define FILE_NAME "/proc/net/xtcp_hostcache"
+#define HEADER "remote local wire age_ms rtt_us rttvar_us ssthresh cwnd reordering" \
+	" fast_mss fast_cookie\n"
+/* The kernel's TCP rounds its RTO down to ticks of 4 ms. */
+#define SLACK_MS 20
+
+/*
+ * A handshake of 300 ms, and a FIN whose ACK comes at once and takes an eighth of it away:
+ * 262.5 ms. The next RTO is three times that.
+ */
+#define NEXT_RTO_MS 787
+#define EXPECT_NEXT_RTO(ms) do { \
+		int ms_ = (ms); \
+\
+		EXPECT_LE(NEXT_RTO_MS - 10, ms_); \
+		EXPECT_GE(NEXT_RTO_MS + SLACK_MS, ms_); \
+	} while (0)
+#define EXPECT_USUAL_RTO(ms) EXPECT_GE(200 + SLACK_MS, ms)
+
+/* Sets metrics of the route to the peer. */
+#define route(p, ...) \
+	route_add_metrics(WHERE((p)->test), &(p)->addr, 32, "tun0", \
+			  &(struct route_metrics){ __VA_ARGS__ })
+
+/* The peer is 10.0.0.n or fd00:a::n from now on. */
+static void to_peer(struct peer *p, int n)
+{
+	if (p->family == AF_INET6)
+		p->addr.v6.s6_addr[15] = n;
+	else
+		p->addr.v4.s_addr = htonl(0x0a000000 + n);
+}
+
+static int rto_ms(const struct conn *c)
+{
+	return conn_info(c).rto_us / 1000;
+}
+
+/* It ends in order, closed by the kernel first. */
+static void end(struct conn *c)
+{
+	conn_advance(c, ST_TIME_WAIT, false);
+	close(c->fd);
+	close(c->lfd);
+}
+
+static void open_and_end(struct peer *p, int64_t rtt_ms)
+{
+	struct conn c;
+
+	conn_open(p, &c, .opt = PLAIN, .rtt_ms = rtt_ms);
+	end(&c);
+}
+
+/* RTO of a new connection whose handshake takes no time. */
+static int next_rto_ms(struct peer *p)
+{
+	struct conn c;
+	int ms;
+
+	conn_open(p, &c, .opt = PLAIN);
+	ms = rto_ms(&c);
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.fd);
+	close(c.lfd);
+	return ms;
+}
+
+struct row {
+	char remote[64], local[64], wire[16];
+	unsigned int age_ms, rtt_us, rttvar_us, ssthresh, cwnd, reordering, mss;
+	int cookie;
+};
+
+/* Every line has the one format. Return: number of lines; the first is in @row. */
+static int rows_read(struct __test_metadata *_metadata, struct row *row)
+{
+	FILE *f = fopen(FILE_NAME, "re");
+	char line[512];
+	int n = 0, at;
+	struct row r;
+
+	ASSERT_NE(NULL, f);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	ASSERT_STREQ(HEADER, line);
+	while (fgets(line, sizeof(line), f)) {
+		at = 0;
+		ASSERT_EQ(11, sscanf(line, "%63s %63s %15s %u %u %u %u %u %u %u %d%n",
+				     r.remote, r.local, r.wire, &r.age_ms, &r.rtt_us,
+				     &r.rttvar_us, &r.ssthresh, &r.cwnd, &r.reordering,
+				     &r.mss, &r.cookie, &at));
+		ASSERT_STREQ("\n", line + at);
+		if (!n++ && row)
+			*row = r;
+	}
+	fclose(f);
+	return n;
+}
+
+/* Return: 0, or the errno of open() or write(). */
+static int say(const char *text)
+{
+	int fd = open(FILE_NAME, O_WRONLY), err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* --- what is learned ------------------------------------------------------ */
+
+/* RTO = RTT + max(2 * RTT, 200 ms) until the first data has been timed. */
+TEST_F(hostcache, rfc9040_rtt_begins_the_next_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int rto;
+
+	open_and_end(p, 300);
+	conn_open(p, &c, .opt = PLAIN);
+	EXPECT_NEXT_RTO(rto_ms(&c));
+	rto = rto_ms(&c);
+	conn_write(&c, MSS);
+	conn_expect(&c, .seq = 1, .len = MSS);
+	peer_mark_last(p);
+	conn_expect(&c, .seq = 1, .len = MSS, .at_ms = rto);
+	conn_send(&c, .flags = ACK);
+	/* The retransmission tells no RTT; the next segment does. */
+	conn_write(&c, MSS);
+	conn_expect(&c, .seq = 1 + MSS, .len = MSS);
+	conn_send(&c, .flags = ACK);
+	EXPECT_USUAL_RTO(rto_ms(&c));
+}
+
+/* The same by connect(), and of a connection that the peer closed first. */
+TEST_F(hostcache, rfc9040_rtt_of_an_active_open)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .opt = PLAIN, .rtt_ms = 300);
+	conn_advance(&c, ST_LAST_ACK, false);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_CLOSED);
+	close(c.fd);
+	conn_open(p, &c, .active = true, .opt = PLAIN);
+	EXPECT_NEXT_RTO(rto_ms(&c));
+}
+
+/* An orphan in FIN-WAIT-2 becomes a record, and has learned what it could. */
+TEST_F(hostcache, rfc9040_rtt_of_an_orphan)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_ORPHAN_FIN_WAIT_2, .opt = PLAIN, .rtt_ms = 300);
+	close(c.lfd);
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+}
+
+/* A longer RTT counts at once, a shorter one by an eighth: 262.5 - (262.5 - 87.5) / 8. */
+TEST_F(hostcache, rfc9040_rtt_is_smoothed)
+{
+	struct peer *p = &self->peer;
+	int ms;
+
+	open_and_end(p, 300);
+	open_and_end(p, 100);
+	ms = next_rto_ms(p);
+	EXPECT_LE(710, ms);
+	EXPECT_GE(740, ms);
+	open_and_end(p, 400);
+	ms = next_rto_ms(p);
+	EXPECT_LE(1035, ms);
+	EXPECT_GE(1070, ms);
+}
+
+/* A connection that was reset has learned nothing. */
+TEST_F(hostcache, rfc9040_reset_saves_nothing)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = PLAIN, .rtt_ms = 300);
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.fd);
+	close(c.lfd);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+}
+
+/* Our FIN is sent again and its ACK tells no RTT: the saved one is not trusted. */
+TEST_F(hostcache, rfc9040_no_rtt_forgets_the_old_one)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_and_end(p, 300);
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .opt = PLAIN);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .within_ms = 1000);
+	conn_send(&c, .flags = FIN | ACK, .ack = 2);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	close(c.fd);
+	close(c.lfd);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+}
+
+/* Another peer's entry is another one. */
+TEST_F(hostcache, rfc9040_entry_of_each_peer)
+{
+	struct peer *p = &self->peer;
+	struct ipaddr first = p->addr;
+	int first_ms, other_ms;
+
+	open_and_end(p, 300);
+	to_peer(p, 3);
+	other_ms = next_rto_ms(p);
+	p->addr = first;
+	first_ms = next_rto_ms(p);
+	EXPECT_USUAL_RTO(other_ms);
+	EXPECT_NEXT_RTO(first_ms);
+}
+
+TEST_F(hostcache, knob_no_metrics_save)
+{
+	struct peer *p = &self->peer;
+
+	EXPECT_EQ(0, knob_get("no_metrics_save"));
+	ASSERT_EQ(0, knob_set("no_metrics_save", 1));
+	open_and_end(p, 300);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+	ASSERT_EQ(0, knob_set("no_metrics_save", 0));
+	open_and_end(p, 300);
+	/* What is saved is used, even if nothing is added to it. */
+	ASSERT_EQ(0, knob_set("no_metrics_save", 1));
+	open_and_end(p, 500);
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+}
+
+/* Metrics of an hour ago are not used. */
+TEST_F_TIMEOUT(hostcache, rfc9040_metrics_expire, 36000)
+{
+	struct peer *p = &self->peer;
+
+	open_and_end(p, 300);
+	sleep_ms(3590 * 1000);
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+	sleep_ms(20 * 1000);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+}
+
+/*
+ * Eight segments are lost; after the timeout the window opens to ssthresh, and beyond it.
+ * Return: ssthresh of the connection, which has ended then.
+ */
+static int lose_and_end(struct __test_metadata *_metadata, struct peer *p)
+{
+	struct conn c;
+	int n = 8, threshold;
+
+	/* Nobody may take the timeout for a spurious one. */
+	EXPECT_EQ(0, knob_set("frto", 0));
+	flight_open(p, &c, "reno", .opt = PLAIN);
+	flight_write(&c, n);
+	flight_expect_all(&c, 0, n - 1);
+	flight_expect(&c, 0, .within_ms = 1000);
+	flight_ack(&c, n);
+	threshold = conn_info(&c).ssthresh;
+	/* To congestion avoidance, in which cwnd is what the path takes. */
+	for (int k = 0; k < 6; k++) {
+		int window = conn_info(&c).cwnd;
+
+		flight_write(&c, window);
+		flight_expect_all(&c, n, n + window - 1);
+		n += window;
+		flight_ack(&c, n);
+	}
+	EXPECT_LE(threshold, (int)conn_info(&c).cwnd);
+	threshold = conn_info(&c).ssthresh;
+	end(&c);
+	return threshold;
+}
+
+static unsigned int next_ssthresh(struct peer *p)
+{
+	struct conn c;
+	unsigned int segs;
+
+	conn_open(p, &c, .opt = PLAIN);
+	segs = conn_info(&c).ssthresh;
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.fd);
+	close(c.lfd);
+	return segs;
+}
+
+TEST_F(hostcache, knob_no_ssthresh_metrics_save)
+{
+	struct peer *p = &self->peer;
+	int threshold;
+
+	EXPECT_EQ(1, knob_get("no_ssthresh_metrics_save"));
+	lose_and_end(_metadata, p);
+	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
+	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
+	threshold = lose_and_end(_metadata, p);
+	EXPECT_LE(2, threshold);
+	EXPECT_GE(8, threshold);
+	EXPECT_LE(threshold, (int)next_ssthresh(p));
+	EXPECT_GE(threshold + 2, (int)next_ssthresh(p));
+	/* The knob is for both directions. */
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 1));
+	EXPECT_LE(0x7fffffffU, next_ssthresh(p));
+}
+
+/*
+ * The peer gets six segments in another order, later loses four, and the connection ends
+ * before the window has recovered: as in Linux reordering is saved then only.
+ */
+TEST_F(hostcache, rfc9040_reordering)
+{
+	struct peer *p = &self->peer;
+	unsigned int seen;
+	struct conn c;
+
+	/* Neither RACK nor a probe nor F-RTO acts before the test does. */
+	ASSERT_EQ(0, knob_set("recovery", 0));
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("frto", 0));
+	flight_open(p, &c, "cubic", .opt = WITH_SACK);
+	flight_write(&c, 8);
+	flight_expect_all(&c, 0, 7);
+	flight_sack(&c, 0, { 7, 8 });
+	flight_ack(&c, 8);
+	seen = conn_tcp_info(&c).tcpi_reordering;
+	EXPECT_LT(3, (int)seen);
+	flight_write(&c, 4);
+	flight_expect_all(&c, 8, 11);
+	flight_expect(&c, 8, .within_ms = 1000);
+	flight_ack(&c, 12);
+	peer_drain(p, 5);
+	EXPECT_LT(conn_info(&c).cwnd, conn_info(&c).ssthresh);
+	end(&c);
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(seen, conn_tcp_info(&c).tcpi_reordering);
+	/* Not more than the knob allows now. */
+	if (stock_mode())
+		return;
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.fd);
+	close(c.lfd);
+	ASSERT_EQ(0, knob_set("reordering", 2));
+	ASSERT_EQ(0, knob_set("max_reordering", 3));
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_reordering);
+}
+
+/* --- routes ---------------------------------------------------------------- */
+
+/* In eighths of a millisecond. A locked metric is neither saved nor taken. */
+TEST_F(hostcache, rtt_lock_of_the_route_wins)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();		/* it takes what the route had when the entry was made */
+	open_and_end(p, 300);
+	route(p, .value[RTAX_RTT] = 8 * 500, .value[RTAX_LOCK] = 1 << RTAX_RTT);
+	EXPECT_LE(1500, next_rto_ms(p));
+	EXPECT_GE(1500 + SLACK_MS, next_rto_ms(p));
+	open_and_end(p, 700);
+	route(p, .value[RTAX_MTU] = mtu_of(1400));
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+}
+
+/* One that is not locked is where the entry begins: 500 - (500 - 87.5) / 8. */
+TEST_F(hostcache, rtt_of_the_route_is_the_first)
+{
+	struct peer *p = &self->peer;
+	int ms;
+
+	route(p, .value[RTAX_RTT] = 8 * 500);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+	open_and_end(p, 100);
+	ms = next_rto_ms(p);
+	EXPECT_LE(1325, ms);
+	EXPECT_GE(1365, ms);
+}
+
+TEST_F(hostcache, ssthresh_lock_of_the_route_wins)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
+	lose_and_end(_metadata, p);
+	route(p, .value[RTAX_SSTHRESH] = 33, .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH);
+	EXPECT_EQ(33, (int)next_ssthresh(p));
+}
+
+/* --- the file --------------------------------------------------------------- */
+
+TEST_F(hostcache, proc_hostcache)
+{
+	struct peer *p = &self->peer;
+	struct row row;
+
+	NOT_ON_STOCK();
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+	open_and_end(p, 300);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_STREQ(p->family == AF_INET6 ? "[fd00:a::2]" : "10.0.0.2", row.remote);
+	EXPECT_STREQ(p->family == AF_INET6 ? "[fd00:a::1]" : "10.0.0.1", row.local);
+	EXPECT_STREQ(stream_wire() == XTCP_WIRE_TCP ? "tcp" : "native", row.wire);
+	EXPECT_GE(1000, (int)row.age_ms);
+	EXPECT_LE(260000, (int)row.rtt_us);
+	EXPECT_GE(310000, (int)row.rtt_us);
+	EXPECT_LE(100000, (int)row.rttvar_us);
+	EXPECT_EQ(0, (int)row.ssthresh);
+	EXPECT_EQ(10, (int)row.cwnd);
+	EXPECT_EQ(0, (int)row.reordering);
+	EXPECT_EQ(0, (int)row.mss);
+	EXPECT_EQ(0, row.cookie);
+	sleep_ms(5000);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_LE(5000, (int)row.age_ms);
+	EXPECT_GE(6000, (int)row.age_ms);
+}
+
+TEST_F(hostcache, proc_hostcache_flush)
+{
+	struct peer *p = &self->peer;
+	struct ipaddr first = p->addr;
+	char name[80];
+	struct row row;
+
+	NOT_ON_STOCK();
+	open_and_end(p, 300);
+	to_peer(p, 3);
+	open_and_end(p, 300);
+	EXPECT_EQ(2, rows_read(_metadata, NULL));
+	EXPECT_EQ(0, say(p->family == AF_INET6 ? "[fd00:a::3]\n" : "10.0.0.3\n"));
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_EQ(ENOENT, say(p->family == AF_INET6 ? "[fd00:a::3]" : "10.0.0.3"));
+	snprintf(name, sizeof(name), "%s", row.remote);
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+	p->addr = first;
+	EXPECT_NEXT_RTO(next_rto_ms(p));
+	EXPECT_EQ(0, say(name));
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+	open_and_end(p, 300);
+	EXPECT_EQ(1, rows_read(_metadata, NULL));
+	EXPECT_EQ(0, say("flush\n"));
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+	EXPECT_EQ(0, say("flush"));
+}
+
+TEST_F(hostcache, proc_hostcache_refuses)
+{
+	static const char *const bad[] = {
+		"\n", " ", "flush ", "flushx", "flush\n\n", "10.0.0", "10.0.0.2 10.0.0.1",
+		"10.0.0.2/24", "10.0.0.256", "[fd00:a::2", "fd00:a::2", "[]", "[fd00:a::2]x",
+		"all", "0123456789012345678901234567890123456789012345678901234567890123456789",
+	};
+	struct peer *p = &self->peer;
+	int fd;
+
+	NOT_ON_STOCK();
+	open_and_end(p, 300);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(EINVAL, say(bad[i]))
+			TH_LOG("'%s'", bad[i]);
+	}
+	fd = open(FILE_NAME, O_WRONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, "flush\0x", 7));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, syscall(SYS_write, fd, NULL, 5));
+	EXPECT_EQ(EFAULT, errno);
+	close(fd);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(EACCES, say("flush"));
+	EXPECT_EQ(1, rows_read(_metadata, NULL));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(1, rows_read(_metadata, NULL));
+}
+
+/* Each namespace has its own, even before its first socket. */
+TEST_F(hostcache, proc_hostcache_of_a_namespace)
+{
+	struct peer *p = &self->peer;
+	int here = open("/proc/self/ns/net", O_RDONLY), other;
+
+	NOT_ON_STOCK();
+	open_and_end(p, 300);
+	other = netns_new(WHERE(_metadata));
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+	EXPECT_EQ(0, say("flush"));
+	EXPECT_EQ(ENOENT, say("10.0.0.2"));
+	netns_enter(WHERE(_metadata), here);
+	EXPECT_EQ(1, rows_read(_metadata, NULL));
+	close(other);
+	close(here);
+}
+
+/* Many peers: the newest are known, and the memory is bounded (open/fastconnect). */
+TEST_F(hostcache, proc_hostcache_of_many)
+{
+	struct peer *p = &self->peer;
+	struct ipaddr first = p->addr;
+	int rows;
+
+	NOT_ON_STOCK();
+	for (int i = 0; i < 200; i++) {
+		to_peer(p, 3 + i);
+		open_and_end(p, 0);
+	}
+	rows = rows_read(_metadata, NULL);
+	/* A chain has six places; 200 peers in 1024 chains fill none. */
+	EXPECT_EQ(200, rows);
+	p->addr = first;
+	EXPECT_EQ(0, say("flush"));
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+}
+
+TEST_HARNESS_MAIN

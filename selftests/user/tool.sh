@@ -1,0 +1,463 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2015,SC2016,SC2086,SC2317,SC2154 # inner shells expand; tests are called by name
+#
+# tool: the command xtcp (scripts/xtcp) beside real connections: what each subcommand
+# prints and does, wrong arguments, a machine without the module.
+# vm: timeout=600 busy with=python3 newest
+set -u
+
+# shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/programs.bash"
+
+documents=${XTCP_DOCUMENTS:-/xtcp/Documentation}
+
+# A command on $server; its output is in $dir/out and $dir/err.
+tool() { # STATUS ARGUMENT...
+	local status=$1
+	shift
+	expect_status $status on $server xtcp "$@"
+}
+
+# An expression of the JSON that the last command printed, which is j.
+json() { # EXPRESSION
+	python3 -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1" <"$dir/out"
+}
+
+# A connection from 10.9.0.1:40000 to an echo server on 5001, over which 6 bytes went
+# each way, and one from 40001 to a program on 5003 that never closes it. The servers of
+# the connections are $echoer and $leaker.
+scene() {
+	start $server "$run" socat tcp4-listen:5001,reuseaddr,fork exec:cat
+	echoer=${pids[-1]}
+	start $server "$run" socat -t 100000 tcp4-listen:5003,reuseaddr exec:'sleep 100000'
+	leaker=${pids[-1]}
+	await_row $server xtcp 5001 0A && await_row $server xtcp 5003 0A || return
+	start $client "$run" bash -c '(echo hello; sleep 1000) | socat - tcp4:10.9.0.2:5001,sourceport=40000'
+	expect_status 0 on $client timeout 20 "$run" socat -u /dev/null tcp4:10.9.0.2:5003,sourceport=40001 &&
+		await_row $server xtcp 5003 08 && await_row $server xtcp 5001 01 || return
+	expect_soon 6 'bytes of the echo' echoed
+}
+
+echoed() {
+	on $client xtcp ls --json -p 40000 >"$dir/out"
+	json 'j[0]["received_bytes"]'
+}
+
+program_test ls_columns
+ls_columns() {
+	scene && tool 0 ls || return
+	expect_equal 'STATE AGE WAITING PROCESS LOCAL REMOTE RECV-Q SEND-Q TIMER WIRE RATE' \
+		"$(head -n 1 "$dir/out" | xargs)" header || return
+	expect_equal "LISTEN peer-syn socat/$echoer 0.0.0.0:5001 * 0 5 native
+ESTABLISHED app-write,peer-data 10.9.0.2:5001 10.9.0.1:40000 0 0 native
+CLOSE-WAIT app-close socat/$leaker 10.9.0.2:5003 10.9.0.1:40001 0 0 native" \
+		"$(sed -E '1d; s/ [0-9.]+s / /; s/ [^ ]+B\/s$//; /^EST/s/ socat.[0-9]+//; s/ +/ /g; s/ $//' "$dir/out")" rows
+}
+
+program_test ls_json
+ls_json() {
+	scene && tool 0 ls --json --port 40000 || return
+	expect_equal "1 ESTABLISHED native 10.9.0.2 5001 10.9.0.1 40000 None ['app-write', 'peer-data'] None 6 6" \
+		"$(json '" ".join(str(x) for x in [len(j)] + [j[0][k] for k in (
+			"state", "wire", "local_address", "local_port", "remote_address", "remote_port",
+			"device", "waiting_for", "timer", "received_bytes", "acked_bytes")])')" 'a connection' || return
+	expect_equal "[True] float 0 socat" "$(json 'f"""{[0 < j[0]["age_s"] < 60]} {type(j[0]["age_s"]).__name__
+		} {j[0]["uid"]} {j[0]["processes"][0]["name"]}"""')" 'its age and owner' || return
+	tool 0 ls --json -s listen -p 5001 || return
+	expect_equal "None None 0 5 $echoer" "$(json '" ".join(str(x) for x in (j[0]["remote_address"],
+		j[0]["remote_port"], j[0]["accept_queue_connections"],
+		j[0]["accept_queue_limit_connections"], j[0]["processes"][0]["pid"]))')" 'a listener'
+}
+
+found() { # ARGUMENT...; the local ports of the rows
+	tool 0 ls "$@" && awk 'NR > 1 { sub(/.*:/, "", $5); print $5 }' "$dir/out" | xargs
+}
+
+program_test ls_filters_and_order
+ls_filters_and_order() {
+	scene || return
+	expect_equal 5003 "$(found -s close-wait)" state &&
+		expect_equal '5001 5003' "$(found -s CLOSE-WAIT,established --sort local)" states &&
+		expect_equal '5003 5001' "$(found -s CLOSE-WAIT,established --sort local -r)" reversed &&
+		expect_equal '5001 5001' "$(found --port 5001)" port &&
+		expect_equal 5001 "$(found -p 40000)" 'port of the peer' &&
+		expect_equal '5001 5003' "$(found --addr 10.9.0.1)" address &&
+		expect_equal '5001 5003' "$(found --addr ::ffff:10.9.0.1)" 'IPv4-mapped address' &&
+		expect_equal '5001 5003' "$(found --addr 10.9.0.0/28)" network &&
+		expect_equal '' "$(found --addr fd09::/64)" 'another network' &&
+		expect_equal '5001 5001 5003' "$(found --process socat)" program &&
+		expect_equal 5003 "$(found --process $leaker)" process &&
+		expect_equal '' "$(found --wire tcp)" wire &&
+		expect_equal 5003 "$(found --waiting app-close)" waiting &&
+		expect_equal '' "$(found --older 1000)" 'young ones' &&
+		expect_equal '5001 5001 5003' "$(found --older 0 --sort local)" 'of any age' &&
+		expect_equal '5001 5001 5003' "$(found --sort age | xargs -n1 | sort | xargs)" 'by age'
+}
+
+program_test ls_of_the_unprivileged_has_no_process
+ls_of_the_unprivileged_has_no_process() {
+	scene && expect_status 0 on $server su nobody -c 'xtcp ls -p 40000 --json' || return
+	expect_equal '[] ESTABLISHED 6' "$(json 'f"""{j[0]["processes"]} {j[0]["state"]} {j[0]["received_bytes"]}"""')" row
+}
+
+program_test ls_of_nginx_on_both_wires
+ls_of_nginx_on_both_wires() {
+	start_nginx 80 && tcp_wire $server $client && run_nginx_on_tcp_wire || return
+	tool 0 ls -P nginx -s listen --sort wire || return
+	expect_equal 'native tcp' "$(awk 'NR > 1 { print $NF }' "$dir/out" | xargs)" wires
+}
+
+run_nginx_on_tcp_wire() {
+	sed "s,pid $dir/pid,pid $dir/pid2," "$dir/nginx.conf" >"$dir/nginx2.conf"
+	start $server "$run" nginx -e stderr -c "$dir/nginx2.conf"
+	expect_soon 2 'listeners of nginx' nginx_listeners
+}
+
+nginx_listeners() {
+	on $server xtcp ls -P nginx -s listen | grep -c ^LISTEN
+}
+
+program_test colours_on_a_terminal_only
+colours_on_a_terminal_only() {
+	scene && tool 0 ls || return
+	! grep -q $'\033' "$dir/out" || { echo 'colours in a pipe'; return 1; }
+	on $server socat -t 5 - exec:'xtcp ls',pty,stderr </dev/null >"$dir/out"
+	grep -q $'^\033\[31mCLOSE-WAIT.*\033\[0m' "$dir/out" || { echo 'no colours'; cat -v "$dir/out"; return 1; }
+	on $server env NO_COLOR=1 socat -t 5 - exec:'xtcp ls',pty,stderr </dev/null >"$dir/out"
+	grep -q '^CLOSE-WAIT' "$dir/out" || { echo 'colours with NO_COLOR'; cat -v "$dir/out"; return 1; }
+}
+
+# The backlog is 5, and nobody answers the SYN-ACKs.
+program_test listen_names_the_sources
+listen_names_the_sources() {
+	tcp_wire $server
+	start $server "$run" socat tcp4-listen:5001,reuseaddr,fork exec:cat
+	await_row $server xtcp 5001 0A || return
+	on $client hping3 -q -c 3 -i u1000 -a 10.9.0.77 -S -s 3000 -p 5001 10.9.0.2 >/dev/null 2>&1
+	on $client hping3 -q -c 1 -i u1000 -a 10.9.0.78 -S -s 3000 -p 5001 10.9.0.2 >/dev/null 2>&1
+	tool 0 listen || return
+	expect_equal "0.0.0.0:5001 tcp socat/${pids[0]} 4/5/4 0/5/0 0/0 0 0/0/0 10.9.0.77 (3), 10.9.0.78 (1)" \
+		"$(sed -n '2s/ \+/ /gp' "$dir/out")" row || return
+	tool 0 listen --json -p 5001 -w tcp || return
+	expect_equal "1 4 4 [{'address': '10.9.0.77', 'connections': 3}, {'address': '10.9.0.78', 'connections': 1}]" \
+		"$(json 'f"""{len(j)} {j[0]["syn_queue_connections"]} {j[0]["syn_queue_peak_connections"]} {
+		j[0]["half_open_from"]}"""')" JSON || return
+	tool 0 listen --json -w native && expect_equal '[]' "$(<"$dir/out")" 'of the other wire'
+}
+
+program_test leaks_by_program
+leaks_by_program() {
+	scene && tool 0 leaks && expect_equal 1 "$(wc -l <"$dir/out")" 'lines for 60 s' || return
+	tool 0 leaks 0 || return
+	expect_equal "socat $leaker 1" "$(awk 'NR == 2 { print $1, $2, $3 }' "$dir/out")" row || return
+	tool 0 leaks 0 --json || return
+	expect_equal "socat $leaker 1 40001" \
+		"$(json 'f"""{j[0]["program"]} {j[0]["pid"]} {j[0]["connections"]} {j[0]["each"][0]["remote_port"]}"""')" JSON
+}
+
+program_test why_tells_of_unread_data
+why_tells_of_unread_data() {
+	start $server "$run" bash -c 'socat tcp4-listen:5001 exec:"sleep 1000"'
+	await_row $server xtcp 5001 0A || return
+	start $client "$run" bash -c '(head -c 10000000 /dev/zero; sleep 1000) | socat -u - tcp4:10.9.0.2:5001'
+	await_row $server xtcp 5001 01 && sleep 2 && tool 0 why :5001 || return
+	grep -q '^  ESTABLISHED for .*: both ends may send\.$' "$dir/out" &&
+		grep -q '^  It waits .*for the program to read' "$dir/out" &&
+		grep -qE '^  The program has not read [0-9]{5,} bytes; ' "$dir/out" || { cat "$dir/out"; return 1; }
+	expect_status 0 on $client xtcp why 10.9.0.1 10.9.0.2:5001 || return
+	grep -q "^  It waits .*for the peer's receive window to open" "$dir/out" &&
+		grep -q "^  The peer's receive window is closed; " "$dir/out" &&
+		grep -q '^  The closed window is probed in ' "$dir/out" || { cat "$dir/out"; return 1; }
+}
+
+program_test why_patterns
+why_patterns() {
+	scene && tool 0 why 10.9.0.2:5003 10.9.0.1:40001 || return
+	expect_equal '10.9.0.2:5003 with 10.9.0.1:40001, native wire:' "$(head -n 1 "$dir/out")" title || return
+	grep -q '^  CLOSE-WAIT for .*: the peer has closed, and the program has not\.$' "$dir/out" &&
+		grep -q "^  socat (process $leaker, descriptor [0-9]*) holds the socket\.\$" "$dir/out" ||
+		{ cat "$dir/out"; return 1; }
+	tool 0 why 10.9.0.1:40001 10.9.0.2:5003 --json && expect_equal '1 False 40001' \
+		"$(json 'f"""{len(j)} {j[0]["dead"]} {j[0]["remote_port"]}"""')" 'ends in the other order' || return
+	tool 0 why :5001 --json && expect_equal 'ESTABLISHED LISTEN' \
+		"$(json '" ".join(sorted(c["state"] for c in j))')" 'of a port' || return
+	tool 1 why 10.9.0.2:5003 10.9.0.1:40000 && expect_error 'no connection or listener has such an end'
+}
+
+program_test kill_ends_one
+kill_ends_one() {
+	scene && tool 0 kill 10.9.0.2:5003 10.9.0.1:40001 || return
+	expect_equal '' "$(cat "$dir/out" "$dir/err")" output && no_row $server xtcp 5003 || return
+	tool 1 kill 10.9.0.2:5003 10.9.0.1:40001 &&
+		expect_equal 'xtcp kill: 10.9.0.2:5003 10.9.0.1:40001: no such connection' \
+			"$(<"$dir/err")" error || return
+	tool 1 kill 10.9.0.2:5001 10.9.0.1:40000 tcp && has_row $server xtcp 5001 01 || return
+	expect_status 1 on $server su nobody -c 'xtcp kill 10.9.0.2:5001 10.9.0.1:40000' &&
+		expect_error 'not permitted' && has_row $server xtcp 5001 01 || return
+	tool 0 kill 10.9.0.2:5001 10.9.0.1:40000 native --json &&
+		expect_equal '1 40000' "$(json 'f"""{len(j)} {j[0]["remote_port"]}"""')" JSON || return
+	! has_row $server xtcp 5001 01 && tool 0 kill 0.0.0.0:5001 '*' && no_row $server xtcp 5001
+}
+
+program_test kill_by_filters
+kill_by_filters() {
+	scene && tool 1 kill -s close-wait -p 5001 && expect_equal 'xtcp kill: no connection fits' "$(<"$dir/err")" error &&
+		tool 1 kill -o 1000 -p 5001 && expect_error 'no connection fits' || return
+	tool 0 kill --dry-run -p 5001 &&
+		expect_equal 'ESTABLISHED 10.9.0.1:40000' "$(awk 'NR > 1 { print $1, $6 }' "$dir/out")" 'dry run' || return
+	expect_status 1 on $server su nobody -c 'xtcp kill -p 5001' && expect_error 'not permitted' || return
+	has_row $server xtcp 5001 01 && tool 0 kill -p 5001 &&
+		expect_equal 'ended 1 connection' "$(<"$dir/out")" output && ! has_row $server xtcp 5001 01 || return
+	# The listener stays until it is named.
+	has_row $server xtcp 5001 0A && tool 0 kill -s listen,close-wait --json &&
+		expect_equal 'CLOSE-WAIT LISTEN' "$(json '" ".join(sorted(c["state"] for c in j))')" JSON &&
+		no_row $server xtcp 5001 && no_row $server xtcp 5003
+}
+
+program_test top_counts_samples
+top_counts_samples() {
+	scene && tool 0 top -n 2 -d 0.5 || return
+	expect_equal 2 "$(grep -c '^xtcp top [0-9:]*: 1 LISTEN, 1 ESTABLISHED, 1 CLOSE-WAIT$' "$dir/out")" samples &&
+		expect_equal 2 "$(grep -c '^ESTABLISHED' "$dir/out")" rows &&
+		expect_equal '0B/s' "$(awk '/^ESTABLISHED/ { rate = $NF } END { print rate }' "$dir/out")" rate || return
+	tool 0 top -n 2 -d 0.1 --json -s established || return
+	expect_equal '1 1' "$(python3 -c 'import json, sys
+print(*(len(json.loads(line)) for line in sys.stdin))' <"$dir/out")" 'rows of JSON' || return
+	expect_status 2 on $server xtcp top </dev/null && expect_error 'needs --count'
+}
+
+program_test top_quits_with_q
+top_quits_with_q() {
+	scene || return
+	printf '#!/bin/sh\nxtcp top -d 1\necho status $?\n' >"$dir/live"
+	chmod 755 "$dir/live"
+	{ sleep 3; printf q; } |
+		on $server socat -t 5 - exec:"$dir/live",pty,setsid,ctty,stderr >"$dir/out"
+	grep -q 'status 0' "$dir/out" && grep -q $'\033\[?1049h' "$dir/out" && grep -q $'\033\[?1049l' "$dir/out" &&
+		[ "$(grep -c 'xtcp top [0-9:]*: 1 LISTEN' "$dir/out")" -ge 2 ] || { cat -v "$dir/out"; return 1; }
+}
+
+# As a shell does: xtcp top in a process group of its own gets SIGTSTP, then SIGCONT.
+program_test top_pauses_with_ctrl_z
+top_pauses_with_ctrl_z() {
+	scene || return
+	cat >"$dir/live" <<-'END'
+		#!/bin/bash
+		stty -a | grep -o -- ' -\?echo ' >$1.before
+		xtcp top -d 1 </dev/tty &
+		sleep 3
+		kill -TSTP $!
+		sleep 1
+		grep State: /proc/$!/status >$1.state
+		stty -a </dev/tty | grep -o -- ' -\?echo ' >$1.after
+		kill -CONT $!
+		sleep 3
+		stty -a </dev/tty | grep -o -- ' -\?echo ' >$1.again
+		kill $!
+	END
+	chmod 755 "$dir/live"
+	sleep 10 | on $server socat -t 5 - exec:"$dir/live $dir/tty",pty,setsid,ctty,stderr >"$dir/out"
+	expect_equal 'State: T (stopped)' "$(xargs <"$dir/tty.state")" state &&
+		expect_equal ' echo ' "$(<"$dir/tty.before")" 'echo before' &&
+		expect_equal ' echo ' "$(<"$dir/tty.after")" 'echo while it is stopped' &&
+		expect_equal ' -echo ' "$(<"$dir/tty.again")" 'echo when it goes on' &&
+		expect_equal 2 "$(grep -o $'\033\[?1049h' "$dir/out" | wc -l)" 'screens taken' || { cat -v "$dir/out"; return 1; }
+}
+
+# No traceback in either case.
+program_test ends_quietly
+ends_quietly() {
+	scene || return
+	on $server sh -c "{ xtcp ls; echo \$? >$dir/status; } 2>$dir/err | :"
+	expect_soon 141 'status of a broken pipe' cat "$dir/status" && expect_equal '' "$(<"$dir/err")" error || return
+	start $server sh -c "exec xtcp top -n 20 2>$dir/err"
+	sleep 2
+	kill -INT ${pids[-1]}
+	wait ${pids[-1]}
+	expect_equal 130 $? 'status of SIGINT' && expect_equal '' "$(<"$dir/err")" error || return
+	on $server sh -c 'xtcp ls >/dev/full' 2>"$dir/err"
+	expect_equal 1 $? 'status of a full device' && expect_error 'No space left on device'
+}
+
+program_test wrong_calls
+wrong_calls() {
+	local call
+	while read -r call; do
+		tool 2 $call || return
+		expect_equal '' "$(<"$dir/out")" "output of $call" &&
+			expect_equal 1 "$(wc -l <"$dir/err")" "lines of $call" || { cat "$dir/err"; return 1; }
+	done <<-END
+		nosuch
+		--nosuch
+		ls x
+		ls -s NOSUCH
+		ls -s established,
+		ls -p 0
+		ls -p 65536
+		ls -p x
+		ls -a 10.9.0
+		ls -a 10.9.0.1/33
+		ls -w 6
+		ls --sort nosuch
+		top -n 0
+		top -n x
+		top -d 0 -n 1
+		top -d nan -n 1
+		why
+		why x
+		why 1 2 3
+		why 10.9.0.2:65536
+		why fd09::1:80:
+		listen -p -1
+		leaks x
+		leaks -1
+		leaks 1 2
+		leaks -s NOSUCH
+		kill
+		kill --dry-run
+		kill 10.9.0.2:1 10.9.0.1:2 -p 1
+		kill 10.9.0.2:1 10.9.0.1:2 -n
+		kill -o -1
+		kill 10.9.0.2:1
+		kill 10.9.0.2:1 10.9.0.1
+		kill 10.9.0.2:1 [fd09::1]:1
+		kill 10.9.0.2:1 10.9.0.1:2 udp
+		kill 10.9.0.2%:1 10.9.0.1:2
+	END
+	tool 2 && tool 0 --help && for call in ls top why listen leaks kill record plot ladder states metrics enable disable; do
+		grep -q "^  $call  " "$dir/out" && on $server xtcp $call --help >/dev/null || return
+	done
+}
+
+# Of a machine whose root is $dir/root; what the drop-in says is then used to start a program.
+program_test enable_and_disable
+enable_and_disable() {
+	local units=$dir/root/etc/systemd/system files
+	mkdir -p "$dir/root/lib/systemd/system" "$dir/root/bin" "$units/other.service.d" "$dir/root/etc/sysctl.d"
+	cp "$(command -v busybox)" "$dir/root/bin/static" && cp "$(command -v socat)" "$dir/root/bin/socat"
+	printf '[Service]\nExecStart=-/bin/socat -\n' | tee "$dir/root/lib/systemd/system/one.service" >"$dir/root/lib/systemd/system/two@.service"
+	printf '[Service]\nExecStart=/bin/static\n' >"$units/static.service"
+	echo '# mine' | tee "$units/other.service.d/xtcp.conf" >"$units/other.service"
+	expect_status 0 xtcp enable one --root "$dir/root" --wire tcp -l --port 5001 --port 5002 &&
+		expect_status 0 xtcp enable two@x.service --root "$dir/root" --json &&
+		expect_equal /etc/systemd/system/two@x.service.d/xtcp.conf "$(json 'j[0]["files"][0]')" 'file of an instance' || return
+	files=$(cd "$dir/root/etc" && find . -name '*xtcp.conf' | sort | xargs)
+	expect_equal './modules-load.d/xtcp.conf ./sysctl.d/90-xtcp.conf ./systemd/system/one.service.d/xtcp.conf '"\
+./systemd/system/other.service.d/xtcp.conf ./systemd/system/two@x.service.d/xtcp.conf" "$files" files &&
+		expect_equal xtcp "$(grep -v '^#' "$dir/root/etc/modules-load.d/xtcp.conf")" 'module to load' &&
+		expect_status 0 on $client sysctl -p "$dir/root/etc/sysctl.d/90-xtcp.conf" || return
+	start $server env $(sed -nE 's/^Environment="(.*)"$/\1/p' "$units/one.service.d/xtcp.conf") \
+		socat tcp4-listen:5002,reuseaddr - && await_row $server xtcp 5002 0A &&
+		expect_equal tcp "$(on $server xtcp ls -p 5002 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["wire"])')" wire || return
+	expect_status 0 xtcp disable one --root "$dir/root" && [ -e "$dir/root/etc/modules-load.d/xtcp.conf" ] &&
+		[ ! -e "$units/one.service.d" ] && expect_status 0 xtcp disable two@x --root "$dir/root" &&
+		expect_equal ./systemd/system/other.service.d/xtcp.conf "$(cd "$dir/root/etc" && find . -name '*xtcp.conf')" 'files that stay' || return
+	expect_status 1 xtcp disable one --root "$dir/root" && expect_error 'one.service is not enabled' &&
+		expect_status 1 xtcp disable other --root "$dir/root" && expect_error 'other.service is not enabled' &&
+		expect_status 1 xtcp enable other --root "$dir/root" && expect_error 'xtcp.conf is not of xtcp enable' &&
+		expect_status 1 xtcp enable static --root "$dir/root" && expect_error '/bin/static is statically linked' &&
+		expect_status 1 xtcp enable none --root "$dir/root" && expect_error 'no unit none.service' &&
+		expect_status 1 xtcp enable ../one --root "$dir/root" && expect_error 'no name of a service' &&
+		expect_status 2 xtcp enable one -l -c && expect_status 2 xtcp enable one -p 65536 && expect_status 2 xtcp enable one -w udp &&
+		expect_equal '# mine' "$(<"$units/other.service.d/xtcp.conf")" 'file of another'
+}
+
+program_test without_the_module
+without_the_module() {
+	local call
+	while read -r call; do
+		expect_status 1 unshare -m sh -c "mount -t tmpfs none /proc && xtcp $call" || return
+		expect_equal '' "$(<"$dir/out")" "output of $call" && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
+			expect_error 'is the module xtcp loaded?' || return
+	done <<-END
+		ls
+		ls --json
+		top -n 1
+		why :80
+		listen
+		leaks
+		kill 10.9.0.2:1 10.9.0.1:2
+		kill -p 80
+		metrics --listen 127.0.0.1:9253
+	END
+}
+
+program_test completion
+completion() {
+	expect_equal 'listen' "$(completed li | sort | xargs)" subcommands &&
+		expect_equal '--sort --state' "$(completed ls --s | sort | xargs)" options &&
+		expect_equal client "$(completed record --of c)" ends &&
+		expect_equal 'close-wait closing' "$(completed leaks -s clos | sort | xargs)" states
+}
+
+completed() { # WORD...
+	bash -c '. /usr/share/bash-completion/completions/xtcp
+		COMP_WORDS=(xtcp "$@") COMP_CWORD=$#
+		_xtcp
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+
+# Each key of the objects and of the objects in them.
+keys() {
+	python3 -c 'import json, sys
+def walk(value):
+    if isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from walk(inner)
+    for inner in value if isinstance(value, list) else ():
+        yield from walk(inner)
+print("\n".join(set(walk(json.load(sys.stdin)))))'
+}
+
+program_test manual_has_each_key
+manual_has_each_key() {
+	local key
+	[ -r "$documents/man/xtcp.1" ] || { echo 'no manual'; return 1; }
+	scene || return
+	{
+		on $server xtcp ls --json | keys
+		on $server xtcp listen --json | keys
+		on $server xtcp leaks 0 --json | keys
+		on $server xtcp why :5001 --json | keys
+	} | sort -u >"$dir/keys"
+	[ "$(wc -l <"$dir/keys")" -gt 50 ] || { cat "$dir/keys"; return 1; }
+	while read -r key; do
+		grep -qE "^\.(BR|TP|B) .*\b$key\b" "$documents/man/xtcp.1" || { echo "not in xtcp(1): $key"; return 1; }
+	done <"$dir/keys"
+}
+
+# Numbers, times and widths differ from one run to the next.
+shape() {
+	sed -E 's/[0-9]+([.:][0-9]+)*/N/g; s/Ne-N/N/g; s/ +/ /g; s/ $//'
+}
+
+# The sessions of xtcp.rst are of this scene: each line "# xtcp ..." is run, and prints
+# lines of the same shape as those that follow there.
+program_test sessions_of_the_document
+sessions_of_the_document() {
+	local line output='' number=0
+	scene || return
+	while IFS= read -r line; do
+		case $line in
+		'    # xtcp '*)
+			number=$((number + 1))
+			# shellcheck disable=SC2086 # words of a command line
+			on $server bash -c "${line#    # }" >"$dir/session.$number" 2>&1 ||
+				{ echo "failed: $line"; cat "$dir/session.$number"; return 1; }
+			echo "$line" >>"$dir/session.$number.wanted"
+			output=1 ;;
+		'    '*) [ -z "$output" ] || echo "${line#    }" >>"$dir/session.$number.wanted" ;;
+		*) output='' ;;
+		esac
+	done <"$documents/xtcp.rst"
+	[ $number -ge 7 ] || { echo "only $number sessions"; return 1; }
+	while [ $number -gt 0 ]; do
+		expect_equal "$(sed 1d "$dir/session.$number.wanted" | shape)" "$(shape <"$dir/session.$number")" \
+			"$(head -n 1 "$dir/session.$number.wanted")" || { cat "$dir/session.$number"; return 1; }
+		number=$((number - 1))
+	done
+}
+
+program_tests_run
