@@ -2,25 +2,35 @@
 /*
  * xtcp-preload.c - the library that xtcp-run preloads into unmodified programs
  *
- * It wraps two functions of the C library:
+ * It wraps these functions of the C library:
  *
  *   socket()       an IPv4 or IPv6 stream socket with protocol 0 or IPPROTO_TCP
- *                  becomes an xtcp socket. Multipath TCP fails with
+ *                  becomes an xtcp socket, at once or as xtcp-preload-choose.c
+ *                  says. Multipath TCP fails with
  *                  EPROTONOSUPPORT, because it would fall back to the kernel's
  *                  TCP unnoticed.
  *   getsockopt()   SO_PROTOCOL returns 253, or IPPROTO_TCP if XTCP_RUN_AS_TCP
  *                  is set, for programs that expect that.
+ *   send(), sendto(), sendmsg(), sendmmsg(), write(), writev()
+ *                  Each request of NETLINK_SOCK_DIAG for protocol IPPROTO_TCP asks
+ *                  for protocol 253, so that `ss` lists and ends xtcp's sockets.
+ *                  If that fails, or the request is of the old kind that can only
+ *                  mean the kernel's TCP, the call returns an error; `ss` is ended,
+ *                  because it would go on with the kernel's TCP unnoticed.
  *
- * All else is unchanged: datagrams, Unix sockets, socketpair(), and options,
+ * Other calls are wrapped in xtcp-preload-choose.c, only to choose a socket's stack, and in
+ * xtcp-preload-exec.c. All else is unchanged: datagrams, Unix sockets, socketpair(), and options,
  * because xtcp accepts TCP's at TCP's level. Out of reach are raw system calls
  * (Go), io_uring, and sockets that the C library opens itself (DNS over TCP).
  *
- * Any thread may call these functions, also in a child after fork(): the only
- * state is set once.
+ * Any thread may call these functions, also in a child after fork(): all state is
+ * set once. A bad pointer in a request crashes the program, where the system call
+ * would return EFAULT.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -29,28 +39,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/xtcp.h>
+
+#include "xtcp-preload.h"
+#include "xtcp-run.h"
+
+/* Bytes of a message to the kernel; a socket's buffer is smaller by default. */
+#define REQUEST_MAX (1 << 20)
 
 /* From Linux 5.6 on; older C libraries don't have the name. */
 #define PROTO_MPTCP 262
 
-/* The function that a call would reach without this library: the C library's, or
- * that of a library preloaded after this one. If two threads look it up at once,
- * both store the same value.
- */
-#define NEXT(name)							\
-({									\
-	static __typeof__(&name) _Atomic next;				\
-	__typeof__(&name) f = atomic_load(&next);			\
-									\
-	if (!f) {							\
-		f = (__typeof__(f))dlsym(RTLD_NEXT, #name);		\
-		atomic_store(&next, f);					\
-	}								\
-	f;								\
-})
+int (*xtcp_preload_later)(int family, int type, int protocol);
+
+/* write() may be called in a signal handler, where dlsym() must not. */
+static __typeof__(&write) next_write(void)
+{
+	return NEXT(write);
+}
+
+__attribute__((constructor))
+static void look_up(void)
+{
+	next_write();
+}
 
 /* A single write, so that the lines of several threads don't mix. errno is kept for
  * the caller, who is about to report it.
@@ -77,7 +95,7 @@ static void say(const char *fmt, ...)
 		used = sizeof(line) - 2;
 	line[used++] = '\n';
 
-	if (write(STDERR_FILENO, line, used) < 0) {
+	if (next_write()(STDERR_FILENO, line, used) < 0) {
 		/* No stderr: the program still gets the call's errno. */
 	}
 	errno = saved;
@@ -132,24 +150,69 @@ static void explain(int err)
 		    (unsigned int)getegid());
 }
 
-static int open_xtcp(int family, int type)
+/* The wire that --wire asks for. */
+static void choose_wire(int fd)
+{
+	const char *name = getenv(XTCP_RUN_WIRE);
+	int wire;
+
+	if (fd < 0 || !name || !*name)
+		return;
+	wire = strcmp(name, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
+	if (setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &wire, sizeof(wire)))
+		say("the wire of socket %d was not set: %s", fd, strerror(errno));
+}
+
+int xtcp_preload_open(int family, int type)
 {
 	int fd = NEXT(socket)(family, type, IPPROTO_XTCP);
 
 	if (fd < 0)
 		explain(errno);
-	if (fd >= 0 && is_set("XTCP_RUN_VERBOSE"))
+	choose_wire(fd);
+	if (fd >= 0 && is_set(XTCP_RUN_VERBOSE))
 		say("socket %d is an xtcp socket", fd);
+	return fd;
+}
+
+/* A request of sock_diag fails with @err. `ss` would read /proc/net/tcp then, so it is
+ * ended.
+ */
+static void fail(int err, const char *why)
+{
+	if (!strcmp(program_invocation_short_name, "ss")) {
+		say("%s: %s", why, strerror(err));
+		_exit(1);
+	}
+	errno = err;
+}
+
+/* Sockets of NETLINK_SOCK_DIAG have been opened. Without an address a call on such a
+ * socket looks like any other, so that each call must ask the kernel then.
+ */
+static atomic_bool diag_is_used;
+
+static int open_diag(int family, int type)
+{
+	int fd = NEXT(socket)(family, type, NETLINK_SOCK_DIAG);
+
+	if (fd < 0)
+		fail(errno, "no socket for sock_diag");
+	else
+		atomic_store(&diag_is_used, true);
 	return fd;
 }
 
 __attribute__((visibility("default")))
 int socket(int family, int type, int protocol)
 {
+	if (family == AF_NETLINK && protocol == NETLINK_SOCK_DIAG)
+		return open_diag(family, type);
 	if (!is_stream(type) || !is_internet(family))
 		return NEXT(socket)(family, type, protocol);
 	if (is_tcp(protocol))
-		return open_xtcp(family, type);
+		return xtcp_preload_later ? xtcp_preload_later(family, type, protocol) :
+					    xtcp_preload_open(family, type);
 	if (protocol == PROTO_MPTCP)
 		return refuse_mptcp();
 	return NEXT(socket)(family, type, protocol);
@@ -162,7 +225,7 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	int protocol;
 
 	if (rc || level != SOL_SOCKET || name != SO_PROTOCOL ||
-	    *len < sizeof(protocol) || !is_set("XTCP_RUN_AS_TCP"))
+	    *len < sizeof(protocol) || !is_set(XTCP_RUN_AS_TCP))
 		return rc;
 
 	memcpy(&protocol, value, sizeof(protocol));
@@ -171,4 +234,257 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		memcpy(value, &protocol, sizeof(protocol));
 	}
 	return rc;
+}
+
+static bool is_netlink(const struct sockaddr *to, socklen_t len)
+{
+	return to && len >= sizeof(struct sockaddr_nl) && to->sa_family == AF_NETLINK;
+}
+
+/* Is it a socket of sock_diag? @to: the address that the call names, or NULL. */
+static bool is_sock_diag(int fd, const struct sockaddr *to, socklen_t to_len)
+{
+	socklen_t len = sizeof(int);
+	int protocol, saved = errno;
+	bool is;
+
+	if (to ? !is_netlink(to, to_len) : !atomic_load(&diag_is_used))
+		return false;
+	is = !NEXT(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &protocol, &len) &&
+	     protocol == AF_NETLINK &&
+	     !NEXT(getsockopt)(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) &&
+	     protocol == NETLINK_SOCK_DIAG;
+	errno = saved;
+	return is;
+}
+
+/* Does the kernel answer a dump of no state at all for protocol 253? It loads the
+ * module xtcp_diag for that, if it can.
+ */
+static bool ask_kernel(void)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct inet_diag_req_v2 req;
+	} ask = {
+		.nlh = { sizeof(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		.req = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_XTCP },
+	};
+	struct {
+		struct nlmsghdr nlh;
+		int err;
+		char more[1024];
+	} answer = { .err = -1 };
+	int fd = NEXT(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = next_write()(fd, &ask, sizeof(ask)) == sizeof(ask) &&
+	       read(fd, &answer, sizeof(answer)) > 0 &&
+	       answer.nlh.nlmsg_type == NLMSG_DONE && !answer.err;
+	close(fd);
+	return good;
+}
+
+static bool kernel_answers(void)
+{
+	static atomic_bool answered;
+
+	if (!atomic_load(&answered) && !ask_kernel())
+		return false;
+	atomic_store(&answered, true);
+	return true;
+}
+
+/* The attribute INET_DIAG_REQ_PROTOCOL of a request, which counts instead of the
+ * field in its head; the last one does. NULL: there is none.
+ */
+static __u32 *find_protocol(struct nlmsghdr *nlh)
+{
+	size_t at = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct inet_diag_req_v2)));
+	__u32 *found = NULL;
+
+	while (at + sizeof(struct nlattr) <= nlh->nlmsg_len) {
+		struct nlattr *a = (struct nlattr *)((char *)nlh + at);
+
+		if (a->nla_len < sizeof(*a) || a->nla_len > nlh->nlmsg_len - at)
+			break;
+		if ((a->nla_type & NLA_TYPE_MASK) == INET_DIAG_REQ_PROTOCOL &&
+		    a->nla_len == NLA_HDRLEN + sizeof(*found))
+			found = (__u32 *)(a + 1);
+		at += NLA_ALIGN(a->nla_len);
+	}
+	return found;
+}
+
+static bool is_of_sock_diag(const struct nlmsghdr *nlh)
+{
+	/* Their first two bytes are family and protocol. */
+	return (nlh->nlmsg_type == SOCK_DIAG_BY_FAMILY || nlh->nlmsg_type == SOCK_DESTROY) &&
+	       nlh->nlmsg_len >= NLMSG_LENGTH(2);
+}
+
+/* Asks for xtcp's sockets if a request is for the kernel's TCP. False, with errno: that
+ * is not possible.
+ */
+static bool translate(struct nlmsghdr *nlh)
+{
+	struct inet_diag_req_v2 *req = NLMSG_DATA(nlh);
+	__u32 *protocol;
+
+	if (nlh->nlmsg_type == TCPDIAG_GETSOCK) {
+		fail(EPROTONOSUPPORT, "only the kernel's TCP could answer a request");
+		return false;
+	}
+	if (!is_of_sock_diag(nlh) || !is_internet(req->sdiag_family))
+		return true;
+	protocol = find_protocol(nlh);
+	if ((protocol ? *protocol : req->sdiag_protocol) != IPPROTO_TCP)
+		return true;
+	if (!kernel_answers()) {
+		fail(EPROTONOSUPPORT, "no sock_diag of xtcp (is the module xtcp_diag loaded?)");
+		return false;
+	}
+	req->sdiag_protocol = IPPROTO_XTCP;
+	if (protocol)
+		*protocol = IPPROTO_XTCP;
+	return true;
+}
+
+/* A message may have several requests; the kernel takes them apart in the same way. */
+static bool translate_all(char *buf, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && len - at >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr *nlh = (struct nlmsghdr *)(buf + at);
+
+		if (nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > len - at)
+			return true;
+		if (!translate(nlh))
+			return false;
+		at += NLMSG_ALIGN((size_t)nlh->nlmsg_len);
+	}
+	return true;
+}
+
+/* A copy of the message in one piece, which the caller frees. NULL, with errno: the
+ * message is longer than the kernel takes, or there is no memory.
+ */
+static char *copy_of(const struct msghdr *msg, size_t *len)
+{
+	const struct iovec *v = msg->msg_iov;
+	char *buf, *end;
+	size_t i;
+
+	*len = 0;
+	errno = EMSGSIZE;
+	if (msg->msg_iovlen > IOV_MAX)
+		return NULL;
+	for (i = 0; i < msg->msg_iovlen; i++) {
+		if (v[i].iov_len > REQUEST_MAX - *len)
+			return NULL;
+		*len += v[i].iov_len;
+	}
+	buf = malloc(*len + 1);
+	if (!buf)
+		return NULL;
+	for (i = 0, end = buf; i < msg->msg_iovlen; i++)
+		end = (char *)memcpy(end, v[i].iov_base, v[i].iov_len) + v[i].iov_len;
+	return buf;
+}
+
+static ssize_t send_translated(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr copy = *msg;
+	struct iovec iov;
+	ssize_t sent = -1;
+
+	iov.iov_base = copy_of(msg, &iov.iov_len);
+	if (iov.iov_base && translate_all(iov.iov_base, iov.iov_len)) {
+		copy.msg_iov = &iov;
+		copy.msg_iovlen = 1;
+		sent = NEXT(sendmsg)(fd, &copy, flags);
+	}
+	if (sent < 0 && errno != EINTR && errno != EAGAIN)
+		fail(errno, "a request of sock_diag was not sent");
+	free(iov.iov_base);
+	return sent;
+}
+
+static ssize_t send_buffer(int fd, const void *data, size_t len, int flags,
+			   const struct sockaddr *to, socklen_t to_len)
+{
+	struct iovec iov = { (void *)data, len };
+	struct msghdr msg = {
+		.msg_name = (void *)to,
+		.msg_namelen = to_len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
+
+	return send_translated(fd, &msg, flags);
+}
+
+__attribute__((visibility("default")))
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (!msg || !is_sock_diag(fd, msg->msg_name, msg->msg_namelen))
+		return NEXT(sendmsg)(fd, msg, flags);
+	return send_translated(fd, msg, flags);
+}
+
+/* As the system call: an error is returned only if nothing was sent. */
+__attribute__((visibility("default")))
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	unsigned int i;
+	ssize_t sent;
+
+	if (!is_sock_diag(fd, n ? msgs->msg_hdr.msg_name : NULL,
+			  n ? msgs->msg_hdr.msg_namelen : 0))
+		return NEXT(sendmmsg)(fd, msgs, n, flags);
+	for (i = 0; i < n; i++) {
+		sent = send_translated(fd, &msgs[i].msg_hdr, flags);
+		if (sent < 0)
+			return i ? (int)i : -1;
+		msgs[i].msg_len = sent;
+	}
+	return n;
+}
+
+__attribute__((visibility("default")))
+ssize_t sendto(int fd, const void *data, size_t len, int flags,
+	       const struct sockaddr *to, socklen_t to_len)
+{
+	if (!is_sock_diag(fd, to, to_len))
+		return NEXT(sendto)(fd, data, len, flags, to, to_len);
+	return send_buffer(fd, data, len, flags, to, to_len);
+}
+
+__attribute__((visibility("default")))
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	if (!is_sock_diag(fd, NULL, 0))
+		return NEXT(send)(fd, data, len, flags);
+	return send_buffer(fd, data, len, flags, NULL, 0);
+}
+
+__attribute__((visibility("default")))
+ssize_t write(int fd, const void *data, size_t len)
+{
+	if (!is_sock_diag(fd, NULL, 0))
+		return next_write()(fd, data, len);
+	return send_buffer(fd, data, len, 0, NULL, 0);
+}
+
+__attribute__((visibility("default")))
+ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
+
+	if (n < 0 || !is_sock_diag(fd, NULL, 0))
+		return NEXT(writev)(fd, iov, n);
+	return send_translated(fd, &msg, 0);
 }

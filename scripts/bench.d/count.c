@@ -16,30 +16,11 @@
  */
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The part of qemu's plugin interface, version 1, used here: Debian has no header. */
-#define EXPORT __attribute__((visibility("default")))
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef uint64_t plugin_id;
-
-enum { NO_REGISTERS, INLINE_ADD_U64 = 0 };
-
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-		void (*cb)(plugin_id id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
-		void (*cb)(unsigned int cpu, void *data), int flags, void *data);
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op,
-		void *ptr, uint64_t imm);
-
-EXPORT int qemu_plugin_version = 1;
+#include "qemu-plugin.h"
 
 /* A translated block. It is never freed; a new translation makes a new one. */
 struct block {

@@ -118,8 +118,10 @@ class Guest:
                         ignore=shutil.ignore_patterns("*.c", "*.h", ".*"))
         with open(os.path.join(folder, "jobs"), "w") as jobs:
             for test in self.tests:
-                if not test.is_script:
-                    shutil.copy(os.path.join(TOP, test.program), os.path.join(tree, test.stem))
+                programs = list(test.used) if test.is_script else [test.program, *test.used]
+                for program in programs:
+                    stem = os.path.relpath(program, os.path.join("build", "selftests"))
+                    shutil.copy(os.path.join(TOP, program), os.path.join(tree, stem))
                 jobs.write(f"{test.name}\t{test.command()}\n")
 
     def start(self, folder):

@@ -60,9 +60,8 @@ def make_plan(tests, kernels, is_chosen, at_a_time):
     jobs = [Job(kernel, wants, share(guests[wants], kernel, [] if is_chosen else kernels),
                 str(number))
             for number, wants in enumerate(order, 1) for kernel in kernels]
-    # A single kernel must not leave CPUs idle.
-    return list(divide([job for job in jobs if job.tests],
-                       min(at_a_time // len(kernels), PARTS_MAX)))
+    # No CPU must be idle while one long guest runs to its end.
+    return list(divide([job for job in jobs if job.tests], min(at_a_time, PARTS_MAX)))
 
 
 def show(plan):

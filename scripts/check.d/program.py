@@ -31,6 +31,11 @@ class Test:
     def program(self):
         return os.path.join("build", "selftests", self.stem)
 
+    @property
+    def used(self):
+        """Other programs that it runs."""
+        return [os.path.join("build", "selftests", stem) for stem in self.marks["uses"]]
+
     def guest(self):
         return guest_of(self.marks)
 
@@ -88,7 +93,7 @@ def find_sources():
     sources = []
     for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
         folder = os.path.join(TOP, "selftests", room)
-        if room in ("lib", "bench") or not os.path.isdir(folder):
+        if room in ("lib", "bench", "modules") or not os.path.isdir(folder):
             continue
         sources += [f"selftests/{room}/{name}" for name in sorted(os.listdir(folder))
                     if name.endswith((".c", ".sh")) and not name.startswith(".")]
@@ -123,12 +128,15 @@ def make(programs, *options):
 
 def build(tests):
     """Builds the programs in parallel; one that does not compile is a failed test."""
-    programs = [t for t in tests if not t.is_script]
+    wanted = {t: t.used + ([] if t.is_script else [t.program]) for t in tests}
+    programs = sorted({p for of_test in wanted.values() for p in of_test})
     options = ("-k", f"-j{os.cpu_count()}")
-    if not programs or make([t.program for t in programs], *options).returncode == 0:
+    if not programs or make(programs, *options).returncode == 0:
         return
-    for test in programs:
-        one = make([test.program], *options)
+    for test in tests:
+        if not wanted[test]:
+            continue
+        one = make(wanted[test], *options)
         if one.returncode != 0:
             test.broken = one.stdout.splitlines()[-ERROR_LINES:]
 

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+"""disable: let a systemd service use the kernel's TCP again
+
+Removes what `xtcp enable UNIT` wrote; with the last such service also the files that load the module
+at boot and let all groups open xtcp sockets. The service changes when it is restarted.
+"""
+
+import contextlib
+import os
+import sys
+
+from xtcptool import Failure, Usage, text, units
+
+
+def add_arguments(parser):
+    parser.add_argument("unit", metavar="UNIT", help="a service of systemd")
+    parser.add_argument("--root", metavar="DIR", help="remove below DIR, and leave this machine as it is")
+
+
+def run(args):
+    if args.root == "":
+        raise Usage("--root is empty")
+    name, here = units.full_name(args.unit), units.Units(args.root or "/")
+    path = here.drop_in(name)
+    if not here.remove(path):
+        raise Failure(f"{name} is not enabled")
+    removed = [path]
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(path))	# it may have other drop-ins
+    if not here.enabled():
+        removed += [p for p in map(here.path, units.SHARED) if here.remove(p)]
+    for line in [] if args.root else units.tell_machine(["systemctl", "daemon-reload"]):
+        print(f"xtcp disable: {text.printable(line)}", file=sys.stderr)
+    if args.json:
+        text.print_json([{"unit": name, "files": [here.shown(p) for p in removed]}])
+        return
+    for p in removed:
+        print(f"removed {here.shown(p)}")
+    print(f"{name} uses the kernel's TCP when it is started next: systemctl restart {name}")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+"""enable: let a systemd service use xtcp, now and after each boot
+
+Writes a drop-in for UNIT that preloads the library of xtcp-run, and files that load the module at
+boot and let all groups open xtcp sockets. The service changes when it is restarted. With --wire,
+--listen-only, --connect-only and --port as in xtcp-run(1). `xtcp disable UNIT` undoes it.
+"""
+
+import sys
+
+from xtcptool import Failure, Usage, text, units
+
+
+def port(word):
+    number = int(word)
+    if not 0 < number < 65536:
+        raise ValueError
+    return number
+
+
+def add_arguments(parser):
+    parser.add_argument("unit", metavar="UNIT", help="a service of systemd")
+    parser.add_argument("-w", "--wire", choices=("tcp", "native"), help="of its sockets (default: the knob xtcp_wire)")
+    role = parser.add_mutually_exclusive_group()
+    role.add_argument("-l", "--listen-only", action="store_true", help="only sockets that listen")
+    role.add_argument("-c", "--connect-only", action="store_true", help="only sockets that connect")
+    parser.add_argument("-p", "--port", type=port, action="append", default=[], metavar="N",
+                        help="only sockets that listen on port N or connect to it (repeatable)")
+    parser.add_argument("--root", metavar="DIR", help="write below DIR, and leave this machine as it is")
+
+
+def content(args, library):
+    """The drop-in, without the mark."""
+    role = "listen" if args.listen_only else "connect" if args.connect_only else ""
+    variables = {"LD_PRELOAD": library, "XTCP_RUN_LIBRARY": library, "XTCP_RUN_WIRE": args.wire or "",
+                 "XTCP_RUN_ROLE": role, "XTCP_RUN_PORTS": ",".join(map(str, args.port))}
+    return ("[Unit]\nAfter=systemd-modules-load.service systemd-sysctl.service\n\n[Service]\n" +
+            "".join(f'Environment="{name}={value}"\n' for name, value in variables.items() if value))
+
+
+def run(args):
+    name, library = units.full_name(args.unit), units.library()
+    if any(c in library for c in " :\"\\%"):
+        raise Failure(f"{library}: the dynamic linker and systemd take no such path")
+    if args.root == "":
+        raise Usage("--root is empty")
+    here = units.Units(args.root or "/")
+    here.check_program(here.unit_file(name))
+    written = []
+    for path, what in [(here.drop_in(name), content(args, library))] + [
+            (here.path(path), what) for path, what in units.SHARED.items()]:
+        if here.write(path, what):
+            written.append(here.shown(path))
+        elif path == here.drop_in(name):
+            raise Failure(f"{here.shown(path)} is not of xtcp enable")
+    said = [] if args.root else units.tell_machine(
+        ["modprobe", "xtcp"], ["sysctl", "-q", "-p", "/etc/sysctl.d/90-xtcp.conf"], ["systemctl", "daemon-reload"])
+    for line in said:
+        print(f"xtcp enable: {text.printable(line)}", file=sys.stderr)
+    if args.json:
+        text.print_json([{"unit": name, "files": written}])
+        return
+    for path in written:
+        print(path)
+    print(f"{name} uses xtcp when it is started next: systemctl restart {name}")

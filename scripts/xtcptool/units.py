@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+"""units: systemd units whose programs run on xtcp: the files of `xtcp enable` and `xtcp disable`.
+
+A unit gets a drop-in that preloads xtcp-run's library. All such units share two files: one loads the
+module at boot, the other lets all groups open xtcp sockets. A file of one of these names that
+somebody else wrote is left alone.
+"""
+
+import glob
+import os
+import re
+import struct
+import subprocess
+
+from xtcptool import Failure
+
+MARK = "# Written by `xtcp enable`; `xtcp disable` removes it.\n"
+DROP_IN = "xtcp.conf"
+SETTINGS = "etc/systemd/system"
+PLACES = (SETTINGS, "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+SHARED = {
+    "etc/modules-load.d/xtcp.conf": "xtcp\n",
+    "etc/sysctl.d/90-xtcp.conf": "net.ipv4.xtcp_gid_range = 0 4294967294\n",
+}
+NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
+PREFIXES = "@-:+!|"	# of a command in ExecStart=
+ELF_64, PT_INTERP = 2, 3
+
+
+def full_name(word):
+    name = word if word.endswith(".service") else word + ".service"
+    if not NAME.fullmatch(name):
+        raise Failure(f"'{word}' is no name of a service")
+    return name
+
+
+def library():
+    """The path of xtcp-run's library, installed or of the clone."""
+    above = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    for path in (os.path.join(above, "xtcp-preload.so"), os.path.join(os.path.dirname(above), "build", "xtcp-preload.so")):
+        if os.path.isfile(path):
+            return path
+    raise Failure(f"no xtcp-preload.so in {above}: install xtcp, or run xtcp-run once")
+
+
+class Units:
+    """The units below a root folder."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def shown(self, path):
+        """@path as the machine with this root names it."""
+        return "/" + os.path.relpath(path, self.root)
+
+    def unit_file(self, name):
+        plain = re.sub(r"@.+\.service$", "@.service", name)
+        for place in PLACES:
+            for candidate in dict.fromkeys((name, plain)):
+                path = self.path(os.path.join(place, candidate))
+                if os.path.isfile(path):
+                    return path
+        raise Failure(f"no unit {name}")
+
+    def drop_in(self, name):
+        return self.path(os.path.join(SETTINGS, name + ".d", DROP_IN))
+
+    def check_program(self, path):
+        """Complains of a program into which nothing can be preloaded: it would use the kernel's TCP."""
+        with open(path, encoding="utf-8", errors="replace") as f:
+            commands = re.findall(r"^ExecStart\s*=\s*(\S+)", f.read(), re.M)
+        for command in commands:
+            program = command.lstrip(PREFIXES)
+            if is_static(self.path(program.lstrip("/"))):
+                raise Failure(f"{program} is statically linked: start it by xtcp-run --cgroup")
+
+    def write(self, path, content):
+        """A file of ours. Returns whether it is written: not over somebody else's."""
+        if os.path.lexists(path) and not is_ours(path):
+            return False
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(MARK + content)
+        return True
+
+    def remove(self, path):
+        if not is_ours(path):
+            return False
+        os.remove(path)
+        return True
+
+    def enabled(self):
+        """The drop-ins of all units."""
+        return [p for p in glob.glob(self.path(os.path.join(SETTINGS, "*.service.d", DROP_IN))) if is_ours(p)]
+
+
+def is_ours(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.readline() == MARK
+    except FileNotFoundError:
+        return False
+
+
+def is_static(path):
+    """Whether @path is an ELF file of this byte order without a dynamic linker."""
+    try:
+        with open(path, "rb") as f:
+            head = f.read(64)
+            if len(head) < 64 or head[:4] != b"\x7fELF":
+                return False
+            wide = head[4] == ELF_64
+            start = struct.unpack_from("=Q" if wide else "=I", head, 32 if wide else 28)[0]
+            size, count = struct.unpack_from("=HH", head, 54 if wide else 42)
+            f.seek(start)
+            table = f.read(size * count)
+    except OSError:
+        return False
+    return all(struct.unpack_from("=I", table, at)[0] != PT_INTERP for at in range(0, len(table) - 3, size or 1))
+
+
+def tell_machine(*commands):
+    """Runs @commands, which make the new files count now. One that fails is reported, not fatal."""
+    said = []
+    for command in commands:
+        try:
+            done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  encoding="utf-8", errors="replace")
+        except OSError as e:
+            said.append(f"{command[0]}: {e.strerror}")
+            continue
+        if done.returncode:
+            said.append(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
+    return said
