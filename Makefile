@@ -30,30 +30,36 @@ endif
 
 # What a kernel's build gets to see.
 sources := Kbuild dkms.conf include module
+# Modules that are built against xtcp.ko as those of other people are: the document's
+# example, and those that only tests load.
+examples := $(wildcard Documentation/examples/*.c selftests/modules/*.c)
 # C=1 looks at every file, not only at those that are compiled anew.
 checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug check-race coverage lint fuzz bench plot run vm install uninstall clean FORCE
+.PHONY: help setup modules check check-debug check-race conformance coverage lint fuzz bench plot pictures docs run vm install uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
 .NOTPARALLEL:
 
 help:
-	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko; C=1: with sparse'
+	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests, in guests'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
+	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
 	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
 	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
+	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
+	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
-	@echo 'make install                    install module, header, launcher and man pages on this machine'
+	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      download what these targets need; each target does so by itself'
 	@echo 'make clean                      remove build/'
@@ -81,7 +87,13 @@ build/%/xtcp.ko: FORCE
 	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
 	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) \
 		$(addsuffix =,$(free_text)) modules 9>&- && \
-	scripts/symbols '$@' "$$headers/Module.symvers"
+	scripts/symbols '$@' "$$headers/Module.symvers" && \
+	mkdir -p '$(@D)/examples' && find '$(@D)/examples' -xtype l -delete && \
+	rm -f '$(@D)/examples/Module.symvers' && \
+	cp -sf $(addprefix '$(CURDIR)'/,Documentation/examples/Kbuild $(examples)) '$(@D)/examples/' && \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/examples' W=1 $(checking) \
+		XTCP='$(CURDIR)' KBUILD_EXTRA_SYMBOLS='$(CURDIR)/$(@D)/Module.symvers' \
+		$(addsuffix =,$(free_text)) modules 9>&-
 
 FORCE:
 
@@ -101,11 +113,17 @@ check-race: setup
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
 
+# Shown, not asserted; no CI runs this. Documentation/conformance.rst has the result.
+conformance: setup
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@t=$(call quoted,T); KVER=$(call quoted,guest_kver) scripts/conformance $${t:+"$$t"}
+
 coverage: setup
 	@scripts/coverage
 
 lint:
 	@scripts/setup --checkers
+	@$(MAKE) --no-print-directory modules KVER=6.12
 	@scripts/lint
 
 fuzz:
@@ -122,6 +140,18 @@ bench: setup
 plot: setup
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) scripts/plot
+
+# Documentation/pictures/NAME.svg, or all.
+pictures: setup
+	@scripts/setup --docs
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) scripts/pictures $(NAME)
+
+# No guest: the pictures are committed. A warning fails.
+docs:
+	@scripts/setup --docs
+	@sphinx-build -W --keep-going -q -E -b html -d build/doctrees Documentation build/docs
+	@echo 'build/docs/index.html'
 
 run: setup
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
@@ -145,17 +175,33 @@ install uninstall: install_kver = $(shell uname -r)
 else
 install uninstall: install_kver = $(KVER)
 endif
+# The package of the command xtcp, below scripts.
+command_files = xtcptool/*.py xtcptool/*/*.py
 install:
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		$(MAKE) --no-print-directory -C "$$(scripts/kver --build $$release)" \
 			M="$$PWD/build/$$release" INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install; \
+		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
+	install -D -m 644 include/linux/xtcp_congestion.h '$(DESTDIR)$(PREFIX)/lib/xtcp/include/linux/xtcp_congestion.h'
 	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
-	install -D -m 755 scripts/xtcp-run '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
-	install -D -m 755 scripts/xtcp-forgotten '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten'
+	install -D -m 755 "$$(scripts/xtcp-run --program)" '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
+	install -D -m 755 scripts/xtcp '$(DESTDIR)$(PREFIX)/bin/xtcp'
+	rm -rf '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcptool'
+	@set -e; cd scripts; for file in $(command_files); do \
+		install -D -m 644 "$$file" '$(DESTDIR)$(PREFIX)'/lib/xtcp/"$$file"; \
+		echo "install $$file"; \
+	done
+	@set -e; for file in scripts/bpftrace/*.bt; do \
+		install -D -m 755 "$$file" '$(DESTDIR)$(PREFIX)'/share/xtcp/bpftrace/"$${file##*/}"; \
+		echo "install $$file"; \
+	done
+	install -D -m 644 scripts/xtcp.lua '$(DESTDIR)$(PREFIX)/share/xtcp/xtcp.lua'
+	install -D -m 644 scripts/xtcp.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp'
+	ln -sf xtcp '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp-run'
 	install -D -m 644 "$$(scripts/xtcp-run --library)" '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
 	@set -e; for page in Documentation/man/*.[1-8]; do \
 		install -D -m 644 "$$page" '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
@@ -165,16 +211,27 @@ install:
 # With the same PREFIX, DESTDIR and KVER as install.
 uninstall:
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
-		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko*; \
+		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko* \
+			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_diag.ko* \
+			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_dctcp.ko* \
+			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bbr.ko*; \
+		rm -rvf '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
+	@# An earlier version installed xtcp-forgotten.
+	rm -vf '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1/xtcp-forgotten.1'
 	rm -vf '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h' '$(DESTDIR)/lib/modprobe.d/xtcp.conf' \
-		'$(DESTDIR)$(PREFIX)/bin/xtcp-run' '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \
-		'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so'
+		'$(DESTDIR)$(PREFIX)/bin/xtcp-run' '$(DESTDIR)$(PREFIX)/bin/xtcp' \
+		'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so' '$(DESTDIR)$(PREFIX)/share/xtcp/xtcp.lua' \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp' \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp-run'
+	rm -rf '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcptool' '$(DESTDIR)$(PREFIX)/lib/xtcp/include' \
+		'$(DESTDIR)$(PREFIX)/share/xtcp/bpftrace'
 	@set -e; for page in Documentation/man/*.[1-8]; do \
 		rm -vf '$(DESTDIR)$(PREFIX)'/share/man/man"$${page##*.}/$${page##*/}"; \
 	done
-	@rmdir '$(DESTDIR)$(PREFIX)/lib/xtcp' 2>/dev/null || :
+	@rmdir '$(DESTDIR)$(PREFIX)/lib/xtcp' '$(DESTDIR)$(PREFIX)/share/xtcp' 2>/dev/null || :
 
 clean:
 	rm -rf build
