@@ -206,6 +206,7 @@ class Guest:
         trace = self.log.find(self.log.section(name, wait=True))
         if trace:
             outcome.fail("the kernel complained", trace)
+            outcome.is_final = True
         self.done.add(name)
         if name == "vm/unload":
             self.finished = True
@@ -228,5 +229,6 @@ class Guest:
         hung = [s for s in self.said if s.startswith("# no end after")]
         outcome.fail("the guest hung" if hung else "the guest died",
                      self.said[-LAST_LINES:] + ["the kernel's log:"] + trace)
+        outcome.is_final = not hung
         self.done.add(name)
         self.kernel.report(outcome)

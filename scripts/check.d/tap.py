@@ -19,6 +19,7 @@ class Outcome:
         self.passed, self.skipped, self.failed = [], [], []     # failed: (name, lines)
         self.wall_s = self.guest_ms = 0
         self.kept = None        # the file that has all output
+        self.is_final = False   # no second run can excuse what failed
 
     def fail(self, what, lines=()):
         self.failed.append((what, list(lines)))
