@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """A second run of the few programs that failed, to tell chance from breakage.
 
-A program in virtual time repeats itself, so what is broken fails again. A program in real
-time, or on User-mode Linux, shares the host's clock with whatever else the host does. What
+What is broken fails again. By chance can fail what draws ports, keys or losses at random, and
+what shares the host's clock with other work: programs in real time or on User-mode Linux. What
 passes the second time is reported as unsteady: it needs a look, but stops nobody else's work.
+It runs alone, so that what an earlier program has left behind looks like chance, too.
 """
 
 import os
