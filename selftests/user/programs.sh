@@ -127,6 +127,8 @@ program_socat_half_close() {
 program_test program_socat_through_loss
 program_socat_through_loss() {
 	head -c 300000 /dev/urandom >"$dir/input"
+	# Questions for the server's address are lost, too.
+	on $client sysctl -qw net.ipv4.neigh.$wire.mcast_solicit=100
 	on $client tc qdisc add dev $wire root netem loss 10% delay 5ms
 	start $server "$run" socat -t 60 tcp4-listen:5005 exec:sha256sum
 	await_row $server xtcp 5005 0A || return
