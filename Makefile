@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-debug check-race conformance coverage lint fuzz bench plot pictures docs run vm install uninstall clean FORCE
+.PHONY: help setup modules check programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm install uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -48,8 +48,10 @@ help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests, in guests'
+	@echo 'make programs [T=PATTERN]        run PostgreSQL, node and a static Go program over xtcp (fetches 120 MB)'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
+	@echo 'make model [BREAK=1]             search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
@@ -101,6 +103,12 @@ check: modules
 	@KVER=$(call quoted,KVER) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
 		scripts/check
 
+# Real programs that are large to fetch, on 6.12.
+programs:
+	@scripts/setup --unpack postgresql node go
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
+	@LANE=1 KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
+
 # Kernels built from source, which their full releases alone name: User-mode
 # Linux for one CPU in virtual time, an emulated machine for several.
 check-debug: setup
@@ -112,6 +120,10 @@ check-race: setup
 	@release=$$(scripts/build-kernel race) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
+
+# A few minutes on the host; needs spin. BREAK=1: who notices a row that leads nowhere?
+model:
+	@scripts/model $(if $(filter-out 0,$(BREAK)),--break)
 
 # Shown, not asserted; no CI runs this. Documentation/conformance.rst has the result.
 conformance: setup

@@ -31,4 +31,10 @@ build/selftests/lib.a: $(library)
 build/selftests/%: build/selftests/%.o build/selftests/lib.a
 	$(CC) -static -s -pthread -o $@ $^
 
+# Debian's Go, unpacked by scripts/setup.
+go := $(cache)/unpacked/go/usr/lib/go-1.19
+build/selftests/%: selftests/%.go
+	@mkdir -p $(@D)
+	GOROOT=$(go) GOCACHE=$(CURDIR)/build/go CGO_ENABLED=0 GO111MODULE=off $(go)/bin/go build -o $@ $<
+
 -include $(shell find build/selftests -name '*.d' 2>/dev/null)

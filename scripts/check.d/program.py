@@ -12,6 +12,7 @@ from common import TOP, die
 from variants import EVERY, VARIANTS, WORDS, guest_of, kernels_of
 
 ERROR_LINES = 40
+LANE = os.environ.get("LANE", "") not in ("", "0")
 
 
 class Test:
@@ -94,6 +95,9 @@ def find_sources():
     for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
         folder = os.path.join(TOP, "selftests", room)
         if room in ("lib", "bench", "modules") or not os.path.isdir(folder):
+            continue
+        # Programs that are large to fetch: only by `make programs`, and nothing else then.
+        if (room == "lane") != LANE:
             continue
         sources += [f"selftests/{room}/{name}" for name in sorted(os.listdir(folder))
                     if name.endswith((".c", ".sh")) and not name.startswith(".")]
