@@ -119,6 +119,7 @@ struct xtcp_knobs {
 	u8	thin_linear_timeouts;	/* 0, 1: thin streams don't back off */
 	u8	retrans_collapse;	/* 0, 1: join small segments to send them again */
 	u8	pingpong_thresh;	/* answers, 1..255 */
+	u8	shrink_window;		/* 0, 1: take an offered window back */
 	int	comp_sack_rtt_percent;	/* % of a round trip, 1..1000 */
 	int	min_rtt_wlen;		/* s, 0..86400 */
 	u8	recorder;		/* enum xtcp_recorder_mode */

@@ -157,6 +157,7 @@ enum xtcp_recovery {
  * @rcv_nxt: next expected
  * @rcv_wup: @rcv_nxt when the window was last advertised
  * @rcv_wnd: bytes advertised from @rcv_wup on
+ * @rcv_taken_back: bytes beyond these that an earlier advertisement had
  * @copied_seq: next byte that the program reads
  * @irs: initial receive sequence number
  *
@@ -221,7 +222,8 @@ enum xtcp_recovery {
  *	if pacing and @paced
  *
  * Packetization layer path MTU discovery, RFC 4821; transfer/mtuprobe.c:
- * @mtu: search for the path's MTU
+ * @mtu: search for the path's MTU; @mtu_searched_s: its start, seconds of
+ *	CLOCK_MONOTONIC
  * @mtu_pending: path MTU that a router announced last, bytes; with XTCP_DEFER_MTU it
  *	has not been applied yet
  *
@@ -320,6 +322,7 @@ struct xtcp_sock {
 			u32	prior_ssthresh;
 			struct xtcp_prr prr;
 			struct xtcp_undo undo;
+			u32	mtu_searched_s;
 			u32	dsack_segs;
 			u32	rcv_ooo;
 			union {
@@ -409,6 +412,7 @@ struct xtcp_sock {
 	struct xtcp_autotune autotune;
 	u32		mss;
 	u32		pmtu;
+	u32		rcv_taken_back;
 	struct xtcp_mtu_search mtu;
 
 	u32		ts_offset;

@@ -102,6 +102,7 @@ void xtcp_begin_receive(struct xtcp_sock *xs, seq_t seq)
 {
 	WRITE_ONCE(xs->rcv_nxt, seq);
 	xs->rcv_wup = seq;
+	xs->rcv_taken_back = 0;
 	WRITE_ONCE(xs->copied_seq, seq);
 	xs->ack.last_payload_ms = xtcp_now_ms();
 }

@@ -205,13 +205,13 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 /*
  * 3.10.7.4 first. A segment that ends where our last ACK did is inside the
  * window: it may carry the newest ACK. If the window is closed, only a segment
- * at RCV.NXT is accepted, for its ACK, RST and URG (MUST-66).
+ * at RCV.NXT is accepted, for its ACK, RST and URG (MUST-66). A window that was taken
+ * back counts in full.
  */
 static bool in_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seq_after_eq(seg->end, xs->rcv_wup) &&
-	       seq_before_eq(seg->seq, seq_add(xs->rcv_nxt,
-					       xtcp_window_left(xs)));
+	       seq_before_eq(seg->seq, seq_later(xtcp_window_edge(xs), xs->rcv_nxt));
 }
 
 /* After its FIN a peer may send a RST with the FIN's sequence number. */

@@ -10,7 +10,6 @@
 /**
  * struct xtcp_mtu_search - packetization layer path MTU discovery, RFC 4821
  * @probe_end: after the last byte of the probe in flight
- * @probed_s: start of the search, seconds of CLOCK_MONOTONIC
  * @low: largest size known to pass; sizes are bytes of payload and options
  * @high: upper end of the search
  * @probe: size of the probe in flight; 0: none
@@ -18,7 +17,6 @@
  */
 struct xtcp_mtu_search {
 	seq_t	probe_end;
-	u32	probed_s;
 	u16	low;
 	u16	high;
 	u16	probe;

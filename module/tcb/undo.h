@@ -18,10 +18,10 @@
  */
 struct xtcp_undo {
 	seq_t	seq;
-	s32	retrans;
-	u32	ts;
-	u8	armed:1,
+	s32	retrans:30;
+	u32	armed:1,
 		ts_set:1;
+	u32	ts;
 };
 
 #endif /* XTCP_TCB_UNDO_H */

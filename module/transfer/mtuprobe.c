@@ -69,7 +69,7 @@ void xtcp_mtuprobe_init(struct sock *sk)
 	xs->mtu.high = xs->peer_mss;
 	xs->mtu.low = min(base + xtcp_output_option_size(sk), XTCP_MSS_MOST);
 	xs->mtu.probe = 0;
-	xs->mtu.probed_s = now_s();
+	xs->mtu_searched_s = now_s();
 	if (xs->mtu.searched)
 		xtcp_output_mss_sync(sk, xs->pmtu);
 }
@@ -114,7 +114,7 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 		xs->mtu.low = min_t(u32, mss + options, XTCP_MSS_MOST);
 	} else {
 		xs->mtu.searched = 1;
-		xs->mtu.probed_s = now_s();
+		xs->mtu_searched_s = now_s();
 	}
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
@@ -124,11 +124,11 @@ static void search_again(struct xtcp_sock *xs)
 {
 	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
 
-	if (now_s() - xs->mtu.probed_s < interval)
+	if (now_s() - xs->mtu_searched_s < interval)
 		return;
 	xs->mtu.high = xs->peer_mss;
 	xs->mtu.low = xs->mss + xtcp_output_option_size(xtcp_to_sk(xs));
-	xs->mtu.probed_s = now_s();
+	xs->mtu_searched_s = now_s();
 }
 
 /**

@@ -360,19 +360,19 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
  * then. Nor is a segment trimmed that finds the receive queue empty: the program
  * can read all of it, and its sender need not send the end again. (Linux
  * accepts it, too; 7.2 drops it otherwise.) Returns false if no new data is
- * left, or without memory. With a closed window a segment that begins below it
- * has no new data: queueing it would only use the memory that the window waits
- * for.
+ * left, or without memory. With a closed window no segment has new data: queueing
+ * it would only use the memory that the window waits for. So it is with a window that
+ * was taken back altogether; of another, what was once offered is accepted.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	u32 window = xtcp_window_left(xs);
-	seq_t edge = seq_add(xs->rcv_nxt, window);
+	seq_t edge = seq_later(xtcp_window_edge(xs), xs->rcv_nxt);
 	s32 room = seq_dist(cb->seq, edge);
 
-	if (!seq_after(cb->end, edge))
+	if (window && !seq_after(cb->end, edge))
 		return true;
 	if (!skb->len)
 		return cb->seq == xs->rcv_nxt;

@@ -79,7 +79,7 @@ void xtcp_undo_resent(struct sock *sk, u32 segs)
 		xs->undo.ts_set = 1;
 		xs->undo.ts = xtcp_tsval(xs);
 	}
-	xs->undo.retrans = max(xs->undo.retrans, 0) + segs;
+	xs->undo.retrans = max_t(s32, xs->undo.retrans, 0) + segs;
 }
 
 /**

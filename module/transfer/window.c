@@ -87,12 +87,25 @@ static u32 window_field_max(const struct sock *sk)
 }
 
 /*
+ * With xtcp_shrink_window a window is taken back that the buffer has no space for.
+ * As in Linux it has to be scaled. Not while data is missing: what has arrived above
+ * the hole takes space, and it is part of the window.
+ */
+static bool window_may_shrink(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xs->rcv_wscale && RB_EMPTY_ROOT(&xs->ofo_queue) &&
+	       XTCP_KNOB(sock_net(sk), shrink_window);
+}
+
+/*
  * The window to announce; the last announced one has @left bytes left from
- * RCV.NXT on. Its right edge moves by a step or more, or not at all. It never moves
- * to the left (SHLD-14): @left is rounded up to the window scale, the new space
- * down. While data is missing the edge stays, because the peer does not count an
- * ACK with another window as a duplicate (RFC 5681 2), unless @left is at most half
- * of the limit.
+ * RCV.NXT on. Its right edge moves by a step or more, or not at all. It does not move
+ * to the left (SHLD-14), unless the knob allows it: @left is rounded up to the window
+ * scale, the new space down. While data is missing the edge stays, because the peer
+ * does not count an ACK with another window as a duplicate (RFC 5681 2), unless @left
+ * is at most half of the limit.
  */
 static __always_inline u32 window_next(const struct sock *sk, u32 left,
 				       const struct window_space *buf)
@@ -100,12 +113,23 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 unit = 1U << xs->rcv_wscale;
 	u32 space = min(buf->space, window_field_max(sk));
+	bool too_much = buf->space < left;
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > buf->limit / 2)
 		return left;
+	if (unlikely(too_much) && window_may_shrink(sk))
+		return space < buf->step ? 0 : space;
 	return space >= left + buf->step ? space : left;
+}
+
+/* The window will be @wnd: remember how far an earlier one reached beyond it. */
+static void window_note_shrunk(struct xtcp_sock *xs, u32 wnd)
+{
+	s32 back = seq_dist(seq_add(xs->rcv_nxt, wnd), xtcp_window_edge(xs));
+
+	xs->rcv_taken_back = max(back, 0);
 }
 
 /**
@@ -119,9 +143,12 @@ u32 xtcp_window_select(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
 	struct window_space buf = window_space_now(sk);
-	u32 wnd = window_next(sk, xtcp_window_left(xs), &buf);
+	u32 left = xtcp_window_left(xs);
+	u32 wnd = window_next(sk, left, &buf);
 
 	xtcp_assert_owned(sk);
+	if (unlikely(wnd < left || xs->rcv_taken_back))
+		window_note_shrunk(xs, wnd);
 	if (!wnd && xs->rcv_wnd)
 		XTCP_INC(net, TO_ZERO_WINDOW_ADV);
 	else if (wnd && !xs->rcv_wnd)

@@ -43,4 +43,19 @@ static inline u32 xtcp_window_left(const struct xtcp_sock *xs)
 	return max(left, 0);
 }
 
+/**
+ * xtcp_window_edge - the farthest right edge that was ever announced
+ * @xs: the connection, locked
+ *
+ * What lies before it was once offered, so it is acceptable even if the window
+ * was taken back since (RFC 7323 2.4).
+ *
+ * Return: the sequence number after the last one that is acceptable; before
+ * RCV.NXT if more than that was received
+ */
+static inline seq_t xtcp_window_edge(const struct xtcp_sock *xs)
+{
+	return seq_add(xs->rcv_wup, xs->rcv_wnd + xs->rcv_taken_back);
+}
+
 #endif /* XTCP_TRANSFER_WINDOW_H */

@@ -510,6 +510,7 @@ static const struct ctl_table xtcp_knob_rows[] = {
 	KNOB_U8(tso_rtt_log, NULL, &tso_rtt_log_max),
 	KNOB_U8(tso_win_divisor, NULL, NULL),
 	KNOB_U8(workaround_signed_windows, NULL, NULL),
+	KNOB_U8(shrink_window, &zero, &one),
 	KNOB_U8(icmp_soft_abort, &zero, &one),
 	KNOB_INT_RANGE(rto_min_us, &rto_min, NULL),
 	KNOB_INT_RANGE(rto_max_ms, &rto_max_min, &rto_max_max),

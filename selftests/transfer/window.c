@@ -200,6 +200,103 @@ TEST_F(window, rfc9293_shld_14_edge_of_a_scaled_window)
 	}
 }
 
+/* Asks for a smaller buffer; the next ACK is that of a segment of 100 bytes. */
+static int64_t edge_of_a_smaller_buffer(struct conn *c)
+{
+	socket_set(c->fd, SOL_SOCKET, SO_RCVBUF, 8192);
+	conn_send(c, .len = 100);
+	conn_expect(c, .flags = ACK, .ack = conn_peer_nxt(c), .within_ms = 210);
+	return edge(c);
+}
+
+TEST_F(window, rfc7323_2_4_knob_shrink_window_acts)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t offered, left;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("shrink_window", 1));
+	conn_open(p, &c, .opt = SCALED);
+	ASSERT_LT(0, c.kern_wscale);
+	conn_send(&c, .len = 10 * MSS);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	offered = edge(&c);
+	left = edge_of_a_smaller_buffer(&c);
+	EXPECT_LE(conn_peer_nxt(&c) + MSS, left);
+	EXPECT_GT(offered - 20 * MSS, left);
+	/* What was never offered is refused. */
+	conn_send(&c, .seq = offered + 1, .len = 10);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 10 * MSS + 100);
+	EXPECT_EQ(left, edge(&c));
+	/* What was offered is accepted, though it lies behind the new edge: there is space. */
+	conn_send(&c, .seq = 1 + 10 * MSS + 100, .len = 3 * MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 13 * MSS + 100, .wnd = 0, .within_ms = 210);
+	EXPECT_LT(left, conn_peer_nxt(&c));
+	/* Now there is none. */
+	counters_begin(&before);
+	counters_ignore(&before, "InSegs", "OutSegs", NULL);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 13 * MSS + 100, .wnd = 0);
+	counters_expect(_metadata, &before, "TCPZeroWindowDrop", 1, NULL);
+	EXPECT_EQ(13 * MSS + 100, read_all(&c));
+	conn_expect(&c, .flags = ACK, .ack = 1 + 13 * MSS + 100);
+	EXPECT_LE(1 + 14 * MSS + 100, edge(&c));
+	conn_send(&c, .seq = 1 + 13 * MSS + 100, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + 14 * MSS + 100, .within_ms = 210);
+}
+
+/* What is above a hole takes space, and is no reason to take a window back. */
+TEST_F(window, rfc5681_2_knob_shrink_window_behind_a_hole)
+{
+	struct peer *p = &self->peer;
+	int64_t at, offered;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("shrink_window", 1));
+	conn_open(p, &c, .opt = SCALED);
+	/* Large segments use little more memory than the window accounts for. */
+	for (int i = 0; i < 6; i++) {
+		conn_send(&c, .len = 10 * MSS);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	}
+	at = conn_peer_nxt(&c);
+	offered = edge(&c);
+	ASSERT_LT(at + 21 * MSS, offered);
+	for (int i = 0; i < 2; i++) {
+		conn_send(&c, .seq = at + MSS + i * 10 * MSS, .len = 10 * MSS);
+		conn_expect(&c, .flags = ACK, .ack = at);
+		EXPECT_EQ(offered, edge(&c));
+	}
+	conn_send(&c, .seq = at, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = at + 21 * MSS);
+	EXPECT_EQ(81 * MSS, read_all(&c));
+	peer_drain(p, 50);
+}
+
+TEST_F(window, rfc7323_2_4_knob_shrink_window_off)
+{
+	struct peer *p = &self->peer;
+	int64_t offered;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_get("shrink_window"));
+	conn_open(p, &c, .opt = SCALED);
+	conn_send(&c, .len = 10 * MSS);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	offered = edge(&c);
+	EXPECT_LE(offered, edge_of_a_smaller_buffer(&c));
+	/* Nor does a window without scale shrink. */
+	ASSERT_EQ(0, knob_set("shrink_window", 1));
+	conn_send(&c, .flags = RST);
+	conn_open(p, &c, .kport = 6001);
+	conn_send(&c, .len = 10 * MSS);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	offered = edge(&c);
+	EXPECT_LE(offered, edge_of_a_smaller_buffer(&c));
+}
+
 TEST_F(window, rfc5681_2_window_stays_behind_a_hole)
 {
 	struct peer *p = &self->peer;

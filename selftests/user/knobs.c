@@ -259,6 +259,7 @@ TEST_F(knobs, knob_early_retrans)
 	expect_of_a_netns(_metadata, self->ns, "early_retrans", "3", "0");
 }
 KNOB(workaround_signed_windows, "0", "256")
+KNOB_RANGE(shrink_window, "0", "2", "1")
 KNOB(rto_min_us, "200000", "0")
 KNOB_RANGE(rto_max_ms, "120000", "999", "5000")
 KNOB(thin_linear_timeouts, "0", "256")
@@ -647,7 +648,7 @@ TEST_F(knobs, knob_all_have_a_test)
 		"plb_rehash_rounds", "plb_suspend_rto_sec", "no_metrics_save", "no_ssthresh_metrics_save", "base_mss", "mtu_probe_floor", "probe_threshold",
 		"probe_interval", "pacing_ss_ratio", "pacing_ca_ratio", "notsent_lowat",
 		"orphan_retries", "pingpong_thresh", "recorder", "recovery", "reflect_tos", "reordering", "retrans_collapse", "retries1", "retries2", "rfc1337", "rmem",
-		"rst_ratelimit", "rto_max_ms", "rto_min_us", "sack", "slow_start_after_idle", "stdurg",
+		"rst_ratelimit", "rto_max_ms", "rto_min_us", "sack", "shrink_window", "slow_start_after_idle", "stdurg",
 		"syn_per_source_limit", "syn_per_source_prefix",
 		"syn_per_source_prefix6", "synack_ratelimit",
 		"syn_linear_timeouts", "syn_retries", "synack_retries",
@@ -681,7 +682,7 @@ TEST_F(knobs, knob_of_the_kernel_has_a_twin)
 	static const char *const without[] = {
 		"adv_win_scale", "app_win", "available_ulp", "backlog_ack_defer",
 		"child_ehash_entries", "comp_sack_slack_ns", "ehash_entries", "fack", "fwmark_accept",
-		"low_latency", "shrink_window",
+		"low_latency",
 	};
 	struct dirent *entry;
 	DIR *dir;
