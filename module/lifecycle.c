@@ -343,7 +343,6 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 
 	/* --- memory */
 	STAY(HALF_OPEN, NO_MEMORY, "the peer sends again"),
-	STAY(SYN_RECEIVED, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(ESTABLISHED, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(FIN_WAIT_1, MEMORY_PRESSURE, "the peer sends again"),
 	STAY(FIN_WAIT_2, MEMORY_PRESSURE, "the peer sends again"),
