@@ -187,18 +187,6 @@ static bool is_overtaken_ack(const struct xtcp_sock *xs,
 	       xs->ts_recent - seg->opt.tsval <= rto_ms;
 }
 
-/*
- * A pure ACK that data or another ACK has overtaken, too late for is_overtaken_ack().
- * An answer would tell the peer nothing, and look like a duplicate ACK.
- */
-static bool is_old_pure_ack(const struct xtcp_sock *xs,
-			    const struct xtcp_seg *seg)
-{
-	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) &&
-	       (seg->flags & XTCP_ACK) && !seg->len &&
-	       seq_before(seg->seq, xs->rcv_nxt);
-}
-
 static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 			    struct outcome *outcome)
 {
@@ -206,12 +194,6 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 
 	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg))
 		return true;
-	if (is_old_pure_ack(xs, seg)) {
-		XTCP_INC(sock_net(sk), PAWS_OLD_ACK);
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
-		outcome->why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
-		return false;
-	}
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
@@ -311,8 +293,6 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 		   sk->sk_state != XTCP_SYN_RECEIVED) {
 		challenge_syn(sk, seg);
 	} else {
-		if (seq_after(seg->seq, xtcp_sk(sk)->rcv_nxt))
-			XTCP_INC(sock_net(sk), BEYOND_WINDOW);
 		note_duplicate(sk, seg);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 		answer_invalid(sk, seg, ANSWER_SEQ);

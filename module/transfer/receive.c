@@ -383,7 +383,6 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 	}
 	if (room > 0 && skb_queue_empty(&sk->sk_receive_queue))
 		return true;
-	XTCP_INC(sock_net(sk), BEYOND_WINDOW);
 	if (room <= 0 || pskb_trim(skb, min_t(u32, room, skb->len)))
 		return false;
 	cb->end = seq_add(cb->seq, skb->len);

@@ -124,9 +124,7 @@ static void counters_read(struct counters *c, const char *path, const char *grou
 			/* Counters that only say why OutRsts or a state's end moved. */
 			cnt->ignored = !strncmp(n, "XtcpReset", 9) ||
 				       /* Moves with TCPTimeouts, if the hash may change. */
-				       !strcmp(n, "TcpTimeoutRehash") ||
-				       /* 6.12 does not have it. */
-				       !strcmp(n, "BeyondWindow");
+				       !strcmp(n, "TcpTimeoutRehash");
 		}
 	}
 	fclose(f);

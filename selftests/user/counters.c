@@ -320,64 +320,6 @@ TEST_F(counters, ctr_PAWSEstab_in_time_wait)
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1, NULL);
 }
 
-/* A pure ACK that newer segments have overtaken: it gets no answer. */
-TEST_F(counters, ctr_PAWSOldAck)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct optbytes old;
-	struct conn c;
-
-	NOT_ON_STOCK();		/* 6.12 answers, and counts PAWSEstab */
-	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(100000, 0)));
-	conn_send(&c, .flags = ACK | PSH, .data = "new");
-	conn_expect(&c, .flags = ACK, .ack = 4, .within_ms = 210);
-	old = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base - 5000, c.ts_recent));
-	counters_take(&before);
-	conn_send(&c, .flags = ACK, .seq = 1, .opt = old);
-	peer_expect_silence(p, 300);
-	counters_expect(_metadata, &before, "InSegs", 1, "PAWSOldAck", 1, NULL);
-	/* A FIN is no pure ACK. */
-	counters_take(&before);
-	conn_send(&c, .flags = FIN | ACK, .seq = 4, .opt = old);
-	c.peer_nxt = c.peer_iss + 4;
-	conn_expect(&c, .flags = ACK, .ack = 4);
-	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1, NULL);
-}
-
-static void little_buffer(int fd)
-{
-	socket_set(fd, SOL_SOCKET, SO_RCVBUF, 8192);
-}
-
-/* Behind the window, and partly behind it. */
-TEST_F(counters, ctr_BeyondWindow)
-{
-	struct peer *p = &self->peer;
-	struct counters before;
-	struct conn c;
-	int wnd;
-
-	NOT_ON_STOCK();		/* 6.12 does not count them */
-	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK), .prepare = little_buffer);
-	conn_send(&c, .flags = ACK | PSH, .data = "ab");
-	conn_expect(&c, .flags = ACK, .ack = 3, .within_ms = 210);
-	wnd = p->last.wnd;
-	ASSERT_LT(100, wnd);
-	counters_take(&before);
-	conn_send(&c, .flags = ACK, .seq = 3 + wnd + 1, .len = 10);
-	conn_expect(&c, .flags = ACK, .ack = 3, .wnd = wnd);
-	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "BeyondWindow", 1, NULL);
-	/* The end is cut off. */
-	counters_take(&before);
-	conn_send(&c, .flags = ACK, .seq = 3 + wnd - 10, .len = 20);
-	conn_expect(&c, .flags = ACK, .ack = 3, .wnd = wnd,
-		    .sacks = 1, .sack = {{ 3 + wnd - 10, 3 + wnd }});
-	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "BeyondWindow", 1,
-			"TCPOFOQueue", 1, NULL);
-	conn_send(&c, .flags = RST, .seq = 3);
-}
-
 /* --- TTL ------------------------------------------------------------------ */
 
 static void set_min_ttl(struct __test_metadata *_metadata, int fd)
@@ -605,9 +547,8 @@ TEST_F(counters, proc_netstat_has_stocks_names)
 	name = strtok_r(names, " ", &save);
 	EXPECT_STREQ("TcpExt:", name);
 	while ((name = strtok_r(NULL, " ", &save))) {
-		/* Linux has PLB from 6.2 on, the others from 6.14 and 6.17 on. */
-		if (!strncmp(name, "Xtcp", 4) || !strcmp(name, "TCPPLBRehash") ||
-		    !strcmp(name, "PAWSOldAck") || !strcmp(name, "BeyondWindow"))
+		/* Linux has PLB from 6.2 on. */
+		if (!strncmp(name, "Xtcp", 4) || !strcmp(name, "TCPPLBRehash"))
 			continue;
 		snprintf(spaced, sizeof(spaced), " %s ", name);
 		EXPECT_NE(NULL, strstr(stocks, spaced)) TH_LOG("%s", name);
