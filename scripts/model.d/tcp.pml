@@ -22,9 +22,10 @@
  * A scenario defines: OPENS_0, OPENS_1 (calls of connect() of each end), LISTENS (end 1 has a
  * listener), LOSSES, COPIES, TRIES (retransmissions in a row), ABORTS, VANISHES (ends that may
  * stop without a word), RESTARTS (of end 0, which forgets its connection), WAITS (end 1 closes
- * only after end 0), COOKIES, REUSE, TOKENS, OLD (an old segment is in the network at first),
- * HASTE (TIME-WAIT ends although segments are in the network) and SAME_ISN, which break the
- * last rule, to see that the search notices.
+ * only after end 0), ONE_WAY (only end 0 sends payload), COOKIES, REUSE, TOKENS, OLD (an old
+ * segment is in the network at first), HASTE (TIME-WAIT ends although segments are in the
+ * network) and SAME_ISN, which breaks the last rule together with it, to see that the search
+ * notices.
  */
 #define SYN	1
 #define FIN	2
@@ -587,7 +588,12 @@ inline vanish(e) {
 /* Which calls a program makes in which state. */
 #define MAY_OPEN(e)	(E[e].opens && !E[e].gone && (E[e].st == CLOSED || \
 			 (REUSE && E[e].st == TIME_WAIT)))
-#define MAY_WRITE(e)	(!E[e].wrote && !E[e].fin && !E[e].closed && \
+#ifdef ONE_WAY
+#define WRITES(e)	(e == 0)
+#else
+#define WRITES(e)	1
+#endif
+#define MAY_WRITE(e)	(WRITES(e) && !E[e].wrote && !E[e].fin && !E[e].closed && \
 			 (E[e].st == ESTABLISHED || E[e].st == CLOSE_WAIT))
 #define MAY_SHUT(e)	(!E[e].fin && !E[e].closed && (E[e].st == ESTABLISHED || \
 			 E[e].st == CLOSE_WAIT || E[e].st == SYN_RECEIVED))
