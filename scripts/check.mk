@@ -33,8 +33,31 @@ build/selftests/%: build/selftests/%.o build/selftests/lib.a
 
 # Debian's Go, unpacked by scripts/setup.
 go := $(cache)/unpacked/go/usr/lib/go-1.19
+go_build := GOROOT=$(go) GOCACHE=$(CURDIR)/build/go CGO_ENABLED=0 GO111MODULE=off $(go)/bin/go build
 build/selftests/%: selftests/%.go
 	@mkdir -p $(@D)
-	GOROOT=$(go) GOCACHE=$(CURDIR)/build/go CGO_ENABLED=0 GO111MODULE=off $(go)/bin/go build -o $@ $<
+	$(go_build) -o $@ $<
+
+# Debian's Rust, likewise.
+rust := $(cache)/unpacked/rust/usr
+rustc := LD_LIBRARY_PATH=$(wildcard $(rust)/lib/*-linux-gnu) $(rust)/bin/rustc --sysroot $(rust)
+
+# Programs around what xtcp-run(1) shows in four languages: below the comment with the source's
+# name, without roff's escapes, in place of the word SHOWN.
+page := Documentation/man/xtcp-run.1
+build/selftests/lane/own.%: selftests/lane/own.%.in $(page) scripts/check.mk
+	@mkdir -p $(@D)
+	sed -n '/^\.\\" own\.$*$$/,/^\.EE$$/p' $(page) | sed '/^\./d; s/\\-/-/g' >$@.shown
+	test -s $@.shown
+	sed -e '/^\s*SHOWN$$/{r $@.shown' -e 'd}' $< >$@
+
+build/selftests/lane/own_c: build/selftests/lane/own.c
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+build/selftests/lane/own_go: build/selftests/lane/own.go
+	$(go_build) -o $@ $<
+
+build/selftests/lane/own_rust: build/selftests/lane/own.rs
+	$(rustc) --edition 2021 -D warnings -O -C strip=symbols -C target-feature=+crt-static -o $@ $<
 
 -include $(shell find build/selftests -name '*.d' 2>/dev/null)
