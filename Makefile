@@ -48,7 +48,7 @@ help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests, in guests'
-	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go and Rust programs over xtcp (fetches 180 MB)'
+	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust and systemd with xtcp (fetches 190 MB)'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
 	@echo 'make model [BREAK=1]             search all executions of the lifecycle table with spin'
@@ -105,7 +105,7 @@ check: modules
 
 # Real programs that are large to fetch, on 6.12.
 programs:
-	@scripts/setup --unpack postgresql node go rust
+	@scripts/setup --unpack postgresql node go rust systemd
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
 	@LANE=1 KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
