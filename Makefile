@@ -63,19 +63,24 @@ help:
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
-	@echo 'make setup                      download what these targets need; each target does so by itself'
+	@echo 'make setup                      install and download what make check needs'
+	@echo '                                each target provides what it needs itself: scripts/setup --help'
 	@echo 'make clean                      remove build/'
 	@echo
 	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12.'
 	@echo 'scripts/check --list prints what make check would run, and in which guests.'
 	@echo 'Documentation/testing.rst explains the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 
+# Each target provides what it needs, and no more: $(call provide,STEP,VARIABLE WITH KVER).
+provide = kver=$(call quoted,$(2)); C=$(call quoted,C) scripts/setup --quick $(1) $$kver
+
 setup:
-	@kver=$(call quoted,KVER); scripts/setup --quick $$kver
+	@scripts/setup
 
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
-modules: setup
+modules:
+	@$(call provide,modules,KVER)
 	@set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
@@ -99,7 +104,9 @@ build/%/xtcp.ko: FORCE
 
 FORCE:
 
-check: modules
+check:
+	@$(call provide,check,KVER)
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,KVER)
 	@KVER=$(call quoted,KVER) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
 		scripts/check
 
@@ -111,12 +118,14 @@ programs:
 
 # Kernels built from source, which their full releases alone name: User-mode
 # Linux for one CPU in virtual time, an emulated machine for several.
-check-debug: setup
+check-debug:
+	@$(call provide,check)
 	@release=$$(scripts/build-kernel $(if $(filter-out 0 1,$(SMP)),debug,um)) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) scripts/check
 
-check-race: setup
+check-race:
+	@$(call provide,check)
 	@release=$$(scripts/build-kernel race) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
@@ -126,52 +135,59 @@ model:
 	@scripts/model $(if $(filter-out 0,$(BREAK)),--break)
 
 # Shown, not asserted; no CI runs this. Documentation/conformance.rst has the result.
-conformance: setup
+conformance:
+	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@t=$(call quoted,T); KVER=$(call quoted,guest_kver) scripts/conformance $${t:+"$$t"}
 
-coverage: setup
+coverage:
+	@$(call provide,check)
 	@scripts/coverage
 
 lint:
-	@scripts/setup --checkers
+	@$(call provide,checkers)
 	@$(MAKE) --no-print-directory modules KVER=6.12
 	@scripts/lint
 
 fuzz:
-	@scripts/setup --checkers
+	@$(call provide,checkers)
 	@scripts/fuzz $(or $(SECONDS),30)
 
 # Numbers are shown, never asserted; no CI runs this.
-bench: setup
+bench:
+	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) B=$(call quoted,B) FAMILY=$(call quoted,FAMILY) \
 		PROFILE=$(call quoted,PROFILE) scripts/bench
 
 # build/plot.svg: the window of a transfer over a path that loses.
-plot: setup
+plot:
+	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) scripts/plot
 
 # Documentation/pictures/NAME.svg, or all.
-pictures: setup
-	@scripts/setup --docs
+pictures:
+	@$(call provide,check,guest_kver)
+	@$(call provide,docs)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) scripts/pictures $(NAME)
 
 # No guest: the pictures are committed. A warning fails.
 docs:
-	@scripts/setup --docs
+	@$(call provide,docs)
 	@sphinx-build -W --keep-going -q -E -b html -d build/doctrees Documentation build/docs
 	@echo 'build/docs/index.html'
 
-run: setup
+run:
+	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
 	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
 
 # The command travels in the environment, for it may have several lines.
 vm: export XTCP_VM_COMMAND = $(value CMD)
-vm: setup
+vm:
+	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) SMP=$(call quoted,SMP) \
 		MEM=$(if $(value MEM),$(call quoted,MEM),1G) TIMEOUT=$(call quoted,TIMEOUT) \
