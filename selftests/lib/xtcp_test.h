@@ -66,6 +66,7 @@
 #include "play.h"
 #include "proc.h"
 #include "program.h"
+#include "ring.h"
 #include "segment.h"
 #include "sleeper.h"
 #include "socket.h"

@@ -9,6 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/ethtool.h>
+#include <linux/io_uring.h>
 #include <linux/tcp.h>
 
 #define PORT 7000
@@ -138,6 +139,23 @@ TEST_F(stock, rfc9293_both_ways_at_once)
 
 	connected(_metadata, self, &client, &server, NULL);
 	stream_exchange(_metadata, client, server, 2000000, STALL_MS);
+}
+
+/* By io_uring, copied and as pages; before 6.12 xtcp sends no pages. */
+TEST_F(stock, io_uring_moves_data)
+{
+	int client, server;
+	struct ring r;
+
+	connected(_metadata, self, &client, &server, NULL);
+	ring_open(_metadata, &r);
+	ring_transfer(&r, IORING_OP_SEND, client, server, 16);
+	ring_transfer(&r, IORING_OP_SEND, server, client, 16);
+	if (kernel_sends_pages() || self->ours == SERVER)
+		ring_transfer(&r, IORING_OP_SEND_ZC, client, server, 16);
+	if (kernel_sends_pages() || self->ours == CLIENT)
+		ring_transfer(&r, IORING_OP_SEND_ZC, server, client, 16);
+	ring_close(&r);
 }
 
 TEST_F(stock, lc_100_over_a_bad_path)
