@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm install uninstall clean FORCE
+.PHONY: help setup modules check programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -61,6 +61,7 @@ help:
 	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
+	@echo 'make packages                   build Debian packages, install and purge them in a chroot (root; 2 GB)'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      install and download what make check needs'
@@ -194,28 +195,50 @@ vm:
 		scripts/vm $${XTCP_VM_COMMAND:+"$$XTCP_VM_COMMAND"} || { \
 		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
 
+# Debian packages: built, checked by lintian, installed, used by DKMS and purged in a
+# chroot, as is what make install does. Needs root and some 2 GB.
+packages:
+	@$(call provide,packages)
+	@scripts/packages
+
 # For the running kernel unless KVER names another. Without setup, for it
 # needs no more than that kernel's headers and their compiler; and often root
 # calls it, who shall not fetch kernels to boot in guests. Debian's headers lack
 # the System.map for which kbuild's own depmod looks.
 ifeq ($(origin KVER),file)
-install uninstall: install_kver = $(shell uname -r)
+install install-modules uninstall: install_kver = $(shell uname -r)
 else
-install uninstall: install_kver = $(KVER)
+install install-modules uninstall: install_kver = $(KVER)
 endif
 # The package of the command xtcp, below scripts.
 command_files = xtcptool/*.py xtcptool/*/*.py
-install:
+kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko
+install: install-modules install-tools
+
+# Without their debug information, which is 30 times as large as the rest. A signature
+# comes last: a module that is changed afterwards has none. SIGN_KEY and SIGN_CERT are
+# the files of a key that the machine's firmware knows (Documentation/install.rst).
+install-modules:
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
-		$(MAKE) --no-print-directory -C "$$(scripts/kver --build $$release)" \
-			M="$$PWD/build/$$release" INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install; \
+		headers=$$(scripts/kver --build $$release); \
+		for module in $(kernel_objects); do \
+			[ -e build/$$release/$$module ] || continue; \
+			to='$(DESTDIR)'/lib/modules/$$release/updates/$$module; \
+			install -D -m 644 build/$$release/$$module "$$to"; \
+			strip --strip-debug "$$to"; \
+			$(if $(SIGN_KEY),"$$headers/scripts/sign-file" sha256 '$(SIGN_KEY)' '$(SIGN_CERT)' "$$to";) \
+			echo "install $$to"; \
+		done; \
 		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
+	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
+
+# What needs no kernel: debian/rules calls this alone.
+install-tools:
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
 	install -D -m 644 include/linux/xtcp_congestion.h '$(DESTDIR)$(PREFIX)/lib/xtcp/include/linux/xtcp_congestion.h'
-	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
 	install -D -m 755 "$$(scripts/xtcp-run --program)" '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
 	install -D -m 755 scripts/xtcp '$(DESTDIR)$(PREFIX)/bin/xtcp'
 	rm -rf '$(DESTDIR)$(PREFIX)/lib/xtcp/xtcptool'
