@@ -16,6 +16,8 @@ from variants import ORDINARY, UM
 DEBUG_SLOWNESS = 5
 DEBUG_MEM_MB = 1024
 
+progress_lock = threading.Lock()    # kernels run side by side
+
 
 class Kernel:
     """A kernel, and the outcomes of the tests on it."""
@@ -35,6 +37,7 @@ class Kernel:
         self.whole = True       # no guest died: all taken rows are known
         self.folder = os.path.join(TOP, "build", "check", release)
         self.lock = threading.Lock()
+        self.progress = None    # counts what all kernels run; None: nobody counts
 
     def place(self):
         """The place of variants.py; None: one where every program runs."""
@@ -61,6 +64,9 @@ class Kernel:
         with self.lock:
             self.outcomes.append(outcome)
         say(f"{self.short:5} {outcome.describe()}")
+        if self.progress:
+            with progress_lock:
+                self.progress.note(self, outcome)
 
     def run(self, wants, tests, number):
         """Runs tests in a guest; after its death the remaining ones in another one."""

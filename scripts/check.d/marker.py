@@ -32,7 +32,8 @@ def words(before, value):
 
 
 def names(before, value):
-    return before + (value,)
+    # Sorted: programs that name the same ones in another order share a guest.
+    return tuple(sorted(before + (value,)))
 
 
 class Word(typing.NamedTuple):

@@ -8,8 +8,8 @@ from common import SMP, say
 from guest import Guest
 from variants import REAL_TIME, by_age, runs_at
 
-# For fewer programs another guest's boot does not pay.
-DIVIDED_TESTS_MIN = 20
+# The time limits of a guest's programs, in all: below this another guest's boot does not pay.
+DIVIDED_LIMITS_S = 2400
 PARTS_MAX = 4
 
 
@@ -39,10 +39,19 @@ def share(tests, kernel, kernels):
             (not kernels or kernel in by_age(kernels)[t.kernels])]
 
 
+def limits_s(job):
+    """How long its programs may take: those that take long say so."""
+    return sum(test.marks["timeout"] for test in job.tests)
+
+
+def is_in_real_time(job):
+    return dict(job.wants)["--smp"] > 1
+
+
 def divide(jobs, parts):
     """Divides larger jobs in virtual time, each part for another guest."""
     for job in jobs:
-        if parts < 2 or dict(job.wants)["--smp"] > 1 or len(job.tests) < DIVIDED_TESTS_MIN:
+        if parts < 2 or is_in_real_time(job) or limits_s(job) < DIVIDED_LIMITS_S:
             yield job
             continue
         for part in range(parts):
@@ -55,13 +64,14 @@ def make_plan(tests, kernels, is_chosen, at_a_time):
     guests = collections.defaultdict(list)
     for test in tests:
         guests[test.guest()].append(test)
-    # Guests in real time last: their times suffer least from others then.
     order = sorted(guests, key=lambda wants: dict(wants)["--smp"])
     jobs = [Job(kernel, wants, share(guests[wants], kernel, [] if is_chosen else kernels),
                 str(number))
             for number, wants in enumerate(order, 1) for kernel in kernels]
-    # No CPU must be idle while one long guest runs to its end.
-    return list(divide([job for job in jobs if job.tests], min(at_a_time, PARTS_MAX)))
+    jobs = divide([job for job in jobs if job.tests], min(at_a_time, PARTS_MAX))
+    # Guests in real time last: their times suffer least from others then. The longest ones
+    # first: no CPU must be idle while one long guest runs to its end.
+    return sorted(jobs, key=lambda job: (is_in_real_time(job), -limits_s(job)))
 
 
 def show(plan):

@@ -13,6 +13,7 @@ from variants import EVERY, VARIANTS, WORDS, guest_of, kernels_of
 
 ERROR_LINES = 40
 LANE = os.environ.get("LANE", "") not in ("", "0")
+ALL = os.environ.get("ALL", "") not in ("", "0")
 
 
 class Test:
@@ -109,10 +110,12 @@ def find_sources():
 
 
 def find_tests():
-    """All tests: one variant after the other."""
+    """All tests: one variant after the other. Only the first one, if neither ALL nor T
+    asks for more."""
+    variants = VARIANTS if ALL or "@" in os.environ.get("T", "") else VARIANTS[:1]
     marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
     tests = []
-    for variant in VARIANTS:
+    for variant in variants:
         for source, marks in marked:
             kernels = kernels_of(variant, marks)
             if kernels:

@@ -201,6 +201,9 @@ ladder_as_a_picture() {
 # The ladder of the next connection, in the background, from when it watches.
 watch() { # OPTION...
 	[ -d $trace/instances ] || mount -t tracefs tracefs $trace
+	# The ladder ends with the connection, and looks at its trace twenty times a second.
+	on $client sysctl -qw net.ipv4.xtcp_tw_timeout=2
+	on $server sysctl -qw net.ipv4.xtcp_tw_timeout=2
 	xtcp ladder --live "$@" >"$dir/ladder" 2>"$dir/err" </dev/null &
 	pids+=($!) watcher=$!
 	for ((i = 0; i < 200; i++)); do
