@@ -253,6 +253,33 @@ TEST_F(accecn, rfc9768_3_2_2_4_cleared_ace)
 	EXPECT_EQ(FAIL_ACE_RECV | FAIL_OPT_RECV, info_fail(&c));
 	conn_write(&c, 100);
 	conn_expect(&c, .flags = PSH | ACK | ACE(FIRST), .len = 100, .tos = NOT_ECT);
+	/* Nor is it believed later. */
+	conn_send(&c, .flags = ACK | ACE(FIRST + 2), .ack = 101);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_delivered_ce);
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
+}
+
+/* The timeouts of TCP_DEFER_ACCEPT are no loss: the client has answered the SYN-ACK. */
+TEST_F(accecn, rfc9768_3_1_4_2_deferred_is_marked)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	conn_start(p, &c, .opt = WITH_SACK);
+	socket_set(c.lfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
+	conn_send(&c, .flags = OFFER);
+	conn_expect(&c, .flags = SYN | ACK | ACE(2));
+	conn_send(&c, .flags = ACK | ACE(2));
+	/* Two timeouts, at 1 and 3 s. */
+	peer_expect_silence(p, 5000);
+	conn_send(&c, .flags = ACK | ACE(FIRST), .len = 100);
+	conn_accept(&c);
+	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 101, .within_ms = 210);
+	EXPECT_EQ(0, info_fail(&c));
+	conn_write(&c, 100);
+	conn_expect(&c, .flags = PSH | ACK | ACE(FIRST), .len = 100, .tos = ECT0);
 }
 
 TEST_F(accecn, rfc9768_3_2_2_1_syn_ack_with_ce)

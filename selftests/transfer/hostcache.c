@@ -241,6 +241,20 @@ TEST_F(hostcache, rfc9040_no_rtt_forgets_the_old_one)
 	EXPECT_USUAL_RTO(next_rto_ms(p));
 }
 
+/* What TCP_TX_DELAY adds is in a connection's RTT, but not in that of the next one. */
+TEST_F(hostcache, delay_of_a_program_is_not_learned)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .opt = PLAIN, .rtt_ms = 300);
+	socket_set(c.fd, IPPROTO_TCP, TCP_TX_DELAY, 1000);
+	end(&c);
+	EXPECT_EQ(0, rows_read(_metadata, NULL));
+	EXPECT_USUAL_RTO(next_rto_ms(p));
+}
+
 /* Another peer's entry is another one. */
 TEST_F(hostcache, rfc9040_entry_of_each_peer)
 {

@@ -157,6 +157,58 @@ TEST_F(memcg, counters_of_a_namespace)
 	leave_group(_metadata);
 }
 
+/* Connections to as many peers, one after the other, each closed in order. */
+static void meet(struct __test_metadata *_metadata, int peers)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(7000) };
+	int lfd = socket(AF_INET, SOCK_STREAM, stream_proto());
+	char byte;
+
+	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&at, sizeof(at)));
+	ASSERT_EQ(0, listen(lfd, 1));
+	for (int i = 0; i < peers; i++) {
+		int client = socket(AF_INET, SOCK_STREAM, stream_proto()), server;
+
+		at.sin_addr.s_addr = htonl(0x7f010001 + i);
+		ASSERT_EQ(0, connect(client, (struct sockaddr *)&at, sizeof(at)));
+		server = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, server);
+		close(client);
+		ASSERT_EQ(0, read(server, &byte, 1));
+		close(server);
+	}
+	close(lfd);
+}
+
+/*
+ * What a namespace remembers of its peers (/proc/net/xtcp_hostcache) is memory of the group,
+ * or a process could fill the kernel's memory with namespaces. Two entries a connection, in
+ * 1,024 chains of at most six; an entry has 64 bytes and more.
+ */
+#define PEERS 2000
+#define ENTRIES_MIN 3000
+#define ENTRY_MIN 64
+
+TEST_F(memcg, what_is_remembered_of_peers)
+{
+	long full, empty;
+
+	NOT_ON_STOCK();
+	enter_group(_metadata);
+	netns_new(WHERE(_metadata));
+	ASSERT_EQ(0, knob_set("tw_timeout", 1));
+	meet(_metadata, PEERS);
+	/* TIME-WAIT ends, and the kernel sums its statistics up. */
+	sleep_ms(6000);
+	full = charged_as(_metadata, "slab");
+	ASSERT_EQ(0, write_file("/proc/net/xtcp_hostcache", "flush"));
+	sleep_ms(6000);
+	empty = charged_as(_metadata, "slab");
+	EXPECT_LE(ENTRIES_MIN * ENTRY_MIN, full - empty);
+	pair_enter(&self->pair, CLIENT);
+	leave_group(_metadata);
+}
+
 TEST_F(memcg, what_the_accepted_holds)
 {
 	one_way(_metadata, &self->pair, true);
