@@ -49,7 +49,7 @@ help:
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test once, in guests of 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust and systemd with xtcp (fetches 190 MB)'
+	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
 	@echo 'make model [BREAK=1]             search all executions of the lifecycle table with spin'
@@ -122,6 +122,8 @@ check-all:
 # Real programs that are large to fetch, on 6.12.
 programs:
 	@scripts/setup --unpack postgresql node go rust systemd
+	@scripts/setup --source 6.12 >/dev/null
+	@command -v clang >/dev/null || scripts/setup --checkers
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
 	@LANE=1 KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
@@ -273,7 +275,8 @@ uninstall:
 		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko* \
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_diag.ko* \
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_dctcp.ko* \
-			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bbr.ko*; \
+			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bbr.ko* \
+			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_cc_bpf.ko*; \
 		rm -rvf '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done

@@ -60,4 +60,30 @@ build/selftests/lane/own_go: build/selftests/lane/own.go
 build/selftests/lane/own_rust: build/selftests/lane/own.rs
 	$(rustc) --edition 2021 -D warnings -O -C strip=symbols -C target-feature=+crt-static -o $@ $<
 
+# Congestion controls in BPF (lane/structops), and what loads them: Debian 12's libbpf is too old,
+# so it is that of the kernel's source, which scripts/setup --source fetches.
+libbpf := build/libbpf/root/lib64/libbpf.a
+$(libbpf): $(cache)/source/linux-source-6.12.tar.xz
+	@rm -rf build/libbpf && mkdir -p build/libbpf/source build/libbpf/made
+	tar -xJf $< -C build/libbpf/source --strip-components=1 --wildcards '*/tools/lib/*' \
+		'*/tools/include/*' '*/tools/build/*' '*/tools/scripts/*' '*/tools/arch/*/include/*' '*/scripts/bpf_doc.py'
+	$(MAKE) -s -C build/libbpf/source/tools/lib/bpf OUTPUT=$(CURDIR)/build/libbpf/made/ \
+		prefix=$(CURDIR)/build/libbpf/root install_headers install_lib
+	@touch $@
+
+build/selftests/lane/xtcp_bpf: Documentation/examples/bpf/xtcp_bpf.c $(libbpf)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -isystem build/libbpf/root/include -static -s -o $@ \
+		$< $(libbpf) -lelf -lz
+
+bpf_cc = clang -O2 -g -Wall -Werror -target bpf -isystem build/libbpf/root/include \
+	-isystem /usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+build/selftests/lane/aimd: Documentation/examples/bpf/aimd.bpf.c $(libbpf)
+	$(bpf_cc)
+build/selftests/lane/half: Documentation/examples/bpf/aimd.bpf.c $(libbpf)
+	$(bpf_cc) -DKEPT_QUARTERS=2
+build/selftests/lane/%: selftests/lane/bpf/%.bpf.c $(libbpf)
+	@mkdir -p $(@D)
+	$(bpf_cc)
+
 -include $(shell find build/selftests -name '*.d' 2>/dev/null)

@@ -233,6 +233,7 @@ void xtcp_congestion_unregister(const struct xtcp_congestion_ops *ops);
 
 /* A connection, for the functions of the ops. */
 void *xtcp_congestion_state(struct xtcp_sock *xs);
+const struct xtcp_congestion_ops *xtcp_congestion_rule(const struct xtcp_sock *xs);
 void xtcp_congestion_look(const struct xtcp_sock *xs,
 			  struct xtcp_congestion_view *view);
 

@@ -338,6 +338,21 @@ void *xtcp_congestion_state(struct xtcp_sock *xs)
 EXPORT_SYMBOL_GPL(xtcp_congestion_state);
 
 /**
+ * xtcp_congestion_rule - the ops that a connection uses
+ * @xs: the connection, locked, for which a function of the ops was called
+ *
+ * For a module that registers several ops with the same functions.
+ *
+ * Return: what was registered
+ */
+const struct xtcp_congestion_ops *xtcp_congestion_rule(const struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	return xs->congestion;
+}
+EXPORT_SYMBOL_GPL(xtcp_congestion_rule);
+
+/**
  * xtcp_congestion_look - what an algorithm may know of a connection
  * @xs: the connection, locked
  * @view: filled
