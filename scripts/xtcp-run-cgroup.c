@@ -338,19 +338,25 @@ static void close_others(int low, int high)
 	close_from(high + 1, INT_MAX);
 }
 
-/* Holds @link until the cgroup is empty. Never returns. */
-__attribute__((noreturn))
-static void keep(const struct cgroup *cg, int link)
+/* The file that says whether the cgroup is empty. */
+static int open_events(const struct cgroup *cg)
 {
 	char path[PATH_MAX + 128];
-	int events, null, fd;
+
+	snprintf(path, sizeof(path), "%s/cgroup.events", cg->path);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Holds @link until the cgroup is empty, as @events says. Never returns. */
+__attribute__((noreturn))
+static void keep(const struct cgroup *cg, int events, int link)
+{
+	int null, fd;
 
 	/* Not ended by what ends the program, nor by its terminal. */
 	setsid();
 	signal(SIGHUP, SIG_IGN);
 	join(cg->parent);
-	snprintf(path, sizeof(path), "%s/cgroup.events", cg->path);
-	events = open(path, O_RDONLY | O_CLOEXEC);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
@@ -358,7 +364,7 @@ static void keep(const struct cgroup *cg, int link)
 	/* Else a file system would stay in use. */
 	if (chdir("/"))
 		_exit(1);
-	while (events >= 0 && !is_empty(events)) {
+	while (!is_empty(events)) {
 		struct pollfd wait = { .fd = events, .events = POLLPRI };
 
 		poll(&wait, 1, EMPTY_POLL_MS);
@@ -387,9 +393,9 @@ static int try_socket(void)
 
 int xtcp_run_in_cgroup(void)
 {
+	int events = -1, link, status;
 	struct cgroup cg;
 	pid_t child;
-	int link;
 
 	if (make_cgroup(&cg))
 		return -1;
@@ -404,20 +410,29 @@ int xtcp_run_in_cgroup(void)
 		join(cg.parent);
 		goto remove;
 	}
-	/* A grandchild, so that the program has no child that it did not start. */
-	child = fork();
-	if (child < 0) {
+	/*
+	 * A grandchild, so that the program has no child that it did not start. Without it the
+	 * program's sockets would be the kernel's, and nobody would know.
+	 */
+	events = open_events(&cg);
+	child = events < 0 ? -1 : fork();
+	if (!child) {
+		child = fork();
+		if (child)
+			_exit(child < 0 ? errno : 0);
+		keep(&cg, events, link);
+	}
+	status = -1;
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status) {
+		if (child > 0 && WIFEXITED(status))
+			errno = WEXITSTATUS(status);
 		failed("no keeper");
 		join(cg.parent);
 		goto remove;
 	}
-	if (!child) {
-		if (fork())
-			_exit(0);
-		keep(&cg, link);
-	}
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	close(events);
 	close(link);
 	return 0;
 

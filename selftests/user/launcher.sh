@@ -237,7 +237,8 @@ launcher_child_with_a_cleared_environment() {
 case $(uname -r) in
 6.[1-5].*) program_test launcher_cgroup_needs_a_newer_kernel ;;
 *um*) ;;
-*) program_test launcher_cgroup_takes_static_programs; program_test launcher_cgroup_ends ;;
+*) program_test launcher_cgroup_takes_static_programs; program_test launcher_cgroup_ends
+	program_test launcher_cgroup_needs_a_keeper ;;
 esac
 launcher_cgroup_needs_a_newer_kernel() {
 	expect_status 1 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
@@ -260,6 +261,15 @@ launcher_cgroup_takes_static_programs() {
 	# Others are not in the cgroup.
 	start $server "$static" httpd -f -p 10.9.0.2:5030 -h "$dir/www"
 	await_row $server tcp 5030 0A && no_row $server xtcp 5030
+}
+
+# The program does not start if it could lose xtcp unnoticed: no process is left for what holds it.
+launcher_cgroup_needs_a_keeper() {
+	local group=/sys/fs/cgroup/few
+	echo +pids >/sys/fs/cgroup/cgroup.subtree_control && mkdir $group && echo 2 >$group/pids.max || return
+	expect_status 1 bash -c "echo 0 >$group/cgroup.procs && exec $run --cgroup touch $dir/started"
+	expect_error 'no keeper: Resource temporarily unavailable$' && expect_equal 0 "$(cgroups)" cgroups &&
+		expect_equal '' "$(ls "$dir/started" 2>/dev/null)" 'what the program did' && rmdir $group
 }
 
 launcher_cgroup_ends() {
