@@ -299,6 +299,13 @@ TEST_F(offload, segments_cost_the_receiver_their_memory_once)
 	close(server);
 }
 
+/* New devices of this namespace use their link-local address without a search for copies. */
+static void link_local_at_once(void)
+{
+	sysctl_write("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
+	sysctl_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+}
+
 /* A client, a router without sockets, and a server. */
 static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
 			     int *client, int *server)
@@ -311,7 +318,12 @@ static void through_a_router(struct __test_metadata *_metadata, struct pair *pr,
 	bool v6 = test_family() == AF_INET6;
 	int end = netns_new(at), listener;
 
+	/* A router asks for neighbours from its link-local address: have that at once. */
+	if (v6)
+		link_local_at_once();
 	pair_enter(pr, SERVER);
+	if (v6)
+		link_local_at_once();
 	veth_new(at, "out", end, "in");
 	link_set_mtu(at, "out", 1500);
 	link_up(at, "out");
