@@ -11,7 +11,8 @@
  * A middlebox may let the handshake pass and drop what follows. Three timeouts in a row, or a
  * FIN or RST above data that never came, make fast open pause in the whole namespace: for
  * xtcp_fastopen_blackhole_timeout_sec, and twice as long each time it happens again, up to 64
- * times as long. Data that arrives after a pause shows that all is well.
+ * times as long. Data that arrives after a pause shows that all is well. Other than in Linux
+ * a connection counts one such FIN or RST, so that one server can't make the pause longer.
  *
  * Context: socket lock; process or softirq.
  */
@@ -52,7 +53,7 @@ static void fast_pause(struct sock *sk)
 	WRITE_ONCE(xn->fast_paused, jiffies);
 	/* Pairs with fast_is_paused(): who sees the number sees the time. */
 	smp_mb__before_atomic();
-	atomic_inc(&xn->fast_pauses);
+	atomic_add_unless(&xn->fast_pauses, 1, PAUSE_DOUBLINGS + 1);
 	XTCP_INC(sock_net(sk), FAST_OPEN_BLACKHOLE);
 }
 
@@ -67,7 +68,7 @@ static bool fast_is_paused(struct sock *sk)
 	if (!timeout_s || !pauses)
 		return false;
 	smp_rmb();	/* pairs with fast_pause() */
-	length = (u64)timeout_s << min(pauses - 1, PAUSE_DOUBLINGS);
+	length = (u64)timeout_s << (pauses - 1);
 	if (jiffies - READ_ONCE(xn->fast_paused) < length * HZ)
 		return true;
 	xtcp_sk(sk)->fast_checks = 1;
@@ -76,12 +77,13 @@ static bool fast_is_paused(struct sock *sk)
 
 /**
  * xtcp_fastconnect_blocked - a RST or FIN came above data that never did
- * @sk: locked, with @fast_tried
+ * @sk: locked, with @fast_tried, which is cleared
  */
 void xtcp_fastconnect_blocked(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	fast_pause(sk);
+	xtcp_sk(sk)->fast_tried = 0;
 }
 
 /**

@@ -569,6 +569,12 @@ TEST_F(fastconnect, rfc7413_black_hole_after_the_handshake)
 		else
 			conn_send(&c, .flags = FIN | ACK, .seq = 501, .ack = 6);
 		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		/* A connection counts once. */
+		for (int i = 0; by_rst && i < 3; i++) {
+			sleep_ms(1000);
+			conn_send(&c, .flags = RST, .seq = 501 + i);
+			conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		}
 		socket_abort(c.fd);
 		conn_expect(&c, .flags = RST | ACK, .seq = 6);
 		sleep_ms(5);
