@@ -124,9 +124,8 @@ static void metrics_begin(struct xtcp_host *host, const struct dst_entry *dst)
 	struct xtcp_host_metrics *metrics = &host->metrics;
 
 	WRITE_ONCE(host->saved, jiffies);
-	WRITE_ONCE(metrics->rtt_us, dst ? dst_metric_raw(dst, RTAX_RTT) * USEC_PER_MSEC : 0);
-	WRITE_ONCE(metrics->rttvar_us,
-		   dst ? dst_metric_raw(dst, RTAX_RTTVAR) * USEC_PER_MSEC : 0);
+	WRITE_ONCE(metrics->rtt_us, dst ? xtcp_host_route_us(dst, RTAX_RTT) : 0);
+	WRITE_ONCE(metrics->rttvar_us, dst ? xtcp_host_route_us(dst, RTAX_RTTVAR) : 0);
 	WRITE_ONCE(metrics->threshold, dst ? dst_metric_raw(dst, RTAX_SSTHRESH) : 0);
 	WRITE_ONCE(metrics->window, dst ? dst_metric_raw(dst, RTAX_CWND) : 0);
 	WRITE_ONCE(metrics->reordering, dst ? dst_metric_raw(dst, RTAX_REORDERING) : 0);

@@ -7,15 +7,18 @@
 
 #include <linux/bits.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/time64.h>
 #include <linux/types.h>
+#include <net/dst.h>
 
 #include "fastq.h"
 #include "flow.h"
 
-struct dst_entry;
 struct net;
+struct sock;
 
 /* Chains of a namespace's table, and entries in a chain, at most. */
 #define XTCP_HOSTCACHE_BITS	10
@@ -82,8 +85,6 @@ struct xtcp_host {
  * @chains: entries, RCU
  * @lock: guards writers of @chains, and xtcp_host.fast_*; softirqs off
  */
-struct sock;
-
 struct xtcp_hostcache {
 	u64			multipliers[2];
 	struct hlist_head	chains[XTCP_HOSTCACHE_CHAINS];
@@ -103,6 +104,12 @@ bool xtcp_hostcache_flush(struct net *net, const struct xtcp_key *remote);
 static inline bool xtcp_host_is_expired(const struct xtcp_host *host)
 {
 	return time_after(jiffies, READ_ONCE(host->saved) + XTCP_HOSTCACHE_TIMEOUT);
+}
+
+/* A time among a route's metrics, which is in milliseconds: microseconds, at most U32_MAX. */
+static inline u32 xtcp_host_route_us(const struct dst_entry *dst, int metric)
+{
+	return min_t(u64, (u64)dst_metric_raw(dst, metric) * USEC_PER_MSEC, U32_MAX);
 }
 
 #endif /* XTCP_HOSTCACHE_H */

@@ -45,8 +45,7 @@ static void metrics_read(struct xtcp_host_metrics *known, const struct xtcp_host
 static void metrics_lock(struct xtcp_host_metrics *known, const struct dst_entry *dst, u32 locks)
 {
 	if (locks & (1 << RTAX_RTT))
-		known->rtt_us = min_t(u64, (u64)dst_metric(dst, RTAX_RTT) * USEC_PER_MSEC,
-				      U32_MAX);
+		known->rtt_us = xtcp_host_route_us(dst, RTAX_RTT);
 	if (locks & (1 << RTAX_SSTHRESH))
 		known->threshold = 0;
 	if (locks & (1 << RTAX_REORDERING))

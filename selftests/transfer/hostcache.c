@@ -437,6 +437,20 @@ TEST_F(hostcache, rtt_of_the_route_is_the_first)
 	EXPECT_GE(1365, ms);
 }
 
+/* 600 s is more than an entry can hold: it begins with 2^32 us / 8, less an eighth of that. */
+TEST_F(hostcache, rtt_of_the_route_is_bounded)
+{
+	struct peer *p = &self->peer;
+	struct row row;
+
+	NOT_ON_STOCK();
+	route(p, .value[RTAX_RTT] = 8 * 600000);
+	open_and_end(p, 100);
+	ASSERT_EQ(1, rows_read(_metadata, &row));
+	EXPECT_LT(469000000, row.rtt_us);
+	EXPECT_GT(471000000, row.rtt_us);
+}
+
 TEST_F(hostcache, ssthresh_lock_of_the_route_wins)
 {
 	struct peer *p = &self->peer;
