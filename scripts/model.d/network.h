@@ -64,5 +64,9 @@ static inline void network_sort(struct Segment *pair)
 		to->inc = now.o_inc;					\
 		network_sort(now.N + (1 - now.me) * 2);			\
 	}								\
-	now.o_flags = now.o_seq = now.o_ack = now.o_text = now.o_inc = 0; \
+	now.o_flags = 0;						\
+	now.o_seq = 0;							\
+	now.o_ack = 0;							\
+	now.o_text = 0;							\
+	now.o_inc = 0;							\
 } while (0)

@@ -3,7 +3,7 @@
  * table.c - print the lifecycle table of module/lifecycle.c
  *
  * A program of the host for scripts/model. It compiles the table itself, which scripts/model
- * cuts out of lifecycle.c (table.inc) and lifecycle.h (names.inc), so that no second parser reads it.
+ * cuts out of lifecycle.c (table.inc) and lifecycle.h (names.inc): no second parser reads it.
  * Output: the states, the events, then a line "row FROM EVENT TO TEXT" for each row.
  */
 #include <netinet/tcp.h>
@@ -19,8 +19,11 @@
 #include "names.inc"
 
 /* What a row holds besides: the model needs none of it. */
-enum { XTCP_MIB_NR, XTCP_MIB_ATTEMPT_FAILS, XTCP_MIB_ESTAB_RESETS, XTCP_MIB_ACTIVE_OPENS,
-       XTCP_MIB_PASSIVE_OPENS };
+enum {
+	XTCP_MIB_NR, XTCP_MIB_ATTEMPT_FAILS, XTCP_MIB_ESTAB_RESETS, XTCP_MIB_ACTIVE_OPENS,
+	XTCP_MIB_PASSIVE_OPENS
+};
+
 #define XTCP_RECORDER_FROM_MODE(from, event, to) 0
 
 struct xtcp_lifecycle_rule {
@@ -31,14 +34,14 @@ struct xtcp_lifecycle_rule {
 #include "table.inc"
 
 static const char * const state_symbols[] = {
-#define STATE(name) [XTCP_##name] = #name
+#define STATE(name)[XTCP_##name] = #name
 	STATE(ESTABLISHED), STATE(SYN_SENT), STATE(SYN_RECEIVED), STATE(FIN_WAIT_1),
 	STATE(FIN_WAIT_2), STATE(TIME_WAIT), STATE(CLOSED), STATE(CLOSE_WAIT), STATE(LAST_ACK),
 	STATE(LISTEN), STATE(CLOSING), STATE(HALF_OPEN), STATE(ORPHAN_FIN_WAIT_2),
 };
 
 static const char * const event_symbols[] = {
-#define X(symbol, name) [XTCP_EV_##symbol] = #symbol,
+#define X(symbol, name)[XTCP_EV_##symbol] = #symbol,
 	XTCP_EVENTS(X)
 #undef X
 };
