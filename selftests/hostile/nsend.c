@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * nsend: a network namespace ends with a hundred thousand records in TIME-WAIT, or
+ * nsend: a network namespace ends with thirty thousand records in TIME-WAIT, or
  * with a program that had as many connections. The objects of the caches below come
  * back, soon, and no other program has to wait for the CPU long, neither while the kernel
  * closes the program's sockets nor later. (A socket that a program still holds keeps its
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 
 #define PORT 5000
-#define MANY 100000
+#define MANY 30000
 /* Where each connection costs ten times as much. */
 #define MANY_DEBUG 3000
 /* Of the server, so that there are enough ports. */

@@ -12,7 +12,7 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-large=${XTCP_TEST_LARGE:-67108864}
+large=${XTCP_TEST_LARGE:-16777216}
 # Segment by segment over a lossy path, which takes several times as long.
 large_bad=${XTCP_TEST_LARGE:-8388608}
 
