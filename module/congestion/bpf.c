@@ -6,8 +6,10 @@
  * tcp_congestion_ops. A map of that kind names its rule; the rule can then be chosen like
  * any other. This module stands between: it shows a program what struct
  * xtcp_congestion_view has, in struct xtcp_bpf_conn, and takes back the four words of
- * state. A program calls no function of the kernel and writes nothing but these words, so
- * the worst that it can do is to answer badly; xtcp bounds the windows.
+ * state. A program may call what the kernel lets any such program call, which gives it pointers
+ * to other structs, too; it reads them, and writes nothing but these words. So the worst that
+ * it can do is to answer badly; xtcp bounds the windows. It must not sleep, because it runs
+ * under RCU and often in softirq.
  *
  * A rule stays registered until this module is unloaded, for sockets may still use it.
  * Without a program, because its map is gone, it behaves as Reno (RFC 5681); a new map of
@@ -34,6 +36,9 @@
 #include <linux/xtcp_congestion.h>
 
 #define STATE_WORDS	4
+
+/* Names stay until this module is unloaded. */
+#define RULES_MAX	64
 
 /**
  * struct xtcp_bpf_conn - a connection as a program sees it
@@ -89,7 +94,11 @@ struct rule {
 };
 
 static LIST_HEAD(rules);
-static DEFINE_MUTEX(bpf_rules_lock);	/* rules, and who writes rule.program */
+static unsigned int rules_nr;
+static DEFINE_MUTEX(bpf_rules_lock);	/* rules, rules_nr, and who writes rule.program */
+
+/* struct xtcp_bpf_conn in the module's BTF; NULL until a program has asked for one. */
+static const struct btf_type *conn_type;
 
 /* --- a connection ------------------------------------------------------- */
 
@@ -195,17 +204,32 @@ static void rule_init(struct xtcp_sock *xs)
 
 /* --- programs and maps -------------------------------------------------- */
 
+/*
+ * Which arguments may be read: all. The first of each function is the connection, and the
+ * only way to one; the kernel exports no other way to find out its type.
+ */
 static bool program_may_access(int off, int size, enum bpf_access_type type,
 			       const struct bpf_prog *prog,
 			       struct bpf_insn_access_aux *info)
 {
-	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
+	if (!bpf_tracing_btf_ctx_access(off, size, type, prog, info))
+		return false;
+	if (!off)
+		WRITE_ONCE(conn_type, btf_type_by_id(info->btf, info->btf_id));
+	return true;
 }
 
-/* A write through a pointer: struct xtcp_bpf_conn is the only struct that a program gets. */
+/*
+ * A write through a pointer. The verifier asks for each pointer that it trusts, such as
+ * bpf_get_current_task_btf()'s and what that leads to: the type decides first.
+ */
 static int program_may_write(struct bpf_verifier_log *log, const struct bpf_reg_state *reg,
 			     int off, int size)
 {
+	if (btf_type_by_id(reg->btf, reg->btf_id) != READ_ONCE(conn_type)) {
+		bpf_log(log, "only struct xtcp_bpf_conn may be written\n");
+		return -EACCES;
+	}
 	if (off >= (int)offsetof(struct xtcp_bpf_conn, state) &&
 	    off + size <= (int)offsetofend(struct xtcp_bpf_conn, state))
 		return 0;
@@ -230,6 +254,13 @@ static int map_init(struct btf *btf)
 	return 0;
 }
 
+/* One that may sleep would hold a grace period, in process context, as long as it likes. */
+static int map_check_member(const struct btf_type *t, const struct btf_member *member,
+			    const struct bpf_prog *prog)
+{
+	return prog->sleepable ? -EINVAL : 0;
+}
+
 /* Members that are no functions. Return: 1: taken; 0: the kernel's own rules */
 static int map_init_member(const struct btf_type *t, const struct btf_member *member,
 			   void *kdata, const void *udata)
@@ -251,12 +282,15 @@ static int map_validate(void *kdata)
 	return program->grow && program->ssthresh ? 0 : -EINVAL;
 }
 
-/* A new name; bpf_rules_lock is held. */
+/* A new name; bpf_rules_lock is held. Return: -ENOSPC if there are too many */
 static int rule_add(const struct xtcp_bpf_congestion *program)
 {
-	struct rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL);
+	struct rule *rule;
 	int err;
 
+	if (rules_nr == RULES_MAX)
+		return -ENOSPC;
+	rule = kzalloc(sizeof(*rule), GFP_KERNEL_ACCOUNT);
 	if (!rule)
 		return -ENOMEM;
 	rule->ops = (struct xtcp_congestion_ops){
@@ -276,6 +310,7 @@ static int rule_add(const struct xtcp_bpf_congestion *program)
 		return err;
 	}
 	list_add_tail(&rule->link, &rules);
+	rules_nr++;
 	return 0;
 }
 
@@ -366,6 +401,7 @@ static struct xtcp_bpf_congestion stubs = {
 static struct bpf_struct_ops kind = {
 	.verifier_ops	= &program_verifier,
 	.init		= map_init,
+	.check_member	= map_check_member,
 	.init_member	= map_init_member,
 	.validate	= map_validate,
 	.reg		= map_reg,
