@@ -338,13 +338,25 @@ static void close_others(int low, int high)
 	close_from(high + 1, INT_MAX);
 }
 
+/* The same file with a number above stderr's: a program may start with those closed. */
+static int above_stderr(int fd)
+{
+	int higher;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	close(fd);
+	return higher;
+}
+
 /* The file that says whether the cgroup is empty. */
 static int open_events(const struct cgroup *cg)
 {
 	char path[PATH_MAX + 128];
 
 	snprintf(path, sizeof(path), "%s/cgroup.events", cg->path);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return above_stderr(open(path, O_RDONLY | O_CLOEXEC));
 }
 
 /* Holds @link until the cgroup is empty, as @events says. Never returns. */
@@ -353,10 +365,6 @@ static void keep(const struct cgroup *cg, int events, int link)
 {
 	int null, fd;
 
-	/* Not ended by what ends the program, nor by its terminal. */
-	setsid();
-	signal(SIGHUP, SIG_IGN);
-	join(cg->parent);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
@@ -371,6 +379,27 @@ static void keep(const struct cgroup *cg, int events, int link)
 	}
 	rmdir(cg->path);
 	_exit(0);
+}
+
+/*
+ * Becomes the keeper: out of the cgroup, and not ended by what ends the program. A signal to
+ * all processes of a service reaches the keeper, too, so it blocks all. Returns 0 or an errno,
+ * in the parent of the keeper.
+ */
+static int start_keeper(const struct cgroup *cg, int events, int link)
+{
+	sigset_t all;
+	pid_t child;
+
+	if (join(cg->parent))
+		return errno;
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	child = fork();
+	if (!child)
+		keep(cg, events, link);
+	return child < 0 ? errno : 0;
 }
 
 /* Whether a socket of this process is xtcp's now. It is not in a container, which does not
@@ -399,7 +428,7 @@ int xtcp_run_in_cgroup(void)
 
 	if (make_cgroup(&cg))
 		return -1;
-	link = attach(cg.id, cg.level);
+	link = above_stderr(attach(cg.id, cg.level));
 	if (link < 0)
 		goto remove;
 	if (join(cg.path)) {
@@ -416,12 +445,8 @@ int xtcp_run_in_cgroup(void)
 	 */
 	events = open_events(&cg);
 	child = events < 0 ? -1 : fork();
-	if (!child) {
-		child = fork();
-		if (child)
-			_exit(child < 0 ? errno : 0);
-		keep(&cg, events, link);
-	}
+	if (!child)
+		_exit(start_keeper(&cg, events, link));
 	status = -1;
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

@@ -238,7 +238,8 @@ case $(uname -r) in
 6.[1-5].*) program_test launcher_cgroup_needs_a_newer_kernel ;;
 *um*) ;;
 *) program_test launcher_cgroup_takes_static_programs; program_test launcher_cgroup_ends
-	program_test launcher_cgroup_needs_a_keeper ;;
+	program_test launcher_cgroup_needs_a_keeper; program_test launcher_cgroup_survives_signals
+	program_test launcher_cgroup_without_descriptors ;;
 esac
 launcher_cgroup_needs_a_newer_kernel() {
 	expect_status 1 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
@@ -270,6 +271,22 @@ launcher_cgroup_needs_a_keeper() {
 	expect_status 1 bash -c "echo 0 >$group/cgroup.procs && exec $run --cgroup touch $dir/started"
 	expect_error 'no keeper: Resource temporarily unavailable$' && expect_equal 0 "$(cgroups)" cgroups &&
 		expect_equal '' "$(ls "$dir/started" 2>/dev/null)" 'what the program did' && rmdir $group
+}
+
+# As a service manager sends them to all processes of a service.
+launcher_cgroup_survives_signals() {
+	start $server "$run" --cgroup bash -c 'sleep 1; exec socat tcp4-listen:5032 -'
+	sleep .5
+	expect_equal 1 "$(pgrep -xc xtcp-run)" keepers && kill -USR1 "$(pgrep -x xtcp-run)" && kill "$(pgrep -x xtcp-run)" || return
+	await_row $server xtcp 5032 0A && no_row $server tcp 5032 || return
+	kill "$(pgrep -f '^socat tcp4-listen:5032')" && expect_soon 0 'cgroups at the end' cgroups
+}
+
+# What holds the cgroup must not get their numbers, which it gives to /dev/null.
+launcher_cgroup_without_descriptors() {
+	start $server bash -c "exec $run --cgroup bash -c 'sleep .5; exec socat -u tcp4-listen:5033 open:/dev/null' <&- >&- 2>&-"
+	await_row $server xtcp 5033 0A && no_row $server tcp 5033 || return
+	kill "$(pgrep -f '^socat -u tcp4-listen:5033')" && expect_soon 0 'cgroups at the end' cgroups
 }
 
 launcher_cgroup_ends() {
