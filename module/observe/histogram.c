@@ -31,21 +31,6 @@ DEFINE_STATIC_KEY_DEFERRED_FALSE(xtcp_histograms_key, HZ);
 /* Serialises writers of the knobs. */
 static DEFINE_MUTEX(set_lock);
 
-static int dwelt_alloc(struct xtcp_net *xn)
-{
-	struct xtcp_histogram __percpu *dwelt;
-
-	if (xn->dwelt)
-		return 0;
-	dwelt = __alloc_percpu_gfp(xtcp_lifecycle_moves * sizeof(*dwelt),
-				   __alignof__(*dwelt), GFP_KERNEL_ACCOUNT);
-	if (!dwelt)
-		return -ENOMEM;
-	/* Pairs with xtcp_histograms_dwelt_sum(): it is zeroed. */
-	smp_store_release(&xn->dwelt, dwelt);
-	return 0;
-}
-
 /**
  * xtcp_histograms_set - write the knob xtcp_histograms
  * @xn: namespace
@@ -56,24 +41,32 @@ static int dwelt_alloc(struct xtcp_net *xn)
  */
 int xtcp_histograms_set(struct xtcp_net *xn, bool on)
 {
-	int err = 0;
+	struct xtcp_histogram __percpu *dwelt = NULL;
 
+	/* Without the lock: what a memory cgroup holds up must not hold up other namespaces. */
+	if (on && !READ_ONCE(xn->dwelt)) {
+		dwelt = __alloc_percpu_gfp(xtcp_lifecycle_moves * sizeof(*dwelt),
+					   __alignof__(*dwelt), GFP_KERNEL_ACCOUNT);
+		if (!dwelt)
+			return -ENOMEM;
+	}
 	mutex_lock(&set_lock);
-	if (on == xn->knobs.histograms)
-		goto unlock;
-	if (on)
-		err = dwelt_alloc(xn);
-	if (err)
-		goto unlock;
-	/* Pairs with xtcp_histograms_dwelt(): @dwelt is there before the knob. */
-	smp_store_release(&xn->knobs.histograms, on);
-	if (on)
-		static_branch_deferred_inc(&xtcp_histograms_key);
-	else
-		static_branch_slow_dec_deferred(&xtcp_histograms_key);
-unlock:
+	if (!xn->dwelt) {
+		/* Pairs with xtcp_histograms_dwelt_sum(): it is zeroed. */
+		smp_store_release(&xn->dwelt, dwelt);
+		dwelt = NULL;
+	}
+	if (on != xn->knobs.histograms) {
+		/* Pairs with xtcp_histograms_dwelt(): @dwelt is there before the knob. */
+		smp_store_release(&xn->knobs.histograms, on);
+		if (on)
+			static_branch_deferred_inc(&xtcp_histograms_key);
+		else
+			static_branch_slow_dec_deferred(&xtcp_histograms_key);
+	}
 	mutex_unlock(&set_lock);
-	return err;
+	free_percpu(dwelt);
+	return 0;
 }
 
 /**
