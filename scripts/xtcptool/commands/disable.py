@@ -2,7 +2,8 @@
 """disable: let a systemd service use the kernel's TCP again
 
 Removes what `xtcp enable UNIT` wrote; with the last such service also the files that load the module
-at boot and let all groups open xtcp sockets. The service changes when it is restarted.
+at boot and let all groups open xtcp sockets. The service changes when it is restarted, and may need
+the knob until then, so that stays as it is.
 """
 
 import contextlib
@@ -37,3 +38,6 @@ def run(args):
     for p in removed:
         print(f"removed {here.shown(p)}")
     print(f"{name} uses the kernel's TCP when it is started next: systemctl restart {name}")
+    if len(removed) > 1 and not args.root:
+        print("until the next boot all groups may open xtcp sockets, unless you close that after the restart: "
+              "sysctl -w net.ipv4.xtcp_gid_range='1 0'")
