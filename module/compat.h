@@ -163,6 +163,13 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 }
 #endif
 
+/* linux/socket.h: timestamps for a control message are ktime_t since 7.3 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define xtcp_scm_stamp(time)	ktime_to_timespec64(time)
+#else
+#define xtcp_scm_stamp(time)	(time)
+#endif
+
 /* linux/socket.h: addresses of any length have a type of their own since 6.19 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define sockaddr_unsized	sockaddr
@@ -398,6 +405,53 @@ static inline void xtcp_bind_timewait_del(struct sock *sk)
 #define XTCP_BIND_ENTRY_LEN	sizeof(struct inet_timewait_sock)
 #else
 #define XTCP_BIND_ENTRY_LEN	offsetofend(struct sock_common, skc_net)
+#endif
+
+/*
+ * net/inet_hashtables.h, net/addrconf.h: inet_put_port() and inet_rcv_saddr_equal() are not
+ * exported since 7.3. A pointer to the first one is; the second one compares the addresses
+ * that two sockets are bound to, of which one may be a wildcard.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define xtcp_kernel_put_port(sk)		inet_put_port(sk)
+#define xtcp_kernel_saddr_equal(sk, other)	inet_rcv_saddr_equal(sk, other, true)
+#else
+#define xtcp_kernel_put_port(sk)		tcp_prot.put_port(sk)
+
+static inline bool xtcp_kernel_saddr4_equal(const struct sock *sk, const struct sock *other)
+{
+	return !ipv6_only_sock(other) &&
+	       (sk->sk_rcv_saddr == other->sk_rcv_saddr || !sk->sk_rcv_saddr ||
+		!other->sk_rcv_saddr);
+}
+
+static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct sock *other)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	const struct in6_addr *addr = &sk->sk_v6_rcv_saddr, *addr2 = inet6_rcv_saddr(other);
+	bool is_v4 = sk->sk_family == AF_INET6 && ipv6_addr_v4mapped(addr);
+	bool other_is_v4 = !addr2 || ipv6_addr_v4mapped(addr2);
+
+	if (sk->sk_family == AF_INET6 && !(is_v4 && other_is_v4)) {
+		if (ipv6_addr_any(addr))
+			return !ipv6_only_sock(sk) || !other_is_v4;
+		if (addr2 && ipv6_addr_any(addr2))
+			return !ipv6_only_sock(other) || !is_v4;
+		return addr2 && ipv6_addr_equal(addr, addr2);
+	}
+#endif
+	return xtcp_kernel_saddr4_equal(sk, other);
+}
+#endif
+
+/*
+ * net/inet_sock.h: since 7.3 the cork of IPv6's datagrams is in that of IPv4, and was in
+ * struct ipv6_pinfo
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) || !IS_ENABLED(CONFIG_IPV6)
+#define XTCP_CORK6_SIZE		0
+#else
+#define XTCP_CORK6_SIZE		sizeof(struct inet6_cork)
 #endif
 
 /*

@@ -287,7 +287,7 @@ static bool sock_conflicts(const struct sock *other, const void *arg)
 	    (shadow->reuse && other->sk_reuse && other->sk_state != TCP_LISTEN))
 		return false;
 	return devices_overlap(sk, other) &&
-	       inet_rcv_saddr_equal(sk, other, true);
+	       xtcp_kernel_saddr_equal(sk, other);
 }
 
 /* The same for any socket of a port; its chain is locked. */
@@ -339,7 +339,7 @@ static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
 	spin_lock(&chain->lock);
 	if (unlikely(check && bucket_conflicts(tb, shadow))) {
 		spin_unlock(&chain->lock);
-		inet_put_port(proxy);
+		xtcp_kernel_put_port(proxy);
 		return -EADDRINUSE;
 	}
 	shadow->bucket = icsk->icsk_bind2_hash;
@@ -375,7 +375,7 @@ static void shadow_unlink(struct xtcp_shadow *shadow)
 	inet_csk(proxy)->icsk_bind_hash = tb;
 	inet_csk(proxy)->icsk_bind2_hash = tb2;
 	inet_sk(proxy)->inet_num = shadow->num;
-	inet_put_port(proxy);
+	xtcp_kernel_put_port(proxy);
 }
 
 /**

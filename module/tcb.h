@@ -483,7 +483,7 @@ static_assert(__same_type(struct inet_cork_full, ((struct inet_sock *)NULL)->cor
 static_assert(__same_type(struct inet_cork, ((struct inet_cork_full *)NULL)->base));
 static_assert(__same_type(struct flowi, ((struct inet_cork_full *)NULL)->fl));
 static_assert(sizeof(struct inet_cork_full) ==
-	      sizeof(struct inet_cork) + sizeof(struct flowi));
+	      sizeof(struct inet_cork) + sizeof(struct flowi) + XTCP_CORK6_SIZE);
 static_assert(offsetof(struct xtcp_sock, sacks) ==
 	      offsetof(struct inet_sock, cork));
 static_assert(offsetofend(struct xtcp_sock, mtu_pending) <=

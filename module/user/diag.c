@@ -254,7 +254,7 @@ static u32 sk_classid(const struct sock *sk)
 {
 	u32 classid = 0;
 
-#ifdef CONFIG_SOCK_CGROUP_DATA
+#ifdef CONFIG_CGROUP_NET_CLASSID
 	classid = sock_cgroup_classid(&sk->sk_cgrp_data);
 #endif
 	return classid ?: READ_ONCE(sk->sk_priority);

@@ -566,16 +566,18 @@ static void put_stamping(const struct sock *sk, struct msghdr *msg,
 {
 	u32 flags = READ_ONCE(sk->sk_tsflags);
 	struct scm_timestamping_internal all = { };
+	ktime_t software = 0, hardware = 0;
 
 	if (flags & SOF_TIMESTAMPING_SOFTWARE &&
 	    XTCP_STAMP_IS_WANTED(flags, SOF_TIMESTAMPING_RX_SOFTWARE))
-		all.ts[0] = ktime_to_timespec64(rd->stamp);
+		software = rd->stamp;
 	if (flags & SOF_TIMESTAMPING_RAW_HARDWARE &&
 	    XTCP_STAMP_IS_WANTED(flags, SOF_TIMESTAMPING_RX_HARDWARE))
-		all.ts[2] = ktime_to_timespec64(rd->hw_stamp);
-	if (!all.ts[0].tv_sec && !all.ts[0].tv_nsec &&
-	    !all.ts[2].tv_sec && !all.ts[2].tv_nsec)
+		hardware = rd->hw_stamp;
+	if (!software && !hardware)
 		return;
+	all.ts[0] = xtcp_scm_stamp(software);
+	all.ts[2] = xtcp_scm_stamp(hardware);
 	if (sock_flag(sk, SOCK_TSTAMP_NEW))
 		put_cmsg_scm_timestamping64(msg, &all);
 	else

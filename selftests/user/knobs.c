@@ -682,7 +682,7 @@ TEST_F(knobs, knob_of_the_kernel_has_a_twin)
 	static const char *const without[] = {
 		"adv_win_scale", "app_win", "available_ulp", "backlog_ack_defer",
 		"child_ehash_entries", "comp_sack_slack_ns", "ehash_entries", "fack", "fwmark_accept",
-		"low_latency",
+		"low_latency", "rcvbuf_low_rtt",
 	};
 	struct dirent *entry;
 	DIR *dir;
