@@ -8,4 +8,7 @@
 
 #include "fuzz/kernel.h"
 
+/* The cork of fuzz/kernel.h has no part for IPv6. */
+#define XTCP_CORK6_SIZE	0
+
 #endif /* XTCP_COMPAT_H */
