@@ -693,18 +693,22 @@ bool xtcp_sendq_merge(struct sock *sk, struct sk_buff *skb, struct sk_buff *next
 	return true;
 }
 
-/* Make the fragment list private, and room for @bytes more in the linear part. */
+/*
+ * Make the fragment list private, and room for @bytes more in the linear part. Fragments
+ * would be in front of them, so their payload is copied into the linear part first.
+ */
 static bool make_tailroom(struct sock *sk, struct sk_buff *skb, int bytes)
 {
+	int room = skb_end_pointer(skb) - skb_tail_pointer(skb);
+	int more = skb->data_len + bytes - room;
 	int before = skb->truesize;
-	int more = bytes - skb_tailroom(skb);
 
-	if (skb_is_nonlinear(skb) || more <= 0)
+	if (!bytes || (!skb_is_nonlinear(skb) && more <= 0))
 		return !sendq_unshare(sk, skb);
-	if (pskb_expand_head(skb, 0, more, GFP_ATOMIC))
+	if (pskb_expand_head(skb, 0, max(more, 0), GFP_ATOMIC))
 		return false;
 	xtcp_sendq_charge(sk, (int)skb->truesize - before);
-	return true;
+	return !skb_linearize(skb);
 }
 
 /**
@@ -723,6 +727,7 @@ bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *n
 	const struct xtcp_skb_cb *more = xtcp_cb(next);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	int copied = skb_headlen(next) ? next->len : 0;
 
 	xtcp_assert_owned(sk);
 	/*
@@ -731,9 +736,8 @@ bool xtcp_sendq_collapse(struct sock *sk, struct sk_buff *skb, struct sk_buff *n
 	 */
 	if (skb_zcopy(skb) || skb_zcopy(next) || (cb->marks & XTCP_MARK_EOR) ||
 	    (xtcp_txstamp_is_on(skb) && xtcp_txstamp_is_on(next)) ||
-	    (skb_headlen(next) && skb_is_nonlinear(skb)) ||
-	    skb_headlen(skb) + skb_headlen(next) > SKB_MAX_HEAD(XTCP_HEADROOM) ||
-	    !make_tailroom(sk, skb, skb_headlen(next)) || !take_payload(sk, skb, next))
+	    (copied && skb->len + copied > SKB_MAX_HEAD(XTCP_HEADROOM)) ||
+	    !make_tailroom(sk, skb, copied) || !take_payload(sk, skb, next))
 		return false;
 	cb->retrans = max(cb->retrans, more->retrans);
 	sendq_recount(xs, more->marks, -(int)xtcp_sendq_segs(next));

@@ -76,6 +76,28 @@ TEST_F(collapse, segments_are_full_at_the_most)
 	peer_expect_silence(c.peer, 2000);
 }
 
+/* Short and longer writes are stored differently. */
+TEST_F(collapse, short_and_longer_writes_join)
+{
+	static const int len[] = { 400, 100, 50, 300 };
+	struct conn c = { .peer = &self->peer };
+	static uint8_t text[400];
+	int sent = 0;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	conn_open(c.peer, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .prepare = nodelay);
+	for (int i = 0; i < ARRAY_SIZE(len); i++) {
+		pattern_fill(text, len[i], sent);
+		ASSERT_EQ(len[i], send(c.fd, text, len[i], 0));
+		conn_expect(&c, .seq = 1 + sent, .len = len[i], .pattern = sent);
+		sent += len[i];
+	}
+	peer_mark_last(c.peer);
+	expect_again(&c, 0, 850);
+	conn_send(&c, .flags = ACK, .ack = 851);
+	peer_expect_silence(c.peer, 2000);
+}
+
 /* What has arrived stays what it is. */
 TEST_F(collapse, sacked_segments_are_left_alone)
 {
