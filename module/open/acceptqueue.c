@@ -58,6 +58,7 @@
 #include "timers.h"
 #include "transfer/accecn.h"
 #include "transfer/ack.h"
+#include "transfer/acked.h"
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
@@ -139,8 +140,9 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_recent_s = ktime_get_seconds();
 }
 
-/* RFC 6298: the first sample, unless the SYN-ACK was retransmitted. */
-static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
+/* RFC 6298: the first sample. */
+static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
+		      const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	/* Another CPU may be promoting the record, and set @timeouts to 1. */
@@ -148,9 +150,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho)
 	u32 rtt_us = xtcp_synqueue_rtt_us(ho, xs->last_rcv_ns);
 
 	xtcp_rtt_init(xs);
-	if (rtt_us)
-		xtcp_rtt_sample(sk, rtt_us);
-	else if (timeouts)
+	if (!xtcp_acked_syn_ack(sk, seg, rtt_us) && timeouts)
 		xtcp_rtt_fall_back(xs);
 }
 
@@ -196,7 +196,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xtcp_isn_flow_hash(sk);
 	xs->peer_mss = ho->mss;
 	xtcp_output_mss_sync(sk, 0);
-	child_rtt(sk, ho);	/* the route may have an rto_min */
+	child_rtt(sk, ho, seg);	/* the route may have an rto_min */
 	xtcp_mtuprobe_init(sk);
 	xtcp_congestion_route(sk);
 	xtcp_congestion_init(sk);

@@ -111,18 +111,12 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 	}
 }
 
-/*
- * RTT by the timestamps option, in whole milliseconds; 0 if it can't be
- * measured.
- */
-static u32 echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+/* RTT by the echoed timestamp, in whole milliseconds; 0 if it can't be measured. */
+static u32 echo_rtt_us(const struct xtcp_sock *xs, u32 tsecr)
 {
-	s32 ms;
+	s32 ms = (s32)(xtcp_tsval(xs) - tsecr);
 
-	if (!a->has_tsecr || !a->tsecr || !(a->syn || a->segs))
-		return 0;
-	ms = (s32)(xtcp_tsval(xs) - a->tsecr);
-	if (ms < 0 || ms > XTCP_RTO_MAX_US / USEC_PER_MSEC)
+	if (!tsecr || ms < 0 || ms > XTCP_RTO_MAX_US / USEC_PER_MSEC)
 		return 0;
 	return max(ms, 1) * USEC_PER_MSEC;
 }
@@ -165,7 +159,7 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 		rtt_us = xtcp_rtt_us_between(first_ns, a->now_ns);
 		last_us = last_ns ? max(xtcp_rtt_us_between(last_ns, a->now_ns), 1U) : 0;
 	} else {
-		rtt_us = echo_rtt_us(xs, a);
+		rtt_us = a->has_tsecr && (a->syn || a->segs) ? echo_rtt_us(xs, a->tsecr) : 0;
 		/* In whole milliseconds, and perhaps of the first copy. */
 		last_us = xs->rack.min_guessed && xtcp_rtt_min_us(xs) < rtt_us ?
 			  0 : rtt_us;
@@ -176,6 +170,29 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 		return false;
 	}
 	rtt_measured(sk, rtt_us, last_us, a->now_ns);
+	return true;
+}
+
+/**
+ * xtcp_acked_syn_ack - take the first RTT of a passive connection
+ * @sk: its new socket
+ * @seg: the third ACK
+ * @rtt_us: from the SYN-ACK to it; 0 if the SYN-ACK was sent again, so that only the
+ *	echoed timestamp tells the RTT (RFC 7323 4)
+ *
+ * Context: softirq; nobody else has the socket.
+ * Return: false if it can't be measured
+ */
+bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!rtt_us && xs->ts_ok && seg->opt.has_ts && !(seg->flags & XTCP_SYN))
+		rtt_us = echo_rtt_us(xs, seg->opt.tsecr);
+	if (!rtt_us)
+		return false;
+	xtcp_rtt_sample(sk, rtt_us);
+	xtcp_rtt_min_sample(xs, rtt_us, xs->last_rcv_ns);
 	return true;
 }
 

@@ -7,7 +7,8 @@
 /* vm: wires families */
 #include "lib/xtcp_test.h"
 
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
+
 
 PEER_FIXTURE(connect);
 
@@ -203,6 +204,37 @@ TEST_F(connect, rfc6298_handshake_is_the_first_sample_of_a_listener_too)
 
 	conn_open(&self->peer, &c, .rtt_ms = 300);
 	expect_rto(_metadata, &c, 900);
+}
+
+/* A server's loss detection (RFC 8985) needs it before the first data is acknowledged. */
+TEST_F(connect, rfc8985_6_2_handshake_gives_the_least_rtt)
+{
+	struct conn a, b;
+
+	conn_open(&self->peer, &a, .rtt_ms = 300);
+	EXPECT_LE(299000, (int)conn_tcp_info(&a).tcpi_min_rtt);
+	EXPECT_GE(303000, (int)conn_tcp_info(&a).tcpi_min_rtt);
+	conn_open(&self->peer, &b, .active = true, .rtt_ms = 300);
+	EXPECT_LE(299000, (int)conn_tcp_info(&b).tcpi_min_rtt);
+	EXPECT_GE(303000, (int)conn_tcp_info(&b).tcpi_min_rtt);
+}
+
+/* The echoed timestamp tells which SYN-ACK was acknowledged. */
+TEST_F(connect, rfc7323_4_timestamp_measures_a_repeated_synack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = OPT(OPT_MSS(1460), OPT_TS(100, 0)));
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .within_ms = 1200);
+	peer_mark_last(p);
+	peer_sleep_until(p, 300);
+	conn_send(&c, .flags = ACK);	/* echoes the second one's */
+	conn_accept(&c);
+	EXPECT_LE(298000, (int)conn_tcp_info(&c).tcpi_rtt);
+	EXPECT_GE(308000, (int)conn_tcp_info(&c).tcpi_rtt);
+	EXPECT_LE(298000, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	EXPECT_GE(308000, (int)conn_tcp_info(&c).tcpi_min_rtt);
 }
 
 /* 5.7: the SYN had to be repeated, so there is no sample, and an RTO of 3 s. */

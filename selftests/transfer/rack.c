@@ -101,6 +101,21 @@ TEST_F(rack, rfc8985_7_probe_is_the_last_segment)
 	conn_send(&c, .flags = RST);
 }
 
+/* A round trip later: what was sent before the probe should have arrived by then. */
+TEST_F(rack, rfc8985_7_probe_that_arrives_shows_the_loss_before_it)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_into_probe(p, &c, &before);
+	peer_mark_last(p);
+	peer_sleep_until(p, RTT_MS + 1);
+	flight_sack(&c, 0, { 2, 3 });
+	flight_expect(&c, 0, .at_ms = RTT_MS + 1);
+	flight_ack(&c, 3);
+}
+
 TEST_F(rack, rfc8985_7_probe_is_new_data)
 {
 	struct peer *p = &self->peer;
@@ -320,14 +335,20 @@ TEST_F(rack, rfc8985_6_2_min_rtt_is_not_of_what_overtook)
 	flight_ack(&c, 8);
 }
 
-/* Without another sample it serves, until there is one. */
+/* Without another sample it serves, until there is one. A repeated SYN-ACK gives none. */
 TEST_F(rack, rfc8985_6_2_min_rtt_is_guessed_by_the_first_sack)
 {
 	NOT_ON_STOCK();
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	fly_rtt(p, &c, WITH_SACK, 5);
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = WITH_SACK);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .within_ms = 1200);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	flight_prepare_at(WHERE(_metadata), &c, "reno");
+	flight_begin(&c, 5);
+	peer_sleep_until(p, RTT_MS);
 	flight_sack(&c, 0, { 1, 2 });
 	EXPECT_LE(RTT_MS * 1000 - 1000, (int)conn_tcp_info(&c).tcpi_min_rtt);
 	EXPECT_GT(RTT_MS * 1000 + 2000, (int)conn_tcp_info(&c).tcpi_min_rtt);
