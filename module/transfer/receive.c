@@ -319,6 +319,8 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 				       xtcp_cb(other)->end);
 		ofo_drop(sk, other);
 	}
+	if (other && seq_before(xtcp_cb(other)->seq, end))
+		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq, end);
 	return true;
 joined:
 	/* It may have closed the hole to the next one. */

@@ -505,6 +505,23 @@ TEST_F(reassembly, rfc2883_above_the_ack)
 		    .sack = {{ 101, 401 }, { 101, 401 }});
 }
 
+/* Above the ACK, and only the end of the segment, or its beginning, had arrived. */
+TEST_F(reassembly, rfc2883_partly_new_above_the_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = WITH_SACK);
+	text(&c, 301, 501);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 301, 501 }});
+	text(&c, 201, 401);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 301, 401 }, { 201, 501 }});
+	text(&c, 451, 601);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 451, 501 }, { 201, 601 }});
+}
+
 TEST_F(reassembly, rfc2883_partly_new)
 {
 	struct peer *p = &self->peer;
