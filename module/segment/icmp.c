@@ -251,6 +251,18 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 }
 
 /*
+ * IP_RECVERR and IPV6_RECVERR ask for every error. One that ends an opening is queued
+ * without them, too, as in Linux: so a program may trace a route with SYNs.
+ */
+static bool error_is_queued(const struct sock *sk, enum xtcp_event event)
+{
+	return xtcp_sk(sk)->af->route->errors_wanted(sk) ||
+	       (event != XTCP_EV_ICMP_SOFT_NOTED &&
+		xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
+				  XTCP_STATEF(XTCP_SYN_RECEIVED)));
+}
+
+/*
  * Apply a hard or soft error. An opening ends by a hard error (SHLD-26); Linux
  * deviates from MUST-56 in that a soft error ends SYN-SENT, too.
  */
@@ -259,7 +271,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	enum xtcp_event event = icmp_event(sk, ie);
 
-	if (af->route->errors_wanted(sk))
+	if (error_is_queued(sk, event))
 		error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
 		WRITE_ONCE(sk->sk_err_soft, ie->err);

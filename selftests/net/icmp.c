@@ -8,6 +8,7 @@
 /* vm: still=lc_107_source_quench_is_nothing */
 #include "lib/xtcp_test.h"
 
+#include <linux/errqueue.h>
 #include <netinet/ip_icmp.h>
 
 PEER_FIXTURE(icmp);
@@ -54,6 +55,49 @@ TEST_F(icmp, lc_105_ends_connect)
 		close(c.fd);
 	}
 	peer_expect_silence(p, 2000);
+}
+
+/* Without IP_RECVERR, too: so a program without privileges traces a route. */
+TEST_F(icmp, lc_105_opening_tells_which_error_ended_it)
+{
+	char control[512], data[64];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct peer *p = &self->peer;
+	struct sock_extended_err *ee;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	EXPECT_TRUE(socket_poll(c.fd) & POLLERR);
+	ASSERT_LE(0, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
+	ASSERT_NE(NULL, CMSG_FIRSTHDR(&msg));
+	ee = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&msg));
+	EXPECT_EQ(EHOSTUNREACH, (int)ee->ee_errno);
+	EXPECT_EQ(p->family == AF_INET6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
+		  ee->ee_origin);
+	EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
+	EXPECT_EQ(-1, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
+}
+
+/* An open connection has a queue only if the program asks for it. */
+TEST_F(icmp, lc_105_open_connection_queues_no_error)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .data = "text");
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	EXPECT_EQ(-1, recv(c.fd, &(char){ 0 }, 1, MSG_ERRQUEUE | MSG_DONTWAIT));
+	conn_send(&c, .flags = ACK, .ack = 5);
+	expect_alive(&c);
 }
 
 TEST_F(icmp, lc_105_from_a_router_on_the_way)
