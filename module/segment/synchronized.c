@@ -501,8 +501,9 @@ static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 }
 
 /*
- * After the peer's FIN, payload and FIN can only be duplicates: acknowledge
- * them.
+ * After the peer's FIN, payload and FIN that begin below RCV.NXT are duplicates:
+ * acknowledge them. There is nothing behind the FIN, so the rest is dropped without an
+ * answer, as in Linux.
  */
 static void payload_ignored(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -511,7 +512,8 @@ static void payload_ignored(struct sock *sk, const struct xtcp_seg *seg)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_TEXT);
 	if (seg->flags & XTCP_FIN)
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_FIN);
-	if (seg->len || (seg->flags & XTCP_FIN))
+	if (seq_before(seg->seq, xtcp_sk(sk)->rcv_nxt) &&
+	    (seg->len || (seg->flags & XTCP_FIN)))
 		xtcp_ack_now(sk);
 }
 

@@ -95,6 +95,25 @@ TEST_F(fourway, lc_71_fin_ends_what_is_read)
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 }
 
+/* Duplicates are acknowledged, for the ACK may be lost; what would follow the FIN is not. */
+TEST_F(fourway, text_after_the_fin_is_dropped)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_send(&c, .flags = FIN | PSH | ACK, .data = "last words");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 12, .within_ms = FIN_ACK_MS);
+	conn_send(&c, .flags = PSH | ACK, .seq = 12, .data = "more");
+	conn_send(&c, .flags = FIN | ACK, .seq = 100);
+	peer_expect_silence(p, 1000);
+	conn_send(&c, .flags = FIN | PSH | ACK, .seq = 1, .data = "last words");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 12, .within_ms = FIN_ACK_MS);
+	program_reads(_metadata, c.fd, "last words");
+	program_reads_end(_metadata, c.fd);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+}
+
 TEST_F(fourway, lc_72_ack_of_fin)
 {
 	struct peer *p = &self->peer;
