@@ -256,10 +256,10 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
  */
 static bool error_is_queued(const struct sock *sk, enum xtcp_event event)
 {
-	return xtcp_sk(sk)->af->route->errors_wanted(sk) ||
-	       (event != XTCP_EV_ICMP_SOFT_NOTED &&
-		xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-				  XTCP_STATEF(XTCP_SYN_RECEIVED)));
+	if (xtcp_sk(sk)->af->route->errors_wanted(sk))
+		return true;
+	return sk->sk_state == XTCP_SYN_SENT ? event != XTCP_EV_ICMP_SOFT_NOTED :
+	       sk->sk_state == XTCP_SYN_RECEIVED && event == XTCP_EV_ICMP_HARD;
 }
 
 /*

@@ -439,13 +439,14 @@ static struct sk_buff *alloc_bare(struct sk_buff *spare)
 /*
  * Sequence number of a segment without payload: SND.NXT, or the right edge of
  * the window if the peer has shrunk it, because the peer would ignore an ACK
- * beyond it.
+ * beyond it. Less than one unit of a scaled window may be lost by rounding
+ * (RFC 7323 2.4), so that is no shrinking; as in Linux.
  */
 static seq_t bare_seq(const struct xtcp_sock *xs)
 {
 	seq_t edge = seq_add(xs->snd_una, xs->snd_wnd);
 
-	return seq_before(edge, xs->snd_nxt) ? edge : xs->snd_nxt;
+	return seq_dist(edge, xs->snd_nxt) >= 1 << xs->snd_wscale ? edge : xs->snd_nxt;
 }
 
 /*

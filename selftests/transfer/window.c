@@ -437,6 +437,28 @@ TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
 	conn_send(&c, .flags = ACK);
 }
 
+/* Rounding loses less than a unit of the scaled window: SND.NXT is no less valid by that. */
+TEST_F(window, rfc7323_2_4_ack_beyond_a_rounded_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = SCALED);
+	conn_write(&c, 127);
+	conn_expect(&c, .seq = 1, .len = 127);
+	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 0);
+	conn_send(&c, .flags = ACK | PSH, .data = "a", .ack = 1, .wnd = 0);
+	conn_expect(&c, .flags = ACK, .seq = 128, .ack = 2, .within_ms = 60);
+	conn_send(&c, .flags = ACK, .ack = 128, .wnd = 512);
+	conn_write(&c, 128);
+	conn_expect(&c, .seq = 128, .len = 128);
+	/* A whole unit is missing. */
+	conn_send(&c, .flags = ACK, .ack = 128, .wnd = 0);
+	conn_send(&c, .flags = ACK | PSH, .data = "b", .ack = 128, .wnd = 0);
+	conn_expect(&c, .flags = ACK, .seq = 128, .ack = 3, .within_ms = 60);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(window, rfc9293_must_66_closed_window_processes_rst_and_ack)
 {
 	struct peer *p = &self->peer;
