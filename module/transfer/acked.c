@@ -418,8 +418,11 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 		return;
 	xtcp_scoreboard_sacked(sk, seg, a);
 	take_marks(sk, seg, a);
-	if (!xs->in_flight && !a->dsack)
+	if (!xs->in_flight && !a->dsack) {
+		if (xtcp_lossprobe_is_out(xs))
+			xtcp_lossprobe_acked(sk, a);
 		return;
+	}
 	if (a->sack_sent_ns && take_rtt(sk, a) && sack_extends_timeout(sk, a))
 		a->arm = 1;
 	acked_evaluate(sk, a);
@@ -471,13 +474,13 @@ static bool take_segment(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * True if nothing new is acknowledged, nothing is in flight, no D-SACK came, and no marks are
- * counted.
+ * True if nothing new is acknowledged, nothing is in flight, no D-SACK came, no marks are
+ * counted, and no duplicate ACK is awaited for a loss probe (RFC 8985 7.4.2).
  */
 static bool ack_is_empty(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return seg->ack == xs->snd_una && !xs->in_flight && !seg->opt.nr_sacks &&
-	       !xtcp_accecn_is_on(xs);
+	       !xtcp_accecn_is_on(xs) && !xtcp_lossprobe_is_out(xs);
 }
 
 /*

@@ -180,6 +180,21 @@ TEST_F(rack, rfc8985_7_4_both_copies_arrived)
 	EXPECT_LE(10, conn_info(&c).cwnd);
 }
 
+/* A peer without D-SACK repeats its ACK. */
+TEST_F(rack, rfc8985_7_4_both_copies_arrived_without_dsack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_into_probe(p, &c, &before);
+	flight_ack(&c, 3);
+	flight_ack(&c, 3);
+	fourth_arrives(&c);
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_LE(10, conn_info(&c).cwnd);
+}
+
 TEST_F(rack, knob_early_retrans_is_off)
 {
 	struct peer *p = &self->peer;
