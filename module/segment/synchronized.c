@@ -300,14 +300,33 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	return false;
 }
 
-/* 3.10.7.4 second; RFC 5961 3.2: reset at RCV.NXT exactly, else challenge. */
+/*
+ * True if @seq is behind all that has arrived out of order. A peer that has sent all of
+ * it, and lost some, resets there; as in Linux.
+ */
+static bool is_end_of_arrived(const struct xtcp_sock *xs, seq_t seq)
+{
+	seq_t end = xs->rcv_nxt;
+	unsigned int i;
+
+	for (i = 0; i < xs->nr_sacks; i++)
+		if (seq_after(xs->sacks[i].end, end))
+			end = xs->sacks[i].end;
+	return seq == end;
+}
+
+/*
+ * 3.10.7.4 second; RFC 5961 3.2: reset at RCV.NXT exactly, or at the end of what arrived
+ * out of order, else challenge.
+ */
 static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 		      struct outcome *outcome)
 {
 	if (likely(!(seg->flags & XTCP_RST)))
 		return true;
 	outcome->why = SKB_DROP_REASON_TCP_RESET;
-	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_reset_of_closed(sk, seg)) {
+	if (seg->seq == xtcp_sk(sk)->rcv_nxt || is_end_of_arrived(xtcp_sk(sk), seg->seq) ||
+	    is_reset_of_closed(sk, seg)) {
 		outcome->ending = XTCP_ENDING_RESET;
 	} else {
 		if (unlikely(xtcp_sk(sk)->fast_tried) && !xtcp_sk(sk)->data_segs_in &&
@@ -478,14 +497,14 @@ static bool check_ack(struct sock *sk, const struct sk_buff *skb,
 
 /*
  * RFC 9293 3.6.1 SHLD-3: after close() received payload is lost, so tell the
- * peer with a RST.
+ * peer with a RST. A FIN beyond RCV.NXT shows that there is some before it.
  */
 static bool check_reader(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, struct outcome *outcome)
 {
 	seq_t payload_end = seq_add(seg->seq, seg->len);
 
-	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || !seg->len ||
+	if (!(sk->sk_shutdown & RCV_SHUTDOWN) || seg->seq == seg->end ||
 	    !xtcp_state_in(sk, XTCP_STATEF(XTCP_FIN_WAIT_1) |
 			       XTCP_STATEF(XTCP_FIN_WAIT_2)) ||
 	    !seq_after(payload_end, xtcp_sk(sk)->rcv_nxt))

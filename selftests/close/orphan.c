@@ -324,6 +324,21 @@ TEST_F(orphan, lc_85_text_after_close_in_fin_wait_1)
 	counters_expect(_metadata, &before, "OutRsts", 1, "TCPAbortOnData", 1, NULL);
 }
 
+/* What is missing before the FIN is text, too. */
+TEST_F(orphan, rfc9293_shld_03_fin_above_a_hole_is_reset)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_FIN_WAIT_1, .orphan = true);
+	counters_begin(&before);
+	conn_send(&c, .flags = FIN | ACK, .seq = 100, .ack = 2);
+	conn_expect(&c, .flags = RST, .seq = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	counters_expect(_metadata, &before, "OutRsts", 1, "TCPAbortOnData", 1, NULL);
+}
+
 TEST_F(orphan, rfc9293_shld_03_text_after_close_is_reset)
 {
 	struct peer *p = &self->peer;

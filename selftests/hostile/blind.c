@@ -42,6 +42,25 @@ TEST_F(blind, rfc5961_rst_at_the_edge_resets)
 	peer_expect_silence(p, 1000);
 }
 
+/* Where the peer is that has sent more than arrived. Elsewhere above a hole: challenged. */
+TEST_F(blind, rfc5961_rst_behind_what_arrived_out_of_order)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK));
+	conn_send(&c, .flags = ACK, .seq = 301, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	conn_send(&c, .flags = ACK, .seq = 101, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 201);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST, .seq = 401);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(ECONNRESET, socket_error(c.fd));
+}
+
 TEST_F(blind, rfc5961_rst_in_window_is_challenged)
 {
 	struct peer *p = &self->peer;
