@@ -148,16 +148,16 @@ static int64_t send_text(struct conn *c, enum conn_state st, int64_t offset)
 }
 
 /*
- * There is no data beyond a FIN: ignored, where the kernel's TCP does not even answer.
+ * There is no data beyond a FIN: it is dropped without an answer.
  */
 HAPPEN(text) { return send_text(c, st, 0); }
 EVENT(text,
 	ES = STAYS(AN_ACK, "rcv-text", .taken = true),
 	F1 = STAYS(AN_ACK, "rcv-text", .taken = true),
 	F2 = STAYS(AN_ACK, "rcv-text", .taken = true),
-	CW = STAYS(AN_ACK, "rcv-text", .not_stock = true),
-	CG = STAYS(AN_ACK, "rcv-text", .not_stock = true),
-	LA = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	CW = STAYS(SILENCE, "rcv-text"),
+	CG = STAYS(SILENCE, "rcv-text"),
+	LA = STAYS(SILENCE, "rcv-text"),
 	TW = STAYS(AN_ACK, "rcv-text"),
 	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
 CELLS(text)
@@ -189,9 +189,9 @@ EVENT(text_ahead,
 	ES = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
 	F1 = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
 	F2 = STAYS(AN_ACK, "rcv-text-out-of-order", OUT_OF_ORDER),
-	CW = STAYS(AN_ACK, "rcv-text", .not_stock = true),
-	CG = STAYS(AN_ACK, "rcv-text", .not_stock = true),
-	LA = STAYS(AN_ACK, "rcv-text", .not_stock = true),
+	CW = STAYS(SILENCE, "rcv-text"),
+	CG = STAYS(SILENCE, "rcv-text"),
+	LA = STAYS(SILENCE, "rcv-text"),
 	TW = STAYS(AN_ACK, "rcv-text"),
 	FO = GOES(CLOSED, A_RST, "rcv-text-after-CLOSE"));
 CELLS(text_ahead)
