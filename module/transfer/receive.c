@@ -190,11 +190,14 @@ static void take_in_order(struct sock *sk, struct sk_buff *skb)
 
 /*
  * The hole is filled: move what follows to the receive queue. It is charged
- * already. Returns true if the peer's FIN is among it.
+ * already. Returns true if the peer's FIN is among it. What the segment that filled the
+ * hole brought a second time is a duplicate; what two queued segments share was
+ * reported when the second of them arrived (RFC 2883 4: once each).
  */
 static bool ofo_drain(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	seq_t filled = xs->rcv_nxt;
 	struct sk_buff *skb;
 	bool fin = false;
 
@@ -205,8 +208,8 @@ static bool ofo_drain(struct sock *sk)
 		if (seq_after(seq, xs->rcv_nxt))
 			break;
 		xs->ofo_collapsed = 0;
-		if (seq_before(seq, xs->rcv_nxt))
-			xtcp_receive_duplicate(sk, seq, end);
+		if (seq_before(seq, filled))
+			xtcp_receive_duplicate(sk, seq, seq_before(end, filled) ? end : filled);
 		if (!seq_after(end, xs->rcv_nxt)) {
 			ofo_drop(sk, skb);
 			continue;

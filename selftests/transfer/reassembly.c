@@ -520,6 +520,30 @@ TEST_F(reassembly, rfc2883_partly_new_above_the_ack)
 	text(&c, 451, 601);
 	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
 		    .sack = {{ 451, 501 }, { 201, 601 }});
+	/* What the segments in the queue share was reported, once each. */
+	text(&c, 1, 201);
+	conn_expect(&c, .flags = ACK, .ack = 601, .sacks = 0);
+}
+
+/* SACK blocks beside payload count for the MSS, as all options. */
+TEST_F(reassembly, rfc9293_must_16_sack_beside_payload)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	text(&c, 301, 501);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 301, 501 }});
+	conn_write(&c, 2000);
+	for (int sent = 0; sent < 2000; ) {
+		conn_expect(&c, .seq = 1 + sent, .pattern = sent);
+		EXPECT_GE(1000, p->last.len + p->last.opt.len);
+		sent += p->last.len;
+	}
+	/* A small one has room for them. */
+	conn_write(&c, 500);
+	conn_expect(&c, .seq = 2001, .pattern = 0, .len = 500, .sacks = 1,
+		    .sack = {{ 301, 501 }});
 }
 
 TEST_F(reassembly, rfc2883_partly_new)
