@@ -121,25 +121,32 @@ static void put_sacks(const struct xtcp_sock *xs, struct xtcp_options *opt,
 		opt->sack[opt->nr_sacks++] = xs->sacks[i];
 }
 
-/* Bytes left for options in a segment that has @opt already. */
+/*
+ * Bytes left for options in a segment that has @opt already. The MSS of the peer, as the
+ * path MTU, bounds payload and options together (RFC 9293 MUST-16, RFC 6691 2).
+ */
 static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payload,
 				 const struct xtcp_options *opt)
 {
 	unsigned int used = xtcp_options_size(opt);
 	unsigned int room = XTCP_OPT_MAX - used;
+	unsigned int headers = xs->af->ip_hdr_len + XTCP_HDR_LEN;
+	unsigned int most;
 
 	if (!payload)
 		return room;
-	used += xs->af->ip_hdr_len + xs->af->packet->options_len(&xs->inet.sk) +
-		XTCP_HDR_LEN + payload;
-	return min(room, xs->pmtu > used ? xs->pmtu - used : 0);
+	most = min_t(u32, xs->pmtu > headers ? xs->pmtu - headers : 0, xs->peer_mss);
+	if (xs->sockopt.user_mss)
+		most = min_t(u32, most, xs->sockopt.user_mss);
+	used += xs->af->packet->options_len(&xs->inet.sk) + payload;
+	return min(room, most > used ? most - used : 0);
 }
 
 /*
  * Options of any segment but a SYN. The MSS leaves space for those that
  * xtcp_output_option_size() counts: timestamps, a cookie, perhaps Accurate ECN; a payload with a
  * token leaves space itself. SACK blocks and the option of Accurate ECN, in @accecn, are added
- * only as far as header, payload and options fit into the path MTU.
+ * only as far as payload and options fit into the peer's MSS and the path MTU.
  */
 static void later_options(struct xtcp_sock *xs, unsigned int payload,
 			  const u8 *token, struct xtcp_options *opt, u8 *accecn,
