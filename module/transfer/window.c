@@ -117,6 +117,9 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
+	/* Where a unit is more than the whole buffer, a free buffer is announced as one. */
+	if (unlikely(buf->limit < unit) && buf->space >= buf->step)
+		space = unit;
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > buf->limit / 2)
 		return left;
 	if (unlikely(too_much) && window_may_shrink(sk))

@@ -650,6 +650,36 @@ TEST_F(window, tcp_window_clamp)
 	}
 }
 
+/* One unit of a large scale may be more than the buffer: it is announced when all is read. */
+TEST_F(window, rfc7323_2_unit_larger_than_the_buffer)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set_text("rmem", "4096 131072 67108864"));
+	conn_open(p, &c, .opt = SCALED);
+	EXPECT_LE(11, c.kern_wscale);
+	EXPECT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 1));
+	/* The window of a SYN-ACK is not scaled. */
+	conn_send(&c, .len = 1);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	/* Each announcement is rounded up to a unit, so the last segment fills all of it. */
+	for (int i = 0; i < 100 && p->last.wnd; i++) {
+		int64_t room = edge(&c) - conn_peer_nxt(&c);
+
+		conn_send(&c, .len = room < 60000 ? room : 60000);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	}
+	ASSERT_EQ(0, p->last.wnd);
+	EXPECT_LT(0, read_all(&c));
+	/* A window update, or the answer to a probe. */
+	if (!peer_read(p, now_ns() + 20 * NSEC_PER_MSEC) || !p->last.wnd) {
+		conn_send(&c, .flags = ACK, .seq = conn_peer_nxt(&c) - 1);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c));
+	}
+	EXPECT_LT(0, p->last.wnd);
+}
+
 /* --- counters ------------------------------------------------------------ */
 
 TEST_F(window, ctr_TCPToZeroWindowAdv)
