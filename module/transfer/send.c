@@ -241,8 +241,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		bool whole;
 		s32 len;
 
-		/* A bare FIN is too small to cause congestion. */
-		if (!room && skb->len)
+		if (!room)
 			break;
 		if (!force && nagle_holds(sk, skb, nagle))
 			break;
