@@ -108,7 +108,8 @@ struct xtcp_addr_ops {
  *	lock.
  * @pmtu_believed: does the socket believe what routers say of the MTU
  * @pmtu_bound: are too large segments lost, as opposed to fragmented
- * @errors_wanted: does the user want every ICMP error reported (IP_RECVERR)
+ * @error_queued: does an ICMP error, which perhaps ends an opening, go to the error
+ *	queue; every one does if the user asks for it (IP_RECVERR, IPV6_RECVERR)
  */
 struct xtcp_route_ops {
 	struct dst_entry *(*find)(struct sock *sk);
@@ -118,7 +119,7 @@ struct xtcp_route_ops {
 	unsigned int (*mtu_reduced)(struct sock *sk, unsigned int mtu);
 	bool	(*pmtu_believed)(const struct sock *sk);
 	bool	(*pmtu_bound)(struct sock *sk);
-	bool	(*errors_wanted)(const struct sock *sk);
+	bool	(*error_queued)(const struct sock *sk, bool ends_opening);
 };
 
 /**

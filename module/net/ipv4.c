@@ -651,9 +651,10 @@ static u32 ipv4_route_cookie(const struct dst_entry *dst)
 	return 0;
 }
 
-static bool ipv4_errors_wanted(const struct sock *sk)
+/* As in Linux, so that a program may trace a route with SYNs without the option. */
+static bool ipv4_error_queued(const struct sock *sk, bool ends_opening)
 {
-	return inet_test_bit(RECVERR, sk);
+	return ends_opening || inet_test_bit(RECVERR, sk);
 }
 
 static bool ipv4_pmtu_believed(const struct sock *sk)
@@ -698,7 +699,7 @@ static const struct xtcp_route_ops ipv4_route_ops = {
 	.mtu_reduced	= ipv4_mtu_reduced,
 	.pmtu_believed	= ipv4_pmtu_believed,
 	.pmtu_bound	= ipv4_pmtu_bound,
-	.errors_wanted	= ipv4_errors_wanted,
+	.error_queued	= ipv4_error_queued,
 };
 
 static const struct xtcp_packet_ops ipv4_packet_ops = {

@@ -299,7 +299,8 @@ static bool route6_pmtu_bound(struct sock *sk)
 	return true;
 }
 
-static bool route6_errors_wanted(const struct sock *sk)
+/* Linux looks at the option in every state over IPv6. */
+static bool route6_error_queued(const struct sock *sk, bool ends_opening)
 {
 	return inet6_test_bit(RECVERR6, sk);
 }
@@ -312,7 +313,7 @@ const struct xtcp_route_ops xtcp_ipv6_route = {
 	.mtu_reduced	= route6_mtu_reduced,
 	.pmtu_believed	= route6_pmtu_believed,
 	.pmtu_bound	= route6_pmtu_bound,
-	.errors_wanted	= route6_errors_wanted,
+	.error_queued	= route6_error_queued,
 };
 
 #endif /* CONFIG_IPV6 */

@@ -250,14 +250,8 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 	kfree_skb(skb);
 }
 
-/*
- * IP_RECVERR and IPV6_RECVERR ask for every error. One that ends an opening is queued
- * without them, too, as in Linux: so a program may trace a route with SYNs.
- */
-static bool error_is_queued(const struct sock *sk, enum xtcp_event event)
+static bool error_ends_opening(const struct sock *sk, enum xtcp_event event)
 {
-	if (xtcp_sk(sk)->af->route->errors_wanted(sk))
-		return true;
 	return sk->sk_state == XTCP_SYN_SENT ? event != XTCP_EV_ICMP_SOFT_NOTED :
 	       sk->sk_state == XTCP_SYN_RECEIVED && event == XTCP_EV_ICMP_HARD;
 }
@@ -271,7 +265,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	enum xtcp_event event = icmp_event(sk, ie);
 
-	if (error_is_queued(sk, event))
+	if (af->route->error_queued(sk, error_ends_opening(sk, event)))
 		error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
 		WRITE_ONCE(sk->sk_err_soft, ie->err);
@@ -283,7 +277,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	}
 	if (ie->no_path && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_retransmit_unreachable(sk, ie->seq);
-	if (af->route->errors_wanted(sk) && event != XTCP_EV_ICMP_SOFT_NOTED) {
+	if (af->route->error_queued(sk, false) && event != XTCP_EV_ICMP_SOFT_NOTED) {
 		WRITE_ONCE(sk->sk_err, ie->err);
 		sk_error_report(sk);
 	} else {
