@@ -278,7 +278,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 		xtcp_listen_stop(sk);
 	else if (unlikely(xs->fast_held) && old != XTCP_CLOSED)
 		xtcp_fastq_leave(sk);
-	if (unlikely(xs->fast_tried))
+	if (unlikely(xs->fast_tried || xs->fast_checks))
 		xtcp_fastconnect_ends(sk);
 	xtcp_recorder_end(sk, READ_ONCE(sk->sk_err));
 

@@ -118,7 +118,8 @@ static bool leaves_by_loopback(const struct sock *sk)
 
 /**
  * xtcp_fastconnect_ends - a connection that has tried fast open ends
- * @sk: with @fast_tried, locked or not visible any more; its queues are not purged yet
+ * @sk: with @fast_tried or @fast_checks, locked or not visible any more; its queues are
+ *	not purged yet
  *
  * Context: RCU read-side section not needed.
  */
@@ -128,7 +129,7 @@ void xtcp_fastconnect_ends(struct sock *sk)
 	atomic_t *pauses = &xtcp_net(sock_net(sk))->fast_pauses;
 
 	if (!xs->data_segs_in) {
-		if (got_fin_alone(sk))
+		if (xs->fast_tried && got_fin_alone(sk))
 			fast_pause(sk);
 	} else if (xs->fast_checks && atomic_read(pauses)) {
 		rcu_read_lock();
@@ -137,6 +138,7 @@ void xtcp_fastconnect_ends(struct sock *sk)
 		rcu_read_unlock();
 	}
 	xs->fast_tried = 0;
+	xs->fast_checks = 0;
 }
 
 /* --- the SYN --- */

@@ -285,7 +285,10 @@ static void xtcp_sock_destroy(struct sock *sk)
 	xtcp_receive_purge(sk);
 	xtcp_port_release(sk);
 	xtcp_congestion_release(xtcp_sk(sk));
-	xtcp_rare_free(xtcp_sk(sk)->sockopt.rare);
+	/* sock_diag and readers of its file may have a reference, and lock @sk after this. */
+	xtcp_sk(sk)->ecn.accurate = 0;
+	WRITE_ONCE(xtcp_sk(sk)->sockopt.rare, NULL);
+	xtcp_rare_free(rare);
 	sk_sockets_allocated_dec(sk);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }

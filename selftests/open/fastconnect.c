@@ -588,6 +588,48 @@ TEST_F(fastconnect, rfc7413_black_hole_after_the_handshake)
 	}
 }
 
+/* A RST that was not accepted does not hide that a later connection shows a good path. */
+TEST_F(fastconnect, rfc7413_black_hole_ends_beside_a_stray_rst)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("fastopen_blackhole_timeout_sec", 100));
+	cookie_get(_metadata, p, GRANT);
+	for (int round = 0; round < 2; round++) {
+		/* Begins the first pause; in the second round the path is tested after it. */
+		client(p, &c);
+		EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+		expect_syn(&c, .data = "hello");
+		syn_ack(&c, 6, OPT(USUAL));
+		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		conn_send(&c, .flags = RST, .seq = 501);
+		conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+		if (round) {
+			conn_send(&c, .flags = PSH | ACK, .ack = 6, .data = "fine");
+			conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = DELAYED_ACK_MS);
+		}
+		socket_abort(c.fd);
+		conn_expect(&c, .flags = RST | ACK, .seq = 6);
+		sleep_ms(200000);
+	}
+	/* No pause is left, nor its length: the next one is of 100 s. */
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	conn_send(&c, .flags = RST, .seq = 501);
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	socket_abort(c.fd);
+	conn_expect(&c, .flags = RST | ACK, .seq = 6);
+	sleep_ms(103000);
+	client(p, &c);
+	EXPECT_EQ(5, fast_send(p, c.fd, "hello", 5));
+	expect_syn(&c, .data = "hello");
+	drop(&c);
+}
+
 /* --- both ends --- */
 
 /* A request before the third ACK, from connect() to the end. */
