@@ -67,6 +67,25 @@ TEST_F(defer, defer_accept_text_completes)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* The peer has acknowledged the SYN-ACK at once; its program has waited. */
+TEST_F(defer, rfc7323_4_1_waiting_is_no_round_trip_time)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd = deferring_listener(p);
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd,
+		      .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_NOP, OPT_TS(1, 0)));
+	conn_send(&c, .flags = ACK);
+	sleep_ms(2500);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_accept(&c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
+	EXPECT_GT(1000000, conn_info(&c).srtt_us);
+	EXPECT_GE(3000000, conn_info(&c).rto_us);
+}
+
 /* A FIN can be read, too. */
 TEST_F(defer, defer_accept_fin_completes)
 {
