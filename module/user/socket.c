@@ -270,10 +270,12 @@ static int xtcp_sock_init(struct sock *sk)
  */
 static void xtcp_sock_destroy(struct sock *sk)
 {
+	struct xtcp_sockopt_rare *rare = xtcp_sk(sk)->sockopt.rare;
+
 	/* Usually cleared already when the connection ended. */
 	if (unlikely(xtcp_timers_entry_is_set(xtcp_sk(sk))))
 		xtcp_timers_clear_all(sk);
-	if (unlikely(xtcp_sk(sk)->fast_tried))
+	if (unlikely(xtcp_sk(sk)->fast_tried || xtcp_sk(sk)->fast_checks))
 		xtcp_fastconnect_ends(sk);
 	/* TCP_FASTOPEN's; a child has left its queue before. */
 	if (unlikely(xtcp_sk(sk)->fast_held))
