@@ -488,13 +488,28 @@ static int fastopen_key_set(struct sock *sk, sockptr_t optval, unsigned int optl
 	return err;
 }
 
+/* The kernel refuses these to its connections only, which it knows by INET_PROTOSW_ICSK. */
+static int membership_refused(int level, int optname, unsigned int optlen)
+{
+	if (level == SOL_IP &&
+	    (optname == IP_ADD_MEMBERSHIP || optname == IP_DROP_MEMBERSHIP))
+		return -EPROTO;
+	if (level == SOL_IPV6 &&
+	    (optname == IPV6_ADD_MEMBERSHIP || optname == IPV6_DROP_MEMBERSHIP))
+		return optlen < sizeof(struct ipv6_mreq) ? -EINVAL : -EPROTO;
+	return 0;
+}
+
 /* An option of IP may change the payload that fits in a packet. */
 static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 		  unsigned int optlen)
 {
-	int err = xtcp_family_of(sk)->addr->setsockopt(sk, level, optname,
-						       optval, optlen);
+	int err = level == SOL_IPV6 && sk->sk_family == AF_INET ? 0 :
+		  membership_refused(level, optname, optlen);
 
+	if (err)
+		return err;
+	err = xtcp_family_of(sk)->addr->setsockopt(sk, level, optname, optval, optlen);
 	if (err)
 		return err;
 	lock_sock(sk);

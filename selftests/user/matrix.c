@@ -504,8 +504,6 @@ static struct difference {
 	  "the memory of the text differs" },
 	{ "getsockopt IPPROTO_IP", IP_PROTOCOL, IP_PROTOCOL, NULL,
 	  "of such sockets it shows the local port" },
-	{ "setsockopt IPPROTO_IP", IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, NULL,
-	  "stock refuses all of it; here the value is looked at" },
 	{ "getsockopt IPPROTO_IPV6", IPV6_ADDRFORM, IPV6_ADDRFORM, NULL,
 	  "IPv6 turns sockets of the kernel's own protocols alone into IPv4's", .v6 = true },
 	{ "getsockopt IPPROTO_IPV6", 80, 80, NULL,
