@@ -53,6 +53,8 @@ static const struct net_protocol ipv4_protocol = {
 	.handler	= ipv4_rcv,
 	.err_handler	= xtcp_icmpv4_err,
 	.no_policy	= 1,	/* checked once the socket is known */
+	/* segment/icmp.c looks at the quoted number, as ip_no_pmtu_disc=3 demands. */
+	.icmp_strict_tag_validation = 1,
 };
 
 #if IS_ENABLED(CONFIG_IPV6)
