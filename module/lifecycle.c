@@ -325,6 +325,9 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	/* --- TIME-WAIT */
 	STAY(TIME_WAIT, RCV_OUTSIDE, "3.10.7.4 first"),
 	STAY(TIME_WAIT, RCV_RST_OUTSIDE, "3.10.7.4 second"),
+	/* Two of FIN-WAIT-2, if another CPU takes the peer's FIN at the same time. */
+	STAY(TIME_WAIT, RCV_RST_NEAR, "3.10.7.4 second"),
+	GO(TIME_WAIT, RCV_TEXT_CLOSED, CLOSED, "3.6.1 SHLD-3"),
 	GO(TIME_WAIT, RCV_RST, CLOSED, "3.10.7.4 second"),
 	STAY(TIME_WAIT, RCV_RST_IGNORED, "RFC 1337 3, xtcp_rfc1337"),
 	GO(TIME_WAIT, RCV_SYN, CLOSED, "3.10.7.4 fourth, RFC 6191"),
