@@ -364,8 +364,10 @@ static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 	}
 	listener_leave(xn, sk);
 	WRITE_ONCE(ls->ifindex, ifindex);
-	if (group_join(sk, head) || !head)
-		WARN_ON_ONCE(lookup_insert(xn, ls));
+	/* The table may have to grow, and this must not wait for memory. */
+	if ((group_join(sk, head) || !head) && lookup_insert(xn, ls))
+		net_warn_ratelimited("xtcp: no memory: a listener on port %u gets no SYNs\n",
+				     inet_sk(sk)->inet_num);
 }
 
 /**
