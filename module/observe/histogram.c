@@ -133,7 +133,7 @@ void xtcp_histograms_dwelt(const struct xtcp_net *xn, unsigned int number,
 bool xtcp_histograms_dwelt_sum(const struct net *net, unsigned int number,
 			       struct xtcp_histogram *sum)
 {
-	/* Pairs with dwelt_alloc(). */
+	/* Pairs with xtcp_histograms_set(). */
 	struct xtcp_histogram __percpu *dwelt = smp_load_acquire(&xtcp_net(net)->dwelt);
 	unsigned int i;
 	int cpu;
