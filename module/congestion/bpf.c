@@ -221,12 +221,15 @@ static bool program_may_access(int off, int size, enum bpf_access_type type,
 
 /*
  * A write through a pointer. The verifier asks for each pointer that it trusts, such as
- * bpf_get_current_task_btf()'s and what that leads to: the type decides first.
+ * bpf_get_current_task_btf()'s and what that leads to: the type decides first. A pointer that
+ * was kept in a map is not trusted, and leads to where the structure was in an earlier call;
+ * not every verifier has refused the write before it asks.
  */
 static int program_may_write(struct bpf_verifier_log *log, const struct bpf_reg_state *reg,
 			     int off, int size)
 {
-	if (btf_type_by_id(reg->btf, reg->btf_id) != READ_ONCE(conn_type)) {
+	if (type_flag(reg->type) & PTR_UNTRUSTED ||
+	    btf_type_by_id(reg->btf, reg->btf_id) != READ_ONCE(conn_type)) {
 		bpf_log(log, "only struct xtcp_bpf_conn may be written\n");
 		return -EACCES;
 	}
