@@ -114,6 +114,27 @@ TEST_F(fourway, text_after_the_fin_is_dropped)
 	conn_expect_state(&c, ST_CLOSE_WAIT);
 }
 
+/* After a timeout one segment may be in flight, and that is the one sent again. */
+TEST_F(fourway, fin_waits_for_the_congestion_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c);
+	conn_write(&c, 1000);
+	conn_expect(&c, .seq = 1, .len = 1000, .pattern = 0);
+	conn_expect(&c, .seq = 1, .len = 1000, .pattern = 0, .within_ms = 1300);
+	if (conn_info(&c).cwnd > 1)	/* a loss probe */
+		conn_expect(&c, .seq = 1, .len = 1000, .pattern = 0, .within_ms = 1300);
+	EXPECT_EQ(1, conn_info(&c).cwnd);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	peer_expect_silence(p, 100);
+	conn_send(&c, .flags = ACK, .ack = 1001);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1001, .ack = 1);
+	conn_send(&c, .flags = ACK, .ack = 1002);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+}
+
 TEST_F(fourway, lc_72_ack_of_fin)
 {
 	struct peer *p = &self->peer;

@@ -90,6 +90,29 @@ TEST_F(icmp, lc_105_opening_tells_which_error_ended_it)
 	EXPECT_EQ(-1, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
 }
 
+static void discovers_the_mtu(int fd)
+{
+	socket_set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+}
+
+/* Mode 3 believes errors of protocols alone that look at the quoted number. */
+TEST_F(icmp, lc_106_with_strict_validation)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	if (p->family == AF_INET6)
+		return;		/* a knob of IPv4 */
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_no_pmtu_disc", "3"));
+	conn_open(p, &c, .active = true, .prepare = discovers_the_mtu);
+	conn_write(&c, 1460);
+	conn_expect(&c, .seq = 1, .len = 1460, .pattern = 0);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED, .rest = 800);
+	conn_expect(&c, .seq = 1, .len = 760, .pattern = 0);
+	EXPECT_EQ(800, conn_info(&c).pmtu);
+	p->leave_unread = true;
+}
+
 /* An open connection has a queue only if the program asks for it. */
 TEST_F(icmp, lc_105_open_connection_queues_no_error)
 {
