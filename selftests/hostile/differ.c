@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * differ: the same drawn episode (lib/episode.h) on the kernel's TCP and on both wires of
+ * xtcp, at the same time, each in a namespace of its own. What they send, return and show
+ * is compared (lib/transcript.h); of a difference the acts that it needs are printed.
+ *
+ * Where computing takes no time on the clock, all three see the same times.
+ *
+ *	XTCP_FUZZ_SEED=N	begin with that episode [1]
+ *	XTCP_FUZZ_ROUNDS=N	so many episodes, each from the seed of its number [300]
+ *	XTCP_DIFFER_EXPLAIN=TEXT	show also those whose heading has this text
+ *
+ * vm: debug timeout=900
+ */
+#include "lib/xtcp_test.h"
+
+#include <sys/mman.h>
+
+#include "lib/episode.h"
+#include "lib/transcript.h"
+
+#define STACKS 3
+#define ACTS 24
+#define SHOWN 20			/* differences */
+
+static const struct {
+	const char *name, *stock, *wire;
+} stacks[STACKS] = {
+	{ "the kernel's TCP", "1", "6" }, { "the TCP wire", "0", "6" }, { "the native wire", "0", "253" },
+};
+
+/* Of all processes. */
+struct shared {
+	struct episode episode;
+	uint16_t port;
+	int64_t start_ns;
+	struct transcript transcript[STACKS];
+};
+
+struct player_process {
+	pid_t pid;
+	int go, done;			/* pipes */
+};
+
+FIXTURE(differ) {
+	struct shared *shared;
+	struct player_process player[STACKS];
+	uint16_t port;
+	int64_t plays;
+};
+
+static void player_main(struct __test_metadata *_metadata, struct shared *shared, int i, int go,
+			int done)
+{
+	static struct peer peer;
+	char byte;
+
+	setenv("XTCP_TEST_STOCK", stacks[i].stock, 1);
+	setenv("XTCP_TEST_WIRE", stacks[i].wire, 1);
+	peer_open_at(WHERE(_metadata), &peer, NULL);
+	knob_set("no_metrics_save", 1);
+	knob_set("autocorking", 0);
+	/* Of loss probes the times differ; they are a few, and have tests of their own. */
+	knob_set("early_retrans", 0);
+	/* CUBIC's window is a function of the time, which is not exactly the same. */
+	knob_set_text("congestion_control", "reno");
+	while (read(go, &byte, 1) == 1) {
+		transcript_play(&shared->transcript[i], &peer, &shared->episode, shared->port,
+				shared->start_ns);
+		if (write(done, &byte, 1) != 1)
+			break;
+	}
+}
+
+FIXTURE_SETUP(differ)
+{
+	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->shared);
+	self->port = 10000;
+	for (int i = 0; i < STACKS; i++) {
+		struct player_process *pl = &self->player[i];
+		int go[2], done[2];
+
+		ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+		ASSERT_EQ(0, pipe2(done, O_CLOEXEC));
+		pl->pid = fork();
+		ASSERT_LE(0, pl->pid);
+		if (!pl->pid) {
+			close(go[1]);
+			close(done[0]);
+			player_main(_metadata, self->shared, i, go[0], done[1]);
+			_exit(0);
+		}
+		close(go[0]);
+		close(done[1]);
+		pl->go = go[1];
+		pl->done = done[0];
+	}
+}
+
+FIXTURE_TEARDOWN(differ)
+{
+	for (int i = 0; i < STACKS; i++) {
+		close(self->player[i].go);
+		kill(self->player[i].pid, SIGKILL);
+		waitpid(self->player[i].pid, NULL, 0);
+	}
+}
+
+static void play(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
+		 const struct episode *e)
+{
+	char byte = 0;
+
+	self->shared->episode = *e;
+	self->port = self->port < 60000 ? self->port + 1 : 10000;
+	self->shared->port = self->port;
+	self->shared->start_ns = (now_ns() / NSEC_PER_SEC + 1) * NSEC_PER_SEC + 3 * NSEC_PER_MSEC;
+	for (int i = 0; i < STACKS; i++)
+		ASSERT_EQ(1, write(self->player[i].go, &byte, 1));
+	for (int i = 0; i < STACKS; i++)
+		ASSERT_EQ(1, read(self->player[i].done, &byte, 1));
+	self->plays++;
+}
+
+/* --- what differs on purpose ------------------------------------------------ */
+
+/* An act of the scenes that were compared last: after it there was no settled pause. */
+static bool any_recent(const struct episode *e, const struct difference *d,
+		       bool (*is)(const struct act *a))
+{
+	for (int i = d->scene; i >= 0; i--) {
+		if (e->act[i].kind == ACT_SEGMENT && is(&e->act[i]))
+			return true;
+		if (i < d->scene && e->act[i].pause_ms >= 250)
+			break;
+	}
+	return false;
+}
+
+static bool act_acks_unsent(const struct act *a)
+{
+	return a->ack > 0;
+}
+
+static bool acks_the_unsent(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	/* Its timestamp is what the peer echoes from then on. */
+	if (!strcmp(d->what, "time"))
+		for (int i = 0; i < d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_acks_unsent(&e->act[i]))
+				return true;
+	return any_recent(e, d, act_acks_unsent);
+}
+
+static bool act_has_no_flag(const struct act *a)
+{
+	return !(a->flags & (ACK | RST | SYN));
+}
+
+static bool is_without_ack(const struct episode *e, const struct difference *d,
+			   const struct transcript *stock, const struct transcript *ours)
+{
+	return any_recent(e, d, act_has_no_flag);
+}
+
+/* After its FIN the peer goes on, perhaps with other bytes for the FIN's number. */
+static bool goes_on_after_fin(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	bool fin = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (fin && a->kind == ACT_SEGMENT && (a->len || a->flags & (FIN | URG)))
+			return true;
+		fin |= a->kind == ACT_SEGMENT && a->flags & FIN;
+	}
+	return false;
+}
+
+static bool is_reset_beside(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	bool closed = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (closed && a->kind == ACT_SEGMENT && a->flags & RST && a->seq)
+			return true;
+		closed |= !ours->scene[i].accepted;
+	}
+	return false;
+}
+
+static bool has_lower_threshold(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (ours->scene[i].ssthresh < stock->scene[i].ssthresh)
+			return true;
+	return false;
+}
+
+/* Nothing was in flight that the ICMP error could be about. */
+static bool quotes_what_has_arrived(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !ours->scene[i - 1].outq)
+			return true;
+	return false;
+}
+
+/* Linux makes room for SACK blocks beside payload. */
+static bool has_sack_beside_payload(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (stock->scene[i].said[j].sacks && stock->scene[i].said[j].len)
+				return true;
+	return false;
+}
+
+/* Linux leaves recovery only with an ACK beyond it, and does not wait for an ACK in it. */
+static bool has_left_recovery(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->syn != 1 && e->syn != 2 && ours->scene[i].recovery < stock->scene[i].recovery)
+			return true;
+	return false;
+}
+
+/* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
+static const struct {
+	const char *heading;
+	const char *what[4];		/* none: whatever differs */
+	bool (*explains)(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours);
+} meant[] = {
+	{ "An ACK of what was never sent",
+	  { "an ACK", "SACK blocks", "echoed timestamp", "time" }, acks_the_unsent },
+	{ "A segment without ACK, RST and SYN", { "an ACK", "echoed timestamp" },
+	  is_without_ack },
+	{ "What follows a FIN", { NULL }, goes_on_after_fin },
+	{ "A RST for FIN-WAIT-2 after close()",
+	  { "state", "number of segments", "an ACK" }, is_reset_beside },
+	{ "Without SACK, after a recovery",
+	  { "length", "number of segments", "sequence number" }, has_left_recovery },
+	{ "The threshold after a loss",
+	  { "length", "number of segments", "sequence number" }, has_lower_threshold },
+	{ "SACK blocks beside payload",
+	  { "length", "number of segments", "sequence number", "SACK blocks" },
+	  has_sack_beside_payload },
+	{ "ICMP errors",
+	  { "length", "number of segments", "sequence number", "result of the call" },
+	  quotes_what_has_arrived },
+};
+
+static int meant_times[ARRAY_SIZE(meant)];
+
+static bool has_what(int row, const char *what)
+{
+	if (!meant[row].what[0])
+		return true;
+	for (int i = 0; i < ARRAY_SIZE(meant[row].what) && meant[row].what[i]; i++)
+		if (!strcmp(meant[row].what[i], what))
+			return true;
+	return false;
+}
+
+static bool is_meant(const struct episode *e, const struct difference *d,
+		     const struct transcript *stock, const struct transcript *ours)
+{
+	const char *show = getenv("XTCP_DIFFER_EXPLAIN");
+
+	for (int i = 0; i < ARRAY_SIZE(meant); i++) {
+		if (show && strstr(meant[i].heading, show))
+			continue;
+		if (has_what(i, d->what) && meant[i].explains(e, d, stock, ours)) {
+			meant_times[i]++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- looking for others ------------------------------------------------------ */
+
+/* The first wire that differs decides. */
+static struct difference compare(FIXTURE_DATA(differ) *self, int *stack)
+{
+	struct difference d = { 0 };
+
+	for (*stack = 1; *stack < STACKS; ++*stack) {
+		d = transcript_compare(&self->shared->transcript[0],
+				       &self->shared->transcript[*stack]);
+		if (d.what && !is_meant(&self->shared->episode, &d, &self->shared->transcript[0],
+					&self->shared->transcript[*stack]))
+			return d;
+	}
+	return (struct difference){ 0 };
+}
+
+/*
+ * The kernel's timers are late, so it may do in the next scene what xtcp does in this one,
+ * or after the next act what xtcp does before it. A difference that is not there when all
+ * pauses are a little longer or shorter is of that kind.
+ */
+static bool is_same(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
+		    const struct episode *e, struct difference *d, int *stack)
+{
+	static const int percent[] = { 100, 91, 109, 122 };
+	struct difference now;
+	int on;
+
+	for (int i = 0; i < ARRAY_SIZE(percent); i++) {
+		struct episode scaled = *e;
+
+		for (int j = 0; j < e->acts; j++)
+			scaled.act[j].pause_ms = e->act[j].pause_ms * percent[i] / 100;
+		play(_metadata, self, &scaled);
+		now = compare(self, &on);
+		if (!now.what || strcmp(now.what, d->what))
+			return false;
+	}
+	d->scene = now.scene;
+	*stack = on;
+	return true;
+}
+
+/* Leave out each act that the difference does not need. */
+static void shrink(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
+		   struct episode *e, struct difference *d, int *stack)
+{
+	for (int i = e->acts - 1; i >= 0; i--) {
+		for (int step = 0; step < 2; step++) {
+			struct act kept = e->act[i];
+
+			e->act[i].kind = ACT_NOTHING;
+			if (!step && i < e->acts - 1)
+				e->act[i].pause_ms = 0;
+			if (is_same(_metadata, self, e, d, stack)) {
+				e->acts = d->scene + 1;
+				break;
+			}
+			e->act[i] = kept;
+		}
+		if (i > e->acts)
+			i = e->acts;
+	}
+	play(_metadata, self, e);
+}
+
+static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
+		   struct episode *e, struct difference d, int stack)
+{
+	shrink(_metadata, self, e, &d, &stack);
+	d = compare(self, &stack);
+	if (!d.what)
+		return;
+	printf("# --- seed %llu, %s: %s (%s, SYN options %d)\n", (unsigned long long)e->seed,
+	       stacks[stack].name, d.what, e->active ? "connect" : "listen", e->syn);
+	transcript_print(&self->shared->transcript[0], e, d.scene);
+	printf("# - %s:\n", stacks[stack].name);
+	transcript_print(&self->shared->transcript[stack], e, d.scene);
+	fflush(stdout);
+}
+
+static int from_environment(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : otherwise;
+}
+
+TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
+{
+	int first = from_environment("XTCP_FUZZ_SEED", 1);
+	int rounds = from_environment("XTCP_FUZZ_ROUNDS", 300);
+	int differences = 0, undecided = 0, stack;
+	static struct episode e;
+
+	for (int seed = first; seed < first + rounds; seed++) {
+		struct difference d;
+
+		episode_draw(&e, seed, ACTS);
+		play(_metadata, self, &e);
+		d = compare(self, &stack);
+		if (!d.what)
+			continue;
+		e.acts = d.scene + 1;
+		if (!is_same(_metadata, self, &e, &d, &stack)) {
+			undecided++;
+			continue;
+		}
+		if (differences++ < SHOWN)
+			report(_metadata, self, &e, d, stack);
+	}
+	TH_LOG("%d episodes, %d differences, %d undecided, %lld plays", rounds, differences,
+	       undecided, (long long)self->plays);
+	for (int i = 0; i < ARRAY_SIZE(meant); i++)
+		TH_LOG("meant: %s: %d", meant[i].heading, meant_times[i]);
+	EXPECT_EQ(0, differences);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * episode: the life of one connection, drawn from a seed: what its peer sends, what its
+ * program calls, and the pauses between. hostile/differ plays the same episode to
+ * several stacks.
+ *
+ * Numbers of segments are offsets from what the peer would send next and from what it has
+ * received, so that one episode fits stacks with different initial sequence numbers.
+ */
+#ifndef SELFTESTS_LIB_EPISODE_H
+#define SELFTESTS_LIB_EPISODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conn.h"
+
+#define EPISODE_ACTS 40
+
+enum act_kind {
+	ACT_NOTHING,			/* removed, or only a pause */
+	ACT_SEGMENT, ACT_ICMP,
+	ACT_WRITE, ACT_WRITE_URGENT, ACT_READ, ACT_PEEK, ACT_READ_URGENT,
+	ACT_SHUTDOWN, ACT_CLOSE, ACT_SET, ACT_GET_ERROR, ACT_CONNECT_NONE,
+};
+
+enum act_stamp { STAMP_NOW, STAMP_OLD, STAMP_AHEAD, STAMP_NONE };
+
+struct act {
+	enum act_kind kind;
+	int pause_ms;			/* after it */
+	/* ACT_SEGMENT */
+	int flags;
+	int seq, ack;			/* offsets from the next ones */
+	int len, wnd, urg;
+	enum act_stamp stamp;
+	int sacks;
+	struct range sack[3];		/* below what the peer has received */
+	/* ACT_ICMP */
+	int type, code, mtu;
+	/* calls: bytes, how, the row of the table of options */
+	int what, value;
+};
+
+struct episode {
+	uint64_t seed;
+	bool active;			/* the kernel connects */
+	int syn;			/* row of the table of options of a SYN */
+	int acts;
+	struct act act[EPISODE_ACTS];
+};
+
+/* At most @acts, EPISODE_ACTS or less. */
+void episode_draw(struct episode *e, uint64_t seed, int acts);
+/* The options of the peer's SYN. */
+struct optbytes episode_syn_options(const struct episode *e);
+/* What the program has written and read so far. */
+struct episode_bytes {
+	uint64_t written;		/* the pattern goes on from here */
+	uint32_t read_hash;		/* of all that it has read */
+};
+
+/*
+ * Does one act. @heard: the segment that an ICMP error quotes. Return: the result of its
+ * call, -1 and errno; 0: it calls nothing.
+ */
+long episode_act(struct conn *c, const struct act *a, const struct segment *heard,
+		 struct episode_bytes *bytes);
+/* One line in the manner of packetdrill. */
+const char *episode_act_text(const struct act *a, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+/* transcript: see transcript.h. */
+#define _GNU_SOURCE
+#include "transcript.h"
+
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netns.h"
+#include "proc.h"
+#include "program.h"
+#include "stream.h"
+
+/* --- playing --------------------------------------------------------------- */
+
+struct player {
+	struct transcript *t;
+	struct peer *p;
+	const struct episode *e;
+	struct conn conn;
+	struct episode_bytes bytes;
+	struct segment last;		/* of the connection */
+	int64_t start_ns;
+	uint32_t heard_ack;		/* RCV.NXT as the kernel last told */
+};
+
+static void learn(struct conn *c, const struct segment *seg)
+{
+	uint32_t end = seg->seq + segment_seqlen(seg);
+
+	if (seg->flags & RST)
+		return;
+	if (seg->flags & SYN) {
+		if (!c->kern_nxt || seg->seq != c->kern_iss)
+			conn_learn(c, seg);
+		return;
+	}
+	if (seq_before(c->kern_nxt, end))
+		c->kern_nxt = end;
+	if (c->ts && seg->opt.ts)
+		c->ts_recent = seg->opt.tsval;
+}
+
+static void note(struct player *pl, struct scene *s, const struct segment *seg)
+{
+	const struct conn *c = &pl->conn;
+	struct said *h;
+
+	if (s->said_n == TRANSCRIPT_HEARD)
+		return;
+	h = &s->said[s->said_n++];
+	*h = (struct said){
+		.at_us = (seg->when_ns - pl->start_ns) / 1000,
+		.icmp = !seg->is_tcp,
+	};
+	if (h->icmp)
+		return;
+	h->flags = seg->flags;
+	h->len = seg->len;
+	/* A RST that answers a segment without ACK has the number 0. */
+	h->seq = seg->flags & RST && !seg->seq ? 0 : seg->seq - c->kern_iss;
+	h->ack = seg->flags & ACK ? seg->ack - c->peer_iss : 0;
+	h->wnd = seg->flags & SYN ? seg->wnd : seg->wnd << c->kern_wscale;
+	h->mss = seg->opt.mss;
+	h->wscale = seg->opt.wscale;
+	h->sackok = seg->opt.sackok;
+	h->ts = seg->opt.ts;
+	h->tsecr = seg->opt.tsecr ? seg->opt.tsecr - c->tsval_base : 0;
+	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved;
+	h->wrong_data = seg->len && pattern_check(seg->data, seg->len, h->seq - 1) >= 0;
+	h->sacks = seg->opt.sacks;
+	for (int i = 0; i < h->sacks && i < 4; i++)
+		h->sack[i] = (struct sack_block){
+			seg->opt.sack[i].left - c->peer_iss,
+			seg->opt.sack[i].right - c->peer_iss,
+		};
+}
+
+static void listen_until(struct player *pl, struct scene *s, int64_t until_ns)
+{
+	struct conn *c = &pl->conn;
+	const struct segment *seg;
+
+	while ((seg = peer_read(pl->p, until_ns))) {
+		if (seg->is_tcp && (seg->dport != c->pport || (c->kport && seg->sport != c->kport)))
+			continue;
+		if (seg->is_tcp) {
+			learn(c, seg);
+			pl->last = *seg;
+			if (seg->flags & ACK)
+				pl->heard_ack = seg->ack;
+		}
+		note(pl, s, seg);
+	}
+}
+
+static void set_buffer(int fd)
+{
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 19 }, sizeof(int));
+}
+
+/* TCP_INFO costs less than a search in /proc. */
+static enum conn_state state_now(const struct conn *c, struct scene *s)
+{
+	static const enum conn_state states[] = {
+		[TCP_ESTABLISHED] = ST_ESTABLISHED, [TCP_SYN_SENT] = ST_SYN_SENT,
+		[TCP_SYN_RECV] = ST_SYN_RECEIVED, [TCP_FIN_WAIT1] = ST_FIN_WAIT_1,
+		[TCP_FIN_WAIT2] = ST_FIN_WAIT_2, [TCP_TIME_WAIT] = ST_TIME_WAIT,
+		[TCP_CLOSE] = ST_CLOSED, [TCP_CLOSE_WAIT] = ST_CLOSE_WAIT,
+		[TCP_LAST_ACK] = ST_LAST_ACK, [TCP_LISTEN] = ST_LISTEN, [TCP_CLOSING] = ST_CLOSING,
+	};
+	struct tcp_info info = { 0 };
+
+	if (c->fd < 0)
+		return conn_state(c);
+	socket_read_tcp_info_at(WHERE(c->peer->test), c->fd, &info, sizeof(info));
+	s->cwnd = info.tcpi_snd_cwnd;
+	s->recovery = info.tcpi_ca_state;
+	s->ssthresh = info.tcpi_snd_ssthresh;
+	return states[info.tcpi_state];
+}
+
+static void look(struct player *pl, struct scene *s)
+{
+	struct conn *c = &pl->conn;
+
+	if (c->fd < 0 && c->lfd >= 0) {
+		c->fd = accept(c->lfd, NULL, NULL);
+		if (c->fd >= 0) {
+			fd_nonblock(c->fd);
+			close(c->lfd);
+			c->lfd = -1;
+		}
+	}
+	s->accepted = c->fd >= 0;
+	s->state = state_now(c, s);
+	s->read_hash = pl->bytes.read_hash;
+	if (c->fd < 0)
+		return;
+	s->poll = socket_poll(c->fd);
+	if (ioctl(c->fd, SIOCINQ, &s->inq))
+		s->inq = -1;
+	if (ioctl(c->fd, SIOCOUTQ, &s->outq))
+		s->outq = -1;
+}
+
+static void finish(struct player *pl)
+{
+	struct linger off = { .l_onoff = 1 };
+	struct conn *c = &pl->conn;
+
+	if (c->fd >= 0) {
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+		close(c->fd);
+	}
+	if (c->lfd >= 0)
+		close(c->lfd);
+	if (c->kern_nxt)
+		peer_send(pl->p, .sport = c->pport, .dport = c->kport, .flags = RST | ACK,
+			  .seq = pl->heard_ack, .ack = c->kern_nxt);
+	while (peer_read(pl->p, now_ns() + NSEC_PER_MSEC))
+		;
+}
+
+void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
+		     uint16_t port, int64_t start_ns)
+{
+	static struct player pl;
+	int64_t at_ns = start_ns;
+
+	/* What ICMP errors have said of the path belongs to an earlier episode. */
+	sysctl_write("/proc/sys/net/ipv4/route/flush", "1");
+	sleep_until_ns(start_ns);
+	pl = (struct player){ .t = t, .p = p, .e = e, .start_ns = start_ns };
+	t->scenes = 0;
+	conn_start(p, &pl.conn, .active = e->active, .kport = port, .pport = port,
+		   .backlog = 4, .opt = episode_syn_options(e), .prepare = set_buffer,
+		   .peer_iss = 7000000);
+	pl.conn.tsval_start_ns = start_ns;
+	for (int i = 0; i < e->acts; i++) {
+		struct scene *s = &t->scene[t->scenes++];
+
+		*s = (struct scene){ .begin_us = (at_ns - start_ns) / 1000 };
+		if (!i)
+			listen_until(&pl, s, at_ns + NSEC_PER_MSEC);
+		s->result = episode_act(&pl.conn, &e->act[i], &pl.last, &pl.bytes);
+		s->error = s->result < 0 ? errno : 0;
+		at_ns += e->act[i].pause_ms * NSEC_PER_MSEC + NSEC_PER_MSEC * 2 * !i;
+		s->end_us = (at_ns - start_ns) / 1000;
+		listen_until(&pl, s, at_ns);
+		look(&pl, s);
+	}
+	finish(&pl);
+}
+
+/* --- comparing ------------------------------------------------------------- */
+
+/* Before a pause is over that is longer than each delay of an ACK, nothing is compared. */
+#define SETTLED_US 230000
+/* How much the kernel's TCP may be late or early with a timer that ran so long. */
+#define SLACK_US(delay_us) ((delay_us) / 8 + 35000)
+
+/*
+ * What the segments of some scenes say together: how many ACKs say it, and in how many
+ * pieces the payload comes, is not compared.
+ */
+struct summary {
+	int pieces;
+	struct piece {
+		int flags;
+		uint32_t seq, end;
+		int64_t at_us;
+	} piece[TRANSCRIPT_HEARD];
+	bool acked, zero_window, broken, wrong_data;
+	uint32_t ack, tsecr;
+	int sacks;
+	struct sack_block sack[4];
+	int icmps;
+	int64_t last_us;		/* of the last piece before these scenes */
+	bool late;			/* since the stock timers were late, times say nothing */
+};
+
+static struct summary summary_next(const struct summary *sum)
+{
+	return (struct summary){
+		.last_us = sum->pieces ? sum->piece[sum->pieces - 1].at_us : sum->last_us,
+		.late = sum->late,
+	};
+}
+
+static bool is_pure_ack(const struct said *h)
+{
+	return !h->len && !(h->flags & (SYN | FIN | RST));
+}
+
+static void add_piece(struct summary *sum, const struct said *h)
+{
+	struct piece *last = sum->pieces ? &sum->piece[sum->pieces - 1] : NULL;
+	int flags = h->flags & ~PSH;
+	uint32_t end = h->seq + h->len;
+
+	/* What follows closely is of the same piece. */
+	if (last && last->end == h->seq && h->len && !((last->flags | flags) & (SYN | RST)) &&
+	    !(last->flags & FIN) && h->at_us - last->at_us < 5000) {
+		last->end = end;
+		last->flags |= flags;
+		return;
+	}
+	if (sum->pieces < TRANSCRIPT_HEARD)
+		sum->piece[sum->pieces++] = (struct piece){
+			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us,
+		};
+}
+
+static void summarize(struct summary *sum, const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++) {
+		const struct said *h = &s->said[i];
+
+		if (h->icmp) {
+			sum->icmps++;
+			continue;
+		}
+		sum->broken |= h->broken;
+		sum->wrong_data |= h->wrong_data;
+		if (!is_pure_ack(h))
+			add_piece(sum, h);
+		if (h->flags & ACK && !(h->flags & RST)) {
+			sum->acked = true;
+			sum->ack = h->ack;
+			sum->zero_window = !h->wnd;
+			sum->tsecr = h->tsecr;
+			sum->sacks = h->sacks;
+			memcpy(sum->sack, h->sack, sizeof(sum->sack));
+		}
+	}
+}
+
+static bool is_close(int64_t a_us, int64_t b_us)
+{
+	return a_us - b_us < SLACK_US(a_us) && b_us - a_us < SLACK_US(a_us);
+}
+
+/* Timers count from the last act, or from the segment before. */
+static bool close_in_time(int64_t from_us, const struct summary *stock, const struct summary *ours,
+			  int i)
+{
+	int64_t a = stock->piece[i].at_us, b = ours->piece[i].at_us;
+
+	return is_close(a - from_us, b - from_us) ||
+	       is_close(a - (i ? stock->piece[i - 1].at_us : stock->last_us),
+			b - (i ? ours->piece[i - 1].at_us : ours->last_us));
+}
+
+/* A timer that was late delays the next ones, and round trip times are longer. */
+#define LATE_US 100000
+
+static const char *compare_pieces(int64_t from_us, struct summary *a, const struct summary *b)
+{
+	for (int i = 0; i < a->pieces && i < b->pieces; i++) {
+		if (a->piece[i].flags != b->piece[i].flags)
+			return "flags";
+		if (a->piece[i].seq != b->piece[i].seq)
+			return "sequence number";
+		if (a->piece[i].end != b->piece[i].end)
+			return "length";
+		if (!a->late && !close_in_time(from_us, a, b, i))
+			return "time";
+		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
+			a->late = true;
+	}
+	return a->pieces == b->pieces ? NULL : "number of segments";
+}
+
+static const char *compare_summaries(int64_t from_us, struct summary *a,
+				     const struct summary *b)
+{
+	const char *what;
+
+	if (b->broken)
+		return "broken segment";
+	if (b->wrong_data)
+		return "wrong data sent";
+	what = compare_pieces(from_us, a, b);
+	if (what)
+		return what;
+	if (a->acked != b->acked)
+		return "an ACK";
+	if (a->ack != b->ack)
+		return "acknowledgement number";
+	if (a->zero_window != b->zero_window)
+		return "zero window";
+	if (a->tsecr != b->tsecr)
+		return "echoed timestamp";
+	if (a->sacks != b->sacks || memcmp(a->sack, b->sack, a->sacks * sizeof(a->sack[0])))
+		return "SACK blocks";
+	return a->icmps == b->icmps ? NULL : "ICMP";
+}
+
+static const char *compare_looks(const struct scene *stock, const struct scene *ours)
+{
+	if (stock->accepted != ours->accepted)
+		return "accept";
+	if (stock->state != ours->state)
+		return "state";
+	if (stock->read_hash != ours->read_hash)
+		return "data read";
+	if (stock->inq != ours->inq)
+		return "SIOCINQ";
+	if (stock->state != ST_CLOSED && stock->outq != ours->outq)
+		return "SIOCOUTQ";
+	return stock->poll == ours->poll ? NULL : "poll";
+}
+
+static const char *compare_calls(const struct scene *stock, const struct scene *ours)
+{
+	if (stock->result != ours->result)
+		return "result of the call";
+	return stock->error == ours->error ? NULL : "errno";
+}
+
+struct difference transcript_compare(const struct transcript *stock,
+				     const struct transcript *ours)
+{
+	struct summary a = { 0 }, b = { 0 };
+	struct difference d = { 0 };
+	int first = 0;
+
+	for (d.scene = 0; d.scene < stock->scenes; d.scene++) {
+		const struct scene *s = &stock->scene[d.scene], *o = &ours->scene[d.scene];
+
+		d.what = compare_calls(s, o);
+		if (d.what)
+			return d;
+		summarize(&a, s);
+		summarize(&b, o);
+		if (s->end_us - s->begin_us < SETTLED_US)
+			continue;
+		d.what = compare_summaries(stock->scene[first].begin_us, &a, &b);
+		if (!d.what)
+			d.what = compare_looks(s, o);
+		if (d.what)
+			return d;
+		first = d.scene + 1;
+		a = summary_next(&a);
+		b = summary_next(&b);
+	}
+	return d;
+}
+
+/* --- printing -------------------------------------------------------------- */
+
+static void print_heard(const struct said *h)
+{
+	static const char letters[] = "FSRP.UEWA";
+	char flags[10] = "";
+
+	if (h->icmp) {
+		printf("#        %10.3f > icmp\n", h->at_us / 1000.0);
+		return;
+	}
+	for (int i = 0, n = 0; i < 9; i++)
+		if (h->flags & 1 << i)
+			flags[n++] = letters[i];
+	printf("#        %10.3f > %s %u:%u(%d) ack %u win %d", h->at_us / 1000.0, flags, h->seq,
+	       h->seq + h->len, h->len, h->ack, h->wnd);
+	if (h->ts)
+		printf(" ecr %u", h->tsecr);
+	for (int i = 0; i < h->sacks && i < 4; i++)
+		printf(" sack %u:%u", h->sack[i].left, h->sack[i].right);
+	printf("%s%s\n", h->broken ? " BROKEN" : "", h->wrong_data ? " WRONG DATA" : "");
+}
+
+void transcript_print(const struct transcript *t, const struct episode *e, int last)
+{
+	char text[200];
+
+	for (int i = 0; i <= last && i < t->scenes; i++) {
+		const struct scene *s = &t->scene[i];
+
+		if (e->act[i].kind != ACT_NOTHING || e->act[i].pause_ms)
+			printf("# %3d %10.3f %s = %ld%s%s\n", i, s->begin_us / 1000.0,
+			       episode_act_text(&e->act[i], text, sizeof(text)), s->result,
+			       s->error ? " " : "", s->error ? strerrorname_np(s->error) : "");
+		for (int j = 0; j < s->said_n; j++)
+			print_heard(&s->said[j]);
+		if (s->end_us - s->begin_us >= SETTLED_US)
+			printf("#     %10.3f %s poll %x inq %d outq %d cwnd %u%s\n", s->end_us / 1000.0,
+			       conn_state_name(s->state), s->poll, s->inq, s->outq, s->cwnd,
+			       s->accepted ? "" : " no socket");
+	}
+}

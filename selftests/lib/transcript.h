@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * transcript: what one stack did during an episode, act by act, and the comparison of two
+ * of them. Numbers are relative to each side's initial sequence number.
+ */
+#ifndef SELFTESTS_LIB_TRANSCRIPT_H
+#define SELFTESTS_LIB_TRANSCRIPT_H
+
+#include "episode.h"
+
+#define TRANSCRIPT_HEARD 48
+
+struct said {
+	int64_t at_us;			/* since the episode began */
+	int flags, len;
+	uint32_t seq, ack;
+	int wnd;			/* bytes, scaled */
+	int mss, wscale;
+	bool sackok, ts, wrong_data, broken;
+	uint32_t tsecr;			/* relative to the peer's first timestamp */
+	int sacks;
+	struct sack_block sack[4];
+	bool icmp;			/* no segment at all */
+};
+
+/* One act, and what was seen until the next. */
+struct scene {
+	int64_t begin_us, end_us;
+	long result;
+	int error;
+	int said_n;
+	struct said said[TRANSCRIPT_HEARD];
+	/* at the end of its pause: */
+	bool accepted;			/* the program has the connection's socket */
+	int poll, inq, outq;
+	int recovery;			/* tcpi_ca_state */
+	uint32_t cwnd, ssthresh;
+	int state;			/* enum conn_state */
+	uint32_t read_hash;
+};
+
+struct transcript {
+	int scenes;
+	struct scene scene[EPISODE_ACTS];
+	char failure[200];		/* why it ended early */
+};
+
+/*
+ * Plays @e on the stack under test; the peer has listened since @start_ns at the latest.
+ * @port: of the kernel's end and of the peer's, for this episode alone.
+ */
+void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
+		     uint16_t port, int64_t start_ns);
+
+/* The first difference. @what is NULL if there is none. */
+struct difference {
+	int scene;
+	const char *what;
+};
+
+/* @stock: of the kernel's TCP, whose timers may be late. */
+struct difference transcript_compare(const struct transcript *stock,
+				     const struct transcript *ours);
+/* All of it, beside the acts, up to and including scene @last. */
+void transcript_print(const struct transcript *t, const struct episode *e, int last);
+
+#endif
