@@ -398,14 +398,14 @@ completed() { # WORD...
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
 }
 
-# Each key of the objects and of the objects in them.
+# Each key of the objects and of the objects in them, but not those of two tables whose keys are data.
 keys() {
 	python3 -c 'import json, sys
 def walk(value):
     if isinstance(value, dict):
         yield from value
-        for inner in value.values():
-            yield from walk(inner)
+        for key, inner in value.items():
+            yield from walk(inner) if key not in ("labels", "retransmissions") else ()
     for inner in value if isinstance(value, list) else ():
         yield from walk(inner)
 print("\n".join(set(walk(json.load(sys.stdin)))))'
@@ -416,7 +416,26 @@ manual_has_each_key() {
 	local key
 	[ -r "$documents/man/xtcp.1" ] || { echo 'no manual'; return 1; }
 	scene || return
+	python3 "$PWD/capture.py" make pcap ethernet 4 6 >"$dir/file" <<-END
+		1.0 > S -1 0 0 64240 mss=1460
+		1.01 < SA 5000 0 0 65160 mss=1460
+		1.02 > A 0 5001 0 502
+		1.03 > PA 0 5001 1000 502
+		1.04 < A 5001 1000 0 509
+		1.05 > FA 1000 5001 0 502
+		1.06 < FA 5001 1001 0 509
+		1.07 > A 1001 5002 0 502
+	END
+	mkdir -p "$dir/other/lib/systemd/system"
+	printf '[Service]\nExecStart=/bin/one\n' >"$dir/other/lib/systemd/system/one.service"
 	{
+		xtcp ladder "$dir/file" --json | keys
+		xtcp plot --from "$dir/file" -o "$dir/svg" --json | keys
+		xtcp record --from "$dir/file" --script -o "$dir/recorded" --json | keys
+		xtcp enable one --root "$dir/other" --json | keys
+		xtcp disable one --root "$dir/other" --json | keys
+		on $server xtcp states --json | keys
+		on $server xtcp metrics --json | keys
 		on $server xtcp ls --json | keys
 		on $server xtcp listen --json | keys
 		on $server xtcp leaks 0 --json | keys
