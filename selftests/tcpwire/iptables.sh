@@ -4,7 +4,7 @@
 #
 # Rules of iptables: its matches and targets (x_tables, under nf_tables' hooks)
 # parse the TCP header themselves, so the cases of firewall.sh are repeated here.
-# LC-114.
+# LC-114. And the rules that Documentation/operate.rst prints for iptables.
 # vm: timeout=400 with=iptables short
 set -u
 
@@ -93,6 +93,25 @@ lc_114_iptables_nat() {
 		expect_echo $inside "$run" 192.168.7.1 5006 || return
 	expect_equal 3 "$(xtcp_count $server TcpPassiveOpens)" 'connections that came' &&
 		expect_equal 3 "$(matched $client nat POSTROUTING MASQUERADE)" 'connections masqueraded'
+}
+
+# One network gets through on the native wire, and no other source. The TCP wire is not concerned.
+program_test operate_iptables_admit_a_network
+operate_iptables_admit_a_network() {
+	local line lines=0
+	on $client ip addr add 10.9.1.1/24 dev $wire && on $server ip route add 10.9.1.0/24 dev $wire &&
+		echo_server $server 5008 "$run" && expect_echo $client "$run" 10.9.0.2 5008 bind=10.9.1.1 || return
+	while read -r line; do
+		# shellcheck disable=SC2294 # a command line of the document
+		eval "on \$server $line" || { echo "refused: $line"; return 1; }
+		lines=$((lines + 1))
+	done < <(sed -n 's/^\t\(iptables .*\)/\1/p' "${XTCP_DOCUMENTS:-/xtcp/Documentation}/operate.rst")
+	expect_equal 2 $lines 'rules of operate.rst' && expect_echo $client "$run" 10.9.0.2 5008 || return
+	say $client "$run" 10.9.0.2 5008 bind=10.9.1.1,connect-timeout=2 >"$dir/said" 2>&1
+	grep -q 'timed out' "$dir/said" && [ "$(matched $server filter INPUT DROP)" -ge 1 ] ||
+		{ cat "$dir/said"; on $server iptables -nvL; return 1; }
+	tcp_wire $client $server && echo_server $server 5009 "$run" &&
+		expect_echo $client "$run" 10.9.0.2 5009 bind=10.9.1.1
 }
 
 program_tests_run
