@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules check check-all programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -87,6 +87,18 @@ modules:
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
 
+# The same as a step of something else: a line for each kernel. The whole output is in
+# build/RELEASE.log, and shown if the build fails; warnings always are. C=1 is for reading.
+modules-quietly:
+	@set -e; mkdir -p build; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
+		log=build/$$release.log; first=; \
+		[ -e build/$$release/xtcp.ko ] || first=' (about two minutes the first time)'; \
+		echo "building the module for $$release$$first"; \
+		$(MAKE) --no-print-directory build/$$release/xtcp.ko >$$log 2>&1 || { \
+			status=$$?; cat $$log >&2; echo "the module was not built; all output is in $$log" >&2; exit $$status; }; \
+		grep -E 'warning:|WARNING:|error:' $$log >&2 || :; \
+	done
+
 # Links to files that are gone would keep a deleted file in the build. The lock
 # is for two makes in one clone.
 build/%/xtcp.ko: FORCE
@@ -108,7 +120,7 @@ FORCE:
 
 check:
 	@$(call provide,check,guest_kver)
-	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
 	@KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
 		scripts/check
 
@@ -192,14 +204,14 @@ docs:
 
 run:
 	@$(call provide,run,guest_kver)
-	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
 	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
 
 # The command travels in the environment, for it may have several lines.
 vm: export XTCP_VM_COMMAND = $(value CMD)
 vm:
 	@$(call provide,run,guest_kver)
-	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) SMP=$(call quoted,SMP) \
 		MEM=$(if $(value MEM),$(call quoted,MEM),1G) TIMEOUT=$(call quoted,TIMEOUT) \
 		scripts/vm $${XTCP_VM_COMMAND:+"$$XTCP_VM_COMMAND"} || { \
