@@ -34,6 +34,8 @@ tool = importlib.import_module("xtcptool.main")
 MAN_1, MAN_7 = "Documentation/man/xtcp.1", "Documentation/man/xtcp.7"
 # CHANGELOG.md is history: it may name what is gone.
 DOCUMENTS = ("*.md", "*.rst", "*/README", "Documentation/man/*.[1-8]")
+SOURCES = ("module/*", "include/*", "selftests/*", "scripts/*", "fuzz/*", "contrib/*", "Makefile", ".ci/run",
+           "Documentation/examples/*", "Documentation/hacking/*")
 # Counters of Linux that documents name because xtcp has none, and lines of /proc.
 FOREIGN_COUNTERS = {"TcpExt"}
 # What the synopsis of xtcp(7) calls a file descriptor.
@@ -102,7 +104,7 @@ def knobs_of_sources():
 def code_words():
     """Identifiers of the sources, without comments, and names of files and modules."""
     found = set()
-    for name in files("module/*", "include/*", "selftests/*", "scripts/*", "fuzz/*", "contrib/*", "Documentation/examples/*"):
+    for name in files(*SOURCES):
         if name.endswith((".rst", ".md", "README")):
             continue
         text = re.sub(r"/\*.*?\*/", "", read(name), flags=re.S) if name.endswith((".c", ".h")) else read(name)
@@ -185,7 +187,7 @@ def options(texts):
     said = missing(ours | theirs, "socket option", MAN_7, set(re.findall(r"\bX?TCP_\w+", section)))
     header = set(re.findall(r"\bXTCP_\w+", read("include/uapi/linux/xtcp.h")))
     words = set()
-    for name in files("module/*", "include/*", "selftests/*", "scripts/*", "Documentation/examples/*", "Makefile", ".ci/run"):
+    for name in files(*SOURCES):
         words.update(re.findall(r"\bXTCP_[A-Z0-9_]+\b", read(name)))
     for name, text in texts.items():
         for m in re.finditer(r"\bXTCP_[A-Z0-9_]+\b", text):
