@@ -197,6 +197,35 @@ static bool is_reset_beside(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+static bool window_differs(const struct episode *e, const struct difference *d,
+			   const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (ours->scene[i].cwnd != stock->scene[i].cwnd)
+			return true;
+	return false;
+}
+
+static bool is_linger2(const struct episode *e, const struct difference *d,
+		       const struct transcript *stock, const struct transcript *ours)
+{
+	return ours->scene[d->scene].state == ST_CLOSED && !ours->scene[d->scene].accepted;
+}
+
+static bool is_half_open(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	return stock->scene[d->scene].state == ST_HALF_OPEN &&
+	       ours->scene[d->scene].state == ST_HALF_OPEN;
+}
+
+/* A RST has come before the ACK was due. */
+static bool is_reset_at_once(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
+}
+
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
@@ -240,12 +269,13 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 /* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
 static const struct {
 	const char *heading;
-	const char *what[4];		/* none: whatever differs */
+	const char *what[5];		/* none: whatever differs */
 	bool (*explains)(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours);
 } meant[] = {
 	{ "An ACK of what was never sent",
-	  { "an ACK", "SACK blocks", "echoed timestamp", "time" }, acks_the_unsent },
+	  { "an ACK", "SACK blocks", "echoed timestamp", "time", "number of segments" },
+	  acks_the_unsent },
 	{ "A segment without ACK, RST and SYN", { "an ACK", "echoed timestamp" },
 	  is_without_ack },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
@@ -255,6 +285,13 @@ static const struct {
 	  { "length", "number of segments", "sequence number" }, has_left_recovery },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number" }, has_lower_threshold },
+	{ "Growth of a window that is not used up",
+	  { "length", "number of segments", "sequence number", "flags" }, window_differs },
+	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
+	{ "A half-open connection and a segment with two faults",
+	  { "flags", "number of segments", "an ACK" }, is_half_open },
+	{ "ACK of a small pushed segment, ACK of a FIN",
+	  { "an ACK", "acknowledgement number", "echoed timestamp" }, is_reset_at_once },
 	{ "SACK blocks beside payload",
 	  { "length", "number of segments", "sequence number", "SACK blocks" },
 	  has_sack_beside_payload },

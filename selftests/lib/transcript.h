@@ -46,8 +46,8 @@ struct transcript {
 };
 
 /*
- * Plays @e on the stack under test; the peer has listened since @start_ns at the latest.
- * @port: of the kernel's end and of the peer's, for this episode alone.
+ * Plays @e on the stack under test from @start_ns on, which all stacks share. @port: of the
+ * kernel's end and of the peer's, for this episode alone.
  */
 void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
 		     uint16_t port, int64_t start_ns);
