@@ -14,6 +14,7 @@ By kind, where each name must have an entry, and what names it:
   events       lifecycle.h            lifecycle.rst
   commands     scripts/xtcptool       xtcp(1), with all their options
   targets      Makefile               no entry
+  differences  hostile/differ         wire.rst
 
 No document names one of these that does not exist. A word xtcp_... may also be any other
 identifier of the sources, of their code and not of their comments.
@@ -310,9 +311,18 @@ def targets(texts):
     return said
 
 
+def differences(texts):
+    """What hostile/differ excuses stands in wire.rst, "Differences from Linux"."""
+    rows = re.findall(r'^\t\{ "([^"]+)",', read("selftests/hostile/differ.c").split("meant[] = {")[1], re.M)
+    wire = texts["Documentation/wire.rst"]
+    return [f"Documentation/wire.rst: has no entry for the difference {row}"
+            for row in rows if not re.search(rf"^{re.escape(row)}\n\t", wire, re.M)] or \
+           ([] if rows else ["selftests/hostile/differ.c: has no table of differences"])
+
+
 def main():
     texts = documents()
-    for step in (knobs, counters, options, tracepoints, events, commands, targets):
+    for step in (knobs, counters, options, tracepoints, events, commands, targets, differences):
         for line in step(texts):
             print(line)
 
