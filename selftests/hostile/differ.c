@@ -276,7 +276,7 @@ static const struct {
 	{ "An ACK of what was never sent",
 	  { "an ACK", "SACK blocks", "echoed timestamp", "time", "number of segments" },
 	  acks_the_unsent },
-	{ "A segment without ACK, RST and SYN", { "an ACK", "echoed timestamp" },
+	{ "A segment without ACK, RST and SYN", { "an ACK", "echoed timestamp", "SACK blocks" },
 	  is_without_ack },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST for FIN-WAIT-2 after close()",
