@@ -177,19 +177,27 @@ TEST_F(congestion, rfc9438_4_4_whole_segments_above_the_curve)
 TEST_F(congestion, rfc9438_4_7_fast_convergence)
 {
 	struct peer *p = &self->peer;
-	int next = 0, rounds;
+	int next = 0, rtt_ms = 400;
 	struct conn c;
 
-	/* Two losses in a row: the curve aims at 0.85 * 7, not at 10. */
-	NOT_ON_STOCK();		/* where the Reno estimate differs */
-	open_with_rule(p, &c, "cubic");
-	lose_one(&c, &next);
-	lose_one(&c, &next);
-	EXPECT_EQ(4, conn_info(&c).ssthresh);
-	for (rounds = 0; rounds < 2; rounds++)
-		round_trip(&c, &next, 200);
-	EXPECT_GE(6, conn_info(&c).cwnd);
-	EXPECT_LE(4, conn_info(&c).cwnd);
+	/*
+	 * Losses at 40 and, sooner than the window was back, at 28: the curve aims at
+	 * 0.85 * 28 = 24, not at 28. K = cbrt((24 - 19) / 0.4) = 2.3 s: after five round
+	 * trips it is flat there.
+	 */
+	NOT_ON_STOCK();		/* where a full window in flight counts as a pause */
+	open_over(p, &c, "cubic", rtt_ms);
+	for (int i = 0; i < 2; i++)
+		round_trip(&c, &next, rtt_ms);
+	EXPECT_EQ(40, conn_info(&c).cwnd);
+	lose_one_over(&c, &next, rtt_ms);
+	EXPECT_EQ(28, conn_info(&c).ssthresh);
+	lose_one_over(&c, &next, rtt_ms);
+	EXPECT_EQ(19, conn_info(&c).ssthresh);
+	for (int i = 0; i < 5; i++)
+		round_trip(&c, &next, rtt_ms);
+	EXPECT_LE(22, conn_info(&c).cwnd);
+	EXPECT_GE(25, conn_info(&c).cwnd);
 }
 
 TEST_F(congestion, rfc9293_may_18_reno_halves)
