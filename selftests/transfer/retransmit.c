@@ -160,6 +160,26 @@ TEST_F(retransmit, rfc9293_must_18_karn)
 	conn_send(&c, .flags = ACK);
 }
 
+/*
+ * One ACK of the first segment, which was sent twice, and of those behind it, which were
+ * sent once: RFC 6298 3 takes a sample from none of them, for they may have waited at the
+ * peer until the second copy arrived.
+ */
+TEST_F(retransmit, rfc9293_must_18_karn_beside_segments_sent_once)
+{
+	struct peer *p = &self->peer;
+	uint32_t srtt;
+	struct conn c;
+
+	/* Without SACK there is no loss probe before the timeout. */
+	flight_start(p, &c, 4, .opt = OPT(OPT_MSS(1000)), .rtt_ms = 100);
+	srtt = conn_info(&c).srtt_us;
+	flight_expect(&c, 0, .at_ms = conn_info(&c).rto_us / 1000);
+	peer_sleep_until(p, 700);
+	flight_ack(&c, 4);
+	EXPECT_EQ(srtt, conn_info(&c).srtt_us);
+}
+
 TEST_F(retransmit, rfc7323_timestamps_time_a_resend)
 {
 	struct peer *p = &self->peer;
