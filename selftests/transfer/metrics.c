@@ -189,6 +189,12 @@ TEST_F(metrics, reordering_lock)
 	conn_open(p, &c, .opt = WITH_SACK);
 	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
 	EXPECT_EQ(9, (int)info.tcpi_reordering);
+	/* Not more than the knob allows. */
+	conn_send(&c, .flags = RST);
+	ASSERT_EQ(0, knob_set("max_reordering", 5));
+	conn_open(p, &c, .opt = WITH_SACK, .kport = KERNEL_PORT + 1);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	EXPECT_EQ(5, (int)info.tcpi_reordering);
 }
 
 /* A documented deviation: Linux uses it only with tcp_no_ssthresh_metrics_save = 0. */

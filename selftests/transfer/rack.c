@@ -330,6 +330,61 @@ TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
 	flight_ack(&c, 11);
 }
 
+/* So many above a hole prove a loss; fewer wait for RACK's time. */
+TEST_F(rack, knob_reordering)
+{
+	static const struct { int above; int64_t at_ms; } cases[] = {
+		{ 3, WINDOW_MS }, { 5, 0 },
+	};
+	struct peer *p = &self->peer;
+
+	ASSERT_EQ(0, knob_set("reordering", 5));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct conn c;
+
+		peer_note(p, "%d above the hole", cases[i].above);
+		fly_rtt(p, &c, WITH_SACK, 8);
+		EXPECT_EQ(5, (int)conn_tcp_info(&c).tcpi_reordering);
+		peer_mark(p);
+		flight_sack(&c, 0, { 1, 1 + cases[i].above });
+		flight_expect(&c, 0, .at_ms = cases[i].at_ms);
+		flight_ack(&c, 8);
+		peer_drain(p, 5);
+		conn_send(&c, .flags = RST);
+		close(c.fd);
+		close(c.lfd);
+	}
+}
+
+/* How far apart segments arrive is believed up to here: found by SACK. */
+TEST_F(rack, knob_max_reordering)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("max_reordering", 5));
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 0, { 9, 10 });
+	/* The first is nine segments late. */
+	flight_ack(&c, 10);
+	EXPECT_EQ(5, (int)conn_tcp_info(&c).tcpi_reordering);
+}
+
+/* Without SACK more duplicates than segments that can have arrived show it. */
+TEST_F(rack, knob_max_reordering_without_sack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("max_reordering", 5));
+	fly(p, &c, OPT(OPT_MSS(MSS)), 8);
+	for (int i = 0; i < 8; i++)
+		flight_ack(&c, 0);
+	peer_drain(p, 5);
+	EXPECT_EQ(5, (int)conn_tcp_info(&c).tcpi_reordering);
+	flight_ack(&c, 8);
+}
+
 /*
  * A segment and its ACK that overtake others measure less than the path. The reordering
  * window is a part of the minimum RTT, so such a SACK must not lower it.
