@@ -177,6 +177,102 @@ TEST_F(pacing, credit_of_a_late_burst)
 	conn_send(&c, .flags = ACK);
 }
 
+/*
+ * Four segments at 60 ms each, long after the ones before: when does each leave? The
+ * first burst takes half of its own time, as above.
+ */
+static void expect_bursts(struct __test_metadata *_metadata, struct peer *p,
+			  int min_segs, int rtt_log, const int at_ms[4])
+{
+	struct conn c;
+
+	peer_note(p, "min_tso_segs %d, tso_rtt_log %d", min_segs, rtt_log);
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	ASSERT_EQ(0, knob_set("min_tso_segs", min_segs));
+	ASSERT_EQ(0, knob_set("tso_rtt_log", rtt_log));
+	open_paced(_metadata, p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, MSS * 1000 / 60));
+	peer_sleep_until(p, 5000);
+	peer_mark(p);
+	conn_write(&c, 4 * MSS);
+	for (int i = 0; i < 4; i++)
+		conn_expect(&c, .len = MSS, .at_ms = at_ms[i]);
+	conn_send(&c, .flags = ACK);
+}
+
+TEST_F(pacing, knob_min_tso_segs_1)
+{
+	expect_bursts(_metadata, &self->peer, 1, 9, (int[]){ 0, 30, 90, 150 });
+}
+
+TEST_F(pacing, knob_min_tso_segs_2)
+{
+	expect_bursts(_metadata, &self->peer, 2, 9, (int[]){ 0, 0, 60, 60 });
+}
+
+TEST_F(pacing, knob_min_tso_segs_3)
+{
+	expect_bursts(_metadata, &self->peer, 3, 9, (int[]){ 0, 0, 0, 90 });
+}
+
+/* 20 ms are less than 2^31 us, so the path is short: a burst is what the device takes. */
+TEST_F(pacing, knob_tso_rtt_log)
+{
+	expect_bursts(_metadata, &self->peer, 1, 31, (int[]){ 0, 0, 0, 0 });
+}
+
+/* How many segments leave within 0.1 ms of an ACK of the first @n? */
+static int released_by(struct conn *c, int n)
+{
+	int segs = 0;
+
+	flight_ack(c, n);
+	while (peer_read(c->peer, now_ns() + NSEC_PER_MSEC / 10))
+		segs++;
+	return segs;
+}
+
+/*
+ * Ten in flight and twenty to send; a round trip later four ACKs within a millisecond
+ * allow two more each. Sent are those that are a part of the window, or a whole burst.
+ */
+static void expect_released(struct __test_metadata *_metadata, struct peer *p,
+			    int divisor, int min_segs, const int segs[4])
+{
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tso_win_divisor", divisor));
+	ASSERT_EQ(0, knob_set("min_tso_segs", min_segs));
+	flight_start(p, &c, 30, .opt = WITH_SACK, .rtt_ms = 100);
+	peer_sleep_until(p, 100);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(segs[i], released_by(&c, 1 + i));
+	conn_send(&c, .flags = RST);
+}
+
+/* The first after a pause waits for nothing. Then 4 of 13 are too few, 6 of 14 are not. */
+TEST_F(pacing, knob_tso_win_divisor_3)
+{
+	expect_released(_metadata, &self->peer, 3, 60, (int[]){ 2, 0, 0, 6 });
+}
+
+TEST_F(pacing, knob_tso_win_divisor_255)
+{
+	expect_released(_metadata, &self->peer, 255, 60, (int[]){ 2, 2, 2, 2 });
+}
+
+/* More than three are enough. */
+TEST_F(pacing, knob_tso_win_divisor_0)
+{
+	expect_released(_metadata, &self->peer, 0, 60, (int[]){ 2, 0, 4, 0 });
+}
+
+/* Nothing waits for more than a burst. */
+TEST_F(pacing, knob_tso_win_divisor_and_a_burst_of_two)
+{
+	expect_released(_metadata, &self->peer, 3, 2, (int[]){ 2, 2, 2, 2 });
+}
+
 /* With a closed window the probe is sent, whatever is due when. */
 TEST_F(pacing, paced_segments_meet_a_closed_window)
 {
