@@ -526,9 +526,8 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	/* The peer's own SYN-ACK, in answer to the first SYN. */
 	conn_send(&c, .flags = SYN | ACK, .seq = 0);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* RFC 9293 figure 8 ends here; Linux acknowledges once more. */
-	if (peer_read(p, now_ns() + NSEC_PER_MSEC))
-		EXPECT_EQ(ACK, p->last.flags);
+	/* Its SYN was answered already, so it is answered by an ACK (RFC 9293 3.10.7.4). */
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 	EXPECT_EQ(1, proc_rows(p->family, 0));
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	ASSERT_EQ(2, send(c.fd, "me", 2, 0));
@@ -536,8 +535,9 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	conn_send(&c, .flags = ACK | PSH, .data = "you");
 	conn_expect(&c, .flags = ACK, .seq = 3, .ack = 4, .within_ms = 210);
 	stream_expect_text(_metadata, c.fd, "you");
-	counters_ignore(&before, "TCPChallengeACK", "TCPSYNChallenge",
-			"DelayedACKLost", NULL);
+	/* The kernel's TCP takes the repeated SYN for text that came twice. */
+	if (stock_mode())
+		counters_ignore(&before, "DelayedACKLost", NULL);
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "CurrEstab", 1, NULL);
 }
 
