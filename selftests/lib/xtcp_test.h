@@ -58,6 +58,7 @@
 #include "exthdr.h"
 #include "flight.h"
 #include "holder.h"
+#include "klog.h"
 #include "module.h"
 #include "netns.h"
 #include "nfqueue.h"

@@ -7,8 +7,6 @@
 /* vm: wires families */
 #include "cookies.h"
 
-#include <fcntl.h>
-
 PEER_FIXTURE(cookie);
 
 #define ALL_OPTIONS OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0), OPT_NOP, \
@@ -73,28 +71,6 @@ TEST_F(cookie, lc_35_cookie_is_not_sent_again)
 	peer_expect_silence(p, 200000);
 }
 
-/* The number of lines with @text in the kernel's log since fd was opened. */
-static int log_lines(int fd, const char *text)
-{
-	char line[1024];
-	ssize_t n;
-	int found = 0;
-
-	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
-		line[n] = '\0';
-		found += strstr(line, text) != NULL;
-	}
-	return found;
-}
-
-static int log_open(void)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	lseek(fd, 0, SEEK_END);
-	return fd;
-}
-
 #define FLOOD_LINE "ossible SYN flooding on port"
 
 TEST_F(cookie, lc_35_one_line_a_listener)
@@ -103,20 +79,18 @@ TEST_F(cookie, lc_35_one_line_a_listener)
 	int log, lfd;
 	struct conn c;
 
-	/* The kernel limits such lines of all sources together. */
-	sleep_ms(10000);
-	log = log_open();
-	ASSERT_LE(0, log);
+	sleep_ms(KLOG_QUIET_MS);
+	log = klog_open(_metadata);
 	lfd = full_listener(p);
-	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	EXPECT_EQ(0, klog_lines(log, FLOOD_LINE));
 	for (int i = 0; i < 5; i++)
 		cookie_get(p, &c, lfd);
-	EXPECT_EQ(1, log_lines(log, FLOOD_LINE));
+	EXPECT_EQ(1, klog_lines(log, FLOOD_LINE));
 	peer_drain(p, 70000);
 	for (int i = 0; i < 3; i++)
 		conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
 	cookie_get(p, &c, lfd);
-	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	EXPECT_EQ(0, klog_lines(log, FLOOD_LINE));
 	forget_half_open(p);
 }
 
@@ -141,7 +115,7 @@ TEST_F(cookie, lc_37_always)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
-	int lfd, log = log_open();
+	int lfd, log = klog_open(_metadata);
 	struct conn c;
 
 	lfd = cookie_listener(p);
@@ -149,7 +123,7 @@ TEST_F(cookie, lc_37_always)
 	for (int i = 0; i < 3; i++)
 		cookie_get(p, &c, lfd);
 	EXPECT_EQ(0, proc_rows(p->family, ROW_SYN_RECEIVED));
-	EXPECT_EQ(0, log_lines(log, FLOOD_LINE));
+	EXPECT_EQ(0, klog_lines(log, FLOOD_LINE));
 	/* As Linux counts, though no queue is full. */
 	counters_expect(_metadata, &before, "InSegs", 3, "OutSegs", 3,
 			"TCPReqQFullDoCookies", 3, "SyncookiesSent", 3, NULL);

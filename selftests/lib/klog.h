@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * klog: the kernel's log. All sources share one limit: a test whose line must be there
+ * waits for KLOG_QUIET_MS first.
+ */
+#ifndef SELFTESTS_LIB_KLOG_H
+#define SELFTESTS_LIB_KLOG_H
+
+#include "check.h"
+
+#define KLOG_QUIET_MS 10000
+
+/* Return: a file from which klog_lines() reads what the kernel logs from now on. */
+int klog_open_at(struct where at);
+#define klog_open(md) klog_open_at(WHERE(md))
+/* The number of lines with @text since it was opened or read. */
+int klog_lines(int log, const char *text);
+
+#endif
