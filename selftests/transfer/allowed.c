@@ -57,30 +57,53 @@ TEST_F(allowed, rfc9293_may_04_resent_segment_is_another_packet)
 	conn_send(&c, .flags = ACK, .ack = 101);
 }
 
-static void expect_probe(struct __test_metadata *_metadata, struct peer *p)
+static void keepalive_after(struct __test_metadata *_metadata, struct conn *c, int idle_s)
 {
-	int on = 1, idle = 5;
+	ASSERT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s));
+	/* The kernel's TCP looks again only after this, although it was answered. */
+	ASSERT_EQ(0, socket_set(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, idle_s));
+	ASSERT_EQ(0, socket_set(c->fd, SOL_SOCKET, SO_KEEPALIVE, 1));
+}
+
+/* A silent connection is asked again and again, if its program wants that. */
+TEST_F_TIMEOUT(allowed, rfc9293_may_05_keepalive_exists, 8000)
+{
+	struct peer *p = &self->peer;
 	struct conn c;
 
 	conn_open(p, &c);
 	peer_mark(p);
-	ASSERT_EQ(0, setsockopt(c.fd, SOL_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)));
-	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)));
-	/* No payload: one number back, without a byte of garbage. */
-	conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .len = 0,
-		    .within_ms = 5010);
-	conn_send(&c, .flags = ACK);
+	keepalive_after(_metadata, &c, 5);
+	for (int i = 0; i < 2; i++) {
+		conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .at_ms = 5000);
+		peer_mark(p);
+		conn_send(&c, .flags = ACK);
+	}
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = RST);
+	/* Not without being told to, even after more than the two hours of the default. */
+	conn_open(p, &c, .kport = KERNEL_PORT + 1);
+	peer_expect_silence(p, 7300 * 1000);
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
-TEST_F(allowed, rfc9293_may_05_keepalive_exists)
-{
-	expect_probe(_metadata, &self->peer);
-}
-
+/* The byte that the peer has already is asked for, and not sent. */
 TEST_F(allowed, rfc9293_may_06_probe_has_no_garbage)
 {
-	expect_probe(_metadata, &self->peer);
+	struct peer *p = &self->peer;
+	const struct segment *s;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(3, send(c.fd, "abc", 3, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "abc");
+	peer_mark(p);
+	conn_send(&c, .flags = ACK);
+	keepalive_after(_metadata, &c, 5);
+	s = conn_expect(&c, .flags = ACK, .seq = 3, .ack = 1, .len = 0, .at_ms = 5000);
+	EXPECT_EQ((p->family == AF_INET ? 20 : 40) + 20, s->packet_len);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
 /* RFC 5961 5: the data of an ACK far below the window is dropped. */
