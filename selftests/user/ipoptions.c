@@ -132,6 +132,15 @@ TEST_F(ipoptions, rfc9293_shld_25_soft_errors_are_visible)
 	p->leave_unread = true;
 }
 
+/* The errno of reading the error queue; 0: there was one, which is taken. */
+static int queued_errno(int fd)
+{
+	char control[256];
+	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+
+	return recvmsg(fd, &msg, MSG_ERRQUEUE) < 0 ? errno : 0;
+}
+
 TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
 {
 	struct peer *p = &self->peer;
@@ -139,10 +148,16 @@ TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
 
 	conn_open(p, &c);
 	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 1));
-	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .seq = 1, .len = 1);
 	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
+	/* What was queued but not read goes, too. */
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
+	EXPECT_EQ(EAGAIN, queued_errno(c.fd));
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(EAGAIN, queued_errno(c.fd));
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	EXPECT_EQ(1, send(c.fd, "y", 1, 0));
 	p->leave_unread = true;
