@@ -180,6 +180,50 @@ TEST_F(rack, rfc8985_7_4_both_copies_arrived)
 	EXPECT_LE(10, conn_info(&c).cwnd);
 }
 
+/* No window was reduced for the probe: nothing is undone. */
+TEST_F(rack, ctr_TCPDSACKIgnoredNoUndo)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_into_probe(p, &c, &before);
+	flight_ack(&c, 3);
+	/* The counter moves only while something is in flight. */
+	flight_write(&c, 1);
+	flight_expect(&c, 3);
+	flight_sack(&c, 3, { 2, 3 });
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKIgnoredNoUndo", 1, NULL);
+	flight_ack(&c, 4);
+}
+
+/* The reduction that the first loss caused is past when the second begins another. */
+TEST_F(rack, ctr_TCPDSACKIgnoredOld)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 0, { 1, 10 });
+	flight_expect(&c, 0);
+	flight_ack(&c, 10);
+	flight_write(&c, 5);
+	peer_mark(p);
+	flight_expect_only(&c, 10, 14);
+	peer_sleep_until(p, RTT_MS);
+	flight_sack(&c, 10, { 11, 15 });
+	flight_expect(&c, 10);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	counters_begin_sack(&before);
+	flight_sack(&c, 10, { 0, 1 }, { 11, 15 });
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 1,
+			"TCPDSACKIgnoredOld", 1, NULL);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	flight_ack(&c, 15);
+}
+
 /* A peer without D-SACK repeats its ACK. */
 TEST_F(rack, rfc8985_7_4_both_copies_arrived_without_dsack)
 {
