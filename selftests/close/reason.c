@@ -325,17 +325,17 @@ static const struct {
 	const char *counter;
 	int err;
 } taken[] = {
-	{ ST_SYN_SENT, RECEIVED "Opening", ECONNREFUSED },
-	{ ST_HALF_OPEN, RECEIVED "Opening", 0 },
-	{ ST_SYN_RECEIVED, RECEIVED "Opening", ECONNREFUSED },
-	{ ST_ESTABLISHED, RECEIVED "Open", ECONNRESET },
-	{ ST_CLOSE_WAIT, RECEIVED "Open", EPIPE },
-	{ ST_FIN_WAIT_1, RECEIVED "Closing", ECONNRESET },
-	{ ST_FIN_WAIT_2, RECEIVED "Closing", ECONNRESET },
-	{ ST_CLOSING, RECEIVED "Closing", ECONNRESET },
-	{ ST_LAST_ACK, RECEIVED "Closing", ECONNRESET },
-	{ ST_ORPHAN_FIN_WAIT_2, RECEIVED "Closing", 0 },
-	{ ST_TIME_WAIT, RECEIVED "TimeWait", 0 },
+	{ ST_SYN_SENT, "XtcpResetRecvOpening", ECONNREFUSED },
+	{ ST_HALF_OPEN, "XtcpResetRecvOpening", 0 },
+	{ ST_SYN_RECEIVED, "XtcpResetRecvOpening", ECONNREFUSED },
+	{ ST_ESTABLISHED, "XtcpResetRecvOpen", ECONNRESET },
+	{ ST_CLOSE_WAIT, "XtcpResetRecvOpen", EPIPE },
+	{ ST_FIN_WAIT_1, "XtcpResetRecvClosing", ECONNRESET },
+	{ ST_FIN_WAIT_2, "XtcpResetRecvClosing", ECONNRESET },
+	{ ST_CLOSING, "XtcpResetRecvClosing", ECONNRESET },
+	{ ST_LAST_ACK, "XtcpResetRecvClosing", ECONNRESET },
+	{ ST_ORPHAN_FIN_WAIT_2, "XtcpResetRecvClosing", 0 },
+	{ ST_TIME_WAIT, "XtcpResetRecvTimeWait", 0 },
 };
 
 static void take_in(struct __test_metadata *_metadata, struct peer *p,
@@ -376,22 +376,22 @@ static void take_in(struct __test_metadata *_metadata, struct peer *p,
 
 TEST_F(reason, ctr_XtcpResetRecvOpening)
 {
-	take_in(_metadata, &self->peer, RECEIVED "Opening");
+	take_in(_metadata, &self->peer, "XtcpResetRecvOpening");
 }
 
 TEST_F(reason, ctr_XtcpResetRecvOpen)
 {
-	take_in(_metadata, &self->peer, RECEIVED "Open");
+	take_in(_metadata, &self->peer, "XtcpResetRecvOpen");
 }
 
 TEST_F(reason, ctr_XtcpResetRecvClosing)
 {
-	take_in(_metadata, &self->peer, RECEIVED "Closing");
+	take_in(_metadata, &self->peer, "XtcpResetRecvClosing");
 }
 
 TEST_F(reason, ctr_XtcpResetRecvTimeWait)
 {
-	take_in(_metadata, &self->peer, RECEIVED "TimeWait");
+	take_in(_metadata, &self->peer, "XtcpResetRecvTimeWait");
 }
 
 TEST_HARNESS_MAIN

@@ -187,7 +187,7 @@ TEST_F(stateless, no_token_while_text_is_unread)
 
 /* --- no record ------------------------------------------------------------ */
 
-TEST_F(stateless, lc_117_closer_keeps_nothing)
+TEST_F(stateless, lc_117_ctr_XtcpTokenTW_closer_keeps_nothing)
 {
 	struct peer *p = &self->peer;
 	uint8_t token[TOKEN_LEN];
@@ -255,12 +255,12 @@ static void fin_again_is_acked(struct __test_metadata *_metadata, struct peer *p
 	peer_expect_silence(p, 1000);
 }
 
-TEST_F(stateless, lc_117_fin_again_is_acked_by_a_server)
+TEST_F(stateless, lc_117_ctr_XtcpTokenAck_by_a_server)
 {
 	fin_again_is_acked(_metadata, &self->peer, false);
 }
 
-TEST_F(stateless, lc_117_fin_again_is_acked_by_a_client)
+TEST_F(stateless, lc_117_ctr_XtcpTokenAck_by_a_client)
 {
 	fin_again_is_acked(_metadata, &self->peer, true);
 }

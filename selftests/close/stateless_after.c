@@ -13,7 +13,7 @@ PEER_FIXTURE(stateless_after);
 
 /* --- segments of no connection ------------------------------------------------ */
 
-TEST_F(stateless_after, lc_117_each_bit_counts)
+TEST_F(stateless_after, lc_117_ctr_XtcpTokenFailed_each_bit_counts)
 {
 	struct peer *p = &self->peer;
 	uint8_t token[TOKEN_LEN];

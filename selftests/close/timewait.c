@@ -264,7 +264,7 @@ static void use_only_port(struct __test_metadata *_metadata, struct peer *p,
 	ASSERT_EQ(40000, c->kport);
 }
 
-TEST_F(timewait, lc_90_connect_reuses_an_old_record)
+TEST_F(timewait, lc_90_ctr_TWRecycled_when_connect_reuses_an_old_record)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

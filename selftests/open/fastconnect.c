@@ -77,7 +77,7 @@ static void cookie_get(struct __test_metadata *_metadata, struct peer *p, struct
 
 /* --- the cookie --- */
 
-TEST_F(fastconnect, rfc7413_cookie_is_asked_for_and_used)
+TEST_F(fastconnect, rfc7413_ctr_TCPFastOpenActive_cookie_is_asked_for_and_used)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -230,7 +230,7 @@ TEST_F(fastconnect, rfc7413_bad_cookies_are_not_kept)
 /* --- the answer --- */
 
 /* None of the data, or a part: the rest is sent again at once, and carries the third ACK. */
-TEST_F(fastconnect, rfc7413_data_is_not_acknowledged)
+TEST_F(fastconnect, rfc7413_ctr_TCPFastOpenActiveFail_data_is_not_acknowledged)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -492,7 +492,7 @@ TEST_F(fastconnect, rfc7413_signal_while_the_syn_waits)
 /* --- a black hole --- */
 
 /* The third timeout in a row stops fast open for so many seconds, then for twice as many. */
-TEST_F_TIMEOUT(fastconnect, rfc7413_black_hole, 4000)
+TEST_F_TIMEOUT(fastconnect, rfc7413_ctr_TCPFastOpenBlackhole, 4000)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

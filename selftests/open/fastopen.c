@@ -89,7 +89,7 @@ static void expect_declined(struct __test_metadata *_metadata, struct conn *c, i
 
 /* --- the cookie --- */
 
-TEST_F(fastopen, rfc7413_cookie_is_granted)
+TEST_F(fastopen, rfc7413_ctr_TCPFastOpenCookieReqd_ctr_TCPFastOpenPassive)
 {
 	struct peer *p = &self->peer;
 	int lfd = fast_listener(p);
@@ -171,7 +171,7 @@ TEST_F(fastopen, rfc7413_cookie_is_that_of_linux)
 }
 
 /* A new key, and the one before it. */
-TEST_F(fastopen, rfc7413_new_key_and_the_one_before)
+TEST_F(fastopen, rfc7413_ctr_TCPFastOpenPassiveAltKey)
 {
 	struct peer *p = &self->peer;
 	uint8_t old[16], fresh[16];
@@ -208,7 +208,7 @@ TEST_F(fastopen, rfc7413_new_key_and_the_one_before)
 }
 
 /* Wrong, cut off, of odd and of impossible lengths. */
-TEST_F(fastopen, rfc7413_bad_cookies)
+TEST_F(fastopen, rfc7413_ctr_TCPFastOpenPassiveFail_bad_cookies)
 {
 	static const int lengths[] = { 1, 2, 3, 4, 6, 7, 9, 10, 12, 16 };
 	struct peer *p = &self->peer;
@@ -623,7 +623,7 @@ TEST_F(fastopen, rfc7413_listener_closes)
 
 /* --- the limit --- */
 
-TEST_F_TIMEOUT(fastopen, rfc7413_pending_limit, 1000)
+TEST_F_TIMEOUT(fastopen, rfc7413_ctr_TCPFastOpenListenOverflow, 1000)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -64,7 +64,7 @@ static int source_bits(struct peer *p, int bits)
 
 /* --- one source ------------------------------------------------------------ */
 
-TEST_F(gate, lc_43_one_source_floods)
+TEST_F(gate, lc_43_ctr_XtcpSynPerSourceDrop_one_source_floods)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -255,7 +255,7 @@ TEST_F(gate, knob_syn_per_source_limit_changes_under_way)
 
 /* --- so many in a second --------------------------------------------------- */
 
-TEST_F(gate, knob_synack_ratelimit)
+TEST_F(gate, knob_synack_ratelimit_ctr_XtcpSynAckRateDrop)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -289,7 +289,7 @@ TEST_F(gate, knob_synack_ratelimit)
 	close(lfd);
 }
 
-TEST_F(gate, knob_rst_ratelimit)
+TEST_F(gate, knob_rst_ratelimit_ctr_XtcpRstRateDrop)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -259,7 +259,7 @@ TEST_F(congestion, rfc9406_a_longer_round_trip_slows_the_start)
 	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
 }
 
-TEST_F(congestion, rfc9406_five_rounds_end_it)
+TEST_F(congestion, rfc9406_ctr_TCPHystartDelayDetect_ctr_TCPHystartDelayCwnd_five_rounds)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -304,7 +304,7 @@ static void rounds(struct conn *c, int *next, int n, bool marked)
 }
 
 /* Four of six congested rounds in a row: rehash at the third, not at the first two. */
-TEST_F(dctcp, knob_plb_rehash_rounds)
+TEST_F(dctcp, knob_plb_rehash_rounds_ctr_TCPPLBRehash)
 {
 	struct counters before;
 	uint32_t label;

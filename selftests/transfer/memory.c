@@ -213,7 +213,7 @@ static void huge_buffer(int fd)
  * One socket that may have more than all of them together should. The limit applies
  * until the socket is gone.
  */
-TEST_F(memory, ctr_TCPMemoryPressures_and_Chrono)
+TEST_F(memory, ctr_TCPMemoryPressures_ctr_TCPMemoryPressuresChrono)
 {
 	NOT_ON_STOCK();		/* whose limit is another */
 	struct peer *p = &self->peer;

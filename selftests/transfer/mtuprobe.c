@@ -99,7 +99,7 @@ TEST_F(mtuprobe, knob_mtu_probing_2_passive)
 	EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
 }
 
-TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
+TEST_F(mtuprobe, rfc4821_7_3_ctr_TCPMTUPSuccess_half_way_between)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -126,7 +126,7 @@ TEST_F(mtuprobe, rfc4821_7_3_half_way_between)
 }
 
 /* 7.5: its loss is no congestion; 7.7: and the size is known not to pass. */
-TEST_F(mtuprobe, rfc4821_7_5_a_lost_probe_is_no_congestion)
+TEST_F(mtuprobe, rfc4821_7_5_ctr_TCPMTUPFail_is_no_congestion)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -116,7 +116,7 @@ TEST_F(rack, rfc8985_7_probe_that_arrives_shows_the_loss_before_it)
 	flight_ack(&c, 3);
 }
 
-TEST_F(rack, rfc8985_7_probe_is_new_data)
+TEST_F(rack, rfc8985_7_ctr_TCPLossProbes_of_new_data)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -151,7 +151,7 @@ TEST_F(rack, rfc8985_7_probe_of_one_segment_waits_for_a_delayed_ack)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(rack, rfc8985_7_4_probe_repairs_the_loss)
+TEST_F(rack, rfc8985_7_4_ctr_TCPLossProbeRecovery)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -165,7 +165,7 @@ TEST_F(rack, rfc8985_7_4_probe_repairs_the_loss)
 	EXPECT_GT(10, conn_info(&c).cwnd);
 }
 
-TEST_F(rack, rfc8985_7_4_both_copies_arrived)
+TEST_F(rack, rfc8985_7_4_ctr_TCPDSACKRecv_both_copies_arrived)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -351,7 +351,7 @@ TEST_F(rack, knob_recovery_4_keeps_the_window)
 	flight_ack(&c, 5);
 }
 
-TEST_F(rack, rfc8985_6_2_reordering_is_allowed_for)
+TEST_F(rack, rfc8985_6_2_ctr_TCPSACKReorder_is_allowed_for)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -516,7 +516,7 @@ TEST_F(rack, rfc6937_none_more_where_a_loss_shows)
 
 /* --- what is taken back -------------------------------------------------- */
 
-TEST_F(rack, rfc3522_eifel_full_undo)
+TEST_F(rack, rfc3522_ctr_TCPFullUndo)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -573,7 +573,7 @@ TEST_F(rack, rfc3522_tsecr_zero_undoes_nothing)
 	EXPECT_EQ(3, early);
 }
 
-TEST_F(rack, rfc3708_dsack_undo)
+TEST_F(rack, rfc3708_ctr_TCPDSACKUndo)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -634,7 +634,7 @@ TEST_F(rack, rfc4015_undo_keeps_three_quarters_of_the_window)
 }
 
 /* Arrivals share an skb, but a D-SACK reports each retransmission by itself. */
-TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
+TEST_F(rack, rfc3708_ctr_TCPDSACKOfoRecv_ctr_TCPDSACKRecvSegs_in_a_run)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -664,7 +664,7 @@ TEST_F(rack, rfc3708_dsack_in_a_run_of_arrivals)
  * 0 was late, and the loss of 1 is undone along with it; that ACK reports no arrival
  * by which 1 could be found lost again, and yet 1 must not wait for the timeout.
  */
-TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
+TEST_F(rack, rfc3522_ctr_TCPTSReorder_ctr_TCPPartialUndo_judges_anew)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -691,7 +691,7 @@ TEST_F(rack, rfc3522_eifel_partial_undo_judges_anew)
 	flight_ack(&c, 10);
 }
 
-TEST_F(rack, rfc5682_spurious_timeout)
+TEST_F(rack, rfc5682_ctr_TCPSpuriousRTOs_ctr_TCPLossUndo)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -764,7 +764,7 @@ TEST_F(rack, ctr_TCPRenoReorder)
 
 /* --- what can't be ------------------------------------------------------- */
 
-TEST_F(rack, rfc2018_blocks_that_cannot_be)
+TEST_F(rack, rfc2018_ctr_TCPSACKDiscard_blocks_that_cannot_be)
 {
 	struct peer *p = &self->peer;
 	struct counters before;
@@ -822,7 +822,7 @@ TEST_F(rack, rfc2018_8_reneged_segments_are_not_timed)
 	conn_send(&c, .flags = RST);
 }
 
-TEST_F(rack, rfc2883_more_duplicates_than_were_sent)
+TEST_F(rack, rfc2883_ctr_TCPDSACKIgnoredDubious_more_than_were_sent)
 {
 	struct peer *p = &self->peer;
 	struct counters before;

@@ -379,7 +379,7 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight(c));
 }
 
-TEST_F(recovery, cve_2019_11478_every_second_segment)
+TEST_F(recovery, cve_2019_11478_ctr_TCPWqueueTooBig_every_second_segment)
 {
 	struct netem netem = { .loss = 100 };
 	/* What a write can overshoot by: two skbs of 64 KiB and their headers. */
@@ -537,7 +537,7 @@ TEST_F_TIMEOUT(recovery, rfc6675_holes_of_an_earlier_lap, 3600)
 	conn_send(&c, .flags = ACK, .ack = (uint32_t)(una + 10 * MSS));
 }
 
-TEST_F(recovery, rfc2018_8_reneging)
+TEST_F(recovery, rfc2018_8_ctr_TCPSACKReneging)
 {
 	NOT_ON_STOCK();
 	struct peer *p = &self->peer;

@@ -658,7 +658,7 @@ static void be_refused(struct __test_metadata *_metadata, int times)
 	close(holder);
 }
 
-TEST_F(dead, dead_ring_drops_the_oldest)
+TEST_F(dead, dead_ring_ctr_XtcpObituaries_ctr_XtcpObituariesMissed)
 {
 	struct obituary first = {}, o = {};
 	struct counters before;

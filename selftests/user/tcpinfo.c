@@ -216,7 +216,7 @@ static socklen_t newer(int fd, struct newer_info *info)
  * A timeout of 240 ms and one of 480: the ACK ends the recovery that the first began.
  * Each of them changes the flow's hash, unless the program forbids it.
  */
-TEST_F(tcpinfo, opt_tcp_info_timeouts)
+TEST_F(tcpinfo, opt_tcp_info_timeouts_ctr_TcpTimeoutRehash)
 {
 	struct peer *p = &self->peer;
 	struct counters counts;
