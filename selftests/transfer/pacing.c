@@ -517,6 +517,12 @@ TEST_F(pacing, knob_pacing_ca_ratio)
 	rate = (uint64_t)MSS * 12 * info.tcpi_snd_cwnd * 100000 / info.tcpi_rtt;
 	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
 	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
+
+	ASSERT_EQ(0, knob_set("pacing_ca_ratio", 50));
+	info = one_round_trip(&c);
+	rate = (uint64_t)MSS * info.tcpi_snd_cwnd * 1000000 / info.tcpi_rtt / 2;
+	EXPECT_LE(rate * 99 / 100, info.tcpi_pacing_rate);
+	EXPECT_GE(rate * 101 / 100, info.tcpi_pacing_rate);
 }
 
 /* During a reduction cwnd is smaller than what is in flight. */
