@@ -795,22 +795,4 @@ TEST_F(fastopen, opt_tcp_fastopen_key)
 	conn_send(&c, .flags = RST, .seq = 6);
 }
 
-TEST_F(fastopen, knob_fastopen_key)
-{
-	char text[128];
-
-	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
-	EXPECT_STREQ("00000000-00000000-00000000-00000000", text);
-	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_A));
-	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
-	EXPECT_STREQ(KEY_A, text);
-	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_B "," KEY_A));
-	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
-	EXPECT_STREQ(KEY_B "," KEY_A, text);
-	EXPECT_EQ(EINVAL, knob_set_text("fastopen_key", "1-2-3"));
-	EXPECT_EQ(EINVAL, knob_set_text("fastopen_key", KEY_A ",zz"));
-	ASSERT_EQ(0, knob_get_text("fastopen_key", text, sizeof(text)));
-	EXPECT_STREQ(KEY_B "," KEY_A, text);
-}
-
 TEST_HARNESS_MAIN
