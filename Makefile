@@ -234,7 +234,8 @@ install install-modules uninstall: install_kver = $(KVER)
 endif
 # The package of the command xtcp, below scripts.
 command_files = xtcptool/*.py xtcptool/*/*.py
-kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko
+# Kbuild makes some of them for some kernels only.
+kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko xtcp_cc_bpf.ko
 install: install-modules install-tools
 
 # Without their debug information, which is 30 times as large as the rest. A signature

@@ -15,8 +15,9 @@
  * Without a program, because its map is gone, it behaves as Reno (RFC 5681); a new map of
  * the same name takes it over, with its connections.
  *
- * The module must have BTF (scripts/btf), because the kernel reads the layout of the structs
- * from it.
+ * The module must have BTF, because the kernel reads the layout of the structs from it. kbuild
+ * makes that with pahole if the kernel's headers have a vmlinux; without it the module loads, and
+ * the kernel knows no struct_ops of that name.
  *
  * Context: the functions of the ops: socket lock, RCU. Maps come and go in process context,
  * under bpf_rules_lock.
