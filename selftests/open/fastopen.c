@@ -139,6 +139,72 @@ TEST_F(fastopen, rfc7413_cookie_is_of_one_address)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/* So has an address of the server: the cookie of one is worth nothing at the other. */
+TEST_F(fastopen, rfc7413_cookie_is_of_one_server_address)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p), other;
+	uint8_t first[16], second[16];
+	struct counters before;
+	struct conn c;
+
+	cookie_ask(_metadata, p, lfd, first);
+	p->kernel = ipaddr("10.0.0.3");
+	address_add(WHERE(_metadata), "tun0", &p->kernel, p->family == AF_INET6 ? 64 : 24);
+	other = fast_listener(p);
+	counters_begin(&before);
+	syn(p, &c, other, with_cookie(first, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	ASSERT_EQ(8, c.kern_opt.fastopen);
+	memcpy(second, c.kern_opt.fastopen_cookie, 8);
+	EXPECT_NE(0, memcmp(first, second, 8));
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenPassiveFail"));
+	EXPECT_EQ(EAGAIN, socket_accept(other));
+	conn_send(&c, .flags = RST, .seq = 1);
+	/* Its own one is. */
+	syn(p, &c, other, with_cookie(second, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	conn_send(&c, .flags = RST, .seq = 6);
+}
+
+/*
+ * Two hosts with the same addresses: each has a key of its own, unless an administrator gives
+ * both the same.
+ */
+TEST_F(fastopen, rfc7413_cookie_is_of_one_namespace)
+{
+	int lfd = fast_listener(&self->peer), home, there;
+	struct counters before;
+	struct peer other;
+	uint8_t cookie[16];
+	struct conn c;
+
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, home);
+	cookie_ask(_metadata, &self->peer, lfd, cookie);
+	peer_open_at(WHERE(_metadata), &other, NULL);
+	there = fast_listener(&other);
+	counters_begin(&before);
+	syn(&other, &c, there, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	ASSERT_EQ(8, c.kern_opt.fastopen);
+	EXPECT_NE(0, memcmp(cookie, c.kern_opt.fastopen_cookie, 8));
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenPassiveFail"));
+	EXPECT_EQ(EAGAIN, socket_accept(there));
+	conn_send(&c, .flags = RST, .seq = 1);
+	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_A));
+	netns_enter(WHERE(_metadata), home);
+	ASSERT_EQ(0, knob_set_text("fastopen_key", KEY_A));
+	cookie_ask(_metadata, &self->peer, lfd, cookie);
+	/* A socket stays where it is; the knob and the counters are those of this namespace. */
+	syn(&other, &c, there, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	conn_send(&c, .flags = RST, .seq = 6);
+	peer_close_at(WHERE(_metadata), &other);
+	close(there);
+	close(home);
+}
+
 /* With the same key, the kernel's TCP makes the same cookie. */
 TEST_F(fastopen, rfc7413_cookie_is_that_of_linux)
 {
@@ -238,6 +304,21 @@ TEST_F(fastopen, rfc7413_ctr_TCPFastOpenPassiveFail_bad_cookies)
 		EXPECT_EQ(known ? 8 : -1, c.kern_opt.fastopen);
 		EXPECT_EQ(EAGAIN, socket_accept(lfd));
 		conn_send(&c, .flags = RST, .seq = 1);
+	}
+	/* Longer than any cookie may be: right bytes and more of them are no cookie. */
+	for (int len = 17; len <= 34; len++) {
+		struct optbytes opt = OPT(OPT_MSS(1460), 34, 2 + len);
+
+		memset(opt.b + opt.len, 1, sizeof(opt.b) - opt.len);
+		memcpy(opt.b + opt.len, cookie, 8);
+		opt.len += len;
+		while (opt.len % 4)
+			opt.b[opt.len++] = 1;
+		counters_begin(&before);
+		syn(p, &c, lfd, opt, "hello");
+		expect_declined(_metadata, &c, lfd);
+		EXPECT_EQ(-1, c.kern_opt.fastopen);
+		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassiveFail"));
 	}
 	/* The experimental option with another ExID is another option. */
 	syn(p, &c, lfd, OPT(USUAL, 254, 12, 0xf9, 0x88, 1, 2, 3, 4, 5, 6, 7, 8), "hello");
@@ -462,6 +543,48 @@ TEST_F(fastopen, rfc7413_syn_comes_twice)
 	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
 	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
+/*
+ * A copy of the SYN that comes late. TIME-WAIT still knows the connection: the program sees
+ * nothing of the copy. Minutes later nobody does, and the program reads the request again: RFC 7413
+ * 6.1 leaves that to it.
+ */
+TEST_F_TIMEOUT(fastopen, rfc7413_syn_comes_again_minutes_later, 1000)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct conn first, copy;
+	uint8_t cookie[16];
+
+	cookie_ask(_metadata, p, lfd, cookie);
+	syn(p, &first, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&first, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&first);
+	stream_expect_text(_metadata, first.fd, "hello");
+	conn_send(&first, .flags = ACK, .seq = 6, .ack = 1);
+	close(first.fd);
+	conn_expect(&first, .flags = FIN | ACK, .seq = 1, .ack = 6);
+	conn_send(&first, .flags = FIN | ACK, .seq = 6, .ack = 2);
+	conn_expect(&first, .flags = ACK, .seq = 2, .ack = 7);
+	conn_expect_state(&first, ST_TIME_WAIT);
+	sleep_ms(30000);
+	/* The same timestamp, too. */
+	first.tsval_start_ns = now_ns();
+	conn_send(&first, .flags = SYN, .seq = 0, .data = "hello");
+	conn_expect(&first, .flags = ACK, .seq = 2, .ack = 7);
+	conn_expect_state(&first, ST_TIME_WAIT);
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+	sleep_ms(270000);
+	conn_expect_state(&first, ST_CLOSED);
+	conn_start(p, &copy, .lfd = lfd, .pport = first.pport, .peer_iss = first.peer_iss,
+		   .opt = with_cookie(cookie, 8, false));
+	copy.tsval_base = first.tsval_base;
+	conn_send(&copy, .flags = SYN, .seq = 0, .data = "hello");
+	conn_expect(&copy, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&copy);
+	stream_expect_text(_metadata, copy.fd, "hello");
+	conn_send(&copy, .flags = RST, .seq = 6);
 }
 
 /* A RST, before and after accept(). */
@@ -691,6 +814,85 @@ TEST_F(fastopen, rfc7413_during_a_flood)
 	syn(p, &c, lfd, with_cookie(cookie, 8, false), "hello");
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
 	EXPECT_EQ(-1, c.kern_opt.fastopen);
+}
+
+/* Half-open connections of other addresses, one more than the backlog: the queue is full. */
+#define BACKLOG	16
+
+static void queue_fill(struct peer *p, int lfd)
+{
+	struct conn c;
+
+	for (int i = 0; i <= BACKLOG; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "10.0.0.%d", 100 + i);
+		conn_start(p, &c, .lfd = lfd, .peer_addr = ipaddr(text));
+		conn_send(&c, .flags = SYN, .seq = 0);
+		conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	}
+}
+
+/* For so long, the kernel sends nothing but SYN-ACKs without payload. Returns their number. */
+static int syn_acks_alone(struct __test_metadata *_metadata, struct peer *p, int ms)
+{
+	int64_t until_ns = now_ns() + ms * NSEC_PER_MSEC;
+	const struct segment *seg;
+	int n = 0;
+
+	while ((seg = peer_read(p, until_ns))) {
+		EXPECT_EQ(SYN | ACK, seg->flags);
+		EXPECT_EQ(0, seg->len);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * A full queue: who shows his cookie is served. Any other SYN with data gets a SYN-ACK that
+ * acknowledges none of it, and no data leaves for its address.
+ */
+TEST_F_TIMEOUT(fastopen, rfc7413_full_queue, 1000)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	uint8_t cookie[16];
+	struct counters before;
+	struct conn c, d;
+
+	NOT_ON_STOCK();
+	cookie_ask(_metadata, p, lfd, cookie);
+	queue_fill(p, lfd);
+	counters_begin(&before);
+	syn(p, &c, lfd, with_cookie(cookie, 8, false), "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6, .cookie = 0);
+	EXPECT_EQ(1, counter_moved(&before, "TCPFastOpenPassive"));
+	/* Found the queue full, and needed no SYN cookie. */
+	EXPECT_EQ(1, counter_moved(&before, "TCPReqQFullDoCookies"));
+	EXPECT_EQ(0, counter_moved(&before, "SyncookiesSent"));
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "hello");
+	ASSERT_EQ(6, send(c.fd, "answer", 6, 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 6, .data = "answer");
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 7);
+	conn_expect_state(&c, ST_ESTABLISHED);
+
+	/* Without the option, with an empty one, with the cookie of the first. */
+	for (int i = 0; i < 3; i++) {
+		counters_begin(&before);
+		conn_start(p, &d, .lfd = lfd, .peer_addr = ipaddr("10.0.0.77"),
+			   .opt = i ? with_cookie(cookie, i > 1 ? 8 : 0, false) : OPT(USUAL));
+		conn_send(&d, .flags = SYN, .seq = 0, .data = "hello");
+		conn_expect(&d, .flags = SYN | ACK, .ack = 1, .len = 0);
+		EXPECT_EQ(-1, d.kern_opt.fastopen);
+		EXPECT_EQ(1, counter_moved(&before, "SyncookiesSent"));
+		EXPECT_EQ(0, counter_moved(&before, "TCPFastOpenPassive"));
+		EXPECT_EQ(EAGAIN, socket_accept(lfd));
+	}
+	/* Those of the half-open records again, after 1 and 3 s; a cookie's is sent once. */
+	EXPECT_EQ(2 * (BACKLOG + 1), syn_acks_alone(_metadata, p, 5000));
+	EXPECT_EQ(EAGAIN, socket_accept(lfd));
+	p->leave_unread = true;
 }
 
 /* A child that waits for its third ACK goes to another listener of the group. */
