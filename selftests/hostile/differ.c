@@ -398,12 +398,14 @@ static void shrink(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 		   struct episode *e, struct difference d, int stack)
 {
+	char text[120];
+
 	shrink(_metadata, self, e, &d, &stack);
 	d = compare(self, &stack);
 	if (!d.what)
 		return;
-	printf("# --- seed %llu, %s: %s (%s, SYN options %d)\n", (unsigned long long)e->seed,
-	       stacks[stack].name, d.what, e->active ? "connect" : "listen", e->syn);
+	printf("# --- seed %llu, %s: %s (%s)\n", (unsigned long long)e->seed,
+	       stacks[stack].name, d.what, episode_text(e, text, sizeof(text)));
 	transcript_print(&self->shared->transcript[0], e, d.scene);
 	printf("# - %s:\n", stacks[stack].name);
 	transcript_print(&self->shared->transcript[stack], e, d.scene);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "draw.h"
+#include "proc.h"
 #include "stream.h"
 
 #define LENGTH(a) ((int)(sizeof(a) / sizeof((a)[0])))
@@ -55,6 +56,43 @@ static const struct {
 };
 
 #define SET_LINGER LENGTH(settings)	/* beside the table: struct linger */
+
+/* What a namespace may have in place of the default. */
+static const struct {
+	const char *name;
+	int value;
+} knobs[] = {
+	{ "sack", 0 }, { "dsack", 0 }, { "timestamps", 0 }, { "window_scaling", 0 }, { "ecn", 1 },
+	{ "fin_timeout", 2 }, { "retries2", 3 }, { "orphan_retries", 1 }, { "syn_retries", 1 },
+	{ "synack_retries", 1 }, { "keepalive_time", 1 }, { "keepalive_intvl", 1 },
+	{ "keepalive_probes", 2 }, { "rfc1337", 1 }, { "frto", 0 }, { "recovery", 0 },
+	{ "slow_start_after_idle", 0 }, { "retrans_collapse", 0 }, { "stdurg", 1 },
+	{ "abort_on_overflow", 1 }, { "thin_linear_timeouts", 1 }, { "reordering", 5 },
+};
+
+void episode_set_knobs(const struct episode *e, bool on)
+{
+	static long long before[LENGTH(knobs)];
+
+	for (int i = 0; i < e->knobs; i++) {
+		int row = e->knob[i];
+
+		if (on)
+			before[row] = knob_get(knobs[row].name);
+		knob_set(knobs[row].name, on ? knobs[row].value : before[row]);
+	}
+}
+
+const char *episode_text(const struct episode *e, char *buf, size_t size)
+{
+	size_t n = snprintf(buf, size, "%s, SYN options %d%s", e->active ? "connect" : "listen",
+			    e->syn, e->still_listens ? ", still listens" : "");
+
+	for (int i = 0; i < e->knobs && n < size; i++)
+		n += snprintf(buf + n, size - n, ", %s=%d", knobs[e->knob[i]].name,
+			      knobs[e->knob[i]].value);
+	return buf;
+}
 
 static int draw_pause(void)
 {
@@ -136,8 +174,8 @@ static void draw_icmp(struct act *a)
 static void draw_call(struct act *a)
 {
 	static const enum act_kind kinds[] = {
-		ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE,
-		ACT_READ, ACT_READ, ACT_READ, ACT_READ, ACT_PEEK, ACT_READ_URGENT,
+		ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE, ACT_WRITE_MORE,
+		ACT_READ, ACT_READ, ACT_READ, ACT_READ, ACT_PEEK, ACT_SKIP, ACT_READ_URGENT,
 		ACT_WRITE_URGENT, ACT_SHUTDOWN, ACT_SHUTDOWN, ACT_CLOSE, ACT_SET, ACT_SET,
 		ACT_SET, ACT_GET_ERROR, ACT_CONNECT_NONE,
 	};
@@ -146,8 +184,10 @@ static void draw_call(struct act *a)
 	a->kind = PICK(kinds);
 	switch (a->kind) {
 	case ACT_WRITE:
+	case ACT_WRITE_MORE:
 	case ACT_READ:
 	case ACT_PEEK:
+	case ACT_SKIP:
 		a->what = PICK(sizes);
 		break;
 	case ACT_WRITE_URGENT:
@@ -192,7 +232,10 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 	draw_seed(seed);
 	*e = (struct episode){
 		.seed = seed, .active = chance(40), .syn = draw(4), .acts = acts,
+		.still_listens = chance(30), .knobs = chance(50) ? 1 + draw(EPISODE_KNOBS) : 0,
 	};
+	for (int i = 0; i < e->knobs; i++)
+		e->knob[i] = draw(LENGTH(knobs));
 	for (int i = 0; i < acts; i++)
 		draw_act(&e->act[i]);
 	/* Most handshakes go well: there is more to see behind them. */
@@ -301,12 +344,16 @@ static long call(struct conn *c, const struct act *a, struct episode_bytes *byte
 	switch (a->kind) {
 	case ACT_WRITE:
 		return write_pattern(fd, a->what, 0, bytes);
+	case ACT_WRITE_MORE:
+		return write_pattern(fd, a->what, MSG_MORE, bytes);
 	case ACT_WRITE_URGENT:
 		return write_pattern(fd, a->what, MSG_OOB, bytes);
 	case ACT_READ:
 		return read_hashed(fd, a->what, 0, bytes);
 	case ACT_PEEK:
 		return read_hashed(fd, a->what, MSG_PEEK, bytes);
+	case ACT_SKIP:
+		return recv(fd, NULL, a->what, MSG_TRUNC);
 	case ACT_READ_URGENT:
 		return read_hashed(fd, 1, MSG_OOB, bytes);
 	case ACT_SHUTDOWN:
@@ -379,7 +426,8 @@ const char *episode_act_text(const struct act *a, char *buf, size_t size)
 {
 	static const char * const calls[] = {
 		[ACT_NOTHING] = "nothing", [ACT_WRITE] = "write", [ACT_WRITE_URGENT] = "send MSG_OOB",
-		[ACT_READ] = "read", [ACT_PEEK] = "recv MSG_PEEK", [ACT_READ_URGENT] = "recv MSG_OOB",
+		[ACT_WRITE_MORE] = "send MSG_MORE",
+		[ACT_READ] = "read", [ACT_SKIP] = "recv MSG_TRUNC", [ACT_PEEK] = "recv MSG_PEEK", [ACT_READ_URGENT] = "recv MSG_OOB",
 		[ACT_SHUTDOWN] = "shutdown", [ACT_CLOSE] = "close", [ACT_GET_ERROR] = "SO_ERROR",
 		[ACT_CONNECT_NONE] = "connect AF_UNSPEC",
 	};

@@ -21,7 +21,8 @@
 enum act_kind {
 	ACT_NOTHING,			/* removed, or only a pause */
 	ACT_SEGMENT, ACT_ICMP,
-	ACT_WRITE, ACT_WRITE_URGENT, ACT_READ, ACT_PEEK, ACT_READ_URGENT,
+	ACT_WRITE, ACT_WRITE_MORE, ACT_WRITE_URGENT,
+	ACT_READ, ACT_PEEK, ACT_SKIP, ACT_READ_URGENT,
 	ACT_SHUTDOWN, ACT_CLOSE, ACT_SET, ACT_GET_ERROR, ACT_CONNECT_NONE,
 };
 
@@ -43,16 +44,25 @@ struct act {
 	int what, value;
 };
 
+#define EPISODE_KNOBS 2
+
 struct episode {
 	uint64_t seed;
 	bool active;			/* the kernel connects */
+	bool still_listens;		/* the listener stays open beside the connection */
 	int syn;			/* row of the table of options of a SYN */
+	int knobs;
+	int knob[EPISODE_KNOBS];	/* rows of the table of knobs */
 	int acts;
 	struct act act[EPISODE_ACTS];
 };
 
 /* At most @acts, EPISODE_ACTS or less. */
 void episode_draw(struct episode *e, uint64_t seed, int acts);
+/* Sets the episode's knobs in this namespace, or gives them the values from before. */
+void episode_set_knobs(const struct episode *e, bool on);
+/* One line that names all that is not an act. */
+const char *episode_text(const struct episode *e, char *buf, size_t size);
 /* The options of the peer's SYN. */
 struct optbytes episode_syn_options(const struct episode *e);
 /* What the program has written and read so far. */

@@ -134,8 +134,10 @@ static void look(struct player *pl, struct scene *s)
 		c->fd = accept(c->lfd, NULL, NULL);
 		if (c->fd >= 0) {
 			fd_nonblock(c->fd);
-			close(c->lfd);
-			c->lfd = -1;
+			if (!pl->e->still_listens) {
+				close(c->lfd);
+				c->lfd = -1;
+			}
 		}
 	}
 	s->accepted = c->fd >= 0;
@@ -179,6 +181,7 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 	sleep_until_ns(start_ns);
 	pl = (struct player){ .t = t, .p = p, .e = e, .start_ns = start_ns };
 	t->scenes = 0;
+	episode_set_knobs(e, true);
 	conn_start(p, &pl.conn, .active = e->active, .kport = port, .pport = port,
 		   .backlog = 4, .opt = episode_syn_options(e), .prepare = set_buffer,
 		   .peer_iss = 7000000);
@@ -197,6 +200,7 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 		look(&pl, s);
 	}
 	finish(&pl);
+	episode_set_knobs(e, false);
 }
 
 /* --- comparing ------------------------------------------------------------- */
