@@ -47,6 +47,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
+	@echo '                                STORY=list names the others: one connection each, drawn as a ladder'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test once, in guests of 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
@@ -203,8 +204,10 @@ docs:
 	@echo 'build/docs/index.html'
 
 run:
+ifneq ($(value STORY),list)
 	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
+endif
 	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
 
 # The command travels in the environment, for it may have several lines.
