@@ -7,7 +7,8 @@
  * Documentation/man/xtcp-run.1. What the library is to know is in the environment.
  *
  * A program that the dynamic linker would start without the library is refused, because
- * it would use the kernel's TCP unnoticed.
+ * it would use the kernel's TCP unnoticed; as is one with another C library, which may
+ * lack functions that the library calls.
  *
  * It is a program and not a script because a user waits for it each time: it starts in a
  * millisecond. In a clone, scripts/xtcp-run builds and starts it.
@@ -167,6 +168,7 @@ struct elf {
 	unsigned char class, order;
 	uint16_t machine;
 	bool dynamic;		/* it asks for a dynamic linker: PT_INTERP */
+	char linker[PATH_MAX];	/* that one's path; "": none, or it can't be read */
 };
 
 static uint64_t number(const struct elf *elf, const unsigned char *at, size_t size)
@@ -179,33 +181,48 @@ static uint64_t number(const struct elf *elf, const unsigned char *at, size_t si
 	return n;
 }
 
-#define FIELD(elf, head, name)							\
+/* A field of the ELF header or of a program header. */
+#define FIELD(elf, at, head, name)						\
 	((elf)->class == ELFCLASS64 ?						\
-	 number(elf, (head) + offsetof(Elf64_Ehdr, name), sizeof(((Elf64_Ehdr *)0)->name)) : \
-	 number(elf, (head) + offsetof(Elf32_Ehdr, name), sizeof(((Elf32_Ehdr *)0)->name)))
+	 number(elf, (at) + offsetof(Elf64_##head, name), sizeof(((Elf64_##head *)0)->name)) : \
+	 number(elf, (at) + offsetof(Elf32_##head, name), sizeof(((Elf32_##head *)0)->name)))
+
+/* Of the program header PT_INTERP. */
+static void read_linker(int fd, const unsigned char *header, struct elf *elf)
+{
+	uint64_t size = FIELD(elf, header, Phdr, p_filesz);
+
+	elf->dynamic = true;
+	if (size && size < sizeof(elf->linker) &&
+	    pread(fd, elf->linker, size, FIELD(elf, header, Phdr, p_offset)) == (ssize_t)size)
+		elf->linker[size] = '\0';
+	else
+		elf->linker[0] = '\0';
+}
 
 /* False: the file is none, or can't be read. @head: its start. */
 static bool read_elf(int fd, const unsigned char *head, struct elf *elf)
 {
-	unsigned char type[4];
+	unsigned char header[sizeof(Elf64_Phdr)];
 	uint64_t at, size, count;
 
 	if (memcmp(head, ELFMAG, SELFMAG))
 		return false;
 	elf->class = head[EI_CLASS];
 	elf->order = head[EI_DATA];
-	elf->machine = FIELD(elf, head, e_machine);
+	elf->machine = FIELD(elf, head, Ehdr, e_machine);
 	elf->dynamic = false;
-	at = FIELD(elf, head, e_phoff);
-	size = FIELD(elf, head, e_phentsize);
-	count = FIELD(elf, head, e_phnum);
-	if (count > HEADERS_MAX)
+	elf->linker[0] = '\0';
+	at = FIELD(elf, head, Ehdr, e_phoff);
+	size = FIELD(elf, head, Ehdr, e_phentsize);
+	count = FIELD(elf, head, Ehdr, e_phnum);
+	if (count > HEADERS_MAX || size > sizeof(header))
 		return false;
 	for (; count; count--, at += size) {
-		if (pread(fd, type, sizeof(type), at) != sizeof(type))
+		if (pread(fd, header, size, at) != (ssize_t)size)
 			return false;
-		if (number(elf, type, sizeof(type)) == PT_INTERP)
-			elf->dynamic = true;
+		if (FIELD(elf, header, Phdr, p_type) == PT_INTERP)
+			read_linker(fd, header, elf);
 	}
 	return true;
 }
@@ -222,11 +239,11 @@ static bool gains_rights(int fd)
 	       (geteuid() && fgetxattr(fd, "security.capability", NULL, 0) > 0);
 }
 
-/* The class, order and machine of @library. */
-static bool read_library(const char *library, struct elf *elf)
+/* What @path is: the library, or this program. */
+static bool read_file(const char *path, struct elf *elf)
 {
 	unsigned char head[sizeof(Elf64_Ehdr)];
-	int fd = open(library, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool good;
 
 	if (fd < 0)
@@ -236,33 +253,58 @@ static bool read_library(const char *library, struct elf *elf)
 	return good;
 }
 
-/* Why the library can't be preloaded into the open @file, or NULL, also if it is no ELF
- * file. @head: its first @got bytes.
+/* Each C library has a dynamic linker of its own name; the folder differs between systems.
+ * The library was built for the one that this program has. Not known if the user has named a
+ * library, if this program has no linker, or if the two are of different machine types.
  */
-static const char *obstacle_of(int fd, const unsigned char *head, ssize_t got,
-			       const char *library)
+static bool has_another_c_library(const struct elf *elf)
 {
+	const char *named = getenv("XTCP_PRELOAD");
+	struct elf ours;
+
+	if (named && *named)
+		return false;
+	return read_file("/proc/self/exe", &ours) && *ours.linker && *elf->linker &&
+	       ours.class == elf->class && ours.machine == elf->machine &&
+	       strcmp(basename(ours.linker), basename(elf->linker));
+}
+
+/* Why a program can't have the library; text NULL: it can. */
+struct obstacle {
+	const char *text;
+	bool runs;	/* with -f it runs all the same, on the kernel's TCP */
+};
+
+/* Of the open file, which may be no ELF file. @head: its first @got bytes. */
+static struct obstacle obstacle_of(int fd, const unsigned char *head, ssize_t got,
+				   const char *library)
+{
+	static char other[PATH_MAX + sizeof("has another C library ()")];
 	struct elf elf, ours;
 
 	if (got < (ssize_t)sizeof(Elf64_Ehdr) || !read_elf(fd, head, &elf))
-		return NULL;
+		return (struct obstacle){ };
 	if (!elf.dynamic)
-		return "is statically linked";
-	if (read_library(library, &ours) &&
+		return (struct obstacle){ "is statically linked", true };
+	if (read_file(library, &ours) &&
 	    (ours.class != elf.class || ours.machine != elf.machine))
-		return "is of another machine type than the library";
+		return (struct obstacle){ "is of another machine type than the library", true };
 	if (gains_rights(fd))
-		return "gains rights by being run (setuid, setgid or capabilities)";
-	return NULL;
+		return (struct obstacle){ .text = "gains rights by being run "
+					  "(setuid, setgid or capabilities)", .runs = true };
+	if (!has_another_c_library(&elf))
+		return (struct obstacle){ };
+	snprintf(other, sizeof(other), "has another C library (%s)", elf.linker);
+	return (struct obstacle){ other, false };
 }
 
 /* As obstacle_of(), of @program or of what runs it; *@file, which the caller frees, is the
- * one meant. NULL as well if the file can't be read to tell.
+ * one meant. No text as well if the file can't be read to tell.
  */
-static const char *find_obstacle(const char *program, const char *library, char **file)
+static struct obstacle find_obstacle(const char *program, const char *library, char **file)
 {
+	struct obstacle why = { };
 	char head[256 + 1] = "";
-	const char *why = NULL;
 	char *next;
 	ssize_t got;
 	int i, fd;
@@ -271,12 +313,12 @@ static const char *find_obstacle(const char *program, const char *library, char 
 	for (i = 0; *file && i < INTERPRETERS; i++) {
 		fd = open(*file, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return NULL;
+			return why;
 		got = read(fd, head, sizeof(head) - 1);
 		head[got > 0 ? got : 0] = '\0';
 		why = obstacle_of(fd, (unsigned char *)head, got, library);
 		close(fd);
-		next = why ? NULL : interpreter(head);
+		next = why.text ? NULL : interpreter(head);
 		if (!next)
 			return why;
 		free(*file);
@@ -402,15 +444,19 @@ static void preload(const char *library)
 static void check(const char *program, const char *library, bool force)
 {
 	char *file = NULL;
-	const char *why = find_obstacle(program, library, &file);
+	struct obstacle why = find_obstacle(program, library, &file);
 
-	if (why && !force) {
-		complain("%s %s: it would use the kernel's own TCP (%s)", file, why,
+	if (why.text && !force) {
+		complain("%s %s: %s (%s)", file, why.text,
+			 why.runs ? "it would use the kernel's own TCP" :
+				    "the library may keep it from starting",
 			 "-f runs it all the same, --cgroup on xtcp");
 		exit(NOT_RUN);
 	}
-	if (why)
-		complain("warning: %s %s: it uses the kernel's own TCP", file, why);
+	if (why.text)
+		complain("warning: %s %s: %s", file, why.text,
+			 why.runs ? "it uses the kernel's own TCP" :
+				    "the library may keep it from starting");
 	free(file);
 }
 

@@ -319,6 +319,27 @@ launcher_static_program_refused() {
 		expect_status 0 "$run" -f "$static" true && expect_error 'warning: .* statically linked'
 }
 
+# A copy of cat that names another dynamic linker, which is the same one by another name. The
+# sed is one that takes binaries; both paths have the same length.
+with_linker() { # COPY PATH
+	local ours=/lib64/ld-linux-x86-64.so.2
+	[ ${#2} = ${#ours} ] && mkdir -p "${2%/*}" && ln -sf $ours "$2" &&
+		LC_ALL=C sed "s|$ours|$2|" "$(command -v cat)" >"$1" && chmod +x "$1" && "$1" /dev/null ||
+		{ echo "no program with $2"; return 1; }
+}
+
+program_test launcher_another_c_library_refused
+launcher_another_c_library_refused() {
+	with_linker "$dir/other" /lib64/ld-musl--x86_64.so.1 && with_linker "$dir/moved" /tmp/l/ld-linux-x86-64.so.2 || return
+	expect_status 126 "$run" "$dir/other" /dev/null && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
+		expect_error 'other has another C library (/lib64/ld-musl--x86_64.so.1): .*--cgroup on xtcp' &&
+		expect_status 0 "$run" -f "$dir/other" /dev/null && expect_error 'warning: .* another C library' &&
+		expect_status 0 "$run" "$dir/moved" /dev/null && expect_equal '' "$(<"$dir/err")" complaints
+	local status=$?
+	rm -rf /lib64/ld-musl--x86_64.so.1 /tmp/l
+	return $status
+}
+
 program_test launcher_script_judged_by_its_interpreter
 launcher_script_judged_by_its_interpreter() {
 	printf '#!%s sh\ntrue\n' "$(command -v busybox)" >"$dir/static"
