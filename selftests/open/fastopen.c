@@ -809,7 +809,7 @@ TEST_F(fastopen, rfc7413_during_a_flood)
 	stream_expect_text(_metadata, c.fd, "hello");
 	conn_send(&c, .flags = ACK, .seq = 6, .ack = 1);
 	conn_expect_state(&c, ST_ESTABLISHED);
-	/* None is granted, because the SYN-ACK has no room. */
+	/* None is granted with a SYN cookie. */
 	cookie[0] ^= 1;
 	syn(p, &c, lfd, with_cookie(cookie, 8, false), "hello");
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
