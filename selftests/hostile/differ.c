@@ -409,6 +409,8 @@ static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 	transcript_print(&self->shared->transcript[0], e, d.scene);
 	printf("# - %s:\n", stacks[stack].name);
 	transcript_print(&self->shared->transcript[stack], e, d.scene);
+	printf("# - a script of what the kernel's TCP does:\n");
+	transcript_print_script(&self->shared->transcript[0], e, d.scene);
 	fflush(stdout);
 }
 

@@ -447,3 +447,57 @@ const char *episode_act_text(const struct act *a, char *buf, size_t size)
 		return buf;
 	}
 }
+
+const char *episode_call_text(const struct act *a, int fd, char *buf, size_t size)
+{
+	static const char * const hows[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
+	static const char * const flags[] = {
+		[ACT_WRITE_MORE] = "MSG_MORE", [ACT_WRITE_URGENT] = "MSG_OOB", [ACT_PEEK] = "MSG_PEEK",
+		[ACT_SKIP] = "MSG_TRUNC", [ACT_READ_URGENT] = "MSG_OOB",
+	};
+
+	switch (a->kind) {
+	case ACT_WRITE:
+		snprintf(buf, size, "write(%d, ..., %d)", fd, a->what);
+		break;
+	case ACT_WRITE_MORE:
+	case ACT_WRITE_URGENT:
+		snprintf(buf, size, "send(%d, ..., %d, %s)", fd, a->what, flags[a->kind]);
+		break;
+	case ACT_READ:
+		snprintf(buf, size, "read(%d, ..., %d)", fd, a->what);
+		break;
+	case ACT_PEEK:
+	case ACT_SKIP:
+	case ACT_READ_URGENT:
+		snprintf(buf, size, "recv(%d, ..., %d, %s)", fd,
+			 a->kind == ACT_READ_URGENT ? 1 : a->what, flags[a->kind]);
+		break;
+	case ACT_SHUTDOWN:
+		snprintf(buf, size, "shutdown(%d, %s)", fd, hows[a->what % 3]);
+		break;
+	case ACT_SET:
+		if (a->what == SET_LINGER)
+			snprintf(buf, size, "setsockopt(%d, SOL_SOCKET, SO_LINGER, [%d, 0], 8)", fd,
+				 a->value);
+		else
+			snprintf(buf, size, "setsockopt(%d, %s, %s, [%d], 4)", fd,
+				 settings[a->what].level == SOL_SOCKET ? "SOL_SOCKET" : "IPPROTO_TCP",
+				 settings[a->what].name, a->value);
+		break;
+	case ACT_GET_ERROR:
+		snprintf(buf, size, "getsockopt(%d, SOL_SOCKET, SO_ERROR, ..., ...)", fd);
+		break;
+	default:
+		snprintf(buf, size, "close(%d)", fd);
+		break;
+	}
+	return buf;
+}
+
+void episode_print_commands(const struct episode *e)
+{
+	for (int i = 0; i < e->knobs; i++)
+		printf("0 `sysctl -q net.ipv4.tcp_%s=%d`\n", knobs[e->knob[i]].name,
+		       knobs[e->knob[i]].value);
+}

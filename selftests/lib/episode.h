@@ -77,6 +77,10 @@ struct episode_bytes {
  */
 long episode_act(struct conn *c, const struct act *a, const struct segment *heard,
 		 struct episode_bytes *bytes);
+/* A call in packetdrill's language, on that descriptor of the script. */
+const char *episode_call_text(const struct act *a, int fd, char *buf, size_t size);
+/* Prints the commands that set the episode's knobs, in that language. */
+void episode_print_commands(const struct episode *e);
 /* One line in the manner of packetdrill. */
 const char *episode_act_text(const struct act *a, char *buf, size_t size);
 

@@ -28,6 +28,7 @@ struct player {
 	struct segment last;		/* of the connection */
 	int64_t start_ns;
 	uint32_t heard_ack;		/* RCV.NXT as the kernel last told */
+	uint32_t first_tsval;		/* the kernel's */
 };
 
 static void learn(struct conn *c, const struct segment *seg)
@@ -71,6 +72,7 @@ static void note(struct player *pl, struct scene *s, const struct segment *seg)
 	h->wscale = seg->opt.wscale;
 	h->sackok = seg->opt.sackok;
 	h->ts = seg->opt.ts;
+	h->tsval = seg->opt.tsval - pl->first_tsval + TRANSCRIPT_TSVAL;
 	h->tsecr = seg->opt.tsecr ? seg->opt.tsecr - c->tsval_base : 0;
 	h->broken = seg->opt.malformed || !seg->csum_ok || seg->reserved;
 	h->wrong_data = seg->len && pattern_check(seg->data, seg->len, h->seq - 1) >= 0;
@@ -92,6 +94,8 @@ static void listen_until(struct player *pl, struct scene *s, int64_t until_ns)
 			continue;
 		if (seg->is_tcp) {
 			learn(c, seg);
+			if (seg->opt.ts && !pl->first_tsval)
+				pl->first_tsval = seg->opt.tsval;
 			pl->last = *seg;
 			if (seg->flags & ACK)
 				pl->heard_ack = seg->ack;
@@ -192,6 +196,10 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 		*s = (struct scene){ .begin_us = (at_ns - start_ns) / 1000 };
 		if (!i)
 			listen_until(&pl, s, at_ns + NSEC_PER_MSEC);
+		s->seq = conn_peer_nxt(&pl.conn) + e->act[i].seq;
+		s->ack = e->act[i].flags & ACK ? conn_kern_nxt(&pl.conn) + e->act[i].ack : 0;
+		s->tsval = (now_ns() - start_ns) / NSEC_PER_MSEC;
+		s->tsecr = pl.conn.ts_recent - pl.first_tsval + TRANSCRIPT_TSVAL;
 		s->result = episode_act(&pl.conn, &e->act[i], &pl.last, &pl.bytes);
 		s->error = s->result < 0 ? errno : 0;
 		at_ns += e->act[i].pause_ms * NSEC_PER_MSEC + NSEC_PER_MSEC * 2 * !i;
@@ -441,5 +449,151 @@ void transcript_print(const struct transcript *t, const struct episode *e, int l
 			printf("#     %10.3f %s poll %x inq %d outq %d cwnd %u%s\n", s->end_us / 1000.0,
 			       conn_state_name(s->state), s->poll, s->inq, s->outq, s->cwnd,
 			       s->accepted ? "" : " no socket");
+	}
+}
+
+/* --- as a packet script ----------------------------------------------------- */
+
+static void script_flags(int flags)
+{
+	static const char letters[] = "FSRP.UEW";
+
+	if (!flags)
+		putchar('-');
+	for (int i = 0; i < 8; i++)
+		if (flags & 1 << i)
+			putchar(letters[i]);
+}
+
+static void script_heard(const struct said *h)
+{
+	bool syn = h->flags & SYN, any = h->ts || h->sacks || syn;
+
+	if (h->icmp) {
+		printf("// %.6f: an ICMP error\n", h->at_us / 1e6);
+		return;
+	}
+	printf("%.6f > ", h->at_us / 1e6);
+	script_flags(h->flags);
+	printf(" %u:%u(%d)", h->seq, h->seq + h->len, h->len);
+	if (h->flags & ACK)
+		printf(" ack %u", h->ack);
+	if (any)
+		printf(" <");
+	if (syn)
+		printf("mss %d", h->mss);
+	if (syn && h->sackok)
+		printf(h->ts ? ",sackOK" : ",nop,nop,sackOK");
+	if (h->ts)
+		printf("%sTS val %u ecr %u", syn ? h->sackok ? "," : ",nop,nop," : "nop,nop,", h->tsval,
+		       h->tsecr);
+	if (h->wscale >= 0)
+		printf(",nop,wscale %d", h->wscale);
+	if (h->sacks)
+		printf("%snop,nop,sack", h->ts ? "," : "");
+	for (int i = 0; i < h->sacks && i < 4; i++)
+		printf(" %u:%u", h->sack[i].left, h->sack[i].right);
+	printf("%s\n", any ? ">" : "");
+}
+
+static void script_syn_options(int row, const struct scene *s)
+{
+	static const char * const form[] = {
+		"mss 1000", "mss 1000,sackOK,nop,nop", "mss 1000,sackOK,TS val %u ecr %u,nop,wscale 4",
+		"mss 1000,nop,nop,TS val %u ecr %u,nop,wscale 0",
+	};
+
+	printf(" <");
+	printf(form[row], s->tsval, s->ack ? s->tsecr : 0);
+	printf(">");
+}
+
+static void script_segment(const struct episode *e, const struct act *a, const struct scene *s,
+			   uint32_t received)
+{
+	bool ts = e->syn >= 2 && a->stamp != STAMP_NONE && !(a->flags & SYN);
+	uint32_t tsval = s->tsval + (a->stamp == STAMP_OLD ? -200000 :
+				     a->stamp == STAMP_AHEAD ? 1000 : 0);
+
+	printf("%.6f < ", s->begin_us / 1e6);
+	script_flags(a->flags);
+	printf(" %u:%u(%d)", s->seq, s->seq + a->len, a->len);
+	if (a->flags & ACK)
+		printf(" ack %u", s->ack);
+	printf(" win %d", a->wnd >= 0 ? a->wnd : 65535);
+	if (a->urg)
+		printf(" urg %d", a->urg);
+	if (a->flags & SYN)
+		script_syn_options(e->syn, s);
+	else if (ts || a->sacks)
+		printf(" <");
+	if (ts)
+		printf("nop,nop,TS val %u ecr %u", tsval, s->tsecr);
+	if (a->sacks && !(a->flags & SYN))
+		printf("%snop,nop,sack", ts ? "," : "");
+	for (int i = 0; i < a->sacks && !(a->flags & SYN); i++)
+		printf(" %u:%u", received + (uint32_t)a->sack[i].first,
+		       received + (uint32_t)a->sack[i].end);
+	printf("%s\n", (ts || a->sacks) && !(a->flags & SYN) ? ">" : "");
+}
+
+static void script_act(const struct episode *e, const struct act *a, const struct scene *s, int fd)
+{
+	char call[120];
+
+	switch (a->kind) {
+	case ACT_SEGMENT:
+		script_segment(e, a, s, s->ack - (uint32_t)a->ack);
+		return;
+	case ACT_NOTHING:
+		return;
+	case ACT_ICMP:
+	case ACT_CONNECT_NONE:
+		printf("// %.6f: %s\n", s->begin_us / 1e6, episode_act_text(a, call, sizeof(call)));
+		return;
+	default:
+		break;
+	}
+	printf("%.6f %s = %ld", s->begin_us / 1e6, episode_call_text(a, fd, call, sizeof(call)),
+	       s->result);
+	if (s->error)
+		printf(" %s (%s)", strerrorname_np(s->error), strerror(s->error));
+	putchar('\n');
+}
+
+static void script_head(const struct episode *e)
+{
+	char text[120];
+
+	printf("// %s\n--tolerance_usecs=40000\n", episode_text(e, text, sizeof(text)));
+	episode_print_commands(e);
+	printf("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+	       "+0 setsockopt(3, SOL_SOCKET, SO_SNDBUF, [524288], 4) = 0\n");
+	if (e->active)
+		printf("+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+		       "+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)\n");
+	else
+		printf("+0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0\n"
+		       "+0 bind(3, ..., ...) = 0\n+0 listen(3, 4) = 0\n");
+}
+
+void transcript_print_script(const struct transcript *t, const struct episode *e, int last)
+{
+	bool accepted = e->active;
+
+	script_head(e);
+	for (int i = 0; i <= last && i < t->scenes; i++) {
+		const struct scene *s = &t->scene[i];
+		bool before = !i && s->said_n && s->said[0].at_us < 1000;
+
+		if (before)
+			script_heard(&s->said[0]);
+		script_act(e, &e->act[i], s, e->active ? 3 : 4);
+		for (int j = before; j < s->said_n; j++)
+			script_heard(&s->said[j]);
+		if (s->accepted && !accepted)
+			printf("%.6f accept(3, ..., ...) = 4\n+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n",
+			       s->end_us / 1e6);
+		accepted |= s->accepted;
 	}
 }

@@ -9,6 +9,7 @@
 #include "episode.h"
 
 #define TRANSCRIPT_HEARD 48
+#define TRANSCRIPT_TSVAL 100
 
 struct said {
 	int64_t at_us;			/* since the episode began */
@@ -17,6 +18,7 @@ struct said {
 	int wnd;			/* bytes, scaled */
 	int mss, wscale;
 	bool sackok, ts, wrong_data, broken;
+	uint32_t tsval;			/* the kernel's first is TRANSCRIPT_TSVAL */
 	uint32_t tsecr;			/* relative to the peer's first timestamp */
 	int sacks;
 	struct sack_block sack[4];
@@ -26,6 +28,7 @@ struct said {
 /* One act, and what was seen until the next. */
 struct scene {
 	int64_t begin_us, end_us;
+	uint32_t seq, ack, tsval, tsecr;	/* of the peer's segment, numbers as above */
 	long result;
 	int error;
 	int said_n;
@@ -63,5 +66,11 @@ struct difference transcript_compare(const struct transcript *stock,
 				     const struct transcript *ours);
 /* All of it, beside the acts, up to and including scene @last. */
 void transcript_print(const struct transcript *t, const struct episode *e, int last);
+/*
+ * The same as a script for script/packetdrill. What the language can't say is in
+ * comments. The timers of the kernel's TCP are late: a script of its transcript needs
+ * a tolerance, or times of ours.
+ */
+void transcript_print_script(const struct transcript *t, const struct episode *e, int last);
 
 #endif
