@@ -414,17 +414,10 @@ static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 	fflush(stdout);
 }
 
-static int from_environment(const char *name, int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? atoi(text) : otherwise;
-}
-
 TEST_F_TIMEOUT(differ, both_wires_do_what_the_kernels_tcp_does, 100000000)
 {
-	int first = from_environment("XTCP_FUZZ_SEED", 1);
-	int rounds = from_environment("XTCP_FUZZ_ROUNDS", 300);
+	int first = draw_from_environment("XTCP_FUZZ_SEED", 1);
+	int rounds = draw_from_environment("XTCP_FUZZ_ROUNDS", 300);
 	int differences = 0, undecided = 0, stack;
 	static struct episode e;
 

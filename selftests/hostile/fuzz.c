@@ -335,17 +335,10 @@ static void play_round(struct play *w, int steps)
 	}
 }
 
-static int from_environment(const char *name, int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? atoi(text) : otherwise;
-}
-
 TEST_F_TIMEOUT(fuzz, nothing_that_is_said_or_done_does_harm, 10000000)
 {
-	int first = from_environment("XTCP_FUZZ_SEED", 1);
-	int rounds = from_environment("XTCP_FUZZ_ROUNDS", 12);
+	int first = draw_from_environment("XTCP_FUZZ_SEED", 1);
+	int rounds = draw_from_environment("XTCP_FUZZ_ROUNDS", 12);
 	static struct play w = { .slots = SLOTS };
 
 	w.p = &self->peer;

@@ -2,11 +2,20 @@
 /* draw: see draw.h. */
 #include "draw.h"
 
+#include <stdlib.h>
+
 static _Thread_local uint64_t state;
 
 void draw_seed(uint64_t seed)
 {
 	state = seed;
+}
+
+int draw_from_environment(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : otherwise;
 }
 
 /* splitmix64: any seed is a good one. */
