@@ -140,10 +140,13 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->ts_recent_s = ktime_get_seconds();
 }
 
+/* A round trip of the handshake that is longer may be the time for which a program waited. */
+#define DEFERRED_RTT_MAX_US	(XTCP_RTO_INIT_US / 3)
+
 /*
  * RFC 6298: the first sample. If the SYN-ACK was acknowledged before (by an ACK that the
  * accept queue or TCP_DEFER_ACCEPT did not take), the time until now, and what the
- * segment echoes, measure how long the peer's program has waited (RFC 7323 4.1).
+ * segment echoes, measure how long the peer's program has waited, too (RFC 7323 4.1).
  */
 static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 		      const struct xtcp_seg *seg)
@@ -152,11 +155,12 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 	/* Another CPU may be promoting the record, and set @timeouts to 1. */
 	u8 timeouts = READ_ONCE(ho->timeouts);
 	u32 rtt_us = xtcp_synqueue_rtt_us(ho, xs->last_rcv_ns);
-	/* Set once. */
-	bool acked_before = data_race((bool)ho->acked);
+	/* @acked is set once. */
+	bool waited = data_race((bool)ho->acked) &&
+		      (!rtt_us || rtt_us > DEFERRED_RTT_MAX_US);
 
 	xtcp_rtt_init(xs);
-	if ((acked_before || !xtcp_acked_syn_ack(sk, seg, rtt_us)) && timeouts)
+	if ((waited || !xtcp_acked_syn_ack(sk, seg, rtt_us)) && timeouts)
 		xtcp_rtt_fall_back(xs);
 }
 

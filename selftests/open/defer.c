@@ -86,6 +86,23 @@ TEST_F(defer, rfc7323_4_1_waiting_is_no_round_trip_time)
 	EXPECT_GE(3000000, conn_info(&c).rto_us);
 }
 
+/* A client that asks at once is measured. */
+TEST_F(defer, rfc6298_2_2_prompt_text_is_measured)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd = deferring_listener(p);
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	sleep_ms(50);
+	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_accept(&c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
+	EXPECT_LE(50000, conn_info(&c).srtt_us);
+	EXPECT_GE(60000, conn_info(&c).srtt_us);
+}
+
 /* A FIN can be read, too. */
 TEST_F(defer, defer_accept_fin_completes)
 {
