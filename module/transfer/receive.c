@@ -326,8 +326,15 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq, end);
 	return true;
 joined:
-	/* It may have closed the hole to the next one. */
+	/* It may have closed the hole to the next one, or overlap it. */
 	xs->ofo_collapsed = 0;
+	other = skb_rb_next(other);
+	if (other && seq_before(xtcp_cb(other)->seq, end)) {
+		seq_t other_end = xtcp_cb(other)->end;
+
+		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq,
+				       seq_before(end, other_end) ? end : other_end);
+	}
 	return false;
 }
 

@@ -525,6 +525,24 @@ TEST_F(reassembly, rfc2883_partly_new_above_the_ack)
 	conn_expect(&c, .flags = ACK, .ack = 601, .sacks = 0);
 }
 
+/* What joins a queued segment and overlaps the next one brings that beginning again. */
+TEST_F(reassembly, rfc2883_joined_and_partly_there)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_open(p, &c, .opt = WITH_SACK);
+	text(&c, 301, 401);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 301, 401 }});
+	text(&c, 451, 551);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 451, 551 }, { 301, 401 }});
+	text(&c, 401, 501);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 451, 501 }, { 301, 551 }});
+}
+
 /* SACK blocks beside payload count for the MSS, as all options. */
 TEST_F(reassembly, rfc9293_must_16_sack_beside_payload)
 {
