@@ -117,8 +117,12 @@ static __always_inline u32 window_next(const struct sock *sk, u32 left,
 
 	left = round_up(left, unit);
 	space = round_down(space, unit);
-	/* Where a unit is more than the whole buffer, a free buffer is announced as one. */
-	if (unlikely(buf->limit < unit) && buf->space >= buf->step)
+	/*
+	 * Where a unit is more than the whole buffer, or than what is announced under memory
+	 * pressure, a free step is announced as one.
+	 */
+	if (unlikely(!space) && buf->space >= buf->step &&
+	    (buf->limit < unit || sk_under_memory_pressure(sk)))
 		space = unit;
 	if (!RB_EMPTY_ROOT(&xs->ofo_queue) && left > buf->limit / 2)
 		return left;
