@@ -230,6 +230,9 @@ static void syn_send(struct sock *sk, struct xtcp_fastconnect *fast,
 	xs->fast_option = cookie;
 	xs->fast_sending = cookie->len >= 0;
 	xs->fast_tried = xs->fast_sending || skb;
+	/* A plain SYN tests nothing. */
+	if (!xs->fast_tried)
+		xs->fast_checks = 0;
 	len = skb ? skb->len : 0;
 	if (skb && xtcp_send_syn_data(sk, skb)) {
 		fast->copied = len;
