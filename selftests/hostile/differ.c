@@ -219,6 +219,26 @@ static bool is_half_open(const struct episode *e, const struct difference *d,
 	       ours->scene[d->scene].state == ST_HALF_OPEN;
 }
 
+/* Is the last segment of a scene with payload, SYN or FIN one that was sent before? */
+static bool ends_with_retransmission(const struct scene *s)
+{
+	for (int i = s->said_n - 1; i > 0; i--)
+		if (s->said[i].len || s->said[i].flags & (SYN | FIN))
+			return s->said[i].seq == s->said[i - 1].seq &&
+			       s->said[i].flags == s->said[i - 1].flags;
+	return false;
+}
+
+/* One stack has given up, and the other would at its next timeout. */
+static bool gives_up_earlier(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
+
+	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
+	       (ends_with_retransmission(a) || ends_with_retransmission(b));
+}
+
 /* A RST has come before the ACK was due. */
 static bool is_reset_at_once(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
@@ -290,6 +310,8 @@ static const struct {
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
 	{ "A half-open connection and a segment with two faults",
 	  { "flags", "number of segments", "an ACK" }, is_half_open },
+	{ "When a connection gives up",
+	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
 	{ "ACK of a small pushed segment, ACK of a FIN",
 	  { "an ACK", "acknowledgement number", "echoed timestamp" }, is_reset_at_once },
 	{ "SACK blocks beside payload",

@@ -234,8 +234,10 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 		.seed = seed, .active = chance(40), .syn = draw(4), .acts = acts,
 		.still_listens = chance(30), .knobs = chance(50) ? 1 + draw(EPISODE_KNOBS) : 0,
 	};
+	/* Different ones, or the value from before would be lost. */
 	for (int i = 0; i < e->knobs; i++)
-		e->knob[i] = draw(LENGTH(knobs));
+		e->knob[i] = i ? (e->knob[0] + 1 + draw(LENGTH(knobs) - 1)) % LENGTH(knobs) :
+			     draw(LENGTH(knobs));
 	for (int i = 0; i < acts; i++)
 		draw_act(&e->act[i]);
 	/* Most handshakes go well: there is more to see behind them. */

@@ -44,7 +44,7 @@ struct act {
 	int what, value;
 };
 
-#define EPISODE_KNOBS 2
+#define EPISODE_KNOBS 2		/* at most */
 
 struct episode {
 	uint64_t seed;
