@@ -112,10 +112,11 @@ static void child_name(struct sock *sk, const struct xtcp_halfopen *ho,
 static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 			   const struct xtcp_seg *seg)
 {
-	bool syn = seg->flags & XTCP_SYN;	/* a fast open */
+	/* A SYN without ACK is that of a fast open: our SYN-ACK is not acknowledged yet. */
+	bool fast = (seg->flags & (XTCP_SYN | XTCP_ACK)) == XTCP_SYN;
 
 	xs->iss = ho->iss;
-	xtcp_begin_send(xs, seq_add(ho->iss, !syn));
+	xtcp_begin_send(xs, seq_add(ho->iss, !fast));
 
 	xs->irs = ho->irs;
 	xtcp_begin_receive(xs, seq_add(ho->irs, 1));
@@ -124,11 +125,12 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->wscale_ok = ho->wscale_ok;
 	xs->snd_wscale = ho->snd_wscale;
 	xs->rcv_wscale = ho->rcv_wscale;
-	xs->snd_wnd = (u32)seg->wnd << (syn ? 0 : xs->snd_wscale);
+	/* RFC 7323 2.2: that of a SYN, or of a crossing SYN-ACK, is not scaled. */
+	xs->snd_wnd = (u32)seg->wnd << (seg->flags & XTCP_SYN ? 0 : xs->snd_wscale);
 	xs->snd_wnd_max = xs->snd_wnd;
 	xs->snd_wl1 = seg->seq;
 
-	xs->delivered = !syn;	/* the SYN-ACK */
+	xs->delivered = !fast;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
 	xtcp_ecn_adopt(xs, ho->ecn_ok, ho->accecn_ok);
 	if (unlikely(ho->accecn_ok))

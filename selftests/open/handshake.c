@@ -541,6 +541,25 @@ TEST_F(handshake, lc_22_simultaneous_open)
 	counters_expect(_metadata, &before, "ActiveOpens", 1, "CurrEstab", 1, NULL);
 }
 
+/* A listener's client may answer by a SYN-ACK: what we send begins behind our SYN. */
+TEST_F(handshake, lc_22_syn_ack_for_a_half_open_connection)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	conn_to_state(p, &c, ST_HALF_OPEN, .opt = OPT(OPT_MSS(1460), OPT_NOP, OPT_WSCALE(7)));
+	/* Its window is not scaled. */
+	conn_send(&c, .flags = SYN | ACK, .seq = 0, .wnd = 4);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	ASSERT_EQ(6, send(c.fd, "abcdef", 6, 0));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .data = "abcd", .within_ms = 1100);
+	conn_send(&c, .flags = RST, .seq = 1);
+	p->leave_unread = true;
+}
+
 TEST_F(handshake, lc_22_simultaneous_open_ended_by_ack)
 {
 	struct peer *p = &self->peer;
