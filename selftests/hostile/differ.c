@@ -246,6 +246,19 @@ static bool is_reset_at_once(const struct episode *e, const struct difference *d
 	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
 }
 
+static bool is_opened_by_syn_ack(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 0; i <= d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (!e->active && a->kind == ACT_SEGMENT && (a->flags & (SYN | ACK)) == (SYN | ACK) &&
+		    stock->scene[i].state == ST_HALF_OPEN)
+			return true;
+	}
+	return false;
+}
+
 static bool has_lower_threshold(const struct episode *e, const struct difference *d,
 				const struct transcript *stock, const struct transcript *ours)
 {
@@ -302,12 +315,13 @@ static const struct {
 	{ "A RST for FIN-WAIT-2 after close()",
 	  { "state", "number of segments", "an ACK" }, is_reset_beside },
 	{ "Without SACK, after a recovery",
-	  { "length", "number of segments", "sequence number" }, has_left_recovery },
+	  { "length", "number of segments", "sequence number", "flags" }, has_left_recovery },
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number" }, has_lower_threshold },
 	{ "Growth of a window that is not used up",
 	  { "length", "number of segments", "sequence number", "flags" }, window_differs },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
+	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A half-open connection and a segment with two faults",
 	  { "flags", "number of segments", "an ACK" }, is_half_open },
 	{ "When a connection gives up",
