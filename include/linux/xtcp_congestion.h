@@ -62,7 +62,13 @@ struct xtcp_sock;
  * echoes each CE mark exactly (RFC 8257 3.2), not until CWR.
  */
 #define XTCP_CONGESTION_ECN		BIT(4)
-/* Payload of a connection with ECN is sent as ECT(1), not ECT(0); RFC 9331 (L4S). */
+/*
+ * The rule is scalable (RFC 9331 4.3): the segments of a connection with Accurate ECN are sent
+ * as ECT(1), which asks routers for the queue of L4S. Without Accurate ECN payload is ECT(0),
+ * because the peer does not tell how many segments were marked (4.2), and the rule has to react
+ * as RFC 3168 says. Together with XTCP_CONGESTION_ECN the connection asks for and accepts
+ * Accurate ECN, whatever xtcp_ecn says.
+ */
 #define XTCP_CONGESTION_ECT1		BIT(5)
 
 /**
@@ -101,6 +107,7 @@ enum xtcp_congestion_phase {
  * @sack_ok: the peer reports arrivals by SACK
  * @echoing_ce: as a receiver: the last payload had a CE mark
  * @ecn_ok: ECN was negotiated
+ * @ecn_accurate: it is Accurate ECN (RFC 9768): samples count each mark
  */
 struct xtcp_congestion_view {
 	u32	cwnd;
@@ -120,6 +127,7 @@ struct xtcp_congestion_view {
 	bool	sack_ok;
 	bool	echoing_ce;
 	bool	ecn_ok;
+	bool	ecn_accurate;
 };
 
 /**

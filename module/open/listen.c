@@ -260,15 +260,17 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen *ho,
 					  u8 offers)
 {
+	const struct xtcp_sock *lxs = xtcp_sk(ho->ls->sk);
 	u8 knob = XTCP_KNOB(net, ecn);
 
-	if ((offers & XTCP_ECN_OFFERS_ACCURATE) && knob >= XTCP_ECN_ACCURATE) {
+	if ((offers & XTCP_ECN_OFFERS_ACCURATE) &&
+	    (knob >= XTCP_ECN_ACCURATE || xtcp_congestion_wants_accurate_ecn(lxs))) {
 		ho->ecn_ok = 1;
 		ho->accecn_ok = 1;
 		xtcp_synqueue_set_codepoint(ho, offers & INET_ECN_MASK);
 	} else if (offers & XTCP_ECN_OFFERS_CLASSIC) {
 		ho->ecn_ok = knob || listen_route_wants_ecn(net, ho) ||
-			     xtcp_congestion_wants_ecn(xtcp_sk(ho->ls->sk));
+			     xtcp_congestion_wants_ecn(lxs);
 	}
 }
 

@@ -379,6 +379,7 @@ void xtcp_congestion_look(const struct xtcp_sock *xs,
 		.sack_ok	= xs->sack_ok,
 		.echoing_ce	= xs->ecn.echo,
 		.ecn_ok		= xs->ecn.ok,
+		.ecn_accurate	= xs->ecn.accurate,
 	};
 }
 EXPORT_SYMBOL_GPL(xtcp_congestion_look);

@@ -83,6 +83,12 @@ static inline bool xtcp_congestion_wants_ecn(const struct xtcp_sock *xs)
 	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECN);
 }
 
+/* The same for Accurate ECN. */
+static inline bool xtcp_congestion_wants_accurate_ecn(const struct xtcp_sock *xs)
+{
+	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECN | XTCP_CONGESTION_ECT1);
+}
+
 /* True if the algorithm wants delivery rates, and the connection has begun. */
 static inline bool xtcp_congestion_measures(const struct xtcp_sock *xs)
 {

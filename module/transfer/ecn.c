@@ -12,16 +12,19 @@
  *
  * Both ends must agree: SYN with ECE and CWR, SYN-ACK with ECE alone (6.1.1).
  * For a congestion control with XTCP_CONGESTION_ECN (DCTCP) the receiver echoes the mark of
- * each segment exactly instead (RFC 8257 3.2), and ECN is asked for whatever xtcp_ecn says.
+ * each segment exactly instead (RFC 8257 3.2), and ECN is asked for whatever xtcp_ecn says;
+ * with XTCP_CONGESTION_ECT1 besides, Accurate ECN.
  *
  * Accurate ECN (RFC 9768) is offered with a third flag, AE. What it does otherwise is in
  * accecn.c; a peer that does not know it answers as by RFC 3168, and that is used then.
  *
  * By RFC 3168 only payload sent for the first time is ECT. Retransmissions, pure ACKs, SYN
  * and RST are not (6.1.4 to 6.1.6), so that marks on forged segments do no
- * harm. ECT(1) is used only for a congestion control that asks for it
- * (XTCP_CONGESTION_ECT1, RFC 8311). recovery.c reduces the window for ECE, or for marks that
- * Accurate ECN reports.
+ * harm. recovery.c reduces the window for ECE, or for marks that Accurate ECN reports.
+ *
+ * ECT(1) asks routers for the queue of L4S (RFC 9331 4.1). It is used for a congestion control
+ * with XTCP_CONGESTION_ECT1, and only with Accurate ECN: the feedback of RFC 3168 does not tell
+ * how many segments were marked (4.2).
  *
  * Context: socket lock; RCU for the listener's part.
  */
@@ -76,7 +79,9 @@ u8 xtcp_ecn_offer(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	xs->ecn.accurate = knob == XTCP_ECN_ACCURATE && xtcp_accecn_offer(sk);
+	xs->ecn.accurate = (knob == XTCP_ECN_ACCURATE ||
+			    xtcp_congestion_wants_accurate_ecn(xs)) &&
+			   xtcp_accecn_offer(sk);
 	xs->ecn.ok = xs->ecn.accurate || knob == XTCP_ECN_ASK || knob == XTCP_ECN_ACCURATE ||
 		     knob == XTCP_ECN_ACCURATE_ASK_CLASSIC ||
 		     xtcp_ecn_route_asks(__sk_dst_get(sk)) ||
@@ -206,7 +211,8 @@ u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint)
 
 /* --- sending ------------------------------------------------------------ */
 
-static u8 ect_of(const struct xtcp_sock *xs)
+/* With Accurate ECN. */
+static u8 accurate_ect_of(const struct xtcp_sock *xs)
 {
 	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECT1) ? INET_ECN_ECT_1 :
 							       INET_ECN_ECT_0;
@@ -224,7 +230,8 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	if (unlikely(xs->ecn.accurate))
-		return xtcp_accecn_may_mark(xs) ? ect_of(xs) : INET_ECN_NOT_ECT;
+		return xtcp_accecn_may_mark(xs) ? accurate_ect_of(xs) :
+						  INET_ECN_NOT_ECT;
 	if (xs->ecn.echo)
 		*flags |= XTCP_ECE;
 	if (!new_data)
@@ -232,7 +239,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 	if (xs->ecn.cwr)
 		*flags |= XTCP_CWR;
 	xs->ecn.cwr = 0;
-	return ect_of(xs);
+	return INET_ECN_ECT_0;
 }
 
 /**

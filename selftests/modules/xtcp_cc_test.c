@@ -95,6 +95,10 @@ static int __init test_load(void)
 		ops.flags = XTCP_CONGESTION_RATES;
 	else if (is("open"))
 		ops.flags = XTCP_CONGESTION_UNRESTRICTED;
+	else if (is("l4s"))
+		ops.flags = XTCP_CONGESTION_ECN | XTCP_CONGESTION_ECT1;
+	else if (is("ect1"))
+		ops.flags = XTCP_CONGESTION_ECT1;
 
 	if (is("controls")) {
 		ops.flags = XTCP_CONGESTION_CONTROLS | XTCP_CONGESTION_RATES |

@@ -395,6 +395,132 @@ TEST_F(algorithms, its_state_begins_with_zeros)
 	EXPECT_EQ(0, users());
 }
 
+/* --- L4S ------------------------------------------------------------------- */
+
+/* The ECN field of the IP header. */
+enum { NOT_ECT, ECT1, ECT0, CE };
+
+#define ACCURATE_OFFER (SYN | AE | CWR | ECE)
+#define ACCURATE_ANSWER CWR
+#define CLASSIC_OFFER (SYN | CWR | ECE)
+#define CLASSIC_ANSWER ECE
+/* Accurate ECN counts marks in AE, CWR and ECE, from 5. */
+#define NO_MARKS (AE | ECE)
+
+static int count_after(int answer)
+{
+	return answer == ACCURATE_ANSWER ? NO_MARKS : 0;
+}
+
+/* Segments leave, the first is lost and leaves again; then a pure ACK. @count: of marks */
+static void expect_codepoints(struct conn *c, int count, int first, int again, int pure)
+{
+	flight_write(c, 4);
+	flight_expect_all(c, 0, 3, .tos = first);
+	flight_sack_flags(c, count, 0, { 1, 4 });
+	flight_expect(c, 0, .tos = again);
+	conn_send(c, .flags = ACK | count, .ack = flight_seq(c, 4));
+	conn_send(c, .flags = ACK | count, .len = MSS);
+	conn_expect(c, .flags = ACK | count, .ack = 1 + MSS, .tos = pure);
+}
+
+/* The peer connects with @offer to a listener with the rule, which answers with @answer. */
+static void l4s_asked(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
+		      int offer, int answer)
+{
+	int lfd = peer_listen(p, 6000, 5);
+
+	ASSERT_EQ(0, rule_set(lfd, "test"));
+	conn_start(p, c, .lfd = lfd, .kport = 6000, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK));
+	conn_send(c, .flags = offer);
+	conn_expect(c, .flags = SYN | ACK | answer, .ack = 1, .tos = NOT_ECT);
+	conn_send(c, .flags = ACK | answer);
+	conn_accept(c);
+	close(lfd);
+}
+
+/* Whatever the knob says: only what the peer says counts. */
+TEST_F(algorithms, rfc9331_4_1_ect1_with_accurate_ecn_only)
+{
+	static const struct {
+		int offer, answer, data, again, pure;
+	} cases[] = {
+		{ ACCURATE_OFFER, ACCURATE_ANSWER, ECT1, ECT1, ECT1 },
+		/* 4.2: the peer does not tell how many are marked. */
+		{ CLASSIC_OFFER, CLASSIC_ANSWER, ECT0, NOT_ECT, NOT_ECT },
+		{ SYN, 0, NOT_ECT, NOT_ECT, NOT_ECT },
+	};
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	ASSERT_EQ(0, load("l4s", 10));
+	for (int knob = 0; knob <= 3; knob += 3) {
+		ASSERT_EQ(0, knob_set("ecn", knob));
+		for (int i = 0; i < 3; i++) {
+			l4s_asked(_metadata, p, &c, cases[i].offer, cases[i].answer);
+			expect_codepoints(&c, count_after(cases[i].answer), cases[i].data,
+					  cases[i].again, cases[i].pure);
+			abort_conn(&c);
+		}
+	}
+}
+
+static void choose_test(int fd)
+{
+	rule_set(fd, "test");
+}
+
+TEST_F(algorithms, rfc9331_4_2_accurate_ecn_is_asked_for)
+{
+	static const struct {
+		int answer, data;
+	} cases[] = { { ACCURATE_ANSWER, ECT1 }, { CLASSIC_ANSWER, ECT0 }, { 0, NOT_ECT } };
+	struct conn c;
+
+	ASSERT_EQ(0, load("l4s", 10));
+	ASSERT_EQ(0, knob_set("ecn", 0));
+	for (int i = 0; i < 3; i++) {
+		int count = count_after(cases[i].answer);
+
+		conn_start(&self->peer, &c, .active = true, .prepare = choose_test);
+		conn_expect(&c, .flags = ACCURATE_OFFER, .tos = NOT_ECT);
+		conn_send(&c, .flags = SYN | ACK | cases[i].answer);
+		conn_expect(&c, .flags = ACK | (count ? ACCURATE_ANSWER : 0),
+			    .tos = count ? ECT1 : NOT_ECT);
+		conn_write(&c, 100);
+		conn_expect(&c, .flags = PSH | ACK | count, .len = 100, .tos = cases[i].data);
+		abort_conn(&c);
+	}
+}
+
+/* The mark is the rule's; and without XTCP_CONGESTION_ECN the knob decides on Accurate ECN. */
+TEST_F(algorithms, rfc9331_4_3_ect1_is_for_a_scalable_rule)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	ASSERT_EQ(0, load("ect1", 10));
+	ASSERT_EQ(0, knob_set("ecn", 2));
+	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, CLASSIC_ANSWER);
+	expect_codepoints(&c, 0, ECT0, NOT_ECT, NOT_ECT);
+	abort_conn(&c);
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, ACCURATE_ANSWER);
+	flight_write(&c, 1);
+	flight_expect(&c, 0, .tos = ECT1);
+	ASSERT_EQ(0, rule_set(c.fd, "reno"));
+	flight_write(&c, 1);
+	flight_expect(&c, 1, .tos = ECT0);
+	ASSERT_EQ(0, rule_set(c.fd, "test"));
+	flight_write(&c, 1);
+	flight_expect(&c, 2, .tos = ECT1);
+	abort_conn(&c);
+}
+
+/* --- what it tells ---------------------------------------------------------- */
+
 static int cc_info(int fd, union tcp_cc_info *info, int size)
 {
 	socklen_t len = size;
