@@ -15,8 +15,12 @@
 
 #include "net/wire.h"
 
-/* The send queue and the clock are defined here, so their headers are not used. */
+/*
+ * The send queue, the clock and what the congestion control hears of losses are defined here,
+ * so their headers are not used.
+ */
 #define XTCP_TIMERS_H
+#define XTCP_TRANSFER_CONGESTION_H
 #define XTCP_TRANSFER_SENDQUEUE_H
 
 static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
@@ -29,6 +33,15 @@ struct sk_buff *xtcp_sendq_find(struct sock *s, seq_t seq);
 bool xtcp_sendq_split_flight(struct sock *s, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_split_sacked(struct sock *s, struct sk_buff *skb, u32 len);
 bool xtcp_sendq_merge(struct sock *s, struct sk_buff *skb, struct sk_buff *next);
+
+#include "tcb.h"
+
+static u32 told_lost;	/* segments */
+
+static void xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb)
+{
+	told_lost += xtcp_sendq_segs(skb);
+}
 
 #include "../module/transfer/scoreboard.c"
 
@@ -288,6 +301,7 @@ static void look(void)
 	MUST(next == tcb.snd_nxt);
 	MUST(tcb.in_flight == segs);
 	MUST(tcb.lost_out == lost && tcb.retrans_out == retrans);
+	MUST(tcb.lost == told_lost);
 	if (tcb.sack_ok)
 		MUST(tcb.sacked_out == sacked);
 	else
@@ -529,6 +543,7 @@ static void resend(void)
 static void begin(void)
 {
 	memset(&tcb, 0, sizeof(tcb));
+	told_lost = 0;
 	memset(&mib, 0, sizeof(mib));
 	tcb.inet.sk.sk_net = &net;
 	xn.knobs.reordering = 1 + draw(4);

@@ -31,7 +31,7 @@ struct xtcp_sock;
  * Version of this header, in xtcp_congestion_ops.abi. It changes with each
  * incompatible change of a struct or of a function's meaning.
  */
-#define XTCP_CONGESTION_ABI		1
+#define XTCP_CONGESTION_ABI		2
 
 #define XTCP_CONGESTION_NAME_MAX	16	/* with the final 0; as in Linux */
 
@@ -169,6 +169,28 @@ struct xtcp_congestion_sample {
 };
 
 /**
+ * struct xtcp_congestion_loss - segments that are believed lost from now on
+ * @seq: first sequence number
+ * @end: sequence number behind the last one
+ * @segs: how many they are; they were sent together
+ * @tx_pipe: segments in the network right after they were sent, with them; of a retransmission,
+ *	with those that followed before the next ACK. 0: unknown, because it was too long ago
+ *	or before the rule was chosen, and so are the following
+ * @lost: losses found since they were sent, these included
+ * @marked: segments delivered with CE since then, as @rate_marked of a sample
+ * @app_limited: the program had no more data when they were sent
+ */
+struct xtcp_congestion_loss {
+	u32	seq;
+	u32	end;
+	u32	segs;
+	u32	tx_pipe;
+	u32	lost;
+	u32	marked;
+	bool	app_limited;
+};
+
+/**
  * struct xtcp_congestion_ops - a congestion control
  * @abi: XTCP_CONGESTION_ABI
  * @flags: XTCP_CONGESTION_*
@@ -194,6 +216,9 @@ struct xtcp_congestion_sample {
  *	and one segment. NULL if not needed
  * @restored: nothing was lost: the window is @cwnd again, or what it is now if that
  *	is more. NULL if not needed
+ * @lost: segments are believed lost, or their retransmission is: before recovery reacts to it
+ *	and before acked(). xtcp_congestion_view.delivered does not count yet what this ACK
+ *	delivers. NULL if not needed; needs XTCP_CONGESTION_RATES
  * @info: fill @info for TCP_CC_INFO and return its size; *@attr: INET_DIAG_VEGASINFO,
  *	INET_DIAG_DCTCPINFO or INET_DIAG_BBRINFO, which tells what it is. NULL if there
  *	is none
@@ -218,6 +243,8 @@ struct xtcp_congestion_ops {
 	void		(*restored)(struct xtcp_sock *xs, u32 cwnd);
 	size_t		(*info)(struct xtcp_sock *xs, union tcp_cc_info *info,
 				int *attr);
+	void		(*lost)(struct xtcp_sock *xs,
+				const struct xtcp_congestion_loss *loss);
 };
 
 /* A round in which all segments were marked; unit of the knob xtcp_plb_cong_thresh. */

@@ -374,6 +374,8 @@ static int ops_validate(const struct xtcp_congestion_ops *ops)
 	if ((ops->flags & (XTCP_CONGESTION_CONTROLS | XTCP_CONGESTION_RATES)) &&
 	    !ops->acked)
 		return -EINVAL;
+	if (ops->lost && !(ops->flags & XTCP_CONGESTION_RATES))
+		return -EINVAL;
 	return 0;
 }
 

@@ -32,6 +32,7 @@
 
 #include "hostcache.h"
 #include "net/seq.h"
+#include "net/wire.h"
 #include "netns.h"
 #include "tcb.h"
 #include "timers.h"
@@ -671,6 +672,25 @@ void __xtcp_congestion_inform(struct sock *sk, const struct xtcp_acked *a)
 		xtcp_rate_acked(rate_of(xs), xs, a->last_sent_ns,
 				xtcp_rtt_min_us(xs), &sample);
 	xs->congestion->acked(xs, &sample);
+}
+
+/**
+ * __xtcp_congestion_lost - tell the algorithm of a loss
+ * @xs: the connection, locked; its algorithm has lost()
+ * @skb: in flight, with the time of the transmission that is lost
+ */
+void __xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb)
+{
+	const struct xtcp_skb_cb *cb = xtcp_cb(skb);
+	struct xtcp_congestion_loss loss = {
+		.seq	= seq_raw(cb->seq),
+		.end	= seq_raw(cb->end),
+		.segs	= xtcp_sendq_segs(skb),
+	};
+
+	xtcp_assert_owned(&xs->inet.sk);
+	xtcp_rate_lost(rate_of(xs), xs, cb, &loss);
+	xs->congestion->lost(xs, &loss);
 }
 
 /**

@@ -10,6 +10,7 @@
 #include "tcb.h"
 #include "transfer/algorithms.h"
 
+struct sk_buff;
 struct sock;
 struct xtcp_acked;
 struct xtcp_sock;
@@ -52,6 +53,7 @@ void xtcp_congestion_probe_failed(struct xtcp_sock *xs);
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after);
 
 void __xtcp_congestion_inform(struct sock *sk, const struct xtcp_acked *a);
+void __xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb);
 void __xtcp_congestion_resent(struct xtcp_sock *xs, u64 sent_ns);
 void __xtcp_congestion_wrote(struct sock *sk);
 
@@ -101,6 +103,17 @@ static inline bool xtcp_congestion_is_informed(const struct xtcp_sock *xs)
 {
 	return static_branch_unlikely(&xtcp_algorithms_extended) &&
 	       xs->congestion->acked;
+}
+
+/**
+ * xtcp_congestion_lost - a segment, or its retransmission, is believed lost
+ * @xs: the connection, locked; xs->lost has it
+ * @skb: in flight, with the time of this transmission
+ */
+static inline void xtcp_congestion_lost(struct xtcp_sock *xs, const struct sk_buff *skb)
+{
+	if (xtcp_congestion_measures(xs) && xs->congestion->lost)
+		__xtcp_congestion_lost(xs, skb);
 }
 
 /*

@@ -15,7 +15,8 @@
  * sent between two ACKs: struct xtcp_rate_snap. P's is the last one that is not younger
  * than P, whose time of transmission the skb has and RACK knows. When there are more than
  * XTCP_RATE_SNAPS of them, every second one is dropped: some segments then measure from
- * a transmission somewhat before their own, so over a longer time.
+ * a transmission somewhat before their own, so over a longer time. A snapshot is kept as long
+ * as something that was sent at its time may still arrive, or be lost.
  *
  * The memory belongs to connections whose algorithm has XTCP_CONGESTION_RATES.
  *
@@ -23,10 +24,15 @@
  */
 #include "transfer/rate.h"
 
+#include <linux/list.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/skbuff.h>
+#include <linux/string.h>
 #include <linux/xtcp_congestion.h>
 
+#include "net/seq.h"
+#include "net/wire.h"
 #include "tcb.h"
 
 static void snaps_thin_out(struct xtcp_rate *rate)
@@ -81,6 +87,7 @@ void xtcp_rate_sent(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	    rate->snap[rate->count - 1].app_limited != rate->limited)
 		snap_add(rate, xs, sent_ns);
 	rate->snap[rate->count - 1].pipe = pipe;
+	rate->snap[rate->count - 1].end = xs->snd_nxt;
 }
 
 /**
@@ -96,19 +103,34 @@ void xtcp_rate_limited(struct xtcp_rate *rate, const struct xtcp_sock *xs, u32 p
 	rate->limited = true;
 }
 
-/* The snapshot of a segment sent at @sent_ns. Forgets the older ones. */
-static const struct xtcp_rate_snap *snap_find(struct xtcp_rate *rate, u64 sent_ns)
+/* The snapshot of a segment sent at @sent_ns; NULL: there is none any more. */
+static const struct xtcp_rate_snap *snap_find(const struct xtcp_rate *rate, u64 sent_ns)
 {
 	unsigned int i = rate->count;
 
 	while (i && rate->snap[i - 1].sent_ns > sent_ns)
 		i--;
-	if (i > 1) {
-		rate->count -= i - 1;
-		memmove(rate->snap, rate->snap + i - 1,
-			rate->count * sizeof(rate->snap[0]));
-	}
-	return i ? rate->snap : NULL;
+	return i ? &rate->snap[i - 1] : NULL;
+}
+
+/* What was sent before @sent_ns has arrived, or was lost: forget its snapshots. */
+static void snaps_forget(struct xtcp_rate *rate, u64 sent_ns)
+{
+	const struct xtcp_rate_snap *oldest = snap_find(rate, sent_ns);
+
+	if (!oldest || oldest == rate->snap)
+		return;
+	rate->count -= oldest - rate->snap;
+	memmove(rate->snap, oldest, rate->count * sizeof(rate->snap[0]));
+}
+
+/* Transmission of the oldest segment in the network, or @sent_ns if that is older. */
+static u64 oldest_sent_ns(const struct xtcp_sock *xs, u64 sent_ns)
+{
+	const struct sk_buff *skb = list_first_entry_or_null(&xs->sent_order, struct sk_buff,
+							     tcp_tsorted_anchor);
+
+	return skb ? min(xtcp_cb(skb)->sent_ns, sent_ns) : sent_ns;
 }
 
 /* Transmission of the segment sent last among those that have just arrived; 0: none. */
@@ -168,4 +190,41 @@ void xtcp_rate_acked(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	/* Less than a round trip: the ACKs were compressed, 4.1.2.3. */
 	if (sample->interval_us < min_rtt_us)
 		sample->interval_us = 0;
+	snaps_forget(rate, oldest_sent_ns(xs, sent_ns));
+}
+
+/*
+ * Segments in the network after this one, which @snap applies to, was sent: without the new
+ * data that followed at once.
+ */
+static u32 tx_pipe(const struct xtcp_rate_snap *snap, const struct xtcp_sock *xs,
+		   const struct xtcp_skb_cb *cb, u32 segs)
+{
+	u32 after = 0;
+
+	if (!cb->retrans && seq_before(cb->end, snap->end))
+		after = (u32)seq_dist(cb->end, snap->end) / max(xs->mss, 1U);
+	return max(snap->pipe - min_t(u32, after, snap->pipe), segs);
+}
+
+/**
+ * xtcp_rate_lost - what is known of a segment that is lost
+ * @rate: of the connection
+ * @xs: the connection, locked; xs->lost has it
+ * @cb: of the segment, or of several that were sent together
+ * @loss: its @segs is set; its part from @tx_pipe on is filled, and was zeroed
+ */
+void xtcp_rate_lost(const struct xtcp_rate *rate, const struct xtcp_sock *xs,
+		    const struct xtcp_skb_cb *cb, struct xtcp_congestion_loss *loss)
+{
+	const struct xtcp_rate_snap *snap = snap_find(rate, cb->sent_ns);
+
+	xtcp_assert_owned(&xs->inet.sk);
+	if (!snap)
+		return;
+	loss->tx_pipe = tx_pipe(snap, xs, cb, loss->segs);
+	loss->lost = xs->lost - snap->lost;
+	loss->marked = min(xs->delivered_ce - snap->delivered_ce,
+			   xs->delivered - snap->delivered);
+	loss->app_limited = snap->app_limited;
 }

@@ -7,7 +7,9 @@
 
 #include "net/seq.h"
 
+struct xtcp_congestion_loss;
 struct xtcp_congestion_sample;
+struct xtcp_skb_cb;
 struct xtcp_sock;
 
 #define XTCP_RATE_SNAPS	32U	/* see rate.c */
@@ -21,6 +23,7 @@ struct xtcp_sock;
  * @delivered_ce: xs->delivered_ce then
  * @lost: xs->lost then
  * @pipe: segments in the network after the last transmission to which it applies
+ * @end: xs->snd_nxt then
  * @app_limited: the program had no more data
  */
 struct xtcp_rate_snap {
@@ -30,6 +33,7 @@ struct xtcp_rate_snap {
 	u32	delivered;
 	u32	delivered_ce;
 	u32	lost;
+	seq_t	end;
 	u32	pipe:31,
 		app_limited:1;
 };
@@ -65,5 +69,7 @@ void xtcp_rate_limited(struct xtcp_rate *rate, const struct xtcp_sock *xs, u32 p
 void xtcp_rate_acked(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 		     u64 last_sent_ns, u32 min_rtt_us,
 		     struct xtcp_congestion_sample *sample);
+void xtcp_rate_lost(const struct xtcp_rate *rate, const struct xtcp_sock *xs,
+		    const struct xtcp_skb_cb *cb, struct xtcp_congestion_loss *loss);
 
 #endif /* XTCP_TRANSFER_RATE_H */

@@ -41,6 +41,7 @@
 #include "netns.h"
 #include "observe/stats.h"
 #include "transfer/acked.h"
+#include "transfer/congestion.h"
 #include "transfer/rack.h"
 #include "transfer/sendqueue.h"
 #include "transfer/undo.h"
@@ -412,6 +413,7 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
 	xtcp_cb(skb)->marks &= ~XTCP_MARK_RETRANS;
 	xs->retrans_out -= segs;
 	xs->lost += segs;
+	xtcp_congestion_lost(xs, skb);
 	XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
 }
 
@@ -434,6 +436,7 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 		cb->marks |= XTCP_MARK_LOST;
 		xs->lost_out += segs;
 		xs->lost += segs;
+		xtcp_congestion_lost(xs, skb);
 	} else if (cb->marks & XTCP_MARK_RETRANS) {
 		lose_resent(sk, skb);
 	}

@@ -52,6 +52,26 @@ static void test_acked(struct xtcp_sock *xs,
 	xtcp_congestion_set_pacing(xs, value);
 }
 
+/* Calls of lost(), and the last one: bytes, segments, tx_pipe, lost, app_limited. */
+static uint losses;
+module_param(losses, uint, 0400);
+static uint last_loss[5];
+module_param_array(last_loss, uint, NULL, 0400);
+
+static void test_lost(struct xtcp_sock *xs, const struct xtcp_congestion_loss *loss)
+{
+	losses++;
+	last_loss[0] = loss->end - loss->seq;
+	last_loss[1] = loss->segs;
+	last_loss[2] = loss->tx_pipe;
+	last_loss[3] = loss->lost;
+	last_loss[4] = loss->app_limited;
+}
+
+static void test_watch(struct xtcp_sock *xs, const struct xtcp_congestion_sample *sample)
+{
+}
+
 static struct xtcp_congestion_ops ops = {
 	.abi		= XTCP_CONGESTION_ABI,
 	.name		= "test",
@@ -100,6 +120,11 @@ static int __init test_load(void)
 	else if (is("ect1"))
 		ops.flags = XTCP_CONGESTION_ECT1;
 
+	if (is("losses") || is("lost_without_rates")) {
+		ops.flags = is("losses") ? XTCP_CONGESTION_RATES : 0;
+		ops.acked = test_watch;
+		ops.lost = test_lost;
+	}
 	if (is("controls")) {
 		ops.flags = XTCP_CONGESTION_CONTROLS | XTCP_CONGESTION_RATES |
 			    XTCP_CONGESTION_PACES;

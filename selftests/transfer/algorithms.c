@@ -103,6 +103,7 @@ TEST_F(algorithms, what_is_refused)
 		{ "name_taken", EEXIST }, { "state", EINVAL }, { "flags", EINVAL },
 		{ "no_grow", EINVAL }, { "no_ssthresh", EINVAL },
 		{ "no_acked", EINVAL }, { "no_acked_rates", EINVAL },
+		{ "lost_without_rates", EINVAL },
 	};
 
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -393,6 +394,44 @@ TEST_F(algorithms, its_state_begins_with_zeros)
 				 text, sizeof(text)));
 	EXPECT_STREQ("Y", text);
 	EXPECT_EQ(0, users());
+}
+
+static const char *parameter(const char *name)
+{
+	static char text[64];
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/" TEST_MODULE "/parameters/%s", name);
+	return sysctl_read(path, text, sizeof(text)) ? "?" : text;
+}
+
+/* What lost() hears: the volume in flight when each was sent, and the losses since then. */
+TEST_F(algorithms, each_loss_is_told)
+{
+	struct conn c;
+
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	ASSERT_EQ(0, load("losses", 10));
+	open_conn(&self->peer, &c, "test");
+	/* Ten leave at once; the program has been the limit until then. */
+	flight_write(&c, 2 * FLIGHT_INITIAL);
+	peer_mark(c.peer);
+	flight_expect_all(&c, 0, 9);
+	peer_sleep_until(c.peer, RTT_MS);
+	flight_sack(&c, 0, { 1, 4 });
+	EXPECT_STREQ("1", parameter("losses"));
+	EXPECT_STREQ("1000,1,1,1,1", parameter("last_loss"));
+	flight_expect(&c, 0);
+	flight_expect_all(&c, 10, 11);
+	peer_mark_last(c.peer);
+	peer_sleep_until(c.peer, RTT_MS);
+	/* The retransmission is lost, too; two new ones left with it, as the last of nine. */
+	flight_sack(&c, 0, { 1, 12 });
+	EXPECT_STREQ("2", parameter("losses"));
+	EXPECT_STREQ("1000,1,9,1,0", parameter("last_loss"));
+	conn_send(&c, .flags = RST);
+	peer_drain(c.peer, 1);
+	close(c.fd);
 }
 
 /* --- L4S ------------------------------------------------------------------- */
