@@ -3,6 +3,7 @@
  * xtcp_cc_test: congestion controls that selftests/transfer/algorithms.c loads, among
  * them invalid ones. mode= says which.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/xtcp_congestion.h>
@@ -13,6 +14,10 @@ module_param(mode, charp, 0400);
 /* What ssthresh() returns, and grow() opens the window to. */
 static uint value = 10;
 module_param(value, uint, 0600);
+
+/* How long unloading takes. */
+static uint exit_ms;
+module_param(exit_ms, uint, 0400);
 
 /* Larger than what fits in the TCB; all of it is written. */
 struct state {
@@ -137,6 +142,7 @@ static int __init test_load(void)
 
 static void __exit test_unload(void)
 {
+	msleep(exit_ms);
 	xtcp_congestion_unregister(&ops);
 }
 

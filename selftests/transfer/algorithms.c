@@ -11,6 +11,7 @@
 #include <linux/inet_diag.h>
 #include <linux/tcp.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #define TEST_MODULE "xtcp_cc_test"
 #define EXAMPLE "xtcp_cc_scalable"
@@ -230,6 +231,30 @@ TEST_F(algorithms, who_holds_it)
 	close(fd);
 	EXPECT_EQ(0, users());
 	EXPECT_EQ(0, module_unload_other(TEST_MODULE));
+}
+
+/* Its exit function sleeps for a second: nobody gets it any more, but its name is there. */
+TEST_F(algorithms, one_that_is_being_unloaded)
+{
+	int fd = stream_socket(AF_INET), status;
+	pid_t child;
+
+	ASSERT_EQ(0, module_load_other(TEST_MODULE, "exit_ms=1000"));
+	child = fork();
+	if (!child)
+		_exit(module_unload_other(TEST_MODULE));
+	ASSERT_LT(0, child);
+	sleep_ms(100);
+	netns_enter_first(WHERE(_metadata));
+	EXPECT_STREQ("reno cubic test", knob_text("available_congestion_control"));
+	EXPECT_EQ(EBUSY, rule_set(fd, "test"));
+	EXPECT_EQ(EBUSY, knob_set_text("congestion_control", "test"));
+	EXPECT_STREQ("cubic", rule_of(fd));
+	EXPECT_STREQ("cubic", knob_text("congestion_control"));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(ENOENT, rule_set(fd, "test"));
+	close(fd);
 }
 
 TEST_F(algorithms, a_namespace_that_ends_holds_it_no_longer)
