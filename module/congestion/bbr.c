@@ -16,16 +16,24 @@
  *   UP		1.25	2.25	the rate no longer grows, or more than 2 % are lost
  *   PROBE_RTT	1	0.5	200 ms; each 5 s without a new least round trip time
  *
- * Losses bound the model. While probing, more than 2 % lost set inflight_longterm to what
- * was in flight, which then grows slowly while UP. Otherwise each round with a loss
- * reduces bw_shortterm and inflight_shortterm to what was delivered, at least to 0.7 of
- * their former value; REFILL forgets them. A CE mark counts as a loss (3.7).
+ * Losses bound the model. While probing, each lost segment is judged when it is marked as lost
+ * (5.5.10.2): if more than 2 % of what was in flight when it was sent are lost,
+ * inflight_longterm becomes the part of it up to which they were not. It then grows slowly
+ * while UP. Otherwise each round with a loss reduces bw_shortterm and inflight_shortterm to
+ * what was delivered, at least to 0.7 of their former value; REFILL forgets them. A recovery
+ * that turns out to be spurious restores the bounds, and the state that it has ended (5.5.11).
  *
- * Differences from the draft: volumes are segments. The loss rate is judged once per ACK,
- * by the segment sent last among those delivered, not per lost packet (5.5.10.2); and the
- * discontiguous losses that end STARTUP are counted by the ACKs that report some
- * (5.3.1.3). Samples of PROBE_RTT are not marked as application-limited but ignored in
- * STARTUP's detector (5.3.4.3). skbs are sized by transfer/burst.c.
+ * CE marks: the draft specifies no response and says only that they must be treated as
+ * congestion (3.7). Here a segment with CE counts as a lost one, in each of the rates above and
+ * in STARTUP. An ACK tells how many were marked, not which, so that they are judged by the
+ * segment sent last among those delivered.
+ *
+ * Differences from the draft: volumes are segments. The state to restore is saved once for each
+ * recovery, before the first loss has changed it. The draft's pseudocode saves it again with
+ * the first loss of each round, and start_down() begins a round, so that a second segment lost
+ * together with the first would make the first one's consequences permanent. Samples of
+ * PROBE_RTT are not marked as application-limited but ignored in STARTUP's detector (5.3.4.3).
+ * skbs are sized by transfer/burst.c.
  *
  * Section numbers are the draft's. Context: socket lock.
  */
@@ -50,6 +58,7 @@
 #define MIN_PIPE	4U			/* BBR.MinPipeCwnd */
 #define FULL_BW_ROUNDS	3			/* 5.3.1.2 */
 #define STARTUP_LOSSES	6			/* BBRStartupFullLossCnt */
+#define LOSS_DIVISOR	50U			/* 1 / BBR.LossThresh */
 #define EXTRA_ROUNDS	5			/* half of BBR.ExtraAckedFilterLen */
 #define RENO_ROUNDS	63U			/* T_reno_bound */
 #define MIN_RTT_NS	(10ULL * NSEC_PER_SEC)	/* BBR.MinRTTFilterLen */
@@ -105,7 +114,9 @@ static const u16 cwnd_gain[] = {
  * @up_acked: segments acknowledged towards the next step of @inflight_longterm
  * @up_per_inc: how many a step needs
  * @prior_cwnd: last good window
- * @lost: xtcp_congestion_view.lost at the last ACK
+ * @recovery_round: xtcp_congestion_view.delivered when fast recovery, or that after a
+ *	timeout, began
+ * @lost_end: behind the last range that was lost
  * @undo_shortterm: @inflight_shortterm before the losses
  * @undo_longterm: @inflight_longterm before the losses
  * @state: enum bbr_state
@@ -113,12 +124,15 @@ static const u16 cwnd_gain[] = {
  * @ack_phase: enum bbr_acks
  * @up_rounds: rounds of steps of @inflight_longterm
  * @full_bw_count: rounds in which the rate did not grow
- * @loss_events: ACKs of this loss round that reported losses
+ * @lost_ranges: discontiguous ranges lost in this loss round
  * @full_bw_now: the rate does not grow any more
  * @full_bw_reached: that was so once
  * @round_start: this ACK begins a round
  * @loss_round_start: this ACK begins a loss round
- * @loss_in_round: something was lost in the loss round
+ * @loss_in_round: something was lost or marked in the loss round
+ * @loss_is_new: since the last ACK, as the first in the loss round
+ * @mark_in_round: something was marked in the loss round
+ * @saved: the state before this recovery was saved
  * @probe_sample: this ACK may be for segments sent while probing
  * @probe_too_high: the last probe lost too much
  * @precautionary: the last probe ended early, at @inflight_longterm
@@ -157,7 +171,8 @@ struct bbr {
 	u32	up_acked;
 	u32	up_per_inc;
 	u32	prior_cwnd;
-	u32	lost;
+	u32	recovery_round;
+	u32	lost_end;
 	u32	undo_shortterm;
 	u32	undo_longterm;
 	u8	state;
@@ -165,12 +180,15 @@ struct bbr {
 	u8	ack_phase;
 	u8	up_rounds;
 	u8	full_bw_count;
-	u8	loss_events;
+	u8	lost_ranges;
 	bool	full_bw_now;
 	bool	full_bw_reached;
 	bool	round_start;
 	bool	loss_round_start;
 	bool	loss_in_round;
+	bool	loss_is_new;
+	bool	mark_in_round;
+	bool	saved;
 	bool	probe_sample;
 	bool	probe_too_high;
 	bool	precautionary;
@@ -182,11 +200,10 @@ struct bbr {
 
 static_assert(sizeof(struct bbr) <= XTCP_CONGESTION_STATE_MAX);
 
-/* An ACK being processed. */
+/* An ACK being processed; or a loss, of whose sample the part that handle_too_high() reads. */
 struct ack {
 	struct xtcp_congestion_view view;
 	const struct xtcp_congestion_sample *s;
-	u32	lost;		/* newly */
 	u32	window;		/* to be set at the end */
 };
 
@@ -271,10 +288,16 @@ static void reset_shortterm(struct bbr *b)
 	b->inflight_shortterm = INFINITE;
 }
 
-static void reset_congestion_signals(struct bbr *b)
+static void start_loss_round(struct bbr *b)
 {
 	b->loss_in_round = false;
-	b->loss_events = 0;
+	b->mark_in_round = false;
+	b->lost_ranges = 0;
+}
+
+static void reset_congestion_signals(struct bbr *b)
+{
+	start_loss_round(b);
 	b->bw_latest = 0;
 	b->inflight_latest = 0;
 }
@@ -353,12 +376,12 @@ static void save_state(struct bbr *b, u32 cwnd)
 	b->undo_longterm = b->inflight_longterm;
 }
 
-/* More than 2 % of what was in flight with the newest segment delivered were lost. */
+/* More than 2 % of what was in flight with the segment of the sample were lost. */
 static bool inflight_is_too_high(const struct ack *ack)
 {
 	u64 lost = (u64)ack->s->rate_lost + ack->s->rate_marked;
 
-	return lost * 50 > ack->s->tx_pipe || (lost && !ack->view.sack_ok);
+	return lost * LOSS_DIVISOR > ack->s->tx_pipe || (lost && !ack->view.sack_ok);
 }
 
 static void handle_too_high(struct bbr *b, const struct ack *ack)
@@ -374,22 +397,54 @@ static void handle_too_high(struct bbr *b, const struct ack *ack)
 	}
 }
 
-static void note_losses(struct bbr *b, const struct ack *ack)
+/* Before anything reacts to a loss or a mark: the window is @cwnd. */
+static void note_loss(struct bbr *b, u32 cwnd)
 {
-	if (!ack->lost && !ack->s->marked)
-		return;
-	if (!b->loss_in_round) {
-		b->loss_round = ack->view.delivered;
-		save_state(b, ack->view.cwnd);
-	}
+	if (!b->saved)
+		save_state(b, cwnd);
+	b->saved = true;
+	b->loss_is_new |= !b->loss_in_round;
 	b->loss_in_round = true;
-	b->loss_events = min(b->loss_events + 1, U8_MAX);
+}
+
+static void note_range(struct bbr *b)
+{
+	b->lost_ranges = min(b->lost_ranges + 1, U8_MAX);
+}
+
+static void note_marks(struct bbr *b, const struct ack *ack)
+{
+	if (!ack->s->marked)
+		return;
+	note_loss(b, ack->view.cwnd);
+	note_range(b);
+	b->mark_in_round = true;
 	if (b->probe_sample && ack->s->rtt_us && inflight_is_too_high(ack))
 		handle_too_high(b, ack);
 }
 
+/*
+ * 5.5.10.2: the volume in flight at which losses have exceeded 2 %, somewhere in the segments
+ * that were sent together and are lost.
+ */
+static u32 inflight_at_loss(const struct xtcp_congestion_loss *loss)
+{
+	u32 before = loss->tx_pipe - min(loss->segs, loss->tx_pipe);
+	u32 lost = loss->lost + loss->marked;
+	u64 lost_before = (u64)LOSS_DIVISOR * (lost - min(loss->segs, lost));
+
+	if (lost_before >= before)
+		return before;
+	return min(before + DIV_ROUND_UP(before - (u32)lost_before, LOSS_DIVISOR - 1),
+		   loss->tx_pipe);
+}
+
 static void update_latest(struct bbr *b, const struct ack *ack)
 {
+	/* This ACK's deliveries were in flight with what is lost. */
+	if (b->loss_is_new)
+		b->loss_round = ack->view.delivered;
+	b->loss_is_new = false;
 	b->loss_round_start = false;
 	b->bw_latest = max(b->bw_latest, b->rate);
 	b->inflight_latest = max(b->inflight_latest, ack->s->rate_delivered);
@@ -471,17 +526,23 @@ static void check_full_bw(struct bbr *b, const struct ack *ack)
 	b->full_bw_reached |= b->full_bw_now;
 }
 
-/* 5.3.1.3: a round of fast recovery with many losses. */
+/* 5.3.1.3; a full round with marks counts as one in fast recovery. */
+static bool startup_is_lossy(const struct bbr *b, const struct ack *ack)
+{
+	bool fast = ack->view.phase == XTCP_CONGESTION_FAST;
+
+	if (!ack->view.sack_ok)
+		return b->loss_in_round && (fast || b->mark_in_round);
+	if (!b->loss_round_start || b->lost_ranges < STARTUP_LOSSES ||
+	    !inflight_is_too_high(ack))
+		return false;
+	return b->mark_in_round ||
+	       (fast && (s32)(ack->s->prior_delivered - b->recovery_round) >= 0);
+}
+
 static void check_startup_losses(struct bbr *b, const struct ack *ack)
 {
-	bool lossy;
-
-	if (b->state != STARTUP || b->full_bw_reached || !b->loss_in_round ||
-	    ack->view.phase != XTCP_CONGESTION_FAST)
-		return;
-	lossy = b->loss_round_start && b->loss_events >= STARTUP_LOSSES &&
-		inflight_is_too_high(ack);
-	if (!lossy && ack->view.sack_ok)
+	if (b->state != STARTUP || b->full_bw_reached || !startup_is_lossy(b, ack))
 		return;
 	b->undo_state = STARTUP;
 	b->full_bw_reached = true;
@@ -721,11 +782,14 @@ static void check_recovered(struct bbr *b, struct ack *ack)
 {
 	bool recovering = ack->view.phase >= XTCP_CONGESTION_FAST;
 
-	if (b->recovering && !recovering)
+	if (b->recovering && !recovering) {
 		ack->window = max(ack->window, b->prior_cwnd);
-	else if (!b->recovering && recovering)
+	} else if (!b->recovering && recovering) {
 		save_cwnd(b, ack->view.cwnd);
+		b->recovery_round = ack->view.delivered;
+	}
 	b->recovering = recovering;
+	b->saved &= recovering;
 }
 
 /* 5.2.3 */
@@ -737,13 +801,11 @@ static void bbr_acked(struct xtcp_sock *xs,
 
 	xtcp_congestion_look(xs, &ack.view);
 	ack.window = ack.view.cwnd;
-	ack.lost = ack.view.lost - b->lost;
-	b->lost = ack.view.lost;
 	b->rate = sample->interval_us ?
 		  div_u64((u64)sample->rate_delivered << BW_SHIFT, sample->interval_us) : 0;
 
 	check_recovered(b, &ack);
-	note_losses(b, &ack);
+	note_marks(b, &ack);
 	update_latest(b, &ack);
 	update_congestion(b, &ack);
 	update_aggregation(b, &ack);
@@ -753,13 +815,37 @@ static void bbr_acked(struct xtcp_sock *xs,
 	update_min_rtt(b, &ack);
 	check_probe_rtt(b, &ack);
 	if (b->loss_round_start) {
-		b->loss_in_round = false;
-		b->loss_events = 0;
+		start_loss_round(b);
 		b->bw_latest = b->rate;
 		b->inflight_latest = sample->rate_delivered;
 	}
 	set_pacing(b, xs, pacing_gain[b->state], ack.view.mss);
 	set_cwnd(b, xs, &ack);
+}
+
+/* 5.5.10.2 */
+static void bbr_lost(struct xtcp_sock *xs, const struct xtcp_congestion_loss *loss)
+{
+	struct xtcp_congestion_sample sample = {
+		.now_ns		= ktime_get_ns(),
+		.rate_lost	= loss->lost,
+		.rate_marked	= loss->marked,
+		.tx_pipe	= loss->tx_pipe,
+		.app_limited	= loss->app_limited,
+	};
+	struct bbr *b = xtcp_congestion_state(xs);
+	struct ack ack = { .s = &sample };
+
+	xtcp_congestion_look(xs, &ack.view);
+	ack.window = ack.view.cwnd;
+	note_loss(b, ack.view.cwnd);
+	if (!b->lost_ranges || loss->seq != b->lost_end)
+		note_range(b);
+	b->lost_end = loss->end;
+	if (!b->probe_sample || !loss->tx_pipe || !inflight_is_too_high(&ack))
+		return;
+	sample.tx_pipe = inflight_at_loss(loss);
+	handle_too_high(b, &ack);
 }
 
 /* 5.4: at the rate itself. */
@@ -780,13 +866,16 @@ static void bbr_resumed(struct xtcp_sock *xs, u64 idle_ns)
 		xtcp_congestion_set_window(xs, max(view.cwnd, b->prior_cwnd));
 }
 
+/* What was in flight is lost already; the window is still what it was. */
 static void bbr_timed_out(struct xtcp_sock *xs)
 {
 	struct bbr *b = xtcp_congestion_state(xs);
 	struct xtcp_congestion_view view;
 
 	xtcp_congestion_look(xs, &view);
-	save_state(b, view.cwnd);
+	save_cwnd(b, view.cwnd);
+	if (!b->recovering)
+		b->recovery_round = view.delivered;
 	b->recovering = true;
 }
 
@@ -798,6 +887,8 @@ static void bbr_restored(struct xtcp_sock *xs, u32 cwnd)
 
 	xtcp_congestion_look(xs, &view);
 	b->loss_in_round = false;
+	b->loss_is_new = false;
+	b->saved = false;
 	reset_full_bw(b);
 	b->bw_shortterm = max(b->bw_shortterm, b->undo_bw);
 	b->inflight_shortterm = max(b->inflight_shortterm, b->undo_shortterm);
@@ -829,7 +920,6 @@ static void bbr_init(struct xtcp_sock *xs)
 	b->inflight_longterm = INFINITE;
 	b->up_per_inc = INFINITE;
 	b->undo_state = NO_STATE;
-	b->lost = view.lost;
 	b->next_round = view.delivered;
 	b->loss_round = view.delivered;
 	reset_shortterm(b);
@@ -869,6 +959,7 @@ static const struct xtcp_congestion_ops bbr = {
 	.resumed	= bbr_resumed,
 	.timed_out	= bbr_timed_out,
 	.restored	= bbr_restored,
+	.lost		= bbr_lost,
 	.info		= bbr_info,
 };
 
