@@ -217,8 +217,9 @@ struct xtcp_congestion_loss {
  * @restored: nothing was lost: the window is @cwnd again, or what it is now if that
  *	is more. NULL if not needed
  * @lost: segments are believed lost, or their retransmission is: before recovery reacts to it
- *	and before acked(). xtcp_congestion_view.delivered does not count yet what this ACK
- *	delivers. NULL if not needed; needs XTCP_CONGESTION_RATES
+ *	and before acked(). xtcp_congestion_view.delivered counts what this ACK delivers,
+ *	but for the duplicate ACK of a peer without SACK. NULL if not needed; needs
+ *	XTCP_CONGESTION_RATES
  * @info: fill @info for TCP_CC_INFO and return its size; *@attr: INET_DIAG_VEGASINFO,
  *	INET_DIAG_DCTCPINFO or INET_DIAG_BBRINFO, which tells what it is. NULL if there
  *	is none

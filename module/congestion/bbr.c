@@ -116,6 +116,7 @@ static const u16 cwnd_gain[] = {
  * @prior_cwnd: last good window
  * @recovery_round: xtcp_congestion_view.delivered when fast recovery, or that after a
  *	timeout, began
+ * @lost_seq: where the last segments that were lost begin
  * @lost_end: behind the last range that was lost
  * @undo_shortterm: @inflight_shortterm before the losses
  * @undo_longterm: @inflight_longterm before the losses
@@ -172,6 +173,7 @@ struct bbr {
 	u32	up_per_inc;
 	u32	prior_cwnd;
 	u32	recovery_round;
+	u32	lost_seq;
 	u32	lost_end;
 	u32	undo_shortterm;
 	u32	undo_longterm;
@@ -785,7 +787,9 @@ static void check_recovered(struct bbr *b, struct ack *ack)
 	if (b->recovering && !recovering) {
 		ack->window = max(ack->window, b->prior_cwnd);
 	} else if (!b->recovering && recovering) {
-		save_cwnd(b, ack->view.cwnd);
+		/* The loss that began it has saved the window before it was reduced. */
+		if (!b->saved)
+			save_cwnd(b, ack->view.cwnd);
 		b->recovery_round = ack->view.delivered;
 	}
 	b->recovering = recovering;
@@ -824,6 +828,24 @@ static void bbr_acked(struct xtcp_sock *xs,
 }
 
 /* 5.5.10.2 */
+/*
+ * An ACK may end a recovery and begin the next one: acked() comes after both. What is saved for an
+ * undo is of before this one.
+ */
+static void end_recovery(struct xtcp_sock *xs, struct bbr *b, struct ack *ack)
+{
+	xtcp_congestion_set_window(xs, max(ack->view.cwnd, b->prior_cwnd));
+	b->recovering = false;
+	b->saved = false;
+	xtcp_congestion_look(xs, &ack->view);
+}
+
+/* The scoreboard marks segments upwards, or holes from the last one down (without RACK). */
+static bool is_next_to_last_loss(const struct bbr *b, const struct xtcp_congestion_loss *loss)
+{
+	return loss->seq == b->lost_end || loss->end == b->lost_seq;
+}
+
 static void bbr_lost(struct xtcp_sock *xs, const struct xtcp_congestion_loss *loss)
 {
 	struct xtcp_congestion_sample sample = {
@@ -837,10 +859,13 @@ static void bbr_lost(struct xtcp_sock *xs, const struct xtcp_congestion_loss *lo
 	struct ack ack = { .s = &sample };
 
 	xtcp_congestion_look(xs, &ack.view);
+	if (b->recovering && ack.view.phase < XTCP_CONGESTION_FAST)
+		end_recovery(xs, b, &ack);
 	ack.window = ack.view.cwnd;
 	note_loss(b, ack.view.cwnd);
-	if (!b->lost_ranges || loss->seq != b->lost_end)
+	if (!b->lost_ranges || !is_next_to_last_loss(b, loss))
 		note_range(b);
+	b->lost_seq = loss->seq;
 	b->lost_end = loss->end;
 	if (!b->probe_sample || !loss->tx_pipe || !inflight_is_too_high(&ack))
 		return;
@@ -888,6 +913,7 @@ static void bbr_restored(struct xtcp_sock *xs, u32 cwnd)
 	xtcp_congestion_look(xs, &view);
 	b->loss_in_round = false;
 	b->loss_is_new = false;
+	b->lost_ranges = 0;
 	b->saved = false;
 	reset_full_bw(b);
 	b->bw_shortterm = max(b->bw_shortterm, b->undo_bw);

@@ -304,8 +304,12 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 {
 	enum xtcp_resend resend = XTCP_RESEND_NONE;
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool ece = a->ece && !a->marks;
+	u32 counted = a->delivered;
 	u32 lost = xs->lost;
 
+	/* First: a congestion control that is told of a loss sees what this ACK delivers. */
+	count_delivered(sk, counted, ece);
 	xtcp_rack_window_adapt(xs);
 	if (xtcp_lossprobe_is_out(xs))
 		xtcp_lossprobe_acked(sk, a);
@@ -316,7 +320,9 @@ static void acked_evaluate(struct sock *sk, struct xtcp_acked *a)
 	if (a->arm && !xtcp_lossprobe_schedule(sk, a->now_ns, true))
 		xtcp_retransmit_arm(sk);
 
-	count_delivered(sk, a->delivered, a->ece && !a->marks);
+	/* Without SACK, recovery takes a duplicate ACK for a segment that has arrived. */
+	if (unlikely(a->delivered != counted))
+		count_delivered(sk, a->delivered - counted, ece);
 	a->lost = xs->lost - lost;
 	if (xtcp_congestion_is_informed(xs))
 		__xtcp_congestion_inform(sk, a);

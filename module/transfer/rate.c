@@ -127,7 +127,9 @@ static void snaps_forget(struct xtcp_rate *rate, u64 sent_ns)
 /* Transmission of the oldest segment in the network, or @sent_ns if that is older. */
 static u64 oldest_sent_ns(const struct xtcp_sock *xs, u64 sent_ns)
 {
-	const struct sk_buff *skb = list_first_entry_or_null(&xs->sent_order, struct sk_buff,
+	/* Older kernels' macro takes no pointer to const. */
+	struct list_head *order = (struct list_head *)&xs->sent_order;
+	const struct sk_buff *skb = list_first_entry_or_null(order, struct sk_buff,
 							     tcp_tsorted_anchor);
 
 	return skb ? min(xtcp_cb(skb)->sent_ns, sent_ns) : sent_ns;
