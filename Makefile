@@ -136,7 +136,7 @@ check-all:
 programs:
 	@scripts/setup --unpack postgresql node go rust systemd
 	@scripts/setup --source 6.12 >/dev/null
-	@command -v clang >/dev/null || scripts/setup --checkers
+	@command -v clang >/dev/null || scripts/setup checkers
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
 	@LANE=1 KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
