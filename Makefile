@@ -154,8 +154,9 @@ check-race:
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
 
-# A few minutes on the host; needs spin. BREAK=1: who notices a row that leads nowhere?
+# A few minutes on the host. BREAK=1: who notices a row that leads nowhere?
 model:
+	@command -v spin >/dev/null || { $(call provide,model); }
 	@scripts/model $(if $(filter-out 0,$(BREAK)),--break)
 
 # Shown, not asserted; no CI runs this. Documentation/conformance.rst has the result.
