@@ -2,9 +2,10 @@
 /*
  * table.c - print the lifecycle table of module/lifecycle.c
  *
- * A program of the host for scripts/model. It compiles the table itself, which scripts/model
- * cuts out of lifecycle.c (table.inc) and lifecycle.h (names.inc): no second parser reads it.
- * Output: the states, the events, then a line "row FROM EVENT TO TEXT" for each row.
+ * A program of the host. It compiles the table itself, which table.py cuts out of lifecycle.c
+ * (table.inc) and lifecycle.h (names.inc): no second parser reads it. Output: lines "state
+ * NUMBER SYMBOL NAME" and "event NUMBER SYMBOL NAME", then a line "row FROM EVENT TO TEXT" for
+ * each row.
  */
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@
 #define TCP_NEW_SYN_RECV	12
 #include "names.inc"
 
-/* What a row holds besides: the model needs none of it. */
+/* What a row holds besides: nobody here needs it. */
 enum {
 	XTCP_MIB_NR, XTCP_MIB_ATTEMPT_FAILS, XTCP_MIB_ESTAB_RESETS, XTCP_MIB_ACTIVE_OPENS,
 	XTCP_MIB_PASSIVE_OPENS
@@ -52,9 +53,9 @@ int main(void)
 
 	for (size_t i = 0; i < XTCP_STATES; i++)
 		if (state_symbols[i])
-			printf("state %zu %s\n", i, state_symbols[i]);
+			printf("state %zu %s %s\n", i, state_symbols[i], state_names[i]);
 	for (size_t i = 0; i < XTCP_EVENTS_NR; i++)
-		printf("event %zu %s\n", i, event_symbols[i]);
+		printf("event %zu %s %s\n", i, event_symbols[i], event_names[i]);
 	for (size_t i = 0; i < rows; i++)
 		printf("row %u %u %u %s\n", lifecycle_rules[i].from, lifecycle_rules[i].event,
 		       lifecycle_rules[i].to, lifecycle_rules[i].section);
