@@ -9,15 +9,11 @@ set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
+# shellcheck source=../lib/bpftrace.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/bpftrace.bash"
 
 document=${XTCP_DOCUMENTS:-/xtcp/Documentation}/observing.rst
 programs=${XTCP_BPFTRACE:-/usr/share/xtcp/bpftrace}
-
-# In no namespace: `ip netns exec` mounts a /sys without tracing.
-start_outside() { # COMMAND...
-	"$@" >"$dir/out.${#pids[@]}" 2>&1 </dev/null &
-	pids+=($!)
-}
 
 # The document's filter lets one connection through, and no other.
 program_test tracefs_filter_of_the_document
@@ -41,42 +37,8 @@ tracefs_filter_of_the_document() {
 	return 1
 }
 
-# A program of scripts/bpftrace, once it traces: its header is the last thing before.
-trace() { # NAME FIRST-COLUMN LAST-COLUMN
-	start_outside bpftrace "$programs/$1"
-	tracer=${pids[-1]} traced=$dir/out.$((${#pids[@]} - 1))
-	local i
-	for ((i = 0; i < 600; i++)); do
-		! grep -q "^$2 .*$3" "$traced" || return 0
-		sleep .1
-	done
-	echo "$1 does not start:"
-	cat "$traced"
-	return 1
-}
-
-# It detaches and clears its tables: that must come to an end.
-trace_end() {
-	local i
-	sleep 1
-	kill -INT "$tracer"
-	for ((i = 0; i < 60; i++)); do
-		kill -0 "$tracer" 2>/dev/null || break
-		sleep 1
-	done
-	# Without effect on one that has ended.
-	kill -KILL "$tracer" 2>/dev/null
-	wait "$tracer"
-	expect_equal 0 $? 'status of bpftrace'
-}
-
-# A line in which runs of blanks are one.
-traced_line() { # PATTERN
-	sed 's/  */ /g' "$traced" | grep -c "$1"
-}
-
 bpftrace_life() {
-	trace xtcplife.bt COMM MS || return
+	trace "$programs/xtcplife.bt" COMM MS || return
 	echo_server $server 5001 "$run" || return
 	expect_equal hello "$(say $client "$run" 10.9.0.2 5001 sourceport=40001)" echo && trace_end || return
 	expect_equal 1 "$(traced_line '^socat ::ffff:10.9.0.1 40001 ::ffff:10.9.0.2 5001 [0-9]*$')" 'lines of the client' &&
@@ -108,7 +70,7 @@ bpftrace_xtcplife_tcp_wire() {
 # SYNs to a port whose segments are dropped, at 1 s and 3 s.
 newer bpftrace_xtcpretrans
 bpftrace_xtcpretrans() {
-	trace xtcpretrans.bt LADDR REASON || return
+	trace "$programs/xtcpretrans.bt" LADDR REASON || return
 	rules $server <<<'table inet t { chain in { type filter hook input priority 0; meta l4proto 253 drop; }; }'
 	on $client timeout 5 "$run" socat -u /dev/null tcp4:10.9.0.2:5001,sourceport=40001
 	trace_end || return
