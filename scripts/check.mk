@@ -60,6 +60,18 @@ build/selftests/lane/own_go: build/selftests/lane/own.go
 build/selftests/lane/own_rust: build/selftests/lane/own.rs
 	$(rustc) --edition 2021 -D warnings -O -C strip=symbols -C target-feature=+crt-static -o $@ $<
 
+# The lifecycle table as a program for bpftrace, and one of a table that lacks two rows.
+oracle := scripts/oracle scripts/model.d/table.py scripts/model.d/table.c module/lifecycle.c module/lifecycle.h
+build/selftests/user/oracle.bt: $(oracle)
+	@mkdir -p $(@D)
+	scripts/oracle >$@
+
+build/selftests/user/oracle-lacking.bt: $(oracle) scripts/check.mk
+	@mkdir -p $(@D)
+	sed '/GO(ESTABLISHED, RCV_FIN, /d; /GO(LISTEN, RCV_SYN, /d' module/lifecycle.c >$@.c
+	test "$$(diff module/lifecycle.c $@.c | grep -c '^<')" = 2
+	scripts/oracle $@.c >$@
+
 # Congestion controls in BPF (lane/structops), and what loads them: Debian 12's libbpf is too old,
 # so it is that of the kernel's source, which scripts/setup --source fetches.
 libbpf := build/libbpf/root/lib64/libbpf.a
