@@ -319,12 +319,12 @@ launcher_static_program_refused() {
 		expect_status 0 "$run" -f "$static" true && expect_error 'warning: .* statically linked'
 }
 
-# A copy of cat that names another dynamic linker, which is the same one by another name. The
+# A copy of bash that names another dynamic linker, which is the same one by another name. The
 # sed is one that takes binaries; both paths have the same length.
 with_linker() { # COPY PATH
 	local ours=/lib64/ld-linux-x86-64.so.2
 	[ ${#2} = ${#ours} ] && mkdir -p "${2%/*}" && ln -sf $ours "$2" &&
-		LC_ALL=C sed "s|$ours|$2|" "$(command -v cat)" >"$1" && chmod +x "$1" && "$1" /dev/null ||
+		LC_ALL=C sed "s|$ours|$2|" "$(command -v bash)" >"$1" && chmod +x "$1" && "$1" /dev/null ||
 		{ echo "no program with $2"; return 1; }
 }
 

@@ -28,7 +28,7 @@ seen() { # EXPLANATION
 
 # Changes without a row, as "FROM TO", a line for each time.
 unexplained() {
-	sed -n 's/^[0-9a-f:.]* *[0-9]* *[0-9a-f:.]* *[0-9]* *\([A-Z0-9-]*\) *\([A-Z0-9-]*\)$/\1 \2/p' "$traced" |
+	sed -n 's/^[0-9a-f:.]* *[0-9]* *[0-9a-f:.]* *[0-9]* *\([A-Z][A-Z0-9-]*\)  *\([A-Z][A-Z0-9-]*\)$/\1 \2/p' "$traced" |
 		sort | uniq -c | sed 's/^ *//'
 }
 
