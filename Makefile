@@ -53,7 +53,7 @@ help:
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
-	@echo 'make model [BREAK=1]             search all executions of the lifecycle table with spin'
+	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
@@ -154,10 +154,11 @@ check-race:
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
 
-# A few minutes on the host. BREAK=1: who notices a row that leads nowhere?
+# A few minutes on the host; QUICK=1: the small scenarios, a minute. BREAK=1: who notices a row
+# that leads nowhere?
 model:
 	@command -v spin >/dev/null || { $(call provide,model); }
-	@scripts/model $(if $(filter-out 0,$(BREAK)),--break)
+	@scripts/model $(if $(filter-out 0,$(BREAK)),--break,$(if $(filter-out 0,$(QUICK)),--quick))
 
 # Shown, not asserted; no CI runs this. Documentation/conformance.rst has the result.
 conformance:
