@@ -829,19 +829,22 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	timeouts = READ_ONCE(ho->timeouts);
 	if (!halfopen_is_deferred(ho, timeouts))
 		halfopen_resend(ho);
+	/*
+	 * The line's reference passes to the line, from which another CPU may take the record
+	 * at once. A record without references is freed at once, too, and the free pointer is
+	 * where @delay has its link (xtcp_record_cache()): RCU does not protect that.
+	 */
+	refcount_inc(&ho->flow.ref);
 	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->ls, timeouts))) {
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
 			   synack_delay_ms(ho->ls, timeouts) * NSEC_PER_MSEC);
 		halfopen_leave_listener(ho);
-		goto out;
+	} else if (READ_ONCE(ho->flow.state) == XTCP_CLOSED && xtcp_delay_del(set, delay)) {
+		/* It was dropped meanwhile. Nobody unlinked it: it was in no line. */
+		xtcp_flow_put(&ho->flow);
 	}
-	/* If it was dropped meanwhile, nobody unlinked it: it was in no line. */
-	if (READ_ONCE(ho->flow.state) != XTCP_CLOSED ||
-	    !xtcp_delay_del(set, delay))
-		goto out;
 put:
 	xtcp_flow_put(&ho->flow);
-out:
 	rcu_read_unlock();
 }
 
