@@ -643,13 +643,18 @@ void xtcp_acceptqueue_stop(struct xtcp_listener *ls)
 	while ((sk = acceptqueue_pop(ls))) {
 		/* Ending it drops the queue's reference; another queue takes it. */
 		sock_hold(sk);
+		/*
+		 * xtcp_kill, sock_diag and readers of xtcp_diag may own its lock: what they read
+		 * or end must not be freed beneath them. The listener's lock is held, too.
+		 */
+		lock_sock_nested(sk, SINGLE_DEPTH_NESTING);
 		local_bh_disable();
-		/* Nobody owns its lock, except for xtcp_kill. */
 		bh_lock_sock(sk);
 		if (!child_migrate(ls, sk))
 			child_end(sk);
 		bh_unlock_sock(sk);
 		local_bh_enable();
+		release_sock(sk);
 		sock_put(sk);
 		cond_resched();
 	}
