@@ -203,23 +203,28 @@ void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 }
 
 /*
- * Read the state only after winning xtcp_flow_remove(): until then a FIN may
- * change FIN-WAIT-2 to TIME-WAIT.
+ * The time of a record is over. Read the state only after winning xtcp_flow_remove(): until
+ * then a FIN may change FIN-WAIT-2 to TIME-WAIT.
  */
+static void timewait_end(struct net *net, struct xtcp_timewait *tw)
+{
+	if (!xtcp_flow_remove(net, &tw->flow))
+		return;
+	xtcp_lifecycle_event(net, &tw->flow,
+			     tw->flow.state == XTCP_TIME_WAIT ?
+			     XTCP_EV_TIME_WAIT_TIMEOUT :
+			     XTCP_EV_FIN_WAIT_2_TIMEOUT);
+	timewait_detach(net, tw);
+}
+
+/* A record that is not in the table yet is ended by timewait_take_over(). */
 static void timewait_expire(struct xtcp_delayset *set,
 			    struct xtcp_delay *delay)
 {
 	struct xtcp_timewait *tw =
 		container_of(delay, struct xtcp_timewait, delay);
-	struct net *net = timewait_lines_net(set);
 
-	if (xtcp_flow_remove(net, &tw->flow)) {
-		xtcp_lifecycle_event(net, &tw->flow,
-				     tw->flow.state == XTCP_TIME_WAIT ?
-				     XTCP_EV_TIME_WAIT_TIMEOUT :
-				     XTCP_EV_FIN_WAIT_2_TIMEOUT);
-		timewait_detach(net, tw);
-	}
+	timewait_end(timewait_lines_net(set), tw);
 	xtcp_flow_put(&tw->flow);
 }
 
@@ -331,7 +336,8 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->rcv_wscale = xs->rcv_wscale;
 	tw->reuse = sk->sk_reuse;
 	tw->port_held = 0;
-	xtcp_flow_hold_new(&tw->flow, 2);
+	/* The line's, the table's and the caller's. */
+	xtcp_flow_hold_new(&tw->flow, 3);
 }
 
 /* Count a new record. Returns false if there are xtcp_max_tw_buckets already. */
@@ -366,14 +372,19 @@ static bool timewait_arm(struct net *net, struct xtcp_timewait *tw, u32 delay_ms
 				    (u64)delay_ms * NSEC_PER_MSEC);
 }
 
-/* Replace a socket by @tw in the flow table. Returns false if that failed. */
+/*
+ * Replace a socket by @tw in the flow table. Returns false if that failed; the references of the
+ * line and of the table are dropped then.
+ */
 static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 			       u32 delay_ms)
 {
 	struct net *net = sock_net(sk);
 
-	if (!timewait_arm(net, tw, delay_ms))
-		return false;
+	if (!timewait_arm(net, tw, delay_ms)) {
+		xtcp_flow_put(&tw->flow);	/* the line's */
+		goto table;
+	}
 	/* The time at which the delay was added. */
 	tw->since_ms = div_u64(tw->delay.expires_ns -
 			       (u64)delay_ms * NSEC_PER_MSEC, NSEC_PER_MSEC);
@@ -381,11 +392,19 @@ static bool timewait_take_over(struct sock *sk, struct xtcp_timewait *tw,
 	if (xtcp_flow_replace(net, &xtcp_sk(sk)->flow, &tw->flow)) {
 		/* The record represents the connection now. */
 		xtcp_lifecycle_gone(&xtcp_sk(sk)->flow);
+		/* A timer on another CPU that was faster has not found it in the table. */
+		if (unlikely(READ_ONCE(tw->delay.expires_ns) <= xtcp_now_ns()) &&
+		    !xtcp_delay_is_waiting(timewait_lines(net), &tw->delay))
+			timewait_end(net, tw);
 		return true;
 	}
 	/* The socket was not in the table: nothing to wait for. */
 	xtcp_port_timewait_release(net, tw);
-	WARN_ON_ONCE(!xtcp_delay_del(timewait_lines(net), &tw->delay));
+	/* Else a timer was faster, and has dropped it. */
+	if (xtcp_delay_del(timewait_lines(net), &tw->delay))
+		xtcp_flow_put(&tw->flow);	/* the line's */
+table:
+	xtcp_flow_put(&tw->flow);
 	return false;
 }
 
@@ -415,14 +434,13 @@ static void timewait_enter(struct sock *sk, u32 fin_wait_2_ms)
 	delay_ms = fin_wait_2_ms ?: tw->wait_ms;
 	if (!timewait_take_over(sk, tw, delay_ms))
 		goto give_back;
+	xtcp_flow_put(&tw->flow);
 	timewait_count_length(net, delay_ms);
 	return;
 
 give_back:
-	if (tw) {
-		xtcp_flow_put(&tw->flow);	/* the line's */
-		xtcp_flow_put(&tw->flow);	/* the table's */
-	}
+	if (tw)
+		xtcp_flow_put(&tw->flow);
 	atomic_dec(&xn->tw_count);
 full:
 	XTCP_INC(net, TIME_WAIT_OVERFLOW);
