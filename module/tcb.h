@@ -292,7 +292,7 @@ enum xtcp_recovery {
  * @state_since: when the current state began, jiffies
  * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
  * @resume_link: link in a list of smallqueue.c, with XTCP_RESUMING, which a socket in an
- *	accept queue does not have, because it has sent no payload
+ *	accept queue does not have (xtcp_smallqueue_drained)
  * @fin_queued: our FIN is in the send queue or was sent
  */
 struct xtcp_sock {

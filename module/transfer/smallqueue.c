@@ -233,8 +233,15 @@ void xtcp_smallqueue_drained(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct resumer *r;
 
-	if (!test_and_clear_bit(XTCP_THROTTLED, &xs->deferred) ||
-	    test_and_set_bit(XTCP_RESUMING, &xs->deferred))
+	if (!test_and_clear_bit(XTCP_THROTTLED, &xs->deferred))
+		return;
+	/*
+	 * A child of a fast open sends its SYN-ACK again, by its timer, and has nothing else to
+	 * send until it is accepted. The link's memory has @queued_since until then.
+	 */
+	if (unlikely(xtcp_awaits_accept(sk)))
+		return;
+	if (test_and_set_bit(XTCP_RESUMING, &xs->deferred))
 		return;
 	if (!refcount_inc_not_zero(&sk->sk_refcnt)) {
 		clear_bit(XTCP_RESUMING, &xs->deferred);

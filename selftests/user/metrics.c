@@ -7,6 +7,7 @@
 #include "lib/xtcp_test.h"
 
 #include <ctype.h>
+#include <linux/tcp.h>
 #include <math.h>
 #include <sched.h>
 
@@ -548,6 +549,39 @@ TEST_F(metrics, metrics_times_in_the_accept_queue)
 	ASSERT_LE(0, accept(lfd, NULL, NULL));
 	take(_metadata);
 	expect_histogram(_metadata, "xtcp_listener_accept_wait_seconds", labels, 2, 3,
+			 2 * TICK_S);
+	p->leave_unread = true;
+}
+
+/*
+ * A fast open, whose SYN-ACK a queue of the device holds for 3 s: its retransmission is put off
+ * until then. The time in the accept queue goes on meanwhile.
+ */
+TEST_F(metrics, metrics_time_in_the_accept_queue_behind_a_slow_device)
+{
+	struct peer *p = &self->peer;
+	struct netem netem = { .delay_ms = 3000 };
+	struct counters before;
+	const char *labels;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("histograms", 1));
+	/* The server's side, without cookies. */
+	ASSERT_EQ(0, knob_set("fastopen", 0x202));
+	lfd = listen_any(_metadata, 7000);
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_FASTOPEN, 5));
+	netem_set(WHERE(_metadata), "tun0", &netem);
+	conn_start(p, &c, .lfd = lfd, .kport = 7000);
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .data = "hello");
+	sleep_ms(5000);
+	EXPECT_LE(1, counter_moved(&before, "TCPSpuriousRtxHostQueues"));
+	conn_accept(&c);
+	labels = listener_text(lfd, 7000);
+	take(_metadata);
+	expect_histogram(_metadata, "xtcp_listener_accept_wait_seconds", labels, 1, 5,
 			 2 * TICK_S);
 	p->leave_unread = true;
 }
