@@ -410,18 +410,27 @@ EXPORT_SYMBOL_GPL(xtcp_congestion_slow_start);
  * @xs: the connection, locked
  * @per_segment: acknowledged segments that open it by one; 0 counts as 1
  * @segs: segments acknowledged
+ *
+ * Segments that were counted while @per_segment was larger open the window by one only:
+ * otherwise an algorithm that waits, and then hurries, would send all of them as one burst.
  */
 void xtcp_congestion_avoidance(struct xtcp_sock *xs, u32 per_segment, u32 segs)
 {
-	u32 more;
+	u32 more = 0;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	xs->cwnd_cnt += segs;
-	if (xs->cwnd_cnt < per_segment)
-		return;
 	per_segment = max(per_segment, 1U);
-	more = xs->cwnd_cnt / per_segment;
-	xs->cwnd_cnt -= more * per_segment;
+	if (unlikely(xs->cwnd_cnt >= per_segment)) {
+		xs->cwnd_cnt = 0;
+		more = 1;
+	}
+	xs->cwnd_cnt += segs;
+	if (xs->cwnd_cnt >= per_segment) {
+		more += xs->cwnd_cnt / per_segment;
+		xs->cwnd_cnt %= per_segment;
+	}
+	if (!more)
+		return;
 	WRITE_ONCE(xs->cwnd, min(xs->cwnd + more,
 				 max(xs->cwnd, window_limit(xs))));
 }

@@ -11,7 +11,7 @@
 static char *mode = "calm";
 module_param(mode, charp, 0400);
 
-/* What ssthresh() returns, and grow() opens the window to. */
+/* What ssthresh() returns, and grow() opens the window to, or by one for. */
 static uint value = 10;
 module_param(value, uint, 0600);
 
@@ -45,6 +45,11 @@ static void test_grow(struct xtcp_sock *xs, u32 segs)
 	xtcp_congestion_open_to(xs, value);
 }
 
+static void test_count(struct xtcp_sock *xs, u32 segs)
+{
+	xtcp_congestion_avoidance(xs, value, segs);
+}
+
 static u32 test_ssthresh(struct xtcp_sock *xs, u32 flight)
 {
 	return value;
@@ -54,7 +59,7 @@ static void test_acked(struct xtcp_sock *xs,
 		       const struct xtcp_congestion_sample *sample)
 {
 	xtcp_congestion_set_window(xs, value);
-	xtcp_congestion_set_pacing(xs, value);
+	xtcp_congestion_set_pacing(xs, value == U32_MAX ? U64_MAX : value);
 }
 
 /* Calls of lost(), and the last one: bytes, segments, tx_pipe, lost, app_limited. */
@@ -125,6 +130,8 @@ static int __init test_load(void)
 	else if (is("ect1"))
 		ops.flags = XTCP_CONGESTION_ECT1;
 
+	if (is("counts"))
+		ops.grow = test_count;
 	if (is("losses") || is("lost_without_rates")) {
 		ops.flags = is("losses") ? XTCP_CONGESTION_RATES : 0;
 		ops.acked = test_watch;

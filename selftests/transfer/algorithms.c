@@ -338,6 +338,24 @@ TEST_F(algorithms, a_window_without_bounds)
 	abort_conn(&c);
 }
 
+/* What was delivered while it did not grow opens the window by one in all, later. */
+TEST_F(algorithms, a_window_that_waits)
+{
+	struct conn c;
+	int next = 0;
+
+	ASSERT_EQ(0, load("counts", UINT32_MAX));
+	open_conn(&self->peer, &c, "test");
+	for (int i = 0; i < 3; i++)
+		acked_window(&c, &next);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	/* One for the thirty, and one for these ten. */
+	value_set(_metadata, 10);
+	acked_window(&c, &next);
+	EXPECT_EQ(12, conn_info(&c).cwnd);
+	abort_conn(&c);
+}
+
 TEST_F(algorithms, one_that_controls_the_window)
 {
 	struct conn c;
@@ -355,7 +373,8 @@ TEST_F(algorithms, one_that_controls_the_window)
 	flight_ack(&c, next + 1);
 	next++;
 	EXPECT_EQ(CWND_MAX, conn_info(&c).cwnd);
-	EXPECT_EQ(UINT32_MAX, conn_tcp_info(&c).tcpi_pacing_rate);
+	/* And one of 2^64 - 1 is what the user allows. */
+	EXPECT_EQ(UINT64_MAX, conn_tcp_info(&c).tcpi_pacing_rate);
 	/* No recovery moves it, and nothing reduces it. That segment took a second. */
 	sleep_ms(1100);
 	lose_first(&c, &next);
@@ -366,6 +385,20 @@ TEST_F(algorithms, one_that_controls_the_window)
 	EXPECT_EQ(CWND_MAX, conn_info(&c).cwnd);
 	EXPECT_EQ(0, users());
 	acked_window(&c, &next);
+	abort_conn(&c);
+}
+
+TEST_F(algorithms, a_rate_without_bounds)
+{
+	struct conn c;
+	int next = 0;
+
+	ASSERT_EQ(0, load("controls", UINT32_MAX));
+	open_conn(&self->peer, &c, "test");
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 1000000));
+	acked_window(&c, &next);
+	EXPECT_EQ(CWND_MAX, conn_info(&c).cwnd);
+	EXPECT_EQ(1000000, conn_tcp_info(&c).tcpi_pacing_rate);
 	abort_conn(&c);
 }
 
