@@ -134,6 +134,8 @@ class Guest:
                    "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation"]
         for value in self.environment():
             command += ["--env", value]
+        if self.kernel.module:
+            command += ["--module", self.kernel.module]
         if STOCK:
             command.append("--no-module")
         command += ["--script", os.path.join(SCRIPTS, "check-guest")]

@@ -32,6 +32,7 @@ class Kernel:
         if self.debug:
             self.short = release.split("-")[-1]
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
+        self.module = None      # another one than build/RELEASE/xtcp.ko
         self.outcomes = []
         self.rows, self.taken = set(), collections.Counter()
         self.whole = True       # no guest died: all taken rows are known
