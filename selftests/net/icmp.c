@@ -385,6 +385,44 @@ TEST_F(icmp, quotes_that_fit_nothing)
 	expect_alive(&c);
 }
 
+/* ICMP's InErrors, which IP keeps and not xtcp. */
+static long long icmp_in_errors(int family)
+{
+	bool v6 = family == AF_INET6;
+	FILE *f = fopen(v6 ? "/proc/net/snmp6" : "/proc/net/snmp", "r");
+	long long errors = -1;
+	char line[512];
+
+	while (f && errors < 0 && fgets(line, sizeof(line), f)) {
+		/* The first line "Icmp:" has the names, the second one the numbers. */
+		if (sscanf(line, v6 ? "Icmp6InErrors %lld" : "Icmp: %*d %lld", &errors) != 1)
+			errors = -1;
+	}
+	if (f)
+		fclose(f);
+	return errors;
+}
+
+TEST_F(icmp, ip_counts_errors_about_no_connection)
+{
+	struct peer *p = &self->peer;
+	struct segment syn;
+	long long before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	syn = p->last;
+	before = icmp_in_errors(p->family);
+	ASSERT_LE(0, before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH,
+		       .quote = &syn, .quote_sport = 1);
+	EXPECT_EQ(before + 1, icmp_in_errors(p->family));
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH, .quote = &syn);
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(before + 1, icmp_in_errors(p->family));
+	EXPECT_EQ(ECONNREFUSED, socket_error(c.fd));
+}
+
 TEST_F(icmp, time_wait_and_listener_do_not_care)
 {
 	struct peer *p = &self->peer;

@@ -390,6 +390,29 @@ TEST_F(counters, ctr_TCPMinTTLDrop_of_the_third_ack)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* An ICMP error from farther away is ignored, too. It is its own TTL that counts, 64 here. */
+TEST_F(counters, ctr_TCPMinTTLDrop_of_an_icmp_error)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_MINTTL, 65));
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	counters_expect(_metadata, &before, "TCPMinTTLDrop", 1, NULL);
+	EXPECT_EQ(0, socket_error(c.fd));
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_MINTTL, 64));
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH);
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	p->leave_unread = true;
+}
+
 static void set_ttl_77(int fd)
 {
 	socket_set_ip(fd, IP_TTL, 77);
