@@ -18,7 +18,7 @@ DESTDIR ?=
 quoted = '$(subst ','\'',$(value $(1)))'
 # By default make exports the variables of its command line, and expands them first:
 # not these, nor does the kernel's build get them.
-free_text := T B CMD STORY
+free_text := T B CMD STORY FILES
 unexport $(free_text)
 
 # A guest runs one kernel: the one asked for, else the newest 6.12.
@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs check-debug check-race model conformance coverage lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -56,6 +56,7 @@ help:
 	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
+	@echo 'make mutants [N=300] [SEED=1] [FILES=PATTERN] [T=PATTERN]  change the module by one token: which test fails?'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
 	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
@@ -169,6 +170,14 @@ conformance:
 coverage:
 	@$(call provide,check)
 	@scripts/coverage
+
+# Hours for N=300; it goes on where the last run stopped. No CI runs this.
+mutants:
+	@$(call provide,check)
+	@release=$$(scripts/build-kernel um) && \
+	$(MAKE) --no-print-directory modules-quietly KVER=$$release && \
+	KVER=$$release N=$(call quoted,N) SEED=$(call quoted,SEED) FILES=$(call quoted,FILES) T=$(call quoted,T) \
+		scripts/mutants
 
 lint:
 	@$(call provide,checkers)
