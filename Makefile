@@ -18,7 +18,7 @@ DESTDIR ?=
 quoted = '$(subst ','\'',$(value $(1)))'
 # By default make exports the variables of its command line, and expands them first:
 # not these, nor does the kernel's build get them.
-free_text := T B CMD STORY FILES
+free_text := T B CMD STORY NIC FILES
 unexport $(free_text)
 
 # A guest runs one kernel: the one asked for, else the newest 6.12.
@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -51,6 +51,7 @@ help:
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test once, in guests of 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
+	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
 	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
@@ -64,6 +65,7 @@ help:
 	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
+	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines that a wire joins; N=2 in another terminal'
 	@echo 'make packages                   build Debian packages, install and purge them in a chroot (root; 2 GB)'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
@@ -140,6 +142,15 @@ programs:
 	@command -v clang >/dev/null || scripts/setup checkers
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver)
 	@LANE=1 KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
+
+# Debian's kernel with all drivers, which its full release alone names.
+drivers:
+	@release=$$(scripts/setup --drivers) && $(MAKE) --no-print-directory modules-quietly KVER=$$release && \
+	KVER=$$release NIC=$(call quoted,NIC) scripts/drivers $(if $(value T),$(call quoted,T))
+
+machine:
+	@release=$$(scripts/setup --drivers) && $(MAKE) --no-print-directory modules-quietly KVER=$$release && \
+	scripts/machines --kver $$release $(if $(value NIC),--nic $(call quoted,NIC)) $(or $(filter 1 2,$(N)),1)
 
 # Kernels built from source, which their full releases alone name: User-mode
 # Linux for one CPU in virtual time, an emulated machine for several.
