@@ -83,21 +83,28 @@ provide = kver=$(call quoted,$(2)); C=$(call quoted,C) scripts/setup --quick $(1
 setup:
 	@scripts/setup
 
+# For the shell of a recipe that builds: what make and the compiler print when they are
+# interrupted, or have no room, names files and not what to do.
+told_when_stopped = trap 'echo "stopped; the same command goes on from here" >&2; exit 130' INT; \
+	trap '[ $$? = 0 ] || [ "$$(df -Pk build | awk "NR == 2 { print \$$4 }")" -gt 10240 ] || \
+		echo "the disk is full: build/ needs 250 MB for each kernel" >&2' EXIT
+
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
 modules:
 	@$(call provide,modules,KVER)
-	@set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
+	@mkdir -p build; $(told_when_stopped); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
 
 # The same as a step of something else: a line for each kernel. The whole output is in
 # build/RELEASE.log, and shown if the build fails; warnings always are. C=1 is for reading.
 modules-quietly:
-	@set -e; mkdir -p build; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
+	@mkdir -p build; $(told_when_stopped); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		log=build/$$release.log; first=; \
 		[ -e build/$$release/xtcp.ko ] || first=' (about two minutes the first time)'; \
 		echo "building the module for $$release$$first"; \
+		flock -n build/$$release.lock true || echo 'another make builds it; waiting for that' >&2; \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko >$$log 2>&1 || { \
 			status=$$?; cat $$log >&2; echo "the module was not built; all output is in $$log" >&2; exit $$status; }; \
 		grep -E 'warning:|WARNING:|error:' $$log >&2 || :; \
@@ -107,7 +114,7 @@ modules-quietly:
 # is for two makes in one clone.
 build/%/xtcp.ko: FORCE
 	@headers=$$(scripts/kver --build '$*') && mkdir -p '$(@D)' && \
-	exec 9>'$(@D).lock' && flock 9 && \
+	exec 9>'$(@D).lock' && { flock -n 9 || { echo "another make builds $(@D); waiting for it" >&2; flock 9; }; } && \
 	find '$(@D)' -xtype l -delete && \
 	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
 	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) \
@@ -235,6 +242,10 @@ endif
 # The command travels in the environment, for it may have several lines.
 vm: export XTCP_VM_COMMAND = $(value CMD)
 vm:
+ifneq ($(value CMD),)
+	@[ $(or $(filter-out 0 1,$(SMP)),1) != 1 ] || \
+		echo 'vm: the clock is virtual: a throughput that CMD prints is not that of this machine (SMP=2: real time)' >&2
+endif
 	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) SMP=$(call quoted,SMP) \
