@@ -72,6 +72,11 @@ build/selftests/user/oracle-lacking.bt: $(oracle) scripts/check.mk
 	test "$$(diff module/lifecycle.c $@.c | grep -c '^<')" = 2
 	scripts/oracle $@.c >$@
 
+# What make report needs in a guest.
+build/selftests/user/report.tar: $(wildcard scripts/run.d/*) $(wildcard scripts/report.d/*) scripts/check.mk
+	@mkdir -p $(@D)
+	tar -cf $@ -C scripts run.d report.d
+
 # Congestion controls in BPF (lane/structops), and what loads them: Debian 12's libbpf is too old,
 # so it is that of the kernel's source, which scripts/setup --source fetches.
 libbpf := build/libbpf/root/lib64/libbpf.a
