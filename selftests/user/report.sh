@@ -82,6 +82,8 @@ report_of_a_story() {
 	open_hosts || return
 	echo 'the story says 2 < 3 & more' >"$dir/raw"
 	(cd "$dir" && XTCP_RUN_FACTS=1 run.d/scenes time-wait-reuse) >>"$dir/raw"
+	echo 1 >/sys/kernel/tracing/tracing_on
+	echo 0 >/sys/kernel/tracing/events/enable
 	lifecycle_of_hosts
 	python3 "$dir/report.d/page.py" 'a <story>' "$dir/raw" >"$dir/page" || return
 	facts_of "$dir/page" >"$dir/facts" || return
