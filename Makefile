@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -48,6 +48,7 @@ help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
 	@echo '                                STORY=list names the others: one connection each, drawn as a ladder'
+	@echo 'make lab [N=3] [SOLUTION=1]     an exercise with marks, in a guest; without N a list of them'
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run each test once, in guests of 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
@@ -239,6 +240,14 @@ ifneq ($(value STORY),list)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
 endif
 	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
+
+# Documentation/lab.rst. The student's answer is in build/lab/N.
+lab:
+ifneq ($(value N),)
+	@$(call provide,run,guest_kver)
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
+endif
+	@KVER=$(call quoted,guest_kver) scripts/lab $(if $(filter-out 0,$(SOLUTION)),--solution) $(call quoted,N)
 
 # build/report-STORY.html.
 report:

@@ -72,6 +72,12 @@ build/selftests/user/oracle-lacking.bt: $(oracle) scripts/check.mk
 	test "$$(diff module/lifecycle.c $@.c | grep -c '^<')" = 2
 	scripts/oracle $@.c >$@
 
+# The exercises of the lab, with the answers that students get and the solutions.
+build/selftests/user/lab.tar: scripts/lab scripts/run.d/synflood.c scripts/check.mk $(shell find lab -type f)
+	@mkdir -p $(@D)
+	scripts/lab --pack build/lab/all
+	tar -cf $@ --transform 's,^all,lab,' -C build/lab all
+
 # What make report needs in a guest.
 build/selftests/user/report.tar: $(wildcard scripts/run.d/*) $(wildcard scripts/report.d/*) scripts/check.mk
 	@mkdir -p $(@D)
