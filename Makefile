@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance coverage mutants lint fuzz bench plot pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance kselftest coverage mutants lint fuzz bench plot pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -58,6 +58,7 @@ help:
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
 	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
+	@echo 'make kselftest                   install the tests in sources of 6.12 and 7.2 and run some by their runner'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make mutants [N=300] [SEED=1] [FILES=PATTERN] [T=PATTERN]  change the module by one token: which test fails?'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
@@ -186,6 +187,12 @@ conformance:
 	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@t=$(call quoted,T); KVER=$(call quoted,guest_kver) scripts/conformance $${t:+"$$t"}
+
+# The kernel's own layout and runner; no CI runs this.
+kselftest:
+	@$(call provide,check,guest_kver)
+	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) SOURCES=$(call quoted,SOURCES) scripts/kselftest
 
 coverage:
 	@$(call provide,check)
