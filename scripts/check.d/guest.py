@@ -131,7 +131,8 @@ class Guest:
                    "--add", os.path.join(folder, "selftests") + ":/xtcp/selftests",
                    "--add", os.path.join(folder, "jobs") + ":/xtcp/jobs",
                    # Some tests run commands of these documents.
-                   "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation"]
+                   "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation",
+                   "--add", os.path.join(TOP, "README.md") + ":/xtcp/Documentation/README.md"]
         for value in self.environment():
             command += ["--env", value]
         if self.kernel.module:
