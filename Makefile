@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance kselftest coverage mutants lint fuzz bench plot pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance kselftest coverage mutants lint fuzz bench plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -65,6 +65,7 @@ help:
 	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
 	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
+	@echo 'make rivals                     compare xtcp'"'"'s congestion controls with the kernel'"'"'s'
 	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
@@ -227,6 +228,12 @@ plot:
 	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) scripts/plot
+
+# The tables of congestion.rst.
+rivals:
+	@$(call provide,check,guest_kver)
+	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
+	@KVER=$(call quoted,guest_kver) scripts/rivals
 
 # Documentation/pictures/NAME.svg, or all.
 pictures:
