@@ -105,6 +105,9 @@ build/selftests/lane/aimd: Documentation/examples/bpf/aimd.bpf.c $(libbpf)
 	$(bpf_cc)
 build/selftests/lane/half: Documentation/examples/bpf/aimd.bpf.c $(libbpf)
 	$(bpf_cc) -DKEPT_QUARTERS=2
+build/selftests/lane/most: selftests/lane/bpf/answers.bpf.c $(libbpf)
+	@mkdir -p $(@D)
+	$(bpf_cc) -DANSWER=0xffffffff
 build/selftests/lane/%: selftests/lane/bpf/%.bpf.c $(libbpf)
 	@mkdir -p $(@D)
 	$(bpf_cc)

@@ -4,7 +4,7 @@
  * of congestion.rst: what decides the window, what happens when a program goes or another
  * one takes its name, and what the verifier refuses. Run by `make programs`.
  */
-/* vm: uses=lane/xtcp_bpf uses=lane/aimd uses=lane/half uses=lane/writes uses=lane/creds uses=lane/sleeps uses=lane/lacks newest */
+/* vm: uses=lane/xtcp_bpf uses=lane/aimd uses=lane/half uses=lane/writes uses=lane/creds uses=lane/sleeps uses=lane/lacks uses=lane/most newest */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
 
@@ -142,6 +142,30 @@ TEST_F(structops, program_is_replaced_in_use)
 	EXPECT_EQ(8, conn_info(&c).cwnd);
 	lose_first(&c, &next, 8);
 	EXPECT_EQ(4, conn_info(&c).cwnd);
+	abort_conn(&c);
+}
+
+/*
+ * A reduction does not raise the window, and no number of deliveries opens it. What was
+ * delivered meanwhile opens it by one segment in all once another rule decides.
+ */
+TEST_F(structops, program_that_answers_u32_max)
+{
+	struct conn c;
+	int next = 0;
+
+	ASSERT_EQ(0, bpf("load", "most"));
+	open_conn(&self->peer, &c);
+	lose_first(&c, &next, 10);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(10, conn_info(&c).ssthresh);
+	for (int i = 0; i < 3; i++)
+		deliver(&c, &next, 10);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	/* Reno: one for the thirty, one for these ten. */
+	ASSERT_EQ(0, bpf("unload", "aimd"));
+	deliver(&c, &next, 10);
+	EXPECT_EQ(12, conn_info(&c).cwnd);
 	abort_conn(&c);
 }
 
