@@ -142,9 +142,9 @@ static int listener_kill(struct sock *sk)
 }
 
 /*
- * Takes the socket lock, against system calls of the user, and the spinlock as
- * well: a closing listener ends its children under that alone. The socket may
- * have got another connection meanwhile. Drops the caller's reference.
+ * Takes the socket lock, against system calls of the user and a listener that closes,
+ * and the spinlock as well, against segments and timers. The socket may have got
+ * another connection meanwhile. Drops the caller's reference.
  */
 static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 {
