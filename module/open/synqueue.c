@@ -830,9 +830,9 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	if (!halfopen_is_deferred(ho, timeouts))
 		halfopen_resend(ho);
 	/*
-	 * The line's reference passes to the line, from which another CPU may take the record
-	 * at once. A record without references is freed at once, too, and the free pointer is
-	 * where @delay has its link (xtcp_record_cache()): RCU does not protect that.
+	 * The line takes our reference, and another CPU may end the record as soon as it is in
+	 * the line. So keep another one: RCU does not, because a record without references is
+	 * freed at once, and the allocator then writes over @delay's link (xtcp_record_cache()).
 	 */
 	refcount_inc(&ho->flow.ref);
 	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->ls, timeouts))) {
