@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,6 +55,28 @@ int lab_accept(int listener)
 		sleep(1);
 	}
 	return fd;
+}
+
+/**
+ * lab_serve() - accept connections for ever, and attend to each in a process of its own
+ * @port: of the listener
+ * @attend: gets the socket, which its process's end closes
+ */
+void lab_serve(const char *port, void (*attend)(int fd))
+{
+	int listener = lab_listen(port, "64");
+
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int fd = lab_accept(listener);
+
+		if (!fork()) {
+			close(listener);
+			attend(fd);
+			exit(0);
+		}
+		close(fd);
+	}
 }
 
 /**

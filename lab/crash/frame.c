@@ -6,7 +6,6 @@
  * and the seconds since accept().
  */
 #include <arpa/inet.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,17 +30,5 @@ static void attend(int fd)
 
 int main(int argc, char **argv)
 {
-	int listener = lab_listen(argv[argc - 1], "64");
-
-	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		int fd = lab_accept(listener);
-
-		if (!fork()) {
-			close(listener);
-			attend(fd);
-			return 0;
-		}
-		close(fd);
-	}
+	lab_serve(argv[argc - 1], attend);
 }
