@@ -17,9 +17,10 @@ EVERY_S = 30
 FIRST_GUESS_S = 5
 
 
-def remembered():
+def remembered(path=SECONDS):
+    """The seconds in a file like SECONDS; none if it is missing or unreadable."""
     try:
-        with open(SECONDS, encoding="ascii") as f:
+        with open(path, encoding="ascii") as f:
             return json.load(f)
     except (OSError, ValueError):
         return {}

@@ -38,14 +38,6 @@ LIMIT_S = 60.0
 SECONDS = os.path.join(TOP, "build", "mutants", "seconds.json")
 
 
-def remembered():
-    try:
-        with open(SECONDS, encoding="ascii") as f:
-            return json.load(f)
-    except (OSError, ValueError):
-        return {}
-
-
 def all_programs():
     """Every program that User-mode Linux runs, in each of its variants."""
     tests = {}
@@ -69,7 +61,7 @@ class Programs:
         self.pattern = re.compile(pattern) if pattern else None
         self.seconds = {key.split(" ", 1)[1]: s for key, s in progress.remembered().items()
                         if key.startswith(release + " ")}
-        self.seconds.update(remembered())
+        self.seconds.update(progress.remembered(SECONDS))
         self.kills = []         # (file, function, program)
         self.unsound = set()    # they fail without a mutant
         self.covered = None     # which of them execute what; None: unknown
