@@ -370,6 +370,9 @@ static s8 opens[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
  */
 static u16 shown_as[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 
+/* The next rule that is shown under the same row; 0: no further one. */
+static u16 next_alike[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
+
 /* Number of a row's histogram, from 1; 0: none. Rows with the same text share one. */
 static u16 dwelt_of[ARRAY_SIZE(lifecycle_rules)] __ro_after_init;
 
@@ -468,6 +471,10 @@ int __init xtcp_lifecycle_init(void)
 		for (j = 0; !rules_read_alike(&lifecycle_rules[j], rule); j++)
 			;
 		shown_as[i] = j;
+		if (j < i) {
+			next_alike[i] = next_alike[j];
+			next_alike[j] = i;
+		}
 		if (rule_ends_time(rule))
 			dwelt_of[i] = j < i ? dwelt_of[j] : ++xtcp_lifecycle_moves;
 	}
@@ -760,14 +767,14 @@ static u64 row_count(struct net *net, unsigned int shown)
 {
 	struct xtcp_net *xn = xtcp_net(net);
 	u64 sum = 0;
-	int cpu, i;
+	unsigned int i = shown;
+	int cpu;
 
-	for (i = shown; i < ARRAY_SIZE(lifecycle_rules); i++) {
-		if (shown_as[i] != shown)
-			continue;
+	do {
 		for_each_possible_cpu(cpu)
 			sum += per_cpu_ptr(xn->lifecycle, cpu)[i];
-	}
+		i = next_alike[i];
+	} while (i);
 	return sum;
 }
 

@@ -692,20 +692,47 @@ static int netstat_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+/*
+ * A record of the seq_file for each row: a file of one record is printed again for each
+ * larger buffer.
+ */
+static void *lifecycle_start(struct seq_file *m, loff_t *pos)
+{
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	return *pos <= xtcp_lifecycle_rows() ? pos : NULL;
+}
+
+static void *lifecycle_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return lifecycle_start(m, pos);
+}
+
+static void lifecycle_stop(struct seq_file *m, void *v)
+{
+}
+
 static int lifecycle_show(struct seq_file *m, void *v)
 {
 	struct xtcp_lifecycle_row row;
-	unsigned int i;
 
-	seq_puts(m, "from event to count\n");
-	for (i = 0; xtcp_lifecycle_row_get(m->private, i, &row); i++) {
-		if (!row.from)
-			continue;
-		seq_printf(m, "%s %s %s %llu\n", row.from, row.event, row.to,
-			   row.count);
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(m, "from event to count\n");
+		return 0;
 	}
+	if (!xtcp_lifecycle_row_get(seq_file_net(m), *(loff_t *)v - 1, &row) || !row.from)
+		return SEQ_SKIP;
+	seq_printf(m, "%s %s %s %llu\n", row.from, row.event, row.to, row.count);
 	return 0;
 }
+
+static const struct seq_operations lifecycle_seq_ops = {
+	.start	= lifecycle_start,
+	.next	= lifecycle_next,
+	.stop	= lifecycle_stop,
+	.show	= lifecycle_show,
+};
 
 /**
  * xtcp_procfs_net_init - create xtcp's files in /proc/net of a netns
@@ -728,8 +755,8 @@ int xtcp_procfs_net_init(struct net *net)
 	if (!proc_create_net_single("xtcp_netstat", 0444, dir, netstat_show,
 				    NULL))
 		goto undo_snmp;
-	if (!proc_create_net_single("xtcp_lifecycle", 0444, dir,
-				    lifecycle_show, NULL))
+	if (!proc_create_net("xtcp_lifecycle", 0444, dir, &lifecycle_seq_ops,
+			     sizeof(struct seq_net_private)))
 		goto undo_netstat;
 	if (xtcp_listeners_net_init(net))
 		goto undo_lifecycle;
