@@ -126,7 +126,7 @@ TEST_F(length, opt_xtcp_tw_timeout_is_inherited)
 	expect_length(&c, 3000);
 }
 
-#define MANY 40
+#define MANY 24
 
 /* The peer ends connection @i; the mark is where the first one ends. */
 static void end_nth(struct conn *c, int i)

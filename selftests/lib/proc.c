@@ -61,6 +61,25 @@ static bool parse_row(const char *line, int family, struct proc_row *r)
 	       parse_address(remote, family, &r->remote);
 }
 
+/*
+ * True if the row may be of these ports: parsing every row of a long table would be most of
+ * what some programs compute. In "0: ADDRESS:PORT ADDRESS:PORT " the ports follow the second colon
+ * and the third.
+ */
+static bool row_has_ports(const char *line, int lport, int rport)
+{
+	const char *colon = strchr(line, ':');
+	int port[2];
+
+	for (int i = 0; i < 2; i++) {
+		colon = colon ? strchr(colon + 1, ':') : NULL;
+		if (!colon)
+			return false;
+		port[i] = strtol(colon + 1, NULL, 16);
+	}
+	return port[0] == lport && (rport < 0 || port[1] == rport);
+}
+
 bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *n)
 {
 	FILE *f = fopen(proc_path(family), "re");
@@ -73,14 +92,16 @@ bool proc_row_find(struct proc_row *row, int family, int lport, int rport, int *
 	if (!f)
 		return false;
 	while (fgets(line, sizeof(line), f)) {
-		if (!parse_row(line, socket_family(family), &r) || r.lport != lport ||
-		    (rport >= 0 && r.rport != rport))
+		if (!row_has_ports(line, lport, rport) ||
+		    !parse_row(line, socket_family(family), &r))
 			continue;
 		if (!found)
 			*row = r;
 		found = true;
-		if (n)
-			(*n)++;
+		/* The kernel need not print the rest. */
+		if (!n)
+			break;
+		(*n)++;
 	}
 	fclose(f);
 	return found;
