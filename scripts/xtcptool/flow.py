@@ -8,12 +8,11 @@ and why a segment was sent again.
 
 import bisect
 import collections
-import dataclasses
 import re
 
 from xtcptool import tracing
 from xtcptool.conversation import Arrow
-from xtcptool.segment import RST, SYN, Resent, end_text
+from xtcptool.segment import RST, SYN, Record, Resent, end_text
 from xtcptool.text import printable
 
 PROGRESS = ("xtcp_ack", "xtcp_retransmit")
@@ -25,8 +24,7 @@ ACKED = re.compile(rf"ack=\d+ una={NUMBER} nxt={NUMBER} wnd={NUMBER} cwnd={NUMBE
                    rf"srtt={NUMBER} rto=\d+ ")
 
 
-@dataclasses.dataclass
-class Acked:
+class Acked(Record):
     """An event xtcp_ack; numbers as on the wire, ssthresh None for none."""
     time: float
     end: tuple
@@ -49,7 +47,10 @@ def progress(line, shift=0.0):
         return None
     if match.group(2) == "xtcp_retransmit":
         found = tracing.event(line)
-        return dataclasses.replace(found[1], time=found[1].time + shift) if found else None
+        if not found:
+            return None
+        found[1].time += shift
+        return found[1]
     ends = tracing.ENDS.fullmatch(match.group(3).rstrip())
     found = ends and ACKED.match(ends.group(4))
     if not found:
