@@ -12,7 +12,7 @@ set -u
 . "$(dirname "$0")/../lib/programs.bash"
 
 family=6
-large=${XTCP_TEST_LARGE:-8388608}
+large=${XTCP_TEST_LARGE:-2097152}
 
 # --- programs ---------------------------------------------------------------
 

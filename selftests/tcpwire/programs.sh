@@ -12,9 +12,9 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-large=${XTCP_TEST_LARGE:-16777216}
+large=${XTCP_TEST_LARGE:-4194304}
 # Segment by segment over a lossy path, which takes several times as long.
-large_bad=${XTCP_TEST_LARGE:-8388608}
+large_bad=${XTCP_TEST_LARGE:-2097152}
 
 # One of the two programs, the server's or the client's, runs on xtcp.
 iperf3_moves() { # SERVER-PROGRAM CLIENT-PROGRAM OPTION...
