@@ -12,6 +12,7 @@ import time
 
 from common import SCRIPTS, STOCK, TOP
 from kernellog import KernelLog
+from lifecycle import rows_are_judged
 from tap import Outcome, read_tap
 from variants import DEFAULT_TIMEOUT_S
 
@@ -26,6 +27,7 @@ LAST_LINES = 15
 DEBUG_SLACK_MS = 8
 REAL_TIME_SLACK_MS = 500
 STRESS_S = 4
+LIFECYCLE_LOG = "/tmp/lifecycle.log"
 # The wall time that XTCP_TEST_LARGE may add to a test.
 LARGE_S = int(os.environ.get("XTCP_TEST_LARGE") or 0) * 8 >> 20
 # Variables of the user that tests read.
@@ -80,6 +82,9 @@ class Guest:
         values.append(f"XTCP_STRESS_S={stress_s}")
         if self.kernel.debug:
             values.append("XTCP_TEST_DEBUG=1")
+        # Not in every run: two more readings of the table would be a tenth of a short test.
+        if rows_are_judged(self.kernel):
+            values.append(f"XTCP_LIFECYCLE_LOG={LIFECYCLE_LOG}")
         values += [f"{name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]
         if STOCK:
             values.append("XTCP_TEST_STOCK=1")
