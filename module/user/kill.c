@@ -1,35 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kill.c - /proc/net/xtcp_kill: the administrator ends connections
+ * kill.c - the administrator ends connections
  *
- * RFC 9293 3.10.5 (ABORT), called by the administrator instead of the user. `ss
- * -K` asks for it by netlink (user/sockdiag.c calls xtcp_kill_flow()); the file
- * needs no further module. A line written to it names a connection as
- * /proc/net/xtcp_age does,
- *
- *	10.0.0.2:5000 10.0.0.1:40000
- *
- * in any state, or a listener, whose remote end is 0.0.0.0:0. If a third or later
- * word is "tcp" or "native", the line means that wire, else both. Other words may
- * follow, so that a line of xtcp_age can be copied. A local address that is bound
- * to a device is followed by "%" and the device.
- *
- * The lines of a write are processed one after the other. When one fails the
- * write ends before it; if it is the first, the write fails.
+ * RFC 9293 3.10.5 (ABORT), called by the administrator instead of the user: `ss
+ * -K` asks for it by netlink (user/sockdiag.c), and a line written to
+ * /proc/net/xtcp_kill (user/killfile.c).
  *
  * Context: process, sleeps on socket locks.
  */
-#include <linux/capability.h>
+#include "user/kill.h"
+
 #include <linux/export.h>
-#include <linux/kernel.h>
-#include <linux/mm.h>
-#include <linux/netdevice.h>
-#include <linux/proc_fs.h>
-#include <linux/slab.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
+#include <linux/sched/signal.h>
 #include <net/sock.h>
-#include <uapi/linux/xtcp.h>
 
 #include "close/close.h"
 #include "close/timewait.h"
@@ -39,92 +22,6 @@
 #include "net/family.h"
 #include "open/synqueue.h"
 #include "tcb.h"
-#include "user/procfs.h"
-#include "user/row.h"
-
-#define WRITE_MAX	PAGE_SIZE	/* bytes processed of one write */
-
-/* Name, or the ifindex of a device that is gone; returns 0 for neither. */
-static int device_parse(struct net *net, const char *word)
-{
-	struct net_device *dev;
-	int ifindex = 0;
-
-	rcu_read_lock();
-	dev = dev_get_by_name_rcu(net, word);
-	if (dev)
-		ifindex = dev->ifindex;
-	else if (kstrtoint(word, 10, &ifindex) || ifindex < 0)
-		ifindex = 0;
-	rcu_read_unlock();
-	return ifindex;
-}
-
-/*
- * "10.0.0.2:5000", or "10.0.0.2%eth0:5000" unless @ifindex is NULL; an IPv6
- * address is in brackets, followed by the device.
- */
-static bool end_parse(struct net *net, char *word, __be32 *addr,
-		      struct in6_addr *addr6, u8 *family, __be16 *port,
-		      int *ifindex)
-{
-	char *colon = strrchr(word, ':');
-	char *device = strchr(word, '%');
-	u16 num;
-
-	if (!colon || kstrtou16(colon + 1, 10, &num))
-		return false;
-	*colon = '\0';
-	*port = htons(num);
-	if (device) {
-		*device++ = '\0';
-		if (!ifindex)
-			return false;
-		*ifindex = device_parse(net, device);
-		if (!*ifindex)
-			return false;
-	}
-	return xtcp_procfs_addr_parse(word, addr, addr6, family);
-}
-
-/* The wire that a word of @line names; 0: none. Modifies @line, which may be NULL. */
-static u8 wire_parse(char *line)
-{
-	const char *word;
-
-	while ((word = strsep(&line, " \t"))) {
-		if (!strcmp(word, "tcp"))
-			return XTCP_WIRE_TCP;
-		if (!strcmp(word, "native"))
-			return XTCP_WIRE_NATIVE;
-	}
-	return 0;
-}
-
-/* Sets the wire to 0 if the line names none. Modifies @line. */
-static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
-{
-	char *local, *remote;
-	u8 family;
-
-	*key = (struct xtcp_key) { };
-	line = skip_spaces(line);
-	local = strsep(&line, " \t");
-	if (!line)
-		return false;
-	line = skip_spaces(line);
-	remote = strsep(&line, " \t");
-	if (!end_parse(net, local, &key->laddr, &key->v6.laddr, &key->family,
-		       &key->lport, &key->dif) ||
-	    !end_parse(net, remote, &key->raddr, &key->v6.raddr, &family,
-		       &key->rport, NULL) || family != key->family)
-		return false;
-	/* With a device, match only a connection that is bound to it. */
-	key->bound_only = key->dif != 0;
-	key->wire = wire_parse(line);
-	xtcp_key_digest(key);
-	return key->lport && !key->raddr == !key->rport;
-}
 
 /* Drops the caller's reference. */
 static int listener_kill(struct sock *sk)
@@ -242,93 +139,18 @@ int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
 }
 EXPORT_SYMBOL_GPL(xtcp_kill_flow);
 
-/* A line that names no wire applies to both. */
-static int line_kill(struct net *net, char *line)
-{
-	struct xtcp_key key;
-	int err = -ENOENT;
-	unsigned int i;
-	u8 wire;
-
-	if (!key_parse(net, line, &key))
-		return -EINVAL;
-	wire = key.wire;
-	for (i = 0; i < XTCP_ROW_WIRES; i++) {
-		if (wire && wire != xtcp_row_wires[i])
-			continue;
-		key.wire = xtcp_row_wires[i];
-		if (!(key.rport ? connection_kill(net, &key) :
-				  listeners_kill(net, &key)))
-			err = 0;
-	}
-	return err;
-}
-
-/*
- * Process whole lines only: half of a line names another connection. Returns
- * the bytes processed, or the errno of the first line.
- */
-static ssize_t lines_kill(struct net *net, char *lines)
-{
-	char *next = lines, *line;
-	ssize_t done = 0;
-	int err;
-
-	while (strchr(next, '\n')) {
-		line = strsep(&next, "\n");
-		err = line_kill(net, line);
-		if (err)
-			return done ?: err;
-		done = next - lines;
-	}
-	return done ?: -EINVAL;
-}
-
-static ssize_t kill_write(struct file *file, const char __user *buf,
-			  size_t len, loff_t *pos)
-{
-	struct net *net = pde_data(file_inode(file));
-	ssize_t done;
-	char *lines;
-
-	/*
-	 * Checks the opener's capability: a setuid program must not be tricked
-	 * into writing.
-	 */
-	if (!file_ns_capable(file, net->user_ns, CAP_NET_ADMIN))
-		return -EPERM;
-	lines = memdup_user_nul(buf, min(len, WRITE_MAX));
-	if (IS_ERR(lines))
-		return PTR_ERR(lines);
-	done = lines_kill(net, lines);
-	kfree(lines);
-	return done;
-}
-
-static const struct proc_ops kill_proc_ops = {
-	.proc_write	= kill_write,
-	.proc_lseek	= noop_llseek,
-};
-
 /**
- * xtcp_kill_net_init - create the file in /proc/net of a netns
- * @net: the namespace
+ * xtcp_kill_key - end the connection, or close the listeners, with these ends
+ * @net: namespace
+ * @key: with its digest; a listener has no remote port. With @bound_only only
+ *	a connection that is bound to the device.
  *
- * Return: 0 or -ENOMEM.
- */
-int xtcp_kill_net_init(struct net *net)
-{
-	return proc_create_data("xtcp_kill", 0200, net->proc_net,
-				&kill_proc_ops, net) ? 0 : -ENOMEM;
-}
-
-/**
- * xtcp_kill_net_exit - remove the file
- * @net: the namespace
+ * The caller has checked CAP_NET_ADMIN.
  *
- * Waits for writers inside a call.
+ * Context: process, sleeps on the socket lock.
+ * Return: 0, or -ENOENT if there is none.
  */
-void xtcp_kill_net_exit(struct net *net)
+int xtcp_kill_key(struct net *net, const struct xtcp_key *key)
 {
-	remove_proc_entry("xtcp_kill", net->proc_net);
+	return key->rport ? connection_kill(net, key) : listeners_kill(net, key);
 }

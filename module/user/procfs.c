@@ -768,7 +768,7 @@ int xtcp_procfs_net_init(struct net *net)
 		goto undo_diag;
 	if (xtcp_hosts_net_init(net))
 		goto undo_dead;
-	if (xtcp_kill_net_init(net))
+	if (xtcp_killfile_net_init(net))
 		goto undo_hosts;
 	return 0;
 
@@ -805,7 +805,7 @@ undo_connections:
  */
 void xtcp_procfs_net_exit(struct net *net)
 {
-	xtcp_kill_net_exit(net);
+	xtcp_killfile_net_exit(net);
 	xtcp_hosts_net_exit(net);
 	xtcp_dead_net_exit(net);
 	xtcp_diagfile_net_exit(net);

@@ -44,8 +44,6 @@ void *xtcp_procfs_start(struct seq_file *m, loff_t *pos);
 void *xtcp_procfs_next(struct seq_file *m, void *v, loff_t *pos);
 void xtcp_procfs_stop(struct seq_file *m, void *v);
 
-int xtcp_procfs_net_init(struct net *net);
-void xtcp_procfs_net_exit(struct net *net);
 bool xtcp_procfs_addr_parse(const char *word, __be32 *addr, struct in6_addr *addr6,
 			    u8 *family);
 void xtcp_procfs_addr(struct seq_file *m, const struct xtcp_key *key);
@@ -73,9 +71,23 @@ void xtcp_dead_net_exit(struct net *net);
 int xtcp_hosts_net_init(struct net *net);
 void xtcp_hosts_net_exit(struct net *net);
 
-/* user/kill.c: /proc/net/xtcp_kill */
-int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow);
-int xtcp_kill_net_init(struct net *net);
-void xtcp_kill_net_exit(struct net *net);
+/* user/killfile.c: /proc/net/xtcp_kill */
+int xtcp_killfile_net_init(struct net *net);
+void xtcp_killfile_net_exit(struct net *net);
+
+/* Without /proc the files above are not compiled (Kbuild). */
+#ifdef CONFIG_PROC_FS
+int xtcp_procfs_net_init(struct net *net);
+void xtcp_procfs_net_exit(struct net *net);
+#else
+static inline int xtcp_procfs_net_init(struct net *net)
+{
+	return 0;
+}
+
+static inline void xtcp_procfs_net_exit(struct net *net)
+{
+}
+#endif
 
 #endif /* XTCP_USER_PROCFS_H */

@@ -32,7 +32,7 @@
 #include "lifecycle.h"
 #include "user/diag.h"
 #include "user/info.h"
-#include "user/procfs.h"
+#include "user/kill.h"
 #include "user/walk.h"
 
 /**

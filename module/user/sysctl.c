@@ -719,6 +719,8 @@ static void row_localize(struct ctl_table *row, struct net *net)
  * xtcp_sysctl_net_init - set the knobs of a netns to defaults and register them
  * @net: the namespace; the first netns is initialized first
  *
+ * On a kernel without sysctl the defaults stay.
+ *
  * Return: 0 or -ENOMEM.
  */
 int xtcp_sysctl_net_init(struct net *net)
@@ -729,6 +731,8 @@ int xtcp_sysctl_net_init(struct net *net)
 
 	seqlock_init(&xn->gid_lock);
 	knobs_default(net);
+	if (!IS_ENABLED(CONFIG_SYSCTL))
+		return 0;
 
 	/* One more row than registered: the empty one at which 6.1 stops. */
 	table = kcalloc(KNOBS + MACHINE_KNOBS + 1, sizeof(*table),
@@ -768,10 +772,13 @@ no_memory:
 void xtcp_sysctl_net_exit(struct net *net)
 {
 	struct xtcp_net *xn = xtcp_net(net);
-	const struct ctl_table *table = xn->sysctl->ctl_table_arg;
+	const struct ctl_table *table;
 
-	unregister_net_sysctl_table(xn->sysctl);
-	xn->sysctl = NULL;
-	kfree(table);
+	if (xn->sysctl) {
+		table = xn->sysctl->ctl_table_arg;
+		unregister_net_sysctl_table(xn->sysctl);
+		xn->sysctl = NULL;
+		kfree(table);
+	}
 	xtcp_algorithms_net_exit(net);
 }

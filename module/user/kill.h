@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kill.h - the administrator ends connections
+ */
+#ifndef XTCP_USER_KILL_H
+#define XTCP_USER_KILL_H
+
+struct net;
+struct xtcp_flow;
+struct xtcp_key;
+
+int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow);
+int xtcp_kill_key(struct net *net, const struct xtcp_key *key);
+
+#endif /* XTCP_USER_KILL_H */
