@@ -15,6 +15,7 @@
 #include <linux/bpf-cgroup.h>
 #include <linux/hrtimer.h>
 #include <linux/ipv6.h>
+#include <linux/local_lock.h>
 #include <linux/memcontrol.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
@@ -73,6 +74,15 @@
 	inet_diag_bc_sk((dump)->inet_diag_nla_bc, sk)
 #else
 #define XTCP_DIAG_FILTER(dump, sk)	inet_diag_bc_sk(dump, sk)
+#endif
+
+/*
+ * linux/local_lock.h: softirqs that are off need not exclude each other with
+ * PREEMPT_RT, so what they share on a CPU has a lock since 6.11
+ */
+#ifndef local_lock_nested_bh
+#define local_lock_nested_bh(lock)	((void)(lock))
+#define local_unlock_nested_bh(lock)	((void)(lock))
 #endif
 
 /* linux/net.h: sendfile() tells the end of its data since 6.5 */

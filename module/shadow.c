@@ -30,14 +30,16 @@
  * none is left when the namespace exits.
  *
  * Context: the lock of the port's chain (port/bucket.c), which guards the shadow
- * and turns softirqs off, so that the CPU's proxy is ours. The locks of the
- * kernel's bind table are taken under it. xtcp_shadow_prepare() and the functions
+ * and turns softirqs off. The CPU's proxy is ours by a local lock, since with
+ * PREEMPT_RT softirqs that are off need not exclude each other. The locks of the
+ * kernel's bind table are taken under both. xtcp_shadow_prepare() and the functions
  * for namespaces: process.
  */
 #include "shadow.h"
 
 #include <linux/err.h>
 #include <linux/ipv6.h>
+#include <linux/local_lock.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
@@ -93,8 +95,17 @@ static_assert(offsetof(struct xtcp_shadow, num) ==
 static_assert(offsetof(struct xtcp_shadow, bucket) ==
 	      offsetofend(struct sock_common, skc_net));
 
-/* The socket that binds and unbinds for shadows. Softirqs off, on its CPU. */
-static struct tcp_sock __percpu *proxies __ro_after_init;
+/**
+ * struct xtcp_proxy - the socket of a CPU that binds and unbinds for shadows
+ * @lock: who uses it; a lock with PREEMPT_RT alone, elsewhere softirqs are off
+ * @tp: never a socket of a program
+ */
+struct xtcp_proxy {
+	local_lock_t	lock;
+	struct tcp_sock	tp;
+};
+
+static struct xtcp_proxy __percpu *proxies __ro_after_init;
 
 static struct kmem_cache *shadow_cache __ro_after_init;
 static struct kmem_cache *shadow6_cache __ro_after_init;
@@ -201,18 +212,26 @@ static void shadow_free(struct xtcp_shadow *shadow)
 /*
  * Get this CPU's proxy, with the address, device and options of a shadow. Walkers
  * see it in the table for a moment. Its state is not CLOSE, for then dumps would
- * show it.
+ * show it. Ends with proxy_put().
  */
 static struct sock *proxy_get(const struct xtcp_shadow *shadow)
 {
-	struct sock *sk = (struct sock *)this_cpu_ptr(proxies);
 	const struct sock *from = shadow_sk(shadow);
+	struct sock *sk;
+
+	local_lock_nested_bh(&proxies->lock);
+	sk = (struct sock *)this_cpu_ptr(&proxies->tp);
 
 	sock_net_set(sk, shadow_net(shadow));
 	sk_copy_place(sk, from);
 	sk->sk_reuse = from->sk_reuse;
 	sk->sk_bound_dev_if = from->sk_bound_dev_if;
 	return sk;
+}
+
+static void proxy_put(void)
+{
+	local_unlock_nested_bh(&proxies->lock);
 }
 
 /* The locks of the two chains of the kernel's bind table that a shadow is in. */
@@ -376,6 +395,7 @@ static void shadow_unlink(struct xtcp_shadow *shadow)
 	inet_csk(proxy)->icsk_bind2_hash = tb2;
 	inet_sk(proxy)->inet_num = shadow->num;
 	xtcp_kernel_put_port(proxy);
+	proxy_put();
 }
 
 /**
@@ -428,6 +448,7 @@ struct xtcp_shadow *xtcp_shadow_open(struct net *net,
 	err = proxy_bind(proxy, shadow, &forced);
 	if (!err)
 		err = shadow_link(shadow, proxy, forced);
+	proxy_put();
 	if (!err)
 		return shadow;
 	shadow_free(shadow);
@@ -532,8 +553,11 @@ static struct kmem_cache *shadow_cache_create(const char *name, size_t size)
 }
 
 /* No more than bind() and its like need: the proxy never is a socket. */
-static void proxy_init(struct sock *sk)
+static void proxy_init(struct xtcp_proxy *proxy)
 {
+	struct sock *sk = (struct sock *)&proxy->tp;
+
+	local_lock_init(&proxy->lock);
 	rwlock_init(&sk->sk_callback_lock);
 	sk->sk_prot = &shadow_prot;
 	sk->sk_state = TCP_SYN_SENT;
@@ -548,7 +572,7 @@ int __init xtcp_shadow_init(void)
 {
 	int cpu;
 
-	proxies = alloc_percpu(struct tcp_sock);
+	proxies = alloc_percpu(struct xtcp_proxy);
 	shadow_cache = shadow_cache_create("xtcp_shadow",
 					   SHADOW_LEN);
 	shadow6_cache = shadow_cache_create("xtcp_shadow6", SHADOW6_LEN);
@@ -557,7 +581,7 @@ int __init xtcp_shadow_init(void)
 		return -ENOMEM;
 	}
 	for_each_possible_cpu(cpu)
-		proxy_init((struct sock *)per_cpu_ptr(proxies, cpu));
+		proxy_init(per_cpu_ptr(proxies, cpu));
 	return 0;
 }
 
