@@ -38,7 +38,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race model conformance kselftest coverage mutants lint fuzz bench plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -56,6 +56,8 @@ help:
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-race [T=PATTERN]      run them on two CPUs and a kernel with KCSAN (data races)'
+	@echo 'make check-rt [T=PATTERN]        run them on two CPUs and a kernel with PREEMPT_RT and lockdep'
+	@echo 'make matrix [ROWS="IPV6 SMP"]    compile the modules for kernels that lack an option, and run them without all'
 	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make kselftest                   install the tests in sources of 6.12 and 7.2 and run some by their runner'
@@ -176,6 +178,17 @@ check-race:
 	@release=$$(scripts/build-kernel race) && \
 	$(MAKE) --no-print-directory modules KVER=$$release && \
 	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
+
+check-rt:
+	@$(call provide,check)
+	@release=$$(scripts/build-kernel rt) && \
+	$(MAKE) --no-print-directory modules KVER=$$release && \
+	KVER=$$release T=$(call quoted,T) SMP=$(or $(filter-out 0 1,$(SMP)),2) scripts/check
+
+# Hours; no CI runs this.
+matrix:
+	@$(call provide,check)
+	@KVER=$(if $(filter-out file,$(origin KVER)),$(call quoted,KVER)) scripts/matrix $(ROWS)
 
 # A few minutes on the host; QUICK=1: the small scenarios, a minute. BREAK=1: who notices a row
 # that leads nowhere?
