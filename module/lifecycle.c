@@ -573,6 +573,12 @@ static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 		return;
 	sk = xtcp_flow_sk(flow);
 	WRITE_ONCE(xtcp_sk(sk)->state_since, jiffies);
+	/*
+	 * Readers without the lock that see the state see what was written before it.
+	 * Pairs with their smp_load_acquire(). The kernel exports this function, a plain
+	 * store, and not inet_sk_state_store().
+	 */
+	smp_wmb();
 	inet_sk_set_state(sk, state_of_sk[state]);
 }
 

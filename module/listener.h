@@ -116,7 +116,8 @@ static_assert(sizeof(spinlock_t) > 4 || BITS_PER_LONG < 64 ||
 static inline struct xtcp_listener *
 xtcp_listener_of(const struct sock *sk)
 {
-	if (READ_ONCE(sk->sk_state) != XTCP_LISTEN)
+	/* Pairs with state_set() of lifecycle.c: LISTEN is set after the queues. */
+	if (smp_load_acquire(&sk->sk_state) != XTCP_LISTEN)
 		return NULL;
 	return READ_ONCE(xtcp_sk(sk)->listener);
 }

@@ -163,8 +163,7 @@ static int listen_start(struct sock *sk, int backlog)
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
 	get_task_comm(xtcp_sk(sk)->opener, current);
-	/* Readers that see LISTEN must see the queues (xtcp_listener_of()). */
-	smp_wmb();
+	/* Readers that see LISTEN see the queues (xtcp_listener_of()). */
 	xtcp_lifecycle_sk(sk, XTCP_EV_PASSIVE_OPEN);
 	/* Children are copies: each would release the same route. */
 	sk_dst_reset(sk);

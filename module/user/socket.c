@@ -456,7 +456,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 
 	sock_poll_wait(file, sock, wait);
 
-	/* Pairs with inet_sk_state_store(). */
+	/* Pairs with state_set() of lifecycle.c. */
 	state = smp_load_acquire(&sk->sk_state);
 	if (state == XTCP_LISTEN)
 		return READ_ONCE(sk->sk_ack_backlog) ?
