@@ -19,7 +19,7 @@
 #include "transfer/rtt.h"
 
 /* Counted up and down on any CPU, so the count of one CPU may be negative. */
-DEFINE_PER_CPU(unsigned int, xtcp_orphans);
+DEFINE_PER_CPU(int, xtcp_orphans);
 
 atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 
@@ -41,7 +41,7 @@ static bool orphans_exceed(const struct sock *sk)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		orphans += per_cpu(xtcp_orphans, cpu);
+		orphans += READ_ONCE(per_cpu(xtcp_orphans, cpu));
 	/* Below a quarter of the limit no orphan is one too many. */
 	if (likely(orphans << 2 <= most)) {
 		xtcp_peak_raise(&xtcp_orphans_peak, orphans);

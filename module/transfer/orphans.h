@@ -11,7 +11,7 @@
 
 struct sock;
 
-DECLARE_PER_CPU(unsigned int, xtcp_orphans);
+DECLARE_PER_CPU(int, xtcp_orphans);
 
 /* The most that there were when one of them was kept */
 extern atomic_t xtcp_orphans_peak;
