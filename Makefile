@@ -79,7 +79,7 @@ help:
 	@echo '                                each target provides what it needs itself: scripts/setup --help'
 	@echo 'make clean                      remove build/'
 	@echo
-	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12.'
+	@echo 'KVER is a release as uname -r prints it, or a series such as 6.12, or 6.12-arm64.'
 	@echo 'scripts/check --list prints what make check would run, and in which guests.'
 	@echo 'Documentation/testing.rst explains the rest (T=, STRICT=, MEM=, TIMEOUT=).'
 

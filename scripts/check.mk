@@ -6,29 +6,32 @@
 #
 # selftests/ROOM/NAME.c makes one program, linked with selftests/lib, with the
 # kernel's harness on the include path. It is linked statically, so that it runs
-# in any guest. Warnings are errors, except in header files of other projects.
+# in any guest. Warnings are errors, except in header files of other projects. With
+# CROSS_COMPILE=aarch64-linux-gnu- it is made for that architecture, below
+# build/aarch64-linux-gnu/selftests.
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xtcp
-CC := gcc
+CC := $(CROSS_COMPILE)gcc
+out := build/$(CROSS_COMPILE:%-=%/)selftests
 CFLAGS := -std=gnu11 -O2 -g0 -Wall -Wextra -Werror -pthread -MMD -MP \
 	-Iselftests -Iselftests/lib -Iinclude/uapi -isystem $(cache)/kselftest
 
-library := $(patsubst selftests/lib/%.c,build/selftests/lib/%.o,$(wildcard selftests/lib/*.c))
+library := $(patsubst selftests/lib/%.c,$(out)/lib/%.o,$(wildcard selftests/lib/*.c))
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-build/selftests/%.o: selftests/%.c scripts/check.mk
+$(out)/%.o: selftests/%.c scripts/check.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # An archive, so that a program links only the files of lib that it uses.
-build/selftests/lib.a: $(library)
+$(out)/lib.a: $(library)
 	@rm -f $@
-	ar rcs $@ $^
+	$(CROSS_COMPILE)ar rcs $@ $^
 
-build/selftests/%: build/selftests/%.o build/selftests/lib.a
+$(out)/%: $(out)/%.o $(out)/lib.a
 	$(CC) -static -s -pthread -o $@ $^
 
 # Debian's Go, unpacked by scripts/setup.
@@ -112,4 +115,4 @@ build/selftests/lane/%: selftests/lane/bpf/%.bpf.c $(libbpf)
 	@mkdir -p $(@D)
 	$(bpf_cc)
 
--include $(shell find build/selftests -name '*.d' 2>/dev/null)
+-include $(shell find $(out) -name '*.d' 2>/dev/null)

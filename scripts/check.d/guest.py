@@ -123,9 +123,7 @@ class Guest:
                         ignore=shutil.ignore_patterns("*.c", "*.h", ".*"))
         with open(os.path.join(folder, "jobs"), "w") as jobs:
             for test in self.tests:
-                programs = list(test.used) if test.is_script else [test.program, *test.used]
-                for program in programs:
-                    stem = os.path.relpath(program, os.path.join("build", "selftests"))
+                for stem, program in test.programs(self.kernel.cross):
                     shutil.copy(os.path.join(TOP, program), os.path.join(tree, stem))
                 jobs.write(f"{test.name}\t{test.command()}\n")
 

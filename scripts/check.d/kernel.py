@@ -10,7 +10,7 @@ import threading
 from common import SCRIPTS, TOP, say
 from guest import Guest
 from tap import Outcome
-from variants import ORDINARY, UM
+from variants import FOREIGN, ORDINARY, UM
 
 # A debug kernel executes some ten times the instructions, on as slow a CPU.
 DEBUG_SLOWNESS = 5
@@ -28,7 +28,12 @@ class Kernel:
                                 stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         self.debug = os.path.exists(os.path.join(folder, "named"))
         self.um = os.path.exists(os.path.join(folder, "linux"))
+        # The prefix of a compiler for another architecture than the host's.
+        self.cross = subprocess.run([os.path.join(SCRIPTS, "kver"), "--cross", release],
+                                    stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         self.short = re.match(r"\d+\.\d+", release).group(0)
+        if self.cross:
+            self.short += "-" + release.split("-")[-1]
         if self.debug:
             self.short = release.split("-")[-1]
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
@@ -43,7 +48,7 @@ class Kernel:
     def place(self):
         """The place of variants.py; None: one where every program runs."""
         if not self.debug:
-            return ORDINARY
+            return FOREIGN if self.cross else ORDINARY
         return UM if self.um else None
 
     def memory(self, size):

@@ -9,11 +9,19 @@ import subprocess
 
 import marker
 from common import TOP, die
-from variants import EVERY, VARIANTS, WORDS, guest_of, kernels_of
+from variants import EVERY, FOREIGN, VARIANTS, WORDS, guest_of, kernels_of, runs_at
 
 ERROR_LINES = 40
 LANE = os.environ.get("LANE", "") not in ("", "0")
 ALL = os.environ.get("ALL", "") not in ("", "0")
+
+
+def built(stem, cross=""):
+    """Where scripts/check.mk puts a program. @cross: the prefix of its compiler; what is no
+    program in C is the same for all architectures."""
+    if not os.path.exists(os.path.join(TOP, "selftests", stem + ".c")):
+        cross = ""
+    return os.path.join("build", cross.rstrip("-"), "selftests", stem)
 
 
 class Test:
@@ -31,12 +39,13 @@ class Test:
 
     @property
     def program(self):
-        return os.path.join("build", "selftests", self.stem)
+        return built(self.stem)
 
-    @property
-    def used(self):
-        """Other programs that it runs."""
-        return [os.path.join("build", "selftests", stem) for stem in self.marks["uses"]]
+    def programs(self, cross=""):
+        """What its guest gets: itself and the other programs that it runs, as (name, path).
+        @cross: of the kernel."""
+        stems = [*([] if self.is_script else [self.stem]), *self.marks["uses"]]
+        return [(stem, built(stem, cross)) for stem in stems]
 
     def guest(self):
         return guest_of(self.marks)
@@ -133,11 +142,18 @@ def make(programs, *options):
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
 
-def build(tests):
-    """Builds the programs in parallel; one that does not compile is a failed test."""
-    wanted = {t: t.used + ([] if t.is_script else [t.program]) for t in tests}
+def build(tests, crosses=()):
+    """Builds the programs in parallel; one that does not compile is a failed test. @crosses:
+    prefixes of compilers for other architectures. The host's programs name the tests."""
+    build_for(tests, "")
+    for cross in crosses:
+        build_for([t for t in tests if runs_at(FOREIGN, t.marks)], cross)
+
+
+def build_for(tests, cross):
+    wanted = {t: [path for _, path in t.programs(cross)] for t in tests}
     programs = sorted({p for of_test in wanted.values() for p in of_test})
-    options = ("-k", f"-j{os.cpu_count()}")
+    options = ("-k", f"-j{os.cpu_count()}", f"CROSS_COMPILE={cross}")
     if not programs or make(programs, *options).returncode == 0:
         return
     for test in tests:
@@ -148,7 +164,7 @@ def build(tests):
             test.broken = one.stdout.splitlines()[-ERROR_LINES:]
 
 
-def choose(tests, pattern):
+def choose(tests, pattern, crosses=()):
     """The tests whose name matches, else those with a matching subtest; built."""
     try:
         wanted = re.compile(pattern)
@@ -156,10 +172,10 @@ def choose(tests, pattern):
         die(f"T={pattern} is no regular expression: {e}")
     chosen = [t for t in tests if wanted.search(t.name)]
     if chosen:
-        build(chosen)
+        build(chosen, crosses)
         return chosen
     # Only compiled programs know their subtests; a script is searched as text.
-    build(tests)
+    build(tests, crosses)
     for test in tests:
         if test.is_script:
             with open(os.path.join(TOP, test.source), errors="replace") as f:

@@ -15,6 +15,7 @@ from marker import Word, names, number, text, words
 # bars it.
 REAL_TIME = "real time"         # SMP=2: computing takes time on the clock
 ORDINARY = "ordinary kernel"    # without the checks of a debug kernel
+FOREIGN = "another architecture"    # an ordinary kernel of one that the host does not have
 UM = "User-mode Linux"          # one CPU; computing takes no time on its clock
 
 DEFAULT_TIMEOUT_S = 180
@@ -28,8 +29,8 @@ WORDS = (
     Word("append", "WORD", "one more word on the kernel's command line",
          words, "", option="--append"),
     Word("with", "PROGRAM", "add a program that is not in every guest: tshark, python3, prometheus,\n"
-         "bpftrace",
-         names, (), option="--with"),
+         "bpftrace; not run on a kernel of another architecture than the host's",
+         names, (), option="--with", bars=(FOREIGN,)),
     Word("uses", "FOLDER/PROGRAM", "add another test program: script/packetdrill",
          names, ()),
     Word("timeout", "SEC", f"wall time before the guest counts as hung ({DEFAULT_TIMEOUT_S})",
@@ -43,7 +44,7 @@ WORDS = (
          "User-mode Linux, where computing takes no time",
          bars=(UM,)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
-         bars=(ORDINARY,)),
+         bars=(ORDINARY, FOREIGN)),
     Word("newest", "", "run it on the newest kernel only: it tests programs more than the module"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
