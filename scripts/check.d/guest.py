@@ -96,7 +96,7 @@ class Guest:
             limit = self.by_name[name].marks["timeout"] + LARGE_S
         else:
             limit = DEFAULT_TIMEOUT_S if name else BOOT_TIMEOUT_S
-        return limit * self.kernel.slowness
+        return limit * self.kernel.patience
 
     def run(self):
         """Runs the guest. Returns the tests that another guest has to run; None: none."""
@@ -159,7 +159,7 @@ class Guest:
         while True:
             limit = self.limit_s(self.current)
             if asked:
-                limit = DEATH_TIMEOUT_S * self.kernel.slowness
+                limit = DEATH_TIMEOUT_S * self.kernel.patience
             try:
                 line = self.lines.get(timeout=max(0.0, self.began + limit - time.monotonic()))
             except queue.Empty:

@@ -15,6 +15,8 @@ from variants import FOREIGN, ORDINARY, UM
 # A debug kernel executes some ten times the instructions, on as slow a CPU.
 DEBUG_SLOWNESS = 5
 DEBUG_MEM_MB = 1024
+# The wall time that emulating another architecture may take, in that of the host's own.
+FOREIGN_PATIENCE = 3
 
 progress_lock = threading.Lock()    # kernels run side by side
 
@@ -37,6 +39,7 @@ class Kernel:
         if self.debug:
             self.short = release.split("-")[-1]
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
+        self.patience = FOREIGN_PATIENCE if self.cross else self.slowness
         self.module = None      # another one than build/RELEASE/xtcp.ko
         self.outcomes = []
         self.rows, self.taken = set(), collections.Counter()
