@@ -72,7 +72,7 @@ help:
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines that a wire joins; N=2 in another terminal'
-	@echo 'make packages                   build Debian packages, install and purge them in a chroot (root; 2 GB)'
+	@echo 'make packages [SUITE=trixie]    build Debian packages, install and purge them in a chroot of Debian 12 or 13'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
 	@echo 'make setup                      install and download what make check needs'
@@ -297,7 +297,7 @@ endif
 		status=$$?; echo "vm: exit status $$status" >&2; exit $$status; }
 
 # Debian packages: built, checked by lintian, installed, used by DKMS and purged in a
-# chroot, as is what make install does. Needs root and some 2 GB.
+# chroot, as is what make install does, and make run there. Needs root and some 3 GB.
 packages:
 	@$(call provide,packages)
 	@scripts/packages
