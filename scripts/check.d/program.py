@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 
+import contexts
 import marker
 from common import TOP, die
 from variants import EVERY, FOREIGN, VARIANTS, WORDS, guest_of, kernels_of, runs_at
@@ -33,6 +34,7 @@ class Test:
         self.kernels = kernels      # where it is run, of the kernels by age
         self.stem, kind = os.path.splitext(source[len("selftests/"):])
         self.name = self.stem + variant.suffix
+        self.context = ""           # or one of contexts.py
         self.is_script = kind == ".sh"
         self.subtests = []          # empty: all of them
         self.broken = None          # the compiler's words
@@ -120,8 +122,9 @@ def find_sources():
 
 def find_tests():
     """All tests: one variant after the other. Only the first one, if neither ALL nor T
-    asks for more."""
-    variants = VARIANTS if ALL or "@" in os.environ.get("T", "") else VARIANTS[:1]
+    asks for more, and none of a context that T does not name."""
+    pattern = os.environ.get("T", "")
+    variants = VARIANTS if ALL or "@" in pattern else VARIANTS[:1]
     marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
     tests = []
     for variant in variants:
@@ -129,6 +132,13 @@ def find_tests():
             kernels = kernels_of(variant, marks)
             if kernels:
                 tests.append(Test(source, marks, variant, kernels))
+    for context, variant in contexts.variants_of(pattern):
+        for source, marks in marked:
+            if kernels_of(variant, marks) and contexts.fits(context, source):
+                test = Test(source, marks, variant)
+                test.marks["timeout"] *= context.slowness
+                test.context = context.name
+                tests.append(test)
     return tests
 
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "context.h"
 
 unsigned int if_nametoindex(const char *name);
 
@@ -50,7 +51,10 @@ int stream_wire(void)
 
 int stream_socket(int family)
 {
-	return socket(socket_family(family), SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
+	int fd = socket(socket_family(family), SOCK_STREAM | SOCK_CLOEXEC, stream_proto());
+
+	context_apply_to_socket(fd);
+	return fd;
 }
 
 void file_write_at(struct where at, const char *path, const char *text)
@@ -265,6 +269,7 @@ int netns_new(struct where at)
 	if (!stock_mode() && stream_wire() == XTCP_WIRE_TCP)
 		check(!sysctl_write("/proc/sys/net/ipv4/xtcp_wire", "6"), at,
 		      "xtcp_wire=6 is refused");
+	context_apply_to_netns(at);
 	return fd;
 }
 
@@ -338,19 +343,53 @@ void link_del(struct where at, const char *name)
 	request_send(at, &rq, "link del");
 }
 
-void dummy_new(struct where at, const char *name)
+/* A device of that kind, up; @type: an attribute of it, if not 0. */
+static void link_new(struct where at, const char *name, const char *kind, int type,
+		     uint32_t value)
 {
 	struct ifinfomsg ifi = { 0 };
+	struct rtattr *info, *data;
 	struct request rq;
-	struct rtattr *info;
 
 	request_start(&rq, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(ifi));
 	request_attr(&rq, IFLA_IFNAME, name, strlen(name) + 1);
 	info = request_attr(&rq, IFLA_LINKINFO, NULL, 0);
-	request_attr(&rq, IFLA_INFO_KIND, "dummy", 5);
+	request_attr(&rq, IFLA_INFO_KIND, kind, strlen(kind));
+	if (type) {
+		data = request_attr(&rq, IFLA_INFO_DATA, NULL, 0);
+		request_attr(&rq, type, &value, sizeof(value));
+		request_nest_end(&rq, data);
+	}
 	request_nest_end(&rq, info);
-	request_send(at, &rq, "dummy");
+	request_send(at, &rq, kind);
 	link_up(at, name);
+}
+
+void vrf_new(struct where at, const char *name, uint32_t table)
+{
+	link_new(at, name, "vrf", IFLA_VRF_TABLE, table);
+}
+
+void bridge_new(struct where at, const char *name)
+{
+	link_new(at, name, "bridge", 0, 0);
+}
+
+void dummy_new(struct where at, const char *name)
+{
+	link_new(at, name, "dummy", 0, 0);
+}
+
+void link_set_master(struct where at, const char *name, const char *master)
+{
+	int index = if_nametoindex(master);
+	struct ifinfomsg *ifi;
+	struct request rq;
+
+	ifi = request_start(&rq, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = if_nametoindex(name);
+	request_attr(&rq, IFLA_MASTER, &index, sizeof(index));
+	request_send(at, &rq, "master");
 }
 
 /* A /24 of an address that ipaddr() has mapped to IPv6 is a /64. */
@@ -366,6 +405,7 @@ static bool route_ask(const struct ipaddr *dst, struct request *answer)
 {
 	int size = dst->family == AF_INET ? 4 : 16;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int oif = context_route_device();
 	struct request rq;
 	struct rtmsg *rtm;
 	bool known;
@@ -375,6 +415,8 @@ static bool route_ask(const struct ipaddr *dst, struct request *answer)
 	rtm->rtm_family = dst->family;
 	rtm->rtm_dst_len = size * 8;
 	request_attr(&rq, RTA_DST, &dst->v6, size);
+	if (oif)
+		request_attr(&rq, RTA_OIF, &oif, sizeof(oif));
 	known = fd >= 0 && send(fd, &rq, rq.nlh.nlmsg_len, 0) >= 0 &&
 		recv(fd, answer, sizeof(*answer), 0) >= 0 &&
 		answer->nlh.nlmsg_type == RTM_NEWROUTE;
@@ -468,7 +510,7 @@ static void route_put(struct where at, const struct ipaddr *dst, int prefix_len,
 			    sizeof(*rtm));
 	rtm->rtm_family = dst->family;
 	rtm->rtm_dst_len = prefix_bits(dst, prefix_len);
-	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_table = context_route_table();
 	rtm->rtm_protocol = RTPROT_STATIC;
 	rtm->rtm_scope = dst->family == AF_INET && !gw ? RT_SCOPE_LINK :
 			 RT_SCOPE_UNIVERSE;

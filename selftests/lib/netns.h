@@ -47,6 +47,11 @@ int tun_new_offload(struct where at, const char *name);
 /* A veth pair: one end here, the other in the namespace peer_ns. */
 void veth_new(struct where at, const char *name, int peer_ns,
 	      const char *peer_name);
+/* A VRF whose routes are those of @table, and a bridge without a spanning tree; both up. */
+void vrf_new(struct where at, const char *name, uint32_t table);
+void bridge_new(struct where at, const char *name);
+/* Puts a device into a VRF or a bridge. */
+void link_set_master(struct where at, const char *name, const char *master);
 /* A device that drops every packet, up. */
 void dummy_new(struct where at, const char *name);
 void link_up(struct where at, const char *name);

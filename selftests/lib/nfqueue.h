@@ -12,6 +12,7 @@
 
 struct nfqueue {
 	int nl;				/* netlink */
+	int num;			/* of the queue */
 	uint32_t id;			/* of the packet taken last */
 	uint8_t packet[256];		/* and its beginning */
 };
@@ -26,5 +27,14 @@ void nfqueue_accept(struct where at, struct nfqueue *q);
 
 /* The next packet comes and is accepted. */
 void nfqueue_pass(struct where at, struct nfqueue *q);
+
+/*
+ * A process that accepts all packets of another queue, until the caller ends. It runs before
+ * all others: a packet waits no longer than the system call that has sent it. @late: instead
+ * it lets each packet wait for up to 5 ms, so that later ones overtake it, and gets large ones
+ * as segments.
+ */
+#define NFQUEUE_CONTEXT 77
+void nfqueue_serve(struct where at, int num, bool late);
 
 #endif

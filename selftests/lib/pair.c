@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "context.h"
 #include "proc.h"
 #include "stream.h"
 
@@ -25,10 +26,32 @@ static void prepare_side(struct where at, struct pair *pr, enum side side)
 		sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
 	if (test_family() == AF_INET6)
 		link_set_mtu(at, device[side], 1500);
+	context_apply_to_link(at, device[side]);
 	link_up(at, device[side]);
 	address_add(at, device[side], &pr->addr[side], v6 ? 64 : 24);
 	if (stock_mode())
 		knob_set("syn_linear_timeouts", 0);
+}
+
+/*
+ * The server's device is a bridge with two ports: one leads to the client; what is flooded
+ * also leaves by the other one, and comes back by a device that is not meant.
+ */
+static void prepare_bridge(struct where at, struct pair *pr)
+{
+	static const char *const up[] = { "port0", "port1", "port1.far" };
+
+	netns_enter(at, pr->ns[SERVER]);
+	bridge_new(at, device[SERVER]);
+	veth_new(at, "port1", pr->ns[SERVER], "port1.far");
+	for (int i = 0; i < 3; i++) {
+		if (i < 2)
+			link_set_master(at, up[i], device[SERVER]);
+		if (test_family() == AF_INET6)
+			link_set_mtu(at, up[i], 1500);
+		link_up(at, up[i]);
+	}
+	netns_enter(at, pr->ns[CLIENT]);
 }
 
 void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *setup)
@@ -43,7 +66,12 @@ void pair_open_at(struct where at, struct pair *pr, const struct peer_setup *set
 	pr->addr[SERVER] = ipaddr(v6 ? "fd00:a::2" : "10.0.0.2");
 	pr->ns[SERVER] = netns_new(at);
 	pr->ns[CLIENT] = netns_new(at);
-	veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);
+	if (context_of_run(at) == CONTEXT_BRIDGE) {
+		veth_new(at, device[CLIENT], pr->ns[SERVER], "port0");
+		prepare_bridge(at, pr);
+	} else {
+		veth_new(at, device[CLIENT], pr->ns[SERVER], device[SERVER]);
+	}
 	prepare_side(at, pr, SERVER);
 	prepare_side(at, pr, CLIENT);
 	for (enum side s = CLIENT; s <= SERVER; s++) {

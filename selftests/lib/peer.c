@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "context.h"
 #include "netns.h"
 #include "proc.h"
 #include "stream.h"
@@ -125,6 +126,7 @@ void peer_open_at(struct where at, struct peer *p, const struct peer_setup *setu
 	p->tun = p->offload ? tun_new_offload(at, "tun0") : tun_new(at, "tun0");
 	if (test_family() == AF_INET6)
 		link_set_mtu(at, "tun0", 1500);
+	context_apply_to_link(at, "tun0");
 	address_add(at, "tun0", &p->kernel, v6 ? 64 : 24);
 	route_add_default(at, "tun0", p->family);
 	/*

@@ -101,7 +101,14 @@ static bool ring_is_empty(const struct ring *r)
 
 struct ring_result ring_take_at(struct where at, struct ring *r)
 {
-	struct __kernel_timespec limit = { .tv_sec = TAKE_S };
+	return ring_take_within_at(at, r, TAKE_S * 1000);
+}
+
+struct ring_result ring_take_within_at(struct where at, struct ring *r, int ms)
+{
+	struct __kernel_timespec limit = {
+		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * NSEC_PER_MSEC,
+	};
 	struct io_uring_getevents_arg arg = { .ts = (uintptr_t)&limit };
 	unsigned int head = *r->cq_head;
 	const struct io_uring_cqe *cqe;

@@ -51,6 +51,8 @@ void ring_queue_at(struct where at, struct ring *r, const struct io_uring_sqe *c
 /* The next completion, which must come within 5 s. */
 #define ring_take(r) ring_take_at(WHERE((r)->test), r)
 struct ring_result ring_take_at(struct where at, struct ring *r);
+/* Which must come within @ms. */
+struct ring_result ring_take_within_at(struct where at, struct ring *r, int ms);
 /* No completion has come. */
 #define ring_expect_none(r) ring_expect_none_at(WHERE((r)->test), r)
 void ring_expect_none_at(struct where at, struct ring *r);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "context.h"
 #include "netns.h"
 #include "segment.h"
 
@@ -25,9 +26,12 @@ static socklen_t address(const char *addr, int port, struct sockaddr_storage *sa
 
 int socket_new(int protocol)
 {
-	return socket(socket_family(test_family()),
-		      SOCK_STREAM | SOCK_NONBLOCK,
-		      protocol < 0 ? stream_proto() : protocol);
+	int fd = socket(socket_family(test_family()), SOCK_STREAM | SOCK_NONBLOCK,
+			protocol < 0 ? stream_proto() : protocol);
+
+	if (protocol < 0)
+		context_apply_to_socket(fd);
+	return fd;
 }
 
 int socket_bind(int fd, const char *addr, int port)

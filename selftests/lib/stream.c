@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "context.h"
+#include "flow.h"
+
 /*
  * One round of a multiplicative mix for each word of eight bytes: cheap and aperiodic.
  */
@@ -69,12 +72,6 @@ void stream_expect_text_at(struct where at, int fd, const char *text)
 	      "read \"%.*s\" (expected \"%s\")", (int)n, buf, text);
 }
 
-/* One direction of a transfer. salt keeps two directions apart. */
-struct flow {
-	int from, to;
-	uint64_t sent, got, len, salt;
-};
-
 static bool flow_send(struct where at, struct flow *f)
 {
 	uint8_t buf[16384];
@@ -115,7 +112,7 @@ static bool flow_receive(struct where at, struct flow *f)
 	return true;
 }
 
-static void flows_run(struct where at, struct flow *f, int n, int stall_ms)
+void flows_run_by_poll(struct where at, struct flow *f, int n, int stall_ms)
 {
 	for (;;) {
 		struct pollfd pfd[4];
@@ -125,7 +122,7 @@ static void flows_run(struct where at, struct flow *f, int n, int stall_ms)
 		for (int i = 0; i < n; i++) {
 			moved |= flow_send(at, &f[i]);
 			moved |= flow_receive(at, &f[i]);
-			done &= f[i].got == f[i].len;
+			done &= f[i].got == f[i].len && f[i].sent == f[i].len;
 			if (f[i].sent < f[i].len)
 				pfd[fds++] = (struct pollfd){ f[i].from, POLLOUT, 0 };
 			if (f[i].got < f[i].len)
@@ -139,6 +136,26 @@ static void flows_run(struct where at, struct flow *f, int n, int stall_ms)
 		      "stalled for %d ms: %llu of %llu bytes sent, %llu received",
 		      stall_ms, (unsigned long long)f[0].sent,
 		      (unsigned long long)f[0].len, (unsigned long long)f[0].got);
+	}
+}
+
+static void flows_run(struct where at, struct flow *f, int n, int stall_ms)
+{
+	enum context context = context_of_run(at);
+
+	switch (context) {
+	case CONTEXT_URING:
+	case CONTEXT_URING_FIXED:
+		flows_run_by_ring(at, f, n, stall_ms, context == CONTEXT_URING_FIXED);
+		break;
+	case CONTEXT_FORK:
+		flows_run_by_fork(at, f, n, stall_ms);
+		break;
+	case CONTEXT_THREADS:
+		flows_run_by_threads(at, f, n, stall_ms);
+		break;
+	default:
+		flows_run_by_poll(at, f, n, stall_ms);
 	}
 }
 

@@ -29,8 +29,8 @@ void stream_expect_text_at(struct where at, int fd, const char *text);
 
 /*
  * Moves @len bytes of the pattern from one socket to the other, both ends driven by
- * poll from this process, and checks each byte. Fails when nothing has moved for
- * @stall_ms.
+ * poll from this process, or as the run's context says (context.h), and checks each byte.
+ * Fails when nothing has moved for @stall_ms.
  */
 void stream_transfer_at(struct where at, int from, int to, uint64_t len,
 			int stall_ms);

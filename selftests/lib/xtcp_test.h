@@ -53,6 +53,7 @@
 #include "check.h"
 #include "clock.h"
 #include "conn.h"
+#include "context.h"
 #include "coverage.h"
 #include "crowd.h"
 #include "exthdr.h"

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/* context: see context.h. */
+#define _GNU_SOURCE
+#include "context.h"
+
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netns.h"
+#include "nfqueue.h"
+
+unsigned int if_nametoindex(const char *name);
+
+static const char *const names[] = {
+	[CONTEXT_NONE] = "",
+	[CONTEXT_QUEUE] = "queue", [CONTEXT_QUEUE_LATE] = "queue-late",
+	[CONTEXT_VRF] = "vrf", [CONTEXT_BRIDGE] = "bridge", [CONTEXT_BOUND] = "bound",
+	[CONTEXT_URING] = "uring", [CONTEXT_URING_FIXED] = "uring-fixed",
+	[CONTEXT_FORK] = "fork", [CONTEXT_THREADS] = "threads",
+};
+
+#define CONTEXTS (sizeof(names) / sizeof(names[0]))
+
+/* CONTEXTS: there is no such one. */
+static unsigned int find(void)
+{
+	static unsigned int found = CONTEXTS + 1;
+	const char *env = getenv("XTCP_TEST_CONTEXT") ?: "";
+
+	if (found > CONTEXTS)
+		for (found = 0; found < CONTEXTS && strcmp(names[found], env);)
+			found++;
+	return found;
+}
+
+enum context context_of_run(struct where at)
+{
+	check(find() < CONTEXTS, at, "XTCP_TEST_CONTEXT=%s is unknown",
+	      getenv("XTCP_TEST_CONTEXT"));
+	return find();
+}
+
+/* Before all other rules: xtcp's hooks and those of a test come later. */
+static void queue_everywhere(struct where at)
+{
+	static const char *const hooks[] = {
+		"prerouting", "input", "forward", "output", "postrouting",
+	};
+	const int protocols[] = { IPPROTO_XTCP, stream_wire() };
+	FILE *nft = popen("nft -f -", "we");
+
+	check(nft, at, "nft does not start");
+	fputs("table inet context {\n", nft);
+	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		fprintf(nft, "chain %s { type filter hook %s priority -310;\n", hooks[i], hooks[i]);
+		/* No set of both: looking it up makes lockdep complain about the kernel's sets. */
+		for (int j = 0; j < 2; j++)
+			if (!j || protocols[j] != protocols[0])
+				fprintf(nft, "meta l4proto %d queue flags bypass to %d\n",
+					protocols[j], NFQUEUE_CONTEXT);
+		fputs("}\n", nft);
+	}
+	fputs("}\n", nft);
+	check(!pclose(nft), at, "nft refuses the queues");
+}
+
+void context_apply_to_netns(struct where at)
+{
+	bool late = context_of_run(at) == CONTEXT_QUEUE_LATE;
+
+	if (!late && find() != CONTEXT_QUEUE)
+		return;
+	nfqueue_serve(at, NFQUEUE_CONTEXT, late);
+	queue_everywhere(at);
+}
+
+void context_apply_to_link(struct where at, const char *name)
+{
+	struct ipaddr local = ipaddr("127.0.0.1");
+
+	if (find() != CONTEXT_VRF)
+		return;
+	if (!if_nametoindex(CONTEXT_VRF_NAME)) {
+		vrf_new(at, CONTEXT_VRF_NAME, CONTEXT_VRF_TABLE);
+		if (local.family == AF_INET)
+			address_add(at, CONTEXT_VRF_NAME, &local, 8);
+	}
+	link_set_master(at, name, CONTEXT_VRF_NAME);
+}
+
+void context_apply_to_socket(int fd)
+{
+	static const char *const devices[] = { "tun0", "veth0", "veth1" };
+	const char *device = NULL;
+
+	if (find() == CONTEXT_VRF)
+		device = CONTEXT_VRF_NAME;
+	for (unsigned int i = 0; find() == CONTEXT_BOUND && i < 3 && !device; i++)
+		if (if_nametoindex(devices[i]))
+			device = devices[i];
+	if (fd >= 0 && device && if_nametoindex(device))
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device));
+}
+
+int context_route_device(void)
+{
+	return find() == CONTEXT_VRF ? if_nametoindex(CONTEXT_VRF_NAME) : 0;
+}
+
+int context_route_table(void)
+{
+	return context_route_device() ? CONTEXT_VRF_TABLE : RT_TABLE_MAIN;
+}
