@@ -77,6 +77,25 @@ void context_apply_to_netns(struct where at)
 	queue_everywhere(at);
 }
 
+void context_expect_whole_at(struct where at)
+{
+	unsigned int num, portid, waiting, mode, range, full = 0, lost = 0;
+	bool found = false;
+	char line[128];
+	FILE *f;
+
+	if (find() != CONTEXT_QUEUE && find() != CONTEXT_QUEUE_LATE)
+		return;
+	f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
+	check(f, at, "no list of queues");
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%u %u %u %u %u %u %u", &num, &portid, &waiting, &mode,
+			       &range, &full, &lost) == 7 && num == NFQUEUE_CONTEXT;
+	fclose(f);
+	check(found, at, "the program behind the queue has ended");
+	check(!full && !lost, at, "the queue lost %u packets", full + lost);
+}
+
 void context_apply_to_link(struct where at, const char *name)
 {
 	struct ipaddr local = ipaddr("127.0.0.1");

@@ -34,6 +34,8 @@ enum context context_of_run(struct where at);
 
 /* Called for each new namespace, from inside. */
 void context_apply_to_netns(struct where at);
+/* At the end of a test, in each of its namespaces: the queue has lost no packet. */
+void context_expect_whole_at(struct where at);
 /* For a fixture's device, before it has addresses. */
 void context_apply_to_link(struct where at, const char *name);
 /* For a new socket of the stack under test, after which it may be bound to a device. */

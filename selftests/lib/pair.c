@@ -89,6 +89,7 @@ void pair_close_at(struct where at, struct pair *pr)
 		if (!pr->stock_may_speak)
 			stock_expect_silent_at(at);
 		lifecycle_expect_known_at(at);
+		context_expect_whole_at(at);
 		lifecycle_log(at);
 	}
 }

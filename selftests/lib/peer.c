@@ -245,6 +245,7 @@ void peer_close_at(struct where at, struct peer *p)
 		if (!p->stock_may_speak)
 			stock_expect_silent_at(at);
 		lifecycle_expect_known_at(at);
+		context_expect_whole_at(at);
 		lifecycle_log(at);
 	}
 	close(p->tun);
