@@ -574,7 +574,7 @@ static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 	sk = xtcp_flow_sk(flow);
 	WRITE_ONCE(xtcp_sk(sk)->state_since, jiffies);
 	/*
-	 * Readers without the lock that see the state see what was written before it.
+	 * Readers without the lock that see sk_state see what was written before it.
 	 * Pairs with their smp_load_acquire(). The kernel exports this function, a plain
 	 * store, and not inet_sk_state_store().
 	 */

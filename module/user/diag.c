@@ -102,7 +102,8 @@ static bool sk_row(struct sock *sk, struct user_namespace *user_ns,
 	struct inet_diag_msg *msg = &row->msg;
 	u64 deadline_ns;
 
-	msg->idiag_state = READ_ONCE(sk->sk_state);
+	/* Pairs with state_set() of lifecycle.c. */
+	msg->idiag_state = smp_load_acquire(&sk->sk_state);
 	if (msg->idiag_state == XTCP_CLOSED)
 		return false;
 	msg->idiag_family = sk->sk_family;
@@ -413,7 +414,8 @@ EXPORT_SYMBOL_GPL(xtcp_diag_put);
 void xtcp_diag_get_info(struct sock *sk, struct inet_diag_msg *msg,
 			void *info)
 {
-	if (READ_ONCE(sk->sk_state) == XTCP_LISTEN) {
+	/* Pairs with state_set() of lifecycle.c. */
+	if (smp_load_acquire(&sk->sk_state) == XTCP_LISTEN) {
 		msg->idiag_rqueue = READ_ONCE(sk->sk_ack_backlog);
 		msg->idiag_wqueue = READ_ONCE(sk->sk_max_ack_backlog);
 	} else {

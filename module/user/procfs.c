@@ -249,7 +249,8 @@ static int ssthresh_shown(const struct xtcp_sock *xs, int state)
 static int sock_show(struct seq_file *m, unsigned long sl, struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int state = READ_ONCE(sk->sk_state);
+	/* Pairs with state_set() of lifecycle.c: what is read below is as new as the state. */
+	int state = smp_load_acquire(&sk->sk_state);
 	struct xtcp_key key;
 	u32 tx_queue = 0, rx_queue;
 	u64 deadline_ns;
@@ -516,7 +517,8 @@ static int timewait_age_show(struct seq_file *m, const struct xtcp_timewait *tw)
 static int sock_age_show(struct seq_file *m, struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u8 state = READ_ONCE(sk->sk_state);
+	/* Pairs with state_set() of lifecycle.c. */
+	u8 state = smp_load_acquire(&sk->sk_state);
 	struct xtcp_key key;
 
 	if (state == XTCP_CLOSED)
