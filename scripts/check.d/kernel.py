@@ -39,7 +39,7 @@ class Kernel:
         if self.debug:
             self.short = release.split("-")[-1]
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
-        self.patience = FOREIGN_PATIENCE if self.cross else self.slowness
+        self.patience = self.slowness * (FOREIGN_PATIENCE if self.cross else 1)
         self.module = None      # another one than build/RELEASE/xtcp.ko
         self.outcomes = []
         self.rows, self.taken = set(), collections.Counter()

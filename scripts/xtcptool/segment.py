@@ -23,7 +23,10 @@ class Record:
     """
 
     def __init__(self, *values, **named):
-        self.__dict__.update(zip(self.__annotations__, values), **named)
+        fields = type(self).__annotations__
+        if len(values) > len(fields):
+            raise TypeError(f"{type(self).__name__} has {len(fields)} fields, not {len(values)}")
+        self.__dict__.update(zip(fields, values), **named)
 
 
 class Segment(Record):
