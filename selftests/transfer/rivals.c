@@ -414,10 +414,14 @@ TEST_F(rivals, reno_shares)
 	share_all(_metadata, &self->pair, RENO, (struct share_bound){ 0.25, 0.15, 0.75 });
 }
 
-/* The kernel's version 1 is known to take more than half from CUBIC in short queues. */
+/*
+ * The kernel's version 1 is known to take more than half from CUBIC in short queues. Both
+ * wait for random times, and from one start to the next the smaller share of two alike is
+ * from 0.2 to 0.5.
+ */
 TEST_F(rivals, bbr_shares)
 {
-	share_all(_metadata, &self->pair, BBR, (struct share_bound){ 0.25, 0.1, 0.95 });
+	share_all(_metadata, &self->pair, BBR, (struct share_bound){ 0.1, 0.1, 0.95 });
 }
 
 /* Without marks it is Reno. */
