@@ -259,10 +259,14 @@ TEST_F(rivals, a_clean_path)
 		    (struct netem){ .limit = UNDERWAY + 66 }, bounds);
 }
 
+/*
+ * Wide bounds: before 6.6 netem has no seed, so each transfer meets other losses. Times that
+ * differ by half were seen.
+ */
 TEST_F(rivals, one_per_cent_lost)
 {
 	static const struct bound bounds[RULES] = {
-		{ 5000, 150 }, { 6000, 150 }, { 1300, 125 }, { 6000, 150 },
+		{ 9000, 250 }, { 9000, 250 }, { 2000, 150 }, { 9000, 250 },
 	};
 
 	compare_all(_metadata, &self->pair, "1 % lost, a queue of 66 packets",
@@ -294,7 +298,7 @@ TEST_F(rivals, one_per_cent_marked)
 {
 	compare(_metadata, &self->pair, "1 % marked, a queue of 66 packets",
 		(struct netem){ .limit = UNDERWAY + 66, .loss = 1, .ecn = true }, DCTCP,
-		(struct bound){ 2500, 130 });
+		(struct bound){ 4000, 200 });
 }
 
 /* --- sharing ------------------------------------------------------------------ */
