@@ -44,7 +44,10 @@ FIXTURE_VARIANT_ADD(sockets, tcp)
 
 FIXTURE_SETUP(sockets)
 {
-	/* Other programs look at the counters of the first namespace, where there are others. */
+	/*
+	 * A namespace of its own, if the kernel has any: other programs expect that the kernel's
+	 * TCP has counted nothing in the first one.
+	 */
 	if (!unshare(CLONE_NEWNET))
 		link_up(WHERE(_metadata), "lo");
 	self->protocol = stock_mode() ? 0 : IPPROTO_XTCP;
