@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2317 # tests are called by name
+#
+# xtcp-run --cgroup: programs that take no preloaded library get xtcp sockets, too, by a
+# BPF program, which the kernel must be able to attach to one of its functions.
+# vm: timeout=400 short distro
+set -u
+
+# shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/programs.bash"
+
+# User-mode Linux has no trampolines of BPF.
+if [[ $(uname -r) = 6.[1-5].* ]] || grep -q 'User Mode' /proc/cpuinfo; then
+	program_test cgroup_needs_another_kernel
+else
+	program_test cgroup_takes_static_programs
+	program_test cgroup_ends
+	program_test cgroup_needs_a_keeper
+	program_test cgroup_survives_signals
+	program_test cgroup_without_descriptors
+fi
+
+cgroup_needs_another_kernel() {
+	expect_status 1 "$run" --cgroup true && expect_error 'Linux 6.6 and later' &&
+		expect_equal 1 "$(wc -l <"$dir/err")" lines && expect_equal '' "$(ls -d /sys/fs/cgroup/xtcp-run-* 2>/dev/null)" cgroups
+}
+
+cgroups() {
+	find /sys/fs/cgroup -name 'xtcp-run-*' | wc -l
+}
+
+cgroup_takes_static_programs() {
+	local before static
+	static=$(command -v busybox)
+	before=$(kernel_tcp)
+	mkdir -p "$dir/www" && echo pong >"$dir/www/page"
+	start $server "$run" --cgroup "$static" httpd -f -p 10.9.0.2:5029 -h "$dir/www"
+	await_row $server xtcp 5029 0A && no_row $server tcp 5029 || { cat "$dir/out.0"; return 1; }
+	expect_status 0 on $client "$run" --cgroup env -i "$static" wget -q -O - http://10.9.0.2:5029/page &&
+		expect_equal pong "$(<"$dir/out")" page && unmoved "$before" || return
+	# Others are not in the cgroup.
+	start $server "$static" httpd -f -p 10.9.0.2:5030 -h "$dir/www"
+	await_row $server tcp 5030 0A && no_row $server xtcp 5030
+}
+
+# The program does not start if it could lose xtcp unnoticed: no process is left for what holds it.
+cgroup_needs_a_keeper() {
+	local group=/sys/fs/cgroup/few
+	echo +pids >/sys/fs/cgroup/cgroup.subtree_control && mkdir $group && echo 2 >$group/pids.max || return
+	expect_status 1 bash -c "echo 0 >$group/cgroup.procs && exec $run --cgroup touch $dir/started"
+	expect_error 'no keeper: Resource temporarily unavailable$' && expect_equal 0 "$(cgroups)" cgroups &&
+		expect_equal '' "$(ls "$dir/started" 2>/dev/null)" 'what the program did' && rmdir $group
+}
+
+# As a service manager sends them to all processes of a service.
+cgroup_survives_signals() {
+	start $server "$run" --cgroup bash -c 'sleep 1; exec socat tcp4-listen:5032 -'
+	sleep .5
+	expect_equal 1 "$(pgrep -xc xtcp-run)" keepers && kill -USR1 "$(pgrep -x xtcp-run)" && kill "$(pgrep -x xtcp-run)" || return
+	await_row $server xtcp 5032 0A && no_row $server tcp 5032 || return
+	kill "$(pgrep -f '^socat tcp4-listen:5032')" && expect_soon 0 'cgroups at the end' cgroups
+}
+
+# What holds the cgroup must not get their numbers, which it gives to /dev/null.
+cgroup_without_descriptors() {
+	start $server bash -c "exec $run --cgroup bash -c 'sleep .5; exec socat -u tcp4-listen:5033 open:/dev/null' <&- >&- 2>&-"
+	await_row $server xtcp 5033 0A && no_row $server tcp 5033 || return
+	kill "$(pgrep -f '^socat -u tcp4-listen:5033')" && expect_soon 0 'cgroups at the end' cgroups
+}
+
+cgroup_ends() {
+	expect_status 42 on $server "$run" --cgroup bash -c 'exit 42' && expect_soon 0 cgroups cgroups || return
+	# A daemon stays in it.
+	start $server "$run" --cgroup bash -c 'socat tcp4-listen:5031 - & exec sleep .2'
+	sleep 1
+	await_row $server xtcp 5031 0A && expect_equal 1 "$(cgroups)" 'cgroups of a daemon' || return
+	kill "$(pgrep -f '^socat tcp4-listen:5031')" && expect_soon 0 'cgroups at the end' cgroups || return
+	expect_status 1 su nobody -c "$run --cgroup true" && expect_equal 1 "$(wc -l <"$dir/err")" lines &&
+		expect_equal 0 "$(cgroups)" cgroups
+}
+
+program_tests_run
