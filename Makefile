@@ -28,6 +28,9 @@ else
 guest_kver := $(value KVER)
 endif
 
+# The kernels that the user named; empty: scripts/check has its own.
+named_kver = $(if $(filter-out file,$(origin KVER)),$(call quoted,KVER))
+
 # What a kernel's build gets to see.
 sources := Kbuild dkms.conf include module
 # Modules that are built against xtcp.ko as those of other people are: the document's
@@ -137,16 +140,16 @@ FORCE:
 
 check:
 	@$(call provide,check,guest_kver)
-	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
-	@KVER=$(call quoted,guest_kver) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
-		scripts/check
+	@export KVER=$(named_kver) SMP=$(call quoted,SMP) && kernels=$$(scripts/check --kernels) && \
+	$(MAKE) --no-print-directory modules-quietly KVER="$$kernels" && \
+	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
 # What takes five times as long and rarely finds more: for CI, and before a larger change is sent.
 check-all:
 	@$(call provide,check,KVER)
-	@$(MAKE) --no-print-directory modules KVER=$(call quoted,KVER)
-	@ALL=1 KVER=$(call quoted,KVER) T=$(call quoted,T) STRICT=$(call quoted,STRICT) SMP=$(call quoted,SMP) \
-		scripts/check
+	@export ALL=1 KVER=$(named_kver) SMP=$(call quoted,SMP) && kernels=$$(scripts/check --kernels) && \
+	$(MAKE) --no-print-directory modules KVER="$$kernels" && \
+	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
 # Real programs that are large to fetch, on 6.12.
 programs:

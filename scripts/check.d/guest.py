@@ -66,6 +66,9 @@ class Guest:
         for option, value in self.wants:
             if option == "--mem":
                 value = self.kernel.memory(value)
+            if isinstance(value, bool):
+                words += [option] if value else []
+                continue
             for one in value if isinstance(value, tuple) else [str(value)]:
                 words += [option, one] if one else []
         return words

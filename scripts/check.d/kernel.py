@@ -10,15 +10,26 @@ import threading
 from common import SCRIPTS, TOP, say
 from guest import Guest
 from tap import Outcome
-from variants import FOREIGN, ORDINARY, UM
+from variants import FOREIGN, ORDINARY, QUICK, UM
 
 # A debug kernel executes some ten times the instructions, on as slow a CPU.
 DEBUG_SLOWNESS = 5
 DEBUG_MEM_MB = 1024
+# Options of kernels that look for mistakes.
+DEBUG_OPTIONS = {"CONFIG_KASAN=y", "CONFIG_KCSAN=y", "CONFIG_PROVE_LOCKING=y"}
 # The wall time that emulating another architecture may take, in that of the host's own.
 FOREIGN_PATIENCE = 3
 
 progress_lock = threading.Lock()    # kernels run side by side
+
+
+def is_debug(folder):
+    """Whether a kernel's configuration has an option of DEBUG_OPTIONS; installed kernels have none."""
+    config = os.path.join(folder, "build", ".config")
+    if not os.path.exists(config):
+        return False
+    with open(config) as f:
+        return bool(DEBUG_OPTIONS & set(f.read().split("\n")))
 
 
 class Kernel:
@@ -28,7 +39,7 @@ class Kernel:
         self.release = release
         folder = subprocess.run([os.path.join(SCRIPTS, "kver"), "--dir", release],
                                 stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-        self.debug = os.path.exists(os.path.join(folder, "named"))
+        self.debug = is_debug(folder)
         self.um = os.path.exists(os.path.join(folder, "linux"))
         # The prefix of a compiler for another architecture than the host's.
         self.cross = subprocess.run([os.path.join(SCRIPTS, "kver"), "--cross", release],
@@ -36,7 +47,7 @@ class Kernel:
         self.short = re.match(r"\d+\.\d+", release).group(0)
         if self.cross:
             self.short += "-" + release.split("-")[-1]
-        if self.debug:
+        if os.path.exists(os.path.join(folder, "named")):
             self.short = release.split("-")[-1]
         self.slowness = DEBUG_SLOWNESS if self.debug and not self.um else 1
         self.patience = self.slowness * (FOREIGN_PATIENCE if self.cross else 1)
@@ -50,9 +61,11 @@ class Kernel:
 
     def place(self):
         """The place of variants.py; None: one where every program runs."""
-        if not self.debug:
-            return FOREIGN if self.cross else ORDINARY
-        return UM if self.um else None
+        if self.um:
+            return UM if self.debug else QUICK
+        if self.debug:
+            return None
+        return FOREIGN if self.cross else ORDINARY
 
     def memory(self, size):
         """The memory of a guest for tests that want @size (512M, 1G)."""

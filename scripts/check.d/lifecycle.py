@@ -11,10 +11,10 @@ NOT_TAKEN = "selftests/lifecycle-not-taken"
 
 
 def rows_are_judged(kernel):
-    """Whether this run takes every row: one of all tests. User-mode Linux and another architecture
-    do not run them all."""
+    """Whether this run takes every row: one of all tests. Debug kernels and another architecture
+    do not run them all; the quick kernel has a part of the newest one's."""
     return (ALL and not os.environ.get("T") and SMP == 1 and not LANE and
-            not kernel.um and not kernel.cross)
+            not kernel.debug and not kernel.cross)
 
 
 def read_not_taken():
@@ -34,6 +34,13 @@ def read_not_taken():
                 continue
             rows[" ".join(words)] = reason.strip()
     return rows, problems
+
+
+def add_rows(kernel, quick):
+    """Notes for @kernel what @quick has run in its place."""
+    kernel.rows |= quick.rows
+    kernel.taken += quick.taken
+    kernel.whole = kernel.whole and quick.whole
 
 
 def check_lifecycle(kernel):

@@ -6,7 +6,8 @@ import typing
 
 from common import SMP, say
 from guest import Guest
-from variants import REAL_TIME, by_age, runs_at
+from program import ALL
+from variants import NEWEST, QUICK, REAL_TIME, by_age, runs_at
 
 # The time limits of a guest's programs, in all: below this another guest's boot does not pay.
 DIVIDED_LIMITS_S = 2400
@@ -31,12 +32,25 @@ def put_in_real_time(tests):
     return chosen
 
 
-def share(tests, kernel, kernels):
-    """The tests that a kernel runs. @kernels: all of them; empty: each test
-    runs on every kernel that can."""
-    return [t for t in tests
-            if runs_at(kernel.place(), t.marks) and
-            (not kernels or kernel in by_age(kernels)[t.kernels])]
+def is_for_quick(test):
+    """Whether the quick kernel runs a test in place of the newest ordinary one, which has the
+    same version. In a run of all tests (ALL) that one runs each program as it is, and the
+    quick one its further variants."""
+    return runs_at(QUICK, test.marks) and (not ALL or test.variant.suffix)
+
+
+def share(test, kernels, is_chosen):
+    """The kernels that run a test. @is_chosen: the user named the tests, so they run on every
+    kernel; if not, on those that their variant asks for."""
+    quick = [k for k in kernels if k.place() == QUICK]
+    others = by_age(k for k in kernels if k not in quick)
+    if not others:
+        return quick if runs_at(QUICK, test.marks) else []
+    chosen = others if is_chosen else others[test.kernels]
+    newest = others[NEWEST]
+    if quick and is_for_quick(test) and newest[0] in chosen:
+        chosen = [k for k in chosen if k not in newest] + quick
+    return [k for k in chosen if runs_at(k.place(), test.marks)]
 
 
 def limits_s(job):
@@ -61,14 +75,14 @@ def divide(jobs, parts):
 def make_plan(tests, kernels, is_chosen, at_a_time):
     """Jobs for all kernels. @is_chosen: the user named the tests, so they run
     on every kernel; @at_a_time: how many guests run side by side."""
-    guests = collections.defaultdict(list)
+    guests = collections.defaultdict(lambda: collections.defaultdict(list))
     for test in tests:
-        guests[test.guest()].append(test)
+        for kernel in share(test, kernels, is_chosen):
+            guests[test.guest()][kernel].append(test)
     order = sorted(guests, key=lambda wants: dict(wants)["--smp"])
-    jobs = [Job(kernel, wants, share(guests[wants], kernel, [] if is_chosen else kernels),
-                str(number))
-            for number, wants in enumerate(order, 1) for kernel in kernels]
-    jobs = divide([job for job in jobs if job.tests], min(at_a_time, PARTS_MAX))
+    jobs = [Job(kernel, wants, own, str(number))
+            for number, wants in enumerate(order, 1) for kernel, own in guests[wants].items()]
+    jobs = divide(jobs, min(at_a_time, PARTS_MAX))
     # Guests in real time last: their times suffer least from others then. The longest ones
     # first: no CPU must be idle while one long guest runs to its end.
     return sorted(jobs, key=lambda job: (is_in_real_time(job), -limits_s(job)))

@@ -70,7 +70,7 @@ def repeat(kernels, names):
         failed = sorted({o.name for o in kernel.outcomes if o.failed and o.name in names})
         if not failed:
             continue
-        goal = "programs" if LANE else "check-debug" if kernel.um else "check"
+        goal = "programs" if LANE else "check-debug" if kernel.um and kernel.debug else "check"
         of_kernel = "" if LANE or kernel.um else f" KVER={kernel.short}"
         if kernel.debug and not kernel.um:
             of_kernel = f" KVER={kernel.release}"

@@ -16,14 +16,16 @@ from marker import Word, names, number, text, words
 REAL_TIME = "real time"         # SMP=2: computing takes time on the clock
 ORDINARY = "ordinary kernel"    # without the checks of a debug kernel
 FOREIGN = "another architecture"    # an ordinary kernel of one that the host does not have
-UM = "User-mode Linux"          # one CPU; computing takes no time on its clock
+# One CPU; computing takes no time on its clock.
+UM = "User-mode Linux with the checks of a debug kernel"
+QUICK = "User-mode Linux without them"
 
 DEFAULT_TIMEOUT_S = 180
 
 # A word counts for .admits and .bars if its value is not the default.
 WORDS = (
     Word("smp", "N", "N CPUs in real time, instead of one in virtual time",
-         number, 1, option="--smp", admits=(REAL_TIME,), bars=(UM,)),
+         number, 1, option="--smp", admits=(REAL_TIME,), bars=(UM, QUICK)),
     Word("mem", "SIZE", "memory (1G)",
          text, "1G", option="--mem"),
     Word("append", "WORD", "one more word on the kernel's command line",
@@ -40,12 +42,16 @@ WORDS = (
     Word("still", "NAME", "SMP=2 leaves out this test: its times are exact only if computing\n"
          "takes no time",
          names, ()),
-    Word("busy", "", "it computes until some time has passed, as iperf3 does: not run on\n"
-         "User-mode Linux, where computing takes no time",
-         bars=(UM,)),
+    Word("busy", "", "it computes until some time has passed, as iperf3 does: on User-mode\n"
+         "Linux, computing must take time then; not run on a debug kernel of it",
+         option="--busy", bars=(UM,)),
+    Word("distro", "", "it needs what a distribution's kernel has, or its times: not run on\n"
+         "scripts/build-kernel quick",
+         bars=(QUICK,)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
-         bars=(ORDINARY, FOREIGN)),
-    Word("newest", "", "run it on the newest kernel only: it tests programs more than the module"),
+         bars=(ORDINARY, FOREIGN, QUICK)),
+    Word("newest", "", "run it on the newest kernel only: it tests programs more than the module;\n"
+         "with busy: make check does not run it unless T names it"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
@@ -96,6 +102,12 @@ def kernels_of(variant, marks):
         return None
     return next((kernels for asked, kernels in variant.asked.items()
                  if all(marks[word] for word in asked.split())), None)
+
+
+def is_for_long_runs(marks):
+    """Whether only ALL or T runs a program: it tests commands, documents and other people's
+    programs, which an emulator takes minutes for."""
+    return marks["newest"] and marks["busy"]
 
 
 def runs_at(place, marks):

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: wires families mem=2G timeout=300 */
+/* vm: wires families mem=3G timeout=300 */
 /*
  * massacre: ten thousand connections whose programs are killed at one moment: one
  * program that had all; hundreds that had some, with peers that are gone as well.

@@ -3,7 +3,7 @@
  * entropy: the kernel has no random numbers yet when xtcp is loaded. No key may be
  * drawn before it has. RFC 6528 3, RFC 4086.
  */
-/* vm: append=random.trust_cpu=off append=random.trust_bootloader=off short */
+/* vm: append=random.trust_cpu=off append=random.trust_bootloader=off short distro */
 #include "lib/xtcp_test.h"
 
 #include <string.h>

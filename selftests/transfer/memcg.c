@@ -3,7 +3,7 @@
  * memcg: socket memory is charged to the memory cgroup of the process that made the
  * socket, accepted ones included, and is uncharged when data is read.
  */
-/* vm: wires families mem=1G short */
+/* vm: wires families mem=1G short distro */
 #include "lib/xtcp_test.h"
 
 #include <fcntl.h>
