@@ -20,6 +20,7 @@
 #include <linux/timekeeping.h>
 #include <net/sock.h>
 
+#include "lockname.h"
 #include "tcb.h"
 
 /**
@@ -42,6 +43,7 @@ struct xtcp_fastq *xtcp_fastq_of(struct sock *sk)
 		return NULL;
 	refcount_set(&q->ref, 1);
 	spin_lock_init(&q->lock);
+	xtcp_lock_name(&q->lock, "xtcp_fastq");
 	xs->fastq = q;
 	xs->fast_held = 1;
 	return q;

@@ -30,6 +30,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "lockname.h"
 #include "net/family.h"
 #include "netns.h"
 
@@ -49,6 +50,7 @@ int xtcp_hostcache_net_init(struct net *net)
 	if (!cache)
 		return -ENOMEM;
 	spin_lock_init(&cache->lock);
+	xtcp_lock_name(&cache->lock, "xtcp_hostcache");
 	get_random_bytes(cache->multipliers, sizeof(cache->multipliers));
 	xtcp_net(net)->hostcache = cache;
 	return 0;

@@ -34,6 +34,7 @@
 #include "compat.h"
 #include "isn.h"
 #include "listener.h"
+#include "lockname.h"
 #include "net/family.h"
 #include "netns.h"
 #include "tcb.h"
@@ -126,6 +127,7 @@ int xtcp_lookup_net_init(struct net *net)
 	int err;
 
 	spin_lock_init(&xn->listen_lock);
+	xtcp_lock_name(&xn->listen_lock, "xtcp_listen");
 	/* Zeroes are empty lists. */
 	xn->listeners = kcalloc(XTCP_LISTEN_BUCKETS, sizeof(*xn->listeners),
 				GFP_KERNEL_ACCOUNT);

@@ -34,6 +34,7 @@
 #include <linux/smp.h>
 
 #include "compat.h"
+#include "lockname.h"
 #include "observe/memory.h"
 #include "observe/stats.h"
 
@@ -229,6 +230,7 @@ int __init xtcp_timers_load(void)
 	for_each_possible_cpu(cpu) {
 		base = per_cpu_ptr(bases, cpu);
 		spin_lock_init(&base->lock);
+		xtcp_lock_name(&base->lock, "xtcp_timer");
 		xtcp_delaywheel_init(&base->wheel, ktime_get_ns());
 		hrtimer_setup(&base->timer, base_fired, CLOCK_MONOTONIC,
 			      HRTIMER_MODE_ABS_PINNED_SOFT);

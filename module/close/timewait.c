@@ -35,6 +35,7 @@
 #include "close/reset.h"
 #include "close/stateless.h"
 #include "compat.h"
+#include "lockname.h"
 #include "net/family.h"
 #include "net/reply.h"
 #include "netns.h"
@@ -251,6 +252,7 @@ int xtcp_timewait_net_init(struct net *net)
 		return -ENOMEM;
 	all->net = net;
 	xtcp_delayset_init(&all->lines, timewait_expire);
+	xtcp_lock_name(&all->lines.lock, "xtcp_delays_timewait");
 	xtcp_net(net)->timewaits = all;
 	return 0;
 }

@@ -32,6 +32,7 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "lockname.h"
 #include "netns.h"
 #include "observe/trace.h"
 #include "timers.h"
@@ -451,6 +452,7 @@ static int obituaries_prepare(struct xtcp_net *xn)
 	if (!dead)
 		return -ENOMEM;
 	spin_lock_init(&dead->lock);
+	xtcp_lock_name(&dead->lock, "xtcp_obituaries");
 	dead->next = 1;
 	dead->oldest = 1;
 	if (cmpxchg(&xn->obituaries, NULL, dead))

@@ -31,6 +31,7 @@
 #include "compat.h"
 #include "fastq.h"
 #include "isn.h"
+#include "lockname.h"
 #include "lookup.h"
 #include "net/demux.h"
 #include "net/family.h"
@@ -67,7 +68,9 @@ static struct xtcp_listener *listener_alloc(struct sock *sk)
 	}
 	ls->sk = sk;
 	xtcp_delayset_init(&ls->lines, xtcp_synqueue_expire);
+	xtcp_lock_name(&ls->lines.lock, "xtcp_delays_listener");
 	spin_lock_init(&ls->accept_lock);
+	xtcp_lock_name(&ls->accept_lock, "xtcp_accept");
 	INIT_LIST_HEAD(&ls->accept_queue);
 	ls->open = true;
 	return ls;

@@ -33,6 +33,7 @@
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 
+#include "lockname.h"
 #include "port/port.h"
 #include "shadow.h"
 
@@ -635,6 +636,7 @@ int xtcp_port_net_init(struct net *net)
 	}
 	for (i = 0; i < XTCP_PORT_BUCKETS; i++) {
 		spin_lock_init(&xn->ports[i].lock);
+		xtcp_lock_name(&xn->ports[i].lock, "xtcp_chain");
 		xn->ports[i].nr = 0;
 		xn->ports[i].crowded = false;
 		xn->ports[i].first = NULL;
