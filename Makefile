@@ -41,7 +41,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -69,6 +69,7 @@ help:
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
 	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
+	@echo 'make contention [CPUS="2 4 8"]   count lock contention per operation, of xtcp and of the kernel'"'"'s TCP'
 	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
 	@echo 'make rivals                     compare xtcp'"'"'s congestion controls with the kernel'"'"'s'
 	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
@@ -238,6 +239,13 @@ bench:
 	@$(MAKE) --no-print-directory modules KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) B=$(call quoted,B) FAMILY=$(call quoted,FAMILY) \
 		PROFILE=$(call quoted,PROFILE) scripts/bench
+
+# Shown, not asserted; no CI runs this.
+contention:
+	@$(call provide,check)
+	@release=$$(scripts/build-kernel locks) && \
+	$(MAKE) --no-print-directory modules-quietly KVER=$$release >&2 && \
+	KVER=$$release CPUS=$(call quoted,CPUS) B=$(call quoted,B) scripts/contention
 
 # build/plot.svg: the window of a transfer over a path that loses.
 plot:

@@ -36,7 +36,7 @@ def knobs():
 def main():
     done = set()
     for name in glob.glob("selftests/*/*.c", root_dir=TOP):
-        if name != "selftests/user/knobs.c" and name.split("/")[1] not in ("hostile", "bench", "lib"):
+        if name != "selftests/user/knobs.c" and name.split("/")[1] not in ("hostile", "bench", "contention", "lib"):
             text = read(name)
             done |= set(SET.findall(text)) | ({"mem"} if "knob_mem_set(" in text else set())
     wanted = list(knobs())
