@@ -69,7 +69,9 @@ void xtcp_port_range_bind(struct xtcp_port_range *range, const struct sock *sk)
  * @sk: socket, locked; its flow has both addresses and the peer's port
  *
  * RFC 6056 3.3.4, algorithm 4: a keyed hash of the peer selects where to begin,
- * and a counter advances it.
+ * and a counter advances it. It advances by a random amount, so that the next port
+ * cannot be predicted, and at once: a connect() to the same peer on another CPU would
+ * otherwise try the same ports, and wait for the locks of their chains.
  */
 void xtcp_port_range_connect(struct xtcp_port_range *range,
 			     const struct sock *sk)
@@ -77,13 +79,16 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key __uninitialized;
 	u64 offset;
+	u32 count;
 
 	xtcp_assert_owned(sk);
 	xtcp_key_from_flow(&key, &xs->flow);
 	offset = xtcp_isn_port_offset(sock_net(sk), xs->af, &key);
 	range->counter = &perturb[offset & (XTCP_PERTURB_SLOTS - 1)];
-	range_init(range, sk,
-		   READ_ONCE(*range->counter) + (u32)(offset >> 32), false);
+	range->reserved = get_random_u8() % 8 + 1;
+	count = READ_ONCE(*range->counter);
+	WRITE_ONCE(*range->counter, count + 2 * range->reserved);
+	range_init(range, sk, count + (u32)(offset >> 32), false);
 }
 
 /**
@@ -91,13 +96,11 @@ void xtcp_port_range_connect(struct xtcp_port_range *range,
  * port
  * @range: the search
  * @tries: steps that it took
- *
- * The counter advances by a random amount at least, so that the next port
- * cannot be predicted.
  */
 void xtcp_port_range_found(const struct xtcp_port_range *range, u32 tries)
 {
-	u32 step = max_t(u32, tries, get_random_u8() % 8 + 1);
+	u32 beyond = tries - min(tries, range->reserved);
 
-	WRITE_ONCE(*range->counter, READ_ONCE(*range->counter) + 2 * step);
+	if (unlikely(beyond))
+		WRITE_ONCE(*range->counter, READ_ONCE(*range->counter) + 2 * beyond);
 }

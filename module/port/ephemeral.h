@@ -12,7 +12,9 @@ struct sock;
 
 /**
  * struct xtcp_port_range - a search for an ephemeral port
- * @counter: advanced when a port was found; NULL for bind()
+ * @counter: advanced when the search begins, and once more if it takes more steps than
+ *	that; NULL for bind()
+ * @reserved: steps by which the beginning has advanced @counter
  * @low: first port of the range
  * @count: number of ports
  * @start: offset to begin at, even
@@ -20,6 +22,7 @@ struct sock;
  */
 struct xtcp_port_range {
 	u32	*counter;
+	u32	reserved;
 	u32	low;
 	u32	count;
 	u32	start;
