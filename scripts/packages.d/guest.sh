@@ -60,7 +60,8 @@ transfer() # TCP4:ADDRESS or TCP6:ADDRESS, FILE of /proc/net with the listener
 
 # As installed: a socket loads nothing, a name does.
 loaded xtcp && wrong "xtcp is loaded at the beginning"
-open_socket TCP4:127.0.0.1 && wrong "a socket without the module"
+open_socket TCP4:127.0.0.1 && wrong "a connection to a port without a listener"
+grep -q 'is the xtcp module loaded?' /tmp/said || { cat /tmp/said >&2; wrong "xtcp-run without the module"; }
 loaded xtcp && wrong "a socket loaded the module"
 modprobe xtcp || wrong "modprobe xtcp"
 [ "$(cat /sys/module/xtcp/version)" = "$1" ] || wrong "not version $1"
