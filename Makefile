@@ -219,7 +219,7 @@ coverage:
 # Hours for N=300; it goes on where the last run stopped. No CI runs this.
 mutants:
 	@$(call provide,check)
-	@release=$$(scripts/build-kernel um) && \
+	@release=$$(scripts/build-kernel quick) && \
 	$(MAKE) --no-print-directory modules-quietly KVER=$$release && \
 	KVER=$$release N=$(call quoted,N) SEED=$(call quoted,SEED) FILES=$(call quoted,FILES) T=$(call quoted,T) \
 		scripts/mutants

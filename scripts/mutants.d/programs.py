@@ -9,8 +9,9 @@ import re
 import marker
 import progress
 from common import TOP
+from kernel import Kernel
 from program import Test, find_sources
-from variants import UM, VARIANTS, WORDS, runs_at
+from variants import VARIANTS, WORDS, runs_at
 
 # The rooms of selftests/ for the folders of module/, where the names differ.
 ROOMS = {
@@ -38,12 +39,13 @@ LIMIT_S = 60.0
 SECONDS = os.path.join(TOP, "build", "mutants", "seconds.json")
 
 
-def all_programs():
-    """Every program that User-mode Linux runs, in each of its variants."""
+def all_programs(place):
+    """Every program that a kernel's place (variants.py) runs, in each of its variants. Those that
+    compute until some time has passed take too long here."""
     tests = {}
     for source in find_sources():
         marks = marker.read(source, WORDS)
-        if not runs_at(UM, marks):
+        if not runs_at(place, marks) or marks["busy"]:
             continue
         for variant in VARIANTS:
             if any(all(marks[word] for word in asked.split()) for asked in variant.asked):
@@ -56,7 +58,7 @@ class Programs:
     """The programs, what they need of time, and what they have killed."""
 
     def __init__(self, release, pattern, everything):
-        self.tests = all_programs()
+        self.tests = all_programs(Kernel(release).place())
         self.release, self.everything = release, everything
         self.pattern = re.compile(pattern) if pattern else None
         self.seconds = {key.split(" ", 1)[1]: s for key, s in progress.remembered().items()
