@@ -532,7 +532,11 @@ static inline void xtcp_assert_owned(const struct sock *sk)
  */
 static inline bool xtcp_awaits_accept(const struct sock *sk)
 {
-	return !READ_ONCE(sk->sk_socket) && !sock_flag(sk, SOCK_DEAD);
+	if (READ_ONCE(sk->sk_socket))
+		return false;
+	/* Pairs with smp_wmb() in xtcp_close_orphan(): an orphan has none either. */
+	smp_rmb();
+	return !sock_flag(sk, SOCK_DEAD);
 }
 
 /* TCP_USER_TIMEOUT in ms; if not set, the knob xtcp_user_timeout; 0: none. */

@@ -82,6 +82,9 @@
 void xtcp_close_orphan(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
+	sock_set_flag(sk, SOCK_DEAD);
+	/* Pairs with smp_rmb() in xtcp_awaits_accept(), which may hold no lock. */
+	smp_wmb();
 	sock_orphan(sk);
 	this_cpu_inc(xtcp_orphans);
 }
@@ -204,7 +207,7 @@ static void close_reset_received(struct sock *sk)
 
 	if (unlikely(xtcp_sk(sk)->fast_held))
 		xtcp_fastq_reset(sk);
-	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow);
+	xtcp_reset_taken(sock_net(sk), &xtcp_sk(sk)->flow, xtcp_sk(sk)->flow.state);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST);
 	xtcp_close_error(sk, err);
 }
@@ -517,12 +520,15 @@ void xtcp_close(struct sock *sk, long timeout)
 	u8 state;
 
 	lock_sock(sk);
-	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	unread = close_purge_receive_queue(sk, &spare);
-	if (sk->sk_state == XTCP_LISTEN)
+	if (sk->sk_state == XTCP_LISTEN) {
+		/* Until it has stopped, children are copies of it. */
 		close_listener(sk);
-	else
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	} else {
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		unread = close_purge_receive_queue(sk, &spare);
 		close_send_last(sk, spare, unread);
+	}
 	close_linger(sk, timeout);
 
 	sock_hold(sk);

@@ -129,13 +129,14 @@ static enum xtcp_mib_item reset_recv_reason(u8 state)
 /**
  * xtcp_reset_taken - count and trace a received RST that ends a connection
  * @net: namespace
- * @flow: connection, still in the state that the RST ends
+ * @flow: connection
+ * @state: the state that the RST ends or has ended
  *
  * Context: softirq.
  */
-void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow)
+void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow, u8 state)
 {
-	enum xtcp_mib_item reason = reset_recv_reason(flow->state);
+	enum xtcp_mib_item reason = reset_recv_reason(state);
 	struct xtcp_key key;
 
 	xtcp_key_from_flow(&key, flow);

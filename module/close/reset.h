@@ -24,6 +24,6 @@ void xtcp_reset_recycle(struct net *net, struct sk_buff *skb,
 			const struct xtcp_key *key, const struct xtcp_seg *seg,
 			enum xtcp_mib_item reason);
 void xtcp_reset_send(struct sock *sk, enum xtcp_mib_item reason);
-void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow);
+void xtcp_reset_taken(struct net *net, const struct xtcp_flow *flow, u8 state);
 
 #endif /* XTCP_CLOSE_RESET_H */

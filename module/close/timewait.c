@@ -618,7 +618,7 @@ static void timewait_rcv_rst(struct net *net, struct xtcp_timewait *tw,
 		timewait_challenge(net, tw);
 		return;
 	}
-	xtcp_reset_taken(net, &tw->flow);
+	xtcp_reset_taken(net, &tw->flow, tw->flow.state);
 	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
 }
 
@@ -737,7 +737,7 @@ static void time_wait_rst(struct net *net, struct xtcp_timewait *tw)
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_RST_IGNORED);
 		return;
 	}
-	xtcp_reset_taken(net, &tw->flow);
+	xtcp_reset_taken(net, &tw->flow, tw->flow.state);
 	xtcp_timewait_kill(net, tw, XTCP_EV_RCV_RST);
 }
 

@@ -183,6 +183,38 @@ static void input_child(struct sock *lsk, struct sock *child,
 	xtcp_acceptqueue_announce(lsk, child);
 }
 
+/*
+ * Another CPU has made a socket of the connection, or has ended it, since the segment was
+ * looked up. A socket gets the segment; else it is dropped, as if it had come later or
+ * earlier. Consumes @skb.
+ */
+static noinline void input_stolen(struct net *net, struct sk_buff *skb,
+				  const struct xtcp_key *key, struct xtcp_seg *seg)
+{
+	struct xtcp_flow *flow = xtcp_flow_lookup_rcu(net, key);
+
+	if (flow && flow->kind == XTCP_KIND_SOCKET)
+		input_socket(xtcp_flow_sk(flow), skb, seg);
+	else
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+	if (flow)
+		xtcp_flow_put(flow);
+}
+
+/*
+ * @child: what a half-open record or a listener has made of the segment: a socket,
+ * XTCP_CHILD_STOLEN, or NULL if @skb has been consumed.
+ */
+static __always_inline void input_made(struct net *net, struct sock *lsk, struct sock *child,
+				       struct sk_buff *skb, const struct xtcp_key *key,
+				       struct xtcp_seg *seg)
+{
+	if (unlikely(child == XTCP_CHILD_STOLEN))
+		input_stolen(net, skb, key, seg);
+	else if (child)
+		input_child(lsk, child, skb, seg);
+}
+
 /* A segment of no connection has a token of ours. Consumes @skb. */
 static void input_with_token(struct net *net, struct sk_buff *skb,
 			     const struct xtcp_key *key, const struct xtcp_seg *seg,
@@ -236,17 +268,13 @@ static __always_inline void input_listener(struct net *net, struct sock *lsk,
 					   const struct xtcp_key *key,
 					   struct xtcp_seg *seg, bool parsed)
 {
-	struct sock *child;
-
 	if (!lsk) {
 		input_closed(net, skb, key, seg);
 	} else if (sk_may_receive(lsk, skb, xtcp_family_get(key->family),
 				  seg)) {
 		if (!parsed)
 			xtcp_seg_read_options(seg, skb, key->wire);
-		child = xtcp_listen_rcv(lsk, skb, key, seg);
-		if (child)
-			input_child(lsk, child, skb, seg);
+		input_made(net, lsk, xtcp_listen_rcv(lsk, skb, key, seg), skb, key, seg);
 	}
 }
 
@@ -283,17 +311,14 @@ static void input_timewait(struct net *net, struct xtcp_timewait *tw,
 	}
 }
 
-static void input_halfopen(struct xtcp_halfopen *ho, struct sk_buff *skb,
-			   struct xtcp_seg *seg)
+static void input_halfopen(struct net *net, struct xtcp_halfopen *ho, struct sk_buff *skb,
+			   const struct xtcp_key *key, struct xtcp_seg *seg)
 {
 	struct sock *lsk = ho->ls->sk;
-	struct sock *child;
 
 	if (!sk_may_receive(lsk, skb, xtcp_family_get(ho->flow.family), seg))
 		return;
-	child = xtcp_synqueue_rcv(ho, skb, seg);
-	if (child)
-		input_child(lsk, child, skb, seg);
+	input_made(net, lsk, xtcp_synqueue_rcv(ho, skb, seg), skb, key, seg);
 }
 
 static void input_flow(struct net *net, struct xtcp_flow *flow,
@@ -305,8 +330,8 @@ static void input_flow(struct net *net, struct xtcp_flow *flow,
 		input_socket(xtcp_flow_sk(flow), skb, seg);
 		break;
 	case XTCP_KIND_HALFOPEN:
-		input_halfopen(container_of(flow, struct xtcp_halfopen, flow),
-			       skb, seg);
+		input_halfopen(net, container_of(flow, struct xtcp_halfopen, flow), skb,
+			       key, seg);
 		break;
 	case XTCP_KIND_TIMEWAIT:
 		input_timewait(net, container_of(flow, struct xtcp_timewait,

@@ -79,6 +79,14 @@ static void child_forget_listener(struct sock *sk)
 
 	sk->sk_ack_backlog = 0;
 	sk->sk_max_ack_backlog = 0;
+	/* Each socket has a cookie of its own: SO_COOKIE, sock_diag. */
+	atomic64_set(&sk->sk_cookie, 0);
+	/*
+	 * These are counted. A listener has none, but it may have been stopped and
+	 * connected since it was found: nothing but RCU keeps it.
+	 */
+	RCU_INIT_POINTER(sk->sk_rx_dst, NULL);
+	sk->sk_frag.page = NULL;
 	sk->tcp_rtx_queue = RB_ROOT;
 	xs->ofo_queue = RB_ROOT;
 	xs->recorder = NULL;
@@ -301,7 +309,8 @@ static void acceptqueue_no_child(struct xtcp_halfopen *ho)
  *
  * Context: softirq, RCU read-side section.
  * Return: the child, locked, in the accept queue; the caller passes it @skb and
- * calls xtcp_acceptqueue_announce(). NULL if no child was made.
+ * calls xtcp_acceptqueue_announce(). NULL if no child was made. XTCP_CHILD_STOLEN
+ * if another CPU has promoted or dropped the record: @skb is not consumed.
  */
 struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 				      struct sk_buff *skb,
@@ -316,10 +325,8 @@ struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 		return NULL;
 	}
 	if (!xtcp_flow_replace(net, &ho->flow, &xtcp_sk(sk)->flow)) {
-		/* Another CPU has promoted or dropped the record. */
 		child_discard(sk);
-		kfree_skb(skb);
-		return NULL;
+		return XTCP_CHILD_STOLEN;
 	}
 	xtcp_lifecycle_move(&xtcp_sk(sk)->flow, &ho->flow);
 	if (ho->has_predecessor)
@@ -360,6 +367,7 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 {
 	struct net *net = sock_net(ho->ls->sk);
 	struct sock *sk;
+	int err;
 
 	if (xtcp_acceptqueue_is_full(ho->ls->sk)) {
 		xtcp_listen_overflowed(ho->ls);
@@ -372,8 +380,11 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 		goto drop;
 	}
 	xtcp_sk(sk)->cookie_child = 1;
-	if (xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL)) {
+	err = xtcp_flow_insert(net, &xtcp_sk(sk)->flow, NULL);
+	if (err) {
 		child_discard(sk);
+		if (err == -EEXIST)
+			return XTCP_CHILD_STOLEN;
 		goto drop;
 	}
 	if (seg->opt.cookie)
@@ -516,6 +527,11 @@ static int acceptqueue_wait(struct sock *lsk, long *timeo)
 	int err = 0;
 
 	add_wait_queue_exclusive(sk_sleep(lsk), &wait);
+	/*
+	 * Pairs with skwq_has_sleeper() in sk_data_ready(): who adds a child sees this
+	 * waiter, or the queue below has the child.
+	 */
+	smp_mb();
 	for (;;) {
 		ls = xtcp_listener_of(lsk);
 		if (!ls)

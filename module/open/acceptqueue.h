@@ -28,6 +28,12 @@ static inline bool xtcp_acceptqueue_is_full(const struct sock *lsk)
 	return sk_acceptq_is_full(lsk);
 }
 
+/*
+ * Instead of a child: another CPU has changed the connection since the segment's flow was
+ * found. The segment is to be looked up again, as its connection may be a socket now.
+ */
+#define XTCP_CHILD_STOLEN	((struct sock *)ERR_PTR(-EAGAIN))
+
 struct sock *xtcp_acceptqueue_promote(struct xtcp_halfopen *ho,
 				      struct sk_buff *skb,
 				      const struct xtcp_seg *seg);

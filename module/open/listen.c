@@ -665,7 +665,8 @@ static bool listen_cookie_take_option(struct xtcp_halfopen *ho,
 /*
  * Create a child from a cookie. @mss is that of a classic cookie, which has been
  * checked; a lossless one is checked here. Return: the child; NULL if none could
- * be created and @skb is consumed; ERR_PTR(-EINVAL) if the cookie is invalid.
+ * be created and @skb is consumed; XTCP_CHILD_STOLEN; ERR_PTR(-EINVAL) if the cookie is
+ * invalid.
  */
 static struct sock *
 listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
@@ -717,7 +718,7 @@ static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 /**
  * xtcp_listen_rcv - process a segment for a listener
  * @sk: listener, not locked
- * @skb: segment; consumed, unless a child is returned
+ * @skb: segment; consumed if NULL is returned
  * @key: its connection
  * @seg: its parsed header
  *
@@ -725,7 +726,7 @@ static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
  *
  * Context: softirq, RCU read-side section.
  * Return: the child that a cookie made (see xtcp_acceptqueue_promote_cookie()),
- * or NULL.
+ * NULL, or XTCP_CHILD_STOLEN.
  */
 struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_key *key,
@@ -742,7 +743,7 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		struct sock *child = syn ? ERR_PTR(-EINVAL) :
 					   listen_cookie_rcv(sk, skb, key, seg);
 
-		if (!IS_ERR(child))
+		if (!IS_ERR(child) || child == XTCP_CHILD_STOLEN)
 			return child;
 		xtcp_lifecycle_listener(net, syn ? XTCP_EV_RCV_SYN_ACK :
 						   XTCP_EV_RCV_ACK);

@@ -418,21 +418,23 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
  * @ho: the caller holds a reference
  * @event: reason; leads to CLOSED
  *
- * If it has a predecessor, this returns to the table. Does nothing if another
- * CPU has unhashed the record.
+ * If it has a predecessor, this returns to the table.
+ *
+ * Return: false if another CPU has unhashed the record; nothing has changed then.
  */
-void xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
+bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
 	struct xtcp_timewait *tw = xtcp_synqueue_predecessor(ho);
 	struct net *net = halfopen_net(ho);
 
 	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
 		 !xtcp_flow_remove(net, &ho->flow))
-		return;
+		return false;
 	xtcp_lifecycle_event(net, &ho->flow, event);
 	xtcp_synqueue_detach(ho);
 	if (tw)
 		xtcp_timewait_resume(net, tw);
+	return true;
 }
 
 /*
@@ -887,15 +889,17 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 }
 
-static void halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
+/* Returns false if another CPU has promoted or dropped the record: the RST is not for it. */
+static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
 	struct net *net = halfopen_net(ho);
 
 	if (seg->seq == seq_add(ho->irs, 1)) {
+		if (!xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST))
+			return false;
 		XTCP_INC(net, EMBRYONIC_RSTS);
-		xtcp_reset_taken(net, &ho->flow);
-		xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST);
-		return;
+		xtcp_reset_taken(net, &ho->flow, XTCP_HALF_OPEN);
+		return true;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
 	/* RFC 5961 7 has no exemption. */
@@ -905,6 +909,7 @@ static void halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 	} else {
 		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 	}
+	return true;
 }
 
 /* A retransmission of the SYN: our SYN-ACK was lost or is late. */
@@ -993,14 +998,14 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 /**
  * xtcp_synqueue_rcv - process a segment of a half-open connection
  * @ho: record, referenced by the caller
- * @skb: segment; consumed, unless a child is returned
+ * @skb: segment; consumed if NULL is returned
  * @seg: its parsed header
  *
  * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. An acceptable
  * third ACK creates a child.
  *
  * Context: softirq, RCU read-side section.
- * Return: the child (see xtcp_acceptqueue_promote()), or NULL.
+ * Return: the child (see xtcp_acceptqueue_promote()), NULL, or XTCP_CHILD_STOLEN.
  */
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
@@ -1022,7 +1027,8 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		goto done;
 	}
 	if (seg->flags & XTCP_RST) {
-		halfopen_rcv_rst(ho, seg);
+		if (!halfopen_rcv_rst(ho, seg))
+			return XTCP_CHILD_STOLEN;
 		why = SKB_DROP_REASON_TCP_RESET;
 		goto done;
 	}

@@ -153,6 +153,9 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	    xs->nr_sacks || xs->dsack_pending)
 		return 0;
 	options = xtcp_output_option_size(sk);
+	/* The program may have set IP options since mtu.low was computed. */
+	if (unlikely((xs->mtu.high + xs->mtu.low) / 2 <= options))
+		return 0;
 	payload = (xs->mtu.high + xs->mtu.low) / 2 - options;
 	if (xs->mtu.high < xs->mtu.low ||
 	    xs->mtu.high - xs->mtu.low < XTCP_KNOB(sock_net(sk),

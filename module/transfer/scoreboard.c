@@ -428,6 +428,7 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_sendq_segs(skb);
+	bool first = !xs->lost_out;
 
 	xtcp_assert_owned(sk);
 	if (cb->marks & XTCP_MARK_SACKED)
@@ -440,7 +441,8 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	} else if (cb->marks & XTCP_MARK_RETRANS) {
 		lose_resent(sk, skb);
 	}
-	if (seq_before(cb->seq, xs->resend_seq))
+	/* After 2 GiB without a loss it is too old to be compared. */
+	if (first || seq_before(cb->seq, xs->resend_seq))
 		xs->resend_seq = cb->seq;
 	/* A copy sent before an undo is still in the network, and timed. */
 	if (!(cb->marks & XTCP_MARK_RETRANS))

@@ -210,4 +210,39 @@ TEST_F(sockets, ipv6_is_the_kernels)
 	close(stock);
 }
 
+static uint64_t cookie_of(struct __test_metadata *_metadata, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	check(!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), WHERE(_metadata), "SO_COOKIE");
+	return cookie;
+}
+
+/* Also if the listener's was asked for before: a child is a copy of it. */
+TEST_F(sockets, cookies_differ)
+{
+	int lfd, client[2], server[2];
+	uint64_t cookie[3];
+
+	self->to.sin_port = htons(variant->port + 4);
+	lfd = listener(_metadata, self->protocol, variant->wire, &self->to);
+	cookie[2] = cookie_of(_metadata, lfd);
+	for (int i = 0; i < 2; i++) {
+		client[i] = tcp_socket(_metadata, self->protocol, variant->wire);
+		ASSERT_EQ(0, connect(client[i], (const void *)&self->to, sizeof(self->to)));
+		server[i] = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, server[i]);
+		cookie[i] = cookie_of(_metadata, server[i]);
+	}
+	EXPECT_NE(cookie[0], cookie[1]);
+	EXPECT_NE(cookie[0], cookie[2]);
+	EXPECT_NE(cookie[1], cookie[2]);
+	for (int i = 0; i < 2; i++) {
+		close(client[i]);
+		close(server[i]);
+	}
+	close(lfd);
+}
+
 TEST_HARNESS_MAIN
