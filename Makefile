@@ -53,7 +53,7 @@ help:
 	@echo '                                STORY=list names the others: one connection each, drawn as a ladder'
 	@echo 'make lab [N=3] [SOLUTION=1]     an exercise with marks, in a guest; without N a list of them'
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
-	@echo 'make check [T=PATTERN] [KVER=...]  run each test once, in guests of 6.12'
+	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'

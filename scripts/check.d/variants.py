@@ -51,7 +51,7 @@ WORDS = (
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
          bars=(ORDINARY, FOREIGN, QUICK)),
     Word("newest", "", "run it on the newest kernel only: it tests programs more than the module;\n"
-         "with busy: make check does not run it unless T names it"),
+         "with busy: a run with the quick kernel does so only with ALL or T"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
