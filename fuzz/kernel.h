@@ -72,6 +72,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define rcu_dereference_sched(p) (p)
 #define rcu_dereference_check(p, held) (p)
 #define rcu_access_pointer(p)	(p)
+#define smp_rmb()		do { } while (0)
 #define smp_wmb()		do { } while (0)
 #define preempt_disable()	do { } while (0)
 #define preempt_enable()	do { } while (0)

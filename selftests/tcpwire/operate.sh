@@ -48,7 +48,10 @@ operate_rules_open_a_port_of_the_tcp_wire() {
 # Of ten SYNs at once five get through and the others are dropped; after a while one more does.
 rate_is_limited() {
 	local i answered
-	echo_server $server 443 "$run" && load_table limits || return
+	# Before the table is there, for a SYN may wait longer than its connect-timeout until
+	# the address is resolved and the new devices send.
+	echo_server $server 443 "$run" && expect_echo $client "$run" 10.9.0.2 443 &&
+		load_table limits || return
 	for i in {1..10}; do
 		start $client "$run" socat -u tcp4:10.9.0.2:443,connect-timeout=0.5 -
 	done
