@@ -410,6 +410,10 @@ static int tw_timeout_set(struct sock *sk, int val)
 
 	if (!lies_between(val, 1, XTCP_TIME_WAIT_S_MAX))
 		return -EINVAL;
+	/* A TIME-WAIT keeps its port from all users for that time. */
+	if (val > XTCP_KNOB(sock_net(sk), tw_timeout) &&
+	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
 	rare = xtcp_rare_make(sk, GFP_KERNEL_ACCOUNT);
 	if (!rare)
 		return -ENOMEM;

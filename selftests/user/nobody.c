@@ -47,11 +47,13 @@ static const struct request requests[] = {
 	{ "SO_BINDTODEVICE off", SOL_SOCKET, SO_BINDTODEVICE, "", .answer = EPERM },
 };
 
-/* xtcp's own need none. */
+/* xtcp's own need none, but for a TIME-WAIT longer than xtcp_tw_timeout, which is 60 s. */
 static const struct request ours[] = {
 	{ "XTCP_WIRE", IPPROTO_XTCP, XTCP_WIRE, .value = XTCP_WIRE_TCP },
 	{ "XTCP_SYNCOOKIES", IPPROTO_XTCP, XTCP_SYNCOOKIES, .value = 2 },
-	{ "XTCP_TW_TIMEOUT", IPPROTO_XTCP, XTCP_TW_TIMEOUT, .value = 5 },
+	{ "XTCP_TW_TIMEOUT", IPPROTO_XTCP, XTCP_TW_TIMEOUT, .value = 60 },
+	{ "XTCP_TW_TIMEOUT longer", IPPROTO_XTCP, XTCP_TW_TIMEOUT, .value = 61, .answer = EPERM },
+	{ "XTCP_TW_TIMEOUT too long", IPPROTO_XTCP, XTCP_TW_TIMEOUT, .value = 601, .answer = EINVAL },
 };
 
 PEER_FIXTURE(nobody);
@@ -106,16 +108,21 @@ TEST_F(nobody, policy_options_need_what_they_need_on_linux)
 	}
 }
 
-TEST_F(nobody, policy_own_options_need_nothing)
+TEST_F(nobody, policy_own_options_need_nothing_but_one)
 {
-	int fd;
+	socklen_t len = sizeof(int);
+	int fd, seconds;
 
 	NOT_ON_STOCK();
 	fd = socket_new(-1);
 	for (size_t k = 0; k < ARRAY_SIZE(ours); k++) {
-		EXPECT_EQ(0, as_nobody(_metadata, set, &ours[k], fd))
+		EXPECT_EQ(ours[k].answer, as_nobody(_metadata, set, &ours[k], fd))
 			TH_LOG("%s", ours[k].name);
 	}
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, &seconds, &len));
+	EXPECT_EQ(60, seconds);
+	/* Root may. */
+	EXPECT_EQ(0, socket_set(fd, IPPROTO_XTCP, XTCP_TW_TIMEOUT, 61));
 	close(fd);
 }
 

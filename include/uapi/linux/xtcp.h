@@ -54,7 +54,8 @@
  * int, 1 to 600. Default: the knob net.ipv4.xtcp_tw_timeout, whose value
  * getsockopt() returns until the option is set. Set it before the connection
  * enters TIME-WAIT. Accepted sockets inherit it. Errors: EINVAL for another
- * number. RFC 9293 3.6.1 (2MSL).
+ * number; EPERM for more than the knob's value without CAP_NET_ADMIN, because a
+ * TIME-WAIT keeps its port from all users. RFC 9293 3.6.1 (2MSL).
  */
 #define XTCP_TW_TIMEOUT	3
 
