@@ -344,7 +344,11 @@ static bool acks_our_syn(const struct xtcp_sock *xs, seq_t ack)
 	return seq_after(ack, xs->snd_una) && seq_before_eq(ack, xs->snd_nxt);
 }
 
-/* Is it the SYN-ACK that answers our SYN in a simultaneous open? */
+/*
+ * Is it the SYN-ACK that answers our SYN in a simultaneous open? It must be no more than a
+ * SYN-ACK: payload and FIN behind a SYN are refused, as in Linux, and the peer sends them
+ * again. The payload of a fast open's SYN is behind this SYN already.
+ */
 static bool is_crossing_syn_ack(const struct sock *sk,
 				const struct xtcp_seg *seg)
 {
@@ -352,7 +356,8 @@ static bool is_crossing_syn_ack(const struct sock *sk,
 
 	return sk->sk_state == XTCP_SYN_RECEIVED &&
 	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == (XTCP_SYN | XTCP_ACK) &&
-	       seg->seq == xs->irs && acks_our_syn(xs, seg->ack);
+	       seg->seq == xs->irs && seg->end == seq_add(xs->irs, 1) &&
+	       seg->end == xs->rcv_nxt && acks_our_syn(xs, seg->ack);
 }
 
 static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,

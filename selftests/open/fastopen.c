@@ -588,6 +588,25 @@ TEST_F_TIMEOUT(fastopen, rfc7413_syn_comes_again_minutes_later, 1000)
 }
 
 /* A RST, before and after accept(). */
+/* A SYN-ACK is no third ACK: its payload is behind a SYN that counts as well. */
+TEST_F(fastopen, rfc7413_syn_ack_with_payload_as_third_ack)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct conn c;
+
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	conn_send(&c, .flags = SYN | ACK | PSH, .seq = 0, .ack = 1, .data = "hello world");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 6);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = ACK | PSH, .seq = 6, .ack = 1, .data = " there");
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 12, .within_ms = DELAYED_ACK_MS);
+	stream_expect_text(_metadata, c.fd, "hello there");
+	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
+}
+
 TEST_F(fastopen, rfc7413_reset)
 {
 	struct peer *p = &self->peer;

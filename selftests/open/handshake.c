@@ -560,6 +560,46 @@ TEST_F(handshake, lc_22_syn_ack_for_a_half_open_connection)
 	p->leave_unread = true;
 }
 
+/* Its payload is refused, and comes again without the SYN: no byte moves. */
+TEST_F(handshake, lc_22_payload_of_a_crossing_syn_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_RECEIVED);
+	counters_begin(&before);
+	conn_send(&c, .flags = SYN | ACK | PSH, .seq = 0, .data = "abcd");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	EXPECT_EQ(1, counter_moved(&before, "TCPSYNChallenge"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPChallengeACK"));
+	EXPECT_EQ(0, socket_poll(c.fd));
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "abcd");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = DELAYED_ACK_MS);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&c, .flags = ACK | PSH, .seq = 5, .data = "efgh");
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 9, .within_ms = DELAYED_ACK_MS);
+	stream_expect_text(_metadata, c.fd, "abcdefgh");
+	EXPECT_EQ(EAGAIN, socket_receive(c.fd));
+}
+
+TEST_F(handshake, lc_22_fin_of_a_crossing_syn_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char byte;
+
+	conn_to_state(p, &c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = SYN | ACK | FIN, .seq = 0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = ACK | FIN, .seq = 1);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 2, .within_ms = DELAYED_ACK_MS);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	EXPECT_EQ(0, recv(c.fd, &byte, 1, 0));
+}
+
 TEST_F(handshake, lc_22_simultaneous_open_ended_by_ack)
 {
 	struct peer *p = &self->peer;
