@@ -102,7 +102,9 @@ static unsigned int packet_size(const struct sock *sk,
 /*
  * RFC 5927 7.1: is a segment in flight larger than @mtu? If none is, no router
  * has found one too large. For a SYN the quoted sequence number alone has to
- * do.
+ * do. Larger ones than xs->pmtu may be in flight from before, but no error about
+ * them reduces it: they are not searched for, because an attacker could ask for
+ * that with each packet. A probe of the MTU is not larger than xs->pmtu.
  */
 static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 {
@@ -110,6 +112,8 @@ static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
 
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return true;
+	if (mtu >= xtcp_sk(sk)->pmtu)
+		return false;
 	for (node = rb_first(&sk->tcp_rtx_queue); node; node = rb_next(node))
 		if (packet_size(sk, rb_to_skb(node)) > mtu)
 			return true;
@@ -148,6 +152,9 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
 		return;
 	mtu = max_t(unsigned int, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
+	/* A router says so for each packet that it has dropped. */
+	if (mtu == xs->pmtu && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		return;
 	if (!too_big_is_credible(sk, mtu)) {
 		XTCP_INC(sock_net(sk), OUT_OF_WINDOW_ICMPS);
 		return;

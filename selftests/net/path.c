@@ -114,6 +114,34 @@ TEST_F(path, rfc5927_mtu_above_what_is_in_flight_is_ignored)
 	conn_send(&c, .flags = ACK, .ack = 1761);
 }
 
+/* It can't be about what is sent now, whatever is in flight from before. */
+TEST_F(path, rfc5927_mtu_above_the_known_one_is_ignored)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment first;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which does not count it */
+	conn_open(p, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	for (int i = 0; i < 3; i++)
+		conn_write(&c, 1460);
+	first = *conn_expect(&c, .seq = 1, .len = 1460);
+	conn_expect(&c, .seq = 1461, .len = 1460);
+	conn_expect(&c, .seq = 2921, .len = 1460);
+	counters_begin(&before);
+	counters_ignore_traffic(&before);
+	too_big(p, &first, 1300);
+	too_big(p, &first, 1300);
+	EXPECT_EQ(0, counter_moved(&before, "OutOfWindowIcmps"));
+	too_big(p, &first, 1400);
+	EXPECT_EQ(1, counter_moved(&before, "OutOfWindowIcmps"));
+	EXPECT_EQ(mtu_of(1300), conn_info(&c).pmtu);
+	p->leave_unread = true;
+	socket_abort(c.fd);
+}
+
 TEST_F(path, rfc5927_hard_errors_end_no_connection)
 {
 	struct peer *p = &self->peer;
