@@ -108,17 +108,18 @@ void xtcp_retransmit_arm(struct sock *sk)
 }
 
 /**
- * xtcp_retransmit_later - a retransmission could not leave this host
+ * xtcp_retransmit_later - a retransmission finds no memory, or a full queue of this host
  * @sk: the socket, locked
  *
- * The network has not seen the segment, so there is no backoff.
+ * The network has not seen the segment, and room is expected soon, so there is no backoff.
  */
 void xtcp_retransmit_later(struct sock *sk)
 {
 	u64 rto_ns = (u64)xtcp_sk(sk)->rtt.rto_us * NSEC_PER_USEC;
 
 	xtcp_assert_owned(sk);
-	xtcp_deadlines_send_failed(sk, min(rto_ns, XTCP_LOCAL_RETRY_NS));
+	/* A very short RTO must not keep the CPU busy. */
+	xtcp_deadlines_send_failed(sk, clamp_t(u64, rto_ns, TICK_NSEC, XTCP_LOCAL_RETRY_NS));
 }
 
 /**
@@ -358,8 +359,12 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 
 	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
 				   XTCP_RESENT_RTO);
-	/* -EBUSY: a copy is still in this host; back off, as in Linux. */
-	if (err && err != -EBUSY) {
+	/*
+	 * What else can fail lasts longer, and there is no hurry: no route, a rule of OUTPUT,
+	 * a window that was taken back, a copy that is still in this host. Back off, as in
+	 * Linux.
+	 */
+	if (err == -ENOBUFS || err == -ENOMEM) {
 		xtcp_retransmit_later(sk);
 		return XTCP_ENDING_NONE;
 	}

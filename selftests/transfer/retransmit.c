@@ -453,4 +453,48 @@ TEST_F(retransmit, ctr_TCPRetransFail)
 	conn_send(&c, .flags = ACK, .ack = 5);
 }
 
+/*
+ * Attempts that can't leave this host are as far apart as those that nobody answers: a rule
+ * or a route that is missing stays so for long.
+ */
+static void backs_off(struct __test_metadata *_metadata, struct peer *p, const char *shut)
+{
+	struct counters before;
+	char command[256], to[64];
+	int64_t rto_ms;
+	struct conn c;
+
+	conn_open(p, &c);
+	peer_mark(p);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .len = 4);
+	rto_ms = rto_us(&c) / 1000;
+	snprintf(command, sizeof(command), shut,
+		 ipaddr_text(&p->addr, to, sizeof(to)));
+	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
+	counters_take(&before);
+	for (int n = 1; n <= 6; n++) {
+		/* Just before the attempt, and just behind it. */
+		peer_sleep_until(p, ((1 << n) - 1) * rto_ms - 20);
+		EXPECT_EQ(n - 1, counter_moved(&before, "TCPTimeouts"));
+		peer_sleep_until(p, ((1 << n) - 1) * rto_ms + 60);
+		EXPECT_EQ(n, counter_moved(&before, "TCPTimeouts"));
+	}
+	EXPECT_EQ(6, counter_moved(&before, "TCPRetransFail"));
+	EXPECT_EQ(ST_ESTABLISHED, conn_state(&c));
+	socket_abort(c.fd);
+}
+
+TEST_F(retransmit, rfc6298_5_5_backs_off_behind_a_rule)
+{
+	backs_off(_metadata, &self->peer,
+		  "nft 'add table inet t; add chain inet t out "
+		  "{ type filter hook output priority 0; policy drop; }' # %s");
+}
+
+TEST_F(retransmit, rfc6298_5_5_backs_off_without_a_route)
+{
+	backs_off(_metadata, &self->peer, "ip route add unreachable %s metric 1");
+}
+
 TEST_HARNESS_MAIN
