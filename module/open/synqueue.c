@@ -69,6 +69,7 @@
 #include "paws.h"
 #include "rare.h"
 #include "segment/oow.h"
+#include "segment/synchronized.h"
 #include "tcb.h"
 #include "transfer/accecn.h"
 #include "transfer/rtt.h"
@@ -903,11 +904,11 @@ static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
 	/* RFC 5961 7 has no exemption. */
-	if (halfopen_may_answer(ho, NULL)) {
+	if (!halfopen_may_answer(ho, NULL)) {
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+	} else if (xtcp_synchronized_may_challenge(net)) {
 		XTCP_INC(net, CHALLENGE_ACK);
 		halfopen_send_ack(ho);
-	} else {
-		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 	}
 	return true;
 }

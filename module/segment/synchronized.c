@@ -70,13 +70,20 @@ struct outcome {
 	enum xtcp_ending ending;
 };
 
-/*
+/**
+ * xtcp_synchronized_may_challenge - take a challenge ACK from the share of this second
+ * @net: namespace
+ *
  * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
  * Each second's limit is drawn at random around that. Otherwise an attacker
  * could count the challenge ACKs of his own connection, and learn how many
- * another connection has caused.
+ * another connection has caused. The limit of the connection or record is asked
+ * first, so that one of them can't use up the share of all.
+ *
+ * Context: any.
+ * Return: true if it may be sent.
  */
-static bool challenge_is_allowed(struct net *net)
+bool xtcp_synchronized_may_challenge(struct net *net)
 {
 	int limit = XTCP_KNOB(net, challenge_ack_limit);
 	struct xtcp_net *xn = xtcp_net(net);
@@ -120,7 +127,7 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 		seg = NULL;	/* RFC 5961 7 has no exemption */
 	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
 		if (why == ANSWER_CHALLENGE) {
-			if (!challenge_is_allowed(net))
+			if (!xtcp_synchronized_may_challenge(net))
 				return;
 			XTCP_INC(net, CHALLENGE_ACK);
 		}

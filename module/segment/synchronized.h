@@ -10,12 +10,14 @@
 #include "ending.h"
 #include "tcb.h"
 
+struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
 
 enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 				       const struct xtcp_seg *seg);
+bool xtcp_synchronized_may_challenge(struct net *net);
 
 /**
  * xtcp_synchronized_init - set the fields of this file: no segment has arrived

@@ -677,6 +677,45 @@ TEST_F(tuning, knob_challenge_ack_limit)
 		conn_expect_state(&c[i], ST_ESTABLISHED);
 }
 
+/* The share is that of the whole namespace: records, which are no sockets, take from it. */
+static void records_share_the_limit(struct __test_metadata *_metadata, struct peer *p,
+				    enum conn_state st)
+{
+	enum { LIMIT = 20 };
+	struct counters before;
+	struct conn c[2];
+	int sent;
+
+	ASSERT_EQ(0, knob_set("invalid_ratelimit", 0));
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		conn_to_state(p, &c[i], st, .kport = 6000 + i);
+	wait_for_the_next_second();
+	/* The SYN-ACK of a half-open connection may have come again. */
+	p->leave_unread = true;
+	peer_drain(p, 0);
+	ASSERT_EQ(0, knob_set("challenge_ack_limit", LIMIT));
+	counters_take(&before);
+	sent = challenges_of_a_burst(c);
+	EXPECT_LE(LIMIT / 2, sent);
+	EXPECT_GE(LIMIT / 2 + LIMIT, sent);
+	EXPECT_EQ(sent, counter_moved(&before, "TCPChallengeACK"));
+	EXPECT_EQ(0, challenges_of_a_burst(c));
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+		conn_expect_state(&c[i], st);
+}
+
+TEST_F(tuning, knob_challenge_ack_limit_half_open)
+{
+	NOT_ON_STOCK();		/* a RST in the window is no RST near the mark there */
+	records_share_the_limit(_metadata, &self->peer, ST_HALF_OPEN);
+}
+
+TEST_F(tuning, knob_challenge_ack_limit_orphan)
+{
+	NOT_ON_STOCK();		/* where such a RST ends it: wire.rst */
+	records_share_the_limit(_metadata, &self->peer, ST_ORPHAN_FIN_WAIT_2);
+}
+
 TEST_F(tuning, knob_challenge_ack_limit_of_0_is_none)
 {
 	struct peer *p = &self->peer;
