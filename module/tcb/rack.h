@@ -14,7 +14,7 @@
  * struct xtcp_rack - loss detection by time, RFC 8985
  * @sent_ns: RACK.xmit_ts; 0: nothing was delivered yet
  * @end: RACK.end_seq
- * @round: SND.NXT when the reordering window was last widened
+ * @round: SND.NXT when the reordering window was last widened; then SND.UNA
  * @rtt_us: RACK.rtt
  * @steps: size of that window in quarters of the minimal RTT
  * @persist: number of recoveries for which it keeps that size

@@ -338,6 +338,7 @@ static void una_advance(struct xtcp_sock *xs, seq_t ack)
 {
 	xs->bytes_acked += seq_dist(xs->snd_una, ack);
 	WRITE_ONCE(xs->snd_una, ack);
+	xtcp_rack_una_advanced(xs);
 	xtcp_retransmit_progressed(xs);
 }
 

@@ -19,6 +19,16 @@ void xtcp_rack_window_adapt(struct xtcp_sock *xs);
 u64 xtcp_rack_detect(struct sock *sk);
 bool xtcp_rack_is_recent(const struct sock *sk, const struct sk_buff *skb);
 
+/*
+ * SND.UNA has passed the round in which the window was last widened. It must not fall behind
+ * by half the space of numbers, or it would look as if it were to come.
+ */
+static inline void xtcp_rack_una_advanced(struct xtcp_sock *xs)
+{
+	if (seq_after(xs->snd_una, xs->rack.round))
+		xs->rack.round = xs->snd_una;
+}
+
 /* True if xtcp_rack_window_adapt() would change nothing. */
 static inline bool xtcp_rack_window_is_settled(const struct xtcp_sock *xs)
 {
