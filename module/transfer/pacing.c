@@ -81,7 +81,7 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 	/* The end of a large write may have set a later time (send.c). */
 	if (!xtcp_timer_is_set(xs, XTCP_TIMER_PACE) ||
 	    (xs->nagle & XTCP_NAGLE_TAIL))
-		xtcp_deadlines_burst_held(sk, wait_us * NSEC_PER_USEC);
+		xtcp_deadlines_burst_held(sk, (u64)wait_us * NSEC_PER_USEC);
 	return true;
 }
 
@@ -102,7 +102,7 @@ void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
 
 	xtcp_assert_owned(sk);
 	if (payload)
-		due_ns += early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
+		due_ns += (u64)early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
 	else if (!delay_us)
 		return;
 	skb_set_delivery_time(skb, due_ns, 1);
