@@ -376,7 +376,9 @@ static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
  * @a: what the ACK says
  *
  * The first block may be a D-SACK (RFC 2883), which undo.c handles. Invalid
- * blocks are ignored.
+ * blocks are ignored. So are all before the SYN-ACK of a fast open is acknowledged:
+ * who has what is behind it has got that one as well, and @sacked_end shares its place
+ * with the number of the peer's SYN, which is still needed.
  */
 void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			    struct xtcp_acked *a)
@@ -386,6 +388,8 @@ void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 
 	xtcp_assert_owned(sk);
 	if (!xs->sack_ok || !seg->opt.nr_sacks)
+		return;
+	if (unlikely(xs->fast_held) && xs->snd_una == xs->iss)
 		return;
 	if (xtcp_undo_dsack_received(sk, seg, a))
 		i = 1;

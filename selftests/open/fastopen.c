@@ -665,6 +665,33 @@ TEST_F(fastopen, rfc7413_closed_before_the_third_ack)
  * close() before a third ACK that never comes: the SYN-ACK is repeated, the answer and the FIN
  * are not, for the address has proved nothing. The end makes room for others.
  */
+/* Data that the client reports before it has acknowledged the SYN-ACK. */
+TEST_F(fastopen, rfc7413_sack_before_the_third_ack)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct conn c;
+
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	stream_expect_text(_metadata, c.fd, "hello");
+	ASSERT_EQ(3, send(c.fd, "bye", 3, 0));
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 6, .data = "bye");
+	conn_expect(&c, .flags = FIN | ACK, .seq = 4, .ack = 6);
+	conn_send_sack(&c, 0, { 1, 4 });
+	/* The kernel's TCP believes it, and sends the SYN-ACK again. */
+	peer_drain(p, 20);
+	/* The SYN is still known as that of this connection. */
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 6);
+	conn_send(&c, .flags = ACK, .seq = 6, .ack = 5);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+	conn_send(&c, .flags = FIN | ACK, .seq = 6, .ack = 5);
+	conn_expect(&c, .flags = ACK, .seq = 5, .ack = 7);
+}
+
 TEST_F_TIMEOUT(fastopen, rfc7413_closed_and_never_acknowledged, 1000)
 {
 	struct peer *p = &self->peer;
