@@ -118,6 +118,19 @@ void xtcp_rare_disconnected(struct sock *sk)
 	rare->saved_syn = NULL;
 }
 
+static struct xtcp_savedsyn *savedsyn_alloc(u32 len)
+{
+	struct xtcp_savedsyn *saved;
+
+	saved = kmalloc(struct_size(saved, headers, len), GFP_ATOMIC | __GFP_NOWARN);
+	if (!saved)
+		return NULL;
+	refcount_set(&saved->ref, 1);
+	saved->predecessor = NULL;
+	saved->len = len;
+	return saved;
+}
+
 /**
  * xtcp_savedsyn_make - keep the headers of a SYN
  * @skb: the SYN; network and transport header are set
@@ -136,14 +149,21 @@ struct xtcp_savedsyn *xtcp_savedsyn_make(const struct sk_buff *skb, bool with_li
 
 	if (end > skb_tail_pointer(skb) || len > HEADERS_MAX)
 		return NULL;
-	saved = kmalloc(struct_size(saved, headers, len), GFP_ATOMIC | __GFP_NOWARN);
-	if (!saved)
-		return NULL;
-	refcount_set(&saved->ref, 1);
-	saved->predecessor = NULL;
-	saved->len = len;
-	memcpy(saved->headers, begin, len);
+	saved = savedsyn_alloc(len);
+	if (saved)
+		memcpy(saved->headers, begin, len);
 	return saved;
+}
+
+/**
+ * xtcp_savedsyn_make_empty - a place for the fields of a half-open record alone
+ *
+ * Context: softirq.
+ * Return: one without headers, with a reference; NULL without memory.
+ */
+struct xtcp_savedsyn *xtcp_savedsyn_make_empty(void)
+{
+	return savedsyn_alloc(0);
 }
 
 /**

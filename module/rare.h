@@ -20,7 +20,7 @@ struct xtcp_timewait;
  * @ts_offset: of the half-open record, whose fields this pointer displaces
  * @mark: of the half-open record
  * @predecessor: of the half-open record; NULL: none
- * @len: bytes of @headers
+ * @len: bytes of @headers; 0: the listener saves no SYNs, and the other fields alone count
  * @headers: with TCP_SAVE_SYN 2 the link layer's header; IP's and TCP's
  *
  * Constant while the record is visible.
@@ -48,6 +48,7 @@ void xtcp_rare_free(struct xtcp_sockopt_rare *rare);
 void xtcp_rare_disconnected(struct sock *sk);
 
 struct xtcp_savedsyn *xtcp_savedsyn_make(const struct sk_buff *skb, bool with_link);
+struct xtcp_savedsyn *xtcp_savedsyn_make_empty(void);
 void xtcp_savedsyn_put(struct xtcp_savedsyn *saved);
 
 #endif /* XTCP_RARE_H */

@@ -189,13 +189,14 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 			       const struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {
+	struct xtcp_savedsyn *saved = xtcp_synqueue_saved_syn(ho);
 	struct xtcp_sockopt_rare *rare = NULL;
 	struct xtcp_sock *xs;
 	struct sock *sk;
 
-	if (unlikely(READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.rare) || ho->syn_saved ||
+	if (unlikely(READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.rare) || saved ||
 		     ho->accecn_ok)) {
-		rare = xtcp_rare_of_child(ho->ls->sk, ho->syn_saved ? ho->saved : NULL);
+		rare = xtcp_rare_of_child(ho->ls->sk, saved);
 		if (!rare)
 			return NULL;
 	}

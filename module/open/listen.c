@@ -443,7 +443,7 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 		xtcp_synqueue_save_syn(ho, skb, xtcp_sk(ls->sk)->sockopt.save_syn > 1);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	if (!xtcp_synqueue_insert(ls, ho, tw)) {
-		/* Another CPU was faster with the same SYN, or the listener closes. */
+		/* Another CPU was faster with the same SYN, the listener closes, or no memory. */
 		kfree_skb(skb);
 		return;
 	}

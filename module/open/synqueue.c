@@ -296,17 +296,36 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
 	return max_t(u64, 1, div_u64(acked_ns - created_ns, NSEC_PER_USEC));
 }
 
-static void halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+static void halfopen_save(struct xtcp_halfopen *ho, struct xtcp_savedsyn *saved)
 {
+	saved->ts_offset = ho->ts_offset;
+	saved->mark = ho->mark;
+	ho->saved = saved;
+	ho->syn_saved = 1;
+}
+
+/*
+ * Let @ho be the successor of @tw. The pointer to it takes the place of two fields, which
+ * usually are those of @tw as well. If not, because a knob or the way of the SYN has changed,
+ * they go elsewhere: nothing of an unproven SYN may remain in @tw. Returns false without memory.
+ */
+static bool halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
+{
+	struct xtcp_savedsyn *saved;
+
+	if (!ho->syn_saved && (tw->ts_offset != ho->ts_offset || tw->mark != ho->mark)) {
+		saved = xtcp_savedsyn_make_empty();
+		if (!saved)
+			return false;
+		halfopen_save(ho, saved);
+	}
 	refcount_inc(&tw->flow.ref);
 	ho->has_predecessor = 1;
-	if (unlikely(ho->syn_saved)) {
+	if (unlikely(ho->syn_saved))
 		ho->saved->predecessor = tw;
-		return;
-	}
-	tw->ts_offset = ho->ts_offset;
-	tw->mark = ho->mark;
-	ho->predecessor = tw;
+	else
+		ho->predecessor = tw;
+	return true;
 }
 
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
@@ -333,10 +352,7 @@ void xtcp_synqueue_save_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 
 	if (!saved)
 		return;
-	saved->ts_offset = ho->ts_offset;
-	saved->mark = ho->mark;
-	ho->saved = saved;
-	ho->syn_saved = 1;
+	halfopen_save(ho, saved);
 }
 
 /**
@@ -359,8 +375,11 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	ho->answered_ms = 0;
 	ho->has_predecessor = 0;
 	/* A closing listener copies records that it finds in its lines. */
-	if (tw)
-		halfopen_succeed(ho, tw);
+	if (tw && !halfopen_succeed(ho, tw)) {
+		xtcp_flow_hold_new(&ho->flow, 1);
+		xtcp_flow_put(&ho->flow);
+		return false;
+	}
 	xtcp_delay_init(&ho->delay);
 	synqueue_enter(ls, ho);
 	xtcp_flow_hold_new(&ho->flow, 3);

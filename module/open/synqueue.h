@@ -44,16 +44,17 @@ struct xtcp_timewait;
  *	listener has TCP_DEFER_ACCEPT and no data has arrived. The only bit of its
  *	byte that changes while the record is visible
  * @has_predecessor: there is a predecessor: @predecessor is valid, in place of
- *	@ts_offset and @mark; with @syn_saved, @saved has it
+ *	@ts_offset and @mark, which are its own; with @syn_saved, @saved has all three
  * @syn_saved: @saved is valid, in place of @ts_offset, @mark and @predecessor
  * @timeouts: SYN-ACKs retransmitted by the timer
  * @tos: DSCP of our segments; with @accecn_ok, in its ECN bits: the codepoint of the SYN
  * @mark: fwmark of our segments: the SYN's or the listener's
  * @ts_offset: added to the clock in TSval
  * @predecessor: the TIME-WAIT record over which the SYN was
- *	accepted, with a reference. It stores @ts_offset and @mark for the
- *	half-open record (MAY-2)
- * @saved: headers of the SYN, for TCP_SAVED_SYN, with a reference
+ *	accepted, with a reference. It does not change, because it returns if the SYN
+ *	was an old one (MAY-2)
+ * @saved: headers of the SYN, for TCP_SAVED_SYN, with a reference; without headers if
+ *	@ts_offset or @mark are not those of the predecessor
  */
 struct xtcp_halfopen {
 	struct xtcp_flow	flow;
@@ -104,6 +105,12 @@ xtcp_synqueue_predecessor(const struct xtcp_halfopen *ho)
 	if (!ho->has_predecessor)
 		return NULL;
 	return ho->syn_saved ? ho->saved->predecessor : ho->predecessor;
+}
+
+/* The headers of the SYN, if the listener saves them, or NULL. */
+static inline struct xtcp_savedsyn *xtcp_synqueue_saved_syn(const struct xtcp_halfopen *ho)
+{
+	return unlikely(ho->syn_saved) && ho->saved->len ? ho->saved : NULL;
 }
 
 /* With accecn_ok: the ECN field of the SYN's IP header. */

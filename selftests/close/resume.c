@@ -64,6 +64,34 @@ TEST_F(resume, rfc9293_may_02_resumed_record_answers)
 	conn_expect(&c, .flags = ACK);
 }
 
+/* Nothing of the SYN, which was an old one, remains in it. */
+TEST_F(resume, rfc9293_may_02_resumed_record_keeps_its_clock)
+{
+	struct peer *p = &self->peer;
+	struct conn c = { .peer = p };
+	uint32_t seq, tsval;
+
+	conn_to_state(p, &c, ST_TIME_WAIT, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(1, 0)));
+	tsval = p->last.opt.tsval;
+	/* The TSvals of new connections have no offset from now on. */
+	ASSERT_EQ(0, knob_set("timestamps", 2));
+	sleep_ms(100);
+	seq = c.peer_nxt - c.peer_iss + 1000;
+	conn_send(&c, .flags = SYN, .seq = seq,
+		  .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_TS(c.tsval_base + 5000, 0)));
+	peer_expect(p, .flags = SYN | ACK, .seq = c.kern_nxt + ISN_GAP,
+		    .ack = c.peer_iss + seq + 1, .ts = 1, .dport = c.pport);
+	EXPECT_NE(0, (p->last.opt.tsval - tsval) / 1000);
+	conn_send(&c, .flags = RST, .seq = seq + 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 5000, p->last.opt.tsval)));
+	conn_expect_state(&c, ST_TIME_WAIT);
+	conn_send(&c, .flags = FIN | ACK, .seq = c.peer_nxt - c.peer_iss - 1,
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 5000, tsval)));
+	conn_expect(&c, .flags = ACK, .ts = 1);
+	EXPECT_LE(100, p->last.opt.tsval - tsval);
+	EXPECT_GE(1000, p->last.opt.tsval - tsval);
+}
+
 TEST_F(resume, rfc9293_may_02_third_ack_ends_it)
 {
 	struct peer *p = &self->peer;
