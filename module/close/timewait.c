@@ -834,8 +834,8 @@ static bool timewait_is_old_enough(struct net *net, const struct xtcp_timewait *
  *	that of another record
  * @bound: the port was bound explicitly
  *
- * The old connection must have had timestamps, so that the larger ones of the new
- * connection tell the two apart (RFC 6191). For an ephemeral port, the knob
+ * The old connection must have had timestamps, and the new one must offer them, so that
+ * its larger ones tell the two apart (RFC 6191). For an ephemeral port, the knob
  * xtcp_tw_reuse must allow it, and xtcp_tw_reuse_delay must be over; as in Linux,
  * neither is needed for an explicit bind.
  *
@@ -844,7 +844,8 @@ static bool timewait_is_old_enough(struct net *net, const struct xtcp_timewait *
 bool xtcp_timewait_may_reuse(struct net *net, const struct xtcp_timewait *tw,
 			     bool bound)
 {
-	if (READ_ONCE(tw->flow.state) != XTCP_TIME_WAIT || !tw->ts_ok)
+	if (READ_ONCE(tw->flow.state) != XTCP_TIME_WAIT || !tw->ts_ok ||
+	    !XTCP_KNOB(net, timestamps))
 		return false;
 	return bound || (xtcp_timewait_reuse_is_allowed(net, &tw->flow) &&
 			 timewait_is_old_enough(net, tw));

@@ -115,6 +115,31 @@ static void reuse(struct __test_metadata *_metadata, struct peer *p, struct conn
 	EXPECT_EQ(old->kern_nxt + 65537, c->kern_iss);
 }
 
+/* The new one must have timestamps, too, or nothing tells the two apart. */
+TEST_F(incarnation, rfc6191_not_without_new_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct conn old;
+	char to[64];
+	int fd;
+
+	NOT_ON_STOCK();		/* see xtcp_tw_reuse in knobs.rst */
+	ASSERT_EQ(0, knob_set("tw_reuse", 1));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000"));
+	conn_to_state(p, &old, ST_TIME_WAIT, .active = true, .pport = 80, .opt = STAMPS);
+	sleep_ms(3000);
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	ipaddr_text(&p->addr, to, sizeof(to));
+	fd = stream_socket(p->family);
+	fd_nonblock(fd);
+	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, to, 80));
+	conn_expect_state(&old, ST_TIME_WAIT);
+	ASSERT_EQ(0, knob_set("timestamps", 1));
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, to, 80));
+	peer_expect(p, .flags = SYN, .seq = old.kern_nxt + 65537, .sport = 40000, .dport = 80);
+	close(fd);
+}
+
 /*
  * The peer did not get the last ACK and repeats its FIN, which reaches SYN-SENT. The
  * RST tells the peer, and the SYN that is repeated a second later connects.
