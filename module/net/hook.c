@@ -64,6 +64,9 @@
 #include "proto.h"
 #include "tcb.h"
 
+/* As in the kernel's TCP, and in close/timewait.c. */
+#define NEW_ISN_GAP	65537U
+
 /*
  * Set when the module is being unloaded: no segment belongs to xtcp any more.
  */
@@ -128,6 +131,41 @@ static bool hook_timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 		(s32)(seg.opt.tsval - READ_ONCE(tw->tw_ts_recent)) > 0);
 }
 
+static u16 *hook_ip_flags(const struct sk_buff *skb, u8 family)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (xtcp_family_is_ipv6(family))
+		return &IP6CB(skb)->flags;
+#endif
+	return &IPCB(skb)->flags;
+}
+
+/* @skb, a SYN, has ended @sk, a TIME-WAIT: its successor begins above all numbers of it. */
+static void hook_succeed(struct sk_buff *skb, u8 family, const struct sock *sk)
+{
+	u32 iss = READ_ONCE(tcp_twsk(sk)->tw_snd_nxt) + NEW_ISN_GAP;
+
+	xtcp_cb(skb)->iss = SEQ(iss ?: 1);
+	*hook_ip_flags(skb, family) |= XTCP_IPSKB_SUCCEEDS;
+}
+
+/**
+ * xtcp_hook_successor_isn - ISN of a connection whose SYN ended a TIME-WAIT of the kernel's TCP
+ * @skb: the SYN, as it came from IP
+ * @family: its address family
+ * @iss: set to the ISN
+ *
+ * Context: softirq.
+ * Return: false if it did not end one.
+ */
+bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss)
+{
+	if (likely(!(*hook_ip_flags(skb, family) & XTCP_IPSKB_SUCCEEDS)))
+		return false;
+	*iss = xtcp_cb(skb)->iss;
+	return true;
+}
+
 /*
  * A SYN has a listener of ours. Has the kernel's TCP a connection with the same
  * addresses and ports? If so, that connection answers the SYN (RFC 5961 4),
@@ -147,10 +185,12 @@ static bool syn_is_kernel_tcps(struct net *net, struct sk_buff *skb,
 			kernel_tcp_keeps(sk);
 	if (!keeps)
 		skb_orphan(skb);
-	if (waits && !keeps)
+	if (waits && !keeps) {
+		hook_succeed(skb, key->family, sk);
 		inet_twsk_deschedule_put(inet_twsk(sk));
-	else
+	} else {
 		sock_gen_put(sk);
+	}
 	return keeps;
 }
 

@@ -13,6 +13,8 @@
 #include <net/ip.h>
 #include <uapi/linux/xtcp.h>
 
+#include "net/seq.h"
+
 struct net;
 struct sk_buff;
 struct sock;
@@ -26,6 +28,8 @@ struct xtcp_key;
  * because ip_rcv() and ipv6_rcv() clear all flags.
  */
 #define XTCP_IPSKB_BROUGHT	BIT(15)
+/* Such a bit of a SYN that has ended a TIME-WAIT of the kernel's TCP: skb->cb has the ISN. */
+#define XTCP_IPSKB_SUCCEEDS	BIT(14)
 
 int xtcp_hook_add(struct net *net);
 void xtcp_hook_del(struct net *net);
@@ -37,6 +41,7 @@ bool xtcp_hook_owns(struct net *net, struct sk_buff *skb,
 		    struct xtcp_found *found);
 void xtcp_hook_attach(struct sk_buff *skb, const struct xtcp_found *found);
 void xtcp_hook_detach(struct sk_buff *skb);
+bool xtcp_hook_successor_isn(const struct sk_buff *skb, u8 family, seq_t *iss);
 bool xtcp_hook_kernel_tcp_connected(struct net *net, const struct xtcp_key *key);
 bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 

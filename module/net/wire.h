@@ -180,6 +180,7 @@ struct xtcp_seg {
  *	only)
  * @segs: number of segments on the wire (send queue, once it was sent)
  * @seg_size: payload bytes in each of these segments but the last
+ * @iss: of a SYN that arrives, with XTCP_IPSKB_SUCCEEDS: the ISN of the answer
  */
 struct xtcp_skb_cb {
 	union {
@@ -200,8 +201,13 @@ struct xtcp_skb_cb {
 	u8	flags;
 	u8	retrans;
 	u8	marks;
-	u16	segs;
-	u16	seg_size;
+	union {
+		struct {
+			u16	segs;
+			u16	seg_size;
+		};
+		seq_t	iss;
+	};
 } __packed __aligned(4);
 
 #define XTCP_MARK_SACKED	0x01	/* the peer has received it, RFC 2018 */

@@ -35,6 +35,7 @@
 #include "lookup.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/hook.h"
 #include "net/reply.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -415,6 +416,17 @@ unsigned int xtcp_listen_syn_limit(const struct xtcp_listener *ls)
 	return min_t(unsigned int, limit, listen_unreserved_backlog(net));
 }
 
+/* ISN of the connection that a SYN opens, after the TIME-WAIT @tw or one of the kernel's TCP. */
+static seq_t listen_isn(const struct sk_buff *skb, u8 family,
+			const struct xtcp_timewait *tw, u64 identity)
+{
+	seq_t iss;
+
+	if (tw)
+		return xtcp_timewait_next_isn(tw);
+	return xtcp_hook_successor_isn(skb, family, &iss) ? iss : xtcp_isn(identity);
+}
+
 /*
  * Create a half-open record for a SYN, and send the SYN-ACK, with @answer if not NULL.
  * Consumes @skb. Not inlined: its frame would burden cookies.
@@ -438,7 +450,7 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
 	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
 	listen_receive_window(ho);
-	ho->iss = tw ? xtcp_timewait_next_isn(tw) : xtcp_isn(identity);
+	ho->iss = listen_isn(skb, key->family, tw, identity);
 	if (unlikely(xtcp_sk(ls->sk)->sockopt.save_syn))
 		xtcp_synqueue_save_syn(ho, skb, xtcp_sk(ls->sk)->sockopt.save_syn > 1);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
@@ -503,7 +515,7 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 		return false;
 	listen_negotiate(net, ho, seg, listen_syn_offers_ecn(skb, seg, key));
 	listen_receive_window(ho);
-	ho->iss = xtcp_isn(identity);
+	ho->iss = listen_isn(skb, key->family, NULL, identity);
 	ho->answered_ms = 1;	/* no round trip can be measured by the record */
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
 	return xtcp_acceptqueue_open(ho, skb, seg, q, answer);
