@@ -377,8 +377,8 @@ static void block_discarded(struct sock *sk, const struct xtcp_seg *seg,
  *
  * The first block may be a D-SACK (RFC 2883), which undo.c handles. Invalid
  * blocks are ignored. So are all before the SYN-ACK of a fast open is acknowledged:
- * who has what is behind it has got that one as well, and @sacked_end shares its place
- * with the number of the peer's SYN, which is still needed.
+ * @sacked_end shares its place with the number of the peer's SYN, which is needed
+ * until then. A peer that has got later bytes has the SYN-ACK, and acknowledges it soon.
  */
 void xtcp_scoreboard_sacked(struct sock *sk, const struct xtcp_seg *seg,
 			    struct xtcp_acked *a)
