@@ -392,7 +392,7 @@ static void starve(struct __test_metadata *_metadata, struct pair *pr, const cha
 	pid_t pid;
 
 	hoard_make(_metadata, pr, &hoard);
-	/* What is on the way when the limit comes arrives all the same: little, with this buffer. */
+	/* What is on the way when the limit comes arrives: little, with this buffer. */
 	ASSERT_EQ(0, socket_set(lfd, SOL_SOCKET, SO_RCVBUF, 128 << 10));
 	pid = client_start(_metadata, pr, client_bulk);
 	fd = accept(lfd, NULL, NULL);
