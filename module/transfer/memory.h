@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * memory.h - return a socket's memory to the host's budget
+ * memory.h - reserve a socket's memory by force, and return it to the host's budget
  *
  * The socket layer accounts in pages: a socket reserves whole pages from the
  * host's budget (xtcp_mem), and a page that becomes free is returned at once. A
@@ -22,6 +22,27 @@
 
 /* Free memory that a busy connection may keep stays below this; bytes. */
 #define XTCP_MEMORY_KEPT	(2 * (int)PAGE_SIZE)
+
+/**
+ * xtcp_memory_force - reserve memory although the host's budget is used up
+ * @sk: the socket, locked; its reservation was refused
+ * @size: bytes that must be had
+ *
+ * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported. A
+ * module cannot charge a memory cgroup beyond its limit; then nothing is reserved, and
+ * the next reservation includes it.
+ */
+static inline void xtcp_memory_force(struct sock *sk, int size)
+{
+	int pages;
+
+	if (size <= sk->sk_forward_alloc || (mem_cgroup_sockets_enabled && sk->sk_memcg))
+		return;
+	pages = sk_mem_pages(size - sk->sk_forward_alloc);
+	sk_forward_alloc_add(sk, pages << PAGE_SHIFT);
+	/* Not sk_memory_allocated_add(): Linux 6.1 lacks an export for it. */
+	atomic_long_add(pages, sk->sk_prot->memory_allocated);
+}
 
 /**
  * xtcp_memory_uncharge - memory of a queue was freed

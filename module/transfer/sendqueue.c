@@ -36,6 +36,7 @@
 #include "segment/output.h"
 #include "tcb.h"
 #include "transfer/ecn.h"
+#include "transfer/memory.h"
 #include "transfer/txstamp.h"
 
 /* --- memory ------------------------------------------------------------ */
@@ -77,11 +78,30 @@ struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp)
 	return skb;
 }
 
+/*
+ * Reserve memory for a segment that is needed, by force as Linux does. A refusal does not
+ * shrink the send buffer.
+ */
+static void reserve_by_force(struct sock *sk, int size)
+{
+	u8 locks = sk->sk_userlocks;
+
+	/* Without this flag a refusal halves the send buffer. */
+	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
+	if (!sk_wmem_schedule(sk, size))
+		xtcp_memory_force(sk, size);
+	sk->sk_userlocks = locks;
+}
+
 /**
  * xtcp_sendq_alloc_reserved - allocate an empty segment for the send queue
  * @sk: the socket, locked
  * @linear: bytes of payload for its linear part
  * @gfp: allocation flags
+ *
+ * If nothing is queued or in flight, no ACK will ever wake the writer. So it gets a
+ * segment even if the host's memory for sockets is used up (xtcp_mem): otherwise a program
+ * that leaves received data unread could stop all others.
  *
  * Return: skb whose memory is reserved, not yet charged; NULL when the socket
  * or the host is short of memory, and the socket's send buffer was reduced
@@ -92,13 +112,46 @@ struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 	struct sk_buff *skb = xtcp_sendq_alloc(linear, gfp);
 
 	xtcp_assert_owned(sk);
-	if (skb && sk_wmem_schedule(sk, skb->truesize))
+	if (!skb) {
+		sk->sk_prot->enter_memory_pressure(sk);
+		sk_stream_moderate_sndbuf(sk);
+		return NULL;
+	}
+	if (!sk->sk_wmem_queued) {
+		reserve_by_force(sk, skb->truesize);
+		return skb;
+	}
+	if (sk_wmem_schedule(sk, skb->truesize))
 		return skb;
 	consume_skb(skb);
-	if (!skb)
-		sk->sk_prot->enter_memory_pressure(sk);
 	sk_stream_moderate_sndbuf(sk);
 	return NULL;
+}
+
+/**
+ * xtcp_sendq_reserve - reserve memory for payload of the last segment
+ * @sk: the socket, locked
+ * @bytes: how much is wanted
+ *
+ * As Linux, when the host's memory for sockets is used up: a send queue of less than
+ * xtcp_wmem's first value may grow to it, and what is reserved already is used.
+ *
+ * Return: bytes that may be added, at most @bytes; 0: none
+ */
+u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes)
+{
+	int least, spare;
+
+	xtcp_assert_owned(sk);
+	if (likely(sk_wmem_schedule(sk, bytes)))
+		return bytes;
+	least = XTCP_KNOB(sock_net(sk), wmem[0]) - sk->sk_wmem_queued;
+	least = clamp_t(int, least, 0, bytes);
+	if (least)
+		xtcp_memory_force(sk, least);
+	/* With a memory cgroup that may be less than nothing: xtcp_memory_force(). */
+	spare = min_t(int, sk->sk_forward_alloc, bytes);
+	return max(spare, least);
 }
 
 /**
@@ -477,28 +530,6 @@ static int sendq_unshare(struct sock *sk, struct sk_buff *skb)
 static bool skb_is_at_an_end(struct sock *sk, const struct sk_buff *skb)
 {
 	return skb == xtcp_sendq_oldest(sk) || skb == xtcp_sendq_newest(sk);
-}
-
-/*
- * Reserve memory for a segment that must be split off, by force as Linux does: a
- * refusal neither prevents the split nor shrinks the send buffer. A module cannot
- * charge a memory cgroup beyond its limit; then the next reservation includes it.
- */
-static void reserve_by_force(struct sock *sk, int size)
-{
-	u8 locks = sk->sk_userlocks;
-	int pages;
-
-	/* Without this flag a refusal halves the send buffer. */
-	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	if (!sk_wmem_schedule(sk, size) &&
-	    !(mem_cgroup_sockets_enabled && sk->sk_memcg)) {
-		pages = sk_mem_pages(size - sk->sk_forward_alloc);
-		sk_forward_alloc_add(sk, pages << PAGE_SHIFT);
-		/* Not sk_memory_allocated_add(): Linux 6.1 lacks an export for it. */
-		atomic_long_add(pages, sk->sk_prot->memory_allocated);
-	}
-	sk->sk_userlocks = locks;
 }
 
 /* Allocate an empty skb for the second part of a split, with a reservation. */

@@ -38,6 +38,7 @@ static inline u32 xtcp_sendq_segs(const struct sk_buff *skb)
 struct sk_buff *xtcp_sendq_alloc(u32 linear, gfp_t gfp);
 struct sk_buff *xtcp_sendq_alloc_reserved(struct sock *sk, u32 linear,
 					  gfp_t gfp);
+u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes);
 void xtcp_sendq_append(struct sock *sk, struct sk_buff *skb);
 void xtcp_sendq_grown(struct sock *sk, struct sk_buff *skb, u32 bytes);
 void xtcp_sendq_drop_empty(struct sock *sk);

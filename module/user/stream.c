@@ -115,7 +115,8 @@ static int fill_spliced(struct sock *sk, struct sk_buff *skb, u32 goal,
 	u32 room = min_t(size_t, goal - skb->len, msg_data_left(msg));
 	int n;
 
-	if (!sk_wmem_schedule(sk, room))
+	room = xtcp_sendq_reserve(sk, room);
+	if (!room)
 		return -ENOBUFS;
 	n = XTCP_SPLICE_FROM_ITER(skb, &msg->msg_iter, room, sk->sk_allocation);
 	if (n < 0)
@@ -156,7 +157,8 @@ static int fill_skb(struct sock *sk, struct sk_buff *skb, u32 goal,
 		return 0;
 	copy = min_t(size_t, goal - skb->len, msg_data_left(msg));
 	copy = min_t(u32, copy, pfrag->size - pfrag->offset);
-	if (!sk_wmem_schedule(sk, copy))
+	copy = xtcp_sendq_reserve(sk, copy);
+	if (!copy)
 		return -ENOBUFS;
 	/*
 	 * The new fragment takes a reference; registered pages of io_uring have
@@ -185,7 +187,8 @@ static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 {
 	u32 bytes = min_t(size_t, goal - skb->len, msg_data_left(msg));
 
-	if (!sk_wmem_schedule(sk, bytes))
+	bytes = xtcp_sendq_reserve(sk, bytes);
+	if (!bytes)
 		return -ENOBUFS;
 	return xtcp_zerocopy_fill(sk, skb, bytes, msg, zc);
 }

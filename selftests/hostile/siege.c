@@ -9,6 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -28,6 +29,8 @@ PAIR_FIXTURE(siege);
 /* Half-open records and TIME-WAIT records have ended. */
 #define QUIET_MS 150000
 #define FEW_PORTS 20
+#define TRICKLE (64 << 10)
+#define REFUSALS_MAX 200
 
 /* --- the flood --------------------------------------------------------------- */
 
@@ -426,6 +429,127 @@ TEST_F(siege, bulk_under_pressure)
 {
 	NOT_ON_STOCK();
 	starve(_metadata, &self->pair, "1 1 1000000", BULK);
+}
+
+/*
+ * @from and @to: a connection that has been idle. From now on the memory for sockets is
+ * used up by others.
+ */
+static void idle_without_memory(struct __test_metadata *_metadata, struct pair *pr,
+				struct hoard *hoard, int *from, int *to, char *usual)
+{
+	hoard_make(_metadata, pr, hoard);
+	pair_connected(pr, PORT, from, to);
+	fd_block(*to);
+	knob_mem_set(WHERE(_metadata), "1 1 1", usual);
+}
+
+static void memory_returns(struct __test_metadata *_metadata, struct hoard *hoard,
+			   int from, int to, const char *usual)
+{
+	knob_mem_set(WHERE(_metadata), usual, NULL);
+	hoard_read(_metadata, hoard);
+	close(from);
+	close(to);
+}
+
+/* @bytes a call: a short write, one into the first page, a large one. */
+TEST_F(siege, few_bytes_beyond_the_hosts_memory)
+{
+	static const int sizes[] = { 100, 300, 2000 };
+	struct pair *pr = &self->pair;
+	struct hoard hoard;
+	uint8_t buf[2000];
+	char usual[64];
+	int from, to;
+
+	NOT_ON_STOCK();
+	idle_without_memory(_metadata, pr, &hoard, &from, &to, usual);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		pattern_fill(buf, sizes[i], 0);
+		ASSERT_EQ(sizes[i], send(from, buf, sizes[i], MSG_DONTWAIT));
+		read_pattern(_metadata, to, 0, sizes[i]);
+		sleep_ms(10);
+	}
+	memory_returns(_metadata, &hoard, from, to, usual);
+}
+
+/* Reads @len bytes in a process of its own. */
+static pid_t reader_start(struct __test_metadata *_metadata, int fd, uint64_t len)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(read_pattern(_metadata, fd, 0, len) != len);
+	}
+	return pid;
+}
+
+static void blocked_writer(struct __test_metadata *_metadata, struct pair *pr, int sndbuf)
+{
+	struct timeval limit = { .tv_sec = 60 };
+	struct hoard hoard;
+	char usual[64];
+	int from, to;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	idle_without_memory(_metadata, pr, &hoard, &from, &to, usual);
+	fd_block(from);
+	ASSERT_EQ(0, setsockopt(from, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
+	if (sndbuf)
+		ASSERT_EQ(0, socket_set(from, SOL_SOCKET, SO_SNDBUF, sndbuf));
+	pid = reader_start(_metadata, to, TRICKLE);
+	client_send(pr, from, TRICKLE);
+	client_await(_metadata, pid);
+	memory_returns(_metadata, &hoard, from, to, usual);
+}
+
+TEST_F(siege, blocked_writer_beyond_the_hosts_memory)
+{
+	blocked_writer(_metadata, &self->pair, 0);
+}
+
+/* The kernel does not reduce a send buffer that the program has set. */
+TEST_F(siege, blocked_writer_with_a_buffer_of_its_own_beyond_the_hosts_memory)
+{
+	blocked_writer(_metadata, &self->pair, 64 << 10);
+}
+
+/* A program that poll() tells to write can write. */
+TEST_F(siege, waiting_writer_beyond_the_hosts_memory)
+{
+	struct epoll_event ev = { .events = EPOLLOUT };
+	struct pair *pr = &self->pair;
+	static uint8_t buf[TRICKLE];
+	int from, to, ep, refused = 0;
+	struct hoard hoard;
+	char usual[64];
+	ssize_t sent;
+	pid_t pid;
+
+	NOT_ON_STOCK();
+	idle_without_memory(_metadata, pr, &hoard, &from, &to, usual);
+	pid = reader_start(_metadata, to, TRICKLE);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, from, &ev));
+	pattern_fill(buf, TRICKLE, 0);
+	for (ssize_t at = 0; at < TRICKLE; at += sent) {
+		/* Slowly: most segments are refused until they are sent again. */
+		ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 60000));
+		sent = send(from, buf + at, TRICKLE - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0) {
+			ASSERT_EQ(EAGAIN, errno);
+			ASSERT_GT(REFUSALS_MAX, ++refused);
+			sent = 0;
+		}
+	}
+	client_await(_metadata, pid);
+	close(ep);
+	memory_returns(_metadata, &hoard, from, to, usual);
 }
 
 TEST_HARNESS_MAIN
