@@ -21,6 +21,7 @@
 #include "observe/memory.h"
 #include "observe/stats.h"
 #include "tcb.h"
+#include "transfer/memory.h"
 
 /*
  * Drop data above a hole, last first, an eighth of the buffer at a time. Not
@@ -260,8 +261,12 @@ bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 	if (!xtcp_prune_is_full(sk) && sk_rmem_schedule(sk, skb, skb->truesize))
 		return true;
 	if (skb_queue_empty(&sk->sk_receive_queue) &&
-	    !seq_after(xtcp_cb(skb)->seq, xtcp_sk(sk)->rcv_nxt))
+	    !seq_after(xtcp_cb(skb)->seq, xtcp_sk(sk)->rcv_nxt)) {
+		/* It counts all the same, so that others are refused instead. */
+		if (!sk_rmem_schedule(sk, skb, skb->truesize))
+			xtcp_memory_force(sk, skb->truesize);
 		return true;
+	}
 
 	XTCP_INC(sock_net(sk), PRUNE_CALLED);
 	if (xtcp_prune_is_full(sk) && !prune_make_space(sk, skb))

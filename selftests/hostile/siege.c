@@ -8,10 +8,12 @@
 /* vm: wires */
 #include "lib/xtcp_test.h"
 
+#include <linux/sock_diag.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 PAIR_FIXTURE(siege);
@@ -31,6 +33,9 @@ PAIR_FIXTURE(siege);
 #define FEW_PORTS 20
 #define TRICKLE (64 << 10)
 #define REFUSALS_MAX 200
+#define RECEIVERS 1000
+/* It leaves in one skb, which the receiver gets whole. */
+#define PIECE 7000
 
 /* --- the flood --------------------------------------------------------------- */
 
@@ -550,6 +555,72 @@ TEST_F(siege, waiting_writer_beyond_the_hosts_memory)
 	client_await(_metadata, pid);
 	close(ep);
 	memory_returns(_metadata, &hoard, from, to, usual);
+}
+
+/* Memory of all sockets, bytes, as xtcp counts it. */
+static long long memory_counted(struct __test_metadata *_metadata)
+{
+	FILE *file = fopen("/proc/net/xtcp_metrics", "re");
+	long long bytes = -1;
+	char line[512];
+
+	ASSERT_NE(NULL, file);
+	while (bytes < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "xtcp_memory_bytes %lld", &bytes);
+	fclose(file);
+	ASSERT_LE(0, bytes);
+	return bytes;
+}
+
+/*
+ * A segment that the program waits for is accepted although there is no memory, and counts.
+ * Each of many connections gets one, and their programs do not read it.
+ */
+TEST_F(siege, what_is_accepted_without_memory_counts)
+{
+	const struct rlimit many = { 2 * RECEIVERS + 100, 2 * RECEIVERS + 100 };
+	long long before, after, unseen, held = 0;
+	static int from[RECEIVERS], to[RECEIVERS];
+	static uint8_t buf[PIECE];
+	struct pair *pr = &self->pair;
+	int lfd;
+	struct hoard hoard;
+	char usual[64];
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
+	hoard_make(_metadata, pr, &hoard);
+	lfd = pair_listen(pr, PORT, 16);
+	for (int i = 0; i < RECEIVERS; i++) {
+		from[i] = pair_connect(pr, PORT);
+		to[i] = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, to[i]);
+	}
+	before = memory_counted(_metadata);
+	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 100, .limit = 100000 });
+	for (int i = 0; i < RECEIVERS; i++)
+		ASSERT_EQ(PIECE, send(from[i], buf, PIECE, MSG_DONTWAIT));
+	knob_mem_set(WHERE(_metadata), "1 1 1", usual);
+	/* The senders have their ACKs, and have returned their memory. */
+	sleep_ms(2000);
+	for (int i = 0; i < RECEIVERS; i++)
+		held += socket_meminfo(to[i], SK_MEMINFO_RMEM_ALLOC);
+	after = memory_counted(_metadata);
+	/* Each CPU may hide a mebibyte, in either direction, at each of the two times. */
+	unseen = sysconf(_SC_NPROCESSORS_CONF) * (2LL << 20);
+	EXPECT_LT(unseen + (1 << 20), held);
+	EXPECT_LE(held - unseen, after - before);
+	knob_mem_set(WHERE(_metadata), usual, NULL);
+	/* Their RSTs arrive before the others are closed. */
+	for (int i = 0; i < RECEIVERS; i++)
+		close(to[i]);
+	sleep_ms(500);
+	for (int i = 0; i < RECEIVERS; i++)
+		close(from[i]);
+	close(lfd);
+	hoard_read(_metadata, &hoard);
+	expect_nothing_left(_metadata, pr);
+	EXPECT_GE(before + unseen, memory_counted(_metadata));
 }
 
 TEST_HARNESS_MAIN
