@@ -299,6 +299,8 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
 	xs->fin_queued = 0;
+	/* The route's, or the program's: as in Linux the next connection has neither. */
+	WRITE_ONCE(xs->window_clamp, 0);
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	xs->snd_nxt = xs->snd_una;

@@ -124,6 +124,41 @@ TEST_F(metrics, window)
 	EXPECT_LE(8000 - 1460, p->last.wnd);
 }
 
+/* The next connection of the same socket may have another route. */
+TEST_F(metrics, window_of_a_former_connection)
+{
+	struct peer *p = &self->peer;
+	int clamp = -1;
+	socklen_t len = sizeof(clamp);
+	struct conn c;
+
+	route(p, .value[RTAX_WINDOW] = 8000);
+	conn_open(p, &c, .active = true, .opt = WITH_SACK);
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len));
+	EXPECT_EQ(0, clamp);
+	EXPECT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.3", 4242));
+	peer_expect(p, .flags = SYN, .sport = ANYWHERE, .dport = 4242, .dst = ipaddr("10.0.0.3"));
+	EXPECT_LT(8000, p->last.wnd);
+}
+
+/* So does the program's own clamp, as in Linux. */
+TEST_F(metrics, window_clamp_of_a_former_connection)
+{
+	struct peer *p = &self->peer;
+	int clamp = -1;
+	socklen_t len = sizeof(clamp);
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .opt = WITH_SACK);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 9000));
+	ASSERT_EQ(0, socket_disconnect(c.fd));
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1);
+	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len));
+	EXPECT_EQ(0, clamp);
+}
+
 TEST_F(metrics, rto_min)
 {
 	struct peer *p = &self->peer;
