@@ -172,7 +172,8 @@ enum xtcp_recovery {
  * @wscale_ok, @ts_ok, @sack_ok: both sides sent the option
  * @cookie_held: @cookie must be sent: only a SYN-ACK has arrived from the server
  * @advmss: the MSS we announced, bytes
- * @peer_mss: the MSS the peer announced, or the default, bytes
+ * @peer_mss: the MSS the peer announced, or the default, bytes; at most TCP_MAXSEG as of
+ *	the opening
  * @mss: payload of a full segment, bytes (effective send MSS less options,
  *	MUST-16)
  * @pmtu: path MTU from which @mss was computed, bytes

@@ -73,6 +73,17 @@ static void connect_choose_numbers(struct sock *sk)
 	xtcp_begin_receive(xs, SEQ(0));
 }
 
+/*
+ * @mss: the peer's, or the default; bytes. As in Linux, a TCP_MAXSEG that is set on the open
+ * connection is for the next one.
+ */
+static void connect_take_mss(struct xtcp_sock *xs, u16 mss)
+{
+	u16 most = xs->sockopt.user_mss;
+
+	xs->peer_mss = most ? min(mss, most) : mss;
+}
+
 /* Set up what the SYN offers: MSS, window and its scale. */
 static void connect_offer(struct sock *sk)
 {
@@ -80,7 +91,7 @@ static void connect_offer(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 wscale;
 
-	xs->peer_mss = xs->af->mss_default;
+	connect_take_mss(xs, xs->af->mss_default);
 	xtcp_output_mss_sync(sk, 0);
 	xtcp_window_route(sk);
 	xtcp_window_init(sk, xs->advmss, scaling, &xs->rcv_wnd, &wscale);
@@ -199,9 +210,7 @@ static void connect_take_options(struct sock *sk, const struct xtcp_options *opt
 		xs->ts_recent = opt->tsval;
 		xs->ts_recent_s = ktime_get_seconds();
 	}
-	xs->peer_mss = opt->mss ?: xs->af->mss_default;
-	if (xs->sockopt.user_mss && xs->sockopt.user_mss < xs->peer_mss)
-		xs->peer_mss = xs->sockopt.user_mss;
+	connect_take_mss(xs, opt->mss ?: xs->af->mss_default);
 	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 

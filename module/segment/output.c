@@ -136,8 +136,6 @@ static unsigned int options_room(const struct xtcp_sock *xs, unsigned int payloa
 	if (!payload)
 		return room;
 	most = min_t(u32, xs->pmtu > headers ? xs->pmtu - headers : 0, xs->peer_mss);
-	if (xs->sockopt.user_mss)
-		most = min_t(u32, most, xs->sockopt.user_mss);
 	used += xs->af->packet->options_len(&xs->inet.sk) + payload;
 	return min(room, most > used ? most - used : 0);
 }
@@ -612,8 +610,8 @@ static u16 announced_mss(const struct xtcp_sock *xs, const struct dst_entry *dst
  * @pmtu: path MTU in bytes; 0: take it from the route, and our MSS option, too
  *
  * RFC 9293 3.7.1: the MSS is the least of the peer's MSS option, the path's and
- * TCP_MAXSEG, less the options of each segment, IP's included (MUST-16, RFC
- * 6691 2). xtcp_min_snd_mss limits it before TCP's options are subtracted. It
+ * TCP_MAXSEG as of the opening, less the options of each segment, IP's included
+ * (MUST-16, RFC 6691 2). xtcp_min_snd_mss limits it before TCP's options are subtracted. It
  * is at most half of the largest window that the peer has advertised, so that a
  * small buffer can hold two segments, as in Linux. Queued skbs are split when
  * they are sent.
@@ -637,8 +635,6 @@ void xtcp_output_mss_sync(struct sock *sk, u32 pmtu)
 	mss = pmtu > header ? pmtu - header : 0;
 	mss = xtcp_mtuprobe_bound(xs, min(mss, XTCP_MSS_MOST));
 	mss = min_t(u32, mss, xs->peer_mss);
-	if (xs->sockopt.user_mss)
-		mss = min_t(u32, mss, xs->sockopt.user_mss);
 	mss -= min(mss, xs->af->packet->options_len(sk));
 	mss = max_t(u32, mss, XTCP_KNOB(sock_net(sk), min_snd_mss)) -
 	      payload_options(xs);

@@ -635,6 +635,31 @@ TEST_F(options, opt_maxseg_of_a_connection)
 	EXPECT_EQ(1000, get(c.fd, SOL_TCP, TCP_MAXSEG));
 }
 
+/* Set on an open connection it is for the next one. */
+TEST_F(options, opt_maxseg_of_an_open_connection)
+{
+	struct socket_info before;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = OPT(OPT_MSS(1000), OPT_SACKOK));
+	before = conn_info(&c);
+	EXPECT_EQ(0, set(c.fd, SOL_TCP, TCP_MAXSEG, 88));
+	/* Text above a hole: payload leaves with SACK blocks, if there is room. */
+	conn_send(&c, .flags = ACK, .seq = 301, .len = 200);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 1, .sack = {{ 301, 501 }});
+	conn_write(&c, 500);
+	conn_expect(&c, .seq = 1, .len = 500, .sacks = 1, .sack = {{ 301, 501 }});
+	conn_send(&c, .flags = ACK, .seq = 1, .len = 300, .ack = 501);
+	peer_drain(&self->peer, 50);
+	/* The MSS is computed again when an option of IP may have changed it. */
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_TTL, 65));
+	EXPECT_EQ(before.snd_mss, conn_info(&c).snd_mss);
+	EXPECT_EQ((int)before.snd_mss, get(c.fd, SOL_TCP, TCP_MAXSEG));
+	EXPECT_EQ(before.advmss, conn_info(&c).advmss);
+	conn_write(&c, 1000);
+	conn_expect(&c, .seq = 501, .len = 1000);
+}
+
 /* --- a few that change what is sent -------------------------------------- */
 
 TEST_F(options, opt_cork_holds_and_lets_go)
