@@ -35,11 +35,13 @@
 #include "compat.h"
 #include "deadlines.h"
 #include "fastq.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "netns.h"
 #include "observe/memory.h"
 #include "observe/recorder.h"
 #include "observe/stats.h"
+#include "open/begin.h"
 #include "open/fastconnect.h"
 #include "open/listen.h"
 #include "port/port.h"
@@ -55,7 +57,6 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
-#include "transfer/urgent.h"
 
 /* RFC 9293 3.10.4: our FIN is queued or sent, and not acknowledged. */
 #define CLOSING_STATES \
@@ -298,13 +299,17 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	sock_reset_flag(sk, SOCK_DONE);
 	sk_dst_reset(sk);
-	xs->fin_queued = 0;
 	/* The route's, or the program's: as in Linux the next connection has neither. */
 	WRITE_ONCE(xs->window_clamp, 0);
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	xs->snd_nxt = xs->snd_una;
-	xtcp_urgent_init(xs);
+	/* TCP_INFO does not report the old connection. */
+	xtcp_begin(xs);
+	xtcp_rtt_init(xs);
+	xtcp_ack_init(sk);
+	xtcp_congestion_forget(xs);
+	xtcp_demux_forget(sk);
 	sk->sk_err_soft = 0;
 	sk_set_peek_off(sk, -1);
 	sock_rps_reset_rxhash(sk);

@@ -149,6 +149,16 @@ static void rule_begin(struct xtcp_sock *xs)
 }
 
 /**
+ * xtcp_congestion_forget - window and threshold of a socket without a connection
+ * @xs: the socket, locked
+ */
+void xtcp_congestion_forget(struct xtcp_sock *xs)
+{
+	WRITE_ONCE(xs->cwnd, XTCP_INIT_CWND);
+	WRITE_ONCE(xs->ssthresh, U32_MAX);
+}
+
+/**
  * xtcp_congestion_socket_init - initialize a new socket
  * @xs: TCB, zeroed
  *
@@ -158,8 +168,7 @@ static void rule_begin(struct xtcp_sock *xs)
 void xtcp_congestion_socket_init(struct xtcp_sock *xs)
 {
 	xs->congestion = xtcp_algorithms_get_default(sock_net(xtcp_to_sk(xs)));
-	xs->cwnd = XTCP_INIT_CWND;
-	xs->ssthresh = U32_MAX;
+	xtcp_congestion_forget(xs);
 }
 
 /**

@@ -19,6 +19,7 @@ struct xtcp_sock;
 #define XTCP_CWND_MAX	(1U << 20)	/* segments; keeps sums in u32 */
 
 /* A connection's algorithm. */
+void xtcp_congestion_forget(struct xtcp_sock *xs);
 void xtcp_congestion_socket_init(struct xtcp_sock *xs);
 void xtcp_congestion_inherit(struct xtcp_sock *xs);
 void xtcp_congestion_route(struct sock *sk);

@@ -137,6 +137,51 @@ TEST_F(tcpinfo, tcp_inq_reports_what_is_left)
 	}
 }
 
+/* After connect() to AF_UNSPEC nothing is left of the connection. */
+TEST_F(tcpinfo, tcp_info_of_a_former_connection)
+{
+	struct peer *p = &self->peer;
+	struct tcp_info info;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .opt = OPT(OPT_MSS(1000), OPT_SACKOK, OPT_TS(1, 0),
+		  OPT_NOP, OPT_WSCALE(5)), .rtt_ms = 40);
+	ASSERT_EQ(5, send(c.fd, "hello", 5, 0));
+	conn_expect(&c, .seq = 1, .len = 5);
+	peer_mark_last(p);
+	conn_expect(&c, .seq = 1, .len = 5, .within_ms = 1100);
+	conn_expect(&c, .seq = 1, .len = 5, .within_ms = 1100);
+	conn_send(&c, .flags = ACK | PSH, .data = "abc");
+	conn_send(&c, .flags = ACK, .seq = 501, .len = 500);
+	peer_drain(p, 300);
+	info = conn_tcp_info(&c);
+	EXPECT_LT(0, (int)info.tcpi_total_retrans);
+	EXPECT_LT(0, (int)info.tcpi_rcv_ooopack);
+	EXPECT_EQ(0, socket_disconnect(c.fd));
+	peer_drain(p, 10);
+	info = conn_tcp_info(&c);
+	EXPECT_EQ(ROW_CLOSE, info.tcpi_state);
+	EXPECT_EQ(TCP_CA_Open, info.tcpi_ca_state);
+	EXPECT_EQ(0, info.tcpi_options);
+	EXPECT_EQ(0, info.tcpi_snd_wscale + info.tcpi_rcv_wscale);
+	EXPECT_EQ(0, (int)info.tcpi_rtt);
+	EXPECT_EQ(1000000, (int)info.tcpi_rto);
+	EXPECT_EQ(0, (int)info.tcpi_ato);
+	EXPECT_EQ(10, (int)info.tcpi_snd_cwnd);
+	EXPECT_EQ(INT_MAX, (int)info.tcpi_snd_ssthresh);
+	EXPECT_EQ(0, (int)(info.tcpi_unacked + info.tcpi_sacked + info.tcpi_lost +
+			   info.tcpi_retrans + info.tcpi_retransmits + info.tcpi_backoff));
+	EXPECT_EQ(0, (int)info.tcpi_total_retrans);
+	EXPECT_EQ(0, (int)info.tcpi_bytes_sent);
+	EXPECT_EQ(0, (int)info.tcpi_bytes_retrans);
+	EXPECT_EQ(0, (int)info.tcpi_bytes_acked);
+	EXPECT_EQ(0, (int)info.tcpi_bytes_received);
+	EXPECT_EQ(0, (int)(info.tcpi_segs_in + info.tcpi_segs_out));
+	EXPECT_EQ(0, (int)(info.tcpi_data_segs_in + info.tcpi_data_segs_out));
+	EXPECT_EQ(0, (int)(info.tcpi_delivered + info.tcpi_delivered_ce));
+	EXPECT_EQ(0, (int)info.tcpi_rcv_ooopack);
+}
+
 TEST_F(tcpinfo, opt_tcp_info_length)
 {
 	int fd = fresh(_metadata);
