@@ -756,7 +756,8 @@ static int wait_for_data(struct sock *sk, struct reader *rd)
 		sk_flush_backlog(sk);
 		return 0;
 	}
-	xtcp_window_consumed(sk, rd->copied);
+	/* A peek has freed no memory. */
+	xtcp_window_consumed(sk, rd->flags & MSG_PEEK ? 0 : rd->copied);
 	return sk_wait_data(sk, &rd->timeo,
 			    skb_peek_tail(&sk->sk_receive_queue));
 }
