@@ -690,16 +690,17 @@ static void records_share_the_limit(struct __test_metadata *_metadata, struct pe
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
 		conn_to_state(p, &c[i], st, .kport = 6000 + i);
 	wait_for_the_next_second();
-	/* The SYN-ACK of a half-open connection may have come again. */
+	/* Counted by the counter: the SYN-ACK of a half-open connection may come again, too. */
 	p->leave_unread = true;
-	peer_drain(p, 0);
 	ASSERT_EQ(0, knob_set("challenge_ack_limit", LIMIT));
 	counters_take(&before);
-	sent = challenges_of_a_burst(c);
+	EXPECT_LE(LIMIT / 2, challenges_of_a_burst(c));
+	sent = counter_moved(&before, "TCPChallengeACK");
 	EXPECT_LE(LIMIT / 2, sent);
 	EXPECT_GE(LIMIT / 2 + LIMIT, sent);
+	/* That was this second's share. */
+	challenges_of_a_burst(c);
 	EXPECT_EQ(sent, counter_moved(&before, "TCPChallengeACK"));
-	EXPECT_EQ(0, challenges_of_a_burst(c));
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
 		conn_expect_state(&c[i], st);
 }
