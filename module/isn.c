@@ -101,6 +101,22 @@ seq_t xtcp_isn(u64 identity)
 	return SEQ(identity + clock);
 }
 
+/* RFC 9293 MAY-2; the kernel's TCP has the same number. */
+#define NEW_ISN_GAP	65537U
+
+/**
+ * xtcp_isn_above - initial sequence number for the successor of a connection in TIME-WAIT
+ * @snd_nxt: SND.NXT of that connection
+ *
+ * Return: an ISN above all sequence numbers that it has used; not 0.
+ */
+seq_t xtcp_isn_above(seq_t snd_nxt)
+{
+	seq_t iss = seq_add(snd_nxt, NEW_ISN_GAP);
+
+	return seq_raw(iss) ? iss : SEQ(1);
+}
+
 /**
  * xtcp_isn_is_behind - are all numbers of a connection behind the ISN clock
  * @identity: xtcp_isn_identity() of the connection

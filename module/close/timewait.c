@@ -35,6 +35,7 @@
 #include "close/reset.h"
 #include "close/stateless.h"
 #include "compat.h"
+#include "isn.h"
 #include "lockname.h"
 #include "net/family.h"
 #include "net/reply.h"
@@ -49,9 +50,6 @@
 
 #define RECYCLE_MIN_MS	1000U	/* xtcp_tw_recycle: shortest TIME-WAIT */
 #define SHORT_LIFE_MS	4000U	/* up to this, Linux counts TWKilled, not TW */
-
-/* RFC 9293 MAY-2: the new incarnation's ISN is this far above the old SND.NXT. */
-#define NEW_ISN_GAP	65537U
 
 static_assert(sizeof(struct xtcp_timewait) == 96);
 static_assert(offsetof(struct xtcp_timewait6, addrs) == XTCP_RECORD_LEN);
@@ -694,19 +692,6 @@ static bool timewait_syn_is_new(struct net *net, const struct xtcp_timewait *tw,
 	return (s32)(seg->opt.tsval - tw->ts_recent) > 0;
 }
 
-/**
- * xtcp_timewait_next_isn - ISN of a new incarnation
- * @tw: record of the old one
- *
- * Return: an ISN above all sequence numbers of the old incarnation; not 0.
- */
-seq_t xtcp_timewait_next_isn(const struct xtcp_timewait *tw)
-{
-	seq_t iss = seq_add(tw->snd_nxt, NEW_ISN_GAP);
-
-	return seq_raw(iss) ? iss : SEQ(1);
-}
-
 /* Does the segment begin at RCV.NXT and have nothing new? */
 static bool timewait_is_in_sequence(const struct xtcp_timewait *tw,
 				    const struct xtcp_seg *seg)
@@ -861,7 +846,7 @@ void xtcp_timewait_hand_over(const struct xtcp_timewait *tw, struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	xs->iss = xtcp_timewait_next_isn(tw);
+	xs->iss = xtcp_isn_above(tw->snd_nxt);
 	xs->ts_recent = tw->ts_recent;
 	xs->ts_recent_s = tw->ts_recent_s;
 }

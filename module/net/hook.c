@@ -53,6 +53,7 @@
 #include <net/sock.h>
 
 #include "flow.h"
+#include "isn.h"
 #include "lookup.h"
 #include "net/demux.h"
 #include "net/family.h"
@@ -63,9 +64,6 @@
 #include "port/port.h"
 #include "proto.h"
 #include "tcb.h"
-
-/* As in the kernel's TCP, and in close/timewait.c. */
-#define NEW_ISN_GAP	65537U
 
 /*
  * Set when the module is being unloaded: no segment belongs to xtcp any more.
@@ -143,9 +141,7 @@ static u16 *hook_ip_flags(const struct sk_buff *skb, u8 family)
 /* @skb, a SYN, has ended @sk, a TIME-WAIT: its successor begins above all numbers of it. */
 static void hook_succeed(struct sk_buff *skb, u8 family, const struct sock *sk)
 {
-	u32 iss = READ_ONCE(tcp_twsk(sk)->tw_snd_nxt) + NEW_ISN_GAP;
-
-	xtcp_cb(skb)->iss = SEQ(iss ?: 1);
+	xtcp_cb(skb)->iss = xtcp_isn_above(SEQ(READ_ONCE(tcp_twsk(sk)->tw_snd_nxt)));
 	*hook_ip_flags(skb, family) |= XTCP_IPSKB_SUCCEEDS;
 }
 

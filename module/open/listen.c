@@ -423,7 +423,7 @@ static seq_t listen_isn(const struct sk_buff *skb, u8 family,
 	seq_t iss;
 
 	if (tw)
-		return xtcp_timewait_next_isn(tw);
+		return xtcp_isn_above(tw->snd_nxt);
 	return xtcp_hook_successor_isn(skb, family, &iss) ? iss : xtcp_isn(identity);
 }
 

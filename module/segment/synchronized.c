@@ -107,12 +107,12 @@ bool xtcp_synchronized_may_challenge(struct net *net)
 
 /*
  * The SYN-ACK again, while nothing has followed it: our ACK of it was lost. Any other SYN may
- * be anybody's.
+ * be anybody's. A SACK may have taken the place of xs->irs.
  */
 static bool is_syn_ack_again(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
 	return (seg->flags & (XTCP_SYN | XTCP_ACK | XTCP_RST)) == (XTCP_SYN | XTCP_ACK) &&
-	       seg->seq == xs->irs && xs->rcv_nxt == seq_add(xs->irs, 1) &&
+	       !xs->bytes_received && seg->seq == seq_sub(xs->rcv_nxt, 1) &&
 	       !seq_after(xs->snd_una, seq_add(xs->iss, 1));
 }
 

@@ -316,6 +316,28 @@ TEST_F(accecn, rfc9768_3_1_1_both_connect)
 	conn_expect(&c, .flags = PSH | ACK | ACE(FIRST), .len = 100, .tos = ECT0);
 }
 
+/* A SYN-ACK that was late: a SACK came first. The answer still reports its ECN field. */
+TEST_F(accecn, rfc9768_3_2_2_1_syn_ack_again_after_a_sack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	conn_start(p, &c, .active = true);
+	conn_expect(&c, .flags = OFFER);
+	conn_send(&c, .flags = SYN | ACK | ACE(2), .opt = WITH_SACK);
+	conn_expect(&c, .flags = ACK | ACE(2));
+	conn_write(&c, 2000);
+	conn_expect(&c, .flags = ACK | ACE(FIRST), .len = 1000);
+	conn_expect(&c, .flags = PSH | ACK | ACE(FIRST), .seq = 1001, .len = 1000);
+	conn_send_sack(&c, 1, { 1001, 2001 });
+	conn_expect(&c, .seq = 1, .len = 1000);
+	conn_send(&c, .flags = SYN | ACK | ACE(2), .seq = 0, .ack = 1, .opt = WITH_SACK,
+		  .tos = CE);
+	conn_expect(&c, .flags = ACK | ACE(6), .len = 0, .seq = 2001);
+}
+
 /* --- the receiver -------------------------------------------------------- */
 
 TEST_F(accecn, rfc9768_3_2_1_ace_counts_and_wraps)
