@@ -41,7 +41,7 @@ checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -55,6 +55,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
+	@echo 'make check-ci                    a third of check-all and check-debug: what .ci/run has time for'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
@@ -150,6 +151,13 @@ check-all:
 	@$(call provide,check,KVER)
 	@export ALL=1 KVER=$(named_kver) SMP=$(call quoted,SMP) && kernels=$$(scripts/check --kernels) && \
 	$(MAKE) --no-print-directory modules KVER="$$kernels" && \
+	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
+
+# What .ci/run runs of check-all, and of check-debug: its time is limited.
+check-ci:
+	@$(call provide,check,KVER)
+	@export ALL=ci KVER=$(named_kver) && kernels=$$(scripts/check --kernels) && \
+	$(MAKE) --no-print-directory modules-quietly KVER="$$kernels" && \
 	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
 # Real programs that are large to fetch, on 6.12.

@@ -12,7 +12,7 @@ import time
 
 from common import SCRIPTS, STOCK, TOP
 from kernellog import KernelLog
-from lifecycle import rows_are_judged
+from lifecycle import rows_are_counted
 from tap import Outcome, read_tap
 from variants import DEFAULT_TIMEOUT_S
 
@@ -86,7 +86,7 @@ class Guest:
         if self.kernel.debug:
             values.append("XTCP_TEST_DEBUG=1")
         # Not in every run: two more readings of the table would be a tenth of a short test.
-        if rows_are_judged(self.kernel):
+        if rows_are_counted():
             values.append(f"XTCP_LIFECYCLE_LOG={LIFECYCLE_LOG}")
         values += [f"{name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]
         if STOCK:

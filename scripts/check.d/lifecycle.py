@@ -6,15 +6,14 @@ import os
 from common import SMP, STOCK, TOP, say
 from program import ALL, LANE
 from tap import Outcome
+from variants import ORDINARY, by_age
 
 NOT_TAKEN = "selftests/lifecycle-not-taken"
 
 
-def rows_are_judged(kernel):
-    """Whether this run takes every row: one of all tests. Debug kernels and another architecture
-    do not run them all; the quick kernel has a part of the newest one's."""
-    return (ALL and not os.environ.get("T") and SMP == 1 and not LANE and
-            not kernel.debug and not kernel.cross)
+def rows_are_counted():
+    """Whether this run takes every row: one of all tests."""
+    return ALL and not os.environ.get("T") and SMP == 1 and not LANE
 
 
 def read_not_taken():
@@ -36,17 +35,24 @@ def read_not_taken():
     return rows, problems
 
 
-def add_rows(kernel, quick):
-    """Notes for @kernel what @quick has run in its place."""
-    kernel.rows |= quick.rows
-    kernel.taken += quick.taken
-    kernel.whole = kernel.whole and quick.whole
+def judge_lifecycle(kernels):
+    """Report whether every row is taken or excused by what all kernels have run together: the
+    table is the same for all. Nothing without an ordinary kernel: debug kernels and other
+    architectures do not run all tests. Nothing for the kernel's TCP, which has no rows."""
+    ordinary = by_age(kernel for kernel in kernels if kernel.place() == ORDINARY)
+    if not rows_are_counted() or not ordinary or STOCK:
+        return
+    newest = ordinary[-1]
+    for kernel in kernels:
+        if kernel is not newest:
+            newest.rows |= kernel.rows
+            newest.taken += kernel.taken
+            newest.whole = newest.whole and kernel.whole
+    check_lifecycle(newest)
 
 
 def check_lifecycle(kernel):
-    """Report whether every row is taken or excused; nothing for the kernel's TCP, which has no rows."""
-    if STOCK:
-        return
+    """Report whether every row is taken or excused."""
     excused, problems = read_not_taken()
     taken = {row for row in kernel.taken if row in kernel.rows}
     outcome = Outcome("vm/lifecycle")

@@ -6,8 +6,8 @@ import typing
 
 from common import SMP, say
 from guest import Guest
-from program import ALL
-from variants import NEWEST, QUICK, REAL_TIME, by_age, runs_at
+from program import ALL, FEW
+from variants import NEWEST, QUICK, REAL_TIME, UM, by_age, runs_at
 
 # The time limits of a guest's programs, in all: below this another guest's boot does not pay.
 DIVIDED_LIMITS_S = 2400
@@ -32,24 +32,26 @@ def put_in_real_time(tests):
     return chosen
 
 
-def is_for_quick(test):
-    """Whether the quick kernel runs a test in place of the newest ordinary one, which has the
-    same version. In a run of all tests (ALL) that one runs each program as it is, and the
-    quick one its further variants."""
-    return runs_at(QUICK, test.marks) and (not ALL or test.variant.suffix)
+def is_for_um(test, place):
+    """Whether User-mode Linux runs a test in place of the newest ordinary kernel, which has the
+    same version. In a run of all tests (ALL) that one runs each program as it is, and User-mode
+    Linux its further variants; with ALL=ci User-mode Linux runs all that it can."""
+    if FEW and test.marks["long"]:
+        return False
+    return runs_at(place, test.marks) and (not ALL or FEW or test.variant.suffix)
 
 
 def share(test, kernels, is_chosen):
     """The kernels that run a test. @is_chosen: the user named the tests, so they run on every
     kernel; if not, on those that their variant asks for."""
-    quick = [k for k in kernels if k.place() == QUICK]
-    others = by_age(k for k in kernels if k not in quick)
+    um = [k for k in kernels if k.place() == (UM if FEW else QUICK)]
+    others = by_age(k for k in kernels if k not in um)
     if not others:
-        return quick if runs_at(QUICK, test.marks) else []
+        return [k for k in um if runs_at(k.place(), test.marks)]
     chosen = others if is_chosen else others[test.kernels]
     newest = others[NEWEST]
-    if quick and is_for_quick(test) and newest[0] in chosen:
-        chosen = [k for k in chosen if k not in newest] + quick
+    if um and is_for_um(test, um[0].place()) and newest[0] in chosen:
+        chosen = [k for k in chosen if k not in newest] + um
     return [k for k in chosen if runs_at(k.place(), test.marks)]
 
 

@@ -10,11 +10,13 @@ import subprocess
 import contexts
 import marker
 from common import TOP, die
-from variants import EVERY, FOREIGN, VARIANTS, WORDS, guest_of, kernels_of, runs_at
+from variants import (EVERY, FOREIGN, VARIANTS, WORDS, few, guest_of, kernels_of,
+                      runs_at)
 
 ERROR_LINES = 40
 LANE = os.environ.get("LANE", "") not in ("", "0")
 ALL = os.environ.get("ALL", "") not in ("", "0")
+FEW = os.environ.get("ALL") == "ci"
 
 
 def built(stem, cross=""):
@@ -127,11 +129,12 @@ def find_tests():
     variants = VARIANTS if ALL or "@" in pattern else VARIANTS[:1]
     marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
     tests = []
-    for variant in variants:
-        for source, marks in marked:
-            kernels = kernels_of(variant, marks)
-            if kernels:
-                tests.append(Test(source, marks, variant, kernels))
+    for source, marks in marked:
+        own = [(variant, kernels_of(variant, marks)) for variant in variants]
+        own = [(variant, kernels) for variant, kernels in own if kernels]
+        tests += [Test(source, marks, variant, kernels)
+                  for variant, kernels in (few(source, own) if FEW and not pattern else own)]
+    tests.sort(key=lambda test: variants.index(test.variant))
     for context, variant in contexts.variants_of(pattern):
         for source, marks in marked:
             if kernels_of(variant, marks) and contexts.fits(context, source):

@@ -6,6 +6,7 @@ A new word is a row of WORDS, a new variant a row of VARIANTS.
 
 import re
 import typing
+import zlib
 
 from common import STOCK
 from marker import Word, names, number, text, words
@@ -45,6 +46,7 @@ WORDS = (
     Word("busy", "", "it computes until some time has passed, as iperf3 does: on User-mode\n"
          "Linux, computing must take time then; not run on a debug kernel of it",
          option="--busy", bars=(UM,)),
+    Word("long", "", "it takes minutes on a debug kernel, so ALL=ci runs it only on ordinary ones"),
     Word("distro", "", "it needs what a distribution's kernel has, or its times: not run on\n"
          "scripts/build-kernel quick",
          bars=(QUICK,)),
@@ -102,6 +104,18 @@ def kernels_of(variant, marks):
         return None
     return next((kernels for asked, kernels in variant.asked.items()
                  if all(marks[word] for word in asked.split())), None)
+
+
+def few(name, variants):
+    """What ALL=ci leaves of a program's @variants, as (variant, kernels): on the oldest kernel
+    all of them, on the newest one only one, which its @name draws."""
+    on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
+    drawn = on_newest[zlib.crc32(name.encode()) % len(on_newest)] if on_newest else None
+    for variant, kernels in variants:
+        if variant is drawn or kernels not in (EVERY, NEWEST):
+            yield variant, kernels
+        elif kernels == EVERY:
+            yield variant, OLDEST
 
 
 def is_for_long_runs(marks):
