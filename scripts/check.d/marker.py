@@ -73,6 +73,9 @@ def describe(table):
     lines = []
     for word in table:
         left = f"  {word.name}={word.value}" if word.value else f"  {word.name}"
+        if len(left) >= 16:
+            lines.append(left)
+            left = ""
         for part in word.what.splitlines():
             lines.append(f"{left:16}{part}")
             left = ""
