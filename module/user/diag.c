@@ -41,7 +41,6 @@
 #include "transfer/congestion.h"
 #include "user/info.h"
 #include "user/row.h"
-#include "user/sockopt.h"
 #include "user/walk.h"
 
 static void id_set_v4(struct inet_diag_sockid *id, __be32 src, __be32 dst)
@@ -341,7 +340,7 @@ static int put_info(struct sk_buff *skb, struct sock *sk,
 					 INET_DIAG_PAD);
 		if (!attr)
 			return -EMSGSIZE;
-		xtcp_sockopt_info(sk, nla_data(attr));
+		xtcp_info_fill(sk, nla_data(attr));
 	}
 	return is_asked(reader, INET_DIAG_CONG) ? put_congestion(skb, sk) : 0;
 }
@@ -423,7 +422,7 @@ void xtcp_diag_get_info(struct sock *sk, struct inet_diag_msg *msg,
 				&msg->idiag_rqueue);
 	}
 	if (info)
-		xtcp_sockopt_info(sk, info);
+		xtcp_info_fill(sk, info);
 }
 EXPORT_SYMBOL_GPL(xtcp_diag_get_info);
 
@@ -478,7 +477,7 @@ static int put_end(struct sk_buff *skb, struct sock *sk)
 				 INET_DIAG_PAD);
 	if (!info)
 		return -EMSGSIZE;
-	xtcp_sockopt_info_locked(sk, nla_data(info));
+	xtcp_info_fill_locked(sk, nla_data(info));
 	nlmsg_end(skb, nlh);
 	return 0;
 }

@@ -12,6 +12,8 @@
 
 #include "compat.h"
 
+struct sock;
+
 /**
  * union xtcp_info - struct tcp_info of Linux 7.2, on all kernels
  * @info: the part that the running kernel's header knows
@@ -47,5 +49,8 @@ union xtcp_info {
 static_assert(offsetofend(struct tcp_info, tcpi_snd_wnd) == 232);
 static_assert(sizeof(union xtcp_info) == 280);
 static_assert(sizeof(struct tcp_info) <= sizeof(union xtcp_info));
+
+void xtcp_info_fill_locked(struct sock *sk, union xtcp_info *all);
+void xtcp_info_fill(struct sock *sk, union xtcp_info *info);
 
 #endif /* XTCP_USER_INFO_H */

@@ -41,17 +41,12 @@
 #include "segment/output.h"
 #include "tcb.h"
 #include "timers.h"
-#include "transfer/accecn.h"
 #include "transfer/ack.h"
-#include "transfer/autotune.h"
 #include "transfer/congestion.h"
-#include "transfer/meter.h"
 #include "transfer/probe.h"
-#include "transfer/retransmit.h"
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/txstamp.h"
-#include "transfer/window.h"
 #include "user/info.h"
 #include "user/origdst.h"
 
@@ -69,8 +64,6 @@
 #define DELACK_MAX_US	(XTCP_ATO_MAX_MS * USEC_PER_MSEC)
 #define TICKS_MIN	2		/* least timeout, in the kernel's clock ticks */
 #define ULP_NAME_MAX	16		/* bytes, with the 0 */
-
-#define TIMESTAMP_SPACE	12		/* bytes: the option and two NOPs */
 
 static bool lies_between(int val, int min, int max)
 {
@@ -647,209 +640,6 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 					txrehash_set(sk, val);
 }
 
-/* The phase of loss recovery, by Linux's names. */
-static u8 info_recovery(const struct xtcp_sock *xs)
-{
-	switch (xs->recovery) {
-	case XTCP_RECOVERY_DISORDER:
-		return TCP_CA_Disorder;
-	case XTCP_RECOVERY_REDUCTION:
-		return TCP_CA_CWR;
-	case XTCP_RECOVERY_FAST:
-		return TCP_CA_Recovery;
-	case XTCP_RECOVERY_LOSS:
-		return TCP_CA_Loss;
-	default:
-		return TCP_CA_Open;
-	}
-}
-
-static u32 ms_since(u64 then_ns)
-{
-	return then_ns ? div_u64(xtcp_now_ns() - then_ns, NSEC_PER_MSEC) : 0;
-}
-
-static void info_negotiated(const struct xtcp_sock *xs, struct tcp_info *info)
-{
-	if (xs->ts_ok)
-		info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
-	if (xs->sack_ok)
-		info->tcpi_options |= TCPI_OPT_SACK;
-	if (xs->wscale_ok) {
-		info->tcpi_options |= TCPI_OPT_WSCALE;
-		info->tcpi_snd_wscale = xs->snd_wscale;
-		info->tcpi_rcv_wscale = xs->rcv_wscale;
-	}
-	if (xs->fast_taken)
-		info->tcpi_options |= TCPI_OPT_SYN_DATA;
-	info->tcpi_fastopen_client_fail = xs->fast_fail;
-	if (xs->ecn.ok)
-		info->tcpi_options |= TCPI_OPT_ECN;
-	if (xs->ecn.seen)
-		info->tcpi_options |= TCPI_OPT_ECN_SEEN;
-	info->tcpi_snd_mss = xs->mss;
-	info->tcpi_rcv_mss = xs->ack.rcv_mss;
-	/* As in Linux: the payload that fits. */
-	info->tcpi_advmss = xs->advmss - (xs->ts_ok ? TIMESTAMP_SPACE : 0);
-	info->tcpi_pmtu = xs->pmtu;
-}
-
-/*
- * Bytes of payload sent, retransmissions included. bytes_acked may include our
- * SYN (of connect(), as in Linux), what is in flight our FIN.
- */
-static u64 info_bytes_sent(const struct xtcp_sock *xs)
-{
-	u64 sent = xs->bytes_acked + seq_dist(xs->snd_una, xs->snd_nxt);
-
-	if (xs->snd_nxt == xs->iss)
-		return 0;
-	sent -= (u32)seq_dist(xs->iss, xs->snd_una) == (u32)xs->bytes_acked;
-	sent -= xs->fin_queued && xs->snd_nxt == xs->write_seq;
-	return sent + xs->bytes_retrans;
-}
-
-/* Fills what xtcp keeps; the rest stays 0. Socket lock. */
-static void info_connection(const struct xtcp_sock *xs, struct tcp_info *info)
-{
-	info_negotiated(xs, info);
-
-	info->tcpi_ca_state = info_recovery(xs);
-	info->tcpi_retransmits = xs->retransmit.in_row;
-	info->tcpi_backoff = xs->retransmit.in_row;
-	info->tcpi_probes = xs->probe.out;
-	info->tcpi_unacked = xs->in_flight;
-	info->tcpi_sacked = xs->sacked_out;
-	info->tcpi_lost = xs->lost_out;
-	info->tcpi_retrans = xs->retrans_out;
-	info->tcpi_total_retrans = xs->total_retrans;
-
-	info->tcpi_rto = xs->rtt.rto_us;
-	info->tcpi_ato = xs->ack.ato_ms * USEC_PER_MSEC;
-	info->tcpi_rtt = xs->rtt.srtt_us >> 3;
-	info->tcpi_rttvar = xs->rtt.mdev_us >> 2;
-	info->tcpi_min_rtt = xtcp_rtt_min_us(xs);
-
-	info->tcpi_rcv_rtt = xtcp_autotune_rtt_us(xs);
-	info->tcpi_rcv_space = xs->autotune.read_per_rtt;
-	info->tcpi_rcv_ssthresh = xtcp_window_limit(&xs->inet.sk);
-	info->tcpi_last_data_sent = ms_since(xs->last_snd_ns);
-	/* Before any, since the connection began. */
-	if (xs->ack.last_payload_ms)
-		info->tcpi_last_data_recv = xtcp_now_ms() - xs->ack.last_payload_ms;
-	/* Each segment of an open connection carries an ACK. */
-	info->tcpi_last_ack_recv = ms_since(xs->last_rcv_ns);
-
-	info->tcpi_delivered = xs->delivered;
-	info->tcpi_delivered_ce = xs->delivered_ce;
-	info->tcpi_bytes_sent = info_bytes_sent(xs);
-	info->tcpi_bytes_retrans = xs->bytes_retrans;
-	info->tcpi_data_segs_in = xs->data_segs_in;
-	info->tcpi_data_segs_out = xs->data_segs_out;
-	info->tcpi_dsack_dups = xs->dsack_segs;
-	info->tcpi_reord_seen = xs->reord_seen;
-	info->tcpi_rcv_ooopack = xs->rcv_ooo;
-
-	info->tcpi_bytes_acked = xs->bytes_acked;
-	info->tcpi_bytes_received = xs->bytes_received;
-	info->tcpi_notsent_bytes = max(seq_dist(xs->snd_nxt, xs->write_seq), 0);
-	info->tcpi_segs_in = xs->segs_in;
-	info->tcpi_segs_out = xs->segs_out;
-	info->tcpi_snd_wnd = xs->snd_wnd;
-	xtcp_meter_info(xs, info);
-}
-
-static void info_accecn(const struct xtcp_sock *xs, union xtcp_info *all)
-{
-	const struct xtcp_accecn *acc = xtcp_accecn_of(xs);
-
-	all->newer.received_ce = acc->received_ce;
-	all->newer.delivered_e1_bytes = acc->delivered_bytes[INET_ECN_ECT_1 - 1];
-	all->newer.delivered_e0_bytes = acc->delivered_bytes[INET_ECN_ECT_0 - 1];
-	all->newer.delivered_ce_bytes = acc->delivered_bytes[INET_ECN_CE - 1];
-	all->newer.received_e1_bytes = acc->received_bytes[INET_ECN_ECT_1 - 1];
-	all->newer.received_e0_bytes = acc->received_bytes[INET_ECN_ECT_0 - 1];
-	all->newer.received_ce_bytes = acc->received_bytes[INET_ECN_CE - 1];
-	all->newer.accecn_opt_seen = acc->option_seen;
-	all->newer.accecn_fail_mode = acc->fail_mode;
-}
-
-static u8 info_ecn_mode(const struct xtcp_sock *xs)
-{
-	if (!xs->ecn.ok)
-		return TCPI_ECN_MODE_DISABLED;
-	if (!xs->ecn.accurate)
-		return TCPI_ECN_MODE_RFC3168;
-	return xs->inet.sk.sk_state == XTCP_SYN_SENT ? TCPI_ECN_MODE_PENDING :
-						       TCPI_ECN_MODE_ACCECN;
-}
-
-/* The fields that older kernels' headers don't have. */
-static void info_newer(const struct xtcp_sock *xs, union xtcp_info *all)
-{
-	all->newer.rcv_wnd = xs->rcv_wnd;
-	all->newer.rehash = xs->retransmit.rehashes;
-	all->newer.total_rto = xs->retransmit.timeouts;
-	all->newer.total_rto_recoveries = xs->retransmit.timeout_runs;
-	all->newer.total_rto_time = xtcp_retransmit_settling_ms(xs);
-	all->newer.ecn_mode = info_ecn_mode(xs);
-	if (xtcp_accecn_is_on(xs))
-		info_accecn(xs, all);
-}
-
-/* ~0UL means no limit, also on 32-bit hosts. */
-static u64 info_rate(unsigned long rate)
-{
-	return rate == ~0UL ? ~0ULL : rate;
-}
-
-/**
- * xtcp_sockopt_info_locked - fill what TCP_INFO returns
- * @sk: locked
- * @all: to be filled
- *
- * Context: process or softirq.
- */
-void xtcp_sockopt_info_locked(struct sock *sk, union xtcp_info *all)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	struct tcp_info *info = &all->info;
-
-	xtcp_assert_owned(sk);
-	memset(all, 0, sizeof(*all));
-
-	info->tcpi_state = sk->sk_state;
-	info->tcpi_pacing_rate = info_rate(READ_ONCE(sk->sk_pacing_rate));
-	info->tcpi_max_pacing_rate =
-		info_rate(READ_ONCE(sk->sk_max_pacing_rate));
-	info->tcpi_reordering = xs->reordering;
-	info->tcpi_snd_cwnd = xs->cwnd;
-	info->tcpi_snd_ssthresh = min_t(u32, xs->ssthresh, INT_MAX);
-	if (sk->sk_state == XTCP_LISTEN) {
-		/* Linux shows the accept queue in these two. */
-		info->tcpi_unacked = READ_ONCE(sk->sk_ack_backlog);
-		info->tcpi_sacked = READ_ONCE(sk->sk_max_ack_backlog);
-		info->tcpi_snd_ssthresh = 0;
-	} else {
-		info_connection(xs, info);
-		info_newer(xs, all);
-	}
-}
-
-/**
- * xtcp_sockopt_info - fill what TCP_INFO returns
- * @sk: not locked
- * @info: to be filled
- *
- * Context: process, sleeps on the socket lock.
- */
-void xtcp_sockopt_info(struct sock *sk, union xtcp_info *info)
-{
-	lock_sock(sk);
-	xtcp_sockopt_info_locked(sk, info);
-	release_sock(sk);
-}
-
 /* The current MSS, or the one that was set while there is no connection. */
 static int maxseg_get(const struct sock *sk)
 {
@@ -1080,7 +870,7 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 	if (level == SOL_TCP && optname == TCP_INFO) {
 		union xtcp_info info;
 
-		xtcp_sockopt_info(sk, &info);
+		xtcp_info_fill(sk, &info);
 		return answer_put(optval, optlen, &info, len, sizeof(info));
 	}
 

@@ -9,7 +9,6 @@
 
 struct sock;
 struct socket;
-union xtcp_info;
 
 int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 			sockptr_t optval, unsigned int optlen);
@@ -17,7 +16,5 @@ int xtcp_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
 		    unsigned int optlen);
 int xtcp_getsockopt(struct sock *sk, int level, int optname,
 		    char __user *optval, int __user *optlen);
-void xtcp_sockopt_info(struct sock *sk, union xtcp_info *info);
-void xtcp_sockopt_info_locked(struct sock *sk, union xtcp_info *info);
 
 #endif /* XTCP_USER_SOCKOPT_H */
