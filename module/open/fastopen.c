@@ -33,6 +33,7 @@
 #include "net/reply.h"
 #include "netns.h"
 #include "observe/stats.h"
+#include "open/synack.h"
 #include "open/synqueue.h"
 #include "tcb.h"
 
@@ -276,7 +277,7 @@ static bool route_needs_no_cookie(const struct xtcp_halfopen *ho)
 	struct xtcp_reply reply;
 	bool needs_none;
 
-	xtcp_synqueue_reply(ho, &reply);
+	xtcp_synack_reply(ho, &reply);
 	if (af->route->reply(sock_net(ho->ls->sk), &reply))
 		return false;
 	needs_none = dst_metric(reply.dst, RTAX_FASTOPEN_NO_COOKIE);

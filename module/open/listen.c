@@ -43,6 +43,7 @@
 #include "open/cookie.h"
 #include "open/fastopen.h"
 #include "open/gate.h"
+#include "open/synack.h"
 #include "open/synqueue.h"
 #include "port/port.h"
 #include "tcb.h"
@@ -250,7 +251,7 @@ static bool listen_route_wants_ecn(struct net *net, const struct xtcp_halfopen *
 	struct xtcp_reply reply;
 	bool wants;
 
-	xtcp_synqueue_reply(ho, &reply);
+	xtcp_synack_reply(ho, &reply);
 	if (af->route->reply(net, &reply))
 		return false;
 	wants = xtcp_ecn_route_asks(reply.dst);
@@ -459,7 +460,7 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 		kfree_skb(skb);
 		return;
 	}
-	if (xtcp_synqueue_send_syn_ack(ho, NULL, answer, skb) == -EHOSTUNREACH)
+	if (xtcp_synack_send(ho, NULL, answer, skb) == -EHOSTUNREACH)
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	xtcp_flow_put(&ho->flow);
 }
@@ -487,7 +488,7 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
 			 &cookie);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synqueue_send_syn_ack(ho, &cookie, NULL, skb)) {
+	if (!xtcp_synack_send(ho, &cookie, NULL, skb)) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
 	}

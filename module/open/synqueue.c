@@ -52,28 +52,23 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
-#include "fastq.h"
-#include "isn.h"
 #include "lookup.h"
 #include "net/family.h"
-#include "net/reply.h"
 #include "net/skb.h"
 #include "netns.h"
 #include "observe/stats.h"
-#include "observe/trace.h"
 #include "open/acceptqueue.h"
-#include "open/cookie.h"
 #include "open/gate.h"
 #include "open/listen.h"
 #include "open/source.h"
+#include "open/synack.h"
 #include "paws.h"
 #include "rare.h"
 #include "segment/oow.h"
 #include "segment/synchronized.h"
 #include "tcb.h"
-#include "transfer/accecn.h"
+#include "timers.h"
 #include "transfer/rtt.h"
-#include "transfer/window.h"
 
 #define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
 
@@ -164,11 +159,6 @@ void xtcp_synqueue_exit(void)
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 {
 	return kmem_cache_alloc(halfopen_cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
-}
-
-static struct net *halfopen_net(const struct xtcp_halfopen *ho)
-{
-	return sock_net(ho->ls->sk);
 }
 
 /*
@@ -263,8 +253,13 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
 	return age_ms;
 }
 
-/* When the first SYN-ACK was sent; valid until the first timeout. */
-static u64 halfopen_created_ns(const struct xtcp_halfopen *ho)
+/**
+ * xtcp_synqueue_created_ns - when the first SYN-ACK was sent
+ * @ho: record
+ *
+ * Return: xtcp_now_ns() of then; valid until the first timeout
+ */
+u64 xtcp_synqueue_created_ns(const struct xtcp_halfopen *ho)
 {
 	return READ_ONCE(ho->delay.expires_ns) - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
 }
@@ -285,7 +280,7 @@ u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns)
 
 	if (READ_ONCE(ho->answered_ms))
 		return 0;
-	created_ns = halfopen_created_ns(ho);
+	created_ns = xtcp_synqueue_created_ns(ho);
 	/*
 	 * Pairs with the cmpxchg() of halfopen_ages(): the timer sets @timeouts
 	 * before the new expiry.
@@ -331,7 +326,7 @@ static bool halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
 static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 
 	return tw ? xtcp_flow_replace(net, &tw->flow, &ho->flow) :
 		    !xtcp_flow_insert(net, &ho->flow, NULL);
@@ -445,7 +440,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
 bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
 	struct xtcp_timewait *tw = xtcp_synqueue_predecessor(ho);
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 
 	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
 		 !xtcp_flow_remove(net, &ho->flow))
@@ -490,7 +485,7 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
 			     struct xtcp_listener *successor)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	struct xtcp_halfopen *copy = xtcp_synqueue_alloc(ho->flow.family);
 
 	if (!copy)
@@ -528,7 +523,7 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 static bool halfopen_migrate(struct xtcp_halfopen *ho)
 {
 	const struct sock *lsk = ho->ls->sk;
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	struct xtcp_listener *ls;
 	bool moved = false;
 	struct xtcp_key key __uninitialized;
@@ -577,182 +572,6 @@ static void halfopen_listener_closed(struct xtcp_delayset *set, struct xtcp_dela
 void xtcp_synqueue_stop(struct xtcp_listener *ls)
 {
 	xtcp_delayset_close(&ls->lines, halfopen_listener_closed);
-}
-
-static __always_inline void halfopen_reply_fill(const struct xtcp_halfopen *ho,
-						struct xtcp_reply *reply)
-{
-	xtcp_key_from_flow(&reply->key, &ho->flow);
-	reply->sk = ho->ls->sk;
-	reply->spare = NULL;
-	reply->dst = NULL;
-	reply->dst_held = false;
-	reply->owned = false;
-	reply->oif = ho->flow.ifindex;
-	reply->mark = xtcp_synqueue_mark(ho);
-	reply->tos = READ_ONCE(ho->tos) & ~INET_ECN_MASK;
-}
-
-/**
- * xtcp_synqueue_reply - addresses, mark etc. for an answer of a record
- * @ho: record
- * @reply: filled in
- */
-void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
-			 struct xtcp_reply *reply)
-{
-	halfopen_reply_fill(ho, reply);
-}
-
-static void halfopen_fill_ts(const struct xtcp_halfopen *ho, struct xtcp_options *opt,
-			     u64 now_ns)
-{
-	opt->has_ts = ho->ts_ok;
-	opt->tsval = (u32)div_u64(now_ns, NSEC_PER_MSEC) +
-		     xtcp_synqueue_ts_offset(ho);
-	opt->tsecr = READ_ONCE(ho->ts_recent);
-}
-
-static void halfopen_put_cookie(const struct xtcp_halfopen *ho,
-				const struct xtcp_cookie *cookie,
-				struct xtcp_options *opt)
-{
-	/* On the TCP wire, no option that only xtcp knows. */
-	if (ho->flow.wire == XTCP_WIRE_NATIVE)
-		opt->cookie = cookie->option;
-	opt->has_ts = ho->ts_ok;
-	opt->tsval = cookie->tsval;
-	opt->tsecr = READ_ONCE(ho->ts_recent);
-	if (!opt->has_ts) {
-		opt->has_wscale = 0;
-		opt->sack_perm = 0;
-	}
-}
-
-/*
- * Accept Accurate ECN, unless the path seems to drop such SYN-ACKs. The first has an option, in
- * @option, if there is room; a native cookie leaves none. @flags: ACE may be used.
- */
-static noinline void halfopen_accept_accurate(const struct xtcp_halfopen *ho,
-					      struct xtcp_bare *bare, bool flags,
-					      u8 *option)
-{
-	u8 ace = xtcp_accecn_reflect(xtcp_synqueue_codepoint(ho));
-
-	if (!flags || xtcp_synqueue_is_bare_again(ho))
-		return;
-	bare->flags |= (u8)(ace << 6);
-	bare->offset = ace >> 2;
-	if (!option || !XTCP_KNOB(halfopen_net(ho), ecn_option))
-		return;
-	bare->opt.accecn_len = xtcp_accecn_first_option(option, XTCP_OPT_MAX -
-						xtcp_options_size(&bare->opt));
-	bare->opt.accecn = option;
-}
-
-/**
- * xtcp_synqueue_send_syn_ack - send a SYN-ACK
- * @ho: record; with @cookie: a record on the stack
- * @cookie: cookies to send, or NULL
- * @answer: option of fast open, or NULL; not beside @cookie
- * @spare: the SYN's skb if it has just arrived, or NULL; consumed
- *
- * With a cookie and without timestamps, the SYN-ACK offers window scale, SACK
- * and ECN only in the lossless cookie: the third ACK of a client that ignores
- * that option could not tell us that they are in use.
- *
- * Context: RCU read-side section.
- * Return: 0 or -errno, such as -EHOSTUNREACH when there is no route.
- */
-int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const struct xtcp_cookie *cookie,
-			       const struct xtcp_fastcookie *answer,
-			       struct sk_buff *spare)
-{
-	const struct xtcp_family *af = xtcp_family_get(ho->flow.family);
-	u16 user_mss = READ_ONCE(xtcp_sk(ho->ls->sk)->sockopt.user_mss);
-	u8 accecn[XTCP_ACCECN_OPTION_MAX] __uninitialized;
-	struct xtcp_bare bare = {
-		.seq	= ho->iss,
-		.ack	= seq_add(ho->irs, 1),
-		.flags	= XTCP_SYN | XTCP_ACK,
-	};
-	struct xtcp_reply reply;
-	u16 advmss;
-
-	halfopen_reply_fill(ho, &reply);
-	reply.spare = spare;
-	/*
-	 * Cookies are not charged to the listener, as in Linux: in a flood the
-	 * CPUs would contend for its counter.
-	 */
-	reply.owned = !cookie;
-	if (af->route->reply(halfopen_net(ho), &reply)) {
-		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
-		return -EHOSTUNREACH;
-	}
-	advmss = min_t(u32, dst_metric_advmss(reply.dst), U16_MAX);
-	bare.opt.mss = user_mss ? min(user_mss, advmss) : advmss;
-	bare.wnd = xtcp_window_syn_ack(ho->ls->sk, reply.dst, bare.opt.mss,
-				       ho->ts_ok, ho->rcv_wnd);
-	bare.opt.has_wscale = ho->wscale_ok;
-	bare.opt.wscale = ho->rcv_wscale;
-	bare.opt.sack_perm = ho->sack_ok;
-	if (cookie)
-		halfopen_put_cookie(ho, cookie, &bare.opt);
-	else
-		halfopen_fill_ts(ho, &bare.opt, spare ? halfopen_created_ns(ho) : xtcp_now_ns());
-	if (unlikely(answer)) {
-		bare.opt.has_fastopen = 1;
-		bare.opt.fastopen_exp = answer->exp;
-		bare.opt.fastopen_len = answer->len;
-		bare.opt.fastopen = answer->cookie;
-	}
-	if (unlikely(ho->accecn_ok))
-		halfopen_accept_accurate(ho, &bare, !cookie || ho->ts_ok, spare ? accecn : NULL);
-	else if (ho->ecn_ok && (!cookie || ho->ts_ok))
-		bare.flags |= XTCP_ECE;
-	return xtcp_reply_send(halfopen_net(ho), &reply, &bare);
-}
-
-static noinline void halfopen_trace_resent(const struct xtcp_halfopen *ho)
-{
-	struct xtcp_key key __uninitialized;
-
-	xtcp_key_from_flow(&key, &ho->flow);
-	trace_xtcp_retransmit(halfopen_net(ho), &key, seq_raw(ho->iss), 0,
-			      READ_ONCE(ho->timeouts), 0, "SYN-ACK");
-}
-
-static void halfopen_resend(struct xtcp_halfopen *ho)
-{
-	if (xtcp_synqueue_send_syn_ack(ho, NULL, NULL, NULL))
-		return;
-	XTCP_INC(halfopen_net(ho), RETRANS_SEGS);
-	XTCP_INC(halfopen_net(ho), SYN_RETRANS);
-	if (trace_xtcp_retransmit_enabled())
-		halfopen_trace_resent(ho);
-}
-
-/* Answer an unexpected segment with an ACK of the SYN. */
-static void halfopen_send_ack(const struct xtcp_halfopen *ho)
-{
-	struct xtcp_bare bare = {
-		.seq	= seq_add(ho->iss, 1),
-		.ack	= seq_add(ho->irs, 1),
-		.wnd	= ho->rcv_wnd >> (ho->wscale_ok ? ho->rcv_wscale : 0),
-		.flags	= XTCP_ACK,
-	};
-	struct xtcp_reply reply;
-
-	/* The first value of an ACE field, 5: no marks. */
-	if (unlikely(ho->accecn_ok)) {
-		bare.flags |= XTCP_ECE;
-		bare.offset = XTCP_OFFSET_AE;
-	}
-	halfopen_fill_ts(ho, &bare.opt, xtcp_now_ns());
-	xtcp_synqueue_reply(ho, &reply);
-	xtcp_reply_send(halfopen_net(ho), &reply, &bare);
 }
 
 /*
@@ -831,7 +650,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
 	struct xtcp_halfopen *ho =
 		container_of(delay, struct xtcp_halfopen, delay);
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	u8 timeouts;
 
 	rcu_read_lock();
@@ -850,7 +669,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 		WRITE_ONCE(ho->timeouts, ho->timeouts + 1);
 	timeouts = READ_ONCE(ho->timeouts);
 	if (!halfopen_is_deferred(ho, timeouts))
-		halfopen_resend(ho);
+		xtcp_synack_resend(ho);
 	/*
 	 * The line takes our reference, and another CPU may end the record as soon as it is in
 	 * the line. So keep another one: RCU does not, because a record without references is
@@ -888,13 +707,13 @@ static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 
 static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	return xtcp_oow_may_answer(halfopen_net(ho), &ho->answered_ms, seg);
+	return xtcp_oow_may_answer(xtcp_synqueue_net(ho), &ho->answered_ms, seg);
 }
 
 static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
 				    bool old_timestamp)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	bool rst = seg->flags & XTCP_RST;
 
 	if (old_timestamp)
@@ -904,7 +723,7 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_
 	if (rst)
 		return;
 	if (halfopen_may_answer(ho, seg))
-		halfopen_send_ack(ho);
+		xtcp_synack_send_ack(ho);
 	else
 		XTCP_INC(net, ACK_SKIPPED_SYN_RECV);
 }
@@ -912,7 +731,7 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_
 /* Returns false if another CPU has promoted or dropped the record: the RST is not for it. */
 static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 
 	if (seg->seq == seq_add(ho->irs, 1)) {
 		if (!xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST))
@@ -927,7 +746,7 @@ static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
 	} else if (xtcp_synchronized_may_challenge(net)) {
 		XTCP_INC(net, CHALLENGE_ACK);
-		halfopen_send_ack(ho);
+		xtcp_synack_send_ack(ho);
 	}
 	return true;
 }
@@ -944,7 +763,7 @@ static bool halfopen_is_same_syn(const struct xtcp_halfopen *ho,
 static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 				  const struct xtcp_seg *seg)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 
 	if (unlikely(ho->accecn_ok))
 		xtcp_synqueue_set_codepoint(ho, xtcp_family_get(ho->flow.family)->packet->ecn(skb));
@@ -954,14 +773,14 @@ static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff
 	else if (!xtcp_gate_may_syn_ack(net))
 		XTCP_INC(net, SYNACK_RATE_DROP);
 	else
-		halfopen_resend(ho);
+		xtcp_synack_resend(ho);
 }
 
 static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 				 const struct xtcp_seg *seg)
 {
 	seq_t expected = seq_add(ho->iss, 1);
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	struct xtcp_key key __uninitialized;
 
 	if (seg->ack == expected)
@@ -983,7 +802,7 @@ static bool halfopen_may_defer(const struct xtcp_halfopen *ho)
 
 static void halfopen_defer(struct xtcp_halfopen *ho)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 
 	halfopen_set_acked(ho);
 	XTCP_INC(net, DEFER_ACCEPT_DROP);
@@ -998,7 +817,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 				     const struct sk_buff *skb,
 				     const struct xtcp_seg *seg)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	struct xtcp_key key __uninitialized;
 
 	xtcp_listen_overflowed(ho->ls);
@@ -1030,7 +849,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {
-	struct net *net = halfopen_net(ho);
+	struct net *net = xtcp_synqueue_net(ho);
 	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
 	struct xtcp_key key __uninitialized;
 	bool old_timestamp;

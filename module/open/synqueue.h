@@ -7,20 +7,18 @@
 
 #include <linux/types.h>
 #include <net/inet_ecn.h>
+#include <net/sock.h>
 
 #include "delayline.h"
 #include "flow.h"
 #include "lifecycle.h"
+#include "listener.h"
 #include "net/seq.h"
 #include "rare.h"
 
 struct net;
 struct sk_buff;
 struct sock;
-struct xtcp_cookie;
-struct xtcp_fastcookie;
-struct xtcp_listener;
-struct xtcp_reply;
 struct xtcp_seg;
 struct xtcp_timewait;
 
@@ -98,6 +96,11 @@ struct xtcp_halfopen6 {
 	struct xtcp_addrs6	addrs;
 };
 
+static inline struct net *xtcp_synqueue_net(const struct xtcp_halfopen *ho)
+{
+	return sock_net(ho->ls->sk);
+}
+
 /* The TIME-WAIT record over which the SYN was accepted, or NULL. */
 static inline struct xtcp_timewait *
 xtcp_synqueue_predecessor(const struct xtcp_halfopen *ho)
@@ -145,6 +148,7 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 			  struct xtcp_timewait *tw);
 u32 xtcp_synqueue_ts_offset(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho);
+u64 xtcp_synqueue_created_ns(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho);
 bool xtcp_synqueue_is_deferred(const struct xtcp_halfopen *ho);
 u32 xtcp_synqueue_rtt_us(const struct xtcp_halfopen *ho, u64 acked_ns);
@@ -153,12 +157,6 @@ bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg);
-int xtcp_synqueue_send_syn_ack(const struct xtcp_halfopen *ho,
-			       const struct xtcp_cookie *cookie,
-			       const struct xtcp_fastcookie *answer,
-			       struct sk_buff *spare);
-void xtcp_synqueue_reply(const struct xtcp_halfopen *ho,
-			 struct xtcp_reply *reply);
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);
 
 #endif /* XTCP_OPEN_SYNQUEUE_H */
