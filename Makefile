@@ -55,7 +55,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make check-ci                    a third of check-all and check-debug: what .ci/run has time for'
+	@echo 'make check-ci                    what .ci/run runs: on 6.1 as check-all, on 6.12 one variant of each'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
@@ -146,14 +146,14 @@ check:
 	$(MAKE) --no-print-directory modules-quietly KVER="$$kernels" && \
 	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
-# What takes five times as long and rarely finds more: for CI, and before a larger change is sent.
+# All variants: ten times as long as check. For a larger change, before it is sent.
 check-all:
 	@$(call provide,check,KVER)
 	@export ALL=1 KVER=$(named_kver) SMP=$(call quoted,SMP) && kernels=$$(scripts/check --kernels) && \
 	$(MAKE) --no-print-directory modules KVER="$$kernels" && \
 	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
 
-# What .ci/run runs of check-all, and of check-debug: its time is limited.
+# The part of check-all and check-debug that fits into the hour of .ci/run.
 check-ci:
 	@$(call provide,check,KVER)
 	@export ALL=ci KVER=$(named_kver) && kernels=$$(scripts/check --kernels) && \

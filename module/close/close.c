@@ -314,6 +314,9 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	sk_set_peek_off(sk, -1);
 	sock_rps_reset_rxhash(sk);
 	xtcp_rare_disconnected(sk);
+	/* poll() would wait for another wake-up. connect() writes the same when we return. */
+	if (sk->sk_socket)
+		WRITE_ONCE(sk->sk_socket->state, SS_UNCONNECTED);
 	sk_error_report(sk);
 	return 0;
 }

@@ -470,7 +470,7 @@ static __poll_t xtcp_poll(struct file *file, struct socket *sock,
 	 * connect().
 	 */
 	if (state == XTCP_CLOSED && shutdown != SHUTDOWN_MASK &&
-	    sock->state != SS_UNCONNECTED)
+	    READ_ONCE(sock->state) != SS_UNCONNECTED)
 		return 0;
 	if (shutdown == SHUTDOWN_MASK || state == XTCP_CLOSED)
 		mask |= EPOLLHUP;
