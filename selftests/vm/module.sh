@@ -7,7 +7,7 @@
 # a transfer.
 #
 # Uses the sockets of unmodified programs under xtcp-run. Leaves xtcp loaded.
-# vm: timeout=300
+# vm: timeout=300 long
 set -u
 
 ko=/xtcp/xtcp.ko
