@@ -2,8 +2,8 @@
 /*
  * synack.c - what a half-open record sends: SYN-ACKs and ACKs
  *
- * RFC 9293 3.10.7.2 and 3.10.7.4, the options of RFC 7323, RFC 7413 and RFC 9768. When a
- * SYN-ACK is sent again, synqueue.c decides.
+ * RFC 9293 3.10.7.2 and 3.10.7.4, the options of RFC 7323, RFC 7413 and RFC 9768. synqueue.c
+ * decides when a SYN-ACK is sent again.
  *
  * Context: softirq, RCU read-side section; the listener is not locked.
  */

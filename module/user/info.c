@@ -4,7 +4,7 @@
  *
  * The fields have Linux's names and units. Those that have no meaning for xtcp are 0.
  *
- * Context: the socket lock.
+ * Context: process or softirq, with the socket lock; xtcp_info_fill() takes it.
  */
 #include "user/info.h"
 
