@@ -85,7 +85,7 @@ static noinline void accept_accurate(const struct xtcp_halfopen *ho, struct xtcp
 		return;
 	bare->flags |= (u8)(ace << 6);
 	bare->offset = ace >> 2;
-	if (!option || !XTCP_KNOB(xtcp_synqueue_net(ho), ecn_option))
+	if (!option || !XTCP_KNOB(sock_net(ho->ls->sk), ecn_option))
 		return;
 	bare->opt.accecn_len = xtcp_accecn_first_option(option, XTCP_OPT_MAX -
 						xtcp_options_size(&bare->opt));
@@ -127,7 +127,7 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 	 * CPUs would contend for its counter.
 	 */
 	reply.owned = !cookie;
-	if (af->route->reply(xtcp_synqueue_net(ho), &reply)) {
+	if (af->route->reply(sock_net(ho->ls->sk), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;
 	}
@@ -152,7 +152,7 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 		accept_accurate(ho, &bare, !cookie || ho->ts_ok, spare ? accecn : NULL);
 	else if (ho->ecn_ok && (!cookie || ho->ts_ok))
 		bare.flags |= XTCP_ECE;
-	return xtcp_reply_send(xtcp_synqueue_net(ho), &reply, &bare);
+	return xtcp_reply_send(sock_net(ho->ls->sk), &reply, &bare);
 }
 
 static noinline void trace_resent(const struct xtcp_halfopen *ho)
@@ -160,7 +160,7 @@ static noinline void trace_resent(const struct xtcp_halfopen *ho)
 	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &ho->flow);
-	trace_xtcp_retransmit(xtcp_synqueue_net(ho), &key, seq_raw(ho->iss), 0,
+	trace_xtcp_retransmit(sock_net(ho->ls->sk), &key, seq_raw(ho->iss), 0,
 			      READ_ONCE(ho->timeouts), 0, "SYN-ACK");
 }
 
@@ -174,8 +174,8 @@ void xtcp_synack_resend(struct xtcp_halfopen *ho)
 {
 	if (xtcp_synack_send(ho, NULL, NULL, NULL))
 		return;
-	XTCP_INC(xtcp_synqueue_net(ho), RETRANS_SEGS);
-	XTCP_INC(xtcp_synqueue_net(ho), SYN_RETRANS);
+	XTCP_INC(sock_net(ho->ls->sk), RETRANS_SEGS);
+	XTCP_INC(sock_net(ho->ls->sk), SYN_RETRANS);
 	if (trace_xtcp_retransmit_enabled())
 		trace_resent(ho);
 }
@@ -205,5 +205,5 @@ void xtcp_synack_send_ack(const struct xtcp_halfopen *ho)
 	}
 	fill_ts(ho, &bare.opt, xtcp_now_ns());
 	xtcp_synack_reply(ho, &reply);
-	xtcp_reply_send(xtcp_synqueue_net(ho), &reply, &bare);
+	xtcp_reply_send(sock_net(ho->ls->sk), &reply, &bare);
 }

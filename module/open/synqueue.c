@@ -52,6 +52,7 @@
 #include "close/reset.h"
 #include "close/timewait.h"
 #include "compat.h"
+#include "listener.h"
 #include "lookup.h"
 #include "net/family.h"
 #include "net/skb.h"
@@ -326,7 +327,7 @@ static bool halfopen_succeed(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 /* Add @ho to the flow table, in place of its predecessor @tw if not NULL. */
 static bool halfopen_hash(struct xtcp_halfopen *ho, struct xtcp_timewait *tw)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 
 	return tw ? xtcp_flow_replace(net, &tw->flow, &ho->flow) :
 		    !xtcp_flow_insert(net, &ho->flow, NULL);
@@ -440,7 +441,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho)
 bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event)
 {
 	struct xtcp_timewait *tw = xtcp_synqueue_predecessor(ho);
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 
 	if (tw ? !xtcp_flow_replace(net, &ho->flow, &tw->flow) :
 		 !xtcp_flow_remove(net, &ho->flow))
@@ -485,7 +486,7 @@ static void halfopen_copy(struct xtcp_halfopen *copy, const struct xtcp_halfopen
 static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *key,
 			     struct xtcp_listener *successor)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_halfopen *copy = xtcp_synqueue_alloc(ho->flow.family);
 
 	if (!copy)
@@ -523,7 +524,7 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 static bool halfopen_migrate(struct xtcp_halfopen *ho)
 {
 	const struct sock *lsk = ho->ls->sk;
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_listener *ls;
 	bool moved = false;
 	struct xtcp_key key __uninitialized;
@@ -650,7 +651,7 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 {
 	struct xtcp_halfopen *ho =
 		container_of(delay, struct xtcp_halfopen, delay);
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	u8 timeouts;
 
 	rcu_read_lock();
@@ -707,13 +708,13 @@ static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 
 static bool halfopen_may_answer(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	return xtcp_oow_may_answer(xtcp_synqueue_net(ho), &ho->answered_ms, seg);
+	return xtcp_oow_may_answer(sock_net(ho->ls->sk), &ho->answered_ms, seg);
 }
 
 static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_seg *seg,
 				    bool old_timestamp)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	bool rst = seg->flags & XTCP_RST;
 
 	if (old_timestamp)
@@ -731,7 +732,7 @@ static void halfopen_answer_outside(struct xtcp_halfopen *ho, const struct xtcp_
 /* Returns false if another CPU has promoted or dropped the record: the RST is not for it. */
 static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *seg)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 
 	if (seg->seq == seq_add(ho->irs, 1)) {
 		if (!xtcp_synqueue_drop(ho, XTCP_EV_RCV_RST))
@@ -763,7 +764,7 @@ static bool halfopen_is_same_syn(const struct xtcp_halfopen *ho,
 static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 				  const struct xtcp_seg *seg)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 
 	if (unlikely(ho->accecn_ok))
 		xtcp_synqueue_set_codepoint(ho, xtcp_family_get(ho->flow.family)->packet->ecn(skb));
@@ -780,7 +781,7 @@ static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff 
 				 const struct xtcp_seg *seg)
 {
 	seq_t expected = seq_add(ho->iss, 1);
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_key key __uninitialized;
 
 	if (seg->ack == expected)
@@ -802,7 +803,7 @@ static bool halfopen_may_defer(const struct xtcp_halfopen *ho)
 
 static void halfopen_defer(struct xtcp_halfopen *ho)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 
 	halfopen_set_acked(ho);
 	XTCP_INC(net, DEFER_ACCEPT_DROP);
@@ -817,7 +818,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 				     const struct sk_buff *skb,
 				     const struct xtcp_seg *seg)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	struct xtcp_key key __uninitialized;
 
 	xtcp_listen_overflowed(ho->ls);
@@ -849,7 +850,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			       const struct xtcp_seg *seg)
 {
-	struct net *net = xtcp_synqueue_net(ho);
+	struct net *net = sock_net(ho->ls->sk);
 	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
 	struct xtcp_key key __uninitialized;
 	bool old_timestamp;

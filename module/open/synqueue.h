@@ -7,12 +7,10 @@
 
 #include <linux/types.h>
 #include <net/inet_ecn.h>
-#include <net/sock.h>
 
 #include "delayline.h"
 #include "flow.h"
 #include "lifecycle.h"
-#include "listener.h"
 #include "net/seq.h"
 #include "rare.h"
 
@@ -95,11 +93,6 @@ struct xtcp_halfopen6 {
 	struct xtcp_halfopen	ho;
 	struct xtcp_addrs6	addrs;
 };
-
-static inline struct net *xtcp_synqueue_net(const struct xtcp_halfopen *ho)
-{
-	return sock_net(ho->ls->sk);
-}
 
 /* The TIME-WAIT record over which the SYN was accepted, or NULL. */
 static inline struct xtcp_timewait *
