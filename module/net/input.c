@@ -59,12 +59,51 @@ static __always_inline void input_end(struct sock *sk, enum xtcp_ending ending)
 		xtcp_close_end(sk, ending);
 }
 
+/* Drop reason of a segment that a TIME-WAIT record has handled. */
+static enum skb_drop_reason timewait_reason(const struct xtcp_seg *seg)
+{
+	if (seg->flags & XTCP_RST)
+		return SKB_DROP_REASON_TCP_RESET;
+	return seg->len ? SKB_DROP_REASON_TCP_CLOSE : SKB_NOT_DROPPED_YET;
+}
+
+/*
+ * The connection of the socket has ended, or a record has it, since the segment was looked
+ * up: while close() owns the socket, the ACK of our FIN may come and the peer's FIN right
+ * behind it. A record gets the segment; no SYN can open a connection here, because the
+ * segment was for the old one. Socket lock. Consumes @skb.
+ */
+static noinline void input_late(struct sock *sk, struct sk_buff *skb,
+				const struct xtcp_seg *seg)
+{
+	struct net *net = sock_net(sk);
+	enum skb_drop_reason why = SKB_DROP_REASON_TCP_CLOSE;
+	struct xtcp_key key __uninitialized;
+	struct xtcp_flow *flow;
+
+	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
+	local_bh_disable();
+	rcu_read_lock();
+	flow = xtcp_flow_lookup_rcu(net, &key);
+	if (flow && flow->kind == XTCP_KIND_TIMEWAIT &&
+	    !xtcp_timewait_rcv(net, container_of(flow, struct xtcp_timewait, flow), skb,
+			       &key, seg))
+		why = timewait_reason(seg);
+	if (flow)
+		xtcp_flow_put(flow);
+	rcu_read_unlock();
+	local_bh_enable();
+	xtcp_skb_done(skb, why);
+}
+
 /* Handle a segment of a socket in any state. Socket lock. Consumes @skb. */
 static __always_inline void input_sk(struct sock *sk, struct sk_buff *skb,
 				     struct xtcp_seg *seg)
 {
 	switch (sk->sk_state) {
 	case XTCP_CLOSED:
+		input_late(sk, skb, seg);
+		break;
 	case XTCP_LISTEN:
 		/* The connection ended while the segment was in the backlog. */
 		kfree_skb_reason(skb, SKB_DROP_REASON_TCP_CLOSE);
@@ -276,14 +315,6 @@ static __always_inline void input_listener(struct net *net, struct sock *lsk,
 			xtcp_seg_read_options(seg, skb, key->wire);
 		input_made(net, lsk, xtcp_listen_rcv(lsk, skb, key, seg), skb, key, seg);
 	}
-}
-
-/* Drop reason of a segment that a TIME-WAIT record has handled. */
-static enum skb_drop_reason timewait_reason(const struct xtcp_seg *seg)
-{
-	if (seg->flags & XTCP_RST)
-		return SKB_DROP_REASON_TCP_RESET;
-	return seg->len ? SKB_DROP_REASON_TCP_CLOSE : SKB_NOT_DROPPED_YET;
 }
 
 static void input_timewait(struct net *net, struct xtcp_timewait *tw,
