@@ -18,7 +18,7 @@
  * Context: any. The caller holds what guards the state: the socket lock for a
  * socket; for a record, the right to remove it (it won xtcp_flow_remove() or
  * xtcp_flow_replace()), or no more than a reference to it for an event that
- * leaves the state alone.
+ * leaves the state alone or for the FIN that leads from FIN-WAIT-2 to TIME-WAIT.
  */
 #include "lifecycle.h"
 
@@ -339,6 +339,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(TIME_WAIT, RCV_TEXT, "3.10.7.4 seventh"),
 	STAY(TIME_WAIT, RCV_FIN, "3.10.7.4 eighth, restarts 2MSL"),
 	GO(TIME_WAIT, TIME_WAIT_TIMEOUT, CLOSED, "3.10.8"),
+	GO(TIME_WAIT, FIN_WAIT_2_TIMEOUT, CLOSED, "3.6, a FIN came just then"),
 	GO(TIME_WAIT, TIME_WAIT_REUSE, CLOSED, "RFC 6191, xtcp_tw_reuse"),
 	GO(TIME_WAIT, TIME_WAIT_FULL, CLOSED, "xtcp_max_tw_buckets"),
 	GO(TIME_WAIT, TIME_WAIT_TOKEN, CLOSED, "xtcp_tw_stateless"),
@@ -523,9 +524,9 @@ static bool is_late(const struct xtcp_flow *flow, u8 from)
 	return from == XTCP_CLOSED && flow && flow->kind != XTCP_KIND_SOCKET;
 }
 
-/* Find the row and count it; NULL: there is none. @flow: NULL for no connection */
+/* Find the row; NULL: there is none. @flow: NULL for no connection */
 static __always_inline const struct xtcp_lifecycle_rule *
-rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
+rule_find(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 	  enum xtcp_event event)
 {
 	unsigned int row = rule_of[from][event];
@@ -536,8 +537,22 @@ rule_take(const struct xtcp_net *xn, const struct xtcp_flow *flow, u8 from,
 		rule_missing(xn, from, event);
 		return NULL;
 	}
-	this_cpu_inc(xn->lifecycle[row - 1]);
 	return &lifecycle_rules[row - 1];
+}
+
+static __always_inline void rule_count(const struct xtcp_net *xn,
+				       const struct xtcp_lifecycle_rule *rule)
+{
+	this_cpu_inc(xn->lifecycle[rule - lifecycle_rules]);
+}
+
+/* For no connection, or one that is not locked: the state stays. */
+static void rule_take(const struct xtcp_net *xn, u8 from, enum xtcp_event event)
+{
+	const struct xtcp_lifecycle_rule *rule = rule_find(xn, NULL, from, event);
+
+	if (rule)
+		rule_count(xn, rule);
 }
 
 /*
@@ -563,7 +578,16 @@ static const u8 state_of_sk[XTCP_STATES] = {
 	[XTCP_ORPHAN_FIN_WAIT_2]	= TCP_FIN_WAIT2,
 };
 
-/* The only assignment of a state. */
+/*
+ * Change the state of a TIME-WAIT record, to which the caller may have no more than a
+ * reference. Returns false if another CPU has changed it.
+ */
+static bool record_state_set(struct xtcp_flow *flow, u8 from, u8 to)
+{
+	return try_cmpxchg(&flow->state, &from, to);
+}
+
+/* The state of a socket, or of a record that belongs to the caller. */
 static __always_inline void state_set(struct xtcp_flow *flow, u8 state)
 {
 	struct sock *sk;
@@ -633,29 +657,33 @@ void xtcp_lifecycle_move(struct xtcp_flow *to, struct xtcp_flow *from)
 }
 
 /* A tracepoint is enabled. */
-static noinline u8 state_set_traced(const struct xtcp_net *xn,
-				    struct xtcp_flow *flow,
-				    enum xtcp_event event, u8 to)
+static noinline void transition_trace(const struct xtcp_net *xn,
+				      const struct xtcp_flow *flow,
+				      enum xtcp_event event,
+				      const struct xtcp_lifecycle_rule *rule)
 {
 	struct xtcp_key key __uninitialized;
-	u8 from = flow->state;
 
-	state_set(flow, to);
 	xtcp_key_from_flow(&key, flow);
-	trace_xtcp_state(xn->net, &key, flow, from, event_names[event], to);
-	return to;
+	trace_xtcp_state(xn->net, &key, flow, rule->from, event_names[event], rule->to);
 }
 
-/* Out of line: most events, one or more for each segment, change no state. */
-static noinline u8 take_transition(const struct xtcp_net *xn,
-				   struct xtcp_flow *flow,
-				   enum xtcp_event event,
-				   const struct xtcp_lifecycle_rule *rule)
+/*
+ * Out of line: most events, one or more for each segment, change no state. Returns false if
+ * the connection is not in the state of the rule any more.
+ */
+static noinline bool take_transition(const struct xtcp_net *xn,
+				     struct xtcp_flow *flow,
+				     enum xtcp_event event,
+				     const struct xtcp_lifecycle_rule *rule)
 {
 	unsigned int row = rule - lifecycle_rules;
 	s8 more = opens[row];
 	u8 to = rule->to;
 
+	if (flow->kind == XTCP_KIND_TIMEWAIT && !record_state_set(flow, rule->from, to))
+		return false;
+	rule_count(xn, rule);
 	xtcp_recorder_event(xn, flow, rule->from, event, to, rule->recorded);
 	if (rule->mib != NO_MIB)
 		this_cpu_inc(xn->mib->item[rule->mib]);
@@ -664,10 +692,11 @@ static noinline u8 take_transition(const struct xtcp_net *xn,
 		this_cpu_add(xn->mib->item[XTCP_MIB_CURR_ESTAB], more);
 	if (xtcp_histograms_any())
 		xtcp_histograms_dwelt(xn, dwelt_of[row], flow);
+	if (flow->kind != XTCP_KIND_TIMEWAIT)
+		state_set(flow, to);
 	if (trace_xtcp_state_enabled())
-		return state_set_traced(xn, flow, event, to);
-	state_set(flow, to);
-	return to;
+		transition_trace(xn, flow, event, rule);
+	return true;
 }
 
 /**
@@ -683,16 +712,20 @@ enum xtcp_state xtcp_lifecycle_event(struct net *net, struct xtcp_flow *flow,
 {
 	const struct xtcp_net *xn = xtcp_net(net);
 	const struct xtcp_lifecycle_rule *rule;
-	u8 from = READ_ONCE(flow->state);
+	u8 from;
 
-	rule = rule_take(xn, flow, from, event);
-	if (!rule)
-		return from;
-	if (rule->to == from) {
-		xtcp_recorder_event(xn, flow, from, event, from, rule->recorded);
-		return from;
-	}
-	return take_transition(xn, flow, event, rule);
+	do {
+		from = READ_ONCE(flow->state);
+		rule = rule_find(xn, flow, from, event);
+		if (!rule)
+			return from;
+		if (rule->to == from) {
+			rule_count(xn, rule);
+			xtcp_recorder_event(xn, flow, from, event, from, rule->recorded);
+			return from;
+		}
+	} while (unlikely(!take_transition(xn, flow, event, rule)));
+	return rule->to;
 }
 
 /**
@@ -717,7 +750,7 @@ enum xtcp_state xtcp_lifecycle_sk(struct sock *sk, enum xtcp_event event)
  */
 void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
 {
-	rule_take(xtcp_net(net), NULL, XTCP_CLOSED, event);
+	rule_take(xtcp_net(net), XTCP_CLOSED, event);
 }
 
 /**
@@ -730,7 +763,7 @@ void xtcp_lifecycle_none(struct net *net, enum xtcp_event event)
  */
 void xtcp_lifecycle_listener(struct net *net, enum xtcp_event event)
 {
-	rule_take(xtcp_net(net), NULL, XTCP_LISTEN, event);
+	rule_take(xtcp_net(net), XTCP_LISTEN, event);
 }
 
 /**

@@ -202,16 +202,13 @@ void xtcp_timewait_resume(struct net *net, struct xtcp_timewait *tw)
 		xtcp_timewait_kill(net, tw, XTCP_EV_TIME_WAIT_TIMEOUT);
 }
 
-/*
- * The time of a record is over. Read the state only after winning xtcp_flow_remove(): until
- * then a FIN may change FIN-WAIT-2 to TIME-WAIT.
- */
+/* The time of a record is over. Another CPU may take a FIN for it in FIN-WAIT-2 just now. */
 static void timewait_end(struct net *net, struct xtcp_timewait *tw)
 {
 	if (!xtcp_flow_remove(net, &tw->flow))
 		return;
 	xtcp_lifecycle_event(net, &tw->flow,
-			     tw->flow.state == XTCP_TIME_WAIT ?
+			     READ_ONCE(tw->flow.state) == XTCP_TIME_WAIT ?
 			     XTCP_EV_TIME_WAIT_TIMEOUT :
 			     XTCP_EV_FIN_WAIT_2_TIMEOUT);
 	timewait_detach(net, tw);
@@ -626,7 +623,8 @@ static void fin_wait_2_fin(struct net *net, struct xtcp_timewait *tw,
 {
 	tw->rcv_nxt = seg->end;
 	timewait_take_timestamp(tw, seg);
-	xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN);
+	if (xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_FIN) != XTCP_TIME_WAIT)
+		return;	/* another CPU has just ended it */
 	WRITE_ONCE(tw->since_ms, xtcp_now_ms());
 	if (xtcp_stateless_is_told(net, &tw->flow, tw->mark, tw->snd_nxt, seg)) {
 		timewait_send_ack(net, tw);
