@@ -23,6 +23,8 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 
+#define KILL_TRIES	8	/* lookups of a connection that changes its form meanwhile */
+
 /* Drops the caller's reference. */
 static int listener_kill(struct sock *sk)
 {
@@ -41,11 +43,12 @@ static int listener_kill(struct sock *sk)
 /*
  * Takes the socket lock, against system calls of the user and a listener that closes,
  * and the spinlock as well, against segments and timers. The socket may have got
- * another connection meanwhile. Drops the caller's reference.
+ * another connection meanwhile. Drops the caller's reference. Returns -EAGAIN if
+ * this is not the connection's socket any more.
  */
 static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 {
-	int err = -ENOENT;
+	int err = -EAGAIN;
 
 	lock_sock(sk);
 	local_bh_disable();
@@ -82,23 +85,24 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
 /*
  * A half-open record refers to its listener: while the record is found alive
  * within an RCU section, the listener is valid. Drops the caller's reference.
+ * Returns -EAGAIN if the record has ended.
  */
 static int record_kill(struct net *net, struct xtcp_flow *flow)
 {
-	int err = 0;
+	bool killed = false;
 
 	rcu_read_lock();
 	if (READ_ONCE(flow->state) == XTCP_CLOSED)
-		err = -ENOENT;
+		;
 	else if (flow->kind == XTCP_KIND_HALFOPEN)
-		xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen,
-						flow), XTCP_EV_KILL);
+		killed = xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen, flow),
+					    XTCP_EV_KILL);
 	else
-		xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
-						     flow), XTCP_EV_KILL);
+		killed = xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
+							      flow), XTCP_EV_KILL);
 	rcu_read_unlock();
 	xtcp_flow_put(flow);
-	return err;
+	return killed ? 0 : -EAGAIN;
 }
 
 /* Drops the caller's reference. */
@@ -109,11 +113,25 @@ static int flow_kill(struct net *net, struct xtcp_flow *flow,
 	       sock_kill(xtcp_flow_sk(flow), key) : record_kill(net, flow);
 }
 
+/*
+ * A record may become a socket, or a socket a record, after the lookup: then the
+ * connection is killed in its next form. There are three.
+ */
 static int connection_kill(struct net *net, const struct xtcp_key *key)
 {
-	struct xtcp_flow *flow = xtcp_flow_lookup(net, key);
+	struct xtcp_flow *flow;
+	unsigned int i;
+	int err;
 
-	return flow ? flow_kill(net, flow, key) : -ENOENT;
+	for (i = 0; i < KILL_TRIES; i++) {
+		flow = xtcp_flow_lookup(net, key);
+		if (!flow)
+			break;
+		err = flow_kill(net, flow, key);
+		if (err != -EAGAIN)
+			return err;
+	}
+	return -ENOENT;
 }
 
 /**
@@ -129,13 +147,15 @@ static int connection_kill(struct net *net, const struct xtcp_key *key)
 int xtcp_kill_flow(struct net *net, struct xtcp_flow *flow)
 {
 	struct xtcp_key key = { };
+	int err;
 
 	if (flow->kind == XTCP_KIND_SOCKET &&
 	    READ_ONCE(xtcp_flow_sk(flow)->sk_state) == XTCP_LISTEN)
 		return listener_kill(xtcp_flow_sk(flow));
 	xtcp_key_from_flow(&key, flow);
 	key.bound_only = key.dif != 0;
-	return flow_kill(net, flow, &key);
+	err = flow_kill(net, flow, &key);
+	return err == -EAGAIN ? connection_kill(net, &key) : err;
 }
 EXPORT_SYMBOL_GPL(xtcp_kill_flow);
 
