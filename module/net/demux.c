@@ -112,10 +112,14 @@ static __always_inline struct dst_entry *demux_route(const struct sock *sk,
 						     const struct sk_buff *skb)
 {
 	struct dst_entry *dst = rcu_dereference(sk->sk_rx_dst);
+	bool ipv4 = skb->protocol == htons(ETH_P_IP);
 
 	if (unlikely(!dst) || READ_ONCE(sk->sk_rx_dst_ifindex) != skb->skb_iif)
 		return NULL;
-	if (skb->protocol == htons(ETH_P_IP) ?
+	/* An IPv6 socket may just be connecting to an IPv4 address, or the reverse. */
+	if (unlikely(dst->ops->family != (ipv4 ? AF_INET : AF_INET6)))
+		return NULL;
+	if (ipv4 ?
 	    xtcp_ipv4_route_is_fresh(sock_net(sk), dst) :
 	    xtcp_ipv6_route_is_fresh(dst, sk->sk_rx_dst_cookie))
 		return dst;

@@ -397,6 +397,8 @@ bool xtcp_synqueue_insert(struct xtcp_listener *ls, struct xtcp_halfopen *ho,
 	return true;
 
 leave_line:
+	/* If its timer is running, that unlinks it afterwards, or we do below. */
+	xtcp_lifecycle_gone(&ho->flow);
 	/* If it is in no line, a closing listener has the line's reference. */
 	if (xtcp_delay_del(&ls->lines, &ho->delay))
 		xtcp_flow_put(&ho->flow);

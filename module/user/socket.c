@@ -181,6 +181,8 @@ static void sock_write_space(struct sock *sk)
 {
 	struct socket *sock;
 
+	/* After sock_wfree() has subtracted the bytes. Pairs with smallqueue_stop(). */
+	smp_mb__after_atomic();
 	if (test_bit(XTCP_THROTTLED, &xtcp_sk(sk)->deferred))
 		xtcp_smallqueue_drained(sk);
 	rcu_read_lock();
