@@ -121,6 +121,18 @@ static u32 echo_rtt_us(const struct xtcp_sock *xs, u32 tsecr)
 	return max(ms, 1) * USEC_PER_MSEC;
 }
 
+/**
+ * xtcp_acked_echo_rtt_us - RTT by the timestamp that an ACK echoes
+ * @xs: the connection
+ * @a: what the ACK says
+ *
+ * Return: microseconds, in whole milliseconds; 0 if it can't be measured
+ */
+u32 xtcp_acked_echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a)
+{
+	return a->has_tsecr ? echo_rtt_us(xs, a->tsecr) : 0;
+}
+
 /*
  * Pass an RTT measurement to the timeout, the minimum and congestion control.
  * @last_us is 0 if the segment was SACKed; congestion control does not get this RTT.
@@ -253,9 +265,9 @@ void xtcp_acked_wake_writer(struct sock *sk)
 }
 
 /*
- * A SACK block acknowledged a segment sent after the oldest one: restart the
- * timer for the oldest. Not for a segment sent before the oldest was sent
- * again; otherwise recovery would postpone the timeout again and again.
+ * A SACK block acknowledged a segment that was sent before the last transmission of the
+ * oldest one: restart the timer for the oldest. Not for one sent after that; otherwise
+ * recovery would postpone the timeout again and again.
  */
 static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 {

@@ -87,6 +87,7 @@ static inline u32 xtcp_acked_marked(const struct xtcp_acked *a)
 	return a->marks ? min(a->marks, a->delivered) : a->delivered;
 }
 
+u32 xtcp_acked_echo_rtt_us(const struct xtcp_sock *xs, const struct xtcp_acked *a);
 void xtcp_acked_wake_writer(struct sock *sk);
 bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us);
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);

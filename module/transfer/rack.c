@@ -112,6 +112,20 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 }
 
 /**
+ * xtcp_rack_allow - a segment has arrived late
+ * @xs: the connection, locked
+ * @rtt_us: microseconds from its first transmission to the ACK
+ *
+ * Until the next measurement no segment is lost before that time. It doesn't come from
+ * xtcp_rack_delivered(), because the segment was sent again meanwhile.
+ */
+void xtcp_rack_allow(struct xtcp_sock *xs, u32 rtt_us)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->rack.rtt_us = max(xs->rack.rtt_us, rtt_us);
+}
+
+/**
  * xtcp_rack_window_adapt - adapt the reordering window
  * @xs: the connection, locked; after the cumulative part of an ACK
  *

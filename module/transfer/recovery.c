@@ -310,6 +310,8 @@ static bool undo_partial(struct sock *sk, struct xtcp_acked *a)
 		return true;
 	if (!xtcp_undo_any_resent(sk))
 		xs->undo.ts_set = 0;
+	/* The next segments may be as late as this one, and are not lost yet. */
+	xtcp_rack_allow(xs, xtcp_acked_echo_rtt_us(xs, a));
 	xtcp_undo_restore(sk, true);
 	XTCP_INC(sock_net(sk), PARTIAL_UNDO);
 	xtcp_recovery_settle(sk);

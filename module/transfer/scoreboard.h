@@ -33,10 +33,13 @@ void xtcp_scoreboard_absolve(struct sock *sk);
 struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk);
 void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp);
 
-/* End of the highest SACKed segment; SND.UNA if there is none. */
+/*
+ * End of the highest SACKed segment; SND.UNA if there is none. Without SACK, sacked_out
+ * counts duplicate ACKs, and @sacked_end is the number of the peer's SYN.
+ */
 static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
 {
-	return xs->sacked_out ? xs->sacked_end : xs->snd_una;
+	return xs->sacked_out && xs->sack_ok ? xs->sacked_end : xs->snd_una;
 }
 
 /**
