@@ -519,21 +519,24 @@ static u32 initial_threshold(const struct xtcp_sock *xs)
 }
 
 /*
- * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) bytes, in segments; one
- * segment when the handshake lost more than one SYN (RFC 5681 3.1). A route's
- * initcwnd overrides both.
+ * RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)) bytes, in segments. A route's
+ * initcwnd overrides that.
  */
-static u32 initial_window(const struct xtcp_sock *xs)
+static u32 restart_window(const struct xtcp_sock *xs)
 {
 	const struct dst_entry *dst = route_of(xs);
 	u32 asked = dst ? dst_metric(dst, RTAX_INITCWND) : 0;
 	u32 mss = max(xs->mss, 1U);
 
-	if (xs->total_retrans > 1)
-		return 1;
 	if (asked)
 		return min(asked, window_limit(xs));
 	return min3(XTCP_INIT_CWND, max(2U, 14600U / mss), window_limit(xs));
+}
+
+/* One segment when the handshake lost more than one SYN (RFC 5681 3.1). */
+static u32 initial_window(const struct xtcp_sock *xs)
+{
+	return xs->total_retrans > 1 ? 1 : restart_window(xs);
 }
 
 /**
@@ -731,7 +734,7 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
 	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
-	u32 floor = min(XTCP_INIT_CWND, xs->cwnd);
+	u32 floor = min(restart_window(xs), xs->cwnd);
 	u32 cwnd = xs->cwnd;
 
 	if (xs->ssthresh != U32_MAX)
@@ -746,17 +749,21 @@ static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 
 /**
  * xtcp_congestion_resumed - adjust the window before sending after a pause
- * @sk: the socket, locked, with nothing in flight
+ * @sk: the socket, locked, with nothing in flight; a segment is about to be sent, so that the
+ *	pause ends
  * @now_ns: current time
+ *
+ * Return: true if the window has become smaller
  */
-void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
+bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 idle_ns, quiet_ns;
+	u32 before = xs->cwnd;
 
 	xtcp_assert_owned(sk);
 	if (!xs->last_snd_ns)
-		return;
+		return false;
 	/*
 	 * RFC 5681 counts from the last sending, even if that was in flight
 	 * meanwhile.
@@ -769,6 +776,7 @@ void xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	    !xtcp_congestion_controls(xs) &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		congestion_restart(xs, idle_ns);
+	return xs->cwnd < before;
 }
 
 /* --- loss recovery ------------------------------------------------------ */

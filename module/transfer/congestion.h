@@ -35,7 +35,7 @@ void xtcp_congestion_expect(struct sock *sk);
 void xtcp_congestion_sent(struct sock *sk, u32 segs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
-void xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
+bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns);
 
 /* Its changes by loss recovery. */
 u32 xtcp_congestion_ssthresh_now(const struct xtcp_sock *xs);

@@ -202,7 +202,7 @@ static u32 congestion_room(const struct xtcp_sock *xs)
  * Send a probe of the path's MTU, if one is due. Negative: unsent data must
  * wait for the probe; 0: it may be sent; 1: a probe was sent.
  */
-static int push_probe(struct sock *sk)
+static int push_probe(struct sock *sk, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -218,6 +218,8 @@ static int push_probe(struct sock *sk)
 	if (!skb)
 		return 0;
 	xtcp_sendq_measure(skb, len);
+	if (!xs->in_flight)
+		xtcp_congestion_resumed(sk, now_ns);
 	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
 		return 0;
 	sent_first(sk, skb);
@@ -231,8 +233,8 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-	int probe = force ? 0 : push_probe(sk);
-	bool pushed = probe > 0;
+	int probe = force ? 0 : push_probe(sk, now_ns);
+	bool idle = !xs->in_flight, pushed = probe > 0;
 
 	if (probe < 0)
 		return false;
@@ -256,7 +258,14 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		 */
 		len = may_send(sk, skb, nagle, force,
 			       force ? 1 : min(room, max(xs->cwnd / 2, 1U)), &whole);
-		if (len < 0 || !push_one(sk, skb, len, whole, force, now_ns))
+		if (len < 0)
+			break;
+		if (idle) {
+			idle = false;
+			if (unlikely(xtcp_congestion_resumed(sk, now_ns)))
+				continue;
+		}
+		if (!push_one(sk, skb, len, whole, force, now_ns))
 			break;
 		force = false;
 		pushed = true;
@@ -324,8 +333,6 @@ static void send_push(struct sock *sk, u8 nagle, bool force)
 	}
 	refresh_mss(sk);
 	now_ns = xtcp_now_ns();
-	if (was_idle)
-		xtcp_congestion_resumed(sk, now_ns);
 	if (unlikely(tail_has_waited(xtcp_sk(sk), nagle)))
 		nagle |= XTCP_NAGLE_OFF;
 	if (push_all(sk, nagle, force, now_ns))

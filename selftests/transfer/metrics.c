@@ -91,6 +91,25 @@ TEST_F(metrics, initcwnd)
 	EXPECT_EQ(17, (int)conn_info(&c).cwnd);
 }
 
+/* After a pause the window shrinks to that at most (RFC 5681 4.1). */
+TEST_F(metrics, initcwnd_after_a_pause)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	route(p, .value[RTAX_INITCWND] = 17);
+	conn_open(p, &c, .opt = WITH_SACK);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	conn_write(&c, 17 * MSS);
+	EXPECT_EQ(17, peer_drain(p, 1));
+	conn_send(&c, .flags = ACK, .ack = 1 + 17 * MSS);
+	EXPECT_EQ(34, (int)conn_info(&c).cwnd);
+	sleep_ms(10000);
+	conn_write(&c, 40 * MSS);
+	EXPECT_EQ(17, peer_drain(p, 1));
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
 TEST_F(metrics, initrwnd)
 {
 	struct peer *p = &self->peer;

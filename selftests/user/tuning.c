@@ -425,8 +425,8 @@ static void fill_window(struct __test_metadata *_metadata, struct conn *c,
 	conn_send(c, .flags = ACK);
 }
 
-/* From 10 to 40 segments in flight, then 10 s of silence. */
-static void grow_and_pause(struct __test_metadata *_metadata, struct conn *c)
+/* From 10 to 40 segments in flight, and all of them acknowledged. */
+static void grow(struct __test_metadata *_metadata, struct conn *c)
 {
 	struct socket_info info;
 
@@ -435,6 +435,11 @@ static void grow_and_pause(struct __test_metadata *_metadata, struct conn *c)
 		fill_window(_metadata, c, segs);
 	info = conn_info(c);
 	ASSERT_EQ(40, info.cwnd);
+}
+
+static void grow_and_pause(struct __test_metadata *_metadata, struct conn *c)
+{
+	grow(_metadata, c);
 	sleep_ms(10000);
 }
 
@@ -455,6 +460,26 @@ TEST_F(tuning, knob_slow_start_after_idle)
 	conn_open(p, &c, .kport = 6000, .opt = OPT(OPT_MSS(1000)));
 	grow_and_pause(_metadata, &c);
 	fill_window(_metadata, &c, 40);
+	p->leave_unread = true;
+}
+
+/*
+ * A pause of one and a half RTO halves the window once, however often the program gives
+ * bytes that must wait for more.
+ */
+TEST_F(tuning, rfc5681_4_1_one_pause_halves_the_window_once)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1000)));
+	grow(_metadata, &c);
+	usleep(conn_tcp_info(&c).tcpi_rto * 3 / 2);
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(1, send(c.fd, "x", 1, MSG_MORE));
+	conn_write(&c, 30 * 1000);
+	EXPECT_EQ(20, peer_drain(p, 5));
+	EXPECT_EQ(20, (int)conn_info(&c).cwnd);
 	p->leave_unread = true;
 }
 
