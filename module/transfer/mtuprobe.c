@@ -120,15 +120,18 @@ void xtcp_mtuprobe_black_hole(struct sock *sk)
 }
 
 /* The search is complete: begin again after a while, as the path may change. */
-static void search_again(struct xtcp_sock *xs)
+static void search_again(struct sock *sk)
 {
+	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 interval = XTCP_KNOB(net_of(xs), probe_interval);
 
 	if (now_s() - xs->mtu_searched_s < interval)
 		return;
 	xs->mtu.high = xs->peer_mss;
-	xs->mtu.low = xs->mss + xtcp_output_option_size(xtcp_to_sk(xs));
+	xs->mtu.low = xs->mss + xtcp_output_option_size(sk);
 	xs->mtu_searched_s = now_s();
+	/* The route's MTU is the limit. */
+	xtcp_output_mss_sync(sk, xs->pmtu);
 }
 
 /**
@@ -160,7 +163,7 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	if (xs->mtu.high < xs->mtu.low ||
 	    xs->mtu.high - xs->mtu.low < XTCP_KNOB(sock_net(sk),
 						   probe_threshold)) {
-		search_again(xs);
+		search_again(sk);
 		return 0;
 	}
 	need = payload + (xs->reordering + 1) * xs->mss;

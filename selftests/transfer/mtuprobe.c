@@ -226,6 +226,39 @@ TEST_F(mtuprobe, knob_probe_interval)
 	EXPECT_EQ(FIRST_PROBE, (int)conn_info(&c).snd_mss);
 }
 
+/* The new search ends at the route's MTU, not at the peer's MSS. */
+TEST_F(mtuprobe, knob_probe_interval_within_the_route)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t end = 1;
+	struct conn c;
+
+	NOT_ON_STOCK();	/* goes up to the peer's MSS, and never sends such a probe */
+	ASSERT_EQ(0, knob_set("probe_interval", 30));
+	ASSERT_EQ(0, knob_set("probe_threshold", 300));
+	ASSERT_EQ(0, knob_set("slow_start_after_idle", 0));
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_MTU] = mtu_of(1240) });
+	open_searching(_metadata, p, &c);
+	counters_take(&before);
+	peer_mark(p);
+	/* The second time the search begins again, in a range that is too narrow. */
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			ASSERT_EQ(0, knob_set("probe_threshold", 100));
+		conn_write(&c, 58 * BASE);
+		end += 58 * BASE;
+		take_all(&c, end);
+		if (i < 2)
+			EXPECT_EQ(BASE, (int)conn_info(&c).snd_mss);
+		peer_sleep_until(p, 31500 * (i + 1));
+	}
+	EXPECT_EQ(1, counter_moved(&before, "TCPMTUPSuccess"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPMTUPFail"));
+	EXPECT_EQ((BASE + 1200) / 2, (int)conn_info(&c).snd_mss);
+}
+
 /*
  * RFC 2923 2.1: full segments are lost. From R1 on the search begins: from 3 s after
  * the first transmission, as R1 counts, each timeout halves the size.
