@@ -408,7 +408,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	/* The device shares memory with a link of the retransmission tree. */
 	clone->dev = NULL;
 
-	cb->sent_ns = xtcp_pacing_departure(sk, now_ns, skb->len);
+	cb->sent_ns = now_ns;
 	/* As in Linux, OutSegs doesn't count retransmissions. */
 	go = (struct departure) {
 		.seq = cb->seq,

@@ -86,36 +86,26 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 }
 
 /**
- * xtcp_pacing_early_ns - how long fq will hold a segment that is sent now
- * @sk: the socket, locked, paced by fq
- * @now_ns: current time
- *
- * Return: nanoseconds
- */
-u64 xtcp_pacing_early_ns(struct sock *sk, u64 now_ns)
-{
-	xtcp_assert_owned(sk);
-	return (u64)early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
-}
-
-/**
  * xtcp_pacing_stamp_fq - tell fq when a segment is due: xtcp_pacing_stamp()
  * @sk: the socket, locked
  * @skb: about to be sent
- * @due_ns: xtcp_pacing_departure()
+ * @now_ns: current time
  * @payload: bytes of payload; only these are paced
  *
  * TCP_TX_DELAY delays each segment, as in Linux; here the RTT includes it.
  */
-void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 due_ns,
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
 			  unsigned int payload)
 {
 	u32 delay_us = XTCP_SOCKOPT_RARE(xtcp_sk(sk), tx_delay_us);
+	u64 due_ns = now_ns + (u64)delay_us * NSEC_PER_USEC;
 
 	xtcp_assert_owned(sk);
-	if (!payload && !delay_us)
+	if (payload)
+		due_ns += (u64)early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
+	else if (!delay_us)
 		return;
-	skb_set_delivery_time(skb, due_ns + (u64)delay_us * NSEC_PER_USEC, 1);
+	skb_set_delivery_time(skb, due_ns, 1);
 }
 
 /**

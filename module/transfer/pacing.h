@@ -8,8 +8,7 @@
 #include "tcb.h"
 
 bool xtcp_pacing_must_wait(struct sock *sk);
-u64 xtcp_pacing_early_ns(struct sock *sk, u64 now_ns);
-void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 due_ns,
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
 			  unsigned int payload);
 void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
@@ -44,36 +43,19 @@ static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 }
 
 /**
- * xtcp_pacing_departure - when a segment that is sent now leaves this host
- * @sk: the socket, locked
- * @now_ns: current time
- * @payload: bytes of payload; only these are paced
- *
- * The RTT counts from there, so that it does not contain what fq has held. As in Linux.
- *
- * Return: time; later than @now_ns if fq holds the segment
- */
-static inline u64 xtcp_pacing_departure(struct sock *sk, u64 now_ns, unsigned int payload)
-{
-	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ) && payload)
-		return now_ns + xtcp_pacing_early_ns(sk, now_ns);
-	return now_ns;
-}
-
-/**
  * xtcp_pacing_stamp - tell fq when a segment is due
  * @sk: the socket, locked
  * @skb: about to be sent
- * @due_ns: xtcp_pacing_departure()
+ * @now_ns: current time
  * @payload: bytes of payload; only these are paced
  *
  * Since 6.7 fq, while it is empty, delays segments by this stamp only.
  */
 static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
-				     u64 due_ns, unsigned int payload)
+				     u64 now_ns, unsigned int payload)
 {
 	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
-		xtcp_pacing_stamp_fq(sk, skb, due_ns, payload);
+		xtcp_pacing_stamp_fq(sk, skb, now_ns, payload);
 }
 
 /**

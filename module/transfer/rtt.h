@@ -25,14 +25,10 @@
  * @then_ns: beginning
  * @now_ns: end
  *
- * A peer may acknowledge a segment that fq still holds, whose beginning is in the future.
- *
- * Return: microseconds, at most U32_MAX; 0 if @then_ns is not past
+ * Return: microseconds, at most U32_MAX
  */
 static inline u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
 {
-	if (unlikely((s64)(now_ns - then_ns) < 0))
-		return 0;
 	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
 }
 

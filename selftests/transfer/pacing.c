@@ -333,25 +333,6 @@ TEST_F(pacing, so_max_pacing_rate_by_fq)
 	conn_send(&c, .flags = ACK);
 }
 
-/* A segment that fq holds has not been sent yet: the RTT counts from when it leaves. */
-TEST_F(pacing, rtt_without_what_fq_holds)
-{
-	struct peer *p = &self->peer;
-	struct conn c;
-
-	fq_set(WHERE(_metadata), "tun0");
-	conn_open(p, &c, .opt = WITH_SACK);
-	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 100000));
-	conn_write(&c, 10 * MSS);
-	conn_write(&c, 30 * MSS);
-	/* The first ones leave at once, and the others 10 ms apart. */
-	for (int i = 0; i < 40; i++) {
-		conn_expect(&c, .len = MSS, .within_ms = 1000);
-		conn_send(&c, .flags = ACK);
-	}
-	EXPECT_GE(2000, (int)conn_tcp_info(&c).tcpi_rtt);
-}
-
 /* TCP_TX_DELAY: fq holds each segment back for as long. */
 TEST_F(pacing, tx_delay_by_fq)
 {
