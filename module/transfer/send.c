@@ -200,9 +200,10 @@ static u32 congestion_room(const struct xtcp_sock *xs)
 
 /*
  * Send a probe of the path's MTU, if one is due. Negative: unsent data must
- * wait for the probe; 0: it may be sent; 1: a probe was sent.
+ * wait for the probe; 0: it may be sent; 1: a probe was sent. @idle: a pause ends with the
+ * next segment; cleared if it has.
  */
-static int push_probe(struct sock *sk, u64 now_ns)
+static int push_probe(struct sock *sk, u64 now_ns, bool *idle)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
@@ -214,12 +215,16 @@ static int push_probe(struct sock *sk, u64 now_ns)
 		return -EAGAIN;
 	if (!len)
 		return 0;
+	if (*idle) {
+		*idle = false;
+		/* The window may have become too small for a probe. */
+		if (xtcp_congestion_resumed(sk, now_ns))
+			return 0;
+	}
 	skb = xtcp_sendq_gather(sk, len);
 	if (!skb)
 		return 0;
 	xtcp_sendq_measure(skb, len);
-	if (!xs->in_flight)
-		xtcp_congestion_resumed(sk, now_ns);
 	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
 		return 0;
 	sent_first(sk, skb);
@@ -233,8 +238,9 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct sk_buff *skb;
-	int probe = force ? 0 : push_probe(sk, now_ns);
-	bool idle = !xs->in_flight, pushed = probe > 0;
+	bool idle = !xs->in_flight;
+	int probe = force ? 0 : push_probe(sk, now_ns, &idle);
+	bool pushed = probe > 0;
 
 	if (probe < 0)
 		return false;
