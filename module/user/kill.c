@@ -89,13 +89,12 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
  */
 static int record_kill(struct net *net, struct xtcp_flow *flow)
 {
-	bool killed = false;
+	bool killed;
 
 	rcu_read_lock();
-	if (READ_ONCE(flow->state) == XTCP_CLOSED)
-		;
-	else if (flow->kind == XTCP_KIND_HALFOPEN)
-		killed = xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen, flow),
+	if (flow->kind == XTCP_KIND_HALFOPEN)
+		killed = READ_ONCE(flow->state) != XTCP_CLOSED &&
+			 xtcp_synqueue_drop(container_of(flow, struct xtcp_halfopen, flow),
 					    XTCP_EV_KILL);
 	else
 		killed = xtcp_timewait_kill(net, container_of(flow, struct xtcp_timewait,
