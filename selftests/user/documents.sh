@@ -104,7 +104,7 @@ limit_nat() {
 program_test limit_firewall
 limit_firewall() {
 	local wire rule
-	rule=$(sed -n 's/^ *`\(nft add rule .* accept\)`.*/\1/p' "$documents/README.md")
+	rule=$(sed -n 's/.*`\(nft add rule .* accept\)`.*/\1/p' "$documents/README.md")
 	[ -n "$rule" ] || { echo 'README has no rule'; return 1; }
 	rules $server <<-END || return
 		table inet filter { chain input { type filter hook input priority 0; policy drop;
