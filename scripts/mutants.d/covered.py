@@ -3,18 +3,16 @@
 
 A copy of the sources gets a mark in each condition, return, call and assignment: a byte of
 an array that it sets. When the module is unloaded it prints the array to the kernel's log.
-Each program runs once on that module, which is loaded anew before each. KCOV would not do:
-it sees task context only, and most of the module runs in softirq.
+Each program runs once on that module, which is unloaded behind it and loaded anew before the
+next. KCOV would not do: it sees task context only, and most of the module runs in softirq.
 """
 
 import concurrent.futures
-import copy
 import hashlib
 import json
 import os
 import queue
 import re
-import shlex
 import shutil
 import subprocess
 import threading
@@ -57,10 +55,6 @@ static void covered_print(void)
 }}
 """
 PRINTED = re.compile(r"xtcp-covered: (\d+) ([0-9a-f]+)$")
-# Unloads xtcp behind a program. Orphans hold it for some 100 s, which the clock jumps over.
-UNLOADED = ("{command}; status=$?; rmmod xtcp_diag xtcp_cc_bbr xtcp_cc_dctcp 2>/dev/null; "
-            "for _ in {{1..300}}; do [ -d /sys/module/xtcp ] || break; rmmod xtcp 2>/dev/null && break; "
-            "sleep 1; done; exit $status")
 # Words that look like a call, and words that look like one and declare something.
 NO_CALL = (*HEADS, *mutations.KEYWORDS)
 DECLARES = re.compile(r"DE(?:FINE|CLARE)_\w+|static_assert|BUILD_BUG\w*")
@@ -201,8 +195,7 @@ class Walk(Guest):
     """A guest that runs programs on the module with marks."""
 
     def __init__(self, machine, wants, tests, number, save):
-        super().__init__(machine, wants, [unloading(test) for test in tests], f"covered-{number}")
-        self.bare = {test.name: test for test in tests}
+        super().__init__(machine, wants, tests, f"covered-{number}")
         self.save, self.busy = save, how_busy()
 
     def limit_s(self, name):
@@ -214,22 +207,14 @@ class Walk(Guest):
         if self.current in self.by_name:
             self.save(self.current, [], self.kernel.outcomes[-1].wall_s)
 
-    def run(self):
-        left = super().run()
-        return left and [self.bare[test.name] for test in left]
+    def environment(self):
+        return super().environment() + ["XTCP_TEST_UNLOAD=1"]
 
     def end(self, name, status, guest_ms):
         outcome = self.outcome
         super().end(name, status, guest_ms)
         if name in self.by_name:
             self.save(name, numbers(self.log.section(name, wait=True)), outcome.wall_s)
-
-
-def unloading(test):
-    test = copy.copy(test)
-    command = test.command()
-    test.command = lambda: "bash -c " + shlex.quote(UNLOADED.format(command=command))
-    return test
 
 
 def numbers(lines):
