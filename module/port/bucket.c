@@ -72,7 +72,7 @@ struct xtcp_port_crowd {
 static u64 laddr_factor __read_mostly;
 
 static struct kmem_cache *port_cache __read_mostly;
-static struct kmem_cache *tcp_port_cache __read_mostly;
+static struct kmem_cache *large_port_cache __read_mostly;
 
 /**
  * xtcp_port_alloc - allocate a bucket for xtcp_port_get()
@@ -83,21 +83,21 @@ static struct kmem_cache *tcp_port_cache __read_mostly;
  */
 struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp)
 {
-	struct xtcp_tcp_port *tcp;
+	struct xtcp_large_port *large;
 	struct xtcp_port *port;
 
-	if (likely(!(class & XTCP_PORT_TCP_WIRE))) {
+	if (likely(!xtcp_port_is_large(class))) {
 		port = kmem_cache_alloc(port_cache, gfp);
 		if (port)
 			port->class = class;
 		return port;
 	}
-	tcp = kmem_cache_alloc(tcp_port_cache, gfp);
-	if (!tcp)
+	large = kmem_cache_alloc(large_port_cache, gfp);
+	if (!large)
 		return NULL;
-	tcp->port.class = class;
-	tcp->shadow = NULL;
-	return &tcp->port;
+	large->port.class = class;
+	large->shadow = NULL;
+	return &large->port;
 }
 
 /**
@@ -106,14 +106,14 @@ struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp)
  */
 void xtcp_port_free(struct xtcp_port *port)
 {
-	struct xtcp_tcp_port *tcp = port ? xtcp_tcp_port(port) : NULL;
-
-	if (tcp) {
-		xtcp_shadow_put(tcp->shadow);
-		kmem_cache_free(tcp_port_cache, tcp);
-	} else if (port) {
+	if (!port)
+		return;
+	xtcp_shadow_put(xtcp_port_shadow(port));
+	if (xtcp_port_is_large(port->class))
+		kmem_cache_free(large_port_cache,
+				container_of(port, struct xtcp_large_port, port));
+	else
 		kmem_cache_free(port_cache, port);
-	}
 }
 
 /**
@@ -126,7 +126,7 @@ void xtcp_port_free(struct xtcp_port *port)
  */
 void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
 {
-	struct xtcp_tcp_port *tcp = xtcp_tcp_port(port);
+	struct xtcp_large_port *tcp = xtcp_tcp_port(port);
 
 	if (tcp && !tcp->shadow)
 		swap(tcp->shadow, *shadow);
@@ -142,7 +142,7 @@ void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
  */
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from)
 {
-	struct xtcp_tcp_port *tcp = xtcp_tcp_port(port);
+	struct xtcp_large_port *tcp = xtcp_tcp_port(port);
 
 	if (tcp && !tcp->shadow)
 		tcp->shadow = xtcp_shadow_get(xtcp_port_shadow(from));
@@ -491,12 +491,18 @@ void xtcp_port_put(struct net *net, struct xtcp_port_chain *chain,
 	xtcp_port_free(port);
 }
 
-static bool owner_is_another_user(const struct sock *sk,
-				  const struct xtcp_port *port)
+/* The users of the owners decide who may join them by SO_REUSEPORT. */
+static void bucket_note_user(struct xtcp_port *port, const struct sock *sk)
 {
-	const struct sock *first = xtcp_port_first_owner(port);
+	struct xtcp_large_port *large =
+		container_of(port, struct xtcp_large_port, port);
 
-	return first && !uid_eq(sk_uid(sk), sk_uid(first));
+	if (hlist_empty(&port->owners)) {
+		large->uid = sk_uid(sk);
+		port->mixed = false;
+	} else if (!uid_eq(sk_uid(sk), large->uid)) {
+		port->mixed = true;
+	}
 }
 
 /**
@@ -506,9 +512,8 @@ static bool owner_is_another_user(const struct sock *sk,
  */
 void xtcp_port_owner_add(struct sock *sk, struct xtcp_port *port)
 {
-	if (port->class & XTCP_PORT_REUSEPORT &&
-	    owner_is_another_user(sk, port))
-		port->mixed = true;
+	if (port->class & XTCP_PORT_REUSEPORT)
+		bucket_note_user(port, sk);
 	sk_add_bind_node(sk, &port->owners);
 	xtcp_sk(sk)->port = port;
 }
@@ -550,8 +555,6 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 	lockdep_assert_held(&chain->lock);
 	xtcp_port_set_listens(sk, false);
 	__sk_del_bind_node(sk);
-	if (hlist_empty(&port->owners))
-		port->mixed = false;
 	xtcp_sk(sk)->port = NULL;
 	xtcp_port_put(sock_net(sk), chain, port);
 }
@@ -595,10 +598,10 @@ int xtcp_port_init(void)
 	laddr_factor = get_random_u64() | 1;
 	port_cache = kmem_cache_create("xtcp_port", sizeof(struct xtcp_port),
 				       0, SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
-	tcp_port_cache = kmem_cache_create("xtcp_tcp_port",
-					   sizeof(struct xtcp_tcp_port), 0,
-					   SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
-	if (port_cache && tcp_port_cache)
+	large_port_cache = kmem_cache_create("xtcp_large_port",
+					     sizeof(struct xtcp_large_port), 0,
+					     SLAB_ACCOUNT | SLAB_NO_MERGE, NULL);
+	if (port_cache && large_port_cache)
 		return 0;
 	xtcp_port_exit();
 	return -ENOMEM;
@@ -611,7 +614,7 @@ int xtcp_port_init(void)
  */
 void xtcp_port_exit(void)
 {
-	kmem_cache_destroy(tcp_port_cache);
+	kmem_cache_destroy(large_port_cache);
 	kmem_cache_destroy(port_cache);
 }
 

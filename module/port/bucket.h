@@ -72,17 +72,26 @@ static_assert(sizeof(struct xtcp_port) == 32);
 #endif
 
 /**
- * struct xtcp_tcp_port - port bucket of the TCP wire
+ * struct xtcp_large_port - port bucket of the TCP wire, or of SO_REUSEPORT
  * @port: bucket
- * @ifindex: device, 0 for any; part of the key
- * @shadow: holds the port in the kernel's bind table; NULL until it is open.
- *	Set once, under the chain lock
+ * @ifindex: of the TCP wire: device, 0 for any; part of the key
+ * @uid: with XTCP_PORT_REUSEPORT: user of the first owner when it was added.
+ *	accept() changes the user of a child, which is an owner, too
+ * @shadow: of the TCP wire: holds the port in the kernel's bind table; NULL
+ *	until it is open. Set once, under the chain lock
  */
-struct xtcp_tcp_port {
+struct xtcp_large_port {
 	struct xtcp_port	port;
 	int			ifindex;
+	kuid_t			uid;
 	struct xtcp_shadow	*shadow;
 };
+
+/* Is a bucket of this class a large one? */
+static inline bool xtcp_port_is_large(u8 class)
+{
+	return class & (XTCP_PORT_TCP_WIRE | XTCP_PORT_REUSEPORT);
+}
 
 /**
  * xtcp_tcp_port - the TCP wire's part of a port bucket
@@ -90,10 +99,22 @@ struct xtcp_tcp_port {
  *
  * Return: that part, or NULL for a bucket of the native wire.
  */
-static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
+static inline struct xtcp_large_port *xtcp_tcp_port(struct xtcp_port *port)
 {
 	return port->class & XTCP_PORT_TCP_WIRE ?
-	       container_of(port, struct xtcp_tcp_port, port) : NULL;
+	       container_of(port, struct xtcp_large_port, port) : NULL;
+}
+
+/**
+ * xtcp_port_uid - the user whose sockets share a port bucket by SO_REUSEPORT
+ * @port: bucket with XTCP_PORT_REUSEPORT that has owners
+ *
+ * Context: chain lock.
+ * Return: the user of its first owner. With @port->mixed there are others.
+ */
+static inline kuid_t xtcp_port_uid(const struct xtcp_port *port)
+{
+	return container_of_const(port, struct xtcp_large_port, port)->uid;
 }
 
 /**
@@ -105,7 +126,7 @@ static inline struct xtcp_tcp_port *xtcp_tcp_port(struct xtcp_port *port)
  */
 static inline struct xtcp_shadow *xtcp_port_shadow(struct xtcp_port *port)
 {
-	struct xtcp_tcp_port *tcp = port ? xtcp_tcp_port(port) : NULL;
+	struct xtcp_large_port *tcp = port ? xtcp_tcp_port(port) : NULL;
 
 	return tcp ? tcp->shadow : NULL;
 }
@@ -122,17 +143,6 @@ xtcp_port_bind_addr(const struct xtcp_port *port)
 	return (struct xtcp_bind_addr){
 		.laddr = port->laddr, .family = port->family,
 	};
-}
-
-/**
- * xtcp_port_first_owner - the first of a port bucket's sockets
- * @port: bucket, its chain locked
- *
- * Return: the socket, or NULL if there is none.
- */
-static inline struct sock *xtcp_port_first_owner(const struct xtcp_port *port)
-{
-	return hlist_entry_safe(port->owners.first, struct sock, sk_bind_node);
 }
 
 /**

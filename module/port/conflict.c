@@ -90,7 +90,7 @@ static bool claim_meets_owner(const struct xtcp_claim *claim, struct sock *other
 static bool timewait_is_apart(const struct xtcp_claim *claim,
 			      struct xtcp_port *port)
 {
-	const struct xtcp_tcp_port *tcp = xtcp_tcp_port(port);
+	const struct xtcp_large_port *tcp = xtcp_tcp_port(port);
 
 	return tcp && !xtcp_device_overlaps(sock_net(claim->sk), claim->ifindex,
 					    tcp->ifindex);
@@ -106,14 +106,13 @@ static bool claim_suits_owners(const struct xtcp_claim *claim,
 			       const struct xtcp_port *port)
 {
 	bool port_too = claim->reuseport && port->class & XTCP_PORT_REUSEPORT;
-	const struct sock *first = xtcp_port_first_owner(port);
 
-	if (!first)
+	if (hlist_empty(&port->owners))
 		return true;
 	/* Owners of several users must be checked one by one. */
 	if (port_too && (port->mixed || !claim->by_number))
 		return false;
-	port_too = port_too && uid_eq(claim->uid, sk_uid(first));
+	port_too = port_too && uid_eq(claim->uid, xtcp_port_uid(port));
 	return claim_may_share(claim, port->class & XTCP_PORT_REUSE,
 			       port->listeners, port_too);
 }

@@ -262,7 +262,7 @@ static double kept_memory(void)
 {
 	static const char *const common[] = { "tcp_bind_bucket", "tcp_bind2_bucket" };
 	static const char *const stock[] = { "tw_sock_TCP" };
-	static const char *const ours[] = { "xtcp_timewait", "xtcp_tcp_port", "xtcp_shadow" };
+	static const char *const ours[] = { "xtcp_timewait", "xtcp_large_port", "xtcp_shadow" };
 
 	return slabs(common, 2) + (bench_is_stock() ? slabs(stock, 1) : slabs(ours, 3));
 }

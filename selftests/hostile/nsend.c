@@ -29,7 +29,7 @@
 #define GAP_MS 20
 
 static const char *const xtcp_caches[] = {
-	"net_namespace", "xtcp_timewait", "xtcp_port", "xtcp_tcp_port", "xtcp_shadow", "XTCP",
+	"net_namespace", "xtcp_timewait", "xtcp_port", "xtcp_large_port", "xtcp_shadow", "XTCP",
 };
 static const char *const stock_caches[] = {
 	"net_namespace", "tw_sock_TCP", "TCP",

@@ -367,6 +367,29 @@ TEST_F(port, reuseport_is_for_one_user)
 	ASSERT_EQ(0, setresuid(0, 0, 0));
 }
 
+/*
+ * A connection belongs to the user who accepts it, its listener's port does not: a worker may not
+ * listen beside the server that opened the port.
+ */
+TEST_F(port, reuseport_is_not_for_the_user_who_accepts)
+{
+	int fd = socket_like(-1, REUSEPORT), other;
+	struct conn c;
+
+	ASSERT_EQ(0, socket_bind(fd, "10.0.0.1", 7000));
+	ASSERT_EQ(0, socket_listen(fd, 4));
+	if (!stock_mode())
+		ASSERT_EQ(0, knob_set_text("gid_range", "0 2147483647"));
+	ASSERT_EQ(0, setresuid(1000, 1000, 0));
+	conn_open(&self->peer, &c, .lfd = fd, .kport = 7000);
+	other = socket_like(-1, REUSEPORT);
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "10.0.0.1", 7000));
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	close(other);
+	other = socket_like(-1, REUSEPORT);
+	EXPECT_EQ(0, socket_bind(other, "10.0.0.1", 7000));
+}
+
 /* listen() without bind() takes a port of the range. */
 TEST_F(port, listen_binds_by_itself)
 {

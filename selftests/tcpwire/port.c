@@ -287,6 +287,41 @@ TEST_F(port, one_ephemeral_port_for_many_peers)
 	EXPECT_EQ(EADDRNOTAVAIL, socket_connect(fd, "10.0.0.99", 80));
 }
 
+/*
+ * A connection with SO_REUSEADDR and one without share an ephemeral port. bind() of the kernel's
+ * TCP with SO_REUSEADDR can join the first alone, but not the second.
+ */
+static int bind_beside(struct __test_metadata *_metadata, enum stack stack, int leaves)
+{
+	static const int options[] = { REUSEADDR, 0 };
+	int fd[2], other = stack_socket(STOCKS, REUSEADDR), err;
+
+	for (int i = 0; i < 2; i++) {
+		fd[i] = stack_socket(stack, options[i]);
+		EXPECT_EQ(EINPROGRESS, socket_connect(fd[i], i ? "10.0.0.3" : "10.0.0.2", 80));
+		EXPECT_EQ(41000, socket_port(fd[i]));
+	}
+	close(fd[leaves]);
+	err = socket_bind(other, "10.0.0.1", 41000);
+	close(fd[!leaves]);
+	close(other);
+	return err;
+}
+
+TEST_F(port, lc_116_connections_with_and_without_reuseaddr)
+{
+	struct peer *p = &self->peer;
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	p->stock_may_speak = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	for (enum stack stack = OURS; stack <= STOCKS; stack++) {
+		EXPECT_EQ(EADDRINUSE, bind_beside(_metadata, stack, 0));
+		EXPECT_EQ(0, bind_beside(_metadata, stack, 1));
+	}
+}
+
 /* A segment of no connection is answered by the stack that holds the port, once. */
 TEST_F(port, lc_116_resets_come_from_the_owner)
 {
@@ -705,7 +740,7 @@ TEST_F(port, a_port_needs_one_small_object)
 	NOT_ON_STOCK();
 	EXPECT_GE(small ? 64 : 256, cache_object_size("xtcp_shadow"));
 	EXPECT_GE(small ? 96 : 256, cache_object_size("xtcp_shadow6"));
-	EXPECT_EQ(48, cache_object_size("xtcp_tcp_port"));
+	EXPECT_EQ(48, cache_object_size("xtcp_large_port"));
 	before = shadows();
 	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
 		fd[i] = stack_socket(OURS, i & 3);

@@ -369,7 +369,7 @@ static void everything(struct __test_metadata *_metadata, struct pair *pr, struc
 		EXPECT_EQ(0, module_unload());
 	ASSERT_EQ(0, module_load());
 	EXPECT_EQ(0, cache_objects("xtcp_timewait"));
-	EXPECT_EQ(0, cache_objects("xtcp_tcp_port"));
+	EXPECT_EQ(0, cache_objects("xtcp_large_port"));
 }
 
 TEST_F(teardown, servers_and_namespaces_die_under_load)
