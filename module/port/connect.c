@@ -168,12 +168,14 @@ static int connect_claim(struct sock *sk, struct xtcp_port_chain *chain,
 }
 
 static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
-				     u16 num, const struct xtcp_flow *flow)
+				     u16 num, u8 reuse,
+				     const struct xtcp_flow *flow)
 {
 	int ifindex;
 
 	for (; port; port = port->next) {
-		if (port->num != num || !xtcp_port_shadow(port))
+		if (port->num != num || !xtcp_port_shadow(port) ||
+		    (port->class & XTCP_PORT_REUSE) != reuse)
 			continue;
 		ifindex = xtcp_tcp_port(port)->ifindex;
 		if (xtcp_bind_addr_covers(xtcp_port_bind_addr(port),
@@ -186,21 +188,24 @@ static struct xtcp_shadow *shadow_in(struct net *net, struct xtcp_port *port,
 }
 
 /*
- * Find an open shadow of the port at the flow's address or at the wildcard, and
- * take a reference. NULL if there is none.
+ * Find an open shadow of the port at the flow's address or at the wildcard that
+ * has the socket's SO_REUSEADDR, and take a reference. NULL if there is none.
  */
-static struct xtcp_shadow *shadow_over(struct net *net,
+static struct xtcp_shadow *shadow_over(const struct sock *sk,
 				       const struct xtcp_port_chain *chain,
-				       u16 num, const struct xtcp_flow *flow)
+				       u16 num)
 {
+	const struct xtcp_flow *flow = &xtcp_sk(sk)->flow;
+	u8 reuse = xtcp_port_class(sk) & XTCP_PORT_REUSE;
+	struct net *net = sock_net(sk);
 	struct xtcp_shadow *shadow;
 
 	lockdep_assert_held(&chain->lock);
 	shadow = shadow_in(net, xtcp_port_list_at(chain, num, flow->laddr), num,
-			   flow);
+			   reuse, flow);
 	if (!shadow)
 		shadow = shadow_in(net, xtcp_port_list_at(chain, num, 0), num,
-				   flow);
+				   reuse, flow);
 	return xtcp_shadow_get(shadow);
 }
 
@@ -222,7 +227,7 @@ static struct xtcp_shadow *connect_hold(const struct sock *sk,
 	};
 	struct xtcp_shadow *shadow;
 
-	shadow = shadow_over(sock_net(sk), chain, num, flow);
+	shadow = shadow_over(sk, chain, num);
 	if (shadow)
 		return shadow;
 	if (xtcp_family_is_ipv6(flow->family))
