@@ -51,6 +51,7 @@
 #include <net/inet_timewait_sock.h>
 #include <net/request_sock.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 #include "flow.h"
 #include "isn.h"
@@ -115,6 +116,7 @@ static bool hook_timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 	struct xtcp_seg seg;
 
 	if (READ_ONCE(inet_twsk(sk)->tw_substate) != TCP_TIME_WAIT ||
+	    !xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, af->family) ||
 	    len < XTCP_HDR_LEN || !pskb_may_pull(skb, offset + len) ||
 	    nf_checksum(skb, NF_INET_LOCAL_IN, offset, IPPROTO_TCP, af->family))
 		return false;

@@ -199,10 +199,14 @@ static unsigned int hookv4_local_in(void *priv, struct sk_buff *skb,
 	return xtcp_hook_run(hookv4_packet_in, state->net, skb);
 }
 
-/* The priority of SYN proxies: only conntrack's confirmation comes later. */
+/*
+ * Behind SYN proxies, which have to see TCP: of hooks with equal priority, the one
+ * that is registered later comes first. So with the priority of conntrack's
+ * confirmation ours may be in front of it or behind it, and both are right.
+ */
 const struct nf_hook_ops xtcp_hookv4_ops = {
 	.hook		= hookv4_local_in,
 	.pf		= NFPROTO_IPV4,
 	.hooknum	= NF_INET_LOCAL_IN,
-	.priority	= NF_IP_PRI_CONNTRACK_CONFIRM - 1,
+	.priority	= NF_IP_PRI_CONNTRACK_CONFIRM,
 };

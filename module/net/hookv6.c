@@ -381,12 +381,12 @@ static unsigned int hookv6_local_in(void *priv, struct sk_buff *skb,
 	return xtcp_hook_run(hookv6_packet_in, state->net, skb);
 }
 
-/* The priority of SYN proxies: only conntrack's confirmation comes later. */
+/* As hookv4.c's. */
 const struct nf_hook_ops xtcp_hookv6_ops = {
 	.hook		= hookv6_local_in,
 	.pf		= NFPROTO_IPV6,
 	.hooknum	= NF_INET_LOCAL_IN,
-	.priority	= NF_IP6_PRI_LAST - 1,
+	.priority	= NF_IP6_PRI_LAST,
 };
 
 #endif /* CONFIG_IPV6 */

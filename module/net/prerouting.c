@@ -44,18 +44,29 @@
 #include "observe/stats.h"
 #include "open/gate.h"
 
+/* IPVS sends connections to a local address elsewhere, at LOCAL_IN. */
+static bool ipvs_is_there(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	return READ_ONCE(dev_net(skb->dev)->ipvs);
+#else
+	return false;
+#endif
+}
+
 /*
- * May the packet be a segment for this host? A tunnel's metadata in place of
- * the route isn't a route. Softirqs have to be off for the lookup of a
+ * May the packet be a segment for this host's xtcp? A tunnel's metadata in
+ * place of the route isn't a route. Softirqs have to be off for the lookup of a
  * listener, because a BPF program may choose it. A packet on a slave of a VRF
- * comes here a second time, as the VRF's.
+ * comes here a second time, as the VRF's. A socket that the packet has is not
+ * found by address: a rule (tproxy) or a BPF program chose it.
  */
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
-	       skb->pkt_type == PACKET_HOST && in_softirq() &&
+	       skb->pkt_type == PACKET_HOST && in_softirq() && !skb->sk &&
 	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
-	       !netif_is_l3_slave(skb->dev);
+	       !netif_is_l3_slave(skb->dev) && !ipvs_is_there(skb);
 }
 
 /*

@@ -597,6 +597,36 @@ TEST_F(gate, netfilter_queue_no_early_drop)
 	close(lfd);
 }
 
+/* A rule gives a proxy the SYNs for a listener of ours, also while its queue is full. */
+TEST_F(gate, early_drops_spare_what_a_rule_sends_elsewhere)
+{
+	struct peer *p = &self->peer;
+	bool v6 = p->family == AF_INET6;
+	struct counters before;
+	struct conn c;
+	int lfd, proxy;
+
+	if (stock_mode() || p->wire != XTCP_WIRE_TCP)
+		SKIP(return, "tproxy knows no protocol 253");
+	lfd = overrun(_metadata, p, &c);
+	proxy = socket(p->family, SOCK_STREAM, 0);
+	ASSERT_EQ(0, v6 ? socket_set(proxy, SOL_IPV6, IPV6_TRANSPARENT, 1) :
+			  socket_set(proxy, SOL_IP, IP_TRANSPARENT, 1));
+	ASSERT_EQ(0, socket_bind(proxy, "", 6001));
+	ASSERT_EQ(0, listen(proxy, 4));
+	nft(_metadata, "add table inet t;"
+		       "add chain inet t p { type filter hook prerouting priority -150; }");
+	nft(_metadata, v6 ? "add rule inet t p tcp dport 5000 tproxy ip6 to :6001" :
+			    "add rule inet t p tcp dport 5000 tproxy ip to :6001");
+	p->stock_may_speak = true;
+	counters_take(&before);
+	peer_send(p, .flags = SYN, .sport = 998, .seq = 1);
+	peer_expect(p, .flags = SYN | ACK, .dport = 998, .ack = 2);
+	counters_expect(_metadata, &before, NULL);
+	close(proxy);
+	close(lfd);
+}
+
 /* Neither SYN-ACK nor cookie nor RST, and a flood does not change that. */
 TEST_F(gate, the_firewalls_input_rules_keep_it_silent)
 {

@@ -375,6 +375,60 @@ lc_114_ipsec() {
 		{ echo 'no policy was in the way'; return 1; }
 }
 
+# A SYN that the policy drops ends no TIME-WAIT of the kernel's TCP, which came before xtcp.
+program_test lc_114_ipsec_protects_a_time_wait
+lc_114_ipsec_protects_a_time_wait() {
+	waiting() {
+		on $server grep -c ':13AC 0100090A:[0-9A-F]* 06 ' /proc/net/tcp
+	}
+	tcp_wire $server || return
+	ipsec $client && ipsec $server || { echo 'no IPsec'; return 1; }
+	ipsec_policy $client 10.9.0.1 10.9.0.2 out && ipsec_policy $client 10.9.0.2 10.9.0.1 in &&
+		ipsec_policy $server 10.9.0.2 10.9.0.1 out && ipsec_policy $server 10.9.0.1 10.9.0.2 in || return
+	start $server socat -U tcp4-listen:5036,reuseaddr exec:'echo bye'
+	await_row $server tcp 5036 0A || return
+	expect_equal bye "$(on $client socat -u tcp4:10.9.0.2:5036,sourceport=6036 -)" 'what stock said' || return
+	expect_equal 1 "$(waiting)" 'TIME-WAIT before' || return
+	echo_server $server 5036 "$run" || return
+	ip -n $client xfrm policy flush
+	! say $client '' 10.9.0.2 5036 sourceport=6036,reuseaddr,connect-timeout=2 >/dev/null 2>&1 ||
+		{ echo 'it got in'; return 1; }
+	expect_equal 1 "$(waiting)" 'TIME-WAIT after the SYN'
+}
+
+# A SYN proxy translates the timestamps of the segments that go through. So it must see them
+# as TCP, before the hook renames them, also if its rule is older than the hook.
+program_test lc_114_syn_proxy_comes_first
+lc_114_syn_proxy_comes_first() {
+	tcp_wire $server || return
+	on $server sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
+	rules $server <<-END || return
+		table ip t {
+			chain raw {
+				type filter hook prerouting priority raw
+				tcp dport 5037 tcp flags syn notrack
+			}
+			chain in {
+				type filter hook input priority filter
+				tcp dport 5037 ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm
+				ct state invalid drop
+			}
+		}
+	END
+	echo_server $server 5037 "$run" && probe_hook || return
+	# It sees what leaves, too; 1 is LOCAL_IN.
+	echo 'p:proxy ipv4_synproxy_hook hook=+0($arg3):u8' >>$tracing/kprobe_events &&
+		echo 'hook == 1' >$tracing/events/kprobes/proxy/filter &&
+		echo 1 >$tracing/events/kprobes/proxy/enable || return
+	expect_echo $client '' 10.9.0.2 5037
+	local status=$? order
+	order=$(sed -n 's/.* \(xtcp_hook\|proxy\): .*/\1/p' $tracing/trace | tail -n 6 | tr '\n' ' ')
+	echo 0 >$tracing/events/kprobes/proxy/enable
+	unprobe_hook
+	expect_equal 0 $status 'status of the client' &&
+		expect_equal 'proxy xtcp_hook proxy xtcp_hook proxy xtcp_hook ' "$order" 'who saw the last segments'
+}
+
 # How often the hook has run; the kernel's own probe counts.
 hook_runs() {
 	grep -c ' xtcp_hook:' $tracing/trace
