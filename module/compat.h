@@ -263,15 +263,13 @@ static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
 #endif
 
 /*
- * net/inet_common.h: inet_recv_error() has no address length since
- * proto.recvmsg() has none, see there
+ * net/inet_common.h: inet_recv_error() puts the length of the address into @msg
+ * itself since proto.recvmsg() has no pointer to it, see there
  */
 static inline int xtcp_recv_error(struct sock *sk, struct msghdr *msg, int len)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
-	int addr_len = 0;
-
-	return inet_recv_error(sk, msg, len, &addr_len);
+	return inet_recv_error(sk, msg, len, &msg->msg_namelen);
 #else
 	return inet_recv_error(sk, msg, len);
 #endif
@@ -486,10 +484,10 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
  * socket's last segment; recv() then tells on which CPU its program runs. The key
  * says whether it is on, and costs other hosts nothing.
  */
-#ifdef CONFIG_RPS
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
 #include <net/rps.h>
 #endif
+#ifdef CONFIG_RPS
 #define XTCP_RFS_SAVE(sk, skb)						\
 	do {								\
 		if (static_branch_unlikely(&rfs_needed))		\
@@ -708,7 +706,12 @@ static int name(struct sock *sk, int cmd, int *karg)			\
 static int name(struct sock *sk, struct msghdr *msg, size_t len,	\
 		int flags, int *addr_len)				\
 {									\
-	return fn(sk, msg, len, flags);					\
+	int ret;							\
+									\
+	msg->msg_namelen = 0;						\
+	ret = fn(sk, msg, len, flags);					\
+	*addr_len = msg->msg_namelen;					\
+	return ret;							\
 }
 #else
 #define XTCP_DEFINE_PROTO_RECVMSG(name, fn)				\

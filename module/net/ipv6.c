@@ -314,9 +314,24 @@ int xtcp_ipv6_queue_xmit(struct sock *sk, struct sk_buff *skb, u8 ecn)
 	return err;
 }
 
+static int ipv6_reply_extended(struct net *net, const struct xtcp_reply *reply,
+			       struct sk_buff *skb,
+			       const struct ipv6_txoptions *opt)
+{
+	struct flowi6 fl6;
+
+	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, reply->oif,
+			    reply->mark);
+	__skb_set_sw_hash(skb, reply_hash(reply, skb), true);
+	return ip6_xmit(reply->sk, skb, &fl6, reply->mark,
+			(struct ipv6_txoptions *)opt, reply->tos,
+			READ_ONCE(reply->sk->sk_priority));
+}
+
 static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 			   struct sk_buff *skb)
 {
+	const struct ipv6_txoptions *opt = xtcp_ipv6_reply_options(reply);
 	struct dst_entry *dst = reply->dst;
 	__be32 label;
 
@@ -325,6 +340,8 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		skb_dst_set(skb, dst);
 	else
 		skb_dst_set_noref(skb, dst);
+	if (unlikely(opt))
+		return ipv6_reply_extended(net, reply, skb, opt);
 	label = flow_label(net, skb, reply->sk, 0, reply_hash(reply, skb));
 	ipv6_header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
 			 hop_limit(reply->sk, dst));

@@ -223,6 +223,7 @@ void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 	reply->dst = NULL;
 	reply->dst_held = false;
 	reply->owned = false;
+	reply->extended = false;
 	reply->oif = bound;
 	reply->mark = af->packet->reply_mark(net, skb->mark);
 	reply->tos = af->packet->dscp(skb);

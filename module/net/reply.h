@@ -22,6 +22,7 @@ struct sock;
  * @sk: listener whose owner, TTL, priority and path MTU policy apply, or NULL
  * @owned: attach @sk to the segment, for rules that ask for its owner (skuid,
  *	cgroups)
+ * @extended: IPv6: the extension headers of @sk go with the segment
  * @spare: received segment that is not needed any more, or NULL;
  *	xtcp_reply_send() consumes it, and recycles it for the answer if it can
  * @dst: route, or NULL: xtcp_reply_send() looks it up
@@ -40,6 +41,7 @@ struct xtcp_reply {
 	struct dst_entry	*dst;
 	bool			dst_held;
 	bool			owned;
+	bool			extended;
 	int			oif;
 	u32			mark;
 	u8			tos;

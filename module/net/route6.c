@@ -219,10 +219,24 @@ static int route6_reply_oif(const struct xtcp_reply *reply)
 	return reply->oif;
 }
 
+/**
+ * xtcp_ipv6_reply_options - extension headers of a segment without a socket
+ * @reply: the segment's addresses, and the socket whose headers it may have
+ *
+ * Context: RCU.
+ * Return: the headers, or NULL.
+ */
+const struct ipv6_txoptions *xtcp_ipv6_reply_options(const struct xtcp_reply *reply)
+{
+	return unlikely(reply->extended) ?
+	       rcu_dereference(xtcp_ipv6_pinfo(reply->sk)->opt) : NULL;
+}
+
 /* Returns the route with a reference, or an ERR_PTR(). */
 static struct dst_entry *route6_reply_lookup(struct net *net,
 					     const struct xtcp_reply *reply, int oif)
 {
+	struct in6_addr *last, final;
 	struct dst_entry *dst;
 	struct flowi6 fl6;
 	int err;
@@ -233,8 +247,13 @@ static struct dst_entry *route6_reply_lookup(struct net *net,
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi6_to_flowi_common(&fl6));
-	if (!oif || reply->sk)
-		return ip6_dst_lookup_flow(net, reply->sk, &fl6, NULL);
+	if (!oif || reply->sk) {
+		rcu_read_lock();
+		last = route6_first_hop(&fl6, xtcp_ipv6_reply_options(reply),
+					&final);
+		rcu_read_unlock();
+		return ip6_dst_lookup_flow(net, reply->sk, &fl6, last);
+	}
 	/*
 	 * Without a socket that is bound to it, IPv6 merely prefers the device.
 	 */
@@ -252,9 +271,13 @@ static int route6_reply(struct net *net, struct xtcp_reply *reply)
 	const struct xtcp_addrs6 *addrs = &reply->key.v6;
 	struct xtcp_net *xn = xtcp_net(net);
 	int oif = route6_reply_oif(reply);
-	bool plain = route6_addresses_decide(net, reply->sk, oif);
 	struct dst_entry *dst;
+	bool plain;
 
+	rcu_read_lock();
+	plain = !xtcp_ipv6_reply_options(reply) &&
+		route6_addresses_decide(net, reply->sk, oif);
+	rcu_read_unlock();
 	reply->dst = plain ? xtcp_inroute6_back(xn, addrs) : NULL;
 	reply->dst_held = !reply->dst;
 	if (reply->dst)

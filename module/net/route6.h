@@ -9,9 +9,11 @@
 #include <net/ip6_fib.h>
 
 struct flowi6;
+struct ipv6_txoptions;
 struct net;
 struct sock;
 struct xtcp_key;
+struct xtcp_reply;
 
 void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
 			 const struct sock *sk, const struct xtcp_key *key,
@@ -19,6 +21,7 @@ void xtcp_ipv6_flow_init(struct flowi6 *fl6, const struct net *net,
 struct dst_entry *xtcp_ipv6_route_find(struct sock *sk, struct xtcp_key *key,
 				       __be32 label);
 struct dst_entry *xtcp_ipv6_route_get(struct sock *sk);
+const struct ipv6_txoptions *xtcp_ipv6_reply_options(const struct xtcp_reply *reply);
 
 /**
  * xtcp_ipv6_route_is_fresh - may a cached route be used without dst_check()

@@ -44,6 +44,7 @@ void xtcp_synack_reply(const struct xtcp_halfopen *ho, struct xtcp_reply *reply)
 	reply->dst = NULL;
 	reply->dst_held = false;
 	reply->owned = false;
+	reply->extended = false;
 	reply->oif = ho->flow.ifindex;
 	reply->mark = xtcp_synqueue_mark(ho);
 	reply->tos = READ_ONCE(ho->tos) & ~INET_ECN_MASK;
@@ -127,6 +128,7 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 	 * CPUs would contend for its counter.
 	 */
 	reply.owned = !cookie;
+	reply.extended = true;
 	if (af->route->reply(sock_net(ho->ls->sk), &reply)) {
 		kfree_skb_reason(spare, SKB_DROP_REASON_IP_OUTNOROUTES);
 		return -EHOSTUNREACH;

@@ -536,7 +536,7 @@ static void __maybe_unused xtcp_splice_eof(struct socket *sock)
 	struct sock *sk = sock->sk;
 
 	lock_sock(sk);
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED)) {
+	if (xtcp_state_in(sk, XTCP_SENDING_STATES)) {
 		xtcp_sendq_mark_push(sk);
 		xtcp_send_push(sk, 0);
 	}

@@ -109,7 +109,7 @@ static void nodelay_set(struct sock *sk, bool on)
 		return;
 	}
 	xs->nagle |= XTCP_NAGLE_OFF;
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (xtcp_state_in(sk, XTCP_SENDING_STATES))
 		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
 }
 
@@ -126,7 +126,7 @@ static void cork_set(struct sock *sk, bool on)
 		return;
 	}
 	xs->nagle &= ~XTCP_NAGLE_CORK;
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (xtcp_state_in(sk, XTCP_SENDING_STATES))
 		xtcp_send_push(sk, xs->nagle & XTCP_NAGLE_OFF ?
 				   XTCP_NAGLE_PUSH : 0);
 }
@@ -629,6 +629,10 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 	if (level != SOL_SOCKET)
 		return sock_common_setsockopt(sock, level, optname, optval,
 					      optlen);
+	/* As the kernel's TCP, since 6.12 at the latest: a filter may cut segments short. */
+	if (optname == SO_ATTACH_FILTER &&
+	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
 	if (optname == SO_TIMESTAMPING_OLD || optname == SO_TIMESTAMPING_NEW)
 		return timestamping_set(sock, optname, optval, optlen);
 	if (optname != SO_ZEROCOPY && optname != SO_TXREHASH)

@@ -195,12 +195,12 @@ static int fill_pages(struct sock *sk, struct sk_buff *skb, u32 goal,
 
 /*
  * Send queued data while the user's write goes on. Full segments are sent when
- * they become full; a partial last one only when the write sleeps (@wait),
- * because nothing is added to it before some data is acknowledged.
+ * they become full; a partial last one only when the write sleeps (@wait), also
+ * with MSG_MORE, because nothing is added to it before some data is acknowledged.
  */
-static void push_on_the_way(struct sock *sk, int flags, bool wait)
+static void push_on_the_way(struct sock *sk, bool wait)
 {
-	if (wait && !(flags & MSG_MORE)) {
+	if (wait) {
 		xtcp_sendq_mark_push(sk);
 		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
 	} else if (xtcp_sendq_wants_push(xtcp_sk(sk))) {
@@ -212,11 +212,11 @@ static void push_on_the_way(struct sock *sk, int flags, bool wait)
 }
 
 /* The buffer is full: sleep. Returns 0 when there is space. */
-static int wait_for_space(struct sock *sk, int flags, bool copied, long *timeo)
+static int wait_for_space(struct sock *sk, bool copied, long *timeo)
 {
 	xtcp_sendq_drop_empty(sk);
 	if (copied)
-		push_on_the_way(sk, flags, true);
+		push_on_the_way(sk, true);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	xtcp_meter_pushed(sk, xtcp_now_ns(), false);
 	return sk_stream_wait_memory(sk, timeo);
@@ -227,7 +227,6 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		      const struct xtcp_zerocopy *zc, int *copied)
 {
 	u32 goal = xtcp_burst_goal(sk);
-	int flags = msg->msg_flags;
 	bool another = false;
 
 	while (msg_data_left(msg)) {
@@ -251,7 +250,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 			continue;
 		}
 		if (n == -ENOBUFS) {
-			n = wait_for_space(sk, flags, *copied > 0, timeo);
+			n = wait_for_space(sk, *copied > 0, timeo);
 			if (n)
 				return n;
 			/* The MSS or the route may have changed. */
@@ -265,7 +264,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		if (unlikely(zc->pages) && skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS)
 			xtcp_sendq_mark_push(sk);
 		if (skb->len >= goal && msg_data_left(msg))
-			push_on_the_way(sk, flags, false);
+			push_on_the_way(sk, false);
 	}
 	return 0;
 }
@@ -877,6 +876,15 @@ static bool give_at_once(struct msghdr *msg, const struct sk_buff *skb)
 	return given;
 }
 
+/* TCP_INQ, io_uring: unread bytes; after a FIN at least 1, to be read on. */
+static int stream_unread(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	int bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
+
+	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
+}
+
 /*
  * Fast path of recv() for a small segment, under a lock that does not allow
  * sleeping.
@@ -898,18 +906,11 @@ static int read_few(struct sock *sk, struct msghdr *msg, size_t room)
 		xtcp_memory_free_read(sk, skb);
 		sk_peek_offset_bwd(sk, n);
 		xtcp_window_consumed(sk, n);
+		if (unlikely(msg->msg_get_inq))
+			msg->msg_inq = stream_unread(sk);
 	}
 	unlock_sock_fast(sk, slow);
 	return n;
-}
-
-/* TCP_INQ: unread bytes; after a FIN at least 1, to be read on. */
-static int stream_unread(struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	int bytes = seq_dist(xs->copied_seq, xs->rcv_nxt);
-
-	return bytes || !sock_flag(sk, SOCK_DONE) ? bytes : 1;
 }
 
 /**
@@ -964,6 +965,8 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		}
 		if (unlikely(xtcp_sk(sk)->sockopt.recv_inq) && ret >= 0)
 			inq = stream_unread(sk);
+		if (unlikely(msg->msg_get_inq) && ret >= 0)
+			msg->msg_inq = stream_unread(sk);
 	}
 	release_sock(sk);
 	if (unlikely(rd.stamped) && ret > 0)
@@ -1004,6 +1007,7 @@ ssize_t xtcp_splice_read(struct socket *sock, loff_t *ppos,
 		return -ESPIPE;
 	if (!len)
 		return 0;
+	sock_rps_record_flow(sk);
 	lock_sock(sk);
 	xtcp_lifecycle_usual(sk, XTCP_EV_RECEIVE);
 	if (sk->sk_state != XTCP_LISTEN) {

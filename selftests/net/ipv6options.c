@@ -180,6 +180,28 @@ TEST_F(options6, label_is_reflected)
 	conn_send(&c, .flags = ACK);
 }
 
+/* RFC 3542 4.7: the listener's extension headers are on all segments, the SYN-ACK, too. */
+TEST_F(options6, listeners_destination_options)
+{
+	static const uint8_t pad[8] = { 0, 0, 1, 4 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c);
+	ASSERT_EQ(0, setsockopt(c.lfd, IPPROTO_IPV6, IPV6_DSTOPTS, pad, sizeof(pad)));
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	EXPECT_EQ(IPPROTO_DSTOPTS, p->last.packet[6]);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .within_ms = 1100);
+	EXPECT_EQ(IPPROTO_DSTOPTS, p->last.packet[6]);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .len = 1);
+	EXPECT_EQ(IPPROTO_DSTOPTS, p->last.packet[6]);
+	conn_send(&c, .flags = ACK);
+}
+
 /* RFC 3542 4: what a stream's user may ask about the segment that opened it. */
 TEST_F(options6, pktoptions_of_a_stream)
 {
@@ -216,9 +238,11 @@ TEST_F(options6, recverr)
 	struct sock_extended_err *ee;
 	char control[512], text[64];
 	struct iovec iov = { text, sizeof(text) };
+	struct sockaddr_in6 name;
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_name = &name, .msg_namelen = sizeof(name),
 	};
 	struct sockaddr_in6 *from;
 	struct cmsghdr *cmsg;
@@ -230,6 +254,9 @@ TEST_F(options6, recverr)
 	ASSERT_LE(0, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
 	cmsg = CMSG_FIRSTHDR(&msg);
 	ASSERT_NE(NULL, cmsg);
+	/* The peer's address. */
+	ASSERT_EQ(sizeof(name), msg.msg_namelen);
+	EXPECT_EQ(0, memcmp(&name.sin6_addr, &p->addr.v6, sizeof(p->addr.v6)));
 	EXPECT_EQ(SOL_IPV6, cmsg->cmsg_level);
 	EXPECT_EQ(IPV6_RECVERR, cmsg->cmsg_type);
 	ee = (struct sock_extended_err *)CMSG_DATA(cmsg);

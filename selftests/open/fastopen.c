@@ -453,6 +453,29 @@ TEST_F(fastopen, rfc7413_data_before_the_third_ack)
 	conn_send(&c, .flags = ACK);
 }
 
+/* TCP_CORK and Nagle hold data back before the third ACK, too, and release it. */
+TEST_F(fastopen, rfc7413_held_back_before_the_third_ack)
+{
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct conn c;
+
+	open_fast(_metadata, p, &c, lfd);
+	conn_accept(&c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(3, send(c.fd, "one", 3, 0));
+	peer_expect_silence(p, 20);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .ack = 6, .data = "one");
+	ASSERT_EQ(3, send(c.fd, "two", 3, 0));
+	peer_expect_silence(p, 20);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	conn_expect(&c, .flags = PSH | ACK, .seq = 4, .ack = 6, .data = "two");
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = RST, .seq = 6);
+	p->leave_unread = true;
+}
+
 /* A cookie without data: the program may write at once. */
 TEST_F(fastopen, rfc7413_cookie_without_data)
 {

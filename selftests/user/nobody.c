@@ -36,6 +36,8 @@ static const struct request requests[] = {
 	{ "SO_DEBUG", SOL_SOCKET, SO_DEBUG, .value = 1, .answer = EACCES },
 	{ "SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE, .value = 65536, .answer = EPERM },
 	{ "SO_SNDBUFFORCE", SOL_SOCKET, SO_SNDBUFFORCE, .value = 65536, .answer = EPERM },
+	/* Refused before it looks at the value. */
+	{ "SO_ATTACH_FILTER", SOL_SOCKET, SO_ATTACH_FILTER, .value = 1, .answer = EPERM },
 	{ "TCP_REPAIR", SOL_TCP, TCP_REPAIR, .value = 1, .answer = EPERM },
 	{ "TCP_FASTOPEN", SOL_TCP, TCP_FASTOPEN, .value = 5 },
 	{ "TCP_FASTOPEN_KEY", SOL_TCP, TCP_FASTOPEN_KEY, "0123456789abcdef" },

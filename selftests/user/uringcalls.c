@@ -139,6 +139,32 @@ TEST_F(uringcalls, io_uring_cancels_a_receive)
 	ring_close(&r);
 }
 
+/* A receive says whether more is there. */
+TEST_F(uringcalls, io_uring_learns_of_more)
+{
+	static const int sizes[] = { 2, 3, 5 };
+	struct pair *pr = &self->pair;
+	struct ring_result one;
+	char text[16];
+	struct ring r;
+	int fd[2];
+
+	open_blocking(pr, fd);
+	ring_open(_metadata, &r);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		/* Whole, and in two parts. */
+		ASSERT_EQ(5, send(fd[CLIENT], "hello", 5, 0));
+		for (int left = 5; left > 0; left -= sizes[i]) {
+			ring_queue(&r, .opcode = IORING_OP_RECV, .fd = fd[SERVER],
+				   .addr = (uintptr_t)text, .len = sizes[i], .user_data = FIRST);
+			one = ring_take(&r);
+			EXPECT_EQ(left < sizes[i] ? left : sizes[i], one.res);
+			EXPECT_EQ(left > sizes[i], !!(one.flags & IORING_CQE_F_SOCK_NONEMPTY));
+		}
+	}
+	ring_close(&r);
+}
+
 /* poll(), shutdown(), the end of the stream, and EPIPE. */
 TEST_F(uringcalls, io_uring_sees_the_end)
 {
