@@ -171,7 +171,7 @@ struct xtcp_seg {
  * @seq: sequence number of the first byte (or of SYN)
  * @end: sequence number behind the last byte (or behind FIN)
  * @sent_ns: time of the last transmission, CLOCK_MONOTONIC in ns (send queue
- *	only)
+ *	only); in the future while fq holds the segment
  * @run_end: of a SACKed segment instead: all bytes from @seq to there have
  *	arrived
  * @flags: header flags

@@ -262,7 +262,7 @@ struct departure {
 	bool	fresh;		/* has never been sent */
 	u16	segs;
 	u16	seg_size;	/* payload bytes in each but the last */
-	u64	now_ns;
+	u64	now_ns;		/* xtcp_pacing_departure() */
 };
 
 /* Has the segment no options but timestamps? */
@@ -358,7 +358,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 		xtcp_urgent_point(xs, th, go->seq);
 	xtcp_offload_prepare(sk, skb, &key, go->segs, go->seg_size);
 	xtcp_offload_own(skb, sk);
-	xtcp_pacing_stamp(sk, skb, go->now_ns, payload);
+	xtcp_pacing_stamp(sk, skb, go->now_ns);
 
 	if ((flags & XTCP_ACK) && told) {
 		xs->dsack_pending = 0;
@@ -408,7 +408,7 @@ int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 	/* The device shares memory with a link of the retransmission tree. */
 	clone->dev = NULL;
 
-	cb->sent_ns = now_ns;
+	cb->sent_ns = xtcp_pacing_departure(sk, now_ns);
 	/* As in Linux, OutSegs doesn't count retransmissions. */
 	go = (struct departure) {
 		.seq = cb->seq,
@@ -465,7 +465,7 @@ static int output_bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq,
 		.seq = seq,
 		.flags = flags,
 		.segs = 1,
-		.now_ns = now_ns,
+		.now_ns = xtcp_pacing_departure(sk, now_ns),
 	};
 	struct sk_buff *skb = alloc_bare(spare);
 

@@ -167,6 +167,10 @@ static bool take_rtt(struct sock *sk, const struct xtcp_acked *a)
 
 	if (!first_ns)
 		first_ns = a->sack_sent_ns;
+	if (unlikely(first_ns > a->now_ns))
+		first_ns = 0;
+	if (unlikely(last_ns > a->now_ns))
+		last_ns = 0;
 	if (first_ns) {
 		rtt_us = xtcp_rtt_us_between(first_ns, a->now_ns);
 		last_us = last_ns ? max(xtcp_rtt_us_between(last_ns, a->now_ns), 1U) : 0;

@@ -155,6 +155,6 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	oldest = xtcp_sendq_oldest(sk);
 	half_rtt_ns = (u64)(xs->rtt.srtt_us >> 4) * NSEC_PER_USEC;
 	return oldest && !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED) &&
-	       now_ns - xtcp_cb(oldest)->sent_ns >= half_rtt_ns &&
+	       (s64)(now_ns - xtcp_cb(oldest)->sent_ns) >= (s64)half_rtt_ns &&
 	       limit < xtcp_burst_segs(sk) * xs->mss;
 }

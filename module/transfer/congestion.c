@@ -581,8 +581,9 @@ void xtcp_congestion_expect(struct sock *sk)
  * xtcp_congestion_sent - account for new segments that were sent
  * @sk: the socket, locked
  * @segs: number of segments
+ * @sent_ns: time of transmission
  */
-void xtcp_congestion_sent(struct sock *sk, u32 segs)
+void xtcp_congestion_sent(struct sock *sk, u32 segs, u64 sent_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
@@ -592,7 +593,7 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs)
 	if (xtcp_congestion_pipe(xs) >= xs->cwnd)
 		xs->cwnd_full = xs->snd_nxt;
 	if (xtcp_congestion_measures(xs))
-		xtcp_rate_sent(rate_of(xs), xs, xs->last_snd_ns,
+		xtcp_rate_sent(rate_of(xs), xs, sent_ns,
 			       xtcp_congestion_pipe(xs),
 			       xtcp_congestion_pipe(xs) <= segs);
 }

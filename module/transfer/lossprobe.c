@@ -34,6 +34,7 @@
 #include "tcb.h"
 #include "transfer/acked.h"
 #include "transfer/congestion.h"
+#include "transfer/pacing.h"
 #include "transfer/prr.h"
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
@@ -93,8 +94,9 @@ bool xtcp_lossprobe_schedule(struct sock *sk, u64 now_ns, bool from_now)
 	if (!xs->in_flight || !xs->sack_ok || !nothing_is_missing(xs) ||
 	    !lossprobe_is_on(knobs))
 		return false;
-	probe_ns = pto_ns(xs, knobs);
-	rto_ns = from_now ? (u64)xs->rtt.rto_us * NSEC_PER_USEC :
+	/* Of the last segment, which fq may hold. */
+	probe_ns = pto_ns(xs, knobs) + xtcp_pacing_departure(sk, now_ns) - now_ns;
+	rto_ns = from_now ? xtcp_retransmit_after_ns(sk, now_ns) :
 			    xtcp_retransmit_left_ns(sk, now_ns);
 	if (rto_ns)
 		probe_ns = min(probe_ns, rto_ns);

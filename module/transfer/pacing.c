@@ -86,26 +86,36 @@ bool xtcp_pacing_must_wait(struct sock *sk)
 }
 
 /**
+ * xtcp_pacing_departure_fq - xtcp_pacing_departure() if fq paces
+ * @sk: the socket, locked
+ * @now_ns: current time
+ *
+ * Return: time, never before that of an earlier call
+ */
+u64 xtcp_pacing_departure_fq(struct sock *sk, u64 now_ns)
+{
+	u32 wait_us = early_us(xtcp_sk(sk), now_ns);
+
+	xtcp_assert_owned(sk);
+	if (!wait_us)
+		return now_ns;
+	return (div_u64(now_ns, NSEC_PER_USEC) + wait_us) * NSEC_PER_USEC;
+}
+
+/**
  * xtcp_pacing_stamp_fq - tell fq when a segment is due: xtcp_pacing_stamp()
  * @sk: the socket, locked
  * @skb: about to be sent
- * @now_ns: current time
- * @payload: bytes of payload; only these are paced
+ * @due_ns: xtcp_pacing_departure()
  *
- * TCP_TX_DELAY delays each segment, as in Linux; here the RTT includes it.
+ * TCP_TX_DELAY delays each segment, as in Linux; the RTT includes it.
  */
-void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
-			  unsigned int payload)
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 due_ns)
 {
 	u32 delay_us = XTCP_SOCKOPT_RARE(xtcp_sk(sk), tx_delay_us);
-	u64 due_ns = now_ns + (u64)delay_us * NSEC_PER_USEC;
 
 	xtcp_assert_owned(sk);
-	if (payload)
-		due_ns += (u64)early_us(xtcp_sk(sk), now_ns) * NSEC_PER_USEC;
-	else if (!delay_us)
-		return;
-	skb_set_delivery_time(skb, due_ns, 1);
+	skb_set_delivery_time(skb, due_ns + (u64)delay_us * NSEC_PER_USEC, 1);
 }
 
 /**
@@ -126,7 +136,8 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 	xs->paced = 1;
 	late_us = now_us - xs->pace_us;
 	if (rate == ~0UL || !rate || pacing_is_off(xs)) {
-		xs->pace_us = now_us;
+		/* fq may hold segments until the time that was set before. */
+		xs->pace_us += max(late_us, 0);
 		return;
 	}
 	burst_us = min_t(u64, div64_ul((u64)bytes * USEC_PER_SEC, rate), BURST_MAX_US);

@@ -8,8 +8,8 @@
 #include "tcb.h"
 
 bool xtcp_pacing_must_wait(struct sock *sk);
-void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 now_ns,
-			  unsigned int payload);
+u64 xtcp_pacing_departure_fq(struct sock *sk, u64 now_ns);
+void xtcp_pacing_stamp_fq(struct sock *sk, struct sk_buff *skb, u64 due_ns);
 void xtcp_pacing_account(struct sock *sk, u32 bytes);
 void xtcp_pacing_update(struct sock *sk);
 void xtcp_pacing_timeout(struct sock *sk);
@@ -43,19 +43,36 @@ static inline void xtcp_pacing_sent(struct sock *sk, u32 bytes)
 }
 
 /**
+ * xtcp_pacing_departure - when a segment that is sent now leaves this host
+ * @sk: the socket, locked
+ * @now_ns: current time
+ *
+ * That is its time for the RTT, RACK and TSval, so that they don't contain what
+ * fq holds back. As in Linux, all segments are in one order: one without payload
+ * does not overtake payload that fq holds, or PAWS would drop the latter.
+ *
+ * Return: time; later than @now_ns while fq holds the segment
+ */
+static inline u64 xtcp_pacing_departure(struct sock *sk, u64 now_ns)
+{
+	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
+		return xtcp_pacing_departure_fq(sk, now_ns);
+	return now_ns;
+}
+
+/**
  * xtcp_pacing_stamp - tell fq when a segment is due
  * @sk: the socket, locked
  * @skb: about to be sent
- * @now_ns: current time
- * @payload: bytes of payload; only these are paced
+ * @due_ns: xtcp_pacing_departure()
  *
- * Since 6.7 fq, while it is empty, delays segments by this stamp only.
+ * fq does not delay a segment with a stamp by the rate, too.
  */
 static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
-				     u64 now_ns, unsigned int payload)
+				     u64 due_ns)
 {
 	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ))
-		xtcp_pacing_stamp_fq(sk, skb, now_ns, payload);
+		xtcp_pacing_stamp_fq(sk, skb, due_ns);
 }
 
 /**

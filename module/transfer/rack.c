@@ -98,7 +98,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
 
 	xtcp_assert_owned(&xs->inet.sk);
-	if (!cb->sent_ns)
+	if (!cb->sent_ns || cb->sent_ns > now_ns)
 		return rtt_us;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
 		return rtt_us;

@@ -59,6 +59,15 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 	return user_ns > waited ? user_ns - waited : 1;
 }
 
+/* When the oldest segment in flight left this host, or will. */
+static u64 oldest_sent_ns(struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return xs->bare_out ? xs->retrans_stamp_ns :
+			      xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
+}
+
 /**
  * xtcp_retransmit_left_ns - time until the oldest segment in flight times out
  * @sk: the socket, locked, with something in flight
@@ -70,14 +79,28 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
-	u64 gone_ns;
 
 	xtcp_assert_owned(sk);
-	if (xs->bare_out)
-		gone_ns = now_ns - xs->retrans_stamp_ns;
-	else
-		gone_ns = now_ns - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
-	return rto_ns - min(rto_ns, gone_ns);
+	return max((s64)(oldest_sent_ns(sk) + rto_ns - now_ns), 0LL);
+}
+
+/**
+ * xtcp_retransmit_after_ns - time until the oldest segment in flight times out that counts from now
+ * @sk: the socket, locked, with something in flight
+ * @now_ns: current time
+ *
+ * While fq holds the segment, the timeout counts from its departure.
+ *
+ * Return: nanoseconds from now
+ */
+u64 xtcp_retransmit_after_ns(struct sock *sk, u64 now_ns)
+{
+	u64 rto_ns = (u64)xtcp_sk(sk)->rtt.rto_us * NSEC_PER_USEC;
+
+	xtcp_assert_owned(sk);
+	if (likely(READ_ONCE(sk->sk_pacing_status) != SK_PACING_FQ))
+		return rto_ns;
+	return rto_ns + max((s64)(oldest_sent_ns(sk) - now_ns), 0LL);
 }
 
 /**
@@ -92,19 +115,21 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 void xtcp_retransmit_arm(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
+	u64 now_ns, delay_ns;
 
 	xtcp_assert_owned(sk);
 	if (!xs->in_flight) {
 		xtcp_deadlines_all_acked(sk);
 		return;
 	}
+	now_ns = xtcp_now_ns();
 	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
-		delay_ns = max(xtcp_retransmit_left_ns(sk, xtcp_now_ns()), 1ULL);
+		delay_ns = max(xtcp_retransmit_left_ns(sk, now_ns), 1ULL);
+	else
+		delay_ns = xtcp_retransmit_after_ns(sk, now_ns);
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
-	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_TIMEOUT, xtcp_now_ns(),
-				      delay_ns);
+	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_TIMEOUT, now_ns, delay_ns);
 }
 
 /**
@@ -388,13 +413,9 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 waited_ns, rto_ns;
-
 	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
 	    !xtcp_rtt_backoff_undo(xs))
 		return;
-	rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
-	waited_ns = xtcp_now_ns() - xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
-	xtcp_deadlines_backoff_undone(sk, rto_ns - min(rto_ns, waited_ns));
+	xtcp_deadlines_backoff_undone(sk, xtcp_retransmit_left_ns(sk, xtcp_now_ns()));
 }

@@ -25,10 +25,15 @@
  * @then_ns: beginning
  * @now_ns: end
  *
- * Return: microseconds, at most U32_MAX
+ * A peer may acknowledge a segment whose departure fq still put off: @then_ns is
+ * in the future.
+ *
+ * Return: microseconds, at most U32_MAX; 0 if @then_ns is in the future
  */
 static inline u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
 {
+	if (unlikely((s64)(now_ns - then_ns) < 0))
+		return 0;
 	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
 }
 

@@ -131,7 +131,7 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 }
 
 /* @skb was sent for the first time and is in no queue: put it in flight. */
-static void send_launched(struct sock *sk, struct sk_buff *skb)
+static void send_launched(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u32 segs = xtcp_sendq_segs(skb);
@@ -141,22 +141,22 @@ static void send_launched(struct sock *sk, struct sk_buff *skb)
 	if (skb->len && skb->len < segs * xs->mss)
 		xs->snd_sml = xs->snd_nxt;
 	if (skb->len)
-		xtcp_ack_payload_sent(sk, xtcp_cb(skb)->sent_ns);
-	xs->last_snd_ns = xtcp_cb(skb)->sent_ns;
+		xtcp_ack_payload_sent(sk, now_ns);
+	xs->last_snd_ns = now_ns;
 	XTCP_ADD(sock_net(sk), ORIG_DATA_SENT, segs);
 
 	xtcp_sendq_fly(sk, skb);
-	xtcp_congestion_sent(sk, segs);
+	xtcp_congestion_sent(sk, segs, xtcp_cb(skb)->sent_ns);
 	if (!first)
 		return;
 	xs->retrans_stamp_ns = xs->last_snd_ns;
 	xtcp_deadlines_flight_began(sk);
 }
 
-static void sent_first(struct sock *sk, struct sk_buff *skb)
+static void sent_first(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
 	__skb_unlink(skb, &sk->sk_write_queue);
-	send_launched(sk, skb);
+	send_launched(sk, skb, now_ns);
 }
 
 /* Send the first @len bytes of @skb, with its FIN if @whole, and PSH with @force. */
@@ -176,7 +176,7 @@ static bool push_one(struct sock *sk, struct sk_buff *skb, u32 len, bool whole,
 	xtcp_sendq_measure(skb, xtcp_sk(sk)->mss);
 	if (xtcp_output_queued(sk, skb, now_ns))
 		return false;
-	sent_first(sk, skb);
+	sent_first(sk, skb, now_ns);
 	xtcp_pacing_sent(sk, skb->len);
 	return true;
 }
@@ -227,7 +227,7 @@ static int push_probe(struct sock *sk, u64 now_ns, bool *idle)
 	xtcp_sendq_measure(skb, len);
 	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
 		return 0;
-	sent_first(sk, skb);
+	sent_first(sk, skb, now_ns);
 	xtcp_pacing_sent(sk, len);
 	xtcp_mtuprobe_sent(xs, len);
 	return 1;
@@ -470,7 +470,7 @@ void xtcp_send_alone(struct sock *sk, struct sk_buff *skb)
 	xtcp_sendq_measure(skb, xs->mss);
 	xtcp_congestion_resumed(sk, now_ns);
 	if (likely(!xtcp_output_queued(sk, skb, now_ns))) {
-		send_launched(sk, skb);
+		send_launched(sk, skb, now_ns);
 		pushed_timer(sk, now_ns, true);
 		xtcp_meter_started(xs, now_ns);
 	} else {
@@ -631,7 +631,7 @@ static bool fin_send_bare(struct sock *sk, struct sk_buff *spare)
 	xs->last_snd_ns = now_ns;
 	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
 	xtcp_sendq_fly_bare(sk, now_ns);
-	xtcp_congestion_sent(sk, 1);
+	xtcp_congestion_sent(sk, 1, now_ns);
 	xtcp_deadlines_flight_began(sk);
 	pushed_timer(sk, now_ns, true);
 	return true;

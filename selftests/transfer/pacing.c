@@ -333,6 +333,73 @@ TEST_F(pacing, so_max_pacing_rate_by_fq)
 	conn_send(&c, .flags = ACK);
 }
 
+/* A segment that fq holds has not been sent yet: the RTT counts from when it leaves. */
+TEST_F(pacing, rtt_without_what_fq_holds)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fq_set(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = WITH_SACK);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 100000));
+	conn_write(&c, 10 * MSS);
+	conn_write(&c, 30 * MSS);
+	/* The first ones leave at once, and the others 10 ms apart. */
+	for (int i = 0; i < 40; i++) {
+		conn_expect(&c, .len = MSS, .within_ms = 1000);
+		conn_send(&c, .flags = ACK);
+	}
+	EXPECT_GE(2000, (int)conn_tcp_info(&c).tcpi_rtt);
+}
+
+/*
+ * fq holds payload for a second: no timeout and no loss probe come before, and a later segment
+ * without payload, an ACK or a FIN, does not overtake it. So TSval never goes back.
+ */
+TEST_F(pacing, order_of_what_fq_holds)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t tsval = 0;
+	struct conn c;
+
+	fq_set(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_TS(7, 0)));
+	conn_write(&c, 10 * c.seg_len);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = c.seg_len);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 2 * c.seg_len));
+	conn_write(&c, 2 * c.seg_len);
+	for (int i = 0; i < 2; i++)
+		conn_expect(&c, .len = c.seg_len);
+	conn_send(&c, .flags = ACK);
+	counters_take(&before);
+	peer_mark(p);
+	conn_write(&c, 2 * c.seg_len);
+	for (int i = 0; i < 2; i++)
+		conn_send(&c, .flags = ACK, .len = MSS);
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	for (int i = 0; i < 5; i++) {
+		if (i < 2)
+			conn_expect(&c, .len = c.seg_len, .within_ms = 1200);
+		else if (i < 4)
+			conn_expect(&c, .flags = ACK, .within_ms = 1200);
+		else
+			conn_expect(&c, .flags = FIN | ACK, .within_ms = 100);
+		EXPECT_LE(tsval, p->last.opt.tsval);
+		tsval = p->last.opt.tsval;
+		if (!i)
+			EXPECT_LE(900, peer_elapsed_ms(p));
+		if (i == 1)
+			conn_send(&c, .flags = ACK);
+	}
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPLossProbes"));
+	conn_send(&c, .flags = ACK);
+	p->leave_unread = true;
+}
+
 /* TCP_TX_DELAY: fq holds each segment back for as long. */
 TEST_F(pacing, tx_delay_by_fq)
 {
