@@ -238,6 +238,30 @@ TEST_F(demux, lc_110_changed_routes_are_looked_at)
 	EXPECT_EQ(1, routed(_metadata));
 }
 
+/*
+ * A segment of a connection whose address this host has lost may be another host's: it is routed,
+ * and forwarded.
+ */
+TEST_F(demux, an_address_that_is_gone_is_forwarded_to)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* early demux attaches the socket there, so the packet is dropped */
+	conn_open(p, &c);
+	exchange(&c);
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/forwarding", "1"));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/send_redirects", "0"));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/tun0/send_redirects", "0"));
+	address_del(WHERE(_metadata), "tun0", &p->kernel, 24);
+	route_add(WHERE(_metadata), &p->kernel, 32, NULL, "tun0");
+	route_add(WHERE(_metadata), &p->addr, 32, NULL, "tun0");
+	conn_send(&c, .flags = ACK | PSH, .data = "far");
+	peer_expect(p, .flags = ACK | PSH, .src = p->addr, .dst = p->kernel,
+		    .sport = c.pport, .dport = c.kport, .data = "far");
+	p->leave_unread = true;
+}
+
 /* A check of one peer's route does not count for another peer. */
 TEST_F(demux, next_connection_of_a_socket_is_routed)
 {

@@ -265,6 +265,25 @@ OFFLOAD_TEST(rfc9293_must_02_without_tx_checksums, ETHTOOL_STXCSUM)
 OFFLOAD_TEST(rfc9293_must_02_without_all, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SSG,
 	     ETHTOOL_STXCSUM)
 
+/* So does the checksum of a single small segment; the native wire's is computed at once. */
+TEST_F(offload, veth_takes_a_small_one_without_its_sum)
+{
+	int client, server, capture;
+	struct captured all;
+
+	pair_connected(&self->pair, PORT, &client, &server);
+	pair_enter(&self->pair, SERVER);
+	capture = capture_open(_metadata, "veth1");
+	ASSERT_EQ(1, send(client, "\0", 1, 0));
+	sleep_ms(20);
+	all = capture_read(capture);
+	EXPECT_EQ(1, all.bytes);
+	EXPECT_EQ(stream_wire() == XTCP_WIRE_TCP, all.unsummed);
+	close(capture);
+	close(client);
+	close(server);
+}
+
 /* To the other side of a veth pair they go whole and without checksums. */
 TEST_F(offload, veth_takes_them_whole)
 {

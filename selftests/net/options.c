@@ -398,6 +398,30 @@ TEST_F(options, rfc7323_paws_drops_what_is_old)
 	EXPECT_EQ(3, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
 }
 
+/*
+ * 5.3 R1: an ACK that a later segment has overtaken is no duplicate; a FIN that old, or an ACK
+ * older than an RTO, is.
+ */
+TEST_F(options, rfc7323_paws_spares_an_overtaken_ack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .opt = OLD_TS(&c, 150));
+	peer_expect_silence(p, 20);
+	counters_expect(_metadata, &before, "InSegs", 1, "TCPPureAcks", 1, NULL);
+	conn_send(&c, .flags = ACK, .opt = OLD_TS(&c, 1000));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_send(&c, .flags = FIN | ACK, .seq = 1, .opt = OLD_TS(&c, 150));
+	c.peer_nxt = c.peer_iss + 1;
+	peer_drain(p, 20);
+	EXPECT_EQ(2, counter_moved(&before, "PAWSEstab"));
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_F(options, rfc7323_paws_spares_rst)
 {
 	struct peer *p = &self->peer;

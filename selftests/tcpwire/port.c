@@ -119,6 +119,24 @@ TEST_F(port, lc_27_native_ports_are_others)
 	EXPECT_EQ(0, socket_listen(stock, 4));
 }
 
+/* And the end of the native wire's port leaves the TCP wire's alone. */
+TEST_F(port, lc_27_end_of_a_native_port)
+{
+	struct peer *p = &self->peer;
+	int ours, native;
+
+	NOT_ON_STOCK();
+	ours = stack_socket(OURS, 0);
+	native = socket_new(IPPROTO_XTCP);
+	ASSERT_EQ(0, socket_bind(ours, "", 7000));
+	ASSERT_EQ(0, socket_bind(native, "", 7000));
+	ASSERT_EQ(0, socket_listen(ours, 4));
+	close(native);
+	peer_send(p, .flags = SYN, .dport = 7000, .sport = 998, .seq = 1);
+	peer_expect(p, .flags = SYN | ACK, .sport = 7000, .dport = 998, .ack = 2);
+	close(ours);
+}
+
 static int stock_bind_errno(int port, int options)
 {
 	int fd = stack_socket(STOCKS, options);

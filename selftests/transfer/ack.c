@@ -533,6 +533,30 @@ TEST_F(ack, lc_60_delay_in_between)
 	}
 }
 
+/* It follows the gaps between segments, and soon forgets them. */
+TEST_F(ack, lc_60_delay_follows_the_gaps)
+{
+	static const int gaps_ms[] = { 0, 35, 50, 70, 90, 10, 10, 10, 10, 10, 10 };
+	static const int delays_ms[] = { 40, 55, 77, 108, 144, 92, 66, 53, 46, 43, 41 };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* in whole ticks there */
+	open_patient(p, &c);
+	p->leave_unread = true;
+	for (size_t i = 0; i < ARRAY_SIZE(gaps_ms); i++) {
+		sleep_ms(gaps_ms[i]);
+		conn_send(&c, .flags = ACK | PSH, .len = 10);
+		EXPECT_LE(delays_ms[i] - 2, (int)conn_tcp_info(&c).tcpi_ato / 1000);
+		EXPECT_GE(delays_ms[i] + 2, (int)conn_tcp_info(&c).tcpi_ato / 1000);
+		/* The answer takes the ACK along. */
+		reads(&c);
+		ASSERT_EQ(1, send(c.fd, "y", 1, 0));
+		conn_expect(&c, .len = 1);
+		conn_send(&c, .flags = ACK);
+	}
+}
+
 TEST_F(ack, rfc5681_pause_makes_quick)
 {
 	struct peer *p = &self->peer;

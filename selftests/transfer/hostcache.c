@@ -451,6 +451,20 @@ TEST_F(hostcache, rtt_of_the_route_is_bounded)
 	EXPECT_GT(471000000, row.rtt_us);
 }
 
+/* A lock is of one metric: the others come from the cache. */
+TEST_F(hostcache, ssthresh_with_a_lock_of_the_rtt)
+{
+	struct peer *p = &self->peer;
+	int threshold;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("no_ssthresh_metrics_save", 0));
+	threshold = lose_and_end(_metadata, p);
+	route(p, .value[RTAX_RTT] = 8 * 500, .value[RTAX_LOCK] = 1 << RTAX_RTT);
+	EXPECT_LE(threshold, (int)next_ssthresh(p));
+	EXPECT_GE(threshold + 2, (int)next_ssthresh(p));
+}
+
 TEST_F(hostcache, ssthresh_lock_of_the_route_wins)
 {
 	struct peer *p = &self->peer;

@@ -364,6 +364,7 @@ TEST_F(rack, rfc8985_6_2_ctr_TCPSACKReorder_is_allowed_for)
 	flight_sack(&c, 0, { 1, 3 });
 	flight_ack(&c, 5);
 	counters_expect(_metadata, &before, "TCPSACKReorder", 1, NULL);
+	EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_reord_seen);
 	/* From now on three above a hole prove nothing before the time is up. */
 	flight_write(&c, 6);
 	peer_mark(p);

@@ -10,6 +10,7 @@
 #include <linux/ethtool.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -666,6 +667,7 @@ TEST_F(message, ip_pktoptions_of_a_child)
 	char control[128] = "";
 	struct msghdr msg = { .msg_control = control };
 	socklen_t len = sizeof(control);
+	struct in_pktinfo info;
 	struct cmsghdr *cmsg;
 	struct conn c;
 	uint8_t ttl = 0;
@@ -673,10 +675,16 @@ TEST_F(message, ip_pktoptions_of_a_child)
 	conn_open(&self->peer, &c);
 	if (socket_family(AF_INET) != AF_INET)
 		return;		/* An option of IPv4's. */
+	socket_set(c.fd, IPPROTO_IP, IP_PKTINFO, 1);
 	socket_set(c.fd, IPPROTO_IP, IP_RECVTTL, 1);
 	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IP, IP_PKTOPTIONS, control, &len));
 	msg.msg_controllen = len;
 	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	ASSERT_EQ(IP_PKTINFO, cmsg->cmsg_type);
+	memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+	EXPECT_EQ(if_nametoindex("tun0"), info.ipi_ifindex);
+	cmsg = CMSG_NXTHDR(&msg, cmsg);
 	ASSERT_NE(NULL, cmsg);
 	EXPECT_EQ(IP_TTL, cmsg->cmsg_type);
 	memcpy(&ttl, CMSG_DATA(cmsg), 1);
