@@ -60,7 +60,7 @@ class Kernel:
         self.progress = None    # counts what all kernels run; None: nobody counts
 
     def place(self):
-        """The place of variants.py; None: one where every program runs."""
+        """The kernel's place, as variants.py has them; None: every program runs on it."""
         if self.um:
             return UM if self.debug else QUICK
         if self.debug:

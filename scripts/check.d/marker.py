@@ -44,8 +44,9 @@ class Word(typing.NamedTuple):
     take: typing.Callable = None    # one of the functions above
     default: typing.Any = False
     option: str = ""                # the option of scripts/vm that gets the value
-    admits: tuple = ()              # the places that run a program for this word
-    bars: tuple = ()                # the places that do not run a program with this word
+    # Places are kinds of kernel, and real time: variants.py.
+    admits: tuple = ()              # places that run only programs with such a word
+    bars: tuple = ()                # places that do not run a program with this word
 
 
 def read(source, table):

@@ -11,9 +11,9 @@ import zlib
 from common import STOCK
 from marker import Word, names, number, text, words
 
-# The environments in which a program may run. An environment in some row's .admits
-# runs only programs with such a word. No environment runs a program with a word that
-# bars it.
+# Places: kinds of kernel, and real time. If some row's .admits has a place, only programs
+# with such a word run there. A program with a word whose .bars has a place does not run
+# there.
 REAL_TIME = "real time"         # SMP=2: computing takes time on the clock
 ORDINARY = "ordinary kernel"    # without the checks of a debug kernel
 FOREIGN = "another architecture"    # an ordinary kernel of one that the host does not have
@@ -23,7 +23,7 @@ QUICK = "User-mode Linux without them"
 
 DEFAULT_TIMEOUT_S = 180
 
-# A word counts for .admits and .bars if its value is not the default.
+# A program has a word, for .admits and .bars, if its value is not the default.
 WORDS = (
     Word("smp", "N", "N CPUs in real time, instead of one in virtual time",
          number, 1, option="--smp", admits=(REAL_TIME,), bars=(UM, QUICK)),
@@ -69,15 +69,16 @@ EVERY, OLDEST, NEWEST, NONE = slice(None), slice(0, 1), slice(-1, None), slice(0
 class Variant(typing.NamedTuple):
     """One more way to run a program."""
     suffix: str             # appended to the program's name
-    environment: str        # for the program: NAME=VALUE ...
+    environment: str        # variables for the program: NAME=VALUE ...
     asked: dict             # words that together request the variant: kernels to run
                             # it on; the first key that a program has decides
     on_stock: bool = True   # False: the kernel's TCP does not have it
 
 
-# The newest kernel runs every variant. The oldest runs a program with several as it is,
-# and once with both the other wire and other sockets: that finds what differs between
-# kernels, for half the time.
+# The newest kernel runs nearly every variant: no @6@mapped, and no @mapped for the word
+# families. The oldest runs a program with a word for wires and one for families as it is,
+# and with wire and family changed at once: that finds what differs between kernels, for
+# half the time.
 VARIANTS = (
     Variant("", "", {"newest": NEWEST, "": EVERY}),
     Variant("@v6", "XTCP_TEST_FAMILY=6",
