@@ -323,9 +323,9 @@ static int ipv6_reply_extended(struct net *net, const struct xtcp_reply *reply,
 	xtcp_ipv6_flow_init(&fl6, net, reply->sk, &reply->key, reply->oif,
 			    reply->mark);
 	__skb_set_sw_hash(skb, reply_hash(reply, skb), true);
-	return ip6_xmit(reply->sk, skb, &fl6, reply->mark,
-			(struct ipv6_txoptions *)opt, reply->tos,
-			READ_ONCE(reply->sk->sk_priority));
+	return ipv6_xmit_result(ip6_xmit(reply->sk, skb, &fl6, reply->mark,
+					 (struct ipv6_txoptions *)opt, reply->tos,
+					 READ_ONCE(reply->sk->sk_priority)));
 }
 
 static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,

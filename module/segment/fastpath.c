@@ -68,7 +68,8 @@ static struct sk_buff *acked_alone(const struct sock *sk,
 	struct sk_buff *skb = xtcp_sendq_only(sk);
 
 	if (!skb || xtcp_cb(skb)->end != seg->ack || xtcp_cb(skb)->retrans ||
-	    xtcp_cb(skb)->marks)
+	    xtcp_cb(skb)->marks ||
+	    unlikely(xtcp_cb(skb)->sent_ns > xtcp_sk(sk)->last_rcv_ns))
 		return NULL;
 	return skb;
 }

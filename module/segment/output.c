@@ -42,8 +42,14 @@
 #define MSS_HALF_MIN	28U	/* bytes: RFC 791's least MTU less headers */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
-/* Our timestamp clock (RFC 7323 5.4): ms, with an offset of each connection. */
-static u32 tsval_at(const struct xtcp_sock *xs, u64 now_ns)
+/**
+ * xtcp_tsval_at - our timestamp clock at some time (RFC 7323 5.4)
+ * @xs: the connection
+ * @now_ns: the time, CLOCK_MONOTONIC
+ *
+ * Return: TSval: milliseconds, with an offset of each connection
+ */
+u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 now_ns)
 {
 	return (u32)div_u64(now_ns, NSEC_PER_MSEC) + xs->ts_offset;
 }
@@ -56,14 +62,14 @@ static u32 tsval_at(const struct xtcp_sock *xs, u64 now_ns)
  */
 u32 xtcp_tsval(const struct xtcp_sock *xs)
 {
-	return tsval_at(xs, xtcp_now_ns());
+	return xtcp_tsval_at(xs, xtcp_now_ns());
 }
 
 static void put_timestamps(const struct xtcp_sock *xs,
 			   struct xtcp_options *opt, u64 now_ns)
 {
 	opt->has_ts = 1;
-	opt->tsval = tsval_at(xs, now_ns);
+	opt->tsval = xtcp_tsval_at(xs, now_ns);
 	opt->tsecr = xs->ts_recent;
 }
 
@@ -325,7 +331,7 @@ usual_header_push(struct sock *sk, struct sk_buff *skb,
 			      xs->rcv_nxt, flags, window_field(sk, flags));
 	if (xs->ts_ok)
 		xtcp_options_write_ts((__be32 *)(th + 1),
-				      tsval_at(xs, go->now_ns),
+				      xtcp_tsval_at(xs, go->now_ns),
 				      xs->ts_recent);
 	return th;
 }

@@ -25,6 +25,7 @@ void xtcp_output_syn_ack(struct sock *sk);
 unsigned int xtcp_output_option_size(const struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 u32 xtcp_tsval(const struct xtcp_sock *xs);
+u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 now_ns);
 
 /**
  * xtcp_output_init - set the fields of this file: no segment has been sent

@@ -41,6 +41,12 @@
 #define DUE_MAX_NS	(10ULL * 60 * NSEC_PER_SEC)
 
 /*
+ * fq drops what is due later than in 10 s (its option horizon). If another qdisc has replaced
+ * it and nobody paces, the due time runs ahead of the clock, and no further than this.
+ */
+#define FQ_AHEAD_MAX_US	(9 * USEC_PER_SEC)
+
+/*
  * Delay of the timer that is made up for; microseconds. A burst that is later still, because
  * the program had nothing to send or the window no room, takes half of its own time at most,
  * as in Linux.
@@ -144,6 +150,9 @@ void xtcp_pacing_account(struct sock *sk, u32 bytes)
 	if (late_us > (s32)CREDIT_US)
 		xs->pace_us = now_us - min(late_us, burst_us / 2);
 	xs->pace_us += burst_us;
+	if (READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ &&
+	    (s32)(xs->pace_us - now_us) > (s32)FQ_AHEAD_MAX_US)
+		xs->pace_us = now_us + FQ_AHEAD_MAX_US;
 }
 
 /**

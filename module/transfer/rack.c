@@ -98,7 +98,7 @@ u32 xtcp_rack_delivered(struct xtcp_sock *xs, const struct xtcp_skb_cb *cb,
 	u32 rtt_us = xtcp_rtt_us_between(cb->sent_ns, now_ns);
 
 	xtcp_assert_owned(&xs->inet.sk);
-	if (!cb->sent_ns || cb->sent_ns > now_ns)
+	if (!cb->sent_ns)
 		return rtt_us;
 	if (cb->retrans && rtt_us < xtcp_rtt_min_us(xs))
 		return rtt_us;
@@ -168,8 +168,10 @@ static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 			u32 wnd_us, u64 now_ns)
 {
 	u64 allowed_ns = ((u64)xs->rack.rtt_us + wnd_us) * NSEC_PER_USEC;
+	s64 gone_ns = now_ns - xtcp_cb(skb)->sent_ns;
 
-	return (s64)allowed_ns - (s64)(now_ns - xtcp_cb(skb)->sent_ns);
+	/* fq should hold it still, but may have been replaced: that must not delay recovery. */
+	return (s64)allowed_ns - max(gone_ns, 0LL);
 }
 
 /**

@@ -172,6 +172,9 @@ void xtcp_rate_acked(struct xtcp_rate *rate, const struct xtcp_sock *xs,
 	if (rate->limited && (s32)(xs->delivered - rate->limited_until) > 0)
 		rate->limited = false;
 	sent_ns = newest_sent_ns(rate, xs, last_sent_ns);
+	/* Acknowledged before its departure: no qdisc has held it back. */
+	if (unlikely(sent_ns > sample->now_ns))
+		return;
 	snap = sent_ns ? snap_find(rate, sent_ns) : NULL;
 	if (!snap)
 		return;

@@ -38,10 +38,35 @@
 /* RACK's timer: losses this close together are found in one go. */
 #define REORDER_SLACK_NS	(2 * NSEC_PER_MSEC)
 
-/* Time for which the peer has not answered. */
-static u64 waited_ns(const struct xtcp_sock *xs)
+/*
+ * When the oldest segment in flight left this host, or will. A peer that has reneged on it counts
+ * as silent at once.
+ */
+static u64 oldest_sent_ns(const struct sock *sk)
 {
-	return xs->retrans_stamp_ns ? xtcp_now_ns() - xs->retrans_stamp_ns : 0;
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct xtcp_skb_cb *cb;
+
+	if (xs->bare_out)
+		return xs->retrans_stamp_ns;
+	cb = xtcp_cb(xtcp_sendq_oldest((struct sock *)sk));
+	return unlikely(cb->marks & XTCP_MARK_SACKED) ? 0 : cb->sent_ns;
+}
+
+/*
+ * For how long the peer has not answered. Negative: fq still holds for so long what it has to
+ * answer.
+ */
+static s64 waited_ns(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 since_ns = xs->retrans_stamp_ns;
+
+	if (!since_ns)
+		return 0;
+	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ) && xs->in_flight)
+		since_ns = max(since_ns, oldest_sent_ns(sk));
+	return xtcp_now_ns() - since_ns;
 }
 
 /**
@@ -52,20 +77,10 @@ static u64 waited_ns(const struct xtcp_sock *xs)
  */
 u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 {
-	u64 user_ns = (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
-	u64 waited = waited_ns(xs);
+	s64 user_ns = (s64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	return user_ns > waited ? user_ns - waited : 1;
-}
-
-/* When the oldest segment in flight left this host, or will. */
-static u64 oldest_sent_ns(struct sock *sk)
-{
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-
-	return xs->bare_out ? xs->retrans_stamp_ns :
-			      xtcp_cb(xtcp_sendq_oldest(sk))->sent_ns;
+	return max(user_ns - waited_ns(&xs->inet.sk), 1LL);
 }
 
 /**
@@ -220,7 +235,7 @@ bool xtcp_retransmit_user_timeout(const struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	return xtcp_user_timeout_ms(xs) &&
-	       waited_ns(xs) >= (u64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
+	       waited_ns(&xs->inet.sk) >= (s64)xtcp_user_timeout_ms(xs) * NSEC_PER_MSEC;
 }
 
 /**

@@ -225,7 +225,7 @@ static int push_probe(struct sock *sk, u64 now_ns, bool *idle)
 	if (!skb)
 		return 0;
 	xtcp_sendq_measure(skb, len);
-	if (xtcp_output_queued(sk, skb, xtcp_now_ns()))
+	if (xtcp_output_queued(sk, skb, now_ns))
 		return 0;
 	sent_first(sk, skb, now_ns);
 	xtcp_pacing_sent(sk, len);
@@ -608,13 +608,17 @@ void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option)
 	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
 }
 
-/* True if a FIN may be sent at once; the queue is empty. */
+/*
+ * True if a FIN may be sent at once; the queue is empty. One that fq holds needs an skb, which
+ * knows its departure.
+ */
 static bool fin_may_go_bare(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	return !xs->in_flight && usable_window(xs) &&
-	       xtcp_state_in(sk, XTCP_SENDING_STATES) && !xtcp_pacing_holds(sk);
+	       xtcp_state_in(sk, XTCP_SENDING_STATES) && !xtcp_pacing_holds(sk) &&
+	       READ_ONCE(sk->sk_pacing_status) != SK_PACING_FQ;
 }
 
 /* Built in @spare, which is consumed. False if it was not sent. */
@@ -826,6 +830,6 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 		cb->marks |= XTCP_MARK_RETRANS;
 		xs->retrans_out += segs;
 	}
-	xtcp_undo_resent(sk, segs);
+	xtcp_undo_resent(sk, segs, cb->sent_ns);
 	return 0;
 }

@@ -69,15 +69,16 @@ void xtcp_undo_prepare(struct xtcp_sock *xs)
  * xtcp_undo_resent - count segments that were sent again
  * @sk: the socket, locked
  * @segs: number of segments
+ * @sent_ns: time of their transmission, which their TSval tells
  */
-void xtcp_undo_resent(struct sock *sk, u32 segs)
+void xtcp_undo_resent(struct sock *sk, u32 segs, u64 sent_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
 	if (!xs->undo.ts_set) {
 		xs->undo.ts_set = 1;
-		xs->undo.ts = xtcp_tsval(xs);
+		xs->undo.ts = xtcp_tsval_at(xs, sent_ns);
 	}
 	xs->undo.retrans = max_t(s32, xs->undo.retrans, 0) + segs;
 }

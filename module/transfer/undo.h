@@ -13,7 +13,7 @@ struct xtcp_sock;
 
 void xtcp_undo_init(struct xtcp_sock *xs);
 void xtcp_undo_prepare(struct xtcp_sock *xs);
-void xtcp_undo_resent(struct sock *sk, u32 segs);
+void xtcp_undo_resent(struct sock *sk, u32 segs, u64 sent_ns);
 bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 			      struct xtcp_acked *a);
 bool xtcp_undo_is_echo_of_earlier(const struct xtcp_sock *xs,

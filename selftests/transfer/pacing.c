@@ -400,6 +400,74 @@ TEST_F(pacing, order_of_what_fq_holds)
 	p->leave_unread = true;
 }
 
+/*
+ * A connection of four segments a second is not silent: TCP_USER_TIMEOUT does not run while fq
+ * holds what the peer has to answer. Nor does a FIN time out that fq holds.
+ */
+TEST_F(pacing, user_timeout_while_fq_holds)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* the user timeout there counts from a retransmission */
+	fq_set(WHERE(_metadata), "tun0");
+	open_wide(p, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
+	conn_write(&c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	sleep_ms(20);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 4 * MSS));
+	counters_take(&before);
+	conn_write(&c, 12 * MSS);
+	for (int i = 0; i < 12; i++) {
+		conn_expect(&c, .len = MSS, .within_ms = 700);
+		if (i & 1) {
+			sleep_ms(20);
+			conn_send(&c, .flags = ACK);
+		}
+	}
+	ASSERT_EQ(0, shutdown(c.fd, SHUT_WR));
+	peer_expect_silence(p, 400);
+	conn_expect(&c, .flags = FIN | ACK, .within_ms = 200);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPLossProbes"));
+	EXPECT_GE(21000, (int)conn_tcp_info(&c).tcpi_rtt);
+}
+
+/* Another qdisc replaces fq: the due time runs ahead, but a loss is found as ever. */
+TEST_F(pacing, loss_behind_a_qdisc_that_replaced_fq)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fq_set(WHERE(_metadata), "tun0");
+	conn_open(p, &c, .opt = WITH_SACK);
+	conn_write(&c, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		conn_expect(&c, .len = MSS);
+	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_MAX_PACING_RATE, 2 * MSS));
+	ASSERT_EQ(0, system("tc qdisc replace dev tun0 root pfifo limit 1000"));
+	for (int round = 0; round < 3; round++) {
+		int64_t first = conn_kern_nxt(&c);
+
+		for (int i = 0; i < 4; i++) {
+			conn_write(&c, MSS);
+			conn_expect(&c, .len = MSS, .seq = first + i * MSS);
+		}
+		conn_send_sack(&c, first, { first + MSS, first + 4 * MSS });
+		conn_expect(&c, .len = MSS, .seq = first);
+		conn_send(&c, .flags = ACK, .ack = first + 4 * MSS);
+	}
+	/* No RTT of nothing was measured. */
+	EXPECT_LE(1, (int)conn_tcp_info(&c).tcpi_min_rtt);
+	p->leave_unread = true;
+}
+
 /* TCP_TX_DELAY: fq holds each segment back for as long. */
 TEST_F(pacing, tx_delay_by_fq)
 {
