@@ -773,6 +773,30 @@ TEST_F(port, a_port_needs_one_small_object)
 }
 
 /* Two devices, two stacks. */
+/* Nor does each connection need one of its own. */
+TEST_F(port, connections_from_one_port_share_an_object)
+{
+	struct peer *p = &self->peer;
+	long before;
+	int fd[8];
+
+	NOT_ON_STOCK();
+	p->leave_unread = true;
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "41000 41000"));
+	before = shadows();
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "10.0.0.%zu", i + 2);
+		fd[i] = stack_socket(OURS, 0);
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd[i], addr, 80));
+	}
+	EXPECT_EQ(before + 1, shadows());
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+	EXPECT_EQ(before, shadows());
+}
+
 TEST_F(port, one_port_on_two_devices)
 {
 	int ours, stock;

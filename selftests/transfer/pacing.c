@@ -292,6 +292,36 @@ TEST_F(pacing, paced_segments_meet_a_closed_window)
 	conn_send(&c, .flags = ACK);
 }
 
+/* A burst that is less than two milliseconds late makes that up; one that is later, a half. */
+TEST_F(pacing, late_bursts_make_up_for_it)
+{
+	static const struct {
+		int late_us, next_us;
+	} cases[] = { { 400, 600 }, { 800, 200 }, { 3000, 500 } };
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* half of the burst there, however late */
+	EXPECT_EQ(0, knob_set("min_tso_segs", 1));
+	open_paced(_metadata, p, &c);
+	/* The second one leaves when it is due. */
+	conn_write(&c, 2 * MSS);
+	for (int i = 0; i < 2; i++)
+		conn_expect(&c, .len = MSS, .within_ms = 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t then = now_ns();
+
+		sleep_until_ns(then + (1000 + cases[i].late_us) * 1000);
+		conn_write(&c, 2 * MSS);
+		conn_expect(&c, .len = MSS);
+		then = now_ns();
+		conn_expect(&c, .len = MSS, .within_ms = 2);
+		EXPECT_LE(cases[i].next_us - 140, (now_ns() - then) / 1000);
+		EXPECT_GE(cases[i].next_us + 140, (now_ns() - then) / 1000);
+	}
+	p->leave_unread = true;
+}
+
 /* A loss probe does not send a new segment before it is due. */
 TEST_F(pacing, loss_probe_waits_for_pacing)
 {
@@ -724,6 +754,26 @@ TEST_F(pacing, tcp_notsent_lowat)
 	}
 	EXPECT_TRUE(writable(&c));
 	conn_send(&c, .flags = RST, .seq = 1);
+	p->leave_unread = true;
+}
+
+/* Without an ACK, too: the pacing timer sends what the writer waits for. */
+TEST_F(pacing, tcp_notsent_lowat_of_a_paced_connection)
+{
+	struct peer *p = &self->peer;
+	static uint8_t text[50 * MSS];
+	struct conn c;
+	int n;
+
+	open_paced(_metadata, p, &c);
+	EXPECT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 10 * MSS));
+	peer_mark(p);
+	n = send(c.fd, text, sizeof(text), 0);
+	EXPECT_LE(10 * MSS, n);
+	EXPECT_GT(40 * MSS, n);
+	EXPECT_FALSE(writable(&c));
+	/* When half of the limit is left, and the burst that is under way. */
+	peer_expect_poll(p, c.fd, POLLOUT, n / MSS - 5 - 2);
 	p->leave_unread = true;
 }
 
