@@ -197,6 +197,22 @@ static struct xtcp_delay *queue_pop(struct xtcp_delayqueue *queue, u64 now)
 	return first;
 }
 
+/*
+ * Remove any record: *@first. NULL: so far, some were moved within the wheel. False: none is
+ * left.
+ */
+static bool queue_drain(struct xtcp_delayqueue *queue, struct xtcp_delay **first)
+{
+	struct xtcp_delayset *set = queue->set;
+	bool any;
+
+	spin_lock_bh(&set->lock);
+	*first = xtcp_delaywheel_pop(&queue->wheel, U64_MAX);
+	any = *first || xtcp_delaywheel_next_ns(&queue->wheel) != U64_MAX;
+	spin_unlock_bh(&set->lock);
+	return any;
+}
+
 /* Set the timer so that it fires when the first record expires, or before. */
 static void queue_arm(struct xtcp_delayqueue *queue, u64 earliest_ns)
 {
@@ -420,8 +436,9 @@ void xtcp_delayset_close(struct xtcp_delayset *set,
 	if (!queue)
 		return;
 	hrtimer_cancel(&queue->timer);
-	while ((delay = queue_pop(queue, U64_MAX))) {
-		left(set, delay);
+	while (queue_drain(queue, &delay)) {
+		if (delay)
+			left(set, delay);
 		cond_resched();
 	}
 	kfree(queue);

@@ -180,7 +180,7 @@ static struct xtcp_delay *wheel_take(struct xtcp_delaywheel *wheel,
 struct xtcp_delay *xtcp_delaywheel_pop(struct xtcp_delaywheel *wheel,
 				       u64 now_ns)
 {
-	unsigned int moves = now_ns == U64_MAX ? UINT_MAX : MOVES_MAX;
+	unsigned int moves = MOVES_MAX;
 	u64 now = now_ns >> XTCP_WHEEL_TICK;
 	struct xtcp_delay *delay;
 	unsigned int level;

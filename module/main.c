@@ -250,6 +250,8 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
+	/* A knob may have been written, and be freed by an RCU callback of ours. */
+	rcu_barrier();
 	xtcp_histograms_unload();
 recorder:
 	xtcp_recorder_exit();

@@ -16,6 +16,7 @@
  */
 #include "rare.h"
 
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/tcp.h>
@@ -68,8 +69,11 @@ struct xtcp_sockopt_rare *xtcp_rare_of_child(const struct sock *lsk,
 					     struct xtcp_savedsyn *saved)
 {
 	const struct xtcp_sockopt_rare *rare = READ_ONCE(xtcp_sk(lsk)->sockopt.rare);
-	struct xtcp_sockopt_rare *copy = kzalloc(sizeof(*copy), GFP_ATOMIC | __GFP_NOWARN);
+	struct mem_cgroup *before = set_active_memcg(lsk->sk_memcg);
+	struct xtcp_sockopt_rare *copy;
 
+	copy = kzalloc(sizeof(*copy), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(before);
 	if (!copy)
 		return NULL;
 	if (rare) {

@@ -508,6 +508,7 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 	struct xtcp_halfopen *ho = &record.ho;
 	struct xtcp_fastq *q;
 	u64 identity;
+	bool opened;
 
 	identity = xtcp_isn_identity(net, xtcp_family_get(key->family), key);
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
@@ -518,8 +519,14 @@ static bool listen_syn_open(struct xtcp_listener *ls, struct sk_buff *skb,
 	listen_receive_window(ho);
 	ho->iss = listen_isn(skb, key->family, NULL, identity);
 	ho->answered_ms = 1;	/* no round trip can be measured by the record */
+	if (unlikely(xtcp_sk(ls->sk)->sockopt.save_syn))
+		xtcp_synqueue_save_syn(ho, skb, xtcp_sk(ls->sk)->sockopt.save_syn > 1);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN);
-	return xtcp_acceptqueue_open(ho, skb, seg, q, answer);
+	opened = xtcp_acceptqueue_open(ho, skb, seg, q, answer);
+	/* The child has a reference of its own. */
+	if (unlikely(ho->syn_saved))
+		xtcp_savedsyn_put(ho->saved);
+	return opened;
 }
 
 /*

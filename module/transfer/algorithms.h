@@ -12,7 +12,7 @@
 struct net;
 struct xtcp_net;
 
-#define XTCP_CONGESTION_LIST_MAX	128	/* all names in one line; Linux */
+#define XTCP_CONGESTION_LIST_MAX	2048	/* bytes: all names in one line; as in Linux */
 
 extern const struct xtcp_congestion_ops xtcp_reno;
 extern const struct xtcp_congestion_ops xtcp_cubic;

@@ -25,6 +25,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <net/dst.h>
@@ -138,10 +139,13 @@ static void rule_begin(struct xtcp_sock *xs)
 	void *memory = NULL;
 
 	if (unlikely(ops->owner)) {
+		struct mem_cgroup *before = set_active_memcg(xtcp_to_sk(xs)->sk_memcg);
 		size_t size = memory_size(ops);
 
 		rule_end(xs);
-		memory = size ? kzalloc(size, GFP_ATOMIC | __GFP_NOWARN) : NULL;
+		memory = size ? kzalloc(size, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN) :
+				NULL;
+		set_active_memcg(before);
 		if (size && !memory)
 			rule_replace(xs, &xtcp_cubic);
 	}

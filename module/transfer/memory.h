@@ -28,20 +28,23 @@
  * @sk: the socket, locked; its reservation was refused
  * @size: bytes that must be had
  *
- * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported. A
- * module cannot charge a memory cgroup beyond its limit; then nothing is reserved, and
- * the next reservation includes it.
+ * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported.
+ * The kernel refuses nothing to a sender whose send buffer is full, and charges its
+ * memory cgroup even beyond the limit. So the send buffer is none for a moment; who
+ * reads the limit meanwhile takes the socket for full.
  */
 static inline void xtcp_memory_force(struct sock *sk, int size)
 {
-	int pages;
+	int sndbuf = sk->sk_sndbuf;
+	u8 locks = sk->sk_userlocks;
 
-	if (size <= sk->sk_forward_alloc || (mem_cgroup_sockets_enabled && sk->sk_memcg))
+	if (size <= sk->sk_forward_alloc)
 		return;
-	pages = sk_mem_pages(size - sk->sk_forward_alloc);
-	sk_forward_alloc_add(sk, pages << PAGE_SHIFT);
-	/* Not sk_memory_allocated_add(): Linux 6.1 lacks an export for it. */
-	atomic_long_add(pages, sk->sk_prot->memory_allocated);
+	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
+	WRITE_ONCE(sk->sk_sndbuf, 0);
+	__sk_mem_schedule(sk, size - sk->sk_forward_alloc, SK_MEM_SEND);
+	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
+	sk->sk_userlocks = locks;
 }
 
 /**

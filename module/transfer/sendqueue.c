@@ -149,7 +149,6 @@ u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes)
 	least = clamp_t(int, least, 0, bytes);
 	if (least)
 		xtcp_memory_force(sk, least);
-	/* With a memory cgroup that may be less than nothing: xtcp_memory_force(). */
 	spare = min_t(int, sk->sk_forward_alloc, bytes);
 	return max(spare, least);
 }

@@ -644,8 +644,6 @@ static struct inet_protosw stream6_protosw = {
 
 static int __init socket6_init(void)
 {
-	int err;
-
 	xtcp6_prot = xtcp_prot;
 	strscpy(xtcp6_prot.name, "XTCPv6", sizeof(xtcp6_prot.name));
 	xtcp6_prot.obj_size = sizeof(struct xtcp_sock6);
@@ -657,13 +655,13 @@ static int __init socket6_init(void)
 	stream6_ops.bind = inet6_bind;
 	stream6_ops.getname = inet6_getname;
 	stream6_ops.ioctl = inet6_ioctl;
-	err = proto_register(&xtcp6_prot, 1);
-	if (err)
-		return err;
-	err = inet6_register_protosw(&stream6_protosw);
-	if (err)
-		proto_unregister(&xtcp6_prot);
-	return err;
+	return proto_register(&xtcp6_prot, 1);
+}
+
+/* From now on sockets exist. */
+static int __init socket6_start(void)
+{
+	return inet6_register_protosw(&stream6_protosw);
 }
 
 static void socket6_stop(void)
@@ -677,6 +675,11 @@ static void socket6_exit(void)
 }
 #else
 static int __init socket6_init(void)
+{
+	return 0;
+}
+
+static int __init socket6_start(void)
 {
 	return 0;
 }
@@ -716,11 +719,16 @@ int __init xtcp_socket_init(void)
 	if (err)
 		goto undo_socket6;
 
+	/* Nothing may fail behind this: a socket would lose its module. */
+	err = socket6_start();
+	if (err)
+		goto undo_prot;
 	inet_register_protosw(&xtcp_protosw);
 	return 0;
 
+undo_prot:
+	proto_unregister(&xtcp_prot);
 undo_socket6:
-	socket6_stop();
 	socket6_exit();
 undo_counter:
 	percpu_counter_destroy(&sockets_allocated);

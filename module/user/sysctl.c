@@ -199,24 +199,38 @@ static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				       int write, void *buffer, size_t *lenp,
 				       loff_t *ppos)
 {
-	char line[XTCP_CONGESTION_LIST_MAX];
-	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
+	struct ctl_table string = {
+		.data	= kmalloc(XTCP_CONGESTION_LIST_MAX, GFP_USER),
+		.maxlen	= XTCP_CONGESTION_LIST_MAX,
+	};
+	int err;
 
-	xtcp_algorithms_list(line, false);
-	return proc_dostring(&string, write, buffer, lenp, ppos);
+	if (!string.data)
+		return -ENOMEM;
+	xtcp_algorithms_list(string.data, false);
+	err = proc_dostring(&string, write, buffer, lenp, ppos);
+	kfree(string.data);
+	return err;
 }
 
 static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				     int write, void *buffer, size_t *lenp,
 				     loff_t *ppos)
 {
-	char line[XTCP_CONGESTION_LIST_MAX];
-	struct ctl_table string = { .data = line, .maxlen = sizeof(line) };
+	struct ctl_table string = {
+		.data	= kmalloc(XTCP_CONGESTION_LIST_MAX, GFP_USER),
+		.maxlen	= XTCP_CONGESTION_LIST_MAX,
+	};
 	int err;
 
-	xtcp_algorithms_list(line, true);
+	if (!string.data)
+		return -ENOMEM;
+	xtcp_algorithms_list(string.data, true);
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
-	return write && !err ? xtcp_algorithms_allow_only(line) : err;
+	if (write && !err)
+		err = xtcp_algorithms_allow_only(string.data);
+	kfree(string.data);
+	return err;
 }
 
 /* The table of sources is allocated when the limit is first set. */

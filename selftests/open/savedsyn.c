@@ -155,6 +155,25 @@ TEST_F(savedsyn, is_not_kept_with_a_cookie)
 }
 
 /* A SYN over TIME-WAIT: the record keeps both, whatever comes of it. */
+/* A SYN that opens the connection at once (RFC 7413), here without a cookie. */
+TEST_F(savedsyn, of_a_fast_open)
+{
+	struct peer *p = &self->peer;
+	uint8_t syn[SYN_MAX];
+	struct conn c;
+	int len;
+
+	ASSERT_EQ(0, knob_set("fastopen", 0x602));
+	conn_start(p, &c, .opt = OPTIONS, .prepare = save_ip);
+	conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+	conn_expect(&c, .flags = SYN | ACK, .ack = 6);
+	conn_accept(&c);
+	len = saved_syn(c.fd, syn, sizeof(syn));
+	ASSERT_LT(0, len);
+	expect_syn(_metadata, &c, syn, len);
+	conn_send(&c, .flags = RST, .seq = 6);
+}
+
 TEST_F(savedsyn, of_a_syn_over_time_wait)
 {
 	struct peer *p = &self->peer;

@@ -675,6 +675,39 @@ TEST_F(port, groups_of_ours_share_a_port)
 	}
 }
 
+/*
+ * They stay in their group if they clear the option later: else each next one would be a group of
+ * its own, and each SYN would look at all of them.
+ */
+TEST_F(port, a_group_of_ours_outlasts_the_option)
+{
+	struct peer *p = &self->peer;
+	int fd[3], accepted[3] = { 0 };
+
+	NOT_ON_STOCK();
+	for (int j = 0; j < 3; j++) {
+		fd[j] = stack_socket(OURS, REUSEPORT);
+		ASSERT_EQ(0, socket_bind(fd[j], "10.0.0.1", 7004));
+		ASSERT_EQ(0, socket_listen(fd[j], 64));
+		fd_nonblock(fd[j]);
+		socket_set(fd[j], SOL_SOCKET, SO_REUSEPORT, 0);
+	}
+	for (int i = 0; i < 60; i++) {
+		peer_send(p, .flags = SYN, .dport = 7004, .sport = 2000 + i, .seq = 1);
+		peer_expect(p, .flags = SYN | ACK, .sport = 7004, .dport = 2000 + i, .ack = 2);
+		peer_send(p, .flags = ACK, .dport = 7004, .sport = 2000 + i, .seq = 2,
+			  .ack = p->last.seq + 1);
+	}
+	for (int j = 0; j < 3; j++) {
+		while (accept(fd[j], NULL, NULL) >= 0)
+			accepted[j]++;
+		EXPECT_LE(5, accepted[j]);
+		close(fd[j]);
+	}
+	EXPECT_EQ(60, accepted[0] + accepted[1] + accepted[2]);
+	p->leave_unread = true;
+}
+
 /* A socket of the kernel's TCP is in their way all the same, wherever it is bound. */
 TEST_F(port, a_group_of_ours_does_not_take_a_port_of_stocks)
 {

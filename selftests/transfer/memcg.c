@@ -81,18 +81,24 @@ static void leave_group(struct __test_metadata *_metadata)
 	umount(MOUNT);
 }
 
-static void fill(struct __test_metadata *_metadata, int from, int to)
+/* After so many times before. */
+static void fill_more(struct __test_metadata *_metadata, int from, int to, int times)
 {
 	static char buf[TEXT];
 	int queued = 0;
 
 	socket_set(from, SOL_SOCKET, SO_SNDBUF, 1 << 20);
 	ASSERT_EQ(TEXT, send(from, buf, TEXT, MSG_DONTWAIT));
-	for (int i = 0; queued < TEXT && i < 100; i++) {
+	for (int i = 0; queued < (times + 1) * TEXT && i < 100; i++) {
 		sleep_ms(10);
 		ioctl(to, FIONREAD, &queued);
 	}
-	ASSERT_EQ(TEXT, queued);
+	ASSERT_EQ((times + 1) * TEXT, queued);
+}
+
+static void fill(struct __test_metadata *_metadata, int from, int to)
+{
+	fill_more(_metadata, from, to, 0);
 }
 
 static void empty(struct __test_metadata *_metadata, int fd)
@@ -282,6 +288,46 @@ static void transfer_go(struct __test_metadata *_metadata, struct transfer *t, i
 		}
 		ASSERT_TRUE(!reads || (n < 0 && errno == EAGAIN));
 	}
+}
+
+/*
+ * The memory of all sockets is used up. A connection of which nothing is unread gets a segment
+ * all the same; so does one with nothing in flight for what it sends. Both are charged.
+ */
+TEST_F(memcg, what_is_had_by_force)
+{
+	struct pair *pr = &self->pair;
+	int hoard[2], client, server, unread = 0;
+	static char text[4000];
+	char usual[64];
+	long before;
+
+	NOT_ON_STOCK();
+	/* Each CPU may use a mebibyte before the limit applies. */
+	pair_connected(pr, 5001, &hoard[0], &hoard[1]);
+	big_buffer(hoard[1]);
+	for (int i = 0; i < 8; i++)
+		fill_more(_metadata, hoard[0], hoard[1], i);
+	enter_group(_metadata);
+	pair_connected(pr, 5000, &client, &server);
+	knob_mem_set(WHERE(_metadata), "1 1 1", usual);
+	before = charged(_metadata);
+	ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), MSG_DONTWAIT));
+	for (int i = 0; !unread && i < 100; i++) {
+		sleep_ms(10);
+		unread = socket_count(server, FIONREAD);
+	}
+	EXPECT_LT(0, unread);
+	/* Until the kernel sums up the few pages. */
+	sleep_ms(3000);
+	EXPECT_LE(before + unread, charged(_metadata));
+	knob_mem_set(WHERE(_metadata), usual, NULL);
+	close(client);
+	close(server);
+	close(hoard[0]);
+	close(hoard[1]);
+	sleep_ms(1000);
+	leave_group(_metadata);
 }
 
 /*
