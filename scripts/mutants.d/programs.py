@@ -89,15 +89,15 @@ class Programs:
 
     def about(self, mutant):
         """The names of the programs that execute a mutant's place. First those that have the name of its
-        file, then those that name a knob or a counter of its function, then those of the room, and of
-        these the quick ones."""
+        file, then those that name a knob or a counter of its function, those with the name of the file's
+        folder, then those of the room, and of these the quick ones."""
         room, stem = os.path.split(mutant.file[:-len(".c")])
         named = self.naming(mutant.body)
         rooms = ROOMS.get(room, (room,))
 
         def rank(name):
-            return (not is_like(name, stem), name not in named, name.split("/")[0] not in rooms,
-                    self.seconds_of(name))
+            return (not is_like(name, stem), name not in named, not (room and is_like(name, room)),
+                    name.split("/")[0] not in rooms, self.seconds_of(name))
 
         if self.pattern:
             return sorted((name for name in self.tests if self.pattern.search(name) and

@@ -403,6 +403,33 @@ TEST_F(port, listen_binds_by_itself)
 	EXPECT_EQ(0, socket_listen(other, 4));
 }
 
+/*
+ * All ephemeral ports are taken: net.ipv4.ip_autobind_reuse lets bind() to port 0 share one between
+ * sockets with SO_REUSEADDR, unless they could share it as a group.
+ */
+TEST_F(port, ip_autobind_reuse)
+{
+	static const int both = REUSEADDR | REUSEPORT;
+	int first = socket_like(-1, REUSEADDR), second = socket_like(-1, REUSEADDR);
+	int plain = socket_new(-1);
+
+	ASSERT_EQ(0, sysctl_write(PORT_RANGE, "40000 40000"));
+	EXPECT_EQ(0, socket_bind(first, "10.0.0.1", 0));
+	EXPECT_EQ(40000, socket_port(first));
+	EXPECT_EQ(EADDRINUSE, socket_bind(second, "10.0.0.1", 0));
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_autobind_reuse", "1"));
+	EXPECT_EQ(EADDRINUSE, socket_bind(plain, "10.0.0.1", 0));
+	EXPECT_EQ(0, socket_bind(second, "10.0.0.1", 0));
+	EXPECT_EQ(40000, socket_port(second));
+	close(first);
+	close(second);
+	close(plain);
+	first = socket_like(-1, both);
+	second = socket_like(-1, both);
+	EXPECT_EQ(0, socket_bind(first, "10.0.0.1", 0));
+	EXPECT_EQ(EADDRINUSE, socket_bind(second, "10.0.0.1", 0));
+}
+
 /* Bound alike by SO_REUSEADDR, but only one may listen. */
 TEST_F(port, listen_after_a_race_of_binds)
 {
