@@ -332,7 +332,6 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	tw->wait_ms = timewait_length_ms(sk);
 	tw->tos = xs->af->packet->tos(sk);
 	tw->rcv_wscale = xs->rcv_wscale;
-	tw->reuse = sk->sk_reuse;
 	tw->port_held = 0;
 	/* The line's, the table's and the caller's. */
 	xtcp_flow_hold_new(&tw->flow, 3);
