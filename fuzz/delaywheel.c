@@ -142,7 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		else if (!list_empty(&r->link))
 			xtcp_delaywheel_del(&wheel, r);
 	}
-	while (xtcp_delaywheel_pop(&wheel, U64_MAX))
+	while (xtcp_delaywheel_pop(&wheel, U64_MAX) ||
+	       xtcp_delaywheel_next_ns(&wheel) != U64_MAX)
 		;
 	for (int i = 0; i < RECORDS; i++)
 		MUST(list_empty(&record[i].link));

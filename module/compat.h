@@ -243,6 +243,16 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #include <net/gso.h>
 #endif
 
+/* net/sock.h: since 6.18 the field exists with memory cgroups only */
+static inline struct mem_cgroup *xtcp_memcg_of(const struct sock *sk)
+{
+#ifdef CONFIG_MEMCG
+	return sk->sk_memcg;
+#else
+	return NULL;
+#endif
+}
+
 /*
  * net/af_inet.c: since 6.18 accept() moves the socket to the memory cgroup of its
  * caller. Before, the protocol had to do it, with functions that are not exported.

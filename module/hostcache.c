@@ -30,6 +30,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "lockname.h"
 #include "net/family.h"
 #include "netns.h"
@@ -158,7 +159,7 @@ struct xtcp_host *xtcp_hostcache_find(const struct net *net, const struct xtcp_k
 static struct xtcp_host *host_new(const struct sock *sk, const struct xtcp_key *key,
 				  const struct dst_entry *dst)
 {
-	struct mem_cgroup *before = set_active_memcg(sk->sk_memcg);
+	struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(sk));
 	struct xtcp_host *host;
 
 	host = kzalloc(sizeof(*host), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);

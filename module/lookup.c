@@ -175,13 +175,15 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 
 /*
  * Does @sk form a SO_REUSEPORT group with a listener in the table? They must be the
- * same user's. Whether the other has a group was decided when it began to listen: it
- * may have cleared the option since, and must not be followed by any number of groups.
+ * same user's. The other may have cleared the option since it has a group: else it could
+ * be followed by any number of groups.
  */
 static bool shares_port(const struct sock *sk, const struct xtcp_listener *other)
 {
-	return sk->sk_reuseport && rcu_access_pointer(other->sk->sk_reuseport_cb) &&
-	       listen_keys_match(sk, other->sk) &&
+	bool joins = other->sk->sk_reuseport ||
+		     rcu_access_pointer(other->sk->sk_reuseport_cb);
+
+	return sk->sk_reuseport && joins && listen_keys_match(sk, other->sk) &&
 	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex) &&
 	       uid_eq(sk_uid(sk), sk_uid(other->sk));
 }

@@ -250,10 +250,10 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
-	/* A knob may have been written, and be freed by an RCU callback of ours. */
-	rcu_barrier();
 	xtcp_histograms_unload();
 recorder:
+	/* A knob may have been written, and be freed by an RCU callback of ours. */
+	rcu_barrier();
 	xtcp_recorder_exit();
 shadow:
 	xtcp_shadow_exit();

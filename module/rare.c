@@ -22,6 +22,7 @@
 #include <linux/tcp.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "tcb.h"
 
 /*
@@ -69,7 +70,7 @@ struct xtcp_sockopt_rare *xtcp_rare_of_child(const struct sock *lsk,
 					     struct xtcp_savedsyn *saved)
 {
 	const struct xtcp_sockopt_rare *rare = READ_ONCE(xtcp_sk(lsk)->sockopt.rare);
-	struct mem_cgroup *before = set_active_memcg(lsk->sk_memcg);
+	struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(lsk));
 	struct xtcp_sockopt_rare *copy;
 
 	copy = kzalloc(sizeof(*copy), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);

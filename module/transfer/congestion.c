@@ -31,6 +31,7 @@
 #include <net/dst.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "hostcache.h"
 #include "net/seq.h"
 #include "net/wire.h"
@@ -139,7 +140,7 @@ static void rule_begin(struct xtcp_sock *xs)
 	void *memory = NULL;
 
 	if (unlikely(ops->owner)) {
-		struct mem_cgroup *before = set_active_memcg(xtcp_to_sk(xs)->sk_memcg);
+		struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(xtcp_to_sk(xs)));
 		size_t size = memory_size(ops);
 
 		rule_end(xs);

@@ -30,8 +30,8 @@
  *
  * For what lets a connection go on, as sk_forced_mem_schedule(), which is not exported.
  * The kernel refuses nothing to a sender whose send buffer is full, and charges its
- * memory cgroup even beyond the limit. So the send buffer is none for a moment; who
- * reads the limit meanwhile takes the socket for full.
+ * memory cgroup even beyond the limit. So the send buffer is none for a moment. poll()
+ * that reads it meanwhile waits for space, so it is woken.
  */
 static inline void xtcp_memory_force(struct sock *sk, int size)
 {
@@ -45,6 +45,10 @@ static inline void xtcp_memory_force(struct sock *sk, int size)
 	__sk_mem_schedule(sk, size - sk->sk_forward_alloc, SK_MEM_SEND);
 	WRITE_ONCE(sk->sk_sndbuf, sndbuf);
 	sk->sk_userlocks = locks;
+	/* Pairs with the barrier of poll() between SOCK_NOSPACE and its second look. */
+	smp_mb();
+	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		sk->sk_write_space(sk);
 }
 
 /**

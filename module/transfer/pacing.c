@@ -44,7 +44,7 @@
  * fq drops what is due later than in 10 s (its option horizon). If another qdisc has replaced
  * it and nobody paces, the due time runs ahead of the clock, and no further than this.
  */
-#define FQ_AHEAD_MAX_US	(9 * USEC_PER_SEC)
+#define FQ_AHEAD_MAX_US	((u32)(9 * USEC_PER_SEC))
 
 /*
  * Delay of the timer that is made up for; microseconds. A burst that is later still, because
@@ -105,6 +105,8 @@ u64 xtcp_pacing_departure_fq(struct sock *sk, u64 now_ns)
 	xtcp_assert_owned(sk);
 	if (!wait_us)
 		return now_ns;
+	/* A burst that xtcp paced itself may have been longer. */
+	wait_us = min(wait_us, FQ_AHEAD_MAX_US);
 	return (div_u64(now_ns, NSEC_PER_USEC) + wait_us) * NSEC_PER_USEC;
 }
 

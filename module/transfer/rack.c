@@ -170,8 +170,13 @@ static s64 rack_left_ns(const struct xtcp_sock *xs, const struct sk_buff *skb,
 	u64 allowed_ns = ((u64)xs->rack.rtt_us + wnd_us) * NSEC_PER_USEC;
 	s64 gone_ns = now_ns - xtcp_cb(skb)->sent_ns;
 
-	/* fq should hold it still, but may have been replaced: that must not delay recovery. */
-	return (s64)allowed_ns - max(gone_ns, 0LL);
+	/*
+	 * fq should hold it still. If a segment behind it has arrived before its own departure,
+	 * fq was replaced, and its time says nothing.
+	 */
+	if (unlikely(gone_ns < 0))
+		return xs->rack.sent_ns > now_ns ? 0 : allowed_ns;
+	return (s64)allowed_ns - gone_ns;
 }
 
 /**

@@ -53,18 +53,27 @@ static u64 oldest_sent_ns(const struct sock *sk)
 	return unlikely(cb->marks & XTCP_MARK_SACKED) ? 0 : cb->sent_ns;
 }
 
+/* Does fq decide when the oldest segment in flight leaves, which was not sent again? */
+static bool oldest_is_held(const struct sock *sk)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	return unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ) &&
+	       xs->in_flight && !xs->bare_out &&
+	       !xtcp_cb(xtcp_sendq_oldest((struct sock *)sk))->retrans;
+}
+
 /*
  * For how long the peer has not answered. Negative: fq still holds for so long what it has to
  * answer.
  */
 static s64 waited_ns(const struct sock *sk)
 {
-	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 since_ns = xs->retrans_stamp_ns;
+	u64 since_ns = xtcp_sk(sk)->retrans_stamp_ns;
 
 	if (!since_ns)
 		return 0;
-	if (unlikely(READ_ONCE(sk->sk_pacing_status) == SK_PACING_FQ) && xs->in_flight)
+	if (oldest_is_held(sk))
 		since_ns = max(since_ns, oldest_sent_ns(sk));
 	return xtcp_now_ns() - since_ns;
 }

@@ -210,9 +210,8 @@ TEST_F(giveup, knob_retries1_moves_r1)
 
 /* --- TCP_USER_TIMEOUT ---------------------------------------------------- */
 
-TEST_F(giveup, rfc9293_must_21_user_timeout)
+static void user_timeout(struct __test_metadata *_metadata, struct peer *p)
 {
-	struct peer *p = &self->peer;
 	struct counters before;
 	int64_t rto, sent_ns;
 	struct conn c;
@@ -231,6 +230,18 @@ TEST_F(giveup, rfc9293_must_21_user_timeout)
 	counters_expect(_metadata, &before, "TCPTimeouts", 5, "RetransSegs", 4,
 			"TCPLostRetransmit", 3, "TCPAbortOnTimeout", 1, "EstabResets", 1, "CurrEstab", -1,
 			NULL);
+}
+
+TEST_F(giveup, rfc9293_must_21_user_timeout)
+{
+	user_timeout(_metadata, &self->peer);
+}
+
+/* fq, which may hold segments, does not begin it anew with each retransmission. */
+TEST_F(giveup, rfc9293_must_21_user_timeout_with_fq)
+{
+	fq_set(WHERE(_metadata), "tun0");
+	user_timeout(_metadata, &self->peer);
 }
 
 TEST_F(giveup, rfc5482_user_timeout_exact)
