@@ -583,11 +583,10 @@ void xtcp_ack_flush(struct sock *sk)
  */
 void xtcp_ack_deferred(struct sock *sk)
 {
-	const u8 due = XTCP_ACK_PENDING | XTCP_ACK_NOW;
+	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if ((xtcp_sk(sk)->ack.pending & due) == due &&
-	    xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if ((xs->ack.pending & XTCP_ACK_NOW) && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_output_ack(sk);
 }
 
