@@ -437,6 +437,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 void xtcp_retransmit_unreachable(struct sock *sk, seq_t seq)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+
 	xtcp_assert_owned(sk);
 	if (seq != xs->snd_una || !xs->retransmit.in_row || !xs->in_flight ||
 	    !xtcp_rtt_backoff_undo(xs))

@@ -247,7 +247,7 @@ TEST_F(demux, an_address_that_is_gone_is_forwarded_to)
 	struct peer *p = &self->peer;
 	struct conn c;
 
-	NOT_ON_STOCK();		/* early demux attaches the socket there, so the packet is dropped */
+	NOT_ON_STOCK();		/* it drops the packet, to which early demux gave the socket */
 	conn_open(p, &c);
 	exchange(&c);
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/conf/all/forwarding", "1"));
