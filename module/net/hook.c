@@ -105,6 +105,9 @@ static bool hook_is_opening(const struct tcphdr *th)
  * RFC 6191 by the rules of the kernel's TCP: does a SYN end this TIME-WAIT? The
  * SYN has to have a correct checksum, which the first fragment of a packet
  * never has.
+ *
+ * A SYN that IPsec's policy forbids ends nothing; the kernel's TCP drops it, and counts
+ * that a second time.
  */
 static bool hook_timewait_gives_way(struct sock *sk, struct sk_buff *skb,
 				    const struct xtcp_family *af,

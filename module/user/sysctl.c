@@ -195,9 +195,9 @@ static int congestion_control_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 	return write && !err ? xtcp_algorithms_default_set(xn, name) : err;
 }
 
-static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
-				       int write, void *buffer, size_t *lenp,
-				       loff_t *ppos)
+/* The list of all algorithms, or of those that are allowed: only that one is ever written. */
+static int congestion_list(int write, void *buffer, size_t *lenp, loff_t *ppos,
+			   bool allowed_only)
 {
 	struct ctl_table string = {
 		.data	= kmalloc(XTCP_CONGESTION_LIST_MAX, GFP_USER),
@@ -207,30 +207,26 @@ static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 
 	if (!string.data)
 		return -ENOMEM;
-	xtcp_algorithms_list(string.data, false);
+	xtcp_algorithms_list(string.data, allowed_only);
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
+	if (write && !err)
+		err = xtcp_algorithms_allow_only(string.data);
 	kfree(string.data);
 	return err;
+}
+
+static int congestion_available_handle(XTCP_CTL_CONST struct ctl_table *ctl,
+				       int write, void *buffer, size_t *lenp,
+				       loff_t *ppos)
+{
+	return write ? -EPERM : congestion_list(write, buffer, lenp, ppos, false);
 }
 
 static int congestion_allowed_handle(XTCP_CTL_CONST struct ctl_table *ctl,
 				     int write, void *buffer, size_t *lenp,
 				     loff_t *ppos)
 {
-	struct ctl_table string = {
-		.data	= kmalloc(XTCP_CONGESTION_LIST_MAX, GFP_USER),
-		.maxlen	= XTCP_CONGESTION_LIST_MAX,
-	};
-	int err;
-
-	if (!string.data)
-		return -ENOMEM;
-	xtcp_algorithms_list(string.data, true);
-	err = proc_dostring(&string, write, buffer, lenp, ppos);
-	if (write && !err)
-		err = xtcp_algorithms_allow_only(string.data);
-	kfree(string.data);
-	return err;
+	return congestion_list(write, buffer, lenp, ppos, true);
 }
 
 /* The table of sources is allocated when the limit is first set. */

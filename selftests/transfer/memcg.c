@@ -291,8 +291,8 @@ static void transfer_go(struct __test_metadata *_metadata, struct transfer *t, i
 }
 
 /*
- * The memory of all sockets is used up. A connection of which nothing is unread gets a segment
- * all the same; so does one with nothing in flight for what it sends. Both are charged.
+ * The memory of all sockets is used up. A connection of which nothing is unread takes a segment
+ * all the same, and its group is charged for that.
  */
 TEST_F(memcg, what_is_had_by_force)
 {
