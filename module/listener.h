@@ -58,6 +58,8 @@ struct xtcp_listener_counts {
  * @warned: the line about a SYN flood was logged
  * @open: children may still be queued; written under @accept_lock
  * @is_linked: @link is linked; guarded by xn->listen_lock
+ * @left_group: it was in a SO_REUSEPORT group until it closed or changed its device,
+ *	whatever the option is by then; guarded by xn->listen_lock
  * @accept_peak: highest number of children ever in @accept_queue
  * @rcu: frees the structure a grace period after the listener has closed
  * @lines: delay lines of the SYN queue
@@ -85,6 +87,7 @@ struct xtcp_listener {
 	bool			warned;
 	bool			open;
 	bool			is_linked;
+	bool			left_group;
 	u32			accept_peak;
 	struct rcu_head		rcu;
 

@@ -174,21 +174,21 @@ static bool listen_keys_match(const struct sock *sk, const struct sock *other)
 }
 
 /*
- * Does @sk form a SO_REUSEPORT group with a listener in the table? They must be the
- * same user's. The other may have cleared the option since it has a group: else it could
- * be followed by any number of groups.
+ * Does @sk, which shares its port, form a SO_REUSEPORT group with a listener in the table?
+ * They must be the same user's. The other may have cleared the option since it has a group:
+ * else it could be followed by any number of groups.
  */
 static bool shares_port(const struct sock *sk, const struct xtcp_listener *other)
 {
 	bool joins = other->sk->sk_reuseport ||
 		     rcu_access_pointer(other->sk->sk_reuseport_cb);
 
-	return sk->sk_reuseport && joins && listen_keys_match(sk, other->sk) &&
+	return joins && listen_keys_match(sk, other->sk) &&
 	       READ_ONCE(sk->sk_bound_dev_if) == READ_ONCE(other->ifindex) &&
 	       uid_eq(sk_uid(sk), sk_uid(other->sk));
 }
 
-/* The head of the group that @sk belongs to, or would belong to; or NULL. */
+/* The head of the group that @sk, which shares its port, belongs to; or NULL. */
 static struct sock *group_head(struct xtcp_net *xn, const struct sock *sk)
 {
 	struct listen_key lkey = listen_key_of(sk);
@@ -310,8 +310,10 @@ static struct sock *group_leave(struct sock *sk)
 static void listener_leave(struct xtcp_net *xn, struct sock *sk)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
-	struct sock *successor = group_leave(sk);
+	struct sock *successor;
 
+	ls->left_group = rcu_access_pointer(sk->sk_reuseport_cb);
+	successor = group_leave(sk);
 	lockdep_assert_held(&xn->listen_lock);
 	if (!ls->is_linked)
 		return;
@@ -360,7 +362,7 @@ static bool listener_stays(struct sock *sk, const struct sock *head)
 static void listener_regroup(struct xtcp_net *xn, struct sock *sk, int ifindex)
 {
 	struct xtcp_listener *ls = xtcp_sk(sk)->listener;
-	struct sock *head = group_head(xn, sk);
+	struct sock *head = sk->sk_reuseport ? group_head(xn, sk) : NULL;
 
 	lockdep_assert_held(&xn->listen_lock);
 	if (listener_stays(sk, head)) {
@@ -479,7 +481,7 @@ static struct sock *group_choice(struct sock *head, const struct xtcp_key *key,
  * @key: connection in one of its queues
  *
  * Context: rcu_read_lock(), which protects the result; no reference is taken.
- * Return: a listener of its SO_REUSEPORT group, or NULL.
+ * Return: a listener of the SO_REUSEPORT group that it was in; NULL if there is none.
  */
 struct sock *xtcp_lookup_successor_rcu(const struct sock *sk,
 				       const struct xtcp_key *key)

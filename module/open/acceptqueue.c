@@ -612,7 +612,7 @@ static bool child_migrate(struct xtcp_listener *ls, struct sock *sk)
 	struct xtcp_key key __uninitialized;
 	struct sock *successor;
 
-	if (!XTCP_KNOB(net, migrate_req) || !ls->sk->sk_reuseport)
+	if (!XTCP_KNOB(net, migrate_req) || !ls->left_group)
 		return false;
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
 	rcu_read_lock();

@@ -532,7 +532,7 @@ static bool halfopen_migrate(struct xtcp_halfopen *ho)
 	struct xtcp_key key __uninitialized;
 	struct sock *successor;
 
-	if (!XTCP_KNOB(net, migrate_req) || !lsk->sk_reuseport)
+	if (!XTCP_KNOB(net, migrate_req) || !ho->ls->left_group)
 		return false;
 	xtcp_key_from_flow(&key, &ho->flow);
 	rcu_read_lock();

@@ -109,6 +109,26 @@ TEST_F(migrate, ctr_TCPMigrateReqSuccess)
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "ok");
 }
 
+/* It is of the group in which it began to listen, even if the option is cleared by then. */
+TEST_F(migrate, lc_46_the_option_is_cleared_before_the_close)
+{
+	struct peer *p = &self->peer;
+	struct conn c, half;
+	int fd[2];
+
+	establish_in_group(_metadata, p, &c, fd);
+	conn_to_state(p, &half, ST_HALF_OPEN, .lfd = fd[0]);
+	ASSERT_EQ(0, socket_set(fd[0], SOL_SOCKET, SO_REUSEPORT, 0));
+	close(fd[0]);
+	c.lfd = fd[1];
+	conn_accept(&c);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	conn_send(&half, .flags = ACK);
+	half.lfd = fd[1];
+	conn_accept(&half);
+	conn_expect_state(&half, ST_ESTABLISHED);
+}
+
 /* The last one of a group has no successor. */
 TEST_F(migrate, ctr_TCPMigrateReqFailure)
 {
