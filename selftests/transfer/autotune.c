@@ -6,6 +6,7 @@
  */
 /* vm: wires families mem=1G */
 #include "lib/xtcp_test.h"
+#include "lib/pump.h"
 
 #include <linux/tcp.h>
 
@@ -294,44 +295,25 @@ TEST_F(autotune, so_sndbuf_is_kept)
 	EXPECT_EQ(20000, buffer_of(c.fd, SO_SNDBUF));
 }
 
-/* Bytes that arrive in @ms, both ends always ready. */
-static int64_t pump(struct __test_metadata *_metadata, int from, int to, int ms)
-{
-	int64_t got = 0, end = now_ms() + ms;
-	static char buf[1 << 18];
-
-	while (now_ms() < end) {
-		struct pollfd fds[] = { { to, POLLIN, 0 }, { from, POLLOUT, 0 } };
-		ssize_t n;
-
-		ASSERT_LT(0, poll(fds, 2, 5000));
-		while (send(from, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-			;
-		while ((n = recv(to, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-			got += n;
-	}
-	return got;
-}
-
 TEST_F(path, long_fat_path_is_filled)
 {
 	struct pair *pr = &self->pair;
 	struct netem netem = { .delay_ms = 100, .rate_mbit = 100, .limit = 10000 };
-	int client, server;
-	int64_t got;
+	struct pump flow = { 0 };
 
 	/* 100 Mbit/s and 200 ms: 2.5 MB in flight, with default knobs. */
-	pair_connected(pr, 5000, &client, &server);
+	pair_connected(pr, 5000, &flow.from, &flow.to);
 	pair_netem(pr, CLIENT, &netem);
 	pair_netem(pr, SERVER, &netem);
-	pump(_metadata, client, server, 4000);
-	got = pump(_metadata, client, server, 4000);
+	pump_run(&flow, 1, now_ms() + 4000);
+	flow.bytes = 0;
+	pump_run(&flow, 1, now_ms() + 4000);
 	/* 1448 bytes of payload for each 1514 of the link. */
-	EXPECT_LE(0.95 * 100e6 / 8 * 4 * 1448 / 1514, got);
-	TH_LOG("%lld bytes in 4 s, %.1f %% of the path", (long long)got,
-	       got / (100e6 / 8 * 4 * 1448 / 1514) * 100);
-	close(client);
-	close(server);
+	EXPECT_LE(0.95 * 100e6 / 8 * 4 * 1448 / 1514, flow.bytes);
+	TH_LOG("%zu bytes in 4 s, %.1f %% of the path", flow.bytes,
+	       flow.bytes / (100e6 / 8 * 4 * 1448 / 1514) * 100);
+	close(flow.from);
+	close(flow.to);
 }
 
 TEST_HARNESS_MAIN

@@ -8,10 +8,10 @@
 /* vm: timeout=300 */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
+#include "lib/pump.h"
 
 #include <linux/inet_diag.h>
 #include <linux/tcp.h>
-#include <poll.h>
 
 #define MODULE "xtcp_cc_bbr"
 #define DELAY_MS 20
@@ -63,9 +63,8 @@ FIXTURE_TEARDOWN(bbr)
 
 struct flow {
 	struct __test_metadata *test;
-	int from, to;
+	struct pump pump;
 	int64_t start_ms;
-	size_t bytes;
 };
 
 static struct tcp_bbr_info info_of(const struct flow *f)
@@ -75,7 +74,7 @@ static struct tcp_bbr_info info_of(const struct flow *f)
 	socklen_t len = sizeof(info);
 
 	memset(&info, 0, sizeof(info));
-	EXPECT_EQ(0, getsockopt(f->from, IPPROTO_TCP, TCP_CC_INFO, &info, &len));
+	EXPECT_EQ(0, getsockopt(f->pump.from, IPPROTO_TCP, TCP_CC_INFO, &info, &len));
 	EXPECT_EQ(sizeof(info.bbr), len);
 	return info.bbr;
 }
@@ -96,32 +95,21 @@ static void flow_open(struct __test_metadata *_metadata, struct pair *pr,
 	pair_netem(pr, CLIENT, &netem);
 	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = DELAY_MS });
 	*f = (struct flow){ .test = _metadata };
-	pair_connected(pr, 5000, &f->from, &f->to);
-	ASSERT_EQ(0, setsockopt(f->from, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3));
+	pair_connected(pr, 5000, &f->pump.from, &f->pump.to);
+	ASSERT_EQ(0, setsockopt(f->pump.from, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3));
 	f->start_ms = now_ms();
 }
 
 /* The program writes as much as it may until then. */
 static void flow_run(struct flow *f, int64_t until_ms)
 {
-	static uint8_t buf[65536];
-	ssize_t n;
-
-	while (now_ms() - f->start_ms < until_ms) {
-		struct pollfd pfd[] = { { f->to, POLLIN, 0 }, { f->from, POLLOUT, 0 } };
-
-		poll(pfd, 2, 5);
-		while (send(f->from, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
-			;
-		while ((n = recv(f->to, buf, sizeof(buf), 0)) > 0)
-			f->bytes += n;
-	}
+	pump_run(&f->pump, 1, f->start_ms + until_ms);
 }
 
 static void flow_close(struct flow *f)
 {
-	socket_abort(f->from);
-	close(f->to);
+	socket_abort(f->pump.from);
+	close(f->pump.to);
 }
 
 TEST_F(bbr, the_model_of_a_path)
@@ -147,11 +135,11 @@ TEST_F(bbr, the_model_of_a_path)
 		if (!probes++)
 			first_probe_ms = ms;
 	}
-	srtt_us = socket_info_at(WHERE(_metadata), f.from).srtt_us;
+	srtt_us = socket_info_at(WHERE(_metadata), f.pump.from).srtt_us;
 	TH_LOG("in 10 ms: startup %d, drain %d, down %d, up %d, probe_rtt %d, from %d ms",
 	       started, drains, downs, ups, probes, first_probe_ms);
 	TH_LOG("%.0f of %.0f bytes/s, min_rtt %u us, srtt %u us, %.0f delivered", bw_of(&info),
-	       RATE, info.bbr_min_rtt, srtt_us, f.bytes / 8.0);
+	       RATE, info.bbr_min_rtt, srtt_us, f.pump.bytes / 8.0);
 	/* 5.3.1: the rate doubles each round; three rounds without growth end it. */
 	EXPECT_GE(70, started);
 	EXPECT_LE(1, drains);
@@ -168,7 +156,7 @@ TEST_F(bbr, the_model_of_a_path)
 	EXPECT_GE(2000 * DELAY_MS + 8000, (int)info.bbr_min_rtt);
 	/* CUBIC would fill the second. */
 	EXPECT_GE(2 * 2000 * DELAY_MS + 20000, (int)srtt_us);
-	EXPECT_LE(0.9 * RATE * 8, f.bytes);
+	EXPECT_LE(0.9 * RATE * 8, f.pump.bytes);
 	flow_close(&f);
 }
 
@@ -184,10 +172,10 @@ TEST_F(bbr, a_program_that_pauses_is_no_slow_path)
 		uint8_t buf[65536];
 
 		sleep_ms(100);
-		while (recv(f.to, buf, sizeof(buf), 0) > 0)
+		while (recv(f.pump.to, buf, sizeof(buf), 0) > 0)
 			;
 		if (i > 5)
-			ASSERT_EQ(1000, send(f.from, buf, 1000, MSG_NOSIGNAL));
+			ASSERT_EQ(1000, send(f.pump.from, buf, 1000, MSG_NOSIGNAL));
 	}
 	info = info_of(&f);
 	TH_LOG("%.0f of %.0f bytes/s", bw_of(&info), RATE);
@@ -202,8 +190,8 @@ TEST_F(bbr, losses_do_not_stop_it)
 
 	flow_open(_metadata, &self->pair, (struct netem){ .limit = 100, .loss = 1 }, &f);
 	flow_run(&f, 4000);
-	TH_LOG("%.0f of %.0f bytes/s", f.bytes / 4.0, RATE);
-	EXPECT_LE(0.8 * RATE * 4, f.bytes);
+	TH_LOG("%.0f of %.0f bytes/s", f.pump.bytes / 4.0, RATE);
+	EXPECT_LE(0.8 * RATE * 4, f.pump.bytes);
 	flow_close(&f);
 }
 

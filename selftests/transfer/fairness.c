@@ -6,9 +6,9 @@
  */
 /* vm: wires timeout=600 long */
 #include "lib/xtcp_test.h"
+#include "lib/pump.h"
 
 #include <linux/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 
 PAIR_FIXTURE(fairness);
@@ -16,40 +16,6 @@ PAIR_FIXTURE(fairness);
 #define DELAY_MS 20
 #define SETTLE_MS 5000		/* until flows are compared */
 #define RUN_MS 40000
-
-/* Writes and reads as much as both ends take now. Returns the bytes read. */
-static size_t pump(int from, int to)
-{
-	static uint8_t buf[65536];
-	size_t bytes = 0;
-	ssize_t n;
-
-	while (send(from, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
-		;
-	while ((n = recv(to, buf, sizeof(buf), 0)) > 0)
-		bytes += n;
-	return bytes;
-}
-
-struct flow {
-	int from, to;
-	size_t bytes;
-};
-
-static void flows_run(struct flow *flow, int flows, int64_t until_ms)
-{
-	struct pollfd pfd[4];
-
-	while (now_ms() < until_ms) {
-		for (int i = 0; i < flows; i++) {
-			pfd[2 * i] = (struct pollfd){ .fd = flow[i].from, .events = POLLOUT };
-			pfd[2 * i + 1] = (struct pollfd){ .fd = flow[i].to, .events = POLLIN };
-		}
-		poll(pfd, 2 * flows, 5);
-		for (int i = 0; i < flows; i++)
-			flow[i].bytes += pump(flow[i].from, flow[i].to);
-	}
-}
 
 /* Which stack each flow is of: on the TCP wire both wires' segments look alike. */
 enum stack { TESTED, OURS_AS_TCP, KERNELS };
@@ -67,7 +33,7 @@ static int stack_socket(struct __test_metadata *_metadata, struct pair *pr, enum
 }
 
 static void flow_open(struct __test_metadata *_metadata, struct pair *pr, enum stack stack,
-		      int port, struct flow *flow)
+		      int port, struct pump *flow)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
@@ -93,7 +59,7 @@ static void flow_open(struct __test_metadata *_metadata, struct pair *pr, enum s
 }
 
 /* On the TCP wire late segments meet a port that is the kernel's again. */
-static void flow_end(struct pair *pr, const struct flow *flow)
+static void flow_end(struct pair *pr, const struct pump *flow)
 {
 	pr->stock_may_speak = pr->stock_may_speak || stream_wire() == XTCP_WIRE_TCP;
 	close(flow->to);
@@ -115,7 +81,7 @@ static int text_len(const struct pair *pr)
 static double share(struct __test_metadata *_metadata, struct pair *pr, enum stack first,
 		    enum stack second, int alone_ms)
 {
-	struct flow flow[2];
+	struct pump flow[2];
 	int64_t start;
 	double all;
 
@@ -127,11 +93,11 @@ static double share(struct __test_metadata *_metadata, struct pair *pr, enum sta
 	flow_open(_metadata, pr, first, 5000, &flow[0]);
 	flow_open(_metadata, pr, second, 5001, &flow[1]);
 	start = now_ms();
-	flows_run(flow, 1, start + alone_ms);
-	flows_run(flow, 2, start + SETTLE_MS);
+	pump_run(flow, 1, start + alone_ms);
+	pump_run(flow, 2, start + SETTLE_MS);
 	flow[0].bytes = 0;
 	flow[1].bytes = 0;
-	flows_run(flow, 2, start + SETTLE_MS + RUN_MS);
+	pump_run(flow, 2, start + SETTLE_MS + RUN_MS);
 	all = flow[0].bytes + flow[1].bytes;
 	TH_LOG("%d ms ahead: share of the first %.3f, together %.2f Mbit/s", alone_ms,
 	       flow[0].bytes / all, all * 8 / 1e3 / RUN_MS);
@@ -191,7 +157,7 @@ TEST_F(fairness, beside_the_kernels_cubic)
 TEST_F(fairness, one_flow_fills_a_long_path)
 {
 	struct pair *pr = &self->pair;
-	struct flow flow;
+	struct pump flow;
 	int64_t start;
 
 	pair_netem(pr, CLIENT, &(struct netem){ .delay_ms = 100, .rate_mbit = 100,
@@ -199,9 +165,9 @@ TEST_F(fairness, one_flow_fills_a_long_path)
 	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = 100, .limit = 4000 });
 	flow_open(_metadata, pr, TESTED, 5000, &flow);
 	start = now_ms();
-	flows_run(&flow, 1, start + 5000);
+	pump_run(&flow, 1, start + 5000);
 	flow.bytes = 0;
-	flows_run(&flow, 1, start + 10000);
+	pump_run(&flow, 1, start + 10000);
 	TH_LOG("%.2f Mbit/s", flow.bytes * 8 / 5e6);
 	EXPECT_LE(0.95 * 100e6 * 5 / 8 * text_len(pr) / 1448, flow.bytes);
 	flow_end(pr, &flow);
@@ -225,7 +191,7 @@ TEST_F(fairness, one_flow_over_a_lossy_path)
 {
 	bool plot = getenv("XTCP_PLOT");
 	struct pair *pr = &self->pair;
-	struct flow flow = { };
+	struct pump flow = { };
 	int64_t start, next;
 
 	/* In a picture with both stacks a loss is one segment, however large their skbs are. */
@@ -241,7 +207,7 @@ TEST_F(fairness, one_flow_over_a_lossy_path)
 	next = start;
 	while (flow.bytes < 2 << 20 && now_ms() - start < 30000) {
 		next += 10;
-		flows_run(&flow, 1, next);
+		pump_run(&flow, 1, next);
 		if (plot)
 			sample(flow.from, now_ms() - start);
 	}

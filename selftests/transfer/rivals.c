@@ -14,6 +14,7 @@
 /* vm: newest timeout=600 long */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
+#include "lib/pump.h"
 
 #include <linux/tcp.h>
 #include <poll.h>
@@ -69,11 +70,6 @@ FIXTURE_TEARDOWN(rivals)
 	}
 }
 
-struct flow {
-	int from, to;
-	size_t bytes;
-};
-
 static int flow_socket(struct __test_metadata *_metadata, struct pair *pr, int proto,
 		       const char *rule)
 {
@@ -87,7 +83,7 @@ static int flow_socket(struct __test_metadata *_metadata, struct pair *pr, int p
 }
 
 static void flow_open(struct __test_metadata *_metadata, struct pair *pr, int proto,
-		      const char *rule, int port, struct flow *flow)
+		      const char *rule, int port, struct pump *flow)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = ipaddr_sockaddr(&pr->addr[SERVER], port, &sa);
@@ -109,7 +105,7 @@ static void flow_open(struct __test_metadata *_metadata, struct pair *pr, int pr
 }
 
 /* Writes, @limit bytes at most, and reads as much as both ends take now. */
-static void pump(struct flow *flow, size_t *written, size_t limit)
+static void transfer_step(struct pump *flow, size_t *written, size_t limit)
 {
 	static uint8_t buf[65536];
 	ssize_t n;
@@ -141,7 +137,7 @@ static int transfer_ms(struct __test_metadata *_metadata, struct pair *pr, int p
 		       const char *rule, int port)
 {
 	size_t written = 0;
-	struct flow flow;
+	struct pump flow;
 	int64_t start;
 	int ms;
 
@@ -154,7 +150,7 @@ static int transfer_ms(struct __test_metadata *_metadata, struct pair *pr, int p
 		};
 
 		poll(pfd, 2, 1000);
-		pump(&flow, &written, BYTES);
+		transfer_step(&flow, &written, BYTES);
 	}
 	ms = now_ms() - start;
 	EXPECT_EQ(BYTES, flow.bytes);
@@ -311,25 +307,6 @@ struct end {
 	int proto, rule;
 };
 
-static void flows_run(struct flow *flow, int flows, int64_t until_ms)
-{
-	size_t written = 0;
-
-	while (now_ms() < until_ms) {
-		struct pollfd pfd[4];
-
-		for (int i = 0; i < flows; i++) {
-			pfd[2 * i] = (struct pollfd){ flow[i].from, POLLOUT, 0 };
-			pfd[2 * i + 1] = (struct pollfd){ flow[i].to, POLLIN, 0 };
-		}
-		poll(pfd, 2 * flows, 5);
-		for (int i = 0; i < flows; i++) {
-			written = 0;
-			pump(&flow[i], &written, SIZE_MAX);
-		}
-	}
-}
-
 /* 5 Mbit/s with a queue of a BDP and a half. */
 static void bottleneck_set(struct __test_metadata *_metadata, struct pair *pr)
 {
@@ -341,7 +318,7 @@ static double share_once(struct __test_metadata *_metadata, struct pair *pr, str
 			 struct end second, int alone_ms)
 {
 	static int port = 6000;
-	struct flow flow[2];
+	struct pump flow[2];
 	int64_t start;
 	double all;
 
@@ -349,11 +326,11 @@ static double share_once(struct __test_metadata *_metadata, struct pair *pr, str
 	flow_open(_metadata, pr, first.proto, rules[first.rule], port++, &flow[0]);
 	flow_open(_metadata, pr, second.proto, rules[second.rule], port++, &flow[1]);
 	start = now_ms();
-	flows_run(flow, 1, start + alone_ms);
-	flows_run(flow, 2, start + SETTLED_MS);
+	pump_run(flow, 1, start + alone_ms);
+	pump_run(flow, 2, start + SETTLED_MS);
 	flow[0].bytes = 0;
 	flow[1].bytes = 0;
-	flows_run(flow, 2, start + SHARED_MS);
+	pump_run(flow, 2, start + SHARED_MS);
 	all = flow[0].bytes + flow[1].bytes;
 	EXPECT_LE(0.85 * 5e6 * (SHARED_MS - SETTLED_MS) / 8e3, all);
 	for (int i = 0; i < 2; i++) {
@@ -443,7 +420,7 @@ TEST_F(rivals, dctcp_shares)
 static double watch(struct __test_metadata *_metadata, struct pair *pr, int proto, int rule,
 		    int port)
 {
-	struct flow flow;
+	struct pump flow;
 	double sum_us = 0;
 	int64_t start;
 
@@ -454,7 +431,7 @@ static double watch(struct __test_metadata *_metadata, struct pair *pr, int prot
 		struct tcp_info info = { };
 		socklen_t len = sizeof(info);
 
-		flows_run(&flow, 1, start + ms);
+		pump_run(&flow, 1, start + ms);
 		ASSERT_EQ(0, getsockopt(flow.from, IPPROTO_TCP, TCP_INFO, &info, &len));
 		if (ms >= WATCHED_MS / 2)
 			sum_us += info.tcpi_rtt;
