@@ -52,8 +52,9 @@ WORDS = (
          bars=(QUICK,)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
          bars=(ORDINARY, FOREIGN, QUICK)),
-    Word("newest", "", "run it on the newest kernel only: it tests programs more than the module;\n"
-         "with busy: a run with the quick kernel does so only with ALL or T"),
+    Word("newest", "", "run it on the newest kernel only: it tests programs more than the module"),
+    Word("slow", "", "it takes half a minute or more: a run with the quick kernel leaves it out,\n"
+         "unless T names it or ALL is set"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
@@ -117,12 +118,6 @@ def few(name, variants):
             yield variant, kernels
         elif kernels == EVERY:
             yield variant, OLDEST
-
-
-def is_for_long_runs(marks):
-    """Whether only ALL or T runs a program: it tests commands, documents and other people's
-    programs, which an emulator takes minutes for."""
-    return marks["newest"] and marks["busy"]
 
 
 def runs_at(place, marks):

@@ -4,7 +4,7 @@
 #
 # forgotten: `xtcp leaks` finds a program that does not close its connections, LC-94;
 # its output, written to xtcp_kill or given to `xtcp kill`, ends the connection.
-# vm: timeout=300 with=python3
+# vm: timeout=300 with=python3 slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

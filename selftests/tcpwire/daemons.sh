@@ -5,7 +5,7 @@
 # Unmodified servers and their clients, with checked content: OpenSSH with scp and forwarding, git's
 # daemon and a repository by HTTP, haproxy between the two stacks, wrk and nginx. On xtcp's TCP wire
 # one end is the kernel's TCP; on the native wire both ends are xtcp.
-# vm: timeout=900 busy with=openssh with=git with=haproxy with=wrk newest distro
+# vm: timeout=900 busy with=openssh with=git with=haproxy with=wrk newest distro slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -5,7 +5,7 @@
 # On the TCP wire everything between device and socket sees TCP: nft's rules on
 # input and output, conntrack, NAT both ways, marks, control groups, IPsec; and
 # without a socket of the wire there is no hook. LC-114.
-# vm: timeout=400 busy distro
+# vm: timeout=400 busy distro slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

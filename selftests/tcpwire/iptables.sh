@@ -5,7 +5,7 @@
 # Rules of iptables: its matches and targets (x_tables, under nf_tables' hooks)
 # parse the TCP header themselves, so the cases of firewall.sh are repeated here.
 # LC-114. And the rules that Documentation/operate.rst prints for iptables.
-# vm: timeout=400 with=iptables short
+# vm: timeout=400 with=iptables short slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -5,7 +5,7 @@
 # The TCP wire over IPv6 is TCP for everyone: unmodified programs talk to programs
 # on the kernel's TCP, nft's inet tables filter it and NAT66 rewrites it, both
 # ways. LC-100, LC-114, LC-116.
-# vm: timeout=400 busy
+# vm: timeout=400 busy slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -6,7 +6,7 @@
 # on the kernel's TCP: nginx and curl, iperf3, ssh (dropbear), redis, socat with
 # a hash.
 # XTCP_TEST_LARGE=1073741824 is a GiB each way.
-# vm: timeout=900 busy newest
+# vm: timeout=900 busy newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -6,7 +6,7 @@
 # packets that belong to none: xtcp on the TCP wire as client, as server and as
 # both. While data flows the path gets a smaller MTU, once with ICMP errors, once
 # without. LC-100, LC-105, LC-114; RFC 1191, RFC 4821.
-# vm: timeout=600 busy
+# vm: timeout=600 busy slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

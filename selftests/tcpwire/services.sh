@@ -5,7 +5,7 @@
 # More unmodified programs, with checked content: TLS and HTTP/2 by nginx and curl, rsync with its
 # daemon, Python's asyncio. On xtcp's TCP wire one end is the kernel's TCP; on the native wire
 # both ends are xtcp.
-# vm: timeout=300 busy with=python3 with=rsync newest
+# vm: timeout=300 busy with=python3 with=rsync newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

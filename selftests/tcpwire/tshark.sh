@@ -6,7 +6,7 @@
 # captures the packets of real programs, and tshark, whose analysis follows
 # sequence numbers, windows and checksums on its own, must find no fault. Checksums are in the packets: offloads are off.
 # RFC 9293 3.1, 3.4, 3.6, 3.8; RFC 7323 3.2.
-# vm: timeout=600 busy with=tshark with=python3
+# vm: timeout=600 busy with=tshark with=python3 slow distro
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

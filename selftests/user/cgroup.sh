@@ -4,7 +4,7 @@
 #
 # xtcp-run --cgroup: programs that take no preloaded library get xtcp sockets, too, by a
 # BPF program, which the kernel must be able to attach to one of its functions.
-# vm: timeout=400 short distro
+# vm: timeout=400 short distro slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -5,7 +5,7 @@
 # Wireshark's view of the native wire with scripts/xtcp.lua: tshark follows a real
 # connection with cookie and token and finds no fault, judges checksums, shows the
 # fields of xtcp's options, and calls broken options malformed.
-# vm: timeout=600 busy with=tshark with=python3 newest
+# vm: timeout=600 busy with=tshark with=python3 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

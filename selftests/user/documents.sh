@@ -4,7 +4,7 @@
 #
 # documents: the commands of README.md and of the manual pages, each as the document prints it,
 # and what it prints (documents.list, documents.py); what README says that xtcp doesn't do.
-# vm: timeout=600 busy with=python3 with=haproxy with=bpftrace newest
+# vm: timeout=600 busy with=python3 with=haproxy with=bpftrace newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -4,7 +4,7 @@
 #
 # ladder: `xtcp ladder` draws captures of each kind and the tracepoints, and answers a damaged
 # file, several connections and a stopped trace with one line.
-# vm: timeout=600 busy with=python3 newest
+# vm: timeout=600 busy with=python3 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

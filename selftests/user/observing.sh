@@ -4,7 +4,7 @@
 #
 # observing: the commands of observing.rst: a filter for one connection in tracefs, and
 # the programs of scripts/bpftrace beside a connection and a SYN that nobody answers.
-# vm: timeout=600 busy with=bpftrace newest
+# vm: timeout=600 busy with=bpftrace newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

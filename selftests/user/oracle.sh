@@ -5,7 +5,7 @@
 # oracle: the program that scripts/oracle prints for bpftrace, beside connections of the kernel's
 # TCP that take each way through its states (oracle.py). scripts/check.mk makes it of the
 # lifecycle table, and of one that lacks two rows.
-# vm: timeout=900 busy with=bpftrace with=python3 newest uses=user/oracle.bt uses=user/oracle-lacking.bt
+# vm: timeout=900 busy with=bpftrace with=python3 newest uses=user/oracle.bt uses=user/oracle-lacking.bt slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

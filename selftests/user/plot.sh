@@ -3,7 +3,7 @@
 # shellcheck disable=SC2015,SC2086,SC2154,SC2317 # names have no blanks; called by name
 #
 # plot: `xtcp plot` draws a live transfer from the tracepoints, a capture, and two flows side by side.
-# vm: timeout=600 busy with=python3 newest
+# vm: timeout=600 busy with=python3 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

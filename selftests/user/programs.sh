@@ -5,7 +5,7 @@
 # Unmodified programs over xtcp, and monitoring tools: nginx, curl, iperf3 and
 # socat move data, ss and nstat read xtcp's files. And protocols that xtcp must not
 # affect: ping, UDP, other IP protocols. The kernel's TCP must count nothing.
-# vm: timeout=600 busy
+# vm: timeout=600 busy slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

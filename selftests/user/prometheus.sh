@@ -5,7 +5,7 @@
 # prometheus: a real Prometheus scrapes `xtcp metrics --listen`; what it answers by its
 # HTTP API is what /proc/net/xtcp_metrics has. Its configuration is that of metrics.rst.
 # And the command by itself: its text, its JSON, its HTTP.
-# vm: timeout=300 busy with=python3 with=prometheus newest
+# vm: timeout=300 busy with=python3 with=prometheus newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

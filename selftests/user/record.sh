@@ -4,7 +4,7 @@
 #
 # record: `xtcp record` writes a live connection as a pcapng, and as a packet script that
 # script/packetdrill plays against the module, on both wires, and against the kernel's TCP.
-# vm: timeout=900 busy with=python3 with=tshark uses=script/packetdrill newest distro
+# vm: timeout=900 busy with=python3 with=tshark uses=script/packetdrill newest distro slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

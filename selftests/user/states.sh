@@ -4,7 +4,7 @@
 #
 # states: `xtcp states` prints the rows of /proc/net/xtcp_lifecycle with counts and rates, as a
 # table and as a graph.
-# vm: timeout=300 busy with=python3 newest
+# vm: timeout=300 busy with=python3 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
