@@ -36,7 +36,7 @@ def is_for_um(test, place):
     """Whether User-mode Linux runs a test in place of the newest ordinary kernel, which has the
     same version. In a run of all tests (ALL) that one runs each program as it is, and User-mode
     Linux its further variants; with ALL=ci User-mode Linux runs all that it can."""
-    if FEW and test.marks["long"]:
+    if FEW and (test.marks["long"] or test.marks["slow"]):
         return False
     return runs_at(place, test.marks) and (not ALL or FEW or test.variant.suffix)
 

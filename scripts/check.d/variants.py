@@ -54,7 +54,7 @@ WORDS = (
          bars=(ORDINARY, FOREIGN, QUICK)),
     Word("newest", "", "run it on the newest kernel only: it tests programs more than the module"),
     Word("slow", "", "it takes half a minute or more: a run with the quick kernel leaves it out,\n"
-         "unless T names it or ALL is set"),
+         "unless T names it or ALL is set; ALL=ci runs it as long ones"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
@@ -81,7 +81,7 @@ class Variant(typing.NamedTuple):
 # and with wire and family changed at once: that finds what differs between kernels, for
 # half the time.
 VARIANTS = (
-    Variant("", "", {"newest": NEWEST, "": EVERY}),
+    Variant("", "", {"": EVERY}),
     Variant("@v6", "XTCP_TEST_FAMILY=6",
             {"wires v6": NEWEST, "v6": EVERY, "families": NEWEST}),
     Variant("@mapped", "XTCP_TEST_FAMILY=mapped",
@@ -104,8 +104,9 @@ def kernels_of(variant, marks):
     """Slice of the kernels on which a program is run as @variant; None: on none."""
     if STOCK and not variant.on_stock:
         return None
-    return next((kernels for asked, kernels in variant.asked.items()
-                 if all(marks[word] for word in asked.split())), None)
+    asked = next((kernels for asked, kernels in variant.asked.items()
+                  if all(marks[word] for word in asked.split())), None)
+    return NEWEST if asked not in (None, NONE) and marks["newest"] else asked
 
 
 def few(name, variants):

@@ -4,7 +4,7 @@
 #
 # What Documentation/operate.rst prints: its nft tables are loaded and do what it says, on
 # both wires; the knobs and counters that it names exist.
-# vm: timeout=300 slow
+# vm: timeout=300 newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

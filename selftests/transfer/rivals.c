@@ -11,7 +11,7 @@
  * the bottleneck, too; the lines "# row" are what the tables of congestion.rst have, the lines
  * "# plot" what the picture shows.
  */
-/* vm: newest timeout=600 long slow */
+/* vm: newest timeout=600 slow */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
 #include "lib/pump.h"

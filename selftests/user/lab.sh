@@ -4,7 +4,7 @@
 #
 # lab: each exercise of lab/ misses the marks that it should without an answer, and gives all with
 # the solution.
-# vm: timeout=600 uses=user/lab.tar newest long slow
+# vm: timeout=600 uses=user/lab.tar newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -7,7 +7,7 @@
 # The programs are real ones. Where a socket ended up is read from the tables of
 # both stacks in a namespace of this test's own; a connection that crosses from
 # client to server must also leave every counter of the kernel's TCP alone.
-# vm: timeout=400 short long slow
+# vm: timeout=400 short newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -4,7 +4,7 @@
 #
 # ss: what iproute2's ss, unmodified, shows of xtcp's sockets and ends: as `xtcp-run
 # ss`, which asks by netlink, and from the file /proc/net/xtcp_diag.
-# vm: timeout=300 short long slow
+# vm: timeout=300 short newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

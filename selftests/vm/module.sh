@@ -7,7 +7,7 @@
 # a transfer.
 #
 # Uses the sockets of unmodified programs under xtcp-run. Leaves xtcp loaded.
-# vm: timeout=300 long slow
+# vm: timeout=300 slow
 set -u
 
 ko=/xtcp/xtcp.ko
