@@ -40,8 +40,11 @@ examples := $(wildcard Documentation/examples/*.c selftests/modules/*.c)
 checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
+# Prints a line when ^C stops a target.
+SHELL := scripts/recipe
+
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -94,25 +97,24 @@ provide = kver=$(call quoted,$(2)); C=$(call quoted,C) scripts/setup --quick $(1
 setup:
 	@scripts/setup
 
-# For the shell of a recipe that builds: what make and the compiler print when they are
-# interrupted, or have no room, names files and not what to do.
-told_when_stopped = trap 'echo "stopped; the same command goes on from here" >&2; exit 130' INT; \
-	trap '[ $$? = 0 ] || [ "$$(df -Pk build | awk "NR == 2 { print \$$4 }")" -gt 10240 ] || \
-		echo "the disk is full: build/ needs 250 MB for each kernel" >&2' EXIT
+# For the shell of a recipe that builds: what make and the compiler print when they have no
+# room names files and not what to do.
+told_when_full = trap '[ $$? = 0 ] || \
+	scripts/room build 10 "the disk is full: build/ needs 250 MB for each kernel"' EXIT
 
 # A kernel that setup only now fetches has no name before that: hence the loop
 # in the recipe and not a list of targets.
 modules:
 	@$(call provide,modules,KVER)
-	@mkdir -p build; $(told_when_stopped); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
+	@mkdir -p build; $(told_when_full); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 	done
 
 # The same as a step of something else: a line for each kernel. The whole output is in
 # build/RELEASE.log, and shown if the build fails; warnings always are. C=1 is for reading.
 modules-quietly:
-	@mkdir -p build; $(told_when_stopped); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
-		log=build/$$release.log; first=; \
+	@mkdir -p build; $(told_when_full); set -e; kver=$(call quoted,KVER); releases=$$(scripts/kver $$kver); for release in $$releases; do \
+		scripts/kver --build $$release >/dev/null; log=build/$$release.log; first=; \
 		[ -e build/$$release/xtcp.ko ] || first=' (about two minutes the first time)'; \
 		echo "building the module for $$release$$first"; \
 		flock -n build/$$release.lock true || echo 'another make builds it; waiting for that' >&2; \
@@ -125,7 +127,7 @@ modules-quietly:
 # is for two makes in one clone.
 build/%/xtcp.ko: FORCE
 	@headers=$$(scripts/kver --build '$*') && mkdir -p '$(@D)' && \
-	exec 9>'$(@D).lock' && { flock -n 9 || { echo "another make builds $(@D); waiting for it" >&2; flock 9; }; } && \
+	exec 9>'$(@D).lock' && scripts/turn 9 'another make builds $(@D); waiting for it' && \
 	find '$(@D)' -xtype l -delete && \
 	cp -rsf $(addprefix '$(CURDIR)'/,$(sources)) '$(@D)'/ && \
 	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)' W=1 $(checking) \
@@ -334,12 +336,20 @@ endif
 command_files = xtcptool/*.py xtcptool/*/*.py
 # Kbuild makes some of them for some kernels only.
 kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko xtcp_cc_bpf.ko
-install: install-modules install-tools
+install: may-write install-modules install-tools
+
+# Fails before anything is compiled if the user may not write to the folders.
+may-write:
+	@for to in '$(DESTDIR)/lib/modules' '$(DESTDIR)$(PREFIX)'; do \
+		folder=$$to; \
+		while [ ! -e "$$folder" ]; do folder=$$(dirname "$$folder"); done; \
+		[ -w "$$folder" ] || { echo "$(firstword $(MAKECMDGOALS)): no permission to write to $$to: be root, or set DESTDIR" >&2; exit 1; }; \
+	done
 
 # Without their debug information, which is 30 times as large as the rest. A signature
 # comes last: a module that is changed afterwards has none. SIGN_KEY and SIGN_CERT are
 # the files of a key that the machine's firmware knows (Documentation/install.rst).
-install-modules:
+install-modules: may-write
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		headers=$$(scripts/kver --build $$release); \
@@ -381,7 +391,7 @@ install-tools:
 	done
 
 # With the same PREFIX, DESTDIR and KVER as install.
-uninstall:
+uninstall: may-write
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		rm -vf '$(DESTDIR)'/lib/modules/$$release/updates/xtcp.ko* \
 			'$(DESTDIR)'/lib/modules/$$release/updates/xtcp_diag.ko* \
