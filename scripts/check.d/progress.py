@@ -58,9 +58,11 @@ class Progress:
     def remember(self):
         self.seconds.update((key, round(seconds, 1)) for key, seconds in self.took.items())
         os.makedirs(os.path.dirname(SECONDS), exist_ok=True)
-        with open(SECONDS + ".new", "w", encoding="ascii") as f:
+        # Another run, on another kernel, may write its own.
+        new = f"{SECONDS}.{os.getpid()}"
+        with open(new, "w", encoding="ascii") as f:
             json.dump(self.seconds, f, indent=0, sort_keys=True)
-        os.replace(SECONDS + ".new", SECONDS)
+        os.replace(new, SECONDS)
 
 
 def repeat(kernels, names):
