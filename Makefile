@@ -44,7 +44,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := scripts/recipe
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -68,6 +68,7 @@ help:
 	@echo 'make model [QUICK=1] [BREAK=1]   search all executions of the lifecycle table with spin'
 	@echo 'make conformance [T=PATTERN]     run the kernel'"'"'s own packet scripts on xtcp and on the kernel'"'"'s TCP'
 	@echo 'make kselftest                   install the tests in sources of 6.12 and 7.2 and run some by their runner'
+	@echo 'make mishaps [T=TEST]            what make says with no root, no network, a full disk, at ^C, ...'
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make mutants [N=300] [SEED=1] [FILES=PATTERN] [T=PATTERN]  change the module by one token: which test fails?'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
@@ -221,6 +222,11 @@ kselftest:
 	@$(call provide,check,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver) >&2
 	@KVER=$(call quoted,guest_kver) SOURCES=$(call quoted,SOURCES) scripts/kselftest
+
+# Two minutes, on the host; nothing is installed and no guest boots.
+mishaps:
+	@$(call provide,run,guest_kver)
+	@scripts/mishaps $(if $(value T),$(call quoted,T))
 
 coverage:
 	@$(call provide,check)
