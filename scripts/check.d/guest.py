@@ -19,8 +19,8 @@ from variants import DEFAULT_TIMEOUT_S
 BOOT_TIMEOUT_S = 90
 # A trace after a hang: NMI, panic, reboot.
 DEATH_TIMEOUT_S = 30
-# No guest ends by itself before its tests do.
-GUEST_TIMEOUT_S = 24 * 3600
+# No guest ends by itself before its tests do: a month.
+GUEST_TIMEOUT_S = 30 * 24 * 3600
 # The lines to print of a guest that died.
 LAST_LINES = 15
 # The time that slow checks, or real time on a busy host, may add to an answer.
@@ -31,7 +31,7 @@ LIFECYCLE_LOG = "/tmp/lifecycle.log"
 # The wall time that XTCP_TEST_LARGE may add to a test.
 LARGE_S = int(os.environ.get("XTCP_TEST_LARGE") or 0) * 8 >> 20
 # Variables of the user that tests read.
-PASSED_ON = ("XTCP_FUZZ_SEED", "XTCP_FUZZ_ROUNDS", "XTCP_TEST_LARGE")
+PASSED_ON = ("XTCP_FUZZ_SEED", "XTCP_FUZZ_ROUNDS", "XTCP_DIFFER_EXPLAIN", "XTCP_TEST_LARGE")
 
 # Guests to end and folders to remove when a run is interrupted.
 running = set()
@@ -96,7 +96,9 @@ class Guest:
     def limit_s(self, name):
         """The wall time that a program may take; name None: the guest's boot."""
         if name in self.by_name:
-            limit = self.by_name[name].marks["timeout"] + LARGE_S
+            marks = self.by_name[name].marks
+            limit = marks["timeout"] + LARGE_S + sum(int(os.environ.get(variable) or 0) * seconds
+                                                     for variable, seconds in marks["grows"])
         else:
             limit = DEFAULT_TIMEOUT_S if name else BOOT_TIMEOUT_S
         return limit * self.kernel.patience

@@ -36,6 +36,11 @@ def names(before, value):
     return tuple(sorted(before + (value,)))
 
 
+def growth(before, value):
+    name, seconds = value.split(":")
+    return before + ((name, int(seconds)),)
+
+
 class Word(typing.NamedTuple):
     """One row of a table of words."""
     name: str
@@ -65,7 +70,7 @@ def read(source, table):
             try:
                 marks[name] = word.take(marks[name], value) if word.value else True
             except ValueError:
-                die(f"{source}: {name}= wants a number, not '{value}'")
+                die(f"{source}: {name}= wants {word.value}, not '{value}'")
     return marks
 
 

@@ -9,7 +9,7 @@ import typing
 import zlib
 
 from common import STOCK
-from marker import Word, names, number, text, words
+from marker import Word, growth, names, number, text, words
 
 # Places: kinds of kernel, and real time. If some row's .admits has a place, only programs
 # with such a word run there. A program with a word whose .bars has a place does not run
@@ -38,6 +38,9 @@ WORDS = (
          names, ()),
     Word("timeout", "SEC", f"wall time before the guest counts as hung ({DEFAULT_TIMEOUT_S})",
          number, DEFAULT_TIMEOUT_S),
+    Word("grows", "NAME:SEC", "that limit grows by so many seconds for each unit of the environment\n"
+         "variable NAME, if it is set: XTCP_FUZZ_ROUNDS:20",
+         growth, ()),
     Word("short", "", "its waits add up to less than 10 s: SMP=2 runs it, too",
          admits=(REAL_TIME,)),
     Word("still", "NAME", "SMP=2 leaves out this test: its times are exact only if computing\n"

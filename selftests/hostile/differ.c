@@ -10,7 +10,7 @@
  *	XTCP_FUZZ_ROUNDS=N	so many episodes, each from the seed of its number [300]
  *	XTCP_DIFFER_EXPLAIN=TEXT	show also those whose heading has this text
  *
- * vm: debug timeout=900
+ * vm: debug timeout=900 grows=XTCP_FUZZ_ROUNDS:2
  */
 #include "lib/xtcp_test.h"
 

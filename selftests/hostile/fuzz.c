@@ -11,7 +11,7 @@
  *	XTCP_FUZZ_SEED=N	begin with that round [1]
  *	XTCP_FUZZ_ROUNDS=N	so many rounds, each from the seed of its number [12]
  *
- * vm: wires v6 debug timeout=900
+ * vm: wires v6 debug timeout=900 grows=XTCP_FUZZ_ROUNDS:20
  */
 #include "lib/xtcp_test.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vm: smp=2 timeout=600 */
+/* vm: smp=2 timeout=600 grows=XTCP_STRESS_S:3 */
 /*
  * teardown: the TCP wire's hook, its ports and the module come and go under load, on
  * two CPUs: servers of xtcp are killed and started again, the module is unloaded
@@ -372,7 +372,7 @@ static void everything(struct __test_metadata *_metadata, struct pair *pr, struc
 	EXPECT_EQ(0, cache_objects("xtcp_large_port"));
 }
 
-TEST_F(teardown, servers_and_namespaces_die_under_load)
+TEST_F_TIMEOUT(teardown, servers_and_namespaces_die_under_load, 1000000)
 {
 	NOT_ON_STOCK();
 	everything(_metadata, &self->pair, self->shared, false);
@@ -380,7 +380,7 @@ TEST_F(teardown, servers_and_namespaces_die_under_load)
 	EXPECT_LT(0, self->shared->namespaces);
 }
 
-TEST_F(teardown, the_module_goes_under_load)
+TEST_F_TIMEOUT(teardown, the_module_goes_under_load, 1000000)
 {
 	NOT_ON_STOCK();
 	everything(_metadata, &self->pair, self->shared, true);
@@ -391,7 +391,7 @@ TEST_F(teardown, the_module_goes_under_load)
  * The module is unloaded while segments arrive for no socket: TIME-WAIT records hold
  * ports and the hook, but not the module.
  */
-TEST_F(teardown, the_hook_goes_while_segments_come)
+TEST_F_TIMEOUT(teardown, the_hook_goes_while_segments_come, 1000000)
 {
 	struct pair *pr = &self->pair;
 	struct shared *s = self->shared;
