@@ -72,7 +72,7 @@ help:
 	@echo 'make coverage                   list the functions that the packet fuzzer does not enter'
 	@echo 'make mutants [N=300] [SEED=1] [FILES=PATTERN] [T=PATTERN]  change the module by one token: which test fails?'
 	@echo 'make lint                       sparse, W=2, clang, no IPv6, checkpatch, cppcheck, layers, lists, pyflakes'
-	@echo 'make fuzz [SECONDS=30]          run the parsers as programs, under libFuzzer'
+	@echo 'make fuzz [SECONDS=30] [RUNS=N]  run the parsers as programs, under libFuzzer'
 	@echo 'make bench [B=PATTERN] [FAMILY="4 6"] [PROFILE=1]  count the instructions of xtcp and of the kernel'"'"'s TCP'
 	@echo 'make contention [CPUS="2 4 8"]   count lock contention per operation, of xtcp and of the kernel'"'"'s TCP'
 	@echo 'make plot                       draw the window of a transfer over a lossy path: build/plot.svg'
@@ -247,7 +247,7 @@ lint:
 
 fuzz:
 	@$(call provide,checkers)
-	@scripts/fuzz $(or $(SECONDS),30)
+	@RUNS=$(call quoted,RUNS) scripts/fuzz $(or $(SECONDS),30)
 
 # Numbers are shown, never asserted; no CI runs this.
 bench:
