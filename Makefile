@@ -44,7 +44,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := scripts/recipe
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all check-ci programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -59,6 +59,7 @@ help:
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
 	@echo 'make check-ci                    what .ci/run runs: on 6.1 as check-all, on 6.12 one variant of each'
+	@echo 'make soak [MINUTES=60]            run nginx, curl, iperf3, socat and redis over a bad path, and watch memory'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'
 	@echo 'make check-debug [T=PATTERN] [SMP=2]  run them on a kernel with KASAN, lockdep, kmemleak, ...'
@@ -162,6 +163,10 @@ check-ci:
 	@export ALL=ci KVER=$(named_kver) && kernels=$$(scripts/check --kernels) && \
 	$(MAKE) --no-print-directory modules-quietly KVER="$$kernels" && \
 	KVER=$$kernels T=$(call quoted,T) STRICT=$(call quoted,STRICT) scripts/check
+
+# The minutes are those of the guest's clock.
+soak:
+	@XTCP_SOAK_MINUTES=$(or $(MINUTES),60) $(MAKE) --no-print-directory check T='^transfer/soak$$'
 
 # Real programs that are large to fetch, on 6.12.
 programs:

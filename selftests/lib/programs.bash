@@ -208,6 +208,28 @@ expect_soon() { # WANT WHAT COMMAND...
 	expect_equal "$want" "$("$@")" "$what"
 }
 
+# Both ways, segments sent one by one: one in a hundred is lost, one is duplicated,
+# five overtake the others.
+bad_path() { # DELAY
+	local ns
+	for ns in $client $server; do
+		ip -n $ns link set $wire gso_max_segs 1 &&
+			tc -n $ns qdisc add dev $wire root netem delay $1 loss 1% duplicate 1% \
+				reorder 5% limit 10000 || return
+	done
+}
+
+# Some segments sent in $1 were lost, and retransmitted.
+retransmitted() { # NAMESPACE PROGRAM
+	local count
+	if [ -n "$2" ]; then
+		count=$(xtcp_count $1 TcpRetransSegs)
+	else
+		count=$(on $1 nstat -asz TcpRetransSegs | sed -n 's/^TcpRetransSegs *\([0-9]*\) .*/\1/p')
+	fi
+	[ "$count" -gt 0 ] || { echo "nothing was sent again: $count"; return 1; }
+}
+
 # Numbers, one after the other: no two blocks of it are alike.
 numbers() { # BYTES
 	seq 1 $1 2>/dev/null | head -c $1
