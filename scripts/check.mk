@@ -31,8 +31,8 @@ $(out)/lib.a: $(library)
 	@rm -f $@
 	$(CROSS_COMPILE)ar rcs $@ $^
 
-$(out)/%: $(out)/%.o $(out)/lib.a
-	$(CC) -static -s -pthread -o $@ $^
+$(out)/%: $(out)/%.o $(out)/lib.a selftests/lib/poison.wrap
+	$(CC) -static -s -pthread -Wl,@selftests/lib/poison.wrap -o $@ $(filter-out %.wrap,$^)
 
 # Debian's Go, unpacked by scripts/setup.
 go := $(cache)/unpacked/go/usr/lib/go-1.19

@@ -20,6 +20,7 @@ LEFT_OUT = "selftests/contexts-left-out"
 FIXTURE = r"P(EER|AIR)_FIXTURE\(|netns_new\(|p(eer|air)_open"
 PAIR = r"PAIR_FIXTURE\(|pair_open"
 STREAM = r"stream_(transfer|exchange)\("
+PROGRAM = r"TEST_HARNESS_MAIN"
 
 
 class Context(typing.NamedTuple):
@@ -27,6 +28,7 @@ class Context(typing.NamedTuple):
     name: str               # the value of XTCP_TEST_CONTEXT
     found: str              # a regular expression
     slowness: int = 1       # factor of the limits of wall-clock time
+    append: str = ""        # words on the kernel's command line
 
 
 CONTEXTS = (
@@ -40,6 +42,7 @@ CONTEXTS = (
     Context("uring-fixed", STREAM),
     Context("fork", STREAM),
     Context("threads", STREAM),
+    Context("poison", PROGRAM, append="slub_debug=P init_on_alloc=0"),
 )
 
 

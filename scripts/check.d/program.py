@@ -140,6 +140,7 @@ def find_tests():
             if kernels_of(variant, marks) and contexts.fits(context, source):
                 test = Test(source, marks, variant)
                 test.marks["timeout"] *= context.slowness
+                test.marks["append"] = f"{test.marks['append']} {context.append}".strip()
                 test.context = context.name
                 tests.append(test)
     return tests

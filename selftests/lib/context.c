@@ -19,7 +19,7 @@ static const char *const names[] = {
 	[CONTEXT_QUEUE] = "queue", [CONTEXT_QUEUE_LATE] = "queue-late",
 	[CONTEXT_VRF] = "vrf", [CONTEXT_BRIDGE] = "bridge", [CONTEXT_BOUND] = "bound",
 	[CONTEXT_URING] = "uring", [CONTEXT_URING_FIXED] = "uring-fixed",
-	[CONTEXT_FORK] = "fork", [CONTEXT_THREADS] = "threads",
+	[CONTEXT_FORK] = "fork", [CONTEXT_THREADS] = "threads", [CONTEXT_POISON] = "poison",
 };
 
 #define CONTEXTS (sizeof(names) / sizeof(names[0]))
@@ -67,10 +67,21 @@ static void queue_everywhere(struct where at)
 	check(!pclose(nft), at, "nft refuses the queues");
 }
 
+/* The kernel does as its command line says. */
+static void expect_poison(struct where at)
+{
+	char on[4];
+
+	check(!sysctl_read("/sys/kernel/slab/kmalloc-64/poison", on, sizeof(on)) && on[0] == '1', at,
+	      "slabs are not poisoned");
+}
+
 void context_apply_to_netns(struct where at)
 {
 	bool late = context_of_run(at) == CONTEXT_QUEUE_LATE;
 
+	if (find() == CONTEXT_POISON)
+		expect_poison(at);
 	if (!late && find() != CONTEXT_QUEUE)
 		return;
 	nfqueue_serve(at, NFQUEUE_CONTEXT, late);

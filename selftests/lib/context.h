@@ -23,6 +23,8 @@ enum context {
 	CONTEXT_URING_FIXED,	/* the same from and into registered buffers, without copying */
 	CONTEXT_FORK,		/* a process sends, another one receives, on the same sockets */
 	CONTEXT_THREADS,	/* four threads send on one socket */
+	/* Memory that the kernel has not written has a known value (lib/poison.h). */
+	CONTEXT_POISON,
 };
 
 /* The one that the environment names; the test fails if there is no such context. */

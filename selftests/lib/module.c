@@ -83,7 +83,9 @@ long cache_objects(const char *cache)
 
 long cache_object_size(const char *cache)
 {
-	return cache_attribute(cache, kernel_is_debug() ? "object_size" : "slab_size");
+	bool larger = kernel_is_debug() || cache_attribute(cache, "poison") > 0;
+
+	return cache_attribute(cache, larger ? "object_size" : "slab_size");
 }
 
 bool kernel_is_debug(void)

@@ -30,8 +30,8 @@ int module_users_of(const char *name);
 long cache_objects(const char *cache);
 
 /*
- * Bytes of one object; on a debug kernel without those of its checks. -1: no such
- * cache.
+ * Bytes of one object; without those of the checks of a debug kernel or of poisoned
+ * slabs. -1: no such cache.
  */
 long cache_object_size(const char *cache);
 

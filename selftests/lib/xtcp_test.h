@@ -66,6 +66,7 @@
 #include "pair.h"
 #include "peer.h"
 #include "play.h"
+#include "poison.h"
 #include "proc.h"
 #include "program.h"
 #include "ring.h"
