@@ -42,7 +42,8 @@ CONTEXTS = (
     Context("uring-fixed", STREAM),
     Context("fork", STREAM),
     Context("threads", STREAM),
-    Context("poison", PROGRAM, append="slub_debug=P init_on_alloc=0"),
+    # Slabs that are checked take slow ways.
+    Context("poison", PROGRAM, 4, append="slub_debug=P init_on_alloc=0"),
 )
 
 
