@@ -45,31 +45,60 @@ operate_rules_open_a_port_of_the_tcp_wire() {
 	tcp_wire $client $server && one_port_is_open
 }
 
-# Of ten SYNs at once five get through and the others are dropped; after a while one more does.
-rate_is_limited() {
-	local i answered
+# Of ten SYNs at once, from the addresses in turn, five get through and the others are dropped; after
+# a while one more does.
+rate_is_limited() { # SET ADDRESS...; of the client
+	local i answered set=$1
+	shift
 	# Before the table is there, for a SYN may wait longer than its connect-timeout until
-	# the address is resolved and the new devices send.
-	echo_server $server 443 "$run" && expect_echo $client "$run" 10.9.0.2 443 &&
-		load_table limits || return
+	# the addresses are resolved and the new devices send.
+	echo_server $server 443 "$run" || return
+	for i; do
+		expect_echo $client "$run" "$(server_address)" 443 "bind=$i" || return
+	done
+	load_table limits || return
 	for i in {1..10}; do
-		start $client "$run" socat -u tcp4:10.9.0.2:443,connect-timeout=0.5 -
+		start $client "$run" socat -u "$(peer_at "$(server_address)" 443),bind=$1,connect-timeout=0.5" -
+		set -- "${@:2}" "$1"
 	done
 	sleep 3
-	answered=$(grep -L 'timed out' "$dir"/out.[1-9]* | wc -l)
-	[[ $answered = [567] ]] || { echo "$answered of 10"; return 1; }
-	expect_echo $client "$run" 10.9.0.2 443 || return
-	on $server nft list ruleset | grep -q 'counter packets [1-9]' || { on $server nft list ruleset; return 1; }
+	answered=$(grep -L 'timed out' "$dir"/out.{1..10} | wc -l)
+	[[ $answered = [567] ]] || { echo "$answered of 10"; on $server nft list ruleset; cat "$dir"/out.{1..10}; return 1; }
+	expect_echo $client "$run" "$(server_address)" 443 || return
+	on $server nft list ruleset | grep -q "@$set { .*counter packets [1-9]" || { on $server nft list ruleset; return 1; }
+}
+
+# Two addresses of one network share the limit, and one of another has its own.
+rate_is_limited_by_network() {
+	local i family=6
+	ip -n $client addr add fd09::11/64 dev $wire nodad && ip -n $client addr add fd09:0:0:1::1/64 dev $wire nodad &&
+		ip -n $server route add fd09:0:0:1::/64 dev $wire || return
+	rate_is_limited heavy6 '[fd09::1]' '[fd09::11]' || return
+	for i in {1..5}; do
+		start $client "$run" socat -u "$(peer_at fd09::2 443),bind=[fd09:0:0:1::1],connect-timeout=0.5" -
+	done
+	sleep 3
+	expect_equal '' "$(cat "$dir"/out.1[1-5])" 'what the other network is told'
 }
 
 program_test operate_rules_limit_the_native_wire
 operate_rules_limit_the_native_wire() {
-	rate_is_limited
+	rate_is_limited heavy 10.9.0.1
 }
 
 program_test operate_rules_limit_the_tcp_wire
 operate_rules_limit_the_tcp_wire() {
-	tcp_wire $client $server && rate_is_limited
+	tcp_wire $client $server && rate_is_limited heavy 10.9.0.1
+}
+
+program_test operate_rules_limit_the_native_wire_of_ipv6
+operate_rules_limit_the_native_wire_of_ipv6() {
+	rate_is_limited_by_network
+}
+
+program_test operate_rules_limit_the_tcp_wire_of_ipv6
+operate_rules_limit_the_tcp_wire_of_ipv6() {
+	tcp_wire $client $server && rate_is_limited_by_network
 }
 
 # Words of the page between double backquotes that match PATTERN.
