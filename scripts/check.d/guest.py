@@ -141,7 +141,8 @@ class Guest:
                    "--add", os.path.join(folder, "jobs") + ":/xtcp/jobs",
                    # Some tests run commands of these documents.
                    "--add", os.path.join(TOP, "Documentation") + ":/xtcp/Documentation",
-                   "--add", os.path.join(TOP, "README.md") + ":/xtcp/Documentation/README.md"]
+                   "--add", os.path.join(TOP, "README.md") + ":/xtcp/Documentation/README.md",
+                   "--add", os.path.join(TOP, "contrib") + ":/xtcp/contrib"]
         for value in self.environment():
             command += ["--env", value]
         if self.kernel.module:
