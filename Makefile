@@ -53,7 +53,7 @@ SHELL := scripts/recipe
 help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
-	@echo '                                STORY=list names the others: one connection each, drawn as a ladder'
+	@echo '                                STORY=list names the others: a connection or more, drawn as ladders'
 	@echo 'make lab [N=3] [SOLUTION=1]     an exercise with marks, in a guest; without N a list of them'
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'

@@ -11,21 +11,10 @@ set -u
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/programs.bash"
 
-tar -xf "$PWD/report.tar" -C "$dir"
-export XTCPTOOL=/usr/lib/xtcp
+# shellcheck source=../lib/hosts.bash source-path=SCRIPTDIR
+. "$(dirname "$0")/../lib/hosts.bash"
 
-# The namespaces that a story expects.
-open_hosts() {
-	local host n=1
-	ip netns add client && ip netns add server &&
-		ip link add veth0 netns client type veth peer name veth0 netns server || return
-	for host in client server; do
-		ip -n $host link set lo up
-		ip -n $host link set veth0 up
-		ip -n $host addr add 10.0.0.$n/24 dev veth0
-		n=$((n + 1))
-	done
-}
+export XTCPTOOL=/usr/lib/xtcp
 
 # Prints what the test compares.
 facts_of() { # PAGE
@@ -82,9 +71,7 @@ report_of_a_story() {
 	open_hosts || return
 	echo 'the story says 2 < 3 & more' >"$dir/raw"
 	(cd "$dir" && XTCP_RUN_FACTS=1 run.d/scenes time-wait-reuse) >>"$dir/raw"
-	echo 1 >/sys/kernel/tracing/tracing_on
-	echo 0 >/sys/kernel/tracing/events/enable
-	lifecycle_of_hosts
+	close_hosts
 	python3 "$dir/report.d/page.py" 'a <story>' "$dir/raw" >"$dir/page" || return
 	facts_of "$dir/page" >"$dir/facts" || return
 	expect_equal "$(cat <<-END
@@ -109,16 +96,10 @@ report_of_a_story() {
 	)" "$(cat "$dir/facts")" 'the page'
 }
 
-lifecycle_of_hosts() {
-	[ -z "${XTCP_LIFECYCLE_LOG-}" ] ||
-		{ on client cat /proc/net/xtcp_lifecycle; on server cat /proc/net/xtcp_lifecycle; } >>"$XTCP_LIFECYCLE_LOG"
-	ip netns del client
-	ip netns del server
-}
-
 # An output without the sections is refused in one line.
 program_test report_of_a_run_that_failed
 report_of_a_run_that_failed() {
+	tar -xf "$packed" -C "$dir"
 	echo 'insmod: no such file' >"$dir/raw"
 	expect_status 1 python3 "$dir/report.d/page.py" title "$dir/raw" && expect_error 'has no section system$'
 }
