@@ -11,6 +11,7 @@ By kind, where each name must have an entry, and what names it:
   options      uapi/linux/xtcp.h,     xtcp(7)
                user/sockopt.c
   tracepoints  observe/trace.h        observing.rst
+  files        user/*.c               no entry: those of /proc/net
   events       lifecycle.h            lifecycle.rst
   commands     scripts/xtcptool       xtcp(1), with all their options
   targets      Makefile               no entry
@@ -156,7 +157,7 @@ def knobs(texts):
     said += unknown({"Documentation/knobs.rst": texts["Documentation/knobs.rst"]}, r"^(xtcp_\w+)(?:, xtcp_\w+)* - ", known, "knob")
     said += unknown(texts, r"\bnet[./]ipv4[./](xtcp_[a-z0-9_]+\b)", known, "knob")
     for name, text in texts.items():
-        for m in re.finditer(r"(?<![\w/.-])xtcp_[a-z0-9_]+\b(?!\w)", text):
+        for m in re.finditer(r"(?<![\w.-])xtcp_[a-z0-9_]+\b(?!\w)", text):
             word = m.group(0)
             # "xtcp_cc_NAME", "xtcp_echo_*()"
             if word in known or word in words | VARIABLES or (word.endswith("_") and any(w.startswith(word) for w in words | known)):
@@ -203,6 +204,13 @@ def tracepoints(texts):
     page = "Documentation/observing.rst"
     said = missing(known, "tracepoint", page, set(re.findall(r"\bxtcp_\w+", texts[page])))
     return said + unknown(texts, r"\bxtcp:(xtcp_\w+)", known, "tracepoint")
+
+
+def proc_files(texts):
+    known = set()
+    for name in files("module/user/*.c"):
+        known.update(re.findall(r'\bproc_create\w*\(\s*"(xtcp\w*)"', read(name)))
+    return unknown(texts, r"/proc/net/(xtcp\w*)", known, "file of /proc/net")
 
 
 def events(texts):
@@ -322,7 +330,7 @@ def differences(texts):
 
 def main():
     texts = documents()
-    for step in (knobs, counters, options, tracepoints, events, commands, targets, differences):
+    for step in (knobs, counters, options, tracepoints, proc_files, events, commands, targets, differences):
         for line in step(texts):
             print(line)
 

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""readme.py: compare README.md with what it repeats.
+
+  scripts/lint.d/readme.py     prints the differences
+
+  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers above them, with bench.rst
+  knobs        the rows of "Tune it" with the defaults of knobs.rst
+  messages     those of "When something goes wrong" with the texts of the errors that the sources
+               return and with the messages of xtcp-run
+  make run     the lines of its output that "See it" shows with scripts/run.d/narrator, which checks
+               them in each run; the number of stories with scripts/run.d/stories
+
+user/settings compares the defaults with those of the module.
+"""
+
+import errno
+import glob
+import os
+import re
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+README = "README.md"
+
+# Each row of README's table: the row of bench.rst with its numbers, of 6.12.
+BENCHMARKS = {
+    "open and close a connection, both ends": "connection/open_close",
+    "the same with a byte in each direction": "connection/crr",
+    "answer a SYN with a cookie": "flood/cookie",
+    "drop a SYN while the queue is full and cookies are off": "flood/full_drop",
+    "answer a SYN with a half-open record": "flood/half_open",
+    "size of that record, bytes": "halfopen/few.slab",
+    "memory of a connection in TIME-WAIT, bytes": "timewait/kept.all",
+    "a byte to and fro on an open connection": "transfer/rr",
+    "the same between two processes that block": "processes/rr",
+    "a KiB of a bulk transfer between two processes": "processes/bulk",
+}
+# Numbers of the text above the table: how README says them, the row and which of its numbers.
+STOCK, XTCP, RATIO = 0, 1, 2
+IN_WORDS = (
+    (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
+    (r"that of a dropped SYN (\d\.\d+)", "flood/full_drop_6", RATIO),
+    (r"TIME-WAIT record\s+keeps (\d+) bytes", "tcpwire/kept.all", XTCP),
+)
+# What other programs say, and which.
+FOREIGN = {"Module xtcp is in use": "rmmod"}
+
+
+def read(name):
+    with open(os.path.join(TOP, name), encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def section(text, title):
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
+
+
+def rows(text):
+    """The cells of each line of a table, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    head = next(i for i, line in enumerate(lines) if re.fullmatch(r"[| -]+", line))
+    # A cell may have a bar, with a backslash before it.
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[head + 1:]]
+
+
+def benchmarks(text):
+    """bench.rst repeats some names for 6.1, below the table of 6.12."""
+    found = {}
+    for m in re.finditer(r"^    (\w+/\S+)(?: \(\S+\))? +([\d,.]+) +([\d,.]+) +([\d.]+)(?= |$)", read("Documentation/bench.rst"), re.M):
+        found.setdefault(m.group(1), m.groups()[1:])
+    part, said = section(text, "xtcp beside Linux TCP"), []
+
+    def compare(what, row, place, shown):
+        number = found[row][place]
+        wanted = f"{float(number):.2f}" if place == RATIO else number
+        if shown != wanted:
+            said.append(f"{README}: {what}: {shown}, but bench.rst has {wanted} ({row})")
+
+    labels = set()
+    for label, *numbers in rows(part):
+        labels.add(label)
+        if label not in BENCHMARKS:
+            said.append(f"{README}: readme.py knows no row of bench.rst for: {label}")
+        elif BENCHMARKS[label] not in found:
+            said.append(f"{README}: bench.rst has no row {BENCHMARKS[label]}")
+        else:
+            for place, shown in enumerate(numbers):
+                compare(label, BENCHMARKS[label], place, shown)
+    said += [f"{README}: has no row: {label}" for label in BENCHMARKS if label not in labels]
+    for pattern, row, place in IN_WORDS:
+        m = re.search(pattern, part)
+        if m:
+            compare(" ".join(m.group(0).split()), row, place, m.group(1))
+        else:
+            said.append(f"{README}: does not say: {pattern}")
+    return said
+
+
+def defaults():
+    """By knob: the first words of its default, up to a comma or a full stop."""
+    found, names = {}, []
+    for line in read("Documentation/knobs.rst").splitlines():
+        m = re.match(r"(xtcp_\w+(?:, xtcp_\w+)*) - ", line)
+        if m:
+            names = m.group(1).split(", ")
+        m = re.match(r"\t- Default: (.+?)(?:[.,;](?: |$)|$)", line)
+        if m:
+            for name in names:
+                found.setdefault(name, m.group(1).replace("``", ""))
+    return found
+
+
+def knobs(text):
+    known, said, seen = defaults(), [], 0
+    for names, shown, _ in rows(section(text, "Tune it")):
+        names = [f"xtcp_{name}" for name in re.findall(r"`(\w+)`", names)]
+        # "1 0 (none)": the words in parentheses are README's own.
+        values = re.sub(r" \(.*?\)", "", shown).split(", ")
+        if len(names) != len(values):
+            said.append(f"{README}: {len(names)} knobs and {len(values)} defaults: {', '.join(names)}")
+            continue
+        for name, value in zip(names, values):
+            seen += 1
+            if name not in known:
+                said.append(f"{README}: there is no knob {name}")
+            elif value != known[name]:
+                said.append(f"{README}: {name} is {value}, but its default is {known[name]}")
+    return said if seen else [f"{README}: has no table of knobs"]
+
+
+def messages(text):
+    sources = "".join(read(os.path.relpath(name, TOP)) for pattern in ("module/*/*.c", "module/*.c", "scripts/xtcp-*.c")
+                      for name in glob.glob(os.path.join(TOP, pattern)))
+    code = re.sub(r"/\*.*?\*/", "", sources, flags=re.S)
+    errors = {os.strerror(getattr(errno, name)) for name in re.findall(r"\b(E[A-Z]{3,})\b", code) if hasattr(errno, name)}
+    # A number is printed in place of %d.
+    literal = code.replace("%d", "253")
+    said, seen = [], 0
+    for first, _ in rows(section(text, "When something goes wrong")):
+        for message in re.findall(r"`([A-Z][a-z].*?|the .*?)`", first):
+            seen += 1
+            if message not in errors and f'"{message}' not in literal and message not in FOREIGN:
+                said.append(f"{README}: nothing says: {message}")
+    return said if seen else [f"{README}: has no table of messages"]
+
+
+def make_run(text):
+    """The block that begins with a chapter of the narrator."""
+    story, part = read("scripts/run.d/narrator"), section(text, "See it")
+    block = re.search(r"^    (=== .*\n(?:    .*\n|\n)*)", part, re.M).group(1)
+    lines = [line.strip() for line in block.splitlines() if line.strip() not in ("", "…")]
+    said = []
+
+    def expect(line, found):
+        if not found:
+            said.append(f"{README}: make run does not print: {line}")
+
+    title = lines[0].removeprefix("=== ")
+    start = story.find(f'\nchapter "{title}"')
+    expect(lines[0], start >= 0)
+    chapter = story[start:story.find("\n# --- ", start + 1)]
+    told = re.findall(r"^segments \"(.*)\" <<-'END'\n(.*?)^END$", chapter, re.M | re.S)
+    shown = [line.split() for line in lines if re.match(r"[\d.]+ s ", line)]
+    shown = [[str(float(w[0])), w[2], w[4], w[5], *(word.split("=")[1] for word in w[6:9])] for w in shown]
+    wanted = [line.split() for _, rows_of in told for line in rows_of.splitlines()]
+    expect("its segments", shown == [[str(float(w[0])), *w[1:7]] for w in wanted])
+    planned = re.search(r"^planned=(\d+)\b", story, re.M)
+    for line in lines[1:]:
+        if line.startswith("ok "):
+            fact = line.removeprefix("ok").strip()
+            expect(line, fact in [f for f, _ in told] or f'"{fact}"' in chapter)
+        elif line.endswith("wrong."):
+            expect(line, line == f"{planned.group(1)} checks, 0 wrong.")
+        elif line.startswith("make run: "):
+            pattern = re.search(r'echo "(make run: every check passed.*?)"', read("scripts/run")).group(1)
+            expect(line, re.fullmatch(re.sub(r"\\\$\\\(.*\\\)", r"\\d+", re.escape(pattern)), line))
+        elif not re.match(r"[\d.]+ s ", line):
+            said.append(f"{README}: readme.py knows nothing of: {line}")
+    others = len(read("scripts/run.d/stories").splitlines())
+    m = re.search(r"`make run STORY=list` names (\S+)\s+more stories", part)
+    expect(f"{m.group(1) if m else 'no number of'} more stories but {others}", m and m.group(1) == str(others))
+    return said
+
+
+def main():
+    text = read(README)
+    for step in (benchmarks, knobs, messages, make_run):
+        for line in step(text):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()
