@@ -44,7 +44,7 @@ jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := scripts/recipe
 
 .DEFAULT_GOAL := modules
-.PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report vm packages install install-modules install-tools uninstall may-write clean FORCE
+.PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report hacking vm packages install install-modules install-tools uninstall may-write clean FORCE
 .DELETE_ON_ERROR:
 # One kernel after the other: two builds of it at once would only mix their
 # output; each uses all CPUs by itself.
@@ -80,6 +80,7 @@ help:
 	@echo 'make rivals                     compare xtcp'"'"'s congestion controls with the kernel'"'"'s'
 	@echo 'make pictures [NAME=...]        draw the pictures of Documentation/pictures, from runs in guests'
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
+	@echo 'make hacking                     apply each worked change of hacking.rst to a copy, build it and run its tests'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
 	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines that a wire joins; N=2 in another terminal'
 	@echo 'make packages [SUITE=trixie]    build Debian packages, install and purge them in a chroot of Debian 12 or 13'
@@ -313,6 +314,11 @@ report:
 	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
 	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/report
+
+# The worked changes of Documentation/hacking.rst. No CI runs this.
+hacking:
+	@$(call provide,check)
+	@scripts/hacking
 
 # The command travels in the environment, for it may have several lines.
 vm: export XTCP_VM_COMMAND = $(value CMD)
