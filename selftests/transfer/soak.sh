@@ -7,7 +7,7 @@
 # same time, xtcp at both ends. After each round all connections have ended, and memory is
 # measured. It must not grow from the end of the warm-up to the last round.
 # XTCP_SOAK_MINUTES=60 is an hour of the guest's time.
-# vm: timeout=900 grows=XTCP_SOAK_MINUTES:600 busy newest
+# vm: timeout=900 grows=XTCP_SOAK_MINUTES:600 busy newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

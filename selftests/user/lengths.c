@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #define LEN_MAX 64
+#define MODPROBE "/proc/sys/kernel/modprobe"
 #define FIRST TCP_NODELAY
 #define LAST TCP_DELACK_MAX_US
 #define NOBODY 65534
@@ -109,6 +110,7 @@ static void trio_close(struct trio *t)
 
 FIXTURE(lengths) {
 	struct trio stock, ours;
+	char modprobe[256];
 	int netns;
 	int asked, differ;
 };
@@ -117,6 +119,9 @@ FIXTURE_SETUP(lengths)
 {
 	if (stock_mode())
 		SKIP(return, "the kernel's TCP is compared anyway");
+	/* No module has the names that stand for congestion controls and protocols here. */
+	ASSERT_EQ(0, sysctl_read(MODPROBE, self->modprobe, sizeof(self->modprobe)));
+	ASSERT_EQ(0, sysctl_write(MODPROBE, ""));
 	self->netns = netns_new(WHERE(_metadata));
 	trio_open(_metadata, &self->stock, IPPROTO_TCP);
 	trio_open(_metadata, &self->ours, IPPROTO_XTCP);
@@ -129,6 +134,7 @@ FIXTURE_TEARDOWN(lengths)
 	trio_close(&self->ours);
 	trio_close(&self->stock);
 	close(self->netns);
+	ASSERT_EQ(0, sysctl_write(MODPROBE, self->modprobe));
 }
 
 static void complain(FIXTURE_DATA(lengths) *self, struct __test_metadata *_metadata,

@@ -4,7 +4,7 @@
 #
 # stories: those of `make run` that check what they show (scripts/run.d/scenes). Each passes all its
 # checks and draws its ladders, and fails with a line "WRONG" when what it shows is broken.
-# vm: timeout=600 with=python3 uses=user/report.tar newest long
+# vm: timeout=600 with=python3 uses=user/report.tar newest slow
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR
