@@ -385,8 +385,8 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 /**
  * xtcp_connect_rcv - process a segment in SYN-SENT
  * @sk: locked
- * @skb: segment; consumed. Payload is dropped, the peer sends it again, unless our SYN has
- *	tried fast open; as in Linux
+ * @skb: segment; consumed. Payload and a FIN beside a SYN are dropped, the peer sends them
+ *	again, unless our SYN has tried fast open; as in Linux
  * @seg: its parsed header; options that only the lossless cookie holds are
  *	added
  *
@@ -423,11 +423,9 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	} else if (ack) {
 		connect_rcv_syn_ack(sk, skb, seg);
 		return XTCP_ENDING_NONE;
-	} else if (!(seg->flags & XTCP_FIN)) {
+	} else {
 		why = SKB_NOT_DROPPED_YET;
 		connect_rcv_syn(sk, skb, seg);
-	} else {
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_FLAGS);
 	}
 done:
 	xtcp_skb_done(skb, why);

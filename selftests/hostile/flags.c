@@ -64,11 +64,7 @@ static struct verdict verdict_syn_sent(int flags, enum shape shape)
 		return MAY(BIT(flags & ACK ? ST_CLOSED : ST_SYN_SENT), BIT(NONE));
 	if (!(flags & SYN))
 		return MAY(BIT(ST_SYN_SENT), BIT(NONE));
-	/* A FIN as well: kept for later, processed, or the whole segment dropped. */
-	if (flags & FIN)
-		return MAY(BIT(ST_SYN_SENT) | BIT(ST_SYN_RECEIVED) |
-			   BIT(ST_ESTABLISHED) | BIT(ST_CLOSE_WAIT),
-			   BIT(NONE) | BIT(PURE_ACK) | BIT(SYN_ACK));
+	/* A FIN as well is ignored: the peer sends it again. */
 	if (flags & ACK)
 		return MAY(BIT(ST_ESTABLISHED), BIT(PURE_ACK));
 	return MAY(BIT(ST_SYN_RECEIVED), BIT(SYN_ACK));

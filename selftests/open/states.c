@@ -295,7 +295,8 @@ SEGMENT(syn_sent_ack_below, ST_SYN_SENT, ACK, 0, -5, NULL, ST_SYN_SENT, RST, -5)
 SEGMENT(syn_sent_text, ST_SYN_SENT, ACK | PSH, 0, 1, "text", ST_SYN_SENT)
 SEGMENT(syn_sent_fin, ST_SYN_SENT, FIN, 0, 0, NULL, ST_SYN_SENT)
 SEGMENT(syn_sent_fin_ack, ST_SYN_SENT, FIN | ACK, 0, 1, NULL, ST_SYN_SENT)
-OUR_SEGMENT(syn_sent_syn_fin, ST_SYN_SENT, SYN | FIN, 0, 0, NULL, ST_SYN_SENT)
+/* The peer sends its FIN again. */
+SEGMENT(syn_sent_syn_fin, ST_SYN_SENT, SYN | FIN, 0, 0, NULL, ST_SYN_RECEIVED, SYN | ACK, 0, 1)
 SEGMENT(syn_sent_no_flags, ST_SYN_SENT, 0, 0, 0, NULL, ST_SYN_SENT)
 SEGMENT(syn_sent_rst_ack, ST_SYN_SENT, RST | ACK, 0, 1, NULL, ST_CLOSED, 0, 0, 0,
 	ECONNREFUSED)
