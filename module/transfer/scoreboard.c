@@ -165,6 +165,7 @@ void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
 			xtcp_scoreboard_reordered(sk, a->late_seq, false);
 		return;
 	}
+	a->delivered += a->syn;
 	a->delivered += a->segs > xs->sacked_out ? a->segs - xs->sacked_out :
 						   !!a->segs;
 	xs->sacked_out -= min(xs->sacked_out, a->segs ? a->segs - 1 : 0);

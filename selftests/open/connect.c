@@ -206,6 +206,26 @@ TEST_F(connect, rfc6298_handshake_is_the_first_sample_of_a_listener_too)
 	expect_rto(_metadata, &c, 900);
 }
 
+/* Our SYN, or our SYN-ACK, is the first that has arrived; TCPDelivered counts the former. */
+TEST_F(connect, ctr_TCPDelivered_of_a_handshake)
+{
+	const struct optbytes opts[] = {
+		OPT(OPT_MSS(1460)), OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_NOP),
+	};
+
+	for (int i = 0; i < 4; i++) {
+		bool active = i / 2;
+		struct counters before;
+		struct conn c;
+
+		counters_take(&before);
+		conn_open(&self->peer, &c, .active = active, .kport = KERNEL_PORT + i, .pport = 7000 + i,
+			  .opt = opts[i % 2]);
+		EXPECT_EQ(active, counter_moved(&before, "TCPDelivered"));
+		EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_delivered);
+	}
+}
+
 /* A server's loss detection (RFC 8985) needs it before the first data is acknowledged. */
 TEST_F(connect, rfc8985_6_2_handshake_gives_the_least_rtt)
 {
