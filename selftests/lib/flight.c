@@ -2,9 +2,20 @@
 #include "flight.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+int flight_bytes(const struct conn *c)
+{
+	int all = 0, unsent = 0;
+
+	ioctl(c->fd, SIOCOUTQ, &all);
+	ioctl(c->fd, SIOCOUTQNSD, &unsent);
+	return all - unsent;
+}
 
 void flight_prepare_at(struct where at, struct conn *c, const char *rule)
 {

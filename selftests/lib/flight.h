@@ -18,6 +18,9 @@
 #define FLIGHT_INITIAL 10	/* segments of the initial window */
 #define FLIGHT_SNDBUF 1000000	/* room for every flight of these tests */
 
+/* Bytes in flight: sent, not acknowledged. */
+int flight_bytes(const struct conn *c);
+
 /* Relative sequence number of the first byte of segment @n. */
 static inline int64_t flight_seq(const struct conn *c, int64_t n)
 {

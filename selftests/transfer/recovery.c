@@ -8,11 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/sock_diag.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 
 PEER_FIXTURE(recovery);
 
@@ -347,16 +343,6 @@ TEST_F(recovery, rfc2018_a_run_of_arrivals_takes_little_room)
 	peer_expect_silence(p, 1000);
 }
 
-/* Bytes in flight: sent, not acknowledged. */
-static int flight(const struct conn *c)
-{
-	int all = 0, unsent = 0;
-
-	ioctl(c->fd, SIOCOUTQ, &all);
-	ioctl(c->fd, SIOCOUTQNSD, &unsent);
-	return all - unsent;
-}
-
 /* A flight of at least so many bytes that the peer does not read. */
 static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int bytes)
 {
@@ -367,7 +353,7 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 
 		while (send(c->fd, text, sizeof(text), MSG_DONTWAIT) > 0)
 			;
-		n = flight(c);
+		n = flight_bytes(c);
 		if (n >= bytes)
 			return;
 		for (int acks = 8; acks; acks--) {
@@ -376,7 +362,7 @@ static void fly_unseen(struct __test_metadata *_metadata, struct conn *c, int by
 			conn_send(c, .flags = ACK);
 		}
 	}
-	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight(c));
+	peer_fail(WHERE(_metadata), c->peer, "only %d bytes are in flight", flight_bytes(c));
 }
 
 TEST_F(recovery, cve_2019_11478_ctr_TCPWqueueTooBig_every_second_segment)
@@ -406,7 +392,7 @@ TEST_F(recovery, cve_2019_11478_ctr_TCPWqueueTooBig_every_second_segment)
 	counters_take(&before);
 
 	at = conn_kern_nxt(&c) + mss;
-	end = conn_kern_nxt(&c) + flight(&c) - 4 * mss;
+	end = conn_kern_nxt(&c) + flight_bytes(&c) - 4 * mss;
 	for (; at < end; at += 4 * mss) {
 		conn_send_sack(&c, conn_kern_nxt(&c), { at + 2 * mss, at + 3 * mss },
 			       { at, at + mss });
@@ -478,63 +464,6 @@ TEST_F(recovery, skbs_are_split_where_memory_is_short)
 	split_without_memory(_metadata, &self->peer, true);
 	self->peer.leave_unread = true;
 	socket_abort(hog.fd);
-}
-
-/* So many bytes are sent and acknowledged without the peer reading them. */
-static void pass_unseen(struct __test_metadata *_metadata, struct conn *c, int64_t bytes)
-{
-	int file = memfd_create("text", 0);
-	const int64_t size = 1 << 20;
-
-	ASSERT_LE(0, file);
-	ASSERT_EQ(0, ftruncate(file, size));
-	while (bytes) {
-		off_t at = 0;
-		ssize_t n = sendfile(c->fd, file, &at, bytes < size ? bytes : size);
-
-		if (n > 0)
-			bytes -= n;
-		c->kern_nxt += flight(c);
-		conn_send(c, .flags = ACK);
-	}
-	while (flight(c)) {
-		c->kern_nxt += flight(c);
-		conn_send(c, .flags = ACK);
-	}
-	close(file);
-}
-
-TEST_F_TIMEOUT(recovery, rfc6675_holes_of_an_earlier_lap, 3600)
-{
-	/* The flight begins three segments below the SACKed range of the lap before. */
-	const int64_t lap = (1LL << 32) - 2 * MSS;
-	struct netem netem = { .loss = 100 };
-	struct peer *p = &self->peer;
-	struct conn c;
-	uint32_t una;
-
-	knob_set("recovery", 0);
-	knob_set("early_retrans", 0);
-	flight_open(p, &c, "reno",
-		    .opt = OPT(OPT_MSS(MSS), OPT_SACKOK, OPT_NOP, OPT_WSCALE(14)));
-	c.wnd = 60000;
-	conn_send(&c, .flags = ACK);
-	flight_begin(&c, 10);
-	flight_sack(&c, 0, { 1, 10 });
-	flight_expect(&c, 0);
-	flight_ack(&c, 10);
-	netem_set(WHERE(_metadata), "tun0", &netem);
-	pass_unseen(_metadata, &c, lap - 10 * MSS);
-	netem.loss = 0;
-	netem_set(WHERE(_metadata), "tun0", &netem);
-
-	una = c.kern_nxt - c.kern_iss;
-	flight_write(&c, 10);
-	for (int i = 0; i < 10; i++)
-		conn_expect(&c, .seq = (uint32_t)(una + i * MSS), .len = MSS);
-	conn_send_sack(&c, una, { una + MSS, una + 10LL * MSS });
-	conn_expect(&c, .seq = una, .len = MSS);
-	conn_send(&c, .flags = ACK, .ack = (uint32_t)(una + 10 * MSS));
 }
 
 TEST_F(recovery, rfc2018_8_ctr_TCPSACKReneging)

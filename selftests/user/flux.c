@@ -4,7 +4,7 @@
  * of the table reads meanwhile: every record that stays is there once, none of the
  * others twice, and no read() takes long.
  */
-/* vm: busy newest */
+/* vm: busy newest slow */
 #include "procfile.h"
 
 #include <linux/inet_diag.h>

@@ -9,7 +9,7 @@
  *
  * The checks of a debug kernel find what is read or written beside a buffer.
  */
-/* vm: families newest long */
+/* vm: families newest slow */
 #include "lib/xtcp_test.h"
 #include "lib/module.h"
 #include "lib/tcpoption.h"
