@@ -210,7 +210,8 @@ static void draw_call(struct act *a)
 	}
 }
 
-static void draw_act(struct act *a)
+/* @holes: some acts are about losses. */
+static void draw_act(struct act *a, bool holes)
 {
 	uint32_t n = draw(100);
 
@@ -219,7 +220,7 @@ static void draw_act(struct act *a)
 		draw_honest(a);
 	else if (n < 52)
 		draw_odd(a);
-	else if (n < 60)
+	else if (n < 60 && holes)
 		draw_hole(a);
 	else if (n < 63)
 		draw_icmp(a);
@@ -227,8 +228,28 @@ static void draw_act(struct act *a)
 		draw_call(a);
 }
 
+/* The peer sends ACKs after its FIN, and nothing that has a number. */
+static void end_at_fin(struct episode *e)
+{
+	bool fin = false;
+
+	for (int i = 0; i < e->acts; i++) {
+		struct act *a = &e->act[i];
+
+		if (a->kind != ACT_SEGMENT)
+			continue;
+		if (fin) {
+			a->flags &= ~(FIN | URG);
+			a->len = 0;
+		}
+		fin |= a->flags & FIN;
+	}
+}
+
 void episode_draw(struct episode *e, uint64_t seed, int acts)
 {
+	bool holes;
+
 	draw_seed(seed);
 	*e = (struct episode){
 		.seed = seed, .active = chance(40), .syn = draw(4), .acts = acts,
@@ -238,8 +259,12 @@ void episode_draw(struct episode *e, uint64_t seed, int acts)
 	for (int i = 0; i < e->knobs; i++)
 		e->knob[i] = i ? (e->knob[0] + 1 + draw(LENGTH(knobs) - 1)) % LENGTH(knobs) :
 			     draw(LENGTH(knobs));
+	/* After a loss, and behind a FIN, stacks differ on purpose; there is more to see elsewhere. */
+	holes = chance(40);
 	for (int i = 0; i < acts; i++)
-		draw_act(&e->act[i]);
+		draw_act(&e->act[i], holes);
+	if (chance(80))
+		end_at_fin(e);
 	/* Most handshakes go well: there is more to see behind them. */
 	if (chance(85)) {
 		e->act[0] = (struct act){ .kind = ACT_SEGMENT, .wnd = -1, .pause_ms = 60 };

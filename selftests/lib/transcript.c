@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "transcript.h"
 
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -177,11 +178,13 @@ static void finish(struct player *pl)
 void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
 		     uint16_t port, int64_t start_ns)
 {
+	static struct counters before;
 	static struct player pl;
 	int64_t at_ns = start_ns;
 
 	/* What ICMP errors have said of the path belongs to an earlier episode. */
 	sysctl_write("/proc/sys/net/ipv4/route/flush", "1");
+	counters_take(&before);
 	sleep_until_ns(start_ns);
 	pl = (struct player){ .t = t, .p = p, .e = e, .start_ns = start_ns };
 	t->scenes = 0;
@@ -207,6 +210,9 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 		listen_until(&pl, s, at_ns);
 		look(&pl, s);
 	}
+	counters_take(&t->moved);
+	for (int i = 0; i < t->moved.n; i++)
+		t->moved.c[i].value -= before.c[i].value;
 	finish(&pl);
 	episode_set_knobs(e, false);
 }
@@ -228,6 +234,8 @@ struct summary {
 		int flags;
 		uint32_t seq, end;
 		int64_t at_us;
+		int mss, wscale;	/* of a SYN */
+		bool sackok, ts;
 	} piece[TRANSCRIPT_HEARD];
 	bool acked, zero_window, broken, wrong_data;
 	uint32_t ack, tsecr;
@@ -267,6 +275,7 @@ static void add_piece(struct summary *sum, const struct said *h)
 	if (sum->pieces < TRANSCRIPT_HEARD)
 		sum->piece[sum->pieces++] = (struct piece){
 			.flags = flags, .seq = h->seq, .end = end, .at_us = h->at_us,
+			.mss = h->mss, .wscale = h->wscale, .sackok = h->sackok, .ts = h->ts,
 		};
 }
 
@@ -310,6 +319,12 @@ static bool close_in_time(int64_t from_us, const struct summary *stock, const st
 			b - (i ? ours->piece[i - 1].at_us : ours->last_us));
 }
 
+static bool syn_options_match(const struct piece *a, const struct piece *b)
+{
+	return !(a->flags & SYN) || (a->mss == b->mss && a->wscale == b->wscale &&
+				     a->sackok == b->sackok && a->ts == b->ts);
+}
+
 /* A timer that was late delays the next ones, and round trip times are longer. */
 #define LATE_US 100000
 
@@ -322,6 +337,8 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 			return "sequence number";
 		if (a->piece[i].end != b->piece[i].end)
 			return "length";
+		if (!syn_options_match(&a->piece[i], &b->piece[i]))
+			return "options of a SYN";
 		if (!a->late && !close_in_time(from_us, a, b, i))
 			return "time";
 		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
@@ -380,6 +397,37 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
 	return stock->error == ours->error ? NULL : "errno";
 }
 
+/*
+ * Not those of how many segments and ACKs there were. On the TCP wire, RSTs for what belongs
+ * to no connection come from the kernel's TCP.
+ */
+static bool counter_is_compared(const char *name)
+{
+	static const char *const not[] = {
+		"InSegs", "OutSegs", "TCPPureAcks", "TCPOrigDataSent", "DelayedACKs",
+		"OutRsts",
+	};
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (!strcmp(name, not[i]))
+			return false;
+	return true;
+}
+
+/* The first counter of both that has moved otherwise; NULL: none. */
+static const char *compare_counters(const struct counters *stock, const struct counters *ours)
+{
+	for (int i = 0; i < ours->n; i++) {
+		const struct counter *c = &ours->c[i];
+		long long other = counter_get(stock, c->name);
+
+		if (other != LLONG_MIN && other != c->value && !c->ignored &&
+		    counter_is_compared(c->name))
+			return c->name;
+	}
+	return NULL;
+}
+
 struct difference transcript_compare(const struct transcript *stock,
 				     const struct transcript *ours)
 {
@@ -405,6 +453,11 @@ struct difference transcript_compare(const struct transcript *stock,
 		first = d.scene + 1;
 		a = summary_next(&a);
 		b = summary_next(&b);
+	}
+	if (first == stock->scenes) {
+		d.what = compare_counters(&stock->moved, &ours->moved);
+		d.is_counter = d.what;
+		d.scene -= d.is_counter;
 	}
 	return d;
 }

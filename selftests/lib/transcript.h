@@ -7,6 +7,7 @@
 #define SELFTESTS_LIB_TRANSCRIPT_H
 
 #include "episode.h"
+#include "proc.h"
 
 #define TRANSCRIPT_HEARD 48
 #define TRANSCRIPT_TSVAL 100
@@ -45,7 +46,7 @@ struct scene {
 struct transcript {
 	int scenes;
 	struct scene scene[EPISODE_ACTS];
-	char failure[200];		/* why it ended early */
+	struct counters moved;		/* by how much, until the last pause was over */
 };
 
 /*
@@ -59,9 +60,13 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 struct difference {
 	int scene;
 	const char *what;
+	bool is_counter;		/* @what is its name; it may have moved in any scene */
 };
 
-/* @stock: of the kernel's TCP, whose timers may be late. */
+/*
+ * @stock: of the kernel's TCP, whose timers may be late. Counters are compared if the last
+ * pause is long enough.
+ */
 struct difference transcript_compare(const struct transcript *stock,
 				     const struct transcript *ours);
 /* All of it, beside the acts, up to and including scene @last. */
