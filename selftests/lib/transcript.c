@@ -242,6 +242,7 @@ struct summary {
 	int sacks;
 	struct sack_block sack[4];
 	int icmps;
+	uint32_t nxt;			/* behind all that was sent */
 	int64_t last_us;		/* of the last piece before these scenes */
 	bool late;			/* since the stock timers were late, times say nothing */
 };
@@ -249,6 +250,7 @@ struct summary {
 static struct summary summary_next(const struct summary *sum)
 {
 	return (struct summary){
+		.nxt = sum->nxt,
 		.last_us = sum->pieces ? sum->piece[sum->pieces - 1].at_us : sum->last_us,
 		.late = sum->late,
 	};
@@ -257,6 +259,11 @@ static struct summary summary_next(const struct summary *sum)
 static bool is_pure_ack(const struct said *h)
 {
 	return !h->len && !(h->flags & (SYN | FIN | RST));
+}
+
+static uint32_t said_seqlen(const struct said *h)
+{
+	return h->len + !!(h->flags & SYN) + !!(h->flags & FIN);
 }
 
 static void add_piece(struct summary *sum, const struct said *h)
@@ -296,10 +303,15 @@ static void summarize(struct summary *sum, const struct scene *s)
 			sum->acked = true;
 			sum->ack = h->ack;
 			sum->zero_window = !h->wnd;
+		}
+		/* A probe, which a late timer may send in another scene, has no SACK blocks. */
+		if (h->flags & ACK && !(h->flags & RST) && !seq_before(h->seq, sum->nxt)) {
 			sum->tsecr = h->tsecr;
 			sum->sacks = h->sacks;
 			memcpy(sum->sack, h->sack, sizeof(sum->sack));
 		}
+		if (!(h->flags & RST) && seq_before(sum->nxt, h->seq + said_seqlen(h)))
+			sum->nxt = h->seq + said_seqlen(h);
 	}
 }
 
@@ -398,14 +410,15 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
 }
 
 /*
- * Not those of how many segments and ACKs there were. On the TCP wire, RSTs for what belongs
- * to no connection come from the kernel's TCP.
+ * Not those of how many segments and ACKs there were, nor of how many ACKs there were not. On
+ * the TCP wire, RSTs for what belongs to no connection come from the kernel's TCP. Of a SYN that
+ * is sent again after such a RST, Linux counts that its repetition was lost.
  */
 static bool counter_is_compared(const char *name)
 {
 	static const char *const not[] = {
 		"InSegs", "OutSegs", "TCPPureAcks", "TCPOrigDataSent", "DelayedACKs",
-		"OutRsts",
+		"OutRsts", "TCPACKSkippedSeq", "TCPLostRetransmit",
 	};
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
