@@ -366,7 +366,7 @@ static u32 delivered_bytes(const struct xtcp_sock *xs, const struct xtcp_acked *
 {
 	if (a->advanced && a->segs == a->delivered)
 		return seq_dist(a->prior_una, xs->snd_una);
-	return a->delivered * xs->mss;
+	return (a->delivered - a->syn) * xs->mss;
 }
 
 /* Accurate ECN: the marks that the ACK reports. The scoreboard is up to date. */

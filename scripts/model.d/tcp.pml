@@ -220,7 +220,7 @@ inline rcv_syn_sent() {
 		E[me].irs = s_seq; E[me].rnxt = s_seq + 1; E[me].pinc = s_inc;
 		E[me].una = s_ack; E[me].tries = 0;
 		send_ack()
-	:: (s_flags & (ACK | RST | SYN | FIN)) == SYN ->
+	:: (s_flags & (ACK | RST | SYN)) == SYN ->
 		EVENT(RCV_SYN);
 		E[me].irs = s_seq; E[me].rnxt = s_seq + 1; E[me].pinc = s_inc;
 		emit(SYN | ACK, E[me].iss, E[me].rnxt, 0, E[me].inc)
