@@ -7,7 +7,7 @@ import typing
 from common import SMP, say
 from guest import Guest
 from program import ALL, FEW
-from variants import NEWEST, QUICK, REAL_TIME, UM, by_age, runs_at
+from variants import NEWEST, ORDINARY, QUICK, REAL_TIME, UM, by_age, runs_at
 
 # The time limits of a guest's programs, in all: below this another guest's boot does not pay.
 DIVIDED_LIMITS_S = 2400
@@ -36,9 +36,10 @@ def is_for_um(test, place):
     """Whether User-mode Linux runs a test in place of the newest ordinary kernel, which has the
     same version. In a run of all tests (ALL) that one runs each program as it is, and User-mode
     Linux its further variants; with ALL=ci User-mode Linux runs all that it can."""
-    if FEW and (test.marks["long"] or test.marks["slow"]):
+    if FEW and test.marks["slow"]:
         return False
-    return runs_at(place, test.marks) and (not ALL or FEW or test.variant.suffix)
+    only = not runs_at(ORDINARY, test.marks)
+    return runs_at(place, test.marks) and (not ALL or FEW or test.variant.suffix or only)
 
 
 def share(test, kernels, is_chosen):

@@ -49,15 +49,18 @@ WORDS = (
     Word("busy", "", "it computes until some time has passed, as iperf3 does: on User-mode\n"
          "Linux, computing must take time then; not run on a debug kernel of it",
          option="--busy", bars=(UM,)),
-    Word("long", "", "it takes minutes on a debug kernel, so ALL=ci runs it only on ordinary ones"),
     Word("distro", "", "it needs what a distribution's kernel has, or its times: not run on\n"
          "scripts/build-kernel quick",
          bars=(QUICK,)),
     Word("debug", "", "for debug kernels with one CPU only: it needs their checks",
          bars=(ORDINARY, FOREIGN, QUICK)),
+    Word("uml", "", "for User-mode Linux only, with or without checks: computing must take no\n"
+         "time on its clock",
+         bars=(ORDINARY, FOREIGN)),
     Word("newest", "", "run it on the newest kernel only: it tests programs more than the module"),
     Word("slow", "", "it takes half a minute or more: a run with the quick kernel leaves it out,\n"
-         "unless T names it or ALL is set; ALL=ci runs it as long ones"),
+         "unless T names it or ALL is set. It takes minutes on um, so ALL=ci runs it only on\n"
+         "ordinary kernels"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),

@@ -188,6 +188,7 @@ void transcript_play(struct transcript *t, struct peer *p, const struct episode 
 	sleep_until_ns(start_ns);
 	pl = (struct player){ .t = t, .p = p, .e = e, .start_ns = start_ns };
 	t->scenes = 0;
+	t->wire = stream_wire();
 	episode_set_knobs(e, true);
 	conn_start(p, &pl.conn, .active = e->active, .kport = port, .pport = port,
 		   .backlog = 4, .opt = episode_syn_options(e), .prepare = set_buffer,
@@ -305,7 +306,8 @@ static void summarize(struct summary *sum, const struct scene *s)
 			sum->zero_window = !h->wnd;
 		}
 		/* A probe, which a late timer may send in another scene, has no SACK blocks. */
-		if (h->flags & ACK && !(h->flags & RST) && !seq_before(h->seq, sum->nxt)) {
+		if (h->flags & ACK && !(h->flags & RST) &&
+		    !(is_pure_ack(h) && seq_before(h->seq, sum->nxt))) {
 			sum->tsecr = h->tsecr;
 			sum->sacks = h->sacks;
 			memcpy(sum->sack, h->sack, sizeof(sum->sack));
@@ -350,7 +352,7 @@ static const char *compare_pieces(int64_t from_us, struct summary *a, const stru
 		if (a->piece[i].end != b->piece[i].end)
 			return "length";
 		if (!syn_options_match(&a->piece[i], &b->piece[i]))
-			return "options of a SYN";
+			return a->piece[i].flags & ACK ? "options of a SYN-ACK" : "options of a SYN";
 		if (!a->late && !close_in_time(from_us, a, b, i))
 			return "time";
 		if (a->piece[i].at_us - b->piece[i].at_us > LATE_US)
@@ -414,31 +416,42 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
  * the TCP wire, RSTs for what belongs to no connection come from the kernel's TCP. Of a SYN that
  * is sent again after such a RST, Linux counts that its repetition was lost.
  */
-static bool counter_is_compared(const char *name)
+static bool counter_is_compared(const char *name, int wire)
 {
 	static const char *const not[] = {
 		"InSegs", "OutSegs", "TCPPureAcks", "TCPOrigDataSent", "DelayedACKs",
-		"OutRsts", "TCPACKSkippedSeq", "TCPLostRetransmit",
+		"TCPACKSkippedSeq", "TCPLostRetransmit",
 	};
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
 		if (!strcmp(name, not[i]))
 			return false;
-	return true;
+	return wire != XTCP_WIRE_TCP || strcmp(name, "OutRsts");
 }
 
-/* The first counter of both that has moved otherwise; NULL: none. */
-static const char *compare_counters(const struct counters *stock, const struct counters *ours)
+static bool is_settled(const struct transcript *t)
 {
-	for (int i = 0; i < ours->n; i++) {
-		const struct counter *c = &ours->c[i];
-		long long other = counter_get(stock, c->name);
+	const struct scene *last = &t->scene[t->scenes - 1];
 
-		if (other != LLONG_MIN && other != c->value && !c->ignored &&
-		    counter_is_compared(c->name))
-			return c->name;
+	return t->scenes && last->end_us - last->begin_us >= SETTLED_US;
+}
+
+struct difference transcript_compare_counters(const struct transcript *stock,
+					      const struct transcript *ours, int *next)
+{
+	struct difference d = { .scene = stock->scenes - 1, .is_counter = true };
+
+	while (is_settled(stock) && *next < ours->moved.n) {
+		const struct counter *c = &ours->moved.c[(*next)++];
+		long long other = counter_get(&stock->moved, c->name);
+
+		if (other == LLONG_MIN || other == c->value || c->ignored ||
+		    !counter_is_compared(c->name, ours->wire))
+			continue;
+		d.what = c->name;
+		return d;
 	}
-	return NULL;
+	return d;
 }
 
 struct difference transcript_compare(const struct transcript *stock,
@@ -466,11 +479,6 @@ struct difference transcript_compare(const struct transcript *stock,
 		first = d.scene + 1;
 		a = summary_next(&a);
 		b = summary_next(&b);
-	}
-	if (first == stock->scenes) {
-		d.what = compare_counters(&stock->moved, &ours->moved);
-		d.is_counter = d.what;
-		d.scene -= d.is_counter;
 	}
 	return d;
 }

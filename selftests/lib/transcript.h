@@ -46,6 +46,7 @@ struct scene {
 struct transcript {
 	int scenes;
 	struct scene scene[EPISODE_ACTS];
+	int wire;
 	struct counters moved;		/* by how much, until the last pause was over */
 };
 
@@ -63,12 +64,15 @@ struct difference {
 	bool is_counter;		/* @what is its name; it may have moved in any scene */
 };
 
-/*
- * @stock: of the kernel's TCP, whose timers may be late. Counters are compared if the last
- * pause is long enough.
- */
+/* @stock: of the kernel's TCP, whose timers may be late. */
 struct difference transcript_compare(const struct transcript *stock,
 				     const struct transcript *ours);
+/*
+ * The first counter from *@next on that has moved otherwise; *@next is then behind it. None if
+ * the last pause is too short to compare what came before its end.
+ */
+struct difference transcript_compare_counters(const struct transcript *stock,
+					      const struct transcript *ours, int *next);
 /* All of it, beside the acts, up to and including scene @last. */
 void transcript_print(const struct transcript *t, const struct episode *e, int last);
 /*
