@@ -345,7 +345,7 @@ static const struct {
 	  has_sack_beside_payload },
 	{ "ICMP errors",
 	  { "length", "number of segments", "sequence number", "result of the call",
-	    "OutOfWindowIcmps" },
+	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
 	  is_simultaneous },

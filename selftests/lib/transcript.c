@@ -420,7 +420,8 @@ static bool counter_is_compared(const char *name, int wire)
 {
 	static const char *const not[] = {
 		"InSegs", "OutSegs", "TCPPureAcks", "TCPOrigDataSent", "DelayedACKs",
-		"TCPACKSkippedSeq", "TCPACKSkippedChallenge", "TCPLostRetransmit",
+		"TCPRcvCoalesce", "TCPACKSkippedSeq", "TCPACKSkippedChallenge",
+		"TCPLostRetransmit",
 	};
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
