@@ -58,8 +58,9 @@ struct xtcp_listener_counts {
  * @warned: the line about a SYN flood was logged
  * @open: children may still be queued; written under @accept_lock
  * @is_linked: @link is linked; guarded by xn->listen_lock
- * @left_group: it was in a SO_REUSEPORT group until it closed or changed its device,
- *	whatever the option is by then; guarded by xn->listen_lock
+ * @left_group: it was in a SO_REUSEPORT group when it last left the table, because it
+ *	closed or changed its device; the option may have been cleared before. Guarded by
+ *	xn->listen_lock
  * @accept_peak: highest number of children ever in @accept_queue
  * @rcu: frees the structure a grace period after the listener has closed
  * @lines: delay lines of the SYN queue

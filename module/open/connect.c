@@ -385,8 +385,8 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 /**
  * xtcp_connect_rcv - process a segment in SYN-SENT
  * @sk: locked
- * @skb: segment; consumed. Payload and a FIN beside a SYN are dropped, the peer sends them
- *	again, unless our SYN has tried fast open; as in Linux
+ * @skb: segment; consumed. A FIN beside a SYN is dropped: the peer sends it again. So is
+ *	payload, as in Linux, unless our SYN has tried fast open
  * @seg: its parsed header; options that only the lossless cookie holds are
  *	added
  *

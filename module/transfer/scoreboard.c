@@ -165,6 +165,7 @@ void xtcp_scoreboard_swept(struct sock *sk, struct xtcp_acked *a)
 			xtcp_scoreboard_reordered(sk, a->late_seq, false);
 		return;
 	}
+	/* The SYN is not in a->segs. */
 	a->delivered += a->syn;
 	a->delivered += a->segs > xs->sacked_out ? a->segs - xs->sacked_out :
 						   !!a->segs;

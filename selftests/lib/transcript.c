@@ -412,7 +412,7 @@ static const char *compare_calls(const struct scene *stock, const struct scene *
 }
 
 /*
- * Not those of how many segments and ACKs there were, nor of how many ACKs there were not. On
+ * Not compared are counters of segments, of ACKs and of ACKs that a limit has prevented. On
  * the TCP wire, RSTs for what belongs to no connection come from the kernel's TCP. Of a SYN that
  * is sent again after such a RST, Linux counts that its repetition was lost.
  */
@@ -430,11 +430,12 @@ static bool counter_is_compared(const char *name, int wire)
 	return wire != XTCP_WIRE_TCP || strcmp(name, "OutRsts");
 }
 
+/* Each episode has an act, and so a scene. */
 static bool is_settled(const struct transcript *t)
 {
 	const struct scene *last = &t->scene[t->scenes - 1];
 
-	return t->scenes && last->end_us - last->begin_us >= SETTLED_US;
+	return last->end_us - last->begin_us >= SETTLED_US;
 }
 
 struct difference transcript_compare_counters(const struct transcript *stock,

@@ -46,7 +46,7 @@ struct scene {
 struct transcript {
 	int scenes;
 	struct scene scene[EPISODE_ACTS];
-	int wire;
+	int wire;			/* XTCP_WIRE_... */
 	struct counters moved;		/* by how much, until the last pause was over */
 };
 
