@@ -40,8 +40,9 @@ examples := $(wildcard Documentation/examples/*.c selftests/modules/*.c)
 checking := $(if $(filter-out 0,$(C)),C=2)
 jobs := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-# Prints a line when ^C stops a target.
-SHELL := scripts/recipe
+# Prints a line when ^C stops a target. With -n, -q or -t make still runs each line that calls
+# make again: then a shell that does nothing.
+SHELL := $(if $(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))),true,scripts/recipe)
 
 .DEFAULT_GOAL := modules
 .PHONY: help setup modules modules-quietly check check-all check-ci soak programs drivers machine check-debug check-race check-rt matrix model conformance kselftest mishaps coverage mutants lint fuzz bench contention plot rivals pictures docs run lab report hacking vm packages install install-modules install-tools uninstall may-write clean FORCE
