@@ -363,6 +363,20 @@ enable_and_disable() {
 		expect_equal '# mine' "$(<"$units/other.service.d/xtcp.conf")" 'file of another'
 }
 
+# The guest has no systemd: what enable could not do on the machine is said, and the status tells scripts.
+program_test enable_and_disable_without_systemd
+enable_and_disable_without_systemd() {
+	local etc=$dir/machine unit=/etc/systemd/system/xtcp-test.service
+	mkdir -p "$etc" && cp -r /etc/. "$etc" && mkdir -p "$etc/systemd/system" "$etc/sysctl.d" "$etc/modules-load.d" &&
+		printf '[Service]\nExecStart=/bin/sh\n' >"$etc/${unit#/etc/}" || return
+	local -a there=(unshare -m sh -c "mount --bind '$etc' /etc && exec \"\$@\"" sh)
+	expect_status 1 "${there[@]}" xtcp enable xtcp-test && expect_error 'systemctl: No such file or directory' &&
+		expect_error 'the files are written; mend this before xtcp-test.service is started next' &&
+		expect_equal 0 "$(grep -c 'uses xtcp' "$dir/out")" 'promises' &&
+		expect_status 1 "${there[@]}" xtcp disable xtcp-test --json && expect_error 'systemctl: No such file or directory' &&
+		expect_equal 0 "$(find "$etc" -name '*xtcp.conf' | wc -l)" 'files that stay'
+}
+
 program_test without_the_module
 without_the_module() {
 	local call

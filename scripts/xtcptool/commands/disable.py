@@ -30,14 +30,16 @@ def run(args):
         os.rmdir(os.path.dirname(path))	# it may have other drop-ins
     if not here.enabled():
         removed += [p for p in map(here.path, units.SHARED) if here.remove(p)]
-    for line in [] if args.root else units.tell_machine(["systemctl", "daemon-reload"]):
+    said = [] if args.root else units.tell_machine(["systemctl", "daemon-reload"])
+    for line in said:
         print(f"xtcp disable: {text.printable(line)}", file=sys.stderr)
     if args.json:
         text.print_json([{"unit": name, "files": [here.shown(p) for p in removed]}])
-        return
+        return 1 if said else 0
     for p in removed:
         print(f"removed {here.shown(p)}")
     print(f"{name} uses the kernel's TCP when it is started next: systemctl restart {name}")
     if len(removed) > 1 and not args.root:
         print("until the next boot all groups may open xtcp sockets, unless you close that after the restart: "
               "sysctl -w net.ipv4.xtcp_gid_range='1 0'")
+    return 1 if said else 0

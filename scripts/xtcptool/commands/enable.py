@@ -3,7 +3,8 @@
 
 Writes a drop-in for UNIT that preloads the library of xtcp-run, and files that load the module at
 boot and let all groups open xtcp sockets. The service changes when it is restarted. With --wire,
---listen-only, --connect-only and --port as in xtcp-run(1). `xtcp disable UNIT` undoes it.
+--listen-only, --connect-only and --port as in xtcp-run(1); the native wire, which is the default of
+the knob xtcp_wire, reaches only hosts with xtcp. `xtcp disable UNIT` undoes it.
 """
 
 import sys
@@ -54,12 +55,16 @@ def run(args):
         elif path == here.drop_in(name):
             raise Failure(f"{here.shown(path)} is not of xtcp enable")
     said = [] if args.root else units.tell_machine(
-        ["modprobe", "xtcp"], ["sysctl", "-q", "-p", "/etc/sysctl.d/90-xtcp.conf"], ["systemctl", "daemon-reload"])
+        ["modprobe", "xtcp"], units.apply_knob(), ["systemctl", "daemon-reload"])
     for line in said:
         print(f"xtcp enable: {text.printable(line)}", file=sys.stderr)
     if args.json:
         text.print_json([{"unit": name, "files": written}])
-        return
+        return 1 if said else 0
     for path in written:
         print(path)
+    if said:
+        print(f"xtcp enable: the files are written; mend this before {name} is started next", file=sys.stderr)
+        return 1
     print(f"{name} uses xtcp when it is started next: systemctl restart {name}")
+    return 0
