@@ -379,7 +379,7 @@ void xtcp_hook_del(struct net *net)
  * @skb: segment from the hook, at its TCP header
  *
  * The port may have been released while the packet waited in a netfilter queue
- * behind the hook.
+ * behind the hook, or the packet moved to another namespace.
  *
  * Context: RCU.
  * Return: true if xtcp holds the port; false: the segment is for the kernel's
@@ -390,7 +390,8 @@ bool xtcp_hook_holds(struct net *net, const struct sk_buff *skb)
 	__be16 *ports, buffer[2];
 
 	ports = skb_header_pointer(skb, 0, sizeof(buffer), buffer);
-	return ports && xtcp_port_is_held(net, ntohs(ports[1]));
+	return ports && xtcp_net_is_ready(xtcp_net_rcu(net)) &&
+	       xtcp_port_is_held(net, ntohs(ports[1]));
 }
 
 /**

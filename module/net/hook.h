@@ -10,9 +10,12 @@
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <linux/preempt.h>
+#include <net/dst.h>
 #include <net/ip.h>
+#include <net/net_namespace.h>
 #include <uapi/linux/xtcp.h>
 
+#include "compat.h"
 #include "net/seq.h"
 
 struct net;
@@ -47,14 +50,25 @@ bool xtcp_hook_owns_quoted(struct net *net, const struct xtcp_key *key);
 
 extern const struct nf_hook_ops xtcp_hookv4_ops;
 
+/*
+ * Is a packet at LOCAL_IN for the namespace @net? Not if it is for a slave of ipvlan in mode
+ * l3s: the hooks that see it are those of the master's namespace, and IP then delivers it in the
+ * slave's. Its route tells it, before and behind ipvlan's own hook.
+ */
+static __always_inline bool xtcp_hook_is_for(const struct net *net,
+					     const struct sk_buff *skb)
+{
+	return net_eq(dev_net(dst_dev(skb_dst(skb))), net);
+}
+
 /**
  * xtcp_hook_run - call a hook's function with softirqs off
  * @packet_in: function of the family; inlined
- * @net: namespace
+ * @net: namespace whose hook it is
  * @skb: packet
  *
  * Context: RCU; softirq, or the task that gives a netfilter queue's verdict.
- * Return: the verdict of @packet_in.
+ * Return: the verdict of @packet_in; NF_ACCEPT if the packet is for another namespace.
  */
 static __always_inline unsigned int
 xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
@@ -62,6 +76,10 @@ xtcp_hook_run(unsigned int (*packet_in)(struct net *net, struct sk_buff *skb),
 {
 	unsigned int verdict;
 
+	if (unlikely(!xtcp_hook_is_for(net, skb))) {
+		xtcp_hook_detach(skb);
+		return NF_ACCEPT;
+	}
 	if (likely(in_softirq()))
 		return packet_in(net, skb);
 	local_bh_disable();
