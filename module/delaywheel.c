@@ -84,13 +84,22 @@ u64 xtcp_delaywheel_add(struct xtcp_delaywheel *wheel, struct xtcp_delay *delay)
 	return when << XTCP_WHEEL_TICK;
 }
 
+/*
+ * The entry's owner may look without the wheel's lock whether it is linked, and link it in
+ * another CPU's wheel at once (timers.h). So the last store makes it look unlinked.
+ */
+static void wheel_unlink(struct xtcp_delay *delay)
+{
+	list_del_init_careful(&delay->link);
+}
+
 /**
  * xtcp_delaywheel_del - remove an entry
  * @wheel: wheel
  * @delay: entry of this wheel; not linked afterwards
  *
- * list_del_init() would do. This also clears the slot's bit in @used if the entry
- * was the last one, so that xtcp_delaywheel_next_ns() does not return its time.
+ * This also clears the slot's bit in @used if the entry was the last one, so that
+ * xtcp_delaywheel_next_ns() does not return its time.
  */
 void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 			 struct xtcp_delay *delay)
@@ -103,7 +112,7 @@ void xtcp_delaywheel_del(struct xtcp_delaywheel *wheel,
 		wheel->used[i / XTCP_WHEEL_SLOTS] &=
 			~BIT(i % XTCP_WHEEL_SLOTS);
 	}
-	list_del_init(&delay->link);
+	wheel_unlink(delay);
 }
 
 /*
@@ -161,7 +170,7 @@ static struct xtcp_delay *wheel_take(struct xtcp_delaywheel *wheel,
 	delay = list_first_entry_or_null(&wheel->slot[0][slot],
 					 struct xtcp_delay, link);
 	if (delay)
-		list_del_init(&delay->link);
+		wheel_unlink(delay);
 	else
 		wheel->used[0] &= ~BIT(slot);
 	return delay;

@@ -66,8 +66,11 @@ static inline bool xtcp_timer_is_set(const struct xtcp_sock *xs,
  */
 static inline bool xtcp_timers_entry_is_set(const struct xtcp_sock *xs)
 {
-	/* See above: the expiry follows if the result is stale. */
-	return data_race(!list_empty(&xs->wheel_entry.link));
+	/*
+	 * If it looks unlinked, the CPU that has unlinked it writes to it no more: the caller
+	 * may link it. If a stale result says that it is linked, the expiry follows.
+	 */
+	return !list_empty_careful(&xs->wheel_entry.link);
 }
 
 /* Does the wheel entry expire at @deadline_ns or before? */
