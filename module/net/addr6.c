@@ -107,6 +107,8 @@ static int connect_native(struct sock *sk, const struct sockaddr_in6 *peer,
 	struct inet_sock *inet = inet_sk(sk);
 	struct dst_entry *dst;
 
+	if (ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+		return -EAFNOSUPPORT;
 	*key = (struct xtcp_key) {
 		.lport	= inet->inet_sport,
 		.rport	= peer->sin6_port,

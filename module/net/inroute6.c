@@ -157,6 +157,12 @@ bool xtcp_inroute6_is_known(const struct xtcp_net *xn,
 	return mem && way_in(mem, skb);
 }
 
+/* Do rules, or routes with a source prefix, choose routes by more than the destination? */
+static bool inroute6_source_decides(const struct net *net)
+{
+	return fib6_has_custom_rules(net) || fib6_routes_require_src(net);
+}
+
 /**
  * xtcp_inroute6_route - route a segment without a socket from the cache
  * @xn: namespace
@@ -173,7 +179,7 @@ void xtcp_inroute6_route(const struct xtcp_net *xn, struct sk_buff *skb)
 	if (unlikely(!in_softirq()))
 		return;
 	mem = inroute6_memory(xn);
-	if (!mem || fib6_has_custom_rules(xn->net))
+	if (!mem || inroute6_source_decides(xn->net))
 		return;
 	dst = way_in(mem, skb);
 	mem->missed = !dst;
@@ -186,7 +192,7 @@ static bool inroute6_may_be_learnt(const struct net *net,
 				   const struct rt6_info *rt)
 {
 	return rt->rt6i_flags & RTF_LOCAL && !rt->dst.lwtstate &&
-	       !fib6_has_custom_rules(net);
+	       !inroute6_source_decides(net);
 }
 
 /**

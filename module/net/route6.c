@@ -78,13 +78,13 @@ static struct in6_addr *route6_first_hop(struct flowi6 *fl6,
 }
 
 /*
- * Do only the addresses choose the route? A device, policy rules (without which
- * there is no VRF) and IPsec may choose, too.
+ * Does only the peer's address choose the route? A device, policy rules (without which
+ * there is no VRF), the source and IPsec may choose, too.
  */
 static bool route6_addresses_decide(const struct net *net, const struct sock *sk,
 				    int oif)
 {
-	return !oif && !fib6_has_custom_rules(net) &&
+	return !oif && !fib6_has_custom_rules(net) && !fib6_routes_require_src(net) &&
 	       xtcp_ipsec_is_silent(net, sk);
 }
 

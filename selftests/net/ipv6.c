@@ -177,6 +177,19 @@ TEST_F(ipv6, connect_to_a_mapped_address_is_ipv4)
 	EXPECT_EQ(ENETUNREACH, do_connect(only, at("::ffff:127.0.0.1", 7000, 0)));
 }
 
+/* Also if a route to the peer is cached. */
+TEST_F(ipv6, connect_from_a_mapped_address_to_ipv6_is_refused)
+{
+	struct peer *p = &self->peer;
+	int fd = tcp6();
+	struct conn c;
+
+	conn_open(p, &c, .active = true);
+	ASSERT_EQ(0, do_bind(fd, at("::ffff:127.0.0.1", 0, 0)));
+	EXPECT_EQ(EAFNOSUPPORT, do_connect(fd, at("10.0.0.2", 80, 0)));
+	peer_expect_silence(p, 10);
+}
+
 TEST_F(ipv6, connect_to_any_is_loopback)
 {
 	int lfd = tcp6(), fd = tcp6();
