@@ -58,6 +58,8 @@ struct xtcp_addrs6 {
  * @kind: enum xtcp_kind; never changes
  * @family: AF_INET, AF_INET6; AF_UNSPEC: a listener for both
  * @mapped: record of an IPv4 connection of an IPv6 socket
+ * @transparent: TIME-WAIT record: the socket had IP_TRANSPARENT, so the local address need
+ *	not be one of this host
  * @source_bits: half-open record: prefix length with which open/source.c has
  *	counted it; 0: not counted
  * @state: enum xtcp_state; written by lifecycle.c only
@@ -95,7 +97,8 @@ struct xtcp_flow {
 	int			ifindex;
 	u8			kind:2,
 				mapped:1,
-				family:5;
+				transparent:1,
+				family:4;
 	u8			source_bits;
 	u8			state;
 	u8			wire;

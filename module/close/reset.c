@@ -33,8 +33,8 @@ static void reset_note(struct net *net, const struct xtcp_key *key, bool sent,
 /* Consumes @spare, which is @skb or NULL. */
 static void reset_answer(struct net *net, const struct sk_buff *skb,
 			 struct sk_buff *spare, const struct xtcp_key *key,
-			 int bound, const struct xtcp_seg *seg,
-			 enum xtcp_mib_item reason)
+			 const struct xtcp_origin *origin,
+			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
 	struct xtcp_bare bare = { .flags = XTCP_RST };
 	struct xtcp_reply reply;
@@ -50,7 +50,7 @@ static void reset_answer(struct net *net, const struct sk_buff *skb,
 		bare.flags |= XTCP_ACK;
 	}
 	reset_note(net, key, true, reason);
-	xtcp_reply_init(net, &reply, skb, key, bound);
+	xtcp_reply_init(net, &reply, skb, key, origin);
 	reply.spare = spare;
 	xtcp_reply_send(net, &reply, &bare);
 }
@@ -60,7 +60,7 @@ static void reset_answer(struct net *net, const struct sk_buff *skb,
  * @net: namespace
  * @skb: the segment; stays the caller's
  * @key: its connection, as seen from here
- * @bound: device that the connection is bound to, 0 for any
+ * @origin: its socket, the listener of a half-open one, or what its record keeps
  * @seg: its parsed header; a RST is never answered
  * @reason: XTCP_MIB_RESET_SENT_*
  *
@@ -70,10 +70,10 @@ static void reset_answer(struct net *net, const struct sk_buff *skb,
  * Context: softirq.
  */
 void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
-		      const struct xtcp_key *key, int bound,
+		      const struct xtcp_key *key, const struct xtcp_origin *origin,
 		      const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
-	reset_answer(net, skb, NULL, key, bound, seg, reason);
+	reset_answer(net, skb, NULL, key, origin, seg, reason);
 }
 
 /**
@@ -81,16 +81,19 @@ void xtcp_reset_reply(struct net *net, const struct sk_buff *skb,
  * @net: namespace
  * @skb: the segment; consumed: the RST is built in it if possible
  * @key: its connection, as seen from here
+ * @lsk: the listener of its port, which cannot use it, or NULL
  * @seg: its parsed header; a RST is never answered
  * @reason: XTCP_MIB_RESET_SENT_*
  *
  * Context: softirq.
  */
 void xtcp_reset_recycle(struct net *net, struct sk_buff *skb,
-			const struct xtcp_key *key, const struct xtcp_seg *seg,
-			enum xtcp_mib_item reason)
+			const struct xtcp_key *key, const struct sock *lsk,
+			const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
-	reset_answer(net, skb, skb, key, 0, seg, reason);
+	struct xtcp_origin origin = lsk ? xtcp_origin_of(lsk) : (struct xtcp_origin) { };
+
+	reset_answer(net, skb, skb, key, &origin, seg, reason);
 }
 
 /**

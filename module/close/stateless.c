@@ -217,7 +217,7 @@ void xtcp_stateless_answer(struct net *net, const struct sk_buff *skb,
 	struct xtcp_reply reply;
 
 	XTCP_INC(net, TOKEN_ACK);
-	xtcp_reply_init(net, &reply, skb, key, 0);
+	xtcp_reply_init(net, &reply, skb, key, NULL);
 	reply.tos = xtcp_token_tos(seg->opt.token);
 	reply.spare = spare;
 	xtcp_reply_send(net, &reply, &bare);

@@ -318,6 +318,7 @@ static void timewait_fill(struct xtcp_timewait *tw, const struct sock *sk)
 	xtcp_key_from_flow(&key, &xs->flow);
 	xtcp_flow_init(&tw->flow, XTCP_KIND_TIMEWAIT, &key);
 	tw->flow.mapped = sk->sk_family != key.family;
+	tw->flow.transparent = inet_test_bit(TRANSPARENT, sk);
 	xtcp_delay_init(&tw->delay);
 	xtcp_lifecycle_born(&tw->flow, xs->flow.state);
 	tw->rcv_nxt = xs->rcv_nxt;
@@ -521,9 +522,10 @@ static void timewait_send_ack(struct net *net, struct xtcp_timewait *tw)
 		},
 	};
 	struct xtcp_reply reply = {
-		.oif	= tw->flow.ifindex,
-		.mark	= tw->mark,
-		.tos	= tw->tos,
+		.transparent	= tw->flow.transparent,
+		.oif		= tw->flow.ifindex,
+		.mark		= tw->mark,
+		.tos		= tw->tos,
 	};
 
 	xtcp_key_from_flow(&reply.key, &tw->flow);
@@ -586,7 +588,13 @@ static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
 			    const struct sk_buff *skb, const struct xtcp_key *key,
 			    const struct xtcp_seg *seg, enum xtcp_event event)
 {
-	xtcp_reset_reply(net, skb, key, tw->flow.ifindex, seg,
+	const struct xtcp_origin origin = {
+		.transparent	= tw->flow.transparent,
+		.bound		= tw->flow.ifindex,
+		.mark		= tw->mark,
+	};
+
+	xtcp_reset_reply(net, skb, key, &origin, seg,
 			 event == XTCP_EV_RCV_SYN ?
 			 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW :
 			 XTCP_MIB_RESET_SENT_TEXT_AFTER_CLOSE);

@@ -208,7 +208,7 @@ static void input_closed(struct net *net, struct sk_buff *skb,
 		xtcp_lifecycle_none(net, seg->flags & XTCP_ACK ?
 					 XTCP_EV_RCV_ACK :
 					 XTCP_EV_RCV_BAD_FLAGS);
-	xtcp_gate_reset(net, skb, key, seg, false);
+	xtcp_gate_reset(net, skb, key, seg, NULL);
 }
 
 /*

@@ -100,17 +100,17 @@ static u64 ipv4_pair_hash(const struct xtcp_key *key, const void *secret)
 
 /*
  * Fill in the key of a route lookup for @sk, or for no socket. Scope and flags
- * follow the socket's options.
+ * follow the socket's options; @flags: more flags.
  */
 static void ipv4_flow_init(struct flowi4 *fl4, const struct net *net,
 			   const struct sock *sk, const struct xtcp_key *key,
-			   int oif, u32 mark, u8 tos)
+			   int oif, u32 mark, u8 tos, u8 flags)
 {
 	bool on_link = sk && sock_flag(sk, SOCK_LOCALROUTE);
 
 	flowi4_init_output(fl4, oif, mark, tos & INET_DSCP_MASK,
 			   on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-			   key->wire, sk ? inet_sk_flowi_flags(sk) : 0,
+			   key->wire, flags | (sk ? inet_sk_flowi_flags(sk) : 0),
 			   key->raddr, key->laddr, key->rport, key->lport,
 			   sock_net_uid(net, sk));
 }
@@ -174,7 +174,7 @@ static struct rtable *ipv4_route_lookup(struct sock *sk)
 	if (rt && dst_hold_safe(&rt->dst))
 		return rt;
 	ipv4_flow_init(&fl4, net, sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		       READ_ONCE(sk->sk_mark), tos);
+		       READ_ONCE(sk->sk_mark), tos, 0);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	return ip_route_output_flow(net, &fl4, sk);
 }
@@ -193,7 +193,7 @@ static void ipv4_connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 	};
 
 	ipv4_flow_init(fl4, sock_net(sk), sk, &key, READ_ONCE(sk->sk_bound_dev_if),
-		       READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos));
+		       READ_ONCE(sk->sk_mark), READ_ONCE(inet->tos), 0);
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(fl4));
 }
 
@@ -541,7 +541,8 @@ static struct rtable *ipv4_reply_lookup(struct net *net,
 	struct rtable *rt;
 
 	ipv4_flow_init(&fl4, net, reply->sk, &reply->key, reply->oif,
-		       reply->mark, reply->tos);
+		       reply->mark, reply->tos,
+		       reply->transparent ? FLOWI_FLAG_ANYSRC : 0);
 	if (reply->sk)
 		security_sk_classify_flow((struct sock *)reply->sk,
 					  flowi4_to_flowi_common(&fl4));
@@ -592,8 +593,9 @@ static bool reply_is_atomic(const struct xtcp_reply *reply,
 			    const struct sk_buff *skb,
 			    const struct dst_entry *dst)
 {
-	return !reply->sk || skb->len <= MTU_MIN ||
-	       ip_dont_fragment(reply->sk, dst);
+	const struct sock *sk = xtcp_reply_former(reply);
+
+	return !sk || skb->len <= MTU_MIN || ip_dont_fragment(sk, dst);
 }
 
 static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
@@ -609,7 +611,7 @@ static int ipv4_reply_xmit(struct net *net, struct xtcp_reply *reply,
 	else
 		skb_dst_set_noref(skb, dst);
 	iph = ipv4_header_push(skb, &reply->key, reply->tos,
-			       ttl_select(net, reply->sk, dst));
+			       ttl_select(net, xtcp_reply_former(reply), dst));
 	if (reply_is_atomic(reply, skb, dst))
 		iph->frag_off = htons(IP_DF);
 	else

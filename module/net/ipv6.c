@@ -342,9 +342,9 @@ static int ipv6_reply_xmit(struct net *net, struct xtcp_reply *reply,
 		skb_dst_set_noref(skb, dst);
 	if (unlikely(opt))
 		return ipv6_reply_extended(net, reply, skb, opt);
-	label = flow_label(net, skb, reply->sk, 0, reply_hash(reply, skb));
+	label = flow_label(net, skb, xtcp_reply_former(reply), 0, reply_hash(reply, skb));
 	ipv6_header_push(skb, &reply->key.v6, reply->key.wire, reply->tos, label,
-			 hop_limit(reply->sk, dst));
+			 hop_limit(xtcp_reply_former(reply), dst));
 	skb->priority = reply->sk ? READ_ONCE(reply->sk->sk_priority) : 0;
 	skb->mark = reply->mark;
 	return ipv6_xmit_result(ipv6_xmit(net, skb->sk, skb));

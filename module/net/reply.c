@@ -15,6 +15,7 @@
 
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
+#include <linux/netfilter_netdev.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>
 #include <net/dst.h>
@@ -55,6 +56,7 @@ static __always_inline void spare_reset(struct sk_buff *skb)
 	skb_clear_hash(skb);
 	skb_init_secmark(skb);
 	skb_reset_redirect(skb);
+	nf_skip_egress(skb, false);
 	skb_set_queue_mapping(skb, 0);
 	skb_set_dst_pending_confirm(skb, 0);
 	skb->encapsulation = 0;
@@ -195,36 +197,59 @@ unlock:
 }
 
 /**
+ * xtcp_origin_of - the origin of a socket or listener
+ * @sk: socket; it may change its options meanwhile
+ *
+ * Context: any.
+ * Return: the origin.
+ */
+struct xtcp_origin xtcp_origin_of(const struct sock *sk)
+{
+	return (struct xtcp_origin) {
+		.sk	= sk,
+		.bound	= READ_ONCE(sk->sk_bound_dev_if),
+		.mark	= READ_ONCE(sk->sk_mark),
+	};
+}
+
+/**
  * xtcp_reply_init - prepare the answer to a received segment
  * @net: network namespace; in a socket's backlog @skb has no device
  * @reply: filled, without route and spare skb
  * @skb: the segment; not yet spare
  * @key: its key, as seen from this host
- * @bound: device that its connection is bound to, 0 for any
+ * @origin: for whom it is answered, or NULL
  *
- * If @bound is 0, a segment that arrived on a VRF is answered there. The fwmark
- * is the segment's if fwmark_reflect of its family says so. The DSCP is the
- * segment's, as in Linux, because its sender wants that treatment.
+ * If @origin is bound to no device, a segment that arrived on a VRF is answered there. The
+ * fwmark is the segment's if fwmark_reflect of its family says so, else the origin's. The DSCP
+ * is the segment's, as in Linux, because its sender wants that treatment.
  *
  * Context: RCU; any.
  */
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key,
-		     int bound)
+		     const struct xtcp_origin *origin)
 {
 	const struct xtcp_family *af = xtcp_family_get(key->family);
-
-	if (!bound && netif_index_is_l3_master(net, skb->skb_iif))
-		bound = skb->skb_iif;
 
 	reply->key = *key;
 	reply->sk = NULL;
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
+	reply->formed = false;
 	reply->owned = false;
+	reply->transparent = false;
 	reply->extended = false;
-	reply->oif = bound;
+	reply->oif = 0;
 	reply->mark = af->packet->reply_mark(net, skb->mark);
 	reply->tos = af->packet->dscp(skb);
+	if (origin) {
+		reply->sk = origin->sk;
+		reply->transparent = origin->transparent;
+		reply->oif = origin->bound;
+		reply->mark = reply->mark ?: origin->mark;
+	}
+	if (!reply->oif && netif_index_is_l3_master(net, skb->skb_iif))
+		reply->oif = skb->skb_iif;
 }

@@ -17,11 +17,28 @@ struct sk_buff;
 struct sock;
 
 /**
+ * struct xtcp_origin - for whom a segment is answered that no connection takes
+ * @sk: socket or listener, whose user, IPsec policy and priority apply; NULL: none, or a record
+ * @bound: device that it is bound to, 0 for any
+ * @mark: its fwmark (SO_MARK)
+ * @transparent: the local address need not be one of this host (IP_TRANSPARENT)
+ */
+struct xtcp_origin {
+	const struct sock	*sk;
+	int			bound;
+	u32			mark;
+	bool			transparent;
+};
+
+/**
  * struct xtcp_reply - addresses and route of a segment without a socket
  * @key: the connection as seen from this host: laddr and lport are the source
- * @sk: listener whose owner, TTL, priority and path MTU policy apply, or NULL
+ * @sk: socket or listener whose user, IPsec policy and priority apply, or NULL
+ * @formed: TTL, flow label and path MTU policy are those of @sk, too. A RST has the
+ *	defaults, as in Linux
  * @owned: attach @sk to the segment, for rules that ask for its owner (skuid,
  *	cgroups)
+ * @transparent: without @sk: the source need not be an address of this host
  * @extended: IPv6: the extension headers of @sk go with the segment
  * @spare: received segment that is not needed any more, or NULL;
  *	xtcp_reply_send() consumes it, and recycles it for the answer if it can
@@ -40,7 +57,9 @@ struct xtcp_reply {
 	struct sk_buff		*spare;
 	struct dst_entry	*dst;
 	bool			dst_held;
+	bool			formed;
 	bool			owned;
+	bool			transparent;
 	bool			extended;
 	int			oif;
 	u32			mark;
@@ -70,6 +89,13 @@ int xtcp_reply_send(struct net *net, struct xtcp_reply *reply,
 		    const struct xtcp_bare *bare);
 void xtcp_reply_init(struct net *net, struct xtcp_reply *reply,
 		     const struct sk_buff *skb, const struct xtcp_key *key,
-		     int bound);
+		     const struct xtcp_origin *origin);
+struct xtcp_origin xtcp_origin_of(const struct sock *sk);
+
+/* The socket that forms the IP header, or NULL. */
+static inline const struct sock *xtcp_reply_former(const struct xtcp_reply *reply)
+{
+	return reply->formed ? reply->sk : NULL;
+}
 
 #endif /* XTCP_NET_REPLY_H */

@@ -21,6 +21,7 @@
 #include "isn.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/reply.h"
 #include "net/skb.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -360,6 +361,7 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct xtcp_key key __uninitialized;
+	struct xtcp_origin origin;
 
 	if (!(seg->flags & XTCP_ACK))
 		return false;
@@ -372,8 +374,9 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	if (seg->flags & XTCP_RST)
 		return true;
 	xtcp_key_from_flow(&key, &xs->flow);
+	origin = xtcp_origin_of(sk);
 	if (!connect_finish_old(sock_net(sk), skb, &key, seg))
-		xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
+		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
 	/* Our answer ends the peer's old connection: send the SYN again, once. */
 	if (!xs->retransmit.in_row)

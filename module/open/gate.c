@@ -321,7 +321,7 @@ bool xtcp_gate_may_ack(struct net *net)
  * @skb: segment; consumed
  * @key: its connection
  * @seg: its parsed header
- * @listening: its port has a listener, which cannot use it
+ * @lsk: the listener of its port, which cannot use it, or NULL
  *
  * Limited by xtcp_rst_ratelimit; RSTs that end a connection are not.
  *
@@ -329,7 +329,7 @@ bool xtcp_gate_may_ack(struct net *net)
  */
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     bool listening)
+		     const struct sock *lsk)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
@@ -339,9 +339,9 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	xtcp_reset_recycle(net, skb, key, seg,
-			   listening ? XTCP_MIB_RESET_SENT_NO_HANDSHAKE :
-				    XTCP_MIB_RESET_SENT_NO_CONNECTION);
+	xtcp_reset_recycle(net, skb, key, lsk, seg,
+			   lsk ? XTCP_MIB_RESET_SENT_NO_HANDSHAKE :
+				 XTCP_MIB_RESET_SENT_NO_CONNECTION);
 }
 
 /* Work item: runs once when drops begin, then each second until they end. */

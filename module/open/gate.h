@@ -11,6 +11,7 @@
 
 struct net;
 struct sk_buff;
+struct sock;
 struct xtcp_key;
 struct xtcp_listener;
 struct xtcp_seg;
@@ -77,6 +78,6 @@ bool xtcp_gate_may_syn_ack(struct net *net);
 bool xtcp_gate_may_ack(struct net *net);
 void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
-		     bool listening);
+		     const struct sock *lsk);
 
 #endif /* XTCP_OPEN_GATE_H */

@@ -736,6 +736,38 @@ static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 }
 
 /**
+ * xtcp_listen_sent_cookie - does an ACK acknowledge a cookie of a listener
+ * @lsk: listener, not locked
+ * @skb: segment
+ * @key: its connection
+ * @seg: its parsed header, with an ACK
+ *
+ * Counts nothing: xtcp_listen_rcv() does.
+ *
+ * Context: softirq, RCU read-side section.
+ * Return: true if the cookie is valid.
+ */
+bool xtcp_listen_sent_cookie(const struct sock *lsk, const struct sk_buff *skb,
+			     const struct xtcp_key *key, const struct xtcp_seg *seg)
+{
+	const struct xtcp_family *af = xtcp_family_get(key->family);
+	struct xtcp_listener *ls = xtcp_listener_of(lsk);
+	struct net *net = sock_net(lsk);
+	struct xtcp_halfopen6 record;
+	u64 identity;
+
+	if (!ls || !listen_cookie_may_be(lsk, ls))
+		return false;
+	identity = xtcp_isn_identity(net, af, key);
+	if (!seg->opt.cookie)
+		return xtcp_cookie_check(net, identity, af->cookie_mss,
+					 seq_sub(seg->seq, 1), seq_sub(seg->ack, 1));
+	listen_halfopen_fill(&record.ho, ls, skb, key, seg, identity);
+	return xtcp_cookie_check_option(net, identity, af->cookie_mss, seg->opt.cookie,
+					seq_sub(seg->ack, 1), &record.ho);
+}
+
+/**
  * xtcp_listen_rcv - process a segment for a listener
  * @sk: listener, not locked
  * @skb: segment; consumed if NULL is returned
@@ -767,7 +799,7 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			return child;
 		xtcp_lifecycle_listener(net, syn ? XTCP_EV_RCV_SYN_ACK :
 						   XTCP_EV_RCV_ACK);
-		xtcp_gate_reset(net, skb, key, seg, true);
+		xtcp_gate_reset(net, skb, key, seg, sk);
 		return NULL;
 	} else if ((seg->flags & (XTCP_SYN | XTCP_FIN)) != XTCP_SYN) {
 		xtcp_lifecycle_listener(net, XTCP_EV_RCV_BAD_FLAGS);

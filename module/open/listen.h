@@ -28,6 +28,8 @@ void xtcp_listen_stop(struct sock *sk);
 void xtcp_listen_syn(struct sock *lsk, struct sk_buff *skb,
 		     const struct xtcp_key *key, const struct xtcp_seg *seg,
 		     struct xtcp_timewait *tw);
+bool xtcp_listen_sent_cookie(const struct sock *lsk, const struct sk_buff *skb,
+			     const struct xtcp_key *key, const struct xtcp_seg *seg);
 struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 			     const struct xtcp_key *key,
 			     const struct xtcp_seg *seg);

@@ -43,7 +43,9 @@ void xtcp_synack_reply(const struct xtcp_halfopen *ho, struct xtcp_reply *reply)
 	reply->spare = NULL;
 	reply->dst = NULL;
 	reply->dst_held = false;
+	reply->formed = true;
 	reply->owned = false;
+	reply->transparent = false;
 	reply->extended = false;
 	reply->oif = ho->flow.ifindex;
 	reply->mark = xtcp_synqueue_mark(ho);

@@ -55,6 +55,7 @@
 #include "listener.h"
 #include "lookup.h"
 #include "net/family.h"
+#include "net/reply.h"
 #include "net/skb.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -779,20 +780,49 @@ static void halfopen_rcv_same_syn(struct xtcp_halfopen *ho, const struct sk_buff
 		xtcp_synack_resend(ho);
 }
 
+/* Reset the peer, on behalf of the listener. The record stays. */
+static void halfopen_reset(const struct xtcp_halfopen *ho, const struct sk_buff *skb,
+			   const struct xtcp_seg *seg, enum xtcp_mib_item reason)
+{
+	const struct sock *lsk = ho->ls->sk;
+	struct xtcp_origin origin = xtcp_origin_of(lsk);
+	struct xtcp_key key __uninitialized;
+
+	origin.bound = ho->flow.ifindex;
+	xtcp_key_from_flow(&key, &ho->flow);
+	xtcp_reset_reply(sock_net(lsk), skb, &key, &origin, seg, reason);
+}
+
+/*
+ * A SYN that came while the queue was full was answered by a cookie, and its repetition by this
+ * record. The client goes by the SYN-ACK that arrives first: if its ACK returns the cookie, the
+ * record gives way, and the listener takes the ACK. If it can't, the ACK is dropped, for its
+ * sender has done nothing wrong. Returns as xtcp_synqueue_rcv().
+ */
+static struct sock *halfopen_take_cookie(struct xtcp_halfopen *ho, struct sk_buff *skb,
+					 const struct xtcp_key *key,
+					 const struct xtcp_seg *seg)
+{
+	struct sock *lsk = ho->ls->sk;
+
+	if (!ho->has_predecessor && !xtcp_acceptqueue_is_full(lsk) &&
+	    xtcp_synqueue_drop(ho, XTCP_EV_ABORT))
+		return xtcp_listen_rcv(lsk, skb, key, seg);
+	kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OLD_ACK);
+	return NULL;
+}
+
 static bool halfopen_ack_is_ours(struct xtcp_halfopen *ho, const struct sk_buff *skb,
 				 const struct xtcp_seg *seg)
 {
 	seq_t expected = seq_add(ho->iss, 1);
 	struct net *net = sock_net(ho->ls->sk);
-	struct xtcp_key key __uninitialized;
 
 	if (seg->ack == expected)
 		return true;
 	xtcp_lifecycle_event(net, &ho->flow, seq_after(seg->ack, expected) ?
 			     XTCP_EV_RCV_ACK_ABOVE : XTCP_EV_RCV_ACK_BELOW);
-	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
-			 XTCP_MIB_RESET_SENT_BAD_ACK);
+	halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_BAD_ACK);
 	return false;
 }
 
@@ -821,7 +851,6 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 				     const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
-	struct xtcp_key key __uninitialized;
 
 	xtcp_listen_overflowed(ho->ls);
 	xtcp_listen_dropped(ho->ls);
@@ -830,9 +859,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_ACK);
 		return;
 	}
-	xtcp_key_from_flow(&key, &ho->flow);
-	xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
-			 XTCP_MIB_RESET_SENT_OVERFLOW);
+	halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_OVERFLOW);
 	XTCP_INC(net, EMBRYONIC_RSTS);
 	xtcp_synqueue_drop(ho, XTCP_EV_ABORT);
 }
@@ -877,9 +904,7 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 	/* A SYN whose SEG.SEQ is IRS belongs to the same handshake (3.5). */
 	if ((seg->flags & XTCP_SYN) && seg->seq != ho->irs) {
 		XTCP_INC(net, EMBRYONIC_RSTS);
-		xtcp_key_from_flow(&key, &ho->flow);
-		xtcp_reset_reply(net, skb, &key, ho->flow.ifindex, seg,
-				 XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
+		halfopen_reset(ho, skb, seg, XTCP_MIB_RESET_SENT_SYN_IN_WINDOW);
 		xtcp_synqueue_drop(ho, XTCP_EV_RCV_SYN_OTHER);
 		why = SKB_DROP_REASON_TCP_INVALID_SYN;
 		goto done;
@@ -888,6 +913,11 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_BAD_FLAGS);
 		why = SKB_DROP_REASON_TCP_FLAGS;
 		goto done;
+	}
+	if (unlikely(seg->ack != seq_add(ho->iss, 1))) {
+		xtcp_key_from_flow(&key, &ho->flow);
+		if (xtcp_listen_sent_cookie(ho->ls->sk, skb, &key, seg))
+			return halfopen_take_cookie(ho, skb, &key, seg);
 	}
 	if (!halfopen_ack_is_ours(ho, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;

@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "net/demux.h"
 #include "net/family.h"
+#include "net/reply.h"
 #include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
@@ -153,11 +154,11 @@ static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
 static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 			 const struct xtcp_seg *seg, enum xtcp_mib_item reason)
 {
+	struct xtcp_origin origin = xtcp_origin_of(sk);
 	struct xtcp_key key __uninitialized;
 
 	xtcp_key_from_flow(&key, &xtcp_sk(sk)->flow);
-	xtcp_reset_reply(sock_net(sk), skb, &key, sk->sk_bound_dev_if, seg,
-			 reason);
+	xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg, reason);
 }
 
 /* Note a duplicate: the peer repeats it because our ACK was lost. */

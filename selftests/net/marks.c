@@ -126,6 +126,60 @@ TEST_F(marks, lc_114_mark_and_priority_of_a_listener)
 	EXPECT_LE(1, counted(_metadata, "five"));
 }
 
+/* A RST that answers a segment has the fwmark and priority of the socket that it is about. */
+static void expect_marked_reset(struct __test_metadata *_metadata, struct conn *c)
+{
+	int left = counted(_metadata, "left"), seven = counted(_metadata, "seven");
+
+	peer_expect(c->peer, .flags = RST, .sport = ANYWHERE, .dport = ANYWHERE);
+	EXPECT_EQ(left, counted(_metadata, "left"));
+	EXPECT_EQ(left, seven);
+}
+
+TEST_F(marks, lc_114_mark_of_a_reset_after_close)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	conn_open(p, &c, .active = true, .prepare = mark_and_priority);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK);
+	conn_send(&c, .flags = ACK, .ack = 0, .data = "late");
+	expect_marked_reset(_metadata, &c);
+}
+
+TEST_F(marks, lc_114_mark_of_a_records_reset)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	conn_open(p, &c, .active = true, .prepare = mark_and_priority);
+	close(c.fd);
+	c.fd = -1;
+	conn_expect(&c, .flags = FIN | ACK);
+	conn_send(&c, .flags = ACK);
+	sleep_ms(10);
+	conn_send(&c, .flags = ACK, .data = "late");
+	expect_marked_reset(_metadata, &c);
+}
+
+TEST_F(marks, lc_114_mark_of_a_listeners_resets)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	rules_load(_metadata);
+	conn_to_state(p, &c, ST_HALF_OPEN, .prepare = mark_and_priority);
+	conn_send(&c, .flags = ACK, .ack = 5);
+	expect_marked_reset(_metadata, &c);
+	peer_send(p, .flags = ACK, .sport = 999, .seq = 1, .ack = 1);
+	expect_marked_reset(_metadata, &c);
+	p->leave_unread = true;
+}
+
 /* net.ipv4.tcp_fwmark_accept: a connection has its SYN's fwmark, on both stacks. */
 TEST_F(marks, knob_tcp_fwmark_accept)
 {

@@ -293,6 +293,40 @@ TEST_F(cookie, rfc4987_timestamp_bits)
 	EXPECT_GE(1100, p->last.opt.tsval - first);
 }
 
+/*
+ * The SYN-ACK with the cookie is late. The client has repeated its SYN, for which there is a
+ * record by now, and goes by the number that arrives first. Linux drops its ACKs while the
+ * record lives.
+ */
+TEST_F(cookie, lc_38_the_cookie_is_slower_than_the_record)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+	uint32_t cookie;
+	int lfd;
+
+	lfd = full_listener(p);
+	cookie_get(p, &c, lfd);
+	cookie = p->last.seq;
+	peer_drain(p, 70000);
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	EXPECT_NE(cookie, peer_expect(p, .flags = SYN | ACK, .dport = c.pport,
+				      .ack = c.peer_iss + 1)->seq);
+	EXPECT_EQ(1, proc_rows(p->family, ROW_SYN_RECEIVED));
+	if (!stock_mode()) {
+		cookie_redeem(&c);
+		EXPECT_EQ(0, proc_rows(p->family, ROW_SYN_RECEIVED));
+		counters_expect(_metadata, &before, "InSegs", 2, "OutSegs", 1, "SyncookiesRecv", 1,
+				"PassiveOpens", 1, "CurrEstab", 1, "TCPPureAcks", 1, NULL);
+	} else {
+		conn_send(&c, .flags = ACK);
+	}
+	peer_expect_silence(p, 500);
+	forget_half_open(p);
+}
+
 TEST_F(cookie, lc_39_forged)
 {
 	struct ipaddr other = ipaddr("10.0.0.3");

@@ -465,6 +465,55 @@ TEST_F(port, bind_to_a_foreign_address_if_allowed)
 	EXPECT_EQ(0, socket_bind(fd, "192.0.2.3", 7000));
 }
 
+/*
+ * As a transparent proxy is: the address is not this host's in any table that IP asks about
+ * source addresses. Records acknowledge and reset as sockets do.
+ */
+TEST_F(port, transparent_to_the_end)
+{
+	struct peer *p = &self->peer;
+	struct ipaddr ours = ipaddr("192.0.2.2");
+	bool v6 = p->family == AF_INET6;
+	const struct segment *seg;
+	char command[200];
+	uint32_t nxt;
+	int fd;
+
+	snprintf(command, sizeof(command), "ip -%d rule add iif tun0 lookup 100 && "
+		 "ip -%d route add local default dev lo table 100", v6 ? 6 : 4, v6 ? 6 : 4);
+	ASSERT_EQ(0, system(command));
+	for (int refused = 0; refused < 2; refused++) {
+		fd = socket_new(-1);
+		socket_set(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
+		socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		ASSERT_EQ(0, socket_bind(fd, "192.0.2.2", 7000 + refused));
+		ASSERT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", 80));
+		seg = peer_expect(p, .flags = SYN, .src = ours, .sport = ANYWHERE, .dport = 80);
+		nxt = seg->seq + 1;
+		peer_send(p, .dst = ours, .sport = 80, .dport = 7000 + refused,
+			  .flags = SYN | ACK, .seq = 1, .ack = nxt);
+		peer_expect(p, .flags = ACK, .src = ours, .sport = ANYWHERE, .dport = 80, .ack = 2);
+		close(fd);
+		peer_expect(p, .flags = FIN | ACK, .src = ours, .sport = ANYWHERE, .dport = 80,
+			    .seq = nxt);
+		peer_send(p, .dst = ours, .sport = 80, .dport = 7000 + refused, .seq = 2,
+			  .ack = nxt + 1);
+		if (refused) {
+			peer_send(p, .dst = ours, .sport = 80, .dport = 7000 + refused, .seq = 2,
+				  .ack = nxt + 1, .data = "late");
+			peer_expect(p, .flags = RST, .src = ours, .sport = ANYWHERE, .dport = 80);
+			continue;
+		}
+		for (int i = 0; i < 2; i++) {
+			sleep_ms(1000);
+			peer_send(p, .dst = ours, .sport = 80, .dport = 7000, .flags = FIN | ACK,
+				  .seq = 2, .ack = nxt + 1);
+			peer_expect(p, .flags = ACK, .src = ours, .sport = ANYWHERE, .dport = 80,
+				    .ack = 3);
+		}
+	}
+}
+
 /* --- one port at many addresses */
 
 #define CROWD 60
