@@ -108,8 +108,8 @@ struct xtcp_addr_ops {
  *	lock.
  * @pmtu_believed: does the socket believe what routers say of the MTU
  * @pmtu_bound: are too large segments lost, as opposed to fragmented
- * @error_queued: does an ICMP error, which perhaps ends an opening, go to the error
- *	queue; every one does if the user asks for it (IP_RECVERR, IPV6_RECVERR)
+ * @error_queued: does an ICMP error of an opening, which perhaps ends it, go to the
+ *	error queue; every one does if the user asks for it (IP_RECVERR, IPV6_RECVERR)
  */
 struct xtcp_route_ops {
 	struct dst_entry *(*find)(struct sock *sk);

@@ -257,6 +257,17 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 	kfree_skb(skb);
 }
 
+/*
+ * As in Linux an error of an open connection is not queued: until the program reads
+ * its queue, which it need not do, poll() would report POLLERR, and the packet would
+ * take memory from the receive buffer. SO_ERROR has the last of them.
+ */
+static bool may_queue_error(const struct sock *sk)
+{
+	return sk->sk_state == XTCP_SYN_SENT ||
+	       (sk->sk_state == XTCP_SYN_RECEIVED && !is_accepted_early(sk));
+}
+
 static bool error_ends_opening(const struct sock *sk, enum xtcp_event event)
 {
 	return sk->sk_state == XTCP_SYN_SENT ? event != XTCP_EV_ICMP_SOFT_NOTED :
@@ -272,7 +283,8 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 	const struct xtcp_family *af = xtcp_sk(sk)->af;
 	enum xtcp_event event = icmp_event(sk, ie);
 
-	if (af->route->error_queued(sk, error_ends_opening(sk, event)))
+	if (may_queue_error(sk) &&
+	    af->route->error_queued(sk, error_ends_opening(sk, event)))
 		error_queue(sk, ie);
 	if (sock_owned_by_user(sk)) {
 		WRITE_ONCE(sk->sk_err_soft, ie->err);

@@ -8,6 +8,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/errqueue.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
 PEER_FIXTURE(ipoptions);
@@ -97,7 +98,6 @@ TEST_F(ipoptions, opt_minttl_drops)
 
 /* --- errors from the path ------------------------------------------------ */
 
-/* Code 1 twice: for SO_ERROR only, then, with IP_RECVERR, in the queue too. */
 TEST_F(ipoptions, rfc9293_must_47_soft_errors_are_reported)
 {
 	struct peer *p = &self->peer;
@@ -141,7 +141,11 @@ static int queued_errno(int fd)
 	return recvmsg(fd, &msg, MSG_ERRQUEUE) < 0 ? errno : 0;
 }
 
-TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
+/*
+ * The program that asks for errors and does not read the queue: poll() is silent again
+ * after SO_ERROR, and the errors take none of its receive buffer.
+ */
+TEST_F(ipoptions, ip_recverr_queues_nothing_of_a_connection)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -150,16 +154,45 @@ TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
 	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 1));
 	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
 	conn_expect(&c, .seq = 1, .len = 1);
-	peer_send_icmp(p, .type = 3, .code = 1);
-	EXPECT_EQ(POLLERR, socket_poll(c.fd) & POLLERR);
-	/* What was queued but not read goes, too. */
-	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
+	for (int i = 0; i < 3; i++) {
+		peer_send_icmp(p, .type = 3, .code = 1);
+		EXPECT_EQ(POLLERR | POLLOUT, socket_poll(c.fd));
+		EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	}
+	EXPECT_EQ(0, socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC));
 	EXPECT_EQ(EAGAIN, queued_errno(c.fd));
+	p->leave_unread = true;
+}
+
+static void with_errors(int fd)
+{
+	socket_set_ip(fd, IP_RECVERR, 1);
+}
+
+TEST_F(ipoptions, rfc9293_shld_20_reports_can_be_switched_off)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = with_errors);
+	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
+	conn_expect(&c, .seq = 1, .len = 1);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	EXPECT_EQ(POLLERR | POLLOUT, socket_poll(c.fd));
 	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
 	peer_send_icmp(p, .type = 3, .code = 1);
 	EXPECT_EQ(EAGAIN, queued_errno(c.fd));
 	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
 	EXPECT_EQ(1, send(c.fd, "y", 1, 0));
+	/* What was queued of an opening but not read goes, too. */
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	conn_expect_state(&c, ST_CLOSED);
+	ASSERT_EQ(0, socket_set_ip(c.fd, IP_RECVERR, 0));
+	EXPECT_EQ(EAGAIN, queued_errno(c.fd));
+	EXPECT_EQ(EHOSTUNREACH, socket_error(c.fd));
 	p->leave_unread = true;
 }
 
