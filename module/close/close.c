@@ -582,6 +582,8 @@ void xtcp_close_fin_received(struct sock *sk, struct sk_buff *spare)
 	if (state == XTCP_TIME_WAIT) {
 		xtcp_output_ack_recycle(sk, spare);
 		close_enter_time_wait(sk);
+		if (!sock_flag(sk, SOCK_DEAD))
+			sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
 		return;
 	}
 	consume_skb(spare);

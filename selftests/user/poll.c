@@ -475,4 +475,25 @@ TEST_F(poll, poll_o_async)
 	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &ts));
 }
 
+/* The FIN that ends the connection is one, too. */
+TEST_F(poll, poll_o_async_in_fin_wait_2)
+{
+	struct timespec ts = { .tv_nsec = 5 * NSEC_PER_MSEC };
+	siginfo_t info;
+	struct conn c;
+	sigset_t set;
+
+	conn_to_state(&self->peer, &c, ST_FIN_WAIT_2);
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ASSERT_EQ(0, fcntl(c.fd, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(c.fd, F_SETSIG, SIGIO));
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 2);
+	ASSERT_EQ(SIGIO, sigtimedwait(&set, &info, &ts));
+	EXPECT_EQ(POLL_HUP, info.si_code);
+}
+
 TEST_HARNESS_MAIN
