@@ -542,6 +542,7 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define XTCP_INET6_AUTOFLOWLABEL	autoflowlabel
 #define XTCP_INET6_AUTOFLOWLABEL_SET	autoflowlabel_set
 #define XTCP_INET6_RECVERR6		recverr
+#define XTCP_INET6_RECVERR6_RFC4884	recverr_rfc4884
 #define XTCP_INET6_REPFLOW		repflow
 #define XTCP_INET6_SNDFLOW		sndflow
 #define inet6_test_bit(nr, sk)		(inet6_sk(sk)->XTCP_INET6_##nr)

@@ -110,6 +110,8 @@ struct xtcp_addr_ops {
  * @pmtu_bound: are too large segments lost, as opposed to fragmented
  * @error_queued: does an ICMP error of an opening, which perhaps ends it, go to the
  *	error queue; every one does if the user asks for it (IP_RECVERR, IPV6_RECVERR)
+ * @error_extended: does the user want to know where RFC 4884's extension of a queued
+ *	error is (IP_RECVERR_RFC4884, IPV6_RECVERR_RFC4884)
  */
 struct xtcp_route_ops {
 	struct dst_entry *(*find)(struct sock *sk);
@@ -120,6 +122,7 @@ struct xtcp_route_ops {
 	bool	(*pmtu_believed)(const struct sock *sk);
 	bool	(*pmtu_bound)(struct sock *sk);
 	bool	(*error_queued)(const struct sock *sk, bool ends_opening);
+	bool	(*error_extended)(const struct sock *sk);
 };
 
 /**

@@ -33,6 +33,8 @@ enum xtcp_icmp_what {
  * @info: MTU or pointer of the message, host order
  * @err: errno for the user, of XTCP_ICMP_ERROR
  * @peer_at: offset of the peer's address in the quoted IP header
+ * @quote_len: RFC 4884: bytes of the quoted packet, behind which the message goes on;
+ *	0: the message doesn't say
  * @origin: ICMP or ICMPv6, SO_EE_ORIGIN_*
  * @type: ICMP type
  * @code: ICMP code
@@ -49,6 +51,7 @@ struct xtcp_icmp {
 	u32			info;
 	int			err;
 	u16			peer_at;
+	u16			quote_len;
 	u8			origin;
 	u8			type;
 	u8			code;

@@ -46,17 +46,26 @@ static void soft_read(struct xtcp_icmp *ie, int err)
 	ie->no_way = true;
 }
 
+/* RFC 4884 4.1: the length is in units of 32 bits. */
+static void quote_len_read(struct xtcp_icmp *ie)
+{
+	ie->quote_len = icmp_hdr(ie->skb)->un.reserved[1] * 4;
+}
+
 static void icmpv4_message_read(struct xtcp_icmp *ie)
 {
 	switch (ie->type) {
 	case ICMP_DEST_UNREACH:
 		unreachable_read(ie, ie->code);
+		quote_len_read(ie);
 		break;
 	case ICMP_TIME_EXCEEDED:
 		soft_read(ie, EHOSTUNREACH);
+		quote_len_read(ie);
 		break;
 	case ICMP_PARAMETERPROB:
 		soft_read(ie, EPROTO);
+		quote_len_read(ie);
 		break;
 	case ICMP_REDIRECT:
 		ie->what = XTCP_ICMP_REDIRECT;

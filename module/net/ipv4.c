@@ -659,6 +659,11 @@ static bool ipv4_error_queued(const struct sock *sk, bool ends_opening)
 	return ends_opening || inet_test_bit(RECVERR, sk);
 }
 
+static bool ipv4_error_extended(const struct sock *sk)
+{
+	return inet_test_bit(RECVERR_RFC4884, sk);
+}
+
 static bool ipv4_pmtu_believed(const struct sock *sk)
 {
 	return inet_sk(sk)->pmtudisc != IP_PMTUDISC_DONT &&
@@ -702,6 +707,7 @@ static const struct xtcp_route_ops ipv4_route_ops = {
 	.pmtu_believed	= ipv4_pmtu_believed,
 	.pmtu_bound	= ipv4_pmtu_bound,
 	.error_queued	= ipv4_error_queued,
+	.error_extended	= ipv4_error_extended,
 };
 
 static const struct xtcp_packet_ops ipv4_packet_ops = {

@@ -328,6 +328,11 @@ static bool route6_error_queued(const struct sock *sk, bool ends_opening)
 	return inet6_test_bit(RECVERR6, sk);
 }
 
+static bool route6_error_extended(const struct sock *sk)
+{
+	return inet6_test_bit(RECVERR6_RFC4884, sk);
+}
+
 const struct xtcp_route_ops xtcp_ipv6_route = {
 	.find		= xtcp_ipv6_route_get,
 	.cached		= route6_cached,
@@ -337,6 +342,7 @@ const struct xtcp_route_ops xtcp_ipv6_route = {
 	.pmtu_believed	= route6_pmtu_believed,
 	.pmtu_bound	= route6_pmtu_bound,
 	.error_queued	= route6_error_queued,
+	.error_extended	= route6_error_extended,
 };
 
 #endif /* CONFIG_IPV6 */

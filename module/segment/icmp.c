@@ -24,6 +24,8 @@
 #include "segment/icmp.h"
 
 #include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/string.h>
 #include <linux/tcp.h>
 #include <net/dst.h>
 #include <net/sock.h>
@@ -228,6 +230,8 @@ static enum xtcp_event icmp_event(const struct sock *sk,
 	return XTCP_EV_ICMP_SOFT;
 }
 
+#define ICMP_HEADER_LEN		8	/* in both families */
+
 /*
  * Queue an error for recvmsg(MSG_ERRQUEUE), with the rest of the quoted segment
  * as its data. ip_icmp_error() and ipv6_icmp_error() do more than that, but 6.1
@@ -241,7 +245,8 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 	if (!skb)
 		return;
 	serr = SKB_EXT_ERR(skb);
-	memset(serr, 0, sizeof(*serr));
+	/* IP's control block says by which device the error came. */
+	memset_after(serr, 0, header);
 	serr->ee.ee_errno = ie->err;
 	serr->ee.ee_origin = ie->origin;
 	serr->ee.ee_type = ie->type;
@@ -250,6 +255,9 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 	serr->addr_offset = skb->data + ie->peer_at - skb_network_header(skb);
 	serr->port = ie->th->dest;
 	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
+		if (xtcp_sk(sk)->af->route->error_extended(sk))
+			ip_icmp_error_rfc4884(skb, &serr->ee.ee_rfc4884,
+					      ICMP_HEADER_LEN, ie->quote_len);
 		skb_reset_transport_header(skb);
 		if (!sock_queue_err_skb(sk, skb))
 			return;

@@ -187,6 +187,7 @@ int peer_hold_at(struct where at, struct peer *p, int port);
  * the equivalent message, with an MTU 20 bytes larger; nothing for a source quench,
  * which IPv6 has not.
  */
+#define ICMP_QUOTE_PADDED 128		/* with an extension: RFC 4884 says at least this */
 struct icmp_spec {
 	int type, code;
 	struct ipaddr from;		/* default: the peer */
@@ -197,6 +198,7 @@ struct icmp_spec {
 	int quote_len;			/* bytes of TCP header quoted, default 8 */
 	uint32_t rest;			/* second word: next-hop MTU, gateway */
 	bool bad_csum;
+	bool extended;			/* RFC 4884: with an extension behind the quote */
 	bool v6;			/* type and code are ICMPv6's own */
 };
 #define peer_send_icmp(p, ...) \

@@ -184,7 +184,8 @@ int socket_set_ip(int fd, int option, int value)
 	static const int ipv6[] = {
 		[IP_TTL] = IPV6_UNICAST_HOPS, [IP_TOS] = IPV6_TCLASS,
 		[IP_MINTTL] = IPV6_MINHOPCOUNT, [IP_MTU_DISCOVER] = IPV6_MTU_DISCOVER,
-		[IP_RECVERR] = IPV6_RECVERR,
+		[IP_RECVERR] = IPV6_RECVERR, [IP_RECVERR_RFC4884] = IPV6_RECVERR_RFC4884,
+		[IP_PKTINFO] = IPV6_RECVPKTINFO,
 	};
 	bool v6 = test_family() == AF_INET6;
 

@@ -57,8 +57,8 @@ unsigned long socket_inode(int fd);
 /* The port it is bound to; 0: none. */
 int socket_port(int fd);
 /*
- * setsockopt() of an IPv4 option, IP_TTL, IP_TOS, IP_MINTTL, IP_MTU_DISCOVER or
- * IP_RECVERR, or over IPv6 of its equivalent.
+ * setsockopt() of an IPv4 option, IP_TTL, IP_TOS, IP_MINTTL, IP_MTU_DISCOVER, IP_RECVERR,
+ * IP_RECVERR_RFC4884 or IP_PKTINFO, or over IPv6 of its equivalent.
  */
 int socket_set_ip(int fd, int option, int value);
 /* A value of SO_MEMINFO: SK_MEMINFO_*. It is read without the socket lock. */

@@ -9,6 +9,7 @@
 #include "lib/xtcp_test.h"
 
 #include <linux/errqueue.h>
+#include <net/if.h>
 #include <netinet/ip_icmp.h>
 
 PEER_FIXTURE(icmp);
@@ -88,6 +89,51 @@ TEST_F(icmp, lc_105_opening_tells_which_error_ended_it)
 	EXPECT_EQ(SO_EE_ORIGIN_ICMP, ee->ee_origin);
 	EXPECT_EQ(0, socket_poll(c.fd) & POLLERR);
 	EXPECT_EQ(-1, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
+}
+
+static void with_errors_in_detail(int fd)
+{
+	socket_set_ip(fd, IP_RECVERR, 1);
+	socket_set_ip(fd, IP_RECVERR_RFC4884, 1);
+	socket_set_ip(fd, IP_PKTINFO, 1);
+}
+
+/*
+ * The device by which it came, and where in the queued packet the extension of the
+ * message is, which says in which network the path ends.
+ */
+TEST_F(icmp, ip_recverr_has_device_and_extension)
+{
+	char control[512], data[256];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct peer *p = &self->peer;
+	bool v6 = p->family == AF_INET6;
+	struct sock_extended_err *ee = NULL;
+	int ifindex = 0, len;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors_in_detail);
+	peer_send_icmp(p, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL, .extended = true);
+	len = recvmsg(c.fd, &msg, MSG_ERRQUEUE);
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&msg); cm; cm = CMSG_NXTHDR(&msg, cm)) {
+		/* An IPv6 socket has IPv6's, also of a mapped peer. */
+		if (cm->cmsg_type == (cm->cmsg_level == SOL_IPV6 ? IPV6_RECVERR : IP_RECVERR))
+			ee = (void *)CMSG_DATA(cm);
+		else if (cm->cmsg_type == (v6 ? IPV6_PKTINFO : IP_PKTINFO))
+			ifindex = v6 ? (int)((struct in6_pktinfo *)CMSG_DATA(cm))->ipi6_ifindex :
+				       ((struct in_pktinfo *)CMSG_DATA(cm))->ipi_ifindex;
+	}
+	EXPECT_EQ((int)if_nametoindex("tun0"), ifindex);
+	ASSERT_NE(NULL, ee);
+	/* Counted from the TCP header, as the data is. */
+	EXPECT_EQ(ICMP_QUOTE_PADDED - (v6 ? 40 : 20), (int)ee->ee_rfc4884.len);
+	EXPECT_EQ(0, ee->ee_rfc4884.flags);
+	ASSERT_EQ((int)ee->ee_rfc4884.len + 12, len);
+	EXPECT_EQ(0x20, data[ee->ee_rfc4884.len]);
 }
 
 static void discovers_the_mtu(int fd)

@@ -271,4 +271,25 @@ TEST_F(options6, recverr)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/* A sender with a link-local address is one of the link by which it came. */
+TEST_F(options6, recverr_of_a_neighbour)
+{
+	struct ipaddr router = ipaddr("fe80::fe");
+	struct peer *p = &self->peer;
+	struct sock_extended_err *ee;
+	char control[512];
+	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct sockaddr_in6 *from;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = with_errors);
+	peer_send_icmp(p, .v6 = true, .type = 1, .code = 3, .from = router);
+	ASSERT_LE(0, recvmsg(c.fd, &msg, MSG_ERRQUEUE));
+	ASSERT_NE(NULL, CMSG_FIRSTHDR(&msg));
+	ee = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&msg));
+	from = (struct sockaddr_in6 *)SO_EE_OFFENDER(ee);
+	EXPECT_EQ(0, memcmp(&from->sin6_addr, &router.v6, sizeof(router.v6)));
+	EXPECT_EQ(if_nametoindex("tun0"), from->sin6_scope_id);
+}
+
 TEST_HARNESS_MAIN
