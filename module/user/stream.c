@@ -215,9 +215,15 @@ static void push_on_the_way(struct sock *sk, bool wait)
 static int wait_for_space(struct sock *sk, bool copied, long *timeo)
 {
 	xtcp_sendq_drop_empty(sk);
-	if (copied)
-		push_on_the_way(sk, true);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	if (copied) {
+		push_on_the_way(sk, true);
+		/*
+		 * What is sent is no longer unsent (TCP_NOTSENT_LOWAT). Nobody else may say
+		 * so to a program that waits for an edge, until an ACK arrives.
+		 */
+		sk->sk_write_space(sk);
+	}
 	xtcp_meter_pushed(sk, xtcp_now_ns(), false);
 	return sk_stream_wait_memory(sk, timeo);
 }

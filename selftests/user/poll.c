@@ -496,4 +496,36 @@ TEST_F(poll, poll_o_async_in_fin_wait_2)
 	EXPECT_EQ(POLL_HUP, info.si_code);
 }
 
+/*
+ * An skb takes no more pages, so the write stops at the limit of what may be unsent; then
+ * all of it is sent. The program is told at once, not when the peer acknowledges it.
+ */
+TEST_F(poll, poll_notsent_lowat_when_a_write_stops)
+{
+	static uint8_t pages[60][4096];
+	struct iovec iov[ARRAY_SIZE(pages)];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
+	struct peer *p = &self->peer;
+	struct conn c;
+	int ep, n;
+
+	if (!stock_mode() && !kernel_is_since(6, 12))
+		SKIP(return, "no MSG_ZEROCOPY");
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		iov[i] = (struct iovec){ pages[i], 100 };
+	conn_open(p, &c);
+	/* A byte of a page counts as a page. */
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_ZEROCOPY, 1));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_NOTSENT_LOWAT, 1000));
+	ep = edge_watch(_metadata, c.fd);
+	EXPECT_EQ(EPOLLOUT, edge(ep, 5));
+	n = sendmsg(c.fd, &msg, MSG_ZEROCOPY | MSG_DONTWAIT);
+	EXPECT_LT(1000, n);
+	EXPECT_GT(6000, n);
+	EXPECT_EQ(EPOLLOUT, edge(ep, 0));
+	EXPECT_EQ(NOTHING, edge(ep, 0));
+	p->leave_unread = true;
+}
+
 TEST_HARNESS_MAIN
