@@ -969,11 +969,12 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 			sk_peek_offset_bwd(sk, rd.copied);
 			xtcp_window_consumed(sk, rd.copied);
 		}
-		if (unlikely(xtcp_sk(sk)->sockopt.recv_inq) && ret >= 0)
-			inq = stream_unread(sk);
-		if (unlikely(msg->msg_get_inq) && ret >= 0)
-			msg->msg_inq = stream_unread(sk);
 	}
+	/* With MSG_OOB, too. */
+	if (unlikely(xtcp_sk(sk)->sockopt.recv_inq) && ret >= 0)
+		inq = stream_unread(sk);
+	if (unlikely(msg->msg_get_inq) && ret >= 0)
+		msg->msg_inq = stream_unread(sk);
 	release_sock(sk);
 	if (unlikely(rd.stamped) && ret > 0)
 		put_stamps(sk, msg, &rd);

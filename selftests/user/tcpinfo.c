@@ -137,6 +137,33 @@ TEST_F(tcpinfo, tcp_inq_reports_what_is_left)
 	}
 }
 
+/* The urgent byte, which is read by itself, tells it, too. */
+TEST_F(tcpinfo, tcp_inq_beside_the_urgent_byte)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	struct conn c;
+	int inq;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_INQ, 1));
+	conn_send(&c, .flags = ACK | PSH | URG, .data = "abcdef", .urg = 3);
+	conn_expect(&c, .flags = ACK, .within_ms = 210);
+	ASSERT_EQ(1, (int)recvmsg(c.fd, &msg, MSG_OOB));
+	EXPECT_EQ('c', byte);
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	EXPECT_EQ(SOL_TCP, cmsg->cmsg_level);
+	EXPECT_EQ(TCP_CM_INQ, cmsg->cmsg_type);
+	memcpy(&inq, CMSG_DATA(cmsg), sizeof(inq));
+	EXPECT_EQ(6, inq);
+}
+
 /* After connect() to AF_UNSPEC nothing is left of the connection. */
 TEST_F(tcpinfo, tcp_info_of_a_former_connection)
 {
