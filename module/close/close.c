@@ -506,12 +506,11 @@ static void close_orphaned(struct sock *sk)
 		xtcp_close_destroy(sk);
 		return;
 	}
-	if (xtcp_orphans_must_end(sk)) {
-		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
-		return;
-	}
 	xtcp_deadlines_orphaned(sk);
 	close_settle(sk);
+	/* A record is no orphan: the limit is for a socket that stays. */
+	if (sk->sk_state != XTCP_CLOSED && xtcp_orphans_has_no_room(sk))
+		xtcp_close_end(sk, XTCP_ENDING_NO_MEMORY);
 }
 
 /**

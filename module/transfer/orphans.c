@@ -26,17 +26,30 @@ atomic_t xtcp_orphans_peak = ATOMIC_INIT(0);
 int xtcp_orphans_max;
 
 /*
- * Returns true if there are too many orphans to keep @sk, which is counted already.
- *
- * The limit is xtcp_max_orphans, for all namespaces together. It is half of that for
- * an orphan that has sent nothing for two maximal RTOs, and for one whose peer ICMP
- * reported as unreachable; a quarter if both are true. These orphans therefore end
- * first.
+ * Orphans that have sent nothing for two maximal RTOs, and those whose peer ICMP
+ * reported as unreachable, count twice; if both are true, four times. These orphans
+ * therefore end first.
  */
-static bool orphans_exceed(const struct sock *sk)
+static unsigned int orphan_shift(const struct sock *sk)
+{
+	unsigned int shift = 0;
+
+	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
+	    2ULL * xtcp_rtt_rto_max_us(xtcp_sk(sk)) * NSEC_PER_USEC)
+		shift++;
+	if (READ_ONCE(sk->sk_err_soft))
+		shift++;
+	return shift;
+}
+
+/*
+ * Returns true if there are too many orphans to keep @sk, which is counted already:
+ * more than xtcp_max_orphans, in all namespaces together. @begins: it was closed just
+ * now, and counts once.
+ */
+static bool orphans_exceed(const struct sock *sk, bool begins)
 {
 	int most = READ_ONCE(xtcp_orphans_max);
-	unsigned int shift = 0;
 	int orphans = 0;
 	int cpu;
 
@@ -48,28 +61,40 @@ static bool orphans_exceed(const struct sock *sk)
 		return false;
 	}
 
-	if (xtcp_now_ns() - xtcp_sk(sk)->last_snd_ns >
-	    2ULL * xtcp_rtt_rto_max_us(xtcp_sk(sk)) * NSEC_PER_USEC)
-		shift++;
-	if (READ_ONCE(sk->sk_err_soft))
-		shift++;
-	if (orphans << shift > most)
+	if (orphans << (begins ? 0 : orphan_shift(sk)) > most)
 		return true;
 	xtcp_peak_raise(&xtcp_orphans_peak, orphans);
 	return false;
 }
 
+static bool memory_is_short(const struct sock *sk)
+{
+	return sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
+	       sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2);
+}
+
 /**
  * xtcp_orphans_must_end - are there too many orphans, or is too much memory in
- * use, to keep this one
- * @sk: orphan, locked
+ * use, to keep this one any longer
+ * @sk: orphan, locked; its timeout is due
  *
  * Return: true if the orphan has to end: XTCP_ENDING_NO_MEMORY
  */
 bool xtcp_orphans_must_end(const struct sock *sk)
 {
 	xtcp_assert_owned(sk);
-	return orphans_exceed(sk) ||
-	       (sk->sk_wmem_queued > SOCK_MIN_SNDBUF &&
-		sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 2));
+	return orphans_exceed(sk, false) || memory_is_short(sk);
+}
+
+/**
+ * xtcp_orphans_has_no_room - are there too many orphans, or is too much memory in
+ * use, for a new one
+ * @sk: orphan, locked; its program has closed it just now
+ *
+ * Return: true if the orphan has to end: XTCP_ENDING_NO_MEMORY
+ */
+bool xtcp_orphans_has_no_room(const struct sock *sk)
+{
+	xtcp_assert_owned(sk);
+	return orphans_exceed(sk, true) || memory_is_short(sk);
 }

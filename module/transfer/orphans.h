@@ -20,5 +20,6 @@ extern atomic_t xtcp_orphans_peak;
 extern int xtcp_orphans_max;
 
 bool xtcp_orphans_must_end(const struct sock *sk);
+bool xtcp_orphans_has_no_room(const struct sock *sk);
 
 #endif /* XTCP_TRANSFER_ORPHANS_H */

@@ -473,6 +473,33 @@ TEST_F(crowd, knob_max_orphans_at_close)
 	p->leave_unread = true;
 }
 
+/*
+ * An orphan whose peer is unreachable counts twice, but not at close(): it gets one
+ * timeout, as in Linux.
+ */
+TEST_F(crowd, knob_max_orphans_counts_the_unreachable_twice)
+{
+	struct peer *p = &self->peer;
+	struct socket_info info;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	limit_orphans(_metadata, "1");
+	conn_open(p, &c);
+	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
+	conn_expect(&c, .flags = PSH | ACK, .data = "text");
+	peer_mark_last(p);
+	info = conn_info(&c);
+	peer_send_icmp(p, .type = 3, .code = 1);
+	close(c.fd);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 5);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	peer_sleep_until(p, info.rto_us * 3 / 1000);
+	p->leave_unread = true;
+	conn_expect_state(&c, ST_CLOSED);
+	EXPECT_EQ(1, lifecycle_count("FIN-WAIT-1", "NO-MEMORY", "CLOSED"));
+}
+
 /* The limit is checked at each timeout; it may have been lowered. */
 TEST_F(crowd, knob_max_orphans_at_a_timeout)
 {
@@ -534,15 +561,19 @@ TEST_F(crowd, knob_max_orphans_in_closing)
 	EXPECT_EQ(1, lifecycle_count("CLOSING", "NO-MEMORY", "CLOSED"));
 }
 
-/* In FIN-WAIT-2 the limit is checked at close() alone. */
+/* A record is no orphan; with more than a minute to wait there is a socket before it. */
 TEST_F(crowd, knob_max_orphans_in_fin_wait_2)
 {
 	struct peer *p = &self->peer;
 	struct conn c;
 
 	NOT_ON_STOCK();
-	conn_to_state(p, &c, ST_FIN_WAIT_2);
 	limit_orphans(_metadata, "0");
+	conn_to_state(p, &c, ST_FIN_WAIT_2);
+	close(c.fd);
+	conn_expect_state(&c, ST_ORPHAN_FIN_WAIT_2);
+	conn_to_state(p, &c, ST_FIN_WAIT_2, .kport = 6000);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_TCP, TCP_LINGER2, 61));
 	close(c.fd);
 	conn_expect(&c, .flags = RST | ACK, .seq = 2);
 	conn_expect_state(&c, ST_CLOSED);
