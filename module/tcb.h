@@ -110,6 +110,8 @@ enum xtcp_recovery {
 /* The limit of transfer/smallqueue.c is reached. */
 #define XTCP_THROTTLED		4
 #define XTCP_RESUMING		5
+/* A write of fast open makes the connection; sendmsg() has not returned yet. */
+#define XTCP_FAST_WRITING	6
 
 #define XTCP_NAGLE_OFF		0x1	/* TCP_NODELAY */
 #define XTCP_NAGLE_CORK		0x2	/* TCP_CORK */
@@ -291,7 +293,8 @@ enum xtcp_recovery {
  *	read-side section
  *
  * @state_since: when the current state began, jiffies
- * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, atomic bits
+ * @deferred: XTCP_DEFER_*, XTCP_THROTTLED, XTCP_RESUMING, XTCP_FAST_WRITING, atomic
+ *	bits
  * @resume_link: link in a list of smallqueue.c, with XTCP_RESUMING, which a socket in an
  *	accept queue does not have (xtcp_smallqueue_drained)
  * @fin_queued: our FIN is in the send queue or was sent

@@ -294,7 +294,8 @@ static int control_read(struct sock *sk, struct msghdr *msg, u32 *tsflags)
 /*
  * MSG_FASTOPEN, or the first write after a connect() with TCP_FASTOPEN_CONNECT: the SYN takes
  * as much of @msg as it may. Waits for the connection unless MSG_DONTWAIT. *copied: bytes that
- * the SYN took, also of a call that fails.
+ * the SYN took, also of a call that fails. One such call at a time: a second one, which has
+ * no SYN to go with, must not wait for the connection that the first one makes.
  */
 static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *copied)
 {
@@ -308,6 +309,8 @@ static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *c
 	    (msg->msg_name && msg->msg_namelen >= (int)sizeof(sa_family_t) &&
 	     ((struct sockaddr *)msg->msg_name)->sa_family == AF_UNSPEC))
 		return -EOPNOTSUPP;
+	if (test_and_set_bit(XTCP_FAST_WRITING, &xs->deferred))
+		return -EALREADY;
 	if (deferred) {
 		xtcp_fastconnect_go(sk, &fast);
 	} else if (sk->sk_state == XTCP_CLOSED &&
@@ -319,6 +322,7 @@ static int connect_first(struct sock *sk, struct msghdr *msg, bool pages, int *c
 	err = __inet_stream_connect(sk->sk_socket, msg->msg_name,
 				    msg->msg_namelen, flags, 1);
 	xs->fast_sending = 0;
+	clear_bit(XTCP_FAST_WRITING, &xs->deferred);
 	*copied = fast.copied;
 	return deferred && err == -EALREADY ? -EINPROGRESS : err;
 }

@@ -489,6 +489,30 @@ TEST_F(fastconnect, rfc7413_signal_while_the_syn_waits)
 	drop(&c);
 }
 
+/* A second call has no SYN to go with, and does not wait for the first one's. */
+TEST_F(fastconnect, msg_fastopen_twice_at_once)
+{
+	struct peer *p = &self->peer;
+	struct sleeper_result r;
+	struct sleeper s, second;
+	struct conn c;
+
+	sleepers_peer = p;
+	cookie_get(_metadata, p, GRANT);
+	client(p, &c);
+	s = sleeper_start(_metadata, c.fd, fast_write_sleeping);
+	expect_syn(&c, .data = "hello", .within_ms = 100);
+	second = sleeper_start(_metadata, c.fd, fast_write_sleeping);
+	r = sleeper_expect_done(&second, 100);
+	EXPECT_EQ(-1, r.ret);
+	EXPECT_EQ(EALREADY, r.err);
+	syn_ack(&c, 6, OPT(USUAL));
+	conn_expect(&c, .flags = ACK, .seq = 6, .ack = 1);
+	r = sleeper_expect_done(&s, 100);
+	EXPECT_EQ(5, r.ret);
+	drop(&c);
+}
+
 /* --- a black hole --- */
 
 /* The third timeout in a row stops fast open for so many seconds, then for twice as many. */
