@@ -629,10 +629,13 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 	if (level != SOL_SOCKET)
 		return sock_common_setsockopt(sock, level, optname, optval,
 					      optlen);
-	/* As the kernel's TCP, since 6.12 at the latest: a filter may cut segments short. */
+	/*
+	 * As the kernel's TCP, since 6.12 at the latest: a filter may cut segments short. The
+	 * kernel reads an int of each option first.
+	 */
 	if (optname == SO_ATTACH_FILTER &&
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
-		return -EPERM;
+		return int_read(&val, optval, optlen) ?: -EPERM;
 	if (optname == SO_TIMESTAMPING_OLD || optname == SO_TIMESTAMPING_NEW)
 		return timestamping_set(sock, optname, optval, optlen);
 	if (optname != SO_ZEROCOPY && optname != SO_TXREHASH)

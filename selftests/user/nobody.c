@@ -22,6 +22,7 @@ struct request {
 	int level, option;
 	const char *text;		/* the value; NULL: @value */
 	int value;
+	bool nowhere;			/* the value is at no address */
 	int answer;
 };
 
@@ -36,8 +37,11 @@ static const struct request requests[] = {
 	{ "SO_DEBUG", SOL_SOCKET, SO_DEBUG, .value = 1, .answer = EACCES },
 	{ "SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE, .value = 65536, .answer = EPERM },
 	{ "SO_SNDBUFFORCE", SOL_SOCKET, SO_SNDBUFFORCE, .value = 65536, .answer = EPERM },
-	/* Refused before it looks at the value. */
+	/* Refused before it looks at more of the value than an int. */
 	{ "SO_ATTACH_FILTER", SOL_SOCKET, SO_ATTACH_FILTER, .value = 1, .answer = EPERM },
+	{ "SO_ATTACH_FILTER short", SOL_SOCKET, SO_ATTACH_FILTER, "abc", .answer = EINVAL },
+	{ "SO_ATTACH_FILTER nowhere", SOL_SOCKET, SO_ATTACH_FILTER, .nowhere = true,
+	  .answer = EFAULT },
 	{ "TCP_REPAIR", SOL_TCP, TCP_REPAIR, .value = 1, .answer = EPERM },
 	{ "TCP_FASTOPEN", SOL_TCP, TCP_FASTOPEN, .value = 5 },
 	{ "TCP_FASTOPEN_KEY", SOL_TCP, TCP_FASTOPEN_KEY, "0123456789abcdef" },
@@ -87,6 +91,8 @@ static int set(const void *what, int fd)
 	const void *value = r->text ? (const void *)r->text : &r->value;
 	socklen_t len = r->text ? strlen(r->text) : sizeof(r->value);
 
+	if (r->nowhere)
+		value = NULL;
 	return errno_of(setsockopt(fd, r->level, r->option, value, len));
 }
 
