@@ -379,6 +379,20 @@ void xtcp_ack_now(struct sock *sk)
 }
 
 /**
+ * xtcp_ack_no_space - payload in order was refused: mark an ACK without a window as pending
+ * @sk: the socket, locked
+ *
+ * Otherwise the peer would take the refusal for a loss, and give up in the end. Without a
+ * window it probes for as long as the program does not read.
+ */
+void xtcp_ack_no_space(struct sock *sk)
+{
+	xtcp_assert_owned(sk);
+	xtcp_sk(sk)->ack.pending |= XTCP_ACK_PENDING | XTCP_ACK_NOW |
+				    XTCP_ACK_NO_SPACE;
+}
+
+/**
  * xtcp_ack_ahead - payload arrived above a hole: mark a duplicate ACK as
  * pending
  * @sk: the socket, locked

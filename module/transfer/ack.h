@@ -5,6 +5,7 @@
 #ifndef XTCP_TRANSFER_ACK_H
 #define XTCP_TRANSFER_ACK_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 #include "tcb.h"
@@ -24,6 +25,7 @@ void xtcp_ack_ahead(struct sock *sk);
 void xtcp_ack_forgetting(struct sock *sk);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_refused(struct sock *sk);
+void xtcp_ack_no_space(struct sock *sk);
 void xtcp_ack_wait(struct sock *sk);
 void xtcp_ack_failed(struct sock *sk);
 void xtcp_ack_option(struct sock *sk, int val);
@@ -38,6 +40,18 @@ void xtcp_ack_timeout(struct sock *sk);
 static inline void xtcp_ack_hasten(struct xtcp_sock *xs)
 {
 	xs->ack.pending |= XTCP_ACK_NOW;
+}
+
+/*
+ * Must the next segment announce no window, because payload in order was refused? Asked once:
+ * whoever asks announces that, or knows of new space.
+ */
+static inline bool xtcp_ack_take_no_space(struct xtcp_sock *xs)
+{
+	if (likely(!(xs->ack.pending & XTCP_ACK_NO_SPACE)))
+		return false;
+	xs->ack.pending &= ~XTCP_ACK_NO_SPACE;
+	return true;
 }
 
 /* From now on ACKs may wait: the peer's window need not be opened. */

@@ -248,7 +248,7 @@ static bool receive_in_order(struct sock *sk, struct sk_buff *skb)
 		XTCP_INC(sock_net(sk), RCV_Q_DROP);
 		xtcp_lifecycle_sk(sk, XTCP_EV_MEMORY_PRESSURE);
 		sk->sk_data_ready(sk);
-		xtcp_ack_now(sk);
+		xtcp_ack_no_space(sk);
 		kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
 		return false;
 	}

@@ -143,6 +143,9 @@ static void window_note_shrunk(struct xtcp_sock *xs, u32 wnd)
  * xtcp_window_select - choose the window of a segment to be sent
  * @sk: the socket, locked
  *
+ * Once payload was refused for lack of space, the window is taken back altogether, even
+ * without xtcp_shrink_window.
+ *
  * Return: bytes from RCV.NXT, a multiple of the scale; recorded as announced
  */
 u32 xtcp_window_select(struct sock *sk)
@@ -154,6 +157,8 @@ u32 xtcp_window_select(struct sock *sk)
 	u32 wnd = window_next(sk, left, &buf);
 
 	xtcp_assert_owned(sk);
+	if (unlikely(xtcp_ack_take_no_space(xs)))
+		wnd = 0;
 	if (unlikely(wnd < left || xs->rcv_taken_back))
 		window_note_shrunk(xs, wnd);
 	if (!wnd && xs->rcv_wnd)
@@ -318,6 +323,7 @@ void xtcp_window_consumed(struct sock *sk, u32 copied)
 	xtcp_assert_owned(sk);
 	if (copied) {
 		xs->rcv_collapsed = 0;
+		xtcp_ack_take_no_space(xs);
 		xtcp_autotune_read(sk);
 	}
 	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_ESTABLISHED) |

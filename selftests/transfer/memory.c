@@ -76,6 +76,35 @@ static void refuses_in(struct __test_metadata *_metadata, struct peer *p,
 	conn_send(&c, .flags = RST, .seq = ack + SEG);
 }
 
+/*
+ * Once a segment was refused the window is closed, so that its sender probes instead of taking
+ * the refusal for a loss, and giving up. Reading opens it.
+ */
+TEST_F(memory, refusal_closes_the_window)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	int64_t ack;
+	struct conn c;
+
+	open_shrunk(_metadata, p, &c, ST_ESTABLISHED);
+	ack = fill_until_refused(_metadata, &c);
+	EXPECT_EQ(0, p->last.wnd);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .seq = ack, .ack = 1, .len = SEG);
+	conn_expect(&c, .flags = ACK, .ack = ack, .wnd = 0, .len = 0);
+	EXPECT_EQ(1, counter_moved(&before, "TCPZeroWindowDrop"));
+	/* What was on its way when the window closed gets no window either. */
+	conn_send(&c, .flags = ACK, .seq = ack + SEG, .ack = 1, .len = SEG);
+	conn_expect(&c, .flags = ACK, .ack = ack, .wnd = 0, .len = 0);
+	expect_pattern(_metadata, &c, ack - 1);
+	conn_expect(&c, .flags = ACK, .ack = ack, .len = 0);
+	EXPECT_LE(SEG, p->last.wnd);
+	conn_send(&c, .flags = ACK, .seq = ack, .ack = 1, .len = SEG);
+	conn_expect(&c, .flags = ACK, .ack = ack + SEG, .within_ms = 210);
+	conn_send(&c, .flags = RST, .seq = ack + SEG);
+}
+
 TEST_F(memory, sm_es_memory_pressure)
 {
 	refuses_in(_metadata, &self->peer, ST_ESTABLISHED);
@@ -91,12 +120,25 @@ TEST_F(memory, sm_f2_memory_pressure)
 	refuses_in(_metadata, &self->peer, ST_FIN_WAIT_2);
 }
 
-/* A connection whose receive buffer is full; the counters begin then. */
+/*
+ * A connection whose receive buffer is full, though its window is open; the counters begin
+ * then. Another connection shows how much the buffer takes.
+ */
 static void open_refusing(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
 			  struct counters *before)
 {
+	int64_t end;
+
 	open_shrunk(_metadata, p, c, ST_ESTABLISHED);
-	fill_until_refused(_metadata, c);
+	end = fill_until_refused(_metadata, c);
+	conn_send(c, .flags = RST, .seq = end);
+	close(c->lfd);
+	open_shrunk(_metadata, p, c, ST_ESTABLISHED);
+	for (int64_t seq = 1 + SEG; seq < end; seq += SEG) {
+		conn_send(c, .flags = ACK, .seq = seq, .ack = 1, .len = SEG);
+		conn_expect(c, .flags = ACK, .ack = seq + SEG, .within_ms = 210);
+	}
+	EXPECT_LT(0, p->last.wnd);
 	counters_begin(before);
 	counters_ignore(before, "TCPRcvCollapsed", "TCPWantZeroWindowAdv", NULL);
 }
@@ -110,7 +152,8 @@ TEST_F(memory, ctr_TCPRcvQDrop)
 	counters_ignore(&before, "RcvPruned", "PruneCalled", NULL);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
-	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, NULL);
+	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, "TCPToZeroWindowAdv",
+			!stock_mode(), NULL);
 }
 
 TEST_F(memory, ctr_RcvPruned)
@@ -122,11 +165,13 @@ TEST_F(memory, ctr_RcvPruned)
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
 	counters_expect(_metadata, &before, "TCPRcvQDrop", 1, "RcvPruned", 1,
-			"PruneCalled", 1, NULL);
+			"PruneCalled", 1, "TCPToZeroWindowAdv",
+			!stock_mode(), NULL);
 }
 
 TEST_F(memory, ctr_TCPOFODrop)
 {
+	NOT_ON_STOCK();		/* which does not answer */
 	struct counters before;
 	struct conn c;
 
@@ -196,9 +241,7 @@ TEST_F(memory, ctr_PruneCalled)
 	struct counters before;
 	struct conn c;
 
-	open_shrunk(_metadata, &self->peer, &c, ST_ESTABLISHED);
-	fill_until_refused(_metadata, &c);
-	counters_take(&before);
+	open_refusing(_metadata, &self->peer, &c, &before);
 	conn_send(&c, .seq = c.peer->last.ack - c.peer_iss, .len = SEG);
 	conn_expect(&c, .flags = ACK);
 	EXPECT_EQ(1, counter_moved(&before, "PruneCalled"));
