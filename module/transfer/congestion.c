@@ -604,6 +604,18 @@ void xtcp_congestion_sent(struct sock *sk, u32 segs, u64 sent_ns)
 }
 
 /**
+ * xtcp_congestion_full - all that the window allows was sent, but for less than a burst
+ * @xs: the connection, locked
+ *
+ * Otherwise a window that is no multiple of the burst would never be full, and stop growing.
+ */
+void xtcp_congestion_full(struct xtcp_sock *xs)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	xs->cwnd_full = xs->snd_nxt;
+}
+
+/**
  * __xtcp_congestion_resent - a segment was sent again
  * @xs: the connection, locked; its algorithm has XTCP_CONGESTION_RATES
  * @sent_ns: time of transmission

@@ -33,6 +33,7 @@ void xtcp_congestion_release(struct xtcp_sock *xs);
 void xtcp_congestion_init(struct sock *sk);
 void xtcp_congestion_expect(struct sock *sk);
 void xtcp_congestion_sent(struct sock *sk, u32 segs, u64 sent_ns);
+void xtcp_congestion_full(struct xtcp_sock *xs);
 void xtcp_congestion_acked(struct sock *sk, u32 acked_segs, u32 prior_pipe);
 void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us);
 bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns);

@@ -199,6 +199,18 @@ static u32 congestion_room(const struct xtcp_sock *xs)
 }
 
 /*
+ * @skb waits for the next ACK (burst.c). If cwnd is what keeps it from going, cwnd is used up: the
+ * @room that is left goes unused by our own choice.
+ */
+static void note_waiting_burst(struct xtcp_sock *xs, const struct sk_buff *skb, u32 room)
+{
+	u64 bytes = (u64)room * xs->mss;
+
+	if (bytes <= skb->len && bytes < usable_window(xs))
+		xtcp_congestion_full(xs);
+}
+
+/*
  * Send a probe of the path's MTU, if one is due. Negative: unsent data must
  * wait for the probe; 0: it may be sent; 1: a probe was sent. @idle: a pause ends with the
  * next segment; cleared if it has.
@@ -256,8 +268,10 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
 			break;
 		if (!force && xs->in_flight &&
-		    xtcp_burst_waits(sk, skb, room, now_ns))
+		    xtcp_burst_waits(sk, skb, room, now_ns)) {
+			note_waiting_burst(xs, skb, room);
 			break;
+		}
 		/*
 		 * The override applies to one segment. As in Linux an skb holds at most
 		 * half of cwnd, so that there are two bursts in a round trip.

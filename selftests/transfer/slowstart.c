@@ -207,6 +207,50 @@ TEST_F(slowstart, rfc5681_congestion_avoidance)
 	}
 }
 
+/*
+ * Segments leave in twos, each half a millisecond, and are acknowledged 10 ms later. The last
+ * one that the window allows waits for the next ACK, because it is less than a burst. The window
+ * is used up all the same, and grows by a segment in a round trip.
+ */
+TEST_F(slowstart, rfc5681_a_burst_that_waits_fills_the_window)
+{
+	NOT_ON_STOCK();		/* which takes no threshold from a route */
+	enum { RTT_STEPS = 20, CWND = 2 * RTT_STEPS, ROUNDS = 10 };
+	const int64_t step_ns = NSEC_PER_MSEC / 2;
+	int sent[ROUNDS * RTT_STEPS] = { 0 };
+	struct peer *p = &self->peer;
+	int64_t start_ns;
+	int acked = 0;
+	struct conn c;
+
+	/* A burst is two segments at any rate. */
+	ASSERT_EQ(0, knob_set("pacing_ca_ratio", 10));
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_INITCWND] = CWND,
+						   .value[RTAX_SSTHRESH] = CWND,
+						   .value[RTAX_LOCK] = 1 << RTAX_SSTHRESH });
+	flight_open(p, &c, "reno", .opt = PLAIN, .rtt_ms = 10);
+	ASSERT_EQ(CWND, conn_info(&c).cwnd);
+	ASSERT_EQ(CWND, conn_info(&c).ssthresh);
+	start_ns = now_ns();
+	for (int i = 0; i < ROUNDS * RTT_STEPS; i++) {
+		sleep_until_ns(start_ns + i * step_ns);
+		if (i < RTT_STEPS)
+			flight_write(&c, 2);
+		else if (i % 10 == 0)
+			flight_write(&c, 26);	/* even: the end of an skb is a burst, too */
+		if (i >= RTT_STEPS && sent[i - RTT_STEPS]) {
+			acked += sent[i - RTT_STEPS];
+			flight_ack(&c, acked);
+		}
+		while (peer_read(p, now_ns() + NSEC_PER_MSEC / 10))
+			sent[i]++;
+	}
+	EXPECT_LE(CWND + ROUNDS - 4, conn_info(&c).cwnd);
+	EXPECT_GE(CWND + ROUNDS, conn_info(&c).cwnd);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(slowstart, rfc5681_4_1_restart_after_idle)
 {
 	struct peer *p = &self->peer;
