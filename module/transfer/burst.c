@@ -31,6 +31,9 @@
 /* Data written this long after the last sending is not part of a burst. */
 #define BURST_GAP_NS		NSEC_PER_MSEC
 
+/* Nothing waits longer for an ACK; as in Linux. */
+#define BURST_WAIT_MAX_US	(u32)USEC_PER_MSEC
+
 /*
  * Segments that the route's device takes in one skb. Data with an urgent
  * pointer is not segmented, because the pointer is relative to each segment's
@@ -113,7 +116,9 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 window;
 
-	if (limit >= skb->len && !skb_queue_is_last(&sk->sk_write_queue, skb))
+	/* Nothing can be added to it. */
+	if (limit >= skb->len && (!skb_queue_is_last(&sk->sk_write_queue, skb) ||
+				  (xtcp_cb(skb)->marks & XTCP_MARK_EOR)))
 		return true;
 	if (!divisor)
 		return limit > WAITING_SEGS_MAX * xs->mss;
@@ -129,8 +134,8 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
  * @now_ns: current time
  *
  * Only within a burst, and only if the ACK is expected within half a round
- * trip. Not for a FIN, nor in disorder, where the segments that duplicate ACKs
- * allow (RFC 3042) may be few.
+ * trip, and within a millisecond. Not for a FIN, nor in disorder, where the
+ * segments that duplicate ACKs allow (RFC 3042) may be few.
  *
  * Return: true if nothing should be sent now
  */
@@ -139,7 +144,7 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	const struct sk_buff *oldest;
-	u64 half_rtt_ns;
+	u32 rtt_us, wait_us;
 	s32 window;
 	u32 limit;
 
@@ -153,8 +158,10 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 	if (burst_is_enough(sk, skb, limit))
 		return false;
 	oldest = xtcp_sendq_oldest(sk);
-	half_rtt_ns = (u64)(xs->rtt.srtt_us >> 4) * NSEC_PER_USEC;
+	rtt_us = xs->rtt.srtt_us >> 3;
+	wait_us = min(rtt_us / 2, BURST_WAIT_MAX_US);
 	return oldest && !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED) &&
-	       (s64)(now_ns - xtcp_cb(oldest)->sent_ns) >= (s64)half_rtt_ns &&
+	       (s64)(now_ns - xtcp_cb(oldest)->sent_ns) >=
+	       (s64)(rtt_us - wait_us) * NSEC_PER_USEC &&
 	       limit < xtcp_burst_segs(sk) * xs->mss;
 }

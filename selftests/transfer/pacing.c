@@ -236,18 +236,24 @@ static int released_by(struct conn *c, int n)
  * Ten in flight and twenty to send; a round trip later four ACKs within a millisecond
  * allow two more each. Sent are those that are a part of the window, or a whole burst.
  */
-static void expect_released(struct __test_metadata *_metadata, struct peer *p,
-			    int divisor, int min_segs, const int segs[4])
+static void expect_released_at(struct __test_metadata *_metadata, struct peer *p, int ms,
+			       int divisor, int min_segs, const int segs[4])
 {
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set("tso_win_divisor", divisor));
 	ASSERT_EQ(0, knob_set("min_tso_segs", min_segs));
 	flight_start(p, &c, 30, .opt = WITH_SACK, .rtt_ms = 100);
-	peer_sleep_until(p, 100);
+	peer_sleep_until(p, ms);
 	for (int i = 0; i < 4; i++)
 		EXPECT_EQ(segs[i], released_by(&c, 1 + i));
 	conn_send(&c, .flags = RST);
+}
+
+static void expect_released(struct __test_metadata *_metadata, struct peer *p,
+			    int divisor, int min_segs, const int segs[4])
+{
+	expect_released_at(_metadata, p, 100, divisor, min_segs, segs);
 }
 
 /* The first after a pause waits for nothing. Then 4 of 13 are too few, 6 of 14 are not. */
@@ -271,6 +277,32 @@ TEST_F(pacing, knob_tso_win_divisor_0)
 TEST_F(pacing, knob_tso_win_divisor_and_a_burst_of_two)
 {
 	expect_released(_metadata, &self->peer, 3, 2, (int[]){ 2, 2, 2, 2 });
+}
+
+/* When the next ACK is not due within a millisecond, nothing waits for it. */
+TEST_F(pacing, a_burst_does_not_wait_for_a_late_ack)
+{
+	expect_released_at(_metadata, &self->peer, 60, 3, 60, (int[]){ 2, 2, 2, 2 });
+}
+
+/* Nor does the end of a record that the window allows: nothing can be added to it. */
+TEST_F(pacing, a_burst_of_a_record_does_not_wait)
+{
+	static const int segs[] = { 2, 0, 3, 0 };
+	static uint8_t text[15 * MSS];
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tso_win_divisor", 3));
+	ASSERT_EQ(0, knob_set("min_tso_segs", 60));
+	flight_open(p, &c, "reno", .opt = WITH_SACK, .rtt_ms = 100);
+	peer_mark(p);
+	ASSERT_EQ(15 * MSS, send(c.fd, text, sizeof(text), MSG_EOR));
+	flight_expect_only(&c, 0, 9);
+	peer_sleep_until(p, 100);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(segs[i], released_by(&c, 1 + i));
+	conn_send(&c, .flags = RST);
 }
 
 /* With a closed window the probe is sent, whatever is due when. */
