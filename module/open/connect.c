@@ -222,12 +222,13 @@ static void connect_take_syn(struct sock *sk, const struct sk_buff *skb,
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_ecn_syn_received(sk, seg, xs->af->packet->ecn(skb));
-	connect_take_options(sk, &seg->opt);
-	xs->irs = seg->seq;
-	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
+	/* Before the options: the MSS is at most half of the window. */
 	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
 	xs->snd_wnd_max = seg->wnd;
 	xs->snd_wl1 = seg->seq;
+	connect_take_options(sk, &seg->opt);
+	xs->irs = seg->seq;
+	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
 }
 
 /**

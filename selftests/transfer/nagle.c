@@ -480,6 +480,19 @@ TEST_F(nagle, rfc9293_must_38_half_of_the_largest)
 	conn_send(&c, .flags = RST);
 }
 
+TEST_F(nagle, rfc9293_must_38_half_of_a_server_s_first)
+{
+	struct conn c;
+
+	/* The window of a SYN-ACK counts from the first segment on. */
+	conn_open(&self->peer, &c, .active = true, .wnd = 2048);
+	EXPECT_EQ(1024, conn_info(&c).snd_mss);
+	conn_write(&c, 2048);
+	expect_text(&c, 1, 1024);
+	expect_text(&c, 1025, 1024);
+	conn_send(&c, .flags = ACK);
+}
+
 TEST_F(nagle, rfc9293_must_38_override)
 {
 	struct peer *p = &self->peer;
