@@ -290,4 +290,32 @@ TEST_F(slowstart, rfc5681_4_1_short_pause_keeps_the_window)
 	conn_send(&c, .flags = RST);
 }
 
+/*
+ * A program that keeps sending, but less than the window, keeps the window: as in Linux, where
+ * each ACK of new data begins anew the RTO after which it would fall.
+ */
+TEST_F(slowstart, rfc5681_acks_keep_an_unused_window)
+{
+	struct conn c;
+	int next = 0;
+
+	flight_open(&self->peer, &c, "reno", .opt = PLAIN);
+	for (int segs = 10; segs < 40; segs *= 2) {
+		flight_write(&c, segs);
+		flight_expect_only(&c, next, next + segs - 1);
+		next += segs;
+		flight_ack(&c, next);
+	}
+	for (int i = 0; i < 30; i++) {
+		sleep_ms(100);
+		flight_write(&c, 1);
+		flight_expect(&c, next);
+		next++;
+		flight_ack(&c, next);
+	}
+	EXPECT_EQ(40, conn_info(&c).cwnd);
+	EXPECT_EQ(INT32_MAX, conn_info(&c).ssthresh);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_HARNESS_MAIN
