@@ -160,6 +160,33 @@ TEST_F(bbr, the_model_of_a_path)
 	flow_close(&f);
 }
 
+/*
+ * Half an hour and more without pacing: the due time of before, of 32 bits, looks like the
+ * future. It is none.
+ */
+TEST_F_TIMEOUT(bbr, a_due_time_of_before_is_forgotten, 3 * 3600)
+{
+	struct flow f;
+	char buf[8];
+
+	flow_open(_metadata, &self->pair, (struct netem){ 0 }, &f);
+	flow_run(&f, 1000);
+	ASSERT_EQ(0, setsockopt(f.pump.from, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	/* Something is sent now and then, so that the connection is not idle. */
+	for (int i = 0; i < 50 * 60 / 300; i++) {
+		sleep_ms(300 * 1000);
+		ASSERT_EQ(1, send(f.pump.from, "x", 1, 0));
+	}
+	sleep_ms(1000);
+	while (recv(f.pump.to, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	ASSERT_EQ(0, setsockopt(f.pump.from, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3));
+	ASSERT_EQ(1, send(f.pump.from, "y", 1, 0));
+	sleep_ms(1000);
+	EXPECT_EQ(1, recv(f.pump.to, buf, sizeof(buf), MSG_DONTWAIT));
+	flow_close(&f);
+}
+
 TEST_F(bbr, a_program_that_pauses_is_no_slow_path)
 {
 	struct tcp_bbr_info info;
