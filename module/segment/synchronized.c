@@ -181,18 +181,42 @@ static bool paws_rejects(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 }
 
 /*
+ * Ticks of the peer's clock within which an ACK may have been overtaken: an RTO, for clocks of
+ * up to 1,200 Hz; as in Linux.
+ */
+static u32 overtaken_ticks(const struct xtcp_sock *xs)
+{
+	return max(xs->rtt.rto_us / (u32)USEC_PER_MSEC * 6 / 5, 1U);
+}
+
+/* Would the window of a pure ACK without news change nothing? As update_window() decides. */
+static bool window_is_no_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	u32 wnd = (u32)seg->wnd << xs->snd_wscale;
+
+	return wnd == xs->snd_wnd || (wnd && wnd < xs->snd_wnd && seg->seq == xs->snd_wl1);
+}
+
+/*
  * RFC 7323 5.3 R1: accept a pure ACK that was overtaken on its way. It does no
  * harm, and an answer to it would look like a duplicate ACK.
  */
 static bool is_overtaken_ack(const struct xtcp_sock *xs,
 			     const struct xtcp_seg *seg)
 {
-	u32 rto_ms = max(xs->rtt.rto_us / (u32)USEC_PER_MSEC, 1U);
-
 	return !(seg->flags & (XTCP_SYN | XTCP_FIN | XTCP_RST)) && !seg->len &&
 	       seg->seq == xs->rcv_nxt && seg->ack == xs->snd_una &&
-	       (u32)seg->wnd << xs->snd_wscale == xs->snd_wnd &&
-	       xs->ts_recent - seg->opt.tsval <= rto_ms;
+	       window_is_no_news(xs, seg) &&
+	       xs->ts_recent - seg->opt.tsval <= overtaken_ticks(xs);
+}
+
+/*
+ * Is the timestamp a single tick older? As Linux, accept that: a peer with several CPUs may read
+ * its clock for two segments in another order than they leave. TS.Recent stays.
+ */
+static bool is_a_tick_older(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return xs->ts_recent - seg->opt.tsval == 1;
 }
 
 static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
@@ -200,7 +224,8 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (likely(!paws_rejects(xs, seg)) || is_overtaken_ack(xs, seg))
+	if (likely(!paws_rejects(xs, seg)) || is_a_tick_older(xs, seg) ||
+	    is_overtaken_ack(xs, seg))
 		return true;
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);

@@ -422,6 +422,57 @@ TEST_F(options, rfc7323_paws_spares_an_overtaken_ack)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* A pure ACK that would not open the window is overtaken, too; even 1.2 RTOs ago. */
+TEST_F(options, rfc7323_paws_spares_an_overtaken_ack_of_a_smaller_window)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = TS_OPTIONS, .wnd = 60000);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK, .wnd = 50000, .opt = OLD_TS(&c, 3));
+	conn_send(&c, .flags = ACK, .wnd = 60000, .opt = OLD_TS(&c, 220));
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(0, counter_moved(&before, "PAWSEstab"));
+	/* One that would open it, or close it, may be of another lap. */
+	conn_send(&c, .flags = ACK, .wnd = 65000, .opt = OLD_TS(&c, 3));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(1, counter_moved(&before, "PAWSEstab"));
+	sleep_ms(1000);
+	conn_send(&c, .flags = ACK, .wnd = 0, .opt = OLD_TS(&c, 3));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(2, counter_moved(&before, "PAWSEstab"));
+}
+
+/* Two segments that leave a peer at once may have read its clock in the other order. */
+TEST_F(options, rfc7323_paws_spares_one_tick)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint32_t newest;
+	struct conn c;
+	char buf[8];
+
+	conn_open(p, &c, .opt = TS_OPTIONS);
+	counters_take(&before);
+	newest = c.tsval_base + 500;
+	conn_send(&c, .flags = ACK | PSH, .seq = 1, .data = "a",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(newest, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .ack = 2, .tsecr = newest, .within_ms = 210);
+	conn_send(&c, .flags = ACK | PSH, .seq = 2, .data = "b",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(newest - 1, c.ts_recent)));
+	/* What is echoed does not go back. */
+	conn_expect(&c, .flags = ACK, .ack = 3, .tsecr = newest, .within_ms = 210);
+	EXPECT_EQ(2, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+	EXPECT_EQ(0, counter_moved(&before, "PAWSEstab"));
+	conn_send(&c, .flags = ACK | PSH, .seq = 3, .data = "c",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(newest - 2, c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .ack = 3, .within_ms = 210);
+	EXPECT_EQ(1, counter_moved(&before, "PAWSEstab"));
+	conn_send(&c, .flags = RST, .seq = 3);
+}
+
 TEST_F(options, rfc7323_paws_spares_rst)
 {
 	struct peer *p = &self->peer;
