@@ -55,11 +55,11 @@ static u32 usable_window(const struct xtcp_sock *xs)
  */
 static __always_inline bool small_may_go(const struct xtcp_sock *xs, u8 nagle)
 {
-	if (nagle & XTCP_NAGLE_PUSH)
+	if ((nagle & XTCP_NAGLE_PUSH) || xs->urgent.sending)
 		return true;
 	if (nagle & XTCP_NAGLE_CORK)
 		return false;
-	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight || xs->urgent.sending)
+	if ((nagle & XTCP_NAGLE_OFF) || !xs->in_flight)
 		return true;
 	return !(seq_after(xs->snd_sml, xs->snd_una) &&
 		 seq_before_eq(xs->snd_sml, xs->snd_nxt));

@@ -99,6 +99,30 @@ TEST_F(urgent, nagle_does_not_hold_it_back)
 	conn_send(&c, .flags = ACK, .ack = 4);
 }
 
+/* Nor does the program itself, by TCP_CORK or MSG_MORE. */
+TEST_F(urgent, cork_does_not_hold_it_back)
+{
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	ASSERT_EQ(1, send(c.fd, "a", 1, 0));
+	peer_expect_silence(c.peer, 50);
+	ASSERT_EQ(1, send(c.fd, "b", 1, MSG_OOB));
+	conn_expect(&c, .flags = ACK | PSH | URG, .seq = 1, .data = "ab", .urg = 2);
+	conn_send(&c, .flags = ACK, .ack = 3);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
+	ASSERT_EQ(1, send(c.fd, "c", 1, MSG_OOB | MSG_MORE));
+	conn_expect(&c, .seq = 3, .data = "c", .urg = 1);
+	conn_send(&c, .flags = ACK, .ack = 4);
+	/* Later bytes are held back as before. */
+	ASSERT_EQ(1, send(c.fd, "d", 1, MSG_MORE));
+	peer_expect_silence(c.peer, 50);
+	ASSERT_EQ(1, send(c.fd, "e", 1, 0));
+	conn_expect(&c, .seq = 4, .data = "de");
+	conn_send(&c, .flags = ACK, .ack = 6);
+}
+
 TEST_F(urgent, rfc9293_must_31_any_length)
 {
 	static uint8_t text[2500];
