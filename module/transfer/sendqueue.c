@@ -228,6 +228,9 @@ void xtcp_sendq_number(struct sock *sk, struct sk_buff *skb)
 	cb->end = seq_add(cb->seq, skb->len +
 			  !!(cb->flags & (XTCP_SYN | XTCP_FIN)));
 	WRITE_ONCE(xs->write_seq, cb->end);
+	/* TCP_NODELAY has pushed what is before it. */
+	if (unlikely(xs->nagle & XTCP_NAGLE_PUSH))
+		xs->nagle &= ~XTCP_NAGLE_PUSH;
 	xtcp_sendq_charge(sk, skb->truesize);
 }
 

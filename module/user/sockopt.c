@@ -99,7 +99,10 @@ static int timeouts_last(u8 n)
 	return sum_s;
 }
 
-/* TCP_NODELAY: what Nagle held back is sent at once. */
+/*
+ * TCP_NODELAY: what Nagle or TCP_CORK held back is sent at once, or as soon as the windows allow:
+ * XTCP_NAGLE_PUSH stays until something is added behind it.
+ */
 static void nodelay_set(struct sock *sk, bool on)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -108,9 +111,9 @@ static void nodelay_set(struct sock *sk, bool on)
 		xs->nagle &= ~XTCP_NAGLE_OFF;
 		return;
 	}
-	xs->nagle |= XTCP_NAGLE_OFF;
+	xs->nagle |= XTCP_NAGLE_OFF | XTCP_NAGLE_PUSH;
 	if (xtcp_state_in(sk, XTCP_SENDING_STATES))
-		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
+		xtcp_send_push(sk, 0);
 }
 
 /*

@@ -364,6 +364,32 @@ TEST_F(nagle, tcp_cork)
 	conn_send(&c, .flags = ACK);
 }
 
+/*
+ * TCP_NODELAY sends what TCP_CORK holds back: the window may allow that only later. It does not
+ * concern what is written then.
+ */
+TEST_F(nagle, nodelay_sends_what_is_corked)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .opt = SMALL_MSS);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1));
+	conn_write(&c, 10 * MSS + 4);
+	for (int i = 0; i < 10; i++)
+		expect_text(&c, 1 + i * MSS, MSS);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1));
+	peer_expect_silence(p, 5);
+	conn_send(&c, .flags = ACK);
+	expect_text(&c, 1 + 10 * MSS, 4);
+	conn_send(&c, .flags = ACK);
+	ASSERT_EQ(4, send(c.fd, "tail", 4, 0));
+	peer_expect_silence(p, 100);
+	ASSERT_EQ(0, socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 0));
+	expect_text(&c, 5 + 10 * MSS, 4);
+	conn_send(&c, .flags = ACK);
+}
+
 TEST_F(nagle, tcp_cork_for_200ms)
 {
 	struct peer *p = &self->peer;
