@@ -589,7 +589,8 @@ static bool window_is_reduced(const struct xtcp_sock *xs)
  *
  * RFC 5681 3.1: all segments count as lost, slow start begins with one segment;
  * ssthresh is reduced once, however often the timer expires. F-RTO is used
- * unless another recovery was under way (RFC 5682 2.1, step 1).
+ * unless another recovery was under way (RFC 5682 2.1, step 1), or a probe of the path's MTU
+ * is in flight, whose loss would look like a spurious timeout.
  */
 void xtcp_recovery_timed_out(struct sock *sk)
 {
@@ -618,7 +619,8 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	xs->recover = xs->snd_nxt;
 	xtcp_lossprobe_forget(xs);
 	xtcp_ecn_reduced(xs);
-	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmit.in_row);
+	xs->frto = XTCP_KNOB(net, frto) && (first || xs->retransmit.in_row) &&
+		   !xtcp_mtuprobe_is_out(xs);
 }
 
 /**

@@ -157,6 +157,26 @@ TEST_F(mtuprobe, rfc4821_7_5_ctr_TCPMTUPFail_is_no_congestion)
 	p->leave_unread = true;
 }
 
+/*
+ * A timeout while a probe is in flight may be the probe's: F-RTO would learn nothing from the
+ * ACKs of what is smaller. So all of it is sent again.
+ */
+TEST_F(mtuprobe, no_frto_with_a_probe_in_flight)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t next;
+
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	open_searching(_metadata, p, &c);
+	next = until_probe(_metadata, &c);
+	conn_expect(&c, .seq = next, .len = BASE, .within_ms = 1000);
+	conn_send(&c, .flags = ACK, .ack = next + BASE);
+	conn_expect(&c, .seq = next + BASE);
+	conn_send(&c, .flags = RST, .seq = 1);
+	p->leave_unread = true;
+}
+
 /* Sizes that differ by less are not worth a probe. */
 TEST_F(mtuprobe, knob_probe_threshold)
 {
