@@ -64,10 +64,42 @@ static __typeof__(&write) next_write(void)
 	return NEXT(write);
 }
 
+/* What xtcp-run was told. Read once: a program may clear its environment, as nginx's workers do. */
+static struct {
+	bool verbose, as_tcp;
+	int wire;			/* 0: the knob's */
+} told;
+
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value && strcmp(value, "0");
+}
+
 __attribute__((constructor))
 static void look_up(void)
 {
+	const char *wire = getenv(XTCP_RUN_WIRE);
+
 	next_write();
+	told.verbose = is_set(XTCP_RUN_VERBOSE);
+	told.as_tcp = is_set(XTCP_RUN_AS_TCP);
+	if (wire && *wire)
+		told.wire = strcmp(wire, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
+}
+
+/*
+ * Is stderr a connection? inetd and systemd's StandardInput=socket make it one: its peer must not
+ * read our lines in the middle of a protocol.
+ */
+static bool stderr_is_a_connection(void)
+{
+	socklen_t len = sizeof(int);
+	int family;
+
+	return !NEXT(getsockopt)(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN, &family, &len) &&
+	       (family == AF_INET || family == AF_INET6);
 }
 
 /* A single write, so that the lines of several threads don't mix. errno is kept for
@@ -80,6 +112,10 @@ static void say(const char *fmt, ...)
 	va_list args;
 	int used, len;
 
+	if (stderr_is_a_connection()) {
+		errno = saved;
+		return;
+	}
 	used = snprintf(line, sizeof(line), "xtcp-run: %s[%d]: ",
 			program_invocation_short_name, (int)getpid());
 	if (used < 0 || used >= (int)sizeof(line) - 1)
@@ -99,13 +135,6 @@ static void say(const char *fmt, ...)
 		/* No stderr: the program still gets the call's errno. */
 	}
 	errno = saved;
-}
-
-static bool is_set(const char *variable)
-{
-	const char *value = getenv(variable);
-
-	return value && *value && strcmp(value, "0");
 }
 
 static bool is_stream(int type)
@@ -153,13 +182,9 @@ static void explain(int err)
 /* The wire that --wire asks for. */
 static void choose_wire(int fd)
 {
-	const char *name = getenv(XTCP_RUN_WIRE);
-	int wire;
-
-	if (fd < 0 || !name || !*name)
+	if (fd < 0 || !told.wire)
 		return;
-	wire = strcmp(name, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
-	if (setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &wire, sizeof(wire)))
+	if (setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &told.wire, sizeof(told.wire)))
 		say("the wire of socket %d was not set: %s", fd, strerror(errno));
 }
 
@@ -170,7 +195,7 @@ int xtcp_preload_open(int family, int type)
 	if (fd < 0)
 		explain(errno);
 	choose_wire(fd);
-	if (fd >= 0 && is_set(XTCP_RUN_VERBOSE))
+	if (fd >= 0 && told.verbose)
 		say("socket %d is an xtcp socket", fd);
 	return fd;
 }
@@ -225,7 +250,7 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	int protocol;
 
 	if (rc || level != SOL_SOCKET || name != SO_PROTOCOL ||
-	    *len < sizeof(protocol) || !is_set(XTCP_RUN_AS_TCP))
+	    *len < sizeof(protocol) || !told.as_tcp)
 		return rc;
 
 	memcpy(&protocol, value, sizeof(protocol));

@@ -407,12 +407,14 @@ static int start_keeper(const struct cgroup *cg, int events, int link)
  */
 static int try_socket(void)
 {
-	int protocol = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* By system calls: xtcp-run may run under xtcp-run, whose library changes the results. */
+	int protocol = 0, fd = syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(protocol);
 
 	if (fd < 0)
 		return failed("a socket (is the module xtcp loaded? see net.ipv4.xtcp_gid_range)");
-	if (!getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) && protocol != IPPROTO_XTCP) {
+	if (!syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) &&
+	    protocol != IPPROTO_XTCP) {
 		close(fd);
 		return refused("a socket is still the kernel's: is this a container?");
 	}

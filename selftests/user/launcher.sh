@@ -139,6 +139,19 @@ launcher_wire_of_one_program() {
 		start $server "$run" -w native socat tcp4-listen:5022 - && await_row $server xtcp 5022 0A
 }
 
+# nginx's workers clear their environment; their sockets have the wire of --wire nevertheless.
+program_test launcher_wire_of_a_proxy_that_clears_its_environment
+launcher_wire_of_a_proxy_that_clears_its_environment() {
+	mkdir -p "$dir/www" && echo pong >"$dir/www/page"
+	run='' start_nginx 5027 || return
+	run="$run --wire tcp" start_nginx 5026 \
+		'server { listen 5028; location / { proxy_pass http://10.9.0.2:5027; } }' || return
+	expect_status 0 on $client timeout 20 curl -sS http://10.9.0.2:5026/page && expect_equal pong "$(cat "$dir/out")" page &&
+		expect_status 0 on $client timeout 20 curl -sS http://10.9.0.2:5028/page &&
+		expect_equal pong "$(cat "$dir/out")" 'page behind the proxy' &&
+		expect_equal 1 "$(xtcp_count $server TcpActiveOpens)" 'connections of the proxy'
+}
+
 # A proxy between the stacks, which listens on one and connects on the other.
 proxied() { # OPTION...
 	start $server socat tcp4-listen:5024,reuseaddr exec:cat
