@@ -44,14 +44,14 @@ def until_signal():
 
 
 class Ending:
-    """Whether a connection is over: both FINs are acknowledged, or a RST came."""
+    """Whether a connection is over: both FINs are acknowledged, or the last segment was a RST. TCP may have
+    ignored an earlier one: its number may be wrong."""
 
     def __init__(self):
         self.fins, self.acked, self.reset = {}, set(), False
 
     def learn(self, s):
-        if s.flags & RST:
-            self.reset = True
+        self.reset = bool(s.flags & RST)
         fin = self.fins.get(s.target)
         if fin is not None and s.flags & ACK and (s.ack - fin) & 0xffffffff < 1 << 31:
             self.acked.add(s.target)

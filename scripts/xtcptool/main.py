@@ -9,6 +9,7 @@ import signal
 import sys
 
 from xtcptool import Failure, Usage, complete
+from xtcptool.text import printable
 
 COMMANDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "commands")
 
@@ -74,7 +75,7 @@ def nowhere():
 
 def run(name, module, argv):
     def complain(text):
-        print(f"xtcp {name}: {text}", file=sys.stderr)
+        print(f"xtcp {name}: {printable(str(text))}", file=sys.stderr)
 
     try:
         args = parser_of(name, module).parse_args(argv)

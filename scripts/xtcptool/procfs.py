@@ -27,8 +27,8 @@ WIRES = {253: "native", 6: "tcp"}
 def read(name, mode="r"):
     """The content of /proc/net/@name."""
     try:
-        # Lines end with LF alone.
-        how = {} if "b" in mode else {"encoding": "ascii", "errors": "replace", "newline": "\n"}
+        # Lines end with LF alone. Names of devices are any bytes, which write() gives back.
+        how = {} if "b" in mode else {"encoding": "utf-8", "errors": "surrogateescape", "newline": "\n"}
         with open(NET + name, mode, **how) as f:
             return f.read()
     except FileNotFoundError:
@@ -39,17 +39,22 @@ def exists(name):
     return os.path.exists(NET + name)
 
 
+def words(line):
+    """Of a row. str.split() also splits at characters that a device's name may have."""
+    return [word for word in line.split(" ") if word]
+
+
 def table(name, columns=()):
     """The rows of a file whose first line names its columns: a dict each, of strings.
 
     @columns must be among them. Columns that a newer module appends are in the rows, too."""
     lines = read(name).rstrip("\n").split("\n")
-    header = lines[0].split()
+    header = words(lines[0])
     missing = [c for c in columns if c not in header]
     if missing:
         raise Failure(f"{NET}{name} has no column '{missing[0]}': is the module older than this "
                       "command?")
-    return [dict(zip(header, line.split())) for line in lines[1:]]
+    return [dict(zip(header, words(line))) for line in lines[1:]]
 
 
 def counters():
@@ -220,7 +225,7 @@ def write(name, line):
     except PermissionError:
         raise Failure(f"{NET}{name}: not permitted: this needs CAP_NET_ADMIN") from None
     try:
-        os.write(fd, line.encode() + b"\n")
+        os.write(fd, line.encode("utf-8", "surrogateescape") + b"\n")
     finally:
         os.close(fd)
 

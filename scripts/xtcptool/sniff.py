@@ -44,7 +44,10 @@ class Sniffer:
         except PermissionError:
             raise Failure("only root may capture packets") from None
         attach(self.sock, bpf.of_segments(PROTOCOLS, [bpf.ends_of_filter(f) for f in filters]))
-        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        except PermissionError:  # in a container; net.core.rmem_max limits it then
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
     def __enter__(self):

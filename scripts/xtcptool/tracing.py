@@ -26,7 +26,8 @@ ENDS = re.compile(r"(?:[^\s=]+=\S+ )*netns=\d+ wire=(6|253) (\S+) (\S+) (.*)")
 SEGMENT = re.compile(r"seq=(\d{1,10}) ack=(\d{1,10}) len=(\d{1,10}) wnd=(\d{1,10}) flags=(\S*)")
 STATE = re.compile(r"(\S+) -> (\S+) on (.*)")
 RESENT = re.compile(r"seq=(\d{1,10}) len=(\d{1,10}) times=\d+ waited_us=\d+ (\S+)")
-LOST = re.compile(r"\[LOST (\d{1,18}) EVENTS\]")
+# The whole line: other lines begin with the name of a process, which may be anything.
+LOST = re.compile(r"CPU:\d+ \[LOST (?:(\d{1,18}) )?EVENTS\]")
 
 
 def is_trace(start):
@@ -230,12 +231,12 @@ def follow(folder, until, lose=None, pause=0.05):
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 text = line.decode("utf-8", "replace")
-                lost = LOST.search(text)
+                lost = LOST.fullmatch(text)
                 if lost and lose:
-                    lose(int(lost.group(1)))
+                    lose(int(lost.group(1) or 1))
                     continue
                 if lost:
-                    raise Failure(f"the trace lost {lost.group(1)} events: choose one connection")
+                    raise Failure(f"the trace lost {lost.group(1) or 'some'} events: choose one connection")
                 yield text
             if not data:
                 yield None

@@ -10,6 +10,7 @@ import glob
 import os
 import re
 import shutil
+import stat
 import struct
 import subprocess
 
@@ -44,6 +45,19 @@ def library():
     raise Failure(f"no xtcp-preload.so in {above}: install xtcp, or run xtcp-run once")
 
 
+def check_library(path):
+    """Services of root load it, and those of other users must be able to read it."""
+    if path.startswith(("/home/", "/root/", "/tmp/", "/run/user/")):
+        raise Failure(f"{path} is no place for what a service loads: install xtcp first")
+    while True:
+        found = os.stat(path)
+        if found.st_uid != 0 or found.st_mode & 0o022:
+            raise Failure(f"others than root may change {path}: install xtcp first")
+        if path == "/":
+            return
+        path = os.path.dirname(path)
+
+
 class Units:
     """The units below a root folder."""
 
@@ -75,11 +89,16 @@ class Units:
             commands = re.findall(r"^ExecStart\s*=\s*(\S+)", f.read(), re.M)
         for command in commands:
             program = command.lstrip(PREFIXES)
-            if is_static(self.path(program.lstrip("/"))):
+            file = self.path(program.lstrip("/"))
+            if is_static(file):
                 raise Failure(f"{program} is statically linked: start it by xtcp-run --cgroup")
+            if gains_rights(file):
+                raise Failure(f"{program} is setuid, setgid or has capabilities: the dynamic linker preloads "
+                              "nothing into it")
 
     def write(self, path, content):
         """A file of ours. Returns whether it is written: not over somebody else's."""
+        self.check_inside(path)
         if os.path.lexists(path) and not is_ours(path):
             return False
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -87,7 +106,14 @@ class Units:
             f.write(MARK + content)
         return True
 
+    def check_inside(self, path):
+        """A link in an image must not lead to the files of this machine."""
+        root = os.path.realpath(self.root)
+        if os.path.commonpath([root, os.path.realpath(path)]) != root:
+            raise Failure(f"{path} leads out of {self.root}")
+
     def remove(self, path):
+        self.check_inside(path)
         if not is_ours(path):
             return False
         os.remove(path)
@@ -95,7 +121,7 @@ class Units:
 
     def enabled(self):
         """The drop-ins of all units."""
-        return [p for p in glob.glob(self.path(os.path.join(SETTINGS, "*.service.d", DROP_IN))) if is_ours(p)]
+        return [p for p in glob.glob(os.path.join(glob.escape(self.root), SETTINGS, "*.service.d", DROP_IN)) if is_ours(p)]
 
 
 def is_ours(path):
@@ -103,6 +129,16 @@ def is_ours(path):
         with open(path, encoding="utf-8", errors="replace") as f:
             return f.readline() == MARK
     except FileNotFoundError:
+        return False
+
+
+def gains_rights(path):
+    """Whether a program has more rights than its user. What root starts gains none by a capability, but a unit
+    may have User=."""
+    try:
+        mode = os.stat(path).st_mode
+        return bool(mode & (stat.S_ISUID | stat.S_ISGID)) or "security.capability" in os.listxattr(path)
+    except OSError:
         return False
 
 
@@ -127,7 +163,7 @@ def apply_knob():
     """The command that sets the knob as a boot does: a later file of sysctl.d overrides ours. (`sysctl --system
     --pattern` of procps 4.0.2 sets all other knobs, too.)"""
     program = shutil.which("systemd-sysctl", path="/usr/lib/systemd:/lib/systemd") or "systemd-sysctl"
-    return [program, "--prefix=net.ipv4.xtcp_gid_range"]
+    return [program, "--strict", "--prefix=net.ipv4.xtcp_gid_range"]
 
 
 def tell_machine(*commands):

@@ -363,6 +363,21 @@ enable_and_disable() {
 		expect_equal '# mine' "$(<"$units/other.service.d/xtcp.conf")" 'file of another'
 }
 
+# An image with links to this machine's files, and a program into which nothing is preloaded.
+program_test enable_refuses
+enable_refuses() {
+	local units=$dir/root/etc/systemd/system
+	mkdir -p "$units" "$dir/root/bin" "$dir/elsewhere" "$dir/root/etc/modules-load.d" "$dir/clone"
+	ln -s "$dir/elsewhere" "$dir/root/etc/sysctl.d"
+	cp "$(command -v socat)" "$dir/root/bin/socat" && cp "$dir/root/bin/socat" "$dir/root/bin/setuid" &&
+		chmod u+s "$dir/root/bin/setuid" || return
+	printf '[Service]\nExecStart=/bin/socat -\n' >"$units/one.service"
+	printf '[Service]\nExecStart=/bin/setuid -\n' >"$units/two.service"
+	expect_status 1 xtcp enable one --root "$dir/root" && expect_error 'leads out of' &&
+		expect_equal '' "$(ls "$dir/elsewhere")" "files of this machine" &&
+		expect_status 1 xtcp enable two --root "$dir/root" && expect_error '/bin/setuid is setuid'
+}
+
 # The guest has no systemd: what enable could not do on the machine is said, and the status tells scripts.
 program_test enable_and_disable_without_systemd
 enable_and_disable_without_systemd() {
@@ -373,7 +388,8 @@ enable_and_disable_without_systemd() {
 	expect_status 1 "${there[@]}" xtcp enable xtcp-test && expect_error 'systemctl: No such file or directory' &&
 		expect_error 'the files are written; mend this before xtcp-test.service is started next' &&
 		expect_equal 0 "$(grep -c 'uses xtcp' "$dir/out")" 'promises' &&
-		expect_status 1 "${there[@]}" xtcp disable xtcp-test --json && expect_error 'systemctl: No such file or directory' &&
+		expect_status 1 "${there[@]}" xtcp disable xtcp-test && expect_error 'systemctl: No such file or directory' &&
+		expect_equal 0 "$(grep -c 'uses the kernel' "$dir/out")" 'promises' &&
 		expect_equal 0 "$(find "$etc" -name '*xtcp.conf' | wc -l)" 'files that stay'
 }
 

@@ -38,8 +38,11 @@ def run(args):
         return 1 if said else 0
     for p in removed:
         print(f"removed {here.shown(p)}")
+    if said:
+        print(f"xtcp disable: systemd may still start {name} with xtcp until systemctl daemon-reload", file=sys.stderr)
+        return 1
     print(f"{name} uses the kernel's TCP when it is started next: systemctl restart {name}")
     if len(removed) > 1 and not args.root:
         print("until the next boot all groups may open xtcp sockets, unless you close that after the restart: "
               "sysctl -w net.ipv4.xtcp_gid_range='1 0'")
-    return 1 if said else 0
+    return 0

@@ -45,6 +45,8 @@ def run(args):
         raise Failure(f"{library}: the dynamic linker and systemd take no such path")
     if args.root == "":
         raise Usage("--root is empty")
+    if not args.root:
+        units.check_library(library)
     here = units.Units(args.root or "/")
     here.check_program(here.unit_file(name))
     written = []

@@ -84,10 +84,11 @@ class Screen:
     def take(self):
         self.before = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
-        sys.stdout.write("\033[?1049h\033[?25l")
+        # Without wrapping: a wide character counts as one.
+        sys.stdout.write("\033[?1049h\033[?25l\033[?7l")
 
     def give_back(self):
-        sys.stdout.write("\033[?25h\033[?1049l")
+        sys.stdout.write("\033[?7h\033[?25h\033[?1049l")
         sys.stdout.flush()
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
 
@@ -120,10 +121,16 @@ def live(args, sampler):
     with Screen() as screen:
         shown = 0
         while True:
-            screen.draw(sampler, sampler.take())
+            last = sampler.take()
+            screen.draw(sampler, last)
             shown += 1
             if shown == args.count or screen.quits(args.delay):
-                return
+                break
+    # The other screen has gone, and with it what nobody had time to read.
+    if shown == args.count:
+        for line in sampler.head():
+            print(line)
+        ls.table(last).print()
 
 
 def printed(args, sampler):
