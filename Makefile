@@ -346,7 +346,7 @@ packages:
 # calls it, who shall not fetch kernels to boot in guests. Debian's headers lack
 # the System.map for which kbuild's own depmod looks.
 ifeq ($(origin KVER),file)
-install install-modules uninstall: install_kver = $(shell uname -r)
+install install-modules uninstall: install_kver = $$(uname -r)
 else
 install install-modules uninstall: install_kver = $(KVER)
 endif

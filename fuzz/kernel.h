@@ -213,6 +213,9 @@ static inline void list_add_tail(struct list_head *entry, struct list_head *list
 	list_add(entry, list->prev);
 }
 
+/* One thread: the order of the stores does not matter. */
+#define list_del_init_careful(entry) list_del_init(entry)
+
 static inline void list_del_init(struct list_head *entry)
 {
 	entry->prev->next = entry->next;

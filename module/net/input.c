@@ -349,7 +349,7 @@ static void input_halfopen(struct net *net, struct xtcp_halfopen *ho, struct sk_
 
 	if (!sk_may_receive(lsk, skb, xtcp_family_get(ho->flow.family), seg))
 		return;
-	input_made(net, lsk, xtcp_synqueue_rcv(ho, skb, seg), skb, key, seg);
+	input_made(net, lsk, xtcp_synqueue_rcv(ho, skb, key, seg), skb, key, seg);
 }
 
 static void input_flow(struct net *net, struct xtcp_flow *flow,

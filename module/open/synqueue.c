@@ -868,6 +868,7 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
  * xtcp_synqueue_rcv - process a segment of a half-open connection
  * @ho: record, referenced by the caller
  * @skb: segment; consumed if NULL is returned
+ * @key: its connection, with the device by which it came
  * @seg: its parsed header
  *
  * RFC 9293 3.10.7.4, steps first to fifth, in state SYN-RECEIVED. An acceptable
@@ -877,11 +878,11 @@ static void halfopen_accept_overflow(struct xtcp_halfopen *ho,
  * Return: the child (see xtcp_acceptqueue_promote()), NULL, or XTCP_CHILD_STOLEN.
  */
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			       const struct xtcp_key *key,
 			       const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(ho->ls->sk);
 	enum skb_drop_reason why = SKB_NOT_DROPPED_YET;
-	struct xtcp_key key __uninitialized;
 	bool old_timestamp;
 
 	if (halfopen_is_same_syn(ho, seg)) {
@@ -914,11 +915,9 @@ struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
 		why = SKB_DROP_REASON_TCP_FLAGS;
 		goto done;
 	}
-	if (unlikely(seg->ack != seq_add(ho->iss, 1))) {
-		xtcp_key_from_flow(&key, &ho->flow);
-		if (xtcp_listen_sent_cookie(ho->ls->sk, skb, &key, seg))
-			return halfopen_take_cookie(ho, skb, &key, seg);
-	}
+	if (unlikely(seg->ack != seq_add(ho->iss, 1)) &&
+	    xtcp_listen_sent_cookie(ho->ls->sk, skb, key, seg))
+		return halfopen_take_cookie(ho, skb, key, seg);
 	if (!halfopen_ack_is_ours(ho, skb, seg)) {
 		why = SKB_DROP_REASON_TCP_OLD_ACK;
 		goto done;

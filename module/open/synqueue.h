@@ -149,6 +149,7 @@ void xtcp_synqueue_detach(struct xtcp_halfopen *ho);
 bool xtcp_synqueue_drop(struct xtcp_halfopen *ho, enum xtcp_event event);
 void xtcp_synqueue_stop(struct xtcp_listener *ls);
 struct sock *xtcp_synqueue_rcv(struct xtcp_halfopen *ho, struct sk_buff *skb,
+			       const struct xtcp_key *key,
 			       const struct xtcp_seg *seg);
 void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay);
 

@@ -350,7 +350,7 @@ TEST_F(stateless_after, lc_117_duplicates_into_the_next_one)
 		/* In the window: only the timestamp tells. */
 		conn_send(&c, .flags = flags[i], .seq = 1 + !len, .len = len, .ack = 1,
 			  .opt = OPT(OPT_NOP, OPT_NOP,
-				     OPT_TS(c.tsval_base - 1, c.ts_recent)));
+				     OPT_TS(c.tsval_base - 2, c.ts_recent)));
 		conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
 		conn_expect_state(&c, ST_ESTABLISHED);
 	}

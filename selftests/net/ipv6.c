@@ -180,14 +180,18 @@ TEST_F(ipv6, connect_to_a_mapped_address_is_ipv4)
 /* Also if a route to the peer is cached. */
 TEST_F(ipv6, connect_from_a_mapped_address_to_ipv6_is_refused)
 {
+	int fd = tcp6(), first = tcp6();
 	struct peer *p = &self->peer;
-	int fd = tcp6();
-	struct conn c;
 
-	conn_open(p, &c, .active = true);
+	/* ::c8 is a multiple of eight: both attempts have the same entry of the cache. */
+	fd_nonblock(first);
+	ASSERT_EQ(EINPROGRESS, do_connect(first, at("fd00:a::c8", 80, 0)));
+	peer_expect(p, .flags = SYN, .dst = ipaddr("fd00:a::c8"), .sport = ANYWHERE, .dport = 80);
 	ASSERT_EQ(0, do_bind(fd, at("::ffff:127.0.0.1", 0, 0)));
-	EXPECT_EQ(EAFNOSUPPORT, do_connect(fd, at("10.0.0.2", 80, 0)));
+	EXPECT_EQ(EAFNOSUPPORT, do_connect(fd, at("fd00:a::c8", 80, 0)));
 	peer_expect_silence(p, 10);
+	socket_abort(first);
+	p->leave_unread = true;
 }
 
 TEST_F(ipv6, connect_to_any_is_loopback)

@@ -45,8 +45,9 @@ each_has_its_own() {
 		expect_equal xtcp "$(say $client '' $master 5002)" "who serves $master" &&
 		refused $slave 5003 && expect_echo $client '' $master 5003 || return
 	# The port of a client of xtcp is held, too.
-	start $server "$run" socat -u tcp$family:$client_address:9,bind=:5004,reuseaddr - 2>/dev/null
-	refused $slave 5004
+	start $client socat tcp$family-listen:5005,reuseaddr exec:'sleep 100' && await_row $client tcp${family#4} 5005 0A &&
+		start $server "$run" socat -u tcp$family:$client_address:5005,bind=:5004,reuseaddr - &&
+		await_row $server xtcp${family#4} 5004 01 && refused $slave 5004
 }
 
 with_family() { # FAMILY ADDRESS-OF-CLIENT
