@@ -27,6 +27,7 @@
 #include <linux/icmp.h>
 #include <linux/string.h>
 #include <linux/tcp.h>
+#include <net/checksum.h>
 #include <net/dst.h>
 #include <net/sock.h>
 
@@ -231,6 +232,58 @@ static enum xtcp_event icmp_event(const struct sock *sk,
 }
 
 #define ICMP_HEADER_LEN		8	/* in both families */
+#define QUOTE_LEN_MIN		128	/* RFC 4884 3: of a packet with an extension behind it */
+#define EXTENSION_VERSION	2
+
+/*
+ * RFC 4884 7: checksum, and objects up to the end. Of another version nothing is known, so that it
+ * is not wrong. @at: offset of the extension.
+ */
+static bool extension_is_valid(const struct sk_buff *skb, unsigned int at)
+{
+	const struct icmp_ext_hdr *ext;
+	const struct icmp_extobj_hdr *object;
+	struct icmp_extobj_hdr object_buffer;
+	struct icmp_ext_hdr buffer;
+	unsigned int len;
+
+	ext = skb_header_pointer(skb, at, sizeof(buffer), &buffer);
+	if (!ext)
+		return false;
+	if (ext->version != EXTENSION_VERSION)
+		return true;
+	if (ext->checksum && csum_fold(skb_checksum(skb, at, skb->len - at, 0)))
+		return false;
+	for (at += sizeof(buffer); at < skb->len; at += len) {
+		object = skb_header_pointer(skb, at, sizeof(object_buffer), &object_buffer);
+		if (!object)
+			return false;
+		len = ntohs(object->length);
+		if (len < sizeof(*object) || len > skb->len - at)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Tell the program where the extension is. ip_icmp_error_rfc4884() does it, but modules cannot
+ * call it from Linux 7.3 on. @skb: at the quoted TCP header, the transport header at ICMP's;
+ * @quote_len: bytes of the quoted packet.
+ */
+static void extension_find(const struct sk_buff *skb, unsigned int quote_len,
+			   struct sock_ee_data_rfc4884 *out)
+{
+	unsigned int headers = -skb_transport_offset(skb) - ICMP_HEADER_LEN;
+
+	if (quote_len < QUOTE_LEN_MIN || quote_len < headers)
+		return;
+	quote_len -= headers;
+	if (quote_len + sizeof(struct icmp_ext_hdr) > skb->len)
+		return;
+	out->len = quote_len;
+	if (!extension_is_valid(skb, quote_len))
+		out->flags |= SO_EE_RFC4884_FLAG_INVALID;
+}
 
 /*
  * Queue an error for recvmsg(MSG_ERRQUEUE), with the rest of the quoted segment
@@ -256,8 +309,7 @@ static void error_queue(struct sock *sk, const struct xtcp_icmp *ie)
 	serr->port = ie->th->dest;
 	if (skb_pull(skb, (const u8 *)ie->th - skb->data)) {
 		if (xtcp_sk(sk)->af->route->error_extended(sk))
-			ip_icmp_error_rfc4884(skb, &serr->ee.ee_rfc4884,
-					      ICMP_HEADER_LEN, ie->quote_len);
+			extension_find(skb, ie->quote_len, &serr->ee.ee_rfc4884);
 		skb_reset_transport_header(skb);
 		if (!sock_queue_err_skb(sk, skb))
 			return;
