@@ -175,6 +175,10 @@ bool xtcp_diag_row(struct xtcp_flow *flow, struct user_namespace *user_ns,
 }
 EXPORT_SYMBOL_GPL(xtcp_diag_row);
 
+/* Checksum of this module's headers, with which that of xtcp_diag.ko is compared (Kbuild). */
+const u32 xtcp_diag_headers = XTCP_HEADERS;
+EXPORT_SYMBOL_GPL(xtcp_diag_headers);
+
 /**
  * xtcp_diag_sk - the socket of a listener or connection, for a program's filter
  * @flow: referenced by the caller

@@ -50,6 +50,7 @@ struct xtcp_diag_reader {
 };
 
 struct sock *xtcp_diag_sk(const struct xtcp_flow *flow);
+extern const u32 xtcp_diag_headers;
 bool xtcp_diag_row(struct xtcp_flow *flow, struct user_namespace *user_ns,
 		   struct xtcp_diag_row *row);
 int xtcp_diag_put(struct sk_buff *skb, struct xtcp_flow *flow,

@@ -232,6 +232,11 @@ static int __init diag_init(void)
 {
 	int err;
 
+	/* After an upgrade the old xtcp.ko may still be loaded: its structures are others. */
+	if (xtcp_diag_headers != XTCP_HEADERS) {
+		pr_err("xtcp_diag: the loaded xtcp is of other sources\n");
+		return -EINVAL;
+	}
 	diag_stamp = get_random_long() | 1;
 	err = inet_diag_register(&diag_handler);
 	if (!err)
