@@ -292,7 +292,8 @@ void xtcp_inroute_net_add(struct net *net)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || xn->inroute)
 		return;
 	inroute = alloc_percpu_gfp(struct xtcp_inroute, GFP_KERNEL_ACCOUNT);
-	WRITE_ONCE(xn->inroute, inroute);
+	/* Softirqs of other CPUs may read it at once: it is empty, not what was there before. */
+	smp_store_release(&xn->inroute, inroute);
 }
 
 /**
