@@ -373,13 +373,18 @@ static void input_flow(struct net *net, struct xtcp_flow *flow,
 
 /*
  * Verify the checksum: here for a linear segment that no device or offload has
- * checked, as most are; else the kernel's helper evaluates their result.
+ * checked, as most are; else the kernel's helper evaluates their result. GRO has
+ * checked each segment of a list (rx-gro-list), and neither the header's sum nor the
+ * device's is that of all of them.
  */
 static bool csum_is_right(struct sk_buff *skb, const struct xtcp_family *af,
 			  u8 wire)
 {
 	__wsum pseudo;
 
+	if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE) && skb_is_gso(skb) &&
+	    skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	if (skb->ip_summed != CHECKSUM_NONE || skb_is_nonlinear(skb) ||
 	    skb->csum_valid)
 		return !skb_checksum_validate(skb, wire, af->packet->csum_pseudo);

@@ -131,10 +131,13 @@ static u32 payload_from(const struct sk_buff *skb, seq_t seq)
 	return skip < 0 || skip >= (s32)skb->len ? 0 : skb->len - skip;
 }
 
-/* True if less than three quarters is payload; a full page is seven eighths. */
+/*
+ * True if less than three quarters is payload; a full page is seven eighths. Payload in the
+ * memory of a device cannot be copied.
+ */
 static bool skb_is_wasteful(const struct sk_buff *skb)
 {
-	return skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
+	return skb_frags_readable(skb) && skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
 }
 
 /* True for a page that an earlier run has left partly empty. */
