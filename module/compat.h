@@ -215,9 +215,15 @@ static inline void xtcp_record_free(struct kmem_cache *cache, void *record,
 #define XTCP_ASSIGN_STR(dst, src)	__assign_str(dst)
 #endif
 
-/* linux/skbuff.h: payload may be in the memory of a device, where the CPU cannot read it, since 6.12 */
+/*
+ * linux/skbuff.h: payload may be in the memory of a device, which the CPU cannot read, since
+ * 6.12
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#define skb_frags_readable(skb)		true
+static inline bool skb_frags_readable(const struct sk_buff *skb)
+{
+	return true;
+}
 #endif
 
 /* linux/unaligned.h: was an architecture's header before 6.12 */

@@ -32,7 +32,7 @@
 #define BURST_GAP_NS		NSEC_PER_MSEC
 
 /* Nothing waits longer for an ACK; as in Linux. */
-#define BURST_WAIT_MAX_US	(u32)USEC_PER_MSEC
+#define BURST_WAIT_MAX_US	((u32)USEC_PER_MSEC)
 
 /*
  * Segments that the route's device takes in one skb. Data with an urgent

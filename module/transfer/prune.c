@@ -137,7 +137,8 @@ static u32 payload_from(const struct sk_buff *skb, seq_t seq)
  */
 static bool skb_is_wasteful(const struct sk_buff *skb)
 {
-	return skb_frags_readable(skb) && skb->len <= COLLAPSE_LEN && skb->len * 4 < skb->truesize * 3;
+	return skb_frags_readable(skb) && skb->len <= COLLAPSE_LEN &&
+	       skb->len * 4 < skb->truesize * 3;
 }
 
 /* True for a page that an earlier run has left partly empty. */
