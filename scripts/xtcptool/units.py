@@ -49,12 +49,10 @@ def check_library(path):
     """Services of root load it, and those of other users must be able to read it."""
     if path.startswith(("/home/", "/root/", "/tmp/", "/run/user/")):
         raise Failure(f"{path} is no place for what a service loads: install xtcp first")
-    while True:
+    while path != "/":
         found = os.stat(path)
         if found.st_uid != 0 or found.st_mode & 0o022:
             raise Failure(f"others than root may change {path}: install xtcp first")
-        if path == "/":
-            return
         path = os.path.dirname(path)
 
 

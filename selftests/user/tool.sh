@@ -366,16 +366,16 @@ enable_and_disable() {
 # An image with links to this machine's files, and a program into which nothing is preloaded.
 program_test enable_refuses
 enable_refuses() {
-	local units=$dir/root/etc/systemd/system
-	mkdir -p "$units" "$dir/root/bin" "$dir/elsewhere" "$dir/root/etc/modules-load.d" "$dir/clone"
-	ln -s "$dir/elsewhere" "$dir/root/etc/sysctl.d"
-	cp "$(command -v socat)" "$dir/root/bin/socat" && cp "$dir/root/bin/socat" "$dir/root/bin/setuid" &&
-		chmod u+s "$dir/root/bin/setuid" || return
+	local units=$dir/image/etc/systemd/system
+	mkdir -p "$units" "$dir/image/bin" "$dir/elsewhere" "$dir/image/etc/modules-load.d" "$dir/clone"
+	ln -s "$dir/elsewhere" "$dir/image/etc/sysctl.d"
+	cp "$(command -v socat)" "$dir/image/bin/socat" && cp "$dir/image/bin/socat" "$dir/image/bin/setuid" &&
+		chmod u+s "$dir/image/bin/setuid" || return
 	printf '[Service]\nExecStart=/bin/socat -\n' >"$units/one.service"
 	printf '[Service]\nExecStart=/bin/setuid -\n' >"$units/two.service"
-	expect_status 1 xtcp enable one --root "$dir/root" && expect_error 'leads out of' &&
+	expect_status 1 xtcp enable one --root "$dir/image" && expect_error 'leads out of' &&
 		expect_equal '' "$(ls "$dir/elsewhere")" "files of this machine" &&
-		expect_status 1 xtcp enable two --root "$dir/root" && expect_error '/bin/setuid is setuid'
+		expect_status 1 xtcp enable two --root "$dir/image" && expect_error '/bin/setuid is setuid'
 }
 
 # The guest has no systemd: what enable could not do on the machine is said, and the status tells scripts.
