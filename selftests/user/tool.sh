@@ -390,7 +390,7 @@ enable_and_disable_without_systemd() {
 		expect_equal 0 "$(grep -c 'uses xtcp' "$dir/out")" 'promises' &&
 		expect_status 1 "${there[@]}" xtcp disable xtcp-test && expect_error 'systemctl: No such file or directory' &&
 		expect_equal 0 "$(grep -c 'uses the kernel' "$dir/out")" 'promises' &&
-		expect_equal 0 "$(find "$etc" -name '*xtcp.conf' | wc -l)" 'files that stay'
+		expect_equal 0 "$(find "$etc/systemd" "$etc/modules-load.d" "$etc/sysctl.d" -name '*xtcp.conf' | wc -l)" 'files that stay'
 }
 
 program_test without_the_module
