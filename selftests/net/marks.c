@@ -136,30 +136,30 @@ static void expect_marked_reset(struct __test_metadata *_metadata, struct conn *
 	EXPECT_EQ(left, seven);
 }
 
+/* A connection with fwmark and priority whose program has called close(). */
+static void close_marked(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	rules_load(_metadata);
+	conn_open(p, c, .active = true, .prepare = mark_and_priority);
+	close(c->fd);
+	c->fd = -1;
+	conn_expect(c, .flags = FIN | ACK);
+}
+
 TEST_F(marks, lc_114_mark_of_a_reset_after_close)
 {
-	struct peer *p = &self->peer;
 	struct conn c;
 
-	rules_load(_metadata);
-	conn_open(p, &c, .active = true, .prepare = mark_and_priority);
-	close(c.fd);
-	c.fd = -1;
-	conn_expect(&c, .flags = FIN | ACK);
+	close_marked(_metadata, &self->peer, &c);
 	conn_send(&c, .flags = ACK, .ack = 0, .data = "late");
 	expect_marked_reset(_metadata, &c);
 }
 
 TEST_F(marks, lc_114_mark_of_a_records_reset)
 {
-	struct peer *p = &self->peer;
 	struct conn c;
 
-	rules_load(_metadata);
-	conn_open(p, &c, .active = true, .prepare = mark_and_priority);
-	close(c.fd);
-	c.fd = -1;
-	conn_expect(&c, .flags = FIN | ACK);
+	close_marked(_metadata, &self->peer, &c);
 	conn_send(&c, .flags = ACK);
 	sleep_ms(10);
 	conn_send(&c, .flags = ACK, .data = "late");
