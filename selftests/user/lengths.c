@@ -44,7 +44,6 @@ static struct difference {
 	bool by_config;		/* not with each configuration of the kernel */
 	bool seen;
 } differences[] = {
-	{ TCP_MAXSEG, TCP_MAXSEG, VALUE, "stock's is lower by timestamps, or by the peer's window" },
 	{ TCP_WINDOW_CLAMP, TCP_WINDOW_CLAMP, VALUE, "stock shows what it chose itself" },
 	{ TCP_INFO, TCP_INFO, VALUE, "tcpinfo.c compares it" },
 	{ TCP_MD5SIG, TCP_MD5SIG, SET, "no signatures", .by_config = true },

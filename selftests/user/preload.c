@@ -55,6 +55,7 @@ static struct {
 	int errno_then;		/* not 0: fail with it */
 } asked;
 static int kernel_protocol, kernel_domain = AF_INET;
+static bool stderr_is_a_socket;
 
 /* The last message that was sent. */
 static struct {
@@ -76,6 +77,10 @@ static int fake_socket(int family, int type, int protocol)
 static int fake_getsockopt(int fd, int level, int name, void *value,
 			   socklen_t *len)
 {
+	if (fd == STDERR_FILENO && !stderr_is_a_socket) {
+		errno = ENOTSOCK;
+		return -1;
+	}
 	memcpy(value, name == SO_DOMAIN ? &kernel_domain : &kernel_protocol,
 	       *len < sizeof(int) ? *len : sizeof(int));
 	return 0;
@@ -258,14 +263,44 @@ TEST(launcher_socket_other_errors_pass)
 	EXPECT_STREQ("", said);
 }
 
+/* inetd gives a connection as stderr, whose peer does not expect the launcher's lines. */
+TEST(launcher_socket_says_nothing_to_a_peer)
+{
+	char said[512];
+
+	stderr_is_a_socket = true;
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 262, said, sizeof(said)));
+	EXPECT_EQ(EPROTONOSUPPORT, errno);
+	EXPECT_STREQ("", said);
+}
+
+/* A Unix socket leads to a program of this machine, such as the journal. */
+TEST(launcher_socket_speaks_to_the_journal)
+{
+	char said[512];
+
+	stderr_is_a_socket = true;
+	kernel_domain = AF_UNIX;
+	EXPECT_EQ(-1, socket_says(AF_INET, SOCK_STREAM, 262, said, sizeof(said)));
+	EXPECT_EQ(1, lines_in(said));
+}
+
+/* The library reads its options when it is loaded. */
+static void load_with(const char *variable, const char *value)
+{
+	setenv(variable, value, 1);
+	look_up();
+	unsetenv(variable);
+}
+
 TEST(launcher_socket_verbose)
 {
 	char said[512];
 
-	setenv("XTCP_RUN_VERBOSE", "1", 1);
+	load_with("XTCP_RUN_VERBOSE", "1");
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_NE(NULL, strstr(said, "socket 7 is an xtcp socket"));
-	setenv("XTCP_RUN_VERBOSE", "0", 1);
+	load_with("XTCP_RUN_VERBOSE", "0");
 	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
 	EXPECT_STREQ("", said);
 }
@@ -285,7 +320,7 @@ TEST(launcher_so_protocol_as_tcp)
 	socklen_t len = sizeof(int);
 	int value = 0;
 
-	setenv("XTCP_RUN_AS_TCP", "1", 1);
+	load_with("XTCP_RUN_AS_TCP", "1");
 	kernel_protocol = IPPROTO_XTCP;
 	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
 	EXPECT_EQ(IPPROTO_TCP, value);
