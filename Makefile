@@ -59,7 +59,7 @@ help:
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
 	@echo 'make check-all [T=PATTERN]       run them on 6.1 and 6.12, on both wires and over IPv6, too'
-	@echo 'make check-ci                    what .ci/run runs: on 6.1 as check-all, on 6.12 one variant of each'
+	@echo 'make check-ci                    what .ci/run runs: one variant of each program on 6.1 and on 6.12'
 	@echo 'make soak [MINUTES=60]            run nginx, curl, iperf3, socat and redis over a bad path, and watch memory'
 	@echo 'make programs [T=PATTERN]        run PostgreSQL, node, Go, Rust, systemd and BPF with xtcp (fetches 190 MB)'
 	@echo 'make drivers [NIC=e1000e] [T=PATTERN]  run xtcp between two machines with network cards of five models'

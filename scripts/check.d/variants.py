@@ -116,15 +116,19 @@ def kernels_of(variant, marks):
 
 
 def few(name, variants):
-    """What ALL=ci leaves of a program's @variants, as (variant, kernels): on the oldest kernel
-    all of them, on the newest one only one, which its @name draws."""
+    """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
+    kernel, and one on the oldest, another if there is one. Its @name draws them."""
+    drawn = zlib.crc32(name.encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
-    drawn = on_newest[zlib.crc32(name.encode()) % len(on_newest)] if on_newest else None
-    for variant, kernels in variants:
-        if variant is drawn or kernels not in (EVERY, NEWEST):
+    newest = on_newest[drawn % len(on_newest)] if on_newest else None
+    on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
+    on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
+    oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
+    for variant, _ in variants:
+        kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(
+            (variant is newest, variant is oldest))
+        if kernels:
             yield variant, kernels
-        elif kernels == EVERY:
-            yield variant, OLDEST
 
 
 def runs_at(place, marks):
