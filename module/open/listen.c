@@ -92,6 +92,21 @@ static void listener_free_rcu(struct rcu_head *rcu)
 	listener_free(container_of(rcu, struct xtcp_listener, rcu));
 }
 
+/*
+ * A SYN in processing may hash its record, and unhash it again, until the end of the first
+ * grace period after the listener has closed. Code that has found that record may use the
+ * queues and their socket until the end of a second one, which begins here. The socket has
+ * SOCK_RCU_FREE: its reference to the module is dropped no earlier, so rcu_barrier() at
+ * unload finds our callback queued.
+ */
+static void listener_unreachable_rcu(struct rcu_head *rcu)
+{
+	struct xtcp_listener *ls = container_of(rcu, struct xtcp_listener, rcu);
+
+	sock_put(ls->sk);
+	call_rcu(&ls->rcu, listener_free_rcu);
+}
+
 /**
  * xtcp_listen_counts_sum - sum a listener's counters over all CPUs
  * @ls: queues of the listener
@@ -165,6 +180,7 @@ static int listen_start(struct sock *sk, int backlog)
 		return err;
 	}
 	sk->sk_ack_backlog = 0;
+	sock_hold(sk);		/* of @ls */
 	WRITE_ONCE(xtcp_sk(sk)->listener, ls);
 	listen_name(sk);
 	get_task_comm(xtcp_sk(sk)->opener, current);
@@ -238,7 +254,7 @@ void xtcp_listen_stop(struct sock *sk)
 	/* Segments in processing may use @ls until their RCU section ends. */
 	xtcp_synqueue_stop(ls);
 	xtcp_acceptqueue_stop(ls);
-	call_rcu(&ls->rcu, listener_free_rcu);
+	call_rcu(&ls->rcu, listener_unreachable_rcu);
 }
 
 /*
