@@ -250,9 +250,9 @@ offload:
 	xtcp_offload_exit();
 pernet:
 	unregister_pernet_subsys(&xtcp_net_ops);
-	xtcp_histograms_unload();
 recorder:
-	/* A knob may have been written, and be freed by an RCU callback of ours. */
+	/* Knobs may have been written, also if only some namespaces were initialised. */
+	xtcp_histograms_unload();
 	rcu_barrier();
 	xtcp_recorder_exit();
 shadow:
