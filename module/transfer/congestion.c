@@ -956,7 +956,7 @@ void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 	u64 bytes = (u64)xs->cwnd * before;
 
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->cwnd, max_t(u32, div_u64(bytes, after), 1));
+	WRITE_ONCE(xs->cwnd, clamp_t(u64, div_u64(bytes, after), 1, window_limit(xs)));
 	xs->cwnd_cnt = 0;
 	xtcp_congestion_keep_ssthresh(xs);
 }

@@ -147,7 +147,8 @@ static void search_again(struct sock *sk)
 u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 options, payload, need, pipe;
+	u32 options, payload, pipe;
+	u64 need;
 
 	xtcp_assert_owned(sk);
 	*wait = false;
@@ -166,8 +167,11 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 		search_again(sk);
 		return 0;
 	}
-	need = payload + (xs->reordering + 1) * xs->mss;
-	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s32)need ||
+	/* The MSS may be larger: xtcp_min_snd_mss is its lower limit. */
+	if (unlikely(payload <= xs->mss))
+		return 0;
+	need = payload + (xs->reordering + 1ULL) * xs->mss;
+	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s64)need ||
 	    xs->snd_wnd < need)
 		return 0;
 	pipe = xtcp_congestion_pipe(xs);

@@ -354,6 +354,37 @@ TEST_F(mtuprobe, knob_mtu_probe_floor)
 	conn_send(&c, .flags = RST, .seq = 1);
 }
 
+/*
+ * With a large xtcp_min_snd_mss the MSS is above what the search is about: a probe would be a
+ * small segment, whose arrival makes the window, in segments, hundreds of times as large. 2^24
+ * segments were a division by zero in CUBIC.
+ */
+TEST_F(mtuprobe, knob_min_snd_mss_above_the_search)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* does so; its cubic divides otherwise */
+	ASSERT_EQ(0, knob_set("timestamps", 0));
+	ASSERT_EQ(0, knob_set("mtu_probing", 2));
+	ASSERT_EQ(0, knob_set("base_mss", 0));
+	ASSERT_EQ(0, knob_set("probe_threshold", 1));
+	ASSERT_EQ(0, knob_set("min_snd_mss", 1000));
+	ASSERT_EQ(0, knob_set("early_retrans", 0));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(40)), .active = true);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1000000);
+	ASSERT_EQ(0, setsockopt(c.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	conn_write(&c, 60000);
+	for (int i = 0; i < 10 && conn_info(&c).cwnd < 40; i++) {
+		peer_drain(p, 5);
+		conn_send(&c, .flags = ACK, .ack = 1 + (int64_t)(p->last.seq + p->last.len -
+								c.kern_iss - 1));
+	}
+	EXPECT_GE(60, conn_info(&c).cwnd);
+	conn_send(&c, .flags = RST);
+	p->leave_unread = true;
+}
+
 /* A router's MTU takes precedence: no probe is larger. */
 TEST_F(mtuprobe, rfc4821_7_2_too_big_bounds_the_search)
 {
