@@ -174,6 +174,31 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 		xtcp_rtt_fall_back(xs);
 }
 
+/*
+ * What the retransmissions of the SYN-ACK tell. Returns true if more than one was lost. It
+ * was not if the peer echoes the timestamp of the first one; the second one left a second
+ * later. Nor do the timeouts of a record tell anything whose program waits for data
+ * (TCP_DEFER_ACCEPT): they send nothing.
+ */
+static bool child_losses(struct sock *sk, const struct xtcp_halfopen *ho,
+			 const struct xtcp_seg *seg)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 resent = READ_ONCE(ho->timeouts);
+	u32 age_ms;
+
+	if (likely(!resent) || (data_race((bool)ho->acked) &&
+				XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept)))
+		return false;
+	age_ms = xtcp_synqueue_age_ms(ho);
+	xs->total_retrans = resent;
+	xs->retransmit.timeouts = resent;
+	xs->retransmit.timeout_runs = 1;
+	xs->retransmit.rto_ms = age_ms;
+	return resent > 1 && !(xs->ts_ok && seg->opt.has_ts && seg->opt.tsecr &&
+			       xtcp_tsval(xs) - seg->opt.tsecr + MSEC_PER_SEC / 2 > age_ms);
+}
+
 /* Apply those metrics of the route and of former connections that the SYN-ACK did not need. */
 static void child_route(struct sock *sk)
 {
@@ -220,7 +245,7 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	child_rtt(sk, ho, seg);	/* the route may have an rto_min */
 	xtcp_mtuprobe_init(sk);
 	xtcp_congestion_route(sk);
-	xtcp_congestion_init(sk);
+	xtcp_congestion_init(sk, child_losses(sk, ho, seg));
 	xtcp_autotune_send(sk);
 	child_route(sk);
 	xtcp_pacing_update(sk);

@@ -101,7 +101,7 @@ static void connect_offer(struct sock *sk)
 	xs->rcv_wscale = wscale;
 	xtcp_rtt_init(xs);
 	xtcp_congestion_route(sk);
-	xtcp_congestion_init(sk);
+	xtcp_congestion_init(sk, false);
 	xtcp_ack_init(sk);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "transfer/acked.h"
 
+#include <linux/math64.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
@@ -57,6 +58,19 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
 	a->segs += segs;
 }
 
+/*
+ * Our SYN, or SYN-ACK, leaves the flight. If the timestamp of its first copy is echoed, that
+ * one arrived, and its timeouts were none of lost segments. Its clock was read twice: once
+ * for the timestamp, once for the time at which it was sent.
+ */
+static void syn_acked(const struct xtcp_sock *xs, struct xtcp_acked *a)
+{
+	u32 first = (u32)div_u64(xs->retrans_stamp_ns, NSEC_PER_MSEC) + xs->ts_offset;
+
+	a->syn = 1;
+	a->first_syn = a->has_tsecr && a->tsecr - first <= 1;
+}
+
 /* Our SYN or FIN, sent without an skb, leaves the flight. */
 static void bare_acked(struct sock *sk, struct xtcp_acked *a)
 {
@@ -72,7 +86,7 @@ static void bare_acked(struct sock *sk, struct xtcp_acked *a)
 	if (xtcp_sendq_bare_is_fin(xs))
 		a->segs = 1;
 	else
-		a->syn = 1;
+		syn_acked(xs, a);
 	xtcp_sendq_land_bare(sk);
 }
 
@@ -95,7 +109,7 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 		xtcp_scoreboard_landed(sk, cb, cb->seq, xtcp_sendq_segs(skb),
 				       a);
 		if (cb->flags & XTCP_SYN)
-			a->syn = 1;
+			syn_acked(xs, a);
 		else
 			a->segs += xtcp_sendq_segs(skb);
 		if (xtcp_txstamp_is_on(skb))
@@ -415,7 +429,7 @@ static void new_ack(struct sock *sk, const struct xtcp_seg *seg,
 			xtcp_retransmit_settled(xs);
 		/* The peer's MSS is known now. */
 		xtcp_mtuprobe_init(sk);
-		xtcp_congestion_init(sk);
+		xtcp_congestion_init(sk, xs->total_retrans > 1 && !a->first_syn);
 		xtcp_autotune_send(sk);
 		xtcp_congestion_expect(sk);
 		xtcp_pacing_update(sk);

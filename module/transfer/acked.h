@@ -75,7 +75,8 @@ struct xtcp_acked {
 		lost_again:1,
 		arm:1,
 		ece:1,
-		old:1;
+		old:1,
+		first_syn:1;
 };
 
 /* Number of segments that have arrived with CE, as far as the ACK tells. */

@@ -539,21 +539,17 @@ static u32 restart_window(const struct xtcp_sock *xs)
 	return min3(XTCP_INIT_CWND, max(2U, 14600U / mss), window_limit(xs));
 }
 
-/* One segment when the handshake lost more than one SYN (RFC 5681 3.1). */
-static u32 initial_window(const struct xtcp_sock *xs)
-{
-	return xs->total_retrans > 1 ? 1 : restart_window(xs);
-}
-
 /**
  * xtcp_congestion_init - initialize the window of a new connection
  * @sk: the socket; its MSS and sequence numbers are set
+ * @lossy: the handshake has lost more than one SYN or SYN-ACK: begin with one segment
+ *	(RFC 5681 3.1)
  */
-void xtcp_congestion_init(struct sock *sk)
+void xtcp_congestion_init(struct sock *sk, bool lossy)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	WRITE_ONCE(xs->cwnd, initial_window(xs));
+	WRITE_ONCE(xs->cwnd, lossy ? 1 : restart_window(xs));
 	WRITE_ONCE(xs->ssthresh, initial_threshold(xs));
 	xs->cwnd_cnt = 0;
 	rule_begin(xs);
@@ -949,7 +945,7 @@ void xtcp_congestion_probe_failed(struct xtcp_sock *xs)
  * @before: size of a segment up to now, bytes with headers
  * @after: size of a segment from now on
  *
- * The window keeps its bytes.
+ * The window keeps its bytes, within its limit: algorithms count on that.
  */
 void xtcp_congestion_resize(struct xtcp_sock *xs, u32 before, u32 after)
 {

@@ -30,7 +30,7 @@ void xtcp_congestion_end(struct xtcp_sock *xs);
 void xtcp_congestion_release(struct xtcp_sock *xs);
 
 /* A connection's window. */
-void xtcp_congestion_init(struct sock *sk);
+void xtcp_congestion_init(struct sock *sk, bool lossy);
 void xtcp_congestion_expect(struct sock *sk);
 void xtcp_congestion_sent(struct sock *sk, u32 segs, u64 sent_ns);
 void xtcp_congestion_full(struct xtcp_sock *xs);

@@ -72,6 +72,61 @@ TEST_F(slowstart, rfc5681_one_segment_after_two_lost_syns)
 	conn_send(&c, .flags = RST);
 }
 
+/* The side that listens counts its SYN-ACKs. */
+static void lose_two_syn_acks(struct peer *p, struct conn *c, struct optbytes opt)
+{
+	conn_to_state(p, c, ST_HALF_OPEN, .opt = opt);
+	conn_expect(c, .flags = SYN | ACK, .seq = 0, .within_ms = 1100);
+	conn_expect(c, .flags = SYN | ACK, .seq = 0, .within_ms = 2300);
+}
+
+TEST_F(slowstart, rfc5681_one_segment_after_two_lost_synacks)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	lose_two_syn_acks(p, &c, PLAIN);
+	conn_send(&c, .flags = ACK);
+	conn_accept(&c);
+	EXPECT_EQ(2, conn_info(&c).total_retrans);
+	socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 400000);
+	flight_write(&c, 8);
+	flight_expect_only(&c, 0, 0);
+	conn_send(&c, .flags = RST);
+}
+
+/* The echo of the first one's timestamp: none was lost, the path is only slow. */
+TEST_F(slowstart, rfc3522_3_slow_syn_ack_is_no_loss)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	lose_two_syn_acks(p, &c, OPT(OPT_MSS(MSS), OPT_TS(1, 0)));
+	conn_send(&c, .flags = ACK, .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 3000,
+								 c.kern_opt.tsval)));
+	conn_accept(&c);
+	EXPECT_EQ(2, conn_info(&c).total_retrans);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	conn_send(&c, .flags = RST);
+}
+
+TEST_F(slowstart, rfc3522_3_slow_syn_is_no_loss)
+{
+	struct peer *p = &self->peer;
+	uint32_t first;
+	struct conn c;
+
+	conn_start(p, &c, .active = true, .opt = OPT(OPT_MSS(MSS), OPT_TS(1, 0)));
+	first = conn_expect(&c, .flags = SYN)->opt.tsval;
+	conn_expect(&c, .flags = SYN, .within_ms = 1100);
+	conn_expect(&c, .flags = SYN, .within_ms = 2300);
+	conn_send(&c, .flags = SYN | ACK, .opt = OPT(OPT_MSS(MSS), OPT_TS(1, first)));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	EXPECT_EQ(2, conn_info(&c).total_retrans);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(slowstart, rfc9293_must_19_slow_start)
 {
 	struct peer *p = &self->peer;
@@ -287,6 +342,25 @@ TEST_F(slowstart, rfc5681_4_1_short_pause_keeps_the_window)
 	sleep_ms(150);		/* less than an RTO */
 	flight_write(&c, 20);
 	flight_expect_only(&c, 10, 29);
+	conn_send(&c, .flags = RST);
+}
+
+/* A segment that is sent again is data, too: the pause begins with it. */
+TEST_F(slowstart, rfc5681_4_1_retransmission_ends_a_pause)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = PLAIN);
+	flight_ack(&c, 10);
+	flight_write(&c, 1);
+	flight_expect(&c, 10);
+	peer_mark_last(p);
+	flight_expect(&c, 10, .within_ms = 400);	/* it was lost */
+	sleep_ms(50);
+	flight_ack(&c, 11);
+	EXPECT_LE(45, (int)conn_tcp_info(&c).tcpi_last_data_sent);
+	EXPECT_GE(60, (int)conn_tcp_info(&c).tcpi_last_data_sent);
 	conn_send(&c, .flags = RST);
 }
 
