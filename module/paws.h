@@ -3,20 +3,26 @@
  * paws.h - protection against wrapped sequences: is a timestamp too old
  *
  * RFC 7323 5: a segment whose timestamp is older than one that came before is
- * of another lap of the sequence space. A RST is exempt (5.2), and a
- * timestamp that was taken more than 24 days ago proves nothing (5.5). Nor does
- * 0: some systems send it in their SYN, and their clock's time afterwards.
+ * of another lap of the sequence space. A RST is exempt (5.2). A timestamp that was
+ * taken long ago proves nothing, because the peer's clock may have wrapped since: after 24
+ * days if it ticks once in a millisecond (5.5), but after 36 minutes if once in a
+ * microsecond, as Linux's does with the route option tcp_usec_ts. The peer does not say
+ * which. Nor does 0 prove anything: some systems send it in their SYN, and their clock's
+ * time afterwards.
  */
 #ifndef XTCP_PAWS_H
 #define XTCP_PAWS_H
 
+#include <linux/limits.h>
+#include <linux/time64.h>
 #include <linux/timekeeping.h>
 #include <linux/types.h>
 
 #include "net/wire.h"
 #include "tcb.h"
 
-#define XTCP_PAWS_MAX_AGE_S	(24 * 24 * 60 * 60)
+/* 2^31 ticks of a microsecond. */
+#define XTCP_PAWS_MAX_AGE_S	((u32)(INT_MAX / USEC_PER_SEC))
 
 /* Is @seg's timestamp older than @ts_recent, TS.Recent of its connection? */
 static inline bool xtcp_paws_is_older(const struct xtcp_seg *seg, u32 ts_recent)

@@ -473,6 +473,27 @@ TEST_F(options, rfc7323_paws_spares_one_tick)
 	conn_send(&c, .flags = RST, .seq = 3);
 }
 
+/*
+ * A peer whose clock ticks once in a microsecond (Linux with features tcp_usec_ts) has been
+ * silent for 40 minutes: its timestamp has wrapped, and looks old.
+ */
+TEST_F_TIMEOUT(options, rfc7323_5_5_paws_after_a_long_silence, 3000)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_TS(1, 0)));
+	sleep_ms(2400 * 1000);
+	counters_take(&before);
+	conn_send(&c, .flags = ACK | PSH, .data = "late",
+		  .opt = OPT(OPT_NOP, OPT_NOP, OPT_TS(c.tsval_base + 2400000000u,
+							c.ts_recent)));
+	conn_expect(&c, .flags = ACK, .ack = 5, .within_ms = 210);
+	EXPECT_EQ(kernel_is_since(6, 7) || !stock_mode() ? 0 : 1,
+		  counter_moved(&before, "PAWSEstab"));
+}
+
 TEST_F(options, rfc7323_paws_spares_rst)
 {
 	struct peer *p = &self->peer;
