@@ -116,9 +116,10 @@ static void flight_acked(struct sock *sk, struct xtcp_acked *a)
 			xtcp_txstamp_acked(sk, skb);
 		xtcp_sendq_land(sk, skb);
 	}
+	/* Before sacked_out ends: without SACK, duplicate ACKs have counted some of these. */
+	xtcp_scoreboard_swept(sk, a);
 	if (!xs->in_flight)
 		xs->sacked_out = 0;
-	xtcp_scoreboard_swept(sk, a);
 	if (a->syn || a->segs) {
 		a->new_data = 1;
 		a->arm = 1;

@@ -70,6 +70,23 @@ TEST_F(recovery, rfc5681_3_2_three_duplicates)
 	conn_send(&c, .flags = RST);
 }
 
+/* The ACK at the end of a recovery delivers only what no duplicate has reported. */
+TEST_F(recovery, ctr_TCPDelivered_once_without_sack)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	flight_start(p, &c, 10, .opt = PLAIN);
+	counters_take(&before);
+	for (int i = 0; i < 9; i++)
+		flight_ack(&c, 0);
+	flight_expect(&c, 0);
+	flight_ack(&c, 10);
+	EXPECT_EQ(10, counter_moved(&before, "TCPDelivered"));
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(recovery, rfc6582_partial_ack)
 {
 	NOT_ON_STOCK();
