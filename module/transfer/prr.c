@@ -11,6 +11,10 @@
  *			up to ssthresh, when the ACK advanced SND.UNA and
  *			showed no further loss (PRR-SSRB)
  *
+ * RecoverFS is what was in flight when the reduction began. The threshold of Reno is half
+ * of that, as RFC 5681 says; others take their share of cwnd, as in Linux. So it is at most
+ * twice the threshold, and at most the former cwnd.
+ *
  * cwnd is set to the segments in flight plus these, so that the sending code
  * need not know about it.
  *
@@ -62,10 +66,10 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 		return;
 	xs->prr.delivered += a->delivered;
 	if (room < 0) {
-		u64 share = (u64)xs->ssthresh * xs->prr.delivered +
-			    xs->prior_cwnd - 1;
+		u32 recover_fs = min(xs->prior_cwnd, 2 * xs->ssthresh);
+		u64 share = (u64)xs->ssthresh * xs->prr.delivered + recover_fs - 1;
 
-		count = (s32)div_u64(share, xs->prior_cwnd) - (s32)xs->prr.out;
+		count = (s32)div_u64(share, recover_fs) - (s32)xs->prr.out;
 	} else {
 		count = max_t(s32, xs->prr.delivered - xs->prr.out,
 			      a->delivered);

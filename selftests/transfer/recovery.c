@@ -298,6 +298,48 @@ TEST_F(recovery, rfc5681_3_1_half_of_what_was_in_flight)
 	EXPECT_EQ(5, conn_info(&c).cwnd);
 }
 
+/*
+ * RFC 6937: the share is that of what was in flight, not of a window that was not used: with
+ * a threshold of half, each second arrival lets one segment go.
+ */
+TEST_F(recovery, rfc6937_3_half_of_a_small_flight)
+{
+	struct peer *p = &self->peer;
+	int next = 0, sent;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* Reno halves cwnd, not the flight */
+	open_by_count(p, &c);
+	for (int segs = 10; segs <= 20; segs *= 2) {
+		flight_write(&c, segs);
+		flight_expect_only(&c, next, next + segs - 1);
+		next += segs;
+		flight_ack(&c, next);
+	}
+	ASSERT_EQ(40, conn_info(&c).cwnd);
+	flight_write(&c, 20);
+	flight_expect_only(&c, next, next + 19);
+	flight_write(&c, 20);
+	flight_expect_only(&c, next + 20, next + 39);
+	flight_ack(&c, next + 20);
+	next += 20;
+	ASSERT_LE(40, conn_info(&c).cwnd);
+	/* 20 are in flight, and there is more to send than is allowed. */
+	flight_sack(&c, next, { next + 1, next + 4 });
+	flight_expect(&c, next);
+	EXPECT_EQ(10, conn_info(&c).ssthresh);
+	flight_write(&c, 30);
+	sent = 0;
+	for (int i = 5; i <= 12; i++) {
+		flight_sack(&c, next, { next + 1, next + i });
+		while (peer_read(p, now_ns() + 2 * NSEC_PER_MSEC))
+			sent++;
+	}
+	/* 11 have arrived in all: 6 may be sent, of which one was. */
+	EXPECT_EQ(5, sent);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(recovery, rfc6675_invalid_blocks_are_ignored)
 {
 	struct peer *p = &self->peer;
