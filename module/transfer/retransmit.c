@@ -280,6 +280,12 @@ static bool r2_is_reached(struct sock *sk)
 	return xtcp_retransmit_gives_up(sk, retries);
 }
 
+static void count_in_row(struct xtcp_sock *xs)
+{
+	if (xs->retransmit.in_row < U8_MAX)
+		WRITE_ONCE(xs->retransmit.in_row, xs->retransmit.in_row + 1);
+}
+
 /**
  * xtcp_retransmit_counted - count a retransmission by timeout
  * @sk: the socket, locked
@@ -292,19 +298,18 @@ void xtcp_retransmit_counted(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
+	count_in_row(xs);
 	if (sk_rethink_txhash(sk)) {
 		xtcp_retransmit_rehashed(xs);
 		XTCP_INC(sock_net(sk), TIMEOUT_REHASH);
 	}
 	xs->retransmit.timeouts++;
-	if (!xs->retransmit.in_row)
+	if (xs->retransmit.in_row == 1)
 		xs->retransmit.timeout_runs++;
 	if (!xs->retransmit.rto_timed) {
 		xs->retransmit.rto_timed = 1;
 		xs->retransmit.rto_ms -= xtcp_now_ms();
 	}
-	if (xs->retransmit.in_row < U8_MAX)
-		WRITE_ONCE(xs->retransmit.in_row, xs->retransmit.in_row + 1);
 }
 
 /**
@@ -378,13 +383,21 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
+	bool window_closed;
 	int err;
 
 	xtcp_assert_owned(sk);
 	if (!xs->in_flight)
 		return XTCP_ENDING_NONE;
+	/*
+	 * RFC 9293 3.8.6.1: the peer has taken its window back, so the segment probes it, and
+	 * no path is to blame. As in Linux an orphan is not that patient.
+	 */
+	window_closed = !xs->snd_wnd && !sock_flag(sk, SOCK_DEAD) &&
+			xtcp_state_in(sk, XTCP_SYNCHRONIZED);
 	/* As in Linux the timeout that ends the connection counts, too. */
-	XTCP_INC(net, TIMEOUTS);
+	if (!window_closed)
+		XTCP_INC(net, TIMEOUTS);
 	if (sock_flag(sk, SOCK_DEAD) && xtcp_orphans_must_end(sk))
 		return XTCP_ENDING_NO_MEMORY;
 	if (xtcp_retransmit_user_timeout(sk))
@@ -404,7 +417,10 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	if (!xs->retransmit.in_row)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);
-	xtcp_retransmit_counted(sk);
+	if (window_closed)
+		count_in_row(xs);
+	else
+		xtcp_retransmit_counted(sk);
 
 	err = xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
 				   XTCP_RESENT_RTO);

@@ -437,6 +437,34 @@ TEST_F(window, rfc9293_shld_15_16_may_07_shrunk_window)
 	conn_send(&c, .flags = ACK);
 }
 
+/*
+ * The peer takes back all of its window and answers each retransmission: that is a probe,
+ * and no timeout.
+ */
+TEST_F(window, rfc9293_3_8_6_1_ctr_TCPTimeouts_not_of_a_closed_window)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	knob_set("early_retrans", 0);
+	conn_open(p, &c, .opt = OPT(OPT_MSS(MSS)));
+	conn_write(&c, 3 * MSS);
+	flight_expect_all(&c, 0, 2);
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 0);
+	counters_take(&before);
+	for (int i = 0; i < 3; i++) {
+		conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 4000);
+		conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 0);
+	}
+	EXPECT_EQ(3, counter_moved(&before, "RetransSegs"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(0, counter_moved(&before, "TcpTimeoutRehash"));
+	conn_send(&c, .flags = ACK, .ack = 1 + MSS, .wnd = 65535);
+	conn_expect(&c, .seq = 1 + MSS, .len = MSS, .within_ms = 8000);
+	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS, .wnd = 65535);
+}
+
 /* Rounding loses less than a unit of the scaled window: SND.NXT is no less valid by that. */
 TEST_F(window, rfc7323_2_4_ack_beyond_a_rounded_window)
 {
