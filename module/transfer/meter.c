@@ -152,6 +152,9 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 	u16 rate = rate_pack(div_u64(bytes * (NSEC_PER_SEC >> ROUND_SHIFT),
 				     max(span, 1U)));
 
+	/* More may have been delivered than 16 bits count. */
+	if (unlikely(xs->cwnd > U16_MAX / 2) && rate < xs->meter.rate)
+		return;
 	if (limited && rate < xs->meter.rate)
 		return;
 	xs->meter.rate = rate;
