@@ -17,8 +17,10 @@
 #include <linux/minmax.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 #include "compat.h"
+#include "net/skb.h"
 #include "net/wire.h"
 #include "netns.h"
 #include "observe/stats.h"
@@ -360,7 +362,7 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
 		return;
 	}
 	XTCP_INC(sock_net(sk), OFO_QUEUE);
-	xs->rcv_ooo++;
+	xs->rcv_ooo += xtcp_skb_segs(skb);
 	ofo_insert(sk, skb);
 	if (xs->sack_ok)
 		sack_add(sk, seq, end);
@@ -430,7 +432,9 @@ static void receive_prepare(struct sock *sk, struct sk_buff *skb,
 
 	if (skb->len > seg->len)
 		__skb_pull(skb, skb->len - seg->len);
+	/* Unread payload must not keep a route or the keys of an IPsec association alive. */
 	skb_dst_drop(skb);
+	secpath_reset(skb);
 	xtcp_cb(skb)->seq = seg->seq;
 	xtcp_cb(skb)->end = seq_add(seg->seq, seg->len +
 				    !!(seg->flags & XTCP_FIN));
