@@ -205,7 +205,8 @@ enum xtcp_recovery {
  * Scoreboard, transfer/scoreboard.c:
  * @sent_order: segments in flight, by the time of their last transmission
  * @sacked_end: after the highest SACKed segment, if @sacked_out
- * @resend_seq: no lost segment below it waits for retransmission
+ * @to_resend: of @lost_out, those that wait for retransmission
+ * @resend_seq: none of them lies below it
  * @holes_seq: all holes below it are known to be lost, if losses are detected by
  *	counting SACK blocks
  * @lost: number of losses, including lost retransmissions
@@ -228,7 +229,7 @@ enum xtcp_recovery {
  * @mtu: search for the path's MTU; @mtu_searched_s: its start, seconds of
  *	CLOCK_MONOTONIC
  * @mtu_pending: path MTU that a router announced last, bytes; with XTCP_DEFER_MTU it
- *	has not been applied yet
+ *	has not been applied yet. @mtu_quoted: sequence number of the packet that it has dropped
  *
  * RACK and TLP, RFC 8985; transfer/rack.c and lossprobe.c:
  * @rack: loss detection by time
@@ -467,6 +468,8 @@ struct xtcp_sock {
 	u32		data_segs_out;
 	u32		segs_in;
 	u32		segs_out;
+	u32		to_resend;
+	seq_t		mtu_quoted;
 };
 
 /*

@@ -103,24 +103,22 @@ static unsigned int packet_size(const struct sock *sk,
 }
 
 /*
- * RFC 5927 7.1: is a segment in flight larger than @mtu? If none is, no router
- * has found one too large. For a SYN the quoted sequence number alone has to
- * do. Larger ones than xs->pmtu may be in flight from before, but no error about
- * them reduces it: they are not searched for, because an attacker could ask for
- * that with each packet. A probe of the MTU is not larger than xs->pmtu.
+ * RFC 5927 7.1: is the segment in flight that the error quotes larger than @mtu? If it
+ * is not, no router has found it too large. For a SYN the quoted sequence number alone has
+ * to do. Larger ones than xs->pmtu may be in flight from before, but no error about
+ * them reduces it. A probe of the MTU is not larger than xs->pmtu.
  */
-static bool too_big_is_credible(const struct sock *sk, unsigned int mtu)
+static bool too_big_is_credible(struct sock *sk, unsigned int mtu)
 {
-	const struct rb_node *node;
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+	const struct sk_buff *skb;
 
 	if (!xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		return true;
-	if (mtu >= xtcp_sk(sk)->pmtu)
+	if (mtu >= xs->pmtu)
 		return false;
-	for (node = rb_first(&sk->tcp_rtx_queue); node; node = rb_next(node))
-		if (packet_size(sk, rb_to_skb(node)) > mtu)
-			return true;
-	return false;
+	skb = xtcp_sendq_find(sk, xs->mtu_quoted);
+	return skb && packet_size(sk, skb) > mtu;
 }
 
 /*
@@ -184,6 +182,7 @@ static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	xs->mtu_quoted = ie->seq;
 	/* No packet of ours is larger than that. */
 	WRITE_ONCE(xs->mtu_pending, min_t(u32, ie->info, U16_MAX));
 	if (sock_owned_by_user(sk))

@@ -567,8 +567,7 @@ void xtcp_recovery_resume(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (xs->recovery >= XTCP_RECOVERY_FAST &&
-	    xs->lost_out > xs->retrans_out)
+	if (xs->recovery >= XTCP_RECOVERY_FAST && xs->to_resend)
 		xtcp_recovery_resend(sk, XTCP_RESEND_LOST);
 }
 

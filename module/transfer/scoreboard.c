@@ -55,6 +55,7 @@ void xtcp_scoreboard_init(struct xtcp_sock *xs)
 	INIT_LIST_HEAD(&xs->sent_order);
 	xs->sacked_out = 0;
 	xs->lost_out = 0;
+	xs->to_resend = 0;
 	xs->retrans_out = 0;
 	xs->dsack_segs = 0;
 	xs->reord_seen = 0;
@@ -219,6 +220,8 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 		xs->lost_out -= segs;
 		if (cb->marks & XTCP_MARK_RETRANS)
 			xs->retrans_out -= segs;
+		else
+			xs->to_resend -= segs;
 		cb->marks &= ~(XTCP_MARK_LOST | XTCP_MARK_RETRANS);
 	}
 	/* holes_seq may date from before a wrap of the sequence numbers. */
@@ -418,6 +421,7 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
 
 	xtcp_cb(skb)->marks &= ~XTCP_MARK_RETRANS;
 	xs->retrans_out -= segs;
+	xs->to_resend += segs;
 	xs->lost += segs;
 	xtcp_congestion_lost(xs, skb);
 	XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);
@@ -442,6 +446,8 @@ void xtcp_scoreboard_lose(struct sock *sk, struct sk_buff *skb)
 	if (!(cb->marks & XTCP_MARK_LOST)) {
 		cb->marks |= XTCP_MARK_LOST;
 		xs->lost_out += segs;
+		if (!(cb->marks & XTCP_MARK_RETRANS))
+			xs->to_resend += segs;
 		xs->lost += segs;
 		xtcp_congestion_lost(xs, skb);
 	} else if (cb->marks & XTCP_MARK_RETRANS) {
@@ -605,6 +611,7 @@ void xtcp_scoreboard_absolve(struct sock *sk)
 			list_add(&skb->tcp_tsorted_anchor, &xs->sent_order);
 	}
 	xs->lost_out = 0;
+	xs->to_resend = 0;
 	xs->holes_seq = xs->snd_una;
 }
 
@@ -621,7 +628,8 @@ struct sk_buff *xtcp_scoreboard_next_lost(struct sock *sk)
 	struct sk_buff *skb;
 
 	xtcp_assert_owned(sk);
-	if (!xs->lost_out)
+	/* No walk over a flight of segments that were all sent again. */
+	if (!xs->to_resend)
 		return NULL;
 	for (skb = xtcp_sendq_find(sk, xs->resend_seq); skb;
 	     skb = skb_rb_next(skb)) {

@@ -846,6 +846,8 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	if (!(cb->marks & XTCP_MARK_RETRANS)) {
 		cb->marks |= XTCP_MARK_RETRANS;
 		xs->retrans_out += segs;
+		if (cb->marks & XTCP_MARK_LOST)
+			xs->to_resend -= segs;
 	}
 	xtcp_undo_resent(sk, segs, cb->sent_ns);
 	return 0;

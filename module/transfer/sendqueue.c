@@ -340,6 +340,8 @@ static void sendq_recount(struct xtcp_sock *xs, u8 marks, int segs)
 		xs->lost_out += segs;
 	if (marks & XTCP_MARK_RETRANS)
 		xs->retrans_out += segs;
+	else if (marks & XTCP_MARK_LOST)
+		xs->to_resend += segs;
 }
 
 /* Insert into the tree of the flight, by sequence number. */

@@ -163,6 +163,8 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 	if (cb->marks & XTCP_MARK_RETRANS) {
 		cb->marks &= ~XTCP_MARK_RETRANS;
 		xs->retrans_out -= segs;
+		if (cb->marks & XTCP_MARK_LOST)
+			xs->to_resend += segs;
 	}
 }
 

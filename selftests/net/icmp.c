@@ -11,6 +11,7 @@
 #include <linux/errqueue.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 
 PEER_FIXTURE(icmp);
 
@@ -579,6 +580,35 @@ TEST_F(icmp, lc_106_too_big_makes_segments_smaller)
 	ASSERT_EQ(1260, send(c.fd, text, 1260, 0));
 	conn_expect(&c, .seq = 1461, .len = 1260, .pattern = 1460);
 	conn_send(&c, .flags = ACK);
+	expect_alive(&c);
+}
+
+/* The packet that the error quotes was small enough: no router has dropped it for its size. */
+TEST_F(icmp, rfc5927_7_1_too_big_about_a_small_segment)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct segment small;
+	uint8_t text[1460];
+	uint32_t pmtu;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* believes the number */
+	conn_open(p, &c);
+	socket_set(c.fd, SOL_TCP, TCP_NODELAY, 1);
+	pattern_fill(text, sizeof(text), 0);
+	ASSERT_EQ(100, send(c.fd, text, 100, 0));
+	small = *conn_expect(&c, .len = 100);
+	ASSERT_EQ((ssize_t)sizeof(text), send(c.fd, text, sizeof(text), 0));
+	conn_expect(&c, .seq = 101, .len = 1460);
+	pmtu = conn_info(&c).pmtu;
+	counters_take(&before);
+	peer_send_icmp(p, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED,
+		       .quote = &small, .rest = 1300);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(1, counter_moved(&before, "OutOfWindowIcmps"));
+	EXPECT_EQ(pmtu, conn_info(&c).pmtu);
+	conn_send(&c, .flags = ACK, .ack = 1561);
 	expect_alive(&c);
 }
 
