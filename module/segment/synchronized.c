@@ -275,17 +275,17 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 }
 
 /*
- * The SYN of a fast open has come again, without the data that we have taken: our SYN-ACK was
- * lost.
+ * The SYN of a fast open has come again, without the data that we have taken, or that of a
+ * simultaneous open: our SYN-ACK was lost.
  */
-static bool is_fast_open_again(const struct sock *sk, const struct xtcp_seg *seg)
+static bool is_syn_again(const struct sock *sk, const struct xtcp_seg *seg)
 {
-	return xtcp_sk(sk)->fast_held && seg->seq == xtcp_sk(sk)->irs &&
-	       !(seg->flags & XTCP_ACK);
+	return (xtcp_sk(sk)->fast_held || sk->sk_state == XTCP_SYN_RECEIVED) &&
+	       seg->seq == xtcp_sk(sk)->irs && !(seg->flags & XTCP_ACK);
 }
 
 /* Answer it, within the limit for duplicates. */
-static void answer_fast_open_again(struct sock *sk, const struct xtcp_seg *seg)
+static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct net *net = sock_net(sk);
 	struct sk_buff *syn;
@@ -320,8 +320,8 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	outcome->why = SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
 	if (seg->flags & XTCP_RST) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_OUTSIDE);
-	} else if ((seg->flags & XTCP_SYN) && is_fast_open_again(sk, seg)) {
-		answer_fast_open_again(sk, seg);
+	} else if ((seg->flags & XTCP_SYN) && is_syn_again(sk, seg)) {
+		answer_syn_again(sk, seg);
 	} else if ((seg->flags & XTCP_SYN) &&
 		   sk->sk_state != XTCP_SYN_RECEIVED) {
 		challenge_syn(sk, seg);
@@ -398,14 +398,8 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 {
 	if (likely(!(seg->flags & XTCP_SYN)) || is_crossing_syn_ack(sk, seg))
 		return true;
-	if (is_fast_open_again(sk, seg)) {
-		answer_fast_open_again(sk, seg);
-		return false;
-	}
-	if (sk->sk_state == XTCP_SYN_RECEIVED &&
-	    !(seg->flags & XTCP_ACK) && seg->seq == xtcp_sk(sk)->irs) {
-		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN);
-		xtcp_output_syn_ack(sk);
+	if (is_syn_again(sk, seg)) {
+		answer_syn_again(sk, seg);
 		return false;
 	}
 	outcome->why = SKB_DROP_REASON_TCP_INVALID_SYN;

@@ -305,6 +305,34 @@ TEST_F(connect, rfc9293_must_10_simultaneous_open)
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "me");
 }
 
+/*
+ * A SYN that comes again is answered, once in a while: whoever forges it must not make us send
+ * to its alleged sender. Nor does it tell the round trip.
+ */
+TEST_F(connect, rfc5961_7_simultaneous_syn_again_and_again)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 0);
+	conn_expect(&c, .flags = stock_mode() ? ACK : SYN | ACK, .ack = 1);
+	for (int i = 0; i < 5; i++)
+		conn_send(&c, .flags = SYN, .seq = 0);
+	peer_expect_silence(p, 20);
+	EXPECT_EQ(stock_mode() ? 0 : 1, counter_moved(&before, "TCPSynRetrans"));
+	sleep_ms(200);
+	conn_send(&c, .flags = ACK);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	if (!stock_mode())
+		EXPECT_EQ(0, (int)conn_tcp_info(&c).tcpi_rtt);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(connect, rfc9293_must_10_synack_is_sent_again)
 {
 	static const int at_ms[] = { 1000, 3000, 7000, 15000, 31000, 63000 };
