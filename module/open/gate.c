@@ -21,6 +21,7 @@
  */
 #include "open/gate.h"
 
+#include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -52,23 +53,41 @@ static struct xtcp_gate *gate_of(struct net *net)
 	return xtcp_net(net)->gate;
 }
 
-/* Count an event. Returns true if it is among the first @limit of this second. */
-static bool gate_rate_allows(struct xtcp_rate *rate, int limit)
+/*
+ * A limit of all connections together tells an attacker how many events others have caused,
+ * and so whether a 4-tuple that he has guessed is in use, if he can count what is left
+ * (CVE-2016-5696). So up to a quarter of it is missing in each second. Of a limit below 4
+ * nothing is.
+ */
+static int quota_of(const struct xtcp_quota *quota, int limit)
+{
+	return limit - (int)((u64)(limit / 4 + 1) * READ_ONCE(quota->cut) >> 16);
+}
+
+/* Count an event. Returns how many there have been in this second. */
+static int gate_quota_count(struct xtcp_quota *quota)
 {
 	u32 now = ktime_get_seconds();
 
-	if (READ_ONCE(rate->second) != now) {
-		WRITE_ONCE(rate->second, now);
-		atomic_set(&rate->count, 0);
+	if (READ_ONCE(quota->second) != now) {
+		WRITE_ONCE(quota->second, now);
+		WRITE_ONCE(quota->cut, get_random_u16());
+		atomic_set(&quota->count, 0);
 	}
-	return atomic_inc_return(&rate->count) <= limit;
+	return atomic_inc_return(&quota->count);
 }
 
-/* Returns true if gate_rate_allows() would return false. Does not count. */
-static bool gate_rate_is_spent(const struct xtcp_rate *rate, int limit)
+/* The same. Returns true if the event is among the first of this second, at most @limit. */
+static bool gate_quota_allows(struct xtcp_quota *quota, int limit)
 {
-	return READ_ONCE(rate->second) == (u32)ktime_get_seconds() &&
-	       atomic_read(&rate->count) >= limit;
+	return gate_quota_count(quota) <= quota_of(quota, limit);
+}
+
+/* Returns true if gate_quota_allows() would return false. Does not count. */
+static bool gate_quota_is_spent(const struct xtcp_quota *quota, int limit)
+{
+	return READ_ONCE(quota->second) == (u32)ktime_get_seconds() &&
+	       atomic_read(&quota->count) >= quota_of(quota, limit);
 }
 
 static const char *const verdict_words[] = {
@@ -178,7 +197,7 @@ static void gate_note_drop(struct net *net)
 
 	if (READ_ONCE(gate->dropped_s) != now)
 		WRITE_ONCE(gate->dropped_s, now);
-	if (!READ_ONCE(gate->early) && !gate_rate_allows(&gate->drops, HOOK_DROPS))
+	if (!READ_ONCE(gate->early) && gate_quota_count(&gate->drops) > HOOK_DROPS)
 		schedule_delayed_work(&gate->watch, 0);
 }
 
@@ -186,7 +205,7 @@ static inline bool gate_syn_ack_is_allowed(struct net *net)
 {
 	int limit = XTCP_KNOB(net, synack_ratelimit);
 
-	return !limit || gate_rate_allows(&gate_of(net)->syn_acks, limit);
+	return !limit || gate_quota_allows(&gate_of(net)->syn_acks, limit);
 }
 
 /**
@@ -219,7 +238,7 @@ static bool gate_syn_acks_are_spent(struct net *net)
 {
 	int limit = XTCP_KNOB(net, synack_ratelimit);
 
-	return limit && gate_rate_is_spent(&gate_of(net)->syn_acks, limit);
+	return limit && gate_quota_is_spent(&gate_of(net)->syn_acks, limit);
 }
 
 /* Does the kernel's TCP have the connection? Then net/hook.c passes the SYN on. */
@@ -312,7 +331,7 @@ bool xtcp_gate_may_ack(struct net *net)
 {
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
-	return !limit || gate_rate_allows(&gate_of(net)->token_acks, limit);
+	return !limit || gate_quota_allows(&gate_of(net)->token_acks, limit);
 }
 
 /**
@@ -334,7 +353,7 @@ void xtcp_gate_reset(struct net *net, struct sk_buff *skb,
 	int limit = XTCP_KNOB(net, rst_ratelimit);
 
 	if (limit && !(seg->flags & XTCP_RST) &&
-	    !gate_rate_allows(&gate_of(net)->resets, limit)) {
+	    !gate_quota_allows(&gate_of(net)->resets, limit)) {
 		XTCP_INC(net, RST_RATE_DROP);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;

@@ -29,14 +29,16 @@ enum xtcp_gate_verdict {
 };
 
 /**
- * struct xtcp_rate - counter of a rate limit
+ * struct xtcp_quota - counter of a rate limit
  * @second: the second of CLOCK_MONOTONIC that @count belongs to
  * @count: events in @second. If two CPUs begin a second at once, the count of
  *	one may be lost, and that many more events pass
+ * @cut: drawn for each second: so many 65536ths of a quarter of the limit are missing
  */
-struct xtcp_rate {
+struct xtcp_quota {
 	u32		second;
 	atomic_t	count;
+	u16		cut;
 };
 
 /**
@@ -55,10 +57,10 @@ struct xtcp_rate {
  */
 struct xtcp_gate {
 	struct net		*net;
-	struct xtcp_rate	syn_acks;
-	struct xtcp_rate	resets;
-	struct xtcp_rate	token_acks;
-	struct xtcp_rate	drops;
+	struct xtcp_quota	syn_acks;
+	struct xtcp_quota	resets;
+	struct xtcp_quota	token_acks;
+	struct xtcp_quota	drops;
 	u32			dropped_s;
 	bool			early;
 	bool			hooked;

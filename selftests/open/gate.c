@@ -319,6 +319,34 @@ TEST_F(gate, knob_rst_ratelimit_ctr_XtcpRstRateDrop)
 	close(lfd);
 }
 
+/*
+ * An attacker who counts what is left of the limit learns nothing exact (CVE-2016-5696): in
+ * each second some of it is missing, another number each time.
+ */
+TEST_F(gate, knob_rst_ratelimit_is_not_exact)
+{
+	struct peer *p = &self->peer;
+	int seen[6], others = 0;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("rst_ratelimit", 100));
+	peer_hold(p, 9);
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+		struct counters before;
+
+		second_begin();
+		counters_take(&before);
+		for (int k = 0; k < 120; k++)
+			peer_send(p, .flags = SYN, .dport = 9, .seq = 1);
+		peer_drain(p, 50);
+		seen[i] = counter_moved(&before, "OutRsts");
+		EXPECT_LE(75, seen[i]);
+		EXPECT_GE(100, seen[i]);
+		others += seen[i] != seen[0];
+	}
+	EXPECT_LT(0, others);
+}
+
 /* --- who was there first --------------------------------------------------- */
 
 static void flood(struct peer *p, int n, int sport)
