@@ -124,6 +124,7 @@ static const struct xtcp_lifecycle_rule lifecycle_rules[] = {
 	STAY(SYN_SENT, RCV_RST_OUTSIDE, "3.10.7.3 second"),
 	GO(SYN_SENT, RCV_SYN_ACK, ESTABLISHED, "3.10.7.3 fourth"),
 	GO(SYN_SENT, RCV_SYN, SYN_RECEIVED, "3.10.7.3 fourth"),
+	STAY(SYN_SENT, RCV_OUTSIDE, "RFC 7323 5.3, in place of TIME-WAIT"),
 	STAY(SYN_SENT, RCV_BAD_FLAGS, "3.10.7.3 fifth"),
 	STAY(SYN_SENT, RCV_ACK, "3.10.7.3 fifth"),
 

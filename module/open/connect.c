@@ -28,6 +28,7 @@
 #include "open/begin.h"
 #include "open/echo.h"
 #include "open/fastconnect.h"
+#include "paws.h"
 #include "port/port.h"
 #include "segment/output.h"
 #include "tcb.h"
@@ -403,6 +404,7 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 {
 	enum xtcp_ending ending = XTCP_ENDING_NONE;
 	enum skb_drop_reason why = SKB_DROP_REASON_TCP_FLAGS;
+	const struct xtcp_sock *xs = xtcp_sk(sk);
 	bool ack = seg->flags & XTCP_ACK;
 
 	xtcp_assert_owned(sk);
@@ -427,6 +429,10 @@ enum xtcp_ending xtcp_connect_rcv(struct sock *sk, struct sk_buff *skb,
 	} else if (ack) {
 		connect_rcv_syn_ack(sk, skb, seg);
 		return XTCP_ENDING_NONE;
+	} else if (unlikely(xtcp_paws_rejects(seg, xs->ts_recent, xs->ts_recent_s))) {
+		/* Of a connection before that in TIME-WAIT, whose place ours has taken. */
+		why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
+		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
 	} else {
 		why = SKB_NOT_DROPPED_YET;
 		connect_rcv_syn(sk, skb, seg);

@@ -161,6 +161,24 @@ TEST_F(incarnation, lc_90_peer_is_still_in_last_ack)
 	conn_expect_state(&c, ST_ESTABLISHED);
 }
 
+/* An old SYN is no simultaneous open: its timestamp is older than the record's was. */
+TEST_F(incarnation, rfc7323_5_3_an_old_syn_into_syn_sent)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn old, c;
+
+	reuse(_metadata, p, &old, &c);
+	counters_take(&before);
+	conn_send(&old, .flags = SYN, .seq = 0,
+		  .opt = OPT(OPT_MSS(1460), OPT_TS(old.tsval_base - 5, 0)));
+	peer_expect_silence(p, 5);
+	conn_expect_state(&c, ST_SYN_SENT);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_ESTABLISHED);
+}
+
 TEST_F(incarnation, lc_24_duplicates_into_the_next_one)
 {
 	struct peer *p = &self->peer;
