@@ -115,15 +115,18 @@ def kernels_of(variant, marks):
     return NEWEST if asked not in (None, NONE) and marks["newest"] else asked
 
 
-def few(name, variants):
+def few(name, variants, slow):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
-    kernel, and one on the oldest, another if there is one. Its @name draws them."""
+    kernel, and one on the oldest, another if there is one; of a @slow program one of the two.
+    Its @name draws them."""
     drawn = zlib.crc32(name.encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
     on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
     on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
+    if slow and newest and oldest:
+        newest, oldest = (newest, None) if drawn & 1 else (None, oldest)
     for variant, _ in variants:
         kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(
             (variant is newest, variant is oldest))
