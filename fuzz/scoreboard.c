@@ -100,6 +100,12 @@ static void fly(struct sk_buff *skb)
 	rb_link_node(&skb->rbnode, parent, place);
 }
 
+/* Lost, and not sent again. */
+static bool waits(u8 marks)
+{
+	return (marks & (XTCP_MARK_LOST | XTCP_MARK_RETRANS)) == XTCP_MARK_LOST;
+}
+
 static void recount(const struct xtcp_skb_cb *cb, int sign)
 {
 	u32 segs = sign * cb->segs;
@@ -108,6 +114,7 @@ static void recount(const struct xtcp_skb_cb *cb, int sign)
 	tcb.sacked_out += cb->marks & XTCP_MARK_SACKED ? segs : 0;
 	tcb.lost_out += cb->marks & XTCP_MARK_LOST ? segs : 0;
 	tcb.retrans_out += cb->marks & XTCP_MARK_RETRANS ? segs : 0;
+	tcb.to_resend += waits(cb->marks) ? segs : 0;
 }
 
 static void measure(struct sk_buff *skb)
@@ -273,7 +280,7 @@ static void must_stand_in_order(void)
 /* The state of each segment, from the skbs, and the sums over all of them. */
 static void look(void)
 {
-	u32 sacked = 0, lost = 0, retrans = 0;
+	u32 sacked = 0, lost = 0, retrans = 0, waiting = 0;
 	seq_t next = tcb.snd_una;
 
 	segs = 0;
@@ -292,6 +299,7 @@ static void look(void)
 			sacked += !!(s->marks & XTCP_MARK_SACKED);
 			lost += !!(s->marks & XTCP_MARK_LOST);
 			retrans += !!(s->marks & XTCP_MARK_RETRANS);
+			waiting += waits(s->marks);
 			MUST(!(s->marks & XTCP_MARK_SACKED) || !(s->marks & XTCP_MARK_LOST));
 		}
 		if (cb->marks & XTCP_MARK_SACKED)
@@ -301,6 +309,7 @@ static void look(void)
 	MUST(next == tcb.snd_nxt);
 	MUST(tcb.in_flight == segs);
 	MUST(tcb.lost_out == lost && tcb.retrans_out == retrans);
+	MUST(tcb.to_resend == waiting);
 	MUST(tcb.lost == told_lost);
 	if (tcb.sack_ok)
 		MUST(tcb.sacked_out == sacked);
@@ -376,9 +385,9 @@ static void acknowledge(seq_t ack, struct xtcp_acked *a)
 		take(skb, seq, xtcp_sendq_segs(skb), a);
 		land(skb);
 	}
+	xtcp_scoreboard_swept(sk, a);
 	if (!tcb.in_flight)
 		tcb.sacked_out = 0;
-	xtcp_scoreboard_swept(sk, a);
 }
 
 /* A byte of the flight, often the first one of a segment. */
@@ -523,8 +532,7 @@ static void resend(void)
 {
 	struct sk_buff *skb, *want = xtcp_sendq_oldest(sk);
 
-	while (want && (xtcp_cb(want)->marks & (XTCP_MARK_LOST | XTCP_MARK_RETRANS)) !=
-		       XTCP_MARK_LOST)
+	while (want && !waits(xtcp_cb(want)->marks))
 		want = skb_rb_next(want);
 	skb = xtcp_scoreboard_next_lost(sk);
 	MUST(skb == want);
@@ -534,6 +542,7 @@ static void resend(void)
 		xtcp_sendq_split_flight(sk, skb, xtcp_cb(skb)->seg_size);
 	xtcp_cb(skb)->marks |= XTCP_MARK_RETRANS;
 	tcb.retrans_out += xtcp_sendq_segs(skb);
+	tcb.to_resend -= xtcp_sendq_segs(skb);
 	xtcp_cb(skb)->retrans = 1;
 	xtcp_cb(skb)->sent_ns = ++now;
 	list_del_init(&skb->tcp_tsorted_anchor);

@@ -182,6 +182,9 @@ static void icmp_too_big(struct sock *sk, const struct xtcp_icmp *ie)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	/* One that waits, and asks for less, is not forgotten for this one. */
+	if (test_bit(XTCP_DEFER_MTU, &xs->deferred) && xs->mtu_pending <= ie->info)
+		return;
 	xs->mtu_quoted = ie->seq;
 	/* No packet of ours is larger than that. */
 	WRITE_ONCE(xs->mtu_pending, min_t(u32, ie->info, U16_MAX));

@@ -636,7 +636,7 @@ void __xtcp_congestion_wrote(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (!xtcp_sendq_has_unsent(sk) && sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1) &&
-	    xtcp_congestion_pipe(xs) < xs->cwnd && xs->lost_out <= xs->retrans_out)
+	    xtcp_congestion_pipe(xs) < xs->cwnd && !xs->to_resend)
 		xtcp_rate_limited(rate_of(xs), xs, xtcp_congestion_pipe(xs));
 }
 

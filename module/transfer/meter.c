@@ -153,7 +153,7 @@ static void rate_take(struct sock *sk, u32 prior_pipe, u32 span)
 				     max(span, 1U)));
 
 	/* More may have been delivered than 16 bits count. */
-	if (unlikely(xs->cwnd > U16_MAX / 2) && rate < xs->meter.rate)
+	if (unlikely(prior_pipe > U16_MAX / 2) && rate < xs->meter.rate)
 		return;
 	if (limited && rate < xs->meter.rate)
 		return;

@@ -157,6 +157,8 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 	    xs->nr_sacks || xs->dsack_pending)
 		return 0;
 	options = xtcp_output_option_size(sk);
+	/* Such segments are sent anyway: xtcp_min_snd_mss is a lower limit of the MSS. */
+	xs->mtu.low = max_t(u32, xs->mtu.low, xs->mss + options);
 	/* The program may have set IP options since mtu.low was computed. */
 	if (unlikely((xs->mtu.high + xs->mtu.low) / 2 <= options))
 		return 0;
@@ -167,9 +169,6 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 		search_again(sk);
 		return 0;
 	}
-	/* The MSS may be larger: xtcp_min_snd_mss is its lower limit. */
-	if (unlikely(payload <= xs->mss))
-		return 0;
 	need = payload + (xs->reordering + 1ULL) * xs->mss;
 	if (seq_dist(xs->snd_nxt, xs->write_seq) < (s64)need ||
 	    xs->snd_wnd < need)

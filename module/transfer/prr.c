@@ -11,9 +11,9 @@
  *			up to ssthresh, when the ACK advanced SND.UNA and
  *			showed no further loss (PRR-SSRB)
  *
- * RecoverFS is what was in flight when the reduction began. The threshold of Reno is half
- * of that, as RFC 5681 says; others take their share of cwnd, as in Linux. So it is at most
- * twice the threshold, and at most the former cwnd.
+ * RecoverFS is what was in flight when the reduction began. Reno's threshold is half of that
+ * (RFC 5681), so twice the threshold is remembered. Others take their share of cwnd, as all
+ * do in Linux; for them RecoverFS is cwnd.
  *
  * cwnd is set to the segments in flight plus these, so that the sending code
  * need not know about it.
@@ -47,6 +47,7 @@ void xtcp_prr_begin(struct xtcp_sock *xs, u32 flight)
 	xs->prr.delivered = 0;
 	xs->prr.out = 0;
 	xtcp_congestion_reduce(xs, flight);
+	xs->prr.of_flight = xs->ssthresh == max(flight / 2, 2U);
 	xtcp_ecn_reduced(xs);
 }
 
@@ -66,7 +67,7 @@ void xtcp_prr_acked(struct xtcp_sock *xs, const struct xtcp_acked *a)
 		return;
 	xs->prr.delivered += a->delivered;
 	if (room < 0) {
-		u32 recover_fs = min(xs->prior_cwnd, 2 * xs->ssthresh);
+		u32 recover_fs = xs->prr.of_flight ? 2 * xs->ssthresh : xs->prior_cwnd;
 		u64 share = (u64)xs->ssthresh * xs->prr.delivered + recover_fs - 1;
 
 		count = (s32)div_u64(share, recover_fs) - (s32)xs->prr.out;

@@ -304,7 +304,7 @@ void xtcp_retransmit_counted(struct sock *sk)
 		XTCP_INC(sock_net(sk), TIMEOUT_REHASH);
 	}
 	xs->retransmit.timeouts++;
-	if (xs->retransmit.in_row == 1)
+	if (xs->retransmit.in_row == 1 || !xs->retransmit.rto_timed)
 		xs->retransmit.timeout_runs++;
 	if (!xs->retransmit.rto_timed) {
 		xs->retransmit.rto_timed = 1;
@@ -414,7 +414,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 		xtcp_mtuprobe_black_hole(sk);
 		__dst_negative_advice(sk);
 	}
-	if (!xs->retransmit.in_row)
+	if (!xs->retransmit.in_row && !window_closed)
 		count_failure(sk);
 	xtcp_recovery_timed_out(sk);
 	if (window_closed)

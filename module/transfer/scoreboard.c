@@ -421,7 +421,9 @@ static void lose_resent(struct sock *sk, struct sk_buff *skb)
 
 	xtcp_cb(skb)->marks &= ~XTCP_MARK_RETRANS;
 	xs->retrans_out -= segs;
-	xs->to_resend += segs;
+	/* After an undo it may not be lost; xtcp_scoreboard_lose() counts it then. */
+	if (xtcp_cb(skb)->marks & XTCP_MARK_LOST)
+		xs->to_resend += segs;
 	xs->lost += segs;
 	xtcp_congestion_lost(xs, skb);
 	XTCP_ADD(sock_net(sk), LOST_RETRANSMIT, segs);

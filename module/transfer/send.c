@@ -779,7 +779,7 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	struct xtcp_skb_cb *cb = xtcp_cb(skb);
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	struct net *net = sock_net(sk);
-	u64 sent_ns;
+	u64 sent_ns, now_ns;
 	u32 segs;
 	int err;
 
@@ -807,16 +807,17 @@ int xtcp_send_again(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 	}
 
 	sent_ns = cb->sent_ns;
-	err = xtcp_output_queued(sk, skb, xtcp_now_ns());
+	now_ns = xtcp_now_ns();
+	err = xtcp_output_queued(sk, skb, now_ns);
 	if (err) {
 		XTCP_ADD(net, RETRANS_FAIL, segs);
 		return err;
 	}
 	xtcp_trace_retransmit(sk, cb->seq, skb->len, cb->retrans,
 			      cb->sent_ns - sent_ns, why);
-	/* RFC 5681 4.1: retransmissions are data, too. */
+	/* RFC 5681 4.1: retransmissions are data, too. Not @sent_ns, when a qdisc lets it go. */
 	if (skb->len)
-		xs->last_snd_ns = cb->sent_ns;
+		xs->last_snd_ns = now_ns;
 	xtcp_sendq_resent(sk, skb);
 	xtcp_congestion_resent(xs, cb->sent_ns);
 	xtcp_pacing_sent(sk, skb->len);

@@ -126,7 +126,7 @@ def few(name, variants, slow):
     on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
     if slow and newest and oldest:
-        newest, oldest = (newest, None) if drawn & 1 else (None, oldest)
+        newest, oldest = (newest, None) if drawn >> 16 & 1 else (None, oldest)
     for variant, _ in variants:
         kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(
             (variant is newest, variant is oldest))

@@ -4,7 +4,7 @@
  * broken list. RFC 9293 3.1, 3.2, 3.7.1 (MUST-4..7, 14-16, 64, 65, 67-69), RFC 7323
  * 2.2 (window scale), RFC 6691 (MSS and options).
  */
-/* vm: wires families short */
+/* vm: wires families short still=rfc7323_5_5_paws_after_a_long_silence */
 #include "lib/xtcp_test.h"
 
 #include <netinet/tcp.h>
