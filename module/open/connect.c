@@ -309,7 +309,8 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);
 	connect_send_ack(sk, skb, seg, resend);
-	if (xs->cookie_held)
+	/* Data of the SYN that was sent again carries the cookie, and has its own timer. */
+	if (xs->cookie_held && !xs->in_flight)
 		xtcp_echo_start(sk);
 	xtcp_send_push(sk, 0);
 }
@@ -458,7 +459,8 @@ static unsigned int connect_retries(const struct xtcp_sock *xs)
 
 	if (chosen)
 		return chosen;
-	return xs->fast_held ? XTCP_KNOB(net, synack_retries) + 1 :
+	/* No more than in_row counts. */
+	return xs->fast_held ? min(XTCP_KNOB(net, synack_retries) + 1, U8_MAX) :
 			       XTCP_KNOB(net, syn_retries);
 }
 
@@ -504,7 +506,9 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 	if (xs->retransmit.in_row)
 		__dst_negative_advice(sk);
 	xtcp_retransmit_counted(sk);
-	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1, XTCP_RESENT_SYN);
+	xtcp_send_retransmit(sk, xtcp_sendq_oldest(sk), 1,
+			     sk->sk_state == XTCP_SYN_SENT ? XTCP_RESENT_SYN :
+							     XTCP_RESENT_SYN_ACK);
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
 	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;

@@ -56,8 +56,9 @@ static struct xtcp_gate *gate_of(struct net *net)
 /*
  * A limit of all connections together tells an attacker how many events others have caused,
  * and so whether a 4-tuple that he has guessed is in use, if he can count what is left
- * (CVE-2016-5696). So up to a quarter of it is missing in each second. Of a limit below 4
- * nothing is.
+ * (CVE-2016-5696). So up to a quarter of it is missing in each second. That makes it slower,
+ * not impossible: he needs a quarter of the limit for each guess. Of a limit below 4 nothing
+ * is missing.
  */
 static int quota_of(const struct xtcp_quota *quota, int limit)
 {

@@ -7,7 +7,7 @@
  *
  * Life cycle of a struct xtcp_listener: listen() allocates it. close(),
  * shutdown(RD) and disconnect() of the listener unhash the socket, clear the
- * pointer, empty both queues and free the structure after a grace period. A
+ * pointer, empty both queues and free the structure after two grace periods. A
  * segment that found the listener before that may still be processed: its
  * queues are closed (@open, dead delay lines) and refuse it.
  *
@@ -476,8 +476,9 @@ static noinline void listen_syn_queue(struct xtcp_listener *ls, struct sk_buff *
 		kfree_skb(skb);
 		return;
 	}
-	if (xtcp_synack_send(ho, NULL, answer, skb) == -EHOSTUNREACH)
-		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
+	if (xtcp_synack_send(ho, NULL, answer, skb) == -EHOSTUNREACH &&
+	    xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT))
+		xtcp_listen_dropped(ls);
 	xtcp_flow_put(&ho->flow);
 }
 
@@ -496,6 +497,7 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	struct xtcp_halfopen6 record __uninitialized;
 	struct xtcp_cookie cookie __uninitialized;
 	struct xtcp_halfopen *ho = &record.ho;
+	int err;
 
 	listen_overflow_note(ls);
 	listen_halfopen_fill(ho, ls, skb, key, seg, identity);
@@ -504,9 +506,12 @@ static noinline void listen_syn_cookie(struct xtcp_listener *ls, struct sk_buff 
 	xtcp_cookie_make(net, identity, af->cookie_mss, xtcp_now_ms(), ho,
 			 &cookie);
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_SYN_OTHER);
-	if (!xtcp_synack_send(ho, &cookie, NULL, skb)) {
+	err = xtcp_synack_send(ho, &cookie, NULL, skb);
+	if (!err) {
 		XTCP_INC(net, SYNCOOKIES_SENT);
 		XTCP_LISTENER_INC(ls, cookies_sent);
+	} else if (err == -EHOSTUNREACH) {
+		xtcp_listen_dropped(ls);
 	}
 }
 
@@ -574,12 +579,14 @@ static __always_inline void listen_syn(struct sock *lsk, struct sk_buff *skb,
 {
 	struct xtcp_listener *ls = xtcp_listener_of(lsk);
 	enum xtcp_gate_verdict verdict;
+	seq_t iss;
 
 	if (!ls) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
 		return;
 	}
-	verdict = xtcp_gate_syn(ls, key, tw);
+	/* A cookie would not lie above the numbers of a TIME-WAIT of the kernel's TCP either. */
+	verdict = xtcp_gate_syn(ls, key, tw || xtcp_hook_successor_isn(skb, key->family, &iss));
 	switch (verdict) {
 	case XTCP_GATE_QUEUE:
 	case XTCP_GATE_COOKIE:

@@ -610,6 +610,36 @@ TEST_F_TIMEOUT(fastopen, rfc7413_syn_comes_again_minutes_later, 1000)
 	conn_send(&copy, .flags = RST, .seq = 6);
 }
 
+/* The record of TIME-WAIT keeps the copy out, so no knob ends it early or does without it. */
+TEST_F(fastopen, lc_47_syn_comes_again_whatever_shortens_time_wait)
+{
+	static const char *const knobs[] = { "tw_recycle", "tw_stateless" };
+	struct peer *p = &self->peer;
+	int lfd = fast_listener(p);
+	struct conn c;
+
+	NOT_ON_STOCK();		/* has no such knobs */
+	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+		peer_note(p, "%s", knobs[i]);
+		ASSERT_EQ(0, knob_set(knobs[i], 1));
+		open_fast(_metadata, p, &c, lfd);
+		conn_accept(&c);
+		stream_expect_text(_metadata, c.fd, "hello");
+		conn_send(&c, .flags = ACK, .seq = 6, .ack = 1);
+		close(c.fd);
+		conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 6, .token = 0);
+		conn_send(&c, .flags = FIN | ACK, .seq = 6, .ack = 2);
+		conn_expect(&c, .flags = ACK, .seq = 2, .ack = 7);
+		sleep_ms(5000);
+		c.tsval_start_ns = now_ns();
+		conn_send(&c, .flags = SYN, .seq = 0, .data = "hello");
+		conn_expect(&c, .flags = ACK, .seq = 2, .ack = 7);
+		conn_expect_state(&c, ST_TIME_WAIT);
+		EXPECT_EQ(EAGAIN, socket_accept(lfd));
+		ASSERT_EQ(0, knob_set(knobs[i], 0));
+	}
+}
+
 /* A RST, before and after accept(). */
 /* A SYN-ACK is no third ACK: its payload is behind a SYN that counts as well. */
 TEST_F(fastopen, rfc7413_syn_ack_with_payload_as_third_ack)

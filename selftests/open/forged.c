@@ -162,6 +162,23 @@ TEST_F(server, lc_47_replay_in_time_wait)
 	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
 }
 
+/* A shorter record would let it open another one. */
+TEST_F(server, lc_47_replay_with_tw_recycle)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("tw_recycle", 1));
+	cookie_get(p, &c, cookie_listener(p), .opt = ALL_OPTIONS);
+	redeem(&c);
+	conn_advance(&c, ST_TIME_WAIT, true);
+	sleep_ms(5000);
+	conn_send(&c, .flags = ACK, .seq = 1, .ack = 1, .opt = echo(&c));
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 2);
+	conn_expect_state(&c, ST_TIME_WAIT);
+	EXPECT_EQ(EAGAIN, socket_accept(c.lfd));
+}
+
 /* The server would keep no record (xtcp_tw_stateless), but for the cookie. */
 static void replay_after_a_stateless_end(struct __test_metadata *_metadata, struct conn *c,
 					 struct optbytes first)
