@@ -8,7 +8,7 @@
  * other, and here it is counted.
  *
  * References are held by the listener's socket until it is freed or connects, by its struct
- * xtcp_listener until a grace period after it has closed, and by each child until its SYN-ACK
+ * xtcp_listener until two grace periods after it has closed, and by each child until its SYN-ACK
  * is acknowledged or its connection ends. A child may live longer than its listener.
  *
  * Context: any. Functions of a socket: its lock, or it is not visible yet.
@@ -52,7 +52,7 @@ struct xtcp_fastq *xtcp_fastq_of(struct sock *sk)
 /**
  * xtcp_fastq_put - drop a reference
  * @q: queue; freed with the last one. No reader finds it by its listener then, whose
- *	reference goes a grace period after the listener has closed
+ *	reference goes two grace periods after the listener has closed
  */
 void xtcp_fastq_put(struct xtcp_fastq *q)
 {

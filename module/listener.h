@@ -62,7 +62,7 @@ struct xtcp_listener_counts {
  *	closed or changed its device; the option may have been cleared before. Guarded by
  *	xn->listen_lock
  * @accept_peak: highest number of children ever in @accept_queue
- * @rcu: frees the structure a grace period after the listener has closed
+ * @rcu: frees the structure two grace periods after the listener has closed
  * @lines: delay lines of the SYN queue
  * @qlen: half-open records in the SYN queue
  * @young: those of @qlen whose SYN-ACK was never retransmitted

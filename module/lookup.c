@@ -16,7 +16,7 @@
  * The files of /proc use another table (xn->listeners).
  *
  * Context: xn->listen_lock for writers. Readers use RCU: a listener and its
- * socket are freed a grace period after they have been unhashed.
+ * socket are freed two grace periods after they have been unhashed.
  */
 #include "lookup.h"
 

@@ -29,7 +29,7 @@
 	X(IN_CSUM_ERRORS,	"InCsumErrors")
 
 /*
- * Why a RST was sent (all but TCPAbortFailed sum up to OutRsts), and the state
+ * Why a RST was sent (their sum is OutRsts, with those in TCPAbortFailed), and the state
  * of the connection when one was accepted. Counted by close/reset.c.
  */
 #define XTCP_MIB_RESETS(X) \

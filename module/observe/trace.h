@@ -2,8 +2,7 @@
 /*
  * trace.h - tracepoints of a connection's events
  *
- *   xtcp:xtcp_state	an event of a connection (RFC 9293 3.3.2); from == to
- *			for events that don't change the state
+ *   xtcp:xtcp_state	a change of state (RFC 9293 3.3.2), and the event that caused it
  *   xtcp:xtcp_rcv	a segment was received; only its checksum was checked
  *   xtcp:xtcp_send	a segment is passed to IP, header complete
  *   xtcp:xtcp_reset	a RST was sent or accepted, and why

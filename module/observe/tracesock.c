@@ -14,6 +14,7 @@
 
 static const char *const resent_names[] = {
 	[XTCP_RESENT_SYN]		= "SYN",
+	[XTCP_RESENT_SYN_ACK]		= "SYN-ACK",
 	[XTCP_RESENT_RTO]		= "RTO",
 	[XTCP_RESENT_LOSS_PROBE]	= "loss-probe",
 	[XTCP_RESENT_RACK]		= "RACK",

@@ -18,6 +18,7 @@ struct sock;
 /**
  * enum xtcp_resent - why a segment was sent again
  * @XTCP_RESENT_SYN: our SYN's timer expired
+ * @XTCP_RESENT_SYN_ACK: that of the SYN-ACK of a socket did, or the peer's SYN came again
  * @XTCP_RESENT_RTO: the retransmission timeout, RFC 6298 5.4
  * @XTCP_RESENT_LOSS_PROBE: RFC 8985 7
  * @XTCP_RESENT_RACK: fast recovery; a later segment arrived first, RFC 8985 6.2
@@ -28,6 +29,7 @@ struct sock;
  */
 enum xtcp_resent {
 	XTCP_RESENT_SYN,
+	XTCP_RESENT_SYN_ACK,
 	XTCP_RESENT_RTO,
 	XTCP_RESENT_LOSS_PROBE,
 	XTCP_RESENT_RACK,

@@ -159,7 +159,7 @@ static __always_inline void gate_count(struct xtcp_listener *ls, const struct ga
 {
 	struct net *net = sock_net(ls->sk);
 
-	if (o->full) {
+	if (o->full || o->verdict == XTCP_GATE_DROP_RESERVED) {
 		XTCP_LISTENER_INC(ls, syn_overflows);
 		if (xtcp_cookie_mode(ls->sk) < 2)
 			gate_flood_warn(ls, o->cookie);

@@ -25,7 +25,7 @@ struct xtcp_timewait;
  * @flow: head
  * @delay: entry in the listener's delay lines
  * @ls: queues of its listener; never changes. A closing listener drops its
- *	records, and frees the queues after a grace period
+ *	records, and frees the queues after two grace periods
  * @iss: our initial sequence number
  * @irs: the peer's initial sequence number
  * @ts_recent: TSval of the SYN

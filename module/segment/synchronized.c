@@ -27,6 +27,7 @@
 #include "netns.h"
 #include "observe/recorder.h"
 #include "observe/stats.h"
+#include "observe/tracesock.h"
 #include "open/connect.h"
 #include "open/echo.h"
 #include "open/fastconnect.h"
@@ -309,6 +310,8 @@ static void answer_syn_again(struct sock *sk, const struct xtcp_seg *seg)
 	/* A client that repeats its SYN must not put off the timer, which counts from then. */
 	sent_ns = xtcp_cb(syn)->sent_ns;
 	xtcp_output_syn_ack(sk);
+	xtcp_trace_retransmit(sk, xtcp_cb(syn)->seq, 0, xtcp_cb(syn)->retrans,
+			      xtcp_cb(syn)->sent_ns - sent_ns, XTCP_RESENT_SYN_ACK);
 	xtcp_cb(syn)->sent_ns = sent_ns;
 }
 

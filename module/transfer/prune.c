@@ -39,7 +39,7 @@ static bool ofo_prune(struct sock *sk, const struct sk_buff *for_skb)
 			break;
 		goal -= skb->truesize;
 		rb_erase(&skb->rbnode, &xs->ofo_queue);
-		consume_skb(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE);
 		pruned = true;
 		if (goal > 0)
 			continue;

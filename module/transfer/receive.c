@@ -142,10 +142,10 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 	xs->dsack_pending = 1;
 }
 
-static void ofo_drop(struct sock *sk, struct sk_buff *skb)
+static void ofo_drop(struct sock *sk, struct sk_buff *skb, enum skb_drop_reason why)
 {
 	rb_erase(&skb->rbnode, &xtcp_sk(sk)->ofo_queue);
-	consume_skb(skb);
+	kfree_skb_reason(skb, why);
 }
 
 /* --- queues ------------------------------------------------------------ */
@@ -213,7 +213,7 @@ static bool ofo_drain(struct sock *sk)
 		if (seq_before(seq, filled))
 			xtcp_receive_duplicate(sk, seq, seq_before(end, filled) ? end : filled);
 		if (!seq_after(end, xs->rcv_nxt)) {
-			ofo_drop(sk, skb);
+			ofo_drop(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP);
 			continue;
 		}
 		rb_erase(&skb->rbnode, &xs->ofo_queue);
@@ -302,7 +302,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		if (!seq_after(end, xtcp_cb(other)->end)) {
 			XTCP_INC(sock_net(sk), OFO_MERGE);
 			xtcp_receive_duplicate(sk, seq, end);
-			consume_skb(skb);
+			kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
 			return false;
 		}
 		if (seq_before(seq, xtcp_cb(other)->end))
@@ -322,7 +322,7 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 		XTCP_INC(sock_net(sk), OFO_MERGE);
 		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq,
 				       xtcp_cb(other)->end);
-		ofo_drop(sk, other);
+		ofo_drop(sk, other, SKB_DROP_REASON_TCP_OFOMERGE);
 	}
 	if (other && seq_before(xtcp_cb(other)->seq, end))
 		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq, end);
@@ -528,7 +528,7 @@ void xtcp_receive_purge(struct sock *sk)
 	struct sk_buff *skb;
 
 	while ((skb = skb_rb_first(&xs->ofo_queue)))
-		ofo_drop(sk, skb);
+		ofo_drop(sk, skb, SKB_DROP_REASON_NOT_SPECIFIED);
 	xs->nr_sacks = 0;
 	xs->dsack_pending = 0;
 }

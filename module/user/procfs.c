@@ -655,8 +655,10 @@ static void mib_names_show(struct seq_file *m, unsigned int first,
 static void mib_values_show(struct seq_file *m, const struct xtcp_mib *sum,
 			    unsigned int first, unsigned int end)
 {
-	while (first < end)
-		seq_printf(m, " %lu", sum->item[first++]);
+	/* Counted down on another CPU than up: meanwhile the sum of a gauge may be below 0. */
+	for (; first < end; first++)
+		seq_printf(m, " %lu", first == XTCP_MIB_CURR_ESTAB ?
+			   max_t(long, sum->item[first], 0) : sum->item[first]);
 }
 
 /*
