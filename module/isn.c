@@ -168,11 +168,14 @@ u32 xtcp_isn_path_hash(seq_t iss)
  * evenly spread and unknown to anybody who has not seen the connection's
  * segments. The ISN has both properties, and an observer who knows it learns
  * nothing more from them. sk_rethink_txhash() may replace the flow hash later.
+ *
+ * By sk_hash the qdisc fq tells a connection from an older one whose memory it has.
  */
 void xtcp_isn_flow_hash(struct sock *sk)
 {
 	xtcp_assert_owned(sk);
 	sk->sk_txhash = xtcp_isn_path_hash(xtcp_sk(sk)->iss);
+	sk->sk_hash = sk->sk_txhash;
 	atomic_set(&inet_sk(sk)->inet_id, (u16)sk->sk_txhash);
 }
 

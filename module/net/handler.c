@@ -10,6 +10,9 @@
  */
 #include "net/handler.h"
 
+#include <linux/tcp.h>
+#include <net/addrconf.h>
+#include <net/ipv6.h>
 #include <net/protocol.h>
 #include <net/sock.h>
 #include <uapi/linux/xtcp.h>
@@ -59,6 +62,23 @@ static const struct net_protocol ipv4_protocol = {
 
 #if IS_ENABLED(CONFIG_IPV6)
 /*
+ * IPv6 gives the firewall each fragment alone, unless connection tracking is there. RFC 7112
+ * demands that the first one has the whole header, and the kernel looks at those of TCP and
+ * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. No honest SYN
+ * is larger than a packet; without it no other fragment meets a connection.
+ */
+static bool ipv6_hides_syn(struct sk_buff *skb)
+{
+	const struct tcphdr *th;
+	struct tcphdr copy;
+
+	if (likely(!(IP6CB(skb)->flags & IP6SKB_FRAGMENTED)))
+		return false;
+	th = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(copy), &copy);
+	return !th || th->syn;
+}
+
+/*
  * inet6_protocol.handler. Returns IPPROTO_TCP if the segment of the TCP wire is
  * for the kernel's TCP after all, else 0.
  */
@@ -73,6 +93,11 @@ static int ipv6_segment(struct sk_buff *skb)
 			skb_orphan(skb);
 			return IPPROTO_TCP;
 		}
+	} else if (unlikely(ipv6_hides_syn(skb))) {
+		__IP6_INC_STATS(dev_net(skb->dev), __in6_dev_get(skb->dev),
+				IPSTATS_MIB_INHDRERRORS);
+		kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);
+		return 0;
 	}
 	if (!skb->sk) {
 		if (wire == XTCP_WIRE_TCP)

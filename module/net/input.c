@@ -218,6 +218,9 @@ static void input_closed(struct net *net, struct sk_buff *skb,
 static void input_child(struct sock *lsk, struct sock *child,
 			struct sk_buff *skb, const struct xtcp_seg *seg)
 {
+	/* accept() may be followed by SO_INCOMING_NAPI_ID. */
+	sk_mark_napi_id_set(child, skb);
+	XTCP_RFS_SAVE(child, skb);
 	input_end(child, xtcp_synchronized_rcv(child, skb, seg));
 	xtcp_acceptqueue_announce(lsk, child);
 }

@@ -322,8 +322,11 @@ static struct sk_buff *offload_segment(struct sk_buff *skb, unsigned int type,
 	struct sk_buff *segs, *seg;
 	u32 seq;
 
-	/* Not our GSO type: a forged packet, from a tun device perhaps. */
-	if ((skb_shinfo(skb)->gso_type & (type | SKB_GSO_DODGY)) != type)
+	/*
+	 * Not our GSO type: a forged packet. A tun device can't set it. SKB_GSO_DODGY may be
+	 * there: BPF programs that encapsulate mark our own skbs so.
+	 */
+	if ((skb_shinfo(skb)->gso_type & type) != type)
 		return ERR_PTR(-EINVAL);
 	if (!pskb_may_pull(skb, sizeof(struct tcphdr)))
 		return ERR_PTR(-EINVAL);

@@ -116,11 +116,12 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
 
 /*
  * Attach the socket with a reference, as the receive path does; the skb isn't
- * accounted to the socket.
+ * accounted to the socket. ESP accounts its padding to the owner of a packet, and relies on
+ * the destructor to take that back, so a packet for IPsec has none.
  */
-static void reply_own(struct sk_buff *skb, struct sock *sk)
+static void reply_own(struct sk_buff *skb, struct sock *sk, const struct dst_entry *dst)
 {
-	if (!refcount_inc_not_zero(&sk->sk_refcnt))
+	if (dst_xfrm(dst) || !refcount_inc_not_zero(&sk->sk_refcnt))
 		return;
 	skb->sk = sk;
 	skb->destructor = sock_efree;
@@ -145,7 +146,7 @@ static struct sk_buff *reply_make(struct net *net,
 	th->check = af->packet->csum(&reply->key, len, csum_partial(th, len, 0));
 	trace_xtcp_send(net, &reply->key, th, 0);
 	if (reply->owned)
-		reply_own(skb, (struct sock *)reply->sk);
+		reply_own(skb, (struct sock *)reply->sk, reply->dst);
 	return skb;
 }
 

@@ -78,6 +78,30 @@ TEST_F(ipv6headers, rfc8200_fragments)
 	conn_expect(&c, .flags = ACK, .ack = 65, .within_ms = 210);
 }
 
+/*
+ * A SYN whose first fragment has ports and number alone: no rule of a firewall that sees the
+ * fragments finds its flags. On the TCP wire the kernel drops it, and says so.
+ */
+TEST_F(ipv6headers, rfc7112_syn_in_fragments)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec spec;
+	uint8_t built[2048];
+	int n;
+
+	peer_listen(p, KERNEL_PORT, 4);
+	spec = peer_spec(p, .flags = SYN, .seq = 1000, .opt = OPT(OPT_MSS(1000)));
+	n = segment_build(&spec, built);
+	send_part(p, built, n, 0, 8);
+	send_part(p, built, n, 8, n - 40);
+	if (p->wire == IPPROTO_TCP)
+		peer_drain(p, 100);
+	peer_expect_silence(p, 100);
+	EXPECT_EQ(0, proc_rows(AF_INET6, ROW_SYN_RECEIVED));
+	peer_send_raw(p, built, n);
+	peer_expect(p, .flags = SYN | ACK, .ack = 1001);
+}
+
 /* Only an error of this type and code comes, and points there; 0: nothing comes. */
 static void expect_complaint(struct __test_metadata *_metadata, struct peer *p, int type,
 			     int code, uint32_t pointer)
