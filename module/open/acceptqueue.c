@@ -187,8 +187,10 @@ static bool child_losses(struct sock *sk, const struct xtcp_halfopen *ho,
 	u8 resent = READ_ONCE(ho->timeouts);
 	u32 age_ms;
 
-	if (likely(!resent) || (data_race((bool)ho->acked) &&
-				XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept)))
+	if (likely(!resent))
+		return false;
+	/* @acked is set once. */
+	if (data_race((bool)ho->acked) && XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept))
 		return false;
 	age_ms = xtcp_synqueue_age_ms(ho);
 	xs->total_retrans = resent;
