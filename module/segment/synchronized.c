@@ -220,6 +220,24 @@ static bool is_a_tick_older(const struct xtcp_sock *xs, const struct xtcp_seg *s
 	return xs->ts_recent - seg->opt.tsval == 1;
 }
 
+/*
+ * As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only.
+ */
+static void count_syn_challenge(const struct sock *sk)
+{
+	if (sk->sk_state == XTCP_ESTABLISHED)
+		XTCP_INC(sock_net(sk), IN_ERRS);
+	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
+}
+
+static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
+{
+	count_syn_challenge(sk);
+	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
+						      XTCP_EV_RCV_SYN);
+	answer_invalid(sk, seg, ANSWER_CHALLENGE);
+}
+
 static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 			    struct outcome *outcome)
 {
@@ -228,6 +246,12 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 	if (likely(!paws_rejects(xs, seg)) || is_a_tick_older(xs, seg) ||
 	    is_overtaken_ack(xs, seg))
 		return true;
+	/* As in Linux, whatever its timestamp. */
+	if ((seg->flags & XTCP_SYN) && sk->sk_state != XTCP_SYN_RECEIVED) {
+		challenge_syn(sk, seg);
+		outcome->why = SKB_DROP_REASON_TCP_INVALID_SYN;
+		return false;
+	}
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
@@ -255,24 +279,6 @@ static bool is_reset_of_closed(const struct sock *sk,
 	return (seg->flags & XTCP_RST) &&
 	       seg->seq == seq_sub(xtcp_sk(sk)->rcv_nxt, 1) &&
 	       xtcp_state_in(sk, PEER_DONE_STATES);
-}
-
-/*
- * As in Linux, a SYN counts as an error (InErrs) in ESTABLISHED only.
- */
-static void count_syn_challenge(const struct sock *sk)
-{
-	if (sk->sk_state == XTCP_ESTABLISHED)
-		XTCP_INC(sock_net(sk), IN_ERRS);
-	XTCP_INC(sock_net(sk), SYN_CHALLENGE);
-}
-
-static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
-{
-	count_syn_challenge(sk);
-	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
-						      XTCP_EV_RCV_SYN);
-	answer_invalid(sk, seg, ANSWER_CHALLENGE);
 }
 
 /*

@@ -28,6 +28,7 @@
 #include "transfer/rtt.h"
 #include "transfer/send.h"
 #include "transfer/sendqueue.h"
+#include "transfer/urgent.h"
 
 /*
  * States in which keepalive probes are sent: RFC 9293 3.8.4, "idle"
@@ -181,7 +182,8 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 	persist_backoff(sk);
 	if (!xs->snd_wnd) {
 		probe_output(sk, xs->probe.out, XTCP_RESENT_WINDOW_PROBE);
-		XTCP_INC(sock_net(sk), WIN_PROBE);
+		/* An urgent pointer is a segment of its own. */
+		XTCP_ADD(sock_net(sk), WIN_PROBE, 1 + xtcp_urgent_is_sending(xs));
 	} else {
 		xtcp_send_override(sk);
 		if (xs->in_flight)

@@ -392,6 +392,13 @@ TEST_F(options, rfc7323_paws_drops_what_is_old)
 	EXPECT_EQ(-1, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
 	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "PAWSEstab", 1,
 			NULL);
+	/* A SYN is a SYN, however old. */
+	counters_take(&before);
+	conn_send(&c, .flags = SYN, .seq = 1, .opt = OLD_TS(&c, 1000));
+	c.peer_nxt = c.peer_iss + 1;
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .ts = 1);
+	counters_expect(_metadata, &before, "InSegs", 1, "OutSegs", 1, "InErrs", 1,
+			"TCPSYNChallenge", 1, "TCPChallengeACK", 1, NULL);
 	/* Later the same data is accepted. */
 	conn_send(&c, .flags = ACK | PSH, .data = "new");
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 4, .within_ms = 210);

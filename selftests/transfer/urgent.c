@@ -166,13 +166,16 @@ TEST_F(urgent, pointer_beyond_16_bits)
 
 TEST_F(urgent, rfc9293_must_66_closed_window_is_reported)
 {
+	struct counters before;
 	struct conn c;
 
 	/* The data cannot leave, the pointer can: with the window probes. */
 	conn_open(&self->peer, &c, .wnd = 0);
+	counters_take(&before);
 	ASSERT_EQ(4, send(c.fd, "text", 4, MSG_OOB));
 	conn_expect(&c, .flags = ACK | URG, .seq = 1, .len = 0, .urg = 4, .within_ms = 1100);
 	conn_expect(&c, .seq = 0, .len = 0);
+	EXPECT_EQ(2, counter_moved(&before, "TCPWinProbe"));
 	conn_send(&c, .flags = ACK, .ack = 1, .wnd = 1000);
 	conn_expect(&c, .flags = ACK | PSH | URG, .seq = 1, .data = "text", .urg = 4);
 	conn_send(&c, .flags = ACK, .ack = 5);
