@@ -140,6 +140,17 @@ static bool any_recent(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* Does the peer offer SACK, and the kernel accept it? Rows of episode_syn_options(). */
+static bool has_sack(const struct episode *e)
+{
+	return (e->syn == 1 || e->syn == 2) && !episode_has_knob(e, "sack");
+}
+
+static bool is_stamped(const struct episode *e)
+{
+	return e->syn >= 2 && !episode_has_knob(e, "timestamps");
+}
+
 static bool act_acks_unsent(const struct act *a)
 {
 	return a->ack > 0;
@@ -164,6 +175,11 @@ static bool act_has_no_flag(const struct act *a)
 static bool is_without_ack(const struct episode *e, const struct difference *d,
 			   const struct transcript *stock, const struct transcript *ours)
 {
+	/* The peer echoes the timestamp of the answer from then on: another round trip time. */
+	if (!strcmp(d->what, "time") && is_stamped(e))
+		for (int i = 0; i <= d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_has_no_flag(&e->act[i]))
+				return true;
 	return any_recent(e, d, act_has_no_flag);
 }
 
@@ -216,6 +232,12 @@ static bool is_linger2(const struct episode *e, const struct difference *d,
 static bool is_half_open(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
+	/* Beside the socket of an earlier connection, which has ended. */
+	if (ours->scene[d->scene].state == ST_CLOSED)
+		for (int i = d->scene; i >= 0; i--)
+			for (int j = 0; j < ours->scene[i].said_n; j++)
+				if ((ours->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
+					return !e->active && i > 0;
 	return stock->scene[d->scene].state == ST_HALF_OPEN &&
 	       ours->scene[d->scene].state == ST_HALF_OPEN;
 }
@@ -278,12 +300,23 @@ static bool has_lower_threshold(const struct episode *e, const struct difference
 	return false;
 }
 
-/* Nothing was in flight that the ICMP error could be about. */
+/* Bytes of payload of the last segment before a scene. */
+static int last_len(const struct transcript *t, int scene)
+{
+	while (--scene >= 0)
+		if (t->scene[scene].said_n)
+			return t->scene[scene].said[t->scene[scene].said_n - 1].len;
+	return 0;
+}
+
+/* Nothing was in flight that the ICMP error could be about, or what it quotes was small. */
 static bool quotes_what_has_arrived(const struct episode *e, const struct difference *d,
 				    const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--)
-		if (e->act[i].kind == ACT_ICMP && !ours->scene[i - 1].outq)
+		if (e->act[i].kind == ACT_ICMP &&
+		    (!ours->scene[i - 1].outq ||
+		     (e->act[i].mtu && last_len(ours, i) + 40 + 12 * is_stamped(e) <= e->act[i].mtu)))
 			return true;
 	return false;
 }
@@ -299,13 +332,22 @@ static bool has_sack_beside_payload(const struct episode *e, const struct differ
 	return false;
 }
 
-/* Linux leaves recovery only with an ACK beyond it, and does not wait for an ACK in it. */
+/*
+ * Linux leaves recovery only with an ACK beyond it, and does not wait for an ACK in it. Of a
+ * connection that its program has closed nobody tells the phase.
+ */
 static bool has_left_recovery(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (e->syn != 1 && e->syn != 2 && ours->scene[i].recovery < stock->scene[i].recovery)
+	if (has_sack(e))
+		return false;
+	for (int i = d->scene; i >= 0; i--) {
+		if (ours->scene[i].recovery < stock->scene[i].recovery)
 			return true;
+		if (!strcmp(d->what, "TCPLossFailures") && !ours->scene[i].accepted &&
+		    ends_with_retransmission(&stock->scene[i]))
+			return true;
+	}
 	return false;
 }
 
@@ -320,7 +362,8 @@ static const struct {
 	  { "an ACK", "SACK blocks", "echoed timestamp", "time", "number of segments",
 	    "TCPChallengeACK" },
 	  acks_the_unsent },
-	{ "A segment without ACK, RST and SYN", { "an ACK", "echoed timestamp", "SACK blocks" },
+	{ "A segment without ACK, RST and SYN",
+	  { "an ACK", "echoed timestamp", "SACK blocks", "time", "DelayedACKLost", "PAWSEstab" },
 	  is_without_ack },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST for FIN-WAIT-2 after close()",
@@ -331,7 +374,8 @@ static const struct {
 	{ "The threshold after a loss",
 	  { "length", "number of segments", "sequence number" }, has_lower_threshold },
 	{ "Growth of a window that is not used up",
-	  { "length", "number of segments", "sequence number", "flags" }, window_differs },
+	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ" },
+	  window_differs },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
 	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A half-open connection and a segment with two faults",

@@ -83,6 +83,14 @@ void episode_set_knobs(const struct episode *e, bool on)
 	}
 }
 
+bool episode_has_knob(const struct episode *e, const char *name)
+{
+	for (int i = 0; i < e->knobs; i++)
+		if (!strcmp(knobs[e->knob[i]].name, name))
+			return true;
+	return false;
+}
+
 const char *episode_text(const struct episode *e, char *buf, size_t size)
 {
 	size_t n = snprintf(buf, size, "%s, SYN options %d%s", e->active ? "connect" : "listen",

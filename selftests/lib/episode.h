@@ -61,6 +61,8 @@ struct episode {
 void episode_draw(struct episode *e, uint64_t seed, int acts);
 /* Sets the episode's knobs in this namespace, or gives them the values from before. */
 void episode_set_knobs(const struct episode *e, bool on);
+/* Does it give this knob another value than the default? */
+bool episode_has_knob(const struct episode *e, const char *name);
 /* One line that names all that is not an act. */
 const char *episode_text(const struct episode *e, char *buf, size_t size);
 /* The options of the peer's SYN. */
