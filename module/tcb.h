@@ -560,6 +560,16 @@ static inline u32 xtcp_2msl_ms(const struct xtcp_sock *xs)
 		XTCP_KNOB(sock_net(&xs->inet.sk), tw_timeout)) * MSEC_PER_SEC;
 }
 
+/*
+ * Did a segment with a cookie open the connection, of a SYN or of fast open? A copy of it could
+ * open another one and deliver its payload again, and only the record of TIME-WAIT stops it.
+ * A client that has used fast open sent that segment; nobody opens a connection by it here.
+ */
+static inline bool xtcp_2msl_stops_copies(const struct xtcp_sock *xs)
+{
+	return xs->cookie_child || (xs->fast_taken && !xs->fast_tried);
+}
+
 /* TCP_NOTSENT_LOWAT in bytes; if not set, the knob xtcp_notsent_lowat. */
 static inline u32 xtcp_notsent_lowat(const struct xtcp_sock *xs)
 {

@@ -64,7 +64,7 @@ static bool stateless_may_offer(const struct sock *sk)
 
 	return XTCP_KNOB(sock_net(sk), tw_stateless) &&
 	       xs->flow.wire == XTCP_WIRE_NATIVE && xs->ts_ok && !xs->cookie_held &&
-	       !xs->cookie_child && !xs->fast_taken && !inet_test_bit(TRANSPARENT, sk) &&
+	       !xtcp_2msl_stops_copies(xs) && !inet_test_bit(TRANSPARENT, sk) &&
 	       stateless_is_reachable(&xs->flow, READ_ONCE(sk->sk_mark)) &&
 	       xtcp_2msl_ms(xs) <= STATELESS_2MSL_MS;
 }

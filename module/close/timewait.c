@@ -295,9 +295,8 @@ u32 xtcp_timewait_fin_timeout_ms(const struct net *net)
  * Length of TIME-WAIT: 2MSL. LC-91: if both ends send timestamps, these tell old
  * segments from those of the next incarnation, because the offset of ours is the
  * same for all connections of a 4-tuple. Then the record is needed only to
- * acknowledge a retransmitted FIN; for that, xtcp_tw_recycle keeps it for 3.5 RTO. But if
- * a cookie opened the connection, of a SYN or of fast open, a copy of the segment with the
- * cookie could open another one and deliver its payload again: only the record stops it.
+ * acknowledge a retransmitted FIN; for that, xtcp_tw_recycle keeps it for 3.5 RTO. Not of a
+ * connection that a segment with a cookie has opened (xtcp_2msl_stops_copies()).
  * No state is kept by host, and no SYN is refused because of a timestamp of
  * another connection.
  */
@@ -307,7 +306,7 @@ static u32 timewait_length_ms(const struct sock *sk)
 	const struct net *net = sock_net(sk);
 	u32 ms = xtcp_2msl_ms(xs);
 
-	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle) || xs->cookie_child || xs->fast_taken)
+	if (!xs->ts_ok || !XTCP_KNOB(net, tw_recycle) || xtcp_2msl_stops_copies(xs))
 		return ms;
 	return min(ms, max(xtcp_timewait_min_ms(xs), RECYCLE_MIN_MS));
 }

@@ -117,7 +117,8 @@ static struct sk_buff *reply_skb(const struct xtcp_reply *reply,
 /*
  * Attach the socket with a reference, as the receive path does; the skb isn't
  * accounted to the socket. ESP accounts its padding to the owner of a packet, and relies on
- * the destructor to take that back, so a packet for IPsec has none.
+ * the destructor to take that back, so a packet whose route leads to ESP has none. (One that a
+ * rule of OUTPUT or an xfrm interface sends there later has.)
  */
 static void reply_own(struct sk_buff *skb, struct sock *sk, const struct dst_entry *dst)
 {

@@ -236,8 +236,7 @@ u32 xtcp_synqueue_mark(const struct xtcp_halfopen *ho)
  * @ho: record
  *
  * The start is not stored. It follows from the sum of all delays up to now,
- * less what remains of the current one. If nothing remains, the timer has counted its
- * timeout and not yet begun the next delay.
+ * less what remains of the current one.
  *
  * Return: ms
  */
@@ -250,9 +249,7 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
 
 	for (i = 0; i <= timeouts; i++)
 		age_ms += synack_delay_ms(ho->ls, i);
-	if (expires_ns <= now_ns && timeouts)
-		age_ms -= synack_delay_ms(ho->ls, timeouts);
-	else if (expires_ns > now_ns)
+	if (expires_ns > now_ns)
 		age_ms -= min_t(u64, age_ms, div_u64(expires_ns - now_ns,
 						     NSEC_PER_MSEC));
 	return age_ms;

@@ -158,12 +158,12 @@ u32 xtcp_mtuprobe_size(struct sock *sk, bool *wait)
 		return 0;
 	options = xtcp_output_option_size(sk);
 	/* Such segments are sent anyway: xtcp_min_snd_mss is a lower limit of the MSS. */
-	xs->mtu.low = max_t(u32, xs->mtu.low, xs->mss + options);
+	xs->mtu.low = clamp_t(u32, xs->mss + options, xs->mtu.low, U16_MAX);
 	/* The program may have set IP options since mtu.low was computed. */
 	if (unlikely((xs->mtu.high + xs->mtu.low) / 2 <= options))
 		return 0;
 	payload = (xs->mtu.high + xs->mtu.low) / 2 - options;
-	if (xs->mtu.high < xs->mtu.low ||
+	if (xs->mtu.high < xs->mtu.low || payload <= xs->mss ||
 	    xs->mtu.high - xs->mtu.low < XTCP_KNOB(sock_net(sk),
 						   probe_threshold)) {
 		search_again(sk);
