@@ -351,6 +351,31 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* A segment of no length just before all that was sent: it probes a closed window. */
+static bool has_probe(const struct transcript *t, int last)
+{
+	uint32_t nxt = 0;
+
+	for (int i = 0; i <= last; i++) {
+		for (int j = 0; j < t->scene[i].said_n; j++) {
+			const struct said *h = &t->scene[i].said[j];
+
+			if (!h->icmp && !h->len && !(h->flags & (SYN | FIN | RST)) &&
+			    h->seq + 1 == nxt)
+				return true;
+			if (!h->icmp && !(h->flags & RST))
+				nxt = h->seq + h->len + !!(h->flags & (SYN | FIN));
+		}
+	}
+	return false;
+}
+
+static bool is_probed(const struct episode *e, const struct difference *d,
+		      const struct transcript *stock, const struct transcript *ours)
+{
+	return has_probe(ours, d->scene) || has_probe(stock, d->scene);
+}
+
 /* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
 static const struct {
 	const char *heading;
@@ -393,6 +418,7 @@ static const struct {
 	  quotes_what_has_arrived },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
 	  is_simultaneous },
+	{ "Window probes", { "an ACK", "time", "TCPWinProbe" }, is_probed },
 };
 
 static int meant_times[ARRAY_SIZE(meant)];
