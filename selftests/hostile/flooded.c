@@ -6,7 +6,7 @@
  *
  * Unloads the module and loads it again.
  */
-/* vm: wires families */
+/* vm: timeout=600 wires families */
 #include "lib/xtcp_test.h"
 
 #include <linux/membarrier.h>
