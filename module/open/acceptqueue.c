@@ -175,10 +175,10 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 }
 
 /*
- * What the retransmissions of the SYN-ACK tell. Returns true if more than one was lost. It
- * was not if the peer echoes the timestamp of the first one; the second one left a second
- * later. Nor do the timeouts of a record tell anything whose program waits for data
- * (TCP_DEFER_ACCEPT): they send nothing.
+ * Count the retransmissions of the SYN-ACK. Returns true if more than one SYN-ACK was lost.
+ * None was if the peer echoes the timestamp of the first one; the second one left a second
+ * later. A record that waits for data (TCP_DEFER_ACCEPT) has timeouts that send nothing, so
+ * they are not counted.
  */
 static bool child_losses(struct sock *sk, const struct xtcp_halfopen *ho,
 			 const struct xtcp_seg *seg)

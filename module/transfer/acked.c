@@ -59,9 +59,9 @@ static void part_acked(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
- * Our SYN, or SYN-ACK, leaves the flight. If the timestamp of its first copy is echoed, that
- * one arrived, and its timeouts were none of lost segments. Its clock was read twice: once
- * for the timestamp, once for the time at which it was sent.
+ * Our SYN, or SYN-ACK, leaves the flight. If the peer echoes the timestamp of its first copy,
+ * that copy arrived, and the timeouts show a slow path and no loss. The clock was read twice,
+ * for the timestamp and for the time of sending, so the two may differ by a tick.
  */
 static void syn_acked(const struct xtcp_sock *xs, struct xtcp_acked *a)
 {

@@ -12,7 +12,7 @@
  *			showed no further loss (PRR-SSRB)
  *
  * RecoverFS is what was in flight when the reduction began. Reno's threshold is half of that
- * (RFC 5681), so twice the threshold is remembered. Others take their share of cwnd, as all
+ * (RFC 5681), so RecoverFS is twice the threshold. Others take their share of cwnd, as all
  * do in Linux; for them RecoverFS is cwnd.
  *
  * cwnd is set to the segments in flight plus these, so that the sending code
