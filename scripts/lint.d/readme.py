@@ -4,12 +4,12 @@
 
   scripts/lint.d/readme.py     prints the differences
 
-  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers above them, with bench.rst
+  benchmarks   the rows of "xtcp beside Linux TCP", and the numbers below them, with bench.rst
   knobs        the rows of "Tune it" with the defaults of knobs.rst
   messages     those of "When something goes wrong" with the texts of the errors that the sources
                return and with the messages of xtcp-run
-  make run     the lines of its output that "See it" shows with scripts/run.d/narrator, which checks
-               them in each run; the number of stories with scripts/run.d/stories
+  make run     the lines of its output that "Try it in a virtual machine" shows with scripts/run.d/narrator,
+               which checks them in each run; the number of stories with scripts/run.d/stories
 
 user/settings compares the defaults with those of the module.
 """
@@ -35,7 +35,7 @@ BENCHMARKS = {
     "the same between two processes that block": "processes/rr",
     "a KiB of a bulk transfer between two processes": "processes/bulk",
 }
-# Numbers of the text above the table: how README says them, the row and which of its numbers.
+# Numbers of the text below the table: how README says them, the row and which of its numbers.
 STOCK, XTCP, RATIO = 0, 1, 2
 IN_WORDS = (
     (r"On the TCP wire the first ratio is (\d\.\d+)", "tcpwire/open_close", RATIO),
@@ -146,7 +146,7 @@ def messages(text):
 
 def make_run(text):
     """The block that begins with a chapter of the narrator."""
-    story, part = read("scripts/run.d/narrator"), section(text, "See it")
+    story, part = read("scripts/run.d/narrator"), section(text, "Try it in a virtual machine")
     block = re.search(r"^    (=== .*\n(?:    .*\n|\n)*)", part, re.M).group(1)
     lines = [line.strip() for line in block.splitlines() if line.strip() not in ("", "…")]
     said = []
