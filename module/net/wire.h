@@ -24,6 +24,7 @@ struct xtcp_family;
 #define XTCP_WINDOW_MAX		65535U	/* window field, unscaled */
 #define XTCP_WSCALE_MAX		14	/* RFC 7323 2.3 */
 #define XTCP_SACK_MAX		4	/* blocks that fit, RFC 2018 3 */
+#define XTCP_SACK_TS_MAX	3	/* the same beside timestamps */
 #define XTCP_MSS_DEFAULT	536U	/* bytes, RFC 9293 MUST-15, IPv4 */
 #define XTCP_MSS_MOST		65495U	/* bytes, largest payload of an IPv4 packet */
 #define XTCP_MSS_MIN		88U	/* bytes, least that TCP_MAXSEG accepts */

@@ -510,15 +510,19 @@ static bool duplicate_waits(struct sock *sk)
 }
 
 /**
- * xtcp_ack_forgetting - a SACK block that was never sent is about to be dropped
- * @sk: the socket, locked; there are more ranges than SACK blocks
+ * xtcp_ack_displacing - another SACK block is about to come before all others
+ * @sk: the socket, locked
+ * @others: number of the others
+ *
+ * If the last of them that the next ACK has space for was never sent, send an ACK now.
  */
-void xtcp_ack_forgetting(struct sock *sk)
+void xtcp_ack_displacing(struct sock *sk, unsigned int others)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	unsigned int fit = (xs->ts_ok ? XTCP_SACK_TS_MAX : XTCP_SACK_MAX) - xs->dsack_pending;
 
 	xtcp_assert_owned(sk);
-	if (xs->ack.merged <= DUPLICATES_ENOUGH)
+	if (others < fit || xs->ack.merged < fit)
 		return;
 	xs->ack.merged--;
 	xtcp_output_ack(sk);

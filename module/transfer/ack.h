@@ -22,7 +22,7 @@ void xtcp_ack_fin_received(struct sock *sk);
 void xtcp_ack_payload_sent(struct sock *sk, u64 now_ns);
 void xtcp_ack_now(struct sock *sk);
 void xtcp_ack_ahead(struct sock *sk);
-void xtcp_ack_forgetting(struct sock *sk);
+void xtcp_ack_displacing(struct sock *sk, unsigned int others);
 void xtcp_ack_quickly(struct xtcp_sock *xs, u32 segs);
 void xtcp_ack_refused(struct sock *sk);
 void xtcp_ack_no_space(struct sock *sk);

@@ -154,6 +154,15 @@ static bool page_takes(const struct sk_buff *to, const struct sk_buff *skb)
 	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
 }
 
+/* True if it is worth a new page to copy @skb: it leaves space for @next, which can be moved, too. */
+static bool pair_is_wasteful(const struct sk_buff *skb, const struct sk_buff *next)
+{
+	return skb_is_wasteful(skb) && next && skb_is_wasteful(next) &&
+	       !(xtcp_cb(next)->flags & XTCP_FIN) &&
+	       skb->len + next->len <= COLLAPSE_LEN &&
+	       !seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end);
+}
+
 /* Insert an empty page before @skb. */
 static struct sk_buff *page_before(struct sock *sk, bool ahead,
 				   struct sk_buff *skb)
@@ -206,9 +215,7 @@ static bool prune_collapse(struct sock *sk, bool ahead)
 			continue;
 		}
 		to = page_has_space(skb) ? skb : NULL;
-		/* Copying a single segment would gain nothing. */
-		if (to || !skb_is_wasteful(skb) || !next ||
-		    seq_after(xtcp_cb(next)->seq, xtcp_cb(skb)->end)) {
+		if (to || !pair_is_wasteful(skb, next)) {
 			credit -= skb->truesize;
 			if (ahead && credit < 0)
 				return true;

@@ -20,6 +20,14 @@ static inline bool xtcp_prune_is_full(const struct sock *sk)
 	return atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf);
 }
 
+/* Is it full, but for an eighth? A reader that waits for SO_RCVLOWAT wakes then, as in Linux. */
+static inline bool xtcp_prune_is_nearly_full(const struct sock *sk)
+{
+	int most = READ_ONCE(sk->sk_rcvbuf);
+
+	return atomic_read(&sk->sk_rmem_alloc) > most - (most >> 3);
+}
+
 bool __xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb);
 
 /**

@@ -59,8 +59,7 @@ static void sack_add(struct sock *sk, seq_t start, seq_t end)
 		end = seq_later(b->end, end);
 	}
 
-	if (nr == XTCP_SACK_MAX)
-		xtcp_ack_forgetting(sk);
+	xtcp_ack_displacing(sk, nr);
 	xs->sacks[0].start = start;
 	xs->sacks[0].end = end;
 	nr = min_t(unsigned int, nr, XTCP_SACK_MAX - 1);
@@ -232,7 +231,7 @@ static void wake_reader(struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	s32 unread = seq_dist(xs->copied_seq, xs->rcv_nxt);
 
-	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_full(sk) ||
+	if (unread >= sock_rcvlowat(sk, 0, INT_MAX) || xtcp_prune_is_nearly_full(sk) ||
 	    xtcp_window_left(xs) <= xs->ack.rcv_mss ||
 	    sk_under_memory_pressure(sk) || sock_flag(sk, SOCK_DONE))
 		sk->sk_data_ready(sk);
@@ -386,7 +385,9 @@ static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 	seq_t edge = seq_later(xtcp_window_edge(xs), xs->rcv_nxt);
 	s32 room = seq_dist(cb->seq, edge);
 
-	if (window && !seq_after(cb->end, edge))
+	/* A FIN needs no space, and a peer may not count it. */
+	if (window && !seq_after(seq_add(cb->seq, skb->len), edge) &&
+	    (skb->len || !seq_after(cb->end, edge)))
 		return true;
 	if (!skb->len)
 		return cb->seq == xs->rcv_nxt;

@@ -400,8 +400,8 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 
 /*
  * True if a reader that wants @target bytes can read. Fewer are enough when
- * more can't arrive: when the buffer is full, or the window is less than a
- * segment.
+ * little more can arrive: when the buffer is nearly full, or the window is less
+ * than a segment.
  */
 static bool sock_is_readable(const struct sock *sk, int target)
 {
@@ -412,7 +412,7 @@ static bool sock_is_readable(const struct sock *sk, int target)
 	if (bytes <= 0)
 		return false;
 	return bytes >= target || sk_under_memory_pressure(sk) ||
-	       xtcp_prune_is_full(sk) ||
+	       xtcp_prune_is_nearly_full(sk) ||
 	       xtcp_window_left(xs) <= xs->ack.rcv_mss;
 }
 
