@@ -262,6 +262,8 @@ void xtcp_offload_own(struct sk_buff *skb, struct sock *sk)
 	skb->destructor = needs_skb_left(sk, skb, xtcp_sk(sk)->flow.wire) ?
 			  skb_left : sock_wfree;
 	skb_set_hash_from_sk(skb, sk);
+	/* XPS may choose another transmit queue if no payload is left in the present one. */
+	skb->ooo_okay = sk_wmem_alloc_get(sk) < SKB_TRUESIZE(1);
 	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
 }
 

@@ -40,6 +40,7 @@
 #include "transfer/window.h"
 
 #define MSS_HALF_MIN	28U	/* bytes: RFC 791's least MTU less headers */
+#define PURE_ACK_TRUESIZE 2	/* bytes; skb_is_tcp_pure_ack() of the kernel knows it by this */
 #define SACK_ROOM(n)	(4 + 8 * (n))	/* bytes with padding */
 
 /**
@@ -246,21 +247,6 @@ static __always_inline u16 window_field(struct sock *sk, u8 flags)
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 }
 
-/*
- * Result of a queue of this host, as 0 or -errno. A queue that is full, or
- * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
- * segment.
- */
-static int output_result(struct sock *sk, int err)
-{
-	if (likely(err <= 0))
-		return err;
-	xtcp_sk(sk)->retransmit.refused = err != NET_XMIT_CN;
-	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
-		xtcp_recovery_reduce(sk, xtcp_sk(sk)->in_flight);
-	return net_xmit_errno(err);
-}
-
 /* A transmission: one segment, or several in one skb. */
 struct departure {
 	seq_t	seq;
@@ -270,6 +256,29 @@ struct departure {
 	u16	seg_size;	/* payload bytes in each but the last */
 	u64	now_ns;		/* xtcp_pacing_departure() */
 };
+
+/*
+ * Result of a queue of this host, as 0 or -errno. A queue that is full, or
+ * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
+ * segment.
+ */
+static int output_result(struct sock *sk, const struct departure *go, bool payload, int err)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u32 flight = xs->in_flight;
+
+	if (likely(err <= 0))
+		return err;
+	xs->retransmit.refused = err != NET_XMIT_CN;
+	/* FlightSize includes what was refused. A refused ACK says nothing about data. */
+	if (!payload)
+		flight = max(flight, xs->cwnd);
+	else if (go->fresh)
+		flight += go->segs;
+	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+		xtcp_recovery_reduce(sk, flight);
+	return net_xmit_errno(err);
+}
 
 /* Has the segment no options but timestamps? */
 static bool options_are_usual(const struct xtcp_sock *xs, u8 flags,
@@ -374,7 +383,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (payload)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
-	return output_result(sk, xtcp_family_queue_xmit(xs->af, sk, skb, ecn));
+	return output_result(sk, go, payload, xtcp_family_queue_xmit(xs->af, sk, skb, ecn));
 }
 
 /**
@@ -477,6 +486,9 @@ static int output_bare_at(struct sock *sk, struct sk_buff *spare, seq_t seq,
 
 	if (!skb)
 		return -ENOBUFS;
+	/* As in Linux, ACKs do not count as the connection's data in this host's queues. */
+	if (flags == XTCP_ACK)
+		skb->truesize = PURE_ACK_TRUESIZE;
 	XTCP_INC(sock_net(sk), OUT_SEGS);
 	return output_transmit(sk, skb, &go);
 }

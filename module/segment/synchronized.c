@@ -193,7 +193,7 @@ static u32 overtaken_ticks(const struct xtcp_sock *xs)
 /* Would the window of a pure ACK without news change nothing? As update_window() decides. */
 static bool window_is_no_news(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	u32 wnd = (u32)seg->wnd << xs->snd_wscale;
+	u32 wnd = xtcp_acked_window(xs, seg);
 
 	return wnd == xs->snd_wnd || (wnd && wnd < xs->snd_wnd && seg->seq == xs->snd_wl1);
 }
@@ -463,9 +463,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	xtcp_lifecycle_sk(sk, crossing ? XTCP_EV_RCV_SYN_ACK :
 					 XTCP_EV_RCV_ACK_OF_SYN);
 	xtcp_acked_rcv(sk, seg);
-	xs->snd_wnd = (u32)seg->wnd << (crossing ? 0 : xs->snd_wscale);
-	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
-	xs->snd_wl1 = seg->seq;
+	xtcp_acked_first_window(xs, seg);
 	xtcp_connect_done(sk);
 	if (crossing) {
 		/* Its SYN is a duplicate, and the peer waits for the ACK of its own. */

@@ -241,12 +241,10 @@ static bool window_is_new(const struct xtcp_sock *xs,
 	return seg->seq == xs->snd_wl1 && (wnd > xs->snd_wnd || !wnd);
 }
 
-/* A SYN's window is not scaled (RFC 7323 2.2). */
 static bool update_window(struct sock *sk, const struct xtcp_seg *seg)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u8 shift = (seg->flags & XTCP_SYN) ? 0 : xs->snd_wscale;
-	u32 wnd = (u32)seg->wnd << shift;
+	u32 wnd = xtcp_acked_window(xs, seg);
 	bool changed = wnd != xs->snd_wnd;
 	bool bound;
 
@@ -292,7 +290,8 @@ static bool sack_extends_timeout(struct sock *sk, const struct xtcp_acked *a)
 {
 	const struct sk_buff *oldest = xtcp_sendq_oldest(sk);
 
-	return a->sack_sent_ns && oldest &&
+	/* One that was SACKed has no time of sending any more. */
+	return a->sack_sent_ns && oldest && !(xtcp_cb(oldest)->marks & XTCP_MARK_SACKED) &&
 	       a->sack_sent_ns < xtcp_cb(oldest)->sent_ns;
 }
 
@@ -477,6 +476,8 @@ static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 		return;
 	a->new_data = 1;
 	a->old = 1;
+	/* If the mark is new, the later ACK has echoed it, too. */
+	a->ece = 0;
 	same_ack(sk, seg, a);
 }
 

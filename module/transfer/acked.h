@@ -5,14 +5,15 @@
 #ifndef XTCP_TRANSFER_ACKED_H
 #define XTCP_TRANSFER_ACKED_H
 
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "net/seq.h"
+#include "net/wire.h"
 #include "tcb.h"
 
 struct sk_buff;
 struct sock;
-struct xtcp_seg;
 
 /**
  * struct xtcp_acked - what one ACK says, gathered while it is processed
@@ -94,6 +95,26 @@ bool xtcp_acked_syn_ack(struct sock *sk, const struct xtcp_seg *seg, u32 rtt_us)
 bool xtcp_acked_rcv(struct sock *sk, const struct xtcp_seg *seg);
 void xtcp_acked_rcv_alone(struct sock *sk, struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
+
+/* SEG.WND in bytes. That of a SYN is never scaled (RFC 7323 2.2). */
+static inline u32 xtcp_acked_window(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return (u32)seg->wnd << (seg->flags & XTCP_SYN ? 0 : xs->snd_wscale);
+}
+
+/**
+ * xtcp_acked_first_window - take SND.WND from the segment that ends our part of the handshake
+ * @xs: TCB of the connection; its window scale is known
+ * @seg: SYN, SYN-ACK, or the ACK of our SYN
+ *
+ * RFC 9293 3.10.7.3 and 3.10.7.4, fifth, SYN-RECEIVED.
+ */
+static inline void xtcp_acked_first_window(struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	xs->snd_wnd = xtcp_acked_window(xs, seg);
+	xs->snd_wnd_max = max(xs->snd_wnd_max, xs->snd_wnd);
+	xs->snd_wl1 = seg->seq;
+}
 
 /**
  * xtcp_acked_init - initialize the counts of a new connection

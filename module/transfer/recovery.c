@@ -515,7 +515,7 @@ static void resend_lost(struct sock *sk)
 	while ((pipe = xtcp_congestion_pipe(xs)) < xs->cwnd &&
 	       !xtcp_pacing_holds(sk)) {
 		skb = xtcp_scoreboard_next_lost(sk);
-		if (!skb || xtcp_smallqueue_is_full(sk, skb, 1) ||
+		if (!skb || xtcp_smallqueue_is_full(sk, skb->truesize, 1) ||
 		    xtcp_send_retransmit(sk, skb, xs->cwnd - pipe, why_lost(xs)))
 			break;
 		if (xs->recovery == XTCP_RECOVERY_LOSS)

@@ -130,6 +130,12 @@ static s32 may_send(const struct sock *sk, const struct sk_buff *skb,
 	return len;
 }
 
+/* TCP Small Queues: the limit depends on how much of @skb, the first @len bytes, would be sent. */
+static bool host_queue_is_full(struct sock *sk, const struct sk_buff *skb, u32 len)
+{
+	return xtcp_smallqueue_is_full(sk, min_t(u32, skb->truesize, SKB_TRUESIZE(len)), 0);
+}
+
 /* @skb was sent for the first time and is in no queue: put it in flight. */
 static void send_launched(struct sock *sk, struct sk_buff *skb, u64 now_ns)
 {
@@ -265,7 +271,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 			break;
 		if (!force && nagle_holds(sk, skb, nagle))
 			break;
-		if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
+		if (xtcp_pacing_holds(sk))
 			break;
 		if (!force && xs->in_flight &&
 		    xtcp_burst_waits(sk, skb, room, now_ns)) {
@@ -278,7 +284,7 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 		 */
 		len = may_send(sk, skb, nagle, force,
 			       force ? 1 : min(room, max(xs->cwnd / 2, 1U)), &whole);
-		if (len < 0)
+		if (len < 0 || host_queue_is_full(sk, skb, len))
 			break;
 		if (idle) {
 			idle = false;
@@ -395,12 +401,12 @@ bool xtcp_send_beyond_cwnd(struct sock *sk)
 	s32 len;
 
 	xtcp_assert_owned(sk);
-	if (xtcp_smallqueue_is_full(sk, skb, 0) || xtcp_pacing_holds(sk))
+	if (xtcp_pacing_holds(sk))
 		return false;
 	refresh_mss(sk);
 	len = may_send(sk, skb, XTCP_NAGLE_OFF, false, 1, &whole);
-	return len >= 0 && push_one(sk, skb, len, whole, false,
-				    xtcp_now_ns());
+	return len >= 0 && !host_queue_is_full(sk, skb, len) &&
+	       push_one(sk, skb, len, whole, false, xtcp_now_ns());
 }
 
 /**

@@ -122,7 +122,7 @@ static u64 bytes_delayed(const struct sock *sk)
  * xtcp_smallqueue_is_full - check whether sending must stop until skbs have
  * left
  * @sk: the socket, locked
- * @skb: skb to be sent
+ * @truesize: of the skb to be sent
  * @shift: the limit is shifted left by this: 0; 1 for lost segments, as in
  *	Linux
  *
@@ -131,11 +131,10 @@ static u64 bytes_delayed(const struct sock *sk)
  *
  * Return: true if it must; sending continues by itself then
  */
-bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
-			     unsigned int shift)
+bool xtcp_smallqueue_is_full(struct sock *sk, u32 truesize, unsigned int shift)
 {
 	unsigned long rate = READ_ONCE(sk->sk_pacing_rate);
-	u32 limit = 2 * skb->truesize;
+	u32 limit = 2 * truesize;
 
 	xtcp_assert_owned(sk);
 	if (smallqueue_bytes(sk) <= limit)
@@ -169,8 +168,9 @@ bool xtcp_smallqueue_corks(struct sock *sk)
 	const struct sk_buff *skb = skb_peek_tail(&sk->sk_write_queue);
 
 	xtcp_assert_owned(sk);
-	if (!skb || smallqueue_bytes(sk) <= skb->truesize ||
-	    skb->len >= xtcp_burst_goal(sk) ||
+	/* Nothing can be added behind the end of a record (MSG_EOR). */
+	if (!skb || xtcp_cb(skb)->marks & XTCP_MARK_EOR ||
+	    smallqueue_bytes(sk) <= skb->truesize || skb->len >= xtcp_burst_goal(sk) ||
 	    RB_EMPTY_ROOT(&sk->tcp_rtx_queue) ||
 	    !XTCP_KNOB(sock_net(sk), autocorking) || !smallqueue_is_told(sk))
 		return false;

@@ -10,8 +10,7 @@ struct sock;
 
 /* Socket lock. */
 bool xtcp_smallqueue_holds_copy(struct sock *sk, const struct sk_buff *skb);
-bool xtcp_smallqueue_is_full(struct sock *sk, const struct sk_buff *skb,
-			     unsigned int shift);
+bool xtcp_smallqueue_is_full(struct sock *sk, u32 truesize, unsigned int shift);
 bool xtcp_smallqueue_corks(struct sock *sk);
 void xtcp_smallqueue_resume(struct sock *sk);
 
