@@ -366,7 +366,7 @@ static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
 	xtcp_bind_sock_del(proxy);
 	xtcp_bind_timewait_add(shadow_sk(shadow), tb, shadow->bucket);
 	spin_unlock(&chain2->lock);
-	/* As bind() does; force may have made it forget to. */
+	/* The kernel's bind() does this, but not for a socket with SK_FORCE_REUSE. */
 	if (!shadow->reuse)
 		tb->fastreuse = 0;
 	spin_unlock(&chain->lock);

@@ -48,7 +48,7 @@ static u64 stateless_identity(const struct net *net, const struct xtcp_flow *flo
 	return xtcp_isn_identity(net, xtcp_family_get(flow->family), &key);
 }
 
-/* An answer without a socket goes where the routes for everybody lead. */
+/* The answer without a record can use neither a firewall mark nor a bound device. */
 static bool stateless_is_reachable(const struct xtcp_flow *flow, u32 mark)
 {
 	return !mark && !READ_ONCE(flow->ifindex);

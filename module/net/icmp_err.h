@@ -41,8 +41,9 @@ enum xtcp_icmp_what {
  * @what: what the message means for TCP
  * @ttl: TTL or hop limit, for IP_MINTTL and IPV6_MINHOPCOUNT
  * @hard: the error is permanent (RFC 1122 4.2.3.9); else it may be temporary
- * @no_path: the path is broken; false: the host refuses (RFC 6069)
- * @no_way: no path leads to the peer, so a half-open record is removed (LC-105)
+ * @undoes_backoff: the path is broken, so the timeout need not be doubled (RFC 6069); false: the
+ *	host refuses
+ * @ends_half_open: no path leads to the peer, so a half-open record is removed (LC-105)
  */
 struct xtcp_icmp {
 	struct sk_buff		*skb;
@@ -58,8 +59,8 @@ struct xtcp_icmp {
 	enum xtcp_icmp_what	what;
 	u8			ttl;
 	bool			hard;
-	bool			no_path;
-	bool			no_way;
+	bool			undoes_backoff;
+	bool			ends_half_open;
 };
 
 int xtcp_icmpv4_err(struct sk_buff *skb, u32 info);

@@ -35,15 +35,15 @@ static void unreachable_read(struct xtcp_icmp *ie, u8 code)
 	ie->what = XTCP_ICMP_ERROR;
 	ie->err = icmp_err_convert[code].errno;
 	ie->hard = icmp_err_convert[code].fatal;
-	ie->no_path = route;
-	ie->no_way = route;
+	ie->undoes_backoff = route;
+	ie->ends_half_open = route;
 }
 
 static void soft_read(struct xtcp_icmp *ie, int err)
 {
 	ie->what = XTCP_ICMP_ERROR;
 	ie->err = err;
-	ie->no_way = true;
+	ie->ends_half_open = true;
 }
 
 /* RFC 4884 4.1: the length is in units of 32 bits. */

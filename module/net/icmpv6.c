@@ -51,9 +51,9 @@ static void error_read(struct xtcp_icmp *ie)
 {
 	ie->hard = icmpv6_err_convert(ie->type, ie->code, &ie->err);
 	ie->what = XTCP_ICMP_ERROR;
-	ie->no_path = ie->type == ICMPV6_DEST_UNREACH &&
+	ie->undoes_backoff = ie->type == ICMPV6_DEST_UNREACH &&
 		      ie->code == ICMPV6_NOROUTE;
-	ie->no_way = is_no_way(ie->type, ie->code);
+	ie->ends_half_open = is_no_way(ie->type, ie->code);
 	/* RFC 4884 4.2: in units of 64 bits. */
 	if (ie->type == ICMPV6_DEST_UNREACH || ie->type == ICMPV6_TIME_EXCEED)
 		ie->quote_len = icmp6_hdr(ie->skb)->icmp6_datagram_len * 8;

@@ -33,10 +33,10 @@
 static_assert(sizeof(struct tcphdr) == XTCP_HDR_LEN);
 /* All options of a SYN-ACK together fit exactly. */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + XTCP_ROOM_COOKIE == XTCP_OPT_MAX);
-/* So do those of a SYN with the longest cookie of fast open. */
+/* Those of a SYN with the longest cookie of fast open fit exactly, too. */
 static_assert(ROOM_MSS + XTCP_TS_ROOM + ROOM_WSCALE + LEN_FASTOPEN_EXP +
 	      XTCP_FASTOPEN_MAX == XTCP_OPT_MAX);
-/* So do a token, timestamps and a D-SACK. */
+/* A token, timestamps and a D-SACK fit exactly, too. */
 static_assert(XTCP_TS_ROOM + XTCP_ROOM_TOKEN + ROOM_SACK(1) == XTCP_OPT_MAX);
 
 /* Four bytes of options in network order. */
@@ -293,7 +293,7 @@ static noinline __be32 *opt_fastopen_put(__be32 *at, const struct xtcp_options *
 	return (__be32 *)p;
 }
 
-/* Likewise. */
+/* Pads with NOPs, as opt_fastopen_put() does. */
 static noinline __be32 *opt_accecn_put(__be32 *at, const struct xtcp_options *opt)
 {
 	u8 padded = ALIGN(opt->accecn_len, 4);

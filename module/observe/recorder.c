@@ -140,7 +140,7 @@ record_start(const struct xtcp_net *xn, struct xtcp_sock *xs, u8 from,
 	return record;
 }
 
-/* Row @number, counted from 0; the last ones are there. */
+/* Row @number, counted from 0; only the last XTCP_RECORDER_ROWS exist. */
 static struct xtcp_recorder_row *row_of(struct xtcp_recorder *record, u32 number)
 {
 	return &record->row[number % XTCP_RECORDER_ROWS];
@@ -200,7 +200,7 @@ static void record_stay(struct xtcp_recorder *record, u64 now_ns, u8 state,
 	row_of(record, record->rows - 1)->times += times;
 }
 
-/* All events but those of xtcp_recorder_take(), which saves no register for them. */
+/* Out of line: xtcp_recorder_take(), which handles the frequent events, then saves no registers. */
 static noinline void record_event(const struct xtcp_net *xn, struct xtcp_sock *xs, u8 from,
 				  enum xtcp_event event, u8 to)
 {

@@ -83,7 +83,7 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 {
 	if (ie->seq != ho->iss) {
 		XTCP_INC(net, OUT_OF_WINDOW_ICMPS);
-	} else if (ie->no_way) {
+	} else if (ie->ends_half_open) {
 		xtcp_listen_dropped(ho->ls);
 		xtcp_synqueue_drop(ho, XTCP_EV_ICMP_SOFT);
 	} else {
@@ -356,7 +356,7 @@ static void icmp_sk_error(struct sock *sk, const struct xtcp_icmp *ie)
 		xtcp_close_error(sk, ie->err);
 		return;
 	}
-	if (ie->no_path && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
+	if (ie->undoes_backoff && xtcp_state_in(sk, XTCP_SYNCHRONIZED))
 		xtcp_retransmit_unreachable(sk, ie->seq);
 	if (af->route->error_queued(sk, false) && event != XTCP_EV_ICMP_SOFT_NOTED) {
 		WRITE_ONCE(sk->sk_err, ie->err);

@@ -441,7 +441,7 @@ void xtcp_congestion_unregister(const struct xtcp_congestion_ops *ops)
 	spin_unlock(&algorithms_lock);
 	if (WARN_ON_ONCE(!alg))
 		return;
-	/* See the head of this file. */
+	/* Sockets read the list under RCU. */
 	synchronize_rcu();
 	if (is_extended(ops))
 		static_branch_dec(&xtcp_algorithms_extended);

@@ -53,7 +53,7 @@ static u64 oldest_sent_ns(const struct sock *sk)
 	return unlikely(cb->marks & XTCP_MARK_SACKED) ? 0 : cb->sent_ns;
 }
 
-/* Does fq decide when the oldest segment in flight leaves, which was not sent again? */
+/* True if fq paces, and the oldest segment in flight was sent once. */
 static bool oldest_is_held(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
