@@ -40,6 +40,7 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "delayline.h"
 #include "net/device.h"
 #include "net/family.h"
 #include "netns.h"
@@ -181,6 +182,24 @@ void xtcp_flow_put(struct xtcp_flow *flow)
 		kind_ops[flow->kind]->free(flow);
 }
 EXPORT_SYMBOL_GPL(xtcp_flow_put);
+
+/**
+ * xtcp_flow_check_line - take a record out of a delay line if it has ended before it was there
+ * @flow: head of a record that was visible before @delay was added; the caller holds a reference
+ *	other than the line's
+ * @set: delay lines of the record
+ * @delay: its entry, just added
+ *
+ * The CPU that ended the record could not take it out of a line where it was not yet.
+ *
+ * Context: softirq, or process with BHs off.
+ */
+void xtcp_flow_check_line(struct xtcp_flow *flow, struct xtcp_delayset *set,
+			  struct xtcp_delay *delay)
+{
+	if (READ_ONCE(flow->state) == XTCP_CLOSED && xtcp_delay_del(set, delay))
+		xtcp_flow_put(flow);
+}
 
 /*
  * Next entry or the nulls marker; NULL: @node was unhashed, and its memory may have

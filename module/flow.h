@@ -21,6 +21,8 @@
 
 struct net;
 struct sock;
+struct xtcp_delay;
+struct xtcp_delayset;
 struct xtcp_family;
 
 /* What kind of object a flow is the head of. */
@@ -229,6 +231,8 @@ struct xtcp_flow *xtcp_flow_lookup_rcu(struct net *net,
 struct sock *xtcp_flow_lookup_sk_rcu(struct net *net,
 				     const struct xtcp_key *key);
 void xtcp_flow_put(struct xtcp_flow *flow);
+void xtcp_flow_check_line(struct xtcp_flow *flow, struct xtcp_delayset *set,
+			  struct xtcp_delay *delay);
 
 /**
  * struct xtcp_flow_table - identifies a flow table between two resizes

@@ -3,9 +3,9 @@
  * lifecycle.c - the lifecycle table: all changes of a connection's state
  *
  * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in
- * state `from`, `event` leads to state `to`, according to `section`. If both
- * states are the same, the event is handled without leaving the state. An event in
- * a state that has no row for it is a bug: it is counted (XtcpLifecycleUnknown) and
+ * state `from`, `event` leads to state `to`, according to `section` of RFC
+ * 9293, or of another RFC; the section is for readers only and is not compiled. If both
+ * states are the same, the event is handled without leaving the state. An event in a state that has no row for it is a bug: it is counted (XtcpLifecycleUnknown) and
  * logged, a kernel with CONFIG_DEBUG_NET warns, and the state stays. An event of a
  * record that another CPU has just unhashed is ignored.
  *
@@ -43,14 +43,12 @@ struct xtcp_lifecycle_rule {
 	u8		to;
 	u8		mib;		/* enum xtcp_mib_item, or NO_MIB */
 	u8		recorded;	/* from this enum xtcp_recorder_mode on */
-	const char	*section;	/* of RFC 9293, or another RFC */
 };
 
 #define NO_MIB	XTCP_MIB_NR
 
 #define RULE(_from, _event, _to, _section, _mib) {			\
-	.from = _from, .event = _event, .to = _to,			\
-	.section = _section, .mib = _mib,				\
+	.from = _from, .event = _event, .to = _to, .mib = _mib,		\
 	.recorded = XTCP_RECORDER_FROM_MODE(_from, _event, _to) }
 
 /* Each pastes its own arguments: a macro of a kernel header may share a name */

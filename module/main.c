@@ -264,6 +264,7 @@ timewait:
 synqueue:
 	xtcp_synqueue_exit();
 timers:
+	xtcp_smallqueue_unload();
 	xtcp_timers_unload();
 	return err;
 }

@@ -206,8 +206,7 @@ struct xtcp_port_chain {
  * @listen_table: table in which SYNs find listeners; lookup.c
  * @sysctl: registered table
  * @ready_lock: serialises writers of @ready
- * @demux_lock: serialises writers of @demux, @demux6, @demux_closed, @inroute and
- *	@inroute6
+ * @demux_lock: serialises writers of @demux, @demux6, @demux_closed and @inroute
  * @demux_work: work item that starts it for them
  * @dwelt: histograms of the lifecycle table's rows, per CPU; NULL until the knob
  *	histograms is first set; observe/histogram.c

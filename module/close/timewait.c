@@ -578,10 +578,7 @@ static void timewait_restart(struct net *net, struct xtcp_timewait *tw)
 		xtcp_flow_put(&tw->flow);
 		return;
 	}
-	/* If it was killed in between, nobody unlinked it: it was in no line. */
-	if (READ_ONCE(tw->flow.state) == XTCP_CLOSED &&
-	    xtcp_delay_del(set, &tw->delay))
-		xtcp_flow_put(&tw->flow);
+	xtcp_flow_check_line(&tw->flow, set, &tw->delay);
 }
 
 /* RFC 9293 3.6.1: reset the peer, which sends data to a closed socket. */

@@ -193,8 +193,6 @@ struct xtcp_mib {
 
 #define XTCP_INC(net, symbol) \
 	this_cpu_inc(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
-#define XTCP_DEC(net, symbol) \
-	this_cpu_dec(xtcp_net(net)->mib->item[XTCP_MIB_##symbol])
 #define XTCP_ADD(net, symbol, n) \
 	this_cpu_add(xtcp_net(net)->mib->item[XTCP_MIB_##symbol], (unsigned long)(n))
 

@@ -133,10 +133,7 @@ static void child_sequence(struct xtcp_sock *xs, const struct xtcp_halfopen *ho,
 	xs->wscale_ok = ho->wscale_ok;
 	xs->snd_wscale = ho->snd_wscale;
 	xs->rcv_wscale = ho->rcv_wscale;
-	/* RFC 7323 2.2: that of a SYN, or of a crossing SYN-ACK, is not scaled. */
-	xs->snd_wnd = (u32)seg->wnd << (seg->flags & XTCP_SYN ? 0 : xs->snd_wscale);
-	xs->snd_wnd_max = xs->snd_wnd;
-	xs->snd_wl1 = seg->seq;
+	xtcp_acked_first_window(xs, seg);
 
 	xs->delivered = !fast;	/* the SYN-ACK */
 	xs->sack_ok = ho->sack_ok;
@@ -165,8 +162,7 @@ static void child_rtt(struct sock *sk, const struct xtcp_halfopen *ho,
 	/* Another CPU may be promoting the record, and set @timeouts to 1. */
 	u8 timeouts = READ_ONCE(ho->timeouts);
 	u32 rtt_us = xtcp_synqueue_rtt_us(ho, xs->last_rcv_ns);
-	/* @acked is set once. */
-	bool waited = data_race((bool)ho->acked) &&
+	bool waited = xtcp_synqueue_was_acked(ho) &&
 		      (!rtt_us || rtt_us > DEFERRED_RTT_MAX_US);
 
 	xtcp_rtt_init(xs);
@@ -189,8 +185,7 @@ static bool child_losses(struct sock *sk, const struct xtcp_halfopen *ho,
 
 	if (likely(!resent))
 		return false;
-	/* @acked is set once. */
-	if (data_race((bool)ho->acked) && XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept))
+	if (xtcp_synqueue_was_acked(ho) && XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept))
 		return false;
 	age_ms = xtcp_synqueue_age_ms(ho);
 	xs->total_retrans = resent;

@@ -224,9 +224,7 @@ static void connect_take_syn(struct sock *sk, const struct sk_buff *skb,
 
 	xtcp_ecn_syn_received(sk, seg, xs->af->packet->ecn(skb));
 	/* Before the options: the MSS is at most half of the window. */
-	xs->snd_wnd = seg->wnd;		/* never scaled in a SYN */
-	xs->snd_wnd_max = seg->wnd;
-	xs->snd_wl1 = seg->seq;
+	xtcp_acked_first_window(xs, seg);
 	connect_take_options(sk, &seg->opt);
 	xs->irs = seg->seq;
 	xtcp_begin_receive(xs, seq_add(seg->seq, 1));
@@ -301,10 +299,6 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	xtcp_acked_rcv(sk, seg);
 	if (unlikely(xs->fast_tried))
 		resend = xtcp_fastconnect_answered(sk, seg, syn_data);
-	/* The window of a SYN is never scaled. */
-	xs->snd_wnd = seg->wnd;
-	xs->snd_wnd_max = seg->wnd;
-	xs->snd_wl1 = seg->seq;
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_SYN_ACK);
 	security_inet_conn_established(sk, skb);
 	xtcp_connect_done(sk);

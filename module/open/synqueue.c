@@ -72,7 +72,6 @@
 #include "timers.h"
 #include "transfer/rtt.h"
 
-#define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
 
 static_assert(sizeof(struct xtcp_halfopen) == 96);
 static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
@@ -163,18 +162,9 @@ struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 	return kmem_cache_alloc(halfopen_cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/*
- * Delay until the next timeout, after @timeouts of them; no longer than the largest
- * timeout of the listener's sockets.
- */
 static u32 synack_delay_ms(const struct xtcp_listener *ls, unsigned int timeouts)
 {
-	u32 most_ms;
-
-	if (likely(!timeouts))
-		return SYNACK_DELAY_MS;
-	most_ms = xtcp_rtt_rto_max_us(xtcp_sk(ls->sk)) / USEC_PER_MSEC;
-	return min(SYNACK_DELAY_MS << min(timeouts, 7U), most_ms);
+	return xtcp_synack_delay_ms(xtcp_sk(ls->sk), timeouts);
 }
 
 /* Count @ho. */
@@ -263,7 +253,7 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
  */
 u64 xtcp_synqueue_created_ns(const struct xtcp_halfopen *ho)
 {
-	return READ_ONCE(ho->delay.expires_ns) - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
+	return READ_ONCE(ho->delay.expires_ns) - (u64)XTCP_SYNACK_DELAY_MS * NSEC_PER_MSEC;
 }
 
 /**
@@ -512,9 +502,8 @@ static bool halfopen_move_to(struct xtcp_halfopen *ho, const struct xtcp_key *ke
 				  copy->delay.expires_ns)) {
 		xtcp_synqueue_drop(copy, XTCP_EV_CLOSE);
 		xtcp_flow_put(&copy->flow);
-	} else if (READ_ONCE(copy->flow.state) == XTCP_CLOSED &&
-		   xtcp_delay_del(&successor->lines, &copy->delay)) {
-		xtcp_flow_put(&copy->flow);
+	} else {
+		xtcp_flow_check_line(&copy->flow, &successor->lines, &copy->delay);
 	}
 	xtcp_flow_put(&copy->flow);
 	return true;
@@ -600,15 +589,9 @@ static unsigned int synack_retries_max(const struct xtcp_listener *ls)
 	return retries;
 }
 
-static bool halfopen_was_acked(const struct xtcp_halfopen *ho)
-{
-	/* Set once. The other bits of its byte don't change. */
-	return data_race((bool)ho->acked);
-}
-
 static void halfopen_set_acked(struct xtcp_halfopen *ho)
 {
-	/* As above: two CPUs write the same byte. */
+	/* Two CPUs write the same byte. */
 	data_race((bool)(ho->acked = 1));
 }
 
@@ -620,7 +603,7 @@ static void halfopen_set_acked(struct xtcp_halfopen *ho)
  */
 static bool halfopen_is_deferred(const struct xtcp_halfopen *ho, unsigned int timeouts)
 {
-	return halfopen_was_acked(ho) &&
+	return xtcp_synqueue_was_acked(ho) &&
 	       timeouts < XTCP_SOCKOPT_RARE(xtcp_sk(ho->ls->sk), defer_accept);
 }
 
@@ -682,11 +665,10 @@ void xtcp_synqueue_expire(struct xtcp_delayset *set, struct xtcp_delay *delay)
 	refcount_inc(&ho->flow.ref);
 	if (!xtcp_delay_add(set, delay, synack_delay_ms(ho->ls, timeouts))) {
 		WRITE_ONCE(delay->expires_ns, xtcp_now_ns() +
-			   synack_delay_ms(ho->ls, timeouts) * NSEC_PER_MSEC);
+			   (u64)synack_delay_ms(ho->ls, timeouts) * NSEC_PER_MSEC);
 		halfopen_leave_listener(ho);
-	} else if (READ_ONCE(ho->flow.state) == XTCP_CLOSED && xtcp_delay_del(set, delay)) {
-		/* It was dropped meanwhile. Nobody unlinked it: it was in no line. */
-		xtcp_flow_put(&ho->flow);
+	} else {
+		xtcp_flow_check_line(&ho->flow, set, delay);
 	}
 put:
 	xtcp_flow_put(&ho->flow);

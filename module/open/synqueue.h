@@ -5,6 +5,7 @@
 #ifndef XTCP_OPEN_SYNQUEUE_H
 #define XTCP_OPEN_SYNQUEUE_H
 
+#include <linux/minmax.h>
 #include <linux/types.h>
 #include <net/inet_ecn.h>
 
@@ -13,6 +14,7 @@
 #include "lifecycle.h"
 #include "net/seq.h"
 #include "rare.h"
+#include "transfer/rtt.h"
 
 struct net;
 struct sk_buff;
@@ -109,6 +111,19 @@ static inline struct xtcp_savedsyn *xtcp_synqueue_saved_syn(const struct xtcp_ha
 	return unlikely(ho->syn_saved) && ho->saved->len ? ho->saved : NULL;
 }
 
+/**
+ * xtcp_synqueue_was_acked - has the client acknowledged our SYN-ACK?
+ * @ho: the record, maybe visible
+ *
+ * It has, and the record is still there, if the accept queue was full or the listener waits for
+ * data (TCP_DEFER_ACCEPT). The bit is set once, and the other bits
+ * of its byte do not change while it can be.
+ */
+static inline bool xtcp_synqueue_was_acked(const struct xtcp_halfopen *ho)
+{
+	return data_race((bool)ho->acked);
+}
+
 /* With accecn_ok: the ECN field of the SYN's IP header. */
 static inline u8 xtcp_synqueue_codepoint(const struct xtcp_halfopen *ho)
 {
@@ -127,8 +142,25 @@ static inline void xtcp_synqueue_set_codepoint(struct xtcp_halfopen *ho, u8 code
  */
 static inline bool xtcp_synqueue_is_bare_again(const struct xtcp_halfopen *ho)
 {
-	/* A bit-field, whose neighbours may be written meanwhile. */
-	return READ_ONCE(ho->timeouts) > 1 && !data_race((bool)ho->acked);
+	return READ_ONCE(ho->timeouts) > 1 && !xtcp_synqueue_was_acked(ho);
+}
+
+#define XTCP_SYNACK_DELAY_MS	1000U	/* RFC 6298 2.1 */
+
+/**
+ * xtcp_synack_delay_ms - time from one SYN-ACK of a half-open record to the next
+ * @xs: its listener
+ * @timeouts: number of timeouts so far
+ *
+ * Return: milliseconds: 1 s, doubled by each timeout, at most the largest timeout of the
+ * listener's sockets (xtcp_rtt_rto_max_us())
+ */
+static inline u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
+{
+	if (likely(!timeouts))
+		return XTCP_SYNACK_DELAY_MS;
+	return min_t(u32, XTCP_SYNACK_DELAY_MS << min(timeouts, 7U),
+		     xtcp_rtt_rto_max_us(xs) / USEC_PER_MSEC);
 }
 
 int xtcp_synqueue_init(void);

@@ -37,6 +37,7 @@
 #include "netns.h"
 #include "open/cookie.h"
 #include "open/fastopen.h"
+#include "open/synqueue.h"
 #include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
@@ -51,14 +52,12 @@
 #include "user/origdst.h"
 
 /* Linux's bounds of the options. */
-#define MAXSEG_MIN	88		/* bytes */
 #define MAXSEG_MAX	32767		/* bytes */
 #define KEEPIDLE_MAX	32767		/* seconds */
 #define KEEPINTVL_MAX	32767		/* seconds */
 #define KEEPCNT_MAX	127
 #define SYNCNT_MAX	127
 #define LINGER2_MAX	120		/* seconds; more becomes this */
-#define DEFER_DELAY_MAX	120		/* seconds between two SYN-ACKs */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
 
 #define DELACK_MAX_US	(XTCP_ATO_MAX_MS * USEC_PER_MSEC)
@@ -71,32 +70,28 @@ static bool lies_between(int val, int min, int max)
 }
 
 /*
- * TCP_DEFER_ACCEPT is set in seconds and stored as a number of SYN-ACK
- * timeouts, which follow after 1 s, 2 s, 4 s and so on, at most 120 s each. It
- * lasts at least as long as set, and getsockopt() returns the actual time.
+ * TCP_DEFER_ACCEPT is set in seconds and stored as a number of SYN-ACK timeouts. It lasts at
+ * least as long as set, unless the largest timeout is lowered afterwards, and getsockopt()
+ * returns the actual time.
  */
-static u8 timeouts_in(int seconds)
+static u8 timeouts_in(const struct xtcp_sock *xs, int seconds)
 {
-	int delay_s = 1, sum_s = 0;
-	u8 n = 0;
+	s64 left_ms = (s64)seconds * MSEC_PER_SEC;
+	u8 n;
 
-	while (sum_s < seconds && n < U8_MAX) {
-		sum_s += delay_s;
-		delay_s = min(2 * delay_s, DEFER_DELAY_MAX);
-		n++;
-	}
+	for (n = 0; left_ms > 0 && n < U8_MAX; n++)
+		left_ms -= xtcp_synack_delay_ms(xs, n);
 	return n;
 }
 
-static int timeouts_last(u8 n)
+static int timeouts_last(const struct xtcp_sock *xs, u8 timeouts)
 {
-	int delay_s = 1, sum_s = 0;
+	u32 sum_ms = 0;
+	u8 n;
 
-	for (; n; n--) {
-		sum_s += delay_s;
-		delay_s = min(2 * delay_s, DEFER_DELAY_MAX);
-	}
-	return sum_s;
+	for (n = 0; n < timeouts; n++)
+		sum_ms += xtcp_synack_delay_ms(xs, n);
+	return sum_ms / MSEC_PER_SEC;
 }
 
 /*
@@ -204,7 +199,7 @@ static int tcp_set_locked(struct sock *sk, int optname, int val)
 		nodelay_set(sk, val);
 		return 0;
 	case TCP_MAXSEG:
-		if (val && !lies_between(val, MAXSEG_MIN, MAXSEG_MAX))
+		if (val && !lies_between(val, XTCP_MSS_MIN, MAXSEG_MAX))
 			return -EINVAL;
 		xs->sockopt.user_mss = val;
 		return 0;
@@ -312,7 +307,7 @@ static int rare_set(struct sock *sk, int optname, int val)
 		static_branch_enable(&xtcp_rare_limits);
 		break;
 	case TCP_DEFER_ACCEPT:
-		WRITE_ONCE(rare->defer_accept, timeouts_in(val));
+		WRITE_ONCE(rare->defer_accept, timeouts_in(xtcp_sk(sk), val));
 		break;
 	case TCP_LINGER2:
 		WRITE_ONCE(rare->linger2_s, clamp(val, -1, LINGER2_MAX));
@@ -715,7 +710,7 @@ static int tcp_get(struct sock *sk, int optname, int *val)
 			XTCP_KNOB(net, syn_retries);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		*val = timeouts_last(XTCP_SOCKOPT_RARE(xs, defer_accept));
+		*val = timeouts_last(xs, XTCP_SOCKOPT_RARE(xs, defer_accept));
 		return 0;
 	case TCP_LINGER2:
 		*val = linger2_get(sk);
@@ -906,7 +901,7 @@ int xtcp_getsockopt(struct sock *sk, int level, int optname,
 	/* No upper layer protocol: an empty name. */
 	if (level == SOL_TCP && optname == TCP_ULP)
 		return answer_put(optval, optlen, NULL, len, 0);
-	/* Not in repair. */
+	/* xtcp has no repair mode, so as in Linux without it this fails. */
 	if (level == SOL_TCP && optname == TCP_REPAIR_WINDOW)
 		return len == sizeof(struct tcp_repair_window) ? -EPERM : -EINVAL;
 
