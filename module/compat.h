@@ -265,23 +265,66 @@ static inline struct mem_cgroup *xtcp_memcg_of(const struct sock *sk)
 }
 
 /*
- * net/af_inet.c: since 6.18 accept() moves the socket to the memory cgroup of its
- * caller. Before, the protocol had to do it, with functions that are not exported.
- * So a child gets its listener's cgroup, before anything is charged to it.
+ * net/af_inet.c: since 6.18 accept() moves the socket to the memory cgroup of its caller. Before,
+ * the protocol has to do it, with functions of which mm/ exports the parts only.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0) && defined(CONFIG_MEMCG)
-static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
+static inline bool xtcp_memcg_is_ours_to_take(void)
 {
-	struct mem_cgroup *memcg = lsk->sk_memcg;
+	return mem_cgroup_sockets_enabled;
+}
 
-	if (mem_cgroup_sockets_enabled && memcg && css_tryget(&memcg->css))
+/* @sk, without a cgroup and a charge, gets that of the caller. Process context. */
+static inline void xtcp_memcg_take(struct sock *sk)
+{
+	struct mem_cgroup *memcg;
+	bool charges;
+
+	rcu_read_lock();
+	memcg = mem_cgroup_from_task(current);
+	charges = memcg->css.parent;	/* The root has no limit. */
+	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys))
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0) || defined(CONFIG_MEMCG_V1)
+		charges &= memcg->tcpmem_active;
+#else
+		charges = false;
+#endif
+	if (charges && css_tryget(&memcg->css))
 		sk->sk_memcg = memcg;
+	rcu_read_unlock();
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	/* The socket itself was allocated in softirq. */
+	kmem_cache_charge(sk, GFP_KERNEL | __GFP_NOFAIL);
+#endif
 }
 #else
-static inline void xtcp_memcg_inherit(const struct sock *lsk, struct sock *sk)
+static inline bool xtcp_memcg_is_ours_to_take(void)
+{
+	return false;
+}
+
+static inline void xtcp_memcg_take(struct sock *sk)
 {
 }
 #endif
+
+/*
+ * linux/sched/mm.h: what a softirq allocates for @sk is charged to its cgroup until
+ * xtcp_memcg_leave(). There the active cgroup is a variable of the CPU. On PREEMPT_RT another
+ * softirq may preempt this one and leave the wrong cgroup behind, so nothing is charged.
+ */
+static inline struct mem_cgroup *xtcp_memcg_enter(const struct sock *sk)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !in_task())
+		return NULL;
+	return set_active_memcg(xtcp_memcg_of(sk));
+}
+
+static inline void xtcp_memcg_leave(struct mem_cgroup *before)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) || in_task())
+		set_active_memcg(before);
+}
 
 /*
  * net/inet_common.h: inet_recv_error() puts the length of the address into @msg
@@ -557,6 +600,7 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 #define XTCP_INET6_REPFLOW		repflow
 #define XTCP_INET6_SNDFLOW		sndflow
 #define inet6_test_bit(nr, sk)		(inet6_sk(sk)->XTCP_INET6_##nr)
+#define inet6_assign_bit(nr, sk, val)	(inet6_sk(sk)->XTCP_INET6_##nr = (val))
 #define xtcp_ipv6_fl_list_clear(sk)					\
 	RCU_INIT_POINTER(inet6_sk(sk)->ipv6_fl_list, NULL)
 #else
@@ -593,19 +637,21 @@ static inline bool xtcp_kernel_saddr_equal(const struct sock *sk, const struct s
 /*
  * net/sock.h: proto.accept() has its arguments in a struct since 6.10.
  * Defines @name for struct proto from
- * struct sock *fn(struct sock *sk, int flags, int *err).
+ * struct sock *fn(struct sock *sk, int flags, int *err, int *is_empty).
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
 static struct sock *name(struct sock *sk, int flags, int *err, bool kern) \
 {									\
-	return fn(sk, flags, err);					\
+	int is_empty;							\
+									\
+	return fn(sk, flags, err, &is_empty);				\
 }
 #else
 #define XTCP_DEFINE_PROTO_ACCEPT(name, fn)				\
 static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 {									\
-	return fn(sk, arg->flags, &arg->err);				\
+	return fn(sk, arg->flags, &arg->err, &arg->is_empty);		\
 }
 #endif
 

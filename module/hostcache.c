@@ -159,11 +159,11 @@ struct xtcp_host *xtcp_hostcache_find(const struct net *net, const struct xtcp_k
 static struct xtcp_host *host_new(const struct sock *sk, const struct xtcp_key *key,
 				  const struct dst_entry *dst)
 {
-	struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(sk));
+	struct mem_cgroup *before = xtcp_memcg_enter(sk);
 	struct xtcp_host *host;
 
 	host = kzalloc(sizeof(*host), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
-	set_active_memcg(before);
+	xtcp_memcg_leave(before);
 	if (!host)
 		return NULL;
 	host->family = key->family;

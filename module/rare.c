@@ -70,19 +70,20 @@ struct xtcp_sockopt_rare *xtcp_rare_of_child(const struct sock *lsk,
 					     struct xtcp_savedsyn *saved)
 {
 	const struct xtcp_sockopt_rare *rare = READ_ONCE(xtcp_sk(lsk)->sockopt.rare);
-	struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(lsk));
+	struct mem_cgroup *before = xtcp_memcg_enter(lsk);
 	struct xtcp_sockopt_rare *copy;
 
 	copy = kzalloc(sizeof(*copy), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
-	set_active_memcg(before);
+	xtcp_memcg_leave(before);
 	if (!copy)
 		return NULL;
 	if (rare) {
 		/* The listener's program may be setting one. */
 		data_race(*copy = *rare);
 	}
-	/* XTCP_SYNCOOKIES is not inherited. */
+	/* Not inherited: both are of listeners. */
 	copy->syncookies = 0;
+	copy->defer_accept = 0;
 	memset(&copy->accecn, 0, sizeof(copy->accecn));
 	copy->saved_syn = saved;
 	if (saved)

@@ -14,8 +14,10 @@
 #include "net/addr6.h"
 
 #include <linux/err.h>
+#include <linux/in6.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
+#include <linux/sockptr.h>
 #include <net/addrconf.h>
 #include <net/inet_ecn.h>
 #include <net/sock.h>
@@ -208,8 +210,11 @@ static void addr6_bound(const struct sock *sk, struct xtcp_key *key)
 		key->family = AF_UNSPEC;
 }
 
-/* Store fields of the segment that created the child, for getsockopt(). */
-static void child_segment(struct sock *sk, const struct sk_buff *skb)
+/*
+ * Store fields of the peer's first segment, for getsockopt(IPV6_2292PKTOPTIONS) and
+ * IPV6_FL_F_REFLECT.
+ */
+static void addr6_first_segment(struct sock *sk, const struct sk_buff *skb)
 {
 	struct ipv6_pinfo *np = xtcp_ipv6_pinfo(sk);
 
@@ -249,6 +254,11 @@ static void addr6_child_init(struct sock *sk, const struct sock *lsk,
 	xtcp_ipv4_addr.child_init(sk, lsk, key, skb);
 	if (key->family != AF_INET6) {
 		mapped_show(sk);
+		np->mcast_oif = inet->mc_index;
+		np->mcast_hops = inet->mc_ttl;
+		np->rcv_flowinfo = 0;
+		if (inet6_test_bit(REPFLOW, sk))
+			np->flow_label = 0;
 		return;
 	}
 	inet->inet_saddr = NO_IPV4_ADDRESS;
@@ -258,8 +268,44 @@ static void addr6_child_init(struct sock *sk, const struct sock *lsk,
 	sk->sk_v6_rcv_saddr = key->v6.laddr;
 	np->saddr = key->v6.laddr;
 	sk->sk_bound_dev_if = key->dif;
-	child_segment(sk, skb);
+	addr6_first_segment(sk, skb);
 	child_options(sk, lsk);
+}
+
+/*
+ * IPV6_FL_F_REFLECT: our segments get the flow label of the peer's first one. The kernel sets it
+ * for protocol 6 only.
+ */
+static int reflect_set(struct sock *sk, bool reflect)
+{
+	int err = 0;
+
+	if (reflect && sock_net(sk)->ipv6.sysctl.flowlabel_consistency)
+		return -EPERM;
+	lock_sock(sk);
+	if (!reflect) {
+		if (inet6_test_bit(REPFLOW, sk))
+			xtcp_ipv6_pinfo(sk)->flow_label = 0;
+		else
+			err = -ESRCH;
+	}
+	inet6_assign_bit(REPFLOW, sk, reflect);
+	release_sock(sk);
+	return err;
+}
+
+static int addr6_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
+			    unsigned int optlen)
+{
+	struct in6_flowlabel_req req;
+
+	if (level == SOL_IPV6 && optname == IPV6_FLOWLABEL_MGR && optlen >= sizeof(req)) {
+		if (copy_from_sockptr(&req, optval, sizeof(req)))
+			return -EFAULT;
+		if (req.flr_flags & IPV6_FL_F_REFLECT && req.flr_action <= IPV6_FL_A_PUT)
+			return reflect_set(sk, req.flr_action == IPV6_FL_A_GET);
+	}
+	return ipv6_setsockopt(sk, level, optname, optval, optlen);
 }
 
 /* RFC 4007: a link-local address is another host's on another link. */
@@ -319,7 +365,8 @@ const struct xtcp_addr_ops xtcp_ipv6_addr = {
 	.forget		= addr6_forget,
 	.bound		= addr6_bound,
 	.child_init	= addr6_child_init,
-	.setsockopt	= ipv6_setsockopt,
+	.first_segment	= addr6_first_segment,
+	.setsockopt	= addr6_setsockopt,
 	.getsockopt	= ipv6_getsockopt,
 	.device		= addr6_device,
 	.is_loopback	= addr6_is_loopback,

@@ -53,6 +53,8 @@ struct xtcp_reply;
  *	set its addresses, and reset what it must not share with the
  *	listener. @skb: the segment that created it, at its TCP header. Lock of
  *	the creator.
+ * @first_segment: by the connection's family: keep what getsockopt() reports of the SYN-ACK @skb
+ *	of an active open. NULL: nothing. Socket lock.
  * @setsockopt: setsockopt(2) of the levels that belong to IP
  * @getsockopt: getsockopt(2) of the levels that belong to IP
  *
@@ -77,6 +79,7 @@ struct xtcp_addr_ops {
 	void	(*child_init)(struct sock *sk, const struct sock *lsk,
 			      const struct xtcp_key *key,
 			      const struct sk_buff *skb);
+	void	(*first_segment)(struct sock *sk, const struct sk_buff *skb);
 	int	(*setsockopt)(struct sock *sk, int level, int optname,
 			      sockptr_t optval, unsigned int optlen);
 	int	(*getsockopt)(struct sock *sk, int level, int optname,

@@ -62,6 +62,7 @@
 #include "transfer/autotune.h"
 #include "transfer/congestion.h"
 #include "transfer/ecn.h"
+#include "transfer/memory.h"
 #include "transfer/meter.h"
 #include "transfer/mtuprobe.h"
 #include "transfer/pacing.h"
@@ -231,7 +232,6 @@ static struct sock *child_make(const struct xtcp_halfopen *ho,
 	xs = xtcp_sk(sk);
 	child_forget_listener(sk);
 	xs->sockopt.rare = rare;
-	xtcp_memcg_inherit(ho->ls->sk, sk);
 	child_name(sk, ho, skb);
 	xtcp_lifecycle_born(&xs->flow, XTCP_HALF_OPEN);
 	xtcp_begin(xs);
@@ -575,17 +575,36 @@ static int acceptqueue_wait(struct sock *lsk, long *timeo)
 	return err;
 }
 
+/* Charge a child to the memory cgroup of the caller of accept(), as the kernel's TCP does. */
+static void accept_charge(struct sock *sk)
+{
+	int free, reserved;
+
+	if (!xtcp_memcg_is_ours_to_take())
+		return;
+	lock_sock(sk);
+	free = sk->sk_forward_alloc;
+	reserved = free + atomic_read(&sk->sk_rmem_alloc) + sk->sk_wmem_queued;
+	/* It was reserved without a cgroup. */
+	if (reserved >= (int)PAGE_SIZE)
+		__sk_mem_reclaim(sk, reserved);
+	xtcp_memcg_take(sk);
+	xtcp_memory_force(sk, free);
+	release_sock(sk);
+}
+
 /**
  * xtcp_acceptqueue_accept - accept(2)
  * @lsk: listener, unlocked
  * @flags: O_NONBLOCK
  * @err: set if NULL is returned: -EINVAL if @lsk does not listen, -EAGAIN,
  *	-EINTR, -ERESTARTSYS
+ * @is_empty: set if a child is returned: 1 if it was the last one, else 0
  *
  * Context: process, may sleep.
  * Return: the oldest child, with the queue's reference, or NULL.
  */
-struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
+struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err, int *is_empty)
 {
 	struct xtcp_listener *ls;
 	struct sock *sk = NULL;
@@ -598,6 +617,7 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 		ls = xtcp_listener_of(lsk);
 		sk = acceptqueue_pop(ls);
 		if (sk) {
+			*is_empty = list_empty(&ls->accept_queue);
 			if (xtcp_histograms_any())
 				accept_waited(ls, sk);
 			break;
@@ -605,8 +625,10 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err)
 		*err = acceptqueue_wait(lsk, &timeo);
 	}
 	release_sock(lsk);
-	if (sk)
+	if (sk) {
+		accept_charge(sk);
 		xtcp_demux_add(sock_net(sk), sk->sk_family);
+	}
 	return sk;
 }
 

@@ -43,7 +43,7 @@ struct sock *xtcp_acceptqueue_promote_cookie(struct xtcp_halfopen *ho,
 bool xtcp_acceptqueue_open(struct xtcp_halfopen *ho, struct sk_buff *skb,
 			   const struct xtcp_seg *seg, struct xtcp_fastq *q,
 			   const struct xtcp_fastcookie *answer);
-struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err);
+struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err, int *is_empty);
 void xtcp_acceptqueue_stop(struct xtcp_listener *ls);
 
 /*

@@ -113,6 +113,12 @@ static void connect_undo(struct sock *sk)
 	xtcp_family_of(sk)->addr->forget(sk);
 }
 
+/* Routing rules and IPsec policies may depend on the local port, which is known only now. */
+static int connect_route(struct sock *sk)
+{
+	return PTR_ERR_OR_ZERO(xtcp_sk(sk)->af->route->find(sk));
+}
+
 /**
  * xtcp_connect_filter - connect(2): run the cgroup's BPF programs
  * @sk: in CLOSED, locked
@@ -154,7 +160,7 @@ int xtcp_connect_filter(struct sock *sk, struct sockaddr_unsized *uaddr,
  * Context: process.
  * Return: 0; -EADDRNOTAVAIL if there is no free local port or the 4-tuple is
  * in use; -EINVAL, -EAFNOSUPPORT, -ENETUNREACH or -EHOSTUNREACH because of the
- * address.
+ * address; the error of a route or an IPsec policy for the ports.
  */
 int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 {
@@ -178,6 +184,15 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	err = xtcp_port_connect(sk);
 	if (err) {
 		connect_undo(sk);
+		return err;
+	}
+	err = connect_route(sk);
+	if (unlikely(err)) {
+		xtcp_flow_remove(sock_net(sk), &xs->flow);
+		connect_undo(sk);
+		if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+			xtcp_port_release(sk);
+		xtcp_port_disconnect(sk);
 		return err;
 	}
 	connect_choose_numbers(sk);
@@ -295,6 +310,8 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	if (seg->opt.cookie)
 		xtcp_echo_keep(sk, &seg->opt);
 	xtcp_demux_remember(sk, skb);
+	if (xs->af->addr->first_segment)
+		xs->af->addr->first_segment(sk, skb);
 	connect_take_syn(sk, skb, seg);
 	xtcp_acked_rcv(sk, seg);
 	if (unlikely(xs->fast_tried))

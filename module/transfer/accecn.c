@@ -217,7 +217,7 @@ bool xtcp_accecn_offer(struct sock *sk)
 	struct xtcp_sockopt_rare *rare;
 
 	xtcp_assert_owned(sk);
-	rare = xtcp_rare_make(sk, GFP_ATOMIC | __GFP_NOWARN);
+	rare = xtcp_rare_make(sk, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!rare)
 		return false;
 	memset(&rare->accecn, 0, sizeof(rare->accecn));

@@ -141,13 +141,13 @@ static void rule_begin(struct xtcp_sock *xs)
 	void *memory = NULL;
 
 	if (unlikely(ops->owner)) {
-		struct mem_cgroup *before = set_active_memcg(xtcp_memcg_of(xtcp_to_sk(xs)));
+		struct mem_cgroup *before = xtcp_memcg_enter(xtcp_to_sk(xs));
 		size_t size = memory_size(ops);
 
 		rule_end(xs);
 		memory = size ? kzalloc(size, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN) :
 				NULL;
-		set_active_memcg(before);
+		xtcp_memcg_leave(before);
 		if (size && !memory)
 			rule_replace(xs, &xtcp_cubic);
 	}

@@ -23,6 +23,7 @@
 #include "open/synqueue.h"
 #include "tcb.h"
 
+#define LISTENERS_MAX	65536U	/* closed by one call */
 #define KILL_TRIES	8	/* lookups of a connection that changes its form meanwhile */
 
 /* Drops the caller's reference. */
@@ -67,18 +68,23 @@ static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 }
 
 /*
- * Close all listeners with that key (SO_REUSEPORT); their owner may add new
- * ones.
+ * Close all listeners with that key (SO_REUSEPORT). Their owner may add new ones for ever: more
+ * than LISTENERS_MAX are -EAGAIN.
  */
 static int listeners_kill(struct net *net, const struct xtcp_key *key)
 {
-	struct sock *sk;
+	unsigned int found;
 	int err = -ENOENT;
+	struct sock *sk;
 
-	while (!fatal_signal_pending(current) &&
-	       (sk = xtcp_lookup_get(net, key)))
+	for (found = 0; (sk = xtcp_lookup_get(net, key)); found++) {
+		if (found == LISTENERS_MAX || signal_pending(current)) {
+			sock_put(sk);
+			return found == LISTENERS_MAX ? -EAGAIN : -EINTR;
+		}
 		if (!listener_kill(sk))
 			err = 0;
+	}
 	return err;
 }
 
