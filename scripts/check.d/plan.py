@@ -36,7 +36,7 @@ def is_for_um(test, place):
     """Whether User-mode Linux runs a test in place of the newest ordinary kernel, which has the
     same version. In a run of all tests (ALL) that one runs each program as it is, and User-mode
     Linux its further variants; with ALL=ci User-mode Linux runs all that it can."""
-    if FEW and test.marks["slow"]:
+    if FEW and (test.marks["slow"] or test.marks["heavy"]):
         return False
     only = not runs_at(ORDINARY, test.marks)
     return runs_at(place, test.marks) and (not ALL or FEW or test.variant.suffix or only)

@@ -133,7 +133,7 @@ def find_tests():
         own = [(variant, kernels_of(variant, marks)) for variant in variants]
         own = [(variant, kernels) for variant, kernels in own if kernels]
         tests += [Test(source, marks, variant, kernels)
-                  for variant, kernels in (few(source, own, marks["slow"]) if FEW and not pattern else own)]
+                  for variant, kernels in (few(source, own, marks) if FEW and not pattern else own)]
     tests.sort(key=lambda test: variants.index(test.variant))
     for context, variant in contexts.variants_of(pattern):
         for source, marks in marked:

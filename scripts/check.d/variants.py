@@ -61,6 +61,8 @@ WORDS = (
     Word("slow", "", "it takes half a minute or more: a run with the quick kernel leaves it out,\n"
          "unless T names it or ALL is set. It takes minutes on um, so ALL=ci runs it only on\n"
          "ordinary kernels"),
+    Word("heavy", "", "it takes seconds on quick and a minute or more on others: ALL=ci runs it\n"
+         "once, and not on um"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),
@@ -115,17 +117,17 @@ def kernels_of(variant, marks):
     return NEWEST if asked not in (None, NONE) and marks["newest"] else asked
 
 
-def few(name, variants, slow):
+def few(name, variants, marks):
     """What ALL=ci leaves of a program's @variants, as (variant, kernels): one on the newest
-    kernel, and one on the oldest, another if there is one; of a @slow program one of the two.
-    Its @name draws them."""
+    kernel, and one on the oldest, another if there is one; of a slow or heavy program one of
+    the two. Its @name draws them."""
     drawn = zlib.crc32(name.encode())
     on_newest = [variant for variant, kernels in variants if kernels in (EVERY, NEWEST)]
     newest = on_newest[drawn % len(on_newest)] if on_newest else None
     on_oldest = [variant for variant, kernels in variants if kernels in (EVERY, OLDEST)]
     on_oldest = [variant for variant in on_oldest if variant is not newest] or on_oldest
     oldest = on_oldest[drawn // 7 % len(on_oldest)] if on_oldest else None
-    if slow and newest and oldest:
+    if (marks["slow"] or marks["heavy"]) and newest and oldest:
         newest, oldest = (newest, None) if drawn >> 16 & 1 else (None, oldest)
     for variant, _ in variants:
         kernels = {(True, True): EVERY, (True, False): NEWEST, (False, True): OLDEST}.get(

@@ -6,7 +6,7 @@
  *
  * Unloads the module and loads it again.
  */
-/* vm: timeout=600 wires families */
+/* vm: timeout=600 wires families heavy */
 #include "lib/xtcp_test.h"
 
 #include <linux/membarrier.h>

@@ -6,7 +6,7 @@
  * closes the program's sockets nor later. (A socket that a program still holds keeps its
  * namespace, so records and orphans are all that a namespace can end with.)
  */
-/* vm: wires mem=3G timeout=900 slow */
+/* vm: wires mem=3G timeout=900 heavy */
 #include "lib/xtcp_test.h"
 
 #include <signal.h>

@@ -4,7 +4,7 @@
 #
 # A transparent proxy: connections are redirected to it, and SO_ORIGINAL_DST tells where
 # they were going, as with the kernel's TCP. LC-114.
-# vm: timeout=300 busy with=python3 slow
+# vm: timeout=300 busy with=python3 heavy
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -3,7 +3,7 @@
  * lap: a connection sends 4 GiB, so that its sequence numbers come round. What SACK has said
  * of the lap before says nothing of this one. RFC 6675.
  */
-/* vm: wires families slow */
+/* vm: wires families heavy */
 #include "lib/xtcp_test.h"
 
 #include <sys/mman.h>

@@ -4,7 +4,7 @@
 #
 # pyroute: sock_diag of xtcp as the library pyroute2 reads it: dumps by state, single
 # lookups, half-open and TIME-WAIT records, attributes, SOCK_DESTROY.
-# vm: timeout=600 busy with=python3 newest slow
+# vm: timeout=600 busy with=python3 newest heavy
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

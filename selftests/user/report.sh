@@ -5,7 +5,7 @@
 # report: the page of `make report` for the story time-wait-reuse is well-formed, refers to nothing
 # outside itself, and has the connection's states, the counters that moved, the knob that the story
 # turns, and the versions.
-# vm: timeout=300 with=python3 uses=user/report.tar newest slow
+# vm: timeout=300 with=python3 uses=user/report.tar newest heavy
 set -u
 
 # shellcheck source=../lib/programs.bash source-path=SCRIPTDIR

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: short newest slow
+# vm: short newest heavy
 # shellcheck disable=SC2086,SC2317 # names have no blanks; tests are called by name
 #
 # Half-open connections seen from a shell (LC-44): the commands in

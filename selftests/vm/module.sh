@@ -7,7 +7,7 @@
 # a transfer.
 #
 # Uses the sockets of unmodified programs under xtcp-run. Leaves xtcp loaded.
-# vm: timeout=300 slow
+# vm: timeout=300 heavy
 set -u
 
 ko=/xtcp/xtcp.ko
