@@ -160,8 +160,11 @@ def make_run(text):
     expect(lines[0], start >= 0)
     chapter = story[start:story.find("\n# --- ", start + 1)]
     told = re.findall(r"^segments \"(.*)\" <<-'END'\n(.*?)^END$", chapter, re.M | re.S)
-    shown = [line.split() for line in lines if re.match(r"[\d.]+ s ", line)]
-    shown = [[str(float(w[0])), w[2], w[4], w[5], *(word.split("=")[1] for word in w[6:9])] for w in shown]
+    hosts = next((line.split() for line in lines if re.fullmatch(r"[a-z]+ {9,}[a-z]+", line)), None)
+    arrows = re.compile(r"([\d.]+) s  \|(<?)-+ ([A-Z,]+) seq=(\S+)(?: ack=(\S+))? len=(\S+) .*-(>?)\|")
+    shown = [m.groups() for m in map(arrows.fullmatch, lines) if m]
+    shown = [[str(float(at)), *(hosts[::-1] if back else hosts), flags, seq, ack or "-", length]
+             for at, back, flags, seq, ack, length, _ in shown]
     wanted = [line.split() for _, rows_of in told for line in rows_of.splitlines()]
     expect("its segments", shown == [[str(float(w[0])), *w[1:7]] for w in wanted])
     planned = re.search(r"^planned=(\d+)\b", story, re.M)
@@ -174,7 +177,7 @@ def make_run(text):
         elif line.startswith("make run: "):
             pattern = re.search(r'echo "(make run: every check passed.*?)"', read("scripts/run")).group(1)
             expect(line, re.fullmatch(re.sub(r"\\\$\\\(.*\\\)", r"\\d+", re.escape(pattern)), line))
-        elif not re.match(r"[\d.]+ s ", line):
+        elif line.split() != hosts and not arrows.fullmatch(line):
             said.append(f"{README}: readme.py knows nothing of: {line}")
     others = len(read("scripts/run.d/stories").splitlines())
     m = re.search(r"`make run STORY=list` names (\S+)\s+more stories", part)
