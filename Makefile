@@ -83,7 +83,7 @@ help:
 	@echo 'make docs                       render Documentation, README.md and the manual pages: build/docs/index.html'
 	@echo 'make hacking                     apply each worked change of hacking.rst to a copy, build it and run its tests'
 	@echo 'make vm [CMD=COMMAND] [SMP=2]   run a command, or a shell, in a guest with xtcp loaded'
-	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines that a wire joins; N=2 in another terminal'
+	@echo 'make machine N=1 [NIC=e1000e]   a shell on one of two machines, which a link joins; N=2 in another terminal'
 	@echo 'make packages [SUITE=trixie]    build Debian packages, install and purge them in a chroot of Debian 12 or 13'
 	@echo 'make install                    install modules, header, commands and man pages on this machine'
 	@echo 'make uninstall                  remove what make install has installed'
@@ -352,6 +352,9 @@ install install-modules uninstall: install_kver = $(KVER)
 endif
 # The package of the command xtcp, below scripts.
 command_files = xtcptool/*.py xtcptool/*/*.py
+# The file of one name is read once, from the first of /etc, /run, /usr/local/lib and /lib. In the last, which is
+# /usr/lib, the packages have theirs. With another PREFIX kmod would not find it.
+modprobe_conf = $(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib/modprobe.d/xtcp.conf
 # Kbuild makes some of them for some kernels only.
 kernel_objects = xtcp.ko xtcp_diag.ko xtcp_cc_dctcp.ko xtcp_cc_bbr.ko xtcp_cc_bpf.ko
 install: may-write install-modules install-tools
@@ -382,7 +385,7 @@ install-modules: may-write
 		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
 		depmod $(if $(DESTDIR),-b '$(DESTDIR)') $$release; \
 	done
-	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
+	install -D -m 644 scripts/modprobe.conf '$(DESTDIR)$(modprobe_conf)'
 
 # What needs no kernel: debian/rules calls this alone.
 install-tools:
@@ -408,6 +411,8 @@ install-tools:
 		echo "install $$page"; \
 	done
 
+# Does a package of the system that DESTDIR is have such a file? dpkg compares paths as the package has them.
+packaged = dpkg-query --admindir='$(DESTDIR)/var/lib/dpkg' -S
 # With the same PREFIX, DESTDIR and KVER as install.
 uninstall: may-write
 	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
@@ -422,7 +427,9 @@ uninstall: may-write
 	@# An earlier version installed xtcp-forgotten.
 	rm -vf '$(DESTDIR)$(PREFIX)/bin/xtcp-forgotten' \
 		'$(DESTDIR)$(PREFIX)/share/man/man1/xtcp-forgotten.1'
-	rm -vf '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h' '$(DESTDIR)/lib/modprobe.d/xtcp.conf' \
+	@# An earlier version installed it in /lib/modprobe.d. Where a package has it there, it is the package's.
+	@$(packaged) '*/lib/modprobe.d/xtcp.conf' >/dev/null 2>&1 || rm -vf '$(DESTDIR)/lib/modprobe.d/xtcp.conf'
+	rm -vf '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h' '$(DESTDIR)$(modprobe_conf)' \
 		'$(DESTDIR)$(PREFIX)/bin/xtcp-run' '$(DESTDIR)$(PREFIX)/bin/xtcp' \
 		'$(DESTDIR)$(PREFIX)/lib/xtcp/xtcp-preload.so' '$(DESTDIR)$(PREFIX)/share/xtcp/xtcp.lua' \
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtcp' \

@@ -34,8 +34,8 @@ $(out)/lib.a: $(library)
 $(out)/%: $(out)/%.o $(out)/lib.a selftests/lib/poison.wrap
 	$(CC) -static -s -pthread -Wl,@selftests/lib/poison.wrap -o $@ $(filter-out %.wrap,$^)
 
-# Debian's Go, unpacked by scripts/setup.
-go := $(cache)/unpacked/go/usr/lib/go-1.19
+# Debian's Go, unpacked by scripts/setup: one version.
+go := $(wildcard $(cache)/unpacked/go/usr/lib/go-[0-9]*)
 go_build := GOROOT=$(go) GOCACHE=$(CURDIR)/build/go CGO_ENABLED=0 GO111MODULE=off $(go)/bin/go build
 build/selftests/%: selftests/%.go
 	@mkdir -p $(@D)

@@ -8,8 +8,10 @@
  * takes over its descriptor, its options, its address, its flags and its places in epoll.
  *
  * What is not taken over: other descriptors of the socket (dup(), fork()) between socket()
- * and the choice, BPF filters, and options beyond the first OPTIONS. If the address was taken
- * on xtcp's side, listen() or connect() fails with EADDRINUSE.
+ * and the choice, BPF filters, options of more than OPTION_LEN bytes or beyond the first
+ * OPTIONS, and what xtcp refuses. The user is told of an option once; without a vital one
+ * listen() or connect() fails. If the address was taken on xtcp's side, they fail with
+ * EADDRINUSE.
  *
  * A record belongs to a descriptor. Whoever works with one takes it out of the table, so
  * that no lock is needed, also in a child after fork(). It is used only if the descriptor
@@ -18,7 +20,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +37,16 @@
 #define PORTS		65536
 #define DESCRIPTORS	65536	/* of higher ones the stack is the kernel's */
 #define OPTIONS		24
-#define OPTION_LEN	32	/* bytes; longer ones are filters or keys */
 #define EPOLLS		4
+
+/* In bytes. 40 are the longest that xtcp has: IP's own options, and what many programs give
+ * for SO_BINDTODEVICE. Longer ones are keys.
+ */
+#define OPTION_LEN	sizeof(struct ifreq)
+
+/* From Linux 6.7 on; older C libraries don't have the names. */
+#define TCP_AO_FIRST	38	/* TCP_AO_ADD_KEY */
+#define TCP_AO_LAST	42	/* TCP_AO_REPAIR */
 
 struct option {
 	int level, name;
@@ -53,9 +65,10 @@ struct place {
 struct undecided {
 	ino_t inode;
 	int family, type;
-	bool is_bound;
+	bool is_bound, has_dropped;
 	unsigned int options, places;
 	struct option option[OPTIONS];
+	int dropped_level, dropped_name;	/* an option that is not among them */
 	struct place place[EPOLLS];
 };
 
@@ -127,6 +140,43 @@ static bool is_filter(int level, int name)
 	       (name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF);
 }
 
+/* The program relies on it for its security: without it segments would leave by another
+ * device, or unsigned.
+ */
+static bool is_vital(int level, int name)
+{
+	switch (level) {
+	case SOL_SOCKET:
+		return name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX;
+	case IPPROTO_TCP:
+		return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ||
+		       (name >= TCP_AO_FIRST && name <= TCP_AO_LAST);
+	default:
+		return false;
+	}
+}
+
+static void add_option(struct undecided *u, int level, int name, const void *value,
+		       socklen_t len)
+{
+	struct option *o = &u->option[u->options++];
+
+	o->level = level;
+	o->name = name;
+	o->len = len;
+	memcpy(o->value, value, len);
+}
+
+/* One of them is enough for a message; a vital one counts. */
+static void drop_option(struct undecided *u, int level, int name)
+{
+	if (u->has_dropped && is_vital(u->dropped_level, u->dropped_name))
+		return;
+	u->has_dropped = true;
+	u->dropped_level = level;
+	u->dropped_name = name;
+}
+
 __attribute__((visibility("default")))
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
@@ -135,14 +185,10 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 	if (!u)
 		return rc;
-	if (u->options < OPTIONS && len <= OPTION_LEN && !is_filter(level, name)) {
-		struct option *o = &u->option[u->options++];
-
-		o->level = level;
-		o->name = name;
-		o->len = len;
-		memcpy(o->value, value, len);
-	}
+	if (u->options < OPTIONS && len <= OPTION_LEN && !is_filter(level, name))
+		add_option(u, level, name, value, len);
+	else
+		drop_option(u, level, name);
 	put(fd, u);
 	return rc;
 }
@@ -188,16 +234,41 @@ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 
 /* --- the choice ----------------------------------------------------------- */
 
-static void hand_over_options(const struct undecided *u, int to)
+/* xtcp's socket will lack this option, for the reason @err. False, with errno: then there
+ * shall be none. The user is told of either kind once.
+ */
+static bool do_without(int level, int name, int err)
+{
+	static atomic_flag said[2] = { ATOMIC_FLAG_INIT, ATOMIC_FLAG_INIT };
+	bool vital = is_vital(level, name);
+
+	if (!atomic_flag_test_and_set(&said[vital]))
+		xtcp_preload_say("option %d of level %d was not taken over%s: %s", name, level,
+				 vital ? ", so the call fails" : "", strerror(err));
+	errno = err;
+	return !vital;
+}
+
+/* False, with errno: the socket @to must not be used. */
+static bool hand_over_options(const struct undecided *u, int to)
 {
 	unsigned int i;
 
-	for (i = 0; i < u->options; i++)
-		NEXT(setsockopt)(to, u->option[i].level, u->option[i].name,
-				 u->option[i].value, u->option[i].len);
+	if (u->has_dropped && !do_without(u->dropped_level, u->dropped_name, ENOPROTOOPT))
+		return false;
+	for (i = 0; i < u->options; i++) {
+		const struct option *o = &u->option[i];
+
+		if (NEXT(setsockopt)(to, o->level, o->name, o->value, o->len) &&
+		    !do_without(o->level, o->name, errno))
+			return false;
+	}
+	return true;
 }
 
-/* An xtcp socket takes the place of @fd, which is closed. False, with errno. */
+/* An xtcp socket takes the place of @fd, which is closed. False, with errno; @fd may be
+ * either socket then.
+ */
 static bool replace(int fd, const struct undecided *u)
 {
 	int flags = fcntl(fd, F_GETFL), on_exec = fcntl(fd, F_GETFD), saved;
@@ -211,10 +282,10 @@ static bool replace(int fd, const struct undecided *u)
 	new = xtcp_preload_open(u->family, u->type | SOCK_CLOEXEC);
 	if (new < 0)
 		return false;
-	hand_over_options(u, new);
 	fcntl(new, F_SETFL, flags);
-	/* Now the kernel's port is free, which a socket of the TCP wire needs. */
-	if (dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0) {
+	/* After dup3() the kernel's port is free, which a socket of the TCP wire needs. */
+	if (!hand_over_options(u, new) ||
+	    dup3(new, fd, on_exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0) {
 		saved = errno;
 		close(new);
 		errno = saved;
@@ -252,7 +323,11 @@ static bool decide(int fd, struct undecided *u, bool chosen)
 	bool good = !chosen || replace(fd, u);
 	int saved = errno;
 
-	free(u);
+	/* While it is the kernel's, the program's next try must not use it as such. */
+	if (!good && inode_of(fd) == u->inode)
+		put(fd, u);
+	else
+		free(u);
 	errno = saved;
 	return good;
 }
@@ -283,20 +358,22 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 
 static void read_ports(const char *list)
 {
+	/* Bit by bit in a copy: another thread may use the map, and has filled it likewise. */
+	unsigned char map[sizeof(ports)] = { };
 	unsigned long port;
 	char *end;
 
 	while (*list) {
 		port = strtoul(list, &end, 10);
 		if (end == list || port >= PORTS)
-			return;
-		ports[port / 8] |= 1 << port % 8;
+			break;
+		map[port / 8] |= 1 << port % 8;
 		list = *end ? end + 1 : end;
 	}
+	memcpy(ports, map, sizeof(ports));
 }
 
-__attribute__((constructor))
-static void read_options(void)
+void xtcp_preload_read_choice(void)
 {
 	const char *role = getenv(XTCP_RUN_ROLE), *list = getenv(XTCP_RUN_PORTS);
 

@@ -26,10 +26,13 @@
 
 #define ADDED_MAX 8
 
-/* The launcher's variables, as NAME=VALUE. Set once, before the program starts. */
+/* The launcher's variables, as NAME=VALUE. Set once, before the program starts, or before a
+ * constructor starts one.
+ */
 static char *added[ADDED_MAX];
 static size_t added_count;
 static char *library;
+static atomic_bool is_remembered;
 
 static bool has(char *const *env, const char *name)
 {
@@ -50,8 +53,11 @@ static size_t count(char *const *list)
 	return n;
 }
 
+static void remember(void);
+
 static bool is_cleared(char *const *env)
 {
+	remember();
 	return library && !has(env, XTCP_RUN_LIBRARY);
 }
 
@@ -82,18 +88,19 @@ do {										\
 	}									\
 } while (0)
 
-/* Looked up before the program starts: dlsym() must not run in a child of vfork(). */
+/* Looked up before the program starts: dlsym() must not run in a child of vfork(). The
+ * constructor of a library that the program is linked with runs earlier; there it must.
+ */
 #define DEFINE_NEXT(name)							\
+static __typeof__(&name) next_##name(void)					\
+{										\
+	return NEXT(name);							\
+}										\
 __attribute__((constructor)) static void look_up_##name(void)			\
 {										\
-	next_##name = (__typeof__(&name))dlsym(RTLD_NEXT, #name);		\
+	next_##name();								\
 }
 
-static __typeof__(&execve) next_execve;
-static __typeof__(&execvpe) next_execvpe;
-static __typeof__(&fexecve) next_fexecve;
-static __typeof__(&posix_spawn) next_posix_spawn;
-static __typeof__(&posix_spawnp) next_posix_spawnp;
 DEFINE_NEXT(execve)
 DEFINE_NEXT(execvpe)
 DEFINE_NEXT(fexecve)
@@ -106,7 +113,7 @@ int execve(const char *path, char *const argv[], char *const env[])
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_execve(path, argv, whole);
+	return next_execve()(path, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -115,7 +122,7 @@ int execvpe(const char *file, char *const argv[], char *const env[])
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_execvpe(file, argv, whole);
+	return next_execvpe()(file, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -124,7 +131,7 @@ int execv(const char *path, char *const argv[])
 	char **whole;
 
 	COMPLETE(whole, environ);
-	return next_execve(path, argv, whole);
+	return next_execve()(path, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -133,7 +140,7 @@ int execvp(const char *file, char *const argv[])
 	char **whole;
 
 	COMPLETE(whole, environ);
-	return next_execvpe(file, argv, whole);
+	return next_execvpe()(file, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -142,7 +149,7 @@ int fexecve(int fd, char *const argv[], char *const env[])
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_fexecve(fd, argv, whole);
+	return next_fexecve()(fd, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -152,7 +159,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_posix_spawn(pid, path, actions, attr, argv, whole);
+	return next_posix_spawn()(pid, path, actions, attr, argv, whole);
 }
 
 __attribute__((visibility("default")))
@@ -162,7 +169,7 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
 	char **whole;
 
 	COMPLETE(whole, env);
-	return next_posix_spawnp(pid, file, actions, attr, argv, whole);
+	return next_posix_spawnp()(pid, file, actions, attr, argv, whole);
 }
 
 /* The arguments from @first on; @args is behind it. */
@@ -235,12 +242,16 @@ static void remember(void)
 		XTCP_RUN_LIBRARY,
 	};
 	const char *path = getenv(XTCP_RUN_LIBRARY);
-	size_t i;
+	size_t i, n = 0;
 
-	library = entry("LD_PRELOAD", path);
-	for (i = 0; library && i < sizeof(names) / sizeof(names[0]); i++) {
-		added[added_count] = entry(names[i], getenv(names[i]));
-		if (added[added_count])
-			added_count++;
+	if (atomic_load(&is_remembered))
+		return;
+	for (i = 0; path && i < sizeof(names) / sizeof(names[0]); i++) {
+		added[n] = entry(names[i], getenv(names[i]));
+		if (added[n])
+			n++;
 	}
+	added_count = n;
+	library = entry("LD_PRELOAD", path);
+	atomic_store(&is_remembered, true);
 }

@@ -66,6 +66,7 @@ static __typeof__(&write) next_write(void)
 
 /* What xtcp-run was told. Read once: a program may clear its environment, as nginx's workers do. */
 static struct {
+	atomic_bool is_read;
 	bool verbose, as_tcp;
 	int wire;			/* 0: the knob's */
 } told;
@@ -77,16 +78,29 @@ static bool is_set(const char *variable)
 	return value && *value && strcmp(value, "0");
 }
 
-__attribute__((constructor))
-static void look_up(void)
+/* Before anything depends on it: the constructor of a library that the program is linked with
+ * runs before ours, and may open sockets. Two threads that come at once store the same values.
+ */
+static void read_options(void)
 {
-	const char *wire = getenv(XTCP_RUN_WIRE);
+	const char *wire;
 
-	next_write();
+	if (atomic_load(&told.is_read))
+		return;
+	wire = getenv(XTCP_RUN_WIRE);
 	told.verbose = is_set(XTCP_RUN_VERBOSE);
 	told.as_tcp = is_set(XTCP_RUN_AS_TCP);
 	if (wire && *wire)
 		told.wire = strcmp(wire, "tcp") ? XTCP_WIRE_NATIVE : XTCP_WIRE_TCP;
+	xtcp_preload_read_choice();
+	atomic_store(&told.is_read, true);
+}
+
+__attribute__((constructor))
+static void look_up(void)
+{
+	next_write();
+	read_options();
 }
 
 /*
@@ -105,7 +119,7 @@ static bool stderr_is_a_connection(void)
 /* A single write, so that the lines of several threads don't mix. errno is kept for
  * the caller, who is about to report it.
  */
-static void say(const char *fmt, ...)
+void xtcp_preload_say(const char *fmt, ...)
 {
 	int saved = errno;
 	char line[256];
@@ -157,7 +171,7 @@ static int refuse_mptcp(void)
 	static atomic_flag said = ATOMIC_FLAG_INIT;
 
 	if (!atomic_flag_test_and_set(&said))
-		say("Multipath TCP socket refused (EPROTONOSUPPORT)");
+		xtcp_preload_say("Multipath TCP socket refused (EPROTONOSUPPORT)");
 	errno = EPROTONOSUPPORT;
 	return -1;
 }
@@ -172,11 +186,11 @@ static void explain(int err)
 	if (atomic_flag_test_and_set(&said))
 		return;
 	if (err == EPROTONOSUPPORT)
-		say("the kernel knows no protocol %d: is the xtcp module loaded?",
-		    IPPROTO_XTCP);
+		xtcp_preload_say("the kernel knows no protocol %d: is the xtcp module loaded?",
+				 IPPROTO_XTCP);
 	else
-		say("group %u may open no xtcp sockets: see net.ipv4.xtcp_gid_range",
-		    (unsigned int)getegid());
+		xtcp_preload_say("group %u may open no xtcp sockets: see net.ipv4.xtcp_gid_range",
+				 (unsigned int)getegid());
 }
 
 /* The wire that --wire asks for. */
@@ -185,7 +199,7 @@ static void choose_wire(int fd)
 	if (fd < 0 || !told.wire)
 		return;
 	if (setsockopt(fd, IPPROTO_XTCP, XTCP_WIRE, &told.wire, sizeof(told.wire)))
-		say("the wire of socket %d was not set: %s", fd, strerror(errno));
+		xtcp_preload_say("the wire of socket %d was not set: %s", fd, strerror(errno));
 }
 
 int xtcp_preload_open(int family, int type)
@@ -196,7 +210,7 @@ int xtcp_preload_open(int family, int type)
 		explain(errno);
 	choose_wire(fd);
 	if (fd >= 0 && told.verbose)
-		say("socket %d is an xtcp socket", fd);
+		xtcp_preload_say("socket %d is an xtcp socket", fd);
 	return fd;
 }
 
@@ -206,7 +220,7 @@ int xtcp_preload_open(int family, int type)
 static void fail(int err, const char *why)
 {
 	if (!strcmp(program_invocation_short_name, "ss")) {
-		say("%s: %s", why, strerror(err));
+		xtcp_preload_say("%s: %s", why, strerror(err));
 		_exit(1);
 	}
 	errno = err;
@@ -235,9 +249,11 @@ int socket(int family, int type, int protocol)
 		return open_diag(family, type);
 	if (!is_stream(type) || !is_internet(family))
 		return NEXT(socket)(family, type, protocol);
-	if (is_tcp(protocol))
+	if (is_tcp(protocol)) {
+		read_options();
 		return xtcp_preload_later ? xtcp_preload_later(family, type, protocol) :
 					    xtcp_preload_open(family, type);
+	}
 	if (protocol == PROTO_MPTCP)
 		return refuse_mptcp();
 	return NEXT(socket)(family, type, protocol);
@@ -249,10 +265,11 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	int rc = NEXT(getsockopt)(fd, level, name, value, len);
 	int protocol;
 
-	if (rc || level != SOL_SOCKET || name != SO_PROTOCOL ||
-	    *len < sizeof(protocol) || !told.as_tcp)
+	if (rc || level != SOL_SOCKET || name != SO_PROTOCOL || *len < sizeof(protocol))
 		return rc;
-
+	read_options();
+	if (!told.as_tcp)
+		return rc;
 	memcpy(&protocol, value, sizeof(protocol));
 	if (protocol == IPPROTO_XTCP) {
 		protocol = IPPROTO_TCP;
@@ -400,14 +417,15 @@ static bool translate_all(char *buf, size_t len)
 static char *copy_of(const struct msghdr *msg, size_t *len)
 {
 	const struct iovec *v = msg->msg_iov;
+	const size_t n = msg->msg_iovlen;	/* an int in musl */
 	char *buf, *end;
 	size_t i;
 
 	*len = 0;
 	errno = EMSGSIZE;
-	if (msg->msg_iovlen > IOV_MAX)
+	if (n > IOV_MAX)
 		return NULL;
-	for (i = 0; i < msg->msg_iovlen; i++) {
+	for (i = 0; i < n; i++) {
 		if (v[i].iov_len > REQUEST_MAX - *len)
 			return NULL;
 		*len += v[i].iov_len;
@@ -415,7 +433,7 @@ static char *copy_of(const struct msghdr *msg, size_t *len)
 	buf = malloc(*len + 1);
 	if (!buf)
 		return NULL;
-	for (i = 0, end = buf; i < msg->msg_iovlen; i++)
+	for (i = 0, end = buf; i < n; i++)
 		end = (char *)memcpy(end, v[i].iov_base, v[i].iov_len) + v[i].iov_len;
 	return buf;
 }
@@ -460,9 +478,16 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	return send_translated(fd, msg, flags);
 }
 
+/* As the C library declares it: musl differs. */
+#ifdef __GLIBC__
+#define SENDMMSG_FLAGS int
+#else
+#define SENDMMSG_FLAGS unsigned int
+#endif
+
 /* As the system call: an error is returned only if nothing was sent. */
 __attribute__((visibility("default")))
-int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, SENDMMSG_FLAGS flags)
 {
 	unsigned int i;
 	ssize_t sent;

@@ -34,10 +34,27 @@
 int xtcp_preload_open(int family, int type);
 
 /**
+ * xtcp_preload_say - print a line to stderr, unless that is a connection
+ * @fmt: as of printf(), without a newline
+ *
+ * errno is kept.
+ */
+__attribute__((format(printf, 1, 2)))
+void xtcp_preload_say(const char *fmt, ...);
+
+/**
  * xtcp_preload_later - open a socket of which listen() or connect() chooses the stack
  *
- * NULL: all sockets are xtcp's at once. Set before the program starts.
+ * NULL: all sockets are xtcp's at once. Set when the options are read.
  */
 extern int (*xtcp_preload_later)(int family, int type, int protocol);
+
+/**
+ * xtcp_preload_read_choice - read the options by which xtcp-preload-choose.c chooses
+ *
+ * Called before the first socket is opened, by several threads if they open it at once:
+ * each stores the same values.
+ */
+void xtcp_preload_read_choice(void);
 
 #endif /* XTCP_PRELOAD_H */

@@ -101,11 +101,15 @@ static const char *find_library(void)
 		return found;
 	}
 	len = readlink("/proc/self/exe", here, sizeof(here) - 1);
-	if (len < 0)
-		len = 0;
+	/* Without this program's own folder the search would begin in the current one, where
+	 * anybody may have put a library.
+	 */
+	if (len <= 0 || *here != '/') {
+		complain("/proc/self/exe cannot be read to find the library: set XTCP_PRELOAD");
+		exit(FAILED);
+	}
 	here[len] = '\0';
-	if (strrchr(here, '/'))
-		strrchr(here, '/')[1] = '\0';
+	strrchr(here, '/')[1] = '\0';
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(path, sizeof(path), "%s%sxtcp-preload.so", here, places[i]);
 		if (!access(path, R_OK) && realpath(path, found))

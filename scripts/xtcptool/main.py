@@ -73,6 +73,11 @@ def nowhere():
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def reason(e):
+    """What an OSError is about, for a line."""
+    return f"{e.filename}: {e.strerror}" if e.filename else e.strerror
+
+
 def run(name, module, argv):
     def complain(text):
         print(f"xtcp {name}: {printable(str(text))}", file=sys.stderr)
@@ -97,7 +102,7 @@ def run(name, module, argv):
     except OSError as e:
         if e.errno == errno.ENOSPC:
             nowhere()
-        complain(f"{e.filename}: {e.strerror}" if e.filename else e.strerror)
+        complain(reason(e))
         return 1
 
 
@@ -112,6 +117,11 @@ def main(argv):
     except BrokenPipeError:
         nowhere()
         return 128 + signal.SIGPIPE
+    except OSError as e:
+        # The help, or a list for the shell's completion, on a full disk.
+        nowhere()
+        print(f"xtcp: {printable(reason(e))}", file=sys.stderr)
+        return 1
 
 
 def dispatch(argv):

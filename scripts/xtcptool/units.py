@@ -9,12 +9,13 @@ somebody else wrote is left alone.
 import glob
 import os
 import re
+import shlex
 import shutil
 import stat
-import struct
 import subprocess
+import tempfile
 
-from xtcptool import Failure
+from xtcptool import Failure, elf
 
 MARK = "# Written by `xtcp enable`; `xtcp disable` removes it.\n"
 DROP_IN = "xtcp.conf"
@@ -26,7 +27,7 @@ SHARED = {
 }
 NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?\.service")
 PREFIXES = "@-:+!|"	# of a command in ExecStart=
-ELF_64, PT_INTERP = 2, 3
+COMMAND = re.compile(r"^[ \t]*ExecStart[ \t]*=[ \t]*(.*?)[ \t]*$", re.M)
 
 
 def full_name(word):
@@ -81,27 +82,58 @@ class Units:
     def drop_in(self, name):
         return self.path(os.path.join(SETTINGS, name + ".d", DROP_IN))
 
-    def check_program(self, path):
-        """Complains of a program into which nothing can be preloaded: it would use the kernel's TCP."""
-        with open(path, encoding="utf-8", errors="replace") as f:
-            commands = re.findall(r"^ExecStart\s*=\s*(\S+)", f.read(), re.M)
-        for command in commands:
-            program = command.lstrip(PREFIXES)
+    def drop_ins(self, name):
+        """Files that change the unit @name, in systemd's order: by their names. Of one name the first counts."""
+        found = {}
+        for owner in owners(name):
+            for place in PLACES:
+                for path in glob.glob(os.path.join(glob.escape(self.path(os.path.join(place, owner + ".d"))), "*.conf")):
+                    found.setdefault(os.path.basename(path), path)
+        return [found[name] for name in sorted(found)]
+
+    def programs(self, name):
+        """Those that the unit @name starts. An empty ExecStart= takes back those before it."""
+        found = []
+        for path in [self.unit_file(name)] + self.drop_ins(name):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                for command in COMMAND.findall(f.read().replace("\\\n", " ")):
+                    found = [*found, first_word(command)] if command else []
+        return found
+
+    def check_program(self, name, library):
+        """Complains of a program into which @library can't be preloaded: it would use the kernel's TCP."""
+        # An image has a library of its own.
+        if os.path.isfile(self.path(library.lstrip("/"))):
+            library = self.path(library.lstrip("/"))
+        for program in self.programs(name):
             file = self.path(program.lstrip("/"))
-            if is_static(file):
-                raise Failure(f"{program} is statically linked: start it by xtcp-run --cgroup")
+            why = obstacle(file, library)
+            if why:
+                raise Failure(f"{program} {why}: start it by xtcp-run --cgroup")
             if gains_rights(file):
                 raise Failure(f"{program} is setuid, setgid or has capabilities: the dynamic linker preloads "
                               "nothing into it")
 
-    def write(self, path, content):
-        """A file of ours. Returns whether it is written: not over somebody else's."""
+    def may_write(self, path):
+        """Whether there is no such file, or it is ours."""
         self.check_inside(path)
-        if os.path.lexists(path) and not is_ours(path):
+        return not os.path.lexists(path) or is_ours(path)
+
+    def write(self, path, content):
+        """A file of ours, whole or not at all. Returns whether it is written: not over somebody else's."""
+        if not self.may_write(path):
             return False
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(MARK + content)
+        # systemd and its helpers take only names that end in .conf.
+        descriptor, new = tempfile.mkstemp(prefix=".xtcp.", dir=os.path.dirname(path))
+        try:
+            with open(descriptor, "w", encoding="utf-8") as f:
+                f.write(MARK + content)
+            os.chmod(new, 0o644)
+            os.replace(new, path)
+        except BaseException:
+            os.remove(new)
+            raise
         return True
 
     def check_inside(self, path):
@@ -140,21 +172,42 @@ def gains_rights(path):
         return False
 
 
-def is_static(path):
-    """Whether @path is an ELF file of this byte order without a dynamic linker."""
+def owners(name):
+    """The units whose drop-ins count for @name, the most specific first: as systemd.unit(5) says, a-b@c.service,
+    a-b@.service, a-.service and all services."""
+    stem = name[:-len(".service")]
+    plain = stem.partition("@")[0]
+    found = [name, plain + "@.service"] if "@" in stem else [name]
+    while "-" in plain.rstrip("-"):
+        plain = plain.rstrip("-").rpartition("-")[0] + "-"
+        found.append(plain + ".service")
+    return found + ["service"]
+
+
+def first_word(command):
+    """The program of a command, which may be quoted, without systemd's prefixes."""
+    words = shlex.shlex(command, posix=True)
+    words.whitespace_split, words.commenters = True, ""
     try:
-        with open(path, "rb") as f:
-            head = f.read(64)
-            if len(head) < 64 or head[:4] != b"\x7fELF":
-                return False
-            wide = head[4] == ELF_64
-            start = struct.unpack_from("=Q" if wide else "=I", head, 32 if wide else 28)[0]
-            size, count = struct.unpack_from("=HH", head, 54 if wide else 42)
-            f.seek(start)
-            table = f.read(size * count)
-    except OSError:
-        return False
-    return all(struct.unpack_from("=I", table, at)[0] != PT_INTERP for at in range(0, len(table) - 3, size or 1))
+        return (words.get_token() or "").lstrip(PREFIXES)
+    except ValueError:	# a quote without an end, which systemd refuses
+        return ""
+
+
+def obstacle(program, library):
+    """Why a program, if it is an ELF file, cannot have the library; as xtcp-run's find_obstacle() and in its words."""
+    its, ours = elf.read(program), elf.read(library)
+    if its and not its.interpreter:
+        return "is statically linked"
+    if its and ours and its.machine != ours.machine:
+        return "is of another machine type than the library"
+    # A library names no dynamic linker. xtcp-run has the one for which both were built.
+    above = os.path.dirname(library)
+    for launcher in (os.path.join(above, "xtcp-run"), os.path.join(above, "..", "..", "bin", "xtcp-run")):
+        linker = elf.read(launcher)
+        if its and linker and os.path.basename(linker.interpreter) not in ("", os.path.basename(its.interpreter)):
+            return f"has another C library ({its.interpreter})"
+    return None
 
 
 def apply_knob():

@@ -12,8 +12,8 @@ set -u
 . "$(dirname "$0")/../lib/programs.bash"
 
 port=5432
-# Before /usr/bin, whose psql is a script for Perl.
-PATH=/usr/lib/postgresql/15/bin:$PATH
+# Before /usr/bin, whose psql is a script for Perl. The guest has one version.
+PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 export LC_ALL=C PGUSER=postgres
 
 as_postgres() { # WORDS; PostgreSQL refuses to run as root

@@ -300,6 +300,15 @@ launcher_setuid_program_refused() {
 	expect_status 126 "$run" "$dir/setuid" -V && expect_error 'gains rights'
 }
 
+# Without /proc it does not know its own folder, and the current one is anybody's.
+program_test launcher_without_proc_looks_in_no_other_folder
+launcher_without_proc_looks_in_no_other_folder() {
+	local there="cd '$dir' && mount -t tmpfs none /proc"
+	cp "$("$run" --library)" "$dir/xtcp-preload.so" || return
+	expect_status 125 unshare -m sh -c "$there && exec '$run' bash -c true" && expect_error 'set XTCP_PRELOAD' &&
+		expect_status 0 unshare -m sh -c "$there && XTCP_PRELOAD='$dir/xtcp-preload.so' exec '$run' bash -c true"
+}
+
 program_test launcher_exit_status
 launcher_exit_status() {
 	expect_status 42 "$run" bash -c 'exit 42' &&

@@ -38,11 +38,11 @@ tracefs_filter_of_the_document() {
 }
 
 bpftrace_life() {
-	trace "$programs/xtcplife.bt" COMM MS || return
+	trace "$programs/xtcplife.bt" PID MS || return
 	echo_server $server 5001 "$run" || return
 	expect_equal hello "$(say $client "$run" 10.9.0.2 5001 sourceport=40001)" echo && trace_end || return
-	expect_equal 1 "$(traced_line '^socat ::ffff:10.9.0.1 40001 ::ffff:10.9.0.2 5001 [0-9]*$')" 'lines of the client' &&
-		expect_equal 1 "$(traced_line '^- ::ffff:10.9.0.2 5001 ::ffff:10.9.0.1 40001 [0-9]*$')" 'lines of the server' &&
+	expect_equal 1 "$(traced_line '^[1-9][0-9]* ::ffff:10.9.0.1 40001 ::ffff:10.9.0.2 5001 [0-9]*$')" 'lines of the client' &&
+		expect_equal 1 "$(traced_line '^0 ::ffff:10.9.0.2 5001 ::ffff:10.9.0.1 40001 [0-9]*$')" 'lines of the server' &&
 		return
 	cat "$traced"
 	return 1

@@ -7,6 +7,7 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -199,6 +200,69 @@ TEST_F(poll, poll_rcvlowat)
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .ack = 7, .within_ms = DELAYED_ACK_MS);
 	expect_both(c.fd, ep, POLLIN | POLLOUT | POLLRDHUP);
+}
+
+/*
+ * Small segments, of which each uses much more memory than it has data. The mark is far, but
+ * the program is told when more than 7/8 of the receive buffer is used.
+ */
+TEST_F(poll, poll_rcvlowat_in_a_nearly_full_buffer)
+{
+	static char buf[200000];
+	struct peer *p = &self->peer;
+	int ep, used, most, n = 0;
+	struct conn c;
+
+	conn_open(p, &c);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVBUF, 65536));
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 60000));
+	most = socket_meminfo(c.fd, SK_MEMINFO_RCVBUF);
+	ASSERT_EQ(131072, most);
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	do {
+		EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+		EXPECT_EQ(NOTHING, edge(ep, 0));
+		conn_send(&c, .flags = ACK | PSH, .len = 100);
+		peer_drain(p, 0);
+		used = socket_meminfo(c.fd, SK_MEMINFO_RMEM_ALLOC);
+		ASSERT_GE(60000, ++n * 100);
+	} while (used <= most - most / 8);
+	EXPECT_GE(most, used);
+	expect_both(c.fd, ep, POLLIN | POLLOUT);
+	peer_drain(p, DELAYED_ACK_MS);
+	EXPECT_EQ(n * 100, recv(c.fd, buf, sizeof(buf), MSG_DONTWAIT));
+	EXPECT_EQ(POLLOUT, socket_poll(c.fd));
+	peer_drain(p, 10);
+}
+
+/*
+ * Likewise with xtcp_shrink_window, which closes the window when the buffer is full: no other
+ * segment comes then that could tell the program.
+ */
+TEST_F(poll, knob_shrink_window_tells_the_reader_before_it_closes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t room;
+	int ep;
+
+	ASSERT_EQ(0, knob_set("shrink_window", 1));
+	conn_open(p, &c, .opt = OPT(OPT_MSS(1460), OPT_SACKOK, OPT_NOP, OPT_WSCALE(7)));
+	ASSERT_LT(0, c.kern_wscale);
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_RCVLOWAT, 65536));
+	ep = edge_watch(_metadata, c.fd);
+	expect_both(c.fd, ep, POLLOUT);
+	/* The peer sends what the window allows, and waits for each ACK. */
+	do {
+		conn_send(&c, .flags = ACK | PSH, .len = 300);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c),
+			    .within_ms = DELAYED_ACK_MS);
+		room = (int64_t)p->last.wnd << c.kern_wscale;
+		ASSERT_GT(65536, conn_peer_nxt(&c));
+	} while (room >= 300 && !(socket_poll(c.fd) & POLLIN));
+	EXPECT_EQ(POLLIN | POLLOUT, edge(ep, 5));
+	EXPECT_LE(300, room);
 }
 
 TEST_F(poll, poll_close_wait)

@@ -3,7 +3,7 @@
 /*
  * preload: the decisions of xtcp-run's library, call by call.
  *
- * The library's source is compiled into this program under other names, and this
+ * The library's main source is compiled into this program under other names, and this
  * file supplies what the library takes for functions of the C library: they record
  * the calls and return what the test wants. No socket is opened, so neither the
  * module nor the network matters. selftests/user/launcher.sh has the real programs.
@@ -48,6 +48,20 @@ __typeof__(writev) preload_writev;
 #undef write
 #undef writev
 #undef read
+
+/* What xtcp-preload-choose.c defines (user/choose). */
+static int later_calls;
+
+static int open_later(int family, int type, int protocol)
+{
+	later_calls++;
+	return 8;
+}
+
+void xtcp_preload_read_choice(void)
+{
+	xtcp_preload_later = getenv("XTCP_RUN_ROLE") ? open_later : NULL;
+}
 
 /* The library's last calls, and the results that it gets. */
 static struct {
@@ -289,8 +303,38 @@ TEST(launcher_socket_speaks_to_the_journal)
 static void load_with(const char *variable, const char *value)
 {
 	setenv(variable, value, 1);
+	atomic_store(&told.is_read, false);
 	look_up();
 	unsetenv(variable);
+}
+
+/* A constructor that runs before the library's opens a socket. */
+static void not_loaded(const char *variable, const char *value)
+{
+	memset(&told, 0, sizeof(told));
+	setenv(variable, value, 1);
+}
+
+TEST(launcher_socket_before_the_library_is_loaded)
+{
+	socklen_t len = sizeof(int);
+	char said[512];
+	int value;
+
+	not_loaded("XTCP_RUN_VERBOSE", "1");
+	EXPECT_EQ(7, socket_says(AF_INET, SOCK_STREAM, 0, said, sizeof(said)));
+	EXPECT_NE(NULL, strstr(said, "socket 7 is an xtcp socket"));
+	not_loaded("XTCP_RUN_ROLE", "listen");
+	EXPECT_EQ(8, preload_socket(AF_INET, SOCK_STREAM, 0));
+	EXPECT_EQ(1, later_calls);
+	/* Once: what the program does to its environment does not matter. */
+	unsetenv("XTCP_RUN_ROLE");
+	look_up();
+	EXPECT_EQ(8, preload_socket(AF_INET, SOCK_STREAM, 0));
+	not_loaded("XTCP_RUN_AS_TCP", "1");
+	kernel_protocol = IPPROTO_XTCP;
+	EXPECT_EQ(0, preload_getsockopt(7, SOL_SOCKET, SO_PROTOCOL, &value, &len));
+	EXPECT_EQ(IPPROTO_TCP, value);
 }
 
 TEST(launcher_socket_verbose)

@@ -276,8 +276,12 @@ ends_quietly() {
 	kill -INT ${pids[-1]}
 	wait ${pids[-1]}
 	expect_equal 130 $? 'status of SIGINT' && expect_equal '' "$(<"$dir/err")" error || return
-	on $server sh -c 'xtcp ls >/dev/full' 2>"$dir/err"
-	expect_equal 1 $? 'status of a full device' && expect_error 'No space left on device'
+	local call
+	for call in ls --help 'ls --help' '--complete l'; do
+		on $server sh -c "xtcp $call >/dev/full" 2>"$dir/err"
+		expect_equal 1 $? "status of $call on a full device" && expect_error 'No space left on device' &&
+			expect_equal 1 "$(wc -l <"$dir/err")" "lines of $call" || return
+	done
 }
 
 program_test wrong_calls
@@ -361,6 +365,63 @@ enable_and_disable() {
 		expect_status 1 xtcp enable ../one --root "$dir/root" && expect_error 'no name of a service' &&
 		expect_status 2 xtcp enable one -l -c && expect_status 2 xtcp enable one -p 65536 && expect_status 2 xtcp enable one -w udp &&
 		expect_equal '# mine' "$(<"$units/other.service.d/xtcp.conf")" 'file of another'
+}
+
+# A copy of socat with other bytes from an offset on.
+changed() { # COPY OFFSET BYTES
+	cp "$(command -v socat)" "$1" && printf %b "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# Programs that the dynamic linker starts without the library, or with another C library: where they are named in a
+# unit or in its drop-ins, whose last ExecStart= counts.
+program_test enable_looks_at_the_program
+enable_looks_at_the_program() {
+	local image=$dir/programs units=$dir/programs/etc/systemd/system linker
+	local runtime=$image/run/systemd/system/two.service.d
+	mkdir -p "$units"/{two,a-}.service.d "$runtime" "$image/my bin" &&
+		cp "$(command -v busybox)" "$image/my bin/static" && cp "$(command -v socat)" "$image/my bin/socat" &&
+		changed "$image/arm" 18 '\0267\0000' || return
+	# A program of 32 bits: the header, and a program header with the name of a dynamic linker.
+	python3 -c 'import struct
+head = struct.pack("<4s12BHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, *[0] * 9, 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+print((head + struct.pack("<8I", 3, 84, 0, 0, 14, 14, 4, 1)).decode("latin1") + "/lib/ld-x.so.2", end="\0")' >"$image/narrow" || return
+	linker=$(LC_ALL=C grep -abom 1 '/lib64/ld-linux-x86-64.so.2' "$image/my bin/socat" | cut -d : -f 1)
+	changed "$image/musl" "${linker:-0}" /lib64/ld-musl--x86_64.so.1 && chmod +x "$image"/* || return
+	refused() { # UNIT ExecStart TEXT
+		printf '[Service]\nExecStart=%s\n' "$2" >"$units/$1.service"
+		expect_status 1 xtcp enable "$1" --root "$image" && expect_error "$3" || return
+		[ -z "$(find "$image" -name '*xtcp*')" ] || { find "$image" -name '*xtcp*'; return 1; }
+	}
+	refused one /arm '/arm is of another machine type than the library: start it by xtcp-run --cgroup' &&
+		refused one -/narrow '/narrow is of another machine type' &&
+		refused one '@/musl name' '/musl has another C library (/lib64/ld-musl--x86_64.so.1): start it by' &&
+		refused one '"/my bin/static" -v' '/my bin/static is statically linked' || return
+	printf '[Service]\nExecStart=/arm\n' | tee "$runtime/b.conf" >"$units/a-.service.d/b.conf"
+	refused two '"/my bin/socat"' '/arm is of another machine type' && refused a-b /bin/socat '/arm is of another' || return
+	printf '[Service]\n# ExecStart=/narrow\nExecStart=\nExecStart=/musl\n' >"$units/two.service.d/c.conf"
+	refused two /arm '/musl has another C library' || return
+	printf '[Service]\nExecStart=\nExecStart="/my bin/socat" \\\nExecStart=/arm "\n' >"$units/two.service.d/c.conf"
+	echo 'ExecStart=/narrow' >"$runtime/d.conf"
+	refused two /arm '/narrow is of another machine type' || return
+	# In place of the one with that name.
+	: >"$units/two.service.d/d.conf"
+	expect_status 0 xtcp enable two --root "$image"
+}
+
+# The file is written whole or not at all, and the one on which the service depends last.
+program_test enable_on_a_full_disk
+enable_on_a_full_disk() {
+	local image=$dir/full
+	mkdir -p "$image/etc/systemd/system"
+	printf '[Service]\nExecStart=/bin/sh\n' >"$image/etc/systemd/system/one.service"
+	# The disk of one of the shared files is full.
+	expect_status 1 unshare -m sh -c "mkdir '$image/etc/sysctl.d' && mount -t tmpfs -o size=16k none '$image/etc/sysctl.d' &&
+		{ cat /dev/zero >'$image/etc/sysctl.d/full' 2>/dev/null
+		xtcp enable one --root '$image'; status=\$?; ls -A '$image/etc/sysctl.d' >'$dir/left'; exit \$status; }" &&
+		expect_error 'No space left on device' && expect_equal full "$(<"$dir/left")" 'files in sysctl.d' &&
+		[ ! -e "$image/etc/systemd/system/one.service.d" ] && expect_status 0 xtcp enable one --root "$image" &&
+		expect_equal '' "$(find "$image" -name '.xtcp*')" 'files of other names' &&
+		expect_equal 644 "$(stat -c %a "$image/etc/systemd/system/one.service.d/xtcp.conf")" mode
 }
 
 # An image with links to this machine's files, and a program into which nothing is preloaded.

@@ -48,14 +48,14 @@ def run(args):
     if not args.root:
         units.check_library(library)
     here = units.Units(args.root or "/")
-    here.check_program(here.unit_file(name))
-    written = []
-    for path, what in [(here.drop_in(name), content(args, library))] + [
-            (here.path(path), what) for path, what in units.SHARED.items()]:
-        if here.write(path, what):
-            written.append(here.shown(path))
-        elif path == here.drop_in(name):
-            raise Failure(f"{here.shown(path)} is not of xtcp enable")
+    here.check_program(name, library)
+    drop_in = here.drop_in(name)
+    if not here.may_write(drop_in):
+        raise Failure(f"{here.shown(drop_in)} is not of xtcp enable")
+    # The drop-in last: with it alone the service would not start after a boot.
+    shared = [here.path(path) for path, what in units.SHARED.items() if here.write(here.path(path), what)]
+    here.write(drop_in, content(args, library))
+    written = [here.shown(path) for path in [drop_in] + shared]
     said = [] if args.root else units.tell_machine(
         ["modprobe", "xtcp"], units.apply_knob(), ["systemctl", "daemon-reload"])
     for line in said:

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vm: short */
+/*
+ * choose: sockets of which listen() or connect() chooses the stack, call by call.
+ *
+ * xtcp-preload-choose.c is compiled into this program under other names, as the library's
+ * main source into user/preload. Descriptors are real sockets of the kernel's TCP. Those that
+ * xtcp_preload_open() returns stand for xtcp's, and this file decides what they refuse.
+ * selftests/user/launcher.sh has the real programs.
+ */
+#include "lib/xtcp_test.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+static void *fake_next(const char *name);
+static int fake_dup3(int from, int to, int flags);
+__typeof__(setsockopt) choose_setsockopt;
+__typeof__(bind) choose_bind;
+__typeof__(epoll_ctl) choose_epoll_ctl;
+__typeof__(listen) choose_listen;
+__typeof__(connect) choose_connect;
+
+#define dlsym(handle, name)	fake_next(name)
+#define dup3			fake_dup3
+#define setsockopt		choose_setsockopt
+#define bind			choose_bind
+#define epoll_ctl		choose_epoll_ctl
+#define listen			choose_listen
+#define connect			choose_connect
+#include "../scripts/xtcp-preload-choose.c"
+#undef dlsym
+#undef dup3
+#undef setsockopt
+#undef bind
+#undef epoll_ctl
+#undef listen
+#undef connect
+
+/* What the library's other source defines. */
+int (*xtcp_preload_later)(int family, int type, int protocol);
+
+/* The sockets that stand for xtcp's, and what goes wrong: 0 or the errno. */
+static ino_t ours[8];
+static size_t our_count;
+static int open_errno, dup_errno, bind_errno, option_errno;
+
+/* What the program's sockets were used for. */
+static struct {
+	int listen, connect;
+} by_kernel, by_xtcp;
+
+/* The options that an xtcp socket got, and the lines for the user. */
+static struct option got[OPTIONS];
+static size_t got_count;
+static int lines;
+static char line[256];
+
+static bool is_ours(int fd)
+{
+	for (size_t i = 0; i < our_count; i++)
+		if (ours[i] == inode_of(fd))
+			return true;
+	return false;
+}
+
+static int result(int err)
+{
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int xtcp_preload_open(int family, int type)
+{
+	int fd = open_errno ? -1 : socket(family, type, IPPROTO_TCP);
+
+	if (fd < 0)
+		return result(open_errno);
+	ours[our_count++] = inode_of(fd);
+	return fd;
+}
+
+void xtcp_preload_say(const char *fmt, ...)
+{
+	va_list args;
+
+	lines++;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+}
+
+static int fake_dup3(int from, int to, int flags)
+{
+	return dup_errno ? result(dup_errno) : dup3(from, to, flags);
+}
+
+static int fake_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (!is_ours(fd))
+		return 0;
+	if (option_errno)
+		return result(option_errno);
+	got[got_count] = (struct option){ .level = level, .name = name, .len = len };
+	memcpy(got[got_count++].value, value, len);
+	return 0;
+}
+
+static int fake_bind(int fd, const struct sockaddr *to, socklen_t len)
+{
+	return is_ours(fd) && bind_errno ? result(bind_errno) : bind(fd, to, len);
+}
+
+static int fake_listen(int fd, int backlog)
+{
+	(is_ours(fd) ? &by_xtcp : &by_kernel)->listen++;
+	return 0;
+}
+
+static int fake_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	(is_ours(fd) ? &by_xtcp : &by_kernel)->connect++;
+	return 0;
+}
+
+static void *fake_next(const char *name)
+{
+	static const struct { const char *name; void *function; } functions[] = {
+		{ "socket", socket },
+		{ "setsockopt", fake_setsockopt },
+		{ "bind", fake_bind },
+		{ "epoll_ctl", epoll_ctl },
+		{ "listen", fake_listen },
+		{ "connect", fake_connect },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!strcmp(name, functions[i].name))
+			return functions[i].function;
+	abort();
+}
+
+/* A socket of a program with these options of xtcp-run. */
+static int program_socket(const char *role, const char *list)
+{
+	setenv("XTCP_RUN_ROLE", role, 1);
+	setenv("XTCP_RUN_PORTS", list, 1);
+	xtcp_preload_read_choice();
+	return xtcp_preload_later ? xtcp_preload_later(AF_INET, SOCK_STREAM, 0) : -1;
+}
+
+static int connect_to(int fd, int port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	return choose_connect(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+TEST(launcher_choose_by_role_and_port)
+{
+	EXPECT_EQ(-1, program_socket("", ""));
+
+	EXPECT_EQ(0, choose_listen(program_socket("listen", ""), 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(0, connect_to(program_socket("listen", ""), 80));
+	EXPECT_EQ(1, by_kernel.connect);
+	EXPECT_EQ(0, connect_to(program_socket("connect", "80,443"), 443));
+	EXPECT_EQ(1, by_xtcp.connect);
+	EXPECT_EQ(0, connect_to(program_socket("connect", "80,443"), 444));
+	EXPECT_EQ(2, by_kernel.connect);
+	EXPECT_EQ(0, lines);
+}
+
+/* SO_BINDTODEVICE is often given the whole structure. */
+TEST(launcher_choose_hands_options_over)
+{
+	struct ifreq device = { .ifr_name = "lo" };
+	int fd = program_socket("listen", ""), one = 1;
+
+	EXPECT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, &device, sizeof(device)));
+	EXPECT_EQ(0, choose_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	ASSERT_EQ(2, got_count);
+	EXPECT_EQ(SO_BINDTODEVICE, got[0].name);
+	EXPECT_EQ(sizeof(device), got[0].len);
+	EXPECT_EQ(0, memcmp(&device, got[0].value, sizeof(device)));
+	EXPECT_EQ(TCP_NODELAY, got[1].name);
+	EXPECT_EQ(0, lines);
+}
+
+/* The program tries until it is xtcp's; its options wait for that. */
+TEST(launcher_choose_fails_at_each_try)
+{
+	int listener = program_socket("", "80"), one = 1;
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(80) };
+	int client = program_socket("", "80");
+
+	EXPECT_EQ(0, choose_setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)));
+	ASSERT_EQ(0, choose_bind(listener, (struct sockaddr *)&own, sizeof(own)));
+	open_errno = EPROTONOSUPPORT;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(-1, choose_listen(listener, 1));
+		EXPECT_EQ(EPROTONOSUPPORT, errno);
+		EXPECT_EQ(-1, connect_to(client, 80));
+		EXPECT_EQ(EPROTONOSUPPORT, errno);
+	}
+	open_errno = 0;
+	dup_errno = EBUSY;
+	EXPECT_EQ(-1, choose_listen(listener, 1));
+	EXPECT_EQ(EBUSY, errno);
+	EXPECT_EQ(0, by_kernel.listen + by_xtcp.listen);
+	dup_errno = 0;
+	got_count = 0;
+	EXPECT_EQ(0, choose_listen(listener, 1));
+	EXPECT_EQ(1, by_xtcp.listen);
+	EXPECT_EQ(1, got_count);
+	EXPECT_EQ(0, connect_to(client, 80));
+	EXPECT_EQ(1, by_xtcp.connect);
+	EXPECT_EQ(0, by_kernel.listen + by_kernel.connect);
+}
+
+/* Then it is xtcp's, and nothing is remembered of the other one. */
+TEST(launcher_choose_address_in_use)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(80) };
+	int fd = program_socket("listen", "");
+
+	ASSERT_EQ(0, choose_bind(fd, (struct sockaddr *)&own, sizeof(own)));
+	bind_errno = EADDRINUSE;
+	EXPECT_EQ(-1, choose_listen(fd, 1));
+	EXPECT_EQ(EADDRINUSE, errno);
+	EXPECT_TRUE(is_ours(fd));
+	EXPECT_EQ(NULL, take(fd));
+}
+
+/* An option that xtcp refuses, one that is too long, one too many, and a filter. */
+TEST(launcher_choose_says_once_what_is_lost)
+{
+	int fd = program_socket("listen", ""), one = 1;
+	char longer[OPTION_LEN + 1] = "";
+
+	EXPECT_EQ(0, choose_setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3));
+	option_errno = ENOPROTOOPT;
+	EXPECT_EQ(0, choose_listen(fd, 1));
+	EXPECT_EQ(1, lines);
+	EXPECT_STREQ("option 31 of level 6 was not taken over: Protocol not available", line);
+	option_errno = 0;
+
+	for (int i = 0; i < 3; i++) {
+		fd = program_socket("listen", "");
+		for (int n = 0; i == 0 && n <= OPTIONS; n++)
+			choose_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one));
+		if (i == 1)
+			choose_setsockopt(fd, IPPROTO_IP, IP_MSFILTER, longer, sizeof(longer));
+		if (i == 2)
+			choose_setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, longer, 16);
+		EXPECT_TRUE(table[fd]->has_dropped);
+		EXPECT_EQ(0, choose_listen(fd, 1));
+	}
+	EXPECT_EQ(4, by_xtcp.listen);
+	EXPECT_EQ(1, lines);
+}
+
+/* Rather none than a connection by another device, or one that is not signed. */
+TEST(launcher_choose_fails_without_a_vital_option)
+{
+	static const struct { int level, name; socklen_t len; int refused, answer; } vital[] = {
+		{ SOL_SOCKET, SO_BINDTODEVICE, 2, EPERM, EPERM },
+		{ SOL_SOCKET, SO_BINDTODEVICE, 100, 0, ENOPROTOOPT },
+		{ SOL_SOCKET, SO_BINDTOIFINDEX, 4, ENODEV, ENODEV },
+		{ IPPROTO_TCP, TCP_MD5SIG, 216, 0, ENOPROTOOPT },
+		{ IPPROTO_TCP, TCP_MD5SIG_EXT, 216, 0, ENOPROTOOPT },
+		{ IPPROTO_TCP, 38, 288, 0, ENOPROTOOPT },
+		{ IPPROTO_TCP, 40, 16, EINVAL, EINVAL },
+	};
+	char value[288] = "lo";
+
+	for (size_t i = 0; i < ARRAY_SIZE(vital); i++) {
+		int fd = program_socket("", "80");
+
+		EXPECT_EQ(0, choose_setsockopt(fd, vital[i].level, vital[i].name, value,
+					       vital[i].len));
+		/* A filter that is lost, too, does not hide it. */
+		EXPECT_EQ(0, choose_setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, value, 16));
+		option_errno = vital[i].refused;
+		for (int tries = 0; tries < 2; tries++) {
+			EXPECT_EQ(-1, connect_to(fd, 80));
+			EXPECT_EQ(vital[i].answer, errno);
+		}
+		option_errno = 0;
+		/* The same socket on the kernel's TCP. */
+		EXPECT_EQ(0, connect_to(fd, 81));
+	}
+	EXPECT_EQ(0, by_xtcp.connect);
+	EXPECT_EQ(ARRAY_SIZE(vital), by_kernel.connect);
+	/* One for the filter of the first of them. */
+	EXPECT_EQ(2, lines);
+	EXPECT_NE(NULL, strstr(line, "so the call fails"));
+}
+
+TEST_HARNESS_MAIN
