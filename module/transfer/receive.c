@@ -294,7 +294,9 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	while (*p) {
 		parent = *p;
 		other = rb_to_skb(parent);
-		if (seq_before(seq, xtcp_cb(other)->seq)) {
+		/* Before one that begins there, too, and is shorter: it is freed below. */
+		if (seq_before(seq, xtcp_cb(other)->seq) ||
+		    (seq == xtcp_cb(other)->seq && seq_after(end, xtcp_cb(other)->end))) {
 			p = &parent->rb_left;
 			continue;
 		}

@@ -610,6 +610,22 @@ TEST_F(reassembly, ctr_TCPOFOMerge)
 			"TCPDSACKOfoSent", 1, "InSegs", 1, "OutSegs", 1, NULL);
 }
 
+TEST_F(reassembly, longer_segment_replaces_one_that_begins_with_it)
+{
+	struct counters before;
+	struct conn c;
+
+	conn_open(&self->peer, &c, .opt = WITH_SACK);
+	text(&c, 101, 201);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	counters_take(&before);
+	text(&c, 101, 301);
+	conn_expect(&c, .flags = ACK, .ack = 1, .sacks = 2,
+		    .sack = {{ 101, 201 }, { 101, 301 }});
+	counters_expect(_metadata, &before, "TCPOFOQueue", 1, "TCPOFOMerge", 1,
+			"TCPDSACKOfoSent", 1, "InSegs", 1, "OutSegs", 1, NULL);
+}
+
 TEST_F(reassembly, ctr_TCPDSACKOldSent)
 {
 	struct counters before;
