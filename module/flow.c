@@ -192,7 +192,7 @@ EXPORT_SYMBOL_GPL(xtcp_flow_put);
  *
  * The CPU that ended the record could not take it out of a line where it was not yet.
  *
- * Context: softirq, or process with BHs off.
+ * Context: any.
  */
 void xtcp_flow_check_line(struct xtcp_flow *flow, struct xtcp_delayset *set,
 			  struct xtcp_delay *delay)

@@ -2,12 +2,12 @@
 /*
  * lifecycle.c - the lifecycle table: all changes of a connection's state
  *
- * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in
- * state `from`, `event` leads to state `to`, according to `section` of RFC
- * 9293, or of another RFC; the section is for readers only and is not compiled. If both
- * states are the same, the event is handled without leaving the state. An event in a state that has no row for it is a bug: it is counted (XtcpLifecycleUnknown) and
- * logged, a kernel with CONFIG_DEBUG_NET warns, and the state stays. An event of a
- * record that another CPU has just unhashed is ignored.
+ * The table is the state machine of RFC 9293 3.3.2 and 3.10. A row means: in state `from`, `event`
+ * leads to state `to`, according to `section` of RFC 9293, or of another RFC; the section is for
+ * readers only and is not compiled. If both states are the same, the event is handled without
+ * leaving the state. An event in a state that has no row for it is a bug: it is counted
+ * (XtcpLifecycleUnknown) and logged, a kernel with CONFIG_DEBUG_NET warns, and the state stays. An
+ * event of a record that another CPU has just unhashed is ignored.
  *
  * Each row has a counter, per CPU and namespace, for /proc/net/xtcp_lifecycle. A
  * row that changes the state has the tracepoint xtcp:xtcp_state as well, and names

@@ -123,6 +123,9 @@ void xtcp_backlog_add(struct sock *sk, struct sk_buff *skb,
 
 	if (!sk_rcvqueues_full(sk, limit) && backlog_merge(sk, skb, seg))
 		return;
+	/* A pure ACK of this host counts two bytes (segment/output.c), and takes more. */
+	if (!seg->len)
+		skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
 	if (sk_add_backlog(sk, skb, limit)) {
 		XTCP_INC(sock_net(sk), BACKLOG_DROP);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_BACKLOG);

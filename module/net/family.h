@@ -53,8 +53,8 @@ struct xtcp_reply;
  *	set its addresses, and reset what it must not share with the
  *	listener. @skb: the segment that created it, at its TCP header. Lock of
  *	the creator.
- * @first_segment: by the connection's family: keep what getsockopt() reports of the SYN-ACK @skb
- *	of an active open. NULL: nothing. Socket lock.
+ * @first_segment: by the connection's family: keep what getsockopt() reports of @skb, the SYN or
+ *	SYN-ACK that answers an active open. NULL: nothing. Socket lock.
  * @setsockopt: setsockopt(2) of the levels that belong to IP
  * @getsockopt: getsockopt(2) of the levels that belong to IP
  *

@@ -64,9 +64,9 @@ static const struct net_protocol ipv4_protocol = {
 /*
  * IPv6 gives the firewall each fragment alone, unless connection tracking is there. RFC 7112
  * demands that the first one has the whole header, and the kernel looks at those of TCP and
- * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. So the first fragment
- * of a SYN is dropped, which is enough: without it IP reassembles nothing. No honest SYN is
- * larger than a packet.
+ * UDP. Of protocol 253 it accepts eight bytes, in which no rule finds the flags. So
+ * the first fragment of a SYN is dropped, which is enough: without it IP reassembles nothing.
+ * No honest SYN is larger than a packet.
  */
 static bool ipv6_hides_syn(struct sk_buff *skb)
 {

@@ -52,7 +52,7 @@ static void error_read(struct xtcp_icmp *ie)
 	ie->hard = icmpv6_err_convert(ie->type, ie->code, &ie->err);
 	ie->what = XTCP_ICMP_ERROR;
 	ie->undoes_backoff = ie->type == ICMPV6_DEST_UNREACH &&
-		      ie->code == ICMPV6_NOROUTE;
+			     ie->code == ICMPV6_NOROUTE;
 	ie->ends_half_open = is_no_way(ie->type, ie->code);
 	/* RFC 4884 4.2: in units of 64 bits. */
 	if (ie->type == ICMPV6_DEST_UNREACH || ie->type == ICMPV6_TIME_EXCEED)

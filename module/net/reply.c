@@ -67,6 +67,8 @@ static __always_inline void spare_reset(struct sk_buff *skb)
 	skb->data = skb->head;
 	skb_reset_tail_pointer(skb);
 	skb->len = 0;
+	/* That of a pure ACK of this host is less (segment/output.c). */
+	skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
 }
 
 static __always_inline bool reply_recycle(struct sk_buff *spare, unsigned int space)

@@ -575,6 +575,21 @@ static int acceptqueue_wait(struct sock *lsk, long *timeo)
 	return err;
 }
 
+/* Bytes of ICMP errors that a program may read. They count as received, but were not reserved. */
+static int errors_truesize(struct sock *sk)
+{
+	struct sk_buff *skb;
+	int sum = 0;
+
+	if (likely(skb_queue_empty_lockless(&sk->sk_error_queue)))
+		return 0;
+	spin_lock_bh(&sk->sk_error_queue.lock);
+	skb_queue_walk(&sk->sk_error_queue, skb)
+		sum += skb->truesize;
+	spin_unlock_bh(&sk->sk_error_queue.lock);
+	return sum;
+}
+
 /* Charge a child to the memory cgroup of the caller of accept(), as the kernel's TCP does. */
 static void accept_charge(struct sock *sk)
 {
@@ -584,7 +599,8 @@ static void accept_charge(struct sock *sk)
 		return;
 	lock_sock(sk);
 	free = sk->sk_forward_alloc;
-	reserved = free + atomic_read(&sk->sk_rmem_alloc) + sk->sk_wmem_queued;
+	reserved = free + atomic_read(&sk->sk_rmem_alloc) - errors_truesize(sk) +
+		   sk->sk_wmem_queued;
 	/* It was reserved without a cgroup. */
 	if (reserved >= (int)PAGE_SIZE)
 		__sk_mem_reclaim(sk, reserved);

@@ -113,7 +113,10 @@ static void connect_undo(struct sock *sk)
 	xtcp_family_of(sk)->addr->forget(sk);
 }
 
-/* Routing rules and IPsec policies may depend on the local port, which is known only now. */
+/*
+ * Routing rules and IPsec policies may depend on the local port, which is known only now. Over
+ * IPv6, as in Linux, a route that was found without the port stays.
+ */
 static int connect_route(struct sock *sk)
 {
 	return PTR_ERR_OR_ZERO(xtcp_sk(sk)->af->route->find(sk));
@@ -190,8 +193,12 @@ int xtcp_connect(struct sock *sk, struct sockaddr_unsized *uaddr, int addr_len)
 	if (unlikely(err)) {
 		xtcp_flow_remove(sock_net(sk), &xs->flow);
 		connect_undo(sk);
-		if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+		if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK)) {
 			xtcp_port_release(sk);
+			/* The next connect() must not ask for a route of this port. */
+			inet_sk(sk)->inet_sport = 0;
+			xs->flow.lport = 0;
+		}
 		xtcp_port_disconnect(sk);
 		return err;
 	}
@@ -237,6 +244,8 @@ static void connect_take_syn(struct sock *sk, const struct sk_buff *skb,
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
+	if (xs->af->addr->first_segment)
+		xs->af->addr->first_segment(sk, skb);
 	xtcp_ecn_syn_received(sk, seg, xs->af->packet->ecn(skb));
 	/* Before the options: the MSS is at most half of the window. */
 	xtcp_acked_first_window(xs, seg);
@@ -310,8 +319,6 @@ static void connect_rcv_syn_ack(struct sock *sk, struct sk_buff *skb,
 	if (seg->opt.cookie)
 		xtcp_echo_keep(sk, &seg->opt);
 	xtcp_demux_remember(sk, skb);
-	if (xs->af->addr->first_segment)
-		xs->af->addr->first_segment(sk, skb);
 	connect_take_syn(sk, skb, seg);
 	xtcp_acked_rcv(sk, seg);
 	if (unlikely(xs->fast_tried))

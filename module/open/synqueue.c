@@ -72,7 +72,6 @@
 #include "timers.h"
 #include "transfer/rtt.h"
 
-
 static_assert(sizeof(struct xtcp_halfopen) == 96);
 static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
 static_assert(sizeof(struct xtcp_halfopen6) == 128);

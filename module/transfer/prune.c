@@ -154,7 +154,7 @@ static bool page_takes(const struct sk_buff *to, const struct sk_buff *skb)
 	       !seq_after(xtcp_cb(skb)->seq, xtcp_cb(to)->end);
 }
 
-/* True if it is worth a new page to copy @skb: it leaves space for @next, which can be moved, too. */
+/* True if a page for @skb is worth it: @next can be moved there, too. */
 static bool pair_is_wasteful(const struct sk_buff *skb, const struct sk_buff *next)
 {
 	return skb_is_wasteful(skb) && next && skb_is_wasteful(next) &&

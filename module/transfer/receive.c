@@ -375,9 +375,9 @@ static void receive_ahead(struct sock *sk, struct sk_buff *skb)
  * then. Nor is a segment trimmed that finds the receive queue empty: the program
  * can read all of it, and its sender need not send the end again. (Linux
  * accepts it, too; 7.2 drops it otherwise.) Returns false if no new data is
- * left, or without memory. With a closed window no segment has new data: queueing
- * it would only use the memory that the window waits for. So it is with a window that
- * was taken back altogether; of another, what was once offered is accepted.
+ * left, or without memory. A FIN behind payload that fits is kept. With a closed window no
+ * segment has new data: queueing it would only use the memory that the window waits for. So it
+ * is with a window that was taken back altogether; of another, what was once offered is accepted.
  */
 static bool trim_to_window(struct sock *sk, struct sk_buff *skb)
 {

@@ -80,7 +80,7 @@ static int listeners_kill(struct net *net, const struct xtcp_key *key)
 	for (found = 0; (sk = xtcp_lookup_get(net, key)); found++) {
 		if (found == LISTENERS_MAX || signal_pending(current)) {
 			sock_put(sk);
-			return found == LISTENERS_MAX ? -EAGAIN : -EINTR;
+			return found == LISTENERS_MAX ? -EAGAIN : -ERESTARTSYS;
 		}
 		if (!listener_kill(sk))
 			err = 0;
@@ -173,7 +173,8 @@ EXPORT_SYMBOL_GPL(xtcp_kill_flow);
  * The caller has checked CAP_NET_ADMIN.
  *
  * Context: process, sleeps on the socket lock.
- * Return: 0, or -ENOENT if there is none.
+ * Return: 0; -ENOENT if there is none; of listeners, of which some may have been closed: -EAGAIN
+ * if their owner opens ever more, -ERESTARTSYS because of a signal.
  */
 int xtcp_kill_key(struct net *net, const struct xtcp_key *key)
 {

@@ -122,7 +122,7 @@ static bool key_parse(struct net *net, char *line, struct xtcp_key *key)
 static int line_kill(struct net *net, char *line)
 {
 	struct xtcp_key key;
-	int err = -ENOENT;
+	int one, err = -ENOENT;
 	unsigned int i;
 	u8 wire;
 
@@ -133,7 +133,10 @@ static int line_kill(struct net *net, char *line)
 		if (wire && wire != xtcp_row_wires[i])
 			continue;
 		key.wire = xtcp_row_wires[i];
-		if (!xtcp_kill_key(net, &key))
+		one = xtcp_kill_key(net, &key);
+		if (one && one != -ENOENT)
+			return one;
+		if (!one)
 			err = 0;
 	}
 	return err;

@@ -19,7 +19,8 @@ from xtcptool.commands import ls
 PATIENCE_S = 1      # then the user is told how far it is
 
 WHY = {errno.ENOENT: "no such connection", errno.EINVAL: "the module does not take it",
-       errno.EPERM: "not permitted: this needs CAP_NET_ADMIN"}
+       errno.EPERM: "not permitted: this needs CAP_NET_ADMIN",
+       errno.EAGAIN: "its owner opens ever more listeners"}
 
 
 def remote(word):
