@@ -392,14 +392,13 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 		XTCP_INC(sock_net(sk), PAWS_ACTIVE);
 	}
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_BAD_SYN_ACK);
-	if (seg->flags & XTCP_RST)
-		return true;
 	xtcp_key_from_flow(&key, &xs->flow);
 	origin = xtcp_origin_of(sk);
-	if (!connect_finish_old(sock_net(sk), skb, &key, seg))
+	if (!(seg->flags & XTCP_RST) &&
+	    !connect_finish_old(sock_net(sk), skb, &key, seg))
 		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
-	/* Our answer ends the peer's old connection: send the SYN again, once. */
+	/* The peer's old connection has ended, by our answer or by its RST: send the SYN again, once. */
 	if (!xs->retransmit.in_row)
 		xtcp_deadlines_bad_syn_ack(sk,
 					   BAD_ACK_DELAY_MS * NSEC_PER_MSEC);

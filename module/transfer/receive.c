@@ -335,7 +335,7 @@ joined:
 	if (other && seq_before(xtcp_cb(other)->seq, end)) {
 		seq_t other_end = xtcp_cb(other)->end;
 
-		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq,
+		xtcp_receive_duplicate(sk, seq_later(seq, xtcp_cb(other)->seq),
 				       seq_before(end, other_end) ? end : other_end);
 	}
 	return false;

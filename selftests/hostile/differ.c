@@ -350,6 +350,54 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	return false;
 }
 
+/* A write that more should follow, and since then no pause in which its timer has sent it. */
+static bool has_held_data(const struct episode *e, const struct difference *d,
+			  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--) {
+		if (e->act[i].kind == ACT_WRITE_MORE)
+			return true;
+		if (i < d->scene && e->act[i].pause_ms >= 250)
+			break;
+	}
+	return false;
+}
+
+/* The last ACK up to a scene; one that says nothing if there is none. */
+static const struct said *last_ack(const struct transcript *t, int scene)
+{
+	static const struct said none;
+
+	for (; scene >= 0; scene--)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
+static bool lies_within(const struct sack_block *inner, const struct sack_block *outer)
+{
+	return outer->left <= inner->left && inner->right <= outer->right;
+}
+
+/* Only xtcp reports an overlap, or only Linux has blocks below its acknowledgement number. */
+static bool reports_overlap(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
+
+	if (d->is_counter) {
+		for (int i = d->scene; i >= 0; i--)
+			if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq && e->act[i].len)
+				return true;
+		return false;
+	}
+	if (!b->sacks && a->sacks == 1 && a->sack[0].right <= a->ack)
+		return true;
+	return b->sacks > 1 && b->sacks == a->sacks + 1 && lies_within(&b->sack[0], &b->sack[1]) &&
+	       !memcmp(&b->sack[1], a->sack, a->sacks * sizeof(a->sack[0]));
+}
+
 /* A segment of no length just before all that was sent: it probes a closed window. */
 static bool has_probe(const struct transcript *t, int last)
 {
@@ -416,6 +464,10 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "result of the call",
 	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
+	{ "Data that MSG_MORE holds back",
+	  { "time", "length", "number of segments", "flags", "sequence number" }, has_held_data },
+	{ "D-SACK of data above a hole",
+	  { "SACK blocks", "TCPOFOMerge", "TCPDSACKOfoSent" }, reports_overlap },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
 	  is_simultaneous },
 	{ "Window probes", { "an ACK", "time", "TCPWinProbe" }, is_probed },
