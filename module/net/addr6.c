@@ -211,7 +211,7 @@ static void addr6_bound(const struct sock *sk, struct xtcp_key *key)
 }
 
 /*
- * Store fields of the peer's first segment, for getsockopt(IPV6_2292PKTOPTIONS) and
+ * Store fields of the segment that opens the connection, for getsockopt(IPV6_2292PKTOPTIONS) and
  * IPV6_FL_F_REFLECT.
  */
 static void addr6_first_segment(struct sock *sk, const struct sk_buff *skb)
@@ -273,7 +273,7 @@ static void addr6_child_init(struct sock *sk, const struct sock *lsk,
 }
 
 /*
- * IPV6_FL_F_REFLECT: our segments get the flow label of the peer's first one. The kernel sets it
+ * IPV6_FL_F_REFLECT: our segments get the flow label of that one. The kernel sets it
  * for protocol 6 only.
  */
 static int reflect_set(struct sock *sk, bool reflect)

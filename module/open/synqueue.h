@@ -121,6 +121,7 @@ static inline struct xtcp_savedsyn *xtcp_synqueue_saved_syn(const struct xtcp_ha
  */
 static inline bool xtcp_synqueue_was_acked(const struct xtcp_halfopen *ho)
 {
+	/* Another CPU may be setting it. */
 	return data_race((bool)ho->acked);
 }
 

@@ -15,13 +15,19 @@ PEER_FIXTURE(options6);
 
 FIXTURE_VARIANT_ADD(options6, native) { .setup = { .family = AF_INET6 } };
 
+PEER_FIXTURE(options6_ipv4);
+
+FIXTURE_VARIANT_ADD(options6_ipv4, native) { .setup = { .family = AF_INET } };
+
 /* From linux/in6.h, which conflicts with netinet/in.h. */
 #ifndef IPV6_FLOWLABEL_MGR
 #define IPV6_FLOWLABEL_MGR	32
 #define IPV6_FLOWINFO_SEND	33
 #endif
 #define FL_A_GET	0
+#define FL_A_PUT	1
 #define FL_F_CREATE	1
+#define FL_F_REFLECT	4
 #define FL_S_EXCL	1
 
 struct label_request {
@@ -154,30 +160,128 @@ TEST_F(options6, flowinfo_send)
 	socket_abort(fd);
 }
 
+/* The peer sends a segment with this label. */
+static void send_labelled(struct peer *p, const struct segment_spec *spec, uint32_t label)
+{
+	uint8_t packet[PACKET_MAX];
+	int len = segment_build(spec, packet);
+
+	packet[1] = (packet[1] & 0xf0) | label >> 16;
+	packet[2] = label >> 8;
+	packet[3] = label;
+	peer_send_raw(p, packet, len);
+}
+
+/* The label of a byte that the program sends, and the peer acknowledges. */
+static uint32_t label_of_data(struct __test_metadata *_metadata, struct conn *c)
+{
+	uint32_t label;
+
+	ASSERT_EQ(1, send(c->fd, "x", 1, 0));
+	conn_expect(c, .len = 1);
+	label = label_of(&c->peer->last);
+	conn_send(c, .flags = ACK);
+	return label;
+}
+
 /* As the namespace's knob says: a child's label is that of the peer's ACK. */
 TEST_F(options6, label_is_reflected)
 {
 	struct peer *p = &self->peer;
-	struct segment_spec spec;
-	uint8_t packet[PACKET_MAX];
+	struct segment_spec ack;
 	struct conn c;
-	int len;
 
 	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/flowlabel_reflect", "1"));
 	conn_start(p, &c);
 	conn_send(&c, .flags = SYN);
 	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
-	spec = conn_spec(&c, .flags = ACK);
-	len = segment_build(&spec, packet);
-	packet[1] = (packet[1] & 0xf0) | 0xa;
-	packet[2] = 0xbc;
-	packet[3] = 0xde;
-	peer_send_raw(p, packet, len);
+	ack = conn_spec(&c, .flags = ACK);
+	send_labelled(p, &ack, 0xabcde);
 	conn_accept(&c);
-	ASSERT_EQ(1, send(c.fd, "x", 1, 0));
-	conn_expect(&c, .len = 1);
-	EXPECT_EQ(0xabcde, label_of(&p->last));
-	conn_send(&c, .flags = ACK);
+	EXPECT_EQ(0xabcde, label_of_data(_metadata, &c));
+}
+
+/* GET: the peer's label is to be reflected; PUT: no more. */
+static int reflect(int fd, int action)
+{
+	struct label_request rq = { .action = action, .flags = FL_F_REFLECT };
+
+	return errno_of(setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, &rq, sizeof(rq)));
+}
+
+#define CONSISTENCY "/proc/sys/net/ipv6/flowlabel_consistency"
+
+TEST_F(options6, label_request_to_reflect)
+{
+	struct label_request rq = { .action = FL_A_GET, .flags = FL_F_REFLECT };
+	int fd = stream_socket(AF_INET6);
+
+	EXPECT_EQ(EPERM, reflect(fd, FL_A_GET));
+	EXPECT_EQ(ESRCH, reflect(fd, FL_A_PUT));
+	ASSERT_EQ(0, sysctl_write(CONSISTENCY, "0"));
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, &rq, sizeof(rq) - 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, NULL, sizeof(rq)));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(ESRCH, reflect(fd, FL_A_PUT));
+	EXPECT_EQ(0, reflect(fd, FL_A_GET));
+	EXPECT_EQ(0, reflect(fd, FL_A_GET));
+	EXPECT_EQ(0, reflect(fd, FL_A_PUT));
+	EXPECT_EQ(ESRCH, reflect(fd, FL_A_PUT));
+	close(fd);
+}
+
+/*
+ * A listener's request is its children's. Linux's SYN-ACKs carry the label of the SYN then,
+ * those of xtcp do not.
+ */
+TEST_F(options6, label_is_reflected_on_request_of_a_listener)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec syn, ack;
+	struct conn c;
+
+	ASSERT_EQ(0, sysctl_write(CONSISTENCY, "0"));
+	conn_start(p, &c);
+	ASSERT_EQ(0, reflect(c.lfd, FL_A_GET));
+	syn = conn_spec(&c, .flags = SYN);
+	send_labelled(p, &syn, 0x12345);
+	c.peer_nxt++;
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	if (stock_mode())
+		EXPECT_EQ(0x12345, label_of(&p->last));
+	ack = conn_spec(&c, .flags = ACK);
+	send_labelled(p, &ack, 0xabcde);
+	conn_accept(&c);
+	EXPECT_EQ(0xabcde, label_of_data(_metadata, &c));
+	EXPECT_EQ(0, reflect(c.fd, FL_A_PUT));
+	EXPECT_NE(0xabcde, label_of_data(_metadata, &c));
+	EXPECT_EQ(ESRCH, reflect(c.fd, FL_A_PUT));
+}
+
+/* Linux looks at a client's segments only if they may have something else to report. */
+static void reflecting(int fd)
+{
+	option(fd, IPV6_RECVHOPLIMIT, 1);
+	reflect(fd, FL_A_GET);
+}
+
+TEST_F(options6, label_is_reflected_on_request_of_a_client)
+{
+	struct peer *p = &self->peer;
+	struct segment_spec syn_ack;
+	struct conn c;
+
+	ASSERT_EQ(0, sysctl_write(CONSISTENCY, "0"));
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = reflecting);
+	EXPECT_NE(0xabcde, label_of(&p->last));
+	syn_ack = conn_spec(&c, .flags = SYN | ACK);
+	send_labelled(p, &syn_ack, 0xabcde);
+	c.peer_nxt++;
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	EXPECT_EQ(0xabcde, label_of_data(_metadata, &c));
+	EXPECT_EQ(0, reflect(c.fd, FL_A_PUT));
+	EXPECT_NE(0xabcde, label_of_data(_metadata, &c));
 }
 
 /* RFC 3542 4.7: the listener's extension headers are on all segments, the SYN-ACK, too. */
@@ -202,27 +306,94 @@ TEST_F(options6, listeners_destination_options)
 	conn_send(&c, .flags = ACK);
 }
 
-/* RFC 3542 4: what a stream's user may ask about the segment that opened it. */
-TEST_F(options6, pktoptions_of_a_stream)
+/* What a stream's user may ask about the segment that opened it. */
+struct opened_by {
+	int device, hops;	/* -1: not reported */
+};
+
+static void report_opening(int fd)
 {
-	struct peer *p = &self->peer;
-	struct in6_pktinfo *info;
+	option(fd, IPV6_RECVPKTINFO, 1);
+	option(fd, IPV6_RECVHOPLIMIT, 1);
+}
+
+static struct opened_by opened_by(struct __test_metadata *_metadata, int fd)
+{
+	struct opened_by by = { -1, -1 };
 	char control[256];
 	struct msghdr msg = { .msg_control = control };
 	socklen_t len = sizeof(control);
-	struct cmsghdr *cmsg;
+	struct in6_pktinfo info;
+
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */, control, &len));
+	msg.msg_controllen = len;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+		EXPECT_EQ(IPPROTO_IPV6, cmsg->cmsg_level);
+		if (cmsg->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+			by.device = info.ipi6_ifindex;
+		} else {
+			EXPECT_EQ(IPV6_HOPLIMIT, cmsg->cmsg_type);
+			memcpy(&by.hops, CMSG_DATA(cmsg), sizeof(by.hops));
+		}
+	}
+	return by;
+}
+
+#define HOPS 99
+
+/* RFC 3542 4. */
+TEST_F(options6, pktoptions_of_a_stream)
+{
+	struct opened_by by;
 	struct conn c;
 
-	conn_open(p, &c);
-	ASSERT_EQ(0, option(c.fd, IPV6_RECVPKTINFO, 1));
-	ASSERT_EQ(0, getsockopt(c.fd, IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */, control, &len));
-	msg.msg_controllen = len;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	ASSERT_NE(NULL, cmsg);
-	EXPECT_EQ(IPPROTO_IPV6, cmsg->cmsg_level);
-	EXPECT_EQ(IPV6_PKTINFO, cmsg->cmsg_type);
-	info = (struct in6_pktinfo *)CMSG_DATA(cmsg);
-	EXPECT_EQ(if_nametoindex("tun0"), info->ipi6_ifindex);
+	conn_to_state(&self->peer, &c, ST_HALF_OPEN);
+	conn_send(&c, .flags = ACK, .ttl = HOPS);
+	conn_accept(&c);
+	by = opened_by(_metadata, c.fd);
+	EXPECT_EQ(-1, by.device);
+	EXPECT_EQ(-1, by.hops);
+	report_opening(c.fd);
+	by = opened_by(_metadata, c.fd);
+	EXPECT_EQ((int)if_nametoindex("tun0"), by.device);
+	EXPECT_EQ(HOPS, by.hops);
+}
+
+TEST_F(options6, pktoptions_of_a_client)
+{
+	struct opened_by by;
+	struct conn c;
+
+	conn_to_state(&self->peer, &c, ST_SYN_SENT, .prepare = report_opening);
+	conn_send(&c, .flags = SYN | ACK, .ttl = HOPS);
+	conn_expect(&c, .flags = ACK, .ack = 1);
+	by = opened_by(_metadata, c.fd);
+	EXPECT_EQ((int)if_nametoindex("tun0"), by.device);
+	EXPECT_EQ(HOPS, by.hops);
+}
+
+/* A client of the other family, whose address the program sees as a mapped one. */
+TEST_F(options6_ipv4, pktoptions_of_a_mapped_client)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(KERNEL_PORT) };
+	struct opened_by by;
+	struct conn c;
+	int lfd = stream_socket(AF_INET6);
+
+	fd_nonblock(lfd);
+	ASSERT_EQ(0, bind(lfd, (struct sockaddr *)&any, sizeof(any)));
+	ASSERT_EQ(0, listen(lfd, 4));
+	conn_start(&self->peer, &c, .lfd = lfd);
+	conn_send(&c, .flags = SYN, .ttl = HOPS);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1);
+	conn_send(&c, .flags = ACK, .ttl = HOPS);
+	c.fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, c.fd);
+	report_opening(c.fd);
+	by = opened_by(_metadata, c.fd);
+	EXPECT_EQ((int)if_nametoindex("tun0"), by.device);
+	EXPECT_EQ(HOPS, by.hops);
 }
 
 static void with_errors(int fd)

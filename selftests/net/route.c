@@ -6,6 +6,8 @@
 /* vm: wires families short */
 #include "lib/xtcp_test.h"
 
+#include <stdlib.h>
+
 PEER_FIXTURE(route);
 PAIR_FIXTURE(neighbour);
 
@@ -157,6 +159,49 @@ TEST_F(route, rfc9293_must_46_no_call_to_many)
 		close(fd);
 	}
 	peer_expect_silence(p, 20);
+}
+
+/* A rule of routing about local ports: "add sport 40000 prohibit". */
+static void ip_rule(struct __test_metadata *_metadata, const char *what)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "ip %s rule %s",
+		 test_family() == AF_INET6 ? "-6" : "-4", what);
+	ASSERT_EQ(0, system(command)) TH_LOG("%s", command);
+}
+
+/*
+ * Which port an unbound socket gets is known only in connect(), and a rule may forbid it
+ * then. Over IPv6 the route is that of a port not chosen yet, as in Linux.
+ */
+TEST_F(route, rule_forbids_the_port_that_connect_chooses)
+{
+	struct peer *p = &self->peer;
+	int fd = socket_new(-1), other = socket_new(-1);
+	struct counters before;
+
+	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000"));
+	ip_rule(_metadata, "add sport 40000 prohibit");
+	if (test_family() == AF_INET6) {
+		EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PEER_PORT));
+		peer_expect(p, .flags = SYN, .sport = 40000, .dport = PEER_PORT);
+		socket_abort(fd);
+		return;
+	}
+	counters_take(&before);
+	EXPECT_EQ(EACCES, socket_connect(fd, "10.0.0.2", PEER_PORT));
+	counters_expect(_metadata, &before, NULL);
+	EXPECT_EQ(POLLOUT | POLLHUP, socket_poll(fd));
+	EXPECT_EQ(0, socket_error(fd));
+	EXPECT_EQ(ENOTCONN, socket_name(fd, getpeername));
+	/* The port is free for another socket. */
+	EXPECT_EQ(0, socket_bind(other, "10.0.0.1", 40000));
+	close(other);
+	ip_rule(_metadata, "del sport 40000 prohibit");
+	EXPECT_EQ(EINPROGRESS, socket_connect(fd, "10.0.0.2", PEER_PORT));
+	peer_expect(p, .flags = SYN, .sport = 40000, .dport = PEER_PORT);
+	socket_abort(fd);
 }
 
 TEST_HARNESS_MAIN

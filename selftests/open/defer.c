@@ -16,6 +16,15 @@ static void five_seconds(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){ 5 }, sizeof(int));
 }
 
+static int deferral(int fd)
+{
+	socklen_t len = sizeof(int);
+	int seconds = -1;
+
+	getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, &len);
+	return seconds;
+}
+
 /* Half-open, its third ACK ignored. */
 static void silent_client(struct peer *p, struct conn *c, int lfd)
 {
@@ -206,6 +215,42 @@ TEST_F(defer, defer_accept_taken_off)
 	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .at_ms = 1000);
 	conn_send(&c, .flags = ACK);
 	conn_accept(&c);
+}
+
+/* The option is the listener's alone. */
+TEST_F(defer, opt_defer_accept_is_not_inherited)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd = deferring_listener(p);
+
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(&c, .flags = ACK | PSH, .data = "text");
+	conn_accept(&c);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 5, .within_ms = 210);
+	EXPECT_EQ(7, deferral(lfd));
+	EXPECT_EQ(0, deferral(c.fd));
+}
+
+/* With timeouts of 2 s at most, 30 s are 16 of them: one of 1 s and fifteen of 2 s. */
+TEST_F(defer, knob_rto_max_ms_limits_each_timeout_of_a_deferral)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();		/* newer than Linux 6.12 */
+	ASSERT_EQ(0, knob_set("rto_max_ms", 2000));
+	lfd = peer_listen(p, KERNEL_PORT, 16);
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 60));
+	EXPECT_EQ(61, deferral(lfd));
+	ASSERT_EQ(0, socket_set(lfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 30));
+	EXPECT_EQ(31, deferral(lfd));
+	peer_mark(p);
+	silent_client(p, &c, lfd);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1, .at_ms = 31000);
+	conn_expect_move(&c, ST_HALF_OPEN, ST_CLOSED, 33000);
+	peer_expect_silence(p, 70000);
 }
 
 /* A cookie has no record that could wait. */

@@ -127,6 +127,33 @@ TEST_F(ack, second_segment_waits_for_the_reader)
 	peer_expect_silence(p, 300);
 }
 
+/*
+ * A program may only look at the data, until a record is complete whose end the peer sends
+ * after our ACK. So to look is enough.
+ */
+TEST_F(ack, second_segment_waits_for_a_look)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char b;
+
+	open_patient(p, &c);
+	conn_send(&c, .len = MSS);
+	conn_expect(&c, .flags = ACK, .ack = 1 + MSS, .within_ms = 300);
+	reads(&c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	/* One segment is not enough to be acknowledged then. */
+	conn_send(&c, .len = MSS);
+	EXPECT_EQ(1, recv(c.fd, &b, 1, MSG_PEEK | MSG_DONTWAIT));
+	peer_expect_silence(p, 10);
+	conn_send(&c, .len = MSS);
+	peer_expect_silence(p, 10);
+	EXPECT_EQ(1, recv(c.fd, &b, 1, MSG_PEEK | MSG_DONTWAIT));
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS);
+	peer_expect_silence(p, 300);
+	reads(&c);
+}
+
 #define LARGE_BUFFER 300000
 
 static void large_buffer(int fd)

@@ -9,12 +9,15 @@
 /* vm: still=a_twentieth_of_the_round_trip */
 /* vm: still=knob_comp_sack_nr_acts */
 /* vm: still=no_block_is_dropped_unreported */
+/* vm: still=each_block_is_reported_beside_timestamps */
+/* vm: still=each_block_is_reported_beside_a_duplicate */
 #include "lib/xtcp_test.h"
 
 PEER_FIXTURE(compress);
 
 #define SEG 1000
 #define WITH_SACK OPT(OPT_MSS(SEG), OPT_SACKOK)
+#define WITH_STAMPS OPT(OPT_MSS(SEG), OPT_SACKOK, OPT_TS(1, 0))
 
 /* In the beginning each segment is acknowledged at once: that is over then. */
 #define BEFORE 20
@@ -178,6 +181,77 @@ TEST_F(compress, no_block_is_dropped_unreported)
 	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 2, .sacks = 4,
 		    .sack = {{ seg(14), seg(15) }, { seg(12), seg(13) }, { seg(10), seg(11) },
 			     { seg(8), seg(9) }});
+}
+
+/* The blocks of the ACKs that come within 20 ms: bit n is set if one has segment n. */
+static uint64_t reported(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	int64_t end = now_ns() + 20 * NSEC_PER_MSEC;
+	uint64_t blocks = 0;
+
+	while (peer_read(p, end)) {
+		const struct segment_options *opt = &p->last.opt;
+
+		EXPECT_EQ(seg(1), (uint32_t)(p->last.ack - c->peer_iss));
+		for (int i = 0; i < opt->sacks; i++) {
+			int64_t left = (uint32_t)(opt->sack[i].left - c->peer_iss);
+
+			for (int n = 2; n < 64; n++)
+				if (left == seg(n))
+					blocks |= 1ULL << n;
+		}
+	}
+	return blocks;
+}
+
+/*
+ * Every second segment of a burst is lost. An ACK has space for three blocks beside
+ * timestamps, and each of the twelve is in one of the ACKs.
+ */
+TEST_F(compress, each_block_is_reported_beside_timestamps)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	uint64_t sent = 0;
+	struct conn c;
+
+	open_over(_metadata, p, &c, WITH_STAMPS, 40);
+	counters_take(&before);
+	for (int n = 2; n <= 24; n += 2) {
+		behind_the_hole(&c, n, n);
+		sent |= 1ULL << n;
+	}
+	EXPECT_EQ(sent, reported(_metadata, p, &c));
+	if (!stock_mode())
+		EXPECT_EQ(6, counter_moved(&before, "TCPAckCompressed"));
+}
+
+/*
+ * A duplicate takes the first place of the three. (Linux leaves the ACK out that the segment
+ * needs whose block displaces another one.)
+ */
+TEST_F(compress, each_block_is_reported_beside_a_duplicate)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	open_over(_metadata, p, &c, WITH_STAMPS, 40);
+	for (int n = 2; n <= 6; n += 2) {
+		behind_the_hole(&c, n, n);
+		conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 0);
+	}
+	behind_the_hole(&c, 8, 8);
+	behind_the_hole(&c, 10, 10);
+	behind_the_hole(&c, 10, 10);
+	for (int n = 12; n <= 18; n += 2)
+		behind_the_hole(&c, n, n);
+	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 0, .sacks = 3,
+		    .sack = {{ seg(10), seg(11) }, { seg(10), seg(11) }, { seg(8), seg(9) }});
+	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 0, .sacks = 3,
+		    .sack = {{ seg(14), seg(15) }, { seg(12), seg(13) }, { seg(10), seg(11) }});
+	conn_expect(&c, .flags = ACK, .ack = seg(1), .within_ms = 2, .sacks = 3,
+		    .sack = {{ seg(18), seg(19) }, { seg(16), seg(17) }, { seg(14), seg(15) }});
 }
 
 TEST_HARNESS_MAIN

@@ -779,6 +779,33 @@ TEST_F(window, lc_54_straddling_a_closed_window)
 	EXPECT_EQ(100, read_all(&c));
 }
 
+/*
+ * The payload fills the window, and a FIN comes with it: it needs no space, so it is taken,
+ * though unread data is before it.
+ */
+TEST_F(window, rfc9293_3_10_7_4_fin_at_the_edge)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int64_t room;
+	char b;
+
+	conn_open(p, &c, .prepare = small_buffer);
+	conn_send(&c, .len = 100);
+	conn_expect(&c, .flags = ACK, .ack = 101, .within_ms = 210);
+	while ((room = edge(&c) - conn_peer_nxt(&c)) > MSS) {
+		conn_send(&c, .len = MSS);
+		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	}
+	ASSERT_LT(0, room);
+	conn_send(&c, .flags = FIN | PSH | ACK, .len = room);
+	conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c), .within_ms = 210);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	EXPECT_EQ(conn_peer_nxt(&c) - 2, read_all(&c));
+	EXPECT_EQ(0, recv(c.fd, &b, 1, MSG_DONTWAIT));
+	peer_drain(p, 5);
+}
+
 TEST_F(window, ctr_TCPZeroWindowDrop)
 {
 	struct counters before;

@@ -243,6 +243,7 @@ TEST_F(poll, poll_rcvlowat_in_a_nearly_full_buffer)
 TEST_F(poll, knob_shrink_window_tells_the_reader_before_it_closes)
 {
 	struct peer *p = &self->peer;
+	const int len = 330;
 	struct conn c;
 	int64_t room;
 	int ep;
@@ -255,14 +256,14 @@ TEST_F(poll, knob_shrink_window_tells_the_reader_before_it_closes)
 	expect_both(c.fd, ep, POLLOUT);
 	/* The peer sends what the window allows, and waits for each ACK. */
 	do {
-		conn_send(&c, .flags = ACK | PSH, .len = 300);
+		conn_send(&c, .flags = ACK | PSH, .len = len);
 		conn_expect(&c, .flags = ACK, .ack = conn_peer_nxt(&c),
 			    .within_ms = DELAYED_ACK_MS);
 		room = (int64_t)p->last.wnd << c.kern_wscale;
 		ASSERT_GT(65536, conn_peer_nxt(&c));
-	} while (room >= 300 && !(socket_poll(c.fd) & POLLIN));
+	} while (room >= len && !(socket_poll(c.fd) & POLLIN));
 	EXPECT_EQ(POLLIN | POLLOUT, edge(ep, 5));
-	EXPECT_LE(300, room);
+	EXPECT_LE(len, room);
 }
 
 TEST_F(poll, poll_close_wait)

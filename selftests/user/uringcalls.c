@@ -113,6 +113,28 @@ TEST_F(uringcalls, io_uring_accepts_many)
 	ring_close(&r);
 }
 
+/* An accept() says whether another connection waits, since Linux 6.10. */
+TEST_F(uringcalls, io_uring_learns_of_another_connection)
+{
+	struct pair *pr = &self->pair;
+	int lfd = pair_listen(pr, PORT, 16);
+	struct ring_result one;
+	struct ring r;
+
+	ring_open(_metadata, &r);
+	for (int i = 0; i < 2; i++)
+		pair_connect(pr, PORT);
+	for (int i = 0; i < 2; i++) {
+		ring_queue(&r, .opcode = IORING_OP_ACCEPT, .fd = lfd, .user_data = FIRST);
+		one = ring_take(&r);
+		ASSERT_LE(0, one.res);
+		EXPECT_EQ(!i && kernel_is_since(6, 10),
+			  !!(one.flags & IORING_CQE_F_SOCK_NONEMPTY));
+		close(one.res);
+	}
+	ring_close(&r);
+}
+
 /* A receive that waits may be cancelled, and no byte is lost. */
 TEST_F(uringcalls, io_uring_cancels_a_receive)
 {
