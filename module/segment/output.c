@@ -260,23 +260,18 @@ struct departure {
 /*
  * Result of a queue of this host, as 0 or -errno. A queue that is full, or
  * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
- * segment.
+ * segment. As in Linux the reduction is by cwnd: pacing may have let go only the first
+ * segments of what the queue refuses, and a refused ACK says nothing about data.
  */
-static int output_result(struct sock *sk, const struct departure *go, bool payload, int err)
+static int output_result(struct sock *sk, int err)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
-	u32 flight = xs->in_flight;
 
 	if (likely(err <= 0))
 		return err;
 	xs->retransmit.refused = err != NET_XMIT_CN;
-	/* FlightSize includes what was refused. A refused ACK says nothing about data. */
-	if (!payload)
-		flight = max(flight, xs->cwnd);
-	else if (go->fresh)
-		flight += go->segs;
 	if (xtcp_state_in(sk, XTCP_SYNCHRONIZED))
-		xtcp_recovery_reduce(sk, flight);
+		xtcp_recovery_reduce(sk, max(xs->in_flight, xs->cwnd));
 	return net_xmit_errno(err);
 }
 
@@ -383,7 +378,7 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (payload)
 		xs->data_segs_out += go->segs;
 	trace_xtcp_send(sock_net(sk), &key, tcp_hdr(skb), payload);
-	return output_result(sk, go, payload, xtcp_family_queue_xmit(xs->af, sk, skb, ecn));
+	return output_result(sk, xtcp_family_queue_xmit(xs->af, sk, skb, ecn));
 }
 
 /**

@@ -13,6 +13,7 @@
 #include "lib/xtcp_test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
@@ -20,6 +21,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -154,21 +156,26 @@ TEST_F(tun, a_partial_acknowledgement)
 	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_unacked);
 }
 
-/* Captures everything that arrives by a device, from now on. */
-static int capture_open(struct __test_metadata *_metadata, const char *device)
+static int capture_begin(struct __test_metadata *_metadata, const char *device, int proto)
 {
-	int proto = htons(test_family() == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
 	struct sockaddr_ll sll = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = proto,
+		.sll_protocol = htons(proto),
 		.sll_ifindex = if_nametoindex(device),
 	};
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, proto);
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(proto));
 
 	ASSERT_LE(0, fd);
 	socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20);
 	ASSERT_EQ(0, bind(fd, (void *)&sll, sizeof(sll)));
 	return fd;
+}
+
+/* Captures everything that arrives by a device, from now on. */
+static int capture_open(struct __test_metadata *_metadata, const char *device)
+{
+	return capture_begin(_metadata, device,
+			     test_family() == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP);
 }
 
 struct captured {
@@ -417,6 +424,69 @@ TEST_F_TIMEOUT(offload, segments_of_large_skbs_are_lost, 4000)
 	EXPECT_LT(50, counter_moved(&before, "RetransSegs"));
 	close(client);
 	close(server);
+}
+
+/* --- transmit queues of a device ----------------------------------------- */
+
+#define QUEUES 16
+
+/* Captures what leaves by each transmit queue of a device. */
+static void capture_queues(struct __test_metadata *_metadata, const char *device, int fd[QUEUES])
+{
+	for (int i = 0; i < QUEUES; i++) {
+		fd[i] = capture_begin(_metadata, device, ETH_P_ALL);
+		/* With id 1. */
+		ASSERT_EQ(0, socket_set(fd[i], SOL_PACKET, PACKET_FANOUT,
+					PACKET_FANOUT_QM << 16 | 1));
+	}
+}
+
+/* Packets of the stack under test that were captured. */
+static int captured_segments(int fd)
+{
+	bool v6 = test_family() == AF_INET6;
+	uint8_t packet[128];
+	int n = 0;
+
+	while (recv(fd, packet, sizeof(packet), 0) >= 40)
+		n += packet[v6 ? 6 : 9] == stream_wire();
+	return n;
+}
+
+/*
+ * Each timeout of a SYN draws another flow hash. As nothing of the connection waits in the queue
+ * that the device's first one chose, the next may choose another.
+ */
+TEST_F(tun, an_idle_flow_may_change_its_queue)
+{
+	struct ipaddr near = ipaddr("10.9.0.1"), far = ipaddr("10.9.0.2");
+	int fd = stream_socket(self->peer.family), capture[QUEUES];
+	int segments = 0, queues = 0;
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&far, PORT, &sa);
+
+	/* Six seconds, one after the other. */
+	if (knob_set("syn_linear_timeouts", 6))
+		SKIP(return, "no syn_linear_timeouts: Linux has it since 6.5");
+	ASSERT_EQ(0, system("ip link add many0 numtxqueues 16 type dummy && "
+			    "ip link set many0 up"));
+	address_add(WHERE(_metadata), "many0", &near, 24);
+	capture_queues(_metadata, "many0", capture);
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(-1, connect(fd, (struct sockaddr *)&sa, len));
+	ASSERT_EQ(EINPROGRESS, errno);
+	sleep_ms(6500);
+	for (int i = 0; i < QUEUES; i++) {
+		int n = captured_segments(capture[i]);
+
+		segments += n;
+		queues += n > 0;
+		close(capture[i]);
+	}
+	/* The first SYN and one for each timeout. That all have one hash is unlikely: 16^-6. */
+	EXPECT_EQ(7, segments);
+	EXPECT_LE(2, queues);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

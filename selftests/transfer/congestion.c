@@ -217,6 +217,56 @@ TEST_F(congestion, rfc9293_may_18_reno_halves)
 	}
 }
 
+/* The queue of this host takes nothing more, or again all. */
+static void host_queue_takes(struct __test_metadata *_metadata, bool all)
+{
+	shaper_set(WHERE(_metadata), "tun0", 100 << 20, all ? 100 << 20 : 1);
+}
+
+static void refused_beside(struct __test_metadata *_metadata, struct peer *p, int in_flight)
+{
+	struct conn c;
+
+	open_over(p, &c, "reno", 0);
+	ASSERT_EQ(100, conn_info(&c).cwnd);
+	if (in_flight) {
+		flight_write(&c, in_flight);
+		flight_expect_all(&c, 0, in_flight - 1);
+	}
+	host_queue_takes(_metadata, false);
+	flight_write(&c, 10);
+	EXPECT_EQ(in_flight, conn_info(&c).unacked);
+	EXPECT_EQ(50, conn_info(&c).ssthresh);
+	host_queue_takes(_metadata, true);
+	conn_send(&c, .flags = RST);
+	close(c.lfd);
+}
+
+/* A burst of ten segments is refused by the queue of this host: half of cwnd, as in Linux. */
+TEST_F(congestion, rfc5681_3_1_a_refused_burst_halves_cwnd)
+{
+	struct peer *p = &self->peer;
+
+	route_add_metrics(WHERE(_metadata), &p->addr, 32, "tun0",
+			  &(struct route_metrics){ .value[RTAX_INITCWND] = 100 });
+	refused_beside(_metadata, p, 0);
+	refused_beside(_metadata, p, 20);
+}
+
+/* A receiver whose ACK is refused has not sent too much: as in Linux, half of cwnd. */
+TEST_F(congestion, rfc5681_3_1_a_refused_ack_halves_cwnd)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	open_with_rule(p, &c, "reno");
+	host_queue_takes(_metadata, false);
+	conn_send(&c, .flags = ACK, .len = MSS);
+	peer_expect_silence(p, 250);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(congestion, a_change_keeps_the_window)
 {
 	int next = 0;

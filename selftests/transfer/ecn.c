@@ -571,6 +571,35 @@ TEST_F(ecn, rfc3168_6_1_2_the_next_window)
 	p->leave_unread = true;
 }
 
+/*
+ * A mark of the last window, echoed by an ACK that a later one has overtaken. It reports again that
+ * a segment has arrived, and its reduction is over.
+ */
+TEST_F(ecn, rfc3168_6_1_2_an_overtaken_echo_reduces_nothing)
+{
+	struct peer *p = &self->peer;
+	struct socket_info before;
+	struct conn c;
+
+	open_asked(p, &c);
+	ten_marked(_metadata, &c);
+	flight_expect(&c, 10, .flags = ACK | CWR);
+	flight_ack(&c, 11);
+	peer_drain(p, 1);
+	before = conn_info(&c);
+	EXPECT_EQ(TCP_CA_Open, before.recovery);
+	EXPECT_EQ(7, before.ssthresh);
+	EXPECT_LT(0, before.unacked);
+	flight_sack_flags(&c, ECE, 5, { 6, 7 });
+	EXPECT_EQ(TCP_CA_Open, conn_info(&c).recovery);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	EXPECT_EQ(before.cwnd, conn_info(&c).cwnd);
+	/* Neither when all of that is acknowledged. */
+	flight_ack(&c, 11 + before.unacked);
+	EXPECT_LE(before.cwnd, conn_info(&c).cwnd);
+	p->leave_unread = true;
+}
+
 TEST_F(ecn, ctr_TCPDeliveredCE)
 {
 	struct peer *p = &self->peer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * memcg: socket memory is charged to the memory cgroup of the process that made the
- * socket, accepted ones included, and is uncharged when data is read.
+ * memcg: socket memory is charged to the memory cgroup of the process that called socket() or
+ * accept(), and is uncharged when data is read.
  */
 /* vm: wires families mem=1G short distro */
 #include "lib/xtcp_test.h"
@@ -16,7 +16,10 @@ PAIR_FIXTURE(memcg);
 
 #define MOUNT "/tmp/memcg"
 #define GROUP MOUNT "/xtcp"
+#define ACCEPTOR MOUNT "/acceptor"
 #define TEXT (200 << 10)
+/* Connections that wait in an accept queue. */
+#define ACCEPTED 200
 /* A transfer in whose middle the group's memory ends. */
 #define BULK (32 << 20)
 /* Left to the group then. */
@@ -47,16 +50,39 @@ static long group_value(struct __test_metadata *_metadata, const char *path, con
 	return value;
 }
 
-/* Bytes of that kind in the group. */
+/* Bytes of that kind in a group. */
+static long charged_in(struct __test_metadata *_metadata, const char *group, const char *kind)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/memory.stat", group);
+	return group_value(_metadata, path, kind);
+}
+
 static long charged_as(struct __test_metadata *_metadata, const char *kind)
 {
-	return group_value(_metadata, GROUP "/memory.stat", kind);
+	return charged_in(_metadata, GROUP, kind);
 }
 
 /* Of socket memory. */
 static long charged(struct __test_metadata *_metadata)
 {
 	return charged_as(_metadata, "sock");
+}
+
+/* The kernel sums its statistics up every two seconds, but not while it is idle. */
+static void sum_up(void)
+{
+	for (int i = 0; i < 30; i++)
+		sleep_ms(100);
+}
+
+static void join(struct __test_metadata *_metadata, const char *group)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	ASSERT_EQ(0, write_file(path, "0"));
 }
 
 static void enter_group(struct __test_metadata *_metadata)
@@ -70,14 +96,20 @@ static void enter_group(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, write_file(GROUP "/cgroup.procs", "0"));
 }
 
-static void leave_group(struct __test_metadata *_metadata)
+/* No socket memory is left in it. */
+static void remove_group(struct __test_metadata *_metadata, const char *group)
 {
 	/* Charges are taken back in batches, later. */
-	for (int i = 0; charged(_metadata) && i < 100; i++)
+	for (int i = 0; charged_in(_metadata, group, "sock") && i < 100; i++)
 		sleep_ms(100);
-	EXPECT_EQ(0, charged(_metadata));
-	ASSERT_EQ(0, write_file(MOUNT "/cgroup.procs", "0"));
-	EXPECT_EQ(0, rmdir(GROUP));
+	EXPECT_EQ(0, charged_in(_metadata, group, "sock"));
+	join(_metadata, MOUNT);
+	EXPECT_EQ(0, rmdir(group));
+}
+
+static void leave_group(struct __test_metadata *_metadata)
+{
+	remove_group(_metadata, GROUP);
 	umount(MOUNT);
 }
 
@@ -238,15 +270,122 @@ TEST_F(memcg, unread_when_it_is_closed)
 	leave_group(_metadata);
 }
 
-/* --- the limit is reached in the middle of a transfer -------------------- */
+/* --- who accepts, pays ---------------------------------------------------- */
 
-static void join(struct __test_metadata *_metadata, const char *group)
+/* A listener made in one group; the process then is in another one, from which it accepts. */
+static int listener_of_another(struct __test_metadata *_metadata, struct pair *pr)
 {
-	char path[64];
+	int lfd;
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	ASSERT_EQ(0, write_file(path, "0"));
+	enter_group(_metadata);
+	lfd = pair_listen(pr, 5000, ACCEPTED);
+	big_buffer(lfd);
+	mkdir(ACCEPTOR, 0755);
+	join(_metadata, MOUNT);
+	return lfd;
 }
+
+static void leave_both(struct __test_metadata *_metadata)
+{
+	remove_group(_metadata, ACCEPTOR);
+	leave_group(_metadata);
+}
+
+/* Nothing in the listener's group; in that of who accepts so many bytes and their overhead. */
+static void expect_charged(struct __test_metadata *_metadata, long acceptor)
+{
+	long charged_there;
+
+	sum_up();
+	EXPECT_EQ(0, charged(_metadata));
+	charged_there = charged_in(_metadata, ACCEPTOR, "sock");
+	EXPECT_LE(acceptor, charged_there);
+	EXPECT_GE(4 * acceptor, charged_there);
+}
+
+TEST_F(memcg, what_comes_after_accept)
+{
+	struct pair *pr = &self->pair;
+	int lfd, client, server;
+
+	lfd = listener_of_another(_metadata, pr);
+	client = pair_connect(pr, 5000);
+	join(_metadata, ACCEPTOR);
+	server = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, server);
+	expect_charged(_metadata, 0);
+	fill(_metadata, client, server);
+	expect_charged(_metadata, TEXT);
+	empty(_metadata, server);
+	close(client);
+	close(server);
+	close(lfd);
+	leave_both(_metadata);
+}
+
+/* Until accept() it is nobody's. */
+TEST_F(memcg, what_came_before_accept)
+{
+	struct pair *pr = &self->pair;
+	static char text[TEXT];
+	int lfd, client, server;
+
+	lfd = listener_of_another(_metadata, pr);
+	client = pair_connect(pr, 5000);
+	socket_set(client, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+	ASSERT_EQ(TEXT, send(client, text, TEXT, MSG_DONTWAIT));
+	for (int i = 0; socket_count(client, TIOCOUTQ) && i < 100; i++)
+		sleep_ms(10);
+	ASSERT_EQ(0, socket_count(client, TIOCOUTQ));
+	expect_charged(_metadata, 0);
+	join(_metadata, ACCEPTOR);
+	server = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, server);
+	expect_charged(_metadata, TEXT);
+	/* Nobody reads it. */
+	close(server);
+	close(client);
+	close(lfd);
+	leave_both(_metadata);
+}
+
+/*
+ * The socket, too, is an object of who accepts it: as large as one that he makes by socket(),
+ * with its inode and file. Linux, since 6.12.
+ */
+TEST_F(memcg, the_accepted_socket_itself)
+{
+	int lfd, client[ACCEPTED], server[ACCEPTED], made[ACCEPTED];
+	struct pair *pr = &self->pair;
+	long slab[3];
+
+	if (!kernel_is_since(6, 12))
+		SKIP(return, "the kernel charges an object only when it is allocated");
+	lfd = listener_of_another(_metadata, pr);
+	for (int i = 0; i < ACCEPTED; i++)
+		client[i] = pair_connect(pr, 5000);
+	join(_metadata, ACCEPTOR);
+	sum_up();
+	slab[0] = charged_in(_metadata, ACCEPTOR, "slab");
+	for (int i = 0; i < ACCEPTED; i++)
+		ASSERT_LE(0, server[i] = accept(lfd, NULL, NULL));
+	sum_up();
+	slab[1] = charged_in(_metadata, ACCEPTOR, "slab");
+	for (int i = 0; i < ACCEPTED; i++)
+		ASSERT_LE(0, made[i] = stream_socket(pr->family));
+	sum_up();
+	slab[2] = charged_in(_metadata, ACCEPTOR, "slab");
+	EXPECT_LE((slab[2] - slab[1]) * 9 / 10, slab[1] - slab[0]);
+	for (int i = 0; i < ACCEPTED; i++) {
+		close(client[i]);
+		close(server[i]);
+		close(made[i]);
+	}
+	close(lfd);
+	leave_both(_metadata);
+}
+
+/* --- the limit is reached in the middle of a transfer -------------------- */
 
 static long group_number(struct __test_metadata *_metadata, const char *file)
 {
@@ -318,8 +457,7 @@ TEST_F(memcg, what_is_had_by_force)
 		unread = socket_count(server, FIONREAD);
 	}
 	EXPECT_LT(0, unread);
-	/* Until the kernel sums up the few pages. */
-	sleep_ms(3000);
+	sum_up();
 	EXPECT_LE(before + unread, charged(_metadata));
 	knob_mem_set(WHERE(_metadata), usual, NULL);
 	close(client);
@@ -331,8 +469,8 @@ TEST_F(memcg, what_is_had_by_force)
 }
 
 /*
- * The process is in the group only while it makes the listener: without a process, the
- * group's memory ends without anybody being killed for it.
+ * The process is in the group only while it accepts: without a process, the group's memory
+ * ends without anybody being killed for it.
  */
 TEST_F(memcg, limit_reached_by_a_receiver)
 {
@@ -343,13 +481,13 @@ TEST_F(memcg, limit_reached_by_a_receiver)
 	char limit[32];
 	int lfd;
 
-	enter_group(_metadata);
 	lfd = pair_listen(pr, 5000, 8);
-	join(_metadata, MOUNT);
 	t.from = pair_connect(pr, 5000);
 	ASSERT_EQ(0, socket_set(t.from, SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20));
+	enter_group(_metadata);
 	t.to = accept(lfd, NULL, NULL);
 	ASSERT_LE(0, t.to);
+	join(_metadata, MOUNT);
 	big_buffer(t.to);
 	pair_enter(pr, SERVER);
 	transfer_go(_metadata, &t, 10, true);

@@ -555,6 +555,39 @@ TEST_F(recovery, rfc2018_8_ctr_TCPSACKReneging)
 	peer_expect_silence(p, 1000);
 }
 
+/*
+ * The same, and meanwhile an ACK reports that another segment has arrived, which was sent before
+ * the oldest. That does not postpone the 10 ms to a timeout.
+ */
+TEST_F(recovery, rfc2018_8_reneging_is_not_postponed)
+{
+	static const int64_t round_ns = 1LL << 32;
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which postpones it */
+	knob_set("frto", 0);
+	open_by_count(p, &c);
+	/* Of its time of sending, a segment that has arrived keeps the upper 32 bits. */
+	sleep_until_ns((now_ns() / round_ns + 1) * round_ns - 50 * NSEC_PER_MSEC);
+	flight_begin(&c, 10);
+	flight_expect(&c, 0, .within_ms = 300);
+	flight_ack(&c, 1);
+	flight_expect_only(&c, 1, 2);
+	flight_sack(&c, 1, { 2, 3 });
+	flight_expect_only(&c, 3, 3);
+	counters_take(&before);
+	peer_mark(p);
+	flight_ack(&c, 2);
+	flight_sack(&c, 2, { 5, 6 });
+	flight_expect(&c, 4);
+	flight_expect(&c, 6);
+	flight_expect(&c, 2, .at_ms = 10);
+	EXPECT_EQ(1, counter_moved(&before, "TCPSACKReneging"));
+	conn_send(&c, .flags = RST);
+}
+
 /* --- counters ------------------------------------------------------------ */
 
 /* Ten segments in flight, the first of them lost, and n later ones reported. */

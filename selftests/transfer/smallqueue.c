@@ -12,6 +12,7 @@
 #include <poll.h>
 
 PAIR_FIXTURE(smallqueue);
+PEER_FIXTURE(acks);
 
 #define PORT 7000
 #define RATE 1000000		/* bytes a second */
@@ -118,6 +119,59 @@ TEST_F(smallqueue, what_is_paced_stands_for_a_millisecond)
 	close(server);
 }
 
+/*
+ * The device takes large skbs. The rate of the pacing, given or that of the connection, allows
+ * two segments in an skb.
+ */
+static void large_transfer(struct __test_metadata *_metadata, struct pair *pr, int pacing_rate)
+{
+	int client, server;
+	int64_t ms;
+
+	/* On a shorter path bursts are large at any rate. */
+	pair_netem(pr, SERVER, &(struct netem){ .delay_ms = 20 });
+	pair_connected(pr, PORT, &client, &server);
+	pair_enter(pr, CLIENT);
+	shaper_set(WHERE(_metadata), "veth0", RATE, 100 << 20);
+	if (pacing_rate)
+		ASSERT_EQ(0, socket_set(client, SOL_SOCKET, SO_MAX_PACING_RATE, pacing_rate));
+	/* Two skbs of two segments: the token bucket makes four skbs of them, larger on 6.1. */
+	EXPECT_GE(5 * SKB_MAX, transfer_most(_metadata, client, server, &ms));
+	/* And the device was never idle: 2 s, and the headers' 5 %. */
+	EXPECT_GE(2150, ms);
+	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
+	close(client);
+	close(server);
+}
+
+/* Of the 64 kB that an unsent skb may hold, only what is to be sent next counts. */
+TEST_F(smallqueue, large_skb_counts_as_what_is_sent_of_it)
+{
+	large_transfer(_metadata, &self->pair, 0);
+}
+
+TEST_F(smallqueue, large_paced_skb_counts_as_what_is_sent_of_it)
+{
+	large_transfer(_metadata, &self->pair, 2 * RATE);
+}
+
+/* Reads so many bytes; no more come. */
+static void read_all(struct __test_metadata *_metadata, int fd, int bytes)
+{
+	static uint8_t buf[65536];
+
+	while (bytes > 0) {
+		struct pollfd in = { fd, POLLIN, 0 };
+		ssize_t n;
+
+		ASSERT_EQ(1, poll(&in, 1, 20000));
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		ASSERT_LT(0, n);
+		bytes -= n;
+	}
+	EXPECT_EQ(0, bytes);
+}
+
 static uint64_t ten_short_writes(struct __test_metadata *_metadata, struct pair *pr,
 				 uint64_t *corked)
 {
@@ -155,6 +209,28 @@ TEST_F(smallqueue, ctr_TCPAutoCorking)
 	EXPECT_LE(1, corked);
 }
 
+/* The end of a record: nothing can be put into the same segment, so nothing is awaited. */
+TEST_F(smallqueue, records_are_not_corked)
+{
+	struct counters before;
+	static uint8_t text[1400];
+	int client, server;
+
+	fast_then_shaped(_metadata, &self->pair, 1000, &client, &server);
+	socket_set(client, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* It leaves, and nothing else for a second. */
+	ASSERT_EQ(sizeof(text), send(client, text, sizeof(text), 0));
+	counters_take(&before);
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(10, send(client, text, 10, MSG_EOR));
+	/* All ten have gone to the device by now. */
+	EXPECT_EQ(10, counter_moved(&before, "TCPOrigDataSent"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPAutoCorking"));
+	read_all(_metadata, server, sizeof(text) + 100);
+	close(client);
+	close(server);
+}
+
 TEST_F(smallqueue, knob_autocorking_off)
 {
 	uint64_t corked;
@@ -163,23 +239,6 @@ TEST_F(smallqueue, knob_autocorking_off)
 	EXPECT_EQ(0, knob_set("autocorking", 0));
 	EXPECT_EQ(10, ten_short_writes(_metadata, &self->pair, &corked));
 	EXPECT_EQ(0, corked);
-}
-
-/* Reads so many bytes; no more come. */
-static void read_all(struct __test_metadata *_metadata, int fd, int bytes)
-{
-	static uint8_t buf[65536];
-
-	while (bytes > 0) {
-		struct pollfd in = { fd, POLLIN, 0 };
-		ssize_t n;
-
-		ASSERT_EQ(1, poll(&in, 1, 20000));
-		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		ASSERT_LT(0, n);
-		bytes -= n;
-	}
-	EXPECT_EQ(0, bytes);
 }
 
 /*
@@ -234,6 +293,76 @@ TEST_F(smallqueue, rfc6298_5_5_backs_off_while_a_copy_is_here)
 	pr->stock_may_speak = stream_wire() == XTCP_WIRE_TCP;
 	close(client);
 	close(server);
+}
+
+/* --- our ACKs ------------------------------------------------------------ */
+
+#define ACKS 10
+#define TEXT_LEN 100
+
+/*
+ * A segment of 1400 bytes has left a device that sends 1600 bytes at once, and then 10 in a
+ * millisecond. It is in flight.
+ */
+static void one_in_flight(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	conn_open(p, c, .opt = OPT(OPT_MSS(1400), OPT_SACKOK));
+	socket_set(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	shaper_set(WHERE(_metadata), "tun0", 10000, 100 << 20);
+	/* The first write for which the device is too slow is not corked. */
+	for (int i = 0; i < 2; i++)
+		conn_write(c, c->seg_len);
+	conn_write(c, 10);
+	flight_expect(c, 0);
+	flight_expect(c, 1, .within_ms = 150);
+	conn_expect(c, .len = 10);
+	conn_send(c, .flags = ACK);
+	sleep_ms(200);
+	conn_write(c, c->seg_len);
+	conn_expect(c, .len = c->seg_len);
+	EXPECT_EQ(0, not_left(c->fd));
+}
+
+/* In the beginning each segment is acknowledged at once. Returns how many ACKs wait. */
+static int acks_wait(struct conn *c)
+{
+	int64_t acked = conn_kern_nxt(c) - c->seg_len;
+
+	for (int i = 0; i < ACKS; i++)
+		conn_send(c, .flags = ACK, .ack = acked, .len = TEXT_LEN);
+	return ACKS - peer_drain(c->peer, 0);
+}
+
+/* They carry none of the connection's data: as in Linux, two bytes each. */
+TEST_F(acks, count_as_two_bytes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int waiting;
+
+	one_in_flight(_metadata, p, &c);
+	waiting = acks_wait(&c);
+	EXPECT_LE(2, waiting);
+	EXPECT_EQ(2 * waiting, not_left(c.fd));
+	conn_send(&c, .flags = RST);
+	EXPECT_EQ(waiting, peer_drain(p, 2000));
+}
+
+/* A short write waits for what has not left, but not for ACKs. */
+TEST_F(acks, do_not_cork_a_write)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	one_in_flight(_metadata, p, &c);
+	EXPECT_LE(2, acks_wait(&c));
+	counters_take(&before);
+	conn_write(&c, 10);
+	EXPECT_EQ(1, counter_moved(&before, "TCPOrigDataSent"));
+	EXPECT_EQ(0, counter_moved(&before, "TCPAutoCorking"));
+	conn_send(&c, .flags = RST);
+	peer_drain(p, 2000);
 }
 
 TEST_HARNESS_MAIN
