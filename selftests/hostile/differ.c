@@ -207,7 +207,7 @@ static bool is_reset_beside(const struct episode *e, const struct difference *d,
 	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
-		if (closed && a->kind == ACT_SEGMENT && a->flags & RST && a->seq)
+		if (closed && a->kind == ACT_SEGMENT && a->flags & RST)
 			return true;
 		closed |= !ours->scene[i].accepted;
 	}
@@ -242,14 +242,27 @@ static bool is_half_open(const struct episode *e, const struct difference *d,
 	       ours->scene[d->scene].state == ST_HALF_OPEN;
 }
 
-/* Is the last segment of a scene with payload, SYN or FIN one that was sent before? */
-static bool ends_with_retransmission(const struct scene *s)
+/* The last segment with payload, SYN or FIN before the @said of @scene that is left out; or NULL. */
+static const struct said *last_text(const struct transcript *t, int *scene, int *said)
 {
-	for (int i = s->said_n - 1; i > 0; i--)
-		if (s->said[i].len || s->said[i].flags & (SYN | FIN))
-			return s->said[i].seq == s->said[i - 1].seq &&
-			       s->said[i].flags == s->said[i - 1].flags;
-	return false;
+	for (; *scene >= 0; --*scene, *said = *scene < 0 ? 0 : t->scene[*scene].said_n)
+		while (--*said >= 0) {
+			const struct said *h = &t->scene[*scene].said[*said];
+
+			if (h->len || h->flags & (SYN | FIN))
+				return h;
+		}
+	return NULL;
+}
+
+/* Is the last segment with payload, SYN or FIN up to a scene one that was sent before? */
+static bool ends_with_retransmission(const struct transcript *t, int scene)
+{
+	int said = t->scene[scene].said_n;
+	const struct said *last = last_text(t, &scene, &said), *before;
+
+	before = last ? last_text(t, &scene, &said) : NULL;
+	return before && before->seq == last->seq && before->flags == last->flags;
 }
 
 /* One stack has given up, and the other would at its next timeout. */
@@ -259,13 +272,23 @@ static bool gives_up_earlier(const struct episode *e, const struct difference *d
 	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
 
 	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
-	       (ends_with_retransmission(a) || ends_with_retransmission(b));
+	       (ends_with_retransmission(stock, d->scene) || ends_with_retransmission(ours, d->scene));
 }
 
-/* A RST has come before the ACK was due. */
-static bool is_reset_at_once(const struct episode *e, const struct difference *d,
-			     const struct transcript *stock, const struct transcript *ours)
+static bool act_is_fin(const struct act *a)
 {
+	return a->flags & FIN;
+}
+
+/*
+ * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
+ * FIN, and was too far ahead to give its timestamp.
+ */
+static bool is_before_the_ack(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	if (!strcmp(d->what, "echoed timestamp") && any_recent(e, d, act_is_fin))
+		return true;
 	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
 }
 
@@ -344,7 +367,7 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	for (int i = d->scene; i >= 0; i--) {
 		if (ours->scene[i].recovery < stock->scene[i].recovery)
 			return true;
-		if (!strcmp(d->what, "TCPLossFailures") && ends_with_retransmission(&stock->scene[i]))
+		if (!strcmp(d->what, "TCPLossFailures") && ends_with_retransmission(stock, i))
 			return true;
 	}
 	return false;
@@ -380,7 +403,15 @@ static bool lies_within(const struct sack_block *inner, const struct sack_block 
 	return outer->left <= inner->left && inner->right <= outer->right;
 }
 
-/* Only xtcp reports an overlap, or only Linux has blocks below its acknowledgement number. */
+static bool has_fin(const struct episode *e, int scene)
+{
+	for (int i = 0; i <= scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & FIN)
+			return true;
+	return false;
+}
+
+/* Only xtcp reports an overlap, or only Linux still has blocks beside the ACK of a FIN. */
 static bool reports_overlap(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
@@ -392,10 +423,29 @@ static bool reports_overlap(const struct episode *e, const struct difference *d,
 				return true;
 		return false;
 	}
-	if (!b->sacks && a->sacks == 1 && a->sack[0].right <= a->ack)
+	if (!b->sacks && has_fin(e, d->scene))
 		return true;
 	return b->sacks > 1 && b->sacks == a->sacks + 1 && lies_within(&b->sack[0], &b->sack[1]) &&
 	       !memcmp(&b->sack[1], a->sack, a->sacks * sizeof(a->sack[0]));
+}
+
+static bool has_syn_after_fin(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & SYN && has_fin(e, i - 1))
+			return true;
+	return false;
+}
+
+/* Does an ACK end within a segment and report what is behind, or before, as a block? */
+static bool acks_a_part(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
+			return true;
+	return false;
 }
 
 /* A segment of no length just before all that was sent: it probes a closed window. */
@@ -432,7 +482,7 @@ static const struct {
 } meant[] = {
 	{ "An ACK of what was never sent",
 	  { "an ACK", "SACK blocks", "echoed timestamp", "time", "number of segments",
-	    "TCPChallengeACK" },
+	    "TCPChallengeACK", "TCPACKSkippedTimeWait" },
 	  acks_the_unsent },
 	{ "A segment without ACK, RST and SYN",
 	  { "an ACK", "echoed timestamp", "SACK blocks", "time", "DelayedACKLost", "PAWSEstab",
@@ -456,7 +506,7 @@ static const struct {
 	{ "When a connection gives up",
 	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
 	{ "ACK of a small pushed segment, ACK of a FIN",
-	  { "an ACK", "acknowledgement number", "echoed timestamp" }, is_reset_at_once },
+	  { "an ACK", "acknowledgement number", "echoed timestamp" }, is_before_the_ack },
 	{ "SACK blocks beside payload",
 	  { "length", "number of segments", "sequence number", "SACK blocks" },
 	  has_sack_beside_payload },
@@ -464,6 +514,9 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "result of the call",
 	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
+	{ "A SYN for a TIME-WAIT that nobody takes", { "TCPACKSkippedTimeWait" }, has_syn_after_fin },
+	{ "An ACK of a part, with SACK blocks",
+	  { "TCPSACKReorder", "TCPLossUndo", "TCPDSACKUndo", "TCPFullUndo" }, acks_a_part },
 	{ "Data that MSG_MORE holds back",
 	  { "time", "length", "number of segments", "flags", "sequence number" }, has_held_data },
 	{ "D-SACK of data above a hole",
