@@ -280,14 +280,22 @@ static bool act_is_fin(const struct act *a)
 	return a->flags & FIN;
 }
 
+static bool act_is_old(const struct act *a)
+{
+	return a->seq < 0;
+}
+
 /*
  * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
- * FIN, and was too far ahead to give its timestamp.
+ * FIN, and was too far ahead to give its timestamp; or before xtcp acknowledged payload, and so
+ * was not old yet.
  */
 static bool is_before_the_ack(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	if (!strcmp(d->what, "echoed timestamp") && any_recent(e, d, act_is_fin))
+		return true;
+	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
 		return true;
 	return stock->scene[d->scene].state == ST_CLOSED && ours->scene[d->scene].state == ST_CLOSED;
 }
@@ -448,6 +456,18 @@ static bool acks_a_part(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+static bool act_is_ahead(const struct act *a)
+{
+	return a->seq > 0 && !a->len;
+}
+
+/* Linux takes an ACK with another sequence number for news of the window. */
+static bool has_ack_ahead(const struct episode *e, const struct difference *d,
+			  const struct transcript *stock, const struct transcript *ours)
+{
+	return !has_sack(e) && any_recent(e, d, act_is_ahead);
+}
+
 /* A segment of no length just before all that was sent: it probes a closed window. */
 static bool has_probe(const struct transcript *t, int last)
 {
@@ -470,6 +490,10 @@ static bool has_probe(const struct transcript *t, int last)
 static bool is_probed(const struct episode *e, const struct difference *d,
 		      const struct transcript *stock, const struct transcript *ours)
 {
+	/* With a window of a byte the probe has that byte. */
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1)
+			return true;
 	return has_probe(ours, d->scene) || has_probe(stock, d->scene);
 }
 
@@ -490,7 +514,7 @@ static const struct {
 	  is_without_ack },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST for FIN-WAIT-2 after close()",
-	  { "state", "number of segments", "an ACK" }, is_reset_beside },
+	  { "state", "number of segments", "an ACK", "TCPACKSkippedFinWait2" }, is_reset_beside },
 	{ "Without SACK, after a recovery",
 	  { "length", "number of segments", "sequence number", "flags", "TCPLossFailures" },
 	  has_left_recovery },
@@ -506,7 +530,8 @@ static const struct {
 	{ "When a connection gives up",
 	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
 	{ "ACK of a small pushed segment, ACK of a FIN",
-	  { "an ACK", "acknowledgement number", "echoed timestamp" }, is_before_the_ack },
+	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK" },
+	  is_before_the_ack },
 	{ "SACK blocks beside payload",
 	  { "length", "number of segments", "sequence number", "SACK blocks" },
 	  has_sack_beside_payload },
@@ -514,9 +539,11 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "result of the call",
 	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
+	{ "A duplicate ACK with another sequence number", { "TCPRenoReorder" }, has_ack_ahead },
 	{ "A SYN for a TIME-WAIT that nobody takes", { "TCPACKSkippedTimeWait" }, has_syn_after_fin },
 	{ "An ACK of a part, with SACK blocks",
-	  { "TCPSACKReorder", "TCPLossUndo", "TCPDSACKUndo", "TCPFullUndo" }, acks_a_part },
+	  { "TCPSACKReorder", "TCPLossUndo", "TCPDSACKUndo", "TCPFullUndo", "TCPSpuriousRTOs" },
+	  acks_a_part },
 	{ "Data that MSG_MORE holds back",
 	  { "time", "length", "number of segments", "flags", "sequence number" }, has_held_data },
 	{ "D-SACK of data above a hole",
