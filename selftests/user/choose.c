@@ -44,7 +44,7 @@ __typeof__(connect) choose_connect;
 int (*xtcp_preload_later)(int family, int type, int protocol);
 
 /* The sockets that stand for xtcp's, and what goes wrong: 0 or the errno. */
-static ino_t ours[8];
+static ino_t ours[32];
 static size_t our_count;
 static int open_errno, dup_errno, bind_errno, option_errno;
 
@@ -79,6 +79,8 @@ int xtcp_preload_open(int family, int type)
 
 	if (fd < 0)
 		return result(open_errno);
+	if (our_count == ARRAY_SIZE(ours))
+		abort();
 	ours[our_count++] = inode_of(fd);
 	return fd;
 }
