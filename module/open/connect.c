@@ -398,7 +398,7 @@ static bool connect_rcv_bad_ack(struct sock *sk, const struct sk_buff *skb,
 	    !connect_finish_old(sock_net(sk), skb, &key, seg))
 		xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg,
 				 XTCP_MIB_RESET_SENT_BAD_ACK);
-	/* The peer's old connection has ended, by our answer or its RST: send the SYN again, once. */
+	/* Our answer or the peer's RST ends its old connection: send the SYN again, once. */
 	if (!xs->retransmit.in_row)
 		xtcp_deadlines_bad_syn_ack(sk,
 					   BAD_ACK_DELAY_MS * NSEC_PER_MSEC);

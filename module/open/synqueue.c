@@ -72,6 +72,8 @@
 #include "timers.h"
 #include "transfer/rtt.h"
 
+#define SYNACK_DELAY_MS		1000U	/* RFC 6298 2.1 */
+
 static_assert(sizeof(struct xtcp_halfopen) == 96);
 static_assert(offsetof(struct xtcp_halfopen6, addrs) == XTCP_RECORD_LEN);
 static_assert(sizeof(struct xtcp_halfopen6) == 128);
@@ -159,6 +161,23 @@ void xtcp_synqueue_exit(void)
 struct xtcp_halfopen *xtcp_synqueue_alloc(u8 family)
 {
 	return kmem_cache_alloc(halfopen_cache_of(family), GFP_ATOMIC | __GFP_NOWARN);
+}
+
+/**
+ * xtcp_synack_delay_ms - time from one SYN-ACK of a half-open record to the next
+ * @xs: its listener
+ * @timeouts: number of timeouts so far
+ *
+ * Context: any.
+ * Return: milliseconds: 1 s, doubled by each timeout, at most the largest timeout of the
+ * listener's sockets (xtcp_rtt_rto_max_us())
+ */
+u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
+{
+	if (likely(!timeouts))
+		return SYNACK_DELAY_MS;
+	return min_t(u32, SYNACK_DELAY_MS << min(timeouts, 7U),
+		     xtcp_rtt_rto_max_us(xs) / USEC_PER_MSEC);
 }
 
 static u32 synack_delay_ms(const struct xtcp_listener *ls, unsigned int timeouts)
@@ -252,7 +271,7 @@ u32 xtcp_synqueue_age_ms(const struct xtcp_halfopen *ho)
  */
 u64 xtcp_synqueue_created_ns(const struct xtcp_halfopen *ho)
 {
-	return READ_ONCE(ho->delay.expires_ns) - (u64)XTCP_SYNACK_DELAY_MS * NSEC_PER_MSEC;
+	return READ_ONCE(ho->delay.expires_ns) - (u64)SYNACK_DELAY_MS * NSEC_PER_MSEC;
 }
 
 /**

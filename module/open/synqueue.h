@@ -5,7 +5,6 @@
 #ifndef XTCP_OPEN_SYNQUEUE_H
 #define XTCP_OPEN_SYNQUEUE_H
 
-#include <linux/minmax.h>
 #include <linux/types.h>
 #include <net/inet_ecn.h>
 
@@ -14,12 +13,12 @@
 #include "lifecycle.h"
 #include "net/seq.h"
 #include "rare.h"
-#include "transfer/rtt.h"
 
 struct net;
 struct sk_buff;
 struct sock;
 struct xtcp_seg;
+struct xtcp_sock;
 struct xtcp_timewait;
 
 /**
@@ -146,23 +145,7 @@ static inline bool xtcp_synqueue_is_bare_again(const struct xtcp_halfopen *ho)
 	return READ_ONCE(ho->timeouts) > 1 && !xtcp_synqueue_was_acked(ho);
 }
 
-#define XTCP_SYNACK_DELAY_MS	1000U	/* RFC 6298 2.1 */
-
-/**
- * xtcp_synack_delay_ms - time from one SYN-ACK of a half-open record to the next
- * @xs: its listener
- * @timeouts: number of timeouts so far
- *
- * Return: milliseconds: 1 s, doubled by each timeout, at most the largest timeout of the
- * listener's sockets (xtcp_rtt_rto_max_us())
- */
-static inline u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts)
-{
-	if (likely(!timeouts))
-		return XTCP_SYNACK_DELAY_MS;
-	return min_t(u32, XTCP_SYNACK_DELAY_MS << min(timeouts, 7U),
-		     xtcp_rtt_rto_max_us(xs) / USEC_PER_MSEC);
-}
+u32 xtcp_synack_delay_ms(const struct xtcp_sock *xs, unsigned int timeouts);
 
 int xtcp_synqueue_init(void);
 void xtcp_synqueue_exit(void);

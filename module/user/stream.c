@@ -969,7 +969,7 @@ int xtcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags)
 		ret = recvmsg_locked(sk, &rd);
 		if (flags & MSG_PEEK) {
 			sk_peek_offset_fwd(sk, rd.copied);
-			/* The program may look until a record is complete. Its rest may need our ACK. */
+			/* The rest of what the program looks for may need our ACK. */
 			xtcp_window_consumed(sk, 0);
 		} else {
 			sk_peek_offset_bwd(sk, rd.copied);
