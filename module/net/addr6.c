@@ -273,8 +273,8 @@ static void addr6_child_init(struct sock *sk, const struct sock *lsk,
 }
 
 /*
- * IPV6_FL_F_REFLECT: our segments get the flow label of that one. The kernel sets it
- * for protocol 6 only.
+ * IPV6_FL_F_REFLECT: our segments get the flow label of the segment that opens the connection. The
+ * kernel has this option for protocol 6 only.
  */
 static int reflect_set(struct sock *sk, bool reflect)
 {

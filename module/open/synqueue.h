@@ -114,9 +114,9 @@ static inline struct xtcp_savedsyn *xtcp_synqueue_saved_syn(const struct xtcp_ha
  * xtcp_synqueue_was_acked - has the client acknowledged our SYN-ACK?
  * @ho: the record, maybe visible
  *
- * It has, and the record is still there, if the accept queue was full or the listener waits for
- * data (TCP_DEFER_ACCEPT). The bit is set once, and the other bits
- * of its byte do not change while it can be.
+ * Such a record stays if the accept queue is full, or if the listener waits for data
+ * (TCP_DEFER_ACCEPT). The bit is set once. The other bits of its byte do not change in a visible
+ * record.
  */
 static inline bool xtcp_synqueue_was_acked(const struct xtcp_halfopen *ho)
 {

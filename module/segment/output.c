@@ -247,16 +247,6 @@ static __always_inline u16 window_field(struct sock *sk, u8 flags)
 	return min(wnd >> xs->rcv_wscale, XTCP_WINDOW_MAX);
 }
 
-/* A transmission: one segment, or several in one skb. */
-struct departure {
-	seq_t	seq;
-	u8	flags;
-	bool	fresh;		/* has never been sent */
-	u16	segs;
-	u16	seg_size;	/* payload bytes in each but the last */
-	u64	now_ns;		/* xtcp_pacing_departure() */
-};
-
 /*
  * Result of a queue of this host, as 0 or -errno. A queue that is full, or
  * nearly full, is congestion like any other; NET_XMIT_CN: it has accepted the
@@ -274,6 +264,16 @@ static int output_result(struct sock *sk, int err)
 		xtcp_recovery_reduce(sk, max(xs->in_flight, xs->cwnd));
 	return net_xmit_errno(err);
 }
+
+/* A transmission: one segment, or several in one skb. */
+struct departure {
+	seq_t	seq;
+	u8	flags;
+	bool	fresh;		/* has never been sent */
+	u16	segs;
+	u16	seg_size;	/* payload bytes in each but the last */
+	u64	now_ns;		/* xtcp_pacing_departure() */
+};
 
 /* Has the segment no options but timestamps? */
 static bool options_are_usual(const struct xtcp_sock *xs, u8 flags,
