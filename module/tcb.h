@@ -7,9 +7,15 @@
  * TCP_INFO) are written with WRITE_ONCE(), but for those that only user/waiting.c
  * reads.
  *
- * The fields of one mechanism are a part: a struct in a header of tcb/. The
- * mechanism's own file initializes it (but sockopt: socket() zeroes it, and a child
- * keeps its listener's):
+ * A new connection, whether of connect() or of a listener, starts with the fields of the
+ * groups zero_* at 0: xtcp_begin() clears each group as a whole, and disconnect does, too.
+ * Put a new field into the group of the cache line in which it is used, unless something
+ * else sets it for each connection, or it belongs to the socket. There are several groups
+ * because fields that are used together share a cache line.
+ *
+ * The fields of one mechanism are a part: a struct in a header of tcb/. If it is in none of
+ * these groups, the mechanism's own file initializes it (but sockopt: socket() zeroes it,
+ * and a child keeps its listener's):
  *
  *   part		file			what it is
  *   ack		transfer/ack.c		when to acknowledge
@@ -29,7 +35,8 @@
  * Other files read a part, and call a function of its file to change it.
  * Exceptions: accecn.c writes ecn.seen; the files of loss recovery (congestion.c, lossprobe.c,
  * recovery.c, undo.c), rtt.c and send.c write to prr, rack, undo and mtu.probe; deadlines.h and
- * timers.c have retransmit.waiting; a child has a copy of its listener's sockopt.rare (rare.c).
+ * timers.c have retransmit.waiting; congestion.c sets sockopt.congestion_chosen; a child has a
+ * copy of its listener's sockopt.rare (rare.c).
  *
  * These stay in struct xtcp_sock:
  * - sequence numbers and windows (RFC 9293 3.3.1), what the opening negotiates, and
@@ -192,7 +199,6 @@ enum xtcp_recovery {
  * @cwnd_cnt: ACKs counted towards the next segment in congestion avoidance
  * @congestion: congestion control, @congestion_state its private data, or
  *	@congestion_memory if that needs more; congestion.c
- * @congestion_chosen: set by TCP_CONGESTION, not by the knob
  * @cwnd_full: SND.NXT when @cwnd was last used up
  * @in_flight: segments sent and not acknowledged cumulatively
  * @bare_out: @in_flight is 1: our SYN or FIN, without an skb
@@ -321,20 +327,21 @@ struct xtcp_sock {
 			};
 			unsigned long state_since;
 			struct xtcp_port *port;
-			u64	bytes_retrans;
 			struct xtcp_sack_block dsack;
 			u32	prior_cwnd;
 			u32	prior_ssthresh;
 			struct xtcp_prr prr;
 			struct xtcp_undo undo;
 			u32	mtu_searched_s;
-			u32	dsack_segs;
-			u32	rcv_ooo;
-			union {
-				struct llist_node resume_link;
-				unsigned long queued_since;
-			};
-			u32	total_retrans;
+			struct_group(zero_rare,
+				u64	bytes_retrans;
+				u32	dsack_segs;
+				u32	rcv_ooo;
+				u32	total_retrans;
+				u32	oow_ack_ms;
+			);
+			u16	wheel_cpu;
+			u16	mtu_pending;
 			seq_t	resend_seq;
 			seq_t	holes_seq;
 			seq_t	probe_seq;
@@ -343,9 +350,10 @@ struct xtcp_sock {
 				seq_t	irs;
 				seq_t	sacked_end;
 			};
-			u32	oow_ack_ms;
-			u16	wheel_cpu;
-			u16	mtu_pending;
+			union {
+				struct llist_node resume_link;
+				unsigned long queued_since;
+			};
 		};
 	};
 	struct xtcp_flow		flow;
@@ -365,24 +373,19 @@ struct xtcp_sock {
 		void			*congestion_memory;
 	};
 	bool				port_listens;
-	u8				nr_sacks:3,
-					echoes:3,
-					token_role:2;
-	u8				cookie_child:1,
-					fast_held:1,
-					fast_sending:1,
-					fast_tried:1,
-					fast_taken:1,
-					fast_checks:1,
-					fast_fail:2;
+	u8				rcv_share;
+	u8				snd_wscale:4,
+					rcv_wscale:4;
 	u8				nagle;
 
 	seq_t		snd_una;
 	seq_t		snd_nxt;
 	seq_t		write_seq;
-	u32		snd_wnd;
-	seq_t		snd_wl1;
-	u32		snd_wnd_max;
+	struct_group(zero_window,
+		u32	snd_wnd;
+		seq_t	snd_wl1;
+		u32	snd_wnd_max;
+	);
 	seq_t		snd_sml;
 	seq_t		pushed_seq;
 
@@ -390,27 +393,34 @@ struct xtcp_sock {
 	seq_t		rcv_wup;
 	u32		rcv_wnd;
 	seq_t		copied_seq;
-	struct xtcp_urgent urgent;
-	u8		rcv_share;
-
-	u8		snd_wscale:4,
-			rcv_wscale:4;
-	u8		wscale_ok:1,
+	struct_group(zero_bits,
+		struct xtcp_urgent urgent;
+		u8	nr_sacks:3,
+			echoes:3,
+			token_role:2;
+		u8	cookie_child:1,
+			fast_held:1,
+			fast_sending:1,
+			fast_tried:1,
+			fast_taken:1,
+			fast_checks:1,
+			fast_fail:2;
+		u8	wscale_ok:1,
 			ts_ok:1,
 			sack_ok:1,
 			fin_queued:1,
 			dsack_pending:1,
-			congestion_chosen:1,
 			cookie_held:1,
 			rcv_collapsed:1,
-			ofo_collapsed:1,
-			paced:1,
+			ofo_collapsed:1;
+		u8	paced:1,
 			filtering:1,
 			reord_seen:1,
 			probe_out:1,
 			probe_resent:1,
 			frto:1,
 			bare_out:1;
+	);
 	u16		advmss;
 	u16		peer_mss;
 	struct xtcp_sockopt sockopt;
@@ -418,11 +428,12 @@ struct xtcp_sock {
 	u32		mss;
 	u32		pmtu;
 	u32		rcv_taken_back;
-	struct xtcp_mtu_search mtu;
-
 	u32		ts_offset;
-	u32		ts_recent;
-	u32		ts_recent_s;
+	struct_group(zero_path,
+		struct xtcp_mtu_search mtu;
+		u32	ts_recent;
+		u32	ts_recent_s;
+	);
 
 	struct xtcp_rtt	rtt;
 
@@ -430,20 +441,21 @@ struct xtcp_sock {
 	u32		ssthresh;
 	u32		cwnd_cnt;
 	seq_t		cwnd_full;
-	u32		in_flight;
-	u32		sacked_out;
-	u32		lost_out;
-	u32		retrans_out;
-	seq_t		recover;
-	u8		recovery;
-	struct xtcp_ecn	ecn;
-	struct xtcp_probe probe;
-	struct xtcp_retransmit retransmit;
-
-	u32		lost;
+	struct_group(zero_flight,
+		u32	in_flight;
+		u32	sacked_out;
+		u32	lost_out;
+		u32	retrans_out;
+		seq_t	recover;
+		u8	recovery;
+		struct xtcp_ecn	ecn;
+		struct xtcp_probe probe;
+		struct xtcp_retransmit retransmit;
+		u32	lost;
+		u32	pace_us;
+	);
 	u32		reordering;
 	u32		window_clamp;
-	u32		pace_us;
 	struct xtcp_rack rack;
 	struct list_head sent_order;
 
@@ -458,18 +470,19 @@ struct xtcp_sock {
 
 	struct rb_root	ofo_queue;
 
-	struct xtcp_measured measured;
-
-	u64		bytes_acked;
-	u64		bytes_received;
-	u32		delivered;
-	u32		delivered_ce;
-	u32		data_segs_in;
-	u32		data_segs_out;
-	u32		segs_in;
-	u32		segs_out;
-	u32		to_resend;
-	seq_t		mtu_quoted;
+	struct_group(zero_counts,
+		struct xtcp_measured measured;
+		u64	bytes_acked;
+		u64	bytes_received;
+		u32	delivered;
+		u32	delivered_ce;
+		u32	data_segs_in;
+		u32	data_segs_out;
+		u32	segs_in;
+		u32	segs_out;
+		u32	to_resend;
+		seq_t	mtu_quoted;
+	);
 };
 
 /*
@@ -493,7 +506,7 @@ static_assert(sizeof(struct inet_cork_full) ==
 	      sizeof(struct inet_cork) + sizeof(struct flowi) + XTCP_CORK6_SIZE);
 static_assert(offsetof(struct xtcp_sock, sacks) ==
 	      offsetof(struct inet_sock, cork));
-static_assert(offsetofend(struct xtcp_sock, mtu_pending) <=
+static_assert(offsetofend(struct xtcp_sock, resume_link) <=
 	      offsetofend(struct inet_sock, cork));
 
 #if IS_ENABLED(CONFIG_IPV6)

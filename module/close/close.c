@@ -269,6 +269,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u8 old = sk->sk_state;
+	bool held;
 
 	xtcp_assert_owned(sk);
 	if (close_must_reset(sk)) {
@@ -304,8 +305,11 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
 	xs->snd_nxt = xs->snd_una;
+	/* A queue that TCP_FASTOPEN has made is not a connection's. */
+	held = xs->fast_held;
 	/* TCP_INFO does not report the old connection. */
 	xtcp_begin(xs);
+	xs->fast_held = held;
 	xtcp_rtt_init(xs);
 	xtcp_ack_init(sk);
 	xtcp_congestion_forget(xs);

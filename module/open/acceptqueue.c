@@ -73,7 +73,10 @@
 #include "transfer/sendqueue.h"
 #include "transfer/window.h"
 
-/* Reset the fields that a copy of a listener must not share with it. */
+/*
+ * Reset the fields that a copy of a listener must not share with it; xtcp_begin() resets those
+ * of a connection.
+ */
 static void child_forget_listener(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
@@ -93,7 +96,6 @@ static void child_forget_listener(struct sock *sk)
 	xs->recorder = NULL;
 	xs->queued_since = 0;
 	xtcp_congestion_inherit(xs);
-	xs->fast_held = 0;
 	INIT_LIST_HEAD(&xs->accept_link);
 	xtcp_timers_init(sk);
 	sock_reset_flag(sk, SOCK_RCU_FREE);

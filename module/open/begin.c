@@ -4,8 +4,8 @@
  *
  * RFC 9293 3.3.1. The socket may be new, a copy of a listener, or have had a
  * connection before (connect() after a failed connect(), or after AF_UNSPEC).
- * The fields of a connection, in contrast to those of the socket and its
- * options, are reset here, by the files that own them.
+ * Most fields of a connection, in contrast to those of the socket and its options,
+ * start at 0: these are groups of struct xtcp_sock, so that none is forgotten.
  *
  * Context: socket lock, or a socket that is not visible yet.
  */
@@ -13,28 +13,17 @@
 
 #include <linux/tcp.h>
 
-#include "open/echo.h"
-#include "segment/icmp.h"
-#include "segment/output.h"
-#include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
-#include "transfer/acked.h"
 #include "transfer/autotune.h"
-#include "transfer/ecn.h"
-#include "transfer/lossprobe.h"
 #include "transfer/meter.h"
-#include "transfer/mtuprobe.h"
-#include "transfer/pacing.h"
-#include "transfer/probe.h"
-#include "transfer/prune.h"
-#include "transfer/receive.h"
 #include "transfer/recovery.h"
-#include "transfer/retransmit.h"
 #include "transfer/scoreboard.h"
 #include "transfer/send.h"
-#include "transfer/sendqueue.h"
-#include "transfer/urgent.h"
+
+/* In the groups 0 is the value without history. */
+static_assert(XTCP_TOKEN_NONE == 0 && XTCP_URGENT_NONE == 0 && TFO_STATUS_UNSPEC == 0 &&
+	      XTCP_RECOVERY_NONE == 0 && XTCP_WAIT_TIMEOUT == 0 && XTCP_HELD_NOT == 0);
 
 /**
  * xtcp_begin - reset all fields that belong to a connection
@@ -46,34 +35,20 @@ void xtcp_begin(struct xtcp_sock *xs)
 {
 	u64 now_ns = xtcp_now_ns();
 
-	/* The SYNs negotiate these options. */
+	/* Assignments: unlike memset(), the compiler expands them for each architecture. */
+	xs->zero_rare = (typeof(xs->zero_rare)){};
+	xs->zero_window = (typeof(xs->zero_window)){};
+	xs->zero_bits = (typeof(xs->zero_bits)){};
+	xs->zero_path = (typeof(xs->zero_path)){};
+	xs->zero_flight = (typeof(xs->zero_flight)){};
+	xs->zero_counts = (typeof(xs->zero_counts)){};
+	/* Their neighbours stay as they are. */
+	xs->mtu_pending = 0;
 	xs->snd_wscale = 0;
-	xs->wscale_ok = 0;
-	xs->ts_ok = 0;
-	xs->sack_ok = 0;
-	xs->fast_sending = 0;
-	xs->fast_tried = 0;
-	xs->fast_taken = 0;
-	xs->fast_checks = 0;
-	xs->fast_fail = TFO_STATUS_UNSPEC;
-	xtcp_echo_init(xs);
-	xtcp_synchronized_init(xs, now_ns);
-	xtcp_output_init(xs);
-	xtcp_icmp_init(xs);
-	xtcp_receive_init(xs);
-	xtcp_prune_init(xs);
-	xtcp_urgent_init(xs);
-	xtcp_sendq_init(xs);
-	xtcp_send_init(xs, now_ns);
-	xtcp_acked_init(xs);
-	xtcp_ecn_init(xs);
-	xtcp_recovery_init(xs);
-	xtcp_lossprobe_init(xs);
-	xtcp_retransmit_init(xs);
-	xtcp_probe_init(xs);
-	xtcp_mtuprobe_renew(xs);
-	xtcp_pacing_init(xs);
-	xtcp_meter_init(xs);
+	xs->retrans_stamp_ns = 0;
+	xs->last_rcv_ns = now_ns;
+	xs->last_snd_ns = now_ns;
+	xtcp_meter_clear(xs);
 	xtcp_scoreboard_init(xs);
 	xtcp_autotune_renew(xs);
 }

@@ -21,13 +21,4 @@ static inline bool xtcp_echo_is_active(const struct xtcp_sock *xs)
 	return xs->cookie_held;
 }
 
-/**
- * xtcp_echo_init - no cookie to repeat
- * @xs: a connection that begins
- */
-static inline void xtcp_echo_init(struct xtcp_sock *xs)
-{
-	xs->cookie_held = 0;
-}
-
 #endif /* XTCP_OPEN_ECHO_H */

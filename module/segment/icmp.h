@@ -5,8 +5,6 @@
 #ifndef XTCP_SEGMENT_ICMP_H
 #define XTCP_SEGMENT_ICMP_H
 
-#include "tcb.h"
-
 struct net;
 struct sock;
 struct xtcp_flow;
@@ -19,14 +17,5 @@ void xtcp_icmp_halfopen(struct net *net, struct xtcp_halfopen *ho,
 void xtcp_icmp_record(struct net *net, struct xtcp_flow *flow,
 		      const struct xtcp_icmp *ie);
 void xtcp_icmp_mtu_apply(struct sock *sk);
-
-/**
- * xtcp_icmp_init - set the fields of this file: no router has reported an MTU
- * @xs: TCB of a new connection
- */
-static inline void xtcp_icmp_init(struct xtcp_sock *xs)
-{
-	xs->mtu_pending = 0;
-}
 
 #endif /* XTCP_SEGMENT_ICMP_H */

@@ -8,10 +8,10 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
-#include "tcb.h"
 
 struct sk_buff;
 struct sock;
+struct xtcp_sock;
 
 /* Context: socket lock. */
 int xtcp_output_queued(struct sock *sk, struct sk_buff *skb, u64 now_ns);
@@ -26,17 +26,5 @@ unsigned int xtcp_output_option_size(const struct sock *sk);
 void xtcp_output_mss_sync(struct sock *sk, u32 pmtu);
 u32 xtcp_tsval(const struct xtcp_sock *xs);
 u32 xtcp_tsval_at(const struct xtcp_sock *xs, u64 now_ns);
-
-/**
- * xtcp_output_init - set the fields of this file: no segment has been sent
- * @xs: TCB of a new connection
- */
-static inline void xtcp_output_init(struct xtcp_sock *xs)
-{
-	xs->segs_out = 0;
-	xs->data_segs_out = 0;
-	xs->token_role = XTCP_TOKEN_NONE;
-	xs->cookie_child = 0;
-}
 
 #endif /* XTCP_SEGMENT_OUTPUT_H */

@@ -61,6 +61,7 @@ struct xtcp_sockopt_rare {
  *	layer's header
  * @fastopen_connect: TCP_FASTOPEN_CONNECT: connect() lets the first write send the SYN
  * @fastopen_no_cookie: TCP_FASTOPEN_NO_COOKIE
+ * @congestion_chosen: TCP_CONGESTION has set xs->congestion, which is not the knob's
  *
  * As struct xtcp_sockopt_rare.
  */
@@ -76,7 +77,8 @@ struct xtcp_sockopt {
 		thin_linear:1,
 		save_syn:2,
 		fastopen_connect:1,
-		fastopen_no_cookie:1;
+		fastopen_no_cookie:1,
+		congestion_chosen:1;
 };
 
 /* A field of a connection's rare options; 0: not set. The socket need not be locked. */

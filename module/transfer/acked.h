@@ -116,14 +116,4 @@ static inline void xtcp_acked_first_window(struct xtcp_sock *xs, const struct xt
 	xs->snd_wl1 = seg->seq;
 }
 
-/**
- * xtcp_acked_init - initialize the counts of a new connection
- * @xs: TCB of the connection
- */
-static inline void xtcp_acked_init(struct xtcp_sock *xs)
-{
-	xs->bytes_acked = 0;
-	xs->delivered = 0;
-}
-
 #endif /* XTCP_TRANSFER_ACKED_H */

@@ -187,7 +187,7 @@ void xtcp_congestion_inherit(struct xtcp_sock *xs)
 {
 	/* What a former connection of the listener has left there is not the child's. */
 	memset(xs->congestion_state, 0, sizeof(xs->congestion_state));
-	if (!xs->congestion_chosen || !xtcp_algorithms_hold(xs->congestion))
+	if (!xs->sockopt.congestion_chosen || !xtcp_algorithms_hold(xs->congestion))
 		xs->congestion = xtcp_algorithms_get_default(sock_net(xtcp_to_sk(xs)));
 }
 
@@ -306,7 +306,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 		    xtcp_recovery_reduces(xs))
 			xtcp_congestion_reduce(xs, xs->in_flight);
 	}
-	xs->congestion_chosen = 1;
+	xs->sockopt.congestion_chosen = 1;
 	return 0;
 }
 

@@ -56,18 +56,4 @@ static inline void xtcp_ecn_adopt(struct xtcp_sock *xs, bool ok, bool accurate)
 	xs->ecn.accurate = accurate;
 }
 
-/**
- * xtcp_ecn_init - begin without ECN
- * @xs: TCB of a new connection
- */
-static inline void xtcp_ecn_init(struct xtcp_sock *xs)
-{
-	xs->ecn.ok = 0;
-	xs->ecn.cwr = 0;
-	xs->ecn.echo = 0;
-	xs->ecn.seen = 0;
-	xs->ecn.accurate = 0;
-	xs->delivered_ce = 0;
-}
-
 #endif /* XTCP_TRANSFER_ECN_H */

@@ -26,13 +26,4 @@ static inline void xtcp_lossprobe_forget(struct xtcp_sock *xs)
 	xs->probe_out = 0;
 }
 
-/**
- * xtcp_lossprobe_init - begin without a loss probe in flight
- * @xs: TCB of a new connection
- */
-static inline void xtcp_lossprobe_init(struct xtcp_sock *xs)
-{
-	xs->probe_out = 0;
-}
-
 #endif /* XTCP_TRANSFER_LOSSPROBE_H */

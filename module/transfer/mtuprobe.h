@@ -30,15 +30,4 @@ static inline bool xtcp_mtuprobe_is_searching(const struct xtcp_sock *xs)
 	return xs->mtu.searched;
 }
 
-/**
- * xtcp_mtuprobe_renew - begin without a search for the path's MTU
- * @xs: TCB of a new connection
- */
-static inline void xtcp_mtuprobe_renew(struct xtcp_sock *xs)
-{
-	xs->mtu.searched = 0;
-	xs->mtu.probe = 0;
-	xs->mtu.high = 0;
-}
-
 #endif /* XTCP_TRANSFER_MTUPROBE_H */

@@ -75,14 +75,4 @@ static inline void xtcp_pacing_stamp(struct sock *sk, struct sk_buff *skb,
 		xtcp_pacing_stamp_fq(sk, skb, due_ns);
 }
 
-/**
- * xtcp_pacing_init - begin without a due time
- * @xs: TCB of a new connection
- */
-static inline void xtcp_pacing_init(struct xtcp_sock *xs)
-{
-	xs->pace_us = 0;
-	xs->paced = 0;
-}
-
 #endif /* XTCP_TRANSFER_PACING_H */

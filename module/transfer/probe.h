@@ -27,14 +27,4 @@ static inline void xtcp_probe_answered(struct sock *sk)
 	WRITE_ONCE(xtcp_sk(sk)->probe.out, 0);
 }
 
-/**
- * xtcp_probe_init - begin without unanswered probes
- * @xs: TCB of a new connection
- */
-static inline void xtcp_probe_init(struct xtcp_sock *xs)
-{
-	xs->probe.out = 0;
-	xs->probe.backoff = 0;
-}
-
 #endif /* XTCP_TRANSFER_PROBE_H */

@@ -47,14 +47,4 @@ static inline bool xtcp_prune_reserve(struct sock *sk, struct sk_buff *skb)
 	       __xtcp_prune_reserve(sk, skb);
 }
 
-/**
- * xtcp_prune_init - let a full buffer be collapsed
- * @xs: TCB of a new connection
- */
-static inline void xtcp_prune_init(struct xtcp_sock *xs)
-{
-	xs->rcv_collapsed = 0;
-	xs->ofo_collapsed = 0;
-}
-
 #endif /* XTCP_TRANSFER_PRUNE_H */

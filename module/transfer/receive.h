@@ -10,7 +10,6 @@
 #include <linux/types.h>
 
 #include "net/seq.h"
-#include "tcb.h"
 
 struct dst_entry;
 struct sk_buff;
@@ -23,17 +22,5 @@ bool __must_check xtcp_receive_expected(struct sock *sk, struct sk_buff *skb,
 					const struct xtcp_seg *seg);
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end);
 void xtcp_receive_purge(struct sock *sk);
-
-/**
- * xtcp_receive_init - begin with empty queues and no SACK blocks
- * @xs: TCB of a new connection
- */
-static inline void xtcp_receive_init(struct xtcp_sock *xs)
-{
-	xs->nr_sacks = 0;
-	xs->dsack_pending = 0;
-	xs->bytes_received = 0;
-	xs->rcv_ooo = 0;
-}
 
 #endif /* XTCP_TRANSFER_RECEIVE_H */

@@ -53,16 +53,6 @@ void xtcp_recovery_path_shrank(struct sock *sk);
 void xtcp_recovery_reduce(struct sock *sk, u32 flight);
 
 /**
- * xtcp_recovery_init - begin without a recovery
- * @xs: TCB of a new connection
- */
-static inline void xtcp_recovery_init(struct xtcp_sock *xs)
-{
-	xs->recovery = XTCP_RECOVERY_NONE;
-	xs->frto = 0;
-}
-
-/**
  * xtcp_recovery_begin - no recovery has sent anything yet
  * @xs: TCB of a new connection
  * @seq: SND.NXT

@@ -49,19 +49,4 @@ static inline void xtcp_retransmit_rehashed(struct xtcp_sock *xs)
 	xs->retransmit.rehashes++;
 }
 
-/**
- * xtcp_retransmit_init - begin without timeouts
- * @xs: TCB of a new connection
- */
-static inline void xtcp_retransmit_init(struct xtcp_sock *xs)
-{
-	xs->retransmit.in_row = 0;
-	xs->retrans_stamp_ns = 0;
-	xs->retransmit.timeouts = 0;
-	xs->retransmit.timeout_runs = 0;
-	xs->retransmit.rto_ms = 0;
-	xs->retransmit.rto_timed = 0;
-	xs->retransmit.rehashes = 0;
-}
-
 #endif /* XTCP_TRANSFER_RETRANSMIT_H */

@@ -53,12 +53,6 @@
 void xtcp_scoreboard_init(struct xtcp_sock *xs)
 {
 	INIT_LIST_HEAD(&xs->sent_order);
-	xs->sacked_out = 0;
-	xs->lost_out = 0;
-	xs->to_resend = 0;
-	xs->retrans_out = 0;
-	xs->dsack_segs = 0;
-	xs->reord_seen = 0;
 	xs->reordering = XTCP_KNOB(sock_net(xtcp_to_sk(xs)), reordering);
 }
 

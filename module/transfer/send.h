@@ -35,20 +35,6 @@ int xtcp_send_retransmit(struct sock *sk, struct sk_buff *skb, u32 segs_max,
 			 enum xtcp_resent why);
 
 /**
- * xtcp_send_init - begin with nothing sent and no window known
- * @xs: TCB of a new connection
- * @now_ns: current time
- */
-static inline void xtcp_send_init(struct xtcp_sock *xs, u64 now_ns)
-{
-	xs->snd_wnd = 0;
-	xs->snd_wnd_max = 0;
-	xs->bytes_retrans = 0;
-	xs->total_retrans = 0;
-	xs->last_snd_ns = now_ns;
-}
-
-/**
  * xtcp_send_begin - nothing before a sequence number was sent small or with PSH
  * @xs: TCB of a new connection
  * @seq: SND.NXT

@@ -154,15 +154,4 @@ static inline void xtcp_sendq_charge(struct sock *sk, int bytes)
 		xtcp_memory_uncharge(sk, -bytes);
 }
 
-/**
- * xtcp_sendq_init - begin with nothing queued or in flight
- * @xs: TCB of a new connection
- */
-static inline void xtcp_sendq_init(struct xtcp_sock *xs)
-{
-	xs->fin_queued = 0;
-	xs->in_flight = 0;
-	xs->bare_out = 0;
-}
-
 #endif /* XTCP_TRANSFER_SENDQUEUE_H */

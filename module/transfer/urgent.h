@@ -60,14 +60,4 @@ static inline bool xtcp_urgent_is_here(const struct xtcp_sock *xs)
 	return READ_ONCE(xs->urgent.state) == XTCP_URGENT_HERE;
 }
 
-/**
- * xtcp_urgent_init - begin without urgent data in either direction
- * @xs: TCB of a new connection
- */
-static inline void xtcp_urgent_init(struct xtcp_sock *xs)
-{
-	xs->urgent.sending = 0;
-	WRITE_ONCE(xs->urgent.state, XTCP_URGENT_NONE);
-}
-
 #endif /* XTCP_TRANSFER_URGENT_H */
