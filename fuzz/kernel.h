@@ -52,6 +52,7 @@ typedef unsigned int __poll_t, gfp_t;
 #define sizeof_field(t, m)	sizeof(((t *)0)->m)
 #define __same_type(a, b)	__builtin_types_compatible_p(__typeof__(a), __typeof__(b))
 #define offsetofend(t, m)	(offsetof(t, m) + sizeof_field(t, m))
+#define struct_group(name, ...)	union { struct { __VA_ARGS__ }; struct { __VA_ARGS__ } name; }
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define ALIGN(n, a)		(((n) + (a) - 1) / (a) * (a))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))

@@ -10,6 +10,7 @@
 #define XTCP_NET_WIRE_H
 
 #include <linux/skbuff.h>
+#include <linux/stddef.h>
 #include <linux/tcp.h>
 #include <net/ip.h>
 #include <uapi/linux/xtcp.h>
@@ -116,22 +117,24 @@ struct xtcp_sack_block {
  * @sack: SACK blocks, host order
  */
 struct xtcp_options {
-	u16			mss;
-	u8			has_wscale:1,
+	struct_group(zero,
+		u16		mss;
+		u8		has_wscale:1,
 				sack_perm:1,
 				has_ts:1,
 				ecn:1,
 				has_fastopen:1,
 				fastopen_exp:1,
 				accecn_ok:1;
-	u8			wscale;
-	u8			nr_sacks;
-	u8			accecn_len;
-	u8			fastopen_len;
-	u32			tsval;
-	u32			tsecr;
-	const u8		*cookie;
-	const u8		*token;
+		u8		wscale;
+		u8		nr_sacks;
+		u8		accecn_len;
+		u8		fastopen_len;
+		u32		tsval;
+		u32		tsecr;
+		const u8	*cookie;
+		const u8	*token;
+	);
 	const u8		*fastopen;
 	const u8		*accecn;
 	struct xtcp_sack_block	sack[XTCP_SACK_MAX];
@@ -251,22 +254,10 @@ static inline void xtcp_options_write_ts(__be32 *p, u32 tsval, u32 tsecr)
 	p[2] = htonl(tsecr);
 }
 
+/* @fastopen, @accecn and @sack are valid only if a field of the group says so. */
 static inline void xtcp_options_clear(struct xtcp_options *opt)
 {
-	opt->mss = 0;
-	opt->has_wscale = 0;
-	opt->sack_perm = 0;
-	opt->has_ts = 0;
-	opt->ecn = 0;
-	opt->has_fastopen = 0;
-	opt->accecn_ok = 0;
-	opt->wscale = 0;
-	opt->nr_sacks = 0;
-	opt->accecn_len = 0;
-	opt->tsval = 0;
-	opt->tsecr = 0;
-	opt->cookie = NULL;
-	opt->token = NULL;
+	opt->zero = (typeof(opt->zero)){};
 }
 
 /*
