@@ -706,10 +706,14 @@ static bool listen_cookie_take_option(struct xtcp_halfopen *ho,
 }
 
 /*
+ * No valid cookie has come: the segment is not consumed, and is to be answered. Any other
+ * result of the functions below is that of xtcp_acceptqueue_promote_cookie().
+ */
+#define NO_COOKIE	((struct sock *)ERR_PTR(-EINVAL))
+
+/*
  * Create a child from a cookie. @mss is that of a classic cookie, which has been
- * checked; a lossless one is checked here. Return: the child; NULL if none could
- * be created and @skb is consumed; XTCP_CHILD_STOLEN; ERR_PTR(-EINVAL) if the cookie is
- * invalid.
+ * checked; a lossless one is checked here. Returns NO_COOKIE if it is invalid.
  */
 static struct sock *
 listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
@@ -726,7 +730,7 @@ listen_cookie_take(struct xtcp_listener *ls, struct sk_buff *skb,
 	ho->answered_ms = 1;	/* the time of the SYN-ACK is unknown */
 	if (seg->opt.cookie ? !listen_cookie_take_option(ho, af, identity, seg) :
 			      !listen_cookie_take_classic(ho, mss, seg))
-		return ERR_PTR(-EINVAL);
+		return NO_COOKIE;
 	xtcp_lifecycle_event(sock_net(ls->sk), &ho->flow, XTCP_EV_RCV_SYN);
 	return xtcp_acceptqueue_promote_cookie(ho, skb, seg);
 }
@@ -745,7 +749,7 @@ static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 	u16 mss = 0;
 
 	if (!ls || !listen_cookie_may_be(lsk, ls))
-		return ERR_PTR(-EINVAL);
+		return NO_COOKIE;
 	identity = xtcp_isn_identity(sock_net(lsk), af, key);
 	if (!seg->opt.cookie) {
 		/* Checked first: a forged ACK must not cost more than this. */
@@ -753,7 +757,7 @@ static struct sock *listen_cookie_rcv(struct sock *lsk, struct sk_buff *skb,
 					af->cookie_mss, seq_sub(seg->seq, 1),
 					seq_sub(seg->ack, 1));
 		if (!listen_cookie_count(ls, mss))
-			return ERR_PTR(-EINVAL);
+			return NO_COOKIE;
 	}
 	return listen_cookie_take(ls, skb, key, seg, identity, mss);
 }
@@ -815,10 +819,10 @@ struct sock *xtcp_listen_rcv(struct sock *sk, struct sk_buff *skb,
 		xtcp_lifecycle_listener(net, XTCP_EV_RCV_RST_OUTSIDE);
 	} else if (seg->flags & XTCP_ACK) {
 		bool syn = seg->flags & XTCP_SYN;
-		struct sock *child = syn ? ERR_PTR(-EINVAL) :
+		struct sock *child = syn ? NO_COOKIE :
 					   listen_cookie_rcv(sk, skb, key, seg);
 
-		if (!IS_ERR(child) || child == XTCP_CHILD_STOLEN)
+		if (child != NO_COOKIE)
 			return child;
 		xtcp_lifecycle_listener(net, syn ? XTCP_EV_RCV_SYN_ACK :
 						   XTCP_EV_RCV_ACK);
