@@ -522,4 +522,6 @@ u64 siphash_3u64(u64 a, u64 b, u64 c, const siphash_key_t *key);
 		}							\
 	} while (0)
 
+#define DEBUG_NET_WARN_ON_ONCE(x)	MUST(!(x))
+
 #endif /* FUZZ_KERNEL_H */

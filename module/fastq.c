@@ -37,7 +37,7 @@ struct xtcp_fastq *xtcp_fastq_of(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	if (xs->fast_held)
-		return xs->fastq;
+		return xtcp_held_fastq(xs);
 	q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
 	if (!q)
 		return NULL;
@@ -69,9 +69,10 @@ void xtcp_fastq_put(struct xtcp_fastq *q)
 void xtcp_fastq_forget(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_fastq *q = xtcp_held_fastq(xs);
 
 	xs->fast_held = 0;
-	xtcp_fastq_put(xs->fastq);
+	xtcp_fastq_put(q);
 }
 
 /* Uncount the RSTs that are old enough. */
@@ -135,7 +136,7 @@ void xtcp_fastq_enter(struct sock *sk, struct xtcp_fastq *q)
  */
 void xtcp_fastq_leave(struct sock *sk)
 {
-	struct xtcp_fastq *q = xtcp_sk(sk)->fastq;
+	struct xtcp_fastq *q = xtcp_held_fastq(xtcp_sk(sk));
 
 	xtcp_assert_owned(sk);
 	spin_lock_bh(&q->lock);
@@ -165,7 +166,7 @@ void xtcp_fastq_acked(struct sock *sk)
  */
 void xtcp_fastq_reset(struct sock *sk)
 {
-	struct xtcp_fastq *q = xtcp_sk(sk)->fastq;
+	struct xtcp_fastq *q = xtcp_held_fastq(xtcp_sk(sk));
 
 	xtcp_assert_owned(sk);
 	if (!xtcp_awaits_accept(sk)) {

@@ -58,6 +58,7 @@
 #include <linux/stddef.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
+#include <net/net_debug.h>
 
 #include "delayline.h"
 #include "flow.h"
@@ -269,9 +270,9 @@ enum xtcp_recovery {
  *	any more: the peer's token if @token_role is XTCP_TOKEN_HELD
  * @opener: instead of @sacks, in LISTEN and in a child that is being made: comm of the
  *	program that called listen()
- * @fastq: instead of the last two @sacks, with @fast_held: in CLOSED and LISTEN the queue of
- *	fast-open children that TCP_FASTOPEN has made; in a child until its SYN-ACK is
- *	acknowledged, the queue that counts it. fastq.c
+ * @fastq: instead of the last two @sacks, with @fast_held; xtcp_held_fastq(): in CLOSED and
+ *	LISTEN the queue of fast-open children that TCP_FASTOPEN has made; in a child until
+ *	its SYN-ACK is acknowledged, the queue that counts it. fastq.c
  * @fast_option: option of fast open, on the stack of the caller that sends the SYN
  * @fast_request: with @fast_sending in CLOSED: the write that is about to connect
  * @dsack: duplicate to report once, if @dsack_pending (RFC 2883)
@@ -541,6 +542,33 @@ static inline struct sock *xtcp_to_sk(struct xtcp_sock *xs)
 static inline void xtcp_assert_owned(const struct sock *sk)
 {
 	sock_owned_by_me(sk);
+}
+
+/*
+ * Fields that share their memory with another one. A kernel with CONFIG_DEBUG_NET warns if
+ * the other one is there; others read the field and nothing else. observe/recorder.h has
+ * the one of @recorder.
+ */
+
+/* The peer's ISN; until the peer has SACKed a segment, for @sacked_end is in its place. */
+static inline seq_t xtcp_irs(const struct xtcp_sock *xs)
+{
+	DEBUG_NET_WARN_ON_ONCE(xs->sacked_out && xs->sack_ok);
+	return xs->irs;
+}
+
+/* End of the highest SACKed segment; while there is one. */
+static inline seq_t xtcp_sacked_end(const struct xtcp_sock *xs)
+{
+	DEBUG_NET_WARN_ON_ONCE(!xs->sacked_out || !xs->sack_ok);
+	return xs->sacked_end;
+}
+
+/* The queue of fast-open children; with @fast_held. */
+static inline struct xtcp_fastq *xtcp_held_fastq(const struct xtcp_sock *xs)
+{
+	DEBUG_NET_WARN_ON_ONCE(!xs->fast_held);
+	return xs->fastq;
 }
 
 /**

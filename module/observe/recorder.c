@@ -204,7 +204,7 @@ static void record_stay(struct xtcp_recorder *record, u64 now_ns, u8 state,
 static noinline void record_event(const struct xtcp_net *xn, struct xtcp_sock *xs, u8 from,
 				  enum xtcp_event event, u8 to)
 {
-	struct xtcp_recorder *record = xs->recorder;
+	struct xtcp_recorder *record = xtcp_recorder_of(xs);
 	u64 now_ns;
 
 	now_ns = TIMED_EVENTS & BIT_ULL(event) ? xs->last_rcv_ns : xtcp_now_ns();
@@ -234,7 +234,7 @@ void xtcp_recorder_take(const struct xtcp_net *xn, struct xtcp_flow *flow,
 			u8 from, enum xtcp_event event, u8 to)
 {
 	struct xtcp_sock *xs = xtcp_sk(xtcp_flow_sk(flow));
-	struct xtcp_recorder *record = xs->recorder;
+	struct xtcp_recorder *record = xtcp_recorder_of(xs);
 
 	if (likely(record) && (TIMED_EVENTS & BIT_ULL(event)) && from != to &&
 	    to != XTCP_CLOSED)
@@ -251,7 +251,7 @@ void xtcp_recorder_take(const struct xtcp_net *xn, struct xtcp_flow *flow,
 void xtcp_recorder_take_reset(struct sock *sk, u8 cause)
 {
 	const struct xtcp_net *xn = xtcp_net(sock_net(sk));
-	struct xtcp_recorder *record = xtcp_sk(sk)->recorder;
+	struct xtcp_recorder *record = xtcp_recorder_of(xtcp_sk(sk));
 
 	if (!READ_ONCE(xn->knobs.recorder))
 		return;
@@ -354,7 +354,7 @@ static bool is_wanted(const struct xtcp_recorder *record, u8 mode)
 void xtcp_recorder_stop(struct sock *sk, int err)
 {
 	u8 mode = XTCP_KNOB(sock_net(sk), recorder);
-	struct xtcp_recorder *record = xtcp_sk(sk)->recorder;
+	struct xtcp_recorder *record = xtcp_recorder_of(xtcp_sk(sk));
 
 	xtcp_sk(sk)->recorder = NULL;
 	if (record->rows && is_wanted(record, mode))

@@ -15,6 +15,8 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <net/net_debug.h>
+#include <net/sock.h>
 
 #include "flow.h"
 #include "lifecycle.h"
@@ -231,6 +233,13 @@ static inline void xtcp_recorder_reset(struct sock *sk, u8 cause)
 		xtcp_recorder_take_reset(sk, cause);
 }
 
+/* The last events, or NULL; the queues of a listener, and of a former one, are not these. */
+static inline struct xtcp_recorder *xtcp_recorder_of(const struct xtcp_sock *xs)
+{
+	DEBUG_NET_WARN_ON_ONCE(xs->recorder && sock_flag(&xs->inet.sk, SOCK_RCU_FREE));
+	return xs->recorder;
+}
+
 /**
  * xtcp_recorder_end - a connection has ended, or goes on as a record
  * @sk: socket, locked, no longer a listener
@@ -238,7 +247,7 @@ static inline void xtcp_recorder_reset(struct sock *sk, u8 cause)
  */
 static inline void xtcp_recorder_end(struct sock *sk, int err)
 {
-	if (unlikely(xtcp_sk(sk)->recorder))
+	if (unlikely(xtcp_recorder_of(xtcp_sk(sk))))
 		xtcp_recorder_stop(sk, err);
 }
 

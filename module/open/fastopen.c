@@ -145,7 +145,7 @@ unsigned int xtcp_fastopen_keys_get(struct net *net, const struct sock *sk, u8 *
 		from = rcu_dereference(xtcp_net(net)->fast_keys);
 	else if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) | XTCP_STATEF(XTCP_LISTEN)) &&
 		 xtcp_sk(sk)->fast_held)
-		from = rcu_dereference(xtcp_sk(sk)->fastq->keys);
+		from = rcu_dereference(xtcp_held_fastq(xtcp_sk(sk))->keys);
 	if (from)
 		nr = from->nr;
 	for (i = 0; i < nr; i++, keys += XTCP_FASTKEY_LEN) {
@@ -227,12 +227,12 @@ int xtcp_fastopen_listen(struct sock *sk, struct xtcp_listener *ls, int backlog)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	if (unlikely((XTCP_KNOB(sock_net(sk), fastopen) & all) == all) &&
-	    (!xs->fast_held || !xs->fastq->limit) &&
+	    (!xs->fast_held || !xtcp_held_fastq(xs)->limit) &&
 	    xtcp_fastopen_limit_set(sk, backlog))
 		return -ENOMEM;
 	if (xs->fast_held) {
-		refcount_inc(&xs->fastq->ref);
-		ls->fastq = xs->fastq;
+		ls->fastq = xtcp_held_fastq(xs);
+		refcount_inc(&ls->fastq->ref);
 	}
 	return 0;
 }

@@ -288,7 +288,7 @@ static bool is_reset_of_closed(const struct sock *sk,
 static bool is_syn_again(const struct sock *sk, const struct xtcp_seg *seg)
 {
 	return (xtcp_sk(sk)->fast_held || sk->sk_state == XTCP_SYN_RECEIVED) &&
-	       seg->seq == xtcp_sk(sk)->irs && !(seg->flags & XTCP_ACK);
+	       seg->seq == xtcp_irs(xtcp_sk(sk)) && !(seg->flags & XTCP_ACK);
 }
 
 /* Answer it, within the limit for duplicates. */
@@ -398,7 +398,7 @@ static bool is_crossing_syn_ack(const struct sock *sk,
 
 	return sk->sk_state == XTCP_SYN_RECEIVED &&
 	       (seg->flags & (XTCP_SYN | XTCP_ACK)) == (XTCP_SYN | XTCP_ACK) &&
-	       seg->seq == xs->irs && seg->end == seq_add(xs->irs, 1) &&
+	       seg->seq == xtcp_irs(xs) && seg->end == seq_add(seg->seq, 1) &&
 	       seg->end == xs->rcv_nxt && acks_our_syn(xs, seg->ack);
 }
 
@@ -467,7 +467,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	xtcp_connect_done(sk);
 	if (crossing) {
 		/* Its SYN is a duplicate, and the peer waits for the ACK of its own. */
-		xtcp_receive_duplicate(sk, xs->irs, seq_add(xs->irs, 1));
+		xtcp_receive_duplicate(sk, seg->seq, seq_add(seg->seq, 1));
 		xtcp_ack_refused(sk);
 	}
 	return true;

@@ -221,7 +221,7 @@ static void segment_arrived(struct sock *sk, struct sk_buff *skb,
 	/* holes_seq may date from before a wrap of the sequence numbers. */
 	if (!xs->sacked_out)
 		xs->holes_seq = xs->snd_una;
-	if (!xs->sacked_out || seq_after(cb->end, xs->sacked_end))
+	if (!xs->sacked_out || seq_after(cb->end, xtcp_sacked_end(xs)))
 		xs->sacked_end = cb->end;
 	cb->marks |= XTCP_MARK_SACKED;
 	xs->sacked_out += segs;
@@ -521,7 +521,7 @@ void xtcp_scoreboard_lose_holes(struct sock *sk)
 	checked = xs->holes_seq;
 	if (xs->sacked_out < xs->reordering)
 		return;
-	skb = xtcp_sendq_find(sk, seq_sub(xs->sacked_end, 1));
+	skb = xtcp_sendq_find(sk, seq_sub(xtcp_sacked_end(xs), 1));
 	for (; skb && !seq_before(xtcp_cb(skb)->seq, checked);
 	     skb = skb_rb_prev(skb)) {
 		u8 marks = xtcp_cb(skb)->marks;

@@ -39,7 +39,7 @@ void xtcp_scoreboard_reordered(struct sock *sk, seq_t low, bool by_timestamp);
  */
 static inline seq_t xtcp_scoreboard_highest(const struct xtcp_sock *xs)
 {
-	return xs->sacked_out && xs->sack_ok ? xs->sacked_end : xs->snd_una;
+	return xs->sacked_out && xs->sack_ok ? xtcp_sacked_end(xs) : xs->snd_una;
 }
 
 /**

@@ -673,7 +673,7 @@ static int fastopen_get(struct sock *sk)
 
 	lock_sock(sk);
 	if (has_no_connection(sk) && xs->fast_held)
-		limit = xs->fastq->limit;
+		limit = xtcp_held_fastq(xs)->limit;
 	release_sock(sk);
 	return limit;
 }
