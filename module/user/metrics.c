@@ -44,6 +44,7 @@
  * @row: 0 for the section's head, then its rows from 1
  * @walk: the listener of @row, if the section has listeners; holds nothing between two
  *	reads
+ * @sum: the counters of all CPUs, while their section is written
  */
 struct metrics_reader {
 	struct net		*net;
@@ -51,6 +52,7 @@ struct metrics_reader {
 	unsigned int		section;
 	unsigned int		row;
 	struct xtcp_walk	walk;
+	struct xtcp_mib		sum;
 };
 
 /* --- parts of a metric */
@@ -115,20 +117,17 @@ static void build_show(struct seq_file *m, struct metrics_reader *reader)
 
 static void events_show(struct seq_file *m, struct metrics_reader *reader)
 {
-	struct xtcp_mib *sum = kmalloc(sizeof(*sum), GFP_KERNEL);
+	struct xtcp_mib *sum = &reader->sum;
 	unsigned int i;
 
 	head_show(m, "events", "counter",
 		  "Counters of /proc/net/xtcp_snmp and xtcp_netstat, by their names there.");
-	if (!sum)
-		return;
 	xtcp_stats_sum(reader->net, sum);
 	for (i = 0; i < XTCP_MIB_NR; i++) {
 		if (i != XTCP_MIB_CURR_ESTAB)
 			seq_printf(m, "xtcp_events_total{name=\"%s\"} %lu\n",
 				   xtcp_stats_name(i), sum->item[i]);
 	}
-	kfree(sum);
 }
 
 /* The states of RFC 9293, and the records of each. */
