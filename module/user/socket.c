@@ -360,16 +360,22 @@ static int unread_bytes(const struct sock *sk)
 	return bytes;
 }
 
-/* Bytes from @from to the end of the written data; a SYN does not count. */
+/*
+ * Bytes from @from to the end of the written data; a SYN does not count. Without the lock @from
+ * may be newer than the end.
+ */
 static int unsent_bytes(const struct sock *sk, seq_t from)
 {
 	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
 			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
 		return 0;
-	return seq_dist(from, READ_ONCE(xtcp_sk(sk)->write_seq));
+	return max(seq_dist(from, READ_ONCE(xtcp_sk(sk)->write_seq)), 0);
 }
 
-/* SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. */
+/*
+ * SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. Only the first takes the lock: what a program has
+ * to read depends on several numbers. A call that is asleep in the middle of its copy owns the lock.
+ */
 static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
@@ -388,13 +394,15 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 		return -ENOIOCTLCMD;
 	}
 
-	lock_sock(sk);
-	if (cmd == SIOCINQ)
+	if (cmd == SIOCINQ) {
+		bool slow = lock_sock_fast(sk);
+
 		*answer = unread_bytes(sk);
-	else
-		*answer = unsent_bytes(sk, cmd == SIOCOUTQ ? xs->snd_una :
-							      xs->snd_nxt);
-	release_sock(sk);
+		unlock_sock_fast(sk, slow);
+	} else {
+		*answer = unsent_bytes(sk, cmd == SIOCOUTQ ? READ_ONCE(xs->snd_una) :
+							      READ_ONCE(xs->snd_nxt));
+	}
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  * tests as well.
  */
 /* vm: wires families short */
+#include "lib/holder.h"
 #include "lib/xtcp_test.h"
 
 #include <linux/ethtool.h>
@@ -466,6 +467,25 @@ TEST_F(message, ioctl_siocoutq)
 	EXPECT_EQ(0, socket_count(c.fd, SIOCOUTQ));
 }
 
+/* They don't wait for a call that sleeps in the middle of its copy and owns the socket. */
+TEST_F(message, ioctl_siocoutq_takes_no_lock)
+{
+	static char buf[4000];
+	struct holder holder;
+	struct conn c;
+
+	conn_open(&self->peer, &c);
+	self->peer.leave_unread = true;
+	conn_send(&c, .data = "x");
+	conn_send(&c, .data = "y", .wnd = 1460);
+	ASSERT_EQ(4000, send(c.fd, buf, 4000, 0));
+	holder_hold(_metadata, &holder, c.fd);
+	EXPECT_EQ(4000, socket_count(c.fd, SIOCOUTQ));
+	EXPECT_EQ(4000 - 1460, socket_count(c.fd, SIOCOUTQNSD));
+	holder_release(&holder);
+	EXPECT_EQ(2, socket_count(c.fd, SIOCINQ));
+}
+
 /* Linux counts the FIN here until it is acknowledged. */
 TEST_F(message, ioctl_siocoutq_counts_the_fin)
 {
@@ -615,6 +635,25 @@ TEST_F(message_pair, so_busy_poll_knows_its_queue)
 	EXPECT_EQ(EAGAIN, errno_of(recv(server, (char[1]){ 0 }, 1, MSG_DONTWAIT)));
 	ASSERT_EQ(3, send(client, "def", 3, 0));
 	expect_read(server, "def", 0);
+}
+
+/*
+ * ACKs arrive while a program writes 8 MiB, and what they let go is sent before the write is
+ * over: here it sleeps in its last page. Without them only the initial window is sent.
+ */
+TEST_F(message_pair, msg_long_write_heeds_acks)
+{
+	enum { BYTES = 8 << 20 };
+	int client, server;
+	struct holder holder;
+
+	pair_connected(&self->pair, KERNEL_PORT, &client, &server);
+	socket_set(client, SOL_SOCKET, SO_SNDBUFFORCE, 4 * BYTES);
+	socket_set(server, SOL_SOCKET, SO_RCVBUFFORCE, 4 * BYTES);
+	holder_send(_metadata, &holder, client, BYTES);
+	sleep_ms(10);
+	EXPECT_LT(1 << 20, socket_count(server, FIONREAD));
+	holder_release(&holder);
 }
 
 /* --- send() that connects ----------------------------------------------- */
