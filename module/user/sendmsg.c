@@ -45,6 +45,9 @@
 /* Segments that make a large write; XTCP_NAGLE_LARGE. */
 #define LARGE_SEGS	10
 
+/* A write processes the ACKs in the backlog each time it has filled so many skbs, as in Linux. */
+#define FILLED_BEFORE_ACKS	16
+
 /* True if @skb can take data up to @goal, and another fragment. */
 static bool skb_takes_more(struct sock *sk, struct sk_buff *skb, u32 goal)
 {
@@ -218,6 +221,7 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		      const struct xtcp_zerocopy *zc, int *copied)
 {
 	u32 goal = xtcp_burst_goal(sk);
+	unsigned int filled = 0;
 	bool another = false;
 
 	while (msg_data_left(msg)) {
@@ -254,8 +258,12 @@ static int queue_data(struct sock *sk, struct msghdr *msg, long *timeo,
 		/* As in Linux, an skb that takes no more pages ends with PSH. */
 		if (unlikely(zc->pages) && skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS)
 			xtcp_sendq_mark_push(sk);
-		if (skb->len >= goal && msg_data_left(msg))
-			push_on_the_way(sk, false);
+		if (skb->len < goal || !msg_data_left(msg))
+			continue;
+		push_on_the_way(sk, false);
+		/* ACKs wait in the backlog: what they let go should not wait for the whole write. */
+		if (++filled % FILLED_BEFORE_ACKS == 0 && sk_flush_backlog(sk))
+			goal = xtcp_burst_goal(sk);
 	}
 	return 0;
 }
