@@ -706,6 +706,13 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #define XTCP_CMSG_HAS_KEY(sockc)	false
 #endif
 
+/* net/sock.h: a control message can name the memory of a device that has the payload, since 6.16. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define XTCP_CMSG_HAS_DMABUF(sockc)	false
+#else
+#define XTCP_CMSG_HAS_DMABUF(sockc)	((sockc).dmabuf_id)
+#endif
+
 /* net/ipv4/tcp_ipv4.c: the default of tcp_limit_output_bytes, since 6.16. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define XTCP_LIMIT_OUTPUT_BYTES		1048576

@@ -60,6 +60,7 @@
 #define LINGER2_MAX	120		/* seconds; more becomes this */
 #define WINDOW_CLAMP_MIN (SOCK_MIN_RCVBUF / 2)
 
+#define TX_DELAY_MAX_US	((1 << 28) - 1)	/* eight times it fits an RTT of 32 bits */
 #define DELACK_MAX_US	(XTCP_ATO_MAX_MS * USEC_PER_MSEC)
 #define TICKS_MIN	2		/* least timeout, in the kernel's clock ticks */
 #define ULP_NAME_MAX	16		/* bytes, with the 0 */
@@ -272,8 +273,10 @@ static int rare_check(int optname, int val)
 		break;
 	case TCP_DEFER_ACCEPT:
 	case TCP_LINGER2:
-	case TCP_TX_DELAY:
 		good = true;
+		break;
+	case TCP_TX_DELAY:
+		good = lies_between(val, 0, TX_DELAY_MAX_US);
 		break;
 	default:
 		return -ENOPROTOOPT;
