@@ -18,7 +18,7 @@ DESTDIR ?=
 quoted = '$(subst ','\'',$(value $(1)))'
 # By default make exports the variables of its command line, and expands them first:
 # not these, nor does the kernel's build get them.
-free_text := T B CMD STORY NIC FILES
+free_text := T B CMD STORY OF NIC FILES
 unexport $(free_text)
 
 # A guest runs one kernel: the one asked for, else the newest 6.12.
@@ -54,7 +54,8 @@ SHELL := $(if $(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(M
 help:
 	@echo 'make modules [KVER=...] [C=1]   build build/RELEASE/xtcp.ko, xtcp_diag.ko, xtcp_cc_*.ko; C=1: with sparse'
 	@echo 'make run [STORY=flood]          a demonstration in a guest: nginx and curl over xtcp; under a SYN flood'
-	@echo '                                STORY=list names the others: a connection or more, drawn as ladders'
+	@echo '                                STORY=list names the others: a connection or more, checked and drawn as ladders'
+	@echo '                                STORY=compare OF=nagle plays one of these on the kernel'"'"'s TCP, too'
 	@echo 'make lab [N=3] [SOLUTION=1]     an exercise with marks, in a guest; without N a list of them'
 	@echo 'make report [STORY=...]         make run as one HTML page: ladders, states, counters, knobs'
 	@echo 'make check [T=PATTERN] [KVER=...]  run the tests once, most on User-mode Linux, else on 6.12'
@@ -300,7 +301,7 @@ ifneq ($(value STORY),list)
 	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
 endif
-	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/run
+	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) OF=$(call quoted,OF) scripts/run
 
 # Documentation/lab.rst. The student's answer is in build/lab/N.
 lab:
@@ -314,7 +315,7 @@ endif
 report:
 	@$(call provide,run,guest_kver)
 	@$(MAKE) --no-print-directory modules-quietly KVER=$(call quoted,guest_kver)
-	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) scripts/report
+	@KVER=$(call quoted,guest_kver) STORY=$(call quoted,STORY) OF=$(call quoted,OF) scripts/report
 
 # The worked changes of Documentation/hacking.rst. No CI runs this.
 hacking:
