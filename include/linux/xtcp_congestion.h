@@ -212,8 +212,8 @@ struct xtcp_congestion_loss {
  *	zeroed. NULL if there is nothing to do
  * @resumed: segments are sent again after @idle_ns with nothing in flight; NULL if not
  *	needed
- * @timed_out: a retransmission timeout; the window will be what counts as in flight
- *	and one segment. NULL if not needed
+ * @timed_out: a retransmission timeout, the threshold is reduced; the window will be what
+ *	counts as in flight and one segment. NULL if not needed
  * @restored: nothing was lost: the window is @cwnd again, or what it is now if that
  *	is more. NULL if not needed
  * @lost: segments are believed lost, or their retransmission is: before recovery reacts to it

@@ -879,12 +879,12 @@ void xtcp_congestion_reduced(struct xtcp_sock *xs)
 }
 
 /**
- * xtcp_congestion_timed_out - reduce ssthresh for a retransmission timeout
- * @xs: the connection, locked
+ * xtcp_congestion_timed_out - tell the algorithm of a retransmission timeout
+ * @xs: the connection, locked; ssthresh is reduced
  */
 void xtcp_congestion_timed_out(struct xtcp_sock *xs)
 {
-	xtcp_congestion_reduce(xs, xs->in_flight);
+	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->congestion->timed_out)
 		xs->congestion->timed_out(xs);
 }

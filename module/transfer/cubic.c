@@ -60,7 +60,7 @@ struct cubic_curve {
  * @hystart: valid unless @in_epoch
  * @curve: valid if @in_epoch
  * @w_max: segments, window at the last reduction, lowered by fast convergence;
- *	0 if there was none
+ *	0 if there was none, or a timeout since
  * @prior: segments, the window before the reduction
  * @in_epoch: congestion avoidance has begun since the last reduction
  */
@@ -162,12 +162,13 @@ static void w_est_grow(struct cubic_curve *c, u32 prior, u32 cwnd, u32 segs)
 /*
  * 4.4, 4.5: grow towards the curve's value one round trip from now, by at most
  * half of the window per round trip. Rounded up as in Linux: rounded down, a
- * flow that loses a segment now and then would stay behind its competitors.
+ * flow that loses a segment now and then would stay behind its competitors. As in
+ * Linux by a twentieth at least while no loss has shown what the path takes (@unknown).
  *
  * Return: segments by which the window grows
  */
 static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
-		      u32 t_ms, u32 segs)
+		      u32 t_ms, u32 segs, bool unknown)
 {
 	u32 rtt_ms = (xs->rtt.srtt_us >> 3) / USEC_PER_MSEC;
 	/* The window is whole segments; the curve is not. */
@@ -175,6 +176,8 @@ static u32 cubic_step(struct cubic_curve *c, const struct xtcp_sock *xs,
 	u32 cwnd = xs->cwnd * UNIT;
 	u64 gain;
 
+	if (unknown)
+		target = max(target, cwnd + cwnd / 20);
 	target = clamp(target, cwnd, cwnd + cwnd / 2);
 	gain = c->gain + (u64)(target - cwnd) * segs;
 	if (gain < cwnd) {
@@ -188,18 +191,20 @@ static void cubic_avoid(struct xtcp_sock *xs, u32 segs)
 {
 	struct cubic *c = cubic_of(xs);
 	struct cubic_curve *curve = &c->curve;
-	u32 cwnd, t_ms;
+	u32 t_ms, cwnd = xs->cwnd;
+	bool as_reno;
 
 	if (!c->in_epoch)
 		epoch_begin(c, xs);
-	segs = min(segs, xs->cwnd);
+	segs = min(segs, cwnd);
 	t_ms = xtcp_now_ms() - curve->epoch_ms;
-	w_est_grow(curve, c->prior, xs->cwnd, segs);
+	w_est_grow(curve, c->prior, cwnd, segs);
 
-	if (w_cubic(curve, t_ms) < curve->w_est * UNIT)
-		cwnd = curve->w_est;
-	else
-		cwnd = xs->cwnd + cubic_step(curve, xs, t_ms, segs);
+	as_reno = w_cubic(curve, t_ms) < curve->w_est * UNIT;
+	if (!as_reno || !c->w_max)
+		cwnd += cubic_step(curve, xs, t_ms, segs, !c->w_max);
+	if (as_reno)
+		cwnd = max(cwnd, curve->w_est);
 	xtcp_congestion_open_to(xs, cwnd);
 }
 
@@ -263,10 +268,16 @@ static void cubic_resumed(struct xtcp_sock *xs, u64 idle_ns)
 						  c->curve.epoch_ms);
 }
 
-/* 4.8: slow start follows a timeout, then a new epoch. */
+/*
+ * 4.8: slow start follows a timeout, then an epoch that begins at W_max: the old one says
+ * nothing of the path any more.
+ */
 static void cubic_timed_out(struct xtcp_sock *xs)
 {
-	cubic_of(xs)->in_epoch = false;
+	struct cubic *c = cubic_of(xs);
+
+	c->in_epoch = false;
+	c->w_max = 0;
 }
 
 const struct xtcp_congestion_ops xtcp_cubic = {

@@ -603,9 +603,10 @@ void xtcp_recovery_timed_out(struct sock *sk)
 	xtcp_scoreboard_lose_flight(sk);
 	if (!window_is_reduced(xs)) {
 		xs->prior_ssthresh = xtcp_congestion_ssthresh_now(xs);
-		xtcp_congestion_timed_out(xs);
+		xtcp_congestion_reduce(xs, xs->in_flight);
 		xtcp_undo_prepare(xs);
 	}
+	xtcp_congestion_timed_out(xs);
 	xtcp_congestion_lost_all(xs);
 
 	/*

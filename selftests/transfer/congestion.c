@@ -200,6 +200,75 @@ TEST_F(congestion, rfc9438_4_7_fast_convergence)
 	EXPECT_GE(25, conn_info(&c).cwnd);
 }
 
+#define REGROWTH 10
+
+/* The window after each round trip from ssthresh on. The kernel's TCP has the same ones. */
+static void expect_regrowth(struct __test_metadata *_metadata, struct conn *c, int next,
+			    int rtt_ms, const int *cwnd)
+{
+	while (conn_info(c).cwnd < conn_info(c).ssthresh)
+		round_trip(c, &next, rtt_ms);
+	for (int i = 0; i < REGROWTH; i++) {
+		EXPECT_EQ(cwnd[i], (int)conn_info(c).cwnd);
+		round_trip(c, &next, rtt_ms);
+	}
+}
+
+/* A window of 40 is in flight. Returns the segment behind it. */
+static int fill_window(struct __test_metadata *_metadata, struct conn *c, int rtt_ms)
+{
+	int next = 0;
+
+	for (int i = 0; i < 2; i++)
+		round_trip(c, &next, rtt_ms);
+	ASSERT_EQ(40, (int)conn_info(c).cwnd);
+	flight_write(c, 40);
+	flight_expect_all(c, next, next + 39);
+	return next + 40;
+}
+
+/*
+ * After a timeout the curve begins where slow start ends, and knows no window to return to.
+ * It would be slower than Linux's, by a segment each second at first: 5 per cent a round trip.
+ */
+TEST_F(congestion, rfc9438_4_8_after_a_timeout)
+{
+	static const int cwnd[REGROWTH] = { 28, 30, 31, 33, 34, 36, 38, 40, 42, 44 };
+	struct peer *p = &self->peer;
+	int next, rtt_ms = 180;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("frto", 0));
+	open_over(p, &c, "cubic", rtt_ms);
+	next = fill_window(_metadata, &c, rtt_ms);
+	while (conn_info(&c).cwnd != 1)
+		peer_drain(p, 20);
+	EXPECT_EQ(28, conn_info(&c).ssthresh);
+	flight_ack(&c, next);
+	expect_regrowth(_metadata, &c, next, rtt_ms, cwnd);
+}
+
+/* The same if fast recovery has reduced the window before: the retransmission is lost. */
+TEST_F(congestion, rfc9438_4_8_a_timeout_in_fast_recovery)
+{
+	static const int cwnd[REGROWTH] = { 28, 29, 31, 32, 34, 35, 37, 39, 41, 43 };
+	struct peer *p = &self->peer;
+	int next, rtt_ms = 180;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("frto", 0));
+	open_over(p, &c, "cubic", rtt_ms);
+	next = fill_window(_metadata, &c, rtt_ms);
+	flight_sack(&c, next - 40, { next - 39, next });
+	flight_expect(&c, next - 40);
+	EXPECT_EQ(28, conn_info(&c).ssthresh);
+	while (conn_info(&c).cwnd != 1)
+		peer_drain(p, 20);
+	EXPECT_EQ(28, conn_info(&c).ssthresh);
+	flight_ack(&c, next);
+	expect_regrowth(_metadata, &c, next, rtt_ms, cwnd);
+}
+
 TEST_F(congestion, rfc9293_may_18_reno_halves)
 {
 	int next = 0, cwnd;
