@@ -59,7 +59,7 @@ struct xtcp_sock;
 #define XTCP_CONGESTION_PACES		BIT(3)
 /*
  * The connection asks for and accepts ECN, whatever xtcp_ecn says, and as a receiver
- * echoes each CE mark exactly (RFC 8257 3.2), not until CWR.
+ * echoes each CE mark exactly (RFC 8257 3.2), not until CWR. All its segments are ECT (3.6).
  */
 #define XTCP_CONGESTION_ECN		BIT(4)
 /*

@@ -288,9 +288,10 @@ static noinline void listen_negotiate_ecn(struct net *net, struct xtcp_halfopen 
 		ho->ecn_ok = 1;
 		ho->accecn_ok = 1;
 		xtcp_synqueue_set_codepoint(ho, offers & INET_ECN_MASK);
+	} else if (xtcp_congestion_wants_ecn(lxs)) {
+		ho->ecn_ok = !!(offers & (XTCP_ECN_OFFERS_CLASSIC | XTCP_ECN_OFFERS_ECT));
 	} else if (offers & XTCP_ECN_OFFERS_CLASSIC) {
-		ho->ecn_ok = knob || listen_route_wants_ecn(net, ho) ||
-			     xtcp_congestion_wants_ecn(lxs);
+		ho->ecn_ok = knob || listen_route_wants_ecn(net, ho);
 	}
 }
 

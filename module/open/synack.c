@@ -29,6 +29,7 @@
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/accecn.h"
+#include "transfer/congestion.h"
 #include "transfer/window.h"
 
 /**
@@ -95,6 +96,15 @@ static noinline void accept_accurate(const struct xtcp_halfopen *ho, struct xtcp
 	bare->opt.accecn = option;
 }
 
+/* Accept ECN of RFC 3168. With DCTCP the SYN-ACK is ECT, too (RFC 8257 3.6). */
+static void accept_classic(const struct xtcp_halfopen *ho, struct xtcp_bare *bare,
+			   struct xtcp_reply *reply)
+{
+	bare->flags |= XTCP_ECE;
+	if (xtcp_congestion_wants_ecn(xtcp_sk(ho->ls->sk)))
+		reply->tos |= INET_ECN_ECT_0;
+}
+
 /**
  * xtcp_synack_send - send a SYN-ACK
  * @ho: record; with @cookie: a record on the stack
@@ -155,7 +165,7 @@ int xtcp_synack_send(const struct xtcp_halfopen *ho, const struct xtcp_cookie *c
 	if (unlikely(ho->accecn_ok))
 		accept_accurate(ho, &bare, !cookie || ho->ts_ok, spare ? accecn : NULL);
 	else if (ho->ecn_ok && (!cookie || ho->ts_ok))
-		bare.flags |= XTCP_ECE;
+		accept_classic(ho, &bare, &reply);
 	return xtcp_reply_send(sock_net(ho->ls->sk), &reply, &bare);
 }
 

@@ -359,6 +359,8 @@ static __always_inline int output_transmit(struct sock *sk, struct sk_buff *skb,
 	if (xs->ecn.ok && !(flags & XTCP_SYN)) {
 		ecn = xtcp_ecn_send(xs, go->fresh && payload, &flags);
 		accurate = xtcp_accecn_is_on(xs);
+	} else if (xs->ecn.ok) {
+		ecn = xtcp_ecn_send_syn(xs, flags);
 	}
 	xtcp_key_from_flow(&key, &xs->flow);
 	th = !accurate && options_are_usual(xs, flags, payload) ?

@@ -21,6 +21,8 @@
  * By RFC 3168 only payload sent for the first time is ECT. Retransmissions, pure ACKs, SYN
  * and RST are not (6.1.4 to 6.1.6), so that marks on forged segments do no
  * harm. recovery.c reduces the window for ECE, or for marks that Accurate ECN reports.
+ * With XTCP_CONGESTION_ECN all segments of a socket are ECT (RFC 8257 3.6, and Linux): where
+ * routers mark early, a queue drops what it may not mark.
  *
  * ECT(1) asks routers for the queue of L4S (RFC 9331 4.1). It is used for a congestion control
  * with XTCP_CONGESTION_ECT1, and only with Accurate ECN: the feedback of RFC 3168 does not tell
@@ -187,8 +189,9 @@ u8 xtcp_ecn_syn_ack(const struct xtcp_sock *xs, u8 flags)
  * @seg: the SYN's parsed header
  * @codepoint: ECN field of its IP header
  *
- * RFC 3168: something on the path that sets the ECN bits of all packets has changed a SYN
- * that is ECT itself, so its marks mean nothing. A SYN with reserved bits is
+ * RFC 3168: something on the path that sets the ECN bits of all packets may have changed a SYN
+ * that is ECT itself, so that its marks mean nothing. Only a listener whose own SYNs are ECT
+ * accepts it (DCTCP). A SYN with reserved bits is
  * accepted all the same: it tries an extension that may use ECT on SYNs. One of them is AE:
  * RFC 9768 3.1.2 takes all flags but those of RFC 3168 for an offer.
  *
@@ -203,9 +206,12 @@ u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint)
 		return 0;
 	if (ace != XTCP_ACE_CLASSIC_SYN)
 		offers |= XTCP_ECN_OFFERS_ACCURATE;
-	if ((seg->flags & ECN_SETUP) == ECN_SETUP &&
-	    (codepoint == INET_ECN_NOT_ECT || (seg->offset & XTCP_OFFSET_RESERVED)))
-		offers |= XTCP_ECN_OFFERS_CLASSIC;
+	if ((seg->flags & ECN_SETUP) == ECN_SETUP) {
+		if (codepoint == INET_ECN_NOT_ECT || (seg->offset & XTCP_OFFSET_RESERVED))
+			offers |= XTCP_ECN_OFFERS_CLASSIC;
+		else
+			offers |= XTCP_ECN_OFFERS_ECT;
+	}
 	return offers ? offers | codepoint : 0;
 }
 
@@ -216,6 +222,22 @@ static u8 accurate_ect_of(const struct xtcp_sock *xs)
 {
 	return xtcp_congestion_has(xs, XTCP_CONGESTION_ECT1) ? INET_ECN_ECT_1 :
 							       INET_ECN_ECT_0;
+}
+
+/**
+ * xtcp_ecn_send_syn - get the ECN field of a SYN, or of the SYN-ACK of a simultaneous open
+ * @xs: the connection, locked, in SYN-SENT or SYN-RECEIVED
+ * @flags: flags of the SYN
+ *
+ * Accurate ECN compares the field with what the peer reports, and sends Not-ECT.
+ *
+ * Return: ECN field of its IP header
+ */
+u8 xtcp_ecn_send_syn(const struct xtcp_sock *xs, u8 flags)
+{
+	xtcp_assert_owned(&xs->inet.sk);
+	return (flags & XTCP_ECE) && !xs->ecn.accurate && xtcp_congestion_wants_ecn(xs) ?
+	       INET_ECN_ECT_0 : INET_ECN_NOT_ECT;
 }
 
 /**
@@ -235,7 +257,7 @@ u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags)
 	if (xs->ecn.echo)
 		*flags |= XTCP_ECE;
 	if (!new_data)
-		return INET_ECN_NOT_ECT;
+		return xtcp_congestion_wants_ecn(xs) ? INET_ECN_ECT_0 : INET_ECN_NOT_ECT;
 	if (xs->ecn.cwr)
 		*flags |= XTCP_CWR;
 	xs->ecn.cwr = 0;
@@ -314,7 +336,8 @@ static void echo_exactly(struct sock *sk, bool marked)
  * @skb: segment
  *
  * When the peer uses ECT, payload that is not ECT is a retransmission: the peer
- * has had a loss and its window is small, so it needs ACKs at once.
+ * has had a loss and its window is small, so it needs ACKs at once. It can't be marked, so
+ * it tells nothing of the path.
  */
 void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 {
@@ -328,8 +351,9 @@ void xtcp_ecn_payload_received(struct sock *sk, const struct sk_buff *skb)
 			xtcp_ack_quickly(xs, ECN_QUICKACKS);
 		return;
 	}
-	if (xtcp_congestion_wants_ecn(xs)) {
+	if (xtcp_congestion_wants_ecn(xs) && codepoint != INET_ECN_NOT_ECT) {
 		echo_exactly(sk, codepoint == INET_ECN_CE);
+		xs->ecn.seen = 1;
 		return;
 	}
 	switch (codepoint) {

@@ -13,6 +13,7 @@
  */
 #define XTCP_ECN_OFFERS_CLASSIC		0x4	/* RFC 3168 */
 #define XTCP_ECN_OFFERS_ACCURATE	0x8	/* RFC 9768 */
+#define XTCP_ECN_OFFERS_ECT		0x10	/* RFC 3168, by a SYN that is ECT itself */
 
 struct dst_entry;
 struct net;
@@ -30,6 +31,7 @@ bool xtcp_ecn_route_asks(const struct dst_entry *dst);
 u8 xtcp_ecn_offers(const struct xtcp_seg *seg, u8 codepoint);
 
 /* Sending. */
+u8 xtcp_ecn_send_syn(const struct xtcp_sock *xs, u8 flags);
 u8 xtcp_ecn_send(struct xtcp_sock *xs, bool new_data, u8 *flags);
 void xtcp_ecn_reduced(struct xtcp_sock *xs);
 bool xtcp_ecn_is_echo(const struct xtcp_sock *xs, const struct xtcp_seg *seg);

@@ -521,16 +521,16 @@ static void expect_codepoints(struct conn *c, int count, int first, int again, i
 	conn_expect(c, .flags = ACK | count, .ack = 1 + MSS, .tos = pure);
 }
 
-/* The peer connects with @offer to a listener with the rule, which answers with @answer. */
+/* The peer connects with @offer to a listener with the rule, which answers with @answer, @tos. */
 static void l4s_asked(struct __test_metadata *_metadata, struct peer *p, struct conn *c,
-		      int offer, int answer)
+		      int offer, int answer, int tos)
 {
 	int lfd = peer_listen(p, 6000, 5);
 
 	ASSERT_EQ(0, rule_set(lfd, "test"));
 	conn_start(p, c, .lfd = lfd, .kport = 6000, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK));
 	conn_send(c, .flags = offer);
-	conn_expect(c, .flags = SYN | ACK | answer, .ack = 1, .tos = NOT_ECT);
+	conn_expect(c, .flags = SYN | ACK | answer, .ack = 1, .tos = tos);
 	conn_send(c, .flags = ACK | answer);
 	conn_accept(c);
 	close(lfd);
@@ -540,12 +540,12 @@ static void l4s_asked(struct __test_metadata *_metadata, struct peer *p, struct 
 TEST_F(algorithms, rfc9331_4_1_ect1_with_accurate_ecn_only)
 {
 	static const struct {
-		int offer, answer, data, again, pure;
+		int offer, answer, syn_ack, later;
 	} cases[] = {
-		{ ACCURATE_OFFER, ACCURATE_ANSWER, ECT1, ECT1, ECT1 },
+		{ ACCURATE_OFFER, ACCURATE_ANSWER, NOT_ECT, ECT1 },
 		/* 4.2: the peer does not tell how many are marked. */
-		{ CLASSIC_OFFER, CLASSIC_ANSWER, ECT0, NOT_ECT, NOT_ECT },
-		{ SYN, 0, NOT_ECT, NOT_ECT, NOT_ECT },
+		{ CLASSIC_OFFER, CLASSIC_ANSWER, ECT0, ECT0 },
+		{ SYN, 0, NOT_ECT, NOT_ECT },
 	};
 	struct peer *p = &self->peer;
 	struct conn c;
@@ -555,9 +555,10 @@ TEST_F(algorithms, rfc9331_4_1_ect1_with_accurate_ecn_only)
 	for (int knob = 0; knob <= 3; knob += 3) {
 		ASSERT_EQ(0, knob_set("ecn", knob));
 		for (int i = 0; i < 3; i++) {
-			l4s_asked(_metadata, p, &c, cases[i].offer, cases[i].answer);
-			expect_codepoints(&c, count_after(cases[i].answer), cases[i].data,
-					  cases[i].again, cases[i].pure);
+			l4s_asked(_metadata, p, &c, cases[i].offer, cases[i].answer,
+				  cases[i].syn_ack);
+			expect_codepoints(&c, count_after(cases[i].answer), cases[i].later,
+					  cases[i].later, cases[i].later);
 			abort_conn(&c);
 		}
 	}
@@ -571,7 +572,7 @@ static void choose_test(int fd)
 TEST_F(algorithms, rfc9331_4_2_accurate_ecn_is_asked_for)
 {
 	static const struct {
-		int answer, data;
+		int answer, tos;
 	} cases[] = { { ACCURATE_ANSWER, ECT1 }, { CLASSIC_ANSWER, ECT0 }, { 0, NOT_ECT } };
 	struct conn c;
 
@@ -584,9 +585,9 @@ TEST_F(algorithms, rfc9331_4_2_accurate_ecn_is_asked_for)
 		conn_expect(&c, .flags = ACCURATE_OFFER, .tos = NOT_ECT);
 		conn_send(&c, .flags = SYN | ACK | cases[i].answer);
 		conn_expect(&c, .flags = ACK | (count ? ACCURATE_ANSWER : 0),
-			    .tos = count ? ECT1 : NOT_ECT);
+			    .tos = cases[i].tos);
 		conn_write(&c, 100);
-		conn_expect(&c, .flags = PSH | ACK | count, .len = 100, .tos = cases[i].data);
+		conn_expect(&c, .flags = PSH | ACK | count, .len = 100, .tos = cases[i].tos);
 		abort_conn(&c);
 	}
 }
@@ -600,11 +601,11 @@ TEST_F(algorithms, rfc9331_4_3_ect1_is_for_a_scalable_rule)
 	link_set_single_segments(WHERE(_metadata), "tun0");
 	ASSERT_EQ(0, load("ect1", 10));
 	ASSERT_EQ(0, knob_set("ecn", 2));
-	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, CLASSIC_ANSWER);
+	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, CLASSIC_ANSWER, NOT_ECT);
 	expect_codepoints(&c, 0, ECT0, NOT_ECT, NOT_ECT);
 	abort_conn(&c);
 	ASSERT_EQ(0, knob_set("ecn", 3));
-	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, ACCURATE_ANSWER);
+	l4s_asked(_metadata, p, &c, ACCURATE_OFFER, ACCURATE_ANSWER, NOT_ECT);
 	flight_write(&c, 1);
 	flight_expect(&c, 0, .tos = ECT1);
 	ASSERT_EQ(0, rule_set(c.fd, "reno"));

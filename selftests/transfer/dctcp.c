@@ -78,7 +78,7 @@ static void open_asked(struct __test_metadata *_metadata, struct peer *p, struct
 	conn_start(p, c, .lfd = lfd, .kport = 6000,
 		   .opt = OPT(OPT_MSS(MSS), OPT_SACKOK));
 	conn_send(c, .flags = SYN | ECE | CWR);
-	conn_expect(c, .flags = SYN | ACK | ECE, .ack = 1, .tos = NOT_ECT);
+	conn_expect(c, .flags = SYN | ACK | ECE, .ack = 1, .tos = ECT0);
 	conn_send(c, .flags = ACK);
 	conn_accept(c);
 	close(lfd);
@@ -129,6 +129,82 @@ TEST_F(dctcp, rfc8257_3_2_each_mark_is_echoed_exactly)
 	conn_expect(&c, .flags = ACK | ECE, .seq = 1, .ack = 1 + 4 * MSS);
 	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + 5 * MSS);
 	EXPECT_EQ(0, info_of(_metadata, c.fd).dctcp_ce_state);
+	abort_conn(&c);
+}
+
+/* What is Not-ECT could not be marked: the echo stays as it is. */
+TEST_F(dctcp, rfc8257_3_2_a_segment_that_cannot_be_marked_tells_nothing)
+{
+	struct conn c;
+
+	open_asked(_metadata, &self->peer, &c, "dctcp");
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = CE);
+	conn_expect(&c, .flags = ACK | ECE, .seq = 1, .ack = 1 + MSS);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = NOT_ECT);
+	conn_expect(&c, .flags = ACK | ECE, .seq = 1, .ack = 1 + 2 * MSS);
+	EXPECT_EQ(1, info_of(_metadata, c.fd).dctcp_ce_state);
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS);
+	abort_conn(&c);
+}
+
+/* As Linux's: all that a connection sends is ECT, and a SYN that is ECT asks for ECN. */
+TEST_F(dctcp, rfc8257_3_6_all_segments_are_ect)
+{
+	struct peer *p = &self->peer;
+	int lfd = peer_listen(p, 6000, 5);
+	struct conn c;
+
+	rule_set(_metadata, lfd, "dctcp");
+	conn_start(p, &c, .lfd = lfd, .kport = 6000, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK));
+	conn_send(&c, .flags = SYN | ECE | CWR, .tos = ECT0);
+	conn_expect(&c, .flags = SYN | ACK | ECE, .ack = 1, .tos = ECT0);
+	conn_send(&c, .flags = ACK, .tos = ECT0);
+	conn_accept(&c);
+	close(lfd);
+	/* A pure ACK, payload, and the same again after a timeout. */
+	conn_send(&c, .flags = ACK, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1 + MSS, .tos = ECT0);
+	flight_write(&c, 1);
+	flight_expect(&c, 0, .tos = ECT0);
+	flight_expect(&c, 0, .tos = ECT0, .within_ms = 500);
+	flight_ack(&c, 1);
+	abort_conn(&c);
+	/* Another listener does not believe such a SYN: the path may set the bits of all. */
+	conn_start(p, &c, .opt = OPT(OPT_MSS(MSS), OPT_SACKOK));
+	conn_send(&c, .flags = SYN | ECE | CWR, .tos = ECT0);
+	conn_expect(&c, .flags = SYN | ACK, .ack = 1, .tos = NOT_ECT);
+	conn_send(&c, .flags = RST, .seq = 1);
+}
+
+static void connect_by_rule(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "dctcp", 5);
+}
+
+/* The SYN, too; without an answer the next one asks for nothing, and is Not-ECT. */
+TEST_F(dctcp, rfc8257_3_6_the_syn_is_ect)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_start(p, &c, .active = true, .prepare = connect_by_rule);
+	conn_expect(&c, .flags = SYN | ECE | CWR, .tos = ECT0);
+	conn_expect(&c, .flags = SYN, .tos = NOT_ECT, .within_ms = 1100);
+	conn_send(&c, .flags = SYN | ACK | ECE);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = ECT0);
+	conn_write(&c, 100);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .len = 100, .tos = ECT0);
+	conn_send(&c, .flags = ACK, .ack = 101);
+	abort_conn(&c);
+	/* A peer that does not agree gets nothing that is ECT. */
+	conn_start(p, &c, .active = true, .prepare = connect_by_rule);
+	conn_expect(&c, .flags = SYN | ECE | CWR, .tos = ECT0);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1, .tos = NOT_ECT);
+	conn_write(&c, 100);
+	conn_expect(&c, .flags = PSH | ACK, .seq = 1, .len = 100, .tos = NOT_ECT);
+	conn_send(&c, .flags = ACK, .ack = 101);
 	abort_conn(&c);
 }
 
