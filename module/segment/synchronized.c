@@ -162,6 +162,13 @@ static void answer_reset(struct sock *sk, const struct sk_buff *skb,
 	xtcp_reset_reply(sock_net(sk), skb, &key, &origin, seg, reason);
 }
 
+/* Accurate ECN: if our ACK was lost for its option, segments have none any more. */
+static void note_repeated(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (xtcp_accecn_repeated(xtcp_sk(sk), seg))
+		xtcp_output_mss_sync(sk, xtcp_sk(sk)->pmtu);
+}
+
 /* Note a duplicate: the peer repeats it because our ACK was lost. */
 static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 {
@@ -169,6 +176,8 @@ static void note_duplicate(struct sock *sk, const struct xtcp_seg *seg)
 
 	if (!(seg->len || fin) || !seq_before(seg->seq, xtcp_sk(sk)->rcv_nxt))
 		return;
+	if (unlikely(xtcp_accecn_is_on(xtcp_sk(sk))))
+		note_repeated(sk, seg);
 	XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
 	xtcp_ack_refused(sk);
 	xtcp_receive_duplicate(sk, seg->seq, seg->end);
@@ -436,6 +445,7 @@ static void take_timestamp(struct xtcp_sock *xs, const struct xtcp_seg *seg)
 static void take_ecn_field(struct sock *sk, const struct sk_buff *skb,
 			   const struct xtcp_seg *seg)
 {
+	note_repeated(sk, seg);
 	if (xtcp_accecn_received(sk, skb, seg))
 		xtcp_ack_hasten(xtcp_sk(sk));
 }

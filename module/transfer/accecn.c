@@ -526,16 +526,28 @@ static void count_bytes(struct xtcp_accecn *acc, u8 codepoint, u32 len)
 		acc->demand = max_t(u8, acc->demand, 1);
 }
 
-/*
+/**
+ * xtcp_accecn_repeated - check whether the peer has missed an ACK with an option
+ * @xs: the connection, locked, with Accurate ECN
+ * @seg: a segment, which may lie below the window
+ *
  * The peer repeats what an ACK with an option has reported as a duplicate: the ACK was
- * lost, perhaps because of the option. As in Linux.
+ * lost, perhaps because of the option. As in Linux no option is sent then.
+ *
+ * Return: true if segments have more room for payload now
  */
-static void option_lost_check(const struct xtcp_sock *xs, struct xtcp_accecn *acc,
-			      const struct xtcp_seg *seg)
+bool xtcp_accecn_repeated(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
 {
-	if (unlikely(acc->with_dsack) && seg->len && seg->seq == xs->dsack.start &&
-	    seq_before_eq(seg->end, xs->rcv_nxt))
-		acc->fail_mode |= TCP_ACCECN_OPT_FAIL_SEND;
+	struct xtcp_accecn *acc = xtcp_accecn_of(xs);
+	bool filled;
+
+	xtcp_assert_owned(&xs->inet.sk);
+	if (likely(!acc->with_dsack) || !seg->len || seg->seq != xs->dsack.start ||
+	    seq_after(seg->end, xs->rcv_nxt))
+		return false;
+	filled = xtcp_accecn_fills(xs);
+	acc->fail_mode |= TCP_ACCECN_OPT_FAIL_SEND;
+	return filled && !xtcp_accecn_fills(xs);
 }
 
 /**
@@ -563,7 +575,6 @@ bool xtcp_accecn_received(struct sock *sk, const struct sk_buff *skb,
 	/* Above RCV.WUP segments don't change TS.Recent, and all look newer. */
 	acc->ts_newer = xs->ts_ok && seg->opt.has_ts && !seq_after(seg->seq, xs->rcv_wup) &&
 			(s32)(seg->opt.tsval - xs->ts_recent) > 0;
-	option_lost_check(xs, acc, seg);
 	if (codepoint != INET_ECN_NOT_ECT) {
 		xs->ecn.seen = 1;
 		if (ce)

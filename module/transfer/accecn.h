@@ -103,6 +103,7 @@ void xtcp_accecn_option_put(struct xtcp_sock *xs, struct xtcp_options *opt,
 			    unsigned int room, u8 *option, u64 now_ns);
 
 /* Receiving. */
+bool xtcp_accecn_repeated(const struct xtcp_sock *xs, const struct xtcp_seg *seg);
 bool xtcp_accecn_received(struct sock *sk, const struct sk_buff *skb,
 			  const struct xtcp_seg *seg);
 u32 xtcp_accecn_acked(struct sock *sk, const struct xtcp_seg *seg,

@@ -624,6 +624,31 @@ TEST_F(accecn, rfc9768_5_1_syn_cookies)
 	EXPECT_EQ(MODE_NONE, info_mode(&c));
 }
 
+/*
+ * The peer repeats a segment after the ACK that has reported it as a duplicate: the path may drop
+ * ACKs with options. None is sent any more, and payload may use their space.
+ */
+TEST_F(accecn, rfc9768_3_2_3_2_2_an_option_that_is_lost)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	open_options(p, &c);
+	for (int i = 0; i < 2; i++)
+		conn_send(&c, .flags = ACK | ACE(FIRST), .len = MSS, .tos = ECT0);
+	peer_drain(p, 50);
+	conn_send(&c, .flags = ACK | ACE(FIRST), .seq = 1, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1 + 2 * MSS, .accecn = 3);
+	EXPECT_EQ(1, p->last.opt.sacks);
+	EXPECT_EQ(0, info_fail(&c));
+	EXPECT_EQ(MSS - 12, conn_info(&c).snd_mss);
+	conn_send(&c, .flags = ACK | ACE(FIRST), .seq = 1, .len = MSS, .tos = ECT0);
+	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1 + 2 * MSS, .accecn = ABSENT);
+	EXPECT_EQ(FAIL_OPT_SEND, info_fail(&c));
+	EXPECT_EQ(MSS, conn_info(&c).snd_mss);
+}
+
 /* --- bad input ----------------------------------------------------------- */
 
 TEST_F(accecn, rfc9768_3_2_3_bad_options)
