@@ -699,6 +699,16 @@ static u32 marks_likely(const struct xtcp_sock *xs, const struct xtcp_accecn *ac
 	return most;
 }
 
+/*
+ * RFC 9768 3.2.2.1: the ACE of such a pure ACK may be the one of the handshake, which reports how a
+ * SYN-ACK has arrived. Only before anything else is acknowledged can it be.
+ */
+static bool ack_is_of_syn(const struct xtcp_sock *xs, const struct xtcp_seg *seg)
+{
+	return seg->ack == seq_add(xs->iss, 1) && seg->ack == xs->snd_una &&
+	       seg->seq == seg->end && !seg->opt.nr_sacks;
+}
+
 /**
  * xtcp_accecn_acked - process the feedback of an ACK
  * @sk: the socket, locked, with Accurate ECN
@@ -706,7 +716,7 @@ static u32 marks_likely(const struct xtcp_sock *xs, const struct xtcp_accecn *ac
  * @ack: what it has acknowledged
  *
  * Counts the marks in delivered_ce. An ACK of nothing new may have been overtaken, unless its
- * timestamp is newer.
+ * timestamp is newer; or it answers our SYN-ACK once more, and its ACE has another meaning.
  *
  * Return: number of segments that arrived at the peer with CE, and were not reported
  * before
@@ -721,7 +731,7 @@ u32 xtcp_accecn_acked(struct sock *sk, const struct xtcp_seg *seg,
 	bool sure;
 
 	xtcp_assert_owned(sk);
-	if (!ack->progress && !acc->ts_newer)
+	if (!ack->progress && (!acc->ts_newer || ack_is_of_syn(xs, seg)))
 		return 0;
 	sure = options_process(xs, acc, seg, ack->bytes);
 	mean_update(acc, ack->segs);

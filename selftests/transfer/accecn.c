@@ -556,8 +556,11 @@ TEST_F(accecn, rfc9768_3_2_2_5_2_old_acks)
 	conn_expect(&c, .flags = SYN | ACK | ACE(2));
 	conn_send(&c, .flags = ACK | ACE(2));
 	conn_accept(&c);
+	conn_write(&c, 100);
+	conn_expect(&c, .len = 100);
+	conn_send(&c, .flags = ACK | ACE(FIRST), .ack = 101);
 	sleep_ms(5);
-	conn_send(&c, .flags = ACK | ACE(6), .ack = 1);
+	conn_send(&c, .flags = ACK | ACE(6), .ack = 101);
 	EXPECT_EQ(1, conn_tcp_info(&c).tcpi_delivered_ce);
 }
 
@@ -647,6 +650,29 @@ TEST_F(accecn, rfc9768_3_2_3_2_2_an_option_that_is_lost)
 	conn_expect(&c, .flags = ACK | ACE(FIRST), .ack = 1 + 2 * MSS, .accecn = ABSENT);
 	EXPECT_EQ(FAIL_OPT_SEND, info_fail(&c));
 	EXPECT_EQ(MSS, conn_info(&c).snd_mss);
+}
+
+/* Our SYN-ACK came twice, the second time with CE: no mark of what we have sent since. */
+TEST_F(accecn, rfc9768_3_2_2_1_a_second_third_ack)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();
+	ASSERT_EQ(0, knob_set("ecn", 3));
+	conn_start(p, &c, .opt = WITH_TS);
+	conn_send(&c, .flags = OFFER);
+	conn_expect(&c, .flags = SYN | ACK | ACE(2), .ack = 1);
+	conn_send(&c, .flags = ACK | ACE(2));
+	conn_accept(&c);
+	conn_write(&c, MSS);
+	peer_drain(p, 5);
+	conn_send(&c, .flags = ACK | ACE(6), .ack = 1);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_delivered_ce);
+	EXPECT_EQ(10, conn_info(&c).cwnd);
+	EXPECT_EQ(0, conn_info(&c).recovery);
+	conn_send(&c, .flags = ACK | ACE(FIRST), .ack = 1 + conn_info(&c).snd_mss);
+	EXPECT_EQ(0, conn_tcp_info(&c).tcpi_delivered_ce);
 }
 
 /* --- bad input ----------------------------------------------------------- */
