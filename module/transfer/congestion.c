@@ -744,7 +744,7 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
 /*
  * RFC 5681 4.1: an idle connection restarts with the initial window at most. As
  * in Linux the window is halved once for each idle RTO, down to that, and
- * ssthresh keeps at least three quarters of the old window.
+ * ssthresh becomes at least three quarters of the old window.
  */
 static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
@@ -752,8 +752,7 @@ static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 	u32 floor = min(restart_window(xs), xs->cwnd);
 	u32 cwnd = xs->cwnd;
 
-	if (xs->ssthresh != U32_MAX)
-		WRITE_ONCE(xs->ssthresh, max(xs->ssthresh, cwnd / 4 * 3));
+	xtcp_congestion_keep_ssthresh(xs);
 	while (idle_ns > rto_ns && cwnd > floor) {
 		cwnd >>= 1;
 		idle_ns -= rto_ns;

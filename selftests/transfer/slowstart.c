@@ -54,6 +54,34 @@ TEST_F(slowstart, rfc6928_initial_window_of_large_segments)
 	conn_send(&c, .flags = RST);
 }
 
+/* Three quarters of a window of ten, less what is lost by rounding: 5 + 2, as in Linux. */
+TEST_F(slowstart, rfc5681_4_1_ssthresh_after_a_pause)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int next = 0;
+
+	flight_open(p, &c, "reno", .opt = OPT(OPT_MSS(MSS), OPT_SACKOK), .rtt_ms = 20);
+	flight_begin(&c, 10);
+	flight_sack(&c, 0, { 1, 10 });
+	flight_expect(&c, 0);
+	flight_ack(&c, next = 10);
+	EXPECT_EQ(5, conn_info(&c).ssthresh);
+	while (conn_info(&c).cwnd < 10) {
+		int n = conn_info(&c).cwnd;
+
+		flight_write(&c, n);
+		flight_expect_all(&c, next, next + n - 1);
+		next += n;
+		flight_ack(&c, next);
+	}
+	sleep_ms(1000);
+	flight_write(&c, 1);
+	flight_expect(&c, next);
+	EXPECT_EQ(7, conn_info(&c).ssthresh);
+	flight_ack(&c, next + 1);
+}
+
 TEST_F(slowstart, rfc5681_one_segment_after_two_lost_syns)
 {
 	struct peer *p = &self->peer;
