@@ -466,8 +466,9 @@ static void same_ack(struct sock *sk, const struct xtcp_seg *seg,
 }
 
 /*
- * A later ACK overtook this one. Its SACK blocks may still be new, but it
- * neither opens the window nor counts as a duplicate.
+ * A later ACK overtook this one. It is no duplicate, and its window and echo are old; but its SACK
+ * blocks may still be new, and count as those of any ACK. In Linux they show losses only, and let a
+ * reduction send nothing.
  */
 static void old_ack(struct sock *sk, const struct xtcp_seg *seg,
 		    struct xtcp_acked *a)
