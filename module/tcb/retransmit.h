@@ -23,7 +23,7 @@ enum xtcp_wait {
  * @waiting: enum xtcp_wait; set by deadlines.h, and by timers.c where a connection
  *	begins or ends
  * @rto_timed: a recovery by timeout is in progress
- * @refused: a queue of this host has dropped a segment since the persist timer expired
+ * @refused: a queue of this host has dropped a segment since the timer of a probe expired
  */
 struct xtcp_retransmit {
 	u32	rto_ms;

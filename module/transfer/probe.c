@@ -298,7 +298,8 @@ static bool keepalive_is_exhausted(struct sock *sk, u64 idle_ns)
  *
  * Received segments don't move the timer: when it expires it looks back and
  * waits for the rest of the time. No probe is sent while data is in flight: the
- * retransmission timer tests the peer then (MUST-26).
+ * retransmission timer tests the peer then (MUST-26). As in Linux a probe that a queue of this
+ * host drops is not one that the peer has not answered, and the next one comes soon.
  *
  * Return: why the connection ends, for xtcp_close_end()
  */
@@ -325,9 +326,14 @@ enum xtcp_ending xtcp_probe_keepalive_timeout(struct sock *sk)
 		return XTCP_ENDING_KEEPALIVE;
 
 	xtcp_lifecycle_sk(sk, XTCP_EV_KEEPALIVE_TIMEOUT);
-	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
-	probe_output(sk, xs->probe.out, XTCP_RESENT_KEEPALIVE);
+	xs->retransmit.refused = 0;
+	probe_output(sk, xs->probe.out + 1, XTCP_RESENT_KEEPALIVE);
 	XTCP_INC(sock_net(sk), KEEP_ALIVE);
+	if (unlikely(xs->retransmit.refused)) {
+		xtcp_deadlines_peer_silent(sk, XTCP_LOCAL_RETRY_NS);
+		return XTCP_ENDING_NONE;
+	}
+	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
 	/*
 	 * The first probe gets its interval even if the user timeout is over
 	 * already.

@@ -90,6 +90,31 @@ TEST_F(keepalive, lc_58_one_lost_probe_never_kills)
 	conn_expect(&c, .flags = ACK, .ack = 5);
 }
 
+/* A queue of this host drops them: the peer has nothing to answer. Every 500 ms, as in Linux. */
+TEST_F(keepalive, lc_58_a_refused_probe_is_not_unanswered)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .prepare = keepalive_short);
+	speak(&c);
+	counters_take(&before);
+	shaper_set(WHERE(_metadata), "tun0", 100 << 20, 1);
+	peer_sleep_until(p, 1000 * IDLE_S + 2250);
+	/* Ticks of the kernel's timer are not exact. */
+	EXPECT_LE(4, counter_moved(&before, "TCPKeepAlive"));
+	EXPECT_GE(5, counter_moved(&before, "TCPKeepAlive"));
+	EXPECT_EQ(0, conn_info(&c).probes);
+	shaper_set(WHERE(_metadata), "tun0", 100 << 20, 100 << 20);
+	conn_expect(&c, .flags = ACK, .seq = 0, .ack = 1, .within_ms = 550);
+	peer_mark_last(p);
+	for (int i = 1; i < PROBES; i++)
+		expect_probe(&c, 1000 * INTVL_S * i);
+	conn_expect(&c, .flags = RST | ACK, .seq = 1, .ack = 1, .at_ms = 1000 * INTVL_S * PROBES);
+	EXPECT_EQ(ETIMEDOUT, socket_error(c.fd));
+}
+
 TEST_F(keepalive, rfc9293_must_29_lost_probes)
 {
 	struct peer *p = &self->peer;
