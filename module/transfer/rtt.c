@@ -146,7 +146,7 @@ u32 xtcp_rtt_min_us(const struct xtcp_sock *xs)
  *
  * The minimum is that of the current and the last period of xtcp_min_rtt_wlen seconds: a
  * sample counts for one period at least and for two at most, and then a longer path is
- * accepted.
+ * accepted. After a pause the current period may have ended more than a period ago.
  */
 void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 {
@@ -163,7 +163,7 @@ void xtcp_rtt_min_sample(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 	if (rtt->min_us == U32_MAX) {
 		rtt->min_ms = now_ms;
 	} else if (now_ms - rtt->min_ms > window_ms) {
-		rtt->min_last_us = rtt->min_us;
+		rtt->min_last_us = now_ms - rtt->min_ms > 2 * window_ms ? U32_MAX : rtt->min_us;
 		rtt->min_us = rtt_us;
 		rtt->min_ms = now_ms;
 	}

@@ -204,6 +204,9 @@ TEST_F(limits, knob_min_rtt_wlen_acts)
 	min_rtt_after(_metadata, &c, 50);
 	sleep_ms(11000);
 	EXPECT_LE(49000, min_rtt_after(_metadata, &c, 50));
+	/* After a pause at once. */
+	sleep_ms(25000);
+	EXPECT_LE(99000, min_rtt_after(_metadata, &c, 100));
 }
 
 TEST_HARNESS_MAIN
