@@ -182,7 +182,7 @@ static inline void xtcp_deadlines_flight_began(struct sock *sk)
 /**
  * xtcp_deadlines_flight_changed - segments were sent, sent again or acknowledged
  * @sk: locked, with something in flight
- * @wait: what comes first if no ACK does: a loss probe or the timeout
+ * @wait: what comes first if no ACK does: a loss probe, the timeout, or the user timeout
  * @now_ns: CLOCK_MONOTONIC
  * @delay_ns: time for an ACK, from @now_ns
  */
@@ -227,7 +227,7 @@ static inline void xtcp_deadlines_send_failed(struct sock *sk, u64 delay_ns)
 /**
  * xtcp_deadlines_loss_suspected - segments are missing, and may only be late
  * @sk: locked, with something in flight
- * @wait: what comes first: the end of the reordering window or a timeout
+ * @wait: what comes first: the end of the reordering window or the user timeout
  * @delay_ns: time to it, from now
  */
 static inline void xtcp_deadlines_loss_suspected(struct sock *sk,

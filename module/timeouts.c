@@ -25,6 +25,7 @@ static enum xtcp_ending timeout_data(struct sock *sk)
 {
 	switch ((enum xtcp_wait)xtcp_sk(sk)->retransmit.waiting) {
 	case XTCP_WAIT_TIMEOUT:
+	case XTCP_WAIT_USER:
 		return xtcp_retransmit_timeout(sk);
 	case XTCP_WAIT_LOSS_PROBE:
 		xtcp_lossprobe_timeout(sk);

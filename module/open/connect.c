@@ -504,7 +504,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 
 	xtcp_assert_owned(sk);
 	/* Data behind a SYN-ACK has brought the timer forward, for a loss probe. */
-	if (unlikely(xs->retransmit.waiting != XTCP_WAIT_TIMEOUT) &&
+	if (unlikely(xs->retransmit.waiting > XTCP_WAIT_USER) &&
 	    xtcp_retransmit_left_ns(sk, xtcp_now_ns()) > NSEC_PER_MSEC) {
 		xtcp_retransmit_arm(sk);
 		return XTCP_ENDING_NONE;

@@ -8,6 +8,7 @@
 /* What is done when XTCP_TIMER_RETRANSMIT passes; deadlines.h. */
 enum xtcp_wait {
 	XTCP_WAIT_TIMEOUT,	/* RFC 6298 */
+	XTCP_WAIT_USER,		/* TCP_USER_TIMEOUT, before that timeout */
 	XTCP_WAIT_LOSS_PROBE,	/* RFC 8985 7 */
 	XTCP_WAIT_REORDER,	/* RFC 8985 6.2, step 5 */
 };

@@ -4,8 +4,8 @@
  *
  * RFC 6298 5 and RFC 9293 3.8.3 (R1, R2), RFC 5482 (user timeout), RFC 6069
  * (unreachable). While something is in flight the timer waits for the first of
- * three events (enum xtcp_wait): the timeout, the loss probe before it, or the
- * end of RACK's reordering window. They share a deadline,
+ * four events (enum xtcp_wait): the timeout, the user timeout or the loss probe before it, or
+ * the end of RACK's reordering window. They share a deadline,
  * XTCP_TIMER_RETRANSMIT.
  *
  * Context: socket lock; softirq, or process for the backlog.
@@ -127,6 +127,23 @@ u64 xtcp_retransmit_after_ns(struct sock *sk, u64 now_ns)
 	return rto_ns + max((s64)(oldest_sent_ns(sk) - now_ns), 0LL);
 }
 
+/* Set the timer to @delay_ns after @now_ns, or to a user timeout before that. */
+static void arm_within(struct sock *sk, u64 now_ns, u64 delay_ns)
+{
+	enum xtcp_wait wait = XTCP_WAIT_TIMEOUT;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	u64 user_ns;
+
+	if (xtcp_user_timeout_ms(xs)) {
+		user_ns = xtcp_retransmit_user_left_ns(xs);
+		if (user_ns < delay_ns) {
+			wait = XTCP_WAIT_USER;
+			delay_ns = user_ns;
+		}
+	}
+	xtcp_deadlines_flight_changed(sk, wait, now_ns, delay_ns);
+}
+
 /**
  * xtcp_retransmit_arm - restart the retransmission timer (RFC 6298 5.1-5.3)
  * @sk: the socket, locked
@@ -147,13 +164,11 @@ void xtcp_retransmit_arm(struct sock *sk)
 		return;
 	}
 	now_ns = xtcp_now_ns();
-	if (xs->retransmit.waiting != XTCP_WAIT_TIMEOUT)
+	if (xs->retransmit.waiting > XTCP_WAIT_USER)
 		delay_ns = max(xtcp_retransmit_left_ns(sk, now_ns), 1ULL);
 	else
 		delay_ns = xtcp_retransmit_after_ns(sk, now_ns);
-	if (xtcp_user_timeout_ms(xs))
-		delay_ns = min(delay_ns, xtcp_retransmit_user_left_ns(xs));
-	xtcp_deadlines_flight_changed(sk, XTCP_WAIT_TIMEOUT, now_ns, delay_ns);
+	arm_within(sk, now_ns, delay_ns);
 }
 
 /**
@@ -191,7 +206,7 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 	if (xtcp_user_timeout_ms(xs)) {
 		user_ns = xtcp_retransmit_user_left_ns(xs);
 		if (user_ns <= delay_ns) {
-			wait = XTCP_WAIT_TIMEOUT;
+			wait = XTCP_WAIT_USER;
 			delay_ns = user_ns;
 		}
 	}
@@ -278,6 +293,22 @@ static bool r2_is_reached(struct sock *sk)
 		      XTCP_KNOB(sock_net(sk), retries2);
 
 	return xtcp_retransmit_gives_up(sk, retries);
+}
+
+/*
+ * The timer was set to a user timeout that was raised or removed since: wait for the rest of the
+ * RTO. Returns false if the timer has expired for another reason.
+ */
+static bool user_timeout_was_raised(struct sock *sk)
+{
+	u64 now_ns;
+
+	if (likely(xtcp_sk(sk)->retransmit.waiting != XTCP_WAIT_USER) ||
+	    xtcp_retransmit_user_timeout(sk))
+		return false;
+	now_ns = xtcp_now_ns();
+	arm_within(sk, now_ns, max(xtcp_retransmit_left_ns(sk, now_ns), 1ULL));
+	return true;
 }
 
 static void count_in_row(struct xtcp_sock *xs)
@@ -387,7 +418,7 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	int err;
 
 	xtcp_assert_owned(sk);
-	if (!xs->in_flight)
+	if (!xs->in_flight || user_timeout_was_raised(sk))
 		return XTCP_ENDING_NONE;
 	/*
 	 * RFC 9293 3.8.6.1: the peer has taken its window back, so the segment probes it, and

@@ -57,6 +57,7 @@ static_assert(ARRAY_SIZE(timer_names) == XTCP_TIMERS);
 /* XTCP_TIMER_RETRANSMIT is three timers in turn. */
 static const char *const retransmit_names[] = {
 	[XTCP_WAIT_TIMEOUT]		= "retransmit",
+	[XTCP_WAIT_USER]		= "retransmit",
 	[XTCP_WAIT_LOSS_PROBE]		= "loss-probe",
 	[XTCP_WAIT_REORDER]		= "reorder",
 };

@@ -585,4 +585,35 @@ TEST_F(keepalive, ctr_TCPKeepAlive)
 	conn_send(&c, .flags = ACK);
 }
 
+/* The timer waits for a user timeout that is shorter than the RTO; then there is none any more. */
+static void user_timeout_is_raised(struct __test_metadata *_metadata, struct peer *p, int ms)
+{
+	struct counters before;
+	struct conn c;
+	int rto_ms;
+
+	conn_open(p, &c);
+	socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
+	conn_write(&c, 100);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 100);
+	peer_mark_last(p);
+	counters_take(&before);
+	rto_ms = conn_info(&c).rto_us / 1000;
+	peer_sleep_until(p, 20);
+	socket_set(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .len = 100, .at_ms = rto_ms);
+	EXPECT_EQ(1, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(0, socket_error(c.fd));
+	conn_send(&c, .flags = RST, .seq = 1);
+	close(c.fd);
+	close(c.lfd);
+}
+
+TEST_F(keepalive, rfc5482_raised_before_the_timeout)
+{
+	NOT_ON_STOCK();		/* where the RTO has been shortened, and stays so */
+	user_timeout_is_raised(_metadata, &self->peer, 60000);
+	user_timeout_is_raised(_metadata, &self->peer, 0);
+}
+
 TEST_HARNESS_MAIN
