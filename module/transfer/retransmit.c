@@ -379,9 +379,11 @@ static void count_failure(struct sock *sk)
 		XTCP_INC(net, SACK_RECOVERY_FAIL);
 	else if (xs->recovery == XTCP_RECOVERY_FAST)
 		XTCP_INC(net, RENO_RECOVERY_FAIL);
-	else if (xs->sacked_out && xs->sack_ok)
+	else if (xs->recovery != XTCP_RECOVERY_DISORDER && !xs->sacked_out)
+		return;
+	else if (xs->sack_ok)
 		XTCP_INC(net, SACK_FAILURES);
-	else if (xs->sacked_out)
+	else
 		XTCP_INC(net, RENO_FAILURES);
 }
 

@@ -658,6 +658,26 @@ TEST_F(recovery, ctr_TCPSackFailures)
 	timeout_counts(_metadata, &c, "TCPSackFailures", 0);
 }
 
+/* The probe was a duplicate, and the peer says so without SACK blocks: nothing is SACKed. */
+TEST_F(recovery, ctr_TCPSackFailures_behind_a_probe)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	flight_open(p, &c, "reno", .opt = WITH_SACK);
+	counters_take(&before);
+	flight_write(&c, 1);
+	flight_expect(&c, 0);
+	flight_expect(&c, 0, .within_ms = 500);
+	EXPECT_EQ(1, counter_moved(&before, "TCPLossProbes"));
+	flight_ack(&c, 0);
+	flight_expect(&c, 0, .within_ms = 500);
+	EXPECT_EQ(1, counter_moved(&before, "TCPTimeouts"));
+	EXPECT_EQ(1, counter_moved(&before, "TCPSackFailures"));
+	flight_ack(&c, 1);
+}
+
 TEST_F(recovery, ctr_TCPLossFailures)
 {
 	NOT_ON_STOCK();
