@@ -163,8 +163,11 @@ static void duplicate_in_flight(struct sock *sk, struct sk_buff *skb,
 	if (cb->marks & XTCP_MARK_RETRANS) {
 		cb->marks &= ~XTCP_MARK_RETRANS;
 		xs->retrans_out -= segs;
-		if (cb->marks & XTCP_MARK_LOST)
+		if (cb->marks & XTCP_MARK_LOST) {
 			xs->to_resend += segs;
+			if (seq_before(cb->seq, xs->resend_seq))
+				xs->resend_seq = cb->seq;
+		}
 	}
 }
 
@@ -188,7 +191,16 @@ static void block_duplicate(struct sock *sk, const struct xtcp_sack_block *b,
 }
 
 /*
- * Count a D-SACK that concerns no current reduction. As in Linux only while
+ * True if a block lies wholly above SND.UNA and within what was sent. Part of a duplicate can't have
+ * been acknowledged before, so one that begins at SND.UNA or below it must end there, too.
+ */
+static bool block_is_in_flight(const struct xtcp_sock *xs, const struct xtcp_sack_block *b)
+{
+	return seq_after(b->start, xs->snd_una) && seq_before_eq(b->end, xs->snd_nxt);
+}
+
+/*
+ * Count a D-SACK that is wrong, or concerns no current reduction. As in Linux only while
  * something is in flight.
  */
 static void dsack_in_vain(struct sock *sk)
@@ -233,9 +245,10 @@ bool xtcp_undo_dsack_received(struct sock *sk, const struct xtcp_seg *seg,
 	if (xs->reord_seen && !a->dsack_of_probe)
 		xs->rack.dsack = 1;
 
-	if (seq_after(b->end, xs->snd_una))
+	if (block_is_in_flight(xs, b))
 		block_duplicate(sk, b, a);
-	else if (!xs->undo.armed || !seq_after(b->end, xs->undo.seq))
+	else if (!xs->undo.armed || !seq_after(b->end, xs->undo.seq) ||
+		 seq_after(b->end, xs->snd_una))
 		dsack_in_vain(sk);
 	else
 		undo_discount(xs, b->end, segs);

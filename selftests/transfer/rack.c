@@ -225,6 +225,44 @@ TEST_F(rack, ctr_TCPDSACKIgnoredOld)
 	flight_ack(&c, 15);
 }
 
+/* What lies on both sides of SND.UNA says nothing of what is in flight. */
+TEST_F(rack, rfc2883_4_a_dsack_across_snd_una)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 1, { 3, 10 });
+	flight_expect_only(&c, 1, 2);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	counters_begin_sack(&before);
+	flight_sack(&c, 1, { 0, 2 }, { 3, 10 });
+	counters_expect(_metadata, &before, "TCPDSACKRecv", 1, "TCPDSACKRecvSegs", 2,
+			"TCPDSACKIgnoredOld", 1, NULL);
+	EXPECT_EQ(3, conn_info(&c).recovery);
+	flight_ack(&c, 10);
+}
+
+/*
+ * A duplicate of a segment that counts as lost, and no arrival of it, because the second block
+ * contradicts its own ACK: it is sent again.
+ */
+TEST_F(rack, rfc2883_4_a_duplicate_that_has_not_arrived)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	NOT_ON_STOCK();		/* which does not send it again */
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	fly_rtt(p, &c, WITH_SACK, 10);
+	flight_sack(&c, 1, { 4, 10 });
+	flight_expect_only(&c, 1, 3);
+	flight_sack(&c, 1, { 2, 3 }, { 1, 3 });
+	flight_expect_only(&c, 2, 2);
+	flight_ack(&c, 10);
+}
+
 /* A peer without D-SACK repeats its ACK. */
 TEST_F(rack, rfc8985_7_4_both_copies_arrived_without_dsack)
 {
