@@ -471,6 +471,9 @@ enum xtcp_ending xtcp_retransmit_timeout(struct sock *sk)
 	else
 		xtcp_rtt_backoff(xs);
 	xtcp_retransmit_arm(sk);
+	/* As in Linux: the next attempt looks for another route. */
+	if (xtcp_retransmit_gives_up(sk, XTCP_KNOB(net, retries1) + 1))
+		__sk_dst_reset(sk);
 	return XTCP_ENDING_NONE;
 }
 
