@@ -179,7 +179,10 @@ static struct sk_buff *page_before(struct sock *sk, bool ahead,
 	return to;
 }
 
-/* Append the payload of @from to @to and free @from. */
+/*
+ * Append the payload of @from to @to and free @from. skb_copy_bits() can't fail: all of @from
+ * is there. If it did, both would stay as they are, because it is acknowledged.
+ */
 static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
 			 struct sk_buff *from)
 {
@@ -187,8 +190,11 @@ static void move_payload(struct sock *sk, bool ahead, struct sk_buff *to,
 	u32 len = payload_from(from, cb->end);
 	u32 skip = from->len - len;
 
-	if (len && !skb_copy_bits(from, skip, skb_put(to, len), len))
-		cb->end = seq_add(cb->end, len);
+	if (len && WARN_ON_ONCE(skb_copy_bits(from, skip, skb_put(to, len), len))) {
+		skb_trim(to, to->len - len);
+		return;
+	}
+	cb->end = seq_add(cb->end, len);
 	queue_unlink(sk, ahead, from);
 	XTCP_INC(sock_net(sk), RCV_COLLAPSED);
 }
