@@ -675,13 +675,15 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 #endif
 
 /*
- * net/socket.c: likewise xtcp sees SO_TIMESTAMPING since 6.8. linux/net_tstamp.h: one
- * of its flags is known since 6.2.
+ * net/socket.c: likewise xtcp sees SO_TIMESTAMPING and SO_REUSEADDR since 6.8.
+ * linux/net_tstamp.h: one flag of the former is known since 6.2.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define XTCP_SEES_TIMESTAMPING	false
+#define XTCP_SEES_REUSEADDR	false
 #else
 #define XTCP_SEES_TIMESTAMPING	true
+#define XTCP_SEES_REUSEADDR	true
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define SOF_TIMESTAMPING_OPT_ID_TCP	BIT(16)

@@ -21,10 +21,11 @@
  * no work left for later.
  *
  * SO_REUSEADDR is copied: it has the same effect between bound sockets of two
- * stacks as between those of one. A listener shares its port with nobody, so its
- * shadow has no SO_REUSEADDR while it listens. SO_REUSEPORT is not copied, because
- * listeners of two stacks cannot share segments. Shadows do not conflict with each
- * other: port/conflict.c has judged their owners.
+ * stacks as between those of one. A shadow has it while all of its buckets do, so
+ * that it follows a socket that sets or clears the option later. A listener shares
+ * its port with nobody, so its shadow has no SO_REUSEADDR while it listens.
+ * SO_REUSEPORT is not copied, because listeners of two stacks cannot share segments.
+ * Shadows do not conflict with each other: port/conflict.c has judged their owners.
  *
  * A shadow has no reference to its namespace: port buckets hold the shadows, and
  * none is left when the namespace exits.
@@ -60,7 +61,10 @@
  * @ref: references of port buckets; in place of the peer's address
  * @laddr: see shadow_sk(), as are all fields without a description of their own
  * @listeners: xtcp sockets that listen on the port; in place of the hash
- * @reuse: SO_REUSEADDR of the owners; in place of the peer's port
+ * @plain: port buckets without SO_REUSEADDR; at %PLAIN_MAX it is not counted any
+ *	more; with @was_shared in place of the peer's port
+ * @was_shared: it had SO_REUSEADDR at some time: the kernel's TCP may have the port,
+ *	too
  * @num: port
  * @common: the rest of what the two IP versions have in common
  * @bucket: the kernel's bucket for port and address; in place of the peer's IPv6
@@ -74,7 +78,8 @@ struct xtcp_shadow {
 	u32			ref;
 	__be32			laddr;
 	u32			listeners;
-	u16			reuse;
+	u16			plain:15,
+				was_shared:1;
 	u16			num;
 	u8			common[offsetofend(struct sock_common, skc_net) -
 				       offsetofend(struct sock_common,
@@ -88,12 +93,12 @@ static_assert(offsetof(struct xtcp_shadow, laddr) ==
 	      offsetof(struct sock_common, skc_rcv_saddr));
 static_assert(offsetof(struct xtcp_shadow, listeners) ==
 	      offsetof(struct sock_common, skc_hash));
-static_assert(offsetof(struct xtcp_shadow, reuse) ==
-	      offsetof(struct sock_common, skc_dport));
 static_assert(offsetof(struct xtcp_shadow, num) ==
 	      offsetof(struct sock_common, skc_num));
 static_assert(offsetof(struct xtcp_shadow, bucket) ==
 	      offsetofend(struct sock_common, skc_net));
+
+#define PLAIN_MAX	((1 << 15) - 1)
 
 /**
  * struct xtcp_proxy - the socket of a CPU that binds and unbinds for shadows
@@ -119,6 +124,12 @@ static struct proto shadow_prot = {
 static struct sock *shadow_sk(const struct xtcp_shadow *shadow)
 {
 	return (struct sock *)shadow;
+}
+
+/* Do all of its buckets have SO_REUSEADDR? */
+static bool shadow_is_shared(const struct xtcp_shadow *shadow)
+{
+	return shadow->was_shared && !shadow->plain;
 }
 
 static struct net *shadow_net(const struct xtcp_shadow *shadow)
@@ -187,7 +198,7 @@ static struct xtcp_shadow *shadow_alloc(struct net *net,
 	if (!shadow)
 		return NULL;
 	shadow->ref = 1;
-	shadow->reuse = place->reuse;
+	shadow->was_shared = place->reuse;
 	shadow->num = place->num;
 	sk = shadow_sk(shadow);
 	sock_net_set(sk, net);
@@ -303,7 +314,8 @@ static bool sock_conflicts(const struct sock *other, const void *arg)
 	const struct sock *sk = shadow_sk(shadow);
 
 	if (other->sk_prot == &shadow_prot ||
-	    (shadow->reuse && other->sk_reuse && other->sk_state != TCP_LISTEN))
+	    (shadow_is_shared(shadow) && other->sk_reuse &&
+	     other->sk_state != TCP_LISTEN))
 		return false;
 	return devices_overlap(sk, other) &&
 	       xtcp_kernel_saddr_equal(sk, other);
@@ -367,7 +379,7 @@ static int shadow_link(struct xtcp_shadow *shadow, struct sock *proxy,
 	xtcp_bind_timewait_add(shadow_sk(shadow), tb, shadow->bucket);
 	spin_unlock(&chain2->lock);
 	/* The kernel's bind() does this, but not for a socket with SK_FORCE_REUSE. */
-	if (!shadow->reuse)
+	if (!shadow->was_shared)
 		tb->fastreuse = 0;
 	spin_unlock(&chain->lock);
 	icsk->icsk_bind_hash = NULL;
@@ -490,11 +502,69 @@ void xtcp_shadow_put(struct xtcp_shadow *shadow)
  * @shadow: referenced by the caller
  *
  * Return: true if no socket of the kernel's TCP can share the port at the
- * shadow's address.
+ * shadow's address, nor could before.
  */
 bool xtcp_shadow_excludes(const struct xtcp_shadow *shadow)
 {
-	return !shadow->reuse && !shadow_sk(shadow)->sk_bound_dev_if;
+	return !shadow->was_shared && !shadow_sk(shadow)->sk_bound_dev_if;
+}
+
+/*
+ * Copy SO_REUSEADDR to the table. Without it, bind() and listen() of the kernel's TCP
+ * must look at each entry. The port's chain of the kernel is locked.
+ */
+static void shadow_show(struct xtcp_shadow *shadow, struct inet_bind_bucket *tb)
+{
+	if (shadow_is_shared(shadow) && !shadow->listeners) {
+		shadow_sk(shadow)->sk_reuse = SK_CAN_REUSE;
+		return;
+	}
+	shadow_sk(shadow)->sk_reuse = SK_NO_REUSE;
+	tb->fastreuse = 0;
+	tb->fastreuseport = 0;
+}
+
+static void shadow_changed(struct xtcp_shadow *shadow)
+{
+	struct inet_bind_hashbucket *chain = bind_chain(shadow);
+
+	spin_lock(&chain->lock);
+	shadow_show(shadow, bind_bucket(chain, shadow, shadow->bucket->l3mdev));
+	spin_unlock(&chain->lock);
+}
+
+/**
+ * xtcp_shadow_hold - a port bucket has got a shadow
+ * @shadow: shadow; the reference is the bucket's
+ * @reuse: the bucket's sockets have SO_REUSEADDR
+ *
+ * Context: chain lock of the port.
+ */
+void xtcp_shadow_hold(struct xtcp_shadow *shadow, bool reuse)
+{
+	if (reuse || shadow->plain == PLAIN_MAX)
+		return;
+	if (!shadow->plain++ && shadow->was_shared)
+		shadow_changed(shadow);
+}
+
+/**
+ * xtcp_shadow_drop - undo xtcp_shadow_hold(), and drop the bucket's reference
+ * @shadow: not to be used afterwards; may be NULL
+ * @reuse: as it was for xtcp_shadow_hold()
+ *
+ * If all buckets that are left have SO_REUSEADDR, so has the shadow.
+ *
+ * Context: chain lock of the port.
+ */
+void xtcp_shadow_drop(struct xtcp_shadow *shadow, bool reuse)
+{
+	if (shadow && !reuse && shadow->plain != PLAIN_MAX &&
+	    !--shadow->plain && shadow->ref > 1) {
+		shadow->was_shared = 1;
+		shadow_changed(shadow);
+	}
+	xtcp_shadow_put(shadow);
 }
 
 /**
@@ -510,22 +580,17 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
 	struct inet_bind_bucket *tb;
 	int err = 0;
 
-	/* Without SO_REUSEADDR the port is not shared anyway. */
-	if (shadow->reuse && !shadow->listeners) {
-		spin_lock(&chain->lock);
-		tb = bind_bucket(chain, shadow, shadow->bucket->l3mdev);
-		if (bucket_conflicts(tb, shadow)) {
-			err = -EADDRINUSE;
-		} else {
-			shadow_sk(shadow)->sk_reuse = SK_NO_REUSE;
-			/* bind() and listen() of the kernel's TCP must look at each. */
-			tb->fastreuse = 0;
-			tb->fastreuseport = 0;
-		}
-		spin_unlock(&chain->lock);
+	if (shadow->listeners++ || !shadow->was_shared)
+		return 0;
+	spin_lock(&chain->lock);
+	tb = bind_bucket(chain, shadow, shadow->bucket->l3mdev);
+	if (bucket_conflicts(tb, shadow)) {
+		shadow->listeners--;
+		err = -EADDRINUSE;
+	} else {
+		shadow_show(shadow, tb);
 	}
-	if (!err)
-		shadow->listeners++;
+	spin_unlock(&chain->lock);
 	return err;
 }
 
@@ -537,13 +602,8 @@ int xtcp_shadow_listen(struct xtcp_shadow *shadow)
  */
 void xtcp_shadow_unlisten(struct xtcp_shadow *shadow)
 {
-	struct inet_bind_hashbucket *chain = bind_chain(shadow);
-
-	if (--shadow->listeners || !shadow->reuse)
-		return;
-	spin_lock(&chain->lock);
-	shadow_sk(shadow)->sk_reuse = SK_CAN_REUSE;
-	spin_unlock(&chain->lock);
+	if (!--shadow->listeners && shadow->was_shared)
+		shadow_changed(shadow);
 }
 
 static struct kmem_cache *shadow_cache_create(const char *name, size_t size)

@@ -162,6 +162,57 @@ int xtcp_port_prepare(struct sock *sk)
 	return xtcp_shadow_prepare(sock_net(sk));
 }
 
+/*
+ * Move @sk to the bucket of @class. Without memory it stays where it is, and so it does
+ * in the rare case that this bucket has a shadow of its own: that may hold the port at
+ * one address only, and have no listener.
+ */
+static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 class,
+			  struct xtcp_port **spare)
+{
+	struct xtcp_port *old = xtcp_sk(sk)->port;
+	struct xtcp_large_port *tcp = xtcp_tcp_port(old);
+	struct xtcp_port *port;
+
+	port = xtcp_port_get(sock_net(sk), chain, old->num,
+			     xtcp_port_bind_addr(old), tcp ? tcp->ifindex : 0,
+			     class, spare);
+	if (port && (!xtcp_port_shadow(port) ||
+		     xtcp_port_shadow(port) == xtcp_port_shadow(old)))
+		xtcp_port_owner_move(chain, sk, port);
+}
+
+/**
+ * xtcp_port_options_changed - the program has set SO_REUSEADDR or SO_REUSEPORT
+ * @sk: socket; may hold no port
+ *
+ * The next check of its port, and the kernel's TCP, see SO_REUSEADDR as it is now.
+ *
+ * Context: socket lock, process.
+ */
+void xtcp_port_options_changed(struct sock *sk)
+{
+	struct xtcp_port *old = xtcp_sk(sk)->port;
+	struct xtcp_port *spare = NULL;
+	struct xtcp_port_chain *chain;
+	u8 class;
+
+	xtcp_assert_owned(sk);
+	if (!old)
+		return;
+	class = (old->class & ~XTCP_PORT_REUSE) |
+		(xtcp_port_class(sk) & XTCP_PORT_REUSE);
+	if (class != old->class)
+		spare = xtcp_port_alloc(class, GFP_KERNEL);
+	chain = xtcp_port_chain_lock(sock_net(sk), old->num);
+	if (old->class & XTCP_PORT_REUSEPORT && !sk->sk_reuseport)
+		old->cleared = true;
+	if (class != old->class)
+		owner_reclass(sk, chain, class, &spare);
+	xtcp_port_chain_unlock(chain);
+	xtcp_port_free(spare);
+}
+
 static int bind_port(struct sock *sk, u16 num, bool listens)
 {
 	struct xtcp_port *spare;
@@ -172,6 +223,7 @@ static int bind_port(struct sock *sk, u16 num, bool listens)
 		return err;
 	spare = xtcp_port_alloc(xtcp_port_class(sk), GFP_KERNEL);
 	xtcp_claim_init(&claim, sk);
+	claim.listens = listens;
 	if (num) {
 		claim.by_number = true;
 		claim.crowd = true;

@@ -108,7 +108,7 @@ void xtcp_port_free(struct xtcp_port *port)
 {
 	if (!port)
 		return;
-	xtcp_shadow_put(xtcp_port_shadow(port));
+	xtcp_shadow_drop(xtcp_port_shadow(port), port->class & XTCP_PORT_REUSE);
 	if (xtcp_port_is_large(port->class))
 		kmem_cache_free(large_port_cache,
 				container_of(port, struct xtcp_large_port, port));
@@ -128,8 +128,10 @@ void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
 {
 	struct xtcp_large_port *tcp = xtcp_tcp_port(port);
 
-	if (tcp && !tcp->shadow)
+	if (tcp && !tcp->shadow && *shadow) {
 		swap(tcp->shadow, *shadow);
+		xtcp_shadow_hold(tcp->shadow, port->class & XTCP_PORT_REUSE);
+	}
 }
 
 /**
@@ -142,10 +144,10 @@ void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
  */
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from)
 {
-	struct xtcp_large_port *tcp = xtcp_tcp_port(port);
+	struct xtcp_shadow *shadow = xtcp_shadow_get(xtcp_port_shadow(from));
 
-	if (tcp && !tcp->shadow)
-		tcp->shadow = xtcp_shadow_get(xtcp_port_shadow(from));
+	xtcp_port_give_shadow(port, &shadow);
+	xtcp_shadow_put(shadow);
 }
 
 static struct port_table *table_of(const struct xtcp_port_chain *chain, u16 num)
@@ -560,20 +562,30 @@ void xtcp_port_owner_del(struct xtcp_port_chain *chain, struct sock *sk)
 }
 
 /**
- * xtcp_port_owner_move - a socket keeps its number, at another address
+ * xtcp_port_owner_move - a socket keeps its number, in another bucket
  * @chain: of the port, locked
- * @sk: socket with a bucket; doesn't listen
- * @port: bucket that it moves to, of the same number and wire
+ * @sk: socket with a bucket
+ * @port: bucket that it moves to, of the same number and wire; if @sk listens, with
+ *	the shadow of its old one, or without
  */
 void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 			  struct xtcp_port *port)
 {
-	struct xtcp_port *old = xtcp_sk(sk)->port;
+	struct xtcp_sock *xs = xtcp_sk(sk);
+	struct xtcp_port *old = xs->port;
+	bool listens = xs->port_listens;
 
 	xtcp_port_inherit_shadow(port, old);
 	xtcp_port_set_shared(chain, port, port->shared && old->shared);
+	if (port->class & XTCP_PORT_REUSEPORT)
+		port->cleared |= old->cleared;
+	/* The shadow has a listener all the time. */
+	old->listeners -= listens;
+	xs->port_listens = false;
 	xtcp_port_owner_del(chain, sk);
 	xtcp_port_owner_add(sk, port);
+	port->listeners += listens;
+	xs->port_listens = listens;
 }
 
 /**

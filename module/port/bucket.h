@@ -43,10 +43,11 @@ struct xtcp_bind_addr {
 /**
  * struct xtcp_port - port bucket: a port in use at one local address
  * @next: next bucket in the list
- * @owners: sockets, by sk_bind_node; they had class @class when they were added
+ * @owners: sockets, by sk_bind_node, of class @class; see xtcp_port_options_changed()
  * @laddr: local address, as in struct xtcp_bind_addr
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
+ * @cleared: an owner may have cleared SO_REUSEPORT, which @class has
  * @shared: no socket bound the port explicitly; connect() may take it, too
  * @mixed: the owners belong to several users
  * @num: port
@@ -58,7 +59,8 @@ struct xtcp_port {
 	struct hlist_head	owners;
 	__be32			laddr;
 	u32			tw;
-	u32			listeners:30,
+	u32			listeners:29,
+				cleared:1,
 				shared:1,
 				mixed:1;
 	u16			num;

@@ -11,6 +11,11 @@
  *  - connect() without a port takes one that no socket bound explicitly, and
  *    shares it with other connections: only the 4-tuple must be new.
  *
+ * SO_REUSEADDR counts as it is at the time of the check, not as it was at the time of
+ * the other socket's bind(). Before Linux 6.8 xtcp does not see setsockopt() of it: then
+ * it counts as it was, unless owners are checked one by one, as for listen(). So it does
+ * in the kernel's TCP of that age.
+ *
  * Address, device and sharing options of other sockets are read without their
  * locks. As in the kernel's TCP, a setsockopt() during the check may or may not
  * be seen.
@@ -23,6 +28,7 @@
 #include <linux/rcupdate.h>
 #include <net/sock_reuseport.h>
 
+#include "compat.h"
 #include "net/device.h"
 
 /*
@@ -97,10 +103,11 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
 }
 
 /*
- * Check a bucket's owners together, by the options that they had when they were
- * added: true if none of them can object. So a port that ten thousand sockets
- * share is taken without a look at each. As in the kernel's TCP, a later
- * setsockopt() of an owner is not seen.
+ * Check a bucket's owners together, by its class: true if none of them can object. So
+ * a port that ten thousand sockets share is taken without a look at each. The class
+ * says whether they have SO_REUSEADDR, and whether they had SO_REUSEPORT when they were
+ * added. As in the kernel's TCP, an owner that has cleared SO_REUSEPORT since then
+ * objects to a wildcard that includes its address only.
  */
 static bool claim_suits_owners(const struct xtcp_claim *claim,
 			       const struct xtcp_port *port)
@@ -112,7 +119,12 @@ static bool claim_suits_owners(const struct xtcp_claim *claim,
 	/* Owners of several users must be checked one by one. */
 	if (port_too && (port->mixed || !claim->by_number))
 		return false;
+	if (port_too && port->cleared &&
+	    !xtcp_bind_addr_covers(xtcp_port_bind_addr(port), claim->at))
+		return false;
 	port_too = port_too && uid_eq(claim->uid, xtcp_port_uid(port));
+	if (!XTCP_SEES_REUSEADDR && claim->listens && !port_too)
+		return false;
 	return claim_may_share(claim, port->class & XTCP_PORT_REUSE,
 			       port->listeners, port_too);
 }

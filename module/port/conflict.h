@@ -19,6 +19,7 @@
  * @reuseport: SO_REUSEPORT is set, and the socket has no group of its own
  * @by_number: explicit bind, so that SO_REUSEPORT may share the port
  * @crowd: SO_REUSEADDR may share the port
+ * @listens: of listen(), not of bind()
  */
 struct xtcp_claim {
 	const struct sock	*sk;
@@ -30,6 +31,7 @@ struct xtcp_claim {
 	bool			reuseport;
 	bool			by_number;
 	bool			crowd;
+	bool			listens;
 };
 
 void xtcp_claim_init(struct xtcp_claim *claim, const struct sock *sk);

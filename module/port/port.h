@@ -20,6 +20,7 @@ void xtcp_port_net_exit(struct net *net);
 
 int xtcp_port_bind(struct sock *sk, unsigned short port);
 int xtcp_port_prepare(struct sock *sk);
+void xtcp_port_options_changed(struct sock *sk);
 int xtcp_port_listen(struct sock *sk);
 void xtcp_port_unlisten(struct sock *sk);
 int xtcp_port_connect(struct sock *sk);

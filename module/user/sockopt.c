@@ -38,6 +38,7 @@
 #include "open/cookie.h"
 #include "open/fastopen.h"
 #include "open/synqueue.h"
+#include "port/port.h"
 #include "rare.h"
 #include "segment/output.h"
 #include "tcb.h"
@@ -611,6 +612,22 @@ static int timestamping_set(struct socket *sock, int optname, sockptr_t optval,
 	return 0;
 }
 
+/* SO_REUSEADDR and SO_REUSEPORT: a port that the socket has is shared as they say. */
+static int share_set(struct socket *sock, int optname, sockptr_t optval,
+		     unsigned int optlen)
+{
+	int err = sock_setsockopt(sock, SOL_SOCKET, optname, optval, optlen);
+	struct sock *sk = sock->sk;
+
+	/* A bind() that comes now sees the option. */
+	if (err || !READ_ONCE(inet_sk(sk)->inet_num))
+		return err;
+	lock_sock(sk);
+	xtcp_port_options_changed(sk);
+	release_sock(sk);
+	return 0;
+}
+
 /**
  * xtcp_setsockopt_any - setsockopt(), all levels
  * @sock: socket, not locked
@@ -639,6 +656,8 @@ int xtcp_setsockopt_any(struct socket *sock, int level, int optname,
 		return int_read(&val, optval, optlen) ?: -EPERM;
 	if (optname == SO_TIMESTAMPING_OLD || optname == SO_TIMESTAMPING_NEW)
 		return timestamping_set(sock, optname, optval, optlen);
+	if (optname == SO_REUSEADDR || optname == SO_REUSEPORT)
+		return share_set(sock, optname, optval, optlen);
 	if (optname != SO_ZEROCOPY && optname != SO_TXREHASH)
 		return sock_setsockopt(sock, level, optname, optval, optlen);
 	err = int_read(&val, optval, optlen);

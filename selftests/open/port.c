@@ -171,6 +171,70 @@ TEST_F(port, lc_88_a_group_of_its_own_shares_nothing)
 	EXPECT_GE(48, refused);
 }
 
+/* --- options that the first socket sets or clears after bind(): bits */
+enum {
+	LATE_FIRST_ANY = 64,
+	LATE_SECOND_ANY = 128,
+	LATE_LISTENS = 256,
+	LATE_ALL = 511,
+};
+
+/* Options in the bits of @how: of bind(), later, and the second socket's. */
+#define LATE_BEFORE(how) ((how) & 3)
+#define LATE_AFTER(how) ((how) >> 2 & 3)
+#define LATE_SECOND(how) ((how) >> 4 & 3)
+
+/* The errors of bind() and listen() of the second socket, and of the first one's listen(). */
+static int late_errno(int protocol, int how, int port)
+{
+	int first = socket_like(protocol, LATE_BEFORE(how));
+	int second = socket_like(protocol, LATE_SECOND(how));
+	int err = socket_bind(first, how & LATE_FIRST_ANY ? "" : "127.0.0.1", port);
+
+	if (!err && how & LATE_LISTENS)
+		err = socket_listen(first, 4);
+	if (err) {
+		err = -err;
+	} else {
+		socket_share(first, LATE_AFTER(how));
+		err = socket_bind(second, how & LATE_SECOND_ANY ? "" : "127.0.0.1", port);
+		if (!err)
+			err = 1000 * socket_listen(second, 4);
+		err += 1000000 * socket_listen(first, 4);
+	}
+	close(second);
+	close(first);
+	return err;
+}
+
+/* As in Linux they count as they are when somebody else binds. */
+TEST_F(port, lc_88_options_that_change_after_bind)
+{
+	bool comparable = stock_knows_wildcard(), checks = kernel_is_since(6, 8);
+	int differ = 0, refused = 0;
+
+	for (int how = 0; how <= LATE_ALL; how++) {
+		int ours = late_errno(stream_proto(), how, 7000);
+		int stocks = late_errno(IPPROTO_TCP, how, 7000);
+
+		refused += ours != 0;
+		if (ours == stocks || (!comparable && !(how & LATE_FIRST_ANY) !=
+						      !(how & LATE_SECOND_ANY)))
+			continue;
+		/* An older kernel checks no listen() of the last one that set SO_REUSEPORT. */
+		if (!checks && LATE_SECOND(how) == (REUSEADDR | REUSEPORT))
+			continue;
+		differ++;
+		printf("# options %d at %s%s, then %d; second %d at %s: %d, stock %d\n",
+		       LATE_BEFORE(how), how & LATE_FIRST_ANY ? "any" : "one",
+		       how & LATE_LISTENS ? ", listens" : "", LATE_AFTER(how),
+		       LATE_SECOND(how), how & LATE_SECOND_ANY ? "any" : "one", ours, stocks);
+	}
+	EXPECT_EQ(0, differ);
+	EXPECT_LE(50, refused);
+	EXPECT_GE(LATE_ALL, refused);
+}
+
 static int64_t bind_ns(const char *addr, int port)
 {
 	int fd = socket_new(-1);

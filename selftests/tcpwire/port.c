@@ -101,6 +101,89 @@ TEST_F(port, lc_116_stock_came_first)
 	compare(_metadata, STOCKS, OURS);
 }
 
+/*
+ * The same after the first socket has set or cleared SO_REUSEADDR since its bind(). Then
+ * the second one leaves, and the first listens.
+ */
+static int late_errno(enum stack one, enum stack two, int how, int port)
+{
+	int first = stack_socket(one, how & REUSEADDR);
+	int second = stack_socket(two, how & 4 ? REUSEADDR : 0);
+	int err = socket_bind(first, addrs[how & 8 ? 1 : 0], port);
+
+	if (!err && how & 32)
+		err = socket_listen(first, 4);
+	if (err) {
+		err = -err;
+	} else {
+		socket_share(first, how & 2 ? REUSEADDR : 0);
+		err = socket_bind(second, addrs[how & 16 ? 1 : 0], port);
+		if (!err)
+			err = 1000 * socket_listen(second, 4);
+		err += 1000000 * socket_listen(first, 4);
+	}
+	close(second);
+	if (err >= 0 && socket_listen(first, 4))
+		err = -1;
+	close(first);
+	return err;
+}
+
+TEST_F(port, lc_116_reuseaddr_that_changes_after_bind)
+{
+	bool comparable = stock_knows_wildcard();
+	int differ = 0, refused = 0;
+
+	NOT_ON_STOCK();
+	/* Before, xtcp does not see the option. */
+	if (!kernel_is_since(6, 8))
+		return;
+	for (int how = 0; how < 128; how++) {
+		enum stack one = how & 64 ? STOCKS : OURS;
+		int mixed = late_errno(one, !one, how, 7000);
+		int stocks = late_errno(STOCKS, STOCKS, how, 7000);
+
+		refused += mixed % 1000 != 0;
+		if (mixed == stocks || (!comparable && !(how & 8) != !(how & 16)))
+			continue;
+		differ++;
+		printf("# %s, how %d: %d, stock %d\n", one == OURS ? "ours first" : "stock's first",
+		       how, mixed, stocks);
+	}
+	EXPECT_EQ(0, differ);
+	/* The second socket's bind(). */
+	EXPECT_LE(30, refused);
+	EXPECT_GE(120, refused);
+}
+
+/* One of two sockets without SO_REUSEADDR is enough, until it has gone. */
+TEST_F(port, lc_116_all_must_have_reuseaddr)
+{
+	int fd[2], other;
+
+	NOT_ON_STOCK();
+	if (!kernel_is_since(6, 8))
+		return;
+	for (int i = 0; i < 2; i++) {
+		fd[i] = stack_socket(OURS, REUSEADDR);
+		ASSERT_EQ(0, socket_bind(fd[i], "10.0.0.1", 7000));
+	}
+	other = stack_socket(STOCKS, REUSEADDR);
+	socket_share(fd[0], 0);
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "10.0.0.1", 7000));
+	socket_share(fd[1], 0);
+	socket_share(fd[0], REUSEADDR);
+	EXPECT_EQ(EADDRINUSE, socket_bind(other, "10.0.0.1", 7000));
+	close(fd[1]);
+	EXPECT_EQ(0, socket_bind(other, "10.0.0.1", 7000));
+	/* The kernel's socket is there before it is cleared. */
+	socket_share(fd[0], 0);
+	EXPECT_EQ(EADDRINUSE, socket_listen(fd[0], 4));
+	EXPECT_EQ(EADDRINUSE, socket_listen(other, 4));
+	close(other);
+	EXPECT_EQ(0, socket_listen(fd[0], 4));
+}
+
 /* The native wire has ports of its own. */
 TEST_F(port, lc_27_native_ports_are_others)
 {
