@@ -294,7 +294,9 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	xtcp_sendq_purge(sk);
 	xtcp_congestion_end(xs);
 	xtcp_family_of(sk)->addr->forget(sk);
-	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && inet_sk(sk)->inet_num)
+	/* As in Linux, a port that bind() chose belongs to one connection or listener. */
+	if (old != XTCP_CLOSED && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK) &&
+	    inet_sk(sk)->inet_num)
 		xtcp_port_release(sk);
 	xtcp_port_disconnect(sk);
 	WRITE_ONCE(sk->sk_shutdown, 0);

@@ -467,6 +467,30 @@ TEST_F(port, listen_binds_by_itself)
 	EXPECT_EQ(0, socket_listen(other, 4));
 }
 
+/* connect() to AF_UNSPEC leaves a socket alone that has no connection. */
+TEST_F(port, disconnect_keeps_the_port_of_a_bind)
+{
+	static const char *const where[] = { "", "10.0.0.1" };
+	int fd, port, other;
+
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+		fd = socket_new(-1);
+		ASSERT_EQ(0, socket_bind(fd, where[i], 0));
+		port = socket_port(fd);
+		EXPECT_EQ(0, socket_disconnect(fd));
+		EXPECT_EQ(port, socket_port(fd));
+		other = socket_new(-1);
+		EXPECT_EQ(EADDRINUSE, socket_bind(other, "10.0.0.1", port));
+		EXPECT_EQ(0, socket_listen(fd, 4));
+		EXPECT_EQ(port, socket_port(fd));
+		/* That of a listener is given up, as is that of a connection. */
+		EXPECT_EQ(0, socket_disconnect(fd));
+		EXPECT_EQ(0, socket_bind(other, "10.0.0.1", port));
+		close(fd);
+		close(other);
+	}
+}
+
 /*
  * All ephemeral ports are taken: net.ipv4.ip_autobind_reuse lets bind() to port 0 share one between
  * sockets with SO_REUSEADDR, unless they could share it as a group.
