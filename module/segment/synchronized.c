@@ -480,6 +480,9 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 		xtcp_receive_duplicate(sk, seg->seq, seq_add(seg->seq, 1));
 		xtcp_ack_refused(sk);
 	}
+	/* shutdown() before connect(). Before listen(): accept() does it. */
+	if (unlikely(sk->sk_shutdown & SEND_SHUTDOWN) && !xtcp_awaits_accept(sk))
+		xtcp_close_shutdown(sk, SEND_SHUTDOWN);
 	return true;
 }
 

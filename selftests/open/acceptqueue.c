@@ -249,6 +249,37 @@ TEST_F(acceptqueue, sm_queued_child_goes_on)
 	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
 }
 
+/* A child shares it with its listener. In Linux the FIN leaves at once, here with accept(). */
+TEST_F(acceptqueue, sm_listener_shut_down_before_listen)
+{
+	struct peer *p = &self->peer;
+	char buf[16];
+	struct conn c;
+	int lfd;
+
+	lfd = socket_new(-1);
+	ASSERT_EQ(ENOTCONN, socket_shutdown(lfd, SHUT_WR));
+	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(&c, .flags = ACK);
+	if (!stock_mode()) {
+		peer_expect_silence(p, 100);
+		conn_accept(&c);
+	}
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	if (stock_mode())
+		conn_accept(&c);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	conn_send(&c, .flags = ACK | PSH, .ack = 2, .data = "text");
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 5, .within_ms = 210);
+	conn_expect_state(&c, ST_FIN_WAIT_2);
+	EXPECT_EQ(EPIPE, socket_send(c.fd));
+	EXPECT_EQ(4, recv(c.fd, buf, sizeof(buf), 0));
+	conn_send(&c, .flags = FIN | ACK, .ack = 2);
+	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 6);
+}
+
 TEST_F(acceptqueue, sm_queued_child_is_reset)
 {
 	struct peer *p = &self->peer;

@@ -305,6 +305,38 @@ TEST_F(connect, rfc9293_must_10_simultaneous_open)
 	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .ack = 1, .data = "me");
 }
 
+static void shut_down(int fd)
+{
+	socket_shutdown(fd, SHUT_WR);
+}
+
+/* shutdown() before connect(): as in Linux a simultaneous open then ends with our FIN. */
+TEST_F(connect, sm_simultaneous_open_after_shutdown)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = shut_down);
+	conn_send(&c, .flags = SYN);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	conn_send(&c, .flags = ACK);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	conn_send(&c, .flags = RST);
+}
+
+/* Not so one that the peer accepts. */
+TEST_F(connect, sm_open_after_shutdown)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_open(p, &c, .active = true, .prepare = shut_down);
+	conn_expect_state(&c, ST_ESTABLISHED);
+	EXPECT_EQ(EPIPE, socket_send(c.fd));
+	peer_expect_silence(p, 100);
+}
+
 /*
  * A SYN that comes again is answered, once in a while: whoever forges it must not make us send
  * to its alleged sender. Nor does it tell the round trip.
