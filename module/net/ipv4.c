@@ -198,10 +198,13 @@ static void ipv4_connect_flow_init(struct sock *sk, struct flowi4 *fl4,
 }
 
 /*
- * Find the route to a peer, and the local address if the user has chosen none.
+ * Find the route to a peer, and the local address if the user has chosen none. A lookup
+ * for 0.0.0.0 finds an address of this host, whatever device the socket is bound to. As in
+ * Linux, a second one finds out whether that device leads to the address.
  */
 static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
 {
+	int oif = fl4->daddr ? 0 : fl4->flowi4_oif;
 	struct net *net = sock_net(sk);
 	struct rtable *rt = NULL;
 	__be32 laddr;
@@ -215,7 +218,13 @@ static struct rtable *ipv4_connect_lookup(struct sock *sk, struct flowi4 *fl4)
 	else
 		rt = NULL;
 	rcu_read_unlock();
-	return rt ?: ip_route_output_flow(net, fl4, sk);
+	if (!rt)
+		rt = ip_route_output_flow(net, fl4, sk);
+	if (likely(!oif) || IS_ERR(rt))
+		return rt;
+	ip_rt_put(rt);
+	fl4->flowi4_oif = oif;
+	return ip_route_output_flow(net, fl4, sk);
 }
 
 /*

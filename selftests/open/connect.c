@@ -283,6 +283,31 @@ TEST_F(connect, rfc6298_3s_after_a_lost_synack)
 	expect_rto(_metadata, &c, 3000);
 }
 
+/* The error of connect() to this host from an address, by a socket of tun0. */
+static int this_host_errno(const char *from)
+{
+	int fd = socket_new(-1), err;
+
+	err = socket_bind(fd, from, 7000);
+	if (!err && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "tun0", 5))
+		err = errno;
+	err = err ?: socket_connect(fd, "0.0.0.0", 7001);
+	close(fd);
+	return err;
+}
+
+/* 0.0.0.0 is the own address, which must be one of the device. */
+TEST_F(connect, this_host_on_a_device)
+{
+	/* IPv6 looks for a route once only. */
+	if (test_family() == AF_INET6)
+		return;
+	self->peer.stock_may_speak = true;
+	EXPECT_EQ(EINVAL, this_host_errno("127.0.0.1"));
+	EXPECT_EQ(EINPROGRESS, this_host_errno("10.0.0.1"));
+	peer_expect_silence(&self->peer, 20);
+}
+
 /* --- simultaneous open */
 
 TEST_F(connect, rfc9293_must_10_simultaneous_open)
