@@ -699,12 +699,17 @@ static bool halfopen_paws_rejects(const struct xtcp_halfopen *ho,
 	return ho->ts_ok && xtcp_paws_is_older(seg, READ_ONCE(ho->ts_recent));
 }
 
-/* RFC 9293 3.10.7.4 first: does the segment overlap the receive window? */
+/*
+ * RFC 9293 3.10.7.4 first: does the segment overlap the receive window? One that ends at
+ * RCV.NXT does not, but may be the SYN again, or a SYN-ACK.
+ */
 static bool halfopen_in_window(const struct xtcp_halfopen *ho,
 			       const struct xtcp_seg *seg)
 {
 	seq_t rcv_nxt = seq_add(ho->irs, 1);
 
+	if (seg->end == rcv_nxt && seg->seq != rcv_nxt && !(seg->flags & XTCP_SYN))
+		return false;
 	return seq_after_eq(seg->end, rcv_nxt) &&
 	       seq_before_eq(seg->seq, seq_add(rcv_nxt, ho->rcv_wnd));
 }
