@@ -653,8 +653,6 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 	if (old_timestamp || !timewait_in_window(tw, seg)) {
 		bool rst = seg->flags & XTCP_RST;
 
-		if (old_timestamp)
-			XTCP_INC(net, PAWS_ESTAB);
 		xtcp_lifecycle_event(net, &tw->flow,
 				     rst ? XTCP_EV_RCV_RST_OUTSIDE :
 					   XTCP_EV_RCV_OUTSIDE);
@@ -662,7 +660,7 @@ static void fin_wait_2_rcv(struct net *net, struct xtcp_timewait *tw,
 			xtcp_timewait_answer(net, tw, seg);
 	} else if (seg->flags & XTCP_RST) {
 		timewait_rcv_rst(net, tw, seg);
-	} else if (seg->flags & XTCP_SYN) {
+	} else if ((seg->flags & XTCP_SYN) && !seq_before(seg->seq, tw->rcv_nxt)) {
 		timewait_refuse(net, tw, skb, key, seg, XTCP_EV_RCV_SYN);
 	} else if (!(seg->flags & XTCP_ACK)) {
 		xtcp_lifecycle_event(net, &tw->flow, XTCP_EV_RCV_BAD_FLAGS);
