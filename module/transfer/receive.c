@@ -96,7 +96,10 @@ static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
  */
 static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
 {
-	if (seq_after(end, xs->rcv_nxt) ||
+	/* The rest of a segment that begins below RCV.NXT is new. */
+	if (seq_before(start, xs->rcv_nxt) && seq_after(end, xs->rcv_nxt))
+		end = xs->rcv_nxt;
+	if ((seq_after(end, xs->rcv_nxt) && !sack_has(xs, start, end)) ||
 	    !block_touches(&xs->dsack, start, end))
 		return;
 	if (seq_before(start, xs->dsack.start))
