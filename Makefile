@@ -143,7 +143,12 @@ build/%/xtcp.ko: FORCE
 	cp -sf $(addprefix '$(CURDIR)'/,Documentation/examples/Kbuild $(examples)) '$(@D)/examples/' && \
 	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/examples' W=1 $(checking) \
 		XTCP='$(CURDIR)' KBUILD_EXTRA_SYMBOLS='$(CURDIR)/$(@D)/Module.symvers' \
-		$(addsuffix =,$(free_text)) modules 9>&-
+		$(addsuffix =,$(free_text)) modules 9>&- && \
+	{ grep -qx CONFIG_UML=y "$$headers/include/config/auto.conf" || exit 0; } && \
+	mkdir -p '$(@D)/inside' && find '$(@D)/inside' -xtype l -delete && \
+	cp -sf $(addprefix '$(CURDIR)'/selftests/inside/,Kbuild calls.c) '$(@D)/inside/' && \
+	$(MAKE) --no-print-directory $(jobs) -C "$$headers" M='$(CURDIR)/$(@D)/inside' W=1 $(checking) \
+		XTCP='$(CURDIR)' $(addsuffix =,$(free_text)) modules 9>&-
 
 FORCE:
 

@@ -26,6 +26,10 @@ $(out)/%.o: selftests/%.c scripts/check.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
+# The part that runs in the kernel (selftests/inside) has to be of the same sources.
+$(out)/lib/inside.o: $(wildcard selftests/lib/*.[ch])
+$(out)/lib/inside.o: CFLAGS += -DINSIDE_SUM=$(firstword $(shell cat $(sort $(wildcard selftests/lib/*.[ch])) | cksum))UL
+
 # An archive, so that a program links only the files of lib that it uses.
 $(out)/lib.a: $(library)
 	@rm -f $@

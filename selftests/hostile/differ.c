@@ -10,13 +10,12 @@
  *	XTCP_FUZZ_ROUNDS=N	so many episodes, each from the seed of its number [300]
  *	XTCP_DIFFER_EXPLAIN=TEXT	show also those whose heading has this text
  *
- * vm: uml timeout=900 grows=XTCP_FUZZ_ROUNDS:2
+ * vm: uml timeout=900 append=thash_entries=64 grows=XTCP_FUZZ_ROUNDS:2
  */
 #include "lib/xtcp_test.h"
 
-#include <sys/mman.h>
-
 #include "lib/episode.h"
+#include "lib/inside.h"
 #include "lib/transcript.h"
 
 #define STACKS 3
@@ -29,55 +28,41 @@ static const struct {
 	{ "the kernel's TCP", "1", "6" }, { "the TCP wire", "0", "6" }, { "the native wire", "0", "253" },
 };
 
-/* Of all processes. */
-struct shared {
-	struct episode episode;
-	uint16_t port;
-	int64_t start_ns;
-	struct transcript transcript[STACKS];
-};
-
 struct player_process {
 	pid_t pid;
 	int go, done;			/* pipes */
 };
 
 FIXTURE(differ) {
-	struct shared *shared;
+	struct inside *inside;
+	struct theatre *theatre;
 	struct player_process player[STACKS];
 	uint16_t port;
 	int64_t plays;
 	int meant;			/* comparisons that such a difference has ended */
 };
 
-static void player_main(struct __test_metadata *_metadata, struct shared *shared, int i, int go,
+static void player_main(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self, int i, int go,
 			int done)
 {
-	static struct peer peer;
-	char byte;
-
 	setenv("XTCP_TEST_STOCK", stacks[i].stock, 1);
 	setenv("XTCP_TEST_WIRE", stacks[i].wire, 1);
-	peer_open_at(WHERE(_metadata), &peer, NULL);
+	peer_open_at(WHERE(_metadata), &self->theatre->stage[i].peer, NULL);
+	self->theatre->stage[i].peer.no_trace = true;
 	knob_set("no_metrics_save", 1);
 	knob_set("autocorking", 0);
 	/* Of loss probes the times differ; they are a few, and have tests of their own. */
 	knob_set("early_retrans", 0);
 	/* CUBIC's window is a function of the time, which is not exactly the same. */
 	knob_set_text("congestion_control", "reno");
-	while (read(go, &byte, 1) == 1) {
-		transcript_play(&shared->transcript[i], &peer, &shared->episode, shared->port,
-				shared->start_ns);
-		if (write(done, &byte, 1) != 1)
-			break;
-	}
+	inside_run_at(WHERE(_metadata), self->inside, i, go, done);
 }
 
 FIXTURE_SETUP(differ)
 {
-	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->shared);
+	self->inside = inside_open_at(WHERE(_metadata), sizeof(*self->theatre) +
+				      STACKS * sizeof(self->theatre->stage[0]));
+	self->theatre = inside_memory(self->inside);
 	self->port = 10000;
 	for (int i = 0; i < STACKS; i++) {
 		struct player_process *pl = &self->player[i];
@@ -90,7 +75,7 @@ FIXTURE_SETUP(differ)
 		if (!pl->pid) {
 			close(go[1]);
 			close(done[0]);
-			player_main(_metadata, self->shared, i, go[0], done[1]);
+			player_main(_metadata, self, i, go[0], done[1]);
 			_exit(0);
 		}
 		close(go[0]);
@@ -107,6 +92,7 @@ FIXTURE_TEARDOWN(differ)
 		kill(self->player[i].pid, SIGKILL);
 		waitpid(self->player[i].pid, NULL, 0);
 	}
+	inside_close(self->inside);
 }
 
 static void play(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
@@ -114,10 +100,10 @@ static void play(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 {
 	char byte = 0;
 
-	self->shared->episode = *e;
+	self->theatre->episode = *e;
 	self->port = self->port < 60000 ? self->port + 1 : 10000;
-	self->shared->port = self->port;
-	self->shared->start_ns = (now_ns() / NSEC_PER_SEC + 1) * NSEC_PER_SEC + 3 * NSEC_PER_MSEC;
+	self->theatre->port = self->port;
+	self->theatre->start_ns = (now_ns() / NSEC_PER_SEC + 1) * NSEC_PER_SEC + 3 * NSEC_PER_MSEC;
 	for (int i = 0; i < STACKS; i++)
 		ASSERT_EQ(1, write(self->player[i].go, &byte, 1));
 	for (int i = 0; i < STACKS; i++)
@@ -238,8 +224,82 @@ static bool is_half_open(const struct episode *e, const struct difference *d,
 			for (int j = 0; j < ours->scene[i].said_n; j++)
 				if ((ours->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
 					return !e->active && i > 0;
+	/* It may have opened since, without a settled pause. */
+	for (int i = d->scene; i >= 0; i--) {
+		if (i < d->scene && e->act[i].pause_ms >= 250)
+			break;
+		if (i && stock->scene[i - 1].state == ST_HALF_OPEN && ours->scene[i - 1].state == ST_HALF_OPEN)
+			return true;
+	}
 	return stock->scene[d->scene].state == ST_HALF_OPEN &&
 	       ours->scene[d->scene].state == ST_HALF_OPEN;
+}
+
+/* An ACK that was overtaken, as far as it tells, brings SACK blocks. */
+static bool has_old_sack(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
+			return true;
+	return false;
+}
+
+/* Payload that was received before comes again. */
+static bool has_old_payload(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq < 0 && e->act[i].len)
+			return true;
+	return false;
+}
+
+/* A FIN that lies below RCV.NXT. */
+static bool has_old_fin(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].seq < 0 && e->act[i].flags & FIN)
+			return true;
+	return false;
+}
+
+static bool has_small_window(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd > 0)
+			return true;
+	return false;
+}
+
+/* The peer's window is small, and a FIN is to be sent. */
+static bool has_fin_beyond_window(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	bool small = false, fin = false;
+
+	for (int i = d->scene; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+
+		small |= a->kind == ACT_SEGMENT && a->wnd >= 0;
+		fin |= a->kind == ACT_CLOSE || (a->kind == ACT_SHUTDOWN && a->what);
+	}
+	return small && fin;
+}
+
+/* Urgent data came in a segment that ended the connection. */
+static bool is_urgent_at_the_end(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	if (stock->scene[d->scene].state != ST_CLOSED ||
+	    (stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) & ~(POLLPRI | POLLOUT))
+		return false;
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & URG)
+			return true;
+	return false;
 }
 
 /* The last segment with payload, SYN or FIN before the @said of @scene that is left out; or NULL. */
@@ -265,12 +325,25 @@ static bool ends_with_retransmission(const struct transcript *t, int scene)
 	return before && before->seq == last->seq && before->flags == last->flags;
 }
 
+static bool has_user_timeout(const struct episode *e, int scene)
+{
+	char text[64];
+
+	for (int i = 0; i <= scene; i++)
+		if (e->act[i].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[i], text, sizeof(text)), "USER_TIMEOUT"))
+			return true;
+	return false;
+}
+
 /* One stack has given up, and the other would at its next timeout. */
 static bool gives_up_earlier(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {
 	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
 
+	if (b->state == ST_CLOSED && has_user_timeout(e, d->scene))
+		return true;
 	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
 	       (ends_with_retransmission(stock, d->scene) || ends_with_retransmission(ours, d->scene));
 }
@@ -293,7 +366,12 @@ static bool act_is_old(const struct act *a)
 static bool is_before_the_ack(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	if (!strcmp(d->what, "echoed timestamp") && any_recent(e, d, act_is_fin))
+	/* Which timestamp is echoed stays so until another segment brings one. */
+	if (!strcmp(d->what, "echoed timestamp"))
+		for (int i = 0; i <= d->scene; i++)
+			if (e->act[i].kind == ACT_SEGMENT && act_is_fin(&e->act[i]))
+				return true;
+	if (!strcmp(d->what, "DelayedACKLost") && any_recent(e, d, act_is_old))
 		return true;
 	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
 		return true;
@@ -318,6 +396,17 @@ static bool is_simultaneous(const struct episode *e, const struct difference *d,
 {
 	for (int i = 0; i <= d->scene; i++)
 		if (e->active && stock->scene[i].state == ST_SYN_RECEIVED)
+			return true;
+	return false;
+}
+
+static bool acts_in_syn_received(const struct episode *e, const struct difference *d,
+				 const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i <= d->scene; i++)
+		if (e->active && stock->scene[i - 1].state == ST_SYN_RECEIVED &&
+		    (e->act[i].kind == ACT_CLOSE || e->act[i].kind == ACT_SHUTDOWN ||
+		     e->act[i].kind == ACT_ICMP))
 			return true;
 	return false;
 }
@@ -451,7 +540,8 @@ static bool acks_a_part(const struct episode *e, const struct difference *d,
 			const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && e->act[i].ack < 0)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 &&
+		    (e->act[i].sacks || !strcmp(d->what, "TCPSACKReorder")))
 			return true;
 	return false;
 }
@@ -465,7 +555,101 @@ static bool act_is_ahead(const struct act *a)
 static bool has_ack_ahead(const struct episode *e, const struct difference *d,
 			  const struct transcript *stock, const struct transcript *ours)
 {
-	return !has_sack(e) && any_recent(e, d, act_is_ahead);
+	if (has_sack(e))
+		return false;
+	/* Or with the same one as the segment before, which brought payload, or was the SYN. */
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].ack < 0 && !e->act[i].len)
+			return true;
+	return any_recent(e, d, act_is_ahead);
+}
+
+/* A RST whose timestamp is old. */
+static bool has_old_rst(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & RST && e->act[i].stamp == STAMP_OLD)
+			return true;
+	return false;
+}
+
+/* A timestamp ahead, and so the next segment's is old. */
+static bool has_overtaken_ack(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].stamp == STAMP_AHEAD)
+			return true;
+	return false;
+}
+
+static bool has_urgent_write(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_WRITE_URGENT)
+			return true;
+	return false;
+}
+
+static bool has_notsent_limit(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	char text[64];
+
+	for (int i = 0; i <= d->scene; i++)
+		if (e->act[i].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[i], text, sizeof(text)), "NOTSENT_LOWAT"))
+			return true;
+	return false;
+}
+
+/* An ICMP error has made a stack send at once, or is remembered. */
+static bool has_icmp(const struct episode *e, const struct difference *d,
+		     const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP)
+			return true;
+	return false;
+}
+
+/* The urgent byte is behind the segment that announced it. */
+static bool is_urgent_ahead(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	if ((stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) != POLLPRI)
+		return false;
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & URG && e->act[i].urg > e->act[i].len)
+			return true;
+	return false;
+}
+
+static bool has_closed_window(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd)
+			return true;
+	return false;
+}
+
+/* An ACK of this stack has just left before a write. */
+static bool has_write_after_ack(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (e->act[i].kind == ACT_WRITE && e->act[i - 1].kind == ACT_SEGMENT && !e->act[i - 1].pause_ms)
+			return true;
+	return false;
+}
+
+static bool is_fin_dsack(const struct episode *e, const struct difference *d,
+			 const struct transcript *stock, const struct transcript *ours)
+{
+	return has_fin(e, d->scene);
 }
 
 /* A segment of no length just before all that was sent: it probes a closed window. */
@@ -480,7 +664,8 @@ static bool has_probe(const struct transcript *t, int last)
 			if (!h->icmp && !h->len && !(h->flags & (SYN | FIN | RST)) &&
 			    h->seq + 1 == nxt)
 				return true;
-			if (!h->icmp && !(h->flags & RST))
+			if (!h->icmp && !(h->flags & RST) &&
+			    seq_before(nxt, h->seq + h->len + !!(h->flags & (SYN | FIN))))
 				nxt = h->seq + h->len + !!(h->flags & (SYN | FIN));
 		}
 	}
@@ -500,56 +685,96 @@ static bool is_probed(const struct episode *e, const struct difference *d,
 /* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
 static const struct {
 	const char *heading;
-	const char *what[7];		/* none: whatever differs */
+	const char *what[8];		/* none: whatever differs */
 	bool (*explains)(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours);
 } meant[] = {
 	{ "An ACK of what was never sent",
 	  { "an ACK", "SACK blocks", "echoed timestamp", "time", "number of segments",
-	    "TCPChallengeACK", "TCPACKSkippedTimeWait" },
+	    "TCPChallengeACK", "TCPACKSkippedTimeWait", "TCPACKSkippedFinWait2" },
+	  acks_the_unsent },
+	{ "An ACK of what was never sent",
+	  { "acknowledgement number", "state", "sequence number", "flags", "TCPACKSkippedPAWS" },
 	  acks_the_unsent },
 	{ "A segment without ACK, RST and SYN",
 	  { "an ACK", "echoed timestamp", "SACK blocks", "time", "DelayedACKLost", "PAWSEstab",
-	    "TCPChallengeACK" },
+	    "TCPChallengeACK", "TCPACKSkippedPAWS" },
 	  is_without_ack },
+	{ "A segment without ACK, RST and SYN", { "TCPDSACKOldSent", "TCPDSACKOfoSent" }, is_without_ack },
 	{ "What follows a FIN", { NULL }, goes_on_after_fin },
 	{ "A RST for FIN-WAIT-2 after close()",
-	  { "state", "number of segments", "an ACK", "TCPACKSkippedFinWait2" }, is_reset_beside },
+	  { "state", "number of segments", "an ACK", "TCPACKSkippedFinWait2", "echoed timestamp" },
+	  is_reset_beside },
 	{ "Without SACK, after a recovery",
-	  { "length", "number of segments", "sequence number", "flags", "TCPLossFailures" },
+	  { "length", "number of segments", "sequence number", "flags", "TCPLossFailures",
+	    "TCPRenoReorder", "TCPRenoFailures" },
 	  has_left_recovery },
 	{ "The threshold after a loss",
-	  { "length", "number of segments", "sequence number" }, has_lower_threshold },
+	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp" },
+	  has_lower_threshold },
 	{ "Growth of a window that is not used up",
-	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ" },
+	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ",
+	    "echoed timestamp", "state", "TCPSACKDiscard" },
 	  window_differs },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
 	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A half-open connection and a segment with two faults",
-	  { "flags", "number of segments", "an ACK" }, is_half_open },
+	  { "flags", "number of segments", "an ACK", "TCPACKSkippedSynRecv" }, is_half_open },
 	{ "When a connection gives up",
 	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
 	{ "ACK of a small pushed segment, ACK of a FIN",
-	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK" },
+	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK",
+	    "DelayedACKLost" },
 	  is_before_the_ack },
+	{ "ACK of a small pushed segment, ACK of a FIN", { "SACK blocks", "an ACK" }, has_old_payload },
+	{ "SACK blocks beside payload", { "SACK blocks" }, has_old_payload },
 	{ "SACK blocks beside payload",
-	  { "length", "number of segments", "sequence number", "SACK blocks" },
+	  { "length", "number of segments", "sequence number", "SACK blocks", "flags",
+	    "TCPDelivered", "TCPAckCompressed" },
 	  has_sack_beside_payload },
 	{ "ICMP errors",
 	  { "length", "number of segments", "sequence number", "result of the call",
 	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
-	{ "A duplicate ACK with another sequence number", { "TCPRenoReorder" }, has_ack_ahead },
-	{ "A SYN for a TIME-WAIT that nobody takes", { "TCPACKSkippedTimeWait" }, has_syn_after_fin },
+	{ "ICMP errors", { "flags", "SIOCOUTQ" }, quotes_what_has_arrived },
+	{ "ICMP errors", { "time", "errno", "TCPLossUndo", "result of the call", "TCPDelivered" },
+	  has_icmp },
+	{ "A timeout while the window is closed", { "TCPSpuriousRTOs", "TCPLossUndo" },
+	  has_closed_window },
+	{ "A RST with an old timestamp", { "PAWSEstab", "state" }, has_old_rst },
+	{ "An overtaken ACK", { "PAWSEstab", "an ACK", "TCPACKSkippedPAWS" }, has_overtaken_ack },
+	{ "SYN-RECEIVED of a simultaneous open", { NULL }, acts_in_syn_received },
+	{ "SYN-RECEIVED of a simultaneous open", { "TCPSYNChallenge", "TCPLossUndo", "errno" },
+	  is_simultaneous },
+	{ "A FIN of old numbers after close()", { "TW", "an ACK", "TCPAbortOnData" }, has_old_fin },
+	{ "A write that fills the send buffer", { "result of the call" }, has_notsent_limit },
+	{ "A window while urgent data is in flight",
+	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ" },
+	  has_urgent_write },
+	{ "A write after an ACK", { "sequence number", "length", "number of segments" },
+	  has_write_after_ack },
+	{ "D-SACK of data above a hole", { "SACK blocks" }, is_fin_dsack },
+	{ "A duplicate ACK with another sequence number", { "TCPRenoReorder", "TCPRenoFailures" },
+	  has_ack_ahead },
+	{ "A SYN for a TIME-WAIT that nobody takes", { "TCPACKSkippedTimeWait", "an ACK" },
+	  has_syn_after_fin },
 	{ "An ACK of a part, with SACK blocks",
-	  { "TCPSACKReorder", "TCPLossUndo", "TCPDSACKUndo", "TCPFullUndo", "TCPSpuriousRTOs" },
+	  { "TCPSACKReorder", "TCPLossUndo", "TCPDSACKUndo", "TCPFullUndo", "TCPSpuriousRTOs", "length" },
 	  acks_a_part },
 	{ "Data that MSG_MORE holds back",
-	  { "time", "length", "number of segments", "flags", "sequence number" }, has_held_data },
+	  { "time", "length", "number of segments", "flags", "sequence number", "SIOCOUTQ" },
+	  has_held_data },
 	{ "D-SACK of data above a hole",
 	  { "SACK blocks", "TCPOFOMerge", "TCPDSACKOfoSent" }, reports_overlap },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
 	  is_simultaneous },
+	{ "SACK blocks of an overtaken ACK", { "TCPDelivered", "time" }, has_old_sack },
+	{ "A window that ends within a segment",
+	  { "length", "number of segments", "sequence number", "SIOCOUTQ" }, has_small_window },
+	{ "A FIN beyond the window", { "time", "number of segments", "flags", "length" },
+	  has_fin_beyond_window },
+	{ "Urgent data of a segment that ends a connection", { "poll" }, is_urgent_at_the_end },
+	{ "An urgent byte that has not come", { "poll" }, is_urgent_ahead },
 	{ "Window probes", { "an ACK", "time", "TCPWinProbe" }, is_probed },
 };
 
@@ -601,12 +826,12 @@ static struct difference compare_counters(const struct episode *e, const struct 
 /* The first wire that differs decides. */
 static struct difference compare(FIXTURE_DATA(differ) *self, int *stack)
 {
-	const struct transcript *stock = &self->shared->transcript[0];
-	const struct episode *e = &self->shared->episode;
+	const struct transcript *stock = &self->theatre->stage[0].transcript;
+	const struct episode *e = &self->theatre->episode;
 	struct difference d = { 0 };
 
 	for (*stack = 1; *stack < STACKS; ++*stack) {
-		const struct transcript *ours = &self->shared->transcript[*stack];
+		const struct transcript *ours = &self->theatre->stage[*stack].transcript;
 
 		d = transcript_compare(stock, ours);
 		if (!d.what)
@@ -674,23 +899,24 @@ static void shrink(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self
 static void report(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 		   struct episode *e, struct difference d, int stack)
 {
+	const struct transcript *stock = &self->theatre->stage[0].transcript, *ours;
 	char text[120];
 
 	shrink(_metadata, self, e, &d, &stack);
 	d = compare(self, &stack);
 	if (!d.what)
 		return;
+	ours = &self->theatre->stage[stack].transcript;
 	printf("# --- seed %llu, %s: %s (%s)\n", (unsigned long long)e->seed,
 	       stacks[stack].name, d.what, episode_text(e, text, sizeof(text)));
 	if (d.is_counter)
 		printf("# moved by %lld, here by %lld\n",
-		       counter_get(&self->shared->transcript[0].moved, d.what),
-		       counter_get(&self->shared->transcript[stack].moved, d.what));
-	transcript_print(&self->shared->transcript[0], e, d.scene);
+		       counter_get(&stock->moved, d.what), counter_get(&ours->moved, d.what));
+	transcript_print(stock, e, d.scene);
 	printf("# - %s:\n", stacks[stack].name);
-	transcript_print(&self->shared->transcript[stack], e, d.scene);
+	transcript_print(ours, e, d.scene);
 	printf("# - a script of what the kernel's TCP does:\n");
-	transcript_print_script(&self->shared->transcript[0], e, d.scene);
+	transcript_print_script(stock, e, d.scene);
 	fflush(stdout);
 }
 

@@ -70,16 +70,14 @@ static const struct {
 	{ "abort_on_overflow", 1 }, { "thin_linear_timeouts", 1 }, { "reordering", 5 },
 };
 
-void episode_set_knobs(const struct episode *e, bool on)
+void episode_set_knobs(const struct episode *e, long long before[EPISODE_KNOBS], bool on)
 {
-	static long long before[LENGTH(knobs)];
-
 	for (int i = 0; i < e->knobs; i++) {
 		int row = e->knob[i];
 
 		if (on)
-			before[row] = knob_get(knobs[row].name);
-		knob_set(knobs[row].name, on ? knobs[row].value : before[row]);
+			before[i] = knob_get(knobs[row].name);
+		knob_set(knobs[row].name, on ? knobs[row].value : before[i]);
 	}
 }
 

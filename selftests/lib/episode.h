@@ -59,8 +59,8 @@ struct episode {
 
 /* At most @acts, EPISODE_ACTS or less. */
 void episode_draw(struct episode *e, uint64_t seed, int acts);
-/* Sets the episode's knobs in this namespace, or gives them the values from before. */
-void episode_set_knobs(const struct episode *e, bool on);
+/* Sets the episode's knobs in this namespace, or gives them the values of @before. */
+void episode_set_knobs(const struct episode *e, long long before[EPISODE_KNOBS], bool on);
 /* Does it give this knob another value than the default? */
 bool episode_has_knob(const struct episode *e, const char *name);
 /* One line that names all that is not an act. */

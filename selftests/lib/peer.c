@@ -75,6 +75,8 @@ static void trace_segment(struct peer *p, const char *arrow, const struct segmen
 {
 	char text[TRACE_WIDTH];
 
+	if (p->no_trace)
+		return;
 	peer_note(p, "%s %s", arrow, segment_text(seg, text, sizeof(text)));
 }
 
@@ -280,10 +282,12 @@ void peer_send_raw_at(struct where at, struct peer *p, const void *packet, int l
 {
 	static struct segment seg;
 
-	memcpy(seg.packet, packet, len);
-	seg.packet_len = len;
-	segment_parse(&seg, p->wire);
-	trace_segment(p, ">", &seg);
+	if (!p->no_trace) {
+		memcpy(seg.packet, packet, len);
+		seg.packet_len = len;
+		segment_parse(&seg, p->wire);
+		trace_segment(p, ">", &seg);
+	}
 	if (tun_write(p, packet, len) != len)
 		peer_fail(at, p, "write to tun: %s", strerror(errno));
 }
@@ -668,13 +672,16 @@ static int quote_extend(uint8_t *quote, int len)
 	return ICMP_QUOTE_PADDED + sizeof(extension);
 }
 
+/* Of a segment without payload. */
+#define HEADERS_MAX 160
+
 /* The same over IPv6. */
 static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *s)
 {
 	const struct segment *quote = s->quote ? s->quote : &p->last;
 	struct segment_spec carrier = peer_spec(p, .proto = IPPROTO_ICMPV6,
 						.src = s->from);
-	uint8_t packet[40 + 8 + ICMP_QUOTE_PADDED + 60] = { 0 }, built[PACKET_MAX];
+	uint8_t packet[40 + 8 + ICMP_QUOTE_PADDED + 60] = { 0 }, built[HEADERS_MAX];
 	uint8_t *icmp = packet + 40, *tcp = icmp + 8 + 40;
 	int len = 8 + 40 + s->quote_len;
 	uint32_t rest = s->rest;
@@ -720,7 +727,7 @@ void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 	uint8_t *icmp = packet + 20, *ip = icmp + 8, *tcp = ip + 20;
 	struct segment_spec carrier = peer_spec(p, .proto = IPPROTO_ICMP, .frag = 0,
 						.src = s.from);
-	uint8_t built[PACKET_MAX];
+	uint8_t built[HEADERS_MAX];
 	uint16_t csum;
 	int len;
 

@@ -52,6 +52,7 @@ struct peer {
 	int gso_size;			/* of larger segments to be sent; 0: they are one */
 	bool leave_unread;		/* at the end segments may be left unread */
 	bool stock_may_speak;		/* and the kernel's TCP may have counted */
+	bool no_trace;			/* segments are not traced: that takes time */
 	struct segment last;		/* the last one read */
 	int trace_n;
 	char trace[TRACE_LINES][TRACE_WIDTH];

@@ -13,24 +13,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "inside.h"
 #include "netns.h"
 #include "proc.h"
 #include "program.h"
 #include "stream.h"
 
 /* --- playing --------------------------------------------------------------- */
-
-struct player {
-	struct transcript *t;
-	struct peer *p;
-	const struct episode *e;
-	struct conn conn;
-	struct episode_bytes bytes;
-	struct segment last;		/* of the connection */
-	int64_t start_ns;
-	uint32_t heard_ack;		/* RCV.NXT as the kernel last told */
-	uint32_t first_tsval;		/* the kernel's */
-};
 
 static void learn(struct conn *c, const struct segment *seg)
 {
@@ -97,7 +86,7 @@ static void listen_until(struct player *pl, struct scene *s, int64_t until_ns)
 			learn(c, seg);
 			if (seg->opt.ts && !pl->first_tsval)
 				pl->first_tsval = seg->opt.tsval;
-			pl->last = *seg;
+			memcpy(&pl->last, seg, offsetof(struct segment, packet) + seg->packet_len);
 			if (seg->flags & ACK)
 				pl->heard_ack = seg->ack;
 		}
@@ -122,8 +111,12 @@ static enum conn_state state_now(const struct conn *c, struct scene *s)
 	};
 	struct tcp_info info = { 0 };
 
-	if (c->fd < 0)
-		return conn_state(c);
+	if (c->fd < 0) {
+		enum conn_state st = conn_state(c);
+
+		/* With which kind of record or socket a stack waits there is its own affair. */
+		return st == ST_FIN_WAIT_2 ? ST_ORPHAN_FIN_WAIT_2 : st;
+	}
 	socket_read_tcp_info_at(WHERE(c->peer->test), c->fd, &info, sizeof(info));
 	s->cwnd = info.tcpi_snd_cwnd;
 	s->recovery = info.tcpi_ca_state;
@@ -175,47 +168,67 @@ static void finish(struct player *pl)
 		;
 }
 
-void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
-		     uint16_t port, int64_t start_ns)
+static void begin(struct player *pl, struct peer *p, const struct episode *e, int64_t start_ns)
 {
-	static struct counters before;
-	static struct player pl;
+	memset(pl, 0, offsetof(struct player, last.packet));
+	pl->p = p;
+	pl->e = e;
+	pl->start_ns = start_ns;
+}
+
+void transcript_play(struct stage *st, const struct episode *e, uint16_t port, int64_t start_ns)
+{
+	struct transcript *t = &st->transcript;
+	struct player *pl = &st->player;
 	int64_t at_ns = start_ns;
 
 	/* What ICMP errors have said of the path belongs to an earlier episode. */
 	sysctl_write("/proc/sys/net/ipv4/route/flush", "1");
-	counters_take(&before);
+	counters_take(&st->before);
 	sleep_until_ns(start_ns);
-	pl = (struct player){ .t = t, .p = p, .e = e, .start_ns = start_ns };
+	begin(pl, &st->peer, e, start_ns);
 	t->scenes = 0;
 	t->wire = stream_wire();
-	episode_set_knobs(e, true);
-	conn_start(p, &pl.conn, .active = e->active, .kport = port, .pport = port,
+	episode_set_knobs(e, st->knobs, true);
+	conn_start(pl->p, &pl->conn, .active = e->active, .kport = port, .pport = port,
 		   .backlog = 4, .opt = episode_syn_options(e), .prepare = set_buffer,
 		   .peer_iss = 7000000);
-	pl.conn.tsval_start_ns = start_ns;
+	pl->conn.tsval_start_ns = start_ns;
 	for (int i = 0; i < e->acts; i++) {
 		struct scene *s = &t->scene[t->scenes++];
 
-		*s = (struct scene){ .begin_us = (at_ns - start_ns) / 1000 };
+		memset(s, 0, offsetof(struct scene, said));
+		s->begin_us = (at_ns - start_ns) / 1000;
 		if (!i)
-			listen_until(&pl, s, at_ns + NSEC_PER_MSEC);
-		s->seq = conn_peer_nxt(&pl.conn) + e->act[i].seq;
-		s->ack = e->act[i].flags & ACK ? conn_kern_nxt(&pl.conn) + e->act[i].ack : 0;
+			listen_until(pl, s, at_ns + NSEC_PER_MSEC);
+		s->seq = conn_peer_nxt(&pl->conn) + e->act[i].seq;
+		s->ack = e->act[i].flags & ACK ? conn_kern_nxt(&pl->conn) + e->act[i].ack : 0;
 		s->tsval = (now_ns() - start_ns) / NSEC_PER_MSEC;
-		s->tsecr = pl.conn.ts_recent - pl.first_tsval + TRANSCRIPT_TSVAL;
-		s->result = episode_act(&pl.conn, &e->act[i], &pl.last, &pl.bytes);
+		s->tsecr = pl->conn.ts_recent - pl->first_tsval + TRANSCRIPT_TSVAL;
+		s->result = episode_act(&pl->conn, &e->act[i], &pl->last, &pl->bytes);
 		s->error = s->result < 0 ? errno : 0;
 		at_ns += e->act[i].pause_ms * NSEC_PER_MSEC + NSEC_PER_MSEC * 2 * !i;
 		s->end_us = (at_ns - start_ns) / 1000;
-		listen_until(&pl, s, at_ns);
-		look(&pl, s);
+		listen_until(pl, s, at_ns);
+		look(pl, s);
 	}
 	counters_take(&t->moved);
 	for (int i = 0; i < t->moved.n; i++)
-		t->moved.c[i].value -= before.c[i].value;
-	finish(&pl);
-	episode_set_knobs(e, false);
+		t->moved.c[i].value -= st->before.c[i].value;
+	finish(pl);
+	episode_set_knobs(e, st->knobs, false);
+}
+
+void inside_main(void *arg, int number, int go, int done)
+{
+	struct theatre *th = arg;
+	char byte;
+
+	while (read(go, &byte, 1) == 1) {
+		transcript_play(&th->stage[number], &th->episode, th->port, th->start_ns);
+		if (write(done, &byte, 1) != 1)
+			break;
+	}
 }
 
 /* --- comparing ------------------------------------------------------------- */

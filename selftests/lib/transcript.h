@@ -33,7 +33,6 @@ struct scene {
 	long result;
 	int error;
 	int said_n;
-	struct said said[TRANSCRIPT_HEARD];
 	/* at the end of its pause: */
 	bool accepted;			/* the program has the connection's socket */
 	int poll, inq, outq;
@@ -41,6 +40,8 @@ struct scene {
 	uint32_t cwnd, ssthresh;
 	int state;			/* enum conn_state */
 	uint32_t read_hash;
+	/* the last member: only as many as there are are written */
+	struct said said[TRANSCRIPT_HEARD];
 };
 
 struct transcript {
@@ -50,12 +51,44 @@ struct transcript {
 	struct counters moved;		/* by how much, until the last pause was over */
 };
 
+/* Of one process, which plays one connection after the other. */
+struct player {
+	struct peer *p;
+	const struct episode *e;
+	struct conn conn;
+	struct episode_bytes bytes;
+	int64_t start_ns;
+	uint32_t heard_ack;		/* RCV.NXT as the kernel last told */
+	uint32_t first_tsval;		/* the kernel's */
+	struct segment last;		/* of the connection */
+};
+
+/* One stack, in the namespace of its process. */
+struct stage {
+	struct peer peer;
+	struct player player;
+	struct counters before;
+	long long knobs[EPISODE_KNOBS];
+	struct transcript transcript;
+};
+
 /*
  * Plays @e on the stack under test from @start_ns on, which all stacks share. @port: of the
  * kernel's end and of the peer's, for this episode alone.
  */
-void transcript_play(struct transcript *t, struct peer *p, const struct episode *e,
-		     uint16_t port, int64_t start_ns);
+void transcript_play(struct stage *st, const struct episode *e, uint16_t port, int64_t start_ns);
+
+/*
+ * What several processes play at the same time. It is the argument of inside_main() (inside.h),
+ * which plays on @stage[number] once for each byte that it reads from @go, and then writes it to
+ * @done; it returns when @go is closed.
+ */
+struct theatre {
+	struct episode episode;
+	uint16_t port;
+	int64_t start_ns;
+	struct stage stage[];
+};
 
 /* The first difference. @what is NULL if there is none. */
 struct difference {
