@@ -54,6 +54,7 @@ static struct difference {
 	{ TCP_ZEROCOPY_RECEIVE, TCP_ZEROCOPY_RECEIVE, GET, "not there" },
 	{ TCP_AO_REPAIR, TCP_AO_REPAIR, SET | GET, "stock asks for privileges first" },
 	{ TCP_RTO_MAX_MS, TCP_DELACK_MAX_US, SET | GET, "newer than 6.12" },
+	{ TCP_TX_DELAY, TCP_TX_DELAY, SET | GET, "its range is newer than 6.12" },
 };
 
 /* Other kernels differ from the table: there the calls must do no harm. */
