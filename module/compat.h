@@ -724,29 +724,29 @@ static struct sock *name(struct sock *sk, struct proto_accept_arg *arg)	\
 
 /*
  * net/af_inet.c: accept() has its arguments in a struct since 6.10.
- * Defines @name for struct proto_ops: inet_accept(), and then @claim(sk) for
+ * Defines @name for struct proto_ops: inet_accept(), and then @finish(sk) for
  * the new socket.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-#define XTCP_DEFINE_ACCEPT(name, claim)					\
+#define XTCP_DEFINE_ACCEPT(name, finish)					\
 static int name(struct socket *sock, struct socket *newsock, int flags,	\
 		bool kern)						\
 {									\
 	int err = inet_accept(sock, newsock, flags, kern);		\
 									\
 	if (!err)							\
-		claim(newsock->sk);					\
+		finish(newsock->sk);					\
 	return err;							\
 }
 #else
-#define XTCP_DEFINE_ACCEPT(name, claim)					\
+#define XTCP_DEFINE_ACCEPT(name, finish)					\
 static int name(struct socket *sock, struct socket *newsock,		\
 		struct proto_accept_arg *arg)				\
 {									\
 	int err = inet_accept(sock, newsock, arg);			\
 									\
 	if (!err)							\
-		claim(newsock->sk);					\
+		finish(newsock->sk);					\
 	return err;							\
 }
 #endif

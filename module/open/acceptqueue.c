@@ -611,17 +611,6 @@ static void accept_charge(struct sock *sk)
 	release_sock(sk);
 }
 
-/*
- * shutdown() before listen(): children share it with their listener. The FIN can't leave
- * earlier: what is sent is measured, in memory that has the queue's link before.
- */
-static void accept_shut_down(struct sock *sk)
-{
-	lock_sock(sk);
-	xtcp_close_shutdown(sk, SEND_SHUTDOWN);
-	release_sock(sk);
-}
-
 /**
  * xtcp_acceptqueue_accept - accept(2)
  * @lsk: listener, unlocked
@@ -656,9 +645,6 @@ struct sock *xtcp_acceptqueue_accept(struct sock *lsk, int flags, int *err, int 
 	release_sock(lsk);
 	if (sk) {
 		accept_charge(sk);
-		/* One that has ended in the queue has the flag, too, and sends nothing. */
-		if (unlikely(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN))
-			accept_shut_down(sk);
 		xtcp_demux_add(sock_net(sk), sk->sk_family);
 	}
 	return sk;

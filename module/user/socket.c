@@ -597,7 +597,23 @@ struct proto xtcp_prot = {
 	.sockets_allocated	= &sockets_allocated,
 };
 
-XTCP_DEFINE_ACCEPT(accept_and_claim, xtcp_zerocopy_claim)
+/*
+ * The child is the new socket's. shutdown() before listen(): children share it with their
+ * listener. Their FIN can't leave earlier: what is sent is measured, in memory that has the
+ * queue's link before; and inet_accept() warns of LAST-ACK. A child that has ended in the queue
+ * has the flag, too, and sends nothing.
+ */
+static void accept_finish(struct sock *sk)
+{
+	xtcp_zerocopy_claim(sk);
+	if (likely(!(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)))
+		return;
+	lock_sock(sk);
+	xtcp_close_shutdown(sk, SEND_SHUTDOWN);
+	release_sock(sk);
+}
+
+XTCP_DEFINE_ACCEPT(stream_accept, accept_finish)
 
 static const struct proto_ops xtcp_stream_ops = {
 	.family		= PF_INET,
@@ -606,7 +622,7 @@ static const struct proto_ops xtcp_stream_ops = {
 	.bind		= inet_bind,
 	.connect	= inet_stream_connect,
 	.socketpair	= sock_no_socketpair,
-	.accept		= accept_and_claim,
+	.accept		= stream_accept,
 	.getname	= inet_getname,
 	.poll		= xtcp_poll,
 	.ioctl		= inet_ioctl,

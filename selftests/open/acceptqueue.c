@@ -280,6 +280,34 @@ TEST_F(acceptqueue, sm_listener_shut_down_before_listen)
 	conn_expect(&c, .flags = ACK, .seq = 2, .ack = 6);
 }
 
+/* The peer has closed before accept(): the FIN is of LAST-ACK. */
+TEST_F(acceptqueue, sm_listener_shut_down_before_listen_and_peer_closes)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	char byte;
+	int lfd;
+
+	if (stock_mode())
+		SKIP(return, "there the FIN has left before");
+	lfd = socket_new(-1);
+	ASSERT_EQ(ENOTCONN, socket_shutdown(lfd, SHUT_WR));
+	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(&c, .flags = ACK);
+	conn_send(&c, .flags = FIN | ACK);
+	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
+	conn_expect_state(&c, ST_CLOSE_WAIT);
+	conn_accept(&c);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	conn_expect_state(&c, ST_LAST_ACK);
+	EXPECT_EQ(0, recv(c.fd, &byte, 1, 0));
+	conn_send(&c, .flags = ACK, .ack = 2);
+	conn_expect_state(&c, ST_CLOSED);
+	close(c.fd);
+}
+
 TEST_F(acceptqueue, sm_queued_child_is_reset)
 {
 	struct peer *p = &self->peer;
