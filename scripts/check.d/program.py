@@ -108,7 +108,7 @@ def find_sources():
     sources = []
     for room in sorted(os.listdir(os.path.join(TOP, "selftests"))):
         folder = os.path.join(TOP, "selftests", room)
-        if room in ("lib", "bench", "contention", "modules", "drivers") or not os.path.isdir(folder):
+        if room in ("lib", "inside", "bench", "contention", "modules", "drivers") or not os.path.isdir(folder):
             continue
         # Programs that are large to fetch: only by `make programs`, and nothing else then.
         if (room == "lane") != LANE:

@@ -527,6 +527,8 @@ static struct difference {
 	{ "setsockopt IPPROTO_TCP -1", TCP_REPAIR, TCP_REPAIR, NULL, "no repair mode" },
 	{ "setsockopt IPPROTO_TCP -1", TCP_MD5SIG_EXT, TCP_MD5SIG_EXT, NULL,
 	  "no signatures" },
+	{ "setsockopt IPPROTO_TCP -1", TCP_TX_DELAY, TCP_TX_DELAY, NULL,
+	  "its range is newer than 6.12" },
 	{ "TIOCOUTQ", TIOCOUTQ, TIOCOUTQ, "disconnected",
 	  "stock counts from a number that the next connection begins with" },
 	{ "SIOCOUTQNSD", SIOCOUTQNSD, SIOCOUTQNSD, "disconnected",
