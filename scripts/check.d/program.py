@@ -128,6 +128,8 @@ def find_tests():
     pattern = os.environ.get("T", "")
     variants = VARIANTS if ALL or "@" in pattern else VARIANTS[:1]
     marked = [(source, marker.read(source, WORDS)) for source in find_sources()]
+    if FEW and not pattern:
+        marked = [(source, marks) for source, marks in marked if not marks["rare"]]
     tests = []
     for source, marks in marked:
         own = [(variant, kernels_of(variant, marks)) for variant in variants]

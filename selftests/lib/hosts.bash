@@ -32,3 +32,16 @@ close_hosts() {
 	echo >/sys/kernel/tracing/trace
 	echo 1 >/sys/kernel/tracing/tracing_on
 }
+
+# Plays a story. Its output is in $dir/raw.
+tell() { # STATUS NAME...
+	local status
+	(cd "$dir" && run.d/scenes "${@:2}") >"$dir/raw"
+	status=$?
+	close_hosts
+	sleep 300	# an end that a broken story has left repeats its FIN no longer
+	[ $status = $1 ] && return
+	echo "exit status $status, wanted $1"
+	sed '/^# tracer:/,$d' "$dir/raw"
+	return 1
+}
