@@ -221,6 +221,15 @@ int default_ttl_set(int ttl)
 			    "/proc/sys/net/ipv4/ip_default_ttl", text);
 }
 
+int nonlocal_bind_allow(void)
+{
+	int err = sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1");
+
+	if (!err && test_family() == AF_INET6)
+		err = sysctl_write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
+	return err;
+}
+
 void link_set_mtu(struct where at, const char *name, int mtu)
 {
 	struct ifinfomsg *ifi;

@@ -66,6 +66,8 @@ int mtu_of(int ipv4_mtu);
  * The TTL, or hop limit, of packets that leave through tun0 without one of their own.
  */
 int default_ttl_set(int ttl);
+/* bind() to addresses that do not exist. Returns 0 or the errno. */
+int nonlocal_bind_allow(void);
 void address_add(struct where at, const char *dev, const struct ipaddr *addr,
 		 int prefix_len);
 void address_del(struct where at, const char *dev, const struct ipaddr *addr,

@@ -271,14 +271,6 @@ static void files_allow(struct __test_metadata *_metadata, int n)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
 }
 
-/* Addresses need not exist to be bound to. */
-static void anywhere_may_be_bound(struct __test_metadata *_metadata)
-{
-	ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
-	if (test_family() == AF_INET6)
-		ASSERT_EQ(0, sysctl_write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1"));
-}
-
 /* ns for a connection that is made, accepted and reset. */
 static int64_t connection_ns(struct peer *p, const int *fd)
 {
@@ -323,7 +315,7 @@ TEST_F(lookup, listeners_elsewhere_cost_nothing)
 	int64_t before, first, second;
 
 	files_allow(_metadata, MANY + 100);
-	anywhere_may_be_bound(_metadata);
+	ASSERT_EQ(0, nonlocal_bind_allow());
 	connection_ns(p, &fd);
 	before = connection_ns(p, &fd);
 	first = half_of_many(_metadata, 0, false);
