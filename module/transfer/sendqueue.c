@@ -154,20 +154,20 @@ u32 xtcp_sendq_reserve(struct sock *sk, u32 bytes)
 }
 
 /**
- * xtcp_sendq_alloc_control - allocate a segment for a FIN, which must not fail
+ * xtcp_sendq_alloc_control - allocate a segment for a FIN
  * @flags: XTCP_FIN, XTCP_ACK
  *
- * Called by shutdown() or close(): process context with only the socket lock
- * held. Its memory is charged without a reservation; the next reservation
- * includes it.
+ * For shutdown() and close() it must not fail: they own the socket, in process context. If
+ * shutdown() came before connect(), the segment that opens the connection sends the FIN, with
+ * softirqs off. Its memory is charged without a reservation; the next reservation includes it.
  *
- * Return: skb, not charged; NULL in softirq only
+ * Return: skb, not charged; NULL with softirqs off only
  */
 struct sk_buff *xtcp_sendq_alloc_control(u8 flags)
 {
 	struct sk_buff *skb;
 
-	skb = xtcp_sendq_alloc(0, in_task() ? GFP_KERNEL | __GFP_NOFAIL : GFP_ATOMIC);
+	skb = xtcp_sendq_alloc(0, in_softirq() ? GFP_ATOMIC : GFP_KERNEL | __GFP_NOFAIL);
 	if (skb)
 		xtcp_cb(skb)->flags = flags;
 	return skb;

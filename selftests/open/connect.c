@@ -350,6 +350,23 @@ TEST_F(connect, sm_simultaneous_open_after_shutdown)
 	conn_send(&c, .flags = RST);
 }
 
+/* The window is closed, so the FIN waits in the queue: for that it needs memory, in atomic context. */
+TEST_F(connect, sm_simultaneous_open_after_shutdown_no_window)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = shut_down);
+	conn_send(&c, .flags = SYN, .wnd = 0);
+	conn_expect(&c, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	conn_send(&c, .flags = ACK, .wnd = 0);
+	conn_expect_state(&c, ST_FIN_WAIT_1);
+	peer_expect_silence(p, 50);
+	conn_send(&c, .flags = ACK, .wnd = 1000);
+	conn_expect(&c, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	conn_send(&c, .flags = RST);
+}
+
 /* Not so one that the peer accepts. */
 TEST_F(connect, sm_open_after_shutdown)
 {
