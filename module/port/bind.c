@@ -163,9 +163,9 @@ int xtcp_port_prepare(struct sock *sk)
 }
 
 /*
- * Move @sk to the bucket of @class. Without memory it stays where it is, and so it does
- * in the rare case that this bucket has a shadow of its own: that may hold the port at
- * one address only, and have no listener.
+ * Move @sk to the bucket of @class. Without memory it stays where it is, as a stray, and so
+ * it does in the rare case that this bucket has a shadow of its own: that may hold the port
+ * at one address only, and have no listener.
  */
 static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 class,
 			  struct xtcp_port **spare)
@@ -180,6 +180,8 @@ static void owner_reclass(struct sock *sk, struct xtcp_port_chain *chain, u8 cla
 	if (port && (!xtcp_port_shadow(port) ||
 		     xtcp_port_shadow(port) == xtcp_port_shadow(old)))
 		xtcp_port_owner_move(chain, sk, port);
+	else
+		xtcp_port_set_stray(old);
 }
 
 /**

@@ -100,6 +100,28 @@ struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp)
 	return &large->port;
 }
 
+/* May the kernel's TCP share the port, if its socket has SO_REUSEADDR? */
+static bool port_is_shareable(const struct xtcp_port *port)
+{
+	return port->class & XTCP_PORT_REUSE && !port->stray;
+}
+
+/**
+ * xtcp_port_set_stray - an owner's options are no longer those of the bucket's class
+ * @port: bucket
+ *
+ * Then each owner is checked by itself. The kernel's TCP, which can't, does not share the
+ * port.
+ *
+ * Context: chain lock.
+ */
+void xtcp_port_set_stray(struct xtcp_port *port)
+{
+	if (port_is_shareable(port) && xtcp_port_shadow(port))
+		xtcp_shadow_hold(xtcp_port_shadow(port), false);
+	port->stray = true;
+}
+
 /**
  * xtcp_port_free - free a bucket and release its shadow
  * @port: bucket that is in no chain; may be NULL
@@ -108,7 +130,7 @@ void xtcp_port_free(struct xtcp_port *port)
 {
 	if (!port)
 		return;
-	xtcp_shadow_drop(xtcp_port_shadow(port), port->class & XTCP_PORT_REUSE);
+	xtcp_shadow_drop(xtcp_port_shadow(port), port_is_shareable(port));
 	if (xtcp_port_is_large(port->class))
 		kmem_cache_free(large_port_cache,
 				container_of(port, struct xtcp_large_port, port));
@@ -130,7 +152,7 @@ void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow)
 
 	if (tcp && !tcp->shadow && *shadow) {
 		swap(tcp->shadow, *shadow);
-		xtcp_shadow_hold(tcp->shadow, port->class & XTCP_PORT_REUSE);
+		xtcp_shadow_hold(tcp->shadow, port_is_shareable(port));
 	}
 }
 
@@ -579,6 +601,8 @@ void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 	xtcp_port_set_shared(chain, port, port->shared && old->shared);
 	if (port->class & XTCP_PORT_REUSEPORT)
 		port->cleared |= old->cleared;
+	if (old->stray)
+		xtcp_port_set_stray(port);
 	/* The shadow has a listener all the time. */
 	old->listeners -= listens;
 	xs->port_listens = false;

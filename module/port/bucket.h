@@ -48,6 +48,7 @@ struct xtcp_bind_addr {
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
  * @cleared: an owner may have cleared SO_REUSEPORT, which @class has
+ * @stray: an owner may have other options than @class, as no other bucket could take it
  * @shared: no socket bound the port explicitly; connect() may take it, too
  * @mixed: the owners belong to several users
  * @num: port
@@ -59,8 +60,9 @@ struct xtcp_port {
 	struct hlist_head	owners;
 	__be32			laddr;
 	u32			tw;
-	u32			listeners:29,
+	u32			listeners:28,
 				cleared:1,
+				stray:1,
 				shared:1,
 				mixed:1;
 	u16			num;
@@ -275,6 +277,7 @@ static inline u8 xtcp_port_class(const struct sock *sk)
 
 struct xtcp_port *xtcp_port_alloc(u8 class, gfp_t gfp);
 void xtcp_port_free(struct xtcp_port *port);
+void xtcp_port_set_stray(struct xtcp_port *port);
 void xtcp_port_give_shadow(struct xtcp_port *port, struct xtcp_shadow **shadow);
 void xtcp_port_inherit_shadow(struct xtcp_port *port, struct xtcp_port *from);
 unsigned int xtcp_port_lists(const struct xtcp_port_chain *chain, u16 num);

@@ -106,8 +106,8 @@ static bool timewait_is_apart(const struct xtcp_claim *claim,
  * Check a bucket's owners together, by its class: true if none of them can object. So
  * a port that ten thousand sockets share is taken without a look at each. The class
  * says whether they have SO_REUSEADDR, and whether they had SO_REUSEPORT when they were
- * added. As in the kernel's TCP, an owner that has cleared SO_REUSEPORT since then
- * objects to a wildcard that includes its address only.
+ * added, unless a stray is among them. As in the kernel's TCP, an owner that has cleared
+ * SO_REUSEPORT since then objects to a wildcard that includes its address only.
  */
 static bool claim_suits_owners(const struct xtcp_claim *claim,
 			       const struct xtcp_port *port)
@@ -116,6 +116,8 @@ static bool claim_suits_owners(const struct xtcp_claim *claim,
 
 	if (hlist_empty(&port->owners))
 		return true;
+	if (port->stray)
+		return false;
 	/* Owners of several users must be checked one by one. */
 	if (port_too && (port->mixed || !claim->by_number))
 		return false;

@@ -363,6 +363,42 @@ TEST_F(port, lc_88_time_waits_of_both_kinds)
 	EXPECT_EQ(0, socket_bind(plain, "10.0.0.1", KERNEL_PORT));
 }
 
+/* The errors of bind() and listen() of another user's socket, and of the first one's listen(). */
+static int beside_cleared_errno(struct __test_metadata *_metadata, int protocol, int port)
+{
+	int first = socket_like(protocol, REUSEADDR | REUSEPORT);
+	int member = socket_like(protocol, REUSEPORT), other, err;
+
+	ASSERT_EQ(0, socket_bind(first, "127.0.0.1", port));
+	ASSERT_EQ(0, socket_bind(member, "127.0.0.1", port));
+	socket_share(first, REUSEPORT);
+	close(member);
+	ASSERT_EQ(0, setresuid(1000, 1000, 0));
+	other = socket_like(protocol, REUSEADDR);
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	err = socket_bind(other, "127.0.0.1", port);
+	if (!err)
+		err = 1000 * (1 + socket_listen(other, 4));
+	err += 1000000 * socket_listen(first, 4);
+	close(other);
+	close(first);
+	return err;
+}
+
+/*
+ * SO_REUSEADDR is cleared while a socket that never had it is in the same group; that one is
+ * closed. On the TCP wire the kernel's TCP refuses a stranger, too.
+ */
+TEST_F(port, lc_88_option_cleared_beside_a_member)
+{
+	int stock = beside_cleared_errno(_metadata, IPPROTO_TCP, 7000);
+
+	EXPECT_EQ(EADDRINUSE, stock);
+	if (!stock_mode())
+		ASSERT_EQ(0, knob_set_text("gid_range", "0 2147483647"));
+	EXPECT_EQ(stock, beside_cleared_errno(_metadata, -1, 7100));
+}
+
 /* --- errors of bind(), listen() and connect() that ports are about */
 
 TEST_F(port, bind_errors)
