@@ -306,7 +306,7 @@ int xtcp_close_disconnect(struct sock *sk, int flags)
 	WRITE_ONCE(xs->window_clamp, 0);
 	WRITE_ONCE(xs->copied_seq, xs->rcv_nxt);
 	WRITE_ONCE(xs->write_seq, xs->snd_una);
-	xs->snd_nxt = xs->snd_una;
+	WRITE_ONCE(xs->snd_nxt, xs->snd_una);
 	/* A queue that TCP_FASTOPEN has made is not a connection's. */
 	held = xs->fast_held;
 	/* TCP_INFO does not report the old connection. */

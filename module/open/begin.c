@@ -60,9 +60,9 @@ void xtcp_begin(struct xtcp_sock *xs)
  */
 void xtcp_begin_send(struct xtcp_sock *xs, seq_t seq)
 {
-	xs->snd_una = seq;
-	xs->snd_nxt = seq;
-	xs->write_seq = seq;
+	WRITE_ONCE(xs->snd_una, seq);
+	WRITE_ONCE(xs->snd_nxt, seq);
+	WRITE_ONCE(xs->write_seq, seq);
 	xtcp_send_begin(xs, seq);
 	xtcp_recovery_begin(xs, seq);
 	xtcp_scoreboard_begin(xs, seq);

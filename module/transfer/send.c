@@ -527,8 +527,8 @@ void xtcp_send_syn(struct sock *sk)
 	u64 now_ns = xs->last_snd_ns;
 
 	xtcp_assert_owned(sk);
-	xs->snd_una = xs->iss;
-	xs->snd_nxt = xs->iss;
+	WRITE_ONCE(xs->snd_una, xs->iss);
+	WRITE_ONCE(xs->snd_nxt, xs->iss);
 	xs->snd_sml = xs->iss;
 	WRITE_ONCE(xs->write_seq, seq_add(xs->iss, 1));
 	xs->pushed_seq = xs->write_seq;
@@ -551,10 +551,10 @@ bool xtcp_send_syn_prepare(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_sendq_fly_bare(sk, xtcp_now_ns());
-	xs->snd_nxt = seq_add(xs->iss, 1);
+	WRITE_ONCE(xs->snd_nxt, seq_add(xs->iss, 1));
 	if (!xtcp_sendq_bare_to_skb(sk)) {
 		xtcp_sendq_land_bare(sk);
-		xs->snd_nxt = xs->iss;
+		WRITE_ONCE(xs->snd_nxt, xs->iss);
 		return false;
 	}
 	WRITE_ONCE(xs->write_seq, xs->snd_nxt);
@@ -590,7 +590,7 @@ bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb)
 	xtcp_sendq_measure(skb, skb->len);
 	cb->seq = xs->iss;
 	cb->flags = flags;
-	xs->snd_nxt = xs->iss;	/* not a retransmission */
+	WRITE_ONCE(xs->snd_nxt, xs->iss);	/* not a retransmission */
 	xtcp_output_queued(sk, skb, now_ns);
 	cb->seq = seq_add(xs->iss, 1);
 	cb->flags = XTCP_ACK | XTCP_PSH;
@@ -618,7 +618,7 @@ void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option)
 	u64 now_ns = xs->last_rcv_ns;
 
 	xtcp_assert_owned(sk);
-	xs->snd_nxt = xs->iss;	/* not a retransmission */
+	WRITE_ONCE(xs->snd_nxt, xs->iss);	/* not a retransmission */
 	xs->fast_option = option;
 	xs->fast_sending = !!option;
 	xtcp_output_queued(sk, xtcp_sendq_oldest(sk), now_ns);

@@ -372,13 +372,25 @@ static int unsent_bytes(const struct sock *sk, seq_t from)
 	return max(seq_dist(from, READ_ONCE(xtcp_sk(sk)->write_seq)), 0);
 }
 
+static int counted_bytes(const struct sock *sk, int cmd)
+{
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (cmd == SIOCINQ)
+		return unread_bytes(sk);
+	return unsent_bytes(sk, cmd == SIOCOUTQ ? READ_ONCE(xs->snd_una) : READ_ONCE(xs->snd_nxt));
+}
+
 /*
- * SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. Only the first takes the lock: what a program has
- * to read depends on several numbers. A call that is asleep in the middle of its copy owns the lock.
+ * SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK. What a program has to read depends on several
+ * numbers, so the first one takes the lock. The next two don't, for a call that is asleep in the
+ * middle of its copy owns it; but connect() sets their numbers one by one while the socket is
+ * CLOSED.
  */
 static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
+	bool slow;
 
 	switch (cmd) {
 	case SIOCINQ:
@@ -394,14 +406,12 @@ static int xtcp_sock_ioctl(struct sock *sk, int cmd, int *answer)
 		return -ENOIOCTLCMD;
 	}
 
-	if (cmd == SIOCINQ) {
-		bool slow = lock_sock_fast(sk);
-
-		*answer = unread_bytes(sk);
+	if (cmd == SIOCINQ || xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED))) {
+		slow = lock_sock_fast(sk);
+		*answer = counted_bytes(sk, cmd);
 		unlock_sock_fast(sk, slow);
 	} else {
-		*answer = unsent_bytes(sk, cmd == SIOCOUTQ ? READ_ONCE(xs->snd_una) :
-							      READ_ONCE(xs->snd_nxt));
+		*answer = counted_bytes(sk, cmd);
 	}
 	return 0;
 }
