@@ -91,21 +91,20 @@ static bool sack_has(const struct xtcp_sock *xs, seq_t start, seq_t end)
 }
 
 /*
- * If several duplicates arrive before an ACK is sent, the ACK reports the first
- * and those adjacent to it (RFC 2883 4; as Linux).
+ * Can [@start, *@end) be reported as a duplicate? The rest of a segment that begins below RCV.NXT
+ * is new, and new data must not be: the peer would take it for received and never send it again.
  */
-static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
+static bool may_report(struct sock *sk, seq_t start, seq_t *end)
 {
-	/* The rest of a segment that begins below RCV.NXT is new. */
-	if (seq_before(start, xs->rcv_nxt) && seq_after(end, xs->rcv_nxt))
-		end = xs->rcv_nxt;
-	if ((seq_after(end, xs->rcv_nxt) && !sack_has(xs, start, end)) ||
-	    !block_touches(&xs->dsack, start, end))
-		return;
-	if (seq_before(start, xs->dsack.start))
-		xs->dsack.start = start;
-	if (seq_after(end, xs->dsack.end))
-		xs->dsack.end = end;
+	const struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->sack_ok || !XTCP_KNOB(sock_net(sk), dsack) || !seq_before(start, *end))
+		return false;
+	if (!seq_before(start, xs->rcv_nxt))
+		return sack_has(xs, start, *end);
+	if (seq_after(*end, xs->rcv_nxt))
+		*end = xs->rcv_nxt;
+	return true;
 }
 
 /**
@@ -115,33 +114,43 @@ static void dsack_extend(struct xtcp_sock *xs, seq_t start, seq_t end)
  * @end: sequence number after its last
  *
  * What was received before, below RCV.NXT or in the out-of-order queue, is
- * reported once, in the next ACK (RFC 2883). New data must not be: the peer
- * would take it for received and never send it again.
+ * reported once, in the next ACK (RFC 2883). If several duplicates arrive before that, it
+ * reports the last one (RFC 2883 4: of the most recent segment; as Linux).
  */
 void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!xs->sack_ok || !XTCP_KNOB(sock_net(sk), dsack) ||
-	    !seq_before(start, end))
+	if (!may_report(sk, start, &end))
 		return;
-	if (xs->dsack_pending) {
-		dsack_extend(xs, start, end);
-		return;
-	}
-	if (seq_before(start, xs->rcv_nxt)) {
-		if (seq_after(end, xs->rcv_nxt))
-			end = xs->rcv_nxt;
+	if (seq_before(start, xs->rcv_nxt))
 		XTCP_INC(sock_net(sk), DSACK_OLD_SENT);
-	} else if (sack_has(xs, start, end)) {
+	else
 		XTCP_INC(sock_net(sk), DSACK_OFO_SENT);
-	} else {
-		return;
-	}
 	xs->dsack.start = start;
 	xs->dsack.end = end;
 	xs->dsack_pending = 1;
+}
+
+/*
+ * The segment that just came has brought [@start, @end) a second time, too. The ACK reports what is
+ * adjacent to the first duplicate.
+ */
+static void another_duplicate(struct sock *sk, seq_t start, seq_t end)
+{
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (!xs->dsack_pending) {
+		xtcp_receive_duplicate(sk, start, end);
+		return;
+	}
+	if (!may_report(sk, start, &end) || !block_touches(&xs->dsack, start, end))
+		return;
+	if (seq_before(start, xs->dsack.start))
+		xs->dsack.start = start;
+	if (seq_after(end, xs->dsack.end))
+		xs->dsack.end = end;
 }
 
 static void ofo_drop(struct sock *sk, struct sk_buff *skb, enum skb_drop_reason why)
@@ -213,7 +222,7 @@ static bool ofo_drain(struct sock *sk)
 			break;
 		xs->ofo_collapsed = 0;
 		if (seq_before(seq, filled))
-			xtcp_receive_duplicate(sk, seq, seq_before(end, filled) ? end : filled);
+			another_duplicate(sk, seq, seq_before(end, filled) ? end : filled);
 		if (!seq_after(end, xs->rcv_nxt)) {
 			ofo_drop(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP);
 			continue;
@@ -324,12 +333,11 @@ static bool ofo_insert(struct sock *sk, struct sk_buff *skb)
 	while ((other = skb_rb_next(skb)) &&
 	       !seq_after(xtcp_cb(other)->end, end)) {
 		XTCP_INC(sock_net(sk), OFO_MERGE);
-		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq,
-				       xtcp_cb(other)->end);
+		another_duplicate(sk, xtcp_cb(other)->seq, xtcp_cb(other)->end);
 		ofo_drop(sk, other, SKB_DROP_REASON_TCP_OFOMERGE);
 	}
 	if (other && seq_before(xtcp_cb(other)->seq, end))
-		xtcp_receive_duplicate(sk, xtcp_cb(other)->seq, end);
+		another_duplicate(sk, xtcp_cb(other)->seq, end);
 	return true;
 joined:
 	/* It may have closed the hole to the next one, or overlap it. */
@@ -338,8 +346,8 @@ joined:
 	if (other && seq_before(xtcp_cb(other)->seq, end)) {
 		seq_t other_end = xtcp_cb(other)->end;
 
-		xtcp_receive_duplicate(sk, seq_later(seq, xtcp_cb(other)->seq),
-				       seq_before(end, other_end) ? end : other_end);
+		another_duplicate(sk, seq_later(seq, xtcp_cb(other)->seq),
+				  seq_before(end, other_end) ? end : other_end);
 	}
 	return false;
 }

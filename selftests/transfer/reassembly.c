@@ -580,6 +580,25 @@ TEST_F(reassembly, rfc2883_partly_new)
 	EXPECT_EQ((uint32_t)(c.peer_iss + 101), p->last.opt.sack[0].right);
 }
 
+/* Two segments are new in part, and one ACK reports what the second has repeated. */
+TEST_F(reassembly, rfc2883_4_the_last_of_two_duplicates)
+{
+	struct peer *p = &self->peer;
+	struct counters before;
+	struct conn c;
+
+	conn_open(p, &c, .opt = WITH_SACK);
+	text(&c, 1, 201);
+	conn_expect(&c, .flags = ACK, .ack = 201);
+	socket_set(c.fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	counters_take(&before);
+	text(&c, 101, 301);
+	text(&c, 251, 401);
+	conn_expect(&c, .flags = ACK, .ack = 401, .sacks = 1, .sack = {{ 251, 301 }},
+		    .within_ms = DELAYED_ACK_MS);
+	EXPECT_EQ(2, counter_moved(&before, "TCPDSACKOldSent"));
+}
+
 /* --- counters ------------------------------------------------------------ */
 
 TEST_F(reassembly, ctr_TCPOFOQueue)
