@@ -547,7 +547,8 @@ void xtcp_recovery_resend(struct sock *sk, enum xtcp_resend what)
 
 	xtcp_assert_owned(sk);
 	if (what == XTCP_RESEND_NEW) {
-		xtcp_send_push(sk, XTCP_NAGLE_OFF);
+		/* What F-RTO needs for its test waits for nothing, not even with TCP_CORK. */
+		xtcp_send_push(sk, XTCP_NAGLE_PUSH);
 		if (seq_after(xs->snd_nxt, xs->recover))
 			return;
 		xs->frto = 0;

@@ -830,6 +830,23 @@ TEST_F(rack, rfc5682_real_timeout)
 	conn_send(&c, .flags = RST);
 }
 
+/* What the program holds back is new data, too, and answers the question at once. */
+TEST_F(rack, rfc5682_new_data_in_spite_of_cork)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	knob_set("early_retrans", 0);
+	fly(p, &c, WITH_SACK, 3);
+	socket_set(c.fd, IPPROTO_TCP, TCP_CORK, 1);
+	conn_write(&c, 100);
+	flight_expect(&c, 0, .at_ms = RTO_MS);
+	flight_ack(&c, 1);
+	conn_expect(&c, .seq = flight_seq(&c, 3), .len = 100);
+	peer_expect_silence(p, 5);
+	conn_send(&c, .flags = RST);
+}
+
 TEST_F(rack, knob_frto_is_off)
 {
 	struct peer *p = &self->peer;
