@@ -219,7 +219,8 @@ void xtcp_rtt_backoff(struct xtcp_sock *xs)
 void xtcp_rtt_no_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_us(xs));
+	WRITE_ONCE(xs->rtt.rto_us,
+		   xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us));
 }
 
 /**
@@ -246,5 +247,7 @@ bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs)
  */
 void xtcp_rtt_fall_back(struct xtcp_sock *xs)
 {
+	xs->rtt.mdev_us = RTO_FALLBACK_US;
+	xs->rtt.rttvar_us = RTO_FALLBACK_US;
 	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, RTO_FALLBACK_US));
 }

@@ -53,6 +53,24 @@ TEST_F_TIMEOUT(limits, thin_linear_timeouts_of_a_namespace, 100)
 	expect_linear(_metadata, &c);
 }
 
+/* The timeout is that of RFC 6298 5.7 while no round trip is measured, and stays so long. */
+TEST_F_TIMEOUT(limits, thin_stream_after_a_lost_syn, 100)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = thin);
+	conn_expect(&c, .flags = SYN, .seq = 0, .at_ms = 1000);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	send_marked(_metadata, &c, "thin");
+	for (int i = 0; i < 3; i++) {
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "thin", .at_ms = 3000);
+		peer_mark_last(p);
+	}
+	conn_send(&c, .flags = RST);
+}
+
 /* Four segments in flight could cause duplicate ACKs. */
 TEST_F_TIMEOUT(limits, thick_stream_backs_off, 100)
 {
