@@ -118,7 +118,8 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 
 	/* Nothing can be added to it. */
 	if (limit >= skb->len && (!skb_queue_is_last(&sk->sk_write_queue, skb) ||
-				  (xtcp_cb(skb)->marks & XTCP_MARK_EOR)))
+				  (xtcp_cb(skb)->marks & XTCP_MARK_EOR) ||
+				  (xtcp_cb(skb)->flags & XTCP_FIN)))
 		return true;
 	if (!divisor)
 		return limit > WAITING_SEGS_MAX * xs->mss;
@@ -134,8 +135,8 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
  * @now_ns: current time
  *
  * Only within a burst, and only if the ACK is expected within half a round
- * trip, and within a millisecond. Not for a FIN, nor in disorder, where the
- * segments that duplicate ACKs allow (RFC 3042) may be few.
+ * trip, and within a millisecond. Not in disorder, where the segments that duplicate ACKs
+ * allow (RFC 3042) may be few.
  *
  * Return: true if nothing should be sent now
  */
@@ -150,7 +151,6 @@ bool xtcp_burst_waits(struct sock *sk, const struct sk_buff *skb,
 
 	xtcp_assert_owned(sk);
 	if (skb->len <= xs->mss || xs->recovery != XTCP_RECOVERY_NONE ||
-	    (xtcp_cb(skb)->flags & XTCP_FIN) ||
 	    now_ns - xs->last_snd_ns > BURST_GAP_NS)
 		return false;
 	window = seq_dist(xs->snd_nxt, seq_add(xs->snd_una, xs->snd_wnd));

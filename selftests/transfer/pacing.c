@@ -285,24 +285,38 @@ TEST_F(pacing, a_burst_does_not_wait_for_a_late_ack)
 	expect_released_at(_metadata, &self->peer, 60, 3, 60, (int[]){ 2, 2, 2, 2 });
 }
 
-/* Nor does the end of a record that the window allows: nothing can be added to it. */
-TEST_F(pacing, a_burst_of_a_record_does_not_wait)
+/* Fifteen segments and perhaps our FIN: what four ACKs let go, as above. */
+static void expect_end_released(struct __test_metadata *_metadata, struct peer *p, int flags,
+				bool fin)
 {
 	static const int segs[] = { 2, 0, 3, 0 };
 	static uint8_t text[15 * MSS];
-	struct peer *p = &self->peer;
 	struct conn c;
 
 	ASSERT_EQ(0, knob_set("tso_win_divisor", 3));
 	ASSERT_EQ(0, knob_set("min_tso_segs", 60));
 	flight_open(p, &c, "reno", .opt = WITH_SACK, .rtt_ms = 100);
 	peer_mark(p);
-	ASSERT_EQ(15 * MSS, send(c.fd, text, sizeof(text), MSG_EOR));
+	ASSERT_EQ(15 * MSS, send(c.fd, text, sizeof(text), flags));
+	if (fin)
+		socket_shutdown(c.fd, SHUT_WR);
 	flight_expect_only(&c, 0, 9);
 	peer_sleep_until(p, 100);
 	for (int i = 0; i < 4; i++)
 		EXPECT_EQ(segs[i], released_by(&c, 1 + i));
 	conn_send(&c, .flags = RST);
+}
+
+/* Nor does the end of a record that the window allows: nothing can be added to it. */
+TEST_F(pacing, a_burst_of_a_record_does_not_wait)
+{
+	expect_end_released(_metadata, &self->peer, MSG_EOR, false);
+}
+
+/* The same with a FIN. */
+TEST_F(pacing, a_burst_with_a_fin_does_not_wait)
+{
+	expect_end_released(_metadata, &self->peer, 0, true);
 }
 
 /* With a closed window the probe is sent, whatever is due when. */
