@@ -127,27 +127,32 @@ static void probe_output(struct sock *sk, unsigned int times, enum xtcp_resent w
 			      xtcp_now_ns() - xs->last_rcv_ns, why);
 }
 
-/* Count an attempt and set the timer for the next one. */
+/*
+ * Count an attempt and set the timer for the next one. As in Linux xtcp_retries2 also limits how
+ * often the interval doubles; but not if an orphan's peer answers, because such an orphan ends at
+ * the largest interval.
+ */
 static void persist_backoff(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	bool lingers = sock_flag(sk, SOCK_DEAD) && !xs->probe.out;
 
 	WRITE_ONCE(xs->probe.out, min(xs->probe.out + 1, U8_MAX));
-	WRITE_ONCE(xs->probe.backoff, min(xs->probe.backoff + 1, U8_MAX));
+	if (xs->probe.backoff < (lingers ? U8_MAX : XTCP_KNOB(sock_net(sk), retries2)))
+		WRITE_ONCE(xs->probe.backoff, xs->probe.backoff + 1);
 	xtcp_deadlines_window_probed(sk, persist_ns(xs));
 }
 
 /*
  * A queue of this host has dropped the attempt. It counts, but the next one comes soon, as
- * in Linux: the peer knows nothing of it.
+ * in Linux: the peer knows nothing of it. @backoff: what it was before the attempt.
  */
-static void persist_refused(struct sock *sk)
+static void persist_refused(struct sock *sk, u8 backoff)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 left_ns = probe_user_timeout_left_ns(xs, xs->retrans_stamp_ns);
 
-	if (xs->probe.backoff)
-		WRITE_ONCE(xs->probe.backoff, xs->probe.backoff - 1);
+	WRITE_ONCE(xs->probe.backoff, backoff);
 	xtcp_deadlines_window_probed(sk, min(XTCP_LOCAL_RETRY_NS, max(left_ns, 1ULL)));
 }
 
@@ -166,6 +171,7 @@ static void persist_refused(struct sock *sk)
 enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
+	u8 backoff = xs->probe.backoff;
 
 	xtcp_assert_owned(sk);
 	if (xs->in_flight || !xtcp_sendq_has_unsent(sk))
@@ -190,7 +196,7 @@ enum xtcp_ending xtcp_probe_window_timeout(struct sock *sk)
 			WRITE_ONCE(xs->probe.out, 0);
 	}
 	if (unlikely(xs->retransmit.refused) && !xs->in_flight)
-		persist_refused(sk);
+		persist_refused(sk, backoff);
 	return XTCP_ENDING_NONE;
 }
 

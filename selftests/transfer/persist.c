@@ -122,6 +122,24 @@ TEST_F(persist, rfc9293_shld_30_interval_doubles)
 	open_window(&c);
 }
 
+TEST_F(persist, retries2_limits_doublings)
+{
+	struct conn c;
+	int64_t delay;
+
+	ASSERT_EQ(0, knob_set("retries2", 3));
+	conn_open(&self->peer, &c);
+	close_window(_metadata, &c);
+	delay = rto_us(&c);
+	for (int i = 0; i < 8; i++) {
+		expect_probe(&c, delay);
+		conn_send(&c, .flags = ACK, .ack = 13);
+		if (i < 3)
+			delay *= 2;
+	}
+	open_window(&c);
+}
+
 TEST_F(persist, rfc9293_must_35_shrunk_to_zero)
 {
 	struct peer *p = &self->peer;
@@ -373,10 +391,27 @@ TEST_F(persist, sm_f1_orphan_gives_up)
 	counters_expect(_metadata, &before, "TCPWinProbe", 8, "TCPAbortOnTimeout", 1, NULL);
 }
 
-/* Answers to probes do not keep an orphan. */
-TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
+TEST_F(persist, sm_f1_orphan_retries2_limits_doublings)
 {
 	struct peer *p = &self->peer;
+	int64_t delay;
+	struct conn c;
+
+	ASSERT_EQ(0, knob_set("retries2", 3));
+	delay = open_closed_window(_metadata, p, &c);
+	close(c.fd);
+	c.fd = -1;
+	for (int i = 0; i < 8; i++) {
+		expect_probe(&c, delay);
+		if (i < 3)
+			delay *= 2;
+	}
+	conn_expect_move(&c, ST_FIN_WAIT_1, ST_CLOSED, delay / 1000);
+}
+
+/* Answers to probes do not keep an orphan. */
+static void orphan_ends_though_answered(struct __test_metadata *_metadata, struct peer *p)
+{
 	struct counters before;
 	int64_t delay;
 	struct conn c;
@@ -396,6 +431,18 @@ TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
 	peer_expect_silence(p, 200000);
 	counters_expect(_metadata, &before, "TCPWinProbe", 10, "TCPAbortOnTimeout", 1,
 			NULL);
+}
+
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered, 3000)
+{
+	orphan_ends_though_answered(_metadata, &self->peer);
+}
+
+TEST_F_TIMEOUT(persist, sm_f1_orphan_ends_though_answered_with_small_retries2, 3000)
+{
+	NOT_ON_STOCK();		/* where the interval never gets so long */
+	ASSERT_EQ(0, knob_set("retries2", 3));
+	orphan_ends_though_answered(_metadata, &self->peer);
 }
 
 /* --- what can't leave this machine ---------------------------------------- */
