@@ -209,6 +209,27 @@ static bool window_differs(const struct episode *e, const struct difference *d,
 	return false;
 }
 
+/* Has the program set an option, as episode_act_text() says it, before the end of a scene? */
+static bool has_setting(const struct episode *e, int scene, const char *option)
+{
+	char text[64];
+
+	for (int i = 0; i <= scene; i++)
+		if (e->act[i].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[i], text, sizeof(text)), option))
+			return true;
+	return false;
+}
+
+/* The peer's FIN has come with its ACK of ours. */
+static bool is_linger2_and_fin(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	return has_setting(e, d->scene, "LINGER2 -1") &&
+	       stock->scene[d->scene].state == ST_CLOSED &&
+	       ours->scene[d->scene].state == ST_TIME_WAIT;
+}
+
 static bool is_linger2(const struct episode *e, const struct difference *d,
 		       const struct transcript *stock, const struct transcript *ours)
 {
@@ -394,23 +415,13 @@ static bool sends_again(const struct transcript *t, int scene)
 	return false;
 }
 
-static bool has_user_timeout(const struct episode *e, int scene)
-{
-	char text[64];
-
-	for (int i = 0; i <= scene; i++)
-		if (e->act[i].kind == ACT_SET &&
-		    strstr(episode_act_text(&e->act[i], text, sizeof(text)), "USER_TIMEOUT"))
-			return true;
-	return false;
-}
-
 /* With a TCP_USER_TIMEOUT one stack has given up before a call. */
 static bool has_given_up(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	return has_user_timeout(e, d->scene) && (stock->scene[d->scene].state == ST_CLOSED ||
-						 ours->scene[d->scene].state == ST_CLOSED);
+	return has_setting(e, d->scene, "USER_TIMEOUT") &&
+	       (stock->scene[d->scene].state == ST_CLOSED ||
+		ours->scene[d->scene].state == ST_CLOSED);
 }
 
 /* One stack has given up, and the other would at its next timeout. */
@@ -419,7 +430,7 @@ static bool gives_up_earlier(const struct episode *e, const struct difference *d
 {
 	const struct scene *a = &stock->scene[d->scene], *b = &ours->scene[d->scene];
 
-	if (b->state == ST_CLOSED && has_user_timeout(e, d->scene))
+	if (b->state == ST_CLOSED && has_setting(e, d->scene, "USER_TIMEOUT"))
 		return true;
 	return (a->state == ST_CLOSED || b->state == ST_CLOSED) &&
 	       (ends_with_retransmission(stock, d->scene) || ends_with_retransmission(ours, d->scene));
@@ -1007,6 +1018,7 @@ static const struct {
 	    "echoed timestamp", "state", "TCPSACKDiscard" },
 	  window_differs },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
+	{ "The RST of TCP_LINGER2 below 0", { "number of segments", "state" }, is_linger2_and_fin },
 	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A SYN-ACK for a half-open connection",
 	  { "InErrs", "TCPChallengeACK", "TCPSYNChallenge" }, is_opened_beside },
