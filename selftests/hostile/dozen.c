@@ -291,7 +291,7 @@ static int call_receive(struct program *p, struct sock *s, char *said)
 	return recv(s->fd, buf, sizeof(buf), 0);
 }
 
-/* Not lo: the kernel's TCP doesn't answer what comes by it for another device's address (wire.rst). */
+/* Not lo: the kernel's TCP does not answer what comes by it for another address (wire.rst). */
 static int call_device(struct program *p, struct sock *s, char *said)
 {
 	static const char *const devices[] = { "", "dummy0" };
