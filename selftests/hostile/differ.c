@@ -113,14 +113,23 @@ static void play(struct __test_metadata *_metadata, FIXTURE_DATA(differ) *self,
 
 /* --- what differs on purpose ------------------------------------------------ */
 
-/* An act of the scenes that were compared last: after it there was no settled pause. */
+/* Is the scene one of those that were compared last? After it there was no settled pause. */
+static bool is_recent(const struct episode *e, const struct difference *d, int scene)
+{
+	for (; scene < d->scene; scene++)
+		if (e->act[scene].pause_ms >= 250 && !d->is_counter)
+			return false;
+	return true;
+}
+
+/* The same, or the one before them. */
 static bool any_recent(const struct episode *e, const struct difference *d,
 		       bool (*is)(const struct act *a))
 {
 	for (int i = d->scene; i >= 0; i--) {
 		if (e->act[i].kind == ACT_SEGMENT && is(&e->act[i]))
 			return true;
-		if (i < d->scene && e->act[i].pause_ms >= 250 && !d->is_counter)
+		if (!is_recent(e, d, i))
 			break;
 	}
 	return false;
@@ -256,6 +265,21 @@ static bool is_half_open(const struct episode *e, const struct difference *d,
 	       ours->scene[d->scene].state == ST_HALF_OPEN;
 }
 
+/* An ACK has come to the half-open connection, and another segment has opened it. */
+static bool is_opened_later(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = 1; i < d->scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (!e->active && a->kind == ACT_SEGMENT && a->flags & ACK &&
+		    ours->scene[i - 1].state == ST_HALF_OPEN &&
+		    ours->scene[i].state == ST_HALF_OPEN)
+			return ours->scene[d->scene].state != ST_HALF_OPEN;
+	}
+	return false;
+}
+
 /* An ACK that was overtaken, as far as it tells, brings SACK blocks. */
 static bool has_old_sack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
@@ -278,13 +302,26 @@ static bool repeats_payload(const struct episode *e, const struct transcript *t,
 	return false;
 }
 
-/* Payload that was received before comes again, or what lies before all payload. */
+/* The last ACK up to a scene; one that says nothing if there is none. */
+static const struct said *last_ack(const struct transcript *t, int scene)
+{
+	static const struct said none;
+
+	for (; scene >= 0; scene--)
+		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
+			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
+				return &t->scene[scene].said[i];
+	return &none;
+}
+
+/* Payload that was received before, or lies before all, comes: the next ACK reports it. */
 static bool has_old_payload(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
+	for (int i = d->scene; i > 0 && is_recent(e, d, i); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
-		    (e->act[i].seq < 0 || repeats_payload(e, stock, i)))
+		    (seq_before(ours->scene[i].seq, last_ack(ours, i - 1)->ack) ||
+		     repeats_payload(e, ours, i)))
 			return true;
 	return false;
 }
@@ -309,12 +346,47 @@ static bool acks_other_data(const struct difference *d, const struct transcript 
 	return false;
 }
 
+/* Payload that was received before brings the ACK of our FIN after close(). */
+static bool is_old_payload_then(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	return ours->scene[d->scene].state == ST_ORPHAN_FIN_WAIT_2 &&
+	       has_old_payload(e, d, stock, ours);
+}
+
+/* The number behind the window of a peer's segment. */
+static uint32_t window_end(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = &e->act[scene];
+	bool scaled = e->syn == 2 && !(a->flags & SYN) && !episode_has_knob(e, "window_scaling");
+
+	return t->scene[scene].ack + (a->wnd << (scaled ? 4 : 0));
+}
+
+static bool fills_window(const struct episode *e, const struct transcript *t, int scene,
+			 const struct said *h)
+{
+	int mss = 1000 - 12 * is_stamped(e);
+
+	for (int i = 0; i <= scene; i++)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd > 0 && h->len && h->len < mss &&
+		    h->seq + h->len == window_end(e, t, i))
+			return true;
+	return false;
+}
+
+/* One stack has sent a part of a segment, up to the end of a small window. */
 static bool has_small_window(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd > 0)
-			return true;
+	for (int i = 0; i <= d->scene; i++) {
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (fills_window(e, stock, i, &stock->scene[i].said[j]))
+				return true;
+		for (int j = 0; j < ours->scene[i].said_n; j++)
+			if (fills_window(e, ours, i, &ours->scene[i].said[j]))
+				return true;
+	}
 	return false;
 }
 
@@ -367,6 +439,8 @@ static bool has_fin_beyond_window(const struct episode *e, const struct differen
 static bool is_urgent_at_the_end(const struct episode *e, const struct difference *d,
 				 const struct transcript *stock, const struct transcript *ours)
 {
+	if (!strcmp(d->what, "errno") && e->act[d->scene].kind != ACT_READ_URGENT)
+		return false;
 	if (stock->scene[d->scene].state != ST_CLOSED ||
 	    (stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) & ~(POLLPRI | POLLOUT))
 		return false;
@@ -399,18 +473,23 @@ static bool ends_with_retransmission(const struct transcript *t, int scene)
 	return before && before->seq == last->seq && before->flags == last->flags;
 }
 
-/* Does a stack send something again in a scene? */
-static bool sends_again(const struct transcript *t, int scene)
+/* Does a stack send something again in those scenes? */
+static bool resends(const struct transcript *t, int first, int last)
 {
-	for (int i = 0; i < t->scene[scene].said_n; i++) {
-		const struct said *h = &t->scene[scene].said[i], *before;
-		int where = scene, said = i;
+	uint32_t nxt = 0;
 
-		if (!h->len && !(h->flags & (SYN | FIN)))
-			continue;
-		while ((before = last_text(t, &where, &said)))
-			if (before->seq == h->seq)
+	for (int i = 0; i <= last; i++) {
+		for (int j = 0; j < t->scene[i].said_n; j++) {
+			const struct said *h = &t->scene[i].said[j];
+			uint32_t len = h->len + !!(h->flags & (SYN | FIN));
+
+			if (h->icmp || h->flags & RST)
+				continue;
+			if (i >= first && len && seq_before(h->seq, nxt))
 				return true;
+			if (seq_before(nxt, h->seq + len))
+				nxt = h->seq + len;
+		}
 	}
 	return false;
 }
@@ -446,10 +525,71 @@ static bool act_is_old(const struct act *a)
 	return a->seq < 0;
 }
 
+/* An urgent pointer below RCV.NXT comes at the same time as payload. */
+static bool has_old_urgent_behind(const struct episode *e, int scene)
+{
+	bool behind = false;
+
+	for (int i = 0; i <= scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT) {
+			if (behind && act_is_old(a) && a->flags & URG)
+				return true;
+			behind |= a->len;
+		}
+		behind &= !a->pause_ms;
+	}
+	return false;
+}
+
+/* Another timestamp, or none, comes at the same time as payload, before xtcp acknowledges this. */
+static bool has_other_stamp_behind(const struct episode *e, int scene)
+{
+	const struct act *payload = NULL;
+
+	for (int i = 0; i <= scene; i++) {
+		const struct act *a = &e->act[i];
+
+		if (a->kind == ACT_SEGMENT && payload && payload->stamp != a->stamp)
+			return true;
+		if (a->kind == ACT_SEGMENT && a->len)
+			payload = a;
+		if (a->pause_ms)
+			payload = NULL;
+	}
+	return false;
+}
+
+/*
+ * Two segments that lie below RCV.NXT, the first of them just behind payload or a FIN: a stack
+ * that has not acknowledged this yet accepts it. To the second, soon after, the other one says
+ * nothing.
+ */
+static bool has_two_old_ones(const struct episode *e, const struct transcript *t, int scene)
+{
+	const struct act *a = e->act;
+	int64_t first_us = INT64_MIN;
+	bool behind = false;
+
+	for (int i = 0; i <= scene; i++) {
+		bool old = a[i].kind == ACT_SEGMENT && act_is_old(&a[i]);
+
+		if (old && t->scene[i].begin_us - first_us <= 500000)
+			return true;
+		if (old && behind)
+			first_us = t->scene[i].begin_us;
+		if (a[i].kind == ACT_SEGMENT)
+			behind = a[i].len || a[i].flags & FIN;
+		behind &= !a[i].pause_ms;
+	}
+	return false;
+}
+
 /*
  * A RST has come before the ACK was due; or another segment has come before Linux acknowledged a
  * FIN, and was too far ahead to give its timestamp; or before xtcp acknowledged payload, and so
- * was not old yet.
+ * was not old yet, or gave no timestamp.
  */
 static bool is_before_the_ack(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
@@ -459,6 +599,13 @@ static bool is_before_the_ack(const struct episode *e, const struct difference *
 		for (int i = 0; i <= d->scene; i++)
 			if (e->act[i].kind == ACT_SEGMENT && act_is_fin(&e->act[i]))
 				return true;
+	if (!strcmp(d->what, "echoed timestamp") && has_other_stamp_behind(e, d->scene))
+		return true;
+	if ((!strcmp(d->what, "an ACK") || !strcmp(d->what, "echoed timestamp")) &&
+	    has_two_old_ones(e, stock, d->scene))
+		return true;
+	if (!strcmp(d->what, "acknowledgement number") && has_other_stamp_behind(e, d->scene))
+		return true;
 	if (!strcmp(d->what, "DelayedACKLost") && any_recent(e, d, act_is_old))
 		return true;
 	if (!strcmp(d->what, "TCPChallengeACK") && any_recent(e, d, act_is_old))
@@ -505,6 +652,14 @@ static bool is_old_after_the_ack(const struct episode *e, const struct differenc
 	return false;
 }
 
+static bool says_ack(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if ((s->said[i].flags & (ACK | RST)) == ACK)
+			return true;
+	return false;
+}
+
 /*
  * A timestamp ahead in the segment behind one with payload: Linux takes it, because it has
  * acknowledged the payload, and what follows is old.
@@ -523,14 +678,37 @@ static bool is_ahead_before_the_ack(const struct episode *e, const struct differ
 	return false;
 }
 
+/*
+ * Linux has acknowledged payload at once, because its window has grown. To xtcp the next segment
+ * is not the first one after an ACK, which gives the timestamp.
+ */
+static bool acks_payload_later(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene - 1; i >= 0 && is_recent(e, d, i); i--)
+		if (e->act[i].kind == ACT_SEGMENT && e->act[i].len &&
+		    says_ack(&stock->scene[i]) && !says_ack(&ours->scene[i]))
+			return true;
+	return false;
+}
+
+/* So the urgent pointer counts in xtcp only. */
+static bool is_urgent_before_the_ack(const struct episode *e, const struct difference *d,
+				     const struct transcript *stock, const struct transcript *ours)
+{
+	return has_old_urgent_behind(e, d->scene);
+}
+
 static bool is_opened_by_syn_ack(const struct episode *e, const struct difference *d,
 				 const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = 0; i <= d->scene; i++) {
 		const struct act *a = &e->act[i];
 
+		/* With payload, accept() has returned it. */
 		if (!e->active && a->kind == ACT_SEGMENT && (a->flags & (SYN | ACK)) == (SYN | ACK) &&
-		    stock->scene[i].state == ST_HALF_OPEN)
+		    (stock->scene[i].state == ST_HALF_OPEN ||
+		     stock->scene[i].state == ST_SYN_RECEIVED))
 			return true;
 	}
 	return false;
@@ -560,9 +738,14 @@ static bool is_opened_beside(const struct episode *e, const struct difference *d
 static bool is_simultaneous(const struct episode *e, const struct difference *d,
 			    const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = 0; i <= d->scene; i++)
-		if (e->active && stock->scene[i].state == ST_SYN_RECEIVED)
+	for (int i = 0; e->active && i <= d->scene; i++) {
+		if (stock->scene[i].state == ST_SYN_RECEIVED)
 			return true;
+		/* Or until it has given up. */
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if ((stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK))
+				return true;
+	}
 	return false;
 }
 
@@ -571,8 +754,23 @@ static bool acts_in_syn_received(const struct episode *e, const struct differenc
 {
 	for (int i = 1; i <= d->scene; i++)
 		if (e->active && stock->scene[i - 1].state == ST_SYN_RECEIVED &&
-		    (e->act[i].kind == ACT_CLOSE || e->act[i].kind == ACT_SHUTDOWN ||
-		     e->act[i].kind == ACT_ICMP))
+		    ((e->act[i].kind == ACT_SEGMENT && e->act[i].ack == -1) ||
+		     e->act[i].kind == ACT_CLOSE ||
+		     (e->act[i].kind == ACT_SHUTDOWN && e->act[i].what) ||
+		     (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)))
+			return true;
+	return false;
+}
+
+/* A new connection over TIME-WAIT has ended before it opened. */
+static bool is_time_wait_again(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	if (stock->scene[d->scene].state != ST_CLOSED ||
+	    ours->scene[d->scene].state != ST_TIME_WAIT)
+		return false;
+	for (int i = d->scene; i >= 0; i--)
+		if (stock->scene[i].state == ST_HALF_OPEN && ours->scene[i].state == ST_HALF_OPEN)
 			return true;
 	return false;
 }
@@ -583,7 +781,7 @@ static bool has_lower_threshold(const struct episode *e, const struct difference
 	for (int i = d->scene; i >= 0; i--)
 		if (ours->scene[i].ssthresh < stock->scene[i].ssthresh ||
 		    /* An orphan does not tell. */
-		    (!stock->scene[i].accepted && sends_again(stock, i)))
+		    (!stock->scene[i].accepted && resends(stock, i, i)))
 			return true;
 	return false;
 }
@@ -630,9 +828,17 @@ static bool shrinks_after_timeout(const struct episode *e, const struct differen
 	for (int i = 0; i <= d->scene; i++) {
 		if (again && has_small_mtu(e, i))
 			return !episode_has_knob(e, "frto");
-		again |= sends_again(stock, i);
+		again |= resends(stock, i, i);
 	}
 	return false;
+}
+
+/* So that a segment waits for an ACK. */
+static bool has_smaller_window(const struct episode *e, const struct difference *d,
+			       const struct transcript *stock, const struct transcript *ours)
+{
+	return ours->scene[d->scene].cwnd < stock->scene[d->scene].cwnd &&
+	       has_lower_threshold(e, d, stock, ours);
 }
 
 /* Bytes of payload of the last segment before a scene. */
@@ -691,35 +897,60 @@ static bool has_left_recovery(const struct episode *e, const struct difference *
 	for (int i = d->scene; i >= 0; i--) {
 		if (ours->scene[i].recovery < stock->scene[i].recovery)
 			return true;
-		if (!strcmp(d->what, "TCPLossFailures") && sends_again(stock, i))
+		if (!strcmp(d->what, "TCPLossFailures") && resends(stock, i, i))
 			return true;
 	}
 	return false;
 }
 
-/* A write that more should follow, and since then no pause in which its timer has sent it. */
+/* A write that more should follow, and since then no pause after which it was acknowledged. */
 static bool has_held_data(const struct episode *e, const struct difference *d,
 			  const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0; i--) {
 		if (e->act[i].kind == ACT_WRITE_MORE)
 			return true;
-		if (i < d->scene && e->act[i].pause_ms >= 250)
+		if (i < d->scene && e->act[i].pause_ms >= 250 && !stock->scene[i].outq)
 			break;
 	}
 	return false;
 }
 
-/* The last ACK up to a scene; one that says nothing if there is none. */
-static const struct said *last_ack(const struct transcript *t, int scene)
+/* The last value that an option was given, or 0. */
+static int last_setting(const struct episode *e, int scene, const char *name)
 {
-	static const struct said none;
+	char text[64];
 
 	for (; scene >= 0; scene--)
-		for (int i = t->scene[scene].said_n - 1; i >= 0; i--)
-			if ((t->scene[scene].said[i].flags & (ACK | RST)) == ACK)
-				return &t->scene[scene].said[i];
-	return &none;
+		if (e->act[scene].kind == ACT_SET &&
+		    strstr(episode_act_text(&e->act[scene], text, sizeof(text)), name))
+			return e->act[scene].value;
+	return 0;
+}
+
+/* When the first segment with payload, SYN or FIN of a scene was sent; INT64_MAX if none was. */
+static int64_t first_text_us(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if (s->said[i].len || s->said[i].flags & (SYN | FIN))
+			return s->said[i].at_us;
+	return INT64_MAX;
+}
+
+/* By more than a clock tick. */
+static bool sends_earlier(int scene, const struct transcript *stock, const struct transcript *ours)
+{
+	return first_text_us(&ours->scene[scene]) + 10000 < first_text_us(&stock->scene[scene]);
+}
+
+/* ACKs have come while TCP_CORK held data back; timeouts count from when it was sent. */
+static bool is_corked(const struct episode *e, const struct difference *d,
+		      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0; i--)
+		if (last_setting(e, i, "TCP_CORK") && sends_earlier(i, stock, ours))
+			return true;
+	return false;
 }
 
 static bool lies_within(const struct sack_block *inner, const struct sack_block *outer)
@@ -810,12 +1041,9 @@ static bool has_two_round_trips(const struct episode *e, const struct difference
 {
 	if (!has_sack(e))
 		return false;
-	for (int i = d->scene; i >= 0; i--) {
-		if (i < d->scene && e->act[i].pause_ms >= 250 && !d->is_counter)
-			break;
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].sacks && has_later_above(stock, i))
 			return true;
-	}
 	return false;
 }
 
@@ -869,33 +1097,50 @@ static bool has_overtaken_ack(const struct episode *e, const struct difference *
 	return false;
 }
 
+static bool says_urgent(const struct scene *s)
+{
+	for (int i = 0; i < s->said_n; i++)
+		if (s->said[i].flags & URG)
+			return true;
+	return false;
+}
+
+/* Urgent data was sent, and there was no pause after which all was acknowledged. */
 static bool has_urgent_write(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
 {
-	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_WRITE_URGENT)
+	for (int i = d->scene; i >= 0; i--) {
+		if (i < d->scene && ours->scene[i].accepted && !ours->scene[i].outq &&
+		    !stock->scene[i].outq)
+			break;
+		if (says_urgent(&stock->scene[i]) || says_urgent(&ours->scene[i]))
 			return true;
+	}
 	return false;
 }
 
 static bool has_notsent_limit(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
-	char text[64];
+	return has_setting(e, d->scene, "NOTSENT_LOWAT");
+}
 
-	for (int i = 0; i <= d->scene; i++)
-		if (e->act[i].kind == ACT_SET &&
-		    strstr(episode_act_text(&e->act[i], text, sizeof(text)), "NOTSENT_LOWAT"))
+/* A packet was too big, for Linux at least, which has sent at once. */
+static bool has_too_big(const struct episode *e, const struct difference *d,
+			const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i > 0; i--)
+		if (has_small_mtu(e, i))
 			return true;
 	return false;
 }
 
-/* An ICMP error has made a stack send at once, or is remembered. */
-static bool has_icmp(const struct episode *e, const struct difference *d,
-		     const struct transcript *stock, const struct transcript *ours)
+/* An ICMP error is remembered. */
+static bool has_temporary_error(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i > 0; i--)
-		if (e->act[i].kind == ACT_ICMP)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu)
 			return true;
 	return false;
 }
@@ -917,18 +1162,23 @@ static bool is_urgent_ahead(const struct episode *e, const struct difference *d,
 {
 	if ((stock->scene[d->scene].poll ^ ours->scene[d->scene].poll) != POLLPRI)
 		return false;
-	for (int i = d->scene; i >= 0; i--)
-		if (e->act[i].kind == ACT_SEGMENT && e->act[i].flags & URG && e->act[i].urg > e->act[i].len)
+	for (int i = d->scene; i >= 0; i--) {
+		const struct act *a = &e->act[i];
+		bool next = a->urg && !episode_has_knob(e, "stdurg");
+
+		if (a->kind == ACT_SEGMENT && a->flags & URG && a->urg - next >= a->len)
 			return true;
+	}
 	return false;
 }
 
+/* Something was sent again after the peer had closed its window. */
 static bool has_closed_window(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
 {
 	for (int i = d->scene; i >= 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd)
-			return true;
+			return resends(ours, i, d->scene);
 	return false;
 }
 
@@ -944,15 +1194,28 @@ static bool has_write_after_ack(const struct episode *e, const struct difference
 	return false;
 }
 
+/* The number of a FIN is a part of what Linux reports. */
 static bool is_fin_dsack(const struct episode *e, const struct difference *d,
 			 const struct transcript *stock, const struct transcript *ours)
 {
-	return has_fin(e, d->scene);
+	const struct said *a = last_ack(stock, d->scene), *b = last_ack(ours, d->scene);
+
+	if (!has_fin(e, d->scene) || a->sacks != b->sacks)
+		return false;
+	for (int i = 0; i < a->sacks; i++)
+		if (a->sack[i].left != b->sack[i].left ||
+		    a->sack[i].right - b->sack[i].right > 1)
+			return false;
+	return true;
 }
 
-/* A segment of no length just before all that was sent: it probes a closed window. */
-static bool has_probe(const struct transcript *t, int last)
+/*
+ * The last segment of no length just before all that was sent: it probes a closed window. NULL if
+ * there is none.
+ */
+static const struct said *last_probe(const struct transcript *t, int last)
 {
+	const struct said *probe = NULL;
 	uint32_t nxt = 0;
 
 	for (int i = 0; i <= last; i++) {
@@ -961,13 +1224,13 @@ static bool has_probe(const struct transcript *t, int last)
 
 			if (!h->icmp && !h->len && !(h->flags & (SYN | FIN | RST)) &&
 			    h->seq + 1 == nxt)
-				return true;
+				probe = h;
 			if (!h->icmp && !(h->flags & RST) &&
 			    seq_before(nxt, h->seq + h->len + !!(h->flags & (SYN | FIN))))
 				nxt = h->seq + h->len + !!(h->flags & (SYN | FIN));
 		}
 	}
-	return false;
+	return probe;
 }
 
 static bool is_probed(const struct episode *e, const struct difference *d,
@@ -977,7 +1240,78 @@ static bool is_probed(const struct episode *e, const struct difference *d,
 	for (int i = d->scene; i >= 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && e->act[i].wnd == 1)
 			return true;
-	return has_probe(ours, d->scene) || has_probe(stock, d->scene);
+	return last_probe(ours, d->scene) || last_probe(stock, d->scene);
+}
+
+/*
+ * A segment has come since the last probe: Linux counts from there when its timer is due, and at
+ * once looks at TCP_USER_TIMEOUT, which has ended the connection.
+ */
+static bool is_probe_put_off(const struct episode *e, const struct difference *d,
+			     const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *probe = last_probe(ours, d->scene);
+
+	if (!probe || stock->scene[d->scene].state != ST_CLOSED ||
+	    !has_setting(e, d->scene, "USER_TIMEOUT"))
+		return false;
+	for (int i = d->scene; i >= 0 && ours->scene[i].begin_us > probe->at_us; i--)
+		if (e->act[i].kind == ACT_SEGMENT)
+			return true;
+	return false;
+}
+
+/* A probe for an urgent pointer is a segment with SND.NXT, beside the other one. */
+static bool is_urgent_probe(const struct episode *e, const struct difference *d,
+			    const struct transcript *stock, const struct transcript *ours)
+{
+	const struct said *a = last_probe(stock, d->scene), *b = last_probe(ours, d->scene);
+
+	return (a && a->flags & URG) || (b && b->flags & URG);
+}
+
+/* A window that is open, but too small, after a timeout: Linux's first probe is later. */
+static bool is_probe_after_timeout(const struct episode *e, const struct difference *d,
+				   const struct transcript *stock, const struct transcript *ours)
+{
+	if (is_stamped(e) || !sends_earlier(d->scene, stock, ours) ||
+	    !has_small_window(e, d, stock, ours))
+		return false;
+	for (int i = d->scene - 1; i >= 0; i--)
+		if (ends_with_retransmission(stock, i))
+			return true;
+	return false;
+}
+
+static bool act_tells_a_hole(const struct act *a)
+{
+	return a->ack < 0;
+}
+
+/* Segments sent at different times may be lost: each has its own timer in xtcp. */
+static bool is_reordering_timer(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	if (!has_sack(e) || episode_has_knob(e, "recovery"))
+		return false;
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
+		if (e->act[i].kind == ACT_SEGMENT && act_tells_a_hole(&e->act[i]))
+			return resends(ours, i, d->scene);
+	return false;
+}
+
+/*
+ * What Linux has just sent with SACK blocks is more segments than here: more of cwnd, and an ACK of
+ * a part may be one of a whole one.
+ */
+static bool has_more_segments(const struct episode *e, const struct difference *d,
+			      const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene; i >= 0 && is_recent(e, d, i); i--)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			if (stock->scene[i].said[j].sacks && stock->scene[i].said[j].len)
+				return true;
+	return false;
 }
 
 /* Each is a heading of Documentation/wire.rst, "Differences from Linux". */
@@ -1009,8 +1343,10 @@ static const struct {
 	    "TCPRenoReorder", "TCPRenoFailures", "TCPRenoRecovery" },
 	  has_left_recovery },
 	{ "The threshold after a loss",
-	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp" },
+	  { "length", "number of segments", "sequence number", "flags", "echoed timestamp",
+	    "state" },
 	  has_lower_threshold },
+	{ "The threshold after a loss", { "time" }, has_smaller_window },
 	{ "The threshold after a loss", { "TCPDelivered" }, delivers_by_window },
 	{ "The threshold after a loss", { "RetransSegs", "TCPSlowStartRetrans" }, divides_others },
 	{ "Growth of a window that is not used up",
@@ -1019,11 +1355,13 @@ static const struct {
 	  window_differs },
 	{ "The RST of TCP_LINGER2 below 0", { "flags" }, is_linger2 },
 	{ "The RST of TCP_LINGER2 below 0", { "number of segments", "state" }, is_linger2_and_fin },
+	{ "The window after the first one", { "echoed timestamp" }, acks_payload_later },
 	{ "A SYN-ACK for a half-open connection", { NULL }, is_opened_by_syn_ack },
 	{ "A SYN-ACK for a half-open connection",
 	  { "InErrs", "TCPChallengeACK", "TCPSYNChallenge" }, is_opened_beside },
 	{ "A half-open connection and a segment with two faults",
 	  { "flags", "number of segments", "an ACK", "TCPACKSkippedSynRecv" }, is_half_open },
+	{ "A round trip time behind TCP_DEFER_ACCEPT", { "time" }, is_opened_later },
 	{ "When a connection gives up",
 	  { "number of segments", "state", "poll", "time" }, gives_up_earlier },
 	{ "When a connection gives up", { "result of the call" }, has_given_up },
@@ -1031,6 +1369,9 @@ static const struct {
 	  { "an ACK", "acknowledgement number", "echoed timestamp", "TCPChallengeACK",
 	    "DelayedACKLost" },
 	  is_before_the_ack },
+	{ "ACK of a small pushed segment, ACK of a FIN",
+	  { "errno", "result of the call", "data read", "SIOCINQ", "poll" },
+	  is_urgent_before_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "SACK blocks", "an ACK" }, has_old_payload },
 	{ "ACK of a small pushed segment, ACK of a FIN", { "an ACK" }, is_old_after_the_ack },
 	{ "ACK of a small pushed segment, ACK of a FIN",
@@ -1045,18 +1386,17 @@ static const struct {
 	  { "length", "number of segments", "sequence number", "result of the call",
 	    "OutOfWindowIcmps", "TCPDelivered" },
 	  quotes_what_has_arrived },
-	{ "ICMP errors", { "flags", "SIOCOUTQ" }, quotes_what_has_arrived },
+	{ "ICMP errors", { "flags", "SIOCOUTQ", "echoed timestamp" }, quotes_what_has_arrived },
 	{ "ICMP errors",
 	  { "TCPDSACKRecvSegs", "RetransSegs", "TCPLossFailures", "TCPSlowStartRetrans",
 	    "TCPTimeouts" },
 	  keeps_mtu },
-	{ "ICMP errors",
-	  { "time", "errno", "TCPLossUndo", "result of the call", "TCPDelivered",
-	    "TCPDSACKIgnoredOld" },
-	  has_icmp },
+	{ "ICMP errors", { "time", "TCPLossUndo", "TCPDelivered", "TCPDSACKIgnoredOld" },
+	  has_too_big },
+	{ "ICMP errors", { "errno", "result of the call" }, has_temporary_error },
+	{ "ICMP errors", { "number of segments" }, has_other_timeout },
 	{ "A timeout while the window is closed", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  has_closed_window },
-	{ "ICMP errors", { "number of segments" }, has_other_timeout },
 	{ "A path MTU that shrinks after a timeout", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  shrinks_after_timeout },
 	{ "A RST with an old timestamp", { "PAWSEstab", "state", "TCPChallengeACK" }, has_old_rst },
@@ -1066,6 +1406,9 @@ static const struct {
 	  is_simultaneous },
 	{ "A FIN of old numbers after close()",
 	  { "TW", "an ACK", "TCPAbortOnData", "TCPSYNChallenge" }, has_old_fin },
+	{ "TIME-WAIT behind a half-open connection", { "state" }, is_time_wait_again },
+	{ "Old payload with the ACK of the FIN after close()",
+	  { "an ACK", "echoed timestamp", "SACK blocks" }, is_old_payload_then },
 	{ "A write that fills the send buffer", { "result of the call" }, has_notsent_limit },
 	{ "A window while urgent data is in flight",
 	  { "length", "number of segments", "sequence number", "flags", "SIOCOUTQ" },
@@ -1092,8 +1435,10 @@ static const struct {
 	  { "number of segments", "RetransSegs", "TCPSackRecovery", "TCPFastRetrans" },
 	  has_two_round_trips },
 	{ "Data that MSG_MORE holds back",
-	  { "time", "length", "number of segments", "flags", "sequence number", "SIOCOUTQ" },
+	  { "time", "length", "number of segments", "flags", "sequence number", "SIOCOUTQ",
+	    "echoed timestamp" },
 	  has_held_data },
+	{ "Data that MSG_MORE holds back", { "time" }, is_corked },
 	{ "D-SACK of data above a hole",
 	  { "SACK blocks", "TCPOFOMerge", "TCPDSACKOfoSent" }, reports_overlap },
 	{ "Options of the SYN-ACK of a simultaneous open", { "options of a SYN-ACK" },
@@ -1105,9 +1450,16 @@ static const struct {
 	{ "A window that ends within a segment", { "TCPDelivered" }, delivers_by_small_window },
 	{ "A FIN beyond the window", { "time", "number of segments", "flags", "length" },
 	  has_fin_beyond_window },
-	{ "Urgent data of a segment that ends a connection", { "poll" }, is_urgent_at_the_end },
+	{ "Urgent data of a segment that ends a connection", { "poll", "errno" },
+	  is_urgent_at_the_end },
 	{ "An urgent byte that has not come", { "poll" }, is_urgent_ahead },
 	{ "Window probes", { "an ACK", "time", "TCPWinProbe", "OutOfWindowIcmps" }, is_probed },
+	{ "Window probes", { "state", "poll", "result of the call", "errno" }, is_probe_put_off },
+	{ "Window probes", { "SACK blocks" }, is_urgent_probe },
+	{ "Window probes", { "time" }, is_probe_after_timeout },
+	{ "The reordering timer", { "time", "number of segments", "sequence number", "length" },
+	  is_reordering_timer },
+	{ "SACK blocks beside payload", { "time" }, has_more_segments },
 	{ "Window scale and the number of an ACK", { "sequence number" }, is_reset_beyond_window },
 };
 
