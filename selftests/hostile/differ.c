@@ -1145,6 +1145,20 @@ static bool has_temporary_error(const struct episode *e, const struct difference
 	return false;
 }
 
+/*
+ * An error that shortens the timeout, and a D-SACK at the same time: Linux has sent again before it
+ * arrives, and so believes it.
+ */
+static bool has_dsack_beside_icmp(const struct episode *e, const struct difference *d,
+				  const struct transcript *stock, const struct transcript *ours)
+{
+	for (int i = d->scene - 1; i > 0; i--)
+		if (e->act[i].kind == ACT_ICMP && !e->act[i].mtu && !e->act[i].pause_ms &&
+		    e->act[i + 1].kind == ACT_SEGMENT && e->act[i + 1].sacks)
+			return resends(stock, i, i) && !resends(ours, i, i);
+	return false;
+}
+
 /* Linux has measured a longer round trip by what it has sent for a smaller MTU. */
 static bool has_other_timeout(const struct episode *e, const struct difference *d,
 			      const struct transcript *stock, const struct transcript *ours)
@@ -1179,6 +1193,21 @@ static bool has_closed_window(const struct episode *e, const struct difference *
 	for (int i = d->scene; i >= 0; i--)
 		if (e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd)
 			return resends(ours, i, d->scene);
+	return false;
+}
+
+/* Something was sent again behind a closed window, both before close() and after it. */
+static bool is_closed_behind_window(const struct episode *e, const struct difference *d,
+				    const struct transcript *stock, const struct transcript *ours)
+{
+	bool closed = false;
+
+	for (int i = 0; i <= d->scene; i++) {
+		if (closed && e->act[i].kind == ACT_CLOSE)
+			return resends(stock, i, d->scene);
+		closed |= e->act[i].kind == ACT_SEGMENT && !e->act[i].wnd &&
+			  resends(stock, i, i);
+	}
 	return false;
 }
 
@@ -1391,12 +1420,16 @@ static const struct {
 	  { "TCPDSACKRecvSegs", "RetransSegs", "TCPLossFailures", "TCPSlowStartRetrans",
 	    "TCPTimeouts" },
 	  keeps_mtu },
-	{ "ICMP errors", { "time", "TCPLossUndo", "TCPDelivered", "TCPDSACKIgnoredOld" },
-	  has_too_big },
+	{ "ICMP errors", { "time", "TCPLossUndo", "TCPDelivered" }, has_too_big },
+	{ "ICMP errors",
+	  { "TCPDSACKIgnoredOld", "TCPDSACKRecvSegs", "TCPDSACKIgnoredDubious" },
+	  has_dsack_beside_icmp },
 	{ "ICMP errors", { "errno", "result of the call" }, has_temporary_error },
 	{ "ICMP errors", { "number of segments" }, has_other_timeout },
 	{ "A timeout while the window is closed", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  has_closed_window },
+	{ "A timeout while the window is closed", { "TCPLossFailures" },
+	  is_closed_behind_window },
 	{ "A path MTU that shrinks after a timeout", { "TCPSpuriousRTOs", "TCPLossUndo" },
 	  shrinks_after_timeout },
 	{ "A RST with an old timestamp", { "PAWSEstab", "state", "TCPChallengeACK" }, has_old_rst },
