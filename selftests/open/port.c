@@ -391,12 +391,18 @@ static int beside_cleared_errno(struct __test_metadata *_metadata, int protocol,
  */
 TEST_F(port, lc_88_option_cleared_beside_a_member)
 {
-	int stock = beside_cleared_errno(_metadata, IPPROTO_TCP, 7000);
+	int err;
 
-	EXPECT_EQ(EADDRINUSE, stock);
+	EXPECT_EQ(EADDRINUSE, beside_cleared_errno(_metadata, IPPROTO_TCP, 7000));
 	if (!stock_mode())
 		ASSERT_EQ(0, knob_set_text("gid_range", "0 2147483647"));
-	EXPECT_EQ(stock, beside_cleared_errno(_metadata, -1, 7100));
+	err = beside_cleared_errno(_metadata, -1, 7100);
+	/* bind() of an older kernel is not told of the change; listen() looks. */
+	if (!stock_mode() && !kernel_is_since(6, 8)) {
+		EXPECT_EQ(1000 * (1 + EADDRINUSE), err % 1000000);
+		return;
+	}
+	EXPECT_EQ(EADDRINUSE, err);
 }
 
 /* --- errors of bind(), listen() and connect() that ports are about */
