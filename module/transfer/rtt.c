@@ -48,16 +48,21 @@ void xtcp_rtt_init(struct xtcp_sock *xs)
  * @srtt_us: RTT of the route or of former connections, times 8; 0: unknown
  *
  * SYNs are small, so data may take longer. A longer RTT than measured determines the
- * timeout until the next sample; the estimators stay as they are.
+ * timeout until the next sample; the estimators stay as they are, but without a measured RTT
+ * they are not those of a repeated SYN (xtcp_rtt_fall_back()).
  */
 void xtcp_rtt_expect(struct xtcp_sock *xs, u32 srtt_us)
 {
 	u32 rtt_us = min(srtt_us >> 3, XTCP_RTO_MAX_US);
 
-	if (srtt_us > xs->rtt.srtt_us)
-		WRITE_ONCE(xs->rtt.rto_us,
-			   xtcp_rtt_rto_bound(xs, (u64)rtt_us +
-					      max(2 * rtt_us, xtcp_rtt_rto_min_us(xs))));
+	if (srtt_us <= xs->rtt.srtt_us)
+		return;
+	if (!xs->rtt.srtt_us) {
+		xs->rtt.mdev_us = XTCP_RTO_INIT_US;
+		xs->rtt.rttvar_us = xtcp_rtt_rto_min_us(xs);
+	}
+	WRITE_ONCE(xs->rtt.rto_us,
+		   xtcp_rtt_rto_bound(xs, (u64)rtt_us + max(2 * rtt_us, xtcp_rtt_rto_min_us(xs))));
 }
 
 /* RFC 6298 2.2; the deviation of one sample counts as half of it. */
@@ -210,8 +215,14 @@ void xtcp_rtt_backoff(struct xtcp_sock *xs)
 	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, (u64)xs->rtt.rto_us << 1));
 }
 
+/* The timeout by the estimators, also before the first sample. */
+static u32 estimated_rto_us(const struct xtcp_sock *xs)
+{
+	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
+}
+
 /**
- * xtcp_rtt_no_backoff - the next timeout is as long as the first
+ * xtcp_rtt_no_backoff - the next timeout is no longer than without backoff
  * @xs: the connection, locked
  *
  * For TCP_THIN_LINEAR_TIMEOUTS.
@@ -219,8 +230,7 @@ void xtcp_rtt_backoff(struct xtcp_sock *xs)
 void xtcp_rtt_no_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
-	WRITE_ONCE(xs->rtt.rto_us,
-		   xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us));
+	WRITE_ONCE(xs->rtt.rto_us, estimated_rto_us(xs));
 }
 
 /**
@@ -231,7 +241,7 @@ void xtcp_rtt_no_backoff(struct xtcp_sock *xs)
  */
 bool xtcp_rtt_backoff_undo(struct xtcp_sock *xs)
 {
-	u32 base_us = xtcp_rtt_rto_us(xs);
+	u32 base_us = estimated_rto_us(xs);
 
 	xtcp_assert_owned(&xs->inet.sk);
 	if (xs->rtt.rto_us <= base_us)

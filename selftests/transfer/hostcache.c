@@ -406,6 +406,41 @@ TEST_F(hostcache, rfc9040_reordering)
 	EXPECT_EQ(3, (int)conn_tcp_info(&c).tcpi_reordering);
 }
 
+static void thin(int fd)
+{
+	socket_set(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1);
+}
+
+/*
+ * The SYN was repeated, so no round trip was measured, but one is known: the first timeout is by
+ * that, the linear ones behind it are the least.
+ */
+TEST_F(hostcache, rtt_known_and_a_lost_syn)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int rto_ms;
+
+	open_and_end(p, 300);
+	peer_mark(p);
+	conn_to_state(p, &c, ST_SYN_SENT, .prepare = thin);
+	conn_expect(&c, .flags = SYN, .seq = 0, .at_ms = 1000);
+	conn_send(&c, .flags = SYN | ACK);
+	conn_expect(&c, .flags = ACK, .seq = 1, .ack = 1);
+	ASSERT_EQ(4, send(c.fd, "thin", 4, 0));
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "thin");
+	peer_mark_last(p);
+	rto_ms = conn_tcp_info(&c).tcpi_rto / 1000;
+	EXPECT_GE(1000, rto_ms);
+	EXPECT_EQ(250000, (int)conn_tcp_info(&c).tcpi_rttvar);
+	conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "thin", .at_ms = rto_ms);
+	for (int i = 0; i < 3; i++) {
+		peer_mark_last(p);
+		conn_expect(&c, .flags = ACK | PSH, .seq = 1, .data = "thin", .at_ms = 200);
+	}
+	conn_send(&c, .flags = RST);
+}
+
 /* --- routes ---------------------------------------------------------------- */
 
 /* In eighths of a millisecond. A locked metric is neither saved nor taken. */
