@@ -130,7 +130,8 @@ void xtcp_port_free(struct xtcp_port *port)
 {
 	if (!port)
 		return;
-	xtcp_shadow_drop(xtcp_port_shadow(port), port_is_shareable(port));
+	if (xtcp_port_shadow(port))
+		xtcp_shadow_drop(xtcp_port_shadow(port), port_is_shareable(port));
 	if (xtcp_port_is_large(port->class))
 		kmem_cache_free(large_port_cache,
 				container_of(port, struct xtcp_large_port, port));
@@ -601,7 +602,7 @@ void xtcp_port_owner_move(struct xtcp_port_chain *chain, struct sock *sk,
 	xtcp_port_set_shared(chain, port, port->shared && old->shared);
 	if (port->class & XTCP_PORT_REUSEPORT)
 		port->cleared |= old->cleared;
-	if (old->stray)
+	if (old->stray && (xtcp_port_class(sk) ^ port->class) & XTCP_PORT_REUSE)
 		xtcp_port_set_stray(port);
 	/* The shadow has a listener all the time. */
 	old->listeners -= listens;

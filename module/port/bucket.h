@@ -48,7 +48,7 @@ struct xtcp_bind_addr {
  * @tw: number of TIME-WAIT records
  * @listeners: owners that listen (xs->port_listens)
  * @cleared: an owner may have cleared SO_REUSEPORT, which @class has
- * @stray: an owner may have other options than @class, as no other bucket could take it
+ * @stray: an owner may have other options than @class; no other bucket could take it
  * @shared: no socket bound the port explicitly; connect() may take it, too
  * @mixed: the owners belong to several users
  * @num: port
