@@ -116,10 +116,11 @@ static bool burst_is_enough(const struct sock *sk, const struct sk_buff *skb,
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	u64 window;
 
-	/* Nothing can be added to it. */
-	if (limit >= skb->len && (!skb_queue_is_last(&sk->sk_write_queue, skb) ||
-				  (xtcp_cb(skb)->marks & XTCP_MARK_EOR) ||
-				  (xtcp_cb(skb)->flags & XTCP_FIN)))
+	/* Nothing can be added to it. As in Linux the last one must not fill the windows. */
+	if (limit >= skb->len && !skb_queue_is_last(&sk->sk_write_queue, skb))
+		return true;
+	if (limit > skb->len && ((xtcp_cb(skb)->marks & XTCP_MARK_EOR) ||
+				 (xtcp_cb(skb)->flags & XTCP_FIN)))
 		return true;
 	if (!divisor)
 		return limit > WAITING_SEGS_MAX * xs->mss;
