@@ -238,7 +238,8 @@ void xtcp_close_kill(struct sock *sk)
 
 /**
  * xtcp_close_shutdown - shutdown(2)
- * @sk: neither CLOSED, LISTEN nor SYN-SENT, which disconnect instead; locked
+ * @sk: neither LISTEN nor SYN-SENT, which disconnect instead; CLOSED of a child alone, which
+ *	stays so; locked
  * @how: RCV_SHUTDOWN | SEND_SHUTDOWN
  */
 void xtcp_close_shutdown(struct sock *sk, int how)

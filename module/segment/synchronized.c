@@ -476,7 +476,7 @@ static bool ack_of_syn(struct sock *sk, const struct sk_buff *skb,
 	xtcp_acked_first_window(xs, seg);
 	xtcp_connect_done(sk);
 	if (crossing) {
-		/* Its SYN is a duplicate, and the peer waits for the ACK of its own; counted as in Linux. */
+		/* Its SYN is a duplicate, and the peer waits for the ACK of its own. */
 		XTCP_INC(sock_net(sk), DELAYED_ACK_LOST);
 		xtcp_receive_duplicate(sk, seg->seq, seq_add(seg->seq, 1));
 		xtcp_ack_refused(sk);

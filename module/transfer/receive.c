@@ -134,8 +134,8 @@ void xtcp_receive_duplicate(struct sock *sk, seq_t start, seq_t end)
 }
 
 /*
- * The segment that just came has brought [@start, @end) a second time, too. The ACK reports what is
- * adjacent to the first duplicate.
+ * The segment that just came has brought [@start, @end) a second time, too. If a duplicate is to be
+ * reported already, of this segment or of an earlier one, only what is adjacent to it is added.
  */
 static void another_duplicate(struct sock *sk, seq_t start, seq_t end)
 {

@@ -608,10 +608,10 @@ struct proto xtcp_prot = {
 };
 
 /*
- * The child is the new socket's. shutdown() before listen(): children share it with their
- * listener. Their FIN can't leave earlier: what is sent is measured, in memory that has the
- * queue's link before; and inet_accept() warns of LAST-ACK. A child that has ended in the queue
- * has the flag, too, and sends nothing.
+ * The child belongs to the new socket now. Children share shutdown() before listen() with their
+ * listener. Their FIN can't leave earlier: what is sent is measured, in memory that the queue's
+ * link uses until accept(); and inet_accept() warns of LAST-ACK. A child that has ended in the
+ * queue has the flag, too, and sends nothing.
  */
 static void accept_finish(struct sock *sk)
 {
