@@ -63,7 +63,7 @@ WORDS = (
          "ordinary kernels"),
     Word("heavy", "", "it takes seconds on quick and a minute or more on others: ALL=ci runs it\n"
          "once, and not on um"),
-    Word("rare", "", "it takes minutes and tests a test: ALL=ci leaves it out"),
+    Word("rare", "", "it takes minutes and tests what seldom changes: ALL=ci leaves it out"),
     Word("wires", "", "run it again on the TCP wire, as NAME@6, and expect the same segments\n"
          "and times"),
     Word("v6", "", "run it again over IPv6, as NAME@v6; with wires as NAME@6@v6, too"),

@@ -249,20 +249,26 @@ TEST_F(acceptqueue, sm_queued_child_goes_on)
 	EXPECT_EQ(0, recv(c.fd, buf, sizeof(buf), 0));
 }
 
+/* A child, not accepted yet, of a listener on which shutdown() came before listen(). */
+static void open_after_shutdown(struct __test_metadata *_metadata, struct peer *p, struct conn *c)
+{
+	int lfd = socket_new(-1);
+
+	ASSERT_EQ(ENOTCONN, socket_shutdown(lfd, SHUT_WR));
+	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
+	ASSERT_EQ(0, socket_listen(lfd, 4));
+	conn_to_state(p, c, ST_HALF_OPEN, .lfd = lfd);
+	conn_send(c, .flags = ACK);
+}
+
 /* A child shares it with its listener. In Linux the FIN leaves at once, here with accept(). */
 TEST_F(acceptqueue, sm_listener_shut_down_before_listen)
 {
 	struct peer *p = &self->peer;
 	char buf[16];
 	struct conn c;
-	int lfd;
 
-	lfd = socket_new(-1);
-	ASSERT_EQ(ENOTCONN, socket_shutdown(lfd, SHUT_WR));
-	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
-	ASSERT_EQ(0, socket_listen(lfd, 4));
-	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
-	conn_send(&c, .flags = ACK);
+	open_after_shutdown(_metadata, p, &c);
 	if (!stock_mode()) {
 		peer_expect_silence(p, 100);
 		conn_accept(&c);
@@ -286,16 +292,9 @@ TEST_F(acceptqueue, sm_listener_shut_down_before_listen_and_peer_closes)
 	struct peer *p = &self->peer;
 	struct conn c;
 	char byte;
-	int lfd;
 
-	if (stock_mode())
-		SKIP(return, "there the FIN has left before");
-	lfd = socket_new(-1);
-	ASSERT_EQ(ENOTCONN, socket_shutdown(lfd, SHUT_WR));
-	ASSERT_EQ(0, socket_bind(lfd, "10.0.0.1", KERNEL_PORT));
-	ASSERT_EQ(0, socket_listen(lfd, 4));
-	conn_to_state(p, &c, ST_HALF_OPEN, .lfd = lfd);
-	conn_send(&c, .flags = ACK);
+	NOT_ON_STOCK();		/* there the FIN has left before */
+	open_after_shutdown(_metadata, p, &c);
 	conn_send(&c, .flags = FIN | ACK);
 	conn_expect(&c, .flags = ACK, .ack = 2, .within_ms = 210);
 	conn_expect_state(&c, ST_CLOSE_WAIT);
