@@ -192,6 +192,12 @@ void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
 	xs->rack.min_guessed = 1;
 }
 
+/* The timeout by the estimators, also before the first sample. */
+static u32 estimated_rto_us(const struct xtcp_sock *xs)
+{
+	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
+}
+
 /**
  * xtcp_rtt_rto_us - retransmission timeout without backoff
  * @xs: the connection
@@ -200,9 +206,7 @@ void xtcp_rtt_min_guess(struct xtcp_sock *xs, u32 rtt_us, u64 now_ns)
  */
 u32 xtcp_rtt_rto_us(const struct xtcp_sock *xs)
 {
-	if (!xs->rtt.srtt_us)
-		return XTCP_RTO_INIT_US;
-	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
+	return xs->rtt.srtt_us ? estimated_rto_us(xs) : XTCP_RTO_INIT_US;
 }
 
 /**
@@ -213,12 +217,6 @@ void xtcp_rtt_backoff(struct xtcp_sock *xs)
 {
 	xtcp_assert_owned(&xs->inet.sk);
 	WRITE_ONCE(xs->rtt.rto_us, xtcp_rtt_rto_bound(xs, (u64)xs->rtt.rto_us << 1));
-}
-
-/* The timeout by the estimators, also before the first sample. */
-static u32 estimated_rto_us(const struct xtcp_sock *xs)
-{
-	return xtcp_rtt_rto_bound(xs, (xs->rtt.srtt_us >> 3) + xs->rtt.rttvar_us);
 }
 
 /**
