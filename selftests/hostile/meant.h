@@ -612,6 +612,18 @@ static bool is_opened_by_syn_ack(const struct episode *e, const struct differenc
 	return false;
 }
 
+/* The SYN-ACK was sent more than once: Linux remembers that until a recovery. */
+static bool is_syn_ack_repeated(const struct episode *e, const struct difference *d,
+				const struct transcript *stock, const struct transcript *ours)
+{
+	int n = 0;
+
+	for (int i = 0; i < d->scene; i++)
+		for (int j = 0; j < stock->scene[i].said_n; j++)
+			n += (stock->scene[i].said[j].flags & (SYN | ACK)) == (SYN | ACK);
+	return !e->active && n > 1;
+}
+
 /* The same, or beside the socket of an earlier connection, which has ended. */
 static bool is_opened_beside(const struct episode *e, const struct difference *d,
 			     const struct transcript *stock, const struct transcript *ours)
