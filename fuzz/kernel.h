@@ -48,6 +48,8 @@ typedef unsigned int __poll_t, gfp_t;
 #define U32_MAX			UINT32_MAX
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
+#define upper_32_bits(n)	((u32)((u64)(n) >> 32))
+#define lower_32_bits(n)	((u32)(n))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(t, m)	sizeof(((t *)0)->m)
 #define __same_type(a, b)	__builtin_types_compatible_p(__typeof__(a), __typeof__(b))

@@ -6,23 +6,24 @@
  * with any client: it is the SYN-ACK's sequence number, which the third ACK
  * acknowledges. Its layout resembles Linux's:
  *
- *	cookie = A + irs + (minute << 24) + (B + (mss index << 22)) mod 2^24
+ *	cookie = A + irs + (minute << 24) + (B + mss index * S) mod 2^24
  *
  *	 31          24 23                                0
  *	+--------------+-----------------------------------+
  *	| minute mod   |  B(connection, irs, minute)       |  + A(connection)
- *	|     256      |            + (mss index << 22)    |  + irs
+ *	|     256      |            + mss index * S        |  + irs
  *	+--------------+-----------------------------------+
  *
- * A hides both fields, B is a MAC that changes with the minute. The check
- * accepts 2 of 256 minutes and 4 of 2^24 values of the lower field, so one
- * guess in 2^29 succeeds.
+ * A hides both fields. B and S, which is odd, are two parts of a MAC that changes
+ * with the minute. The check accepts 2 of 256 minutes and 4 of 2^24 values of the
+ * lower field, so one guess in 2^29 succeeds.
  *
- * Unlike Linux's, B covers irs, and the index is in its upper bits. A later
+ * Unlike Linux's, B covers irs, and the indexes are a secret S apart, not 1. A later
  * ACK of the connection has SEQ = irs + 1 + (bytes sent by the client) and
  * ACK = cookie + 1 + (bytes received by it). With a plain sum only the
  * difference of the two would be checked; if it were 1 to 3, it would be read
- * as another MSS index, and the child would begin in the middle of the stream.
+ * as another MSS index, and the child would begin in the middle of the stream. Any
+ * other fixed step would do the same to a server that has sent that many bytes.
  *
  * If the client sends timestamps, the SYN-ACK's TSval holds in its low bits
  * the options for which the sequence number has no space:
@@ -79,7 +80,6 @@
 
 #define COOKIE_MINUTE_SHIFT	24
 #define COOKIE_MAC_MASK		((1U << COOKIE_MINUTE_SHIFT) - 1)
-#define COOKIE_MSS_SHIFT	22	/* of four */
 
 /*
  * A cookie is accepted in the minute in which it was made and in the next one:
@@ -222,7 +222,7 @@ static __always_inline u64 sip_end(struct sip s, unsigned int len)
  * results.
  */
 static void cookie_macs(u64 name, u64 state, const siphash_key_t *key,
-			u32 *classic, u64 *option)
+			u64 *classic, u64 *option)
 {
 	struct sip named = sip_word(sip_begin(key), name);
 
@@ -230,7 +230,7 @@ static void cookie_macs(u64 name, u64 state, const siphash_key_t *key,
 	*option = sip_end(sip_word(named, state), sizeof(name) + sizeof(state));
 }
 
-static u32 cookie_classic_mac(u64 name, const siphash_key_t *key)
+static u64 cookie_classic_mac(u64 name, const siphash_key_t *key)
 {
 	return siphash_1u64(name, key);
 }
@@ -251,12 +251,19 @@ static unsigned int cookie_mss_index(const u16 *mss_table, u16 mss)
 	return i;
 }
 
-static seq_t cookie_classic_encode(u64 identity, seq_t irs, u32 minute, u32 mac,
+/* The lower field for an MSS index: its B and S are the halves of @mac. */
+static u32 cookie_lower(u64 mac, u32 index)
+{
+	u32 step = upper_32_bits(mac) | 1;
+
+	return (lower_32_bits(mac) + index * step) & COOKIE_MAC_MASK;
+}
+
+static seq_t cookie_classic_encode(u64 identity, seq_t irs, u32 minute, u64 mac,
 				   u32 index)
 {
-	mac += index << COOKIE_MSS_SHIFT;
 	return seq_add(irs, (u32)identity + (minute << COOKIE_MINUTE_SHIFT) +
-			    (mac & COOKIE_MAC_MASK));
+			    cookie_lower(mac, index));
 }
 
 static u64 cookie_state_encode(const struct xtcp_halfopen *ho, u32 minute)
@@ -315,12 +322,11 @@ static u32 cookie_ts_encode(u32 tsval, const struct xtcp_halfopen *ho)
  * Make the lossless cookie, and return the MAC of the classic one. Not on the TCP
  * wire, where only the classic one is sent.
  */
-static u32 cookie_make_option(u64 name, const struct xtcp_halfopen *ho, u32 minute,
+static u64 cookie_make_option(u64 name, const struct xtcp_halfopen *ho, u32 minute,
 			      const siphash_key_t *key, u8 *option)
 {
 	u64 state = cookie_state_encode(ho, minute);
-	u32 classic;
-	u64 mac;
+	u64 classic, mac;
 
 	cookie_macs(name, state, key, &classic, &mac);
 	put_unaligned_be64(state, option);
@@ -347,7 +353,7 @@ void xtcp_cookie_make(const struct net *net, u64 identity,
 	u64 name = cookie_identity(net, identity, ho->irs);
 	u32 minute = cookie_minute();
 	const siphash_key_t *key = cookie_secret_of_now(minute);
-	u32 classic;
+	u64 classic;
 
 	if (ho->flow.wire == XTCP_WIRE_NATIVE)
 		classic = cookie_make_option(name, ho, minute, key, cookie->option);
@@ -375,21 +381,18 @@ int xtcp_cookie_check(const struct net *net, u64 identity,
 	u32 minute = cookie_minute();
 	u8 age = minute - (fields >> COOKIE_MINUTE_SHIFT);
 	const siphash_key_t *key;
-	u32 index;
-
-	BUILD_BUG_ON(XTCP_COOKIE_MSS << COOKIE_MSS_SHIFT !=
-		     COOKIE_MAC_MASK + 1);
+	u64 mac;
 
 	if (age >= COOKIE_MINUTES_MAX)
 		return 0;
 	key = cookie_secret_of_then(minute - age);
 	if (!key)
 		return 0;
-	index = (fields - cookie_classic_mac(cookie_identity(net, identity, irs), key)) &
-		COOKIE_MAC_MASK;
-	if (index & ((1U << COOKIE_MSS_SHIFT) - 1))
-		return 0;
-	return mss_table[index >> COOKIE_MSS_SHIFT];
+	mac = cookie_classic_mac(cookie_identity(net, identity, irs), key);
+	for (u32 index = 0; index < XTCP_COOKIE_MSS; index++)
+		if (cookie_lower(mac, index) == (fields & COOKIE_MAC_MASK))
+			return mss_table[index];
+	return 0;
 }
 
 /**

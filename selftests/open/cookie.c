@@ -382,6 +382,9 @@ TEST_F(cookie, lc_39_later_bytes_bring_no_cookie)
 		}
 		/* Question and answer of one length. */
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 1001, .ack = 1001), 1);
+		/* An answer of some MiB. */
+		for (int mib = 4; mib <= 12; mib += 4)
+			refused(_metadata, &c, SEGMENT_SPEC(.seq = 1, .ack = 1 + (mib << 20)), 1);
 		/* A keepalive probe of a client that has sent nothing. */
 		refused(_metadata, &c, SEGMENT_SPEC(.seq = 0, .ack = 1), 1);
 		conn_send(&c, .flags = ACK, .seq = 1);
