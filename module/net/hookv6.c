@@ -72,10 +72,18 @@ static unsigned int hookv6_header_len(const struct sk_buff *skb, u8 type,
 	} buffer;
 
 	switch (type) {
+	case NEXTHDR_HOP:
+	case NEXTHDR_AUTH:
+		/* Those of the packet itself were handled before. */
+		if (!quoted)
+			return 0;
+		fallthrough;
 	case NEXTHDR_DEST:
 		opt = skb_header_pointer(skb, spot->offset, sizeof(*opt),
 					 &buffer);
-		return opt ? ipv6_optlen(opt) : 0;
+		if (!opt)
+			return 0;
+		return type == NEXTHDR_AUTH ? ipv6_authlen(opt) : ipv6_optlen(opt);
 	case NEXTHDR_ROUTING:
 		rt = skb_header_pointer(skb, spot->offset, sizeof(*rt),
 					&buffer);

@@ -387,6 +387,36 @@ TEST_F(hook6, lc_106_too_big_makes_segments_smaller)
 	conn_send(&c, .flags = ACK);
 }
 
+static const struct chain quotable[] = {
+	{ "hop-by-hop options", EXT_HOPOPTS, 8, { DSTOPTS(6) } },
+	{ "an authentication header", IPPROTO_AH, 24, { 6, 4, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1 } },
+	{ "both", EXT_HOPOPTS, 32, { DSTOPTS(IPPROTO_AH), 6, 4, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1 } },
+};
+
+/* What we sent may have them between its headers, by IPV6_HOPOPTS or IPsec. */
+TEST_F(hook6, lc_106_too_big_quotes_extension_headers)
+{
+	struct peer *p = &self->peer;
+	struct segment quote;
+	int len = 1400;
+	struct conn c;
+
+	open_ours(p, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(quotable); i++) {
+		peer_note(p, "%s", quotable[i].name);
+		conn_write(&c, len);
+		quote = *conn_expect(&c, .flags = ACK | PSH, .len = len);
+		quote.packet_len = exthdr_put(quote.packet, quote.packet_len, quotable[i].next,
+					      quotable[i].bytes, quotable[i].len);
+		len -= 40;
+		peer_send_icmp(p, .v6 = true, .type = ICMP6_PACKET_TOO_BIG, .rest = 40 + 20 + len,
+			       .quote = &quote, .quote_len = quotable[i].len + 8);
+		conn_expect(&c, .flags = ACK, .len = len);
+		conn_expect(&c, .flags = ACK | PSH, .len = 40);
+		conn_send(&c, .flags = ACK);
+	}
+}
+
 static void wire_tcp_with_errors(int fd)
 {
 	if (!stock_mode())
