@@ -720,6 +720,17 @@ static void send_icmp6(struct where at, struct peer *p, const struct icmp_spec *
 	peer_send_raw_at(at, p, packet, 40 + len);
 }
 
+void peer_jam_at(struct where at, struct peer *p)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ipaddr_sockaddr(&p->addr, 9, &sa);
+	int fd = socket(sa.ss_family, SOCK_DGRAM, 0);
+
+	netem_set(at, "tun0", &(struct netem){ .delay_ms = 100000, .limit = 1 });
+	check(sendto(fd, "x", 1, 0, (void *)&sa, len) == 1, at, "sendto: %s", strerror(errno));
+	close(fd);
+}
+
 void peer_send_icmp_at(struct where at, struct peer *p, struct icmp_spec s)
 {
 	const struct segment *quote = s.quote ? s.quote : &p->last;

@@ -78,6 +78,16 @@ struct segment_spec peer_spec_complete(const struct peer *p, struct segment_spec
 	peer_send_raw_at(WHERE((p)->test), p, packet, len)
 void peer_send_raw_at(struct where at, struct peer *p, const void *packet, int len);
 
+/*
+ * The kernel's device refuses each further packet, because one of another protocol fills its
+ * queue; and takes them again.
+ */
+#define peer_jam(p) \
+	peer_jam_at(WHERE((p)->test), p)
+void peer_jam_at(struct where at, struct peer *p);
+#define peer_unjam(p) \
+	netem_set(WHERE((p)->test), "tun0", &(struct netem){ 0 })
+
 /* What a segment from the kernel must be; UNSET fields are not compared. */
 struct segment_want {
 	/* Compared with the peer's defaults unless given or ANYWHERE. */

@@ -523,6 +523,25 @@ TEST_F_TIMEOUT(fastopen, rfc7413_syn_ack_is_lost, 1000)
 	conn_expect_state(&c, ST_CLOSED);
 }
 
+/* An answer in SYN-RECEIVED that the device refuses is sent a little later, like a delayed ACK. */
+TEST_F(fastopen, rfc7413_answer_finds_no_room)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+	int lfd;
+
+	NOT_ON_STOCK();		/* the answer is lost */
+	lfd = fast_listener(p);
+	open_fast(_metadata, p, &c, lfd);
+	peer_jam(p);
+	conn_send(&c, .flags = ACK, .seq = -1000, .ack = 1);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	peer_unjam(p);
+	conn_expect(&c, .flags = ACK, .ack = 6, .within_ms = 210);
+	conn_expect_state(&c, ST_SYN_RECEIVED);
+	conn_send(&c, .flags = RST, .seq = 6);
+}
+
 /*
  * What was written before is lost with it. The ACK of a SYN-ACK that left later shows that; the
  * kernel's TCP waits for a timeout.

@@ -413,18 +413,6 @@ TEST_F(retransmit, ctr_TCPPureAcks)
 	pure_ack_counts(_metadata, &self->peer);
 }
 
-/* A packet of another protocol to the peer, which waits in the device's queue. */
-static void datagram_queue(struct __test_metadata *_metadata, struct peer *p)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = ipaddr_sockaddr(&p->addr, 9, &sa);
-	int fd = socket(sa.ss_family, SOCK_DGRAM, 0);
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(1, sendto(fd, "x", 1, 0, (void *)&sa, len)) TH_LOG("%s", strerror(errno));
-	close(fd);
-}
-
 TEST_F(retransmit, ctr_TCPRetransFail)
 {
 	struct peer *p = &self->peer;
@@ -437,10 +425,7 @@ TEST_F(retransmit, ctr_TCPRetransFail)
 	ASSERT_EQ(4, send(c.fd, "text", 4, 0));
 	conn_expect(&c, .len = 4);
 	rto = rto_us(&c);
-	/* A queue with room for one packet, which it keeps: the next has none. */
-	netem_set(WHERE(_metadata), "tun0",
-		  &(struct netem){ .delay_ms = 100000, .limit = 1 });
-	datagram_queue(_metadata, p);
+	peer_jam(p);
 	counters_take(&before);
 	peer_sleep_until(p, rto / 1000 + 30);
 	counters_expect(_metadata, &before, "TCPTimeouts", 1, "RetransSegs", 1,
