@@ -262,6 +262,9 @@ static bool push_all(struct sock *sk, u8 nagle, bool force, u64 now_ns)
 
 	if (probe < 0)
 		return false;
+	/* In FIN-WAIT-1 the SYN of a simultaneous open, for whose skb there was no memory. */
+	if (unlikely(xs->bare_out) && !xtcp_sendq_bare_to_skb(sk))
+		return pushed;
 	while ((skb = skb_peek(&sk->sk_write_queue))) {
 		u32 room = congestion_room(xs);
 		bool whole;

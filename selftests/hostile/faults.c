@@ -154,6 +154,40 @@ TEST_F_TIMEOUT(faults, connect, 36000)
 	EXPECT_FAULTS("connect()", 3);
 }
 
+/* The crossing SYN finds no memory, and shutdown() comes before the SYN-ACK could leave. */
+TEST_F_TIMEOUT(faults, simultaneous_open, 36000)
+{
+	struct peer *p = &self->peer;
+	const struct segment *seg;
+
+	EACH_FAULT(n, more) {
+		struct conn c = { .peer = p, .lfd = -1 };
+		uint32_t iss;
+		int local;
+
+		p->trace_n = 0;
+		c.fd = socket_new(-1);
+		ASSERT_EQ(EINPROGRESS, socket_connect(c.fd, "10.0.0.2", 40000 + n));
+		seg = await(p, SYN, 1100);
+		ASSERT_NE(NULL, seg);
+		iss = seg->seq;
+		local = seg->sport;
+		more = send_faulty(p, n, .flags = SYN, .seq = 100, .sport = 40000 + n,
+				   .dport = local);
+		shutdown(c.fd, SHUT_WR);
+		peer_drain(p, 5);
+		/* If the SYN was not lost: ACKs of our SYN, and when it comes of our FIN. */
+		for (int acked = 1; acked <= 2 && conn_tcp_info(&c).tcpi_state != TCP_CLOSE;
+		     acked++)
+			peer_send(p, .flags = ACK, .seq = 101, .ack = iss + acked,
+				  .sport = 40000 + n, .dport = local);
+		peer_drain(p, 3000);
+		EXPECT_TRUE(more || conn_tcp_info(&c).tcpi_state == TCP_FIN_WAIT2);
+		over(p, &c);
+	}
+	EXPECT_FAULTS("crossing SYN", 1);
+}
+
 TEST_F_TIMEOUT(faults, listen, 36000)
 {
 	int fd, error;
