@@ -362,6 +362,28 @@ TEST_F(rack, rfc8985_6_2_a_lost_retransmission)
 	conn_send(&c, .flags = RST);
 }
 
+/* What a full queue of this host refused was not sent: what arrives is the first copy. */
+TEST_F(rack, rfc8985_6_2_a_refused_retransmission)
+{
+	struct peer *p = &self->peer;
+	struct conn c;
+
+	fly(p, &c, WITH_SACK, 5);
+	peer_sleep_until(p, RTT_MS / 2);
+	flight_write(&c, 1);
+	flight_expect(&c, 5);
+	peer_sleep_until(p, RTT_MS);
+	peer_jam(p);
+	flight_sack(&c, 0, { 2, 5 });
+	EXPECT_EQ(2, (int)conn_tcp_info(&c).tcpi_lost);
+	peer_unjam(p);
+	peer_sleep_until(p, 3 * RTT_MS - LATE_MS);
+	flight_sack(&c, 0, { 1, 5 });
+	flight_expect(&c, 0);
+	EXPECT_EQ(1, (int)conn_tcp_info(&c).tcpi_lost);
+	flight_ack(&c, 6);
+}
+
 TEST_F(rack, knob_recovery_by_count)
 {
 	struct peer *p = &self->peer;
