@@ -99,8 +99,8 @@ void xtcp_txstamp_begin(struct sock *sk)
  * @sk: the socket, locked; bytes were just written
  * @flags: SOF_TIMESTAMPING_TX_*, of the socket or a control message
  *
- * If the byte was sent on the way, it is too late for all but its acknowledgment
- * and times of a retransmission; as in Linux.
+ * If the byte was sent on the way and has left this host, it is too late for all but its
+ * acknowledgment and times of a retransmission; as in Linux.
  */
 void xtcp_txstamp_request(struct sock *sk, u32 flags)
 {
@@ -114,8 +114,10 @@ void xtcp_txstamp_request(struct sock *sk, u32 flags)
 	if (!skb || !skb->len)
 		return;
 	cb = xtcp_cb(skb);
-	__sock_tx_timestamp(flags, &skb_shinfo(skb)->tx_flags);
 	cb->stamp_seq = seq_add(cb->seq, skb->len - 1);
+	/* Before the flags: a queue of this host may still have a clone. */
+	key_set(sk, skb);
+	__sock_tx_timestamp(flags, &skb_shinfo(skb)->tx_flags);
 	cb->marks |= XTCP_MARK_STAMP;
 	if (flags & SOF_TIMESTAMPING_TX_ACK)
 		cb->marks |= XTCP_MARK_STAMP_ACK;

@@ -10,8 +10,10 @@
 #include <grp.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 PEER_FIXTURE(txstamp);
 PAIR_FIXTURE(txstamp_pair);
@@ -467,6 +469,44 @@ TEST_F(txstamp, wish_16_the_last_segment_of_a_write)
 	expect_no_record(c.fd);
 	conn_send(&c, .flags = ACK, .ack = 1 + 3 * MSS + 100);
 	expect_record(c.fd, SCM_TSTAMP_ACK, 3 * MSS + 99);
+	expect_no_record(c.fd);
+}
+
+/*
+ * A write that ends because the send buffer is full: all of it was sent on the way, and its
+ * last segment still waits in the device's queue.
+ */
+TEST_F(txstamp, wish_16_the_last_segment_waits_in_a_queue)
+{
+	static char text[65536];
+	struct peer *p = &self->peer;
+	struct conn c;
+	int n, seen = 0, unsent = -1;
+
+	/* Each skb in the queue has the flags of the one that stays with the socket. */
+	link_set_single_segments(WHERE(_metadata), "tun0");
+	conn_open(p, &c);
+	no_orphan(c.fd);
+	socket_set(c.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* A congestion window for all of it. */
+	for (int segs = 10; segs <= 20; segs *= 2) {
+		conn_write(&c, segs * MSS);
+		for (int i = 0; i < segs; i++)
+			conn_expect(&c, .len = MSS);
+		conn_send(&c, .flags = ACK);
+	}
+	seen = 30 * MSS;
+	ASSERT_EQ(0, socket_set(c.fd, SOL_SOCKET, SO_SNDBUF, 1));
+	ASSERT_EQ(0, stamp(c.fd, SOF_TIMESTAMPING_TX_SOFTWARE | USUAL));
+	shaper_set(WHERE(_metadata), "tun0", 10000, 100000);
+	n = send(c.fd, text, sizeof(text), MSG_DONTWAIT);
+	ASSERT_LT(MSS, n);
+	ASSERT_GT((int)sizeof(text), n);
+	ASSERT_EQ(0, ioctl(c.fd, SIOCOUTQNSD, &unsent));
+	ASSERT_EQ(0, unsent);
+	for (int end = seen + n; seen < end; seen += p->last.len)
+		conn_expect(&c, .seq = 1 + seen, .within_ms = 2000);
+	expect_record(c.fd, SCM_TSTAMP_SND, n - 1);
 	expect_no_record(c.fd);
 }
 
