@@ -77,7 +77,7 @@ static bool demux_may_be_ours(struct net *net, struct sk_buff *skb)
 	return protocol_may_be_ours(net, skb, iph->protocol, ip_hdrlen(skb)) &&
 	       !ip_is_fragment(iph) &&
 	       pskb_may_pull(skb, ip_hdrlen(skb) + XTCP_HDR_LEN) &&
-	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk &&
+	       xtcp_demux_is_for_host(skb) && !skb_dst(skb) && !skb->sk &&
 	       !netif_is_l3_slave(skb->dev);
 }
 
@@ -193,7 +193,7 @@ static bool demux_may_be_ours6(struct net *net, struct sk_buff *skb)
 
 	return protocol_may_be_ours(net, skb, ipv6_hdr(skb)->nexthdr, ip_len) &&
 	       pskb_may_pull(skb, ip_len + XTCP_HDR_LEN) &&
-	       skb->pkt_type == PACKET_HOST && !skb_dst(skb) && !skb->sk &&
+	       xtcp_demux_is_for_host(skb) && !skb_dst(skb) && !skb->sk &&
 	       !netif_is_l3_slave(skb->dev);
 }
 

@@ -5,6 +5,8 @@
 #ifndef XTCP_NET_DEMUX_H
 #define XTCP_NET_DEMUX_H
 
+#include <linux/if_packet.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/skbuff.h>
 #include <net/sock.h>
 
@@ -25,6 +27,19 @@ void __xtcp_demux_ask(struct xtcp_net *xn, bool ipv6);
 
 void __xtcp_demux_remember(struct sock *sk, const struct sk_buff *skb);
 void xtcp_demux_forget(struct sock *sk);
+
+/**
+ * xtcp_demux_is_for_host - check in PRE_ROUTING whether a packet came for this host
+ * @skb: the packet
+ *
+ * br_netfilter shows each frame that a bridge receives to these hooks, as a packet for this
+ * host, even if the bridge passes it on to another one. It is not known yet which it is,
+ * so those for this host have no early demux, either.
+ */
+static inline bool xtcp_demux_is_for_host(const struct sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_HOST && !nf_bridge_in_prerouting(skb);
+}
 
 /**
  * xtcp_demux_ask - start early demux soon, for segments without a connection

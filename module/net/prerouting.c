@@ -37,6 +37,7 @@
 #include <uapi/linux/xtcp.h>
 
 #include "flow.h"
+#include "net/demux.h"
 #include "net/family.h"
 #include "net/inroute6.h"
 #include "net/wire.h"
@@ -64,7 +65,7 @@ static bool ipvs_is_there(const struct sk_buff *skb)
 static bool is_for_host(const struct sk_buff *skb, u8 protocol)
 {
 	return (protocol == XTCP_WIRE_NATIVE || protocol == XTCP_WIRE_TCP) &&
-	       skb->pkt_type == PACKET_HOST && in_softirq() && !skb->sk &&
+	       xtcp_demux_is_for_host(skb) && in_softirq() && !skb->sk &&
 	       (!skb_dst(skb) || skb_valid_dst(skb)) &&
 	       !netif_is_l3_slave(skb->dev) && !ipvs_is_there(skb);
 }
