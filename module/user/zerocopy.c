@@ -8,7 +8,7 @@
  * notification (msg_zerocopy_realloc() and what follows); this file is xtcp's
  * part.
  *
- * The socket layer allows SO_ZEROCOPY for protocols that it knows. Since 6.12 a
+ * The socket layer allows SO_ZEROCOPY for protocols that it knows. Since 6.8 a
  * socket may handle options of SOL_SOCKET itself (SOCK_CUSTOM_SOCKOPT): xtcp
  * handles SO_ZEROCOPY, and passes the others back. On 6.1 SO_ZEROCOPY is
  * EOPNOTSUPP, and MSG_ZEROCOPY without it copies, as in Linux.

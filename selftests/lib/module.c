@@ -104,5 +104,5 @@ bool kernel_is_since(int want_major, int want_minor)
 
 bool kernel_sends_pages(void)
 {
-	return stock_mode() || kernel_is_since(6, 12);
+	return stock_mode() || kernel_is_since(6, 8);
 }

@@ -39,7 +39,7 @@ long cache_object_size(const char *cache);
 bool kernel_is_since(int major, int minor);
 
 /*
- * Return: true if the stack under test can send a program's own pages. xtcp: from 6.12
+ * Return: true if the stack under test can send a program's own pages. xtcp: from 6.8
  * on.
  */
 bool kernel_sends_pages(void);

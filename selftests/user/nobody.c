@@ -108,7 +108,7 @@ TEST_F(nobody, policy_options_need_what_they_need_on_linux)
 		for (size_t k = 0; k < ARRAY_SIZE(requests); k++) {
 			/* Older kernels don't let a protocol have a say in SOL_SOCKET. */
 			if (requests[k].option == SO_ATTACH_FILTER &&
-			    requests[k].level == SOL_SOCKET && !kernel_is_since(6, 12) &&
+			    requests[k].level == SOL_SOCKET && !kernel_is_since(6, 8) &&
 			    protocols[i] != IPPROTO_TCP)
 				continue;
 			EXPECT_EQ(requests[k].answer, as_nobody(_metadata, set, &requests[k], fd))

@@ -2,7 +2,7 @@
 /*
  * uring: io_uring's sends without copies, from registered buffers. An skb holds no
  * reference of its own to such a page, and the peer, or the next call, may split the
- * skb. 6.12 and later; before, io_uring refuses (EOPNOTSUPP).
+ * skb. 6.8 and later; before, io_uring refuses (EOPNOTSUPP).
  *
  * A device that hands an skb on takes references to its pages first, tun and veth
  * among them: so netem drops all that the kernel sends, and the peer acknowledges it

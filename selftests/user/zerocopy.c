@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * zerocopy: MSG_ZEROCOPY, and the notices that say when pages may be used
- * again. 6.12 and later; before, SO_ZEROCOPY is EOPNOTSUPP.
+ * again. 6.8 and later; before, SO_ZEROCOPY is EOPNOTSUPP.
  */
 /* vm: wires families */
 #include "lib/xtcp_test.h"
@@ -93,7 +93,7 @@ static void send_pages(struct __test_metadata *_metadata, int from, int to)
 	EXPECT_EQ(0, socket_error(from));
 }
 
-/* Before 6.12: the option is refused, and the flag has no effect. */
+/* Before 6.8: the option is refused, and the flag has no effect. */
 static void send_without(struct __test_metadata *_metadata, int from, int to)
 {
 	uint8_t text[5000];
