@@ -12,6 +12,8 @@ name: a line with the command, and lines that begin with a tab:
 
   apart REASON        it is not run
   block REASON        it is the first line of a block that is not run
+  proved WHERE NAME   with apart or block: the test that shows in its place that it works. WHERE is
+                      FOLDER/PROGRAM, or scripts/... with a function NAME
   before COMMAND      a command that is run first; on the server, as all that follow
   put TEXT TEXT       the second text takes the place of the first
   type TEXT           the standard input
@@ -44,7 +46,7 @@ LIST = os.path.join(HERE, "documents.list")
 LIMITS = "What it doesn't do"
 README = "README.md"
 PROMPT = re.compile(r"(?:(server|client)?([#$])) (?=\S)")
-WORDS = {"apart", "block", "before", "put", "type", "terminal", "until", "stays", "then", "fails", "prints",
+WORDS = {"apart", "block", "proved", "before", "put", "type", "terminal", "until", "stays", "then", "fails", "prints",
          "nothing", "test"}
 # On the guest's clock.
 LIMIT_S = 120
@@ -125,7 +127,7 @@ def read_list():
 
 
 def check_document(top, document, entries):
-    said, used = [], set()
+    said, used = check_proofs(top, entries), set()
     for block in blocks_of(document, read(top, document)):
         first = block[0]
         if any(word == "block" for word, _ in entries.get(first, ())):
@@ -140,7 +142,23 @@ def check_document(top, document, entries):
     return said + [f"{document}: documents.list: this is not there: {shown}" for shown in entries if shown not in used]
 
 
+def check_proofs(top, entries):
+    """What is not run is proved by a test, and that exists."""
+    said = []
+    for shown, rows in entries.items():
+        words = {word for word, _ in rows}
+        if words & {"apart", "block"} and "proved" not in words:
+            said.append(f"documents.list: no test proves what is not run: {shown}")
+        for program, _, test in (text.partition(" ") for word, text in rows if word == "proved"):
+            if test not in tests_of(top, program):
+                said.append(f"documents.list: there is no test {test} in {program}")
+    return said
+
+
 def tests_of(top, program):
+    if program.startswith("scripts/"):
+        text = read(top, program) if os.path.isfile(os.path.join(top, program)) else ""
+        return set(re.findall(r"^(?:def )?(\w+)\(", text, re.M))
     for suffix in (".sh", ".c"):
         if os.path.exists(os.path.join(top, "selftests", program + suffix)):
             text = read(top, "selftests", program + suffix)
