@@ -14,6 +14,7 @@ By kind, where each name must have an entry, and what names it:
   files        user/*.c               no entry: those of /proc/net
   events       lifecycle.h            lifecycle.rst
   commands     scripts/xtcptool       xtcp(1), with all their options
+  launcher     scripts/xtcp-run.c     xtcp-run(1): its options
   targets      Makefile               no entry
   differences  hostile/differ         wire.rst
 
@@ -34,6 +35,7 @@ sys.path.insert(0, os.path.join(TOP, "scripts"))
 tool = importlib.import_module("xtcptool.main")
 
 MAN_1, MAN_7 = "Documentation/man/xtcp.1", "Documentation/man/xtcp.7"
+MAN_RUN, LAUNCHER = "Documentation/man/xtcp-run.1", "scripts/xtcp-run.c"
 # CHANGELOG.md is history: it may name what is gone.
 DOCUMENTS = ("*.md", "*.rst", "*/README", "Documentation/man/*.[1-8]")
 SOURCES = ("module/*", "include/*", "selftests/*", "scripts/*", "fuzz/*", "contrib/*", "Makefile", ".ci/run",
@@ -269,6 +271,46 @@ def commands(texts):
     return said
 
 
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", text))
+
+
+def launcher(texts):
+    """The options of xtcp-run: its table for getopt_long(), its usage, its page, and what calls it."""
+    source, page = read(LAUNCHER), read(MAN_RUN)
+    table = re.findall(r"""\{ "([a-z-]+)", (no|required)_argument, NULL, (?:'(\w)'|\w+) \},""", source)
+    shorts = re.search(r'getopt_long\(argc, argv, "\+([\w:]+)"', source).group(1)
+    known = {f"--{name}" for name, _, _ in table} | {f"-{short}" for _, _, short in table if short}
+    taking = {option for name, kind, short in table if kind == "required" for option in (f"--{name}", f"-{short}")}
+    synopsis = page[page.index(".SH SYNOPSIS"):page.index(".SH DESCRIPTION")]
+    section = page[page.index(".SH OPTIONS"):page.index(".SH EXIT STATUS")]
+    heads = options_in(plain("\n".join(re.findall(r"^\.TP\n(.*)$", section, re.M))))
+    # It has the short ones alone, some of them as one word.
+    shown = {f"-{c}" for word in re.findall(r"^\.OP \\-(\w+)", synopsis, re.M) for c in word}
+    shown |= {option for option in options_in(plain(synopsis)) if option.startswith("--")}
+    wanted = {f"-{short}" if short else f"--{name}" for name, _, short in table} - {"-h"}
+    usage = re.search(r"usage_text\[\] =\n(.*?);\n", source, re.S).group(1)
+    said = missing(known, "option", MAN_RUN, heads) + missing(wanted, "option", f"{MAN_RUN}: the synopsis", shown)
+    said += missing(known - {"-h"}, "option", f"{LAUNCHER}: the usage", options_in(usage.replace('"', " ")))
+    for place, words in ((MAN_RUN, options_in(plain(section)) | shown), (f"{LAUNCHER}: the usage", options_in(usage.replace('"', " ")))):
+        said += [f"{place}: xtcp-run has no option {word}" for word in sorted(words - known)]
+    if sorted(re.findall(r"\w:?", shorts)) != sorted(short + ":" * (kind == "required") for _, kind, short in table if short):
+        said.append(f"{LAUNCHER}: the letters and the table of getopt_long() differ")
+    for name, text in texts.items():
+        for line, call in calls(name, text, "xtcp-run"):
+            words = iter(call.split())
+            for word in words:
+                if not word.startswith("-") or word == "--":
+                    break
+                word, _, value = word.partition("=")
+                # "-lp 443": letters as one word.
+                used = [word] if word.startswith("--") else [f"-{c}" for c in word[1:]]
+                said += [f"{name}:{line}: xtcp-run has no option {option}" for option in used if option not in known]
+                if used[-1] in taking and not value:
+                    next(words, None)
+    return said if table else [f"{LAUNCHER}: has no table of options"]
+
+
 def literal_lines(text):
     """Numbers of the lines of literal blocks, which a paragraph that ends in "::" announces."""
     found, outer, announced = set(), None, None
@@ -330,7 +372,7 @@ def differences(texts):
 
 def main():
     texts = documents()
-    for step in (knobs, counters, options, tracepoints, proc_files, events, commands, targets, differences):
+    for step in (knobs, counters, options, tracepoints, proc_files, events, commands, launcher, targets, differences):
         for line in step(texts):
             print(line)
 
