@@ -116,7 +116,16 @@ limit_firewall() {
 	inside=$client
 	expect_equal answered "$(through_nat tcp 5001)" 'on the TCP wire' &&
 		expect_equal 'Connection timed out' "$(through_nat native 5001)" 'on the native wire' || return
-	on $server bash -c "$rule" && expect_equal answered "$(through_nat native 5001)" 'with the rule'
+	on $server bash -c "$rule" && expect_equal answered "$(through_nat native 5001)" 'with the rule' || return
+	# Not by its conntrack entry, which has no ports: the last connection's lets the next one pass.
+	on $server nft flush ruleset && rules $server <<-END || return
+		table inet filter { chain input { type filter hook input priority 0;
+			tcp dport 5001 accept; meta l4proto ipv6-icmp accept; drop; }; }
+	END
+	on $server bash -c "$rule" &&
+		expect_equal 'Connection timed out' "$(through_nat native 5001)" 'with the rule behind one that drops' &&
+		on $server bash -c "${rule/ add / insert }" &&
+		expect_equal answered "$(through_nat native 5001)" 'with the rule before the one that drops'
 }
 
 # Packets larger than the MTU that came from $client's device, which has TSO, but, as hardware, cannot
