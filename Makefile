@@ -373,19 +373,27 @@ may-write:
 		[ -w "$$folder" ] || { echo "$(firstword $(MAKECMDGOALS)): no permission to write to $$to: be root, or set DESTDIR" >&2; exit 1; }; \
 	done
 
+# $(call room_for,WHAT,FOLDER)
+room_for = scripts/room '$(2)' 10 "install: the disk is full: $(1) need 10 MB in $(2)"
+
 # Without their debug information, which is 30 times as large as the rest. A signature
 # comes last: a module that is changed afterwards has none. SIGN_KEY and SIGN_CERT are
 # the files of a key that the machine's firmware knows (Documentation/install.rst).
+# Under its name there is a whole module, or the one before.
 install-modules: may-write
-	@set -e; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
+	@set -e; new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		headers=$$(scripts/kver --build $$release); \
+		$(call room_for,the modules,$(DESTDIR)/lib/modules); \
 		for module in $(kernel_objects); do \
 			[ -e build/$$release/$$module ] || continue; \
 			to='$(DESTDIR)'/lib/modules/$$release/updates/$$module; \
-			install -D -m 644 build/$$release/$$module "$$to"; \
-			strip --strip-debug "$$to"; \
-			$(if $(SIGN_KEY),"$$headers/scripts/sign-file" sha256 '$(SIGN_KEY)' '$(SIGN_CERT)' "$$to";) \
+			new=$$to.new; \
+			install -D -m 644 /dev/null "$$new"; \
+			strip --strip-debug -o "$$new" build/$$release/$$module; \
+			chmod 644 "$$new"; \
+			$(if $(SIGN_KEY),"$$headers/scripts/sign-file" sha256 '$(SIGN_KEY)' '$(SIGN_CERT)' "$$new";) \
+			mv "$$new" "$$to"; \
 			echo "install $$to"; \
 		done; \
 		install -D -m 644 build/$$release/Module.symvers '$(DESTDIR)$(PREFIX)'/lib/xtcp/$$release/Module.symvers; \
@@ -395,6 +403,7 @@ install-modules: may-write
 
 # What needs no kernel: debian/rules calls this alone.
 install-tools:
+	@$(call room_for,the commands,$(DESTDIR)$(PREFIX))
 	install -D -m 644 include/uapi/linux/xtcp.h '$(DESTDIR)$(PREFIX)/include/linux/xtcp.h'
 	install -D -m 644 include/linux/xtcp_congestion.h '$(DESTDIR)$(PREFIX)/lib/xtcp/include/linux/xtcp_congestion.h'
 	install -D -m 755 "$$(scripts/xtcp-run --program)" '$(DESTDIR)$(PREFIX)/bin/xtcp-run'
