@@ -298,7 +298,9 @@ pictures:
 # No guest: the pictures are committed. A warning fails.
 docs:
 	@$(call provide,docs)
-	@sphinx-build -W --keep-going -q -E -b html -d build/doctrees Documentation build/docs
+	@mkdir -p build; exec 9>build/docs.lock; \
+	scripts/turn 9 'docs: another make docs is at work here; waiting for its end' && \
+	sphinx-build -W --keep-going -q -E -b html -d build/doctrees Documentation build/docs
 	@echo 'build/docs/index.html'
 
 run:
@@ -381,7 +383,9 @@ room_for = scripts/room '$(2)' 10 "install: the disk is full: $(1) need 10 MB in
 # the files of a key that the machine's firmware knows (Documentation/install.rst).
 # Under its name there is a whole module, or the one before.
 install-modules: may-write
-	@set -e; new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
+	@set -e; mkdir -p build; exec 9>build/install.lock; \
+	scripts/turn 9 'install: another make install is at work here; waiting for its end'; \
+	new=; trap '[ $$? = 0 ] || rm -f "$$new"' EXIT; releases=$$(scripts/kver $(install_kver)); for release in $$releases; do \
 		$(MAKE) --no-print-directory build/$$release/xtcp.ko; \
 		headers=$$(scripts/kver --build $$release); \
 		$(call room_for,the modules,$(DESTDIR)/lib/modules); \
