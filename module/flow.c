@@ -59,7 +59,8 @@ static u64 hash_secrets[5] __read_mostly;
  * from their middle: with one multiplier in a thousand, many would share a chain.
  * So the sum is folded and multiplied once more. If a chain gets long nevertheless,
  * rhashtable draws a new seed. The seed is part of the multipliers, because a seed
- * added to the sum would move whole chains without dividing them.
+ * added to the sum would move whole chains without dividing them. No seed divides
+ * flows that differ by their device only; ALIKE_MAX limits their number.
  */
 static __always_inline u32 flow_identity_hash(__be32 laddr, __be32 raddr, u32 ports,
 					      u8 wire, u32 seed)
@@ -392,6 +393,50 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
 	return NULL;
 }
 
+/*
+ * Flows with the same addresses, ports and wire, on different devices, are in one chain: the
+ * device is no part of the hash, because that of a socket may change. From 16 flows in a chain on
+ * rhashtable would move the whole table for each new one.
+ */
+#define ALIKE_MAX	12
+
+static unsigned int flow_chain_alike(struct rhash_lock_head __rcu *const *bucket,
+				     const struct xtcp_key *key)
+{
+	const struct xtcp_flow *flow;
+	struct rhash_head *pos;
+	unsigned int n;
+
+	do {
+		n = 0;
+		for (pos = rht_ptr_rcu(bucket); pos && !rht_is_a_nulls(pos);
+		     pos = flow_next_rcu(pos)) {
+			flow = container_of(pos, struct xtcp_flow, node);
+			/* As in xtcp_flow_is_named(). */
+			n += data_race(flow->addrs == key->addrs && flow->ports == key->ports &&
+				       flow->wire == key->wire);
+		}
+	} while (unlikely(!flow_is_end_of(pos, bucket)));
+	return n;
+}
+
+/* Are there as many flows like @key as there may be, whatever their devices? */
+static noinline bool flow_has_enough_alike(struct net *net, const struct xtcp_key *key)
+{
+	struct rhashtable *flows = &xtcp_net_rcu(net)->flows;
+	struct bucket_table *tbl;
+	unsigned int n = 0;
+	u32 hash;
+
+	/* While the flows move, some are in the next table. */
+	for (tbl = rht_dereference_rcu(flows->tbl, flows); tbl;
+	     tbl = rht_dereference_rcu(tbl->future_tbl, flows)) {
+		hash = flow_key_hash(key, 0, tbl->hash_rnd);
+		n += flow_chain_alike(rht_bucket(tbl, rht_bucket_index(tbl, hash)), key);
+	}
+	return n >= ALIKE_MAX;
+}
+
 /**
  * xtcp_flow_insert - add a new connection to the flow table
  * @net: namespace
@@ -400,8 +445,8 @@ static struct xtcp_flow *flow_clash_get(struct net *net, struct xtcp_flow *flow,
  *	reference; NULL if it was unhashed meanwhile
  *
  * Context: any.
- * Return: 0; -EEXIST; -ENOMEM, also while the table is rehashed because of a long
- * chain.
+ * Return: 0; -EEXIST; -EADDRNOTAVAIL if twelve connections have these addresses and ports on
+ * other devices; -ENOMEM, also while the table is rehashed because of a long chain.
  */
 int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 		     struct xtcp_flow **clash)
@@ -414,6 +459,10 @@ int xtcp_flow_insert(struct net *net, struct xtcp_flow *flow,
 	if (unlikely(key.dif))
 		xtcp_key_is_bound(&key, net, key.dif);
 	rcu_read_lock();
+	if (unlikely(key.dif) && flow_has_enough_alike(net, &key)) {
+		rcu_read_unlock();
+		return -EADDRNOTAVAIL;
+	}
 	old = rhashtable_lookup_get_insert_key(&xtcp_net_rcu(net)->flows, &key,
 					       &flow->node, flow_params);
 	if (IS_ERR(old)) {

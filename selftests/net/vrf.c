@@ -372,6 +372,56 @@ TEST_F(vrf, resets_leave_by_the_device_that_is_bound)
 	second_close(&s);
 }
 
+/* connect() from the same port by way of a device of its own. Return: 0 or the errno. */
+static int connect_by(struct __test_metadata *_metadata, struct peer *p, int device, int *fd)
+{
+	char name[IFNAMSIZ];
+	int err;
+
+	snprintf(name, sizeof(name), "dev%d", device);
+	*fd = socket_new(-1);
+	ASSERT_EQ(0, setsockopt(*fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name)));
+	err = socket_bind(*fd, "", 7777);
+	if (!err)
+		err = socket_connect(*fd, "10.0.0.2", 80);
+	return err == EINPROGRESS ? 0 : err;
+}
+
+/* They have one hash. Their number is limited, so that the table is not moved for each of them. */
+TEST_F(vrf, connections_that_differ_by_their_device_only)
+{
+	enum { DEVICES = 20 };
+	const int limit = stock_mode() ? DEVICES : 12;
+	struct peer *p = &self->peer;
+	int fd[DEVICES], more;
+
+	for (int i = 0; i < DEVICES; i++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "dev%d", i);
+		dummy_new(WHERE(_metadata), name);
+		link_up(WHERE(_metadata), name);
+		address_add(WHERE(_metadata), name, &p->kernel,
+			    p->family == AF_INET6 ? 64 : 24);
+	}
+	for (int i = 0; i < DEVICES; i++)
+		ASSERT_EQ(i < limit ? 0 : EADDRNOTAVAIL, connect_by(_metadata, p, i, &fd[i]));
+	for (int i = 0; i < 100; i++) {
+		close(fd[DEVICES - 1]);
+		ASSERT_EQ(stock_mode() ? 0 : EADDRNOTAVAIL,
+			  connect_by(_metadata, p, DEVICES - 1, &fd[DEVICES - 1]));
+	}
+	/* Another port, and a place that became free. */
+	more = socket_new(-1);
+	EXPECT_EQ(EINPROGRESS, socket_connect(more, "10.0.0.2", 80));
+	socket_abort(more);
+	close(fd[0]);
+	EXPECT_EQ(0, connect_by(_metadata, p, 0, &fd[0]));
+	for (int i = 0; i < DEVICES; i++)
+		socket_abort(fd[i]);
+	peer_drain(p, 10);
+}
+
 /* SO_BINDTODEVICE on an open connection counts for arriving segments, too. */
 TEST_F(vrf, bound_later_is_bound)
 {
