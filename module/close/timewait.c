@@ -44,7 +44,6 @@
 #include "paws.h"
 #include "port/port.h"
 #include "segment/oow.h"
-#include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
 
@@ -602,13 +601,8 @@ static void timewait_refuse(struct net *net, struct xtcp_timewait *tw,
 /* RFC 5961 3.2: challenge ACK for a RST in the window, but not at RCV.NXT. */
 static void timewait_challenge(struct net *net, struct xtcp_timewait *tw)
 {
-	/* RFC 5961 7 has no exemption. */
-	if (!xtcp_oow_may_answer(net, &tw->oow_ack_ms, NULL)) {
-		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
-	} else if (xtcp_synchronized_may_challenge(net)) {
-		XTCP_INC(net, CHALLENGE_ACK);
+	if (xtcp_oow_may_challenge(net, &tw->oow_ack_ms))
 		timewait_send_ack(net, tw);
-	}
 }
 
 static void timewait_rcv_rst(struct net *net, struct xtcp_timewait *tw,

@@ -67,7 +67,6 @@
 #include "paws.h"
 #include "rare.h"
 #include "segment/oow.h"
-#include "segment/synchronized.h"
 #include "tcb.h"
 #include "timers.h"
 #include "transfer/rtt.h"
@@ -750,13 +749,8 @@ static bool halfopen_rcv_rst(struct xtcp_halfopen *ho, const struct xtcp_seg *se
 		return true;
 	}
 	xtcp_lifecycle_event(net, &ho->flow, XTCP_EV_RCV_RST_NEAR);
-	/* RFC 5961 7 has no exemption. */
-	if (!halfopen_may_answer(ho, NULL)) {
-		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
-	} else if (xtcp_synchronized_may_challenge(net)) {
-		XTCP_INC(net, CHALLENGE_ACK);
+	if (xtcp_oow_may_challenge(net, &ho->answered_ms))
 		xtcp_synack_send_ack(ho);
-	}
 	return true;
 }
 

@@ -51,4 +51,6 @@ static inline bool xtcp_oow_may_answer(struct net *net, u32 *last_ms,
 	return true;
 }
 
+bool xtcp_oow_may_challenge(struct net *net, u32 *last_ms);
+
 #endif /* XTCP_SEGMENT_OOW_H */

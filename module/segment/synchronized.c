@@ -12,7 +12,6 @@
  */
 #include "segment/synchronized.h"
 
-#include <linux/random.h>
 #include <net/sock.h>
 
 #include "close/close.h"
@@ -56,12 +55,6 @@
 	(XTCP_STATEF(XTCP_CLOSE_WAIT) | XTCP_STATEF(XTCP_CLOSING) | \
 	 XTCP_STATEF(XTCP_LAST_ACK))
 
-/*
- * Why an invalid segment is answered; chooses the counter if the answer is
- * skipped.
- */
-enum answer { ANSWER_PAWS, ANSWER_SEQ, ANSWER_CHALLENGE };
-
 /**
  * struct outcome - what the checks found out about a segment
  * @why: drop reason, or SKB_NOT_DROPPED_YET if it doesn't count as dropped
@@ -71,41 +64,6 @@ struct outcome {
 	enum skb_drop_reason why;
 	enum xtcp_ending ending;
 };
-
-/**
- * xtcp_synchronized_may_challenge - take a challenge ACK from the share of this second
- * @net: namespace
- *
- * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
- * Each second's limit is drawn at random around that. Otherwise an attacker
- * could count the challenge ACKs of his own connection, and learn how many
- * another connection has caused. The limit of the connection or record is asked
- * first, so that one of them can't use up the share of all.
- *
- * Context: any.
- * Return: true if it may be sent.
- */
-bool xtcp_synchronized_may_challenge(struct net *net)
-{
-	int limit = XTCP_KNOB(net, challenge_ack_limit);
-	struct xtcp_net *xn = xtcp_net(net);
-	u32 now = ktime_get_seconds();
-	u32 left;
-
-	if (limit == INT_MAX)
-		return true;
-	if (READ_ONCE(xn->challenge_s) != now) {
-		limit = max(limit, 0);
-		WRITE_ONCE(xn->challenge_s, now);
-		WRITE_ONCE(xn->challenges,
-			   limit / 2 + get_random_u32_below(limit + 1));
-	}
-	left = READ_ONCE(xn->challenges);
-	if (!left)
-		return false;
-	WRITE_ONCE(xn->challenges, left - 1);
-	return true;
-}
 
 /*
  * The SYN-ACK again, while nothing has followed it: our ACK of it was lost. Any other SYN may
@@ -118,37 +76,34 @@ static bool is_syn_ack_again(const struct xtcp_sock *xs, const struct xtcp_seg *
 	       !seq_after(xs->snd_una, seq_add(xs->iss, 1));
 }
 
-/* RFC 5961 7: answer an invalid segment with an ACK, within the rate limit. */
-static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
-			   enum answer why)
+static void answer_ack(struct sock *sk, const struct xtcp_seg *seg)
 {
-	bool syn_ack = is_syn_ack_again(xtcp_sk(sk), seg);
+	struct xtcp_sock *xs = xtcp_sk(sk);
+
+	if (unlikely(is_syn_ack_again(xs, seg) && xtcp_accecn_is_on(xs)))
+		xtcp_accecn_answer_syn_ack(xs);
+	xtcp_output_ack(sk);
+}
+
+/*
+ * RFC 5961 7: answer an invalid segment with an ACK, within the rate limit. @skipped counts
+ * an answer that exceeds it.
+ */
+static void answer_invalid(struct sock *sk, const struct xtcp_seg *seg,
+			   enum xtcp_mib_item skipped)
+{
 	struct net *net = sock_net(sk);
 
-	if (why == ANSWER_CHALLENGE)
-		seg = NULL;	/* RFC 5961 7 has no exemption */
-	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg)) {
-		if (why == ANSWER_CHALLENGE) {
-			if (!xtcp_synchronized_may_challenge(net))
-				return;
-			XTCP_INC(net, CHALLENGE_ACK);
-		}
-		if (unlikely(syn_ack && xtcp_accecn_is_on(xtcp_sk(sk))))
-			xtcp_accecn_answer_syn_ack(xtcp_sk(sk));
-		xtcp_output_ack(sk);
-		return;
-	}
-	switch (why) {
-	case ANSWER_PAWS:
-		XTCP_INC(net, ACK_SKIPPED_PAWS);
-		break;
-	case ANSWER_SEQ:
-		XTCP_INC(net, ACK_SKIPPED_SEQ);
-		break;
-	case ANSWER_CHALLENGE:
-		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
-		break;
-	}
+	if (xtcp_oow_may_answer(net, &xtcp_sk(sk)->oow_ack_ms, seg))
+		answer_ack(sk, seg);
+	else
+		this_cpu_inc(xtcp_net(net)->mib->item[skipped]);
+}
+
+static void answer_challenge(struct sock *sk, const struct xtcp_seg *seg)
+{
+	if (xtcp_oow_may_challenge(sock_net(sk), &xtcp_sk(sk)->oow_ack_ms))
+		answer_ack(sk, seg);
 }
 
 /* Answer with a RST whose sequence number is the segment's SEG.ACK. */
@@ -244,7 +199,7 @@ static void challenge_syn(struct sock *sk, const struct xtcp_seg *seg)
 	count_syn_challenge(sk);
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK ? XTCP_EV_RCV_SYN_ACK :
 						      XTCP_EV_RCV_SYN);
-	answer_invalid(sk, seg, ANSWER_CHALLENGE);
+	answer_challenge(sk, seg);
 }
 
 static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
@@ -264,7 +219,7 @@ static bool check_timestamp(struct sock *sk, const struct xtcp_seg *seg,
 	XTCP_INC(sock_net(sk), PAWS_ESTAB);
 	note_duplicate(sk, seg);
 	xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
-	answer_invalid(sk, seg, ANSWER_PAWS);
+	answer_invalid(sk, seg, XTCP_MIB_ACK_SKIPPED_PAWS);
 	outcome->why = SKB_DROP_REASON_TCP_RFC7323_PAWS;
 	return false;
 }
@@ -346,7 +301,7 @@ static bool check_sequence(struct sock *sk, const struct xtcp_seg *seg,
 	} else {
 		note_duplicate(sk, seg);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_OUTSIDE);
-		answer_invalid(sk, seg, ANSWER_SEQ);
+		answer_invalid(sk, seg, XTCP_MIB_ACK_SKIPPED_SEQ);
 	}
 	return false;
 }
@@ -384,7 +339,7 @@ static bool check_rst(struct sock *sk, const struct xtcp_seg *seg,
 		    sk->sk_state == XTCP_ESTABLISHED)
 			xtcp_fastconnect_blocked(sk);
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_RST_NEAR);
-		answer_invalid(sk, seg, ANSWER_CHALLENGE);
+		answer_challenge(sk, seg);
 	}
 	return false;
 }
@@ -425,7 +380,7 @@ static bool check_syn(struct sock *sk, const struct xtcp_seg *seg,
 	xtcp_lifecycle_sk(sk, seg->flags & XTCP_ACK &&
 			  sk->sk_state != XTCP_SYN_RECEIVED ?
 			  XTCP_EV_RCV_SYN_ACK : XTCP_EV_RCV_SYN);
-	answer_invalid(sk, seg, ANSWER_CHALLENGE);
+	answer_challenge(sk, seg);
 	return false;
 }
 
@@ -507,13 +462,13 @@ static bool ack_in_range(struct sock *sk, const struct xtcp_seg *seg,
 
 	if (seq_after(seg->ack, xs->snd_nxt)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_ABOVE);
-		answer_invalid(sk, seg, ANSWER_SEQ);
+		answer_invalid(sk, seg, XTCP_MIB_ACK_SKIPPED_SEQ);
 		outcome->why = SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
 		return false;
 	}
 	if (seq_before(seg->ack, xs->snd_una) && is_ack_too_old(xs, seg->ack)) {
 		xtcp_lifecycle_sk(sk, XTCP_EV_RCV_ACK_BELOW);
-		answer_invalid(sk, seg, ANSWER_CHALLENGE);
+		answer_challenge(sk, seg);
 		outcome->why = SKB_DROP_REASON_TCP_TOO_OLD_ACK;
 		return false;
 	}

@@ -16,6 +16,5 @@ struct xtcp_seg;
 
 enum xtcp_ending xtcp_synchronized_rcv(struct sock *sk, struct sk_buff *skb,
 				       const struct xtcp_seg *seg);
-bool xtcp_synchronized_may_challenge(struct net *net);
 
 #endif /* XTCP_SEGMENT_SYNCHRONIZED_H */

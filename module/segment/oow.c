@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * oow.c - challenge ACKs (RFC 5961), within the limits of a connection and of its namespace
+ */
+#include "segment/oow.h"
+
+#include <linux/ktime.h>
+#include <linux/random.h>
+
+#include "compat.h"
+#include "net/wire.h"
+#include "netns.h"
+#include "observe/stats.h"
+
+/*
+ * xtcp_challenge_ack_limit: challenge ACKs of the namespace in each second.
+ * Each second's limit is drawn at random around that. Otherwise an attacker
+ * could count the challenge ACKs of his own connection, and learn how many
+ * another connection has caused.
+ */
+static bool challenge_share_take(struct net *net)
+{
+	int limit = XTCP_KNOB(net, challenge_ack_limit);
+	struct xtcp_net *xn = xtcp_net(net);
+	u32 now = ktime_get_seconds();
+	u32 left;
+
+	if (limit == INT_MAX)
+		return true;
+	if (READ_ONCE(xn->challenge_s) != now) {
+		limit = max(limit, 0);
+		WRITE_ONCE(xn->challenge_s, now);
+		WRITE_ONCE(xn->challenges,
+			   limit / 2 + get_random_u32_below(limit + 1));
+	}
+	left = READ_ONCE(xn->challenges);
+	if (!left)
+		return false;
+	WRITE_ONCE(xn->challenges, left - 1);
+	return true;
+}
+
+/**
+ * xtcp_oow_may_challenge - may a challenge ACK be sent now? Counts it, or that it is skipped
+ * @net: namespace
+ * @last_ms: time of the last answer of the connection or record, as for xtcp_oow_may_answer()
+ *
+ * The limit of the connection or record is asked first, so that one of them can't use up
+ * the share of all. RFC 5961 7 exempts no segment.
+ *
+ * Context: any.
+ * Return: true if the caller is to send it.
+ */
+bool xtcp_oow_may_challenge(struct net *net, u32 *last_ms)
+{
+	if (!xtcp_oow_may_answer(net, last_ms, NULL)) {
+		XTCP_INC(net, ACK_SKIPPED_CHALLENGE);
+		return false;
+	}
+	if (!challenge_share_take(net))
+		return false;
+	XTCP_INC(net, CHALLENGE_ACK);
+	return true;
+}
