@@ -528,7 +528,7 @@ enum xtcp_ending xtcp_connect_timeout(struct sock *sk)
 							     XTCP_RESENT_SYN_ACK);
 	if (xs->retransmit.in_row > linear)
 		xtcp_rtt_backoff(xs);
-	delay_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
+	delay_ns = xtcp_rtt_rto_ns(xs);
 	if (xtcp_user_timeout_ms(xs))
 		delay_ns = min(delay_ns, connect_timeout_left_ns(xs));
 	xtcp_deadlines_syn_sent(sk, xtcp_now_ns(), delay_ns);

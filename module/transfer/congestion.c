@@ -748,7 +748,7 @@ void xtcp_congestion_rtt(struct xtcp_sock *xs, u32 rtt_us)
  */
 static void congestion_restart(struct xtcp_sock *xs, u64 idle_ns)
 {
-	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
+	u64 rto_ns = xtcp_rtt_rto_ns(xs);
 	u32 floor = min(restart_window(xs), xs->cwnd);
 	u32 cwnd = xs->cwnd;
 
@@ -786,7 +786,7 @@ bool xtcp_congestion_resumed(struct sock *sk, u64 now_ns)
 	quiet_ns = now_ns - xs->last_rcv_ns;
 	if (xs->congestion->resumed)
 		xs->congestion->resumed(xs, min(idle_ns, quiet_ns));
-	if (idle_ns > (u64)xs->rtt.rto_us * NSEC_PER_USEC &&
+	if (idle_ns > xtcp_rtt_rto_ns(xs) &&
 	    !xtcp_congestion_controls(xs) &&
 	    XTCP_KNOB(sock_net(sk), slow_start_after_idle))
 		congestion_restart(xs, idle_ns);

@@ -102,7 +102,7 @@ u64 xtcp_retransmit_user_left_ns(const struct xtcp_sock *xs)
 u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
-	u64 rto_ns = (u64)xs->rtt.rto_us * NSEC_PER_USEC;
+	u64 rto_ns = xtcp_rtt_rto_ns(xs);
 
 	xtcp_assert_owned(sk);
 	return max((s64)(oldest_sent_ns(sk) + rto_ns - now_ns), 0LL);
@@ -119,7 +119,7 @@ u64 xtcp_retransmit_left_ns(struct sock *sk, u64 now_ns)
  */
 u64 xtcp_retransmit_after_ns(struct sock *sk, u64 now_ns)
 {
-	u64 rto_ns = (u64)xtcp_sk(sk)->rtt.rto_us * NSEC_PER_USEC;
+	u64 rto_ns = xtcp_rtt_rto_ns(xtcp_sk(sk));
 
 	xtcp_assert_owned(sk);
 	if (likely(READ_ONCE(sk->sk_pacing_status) != SK_PACING_FQ))
@@ -179,7 +179,7 @@ void xtcp_retransmit_arm(struct sock *sk)
  */
 void xtcp_retransmit_later(struct sock *sk)
 {
-	u64 rto_ns = (u64)xtcp_sk(sk)->rtt.rto_us * NSEC_PER_USEC;
+	u64 rto_ns = xtcp_rtt_rto_ns(xtcp_sk(sk));
 
 	xtcp_assert_owned(sk);
 	/* A very short RTO must not keep the CPU busy. */
@@ -201,8 +201,7 @@ void xtcp_retransmit_arm_reorder(struct sock *sk, u64 delay_ns)
 	u64 user_ns;
 
 	xtcp_assert_owned(sk);
-	delay_ns = min(delay_ns + REORDER_SLACK_NS,
-		       (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	delay_ns = min(delay_ns + REORDER_SLACK_NS, xtcp_rtt_rto_ns(xs));
 	if (xtcp_user_timeout_ms(xs)) {
 		user_ns = xtcp_retransmit_user_left_ns(xs);
 		if (user_ns <= delay_ns) {

@@ -37,6 +37,11 @@ static inline u32 xtcp_rtt_us_between(u64 then_ns, u64 now_ns)
 	return min_t(u64, div_u64(now_ns - then_ns, NSEC_PER_USEC), U32_MAX);
 }
 
+static inline u64 xtcp_rtt_rto_ns(const struct xtcp_sock *xs)
+{
+	return (u64)xs->rtt.rto_us * NSEC_PER_USEC;
+}
+
 /* Like xtcp_rtt_rto_min_us(), for callers that have the knobs. */
 static inline u32 xtcp_rtt_rto_min_by(const struct xtcp_sock *xs,
 				      const struct xtcp_knobs *knobs)

@@ -31,6 +31,7 @@
 #include "transfer/probe.h"
 #include "transfer/recovery.h"
 #include "transfer/retransmit.h"
+#include "transfer/rtt.h"
 #include "transfer/sendqueue.h"
 #include "transfer/smallqueue.h"
 #include "transfer/txstamp.h"
@@ -538,7 +539,7 @@ void xtcp_send_syn(struct sock *sk)
 	xtcp_sendq_fly_bare(sk, now_ns);
 	xtcp_output_bare(sk, NULL, xs->iss, flags, now_ns);
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
-	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	xtcp_deadlines_syn_sent(sk, now_ns, xtcp_rtt_rto_ns(xs));
 }
 
 /**
@@ -604,7 +605,7 @@ bool xtcp_send_syn_data(struct sock *sk, struct sk_buff *skb)
 	xs->retrans_stamp_ns = now_ns;
 	xtcp_sendq_fly(sk, skb);
 	XTCP_INC(sock_net(sk), ORIG_DATA_SENT);
-	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	xtcp_deadlines_syn_sent(sk, now_ns, xtcp_rtt_rto_ns(xs));
 	return true;
 }
 
@@ -628,7 +629,7 @@ void xtcp_send_syn_ack(struct sock *sk, const struct xtcp_fastcookie *option)
 	xs->fast_sending = 0;
 	WRITE_ONCE(xs->snd_nxt, xs->write_seq);
 	xs->retrans_stamp_ns = now_ns;
-	xtcp_deadlines_syn_sent(sk, now_ns, (u64)xs->rtt.rto_us * NSEC_PER_USEC);
+	xtcp_deadlines_syn_sent(sk, now_ns, xtcp_rtt_rto_ns(xs));
 }
 
 /*
