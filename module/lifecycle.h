@@ -38,6 +38,11 @@ enum xtcp_state {
 
 #define XTCP_STATEF(state)	(1U << (state))
 
+#define XTCP_UNCONNECTED	(XTCP_STATEF(XTCP_CLOSED) | XTCP_STATEF(XTCP_LISTEN))
+
+/* A socket whose SYN, or SYN-ACK, is not acknowledged yet. */
+#define XTCP_OPENING		(XTCP_STATEF(XTCP_SYN_SENT) | XTCP_STATEF(XTCP_SYN_RECEIVED))
+
 /* Synchronized states in the sense of RFC 9293 3.10.7.4. */
 #define XTCP_SYNCHRONIZED \
 	(XTCP_STATEF(XTCP_ESTABLISHED) | XTCP_STATEF(XTCP_FIN_WAIT_1) | \

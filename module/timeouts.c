@@ -45,8 +45,7 @@ static void timeout_retransmit(struct sock *sk)
 	u8 before = xs->retransmit.in_row;
 
 	/* The child of a fast open may be closed before the third ACK. */
-	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-			      XTCP_STATEF(XTCP_SYN_RECEIVED)) || unlikely(xs->fast_held))
+	if (xtcp_state_in(sk, XTCP_OPENING) || unlikely(xs->fast_held))
 		ending = xtcp_connect_timeout(sk);
 	else if (xtcp_sk(sk)->cookie_held && !xtcp_sk(sk)->in_flight)
 		xtcp_echo_timeout(sk);

@@ -267,9 +267,7 @@ static u32 bytes_unacked(const struct xtcp_sock *xs, u8 from)
 {
 	s32 bytes = seq_dist(xs->snd_una, xs->write_seq) - xs->fin_queued;
 
-	if (XTCP_STATEF(from) & (XTCP_STATEF(XTCP_SYN_SENT) |
-				 XTCP_STATEF(XTCP_SYN_RECEIVED) |
-				 XTCP_STATEF(XTCP_HALF_OPEN)))
+	if (XTCP_STATEF(from) & (XTCP_OPENING | XTCP_STATEF(XTCP_HALF_OPEN)))
 		return 0;
 	return max(bytes, 0);
 }

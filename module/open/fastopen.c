@@ -143,8 +143,7 @@ unsigned int xtcp_fastopen_keys_get(struct net *net, const struct sock *sk, u8 *
 	rcu_read_lock();
 	if (!sk)
 		from = rcu_dereference(xtcp_net(net)->fast_keys);
-	else if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) | XTCP_STATEF(XTCP_LISTEN)) &&
-		 xtcp_sk(sk)->fast_held)
+	else if (xtcp_state_in(sk, XTCP_UNCONNECTED) && xtcp_sk(sk)->fast_held)
 		from = rcu_dereference(xtcp_held_fastq(xtcp_sk(sk))->keys);
 	if (from)
 		nr = from->nr;

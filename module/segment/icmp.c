@@ -150,7 +150,7 @@ void xtcp_icmp_mtu_apply(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 	unsigned int mtu, pmtu;
 
-	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return;
 	mtu = max_t(unsigned int, READ_ONCE(xs->mtu_pending), xs->af->mtu_min);
 	/* A router says so for each packet that it has dropped. */
@@ -377,7 +377,7 @@ static void icmp_sk_locked(struct sock *sk, const struct xtcp_icmp *ie)
 
 	if (sock_owned_by_user(sk) && ie->what != XTCP_ICMP_TOO_BIG)
 		XTCP_INC(net, LOCK_DROPPED_ICMPS);
-	if (sk->sk_state == XTCP_CLOSED || sk->sk_state == XTCP_LISTEN)
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return;
 	/* Nothing was sent that this could be about, and SND.UNA is not chosen yet. */
 	if (unlikely(xtcp_fastconnect_is_deferred(sk)))

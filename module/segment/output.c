@@ -520,8 +520,7 @@ static void output_ack_at(struct sock *sk, struct sk_buff *spare, u64 now_ns)
 {
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN))) {
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED)) {
 		consume_skb(spare);
 		return;
 	}

@@ -674,9 +674,7 @@ void xtcp_ack_timeout(struct sock *sk)
 	struct xtcp_sock *xs = xtcp_sk(sk);
 
 	xtcp_assert_owned(sk);
-	if (!(xs->ack.pending & XTCP_ACK_PENDING) ||
-	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
+	if (!(xs->ack.pending & XTCP_ACK_PENDING) || xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return;
 
 	if (xs->ack.merged) {

@@ -289,8 +289,7 @@ int xtcp_congestion_set(struct sock *sk, const char *name)
 	if (err)
 		return err;
 	if (ops != xs->congestion) {
-		open = !xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-					  XTCP_STATEF(XTCP_LISTEN));
+		open = !xtcp_state_in(sk, XTCP_UNCONNECTED);
 		if (open && memory_size(ops)) {
 			memory = kzalloc(memory_size(ops), GFP_KERNEL_ACCOUNT);
 			if (!memory) {

@@ -242,8 +242,7 @@ static u32 keep_probes(const struct sock *sk)
 void xtcp_probe_keepalive_set(struct sock *sk, int on)
 {
 	xtcp_assert_owned(sk);
-	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return;
 	if (on && !sock_flag(sk, SOCK_KEEPOPEN))
 		xtcp_deadlines_peer_watched(sk, keep_idle_ns(sk));
@@ -275,9 +274,7 @@ void xtcp_probe_keepalive_changed(struct sock *sk)
 	u64 idle_ns, need_ns = keep_idle_ns(sk);
 
 	xtcp_assert_owned(sk);
-	if (!sock_flag(sk, SOCK_KEEPOPEN) ||
-	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
+	if (!sock_flag(sk, SOCK_KEEPOPEN) || xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return;
 	idle_ns = xtcp_now_ns() - xtcp_sk(sk)->last_rcv_ns;
 	xtcp_deadlines_peer_watched(sk, need_ns - min(need_ns, idle_ns));

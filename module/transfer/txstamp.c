@@ -76,8 +76,7 @@ static u32 stamp_at(const struct sk_buff *skb)
 bool xtcp_txstamp_is_allowed(const struct sock *sk, u32 flags)
 {
 	return !(flags & ~READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_OPT_ID) ||
-	       !xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-				  XTCP_STATEF(XTCP_LISTEN));
+	       !xtcp_state_in(sk, XTCP_UNCONNECTED);
 }
 
 /**

@@ -54,8 +54,7 @@ static int sock_kill(struct sock *sk, const struct xtcp_key *key)
 	lock_sock(sk);
 	local_bh_disable();
 	bh_lock_sock(sk);
-	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			       XTCP_STATEF(XTCP_LISTEN)) &&
+	if (!xtcp_state_in(sk, XTCP_UNCONNECTED) &&
 	    xtcp_flow_is_named(&xtcp_sk(sk)->flow, key)) {
 		xtcp_close_kill(sk);
 		err = 0;

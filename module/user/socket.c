@@ -347,8 +347,7 @@ static int unread_bytes(const struct sock *sk)
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 	int bytes;
 
-	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
+	if (xtcp_state_in(sk, XTCP_OPENING))
 		return 0;
 	if (xs->urgent.state && !sock_flag(sk, SOCK_URGINLINE) &&
 	    !seq_before(xs->urgent.seq, xs->copied_seq) &&
@@ -366,8 +365,7 @@ static int unread_bytes(const struct sock *sk)
  */
 static int unsent_bytes(const struct sock *sk, seq_t from)
 {
-	if (xtcp_state_in(sk, XTCP_STATEF(XTCP_SYN_SENT) |
-			      XTCP_STATEF(XTCP_SYN_RECEIVED)))
+	if (xtcp_state_in(sk, XTCP_OPENING))
 		return 0;
 	return max(seq_dist(from, READ_ONCE(xtcp_sk(sk)->write_seq)), 0);
 }

@@ -156,15 +156,10 @@ static int window_clamp_set(struct sock *sk, int val)
 	return 0;
 }
 
-static bool has_no_connection(const struct sock *sk)
-{
-	return xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) | XTCP_STATEF(XTCP_LISTEN));
-}
-
 /* TCP_FASTOPEN: fast-open children of this listener; socket lock */
 static int fastopen_set(struct sock *sk, int val)
 {
-	if (val < 0 || !has_no_connection(sk))
+	if (val < 0 || !xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return -EINVAL;
 	return xtcp_fastopen_limit_set(sk, val);
 }
@@ -185,7 +180,7 @@ static int fastopen_connect_set(struct sock *sk, int val)
 /* TCP_FASTOPEN_NO_COOKIE; socket lock */
 static int fastopen_no_cookie_set(struct sock *sk, int val)
 {
-	if (!lies_between(val, 0, 1) || !has_no_connection(sk))
+	if (!lies_between(val, 0, 1) || !xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return -EINVAL;
 	xtcp_sk(sk)->sockopt.fastopen_no_cookie = val;
 	return 0;
@@ -479,7 +474,7 @@ static int fastopen_key_set(struct sock *sk, sockptr_t optval, unsigned int optl
 	if (copy_from_sockptr(keys, optval, optlen))
 		return -EFAULT;
 	lock_sock(sk);
-	if (has_no_connection(sk))
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED))
 		err = xtcp_fastopen_keys_set(sock_net(sk), sk, keys,
 					     optlen / XTCP_FASTKEY_LEN);
 	release_sock(sk);
@@ -512,8 +507,7 @@ static int ip_set(struct sock *sk, int level, int optname, sockptr_t optval,
 	if (err)
 		return err;
 	lock_sock(sk);
-	if (!xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			       XTCP_STATEF(XTCP_LISTEN)))
+	if (!xtcp_state_in(sk, XTCP_UNCONNECTED))
 		xtcp_output_mss_sync(sk, xtcp_sk(sk)->pmtu);
 	release_sock(sk);
 	return 0;
@@ -672,9 +666,7 @@ static int maxseg_get(const struct sock *sk)
 {
 	const struct xtcp_sock *xs = xtcp_sk(sk);
 
-	if (xs->sockopt.user_mss &&
-	    xtcp_state_in(sk, XTCP_STATEF(XTCP_CLOSED) |
-			      XTCP_STATEF(XTCP_LISTEN)))
+	if (xs->sockopt.user_mss && xtcp_state_in(sk, XTCP_UNCONNECTED))
 		return xs->sockopt.user_mss;
 	return xs->mss;
 }
@@ -694,7 +686,7 @@ static int fastopen_get(struct sock *sk)
 	int limit = 0;
 
 	lock_sock(sk);
-	if (has_no_connection(sk) && xs->fast_held)
+	if (xtcp_state_in(sk, XTCP_UNCONNECTED) && xs->fast_held)
 		limit = xtcp_held_fastq(xs)->limit;
 	release_sock(sk);
 	return limit;
